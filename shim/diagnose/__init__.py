@@ -1,0 +1,1 @@
+"""Failures explained: catalogue, facts, report."""

@@ -1,0 +1,1 @@
+"""The OCI document: text, spans, edits, checks."""

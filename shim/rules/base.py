@@ -1,0 +1,121 @@
+"""What a rule is given and what it answers.
+
+A rule is a pure function `rule(case) -> Outcome` about one field of `linux.resources` (OCI runtime-spec,
+config-linux.md, "Control groups"). It never mutates what it is given and it always answers for a field that is
+present: with an edit, or with the reason why none is needed.
+"""
+
+from __future__ import annotations
+
+from shim.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable
+
+    from shim.host.facts import Host
+
+GUARD = "guard"  # protects the host or a neighbour; refused when it cannot be enforced (policy)
+HINT = "hint"  # tuning; dropped with a notice when it has no counterpart
+
+KEPT = "kept"  # honoured as it stands
+CHANGED = "changed"  # carried by an edit with the same meaning
+DROPPED = "dropped"  # a hint that this host cannot take
+UNENFORCEABLE = "unenforceable"  # a guard that this host cannot take
+
+
+class Case(Value):
+    """One resources object on one host under one runtime.
+
+    resources: the parsed object as the rules before this one left it; read it, do not change it.
+    runtime: "runc", "crun" or "other". operation: "create" or "update".
+    driver: "cgroupfs", "systemd" or "disabled".
+    """
+
+    resources: dict[str, Any]
+    host: Host
+    runtime: str
+    operation: str = "create"
+    driver: str = "cgroupfs"
+
+    def get(self, *path: str) -> Any:
+        """The value at `path` inside resources, None where absent or null."""
+        value: Any = self.resources
+        for key in path:
+            if not isinstance(value, dict) or value.get(key) is None:
+                return None
+            value = value[key]
+        return value
+
+    @property
+    def v1(self) -> bool:
+        """The runtime works on v1 hierarchies here (legacy and hybrid)."""
+        return self.host.layout in ("legacy", "hybrid")
+
+
+class Edit(Value):
+    """One change inside `linux.resources`: op "set" (add or replace) or "remove"; `path` is relative to it."""
+
+    op: str
+    path: tuple[str, ...]
+    value: Any = None
+
+
+class Note(Value):
+    """What became of one field and why.
+
+    field: dotted path inside resources, as the caller wrote it (`memory.swap`, `unified.memory.max`).
+    code: stable, kebab-case. kind: GUARD or HINT. effect: KEPT, CHANGED, DROPPED or UNENFORCEABLE.
+    reason: one sentence that names the host's or runtime's fact. lost: what is no longer limited, "" if nothing.
+    """
+
+    field: str
+    code: str
+    kind: str
+    effect: str
+    reason: str
+    lost: str = ""
+
+
+class Expectation(Value):
+    """What the kernel must show in the container's own cgroup afterwards.
+
+    controller: as in Placement. version: 1 or 2. file: interface file. value: its content as text, numbers in the
+    kernel's unit. rounding: how the kernel may round it: "exact", "page" (down to a page), "contains" (a line).
+    """
+
+    field: str
+    kind: str
+    controller: str
+    version: int
+    file: str
+    value: str
+    rounding: str = "exact"
+
+
+class Problem(Value):
+    """A value that no runtime and kernel here can take: the field, what is wrong, what to write instead."""
+
+    field: str
+    what: str
+    remedy: str
+
+
+class Outcome(Value):
+    """A rule's whole answer."""
+
+    edits: tuple[Edit, ...] = ()
+    notes: tuple[Note, ...] = ()
+    expectations: tuple[Expectation, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+NOTHING = Outcome()
+
+
+class Rule(Value):
+    """A row of the table: the field it answers for, the function, and the interface files it asks the host about."""
+
+    field: str
+    apply: Callable[[Case], Outcome]
+    probes: tuple[str, ...] = ()

@@ -1,0 +1,183 @@
+"""The shape of the house: sizes, names, purity, docstrings. Linters hold the rest (tests/run.sh)."""
+
+from __future__ import annotations
+
+import ast
+import fnmatch
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.syntax import ROOT, functions, imports, modules, names_called, public_definitions
+
+if TYPE_CHECKING:
+    from tests.syntax import Module
+
+PROGRAM = modules("shim", "hooks")
+EVERYTHING = [*PROGRAM, *modules("tests", "integration")]
+MODULE_LINES = 300
+FUNCTION_LINES = 50
+
+# Only these may touch the machine; a module that is not here is a function of values.
+TOUCHES_THE_SYSTEM = (
+    "shim/entry.py",
+    "shim/settings.py",
+    "shim/host/*.py",
+    "shim/oci/document.py",
+    "shim/apply.py",
+    "shim/delegate.py",
+    "shim/verify.py",
+    "shim/bridge.py",
+    "shim/diagnose/*.py",
+    "shim/cli/*.py",
+    "hooks/*.py",
+)
+PURE_ALTHOUGH_BESIDE = ("shim/host/facts.py", "shim/diagnose/catalogue.py")
+SYSTEM_MODULES = {"io", "os", "pathlib", "prctl", "shutil", "signal", "_signal", "socket", "subprocess", "sys", "time"}
+SYSTEM_CALLS = {"open", "print", "input", "exec", "eval", "__import__"}
+
+# Each costs milliseconds on every container start (docs of `shim.values`).
+TOO_SLOW = {
+    *("argparse", "click", "collections", "dataclasses", "enum", "json", "logging", "pathlib", "pyroute2"),
+    *("re", "shutil", "signal", "subprocess", "tempfile", "typing"),
+}
+AFTER_A_FAILURE = ("shim/diagnose/*.py",)  # time no longer matters; may import re and json
+# Imports inside a function that a successful intercepted call does not reach.
+LAZY = {
+    "shim/oci/text.py": {"json"},  # only for text that is not JSON: the C scanner wants json's exception class
+    "shim/host/captured.py": {"json"},  # only captured hosts have a manifest
+}
+COLD = ("shim/cli/*.py", "hooks/*.py")
+EDGES = ("shim/entry.py", "shim/cli/*.py", "hooks/*.py")
+
+VAGUE = {"util", "utils", "helper", "helpers", "manager", "common", "misc"}
+
+
+def _named(module: Module, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatch.fnmatch(module.name, pattern) for pattern in patterns)
+
+
+def _ids(module: Module) -> str:
+    return module.name
+
+
+def _roots(names: set[str]) -> set[str]:
+    return {name.split(".")[0] for name in names}
+
+
+PURE = [m for m in PROGRAM if not _named(m, TOUCHES_THE_SYSTEM) or _named(m, PURE_ALTHOUGH_BESIDE)]
+HOT = [m for m in PROGRAM if not _named(m, (*COLD, *AFTER_A_FAILURE))]
+
+
+@pytest.mark.parametrize("module", EVERYTHING, ids=_ids)
+def test_module_is_one_room(module: Module) -> None:
+    """No module is longer than 300 lines."""
+    assert len(module.text.splitlines()) <= MODULE_LINES
+
+
+@pytest.mark.parametrize("module", EVERYTHING, ids=_ids)
+def test_functions_fit_on_a_screen(module: Module) -> None:
+    """Every function, docstring included, is shorter than 50 lines."""
+    long = [
+        f"{module.name}:{f.lineno} {f.name}: {(f.end_lineno or f.lineno) - f.lineno + 1} lines"
+        for f in functions(module.tree)
+        if (f.end_lineno or f.lineno) - f.lineno + 1 >= FUNCTION_LINES
+    ]
+    assert long == []
+
+
+@pytest.mark.parametrize("module", EVERYTHING, ids=_ids)
+def test_names_say_what_is_inside(module: Module) -> None:
+    """No module, class or function has a name that could hold anything."""
+    names = [*module.dotted.split(".")]
+    names += [
+        node.name
+        for node in ast.walk(module.tree)
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
+    ]
+    words = {word.lower() for name in names for word in re.findall(r"[A-Z]?[a-z]+", name)}
+    assert words & VAGUE == set()
+
+
+@pytest.mark.parametrize("module", PROGRAM, ids=_ids)
+def test_annotations_are_not_evaluated(module: Module) -> None:
+    """A module with functions starts with `from __future__ import annotations`: Python 3.9 cannot evaluate ours."""
+    if not any(functions(module.tree)):
+        return
+    found = [n for n in module.tree.body if isinstance(n, ast.ImportFrom) and n.module == "__future__"]
+    assert [alias.name for node in found for alias in node.names] == ["annotations"]
+
+
+@pytest.mark.parametrize("module", PURE, ids=_ids)
+def test_pure_modules_do_not_touch_the_system(module: Module) -> None:
+    """What is not on the list of edges neither imports the system's modules nor opens, prints or executes."""
+    assert _roots(imports(module.tree)) & SYSTEM_MODULES == set()
+    assert names_called(module.tree) & SYSTEM_CALLS == set()
+
+
+@pytest.mark.parametrize("module", HOT, ids=_ids)
+def test_hot_modules_import_nothing_slow(module: Module) -> None:
+    """What an intercepted call may run imports none of the slow modules; the exceptions are lazy and listed."""
+    assert _roots(imports(module.tree, lazy=False)) & TOO_SLOW == set()
+    assert _roots(imports(module.tree)) & TOO_SLOW == LAZY.get(module.name, set())
+
+
+@pytest.mark.parametrize("module", [m for m in PROGRAM if _named(m, AFTER_A_FAILURE)], ids=_ids)
+def test_diagnosis_imports_only_what_it_needs(module: Module) -> None:
+    """After a failure `re` and `json` are fine, nothing slower."""
+    assert _roots(imports(module.tree)) & (TOO_SLOW - {"re", "json"}) == set()
+
+
+@pytest.mark.parametrize("module", [m for m in PROGRAM if not _named(m, EDGES)], ids=_ids)
+def test_only_the_edges_exit_or_print(module: Module) -> None:
+    """Library code raises ShimError; it neither exits nor prints."""
+    assert names_called(module.tree) & {"sys.exit", "exit", "quit", "print"} == set()
+
+
+@pytest.mark.parametrize("module", PROGRAM, ids=_ids)
+def test_no_hidden_state(module: Module) -> None:
+    """No `global` and no cache: two calls with the same values give the same answer."""
+    globals_ = [node.lineno for node in ast.walk(module.tree) if isinstance(node, ast.Global)]
+    assert globals_ == []
+    assert "functools" not in imports(module.tree)
+
+
+@pytest.mark.parametrize("module", PROGRAM, ids=_ids)
+def test_public_things_are_documented(module: Module) -> None:
+    """Every module and every public function, class and method has a docstring."""
+    assert ast.get_docstring(module.tree)
+    bare = [f"{module.name}:{node.lineno} {node.name}" for node in public_definitions(module.tree)]
+    documented = [
+        f"{module.name}:{node.lineno} {node.name}"
+        for node in public_definitions(module.tree)
+        if ast.get_docstring(node)
+    ]
+    assert bare == documented
+
+
+@pytest.mark.parametrize("module", modules("tests", "integration"), ids=_ids)
+def test_tests_say_what_they_prove(module: Module) -> None:
+    """Every test has a docstring."""
+    silent = [f.name for f in functions(module.tree) if f.name.startswith("test_") and not ast.get_docstring(f)]
+    assert silent == []
+
+
+def _tracked_texts() -> dict[str, str]:
+    listed = subprocess.run(
+        ["git", "-C", str(ROOT), "-c", f"safe.directory={ROOT}", "ls-files"],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if listed.returncode:
+        pytest.skip(f"git checkout: {listed.stderr.strip()}")
+    paths = [ROOT / name for name in listed.stdout.splitlines()]
+    return {str(p.relative_to(ROOT)): p.read_text(errors="replace") for p in paths if p.is_file()}
+
+
+def test_no_file_knows_where_it_was_written() -> None:
+    """No tracked file names the directory that this checkout happens to be in."""
+    own = str(ROOT)
+    assert [name for name, text in _tracked_texts().items() if own in text] == []

@@ -1,0 +1,1 @@
+"""OCI hooks, for engines that keep their own runtime."""

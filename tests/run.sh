@@ -1,0 +1,161 @@
+#!/usr/bin/env bash
+# Sets up and runs every check from a fresh clone on a Debian-like machine, as root.
+#
+#   bash tests/run.sh [--quick] [--no-matrix] [-- PYTEST ARGUMENTS]
+#
+#   --quick      unit tests only: no linters, no containers, no virtual machines
+#   --no-matrix  everything except the kernels booted in QEMU
+#
+# The last line is `N passed, N failed, N skipped`, summed over everything; the exit status is 1 if anything failed.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+quick=no
+matrix=yes
+while [ $# -gt 0 ]; do
+    case "$1" in
+        --quick) quick=yes matrix=no ;;
+        --no-matrix) matrix=no ;;
+        -h | --help)
+            sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p;}' "$0"
+            exit 0
+            ;;
+        --)
+            shift
+            break
+            ;;
+        *)
+            echo "tests/run.sh: unknown argument $1 (see --help)" >&2
+            exit 2
+            ;;
+    esac
+    shift
+done
+
+results=.test-results
+rm -rf "$results"
+mkdir -p "$results"
+passed=0 failed=0 skipped=0
+
+say() { printf '\n== %s\n' "$*"; }
+
+# A check without pytest counts as one test.
+check() {
+    local name=$1
+    shift
+    say "$name"
+    if "$@"; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "FAILED: $name"
+    fi
+}
+
+# Adds up a JUnit file; a run that left none has failed as a whole.
+count() {
+    local totals
+    if ! totals=$(/usr/bin/python3 - "$1" <<'PYTHON'
+import sys
+from xml.etree import ElementTree
+
+total = failed = skipped = 0
+for suite in ElementTree.parse(sys.argv[1]).getroot().iter("testsuite"):
+    total += int(suite.get("tests", 0))
+    failed += int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+    skipped += int(suite.get("skipped", 0))
+print(max(total - failed - skipped, 0), failed, skipped)
+PYTHON
+    ); then
+        failed=$((failed + 1))
+        return
+    fi
+    # shellcheck disable=SC2086 # three numbers
+    set -- $totals
+    passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
+    counted_failures=$2
+}
+
+# pytest_run NAME PATH ARGUMENTS: statuses other than "passed" and "failed" (collection error, usage, nothing found) are
+# failures of their own when the JUnit file shows none.
+pytest_run() {
+    local name=$1 status
+    shift
+    say "$name"
+    .venv/bin/python -m pytest --junitxml="$results/$name.xml" "$@" </dev/null
+    status=$?
+    counted_failures=0
+    count "$results/$name.xml"
+    if [ $status -ne 0 ] && [ "$counted_failures" -eq 0 ]; then
+        failed=$((failed + 1))
+        echo "FAILED: pytest ended with status $status"
+    fi
+}
+
+install_packages() {
+    local wanted missing="" name
+    # python-prctl is compiled against libcap; the launcher itself runs with the system's Python and its python3-prctl.
+    wanted="python3 python3-venv python3-pip python3-dev python3-prctl gcc libcap-dev git busybox-static"
+    if [ "$quick" = no ]; then
+        wanted="$wanted runc crun shellcheck strace iproute2 podman containerd"
+    fi
+    for name in $wanted; do
+        [ "$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null)" = installed ] || missing="$missing $name"
+    done
+    [ -n "$missing" ] || return 0
+    say "Installing$missing"
+    export DEBIAN_FRONTEND=noninteractive
+    # shellcheck disable=SC2086 # a list of names
+    if ! { apt-get update -qq && apt-get install -y -qq --no-install-recommends $missing; } \
+        >"$results/apt.log" 2>&1 </dev/null; then
+        tail -n 20 "$results/apt.log"
+        return 1
+    fi
+}
+
+make_environment() {
+    local stamp
+    stamp=$(cksum pyproject.toml shim/__init__.py)
+    [ "$(cat .venv/cgshim-stamp 2>/dev/null)" = "$stamp" ] && return 0
+    say "Making .venv"
+    # pip >= 25.1 reads dependency groups; Debian 12's own is older.
+    if ! {
+        /usr/bin/python3 -m venv .venv &&
+            .venv/bin/python -m pip install -q --upgrade 'pip>=25.1' &&
+            .venv/bin/python -m pip install -q --editable . --group test --group dev
+    } >"$results/pip.log" 2>&1 </dev/null; then
+        tail -n 20 "$results/pip.log"
+        return 1
+    fi
+    echo "$stamp" >.venv/cgshim-stamp
+}
+
+finish() {
+    printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+    [ "$failed" -eq 0 ]
+    exit
+}
+
+scripts() { git -c safe.directory="$PWD" ls-files -co --exclude-standard '*.sh' '.ci/run'; }
+
+if ! install_packages || ! make_environment; then
+    echo "FAILED: set-up"
+    failed=$((failed + 1))
+    finish
+fi
+
+if [ "$quick" = no ]; then
+    # shellcheck disable=SC2046 # names without spaces
+    check shellcheck shellcheck $(scripts)
+    check "ruff check" .venv/bin/ruff check
+    check "ruff format" .venv/bin/ruff format --check
+    check "mypy --strict" .venv/bin/mypy
+fi
+pytest_run unit tests "$@"
+if [ "$quick" = no ]; then
+    pytest_run integration integration "$@"
+fi
+if [ "$matrix" = yes ] && [ -e integration/matrix/run.sh ]; then
+    check matrix bash integration/matrix/run.sh
+fi
+finish

@@ -1,0 +1,158 @@
+"""The types of `linux.resources`, checked before anything is planned.
+
+A table written after the runtime-spec's JSON schema (schema/config-linux.json, schema/defs.json). All problems are
+collected, so that one run names them all. Ranges that only the kernel knows are the rules' business.
+"""
+
+from __future__ import annotations
+
+from shim.errors import ShimError
+from shim.rules.base import Problem
+from shim.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class Integer(Value):
+    """A whole number in a range, both ends included."""
+
+    name: str
+    least: int
+    most: int
+
+
+class Each(Value):
+    """An object with any keys, whose values are all of one type."""
+
+    of: Any
+
+
+INT64 = Integer(name="int64", least=-(1 << 63), most=(1 << 63) - 1)
+UINT64 = Integer(name="uint64", least=0, most=(1 << 64) - 1)
+UINT32 = Integer(name="uint32", least=0, most=(1 << 32) - 1)
+UINT16 = Integer(name="uint16", least=0, most=(1 << 16) - 1)
+RATE = {"major": INT64, "minor": INT64, "rate": UINT64}
+
+# dict: an object with these members (others are unknown and left alone); list of one: an array of that.
+RESOURCES: dict[str, Any] = {
+    "unified": Each(of=str),
+    "devices": [{"allow": bool, "type": str, "major": INT64, "minor": INT64, "access": str}],
+    "memory": {
+        "limit": INT64,
+        "reservation": INT64,
+        "swap": INT64,
+        "kernel": INT64,
+        "kernelTCP": INT64,
+        "swappiness": UINT64,
+        "disableOOMKiller": bool,
+        "useHierarchy": bool,
+        "checkBeforeUpdate": bool,
+    },
+    "cpu": {
+        "shares": UINT64,
+        "quota": INT64,
+        "burst": UINT64,
+        "period": UINT64,
+        "realtimeRuntime": INT64,
+        "realtimePeriod": UINT64,
+        "cpus": str,
+        "mems": str,
+        "idle": INT64,
+    },
+    "pids": {"limit": INT64},
+    "blockIO": {
+        "weight": UINT16,
+        "leafWeight": UINT16,
+        "weightDevice": [{"major": INT64, "minor": INT64, "weight": UINT16, "leafWeight": UINT16}],
+        "throttleReadBpsDevice": [RATE],
+        "throttleWriteBpsDevice": [RATE],
+        "throttleReadIOPSDevice": [RATE],
+        "throttleWriteIOPSDevice": [RATE],
+    },
+    "hugepageLimits": [{"pageSize": str, "limit": UINT64}],
+    "network": {"classID": UINT32, "priorities": [{"name": str, "priority": UINT32}]},
+    "rdma": Each(of={"hcaHandles": UINT32, "hcaObjects": UINT32}),
+}
+
+
+class Duplicate(ValueError):
+    """A key that stands twice in one object."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+
+def unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object's members as a dict; raises Duplicate where a key comes twice."""
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise Duplicate(key)
+            seen.add(key)
+    return value
+
+
+def check(value: Any, where: str = "linux.resources") -> tuple[Problem, ...]:
+    """Every member of a resources object whose type or range the runtime-spec does not allow."""
+    return tuple(_problems(value, RESOURCES, where))
+
+
+def _problems(value: Any, wanted: Any, where: str) -> list[Problem]:
+    if value is None:  # null is unset to every runtime
+        return []
+    if isinstance(wanted, Integer):
+        return _number(value, wanted, where)
+    shape = {dict: dict, list: list, Each: dict}.get(type(wanted), wanted)
+    if not isinstance(value, shape):
+        return [_wrong(value, shape, where)]
+    if isinstance(wanted, Each):
+        return [problem for key in value for problem in _problems(value[key], wanted.of, f"{where}.{key}")]
+    if isinstance(wanted, dict):
+        return [p for key in wanted if key in value for p in _problems(value[key], wanted[key], f"{where}.{key}")]
+    if isinstance(wanted, list):
+        return [p for i, item in enumerate(value) for p in _problems(item, wanted[0], f"{where}[{i}]")]
+    return []
+
+
+def _number(value: Any, wanted: Integer, where: str) -> list[Problem]:
+    if isinstance(value, bool) or not isinstance(value, int):
+        return [_wrong(value, int, where)]
+    if wanted.least <= value <= wanted.most:
+        return []
+    what = f"{value} is outside {wanted.name}"
+    return [Problem(field=where, what=what, remedy=f"a whole number from {wanted.least} to {wanted.most}")]
+
+
+def _wrong(value: Any, shape: type, where: str) -> Problem:
+    names = {dict: "an object", list: "an array", str: "a string", bool: "true or false", int: "a whole number"}
+    found = kind(value)
+    if isinstance(value, (str, int, float)) and not isinstance(value, bool):
+        found = f"{found} ({str(value)[:40]!r})"
+    return Problem(field=where, what=f"{names[shape]} was expected, found {found}", remedy=f"{names[shape]}")
+
+
+def kind(value: Any) -> str:
+    """The JSON name of a value's type, with its article."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    names = {dict: "an object", list: "an array", str: "a string", int: "a number", float: "a number"}
+    return names.get(type(value), type(value).__name__)
+
+
+def refuse(problems: tuple[Problem, ...], path: str) -> ShimError:
+    """One error that names every problem: field, what is wrong, what to write instead."""
+    first = problems[0]
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return ShimError(
+        "bad-resources",
+        f"{path}: {first.field}: {first.what}{more}",
+        evidence=tuple(f"{path}: {problem.field}: {problem.what}" for problem in problems),
+        remedy=tuple(f"{problem.field}: {problem.remedy}" for problem in problems),
+    )

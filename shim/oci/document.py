@@ -1,0 +1,175 @@
+"""config.json as text: the parsed value, the spans that may be touched, and the splice.
+
+OCI runtime-spec, config.md. Only the spans handed out by `span` are ever replaced; every other byte, `linux.seccomp`
+first of all, goes back to disk as it was read, also bytes that are not UTF-8.
+"""
+
+from __future__ import annotations
+
+import os
+
+from shim.errors import ShimError
+from shim.oci.checks import Duplicate, kind, unambiguous
+from shim.oci.text import Malformed, members, parse, scanner, skip
+from shim.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from shim.oci.text import Member
+
+LARGEST = 32 << 20  # engines pass config.json through messages of 16 MiB at most
+
+
+class Document(Value):
+    """One JSON object and where its parts stand.
+
+    path: for messages. value: as parsed. spans: key path -> (first, behind-last) offset of that value, for the
+    members of the document and of its `linux` object. repeated: key paths that stand there more than once.
+    """
+
+    path: str
+    text: str
+    value: dict[str, Any]
+    spans: dict[tuple[str, ...], tuple[int, int]]
+    repeated: tuple[tuple[str, ...], ...] = ()
+
+    def section(self, *path: str) -> str:
+        """The text of one section, "" where it is absent."""
+        if path in self.repeated or path[:1] in self.repeated:
+            raise ambiguous(self.path, ".".join(path))
+        first, last = self.spans.get(path, (0, 0))
+        return self.text[first:last]
+
+    def replaced(self, sections: dict[tuple[str, ...], str]) -> str:
+        """The whole text with these sections' texts in place of the old; a section that is absent is added."""
+        text = self.text
+        present = [path for path in sections if path in self.spans]
+        for path in sorted(present, key=lambda path: self.spans[path], reverse=True):
+            first, last = self.spans[path]
+            text = text[:first] + sections[path] + text[last:]
+        opening = text.index("{") + 1
+        for path in sections:
+            if path not in self.spans:
+                comma = "," if self.value else ""
+                text = f'{text[:opening]}"{path[0]}":{sections[path]}{comma}{text[opening:]}'
+        return text
+
+
+def ambiguous(path: str, field: str) -> ShimError:
+    """The refusal for a key that stands twice where runtimes would differ on which one counts."""
+    return ShimError(
+        "ambiguous-config",
+        f"{path}: {field} stands there more than once",
+        cause="runc takes the last of two equal keys and crun the first, so the container's limits would be luck",
+        evidence=(f"{path}: duplicate key {field}",),
+        remedy=(f"keep one {field} in {path}",),
+    )
+
+
+def read(path: str) -> str:
+    """The file's text; bytes that are not UTF-8 survive the round trip (surrogateescape). Raises ShimError."""
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > LARGEST:
+                raise unusable(path, f"the file has {size} bytes, more than the {LARGEST} that are read")
+            return file.read().decode("utf-8", "surrogateescape")
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: str, error: OSError) -> ShimError:
+    bundle = os.path.dirname(path)
+    what = f"{path} cannot be read: {error.strerror}"
+    if isinstance(error, FileNotFoundError) and not os.path.isdir(bundle):
+        what = f"the bundle {bundle} does not exist or is not a directory"
+    elif isinstance(error, FileNotFoundError):
+        what = f"the bundle {bundle} has no {os.path.basename(path)}"
+    elif isinstance(error, IsADirectoryError):
+        what = f"{path} is a directory, not a file"
+    return ShimError(
+        "bad-bundle",
+        what,
+        evidence=(f"open {path}: {errno_name(error)}",),
+        remedy=("name the directory that holds config.json with --bundle, or write one with `runc spec`",),
+    )
+
+
+def errno_name(error: OSError) -> str:
+    """`ENOENT` and the like: engines reinterpret the spelled-out phrases, so messages use the names."""
+    import errno
+
+    return errno.errorcode.get(error.errno or 0, str(error.errno))
+
+
+def unusable(path: str, what: str, place: str = "") -> ShimError:
+    """The refusal of a file whose content is of no use."""
+    where = f"{path}, {place}" if place else path
+    return ShimError(
+        "bad-config",
+        f"{path} is not a usable OCI configuration: {what}",
+        evidence=(f"{where}: {what}",),
+        remedy=("correct the file or have the engine write it again; it was left as it is",),
+    )
+
+
+def load(text: str, path: str) -> Document:
+    """The document in `text`. Raises ShimError naming line and column for what is not one JSON object."""
+    if not text.strip(" \t\n\r\0"):
+        raise unusable(path, "it is empty")
+    try:
+        return _load(text, path)
+    except Malformed as error:
+        raise unusable(path, error.what, error.place(text)) from None
+
+
+def _load(text: str, path: str) -> Document:
+    scan = scanner()
+    start = skip(text, 0)
+    if text[start] != "{":
+        value, _ = scan(text, start)
+        raise Malformed(f"a JSON object was expected, found {kind(value)}", start)
+    spans: dict[tuple[str, ...], tuple[int, int]] = {}
+    repeated: list[tuple[str, ...]] = []
+
+    def descend(text: str, offset: int) -> tuple[Any, int]:
+        # `linux` alone is walked member by member: its seccomp profile, often the bulk, is then scanned just once.
+        if text[offset] != "{":
+            return scan(text, offset)
+        found, end = members(text, offset, scan)
+        return _indexed(found, ("linux",), spans, repeated), end
+
+    found, end = members(text, start, scan, {"linux": descend})
+    value = _indexed(found, (), spans, repeated)
+    rest = text[end:].lstrip(" \t\n\r")
+    if rest:
+        raise Malformed(f"something follows the configuration: {rest[:1]!r}", len(text) - len(rest))
+    return Document(path=path, text=text, value=value, spans=spans, repeated=tuple(repeated))
+
+
+def _indexed(
+    found: list[Member],
+    above: tuple[str, ...],
+    spans: dict[tuple[str, ...], tuple[int, int]],
+    repeated: list[tuple[str, ...]],
+) -> dict[str, Any]:
+    for member in found:
+        path = (*above, member.key)
+        if path in spans:
+            repeated.append(path)
+        spans[path] = (member.value_start, member.end)
+    return {member.key: member.value for member in found}
+
+
+def resources(document: Document, path: tuple[str, ...]) -> dict[str, Any]:
+    """The resources object at `path`, {} where it is absent or null; refuses keys that stand twice in it."""
+    text = document.section(*path) if path else document.text
+    if not text:
+        return {}
+    try:
+        value = parse(text, unambiguous)
+    except Duplicate as error:
+        raise ambiguous(document.path, ".".join((*path, error.key))) from None
+    return value or {}

@@ -1,0 +1,96 @@
+"""Edits applied: to a parsed value for planning, and to the object's own text for the file.
+
+Both follow the same two rules: a missing parent is made, and an object that an edit leaves empty goes too, because
+runtimes act on empty objects (crun refuses `"network": {}` on cgroup2, `runc update` a `"unified": {}` on v1).
+"""
+
+from __future__ import annotations
+
+from shim.oci.text import Member, dump, members, scanner
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from shim.rules.base import Edit
+
+
+def apply_to_value(value: dict[str, Any], edits: Iterable[Edit]) -> dict[str, Any]:
+    """A copy of `value` with the edits made; the original is left as it was."""
+    for edit in edits:
+        value = _edited(value, edit.path, edit)
+    return value
+
+
+def _edited(value: dict[str, Any], path: tuple[str, ...], edit: Edit) -> dict[str, Any]:
+    key, rest = path[0], path[1:]
+    changed = dict(value)
+    if not rest:
+        if edit.op == "set":
+            changed[key] = edit.value
+        else:
+            changed.pop(key, None)
+        return changed
+    inner = value.get(key)
+    if not isinstance(inner, dict):
+        if edit.op == "remove":
+            return changed
+        inner = {}
+    changed[key] = _edited(inner, rest, edit)
+    if not changed[key]:
+        del changed[key]
+    return changed
+
+
+def apply_to_text(text: str, edits: Iterable[Edit]) -> str:
+    """The object's text with the edits spliced in; every byte that no edit names stays as it was."""
+    for edit in edits:
+        text = _spliced(text, 0, edit.path, edit)
+    return text
+
+
+def _spliced(text: str, start: int, path: tuple[str, ...], edit: Edit) -> str:
+    found, _ = members(text, start, scanner())
+    index = next((i for i, member in enumerate(found) if member.key == path[0]), None)
+    if index is None:
+        return text if edit.op == "remove" else _added(text, start, found, path, edit.value)
+    member = found[index]
+    deeper = len(path) > 1 and isinstance(member.value, dict)
+    if edit.op == "remove":
+        if len(path) > 1 and not deeper:
+            return text
+        if not deeper or not _edited(member.value, path[1:], edit):
+            return _without(text, found, index)
+    elif not deeper:
+        return text[: member.value_start] + dump(_nested(path[1:], edit.value)) + text[member.end :]
+    return _spliced(text, member.value_start, path[1:], edit)
+
+
+def _nested(path: tuple[str, ...], value: Any) -> Any:
+    for key in reversed(path):
+        value = {key: value}
+    return value
+
+
+def _without(text: str, found: list[Member], index: int) -> str:
+    """The text less one member and the one comma that belongs to it."""
+    if index > 0:
+        return text[: found[index - 1].end] + text[found[index].end :]
+    if len(found) > 1:
+        return text[: found[0].start] + text[found[1].start :]
+    return text[: found[0].start] + text[found[0].end :]
+
+
+def _added(text: str, start: int, found: list[Member], path: tuple[str, ...], value: Any) -> str:
+    """The text with a member behind the last one, laid out as its neighbours are."""
+    inside = dump(_nested(path[1:], value))
+    if not found:
+        return text[: start + 1] + f"{dump(path[0])}: {inside}" + text[start + 1 :]
+    last = found[-1]
+    before = found[-2].end if len(found) > 1 else start
+    lead = text[text.index(",", before) + 1 : last.start] if len(found) > 1 else text[start + 1 : last.start]
+    colon = text[last.start + len(dump(last.key)) : last.value_start] if last.key.isascii() else ": "
+    if colon.strip() != ":":
+        colon = ": "
+    return text[: last.end] + f",{lead}{dump(path[0])}{colon}{inside}" + text[last.end :]

@@ -1,0 +1,161 @@
+"""JSON as text: values with their spans, errors with their place, and a writer.
+
+The standard `json` package costs 7 ms at start-up, nearly all of it for `re`. Its C core, `_json`, is the same
+parser without it: `make_scanner` reads any value at an offset and says where it ends, which is just what splicing
+needs. Grammar: RFC 8259; NaN and Infinity, which Python would accept, are errors as they are for the runtimes.
+"""
+
+from __future__ import annotations
+
+from _json import encode_basestring_ascii, make_scanner, scanstring
+
+from shim.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable
+
+    Scan = Callable[[str, int], "tuple[Any, int]"]
+
+BLANKS = " \t\n\r"
+
+
+class Malformed(ValueError):
+    """Not JSON: what was wrong and the offset in the text."""
+
+    def __init__(self, what: str, offset: int) -> None:
+        super().__init__(what)
+        self.what = what
+        self.offset = offset
+
+    def place(self, text: str) -> str:
+        """`line L, column C`, both counted from 1."""
+        before = text[: self.offset]
+        return f"line {before.count(chr(10)) + 1}, column {len(before) - before.rfind(chr(10))}"
+
+
+class Member(Value):
+    """One `"key": value` of an object: the key's opening quote, and the value's first and behind-last offset."""
+
+    key: str
+    start: int
+    value_start: int
+    end: int
+    value: Any
+
+
+def _refuse_constant(name: str) -> None:
+    raise Malformed(f"{name} is not a JSON number", -1)
+
+
+class _Context:
+    """What `make_scanner` asks for: the attributes of a `json.JSONDecoder`."""
+
+    strict = True
+    object_hook = None
+    object_pairs_hook: Callable[[list[tuple[str, Any]]], Any] | None = None
+    parse_float = float
+    parse_int = int
+    parse_constant = staticmethod(_refuse_constant)
+
+
+def scanner(pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Scan:
+    """A function (text, offset) -> (value, end). `pairs` builds each object from its (key, value) list."""
+    context = _Context()
+    context.object_pairs_hook = pairs
+    return guarded(make_scanner(context))
+
+
+def guarded(scan: Callable[[str, int], Any]) -> Scan:
+    """`scan` with every failure turned into `Malformed`."""
+
+    def checked(text: str, offset: int) -> tuple[Any, int]:
+        try:
+            value, end = _scanned(scan, text, offset)
+        except StopIteration as stop:
+            found = repr(text[stop.value]) if stop.value < len(text) else "the end of the text"
+            raise Malformed(f"a value was expected, found {found}", stop.value) from None
+        except Malformed as error:
+            raise Malformed(error.what, offset) from None
+        except RecursionError:
+            raise Malformed("nested too deeply", offset) from None
+        except ValueError as error:
+            what = getattr(error, "msg", None) or str(error)
+            raise Malformed(what[:1].lower() + what[1:], getattr(error, "pos", offset)) from None
+        return value, end
+
+    return checked
+
+
+def _scanned(scan: Callable[[str, int], Any], text: str, offset: int) -> tuple[Any, int]:
+    try:
+        return scan(text, offset)  # type: ignore[no-any-return]
+    except SystemError:
+        # `_json` takes its exception class from json.decoder and fails without one while that is not imported.
+        import json.decoder  # noqa: F401
+
+        return scan(text, offset)  # type: ignore[no-any-return]
+
+
+def skip(text: str, offset: int) -> int:
+    """The offset of the next character that is not white space; `Malformed` at the end of the text."""
+    try:
+        while text[offset] in BLANKS:
+            offset += 1
+    except IndexError:
+        raise Malformed("the text ends too early", len(text)) from None
+    return offset
+
+
+def members(text: str, start: int, scan: Scan, nested: dict[str, Scan] | None = None) -> tuple[list[Member], int]:
+    """The members of the object whose `{` stands at `start`, in their order, and the offset behind its `}`.
+
+    `nested` names keys whose values another scan function reads.
+    """
+    found: list[Member] = []
+    offset = skip(text, start + 1)
+    if text[offset] == "}":
+        return found, offset + 1
+    while True:
+        member = _member(text, offset, scan, nested or {})
+        found.append(member)
+        offset = skip(text, member.end)
+        if text[offset] == "}":
+            return found, offset + 1
+        if text[offset] != ",":
+            raise Malformed(f"',' or '}}' was expected, found {text[offset]!r}", offset)
+        offset = skip(text, offset + 1)
+
+
+def _member(text: str, start: int, scan: Scan, nested: dict[str, Scan]) -> Member:
+    if text[start] != '"':
+        raise Malformed(f"a key in double quotes was expected, found {text[start]!r}", start)
+    key, offset = guarded(lambda text, offset: scanstring(text, offset, True))(text, start + 1)
+    offset = skip(text, offset)
+    if text[offset] != ":":
+        raise Malformed(f"':' was expected, found {text[offset]!r}", offset)
+    value_start = skip(text, offset + 1)
+    value, end = nested.get(key, scan)(text, value_start)
+    return Member(key=key, start=start, value_start=value_start, end=end, value=value)
+
+
+def parse(text: str, pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
+    """The one value that `text` holds; `Malformed` for anything else, also behind it."""
+    value, end = scanner(pairs)(text, skip(text, 0))
+    rest = text[end:].lstrip(BLANKS)
+    if rest:
+        raise Malformed(f"something follows the value: {rest[:1]!r}", len(text) - len(rest))
+    return value
+
+
+def dump(value: Any) -> str:
+    """`value` as one line of ASCII JSON. Integers keep every digit."""
+    if isinstance(value, str):
+        return encode_basestring_ascii(value)
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{encode_basestring_ascii(key)}:{dump(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ",".join(map(dump, value)) + "]"
+    return repr(value)

@@ -1,0 +1,163 @@
+"""Resources, host and runtime to a plan: what to change, why, and what the kernel must show afterwards.
+
+Pure: the host is a value and nothing here reads a file. The rules run in table order, each on what the ones before
+it left, and the edits that remain are the difference between the first and the last resources.
+"""
+
+from __future__ import annotations
+
+from shim.host.facts import AMBIGUOUS, NONE
+from shim.oci.edits import apply_to_value
+from shim.rules import cpu, cpuset, devices, hugetlb, io, memory, network, pids, rdma, unified
+from shim.rules.base import GUARD, KEPT, UNENFORCEABLE, Case, Edit, Expectation, Note, Problem, Rule
+from shim.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from shim.host.facts import Host
+
+MODULES = (memory, cpu, cpuset, pids, io, hugetlb, rdma, network, devices)
+CLASSIC: tuple[Rule, ...] = tuple(rule for module in MODULES for rule in module.RULES)
+
+
+class Plan(Value):
+    """What will be done to one resources object.
+
+    edits: in the order in which they are to be spliced. notes: one or more for each field that was there.
+    expectations: the limits that must be read back. problems: values that nothing here can take.
+    """
+
+    edits: tuple[Edit, ...] = ()
+    notes: tuple[Note, ...] = ()
+    expectations: tuple[Expectation, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def unenforceable(self) -> tuple[Note, ...]:
+        """The guards that this host and runtime cannot enforce: the policy decides about them."""
+        return tuple(note for note in self.notes if note.effect == UNENFORCEABLE)
+
+    @property
+    def changes(self) -> tuple[Note, ...]:
+        """The notes that the user must see: everything but what is honoured as it stands."""
+        return tuple(note for note in self.notes if note.effect != KEPT)
+
+
+def wanted(resources: dict[str, Any]) -> tuple[str, ...]:
+    """The interface files about which the rules for these resources ask the host."""
+    names: list[str] = []
+    for rule in CLASSIC:
+        if _present(resources, rule.field):
+            names.extend(rule.probes)
+    for module in (*MODULES, unified):
+        dynamic = getattr(module, "probes", None)
+        if dynamic:
+            names.extend(dynamic(resources))
+    if resources.get("unified"):
+        names.extend(_probes_of_translations(resources["unified"]))
+    return tuple(dict.fromkeys(names))
+
+
+def _probes_of_translations(keys: dict[str, Any]) -> list[str]:
+    """What the classic rules will ask once `unified` has become classic fields."""
+    controllers = {key.partition(".")[0] for key in keys}
+    heads = {"memory": "memory.", "cpu": "cpu.", "cpuset": "cpu.", "io": "blockIO", "pids": "pids."}
+    starts = tuple(heads[name] for name in sorted(controllers) if name in heads)
+    names = [name for rule in CLASSIC if starts and rule.field.startswith(starts) for name in rule.probes]
+    names.extend(f"hugetlb.{key.split('.')[1]}.limit_in_bytes" for key in sorted(keys) if key.startswith("hugetlb."))
+    return names
+
+
+def make_plan(resources: dict[str, Any], host: Host, runtime: str, operation: str, driver: str) -> Plan:
+    """The plan for `resources` on `host` under `runtime` ("runc", "crun", "other").
+
+    operation: "create" or "update". driver: "cgroupfs", "systemd" or "disabled".
+    """
+    if driver == "disabled" or host.layout in (NONE, AMBIGUOUS):
+        return Plan(notes=_untouched(resources, host, driver))
+    case = Case(resources=resources, host=host, runtime=runtime, operation=operation, driver=driver)
+    found = _Findings()
+    case = found.take(case, _without_nulls(case) if operation == "update" else ())
+    for rule in _ordered(case):
+        if _present(case.resources, rule.field):
+            outcome = rule.apply(case)
+            found.notes.extend(outcome.notes)
+            found.problems.extend(outcome.problems)
+            for expectation in outcome.expectations:
+                found.expectations[expectation.controller, expectation.file, _line(expectation)] = expectation
+            case = found.take(case, outcome.edits)
+    return Plan(
+        edits=difference(resources, case.resources),
+        notes=tuple(found.notes),
+        expectations=tuple(found.expectations.values()),
+        problems=tuple(found.problems),
+    )
+
+
+class _Findings:
+    """What the rules have answered so far; lives no longer than one call of `make_plan`."""
+
+    def __init__(self) -> None:
+        self.notes: list[Note] = []
+        self.problems: list[Problem] = []
+        self.expectations: dict[tuple[str, str, str], Expectation] = {}
+
+    def take(self, case: Case, edits: tuple[Edit, ...]) -> Case:
+        """The case that the next rule sees."""
+        return case.changed(resources=apply_to_value(case.resources, edits)) if edits else case
+
+
+def _line(expectation: Expectation) -> str:
+    """Files with a line for each device hold several expectations; `unified` wins over a classic one of its file."""
+    return expectation.value.partition(" ")[0] if expectation.rounding == "contains" else ""
+
+
+def _ordered(case: Case) -> tuple[Rule, ...]:
+    if case.v1:
+        return (*unified.V1_RULES, *CLASSIC)
+    return (*CLASSIC, *unified.V2_RULES)
+
+
+def _present(resources: dict[str, Any], field: str) -> bool:
+    value: Any = resources
+    for key in field.split("."):
+        if not isinstance(value, dict) or value.get(key) is None:
+            return False
+        value = value[key]
+    return True
+
+
+def _without_nulls(case: Case) -> tuple[Edit, ...]:
+    """`runc update` dereferences a null section and dies (exit status 2); null means unset to everybody else."""
+    return tuple(Edit(op="remove", path=(key,)) for key, value in case.resources.items() if value is None)
+
+
+def _untouched(resources: dict[str, Any], host: Host, driver: str) -> tuple[Note, ...]:
+    """Nothing is known of where limits would go, so nothing is rewritten and the runtime has the word."""
+    why = "cgroups are switched off for this container"
+    if driver != "disabled":
+        why = f"the cgroup layout of this host is {host.layout} ({host.layout_evidence})"
+    fields = [key for key in resources if resources[key] not in (None, {}, [])]
+    return tuple(
+        Note(field=key, code="layout-unknown", kind=GUARD, effect=KEPT, reason=f"left as it stands: {why}")
+        for key in fields
+    )
+
+
+def difference(before: dict[str, Any], after: dict[str, Any], path: tuple[str, ...] = ()) -> tuple[Edit, ...]:
+    """The edits that make `after` of `before`: removals first, so that no runtime limit is met on the way."""
+    removals: list[Edit] = []
+    settings: list[Edit] = []
+    for key in before:
+        if key not in after:
+            removals.append(Edit(op="remove", path=(*path, key)))
+    for key, value in after.items():
+        old = before.get(key)
+        if key in before and isinstance(old, dict) and isinstance(value, dict):
+            for edit in difference(old, value, (*path, key)):
+                (removals if edit.op == "remove" else settings).append(edit)
+        elif key not in before or old != value or type(old) is not type(value):
+            settings.append(Edit(op="set", path=(*path, key), value=value))
+    return tuple(settings + removals)

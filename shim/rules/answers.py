@@ -1,0 +1,94 @@
+"""The few shapes that a rule's answer takes."""
+
+from __future__ import annotations
+
+from shim.rules.base import (
+    CHANGED,
+    DROPPED,
+    GUARD,
+    HINT,
+    KEPT,
+    UNENFORCEABLE,
+    Edit,
+    Expectation,
+    Note,
+    Outcome,
+    Problem,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from shim.rules.base import Case
+
+
+def note(field: str, code: str, kind: str, effect: str, reason: str, lost: str = "") -> Note:
+    """A Note with its fields in reading order."""
+    return Note(field=field, code=code, kind=kind, effect=effect, reason=reason, lost=lost)
+
+
+def invalid(field: str, what: str, remedy: str) -> Outcome:
+    """Nothing here could take the value."""
+    return Outcome(problems=(Problem(field=field, what=what, remedy=remedy),))
+
+
+def kept(case: Case, field: str, kind: str, file: str, value: str, controller: str, rounding: str = "exact") -> Outcome:
+    """Honoured as it stands, in `file`; `value` "" where the kernel's file does not show what was asked."""
+    place = case.host.place(controller)
+    expected: tuple[Expectation, ...] = ()
+    if value:
+        expected = (
+            Expectation(
+                field=field,
+                kind=kind,
+                controller=controller,
+                version=place.version,
+                file=file,
+                value=value,
+                rounding=rounding,
+            ),
+        )
+    return Outcome(notes=(note(field, "honoured", kind, KEPT, f"honoured as it stands: {file}"),), expectations=expected)
+
+
+def removed(field: str, code: str, kind: str, reason: str) -> Outcome:
+    """The key goes and nothing is lost by it."""
+    return Outcome(edits=(_remove(field),), notes=(note(field, code, kind, CHANGED, reason),))
+
+
+def dropped(field: str, code: str, reason: str) -> Outcome:
+    """A hint that this host or runtime cannot take."""
+    return Outcome(edits=(_remove(field),), notes=(note(field, code, HINT, DROPPED, reason, field),))
+
+
+def absent_hint(case: Case, controller: str, field: str) -> Outcome:
+    """A hint whose controller the runtime cannot reach."""
+    return dropped(field, absence(case, controller), _whereabouts(case, controller))
+
+
+def absent_guard(
+    case: Case, controller: str, field: str, lost: str, expectations: tuple[Expectation, ...] = ()
+) -> Outcome:
+    """A guard whose controller the runtime cannot reach; the expectations say what cgroup2 would have to show."""
+    code, reason = absence(case, controller), _whereabouts(case, controller)
+    in_cgroup2 = expectations if case.host.version(controller) == 2 else ()
+    return Outcome(
+        edits=(_remove(field),),
+        notes=(note(field, code, GUARD, UNENFORCEABLE, reason, lost),),
+        expectations=in_cgroup2,
+    )
+
+
+def absence(case: Case, controller: str) -> str:
+    """`memory-in-cgroup2` where only the other hierarchy has the controller, `memory-nowhere` where none has."""
+    return f"{controller}-in-cgroup2" if case.host.version(controller) == 2 else f"{controller}-nowhere"
+
+
+def _whereabouts(case: Case, controller: str) -> str:
+    place = case.host.place(controller)
+    if place.version == 2:
+        return f"{controller} is on cgroup2 only, and the runtime works on v1 hierarchies here ({place.evidence})"
+    return f"this host has no {controller} controller ({place.evidence})"
+
+
+def _remove(field: str) -> Edit:
+    return Edit(op="remove", path=tuple(field.split(".")))

@@ -1,0 +1,235 @@
+"""cgroup2 file contents as classic OCI fields: one function a file, `TRANSLATIONS` the table.
+
+Each takes (case, key, value) and gives (edits, reason, lost); value is as Documentation/admin-guide/cgroup-v2.rst
+lets it be written, stripped and not empty. What cannot be carried raises Untranslatable: with a remedy if the value
+is malformed, without one if v1 has no way to say it.
+"""
+
+from __future__ import annotations
+
+from shim.rules.base import Edit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable
+
+    from shim.rules.base import Case
+
+    Translation = Callable[["Case", str, str], "tuple[tuple[Edit, ...], str, str]"]
+
+SUFFIXES = "KMGTPE"  # memparse(), lib/cmdline.c
+LARGEST = (1 << 63) - 1
+
+
+class Untranslatable(ValueError):
+    """`what` is wrong; `remedy` says how to write it, "" if v1 cannot express the value at all."""
+
+    def __init__(self, what: str, remedy: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.remedy = remedy
+
+
+def number(key: str, value: str, least: int = 0, most: int = LARGEST) -> int:
+    """A decimal number in a range, as kstrtou64() takes it."""
+    if not (value.isascii() and value.isdigit()) or not least <= int(value[:32]) <= most:
+        raise Untranslatable(f"{value!r} is not a number from {least} to {most}", f"{key} takes a number or 'max'")
+    return int(value[:32])
+
+
+def size(key: str, value: str) -> int:
+    """Bytes with an optional suffix K to E, or -1 for `max`."""
+    if value == "max":
+        return -1
+    digits, shift = value, 0
+    if value[-1:].upper() in SUFFIXES and value[-1:]:
+        digits, shift = value[:-1], 10 * (SUFFIXES.index(value[-1].upper()) + 1)
+    if not (digits.isascii() and digits.isdigit()):
+        raise Untranslatable(f"{value!r} is no size", f"{key} takes bytes, also with a suffix K, M, G, or 'max'")
+    return min(int(digits[:32]) << shift, LARGEST)
+
+
+def _set(path: tuple[str, ...], value: Any) -> Edit:
+    return Edit(op="set", path=path, value=value)
+
+
+def _memory_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, str]:
+    return (_set(("memory", "limit"), size(key, value)),), "memory.max is memory.limit", ""
+
+
+def _memory_swap_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, str]:
+    allowed, most = size(key, value), case.get("memory", "limit") or 0
+    if allowed < 0:
+        return (_set(("memory", "swap"), -1),), "memory.swap.max=max is memory.swap -1", ""
+    if most > 0:
+        edits = (_set(("memory", "swap"), most + allowed),)
+        return edits, f"memory.swap counts memory plus swap: {most} + {allowed}", ""
+    if allowed == 0:
+        lost = "swapping of this container under host-wide memory pressure"
+        reason = "v1 limits memory plus swap only; without a memory limit swappiness 0 is the nearest to no swap"
+        return (_set(("memory", "swappiness"), 0),), reason, lost
+    raise Untranslatable("v1 limits memory plus swap only, which needs a memory.max to add to")
+
+
+def _memory_low(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, str]:
+    wanted, present = size(key, value), case.get("memory", "reservation")
+    if case.get("unified", "memory.low") and key == "memory.min":
+        present = size("memory.low", case.get("unified", "memory.low").strip())
+        wanted = -1 if -1 in (wanted, present) else max(wanted, present)
+    return (_set(("memory", "reservation"), wanted),), f"{key} is nearest to v1's soft limit", "guaranteed protection"
+
+
+def _memory_high(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, str]:
+    wanted = size(key, value)
+    if wanted < 0:
+        return (), "memory.high=max throttles nothing", ""
+    if case.get("memory", "reservation") is not None:
+        raise Untranslatable("v1's soft limit, the nearest to memory.high, is taken by the reservation")
+    reason = "v1 has no throttling; its soft limit, which is reclaimed first, is the nearest"
+    return (_set(("memory", "reservation"), wanted),), reason, "throttling above memory.high"
+
+
+def _cpu_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, str]:
+    quota, *period = value.split()
+    if len(period) > 1:
+        raise Untranslatable(f"{value!r} has more than two words", "cpu.max takes 'QUOTA PERIOD' or 'max PERIOD'")
+    edits = [_set(("cpu", "quota"), -1 if quota == "max" else number(key, quota, 1))]
+    if period:
+        edits.append(_set(("cpu", "period"), number(key, period[0], 1)))
+    elif quota != "max" and case.get("cpu", "period") is not None:
+        edits.append(_set(("cpu", "period"), 100000))
+    return tuple(edits), "cpu.max is cpu.quota and cpu.period", ""
+
+
+def _cpu_weight(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, str]:
+    from shim.rules.weights import shares_of
+
+    weight = number(key, value, 1, 10000)
+    shares = shares_of(weight)
+    return (_set(("cpu", "shares"), shares),), f"weight {weight} is {shares} shares", ""
+
+
+def _plain(path: tuple[str, ...], least: int, most: int) -> Translation:
+    def translate(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, str]:
+        return (_set(path, number(key, value, least, most)),), f"{key} is {'.'.join(path)}", ""
+
+    return translate
+
+
+def _cpuset(path: tuple[str, ...]) -> Translation:
+    def translate(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, str]:
+        return (_set(path, value),), f"{key} is {'.'.join(path)}", ""
+
+    return translate
+
+
+def _pids_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, str]:
+    wanted = -1 if value == "max" else number(key, value, 0, 1 << 22)
+    if wanted == 0:
+        # Runtimes read 0 as "unset"; the kernel's 0 lets nothing fork, and 1 is as strict for a single process.
+        return (_set(("pids", "limit"), 1),), "pids.max 0 is pids.limit 1: runtimes read 0 as unset", ""
+    return (_set(("pids", "limit"), wanted),), "pids.max is pids.limit", ""
+
+
+def _hugetlb_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, str]:
+    page, wanted = key.split(".")[1], size(key, value)
+    others = [item for item in case.get("hugepageLimits") or [] if item.get("pageSize") != page]
+    if wanted >= 0:
+        others.append({"pageSize": page, "limit": wanted})
+    if not others:
+        return (Edit(op="remove", path=("hugepageLimits",)),), f"{key}=max sets no limit", ""
+    return (_set(("hugepageLimits",), others),), f"{key} is hugepageLimits", ""
+
+
+def _rdma_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, str]:
+    names = {"hca_handle": "hcaHandles", "hca_object": "hcaObjects"}
+    devices = dict(case.get("rdma") or {})
+    for line in value.splitlines():
+        device, *pairs = line.split()
+        wanted = {}
+        for pair in pairs:
+            name, _, amount = pair.partition("=")
+            if name not in names:
+                raise Untranslatable(f"{pair!r} is no RDMA limit", "rdma.max takes 'DEVICE hca_handle=N hca_object=N'")
+            if amount != "max":
+                wanted[names[name]] = number(key, amount, 0, (1 << 31) - 1)
+        if wanted:
+            devices[device] = wanted
+    return ((_set(("rdma",), devices),) if devices else ()), "rdma.max is rdma", ""
+
+
+def _io_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, str]:
+    names = {
+        "rbps": "throttleReadBpsDevice",
+        "wbps": "throttleWriteBpsDevice",
+        "riops": "throttleReadIOPSDevice",
+        "wiops": "throttleWriteIOPSDevice",
+    }
+    lists = {name: list(case.get("blockIO", name) or []) for name in names.values()}
+    touched = set()
+    for line in value.splitlines():
+        major, minor, pairs = _device_line(key, line)
+        for pair in pairs:
+            name, _, rate = pair.partition("=")
+            if name not in names:
+                raise Untranslatable(f"{pair!r} is no throttle", "io.max takes 'MAJ:MIN rbps=N wbps=N riops=N wiops=N'")
+            device = {"major": major, "minor": minor}
+            field = names[name]
+            lists[field] = [item for item in lists[field] if {**item, "rate": 0} != {**device, "rate": 0}]
+            touched.add(field)
+            if rate != "max":
+                lists[field].append({**device, "rate": number(key, rate, 1)})
+    edits = (_set(("blockIO", field), lists[field]) for field in names.values() if field in touched and lists[field])
+    return tuple(edits), "io.max is blockIO's throttle lists", ""
+
+
+def _device_line(key: str, line: str) -> tuple[int, int, list[str]]:
+    device, *pairs = line.split() or [""]
+    major, colon, minor = device.partition(":")
+    if not colon:
+        raise Untranslatable(f"{line!r} does not begin with MAJ:MIN", f"{key} takes lines 'MAJ:MIN …'")
+    return number(key, major), number(key, minor), pairs
+
+
+def _io_weight(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, str]:
+    edits: list[Edit] = []
+    devices = []
+    for line in value.splitlines():
+        words = line.split()
+        if words[:1] == ["default"] or len(words) == 1:
+            edits.append(_set(("blockIO", "weight"), _block_weight(key, words[-1])))
+        elif words:
+            major, minor, rest = _device_line(key, line)
+            if rest[:1] != ["default"]:
+                devices.append({"major": major, "minor": minor, "weight": _block_weight(key, rest[0])})
+    if devices:
+        edits.append(_set(("blockIO", "weightDevice"), devices))
+    return tuple(edits), f"{key} is blockIO.weight", ""
+
+
+def _block_weight(key: str, value: str) -> int:
+    """io.weight 1..10000 to the 10..1000 of OCI, the inverse of the runtimes' own conversion; bfq's as it is."""
+    if key == "io.bfq.weight":
+        return number(key, value, 1, 1000)
+    return 10 + (number(key, value, 1, 10000) - 1) * 990 // 9999
+
+
+TRANSLATIONS: dict[str, Translation] = {
+    "memory.max": _memory_max,
+    "memory.swap.max": _memory_swap_max,
+    "memory.low": _memory_low,
+    "memory.min": _memory_low,
+    "memory.high": _memory_high,
+    "cpu.max": _cpu_max,
+    "cpu.weight": _cpu_weight,
+    "cpu.idle": _plain(("cpu", "idle"), 0, 1),
+    "cpu.max.burst": _plain(("cpu", "burst"), 0, LARGEST),
+    "cpuset.cpus": _cpuset(("cpu", "cpus")),
+    "cpuset.mems": _cpuset(("cpu", "mems")),
+    "pids.max": _pids_max,
+    "hugetlb.*.max": _hugetlb_max,
+    "rdma.max": _rdma_max,
+    "io.max": _io_max,
+    "io.weight": _io_weight,
+    "io.bfq.weight": _io_weight,
+}

@@ -1,0 +1,200 @@
+"""`linux.resources.unified` (OCI runtime-spec, config-linux.md, "Unified"): cgroup2 files by name.
+
+On v1 hierarchies no runtime takes it (runc and crun: "cannot use unified on cgroup v1"; crun forgets it silently
+where `cpu` stands without cpus and mems). Each key becomes the classic field for the same limit; the rules of that
+field then judge it. Files and values: Documentation/admin-guide/cgroup-v2.rst.
+"""
+
+from __future__ import annotations
+
+from shim.oci.edits import apply_to_value
+from shim.rules.answers import note
+from shim.rules.base import (
+    CHANGED,
+    DROPPED,
+    GUARD,
+    HINT,
+    KEPT,
+    UNENFORCEABLE,
+    Case,
+    Edit,
+    Expectation,
+    Outcome,
+    Problem,
+    Rule,
+)
+from shim.rules.classic import TRANSLATIONS, Untranslatable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# What a file without a counterpart is: keys not listed here may be limits and are treated as guards.
+HINTS = (
+    "memory.high",
+    "memory.low",
+    "memory.min",
+    "memory.oom.group",
+    "memory.swap.high",
+    "memory.zswap.max",
+    "memory.zswap.writeback",
+    "memory.reclaim",
+    "cpu.weight",
+    "cpu.weight.nice",
+    "cpu.idle",
+    "cpu.max.burst",
+    "cpu.uclamp.min",
+    "cpu.uclamp.max",
+    "cpuset.cpus.partition",
+    "cpuset.cpus.exclusive",
+    "io.weight",
+    "io.bfq.weight",
+    "io.latency",
+    "io.prio.class",
+    "io.cost.qos",
+    "io.cost.model",
+)
+NEVER_ENABLED_BY_CRUN = ("rdma", "dmem")
+
+
+def kind(key: str) -> str:
+    """GUARD or HINT."""
+    return HINT if key in HINTS or key.startswith("cgroup.") else GUARD
+
+
+def on_v1(case: Case) -> Outcome:
+    """Every key to its classic field, one after the other, so that `memory.swap.max` finds `memory.max` done."""
+    edits: list[Edit] = []
+    notes, problems = [], []
+    keys = case.get("unified")
+    ordered = sorted(keys, key=lambda key: (key == "memory.swap.max", key == "memory.high"))
+    for key in ordered:
+        value = keys[key]
+        if value is None:
+            continue
+        outcome = _translated(case, key, value.strip())
+        case = case.changed(resources=_with(case.resources, outcome.edits))
+        edits.extend(outcome.edits)
+        notes.extend(outcome.notes)
+        problems.extend(outcome.problems)
+    edits.append(Edit(op="remove", path=("unified",)))
+    return Outcome(edits=tuple(edits), notes=tuple(notes), problems=tuple(problems))
+
+
+def _with(resources: dict[str, Any], edits: tuple[Edit, ...]) -> dict[str, Any]:
+    return apply_to_value(resources, edits)
+
+
+def _translated(case: Case, key: str, value: str) -> Outcome:
+    field = f"unified.{key}"
+    translate = TRANSLATIONS.get(key) or TRANSLATIONS.get(_family(key))
+    if value == "":
+        return Outcome(notes=(note(field, "empty", kind(key), KEPT, "an empty value sets nothing"),))
+    if translate is None:
+        return _without_counterpart(key, value)
+    try:
+        edits, reason, lost = translate(case, key, value)
+    except Untranslatable as error:
+        return _refused(key, error)
+    taken = [f"{'.'.join(e.path)} ({case.get(*e.path)})" for e in edits if case.get(*e.path) not in (None, e.value)]
+    if taken:
+        reason += f"; unified wins over {', '.join(taken)}, as in the runtimes"
+    code = "unified-wins" if taken else "unified-to-classic"
+    return Outcome(edits=edits, notes=(note(field, code, kind(key), CHANGED, reason, lost),))
+
+
+def _family(key: str) -> str:
+    """`hugetlb.2MB.max` -> `hugetlb.*.max`."""
+    first, _, rest = key.partition(".")
+    return f"{first}.*.{rest.partition('.')[2]}"
+
+
+def _refused(key: str, error: Untranslatable) -> Outcome:
+    field = f"unified.{key}"
+    if error.remedy:
+        return Outcome(problems=(Problem(field=field, what=error.what, remedy=error.remedy),))
+    effect, lost = (UNENFORCEABLE, key) if kind(key) == GUARD else (DROPPED, key)
+    return Outcome(notes=(note(field, "unified-without-counterpart", kind(key), effect, error.what, lost),))
+
+
+def _without_counterpart(key: str, value: str) -> Outcome:
+    field, reason = f"unified.{key}", f"cgroup v1 has no counterpart of {key}"
+    if kind(key) == HINT:
+        return Outcome(notes=(note(field, "unified-without-counterpart", HINT, DROPPED, reason, f"{key}={value}"),))
+    if value == "max":
+        return Outcome(notes=(note(field, "unlimited", GUARD, CHANGED, f"{reason}, and it sets no limit"),))
+    lost = f"{key}={value}"
+    return Outcome(notes=(note(field, "unified-without-counterpart", GUARD, UNENFORCEABLE, reason, lost),))
+
+
+def on_v2(case: Case) -> Outcome:
+    """Every key as it stands, unless its controller or its file is missing here."""
+    edits: list[Edit] = []
+    notes, expectations = [], []
+    for key, value in case.get("unified").items():
+        outcome = _checked(case, key, (value or "").strip())
+        edits.extend(outcome.edits)
+        notes.extend(outcome.notes)
+        expectations.extend(outcome.expectations)
+    return Outcome(edits=tuple(edits), notes=tuple(notes), expectations=tuple(expectations))
+
+
+def _checked(case: Case, key: str, value: str) -> Outcome:
+    field, controller = f"unified.{key}", key.partition(".")[0]
+    if value == "":
+        return Outcome(notes=(note(field, "empty", kind(key), KEPT, "an empty value sets nothing"),))
+    if "/" in key or "." not in key or controller == "cgroup":
+        return Outcome(notes=(note(field, "honoured", kind(key), KEPT, "the runtime writes or refuses it by name"),))
+    if case.host.version(controller) != 2:
+        reason = f"cgroup2 has no {controller} controller here ({case.host.place(controller).evidence})"
+        return _unavailable(key, value, f"{controller}-nowhere", reason)
+    if controller in NEVER_ENABLED_BY_CRUN and case.runtime != "runc":
+        reason = f"crun never enables the {controller} controller for a container"
+        return _unavailable(key, value, f"{controller}-not-enabled", reason)
+    if key == "memory.swap.max" and case.host.swap_accounting.value is False:
+        return _swap_unaccounted(case, key, value)
+    rounding = "page" if controller == "memory" else "contains"
+    expected = Expectation(
+        field=field, kind=kind(key), controller=controller, version=2, file=key, value=value, rounding=rounding
+    )
+    if not _readable(key):
+        return Outcome(notes=(note(field, "honoured", kind(key), KEPT, f"honoured as it stands: {key}"),))
+    return Outcome(
+        notes=(note(field, "honoured", kind(key), KEPT, f"honoured as it stands: {key}"),), expectations=(expected,)
+    )
+
+
+def _readable(key: str) -> bool:
+    """Files that show what was written; `memory.reclaim` is an action, the others are shown in another form."""
+    return key.startswith(("memory.", "pids.", "cpu.max", "cpu.weight", "cpu.idle")) and key != "memory.reclaim"
+
+
+def _unavailable(key: str, value: str, code: str, reason: str) -> Outcome:
+    field, drop = f"unified.{key}", (Edit(op="remove", path=("unified", key)),)
+    if value == "max" and kind(key) == GUARD:
+        return Outcome(edits=drop, notes=(note(field, code, GUARD, CHANGED, f"{reason}, and it sets no limit"),))
+    effect = UNENFORCEABLE if kind(key) == GUARD else DROPPED
+    return Outcome(edits=drop, notes=(note(field, code, kind(key), effect, reason, f"{key}={value}"),))
+
+
+def _swap_unaccounted(case: Case, key: str, value: str) -> Outcome:
+    field, drop = f"unified.{key}", (Edit(op="remove", path=("unified", key)),)
+    accounting, present = case.host.swap_accounting, case.host.swap_present
+    reason = f"this kernel does not account for swap ({accounting.evidence})"
+    if value == "max":
+        return Outcome(edits=drop, notes=(note(field, "swap-unlimited", GUARD, CHANGED, reason),))
+    if present.value is False:
+        reason += f", but the host has none ({present.evidence})"
+        return Outcome(edits=drop, notes=(note(field, "swap-absent", GUARD, CHANGED, reason),))
+    reason += " and the host has swap"
+    return Outcome(edits=drop, notes=(note(field, "swap-unaccounted", GUARD, UNENFORCEABLE, reason, f"{key}={value}"),))
+
+
+def probes(resources: dict[str, Any]) -> tuple[str, ...]:
+    """The interface files that decide: swap's, where a key is about swap."""
+    keys = resources.get("unified") or {}
+    return ("memory.swap.max", "memory.memsw.limit_in_bytes") if "memory.swap.max" in keys else ()
+
+
+V1_RULES: tuple[Rule, ...] = (Rule(field="unified", apply=on_v1),)
+V2_RULES: tuple[Rule, ...] = (Rule(field="unified", apply=on_v2),)

@@ -1,0 +1,69 @@
+"""The start-up budget of a real call: the interpreter itself reports what `create` imported."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.test_imports import ALLOWED
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from integration.bundle import Bundle
+    from integration.containers import Shim
+
+# python-prctl's C module; its Python half would cost `re` and more.
+ALLOWED_LIVE = {*ALLOWED, "_prctl"}
+# What the interpreter loads before the first line of ours; `-X importtime` reports these too.
+INTERPRETER = {
+    *("_frozen_importlib_external", "_imp", "_io", "_thread", "_warnings", "_weakref", "winreg", "marshal", "posix"),
+    *("zipimport", "_abc", "abc", "io", "codecs", "_codecs", "encodings", "encodings.aliases", "encodings.utf_8"),
+    *("encodings.ascii", "encodings.latin_1", "runpy", "importlib", "time", "_signal"),
+}
+
+
+def _report_imports(shim: Shim, place: Path) -> Path:
+    """Make the launcher's interpreter write `-X importtime` to the file that is returned."""
+    report = place / "importtime"
+    wrapper = place / "python"
+    wrapper.write_text(f'#!/bin/sh\nexec /usr/bin/python3 -X importtime "$@" 2>>"{report}"\n')
+    wrapper.chmod(0o755)
+    shim.extra_environment["CGSHIM_PYTHON"] = str(wrapper)
+    return report
+
+
+def _imported(report: Path) -> set[str]:
+    lines = [line for line in report.read_text().splitlines() if line.startswith("import time:")]
+    return {line.rsplit("|", 1)[1].strip() for line in lines} - {"imported package"}
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [{"pids": {"limit": 31}}, {"unified": {"pids.max": "31", "memory.max": "67108864"}}],
+    ids=["as-it-stands", "rewritten"],
+)
+def test_create_imports_only_what_is_allowed(
+    shim: Shim, bundle: Bundle, container: str, tmp_path: Path, resources: dict[str, object]
+) -> None:
+    """A `create` that succeeds, with and without a rewrite, imports nothing beyond the allow-list."""
+    bundle.configure(resources=resources)
+    report = _report_imports(shim, tmp_path)
+    shim.must("create", "--bundle", str(bundle.path), container)
+    imported = _imported(report)
+    assert "shim.entry" in imported
+    foreign = {name for name in imported if name.split(".")[0] != "shim"}
+    assert foreign - INTERPRETER - ALLOWED_LIVE == set()
+    assert {name for name in imported if name.startswith(("shim.cli", "shim.diagnose"))} == set()
+
+
+def test_pass_through_starts_no_python(shim: Shim, bundle: Bundle, container: str, tmp_path: Path) -> None:
+    """`state`, `kill` and `delete` never start the interpreter."""
+    bundle.configure()
+    shim.must("create", "--bundle", str(bundle.path), container)
+    report = _report_imports(shim, tmp_path)
+    shim.must("state", container)
+    shim.must("kill", container, "KILL")
+    shim.must("delete", "--force", container)
+    assert not report.exists()

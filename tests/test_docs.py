@@ -1,0 +1,97 @@
+"""What README and CHANGELOG say is what is there."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+
+import pytest
+
+from shim import __version__
+from tests.syntax import ROOT, modules
+
+README = (ROOT / "README.md").read_text()
+CHANGELOG = (ROOT / "CHANGELOG.md").read_text()
+LAUNCHER = ROOT / "shim" / "launcher.sh"
+
+
+def _blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+
+
+def _program_text() -> str:
+    return "\n".join([LAUNCHER.read_text(), *(module.text for module in modules("shim", "hooks"))])
+
+
+def test_readme_names_scripts_that_exist() -> None:
+    """Every script of this repository that README tells to run is there."""
+    scripts = re.findall(r"^(?:sh|bash) (\S+)", "\n".join(_blocks("sh")), flags=re.MULTILINE)
+    assert set(scripts) >= {"examples/quickstart.sh", "tests/run.sh"}
+    assert [name for name in scripts if not (ROOT / name).is_file()] == []
+
+
+def test_readme_links_lead_somewhere() -> None:
+    """Every relative link in README is a file here."""
+    targets = [t.split("#")[0] for t in re.findall(r"\]\(([^)]+)\)", README) if "://" not in t]
+    assert [target for target in targets if target and not (ROOT / target).exists()] == []
+
+
+def test_readme_json_is_json() -> None:
+    """Every JSON snippet of README can be pasted."""
+    blocks = _blocks("json")
+    assert blocks
+    for block in blocks:
+        json.loads(block)
+
+
+def test_readme_toml_is_toml() -> None:
+    """Every TOML snippet of README can be pasted."""
+    tomllib = pytest.importorskip("tomllib", reason="tomllib: in the standard library from Python 3.11 on")
+    blocks = _blocks("toml")
+    assert blocks
+    for block in blocks:
+        tomllib.loads(block)
+
+
+def test_environment_variables_are_documented() -> None:
+    """The variables that the program reads and those in README's table are the same."""
+    table = set(re.findall(r"^\| `(CGSHIM_[A-Z]+)`", README, flags=re.MULTILINE))
+    assert set(re.findall(r"CGSHIM_[A-Z]+", _program_text())) == table
+
+
+def test_settings_are_documented() -> None:
+    """README's table has the keys that the settings file may have, each with its values."""
+    from shim import settings
+
+    table = dict(re.findall(r"^\| `([a-z_]+)` \| (.*?) \|", README, flags=re.MULTILINE))
+    assert set(table) == set(settings.KEYS)
+
+
+def test_annotations_are_documented() -> None:
+    """Every annotation that the program reads or writes is explained in README or docs/."""
+    documents = README + "".join(path.read_text() for path in sorted((ROOT / "docs").rglob("*.md")))
+    used = set(re.findall(r"io\.cgshim\.[a-z]+", _program_text()))
+    assert {name for name in used if name not in documents} == set()
+
+
+def test_changelog_has_this_version() -> None:
+    """The version has an entry with a date, below "Unreleased"."""
+    headings = re.findall(r"^## \[([^\]]+)\](.*)$", CHANGELOG, flags=re.MULTILINE)
+    assert headings[0] == ("Unreleased", "")
+    assert __version__ in [version for version, _ in headings]
+    assert all(re.fullmatch(r" - \d{4}-\d\d-\d\d", date) for _, date in headings[1:])
+
+
+def test_version_is_written_once() -> None:
+    """pyproject takes the version from the package; it has no second one."""
+    text = (ROOT / "pyproject.toml").read_text()
+    assert 'dynamic = ["version"]' in text
+    assert not re.search(r"^version\s*=", text, flags=re.MULTILINE)
+
+
+def test_shell_scripts_can_run() -> None:
+    """The first line of every script names an interpreter that Debian always has."""
+    assert shutil.which("sh")
+    lines = {str(p.relative_to(ROOT)): p.read_text().split("\n", 1)[0] for p in ROOT.glob("*/*.sh")}
+    assert {name: line for name, line in lines.items() if line not in ("#!/bin/sh", "#!/usr/bin/env bash")} == {}

@@ -43,6 +43,7 @@ class Host(Value):
     placements: controller name -> Placement, for every controller known to the OCI runtime-spec.
     interface: interface file name -> does a non-root cgroup of this host have it (None: could not be probed).
         Holds the files that were asked for, nothing else.
+    interface_evidence: one line for each of them, `file: path: what was seen`, also why it could not be probed.
     """
 
     layout: str
@@ -52,6 +53,7 @@ class Host(Value):
     cgroup2_controllers: tuple[str, ...] = ()
     placements: dict[str, Placement]
     interface: dict[str, bool | None]
+    interface_evidence: tuple[str, ...] = ()
     swap_accounting: Fact
     swap_present: Fact
     psi: Fact

@@ -1,0 +1,121 @@
+"""A host captured by `shim.host.capture`, read like the running one.
+
+A captured tree lies on an ordinary file system, so what stat(2) said on the host is kept beside it. Layout of a
+capture: `root/` holds the files whose content was read, `manifest.json` holds everything else::
+
+    {"format": 1, "kernel": "6.1.0", "euid": 0,
+     "directories": {"/sys/fs/cgroup/cpu": {"device": "0:29", "inode": 1, "type": "cgroup", "writable": true,
+                                            "files": "cgroup.procs cpu.shares", "children": ["a"]}},
+     "links": {"/proc/self/ns/cgroup": "cgroup:[4026531835]"},
+     "errors": {"/proc/pressure/memory": "EOPNOTSUPP"}}
+
+Files take the device of their directory; they have size 0 where `type` is a kernel file system, else the size of
+their content. `children` keeps the kernel's order of sub-directories and names at least the first.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from shim.host.view import Identity, View
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+KERNEL_TYPES = ("cgroup", "cgroup2", "proc", "sysfs")
+
+
+class CapturedView(View):
+    """View over the capture in `directory`. Raises OSError or ValueError when there is no readable capture."""
+
+    live = False
+
+    def __init__(self, directory: str) -> None:
+        import json  # only captures need it, an intercepted call never gets here
+
+        super().__init__(directory + "/root")
+        with open(directory + "/manifest.json", encoding="utf-8") as source:
+            self.manifest: dict[str, Any] = json.load(source)
+        if self.manifest.get("format") != 1:
+            raise ValueError(f"{directory}/manifest.json: format must be 1")
+
+    def euid(self) -> int:
+        """Effective user id at the time of the capture."""
+        return int(self.manifest.get("euid", 0))
+
+    def read(self, path: str) -> tuple[str, Identity] | None:
+        """The captured content, with the identity that the host gave."""
+        found = self._recorded_error(path) or self.identity(path)
+        if not isinstance(found, Identity):
+            return None
+        if found.directory:
+            self._missing(path, errno.EISDIR)
+            return None
+        try:
+            with open(self.path(path), encoding="utf-8", errors="surrogateescape", newline="") as source:
+                content = source.read()
+        except FileNotFoundError:
+            content = ""  # its existence was captured, not its content
+        kernel = self._directory(path.rpartition("/")[0]).get("type") in KERNEL_TYPES
+        size = 0 if kernel else len(content.encode("utf-8", "surrogateescape"))
+        return content, Identity(device=found.device, inode=0, size=size, directory=False)
+
+    def identity(self, path: str) -> Identity | None:
+        """What stat(2) said on the host; the inode of a plain file was not kept and is 0."""
+        directory = self._directory(path)
+        if directory:
+            device, inode = _device(directory["device"]), int(directory["inode"])
+            return Identity(device=device, inode=inode, size=0, directory=True)
+        parent, _, name = path.rpartition("/")
+        holder = self._directory(parent)
+        if name in holder.get("files", "").split():
+            return Identity(device=_device(holder["device"]), inode=0, size=0, directory=False)
+        self._missing(path, errno.ENOENT)
+        return None
+
+    def names(self, path: str) -> tuple[str, ...]:
+        """Captured names in a directory."""
+        found = self._directory(path)
+        if not found:
+            self._missing(path, errno.ENOENT)
+            return ()
+        return tuple(sorted(found.get("files", "").split() + list(found.get("children", []))))
+
+    def first_child(self, path: str) -> str | None:
+        """The sub-directory that the host gave first."""
+        children = self._directory(path).get("children", [])
+        return str(children[0]) if children else None
+
+    def link(self, path: str) -> str | None:
+        """Captured target of a symbolic link."""
+        target = self.manifest.get("links", {}).get(path)
+        if target is None:
+            self._missing(path, errno.ENOENT)
+            return None
+        return str(target)
+
+    def writable(self, path: str) -> bool:
+        """What access(2) said of the directory, or of the file's directory."""
+        found = self._directory(path) or self._directory(path.rpartition("/")[0])
+        return bool(found.get("writable", True))
+
+    def _directory(self, path: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.manifest["directories"].get(path, {})
+        return found
+
+    def _recorded_error(self, path: str) -> int | None:
+        name = self.manifest.get("errors", {}).get(path)
+        if name is not None:
+            self.errors[path] = getattr(errno, name)
+            return self.errors[path]
+        return None
+
+    def _missing(self, path: str, number: int) -> None:
+        self.errors[path] = number
+
+
+def _device(text: str) -> int:
+    """`major:minor` as in mountinfo, as one number."""
+    major, _, minor = text.partition(":")
+    return int(major) << 20 | int(minor)

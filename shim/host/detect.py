@@ -1,0 +1,100 @@
+"""Detection for an intercepted call: a handful of files, whatever the number of mounts and cgroups.
+
+The deep look, with every mount, is `shim.host.inspection`; both return the same facts.
+"""
+
+from __future__ import annotations
+
+from shim.host import controllers as table
+from shim.host import layout, namespaces, parents, swap
+from shim.host.facts import Fact, Host, Placement
+from shim.host.hierarchies import Hierarchies
+from shim.host.interface import Interface
+from shim.host.view import quote
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from shim.host.layout import Verdict
+    from shim.host.view import View
+
+NOT_LOOKED_AT = Fact(value=None, evidence="not looked at")
+
+
+def detect(
+    view: View,
+    wanted: tuple[str, ...] = (),
+    target: str = "",
+    writable: bool = True,
+    controllers: tuple[str, ...] | None = None,
+) -> Host:
+    """The facts that planning needs.
+
+    wanted: interface file names to answer in `Host.interface`.
+    target: the container's `cgroupsPath`, "" if unknown; files are looked up as near to it as possible.
+    writable: a trial cgroup may be made for a wanted file that no existing cgroup can answer for.
+    controllers: v2 names to place (those of `wanted` are added); None for all. Swap is looked at with "memory".
+    """
+    names = tuple(dict.fromkeys((*(table.ALL if controllers is None else controllers), *_controllers_of(wanted))))
+    hierarchies = Hierarchies(view)
+    verdict = layout.decide(hierarchies, tuple(table.v1_name(name) for name in names))
+    user = namespaces.user(view)
+    rootless = namespaces.rootless(view, user)
+    path = parents.expand(target, hierarchies.own.get("", ""))
+    available = delegated(hierarchies, verdict, path, rootless.value is not False)
+    placements = {name: table.place(hierarchies, verdict, available, name) for name in names}
+    interface = Interface(hierarchies, path)
+    answers = interface.answers(wanted, {**placements, "": _core(verdict)}, writable)
+    memory = placements.get("memory")
+    return Host(
+        layout=verdict.layout,
+        layout_evidence=verdict.evidence,
+        cgroup2_mount=verdict.cgroup2_mount,
+        cgroup2_controllers=verdict.cgroup2_controllers,
+        placements=placements,
+        interface={name: value for name, (value, _) in answers.items()},
+        interface_evidence=tuple(f"{name}: {evidence}" for name, (_, evidence) in answers.items()),
+        swap_accounting=swap.accounting(interface, memory, answers) if memory else NOT_LOOKED_AT,
+        swap_present=swap.present(view) if memory else NOT_LOOKED_AT,
+        psi=NOT_LOOKED_AT,
+        cgroup_view=cgroup_view(hierarchies, verdict, placements),
+        user_namespace=user,
+        rootless=rootless,
+    )
+
+
+def delegated(hierarchies: Hierarchies, verdict: Verdict, path: str, rootless: bool) -> tuple[tuple[str, ...], str]:
+    """cgroup2 controllers that a container at `path` can get, with the evidence.
+
+    Root can enable, all the way down, whatever the root of the mount lists. A user is confined to the part of the
+    tree that was delegated: what counts is the deepest cgroup that exists on the way to the container.
+    """
+    mount = verdict.cgroup2_mount
+    if not mount:
+        return (), ""
+    if rootless:
+        own = hierarchies.own.get("", "")
+        near = path or parents.user_manager(own) or own
+        directory = next(parents.existing(hierarchies.view, mount, near), mount)
+        file = f"{directory}/cgroup.controllers"
+        text = hierarchies.view.text(file)
+        return (tuple(text.split()), quote(file, text)) if text is not None else ((), hierarchies.view.why(file))
+    return verdict.cgroup2_controllers, quote(f"{mount}/cgroup.controllers", " ".join(verdict.cgroup2_controllers))
+
+
+def cgroup_view(hierarchies: Hierarchies, verdict: Verdict, placements: dict[str, Placement]) -> Fact:
+    """Whose tree this is, judged by the first v1 hierarchy in use, or by cgroup2 where there is none."""
+    for place in placements.values():
+        if place.version == 1:
+            own = hierarchies.own.get(table.v1_name(place.controller), "")
+            return namespaces.cgroup(hierarchies.view, place.mount, own)
+    return namespaces.cgroup(hierarchies.view, verdict.cgroup2_mount, hierarchies.own.get("", ""))
+
+
+def _controllers_of(wanted: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in map(table.of_file, wanted) if name)
+
+
+def _core(verdict: Verdict) -> Placement:
+    """Where `cgroup.*` files are asked for: cgroup2's core, which no controller owns."""
+    version = 2 if verdict.cgroup2_mount else 0
+    return Placement(controller="", version=version, mount=verdict.cgroup2_mount, evidence="no cgroup2 mount")

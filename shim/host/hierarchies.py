@@ -1,0 +1,83 @@
+"""Where the hierarchies are mounted: at the well-known places first, in mountinfo only when those do not decide."""
+
+from __future__ import annotations
+
+from shim.host import membership, mountinfo
+from shim.host.view import quote
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from shim.host.view import View
+
+BASE = "/sys/fs/cgroup"
+MEMBERSHIP = "/proc/self/cgroup"
+MOUNTINFO = "/proc/self/mountinfo"
+V1_PROOF = "cgroup.clone_children"  # in every v1 directory, in no v2 one, never empty
+
+
+class Hierarchies:
+    """One look at a host's cgroup mounts; nothing is read before it is asked for, and nothing twice.
+
+    own: v1 controller, `name=...` or "" for cgroup2 -> this process's cgroup; empty if /proc is unreadable.
+    """
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        text = view.text(MEMBERSHIP)
+        self.readable = text is not None
+        self.own = membership.paths(text or "")
+        self._v1: dict[str, tuple[str, str]] = {}
+        self._mounts: tuple[mountinfo.Mount, ...] | None = None
+
+    def mounts(self) -> tuple[mountinfo.Mount, ...]:
+        """Every cgroup mount. As costly as the host has mounts, so the last resort of an intercepted call."""
+        if self._mounts is None:
+            self._mounts = mountinfo.parse(self.view.text(MOUNTINFO) or "")
+        return self._mounts
+
+    def v1_names(self) -> tuple[str, ...]:
+        """Controllers that are bound to v1 hierarchies, by v1 names, mounted here or not."""
+        return tuple(name for name in self.own if name and not name.startswith("name="))
+
+    def v1(self, name: str) -> tuple[str, str]:
+        """Mount point of the v1 hierarchy of `name` (a v1 name or `name=...`) or "", and the evidence."""
+        if name not in self._v1:
+            self._v1[name] = self._find_v1(name)
+        return self._v1[name]
+
+    def _find_v1(self, name: str) -> tuple[str, str]:
+        if self.readable and name not in self.own:
+            # A mounted hierarchy is active, and each process is in exactly one cgroup of each active hierarchy.
+            return "", f"{MEMBERSHIP}: no hierarchy carries {name}"
+        proof = f"{BASE}/{name.replace('name=', '')}/{V1_PROOF}"
+        text = self.view.kernel_text(proof)
+        if text is not None:
+            return proof.rpartition("/")[0], quote(proof, text)
+        return self._v1_elsewhere(name, proof)
+
+    def _v1_elsewhere(self, name: str, proof: str) -> tuple[str, str]:
+        for mount in self.mounts():
+            if name in mount.controllers and self.view.kernel_file(f"{mount.point}/{V1_PROOF}"):
+                return mount.point, f"{MOUNTINFO}: {mount.point} is cgroup {','.join(mount.options)}"
+        where = f"not mounted here, {self.absent(proof)}"
+        return "", f"{MEMBERSHIP}: {name}:{self.own.get(name, '?')} but {where}"
+
+    def absent(self, path: str) -> str:
+        """Why `path` is not an interface file: its errno, or that it is an ordinary file."""
+        found = self.view.identity(path)
+        if found is None:
+            return self.view.why(path)
+        return f"{path}: {found.size} bytes, an ordinary file and not the kernel's"
+
+    def cgroup2(self, mount: str) -> tuple[tuple[str, ...], str] | None:
+        """Controllers and evidence if `mount` is the root of a cgroup2 mount, None otherwise."""
+        path = f"{mount}/cgroup.controllers"
+        text = self.view.kernel_text(path)
+        if text is not None:
+            return tuple(text.split()), quote(path, text)
+        if path in self.view.errors:
+            return None
+        # There, but without content: either no controller is left for cgroup2, or somebody's empty file.
+        if self.view.kernel_file(f"{mount}/cgroup.stat"):
+            return (), quote(path, "")
+        return None

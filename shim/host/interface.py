@@ -1,0 +1,101 @@
+"""Whether a non-root cgroup of this host has an interface file; asked of an existing cgroup where there is one.
+
+Many v2 files and some v1 ones (`pids.max`, `blkio.bfq.weight`) are absent from the root (CFTYPE_NOT_ON_ROOT), so the
+root proves presence on v1 and absence nowhere. On v2 a cgroup has a controller's files only when its own
+`cgroup.controllers` lists the controller.
+"""
+
+from __future__ import annotations
+
+from shim.host import parents
+from shim.host.controllers import of_file, v1_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Iterator, Optional
+
+    from shim.host.facts import Placement
+    from shim.host.hierarchies import Hierarchies
+
+    Answer = tuple[Optional[bool], str]
+
+HOST_ROOT = 1  # inode of the root directory of every cgroup file system; a namespace's or a bind's root has another
+
+
+class Interface:
+    """Answers for interface files. `target`: the container's cgroup path, or "" if unknown."""
+
+    def __init__(self, hierarchies: Hierarchies, target: str = "") -> None:
+        self.hierarchies = hierarchies
+        self.view = hierarchies.view
+        self.target = target
+        self._directories: dict[str, str | None] = {}
+
+    def answers(self, names: tuple[str, ...], places: dict[str, Placement], trial: bool) -> dict[str, Answer]:
+        """Each name -> (present, evidence). `trial`: a cgroup may be made for what is not to be seen otherwise."""
+        found = {name: self.look(name, places[of_file(name)]) for name in names}
+        open_questions: dict[str, list[str]] = {}
+        for name, answer in found.items():
+            if answer[0] is None:
+                open_questions.setdefault(places[of_file(name)].mount, []).append(name)
+        if trial and self.view.live and open_questions:
+            from shim.host import trial as trials  # only on a host without any cgroup below the root
+
+            for mount, unknown in open_questions.items():
+                found.update(trials.look(self.view, mount, {name: places[of_file(name)] for name in unknown}))
+        return found
+
+    def look(self, name: str, place: Placement) -> Answer:
+        """One file, from what exists already; None when there is no cgroup to look in."""
+        if place.version == 0:
+            return False, place.evidence
+        if not of_file_in(name, place):
+            return False, f"no such file in cgroup v{place.version}, where {place.controller} is: {place.evidence}"
+        directory = self.directory(place)
+        if directory:
+            return self._present(directory, name, place)
+        if place.version == 1 and self._present(place.mount, name, place)[0]:
+            return True, f"{place.mount}/{name}: present"
+        below = f"{place.mount}: no cgroup below it"
+        return None, below + (f" has {place.controller} enabled" if place.version == 2 and place.controller else "")
+
+    def directory(self, place: Placement) -> str | None:
+        """A non-root cgroup that has the controller; None if there is none to be seen without a search."""
+        key = f"{place.version}:{place.controller}"
+        if key not in self._directories:
+            candidates = self._candidates(place)
+            self._directories[key] = next((path for path in candidates if self._enabled(path, place)), None)
+        return self._directories[key]
+
+    def _candidates(self, place: Placement) -> Iterator[str]:
+        own = self.hierarchies.own.get(v1_name(place.controller) if place.version == 1 else "", "")
+        seen = []
+        for path in (self.target, own):
+            for directory in parents.existing(self.view, place.mount, path):
+                if directory not in seen:
+                    seen.append(directory)
+                    yield directory
+        root = self.view.identity(place.mount)
+        if root and root.inode != HOST_ROOT:
+            yield place.mount
+        child = self.view.first_child(place.mount)
+        if child:
+            yield f"{place.mount}/{child}"
+
+    def _enabled(self, directory: str, place: Placement) -> bool:
+        if place.version == 1 or not place.controller:
+            return True
+        return place.controller in (self.view.text(f"{directory}/cgroup.controllers") or "").split()
+
+    def _present(self, directory: str, name: str, place: Placement) -> Answer:
+        path = f"{directory}/{name}"
+        found, holder = self.view.identity(path), self.view.identity(place.mount)
+        if found and holder and found.device != holder.device:
+            return False, f"{path}: not on the cgroup file system"
+        return (True, f"{path}: present") if found else (False, self.view.why(path))
+
+
+def of_file_in(name: str, place: Placement) -> bool:
+    """Can a file of this prefix be in the version at all: `blkio.*` only in v1, `io.*` only in v2."""
+    prefix = name.partition(".")[0]
+    return prefix == "cgroup" or prefix == (v1_name(place.controller) if place.version == 1 else place.controller)

@@ -1,0 +1,58 @@
+"""Below which existing cgroup a container will be made, as far as its configuration tells."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Iterator
+
+    from shim.host.view import View
+
+
+def expand(target: str, own: str) -> str:
+    """A `cgroupsPath` as a path in the hierarchy, "" when it does not say where.
+
+    Absolute paths stay; systemd's `slice:prefix:name` becomes the slice's path, inside the user manager's part of the
+    tree when `own` (this process's cgroup) is in one. Relative paths are placed differently by each runtime.
+    """
+    if target.startswith("/"):
+        return _clean(target)
+    parts = target.split(":")
+    if len(parts) != 3:
+        return ""
+    manager = user_manager(own)
+    return manager + _slice(parts[0] or ("user.slice" if manager else "system.slice"))
+
+
+def user_manager(own: str) -> str:
+    """`/user.slice/user-1000.slice/user@1000.service` out of a path below it: what systemd delegates to a user."""
+    components = own.split("/")
+    for index, component in enumerate(components):
+        if component.startswith("user@") and component.endswith(".service"):
+            return "/".join(components[: index + 1])
+    return ""
+
+
+def _slice(name: str) -> str:
+    """`a-b.slice` lies in `a.slice` (systemd.slice(5)); `-.slice` is the root."""
+    stem = name[: -len(".slice")] if name.endswith(".slice") else name
+    if stem in ("", "-"):
+        return ""
+    words = stem.split("-")
+    return "".join(f"/{'-'.join(words[: count + 1])}.slice" for count in range(len(words)))
+
+
+def _clean(path: str) -> str:
+    """Without empty and `.` components; "" if it climbs, which no runtime resolves like another."""
+    components = [component for component in path.split("/") if component not in ("", ".")]
+    return "" if ".." in components else "/" + "/".join(components)
+
+
+def existing(view: View, mount: str, path: str) -> Iterator[str]:
+    """Directories of the hierarchy at `mount` along `path`, deepest first, without the mount itself."""
+    path = _clean(path)
+    while len(path) > 1:
+        found = view.identity(mount + path)
+        if found and found.directory:
+            yield mount + path
+        path = path.rpartition("/")[0]

@@ -1,0 +1,76 @@
+"""A cgroup made for one look, on a host that has none below the root (a fresh v2 host before its first container)."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional
+
+    from shim.host.facts import Placement
+    from shim.host.view import View
+
+    Answer = tuple[Optional[bool], str]
+
+PREFIX = "cgshim-probe-"
+
+
+def look(view: View, mount: str, files: dict[str, Placement]) -> dict[str, Answer]:
+    """Each file -> (present, evidence); (None, reason) when the kernel would not let us look.
+
+    The cgroup is always removed. A controller that had to be enabled in the root stays enabled: the runtime does the
+    same next, and to disable it again could take the limits from a container that started meanwhile.
+    """
+    path = f"{mount}/{PREFIX}{os.getpid()}"
+    missing = {place.controller for place in files.values() if place.version == 2 and place.controller}
+    refused = _enable(view, mount, sorted(missing))
+    try:
+        os.mkdir(view.path(path))
+    except FileExistsError:
+        pass  # left by a killed process that had our pid; empty, so it serves as well
+    except OSError as error:
+        return {name: (None, _why("mkdir", path, error)) for name in files}
+    found: dict[str, Answer] = {}
+    try:
+        for name, place in files.items():
+            found[name] = _answer(view, path, name, refused.get(place.controller))
+    finally:
+        left = _remove(view, path)
+    return {name: (value, evidence + left) for name, (value, evidence) in found.items()} if left else found
+
+
+def _answer(view: View, path: str, name: str, refused: str | None) -> Answer:
+    if refused:
+        return None, refused
+    if view.exists(f"{path}/{name}"):
+        return True, f"{path}/{name}: present"
+    return False, view.why(f"{path}/{name}")
+
+
+def _enable(view: View, mount: str, controllers: list[str]) -> dict[str, str]:
+    """Controllers that could not be enabled for the children of `mount`, each with the reason."""
+    control = f"{mount}/cgroup.subtree_control"
+    enabled = (view.text(control) or "").split() if controllers else []
+    refused = {}
+    for name in controllers:
+        if name not in enabled:
+            try:
+                with open(view.path(control), "w", encoding="ascii") as target:
+                    target.write(f"+{name}")
+            except OSError as error:
+                refused[name] = _why(f"writing +{name}", control, error)
+    return refused
+
+
+def _remove(view: View, path: str) -> str:
+    try:
+        os.rmdir(view.path(path))
+    except OSError as error:
+        return f"; {_why('rmdir', path, error)}"
+    return ""
+
+
+def _why(action: str, path: str, error: OSError) -> str:
+    return f"{path}: {action}: {errno.errorcode.get(error.errno or 0, str(error))}"

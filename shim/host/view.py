@@ -1,0 +1,152 @@
+"""The only reader of the machine: everything that detection knows came through a `View`.
+
+A view is rooted anywhere, so a captured tree (`shim.host.captured`) is read by the same code as a running host.
+Absent and unreadable files are answers, not exceptions; `errors` keeps the errno of each for the evidence.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from shim.values import Value
+
+# Never blocks on a FIFO that somebody left under a well-known name, never acquires a terminal.
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+
+
+class Identity(Value):
+    """What stat(2) says of a path: `device` and `inode` name it, `size` is in bytes."""
+
+    device: int
+    inode: int
+    size: int
+    directory: bool
+
+
+class View:
+    """Read access below `root`; paths are absolute, as the host itself would write them.
+
+    errors: path -> errno of the last failed access to it.
+    live: a running kernel is behind it, so a trial cgroup can be made.
+    """
+
+    live = True
+
+    def __init__(self, root: str = "/") -> None:
+        self.root = root.rstrip("/")
+        self.errors: dict[str, int] = {}
+
+    def path(self, path: str) -> str:
+        """The real path behind `path`."""
+        return self.root + path
+
+    def euid(self) -> int:
+        """Effective user id of the process that asks."""
+        return os.geteuid()
+
+    def read(self, path: str) -> tuple[str, Identity] | None:
+        """Content and identity from one and the same open file; None when absent or unreadable."""
+        try:
+            descriptor = os.open(self.path(path), _READ)
+        except OSError as error:
+            self._failed(path, error)
+            return None
+        try:
+            found = _identity(os.fstat(descriptor))
+            parts = []
+            while part := os.read(descriptor, 65536):
+                parts.append(part)
+        except OSError as error:
+            self._failed(path, error)
+            return None
+        finally:
+            os.close(descriptor)
+        return b"".join(parts).decode("utf-8", "surrogateescape"), found
+
+    def identity(self, path: str) -> Identity | None:
+        """stat(2), symbolic links followed; None when absent or unreachable."""
+        try:
+            return _identity(os.stat(self.path(path)))
+        except OSError as error:
+            self._failed(path, error)
+            return None
+
+    def names(self, path: str) -> tuple[str, ...]:
+        """Sorted names in a directory, () when there is none. Grows with the directory: not for the hot path."""
+        try:
+            return tuple(sorted(os.listdir(self.path(path))))
+        except OSError as error:
+            self._failed(path, error)
+            return ()
+
+    def first_child(self, path: str) -> str | None:
+        """Name of the first sub-directory in the kernel's own order; reads no further than that."""
+        try:
+            with os.scandir(self.path(path)) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        return entry.name
+        except OSError as error:
+            self._failed(path, error)
+            return None
+        return None
+
+    def link(self, path: str) -> str | None:
+        """Target of a symbolic link, None when it is not one."""
+        try:
+            return os.readlink(self.path(path))
+        except OSError as error:
+            self._failed(path, error)
+            return None
+
+    def writable(self, path: str) -> bool:
+        """True if this process may write there: access(2) with the effective ids, read-only mounts included."""
+        return os.access(self.path(path), os.W_OK, effective_ids=True)
+
+    def text(self, path: str) -> str | None:
+        """Content, None when absent or unreadable; the reason is then in `errors`."""
+        found = self.read(path)
+        return found[0] if found else None
+
+    def exists(self, path: str) -> bool:
+        """True if there is anything at `path`."""
+        return self.identity(path) is not None
+
+    def kernel_text(self, path: str) -> str | None:
+        """Content of an interface file that the kernel itself provides, None for anything else.
+
+        kernfs reports size 0 for files that have content, which no regular file can do, and the file lies on its
+        directory's own device. So a file of the right name on a tmpfs, or a link to elsewhere, does not pass.
+        Only meaningful for files that are never empty (`cgroup.stat` on v2, `cgroup.clone_children` on v1).
+        """
+        found = self.read(path)
+        if not found or not found[0] or found[1].size != 0 or found[1].directory:
+            return None
+        parent = self.identity(path.rpartition("/")[0] or "/")
+        return found[0] if parent and parent.device == found[1].device else None
+
+    def kernel_file(self, path: str) -> bool:
+        """True if `path` is a kernel interface file and not a regular file that somebody put there."""
+        return self.kernel_text(path) is not None
+
+    def why(self, path: str) -> str:
+        """Evidence for a path that gave no answer: `path: ENOENT`."""
+        number = self.errors.get(path)
+        if number is None:
+            return f"{path}: not looked at"
+        return f"{path}: {errno.errorcode.get(number, number)}"
+
+    def _failed(self, path: str, error: OSError) -> None:
+        self.errors[path] = error.errno or errno.EIO
+
+
+def quote(path: str, content: str) -> str:
+    """Evidence: `path: content`, on one line."""
+    lines = content.strip().splitlines()
+    return f"{path}: {' | '.join(' '.join(line.split()) for line in lines)}" if lines else f"{path}: empty"
+
+
+def _identity(found: os.stat_result) -> Identity:
+    return Identity(device=found.st_dev, inode=found.st_ino, size=found.st_size, directory=stat.S_ISDIR(found.st_mode))

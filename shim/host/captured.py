@@ -65,12 +65,12 @@ class CapturedView(View):
         """What stat(2) said on the host; the inode of a plain file was not kept and is 0."""
         directory = self._directory(path)
         if directory:
-            device, inode = _device(directory["device"]), int(directory["inode"])
+            device, inode = self.device(directory["device"]), int(directory["inode"])
             return Identity(device=device, inode=inode, size=0, directory=True)
         parent, _, name = path.rpartition("/")
         holder = self._directory(parent)
         if name in holder.get("files", "").split():
-            return Identity(device=_device(holder["device"]), inode=0, size=0, directory=False)
+            return Identity(device=self.device(holder["device"]), inode=0, size=0, directory=False)
         self._missing(path, errno.ENOENT)
         return None
 
@@ -113,9 +113,3 @@ class CapturedView(View):
 
     def _missing(self, path: str, number: int) -> None:
         self.errors[path] = number
-
-
-def _device(text: str) -> int:
-    """`major:minor` as in mountinfo, as one number."""
-    major, _, minor = text.partition(":")
-    return int(major) << 20 | int(minor)

@@ -73,7 +73,7 @@ def delegated(hierarchies: Hierarchies, verdict: Verdict, path: str, rootless: b
         return (), ""
     if rootless:
         own = hierarchies.own.get("", "")
-        near = path or parents.user_manager(own) or own
+        near = path or parents.delegated_to_user(own) or own
         directory = next(parents.existing(hierarchies.view, mount, near), mount)
         file = f"{directory}/cgroup.controllers"
         text = hierarchies.view.text(file)

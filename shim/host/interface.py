@@ -1,7 +1,7 @@
 """Whether a non-root cgroup of this host has an interface file; asked of an existing cgroup where there is one.
 
 Many v2 files and some v1 ones (`pids.max`, `blkio.bfq.weight`) are absent from the root (CFTYPE_NOT_ON_ROOT), so the
-root proves presence on v1 and absence nowhere. On v2 a cgroup has a controller's files only when its own
+root never proves that they are missing. On v2 a cgroup has a controller's files only when its own
 `cgroup.controllers` lists the controller.
 """
 
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
     Answer = tuple[Optional[bool], str]
 
+# v1 files with CFTYPE_NOT_ON_ROOT; of all others the root speaks for every cgroup. (Vendor kernels add more, on hosts
+# whose init system populates each hierarchy, so that another cgroup than the root is there to look in.)
+NOT_ON_V1_ROOT = ("pids.max", "rdma.max", "misc.max", "blkio.bfq.weight", "blkio.bfq.weight_device")
+# No cgroup2 file is named like this: an answer that needs no trial.
+_V1_ENDINGS = ("_in_bytes", "_us", "_device")
 HOST_ROOT = 1  # inode of the root directory of every cgroup file system; a namespace's or a bind's root has another
 
 
@@ -54,8 +59,8 @@ class Interface:
         directory = self.directory(place)
         if directory:
             return self._present(directory, name, place)
-        if place.version == 1 and self._present(place.mount, name, place)[0]:
-            return True, f"{place.mount}/{name}: present"
+        if place.version == 1 and name not in NOT_ON_V1_ROOT:
+            return self._present(place.mount, name, place)
         below = f"{place.mount}: no cgroup below it"
         return None, below + (f" has {place.controller} enabled" if place.version == 2 and place.controller else "")
 
@@ -96,6 +101,8 @@ class Interface:
 
 
 def of_file_in(name: str, place: Placement) -> bool:
-    """Can a file of this prefix be in the version at all: `blkio.*` only in v1, `io.*` only in v2."""
+    """False if no file of this name can be in that version: `blkio.*` is v1's, `io.*` is v2's."""
     prefix = name.partition(".")[0]
-    return prefix == "cgroup" or prefix == (v1_name(place.controller) if place.version == 1 else place.controller)
+    if place.version == 1:
+        return prefix == v1_name(place.controller)
+    return prefix == "cgroup" or (prefix == place.controller and not name.endswith(_V1_ENDINGS))

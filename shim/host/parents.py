@@ -20,11 +20,11 @@ def expand(target: str, own: str) -> str:
     parts = target.split(":")
     if len(parts) != 3:
         return ""
-    manager = user_manager(own)
-    return manager + _slice(parts[0] or ("user.slice" if manager else "system.slice"))
+    user = delegated_to_user(own)
+    return user + _slice(parts[0] or ("user.slice" if user else "system.slice"))
 
 
-def user_manager(own: str) -> str:
+def delegated_to_user(own: str) -> str:
     """`/user.slice/user-1000.slice/user@1000.service` out of a path below it: what systemd delegates to a user."""
     components = own.split("/")
     for index, component in enumerate(components):

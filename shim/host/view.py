@@ -105,6 +105,11 @@ class View:
         """True if this process may write there: access(2) with the effective ids, read-only mounts included."""
         return os.access(self.path(path), os.W_OK, effective_ids=True)
 
+    def device(self, number: str) -> int:
+        """`major:minor`, as mountinfo writes it, as stat(2) gives it; -1 when it is no such thing."""
+        major, _, minor = number.partition(":")
+        return os.makedev(int(major), int(minor)) if major.isdigit() and minor.isdigit() else -1
+
     def text(self, path: str) -> str | None:
         """Content, None when absent or unreadable; the reason is then in `errors`."""
         found = self.read(path)

@@ -1,0 +1,169 @@
+"""The deep look at a host, for people: every cgroup mount, whose tree each one shows, and what contradicts what.
+
+Costs as much as the host has mounts, so an intercepted call never imports this.
+"""
+
+from __future__ import annotations
+
+from shim.host import controllers as table
+from shim.host import mountinfo, psi
+from shim.host.detect import detect
+from shim.host.facts import Fact, Host
+from shim.host.hierarchies import BASE, Hierarchies
+from shim.host.interface import HOST_ROOT
+from shim.host.view import quote
+from shim.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from shim.host.view import View
+
+INITIAL_CGROUP_NAMESPACE = "cgroup:[4026531835]"  # include/linux/proc_ns.h, PROC_CGROUP_INIT_INO
+PROC_CGROUPS = "/proc/cgroups"
+
+
+class Sight(Value):
+    """One cgroup mount and whose tree it shows.
+
+    shows: "host" (the hierarchy's own root), "namespace" (the root of a cgroup namespace), "subtree" (a bind of a part
+    of the tree, as container engines make for pods on v1), "hidden" (another mount covers it), "unreachable".
+    """
+
+    mount: mountinfo.Mount
+    shows: str
+    evidence: str
+
+
+class Inspection(Value):
+    """A host with everything that can be said about it.
+
+    cgroup_namespace: "initial" or "private". delegation: may this process make cgroups below its own.
+    hints: what /proc/cgroups claims, which decides nothing. contradictions: what does not fit together.
+    """
+
+    host: Host
+    sights: tuple[Sight, ...]
+    cgroup_namespace: Fact
+    delegation: Fact
+    hints: tuple[str, ...]
+    contradictions: tuple[str, ...]
+
+
+def inspect(view: View, wanted: tuple[str, ...] = ()) -> Inspection:
+    """Every fact filled in; makes no trial cgroup."""
+    hierarchies = Hierarchies(view)
+    host = detect(view, wanted=wanted, writable=False)
+    sights = tuple(sight(view, mount) for mount in hierarchies.mounts())
+    fuller: Any = host.changed(psi=psi.available(view, host.cgroup2_mount), cgroup_view=_cgroup_view(host, sights))
+    claims = proc_cgroups(view.text(PROC_CGROUPS) or "")
+    return Inspection(
+        host=fuller,
+        sights=sights,
+        cgroup_namespace=cgroup_namespace(view, hierarchies),
+        delegation=delegation(view, host, hierarchies),
+        hints=_hints(view, claims),
+        contradictions=(*_mount_contradictions(view, sights), *_claim_contradictions(host, claims)),
+    )
+
+
+def sight(view: View, mount: mountinfo.Mount) -> Sight:
+    """Whose tree a mount shows; the inode decides, the root field of mountinfo only tells apart what is not the host.
+
+    The root field is relative to the reader's cgroup namespace: a namespace's own mount shows `/` as the host's does,
+    and the host's, inherited into a namespace, shows `/../..`.
+    """
+    found = view.identity(mount.point)
+    if found is None:
+        return Sight(mount=mount, shows="unreachable", evidence=view.why(mount.point))
+    evidence = f"{mount.point}: inode {found.inode}; /proc/self/mountinfo: root {mount.root}"
+    if found.device != view.device(mount.device):
+        return Sight(mount=mount, shows="hidden", evidence=f"{evidence}; another mount covers it")
+    if found.inode == HOST_ROOT:
+        return Sight(mount=mount, shows="host", evidence=evidence)
+    above = set(mount.root.split("/")) <= {"", ".."}  # `/`, or only upwards: the root of this or an outer namespace
+    return Sight(mount=mount, shows="namespace" if above else "subtree", evidence=evidence)
+
+
+def cgroup_namespace(view: View, hierarchies: Hierarchies) -> Fact:
+    """Initial or private; a path that climbs (`/..`) also shows a private one, from outside its root."""
+    path = "/proc/self/ns/cgroup"
+    target = view.link(path)
+    if target is None:
+        climbs = any(own.startswith("/..") for own in hierarchies.own.values())
+        return Fact(value="private" if climbs else None, evidence=view.why(path))
+    value = "initial" if target == INITIAL_CGROUP_NAMESPACE else "private"
+    return Fact(value=value, evidence=f"{path}: {target}")
+
+
+def delegation(view: View, host: Host, hierarchies: Hierarchies) -> Fact:
+    """True if cgroups can be made below our own one; the evidence lists what can be enabled there."""
+    mount = host.cgroup2_mount or next((p.mount for p in host.placements.values() if p.version == 1), "")
+    name = "" if host.cgroup2_mount else next(p.controller for p in host.placements.values()) if mount else ""
+    if not mount:
+        return Fact(value=False, evidence="no cgroup file system")
+    own = hierarchies.own.get(table.v1_name(name), "/")
+    directory = (mount + own).rstrip("/")
+    if not view.exists(directory):
+        return Fact(value=None, evidence=view.why(directory))
+    value = view.writable(directory)
+    evidence = [f"{directory}: {'writable' if value else 'not writable'}"]
+    for file in ("cgroup.controllers", "cgroup.subtree_control"):
+        text = view.text(f"{directory}/{file}")
+        if text is not None:
+            evidence.append(quote(f"{directory}/{file}", text))
+    return Fact(value=value, evidence="; ".join(evidence))
+
+
+def proc_cgroups(text: str) -> dict[str, tuple[int, bool]]:
+    """Controller, v1 name -> (hierarchy id, enabled) as /proc/cgroups claims; malformed lines are left out."""
+    rows = (line.split() for line in text.splitlines() if not line.startswith("#"))
+    return {r[0]: (int(r[1]), r[3] == "1") for r in rows if len(r) == 4 and r[1].isdigit()}
+
+
+def _cgroup_view(host: Host, sights: tuple[Sight, ...]) -> Fact:
+    """As `detect` has it, or by mountinfo where the mount is listed there."""
+    first = next((place for place in host.placements.values() if place.version == 1), None)
+    point = first.mount if first else host.cgroup2_mount
+    for seen in reversed(sights):
+        if seen.mount.point == point and seen.shows in ("host", "namespace", "subtree"):
+            return Fact(value=seen.shows, evidence=seen.evidence)
+    return host.cgroup_view
+
+
+def _hints(view: View, claims: dict[str, tuple[int, bool]]) -> tuple[str, ...]:
+    if PROC_CGROUPS in view.errors:
+        return (view.why(PROC_CGROUPS),)
+    rows = (f"{PROC_CGROUPS}: {name} hierarchy {number} enabled {int(on)}" for name, (number, on) in claims.items())
+    return tuple(rows)
+
+
+def _mount_contradictions(view: View, sights: tuple[Sight, ...]) -> tuple[str, ...]:
+    """Mounts at a well-known place that are not what the place is called, and look-alikes of interface files."""
+    found = []
+    for seen in sights:
+        mount, name = seen.mount, seen.mount.point.rpartition("/")[2]
+        known = mount.point == f"{BASE}/{name}" and table.v2_name(name) in table.ALL
+        if known and mount.type == "cgroup" and name not in mount.controllers and seen.shows != "hidden":
+            found.append(f"{mount.point}: carries {','.join(mount.controllers)}, not {name}")
+    for controller in table.ALL:
+        directory = f"{BASE}/{table.v1_name(controller)}"
+        for file in ("memory.pressure", "cpu.pressure", "cgroup.clone_children", "cgroup.procs"):
+            forged = view.identity(f"{directory}/{file}")
+            if forged and forged.size:
+                found.append(f"{directory}/{file}: {forged.size} bytes, an ordinary file and not the kernel's")
+    return tuple(found)
+
+
+def _claim_contradictions(host: Host, claims: dict[str, tuple[int, bool]]) -> tuple[str, ...]:
+    """Where /proc/cgroups says otherwise than the mounts do."""
+    found = []
+    for name, (number, enabled) in claims.items():
+        place = host.place(table.v2_name(name))
+        if enabled and place.version == 0 and table.v2_name(name) in host.placements:
+            found.append(f"{PROC_CGROUPS}: {name} enabled 1, hierarchy {number}; yet it is nowhere: {place.evidence}")
+    for place in host.placements.values():
+        if place.version == 2 and claims and table.v1_name(place.controller) not in claims:
+            found.append(f"{PROC_CGROUPS}: does not list {place.controller}; yet {place.evidence}")
+    return tuple(found)

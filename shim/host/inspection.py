@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 INITIAL_CGROUP_NAMESPACE = "cgroup:[4026531835]"  # include/linux/proc_ns.h, PROC_CGROUP_INIT_INO
 PROC_CGROUPS = "/proc/cgroups"
+# Controllers that are on cgroup2 when no v1 hierarchy has them; the others may just be unused.
+IN_BOTH = ("memory", "cpu", "cpuset", "pids", "io", "hugetlb", "rdma", "misc")
 
 
 class Sight(Value):
@@ -99,11 +101,13 @@ def cgroup_namespace(view: View, hierarchies: Hierarchies) -> Fact:
 
 def delegation(view: View, host: Host, hierarchies: Hierarchies) -> Fact:
     """True if cgroups can be made below our own one; the evidence lists what can be enabled there."""
-    mount = host.cgroup2_mount or next((p.mount for p in host.placements.values() if p.version == 1), "")
-    name = "" if host.cgroup2_mount else next(p.controller for p in host.placements.values()) if mount else ""
+    mount, name = host.cgroup2_mount, ""
+    for place in host.placements.values():
+        if not mount and place.version == 1:
+            mount, name = place.mount, table.v1_name(place.controller)
     if not mount:
         return Fact(value=False, evidence="no cgroup file system")
-    own = hierarchies.own.get(table.v1_name(name), "/")
+    own = hierarchies.own.get(name, "/")
     directory = (mount + own).rstrip("/")
     if not view.exists(directory):
         return Fact(value=None, evidence=view.why(directory))
@@ -161,7 +165,7 @@ def _claim_contradictions(host: Host, claims: dict[str, tuple[int, bool]]) -> tu
     found = []
     for name, (number, enabled) in claims.items():
         place = host.place(table.v2_name(name))
-        if enabled and place.version == 0 and table.v2_name(name) in host.placements:
+        if enabled and place.version == 0 and table.v2_name(name) in IN_BOTH:
             found.append(f"{PROC_CGROUPS}: {name} enabled 1, hierarchy {number}; yet it is nowhere: {place.evidence}")
     for place in host.placements.values():
         if place.version == 2 and claims and table.v1_name(place.controller) not in claims:

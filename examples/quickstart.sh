@@ -170,7 +170,13 @@ import json
 import sys
 
 annotations = json.load(open(sys.argv[1])).get("annotations", {})
-print(annotations.get("io.cgshim.report", "(config.json has no report)"))
+report = json.loads(annotations["io.cgshim.report"])
+for change in report["changes"]:
+    print(f"{change['field']}: {change['effect']}, {change['reason']}")
+    if "lost" in change:
+        print(f"    no longer limited: {change['lost']}")
+for edit in report["edits"]:
+    print(f"{edit['op']:6} {edit['path']}" + (f" = {json.dumps(edit['new'])}" if "new" in edit else ""))
 PYTHON
 
 sh "$top/shim/launcher.sh" --root "$work/state" start "$id"

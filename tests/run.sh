@@ -136,7 +136,8 @@ finish() {
     exit
 }
 
-scripts() { git -c safe.directory="$PWD" ls-files -co --exclude-standard '*.sh' '.ci/run'; }
+# Every shell script of the project, in a checkout or in an unpacked archive.
+scripts() { find . -path './.*' ! -path './.ci*' -prune -o \( -name '*.sh' -o -path './.ci/run' \) -type f -print; }
 
 if ! install_packages || ! make_environment; then
     echo "FAILED: set-up"

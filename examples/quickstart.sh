@@ -101,7 +101,6 @@ import sys
 FILES = (
     ("memory", "memory.limit_in_bytes", "memory.max"),
     ("memory and swap", "memory.memsw.limit_in_bytes", "memory.swap.max"),
-    ("swappiness", "memory.swappiness", None),
     ("pids", "pids.max", "pids.max"),
     ("cpu quota", "cpu.cfs_quota_us", "cpu.max"),
 )
@@ -118,7 +117,7 @@ for line in open("/proc/self/mountinfo"):
 for what, first, second in FILES:
     controller = first.split(".")[0]
     key, name = (controller, first) if controller in paths else ("", second)
-    if name is None or key not in mounts:
+    if key not in mounts:
         continue
     root, point = mounts[key]
     below = paths[key][len(root):] if paths[key].startswith(root) else paths[key]

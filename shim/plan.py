@@ -70,6 +70,25 @@ def _probes_of_translations(keys: dict[str, Any]) -> list[str]:
     return names
 
 
+SECTIONS = {
+    "memory": ("memory",),
+    "cpu": ("cpu", "cpuset"),
+    "pids": ("pids",),
+    "blockIO": ("io",),
+    "hugepageLimits": ("hugetlb",),
+    "rdma": ("rdma",),
+    "network": ("net_cls", "net_prio"),
+    "devices": ("devices",),
+}
+
+
+def controllers(resources: dict[str, Any]) -> tuple[str, ...]:
+    """The controllers whose placement these resources ask for."""
+    names = [name for key, found in SECTIONS.items() if resources.get(key) for name in found]
+    names.extend(key.partition(".")[0] for key in resources.get("unified") or {} if not key.startswith("cgroup."))
+    return tuple(dict.fromkeys(names))
+
+
 def make_plan(resources: dict[str, Any], host: Host, runtime: str, operation: str, driver: str) -> Plan:
     """The plan for `resources` on `host` under `runtime` ("runc", "crun", "other").
 
@@ -147,7 +166,7 @@ def _untouched(resources: dict[str, Any], host: Host, driver: str) -> tuple[Note
 
 
 def difference(before: dict[str, Any], after: dict[str, Any], path: tuple[str, ...] = ()) -> tuple[Edit, ...]:
-    """The edits that make `after` of `before`: removals first, so that no runtime limit is met on the way."""
+    """The edits that make `after` of `before`; what is set comes first, so that no section is emptied on the way."""
     removals: list[Edit] = []
     settings: list[Edit] = []
     for key in before:

@@ -1,0 +1,87 @@
+"""The engine's channel: where the user of podman, containerd, Docker or CRI-O gets to read what went wrong.
+
+containerd and Docker show the last error of the `--log` file, podman the file's one JSON object if it is the whole
+content, CRI-O the first 8 KiB of stderr. So a failure goes to both places, as one record.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from shim.oci.text import dump
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from shim.argv import Invocation
+    from shim.errors import ShimError
+
+MOST = 1900  # bytes on stderr: podman's reader cuts the JSON-escaped message at 4,096
+OWN_LOGS = ("log.json", "oci-log")  # containerd's and podman's, which hold the records of one container
+
+
+def fail(invocation: Invocation, error: ShimError) -> None:
+    """Say why the call is refused, in the caller's log and on stderr."""
+    text = error.text()
+    if invocation.log:
+        _write_log(invocation, record(text, "error", invocation.log_format))
+        _stderr(clipped(text))
+    else:
+        _stderr(record(clipped(text), "error", "text"))
+
+
+def notify(invocation: Invocation, notices: list[tuple[str, str]]) -> None:
+    """Add (level, text) notices to containerd's log, the only one where they are neither shown as an error nor lost.
+
+    podman takes a second object in its log for a malformed error, and without a log file there is only the
+    container's own stderr.
+    """
+    if os.path.basename(invocation.log) != "log.json" or invocation.log_format != "json":
+        return
+    lines = "".join(record(text, level, "json") for level, text in notices)
+    try:
+        with open(invocation.log, "ab") as file:
+            file.write(lines.encode("utf-8", "surrogateescape"))
+    except OSError:
+        return  # a notice is never worth a container
+
+
+def record(text: str, level: str, form: str) -> str:
+    """One log record as runc writes it, in "json" or "text" form, with its newline."""
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    if form == "json":
+        return dump({"level": level, "msg": text, "time": now}) + "\n"
+    return f'time="{now}" level={level} msg={dump(text)}\n'
+
+
+def clipped(text: str) -> str:
+    """At most MOST bytes, cut at a line or, for one endless line, inside it."""
+    data = text.encode("utf-8", "replace")
+    if len(data) <= MOST:
+        return text
+    head = data[: MOST - 4].decode("utf-8", "ignore")
+    return head[: head.rfind("\n")] + "\n..." if "\n" in head[200:] else head + "..."
+
+
+def _write_log(invocation: Invocation, line: str) -> None:
+    """One record; a log of this container's own starts anew, since podman reads it only if it holds just one."""
+    path = invocation.log.removeprefix("file:")
+    if path.startswith(("journald:", "syslog:")):
+        return
+    fresh = os.path.basename(path) in OWN_LOGS
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (os.O_TRUNC if fresh else os.O_APPEND)
+    try:
+        handle = os.open(path, flags, 0o600)
+    except OSError:
+        return  # stderr still has it
+    try:
+        os.write(handle, line.encode("utf-8", "surrogateescape"))
+    finally:
+        os.close(handle)
+
+
+def _stderr(text: str) -> None:
+    try:
+        os.write(2, (text if text.endswith("\n") else text + "\n").encode("utf-8", "surrogateescape"))
+    except OSError:
+        return  # nobody listens

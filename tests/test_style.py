@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 PROGRAM = modules("shim", "hooks")
 EVERYTHING = [*PROGRAM, *modules("tests", "integration")]
 MODULE_LINES = 300
+TEST_LINES = 500  # tables of cases are long
 FUNCTION_LINES = 50
 
 # Only these may touch the machine; a module that is not here is a function of values.
@@ -75,8 +76,9 @@ HOT = [m for m in PROGRAM if not _named(m, (*COLD, *AFTER_A_FAILURE))]
 
 @pytest.mark.parametrize("module", EVERYTHING, ids=_ids)
 def test_module_is_one_room(module: Module) -> None:
-    """No module is longer than 300 lines."""
-    assert len(module.text.splitlines()) <= MODULE_LINES
+    """No module of the program is longer than 300 lines, no module of tests longer than 500."""
+    most = MODULE_LINES if module.name.startswith(("shim/", "hooks/")) else TEST_LINES
+    assert len(module.text.splitlines()) <= most
 
 
 @pytest.mark.parametrize("module", EVERYTHING, ids=_ids)

@@ -1,0 +1,250 @@
+"""`linux.resources.cpu` without cpuset (OCI runtime-spec, config-linux.md, "CPU").
+
+Kernel: Documentation/scheduler/sched-bwc.rst and sched-rt-group.rst, cgroup-v2.rst "CPU Interface Files". All times are
+microseconds. `idle` comes before `shares`, and `quota` before `period` and `burst`, because the later ones look at what
+the earlier ones left.
+"""
+
+from __future__ import annotations
+
+from shim.rules.answers import invalid, note
+from shim.rules.base import CHANGED, GUARD, HINT, Edit, Outcome, Rule
+from shim.rules.reach import (
+    Field,
+    beyond,
+    expect,
+    honoured,
+    number,
+    reach,
+    rewritten,
+    showing,
+    unread,
+    unset,
+    unsupported,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from shim.rules.base import Case
+
+IDLE = Field(path=("cpu", "idle"), kind=HINT, controller="cpu", v1="cpu.idle", v2="cpu.idle", signed=True)
+SHARES = Field(path=("cpu", "shares"), kind=HINT, controller="cpu", v1="cpu.shares", v2="cpu.weight")
+QUOTA = Field(path=("cpu", "quota"), kind=GUARD, controller="cpu", v1="cpu.cfs_quota_us", v2="cpu.max", signed=True)
+# A period alone limits nothing, next to a quota it is half of the limit.
+PERIOD = Field(path=("cpu", "period"), kind=HINT, controller="cpu", v1="cpu.cfs_period_us", v2="cpu.max")
+PERIOD_OF_A_QUOTA = Field(path=PERIOD.path, kind=GUARD, controller="cpu", v1="cpu.cfs_period_us", v2="cpu.max")
+BURST = Field(path=("cpu", "burst"), kind=HINT, controller="cpu", v1="cpu.cfs_burst_us", v2="cpu.max.burst")
+RT_RUNTIME = Field(path=("cpu", "realtimeRuntime"), kind=HINT, controller="cpu", v1="cpu.rt_runtime_us", signed=True)
+RT_PERIOD = Field(path=("cpu", "realtimePeriod"), kind=HINT, controller="cpu", v1="cpu.rt_period_us")
+
+DEFAULT_PERIOD = 100000
+SHARES_LEAST, SHARES_MOST = 2, 262144
+
+
+def idle(case: Case) -> Outcome:
+    """`idle`, 0 or 1 (SCHED_IDLE for the whole cgroup) -> v1 and v2 cpu.idle, kernel 5.15 and later."""
+    value = case.get(*IDLE.path)
+    early = unread(IDLE, value)
+    if early:
+        return early
+    lost = f"cpu.idle {value}" if value else ""
+    version = reach(case, "cpu")
+    if not version:
+        return beyond(case, IDLE, lost, (expect(IDLE, 2, str(value)),))
+    if value not in (0, 1):
+        return invalid("cpu.idle", f"{value} is neither 0 nor 1", "write 1 for an idle cgroup, 0 for a normal one")
+    if case.host.has("cpu.idle") is False:
+        return unsupported(IDLE, "cpu-idle-unsupported", "this kernel has no cpu.idle (5.15 and later do)", lost)
+    return honoured(case, IDLE, str(value), caveat="runc before 1.2 and crun before 1.5 do not read it")
+
+
+def shares(case: Case) -> Outcome:
+    """`shares`, 2 to 262144, 0 unset -> v1 cpu.shares, v2 cpu.weight (1 to 10000, by the runtime's own formula).
+
+    There are two formulas by runtime version, so cgroup2 gets no expectation.
+    """
+    value = case.get(*SHARES.path)
+    early = unread(SHARES, value)
+    if early:
+        return early
+    if value == 0:
+        return unset(SHARES)
+    version, idling = reach(case, "cpu"), case.get("cpu", "idle") == 1
+    if not version:
+        return beyond(case, SHARES, f"cpu.shares {value}")
+    if version == 2 and idling and case.runtime != "crun" and case.driver != "systemd":
+        reason = "cpu.idle is 1, runc writes it before cpu.weight, and the kernel takes no weight for an idle cgroup"
+        return unsupported(SHARES, "cpu-shares-idle", reason, f"cpu.shares {value}")
+    shown = "" if version == 2 or idling else str(_within(value))
+    if _within(value) == value:
+        return honoured(case, SHARES, shown)
+    if version == 1 and case.runtime == "crun":
+        return honoured(case, SHARES, shown, caveat=f"the kernel itself takes {value} as {_within(value)}")
+    reason = f"{value} is outside {SHARES_LEAST} to {SHARES_MOST}, and runtimes fail on what the kernel would round"
+    answer = rewritten(SHARES, _within(value), "cpu-shares-clamped", reason)
+    return showing(answer, (expect(SHARES, 1, shown),)) if shown else answer
+
+
+def _within(value: int) -> int:
+    return min(max(value, SHARES_LEAST), SHARES_MOST)
+
+
+def quota(case: Case) -> Outcome:
+    """`quota`, at least 1000 us, negative for none, 0 unset -> v1 cpu.cfs_quota_us, v2 first word of cpu.max."""
+    value = case.get(*QUOTA.path)
+    early = unread(QUOTA, value)
+    if early:
+        return early
+    if value == 0:
+        return unset(QUOTA)
+    period_us = number(case, PERIOD) or DEFAULT_PERIOD
+    lost = f"CPU time above {value} us in every {period_us} us" if value > 0 else ""
+    version = reach(case, "cpu")
+    if not version:
+        return beyond(case, QUOTA, lost, (expect(QUOTA, 2, f"{value} {period_us}"),))
+    if case.host.has(QUOTA.file(case)) is False:
+        reason = f"this kernel has no {QUOTA.file(case)} (CONFIG_CFS_BANDWIDTH)"
+        return unsupported(QUOTA, "cpu-quota-unsupported", reason, lost)
+    if 0 < value < 1000:
+        return invalid("cpu.quota", f"{value} us is below the kernel's least of 1000 us", "write 1000 or more, or -1")
+    if value < 0:
+        return _no_quota_v1(case) if version == 1 else _no_quota_v2(case)
+    if version == 1:
+        return honoured(case, QUOTA, str(value))
+    if _period_unknown(case):
+        return honoured(case, QUOTA, str(value), rounding="contains", caveat="runc keeps the period as it is")
+    if case.operation == "update" and not number(case, PERIOD):
+        caveat = f"crun sets the period to {DEFAULT_PERIOD} us with it"
+        return honoured(case, QUOTA, f"{value} {DEFAULT_PERIOD}", caveat=caveat)
+    return honoured(case, QUOTA, f"{value} {period_us}")
+
+
+def _period_unknown(case: Case) -> bool:
+    """An update that leaves the period as it is: runc's, and possibly another runtime's."""
+    return case.operation == "update" and case.runtime != "crun" and not number(case, PERIOD)
+
+
+def _no_quota_v1(case: Case) -> Outcome:
+    """Any negative number is "none" to the kernel, but crun before 1.8.4 writes it as an unsigned one (ERANGE)."""
+    if case.runtime == "runc":
+        return honoured(case, QUOTA, "-1")
+    if case.operation == "update":
+        return honoured(case, QUOTA, "-1", caveat="crun before 1.8.4 fails on it")
+    reason = "a new cgroup has no quota, and crun before 1.8.4 fails on a negative one"
+    answer = unsupported(QUOTA, "cpu-quota-unlimited", reason, "")
+    return showing(answer, (expect(QUOTA, 1, "-1"),))
+
+
+def _no_quota_v2(case: Case) -> Outcome:
+    """crun writes no cpu.max at all for a negative quota without a period."""
+    period_us = number(case, PERIOD)
+    if case.operation == "update" and case.runtime != "runc" and not period_us:
+        reason = f"crun does nothing for {QUOTA.name} -1 alone; with a period beside it writes cpu.max"
+        return Outcome(
+            edits=(Edit(op="set", path=PERIOD.path, value=DEFAULT_PERIOD),),
+            notes=(note(QUOTA.name, "cpu-quota-needs-period", GUARD, CHANGED, reason),),
+            expectations=(expect(QUOTA, 2, f"max {DEFAULT_PERIOD}"),),
+        )
+    if _period_unknown(case):
+        return honoured(case, QUOTA, "max", rounding="contains", caveat="runc keeps the period as it is")
+    return honoured(case, QUOTA, f"max {period_us or DEFAULT_PERIOD}")
+
+
+def period(case: Case) -> Outcome:
+    """`period`, 1000 to 1000000 us, 0 unset, default 100000 -> v1 cpu.cfs_period_us, v2 second word of cpu.max."""
+    value = case.get(*PERIOD.path)
+    early = unread(PERIOD, value)
+    if early:
+        return early
+    if value == 0:
+        return unset(PERIOD)
+    version, with_quota = reach(case, "cpu"), number(case, QUOTA)
+    if not version:
+        return beyond(case, PERIOD, f"cpu.period {value}")
+    if case.host.has(QUOTA.file(case)) is False:
+        reason = f"this kernel has no {PERIOD.file(case)} (CONFIG_CFS_BANDWIDTH)"
+        return unsupported(PERIOD, "cpu-quota-unsupported", reason, f"cpu.period {value}")
+    if not 1000 <= value <= 1000000:
+        what = f"{value} us is outside the kernel's 1000 to 1000000 us"
+        return invalid("cpu.period", what, f"write 1000 to 1000000; {DEFAULT_PERIOD} is the default")
+    if version == 1:
+        return honoured(case, PERIOD_OF_A_QUOTA if with_quota > 0 else PERIOD, str(value))
+    if with_quota:
+        return honoured(case, PERIOD, "", caveat="written together with cpu.quota")
+    if case.operation == "update":
+        return _period_alone(case, value)
+    return honoured(case, PERIOD, f"max {value}")
+
+
+def _period_alone(case: Case, value: int) -> Outcome:
+    """An update on cgroup2 with a period and no quota: runc keeps the quota, crun would reset it to none."""
+    field = PERIOD_OF_A_QUOTA
+    if case.runtime == "runc":
+        return honoured(case, field, str(value), rounding="contains", caveat="runc keeps the quota as it is")
+    reason = "crun would reset the quota to none along with it; an update with cpu.quota beside it works"
+    return unsupported(field, "cpu-period-alone", reason, f"CPU time by the new period of {value} us (quota stays)")
+
+
+def burst(case: Case) -> Outcome:
+    """`burst`, at most the quota, us -> v1 cpu.cfs_burst_us, v2 cpu.max.burst, kernel 5.14 and later."""
+    value = case.get(*BURST.path)
+    early = unread(BURST, value)
+    if early:
+        return early
+    lost = f"cpu.burst {value}" if value else ""
+    version, limit = reach(case, "cpu"), number(case, QUOTA)
+    if not version:
+        return beyond(case, BURST, lost, (expect(BURST, 2, str(value)),))
+    if case.host.has(BURST.file(case)) is False:
+        reason = f"this kernel has no {BURST.file(case)} (5.14 and later do)"
+        return unsupported(BURST, "cpu-burst-unsupported", reason, lost)
+    if 0 < limit < value:
+        what = f"{value} us is more than cpu.quota {limit}, which the kernel refuses"
+        return invalid("cpu.burst", what, f"write at most {limit}, or raise cpu.quota")
+    return honoured(case, BURST, str(value), caveat="runc before 1.2 and crun before 1.11 do not read it")
+
+
+def realtime_runtime(case: Case) -> Outcome:
+    """`realtimeRuntime`, us, -1 unlimited -> v1 cpu.rt_runtime_us (CONFIG_RT_GROUP_SCHED); nothing on cgroup2."""
+    value, within = case.get(*RT_RUNTIME.path), number(case, RT_PERIOD)
+    early = unread(RT_RUNTIME, value)
+    if early:
+        return early
+    if reach(case, "cpu") == 1 and 0 < within < value:
+        what = f"{value} us is more than cpu.realtimePeriod {within}, which the kernel refuses"
+        return invalid("cpu.realtimeRuntime", what, f"write at most {within}, or raise cpu.realtimePeriod")
+    return _realtime(case, RT_RUNTIME, value)
+
+
+def realtime_period(case: Case) -> Outcome:
+    """`realtimePeriod`, us -> v1 cpu.rt_period_us (CONFIG_RT_GROUP_SCHED); nothing on cgroup2."""
+    value = case.get(*RT_PERIOD.path)
+    early = unread(RT_PERIOD, value)
+    return early or _realtime(case, RT_PERIOD, value)
+
+
+def _realtime(case: Case, field: Field, value: int) -> Outcome:
+    lost = f"{field.name} {value}" if value else ""
+    if not value and case.runtime == "runc":
+        return unset(field, "runc takes 0 as unset")
+    if not case.v1:
+        reason = "cgroup2 has no realtime budget of a cgroup's own: runc ignores the key, crun refuses it"
+        return unsupported(field, "cpu-realtime-v1-only", reason, lost)
+    if not reach(case, "cpu"):
+        return beyond(case, field, lost)
+    if case.host.has(field.v1) is False:
+        reason = f"this kernel has no {field.v1} (CONFIG_RT_GROUP_SCHED)"
+        return unsupported(field, "cpu-realtime-unsupported", reason, lost)
+    return honoured(case, field, str(value))
+
+
+BANDWIDTH_FILES = ("cpu.cfs_quota_us", "cpu.max")
+RULES: tuple[Rule, ...] = (
+    Rule(field="cpu.idle", apply=idle, probes=("cpu.idle",)),
+    Rule(field="cpu.shares", apply=shares),
+    Rule(field="cpu.quota", apply=quota, probes=BANDWIDTH_FILES),
+    Rule(field="cpu.period", apply=period, probes=BANDWIDTH_FILES),
+    Rule(field="cpu.burst", apply=burst, probes=("cpu.cfs_burst_us", "cpu.max.burst")),
+    Rule(field="cpu.realtimeRuntime", apply=realtime_runtime, probes=("cpu.rt_runtime_us",)),
+    Rule(field="cpu.realtimePeriod", apply=realtime_period, probes=("cpu.rt_period_us",)),
+)

@@ -1,0 +1,99 @@
+"""`linux.resources.cpu.cpus` and `.mems` (OCI runtime-spec, config-linux.md, "CPU").
+
+Kernel: cgroup-v1/cpusets.rst "List Format", cgroup-v2.rst "Cpuset Interface Files". Numbers of CPUs and memory nodes
+as lists of ranges ("0-3,5", "0-6:1/2" for one of every two). Whether they exist, and on v1 whether the parent has them,
+shows only when the kernel is asked.
+"""
+
+from __future__ import annotations
+
+from shim.rules.answers import invalid
+from shim.rules.base import GUARD, NOTHING, Rule
+from shim.rules.reach import Field, beyond, emptied, expect, honoured, reach, unset
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from shim.rules.base import Case, Outcome
+
+CPUS = Field(path=("cpu", "cpus"), kind=GUARD, controller="cpuset", v1="cpuset.cpus", v2="cpuset.cpus")
+MEMS = Field(path=("cpu", "mems"), kind=GUARD, controller="cpuset", v1="cpuset.mems", v2="cpuset.mems")
+WORDS = ("all", "N")  # bitmap_parselist() of newer kernels: every number, the last number
+MOST = 65535  # far above any kernel's NR_CPUS (8192) and MAX_NUMNODES (1024); keeps expansion small
+
+
+def cpus(case: Case) -> Outcome:
+    """`cpus`, list of CPU numbers, "" unset -> cpuset.cpus in both hierarchies."""
+    return _list(case, CPUS, "CPUs")
+
+
+def mems(case: Case) -> Outcome:
+    """`mems`, list of memory node numbers, "" unset -> cpuset.mems in both hierarchies."""
+    return _list(case, MEMS, "memory nodes")
+
+
+def emptiness(case: Case) -> Outcome:
+    """A `cpu` object with nothing in it: crun would still open the cpu controller's v1 directory."""
+    return emptied(case, "cpu", "cpu")
+
+
+def _list(case: Case, field: Field, what: str) -> Outcome:
+    value = case.get(*field.path)
+    if value is None:
+        return NOTHING
+    if value == "":
+        return unset(field, "the empty string is unset to runc and crun")
+    shown = normalised(value) if isinstance(value, str) else None
+    if not reach(case, "cpuset"):
+        expected = (expect(field, 2, shown),) if shown else ()
+        return beyond(case, field, f"confinement to {what} {value}", expected)
+    if shown is None:
+        return invalid(field.name, f"{value!r} is not a list of {what}", 'write numbers and ranges, such as "0-3,5"')
+    return honoured(case, field, shown)
+
+
+def normalised(text: str) -> str | None:
+    """The list as the kernel prints it ("0,1,3" -> "0-1,3"); "" where only the kernel knows, None for no list."""
+    numbers: set[int] = set()
+    words = text.replace(",", " ").split()
+    if not words:
+        return None
+    if any(part in WORDS for word in words for part in word.split(":")[0].split("-")):
+        return ""
+    for word in words:
+        found = _numbers(word)
+        if found is None:
+            return None
+        numbers.update(found)
+    return _ranges(sorted(numbers))
+
+
+def _numbers(word: str) -> list[int] | None:
+    """What "5", "0-3" or "0-6:1/2" stands for."""
+    span, colon, step = word.partition(":")
+    first, dash, last = span.partition("-")
+    used, slash, group = step.partition("/")
+    written = [first, *([last] if dash else []), *([used, group] if colon else [])]
+    if not all(part.isascii() and part.isdigit() for part in written) or (colon and not (dash and slash)):
+        return None
+    low, high = int(first), int(last or first)
+    take, every = (int(used), int(group)) if colon else (1, 1)
+    if low > high or high > MOST or not 0 < take <= every:
+        return None
+    return [number for number in range(low, high + 1) if (number - low) % every < take]
+
+
+def _ranges(numbers: list[int]) -> str:
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in runs)
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(field="cpu.cpus", apply=cpus),
+    Rule(field="cpu.mems", apply=mems),
+    Rule(field="cpu", apply=emptiness),
+)

@@ -1,0 +1,32 @@
+"""`linux.resources.devices` (OCI runtime-spec, config-linux.md, "Allowed Device list").
+
+Kernel: cgroup-v1/devices.rst; on cgroup2 an eBPF program of type CGROUP_DEVICE instead of files, and no controller.
+"""
+
+from __future__ import annotations
+
+from shim.rules.answers import note
+from shim.rules.base import GUARD, KEPT, NOTHING, Outcome, Rule
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from shim.rules.base import Case
+
+
+def devices(case: Case) -> Outcome:
+    """`devices`, ordered list of rules -> v1 devices.allow and devices.deny, on cgroup2 an eBPF program.
+
+    The same list serves both; a runtime that cannot carry it fails by itself, loudly.
+    """
+    if case.get("devices") is None:
+        return NOTHING
+    if case.operation == "update" and case.runtime == "runc":
+        reason = "runc does not touch device rules in an update; those of the container's start stay"
+    elif case.v1:
+        reason = "honoured as it stands: devices.allow and devices.deny"
+    else:
+        reason = "honoured as it stands: an eBPF program on the container's cgroup"
+    return Outcome(notes=(note("devices", "honoured", GUARD, KEPT, reason),))
+
+
+RULES: tuple[Rule, ...] = (Rule(field="devices", apply=devices),)

@@ -1,0 +1,142 @@
+"""`linux.resources.hugepageLimits` (OCI runtime-spec, config-linux.md, "Huge page limits").
+
+Kernel: cgroup-v1/hugetlb.rst, cgroup-v2.rst "HugeTLB Interface Files". Limits are bytes, rounded down to a page of the
+size. The kernel names a size in its largest whole unit, so 2 MiB pages are `2MB` and never `2048KB`.
+"""
+
+from __future__ import annotations
+
+from shim.rules.answers import note
+from shim.rules.base import CHANGED, GUARD, NOTHING, Edit, Outcome, Problem, Rule
+from shim.rules.reach import Field, beyond, expect, honoured, reach, rewritten, showing, unset, whole
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from shim.rules.base import Case, Expectation
+
+LIMITS = Field(path=("hugepageLimits",), kind=GUARD, controller="hugetlb", v1="limit_in_bytes", v2="max")
+NAMED = Field(
+    path=LIMITS.path, kind=GUARD, controller="hugetlb", v1="hugetlb.<size>.limit_in_bytes", v2="hugetlb.<size>.max"
+)
+UNITS = {"KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
+COMMON_SIZES = ("2MB", "1GB")
+UNLIMITED = 2**63 - 2**31  # from about here on the kernel shows its own idea of "no limit"
+
+
+def probes(resources: dict[str, Any]) -> tuple[str, ...]:
+    """The interface files of the sizes that `resources` names, and of the common ones to name in a refusal."""
+    entries = resources.get("hugepageLimits")
+    if not isinstance(entries, list) or not entries:
+        return ()
+    written = [entry.get("pageSize") for entry in entries if isinstance(entry, dict)]
+    sizes = {kernel_name(size): None for size in (*written, *COMMON_SIZES) if isinstance(size, str)}
+    return tuple(_file(size, version) for size in sizes if size for version in (1, 2))
+
+
+def limits(case: Case) -> Outcome:
+    """`hugepageLimits`, list of {pageSize, limit bytes} -> v1 hugetlb.SIZE.limit_in_bytes, v2 hugetlb.SIZE.max."""
+    entries = case.get(*LIMITS.path)
+    if entries is None:
+        return NOTHING
+    if entries == []:
+        return unset(LIMITS, "the list is empty")
+    malformed = _malformed(entries)
+    if malformed:
+        return Outcome(problems=malformed)
+    named = [{**entry, "pageSize": kernel_name(entry["pageSize"])} for entry in entries]
+    version = reach(case, "hugetlb")
+    if not version:
+        lost = ", ".join(f"{entry['pageSize']} huge pages above {entry['limit']} bytes" for entry in named)
+        return beyond(case, LIMITS, lost, _expected(named, 2))
+    unknown = _unknown(case, named, version)
+    if unknown:
+        return Outcome(problems=unknown)
+    expected = _expected(named, version)
+    if case.operation == "update" and case.runtime == "runc":
+        return showing(_update_by_runc(case, named, version), expected)
+    if named == entries:
+        return showing(honoured(case, NAMED, ""), expected)
+    reason = "the kernel names a page size in its largest whole unit, and no runtime converts it"
+    return showing(rewritten(LIMITS, named, "hugetlb-size-renamed", reason), expected)
+
+
+def _update_by_runc(case: Case, named: list[dict[str, Any]], version: int) -> Outcome:
+    """runc reads no hugepageLimits in an update, but it does read `unified`, which is cgroup2's."""
+    if version == 1:
+        reason = "runc does not read it in an update: what the container was created with stays, and is read back"
+        return Outcome(notes=(note("hugepageLimits", "hugetlb-update-unread", GUARD, "kept", reason),))
+    stated = case.get("unified") or {}
+    wanted = {_file(entry["pageSize"], 2): str(entry["limit"]) for entry in named}
+    edits = [Edit(op="set", path=("unified", file), value=text) for file, text in wanted.items() if file not in stated]
+    reason = "runc does not read it in an update; cgroup2's own key carries it"
+    return Outcome(
+        edits=(Edit(op="remove", path=LIMITS.path), *edits),
+        notes=(note("hugepageLimits", "hugetlb-by-unified", GUARD, CHANGED, reason),),
+    )
+
+
+def kernel_name(size: str) -> str:
+    """The size in its largest whole unit ("2048KB" -> "2MB"); "" for what is no size."""
+    digits, unit = size[:-2], size[-2:]
+    if unit not in UNITS or not (digits.isascii() and digits.isdigit()) or int(digits) == 0:
+        return ""
+    count = int(digits) * UNITS[unit]
+    largest = max((one for one in UNITS if count % UNITS[one] == 0), key=lambda one: UNITS[one])
+    return f"{count // UNITS[largest]}{largest}"
+
+
+def _bytes(name: str) -> int:
+    return int(name[:-2]) * UNITS[name[-2:]]
+
+
+def _file(size: str, version: int) -> str:
+    return f"hugetlb.{size}.{LIMITS.v1 if version == 1 else LIMITS.v2}"
+
+
+def _expected(named: list[dict[str, Any]], version: int) -> tuple[Expectation, ...]:
+    limited = {entry["pageSize"]: entry["limit"] for entry in named}
+    return tuple(
+        expect(LIMITS, version, str(limit - limit % _bytes(size)), file=_file(size, version))
+        for size, limit in limited.items()
+        if limit < UNLIMITED
+    )
+
+
+def _malformed(entries: Any) -> tuple[Problem, ...]:
+    if not isinstance(entries, list):
+        return (_problem("hugepageLimits", "it is not a list", "write a list of {pageSize, limit}"),)
+    found = []
+    for number, entry in enumerate(entries):
+        field = f"hugepageLimits[{number}]"
+        read: dict[str, Any] = entry if isinstance(entry, dict) else {}
+        size, limit = read.get("pageSize"), read.get("limit")
+        if not isinstance(size, str) or not kernel_name(size):
+            found.append(_problem(f"{field}.pageSize", f"{size!r} is no page size", 'write it like "2MB" or "1GB"'))
+        if not whole(limit) or int(limit or 0) < 0:
+            found.append(_problem(f"{field}.limit", f"{limit!r} is no number of bytes", "write bytes, 0 or more"))
+    return tuple(found)
+
+
+def _unknown(case: Case, named: list[dict[str, Any]], version: int) -> tuple[Problem, ...]:
+    """Entries whose file is known to be missing; None from the host means that nobody could look."""
+    sizes = [name.split(".")[1] for name, there in case.host.interface.items() if there and _sized(name, version)]
+    remedy = f"use a size that this host has: {', '.join(sizes)}" if sizes else "see /sys/kernel/mm/hugepages for sizes"
+    return tuple(
+        _problem(f"hugepageLimits[{number}].pageSize", f"this kernel has no {file}", remedy)
+        for number, file in enumerate(_file(entry["pageSize"], version) for entry in named)
+        if case.host.has(file) is False
+    )
+
+
+def _sized(name: str, version: int) -> bool:
+    parts = name.split(".")
+    return len(parts) == 3 and parts[0] == "hugetlb" and parts[2] == (LIMITS.v1 if version == 1 else LIMITS.v2)
+
+
+def _problem(field: str, what: str, remedy: str) -> Problem:
+    return Problem(field=field, what=what, remedy=remedy)
+
+
+RULES: tuple[Rule, ...] = (Rule(field="hugepageLimits", apply=limits),)

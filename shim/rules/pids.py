@@ -1,0 +1,90 @@
+"""`linux.resources.pids` (OCI runtime-spec, config-linux.md, "PIDs").
+
+Kernel: cgroup-v1/pids.rst, cgroup-v2.rst "PID Interface Files": `max` or 0 to 4194304 (PID_MAX_LIMIT on 64 bit), any
+negative number is refused. The unit is tasks.
+"""
+
+from __future__ import annotations
+
+from shim.rules.answers import invalid
+from shim.rules.base import GUARD, Rule
+from shim.rules.reach import (
+    Field,
+    beyond,
+    emptied,
+    expect,
+    honoured,
+    reach,
+    rewritten,
+    showing,
+    unread,
+    unset,
+    unsupported,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from shim.rules.base import Case, Expectation, Outcome
+
+LIMIT = Field(path=("pids", "limit"), kind=GUARD, controller="pids", v1="pids.max", v2="pids.max", signed=True)
+MOST = 4194304
+
+
+def limit(case: Case) -> Outcome:
+    """`limit`, 1 to 4194304 tasks, -1 for none -> pids.max in both hierarchies.
+
+    0 means unset to crun and to runc before 1.4; runc since 1.4 sets 1.
+    """
+    value = case.get(*LIMIT.path)
+    early = unread(LIMIT, value)
+    if early:
+        return early
+    if value == 0:
+        return unset(LIMIT, "0 is unset to crun and to runc before 1.4; runc 1.4 and later make it 1")
+    lost = f"more than {value} tasks" if value > 0 else ""
+    version = reach(case, "pids")
+    if not version:
+        return beyond(case, LIMIT, lost, (expect(LIMIT, 2, str(value)),))
+    if value > MOST:
+        return invalid("pids.limit", f"{value} is above the kernel's {MOST}", f"write 1 to {MOST}, or -1 for no limit")
+    if value < 0:
+        return _no_limit(case, value, version)
+    return honoured(case, LIMIT, str(value))
+
+
+def _no_limit(case: Case, value: int, version: int) -> Outcome:
+    """Runtimes write the word `max` for -1, but crun before 1.13 does so on cgroup2 only."""
+    unlimited = _unlimited(case, version, "max")
+    if version == 1 and case.runtime != "runc":
+        return _no_limit_v1(case, unlimited)
+    if value != -1:
+        reason = f"-1 is the one negative number that every runtime takes for no limit, not {value}"
+        return showing(rewritten(LIMIT, -1, "pids-limit-negative", reason), unlimited)
+    return showing(honoured(case, LIMIT, ""), unlimited)
+
+
+def _no_limit_v1(case: Case, unlimited: tuple[Expectation, ...]) -> Outcome:
+    reason = "crun before 1.13 writes a negative number as it is, which the kernel refuses"
+    if case.operation == "update":
+        answer = rewritten(
+            LIMIT, MOST, "pids-limit-unlimited", f"{reason}; {MOST} is all the tasks that a host can have"
+        )
+        return showing(answer, _unlimited(case, 1, str(MOST)))
+    answer = unsupported(LIMIT, "pids-limit-unlimited", f"{reason}; a new cgroup has no limit", "")
+    return showing(answer, unlimited)
+
+
+def _unlimited(case: Case, version: int, value: str) -> tuple[Expectation, ...]:
+    # systemd's own DefaultTasksMax may stand in the scope.
+    return () if case.driver == "systemd" else (expect(LIMIT, version, value),)
+
+
+def emptiness(case: Case) -> Outcome:
+    """An object with nothing in it: crun would still open the controller's v1 directory."""
+    return emptied(case, "pids", "pids")
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(field="pids.limit", apply=limit),
+    Rule(field="pids", apply=emptiness),
+)

@@ -1,0 +1,81 @@
+"""`linux.resources.rdma` (OCI runtime-spec, config-linux.md, "RDMA").
+
+Kernel: cgroup-v1/rdma.rst, cgroup-v2.rst "RDMA Interface Files": `rdma.max` has the same form in both hierarchies,
+a line `DEVICE hca_handle=N hca_object=N`; numbers are 0 to 2147483647, the last of which it shows as `max`.
+"""
+
+from __future__ import annotations
+
+from shim.rules.answers import invalid
+from shim.rules.base import GUARD, NOTHING, Rule
+from shim.rules.reach import Field, beyond, expect, honoured, reach, rewritten, showing, unset, unsupported, whole
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from shim.rules.base import Case, Expectation, Outcome
+
+RDMA = Field(path=("rdma",), kind=GUARD, controller="rdma", v1="rdma.max", v2="rdma.max")
+WORDS = (("hcaHandles", "hca_handle"), ("hcaObjects", "hca_object"))
+MOST = 2**31 - 1
+
+
+def rdma(case: Case) -> Outcome:
+    """`rdma`, device -> {hcaHandles, hcaObjects}, each a count -> rdma.max in both hierarchies.
+
+    runc since 1.1 sets it; crun reads neither the field nor enables the controller for a `unified` key.
+    """
+    devices = case.get("rdma")
+    if devices is None:
+        return NOTHING
+    if devices == {}:
+        return unset(RDMA, "no device is named")
+    if not _sound(devices):
+        what = "not an object of devices, each with hcaHandles and hcaObjects as whole numbers"
+        return invalid("rdma", what, 'write it like {"mlx5_0": {"hcaHandles": 3, "hcaObjects": 10000}}')
+    fitting = {device: _fitting(counts) for device, counts in devices.items()}
+    lost = "; ".join(_line(device, counts) for device, counts in fitting.items())
+    version = reach(case, "rdma")
+    if not version:
+        return beyond(case, RDMA, f"RDMA resources: {lost}", _expected(fitting, 2))
+    if case.runtime != "runc":
+        reason = "crun does not read rdma, and does not enable the controller for unified keys either"
+        return unsupported(RDMA, "rdma-unread", reason, f"RDMA resources: {lost}")
+    expected = _expected(fitting, version)
+    if fitting != devices:
+        reason = f"counts above {MOST} are refused by the kernel, which shows {MOST} as max"
+        return showing(rewritten(RDMA, fitting, "rdma-clamped", reason), expected)
+    caveat = "runc before 1.1 does not read it"
+    if case.operation == "update":
+        caveat = "runc does not read it in an update: what the container was created with stays, and is read back"
+    return showing(honoured(case, RDMA, "", caveat=caveat), expected)
+
+
+def _sound(devices: Any) -> bool:
+    if not isinstance(devices, dict) or not all(isinstance(counts, dict) for counts in devices.values()):
+        return False
+    found = [counts[key] for counts in devices.values() for key, _ in WORDS if counts.get(key) is not None]
+    return all(whole(count) and count >= 0 for count in found)
+
+
+def _fitting(counts: dict[str, Any]) -> dict[str, Any]:
+    return {key: min(value, MOST) if whole(value) else value for key, value in counts.items()}
+
+
+def _line(device: str, counts: dict[str, Any]) -> str:
+    words = [
+        f"{word}={'max' if counts[key] >= MOST else counts[key]}" for key, word in WORDS if counts.get(key) is not None
+    ]
+    return " ".join((device, *words))
+
+
+def _expected(devices: dict[str, Any], version: int) -> tuple[Expectation, ...]:
+    return tuple(
+        expect(RDMA, version, _line(device, counts), rounding="contains")
+        for device, counts in devices.items()
+        if counts
+    )
+
+
+RULES: tuple[Rule, ...] = (Rule(field="rdma", apply=rdma),)

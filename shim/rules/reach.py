@@ -1,0 +1,159 @@
+"""What the rules of the small controllers share: where a field lands, and whether the runtime gets there.
+
+On legacy and hybrid hosts the runtimes write v1 hierarchies only, on unified hosts cgroup2 only. A controller that
+lives on the other side, or nowhere, is out of their reach whatever the file system shows.
+"""
+
+from __future__ import annotations
+
+from shim.rules.answers import absence, absent_guard, absent_hint, dropped, invalid, kept, note, removed
+from shim.rules.base import CHANGED, GUARD, HINT, KEPT, NOTHING, UNENFORCEABLE, Edit, Expectation, Outcome
+from shim.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from shim.rules.base import Case
+
+
+class Field(Value):
+    """One field of `linux.resources`: its path, limit kind and controller (cgroup2's name where there is one).
+
+    v1, v2: interface file in either hierarchy, "" where it has none. signed: may be negative.
+    """
+
+    path: tuple[str, ...]
+    kind: str
+    controller: str
+    v1: str = ""
+    v2: str = ""
+    signed: bool = False
+
+    @property
+    def name(self) -> str:
+        """The dotted path, as notes show it."""
+        return ".".join(self.path)
+
+    def file(self, case: Case) -> str:
+        """The interface file in the hierarchy that the runtime writes."""
+        return self.v1 if case.v1 else self.v2
+
+
+def reach(case: Case, controller: str) -> int:
+    """The version in which the runtime can set the controller here: 1, 2, or 0 for not at all."""
+    version = case.host.version(controller)
+    return version if version == (1 if case.v1 else 2) else 0
+
+
+def whole(value: Any) -> bool:
+    """Is it a JSON integer; Python counts `true` among them."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def number(case: Case, field: Field) -> int:
+    """The field's number for a rule that only looks at it; 0 where it is absent or no number."""
+    value = case.get(*field.path)
+    return value if whole(value) else 0
+
+
+def unread(field: Field, value: Any) -> Outcome | None:
+    """The answer for a number that is absent or no number of its OCI type; None for one that is worth a look."""
+    if value is None:
+        return NOTHING
+    if not whole(value):
+        return invalid(field.name, f"{value!r} is not a whole number", "write a JSON integer, without quotes")
+    if value < 0 and not field.signed:
+        return invalid(field.name, f"{value} is negative, and the field is unsigned", "write 0 or more")
+    return None
+
+
+def unlisted(field: Field, entries: Any, numbers: tuple[str, ...]) -> Outcome | None:
+    """The answer for a list that is absent, empty or malformed; None for one that is worth a look."""
+    if entries is None:
+        return NOTHING
+    if entries == []:
+        return unset(field, "the list is empty")
+    needed = ("major", "minor", *numbers)
+    if isinstance(entries, list) and all(_complete(entry, needed) for entry in entries):
+        return None
+    what = f"not a list of objects with the whole numbers {', '.join(needed)}"
+    return invalid(field.name, what, f"write each entry with {', '.join(needed)}, all 0 or more")
+
+
+def _complete(entry: Any, needed: tuple[str, ...]) -> bool:
+    return isinstance(entry, dict) and all(whole(entry.get(key)) and entry[key] >= 0 for key in needed)
+
+
+def unset(field: Field, reason: str = "0 is unset to runc and crun") -> Outcome:
+    """Present, but asks for nothing."""
+    return Outcome(notes=(note(field.name, "unset", field.kind, KEPT, reason),))
+
+
+def honoured(case: Case, field: Field, value: str, *, rounding: str = "exact", caveat: str = "") -> Outcome:
+    """Stays as it is; `value` is what the file must show, "" where that is not known. `caveat` ends the reason."""
+    answer = kept(case, field.name, field.kind, field.file(case), value, field.controller, rounding)
+    if not caveat:
+        return answer
+    reason = f"honoured as it stands: {field.file(case)}; {caveat}"
+    return Outcome(notes=(note(field.name, "honoured", field.kind, KEPT, reason),), expectations=answer.expectations)
+
+
+def rewritten(field: Field, value: Any, code: str, reason: str) -> Outcome:
+    """Another value takes its place, with the same meaning or the nearest that the kernel has; no expectation yet."""
+    edits = (Edit(op="set", path=field.path, value=value),)
+    return Outcome(edits=edits, notes=(note(field.name, code, field.kind, CHANGED, reason),))
+
+
+def expect(field: Field, version: int, value: str, *, file: str = "", rounding: str = "exact") -> Expectation:
+    """What the field's file, or `file`, must show."""
+    return Expectation(
+        field=field.name,
+        kind=field.kind,
+        controller=field.controller,
+        version=version,
+        file=file or (field.v1 if version == 1 else field.v2),
+        value=value,
+        rounding=rounding,
+    )
+
+
+def showing(answer: Outcome, expected: tuple[Expectation, ...]) -> Outcome:
+    """The same answer, with what the kernel must show."""
+    return Outcome(edits=answer.edits, notes=answer.notes, expectations=expected, problems=answer.problems)
+
+
+def beyond(case: Case, field: Field, lost: str, expected: tuple[Expectation, ...] = ()) -> Outcome:
+    """The runtime does not reach the controller: the field goes. `lost` "" where it asked for no limit.
+
+    expected: what cgroup2 would have to show, for a bridge that sets it there.
+    """
+    if not lost:
+        reason = f"it asks for no limit, and the runtime cannot reach the {field.controller} controller here"
+        return removed(field.name, absence(case, field.controller), field.kind, reason)
+    if field.kind == HINT:
+        return absent_hint(case, field.controller, field.name)
+    return absent_guard(case, field.controller, field.name, lost, expected)
+
+
+def unsupported(field: Field, code: str, reason: str, lost: str) -> Outcome:
+    """The controller is there, but the kernel or the runtime has nothing to carry this field; it goes."""
+    if not lost:
+        return removed(field.name, code, field.kind, reason)
+    if field.kind == HINT:
+        return dropped(field.name, code, reason)
+    taken_out = (Edit(op="remove", path=field.path),)
+    return Outcome(edits=taken_out, notes=(note(field.name, code, GUARD, UNENFORCEABLE, reason, lost),))
+
+
+def emptied(case: Case, name: str, controller: str) -> Outcome:
+    """An empty object goes where crun would open the directory of a controller that is not there because of it."""
+    if case.get(name) != {} or case.runtime == "runc" or not known_absent(case, controller):
+        return NOTHING
+    reason = f"empty, and crun opens the {controller} cgroup for it, which the runtime cannot reach here"
+    return removed(name, f"{name.lower()}-empty", HINT, reason)
+
+
+def known_absent(case: Case, controller: str) -> bool:
+    """Detection looks for the controllers of what is asked for; of others it says nothing."""
+    return controller in case.host.placements and not reach(case, controller)

@@ -1,0 +1,136 @@
+"""The four throttle lists of `linux.resources.blockIO` (OCI runtime-spec, config-linux.md, "Block IO").
+
+Kernel: cgroup-v1/blkio-controller.rst "Throttling/Upper limit policy files", cgroup-v2.rst "io.max". Rates are bytes
+or operations a second.
+"""
+
+from __future__ import annotations
+
+from shim.rules.answers import removed
+from shim.rules.base import GUARD, Rule
+from shim.rules.reach import Field, beyond, expect, honoured, reach, rewritten, showing, unlisted, unsupported
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from shim.rules.base import Case, Expectation, Outcome
+
+
+def _throttled(key: str, v1: str) -> Field:
+    return Field(path=("blockIO", key), kind=GUARD, controller="io", v1=f"blkio.throttle.{v1}_device", v2="io.max")
+
+
+READ_BPS = _throttled("throttleReadBpsDevice", "read_bps")
+WRITE_BPS = _throttled("throttleWriteBpsDevice", "write_bps")
+READ_IOPS = _throttled("throttleReadIOPSDevice", "read_iops")
+WRITE_IOPS = _throttled("throttleWriteIOPSDevice", "write_iops")
+THROTTLES = ((READ_BPS, "rbps"), (WRITE_BPS, "wbps"), (READ_IOPS, "riops"), (WRITE_IOPS, "wiops"))
+
+UNLIMITED_RATE = 2**64 - 1  # tg_set_limit(), block/blk-throttle.c: the number that `max` stands for
+UNLIMITED_IOPS = 2**32 - 1  # operations are cut to 32 bit there, and this is "max" again
+
+
+def throttle_read_bps(case: Case) -> Outcome:
+    """`throttleReadBpsDevice`, list of {major, minor, rate bytes/s} -> v1 ...read_bps_device, v2 io.max rbps."""
+    return _throttle(case, READ_BPS, "rbps")
+
+
+def throttle_write_bps(case: Case) -> Outcome:
+    """`throttleWriteBpsDevice`, list of {major, minor, rate bytes/s} -> v1 ...write_bps_device, v2 io.max wbps."""
+    return _throttle(case, WRITE_BPS, "wbps")
+
+
+def throttle_read_iops(case: Case) -> Outcome:
+    """`throttleReadIOPSDevice`, list of {major, minor, rate 1/s} -> v1 ...read_iops_device, v2 io.max riops."""
+    return _throttle(case, READ_IOPS, "riops")
+
+
+def throttle_write_iops(case: Case) -> Outcome:
+    """`throttleWriteIOPSDevice`, list of {major, minor, rate 1/s} -> v1 ...write_iops_device, v2 io.max wiops."""
+    return _throttle(case, WRITE_IOPS, "wiops")
+
+
+def _throttle(case: Case, field: Field, word: str) -> Outcome:
+    """v1 takes rate 0 for "no limit"; cgroup2 refuses 0, and 1 too in many kernels (block/blk-throttle.c)."""
+    entries = case.get(*field.path)
+    early = unlisted(field, entries, ("rate",))
+    if early:
+        return early
+    rates = _rates(case, field)
+    lost = ", ".join(f"{word} {rate} on device {device}" for device, rate in rates.items() if rate)
+    shown = _lines_v1(field, rates) if reach(case, "io") == 1 else _lines_v2(case, field)
+    version = reach(case, "io")
+    if not version:
+        return beyond(case, field, lost, shown)
+    if case.host.has(field.file(case)) is False:
+        reason = f"this kernel has no {field.file(case)} (CONFIG_BLK_DEV_THROTTLING)"
+        return unsupported(field, "blockio-throttle-unsupported", reason, lost)
+    fitting = entries if version == 1 else _fitting(case, entries)
+    if fitting == entries:
+        caveat = "runc before 1.3.6 does not read it in an update" if case.operation == "update" else ""
+        return showing(honoured(case, field, "", caveat=caveat), shown)
+    reason = "cgroup2 takes neither 0, which means no limit on v1, nor in many kernels 1"
+    if not fitting:
+        return removed(field.name, "blockio-rate-fitted", GUARD, reason)
+    return showing(rewritten(field, fitting, "blockio-rate-fitted", reason), shown)
+
+
+def _fitting(case: Case, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rates that cgroup2 takes: 1 becomes 2; 0 goes from a new cgroup, which has no limit, and is spelled out else."""
+    found = []
+    lifted = set()
+    for entry in entries:
+        device = (entry["major"], entry["minor"])
+        if entry["rate"] == 0 and case.operation == "create" and device not in lifted:
+            continue
+        lifted.add(device)
+        rate = {0: UNLIMITED_RATE, 1: 2}.get(entry["rate"], entry["rate"])
+        found.append({**entry, "rate": rate})
+    return found
+
+
+def _lines_v1(field: Field, rates: dict[str, int]) -> tuple[Expectation, ...]:
+    """`8:0 1048576` for each device that stays limited."""
+    most = UNLIMITED_IOPS if "iops" in field.v1 else UNLIMITED_RATE
+    return tuple(
+        expect(field, 1, f"{device} {rate}", rounding="contains") for device, rate in rates.items() if 0 < rate < most
+    )
+
+
+def _lines_v2(case: Case, field: Field) -> tuple[Expectation, ...]:
+    """`8:0 rbps=1048576 wbps=max riops=max wiops=max` for each device of `field`: io.max has one line for all four.
+
+    An update leaves unnamed words as they were. What `unified` says of the same device is its own matter.
+    """
+    stated = {word: _rates(case, one) for one, word in THROTTLES}
+    unified = str(case.get("unified", "io.max") or "").split()
+    found = []
+    for device in _rates(case, field):
+        words = [f"{word}={_rate_v2(word, rates.get(device))}" for word, rates in stated.items() if device in rates]
+        if case.operation == "create":
+            words = [f"{word}={_rate_v2(word, rates.get(device))}" for word, rates in stated.items()]
+        if device not in unified and not all(word.endswith("=max") for word in words):
+            found.append(expect(field, 2, " ".join((device, *words)), rounding="contains"))
+    return tuple(found)
+
+
+def _rate_v2(word: str, rate: int | None) -> str:
+    most = UNLIMITED_IOPS if word.endswith("iops") else UNLIMITED_RATE
+    return str(max(rate, 2)) if rate and rate < most else "max"
+
+
+def _rates(case: Case, field: Field) -> dict[str, int]:
+    """Device -> rate, the last one stated; nothing where the list is malformed, which its own rule reports."""
+    entries = case.get(*field.path)
+    if unlisted(field, entries, ("rate",)):
+        return {}
+    return {f"{entry['major']}:{entry['minor']}": entry["rate"] for entry in entries}
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(field="blockIO.throttleReadBpsDevice", apply=throttle_read_bps, probes=(READ_BPS.v1, "io.max")),
+    Rule(field="blockIO.throttleWriteBpsDevice", apply=throttle_write_bps, probes=(WRITE_BPS.v1, "io.max")),
+    Rule(field="blockIO.throttleReadIOPSDevice", apply=throttle_read_iops, probes=(READ_IOPS.v1, "io.max")),
+    Rule(field="blockIO.throttleWriteIOPSDevice", apply=throttle_write_iops, probes=(WRITE_IOPS.v1, "io.max")),
+)

@@ -62,8 +62,8 @@ CRUN_BOOLEAN = _table(
 )
 _LONG_NAMES = {"b": "bundle", "d": "detach", "f": "config", "r": "resources"}
 _HELP = ("--help", "-help", "--h", "-h", "--usage", "-?")
-_TRUE = ("1", "t", "T", "_TRUE", "true", "True")
-_FALSE = ("0", "f", "F", "_FALSE", "false", "False")
+_TRUE = ("1", "t", "T", "TRUE", "true", "True")
+_FALSE = ("0", "f", "F", "FALSE", "false", "False")
 
 
 def _split(word: str) -> tuple[str, int, str | None]:
@@ -191,7 +191,8 @@ def read_command(reader: Reader, command: str) -> None:
             reader.operands.append((word, unknown_before))
             unknown_before = False
         elif word in _HELP:
-            reader.help = True
+            # crun stops at the id, and its checkpoint and restore ignore one word more.
+            reader.help = reader.help or not reader.operands or command not in ("restore", "checkpoint")
             unknown_before = False
         else:
             known = _command_flag(reader, word, command) or _cluster(reader, word, command)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from shim.host.facts import Placement
     from shim.host.hierarchies import Hierarchies
+    from shim.host.view import Identity
 
     Answer = tuple[Optional[bool], str]
 
@@ -35,6 +36,7 @@ class Interface:
         self.view = hierarchies.view
         self.target = target
         self._directories: dict[str, str | None] = {}
+        self._roots: dict[str, Identity | None] = {}
 
     def answers(self, names: tuple[str, ...], places: dict[str, Placement], trial: bool) -> dict[str, Answer]:
         """Each name -> (present, evidence). `trial`: a cgroup may be made for what is not to be seen otherwise."""
@@ -56,11 +58,14 @@ class Interface:
             return False, place.evidence
         if not of_file_in(name, place):
             return False, f"no such file in cgroup v{place.version}, where {place.controller} is: {place.evidence}"
+        on_root = self._present(place.mount, name, place) if place.version == 1 else (False, "")
+        if on_root[0]:
+            return on_root
         directory = self.directory(place)
         if directory:
             return self._present(directory, name, place)
         if place.version == 1 and name not in NOT_ON_V1_ROOT:
-            return self._present(place.mount, name, place)
+            return on_root
         below = f"{place.mount}: no cgroup below it"
         return None, below + (f" has {place.controller} enabled" if place.version == 2 and place.controller else "")
 
@@ -80,7 +85,7 @@ class Interface:
                 if directory not in seen:
                     seen.append(directory)
                     yield directory
-        root = self.view.identity(place.mount)
+        root = self._root(place.mount)
         if root and root.inode != HOST_ROOT:
             yield place.mount
         child = self.view.first_child(place.mount)
@@ -94,10 +99,18 @@ class Interface:
 
     def _present(self, directory: str, name: str, place: Placement) -> Answer:
         path = f"{directory}/{name}"
-        found, holder = self.view.identity(path), self.view.identity(place.mount)
-        if found and holder and found.device != holder.device:
+        found = self.view.identity(path)
+        if found is None:
+            return False, self.view.why(path)
+        root = self._root(place.mount)
+        if root and found.device != root.device:
             return False, f"{path}: not on the cgroup file system"
-        return (True, f"{path}: present") if found else (False, self.view.why(path))
+        return True, f"{path}: present"
+
+    def _root(self, mount: str) -> Identity | None:
+        if mount not in self._roots:
+            self._roots[mount] = self.view.identity(mount)
+        return self._roots[mount]
 
 
 def of_file_in(name: str, place: Placement) -> bool:

@@ -57,7 +57,9 @@ def inspect(view: View, wanted: tuple[str, ...] = ()) -> Inspection:
     """Every fact filled in; makes no trial cgroup."""
     hierarchies = Hierarchies(view)
     host = detect(view, wanted=wanted, writable=False)
-    sights = tuple(sight(view, mount) for mount in hierarchies.mounts())
+    mounts = hierarchies.mounts()
+    points = [mount.point for mount in mounts]
+    sights = tuple(sight(view, m, covered=m.point in points[index + 1 :]) for index, m in enumerate(mounts))
     fuller: Any = host.changed(psi=psi.available(view, host.cgroup2_mount), cgroup_view=_cgroup_view(host, sights))
     claims = proc_cgroups(view.text(PROC_CGROUPS) or "")
     return Inspection(
@@ -70,17 +72,17 @@ def inspect(view: View, wanted: tuple[str, ...] = ()) -> Inspection:
     )
 
 
-def sight(view: View, mount: mountinfo.Mount) -> Sight:
+def sight(view: View, mount: mountinfo.Mount, covered: bool = False) -> Sight:
     """Whose tree a mount shows; the inode decides, the root field of mountinfo only tells apart what is not the host.
 
     The root field is relative to the reader's cgroup namespace: a namespace's own mount shows `/` as the host's does,
-    and the host's, inherited into a namespace, shows `/../..`.
+    and the host's, inherited into a namespace, shows `/../..`. `covered`: a later cgroup mount lies on the same point.
     """
     found = view.identity(mount.point)
     if found is None:
         return Sight(mount=mount, shows="unreachable", evidence=view.why(mount.point))
     evidence = f"{mount.point}: inode {found.inode}; /proc/self/mountinfo: root {mount.root}"
-    if found.device != view.device(mount.device):
+    if covered or found.device != view.device(mount.device):
         return Sight(mount=mount, shows="hidden", evidence=f"{evidence}; another mount covers it")
     if found.inode == HOST_ROOT:
         return Sight(mount=mount, shows="host", evidence=evidence)
@@ -151,8 +153,7 @@ def _mount_contradictions(view: View, sights: tuple[Sight, ...]) -> tuple[str, .
         known = mount.point == f"{BASE}/{name}" and table.v2_name(name) in table.ALL
         if known and mount.type == "cgroup" and name not in mount.controllers and seen.shows != "hidden":
             found.append(f"{mount.point}: carries {','.join(mount.controllers)}, not {name}")
-    for controller in table.ALL:
-        directory = f"{BASE}/{table.v1_name(controller)}"
+    for directory in (BASE, *(f"{BASE}/{table.v1_name(controller)}" for controller in table.ALL)):
         for file in ("memory.pressure", "cpu.pressure", "cgroup.clone_children", "cgroup.procs"):
             forged = view.identity(f"{directory}/{file}")
             if forged and forged.size:
@@ -161,8 +162,10 @@ def _mount_contradictions(view: View, sights: tuple[Sight, ...]) -> tuple[str, .
 
 
 def _claim_contradictions(host: Host, claims: dict[str, tuple[int, bool]]) -> tuple[str, ...]:
-    """Where /proc/cgroups says otherwise than the mounts do."""
-    found = []
+    """Where /proc/cgroups says otherwise than the mounts do, on a host whose own tree is in sight."""
+    found: list[str] = []
+    if host.cgroup_view.value != "host":
+        return ()
     for name, (number, enabled) in claims.items():
         place = host.place(table.v2_name(name))
         if enabled and place.version == 0 and table.v2_name(name) in IN_BOTH:

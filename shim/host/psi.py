@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shim.host.facts import Fact
+from shim.host.hierarchies import BASE
 from shim.host.view import quote
 
 TYPE_CHECKING = False
@@ -21,12 +22,14 @@ def available(view: View, cgroup2_mount: str) -> Fact:
     if text is not None:
         return Fact(value=True, evidence=quote(SYSTEM, text))
     evidence = view.why(SYSTEM)
-    if cgroup2_mount:
-        path = f"{cgroup2_mount}/memory.pressure"
+    for directory in dict.fromkeys((cgroup2_mount or BASE, BASE, f"{BASE}/memory")):
+        path = f"{directory}/memory.pressure"
         text = view.kernel_text(path)
         if text is not None:
             return Fact(value=True, evidence=quote(path, text))
+        if path in view.errors:
+            evidence += f"; {view.why(path)}" if directory == cgroup2_mount else ""
+            continue
         found = view.identity(path)
-        forged = found is not None and path not in view.errors
-        evidence += f"; {path}: {found.size} bytes, not the kernel's" if forged and found else f"; {view.why(path)}"
+        evidence += f"; {path}: {found.size if found else 0} bytes, an ordinary file and not the kernel's"
     return Fact(value=False, evidence=evidence)

@@ -9,22 +9,18 @@ from __future__ import annotations
 import os
 import sys
 
-from shim import apply, argv, channel, delegate, report, settings
+from shim import apply, argv, channel, delegate, rewrite, settings
 from shim.errors import ShimError
-from shim.oci import checks, document
-from shim.oci.edits import apply_to_text
+from shim.oci import document
 from shim.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from shim.argv import Invocation
-    from shim.host.facts import Host
     from shim.plan import Plan
+    from shim.rewrite import Rewrite
     from shim.settings import Settings
 
-RESOURCES = ("linux", "resources")
 STDIN = "-"
 
 
@@ -38,9 +34,8 @@ class Call(Value):
 
     @property
     def family(self) -> str:
-        """ "runc", "crun" or "other": which rules the real runtime plays by."""
-        name = os.path.basename(os.path.realpath(self.runtime)) + os.path.basename(self.runtime)
-        return next((known for known in ("crun", "runc") if known in name), "other")
+        """Which rules the real runtime plays by: "runc", "crun" or "other"."""
+        return settings.family(self.runtime)
 
 
 class Prepared(Value):
@@ -111,86 +106,20 @@ def _prepare(this: Call) -> Prepared:
 def _prepare_bundle(this: Call) -> Prepared:
     invocation = this.invocation
     path = invocation.document
-    loaded = document.load(document.read(path), path)
-    resources = _resources(loaded, RESOURCES)
-    policy, origin = settings.policy_of(this.settings, loaded.value.get("annotations"))
-    host, plan = planned(this, resources, str((loaded.value.get("linux") or {}).get("cgroupsPath") or ""))
-    judge(plan, host, path, policy, origin)
-    if not plan.edits:
-        return Prepared(arguments=list(invocation.arguments), notices=notices(plan))
-    text = rewritten(loaded, plan, _report(this, plan, resources, host, (policy, origin)))
-    return _written(this, loaded, text, notices(plan))
+    made = _rewrite(this, document.read(path), path, rewrite.RESOURCES)
+    rewrite.judge(made)
+    if not made.plan.edits:
+        return Prepared(arguments=list(invocation.arguments), notices=notices(made.plan))
+    return _written(this, made.document, made.text(), notices(made.plan))
 
 
-def _resources(loaded: document.Document, path: tuple[str, ...]) -> dict[str, Any]:
-    linux = loaded.value.get("linux")
-    if linux is not None and not isinstance(linux, dict):
-        raise document.unusable(loaded.path, f"linux: an object was expected, found {checks.kind(linux)}")
-    resources = document.resources(loaded, path)
-    problems = checks.check(resources)
-    if problems:
-        raise checks.refuse(problems, loaded.path)
-    return resources
-
-
-def planned(this: Call, resources: dict[str, Any], target: str) -> tuple[Host, Plan]:
-    """The host, as far as these resources ask for it, and the plan for it."""
-    from shim import plan
-    from shim.host.detect import detect
+def _rewrite(this: Call, text: str, path: str, where: tuple[str, ...]) -> Rewrite:
     from shim.host.view import View
 
-    wanted = plan.wanted(resources)
-    host = detect(View(), wanted, target, controllers=plan.controllers(resources))
-    operation = "update" if this.invocation.command == "update" else "create"
-    return host, plan.make_plan(resources, host, this.family, operation, this.invocation.driver)
-
-
-def judge(plan: Plan, host: Host, path: str, policy: str, origin: str) -> None:
-    """Raise ShimError for values that nothing can take, and under `refuse` for guards that nothing can enforce."""
-    if plan.problems:
-        raise checks.refuse(
-            tuple(problem.changed(field=f"linux.resources.{problem.field}") for problem in plan.problems), path
-        )
-    if not plan.unenforceable or policy == settings.WARN:
-        return
-    first = plan.unenforceable[0]
-    more = len(plan.unenforceable) - 1
-    lines = tuple(f"{n.field}: not limited would be {n.lost}: {n.reason}" for n in plan.unenforceable)
-    raise ShimError(
-        first.code,
-        f"{path}: {first.field} cannot be enforced on this host" + (f" (and {more} more)" if more else ""),
-        cause=f"{first.reason}; policy 'refuse' ({origin}) starts no container that would lose a limit",
-        evidence=(*lines, f"cgroup layout {host.layout}: {host.layout_evidence}"),
-        remedy=(
-            f"leave {first.field} out, or run where it can be enforced (cgshimctl doctor says what this host has)",
-            f'or accept the loss: annotation {settings.ANNOTATION}=warn, or {{"policy": "warn"}} in {settings.PATH}',
-        ),
+    asked = rewrite.Asked(
+        runtime=this.runtime, family=this.family, command=this.invocation.command, driver=this.invocation.driver
     )
-
-
-def rewritten(loaded: document.Document, plan: Plan, made: dict[str, Any]) -> str:
-    """The document's text with the plan's edits and the report in it."""
-    from shim.rules.base import Edit
-
-    annotations = loaded.value.get("annotations") or {}
-    value = report.annotation(made, annotations.get(report.ANNOTATION))
-    edit = Edit(op="set", path=(report.ANNOTATION,), value=value)
-    old = loaded.section("annotations") if annotations else "{}"
-    return loaded.replaced(
-        {
-            RESOURCES: apply_to_text(loaded.section(*RESOURCES), plan.edits),
-            ("annotations",): apply_to_text(old, [edit]),
-        }
-    )
-
-
-def _report(
-    this: Call, plan: Plan, resources: dict[str, Any], host: Host, policy: tuple[str, str]
-) -> dict[str, Any]:
-    about = report.Circumstances(
-        runtime=this.runtime, operation=this.invocation.command, policy=policy[0], policy_origin=policy[1]
-    )
-    return report.build(plan, resources, host, about)
+    return rewrite.of(document.load(text, path), where, asked, this.settings, View())
 
 
 def _written(this: Call, loaded: document.Document, text: str, told: list[tuple[str, str]]) -> Prepared:
@@ -235,18 +164,11 @@ def _prepare_update(this: Call) -> Prepared:
     from_stdin = invocation.resources == STDIN
     path = "standard input" if from_stdin else os.path.join(_working_directory(), invocation.resources)
     text = _stdin() if from_stdin else document.read(path)
-    loaded = document.load(text, path)
-    resources = document.resources(loaded, ())
-    problems = checks.check(resources, "resources")
-    if problems:
-        raise checks.refuse(problems, path)
-    host, plan = planned(this, resources, "")
-    judge(plan, host, path, this.settings.policy, this.settings.origins["policy"])
-    if plan.edits:
-        text = apply_to_text(text, plan.edits)
-    elif not from_stdin:
-        return Prepared(arguments=list(invocation.arguments), notices=notices(plan))
-    return Prepared(arguments=argv.with_resources(invocation, _in_memory(text)), notices=notices(plan))
+    made = _rewrite(this, text, path, rewrite.WHOLE)
+    rewrite.judge(made)
+    if not made.plan.edits and not from_stdin:
+        return Prepared(arguments=list(invocation.arguments), notices=notices(made.plan))
+    return Prepared(arguments=argv.with_resources(invocation, _in_memory(made.text())), notices=notices(made.plan))
 
 
 def _stdin() -> str:

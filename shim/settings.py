@@ -98,6 +98,12 @@ def _check_runtime(runtime: str, origin: str) -> None:
         )
 
 
+def family(runtime: str) -> str:
+    """Which rules the runtime at this path plays by, judged by its name: "runc", "crun" or "other"."""
+    name = os.path.basename(os.path.realpath(runtime)) + os.path.basename(runtime)
+    return next((known for known in ("crun", "runc") if known in name), "other")
+
+
 def _bad(path: str, what: str) -> ShimError:
     return ShimError(
         "bad-settings",

@@ -1,0 +1,153 @@
+"""From one document to its plan and its new text: what an intercepted call and `cgshimctl plan` share.
+
+Reads the host through the view that it is given, writes nothing, and decides nothing: `judge` says whether the result
+may be used.
+"""
+
+from __future__ import annotations
+
+from shim import report, settings
+from shim.errors import ShimError
+from shim.oci import checks, document
+from shim.oci.edits import apply_to_text
+from shim.rules.base import Edit, Problem
+from shim.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from shim.host.facts import Host
+    from shim.host.view import View
+    from shim.oci.document import Document
+    from shim.plan import Plan
+    from shim.settings import Settings
+
+RESOURCES = ("linux", "resources")
+WHOLE: tuple[str, ...] = ()  # a file for `update --resources` is the resources object itself
+
+
+class Asked(Value):
+    """For whom the rewrite is.
+
+    runtime: path of the real runtime. family: "runc", "crun" or "other". command: the runtime's subcommand.
+    driver: "cgroupfs", "systemd" or "disabled".
+    """
+
+    runtime: str
+    family: str
+    command: str
+    driver: str = "cgroupfs"
+
+    @property
+    def operation(self) -> str:
+        """What the rules tell apart: "create" or "update"."""
+        return "update" if self.command == "update" else "create"
+
+
+class Rewrite(Value):
+    """One document on one host. where: key path of its resources object, WHOLE if it is the document itself."""
+
+    document: Document
+    where: tuple[str, ...]
+    resources: dict[str, Any]
+    host: Host
+    plan: Plan
+    policy: str
+    policy_origin: str
+    asked: Asked
+
+    @property
+    def prefix(self) -> str:
+        """What stands before a field in a message that names its place in the file."""
+        return ".".join(self.where) or "resources"
+
+    @property
+    def refused(self) -> bool:
+        """The policy does not let a container start without these limits."""
+        return bool(self.plan.unenforceable) and self.policy != settings.WARN
+
+    def text(self) -> str:
+        """The new text; the very same one where nothing is to be changed."""
+        if not self.plan.edits:
+            return self.document.text
+        if not self.where:
+            return apply_to_text(self.document.text, self.plan.edits)
+        return _reported(self)
+
+
+def of(loaded: Document, where: tuple[str, ...], asked: Asked, configured: Settings, view: View) -> Rewrite:
+    """The rewrite of a document. Raises ShimError for resources or a policy that cannot be understood."""
+    from shim import plan
+    from shim.host.detect import detect
+
+    resources = _resources(loaded, where)
+    annotations = loaded.value.get("annotations") if where else None
+    policy, origin = settings.policy_of(configured, annotations)
+    linux = loaded.value.get("linux") if where else None
+    target = str((linux or {}).get("cgroupsPath") or "")
+    host = detect(view, plan.wanted(resources), target, controllers=plan.controllers(resources))
+    return Rewrite(
+        document=loaded,
+        where=where,
+        resources=resources,
+        host=host,
+        plan=plan.make_plan(resources, host, asked.family, asked.operation, asked.driver),
+        policy=policy,
+        policy_origin=origin,
+        asked=asked,
+    )
+
+
+def _resources(loaded: Document, where: tuple[str, ...]) -> dict[str, Any]:
+    linux = loaded.value.get("linux") if where else None
+    if linux is not None and not isinstance(linux, dict):
+        raise document.unusable(loaded.path, f"linux: an object was expected, found {checks.kind(linux)}")
+    resources = document.resources(loaded, where)
+    problems = checks.check(resources, ".".join(where) or "resources")
+    if problems:
+        raise checks.refuse(problems, loaded.path)
+    return resources
+
+
+def judge(made: Rewrite) -> None:
+    """Raise ShimError for values that nothing can take, and under `refuse` for guards that nothing can enforce."""
+    path, plan = made.document.path, made.plan
+    if plan.problems:
+        named = (Problem(field=f"{made.prefix}.{p.field}", what=p.what, remedy=p.remedy) for p in plan.problems)
+        raise checks.refuse(tuple(named), path)
+    if not made.refused:
+        return
+    first = plan.unenforceable[0]
+    more = len(plan.unenforceable) - 1
+    lines = tuple(f"{n.field}: not limited would be {n.lost}: {n.reason}" for n in plan.unenforceable)
+    raise ShimError(
+        first.code,
+        f"{path}: {first.field} cannot be enforced on this host" + (f" (and {more} more)" if more else ""),
+        cause=f"{first.reason}; policy 'refuse' ({made.policy_origin}) starts no container that would lose a limit",
+        evidence=(*lines, f"cgroup layout {made.host.layout}: {made.host.layout_evidence}"),
+        remedy=(
+            f"leave {first.field} out, or run where it can be enforced (cgshimctl doctor says what this host has)",
+            f'or accept the loss: annotation {settings.ANNOTATION}=warn, or {{"policy": "warn"}} in {settings.PATH}',
+        ),
+    )
+
+
+def _reported(made: Rewrite) -> str:
+    """The configuration's text with the plan's edits and the report in it."""
+    loaded, asked = made.document, made.asked
+    about = report.Circumstances(
+        runtime=asked.runtime, operation=asked.command, policy=made.policy, policy_origin=made.policy_origin
+    )
+    annotations = loaded.value.get("annotations") or {}
+    value = report.annotation(
+        report.build(made.plan, made.resources, made.host, about), annotations.get(report.ANNOTATION)
+    )
+    edit = Edit(op="set", path=(report.ANNOTATION,), value=value)
+    old = loaded.section("annotations") if annotations else "{}"
+    return loaded.replaced(
+        {
+            made.where: apply_to_text(loaded.section(*made.where), made.plan.edits),
+            ("annotations",): apply_to_text(old, [edit]),
+        }
+    )

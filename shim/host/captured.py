@@ -52,14 +52,7 @@ class CapturedView(View):
         if found.directory:
             self._missing(path, errno.EISDIR)
             return None
-        try:
-            with open(self.path(path), encoding="utf-8", errors="surrogateescape", newline="") as source:
-                content = source.read()
-        except FileNotFoundError:
-            content = ""  # its existence was captured, not its content
-        kernel = self._directory(path.rpartition("/")[0]).get("type") in KERNEL_TYPES
-        size = 0 if kernel else len(content.encode("utf-8", "surrogateescape"))
-        return content, Identity(device=found.device, inode=0, size=size, directory=False)
+        return self._content(path), found
 
     def identity(self, path: str) -> Identity | None:
         """What stat(2) said on the host; the inode of a plain file was not kept and is 0."""
@@ -70,7 +63,9 @@ class CapturedView(View):
         parent, _, name = path.rpartition("/")
         holder = self._directory(parent)
         if name in holder.get("files", "").split():
-            return Identity(device=self.device(holder["device"]), inode=0, size=0, directory=False)
+            kernel = holder.get("type") in KERNEL_TYPES
+            size = 0 if kernel else len(self._content(path).encode("utf-8", "surrogateescape"))
+            return Identity(device=self.device(holder["device"]), inode=0, size=size, directory=False)
         self._missing(path, errno.ENOENT)
         return None
 
@@ -99,6 +94,13 @@ class CapturedView(View):
         """What access(2) said of the directory, or of the file's directory."""
         found = self._directory(path) or self._directory(path.rpartition("/")[0])
         return bool(found.get("writable", True))
+
+    def _content(self, path: str) -> str:
+        try:
+            with open(self.path(path), encoding="utf-8", errors="surrogateescape", newline="") as source:
+                return source.read()
+        except FileNotFoundError:
+            return ""  # its existence was captured, not its content
 
     def _directory(self, path: str) -> dict[str, Any]:
         found: dict[str, Any] = self.manifest["directories"].get(path, {})

@@ -22,6 +22,9 @@
 # entries whose names are not shell names, and says "getcwd() failed" on stderr if the working directory is gone.
 # Every variable here starts with cgshim_, so that none can overwrite an exported one that the runtime needs.
 
+# An exported SHELLOPTS would make bash stop at the first false test, or not expand the path of the package.
+set +ef
+
 # ---------------------------------------------------------------- what is this call?
 
 # Names stand without their dashes: Go's flag parser, which runc uses, takes -root for --root.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -24,7 +25,7 @@ def spelled(words: object) -> str | None:
 
 
 @pytest.mark.parametrize("recorded", RECORDED, ids=lambda recorded: recorded["name"])
-def test_engine(recorded: dict[str, object]) -> None:
+def test_engine(recorded: dict[str, Any]) -> None:
     """What the engines send is read as they mean it."""
     invocation = parse(recorded["arguments"], recorded["cwd"])
     assert {name: getattr(invocation, name) for name in recorded["expected"]} == recorded["expected"]

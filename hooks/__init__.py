@@ -1,1 +1,1 @@
-"""OCI hooks, for engines that keep their own runtime."""
+"""OCI hooks: the same translation and verification for engines that keep their own runtime."""

@@ -9,41 +9,14 @@ from __future__ import annotations
 import os
 import sys
 
-from shim import apply, argv, channel, delegate, rewrite, settings
+from shim import apply, argv, channel, delegate, settings
 from shim.errors import ShimError
-from shim.oci import document
-from shim.values import Value
+from shim.prepare import Call, prepare
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from shim.argv import Invocation
-    from shim.plan import Plan
-    from shim.rewrite import Rewrite
-    from shim.settings import Settings
-
-STDIN = "-"
-
-
-class Call(Value):
-    """What one call is about: its command line, the real runtime, the caller's environment and the settings."""
-
-    invocation: Invocation
-    runtime: str
-    variables: dict[bytes, bytes]
-    settings: Settings
-
-    @property
-    def family(self) -> str:
-        """Which rules the real runtime plays by: "runc", "crun" or "other"."""
-        return settings.family(self.runtime)
-
-
-class Prepared(Value):
-    """How the real runtime is to be called: its arguments, what to tell the log, and what to throw away after."""
-
-    arguments: list[str]
-    notices: list[tuple[str, str]] = []
-    stand_in: str = ""
+    from shim.prepare import Prepared
 
 
 def main() -> None:
@@ -73,13 +46,41 @@ def call(invocation: Invocation, runtime: str, loader_state: str) -> int:
     variables = delegate.environment(loader_state)
     configured = settings.load(os.environ)
     this = Call(invocation=invocation, runtime=_real(runtime), variables=variables, settings=configured)
-    prepared = _prepare(this)
+    prepared = prepare(this)
     status = delegate.run(this.runtime, prepared.arguments, variables)
-    if status == 0:
-        channel.notify(invocation, prepared.notices)
-    if prepared.stand_in and (status != 0 or (invocation.command == "run" and not invocation.detach)):
-        apply.discard(prepared.stand_in)
+    try:
+        if status == 0:
+            channel.notify(invocation, prepared.notices + _followed_up(this, prepared))
+    finally:
+        if prepared.stand_in and (status != 0 or (invocation.command == "run" and not invocation.detach)):
+            apply.discard(prepared.stand_in)
     return status
+
+
+def _followed_up(this: Call, prepared: Prepared) -> list[tuple[str, str]]:
+    """Bridge and verify a container whose process has not started, or that was updated; further notices."""
+    made = prepared.made
+    if made is None or made.asked.foreground or not (made.plan.expectations or made.plan.bridge):
+        return []
+    from shim import container
+    from shim.followup import Subject, follow_up
+    from shim.host.view import View
+
+    pid = container.pid(this.invocation, this.root)
+    if not pid:
+        return [("warning", "cgshim: the limits could not be read back: no pid file and no state of the runtime")]
+    try:
+        return follow_up(View(), Subject(pid=pid, container=this.invocation.container_id), made)
+    except ShimError:
+        if made.asked.operation == "create":
+            _delete(this)
+        raise
+
+
+def _delete(this: Call) -> None:
+    """Take back what the runtime created: its process has not started and never will."""
+    before = list(this.invocation.arguments[: this.invocation.command_index])
+    delegate.run(this.runtime, [*before, "delete", "--force", this.invocation.container_id], this.variables)
 
 
 def _real(runtime: str) -> str:
@@ -91,111 +92,6 @@ def _real(runtime: str) -> str:
         evidence=("neither runc nor crun is in the standard directories",),
         remedy=("install runc or crun", 'or name one: {"runtime": "/path/to/runc"} in /etc/cgshim/config.json'),
     )
-
-
-def _prepare(this: Call) -> Prepared:
-    invocation = this.invocation
-    as_it_stands = Prepared(arguments=list(invocation.arguments))
-    if invocation.help or not invocation.container_id or invocation.command == "checkpoint":
-        return as_it_stands
-    if invocation.command == "update":
-        return _prepare_update(this) if invocation.has_resources else as_it_stands
-    return _prepare_bundle(this)
-
-
-def _prepare_bundle(this: Call) -> Prepared:
-    invocation = this.invocation
-    path = invocation.document
-    made = _rewrite(this, document.read(path), path, rewrite.RESOURCES)
-    rewrite.judge(made)
-    if not made.plan.edits:
-        return Prepared(arguments=list(invocation.arguments), notices=notices(made.plan))
-    return _written(this, made.document, made.text(), notices(made.plan))
-
-
-def _rewrite(this: Call, text: str, path: str, where: tuple[str, ...]) -> Rewrite:
-    from shim.host.view import View
-
-    asked = rewrite.Asked(
-        runtime=this.runtime, family=this.family, command=this.invocation.command, driver=this.invocation.driver
-    )
-    return rewrite.of(document.load(text, path), where, asked, this.settings, View())
-
-
-def _written(this: Call, loaded: document.Document, text: str, told: list[tuple[str, str]]) -> Prepared:
-    invocation = this.invocation
-    try:
-        apply.replace(loaded.path, text)
-        return Prepared(arguments=list(invocation.arguments), notices=told)
-    except OSError as error:
-        if error.errno not in apply.NOT_WRITABLE or invocation.config:
-            raise _not_written(loaded.path, error) from error
-    state, root = apply.state_directory(os.environ), _runtime_root(this)
-    apply.discard_stale(state, root)
-    place = apply.stand_in(state, root, invocation.container_id)
-    apply.alternative_bundle(loaded, text, invocation.bundle, place)
-    return Prepared(arguments=argv.with_bundle(invocation, place), notices=told, stand_in=place)
-
-
-def _runtime_root(this: Call) -> str:
-    """Where the real runtime keeps its containers: --root, or its default."""
-    if this.invocation.root:
-        return this.invocation.root
-    below = "/run" if os.geteuid() == 0 else os.environ.get("XDG_RUNTIME_DIR", "/run")
-    return f"{below}/{'crun' if this.family == 'crun' else 'runc'}"
-
-
-def _not_written(path: str, error: OSError) -> ShimError:
-    name = document.errno_name(error)
-    return ShimError(
-        "unwritable-bundle",
-        f"{path} needs changes for this host and cannot be written: {name}",
-        cause="starting the container without the changes would lose limits or fail; the file is as it was",
-        evidence=(f"{path}: {name}",),
-        remedy=(f"make room for and give write access to {os.path.dirname(path)}",),
-    )
-
-
-def _prepare_update(this: Call) -> Prepared:
-    """`update --resources`: the file holds the resources object itself; standard input can be read only once."""
-    invocation = this.invocation
-    if not invocation.resources:
-        return Prepared(arguments=list(invocation.arguments))
-    from_stdin = invocation.resources == STDIN
-    path = "standard input" if from_stdin else os.path.join(_working_directory(), invocation.resources)
-    text = _stdin() if from_stdin else document.read(path)
-    made = _rewrite(this, text, path, rewrite.WHOLE)
-    rewrite.judge(made)
-    if not made.plan.edits and not from_stdin:
-        return Prepared(arguments=list(invocation.arguments), notices=notices(made.plan))
-    return Prepared(arguments=argv.with_resources(invocation, _in_memory(made.text())), notices=notices(made.plan))
-
-
-def _stdin() -> str:
-    parts = []
-    while part := os.read(0, 65536):
-        parts.append(part)
-        if sum(map(len, parts)) > document.LARGEST:
-            raise document.unusable("standard input", f"it has more than {document.LARGEST} bytes")
-    return b"".join(parts).decode("utf-8", "surrogateescape")
-
-
-def _in_memory(text: str) -> str:
-    """A path under which the child finds `text`: a memfd, so that nothing is left behind, whatever happens."""
-    handle = os.memfd_create("resources", 0)  # no MFD_CLOEXEC: the child opens it through its own /proc/self/fd
-    os.write(handle, text.encode("utf-8", "surrogateescape"))
-    return f"/proc/self/fd/{handle}"
-
-
-def notices(plan: Plan) -> list[tuple[str, str]]:
-    """(level, text) for the engine's log: a warning where something is lost, information where nothing is."""
-    return [
-        (
-            "warning" if note.lost else "info",
-            f"cgshim: {note.field} {note.effect}: {note.reason}" + (f"; lost: {note.lost}" if note.lost else ""),
-        )
-        for note in plan.changes
-    ]
 
 
 def own_fault(error: Exception) -> ShimError:

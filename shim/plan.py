@@ -6,10 +6,11 @@ it left, and the edits that remain are the difference between the first and the 
 
 from __future__ import annotations
 
+from shim.custody import returned
 from shim.host.facts import AMBIGUOUS, NONE
 from shim.oci.edits import apply_to_value
 from shim.rules import cpu, cpuset, devices, hugetlb, io, memory, network, pids, rdma, unified
-from shim.rules.base import GUARD, KEPT, UNENFORCEABLE, Case, Edit, Expectation, Note, Problem, Rule
+from shim.rules.base import CHANGED, GUARD, KEPT, UNENFORCEABLE, Case, Edit, Expectation, Note, Problem, Rule
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -27,12 +28,14 @@ class Plan(Value):
 
     edits: in the order in which they are to be spliced. notes: one or more for each field that was there.
     expectations: the limits that must be read back. problems: values that nothing here can take.
+    bridge: those of the expectations that cgshim has to set itself (shim.bridge).
     """
 
     edits: tuple[Edit, ...] = ()
     notes: tuple[Note, ...] = ()
     expectations: tuple[Expectation, ...] = ()
     problems: tuple[Problem, ...] = ()
+    bridge: tuple[Expectation, ...] = ()
 
     @property
     def unenforceable(self) -> tuple[Note, ...]:
@@ -89,14 +92,22 @@ def controllers(resources: dict[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def make_plan(resources: dict[str, Any], host: Host, runtime: str, operation: str, driver: str) -> Plan:
+def make_plan(
+    resources: dict[str, Any],
+    host: Host,
+    runtime: str,
+    operation: str,
+    driver: str,
+    kept: dict[str, str] | None = None,
+) -> Plan:
     """The plan for `resources` on `host` under `runtime` ("runc", "crun", "other").
 
     operation: "create" or "update". driver: "cgroupfs", "systemd" or "disabled".
+    kept: cgroup2 limits that an earlier plan took into keeping (shim.custody).
     """
     if driver == "disabled" or host.layout in (NONE, AMBIGUOUS):
         return Plan(notes=_untouched(resources, host, driver))
-    case = Case(resources=resources, host=host, runtime=runtime, operation=operation, driver=driver)
+    case = Case(resources=returned(resources, kept or {}), host=host, runtime=runtime, operation=operation, driver=driver)
     found = _Findings()
     case = found.take(case, _without_nulls(case) if operation == "update" else ())
     for rule in _ordered(case):
@@ -104,14 +115,28 @@ def make_plan(resources: dict[str, Any], host: Host, runtime: str, operation: st
             outcome = rule.apply(case)
             found.notes.extend(outcome.notes)
             found.problems.extend(outcome.problems)
-            for expectation in outcome.expectations:
-                found.expectations[expectation.controller, expectation.file, _line(expectation)] = expectation
+            found.expect(outcome.expectations, case.v1)
             case = found.take(case, outcome.edits)
+    expectations = tuple(found.expectations.values())
     return Plan(
         edits=difference(resources, case.resources),
-        notes=tuple(found.notes),
-        expectations=tuple(found.expectations.values()),
+        notes=_bridged(tuple(found.notes), expectations) if case.v1 else tuple(found.notes),
+        expectations=expectations,
         problems=tuple(found.problems),
+        bridge=tuple(limit for limit in expectations if limit.version == 2) if case.v1 else (),
+    )
+
+
+def _bridged(notes: tuple[Note, ...], expectations: tuple[Expectation, ...]) -> tuple[Note, ...]:
+    """Hybrid: what only cgroup2 has is set there by cgshim itself, before the container's process starts."""
+    files = {limit.field: limit.file for limit in expectations if limit.version == 2}
+    return tuple(
+        note.changed(
+            code="bridged", effect=CHANGED, lost="", reason=f"{note.reason}; cgshim sets {files[note.field]} there"
+        )
+        if note.code.endswith("-in-cgroup2") and note.field in files
+        else note
+        for note in notes
     )
 
 
@@ -122,6 +147,15 @@ class _Findings:
         self.notes: list[Note] = []
         self.problems: list[Problem] = []
         self.expectations: dict[tuple[str, str, str], Expectation] = {}
+
+    def expect(self, expectations: tuple[Expectation, ...], v1: bool) -> None:
+        """Keep what the kernel must show. Of two for one file the later counts, on cgroup2 and v1 alike `unified`'s:
+        its rule is the last on cgroup2 and the first on v1."""
+        for expectation in expectations:
+            key = (expectation.controller, expectation.file, _line(expectation))
+            if v1 and key in self.expectations and self.expectations[key].field.startswith("unified."):
+                continue
+            self.expectations[key] = expectation
 
     def take(self, case: Case, edits: tuple[Edit, ...]) -> Case:
         """The case that the next rule sees."""

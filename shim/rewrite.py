@@ -6,11 +6,11 @@ may be used.
 
 from __future__ import annotations
 
-from shim import report, settings
+from shim import custody, report, settings
 from shim.errors import ShimError
 from shim.oci import checks, document
 from shim.oci.edits import apply_to_text
-from shim.rules.base import Edit, Problem
+from shim.rules.base import GUARD, Edit, Problem
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -31,13 +31,14 @@ class Asked(Value):
     """For whom the rewrite is.
 
     runtime: path of the real runtime. family: "runc", "crun" or "other". command: the runtime's subcommand.
-    driver: "cgroupfs", "systemd" or "disabled".
+    driver: "cgroupfs", "systemd" or "disabled". foreground: the runtime starts the user's process by itself.
     """
 
     runtime: str
     family: str
     command: str
     driver: str = "cgroupfs"
+    foreground: bool = False
 
     @property
     def operation(self) -> str:
@@ -67,13 +68,19 @@ class Rewrite(Value):
         """The policy does not let a container start without these limits."""
         return bool(self.plan.unenforceable) and self.policy != settings.WARN
 
+    @property
+    def watched(self) -> bool:
+        """The user's process would start before cgshim could look: a hook has to (shim.injection)."""
+        guarded = any(expectation.kind == GUARD for expectation in self.plan.expectations)
+        return self.asked.foreground and (guarded or bool(self.plan.bridge))
+
     def text(self) -> str:
         """The new text; the very same one where nothing is to be changed."""
-        if not self.plan.edits:
-            return self.document.text
         if not self.where:
             return apply_to_text(self.document.text, self.plan.edits)
-        return _reported(self)
+        if not self.plan.edits and not self.watched:
+            return self.document.text
+        return self.document.replaced(_sections(self))
 
 
 def of(loaded: Document, where: tuple[str, ...], asked: Asked, configured: Settings, view: View) -> Rewrite:
@@ -82,21 +89,30 @@ def of(loaded: Document, where: tuple[str, ...], asked: Asked, configured: Setti
     from shim.host.detect import detect
 
     resources = _resources(loaded, where)
-    annotations = loaded.value.get("annotations") if where else None
+    annotations = _annotations(loaded) if where else {}
+    kept = custody.read(annotations)
+    everything = custody.returned(resources, kept)
     policy, origin = settings.policy_of(configured, annotations)
     linux = loaded.value.get("linux") if where else None
     target = str((linux or {}).get("cgroupsPath") or "")
-    host = detect(view, plan.wanted(resources), target, controllers=plan.controllers(resources))
+    host = detect(view, plan.wanted(everything), target, controllers=plan.controllers(everything))
     return Rewrite(
         document=loaded,
         where=where,
         resources=resources,
         host=host,
-        plan=plan.make_plan(resources, host, asked.family, asked.operation, asked.driver),
+        plan=plan.make_plan(resources, host, asked.family, asked.operation, asked.driver, kept),
         policy=policy,
         policy_origin=origin,
         asked=asked,
     )
+
+
+def _annotations(loaded: Document) -> dict[str, Any]:
+    annotations = loaded.value.get("annotations")
+    if annotations is not None and not isinstance(annotations, dict):
+        raise document.unusable(loaded.path, f"annotations: an object was expected, found {checks.kind(annotations)}")
+    return annotations or {}
 
 
 def _resources(loaded: Document, where: tuple[str, ...]) -> dict[str, Any]:
@@ -133,21 +149,32 @@ def judge(made: Rewrite) -> None:
     )
 
 
-def _reported(made: Rewrite) -> str:
-    """The configuration's text with the plan's edits and the report in it."""
-    loaded, asked = made.document, made.asked
+def _sections(made: Rewrite) -> dict[tuple[str, ...], str]:
+    """The configuration's sections that change, with their new texts."""
+    loaded, sections = made.document, {}
+    if made.plan.edits:
+        annotations = loaded.section("annotations") if loaded.value.get("annotations") else "{}"
+        sections[made.where] = apply_to_text(loaded.section(*made.where), made.plan.edits)
+        sections["annotations",] = apply_to_text(annotations, _annotation_edits(made))
+    if made.watched:
+        from shim import injection
+
+        present = loaded.value.get("hooks")
+        wanted = injection.injected(present, injection.hook(made.asked.runtime, made.asked.driver))
+        if not isinstance(present, dict) or present.get(injection.STAGE) != wanted:
+            hooks = loaded.section("hooks") if present else "{}"
+            sections["hooks",] = apply_to_text(hooks, [Edit(op="set", path=(injection.STAGE,), value=wanted)])
+    return sections
+
+
+def _annotation_edits(made: Rewrite) -> list[Edit]:
+    asked = made.asked
     about = report.Circumstances(
         runtime=asked.runtime, operation=asked.command, policy=made.policy, policy_origin=made.policy_origin
     )
-    annotations = loaded.value.get("annotations") or {}
-    value = report.annotation(
-        report.build(made.plan, made.resources, made.host, about), annotations.get(report.ANNOTATION)
-    )
-    edit = Edit(op="set", path=(report.ANNOTATION,), value=value)
-    old = loaded.section("annotations") if annotations else "{}"
-    return loaded.replaced(
-        {
-            made.where: apply_to_text(loaded.section(*made.where), made.plan.edits),
-            ("annotations",): apply_to_text(old, [edit]),
-        }
-    )
+    earlier = _annotations(made.document).get(report.ANNOTATION)
+    value = report.annotation(report.build(made.plan, made.resources, made.host, about), earlier)
+    edits = [Edit(op="set", path=(report.ANNOTATION,), value=value)]
+    if made.plan.bridge:
+        edits.append(Edit(op="set", path=(custody.ANNOTATION,), value=custody.write(made.plan.bridge)))
+    return edits

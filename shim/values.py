@@ -9,13 +9,17 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import TypeVar
+
     from typing_extensions import dataclass_transform
+
+    Same = TypeVar("Same", bound="Value")
 
     @dataclass_transform(kw_only_default=True, frozen_default=True)
     class Value:
         """A frozen, keyword-only value; its fields are the class annotations, defaults the class attributes."""
 
-        def changed(self, **fields: object) -> Value: ...
+        def changed(self: Same, **fields: object) -> Same: ...
 
 else:
 

@@ -63,7 +63,7 @@ def scanner(pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Scan
     """A function (text, offset) -> (value, end). `pairs` builds each object from its (key, value) list."""
     context = _Context()
     context.object_pairs_hook = pairs
-    return guarded(make_scanner(context))
+    return guarded(make_scanner(context))  # type: ignore[arg-type] # typeshed names the class, not its protocol
 
 
 def guarded(scan: Callable[[str, int], Any]) -> Scan:
@@ -125,6 +125,19 @@ def members(text: str, start: int, scan: Scan, nested: dict[str, Scan] | None = 
         if text[offset] != ",":
             raise Malformed(f"',' or '}}' was expected, found {text[offset]!r}", offset)
         offset = skip(text, offset + 1)
+
+
+def items(text: str) -> list[tuple[Any, int, int]]:
+    """The items of the array that `text` is, each with its first and behind-last offset."""
+    found: list[tuple[Any, int, int]] = []
+    scan, offset = scanner(), skip(text, 1)
+    while text[offset] != "]":
+        value, end = scan(text, offset)
+        found.append((value, offset, end))
+        offset = skip(text, end)
+        if text[offset] == ",":
+            offset = skip(text, offset + 1)
+    return found
 
 
 def _member(text: str, start: int, scan: Scan, nested: dict[str, Scan]) -> Member:

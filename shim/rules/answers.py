@@ -60,9 +60,12 @@ def dropped(field: str, code: str, reason: str) -> Outcome:
     return Outcome(edits=(_remove(field),), notes=(note(field, code, HINT, DROPPED, reason, field),))
 
 
-def absent_hint(case: Case, controller: str, field: str) -> Outcome:
-    """A hint whose controller the runtime cannot reach."""
-    return dropped(field, absence(case, controller), _whereabouts(case, controller))
+def absent_hint(
+    case: Case, controller: str, field: str, expectations: tuple[Expectation, ...] = ()
+) -> Outcome:
+    """A hint whose controller the runtime cannot reach; the expectations say what cgroup2 would have to show."""
+    answer = dropped(field, absence(case, controller), _whereabouts(case, controller))
+    return answer.changed(expectations=expectations if case.host.version(controller) == 2 else ())
 
 
 def absent_guard(

@@ -32,7 +32,7 @@ class Untranslatable(ValueError):
 
 def number(key: str, value: str, least: int = 0, most: int = LARGEST) -> int:
     """A decimal number in a range, as kstrtou64() takes it."""
-    if not (value.isascii() and value.isdigit()) or not least <= int(value[:32]) <= most:
+    if not _decimal(value) or not least <= int(value[:32]) <= most:
         raise Untranslatable(f"{value!r} is not a number from {least} to {most}", f"{key} takes a number or 'max'")
     return int(value[:32])
 
@@ -44,9 +44,14 @@ def size(key: str, value: str) -> int:
     digits, shift = value, 0
     if value[-1:].upper() in SUFFIXES and value[-1:]:
         digits, shift = value[:-1], 10 * (SUFFIXES.index(value[-1].upper()) + 1)
-    if not (digits.isascii() and digits.isdigit()):
+    if not _decimal(digits):
         raise Untranslatable(f"{value!r} is no size", f"{key} takes bytes, also with a suffix K, M, G, or 'max'")
     return min(int(digits[:32]) << shift, LARGEST)
+
+
+def _decimal(digits: str) -> bool:
+    """Digits that are decimal to the kernel, too, which reads 010 as eight."""
+    return digits.isascii() and digits.isdigit() and (digits == "0" or not digits.startswith("0"))
 
 
 def _set(path: tuple[str, ...], value: Any) -> Edit:
@@ -144,7 +149,7 @@ def _hugetlb_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], st
 def _rdma_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, str]:
     names = {"hca_handle": "hcaHandles", "hca_object": "hcaObjects"}
     devices = dict(case.get("rdma") or {})
-    for line in value.splitlines():
+    for line in filter(str.strip, value.splitlines()):
         device, *pairs = line.split()
         wanted = {}
         for pair in pairs:
@@ -167,7 +172,7 @@ def _io_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, st
     }
     lists = {name: list(case.get("blockIO", name) or []) for name in names.values()}
     touched = set()
-    for line in value.splitlines():
+    for line in filter(str.strip, value.splitlines()):
         major, minor, pairs = _device_line(key, line)
         for pair in pairs:
             name, _, rate = pair.partition("=")
@@ -179,7 +184,12 @@ def _io_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, st
             touched.add(field)
             if rate != "max":
                 lists[field].append({**device, "rate": number(key, rate, 1)})
-    edits = (_set(("blockIO", field), lists[field]) for field in names.values() if field in touched and lists[field])
+    edits = []
+    for field in names.values():
+        if field in touched and lists[field]:
+            edits.append(_set(("blockIO", field), lists[field]))
+        elif field in touched and case.get("blockIO", field):
+            edits.append(Edit(op="remove", path=("blockIO", field)))
     return tuple(edits), "io.max is blockIO's throttle lists", ""
 
 

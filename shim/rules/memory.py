@@ -81,6 +81,8 @@ def swap(case: Case) -> Outcome:
         what = f"{value} is less than memory.limit {most}, and swap is memory plus swap"
         return invalid("memory.swap", what, f"at least {most}; {most} means no swap at all")
     if case.host.version("memory") != (1 if case.v1 else 2):
+        if case.host.version("memory") == 2 and case.host.swap_accounting.value is False:
+            return _unaccounted(case, value - max(most, 0))
         expected = _expect(case, "memory.swap", SWAP_V2, str(value - most)) if most > 0 else ()
         return absent_guard(case, "memory", "memory.swap", f"swap above {value - max(most, 0)} bytes", expected)
     if most <= 0:
@@ -149,7 +151,7 @@ def _unaccounted(case: Case, allowed: int) -> Outcome:
     if present.value is False:
         reason = f"swap is not accounted ({accounting.evidence}), but the host has none ({present.evidence})"
         return Outcome(edits=(drop,), notes=(note("memory.swap", "swap-absent", GUARD, CHANGED, reason),))
-    if case.v1 and allowed == 0:
+    if case.host.version("memory") == 1 and allowed == 0:
         edits = (drop, Edit(op="set", path=("memory", "swappiness"), value=0))
         reason = f"swap is not accounted ({accounting.evidence}); swappiness 0 is the nearest that v1 can enforce"
         lost = "swapping of this container under host-wide memory pressure"
@@ -165,9 +167,13 @@ def _unaccounted(case: Case, allowed: int) -> Outcome:
     )
 
 
-def _expect(case: Case, field: str, file: str, value: str, version: int = 2) -> tuple[Expectation, ...]:
-    where = {"controller": "memory", "version": version, "file": file}
-    return (Expectation(field=field, kind=GUARD, value=value, rounding="page", **where),)  # type: ignore[arg-type]
+def _expect(
+    case: Case, field: str, file: str, value: str, version: int = 2, kind: str = GUARD
+) -> tuple[Expectation, ...]:
+    expected = Expectation(
+        field=field, kind=kind, controller="memory", version=version, file=file, value=value, rounding="page"
+    )
+    return (expected,)
 
 
 def reservation(case: Case) -> Outcome:
@@ -176,7 +182,8 @@ def reservation(case: Case) -> Outcome:
     if value < -1:
         return invalid("memory.reservation", f"{value} is no size", "bytes, or -1 for none")
     if version != (1 if case.v1 else 2):
-        return absent_hint(case, "memory", "memory.reservation")
+        expected = _expect(case, "memory.reservation", SOFT_V2, _bytes(value), kind=HINT)
+        return absent_hint(case, "memory", "memory.reservation", expected if value else ())
     if value == 0:
         return Outcome(notes=(note("memory.reservation", "zero-unset", HINT, KEPT, "0 reserves nothing"),))
     return kept(case, "memory.reservation", HINT, (SOFT_V1, SOFT_V2)[version - 1], _bytes(value), "memory", "page")

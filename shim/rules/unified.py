@@ -19,6 +19,7 @@ from shim.rules.base import (
     Case,
     Edit,
     Expectation,
+    Note,
     Outcome,
     Problem,
     Rule,
@@ -65,7 +66,9 @@ def kind(key: str) -> str:
 def on_v1(case: Case) -> Outcome:
     """Every key to its classic field, one after the other, so that `memory.swap.max` finds `memory.max` done."""
     edits: list[Edit] = []
-    notes, problems = [], []
+    notes: list[Note] = []
+    problems: list[Problem] = []
+    expectations: list[Expectation] = []
     keys = case.get("unified")
     ordered = sorted(keys, key=lambda key: (key == "memory.swap.max", key == "memory.high"))
     for key in ordered:
@@ -77,8 +80,11 @@ def on_v1(case: Case) -> Outcome:
         edits.extend(outcome.edits)
         notes.extend(outcome.notes)
         problems.extend(outcome.problems)
+        expectations.extend(outcome.expectations)
     edits.append(Edit(op="remove", path=("unified",)))
-    return Outcome(edits=tuple(edits), notes=tuple(notes), problems=tuple(problems))
+    return Outcome(
+        edits=tuple(edits), notes=tuple(notes), problems=tuple(problems), expectations=tuple(expectations)
+    )
 
 
 def _with(resources: dict[str, Any], edits: tuple[Edit, ...]) -> dict[str, Any]:
@@ -90,6 +96,8 @@ def _translated(case: Case, key: str, value: str) -> Outcome:
     translate = TRANSLATIONS.get(key) or TRANSLATIONS.get(_family(key))
     if value == "":
         return Outcome(notes=(note(field, "empty", kind(key), KEPT, "an empty value sets nothing"),))
+    if case.host.version(key.partition(".")[0]) == 2:
+        return _in_cgroup2(case, key, value)
     if translate is None:
         return _without_counterpart(key, value)
     try:
@@ -101,6 +109,27 @@ def _translated(case: Case, key: str, value: str) -> Outcome:
         reason += f"; unified wins over {', '.join(taken)}, as in the runtimes"
     code = "unified-wins" if taken else "unified-to-classic"
     return Outcome(edits=edits, notes=(note(field, code, kind(key), CHANGED, reason, lost),))
+
+
+def _in_cgroup2(case: Case, key: str, value: str) -> Outcome:
+    """Hybrid: the key's own controller is on cgroup2, where the runtime does not write but the bridge can."""
+    field, controller = f"unified.{key}", key.partition(".")[0]
+    if key == "memory.swap.max" and case.host.swap_accounting.value is False:
+        return _swap_unaccounted(case, key, value).changed(edits=())
+    evidence = case.host.place(controller).evidence
+    reason = f"{controller} is on cgroup2 only, and the runtime works on v1 hierarchies here ({evidence})"
+    if value == "max" and kind(key) == GUARD:
+        return Outcome(notes=(note(field, "unlimited", GUARD, CHANGED, f"{reason}, and it sets no limit"),))
+    expected = Expectation(
+        field=field, kind=kind(key), controller=controller, version=2, file=key, value=value, rounding=_rounding(key)
+    )
+    effect = UNENFORCEABLE if kind(key) == GUARD else DROPPED
+    told = note(field, f"{controller}-in-cgroup2", kind(key), effect, reason, f"{key}={value}")
+    return Outcome(notes=(told,), expectations=(expected,))
+
+
+def _rounding(key: str) -> str:
+    return "page" if key.startswith("memory.") else "contains"
 
 
 def _family(key: str) -> str:
@@ -130,7 +159,8 @@ def _without_counterpart(key: str, value: str) -> Outcome:
 def on_v2(case: Case) -> Outcome:
     """Every key as it stands, unless its controller or its file is missing here."""
     edits: list[Edit] = []
-    notes, expectations = [], []
+    notes: list[Note] = []
+    expectations: list[Expectation] = []
     for key, value in case.get("unified").items():
         outcome = _checked(case, key, (value or "").strip())
         edits.extend(outcome.edits)
@@ -153,9 +183,8 @@ def _checked(case: Case, key: str, value: str) -> Outcome:
         return _unavailable(key, value, f"{controller}-not-enabled", reason)
     if key == "memory.swap.max" and case.host.swap_accounting.value is False:
         return _swap_unaccounted(case, key, value)
-    rounding = "page" if controller == "memory" else "contains"
     expected = Expectation(
-        field=field, kind=kind(key), controller=controller, version=2, file=key, value=value, rounding=rounding
+        field=field, kind=kind(key), controller=controller, version=2, file=key, value=value, rounding=_rounding(key)
     )
     if not _readable(key):
         return Outcome(notes=(note(field, "honoured", kind(key), KEPT, f"honoured as it stands: {key}"),))

@@ -1,0 +1,64 @@
+"""Who the container's init is, right after `create`: from the pid file, or from the runtime's own state."""
+
+from __future__ import annotations
+
+import os
+
+from shim.oci.text import Malformed, parse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from shim.argv import Invocation
+
+
+def pid(invocation: Invocation, runtime_root: str) -> int:
+    """The pid of the container's init, 0 if it cannot be found out.
+
+    runc keeps it in ROOT/ID/state.json as `init_process_pid`, crun in ROOT/ID/status as `pid`; both are read rather
+    than asked for, because `state` would cost as much as the whole of cgshim.
+    """
+    if invocation.pid_file:
+        found = _number(_read(invocation.pid_file))
+        if found:
+            return found
+    for name, key in (("state.json", "init_process_pid"), ("status", "pid")):
+        state = _object(_read(os.path.join(runtime_root, invocation.container_id, name)))
+        found_there = state.get(key)
+        if isinstance(found_there, int):
+            return found_there
+    return 0
+
+
+def bundle(runtime_root: str, container: str) -> str:
+    """The bundle that the container was created from, "" if the runtime's state does not say."""
+    directory = os.path.join(runtime_root, container)
+    status = _object(_read(os.path.join(directory, "status")))
+    if isinstance(status.get("bundle"), str):
+        return str(status["bundle"])
+    config = _object(_read(os.path.join(directory, "state.json"))).get("config")
+    labels = config.get("labels") if isinstance(config, dict) else None
+    for label in labels if isinstance(labels, list) else ():
+        if isinstance(label, str) and label.startswith("bundle="):
+            return label[len("bundle=") :]
+    return ""
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def _number(text: str) -> int:
+    text = text.strip()
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
+def _object(text: str) -> dict[str, object]:
+    try:
+        value = parse(text) if text.strip() else None
+    except Malformed:
+        return {}
+    return value if isinstance(value, dict) else {}

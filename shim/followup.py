@@ -1,0 +1,64 @@
+"""After the runtime has done its part: bridge, read back, and let the policy judge what did not land.
+
+Used on the same terms by an intercepted `create`, `restore` and `update`, and by the createRuntime hook.
+"""
+
+from __future__ import annotations
+
+from shim import settings
+from shim.errors import ShimError
+from shim.rules.base import GUARD
+from shim.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from shim.host.view import View
+    from shim.rewrite import Rewrite
+    from shim.verify import Finding
+
+
+class Subject(Value):
+    """The container that is looked at: its init's pid and its id."""
+
+    pid: int
+    container: str
+
+
+def follow_up(view: View, subject: Subject, made: Rewrite) -> list[tuple[str, str]]:
+    """Set what only cgroup2 has, read every limit back; (level, text) notices.
+
+    Raises ShimError `limit-not-applied` for a guard that the kernel does not show, unless the policy is `warn`.
+    """
+    from shim.verify import verify
+
+    if made.plan.bridge:
+        from shim.bridge import bridge
+
+        bridge(subject.pid, subject.container, made.plan.bridge, made.host)
+    findings = verify(view, subject.pid, made.plan.expectations, made.host)
+    lost = tuple(f for f in findings if f.expectation.kind == GUARD and f.found is not None)
+    if lost and made.policy != settings.WARN:
+        raise not_applied(lost, made)
+    return [("warning" if finding.expectation.kind == GUARD else "info", _notice(finding)) for finding in findings]
+
+
+def _notice(finding: Finding) -> str:
+    verdict = "could not be read back" if finding.found is None else "is not what the kernel shows"
+    return f"cgshim: {finding.expectation.field} {verdict}: {finding.text()}"
+
+
+def not_applied(lost: tuple[Finding, ...], made: Rewrite) -> ShimError:
+    """The refusal: what was asked, which file shows what instead."""
+    first = lost[0]
+    more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
+    done = "left as it now is" if made.asked.operation == "update" else "not started"
+    return ShimError(
+        "limit-not-applied",
+        f"{first.expectation.field} did not reach the kernel, so the container was {done}{more}",
+        cause=f"{made.asked.runtime} reported success, but the container's cgroup does not show the limit",
+        evidence=tuple(finding.text() for finding in lost),
+        remedy=(
+            "update the runtime, or leave the field out: this runtime ignores or alters it",
+            f'or accept the loss: annotation {settings.ANNOTATION}=warn, or {{"policy": "warn"}} in {settings.PATH}',
+        ),
+    )

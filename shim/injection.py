@@ -1,0 +1,42 @@
+"""The createRuntime hook that cgshim puts into a configuration for `run`.
+
+`create` leaves time before the user's process starts; `run` does not. A hook of that stage runs after the runtime has
+applied the limits and before the process (OCI runtime-spec, config.md, "POSIX-platform Hooks").
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+NAME = "cgshim-verify"  # the hook's argv[0]: how an earlier one of ours is known
+STAGE = "createRuntime"
+CODE = "import sys; sys.path.insert(0, sys.argv.pop(1)); from hooks.create_runtime import main; main()"
+PASSED_ON = ("CGSHIM_CONFIG", "CGSHIM_DEBUG")
+
+
+def hook(runtime: str, driver: str) -> dict[str, Any]:
+    """The entry for `hooks.createRuntime`."""
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    entry: dict[str, Any] = {
+        "path": sys.executable or "/usr/bin/python3",
+        "args": [NAME, "-IS", "-c", CODE, package, "--runtime", runtime, "--driver", driver],
+    }
+    variables = [f"{name}={os.environ[name]}" for name in PASSED_ON if name in os.environ]
+    return {**entry, "env": variables} if variables else entry
+
+
+def injected(hooks: Any, entry: dict[str, Any]) -> list[Any]:
+    """The stage's hooks with ours as the last one, just once."""
+    present = hooks.get(STAGE) if isinstance(hooks, dict) else None
+    others = [other for other in present or [] if not _is_ours(other)]
+    return [*others, entry]
+
+
+def _is_ours(entry: Any) -> bool:
+    arguments = entry.get("args") if isinstance(entry, dict) else None
+    return isinstance(arguments, list) and arguments[:1] == [NAME]

@@ -1,0 +1,161 @@
+"""Before the runtime: the document read, planned, judged and written; the arguments that the runtime will get."""
+
+from __future__ import annotations
+
+import os
+
+from shim import apply, argv, rewrite, settings
+from shim.errors import ShimError
+from shim.oci import document
+from shim.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional
+
+    from shim.argv import Invocation
+    from shim.plan import Plan
+    from shim.rewrite import Rewrite
+    from shim.settings import Settings
+
+STDIN = "-"
+
+
+class Call(Value):
+    """What one call is about: its command line, the real runtime, the caller's environment and the settings."""
+
+    invocation: Invocation
+    runtime: str
+    variables: dict[bytes, bytes]
+    settings: Settings
+
+    @property
+    def family(self) -> str:
+        """Which rules the real runtime plays by: "runc", "crun" or "other"."""
+        return settings.family(self.runtime)
+
+    @property
+    def root(self) -> str:
+        """Where the real runtime keeps its containers: --root, or its default."""
+        if self.invocation.root:
+            return self.invocation.root
+        below = "/run" if os.geteuid() == 0 else os.environ.get("XDG_RUNTIME_DIR", "/run")
+        return f"{below}/{'crun' if self.family == 'crun' else 'runc'}"
+
+
+class Prepared(Value):
+    """How the real runtime is to be called, and what the follow-up needs.
+
+    made: the rewrite, None where there was nothing to look at. notices: (level, text) for the engine's log.
+    stand_in: a bundle of our own that took the caller's place, "" if none did.
+    """
+
+    arguments: list[str]
+    made: Optional[Rewrite] = None
+    notices: list[tuple[str, str]] = []
+    stand_in: str = ""
+
+
+def prepare(this: Call) -> Prepared:
+    """The preparation that the command needs; ShimError where it must not go on."""
+    invocation = this.invocation
+    as_it_stands = Prepared(arguments=list(invocation.arguments))
+    if invocation.help or not invocation.container_id or invocation.command == "checkpoint":
+        return as_it_stands
+    if invocation.command == "update":
+        return _prepare_update(this) if invocation.has_resources else as_it_stands
+    return _prepare_bundle(this)
+
+
+def _prepare_bundle(this: Call) -> Prepared:
+    invocation = this.invocation
+    path = invocation.document
+    made = _rewrite(this, document.read(path), path, rewrite.RESOURCES)
+    rewrite.judge(made)
+    text = made.text()
+    if text == made.document.text:
+        return Prepared(arguments=list(invocation.arguments), made=made, notices=notices(made.plan))
+    return _written(this, made, text)
+
+
+def _rewrite(this: Call, text: str, path: str, where: tuple[str, ...]) -> Rewrite:
+    from shim.host.view import View
+
+    invocation = this.invocation
+    asked = rewrite.Asked(
+        runtime=this.runtime,
+        family=this.family,
+        command=invocation.command,
+        driver=invocation.driver,
+        foreground=invocation.command == "run" or (invocation.command == "restore" and not invocation.detach),
+    )
+    return rewrite.of(document.load(text, path), where, asked, this.settings, View())
+
+
+def _written(this: Call, made: Rewrite, text: str) -> Prepared:
+    invocation, loaded, told = this.invocation, made.document, notices(made.plan)
+    try:
+        apply.replace(loaded.path, text)
+        return Prepared(arguments=list(invocation.arguments), made=made, notices=told)
+    except OSError as error:
+        if error.errno not in apply.NOT_WRITABLE or invocation.config:
+            raise _not_written(loaded.path, error) from error
+    state, root = apply.state_directory(os.environ), this.root
+    apply.discard_stale(state, root)
+    place = apply.stand_in(state, root, invocation.container_id)
+    apply.alternative_bundle(loaded, text, invocation.bundle, place)
+    return Prepared(arguments=argv.with_bundle(invocation, place), made=made, notices=told, stand_in=place)
+
+
+def _not_written(path: str, error: OSError) -> ShimError:
+    name = document.errno_name(error)
+    return ShimError(
+        "unwritable-bundle",
+        f"{path} needs changes for this host and cannot be written: {name}",
+        cause="starting the container without the changes would lose limits or fail; the file is as it was",
+        evidence=(f"{path}: {name}",),
+        remedy=(f"make room for and give write access to {os.path.dirname(path)}",),
+    )
+
+
+def _prepare_update(this: Call) -> Prepared:
+    """`update --resources`: the file holds the resources object itself; standard input can be read only once."""
+    invocation = this.invocation
+    if not invocation.resources:
+        return Prepared(arguments=list(invocation.arguments))
+    from_stdin = invocation.resources == STDIN
+    path = "standard input" if from_stdin else os.path.abspath(invocation.resources)
+    text = _stdin() if from_stdin else document.read(path)
+    made = _rewrite(this, text, path, rewrite.WHOLE)
+    rewrite.judge(made)
+    if not made.plan.edits and not from_stdin:
+        return Prepared(arguments=list(invocation.arguments), made=made, notices=notices(made.plan))
+    arguments = argv.with_resources(invocation, _in_memory(made.text()))
+    return Prepared(arguments=arguments, made=made, notices=notices(made.plan))
+
+
+def _stdin() -> str:
+    parts = []
+    while part := os.read(0, 65536):
+        parts.append(part)
+        if sum(map(len, parts)) > document.LARGEST:
+            raise document.unusable("standard input", f"it has more than {document.LARGEST} bytes")
+    return b"".join(parts).decode("utf-8", "surrogateescape")
+
+
+def _in_memory(text: str) -> str:
+    """A path under which the child finds `text`: a memfd, so that nothing is left behind, whatever happens."""
+    handle = os.memfd_create("resources", 0)  # no MFD_CLOEXEC: the child opens it through its own /proc/self/fd
+    os.write(handle, text.encode("utf-8", "surrogateescape"))
+    return f"/proc/self/fd/{handle}"
+
+
+def notices(plan: Plan) -> list[tuple[str, str]]:
+    """(level, text) for the engine's log: a warning where something is lost, information where nothing is."""
+    return [
+        (
+            "warning" if note.lost else "info",
+            f"cgshim: {note.field} {note.effect}: {note.reason}" + (f"; lost: {note.lost}" if note.lost else ""),
+        )
+        for note in plan.changes
+    ]

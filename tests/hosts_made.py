@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from shim.host.facts import HYBRID, LEGACY, UNIFIED, Fact, Host, Placement
 
 if TYPE_CHECKING:
-    from typing import Optional
+    from collections.abc import Mapping
+
 
 BOTH = ("cpu", "cpuset", "io", "memory", "hugetlb", "pids", "rdma")
 V1_ONLY = ("devices", "net_cls", "net_prio")
@@ -17,8 +18,8 @@ V1_MOUNTS = {"cpu": "cpu,cpuacct", "io": "blkio", "net_cls": "net_cls,net_prio",
 def make_host(
     layout: str = UNIFIED,
     *,
-    versions: Optional[dict[str, int]] = None,
-    interface: Optional[dict[str, Optional[bool]]] = None,
+    versions: Mapping[str, int] | None = None,
+    interface: Mapping[str, bool | None] | None = None,
     **facts: object,
 ) -> Host:
     """A host of `layout` with every controller where that layout has it.
@@ -34,7 +35,7 @@ def make_host(
         "cgroup2_mount": {UNIFIED: "/sys/fs/cgroup", HYBRID: "/sys/fs/cgroup/unified"}.get(layout, ""),
         "cgroup2_controllers": tuple(name for name, version in placed.items() if version == 2),
         "placements": {name: _placement(name, version, layout) for name, version in placed.items()},
-        "interface": interface or {},
+        "interface": dict(interface or {}),
         "swap_accounting": Fact(value=True, evidence="made for a test: swap is accounted"),
         "swap_present": Fact(value=True, evidence="made for a test: swap is present"),
         "psi": Fact(value=True, evidence="made for a test: psi"),

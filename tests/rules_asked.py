@@ -45,6 +45,7 @@ def ask(
     host: Host,
     runtime: str = "runc",
     operation: str = "create",
+    *,
     driver: str = "cgroupfs",
 ) -> Answer:
     """The rules' answers for `resources`, which must come out unharmed."""

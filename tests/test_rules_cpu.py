@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 import pytest
 
@@ -116,7 +116,7 @@ def test_quota_without_period_has_the_default() -> None:
     ],
 )
 def test_no_quota(
-    layout: str, runtime: str, operation: str, after: Optional[dict[str, int]], shown: tuple[int, str, str, str]
+    layout: str, runtime: str, operation: str, after: dict[str, int] | None, shown: tuple[int, str, str, str]
 ) -> None:
     """crun before 1.8.4 fails on -1 on v1 (ERANGE); on cgroup2 it writes nothing for -1 without a period."""
     answer = cpu({"quota": -1}, layout, runtime, operation)
@@ -182,7 +182,7 @@ def test_a_kernel_without_bandwidth_control() -> None:
 
 @pytest.mark.parametrize(("layout", "file"), [(UNIFIED, "cpu.max.burst"), (LEGACY, "cpu.cfs_burst_us")])
 @pytest.mark.parametrize("present", [True, None, False])
-def test_burst_needs_its_file(layout: str, file: str, present: Optional[bool]) -> None:
+def test_burst_needs_its_file(layout: str, file: str, present: bool | None) -> None:
     """The burst files came with kernel 5.14; unknown is not missing."""
     host = make_host(layout, interface={file: present})
     answer = ask(RULES, {"cpu": {"quota": 50000, "burst": 20000}}, host)
@@ -225,7 +225,7 @@ def test_realtime_has_no_place_on_cgroup2(key: str, runtime: str) -> None:
 
 
 @pytest.mark.parametrize(("present", "stays"), [(True, True), (None, True), (False, False)])
-def test_realtime_on_v1_needs_its_file(present: Optional[bool], stays: bool) -> None:
+def test_realtime_on_v1_needs_its_file(present: bool | None, stays: bool) -> None:
     """cpu.rt_* exist with CONFIG_RT_GROUP_SCHED only; no Debian kernel has it."""
     host = make_host(LEGACY, interface={"cpu.rt_runtime_us": present, "cpu.rt_period_us": present})
     answer = ask(RULES, {"cpu": {"realtimeRuntime": 10000, "realtimePeriod": 1000000}}, host)

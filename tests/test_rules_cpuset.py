@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
 import pytest
 
 from shim.host.facts import LEGACY, UNIFIED
@@ -39,7 +37,7 @@ from tests.rules_asked import ask
         ("99999999999", None),
     ],
 )
-def test_lists_as_the_kernel_prints_them(written: str, shown: Optional[str]) -> None:
+def test_lists_as_the_kernel_prints_them(written: str, shown: str | None) -> None:
     """bitmap_parselist() and bitmap_list_string(): admin-guide/kernel-parameters.rst, "cpu lists"."""
     assert normalised(written) == shown
 

@@ -57,7 +57,7 @@ def test_zero_is_the_runtimes_matter(runtime: str) -> None:
         (LEGACY, "other", "update", -7, 4194304, "4194304"),
     ],
 )
-def test_no_limit(layout: str, runtime: str, operation: str, limit: int, after: Any, shown: str) -> None:
+def test_no_limit(*, layout: str, runtime: str, operation: str, limit: int, after: Any, shown: str) -> None:
     """Measured: crun 1.8.1 fails on -1 on v1 in create and update (EINVAL), 1.13 and later write max."""
     answer = ask(RULES, {"pids": {"limit": limit}}, make_host(layout), runtime, operation)
     assert answer.after == ({} if after is None else {"pids": {"limit": after}})

@@ -10,6 +10,7 @@ import os
 
 from shim.errors import ShimError
 from shim.oci.checks import Duplicate, kind, unambiguous
+from shim.oci.document import errno_name
 from shim.oci.text import Malformed, parse
 from shim.values import Value
 
@@ -60,7 +61,7 @@ def _values(path: str) -> dict[str, str]:
     except OSError as error:
         if isinstance(error, PermissionError) and os.geteuid() != 0:
             return {}  # a rootless caller cannot read the administrator's file; the defaults are the strict ones
-        raise _bad(path, f"cannot be read: {error.strerror}") from error
+        raise _bad(path, f"cannot be read: {errno_name(error)}") from error
     try:
         values = parse(text, unambiguous) if text.strip() else {}
     except Malformed as error:
@@ -100,8 +101,11 @@ def _check_runtime(runtime: str, origin: str) -> None:
 
 def family(runtime: str) -> str:
     """Which rules the runtime at this path plays by, judged by its name: "runc", "crun" or "other"."""
-    name = os.path.basename(os.path.realpath(runtime)) + os.path.basename(runtime)
-    return next((known for known in ("crun", "runc") if known in name), "other")
+    for name in (os.path.basename(os.path.realpath(runtime)), os.path.basename(runtime)):
+        for known in ("crun", "runc"):
+            if known in name:
+                return known
+    return "other"
 
 
 def _bad(path: str, what: str) -> ShimError:

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shim.argv import Invocation, parse, with_bundle, with_log, with_resources
-from shim.flags import COMMANDS, CRUN_BOOLEAN, CRUN_VALUED, GLOBAL_VALUED, RUNC_BOOLEAN, RUNC_VALUED
+from shim.flags import (
+    COMMANDS,
+    CRUN_BOOLEAN,
+    CRUN_VALUED,
+    GLOBAL_BOOLEAN,
+    GLOBAL_VALUED,
+    RUNC_BOOLEAN,
+    RUNC_VALUED,
+)
 
 RECORDED = json.loads((Path(__file__).parent / "command_lines.json").read_text())
 WORDS = st.sampled_from(
@@ -271,6 +282,7 @@ def test_with_resources(arguments: list[str], edited: list[str]) -> None:
     assert with_resources(parse(arguments, "/"), "/new") == edited
 
 
+@settings(deadline=None)
 @given(st.lists(WORDS, max_size=8), WORDS)
 def test_never_fails(arguments: list[str], path: str) -> None:
     """No command line makes the parser or an edit fail, and the original is kept."""
@@ -289,6 +301,7 @@ VALUED = [
 ]
 
 
+@settings(deadline=None)
 @given(st.sampled_from(VALUED), WORDS, st.sampled_from(sorted(GLOBAL_VALUED)), WORDS)
 def test_any_word_as_a_value(flag: tuple[str, str], value: str, name: str, setting: str) -> None:
     """A flag's value, whatever it says, changes neither command nor bundle nor id."""
@@ -303,6 +316,7 @@ def test_any_word_as_a_value(flag: tuple[str, str], value: str, name: str, setti
     )
 
 
+@settings(deadline=None)
 @given(st.sampled_from(COMMANDS), WORDS)
 def test_any_word_as_an_id(command: str, container_id: str) -> None:
     """The id, whatever it says, changes neither command nor bundle."""
@@ -311,6 +325,7 @@ def test_any_word_as_an_id(command: str, container_id: str) -> None:
     assert invocation.bundle == parse([command, "ID"], "/cwd").bundle
 
 
+@settings(deadline=None)
 @given(st.lists(WORDS, max_size=5), st.sampled_from(["create", "run", "restore"]))
 def test_an_edit_is_read_back(arguments: list[str], command: str) -> None:
     """What an edit wrote is what the next reading finds."""
@@ -327,3 +342,40 @@ def test_no_flag_is_both_with_and_without_a_value() -> None:
         valued = RUNC_VALUED[command] | CRUN_VALUED[command]
         boolean = RUNC_BOOLEAN[command] | CRUN_BOOLEAN[command]
         assert not valued & boolean
+
+
+def flags_in_help(runtime: str, *command: str) -> tuple[set[str], set[str]]:
+    """The flags with and without a value that an installed runtime prints, help and version left out."""
+    path = shutil.which(runtime, path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+    if path is None:
+        pytest.skip(f"{runtime} is not installed")
+    done = subprocess.run([path, *command, "--help"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"{runtime} has no command {' '.join(command)}")
+    valued: set[str] = set()
+    boolean: set[str] = set()
+    for short, name, value in re.findall(r"^ +(?:-(\w), +)?--([a-z0-9-]+)( value|=[A-Z]+)?", done.stdout, re.MULTILINE):
+        (valued if value else boolean).update({name, short} - {""})
+    for name, value in re.findall(r"^ +--[a-z-]+(?: value)?, -(\w)( value)?", done.stdout, re.MULTILINE):
+        (valued if value else boolean).add(name)
+    ours = {"help", "usage", "version", "h", "v", "V"}
+    return valued - ours, boolean - ours
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("runtime", ["runc", "crun"])
+def test_tables_have_what_the_runtimes_print(runtime: str, command: str) -> None:
+    """Every flag in the installed runtime's own help is known, with the right arity."""
+    valued, boolean = flags_in_help(runtime, command)
+    tables = {"runc": (RUNC_VALUED, RUNC_BOOLEAN), "crun": (CRUN_VALUED, CRUN_BOOLEAN)}[runtime]
+    assert valued | boolean
+    assert valued <= tables[0][command]
+    assert boolean <= tables[1][command]
+
+
+@pytest.mark.parametrize("runtime", ["runc", "crun"])
+def test_global_tables_have_what_the_runtimes_print(runtime: str) -> None:
+    """Every global flag in the installed runtime's own help is known, with the right arity."""
+    valued, boolean = flags_in_help(runtime)
+    assert {"log", "root"} <= valued <= GLOBAL_VALUED
+    assert {"debug"} <= boolean <= GLOBAL_BOOLEAN

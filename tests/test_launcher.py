@@ -434,10 +434,10 @@ def test_never_itself(house: House, tmp_path: Path, kind: str, called: str) -> N
     else:
         name = house.launcher
     launcher = name if called == "name" else house.launcher
-    done = house.run("--version", launcher=launcher, environment={"CGSHIM_RUNTIME": str(name)}, timeout=20)
+    done = house.run("--version", launcher=launcher, environment={"CGSHIM_RUNTIME": str(name)}, timeout=120)
     assert (done.returncode, done.stdout, done.stderr) == (0, version, "")
     house.configure(json.dumps({"runtime": str(name)}))
-    done = house.run("--version", launcher=launcher, environment={"CGSHIM_RUNTIME": None}, timeout=20)
+    done = house.run("--version", launcher=launcher, environment={"CGSHIM_RUNTIME": None}, timeout=120)
     assert (done.returncode, done.stdout, done.stderr) == (0, version, "")
 
 
@@ -450,7 +450,7 @@ def test_copies_do_not_call_each_other(house: House, tmp_path: Path) -> None:
     house.executable(second, text)
     house.executable(third, FAKE_RUNTIME)
     for launcher in (first, second):
-        state = house.reported("state", "ID", launcher=launcher, environment={"CGSHIM_RUNTIME": None}, timeout=20)
+        state = house.reported("state", "ID", launcher=launcher, environment={"CGSHIM_RUNTIME": None}, timeout=120)
         assert state["arguments"] == [str(third), "state", "ID"]
 
 

@@ -66,6 +66,17 @@ TREES = {
         swap_evidence="/sys/fs/cgroup/unified: no cgroup below it has memory enabled",
         shows_evidence="/sys/fs/cgroup/cpu: inode 1",
     ),
+    "debian-sid-hybrid-7.2": Expected(
+        layout="hybrid",
+        evidence=f"/sys/fs/cgroup/cpu/cgroup.clone_children: 0; {BESIDE}: cpuset memory",
+        v1="cpu pids io hugetlb devices rdma misc net_cls freezer cpuacct perf_event",
+        v2="memory cpuset",
+        cgroup2_mount="/sys/fs/cgroup/unified",
+        listed="cpuset memory",
+        swap=None,
+        swap_evidence="/sys/fs/cgroup/unified: no cgroup below it has memory enabled",
+        shows_evidence="/sys/fs/cgroup/cpu: inode 1",
+    ),
     "debian12-unified-6.1-fresh": Expected(
         layout="unified",
         evidence=f"{TOP}: {EVERYTHING_V2}",

@@ -17,7 +17,7 @@ import sys
 from shim.host import controllers, mountinfo
 from shim.host.hierarchies import BASE, Hierarchies
 from shim.host.parents import existing
-from shim.host.view import View
+from shim.host.view import View, error_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ class Capture:
             return True
         number = self.view.errors[path]
         if number != errno.ENOENT:
-            self.manifest["errors"][self.named(path)] = errno.errorcode[number]
+            self.manifest["errors"][self.named(path)] = error_name(number)
         return False
 
     def _mountinfo(self) -> tuple[mountinfo.Mount, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 
+from shim.host.view import error_name
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Optional
@@ -73,4 +75,4 @@ def _remove(view: View, path: str) -> str:
 
 
 def _why(action: str, path: str, error: OSError) -> str:
-    return f"{path}: {action}: {errno.errorcode.get(error.errno or 0, str(error))}"
+    return f"{path}: {action}: {error_name(error.errno or errno.EIO)}"

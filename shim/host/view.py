@@ -141,10 +141,15 @@ class View:
         number = self.errors.get(path)
         if number is None:
             return f"{path}: not looked at"
-        return f"{path}: {errno.errorcode.get(number, number)}"
+        return f"{path}: {error_name(number)}"
 
     def _failed(self, path: str, error: OSError) -> None:
         self.errors[path] = error.errno or errno.EIO
+
+
+def error_name(number: int) -> str:
+    """`ENOENT`; of two names for one number the one that the kernel's documentation uses."""
+    return "EOPNOTSUPP" if number == errno.EOPNOTSUPP else errno.errorcode.get(number, f"errno {number}")
 
 
 def quote(path: str, content: str) -> str:

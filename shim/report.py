@@ -64,6 +64,10 @@ def _old(value: Any, path: tuple[str, ...]) -> Any:
     return value
 
 
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []  # anybody can write an annotation
+
+
 def annotation(report: dict[str, Any], earlier: Any) -> str:
     """The annotation's value. What an earlier call on the same bundle did stays in it, in front."""
     if isinstance(earlier, str):
@@ -73,5 +77,5 @@ def annotation(report: dict[str, Any], earlier: Any) -> str:
             before = None
         if isinstance(before, dict) and before.get("schema") == SCHEMA:
             for key in ("changes", "edits"):
-                report = {**report, key: list(before.get(key) or []) + report[key]}
+                report = {**report, key: _list(before.get(key)) + report[key]}
     return dump(report)

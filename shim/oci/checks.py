@@ -77,8 +77,8 @@ RESOURCES: dict[str, Any] = {
 }
 
 
-class Duplicate(ValueError):
-    """A key that stands twice in one object."""
+class Duplicate(Exception):
+    """A key that stands twice in one object. No ValueError: to the scanner that would be malformed JSON."""
 
     def __init__(self, key: str) -> None:
         super().__init__(key)
@@ -115,8 +115,13 @@ def _problems(value: Any, wanted: Any, where: str) -> list[Problem]:
     if isinstance(wanted, dict):
         return [p for key in wanted if key in value for p in _problems(value[key], wanted[key], f"{where}.{key}")]
     if isinstance(wanted, list):
-        return [p for i, item in enumerate(value) for p in _problems(item, wanted[0], f"{where}[{i}]")]
+        return [p for i, item in enumerate(value) for p in _item(item, wanted[0], f"{where}[{i}]")]
     return []
+
+
+def _item(value: Any, wanted: Any, where: str) -> list[Problem]:
+    """As a member, but null is no item: runc would read zeros, crun a missing field."""
+    return [_wrong(value, dict, where)] if value is None else _problems(value, wanted, where)
 
 
 def _number(value: Any, wanted: Integer, where: str) -> list[Problem]:

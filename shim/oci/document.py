@@ -82,8 +82,8 @@ def read(path: str) -> str:
 
 def _unreadable(path: str, error: OSError) -> ShimError:
     bundle = os.path.dirname(path)
-    what = f"{path} cannot be read: {error.strerror}"
-    if isinstance(error, FileNotFoundError) and not os.path.isdir(bundle):
+    what = f"{path} cannot be read: {errno_name(error)}"
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)) and not os.path.isdir(bundle):
         what = f"the bundle {bundle} does not exist or is not a directory"
     elif isinstance(error, FileNotFoundError):
         what = f"the bundle {bundle} has no {os.path.basename(path)}"
@@ -171,5 +171,28 @@ def resources(document: Document, path: tuple[str, ...]) -> dict[str, Any]:
     try:
         value = parse(text, unambiguous)
     except Duplicate as error:
-        raise ambiguous(document.path, ".".join((*path, error.key))) from None
-    return value or {}
+        inside = _twice(text, skip(text, 0)) or (error.key,)
+        raise ambiguous(document.path, ".".join((*path, *inside))) from None
+    return section_object(document, value, path)
+
+
+def _twice(text: str, start: int) -> tuple[str, ...]:
+    """The path of the first key that stands twice in the object at `start` or in objects inside; () if none does."""
+    seen: set[str] = set()
+    for member in members(text, start, scanner())[0]:
+        if member.key in seen:
+            return (member.key,)
+        seen.add(member.key)
+        inside = _twice(text, member.value_start) if isinstance(member.value, dict) else ()
+        if inside:
+            return (member.key, *inside)
+    return ()
+
+
+def section_object(document: Document, value: Any, path: tuple[str, ...]) -> dict[str, Any]:
+    """`value`, which stands at `path`, as an object; null and absent are {}. Raises ShimError for anything else."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise unusable(document.path, f"{'.'.join(path)}: an object was expected, found {kind(value)}")
+    return value

@@ -6,7 +6,7 @@ runtimes act on empty objects (crun refuses `"network": {}` on cgroup2, `runc up
 
 from __future__ import annotations
 
-from shim.oci.text import Member, dump, members, scanner
+from shim.oci.text import Member, dump, members, scanner, skip
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,8 +45,9 @@ def _edited(value: dict[str, Any], path: tuple[str, ...], edit: Edit) -> dict[st
 
 def apply_to_text(text: str, edits: Iterable[Edit]) -> str:
     """The object's text with the edits spliced in; every byte that no edit names stays as it was."""
+    start = skip(text, 0)
     for edit in edits:
-        text = _spliced(text, 0, edit.path, edit)
+        text = _spliced(text, start, edit.path, edit)
     return text
 
 

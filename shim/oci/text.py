@@ -48,6 +48,11 @@ def _refuse_constant(name: str) -> None:
     raise Malformed(f"{name} is not a JSON number", -1)
 
 
+def _integer(digits: str) -> int | float:
+    """Python refuses to read integers of more than 4300 digits, the runtimes skip them in fields they do not know."""
+    return int(digits) if len(digits) < 1000 else float(digits)
+
+
 class _Context:
     """What `make_scanner` asks for: the attributes of a `json.JSONDecoder`."""
 
@@ -55,7 +60,7 @@ class _Context:
     object_hook = None
     object_pairs_hook: Callable[[list[tuple[str, Any]]], Any] | None = None
     parse_float = float
-    parse_int = int
+    parse_int = staticmethod(_integer)
     parse_constant = staticmethod(_refuse_constant)
 
 

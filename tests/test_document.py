@@ -1,0 +1,182 @@
+"""The document: spans, splicing, and the one clear error for everything that is no OCI configuration."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shim.errors import ShimError
+from shim.oci.document import LARGEST, load, read, resources
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WHERE = ("linux", "resources")
+ODD = '{ "a":1,\n"linux" :{"x":[ ], "resources"\t: {"pids":{"limit":1}} , "seccomp": {"n":18446744073709551615}} }\n'
+
+
+def test_section_is_the_text_as_it_stands() -> None:
+    """Spans cover a value exactly, whatever stands around it."""
+    loaded = load(ODD, "c")
+    assert loaded.section(*WHERE) == '{"pids":{"limit":1}}'
+    assert loaded.section("linux", "seccomp") == '{"n":18446744073709551615}'
+    assert loaded.section("annotations") == ""
+
+
+def test_replaced_touches_nothing_else() -> None:
+    """Two sections change place and length, every other byte stays; an absent section comes first."""
+    loaded = load(ODD, "c")
+    text = loaded.replaced({WHERE: "{}", ("annotations",): '{"k":"v"}'})
+    assert text == (
+        '{"annotations":{"k":"v"}, "a":1,\n"linux" :{"x":[ ], "resources"\t: {} , '
+        '"seccomp": {"n":18446744073709551615}} }\n'
+    )
+
+
+def test_replaced_adds_to_an_empty_document() -> None:
+    """No comma where there is no neighbour."""
+    assert load("{}", "c").replaced({("annotations",): "{}"}) == '{"annotations":{}}'
+
+
+UNUSABLE = {
+    "empty": ("", "it is empty", "c"),
+    "blank": (" \n\t", "it is empty", "c"),
+    "zeros": ("\0" * 4096, "it is empty", "c"),
+    "array": ("[1]", "a JSON object was expected, found an array", "c, line 1, column 1"),
+    "string": ('"linux"', "a JSON object was expected, found a string", "c, line 1, column 1"),
+    "number": (" 5", "a JSON object was expected, found a number", "c, line 1, column 2"),
+    "null": ("null", "a JSON object was expected, found null", "c, line 1, column 1"),
+    "text": ("linux: {}", "a value was expected, found 'l'", "c, line 1, column 1"),
+    "noise": ("\udc80\udcff\0ELF", "a value was expected, found '\\udc80'", "c, line 1, column 1"),
+    "truncated": ('{"linux": {"resources": {', "expecting property name", "c, line 1, column 26"),
+    "cut-behind-key": ('{"linux"', "the text ends too early", "c, line 1, column 9"),
+    "cut-in-linux": ('{"linux": {"a": 1,\n', "the text ends too early", "c, line 2, column 1"),
+    "two-documents": ("{}\n{}", "something follows the configuration: '{'", "c, line 2, column 1"),
+    "no-quotes": ("{linux: {}}", "a key in double quotes was expected, found 'l'", "c, line 1, column 2"),
+    "comment": ('{ // x\n"linux": {}}', "a key in double quotes was expected, found '/'", "c, line 1, column 3"),
+}
+
+
+@pytest.mark.parametrize(("text", "what", "place"), UNUSABLE.values(), ids=UNUSABLE)
+def test_text_that_is_no_configuration(text: str, what: str, place: str) -> None:
+    """The error names the file, the place and the fault."""
+    with pytest.raises(ShimError) as caught:
+        load(text, "c")
+    error = caught.value
+    assert error.code == "bad-config"
+    assert error.what.startswith(f"c is not a usable OCI configuration: {what}")
+    assert error.evidence[0].startswith(f"{place}: {what}")
+    assert error.remedy == ("correct the file or have the engine write it again; it was left as it is",)
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ('{"linux":{"resources":{}},"linux":{"resources":{"pids":{"limit":1}}}}', "linux.resources"),
+        ('{"linux":{"resources":{},"resources":{}}}', "linux.resources"),
+        ('{"linux":{"resources":{"pids":{},"pids":{}}}}', "linux.resources.pids"),
+        ('{"linux":{"resources":{"cpu":{},"memory":{"limit":1,"swap":2,"limit":3}}}}', "linux.resources.memory.limit"),
+        ('{"linux":{"resources":{"devices":[{"allow":true,"allow":false}]}}}', "linux.resources.allow"),
+    ],
+    ids=["linux", "resources", "member", "nested", "in-a-list"],
+)
+def test_ambiguous_limits_are_refused(text: str, field: str) -> None:
+    """A key that stands twice on the way to the limits is an error: runtimes differ on which one counts."""
+    with pytest.raises(ShimError) as caught:
+        resources(load(text, "c"), WHERE)
+    assert caught.value.code == "ambiguous-config"
+    assert caught.value.what == f"c: {field} stands there more than once"
+    assert caught.value.remedy == (f"keep one {field} in c",)
+
+
+def test_duplicates_elsewhere_do_not_matter() -> None:
+    """Equal keys outside the resources are the runtime's business."""
+    text = '{"a":1,"a":2,"process":{"x":1,"x":2},"linux":{"seccomp":{},"seccomp":{},"resources":{"pids":{"limit":3}}}}'
+    assert resources(load(text, "c"), WHERE) == {"pids": {"limit": 3}}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{}", '{"linux":null}', '{"linux":{}}', '{"linux":{"resources":null}}', '{"linux":{"resources":{}}}'],
+    ids=["absent", "linux-null", "linux-empty", "null", "empty"],
+)
+def test_no_resources(text: str) -> None:
+    """Absent and null are no resources, as for runc."""
+    assert resources(load(text, "c"), WHERE) == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [("[]", "an array"), ('""', "a string"), ("false", "a boolean"), ("0", "a number"), ("1.5", "a number")],
+    ids=["array", "string", "boolean", "zero", "float"],
+)
+def test_resources_that_are_no_object(value: str, found: str) -> None:
+    """An empty array is as wrong as a full one."""
+    with pytest.raises(ShimError) as caught:
+        resources(load(f'{{"linux":{{"resources":{value}}}}}', "c"), WHERE)
+    what = f"linux.resources: an object was expected, found {found}"
+    assert caught.value.what == f"c is not a usable OCI configuration: {what}"
+    assert caught.value.evidence == (f"c: {what}",)
+
+
+def test_bytes_that_are_no_utf8_survive(tmp_path: Path) -> None:
+    """Latin-1 in a string goes back to disk as it came."""
+    path = tmp_path / "config.json"
+    path.write_bytes(b'{"hostname":"k\xf6ln","linux":{}}')
+    assert read(str(path)).encode("utf-8", "surrogateescape") == path.read_bytes()
+
+
+def _refusal(path: str) -> ShimError:
+    with pytest.raises(ShimError) as caught:
+        read(path)
+    assert caught.value.code == "bad-bundle"
+    remedy = "name the directory that holds config.json with --bundle, or write one with `runc spec`"
+    assert caught.value.remedy == (remedy,)
+    return caught.value
+
+
+def test_missing_bundle(tmp_path: Path) -> None:
+    """A bundle that is not there is named as such, not as a missing file."""
+    error = _refusal(f"{tmp_path}/no/config.json")
+    assert error.what == f"the bundle {tmp_path}/no does not exist or is not a directory"
+    assert error.evidence == (f"open {tmp_path}/no/config.json: ENOENT",)
+
+
+def test_bundle_that_is_a_file(tmp_path: Path) -> None:
+    """A file in the bundle's place is named as such."""
+    (tmp_path / "b").write_text("")
+    error = _refusal(f"{tmp_path}/b/config.json")
+    assert error.what == f"the bundle {tmp_path}/b does not exist or is not a directory"
+    assert error.evidence == (f"open {tmp_path}/b/config.json: ENOTDIR",)
+
+
+def test_bundle_without_configuration(tmp_path: Path) -> None:
+    """A bundle that lacks config.json."""
+    assert _refusal(f"{tmp_path}/config.json").what == f"the bundle {tmp_path} has no config.json"
+
+
+def test_directory_in_its_place(tmp_path: Path) -> None:
+    """A directory named config.json."""
+    (tmp_path / "config.json").mkdir()
+    error = _refusal(f"{tmp_path}/config.json")
+    assert error.what == f"{tmp_path}/config.json is a directory, not a file"
+    assert error.evidence == (f"open {tmp_path}/config.json: EISDIR",)
+
+
+def test_link_to_itself(tmp_path: Path) -> None:
+    """Any other failure is called by its name, which engines do not reinterpret."""
+    (tmp_path / "config.json").symlink_to("config.json")
+    assert _refusal(f"{tmp_path}/config.json").what == f"{tmp_path}/config.json cannot be read: ELOOP"
+
+
+def test_file_that_is_too_large(tmp_path: Path) -> None:
+    """One byte above 32 MiB is refused without being read."""
+    path = tmp_path / "config.json"
+    path.touch()
+    os.truncate(path, LARGEST + 1)
+    with pytest.raises(ShimError) as caught:
+        read(str(path))
+    what = "the file has 33554433 bytes, more than the 33554432 that are read"
+    assert caught.value.what == f"{path} is not a usable OCI configuration: {what}"

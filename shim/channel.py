@@ -21,13 +21,32 @@ OWN_LOGS = ("log.json", "oci-log")  # containerd's and podman's, which hold the 
 
 
 def fail(invocation: Invocation, error: ShimError) -> None:
-    """Say why the call is refused, in the caller's log and on stderr."""
-    text = error.text()
+    """Say why the call is refused."""
+    say(invocation, printable(error.text()))
+
+
+def say(invocation: Invocation, text: str) -> None:
+    """Give a message to the engine's user: one record in the caller's log, and the same on stderr."""
     if invocation.log:
         _write_log(invocation, record(text, "error", invocation.log_format))
         _stderr(clipped(text))
     else:
-        _stderr(record(clipped(text), "error", "text"))
+        _stderr(_short_record(text))
+
+
+def _short_record(text: str) -> str:
+    """A text record of at most MOST bytes: quotes, line ends and all that is not ASCII grow in it."""
+    most = MOST
+    line = record(clipped(text, most), "error", "text")
+    while len(line) > MOST:
+        most -= max(len(line) - MOST, 50) // 6 + 1
+        line = record(clipped(text, most), "error", "text")
+    return line
+
+
+def printable(text: str) -> str:
+    """`text` without what UTF-8 cannot say: bytes of a file that are no UTF-8, halves of surrogate pairs."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def notify(invocation: Invocation, notices: list[tuple[str, str]]) -> None:
@@ -41,7 +60,7 @@ def notify(invocation: Invocation, notices: list[tuple[str, str]]) -> None:
     lines = "".join(record(text, level, "json") for level, text in notices)
     try:
         with open(invocation.log, "ab") as file:
-            file.write(lines.encode("utf-8", "surrogateescape"))
+            file.write(lines.encode("ascii"))
     except OSError:
         return  # a notice is never worth a container
 
@@ -54,12 +73,12 @@ def record(text: str, level: str, form: str) -> str:
     return f'time="{now}" level={level} msg={dump(text)}\n'
 
 
-def clipped(text: str) -> str:
-    """At most MOST bytes, cut at a line or, for one endless line, inside it."""
+def clipped(text: str, most: int = MOST) -> str:
+    """At most `most` bytes, cut at a line or, for one endless line, inside it."""
     data = text.encode("utf-8", "replace")
-    if len(data) <= MOST:
+    if len(data) <= most:
         return text
-    head = data[: MOST - 4].decode("utf-8", "ignore")
+    head = data[: most - 4].decode("utf-8", "ignore")
     return head[: head.rfind("\n")] + "\n..." if "\n" in head[200:] else head + "..."
 
 
@@ -75,13 +94,15 @@ def _write_log(invocation: Invocation, line: str) -> None:
     except OSError:
         return  # stderr still has it
     try:
-        os.write(handle, line.encode("utf-8", "surrogateescape"))
+        os.write(handle, line.encode("ascii"))
+    except OSError:
+        return  # the same
     finally:
         os.close(handle)
 
 
 def _stderr(text: str) -> None:
     try:
-        os.write(2, (text if text.endswith("\n") else text + "\n").encode("utf-8", "surrogateescape"))
+        os.write(2, (text if text.endswith("\n") else text + "\n").encode("utf-8", "backslashreplace"))
     except OSError:
         return  # nobody listens

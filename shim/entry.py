@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from shim import apply, argv, channel, delegate, settings
+from shim import apply, argv, channel, delegate, runtime_log, settings
 from shim.errors import ShimError
 from shim.prepare import Call, prepare
 
@@ -17,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from shim.argv import Invocation
     from shim.prepare import Prepared
+    from shim.runtime_log import RuntimeLog
 
 
 def main() -> None:
@@ -47,14 +48,37 @@ def call(invocation: Invocation, runtime: str, loader_state: str) -> int:
     configured = settings.load(os.environ)
     this = Call(invocation=invocation, runtime=_real(runtime), variables=variables, settings=configured)
     prepared = prepare(this)
-    status = delegate.run(this.runtime, prepared.arguments, variables)
+    log = runtime_log.open_for(invocation, this.family)
+    status = delegate.run(this.runtime, _arguments(prepared, log), variables)
     try:
+        if log:
+            _settle(this, prepared, log, status)
         if status == 0:
             channel.notify(invocation, prepared.notices + _followed_up(this, prepared))
     finally:
         if prepared.stand_in and (status != 0 or (invocation.command == "run" and not invocation.detach)):
             apply.discard(prepared.stand_in)
     return status
+
+
+def _arguments(prepared: Prepared, log: RuntimeLog | None) -> list[str]:
+    if log is None:
+        return prepared.arguments
+    return argv.with_log(argv.parse(prepared.arguments, "/"), log.path, "json")
+
+
+def _settle(this: Call, prepared: Prepared, log: RuntimeLog, status: int) -> None:
+    """Hand the runtime's log on, or explain what is in it; a failing process of the user's leaves no error there."""
+    if status == 0 or not runtime_log.failure(log.text()):
+        log.hand_on()
+        return
+    try:
+        from shim import failure
+
+        failure.tell(this, prepared, log)
+    except Exception as error:
+        own_fault(error)  # for CGSHIM_DEBUG: a fault in explaining must not cost the runtime's own words
+        log.hand_on()
 
 
 def _followed_up(this: Call, prepared: Prepared) -> list[tuple[str, str]]:

@@ -1,0 +1,68 @@
+"""The real runtime failed: its words and the host's facts become one diagnosis on the engine's channel.
+
+Imported only then, so it may take its time.
+"""
+
+from __future__ import annotations
+
+from shim import channel, runtime_log
+from shim.diagnose.diagnosis import Context
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from shim.prepare import Call, Prepared
+    from shim.runtime_log import RuntimeLog
+
+OWN_HOOK = "stderr: cgshim: "  # how runc and crun quote the hook that cgshim put into the configuration
+
+
+def tell(this: Call, prepared: Prepared, log: RuntimeLog) -> None:
+    """Write the diagnosis of a failed call to the caller's log and to stderr.
+
+    What is not ours (a missing command in the image, the user's own code) goes on exactly as the runtime gave it.
+    """
+    text = log.text()
+    words = runtime_log.failure(text)
+    if not words:
+        log.hand_on()
+        return
+    message = _own_refusal(words) or _explained(this, prepared, words)
+    if not message:
+        log.hand_on()
+        return
+    channel.say(this.invocation, message)
+
+
+def _own_refusal(words: str) -> str:
+    """The diagnosis that our own hook gave, without the runtime's frame around it."""
+    _, found, inner = words.partition(OWN_HOOK)
+    return f"cgshim: {inner.rstrip()}" if found else ""
+
+
+def _explained(this: Call, prepared: Prepared, words: str) -> str:
+    from shim.diagnose.explain import explain
+    from shim.diagnose.render import render
+    from shim.host.view import View
+
+    made, invocation = prepared.made, this.invocation
+    config = made.document.value if made and made.where else None
+    context = Context(
+        view=View(),
+        config=config,
+        runtime=this.family,
+        bundle=invocation.bundle,
+        cgroups_path=_cgroups_path(config),
+        command=invocation.command,
+        container=invocation.container_id,
+        notes=made.plan.notes if made else (),
+    )
+    diagnosis = explain(words, context)
+    return render(diagnosis, channel.MOST) if diagnosis.ours else ""
+
+
+def _cgroups_path(config: Any) -> str | None:
+    linux = config.get("linux") if isinstance(config, dict) else None
+    path = linux.get("cgroupsPath") if isinstance(linux, dict) else None
+    return path if isinstance(path, str) else None

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shim.host.facts import HYBRID, LEGACY, UNIFIED
+from shim.host.facts import LEGACY, UNIFIED
 from shim.rules.base import CHANGED, DROPPED, GUARD, HINT, KEPT, UNENFORCEABLE
 from shim.rules.cpu import RULES
 from tests.hosts_made import LAYOUTS, made_hybrid, make_host
@@ -74,8 +74,7 @@ def test_shares_stay_where_idle_cannot_be_had() -> None:
 def test_quota_below_the_kernels_least_is_a_problem(layout: str, quota: int) -> None:
     """min_cfs_quota_period is 1 ms (sched/core.c): 1 to 999 us are EINVAL in both hierarchies."""
     (problem,) = cpu({"quota": quota}, layout).problems
-    assert problem.field == "cpu.quota"
-    assert problem.what == f"{quota} us is below the kernel's least of 1000 us"
+    assert (problem.field, problem.what) == ("cpu.quota", f"{quota} us is below the kernel's least of 1000 us")
     assert problem.remedy == "write 1000 or more, or -1"
 
 
@@ -131,8 +130,7 @@ def test_no_quota(
 def test_update_of_the_quota_alone(runtime: str, value: str, rounding: str) -> None:
     """Measured: runc keeps the period in an update on cgroup2, crun sets it back to 100000."""
     answer = cpu({"quota": 25000}, UNIFIED, runtime, "update")
-    assert answer.edits == []
-    assert answer.shown() == [(2, "cpu.max", value, rounding)]
+    assert (answer.edits, answer.shown()) == ([], [(2, "cpu.max", value, rounding)])
 
 
 @pytest.mark.parametrize(
@@ -248,7 +246,29 @@ def test_controller_in_cgroup2_of_a_hybrid_host() -> None:
     assert answer.after == {}
     assert answer.effect("cpu.quota") == ("cpu-in-cgroup2", GUARD, UNENFORCEABLE)
     assert answer.effect("cpu.shares") == ("cpu-in-cgroup2", HINT, DROPPED)
+    assert answer.effect("cpu.period") == ("cpu-period-with-quota", HINT, CHANGED)
     assert answer.shown() == [(2, "cpu.max", "50000 100000", "exact")]
+
+
+@pytest.mark.parametrize(
+    ("members", "operation", "shown"),
+    [
+        ({"quota": 25000}, "update", [(2, "cpu.max", "25000", "contains")]),
+        ({"quota": -1}, "update", [(2, "cpu.max", "max", "contains")]),
+        ({"quota": -1}, "create", []),
+        ({"quota": 25000, "period": 50000}, "update", [(2, "cpu.max", "25000 50000", "exact")]),
+    ],
+)
+def test_what_a_bridge_sets(members: dict[str, int], operation: str, shown: list[Any]) -> None:
+    """cgroup-v2.rst, cpu.max: one word leaves the period as it is; lifting a limit matters in an update only."""
+    answer = ask(RULES, {"cpu": members}, made_hybrid(cpu=2), "runc", operation)
+    assert (answer.after, answer.shown()) == ({}, shown)
+
+
+def test_a_bridge_is_not_given_what_the_kernel_refuses() -> None:
+    """The ranges are the kernel's, whoever writes the file."""
+    answer = ask(RULES, {"cpu": {"quota": 999}}, made_hybrid(cpu=2))
+    assert [problem.field for problem in answer.problems] == ["cpu.quota"]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -261,9 +281,8 @@ def test_controller_nowhere(layout: str) -> None:
 
 def test_no_quota_needs_no_controller() -> None:
     """-1 asks for nothing, so nothing is lost with it."""
-    answer = ask(RULES, {"cpu": {"quota": -1}}, make_host(HYBRID, versions={"cpu": 0}))
-    assert answer.after == {}
-    assert answer.effect("cpu.quota") == ("cpu-nowhere", GUARD, CHANGED)
+    answer = ask(RULES, {"cpu": {"quota": -1}}, made_hybrid(cpu=0))
+    assert (answer.after, answer.effect("cpu.quota")) == ({}, ("cpu-nowhere", GUARD, CHANGED))
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,13 @@ def test_pids_in_cgroup2_of_a_hybrid_host() -> None:
     assert answer.shown() == [(2, "pids.max", "32", "exact")]
 
 
+def test_update_to_no_limit_in_cgroup2_of_a_hybrid_host() -> None:
+    """A limit that was set there at the start must be lifted there; a new cgroup has none."""
+    host = made_hybrid(pids=2)
+    assert ask(RULES, {"pids": {"limit": -1}}, host, "runc", "update").shown() == [(2, "pids.max", "max", "exact")]
+    assert ask(RULES, {"pids": {"limit": -1}}, host, "runc", "create").expectations == []
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_pids_nowhere(layout: str) -> None:
     """A controller that is not there enforces nothing."""

@@ -25,7 +25,7 @@ from shim.rules.reach import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from shim.rules.base import Case
+    from shim.rules.base import Case, Expectation
 
 IDLE = Field(path=("cpu", "idle"), kind=HINT, controller="cpu", v1="cpu.idle", v2="cpu.idle", signed=True)
 SHARES = Field(path=("cpu", "shares"), kind=HINT, controller="cpu", v1="cpu.shares", v2="cpu.weight")
@@ -50,7 +50,7 @@ def idle(case: Case) -> Outcome:
     lost = f"cpu.idle {value}" if value else ""
     version = reach(case, "cpu")
     if not version:
-        return beyond(case, IDLE, lost, (expect(IDLE, 2, str(value)),))
+        return beyond(case, IDLE, lost)
     if value not in (0, 1):
         return invalid("cpu.idle", f"{value} is neither 0 nor 1", "write 1 for an idle cgroup, 0 for a normal one")
     if case.host.has("cpu.idle") is False:
@@ -99,14 +99,14 @@ def quota(case: Case) -> Outcome:
         return unset(QUOTA)
     period_us = number(case, PERIOD) or DEFAULT_PERIOD
     lost = f"CPU time above {value} us in every {period_us} us" if value > 0 else ""
+    if 0 < value < 1000 and case.host.version("cpu"):
+        return invalid("cpu.quota", f"{value} us is below the kernel's least of 1000 us", "write 1000 or more, or -1")
     version = reach(case, "cpu")
     if not version:
-        return beyond(case, QUOTA, lost, (expect(QUOTA, 2, f"{value} {period_us}"),))
+        return _with_its_period(case, beyond(case, QUOTA, lost, (_quota_in_cgroup2(case, value),)))
     if case.host.has(QUOTA.file(case)) is False:
         reason = f"this kernel has no {QUOTA.file(case)} (CONFIG_CFS_BANDWIDTH)"
         return unsupported(QUOTA, "cpu-quota-unsupported", reason, lost)
-    if 0 < value < 1000:
-        return invalid("cpu.quota", f"{value} us is below the kernel's least of 1000 us", "write 1000 or more, or -1")
     if value < 0:
         return _no_quota_v1(case) if version == 1 else _no_quota_v2(case)
     if version == 1:
@@ -117,6 +117,23 @@ def quota(case: Case) -> Outcome:
         caveat = f"crun sets the period to {DEFAULT_PERIOD} us with it"
         return honoured(case, QUOTA, f"{value} {DEFAULT_PERIOD}", caveat=caveat)
     return honoured(case, QUOTA, f"{value} {period_us}")
+
+
+def _quota_in_cgroup2(case: Case, value: int) -> Expectation:
+    """For a bridge on a hybrid host; a quota alone leaves the period of an existing cgroup as it is."""
+    word, period_us = ("max" if value < 0 else str(value)), number(case, PERIOD)
+    if case.operation == "update" and not period_us:
+        return expect(QUOTA, 2, word, rounding="contains")
+    return expect(QUOTA, 2, f"{word} {period_us or DEFAULT_PERIOD}")
+
+
+def _with_its_period(case: Case, answer: Outcome) -> Outcome:
+    """What a bridge is given for the quota holds the period too, so that is not lost by itself."""
+    if not answer.expectations or not 1000 <= number(case, PERIOD) <= 1000000:
+        return answer
+    told = note(PERIOD.name, "cpu-period-with-quota", HINT, CHANGED, "goes with cpu.quota, as one value of cpu.max")
+    taken_out = Edit(op="remove", path=PERIOD.path)
+    return Outcome(edits=(*answer.edits, taken_out), notes=(*answer.notes, told), expectations=answer.expectations)
 
 
 def _period_unknown(case: Case) -> bool:
@@ -158,15 +175,15 @@ def period(case: Case) -> Outcome:
         return early
     if value == 0:
         return unset(PERIOD)
+    if not 1000 <= value <= 1000000 and case.host.version("cpu"):
+        what = f"{value} us is outside the kernel's 1000 to 1000000 us"
+        return invalid("cpu.period", what, f"write 1000 to 1000000; {DEFAULT_PERIOD} is the default")
     version, with_quota = reach(case, "cpu"), number(case, QUOTA)
     if not version:
         return beyond(case, PERIOD, f"cpu.period {value}")
     if case.host.has(QUOTA.file(case)) is False:
         reason = f"this kernel has no {PERIOD.file(case)} (CONFIG_CFS_BANDWIDTH)"
         return unsupported(PERIOD, "cpu-quota-unsupported", reason, f"cpu.period {value}")
-    if not 1000 <= value <= 1000000:
-        what = f"{value} us is outside the kernel's 1000 to 1000000 us"
-        return invalid("cpu.period", what, f"write 1000 to 1000000; {DEFAULT_PERIOD} is the default")
     if version == 1:
         return honoured(case, PERIOD_OF_A_QUOTA if with_quota > 0 else PERIOD, str(value))
     if with_quota:
@@ -194,7 +211,7 @@ def burst(case: Case) -> Outcome:
     lost = f"cpu.burst {value}" if value else ""
     version, limit = reach(case, "cpu"), number(case, QUOTA)
     if not version:
-        return beyond(case, BURST, lost, (expect(BURST, 2, str(value)),))
+        return beyond(case, BURST, lost)
     if case.host.has(BURST.file(case)) is False:
         reason = f"this kernel has no {BURST.file(case)} (5.14 and later do)"
         return unsupported(BURST, "cpu-burst-unsupported", reason, lost)

@@ -43,11 +43,11 @@ def _list(case: Case, field: Field, what: str) -> Outcome:
     if value == "":
         return unset(field, "the empty string is unset to runc and crun")
     shown = normalised(value) if isinstance(value, str) else None
-    if not reach(case, "cpuset"):
+    if shown is None and case.host.version("cpuset"):
+        return invalid(field.name, f"{value!r} is not a list of {what}", 'write numbers and ranges, such as "0-3,5"')
+    if shown is None or not reach(case, "cpuset"):
         expected = (expect(field, 2, shown),) if shown else ()
         return beyond(case, field, f"confinement to {what} {value}", expected)
-    if shown is None:
-        return invalid(field.name, f"{value!r} is not a list of {what}", 'write numbers and ranges, such as "0-3,5"')
     return honoured(case, field, shown)
 
 

@@ -46,13 +46,14 @@ def limits(case: Case) -> Outcome:
     if malformed:
         return Outcome(problems=malformed)
     named = [{**entry, "pageSize": kernel_name(entry["pageSize"])} for entry in entries]
-    version = reach(case, "hugetlb")
-    if not version:
-        lost = ", ".join(f"{entry['pageSize']} huge pages above {entry['limit']} bytes" for entry in named)
-        return beyond(case, LIMITS, lost, _expected(named, 2))
-    unknown = _unknown(case, named, version)
+    unknown = _unknown(case, named, case.host.version("hugetlb"))
     if unknown:
         return Outcome(problems=unknown)
+    version = reach(case, "hugetlb")
+    if not version:
+        limited = [entry for entry in named if entry["limit"] < UNLIMITED]
+        lost = ", ".join(f"{entry['pageSize']} huge pages above {entry['limit']} bytes" for entry in limited)
+        return beyond(case, LIMITS, lost, _expected(named, 2))
     stated = case.get("unified") or {}  # cgroup2's own keys win over the classic field, as in the runtimes
     expected = tuple(one for one in _expected(named, version) if one.file not in stated)
     if case.operation == "update" and case.runtime == "runc":
@@ -97,12 +98,16 @@ def _file(size: str, version: int) -> str:
 
 
 def _expected(named: list[dict[str, Any]], version: int) -> tuple[Expectation, ...]:
-    limited = {entry["pageSize"]: entry["limit"] for entry in named}
+    stated = {entry["pageSize"]: entry["limit"] for entry in named}
     return tuple(
-        expect(LIMITS, version, str(limit - limit % _bytes(size)), file=_file(size, version))
-        for size, limit in limited.items()
-        if limit < UNLIMITED
+        expect(LIMITS, version, _shown(size, limit), file=_file(size, version))
+        for size, limit in stated.items()
+        if limit < UNLIMITED or version == 2
     )
+
+
+def _shown(size: str, limit: int) -> str:
+    return "max" if limit >= UNLIMITED else str(limit - limit % _bytes(size))
 
 
 def _malformed(entries: Any) -> tuple[Problem, ...]:
@@ -122,6 +127,8 @@ def _malformed(entries: Any) -> tuple[Problem, ...]:
 
 def _unknown(case: Case, named: list[dict[str, Any]], version: int) -> tuple[Problem, ...]:
     """Entries whose file is known to be missing; None from the host means that nobody could look."""
+    if not version:
+        return ()
     sizes = [name.split(".")[1] for name, there in case.host.interface.items() if there and _sized(name, version)]
     remedy = f"use a size that this host has: {', '.join(sizes)}" if sizes else "see /sys/kernel/mm/hugepages for sizes"
     return tuple(

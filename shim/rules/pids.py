@@ -42,11 +42,11 @@ def limit(case: Case) -> Outcome:
     if value == 0:
         return unset(LIMIT, "0 is unset to crun and to runc before 1.4; runc 1.4 and later make it 1")
     lost = f"more than {value} tasks" if value > 0 else ""
+    if value > MOST and case.host.version("pids"):
+        return invalid("pids.limit", f"{value} is above the kernel's {MOST}", f"write 1 to {MOST}, or -1 for no limit")
     version = reach(case, "pids")
     if not version:
-        return beyond(case, LIMIT, lost, (expect(LIMIT, 2, str(value)),))
-    if value > MOST:
-        return invalid("pids.limit", f"{value} is above the kernel's {MOST}", f"write 1 to {MOST}, or -1 for no limit")
+        return beyond(case, LIMIT, lost, (expect(LIMIT, 2, "max" if value < 0 else str(value)),))
     if value < 0:
         return _no_limit(case, value, version)
     return honoured(case, LIMIT, str(value))

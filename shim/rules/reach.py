@@ -126,11 +126,13 @@ def showing(answer: Outcome, expected: tuple[Expectation, ...]) -> Outcome:
 def beyond(case: Case, field: Field, lost: str, expected: tuple[Expectation, ...] = ()) -> Outcome:
     """The runtime does not reach the controller: the field goes. `lost` "" where it asked for no limit.
 
-    expected: what cgroup2 would have to show, for a bridge that sets it there.
+    expected: what cgroup2 would have to show, for a bridge that sets it there; an update to "no limit" needs it too.
     """
     if not lost:
         reason = f"it asks for no limit, and the runtime cannot reach the {field.controller} controller here"
-        return removed(field.name, absence(case, field.controller), field.kind, reason)
+        answer = removed(field.name, absence(case, field.controller), field.kind, reason)
+        lifting = case.operation == "update" and case.host.version(field.controller) == 2
+        return showing(answer, expected if lifting else ())
     if field.kind == HINT:
         return absent_hint(case, field.controller, field.name)
     return absent_guard(case, field.controller, field.name, lost, expected)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.test_imports import ALLOWED
+from tests.test_imports import ALLOWED, is_cold
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,7 +55,7 @@ def test_create_imports_only_what_is_allowed(
     assert "shim.entry" in imported
     foreign = {name for name in imported if name.split(".")[0] != "shim"}
     assert foreign - INTERPRETER - ALLOWED_LIVE == set()
-    assert {name for name in imported if name.startswith(("shim.cli", "shim.diagnose"))} == set()
+    assert {name for name in imported if is_cold(name)} == set()
 
 
 def test_pass_through_starts_no_python(shim: Shim, bundle: Bundle, container: str, tmp_path: Path) -> None:

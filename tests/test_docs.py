@@ -75,6 +75,15 @@ def test_annotations_are_documented() -> None:
     assert {name for name in used if name not in documents} == set()
 
 
+def test_readme_shows_before_and_after() -> None:
+    """README shows what the quickstart prints, and the headings are those that the script prints."""
+    shown = README.partition("<!-- quickstart:begin -->")[2].partition("<!-- quickstart:end -->")[0]
+    headings = re.findall(r"^=== (\w+)", shown, flags=re.MULTILINE)
+    script = (ROOT / "examples" / "quickstart.sh").read_text()
+    assert headings == re.findall(r'^heading "(\w+)', script, flags=re.MULTILINE)
+    assert headings[:2] == ["Before", "After"]
+
+
 def test_changelog_has_this_version() -> None:
     """The version has an entry with a date, below "Unreleased"."""
     headings = re.findall(r"^## \[([^\]]+)\](.*)$", CHANGELOG, flags=re.MULTILINE)

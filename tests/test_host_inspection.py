@@ -135,8 +135,8 @@ def test_listed_but_nowhere() -> None:
     assert look("debian12-legacy-plain-memory-6.1").contradictions == (
         "/sys/fs/cgroup/memory/memory.pressure: 2 bytes, an ordinary file and not the kernel's",
         (
-            "/proc/cgroups: memory enabled 1, hierarchy 4; yet it is nowhere: /proc/self/cgroup: memory:/kp/pod but not "
-            "mounted here, /sys/fs/cgroup/memory/cgroup.clone_children: ENOENT"
+            "/proc/cgroups: memory enabled 1, hierarchy 4; yet it is nowhere: /proc/self/cgroup: memory:/kp/pod but "
+            "not mounted here, /sys/fs/cgroup/memory/cgroup.clone_children: ENOENT"
         ),
         "/proc/cgroups: misc enabled 1, hierarchy 0; yet it is nowhere: /proc/self/cgroup: no hierarchy carries misc",
     )

@@ -12,7 +12,7 @@ import os
 from shim.errors import ShimError
 from shim.oci.document import errno_name
 from shim.oci.edits import apply_to_text
-from shim.oci.text import dump
+from shim.oci.text import items
 from shim.rules.base import Edit
 
 TYPE_CHECKING = False
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from shim.oci.document import Document
 
+CREATOR = "creator"  # in a stand-in: the process that makes a container of it
 NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM, errno.EBUSY)
 
 
@@ -33,7 +34,7 @@ def replace(path: str, text: str) -> None:
     path = os.path.realpath(path)
     status = os.stat(path)
     beside = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.cgshim-{os.getpid()}")
-    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    handle = _new_file(beside)
     try:
         try:
             _write(handle, text.encode("utf-8", "surrogateescape"))
@@ -50,15 +51,31 @@ def replace(path: str, text: str) -> None:
     _flush_directory(os.path.dirname(path))
 
 
+def _new_file(path: str) -> int:
+    """A new file of ours; one of its name was left by a killed process with our number and stands for nothing."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o600)
+    except FileExistsError:
+        os.unlink(path)
+        return os.open(path, flags, 0o600)
+
+
 def _write(handle: int, data: bytes) -> None:
     while data:
         data = data[os.write(handle, data) :]
 
 
 def _flush_directory(path: str) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    """The name's own way to disk. Not every file system can; the new file is in place whatever comes of it."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return
     try:
         os.fsync(handle)
+    except OSError:
+        return
     finally:
         os.close(handle)
 
@@ -72,7 +89,8 @@ def state_directory(environment: Mapping[str, str]) -> str:
 
 def stand_in(state: str, runtime_root: str, container: str) -> str:
     """Where the stand-in bundle of a container lies; ids are unique only below one root of a runtime."""
-    return os.path.join(state, "bundles", runtime_root.strip("/").replace("/", "-"), container)
+    # An id with a slash is none, but refusing it is the runtime's business; it must not lead out of our directory.
+    return os.path.join(state, "bundles", runtime_root.strip("/").replace("/", "-"), container.replace("/", "-"))
 
 
 def alternative_bundle(document: Document, text: str, bundle: str, place: str) -> str:
@@ -82,9 +100,12 @@ def alternative_bundle(document: Document, text: str, bundle: str, place: str) -
     """
     try:
         os.makedirs(place, mode=0o700, exist_ok=True)
+        _refuse_foreign(place)
+        with open(os.path.join(place, CREATOR), "w", encoding="ascii") as file:
+            file.write(str(os.getpid()))
         path = os.path.join(place, "config.json")
-        with open(path, "wb") as file:
-            file.write(absolute(document, text, bundle).encode("utf-8", "surrogateescape"))
+        with open(path, "wb") as config:
+            config.write(absolute(document, text, bundle).encode("utf-8", "surrogateescape"))
     except OSError as error:
         raise ShimError(
             "unwritable-bundle",
@@ -96,6 +117,16 @@ def alternative_bundle(document: Document, text: str, bundle: str, place: str) -
     return place
 
 
+def _refuse_foreign(path: str) -> None:
+    """What is ours may lie in what is root's (65534: root's, seen from a user namespace), not in another user's: below
+    /tmp anybody may have made our directory first, and could put another config.json in place of the stand-in's.
+    """
+    while os.lstat(path).st_uid == os.geteuid() and path != "/":
+        path = os.path.dirname(path)
+    if os.lstat(path).st_uid not in (0, 65534, os.geteuid()):
+        raise PermissionError(errno.EPERM, "belongs to another user", path)
+
+
 def absolute(document: Document, text: str, bundle: str) -> str:
     """`text` for another directory: `root.path` and the sources of bind mounts, relative to the bundle, resolved."""
     from shim.oci.document import load
@@ -104,13 +135,21 @@ def absolute(document: Document, text: str, bundle: str) -> str:
     sections: dict[tuple[str, ...], str] = {}
     root = changed.value.get("root")
     if isinstance(root, dict) and not str(root.get("path", "")).startswith("/"):
-        path = os.path.join(bundle, str(root.get("path", "rootfs")))
+        path = os.path.join(bundle, str(root.get("path") or ""))
         sections["root",] = apply_to_text(changed.section("root"), [Edit(op="set", path=("path",), value=path)])
     mounts = changed.value.get("mounts")
     if isinstance(mounts, list) and any(_relative(mount) for mount in mounts):
-        resolved = [{**m, "source": os.path.join(bundle, m["source"])} if _relative(m) else m for m in mounts]
-        sections["mounts",] = dump(resolved)
+        sections["mounts",] = _resolved(changed.section("mounts"), bundle)
     return changed.replaced(sections)
+
+
+def _resolved(text: str, bundle: str) -> str:
+    """The text of `mounts` with the sources of relative bind mounts made absolute, and nothing else touched."""
+    for mount, first, last in reversed(items(text)):
+        if _relative(mount):
+            edit = Edit(op="set", path=("source",), value=os.path.join(bundle, mount["source"]))
+            text = text[:first] + apply_to_text(text[first:last], [edit]) + text[last:]
+    return text
 
 
 def _relative(mount: Any) -> bool:
@@ -127,14 +166,25 @@ def discard_stale(state: str, runtime_root: str) -> None:
     if not os.path.isdir(place):
         return
     for container in os.listdir(place):
-        if not os.path.isdir(os.path.join(runtime_root, container)):
-            discard(os.path.join(place, container))
+        bundle = os.path.join(place, container)
+        if not os.path.isdir(os.path.join(runtime_root, container)) and not _in_the_making(bundle):
+            discard(bundle)
+
+
+def _in_the_making(bundle: str) -> bool:
+    """Another call may have made the stand-in just now, and its runtime not yet the container."""
+    try:
+        with open(os.path.join(bundle, CREATOR), encoding="ascii") as file:
+            return os.path.isdir(os.path.join("/proc", file.read() or "none"))
+    except OSError:
+        return False
 
 
 def discard(bundle: str) -> None:
     """Remove a stand-in; one that is already gone is fine."""
-    for step, path in ((os.unlink, os.path.join(bundle, "config.json")), (os.rmdir, bundle)):
+    files = (os.path.join(bundle, name) for name in ("config.json", CREATOR))
+    for step, path in (*((os.unlink, file) for file in files), (os.rmdir, bundle)):
         try:
             step(path)
         except OSError:
-            return
+            continue

@@ -145,12 +145,11 @@ def test_one_error_names_every_problem() -> None:
     problems = check({"memory": {"limit": "1G"}, "pids": 5, "cpu": {"shares": -1}})
     error = refuse(problems, "/b/config.json")
     assert isinstance(error, ShimError)
+    first = "linux.resources.memory.limit: a whole number was expected, found a string ('1G')"
     assert error.text() == "\n".join(
         (
-            "cgshim: /b/config.json: linux.resources.memory.limit: a whole number was expected, found a string ('1G')"
-            " (and 2 more) [bad-resources]",
-            "  evidence: /b/config.json: linux.resources.memory.limit: a whole number was expected, found a string"
-            " ('1G')",
+            f"cgshim: /b/config.json: {first} (and 2 more) [bad-resources]",
+            f"  evidence: /b/config.json: {first}",
             "  evidence: /b/config.json: linux.resources.cpu.shares: -1 is outside uint64",
             "  evidence: /b/config.json: linux.resources.pids: an object was expected, found a number ('5')",
             "  remedy: linux.resources.memory.limit: a whole number",

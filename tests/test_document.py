@@ -38,6 +38,8 @@ def test_replaced_touches_nothing_else() -> None:
 def test_replaced_adds_to_an_empty_document() -> None:
     """No comma where there is no neighbour."""
     assert load("{}", "c").replaced({("annotations",): "{}"}) == '{"annotations":{}}'
+    both = load("{ }", "c").replaced({("annotations",): "{}", ("hooks",): "[]"})
+    assert both == '{"hooks":[],"annotations":{} }'
 
 
 UNUSABLE = {

@@ -50,10 +50,10 @@ class Document(Value):
             first, last = self.spans[path]
             text = text[:first] + sections[path] + text[last:]
         opening = text.index("{") + 1
-        for path in sections:
+        for path, section in sections.items():
             if path not in self.spans:
-                comma = "," if self.value else ""
-                text = f'{text[:opening]}"{path[0]}":{sections[path]}{comma}{text[opening:]}'
+                comma = "" if text[skip(text, opening)] == "}" else ","
+                text = f'{text[:opening]}"{path[0]}":{section}{comma}{text[opening:]}'
         return text
 
 

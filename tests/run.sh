@@ -100,6 +100,9 @@ install_packages() {
     if [ "$quick" = no ]; then
         wanted="$wanted runc crun shellcheck strace iproute2 podman containerd"
     fi
+    if [ "$matrix" = yes ] && [ -e integration/matrix/run.sh ]; then
+        wanted="$wanted qemu-system-x86 kmod cpio mmdebstrap"
+    fi
     for name in $wanted; do
         [ "$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null)" = installed ] || missing="$missing $name"
     done

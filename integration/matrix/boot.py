@@ -1,0 +1,120 @@
+"""Boots one guest under QEMU's software emulation and waits for it, or kills it when it hangs.
+
+The userland is a read-only 9p share under a tmpfs overlay, the modules and the checkout are shares of their own, and
+the guest writes what it found into a fourth. One emulation thread: with several, guests were seen to hang for minutes.
+"""
+
+from __future__ import annotations
+
+import lzma
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import time
+
+MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay")
+LIMIT = 900  # seconds for a whole boot
+SILENCE = 150  # seconds without a new result: the guest hangs
+MEMORY = "1024"  # MiB
+
+
+class Guest:
+    """What one boot left: seconds it took, the driver's exit status (None: none came), why it was killed if it was."""
+
+    def __init__(self, out: pathlib.Path, log: pathlib.Path, seconds: float, killed: str) -> None:
+        self.out = out
+        self.log = log
+        self.seconds = seconds
+        self.killed = killed
+        status = out / "status"
+        self.status = int(status.read_text()) if status.exists() and status.read_text().strip() else None
+
+
+def initrd(kernel: pathlib.Path, init: pathlib.Path, destination: pathlib.Path) -> None:
+    """A ramdisk with busybox, the modules that the shares need, and `init`."""
+    with tempfile.TemporaryDirectory() as name:
+        tree = pathlib.Path(name)
+        for directory in ("bin", "proc", "sys", "dev", "modules"):
+            (tree / directory).mkdir()
+        shutil.copy("/bin/busybox", tree / "bin/busybox")
+        shutil.copy(init, tree / "init")
+        (tree / "init").chmod(0o755)
+        order = [unpacked(module, tree / "modules") for module in modules(kernel)]
+        (tree / "modules/list").write_text("".join(f"{module}\n" for module in order))
+        with destination.open("wb") as file:
+            subprocess.run("find . | cpio -o -H newc --quiet | gzip -1", shell=True, cwd=tree, stdout=file, check=True)
+
+
+def modules(kernel: pathlib.Path) -> list[str]:
+    """Paths of the modules in the order of their dependencies; what is built in has none."""
+    version = (kernel / "lib/modules").iterdir().__next__().name
+    found: list[str] = []
+    for module in MODULES:
+        shown = subprocess.run(
+            ["modprobe", "-d", str(kernel), "-S", version, "--show-depends", module],
+            capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+        found += [line.split()[1] for line in shown.splitlines() if line.startswith("insmod")]
+    return list(dict.fromkeys(found))
+
+
+def unpacked(module: str, directory: pathlib.Path) -> str:
+    """Copy one module uncompressed, since busybox's insmod reads nothing else; returns its name."""
+    source = pathlib.Path(module)
+    name = source.name.replace(".xz", "")
+    data = source.read_bytes()
+    (directory / name).write_bytes(lzma.decompress(data) if source.suffix == ".xz" else data)
+    return name
+
+
+def share(tag: str, path: pathlib.Path, read_only: bool = True) -> list[str]:
+    """QEMU arguments for a 9p share."""
+    options = f"local,id={tag},path={path},security_model=none,multidevs=remap"
+    return ["-fsdev", options + (",readonly=on" if read_only else ""),
+            "-device", f"virtio-9p-pci,fsdev={tag},mount_tag={tag}"]  # fmt: skip
+
+
+def boot(kernel: pathlib.Path, userland: pathlib.Path, checkout: pathlib.Path, out: pathlib.Path, words: str) -> Guest:
+    """Boot, follow the results in `out`, and return when the guest is off or was killed."""
+    out.mkdir(parents=True)
+    ramdisk = out / "initrd"
+    initrd(kernel, checkout / "integration/matrix/guest/init", ramdisk)
+    (out / "share").mkdir()
+    command = ["qemu-system-x86_64", "-accel", "tcg,thread=single", "-cpu", "max", "-smp", "2", "-m", MEMORY,
+               "-nographic", "-nodefaults", "-serial", "stdio", "-no-reboot",
+               "-kernel", str(kernel / "vmlinuz"), "-initrd", str(ramdisk),
+               "-append", f"console=ttyS0 quiet panic=-1 {words}",
+               *share("userland", userland), *share("modules", kernel / "lib/modules"), *share("checkout", checkout),
+               *share("out", out / "share", read_only=False)]  # fmt: skip
+    log = out / "log"
+    started = time.monotonic()
+    with log.open("wb") as file:
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+        killed = follow(child, out / "share/results", started)
+    ramdisk.unlink()
+    return Guest(out / "share", log, time.monotonic() - started, killed)
+
+
+def follow(child: subprocess.Popen[bytes], results: pathlib.Path, started: float) -> str:
+    """Wait for the guest; why it was killed, "" if it ended by itself."""
+    size, grown = 0, time.monotonic()
+    try:
+        while True:
+            try:
+                child.wait(timeout=1)
+                return ""
+            except subprocess.TimeoutExpired:
+                now = time.monotonic()
+            new = os.path.getsize(results) if results.exists() else 0
+            if new != size:
+                size, grown = new, now
+            if now - started > LIMIT:
+                return f"killed after {LIMIT} s"
+            if now - grown > SILENCE:
+                return f"killed: no new result for {SILENCE} s"
+    finally:
+        if child.poll() is None:
+            child.kill()
+            child.wait()

@@ -1,0 +1,436 @@
+"""The cases: an OCI `linux.resources` object, and what the kernel must show if it is enforced.
+
+Numbers are those of the kernel documents (admin-guide/cgroup-v1/*.rst, cgroup-v2.rst), never of the program under test.
+"""
+
+from __future__ import annotations
+
+import math
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Union
+
+    Files = dict[str, Union[str, tuple[str, ...]]]
+
+M = 1 << 20
+V1_UNLIMITED = "9223372036854771712"  # what v1 memory files show for no limit (PAGE_COUNTER_MAX in bytes)
+GUARD = "guard"  # protects the host or a neighbour: enforced, or refused
+HINT = "hint"  # tuning: enforced, or dropped with a word
+
+
+class Case:
+    """One resources object.
+
+    field: the OCI field it is about. v1, v2: {interface file: value} that mean "enforced" in that hierarchy; a value
+    may be a tuple of alternatives, and a line of the file is enough; None: that hierarchy has no counterpart.
+    v1_only: the field itself means nothing to cgroup2; `v2` is about what stands beside it. invalid: no kernel of the
+    matrix can take it, an error is right. sets: the case sets it belongs to. update: it is also tried as an update of
+    a running container.
+    """
+
+    def __init__(
+        self,
+        field: str,
+        resources: dict[str, Any],
+        v1: Files | None,
+        v2: Files | None,
+        kind: str = GUARD,
+        *,
+        name: str = "",
+        invalid: bool = False,
+        v1_only: bool = False,
+        sets: str = "",
+        update: bool = False,
+    ) -> None:
+        self.field = field
+        self.name = name or field
+        self.resources = resources
+        self.v1 = v1
+        self.v2 = v2
+        self.kind = kind
+        self.invalid = invalid
+        self.v1_only = v1_only
+        self.sets = ("full", *sets.split())
+        self.update = update
+
+
+def linear(shares: int) -> int:
+    """The older conversion of cpu.shares into cpu.weight (runc up to 1.3.1, crun up to 1.22)."""
+    return 1 + (shares - 2) * 9999 // 262142
+
+
+def quadratic(shares: int) -> int:
+    """The newer conversion (runc from 1.3.2, crun from 1.23)."""
+    exponent = math.log2(shares)
+    return math.ceil(10 ** ((exponent * exponent + 125 * exponent) / 612 - 7 / 34))
+
+
+def weights(shares: int) -> tuple[str, ...]:
+    """Every cpu.weight that a runtime of the matrix makes of `shares`."""
+    return tuple({str(linear(shares)), str(quadratic(shares))})
+
+
+def shares_for(weight: int) -> tuple[str, ...]:
+    """Every cpu.shares from which a runtime of the matrix would make `weight`, and the kernel's own identity."""
+    found = {str(round(weight * 1024 / 100))}
+    for shares in range(2, 8192):
+        if weight in (linear(shares), quadratic(shares)):
+            found.add(str(shares))
+    return tuple(found)
+
+
+def unified(**keys: str) -> dict[str, Any]:
+    """A `unified` object; `memory_max` stands for `memory.max`."""
+    return {"unified": {key.replace("_", "."): value for key, value in keys.items()}}
+
+
+def limit_in_bytes(value: int) -> Files:
+    """v1 `memory.limit_in_bytes`."""
+    return {"memory.limit_in_bytes": str(value)}
+
+
+def memsw(value: int) -> Files:
+    """v1 memory plus swap."""
+    return {"memory.memsw.limit_in_bytes": str(value)}
+
+
+THROTTLE = {
+    "throttleReadBpsDevice": [{"major": 7, "minor": 0, "rate": 1048576}],
+    "throttleWriteIOPSDevice": [{"major": 7, "minor": 0, "rate": 100}],
+}
+THROTTLE_V1: Files = {
+    "blkio.throttle.read_bps_device": "7:0 1048576",
+    "blkio.throttle.write_iops_device": "7:0 100",
+}
+THROTTLE_V2: Files = {"io.max": "7:0 rbps=1048576 wbps=max riops=max wiops=100"}
+QUOTA_V1: Files = {"cpu.cfs_quota_us": "20000", "cpu.cfs_period_us": "50000"}
+QUOTA_V2: Files = {"cpu.max": "20000 50000"}
+
+MEMORY = (
+    Case(
+        "memory.limit",
+        {"memory": {"limit": 64 * M}},
+        limit_in_bytes(64 * M),
+        {"memory.max": str(64 * M)},
+        sets="short swap few",
+        update=True,
+    ),
+    Case(
+        "memory.swap",
+        {"memory": {"limit": 64 * M, "swap": 96 * M}},
+        {**limit_in_bytes(64 * M), **memsw(96 * M)},
+        {"memory.max": str(64 * M), "memory.swap.max": str(32 * M)},
+        sets="short swap",
+        update=True,
+    ),
+    Case(
+        "memory.swap",
+        {"memory": {"limit": 64 * M, "swap": 64 * M}},
+        {**limit_in_bytes(64 * M), **memsw(64 * M)},
+        {"memory.max": str(64 * M), "memory.swap.max": "0"},
+        name="memory.swap = limit",
+        sets="swap",
+    ),
+    Case(
+        "memory.swap",
+        {"memory": {"limit": 64 * M, "swap": -1}},
+        {**limit_in_bytes(64 * M), "memory.memsw.limit_in_bytes": V1_UNLIMITED},
+        {"memory.max": str(64 * M), "memory.swap.max": "max"},
+        name="memory.swap -1",
+        sets="swap",
+    ),
+    Case("memory.swap", {"memory": {"swap": 96 * M}}, None, None, name="memory.swap without limit", invalid=True),
+    Case(
+        "memory.reservation",
+        {"memory": {"reservation": 32 * M}},
+        {"memory.soft_limit_in_bytes": str(32 * M)},
+        {"memory.low": str(32 * M)},
+        HINT,
+        update=True,
+    ),
+    Case(
+        "memory.swappiness",
+        {"memory": {"limit": 64 * M, "swappiness": 10}},
+        {**limit_in_bytes(64 * M), "memory.swappiness": "10"},
+        {"memory.max": str(64 * M)},
+        HINT,
+        v1_only=True,
+        sets="short swap",
+        update=True,
+    ),
+    Case(
+        "memory.kernel",
+        {"memory": {"limit": 64 * M, "kernel": 32 * M}},
+        limit_in_bytes(64 * M),
+        {"memory.max": str(64 * M)},
+        HINT,
+        v1_only=True,
+        sets="short",
+    ),
+    Case(
+        "memory.kernelTCP",
+        {"memory": {"kernelTCP": 32 * M}},
+        {"memory.kmem.tcp.limit_in_bytes": str(32 * M)},
+        None,
+        HINT,
+    ),
+    Case(
+        "memory.disableOOMKiller",
+        {"memory": {"limit": 64 * M, "disableOOMKiller": True}},
+        {**limit_in_bytes(64 * M), "memory.oom_control": "oom_kill_disable 1"},
+        {"memory.max": str(64 * M)},
+        HINT,
+        v1_only=True,
+    ),
+    Case(
+        "memory.useHierarchy",
+        {"memory": {"limit": 64 * M, "useHierarchy": True}},
+        {**limit_in_bytes(64 * M), "memory.use_hierarchy": "1"},
+        {"memory.max": str(64 * M)},
+        HINT,
+        v1_only=True,
+    ),
+    Case(
+        "memory.checkBeforeUpdate",
+        {"memory": {"limit": 64 * M, "checkBeforeUpdate": True}},
+        limit_in_bytes(64 * M),
+        {"memory.max": str(64 * M)},
+        sets="swap",
+    ),
+)
+
+CPU = (
+    Case(
+        "cpu.shares",
+        {"cpu": {"shares": 512}},
+        {"cpu.shares": "512"},
+        {"cpu.weight": weights(512)},
+        HINT,
+        sets="short",
+        update=True,
+    ),
+    Case("cpu.quota", {"cpu": {"quota": 20000, "period": 50000}}, QUOTA_V1, QUOTA_V2, sets="short few", update=True),
+    Case(
+        "cpu.quota", {"cpu": {"quota": -1}}, {"cpu.cfs_quota_us": "-1"}, {"cpu.max": "max 100000"}, name="cpu.quota -1"
+    ),
+    Case(
+        "cpu.burst",
+        {"cpu": {"quota": 20000, "period": 50000, "burst": 10000}},
+        {**QUOTA_V1, "cpu.cfs_burst_us": "10000"},
+        {**QUOTA_V2, "cpu.max.burst": "10000"},
+        HINT,
+        update=True,
+    ),
+    Case("cpu.idle", {"cpu": {"idle": 1}}, {"cpu.idle": "1"}, {"cpu.idle": "1"}, HINT),
+    Case(
+        "cpu.realtimeRuntime",
+        {"cpu": {"realtimeRuntime": 10000, "realtimePeriod": 1000000}},
+        {"cpu.rt_runtime_us": "10000"},
+        None,
+        HINT,
+    ),
+    Case(
+        "cpu.cpus",
+        {"cpu": {"cpus": "1", "mems": "0"}},
+        {"cpuset.cpus": "1", "cpuset.mems": "0"},
+        {"cpuset.cpus": "1", "cpuset.mems": "0"},
+        sets="short",
+        update=True,
+    ),
+    Case("cpu.cpus", {"cpu": {"cpus": "64"}}, None, None, name="cpu.cpus that does not exist", invalid=True),
+)
+
+OTHERS = (
+    Case("pids.limit", {"pids": {"limit": 64}}, {"pids.max": "64"}, {"pids.max": "64"}, sets="short few", update=True),
+    Case("pids.limit", {"pids": {"limit": -1}}, {"pids.max": "max"}, {"pids.max": "max"}, name="pids.limit -1"),
+    Case("blockIO.throttle*", {"blockIO": THROTTLE}, THROTTLE_V1, THROTTLE_V2, sets="short io", update=True),
+    Case(
+        "blockIO.weight",
+        {"blockIO": {"weight": 500}},
+        {"blkio.bfq.weight": "500"},
+        {"io.bfq.weight": "default 500", "io.weight": "default 4950"},
+        HINT,
+        sets="io",
+        update=True,
+    ),
+    Case(
+        "blockIO.weightDevice",
+        {"blockIO": {"weightDevice": [{"major": 7, "minor": 0, "weight": 300}]}},
+        {"blkio.bfq.weight_device": "7:0 300"},
+        {"io.bfq.weight": "7:0 300"},
+        HINT,
+        sets="io",
+    ),
+    Case("blockIO.leafWeight", {"blockIO": {"leafWeight": 300}}, {"blkio.leaf_weight": "300"}, None, HINT),
+    Case(
+        "hugepageLimits",
+        {"hugepageLimits": [{"pageSize": "2MB", "limit": 4 * M}]},
+        {"hugetlb.2MB.limit_in_bytes": str(4 * M)},
+        {"hugetlb.2MB.max": str(4 * M)},
+        sets="short",
+        update=True,
+    ),
+    Case(
+        "hugepageLimits",
+        {"hugepageLimits": [{"pageSize": "64KB", "limit": 4 * M}]},
+        None,
+        None,
+        name="hugepageLimits of no page size here",
+        invalid=True,
+    ),
+    Case(
+        "network.classID",
+        {"network": {"classID": 1048577}},
+        {"net_cls.classid": "1048577"},
+        None,
+        HINT,
+        sets="short",
+        update=True,
+    ),
+    Case(
+        "network.priorities",
+        {"network": {"priorities": [{"name": "lo", "priority": 5}]}},
+        {"net_prio.ifpriomap": "lo 5"},
+        None,
+        HINT,
+    ),
+    Case("rdma", {"rdma": {"mlx5_1": {"hcaHandles": 3}}}, None, None, name="rdma of no device here", invalid=True),
+    Case(
+        "devices",
+        {
+            "devices": [
+                {"allow": False, "access": "rwm"},
+                {"allow": True, "type": "c", "major": 1, "minor": 3, "access": "rwm"},
+            ]
+        },
+        {},
+        {},
+    ),
+)
+
+UNIFIED = (
+    Case(
+        "unified.memory.max",
+        unified(memory_max=str(64 * M)),
+        limit_in_bytes(64 * M),
+        {"memory.max": str(64 * M)},
+        sets="short few",
+        update=True,
+    ),
+    Case(
+        "unified.memory.swap.max",
+        unified(memory_max="64M", memory_swap_max="32M"),
+        {**limit_in_bytes(64 * M), **memsw(96 * M)},
+        {"memory.max": str(64 * M), "memory.swap.max": str(32 * M)},
+        sets="swap",
+    ),
+    Case(
+        "unified.memory.swap.max",
+        unified(memory_max=str(64 * M), memory_swap_max="0"),
+        {**limit_in_bytes(64 * M), **memsw(64 * M)},
+        {"memory.max": str(64 * M), "memory.swap.max": "0"},
+        name="unified.memory.swap.max 0",
+        sets="swap",
+    ),
+    Case(
+        "unified.memory.low",
+        unified(memory_low=str(32 * M)),
+        {"memory.soft_limit_in_bytes": str(32 * M)},
+        {"memory.low": str(32 * M)},
+        HINT,
+    ),
+    Case("unified.memory.high", unified(memory_high=str(48 * M)), None, {"memory.high": str(48 * M)}, HINT),
+    Case("unified.memory.oom.group", unified(memory_oom_group="1"), None, {"memory.oom.group": "1"}, HINT),
+    Case("unified.cpu.max", unified(cpu_max="20000 50000"), QUOTA_V1, QUOTA_V2, update=True),
+    Case(
+        "unified.cpu.weight",
+        unified(cpu_weight="200"),
+        {"cpu.shares": shares_for(200)},
+        {"cpu.weight": "200"},
+        HINT,
+        sets="short",
+    ),
+    Case("unified.cpu.idle", unified(cpu_idle="1"), {"cpu.idle": "1"}, {"cpu.idle": "1"}, HINT),
+    Case("unified.cpuset.cpus", unified(cpuset_cpus="1"), {"cpuset.cpus": "1"}, {"cpuset.cpus": "1"}),
+    Case("unified.pids.max", unified(pids_max="64"), {"pids.max": "64"}, {"pids.max": "64"}, sets="short", update=True),
+    Case("unified.io.max", unified(io_max="7:0 rbps=1048576 wiops=100"), THROTTLE_V1, THROTTLE_V2, sets="io"),
+    Case(
+        "unified.hugetlb.2MB.max",
+        unified(hugetlb_2MB_max=str(4 * M)),
+        {"hugetlb.2MB.limit_in_bytes": str(4 * M)},
+        {"hugetlb.2MB.max": str(4 * M)},
+    ),
+    Case("unified.foo.bar", unified(foo_bar="1"), None, None, name="unified key of no controller", invalid=True),
+    Case(
+        "unified.memory.max",
+        {"memory": {"limit": 64 * M}, **unified(memory_max=str(32 * M))},
+        limit_in_bytes(32 * M),
+        {"memory.max": str(32 * M)},
+        name="unified.memory.max over memory.limit",
+    ),
+    # crun looks at `unified` on v1 only after it has set cpuset, and returns early if there is none to set.
+    Case(
+        "unified.memory.max",
+        {"cpu": {"shares": 512}, **unified(memory_max=str(64 * M))},
+        {**limit_in_bytes(64 * M), "cpu.shares": "512"},
+        {"memory.max": str(64 * M), "cpu.weight": weights(512)},
+        name="unified.memory.max beside cpu.shares",
+        sets="short",
+    ),
+)
+
+ENGINES = (
+    Case(
+        "engine",
+        {
+            "devices": [{"allow": False, "access": "rwm"}],
+            "memory": {"limit": 64 * M, "swap": 96 * M, "reservation": 32 * M, "swappiness": 10},
+            "cpu": {"shares": 512, "quota": 20000, "period": 50000, "cpus": "1", "mems": "0"},
+            "pids": {"limit": 64},
+        },
+        {
+            **limit_in_bytes(64 * M),
+            **memsw(96 * M),
+            **QUOTA_V1,
+            "memory.soft_limit_in_bytes": str(32 * M),
+            "cpu.shares": "512",
+            "cpuset.cpus": "1",
+            "pids.max": "64",
+        },
+        {
+            "memory.max": str(64 * M),
+            "memory.swap.max": str(32 * M),
+            "memory.low": str(32 * M),
+            **QUOTA_V2,
+            "cpu.weight": weights(512),
+            "cpuset.cpus": "1",
+            "pids.max": "64",
+        },
+        name="as an engine writes it for v1",
+        sets="short few",
+        update=True,
+    ),
+    Case(
+        "engine",
+        {
+            "devices": [{"allow": False, "access": "rwm"}],
+            "memory": {"limit": 64 * M},
+            "pids": {"limit": 64},
+            **unified(memory_high=str(48 * M), memory_swap_max="0", cpu_max="20000 50000", cpu_weight="200"),
+        },
+        {**limit_in_bytes(64 * M), **memsw(64 * M), **QUOTA_V1, "cpu.shares": shares_for(200), "pids.max": "64"},
+        {
+            "memory.max": str(64 * M),
+            "memory.high": str(48 * M),
+            "memory.swap.max": "0",
+            **QUOTA_V2,
+            "cpu.weight": "200",
+            "pids.max": "64",
+        },
+        name="as an engine writes it for v2",
+        sets="short",
+    ),
+)
+
+ALL = (*MEMORY, *CPU, *OTHERS, *UNIFIED, *ENGINES)

@@ -1,0 +1,39 @@
+"""The table of profiles (profiles.txt) as values."""
+
+from __future__ import annotations
+
+import pathlib
+
+HERE = pathlib.Path(__file__).resolve().parent
+TABLE = HERE / "profiles.txt"
+
+
+class Profile:
+    """One boot: what is booted, how it is laid out, which cases run, and what makes it different."""
+
+    def __init__(self, line: str) -> None:
+        fields = line.split(None, 6)
+        if len(fields) != 7:
+            raise ValueError(f"{TABLE.name}: seven columns are needed: {line!r}")
+        self.name, self.kernel, userland, self.layout, self.cases, command_line, self.different = fields
+        self.userland, _, more = userland.partition("+")
+        self.systemd = more == "systemd"
+        self.command_line = "" if command_line == "-" else command_line.replace(";", " ")
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """What the userland needs beyond the usual."""
+        return ("systemd", "systemd-sysv", "dbus") if self.systemd else ()
+
+    def kernel_arguments(self) -> str:
+        """What the guest reads back from /proc/cmdline."""
+        words = [f"matrix.name={self.name}", f"matrix.layout={self.layout}", f"matrix.cases={self.cases}"]
+        if self.systemd:
+            words += ["matrix.pid1=systemd", "systemd.show_status=0", "systemd.log_level=err"]
+        return " ".join([*words, self.command_line]).strip()
+
+
+def read(path: pathlib.Path = TABLE) -> list[Profile]:
+    """All profiles, in the order of the table."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [Profile(line) for line in lines if line.strip() and not line.startswith("#")]

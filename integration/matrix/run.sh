@@ -1,0 +1,16 @@
+#!/bin/bash
+# run.sh [PROFILE...]: boot real kernels under QEMU and hold cgshim against them; see README.md.
+# Says what is missing when something is: it needs qemu-system-x86, busybox-static, kmod, cpio and mmdebstrap, and root.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+missing=()
+for program in qemu-system-x86_64 busybox modprobe cpio mmdebstrap depmod flock; do
+  command -v "$program" > /dev/null || missing+=("$program")
+done
+[ "$(id -u)" = 0 ] || missing+=("root")
+if [ ${#missing[@]} -gt 0 ]; then
+  echo "matrix: missing: ${missing[*]} (apt-get install qemu-system-x86 busybox-static kmod cpio mmdebstrap)" >&2
+  exit 1
+fi
+cd "$here/../.."
+exec python3 -m integration.matrix.matrix "$@"

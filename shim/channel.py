@@ -45,8 +45,11 @@ def _short_record(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """`text` without what UTF-8 cannot say: bytes of a file that are no UTF-8, halves of surrogate pairs."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    """`text` without what UTF-8 cannot say (bytes of a file that are no UTF-8, halves of surrogate pairs) and without
+    control characters: keys of a file are not to steer a terminal, and engines escape each with six bytes.
+    """
+    controls = {number: f"\\x{number:02x}" for number in (*range(9), *range(11, 32), 127)}
+    return text.encode("utf-8", "backslashreplace").decode("utf-8").translate(controls)
 
 
 def notify(invocation: Invocation, notices: list[tuple[str, str]]) -> None:

@@ -87,7 +87,7 @@ SECTIONS = {
 
 def controllers(resources: dict[str, Any]) -> tuple[str, ...]:
     """The controllers whose placement these resources ask for."""
-    names = [name for key, found in SECTIONS.items() if resources.get(key) for name in found]
+    names = [name for key, found in SECTIONS.items() if resources.get(key) is not None for name in found]
     names.extend(key.partition(".")[0] for key in resources.get("unified") or {} if not key.startswith("cgroup."))
     return tuple(dict.fromkeys(names))
 
@@ -107,7 +107,9 @@ def make_plan(
     """
     if driver == "disabled" or host.layout in (NONE, AMBIGUOUS):
         return Plan(notes=_untouched(resources, host, driver))
-    case = Case(resources=returned(resources, kept or {}), host=host, runtime=runtime, operation=operation, driver=driver)
+    case = Case(
+        resources=returned(resources, kept or {}), host=host, runtime=runtime, operation=operation, driver=driver
+    )
     found = _Findings()
     case = found.take(case, _without_nulls(case) if operation == "update" else ())
     for rule in _ordered(case):
@@ -115,7 +117,7 @@ def make_plan(
             outcome = rule.apply(case)
             found.notes.extend(outcome.notes)
             found.problems.extend(outcome.problems)
-            found.expect(outcome.expectations, case.v1)
+            found.expect(outcome.expectations, () if case.v1 else tuple(resources.get("unified") or ()))
             case = found.take(case, outcome.edits)
     expectations = tuple(found.expectations.values())
     return Plan(
@@ -148,14 +150,18 @@ class _Findings:
         self.problems: list[Problem] = []
         self.expectations: dict[tuple[str, str, str], Expectation] = {}
 
-    def expect(self, expectations: tuple[Expectation, ...], v1: bool) -> None:
-        """Keep what the kernel must show. Of two for one file the later counts, on cgroup2 and v1 alike `unified`'s:
-        its rule is the last on cgroup2 and the first on v1."""
+    def expect(self, expectations: tuple[Expectation, ...], stated: tuple[str, ...]) -> None:
+        """Keep what the kernel must show; for one and the same file `unified` counts, as in the runtimes.
+
+        stated: the files that `unified` names on cgroup2, where its rule comes last. On v1 its rule comes first.
+        """
         for expectation in expectations:
             key = (expectation.controller, expectation.file, _line(expectation))
-            if v1 and key in self.expectations and self.expectations[key].field.startswith("unified."):
-                continue
-            self.expectations[key] = expectation
+            first = self.expectations.get(key)
+            if expectation.field.startswith("unified."):
+                self.expectations[key] = expectation
+            elif expectation.file not in stated and not (first and first.field.startswith("unified.")):
+                self.expectations[key] = expectation
 
     def take(self, case: Case, edits: tuple[Edit, ...]) -> Case:
         """The case that the next rule sees."""

@@ -47,7 +47,9 @@ def kept(case: Case, field: str, kind: str, file: str, value: str, controller: s
                 rounding=rounding,
             ),
         )
-    return Outcome(notes=(note(field, "honoured", kind, KEPT, f"honoured as it stands: {file}"),), expectations=expected)
+    return Outcome(
+        notes=(note(field, "honoured", kind, KEPT, f"honoured as it stands: {file}"),), expectations=expected
+    )
 
 
 def removed(field: str, code: str, kind: str, reason: str) -> Outcome:
@@ -60,9 +62,7 @@ def dropped(field: str, code: str, reason: str) -> Outcome:
     return Outcome(edits=(_remove(field),), notes=(note(field, code, HINT, DROPPED, reason, field),))
 
 
-def absent_hint(
-    case: Case, controller: str, field: str, expectations: tuple[Expectation, ...] = ()
-) -> Outcome:
+def absent_hint(case: Case, controller: str, field: str, expectations: tuple[Expectation, ...] = ()) -> Outcome:
     """A hint whose controller the runtime cannot reach; the expectations say what cgroup2 would have to show."""
     answer = dropped(field, absence(case, controller), _whereabouts(case, controller))
     return answer.changed(expectations=expectations if case.host.version(controller) == 2 else ())

@@ -244,7 +244,9 @@ def use_hierarchy(case: Case) -> Outcome:
     if value and not case.v1:
         return removed(field, "hierarchy", HINT, "cgroup2 is always hierarchical; crun refuses the key there")
     if not value:
-        return dropped(field, "hierarchy", "accounting is always hierarchical on this kernel and cannot be switched off")
+        return dropped(
+            field, "hierarchy", "accounting is always hierarchical on this kernel and cannot be switched off"
+        )
     if case.host.version("memory") != 1:
         return absent_hint(case, "memory", field)
     return kept(case, field, HINT, "memory.use_hierarchy", "1", "memory")
@@ -256,7 +258,9 @@ def check_before_update(case: Case) -> Outcome:
     if not case.get("memory", "checkBeforeUpdate"):
         return Outcome(notes=(note(field, "default", HINT, KEPT, "false is the default"),))
     if case.v1:
-        return Outcome(notes=(note(field, "checked-by-kernel", HINT, KEPT, "v1 refuses a limit below usage by itself"),))
+        return Outcome(
+            notes=(note(field, "checked-by-kernel", HINT, KEPT, "v1 refuses a limit below usage by itself"),)
+        )
     if case.runtime != "runc" and case.host.swap_accounting.value is False:
         reason = "crun would look for memory.swap.current, which is missing where swap is not accounted"
         return dropped(field, "check-needs-swap", reason)

@@ -82,9 +82,7 @@ def on_v1(case: Case) -> Outcome:
         problems.extend(outcome.problems)
         expectations.extend(outcome.expectations)
     edits.append(Edit(op="remove", path=("unified",)))
-    return Outcome(
-        edits=tuple(edits), notes=tuple(notes), problems=tuple(problems), expectations=tuple(expectations)
-    )
+    return Outcome(edits=tuple(edits), notes=tuple(notes), problems=tuple(problems), expectations=tuple(expectations))
 
 
 def _with(resources: dict[str, Any], edits: tuple[Edit, ...]) -> dict[str, Any]:

@@ -31,6 +31,12 @@ SI_KERNEL = 0x80  # asm-generic/siginfo.h: sent by the kernel, for instance by t
 PYTHON_IGNORES = (signal.SIGPIPE, signal.SIGXFSZ)  # at start-up; the caller's default is put back for the child
 
 
+def die_of_interrupts() -> None:
+    """Let Ctrl-C end this process silently, as it would the runtime; Python's own handler prints a traceback."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def environment(loader_state: str) -> dict[bytes, bytes]:
     """The environment as the caller gave it.
 

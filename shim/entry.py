@@ -55,7 +55,7 @@ def call(invocation: Invocation, runtime: str, loader_state: str) -> int:
         if log:
             _settle(this, prepared, log, status)
         if status == 0:
-            channel.notify(invocation, prepared.notices + _followed_up(this, prepared))
+            channel.notify(invocation, [*prepared.notices, *_followed_up(this, prepared)])
     finally:
         if prepared.stand_in and (status != 0 or (invocation.command == "run" and not invocation.detach)):
             apply.discard(prepared.stand_in)

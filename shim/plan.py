@@ -98,6 +98,7 @@ def make_plan(
     runtime: str,
     operation: str,
     driver: str,
+    *,
     kept: dict[str, str] | None = None,
 ) -> Plan:
     """The plan for `resources` on `host` under `runtime` ("runc", "crun", "other").
@@ -158,9 +159,8 @@ class _Findings:
         for expectation in expectations:
             key = (expectation.controller, expectation.file, _line(expectation))
             first = self.expectations.get(key)
-            if expectation.field.startswith("unified."):
-                self.expectations[key] = expectation
-            elif expectation.file not in stated and not (first and first.field.startswith("unified.")):
+            outdone = expectation.file in stated or (first is not None and first.field.startswith("unified."))
+            if expectation.field.startswith("unified.") or not outdone:
                 self.expectations[key] = expectation
 
     def take(self, case: Case, edits: tuple[Edit, ...]) -> Case:

@@ -11,8 +11,6 @@ from shim.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Optional
-
     from shim.argv import Invocation
     from shim.plan import Plan
     from shim.rewrite import Rewrite
@@ -51,8 +49,8 @@ class Prepared(Value):
     """
 
     arguments: list[str]
-    made: Optional[Rewrite] = None
-    notices: list[tuple[str, str]] = []
+    made: Rewrite | None = None
+    notices: tuple[tuple[str, str], ...] = ()
     stand_in: str = ""
 
 
@@ -150,12 +148,12 @@ def _in_memory(text: str) -> str:
     return f"/proc/self/fd/{handle}"
 
 
-def notices(plan: Plan) -> list[tuple[str, str]]:
+def notices(plan: Plan) -> tuple[tuple[str, str], ...]:
     """(level, text) for the engine's log: a warning where something is lost, information where nothing is."""
-    return [
+    return tuple(
         (
             "warning" if note.lost else "info",
             f"cgshim: {note.field} {note.effect}: {note.reason}" + (f"; lost: {note.lost}" if note.lost else ""),
         )
         for note in plan.changes
-    ]
+    )

@@ -101,7 +101,7 @@ def of(loaded: Document, where: tuple[str, ...], asked: Asked, configured: Setti
         where=where,
         resources=resources,
         host=host,
-        plan=plan.make_plan(resources, host, asked.family, asked.operation, asked.driver, kept),
+        plan=plan.make_plan(resources, host, asked.family, asked.operation, asked.driver, kept=kept),
         policy=policy,
         policy_origin=origin,
         asked=asked,

@@ -14,8 +14,6 @@ from shim.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Optional
-
     from shim.host.facts import Host
     from shim.host.view import View
     from shim.rules.base import Expectation
@@ -30,7 +28,7 @@ class Finding(Value):
 
     expectation: Expectation
     path: str
-    found: Optional[str]
+    found: str | None
     why: str = ""
 
     def text(self) -> str:
@@ -78,7 +76,7 @@ def _below_bind(view: View, mount: str, path: str) -> tuple[str, str]:
     return "", f"{path} is not to be seen below {mount}"
 
 
-def _compare(view: View, directory: str, why: str, expectation: Expectation) -> Optional[Finding]:
+def _compare(view: View, directory: str, why: str, expectation: Expectation) -> Finding | None:
     if not directory:
         return Finding(expectation=expectation, path=expectation.file, found=None, why=why)
     path = f"{directory}/{expectation.file}"

@@ -6,20 +6,18 @@ the kernel rounds limits down to a page. `swap` is memory plus swap in OCI and o
 
 from __future__ import annotations
 
+from shim.rules.answers import absent_guard, absent_hint, dropped, invalid, kept, note, removed
 from shim.rules.base import (
     CHANGED,
-    DROPPED,
     GUARD,
     HINT,
     KEPT,
-    NOTHING,
     Case,
     Edit,
     Expectation,
     Outcome,
     Rule,
 )
-from shim.rules.answers import absent_guard, absent_hint, dropped, invalid, kept, note, removed
 
 LIMIT_V1, LIMIT_V2 = "memory.limit_in_bytes", "memory.max"
 SWAP_V1, SWAP_V2 = "memory.memsw.limit_in_bytes", "memory.swap.max"
@@ -77,7 +75,7 @@ def swap(case: Case) -> Outcome:
         return _zero_swap(case, most)
     if value == -1:
         return _unlimited_swap(case)
-    if 0 < most and value < most:
+    if most > 0 and value < most:
         what = f"{value} is less than memory.limit {most}, and swap is memory plus swap"
         return invalid("memory.swap", what, f"at least {most}; {most} means no swap at all")
     if case.host.version("memory") != (1 if case.v1 else 2):
@@ -168,7 +166,7 @@ def _unaccounted(case: Case, allowed: int) -> Outcome:
 
 
 def _expect(
-    case: Case, field: str, file: str, value: str, version: int = 2, kind: str = GUARD
+    case: Case, field: str, file: str, value: str, version: int = 2, *, kind: str = GUARD
 ) -> tuple[Expectation, ...]:
     expected = Expectation(
         field=field, kind=kind, controller="memory", version=version, file=file, value=value, rounding="page"

@@ -1,0 +1,37 @@
+"""A file before and after, for people and for patch(1). Pure."""
+
+from __future__ import annotations
+
+import difflib
+import json
+
+LONGEST = 200  # characters of a line that a person still compares by eye
+
+
+def exact(before: str, after: str, name: str) -> str:
+    """A unified diff that patch(1) takes; "" for equal texts."""
+    lines: list[str] = []
+    for line in difflib.unified_diff(
+        before.splitlines(keepends=True), after.splitlines(keepends=True), f"a/{name}", f"b/{name}"
+    ):
+        lines.append(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n")
+    return "".join(lines)
+
+
+def readable(before: str, after: str, name: str, width: int) -> tuple[list[str], bool]:
+    """The diff's lines, none wider than `width`, and whether both texts had to be laid out anew for it.
+
+    Engines write config.json as one line, and a diff of two long lines shows nothing.
+    """
+    anew = any(len(line) > LONGEST for line in before.splitlines())
+    if anew:
+        before, after = _laid_out(before), _laid_out(after)
+    return [_cut(line, width) for line in exact(before, after, name).splitlines()], anew
+
+
+def _laid_out(text: str) -> str:
+    return json.dumps(json.loads(text), indent=2, ensure_ascii=False) + "\n"
+
+
+def _cut(line: str, width: int) -> str:
+    return line if len(line) <= width else f"{line[: width - 4]} ..."

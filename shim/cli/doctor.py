@@ -1,0 +1,218 @@
+"""`cgshimctl doctor`: what this host can enforce, with the evidence, and what a container would lose on it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from shim import settings
+from shim.cli import findings, output, runtimes
+from shim.cli.hosts import view_of
+from shim.cli.output import heading, say, table
+from shim.errors import ShimError
+from shim.host.facts import NONE
+from shim.host.inspection import inspect
+from shim.values import Value
+
+if TYPE_CHECKING:
+    from shim.cli.findings import Finding
+    from shim.cli.runtimes import Runtime
+    from shim.host.facts import Fact
+    from shim.host.inspection import Inspection
+    from shim.settings import Settings
+
+SHAPE = """\b
+--json: one object
+  schema          1
+  host            layout, layout_evidence, cgroup2 {mount, controllers},
+                  controllers {NAME: {version 1|2|0, mount, evidence}},
+                  facts {NAME: {value, evidence}}, contradictions [TEXT], hints [TEXT]
+  runtime         path, kind runc|crun|other, version, origin, problem (if there is one)
+  settings        {NAME: {value, origin}}
+  findings        [{name, kind guard|hint, outcome, code, reason, lost, remedy, runtimes}], worst first;
+                  outcome: refused, not enforced (policy warn), weaker, dropped
+  problems        [TEXT] what is broken in the set-up itself
+  status          the exit status
+"""
+
+
+class Diagnosis(Value):
+    """Everything that is shown."""
+
+    inspected: Inspection
+    runtime: Runtime
+    configured: Settings
+    found: tuple[Finding, ...]
+    problems: tuple[str, ...]
+
+    @property
+    def status(self) -> int:
+        """Worst first: broken set-up, something refused under the chosen runtime, fine."""
+        if self.problems:
+            return output.BROKEN
+        refused = any(f.outcome == findings.REFUSED and self.runtime.family in f.runtimes for f in self.found)
+        no_cgroups = self.inspected.host.layout == NONE
+        return output.REFUSED if refused or no_cgroups else output.FINE
+
+
+@click.command("doctor", epilog=f"{SHAPE}\n{output.STATUSES}")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
+@click.option("--runtime", metavar="PATH", help="The real runtime: a path, or runc or crun. Default: as the settings.")
+@click.option("--root-tree", metavar="DIR", help="Look at a captured host (shim.host.capture) or another root tree.")
+@click.pass_context
+def doctor_command(ctx: click.Context, as_json: bool, runtime: str | None, root_tree: str | None) -> None:
+    """Show what this host can enforce, and what a container would be refused or lose here.
+
+    Every fact comes with its evidence. For each field of the OCI resources and each well-known cgroup2 key the planner
+    itself is asked what it would do under runc and under crun. Nothing is written, and no cgroup is made.
+
+    The exit status speaks of the chosen runtime and the policy of the settings: under "warn" nothing is refused.
+    """
+    made = examine(root_tree, runtime)
+    if as_json:
+        output.emit(shape(made))
+    else:
+        show(made)
+    ctx.exit(made.status)
+
+
+def examine(root_tree: str | None, wanted: str | None) -> Diagnosis:
+    """Look at the host, the settings and the runtime, and ask the planner."""
+    problems: list[str] = []
+    try:
+        configured = settings.load(os.environ)
+    except ShimError as error:
+        problems.append(error.text())
+        configured = settings.Settings(origins=dict.fromkeys(settings.KEYS, "default"))
+    runtime = runtimes.chosen(configured, wanted)
+    if root_tree is None:
+        runtime = runtimes.with_version(runtime)
+        problems.extend([runtime.problem] if runtime.problem else [])
+    inspected = inspect(view_of(root_tree), findings.questions())
+    families = dict.fromkeys((*runtimes.NAMES, runtime.family))
+    found = findings.find(inspected.host, families, configured.policy)
+    return Diagnosis(inspected=inspected, runtime=runtime, configured=configured, found=found, problems=tuple(problems))
+
+
+def facts(inspected: Inspection) -> dict[str, Fact]:
+    """The single facts by their names."""
+    host = inspected.host
+    return {
+        "swap_accounting": host.swap_accounting,
+        "swap_present": host.swap_present,
+        "psi": host.psi,
+        "cgroup_view": host.cgroup_view,
+        "cgroup_namespace": inspected.cgroup_namespace,
+        "delegation": inspected.delegation,
+        "user_namespace": host.user_namespace,
+        "rootless": host.rootless,
+    }
+
+
+def shape(made: Diagnosis) -> dict[str, Any]:
+    """The object of --json."""
+    host = made.inspected.host
+    placed = {
+        place.controller: {"version": place.version, "mount": place.mount, "evidence": place.evidence}
+        for place in host.placements.values()
+    }
+    configured = made.configured
+    return {
+        "host": {
+            "layout": host.layout,
+            "layout_evidence": host.layout_evidence,
+            "cgroup2": {"mount": host.cgroup2_mount, "controllers": list(host.cgroup2_controllers)},
+            "controllers": placed,
+            "facts": {
+                name: {"value": fact.value, "evidence": fact.evidence} for name, fact in facts(made.inspected).items()
+            },
+            "contradictions": list(made.inspected.contradictions),
+            "hints": list(made.inspected.hints),
+        },
+        "runtime": made.runtime.shape(),
+        "settings": {
+            key: {"value": getattr(configured, key), "origin": configured.origins[key]} for key in settings.KEYS
+        },
+        "findings": [finding.shape() for finding in made.found],
+        "problems": list(made.problems),
+        "status": made.status,
+    }
+
+
+def show(made: Diagnosis) -> None:
+    """The same as text."""
+    for problem in made.problems:
+        say(problem, colour="red")
+    _show_host(made.inspected)
+    runtime, configured = made.runtime, made.configured
+    heading("Runtime and settings")
+    chosen = runtime.path or "none found"
+    rows = [("runtime", chosen, runtime.origin), ("version", runtime.version or "not known", "")]
+    rows.append(("kind", runtime.family, "by its name"))
+    rows.append(("policy", configured.policy, configured.origins["policy"]))
+    table([row for row in rows if row[0] != "version" or runtime.version], indent="  ")
+    _show_findings(made)
+
+
+def _show_host(inspected: Inspection) -> None:
+    host = inspected.host
+    heading("Host")
+    rows = [("cgroup layout", host.layout, host.layout_evidence)]
+    for name, fact in facts(inspected).items():
+        rows.append((name.replace("_", " "), _value(fact), fact.evidence))
+    table(rows, ("FACT", "VALUE", "EVIDENCE"), indent="  ")
+    heading("Controllers")
+    versions = {0: "nowhere", 1: "v1", 2: "cgroup2"}
+    placed = [(p.controller, versions[p.version], p.mount, p.evidence) for p in host.placements.values()]
+    table(placed, ("CONTROLLER", "IN", "MOUNT", "EVIDENCE"), indent="  ")
+    if inspected.contradictions:
+        heading("What contradicts itself")
+        for line in inspected.contradictions:
+            output.paragraph(line, "  ")
+
+
+def _value(fact: Fact) -> str:
+    names = {True: "yes", False: "no", None: "unknown"}
+    return names[fact.value] if fact.value is None or isinstance(fact.value, bool) else str(fact.value)
+
+
+def _show_findings(made: Diagnosis) -> None:
+    titles = {
+        findings.REFUSED: "Refused here: limits that nothing can enforce",
+        findings.UNLIMITED: "Not enforced here, started all the same (policy warn)",
+        findings.WEAKER: "Carried by the nearest that this host has",
+        findings.HINT_DROPPED: "Dropped here: hints, with a notice",
+    }
+    for outcome, title in titles.items():
+        found = [finding for finding in made.found if finding.outcome == outcome]
+        if not found:
+            continue
+        heading(title)
+        table(_grouped(found), ("FIELD", "RUNTIME", "WHY, AND WHAT TO DO"), indent="  ")
+    if not made.found:
+        heading("Nothing would be refused, weakened or dropped here.")
+    else:
+        say()
+        output.paragraph(_verdict(made))
+
+
+def _grouped(found: list[Finding]) -> list[tuple[str, str, str]]:
+    """A row for each reason; fields that share one share the row."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    for finding in found:
+        key = finding.name.removeprefix("unified.")
+        reason = finding.reason.replace(key, "this key") if finding.reason.endswith(f" {key}") else finding.reason
+        lost = f"\nlost: {finding.lost}" if finding.outcome == findings.WEAKER else ""
+        row = ("+".join(finding.runtimes), f"{reason}{lost}\nremedy: {finding.remedy}")
+        rows.setdefault(row, []).append(finding.name)
+    return [("\n".join(names), runtime, why) for (runtime, why), names in rows.items()]
+
+
+def _verdict(made: Diagnosis) -> str:
+    family = made.runtime.family
+    refused = [f for f in made.found if f.outcome == findings.REFUSED and family in f.runtimes]
+    if refused:
+        return f"With {family}, {len(refused)} of the limits asked about would be refused here."
+    return f"With {family}, nothing would be refused here."

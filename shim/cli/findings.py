@@ -1,0 +1,112 @@
+"""What one host refuses, weakens or drops: the planner's own answers to every probe, worst first. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from shim.cli import probes, remedies
+from shim.host.facts import HYBRID
+from shim.plan import make_plan, wanted
+from shim.rules.base import CHANGED, DROPPED, GUARD, UNENFORCEABLE, Note
+from shim.settings import WARN
+from shim.values import Value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from shim.host.facts import Host
+
+REFUSED, UNLIMITED, WEAKER, HINT_DROPPED = "refused", "not enforced", "weaker", "dropped"
+ORDER = (REFUSED, UNLIMITED, WEAKER, HINT_DROPPED)
+EVERY_CONTAINER = "(every container)"
+CRUN_HYBRID = "crun-hybrid"
+
+
+class Finding(Value):
+    """What becomes of one field under some runtimes.
+
+    outcome: "refused" (no container is started), "not enforced" (the same under policy warn), "weaker" (carried by
+    the nearest that there is), "dropped" (a hint). lost: what is no longer limited, "" where that is the whole field.
+    """
+
+    name: str
+    kind: str
+    outcome: str
+    code: str
+    reason: str
+    lost: str
+    remedy: str
+    runtimes: tuple[str, ...]
+
+    def shape(self) -> dict[str, Any]:
+        """As JSON."""
+        fields = ("name", "kind", "outcome", "code", "reason", "lost", "remedy")
+        return {**{field: getattr(self, field) for field in fields}, "runtimes": list(self.runtimes)}
+
+
+def questions() -> tuple[str, ...]:
+    """The interface files that the planner asks about for any of the probes."""
+    names = (name for probe in probes.ALL for name in wanted(probe.resources))
+    return tuple(dict.fromkeys(names))
+
+
+def find(host: Host, runtimes: Iterable[str], policy: str) -> tuple[Finding, ...]:
+    """Every probe's finding for each of these runtime families; equal ones are one."""
+    merged: dict[tuple[str, ...], list[str]] = {}
+    for runtime in runtimes:
+        for row in _rows(host, runtime, policy):
+            merged.setdefault(row, []).append(runtime)
+    found = [_finding(row, tuple(names)) for row, names in merged.items()]
+    return tuple(sorted(found, key=lambda finding: ORDER.index(finding.outcome)))
+
+
+def _finding(row: tuple[str, ...], runtimes: tuple[str, ...]) -> Finding:
+    name, kind, outcome, code, reason, lost = row
+    remedy = remedies.of(code, name)
+    return Finding(
+        name=name,
+        kind=kind,
+        outcome=outcome,
+        code=code,
+        reason=reason,
+        lost=lost,
+        remedy=remedy,
+        runtimes=runtimes,
+    )
+
+
+def _rows(host: Host, runtime: str, policy: str) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
+    whole = crun_refuses(host) if runtime == "crun" else ""
+    if whole:
+        rows.append((EVERY_CONTAINER, GUARD, REFUSED, CRUN_HYBRID, whole, ""))
+    for probe in probes.ALL:
+        plan = make_plan(probe.resources, host, runtime, "create", "cgroupfs")
+        known = make_plan(probe.beside, host, runtime, "create", "cgroupfs")
+        for problem in plan.problems:
+            if problem not in known.problems:
+                reason = f"{problem.what}; {problem.remedy}"
+                rows.append((probe.name, GUARD, REFUSED, "bad-resources", reason, ""))
+        for note in plan.notes:
+            outcome = _outcome(note, policy) if note not in known.notes else ""
+            if outcome:
+                rows.append((probe.name, note.kind, outcome, note.code, note.reason, note.lost))
+    return rows
+
+
+def crun_refuses(host: Host) -> str:
+    """Why crun starts no container at all on this host (libcrun_cgroup_enter), "" if it does."""
+    if host.layout != HYBRID or not host.cgroup2_controllers:
+        return ""
+    names = " ".join(host.cgroup2_controllers)
+    file = f"{host.cgroup2_mount}/cgroup.controllers"
+    return f"crun starts no container on a hybrid host while cgroup2 has controllers: {file}: {names}"
+
+
+def _outcome(note: Note, policy: str) -> str:
+    """Empty for what loses nothing."""
+    if note.effect == UNENFORCEABLE:
+        return UNLIMITED if policy == WARN else REFUSED
+    if note.effect == DROPPED:
+        return HINT_DROPPED
+    return WEAKER if note.effect == CHANGED and note.lost else ""

@@ -1,0 +1,37 @@
+"""Which host a command looks at: this one, a captured one, or another root directory."""
+
+from __future__ import annotations
+
+import os
+
+from shim.errors import ShimError
+from shim.host.captured import CapturedView
+from shim.host.view import View
+
+
+def view_of(directory: str | None) -> View:
+    """This host for None, else the capture in `directory`, else that directory as another root of a file system.
+
+    Of another root nothing is ever tried out: it is read only. Raises ShimError for a directory that is neither.
+    """
+    if directory is None:
+        return View()
+    if os.path.exists(os.path.join(directory, "manifest.json")):
+        try:
+            return CapturedView(directory)
+        except (OSError, ValueError, KeyError) as error:
+            raise _unusable(directory, f"its manifest.json cannot be read: {error}") from error
+    if not os.path.isdir(os.path.join(directory, "proc")):
+        raise _unusable(directory, "it has neither a manifest.json nor a directory proc")
+    view = View(os.path.abspath(directory))
+    view.live = False
+    return view
+
+
+def _unusable(directory: str, why: str) -> ShimError:
+    return ShimError(
+        "bad-host-tree",
+        f"{directory} is no captured host: {why}",
+        evidence=(f"{directory}: {why}",),
+        remedy=("capture one with `python3 -m shim.host.capture DIRECTORY` on the host in question",),
+    )

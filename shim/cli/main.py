@@ -1,0 +1,81 @@
+"""`cgshimctl`: what this host can enforce, what would become of a configuration, what was done to a container."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from typing import Any
+
+import click
+
+from shim.cli.output import BROKEN
+from shim.entry import own_fault
+from shim.errors import ShimError
+
+# Command -> (module, attribute). A module that is not installed is left out; none is imported before it is asked for.
+COMMANDS = {
+    "doctor": ("shim.cli.doctor", "doctor_command"),
+    "plan": ("shim.cli.plan", "plan_command"),
+    "report": ("shim.cli.report", "report_command"),
+    "version": ("shim.cli.version", "version_command"),
+    "explain": ("shim.cli.explain", "explain_command"),
+    "engine": ("shim.cli.engine", "engine_command"),
+    "hooks": ("shim.cli.hooks", "hooks_command"),
+}
+
+HELP = """Look into cgshim, the OCI runtime wrapper that makes cgroup limits fit the host at hand.
+
+Nothing here starts, changes or stops a container, and nothing is written unless you name a file with --output.
+
+\b
+Examples:
+  cgshimctl doctor                          what this host can enforce, and why not the rest
+  cgshimctl plan /path/to/bundle            what cgshim would change in its config.json, and why
+  cgshimctl plan config.json --host DIR     the same for another host, captured with shim.host.capture
+  cgshimctl report web                      what was changed for the container "web"
+
+\b
+Exit status:
+  0  fine: nothing is refused
+  1  something is or would be refused
+  2  wrong usage
+  3  bad input, broken settings, or a fault of cgshimctl itself
+"""
+
+
+class Tool(click.Group):
+    """A group whose commands are loaded when asked for, and which never shows a traceback."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands whose modules are installed."""
+        return [name for name, (module, _) in COMMANDS.items() if importlib.util.find_spec(module)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name, None if there is none."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        module, attribute = COMMANDS[cmd_name]
+        command = getattr(importlib.import_module(module), attribute)
+        return command if isinstance(command, click.Command) else None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; an error becomes one message on stderr and exit status 3."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except ShimError as error:
+            failure = error
+        except Exception as error:  # noqa: BLE001 # the edge: no traceback may reach the user
+            failure = own_fault(error)
+        click.echo(failure.text().encode("utf-8", "surrogateescape").decode("utf-8", "replace"), err=True)
+        raise click.exceptions.Exit(BROKEN)
+
+
+@click.command(cls=Tool, help=HELP, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def main() -> None:
+    """The console script's entry point; the commands are in modules of their own."""
+
+
+if __name__ == "__main__":
+    main(prog_name="cgshimctl")

@@ -1,0 +1,288 @@
+"""`cgshimctl plan`: what an intercepted call would make of a configuration, without making it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from shim import apply, report, rewrite, settings
+from shim.cli import difference, findings, output, remedies, runtimes
+from shim.cli.hosts import view_of
+from shim.cli.output import heading, say, table
+from shim.errors import ShimError
+from shim.oci import document
+from shim.rules.base import KEPT
+from shim.values import Value
+
+if TYPE_CHECKING:
+    from shim.cli.runtimes import Runtime
+    from shim.oci.document import Document
+    from shim.rewrite import Rewrite
+
+SHAPE = """\b
+--json: one object
+  schema        1
+  config        the file's path
+  host          layout, layout_evidence
+  runtime       path, kind runc|crun|other, version "", origin
+  operation     create|update
+  cgroup_manager  cgroupfs|systemd|disabled
+  policy        value, origin
+  refused       true or false
+  refusal       null, or code, what, cause, evidence [TEXT], remedy [TEXT]
+  notes         [{field, effect, kind guard|hint, code, reason, lost (if anything is)}], kept ones included;
+                effect: kept, changed, dropped, unenforceable
+  edits         [{op set|remove, path, old, new}]
+  expectations  [{field, controller, version 1|2, file, value, rounding}] what the kernel has to show afterwards
+  diff          unified diff of the file, "" where nothing changes
+  output        the file that was written, null if none was
+"""
+
+
+class Planned(Value):
+    """One configuration's plan. refusal: None where the container would be started."""
+
+    made: Rewrite
+    runtime: Runtime
+    refusal: ShimError | None
+    text: str
+    written: str | None = None
+
+
+@click.command("plan", epilog=f"{SHAPE}\n{output.STATUSES}")
+@click.argument("config", metavar="CONFIG|BUNDLE")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
+@click.option("--host", metavar="DIR", help="Plan for a captured host (shim.host.capture) instead of this one.")
+@click.option("--runtime", metavar="runc|crun|PATH", help="The real runtime. Default: as the settings say.")
+@click.option("--policy", type=click.Choice(settings.POLICIES), help="Instead of the settings and the annotation.")
+@click.option(
+    "--operation",
+    type=click.Choice(["create", "update"]),
+    default="create",
+    show_default=True,
+    help="For update, CONFIG may also be a file for `update --resources`.",
+)
+@click.option(
+    "--cgroup-manager",
+    type=click.Choice(["cgroupfs", "systemd", "disabled"]),
+    help="Who makes the cgroup. Default: systemd where cgroupsPath reads like SLICE:PREFIX:NAME, else cgroupfs.",
+)
+@click.option("--output", "target", metavar="FILE", help="Write the new configuration there, atomically.")
+@click.pass_context
+def plan_command(ctx: click.Context, /, target: str | None, as_json: bool, **asked: Any) -> None:
+    """Show what cgshim would change in CONFIG (or BUNDLE/config.json), and why.
+
+    Fields that are honoured as they stand are left alone, and every other byte of the file stays as it is. The diff in
+    the text form is laid out for reading; the one of --json is exact.
+
+    With --output the new configuration is written; a refused one is not. The file that was read is overwritten only if
+    --output names it by the very same path.
+    """
+    planned = plan(asked)
+    if target is not None and planned.refusal is None:
+        write(planned, target)
+        planned = _with_output(planned, os.path.abspath(target))
+    if as_json:
+        output.emit(shape(planned))
+    else:
+        show(planned)
+    ctx.exit(output.REFUSED if planned.refusal else output.FINE)
+
+
+def plan(asked: dict[str, Any]) -> Planned:
+    """Read the document, look at the host, plan. Raises ShimError for what the runtime's path would refuse to read."""
+    configured = settings.load(os.environ)
+    runtime = runtimes.chosen(configured, asked["runtime"])
+    path = located(asked["config"])
+    loaded = document.load(document.read(path), path)
+    where = rewrite.WHOLE if asked["operation"] == "update" and _is_resources(loaded) else rewrite.RESOURCES
+    call = rewrite.Asked(
+        runtime=runtime.path,
+        family=runtime.family,
+        command=asked["operation"],
+        driver=asked["cgroup_manager"] or driver_of(loaded),
+    )
+    made = rewrite.of(loaded, where, call, configured, view_of(asked["host"]))
+    if asked["policy"]:
+        made = rewrite.Rewrite(**{**made.__dict__, "policy": asked["policy"], "policy_origin": "--policy"})
+    try:
+        rewrite.judge(made)
+    except ShimError as error:
+        if made.plan.problems:
+            raise
+        return Planned(made=made, runtime=runtime, refusal=error, text=loaded.text)
+    refusal = _by_runtime(made)
+    return Planned(made=made, runtime=runtime, refusal=refusal, text=loaded.text if refusal else made.text())
+
+
+def _by_runtime(made: Rewrite) -> ShimError | None:
+    """What the runtime itself refuses whatever the configuration says; an update does not look."""
+    why = findings.crun_refuses(made.host) if made.asked.family == "crun" else ""
+    if not why or made.asked.operation == "update":
+        return None
+    return ShimError(
+        findings.CRUN_HYBRID,
+        "crun would start no container on this host",
+        cause=why,
+        evidence=(f"cgroup layout {made.host.layout}: {made.host.layout_evidence}",),
+        remedy=(remedies.of(findings.CRUN_HYBRID, ""),),
+    )
+
+
+def located(config: str) -> str:
+    """Absolute path of the file: CONFIG itself, or config.json of a bundle."""
+    path = os.path.abspath(config)
+    return os.path.join(path, "config.json") if os.path.isdir(path) else path
+
+
+def _is_resources(loaded: Document) -> bool:
+    return "linux" not in loaded.value and "ociVersion" not in loaded.value
+
+
+def driver_of(loaded: Document) -> str:
+    """The cgroup driver that cgroupsPath is written for: SLICE:PREFIX:NAME is systemd's form."""
+    linux = loaded.value.get("linux")
+    path = linux.get("cgroupsPath") if isinstance(linux, dict) else None
+    return "systemd" if isinstance(path, str) and path.count(":") == 2 else "cgroupfs"
+
+
+def _with_output(planned: Planned, path: str) -> Planned:
+    return Planned(made=planned.made, runtime=planned.runtime, refusal=planned.refusal, text=planned.text, written=path)
+
+
+def write(planned: Planned, target: str) -> None:
+    """The new text at `target`, whole or not at all. Raises ShimError where it would hit the input by another name."""
+    source, path = planned.made.document.path, os.path.abspath(target)
+    try:
+        if not os.path.exists(path):
+            _write_new(path, planned.text)
+            return
+        if os.path.samefile(source, path) and source != path:
+            raise ShimError(
+                "output-is-input",
+                f"{target} is the file that was read, under another name",
+                evidence=(f"{os.path.realpath(path)} is {os.path.realpath(source)}",),
+                remedy=(f"to change it in place, name it as it was read: --output {source}",),
+            )
+        apply.replace(path, planned.text)
+    except OSError as error:
+        name = document.errno_name(error)
+        raise ShimError(
+            "unwritable-output",
+            f"{target} cannot be written: {name}",
+            evidence=(f"{error.filename or path}: {name}",),
+            remedy=("name a file in a directory that you may write to",),
+        ) from error
+
+
+def _write_new(path: str, text: str) -> None:
+    """A file of our own beside it, renamed when it is complete; config.json is world-readable, as engines have it."""
+    beside = f"{path}.cgshim-{os.getpid()}"
+    try:
+        with open(beside, "xb") as file:
+            file.write(text.encode("utf-8", "surrogateescape"))
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(beside, path)
+    except BaseException:
+        if os.path.exists(beside):
+            os.unlink(beside)
+        raise
+
+
+def shape(planned: Planned) -> dict[str, Any]:
+    """The object of --json."""
+    made = planned.made
+    about = report.Circumstances(
+        runtime=planned.runtime.path,
+        operation=made.asked.command,
+        policy=made.policy,
+        policy_origin=made.policy_origin,
+    )
+    return {
+        "config": made.document.path,
+        "host": {"layout": made.host.layout, "layout_evidence": made.host.layout_evidence},
+        "runtime": planned.runtime.shape(),
+        "operation": made.asked.operation,
+        "cgroup_manager": made.asked.driver,
+        "policy": {"value": made.policy, "origin": made.policy_origin},
+        "refused": planned.refusal is not None,
+        "refusal": _refusal(planned.refusal),
+        "notes": [report.note_object(note) for note in made.plan.notes],
+        "edits": report.build(made.plan, made.resources, made.host, about)["edits"],
+        "expectations": [
+            {name: getattr(e, name) for name in ("field", "controller", "version", "file", "value", "rounding")}
+            for e in made.plan.expectations
+        ],
+        "diff": difference.exact(made.document.text, planned.text, os.path.basename(made.document.path)),
+        "output": planned.written,
+    }
+
+
+def _refusal(error: ShimError | None) -> dict[str, Any] | None:
+    if error is None:
+        return None
+    texts = {"code": error.code, "what": error.what, "cause": error.cause}
+    return {**texts, "evidence": list(error.evidence), "remedy": list(error.remedy)}
+
+
+def show(planned: Planned) -> None:
+    """The same as text."""
+    made = planned.made
+    rows = [
+        ("file", made.document.path),
+        ("host", f"{made.host.layout} ({made.host.layout_evidence})"),
+        ("runtime", f"{planned.runtime.path or 'none found'} ({planned.runtime.origin})"),
+        ("policy", f"{made.policy} ({made.policy_origin})"),
+    ]
+    table(rows)
+    changes = made.plan.changes
+    if changes:
+        heading("What would change, and why")
+        table([(n.field, n.effect, n.reason, n.lost or "-") for n in changes], ("FIELD", "EFFECT", "REASON", "LOST"))
+    kept = kept_fields(made)
+    if kept:
+        say()
+        output.paragraph(f"Left as they stand: {', '.join(kept)}.")
+    _show_end(planned)
+
+
+def kept_fields(made: Rewrite) -> list[str]:
+    """The fields of the file that are honoured and that no edit touches; rules also speak of what others made."""
+    touched = [edit.path for edit in made.plan.edits]
+    fields = dict.fromkeys(note.field for note in made.plan.notes if note.effect == KEPT)
+    found = []
+    for field in fields:
+        section, _, rest = field.partition(".")
+        path = (section, *((rest,) if section == "unified" else rest.split(".") if rest else ()))
+        if _stands_in(made.resources, path) and not any(path[: len(edit)] == edit for edit in touched):
+            found.append(field)
+    return found
+
+
+def _stands_in(value: Any, path: tuple[str, ...]) -> bool:
+    for key in path:
+        if not isinstance(value, dict) or key not in value:
+            return False
+        value = value[key]
+    return True
+
+
+def _show_end(planned: Planned) -> None:
+    if planned.refusal:
+        heading("The container would be refused, and the file left as it is")
+        say(planned.refusal.text(), colour="red")
+        return
+    name = os.path.basename(planned.made.document.path)
+    lines, anew = difference.readable(planned.made.document.text, planned.text, name, output.columns())
+    if not lines:
+        heading("Nothing to change: the file is passed on byte for byte.")
+    else:
+        heading("The file, before and after" + (" (it is one long line; laid out here for reading)" if anew else ""))
+        for line in lines:
+            say(line, colour={"+": "green", "-": "red"}.get(line[:1]))
+    if planned.written:
+        say()
+        say(f"Written: {planned.written}")

@@ -1,0 +1,192 @@
+"""`cgshimctl report`: what was changed for a container, read from its annotation."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from shim import settings
+from shim.cli import output, runtimes
+from shim.cli.output import heading, say, table
+from shim.errors import ShimError
+from shim.oci import document
+from shim.report import ANNOTATION, SCHEMA
+
+if TYPE_CHECKING:
+    from shim.cli.runtimes import Runtime
+
+# Where runtimes keep their containers when engines call them: runc and crun themselves, podman and CRI-O among their
+# callers; containerd's namespaces; Docker's.
+ROOTS = ("/run/runc", "/run/crun", "/run/containerd/runc/*", "/run/docker/runtime-*/*")
+ROOTLESS = ("{}/runc", "{}/crun")  # below XDG_RUNTIME_DIR, rootless podman's too
+STATE_FILES = (("runc", "state.json"), ("crun", "status"))
+
+SHAPE = """\b
+--json: one object
+  schema     1
+  container  the id, null for a bundle
+  bundle     its directory
+  changed    true or false
+  report     null, or the object of the annotation io.cgshim.report:
+             schema, cgshim, host, runtime, operation, policy,
+             changes [{field, effect, kind, code, reason, lost}], edits [{op, path, old, new}]
+"""
+
+
+@click.command("report", epilog=f"{SHAPE}\n{output.STATUSES}")
+@click.argument("subject", metavar="ID|BUNDLE")
+@click.option("--runtime", metavar="PATH", help="The runtime to ask for the state of ID. Default: the one it is of.")
+@click.option("--root", metavar="DIR", help="The runtime's --root. Default: the places where engines keep theirs.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
+def report_command(subject: str, runtime: str | None, root: str | None, as_json: bool) -> None:
+    """Show what cgshim changed for the container ID, or in BUNDLE/config.json.
+
+    A bundle is recognised by its config.json, or by a slash in its name. Ids are looked for below /run/runc, /run/crun,
+    containerd's, Docker's and podman's directories.
+    """
+    if os.sep in subject or os.path.isfile(os.path.join(subject, "config.json")):
+        found = of_bundle(subject)
+    else:
+        found = of_container(subject, runtime, root)
+    if as_json:
+        output.emit(found)
+    else:
+        show(found)
+
+
+def of_bundle(path: str) -> dict[str, Any]:
+    """The report in a bundle's (or a file's) configuration."""
+    file = os.path.abspath(path)
+    file = os.path.join(file, "config.json") if not os.path.isfile(file) else file
+    loaded = document.load(document.read(file), file)
+    return _shape(None, os.path.dirname(file), loaded.value.get("annotations"), file)
+
+
+def of_container(container: str, runtime: str | None, root: str | None) -> dict[str, Any]:
+    """The report in a container's state, as its runtime tells it."""
+    places = [os.path.abspath(root)] if root else [place for place in roots() if _has(place, container)]
+    if not places:
+        raise _unknown(container, f"no runtime has it below {', '.join(_patterns())}")
+    if len(places) > 1:
+        raise ShimError(
+            "ambiguous-container",
+            f"there is more than one container {container}",
+            evidence=tuple(f"{place}/{container}" for place in places),
+            remedy=(f"say which: --root {places[0]}",),
+        )
+    state = _state(_runtime_of(os.path.join(places[0], container), runtime), places[0], container)
+    annotations = state.get("annotations")
+    bundle = str(state.get("bundle") or "")
+    return _shape(container, bundle, annotations, f"the state of {container}")
+
+
+def _patterns() -> list[str]:
+    below = os.environ.get("XDG_RUNTIME_DIR")
+    return [*ROOTS, *(place.format(below) for place in ROOTLESS if below)]
+
+
+def roots() -> list[str]:
+    """The directories that exist among the places where runtimes keep their containers."""
+    return [place for pattern in _patterns() for place in sorted(glob.glob(pattern))]
+
+
+def _has(root: str, container: str) -> bool:
+    return any(os.path.isfile(os.path.join(root, container, file)) for _, file in STATE_FILES)
+
+
+def _runtime_of(directory: str, wanted: str | None) -> Runtime:
+    """The runtime that wrote this state directory: each has a file of its own in it."""
+    configured = settings.load(os.environ)
+    chosen = runtimes.chosen(configured, wanted)
+    if wanted:
+        return chosen
+    kind = next((name for name, file in STATE_FILES if os.path.isfile(os.path.join(directory, file))), "")
+    return chosen if kind in ("", chosen.family) else runtimes.chosen(configured, kind)
+
+
+def _state(runtime: Runtime, root: str, container: str) -> dict[str, Any]:
+    argv = [runtimes.usable(runtime), "--root", root, "state", container]
+    try:
+        done = subprocess.run(argv, check=False, capture_output=True, timeout=runtimes.PATIENCE)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise _unknown(container, f"{' '.join(argv)}: {error}") from error
+    if done.returncode:
+        said = done.stderr.decode("utf-8", "replace").strip()
+        raise _unknown(container, f"{' '.join(argv)}: exit status {done.returncode}: {said}")
+    try:
+        state = json.loads(done.stdout)
+    except ValueError:
+        state = None
+    if not isinstance(state, dict):
+        raise _unknown(container, f"{' '.join(argv)}: printed no JSON object")
+    return state
+
+
+def _unknown(container: str, why: str) -> ShimError:
+    return ShimError(
+        "no-container",
+        f"nothing is known of a container {container}",
+        evidence=(why,),
+        remedy=("name the runtime's directory with --root, as the engine does", "or name the bundle's directory"),
+    )
+
+
+def _shape(container: str | None, bundle: str, annotations: Any, source: str) -> dict[str, Any]:
+    text = annotations.get(ANNOTATION) if isinstance(annotations, dict) else None
+    value = None
+    if text is not None:
+        value = _parsed(text, source)
+    return {"container": container, "bundle": bundle, "changed": value is not None, "report": value}
+
+
+def _parsed(text: Any, source: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text) if isinstance(text, str) else None
+    except ValueError:
+        value = None
+    if not isinstance(value, dict) or value.get("schema") != SCHEMA:
+        raise ShimError(
+            "bad-report",
+            f"{source}: annotation {ANNOTATION} is no report that this version can read",
+            evidence=(f"{ANNOTATION}: {str(text)[:80]}",),
+            remedy=("read it with the cgshimctl of the version that wrote it",),
+        )
+    return value
+
+
+def show(found: dict[str, Any]) -> None:
+    """The same as text."""
+    report = found["report"]
+    rows = [("container", found["container"]), ("bundle", found["bundle"])]
+    if report:
+        names = (("host", "host"), ("runtime", "runtime"), ("operation", "operation"), ("policy", "policy"))
+        rows += [(title, str(report.get(key, ""))) for title, key in names]
+        rows.append(("written by", f"cgshim {report.get('cgshim', '')}"))
+    table([(title, value) for title, value in rows if value])
+    if not report:
+        heading("Nothing was changed.")
+        return
+    changes = [
+        [str(note.get(key, "")) for key in ("field", "effect", "reason")] + [str(note.get("lost") or "-")]
+        for note in report.get("changes") or []
+    ]
+    if changes:
+        heading("What was changed, and why")
+        table(changes, ("FIELD", "EFFECT", "REASON", "LOST"))
+    edits = [
+        (str(edit.get("op")), str(edit.get("path")), _value(edit, "old"), _value(edit, "new"))
+        for edit in report.get("edits") or []
+    ]
+    if edits:
+        heading("Edits in config.json")
+        table(edits, ("EDIT", "PATH", "BEFORE", "AFTER"))
+    say()
+
+
+def _value(edit: dict[str, Any], key: str) -> str:
+    return json.dumps(edit[key]) if key in edit else "-"

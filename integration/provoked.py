@@ -1,0 +1,112 @@
+"""Provokes a failure with a bare runtime in a private mount namespace and explains it there.
+
+Run as a program inside `unshare --mount` it reads a request from standard input and prints the answer::
+
+    {"argv": ["runc", ...], "cwd": "...", "context": {...}}  ->  {"status": 1, "text": "...", "code": "...", ...}
+
+The facts have to be gathered where the failure happened: the layout exists only in that namespace.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+CGROUP = Path("/sys/fs/cgroup")
+# What makes of this host, inside the namespace, the layout that a provocation wants.
+LAYOUTS = {
+    "host": "true",
+    "legacy": "if mountpoint -q /sys/fs/cgroup/unified; then umount /sys/fs/cgroup/unified; fi",
+    "unified": "umount -R /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup",
+}
+NAMESPACES = [{"type": kind} for kind in ("pid", "network", "ipc", "uts", "mount")]
+QUIET = ["nosuid", "noexec", "nodev"]
+MOUNTS: list[dict[str, Any]] = [
+    {"destination": "/proc", "type": "proc", "source": "proc"},
+    {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755"]},
+    {
+        "destination": "/dev/pts",
+        "type": "devpts",
+        "source": "devpts",
+        "options": ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
+    },
+    {"destination": "/dev/mqueue", "type": "mqueue", "source": "mqueue", "options": QUIET},
+    {"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": [*QUIET, "ro"]},
+]
+SECONDS = 60
+
+
+def whole_config(rootfs: str, cgroups_path: str) -> dict[str, Any]:
+    """A config.json with the mounts and namespaces that engines use, and no limits."""
+    return {
+        "ociVersion": "1.0.2",
+        "process": {"user": {"uid": 0, "gid": 0}, "args": ["/bin/true"], "env": ["PATH=/bin"], "cwd": "/"},
+        "root": {"path": rootfs, "readonly": False},
+        "mounts": json.loads(json.dumps(MOUNTS)),
+        "linux": {"namespaces": list(NAMESPACES), "cgroupsPath": cgroups_path, "resources": {}},
+    }
+
+
+def provoke(prepare: str, before: tuple[str, ...], request: dict[str, Any]) -> dict[str, Any]:
+    """Run this file in a private mount namespace, after `prepare` and under `before`; its answer."""
+    script = f'{{ {prepare}; }} >&2 </dev/null\nexec "$@"'
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-e", "-c", script, "sh", *before, sys.executable, "-m", "integration.provoked"],
+        check=False,
+        input=json.dumps(request),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=SECONDS,
+    )
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def remove_cgroups(name: str) -> list[str]:
+    """Remove the cgroup `name` and all below it from every hierarchy; what could not be removed."""
+    left = []
+    for hierarchy in (CGROUP, *CGROUP.iterdir()):
+        top = hierarchy / name
+        for directory, _, _ in os.walk(top, topdown=False):
+            try:
+                os.rmdir(directory)
+            except OSError as error:
+                left.append(f"{directory}: {error}")
+        if top.exists() and not (top / "cgroup.procs").exists():
+            shutil.rmtree(top)  # crun made an ordinary directory in the tmpfs
+    return left
+
+
+def main() -> None:
+    """Inside the namespace: run, explain."""
+    from shim.diagnose.diagnosis import Context
+    from shim.diagnose.explain import explain
+    from shim.diagnose.render import as_dict, render
+    from shim.host.view import View
+
+    request = json.load(sys.stdin)
+    done = subprocess.run(
+        request["argv"],
+        check=False,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        cwd=request["cwd"],
+        timeout=SECONDS - 10,
+    )
+    text = done.stderr + done.stdout
+    diagnosis = explain(text, Context(view=View(), **request["context"]))
+    answer = {"status": done.returncode, "text": text, "rendered": render(diagnosis), **as_dict(diagnosis)}
+    json.dump(answer, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

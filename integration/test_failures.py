@@ -1,0 +1,155 @@
+"""Failures provoked with the bare runtimes of this host: the diagnosis has the code, and evidence read on the spot."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from integration.bundle import find_busybox, make_bundle
+from integration.capabilities import busybox_problem, require, root_problem
+from integration.containers import find_runtime
+from integration.provocations import DEVICES, LAYOUT, LIMITS, PRIVILEGES, TREE, Provocation
+from integration.provocations_mounts import FOREIGN, MOUNTS, USERS
+from integration.provoked import CGROUP, LAYOUTS, provoke, remove_cgroups, whole_config
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROWS = [*LAYOUT, *TREE, *LIMITS, *DEVICES, *PRIVILEGES, *MOUNTS, *USERS]
+CASES = [(row, runtime) for row in ROWS for runtime in sorted(row.expect)]
+FOREIGN_CASES = [(row, runtime) for row in FOREIGN for runtime in sorted(row.expect)]
+SYS_RESOURCE = 24
+
+
+def _ids(value: object) -> str:
+    return value.name if isinstance(value, Provocation) else str(value)
+
+
+def _layout_problem() -> str:
+    """Why this host is not the v1 host with a left-over cgroup2 tree that the table is written for."""
+    if not (CGROUP / "devices" / "cgroup.procs").exists():
+        return "/sys/fs/cgroup/devices is no v1 hierarchy"
+    mounted = (CGROUP / "unified" / "cgroup.controllers").exists()
+    return "" if mounted else "/sys/fs/cgroup/unified is not mounted"
+
+
+def _straggler_problem() -> str:
+    found = (CGROUP / "unified" / "cgroup.controllers").read_text().split()
+    return "" if found == ["hugetlb"] else f"cgroup2 has {found}, the rows are written for hugetlb"
+
+
+def _capability_problem() -> str:
+    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    held = int(lines["CapEff"], 16) >> SYS_RESOURCE & 1
+    return "CAP_SYS_RESOURCE is held, so nothing is refused" if held else ""
+
+
+NEEDS = {
+    "nproc": _capability_problem,
+    "oom-score": _capability_problem,
+    "v2-memlock": _capability_problem,
+    "capability": _capability_problem,
+}
+
+
+@pytest.fixture
+def own() -> Iterator[str]:
+    """A cgroup name of the test's own; everything below it is removed from every hierarchy."""
+    name = f"cgshim-failures-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+    control = CGROUP / "unified" / "cgroup.subtree_control"
+    before = control.read_text().split() if control.exists() else []
+    yield name
+    left = remove_cgroups(name)
+    for controller in set(control.read_text().split()) - set(before) if control.exists() else ():
+        control.write_text(f"-{controller}")
+    assert left == []
+
+
+def _requirements(row: Provocation, runtime: str) -> None:
+    require("root", root_problem())
+    require("busybox", busybox_problem())
+    require("v1 layout", _layout_problem())
+    require("hugetlb on cgroup2", _straggler_problem())
+    require(runtime, "" if find_runtime(runtime) else f"{runtime} is not installed")
+    require("no CAP_SYS_RESOURCE", NEEDS.get(row.name, str)())
+
+
+def _run(row: Provocation, runtime: str, top: Path, own: str) -> dict[str, Any]:
+    """Prepare the test's directory and namespace, run the row, return the answer."""
+    top.chmod(0o755)
+    bundle = make_bundle(top / "bundle", find_busybox())
+    rootfs = top / "rootfs"
+    (bundle.path / "rootfs").rename(rootfs)
+    for name in ("src", "empty"):
+        (top / name).mkdir()
+    (rootfs / "etc" / "dir").mkdir()
+    for path, mode in ((top / "file", 0o644), (rootfs / "etc" / "plain", 0o644), (rootfs / "etc" / "program", 0o755)):
+        path.write_text("x\n")
+        path.chmod(mode)
+    config = whole_config(str(rootfs), f"/{own}/c")
+    row.change(config)
+    config = json.loads(json.dumps(config).replace("$TOP", str(top)))
+    bundle.write(config)
+    container = f"{own}-x"
+    root = ("--root", str(top / "state"))
+    layout = LAYOUTS[row.layout or ("legacy" if runtime == "crun" else "host")]
+    prepare = f"{layout}; {row.prepare}".replace("$TOP", str(top)).replace("$OWN", f"/{own}")
+    context = {
+        "config": config,
+        "runtime": runtime,
+        "bundle": str(bundle.path),
+        "cgroups_path": config["linux"]["cgroupsPath"],
+        "command": "run",
+        "container": container,
+    }
+    argv = [find_runtime(runtime), *root, *row.flags, "run", container]
+    return provoke(prepare, row.before, {"argv": argv, "cwd": str(bundle.path), "context": context})
+
+
+@pytest.fixture
+def top(tmp_path: Path) -> Path:
+    """A directory that the ids of a user namespace may search, from the root down."""
+    for directory in (tmp_path, *tmp_path.parents):
+        if directory.stat().st_uid == os.geteuid() and not directory.stat().st_mode & 0o001:
+            directory.chmod(0o755)
+    return tmp_path
+
+
+@pytest.mark.parametrize(("row", "runtime"), CASES, ids=_ids)
+def test_a_provoked_failure_is_explained(row: Provocation, runtime: str, top: Path, own: str) -> None:
+    """The runtime's real words and the facts at that moment give the expected code, confirmed by the evidence."""
+    _requirements(row, runtime)
+    code, evidence = row.expect[runtime]
+    answer = _run(row, runtime, top, own)
+    wanted = evidence.replace("$TOP", str(top))
+    assert answer["status"] != 0
+    assert (answer["code"], answer["ours"]) == (code, True), answer
+    assert wanted in "\n".join(answer["evidence"]), answer
+    assert answer["confirmed"] is bool(answer["evidence"])
+    assert answer["rendered"].isascii()
+    assert len(answer["rendered"]) <= 1900
+    assert len(answer["rendered"].splitlines()[0]) <= 200
+
+
+@pytest.mark.parametrize(("row", "runtime"), FOREIGN_CASES, ids=_ids)
+def test_what_is_not_ours_passes_through(row: Provocation, runtime: str, top: Path, own: str) -> None:
+    """A failure of the image, of a hook or of the user's configuration is returned exactly as the runtime gave it."""
+    _requirements(row, runtime)
+    answer = _run(row, runtime, top, own)
+    assert answer["status"] != 0
+    assert (answer["code"], answer["ours"]) == (row.expect[runtime][0], False), answer
+    assert answer["rendered"] == answer["text"]
+
+
+@pytest.mark.parametrize("runtime", ["runc", "crun"])
+def test_the_unchanged_configuration_starts(runtime: str, top: Path, own: str) -> None:
+    """What every row changes works unchanged, so the row's change is what fails."""
+    row = FOREIGN[-1]
+    _requirements(row, runtime)
+    answer = _run(row, runtime, top, own)
+    assert (answer["status"], answer["text"]) == (0, "")

@@ -1,0 +1,203 @@
+"""Checkpoint and restore: the runtime hands on only "criu failed", the cause stands in CRIU's log."""
+
+from __future__ import annotations
+
+from shim.diagnose.checks import criu as look
+from shim.diagnose.entry import EINVAL, ENOENT, EPERM, Entry
+
+FAILED = (
+    r"criu failed: type (?P<stage>\w+) errno \d+\s+log file: (?P<log>/\S+)",
+    r"CRIU (?:checkpointing|restoring) failed -?\d+\.?\s+Please check CRIU logfile (?P<log2>/\S+)",
+)
+TID = r"seccomp: Can't find entry on tid_real (?P<tid>\d+)"
+CHECK = "criu check --all names what is missing"
+
+ENTRIES = (
+    Entry(
+        code="criu-plugin-against-freezer",
+        title="the CUDA plugin of CRIU does not work with a frozen container",
+        patterns=(r"One or more plugins are incompatible with the freezer cgroup",),
+        ambiguous=(TID, FAILED[0]),
+        verdict="CRIU's CUDA plugin refuses the frozen container, and CRIU 4.0 then fails with a misleading seccomp error",
+        cause="The engine freezes the container before the dump. The plugin cannot work with that; CRIU 4.0 loses the "
+        "error, goes on without any task and stumbles in the seccomp code. Seccomp, the user and capabilities have "
+        "nothing to do with it, and the container need not use a GPU.",
+        remedy=(
+            "Upgrade CRIU to 4.1 or later (4.0 is affected, 3.19 and earlier have no such plugin): criu --version",
+            "or move the plugin away where no GPU is used: mv /usr/lib/criu/cuda_plugin.so /root/",
+        ),
+        reference="https://github.com/checkpoint-restore/criu/issues/2508",
+        confirm=look.incompatible_plugin,
+        rank=20,
+    ),
+    Entry(
+        code="criu-task-not-seized",
+        title="CRIU's seccomp collector finds no task",
+        patterns=(TID,),
+        ambiguous=(FAILED[0],),
+        verdict="CRIU failed before it reached seccomp: it has no record of thread {tid}",
+        cause="The seccomp line is a symptom: the tasks were not seized. The cause stands earlier in the log; with "
+        "CRIU 4.0 it is often a plugin that refuses a frozen container.",
+        remedy=("grep -n Error dump.log | head; criu --version; ls /usr/lib/criu/*.so",),
+        reference="https://github.com/checkpoint-restore/criu/pull/2514",
+        confirm=look.logged(r"Can't find entry on tid_real"),
+        rank=40,
+    ),
+    Entry(
+        code="criu-seccomp-not-supported",
+        title="the kernel cannot suspend or dump seccomp",
+        patterns=(
+            rf"suspending seccomp failed: (?:{EINVAL}|{EPERM})",
+            r"Kernel doesn't support PTRACE_O_SUSPEND_SECCOMP",
+            r"Dumping seccomp filters not supported",
+        ),
+        ambiguous=(FAILED[0],),
+        verdict="CRIU cannot suspend seccomp: the kernel lacks it, or CRIU may not do it from here",
+        cause="It needs CONFIG_CHECKPOINT_RESTORE, Linux 4.3 or later, and CAP_SYS_ADMIN without a seccomp filter on "
+        "CRIU itself.",
+        remedy=(CHECK, "or start the container with --security-opt seccomp=unconfined before the checkpoint"),
+        reference="https://github.com/checkpoint-restore/criu/issues/112",
+        confirm=look.logged(r"suspending seccomp failed"),
+        rank=45,
+    ),
+    Entry(
+        code="criu-seccomp-mode-unknown",
+        title="CRIU meets a seccomp mode that it does not know",
+        patterns=(r"seccomp: Unknown seccomp mode (?P<mode>-?\d+)", r"SECCOMP_MODE_FILTER not currently supported"),
+        ambiguous=(FAILED[0],),
+        verdict="CRIU does not know the seccomp mode of the container's processes",
+        cause="The checkpoint was made by a newer CRIU, or the CRIU in use is older than seccomp filters (1.8).",
+        remedy=("Use the same CRIU version for checkpoint and restore: criu --version",),
+        reference="https://github.com/checkpoint-restore/criu/issues/25",
+        confirm=look.logged(r"Unknown seccomp mode|SECCOMP_MODE_FILTER"),
+        rank=45,
+    ),
+    Entry(
+        code="criu-older-than-kernel",
+        title="CRIU does not understand this kernel's vDSO",
+        patterns=(r"vdso: Unexpected rt vDSO area bounds", r"Failed to fill self vdso symtable"),
+        ambiguous=FAILED,
+        verdict="this CRIU is too old for this kernel: it does not understand the kernel's vDSO",
+        cause="The layout of the vDSO changes between kernels, and CRIU must know it even to start.",
+        remedy=("Upgrade CRIU: criu --version; uname -r; criu check",),
+        reference="https://github.com/checkpoint-restore/criu/releases",
+        confirm=look.logged(r"vDSO area bounds|vdso symtable"),
+        rank=42,
+    ),
+    Entry(
+        code="criu-kernel-features-missing",
+        title="the kernel lacks what CRIU needs",
+        patterns=(
+            r"Could not initialize kernel features detection",
+            r"kerndat_\w+ failed when initializing kerndat",
+            r"some kernel features are missing",
+        ),
+        ambiguous=FAILED,
+        verdict="CRIU cannot work here: its detection of kernel features failed",
+        cause="The kernel lacks CONFIG_CHECKPOINT_RESTORE or a feature that this CRIU needs, or CRIU may not look.",
+        remedy=(CHECK, "grep CHECKPOINT_RESTORE /boot/config-$(uname -r)"),
+        reference="https://criu.org/Linux_kernel",
+        confirm=look.logged(r"initializing kerndat|kernel features"),
+        rank=44,
+    ),
+    Entry(
+        code="criu-not-installed",
+        title="CRIU is not installed",
+        patterns=(
+            rf"CRIU version check failed: fork/exec (?P<path>\S+): {ENOENT}",
+            r"CRIU version check failed: exec: \\?\"criu\\?\": executable file not found",
+            r"could not load `?libcriu\.so",
+        ),
+        verdict="CRIU, which does the checkpoint, is not installed or not where {runtime} looks for it",
+        cause="Runtimes call CRIU for checkpoint and restore; it is a package of its own.",
+        remedy=("apt-get install criu (dnf install criu)", "runc: --criu <path> names another place"),
+        reference="https://criu.org/Installation",
+        confirm=look.no_criu,
+    ),
+    Entry(
+        code="criu-does-not-answer",
+        title="what is called as CRIU does not answer",
+        patterns=(r"CRIU version check failed: read criu-xprt-cln",),
+        verdict="the program called as CRIU ended without an answer",
+        cause="CRIU crashed at its start, or the file is something else.",
+        remedy=("criu --version; criu check",),
+        reference="https://criu.org/Check_the_kernel",
+    ),
+    Entry(
+        code="criu-too-old",
+        title="the runtime needs a newer CRIU",
+        patterns=(
+            r"CRIU version (?P<version>\d+) must be (?P<needed>\d+) or higher",
+            r"CRIU version too old\.? need at least (?P<needed2>[\d.]+)",
+        ),
+        verdict="this CRIU is older than {runtime} needs",
+        cause="The interface between runtime and CRIU has a minimum version.",
+        remedy=("Upgrade CRIU: criu --version",),
+        reference="https://criu.org/Installation",
+    ),
+    Entry(
+        code="criu-tcp-connection",
+        title="open TCP connections are dumped only when asked for",
+        patterns=(r"Connected TCP socket, consider using --tcp-established",),
+        ambiguous=FAILED,
+        verdict="the container has open TCP connections, which CRIU dumps only with --tcp-established",
+        cause="Restoring a connection needs its address, so CRIU wants to be told.",
+        remedy=("podman container checkpoint --tcp-established; runc checkpoint --tcp-established",),
+        reference="https://criu.org/TCP_connection",
+        confirm=look.logged(r"Connected TCP socket"),
+        rank=45,
+    ),
+    Entry(
+        code="criu-external-mount",
+        title="a mount of the container is not known to CRIU",
+        patterns=(
+            r"mnt: \d+:[^\n]* doesn't have a proper root mount",
+            r"unable to resolve external bind mount `(?P<path>[^`\n]*)` under rootfs",
+        ),
+        ambiguous=FAILED,
+        verdict="CRIU cannot find the other side of one of the container's mounts",
+        cause="A mount from outside must be declared as external, and must exist again at the restore.",
+        remedy=("Make the mount's source and destination exist as at the checkpoint; keep its path unchanged.",),
+        reference="https://criu.org/External_bind_mounts",
+        confirm=look.logged(r"proper root mount|external bind mount"),
+        rank=45,
+    ),
+    Entry(
+        code="criu-pid-in-use",
+        title="a PID of the checkpoint is already in use",
+        patterns=(
+            r"Can't fork for (?P<pid>\d+): File exists",
+            r"Pid (?P<pid2>\d+) do(?:es)? not match expected",
+        ),
+        ambiguous=FAILED,
+        verdict="a process ID of the checkpoint is already in use",
+        cause="A restored process keeps its ID; without a PID namespace of its own it competes with the host's.",
+        remedy=("Stop the original container first, or restore into a PID namespace of its own.",),
+        reference="https://criu.org/When_C/R_fails",
+        confirm=look.logged(r"Can't fork for \d+: File exists|not match expected"),
+        rank=45,
+    ),
+    Entry(
+        code="runtime-without-criu",
+        title="the runtime was built without CRIU",
+        patterns=(
+            r"unknown command (?:checkpoint|restore)",
+            r"Checkpoint/Restore not supported|CRIU support not built in",
+        ),
+        verdict="{runtime} was built without checkpoint and restore",
+        cause="Some distributions build crun without CRIU; crun --version shows +CRIU where it is in.",
+        remedy=("Use runc for this container, or a crun built with CRIU.",),
+        reference="https://github.com/containers/crun",
+    ),
+    Entry(
+        code="criu-failed",
+        title="CRIU failed for another reason",
+        patterns=FAILED,
+        verdict="CRIU failed ({stage}); the first errors of its log say why",
+        cause="Runtimes do not hand CRIU's reason on; it stands in {log}.",
+        remedy=("grep -n Error {log} | head", CHECK),
+        reference="https://criu.org/When_C/R_fails",
+        confirm=look.first_error,
+        rank=70,
+    ),
+)

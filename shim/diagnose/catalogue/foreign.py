@@ -1,0 +1,109 @@
+"""Failures that are neither about mounts nor about cgroups: they pass through exactly as they came."""
+
+from __future__ import annotations
+
+from shim.diagnose.entry import EACCES, ENOENT, EPERM, Entry
+
+
+def _foreign(code: str, title: str, *patterns: str, remedy: str = "") -> Entry:
+    return Entry(
+        code=code,
+        title=title,
+        patterns=patterns,
+        verdict=title,
+        cause="This is not about mounts or cgroups; the runtime's own message is passed on unchanged.",
+        remedy=(remedy,) if remedy else (),
+        reference="",
+        ours=False,
+    )
+
+
+ENTRIES = (
+    _foreign(
+        "image-command-not-found",
+        "the command does not exist in the image",
+        r"exec: \\?\"(?!criu)[^\"\n]*\\?\": (?:executable file not found|stat [^\n]*" + ENOENT + ")",
+        r"executable file `[^`\n]*` not found",
+        r"\bexec(?:ve)? (?!container)\S+: " + ENOENT,
+        remedy="Correct the command, or install it in the image.",
+    ),
+    _foreign(
+        "image-command-not-executable",
+        "the command cannot be executed",
+        rf"exec: \\?\"[^\"\n]*\\?\": (?:{EACCES}|{EPERM}|is a directory)",
+        rf"^(?:crun: )?open executable: (?:{EACCES}|{EPERM})",
+        remedy="chmod +x the command in the image.",
+    ),
+    _foreign(
+        "image-for-another-machine",
+        "the command is no program for this machine",
+        r"\bexec[^\n]*: exec format error",
+        remedy="Use an image for this architecture, or put an interpreter line into the script.",
+    ),
+    _foreign(
+        "image-user-unknown",
+        "the user does not exist in the image",
+        r"unable to find user \S+: no matching entries in passwd file",
+        r"unable to find (?:group|user) ",
+        remedy="Name a user of the image, or a number.",
+    ),
+    _foreign(
+        "working-directory-unusable",
+        "the working directory cannot be entered",
+        r"chdir to cwd \(\\?\"[^\"\n]*\\?\"\) set in config\.json failed",
+        r"\bchdir `?[^`\n]*`?: (?:" + ENOENT + "|" + EACCES + ")",
+        remedy="Correct process.cwd (docker: --workdir).",
+    ),
+    _foreign(
+        "container-exists",
+        "a container of this name exists already",
+        r"container with (?:given )?ID (?:`[^`]*` )?already exists",
+        r"container `[^`\n]*` already exists",
+        remedy="Delete the old container, or choose another id.",
+    ),
+    _foreign(
+        "container-does-not-exist",
+        "there is no container of this name",
+        r"container (?:\\?\"?[\w.-]*\\?\"? )?does not exist",
+        r"error opening file `[^`\n]*/status`: " + ENOENT,
+    ),
+    _foreign(
+        "hook-failed",
+        "a hook of the container failed",
+        r"error running (?:\w+ )?hook",
+        r"error executing hook",
+        remedy="Run the hook by hand; its path stands under hooks in config.json.",
+    ),
+    _foreign(
+        "capability-not-held",
+        "a capability cannot be given, because the caller does not have it",
+        r"unable to apply caps: " + EPERM,
+        r"\bcapset: " + EPERM,
+        remedy="Remove the capability from process.capabilities (docker: --cap-drop).",
+    ),
+    _foreign(
+        "sysctl-refused",
+        "a sysctl cannot be set for this container",
+        r"sysctl \\?\"[^\"\n]*\\?\" is not in a separate kernel namespace",
+        r"the sysctl `[^`\n]*` is not namespaced",
+        r"open /proc/sys/(?!kernel/cap_last_cap)[^\n:]*: (?:" + ENOENT + "|" + EACCES + ")",
+        remedy="Remove it from linux.sysctl.",
+    ),
+    _foreign(
+        "seccomp-profile-invalid",
+        "the seccomp profile is not valid",
+        r"is not a valid action for seccomp",
+        r"invalid seccomp action",
+        remedy="Correct linux.seccomp.",
+    ),
+    _foreign(
+        "bundle-invalid",
+        "the bundle or its config.json cannot be read",
+        r"JSON specification file config\.json not found",
+        r"malformed spec file",
+        r"cannot parse (?:configuration|config\.json)",
+        r"error opening file `[^`\n]*config\.json`",
+        r"wrong rlimit value: |invalid rlimit `",
+        remedy="Correct config.json.",
+    ),
+)

@@ -1,0 +1,239 @@
+"""Block I/O, huge pages, network, RDMA, pids and devices."""
+
+from __future__ import annotations
+
+from shim.diagnose.checks import devices as look
+from shim.diagnose.checks.configured import asked, asked_for
+from shim.diagnose.entry import EINVAL, ENODEV, ENOENT, EOPNOTSUPP, EPERM, ERANGE, Entry, named, opening, writing
+
+BLKIO = "Linux Documentation/admin-guide/cgroup-v1/blkio-controller.rst"
+IO = "Linux Documentation/admin-guide/cgroup-v2.rst, IO"
+PIDS = "Linux Documentation/admin-guide/cgroup-v1/pids.rst"
+DEVICES = "Linux Documentation/admin-guide/cgroup-v1/devices.rst"
+SPEC = "OCI runtime-spec, config-linux.md, Block IO"
+WEIGHTS = r"(?:blkio\.(?:bfq\.)?weight|io\.(?:bfq\.)?weight)"
+WEIGHT_DEVICE = r"(?:blkio\.(?:bfq\.)?weight_device|io\.bfq\.weight)"
+
+ENTRIES = (
+    Entry(
+        code="io-weight-without-bfq",
+        title="v1 has no weight file without the BFQ scheduler",
+        patterns=(opening(r"blkio\.(?:bfq\.)?weight", ENOENT),),
+        verdict="blockIO.weight cannot be set: this host has no {file}",
+        cause="The CFQ scheduler left the kernel in 5.0; only BFQ has weights on v1, as blkio.bfq.weight. crun before "
+        "1.8.2 does not know that name.",
+        remedy=(
+            "modprobe bfq; echo bfq > /sys/block/<disk>/queue/scheduler",
+            "or start without --blkio-weight; with crun upgrade to 1.8.2 or later",
+        ),
+        reference="https://github.com/opencontainers/runc/pull/3010",
+        confirm=look.no_weight_file,
+    ),
+    Entry(
+        code="io-weight-not-in-kernel",
+        title="cgroup2 has no io.weight",
+        ambiguous=(opening(r"io\.weight", ENOENT),),
+        verdict="blockIO.weight cannot be set: the io controller is there, but this kernel has no io.weight",
+        cause="io.weight needs CONFIG_BLK_CGROUP_IOCOST or the BFQ scheduler. podman shows this failure as "
+        "a command that was not found.",
+        remedy=("Start without --blkio-weight, or: modprobe bfq",),
+        reference=IO,
+        confirm=look.no_io_weight,
+        rank=40,
+    ),
+    Entry(
+        code="io-weight-device-without-bfq",
+        title="weights per device need BFQ on that device",
+        patterns=(
+            writing(WEIGHT_DEVICE, EOPNOTSUPP),
+            rf"\bopen(?:at2|ing file)? {named(WEIGHT_DEVICE)}(?: for writing)?: {ENOENT}",
+        ),
+        ambiguous=(rf"\bopen {named(r'io.weight')}: {ENOENT}",),
+        verdict="blockIO.weightDevice cannot be set: the disk does not use the BFQ scheduler ({file})",
+        cause="Only BFQ takes a weight per device.",
+        remedy=("echo bfq > /sys/block/<disk>/queue/scheduler, or start without --blkio-weight-device",),
+        reference="https://github.com/opencontainers/runc/issues/3529",
+        confirm=asked("blockIO", "weightDevice"),
+        rank=45,
+    ),
+    Entry(
+        code="io-leaf-weight-removed",
+        title="leaf weights no longer exist",
+        patterns=(
+            r"cannot set leaf_weight with cgroupv2",
+            opening(r"blkio\.leaf_weight(?:_device)?", ENOENT),
+        ),
+        verdict="blockIO.leafWeight does not exist on this host",
+        cause="Leaf weights belonged to the CFQ scheduler, which left the kernel in 5.0.",
+        remedy=("Remove blockIO.leafWeight.",),
+        reference=BLKIO,
+        confirm=asked_for(("blockIO", "leafWeight"), ("blockIO", "weightDevice")),
+    ),
+    Entry(
+        code="io-weight-out-of-range",
+        title="blockIO.weight is out of range",
+        patterns=(writing(WEIGHTS, EINVAL), writing(WEIGHTS, ERANGE)),
+        verdict="blockIO.weight is out of range: 10 to 1000 is allowed",
+        cause="Smaller values underflow when the runtime converts them for io.weight.",
+        remedy=("Set blockIO.weight (docker: --blkio-weight) between 10 and 1000.",),
+        reference=SPEC,
+        confirm=look.weight_out_of_range,
+    ),
+    Entry(
+        code="io-device-unknown",
+        title="a throttle names a device that does not exist",
+        patterns=(
+            writing(r"(?:blkio\.throttle\.\w+|io\.max)", ENODEV),
+            rf"\bwrite [`](?P<file>[rw](?:bps|iops))[`]: {ENODEV}",
+        ),
+        verdict="blockIO throttles a device that this host does not have, or a partition of one ({file})",
+        cause="Limits apply to whole disks, named by major and minor number.",
+        remedy=("lsblk -d -o NAME,MAJ:MIN shows the disks; correct --device-read-bps and its like",),
+        reference=SPEC,
+        confirm=look.unknown_disk,
+    ),
+    Entry(
+        code="hugetlb-page-size-unknown",
+        title="the kernel has no huge pages of this size",
+        patterns=(opening(r"hugetlb\.\w+\.(?:rsvd\.)?(?:max|limit_in_bytes)", ENOENT),),
+        verdict="this host has no huge pages of the size asked for: {file} does not exist",
+        cause="Each supported size has its own interface file.",
+        remedy=("ls /sys/kernel/mm/hugepages shows the sizes; correct hugepageLimits",),
+        reference="Linux Documentation/admin-guide/cgroup-v1/hugetlb.rst",
+        confirm=look.page_sizes,
+    ),
+    Entry(
+        code="network-on-cgroup2",
+        title="cgroup2 has no network classes or priorities",
+        patterns=(r"network limits not supported on cgroupv2",),
+        verdict="linux.resources.network does not exist on cgroup2",
+        cause="net_cls and net_prio are v1 controllers; crun refuses the field, runc ignores it.",
+        remedy=("Remove it; use tc or eBPF with cgroup2 paths instead.",),
+        reference="Linux Documentation/admin-guide/cgroup-v2.rst, Misc",
+        confirm=asked("network"),
+    ),
+    Entry(
+        code="network-interface-unknown",
+        title="a network priority names an unknown interface",
+        patterns=(writing(r"net_prio\.ifpriomap", ENODEV),),
+        verdict="linux.resources.network.priorities names an interface that does not exist here",
+        cause="Priorities are set in the network namespace of the runtime, not of the container.",
+        remedy=("ip link shows the interfaces; correct the name",),
+        reference="Linux Documentation/admin-guide/cgroup-v1/net_prio.rst",
+        confirm=look.unknown_interface,
+    ),
+    Entry(
+        code="rdma-device-unknown",
+        title="an RDMA limit names an unknown device",
+        patterns=(writing(r"rdma\.max", ENODEV),),
+        verdict="linux.resources.rdma names a device that this host does not have",
+        cause="The kernel knows only registered RDMA devices. crun ignores the field altogether.",
+        remedy=("ls /sys/class/infiniband; correct or remove the device",),
+        reference="Linux Documentation/admin-guide/cgroup-v1/rdma.rst",
+        confirm=look.unknown_rdma,
+    ),
+    Entry(
+        code="pids-limit-above-maximum",
+        title="pids.limit is above the kernel's maximum",
+        ambiguous=(writing(r"pids\.max", EINVAL),),
+        verdict="pids.limit is above the kernel's maximum of 4194304 (EINVAL)",
+        cause="No more processes than that can exist at all.",
+        remedy=("Set pids.limit to -1 for no limit (docker: --pids-limit -1).",),
+        reference=PIDS,
+        confirm=look.pids_too_many,
+    ),
+    Entry(
+        code="pids-limit-negative",
+        title="crun before 1.13 cannot write pids.limit -1 on v1",
+        ambiguous=(writing(r"pids\.max", EINVAL),),
+        verdict="this runtime cannot write a negative pids.limit (EINVAL)",
+        cause="crun before 1.13 writes -1 as it stands on v1; the kernel wants max.",
+        remedy=("Remove pids.limit, which means no limit, or upgrade crun to 1.13 or later.",),
+        reference=PIDS,
+        confirm=look.pids_negative,
+    ),
+    Entry(
+        code="pids-limit-zero",
+        title="pids.limit 0 changed its meaning",
+        ambiguous=(r"failed to create new OS thread \(have \d+ already; errno=11\)",),
+        verdict="pids.limit 0 leaves no room for a single process: runc 1.4 takes it literally",
+        cause="runc before 1.4, and crun in every version, read 0 as no limit; runc 1.4 and later write the smallest limit.",
+        remedy=("Set pids.limit to -1 for no limit, or to a real number.",),
+        reference="https://github.com/opencontainers/runc/issues/5332",
+        confirm=look.pids_zero,
+        rank=40,
+    ),
+    Entry(
+        code="pids-limit-reached",
+        title="a pids limit on the path is used up",
+        patterns=(r"unable to spawn stage-\d: resource temporarily unavailable",),
+        ambiguous=(
+            r"pthread_create failed: resource temporarily unavailable",
+            r"failed to create new OS thread \(have \d+ already; errno=11\)",
+            r"\b(?:clone|fork): resource temporarily unavailable",
+        ),
+        verdict="no further process may be created here: a pids limit is used up (EAGAIN)",
+        cause="The limit of an ancestor, systemd's TasksMax or the user's process limit counts the runtime too.",
+        remedy=("Raise pids.max of the cgroup shown, or systemctl set-property <unit> TasksMax=<more>",),
+        reference="https://github.com/docker/for-linux/issues/343",
+        confirm=look.pids_full,
+    ),
+    Entry(
+        code="device-rule-wider-than-parent",
+        title="a device rule is wider than the parent's",
+        patterns=(writing(r"devices\.(?:allow|deny)", EPERM),),
+        verdict="a device rule is wider than what the parent cgroup allows: {file} refuses it (EPERM)",
+        cause="On v1 a container gets only devices that its parent has, as inside LXC or another container.",
+        remedy=("Drop the wider rule (docker: --device-cgroup-rule), or widen devices.allow of the parent.",),
+        reference=DEVICES,
+        confirm=look.narrow_parent,
+    ),
+    Entry(
+        code="device-filter-not-permitted",
+        title="the device filter may not be loaded",
+        patterns=(
+            rf"bpf_prog_query\(BPF_CGROUP_DEVICE\) failed: {EPERM}",
+            rf"\bbpf create `[^`]*`: {EPERM}",
+            rf"BPF_PROG_ATTACH[^\n]*{EPERM}",
+        ),
+        verdict="this process may not load the device filter (eBPF): EPERM",
+        cause="On cgroup2 device rules are eBPF programs, which need CAP_BPF or CAP_SYS_ADMIN in the initial user "
+        "namespace and the bpf system call. runc loads one for every container.",
+        remedy=("Start the outer container with --privileged, or allow bpf in its seccomp profile and add CAP_BPF.",),
+        reference="https://github.com/opencontainers/runc/issues/2792",
+        confirm=look.bpf_refused,
+        foresee=look.may_not_load_bpf,
+    ),
+    Entry(
+        code="device-filter-not-in-kernel",
+        title="the kernel rejects the device filter",
+        patterns=(rf"bpf_prog_query\(BPF_CGROUP_DEVICE\) failed: {EINVAL}", rf"\bbpf create `[^`]*`: {EINVAL}"),
+        verdict="this kernel does not take the device filter (eBPF): EINVAL",
+        cause="CONFIG_CGROUP_BPF is off, or the kernel is older than the query that runc makes.",
+        remedy=("Use a kernel with CONFIG_CGROUP_BPF=y (4.15 or later), or upgrade the runtime.",),
+        reference="https://github.com/opencontainers/runc/issues/3008",
+    ),
+    Entry(
+        code="memlock-cannot-be-raised",
+        title="crun cannot raise RLIMIT_MEMLOCK for the device filter",
+        patterns=(r"setrlimit \(RLIM_MEMLOCK\): " + EPERM,),
+        verdict="crun may not raise RLIMIT_MEMLOCK, which it wants for the device filter (EPERM)",
+        cause="crun before 1.14.1 insists on it whenever there are device rules; it needs CAP_SYS_RESOURCE.",
+        remedy=("ulimit -l unlimited before the engine starts, or upgrade crun to 1.14.1 or later, or use runc",),
+        reference="getrlimit(2), RLIMIT_MEMLOCK",
+        confirm=look.cannot_raise,
+    ),
+    Entry(
+        code="gpu-lost-after-reload",
+        title="a device disappears after systemctl daemon-reload",
+        patterns=(r"Failed to initialize NVML: Unknown Error",),
+        verdict="the GPU was taken away: systemd applied its own device rules again",
+        cause="With the systemd driver a daemon-reload replaces device rules by those that systemd knows, and it knows "
+        "only devices with a link in /dev/char.",
+        remedy=(
+            "nvidia-ctk system create-dev-char-symlinks --create-all",
+            "or pass the devices explicitly (--device, CDI), or use the cgroupfs driver",
+        ),
+        reference="https://github.com/NVIDIA/nvidia-container-toolkit/issues/48",
+    ),
+)

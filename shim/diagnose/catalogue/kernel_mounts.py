@@ -1,0 +1,193 @@
+"""Mounts of the kernel's own file systems, and of the container's root."""
+
+from __future__ import annotations
+
+from shim.diagnose.checks import mounts as look
+from shim.diagnose.entry import EACCES, EBUSY, EINVAL, ENOENT, EPERM, Entry, mounting
+
+USER_NS = "user_namespaces(7), Restrictions on mount namespaces"
+CGROUP = "cgroup2?"
+
+ENTRIES = (
+    Entry(
+        code="cgroup-mount-not-searchable",
+        title="the cgroup mount is refused: the container's users may not search the path to their cgroup",
+        patterns=(r"the current cgroup is not accessible \(too restrictive umask\?\)",),
+        ambiguous=(
+            mounting(CGROUP, EACCES),
+            rf"error mounting \\?\"(?P<source>cgroup)\\?\"[^\n]*: stat (?P<path>/sys/fs/cgroup/[^\n:]*): {EACCES}",
+        ),
+        verdict="the container's users may not search the path to their own cgroup, so it cannot be mounted (EACCES)",
+        cause="Mounting cgroup2 from a user namespace walks from the hierarchy's root to the container's cgroup with "
+        "the mapped ids; a directory on the way is closed to them. A restrictive umask (0027, 0077) of the engine "
+        "makes such directories.",
+        remedy=(
+            "chmod 0755 the directory shown as evidence",
+            "cure: UMask=0022 for the engine's unit (rootless: user@.service), then recreate the cgroups",
+            "or run without a cgroup namespace of its own: --cgroupns=host",
+        ),
+        reference="https://github.com/containers/crun/issues/1736",
+        confirm=look.closed_cgroup,
+    ),
+    Entry(
+        code="cgroup-mount-without-namespace",
+        title="a cgroup mount in a user namespace without a cgroup namespace",
+        ambiguous=(mounting(CGROUP, EPERM),),
+        verdict="cgroup2 cannot be mounted from a user namespace without a cgroup namespace of its own (EPERM)",
+        cause="The kernel allows it only to the owner of the cgroup namespace; old runc versions have no fallback.",
+        remedy=("Give the container a cgroup namespace (--cgroupns=private), or upgrade runc to 1.0 or later.",),
+        reference="https://github.com/opencontainers/runc/issues/2158",
+        confirm=look.without_namespace("cgroup"),
+    ),
+    Entry(
+        code="cgroup-mount-busy",
+        title="cgroup2 is already mounted in the /sys that is bound into the container",
+        ambiguous=(mounting(CGROUP, EBUSY),),
+        verdict="cgroup2 cannot be mounted at /sys/fs/cgroup: the bound /sys carries it already (EBUSY)",
+        cause="With the host's network the engine binds /sys recursively; crun before 1.3 then mounts on top of it.",
+        remedy=("Upgrade crun to 1.3 or later, or give the container a network namespace.",),
+        reference="https://github.com/containers/crun/issues/729",
+        confirm=look.shared_sys,
+    ),
+    Entry(
+        code="sysfs-needs-network-namespace",
+        title="sysfs in a user namespace needs a network namespace",
+        patterns=(mounting("sysfs", EPERM),),
+        verdict="sysfs cannot be mounted: the container has a user namespace, but uses a network namespace it does not own",
+        cause="sysfs shows the network namespace, so the kernel lets only its owner mount it (EPERM). crun falls back "
+        "to a bind mount, runc does not.",
+        remedy=(
+            "Mount /sys as a bind: type none, source /sys, options rbind,nosuid,noexec,nodev,ro (as runc spec --rootless)",
+            "or give the container a network namespace",
+        ),
+        reference="https://github.com/opencontainers/runc/issues/3672",
+        confirm=look.without_namespace("network"),
+    ),
+    Entry(
+        code="mqueue-needs-ipc-namespace",
+        title="mqueue in a user namespace needs an IPC namespace",
+        patterns=(mounting("mqueue", EPERM),),
+        verdict="mqueue cannot be mounted: the container has a user namespace, but uses an IPC namespace it does not own",
+        cause="Message queues belong to the IPC namespace; only its owner may mount them (EPERM).",
+        remedy=("Drop the /dev/mqueue mount, bind the host's (-v /dev/mqueue:/dev/mqueue), or do not use --ipc=host.",),
+        reference=USER_NS,
+        confirm=look.without_namespace("ipc"),
+    ),
+    Entry(
+        code="proc-needs-pid-namespace",
+        title="proc in a user namespace needs a PID namespace",
+        ambiguous=(mounting("proc", EPERM),),
+        verdict="proc cannot be mounted: the container has a user namespace, but uses a PID namespace it does not own",
+        cause="proc shows the PID namespace, so the kernel lets only its owner mount it (EPERM).",
+        remedy=("Do not use --pid=host together with a user namespace, or bind the host's /proc instead.",),
+        reference=USER_NS,
+        confirm=look.without_namespace("pid"),
+        rank=40,
+    ),
+    Entry(
+        code="proc-partly-hidden",
+        title="the outer /proc is partly hidden, so no fresh proc is allowed",
+        patterns=(mounting("proc", EPERM),),
+        ambiguous=(rf"open /proc/sys/kernel/cap_last_cap: {ENOENT}",),
+        verdict="proc cannot be mounted: the outer container hides parts of its /proc, so no complete one may be made",
+        cause="A user namespace may mount proc only where one is visible in full; masked paths and read-only parts of "
+        "the outer /proc forbid it (EPERM).",
+        remedy=(
+            "outer podman: --security-opt unmask=/proc/*; outer docker: --security-opt systempaths=unconfined; "
+            "Kubernetes: procMount: Unmasked",
+            "or bind the outer /proc into the inner container",
+        ),
+        reference="https://github.com/opencontainers/runc/issues/1658",
+        confirm=look.covered_proc,
+    ),
+    Entry(
+        code="devpts-gid-not-mapped",
+        title="the devpts mount names a group that is not mapped",
+        patterns=(r"cannot specify gid= mount options for unmapped gid",),
+        ambiguous=(mounting("devpts", EINVAL),),
+        verdict="devpts cannot be mounted: its gid= option names a group that the user namespace does not map (EINVAL)",
+        cause="gid=5 (tty) is usual, and a small mapping does not reach it.",
+        remedy=("Remove gid=5 from the options of /dev/pts, or map at least 6 group ids (/etc/subgid).",),
+        reference=USER_NS,
+        confirm=look.unmapped_gid,
+    ),
+    Entry(
+        code="tmpfs-options-refused",
+        title="tmpfs refuses its options",
+        patterns=(mounting("tmpfs", EINVAL),),
+        verdict="tmpfs refuses the options of {destination} (EINVAL)",
+        cause="An option is unknown to tmpfs or its value has the wrong form.",
+        remedy=("Correct the options; tmpfs takes size=, nr_inodes=, mode=, uid=, gid= and huge= (docker: --tmpfs).",),
+        reference="tmpfs(5)",
+        confirm=look.options_of,
+    ),
+    Entry(
+        code="tmpfs-in-user-namespace",
+        title="tmpfs is refused in a user namespace",
+        ambiguous=(mounting("tmpfs", EPERM), mounting("tmpfs", EACCES)),
+        verdict="tmpfs at {destination} is refused in a user namespace",
+        cause="The mount point or a mount option is not allowed to the mapped users, for example uid= or gid= outside "
+        "the mapping.",
+        remedy=("Correct uid= and gid= of the mount, and the owner of the mount point in the image.",),
+        reference=USER_NS,
+        confirm=look.in_the_initial_or_not,
+    ),
+    Entry(
+        code="rootfs-is-no-mount",
+        title="the root file system is not a mount of its own",
+        patterns=(rf"\bpivot_root(?: \.)?: {EBUSY}",),
+        verdict="the container's root file system is the host's root or no mount of its own (EBUSY at pivot_root)",
+        cause="pivot_root needs a new root that is a mount point and differs from the present one.",
+        remedy=("mount --bind <rootfs> <rootfs>, or use a rootfs other than /",),
+        reference="pivot_root(2)",
+        confirm=look.root_is_no_mount,
+    ),
+    Entry(
+        code="rootfs-on-initramfs",
+        title="pivot_root does not work on an initramfs",
+        patterns=(rf"\bpivot_root(?: \.)?: {EINVAL}",),
+        verdict="pivot_root is refused (EINVAL): the host runs from an initramfs, or its root mount is shared",
+        cause="The initial ramfs cannot be pivoted away from.",
+        remedy=(
+            "{runtime} --no-pivot, engine option no-pivot (DOCKER_RAMDISK=true), or switch_root to a real root first",
+        ),
+        reference="pivot_root(2)",
+    ),
+    Entry(
+        code="rootfs-missing",
+        title="the container's root file system does not exist",
+        patterns=(
+            rf"invalid rootfs: stat (?P<path>[^\n:]+): {ENOENT}",
+            rf"\bmake `(?P<path2>[^`\n]+)` private: {ENOENT}",
+        ),
+        verdict="the container's root file system does not exist: {path}",
+        cause="root.path of config.json points to nothing, for example an image that was not mounted.",
+        remedy=("ls -ld {path}; mount or unpack the image there, or correct root.path",),
+        reference="OCI runtime-spec, config.md, Root",
+        confirm=look.root_problem,
+    ),
+    Entry(
+        code="rootfs-not-searchable",
+        title="the container's users may not reach their root file system",
+        patterns=(
+            rf"error preparing rootfs: mount (?P<path>/[^\n:]+):[^\n]*: {EACCES}",
+            rf"\bmake `(?P<path2>[^`\n]+)` private: {EACCES}",
+        ),
+        verdict="the container's users may not reach the root file system {path} (EACCES)",
+        cause="A directory on the way is closed to the ids that the user namespace maps.",
+        remedy=("chmod o+x the directory shown as evidence: namei -l {path}",),
+        reference=USER_NS,
+        confirm=look.unreachable,
+    ),
+    Entry(
+        code="mount-over-root",
+        title="a mount onto / of the container",
+        patterns=(rf"\bmount `(?P<source>[^`\n]+)` to ``: {EINVAL}",),
+        ambiguous=(rf"error closing exec fds: open /proc/self/fd: {ENOENT}",),
+        verdict="a mount has / of the container as its destination, which runtimes do not support",
+        cause="It hides everything mounted before it, /proc included; crun refuses with EINVAL.",
+        remedy=("Use the directory as root.path (podman run --rootfs) instead of mounting it at /.",),
+        reference="https://github.com/containers/crun/issues/1752",
+        confirm=look.over_root,
+    ),
+)

@@ -1,0 +1,285 @@
+"""Which hierarchies exist, where they are mounted, and what a runtime makes of that."""
+
+from __future__ import annotations
+
+from shim.diagnose.checks import layout as look
+from shim.diagnose.entry import EACCES, ENOENT, EROFS, Entry, making, opening
+
+V2_DOC = "Linux Documentation/admin-guide/cgroup-v2.rst, Mounting"
+V1_DOC = "Linux Documentation/admin-guide/cgroup-v1/cgroups.rst, section 2.1"
+V1_DIRECTORY = rf"\b(?:open|creating cgroup directory) `?/sys/fs/cgroup/(?P<controller>[a-z_]+)/[^`\n:]*`?: {ENOENT}"
+NO_JOIN = r"cannot set (?P<controller>\w+) limit: (?:\w+: )?container could not join or create cgroup"
+
+ENTRIES = (
+    Entry(
+        code="crun-refuses-hybrid",
+        title="crun refuses a hybrid host on which cgroup2 still owns a controller",
+        patterns=(r"cgroups in hybrid mode not supported, drop all controllers from cgroupv2",),
+        verdict="crun refuses this hybrid host: cgroup2 at /sys/fs/cgroup/unified still owns a controller",
+        cause="v1 hierarchies are in use and one controller was left to cgroup2; crun starts no container in that state.",
+        remedy=(
+            "for c in $(cat /sys/fs/cgroup/unified/cgroup.controllers); do mkdir -p /sys/fs/cgroup/$c && "
+            "mount -t cgroup -o $c cgroup /sys/fs/cgroup/$c; done",
+            "or use runc, or boot with systemd.unified_cgroup_hierarchy=1 (cgroup2 only)",
+        ),
+        reference="https://github.com/buildbuddy-io/buildbuddy/pull/6857",
+        confirm=look.hybrid_with_controllers,
+        foresee=look.straggler,
+    ),
+    Entry(
+        code="v1-devices-not-mounted",
+        title="the v1 devices hierarchy is missing",
+        patterns=(r"mountpoint for devices not found", r"cgroup: subsystem does not exist"),
+        ambiguous=(opening(r"devices\.(?:deny|allow)", ENOENT),),
+        verdict="the v1 devices controller is not mounted, and {runtime} starts nothing without it",
+        cause="On v1 hosts runc restricts devices for every container, so it insists on the devices hierarchy.",
+        remedy=("mkdir -p /sys/fs/cgroup/devices && mount -t cgroup -o devices cgroup /sys/fs/cgroup/devices",),
+        reference="https://github.com/opencontainers/runc/issues/1631",
+        confirm=look.no_devices,
+        foresee=look.devices_missing,
+    ),
+    Entry(
+        code="cgroup-not-mounted",
+        title="no cgroup file system at /sys/fs/cgroup",
+        patterns=(
+            r"no cgroup mount found in mountinfo",
+            r"invalid file system type on [`'\"]?/sys/fs/cgroup",
+        ),
+        verdict="no cgroup file system is mounted at /sys/fs/cgroup",
+        cause="The runtime found neither cgroup2 nor v1 hierarchies where it looks for them.",
+        remedy=(
+            "mount -t cgroup2 cgroup2 /sys/fs/cgroup",
+            "inside a container: give it a cgroup mount (docker run --cgroupns=private, a writable /sys/fs/cgroup)",
+        ),
+        reference=V2_DOC,
+        confirm=look.no_cgroup_mount,
+        foresee=look.nothing_mounted,
+    ),
+    Entry(
+        code="cgroup-tmpfs-empty",
+        title="a tmpfs at /sys/fs/cgroup holds no hierarchy",
+        patterns=(r"could not join cgroup\s*$",),
+        ambiguous=(r"no cgroup mount found in mountinfo",),
+        verdict="/sys/fs/cgroup is a tmpfs without any cgroup hierarchy in it",
+        cause="The directory was prepared for v1 hierarchies, but none was mounted.",
+        remedy=(
+            "mount -t cgroup2 cgroup2 /sys/fs/cgroup",
+            "or mount the v1 hierarchies: for c in cpu cpuacct cpuset memory devices freezer blkio pids; do "
+            "mkdir -p /sys/fs/cgroup/$c; mount -t cgroup -o $c cgroup /sys/fs/cgroup/$c; done",
+        ),
+        reference=V1_DOC,
+        confirm=look.empty_tmpfs,
+        rank=45,
+    ),
+    Entry(
+        code="sys-not-mounted",
+        title="/sys is not mounted",
+        patterns=(r"cannot statfs cgroup root: " + ENOENT, rf"statfs [`'\"]?/sys/fs/cgroup[`'\"]?: {ENOENT}"),
+        verdict="/sys is not mounted, so there is no /sys/fs/cgroup",
+        cause="The runtime cannot tell which cgroup version the host has; runc stops with a Go panic here.",
+        remedy=("mount -t sysfs sysfs /sys && mount -t cgroup2 cgroup2 /sys/fs/cgroup",),
+        reference=V2_DOC,
+        confirm=look.no_sys,
+    ),
+    Entry(
+        code="runtime-too-old-for-layout",
+        title="a runtime from before cgroup2 meets a cgroup2 mount",
+        patterns=(r"no subsystem for mount",),
+        verdict="this runtime is too old to understand the cgroup mounts of this host",
+        cause="It reads a cgroup2 or unnamed hierarchy as a v1 hierarchy with a controller and finds none.",
+        remedy=("Upgrade the runtime (runc 1.0 or later).", "{runtime} --version; grep cgroup /proc/self/mountinfo"),
+        reference="https://github.com/moby/moby/issues/44295",
+        confirm=look.cgroup2_present,
+    ),
+    Entry(
+        code="systemd-hierarchy-missing",
+        title="an old engine looks for the named systemd hierarchy",
+        patterns=(
+            r"cgroups: cgroup mountpoint does not exist",
+            r"cannot found cgroup mount destination",
+            r"unable to find \\?\"systemd\\?\" in controller set",
+        ),
+        verdict="the engine looks for the v1 hierarchy name=systemd, which is not mounted",
+        cause="Old containerd versions need this hierarchy even where systemd does not run.",
+        remedy=(
+            "mkdir -p /sys/fs/cgroup/systemd && mount -t cgroup -o none,name=systemd cgroup /sys/fs/cgroup/systemd",
+            "or upgrade containerd",
+        ),
+        reference="https://github.com/docker/for-linux/issues/219",
+        confirm=look.no_systemd_hierarchy,
+    ),
+    Entry(
+        code="v1-controller-not-in-kernel",
+        title="the kernel has no v1 code for the controller",
+        patterns=(r"Unknown subsys name '?(?P<controller>\w+)",),
+        ambiguous=(r"mount: [^\n:]*cgroup[^\n:]*: wrong fs type, bad option", NO_JOIN, V1_DIRECTORY),
+        verdict="this kernel has no v1 version of the {controller} controller, so it cannot be mounted as v1",
+        cause="Kernels since 6.11 may be built without CONFIG_MEMCG_V1 or CONFIG_CPUSETS_V1; /proc/cgroups may "
+        "list the controller all the same.",
+        remedy=(
+            "Boot with cgroup2 only: systemd.unified_cgroup_hierarchy=1 on the kernel command line.",
+            "or use a kernel with CONFIG_MEMCG_V1=y and CONFIG_CPUSETS_V1=y: "
+            "grep -E 'MEMCG_V1|CPUSETS_V1' /boot/config-$(uname -r)",
+        ),
+        reference="https://github.com/cilium/tetragon/issues/3041",
+        confirm=look.unknown_to_v1,
+        rank=40,
+    ),
+    Entry(
+        code="v1-controller-disabled-at-boot",
+        title="a boot option took the controller away from v1",
+        patterns=(r"Disabled controller '?(?P<controller>\w+)",),
+        ambiguous=(r"mount: [^\n:]*cgroup[^\n:]*: wrong fs type, bad option", NO_JOIN, V1_DIRECTORY),
+        verdict="the {controller} controller was disabled for v1 when this host was booted",
+        cause="cgroup_disable= takes a controller away everywhere; cgroup_no_v1= leaves it to cgroup2.",
+        remedy=(
+            "Remove the option from the kernel command line (on a Raspberry Pi from its cmdline.txt too) and reboot.",
+        ),
+        reference="Linux Documentation/admin-guide/kernel-parameters.txt, cgroup_disable and cgroup_no_v1",
+        confirm=look.disabled_for_v1,
+        rank=38,
+    ),
+    Entry(
+        code="v1-controller-owned-by-cgroup2",
+        title="EBUSY: cgroup2 owns the controller that is to be mounted as v1",
+        ambiguous=(r"mount: [^\n]*: (?P<controller>[a-z_]+) already mounted or mount point busy",),
+        verdict="the {controller} controller cannot be mounted as v1: cgroup2 uses it (EBUSY)",
+        cause="A controller belongs to one hierarchy at a time. Scripts that ignore this error go on without the "
+        "controller, and its limits are then silently not enforced.",
+        remedy=(
+            "Use cgroup2 for this controller, or empty every cgroup.subtree_control that names it, then mount again:",
+            "find /sys/fs/cgroup -name cgroup.subtree_control | xargs grep -l {controller}",
+        ),
+        reference=V1_DOC,
+        confirm=look.owned_by_cgroup2,
+    ),
+    Entry(
+        code="v1-controller-only-on-cgroup2",
+        title="the controller lives in cgroup2 on a host that runtimes treat as v1",
+        ambiguous=(NO_JOIN, V1_DIRECTORY),
+        verdict="the {controller} controller exists only in cgroup2 here, but {runtime} works with v1 hierarchies",
+        cause="The words of the runtime mislead: nothing is wrong with joining the cgroup, the controller just has "
+        "no v1 hierarchy.",
+        remedy=(
+            "Let cgshim place the limit in cgroup2, or drop it from the container.",
+            "or boot with cgroup2 only: systemd.unified_cgroup_hierarchy=1",
+            "or mount it as v1, if the kernel can: mkdir -p /sys/fs/cgroup/{controller} && "
+            "mount -t cgroup -o {controller} cgroup /sys/fs/cgroup/{controller}",
+        ),
+        reference=V1_DOC,
+        confirm=look.only_on_cgroup2,
+        rank=35,
+    ),
+    Entry(
+        code="v1-controller-mounted-elsewhere",
+        title="the v1 hierarchy is mounted where runtimes do not look",
+        ambiguous=(NO_JOIN, V1_DIRECTORY),
+        verdict="the {controller} hierarchy is mounted, but not at /sys/fs/cgroup/{controller}",
+        cause="crun opens hierarchies by that name only; runc also fails when the name is missing.",
+        remedy=(
+            "mkdir -p /sys/fs/cgroup/{controller} && mount -t cgroup -o {controller} cgroup /sys/fs/cgroup/{controller}",
+        ),
+        reference=V1_DOC,
+        confirm=look.elsewhere,
+        rank=36,
+    ),
+    Entry(
+        code="v1-controller-not-mounted",
+        title="a limit needs a controller that has no v1 hierarchy",
+        patterns=(NO_JOIN,),
+        ambiguous=(V1_DIRECTORY,),
+        verdict="the {controller} limit cannot be set: the {controller} controller has no v1 hierarchy on this host",
+        cause="The runtime's words mislead: the cgroup is fine, the controller is not mounted.",
+        remedy=(
+            "mkdir -p /sys/fs/cgroup/{controller} && mount -t cgroup -o {controller} cgroup /sys/fs/cgroup/{controller}",
+            "or start the container without this limit",
+        ),
+        reference=V1_DOC,
+        confirm=look.not_mounted,
+    ),
+    Entry(
+        code="v1-cpuset-not-mounted",
+        title="crun needs the v1 cpuset hierarchy for every container",
+        ambiguous=(rf"\bopen `?/sys/fs/cgroup/(?P<controller>cpuset)/[^`\n:]*cpuset\.(?:cpus|mems)`?: {ENOENT}",),
+        verdict="crun cannot start anything: the v1 cpuset hierarchy is not mounted at /sys/fs/cgroup/cpuset",
+        cause="The kernel lists this process in a cpuset hierarchy, so crun initialises cpuset even without a limit.",
+        remedy=("mkdir -p /sys/fs/cgroup/cpuset && mount -t cgroup -o cpuset cgroup /sys/fs/cgroup/cpuset",),
+        reference=V1_DOC,
+        confirm=look.not_mounted,
+        rank=34,
+    ),
+    Entry(
+        code="limits-written-to-tmpfs",
+        title="a controller directory is a plain folder: limits are written into ordinary files",
+        verdict="{path} is a plain directory, not a cgroup mount: limits written there have no effect",
+        cause="crun creates missing files and directories in the tmpfs and reports success; the kernel never sees "
+        "the limit. Engines leave such directories behind for controllers that are not mounted.",
+        remedy=("rm -r {path}", "or mount the controller there: mount -t cgroup -o {controller} cgroup {path}"),
+        reference=V1_DOC,
+        foresee=look.plain_directories,
+    ),
+    Entry(
+        code="cgroupfs-read-only",
+        title="the cgroup file system is mounted read-only",
+        patterns=(
+            making(EROFS),
+            rf"\bopen(?:ing file|ing)? [`'\"]?(?P<path>/sys/fs/cgroup/[^`'\"\n]*?)[`'\"]?(?: for writing)?: {EROFS}",
+        ),
+        ambiguous=(making(ENOENT),),
+        verdict="the cgroup file system is read-only here: {path}",
+        cause="This is usual inside a container; the outer engine mounts cgroups read-only unless told otherwise.",
+        remedy=(
+            "Start the outer container with --privileged, or podman run --security-opt unmask=/sys/fs/cgroup",
+            "or, with the right to do so: mount -o remount,rw /sys/fs/cgroup",
+        ),
+        reference="https://github.com/opencontainers/runc/issues/2639",
+        confirm=look.read_only,
+        foresee=look.read_only_anywhere,
+        rank=33,
+    ),
+    Entry(
+        code="cgroup-path-outside-view",
+        title="the process's cgroup lies outside what its mounts show",
+        patterns=(rf"(?:stat|lstat|open|openat2) (?P<path>/sys/fs/cgroup/[^\n:]*/\.\.[^\n:]*): {ENOENT}",),
+        ambiguous=(rf"(?:stat|lstat) (?P<path>/sys/fs/cgroup/[^\n:]*): {ENOENT}",),
+        verdict="the cgroup of this process is not visible through its cgroup mount: {path}",
+        cause="The path in /proc/self/cgroup belongs to another cgroup namespace than the mount, as in a container "
+        "that shares the host's cgroup namespace but not its hierarchy.",
+        remedy=(
+            "Start the outer container with a private cgroup namespace: docker run --cgroupns=private",
+            "or mount the real hierarchy: -v /sys/fs/cgroup:/sys/fs/cgroup:rw with --cgroupns=host",
+        ),
+        reference="cgroup_namespaces(7)",
+        confirm=look.above_namespace,
+    ),
+    Entry(
+        code="pod-subtree-at-cgroup-root",
+        title="a pod's own cgroup is mounted where the host's root is expected",
+        patterns=(r"cgroup mountpoint is not in the host cgroup namespace",),
+        ambiguous=(rf"(?:stat|lstat) (?P<path>/sys/fs/cgroup/[^\n:]*): {ENOENT}",),
+        verdict="/sys/fs/cgroup shows a subtree (a pod's own cgroup), not the host's root",
+        cause="Kubernetes nodes with v1 bind-mount the pod's cgroup there; absolute cgroup paths of the host do not "
+        "exist below it. A host root has root / in mountinfo and inode 1.",
+        remedy=(
+            "Mount the host's hierarchy into the pod: hostPath /sys/fs/cgroup",
+            "or look through the host's init: /proc/1/root/sys/fs/cgroup (needs hostPID)",
+        ),
+        reference="https://github.com/aquasecurity/tracee/issues/4311",
+        confirm=look.pod_subtree,
+        foresee=look.subtree,
+        rank=42,
+    ),
+    Entry(
+        code="outer-layer-lacks-controller",
+        title="the outer container or sandbox did not delegate a newer controller",
+        patterns=(rf"\bmkdir (?P<path>/sys/fs/cgroup/(?P<controller>rdma|misc)/[^\n:]*): {EACCES}",),
+        verdict="the outer layer did not delegate the {controller} controller: {path} cannot be created",
+        cause="Newer runc versions join the rdma and misc controllers, which an older sysbox or LXC does not hand on.",
+        remedy=(
+            "Upgrade the outer layer (sysbox, LXC), or unmount the controller inside: umount /sys/fs/cgroup/{controller}",
+        ),
+        reference="https://github.com/nestybox/sysbox/issues/544",
+        confirm=look.nested,
+        rank=40,
+    ),
+)

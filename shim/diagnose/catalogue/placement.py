@@ -1,0 +1,65 @@
+"""Where `linux.cgroupsPath` puts the container, and the state of what is there."""
+
+from __future__ import annotations
+
+from shim.diagnose.checks import tree as look
+from shim.diagnose.entry import EBUSY, ENOENT, Entry
+
+ENTRIES = (
+    Entry(
+        code="cgroup-not-empty",
+        title="the container's cgroup already holds processes",
+        patterns=(
+            r"container's cgroup is not empty: (?P<count>\d+) process",
+            r"running container in a non-empty cgroup",
+        ),
+        verdict="the container's cgroup is already in use: it holds processes of something else",
+        cause="runc 1.2 and later refuse an occupied cgroup (late 1.1 too with the systemd driver); a container of "
+        "the same name may still run.",
+        remedy=("runc list; systemd-cgls shows whose processes they are", "Use another container id or cgroupsPath."),
+        reference="https://github.com/opencontainers/runc/issues/3132",
+        confirm=look.occupied,
+    ),
+    Entry(
+        code="container-cgroup-frozen",
+        title="the container's own cgroup is frozen",
+        patterns=(r"container's cgroup unexpectedly frozen",),
+        verdict="the container's cgroup is frozen, so nothing can start in it",
+        cause="A paused container, or what an interrupted pause left behind, has this cgroup.",
+        remedy=("{runtime} resume <id>, or: echo 0 > cgroup.freeze (v1: echo THAWED > freezer.state)",),
+        reference="Linux Documentation/admin-guide/cgroup-v2.rst, cgroup.freeze",
+        confirm=look.frozen,
+    ),
+    Entry(
+        code="frozen-ancestor",
+        title="an ancestor of the container's cgroup is frozen: the start would hang for ever",
+        verdict="an ancestor of the container's cgroup is frozen: {path}; the start would hang without a message",
+        cause="A process that enters a frozen cgroup stops until somebody thaws it; neither runtime notices.",
+        remedy=("{thaw}",),
+        reference="Linux Documentation/admin-guide/cgroup-v2.rst, cgroup.freeze",
+        foresee=look.frozen_ancestors,
+    ),
+    Entry(
+        code="cgroups-path-is-root",
+        title="cgroupsPath is the root cgroup: crun's cleanup would kill everything in it",
+        patterns=(rf"cannot delete path [`'\"]?/sys/fs/cgroup/?[`'\"]?: {EBUSY}",),
+        verdict="cgroupsPath is the root cgroup: crun would kill every process in it when the container ends",
+        cause="crun's cgroupfs driver cleans up by killing all processes of the container's cgroup; with an empty "
+        "path or / that is the root cgroup of the host.",
+        remedy=("Remove linux.cgroupsPath from config.json, or give the container a path of its own.",),
+        reference="OCI runtime-spec, config-linux.md, Cgroups Path",
+        confirm=look.root_path,
+    ),
+    Entry(
+        code="cgroups-path-escapes",
+        title="cgroupsPath leads above the cgroup root",
+        patterns=(
+            rf"error reading from file [`'\"]?(?P<path>/sys/fs/cgroup/[^`'\"\n]*\.\.[^`'\"\n]*)[`'\"]?: {ENOENT}",
+        ),
+        verdict="cgroupsPath leads out of the cgroup file system: {path}",
+        cause="The path has .. in it; crun joins it to the mount point as it stands, runc cleans it silently.",
+        remedy=("Write linux.cgroupsPath without .. components.",),
+        reference="OCI runtime-spec, config-linux.md, Cgroups Path",
+        confirm=look.escaping_path,
+    ),
+)

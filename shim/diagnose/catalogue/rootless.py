@@ -1,0 +1,142 @@
+"""What unprivileged callers, and processes without the needed capabilities, run into."""
+
+from __future__ import annotations
+
+from shim.diagnose.checks import devices
+from shim.diagnose.checks import privileges as look
+from shim.diagnose.entry import EACCES, ENOSPC, EPERM, Entry, making, named
+
+CONTAINMENT = "Linux Documentation/admin-guide/cgroup-v2.rst, Delegation Containment"
+RLIMIT = (
+    rf"error setting rlimit type (?P<number>\d+): {EPERM}",
+    rf"setrlimit `(?P<name>RLIMIT_\w+)`: {EPERM}",
+)
+
+ENTRIES = (
+    Entry(
+        code="rootless-without-cgroup-permission",
+        title="limits without any right on cgroups",
+        patterns=(r"rootless needs no limits \+ no cgrouppath when no permission is granted for cgroups",),
+        verdict="this user may not create cgroups, so the container's limits cannot be set",
+        cause="Without delegation an unprivileged runtime has no cgroup to write to; crun drops the limits silently "
+        "in this case.",
+        remedy=(
+            "loginctl enable-linger $USER; log in again; use the systemd cgroup driver (podman does by default)",
+            "or start inside a delegated scope: systemd-run --user --scope -p Delegate=yes <command>",
+        ),
+        reference="https://rootlesscontaine.rs/getting-started/common/cgroup2/",
+        confirm=look.unprivileged,
+    ),
+    Entry(
+        code="cgroup-belongs-to-another-user",
+        title="the parent cgroup belongs to another user",
+        patterns=(making(EACCES),),
+        verdict="this user may not create a cgroup at {path} (EACCES)",
+        cause="The parent directory belongs to somebody else: it was not delegated to this user.",
+        remedy=(
+            "Start inside a delegated scope: systemd-run --user --scope -p Delegate=yes <command>",
+            "or drop cgroupsPath so that the runtime uses the user's own cgroup",
+        ),
+        reference=CONTAINMENT,
+        confirm=look.foreign_owner,
+    ),
+    Entry(
+        code="delegation-containment",
+        title="processes cannot be moved in from outside the delegated subtree",
+        patterns=(rf"(?:failed to write \d+: )?\bwrit(?:e|ing file|e to) {named('cgroup.procs')}: {EACCES}",),
+        verdict="the process may not be moved into {path} (EACCES), even if that directory is this user's",
+        cause="Moving a process needs write access to cgroup.procs of the common ancestor of where it is and where "
+        "it goes.",
+        remedy=("Start from inside the delegated subtree: systemd-run --user --scope <command>",),
+        reference=CONTAINMENT,
+        confirm=look.common_ancestor,
+    ),
+    Entry(
+        code="rlimit-above-nr-open",
+        title="RLIMIT_NOFILE is above fs.nr_open",
+        ambiguous=RLIMIT,
+        verdict="RLIMIT_NOFILE is above fs.nr_open, which not even root may exceed (EPERM)",
+        cause="fs.nr_open is the most file descriptors any process may have.",
+        remedy=("Lower the limit (docker: --ulimit nofile=), or: sysctl -w fs.nr_open=<more>",),
+        reference="Linux Documentation/admin-guide/sysctl/fs.rst, nr_open",
+        confirm=look.above_nr_open,
+        rank=45,
+    ),
+    Entry(
+        code="rlimit-needs-sys-resource",
+        title="a hard limit may not be raised without CAP_SYS_RESOURCE",
+        patterns=RLIMIT,
+        verdict="a resource limit of the container is above the caller's hard limit (EPERM)",
+        cause="Raising a hard limit needs CAP_SYS_RESOURCE, which the caller lacks, as in many virtual machines and "
+        "rootless setups.",
+        remedy=(
+            "podman run --ulimit host, or lower --ulimit to what /proc/self/limits shows",
+            "or raise the limit before the engine starts (LimitNOFILE= in its unit)",
+        ),
+        reference="https://github.com/containers/podman/issues/17358",
+        confirm=look.rlimit_evidence,
+        foresee=devices.no_sys_resource,
+    ),
+    Entry(
+        code="oom-score-may-not-be-lowered",
+        title="oom_score_adj may not be lowered",
+        patterns=(
+            rf"failed to update /proc/self/oom_score_adj: {EACCES}",
+            rf"write to [`]?/proc/self/oom_score_adj[`]?: {EACCES}",
+        ),
+        verdict="process.oomScoreAdj is lower than the caller's own, which needs CAP_SYS_RESOURCE (EACCES)",
+        cause="Every process may raise its score, only privileged ones may lower it.",
+        remedy=("Set oomScoreAdj to the caller's own value or higher: cat /proc/self/oom_score_adj",),
+        reference="proc_pid_oom_score_adj(5)",
+        confirm=look.oom_score,
+        rank=15,
+    ),
+    Entry(
+        code="rootless-on-v1",
+        title="v1 hierarchies cannot be delegated to users",
+        patterns=(
+            r"resource limits are not supported and ignored on cgroups V1 rootless systems",
+            r"cannot use rootless systemd cgroups manager on cgroup v1",
+        ),
+        verdict="on v1 hierarchies an unprivileged user has no cgroups: limits need cgroup2",
+        cause="v1 has no safe delegation, so engines ignore or refuse limits of rootless containers.",
+        remedy=("Boot with cgroup2: systemd.unified_cgroup_hierarchy=1 on the kernel command line.",),
+        reference=CONTAINMENT,
+        confirm=look.rootless_v1,
+    ),
+    Entry(
+        code="outer-layer-forbids-namespaces",
+        title="an outer layer forbids making namespaces or mounts",
+        patterns=(
+            rf"failed to unshare remaining namespaces \(except cgroupns\): {EPERM}",
+            rf"failed to unshare user namespace: {EPERM}",
+            rf"^clone: {EPERM}",
+            rf"set propagation for `[^`]*`: {EPERM}",
+        ),
+        verdict="this process may not make namespaces (EPERM): an outer container or sandbox forbids it",
+        cause="CAP_SYS_ADMIN is missing, or a seccomp filter blocks unshare and mount; user namespaces may also be "
+        "switched off by sysctl.",
+        remedy=(
+            "Start the outer container with --privileged or --cap-add SYS_ADMIN --security-opt seccomp=unconfined",
+            "sysctl kernel.unprivileged_userns_clone kernel.apparmor_restrict_unprivileged_userns",
+        ),
+        reference="unshare(2), ERRORS",
+        confirm=look.no_namespaces,
+        foresee=look.cannot_make_namespaces,
+        rank=18,
+    ),
+    Entry(
+        code="namespace-limit-reached",
+        title="no further namespace is allowed",
+        patterns=(
+            rf"failed to unshare[^\n]*: {ENOSPC}",
+            rf"^clone: {ENOSPC}",
+        ),
+        verdict="no further namespace can be made: user.max_*_namespaces is reached (ENOSPC)",
+        cause="The number of namespaces is limited per user; 0 switches a kind off.",
+        remedy=("sysctl -a 2>/dev/null | grep 'user.max_.*_namespaces'; sysctl -w user.max_user_namespaces=15000",),
+        reference="namespaces(7), The /proc/sys/user directory",
+        confirm=look.namespace_limits,
+        rank=18,
+    ),
+)

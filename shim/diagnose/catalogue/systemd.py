@@ -1,0 +1,140 @@
+"""The systemd cgroup driver, and drivers that do not agree."""
+
+from __future__ import annotations
+
+from shim.diagnose.checks import systemd as look
+from shim.diagnose.entry import EACCES, EINVAL, ENOENT, Entry
+
+SLICES = "systemd.slice(5)"
+
+ENTRIES = (
+    Entry(
+        code="cgroups-path-not-a-slice",
+        title="the systemd driver gets a cgroupfs path",
+        patterns=(
+            r"expected cgroupsPath to be of format \\?\"slice:prefix:name\\?\"[^\n]*got \\?\"(?P<path>[^\"\\\n]*)",
+            rf"sd-bus call: Invalid unit name or type\.?: {EINVAL}",
+        ),
+        verdict="the systemd driver needs cgroupsPath as slice:prefix:name, but got a path of the cgroupfs driver",
+        cause="Engine and runtime disagree about the cgroup driver: one was told systemd, the other cgroupfs.",
+        remedy=(
+            "Make them agree. kubelet: cgroupDriver; containerd: SystemdCgroup = true in the runtime's options; "
+            "docker: native.cgroupdriver; podman: cgroup_manager",
+        ),
+        reference="https://github.com/kubernetes-sigs/kubespray/issues/8122",
+        confirm=look.path_form,
+    ),
+    Entry(
+        code="slice-path-with-cgroupfs",
+        title="the cgroupfs driver gets slice:prefix:name",
+        verdict="cgroupsPath {path} is meant for the systemd driver, but the cgroupfs driver is in use",
+        cause="The runtime makes a directory of exactly that name: the container runs outside its slice, and the "
+        "slice's limits do not hold for it. Nothing reports it.",
+        remedy=("Pass --systemd-cgroup to the runtime (containerd: SystemdCgroup = true), or use a plain path.",),
+        reference="https://github.com/kata-containers/runtime/issues/2818",
+    ),
+    Entry(
+        code="cgroup-drivers-disagree",
+        title="engine and runtime use different cgroup drivers",
+        patterns=(
+            r"did not receive systemd slice as cgroup parent when using systemd to manage cgroups",
+            r"configured with systemd cgroup manager, but did not receive slice as parent",
+            r"kubelet cgroup driver: \\?\"?\w+\\?\"? is different from docker cgroup driver",
+        ),
+        verdict="two programs use different cgroup drivers: one systemd, the other cgroupfs",
+        cause="With the systemd driver every parent is a slice; a plain path comes from the cgroupfs driver.",
+        remedy=(
+            "Use one driver everywhere. kubelet: cgroupDriver: systemd; CRI-O: cgroup_manager; docker: "
+            "native.cgroupdriver; podman: --cgroup-parent name.slice",
+        ),
+        reference="https://github.com/kubernetes/kubernetes/issues/43805",
+    ),
+    Entry(
+        code="slice-name-invalid",
+        title="the slice has an invalid name",
+        patterns=(
+            r"invalid slice name: (?P<slice>\S+)",
+            rf"sd-bus call: Invalid unit name '(?P<slice2>[^']*)': {EINVAL}",
+            r"Unit (?P<slice3>\S+\.slice) failed to load properly",
+        ),
+        verdict="the slice in cgroupsPath has no valid name",
+        cause="A slice ends in .slice, does not begin or end with a dash, and has no double dash.",
+        remedy=("Correct the first part of cgroupsPath (docker, podman: --cgroup-parent), for example machine.slice.",),
+        reference=SLICES,
+        confirm=look.slice_form,
+    ),
+    Entry(
+        code="systemd-not-running",
+        title="the systemd driver on a host without systemd",
+        patterns=(
+            r"systemd not running on this host, cannot use systemd cgroups manager",
+            rf"cannot open sd-bus: {ENOENT}",
+        ),
+        verdict="the systemd cgroup driver is chosen, but systemd does not run here",
+        cause="The driver asks systemd over D-Bus for every cgroup.",
+        remedy=("Use the cgroupfs driver: podman --cgroup-manager cgroupfs; containerd SystemdCgroup = false",),
+        reference="sd_booted(3)",
+        confirm=look.not_running,
+    ),
+    Entry(
+        code="user-bus-missing",
+        title="no D-Bus session for the user",
+        patterns=(
+            r"failed to connect to dbus \(hint: for rootless containers",
+            r"could not detect DBUS_SESSION_BUS_ADDRESS from the environment",
+            r"Failed to connect to (?:user scope )?bus: No medium found",
+            rf"sd-bus call: Permission denied: {EACCES}",
+        ),
+        verdict="the user's systemd cannot be reached: there is no D-Bus session for this user",
+        cause="XDG_RUNTIME_DIR and DBUS_SESSION_BUS_ADDRESS are unset, or the user has no session (sudo, su, cron).",
+        remedy=(
+            "loginctl enable-linger $USER",
+            "export XDG_RUNTIME_DIR=/run/user/$(id -u) DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/$(id -u)/bus",
+            "apt-get install dbus-user-session",
+        ),
+        reference="https://github.com/containers/podman/issues/6368",
+        confirm=look.no_user_bus,
+    ),
+    Entry(
+        code="systemd-unit-refused",
+        title="systemd refuses the container's unit",
+        patterns=(
+            r"unable to start unit \\?\"(?P<unit>[^\"\\\n]+)\\?\"[^\n]*\): (?P<reason>[^\n]+)",
+            r"sd-bus call: (?P<reason2>Cannot set property [^\n:]+)",
+        ),
+        verdict="systemd refuses to make the container's unit: {reason}",
+        cause="The last part of the message is systemd's own reason; crun may add an errno that means nothing.",
+        remedy=("journalctl -b -u init.scope -e; check the annotations org.systemd.property.* of the container",),
+        reference="systemd.resource-control(5)",
+        confirm=look.running,
+        rank=60,
+    ),
+    Entry(
+        code="unit-name-in-use",
+        title="a unit of that name exists already",
+        patterns=(r"Unit (?P<unit>\S+) (?:already exists|was already loaded or has a fragment file)",),
+        verdict="systemd has a unit {unit} already, perhaps left by an earlier container",
+        cause="A failed unit keeps its name until it is reset; a running one belongs to another container.",
+        remedy=("systemctl status {unit}; systemctl reset-failed {unit}",),
+        reference="https://github.com/opencontainers/runc/issues/3132",
+        confirm=look.running,
+    ),
+    Entry(
+        code="runtime-lacks-systemd-driver",
+        title="the runtime does not know --systemd-cgroup",
+        patterns=(r"flag provided but not defined: -systemd-cgroup",),
+        verdict="this runtime has no systemd cgroup driver, but the engine asks for it",
+        cause="The engine passes --systemd-cgroup, which this runtime does not know.",
+        remedy=("Use the cgroupfs driver with this runtime, or another runtime.",),
+        reference="https://github.com/nestybox/sysbox/issues/165",
+    ),
+    Entry(
+        code="unit-cpu-shares-out-of-range",
+        title="systemd finds CPUShares out of range",
+        patterns=(r"Value specified in CPUShares is out of range",),
+        verdict="systemd refuses cpu.shares: it is out of range (2 to 262144)",
+        cause="Some runtimes hand cpu.shares to systemd unchecked, and 0 or 1 are no valid values.",
+        remedy=("Set cpu.shares between 2 and 262144, or leave it out.",),
+        reference="https://github.com/kata-containers/kata-containers/issues/6861",
+    ),
+)

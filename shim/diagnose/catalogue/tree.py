@@ -1,0 +1,241 @@
+"""The cgroup2 tree: which controllers reach the container, and the rules about processes and threads."""
+
+from __future__ import annotations
+
+from shim.diagnose.checks import tree as look
+from shim.diagnose.checks.configured import asked, asked_for
+from shim.diagnose.entry import (
+    EACCES,
+    EAGAIN,
+    EBUSY,
+    EINVAL,
+    ENOENT,
+    EOPNOTSUPP,
+    Entry,
+    making,
+    named,
+    opening,
+    writing,
+)
+
+CONTROL = "Linux Documentation/admin-guide/cgroup-v2.rst, Controlling Controllers"
+NO_INTERNAL = "Linux Documentation/admin-guide/cgroup-v2.rst, No Internal Process Constraint"
+THREADS = "Linux Documentation/admin-guide/cgroup-v2.rst, Threads"
+# Interface files that exist wherever their controller is enabled, whatever the kernel version.
+CORE_FILES = (
+    r"(?:memory\.(?:max|low|min|high)|pids\.max|cpu\.weight|cpuset\.(?:cpus|mems)|io\.max|io\.stat"
+    r"|hugetlb\.(?:1GB|2MB)\.max|rdma\.max)"
+)
+MISSING_FILE = opening(CORE_FILES, ENOENT)
+NOT_AVAILABLE = (
+    r"unified resource \\?\"[^\"\n]*\\?\" can't be set: controller \\?\"(?P<controller>\w+)\\?\" not available",
+    r"the requested cgroup controller `(?P<controller>\w+)` is not available",
+    r"controller `(?P<controller>\w+)` is not available under",
+)
+MODE = r"cannot enter cgroupv2 \\?\"(?P<path>[^\"\\\n]+)\\?\" with domain controllers -- it is in "
+UNIFIED_SET = r"(?:unable to set|can't set) unified resource \\?\"(?P<key>[^\"\\\n]+)\\?\""
+
+ENTRIES = (
+    Entry(
+        code="controller-owned-by-v1",
+        title="the controller is bound to a v1 hierarchy, so cgroup2 does not have it",
+        ambiguous=(*NOT_AVAILABLE, MISSING_FILE),
+        verdict="the {controller} controller is not in cgroup2: a v1 hierarchy owns it",
+        cause="A controller belongs to one hierarchy at a time; as long as a v1 hierarchy has it, cgroup2 cannot.",
+        remedy=(
+            "Unmount the v1 hierarchy everywhere after its last child is gone: umount /sys/fs/cgroup/{controller}",
+            "or boot with cgroup2 only: systemd.unified_cgroup_hierarchy=1 cgroup_no_v1=all",
+        ),
+        reference=CONTROL,
+        confirm=look.owned_by_v1,
+        rank=36,
+    ),
+    Entry(
+        code="controller-disabled-at-boot",
+        title="cgroup_disable= took the controller away",
+        ambiguous=(*NOT_AVAILABLE, MISSING_FILE),
+        verdict="the {controller} controller is switched off on this host by the boot option cgroup_disable=",
+        cause="A controller disabled at boot exists in no hierarchy.",
+        remedy=("Remove it from cgroup_disable= on the kernel command line and reboot.",),
+        reference="Linux Documentation/admin-guide/kernel-parameters.txt, cgroup_disable",
+        confirm=look.disabled_at_boot,
+        rank=35,
+    ),
+    Entry(
+        code="domain-controller-in-threaded-subtree",
+        title="a controller without thread support is asked for in a threaded subtree",
+        ambiguous=(opening(r"(?:memory|io|hugetlb|rdma)\.\S+?", ENOENT), *NOT_AVAILABLE),
+        verdict="the {controller} controller does not work in a threaded cgroup subtree",
+        cause="memory, io, hugetlb and rdma exist only in domain cgroups; an ancestor has become threaded.",
+        remedy=("Choose a cgroupsPath outside the threaded subtree, or empty and recreate the threaded cgroup.",),
+        reference=THREADS,
+        confirm=look.threaded,
+        rank=34,
+    ),
+    Entry(
+        code="controller-not-delegated",
+        title="systemd did not delegate the controller to this user",
+        ambiguous=(*NOT_AVAILABLE, MISSING_FILE),
+        verdict="the {controller} controller is not delegated to this user's cgroups",
+        cause="systemd hands down only some controllers to user@.service unless it is told otherwise.",
+        remedy=(
+            "mkdir -p /etc/systemd/system/user@.service.d",
+            "printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' > /etc/systemd/system/user@.service.d/delegate.conf",
+            "systemctl daemon-reload, then log in again",
+        ),
+        reference="https://github.com/containers/podman/issues/22147",
+        confirm=look.not_delegated,
+        rank=37,
+    ),
+    Entry(
+        code="controller-not-enabled",
+        title="the controller is not enabled on the container's path",
+        patterns=NOT_AVAILABLE,
+        ambiguous=(MISSING_FILE,),
+        verdict="the {controller} controller is not enabled on the way to the container's cgroup",
+        cause="A cgroup has a controller only if every ancestor names it in cgroup.subtree_control.",
+        remedy=(
+            "echo +{controller} > <each ancestor>/cgroup.subtree_control, from the top down",
+            "or start the container without the {controller} limit",
+        ),
+        reference=CONTROL,
+        confirm=look.not_enabled,
+    ),
+    Entry(
+        code="no-internal-processes",
+        title="the parent holds processes, so its children are domain invalid",
+        patterns=(MODE + "an invalid state",),
+        verdict="{path} cannot hold the container: its parent holds processes and threaded controllers (domain invalid)",
+        cause="On cgroup2 a cgroup either holds processes or hands domain controllers to children; here it does both.",
+        remedy=(
+            "Move the parent's processes into a leaf before enabling controllers, as init does in docker-in-docker:",
+            "mkdir -p /sys/fs/cgroup/init && xargs -rn1 < /sys/fs/cgroup/cgroup.procs > /sys/fs/cgroup/init/cgroup.procs",
+        ),
+        reference=NO_INTERNAL,
+        confirm=look.named_type,
+    ),
+    Entry(
+        code="threaded-domain",
+        title="the parent is threaded, but limits need a domain cgroup",
+        patterns=(MODE + r"(?:domain )?threaded mode",),
+        verdict="{path} is threaded, and the container's limits need an ordinary (domain) cgroup",
+        cause="runc counts memory, io, hugetlb and cpu limits as needing a domain cgroup.",
+        remedy=(
+            "Choose a cgroupsPath outside the threaded subtree.",
+            "Which children made it threaded: grep -r threaded {path}/*/cgroup.type",
+        ),
+        reference=THREADS,
+        confirm=look.named_type,
+    ),
+    Entry(
+        code="threaded-cgroup-has-no-procs",
+        title="the container's cgroup is threaded: its cgroup.procs cannot be used",
+        patterns=(rf"\b(?:read|write) {named('cgroup.procs')}: {EOPNOTSUPP}",),
+        verdict="the container's cgroup is threaded, so {path} cannot be read or written",
+        cause="Threaded cgroups have processes only at the top of their subtree (EOPNOTSUPP).",
+        remedy=("Use another cgroupsPath, or remove the cgroup: rmdir {directory}",),
+        reference=THREADS,
+        confirm=look.named_type,
+    ),
+    Entry(
+        code="crun-parent-not-a-domain",
+        title="crun tries to make its own parent threaded",
+        patterns=(opening(r"cgroup\.type", EACCES),),
+        verdict="crun cannot use this cgroup: it or its parent is not an ordinary domain cgroup",
+        cause="crun before 1.8.5 then tries to change the type of the root, which is why path and errno mislead.",
+        remedy=("Choose a cgroupsPath whose ancestors are all of type domain, or upgrade crun to 1.8.5 or later.",),
+        reference="https://github.com/containers/crun/issues/1208",
+        confirm=look.threaded,
+    ),
+    Entry(
+        code="cgroup-hands-down-controllers",
+        title="the container's cgroup has controllers enabled for children",
+        patterns=(writing(r"cgroup\.procs", EBUSY), rf"failed to write \d+: write {named('cgroup.procs')}: {EBUSY}"),
+        verdict="{path} takes no process: that cgroup hands controllers down to children",
+        cause="A cgroup with controllers in its own cgroup.subtree_control may hold no processes (EBUSY).",
+        remedy=("Use a leaf below it as cgroupsPath, or remove its children and empty cgroup.subtree_control.",),
+        reference=NO_INTERNAL,
+        confirm=look.has_children,
+    ),
+    Entry(
+        code="controllers-need-empty-cgroup",
+        title="a cgroup with processes cannot hand controllers down",
+        patterns=(writing(r"cgroup\.subtree_control", EBUSY),),
+        verdict="controllers cannot be enabled in {path}: that cgroup holds processes",
+        cause="On cgroup2 only a cgroup without processes hands domain controllers to its children (EBUSY).",
+        remedy=("mkdir {directory}init && xargs -rn1 < {directory}cgroup.procs > {directory}init/cgroup.procs",),
+        reference=NO_INTERNAL,
+        confirm=look.has_processes,
+    ),
+    Entry(
+        code="unified-key-malformed",
+        title="a key of linux.resources.unified is not CONTROLLER.FILE",
+        patterns=(
+            r"unified resource \\?\"(?P<key>[^\"\\\n]+)\\?\" must be (?:a file name|in the form CONTROLLER)",
+            r"key `(?P<key>[^`\n]+)` must be a file name without any slash",
+            r"the specified key has not the form CONTROLLER\.VALUE `(?P<key>[^`\n]+)`",
+        ),
+        verdict="linux.resources.unified has a key that is no cgroup2 interface file: {key}",
+        cause="Keys are the names of interface files, for example memory.max; they have a dot and no slash.",
+        remedy=("Correct the key in the container's configuration.",),
+        reference="OCI runtime-spec, config-linux.md, Unified",
+        confirm=look.unified_key,
+    ),
+    Entry(
+        code="unified-value-refused",
+        title="the kernel refuses a value of linux.resources.unified",
+        patterns=(UNIFIED_SET + rf": [^\n]*{EINVAL}",),
+        ambiguous=(writing(r"[a-z_]+\.[\w.]+", EINVAL),),
+        verdict="the kernel refuses the value of unified[{key}] (EINVAL)",
+        cause="The value goes into the interface file as it stands; its format is the kernel's.",
+        remedy=("Write the value as Documentation/admin-guide/cgroup-v2.rst describes it for this file.",),
+        reference="Linux Documentation/admin-guide/cgroup-v2.rst, Controllers",
+        confirm=look.unified_key,
+        rank=45,
+    ),
+    Entry(
+        code="unified-file-unknown",
+        title="linux.resources.unified names a file that this kernel does not have",
+        patterns=(UNIFIED_SET + rf": [^\n]*{ENOENT}",),
+        ambiguous=(opening(r"[a-z_]+\.[\w.]+", ENOENT),),
+        verdict="unified[{key}] names a file that this kernel does not have (ENOENT)",
+        cause="Its controller is there, the interface file is not: a typing error or a newer kernel's file.",
+        remedy=("ls /sys/fs/cgroup/*/ shows the files that exist; correct or remove the key.",),
+        reference="OCI runtime-spec, config-linux.md, Unified",
+        confirm=look.unified_key,
+        rank=45,
+    ),
+    Entry(
+        code="unified-on-v1",
+        title="linux.resources.unified on a v1 host",
+        patterns=(r"cannot use unified on cgroup v1",),
+        verdict="linux.resources.unified cannot be used here: the runtime works with v1 hierarchies",
+        cause="unified holds cgroup2 interface files; no runtime translates them for v1.",
+        remedy=(
+            "Use the classic fields: memory.max is memory.limit, pids.max is pids.limit, cpu.max is cpu.quota and "
+            "cpu.period, cpu.weight is cpu.shares.",
+        ),
+        reference="OCI runtime-spec, config-linux.md, Unified",
+        confirm=asked("unified"),
+    ),
+    Entry(
+        code="cgroup-tree-limit-reached",
+        title="an ancestor allows no more cgroups below it",
+        patterns=(making(EAGAIN),),
+        verdict="the cgroup cannot be created: an ancestor limits depth or number of cgroups ({path})",
+        cause="cgroup.max.depth or cgroup.max.descendants of an ancestor is reached (EAGAIN); dying cgroups count.",
+        remedy=("echo max > <ancestor>/cgroup.max.descendants; echo max > <ancestor>/cgroup.max.depth",),
+        reference="Linux Documentation/admin-guide/cgroup-v2.rst, Core Interface Files",
+        confirm=look.tree_limit,
+    ),
+    Entry(
+        code="limits-without-cgroups",
+        title="limits are given, but cgroups are disabled",
+        patterns=(r"cannot set limits without cgroups",),
+        verdict="the container has resource limits, but its cgroups are disabled",
+        cause="With --cgroups=disabled there is no cgroup that could carry a limit.",
+        remedy=("Remove the limits or --cgroups=disabled.",),
+        reference="podman-run(1), --cgroups",
+        confirm=asked_for(("memory",), ("cpu",), ("pids",)),
+    ),
+)

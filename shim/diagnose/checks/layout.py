@@ -1,0 +1,189 @@
+"""Checks of what is mounted where."""
+
+from __future__ import annotations
+
+from shim.diagnose.facts import CGROUP, Facts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from shim.diagnose.entry import Words
+
+V2_NAMES = {"blkio": "io"}  # v1 controllers that cgroup2 calls otherwise
+
+
+def straggler(facts: Facts) -> tuple[str, ...]:
+    """cgroup2 beside v1 hierarchies still owns a controller, for which crun refuses to work."""
+    path = CGROUP + "/unified/cgroup.controllers"
+    return (facts.quote(path),) if facts.layout() == "hybrid" and facts.words(path) else ()
+
+
+def hybrid_with_controllers(facts: Facts, words: Words) -> tuple[str, ...]:
+    """As `straggler`."""
+    return straggler(facts)
+
+
+def devices_missing(facts: Facts) -> tuple[str, ...]:
+    """v1 layout without the devices hierarchy, which runc insists on."""
+    if facts.layout() not in ("legacy", "hybrid") or facts.v1("devices"):
+        return ()
+    return ("mountinfo: no cgroup mount carries the devices controller",)
+
+
+def no_devices(facts: Facts, words: Words) -> tuple[str, ...]:
+    """As `devices_missing`."""
+    return devices_missing(facts)
+
+
+def nothing_mounted(facts: Facts) -> tuple[str, ...]:
+    """No cgroup file system at /sys/fs/cgroup."""
+    top = facts.covering(CGROUP)
+    if top is None or facts.layout() != "none" or top.fstype == "tmpfs":
+        return ()
+    return (f"mountinfo: {CGROUP} lies on {top.fstype} at {top.point}; no cgroup mount anywhere",)
+
+
+def no_cgroup_mount(facts: Facts, words: Words) -> tuple[str, ...]:
+    """As `nothing_mounted`."""
+    return nothing_mounted(facts)
+
+
+def empty_tmpfs(facts: Facts, words: Words) -> tuple[str, ...]:
+    """A tmpfs is mounted at /sys/fs/cgroup with no hierarchy inside."""
+    top = facts.covering(CGROUP)
+    return (top.line(), "mountinfo: no cgroup mount below it") if top and _bare(facts, top.fstype) else ()
+
+
+def _bare(facts: Facts, fstype: str) -> bool:
+    return fstype == "tmpfs" and facts.layout() == "none"
+
+
+def no_sys(facts: Facts, words: Words) -> tuple[str, ...]:
+    """Nothing is mounted at /sys, so there is no /sys/fs/cgroup."""
+    top = facts.covering("/sys")
+    if facts.exists(CGROUP) or (top and top.point == "/sys"):
+        return ()
+    return ("mountinfo: nothing mounted at /sys", f"{CGROUP}: absent")
+
+
+def cgroup2_present(facts: Facts, words: Words) -> tuple[str, ...]:
+    """A cgroup2 mount that an old runtime cannot parse."""
+    found = facts.cgroup2()
+    return (found.line(),) if found else ()
+
+
+def no_systemd_hierarchy(facts: Facts, words: Words) -> tuple[str, ...]:
+    """v1 layout without the named hierarchy that old engines look for."""
+    if facts.layout() not in ("legacy", "hybrid") or facts.v1("name=systemd"):
+        return ()
+    return ("mountinfo: no cgroup mount carries name=systemd",)
+
+
+def said_by_kernel(facts: Facts, words: Words, phrase: str) -> tuple[str, ...]:
+    """The kernel log, or the text itself, says `phrase` 'controller'; a controller in the words must be the same."""
+    wanted = words["controller"]
+    found = []
+    for line in [*facts.kernel_log().splitlines(), words.text]:
+        name = line.partition(phrase)[2].strip(" '\"")
+        if name and (not wanted or name == wanted):
+            found.append(f"kernel log: {phrase.strip()} '{name}'")
+    return tuple(dict.fromkeys(found))
+
+
+def unknown_to_v1(facts: Facts, words: Words) -> tuple[str, ...]:
+    """The kernel has no v1 code for the controller."""
+    return said_by_kernel(facts, words, "Unknown subsys name")
+
+
+def disabled_for_v1(facts: Facts, words: Words) -> tuple[str, ...]:
+    """The controller was disabled by a boot option."""
+    options = [f"{name}={facts.command_line(name)}" for name in ("cgroup_disable", "cgroup_no_v1")]
+    given = [f"/proc/cmdline: {option}" for option in options if not option.endswith("=")]
+    said = said_by_kernel(facts, words, "Disabled controller")
+    wanted = words["controller"]
+    named = [line for line in given if wanted and (wanted in line or line.endswith("=all"))]
+    return (*said, *named) if said or named else ()
+
+
+def owned_by_cgroup2(facts: Facts, words: Words) -> tuple[str, ...]:
+    """cgroup2 has the controller, so no v1 hierarchy can."""
+    name, mount = V2_NAMES.get(words["controller"], words["controller"]), facts.cgroup2()
+    path = f"{mount.point if mount else CGROUP}/cgroup.controllers"
+    return (facts.quote(path),) if name in facts.words(path) else ()
+
+
+def not_mounted(facts: Facts, words: Words) -> tuple[str, ...]:
+    """No v1 hierarchy carries the controller, on a host that works with v1 hierarchies."""
+    if facts.layout() not in ("legacy", "hybrid") or facts.v1(words["controller"]):
+        return ()
+    return (f"mountinfo: no cgroup mount carries the {words['controller']} controller",)
+
+
+def only_on_cgroup2(facts: Facts, words: Words) -> tuple[str, ...]:
+    """No v1 hierarchy has the controller, because cgroup2 beside them does."""
+    missing = not_mounted(facts, words)
+    owner = owned_by_cgroup2(facts, words) if missing else ()
+    return (*missing, *owner) if owner else ()
+
+
+def elsewhere(facts: Facts, words: Words) -> tuple[str, ...]:
+    """The controller is mounted, but not under the name where runtimes look."""
+    name = words["controller"]
+    mount = facts.v1(name)
+    return (mount.line(),) if mount and not facts.exists(f"{CGROUP}/{name}/cgroup.procs") else ()
+
+
+def plain_directories(facts: Facts) -> tuple[str, ...]:
+    """Controller directories that are ordinary folders of the tmpfs: limits written there go nowhere."""
+    if facts.layout() not in ("legacy", "hybrid"):
+        return ()
+    found = []
+    for name in facts.names(CGROUP):
+        path = f"{CGROUP}/{name}"
+        top = facts.covering(path)
+        status = facts.status(path)
+        if top and top.fstype == "tmpfs" and status and status.directory and not facts.exists(path + "/cgroup.procs"):
+            found.append(f"{path}: a directory on {top.fstype}, not a cgroup mount")
+    return tuple(found)
+
+
+def read_only(facts: Facts, words: Words) -> tuple[str, ...]:
+    """The path of the failed operation lies on a cgroup mount that is read-only."""
+    mount = facts.covering(words["path"])
+    return (mount.line(),) if mount and mount.fstype.startswith("cgroup") and mount.read_only else ()
+
+
+def read_only_anywhere(facts: Facts) -> tuple[str, ...]:
+    """Any cgroup mount below /sys/fs/cgroup is read-only."""
+    below = (one for one in facts.mounts if one.fstype.startswith("cgroup") and one.point.startswith(CGROUP))
+    return tuple(one.line() for one in below if one.read_only)
+
+
+def above_namespace(facts: Facts, words: Words) -> tuple[str, ...]:
+    """This process's own cgroup path leads above its cgroup namespace or does not exist in its view."""
+    found = []
+    for name, path in facts.own.items():
+        mount = facts.cgroup2() if not name else facts.v1(name)
+        if "/.." in path or (mount and mount.root == "/" and not facts.exists(mount.point + path)):
+            found.append(f"/proc/self/cgroup: {name or 'cgroup2'}: {path}")
+    return tuple(found[:3])
+
+
+def subtree(facts: Facts) -> tuple[str, ...]:
+    """A cgroup mount whose root is a subtree of the hierarchy: a bind of a pod's own cgroup."""
+    found = []
+    for one in facts.mounts:
+        if one.fstype.startswith("cgroup") and one.root != "/" and not one.root.startswith("/.."):
+            identity = facts.view.identity(one.point)
+            inode = f", inode {identity.inode} (a host root has 1)" if identity else ""
+            found.append(one.line() + inode)
+    return tuple(found[:3])
+
+
+def pod_subtree(facts: Facts, words: Words) -> tuple[str, ...]:
+    """As `subtree`."""
+    return subtree(facts)
+
+
+def nested(facts: Facts, words: Words) -> tuple[str, ...]:
+    """This process runs in a user namespace, so some outer layer decided what it may have."""
+    return (facts.quote("/proc/self/uid_map"),) if facts.in_user_namespace() else ()

@@ -1,0 +1,120 @@
+"""Checks of memory limits, usage and accounting."""
+
+from __future__ import annotations
+
+from shim.diagnose.checks.configured import number, shown
+from shim.diagnose.facts import CGROUP, SMALL_MEMORY, Facts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from shim.diagnose.entry import Words
+
+UNLIMITED = 1 << 62  # v1 shows no limit as a number near 2^63
+
+
+def small_limit(facts: Facts, words: Words) -> tuple[str, ...]:
+    """The container's own limit is below what the runtime needs to start it."""
+    limit = facts.memory_limit()
+    if limit is None or limit >= SMALL_MEMORY:
+        return ()
+    return (f"memory limit in config.json: {limit} bytes; runc itself needs up to {SMALL_MEMORY}", *killed(facts))
+
+
+def killed(facts: Facts) -> tuple[str, ...]:
+    """What the container's or its parent's cgroup and the kernel log say about OOM kills."""
+    found = []
+    for directory in (facts.directory("memory"), facts.parent("memory")):
+        for file in ("memory.events", "memory.oom_control"):
+            if directory and facts.keyed(f"{directory}/{file}").get("oom_kill", 0) > 0:
+                found.append(facts.quote(f"{directory}/{file}"))
+    log = [line for line in facts.kernel_log().splitlines() if "oom-kill:constraint=CONSTRAINT_MEMCG" in line]
+    wanted = facts.context.container
+    return (*found, *(line for line in log[-1:] if wanted and wanted in line))
+
+
+def was_killed(facts: Facts, words: Words) -> tuple[str, ...]:
+    """As `small_limit`, or proof of a kill with any limit."""
+    return small_limit(facts, words) or killed(facts)
+
+
+def tight_ancestor(facts: Facts, words: Words) -> tuple[str, ...]:
+    """An ancestor's limit is smaller than the container's own, or smaller than what a start needs."""
+    own = facts.memory_limit()
+    found = []
+    for directory in facts.lineage(facts.directory("memory"))[:-1]:
+        for file in ("memory.max", "memory.limit_in_bytes"):
+            limit = facts.number(f"{directory}/{file}")
+            if limit is not None and limit < min(own or UNLIMITED, SMALL_MEMORY):
+                found.append(f"{directory}/{file}: {limit}")
+    return tuple(found)
+
+
+def swap_below_limit(facts: Facts, words: Words) -> tuple[str, ...]:
+    """`memory.swap`, which is memory plus swap, is smaller than `memory.limit`."""
+    limit, swap = number(facts, "memory", "limit"), number(facts, "memory", "swap")
+    if limit is None or swap is None or not 0 <= swap < limit:
+        return ()
+    return (shown(("memory", "limit"), limit), shown(("memory", "swap"), swap))
+
+
+def swap_alone(facts: Facts, words: Words) -> tuple[str, ...]:
+    """`memory.swap` without `memory.limit`."""
+    limit, swap = number(facts, "memory", "limit"), number(facts, "memory", "swap")
+    if swap is None or limit not in (None, 0):
+        return ()
+    return (shown(("memory", "swap"), swap), "config.json linux.resources.memory.limit: absent")
+
+
+def no_memsw(facts: Facts, words: Words) -> tuple[str, ...]:
+    """The v1 memory hierarchy has no swap accounting."""
+    mount = facts.v1("memory")
+    path = f"{mount.point if mount else CGROUP + '/memory'}/memory.memsw.limit_in_bytes"
+    if mount is None or facts.exists(path):
+        return ()
+    option = facts.command_line("swapaccount")
+    return (f"{path}: absent", *((f"/proc/cmdline: swapaccount={option}",) if option else ()))
+
+
+def no_swap_max(facts: Facts, words: Words) -> tuple[str, ...]:
+    """No cgroup on the container's path has memory.swap.max although memory is there."""
+    for directory in facts.lineage(facts.directory())[1:]:
+        if facts.exists(directory + "/memory.max"):
+            path = directory + "/memory.swap.max"
+            return () if facts.exists(path) else (f"{path}: absent (beside memory.max)",)
+    return ("/proc/swaps: no kernel swap support",) if facts.text("/proc/swaps") is None else ()
+
+
+def memsw_order(facts: Facts, words: Words) -> tuple[str, ...]:
+    """The new limit is above the memory+swap limit that the cgroup has now."""
+    limit = facts.memory_limit()
+    path = facts.directory("memory") + "/memory.memsw.limit_in_bytes"
+    now = facts.number(path)
+    if limit is None or now is None or limit <= now:
+        return ()
+    return (f"{path}: {now}", f"memory limit asked for: {limit}")
+
+
+def usage(facts: Facts, words: Words) -> tuple[str, ...]:
+    """What the container's cgroup uses now."""
+    directory = facts.directory("memory")
+    files = ("memory.usage_in_bytes", "memory.memsw.usage_in_bytes", "memory.current")
+    paths = (f"{directory}/{file}" for file in files)
+    return tuple(facts.quote(path) for path in paths if facts.number(path) is not None)
+
+
+def crowded(facts: Facts, words: Words) -> tuple[str, ...]:
+    """The kernel has run out of memory cgroup ids: 65535 of them, dying ones included."""
+    for line in (facts.text("/proc/cgroups") or "").splitlines():
+        parts = line.split()
+        if len(parts) == 4 and parts[0] == "memory" and int(parts[2]) > 60000:
+            return (f"/proc/cgroups: memory num_cgroups {parts[2]}",)
+    mount = facts.cgroup2()
+    path = f"{mount.point}/cgroup.stat" if mount else ""
+    dying = facts.keyed(path).get("nr_dying_descendants", 0) if path else 0
+    return (f"{path}: nr_dying_descendants {dying}",) if dying > 60000 else ()
+
+
+def old_kernel(facts: Facts, words: Words) -> tuple[str, ...]:
+    """A 3.10 kernel, whose kernel memory accounting leaks cgroups."""
+    version = facts.line("/proc/sys/kernel/osrelease")
+    return (f"/proc/sys/kernel/osrelease: {version}",) if version.startswith("3.10.") else ()

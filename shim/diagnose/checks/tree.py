@@ -1,0 +1,146 @@
+"""Checks of the cgroup2 tree: types, enabled controllers, processes, tree limits, freezing."""
+
+from __future__ import annotations
+
+from shim.diagnose.checks.layout import V2_NAMES
+from shim.diagnose.facts import Facts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from shim.diagnose.entry import Words
+
+
+def vanishing_point(facts: Facts, controller: str) -> tuple[str, ...]:
+    """The first level on the container's path at which `controller` is no longer handed down."""
+    if facts.layout() != "unified":
+        return ()
+    name = V2_NAMES.get(controller, controller)
+    for directory in facts.lineage(facts.directory())[:-1]:
+        for file in ("cgroup.controllers", "cgroup.subtree_control"):
+            path = f"{directory}/{file}"
+            if facts.text(path) is not None and name not in facts.words(path):
+                return (f"{facts.quote(path)} (no {name})",)
+    return ()
+
+
+def not_enabled(facts: Facts, words: Words) -> tuple[str, ...]:
+    """As `vanishing_point`, for the controller of the message."""
+    return vanishing_point(facts, words.controller)
+
+
+def disabled_at_boot(facts: Facts, words: Words) -> tuple[str, ...]:
+    """cgroup_disable= on the kernel command line names the controller."""
+    name = words.controller
+    given = facts.command_line("cgroup_disable").split(",")
+    return (f"/proc/cmdline: cgroup_disable={','.join(given)}",) if name in given else ()
+
+
+def owned_by_v1(facts: Facts, words: Words) -> tuple[str, ...]:
+    """The controller is bound to a v1 hierarchy, so cgroup2 cannot have it."""
+    name = next((v1 for v1, v2 in V2_NAMES.items() if v2 == words.controller), words.controller)
+    if facts.layout() != "unified" or name not in facts.own:
+        return ()
+    mount = facts.cgroup2()
+    line = facts.quote(f"{mount.point if mount else ''}/cgroup.controllers")
+    return (f"/proc/self/cgroup: {name}:{facts.own[name]} (a v1 hierarchy)", line)
+
+
+def not_delegated(facts: Facts, words: Words) -> tuple[str, ...]:
+    """The level that does not hand the controller down belongs to systemd's user manager or to this user."""
+    where = vanishing_point(facts, words.controller)
+    own = facts.own.get("", "")
+    users = "/user@" in own or "user.slice" in own
+    return (
+        (*where, f"/proc/self/cgroup: {own}")
+        if where and (users or facts.field("Uid").split()[:1] not in ([], ["0"]))
+        else ()
+    )
+
+
+def threaded(facts: Facts, words: Words) -> tuple[str, ...]:
+    """The container's cgroup or an ancestor of it is not an ordinary domain."""
+    return _odd_types(facts, facts.lineage(facts.directory()))
+
+
+def named_type(facts: Facts, words: Words) -> tuple[str, ...]:
+    """The cgroup of the message is not an ordinary domain; its processes and enabled controllers say why."""
+    directory = words["path"].rstrip("/")
+    found = _odd_types(facts, (directory.rpartition("/cgroup.")[0] or directory,))
+    above = directory.rpartition("/")[0]
+    crowd = facts.words(above + "/cgroup.procs")
+    if found and crowd:
+        found += (f"{above}/cgroup.procs: {len(crowd)} process(es)", facts.quote(above + "/cgroup.subtree_control"))
+    return found
+
+
+def _odd_types(facts: Facts, directories: tuple[str, ...]) -> tuple[str, ...]:
+    paths = (f"{directory}/cgroup.type" for directory in directories)
+    return tuple(facts.quote(path) for path in paths if facts.line(path) not in ("", "domain"))
+
+
+def has_children(facts: Facts, words: Words) -> tuple[str, ...]:
+    """The cgroup of the message hands controllers down to children, so it may hold no processes itself."""
+    path = words["directory"] + "cgroup.subtree_control" if words["directory"] else ""
+    return (facts.quote(path),) if facts.words(path) else ()
+
+
+def has_processes(facts: Facts, words: Words) -> tuple[str, ...]:
+    """The cgroup of the message holds processes, so it may hand no domain controllers down."""
+    path = words["directory"] + "cgroup.procs" if words["directory"] else ""
+    count = len(facts.words(path)) if path else 0
+    return (f"{path}: {count} process(es)",) if count else ()
+
+
+def tree_limit(facts: Facts, words: Words) -> tuple[str, ...]:
+    """An ancestor limits the depth or the number of cgroups below it."""
+    found = []
+    for directory in facts.lineage(words["path"])[:-1]:
+        for file in ("cgroup.max.descendants", "cgroup.max.depth"):
+            if facts.line(f"{directory}/{file}") not in ("", "max"):
+                found += [facts.quote(f"{directory}/{file}"), facts.quote(f"{directory}/cgroup.stat")]
+    return tuple(found)
+
+
+def occupied(facts: Facts, words: Words) -> tuple[str, ...]:
+    """The container's cgroup already holds processes."""
+    path = facts.directory() + "/cgroup.procs"
+    count = len(facts.words(path))
+    return (f"{path}: {count} process(es)",) if count else ()
+
+
+def frozen_ancestors(facts: Facts) -> tuple[str, ...]:
+    """Frozen cgroups on the container's path, v2 and v1; a task that enters one stops for ever."""
+    found = []
+    for directory in facts.lineage(facts.directory()):
+        if facts.layout() == "unified" and facts.line(f"{directory}/cgroup.freeze") == "1":
+            found.append(f"{directory}/cgroup.freeze: 1")
+    for directory in facts.lineage(facts.directory("freezer")):
+        if facts.layout() != "unified" and facts.line(f"{directory}/freezer.state") in ("FROZEN", "FREEZING"):
+            found.append(facts.quote(f"{directory}/freezer.state"))
+    return tuple(found)
+
+
+def frozen(facts: Facts, words: Words) -> tuple[str, ...]:
+    """As `frozen_ancestors`."""
+    return frozen_ancestors(facts)
+
+
+def root_path(facts: Facts, words: Words) -> tuple[str, ...]:
+    """`linux.cgroupsPath` is empty or the root."""
+    wanted = facts.context.cgroups_path
+    return (f"config.json linux.cgroupsPath = {wanted!r}",) if wanted is not None and not wanted.strip("/") else ()
+
+
+def escaping_path(facts: Facts, words: Words) -> tuple[str, ...]:
+    """`linux.cgroupsPath` has `..` in it."""
+    wanted = facts.context.cgroups_path or ""
+    return (f"config.json linux.cgroupsPath = {wanted!r}",) if ".." in wanted.split("/") else ()
+
+
+def unified_key(facts: Facts, words: Words) -> tuple[str, ...]:
+    """The key of the message stands in `linux.resources.unified`."""
+    key = words["key"] or words["file"]
+    values = facts.resource("unified")
+    if not isinstance(values, dict) or key not in values:
+        return ()
+    return (f"config.json linux.resources.unified[{key!r}] = {values[key]!r}",)

@@ -1,0 +1,57 @@
+"""What an explanation is: a frozen value that the engine's channel, `cgshimctl` and the tests all render.
+
+Importable from the hot path: it imports nothing but `Value`.
+"""
+
+from __future__ import annotations
+
+from shim.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class Context(Value):
+    """What is known about the call that failed.
+
+    view: the host's files (`shim.host.view.View` or anything with `text`, `names` and, if it has it, `status`).
+    config: parsed config.json, None where there is none. runtime: "runc", "crun" or "other".
+    bundle: absolute path, "" if unknown. cgroups_path: `linux.cgroupsPath`, None where the key is absent.
+    command: "create", "run", "restore", "update", "checkpoint". container: its id.
+    notes: the plan's notes (`shim.rules.base.Note`), where a plan was made.
+    kernel_log: text of the kernel log, None: read it from the host when an entry asks for it.
+    """
+
+    view: Any
+    config: Any = None
+    runtime: str = "runc"
+    bundle: str = ""
+    cgroups_path: str | None = None
+    command: str = "create"
+    container: str = ""
+    notes: tuple[Any, ...] = ()
+    kernel_log: str | None = None
+
+
+class Diagnosis(Value):
+    """One explained failure.
+
+    code: stable, kebab-case, listed in docs/diagnoses.md. verdict: one sentence. cause: why.
+    evidence: facts that were read on this host, one a line. remedy: steps to paste, one a line.
+    reference: kernel document or upstream thread. raw: the runtime's own words, noise included.
+    confirmed: a fact on this host supports it; False: only the text does.
+    ours: False for a failure that is not about mounts or cgroups; it passes through exactly as it came.
+    others: codes that fit the text too, but were not confirmed or came second.
+    """
+
+    code: str
+    verdict: str
+    cause: str = ""
+    evidence: tuple[str, ...] = ()
+    remedy: tuple[str, ...] = ()
+    reference: str = ""
+    raw: str = ""
+    confirmed: bool = False
+    ours: bool = True
+    others: tuple[str, ...] = ()

@@ -1,0 +1,242 @@
+"""What the catalogue's checks look at, through one view of the host; runs only after something failed.
+
+Nothing here raises for a file that is absent or unreadable: such a file is an answer of its own.
+"""
+
+from __future__ import annotations
+
+import os
+
+from shim.diagnose import mount_table
+from shim.diagnose.mount_table import Mounted
+from shim.host import membership
+from shim.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from shim.diagnose.diagnosis import Context
+
+CGROUP = "/sys/fs/cgroup"
+SYS_ADMIN, SYS_RESOURCE, BPF = 21, 24, 39  # capability numbers, include/uapi/linux/capability.h
+SMALL_MEMORY = 12 * 1024 * 1024  # runc init and its Go runtime need up to this much; CRI-O refuses below it
+
+
+class Status(Value):
+    """Mode bits without the type, owner, and is it a directory."""
+
+    mode: int
+    uid: int
+    gid: int
+    directory: bool = True
+
+
+class Facts:
+    """Questions about the host and the call that failed, each answered from files."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.view: Any = context.view
+        self.mounts = mount_table.parse_all(self.text("/proc/self/mountinfo") or "")
+        self.own = membership.paths(self.text("/proc/self/cgroup") or "")
+
+    # Files.
+
+    def text(self, path: str) -> str | None:
+        """Content, None when absent or unreadable."""
+        try:
+            content = self.view.text(path)
+        except OSError:
+            return None
+        return None if content is None else str(content)
+
+    def line(self, path: str) -> str:
+        """Content without surrounding white space, "" when absent."""
+        return (self.text(path) or "").strip()
+
+    def words(self, path: str) -> tuple[str, ...]:
+        """Content split at white space."""
+        return tuple((self.text(path) or "").split())
+
+    def number(self, path: str) -> int | None:
+        """Content as a number; None when absent, "max" or not a number."""
+        try:
+            return int(self.line(path))
+        except ValueError:
+            return None
+
+    def keyed(self, path: str) -> dict[str, int]:
+        """A flat-keyed file ("name value" lines) as numbers."""
+        pairs = (line.split() for line in (self.text(path) or "").splitlines())
+        return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].lstrip("-").isdigit()}
+
+    def names(self, path: str) -> tuple[str, ...]:
+        """Names in a directory, () when there is none."""
+        try:
+            return tuple(self.view.names(path) or ())
+        except OSError:
+            return ()
+
+    def exists(self, path: str) -> bool:
+        """Is there anything at `path`?"""
+        return bool(self.view.exists(path))
+
+    def status(self, path: str) -> Status | None:
+        """Mode and owner; None when absent or unreachable. Symbolic links are followed."""
+        own = getattr(self.view, "status", None)
+        if own is not None:
+            found = own(path)
+            return found if isinstance(found, Status) else None
+        try:
+            got = os.stat(self.view.path(path))
+        except OSError:
+            return None
+        return Status(mode=got.st_mode & 0o7777, uid=got.st_uid, gid=got.st_gid, directory=(got.st_mode >> 12) == 0o4)
+
+    def quote(self, path: str) -> str:
+        """Evidence: the path and what it holds, on one line."""
+        content = self.text(path)
+        if content is None:
+            return f"{path}: absent or unreadable"
+        return f"{path}: {' '.join(content.split()) or 'empty'}"
+
+    # Mounts and layout.
+
+    def covering(self, path: str) -> Mounted | None:
+        """The mount that `path` lies on."""
+        return mount_table.covering(self.mounts, path)
+
+    def v1(self, controller: str) -> Mounted | None:
+        """The v1 hierarchy that carries `controller`, nearest to where runtimes look first."""
+        found = [one for one in self.mounts if one.fstype == "cgroup" and controller in one.super_options]
+        return min(found, key=lambda one: (not one.point.startswith(CGROUP + "/"), len(one.point)), default=None)
+
+    def cgroup2(self) -> Mounted | None:
+        """The cgroup2 mount, nearest to where runtimes look first."""
+        found = [one for one in self.mounts if one.fstype == "cgroup2"]
+        return min(found, key=lambda one: (not one.point.startswith(CGROUP), len(one.point)), default=None)
+
+    def layout(self) -> str:
+        """`unified`, `hybrid`, `legacy` or `none`, as runtimes decide it: by what is mounted at /sys/fs/cgroup."""
+        top = self.covering(CGROUP)
+        if top is not None and top.fstype == "cgroup2":
+            return "unified"
+        beside = any(one.fstype == "cgroup2" and one.point == CGROUP + "/unified" for one in self.mounts)
+        if any(one.fstype == "cgroup" for one in self.mounts):
+            return "hybrid" if beside else "legacy"
+        return "none"
+
+    def directory(self, controller: str = "") -> str:
+        """Where the container's own cgroup is or would be: absolute path, "" where that cannot be said."""
+        mount = self.cgroup2() if self.layout() == "unified" else self.v1(controller or "devices")
+        if mount is None:
+            return ""
+        own = self.own.get("" if mount.fstype == "cgroup2" else controller or "devices", "/")
+        if mount.root != "/" and own.startswith(mount.root):
+            own = own[len(mount.root) :] or "/"
+        wanted = expand_slice(self.context.cgroups_path)
+        if wanted.startswith("/"):
+            return _joined(mount.point, wanted)
+        return _joined(mount.point, own, wanted or self.context.container)
+
+    def lineage(self, directory: str) -> tuple[str, ...]:
+        """The cgroup directories from the mount point down to `directory`, both included."""
+        mount = self.covering(directory)
+        if mount is None or not mount.fstype.startswith("cgroup"):
+            return ()
+        found = [mount.point]
+        for name in directory[len(mount.point) :].split("/"):
+            if name:
+                found.append(f"{found[-1]}/{name}")
+        return tuple(found)
+
+    def parent(self, controller: str = "") -> str:
+        """The parent of the container's cgroup, "" where that cannot be said."""
+        found = self.lineage(self.directory(controller))
+        return found[-2] if len(found) > 1 else ""
+
+    # The process that starts the runtime.
+
+    def field(self, name: str) -> str:
+        """A field of /proc/self/status, "" when absent."""
+        for line in (self.text("/proc/self/status") or "").splitlines():
+            key, _, value = line.partition(":")
+            if key == name:
+                return value.strip()
+        return ""
+
+    def capable(self, capability: int) -> bool | None:
+        """Is the capability effective; None when it cannot be read."""
+        effective = self.field("CapEff")
+        return bool(int(effective, 16) >> capability & 1) if effective else None
+
+    def in_user_namespace(self) -> bool:
+        """Is this process outside the initial user namespace?"""
+        words = self.words("/proc/self/uid_map")
+        return bool(words) and words != ("0", "0", "4294967295")
+
+    def command_line(self, name: str) -> str:
+        """Value of a kernel boot option, "" when it is not given; a bare option gives its own name."""
+        for word in self.words("/proc/cmdline"):
+            key, equals, value = word.partition("=")
+            if key == name:
+                return value if equals else name
+        return ""
+
+    def kernel_log(self) -> str:
+        """The kernel's log as far as this process may read it."""
+        if self.context.kernel_log is not None:
+            return self.context.kernel_log
+        if getattr(self.view, "root", None) != "":
+            return ""
+        from shim.diagnose.kernel_log import read_kernel_log
+
+        return read_kernel_log()
+
+    # The container's configuration.
+
+    def config(self, *keys: str) -> Any:
+        """The value at `keys` in config.json, None where absent."""
+        value: Any = self.context.config
+        for key in keys:
+            if not isinstance(value, dict):
+                return None
+            value = value.get(key)
+        return value
+
+    def resource(self, *keys: str) -> Any:
+        """The value at `keys` in `linux.resources`."""
+        return self.config("linux", "resources", *keys)
+
+    def memory_limit(self) -> int | None:
+        """`memory.limit` in bytes, or `unified["memory.max"]`; None where there is no limit."""
+        wanted = self.resource("unified", "memory.max") or self.resource("memory", "limit")
+        try:
+            return int(wanted) if wanted is not None and int(wanted) > 0 else None
+        except (TypeError, ValueError):
+            return None
+
+    def has_namespace(self, kind: str) -> bool:
+        """Does config.json list a namespace of this type?"""
+        listed = self.config("linux", "namespaces") or ()
+        return any(isinstance(one, dict) and one.get("type") == kind for one in listed)
+
+
+def expand_slice(path: str | None) -> str:
+    """A systemd path (`slice:prefix:name`) as the directories systemd makes of it; other paths as they are.
+
+    `a-b.slice` lies in `a.slice` (systemd.slice(5)).
+    """
+    if not path or path.startswith("/") or path.count(":") != 2:
+        return path or ""
+    slice_name, prefix, name = path.split(":")
+    stem = (slice_name or "system.slice")[: -len(".slice")]
+    parts = stem.split("-") if stem else []
+    slices = ["-".join(parts[: count + 1]) + ".slice" for count in range(len(parts))]
+    unit = name if name.endswith(".slice") else f"{prefix}-{name}.scope" if prefix else f"{name}.scope"
+    return "/" + "/".join([*slices, unit])
+
+
+def _joined(*parts: str) -> str:
+    return "/" + "/".join(part.strip("/") for part in parts if part.strip("/"))

@@ -1,0 +1,37 @@
+"""The kernel's own log, read without blocking; only after a failure."""
+
+from __future__ import annotations
+
+import os
+
+RECORD = 8192  # one record of /dev/kmsg never exceeds this (Documentation/ABI/testing/dev-kmsg)
+MOST = 20000  # records; a log ring holds fewer
+
+
+def read_kernel_log(path: str = "/dev/kmsg") -> str:
+    """All records' texts, one a line, oldest first; "" where this process may not read them (dmesg_restrict)."""
+    lines = []
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    try:
+        for _ in range(MOST):
+            record = _record(descriptor)
+            if not record:
+                break
+            lines.append(record.partition(";")[2].partition("\n")[0])
+    finally:
+        os.close(descriptor)
+    return "\n".join(lines)
+
+
+def _record(descriptor: int) -> str:
+    """The next record, "" at the end of the log; an overwritten record is skipped by reading again."""
+    while True:
+        try:
+            return os.read(descriptor, RECORD).decode("utf-8", "replace")
+        except BrokenPipeError:
+            continue
+        except OSError:
+            return ""

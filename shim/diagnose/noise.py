@@ -1,0 +1,110 @@
+"""Takes a runtime's output apart: what was said, at which level, and what of it is noise.
+
+Noise is what a runtime prints beside the cause or in front of it: runc's warning about OOM counts comes with every
+failure at an early stage, crun puts "the memory limit could be too low" before failures that have nothing to do with
+memory, engines append their own verdict.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+from shim.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
+LOGFMT = re.compile(r'^(?:time="?[^"\s]*"? )?level=(?P<level>\w+) msg=(?P<msg>"(?:[^"\\]|\\.)*"|\S+)(?P<rest>.*)$')
+
+NOISE_LINES = (
+    r"unable to get oom kill count",
+    r"kernel memory settings are ignored and will be removed",
+    r"skipping device \S+ for systemd",
+    r"tun: unable to create tun",
+    r"cannot toggle freezer: cgroups not configured for container",
+    r"^lstat : no such file or directory",
+    r"nsexec-0\[\d+\]: failed to sync with stage-1",
+    r"cgroup v1 is deprecated and will be removed in a future release",
+    r"support for non-absolute mount destinations will be removed",
+    r"failed to remove (?:cgroup|paths)",
+    r"^container still running$",
+)
+PREFIXES = (r"the memory limit could be too low: ",)
+SUFFIXES = (r": unknown\.?$", r": OCI permission denied$", r": OCI runtime error$", r"\bunknown$")
+NOISE = re.compile("|".join(NOISE_LINES), re.IGNORECASE)
+AFFIXES = re.compile("|".join(PREFIXES + SUFFIXES), re.IGNORECASE | re.MULTILINE)
+FAILING = ("error", "fatal", "panic", "critical")
+
+
+class Heard(Value):
+    """A runtime's output without its noise.
+
+    errors: messages of level error and worse, or of no level. rest: warnings and information.
+    """
+
+    errors: tuple[str, ...]
+    rest: tuple[str, ...]
+
+    @property
+    def failure(self) -> str:
+        """The errors, one a line."""
+        return "\n".join(self.errors)
+
+    @property
+    def everything(self) -> str:
+        """Errors first, then the rest, one a line."""
+        return "\n".join(self.errors + self.rest)
+
+
+def clean(text: str) -> Heard:
+    """The messages of a JSON or logfmt log, or the lines of plain text, without noise."""
+    plain = ANSI.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
+    errors: list[str] = []
+    rest: list[str] = []
+    for level, message in _records(plain):
+        quiet = AFFIXES.sub("", message).strip()
+        if quiet and not NOISE.search(quiet):
+            (errors if not level or level.lower() in FAILING else rest).append(quiet)
+    return Heard(errors=tuple(errors), rest=tuple(rest))
+
+
+def _records(text: str) -> list[tuple[str, str]]:
+    """(level, message) of every record; level "" where the format has none."""
+    found: list[tuple[str, str]] = []
+    decoder = json.JSONDecoder()
+    position = 0
+    while position < len(text):
+        if text[position] == "{":
+            try:
+                value, position = decoder.raw_decode(text, position)
+            except ValueError:
+                pass
+            else:
+                found.append(_json_record(value))
+                continue
+        line, _, _ = text[position:].partition("\n")
+        position += len(line) + 1
+        if line.strip():
+            found.append(_line(line.strip()))
+    return found
+
+
+def _json_record(value: Any) -> tuple[str, str]:
+    if not isinstance(value, dict):
+        return "", str(value)
+    message = str(value.get("msg", value.get("message", "")))
+    more = value.get("error")
+    return str(value.get("level", "")), f"{message}: {more}" if more else message
+
+
+def _line(line: str) -> tuple[str, str]:
+    match = LOGFMT.match(line)
+    if match is None:
+        return "", line
+    message = match["msg"]
+    if message.startswith('"'):
+        message = re.sub(r"\\(.)", lambda escape: {"n": "\n", "t": "\t"}.get(escape[1], escape[1]), message[1:-1])
+    return match["level"], message + match["rest"].rstrip()

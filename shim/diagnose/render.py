@@ -1,0 +1,90 @@
+"""A diagnosis as the text that the engine's user reads.
+
+Engines look for certain phrases in a message and then show only that line and change the exit status, so our own
+words name the errno instead. They cut long messages, so the verdict comes first and what may be lost comes last.
+"""
+
+from __future__ import annotations
+
+from shim.diagnose.diagnosis import Diagnosis
+
+FIRST_LINE = 200  # bytes: a Kubernetes event keeps about this much
+# Matched without regard to case. podman: getOCIRuntimeError; docker: setExitCodeFromError.
+PHRASES = (
+    ("permission denied", "EACCES"),
+    ("operation not permitted", "EPERM"),
+    ("no such file or directory", "ENOENT"),
+    ("executable file not found in", "executable not found (ENOENT) in"),
+    ("open executable", "open the executable"),
+    ("not a directory", "ENOTDIR"),
+)
+
+
+def render(diagnosis: Diagnosis, limit: int = 1900) -> str:
+    """The whole message in at most `limit` bytes of printable ASCII and newlines; verdict first, raw words last.
+
+    A failure that is not ours is returned exactly as it came.
+    """
+    if not diagnosis.ours:
+        return diagnosis.raw
+    head = (
+        _cut_end(f"cgshim: {plain(diagnosis.verdict)}", FIRST_LINE - len(diagnosis.code) - 3) + f" [{diagnosis.code}]"
+    )
+    lines = [head, *_body(diagnosis)]
+    raw = " | ".join(part.strip() for part in plain(diagnosis.raw).splitlines() if part.strip())
+    return _fitted(lines, raw, limit)
+
+
+def plain(text: str) -> str:
+    """ASCII only, no control characters but newline, the engines' phrases replaced by the errno's name."""
+    safe = "".join(one if one == "\n" or " " <= one <= "~" else " " if one in "\t\r" else "?" for one in text)
+    for phrase, errno_name in PHRASES:
+        safe = _replaced(safe, phrase, errno_name)
+    return safe
+
+
+def as_dict(diagnosis: Diagnosis) -> dict[str, object]:
+    """For --json: every field, tuples as lists."""
+    fields = ("code", "verdict", "cause", "evidence", "remedy", "reference", "raw", "confirmed", "ours", "others")
+    values = ((name, getattr(diagnosis, name)) for name in fields)
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values}
+
+
+def _body(diagnosis: Diagnosis) -> list[str]:
+    lines = [f"  cause: {diagnosis.cause}"] if diagnosis.cause else []
+    lines += [f"  evidence: {line}" for line in diagnosis.evidence]
+    lines += [f"  remedy: {line}" for line in diagnosis.remedy]
+    lines += [f"  see: {diagnosis.reference}"] if diagnosis.reference else []
+    return [plain(" ".join(line.splitlines())) for line in lines]
+
+
+def _fitted(lines: list[str], raw: str, limit: int) -> str:
+    """Give the raw words what is left, at least a third; drop lines from the end, never the first, to make room."""
+    words = f"  runtime: {raw}" if raw else ""
+    least = min(len(words) + 1, limit // 3) if words else 0
+    while len(lines) > 1 and len("\n".join(lines)) + least > limit:
+        lines.pop()
+    text = "\n".join(lines)
+    if words:
+        text += "\n" + _cut_middle(words, limit - len(text) - 1)
+    return _cut_end(text, limit)
+
+
+def _cut_end(text: str, room: int) -> str:
+    return text if len(text) <= room else text[: max(room - 3, 0)] + "..."
+
+
+def _cut_middle(text: str, room: int) -> str:
+    if len(text) <= room:
+        return text
+    half = max((room - 5) // 2, 0)
+    return text[:half] + " ... " + text[len(text) - half :]
+
+
+def _replaced(text: str, phrase: str, replacement: str) -> str:
+    lower = text.lower()
+    parts, start = [], 0
+    while (found := lower.find(phrase, start)) >= 0:
+        parts += [text[start:found], replacement]
+        start = found + len(phrase)
+    return "".join([*parts, text[start:]])

@@ -59,7 +59,12 @@ def _set(path: tuple[str, ...], value: Any) -> Edit:
 
 
 def _memory_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, str]:
-    return (_set(("memory", "limit"), size(key, value)),), "memory.max is memory.limit", ""
+    wanted, limit, swap = size(key, value), case.get("memory", "limit") or 0, case.get("memory", "swap") or 0
+    edits = [_set(("memory", "limit"), wanted)]
+    if 0 < limit <= swap and wanted > 0 and not case.get("unified", "memory.swap.max"):
+        # On cgroup2 the classic pair would have become so much swap, whatever memory.max says afterwards.
+        edits.append(_set(("memory", "swap"), wanted + swap - limit))
+    return tuple(edits), "memory.max is memory.limit", ""
 
 
 def _memory_swap_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, str]:

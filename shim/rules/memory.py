@@ -81,7 +81,7 @@ def swap(case: Case) -> Outcome:
     if case.host.version("memory") != (1 if case.v1 else 2):
         if case.host.version("memory") == 2 and case.host.swap_accounting.value is False:
             return _unaccounted(case, value - max(most, 0))
-        expected = _expect(case, "memory.swap", SWAP_V2, str(value - most)) if most > 0 else ()
+        expected = _expect(case, "memory.swap", SWAP_V2, str(value - max(most, 0))) if most else ()
         return absent_guard(case, "memory", "memory.swap", f"swap above {value - max(most, 0)} bytes", expected)
     if most <= 0:
         return _swap_alone(case, value, most)
@@ -265,9 +265,10 @@ def check_before_update(case: Case) -> Outcome:
     return Outcome(notes=(note(field, "honoured", HINT, KEPT, "the runtime compares with memory.current"),))
 
 
+# `swap` comes before `limit`: it is counted from the limit, also from one that the next rule takes out.
 RULES: tuple[Rule, ...] = (
-    Rule(field="memory.limit", apply=limit, probes=(SWAP_V1, SWAP_V2)),
     Rule(field="memory.swap", apply=swap, probes=(SWAP_V1, SWAP_V2)),
+    Rule(field="memory.limit", apply=limit, probes=(SWAP_V1, SWAP_V2)),
     Rule(field="memory.reservation", apply=reservation),
     Rule(field="memory.kernel", apply=kernel, probes=("memory.kmem.limit_in_bytes",)),
     Rule(field="memory.kernelTCP", apply=kernel_tcp, probes=("memory.kmem.tcp.limit_in_bytes",)),

@@ -15,6 +15,7 @@ from shim.rules.base import (
     GUARD,
     HINT,
     KEPT,
+    NOTHING,
     UNENFORCEABLE,
     Case,
     Edit,
@@ -70,6 +71,8 @@ def on_v1(case: Case) -> Outcome:
     problems: list[Problem] = []
     expectations: list[Expectation] = []
     keys = case.get("unified")
+    if not keys and case.operation == "create":
+        return NOTHING  # only `runc update` minds an empty object
     ordered = sorted(keys, key=lambda key: (key == "memory.swap.max", key == "memory.high"))
     for key in ordered:
         value = keys[key]

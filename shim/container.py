@@ -29,18 +29,34 @@ def pid(invocation: Invocation, runtime_root: str) -> int:
     return 0
 
 
+def annotations(runtime_root: str, container: str) -> dict[str, str]:
+    """The annotations of a created container, {} if the runtime's state does not tell.
+
+    runc keeps them among `config.labels` as NAME=VALUE; for crun they are read in the bundle that it remembers.
+    """
+    labels = _labels(os.path.join(runtime_root, container))
+    if labels:
+        return {name: value for name, _, value in (label.partition("=") for label in labels)}
+    found = _object(_read(os.path.join(bundle(runtime_root, container), "config.json"))).get("annotations")
+    return {name: str(value) for name, value in found.items()} if isinstance(found, dict) else {}
+
+
 def bundle(runtime_root: str, container: str) -> str:
     """The bundle that the container was created from, "" if the runtime's state does not say."""
     directory = os.path.join(runtime_root, container)
     status = _object(_read(os.path.join(directory, "status")))
     if isinstance(status.get("bundle"), str):
         return str(status["bundle"])
-    config = _object(_read(os.path.join(directory, "state.json"))).get("config")
-    labels = config.get("labels") if isinstance(config, dict) else None
-    for label in labels if isinstance(labels, list) else ():
-        if isinstance(label, str) and label.startswith("bundle="):
+    for label in _labels(directory):
+        if label.startswith("bundle="):
             return label[len("bundle=") :]
     return ""
+
+
+def _labels(directory: str) -> list[str]:
+    config = _object(_read(os.path.join(directory, "state.json"))).get("config")
+    labels = config.get("labels") if isinstance(config, dict) else None
+    return [label for label in labels if isinstance(label, str)] if isinstance(labels, list) else []
 
 
 def _read(path: str) -> str:

@@ -76,7 +76,7 @@ def _prepare_bundle(this: Call) -> Prepared:
     return _written(this, made, text)
 
 
-def _rewrite(this: Call, text: str, path: str, where: tuple[str, ...]) -> Rewrite:
+def _rewrite(this: Call, text: str, path: str, where: tuple[str, ...], beside: dict[str, str] | None = None) -> Rewrite:
     from shim.host.view import View
 
     invocation = this.invocation
@@ -87,7 +87,7 @@ def _rewrite(this: Call, text: str, path: str, where: tuple[str, ...]) -> Rewrit
         driver=invocation.driver,
         foreground=invocation.command == "run" or (invocation.command == "restore" and not invocation.detach),
     )
-    return rewrite.of(document.load(text, path), where, asked, this.settings, View())
+    return rewrite.of(document.load(text, path), where, asked, this.settings, View(), beside=beside)
 
 
 def _written(this: Call, made: Rewrite, text: str) -> Prepared:
@@ -124,7 +124,9 @@ def _prepare_update(this: Call) -> Prepared:
     from_stdin = invocation.resources == STDIN
     path = "standard input" if from_stdin else os.path.abspath(invocation.resources)
     text = _stdin() if from_stdin else document.read(path)
-    made = _rewrite(this, text, path, rewrite.WHOLE)
+    from shim import container
+
+    made = _rewrite(this, text, path, rewrite.WHOLE, container.annotations(this.root, invocation.container_id))
     rewrite.judge(made)
     if not made.plan.edits and not from_stdin:
         return Prepared(arguments=list(invocation.arguments), made=made, notices=notices(made.plan))

@@ -83,14 +83,25 @@ class Rewrite(Value):
         return self.document.replaced(_sections(self))
 
 
-def of(loaded: Document, where: tuple[str, ...], asked: Asked, configured: Settings, view: View) -> Rewrite:
-    """The rewrite of a document. Raises ShimError for resources or a policy that cannot be understood."""
+def of(
+    loaded: Document,
+    where: tuple[str, ...],
+    asked: Asked,
+    configured: Settings,
+    view: View,
+    *,
+    beside: dict[str, Any] | None = None,
+) -> Rewrite:
+    """The rewrite of a document. Raises ShimError for resources or a policy that cannot be understood.
+
+    beside: the container's annotations, for a document that has none of its own (WHOLE).
+    """
     from shim import plan
     from shim.host.detect import detect
 
     resources = _resources(loaded, where)
-    annotations = _annotations(loaded) if where else {}
-    kept = custody.read(annotations)
+    annotations = _annotations(loaded) if where else beside or {}
+    kept = custody.read(annotations) if where else {}
     everything = custody.returned(resources, kept)
     policy, origin = settings.policy_of(configured, annotations)
     linux = loaded.value.get("linux") if where else None

@@ -29,7 +29,7 @@ def pid(invocation: Invocation, runtime_root: str) -> int:
     return 0
 
 
-def annotations(runtime_root: str, container: str) -> dict[str, str]:
+def annotations_of(runtime_root: str, container: str) -> dict[str, str]:
     """The annotations of a created container, {} if the runtime's state does not tell.
 
     runc keeps them among `config.labels` as NAME=VALUE; for crun they are read in the bundle that it remembers.

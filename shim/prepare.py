@@ -126,7 +126,7 @@ def _prepare_update(this: Call) -> Prepared:
     text = _stdin() if from_stdin else document.read(path)
     from shim import container
 
-    made = _rewrite(this, text, path, rewrite.WHOLE, container.annotations(this.root, invocation.container_id))
+    made = _rewrite(this, text, path, rewrite.WHOLE, container.annotations_of(this.root, invocation.container_id))
     rewrite.judge(made)
     if not made.plan.edits and not from_stdin:
         return Prepared(arguments=list(invocation.arguments), made=made, notices=notices(made.plan))

@@ -82,10 +82,10 @@ def _memory_swap_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...]
 
 
 def _memory_low(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, str]:
-    wanted, present = size(key, value), case.get("memory", "reservation")
-    if case.get("unified", "memory.low") and key == "memory.min":
-        present = size("memory.low", case.get("unified", "memory.low").strip())
-        wanted = -1 if -1 in (wanted, present) else max(wanted, present)
+    """memory.low and memory.min have one counterpart between them, which takes the stronger of the two."""
+    both = {name: (case.get("unified", name) or "").strip() for name in ("memory.low", "memory.min")}
+    sizes = [size(name, text) for name, text in both.items() if text]
+    wanted = -1 if -1 in sizes else max(sizes)
     return (_set(("memory", "reservation"), wanted),), f"{key} is nearest to v1's soft limit", "guaranteed protection"
 
 

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shim import settings
-from shim.cli import findings, output, runtimes
+from shim.cli import findings, output, probes, runtimes
 from shim.cli.hosts import view_of
 from shim.cli.output import heading, say, table
 from shim.errors import ShimError
-from shim.host.facts import NONE
 from shim.host.inspection import inspect
 from shim.values import Value
 
@@ -32,7 +31,7 @@ SHAPE = """\b
   runtime         path, kind runc|crun|other, version, origin, problem (if there is one)
   settings        {NAME: {value, origin}}
   findings        [{name, kind guard|hint, outcome, code, reason, lost, remedy, runtimes}], worst first;
-                  outcome: refused, not enforced (policy warn), weaker, dropped
+                  outcome: refused, untouched (layout unknown), not enforced (policy warn), weaker, dropped
   problems        [TEXT] what is broken in the set-up itself
   status          the exit status
 """
@@ -52,9 +51,13 @@ class Diagnosis(Value):
         """Worst first: broken set-up, something refused under the chosen runtime, fine."""
         if self.problems:
             return output.BROKEN
-        refused = any(f.outcome == findings.REFUSED and self.runtime.family in f.runtimes for f in self.found)
-        no_cgroups = self.inspected.host.layout == NONE
-        return output.REFUSED if refused or no_cgroups else output.FINE
+        return output.REFUSED if self.refused else output.FINE
+
+    @property
+    def refused(self) -> tuple[Finding, ...]:
+        """What the chosen runtime would not start, or nobody can answer for."""
+        bad = (findings.REFUSED, findings.UNTOUCHED)
+        return tuple(f for f in self.found if f.outcome in bad and self.runtime.family in f.runtimes)
 
 
 @click.command("doctor", epilog=f"{SHAPE}\n{output.STATUSES}")
@@ -181,6 +184,7 @@ def _value(fact: Fact) -> str:
 def _show_findings(made: Diagnosis) -> None:
     titles = {
         findings.REFUSED: "Refused here: limits that nothing can enforce",
+        findings.UNTOUCHED: "Not understood: limits are left to the runtime as they stand",
         findings.UNLIMITED: "Not enforced here, started all the same (policy warn)",
         findings.WEAKER: "Carried by the nearest that this host has",
         findings.HINT_DROPPED: "Dropped here: hints, with a notice",
@@ -211,8 +215,11 @@ def _grouped(found: list[Finding]) -> list[tuple[str, str, str]]:
 
 
 def _verdict(made: Diagnosis) -> str:
-    family = made.runtime.family
-    refused = [f for f in made.found if f.outcome == findings.REFUSED and family in f.runtimes]
-    if refused:
-        return f"With {family}, {len(refused)} of the limits asked about would be refused here."
+    family, count = made.runtime.family, len(made.refused)
+    if any(f.outcome == findings.UNTOUCHED for f in made.refused):
+        return f"With {family}, nobody can say here which limits would be enforced."
+    if any(f.name == findings.EVERY_CONTAINER for f in made.refused):
+        return f"With {family}, every container would be refused here."
+    if count:
+        return f"With {family}, {count} of the {len(probes.ALL)} limits asked about would be refused here."
     return f"With {family}, nothing would be refused here."

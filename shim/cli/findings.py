@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shim.cli import probes, remedies
-from shim.host.facts import HYBRID
+from shim.host.facts import AMBIGUOUS, HYBRID, NONE
 from shim.plan import make_plan, wanted
 from shim.rules.base import CHANGED, DROPPED, GUARD, UNENFORCEABLE, Note
 from shim.settings import WARN
@@ -16,17 +16,19 @@ if TYPE_CHECKING:
 
     from shim.host.facts import Host
 
-REFUSED, UNLIMITED, WEAKER, HINT_DROPPED = "refused", "not enforced", "weaker", "dropped"
-ORDER = (REFUSED, UNLIMITED, WEAKER, HINT_DROPPED)
+REFUSED, UNTOUCHED, UNLIMITED, WEAKER, HINT_DROPPED = "refused", "untouched", "not enforced", "weaker", "dropped"
+ORDER = (REFUSED, UNTOUCHED, UNLIMITED, WEAKER, HINT_DROPPED)
 EVERY_CONTAINER = "(every container)"
 CRUN_HYBRID = "crun-hybrid"
+YOUNG = ("dmem.max",)  # files of controllers that detection places only when asked for
 
 
 class Finding(Value):
     """What becomes of one field under some runtimes.
 
-    outcome: "refused" (no container is started), "not enforced" (the same under policy warn), "weaker" (carried by
-    the nearest that there is), "dropped" (a hint). lost: what is no longer limited, "" where that is the whole field.
+    outcome: "refused" (no container is started), "untouched" (the host is not understood, so nothing is changed and the
+    runtime decides), "not enforced" (what policy warn makes of refused), "weaker" (carried by the nearest that there
+    is), "dropped" (a hint). lost: what is no longer limited, "" where that is the whole field.
     """
 
     name: str
@@ -46,8 +48,8 @@ class Finding(Value):
 
 def questions() -> tuple[str, ...]:
     """The interface files that the planner asks about for any of the probes."""
-    names = (name for probe in probes.ALL for name in wanted(probe.resources))
-    return tuple(dict.fromkeys(names))
+    names = [name for probe in probes.ALL for name in wanted(probe.resources)]
+    return tuple(dict.fromkeys((*names, *YOUNG)))
 
 
 def find(host: Host, runtimes: Iterable[str], policy: str) -> tuple[Finding, ...]:
@@ -56,13 +58,14 @@ def find(host: Host, runtimes: Iterable[str], policy: str) -> tuple[Finding, ...
     for runtime in runtimes:
         for row in _rows(host, runtime, policy):
             merged.setdefault(row, []).append(runtime)
-    found = [_finding(row, tuple(names)) for row, names in merged.items()]
+    confined = host.rootless.value is True or host.cgroup_view.value in ("namespace", "subtree")
+    found = [_finding(row, tuple(names), confined) for row, names in merged.items()]
     return tuple(sorted(found, key=lambda finding: ORDER.index(finding.outcome)))
 
 
-def _finding(row: tuple[str, ...], runtimes: tuple[str, ...]) -> Finding:
+def _finding(row: tuple[str, ...], runtimes: tuple[str, ...], confined: bool) -> Finding:
     name, kind, outcome, code, reason, lost = row
-    remedy = remedies.of(code, name)
+    remedy = remedies.of(code, name, confined)
     return Finding(
         name=name,
         kind=kind,
@@ -80,6 +83,9 @@ def _rows(host: Host, runtime: str, policy: str) -> list[tuple[str, ...]]:
     whole = crun_refuses(host) if runtime == "crun" else ""
     if whole:
         rows.append((EVERY_CONTAINER, GUARD, REFUSED, CRUN_HYBRID, whole, ""))
+    if host.layout in (NONE, AMBIGUOUS):
+        reason = f"the cgroup layout is {host.layout}, so cgshim changes nothing: {host.layout_evidence}"
+        rows.append((EVERY_CONTAINER, GUARD, UNTOUCHED, "layout-unknown", reason, ""))
     for probe in probes.ALL:
         plan = make_plan(probe.resources, host, runtime, "create", "cgroupfs")
         known = make_plan(probe.beside, host, runtime, "create", "cgroupfs")

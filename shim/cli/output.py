@@ -49,6 +49,17 @@ def paragraph(text: str, indent: str = "") -> None:
     say(textwrap.fill(text, columns(), initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False))
 
 
+def failure(text: str, colour: str | None = None) -> None:
+    """A message of several lines, each wrapped, what is behind a break indented."""
+    for line in text.splitlines():
+        indent = " " * (len(line) - len(line.lstrip()))
+        options: dict[str, Any] = {"break_on_hyphens": False, "break_long_words": False}
+        wrapped = textwrap.wrap(
+            line.strip(), columns(), initial_indent=indent, subsequent_indent=f"{indent}  ", **options
+        )
+        say("\n".join(wrapped), colour=colour)
+
+
 def emit(shape: dict[str, Any]) -> None:
     """`shape` as JSON with "schema" in front."""
     click.echo(json.dumps({"schema": SCHEMA, **shape}, indent=2))

@@ -26,7 +26,7 @@ SHAPE = """\b
   schema        1
   config        the file's path
   host          layout, layout_evidence
-  runtime       path, kind runc|crun|other, version "", origin
+  runtime       path, kind runc|crun|other, version "" (it is not asked), origin
   operation     create|update
   cgroup_manager  cgroupfs|systemd|disabled
   policy        value, origin
@@ -273,7 +273,7 @@ def _stands_in(value: Any, path: tuple[str, ...]) -> bool:
 def _show_end(planned: Planned) -> None:
     if planned.refusal:
         heading("The container would be refused, and the file left as it is")
-        say(planned.refusal.text(), colour="red")
+        output.failure(planned.refusal.text(), "red")
         return
     name = os.path.basename(planned.made.document.path)
     lines, anew = difference.readable(planned.made.document.text, planned.text, name, output.columns())

@@ -21,6 +21,7 @@ CONFIGS = {
 UNIFIED_HOST = "use a host with cgroup2 alone (boot with systemd.unified_cgroup_hierarchy=1)"
 LEGACY_HOST = "leave it out: only v1 hierarchies have it"
 BY_CODE = {
+    "layout-unknown": "mount the cgroup file systems where systemd mounts them, /sys/fs/cgroup",
     "crun-hybrid": "use runc, or mount those controllers as v1 hierarchies so that cgroup2 has none",
     "swap-unaccounted": "enable swap accounting (kernels before 6.1: swapaccount=1), or switch swap off: swapoff -a",
     "swap-by-swappiness": "enable swap accounting (kernels before 6.1: swapaccount=1), or switch swap off: swapoff -a",
@@ -48,13 +49,16 @@ BY_CODE = {
 }
 
 
-def of(code: str, name: str) -> str:
-    """What to do: by the code as it is, by its ending, or in general."""
+def of(code: str, name: str, confined: bool = False) -> str:
+    """What to do: by the code as it is, by its ending, or in general.
+
+    confined: only a part of the cgroup tree is visible or writable, so that a controller may be missing here alone.
+    """
     if code in BY_CODE:
         return BY_CODE[code]
     controller, _, ending = code.rpartition("-nowhere")
     if not ending and controller:
-        return _nowhere(controller.replace("net-", "net_"))
+        return _nowhere(controller.replace("net-", "net_"), confined)
     controller, _, ending = code.rpartition("-in-cgroup2")
     if not ending and controller:
         return f"{UNIFIED_HOST}, or one with {controller} as a v1 hierarchy"
@@ -63,7 +67,9 @@ def of(code: str, name: str) -> str:
     return f"leave {name.partition(' ')[0]} out, or use another host"
 
 
-def _nowhere(controller: str) -> str:
+def _nowhere(controller: str, confined: bool) -> str:
+    if confined:
+        return f"have {controller} delegated to this part of the tree (systemd: Delegate={controller}), or leave it out"
     option = CONFIGS.get(controller, "its controller")
     v1 = "blkio" if controller == "io" else controller
     if controller in ("net_cls", "net_prio"):

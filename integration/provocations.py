@@ -171,7 +171,8 @@ LAYOUT = (
         "read-only-v2",
         nothing,
         both("cgroupfs-read-only", "/sys/fs/cgroup cgroup2 ro"),
-        prepare="umount -R /sys/fs/cgroup; mount -t cgroup2 cgroup2 /sys/fs/cgroup; mount -o remount,bind,ro /sys/fs/cgroup",
+        prepare="umount -R /sys/fs/cgroup; mount -t cgroup2 cgroup2 /sys/fs/cgroup; mount -o "
+        "remount,bind,ro /sys/fs/cgroup",
     ),
     Provocation(
         "read-only-v1",
@@ -241,7 +242,10 @@ TREE = (
             "crun": ("cgroup-hands-down-controllers", "st/cgroup.subtree_control: hugetlb"),
         },
         "unified",
-        f"mkdir -p {OWN}/st/k; for d in /sys/fs/cgroup {OWN} {OWN}/st; do echo +hugetlb > $d/cgroup.subtree_control; done",
+        (
+            f"mkdir -p {OWN}/st/k; for d in /sys/fs/cgroup {OWN} {OWN}/st; do echo +hugetlb > "
+            f"$d/cgroup.subtree_control; done"
+        ),
     ),
     Provocation(
         "threaded",
@@ -407,7 +411,8 @@ DEVICES = (
             ],
         ),
         both("device-rule-wider-than-parent", "/dv/devices.list: c 1:3 rwm"),
-        prepare="d=/sys/fs/cgroup/devices$OWN/dv; mkdir -p $d; echo a > $d/devices.deny; echo 'c 1:3 rwm' > $d/devices.allow",
+        prepare="d=/sys/fs/cgroup/devices$OWN/dv; mkdir -p $d; echo a > $d/devices.deny; echo 'c 1:3 "
+        "rwm' > $d/devices.allow",
     ),
 )
 

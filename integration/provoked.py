@@ -90,7 +90,7 @@ def main() -> None:
     from shim.diagnose.diagnosis import Context
     from shim.diagnose.explain import explain
     from shim.diagnose.render import as_dict, render
-    from shim.host.view import View
+    from integration.recording import RecordingView
 
     request = json.load(sys.stdin)
     done = subprocess.run(
@@ -103,8 +103,10 @@ def main() -> None:
         timeout=SECONDS - 10,
     )
     text = done.stderr + done.stdout
-    diagnosis = explain(text, Context(view=View(), **request["context"]))
+    view = RecordingView()
+    diagnosis = explain(text, Context(view=view, **request["context"]))
     answer = {"status": done.returncode, "text": text, "rendered": render(diagnosis), **as_dict(diagnosis)}
+    answer["facts"] = view.facts
     json.dump(answer, sys.stdout)
 
 

@@ -79,7 +79,7 @@ def _requirements(row: Provocation, runtime: str) -> None:
     require("no CAP_SYS_RESOURCE", NEEDS.get(row.name, str)())
 
 
-def _run(row: Provocation, runtime: str, top: Path, own: str) -> dict[str, Any]:
+def run_row(row: Provocation, runtime: str, top: Path, own: str) -> dict[str, Any]:
     """Prepare the test's directory and namespace, run the row, return the answer."""
     top.chmod(0o755)
     bundle = make_bundle(top / "bundle", find_busybox())
@@ -108,7 +108,8 @@ def _run(row: Provocation, runtime: str, top: Path, own: str) -> dict[str, Any]:
         "container": container,
     }
     argv = [find_runtime(runtime), *root, *row.flags, "run", container]
-    return provoke(prepare, row.before, {"argv": argv, "cwd": str(bundle.path), "context": context})
+    answer = provoke(prepare, row.before, {"argv": argv, "cwd": str(bundle.path), "context": context})
+    return {**answer, "context": context}
 
 
 @pytest.fixture
@@ -125,7 +126,7 @@ def test_a_provoked_failure_is_explained(row: Provocation, runtime: str, top: Pa
     """The runtime's real words and the facts at that moment give the expected code, confirmed by the evidence."""
     _requirements(row, runtime)
     code, evidence = row.expect[runtime]
-    answer = _run(row, runtime, top, own)
+    answer = run_row(row, runtime, top, own)
     wanted = evidence.replace("$TOP", str(top))
     assert answer["status"] != 0
     assert (answer["code"], answer["ours"]) == (code, True), answer
@@ -140,7 +141,7 @@ def test_a_provoked_failure_is_explained(row: Provocation, runtime: str, top: Pa
 def test_what_is_not_ours_passes_through(row: Provocation, runtime: str, top: Path, own: str) -> None:
     """A failure of the image, of a hook or of the user's configuration is returned exactly as the runtime gave it."""
     _requirements(row, runtime)
-    answer = _run(row, runtime, top, own)
+    answer = run_row(row, runtime, top, own)
     assert answer["status"] != 0
     assert (answer["code"], answer["ours"]) == (row.expect[runtime][0], False), answer
     assert answer["rendered"] == answer["text"]
@@ -151,5 +152,5 @@ def test_the_unchanged_configuration_starts(runtime: str, top: Path, own: str) -
     """What every row changes works unchanged, so the row's change is what fails."""
     row = FOREIGN[-1]
     _requirements(row, runtime)
-    answer = _run(row, runtime, top, own)
+    answer = run_row(row, runtime, top, own)
     assert (answer["status"], answer["text"]) == (0, "")

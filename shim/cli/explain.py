@@ -60,7 +60,7 @@ With --list: entries [{code, title, area}]. With CODE: the entry.
 @click.option("--runtime", type=click.Choice(["runc", "crun", "other"]), help="Default: told from the text.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
 def explain_command(
-    subject: str | None, last: bool, as_list: bool, bundle: str | None, runtime: str | None, as_json: bool
+    *, subject: str | None, last: bool, as_list: bool, bundle: str | None, runtime: str | None, as_json: bool
 ) -> None:
     """Explain a runtime's failure: a log FILE, standard input (-), a pasted TEXT, what is left of a container ID, or
     an entry of the catalogue by its CODE. The facts are read from this host, as it is now.

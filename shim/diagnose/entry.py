@@ -50,12 +50,14 @@ def opening(file: str, error: str) -> str:
 
 def making(error: str) -> str:
     """Creating a cgroup directory failed with `error`; group `path`."""
-    return rf"\b(?:mkdir|mkdirat|create|creating cgroup directory) [`'\"]?(?P<path>/sys/fs/cgroup/[^\n`'\":]*)[`'\"]?: {error}"
+    verbs = r"\b(?:mkdir|mkdirat|create|creating cgroup directory)"
+    return rf"{verbs} [`'\"]?(?P<path>/sys/fs/cgroup/[^\n`'\":]*)[`'\"]?: {error}"
 
 
 def mounting(fstype: str, error: str) -> str:
     """Mounting source or type `fstype` failed with `error`; groups `source` and `destination`."""
-    runc = rf"error mounting \\?\"(?P<source>{fstype})\\?\" to rootfs at \\?\"(?P<destination>[^\"\\\n]*)\\?\"[^\n]*: {error}"
+    target = r"to rootfs at \\?\"(?P<destination>[^\"\\\n]*)\\?\""
+    runc = rf"error mounting \\?\"(?P<source>{fstype})\\?\" {target}[^\n]*: {error}"
     crun = rf"\bmount `(?P<source2>{fstype})` to `(?P<destination2>[^`\n]*)`: {error}"
     return f"(?:{runc}|{crun})"
 

@@ -62,7 +62,7 @@ def candidates(words: str, facts: Facts) -> list[Candidate]:
     return found
 
 
-def without_words(code: str, evidence: tuple[str, ...], **values: str) -> Diagnosis:
+def without_words(code: str, evidence: tuple[str, ...], values: dict[str, str]) -> Diagnosis:
     """The diagnosis of an entry that was found by looking, not by a message. Raises KeyError for an unknown code."""
     entry = entry_of(code)
     return Diagnosis(

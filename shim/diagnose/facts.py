@@ -9,7 +9,7 @@ import os
 
 from shim.diagnose import mount_table
 from shim.diagnose.mount_table import Mounted
-from shim.host import membership
+from shim.host import membership, parents
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -135,7 +135,7 @@ class Facts:
         own = self.own.get("" if mount.fstype == "cgroup2" else controller or "devices", "/")
         if mount.root != "/" and own.startswith(mount.root):
             own = own[len(mount.root) :] or "/"
-        wanted = expand_slice(self.context.cgroups_path)
+        wanted = expand_slice(self.context.cgroups_path, own)
         if wanted.startswith("/"):
             return _joined(mount.point, wanted)
         return _joined(mount.point, own, wanted or self.context.container)
@@ -223,19 +223,16 @@ class Facts:
         return any(isinstance(one, dict) and one.get("type") == kind for one in listed)
 
 
-def expand_slice(path: str | None) -> str:
-    """A systemd path (`slice:prefix:name`) as the directories systemd makes of it; other paths as they are.
+def expand_slice(path: str | None, own: str = "") -> str:
+    """A systemd path (`slice:prefix:name`) as the directories that systemd makes of it; other paths as they are.
 
-    `a-b.slice` lies in `a.slice` (systemd.slice(5)).
+    own: this process's cgroup, which decides between the system's and a user's slices.
     """
     if not path or path.startswith("/") or path.count(":") != 2:
         return path or ""
-    slice_name, prefix, name = path.split(":")
-    stem = (slice_name or "system.slice")[: -len(".slice")]
-    parts = stem.split("-") if stem else []
-    slices = ["-".join(parts[: count + 1]) + ".slice" for count in range(len(parts))]
+    _, prefix, name = path.split(":")
     unit = name if name.endswith(".slice") else f"{prefix}-{name}.scope" if prefix else f"{name}.scope"
-    return "/" + "/".join([*slices, unit])
+    return f"{parents.expand(path, own)}/{unit}"
 
 
 def _joined(*parts: str) -> str:

@@ -6,11 +6,14 @@ from shim.diagnose.catalogue import (
     cpu,
     criu,
     foreign,
+    found,
     io_net_devices,
     kernel_mounts,
+    labels,
     layout,
     memory,
     mounts,
+    nested,
     own,
     placement,
     rootless,
@@ -21,6 +24,7 @@ from shim.diagnose.entry import Entry
 
 AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("Cgroup layout", layout.ENTRIES),
+    ("Inside a container", nested.ENTRIES),
     ("cgroup2 tree", tree.ENTRIES),
     ("Placement", placement.ENTRIES),
     ("Memory", memory.ENTRIES),
@@ -30,8 +34,10 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("systemd driver", systemd.ENTRIES),
     ("Kernel file systems and root", kernel_mounts.ENTRIES),
     ("Volumes", mounts.ENTRIES),
+    ("Security labels", labels.ENTRIES),
     ("Checkpoint and restore", criu.ENTRIES),
-    ("Found before or after, without a message", own.ENTRIES),
+    ("Found by looking, without a message", found.ENTRIES),
+    ("Refusals and faults of cgshim itself", own.ENTRIES),
     ("Passed through unchanged", foreign.ENTRIES),
 )
 ENTRIES: tuple[Entry, ...] = tuple(entry for _, entries in AREAS for entry in entries)

@@ -18,7 +18,8 @@ ENTRIES = (
         title="the CUDA plugin of CRIU does not work with a frozen container",
         patterns=(r"One or more plugins are incompatible with the freezer cgroup",),
         ambiguous=(TID, FAILED[0]),
-        verdict="CRIU's CUDA plugin refuses the frozen container, and CRIU 4.0 then fails with a misleading seccomp error",
+        verdict="CRIU's CUDA plugin refuses the frozen container, and CRIU 4.0 then fails with a "
+        "misleading seccomp error",
         cause="The engine freezes the container before the dump. The plugin cannot work with that; CRIU 4.0 loses the "
         "error, goes on without any task and stumbles in the seccomp code. Seccomp, the user and capabilities have "
         "nothing to do with it, and the container need not use a GPU.",

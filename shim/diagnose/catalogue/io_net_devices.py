@@ -157,7 +157,8 @@ ENTRIES = (
         title="pids.limit 0 changed its meaning",
         ambiguous=(r"failed to create new OS thread \(have \d+ already; errno=11\)",),
         verdict="pids.limit 0 leaves no room for a single process: runc 1.4 takes it literally",
-        cause="runc before 1.4, and crun in every version, read 0 as no limit; runc 1.4 and later write the smallest limit.",
+        cause="runc before 1.4, and crun in every version, read 0 as no limit; runc 1.4 and later "
+        "write the smallest limit.",
         remedy=("Set pids.limit to -1 for no limit, or to a real number.",),
         reference="https://github.com/opencontainers/runc/issues/5332",
         confirm=look.pids_zero,

@@ -53,11 +53,15 @@ ENTRIES = (
         code="sysfs-needs-network-namespace",
         title="sysfs in a user namespace needs a network namespace",
         patterns=(mounting("sysfs", EPERM),),
-        verdict="sysfs cannot be mounted: the container has a user namespace, but uses a network namespace it does not own",
+        verdict="sysfs cannot be mounted: the container has a user namespace, but uses a network "
+        "namespace it does not own",
         cause="sysfs shows the network namespace, so the kernel lets only its owner mount it (EPERM). crun falls back "
         "to a bind mount, runc does not.",
         remedy=(
-            "Mount /sys as a bind: type none, source /sys, options rbind,nosuid,noexec,nodev,ro (as runc spec --rootless)",
+            (
+                "Mount /sys as a bind: type none, source /sys, options rbind,nosuid,noexec,nodev,ro (as "
+                "runc spec --rootless)"
+            ),
             "or give the container a network namespace",
         ),
         reference="https://github.com/opencontainers/runc/issues/3672",
@@ -67,7 +71,8 @@ ENTRIES = (
         code="mqueue-needs-ipc-namespace",
         title="mqueue in a user namespace needs an IPC namespace",
         patterns=(mounting("mqueue", EPERM),),
-        verdict="mqueue cannot be mounted: the container has a user namespace, but uses an IPC namespace it does not own",
+        verdict="mqueue cannot be mounted: the container has a user namespace, but uses an IPC "
+        "namespace it does not own",
         cause="Message queues belong to the IPC namespace; only its owner may mount them (EPERM).",
         remedy=("Drop the /dev/mqueue mount, bind the host's (-v /dev/mqueue:/dev/mqueue), or do not use --ipc=host.",),
         reference=USER_NS,
@@ -93,8 +98,10 @@ ENTRIES = (
         cause="A user namespace may mount proc only where one is visible in full; masked paths and read-only parts of "
         "the outer /proc forbid it (EPERM).",
         remedy=(
-            "outer podman: --security-opt unmask=/proc/*; outer docker: --security-opt systempaths=unconfined; "
-            "Kubernetes: procMount: Unmasked",
+            (
+                "outer podman: --security-opt unmask=/proc/*; outer docker: --security-opt systempaths=unconfined; "
+                "Kubernetes: procMount: Unmasked"
+            ),
             "or bind the outer /proc into the inner container",
         ),
         reference="https://github.com/opencontainers/runc/issues/1658",

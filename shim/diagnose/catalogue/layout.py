@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shim.diagnose.checks import layout as look
-from shim.diagnose.entry import EACCES, ENOENT, EROFS, Entry, making, opening
+from shim.diagnose.entry import ENOENT, Entry, opening
 
 V2_DOC = "Linux Documentation/admin-guide/cgroup-v2.rst, Mounting"
 V1_DOC = "Linux Documentation/admin-guide/cgroup-v1/cgroups.rst, section 2.1"
@@ -16,10 +16,13 @@ ENTRIES = (
         title="crun refuses a hybrid host on which cgroup2 still owns a controller",
         patterns=(r"cgroups in hybrid mode not supported, drop all controllers from cgroupv2",),
         verdict="crun refuses this hybrid host: cgroup2 at /sys/fs/cgroup/unified still owns a controller",
-        cause="v1 hierarchies are in use and one controller was left to cgroup2; crun starts no container in that state.",
+        cause="v1 hierarchies are in use and one controller was left to cgroup2; crun starts no "
+        "container in that state.",
         remedy=(
-            "for c in $(cat /sys/fs/cgroup/unified/cgroup.controllers); do mkdir -p /sys/fs/cgroup/$c && "
-            "mount -t cgroup -o $c cgroup /sys/fs/cgroup/$c; done",
+            (
+                "for c in $(cat /sys/fs/cgroup/unified/cgroup.controllers); do mkdir -p /sys/fs/cgroup/$c && "
+                "mount -t cgroup -o $c cgroup /sys/fs/cgroup/$c; done"
+            ),
             "or use runc, or boot with systemd.unified_cgroup_hierarchy=1 (cgroup2 only)",
         ),
         reference="https://github.com/buildbuddy-io/buildbuddy/pull/6857",
@@ -64,8 +67,10 @@ ENTRIES = (
         cause="The directory was prepared for v1 hierarchies, but none was mounted.",
         remedy=(
             "mount -t cgroup2 cgroup2 /sys/fs/cgroup",
-            "or mount the v1 hierarchies: for c in cpu cpuacct cpuset memory devices freezer blkio pids; do "
-            "mkdir -p /sys/fs/cgroup/$c; mount -t cgroup -o $c cgroup /sys/fs/cgroup/$c; done",
+            (
+                "or mount the v1 hierarchies: for c in cpu cpuacct cpuset memory devices freezer blkio pids; do "
+                "mkdir -p /sys/fs/cgroup/$c; mount -t cgroup -o $c cgroup /sys/fs/cgroup/$c; done"
+            ),
         ),
         reference=V1_DOC,
         confirm=look.empty_tmpfs,
@@ -118,8 +123,10 @@ ENTRIES = (
         "list the controller all the same.",
         remedy=(
             "Boot with cgroup2 only: systemd.unified_cgroup_hierarchy=1 on the kernel command line.",
-            "or use a kernel with CONFIG_MEMCG_V1=y and CONFIG_CPUSETS_V1=y: "
-            "grep -E 'MEMCG_V1|CPUSETS_V1' /boot/config-$(uname -r)",
+            (
+                "or use a kernel with CONFIG_MEMCG_V1=y and CONFIG_CPUSETS_V1=y: "
+                "grep -E 'MEMCG_V1|CPUSETS_V1' /boot/config-$(uname -r)"
+            ),
         ),
         reference="https://github.com/cilium/tetragon/issues/3041",
         confirm=look.unknown_to_v1,
@@ -163,8 +170,10 @@ ENTRIES = (
         remedy=(
             "Let cgshim place the limit in cgroup2, or drop it from the container.",
             "or boot with cgroup2 only: systemd.unified_cgroup_hierarchy=1",
-            "or mount it as v1, if the kernel can: mkdir -p /sys/fs/cgroup/{controller} && "
-            "mount -t cgroup -o {controller} cgroup /sys/fs/cgroup/{controller}",
+            (
+                "or mount it as v1, if the kernel can: mkdir -p /sys/fs/cgroup/{controller} && "
+                "mount -t cgroup -o {controller} cgroup /sys/fs/cgroup/{controller}"
+            ),
         ),
         reference=V1_DOC,
         confirm=look.only_on_cgroup2,
@@ -177,7 +186,10 @@ ENTRIES = (
         verdict="the {controller} hierarchy is mounted, but not at /sys/fs/cgroup/{controller}",
         cause="crun opens hierarchies by that name only; runc also fails when the name is missing.",
         remedy=(
-            "mkdir -p /sys/fs/cgroup/{controller} && mount -t cgroup -o {controller} cgroup /sys/fs/cgroup/{controller}",
+            (
+                "mkdir -p /sys/fs/cgroup/{controller} && mount -t cgroup -o {controller} cgroup "
+                "/sys/fs/cgroup/{controller}"
+            ),
         ),
         reference=V1_DOC,
         confirm=look.elsewhere,
@@ -191,7 +203,10 @@ ENTRIES = (
         verdict="the {controller} limit cannot be set: the {controller} controller has no v1 hierarchy on this host",
         cause="The runtime's words mislead: the cgroup is fine, the controller is not mounted.",
         remedy=(
-            "mkdir -p /sys/fs/cgroup/{controller} && mount -t cgroup -o {controller} cgroup /sys/fs/cgroup/{controller}",
+            (
+                "mkdir -p /sys/fs/cgroup/{controller} && mount -t cgroup -o {controller} cgroup "
+                "/sys/fs/cgroup/{controller}"
+            ),
             "or start the container without this limit",
         ),
         reference=V1_DOC,
@@ -217,69 +232,5 @@ ENTRIES = (
         remedy=("rm -r {path}", "or mount the controller there: mount -t cgroup -o {controller} cgroup {path}"),
         reference=V1_DOC,
         foresee=look.plain_directories,
-    ),
-    Entry(
-        code="cgroupfs-read-only",
-        title="the cgroup file system is mounted read-only",
-        patterns=(
-            making(EROFS),
-            rf"\bopen(?:ing file|ing)? [`'\"]?(?P<path>/sys/fs/cgroup/[^`'\"\n]*?)[`'\"]?(?: for writing)?: {EROFS}",
-        ),
-        ambiguous=(making(ENOENT),),
-        verdict="the cgroup file system is read-only here: {path}",
-        cause="This is usual inside a container; the outer engine mounts cgroups read-only unless told otherwise.",
-        remedy=(
-            "Start the outer container with --privileged, or podman run --security-opt unmask=/sys/fs/cgroup",
-            "or, with the right to do so: mount -o remount,rw /sys/fs/cgroup",
-        ),
-        reference="https://github.com/opencontainers/runc/issues/2639",
-        confirm=look.read_only,
-        foresee=look.read_only_anywhere,
-        rank=33,
-    ),
-    Entry(
-        code="cgroup-path-outside-view",
-        title="the process's cgroup lies outside what its mounts show",
-        patterns=(rf"(?:stat|lstat|open|openat2) (?P<path>/sys/fs/cgroup/[^\n:]*/\.\.[^\n:]*): {ENOENT}",),
-        ambiguous=(rf"(?:stat|lstat) (?P<path>/sys/fs/cgroup/[^\n:]*): {ENOENT}",),
-        verdict="the cgroup of this process is not visible through its cgroup mount: {path}",
-        cause="The path in /proc/self/cgroup belongs to another cgroup namespace than the mount, as in a container "
-        "that shares the host's cgroup namespace but not its hierarchy.",
-        remedy=(
-            "Start the outer container with a private cgroup namespace: docker run --cgroupns=private",
-            "or mount the real hierarchy: -v /sys/fs/cgroup:/sys/fs/cgroup:rw with --cgroupns=host",
-        ),
-        reference="cgroup_namespaces(7)",
-        confirm=look.above_namespace,
-    ),
-    Entry(
-        code="pod-subtree-at-cgroup-root",
-        title="a pod's own cgroup is mounted where the host's root is expected",
-        patterns=(r"cgroup mountpoint is not in the host cgroup namespace",),
-        ambiguous=(rf"(?:stat|lstat) (?P<path>/sys/fs/cgroup/[^\n:]*): {ENOENT}",),
-        verdict="/sys/fs/cgroup shows a subtree (a pod's own cgroup), not the host's root",
-        cause="Kubernetes nodes with v1 bind-mount the pod's cgroup there; absolute cgroup paths of the host do not "
-        "exist below it. A host root has root / in mountinfo and inode 1.",
-        remedy=(
-            "Mount the host's hierarchy into the pod: hostPath /sys/fs/cgroup",
-            "or look through the host's init: /proc/1/root/sys/fs/cgroup (needs hostPID)",
-        ),
-        reference="https://github.com/aquasecurity/tracee/issues/4311",
-        confirm=look.pod_subtree,
-        foresee=look.subtree,
-        rank=42,
-    ),
-    Entry(
-        code="outer-layer-lacks-controller",
-        title="the outer container or sandbox did not delegate a newer controller",
-        patterns=(rf"\bmkdir (?P<path>/sys/fs/cgroup/(?P<controller>rdma|misc)/[^\n:]*): {EACCES}",),
-        verdict="the outer layer did not delegate the {controller} controller: {path} cannot be created",
-        cause="Newer runc versions join the rdma and misc controllers, which an older sysbox or LXC does not hand on.",
-        remedy=(
-            "Upgrade the outer layer (sysbox, LXC), or unmount the controller inside: umount /sys/fs/cgroup/{controller}",
-        ),
-        reference="https://github.com/nestybox/sysbox/issues/544",
-        confirm=look.nested,
-        rank=40,
     ),
 )

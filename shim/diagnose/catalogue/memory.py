@@ -28,7 +28,10 @@ ENTRIES = (
         verdict="the memory limit ({limit} bytes) is below what the container's cgroup uses already ({usage} bytes)",
         cause="At a start that is the runtime's own init process; v1 refuses a limit below the usage.",
         remedy=(
-            "Give the container at least 12 MiB. In Kubernetes check the suffix: m means thousandths of a byte, Mi mebibytes.",
+            (
+                "Give the container at least 12 MiB. In Kubernetes check the suffix: m means thousandths "
+                "of a byte, Mi mebibytes."
+            ),
         ),
         reference="https://github.com/moby/moby/issues/41167",
         confirm=look.small_limit,
@@ -43,7 +46,10 @@ ENTRIES = (
         cause="The runtime's init process lives inside the container's limit. Whatever else the message says is what "
         "was left when the process was gone.",
         remedy=(
-            "Give the container at least 12 MiB. In Kubernetes check the suffix: m means thousandths of a byte, Mi mebibytes.",
+            (
+                "Give the container at least 12 MiB. In Kubernetes check the suffix: m means thousandths "
+                "of a byte, Mi mebibytes."
+            ),
         ),
         reference="https://github.com/opencontainers/runc/issues/3986",
         confirm=look.was_killed,
@@ -106,7 +112,8 @@ ENTRIES = (
         title="this kernel has no memory.swap.max",
         ambiguous=(opening(r"memory\.swap\.max", ENOENT),),
         verdict="this kernel has no memory.swap.max, so swap cannot be limited",
-        cause="The kernel is built without swap, or swap accounting is off; kubelet 1.28.0 to 1.28.2 wrote the file anyway.",
+        cause="The kernel is built without swap, or swap accounting is off; kubelet 1.28.0 to 1.28.2 "
+        "wrote the file anyway.",
         remedy=("Start without a swap limit; for kubelet upgrade to 1.28.3 or later.",),
         reference="https://github.com/kubernetes/kubernetes/pull/120784",
         confirm=look.no_swap_max,

@@ -14,8 +14,10 @@ ENTRIES = (
         code="mount-source-missing",
         title="the source of a bind mount does not exist",
         patterns=(
-            rf"error mounting \\?\"(?P<source>/{ANY})\\?\" to rootfs at \\?\"(?P<destination>{ANY})\\?\": "
-            rf"(?:stat [^\n]*|[^\n]*bindmount source[^\n]*): {ENOENT}",
+            (
+                rf"error mounting \\?\"(?P<source>/{ANY})\\?\" to rootfs at \\?\"(?P<destination>{ANY})\\?\": "
+                rf"(?:stat [^\n]*|[^\n]*bindmount source[^\n]*): {ENOENT}"
+            ),
             rf"error stat'ing file `(?P<source2>/[^`\n]*)`: {ENOENT}",
             rf"\bstatfs (?P<source3>/(?!sys/fs/cgroup)[^\n:]*): {ENOENT}",
             r"bind source path does not exist: (?P<source4>/[^\n]*)",
@@ -30,8 +32,10 @@ ENTRIES = (
         code="mount-source-not-reachable",
         title="the container's users may not reach the source of a mount",
         patterns=(
-            rf"error mounting \\?\"(?P<source>/{ANY})\\?\" to rootfs at \\?\"(?P<destination>{ANY})\\?\": "
-            rf"stat [^\n]*: {EACCES}",
+            (
+                rf"error mounting \\?\"(?P<source>/{ANY})\\?\" to rootfs at \\?\"(?P<destination>{ANY})\\?\": "
+                rf"stat [^\n]*: {EACCES}"
+            ),
             rf"error stat'ing file `(?P<source2>/[^`\n]*)`: {EACCES}",
         ),
         verdict="the source of a mount cannot be reached: {source} (EACCES)",
@@ -100,7 +104,10 @@ ENTRIES = (
         code="mount-point-cannot-be-made",
         title="the mount point does not exist and cannot be created",
         patterns=(
-            rf"error mounting [^\n]*: (?:mkdir|mkdirat|openat|open|create mount ?point)[^\n]* (?P<path>/[^\n:]*): {EROFS}",
+            (
+                rf"error mounting [^\n]*: (?:mkdir|mkdirat|openat|open|create mount ?point)[^\n]* "
+                rf"(?P<path>/[^\n:]*): {EROFS}"
+            ),
             rf"\b(?:mkdir|mkdirat|creat|open) `(?P<path2>/(?!sys/fs/cgroup)[^`\n]*)`: {EROFS}",
             rf"\bmkdir `(?P<path3>/sys/[^`\n]*)`: {EPERM}",
         ),
@@ -173,7 +180,8 @@ ENTRIES = (
         title="overlay refuses its options",
         patterns=(mounting("overlay", EINVAL),),
         verdict="overlay refuses the options of {destination} (EINVAL)",
-        cause="An option is unknown to this kernel, or upperdir and workdir are not on one file system that supports it.",
+        cause="An option is unknown to this kernel, or upperdir and workdir are not on one file "
+        "system that supports it.",
         remedy=("dmesg | grep overlayfs names the option; see the options shown as evidence",),
         reference="Linux Documentation/filesystems/overlayfs.rst",
         confirm=look.options_of,
@@ -224,7 +232,10 @@ ENTRIES = (
         code="mount-not-shared",
         title="the source's mount is not shared, so mounts cannot propagate",
         patterns=(
-            r"path \\?\"?(?P<source>/[^\s\"\\]*)\\?\"? is mounted on \\?\"?(?P<mount>/[^\s\"\\]*)\\?\"? but it is not a shared(?: or slave)? mount",
+            (
+                r"path \\?\"?(?P<source>/[^\s\"\\]*)\\?\"? is mounted on "
+                r"\\?\"?(?P<mount>/[^\s\"\\]*)\\?\"? but it is not a shared(?: or slave)? mount"
+            ),
             r"(?P<source2>/\S*) is not a shared (?:or slave )?mount",
         ),
         verdict="the mount that holds {source} is not shared, so rshared or rslave cannot work",
@@ -251,46 +262,5 @@ ENTRIES = (
         remedy=("Add the source's flags to the mount's options: findmnt -no OPTIONS -T <source>",),
         reference="mount_namespaces(7), Restrictions on mount namespaces",
         confirm=look.in_the_initial_or_not,
-    ),
-    Entry(
-        code="selinux-not-enabled",
-        title="SELinux labels without SELinux",
-        patterns=(
-            r"selinux label is specified in config, but selinux is disabled or not supported",
-            rf"write to `/proc/self/attr/(?:keycreate|exec)`: {EINVAL}",
-        ),
-        verdict="the container has an SELinux label, but SELinux is not enabled on this host",
-        cause="config.json was made for a host with SELinux, or SELinux was switched off at boot.",
-        remedy=("Remove linux.mountLabel and process.selinuxLabel (podman, docker: --security-opt label=disable).",),
-        reference="OCI runtime-spec, config.md, Linux Process",
-        confirm=look.label_support("/sys/fs/selinux/enforce", "SELinux", ("process", "selinuxLabel")),
-    ),
-    Entry(
-        code="selinux-relabel-refused",
-        title="the file system takes no SELinux labels",
-        patterns=(
-            rf"relabel failed \\?\"?(?P<source>/[^\"\\\n:]*)\\?\"?: {EOPNOTSUPP}",
-            rf"\blsetxattr \\?\"?(?P<source2>/[^\"\\\n:]*)\\?\"?: {EOPNOTSUPP}",
-            r"SELinux relabeling of (?P<source3>\S+) is not allowed",
-        ),
-        verdict="{source} cannot be relabelled for SELinux (:z, :Z)",
-        cause="The file system stores no security labels (NFS, vfat, many network file systems), or is protected.",
-        remedy=(
-            "Mount without :z or :Z and with --security-opt label=disable, or mount the file system with context=.",
-        ),
-        reference="https://github.com/containers/podman/issues/21405",
-    ),
-    Entry(
-        code="apparmor-not-enabled",
-        title="an AppArmor profile without AppArmor",
-        patterns=(
-            r"unable to apply apparmor profile: [^\n]*",
-            r"AppArmor is not initialized correctly",
-        ),
-        verdict="the container's AppArmor profile cannot be applied on this host",
-        cause="AppArmor is not enabled in this kernel, or the profile is not loaded.",
-        remedy=("aa-status; apparmor_parser -r <profile>, or --security-opt apparmor=unconfined",),
-        reference="OCI runtime-spec, config.md, Linux Process",
-        confirm=look.label_support("/sys/kernel/security/apparmor", "AppArmor", ("process", "apparmorProfile")),
     ),
 )

@@ -1,35 +1,130 @@
-"""What cgshim itself finds before anything fails, and its own faults; none of it is recognised by words."""
+"""What cgshim itself refuses, and its own faults; none of it is recognised by words.
+
+The texts that a user sees are made where the refusal happens; here is what `cgshimctl explain CODE` says of it.
+"""
 
 from __future__ import annotations
 
 from shim.diagnose.entry import Entry
 
+SPEC = "OCI runtime-spec, config.md"
+SETTINGS = "README.md, Settings"
+
+
+def _refusal(code: str, title: str, cause: str, *remedy: str, reference: str = "") -> Entry:
+    return Entry(code=code, title=title, verdict=title, cause=cause, remedy=remedy, reference=reference)
+
+
 ENTRIES = (
-    Entry(
-        code="oom-certain-at-start",
-        title="the memory limit is below what the runtime needs to start anything",
-        verdict="the memory limit of {limit} bytes kills the runtime before the container starts",
-        cause="{runtime} itself runs inside the limit until the container's process takes over.",
-        remedy=(
-            "Give the container at least 12 MiB. In Kubernetes check the suffix: m means thousandths of a byte, Mi mebibytes.",
-        ),
-        reference="https://github.com/opencontainers/runc/issues/1980",
+    _refusal(
+        "limit-not-applied",
+        "a limit did not reach the kernel, so the container was stopped",
+        "After the runtime reported success the limit was read back and was not there.",
+        "Run cgshimctl doctor; the message names the file that was read and what it holds.",
     ),
-    Entry(
-        code="memory-oom-deadlock",
-        title="the container is out of memory and its OOM killer is switched off",
-        verdict="the container's cgroup is out of memory, and nothing is killed: its processes wait for ever",
-        cause="memory.disableOOMKiller is set (oom_kill_disable 1), so the kernel stops the processes instead "
-        "(under_oom 1 with oom_kill 0).",
-        remedy=("echo 0 > {path}/memory.oom_control, or raise memory.limit_in_bytes, or kill a process",),
-        reference="Linux Documentation/admin-guide/cgroup-v1/memory.rst, OOM Control",
+    _refusal(
+        "bridge-impossible",
+        "limits live in cgroup2 and the controllers cannot be enabled there for the container",
+        "On this hybrid host the controller exists only in cgroup2; some ancestor does not hand it down.",
+        "Enable the controller in cgroup.subtree_control of every ancestor, or boot with cgroup2 only.",
     ),
-    Entry(
-        code="container-oom-killed",
-        title="the kernel killed processes of the container for lack of memory",
-        verdict="the kernel killed {count} process(es) of the container for lack of memory",
-        cause="The cgroup reached its limit and nothing more could be reclaimed.",
-        remedy=("Raise the memory limit, or find what uses the memory: memory.stat of the cgroup",),
-        reference="Linux Documentation/admin-guide/cgroup-v2.rst, memory.events",
+    _refusal(
+        "bridge-refused",
+        "the kernel refused a limit in cgroup2",
+        "The value was written into the container's own cgroup2 directory, and the kernel said no.",
+        "The message names the file and the errno; correct the value.",
+    ),
+    _refusal(
+        "bad-resources",
+        "a resource has a value that no runtime and kernel can take",
+        "The value is outside what the specification or the kernel allows.",
+        "Correct the field that the message names.",
+        reference="OCI runtime-spec, config-linux.md, Control groups",
+    ),
+    _refusal(
+        "unwritable-bundle",
+        "config.json needs changes for this host and cannot be written",
+        "Starting the container without the changes would lose limits or fail.",
+        "Make room for and give write access to the bundle's directory.",
+    ),
+    _refusal(
+        "bad-bundle",
+        "the bundle has no config.json that can be read",
+        "--bundle, or the working directory where it is absent, must hold config.json.",
+        "Name the right directory.",
+        reference=SPEC,
+    ),
+    _refusal(
+        "bad-config",
+        "config.json is not a usable OCI configuration",
+        "It is no JSON, or a field has the wrong type.",
+        "Correct the place that the message names.",
+        reference=SPEC,
+    ),
+    _refusal(
+        "ambiguous-config",
+        "a field stands in config.json more than once",
+        "Readers disagree about which one counts, so a change could miss the one that the runtime reads.",
+        "Remove the duplicate.",
+        reference="RFC 8259, section 4",
+    ),
+    _refusal(
+        "bad-settings",
+        "the settings file is of no use",
+        "It is no JSON object, or a key is unknown or has the wrong type.",
+        "Correct the file that the message names.",
+        reference=SETTINGS,
+    ),
+    _refusal(
+        "bad-policy",
+        "the policy annotation is neither refuse nor warn",
+        "Anything else is refused rather than guessed.",
+        'Write "refuse" or "warn".',
+        reference=SETTINGS,
+    ),
+    _refusal(
+        "bad-runtime",
+        "the configured runtime cannot be used",
+        "It is missing, not executable, or cgshim itself.",
+        "Name runc or crun by absolute path in the settings.",
+        reference=SETTINGS,
+    ),
+    _refusal(
+        "no-runtime",
+        "no real runtime was found",
+        "cgshim hands every call to runc or crun; neither is in the standard directories.",
+        "Install runc or crun, or name it in the settings.",
+        reference=SETTINGS,
+    ),
+    _refusal(
+        "runtime-not-started",
+        "the real runtime could not be started",
+        "The kernel refused to execute the file.",
+        "Check the path and its mode; for ENOEXEC its architecture.",
+    ),
+    _refusal(
+        "no-process",
+        "the container has no process whose limits could be read back",
+        "The hook was called for a container that has ended or was never created.",
+        "The runtime's own message says why the container ended.",
+    ),
+    _refusal(
+        "bad-hook",
+        "the hook's arguments cannot be understood",
+        "The hook was registered by hand.",
+        "Register it again.",
+    ),
+    _refusal(
+        "bad-state",
+        "the hook was given no container state on standard input",
+        "Hooks get the container's state as JSON; a call by hand has none.",
+        "Let the runtime call the hook.",
+        reference="OCI runtime-spec, runtime.md, State",
+    ),
+    _refusal(
+        "own-fault",
+        "a fault of cgshim itself",
+        "Nothing was started. The message has the exception and its place.",
+        "Report it; CGSHIM_DEBUG=FILE writes the traceback to FILE.",
     ),
 )

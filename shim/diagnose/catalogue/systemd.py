@@ -18,8 +18,10 @@ ENTRIES = (
         verdict="the systemd driver needs cgroupsPath as slice:prefix:name, but got a path of the cgroupfs driver",
         cause="Engine and runtime disagree about the cgroup driver: one was told systemd, the other cgroupfs.",
         remedy=(
-            "Make them agree. kubelet: cgroupDriver; containerd: SystemdCgroup = true in the runtime's options; "
-            "docker: native.cgroupdriver; podman: cgroup_manager",
+            (
+                "Make them agree. kubelet: cgroupDriver; containerd: SystemdCgroup = true in the runtime's options; "
+                "docker: native.cgroupdriver; podman: cgroup_manager"
+            ),
         ),
         reference="https://github.com/kubernetes-sigs/kubespray/issues/8122",
         confirm=look.path_form,
@@ -44,8 +46,10 @@ ENTRIES = (
         verdict="two programs use different cgroup drivers: one systemd, the other cgroupfs",
         cause="With the systemd driver every parent is a slice; a plain path comes from the cgroupfs driver.",
         remedy=(
-            "Use one driver everywhere. kubelet: cgroupDriver: systemd; CRI-O: cgroup_manager; docker: "
-            "native.cgroupdriver; podman: --cgroup-parent name.slice",
+            (
+                "Use one driver everywhere. kubelet: cgroupDriver: systemd; CRI-O: cgroup_manager; docker: "
+                "native.cgroupdriver; podman: --cgroup-parent name.slice"
+            ),
         ),
         reference="https://github.com/kubernetes/kubernetes/issues/43805",
     ),

@@ -80,7 +80,10 @@ ENTRIES = (
         cause="systemd hands down only some controllers to user@.service unless it is told otherwise.",
         remedy=(
             "mkdir -p /etc/systemd/system/user@.service.d",
-            "printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' > /etc/systemd/system/user@.service.d/delegate.conf",
+            (
+                "printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' > "
+                "/etc/systemd/system/user@.service.d/delegate.conf"
+            ),
             "systemctl daemon-reload, then log in again",
         ),
         reference="https://github.com/containers/podman/issues/22147",
@@ -105,11 +108,15 @@ ENTRIES = (
         code="no-internal-processes",
         title="the parent holds processes, so its children are domain invalid",
         patterns=(MODE + "an invalid state",),
-        verdict="{path} cannot hold the container: its parent holds processes and threaded controllers (domain invalid)",
+        verdict="{path} cannot hold the container: its parent holds processes and threaded "
+        "controllers (domain invalid)",
         cause="On cgroup2 a cgroup either holds processes or hands domain controllers to children; here it does both.",
         remedy=(
             "Move the parent's processes into a leaf before enabling controllers, as init does in docker-in-docker:",
-            "mkdir -p /sys/fs/cgroup/init && xargs -rn1 < /sys/fs/cgroup/cgroup.procs > /sys/fs/cgroup/init/cgroup.procs",
+            (
+                "mkdir -p /sys/fs/cgroup/init && xargs -rn1 < /sys/fs/cgroup/cgroup.procs > "
+                "/sys/fs/cgroup/init/cgroup.procs"
+            ),
         ),
         reference=NO_INTERNAL,
         confirm=look.named_type,
@@ -212,8 +219,10 @@ ENTRIES = (
         verdict="linux.resources.unified cannot be used here: the runtime works with v1 hierarchies",
         cause="unified holds cgroup2 interface files; no runtime translates them for v1.",
         remedy=(
-            "Use the classic fields: memory.max is memory.limit, pids.max is pids.limit, cpu.max is cpu.quota and "
-            "cpu.period, cpu.weight is cpu.shares.",
+            (
+                "Use the classic fields: memory.max is memory.limit, pids.max is pids.limit, cpu.max is cpu.quota and "
+                "cpu.period, cpu.weight is cpu.shares."
+            ),
         ),
         reference="OCI runtime-spec, config-linux.md, Unified",
         confirm=asked("unified"),

@@ -39,7 +39,7 @@ def tight_ancestor(facts: Facts, words: Words) -> tuple[str, ...]:
     found = []
     for directory in facts.lineage(facts.directory("cpu"))[:-1]:
         above, its = facts.number(f"{directory}/cpu.cfs_quota_us"), facts.number(f"{directory}/cpu.cfs_period_us")
-        if above is not None and its and 0 < above and above * period < quota * its:
+        if above is not None and its and above > 0 and above * period < quota * its:
             found.append(
                 f"{directory}: cpu.cfs_quota_us {above} of cpu.cfs_period_us {its}, asked: {quota} of {period}"
             )

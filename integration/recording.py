@@ -1,0 +1,134 @@
+"""Records provoked failures with the facts that were read, for tests that run anywhere.
+
+`python -m integration.recording > tests/failures/recorded.json`, as root on a host that `integration.test_failures`
+accepts. Texts, contexts and facts are what was seen; what is expected of them is the hand-written table's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from shim.host.view import View
+
+LONG = 200  # characters of a fact that are worth storing once
+DEFAULT_KEYS = ("ociVersion", "hostname")
+
+
+class RecordingView(View):
+    """A view that keeps every answer it gave."""
+
+    def __init__(self) -> None:
+        super().__init__("/")
+        self.facts: dict[str, dict[str, Any]] = {"text": {}, "names": {}, "exists": {}, "status": {}}
+
+    def text(self, path: str) -> str | None:
+        """As `View.text`."""
+        found = super().text(path)
+        if found is not None:
+            self.facts["text"][path] = found
+        return found
+
+    def names(self, path: str) -> tuple[str, ...]:
+        """As `View.names`."""
+        found = super().names(path)
+        if found:
+            self.facts["names"][path] = list(found)
+        return found
+
+    def exists(self, path: str) -> bool:
+        """As `View.exists`."""
+        found = super().exists(path)
+        if found:
+            self.facts["exists"][path] = True
+        return found
+
+    def status(self, path: str) -> Any:
+        """Mode and owner, as `shim.diagnose.facts.Facts` asks a view for them."""
+        from shim.diagnose.facts import Status
+
+        try:
+            got = os.stat(path)
+        except OSError:
+            return None
+        directory = os.path.isdir(path)
+        found = Status(mode=got.st_mode & 0o7777, uid=got.st_uid, gid=got.st_gid, directory=directory)
+        self.facts["status"][path] = [f"{found.mode:04o}", found.uid, found.gid, directory]
+        return found
+
+
+def relevant(mountinfo: str, top: str) -> str:
+    """The lines that say something about cgroups, kernel file systems, the root and the test's own directory."""
+    kept = []
+    for line in mountinfo.splitlines():
+        point = line.split(" ")[4]
+        if point == "/" or point.startswith(("/sys", "/proc", top)):
+            kept.append(line)
+    return "".join(f"{line}\n" for line in kept)
+
+
+def trimmed(config: dict[str, Any], standard: dict[str, Any]) -> dict[str, Any]:
+    """The configuration without what every row has."""
+    kept = {key: value for key, value in config.items() if key not in DEFAULT_KEYS}
+    kept["mounts"] = [one for one in config["mounts"] if one not in standard["mounts"] or one["type"] == "devpts"]
+    kept["process"] = {key: value for key, value in config["process"].items() if standard["process"].get(key) != value}
+    if config["linux"]["namespaces"] == standard["linux"]["namespaces"]:
+        kept["linux"] = {key: value for key, value in config["linux"].items() if key != "namespaces"}
+    return kept
+
+
+def main() -> None:
+    """Provoke every row and print the recording."""
+    from integration.provoked import remove_cgroups, whole_config
+    from integration.test_failures import CASES, FOREIGN_CASES, run_row
+
+    texts: dict[str, str] = {}
+    cases = []
+    for row, runtime in [*CASES, *FOREIGN_CASES]:
+        top, own = Path(tempfile.mkdtemp(prefix="cgshim-record-")), f"cgshim-record-{os.getpid()}"
+        try:
+            answer = run_row(row, runtime, top, own)
+        finally:
+            remove_cgroups(own)
+            subprocess.run(["umount", "-R", str(top / "closed" / "rootfs")], check=False, stderr=subprocess.DEVNULL)
+            shutil.rmtree(top, ignore_errors=True)
+        code, evidence = row.expect[runtime]
+        facts = answer["facts"]
+        facts["text"]["/proc/self/mountinfo"] = relevant(facts["text"]["/proc/self/mountinfo"], str(top))
+        context = answer["context"]
+        context["config"] = trimmed(context["config"], whole_config(str(top / "rootfs"), f"/{own}/c"))
+        case = {
+            "name": f"{row.name}-{runtime}",
+            "code": code,
+            "evidence": evidence,
+            "text": answer["text"],
+            "context": context,
+            "facts": {kind: found for kind, found in facts.items() if found},
+        }
+        plain = json.dumps(case).replace(str(top), "/bundles/x").replace("$TOP", "/bundles/x").replace(own, "own")
+        case = json.loads(plain)
+        for path, content in case["facts"]["text"].items():
+            if len(content) > LONG:
+                known = next((name for name, one in texts.items() if one == content), f"@{len(texts)}")
+                texts[known] = content
+                case["facts"]["text"][path] = known
+        cases.append(case)
+    versions = {name: _version(name) for name in ("runc", "crun")}
+    source = {"kernel": platform.release(), **versions, "host": "v1 hierarchies, hugetlb on cgroup2"}
+    json.dump({"source": source, "texts": texts, "cases": cases}, sys.stdout, indent=1)
+
+
+def _version(name: str) -> str:
+    done = subprocess.run([name, "--version"], check=False, capture_output=True, text=True)
+    return done.stdout.partition("\n")[0]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""What gives no message and is found by looking, before the start or after it."""
+
+from __future__ import annotations
+
+from shim.diagnose.entry import Entry
+
+ENTRIES = (
+    Entry(
+        code="oom-certain-at-start",
+        title="the memory limit is below what the runtime needs to start anything",
+        verdict="the memory limit of {limit} bytes kills {runtime} before the container starts",
+        cause="{runtime} itself runs inside the limit until the container's process takes over.",
+        remedy=(
+            "Give the container at least 12 MiB.",
+            "In Kubernetes check the suffix: m means thousandths of a byte, Mi mebibytes.",
+        ),
+        reference="https://github.com/opencontainers/runc/issues/1980",
+    ),
+    Entry(
+        code="memory-oom-deadlock",
+        title="the container is out of memory and its OOM killer is switched off",
+        verdict="the container's cgroup is out of memory, and nothing is killed: its processes wait for ever",
+        cause="memory.disableOOMKiller is set (oom_kill_disable 1), so the kernel stops the processes instead "
+        "(under_oom 1, oom_kill stays).",
+        remedy=("echo 0 > {path}/memory.oom_control, or raise memory.limit_in_bytes, or kill a process",),
+        reference="Linux Documentation/admin-guide/cgroup-v1/memory.rst, OOM Control",
+    ),
+    Entry(
+        code="container-oom-killed",
+        title="the kernel killed processes of the container for lack of memory",
+        verdict="the kernel killed {count} process(es) of the container for lack of memory",
+        cause="The cgroup reached its limit and nothing more could be reclaimed.",
+        remedy=("Raise the memory limit, or find what uses the memory: memory.stat of the cgroup",),
+        reference="Linux Documentation/admin-guide/cgroup-v2.rst, memory.events",
+    ),
+)

@@ -1,0 +1,50 @@
+"""Security labels and profiles that this host cannot apply."""
+
+from __future__ import annotations
+
+from shim.diagnose.checks import mounts as look
+from shim.diagnose.entry import EINVAL, EOPNOTSUPP, Entry
+
+ENTRIES = (
+    Entry(
+        code="selinux-not-enabled",
+        title="SELinux labels without SELinux",
+        patterns=(
+            r"selinux label is specified in config, but selinux is disabled or not supported",
+            rf"write to `/proc/self/attr/(?:keycreate|exec)`: {EINVAL}",
+        ),
+        verdict="the container has an SELinux label, but SELinux is not enabled on this host",
+        cause="config.json was made for a host with SELinux, or SELinux was switched off at boot.",
+        remedy=("Remove linux.mountLabel and process.selinuxLabel (podman, docker: --security-opt label=disable).",),
+        reference="OCI runtime-spec, config.md, Linux Process",
+        confirm=look.label_support("/sys/fs/selinux/enforce", "SELinux", ("process", "selinuxLabel")),
+    ),
+    Entry(
+        code="selinux-relabel-refused",
+        title="the file system takes no SELinux labels",
+        patterns=(
+            rf"relabel failed \\?\"?(?P<source>/[^\"\\\n:]*)\\?\"?: {EOPNOTSUPP}",
+            rf"\blsetxattr \\?\"?(?P<source2>/[^\"\\\n:]*)\\?\"?: {EOPNOTSUPP}",
+            r"SELinux relabeling of (?P<source3>\S+) is not allowed",
+        ),
+        verdict="{source} cannot be relabelled for SELinux (:z, :Z)",
+        cause="The file system stores no security labels (NFS, vfat, many network file systems), or is protected.",
+        remedy=(
+            "Mount without :z or :Z and with --security-opt label=disable, or mount the file system with context=.",
+        ),
+        reference="https://github.com/containers/podman/issues/21405",
+    ),
+    Entry(
+        code="apparmor-not-enabled",
+        title="an AppArmor profile without AppArmor",
+        patterns=(
+            r"unable to apply apparmor profile: [^\n]*",
+            r"AppArmor is not initialized correctly",
+        ),
+        verdict="the container's AppArmor profile cannot be applied on this host",
+        cause="AppArmor is not enabled in this kernel, or the profile is not loaded.",
+        remedy=("aa-status; apparmor_parser -r <profile>, or --security-opt apparmor=unconfined",),
+        reference="OCI runtime-spec, config.md, Linux Process",
+        confirm=look.label_support("/sys/kernel/security/apparmor", "AppArmor", ("process", "apparmorProfile")),
+    ),
+)

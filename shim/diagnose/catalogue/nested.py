@@ -1,0 +1,76 @@
+"""Inside a container: read-only cgroups, views that show only a part, layers that hand on too little."""
+
+from __future__ import annotations
+
+from shim.diagnose.checks import layout as look
+from shim.diagnose.entry import EACCES, ENOENT, EROFS, Entry, making
+
+ENTRIES = (
+    Entry(
+        code="cgroupfs-read-only",
+        title="the cgroup file system is mounted read-only",
+        patterns=(
+            making(EROFS),
+            rf"\bopen(?:ing file|ing)? [`'\"]?(?P<path>/sys/fs/cgroup/[^`'\"\n]*?)[`'\"]?(?: for writing)?: {EROFS}",
+        ),
+        ambiguous=(making(ENOENT),),
+        verdict="the cgroup file system is read-only here: {path}",
+        cause="This is usual inside a container; the outer engine mounts cgroups read-only unless told otherwise.",
+        remedy=(
+            "Start the outer container with --privileged, or podman run --security-opt unmask=/sys/fs/cgroup",
+            "or, with the right to do so: mount -o remount,rw /sys/fs/cgroup",
+        ),
+        reference="https://github.com/opencontainers/runc/issues/2639",
+        confirm=look.read_only,
+        foresee=look.read_only_anywhere,
+        rank=33,
+    ),
+    Entry(
+        code="cgroup-path-outside-view",
+        title="the process's cgroup lies outside what its mounts show",
+        patterns=(rf"(?:stat|lstat|open|openat2) (?P<path>/sys/fs/cgroup/[^\n:]*/\.\.[^\n:]*): {ENOENT}",),
+        ambiguous=(rf"(?:stat|lstat) (?P<path>/sys/fs/cgroup/[^\n:]*): {ENOENT}",),
+        verdict="the cgroup of this process is not visible through its cgroup mount: {path}",
+        cause="The path in /proc/self/cgroup belongs to another cgroup namespace than the mount, as in a container "
+        "that shares the host's cgroup namespace but not its hierarchy.",
+        remedy=(
+            "Start the outer container with a private cgroup namespace: docker run --cgroupns=private",
+            "or mount the real hierarchy: -v /sys/fs/cgroup:/sys/fs/cgroup:rw with --cgroupns=host",
+        ),
+        reference="cgroup_namespaces(7)",
+        confirm=look.above_namespace,
+    ),
+    Entry(
+        code="pod-subtree-at-cgroup-root",
+        title="a pod's own cgroup is mounted where the host's root is expected",
+        patterns=(r"cgroup mountpoint is not in the host cgroup namespace",),
+        ambiguous=(rf"(?:stat|lstat) (?P<path>/sys/fs/cgroup/[^\n:]*): {ENOENT}",),
+        verdict="/sys/fs/cgroup shows a subtree (a pod's own cgroup), not the host's root",
+        cause="Kubernetes nodes with v1 bind-mount the pod's cgroup there; absolute cgroup paths of the host do not "
+        "exist below it. A host root has root / in mountinfo and inode 1.",
+        remedy=(
+            "Mount the host's hierarchy into the pod: hostPath /sys/fs/cgroup",
+            "or look through the host's init: /proc/1/root/sys/fs/cgroup (needs hostPID)",
+        ),
+        reference="https://github.com/aquasecurity/tracee/issues/4311",
+        confirm=look.pod_subtree,
+        foresee=look.subtree,
+        rank=42,
+    ),
+    Entry(
+        code="outer-layer-lacks-controller",
+        title="the outer container or sandbox did not delegate a newer controller",
+        patterns=(rf"\bmkdir (?P<path>/sys/fs/cgroup/(?P<controller>rdma|misc)/[^\n:]*): {EACCES}",),
+        verdict="the outer layer did not delegate the {controller} controller: {path} cannot be created",
+        cause="Newer runc versions join the rdma and misc controllers, which an older sysbox or LXC does not hand on.",
+        remedy=(
+            (
+                "Upgrade the outer layer (sysbox, LXC), or unmount the controller inside: umount "
+                "/sys/fs/cgroup/{controller}"
+            ),
+        ),
+        reference="https://github.com/nestybox/sysbox/issues/544",
+        confirm=look.nested,
+        rank=40,
+    ),
+)

@@ -1,0 +1,87 @@
+"""The truth about memory: was something killed, does everything stand still, how often; on both layouts.
+
+v1 counts in `memory.oom_control` (`oom_kill` since Linux 4.13) and `memory.failcnt`, v2 in `memory.events`, whose
+numbers include the descendants (Documentation/admin-guide/cgroup-v1/memory.rst, cgroup-v2.rst).
+"""
+
+from __future__ import annotations
+
+from shim.diagnose.explain import without_words
+from shim.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from shim.diagnose.diagnosis import Diagnosis
+    from shim.host.view import View
+
+
+class Pressure(Value):
+    """What a cgroup's memory counters say. Counts are since the cgroup was made; None: this layout does not tell.
+
+    kills: processes killed by the OOM killer. events: times that the limit could not be kept by reclaiming.
+    failures: times that the limit was hit. stuck: out of memory now, with the OOM killer switched off (v1).
+    """
+
+    kills: int | None
+    events: int | None
+    failures: int | None
+    stuck: bool
+    evidence: tuple[str, ...]
+
+
+def pressure(view: View, directory: str) -> Pressure | None:
+    """The counters of the memory cgroup at `directory`, None where it has none (gone, or no memory controller)."""
+    return _unified(view, directory) or _v1(view, directory)
+
+
+def verdict(view: View, directory: str) -> Diagnosis | None:
+    """What went wrong with memory in this cgroup, None if nothing did or nothing can be told."""
+    found = pressure(view, directory)
+    if found is None:
+        return None
+    if found.stuck:
+        return without_words("memory-oom-deadlock", found.evidence, {"path": directory})
+    if found.kills:
+        return without_words("container-oom-killed", found.evidence, {"count": str(found.kills)})
+    return None
+
+
+def _unified(view: View, directory: str) -> Pressure | None:
+    path = f"{directory}/memory.events"
+    text = view.text(path)
+    if text is None:
+        return None
+    counts = _keyed(text)
+    return Pressure(
+        kills=counts.get("oom_kill"),
+        events=counts.get("oom"),
+        failures=counts.get("max"),
+        stuck=False,
+        evidence=(_quoted(path, text),),
+    )
+
+
+def _v1(view: View, directory: str) -> Pressure | None:
+    path = f"{directory}/memory.oom_control"
+    text = view.text(path)
+    if text is None:
+        return None
+    counts = _keyed(text)
+    failcnt = (view.text(f"{directory}/memory.failcnt") or "").strip()
+    evidence = (_quoted(path, text), *((f"{directory}/memory.failcnt: {failcnt}",) if failcnt else ()))
+    return Pressure(
+        kills=counts.get("oom_kill"),
+        events=None,
+        failures=int(failcnt) if failcnt.isdigit() else None,
+        stuck=counts.get("under_oom") == 1 and counts.get("oom_kill_disable") == 1,
+        evidence=evidence,
+    )
+
+
+def _keyed(text: str) -> dict[str, int]:
+    pairs = (line.split() for line in text.splitlines())
+    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}
+
+
+def _quoted(path: str, text: str) -> str:
+    return f"{path}: {' '.join(text.split())}"

@@ -1,0 +1,15 @@
+"""What `shim.preflight` found, in the words of the catalogue."""
+
+from __future__ import annotations
+
+from shim.diagnose.explain import without_words
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from shim.diagnose.diagnosis import Diagnosis
+    from shim.preflight import Hazard
+
+
+def diagnosed(hazards: tuple[Hazard, ...]) -> tuple[Diagnosis, ...]:
+    """One diagnosis for each hazard, in the same order."""
+    return tuple(without_words(found.code, found.evidence, found.values) for found in hazards)

@@ -1,0 +1,150 @@
+"""Looks for what would fail without a message: a start that hangs, limits that go nowhere, a cleanup that kills all.
+
+Runs before every create and run, so it reads one file for each level of the container's path and nothing more. The
+texts are the catalogue's (`shim.diagnose.preflight`), loaded only when something was found.
+"""
+
+from __future__ import annotations
+
+from shim.host import membership, parents
+from shim.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterator
+
+    from shim.host.facts import Host
+    from shim.host.view import View
+
+CGROUP = "/sys/fs/cgroup"
+# Limits at which a start was seen to fail on every kernel and layout tried, in bytes: runc 1.1.5 needs 2.2 MB on v1
+# and is killed at 1 MiB on v2, crun 1.8.1 needs 190 kB. Kernel memory (stacks, page tables) cannot be swapped out.
+NEVER_ENOUGH = {"runc": 1 << 20, "crun": 1 << 16}
+NEVER_ENOUGH_WITH_SWAP = {"runc": 1 << 17, "crun": 1 << 16}
+# What a limit in `linux.resources` needs, by the names of v1.
+FIELDS = (
+    ("memory", "memory"),
+    ("cpu", "cpu"),
+    ("pids", "pids"),
+    ("blockIO", "blkio"),
+    ("hugepageLimits", "hugetlb"),
+)
+
+
+class Asked(Value):
+    """What is about to be started.
+
+    resources: parsed `linux.resources`. cgroups_path: `linux.cgroupsPath`, None where the key is absent.
+    runtime: "runc", "crun" or "other". driver: "cgroupfs", "systemd" or "disabled".
+    """
+
+    resources: dict[str, Any]
+    cgroups_path: str | None
+    runtime: str
+    driver: str = "cgroupfs"
+    container: str = ""
+
+
+class Hazard(Value):
+    """Something that would go wrong in silence.
+
+    code: a row of the catalogue. evidence: facts, one a line. values: for the row's templates.
+    certain: the start cannot succeed, or must not be tried; False: it works, but not as it looks.
+    """
+
+    code: str
+    evidence: tuple[str, ...]
+    values: dict[str, str]
+    certain: bool = True
+
+
+def hazards(asked: Asked, view: View, host: Host) -> tuple[Hazard, ...]:
+    """Everything found, worst first."""
+    if asked.driver == "disabled":
+        return ()
+    looks = (_root_path(asked), _frozen(asked, view, host), _no_room(asked, host), _folders(asked, view, host))
+    return (*(found for look in looks for found in look), *_driver(asked), *_zero_pids(asked))
+
+
+def _root_path(asked: Asked) -> Iterator[Hazard]:
+    path = asked.cgroups_path
+    if asked.runtime != "crun" or asked.driver != "cgroupfs" or path is None or path.strip("/."):
+        return
+    yield Hazard(code="cgroups-path-is-root", evidence=(f"config.json linux.cgroupsPath = {path!r}",), values={})
+
+
+def _frozen(asked: Asked, view: View, host: Host) -> Iterator[Hazard]:
+    """v2: `cgroup.freeze` of every ancestor; v1: `freezer.state` of the nearest, which shows its ancestors' too."""
+    unified = host.layout == "unified"
+    mount = host.cgroup2_mount if unified else host.place("freezer").mount
+    if not mount:
+        return
+    file, words = ("cgroup.freeze", ("1",)) if unified else ("freezer.state", ("FROZEN", "FREEZING"))
+    for directory in parents.existing(view, mount, _path(asked, view, unified)):
+        state = (view.text(f"{directory}/{file}") or "").strip()
+        if state in words:
+            thaw = f"echo {'0' if unified else 'THAWED'} > {directory}/{file}"
+            yield Hazard(
+                code="frozen-ancestor",
+                evidence=(f"{directory}/{file}: {state}",),
+                values={"path": directory, "thaw": thaw},
+            )
+            return
+        if not unified and state:
+            return
+
+
+def _path(asked: Asked, view: View, unified: bool) -> str:
+    own = membership.paths(view.text("/proc/self/cgroup") or "").get("" if unified else "freezer", "/")
+    if asked.cgroups_path and asked.cgroups_path.startswith("/"):
+        return asked.cgroups_path
+    return parents.expand(asked.cgroups_path or "", own) or own
+
+
+def _no_room(asked: Asked, host: Host) -> Iterator[Hazard]:
+    limit = memory_limit(asked.resources)
+    swap = host.swap_present.value is not False
+    least = (NEVER_ENOUGH_WITH_SWAP if swap else NEVER_ENOUGH).get(asked.runtime)
+    if limit is None or least is None or limit > least:
+        return
+    evidence = (f"memory limit in config.json: {limit} bytes; never enough for {asked.runtime}: {least}",)
+    yield Hazard(code="oom-certain-at-start", evidence=evidence, values={"limit": str(limit), "runtime": asked.runtime})
+
+
+def memory_limit(resources: dict[str, Any]) -> int | None:
+    """`unified["memory.max"]` or `memory.limit` in bytes; None where there is none, or one that no number is."""
+    unified, memory = resources.get("unified"), resources.get("memory")
+    wanted = unified.get("memory.max") if isinstance(unified, dict) else None
+    if wanted is None and isinstance(memory, dict):
+        wanted = memory.get("limit")
+    text = str(wanted).strip() if isinstance(wanted, (int, str)) and not isinstance(wanted, bool) else ""
+    return int(text) if text.isascii() and text.isdigit() and int(text) > 0 else None
+
+
+def _folders(asked: Asked, view: View, host: Host) -> Iterator[Hazard]:
+    """crun on v1: a controller that is not mounted, but whose directory exists, gets its limits as ordinary files."""
+    if asked.runtime != "crun" or host.layout not in ("hybrid", "legacy"):
+        return
+    for field, controller in FIELDS:
+        name = "io" if controller == "blkio" else controller
+        path = f"{CGROUP}/{controller}"
+        if asked.resources.get(field) and host.version(name) != 1 and view.exists(path):
+            evidence = (f"{path}: exists", host.place(name).evidence or f"{controller}: no v1 hierarchy")
+            yield Hazard(
+                code="limits-written-to-tmpfs", evidence=evidence, values={"path": path, "controller": controller}
+            )
+
+
+def _driver(asked: Asked) -> Iterator[Hazard]:
+    path = asked.cgroups_path or ""
+    if asked.driver == "cgroupfs" and path.count(":") == 2 and "/" not in path:
+        evidence = (f"config.json linux.cgroupsPath = {path!r}",)
+        yield Hazard(code="slice-path-with-cgroupfs", evidence=evidence, values={"path": path}, certain=False)
+
+
+def _zero_pids(asked: Asked) -> Iterator[Hazard]:
+    pids = asked.resources.get("pids")
+    limit = pids.get("limit") if isinstance(pids, dict) else None
+    if limit == 0 and not isinstance(limit, bool):
+        evidence = ("config.json linux.resources.pids.limit = 0",)
+        yield Hazard(code="pids-limit-zero", evidence=evidence, values={"runtime": asked.runtime}, certain=False)

@@ -117,7 +117,7 @@ def _not_written(path: str, error: OSError) -> ShimError:
 
 
 def _prepare_update(this: Call) -> Prepared:
-    """`update --resources`: the file holds the resources object itself; standard input can be read only once."""
+    """`update --resources`: the file holds the resources object itself; what is no file can be read only once."""
     invocation = this.invocation
     if not invocation.resources:
         return Prepared(arguments=list(invocation.arguments))
@@ -128,7 +128,7 @@ def _prepare_update(this: Call) -> Prepared:
 
     made = _rewrite(this, text, path, rewrite.WHOLE, container.annotations_of(this.root, invocation.container_id))
     rewrite.judge(made)
-    if not made.plan.edits and not from_stdin:
+    if not made.plan.edits and not from_stdin and os.path.isfile(path):
         return Prepared(arguments=list(invocation.arguments), made=made, notices=notices(made.plan))
     arguments = argv.with_resources(invocation, _in_memory(made.text()))
     return Prepared(arguments=arguments, made=made, notices=notices(made.plan))

@@ -1,4 +1,4 @@
-"""Runs the matrix: `matrix.py [PROFILE...]`; run.sh is its front door."""
+"""Runs the matrix: `run.sh [PROFILE...] [--write] [--capture] [--results FOLDER]`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import threading
 import time
 from typing import Any
 
-from integration.matrix import boot, profiles
+from integration.matrix import boot, judge, page, profiles, trees
 
 CHECKOUT = profiles.HERE.parents[1]
 BOOTS = 2  # at a time; more only slow each other down
@@ -29,6 +29,8 @@ class Run:
         self.out = out
         self.started = 0.0
         self.guest: boot.Guest | None = None
+        self.verdicts: list[judge.Verdict] = []
+        self.host = judge.Host([])
         self.problems: list[str] = []
 
     def records(self) -> list[dict[str, Any]]:
@@ -42,6 +44,25 @@ class Run:
                 break
         return found
 
+    def judge(self) -> None:
+        """What the results mean; a guest that did not come to its end is a problem of its own."""
+        records = self.records()
+        self.host, self.verdicts = judge.verdicts(records)
+        self.problems = judge.broken_promises(self.host, self.verdicts)
+        if self.guest is None or self.guest.status != 0 or not judge.first(records, "end"):
+            ending = self.guest.killed if self.guest else "never started"
+            self.problems.insert(0, f"the guest did not finish: {ending or 'see its log'}")
+
+    def passed(self) -> int:
+        """Cases through cgshim, and facts of detection, that hold."""
+        through = [v for v in self.verdicts if v.through == "cgshim" and v.outcome != judge.ABSENT]
+        checks = len(through) + len(self.host.detected.get("placements", ()))
+        return max(checks - len(self.problems), 0)
+
+    def skipped(self) -> int:
+        """Cases of a runtime that starts nothing on this host."""
+        return sum(v.through == "cgshim" and v.outcome == judge.ABSENT for v in self.verdicts)
+
 
 def fetched(*words: str) -> pathlib.Path:
     """A folder from the cache, downloaded if need be."""
@@ -49,11 +70,10 @@ def fetched(*words: str) -> pathlib.Path:
     return pathlib.Path(done.stdout.strip())
 
 
-def fetch_all(chosen: list[profiles.Profile]) -> None:
+def fetch_all(chosen: list[profiles.Profile], started: float) -> None:
     """Everything that the chosen profiles need, two downloads at a time."""
     kernels = {("kernel", profile.kernel) for profile in chosen}
     wanted = sorted(kernels | {("userland", profile.userland, *profile.packages) for profile in chosen})
-    started = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(BOOTS) as pool:
         for words, path in zip(wanted, pool.map(lambda words: fetched(*words), wanted)):
             say(f"{' '.join(words)}: {path.name}", started)
@@ -74,11 +94,10 @@ def snapshot(destination: pathlib.Path) -> None:
 def run_one(run: Run, checkout: pathlib.Path) -> None:
     """Boot one profile."""
     run.started = time.monotonic()
-    kernel, userland = (
-        fetched("kernel", run.profile.kernel),
-        fetched("userland", run.profile.userland, *run.profile.packages),
-    )
-    run.guest = boot.boot(kernel, userland, checkout, run.out, run.profile.kernel_arguments())
+    profile = run.profile
+    kernel, userland = fetched("kernel", profile.kernel), fetched("userland", profile.userland, *profile.packages)
+    machine = boot.Machine(kernel, userland, profile.cpus)
+    run.guest = boot.boot(machine, checkout, run.out, profile.kernel_arguments())
 
 
 def run_all(runs: list[Run], checkout: pathlib.Path, started: float) -> None:
@@ -98,32 +117,88 @@ def run_all(runs: list[Run], checkout: pathlib.Path, started: float) -> None:
         for future in concurrent.futures.as_completed(waiting):
             run = waiting[future]
             future.result()
-            assert run.guest is not None
-            state = run.guest.killed or f"status {run.guest.status}"
-            say(f"{run.profile.name}: {len(run.records())} results in {run.guest.seconds:.0f} s, {state}", started)
+            run.judge()
+            say(f"{run.profile.name}: {line(run)}", started)
+            for problem in run.problems:
+                print(f"    {problem}", flush=True)
     done.set()
 
 
-def main(arguments: list[str]) -> int:
-    """Parse, run, report; 0 only if everything passed."""
-    known = profiles.read()
-    parser = argparse.ArgumentParser(description="Boot real kernels and hold cgshim against them.")
+def line(run: Run) -> str:
+    """How one profile ended, for progress and for the summary."""
+    seconds = run.guest.seconds if run.guest else 0
+    text = f"{run.passed()} passed, {len(run.problems)} failed, {run.skipped()} skipped in {seconds:.0f} s"
+    return f"{text}; {run.guest.killed}" if run.guest and run.guest.killed else text
+
+
+def summary(runs: list[Run], folder: pathlib.Path) -> None:
+    """The table at the end; the log of a boot is named where something failed in it."""
+    print(f"\n{'profile':22}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}")
+    for run in runs:
+        seconds = run.guest.seconds if run.guest else 0
+        print(
+            f"{run.profile.name:22}{run.passed():8}{len(run.problems):8}{run.skipped():9}{seconds:9.0f}"
+            + (f"  {run.out / 'log'}" if run.problems else "")
+        )
+    if any(run.problems for run in runs):
+        print(f"everything that was recorded: {folder}/PROFILE/share/results")
+
+
+def compatibility(runs: list[Run], complete: bool, write: bool) -> list[str]:
+    """Write the page, or compare it with what was measured; only a complete run has an overview."""
+    sections = {run.profile.name: (run.profile, run.verdicts) for run in runs}
+    bodies = [page.section(run.profile, run.host, run.verdicts) for run in runs]
+    if complete:
+        bodies.insert(0, page.overview(sections))
+    text = "\n".join([page.INTRODUCTION, *bodies])
+    if write and complete:
+        page.PAGE.write_text(text, encoding="utf-8")
+        return []
+    return page.stale(text)
+
+
+def options_of(arguments: list[str], known: list[profiles.Profile]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="run.sh", description="Boot real kernels and hold cgshim against them.")
     parser.add_argument("profile", nargs="*", help=f"default: all of {', '.join(p.name for p in known)}")
     parser.add_argument("--results", type=pathlib.Path, help="keep all results and logs in this folder")
+    parser.add_argument("--write", action="store_true", help="write docs/compatibility.md (needs all profiles)")
+    parser.add_argument("--capture", action="store_true", help="write the captured trees to tests/hosts/")
     options = parser.parse_args(arguments)
     unknown = set(options.profile) - {profile.name for profile in known}
     if unknown:
         parser.error(f"no such profile: {', '.join(sorted(unknown))}")
+    if options.write and options.profile:
+        parser.error("--write needs all profiles")
+    return options
+
+
+def main(arguments: list[str]) -> int:
+    """Boot, judge, report; 0 only if everything passed."""
+    known = profiles.read()
+    options = options_of(arguments, known)
     chosen = [profile for profile in known if not options.profile or profile.name in options.profile]
     folder = options.results or pathlib.Path(tempfile.mkdtemp(prefix="cgshim-matrix-"))
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     started = time.monotonic()
-    fetch_all(chosen)
+    fetch_all(chosen, started)
     snapshot(folder / "checkout")
     runs = [Run(profile, folder / profile.name) for profile in chosen]
     run_all(runs, folder / "checkout", started)
-    return 0
+    if options.capture:
+        for run in runs:
+            trees.keep(run.profile, run.host, run.out / "share/capture")
+    outdated = compatibility(runs, len(runs) == len(known), options.write)
+    summary(runs, folder)
+    if outdated:
+        print("\ndocs/compatibility.md is not current (run.sh --write):", *outdated, sep="\n")
+    failed = sum(len(run.problems) for run in runs) + bool(outdated)
+    passed, skipped = sum(run.passed() for run in runs), sum(run.skipped() for run in runs)
+    if not failed and not options.results:
+        shutil.rmtree(folder)
+    print(f"\n{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -21,6 +21,11 @@ class Profile:
         self.command_line = "" if command_line == "-" else command_line.replace(";", " ")
 
     @property
+    def cpus(self) -> str:
+        """Two where cpuset is tested in earnest: a second one costs emulation time."""
+        return "2" if "full" in self.cases.split(",") else "1"
+
+    @property
     def packages(self) -> tuple[str, ...]:
         """What the userland needs beyond the usual."""
         return ("systemd", "systemd-sysv", "dbus") if self.systemd else ()

@@ -25,8 +25,7 @@ class Case:
     field: the OCI field it is about. v1, v2: {interface file: value} that mean "enforced" in that hierarchy; a value
     may be a tuple of alternatives, and a line of the file is enough; None: that hierarchy has no counterpart.
     v1_only: the field itself means nothing to cgroup2; `v2` is about what stands beside it. invalid: no kernel of the
-    matrix can take it, an error is right. sets: the case sets it belongs to. update: it is also tried as an update of
-    a running container.
+    matrix can take it, an error is right.
     """
 
     def __init__(
@@ -40,8 +39,6 @@ class Case:
         name: str = "",
         invalid: bool = False,
         v1_only: bool = False,
-        sets: str = "",
-        update: bool = False,
     ) -> None:
         self.field = field
         self.name = name or field
@@ -51,8 +48,6 @@ class Case:
         self.kind = kind
         self.invalid = invalid
         self.v1_only = v1_only
-        self.sets = ("full", *sets.split())
-        self.update = update
 
 
 def linear(shares: int) -> int:
@@ -113,16 +108,12 @@ MEMORY = (
         {"memory": {"limit": 64 * M}},
         limit_in_bytes(64 * M),
         {"memory.max": str(64 * M)},
-        sets="short swap few",
-        update=True,
     ),
     Case(
         "memory.swap",
         {"memory": {"limit": 64 * M, "swap": 96 * M}},
         {**limit_in_bytes(64 * M), **memsw(96 * M)},
         {"memory.max": str(64 * M), "memory.swap.max": str(32 * M)},
-        sets="short swap",
-        update=True,
     ),
     Case(
         "memory.swap",
@@ -130,7 +121,6 @@ MEMORY = (
         {**limit_in_bytes(64 * M), **memsw(64 * M)},
         {"memory.max": str(64 * M), "memory.swap.max": "0"},
         name="memory.swap = limit",
-        sets="swap",
     ),
     Case(
         "memory.swap",
@@ -138,7 +128,6 @@ MEMORY = (
         {**limit_in_bytes(64 * M), "memory.memsw.limit_in_bytes": V1_UNLIMITED},
         {"memory.max": str(64 * M), "memory.swap.max": "max"},
         name="memory.swap -1",
-        sets="swap",
     ),
     Case("memory.swap", {"memory": {"swap": 96 * M}}, None, None, name="memory.swap without limit", invalid=True),
     Case(
@@ -147,7 +136,6 @@ MEMORY = (
         {"memory.soft_limit_in_bytes": str(32 * M)},
         {"memory.low": str(32 * M)},
         HINT,
-        update=True,
     ),
     Case(
         "memory.swappiness",
@@ -156,8 +144,6 @@ MEMORY = (
         {"memory.max": str(64 * M)},
         HINT,
         v1_only=True,
-        sets="short swap",
-        update=True,
     ),
     Case(
         "memory.kernel",
@@ -166,7 +152,6 @@ MEMORY = (
         {"memory.max": str(64 * M)},
         HINT,
         v1_only=True,
-        sets="short",
     ),
     Case(
         "memory.kernelTCP",
@@ -196,7 +181,6 @@ MEMORY = (
         {"memory": {"limit": 64 * M, "checkBeforeUpdate": True}},
         limit_in_bytes(64 * M),
         {"memory.max": str(64 * M)},
-        sets="swap",
     ),
 )
 
@@ -207,10 +191,8 @@ CPU = (
         {"cpu.shares": "512"},
         {"cpu.weight": weights(512)},
         HINT,
-        sets="short",
-        update=True,
     ),
-    Case("cpu.quota", {"cpu": {"quota": 20000, "period": 50000}}, QUOTA_V1, QUOTA_V2, sets="short few", update=True),
+    Case("cpu.quota", {"cpu": {"quota": 20000, "period": 50000}}, QUOTA_V1, QUOTA_V2),
     Case(
         "cpu.quota", {"cpu": {"quota": -1}}, {"cpu.cfs_quota_us": "-1"}, {"cpu.max": "max 100000"}, name="cpu.quota -1"
     ),
@@ -220,7 +202,6 @@ CPU = (
         {**QUOTA_V1, "cpu.cfs_burst_us": "10000"},
         {**QUOTA_V2, "cpu.max.burst": "10000"},
         HINT,
-        update=True,
     ),
     Case("cpu.idle", {"cpu": {"idle": 1}}, {"cpu.idle": "1"}, {"cpu.idle": "1"}, HINT),
     Case(
@@ -235,24 +216,20 @@ CPU = (
         {"cpu": {"cpus": "1", "mems": "0"}},
         {"cpuset.cpus": "1", "cpuset.mems": "0"},
         {"cpuset.cpus": "1", "cpuset.mems": "0"},
-        sets="short",
-        update=True,
     ),
     Case("cpu.cpus", {"cpu": {"cpus": "64"}}, None, None, name="cpu.cpus that does not exist", invalid=True),
 )
 
 OTHERS = (
-    Case("pids.limit", {"pids": {"limit": 64}}, {"pids.max": "64"}, {"pids.max": "64"}, sets="short few", update=True),
+    Case("pids.limit", {"pids": {"limit": 64}}, {"pids.max": "64"}, {"pids.max": "64"}),
     Case("pids.limit", {"pids": {"limit": -1}}, {"pids.max": "max"}, {"pids.max": "max"}, name="pids.limit -1"),
-    Case("blockIO.throttle*", {"blockIO": THROTTLE}, THROTTLE_V1, THROTTLE_V2, sets="short io", update=True),
+    Case("blockIO.throttle*", {"blockIO": THROTTLE}, THROTTLE_V1, THROTTLE_V2),
     Case(
         "blockIO.weight",
         {"blockIO": {"weight": 500}},
         {"blkio.bfq.weight": "500"},
         {"io.bfq.weight": "default 500", "io.weight": "default 4950"},
         HINT,
-        sets="io",
-        update=True,
     ),
     Case(
         "blockIO.weightDevice",
@@ -260,7 +237,6 @@ OTHERS = (
         {"blkio.bfq.weight_device": "7:0 300"},
         {"io.bfq.weight": "7:0 300"},
         HINT,
-        sets="io",
     ),
     Case("blockIO.leafWeight", {"blockIO": {"leafWeight": 300}}, {"blkio.leaf_weight": "300"}, None, HINT),
     Case(
@@ -268,8 +244,6 @@ OTHERS = (
         {"hugepageLimits": [{"pageSize": "2MB", "limit": 4 * M}]},
         {"hugetlb.2MB.limit_in_bytes": str(4 * M)},
         {"hugetlb.2MB.max": str(4 * M)},
-        sets="short",
-        update=True,
     ),
     Case(
         "hugepageLimits",
@@ -285,8 +259,6 @@ OTHERS = (
         {"net_cls.classid": "1048577"},
         None,
         HINT,
-        sets="short",
-        update=True,
     ),
     Case(
         "network.priorities",
@@ -315,15 +287,12 @@ UNIFIED = (
         unified(memory_max=str(64 * M)),
         limit_in_bytes(64 * M),
         {"memory.max": str(64 * M)},
-        sets="short few",
-        update=True,
     ),
     Case(
         "unified.memory.swap.max",
         unified(memory_max="64M", memory_swap_max="32M"),
         {**limit_in_bytes(64 * M), **memsw(96 * M)},
         {"memory.max": str(64 * M), "memory.swap.max": str(32 * M)},
-        sets="swap",
     ),
     Case(
         "unified.memory.swap.max",
@@ -331,7 +300,6 @@ UNIFIED = (
         {**limit_in_bytes(64 * M), **memsw(64 * M)},
         {"memory.max": str(64 * M), "memory.swap.max": "0"},
         name="unified.memory.swap.max 0",
-        sets="swap",
     ),
     Case(
         "unified.memory.low",
@@ -342,19 +310,18 @@ UNIFIED = (
     ),
     Case("unified.memory.high", unified(memory_high=str(48 * M)), None, {"memory.high": str(48 * M)}, HINT),
     Case("unified.memory.oom.group", unified(memory_oom_group="1"), None, {"memory.oom.group": "1"}, HINT),
-    Case("unified.cpu.max", unified(cpu_max="20000 50000"), QUOTA_V1, QUOTA_V2, update=True),
+    Case("unified.cpu.max", unified(cpu_max="20000 50000"), QUOTA_V1, QUOTA_V2),
     Case(
         "unified.cpu.weight",
         unified(cpu_weight="200"),
         {"cpu.shares": shares_for(200)},
         {"cpu.weight": "200"},
         HINT,
-        sets="short",
     ),
     Case("unified.cpu.idle", unified(cpu_idle="1"), {"cpu.idle": "1"}, {"cpu.idle": "1"}, HINT),
     Case("unified.cpuset.cpus", unified(cpuset_cpus="1"), {"cpuset.cpus": "1"}, {"cpuset.cpus": "1"}),
-    Case("unified.pids.max", unified(pids_max="64"), {"pids.max": "64"}, {"pids.max": "64"}, sets="short", update=True),
-    Case("unified.io.max", unified(io_max="7:0 rbps=1048576 wiops=100"), THROTTLE_V1, THROTTLE_V2, sets="io"),
+    Case("unified.pids.max", unified(pids_max="64"), {"pids.max": "64"}, {"pids.max": "64"}),
+    Case("unified.io.max", unified(io_max="7:0 rbps=1048576 wiops=100"), THROTTLE_V1, THROTTLE_V2),
     Case(
         "unified.hugetlb.2MB.max",
         unified(hugetlb_2MB_max=str(4 * M)),
@@ -376,7 +343,6 @@ UNIFIED = (
         {**limit_in_bytes(64 * M), "cpu.shares": "512"},
         {"memory.max": str(64 * M), "cpu.weight": weights(512)},
         name="unified.memory.max beside cpu.shares",
-        sets="short",
     ),
 )
 
@@ -386,7 +352,7 @@ ENGINES = (
         {
             "devices": [{"allow": False, "access": "rwm"}],
             "memory": {"limit": 64 * M, "swap": 96 * M, "reservation": 32 * M, "swappiness": 10},
-            "cpu": {"shares": 512, "quota": 20000, "period": 50000, "cpus": "1", "mems": "0"},
+            "cpu": {"shares": 512, "quota": 20000, "period": 50000, "cpus": "0", "mems": "0"},
             "pids": {"limit": 64},
         },
         {
@@ -395,7 +361,7 @@ ENGINES = (
             **QUOTA_V1,
             "memory.soft_limit_in_bytes": str(32 * M),
             "cpu.shares": "512",
-            "cpuset.cpus": "1",
+            "cpuset.cpus": "0",
             "pids.max": "64",
         },
         {
@@ -404,12 +370,10 @@ ENGINES = (
             "memory.low": str(32 * M),
             **QUOTA_V2,
             "cpu.weight": weights(512),
-            "cpuset.cpus": "1",
+            "cpuset.cpus": "0",
             "pids.max": "64",
         },
         name="as an engine writes it for v1",
-        sets="short few",
-        update=True,
     ),
     Case(
         "engine",
@@ -429,8 +393,61 @@ ENGINES = (
             "pids.max": "64",
         },
         name="as an engine writes it for v2",
-        sets="short",
     ),
 )
 
 ALL = (*MEMORY, *CPU, *OTHERS, *UNIFIED, *ENGINES)
+
+FEW = ("memory.limit", "cpu.quota", "unified.memory.max", "as an engine writes it for v1")
+# What the profiles table calls by one word; `update...`: on a running container.
+SETS: dict[str, tuple[str, ...]] = {
+    "full": tuple(case.name for case in ALL),
+    "few": FEW,
+    "short": (
+        *FEW,
+        "memory.swap",
+        "memory.swappiness",
+        "cpu.shares",
+        "blockIO.throttle*",
+        "hugepageLimits",
+        "network.classID",
+        "unified.memory.max beside cpu.shares",
+        "as an engine writes it for v2",
+    ),
+    "swap": (
+        "memory.swap",
+        "memory.swap = limit",
+        "memory.swap -1",
+        "memory.swappiness",
+        "memory.checkBeforeUpdate",
+        "unified.memory.swap.max",
+        "unified.memory.swap.max 0",
+        "as an engine writes it for v2",
+    ),
+    "io": ("blockIO.throttle*", "blockIO.weight", "blockIO.weightDevice", "blockIO.leafWeight", "unified.io.max"),
+    "update": (
+        *FEW,
+        "memory.swap",
+        "memory.reservation",
+        "memory.swappiness",
+        "cpu.shares",
+        "cpu.burst",
+        "cpu.cpus",
+        "pids.limit",
+        "blockIO.throttle*",
+        "hugepageLimits",
+        "network.classID",
+        "unified.pids.max",
+    ),
+    "update-few": FEW,
+}
+
+
+def chosen(words: str) -> list[tuple[Case, str]]:
+    """The cases of some sets, comma-separated, each with its operation: "create" or "update"."""
+    found = []
+    for word in words.split(","):
+        names = SETS.get(word, ())
+        operation = "update" if word.startswith("update") else "create"
+        found += [(case, operation) for case in ALL if case.name in names]
+    return found

@@ -11,6 +11,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import time
 
 from integration.matrix.guest import cases, container, trying
 from integration.matrix.guest.container import Container, Way
@@ -46,6 +47,7 @@ def describe(profile: str) -> None:
         kind="guest",
         profile=profile,
         kernel=platform.release(),
+        date=time.strftime("%Y-%m-%d", time.gmtime()),
         python=platform.python_version(),
         runtimes={name: version(path) for name, path in container.RUNTIMES.items()},
         cmdline=text("/proc/cmdline"),
@@ -124,10 +126,13 @@ def main(profile: str, sets: str, parent: str) -> None:
     """All cases of all sets, in all ways that run a container without limits at all."""
     prepare()
     describe(profile)
-    emit(kind="truth", **trying.truth(parent))
+    capture = "/out/capture" if "capture" in sets.split(",") else ""
+    emit(kind="truth", **trying.truth("", capture))
+    if parent:
+        emit(kind="below", **trying.truth(parent, ""))
     if os.path.exists(container.INSTALLED):
-        emit(kind="detected", **trying.detected(parent, container.INSTALLED))
-    wanted = [case for case in cases.ALL if set(sets.split(",")) & set(case.sets)]
+        emit(kind="detected", **trying.detected())
+    wanted = cases.chosen(sets)
     unlimited: dict[str, Settings] = {}
     for way in ways(profile):
         own = baseline(way, parent)
@@ -135,12 +140,8 @@ def main(profile: str, sets: str, parent: str) -> None:
             unlimited[way.runtime] = own
         if own is None:
             continue
-        for case in wanted:
-            run(case, way, parent, unlimited[way.runtime] or own, "create")
-        if "update" in sets.split(","):
-            for case in wanted:
-                if case.update:
-                    run(case, way, parent, unlimited[way.runtime] or own, "update")
+        for case, operation in wanted:
+            run(case, way, parent, unlimited[way.runtime] or own, operation)
     emit(kind="end")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 
 from integration.matrix.guest import cgroups
@@ -11,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+INSTALLED = "/opt/cgshim"
 # One file of each controller that takes a value in a new cgroup; "" only opens it for writing.
 TRIALS = (
     ("memory", "memory.limit_in_bytes", "104857600"),
@@ -43,32 +45,56 @@ INTERFACE = (
 )
 
 
-def truth(parent: str) -> dict[str, Any]:
+class Children:
+    """A cgroup of our own in every hierarchy where one can be made, with all controllers; a context manager."""
+
+    def __init__(self, parent: str) -> None:
+        self.parent = parent
+        self.made: list[tuple[cgroups.Hierarchy, str]] = []
+        self.enabled: list[tuple[str, str]] = []
+
+    def __enter__(self) -> list[tuple[cgroups.Hierarchy, str]]:
+        for hierarchy in cgroups.hierarchies():
+            child = f"{hierarchy.mount}{self.parent}/matrix-trial"
+            if hierarchy.version == 2:
+                self.enabled += enable(hierarchy, self.parent)
+            try:
+                os.mkdir(child)
+            except OSError:
+                continue
+            self.made.append((hierarchy, child))
+        return self.made
+
+    def __exit__(self, *exception: object) -> None:
+        for _, child in self.made:
+            os.rmdir(child)
+        for control, name in reversed(self.enabled):
+            write(control, f"-{name}")
+
+
+def truth(parent: str, capture: str) -> dict[str, Any]:
     """What a child cgroup can really have here.
 
-    placements: controller -> 1, 2 or 0. possible: its settings before anything was written. files: which of INTERFACE
-    it has. mountable: controllers that a new v1 hierarchy could be mounted for.
+    tried: False where no child could be made. placements: controller -> 1, 2 or 0. possible: its settings before anything was written. files: which of INTERFACE
+    it has. mountable: controllers that a new v1 hierarchy could be mounted for. `capture`: folder for a capture of
+    this host with the children in it, "" for none.
     """
     placements = {controller: 0 for controller, _, _ in TRIALS}
     possible: dict[str, str] = {}
     files: set[str] = set()
-    for hierarchy in cgroups.hierarchies():
-        child = f"{hierarchy.mount}{parent}/matrix-trial"
-        enabled = enable(hierarchy, parent) if hierarchy.version == 2 else []
-        try:
-            os.mkdir(child)
-        except OSError:
-            continue
-        possible.update(cgroups.settings(child))
-        files.update(name for name in INTERFACE if os.path.exists(f"{child}/{name}"))
-        for controller, name, value in TRIALS:
-            if writes(f"{child}/{name}", value):
-                placements[controller] = hierarchy.version
-        os.rmdir(child)
-        for control, name in reversed(enabled):
-            write(control, f"-{name}")
+    with Children(parent) as made:
+        tried_at_all = bool(made)
+        if capture:
+            subprocess.run([sys.executable, "-m", "shim.host.capture", capture], cwd=INSTALLED, check=True)
+        for tried, child in made:
+            possible.update(cgroups.settings(child))
+            files.update(name for name in INTERFACE if os.path.exists(f"{child}/{name}"))
+            for controller, name, value in TRIALS:
+                if writes(f"{child}/{name}", value):
+                    placements[controller] = tried.version
     return {
         "placements": placements,
+        "tried": tried_at_all,
         "possible": possible,
         "files": sorted(files),
         "mountable": mountable(),
@@ -96,10 +122,15 @@ def mountable() -> list[str]:
     found = {name for hierarchy in cgroups.hierarchies() for name in hierarchy.controllers if "=" not in name}
     os.makedirs("/run/matrix/v1", exist_ok=True)
     for name in ("memory", "cpuset", "cpu", "pids", "blkio", "hugetlb"):
-        if name not in found and os.system(f"mount -t cgroup -o {name} cgroup /run/matrix/v1 2> /dev/null") == 0:
+        if name not in found and quiet("mount", "-t", "cgroup", "-o", name, "cgroup", "/run/matrix/v1") == 0:
             found.add(name)
-            os.system("umount /run/matrix/v1")
+            quiet("umount", "/run/matrix/v1")
     return sorted(found)
+
+
+def quiet(*command: str) -> int:
+    """Exit status of a command whose complaints are expected."""
+    return subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode
 
 
 def writes(path: str, value: str) -> bool:
@@ -116,7 +147,7 @@ def writes(path: str, value: str) -> bool:
 
 
 def write(path: str, value: str) -> bool:
-    """A single write(2); False if the kernel refuses."""
+    """Write a value in one call; False if the kernel refuses it."""
     try:
         with open(path, "w") as file:
             file.write(value)
@@ -139,13 +170,13 @@ def lines(path: str) -> list[str]:
         return []
 
 
-def detected(parent: str, installed: str) -> dict[str, Any]:
-    """What detection says of the same host, under the same names; `installed` is the package's folder."""
-    sys.path.insert(0, os.path.dirname(installed))
+def detected() -> dict[str, Any]:
+    """What detection says of the same host, under the same names."""
+    sys.path.insert(0, INSTALLED)
     from shim.host.detect import detect
     from shim.host.view import View
 
-    host = detect(View(), wanted=INTERFACE, target=f"{parent}/matrix-detect")
+    host = detect(View(), wanted=INTERFACE, target="/matrix-detect")
     return {
         "layout": host.layout,
         "layout_evidence": host.layout_evidence,

@@ -140,12 +140,13 @@ def test_report_by_id_asks_the_runtime(tmp_path: Path, runc: str, fp: FakeProces
 
 
 def test_report_by_id_with_root_and_runtime(tmp_path: Path, fp: FakeProcess) -> None:
-    """--root and --runtime are taken as they are, without a search."""
+    """--root and --runtime are taken as they are, outside of the default roots too."""
     other = tmp_path / "other-runc"
     other.write_text("")
     other.chmod(0o755)
-    fp.register([str(other), "--root", "/somewhere/else", "state", "web"], stdout=_state(annotations={}))
-    result = _report("web", "--runtime", other, "--root", "/somewhere/else")
+    root = _state_file(tmp_path.parent / f"{tmp_path.name}-elsewhere", "private", "web")
+    fp.register([str(other), "--root", str(root), "state", "web"], stdout=_state(annotations={}))
+    result = _report("web", "--runtime", other, "--root", root)
     assert result.exit_code == 0, result.output
     assert result.output.splitlines()[-1] == "Nothing was changed."
 
@@ -169,7 +170,7 @@ def test_unknown_container_is_one_message() -> None:
     result = _report("web")
     assert result.exit_code == 3
     assert result.stderr.startswith("cgshim: nothing is known of a container web [no-container]\n")
-    assert "remedy: name the runtime's directory with --root" in result.stderr
+    assert "remedy: give the runtime's id, not the engine's name" in result.stderr
 
 
 def test_same_id_twice_is_a_question(tmp_path: Path) -> None:
@@ -179,7 +180,15 @@ def test_same_id_twice_is_a_question(tmp_path: Path) -> None:
     assert result.exit_code == 3
     for place in places:
         assert f"evidence: {place}/web" in result.stderr
-    assert f"remedy: say which: --root {places[0]}" in result.stderr
+    assert f"remedy: say which: --root {places[0]} web" in result.stderr
+
+
+def test_first_letters_of_an_id_are_enough(tmp_path: Path, runc: str, fp: FakeProcess) -> None:
+    """Engines show twelve characters of an id: they find the one container whose id begins so."""
+    root = _state_file(tmp_path, "moby", "0123456789abcdef")
+    _state_file(tmp_path, "moby", "fedcba9876543210")
+    fp.register([runc, "--root", str(root), "state", "0123456789abcdef"], stdout=_state())
+    assert json.loads(_report("0123456789ab", "--json").output)["container"] == "0123456789abcdef"
 
 
 def test_failing_runtime_is_quoted(tmp_path: Path, runc: str, fp: FakeProcess) -> None:

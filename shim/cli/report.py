@@ -47,7 +47,7 @@ def report_command(subject: str, runtime: str | None, root: str | None, as_json:
     """Show what cgshim changed for the container ID, or in BUNDLE/config.json.
 
     A bundle is recognised by its config.json, or by a slash in its name. Ids are looked for below /run/runc, /run/crun,
-    containerd's, Docker's and podman's directories.
+    containerd's, Docker's and podman's directories; the first letters are enough where they belong to one container.
     """
     if os.sep in subject or os.path.isfile(os.path.join(subject, "config.json")):
         found = of_bundle(subject)
@@ -68,21 +68,35 @@ def of_bundle(path: str) -> dict[str, Any]:
 
 
 def of_container(container: str, runtime: str | None, root: str | None) -> dict[str, Any]:
-    """The report in a container's state, as its runtime tells it."""
-    places = [os.path.abspath(root)] if root else [place for place in roots() if _has(place, container)]
+    """The report in a container's state, as its runtime tells it; an id may be cut short where it stays unique."""
+    places = [(os.path.abspath(root), container)] if root and _has(root, container) else _search(container, root)
     if not places:
-        raise _unknown(container, f"no runtime has it below {', '.join(_patterns())}")
+        raise _unknown(container, f"no runtime has it below {root or ', '.join(_patterns())}")
     if len(places) > 1:
         raise ShimError(
             "ambiguous-container",
             f"there is more than one container {container}",
-            evidence=tuple(f"{place}/{container}" for place in places),
-            remedy=(f"say which: --root {places[0]}",),
+            evidence=tuple(f"{place}/{name}" for place, name in places),
+            remedy=(f"say which: --root {places[0][0]} {places[0][1]}",),
         )
-    state = _state(_runtime_of(os.path.join(places[0], container), runtime), places[0], container)
-    annotations = state.get("annotations")
-    bundle = str(state.get("bundle") or "")
-    return _shape(container, bundle, annotations, f"the state of {container}")
+    place, name = places[0]
+    state = _state(_runtime_of(os.path.join(place, name), runtime), place, name)
+    return _shape(name, str(state.get("bundle") or ""), state.get("annotations"), f"the state of {name}")
+
+
+def _search(container: str, root: str | None) -> list[tuple[str, str]]:
+    """(root, id) of the containers with this id, else of those whose ids begin so."""
+    searched = [os.path.abspath(root)] if root else roots()
+    exact = [(place, container) for place in searched if _has(place, container)]
+    if exact:
+        return exact
+    pattern = f"{glob.escape(container)}*"
+    return [
+        (place, name)
+        for place in searched
+        for name in sorted(map(os.path.basename, glob.glob(os.path.join(glob.escape(place), pattern))))
+        if _has(place, name)
+    ]
 
 
 def _patterns() -> list[str]:
@@ -132,7 +146,10 @@ def _unknown(container: str, why: str) -> ShimError:
         "no-container",
         f"nothing is known of a container {container}",
         evidence=(why,),
-        remedy=("name the runtime's directory with --root, as the engine does", "or name the bundle's directory"),
+        remedy=(
+            "give the runtime's id, not the engine's name (podman inspect -f '{{.Id}}' NAME)",
+            "or name the runtime's directory with --root, or the bundle's directory",
+        ),
     )
 
 

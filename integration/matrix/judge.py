@@ -20,6 +20,21 @@ VERDICT = re.compile(r"cgshim: .*\[([a-z0-9-]+)\]")
 ONE_OF = frozenset({"io.weight", "io.bfq.weight"})
 
 
+class Known:
+    """The lines of known.txt: refusals that are right because nothing can mend the host."""
+
+    def __init__(self, text: str) -> None:
+        lines = [line.split(None, 4) for line in text.splitlines() if line.strip() and not line.startswith("#")]
+        self.rows = [(profile, case.replace("_", " "), runtime, code) for profile, case, runtime, code, _ in lines]
+
+    def right(self, profile: str, verdict: Verdict) -> bool:
+        """True if this refusal of this profile is one of them."""
+        what = (profile, verdict.case.name, verdict.runtime, verdict.code)
+        return verdict.outcome == REFUSED and any(
+            all(pattern in ("*", value) for pattern, value in zip(row, what)) for row in self.rows
+        )
+
+
 class Verdict:
     """The outcome of one case in one way; `code` is cgshim's, `text` what was printed."""
 
@@ -43,9 +58,14 @@ class Verdict:
 
 
 class Host:
-    """What one profile's guest said of itself: what a child cgroup can have, and the baseline containers."""
+    """What one profile's guest said of itself: what a child cgroup can have, and the baseline containers.
 
-    def __init__(self, records: list[dict[str, Any]]) -> None:
+    layout, view: what the profile made of it.
+    """
+
+    def __init__(self, records: list[dict[str, Any]], layout: str = "", view: str = "") -> None:
+        self.layout = layout
+        self.view = view
         self.guest = first(records, "guest")
         self.truth = first(records, "truth")
         self.detected = first(records, "detected")
@@ -127,9 +147,9 @@ def judged(record: dict[str, Any], host: Host) -> Verdict:
     return Verdict(case, record, IGNORED)
 
 
-def verdicts(records: list[dict[str, Any]]) -> tuple[Host, list[Verdict]]:
+def verdicts(records: list[dict[str, Any]], shape: tuple[str, str]) -> tuple[Host, list[Verdict]]:
     """All outcomes of one profile; where not even a container without limits runs, its cases are ABSENT."""
-    host = Host(records)
+    host = Host(records, *shape)
     found = [judged(record, host) for record in records if record["kind"] == "case"]
     ran = {(v.case.name, v.operation) for v in found}
     for (runtime, through), baseline in host.baselines.items():
@@ -140,12 +160,12 @@ def verdicts(records: list[dict[str, Any]]) -> tuple[Host, list[Verdict]]:
     return host, found
 
 
-def broken_promises(host: Host, found: list[Verdict]) -> list[str]:
+def broken_promises(profile: str, host: Host, found: list[Verdict], known: Known) -> list[str]:
     """Everything that must not be, one line each."""
     bare = {v.key: v for v in found if v.through == "bare"}
     problems = [*detection(host), *without_limits(host)]
     for verdict in found:
-        if verdict.through == "cgshim" and verdict.outcome != ABSENT:
+        if verdict.through == "cgshim" and verdict.outcome != ABSENT and not known.right(profile, verdict):
             problem = lost_silently(verdict, host) or worse(verdict, bare.get(verdict.key))
             if problem:
                 problems.append(f"{verdict}: {problem}; {tail(verdict.text)}".rstrip("; "))
@@ -223,9 +243,12 @@ def without_limits(host: Host) -> list[str]:
 
 def detection(host: Host) -> list[str]:
     """What was detected is what was found by trying."""
-    if not host.detected or not host.truth["tried"]:
+    if not host.detected:
         return []
-    problems = []
+    shape = ("layout", host.layout), ("cgroup_view", host.view)
+    problems = [f"detection: {w} is {true}, not {host.detected[w]}" for w, true in shape if host.detected[w] != true]
+    if not host.truth["tried"]:
+        return problems
     for name, version in host.truth["placements"].items():
         said = host.detected["placements"][name]
         if said != version:

@@ -17,6 +17,7 @@ from typing import Any
 from integration.matrix import boot, judge, page, profiles, trees
 
 CHECKOUT = profiles.HERE.parents[1]
+KNOWN = judge.Known((profiles.HERE / "known.txt").read_text(encoding="utf-8"))
 BOOTS = 2  # at a time; more only slow each other down
 TICK = 20  # seconds between two lines of progress
 
@@ -47,8 +48,8 @@ class Run:
     def judge(self) -> None:
         """What the results mean; a guest that did not come to its end is a problem of its own."""
         records = self.records()
-        self.host, self.verdicts = judge.verdicts(records)
-        self.problems = judge.broken_promises(self.host, self.verdicts)
+        self.host, self.verdicts = judge.verdicts(records, self.profile.shape)
+        self.problems = judge.broken_promises(self.profile.name, self.host, self.verdicts, KNOWN)
         if self.guest is None or self.guest.status != 0 or not judge.first(records, "end"):
             ending = self.guest.killed if self.guest else "never started"
             self.problems.insert(0, f"the guest did not finish: {ending or 'see its log'}")

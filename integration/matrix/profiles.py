@@ -30,6 +30,14 @@ class Profile:
         """What the userland needs beyond the usual."""
         return ("systemd", "systemd-sysv", "dbus") if self.systemd else ()
 
+    @property
+    def shape(self) -> tuple[str, str]:
+        """What detection must say of it: the layout, and whose tree is mounted."""
+        steps = self.layout.split(",")
+        layout = "unified" if self.systemd else steps[0].partition("_")[0]
+        views = {"nested": "namespace", "subtree": "subtree", "subtree_legacy": "subtree"}
+        return layout, views.get(steps[-1], "host")
+
     def kernel_arguments(self) -> str:
         """What the guest reads back from /proc/cmdline."""
         words = [f"matrix.name={self.name}", f"matrix.layout={self.layout}", f"matrix.cases={self.cases}"]

@@ -70,6 +70,7 @@ layout_read_only() {
 # namespace, so /proc/self/cgroup names paths that do not exist below the mount.
 layout_subtree() {
   make_pod
+  echo $$ > $root/kubepods/pod/init/cgroup.procs
   mount --bind $root/kubepods/pod $root
 }
 
@@ -90,13 +91,17 @@ make_pod() {
 }
 
 layout_subtree_legacy() {
-  local hierarchy
+  local hierarchy pod
   for hierarchy in "$root"/*/; do
-    [ -L "${hierarchy%/}" ] && continue
-    mkdir -p "$hierarchy/kubepods/pod"
-    for file in cpuset.cpus cpuset.mems; do
-      [ ! -e "$hierarchy/$file" ] || { cat "$hierarchy/$file" > "$hierarchy/kubepods/$file"; cat "$hierarchy/$file" > "$hierarchy/kubepods/pod/$file"; }
+    [ ! -L "${hierarchy%/}" ] || continue
+    for pod in "$hierarchy/kubepods" "$hierarchy/kubepods/pod" "$hierarchy/kubepods/pod/init"; do
+      mkdir "$pod"
+      # A cpuset of v1 starts empty and takes no process then.
+      for file in cpuset.cpus cpuset.mems; do
+        [ ! -e "$hierarchy/$file" ] || cat "$hierarchy/$file" > "$pod/$file"
+      done
     done
+    echo $$ > "$pod/cgroup.procs"
     mount --bind "$hierarchy/kubepods/pod" "$hierarchy"
   done
 }

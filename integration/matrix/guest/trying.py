@@ -75,9 +75,9 @@ class Children:
 def truth(parent: str, capture: str) -> dict[str, Any]:
     """What a child cgroup can really have here.
 
-    tried: False where no child could be made. placements: controller -> 1, 2 or 0. possible: its settings before anything was written. files: which of INTERFACE
-    it has. mountable: controllers that a new v1 hierarchy could be mounted for. `capture`: folder for a capture of
-    this host with the children in it, "" for none.
+    tried: False where no child could be made. placements: controller -> 1, 2 or 0. possible: its settings before
+    anything was written. files: which of INTERFACE it has. mountable: controllers that a new v1 hierarchy could be
+    mounted for. `capture`: folder for a capture of this host with the children in it, "" for none.
     """
     placements = {controller: 0 for controller, _, _ in TRIALS}
     possible: dict[str, str] = {}

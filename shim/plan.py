@@ -9,8 +9,8 @@ from __future__ import annotations
 from shim.custody import returned
 from shim.host.facts import AMBIGUOUS, NONE
 from shim.oci.edits import apply_to_value
-from shim.rules import cpu, cpuset, devices, hugetlb, io, memory, network, pids, rdma, unified
-from shim.rules.base import CHANGED, GUARD, KEPT, UNENFORCEABLE, Case, Edit, Expectation, Note, Problem, Rule
+from shim.rules import table
+from shim.rules.base import CHANGED, GUARD, KEPT, UNENFORCEABLE, Case, Edit, Expectation, Note, Problem
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from shim.host.facts import Host
-
-MODULES = (memory, cpu, cpuset, pids, io, hugetlb, rdma, network, devices)
-CLASSIC: tuple[Rule, ...] = tuple(rule for module in MODULES for rule in module.RULES)
 
 
 class Plan(Value):
@@ -50,14 +47,15 @@ class Plan(Value):
 
 def wanted(resources: dict[str, Any]) -> tuple[str, ...]:
     """The interface files about which the rules for these resources ask the host."""
-    names: list[str] = []
-    for rule in CLASSIC:
-        if _present(resources, rule.field):
-            names.extend(rule.probes)
-    for module in (*MODULES, unified):
-        dynamic = getattr(module, "probes", None)
-        if dynamic:
-            names.extend(dynamic(resources))
+    names = [
+        name
+        for section, rules in table.CLASSIC
+        if resources.get(section) is not None
+        for rule in rules()
+        if _present(resources, rule.field)
+        for name in rule.probes
+    ]
+    names.extend(table.probes(resources))
     if resources.get("unified"):
         names.extend(_probes_of_translations(resources["unified"]))
     return tuple(dict.fromkeys(names))
@@ -65,10 +63,11 @@ def wanted(resources: dict[str, Any]) -> tuple[str, ...]:
 
 def _probes_of_translations(keys: dict[str, Any]) -> list[str]:
     """What the classic rules will ask once `unified` has become classic fields."""
-    controllers = {key.partition(".")[0] for key in keys}
-    heads = {"memory": "memory.", "cpu": "cpu.", "cpuset": "cpu.", "io": "blockIO", "pids": "pids."}
-    starts = tuple(heads[name] for name in sorted(controllers) if name in heads)
-    names = [name for rule in CLASSIC if starts and rule.field.startswith(starts) for name in rule.probes]
+    of_controller = {"memory": "memory", "cpu": "cpu", "cpuset": "cpu", "io": "blockIO", "pids": "pids"}
+    sections = {of_controller.get(key.partition(".")[0]) for key in keys}
+    names = [
+        name for section, rules in table.CLASSIC if section in sections for rule in rules() for name in rule.probes
+    ]
     names.extend(f"hugetlb.{key.split('.')[1]}.limit_in_bytes" for key in sorted(keys) if key.startswith("hugetlb."))
     return names
 
@@ -113,13 +112,15 @@ def make_plan(
     )
     found = _Findings()
     case = found.take(case, _without_nulls(case) if operation == "update" else ())
-    for rule in _ordered(case):
-        if _present(case.resources, rule.field):
-            outcome = rule.apply(case)
-            found.notes.extend(outcome.notes)
-            found.problems.extend(outcome.problems)
-            found.expect(outcome.expectations, () if case.v1 else tuple(resources.get("unified") or ()))
-            case = found.take(case, outcome.edits)
+    for section, rules in table.ON_V1 if case.v1 else table.ON_V2:
+        # Asked of the resources as they are now: `unified` on v1 makes sections, and a memory rule makes `unified`.
+        for rule in rules() if case.resources.get(section) is not None else ():
+            if _present(case.resources, rule.field):
+                outcome = rule.apply(case)
+                found.notes.extend(outcome.notes)
+                found.problems.extend(outcome.problems)
+                found.expect(outcome.expectations, () if case.v1 else tuple(resources.get("unified") or ()))
+                case = found.take(case, outcome.edits)
     expectations = tuple(found.expectations.values())
     return Plan(
         edits=difference(resources, case.resources),
@@ -171,12 +172,6 @@ class _Findings:
 def _line(expectation: Expectation) -> str:
     """Files with a line for each device hold several expectations; `unified` wins over a classic one of its file."""
     return expectation.value.partition(" ")[0] if expectation.rounding == "contains" else ""
-
-
-def _ordered(case: Case) -> tuple[Rule, ...]:
-    if case.v1:
-        return (*unified.V1_RULES, *CLASSIC)
-    return (*CLASSIC, *unified.V2_RULES)
 
 
 def _present(resources: dict[str, Any], field: str) -> bool:

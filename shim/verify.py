@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from shim.host import membership, mountinfo
-from shim.rules.classic import Untranslatable, size
+from shim.rules.sizes import Untranslatable, size
 from shim.values import Value
 
 TYPE_CHECKING = False

@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
-from shim import plan
-from shim.rules import unified
+from shim.rules import table, unified
 from shim.rules.base import Rule
 
-RULES: tuple[Rule, ...] = (*plan.CLASSIC, *unified.V1_RULES, *unified.V2_RULES)
+CLASSIC: tuple[Rule, ...] = tuple(rule for _, rules in table.CLASSIC for rule in rules())
+RULES: tuple[Rule, ...] = (*CLASSIC, *unified.V1_RULES, *unified.V2_RULES)
 
 # OCI runtime-spec 1.2, config-linux.md, "Control groups": every field of linux.resources.
 SPEC = {
@@ -37,9 +37,15 @@ def _row(rule: Rule) -> str:
 
 def test_every_field_of_the_spec_has_a_rule() -> None:
     """No field of linux.resources is left to chance, and none is asked about that the spec does not have."""
-    fields = [rule.field for rule in plan.CLASSIC]
+    fields = [rule.field for rule in CLASSIC]
     assert {*fields, "unified"} == SPEC | REMAINDERS
     assert len(fields) == len(set(fields))
+
+
+def test_every_rule_stands_under_its_section() -> None:
+    """A rule's field begins with the section that brings its module in: it is asked exactly when it is there."""
+    astray = [(s, r.field) for s, rules in (*table.ON_V1, *table.ON_V2) for r in rules() if r.field.split(".")[0] != s]
+    assert astray == []
 
 
 @pytest.mark.parametrize("rule", RULES, ids=_row)

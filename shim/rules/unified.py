@@ -25,7 +25,8 @@ from shim.rules.base import (
     Problem,
     Rule,
 )
-from shim.rules.classic import TRANSLATIONS, Untranslatable
+from shim.rules.classic import TRANSLATIONS
+from shim.rules.sizes import Untranslatable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

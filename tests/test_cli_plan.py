@@ -221,6 +221,16 @@ def test_update_takes_a_resources_file(config: Path) -> None:
     assert "annotations" not in shown["diff"]
 
 
+def test_run_shows_the_hook_that_looks_first(config: Path, tmp_path: Path) -> None:
+    """A foreground `run` starts the process by itself, so the configuration gets a hook; `create` needs none."""
+    written = tmp_path / "new.json"
+    shown = _json(config, "--operation", "run", "--output", written)
+    assert shown["operation"] == "run"
+    assert list(json.loads(written.read_text())["hooks"]) == ["createRuntime"]
+    _json(config, "--operation", "create", "--output", written)
+    assert "hooks" not in json.loads(written.read_text())
+
+
 def test_cgroup_manager_is_read_off_the_path(config: Path) -> None:
     """SLICE:PREFIX:NAME is systemd's form of cgroupsPath; --cgroup-manager wins."""
     config.write_text('{"linux": {"cgroupsPath": "system.slice:docker:abc", "resources": {"pids": {"limit": 3}}}}')

@@ -27,7 +27,7 @@ SHAPE = """\b
   config        the file's path
   host          layout, layout_evidence
   runtime       path, kind runc|crun|other, version "" (it is not asked), origin
-  operation     create|update
+  operation     create|run|update
   cgroup_manager  cgroupfs|systemd|disabled
   policy        value, origin
   refused       true or false
@@ -59,10 +59,10 @@ class Planned(Value):
 @click.option("--policy", type=click.Choice(settings.POLICIES), help="Instead of the settings and the annotation.")
 @click.option(
     "--operation",
-    type=click.Choice(["create", "update"]),
+    type=click.Choice(["create", "run", "update"]),
     default="create",
     show_default=True,
-    help="For update, CONFIG may also be a file for `update --resources`.",
+    help="run adds a hook that looks before the process starts; for update a file for --resources will do as CONFIG.",
 )
 @click.option(
     "--cgroup-manager",
@@ -103,6 +103,7 @@ def plan(asked: dict[str, Any]) -> Planned:
         family=runtime.family,
         command=asked["operation"],
         driver=asked["cgroup_manager"] or driver_of(loaded),
+        foreground=asked["operation"] == "run",
     )
     made = rewrite.of(loaded, where, call, configured, view_of(asked["host"]))
     if asked["policy"]:
@@ -205,7 +206,7 @@ def shape(planned: Planned) -> dict[str, Any]:
         "config": made.document.path,
         "host": {"layout": made.host.layout, "layout_evidence": made.host.layout_evidence},
         "runtime": planned.runtime.shape(),
-        "operation": made.asked.operation,
+        "operation": made.asked.command,
         "cgroup_manager": made.asked.driver,
         "policy": {"value": made.policy, "origin": made.policy_origin},
         "refused": planned.refusal is not None,

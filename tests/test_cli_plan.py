@@ -208,7 +208,7 @@ def test_policy_option_wins_over_annotation_and_settings(config: Path, settings:
 def test_crun_on_a_hybrid_host_is_refused_as_a_whole(config: Path) -> None:
     """crun itself starts nothing there, so no plan can succeed; an update does not look."""
     shown = _json(config, host=HYBRID, runtime="crun")
-    assert (shown["refused"], shown["refusal"]["code"]) == (True, "crun-hybrid")
+    assert (shown["refused"], shown["refusal"]["code"]) == (True, "crun-refuses-hybrid")
     assert shown["runtime"]["kind"] == "crun"
     assert _json(config, "--operation", "update", host=HYBRID, runtime="crun")["refused"] is False
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 REFUSED, UNTOUCHED, UNLIMITED, WEAKER, HINT_DROPPED = "refused", "untouched", "not enforced", "weaker", "dropped"
 ORDER = (REFUSED, UNTOUCHED, UNLIMITED, WEAKER, HINT_DROPPED)
 EVERY_CONTAINER = "(every container)"
-CRUN_HYBRID = "crun-hybrid"
+CRUN_HYBRID = "crun-refuses-hybrid"
 YOUNG = ("dmem.max",)  # files of controllers that detection places only when asked for
 
 

@@ -22,7 +22,7 @@ UNIFIED_HOST = "use a host with cgroup2 alone (boot with systemd.unified_cgroup_
 LEGACY_HOST = "leave it out: only v1 hierarchies have it"
 BY_CODE = {
     "layout-unknown": "mount the cgroup file systems where systemd mounts them, /sys/fs/cgroup",
-    "crun-hybrid": "use runc, or mount those controllers as v1 hierarchies so that cgroup2 has none",
+    "crun-refuses-hybrid": "use runc, or mount those controllers as v1 hierarchies so that cgroup2 has none",
     "swap-unaccounted": "enable swap accounting (kernels before 6.1: swapaccount=1), or switch swap off: swapoff -a",
     "swap-by-swappiness": "enable swap accounting (kernels before 6.1: swapaccount=1), or switch swap off: swapoff -a",
     "unified-without-counterpart": f"{UNIFIED_HOST}, or leave it out",

@@ -9,15 +9,19 @@ from __future__ import annotations
 import os
 import sys
 
+from hooks.call import driver, enabled, options, refuse
 from hooks.state import read
-from shim import rewrite, settings
+from shim import custody, rewrite, settings
 from shim.errors import ShimError
 from shim.followup import Subject, follow_up
 from shim.host.view import View
 from shim.oci import document
+from shim.report import ANNOTATION as REPORT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from hooks.state import State
 
 USAGE = "usage: create_runtime --runtime PATH [--driver cgroupfs|systemd|disabled] < STATE"
@@ -25,50 +29,57 @@ USAGE = "usage: create_runtime --runtime PATH [--driver cgroupfs|systemd|disable
 
 def main() -> None:
     """Run the hook for the state on standard input and end with 0, or with 1 and the reason on stderr."""
+    state = None
     try:
-        verify_state(sys.argv[1:])
+        asked = options(sys.argv[1:], {"--runtime": "", "--driver": ""}, USAGE)
+        state = read()
+        verify_state(state, asked)
     except ShimError as error:
-        os.write(2, (error.text() + "\n").encode("utf-8", "surrogateescape"))
+        refuse(error, state.container if state else "")
         os._exit(error.status)
     except Exception as error:
         from shim.entry import own_fault
 
-        os.write(2, (own_fault(error).text() + "\n").encode("utf-8", "surrogateescape"))
+        refuse(own_fault(error), state.container if state else "")
         os._exit(1)
     os._exit(0)
 
 
-def verify_state(arguments: list[str]) -> None:
-    """The whole hook; raises ShimError for what must fail the container."""
-    options = _options(arguments)
-    state = read()
-    if not state.pid:
+def verify_state(state: State, asked: dict[str, str]) -> None:
+    """Bridge and read back; raises ShimError for what must fail the container."""
+    if not state.pid or not os.path.isdir(f"/proc/{state.pid}"):
         raise _gone(state)
     path = os.path.join(state.bundle, "config.json")
     loaded = document.load(document.read(path), path)
-    asked = rewrite.Asked(
-        runtime=options["--runtime"],
-        family=settings.family(options["--runtime"]),
-        command="create",
-        driver=options["--driver"],
-    )
+    if _left_alone(loaded.value.get("annotations")):
+        return
     view = View()
-    made = rewrite.of(loaded, rewrite.RESOURCES, asked, settings.load(os.environ), view)
+    made = rewrite.of(
+        loaded,
+        rewrite.RESOURCES,
+        rewrite.Asked(
+            runtime=asked["--runtime"],
+            family=settings.family(asked["--runtime"]),
+            command="create",
+            driver=driver(loaded.value, asked["--driver"]),
+        ),
+        settings.load(os.environ),
+        view,
+    )
     follow_up(view, Subject(pid=state.pid, container=state.container), made)
 
 
-def _options(arguments: list[str]) -> dict[str, str]:
-    options = {"--runtime": "", "--driver": "cgroupfs"}
-    pairs = list(zip(arguments[::2], arguments[1::2]))
-    if len(arguments) % 2 or any(name not in options for name, _ in pairs):
-        raise ShimError("bad-hook", "the hook's arguments cannot be understood", remedy=(USAGE,))
-    return {**options, **dict(pairs)}
+def _left_alone(annotations: Any) -> bool:
+    """The container does not want the hooks; but limits that cgshim took out of its configuration it must still get."""
+    if enabled(annotations):
+        return False
+    return not (isinstance(annotations, dict) and (custody.ANNOTATION in annotations or REPORT in annotations))
 
 
 def _gone(state: State) -> ShimError:
     return ShimError(
         "no-process",
         f"container {state.container} has no process whose limits could be read back",
-        evidence=("standard input: pid 0 or missing",),
+        evidence=(f"/proc/{state.pid}: ENOENT" if state.pid else "standard input: pid 0 or missing",),
         remedy=("register the hook for createRuntime or prestart, not for a later stage",),
     )

@@ -13,15 +13,20 @@ if TYPE_CHECKING:
     from typing import Any
 
 LARGEST = 8 << 20  # a state holds the annotations, so it can be as large as a configuration's
+MAJORS = ("0", "1")  # of ociVersion; the state object did not change between them
 
 
 class State(Value):
-    """container: the id. pid: its init's, 0 after the end. bundle: absolute path. annotations: as configured."""
+    """container: the id. pid: its init's, 0 after the end. bundle: absolute path. annotations: as configured.
+
+    status: as the runtime words it; runc says "creating" before the process starts, crun "created".
+    """
 
     container: str
     pid: int
     bundle: str
     annotations: dict[str, Any]
+    status: str = ""
 
 
 def read(descriptor: int = 0) -> State:
@@ -44,9 +49,11 @@ def read(descriptor: int = 0) -> State:
 def _checked(value: Any) -> State:
     if not isinstance(value, dict):
         raise _bad("no JSON object")
-    for key, shape in (("id", str), ("bundle", str)):
-        if not isinstance(value.get(key), shape):
+    for key in ("ociVersion", "id", "bundle"):
+        if not isinstance(value.get(key), str) or not value[key]:
             raise _bad(f"a state without {key}")
+    if value["ociVersion"].partition(".")[0] not in MAJORS:
+        raise _bad(f"a state of OCI version {value['ociVersion']!r}, of which nothing is known,")
     pid = value.get("pid", 0)
     if isinstance(pid, bool) or not isinstance(pid, int):
         raise _bad("a state whose pid is no number")
@@ -56,6 +63,7 @@ def _checked(value: Any) -> State:
         pid=pid,
         bundle=value["bundle"],
         annotations=annotations if isinstance(annotations, dict) else {},
+        status=str(value.get("status") or ""),
     )
 
 

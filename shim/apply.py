@@ -81,7 +81,11 @@ def _flush_directory(path: str) -> None:
 
 
 def state_directory(environment: Mapping[str, str]) -> str:
-    """Where cgshim may keep files of its own: /run/cgshim, for a rootless caller below XDG_RUNTIME_DIR."""
+    """Where cgshim may keep files of its own: CGSHIM_STATE, else /run/cgshim, for a rootless caller below
+    XDG_RUNTIME_DIR.
+    """
+    if environment.get("CGSHIM_STATE", "").startswith("/"):
+        return environment["CGSHIM_STATE"]
     if os.geteuid() == 0 and os.access("/run", os.W_OK) and not environment.get("_CONTAINERS_ROOTLESS_UID"):
         return "/run/cgshim"
     return os.path.join(environment.get("XDG_RUNTIME_DIR") or f"/tmp/cgshim-{os.geteuid()}", "cgshim")
@@ -100,7 +104,7 @@ def alternative_bundle(document: Document, text: str, bundle: str, place: str) -
     """
     try:
         os.makedirs(place, mode=0o700, exist_ok=True)
-        _refuse_foreign(place)
+        refuse_foreign(place)
         with open(os.path.join(place, CREATOR), "w", encoding="ascii") as file:
             file.write(str(os.getpid()))
         path = os.path.join(place, "config.json")
@@ -117,7 +121,7 @@ def alternative_bundle(document: Document, text: str, bundle: str, place: str) -
     return place
 
 
-def _refuse_foreign(path: str) -> None:
+def refuse_foreign(path: str) -> None:
     """What is ours may lie in what is root's (65534: root's, seen from a user namespace), not in another user's: below
     /tmp anybody may have made our directory first, and could put another config.json in place of the stand-in's.
     """

@@ -22,16 +22,22 @@ OWN_LOGS = ("log.json", "oci-log")  # containerd's and podman's, which hold the 
 
 def fail(invocation: Invocation, error: ShimError) -> None:
     """Say why the call is refused."""
-    say(invocation, printable(error.text()))
+    say(invocation, printable(error.text()), error.code)
 
 
-def say(invocation: Invocation, text: str) -> None:
-    """Give a message to the engine's user: one record in the caller's log, and the same on stderr."""
+def say(invocation: Invocation, text: str, code: str = "") -> None:
+    """Give a message to the engine's user: one record in the caller's log, and the same on stderr.
+
+    What an engine cuts or throws away `cgshimctl explain --last` still has.
+    """
     if invocation.log:
         _write_log(invocation, record(text, "error", invocation.log_format))
         _stderr(clipped(text))
     else:
         _stderr(_short_record(text))
+    from shim.last import remember
+
+    remember(text, code, invocation.container_id)
 
 
 def _short_record(text: str) -> str:

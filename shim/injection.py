@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 NAME = "cgshim-verify"  # the hook's argv[0]: how an earlier one of ours is known
 STAGE = "createRuntime"
 CODE = "import sys; sys.path.insert(0, sys.argv.pop(1)); from hooks.create_runtime import main; main()"
-PASSED_ON = ("CGSHIM_CONFIG", "CGSHIM_DEBUG")
+PASSED_ON = ("CGSHIM_CONFIG", "CGSHIM_DEBUG", "CGSHIM_STATE")
 
 
 def hook(runtime: str, driver: str) -> dict[str, Any]:

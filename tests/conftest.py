@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
-    import pytest
+    from pathlib import Path
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """--update-golden writes tests/golden anew; look at the diff before you commit it."""
     parser.addoption("--update-golden", action="store_true", help="write tests/golden anew from what comes out now")
+
+
+@pytest.fixture(autouse=True)
+def state_directory(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """cgshim's own files go to a directory of this test's own, not to the host's /run/cgshim."""
+    place = tmp_path_factory.mktemp("state")
+    monkeypatch.setenv("CGSHIM_STATE", str(place))
+    return place

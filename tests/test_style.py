@@ -31,6 +31,9 @@ TOUCHES_THE_SYSTEM = (
     "shim/channel.py",
     "shim/container.py",
     "shim/injection.py",
+    "shim/kept.py",
+    "shim/last.py",
+    "shim/pressure.py",
     "shim/prepare.py",
     "shim/runtime_log.py",
     "shim/delegate.py",
@@ -60,7 +63,7 @@ LAZY = {
     "shim/oci/text.py": {"json"},  # only for text that is not JSON: the C scanner wants json's exception class
     "shim/host/captured.py": {"json"},  # only captured hosts have a manifest
 }
-COLD = ("shim/cli/*.py", "shim/host/capture.py", "hooks/*.py")
+COLD = ("shim/cli/*.py", "shim/host/capture.py", "shim/pressure.py", "hooks/*.py")
 EDGES = ("shim/entry.py", "shim/cli/*.py", "shim/host/capture.py", "hooks/*.py")
 
 VAGUE = {"util", "utils", "helper", "helpers", "manager", "common", "misc"}

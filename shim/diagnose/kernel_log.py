@@ -10,20 +10,30 @@ MOST = 20000  # records; a log ring holds fewer
 
 def read_kernel_log(path: str = "/dev/kmsg") -> str:
     """All records' texts, one a line, oldest first; "" where this process may not read them (dmesg_restrict)."""
-    lines = []
+    return "\n".join(text for _, text in records(path) or ())
+
+
+def records(path: str = "/dev/kmsg") -> list[tuple[int, str]] | None:
+    """All records, oldest first: the kernel's sequence number, which never repeats, and the text.
+
+    None where this process may not read them.
+    """
+    found: list[tuple[int, str]] = []
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
-        return ""
+        return None
     try:
         for _ in range(MOST):
             record = _record(descriptor)
             if not record:
                 break
-            lines.append(record.partition(";")[2].partition("\n")[0])
+            prefix, _, text = record.partition(";")
+            number = f"{prefix},,".split(",")[1]
+            found.append((int(number) if number.isdigit() else 0, text.partition("\n")[0]))
     finally:
         os.close(descriptor)
-    return "\n".join(lines)
+    return found
 
 
 def _record(descriptor: int) -> str:

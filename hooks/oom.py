@@ -1,0 +1,81 @@
+"""What the kernel's log says of a memory cgroup's out-of-memory kills.
+
+mm/oom_kill.c prints, for each kill, the counters of the cgroup that ran out and one line that names the victim and
+its cgroup: `oom-kill:constraint=CONSTRAINT_MEMCG,...,oom_memcg=A,task_memcg=B,task=NAME,pid=N,uid=N` since Linux 5.0,
+`Task in B killed as a result of limit of A` before.
+"""
+
+from __future__ import annotations
+
+import re
+
+from shim.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+LINE = re.compile(
+    r"oom-kill:constraint=CONSTRAINT_MEMCG,.*?oom_memcg=(?P<limited>.*),task_memcg=(?P<victim>.*),"
+    r"task=(?P<name>.*),pid=(?P<pid>\d+),uid=\d+"
+)
+BEFORE_5_0 = re.compile(r"Task in (?P<victim>\S+) killed as a result of limit of (?P<limited>\S+)")
+COUNTERS = re.compile(r"^memory: usage (?P<usage>\d+)kB, limit (?P<limit>\d+)kB, failcnt (?P<failures>\d+)")
+KILLED = re.compile(r"^Memory cgroup out of memory: Killed? process (?P<pid>\d+) \((?P<name>.*?)\)")
+
+
+class Kill(Value):
+    """One killed process. limited: the cgroup whose limit was hit, the victim's own or one above it.
+
+    usage, limit: that cgroup's memory at that moment, in bytes, 0 if the log does not say. failures: how often the
+    limit had been hit by then.
+    """
+
+    name: str
+    pid: int
+    victim: str
+    limited: str
+    usage: int = 0
+    limit: int = 0
+    failures: int = 0
+
+
+def kills(lines: Iterable[str], path: str, anywhere: bool = False) -> tuple[Kill, ...]:
+    """The kills in the cgroup `path` (as in /proc/PID/cgroup) and below it, in the order of the log.
+
+    anywhere: `path` is seen from a cgroup namespace; the log, which has the host's paths, may put more in front.
+    """
+    found: list[Kill] = []
+    counters: dict[str, int] = {}
+    old: dict[str, str] = {}
+    for line in lines:
+        counted = COUNTERS.match(line)
+        if counted:
+            counters = {key: int(value) for key, value in counted.groupdict().items()}
+            continue
+        early = BEFORE_5_0.search(line)
+        if early:
+            old, counters = early.groupdict(), {}
+            continue
+        named = LINE.search(line) or (KILLED.match(line) if old else None)
+        if named:
+            found.append(_kill({**old, **named.groupdict()}, counters))
+            old, counters = {}, {}
+    return tuple(kill for kill in found if _inside(kill.victim, path, anywhere))
+
+
+def _kill(named: dict[str, str], counters: dict[str, int]) -> Kill:
+    return Kill(
+        name=named["name"],
+        pid=int(named["pid"]),
+        victim=named["victim"],
+        limited=named["limited"],
+        usage=counters.get("usage", 0) * 1024,
+        limit=counters.get("limit", 0) * 1024,
+        failures=counters.get("failures", 0),
+    )
+
+
+def _inside(victim: str, path: str, anywhere: bool) -> bool:
+    place = f"{victim}/".find(path.rstrip("/") + "/") if path.strip("/") else -1
+    return place >= 0 if anywhere else place == 0

@@ -20,6 +20,8 @@ CONFIGS = {
 }
 UNIFIED_HOST = "use a host with cgroup2 alone (boot with systemd.unified_cgroup_hierarchy=1)"
 LEGACY_HOST = "leave it out: only v1 hierarchies have it"
+# What cgroup2 has no file for at all: a host with cgroup2 alone would not help.
+V1_ONLY = ("memory.kernel", "memory.kernelTCP", "memory.swappiness", "memory.disableOOMKiller", "memory.useHierarchy")
 BY_CODE = {
     "layout-unknown": "mount the cgroup file systems where systemd mounts them, /sys/fs/cgroup",
     "crun-refuses-hybrid": "use runc, or mount those controllers as v1 hierarchies so that cgroup2 has none",
@@ -60,6 +62,8 @@ def of(code: str, name: str, confined: bool = False) -> str:
     if not ending and controller:
         return _nowhere(controller.replace("net-", "net_"), confined)
     controller, _, ending = code.rpartition("-in-cgroup2")
+    if not ending and controller and name in V1_ONLY:
+        return f"leave it out, or use a host with {controller} as a v1 hierarchy"
     if not ending and controller:
         return f"{UNIFIED_HOST}, or one with {controller} as a v1 hierarchy"
     if code.endswith("-not-enabled"):

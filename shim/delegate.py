@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
     from collections.abc import Callable
+    from typing import Any
 else:
     import _signal as signal  # the `signal` module proper imports enum: 4 ms
 
@@ -60,7 +61,7 @@ def run(runtime: str, arguments: list[str], variables: dict[bytes, bytes]) -> in
     Raises ShimError when it cannot be started at all.
     """
     parent_death = _parent_death()
-    watched = {*FORWARDED, signal.SIGCHLD}
+    watched: set[int] = {*FORWARDED, signal.SIGCHLD}
     ignored_children = signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN
     if ignored_children:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else the kernel would reap the child and its status
@@ -138,18 +139,30 @@ def _parent_death() -> Callable[[], None]:
 
     python-prctl's C module is used by itself: its Python half inspects capabilities at import, 3 ms for nothing.
     """
-    added = [path for path in _site_directories() if path not in sys.path]
-    sys.path.extend(added)
-    try:
-        import _prctl  # type: ignore[import-not-found]
+    found = _extension("_prctl")
+    if found:
+        return lambda: found.prctl(found.PR_SET_PDEATHSIG, int(signal.SIGKILL))
+    import ctypes
 
-        return lambda: _prctl.prctl(_prctl.PR_SET_PDEATHSIG, int(signal.SIGKILL))
-    except ImportError:
-        import ctypes
+    return lambda: ctypes.CDLL(None).prctl(1, int(signal.SIGKILL)) and None
 
-        return lambda: ctypes.CDLL(None).prctl(1, int(signal.SIGKILL)) and None
-    finally:
-        del sys.path[len(sys.path) - len(added) :]
+
+def _extension(name: str) -> Any:
+    """An extension module, found by its path: `import` would list six directories first, 0.6 ms. None if absent."""
+    import _imp
+    from _frozen_importlib_external import ExtensionFileLoader, spec_from_file_location
+
+    for directory in _site_directories():
+        for suffix in _imp.extension_suffixes():
+            path = f"{directory}/{name}{suffix}"
+            if not os.path.exists(path):
+                continue
+            spec = spec_from_file_location(name, path, loader=ExtensionFileLoader(name, path))
+            try:
+                return _imp.create_dynamic(spec) if spec else None
+            except ImportError:
+                return None  # built for another interpreter
+    return None
 
 
 def _site_directories() -> tuple[str, ...]:

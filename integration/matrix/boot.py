@@ -12,8 +12,10 @@ import pathlib
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 
+STOPPING = threading.Event()  # set when the run is interrupted: every guest ends
 MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay")
 LIMIT = 900  # seconds for a whole boot
 SILENCE = 240  # seconds without a new result: the guest hangs
@@ -22,7 +24,7 @@ MEMORY = "1024"  # MiB
 # mitigations, five-level page tables, waiting for RCU, auditing.
 KERNEL = (
     "console=ttyS0 quiet panic=-1 mitigations=off no5lvl rcupdate.rcu_expedited=1 rcupdate.rcu_normal_after_boot=0"
-    " audit=0 apparmor=0 nowatchdog"
+    " audit=0 apparmor=0 selinux=0 nowatchdog"
 )
 
 
@@ -107,7 +109,8 @@ def boot(machine: Machine, checkout: pathlib.Path, out: pathlib.Path, words: str
         "-initrd": str(ramdisk),
         "-append": f"{KERNEL} {words}",
     }
-    command = ["qemu-system-x86_64", "-nographic", "-nodefaults", "-no-reboot"]
+    # A harness that is killed takes its guests along.
+    command = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-nographic", "-nodefaults", "-no-reboot"]
     command += [word for pair in arguments.items() for word in pair]
     command += share("userland", machine.userland) + share("modules", machine.kernel / "lib/modules")
     command += share("checkout", checkout) + share("out", out / "share", read_only=False)
@@ -133,6 +136,8 @@ def follow(child: subprocess.Popen[bytes], results: pathlib.Path, started: float
             new = os.path.getsize(results) if results.exists() else 0
             if new != size:
                 size, grown = new, now
+            if STOPPING.is_set():
+                return "interrupted"
             if now - started > LIMIT:
                 return f"killed after {LIMIT} s"
             if now - grown > SILENCE:

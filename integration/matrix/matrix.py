@@ -115,14 +115,23 @@ def run_all(runs: list[Run], checkout: pathlib.Path, started: float) -> None:
     threading.Thread(target=progress, daemon=True).start()
     with concurrent.futures.ThreadPoolExecutor(BOOTS) as pool:
         waiting = {pool.submit(run_one, run, checkout): run for run in runs}
-        for future in concurrent.futures.as_completed(waiting):
-            run = waiting[future]
-            future.result()
-            run.judge()
-            say(f"{run.profile.name}: {line(run)}", started)
-            for problem in run.problems:
-                print(f"    {problem}", flush=True)
+        try:
+            for future in concurrent.futures.as_completed(waiting):
+                future.result()
+                ended(waiting[future], started)
+        except BaseException:
+            boot.STOPPING.set()
+            pool.shutdown(cancel_futures=True)
+            raise
     done.set()
+
+
+def ended(run: Run, started: float) -> None:
+    """Judge a profile whose guest is off, and say what came of it."""
+    run.judge()
+    say(f"{run.profile.name}: {line(run)}", started)
+    for problem in run.problems:
+        print(f"    {problem}", flush=True)
 
 
 def line(run: Run) -> str:

@@ -42,7 +42,12 @@ class Profile:
         """What the guest reads back from /proc/cmdline."""
         words = [f"matrix.name={self.name}", f"matrix.layout={self.layout}", f"matrix.cases={self.cases}"]
         if self.systemd:
-            words += ["matrix.pid1=systemd", "systemd.show_status=0", "systemd.log_level=err"]
+            words += [
+                "matrix.pid1=systemd",
+                "systemd.unit=matrix.service",
+                "systemd.show_status=0",
+                "systemd.log_level=err",
+            ]
         return " ".join([*words, self.command_line]).strip()
 
 

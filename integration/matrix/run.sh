@@ -4,7 +4,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 missing=()
-for program in qemu-system-x86_64 busybox modprobe cpio mmdebstrap depmod flock; do
+for program in qemu-system-x86_64 busybox modprobe cpio mmdebstrap depmod flock setpriv; do
   command -v "$program" > /dev/null || missing+=("$program")
 done
 [ "$(id -u)" = 0 ] || missing+=("root")

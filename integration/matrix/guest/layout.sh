@@ -78,7 +78,10 @@ layout_subtree() {
 layout_nested() {
   make_pod
   echo $$ > $root/kubepods/pod/cgroup.procs
-  enter=(unshare --cgroup --mount bash -c 'echo $$ > /sys/fs/cgroup/kubepods/pod/init/cgroup.procs &&
+  # The first process leaves the pod's own cgroup, too: no internal processes.
+  # Expanded by the bash inside.
+  # shellcheck disable=SC2016
+  enter=(unshare --cgroup --mount bash -c 'for pid in $$ $PPID; do echo $pid > /sys/fs/cgroup/kubepods/pod/init/cgroup.procs; done
     mount --bind /sys/fs/cgroup/kubepods/pod /sys/fs/cgroup && exec "$@"' bash)
 }
 

@@ -1,0 +1,39 @@
+"""Trees captured by the matrix: detection says of each what was found there by trying (truth.json)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from shim.host.captured import CapturedView
+from shim.host.detect import detect
+
+TREES = sorted((Path(__file__).resolve().parent / "hosts").glob("matrix-*"))
+SWAP = {"memory.memsw.limit_in_bytes", "memory.swap.max"}
+
+
+@pytest.mark.parametrize("tree", TREES, ids=lambda tree: str(tree.name))
+def test_placements_are_those_found_by_trying(tree: Path) -> None:
+    """Every controller is placed where a child cgroup of the running guest took its value."""
+    truth = json.loads((tree / "truth.json").read_text())
+    host = detect(CapturedView(str(tree)))
+    assert {name: host.version(name) for name in truth["placements"]} == truth["placements"]
+
+
+@pytest.mark.parametrize("tree", TREES, ids=lambda tree: str(tree.name))
+def test_interface_files_are_those_of_a_child(tree: Path) -> None:
+    """Every interface file that a child cgroup of the running guest had is there, and no other; swap follows."""
+    truth = json.loads((tree / "truth.json").read_text())
+    wanted = ("memory.limit_in_bytes", "memory.max", *sorted(SWAP), "cpu.cfs_burst_us", "cpu.max.burst", "cpu.idle")
+    host = detect(CapturedView(str(tree)), wanted=wanted)
+    assert {name for name in wanted if host.has(name)} == set(truth["files"]) & set(wanted)
+    assert host.swap_accounting.value == bool(SWAP & set(truth["files"]))
+
+
+@pytest.mark.parametrize("tree", TREES, ids=lambda tree: str(tree.name))
+def test_swap_areas_are_those_of_the_guest(tree: Path) -> None:
+    """Swap is present where the guest had swap areas."""
+    truth = json.loads((tree / "truth.json").read_text())
+    assert detect(CapturedView(str(tree))).swap_present.value == truth["swaps"]

@@ -19,8 +19,8 @@ M = 1 << 20
 MOST = (1 << 63) - 1
 V1 = ("hybrid", "legacy")
 HONOURED = ("honoured", "guard", "kept")
-UNACCOUNTED = {"swap_accounting": Fact(value=False, evidence="/m/memory.memsw.limit_in_bytes: ENOENT")}
-NO_SWAP = {"swap_present": Fact(value=False, evidence="/proc/swaps: no device")}
+UNACCOUNTED: dict[str, Any] = {"swap_accounting": Fact(value=False, evidence="/m/memory.memsw.limit_in_bytes: ENOENT")}
+NO_SWAP: dict[str, Any] = {"swap_present": Fact(value=False, evidence="/proc/swaps: no device")}
 
 
 def _plan(layout: str, memory: dict[str, Any], runtime: str = "runc", operation: str = "create") -> Planned:
@@ -226,7 +226,7 @@ def test_unlimited_swap_where_it_is_not_accounted(layout: str) -> None:
 
 
 # Fields that only v1 has. after: None as it was, {} gone.
-V1_FIELDS = [
+V1_FIELDS: list[tuple[str, Any, str, str, Any, tuple[str, str, str]]] = [
     ("kernel", 5 * M, "unified", "runc", {}, ("kernel-memory", "hint", "dropped")),
     ("kernel", 5 * M, "unified", "crun", {}, ("kernel-memory", "hint", "dropped")),
     ("kernel", 5 * M, "hybrid", "runc", {}, ("kernel-memory", "hint", "dropped")),

@@ -18,7 +18,7 @@ M = 1 << 20
 MOST = (1 << 63) - 1
 V1 = ("hybrid", "legacy")
 BYTES = "memory.max takes bytes, also with a suffix K, M, G, or 'max'"
-NO_SWAP_COUNTED = {"swap_accounting": Fact(value=False, evidence="memory.swap.max: ENOENT")}
+NO_SWAP_COUNTED: dict[str, Any] = {"swap_accounting": Fact(value=False, evidence="memory.swap.max: ENOENT")}
 
 
 def _memory(**fields: int) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def _followed_up(this: Call, prepared: Prepared) -> list[tuple[str, str]]:
         return [("warning", "cgshim: the limits could not be read back: no pid file and no state of the runtime")]
     try:
         return follow_up(View(), Subject(pid=pid, container=this.invocation.container_id), made)
-    except ShimError:
+    except Exception:  # of whatever kind: the limits are not known to be there
         if made.asked.operation == "create":
             _delete(this)
         raise
@@ -134,9 +134,9 @@ def own_fault(error: Exception) -> ShimError:
                 traceback.print_exception(type(error), error, error.__traceback__, file=file)
         except OSError:
             debug = ""
+    report = f"the traceback in {debug}" if debug else "what CGSHIM_DEBUG=FILE writes"
+    words = " ".join(str(error).split())
     return ShimError(
         "own-fault",
-        f"a fault of cgshim itself: {type(error).__name__}: {error} ({where})",
-        evidence=(f"traceback in {debug}",) if debug else (),
-        remedy=("report it with the file that CGSHIM_DEBUG=FILE writes", "the real runtime was not started"),
+        f"a fault of cgshim itself: {type(error).__name__}: {words} ({where}); report it with {report}",
     )

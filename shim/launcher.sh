@@ -371,5 +371,12 @@ fi
   remedy: install python3, or set CGSHIM_PYTHON to the absolute path of an interpreter"
 
 # -I and -S: neither the engine's environment nor a json.py in the working directory, which is the bundle, may matter.
-exec "$cgshim_python" -IS -c 'import sys; sys.path.insert(0, sys.argv.pop(1)); from shim.entry import main; main()' \
-    "$cgshim_parent" "$cgshim_runtime" "$cgshim_loader" "$@"
+# A package that cannot be loaded is a message on the engine's channel, too, and no traceback.
+exec "$cgshim_python" -IS -c 'import sys
+sys.path.insert(0, sys.argv.pop(1))
+try:
+    from shim.entry import main
+except Exception as error:
+    from shim.import_fault import tell
+    tell(error)
+main()' "$cgshim_parent" "$cgshim_runtime" "$cgshim_loader" "$@"

@@ -18,7 +18,15 @@ ALLOWED = {
     *("__future__", "errno", "math", "_json", "_signal", "time", "posix"),
 }
 # Loaded only after a failure, by people's tools, or for captured hosts.
-COLD = ("shim.cli*", "shim.diagnose*", "shim.failure", "shim.pressure", "shim.host.inspection", "shim.host.capture*")
+COLD = (
+    "shim.cli*",
+    "shim.diagnose*",
+    "shim.failure",
+    "shim.import_fault",
+    "shim.pressure",
+    "shim.host.inspection",
+    "shim.host.capture*",
+)
 
 PROGRAM = """
 import sys

@@ -30,6 +30,7 @@ TOUCHES_THE_SYSTEM = (
     "shim/apply.py",
     "shim/channel.py",
     "shim/container.py",
+    "shim/import_fault.py",
     "shim/injection.py",
     "shim/kept.py",
     "shim/last.py",
@@ -63,7 +64,7 @@ LAZY = {
     "shim/oci/text.py": {"json"},  # only for text that is not JSON: the C scanner wants json's exception class
     "shim/host/captured.py": {"json"},  # only captured hosts have a manifest
 }
-COLD = ("shim/cli/*.py", "shim/host/capture.py", "shim/pressure.py", "hooks/*.py")
+COLD = ("shim/cli/*.py", "shim/import_fault.py", "shim/host/capture.py", "shim/pressure.py", "hooks/*.py")
 EDGES = ("shim/entry.py", "shim/cli/*.py", "shim/host/capture.py", "hooks/*.py")
 
 VAGUE = {"util", "utils", "helper", "helpers", "manager", "common", "misc"}

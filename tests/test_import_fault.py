@@ -1,0 +1,88 @@
+"""A package that cannot be loaded, or that fails inside: one line on both of the engine's channels, no traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shim import import_fault
+from tests.syntax import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BROKEN = 'raise ImportError("broken on purpose,\\nin two lines")\n'
+AT_LOAD = (
+    "cgshim: a fault of cgshim itself: ImportError: broken on purpose, in two lines; install it again, or report it"
+)
+INSIDE = "cgshim: a fault of cgshim itself: ImportError: broken on purpose, in two lines (plan.py:1); report it"
+LATER = " with what CGSHIM_DEBUG=FILE writes [own-fault]"
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The package, to be broken, and a runtime that must not be called."""
+    shutil.copytree(ROOT / "shim", tmp_path / "shim", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "config.json").write_text('{"ociVersion":"1.0.2"}')
+    runtime = tmp_path / "runc"
+    runtime.write_text('#!/bin/sh\necho "called with $*"\n')
+    runtime.chmod(0o755)
+    return tmp_path
+
+
+def _create(copy: Path, *flags: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    own = {"CGSHIM_RUNTIME": str(copy / "runc"), "CGSHIM_CONFIG": str(copy / "none.json"), "PATH": os.environ["PATH"]}
+    argv = [str(copy / "shim" / "launcher.sh"), *flags, "create", "--bundle", str(copy), "c1"]
+    return subprocess.run(argv, check=False, capture_output=True, text=True, env={**own, **variables})
+
+
+@pytest.mark.parametrize(
+    ("module", "expected"), [("apply.py", AT_LOAD), ("plan.py", INSIDE)], ids=["at-load", "inside"]
+)
+def test_one_line_on_both_channels(copy: Path, module: str, expected: str) -> None:
+    """The log is one JSON object with the line that stderr has; the runtime is not called."""
+    (copy / "shim" / module).write_text(BROKEN)
+    log = copy / "log.json"
+    log.write_text('{"level":"error","msg":"an earlier start"}\n')
+    done = _create(copy, "--log", str(log), "--log-format=json")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", expected + LATER + "\n")
+    record = json.loads(log.read_text())
+    assert {**record, "time": ""} == {"level": "error", "msg": expected + LATER, "time": ""}
+
+
+@pytest.mark.parametrize("module", ["apply.py", "plan.py"])
+def test_the_traceback_goes_where_it_was_asked_for(copy: Path, module: str) -> None:
+    """CGSHIM_DEBUG=FILE gets the traceback, and the message names the file."""
+    (copy / "shim" / module).write_text(BROKEN)
+    debug = copy / "debug"
+    done = _create(copy, CGSHIM_DEBUG=str(debug))
+    assert f"report it with the traceback in {debug} [own-fault]" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert debug.read_text().startswith("Traceback (most recent call last):\n")
+
+
+def test_a_debug_file_that_cannot_be_written(copy: Path) -> None:
+    """A fault is reported even so, without naming a file that is not there."""
+    (copy / "shim" / "apply.py").write_text("this is no Python\n")
+    done = _create(copy, CGSHIM_DEBUG="/nonexistent/debug")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.endswith(LATER + "\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--log", "/l", "--log-format", "json", "create", "c"], ("/l", "json")),
+        (["--log-format=json", "--log=/l", "create", "c"], ("/l", "json")),
+        (["--root", "--log", "-log", "/l", "create"], ("/l", "text")),
+        (["--systemd-cgroup", "create", "--log", "/l"], ("", "text")),
+    ],
+)
+def test_the_callers_log(arguments: list[str], expected: tuple[str, str]) -> None:
+    """Flags before the subcommand, in each spelling; a value that looks like a flag is a value."""
+    assert import_fault.caller_log(arguments) == expected

@@ -70,10 +70,42 @@ def _prepare_bundle(this: Call) -> Prepared:
     path = invocation.document
     made = _rewrite(this, document.read(path), path, rewrite.RESOURCES)
     rewrite.judge(made)
+    told = (*notices(made.plan), *_foreseen(this, made))
     text = made.text()
     if text == made.document.text:
-        return Prepared(arguments=list(invocation.arguments), made=made, notices=notices(made.plan))
-    return _written(this, made, text)
+        return Prepared(arguments=list(invocation.arguments), made=made, notices=told)
+    return _written(this, made, text, told)
+
+
+def _foreseen(this: Call, made: Rewrite) -> tuple[tuple[str, str], ...]:
+    """What would fail without a message: refused where that is certain, a notice where it is not."""
+    from shim import preflight
+    from shim.host.view import View
+
+    path = (made.document.value.get("linux") or {}).get("cgroupsPath")
+    asked = preflight.Asked(
+        resources=made.resources,
+        cgroups_path=path if isinstance(path, str) else None,
+        runtime=this.family,
+        driver=this.invocation.driver,
+        container=this.invocation.container_id,
+    )
+    found = preflight.hazards(asked, View(), made.host)
+    if not found:
+        return ()
+    from shim.diagnose.preflight import diagnosed
+
+    told = diagnosed(found)
+    for hazard, diagnosis in zip(found, told):
+        if hazard.certain:
+            raise ShimError(
+                diagnosis.code,
+                diagnosis.verdict,
+                cause=diagnosis.cause,
+                evidence=diagnosis.evidence,
+                remedy=diagnosis.remedy,
+            )
+    return tuple(("info", f"cgshim: {diagnosis.verdict}") for diagnosis in told)
 
 
 def _rewrite(this: Call, text: str, path: str, where: tuple[str, ...], beside: dict[str, str] | None = None) -> Rewrite:
@@ -90,8 +122,8 @@ def _rewrite(this: Call, text: str, path: str, where: tuple[str, ...], beside: d
     return rewrite.of(document.load(text, path), where, asked, this.settings, View(), beside=beside)
 
 
-def _written(this: Call, made: Rewrite, text: str) -> Prepared:
-    invocation, loaded, told = this.invocation, made.document, notices(made.plan)
+def _written(this: Call, made: Rewrite, text: str, told: tuple[tuple[str, str], ...]) -> Prepared:
+    invocation, loaded = this.invocation, made.document
     try:
         apply.replace(loaded.path, text)
         return Prepared(arguments=list(invocation.arguments), made=made, notices=told)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from shim.settings import Settings
 
 RESOURCES = ("linux", "resources")
+ALWAYS = ("freezer",)  # a frozen ancestor hangs every start (shim.preflight)
 WHOLE: tuple[str, ...] = ()  # a file for `update --resources` is the resources object itself
 
 
@@ -106,7 +107,7 @@ def of(
     policy, origin = settings.policy_of(configured, annotations)
     linux = loaded.value.get("linux") if where else None
     target = str((linux or {}).get("cgroupsPath") or "")
-    host = detect(view, plan.wanted(everything), target, controllers=plan.controllers(everything))
+    host = detect(view, plan.wanted(everything), target, controllers=(*plan.controllers(everything), *ALWAYS))
     return Rewrite(
         document=loaded,
         where=where,

@@ -25,6 +25,26 @@ def test_section_is_the_text_as_it_stands() -> None:
     assert loaded.section("annotations") == ""
 
 
+BROKEN_PROFILES = {
+    "key-without-quotes": ('{"syscalls":[{"names":["read"],action:1}]}', "expecting property name"),
+    "cut": ('{"syscalls":[{"names":["read"', "expecting ',' delimiter"),
+    "bad-escape": ('{"a":"\\x"}', "invalid \\escape"),
+    "not-a-number": ('{"syscalls":[{"errnoRet":NaN}]}', "NaN is not a JSON number"),
+    "too-deep": ('{"a":' + "[" * 100_000, "nested too deeply"),
+}
+
+
+@pytest.mark.parametrize("profile", BROKEN_PROFILES, ids=str)
+def test_seccomp_is_checked_although_it_is_not_kept(profile: str) -> None:
+    """A profile that is no JSON is refused like any other malformed part; a good one costs no memory."""
+    text, what = BROKEN_PROFILES[profile]
+    with pytest.raises(ShimError) as caught:
+        load(f'{{"linux":{{"seccomp":{text}', "c")
+    assert what in caught.value.what
+    kept = load('{"linux":{"seccomp":{"syscalls":[{"names":["read"]}]},"cgroupsPath":"/p"}}', "c")
+    assert kept.value == {"linux": {"seccomp": None, "cgroupsPath": "/p"}}
+
+
 def test_replaced_touches_nothing_else() -> None:
     """Two sections change place and length, every other byte stays; an absent section comes first."""
     loaded = load(ODD, "c")

@@ -25,8 +25,9 @@ LARGEST = 32 << 20  # engines pass config.json through messages of 16 MiB at mos
 class Document(Value):
     """One JSON object and where its parts stand.
 
-    path: for messages. value: as parsed. spans: key path -> (first, behind-last) offset of that value, for the
-    members of the document and of its `linux` object. repeated: key paths that stand there more than once.
+    path: for messages. value: as parsed, but for `linux.seccomp`, which nobody here reads and which may have a
+    megabyte: it is checked as JSON and stands there as None. spans: key path -> (first, behind-last) offset of that
+    value, for the members of the document and of its `linux` object. repeated: key paths that stand there twice.
     """
 
     path: str
@@ -133,12 +134,17 @@ def _load(text: str, path: str) -> Document:
         raise Malformed(f"a JSON object was expected, found {kind(value)}", start)
     spans: dict[tuple[str, ...], tuple[int, int]] = {}
     repeated: list[tuple[str, ...]] = []
+    # `bool` stands for a function that makes nothing of an object's members: they are checked, but not kept.
+    passing = scanner(bool)
+
+    def unkept(text: str, offset: int) -> tuple[Any, int]:
+        return None, passing(text, offset)[1]
 
     def descend(text: str, offset: int) -> tuple[Any, int]:
         # `linux` alone is walked member by member: its seccomp profile, often the bulk, is then scanned just once.
         if text[offset] != "{":
             return scan(text, offset)
-        found, end = members(text, offset, scan)
+        found, end = members(text, offset, scan, {"seccomp": unkept})
         return _indexed(found, ("linux",), spans, repeated), end
 
     found, end = members(text, start, scan, {"linux": descend})

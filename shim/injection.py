@@ -15,16 +15,21 @@ if TYPE_CHECKING:
 
 NAME = "cgshim-verify"  # the hook's argv[0]: how an earlier one of ours is known
 STAGE = "createRuntime"
-CODE = "import sys; sys.path.insert(0, sys.argv.pop(1)); from hooks.create_runtime import main; main()"
+CODE = "import sys; sys.path.insert(0, sys.argv.pop(1)); from hooks.{} import main; main()"
 PASSED_ON = ("CGSHIM_CONFIG", "CGSHIM_DEBUG", "CGSHIM_STATE")
 
 
 def hook(runtime: str, driver: str) -> dict[str, Any]:
     """The entry for `hooks.createRuntime`."""
+    return command(NAME, "create_runtime", ["--runtime", runtime, "--driver", driver])
+
+
+def command(name: str, module: str, arguments: list[str]) -> dict[str, Any]:
+    """The entry that runs a module of `hooks` under argv[0] `name`, isolated and with no need of an environment."""
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     entry: dict[str, Any] = {
         "path": sys.executable or "/usr/bin/python3",
-        "args": [NAME, "-IS", "-c", CODE, package, "--runtime", runtime, "--driver", driver],
+        "args": [name, "-IS", "-c", CODE.format(module), package, *arguments],
     }
     variables = [f"{name}={os.environ[name]}" for name in PASSED_ON if name in os.environ]
     return {**entry, "env": variables} if variables else entry

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shim import settings
-from shim.cli import output, runtimes
+from shim.cli import memory, output, runtimes
 from shim.cli.output import heading, say, table
 from shim.errors import ShimError
+from shim.host.view import View
 from shim.oci import document
 from shim.report import ANNOTATION, SCHEMA
 
@@ -38,13 +39,14 @@ SHAPE = """\b
 """
 
 
-@click.command("report", epilog=f"{SHAPE}\n{output.STATUSES}")
+@click.command("report", epilog=f"{SHAPE}{memory.SHAPE}\n{output.STATUSES}")
 @click.argument("subject", metavar="ID|BUNDLE")
 @click.option("--runtime", metavar="PATH", help="The runtime to ask for the state of ID. Default: the one it is of.")
 @click.option("--root", metavar="DIR", help="The runtime's --root. Default: the places where engines keep theirs.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
 def report_command(subject: str, runtime: str | None, root: str | None, as_json: bool) -> None:
-    """Show what cgshim changed for the container ID, or in BUNDLE/config.json.
+    """Show what cgshim changed for the container ID, or in BUNDLE/config.json, and what memory did to the container:
+    its pressure while it runs, and after its end what the poststop hook found (cgshimctl hooks).
 
     A bundle is recognised by its config.json, or by a slash in its name. Ids are looked for below /run/runc, /run/crun,
     containerd's, Docker's and podman's directories; the first letters are enough where they belong to one container.
@@ -71,6 +73,10 @@ def of_container(container: str, runtime: str | None, root: str | None) -> dict[
     """The report in a container's state, as its runtime tells it; an id may be cut short where it stays unique."""
     places = [(os.path.abspath(root), container)] if root and _has(root, container) else _search(container, root)
     if not places:
+        account = memory.ended(container)
+        if account:
+            shape = _shape(account["container"], str(account.get("bundle") or ""), None, "")
+            return {**shape, "ended": account}
         raise _unknown(container, f"no runtime has it below {root or ', '.join(_patterns())}")
     if len(places) > 1:
         raise ShimError(
@@ -81,7 +87,10 @@ def of_container(container: str, runtime: str | None, root: str | None) -> dict[
         )
     place, name = places[0]
     state = _state(_runtime_of(os.path.join(place, name), runtime), place, name)
-    return _shape(name, str(state.get("bundle") or ""), state.get("annotations"), f"the state of {name}")
+    shape = _shape(name, str(state.get("bundle") or ""), state.get("annotations"), f"the state of {name}")
+    pid = state.get("pid")
+    running = memory.running(View(), pid) if isinstance(pid, int) and pid > 0 else None
+    return {**shape, "running": running} if running else shape
 
 
 def _search(container: str, root: str | None) -> list[tuple[str, str]]:
@@ -185,7 +194,11 @@ def show(found: dict[str, Any]) -> None:
         rows += [(title, str(report.get(key, ""))) for title, key in names]
         rows.append(("written by", f"cgshim {report.get('cgshim', '')}"))
     table([(title, value) for title, value in rows if value])
+    if found.get("ended"):
+        memory.show(found)
+        return
     if not report:
+        memory.show(found)
         heading("Nothing was changed.")
         return
     changes = [
@@ -202,6 +215,7 @@ def show(found: dict[str, Any]) -> None:
     if edits:
         heading("Edits in config.json")
         table(edits, ("EDIT", "PATH", "BEFORE", "AFTER"))
+    memory.show(found)
     say()
 
 

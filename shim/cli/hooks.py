@@ -1,0 +1,227 @@
+"""`cgshimctl hooks`: the hooks.d files for podman and CRI-O, put in place, taken away, shown."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import click
+
+from hooks import directory
+from shim import settings
+from shim.cli import difference, output, runtimes
+from shim.cli.output import say, table
+from shim.errors import ShimError
+
+PLACE = "/etc/containers/oci/hooks.d"
+STANDARD = (PLACE, "/usr/share/containers/oci/hooks.d")
+TIMEOUT = 30  # seconds: a hook takes well under one; without a limit a hanging disk would hang every container
+HELP = """Hooks for engines that keep their own runtime: the hooks.d files of podman and CRI-O.
+
+\b
+Stages:
+  precreate      podman, buildah: translates the limits before the runtime sees them
+  createRuntime  reads the limits back before the process starts, and refuses what did not land
+  prestart       the same, for runtimes that do not know createRuntime
+  poststop       what memory did to the container, for `cgshimctl report` (notes at createRuntime)
+
+CRI-O does not know precreate: there, name the stages createRuntime and poststop. A container with the annotation
+io.cgshim.enable=false is left alone.
+
+\b
+Examples:
+  cgshimctl hooks install --dry-run
+  cgshimctl hooks install --stage createRuntime --stage poststop --runtime /usr/sbin/runc
+  cgshimctl hooks list
+  cgshimctl hooks remove
+
+\b
+Exit status:
+  0  done, or nothing to do; list: all is well
+  1  list: a hook could not run
+  2  wrong usage
+  3  refused: nothing was changed
+"""
+
+_dir = click.option("--dir", "place", default=PLACE, metavar="DIR", show_default=True, help="The hooks.d directory.")
+_stages = click.option(
+    "--stage", "stages", multiple=True, type=click.Choice(sorted(directory.STAGES)), help="May be given repeatedly."
+)
+_dry_run = click.option("--dry-run", is_flag=True, help="Show what would be written or removed; do nothing.")
+
+
+@click.group("hooks", help=HELP)
+def hooks_command() -> None:
+    """The group; its help is HELP."""
+
+
+@hooks_command.command("install")
+@_dir
+@_stages
+@click.option("--runtime", metavar="PATH", help="The real runtime that the engine uses. Default: as cgshim chooses.")
+@click.option("--annotated-only", is_flag=True, help="Only for containers with the annotation io.cgshim.enable=true.")
+@click.option(
+    "--timeout", default=TIMEOUT, type=click.IntRange(0, 3600), show_default=True, help="Seconds, 0 for none."
+)
+@_dry_run
+def install_command(place: str, dry_run: bool, **choice: Any) -> None:
+    """Write the files. Default stages: precreate, createRuntime, poststop."""
+    path = runtimes.usable(runtimes.chosen(settings.load(os.environ), choice["runtime"]))
+    stages = choice["stages"] or directory.DEFAULT
+    wanted = directory.Wanted(
+        runtime=path,
+        annotated=choice["annotated_only"],
+        timeout=choice["timeout"],
+        early="prestart" if "createRuntime" not in stages and "prestart" in stages else "createRuntime",
+    )
+    place = os.path.abspath(place)
+    files = {directory.file_name(stage): directory.content(stage, wanted) for stage in stages}
+    texts = {name: json.dumps(value, indent=2) + "\n" for name, value in files.items()}
+    before = {name: _ours(os.path.join(place, name)) for name in texts}  # all are looked at before one is written
+    for name, text in texts.items():
+        _put(os.path.join(place, name), before[name], text, dry_run)
+
+
+@hooks_command.command("remove")
+@_dir
+@_stages
+@_dry_run
+def remove_command(place: str, stages: tuple[str, ...], dry_run: bool) -> None:
+    """Remove the files that `install` wrote, and the directory if it is empty then and not a standard one."""
+    place = os.path.abspath(place)
+    names = [directory.file_name(stage) for stage in stages or sorted(directory.STAGES)]
+    present = [name for name in names if _ours(os.path.join(place, name)) is not None]
+    for name in present:
+        path = os.path.join(place, name)
+        say(f"{'would remove' if dry_run else 'removed'} {path}")
+        if not dry_run:
+            _did(os.unlink, path)
+    if not present:
+        say(f"no hook of cgshim's in {place}")
+    elif not dry_run and place not in STANDARD and not os.listdir(place):
+        _did(os.rmdir, place)
+
+
+@hooks_command.command("list")
+@_dir
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
+@click.pass_context
+def list_command(context: click.Context, place: str, as_json: bool) -> None:
+    r"""Show cgshim's hooks in the directory and whether each could run.
+
+    \b
+    --json: {"schema": 1, "dir": DIR, "hooks": [{file, stages, path, runtime, annotated, problems [TEXT]}]}
+    """
+    place = os.path.abspath(place)
+    found = [_described(place, name) for name in _names(place)]
+    if as_json:
+        output.emit({"dir": place, "hooks": found})
+    elif not found:
+        say(f"no hook of cgshim's in {place}")
+    else:
+        rows = [(one["file"], ", ".join(one["stages"]), one["runtime"], _state(one)) for one in found]
+        table(rows, ("FILE", "STAGES", "RUNTIME", "STATE"))
+    context.exit(output.REFUSED if any(one["problems"] for one in found) else output.FINE)
+
+
+def _names(place: str) -> list[str]:
+    try:
+        return sorted(name for name in os.listdir(place) if directory.PATTERN.fullmatch(name))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise _refused(place, error) from error
+
+
+def _described(place: str, name: str) -> dict[str, Any]:
+    value = _parsed(os.path.join(place, name))
+    needed = directory.needed(value)
+    problems = [f"{path} does not exist" for path in needed if not os.path.exists(path)]
+    if not directory.is_ours(value):
+        problems = ["not cgshim's: left alone by install and remove"]
+    shape = value if isinstance(value, dict) else {}
+    stages = shape.get("stages")
+    return {
+        "file": name,
+        "stages": [str(stage) for stage in stages] if isinstance(stages, list) else [],
+        "path": needed[0] if needed else "",
+        "runtime": needed[2] if len(needed) > 2 else "",
+        "annotated": shape.get("when") == directory.ANNOTATED,
+        "problems": problems,
+    }
+
+
+def _state(one: dict[str, Any]) -> str:
+    return "; ".join(one["problems"]) or ("ok, annotated containers only" if one["annotated"] else "ok")
+
+
+def _put(path: str, before: str | None, text: str, dry_run: bool) -> None:
+    if before == text:
+        say(f"unchanged {path}")
+    elif dry_run:
+        say(difference.exact(before or "", text, path.lstrip("/")).rstrip("\n"))
+    else:
+        _write(path, text)
+        say(f"{'wrote' if before is None else 'replaced'} {path}")
+
+
+def _write(path: str, text: str) -> None:
+    """Whole or not at all; the engines read *.json only, and may be reading just now."""
+    beside = f"{path}.{os.getpid()}"
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(beside, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(beside, 0o644)
+        os.replace(beside, path)
+    except OSError as error:
+        raise _refused(error.filename or path, error) from error
+    finally:
+        if os.path.exists(beside):
+            os.unlink(beside)
+
+
+def _ours(path: str) -> str | None:
+    """The text of a file of ours, None where there is no file. Raises ShimError for somebody else's."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            text = file.read()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _refused(path, error) from error
+    if directory.is_ours(_parsed(path)):
+        return text
+    raise ShimError(
+        "foreign-hook",
+        f"{path} was not written by cgshim and is left as it is",
+        evidence=(f"{path}: hook.args does not begin with {directory.MARK}",),
+        remedy=("move that file to another name, then call again",),
+        status=output.BROKEN,
+    )
+
+
+def _parsed(path: str) -> Any:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    except (OSError, ValueError):
+        return None
+
+
+def _did(step: Any, path: str) -> None:
+    try:
+        step(path)
+    except OSError as error:
+        raise _refused(path, error) from error
+
+
+def _refused(path: str, error: OSError) -> ShimError:
+    return ShimError(
+        "unwritable-hooks",
+        f"{path} cannot be read or changed: {error.strerror}",
+        evidence=(f"{path}: {error.strerror}",),
+        remedy=("call it as the user to whom the directory belongs", "or name another one with --dir"),
+        status=output.BROKEN,
+    )

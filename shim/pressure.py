@@ -1,0 +1,169 @@
+"""Memory pressure of a running container: from PSI, or where the kernel has none, from taskstats delay accounting.
+
+PSI (Documentation/accounting/psi.rst) says how long a cgroup's tasks stood still for want of memory. Without it
+(`psi=0`, vendor kernels) the kernel still counts, per process, the time spent in swap-in, direct reclaim, thrashing
+and compaction (Documentation/accounting/delay-accounting.rst), if `task_delayacct` is on, and tells over generic
+netlink. The two are not the same measure, so every answer says which one it is.
+
+Imports pyroute2, and only when that is asked: never on the path of an intercepted call.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+
+from shim.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from shim.host.view import View
+
+PSI, TASKSTATS, NOTHING = "psi", "taskstats", ""
+SWITCH = "/proc/sys/kernel/task_delayacct"
+AGGREGATE_PID, AGGREGATE_TGID, STATS = 4, 5, 3  # TASKSTATS_TYPE_* of include/uapi/linux/taskstats.h
+
+# Offset of `count` (u64) and of `delay_total` (u64, nanoseconds) in struct taskstats, by the version of the struct
+# that has the field first. Version 15 (Linux 6.14) put maxima and minima between the fields, version 16 moved them to
+# the end, so that all others have one layout.
+FIELDS = {"swapin": (48, 1), "reclaim": (312, 7), "thrashing": (328, 9), "compaction": (352, 11)}
+FIELDS_15 = {"swapin": (80, 15), "reclaim": (360, 15), "thrashing": (392, 15), "compaction": (432, 15)}
+
+
+class Pressure(Value):
+    """Memory pressure of one container.
+
+    source: "psi", "taskstats" or "" for neither. totals: for PSI `some` and `full`, for taskstats `swapin`,
+    `reclaim`, `thrashing` and `compaction`, each in microseconds since the start, summed over the processes that live.
+    evidence: the file, or the processes asked. reason: why there is nothing, or why it is not PSI.
+    """
+
+    source: str
+    totals: dict[str, int]
+    evidence: str
+    reason: str = ""
+
+    def shape(self) -> dict[str, Any]:
+        """As JSON."""
+        unit = {"unit": "microseconds"} if self.totals else {}
+        return {"source": self.source, **unit, "totals": self.totals, "evidence": self.evidence, "reason": self.reason}
+
+
+def of_cgroup(view: View, directory: str, pids: Iterable[int], ask: Callable[[int], bytes] | None = None) -> Pressure:
+    """The memory pressure of the cgroup2 `directory` ("" if there is none), or of its processes `pids` by taskstats.
+
+    ask: pid (of a thread group) -> struct taskstats; raises OSError. The kernel's own by default.
+    """
+    path = f"{directory}/memory.pressure"
+    text = view.kernel_text(path) if directory else None
+    totals = _psi(text or "")
+    if totals:
+        return Pressure(source=PSI, totals=totals, evidence=path)
+    missing = view.why(path) if directory else "no cgroup2 directory"
+    missing = f"no PSI: {missing}" if text is None else f"no PSI: {path} has no totals"
+    if (view.text(SWITCH) or "").strip() == "0":
+        return _nothing(f"{missing}; no delay accounting: {SWITCH} is 0 (sysctl kernel.task_delayacct=1 starts it)")
+    try:
+        return _by_tasks(tuple(pids), ask or _Netlink(), missing)
+    except (OSError, ImportError) as error:
+        return _nothing(f"{missing}; no taskstats: {error}")
+
+
+def _nothing(reason: str) -> Pressure:
+    return Pressure(source=NOTHING, totals={}, evidence="", reason=reason)
+
+
+def _psi(text: str) -> dict[str, int]:
+    """`some avg10=0.00 avg60=0.00 avg300=0.00 total=313` -> {"some": 313}; microseconds."""
+    found = {}
+    for line in text.splitlines():
+        kind, _, rest = line.partition(" ")
+        total = rest.rpartition("total=")[2]
+        if kind in ("some", "full") and total.isdigit():
+            found[kind] = int(total)
+    return found
+
+
+def _by_tasks(pids: tuple[int, ...], ask: Callable[[int], bytes], missing: str) -> Pressure:
+    totals: dict[str, int] = {}
+    asked = []
+    for pid in pids:
+        try:
+            data = ask(pid)
+        except ProcessLookupError:
+            continue  # it ended while we asked
+        asked.append(pid)
+        for name, nanoseconds in delays(data).items():
+            totals[name] = totals.get(name, 0) + nanoseconds
+    if not asked:
+        return _nothing(f"{missing}; no process to ask taskstats about")
+    return Pressure(
+        source=TASKSTATS,
+        totals={name: value // 1000 for name, value in totals.items()},
+        evidence=f"taskstats of {len(asked)} living process(es): {', '.join(map(str, asked[:8]))}",
+        reason=f"{missing}; the delays of processes that have ended are not in it",
+    )
+
+
+def delays(data: bytes) -> dict[str, int]:
+    """Nanoseconds lost, by cause, from a struct taskstats; what its version does not have is left out."""
+    (version,) = struct.unpack_from("=H", data)
+    fields = FIELDS_15 if version == 15 else FIELDS
+    found = {}
+    for name, (offset, first) in fields.items():
+        if version >= first and len(data) >= offset + 16:
+            (found[name],) = struct.unpack_from("=Q", data, offset + 8)
+    return found
+
+
+class _Netlink:
+    """TASKSTATS_CMD_GET for a thread group, over generic netlink. Raises OSError."""
+
+    def __init__(self) -> None:
+        from pyroute2.netlink import genlmsg, nla
+        from pyroute2.netlink.exceptions import NetlinkError
+        from pyroute2.netlink.generic import GenericNetlinkSocket
+
+        class Answer(genlmsg):  # type: ignore[misc] # pyroute2 has no types
+            """The answer with the struct as bytes: pyroute2 itself knows the layout of two versions only."""
+
+            nla_map = ((AGGREGATE_PID, "TASKSTATS_TYPE_AGGR_PID", "group"), (AGGREGATE_TGID, "GROUP", "group"))
+
+            class group(nla):  # type: ignore[misc] # pyroute2's name for the type of an attribute
+                """A pid and its struct."""
+
+                nla_map = ((STATS, "STATS", "cdata"),)
+
+        class Question(genlmsg):  # type: ignore[misc] # as above
+            """What is asked."""
+
+            nla_map = ((2, "TASKSTATS_CMD_ATTR_TGID", "uint32"),)
+
+        self.question = Question
+        self.socket = GenericNetlinkSocket()
+        try:
+            self.socket.bind("TASKSTATS", Answer)
+        except (NetlinkError, OSError) as error:
+            self.socket.close()
+            raise OSError(f"generic netlink has no family TASKSTATS: {error}") from error
+
+    def __call__(self, pid: int) -> bytes:
+        from pyroute2.netlink import NLM_F_REQUEST
+        from pyroute2.netlink.exceptions import NetlinkError
+
+        message = self.question()
+        message["cmd"], message["version"] = 1, 1  # TASKSTATS_CMD_GET
+        message["attrs"].append(["TASKSTATS_CMD_ATTR_TGID", pid])
+        try:
+            answers = self.socket.nlm_request(message, self.socket.prid, msg_flags=NLM_F_REQUEST)
+        except NetlinkError as error:
+            raise OSError(error.code, os.strerror(error.code)) from error
+        for answer in answers:
+            group = answer.get_attr("GROUP")
+            data = group.get_attr("STATS") if group else None
+            if data:
+                return bytes(data)
+        raise OSError(f"taskstats has no answer for process {pid}")

@@ -185,6 +185,8 @@ def lost_silently(verdict: Verdict, host: Host) -> str:
         return "the call hangs"
     if verdict.outcome == IGNORED:
         return "silently ignored"
+    if case.diagnosis and verdict.code != case.diagnosis:
+        return f"the diagnosis is {case.diagnosis}, not {verdict.code or 'missing'}"
     if case.invalid:
         return "" if verdict.outcome in (REFUSED, ERROR) else "runs although nothing can take the value"
     if verdict.outcome == ERROR:

@@ -71,13 +71,15 @@ def fetched(*words: str) -> pathlib.Path:
     return pathlib.Path(done.stdout.strip())
 
 
-def fetch_all(chosen: list[profiles.Profile], started: float) -> None:
-    """Everything that the chosen profiles need, two downloads at a time."""
+def fetch_all(chosen: list[profiles.Profile], folder: pathlib.Path, started: float) -> None:
+    """Everything that the chosen profiles need, two downloads at a time, and the checkout for each userland."""
     kernels = {("kernel", profile.kernel) for profile in chosen}
     wanted = sorted(kernels | {("userland", profile.userland, *profile.packages) for profile in chosen})
     with concurrent.futures.ThreadPoolExecutor(BOOTS) as pool:
         for words, path in zip(wanted, pool.map(lambda words: fetched(*words), wanted)):
             say(f"{' '.join(words)}: {path.name}", started)
+            if words[0] == "userland":
+                snapshot(folder / f"checkout-{path.name}", path)
 
 
 def say(text: str, started: float) -> None:
@@ -85,23 +87,32 @@ def say(text: str, started: float) -> None:
     print(f"[{time.monotonic() - started:5.0f} s] {text}", flush=True)
 
 
-def snapshot(destination: pathlib.Path) -> None:
-    """The parts of the checkout that guests use, as they are now."""
+def snapshot(destination: pathlib.Path, userland: pathlib.Path) -> None:
+    """The parts of the checkout that guests use, as they are now, with the byte code of that userland's Python.
+
+    An installation has its byte code, too; without it every call in a slow guest would pay for compiling.
+    """
     ignore = shutil.ignore_patterns("__pycache__", "*.pyc")
     shutil.copytree(CHECKOUT / "shim", destination / "shim", ignore=ignore)
     shutil.copytree(profiles.HERE / "guest", destination / "integration/matrix/guest", ignore=ignore)
+    inside = f'mount --bind "{destination}" "{userland}/mnt" && chroot "{userland}" python3 -m compileall -q /mnt'
+    subprocess.run(
+        ["unshare", "--mount", "sh", "-c", inside], check=True, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+    )
+    return destination
 
 
-def run_one(run: Run, checkout: pathlib.Path) -> None:
+def run_one(run: Run, folder: pathlib.Path) -> None:
     """Boot one profile."""
     run.started = time.monotonic()
     profile = run.profile
     kernel, userland = fetched("kernel", profile.kernel), fetched("userland", profile.userland, *profile.packages)
     machine = boot.Machine(kernel, userland, profile.cpus)
+    checkout = folder / f"checkout-{userland.name}"
     run.guest = boot.boot(machine, checkout, run.out, profile.kernel_arguments())
 
 
-def run_all(runs: list[Run], checkout: pathlib.Path, started: float) -> None:
+def run_all(runs: list[Run], folder: pathlib.Path, started: float) -> None:
     """Two boots at a time, with a line of progress every TICK seconds."""
     done = threading.Event()
 
@@ -114,7 +125,7 @@ def run_all(runs: list[Run], checkout: pathlib.Path, started: float) -> None:
 
     threading.Thread(target=progress, daemon=True).start()
     with concurrent.futures.ThreadPoolExecutor(BOOTS) as pool:
-        waiting = {pool.submit(run_one, run, checkout): run for run in runs}
+        waiting = {pool.submit(run_one, run, folder): run for run in runs}
         try:
             for future in concurrent.futures.as_completed(waiting):
                 future.result()
@@ -192,10 +203,9 @@ def main(arguments: list[str]) -> int:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     started = time.monotonic()
-    fetch_all(chosen, started)
-    snapshot(folder / "checkout")
+    fetch_all(chosen, folder, started)
     runs = [Run(profile, folder / profile.name) for profile in chosen]
-    run_all(runs, folder / "checkout", started)
+    run_all(runs, folder, started)
     if options.capture:
         for run in runs:
             trees.keep(run.profile, run.host, run.out / "share/capture")

@@ -25,7 +25,8 @@ class Case:
     field: the OCI field it is about. v1, v2: {interface file: value} that mean "enforced" in that hierarchy; a value
     may be a tuple of alternatives, and a line of the file is enough; None: that hierarchy has no counterpart.
     v1_only: the field itself means nothing to cgroup2; `v2` is about what stands beside it. invalid: no kernel of the
-    matrix can take it, an error is right.
+    matrix can take it, an error is right. diagnosis: the code that cgshim must give for that error; such a case has a
+    bundle and a umask of its own (container.user_namespace).
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Case:
         name: str = "",
         invalid: bool = False,
         v1_only: bool = False,
+        diagnosis: str = "",
     ) -> None:
         self.field = field
         self.name = name or field
@@ -48,6 +50,7 @@ class Case:
         self.kind = kind
         self.invalid = invalid
         self.v1_only = v1_only
+        self.diagnosis = diagnosis
 
 
 def linear(shares: int) -> int:
@@ -396,12 +399,25 @@ ENGINES = (
     ),
 )
 
-ALL = (*MEMORY, *CPU, *OTHERS, *UNIFIED, *ENGINES)
+FAILURES = (
+    Case(
+        "mounts",
+        {},
+        None,
+        None,
+        name="cgroup mount whose owner the user namespace does not map",
+        invalid=True,
+        diagnosis="cgroup-mount-not-searchable",
+    ),
+)
+
+ALL = (*MEMORY, *CPU, *OTHERS, *UNIFIED, *ENGINES, *FAILURES)
 
 FEW = ("memory.limit", "cpu.quota", "unified.memory.max", "as an engine writes it for v1")
 # What the profiles table calls by one word; `update...`: on a running container.
 SETS: dict[str, tuple[str, ...]] = {
-    "full": tuple(case.name for case in ALL),
+    "full": tuple(case.name for case in ALL if not case.diagnosis),
+    "userns": (*FEW, *(case.name for case in FAILURES)),
     "few": FEW,
     "short": (
         *FEW,

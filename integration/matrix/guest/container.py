@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any, Callable, Iterator
 
 RUN = "/run/matrix"
-INSTALLED = "/opt/cgshim/shim"  # a copy of the checkout with byte code, as an installation has it
+INSTALLED = "/cgshim/shim"
 RUNTIMES = {"runc": "/usr/sbin/runc", "crun": "/usr/bin/crun"}
 LIMIT = 60  # seconds; a call that takes longer hangs, as it would below a frozen ancestor
 
@@ -55,7 +55,20 @@ class Result:
         self.text = text
 
 
-def call(way: Way, *words: str, stdin: str | None = None) -> Result:
+def user_namespace(config: dict[str, Any]) -> None:
+    """Add a user namespace that does not map root, and a cgroup mount.
+
+    The kernel walks to the container's cgroup with the container's ids; it cannot pass what a umask of 077 made.
+    """
+    config["linux"]["namespaces"] += [{"type": "user"}, {"type": "cgroup"}]
+    for name in ("uidMappings", "gidMappings"):
+        config["linux"][name] = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+    config["mounts"].append(
+        {"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": ["ro", "nosuid"]}
+    )
+
+
+def call(way: Way, *words: str, stdin: str | None = None, umask: int = 0o022) -> Result:
     """Run one call of a runtime. A created container keeps its stdio, so the output goes into a file, not a pipe."""
     output = f"{RUN}/output"
     with open(output, "w") as file:
@@ -66,6 +79,7 @@ def call(way: Way, *words: str, stdin: str | None = None) -> Result:
             stderr=file,
             env=way.environment(),
             start_new_session=True,
+            umask=umask,
         )
         try:
             child.communicate(stdin.encode() if stdin is not None else None, timeout=LIMIT)
@@ -97,6 +111,7 @@ class Container:
         self.bundle = f"{RUN}/{self.name}"
         self.resources = resources
         self.config = config
+        self.umask = 0o022
 
     def __enter__(self) -> Container:
         os.makedirs(self.bundle)
@@ -128,7 +143,8 @@ class Container:
     def create(self, command: str = "create") -> Result:
         """Create (or `run`) it."""
         detach = ["--detach"] if command == "run" else []
-        return call(self.way, command, *detach, "--bundle", self.bundle, "--pid-file", f"{self.bundle}/pid", self.name)
+        words = (command, *detach, "--bundle", self.bundle, "--pid-file", f"{self.bundle}/pid", self.name)
+        return call(self.way, *words, umask=self.umask)
 
     def update(self, resources: dict[str, Any]) -> Result:
         """`update` with a resources object on standard input."""

@@ -90,7 +90,10 @@ def baseline(way: Way, parent: str) -> Settings:
 
 def run(case: cases.Case, way: Way, parent: str, unlimited: dict[str, str], operation: str) -> None:
     """One case in one way."""
-    with Container(way, case.resources if operation == "create" else {}, parent) as held:
+    resources = case.resources if operation == "create" else {}
+    place, config = (f"{parent}/closed", container.user_namespace) if case.diagnosis else (parent, None)
+    with Container(way, resources, place, config) as held:
+        held.umask = 0o077 if case.diagnosis else 0o022
         if operation == "create":
             result = held.create()
         else:

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-INSTALLED = "/opt/cgshim"
+INSTALLED = "/cgshim"
 # One file of each controller that takes a value in a new cgroup; "" only opens it for writing.
 TRIALS = (
     ("memory", "memory.limit_in_bytes", "104857600"),

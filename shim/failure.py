@@ -5,6 +5,8 @@ Imported only then, so it may take its time.
 
 from __future__ import annotations
 
+import time
+
 from shim import channel, runtime_log
 from shim.diagnose.diagnosis import Context
 
@@ -15,7 +17,9 @@ if TYPE_CHECKING:
     from shim.prepare import Call, Prepared
     from shim.runtime_log import RuntimeLog
 
-OWN_HOOK = "stderr: cgshim: "  # how runc and crun quote the hook that cgshim put into the configuration
+OWN_HOOK = "stderr: cgshim: "  # how runc quotes the hook that cgshim put into the configuration
+CRUN_HOOK = "error executing hook"
+RECENT = 60  # seconds: the hook spoke just before the runtime gave up
 
 
 def tell(this: Call, prepared: Prepared, log: RuntimeLog) -> None:
@@ -28,17 +32,24 @@ def tell(this: Call, prepared: Prepared, log: RuntimeLog) -> None:
     if not words:
         log.hand_on()
         return
-    message = _own_refusal(words) or _explained(this, prepared, words)
+    message = _own_refusal(words, this.invocation.container_id) or _explained(this, prepared, words)
     if not message:
         log.hand_on()
         return
     channel.say(this.invocation, message)
 
 
-def _own_refusal(words: str) -> str:
-    """The diagnosis that our own hook gave, without the runtime's frame around it."""
+def _own_refusal(words: str, container: str) -> str:
+    """The diagnosis that our own hook gave, without the runtime's frame around it; crun does not quote its hooks."""
     _, found, inner = words.partition(OWN_HOOK)
-    return f"cgshim: {inner.rstrip()}" if found else ""
+    if found:
+        return f"cgshim: {inner.rstrip()}"
+    if not words.startswith(CRUN_HOOK):
+        return ""
+    from shim import last
+
+    kept = last.recall() or {}
+    return str(kept["text"]) if kept.get("container") == container and time.time() - kept["time"] < RECENT else ""
 
 
 def _explained(this: Call, prepared: Prepared, words: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from shim import last
 from shim.cli import output, report
 from shim.cli.output import BROKEN, REFUSED, heading, paragraph, say, table
 from shim.container import bundle as bundle_of
@@ -19,6 +20,7 @@ from shim.diagnose.diagnosis import Context
 from shim.diagnose.entry import fill
 from shim.diagnose.explain import NOT_RECOGNISED, entry_of, explain
 from shim.diagnose.render import as_dict
+from shim.diagnose.told import read_back
 from shim.errors import ShimError
 from shim.host import membership
 from shim.host.view import View
@@ -54,13 +56,15 @@ With --list: entries [{code, title, area}]. With CODE: the entry.
 
 @click.command("explain", epilog=f"{SHAPE}\n{STATUSES}")
 @click.argument("subject", metavar="[FILE|-|TEXT|ID|CODE]", required=False)
-@click.option("--last", is_flag=True, help="Explain the newest runtime log of any engine on this host.")
+@click.option(
+    "--last", "newest", is_flag=True, help="The newest failure on this host: cgshim's own last diagnosis, or a log."
+)
 @click.option("--list", "as_list", is_flag=True, help="List the codes of the catalogue.")
 @click.option("--bundle", metavar="DIR", help="The container's bundle: with its config.json more can be confirmed.")
 @click.option("--runtime", type=click.Choice(["runc", "crun", "other"]), help="Default: told from the text.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
 def explain_command(
-    *, subject: str | None, last: bool, as_list: bool, bundle: str | None, runtime: str | None, as_json: bool
+    *, subject: str | None, newest: bool, as_list: bool, bundle: str | None, runtime: str | None, as_json: bool
 ) -> None:
     """Explain a runtime's failure: a log FILE, standard input (-), a pasted TEXT, what is left of a container ID, or
     an entry of the catalogue by its CODE. The facts are read from this host, as it is now.
@@ -68,7 +72,7 @@ def explain_command(
     if as_list:
         _list(as_json)
         return
-    if last == (subject is not None):
+    if newest == (subject is not None):
         raise click.UsageError("name one of FILE, -, TEXT, ID, CODE, or use --last or --list")
     entry = _entry(subject or "")
     if entry is not None:
@@ -87,7 +91,11 @@ def _diagnose(subject: str | None, bundle: str | None, runtime: str | None) -> D
     view = View()
     text, container = "", ""
     if subject is None:
-        text = _read(_newest(_logs("*")))
+        log = _newest(_logs("*"))
+        told = _told(os.path.getmtime(log) if log else 0)
+        if told is not None:
+            return told
+        text = _read(log)
     elif subject == "-":
         text = sys.stdin.read()
     elif os.path.isfile(subject):
@@ -104,6 +112,13 @@ def _diagnose(subject: str | None, bundle: str | None, runtime: str | None) -> D
     if not text.strip():
         raise _nothing(subject)
     return explain(text, context(view, text, bundle or "", runtime, container))
+
+
+def _told(since: float) -> Diagnosis | None:
+    """cgshim's own last diagnosis, if no engine's log is newer: podman, for one, shows no word of a precreate hook."""
+    kept = last.recall()
+    time = kept.get("time") if kept else None
+    return read_back(kept) if kept and isinstance(time, int) and time >= int(since) else None
 
 
 def context(view: View, text: str, bundle: str, runtime: str | None, container: str = "") -> Context:

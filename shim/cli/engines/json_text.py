@@ -56,7 +56,9 @@ def without_member(text: str, path: tuple[str, ...]) -> str:
         if member is None:
             return text
         last = depth == len(path) - 1
-        if last or (isinstance(member.value, dict) and set(member.value) <= {path[depth + 1]} and depth + 2 == len(path)):
+        if last or (
+            isinstance(member.value, dict) and set(member.value) <= {path[depth + 1]} and depth + 2 == len(path)
+        ):
             return _taken(text, found, found.index(member))
         start = member.value_start
     return text

@@ -36,12 +36,16 @@ class Request(Value):
 
 
 class File(Value):
-    """One file before and after; None is absence. backup: what stood there is kept beside it."""
+    """One file before and after; None is absence. backup: what stood there is kept beside it.
+
+    executable: a new file can be executed.
+    """
 
     path: str
     before: str | None
     after: str | None
     backup: bool = False
+    executable: bool = False
 
 
 class Proposal(Value):

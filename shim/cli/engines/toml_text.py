@@ -1,7 +1,7 @@
 """TOML as text: edits that leave every other line as it is.
 
-tomlkit reads the files and writes keys and values. Where lines go is decided here: whole tables are added at the end and
-cut out again, single keys are set in the table where they belong. After each edit the text is read again and
+tomlkit reads the files and writes keys and values. Where lines go is decided here: whole tables are added at the end
+and cut out again, single keys are set in the table where they belong. After each edit the text is read again and
 compared with what it should say, so a notation that this module does not know is refused, never damaged.
 """
 

@@ -81,6 +81,8 @@ class Tree:
                 self._delete(file.path)
             else:
                 self._write(self.at(file.path), file.after)
+                if file.executable:
+                    os.chmod(self.at(file.path), 0o755)
         except OSError as error:
             raise _failed(file.path, f"cannot be written: {_errno(error)}", str(error)) from error
 
@@ -112,6 +114,25 @@ class Tree:
             except OSError:
                 return
             directory = os.path.dirname(directory)
+
+
+class Nothing(Tree):
+    """A machine without any file."""
+
+    def __init__(self) -> None:
+        super().__init__("/nonexistent")
+
+    def read(self, path: str) -> str | None:
+        """Never anything."""
+        return None
+
+    def glob(self, pattern: str) -> list[str]:
+        """Never anything."""
+        return []
+
+    def executable(self, path: str) -> bool:
+        """Never."""
+        return False
 
 
 def _take_after(descriptor: int, place: str) -> None:

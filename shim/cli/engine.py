@@ -1,0 +1,241 @@
+"""`cgshimctl engine`: register cgshim with an engine, take it back, prove what there is, or only show it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any, Callable
+
+import click
+
+from shim import settings
+from shim.cli import difference, output
+from shim.cli.engines import buildkit, containerd, crio, docker, nerdctl, placement, podman, status, wrapped
+from shim.cli.engines.registration import BACKUP, File, Request
+from shim.cli.engines.tree import Nothing, Tree
+from shim.cli.output import paragraph, say
+from shim.errors import ShimError
+
+if TYPE_CHECKING:
+    from shim.cli.engines.registration import Engine, Proposal
+
+ENGINES: dict[str, Engine] = {module.NAME: module for module in (podman, containerd, docker, crio, nerdctl, buildkit)}
+SYSTEM_BINARY = "/usr/bin/cgshim"
+
+HELP = """Register cgshim as an engine's OCI runtime, and take it back.
+
+\b
+ENGINE is one of: podman, containerd, docker, crio, nerdctl, buildkit.
+
+What there is stays: options of the engine's present runtime (SystemdCgroup, runtime_root, monitor_path ...) are copied,
+comments and order are kept, a file that is edited leaves a copy with the ending .cgshim-backup until `remove`. A file
+that the engine could not read itself is reported with its line and never written. Nothing restarts an engine.
+
+\b
+Examples:
+  cgshimctl engine install podman --dry-run     show the change
+  cgshimctl engine install docker --as-default  for every new container
+  cgshimctl engine status containerd            prove that it works
+  cgshimctl engine remove docker                the default first, then the entry
+  cgshimctl engine print crio                   the entry alone, for other tools
+
+\b
+Exit status:
+  0  done, or nothing to do; status: all is well
+  1  status: something is wrong
+  2  wrong usage
+  3  refused: nothing was changed
+"""
+
+Command = Callable[..., None]
+
+
+def _shared(command: Command) -> Command:
+    options = [
+        click.argument("engine", metavar="ENGINE", type=click.Choice(sorted(ENGINES))),
+        click.option("--name", default="", help="The runtime's name in the engine."),
+        click.option("--binary", default="", help="The cgshim to register, instead of the one beside this command."),
+        click.option("--rootless", is_flag=True, help="The user's own configuration ($XDG_CONFIG_HOME, ~/.config)."),
+        click.option("--root", default="/", metavar="DIR", help="Work on the file system below DIR, as for a node."),
+        click.option("--config", default="", metavar="FILE", help="The engine's file, where it is not the usual one."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _changing(command: Command) -> Command:
+    options = [
+        click.option("--dry-run", is_flag=True, help="Show the change as a diff; write nothing."),
+        click.option(
+            "--prefix",
+            default="",
+            metavar="DIR",
+            help="Put a copy of cgshim itself into DIR first (remove: take it away), and register that one.",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.group("engine", help=HELP)
+def engine_command() -> None:
+    """The group; see HELP."""
+
+
+def _request(options: dict[str, Any]) -> Request:
+    prefix = options.get("prefix") or ""
+    if prefix and not prefix.startswith("/"):
+        raise click.UsageError("--prefix: an absolute path is needed")
+    binary = f"{prefix.rstrip('/')}/bin/cgshim" if prefix else options["binary"] or _own_launcher(options["root"])
+    if not binary.startswith("/"):
+        raise click.UsageError("--binary: an absolute path is needed")
+    return Request(
+        binary=binary,
+        name=options["name"],
+        runtime=options.get("runtime") or "",
+        as_default=bool(options.get("as_default")),
+        home=_home() if options["rootless"] else "",
+        config=options["config"],
+        config_version=int(options.get("config_version") or 0),
+    )
+
+
+def _own_launcher(root: str) -> str:
+    """The launcher that was installed with this command; in another tree the packaged one."""
+    beside = os.path.join(os.path.dirname(os.path.abspath(sys.argv[0])), "cgshim")
+    if os.path.abspath(root) == "/" and os.path.isfile(beside):
+        return beside
+    return SYSTEM_BINARY
+
+
+def _home() -> str:
+    return os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+
+
+@engine_command.command("install")
+@_shared
+@click.option("--runtime", metavar="PATH", help="The real runtime (runc or crun), for every engine: a cgshim setting.")
+@click.option("--as-default", is_flag=True, help="New containers use it without being asked to.")
+@_changing
+def install_command(engine: str, dry_run: bool, prefix: str, **options: Any) -> None:
+    """Register cgshim; show what was changed."""
+    tree, request = Tree(options["root"]), _request({**options, "prefix": prefix})
+    if prefix:
+        placement.check_host(tree, prefix)
+    else:
+        status.check_binary(tree, request.binary)
+    proposal = ENGINES[engine].install(tree, request)
+    change, notes = wrapped.settle(tree, request, proposal)
+    _place(tree, prefix, dry_run=dry_run)
+    changed = _carry_out(tree, [*([change] if change else []), *proposal.files], dry_run=dry_run)
+    for note in (*notes, *proposal.notes):
+        paragraph(note)
+    if not changed and proposal.files:
+        say(f"{engine}: cgshim is registered as {proposal.name} already; nothing to do.")
+    _say_apply(ENGINES[engine], [file.path for file in proposal.files if file.before != file.after], dry_run=dry_run)
+
+
+@engine_command.command("remove")
+@_shared
+@_changing
+def remove_command(engine: str, dry_run: bool, prefix: str, **options: Any) -> None:
+    """Take the registration back, the default first; leave nothing behind."""
+    tree, request = Tree(options["root"]), _request({**options, "prefix": prefix})
+    proposal = ENGINES[engine].remove(tree, request)
+    files = [*proposal.files, *_settings_left(tree, request, engine, proposal.name)]
+    changed = _carry_out(tree, files, dry_run=dry_run)
+    for note in proposal.notes:
+        paragraph(note)
+    if prefix:
+        used = not dry_run and any(_still_used(tree, request, name, "") for name in ENGINES)
+        paragraph(placement.take_away(tree, prefix, needed=used or bool(proposal.notes), dry_run=dry_run))
+    if not changed:
+        say(f"{engine}: cgshim is not registered; nothing to do.")
+    _say_apply(ENGINES[engine], [file.path for file in proposal.files], dry_run=dry_run)
+
+
+def _place(tree: Tree, prefix: str, *, dry_run: bool) -> None:
+    """Copy cgshim itself where it is asked for and is not there yet, before anything refers to it."""
+    new = [file for file in placement.copies(tree, prefix) if file.before != file.after]
+    if new:
+        say(f"{'would copy' if dry_run else 'copied'} cgshim to {prefix} ({len(new)} files)")
+    for file in [] if dry_run else new:
+        tree.apply(file)
+
+
+def _settings_left(tree: Tree, request: Request, engine: str, removed: str) -> list[File]:
+    """The settings that `install` wrote, once no engine calls cgshim any more. Others' settings are never touched."""
+    if request.home or any(_still_used(tree, request, name, removed if name == engine else "") for name in ENGINES):
+        return []
+    text, backup = tree.read(settings.PATH), tree.read(settings.PATH + BACKUP)
+    if text is None:
+        return []
+    runtime = str(wrapped.named(text))
+    if backup is not None and wrapped.naming(backup, runtime) == text:
+        gone = File(path=settings.PATH + BACKUP, before=backup, after=None)
+        return [File(path=settings.PATH, before=text, after=backup), gone]
+    if backup is None and text == wrapped.naming("{}\n", runtime):
+        return [File(path=settings.PATH, before=text, after=None)]
+    return []
+
+
+def _still_used(tree: Tree, request: Request, engine: str, removed: str) -> bool:
+    """Does the engine call cgshim, under any other name than the one removed? A broken file counts as yes."""
+    plain = request if removed else request.changed(name="", config="")
+    try:
+        entries = ENGINES[engine].registered(tree, plain)
+    except ShimError:
+        return True
+    return any(not removed or (request.name and entry.name != request.name) for entry in entries)
+
+
+def _carry_out(tree: Tree, files: list[File], *, dry_run: bool) -> bool:
+    """Show each change, and make it unless this is a dry run. False if there was none."""
+    wanted = [file for file in files if file.before != file.after]
+    for file in wanted:
+        if not file.path.endswith(BACKUP):
+            say(difference.exact(file.before or "", file.after or "", file.path.lstrip("/")).rstrip("\n"))
+        if not dry_run:
+            tree.apply(file)
+    return bool(wanted)
+
+
+def _say_apply(engine: Engine, paths: list[str], *, dry_run: bool) -> None:
+    if paths and dry_run:
+        say("Dry run: nothing was written.")
+    elif paths and engine.APPLY:
+        say(f"{engine.NAME} reads it after: {engine.APPLY}")
+
+
+@engine_command.command("status")
+@_shared
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
+def status_command(engine: str, as_json: bool, **options: Any) -> None:
+    """Prove it: the engine's own tool sees the runtime, the binary can be executed, no restart is pending."""
+    tree, request = Tree(options["root"]), _request(options)
+    checks = status.checks(tree, request, ENGINES[engine])
+    wrong = any(check.state == status.WRONG for check in checks)
+    if as_json:
+        output.emit({"engine": engine, "checks": [check.shape() for check in checks], "status": int(wrong)})
+    else:
+        output.table([[check.state, check.what, check.evidence] for check in checks])
+    raise click.exceptions.Exit(output.REFUSED if wrong else output.FINE)
+
+
+@engine_command.command("print")
+@_shared
+@click.option("--as-default", is_flag=True, help="With the default set.")
+@click.option(
+    "--config-version", type=click.Choice(["1", "2", "3"]), default="2", help="Of containerd's configuration file."
+)
+def print_command(engine: str, config_version: str, **options: Any) -> None:
+    """Print the entry as it would be for an engine without any configuration; read and write nothing."""
+    binary = options["binary"] or SYSTEM_BINARY
+    request = _request({**options, "binary": binary, "config_version": config_version})
+    proposal: Proposal = ENGINES[engine].install(Nothing(), request)
+    if not proposal.files:
+        raise ShimError("no-entry", f"{engine} has no configuration for it", remedy=proposal.notes)
+    for file in proposal.files:
+        click.echo(file.after, nl=False)

@@ -1,0 +1,74 @@
+"""BuildKit inside dockerd: it ignores Docker's runtimes and takes its own from the daemon's environment.
+
+A buildkitd of its own takes the path as `--oci-worker-binary`, or as `binary` in `[worker.oci]` of buildkitd.toml.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from shim.cli.engines.registration import Entry, File, Proposal, is_ours
+from shim.errors import ShimError
+
+if TYPE_CHECKING:
+    from shim.cli.engines.registration import Request
+    from shim.cli.engines.tree import Tree
+
+NAME = "buildkit"
+SERVICE = "docker.service"
+APPLY = "systemctl daemon-reload && systemctl restart docker"
+VARIABLE = "DOCKER_BUILDKIT_RUNC_COMMAND"
+DROP_IN = "50-cgshim-buildkit.conf"
+_LINE = re.compile(rf"^Environment=\"?{VARIABLE}=([^\"\n]*)\"?$", re.MULTILINE)
+
+
+def _directory(request: Request) -> str:
+    return f"{request.home or '/etc'}/systemd/{'user' if request.home else 'system'}/docker.service.d"
+
+
+def _file(request: Request) -> str:
+    return request.config or f"{_directory(request)}/{DROP_IN}"
+
+
+def install(tree: Tree, request: Request) -> Proposal:
+    """The unit's drop-in."""
+    file = _file(request)
+    wrapped = "runc"
+    for path in tree.glob(f"{_directory(request)}/*.conf"):
+        found = None if path == file else _LINE.search(tree.read(path) or "")
+        if found and path > file:
+            raise ShimError(
+                "name-taken",
+                f"{path} gives BuildKit another runtime after this entry",
+                evidence=(f"{path}: {found[0]}",),
+                remedy=("take that line out first",),
+            )
+        wrapped = found[1] if found else wrapped
+    return Proposal(
+        name=VARIABLE,
+        files=(File(path=file, before=tree.read(file), after=_text(request.binary)),),
+        notes=("BuildKit uses it for every build: a default of its own does not exist",) if request.as_default else (),
+        wrapped=wrapped,
+    )
+
+
+def _text(binary: str) -> str:
+    comment = "# cgshim in front of BuildKit's runtime; `cgshimctl engine remove buildkit` takes it back."
+    return f'{comment}\n[Service]\nEnvironment="{VARIABLE}={binary}"\n'
+
+
+def remove(tree: Tree, request: Request) -> Proposal:
+    """Without the drop-in."""
+    file = _file(request)
+    text = tree.read(file)
+    return Proposal(name=VARIABLE, files=() if text is None else (File(path=file, before=text, after=None),))
+
+
+def registered(tree: Tree, request: Request) -> tuple[Entry, ...]:
+    """What the drop-in says."""
+    file = _file(request)
+    found = _LINE.search(tree.read(file) or "")
+    if not found or not is_ours(found[1], request):
+        return ()
+    return (Entry(name=VARIABLE, binary=found[1], file=file, default=True),)

@@ -99,7 +99,6 @@ def snapshot(destination: pathlib.Path, userland: pathlib.Path) -> None:
     subprocess.run(
         ["unshare", "--mount", "sh", "-c", inside], check=True, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
     )
-    return destination
 
 
 def run_one(run: Run, folder: pathlib.Path) -> None:

@@ -110,6 +110,8 @@ RES = "config.json linux.resources."
 DENY_ALL = [{"allow": False, "access": "rwm"}]
 HUGE = [{"pageSize": "2MB", "limit": 2 * MIB}]
 
+IN_PARENT = ("sh", "-c", 'echo $$ > $0; exec "$@"')  # the caller itself, and the runtime, in a cgroup of the test's
+
 LAYOUT = (
     Provocation("hybrid", nothing, crun("crun-refuses-hybrid", "unified/cgroup.controllers: hugetlb"), "host"),
     Provocation(
@@ -267,6 +269,14 @@ TREE = (
         "unified",
         f"mkdir -p {OWN}/th/t; echo threaded > {OWN}/th/t/cgroup.type",
     ),
+    Provocation(
+        "busy-parent",
+        placed("/b/c", hugepageLimits=HUGE),
+        crun("controllers-need-empty-cgroup", "/b/cgroup.procs: "),
+        "unified",
+        f"mkdir -p {OWN}/b",
+        before=(*IN_PARENT, f"{OWN}/b/cgroup.procs"),
+    ),
 )
 
 LIMITS = (
@@ -277,6 +287,12 @@ LIMITS = (
             "runc": ("memory-limit-below-usage", "4096 bytes"),
             "crun": ("memory-limit-kills-runtime", "4096 bytes"),
         },
+    ),
+    Provocation(
+        "ancestor-1M",
+        placed("/m/c", memory={"limit": 64 * MIB}),
+        runc("memory-limit-of-ancestor", "/m/memory.limit_in_bytes: 1048576"),
+        prepare="mkdir -p /sys/fs/cgroup/memory$OWN/m; echo 1M > /sys/fs/cgroup/memory$OWN/m/memory.limit_in_bytes",
     ),
     Provocation(
         "swap-below-limit",
@@ -348,7 +364,7 @@ LIMITS = (
         crun("realtime-on-cgroup2", "realtimeRuntime = 10000"),
         "unified",
     ),
-    Provocation("fifo", nothing, both("realtime-caller"), before=("chrt", "-f", "1")),
+    Provocation("fifo", nothing, both("realtime-caller", "scheduling policy SCHED_FIFO"), before=("chrt", "-f", "1")),
     Provocation(
         "cpus-64", limits(cpu={"cpus": "4095"}), both("cpuset-cpu-does-not-exist", "/sys/devices/system/cpu/possible: ")
     ),
@@ -394,6 +410,13 @@ DEVICES = (
     Provocation(
         "pids-5000000", limits(pids={"limit": 5000000}), both("pids-limit-above-maximum", "pids.limit = 5000000")
     ),
+    Provocation(
+        "pids-full",
+        nothing,
+        crun("pids-limit-reached", "/p: pids.current "),
+        prepare="mkdir -p /sys/fs/cgroup/pids$OWN/p; echo 2 > /sys/fs/cgroup/pids$OWN/p/pids.max",
+        before=(*IN_PARENT, "/sys/fs/cgroup/pids$OWN/p/cgroup.procs"),
+    ),
     Provocation("pids--1", limits(pids={"limit": -1}), crun("pids-limit-negative", "pids.limit = -1")),
     Provocation(
         "v2-memlock",
@@ -431,7 +454,7 @@ PRIVILEGES = (
     Provocation(
         "no-sys-admin",
         nothing,
-        both("outer-layer-forbids-namespaces"),
+        both("outer-layer-forbids-namespaces", "no CAP_SYS_ADMIN"),
         before=("setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin"),
     ),
     Provocation(

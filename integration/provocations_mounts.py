@@ -32,6 +32,10 @@ def _no_root(config: Config) -> None:
     config["root"]["path"] = "/nonexistent/rootfs"
 
 
+def _host_root(config: Config) -> None:
+    config["root"]["path"] = "/"
+
+
 def _closed_root(config: Config) -> None:
     users()(config)
     config["root"]["path"] = "$TOP/closed/rootfs"
@@ -96,6 +100,7 @@ MOUNTS = (
         both("apparmor-not-enabled", "/sys/kernel/security/apparmor: absent"),
     ),
     Provocation("no-root", _no_root, both("rootfs-missing", "/nonexistent/rootfs: absent")),
+    Provocation("host-root", _host_root, crun("rootfs-is-no-mount", "config.json root.path = '/'")),
     Provocation(
         "closed-root",
         _closed_root,

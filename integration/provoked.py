@@ -87,10 +87,10 @@ def remove_cgroups(name: str) -> list[str]:
 
 def main() -> None:
     """Inside the namespace: run, explain."""
+    from integration.recording import RecordingView
     from shim.diagnose.diagnosis import Context
     from shim.diagnose.explain import explain
     from shim.diagnose.render import as_dict, render
-    from integration.recording import RecordingView
 
     request = json.load(sys.stdin)
     done = subprocess.run(

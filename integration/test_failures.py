@@ -108,7 +108,8 @@ def run_row(row: Provocation, runtime: str, top: Path, own: str) -> dict[str, An
         "container": container,
     }
     argv = [find_runtime(runtime), *root, *row.flags, "run", container]
-    answer = provoke(prepare, row.before, {"argv": argv, "cwd": str(bundle.path), "context": context})
+    before = tuple(word.replace("$OWN", f"/{own}") for word in row.before)
+    answer = provoke(prepare, before, {"argv": argv, "cwd": str(bundle.path), "context": context})
     return {**answer, "context": context}
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
+# A diagnosis that was pasted back: only the runtime's own words in it count (`shim.diagnose.render`).
+QUOTED = re.compile(r"^\s*runtime: (.*)$", re.MULTILINE)
 LOGFMT = re.compile(r'^(?:time="?[^"\s]*"? )?level=(?P<level>\w+) msg=(?P<msg>"(?:[^"\\]|\\.)*"|\S+)(?P<rest>.*)$')
 
 NOISE_LINES = (
@@ -62,9 +64,10 @@ class Heard(Value):
 def clean(text: str) -> Heard:
     """The messages of a JSON or logfmt log, or the lines of plain text, without noise."""
     plain = ANSI.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
+    own = QUOTED.findall(plain)
     errors: list[str] = []
     rest: list[str] = []
-    for level, message in _records(plain):
+    for level, message in _records("\n".join(own) if own else plain):
         quiet = AFFIXES.sub("", message).strip()
         if quiet and not NOISE.search(quiet):
             (errors if not level or level.lower() in FAILING else rest).append(quiet)

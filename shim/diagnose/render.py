@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from shim.diagnose.diagnosis import Diagnosis
 
+SAID = "  runtime: "  # in front of each of the runtime's own lines; `noise.clean` knows it
 FIRST_LINE = 200  # bytes: a Kubernetes event keeps about this much
 # Matched without regard to case. podman: getOCIRuntimeError; docker: setExitCodeFromError.
 PHRASES = (
@@ -31,8 +32,8 @@ def render(diagnosis: Diagnosis, limit: int = 1900) -> str:
         _cut_end(f"cgshim: {plain(diagnosis.verdict)}", FIRST_LINE - len(diagnosis.code) - 3) + f" [{diagnosis.code}]"
     )
     lines = [head, *_body(diagnosis)]
-    raw = " | ".join(part.strip() for part in plain(diagnosis.raw).splitlines() if part.strip())
-    return _fitted(lines, raw, limit)
+    said = [part.strip() for part in plain(diagnosis.raw).splitlines() if part.strip()]
+    return _fitted(lines, "\n".join(f"{SAID}{part}" for part in said), limit)
 
 
 def plain(text: str) -> str:
@@ -58,9 +59,8 @@ def _body(diagnosis: Diagnosis) -> list[str]:
     return [plain(" ".join(line.splitlines())) for line in lines]
 
 
-def _fitted(lines: list[str], raw: str, limit: int) -> str:
+def _fitted(lines: list[str], words: str, limit: int) -> str:
     """Give the raw words what is left, at least a third; drop lines from the end, never the first, to make room."""
-    words = f"  runtime: {raw}" if raw else ""
     least = min(len(words) + 1, limit // 3) if words else 0
     while len(lines) > 1 and len("\n".join(lines)) + least > limit:
         lines.pop()

@@ -24,7 +24,7 @@ ENTRIES = (
         "the command does not exist in the image",
         r"exec: \\?\"(?!criu)[^\"\n]*\\?\": (?:executable file not found|stat [^\n]*" + ENOENT + ")",
         r"executable file `[^`\n]*` not found",
-        r"\bexec(?:ve)? (?!container)\S+: " + ENOENT,
+        r"(?<!/)\bexec(?:ve)? (?!container)\S+: " + ENOENT,
         remedy="Correct the command, or install it in the image.",
     ),
     _foreign(

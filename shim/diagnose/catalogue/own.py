@@ -83,6 +83,13 @@ ENTRIES = (
         reference=SETTINGS,
     ),
     _refusal(
+        "bad-enable",
+        "the annotation that switches cgshim on or off is neither true nor false",
+        "Anything else is refused rather than guessed.",
+        'Write "true" or "false", or leave the annotation out.',
+        reference=SETTINGS,
+    ),
+    _refusal(
         "bad-runtime",
         "the configured runtime cannot be used",
         "It is missing, not executable, or cgshim itself.",

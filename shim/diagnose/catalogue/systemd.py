@@ -87,7 +87,7 @@ ENTRIES = (
             r"failed to connect to dbus \(hint: for rootless containers",
             r"could not detect DBUS_SESSION_BUS_ADDRESS from the environment",
             r"Failed to connect to (?:user scope )?bus: No medium found",
-            rf"sd-bus call: Permission denied: {EACCES}",
+            rf"sd-bus call: {EACCES}: {EACCES}",
         ),
         verdict="the user's systemd cannot be reached: there is no D-Bus session for this user",
         cause="XDG_RUNTIME_DIR and DBUS_SESSION_BUS_ADDRESS are unset, or the user has no session (sudo, su, cron).",

@@ -168,11 +168,17 @@ ENTRIES = (
         code="controllers-need-empty-cgroup",
         title="a cgroup with processes cannot hand controllers down",
         patterns=(writing(r"cgroup\.subtree_control", EBUSY),),
-        verdict="controllers cannot be enabled in {path}: that cgroup holds processes",
-        cause="On cgroup2 only a cgroup without processes hands domain controllers to its children (EBUSY).",
-        remedy=("mkdir {directory}init && xargs -rn1 < {directory}cgroup.procs > {directory}init/cgroup.procs",),
+        ambiguous=(*NOT_AVAILABLE, MISSING_FILE),
+        verdict="controllers cannot be enabled for the container: its parent cgroup holds processes",
+        cause="On cgroup2 only a cgroup without processes hands domain controllers to its children (EBUSY); runtimes "
+        "try, ignore the error and stumble over the missing controller.",
+        remedy=(
+            "In the cgroup shown as evidence: mkdir init && xargs -rn1 < cgroup.procs > init/cgroup.procs",
+            "or choose a cgroupsPath below a cgroup without processes",
+        ),
         reference=NO_INTERNAL,
         confirm=look.has_processes,
+        rank=39,
     ),
     Entry(
         code="unified-key-malformed",

@@ -129,7 +129,8 @@ def elsewhere(facts: Facts, words: Words) -> tuple[str, ...]:
     """The controller is mounted, but not under the name where runtimes look."""
     name = words["controller"]
     mount = facts.v1(name)
-    return (mount.line(),) if mount and not facts.exists(f"{CGROUP}/{name}/cgroup.procs") else ()
+    usual = f"{CGROUP}/{name}"
+    return (mount.line(),) if mount and mount.point != usual and not facts.exists(f"{usual}/cgroup.procs") else ()
 
 
 def plain_directories(facts: Facts) -> tuple[str, ...]:

@@ -12,15 +12,20 @@ if TYPE_CHECKING:
 
 def vanishing_point(facts: Facts, controller: str) -> tuple[str, ...]:
     """The first level on the container's path at which `controller` is no longer handed down."""
+    path = _vanishes_in(facts, controller)
+    return (f"{facts.quote(path)} (no {V2_NAMES.get(controller, controller)})",) if path else ()
+
+
+def _vanishes_in(facts: Facts, controller: str) -> str:
     if facts.layout() != "unified":
-        return ()
+        return ""
     name = V2_NAMES.get(controller, controller)
     for directory in facts.lineage(facts.directory())[:-1]:
         for file in ("cgroup.controllers", "cgroup.subtree_control"):
             path = f"{directory}/{file}"
             if facts.text(path) is not None and name not in facts.words(path):
-                return (f"{facts.quote(path)} (no {name})",)
-    return ()
+                return path
+    return ""
 
 
 def not_enabled(facts: Facts, words: Words) -> tuple[str, ...]:
@@ -85,10 +90,18 @@ def has_children(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def has_processes(facts: Facts, words: Words) -> tuple[str, ...]:
-    """The cgroup of the message holds processes, so it may hand no domain controllers down."""
-    path = words["directory"] + "cgroup.procs" if words["directory"] else ""
-    count = len(facts.words(path)) if path else 0
-    return (f"{path}: {count} process(es)",) if count else ()
+    """The cgroup that should hand the controller down holds processes, so it may not."""
+    path = words["path"] or _vanishes_in(facts, words.controller)
+    directory = path.rpartition("/cgroup.")[0]
+    mount = facts.cgroup2()
+    if not directory or (mount and mount.point == directory and mount.root == "/"):
+        return ()
+    count = len(facts.words(f"{directory}/cgroup.procs"))
+    return (
+        (f"{directory}/cgroup.procs: {count} process(es)", facts.quote(f"{directory}/cgroup.subtree_control"))
+        if count
+        else ()
+    )
 
 
 def tree_limit(facts: Facts, words: Words) -> tuple[str, ...]:

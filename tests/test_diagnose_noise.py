@@ -1,0 +1,83 @@
+"""What is noise in a runtime's output, and what is not."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from shim.diagnose import noise
+
+OOM_COUNT = 'level=warning msg="unable to get oom kill count" error="no directory specified for memory.oom_control"'
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        OOM_COUNT,
+        'time="2026-11-22T10:52:39Z" level=warning msg="Kernel memory settings are ignored and will be removed"',
+        'level=error msg="skipping device /dev/char/10:200 for systemd: stat /sys/dev/char/10:200: no such file"',
+        "(00.03) tun: Unable to create tun: No such file or directory",
+        'level=error msg="container still running"',
+        'level=error msg="Failed to remove cgroup" error="rmdir /sys/fs/cgroup/cpu/x: device or resource busy"',
+        "cgroup v1 is deprecated and will be removed in a future release.  Use cgroup v2",
+    ],
+)
+def test_noise_is_dropped(line: str) -> None:
+    """A line that comes with many failures and explains none leaves nothing behind."""
+    assert noise.clean(f"{line}\nthe cause").everything == "the cause"
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        (
+            "the memory limit could be too low: open `/sys/fs/cgroup/memory/x`: No such file or directory",
+            "open `/sys/fs/cgroup/memory/x`: No such file or directory",
+        ),
+        ("OOM: the memory limit could be too low: read from sync socket: x", "OOM: read from sync socket: x"),
+        ("cannot set memory limit: unknown", "cannot set memory limit"),
+        ("cannot set memory limit: unknown.", "cannot set memory limit"),
+        ("mount `a` to `b`: Permission denied: OCI permission denied", "mount `a` to `b`: Permission denied"),
+        ("\x1b[31mred\x1b[0m cause\r", "red cause"),
+        ("one\r\ntwo\r\n", "one\ntwo"),
+    ],
+)
+def test_prefixes_suffixes_and_terminal_codes_go(text: str, cause: str) -> None:
+    """What runtimes put in front, engines put behind, and terminals put in between."""
+    assert noise.clean(text).failure == cause
+
+
+def test_logfmt_is_unquoted_and_levels_are_kept_apart() -> None:
+    """Errors are what a failure is told from; warnings come second."""
+    text = 'time="2026-11-22T10:52:39Z" level=warning msg="odd"\nlevel=error msg="runc run failed: \\"x\\": bad"\n'
+    heard = noise.clean(text)
+    assert heard.errors == ('runc run failed: "x": bad',)
+    assert heard.rest == ("odd",)
+    assert heard.everything == 'runc run failed: "x": bad\nodd'
+
+
+def test_json_logs_are_read_by_value() -> None:
+    """Records may be one a line or spread over many, as newer versions of crun print them."""
+    records = [{"level": "error", "msg": "first", "time": "t"}, {"level": "warning", "msg": "second"}]
+    compact = "".join(json.dumps(one) + "\n" for one in records)
+    spread = "\n".join(json.dumps(one, indent=4) for one in records)
+    for text in (compact, spread):
+        heard = noise.clean(text)
+        assert (heard.errors, heard.rest) == (("first",), ("second",))
+
+
+def test_a_brace_that_is_no_json_is_text() -> None:
+    """A message may begin with a brace."""
+    assert noise.clean("{broken: json\nnext").errors == ("{broken: json", "next")
+
+
+def test_a_pasted_diagnosis_counts_only_by_the_runtimes_words() -> None:
+    """Causes and remedies of ours are no words of the runtime."""
+    text = "cgshim: verdict [code]\n  cause: no subsystem for mount\n  runtime: the cause: unknown\n"
+    assert noise.clean(text).failure == "the cause"
+
+
+def test_an_empty_output_says_nothing() -> None:
+    """No text, no messages."""
+    assert noise.clean("") == noise.Heard(errors=(), rest=())

@@ -1,0 +1,338 @@
+"""The OCI hooks with real engines and runtimes: what the kernel then shows, and what the user gets to read."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from integration.capabilities import busybox_problem, require, root_problem
+from integration.containers import SEARCH_PATH, call
+from integration.podman import Podman, podman_problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from integration.bundle import Bundle
+    from integration.containers import Result, Runtime
+
+ROOT = Path(__file__).resolve().parent.parent
+MIB = 1 << 20
+LIMIT = 32 * MIB
+GREEDY = "sleep 0.2; tail /dev/zero; echo survived"  # tail keeps an endless line in memory
+
+
+@pytest.fixture(scope="session")
+def podman_answer() -> str:
+    """Why podman does not work here, asked once."""
+    return podman_problem()
+
+
+@pytest.fixture
+def podman(journal: list[str], podman_answer: str) -> Iterator[Podman]:
+    """podman with an image and a hooks directory of its own."""
+    require("root", root_problem())
+    require("busybox", busybox_problem())
+    require("podman", podman_answer)
+    found = Podman(journal)
+    found.make_image()
+    yield found
+    found.cleanup()
+
+
+def _cgshimctl(state: Path, *args: str, **variables: str) -> Result:
+    """The tool, with files of its own in `state`."""
+    environment = {"PATH": SEARCH_PATH, "CGSHIM_STATE": str(state), **variables}
+    return call([sys.executable, "-m", "shim.cli.main", *args], env=environment, cwd=str(ROOT))
+
+
+def _install(podman: Podman, *args: str, **variables: str) -> None:
+    settings = podman.place / "settings.json"
+    settings.write_text("{}")
+    variables = {"CGSHIM_CONFIG": str(settings), **variables}
+    runtime = next(path for path in ("/usr/sbin/runc", "/usr/bin/runc") if os.path.exists(path))
+    done = _cgshimctl(
+        podman.state, "hooks", "install", f"--dir={podman.hooks}", f"--runtime={runtime}", *args, **variables
+    )
+    assert done.status == 0, str(done)
+
+
+def _memory_file() -> tuple[str, str]:
+    """The memory limit's file and the shell words that print it, on either version, from outside of the container."""
+    v1 = os.path.isdir("/sys/fs/cgroup/memory")
+    return ("/sys/fs/cgroup/memory", "memory.limit_in_bytes") if v1 else ("/sys/fs/cgroup", "memory.max")
+
+
+def _spy(podman: Podman, file: str) -> Path:
+    """A createRuntime hook that copies what the kernel shows in the container's cgroup, after cgshim's own."""
+    mount, _ = _memory_file()
+    seen = podman.place / f"seen-{file}"
+    controller = ":memory:" if mount.endswith("memory") else "0::"
+    script = podman.place / f"spy-{file}.sh"
+    script.write_text(
+        "#!/bin/sh\n"
+        "pid=$(sed -n 's/.*\"pid\":\\([0-9]*\\).*/\\1/p')\n"
+        f'path=$(grep "{controller}" /proc/$pid/cgroup | cut -d: -f3)\n'
+        f'cat "{mount}$path/{file}" > {seen}\n'
+    )
+    script.chmod(0o755)
+    _hook_file(podman, f"90-spy-{file}", str(script), "createRuntime")
+    return seen
+
+
+def _hook_file(podman: Podman, name: str, path: str, stage: str) -> None:
+    value = {"version": "1.0.0", "hook": {"path": path}, "when": {"always": True}, "stages": [stage]}
+    (podman.hooks / f"{name}.json").write_text(json.dumps(value))
+
+
+def _ask_in_cgroup2_terms(podman: Podman) -> None:
+    """Another precreate hook, called before cgshim's: it puts cgroup2 limits into every configuration."""
+    script = podman.place / "cgroup2-terms.sh"
+    keys = f'"unified":{{"memory.max":"{LIMIT}","pids.max":"32"}},'
+    script.write_text(f"#!/bin/sh\nsed 's/\"resources\":{{/&{keys}/'\n")
+    script.chmod(0o755)
+    _hook_file(podman, "10-cgroup2-terms", str(script), "precreate")
+
+
+def test_precreate_translates_for_plain_podman(podman: Podman, container: str) -> None:
+    """cgroup2 limits on a v1 host: plain podman with runc starts nothing; with the hook the kernel shows the limits."""
+    require("memory in a v1 hierarchy", "" if os.path.isdir("/sys/fs/cgroup/memory") else "cgroup2 only")
+    _ask_in_cgroup2_terms(podman)
+    bare = podman.run(f"{container}-bare", command=("true",))
+    assert (bare.status, "cannot use unified on cgroup v1" in bare.err) == (126, True), str(bare)
+    seen = _spy(podman, "memory.limit_in_bytes")
+    _install(podman)
+    with_hook = podman.run(container, command=("echo", "alive"))
+    assert (with_hook.status, with_hook.out) == (0, "alive\n"), str(with_hook)
+    assert seen.read_text() == f"{LIMIT}\n"
+
+
+def test_precreate_refusal_is_found_by_explain(podman: Podman, container: str) -> None:
+    """podman says only that the hook failed; cgshimctl explain --last has the diagnosis."""
+    _install(podman, "--stage", "precreate")
+    result = podman.run(container, "--annotation", "io.cgshim.policy=perhaps", "--memory", "32m", command=("true",))
+    assert result.status != 0
+    assert "executing [cgshim-precreate" in result.err
+    assert "perhaps" not in result.err
+    explained = _cgshimctl(podman.state, "explain", "--last")
+    assert explained.status == 0, str(explained)
+    assert "annotation io.cgshim.policy: 'perhaps' is neither 'refuse' nor 'warn'" in explained.out
+    assert stat.S_IMODE((podman.state / "last.json").stat().st_mode) == 0o600
+
+
+def _liar(podman: Podman) -> None:
+    """A hook that runs before cgshim's and takes the limit away again, as a runtime would that only seems to set it."""
+    mount, file = _memory_file()
+    controller = ":memory:" if mount.endswith("memory") else "0::"
+    script = podman.place / "liar.sh"
+    script.write_text(
+        "#!/bin/sh\n"
+        "pid=$(sed -n 's/.*\"pid\":\\([0-9]*\\).*/\\1/p')\n"
+        f'path=$(grep "{controller}" /proc/$pid/cgroup | cut -d: -f3)\n'
+        + (f'echo -1 > "{mount}$path/memory.memsw.limit_in_bytes"\n' if mount.endswith("memory") else "")
+        + f'echo {"-1" if mount.endswith("memory") else "max"} > "{mount}$path/{file}"\n'
+    )
+    script.chmod(0o755)
+    _hook_file(podman, "40-liar", str(script), "createRuntime")
+
+
+def test_create_runtime_refuses_a_limit_that_is_not_there(podman: Podman, container: str) -> None:
+    """The container does not start, and podman's own output says which file shows what instead of the limit."""
+    _liar(podman)
+    _install(podman, "--stage", "createRuntime")
+    result = podman.run(container, "--memory", "32m", command=("echo", "started"))
+    assert (result.status, result.out) == (126, "")
+    assert "did not reach the kernel, so the container was not started" in result.err
+    assert "[limit-not-applied]" in result.err
+    assert f"memory.limit asked for '{LIMIT}'" in result.err
+    assert f"libpod-{_id(podman, container)}/{_memory_file()[1]}: " in result.err
+
+
+def test_create_runtime_under_warn_starts_it(podman: Podman, container: str) -> None:
+    """Policy warn by annotation: the same lie, and the container starts."""
+    _liar(podman)
+    _install(podman, "--stage", "createRuntime")
+    warn = ("--annotation", "io.cgshim.policy=warn")
+    result = podman.run(container, "--memory", "32m", *warn, command=("echo", "started"))
+    assert (result.status, result.out) == (0, "started\n"), str(result)
+
+
+def test_annotation_no_is_left_alone_by_all_hooks(podman: Podman, container: str) -> None:
+    """io.cgshim.enable=false: a lie is not found, a policy that would be refused is not read, nothing is reported."""
+    _liar(podman)
+    _install(podman)
+    no = ("--annotation", "io.cgshim.enable=false", "--annotation", "io.cgshim.policy=perhaps")
+    result = podman.run(container, "--memory", "32m", *no, command=("echo", "started"))
+    assert (result.status, result.out) == (0, "started\n"), str(result)
+    assert not (podman.state / "reports").exists()
+
+
+def test_annotated_only_leaves_others_alone(podman: Podman, container: str) -> None:
+    """With --annotated-only podman calls the hooks for containers that say io.cgshim.enable=true and no others."""
+    _liar(podman)
+    _install(podman, "--stage", "createRuntime", "--annotated-only")
+    free = podman.run(f"{container}-free", "--memory", "32m", command=("echo", "started"))
+    assert (free.status, free.out) == (0, "started\n"), str(free)
+    yes = ("--annotation", "io.cgshim.enable=true")
+    asked = podman.run(container, "--memory", "32m", *yes, command=("echo", "started"))
+    assert (asked.status, "[limit-not-applied]" in asked.err) == (126, True), str(asked)
+
+
+def _id(podman: Podman, name: str) -> str:
+    return podman.must("inspect", "--format", "{{.Id}}", name).out.strip()
+
+
+def test_poststop_reports_the_kill(podman: Podman, container: str) -> None:
+    """A process of the container is killed for want of memory; cgshimctl report knows it when all is gone."""
+    _install(podman, "--stage", "poststop")
+    result = podman.run(container, "--memory", "32m", "--memory-swap", "32m", command=("sh", "-c", GREEDY))
+    assert "survived" in result.out, str(result)  # the shell did; tail was killed
+    identity = _id(podman, container)
+    podman.must("rm", container)
+    shown = _cgshimctl(podman.state, "report", identity[:12], "--json")
+    assert shown.status == 0, str(shown)
+    ended = json.loads(shown.out)["ended"]
+    figures = {one["name"]: one for one in ended["figures"]}
+    assert [(one["name"], one["cgroup"].rpartition("/")[2]) for one in ended["killed"]] == [
+        ("tail", f"libpod-{identity}")
+    ]
+    assert figures["oom_kills"]["value"] == 1
+    assert figures["limit"]["value"] == LIMIT
+    assert figures["peak"]["value"] == LIMIT
+    assert figures["peak"]["source"].startswith("kernel log")
+    assert os.listdir(podman.state / "notes") == []
+    text = _cgshimctl(podman.state, "report", identity[:12]).out
+    assert "Killed for want of memory" in text
+
+
+@pytest.mark.parametrize(("stage", "message"), [("precreate", "deadline exceeded"), ("createRuntime", "timeout")])
+def test_timeout_of_hooks_d_is_the_end_of_a_hanging_hook(
+    podman: Podman, container: str, stage: str, message: str
+) -> None:
+    """The hook waits for a settings file that never comes (a FIFO); its timeout fails the container."""
+    fifo = podman.place / "fifo"
+    os.mkfifo(fifo)
+    _install(podman, "--stage", stage, "--timeout=1")
+    path = podman.hooks / f"50-cgshim-{stage}.json"
+    entry = json.loads(path.read_text())
+    entry["hook"]["env"] = [f"CGSHIM_CONFIG={fifo}"]
+    path.write_text(json.dumps(entry))
+    result = podman.run(container, "--memory", "32m", command=("echo", "started"))
+    assert (result.status != 0, result.out) == (True, "")
+    assert message in result.err, str(result)
+
+
+def _entry(module: str, state: Path, *args: str) -> dict[str, Any]:
+    code = f"import sys; sys.path.insert(0, sys.argv.pop(1)); from hooks.{module} import main; main()"
+    argv = [f"cgshim-{module}", "-IS", "-c", code, str(ROOT), *args]
+    return {"path": sys.executable, "args": argv, "env": [f"CGSHIM_STATE={state}"]}
+
+
+@pytest.mark.parametrize("stage", ["createRuntime", "prestart"])
+def test_hook_in_config_json_refuses_and_leaves_nothing(
+    runtime: Runtime, bundle: Bundle, container: str, stage: str, tmp_path: Path
+) -> None:
+    """Hooks of config.json: the limit is read back for `create`; a lie is refused and no container is left."""
+    state = tmp_path / "state"
+    verify = _entry("create_runtime", state, "--runtime", runtime.path)
+    resources = {"memory": {"limit": LIMIT}}
+    bundle.configure(resources=resources, hooks={stage: [verify]})
+    runtime.create(bundle, container)
+    runtime.must("delete", "--force", container)
+    mount, file = _memory_file()
+    path = f"/{container}"
+    liar = {"path": "/bin/sh", "args": ["sh", "-c", f"echo {64 * MIB} > {mount}{path}/{file}"]}
+    bundle.configure(resources=resources, hooks={stage: [liar, verify]}, linux={"cgroupsPath": path})
+    refused = runtime("create", "--bundle", str(bundle.path), container)
+    assert refused.status != 0
+    assert "[limit-not-applied]" in refused.err
+    assert f"{mount}{path}/{file}: '{64 * MIB}'" in refused.err
+    assert runtime.containers() == []
+    assert json.loads((state / "last.json").read_text())["container"] == container
+
+
+BAD_STATES = {
+    "empty": ("", "nothing instead of a container's state"),
+    "truncated": ('{"ociVersion": "1.0.2", "id": "a", "pi', "line 1, column 36"),
+    "no JSON": ("state", "a value was expected, found 's'"),
+    "a list": ("[]", "no JSON object"),
+    "other version": ('{"ociVersion": "2.0.0", "id": "a", "pid": 1, "bundle": "/b"}', "OCI version '2.0.0'"),
+    "no version": ('{"id": "a", "pid": 1, "bundle": "/b"}', "a state without ociVersion"),
+    "no id": ('{"ociVersion": "1.0.2", "pid": 1, "bundle": "/b"}', "a state without id"),
+    "no bundle": ('{"ociVersion": "1.0.2", "id": "a", "pid": 1}', "a state without bundle"),
+    "no pid": ('{"ociVersion": "1.0.2", "id": "a", "bundle": "/b"}', "container a has no process"),
+    "pid 0": ('{"ociVersion": "1.0.2", "id": "a", "pid": 0, "bundle": "/b"}', "container a has no process"),
+    "pid gone": ('{"ociVersion": "1.0.2", "id": "a", "pid": 999999999, "bundle": "/b"}', "/proc/999999999: ENOENT"),
+    "bundle gone": (
+        f'{{"ociVersion": "1.0.2", "id": "a", "pid": {os.getpid()}, "bundle": "/nowhere/b"}}',
+        "the bundle /nowhere/b does not exist or is not a directory",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD_STATES)
+def test_bad_state_is_one_message(name: str, tmp_path: Path) -> None:
+    """Status 1, nothing on standard output, what was wrong on stderr, no traceback."""
+    text, message = BAD_STATES[name]
+    result = _by_hand("create_runtime", text, tmp_path, "--runtime", "/usr/sbin/runc")
+    assert (result.status, result.out) == (1, "")
+    assert result.err.startswith("cgshim: ")
+    assert message in result.err
+    assert "Traceback" not in result.err
+    assert message in json.loads((tmp_path / "last.json").read_text())["text"]
+
+
+def test_a_report_is_never_worth_a_container(tmp_path: Path) -> None:
+    """The poststop hook, which also runs before the start, ends with 0 even for a state that is none."""
+    result = _by_hand("poststop", "", tmp_path)
+    assert (result.status, result.out) == (0, "")
+    assert result.err.startswith("cgshim: the hook was given nothing")
+
+
+BAD_CONFIGS = {
+    "empty": ("", "it is empty"),
+    "truncated": ('{"ociVersion": "1.0.2", "linux": {', "the text ends too early"),
+    "a list": ("[]", "a JSON object was expected, found an array"),
+    "resources": ('{"linux": {"resources": {"memory": {"limit": "1g"}}}}', "linux.resources.memory.limit"),
+    "enable": ('{"annotations": {"io.cgshim.enable": "no"}}', "'no' is neither 'true' nor 'false'"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_CONFIGS)
+def test_bad_config_gives_nothing_on_standard_output(name: str, tmp_path: Path) -> None:
+    """precreate: status 1 and not one byte that podman could take for a configuration."""
+    text, message = BAD_CONFIGS[name]
+    result = _by_hand("precreate", text, tmp_path, "--runtime", "/usr/sbin/runc")
+    assert (result.status, result.out) == (1, "")
+    assert message in result.err
+    assert message in json.loads((tmp_path / "last.json").read_text())["text"]
+
+
+UNCHANGED = {
+    "no resources": ' {"ociVersion" : "1.0.2",\n\t"x": 1e3, "linux": {}}\n\n',
+    "a plain limit": '{"ociVersion":"1.0.2","linux":{"resources":{"pids":{"limit":32}}, "seccomp": {"a" : [ ]}}}',
+    "annotation no": '{"annotations":{"io.cgshim.enable":"false"},"linux":{"resources":{"memory":{"limit":"1g"}}}}',
+}
+
+
+@pytest.mark.parametrize("name", UNCHANGED)
+def test_unchanged_config_goes_through_byte_for_byte(name: str, tmp_path: Path) -> None:
+    """What needs nothing comes out as it went in, white space included; with an empty environment as podman gives."""
+    result = _by_hand("precreate", UNCHANGED[name], tmp_path, "--runtime", "/usr/sbin/runc")
+    assert (result.status, result.err, result.out) == (0, "", UNCHANGED[name])
+
+
+def test_unknown_option_is_refused(tmp_path: Path) -> None:
+    """A misspelt option in a hooks.d file: the usage, and the container does not start unverified."""
+    result = _by_hand("create_runtime", "{}", tmp_path, "--runtim", "/usr/sbin/runc")
+    assert (result.status, "remedy: usage: create_runtime --runtime PATH" in result.err) == (1, True)
+
+
+def _by_hand(module: str, stdin: str, state: Path, *args: str) -> Result:
+    entry = _entry(module, state, *args)
+    return call([entry["path"], *entry["args"][1:]], env={"CGSHIM_STATE": str(state)}, stdin=stdin)

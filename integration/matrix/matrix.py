@@ -14,7 +14,7 @@ import threading
 import time
 from typing import Any
 
-from integration.matrix import boot, judge, page, profiles, trees
+from integration.matrix import boot, judge, measured, page, profiles, trees
 
 CHECKOUT = profiles.HERE.parents[1]
 KNOWN = judge.Known((profiles.HERE / "known.txt").read_text(encoding="utf-8"))
@@ -50,6 +50,7 @@ class Run:
         records = self.records()
         self.host, self.verdicts = judge.verdicts(records, self.profile.shape)
         self.problems = judge.broken_promises(self.profile.name, self.host, self.verdicts, KNOWN)
+        self.problems += measured.problems(records)
         if self.guest is None or self.guest.status != 0 or not judge.first(records, "end"):
             ending = self.guest.killed if self.guest else "never started"
             self.problems.insert(0, f"the guest did not finish: {ending or 'see its log'}")
@@ -93,7 +94,8 @@ def snapshot(destination: pathlib.Path, userland: pathlib.Path) -> None:
     An installation has its byte code, too; without it every call in a slow guest would pay for compiling.
     """
     ignore = shutil.ignore_patterns("__pycache__", "*.pyc")
-    shutil.copytree(CHECKOUT / "shim", destination / "shim", ignore=ignore)
+    for package in ("shim", "hooks"):
+        shutil.copytree(CHECKOUT / package, destination / package, ignore=ignore)
     shutil.copytree(profiles.HERE / "guest", destination / "integration/matrix/guest", ignore=ignore)
     inside = f'mount --bind "{destination}" "{userland}/mnt" && chroot "{userland}" python3 -m compileall -q /mnt'
     subprocess.run(

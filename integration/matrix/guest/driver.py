@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 
-from integration.matrix.guest import cases, container, trying
+from integration.matrix.guest import cases, container, measuring, trying
 from integration.matrix.guest.container import Container, Way
 
 TYPE_CHECKING = False
@@ -83,6 +83,7 @@ def baseline(way: Way, parent: str) -> Settings:
         through=way.through,
         status=result.status,
         text=result.text[-1500:],
+        log=result.log[-2500:],
         settings=settings,
     )
     return settings
@@ -111,6 +112,7 @@ def run(case: cases.Case, way: Way, parent: str, unlimited: dict[str, str], oper
         through=way.through,
         status=result.status,
         text=result.text[-1500:],
+        log=result.log[-2500:],
         changed=changed,
         report=report,
     )
@@ -145,6 +147,8 @@ def main(profile: str, sets: str, parent: str) -> None:
             continue
         for case, operation in wanted:
             run(case, way, parent, unlimited[way.runtime] or own, operation)
+        for record in measuring.measured(sets, way, parent):
+            emit(kind="measured", **record)
     emit(kind="end")
 
 

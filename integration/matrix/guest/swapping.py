@@ -33,17 +33,22 @@ PROGRAM = f"busybox head -c {TAKEN} /dev/zero | busybox tail -c {TAKEN} | busybo
 
 def measure(way: Way, parent: str) -> Iterator[dict[str, Any]]:
     """One record for each way to ask: killed, held (and how much was swapped), refused or error."""
-    link = f"{container.RUN}/rootfs/bin/busybox"
-    if not os.path.exists(link):
-        os.link(f"{container.RUN}/rootfs/bin/sleep", link)
-    os.makedirs(f"{container.RUN}/rootfs/dev", exist_ok=True)
+    install()
     for name, memory in ASKED.items():
         yield {"asked": name, "runtime": way.runtime, "through": way.through, **_one(way, parent, memory)}
 
 
+def install() -> None:
+    """What the containers' root needs for the program."""
+    link = f"{container.RUN}/rootfs/bin/busybox"
+    if not os.path.exists(link):
+        os.link(f"{container.RUN}/rootfs/bin/sleep", link)
+    os.makedirs(f"{container.RUN}/rootfs/dev", exist_ok=True)
+
+
 def _one(way: Way, parent: str, memory: dict[str, Any]) -> dict[str, Any]:
     before = host_swap()
-    with Container(way, {"memory": memory}, parent, config=_program) as held:
+    with Container(way, {"memory": memory}, parent, config=program) as held:
         result = held.create("run")
         if result.status != 0:
             refused = "[" in result.text and "cgshim: " in result.text
@@ -51,7 +56,8 @@ def _one(way: Way, parent: str, memory: dict[str, Any]) -> dict[str, Any]:
         return {**_watch(held), "host_swap": host_swap() - before, "report": held.report()}
 
 
-def _program(config: dict[str, Any]) -> None:
+def program(config: dict[str, Any]) -> None:
+    """The container's process is the one that takes too much."""
     config["process"]["args"] = ["/bin/busybox", "sh", "-c", PROGRAM]
     config["mounts"].append(
         {"destination": "/dev", "type": "bind", "source": "/dev", "options": ["rbind", "rw"]},
@@ -79,9 +85,9 @@ def _usage(directories: dict[str, str]) -> tuple[int, int, int]:
         place = directories["memory"]
         memory = _number(f"{place}/memory.usage_in_bytes")
         both = _number(f"{place}/memory.memsw.usage_in_bytes")
-        return _keyed(f"{place}/memory.oom_control", "oom_kill"), memory, both - memory if both >= 0 else -1
+        return keyed(f"{place}/memory.oom_control", "oom_kill"), memory, both - memory if both >= 0 else -1
     place = directories.get("cgroup2", "")
-    kills = _keyed(f"{place}/memory.events", "oom_kill")
+    kills = keyed(f"{place}/memory.events", "oom_kill")
     return kills, _number(f"{place}/memory.current"), _number(f"{place}/memory.swap.current")
 
 
@@ -123,7 +129,8 @@ def _number(path: str) -> int:
         return -1
 
 
-def _keyed(path: str, key: str) -> int:
+def keyed(path: str, key: str) -> int:
+    """A number of a file with a key and a value on each line, 0 if it cannot be read."""
     try:
         with open(path) as file:
             pairs = dict(line.split() for line in file if len(line.split()) == 2)

@@ -92,7 +92,9 @@ ENTRIES = (
         code="mount-destination-in-proc",
         title="the destination lies inside /proc",
         patterns=(
-            r"\\?\"(?P<path>[^\"\\\n]*/proc/[^\"\\\n]*)\\?\" cannot be mounted because it is inside /proc",
+            # The container's name for it: the host's is too long for a verdict, a pod's has 150 bytes before /rootfs.
+            rf"to rootfs at \\?\"(?P<path>/proc/{ANY})\\?\": [^\n]* cannot be mounted because it is inside /proc",
+            r"\\?\"(?P<path3>[^\"\\\n]*/proc/[^\"\\\n]*)\\?\" cannot be mounted because it is inside /proc",
             rf"\bmkdir `(?P<path2>/proc/[^`\n]*)`: {ENOENT}",
         ),
         verdict="a mount has a destination inside /proc: {path}",

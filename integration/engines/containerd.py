@@ -1,0 +1,140 @@
+"""containerd with private root and state, and `ctr` as its client; the configuration has CRI's two runtimes, too."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+from integration.bundle import base_config
+from integration.containers import PATIENCE, SEARCH_PATH, Result, call
+from integration.engines.engine import CGROUP_PARENT, Daemon, Wish
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from integration.engines.front import Front
+
+ENVIRONMENT = {"PATH": SEARCH_PATH, "HOME": "/root"}
+CONFIGURATION = """version = 2
+root = "{place}/root"
+state = "{place}/state"
+[grpc]
+  address = "{place}/containerd.sock"
+[plugins."io.containerd.internal.v1.opt"]
+  path = "{place}/opt"
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "localhost/box:latest"
+  restrict_oom_score_adj = true
+  disable_apparmor = true
+  disable_hugetlb_controller = false
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    conf_dir = "{place}/cni"
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    snapshotter = "native"
+    default_runtime_name = "bare"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.wrap]
+      runtime_type = "io.containerd.runc.v2"
+      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.wrap.options]
+        BinaryName = "{front}"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.bare]
+      runtime_type = "io.containerd.runc.v2"
+      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.bare.options]
+        BinaryName = "{bare}"
+"""
+
+
+class Containerd(Daemon):
+    """The daemon; `socket` is where its API is."""
+
+    def __init__(self, place: Path, front: Front, archive: Path) -> None:
+        place.mkdir()
+        configuration = place / "config.toml"
+        configuration.write_text(CONFIGURATION.format(place=place, front=front.path, bare=front.runtime))
+        self.socket = place / "containerd.sock"
+        self.front = front
+        super().__init__(place, ["containerd", "--config", str(configuration)], self.socket, ENVIRONMENT)
+        for namespace in ("default", "k8s.io"):
+            done = self.ctr("--namespace", namespace, "images", "import", "--snapshotter=native", str(archive))
+            assert done.status == 0, str(done)
+
+    def ctr(self, *args: str) -> Result:
+        """A ctr command."""
+        return call(["ctr", "--address", str(self.socket), *args], env=ENVIRONMENT)
+
+
+class Ctr:
+    """`ctr run` with a configuration of the test's own, with and without a terminal."""
+
+    gives_log = True
+    refusable: dict[str, Any] = {"unified": {"misc.max": "res_a 5"}}  # noqa: RUF012
+
+    def __init__(self, containerd: Containerd, rootfs: Path, *, terminal: bool = False) -> None:
+        self.kind = "ctr-terminal" if terminal else "ctr"
+        self.containerd = containerd
+        self._rootfs = rootfs
+        self._terminal = terminal
+
+    def words(self, name: str, wish: Wish) -> list[str]:
+        """The arguments of `run` and `containers create` for a wish."""
+        mount = {"type": "bind", "source": wish.mount[0], "destination": wish.mount[1], "options": ["rbind"]}
+        config = base_config(
+            args=list(wish.args),
+            resources=wish.resources,
+            mounts=[mount] if wish.mount[0] else [],
+            linux={"cgroupsPath": f"/{CGROUP_PARENT}/{name}"},
+            root={"path": str(self._rootfs)},
+        )
+        config["process"]["terminal"] = self._terminal
+        path = self.containerd.place / f"{name}.json"
+        path.write_text(json.dumps(config))
+        front = self.containerd.front
+        words = [f"--runc-binary={front.runtime if wish.bare else front.path}", f"--config={path}", name]
+        return ["--tty", *words] if self._terminal else words
+
+    def run(self, name: str, wish: Wish) -> Result:
+        """`ctr run`."""
+        words = ["run", "--rm", *self.words(name, wish)]
+        return self._on_terminal(words) if self._terminal else self.containerd.ctr(*words)
+
+    def _on_terminal(self, words: list[str]) -> Result:
+        """Standard input and output are a terminal, standard error is not, so that it can be told from them."""
+        argv = ("ctr", "--address", str(self.containerd.socket), *words)
+        master, slave = pty.openpty()
+        path = self.containerd.place / "stderr"
+        with path.open("wb") as err:
+            done = subprocess.run(
+                argv, check=False, stdin=slave, stdout=slave, stderr=err, env=ENVIRONMENT, timeout=PATIENCE
+            )
+        os.close(slave)
+        out = b""
+        while part := _read(master):
+            out += part
+        os.close(master)
+        return Result(argv, done.returncode, out.decode(), path.read_text())
+
+    def start_again(self, name: str, wish: Wish) -> Result:
+        """`ctr run` as before, but without --rm, which would leave nothing to start, then `ctr tasks start`."""
+        first = self.containerd.ctr("run", "--null-io", *(word for word in self.words(name, wish) if word != "--tty"))
+        assert first.status == 1, str(first)
+        return self.containerd.ctr("tasks", "start", name)
+
+    def remove(self, name: str) -> None:
+        """`ctr tasks kill` and `delete`, `ctr containers delete`."""
+        self.containerd.ctr("tasks", "kill", "--all", "--signal=KILL", name)
+        self.containerd.ctr("tasks", "delete", "--force", name)
+        self.containerd.ctr("containers", "delete", name)
+
+    def refusal(self, text: str, spoken: str = "", *, again: str = "") -> tuple[int, str]:
+        """The last error of the log, in containerd's frame."""
+        del spoken, again
+        return 1, f"ctr: failed to create shim task: OCI runtime create failed: {text}: unknown\n"
+
+
+def _read(handle: int) -> bytes:
+    try:
+        return os.read(handle, 65536)
+    except OSError:
+        return b""  # EIO: nobody has the other side open any more

@@ -1,0 +1,62 @@
+"""What the engines are told to call: a script with a fixed path that goes to cgshim, on the test's terms.
+
+Engines start runtimes with environments of their own (podman's `kill` has not even a PATH), so the settings that a
+test wants cannot come from outside.
+"""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from integration.containers import LAUNCHER
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Front:
+    """The script; `point` says where it leads, `reset` to the launcher of this checkout with empty settings."""
+
+    def __init__(self, place: Path, runtime: str) -> None:
+        place.mkdir()
+        self.path = place / "cgshim"
+        self.settings = place / "settings.json"
+        self.debug = place / "debug"
+        self.calls = place / "calls"
+        self.runtime = runtime
+        self._place = place
+        self.reset()
+
+    def reset(self) -> None:
+        """As installed."""
+        self.debug.unlink(missing_ok=True)
+        self.calls.unlink(missing_ok=True)
+        self.settings.write_text("{}")
+        self.point()
+
+    def point(self, *, launcher: Path = LAUNCHER, before: str = "") -> None:
+        """Lead to `launcher`; `before` is shell code that runs first."""
+        lines = (
+            "#!/bin/sh",
+            f"export CGSHIM_CONFIG={self.settings} CGSHIM_RUNTIME={self.runtime}",
+            before,
+            f'exec {launcher} "$@"',
+        )
+        fresh = self._place / "next"
+        fresh.write_text("\n".join(lines) + "\n")
+        fresh.chmod(0o755)
+        fresh.replace(self.path)
+
+    def record(self) -> None:
+        """Write each call's working directory and arguments to `calls`, one line a call."""
+        self.point(before=f'echo "$(pwd -P) $*" >>{self.calls}')
+
+    def break_module(self, name: str, *, debug: bool = False) -> None:
+        """Lead to a copy of the package in which a module raises as soon as it is loaded."""
+        broken = self._place / "broken"
+        shutil.rmtree(broken, ignore_errors=True)
+        shutil.copytree(LAUNCHER.parent, broken / "shim", ignore=shutil.ignore_patterns("__pycache__"))
+        (broken / "shim" / name).write_text('raise RuntimeError("broken on purpose")\n')
+        before = f"export CGSHIM_DEBUG={self.debug}" if debug else ""
+        self.point(launcher=broken / "shim" / "launcher.sh", before=before)

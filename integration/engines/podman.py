@@ -1,0 +1,126 @@
+"""podman with private storage; the runtime under a name that it reads JSON errors from, and under one it does not."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from integration.containers import SEARCH_PATH, Result, call
+from integration.engines.engine import CGROUP_PARENT, Wish, unmount_below
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from integration.engines.front import Front
+
+# Limits are the caller's own, for podman's defaults need CAP_SYS_RESOURCE.
+CONFIGURATION = """[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
+netns = "none"
+log_driver = "k8s-file"
+pids_limit = 0
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+runtime = "runc"
+[engine.runtimes]
+runc = ["{front}"]
+wrap = ["{front}"]
+bare = ["{bare}"]
+crun = ["{front}"]
+"""
+FLAGS = {
+    ("memory", "limit"): "--memory={}b",
+    ("cpu", "shares"): "--cpu-shares={}",
+    ("cpu", "realtimeRuntime"): "--cpu-rt-runtime={}",
+    ("pids", "limit"): "--pids-limit={}",
+}
+
+
+def flags(resources: dict[str, Any], known: dict[tuple[str, str], str]) -> list[str]:
+    """The command-line flags for resources; a KeyError for one that the engine has no flag for."""
+    return [known[group, key].format(value) for group, keys in resources.items() for key, value in keys.items()]
+
+
+class Podman:
+    """podman as root."""
+
+    gives_log = True
+    refusable: dict[str, Any] = {"pids": {"limit": 9999999}}  # noqa: RUF012
+
+    def __init__(self, place: Path, front: Front, root_tar: Path, runtime: str = "runc") -> None:
+        self.kind = "podman" if runtime == "runc" else "podman-plain-name"
+        self.runtime = runtime
+        self.image = "localhost/box"
+        self._place = place
+        self.environment = {"PATH": SEARCH_PATH, "HOME": "/root", "CONTAINERS_CONF": str(place / "containers.conf")}
+        if not place.exists():
+            place.mkdir()
+            text = CONFIGURATION.format(front=front.path, bare=front.runtime)
+            (place / "containers.conf").write_text(text)
+            self.must("import", str(root_tar), self.image)
+
+    def __call__(self, *args: str, stdin: str = "") -> Result:
+        """A podman command."""
+        own = ("--root", "root", "--runroot", "run", "--tmpdir", "tmp")
+        places = [str(self._place / word) if not word.startswith("-") else word for word in own]
+        return call(["podman", *places, "--storage-driver=vfs", *args], env=self.environment, stdin=stdin)
+
+    def must(self, *args: str) -> str:
+        """The output of a podman command that has to succeed."""
+        result = self(*args)
+        assert result.status == 0, str(result)
+        return result.out.strip()
+
+    def words(self, name: str, wish: Wish) -> list[str]:
+        """The arguments of `run` and `create` for a wish."""
+        runtime = "bare" if wish.bare else self.runtime
+        words = [f"--name={name}", f"--runtime={runtime}", f"--cgroup-parent=/{CGROUP_PARENT}"]
+        words += flags(wish.resources, FLAGS)
+        if wish.mount[0]:
+            words.append(f"--volume={wish.mount[0]}:{wish.mount[1]}")
+        return [*words, self.image, *wish.args]
+
+    def run(self, name: str, wish: Wish) -> Result:
+        """`podman run`."""
+        return self("run", *self.words(name, wish))
+
+    def start(self, name: str, wish: Wish) -> int:
+        """`podman run --detach`; the init's process id."""
+        self.must("run", "--detach", *self.words(name, wish))
+        return self.pid(name)
+
+    def pid(self, name: str) -> int:
+        """The init's process id as podman knows it."""
+        return int(self.inspect(name)["State"]["Pid"])
+
+    def inspect(self, name: str) -> dict[str, Any]:
+        """`podman inspect` of a container."""
+        (found,) = json.loads(self.must("inspect", "--type=container", name))
+        return dict(found)
+
+    def start_again(self, name: str, wish: Wish) -> Result:
+        """`podman start`: podman's record of a container that never started is still there."""
+        del wish
+        return self("start", name)
+
+    def remove(self, name: str) -> None:
+        """`podman rm`."""
+        self("rm", "--force", "--time=0", "--ignore", name)
+
+    def refusal(self, text: str, spoken: str = "", *, again: str = "") -> tuple[int, str]:
+        """JSON names: the log's one object. Other names: all that was written to stderr."""
+        if self.runtime != "runc":
+            text = "\n".join(part for part in (spoken, as_text_record(text)) if part)
+        where = f'unable to start container "{again}": ' if again else ""
+        return (125 if again else 126), f"Error: OCI runtime error: {where}{self.runtime}: {text}\n"
+
+    def close(self) -> None:
+        """Remove everything."""
+        self("rm", "--all", "--force", "--time=0")
+        unmount_below(self._place)
+
+
+def as_text_record(text: str) -> str:
+    """A message as runc writes it where it has no log (logrus' text form)."""
+    return f'time="TIME" level=error msg={json.dumps(text)}'

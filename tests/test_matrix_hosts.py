@@ -37,3 +37,12 @@ def test_swap_areas_are_those_of_the_guest(tree: Path) -> None:
     """Swap is present where the guest had swap areas."""
     truth = json.loads((tree / "truth.json").read_text())
     assert detect(CapturedView(str(tree))).swap_present.value == truth["swaps"]
+
+
+def test_compatibility_page_has_every_profile() -> None:
+    """docs/compatibility.md has a section for each profile of the matrix, in the table's order, and no other."""
+    root = Path(__file__).resolve().parent.parent
+    table = (root / "integration/matrix/profiles.txt").read_text().splitlines()
+    names = [line.split()[0] for line in table if line.strip() and not line.startswith("#")]
+    page = (root / "docs/compatibility.md").read_text().splitlines()
+    assert [line[3:] for line in page if line.startswith("## ")] == ["Enforced cases", *names]

@@ -17,7 +17,7 @@ import time
 
 STOPPING = threading.Event()  # set when the run is interrupted: every guest ends
 MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay")
-LIMIT = 900  # seconds for a whole boot
+LIMIT = 1500  # seconds for a whole boot
 SILENCE = 240  # seconds without a new result: the guest hangs
 MEMORY = "1024"  # MiB
 # Nothing here changes what a cgroup does; it is what emulation pays for most: page table isolation and other

@@ -8,7 +8,7 @@ from typing import Any
 from integration.matrix.guest import cases
 
 ENFORCED = "enforced"  # the kernel shows every value
-IGNORED = "silently ignored"  # it runs, a value is missing, nobody said so
+IGNORED = "ignored"  # it runs, a value is missing, no report says so
 DROPPED = "dropped with reason"  # it runs, a value is missing, the report says so
 REFUSED = "refused with reason"  # it does not run, and says what and why
 ERROR = "error"  # it does not run, for whatever the runtime says
@@ -44,7 +44,7 @@ class Verdict:
         self.runtime: str = record["runtime"]
         self.through: str = record["through"]
         self.changed: dict[str, str] = record.get("changed", {})
-        self.text: str = record.get("text", "")
+        self.text: str = record.get("text", "") + " " + record.get("log", "")
         self.outcome = outcome
         self.code = code
 
@@ -132,7 +132,7 @@ def judged(record: dict[str, Any], host: Host) -> Verdict:
     """The outcome of one recorded case."""
     case = CASES[record["case"]]
     if record["status"]:
-        code = VERDICT.search(record["text"])
+        code = VERDICT.search(record["text"] + record["log"])
         outcome = HANG if record["status"] == 124 else REFUSED if code else ERROR
         return Verdict(case, record, outcome, code.group(1) if code else "")
     unlimited = host.unlimited(record["runtime"])
@@ -142,8 +142,8 @@ def judged(record: dict[str, Any], host: Host) -> Verdict:
     if shown and not lost and not case.invalid:
         return Verdict(case, record, ENFORCED)
     notes = [code for field, effect, code in record.get("report") or () if effect != "kept"]
-    if record["through"] == "cgshim" and notes:
-        return Verdict(case, record, DROPPED, notes[0])
+    if record["through"] == "cgshim" and (notes or '"msg":"cgshim: ' in record["log"].replace('": "', '":"')):
+        return Verdict(case, record, DROPPED, notes[0] if notes else "")
     return Verdict(case, record, IGNORED)
 
 
@@ -184,7 +184,7 @@ def lost_silently(verdict: Verdict, host: Host) -> str:
     if verdict.outcome == HANG:
         return "the call hangs"
     if verdict.outcome == IGNORED:
-        return "silently ignored"
+        return "nothing says that it is ignored"
     if case.diagnosis and verdict.code != case.diagnosis:
         return f"the diagnosis is {case.diagnosis}, not {verdict.code or 'missing'}"
     if case.invalid:
@@ -238,7 +238,7 @@ def without_limits(host: Host) -> list[str]:
             bare = host.baselines.get((runtime, "bare"), {})
             if bare.get("settings") is not None:
                 problems.append(f"no limits, {runtime}: fails through cgshim only; {tail(baseline['text'])}")
-            elif not VERDICT.search(baseline["text"]):
+            elif not VERDICT.search(baseline["text"] + baseline["log"]):
                 problems.append(f"no limits, {runtime}: fails without a diagnosis; {tail(baseline['text'])}")
     return problems
 

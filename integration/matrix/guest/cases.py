@@ -177,7 +177,6 @@ MEMORY = (
         {**limit_in_bytes(64 * M), "memory.use_hierarchy": "1"},
         {"memory.max": str(64 * M)},
         HINT,
-        v1_only=True,
     ),
     Case(
         "memory.checkBeforeUpdate",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any, Callable, Iterator
 
 RUN = "/run/matrix"
+LOG = f"{RUN}/log.json"  # named as containerd's
 INSTALLED = "/cgshim/shim"
 RUNTIMES = {"runc": "/usr/sbin/runc", "crun": "/usr/bin/crun"}
 LIMIT = 60  # seconds; a call that takes longer hangs, as it would below a frozen ancestor
@@ -37,7 +38,8 @@ class Way:
     def command(self, *words: str) -> list[str]:
         """The command line of one call."""
         program = ["/bin/sh", f"{INSTALLED}/launcher.sh"] if self.shim else [RUNTIMES[self.runtime]]
-        return [*program, "--root", f"{RUN}/state", *(["--systemd-cgroup"] if self.systemd else []), *words]
+        options = ["--root", f"{RUN}/state", "--log", LOG, "--log-format", "json"]
+        return [*program, *options, *(["--systemd-cgroup"] if self.systemd else []), *words]
 
     def environment(self) -> dict[str, str]:
         """What an engine would set, and which runtime is the real one."""
@@ -48,11 +50,12 @@ class Way:
 
 
 class Result:
-    """What one call gave: exit status (124: it hung), and all that it printed."""
+    """What one call gave: exit status (124: it hung), all that it printed, and the engine's log."""
 
-    def __init__(self, status: int, text: str) -> None:
+    def __init__(self, status: int, text: str, log: str) -> None:
         self.status = status
         self.text = text
+        self.log = log
 
 
 def user_namespace(config: dict[str, Any]) -> None:
@@ -71,7 +74,7 @@ def user_namespace(config: dict[str, Any]) -> None:
 def call(way: Way, *words: str, stdin: str | None = None, umask: int = 0o022) -> Result:
     """Run one call of a runtime. A created container keeps its stdio, so the output goes into a file, not a pipe."""
     output = f"{RUN}/output"
-    with open(output, "w") as file:
+    with open(LOG, "w"), open(output, "w") as file:
         child = subprocess.Popen(
             way.command(*words),
             stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
@@ -88,8 +91,8 @@ def call(way: Way, *words: str, stdin: str | None = None, umask: int = 0o022) ->
             os.killpg(child.pid, signal.SIGKILL)
             child.wait()
             status = 124
-    with open(output, errors="replace") as file:
-        return Result(status, file.read().strip())
+    with open(output, errors="replace") as file, open(LOG, errors="replace") as log:
+        return Result(status, file.read().strip(), log.read().strip())
 
 
 class Container:

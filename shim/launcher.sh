@@ -372,9 +372,13 @@ fi
 
 # -I and -S: neither the engine's environment nor a json.py in the working directory, which is the bundle, may matter.
 # A package that cannot be loaded is a message on the engine's channel, too, and no traceback.
-exec "$cgshim_python" -IS -c 'import sys
+# A call is over before cyclic garbage could matter, and looking for it while JSON is read costs more than the reading.
+exec "$cgshim_python" -IS -c 'import gc, sys
+gc.disable()
 sys.path.insert(0, sys.argv.pop(1))
 try:
+    from shim import hot
+    hot.use(sys.path[0])
     from shim.entry import main
 except Exception as error:
     from shim.import_fault import tell

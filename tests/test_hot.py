@@ -1,0 +1,169 @@
+"""The package's code in one file: same program, never a stale one, and no harm where it cannot be made."""
+
+from __future__ import annotations
+
+import marshal
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shim import hot
+from tests.syntax import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MODULES = "shim, shim.entry, shim.plan, shim.host.detect, shim.rules.memory, shim.oci.text"
+PROGRAM = f"""
+import sys
+sys.path.insert(0, sys.argv[1])
+from shim import hot
+hot.use(sys.argv[1])
+import {MODULES}
+for name in sorted(name for name in sys.modules if name.startswith("shim.")):
+    module = sys.modules[name]
+    print(name, type(module.__spec__.loader).__name__, module.__file__, getattr(module, "WHO", ""))
+"""
+
+
+@pytest.fixture
+def parent(tmp_path: Path) -> Path:
+    """A directory with a copy of the package."""
+    shutil.copytree(ROOT / "shim", tmp_path / "shim", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "shim" / "__pycache__").mkdir()
+    return tmp_path
+
+
+def _loaded(parent: Path) -> dict[str, tuple[str, str, str]]:
+    """Module -> loader, file and its WHO, in a fresh interpreter as the launcher starts it."""
+    argv = [sys.executable, "-IS", "-c", PROGRAM, str(parent)]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [line.split(" ") for line in done.stdout.splitlines()]
+    return {name: (loader, file, who) for name, loader, file, who in lines}
+
+
+def _archive(parent: Path) -> Path:
+    return parent / "shim" / "__pycache__" / f"hot.{sys.implementation.cache_tag}.bin"
+
+
+def test_first_use_makes_the_file_and_the_next_one_takes_it(parent: Path) -> None:
+    """All but `hot` itself comes from the one file, under the names and paths of an ordinary import."""
+    first = _loaded(parent)
+    made = _archive(parent).stat()
+    second = _loaded(parent)
+    assert first == second
+    assert _archive(parent).stat().st_mtime_ns == made.st_mtime_ns
+    assert second.pop("shim.hot")[0] == "SourceFileLoader"
+    assert {loader for loader, _, _ in second.values()} == {"Finder"}
+    assert second["shim.rules.memory"][1] == str(parent / "shim/rules/memory.py")
+    assert second["shim.host"][1] == str(parent / "shim/host/__init__.py")
+    assert os.listdir(parent / "shim" / "rules") == [
+        n for n in os.listdir(parent / "shim" / "rules") if n[-3:] == ".py"
+    ]
+
+
+def _kept_size(path: Path) -> None:
+    before, mark = path.stat(), 'WHO = "new"\n'
+    # As many bytes as the mark has are taken out of the docstring.
+    path.write_text('"""' + path.read_text()[3 + len(mark) :] + mark)
+    assert path.stat().st_size == before.st_size
+
+
+def _kept_time(path: Path) -> None:
+    before = path.stat()
+    path.write_text(path.read_text() + 'WHO = "new"\n')
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.mark.parametrize("change", [_kept_size, _kept_time], ids=["another-time", "another-size"])
+def test_changed_source_counts_at_once(parent: Path, change: Callable[[Path], None]) -> None:
+    """A source of another time or size is never answered from the file, which follows by itself."""
+    assert _loaded(parent)["shim.oci.text"][2] == ""
+    change(parent / "shim/oci/text.py")
+    loader, _, who = _loaded(parent)["shim.oci.text"]
+    assert (loader, who) == ("Finder", "new")
+
+
+def test_read_only_prefix_is_left_alone(parent: Path) -> None:
+    """Where nothing can be written and the file does not fit, modules are imported one by one, and up to date."""
+    assert _loaded(parent)
+    _kept_time(parent / "shim/oci/text.py")
+    before = _archive(parent).read_bytes()
+    program = f"import os\nos.access = lambda *a, **k: False\n{PROGRAM}"
+    argv = [sys.executable, "-IS", "-c", program, str(parent)]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True)
+    assert done.stderr == ""
+    assert f"shim.oci.text SourceFileLoader {parent}/shim/oci/text.py new" in done.stdout.splitlines()
+    assert _archive(parent).read_bytes() == before
+
+
+NO_ARCHIVES = {
+    "empty": b"",
+    "noise": b"\xff\xfe\x00no table",
+    "cut": marshal.dumps((hot._magic(), {"shim.entry": ("shim/entry.py", False, 1, 2, b"")}))[:-9],
+    "another-interpreter": marshal.dumps((b"other", {})),
+    "another-shape": marshal.dumps([1, 2, 3]),
+    "too-few": marshal.dumps((hot._magic(), {})),
+}
+
+
+@pytest.mark.parametrize("content", NO_ARCHIVES.values(), ids=list(NO_ARCHIVES))
+def test_file_that_is_no_archive_is_replaced(parent: Path, content: bytes) -> None:
+    """Whatever lies under the name, the program runs, and a good file takes its place."""
+    _archive(parent).write_bytes(content)
+    assert _loaded(parent)["shim.entry"][0] == "Finder"
+    assert hot._fits(hot._read(str(_archive(parent))), str(parent))
+
+
+def test_broken_source_is_told_by_the_ordinary_import(parent: Path) -> None:
+    """No file is made of a package that cannot be compiled; the error names the source and its line."""
+    (parent / "shim/plan.py").write_text("def\n")
+    argv = [sys.executable, "-IS", "-c", PROGRAM, str(parent)]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True)
+    assert "plan.py" in done.stderr
+    assert "SyntaxError" in done.stderr
+    assert not _archive(parent).exists()
+
+
+def test_compiled_code_keeps_fields_and_lines() -> None:
+    """Docstrings, annotations of functions and guarded imports go; fields of values and line numbers stay."""
+    source = b'''"""About."""
+from __future__ import annotations
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from nowhere import Any
+else:
+    Other = 1
+
+class Point:
+    """A point."""
+    x: Any
+    y: int = 0
+
+def f(a: Any, *b: Any) -> Any:
+    """About f."""
+    raise LookupError
+'''
+    space: dict[str, object] = {}
+    exec(hot.compiled(source, "/there.py"), space)
+    assert space["Other"] == 1
+    assert space["Point"].__annotations__ == {"x": "Any", "y": "int"}
+    function = space["f"]
+    assert callable(function)
+    assert (function.__doc__, function.__annotations__) == (None, {})
+    with pytest.raises(LookupError) as caught:
+        function(1)
+    assert [(str(entry.path), entry.lineno + 1) for entry in caught.traceback][-1] == ("/there.py", 16)
+
+
+def test_command_makes_the_file(parent: Path) -> None:
+    """`python3 -m shim.hot` makes it, also where there was no __pycache__ yet."""
+    shutil.rmtree(parent / "shim" / "__pycache__")
+    subprocess.run([sys.executable, "-B", "-m", "shim.hot"], cwd=parent, check=True)
+    assert hot._fits(hot._read(str(_archive(parent))), str(parent))

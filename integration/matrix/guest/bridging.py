@@ -35,7 +35,7 @@ def _failed(result: Result) -> dict[str, Any]:
 
 def _life(way: Way, parent: str) -> dict[str, Any]:
     """create, start, exec, update, delete."""
-    with Container(way, {"memory": {"limit": 64 * M}}, parent) as held:
+    with Container(way, {"memory": {"limit": 64 * M}}, parent, config=swapping.room) as held:
         result = held.create()
         if result.status != 0:
             return _failed(result)

@@ -42,7 +42,7 @@ layout_hybrid_without_hugetlb() {
 }
 
 layout_zram() {
-  modprobe zram && echo 128M > /sys/block/zram0/disksize && mkswap -q /dev/zram0 && swapon /dev/zram0
+  modprobe zram && echo 128M > /sys/block/zram0/disksize && mkswap /dev/zram0 > /dev/null 2>&1 && swapon /dev/zram0
 }
 
 # A disk whose number the io cases use (7:0).

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 M = 1 << 20
 LIMIT = 48 * M
 TAKEN = 80 * M  # what the process holds: LIMIT and 32 MiB more
+ROOT = f"{container.RUN}/use"
 PATIENCE = 60  # seconds; emulation swaps slowly
 
 # What is asked, by name: OCI's swap is memory plus swap.
@@ -39,11 +40,12 @@ def measure(way: Way, parent: str) -> Iterator[dict[str, Any]]:
 
 
 def install() -> None:
-    """What the containers' root needs for the program."""
-    link = f"{container.RUN}/rootfs/bin/busybox"
-    if not os.path.exists(link):
-        os.link(f"{container.RUN}/rootfs/bin/sleep", link)
-    os.makedirs(f"{container.RUN}/rootfs/dev", exist_ok=True)
+    """A root file system with /dev, of its own: runc would fill a /dev in that of the other containers."""
+    for name in ("bin", "dev", "proc"):
+        os.makedirs(f"{ROOT}/{name}", exist_ok=True)
+    if not os.path.exists(f"{ROOT}/bin/busybox"):
+        os.link(f"{container.RUN}/rootfs/bin/sleep", f"{ROOT}/bin/busybox")
+        os.link(f"{container.RUN}/rootfs/bin/sleep", f"{ROOT}/bin/sleep")
 
 
 def _one(way: Way, parent: str, memory: dict[str, Any]) -> dict[str, Any]:
@@ -56,12 +58,18 @@ def _one(way: Way, parent: str, memory: dict[str, Any]) -> dict[str, Any]:
         return {**_watch(held), "host_swap": host_swap() - before, "report": held.report()}
 
 
-def program(config: dict[str, Any]) -> None:
-    """The container's process is the one that takes too much."""
-    config["process"]["args"] = ["/bin/busybox", "sh", "-c", PROGRAM]
+def room(config: dict[str, Any]) -> None:
+    """The container's root is ours."""
+    config["root"]["path"] = ROOT
     config["mounts"].append(
         {"destination": "/dev", "type": "bind", "source": "/dev", "options": ["rbind", "rw"]},
     )
+
+
+def program(config: dict[str, Any]) -> None:
+    """The container's process is the one that takes too much."""
+    room(config)
+    config["process"]["args"] = ["/bin/busybox", "sh", "-c", PROGRAM]
 
 
 def _watch(held: Container) -> dict[str, Any]:

@@ -81,3 +81,18 @@ def test_a_pasted_diagnosis_counts_only_by_the_runtimes_words() -> None:
 def test_an_empty_output_says_nothing() -> None:
     """No text, no messages."""
     assert noise.clean("") == noise.Heard(errors=(), rest=())
+
+
+def test_long_lines_keep_their_ends() -> None:
+    """The cause stands at an end of the line; the middle would only cost time."""
+    (line,) = noise.clean("begin " + "/a" * 30000 + ": invalid argument").errors
+    assert line.startswith("begin /a/a")
+    assert line.endswith(": invalid argument")
+    assert len(line) == noise.LINE + len(" ... ")
+
+
+def test_long_outputs_keep_their_ends() -> None:
+    """A Go panic begins with its cause, a log ends with it."""
+    lines = noise.clean("\n".join(f"line {number}" for number in range(5000))).errors
+    assert len(lines) == noise.LINES
+    assert (lines[0], lines[-1]) == ("line 0", "line 4999")

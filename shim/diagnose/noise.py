@@ -38,6 +38,10 @@ PREFIXES = (r"the memory limit could be too low: ",)
 SUFFIXES = (r": unknown\.?$", r": OCI permission denied$", r": OCI runtime error$", r"\bunknown$")
 NOISE = re.compile("|".join(NOISE_LINES), re.IGNORECASE)
 AFFIXES = re.compile("|".join(PREFIXES + SUFFIXES), re.IGNORECASE | re.MULTILINE)
+# A cause stands at the beginning or the end of a line and of an output. The patterns must never see more than this:
+# the time of some grows with the square of a line's length.
+LINE = 2000
+LINES = 400
 FAILING = ("error", "fatal", "panic", "critical")
 
 
@@ -67,11 +71,18 @@ def clean(text: str) -> Heard:
     own = QUOTED.findall(plain)
     errors: list[str] = []
     rest: list[str] = []
-    for level, message in _records("\n".join(own) if own else plain):
-        quiet = AFFIXES.sub("", message).strip()
+    records = _records("\n".join(own) if own else plain)
+    if len(records) > LINES:
+        records = records[: LINES // 2] + records[-LINES // 2 :]
+    for level, message in records:
+        quiet = AFFIXES.sub("", "\n".join(map(_ends, message.split("\n")))).strip()
         if quiet and not NOISE.search(quiet):
             (errors if not level or level.lower() in FAILING else rest).append(quiet)
     return Heard(errors=tuple(errors), rest=tuple(rest))
+
+
+def _ends(line: str) -> str:
+    return line if len(line) <= LINE else f"{line[: LINE // 2]} ... {line[-LINE // 2 :]}"
 
 
 def _records(text: str) -> list[tuple[str, str]]:
@@ -83,7 +94,7 @@ def _records(text: str) -> list[tuple[str, str]]:
         if text[position] == "{":
             try:
                 value, position = decoder.raw_decode(text, position)
-            except ValueError:
+            except (ValueError, RecursionError):
                 pass
             else:
                 found.append(_json_record(value))

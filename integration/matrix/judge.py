@@ -69,6 +69,7 @@ class Host:
         self.guest = first(records, "guest")
         self.truth = first(records, "truth")
         self.detected = first(records, "detected")
+        self.lied_to = first(records, "lied to")
         self.baselines = {(r["runtime"], r["through"]): r for r in records if r["kind"] == "baseline"}
         below = first(records, "below") or self.truth  # what holds where the containers are made
         self.possible: dict[str, str] = dict(below.get("possible", {}))
@@ -249,6 +250,10 @@ def detection(host: Host) -> list[str]:
         return []
     shape = ("layout", host.layout), ("cgroup_view", host.view)
     problems = [f"detection: {w} is {true}, not {host.detected[w]}" for w, true in shape if host.detected[w] != true]
+    decisions = [key for key in host.detected if "evidence" not in key and key != "kind"]
+    problems += [
+        f"detection: /proc/cgroups decides {key}" for key in decisions if host.lied_to[key] != host.detected[key]
+    ]
     if not host.truth["tried"]:
         return problems
     for name, version in host.truth["placements"].items():

@@ -137,6 +137,7 @@ def main(profile: str, sets: str, parent: str) -> None:
         emit(kind="below", **trying.truth(parent, ""))
     if os.path.exists(container.INSTALLED):
         emit(kind="detected", **trying.detected())
+        emit(kind="lied to", **trying.lied_to())
     wanted = cases.chosen(sets)
     unlimited: dict[str, Settings] = {}
     for way in ways(profile):

@@ -170,6 +170,17 @@ def lines(path: str) -> list[str]:
         return []
 
 
+def lied_to() -> dict[str, Any]:
+    """What detection says while /proc/cgroups denies every controller."""
+    with open("/run/matrix/no-cgroups", "w") as file:
+        file.write("#subsys_name\thierarchy\tnum_cgroups\tenabled\nmemory\t0\t1\t0\n")
+    quiet("mount", "--bind", "/run/matrix/no-cgroups", "/proc/cgroups")
+    try:
+        return detected()
+    finally:
+        quiet("umount", "/proc/cgroups")
+
+
 def detected() -> dict[str, Any]:
     """What detection says of the same host, under the same names."""
     sys.path.insert(0, INSTALLED)

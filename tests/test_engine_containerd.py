@@ -28,6 +28,12 @@ version = 2
     path = "/var/lib/containerd/opt"
 """
 SECOND = 'plugins."io.containerd.grpc.v1.cri".containerd'
+# The built-in entry goes as soon as another one is written, so it is written, too.
+RUNC = f"""\
+[{SECOND}.runtimes.runc]
+  runtime_type = "io.containerd.runc.v2"
+
+"""
 ENTRY = f"""\
 [{SECOND}.runtimes.cgshim]
   runtime_type = "io.containerd.runc.v2"
@@ -75,7 +81,7 @@ def machine(tmp_path: Path) -> Machine:
 def test_without_any_configuration(machine: Machine) -> None:
     """A file of version 2, which every containerd from 1.2 on reads, and the command that makes it known."""
     output = machine.install("containerd")
-    assert machine.files() == {FILE: f"{COMMENT}version = 2\n\n{ENTRY}"}
+    assert machine.files() == {FILE: f"{COMMENT}version = 2\n\n{RUNC}{ENTRY}"}
     assert "containerd reads it after: systemctl restart containerd" in output
 
 
@@ -94,7 +100,7 @@ def test_entry_is_added_at_the_end(machine: Machine) -> None:
     """Debian's file keeps every line; the old text is kept beside it."""
     machine.write(FILE, DEBIAN)
     machine.install("containerd")
-    assert machine.files() == {FILE: f"{DEBIAN}\n{ENTRY}", BACKUP: DEBIAN}
+    assert machine.files() == {FILE: f"{DEBIAN}\n{RUNC}{ENTRY}", BACKUP: DEBIAN}
 
 
 def test_options_are_copied_and_comments_stay(machine: Machine) -> None:
@@ -118,7 +124,7 @@ def test_default_is_added_to_its_table(machine: Machine) -> None:
     machine.write(FILE, text)
     machine.install("containerd", "--as-default")
     assert machine.read(FILE) == (
-        f'version = 2\n[{SECOND}]\n    default_runtime_name = "cgshim"\n    snapshotter = "overlayfs"\n\n{ENTRY}'
+        f'version = 2\n[{SECOND}]\n    default_runtime_name = "cgshim"\n    snapshotter = "overlayfs"\n\n{RUNC}{ENTRY}'
     )
 
 
@@ -126,14 +132,14 @@ def test_default_without_its_table(machine: Machine) -> None:
     """Where the table is missing it is added in front of the entry."""
     machine.write(FILE, DEBIAN)
     machine.install("containerd", "--as-default")
-    assert machine.read(FILE) == f'{DEBIAN}\n[{SECOND}]\n  default_runtime_name = "cgshim"\n\n{ENTRY}'
+    assert machine.read(FILE) == f'{DEBIAN}\n[{SECOND}]\n  default_runtime_name = "cgshim"\n\n{RUNC}{ENTRY}'
 
 
 def test_version_3(machine: Machine) -> None:
     """containerd 2's own version names the plugin otherwise."""
     machine.write(FILE, "version = 3\n")
     machine.install("containerd")
-    assert machine.read(FILE) == "version = 3\n\n" + ENTRY.replace(PLUGINS[2], PLUGINS[3])
+    assert machine.read(FILE) == "version = 3\n\n" + (RUNC + ENTRY).replace(PLUGINS[2], PLUGINS[3])
 
 
 def test_version_1(machine: Machine) -> None:
@@ -142,6 +148,9 @@ def test_version_1(machine: Machine) -> None:
     machine.install("containerd")
     assert machine.read(FILE) == (
         '[plugins.cri]\n  sandbox_image = "pause"\n'
+        "\n"
+        "[plugins.cri.containerd.runtimes.runc]\n"
+        '  runtime_type = "io.containerd.runc.v2"\n'
         "\n"
         "[plugins.cri.containerd.runtimes.cgshim]\n"
         '  runtime_type = "io.containerd.runc.v2"\n'
@@ -219,7 +228,7 @@ def test_two_names(machine: Machine) -> None:
     machine.install("containerd")
     machine.install("containerd", "--name", "fitted")
     machine.remove("containerd", "--name", "fitted")
-    assert machine.files() == {FILE: f"{DEBIAN}\n{ENTRY}", BACKUP: DEBIAN}
+    assert machine.files() == {FILE: f"{DEBIAN}\n{RUNC}{ENTRY}", BACKUP: DEBIAN}
     machine.remove("containerd")
     assert machine.files() == {FILE: DEBIAN}
 

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shim.cli.engines import json_text, toml_text
@@ -28,6 +28,7 @@ OBJECTS = st.dictionaries(st.text(max_size=8), VALUES, max_size=4)
 
 
 @pytest.mark.property
+@settings(deadline=None)
 @given(OBJECTS, st.sampled_from([None, 0, 1, 2, 4, "\t"]))
 def test_json_member_comes_and_goes(value: dict[str, Any], indent: Any) -> None:
     """A member that is set is there, the rest is as it was, and taking it out gives the same text again."""
@@ -42,6 +43,7 @@ SCALARS = st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(alphabet="a
 
 
 @pytest.mark.property
+@settings(deadline=None)
 @given(st.dictionaries(KEYS, st.dictionaries(KEYS, SCALARS, max_size=3), max_size=3), st.dictionaries(KEYS, SCALARS))
 def test_toml_table_comes_and_goes(tables: dict[str, dict[str, Any]], entry: dict[str, Any]) -> None:
     """Whatever the keys are called, the table that is added reads as it should and leaves no trace when it goes."""
@@ -87,10 +89,8 @@ def _containerd(place: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> No
 REPLACES = 'dir=${2%/*}; cat "$dir"/conf.d/*.toml\n'
 MERGES = f"""cat <<EOF
 version = 3
-[plugins."{PLUGIN}"]
-  enable_selinux = true
-[plugins."{PLUGIN}".containerd]
-  default_runtime_name = "probe"
+[plugins."{PLUGIN}".containerd.runtimes.one]
+[plugins."{PLUGIN}".containerd.runtimes.two]
 EOF
 """
 

@@ -2,6 +2,9 @@
 
 The plugin's name in the file depends on the file's version (containerd: docs/cri/config.md). A drop-in of the imports
 is used where containerd merges it: before 2.1 a drop-in replaces the plugin's whole section, and its settings are lost.
+
+A file without any runtime has the built-in entry `runc`. The first entry written there takes it away, and containerd 1.6
+then refuses to load the plugin ("no corresponding runtime configured"), so that entry is written, too.
 """
 
 from __future__ import annotations
@@ -35,6 +38,8 @@ APPLY = "systemctl restart containerd"
 PLUGINS = {1: "cri", 2: "io.containerd.grpc.v1.cri", 3: "io.containerd.cri.v1.runtime"}
 DROP_IN = "50-cgshim.toml"
 RUNC_SHIM = "io.containerd.runc.v2"
+BUILT_IN = "runc"
+PLAIN = {"runtime_type": RUNC_SHIM}
 COMMENT = "# cgshim in front of the OCI runtime; `cgshimctl engine remove containerd` takes it back."
 
 
@@ -91,16 +96,17 @@ def install(tree: Tree, request: Request) -> Proposal:
     if there and not is_ours(inside(there, "options", "BinaryName"), request):
         raise name_taken(NAME, name, file, inside(there, "options", "BinaryName") or there.get("runtime_type"))
     entry, wrapped = _entry(there or mapping(runtimes, default), request)
+    entries = {name: entry} if runtimes else {BUILT_IN: PLAIN, name: entry}
     notes = _disabled(values, file)
     directory = merges(tree, file, version, values)
     if directory:
         path = f"{directory}/{DROP_IN}"
-        before, after = tree.read(path), _fresh(version, name, entry, as_default=request.as_default)
+        before, after = tree.read(path), _fresh(version, entries, as_default=request.as_default)
         return Proposal(name=name, files=(File(path=path, before=before, after=after),), notes=notes, wrapped=wrapped)
     if text is None:
-        changed = _fresh(version, name, entry, as_default=request.as_default)
+        changed = _fresh(version, entries, as_default=request.as_default)
     else:
-        changed = _edited(text, file, name, entry, as_default=request.as_default)
+        changed = _edited(text, file, entries, as_default=request.as_default)
     change = File(path=file, before=text, after=changed, backup=text is not None)
     return Proposal(name=name, files=(change,), notes=notes, wrapped=wrapped)
 
@@ -123,21 +129,24 @@ def _disabled(values: dict[str, Any], file: str) -> tuple[str, ...]:
     return tuple(f"warning: {file} disables {name}: nothing reads the entry until that is taken out" for name in hit)
 
 
-def _fresh(version: int, name: str, entry: dict[str, Any], *, as_default: bool) -> str:
-    lines = [COMMENT, *([f"version = {version}", ""] if version > 1 else [])]
+def _fresh(version: int, entries: dict[str, Any], *, as_default: bool) -> str:
+    lines = [COMMENT, *([f"version = {version}"] if version > 1 else [])]
     if as_default:
-        lines += [*toml_text.lines(table_of(version), {"default_runtime_name": name}), ""]
-    lines += toml_text.lines((*table_of(version), "runtimes", name), entry)
+        lines += ["", *toml_text.lines(table_of(version), {"default_runtime_name": list(entries)[-1]})]
+    for name, entry in entries.items():
+        lines += ["", *toml_text.lines((*table_of(version), "runtimes", name), entry)]
     return "\n".join(lines) + "\n"
 
 
-def _edited(text: str, file: str, name: str, entry: dict[str, Any], *, as_default: bool) -> str:
+def _edited(text: str, file: str, entries: dict[str, Any], *, as_default: bool) -> str:
+    """The text with these entries; the last of them is the default that is asked for."""
     values = toml_text.parsed(text, file)
-    table = table_of(version_of(values, file))
+    table, name = table_of(version_of(values, file)), list(entries)[-1]
     if as_default and inside(values, *table, "default_runtime_name") != name:
         text = toml_text.with_key(text, table, "default_runtime_name", name, file)
-    if inside(values, *table, "runtimes", name) != entry:
-        text = toml_text.with_table(text, (*table, "runtimes", name), entry, file)
+    for each, entry in entries.items():
+        if inside(values, *table, "runtimes", each) != entry:
+            text = toml_text.with_table(text, (*table, "runtimes", each), entry, file)
     return text
 
 
@@ -164,9 +173,8 @@ def _without(tree: Tree, path: str, entries: list[Entry], *, every: bool) -> lis
     after: str | None = text
     for entry in entries:
         after = _taken_back(str(after), backup, entry)
-    if backup is None and set(toml_text.parsed(str(after), path)) <= {"version", "plugins"} and COMMENT in text:
-        left = toml_text.parsed(str(after), path)
-        after = after if any(mapping(left, "plugins").values()) else None
+    if backup is None and COMMENT in text and not any(mapping(toml_text.parsed(str(after), path), "plugins").values()):
+        after = None
     files = [File(path=path, before=text, after=after)]
     if backup is not None and every:
         files.append(File(path=path + BACKUP, before=backup, after=None))
@@ -174,18 +182,30 @@ def _without(tree: Tree, path: str, entries: list[Entry], *, every: bool) -> lis
 
 
 def _taken_back(text: str, backup: str | None, entry: Entry) -> str:
-    values = toml_text.parsed(text, entry.file)
-    table = table_of(version_of(values, entry.file))
-    there = mapping(values, *table, "runtimes", entry.name)
-    if backup is not None and _edited(backup, entry.file, entry.name, there, as_default=entry.default) == text:
+    file = entry.file
+    values = toml_text.parsed(text, file)
+    table = table_of(version_of(values, file))
+    there = mapping(values, *table, "runtimes")
+    former = mapping(toml_text.parsed(backup, file), *table) if backup is not None else {}
+    brought = _brought(there, former, written=backup is not None or COMMENT in text)
+    entries = {**({BUILT_IN: PLAIN} if brought else {}), entry.name: there[entry.name]}
+    if backup is not None and _edited(backup, file, entries, as_default=entry.default) == text:
         return backup
     if entry.default and inside(values, *table, "default_runtime_name") == entry.name:
-        before = inside(toml_text.parsed(backup, entry.file), *table, "default_runtime_name") if backup else None
+        before = former.get("default_runtime_name")
         if isinstance(before, str) and before != entry.name:
-            text = toml_text.with_key(text, table, "default_runtime_name", before, entry.file)
+            text = toml_text.with_key(text, table, "default_runtime_name", before, file)
         else:
-            text = toml_text.without_key(text, table, "default_runtime_name", entry.file)
-    return toml_text.without_table(text, (*table, "runtimes", entry.name), entry.file)
+            text = toml_text.without_key(text, table, "default_runtime_name", file)
+    text = toml_text.without_table(text, (*table, "runtimes", entry.name), file)
+    if brought and set(there) == {BUILT_IN, entry.name}:
+        text = toml_text.without_table(text, (*table, "runtimes", BUILT_IN), file)
+    return text
+
+
+def _brought(there: dict[str, Any], former: dict[str, Any], *, written: bool) -> bool:
+    """Is the built-in entry in the file because `install` has put it there?"""
+    return written and there.get(BUILT_IN) == PLAIN and not mapping(former, "runtimes")
 
 
 def registered(tree: Tree, request: Request) -> tuple[Entry, ...]:

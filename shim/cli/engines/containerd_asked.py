@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
-from shim.cli.engines.registration import inside
+from shim.cli.engines.registration import mapping
 
 if TYPE_CHECKING:
     from shim.cli.engines.tree import Tree
@@ -62,10 +62,12 @@ def _merges(tree: Tree, version: int) -> bool:
         os.mkdir(f"{place}/conf.d")
         head = f'version = {version}\nimports = ["{place}/conf.d/*.toml"]\n'
         with open(main, "w", encoding="utf-8") as file:
-            file.write(f'{head}[plugins."{plugin}"]\n  enable_selinux = true\n')
+            file.write(f"{head}{_runtime(plugin, 'one')}")
         with open(drop_in, "w", encoding="utf-8") as file:
-            file.write(f'version = {version}\n[plugins."{plugin}".containerd]\n  default_runtime_name = "probe"\n')
-        section = inside(printed(tree, "--config", main, "config", "dump"), "plugins", plugin)
-    return (
-        inside(section, "enable_selinux") is True and inside(section, "containerd", "default_runtime_name") == "probe"
-    )
+            file.write(f"version = {version}\n{_runtime(plugin, 'two')}")
+        dump = printed(tree, "--config", main, "config", "dump")
+    return {"one", "two"} <= set(mapping(dump, "plugins", plugin, "containerd", "runtimes"))
+
+
+def _runtime(plugin: str, name: str) -> str:
+    return f'[plugins."{plugin}".containerd.runtimes.{name}]\n  runtime_type = "io.containerd.runc.v2"\n'

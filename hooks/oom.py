@@ -21,7 +21,7 @@ LINE = re.compile(
 )
 BEFORE_5_0 = re.compile(r"Task in (?P<victim>\S+) killed as a result of limit of (?P<limited>\S+)")
 COUNTERS = re.compile(r"^memory: usage (?P<usage>\d+)kB, limit (?P<limit>\d+)kB, failcnt (?P<failures>\d+)")
-KILLED = re.compile(r"^Memory cgroup out of memory: Killed? process (?P<pid>\d+) \((?P<name>.*?)\)")
+KILLED = re.compile(r"^Memory cgroup out of memory: Kill(?:ed)? process (?P<pid>\d+) \((?P<name>.*?)\)")
 
 
 class Kill(Value):

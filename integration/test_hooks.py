@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from integration.capabilities import busybox_problem, require, root_problem
-from integration.containers import SEARCH_PATH, call
+from integration.containers import SEARCH_PATH, Runtime, call, find_runtime
 from integration.podman import Podman, podman_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from integration.bundle import Bundle
-    from integration.containers import Result, Runtime
+    from integration.containers import Result
 
 ROOT = Path(__file__).resolve().parent.parent
 MIB = 1 << 20
@@ -254,6 +254,90 @@ def test_hook_in_config_json_refuses_and_leaves_nothing(
     assert f"{mount}{path}/{file}: '{64 * MIB}'" in refused.err
     assert runtime.containers() == []
     assert json.loads((state / "last.json").read_text())["container"] == container
+
+
+@pytest.fixture
+def legacy_crun(tmp_path: Path, journal: list[str]) -> Iterator[Runtime]:
+    """crun, on a hybrid host in a mount namespace without the cgroup2 mount, whose controllers it would refuse."""
+    require("root", root_problem())
+    require("busybox", busybox_problem())
+    real = find_runtime("crun")
+    require("crun", "" if real else "crun is not installed")
+    wrapper = tmp_path / "bin" / "crun"
+    wrapper.parent.mkdir()
+    hide = "if [ -d /sys/fs/cgroup/unified ]; then umount /sys/fs/cgroup/unified; fi"
+    wrapper.write_text(f'#!/bin/sh\nexec unshare -m sh -c \'{hide}; exec "$0" "$@"\' {real} "$@"\n')
+    wrapper.chmod(0o755)
+    found = Runtime("crun", str(wrapper), tmp_path / "crun-root", journal)
+    yield found
+    found.cleanup()
+
+
+def test_refusal_is_in_what_crun_says(legacy_crun: Runtime, bundle: Bundle, container: str, tmp_path: Path) -> None:
+    """crun gives its hooks /dev/null for stderr; the diagnosis is in its own stderr all the same."""
+    state = tmp_path / "state"
+    mount, file = _memory_file()
+    path = f"/{container}"
+    liar = {"path": "/bin/sh", "args": ["sh", "-c", f"echo {64 * MIB} > {mount}{path}/{file}"]}
+    verify = _entry("create_runtime", state, "--runtime", legacy_crun.path)
+    bundle.configure(
+        resources={"memory": {"limit": LIMIT}}, hooks={"createRuntime": [verify]}, linux={"cgroupsPath": path}
+    )
+    legacy_crun.create(bundle, container)
+    legacy_crun.must("delete", "--force", container)
+    bundle.configure(
+        resources={"memory": {"limit": LIMIT}}, hooks={"createRuntime": [liar, verify]}, linux={"cgroupsPath": path}
+    )
+    refused = legacy_crun("create", "--bundle", str(bundle.path), container)
+    assert refused.status != 0
+    assert "[limit-not-applied]" in refused.err, str(refused)
+    assert f"{mount}{path}/{file}: '{64 * MIB}'" in refused.err
+    assert "error executing hook" in refused.err
+
+
+@pytest.mark.parametrize("name", ["runc", "crun"])
+def test_kill_is_reported_after_the_cgroup_is_gone(
+    name: str, bundle: Bundle, container: str, tmp_path: Path, legacy_crun: Runtime
+) -> None:
+    """Both runtimes remove the cgroup before poststop; the account is complete, and what is missing has a reason."""
+    runc = Runtime("runc", find_runtime("runc"), tmp_path / "runc-root", legacy_crun.journal)
+    runtime = legacy_crun if name == "crun" else runc
+    state = tmp_path / "state"
+    hook = _entry("poststop", state)
+    gone = tmp_path / "gone"
+    mount, _ = _memory_file()
+    probe = {"path": "/bin/sh", "args": ["sh", "-c", f"test -d {mount}/{container}/box; echo $? > {gone}"]}
+    bundle.configure(
+        args=["/bin/sh", "-c", GREEDY],
+        resources={"memory": {"limit": LIMIT, "swap": LIMIT}},
+        hooks={"createRuntime": [hook], "poststop": [probe, hook]},
+        linux={"cgroupsPath": f"/{container}/box"},
+    )
+    (bundle.path / "rootfs" / "bin" / "tail").symlink_to("busybox")
+    try:
+        result = runtime("run", "--bundle", str(bundle.path), container)
+    finally:
+        _remove_cgroups(container)
+    assert "survived" in result.out, str(result)
+    assert gone.read_text() == "1\n"
+    account = json.loads((state / "reports" / f"{container}.json").read_text())
+    figures = {one["name"]: one["value"] for one in account["figures"]}
+    assert (figures["oom_kills"], figures["limit"], figures["peak"]) == (1, LIMIT, LIMIT)
+    assert [(one["name"], one["cgroup"], one["limited_by"]) for one in account["killed"]] == [
+        ("tail", f"/{container}/box", f"/{container}/box")
+    ]
+    assert all(one["reason"] for one in account["absent"])
+    told = {one["name"] for one in account["absent"]} | {one["name"].partition(".")[0] for one in account["figures"]}
+    assert told >= {"oom_kills", "events", "peak", "limit", "pressure"}
+
+
+def _remove_cgroups(name: str) -> None:
+    """The runtimes leave the cgroup above the container's, and hidden hierarchies' ones."""
+    top = Path("/sys/fs/cgroup")
+    for place in (top / name, *top.glob(f"*/{name}")):
+        for directory in (*place.glob("*/"), place):
+            if directory.is_dir():
+                directory.rmdir()
 
 
 BAD_STATES = {

@@ -122,6 +122,9 @@ def list_command(context: click.Context, place: str, as_json: bool) -> None:
     else:
         rows = [(one["file"], ", ".join(one["stages"]), one["runtime"], _state(one)) for one in found]
         table(rows, ("FILE", "STAGES", "RUNTIME", "STATE"))
+        for one in found:
+            for problem in one["problems"]:
+                say(f"{one['file']}: {problem}")
     context.exit(output.REFUSED if any(one["problems"] for one in found) else output.FINE)
 
 
@@ -153,7 +156,9 @@ def _described(place: str, name: str) -> dict[str, Any]:
 
 
 def _state(one: dict[str, Any]) -> str:
-    return "; ".join(one["problems"]) or ("ok, annotated containers only" if one["annotated"] else "ok")
+    if one["problems"]:
+        return "of no use"
+    return "ok, annotated containers only" if one["annotated"] else "ok"
 
 
 def _put(path: str, before: str | None, text: str, dry_run: bool) -> None:

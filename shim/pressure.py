@@ -62,14 +62,25 @@ def of_cgroup(view: View, directory: str, pids: Iterable[int], ask: Callable[[in
     totals = _psi(text or "")
     if totals:
         return Pressure(source=PSI, totals=totals, evidence=path)
-    missing = view.why(path) if directory else "no cgroup2 directory"
-    missing = f"no PSI: {missing}" if text is None else f"no PSI: {path} has no totals"
+    missing = f"no PSI: {_why_not(view, path, text) if directory else 'no cgroup2 directory'}"
     if (view.text(SWITCH) or "").strip() == "0":
         return _nothing(f"{missing}; no delay accounting: {SWITCH} is 0 (sysctl kernel.task_delayacct=1 starts it)")
     try:
-        return _by_tasks(tuple(pids), ask or _Netlink(), missing)
+        if ask:
+            return _by_tasks(tuple(pids), ask, missing)
+        kernel = _Netlink()
+        try:
+            return _by_tasks(tuple(pids), kernel, missing)
+        finally:
+            kernel.socket.close()
     except (OSError, ImportError) as error:
         return _nothing(f"{missing}; no taskstats: {error}")
+
+
+def _why_not(view: View, path: str, text: str | None) -> str:
+    if text is not None:
+        return f"{path} has no totals"
+    return view.why(path) if path in view.errors else f"{path} is an ordinary file and not the kernel's"
 
 
 def _nothing(reason: str) -> Pressure:

@@ -136,6 +136,14 @@ LAYOUT = (
         prepare="umount /sys/fs/cgroup/cpuset",
     ),
     Provocation(
+        "plain-pids",
+        limits(pids={"limit": 7}),
+        crun("v1-controller-not-mounted", "no cgroup mount carries the pids controller"),
+        prepare="umount -R /sys/fs/cgroup; mount -t tmpfs tmpfs /sys/fs/cgroup; for c in cpu cpuacct cpuset memory "
+        "devices freezer blkio; do mkdir /sys/fs/cgroup/$c; mount -t cgroup -o $c cgroup /sys/fs/cgroup/$c; done; "
+        "mkdir /sys/fs/cgroup/pids",
+    ),
+    Provocation(
         "cpu-elsewhere",
         limits(cpu={"shares": 512}),
         runc("v1-controller-mounted-elsewhere", "$TOP/elsewhere"),

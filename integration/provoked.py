@@ -90,7 +90,9 @@ def main() -> None:
     from integration.recording import RecordingView
     from shim.diagnose.diagnosis import Context
     from shim.diagnose.explain import explain
+    from shim.diagnose.foresight import foreseen
     from shim.diagnose.render import as_dict, render
+    from shim.host.view import View
 
     request = json.load(sys.stdin)
     done = subprocess.run(
@@ -107,6 +109,7 @@ def main() -> None:
     diagnosis = explain(text, Context(view=view, **request["context"]))
     answer = {"status": done.returncode, "text": text, "rendered": render(diagnosis), **as_dict(diagnosis)}
     answer["facts"] = view.facts
+    answer["foreseen"] = [(one.code, one.evidence) for one in foreseen(Context(view=View(), **request["context"]))]
     json.dump(answer, sys.stdout)
 
 

@@ -13,6 +13,7 @@ from shim.cli import explain as command
 from shim.cli import report
 from shim.cli.main import main
 from shim.diagnose.catalogue import ENTRIES
+from shim.host.view import View
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,7 +123,7 @@ def test_the_list_has_every_code() -> None:
 )
 def test_the_runtime_is_told_from_its_words(text: str, runtime: str) -> None:
     """crun quotes with backticks, runc names itself."""
-    assert command.context(command.View(), text, "", None).runtime == runtime
+    assert command.context(View(), text, "", None).runtime == runtime
 
 
 def test_an_unreadable_bundle(tmp_path: Path) -> None:

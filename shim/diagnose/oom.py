@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from shim.host.view import View
 
 
+# Where memory and memory+swap have the same limit, only the second one's counter moves.
+FAILURES = ("memory.failcnt", "memory.memsw.failcnt")
+
+
 class Pressure(Value):
     """What a cgroup's memory counters say. Counts are since the cgroup was made; None: this layout does not tell.
 
@@ -67,12 +71,13 @@ def _v1(view: View, directory: str) -> Pressure | None:
     if text is None:
         return None
     counts = _keyed(text)
-    failcnt = (view.text(f"{directory}/memory.failcnt") or "").strip()
-    evidence = (_quoted(path, text), *((f"{directory}/memory.failcnt: {failcnt}",) if failcnt else ()))
+    hits = {f"{directory}/{file}": (view.text(f"{directory}/{file}") or "").strip() for file in FAILURES}
+    known = {file: int(count) for file, count in hits.items() if count.isdigit()}
+    evidence = (_quoted(path, text), *(f"{file}: {count}" for file, count in known.items()))
     return Pressure(
         kills=counts.get("oom_kill"),
         events=None,
-        failures=int(failcnt) if failcnt.isdigit() else None,
+        failures=sum(known.values()) if known else None,
         stuck=counts.get("under_oom") == 1 and counts.get("oom_kill_disable") == 1,
         evidence=evidence,
     )

@@ -118,7 +118,7 @@ ENTRIES = (
     Entry(
         code="criu-does-not-answer",
         title="what is called as CRIU does not answer",
-        patterns=(r"CRIU version check failed: read criu-xprt-cln",),
+        patterns=(r"CRIU version check failed: (?:read|write) criu-xprt-cln",),
         verdict="the program called as CRIU ended without an answer",
         cause="CRIU crashed at its start, or the file is something else.",
         remedy=("criu --version; criu check",),

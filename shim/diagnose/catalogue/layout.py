@@ -9,6 +9,8 @@ V2_DOC = "Linux Documentation/admin-guide/cgroup-v2.rst, Mounting"
 V1_DOC = "Linux Documentation/admin-guide/cgroup-v1/cgroups.rst, section 2.1"
 V1_DIRECTORY = rf"\b(?:open|creating cgroup directory) `?/sys/fs/cgroup/(?P<controller>[a-z_]+)/[^`\n:]*`?: {ENOENT}"
 NO_JOIN = r"cannot set (?P<controller>\w+) limit: (?:\w+: )?container could not join or create cgroup"
+# crun creates a missing directory in the tmpfs and then misses the interface file in it.
+V1_FILE = opening(r"(?:memory|pids|cpu|cpuset|blkio|hugetlb|net_cls|net_prio)\.[\w.]+", ENOENT)
 
 ENTRIES = (
     Entry(
@@ -163,7 +165,7 @@ ENTRIES = (
     Entry(
         code="v1-controller-only-on-cgroup2",
         title="the controller lives in cgroup2 on a host that runtimes treat as v1",
-        ambiguous=(NO_JOIN, V1_DIRECTORY),
+        ambiguous=(NO_JOIN, V1_DIRECTORY, V1_FILE),
         verdict="the {controller} controller exists only in cgroup2 here, but {runtime} works with v1 hierarchies",
         cause="The words of the runtime mislead: nothing is wrong with joining the cgroup, the controller just has "
         "no v1 hierarchy.",
@@ -199,7 +201,7 @@ ENTRIES = (
         code="v1-controller-not-mounted",
         title="a limit needs a controller that has no v1 hierarchy",
         patterns=(NO_JOIN,),
-        ambiguous=(V1_DIRECTORY,),
+        ambiguous=(V1_DIRECTORY, V1_FILE),
         verdict="the {controller} limit cannot be set: the {controller} controller has no v1 hierarchy on this host",
         cause="The runtime's words mislead: the cgroup is fine, the controller is not mounted.",
         remedy=(

@@ -116,6 +116,12 @@ ENTRIES = (
         "The runtime's own message says why the container ended.",
     ),
     _refusal(
+        "leftover-cgroup",
+        "the container's cgroup could not be removed after its end",
+        "It has processes or children of its own, started by somebody else.",
+        "rmdir it when it is empty; cgroup.procs names the processes.",
+    ),
+    _refusal(
         "bad-hook",
         "the hook's arguments cannot be understood",
         "The hook was registered by hand.",

@@ -106,16 +106,16 @@ def disabled_for_v1(facts: Facts, words: Words) -> tuple[str, ...]:
 
 def owned_by_cgroup2(facts: Facts, words: Words) -> tuple[str, ...]:
     """cgroup2 has the controller, so no v1 hierarchy can."""
-    name, mount = V2_NAMES.get(words["controller"], words["controller"]), facts.cgroup2()
+    name, mount = V2_NAMES.get(words.controller, words.controller), facts.cgroup2()
     path = f"{mount.point if mount else CGROUP}/cgroup.controllers"
     return (facts.quote(path),) if name in facts.words(path) else ()
 
 
 def not_mounted(facts: Facts, words: Words) -> tuple[str, ...]:
     """No v1 hierarchy carries the controller, on a host that works with v1 hierarchies."""
-    if facts.layout() not in ("legacy", "hybrid") or facts.v1(words["controller"]):
+    if facts.layout() not in ("legacy", "hybrid") or facts.v1(words.controller):
         return ()
-    return (f"mountinfo: no cgroup mount carries the {words['controller']} controller",)
+    return (f"mountinfo: no cgroup mount carries the {words.controller} controller",)
 
 
 def only_on_cgroup2(facts: Facts, words: Words) -> tuple[str, ...]:

@@ -1,0 +1,199 @@
+"""What fails without a message, provoked for real: limits that go nowhere, memory that runs out; and checkpoints."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from integration.bundle import find_busybox, make_bundle
+from integration.capabilities import busybox_problem, require, root_problem
+from integration.containers import call, find_runtime
+from integration.provoked import CGROUP, LAYOUTS, provoke, remove_cgroups, whole_config
+from shim.diagnose.diagnosis import Context
+from shim.diagnose.explain import explain
+from shim.diagnose.oom import pressure, verdict
+from shim.host.view import View
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# A private /sys/fs/cgroup with every v1 hierarchy but memory, whose directory exists all the same.
+PLAIN_MEMORY = (
+    "umount -R /sys/fs/cgroup; mount -t tmpfs tmpfs /sys/fs/cgroup; "
+    "for c in cpu cpuacct cpuset pids devices freezer blkio; do mkdir /sys/fs/cgroup/$c; "
+    "mount -t cgroup -o $c cgroup /sys/fs/cgroup/$c; done; mkdir /sys/fs/cgroup/memory"
+)
+SECONDS = 20
+
+
+@pytest.fixture
+def own() -> Iterator[str]:
+    """A cgroup name of the test's own; everything below it is removed from every hierarchy."""
+    require("root", root_problem())
+    require("busybox", busybox_problem())
+    v1 = (CGROUP / "memory" / "memory.oom_control").exists()
+    require("v1 memory", "" if v1 else "/sys/fs/cgroup/memory is no v1 hierarchy")
+    name = f"cgshim-silent-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+    yield name
+    assert remove_cgroups(name) == []
+
+
+def _bundle(top: Path, own: str, args: list[str], **resources: Any) -> tuple[Path, dict[str, Any]]:
+    bundle = make_bundle(top / "bundle", find_busybox())
+    config = whole_config(str(bundle.path / "rootfs"), f"/{own}/c")
+    config["process"]["args"] = args
+    config["linux"]["resources"] = resources
+    bundle.write(config)
+    return bundle.path, config
+
+
+def test_crun_writes_a_limit_into_an_ordinary_file(tmp_path: Path, own: str) -> None:
+    """Exit status 0 and no limit: the plain directory is foreseen from the same namespace."""
+    require("crun", "" if find_runtime("crun") else "crun is not installed")
+    bundle, config = _bundle(tmp_path, own, ["/bin/true"], memory={"limit": 64 << 20})
+    argv = [find_runtime("crun"), "--root", str(tmp_path / "state"), "run", f"{own}-x"]
+    context = {"config": config, "runtime": "crun", "cgroups_path": f"/{own}/c", "container": f"{own}-x"}
+    answer = provoke(PLAIN_MEMORY, (), {"argv": argv, "cwd": str(bundle), "context": context})
+    assert (answer["status"], answer["text"]) == (0, "")
+    foreseen = dict(answer["foreseen"])
+    assert foreseen["limits-written-to-tmpfs"] == ["/sys/fs/cgroup/memory: a directory on tmpfs, not a cgroup mount"]
+
+
+def test_the_straggler_is_foreseen(tmp_path: Path, own: str) -> None:
+    """On a hybrid host crun's refusal is known before it happens; in the legacy layout there is nothing to foresee."""
+    straggler = CGROUP / "unified" / "cgroup.controllers"
+    require("hybrid", "" if straggler.exists() and straggler.read_text().split() else "cgroup2 owns no controller")
+    request = {"argv": ["true"], "cwd": str(tmp_path), "context": {"runtime": "crun"}}
+    hybrid = dict(provoke(LAYOUTS["host"], (), request)["foreseen"])
+    legacy = dict(provoke(LAYOUTS["legacy"], (), request)["foreseen"])
+    assert hybrid["crun-refuses-hybrid"] == [f"{straggler}: {' '.join(straggler.read_text().split())}"]
+    assert "crun-refuses-hybrid" not in legacy
+
+
+def test_the_oom_killer_leaves_its_count(tmp_path: Path, own: str) -> None:
+    """A container that takes more than its limit is killed once, and the counters of its cgroup say so."""
+    require("runc", "" if find_runtime("runc") else "runc is not installed")
+    # The shell stays, so the cgroup stays: its child takes 64 MB of a limit of 16 MB and is killed.
+    script = "dd if=/dev/zero of=/dev/null bs=64M count=1; sleep 60"
+    limit = 16 << 20
+    bundle, _ = _bundle(tmp_path, own, ["/bin/sh", "-c", script], memory={"limit": limit, "swap": limit})
+    (bundle / "rootfs" / "bin" / "dd").symlink_to("busybox")
+    base = [find_runtime("runc"), "--root", str(tmp_path / "state")]
+    started = call([*base, "run", "--detach", "--bundle", str(bundle), f"{own}-x"])
+    try:
+        assert started.status == 0, str(started)
+        directory = f"{CGROUP}/memory/{own}/c"
+        found = _until_killed(directory)
+        told = verdict(View(), directory)
+    finally:
+        call([*base, "delete", "--force", f"{own}-x"])
+    assert (found.kills, found.stuck) == (1, False)
+    assert told is not None
+    assert told.code == "container-oom-killed"
+    assert f"{directory}/memory.oom_control: oom_kill_disable 0 under_oom 0 oom_kill 1" in told.evidence
+
+
+def _until_killed(directory: str) -> Any:
+    for _ in range(SECONDS * 10):
+        found = pressure(View(), directory)
+        if found is not None and found.kills:
+            return found
+        time.sleep(0.1)
+    pytest.fail(f"nothing was killed: {found}")
+
+
+def test_a_stuck_cgroup_is_told_from_a_killed_one(tmp_path: Path, own: str) -> None:
+    """With the OOM killer switched off under_oom is 1, oom_kill stays 0, and nothing goes on."""
+    require("runc", "" if find_runtime("runc") else "runc is not installed")
+    script = "dd if=/dev/zero of=/dev/null bs=64M count=1; sleep 60"
+    limit = 16 << 20
+    memory = {"limit": limit, "swap": limit, "disableOOMKiller": True}
+    bundle, _ = _bundle(tmp_path, own, ["/bin/sh", "-c", script], memory=memory)
+    (bundle / "rootfs" / "bin" / "dd").symlink_to("busybox")
+    base = [find_runtime("runc"), "--root", str(tmp_path / "state")]
+    started = call([*base, "run", "--detach", "--bundle", str(bundle), f"{own}-x"])
+    directory = f"{CGROUP}/memory/{own}/c"
+    try:
+        assert started.status == 0, str(started)
+        told = None
+        for _ in range(SECONDS * 10):
+            told = told or verdict(View(), directory)
+            if told is None:
+                time.sleep(0.1)
+    finally:
+        Path(f"{directory}/memory.oom_control").write_text("0")
+        call([*base, "delete", "--force", f"{own}-x"])
+    assert told is not None
+    assert told.code == "memory-oom-deadlock"
+    assert f"{directory}/memory.oom_control: oom_kill_disable 1 under_oom 1 oom_kill 0" in told.evidence
+
+
+@pytest.fixture
+def running(tmp_path: Path, own: str) -> Iterator[tuple[list[str], str, Path]]:
+    """A container that sleeps: the runtime's command, its id, its bundle."""
+    require("runc", "" if find_runtime("runc") else "runc is not installed")
+    bundle, _ = _bundle(tmp_path, own, ["/bin/sleep", "300"])
+    base, container = [find_runtime("runc"), "--root", str(tmp_path / "state")], f"{own}-x"
+    started = call([*base, "run", "--detach", "--bundle", str(bundle), container])
+    assert started.status == 0, str(started)
+    yield base, container, bundle
+    call([*base, "delete", "--force", container])
+
+
+def _checkpoint(running: tuple[list[str], str, Path], *flags: str) -> str:
+    base, container, bundle = running
+    where = ("--image-path", str(bundle / "image"), "--work-path", str(bundle / "work"))
+    done = call([*base, *flags, "checkpoint", *where, container])
+    assert done.status != 0, str(done)
+    return done.err
+
+
+def test_a_checkpoint_without_criu(running: tuple[list[str], str, Path]) -> None:
+    """The path that was asked for is named as absent only where no other criu is there either."""
+    text = _checkpoint(running, "--criu", "/nonexistent/criu")
+    found = explain(text, Context(view=View(), command="checkpoint", kernel_log=""))
+    assert found.code == "criu-not-installed"
+
+
+def test_a_checkpoint_with_something_else_as_criu(running: tuple[list[str], str, Path]) -> None:
+    """A program that ends without an answer is told from CRIU's own failures."""
+    fake = running[2] / "fake"
+    fake.write_text("#!/bin/sh\nexit 0\n")
+    fake.chmod(0o755)
+    found = explain(
+        _checkpoint(running, "--criu", str(fake)), Context(view=View(), command="checkpoint", kernel_log="")
+    )
+    assert found.code == "criu-does-not-answer"
+
+
+def test_the_cause_is_read_from_crius_log(running: tuple[list[str], str, Path]) -> None:
+    """runc says only "criu failed"; the diagnosis quotes the first error of the log that it names."""
+    checked = subprocess.run(["criu", "check"], check=False, capture_output=True, text=True) if _criu() else None
+    too_old = checked is not None and "vDSO area bounds" in checked.stderr + checked.stdout
+    require("a criu older than this kernel", "" if too_old else "criu is absent or works here")
+    found = explain(_checkpoint(running), Context(view=View(), command="checkpoint", kernel_log=""))
+    assert (found.code, found.confirmed) == ("criu-older-than-kernel", True)
+    assert "vdso: Unexpected rt vDSO area bounds" in found.evidence[0]
+    assert str(running[2] / "work" / "dump.log") in found.evidence[0]
+
+
+def test_crun_without_criu(tmp_path: Path) -> None:
+    """A crun that was built without CRIU says so in words of its own."""
+    require("crun", "" if find_runtime("crun") else "crun is not installed")
+    version = call([find_runtime("crun"), "--version"]).out
+    require("crun without CRIU", "this crun has +CRIU" if "+CRIU" in version else "")
+    done = call([find_runtime("crun"), "--root", str(tmp_path), "checkpoint", "x"])
+    found = explain(done.err, Context(view=View(), runtime="crun", command="checkpoint", kernel_log=""))
+    assert (done.status != 0, found.code) == (True, "runtime-without-criu")
+    assert json.loads(json.dumps(found.verdict)) == "crun was built without checkpoint and restore"
+
+
+def _criu() -> str:
+    return find_runtime("criu")

@@ -167,7 +167,7 @@ def broken_promises(profile: str, host: Host, found: list[Verdict], known: Known
     problems = [*detection(host), *without_limits(host)]
     for verdict in found:
         if verdict.through == "cgshim" and verdict.outcome != ABSENT and not known.right(profile, verdict):
-            problem = lost_silently(verdict, host) or worse(verdict, bare.get(verdict.key))
+            problem = lost_silently(verdict, host, bare.get(verdict.key)) or worse(verdict, bare.get(verdict.key))
             if problem:
                 problems.append(f"{verdict}: {problem}; {tail(verdict.text)}".rstrip("; "))
     return problems + disagreements(found, host)
@@ -178,7 +178,7 @@ def tail(text: str) -> str:
     return " ".join(text.split())[-300:]
 
 
-def lost_silently(verdict: Verdict, host: Host) -> str:
+def lost_silently(verdict: Verdict, host: Host, bare: Verdict | None) -> str:
     """A guard is enforced or refused, a hint is enforced or dropped with a word."""
     case = verdict.case
     _, lost = wanted(case, host.possible)
@@ -192,13 +192,19 @@ def lost_silently(verdict: Verdict, host: Host) -> str:
         return "" if verdict.outcome in (REFUSED, ERROR) else "runs although nothing can take the value"
     if verdict.outcome == ERROR:
         return "fails without a diagnosis"
-    if not lost and verdict.outcome != ENFORCED:
+    if not lost and verdict.outcome != ENFORCED and not told(verdict, bare):
         return f"this host could enforce it ({verdict.code})"
     if case.kind == cases.HINT and verdict.outcome == REFUSED:
         return f"a hint was refused ({verdict.code})"
     if case.kind == cases.GUARD and verdict.outcome == DROPPED and not only_swap(lost):
         return f"a guard was dropped ({verdict.code})"
     return ""
+
+
+def told(verdict: Verdict, bare: Verdict | None) -> bool:
+    """What the runtime itself ignores: a guard was refused, the loss of a hint was reported."""
+    right = DROPPED if verdict.case.kind == cases.HINT else REFUSED
+    return bare is not None and bare.outcome == IGNORED and verdict.outcome == right
 
 
 def only_swap(lost: list[str]) -> bool:
@@ -252,7 +258,7 @@ def detection(host: Host) -> list[str]:
     problems = [f"detection: {w} is {true}, not {host.detected[w]}" for w, true in shape if host.detected[w] != true]
     decisions = [key for key in host.detected if "evidence" not in key and key != "kind"]
     problems += [
-        f"detection: /proc/cgroups decides {key}" for key in decisions if host.lied_to[key] != host.detected[key]
+        f"detection: /proc/cgroups decides {key}" for key in decisions if host.lied_to.get(key) != host.detected[key]
     ]
     if not host.truth["tried"]:
         return problems

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from shim.rewrite import Rewrite
     from shim.verify import Finding
 
+    Notices = list[tuple[str, str]]
+
 
 class Subject(Value):
     """The container that is looked at: its init's pid and its id."""
@@ -24,22 +26,38 @@ class Subject(Value):
     container: str
 
 
-def follow_up(view: View, subject: Subject, made: Rewrite) -> list[tuple[str, str]]:
+def follow_up(view: View, subject: Subject, made: Rewrite) -> Notices:
     """Set what only cgroup2 has, read every limit back; (level, text) notices.
 
-    Raises ShimError `limit-not-applied` for a guard that the kernel does not show, unless the policy is `warn`.
+    Raises ShimError `limit-not-applied` for a guard that the kernel does not show, and the bridge's own errors, unless
+    the policy is `warn`.
     """
     from shim.verify import verify
 
-    if made.plan.bridge:
-        from shim.bridge import bridge
-
-        bridge(subject.pid, subject.container, made.plan.bridge, made.host)
+    told = _bridged(view, subject, made) if made.plan.bridge else []
     findings = verify(view, subject.pid, made.plan.expectations, made.host)
     lost = tuple(f for f in findings if f.expectation.kind == GUARD and f.found is not None)
     if lost and made.policy != settings.WARN:
         raise not_applied(lost, made)
-    return [("warning" if finding.expectation.kind == GUARD else "info", _notice(finding)) for finding in findings]
+    return told + [("warning" if f.expectation.kind == GUARD else "info", _notice(f)) for f in findings]
+
+
+def _bridged(view: View, subject: Subject, made: Rewrite) -> Notices:
+    from shim.bridge import bridge
+
+    tolerant, limits = made.policy == settings.WARN, made.plan.bridge
+    may_move = tolerant and made.asked.operation == "create"
+    try:
+        placed = bridge(view, subject.pid, subject.container, limits, made.host, may_move=may_move)
+    except ShimError as error:
+        if not tolerant or error.code not in ("bridge-impossible", "bridge-refused"):
+            raise
+        return [("warning", f"cgshim: {error.what}: {'; '.join(error.evidence)}")]
+    if not placed.outside:
+        return []
+    fields = ", ".join(limit.field for limit in limits)
+    text = f"processes of exec are outside {placed.directory}, which has {fields}: {placed.outside}"
+    return [("warning", f"cgshim: {text}")]
 
 
 def _notice(finding: Finding) -> str:

@@ -1,7 +1,8 @@
-"""The createRuntime hook that cgshim puts into a configuration for `run`.
+"""The hooks that cgshim puts into a configuration (OCI runtime-spec, config.md, "POSIX-platform Hooks").
 
-`create` leaves time before the user's process starts; `run` does not. A hook of that stage runs after the runtime has
-applied the limits and before the process (OCI runtime-spec, config.md, "POSIX-platform Hooks").
+createRuntime, for `run`: `create` leaves time before the user's process starts; `run` does not. A hook of that stage
+runs after the runtime has applied the limits and before the process.
+poststop, where the bridge may use a cgroup of cgshim's own (shim.bridge): `delete` never reaches Python.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 NAME = "cgshim-verify"  # the hook's argv[0]: how an earlier one of ours is known
 STAGE = "createRuntime"
+CLEANUP = "cgshim-cleanup"
+AFTER = "poststop"
 CODE = "import sys; sys.path.insert(0, sys.argv.pop(1)); from hooks.{} import main; main()"
 PASSED_ON = ("CGSHIM_CONFIG", "CGSHIM_DEBUG", "CGSHIM_STATE")
 
@@ -22,6 +25,11 @@ PASSED_ON = ("CGSHIM_CONFIG", "CGSHIM_DEBUG", "CGSHIM_STATE")
 def hook(runtime: str, driver: str) -> dict[str, Any]:
     """The entry for `hooks.createRuntime`."""
     return command(NAME, "create_runtime", ["--runtime", runtime, "--driver", driver])
+
+
+def cleanup(mount: str) -> dict[str, Any]:
+    """The entry for `hooks.poststop`. mount: of cgroup2."""
+    return command(CLEANUP, "leftover", ["--mount", mount])
 
 
 def command(name: str, module: str, arguments: list[str]) -> dict[str, Any]:
@@ -35,13 +43,13 @@ def command(name: str, module: str, arguments: list[str]) -> dict[str, Any]:
     return {**entry, "env": variables} if variables else entry
 
 
-def injected(hooks: Any, entry: dict[str, Any]) -> list[Any]:
+def injected(hooks: Any, stage: str, entry: dict[str, Any]) -> list[Any]:
     """The stage's hooks with ours as the last one, just once."""
-    present = hooks.get(STAGE) if isinstance(hooks, dict) else None
-    others = [other for other in present or [] if not _is_ours(other)]
+    present = hooks.get(stage) if isinstance(hooks, dict) else None
+    others = [other for other in present or [] if not _is_ours(other, entry["args"][0])]
     return [*others, entry]
 
 
-def _is_ours(entry: Any) -> bool:
+def _is_ours(entry: Any, name: str) -> bool:
     arguments = entry.get("args") if isinstance(entry, dict) else None
-    return isinstance(arguments, list) and arguments[:1] == [NAME]
+    return isinstance(arguments, list) and arguments[:1] == [name]

@@ -75,11 +75,16 @@ class Rewrite(Value):
         guarded = any(expectation.kind == GUARD for expectation in self.plan.expectations)
         return self.asked.foreground and (guarded or bool(self.plan.bridge))
 
+    @property
+    def leaves(self) -> bool:
+        """The bridge may use a cgroup that the runtime does not remove (shim.bridge)."""
+        return bool(self.plan.bridge) and self.policy == settings.WARN
+
     def text(self) -> str:
         """The new text; the very same one where nothing is to be changed."""
         if not self.where:
             return apply_to_text(self.document.text, self.plan.edits)
-        if not self.plan.edits and not self.watched:
+        if not (self.plan.edits or self.watched or self.leaves):
             return self.document.text
         return self.document.replaced(_sections(self))
 
@@ -168,15 +173,24 @@ def _sections(made: Rewrite) -> dict[tuple[str, ...], str]:
         annotations = loaded.section("annotations") if loaded.value.get("annotations") else "{}"
         sections[made.where] = apply_to_text(loaded.section(*made.where), made.plan.edits)
         sections["annotations",] = apply_to_text(annotations, _annotation_edits(made))
-    if made.watched:
-        from shim import injection
-
+    if made.watched or made.leaves:
         present = loaded.value.get("hooks")
-        wanted = injection.injected(present, injection.hook(made.asked.runtime, made.asked.driver))
-        if not isinstance(present, dict) or present.get(injection.STAGE) != wanted:
-            hooks = loaded.section("hooks") if present else "{}"
-            sections["hooks",] = apply_to_text(hooks, [Edit(op="set", path=(injection.STAGE,), value=wanted)])
+        edits = _hook_edits(made, present if isinstance(present, dict) else {})
+        if edits:
+            sections["hooks",] = apply_to_text(loaded.section("hooks") if present else "{}", edits)
     return sections
+
+
+def _hook_edits(made: Rewrite, present: dict[str, Any]) -> list[Edit]:
+    from shim import injection
+
+    wanted = {}
+    if made.watched:
+        wanted[injection.STAGE] = injection.hook(made.asked.runtime, made.asked.driver)
+    if made.leaves:
+        wanted[injection.AFTER] = injection.cleanup(made.host.cgroup2_mount)
+    lists = {stage: injection.injected(present, stage, entry) for stage, entry in wanted.items()}
+    return [Edit(op="set", path=(stage,), value=hooks) for stage, hooks in lists.items() if present.get(stage) != hooks]
 
 
 def _annotation_edits(made: Rewrite) -> list[Edit]:

@@ -34,9 +34,9 @@ class Finding(Value):
     def text(self) -> str:
         """One line: file, what it shows, what was asked."""
         asked = f"{self.expectation.field} asked for {self.expectation.value!r}"
-        if self.found is None:
+        if self.why:
             return f"{self.path}: {self.why}; {asked}"
-        return f"{self.path}: {' | '.join(self.found.split(chr(10)))!r}; {asked}"
+        return f"{self.path}: {' | '.join((self.found or '').split(chr(10)))!r}; {asked}"
 
 
 def verify(view: View, pid: int, expectations: tuple[Expectation, ...], host: Host) -> tuple[Finding, ...]:
@@ -82,7 +82,7 @@ def _compare(view: View, directory: str, why: str, expectation: Expectation) -> 
     path = f"{directory}/{expectation.file}"
     text = view.text(path)
     if text is None:
-        return Finding(expectation=expectation, path=path, found="", why=view.why(path))
+        return Finding(expectation=expectation, path=path, found="", why=view.why(path).removeprefix(f"{path}: "))
     return None if agrees(expectation, text) else Finding(expectation=expectation, path=path, found=text.strip())
 
 

@@ -1,0 +1,170 @@
+"""The Debian package: built, clean by lintian, installed, used and removed in a root of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Callable
+
+import pytest
+
+from integration.bundle import find_busybox, make_bundle
+from integration.capabilities import busybox_problem, require, root_problem
+from integration.containers import SEARCH_PATH, Result, call, find_runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parent.parent
+ENVIRONMENT = {"PATH": SEARCH_PATH, "HOME": "/root", "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
+# This host's own files with a writable layer on top, and the kernel's file systems.
+ENTER = """
+set -eu
+mkdir -p "$PLACE/upper" "$PLACE/work" "$PLACE/root"
+mount -t overlay none -o "lowerdir=/,upperdir=$PLACE/upper,workdir=$PLACE/work" "$PLACE/root"
+for d in proc sys dev; do mount --rbind "/$d" "$PLACE/root/$d"; done
+mkdir -p "$PLACE/root/shared"
+mount --bind "$SHARED" "$PLACE/root/shared"
+exec chroot "$PLACE/root" sh -euc "$1"
+"""
+
+
+def _program(name: str) -> None:
+    require(name, "" if shutil.which(name, path=SEARCH_PATH) else f"{name} is not installed")
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory that the private root sees as /shared, with the package in it."""
+    _program("dpkg-deb")
+    _program("apt-get")
+    place = tmp_path_factory.mktemp("deb")
+    result = call(["bash", str(ROOT / "packaging/deb/build.sh"), str(place)], env=_with_click())
+    assert result.status == 0, str(result)
+    (package,) = place.glob("cgshim_*_all.deb")
+    package.rename(place / "cgshim.deb")
+    return place
+
+
+def _with_click() -> dict[str, str]:
+    import sys
+
+    return {**ENVIRONMENT, "PYTHON": sys.executable}
+
+
+@pytest.fixture(scope="module")
+def inside(shared: Path) -> Iterator[Callable[[str], Result]]:
+    """Runs shell text in the private root; what it changes is kept from one call to the next."""
+    require("root", root_problem())
+    # Not below /tmp: a layer may not lie inside the tree that it is put on.
+    place = Path("/dev/shm") / f"cgshim-deb-{os.getpid()}"
+    place.mkdir()
+    environment = {**ENVIRONMENT, "PLACE": str(place), "SHARED": str(shared)}
+
+    def run(script: str) -> Result:
+        return call(["unshare", "--mount", "sh", "-c", ENTER, "sh", script], env=environment)
+
+    try:
+        require("overlay over this host's root", run("true").err.strip())
+        yield run
+    finally:
+        subprocess.run(["rm", "-rf", "--one-file-system", str(place)], check=True)
+
+
+@pytest.fixture(scope="module")
+def installed(inside: Callable[[str], Result]) -> Callable[[str], Result]:
+    """The private root with the package and what it depends on."""
+    before = inside("find /etc -type f | sort").out
+    result = inside("apt-get install -y --no-install-recommends /shared/cgshim.deb </dev/null")
+    if result.status and "Unable to locate" not in result.err:
+        result = inside("apt-get update && apt-get install -y --no-install-recommends /shared/cgshim.deb </dev/null")
+    assert result.status == 0, str(result)
+    added = set(inside("find /etc -type f | sort").out.splitlines()) - set(before.splitlines())
+    assert [path for path in added if "apt/" not in path] == []
+    return inside
+
+
+def test_lintian_is_content(shared: Path) -> None:
+    """No error, no warning."""
+    _program("lintian")
+    result = call(["lintian", "--fail-on", "error,warning", str(shared / "cgshim.deb")], env=ENVIRONMENT)
+    tags = [line for line in result.out.splitlines() if line[:2] in ("E:", "W:")]
+    assert (result.status, tags) == (0, []), str(result)
+
+
+def test_build_is_reproducible(shared: Path, tmp_path: Path) -> None:
+    """Two builds give the same bytes."""
+    call(["bash", str(ROOT / "packaging/deb/build.sh"), str(tmp_path)], env=_with_click())
+    (package,) = tmp_path.glob("cgshim_*_all.deb")
+    assert package.read_bytes() == (shared / "cgshim.deb").read_bytes()
+
+
+def test_nothing_is_registered(installed: Callable[[str], Result]) -> None:
+    """No engine calls cgshim after the installation alone."""
+    for engine in ("podman", "containerd", "docker", "crio", "buildkit"):
+        result = installed(f"cgshimctl engine status {engine}")
+        assert result.status == 1, str(result)
+        assert f"no entry for cgshim in {engine}'s files" in result.out
+
+
+def test_code_is_compiled(installed: Callable[[str], Result]) -> None:
+    """No container's start has to compile anything."""
+    result = installed("ls /usr/lib/cgshim/shim/__pycache__ /usr/lib/cgshim/shim/cli/__pycache__")
+    assert [line for line in result.out.splitlines() if line.startswith("hot.cpython-") and line.endswith(".bin")]
+    assert [line for line in result.out.splitlines() if line.startswith("main.cpython-") and line.endswith(".pyc")]
+
+
+def test_container_through_the_package(installed: Callable[[str], Result], shared: Path) -> None:
+    """/usr/bin/cgshim finds its package and its interpreter and runs a container with a limit."""
+    require("busybox", busybox_problem())
+    require("runc", "" if find_runtime("runc") else "runc is not installed")
+    bundle = make_bundle(shared / "bundle", find_busybox())
+    bundle.configure(args=["/bin/echo", "alive"], resources={"pids": {"limit": 27}})
+    name = f"cgshim-deb-{os.getpid()}"
+    result = installed(f"cgshim --root /tmp/state run --bundle /shared/bundle {name}")
+    assert (result.status, result.out) == (0, "alive\n"), str(result)
+
+
+def test_completion_knows_the_commands(installed: Callable[[str], Result]) -> None:
+    """The file for bash is bash, and what it calls answers."""
+    result = installed(
+        "bash -n /usr/share/bash-completion/completions/cgshimctl\n"
+        "COMP_WORDS='cgshimctl engine inst' COMP_CWORD=2 _CGSHIMCTL_COMPLETE=bash_complete cgshimctl"
+    )
+    assert result.out == "plain,install\n", str(result)
+
+
+def test_manual_pages_are_found(installed: Callable[[str], Result]) -> None:
+    """All three pages are where man looks."""
+    pages = ("man8/cgshim.8.gz", "man8/cgshimctl.8.gz", "man5/cgshim-config.5.gz")
+    result = installed("cd /usr/share/man && zcat " + " ".join(pages))
+    assert [line for line in result.out.splitlines() if line.startswith(".TH")] == [
+        f'.TH {name} {section} "" "cgshim {_version()}" "{title}"'
+        for name, section, title in (
+            ("CGSHIM", 8, "System Administration"),
+            ("CGSHIMCTL", 8, "System Administration"),
+            ("CGSHIM\\-CONFIG", 5, "File Formats"),
+        )
+    ]
+
+
+def _version() -> str:
+    from shim import __version__
+
+    return __version__
+
+
+def test_removal_leaves_nothing(installed: Callable[[str], Result]) -> None:
+    """An engine that still calls cgshim is named; of the package itself no file stays."""
+    result = installed(
+        "cgshimctl engine install buildkit >/dev/null\n"
+        "apt-get remove -y cgshim </dev/null\n"
+        "find / -xdev -path '*cgshim*' -not -path '/shared*' -not -path '/var/*' -not -path '/tmp/*' "
+        "-path '/usr/*' -print"
+    )
+    assert result.status == 0, str(result)
+    told = "cgshim: buildkit still calls /usr/bin/cgshim; run: cgshimctl engine remove buildkit"
+    assert told in result.err + result.out, str(result)
+    assert [line for line in result.out.splitlines() if line.startswith("/usr/") and "dpkg" not in line] == []

@@ -2,7 +2,7 @@
 
 Runtimes say the same thing in many wordings over their versions ("opening file `F` for writing: E", "open `F` for
 writing: E", "openat2 /path/F: e"). The fragments here cover all of them, so that an entry names only the file and
-the error. Every pattern is searched without regard to case.
+the error. Every pattern is searched without regard to case, and ^ and $ are the ends of a line.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ class Entry(Value):
         import re
 
         for pattern in self.patterns + self.ambiguous:
-            match = re.search(pattern, text, re.IGNORECASE)
+            match = re.search(pattern, text, re.IGNORECASE | re.MULTILINE)
             if match is not None:
                 named = {
                     key.rstrip("0123456789"): value for key, value in match.groupdict().items() if value is not None

@@ -168,8 +168,10 @@ class Facts:
 
     def capable(self, capability: int) -> bool | None:
         """Is the capability effective; None when it cannot be read."""
-        effective = self.field("CapEff")
-        return bool(int(effective, 16) >> capability & 1) if effective else None
+        try:
+            return bool(int(self.field("CapEff"), 16) >> capability & 1)
+        except ValueError:
+            return None
 
     def in_user_namespace(self) -> bool:
         """Is this process outside the initial user namespace?"""

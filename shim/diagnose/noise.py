@@ -21,6 +21,9 @@ ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"
 QUOTED = re.compile(r"^\s*runtime: (.*)$", re.MULTILINE)
 LOGFMT = re.compile(r'^(?:time="?[^"\s]*"? )?level=(?P<level>\w+) msg=(?P<msg>"(?:[^"\\]|\\.)*"|\S+)(?P<rest>.*)$')
 
+# Every wrapper that quotes a message escapes its quotes once more.
+ESCAPED_QUOTE = re.compile(r'\\+"')
+
 NOISE_LINES = (
     r"unable to get oom kill count",
     r"kernel memory settings are ignored and will be removed",
@@ -75,7 +78,8 @@ def clean(text: str) -> Heard:
     if len(records) > LINES:
         records = records[: LINES // 2] + records[-LINES // 2 :]
     for level, message in records:
-        quiet = AFFIXES.sub("", "\n".join(map(_ends, message.split("\n")))).strip()
+        short = "\n".join(_ends(line) for line in ESCAPED_QUOTE.sub('"', message).split("\n"))
+        quiet = AFFIXES.sub("", short).strip()
         if quiet and not NOISE.search(quiet):
             (errors if not level or level.lower() in FAILING else rest).append(quiet)
     return Heard(errors=tuple(errors), rest=tuple(rest))

@@ -31,7 +31,7 @@ ENTRIES = (
         "image-command-not-executable",
         "the command cannot be executed",
         rf"exec: \\?\"[^\"\n]*\\?\": (?:{EACCES}|{EPERM}|is a directory)",
-        rf"^(?:crun: )?open executable: (?:{EACCES}|{EPERM})",
+        rf"(?:^|: )open executable: (?:{EACCES}|{EPERM})",
         remedy="chmod +x the command in the image.",
     ),
     _foreign(

@@ -110,7 +110,7 @@ ENTRIES = (
         patterns=(
             rf"failed to unshare remaining namespaces \(except cgroupns\): {EPERM}",
             rf"failed to unshare user namespace: {EPERM}",
-            rf"^clone: {EPERM}",
+            rf"(?:^|: )clone: {EPERM}",
             rf"set propagation for `[^`]*`: {EPERM}",
         ),
         verdict="this process may not make namespaces (EPERM): an outer container or sandbox forbids it",
@@ -130,7 +130,7 @@ ENTRIES = (
         title="no further namespace is allowed",
         patterns=(
             rf"failed to unshare[^\n]*: {ENOSPC}",
-            rf"^clone: {ENOSPC}",
+            rf"(?:^|: )clone: {ENOSPC}",
         ),
         verdict="no further namespace can be made: user.max_*_namespaces is reached (ENOSPC)",
         cause="The number of namespaces is limited per user; 0 switches a kind off.",

@@ -106,7 +106,7 @@ def crowded(facts: Facts, words: Words) -> tuple[str, ...]:
     """The kernel has run out of memory cgroup ids: 65535 of them, dying ones included."""
     for line in (facts.text("/proc/cgroups") or "").splitlines():
         parts = line.split()
-        if len(parts) == 4 and parts[0] == "memory" and int(parts[2]) > 60000:
+        if len(parts) == 4 and parts[0] == "memory" and parts[2].isdigit() and int(parts[2]) > 60000:
             return (f"/proc/cgroups: memory num_cgroups {parts[2]}",)
     mount = facts.cgroup2()
     path = f"{mount.point}/cgroup.stat" if mount else ""

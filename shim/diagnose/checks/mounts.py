@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from shim.diagnose.entry import Check, Words
 
+OVERFLOW = 65534  # what an id without a mapping looks like from inside (/proc/sys/kernel/overflowuid)
 PAGE = 4096  # mount(2): the data argument is one page
 
 
@@ -86,7 +87,7 @@ def missing_component(facts: Facts, words: Words) -> tuple[str, ...]:
 
 def unreachable(facts: Facts, words: Words) -> tuple[str, ...]:
     """The first directory on the way to the source that the container's users may not search."""
-    path, uids, gids = source_of(words), _hosts(facts, "uidMappings"), _hosts(facts, "gidMappings")
+    path, uids, gids = source_of(words), _mapped_ids(facts, "uid"), _mapped_ids(facts, "gid")
     if not path.startswith("/") or not uids:
         return ()
     for directory in _upwards(path)[:-1]:
@@ -94,21 +95,21 @@ def unreachable(facts: Facts, words: Words) -> tuple[str, ...]:
         if found is not None and not searchable(found.mode, found.uid, found.gid, (uids, gids)):
             return (
                 f"{directory}: mode {found.mode:04o}, owner {found.uid}:{found.gid}",
-                f"config.json linux.uidMappings: {facts.config('linux', 'uidMappings')}",
+                _map_line(facts),
             )
     return ()
 
 
 def closed_cgroup(facts: Facts, words: Words) -> tuple[str, ...]:
     """The first cgroup directory on the container's path that its mapped users may not search."""
-    uids, gids = _hosts(facts, "uidMappings"), _hosts(facts, "gidMappings")
+    uids, gids = _mapped_ids(facts, "uid"), _mapped_ids(facts, "gid")
     for directory in facts.lineage(facts.directory()):
         found = facts.status(directory)
         if uids and found is not None and not searchable(found.mode, found.uid, found.gid, (uids, gids)):
             umask = facts.field("Umask")
             return (
                 f"{directory}: mode {found.mode:04o}, owner {found.uid}:{found.gid}",
-                f"config.json linux.uidMappings: {facts.config('linux', 'uidMappings')}",
+                _map_line(facts),
                 *((f"/proc/self/status Umask: {umask}",) if umask else ()),
             )
     return ()
@@ -249,12 +250,26 @@ def not_shared(facts: Facts, words: Words) -> tuple[str, ...]:
     return (mount.line(),) if mount and not any(peer.startswith("shared:") for peer in mount.peers) else ()
 
 
-def _hosts(facts: Facts, key: str) -> list[range]:
+def _mapped_ids(facts: Facts, kind: str) -> list[range]:
+    """The ids of files that the container's users own or may own, as stat(2) shows them to this process."""
+    listed = facts.config("linux", f"{kind}Mappings")
+    if not listed and facts.in_user_namespace():
+        rows = [line.split() for line in (facts.text(f"/proc/self/{kind}_map") or "").splitlines()]
+        return [
+            range(int(row[0]), min(int(row[0]) + int(row[2]), OVERFLOW))
+            for row in rows
+            if len(row) == 3 and all(map(str.isdigit, row))
+        ]
     found = []
-    for one in facts.config("linux", key) or ():
+    for one in listed or ():
         if isinstance(one, dict) and isinstance(one.get("hostID"), int) and isinstance(one.get("size"), int):
             found.append(range(one["hostID"], one["hostID"] + one["size"]))
     return found
+
+
+def _map_line(facts: Facts) -> str:
+    mappings = facts.config("linux", "uidMappings")
+    return f"config.json linux.uidMappings: {mappings}" if mappings else facts.quote("/proc/self/uid_map")
 
 
 def _mapped(number: int, mappings: Any, key: str) -> bool:

@@ -5,8 +5,6 @@ Imported only then, so it may take its time.
 
 from __future__ import annotations
 
-import time
-
 from shim import channel, runtime_log
 from shim.diagnose.diagnosis import Context
 
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
 
 OWN_HOOK = "stderr: cgshim: "  # how runc quotes the hook that cgshim put into the configuration
 CRUN_HOOK = "error executing hook"
-RECENT = 60  # seconds: the hook spoke just before the runtime gave up
 
 
 def tell(this: Call, prepared: Prepared, log: RuntimeLog) -> None:
@@ -48,8 +45,7 @@ def _own_refusal(words: str, container: str) -> str:
         return ""
     from shim import last
 
-    kept = last.recall() or {}
-    return str(kept["text"]) if kept.get("container") == container and time.time() - kept["time"] < RECENT else ""
+    return last.just_said_of(container)
 
 
 def _explained(this: Call, prepared: Prepared, words: str) -> str:

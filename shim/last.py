@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 FILE = "last.json"
 SCHEMA = 1
+RECENT = 60  # seconds: a hook speaks just before its runtime gives up
 MOST = 64 << 10  # characters of one diagnosis
 
 
@@ -35,3 +36,11 @@ def recall(environment: Mapping[str, str] | None = None) -> dict[str, Any] | Non
     if found is None or found.get("schema") != SCHEMA or not isinstance(found.get("text"), str):
         return None
     return found
+
+
+def just_said_of(container: str) -> str:
+    """The text about this container that a hook of ours left a moment ago, "" if none did."""
+    found = recall()
+    if found is None or not container or found.get("container") != container:
+        return ""
+    return str(found["text"]) if abs(time.time() - found.get("time", 0)) < RECENT else ""

@@ -141,3 +141,13 @@ def test_explain_last_prefers_the_newer_log(monkeypatch: pytest.MonkeyPatch, tmp
     assert "some-code" not in CliRunner().invoke(main, ["explain", "--last"]).output
     os.utime(log, (1, 1))
     assert "some-code" in CliRunner().invoke(main, ["explain", "--last"]).output
+
+
+def test_only_what_was_just_said_of_the_container_counts(state_directory: Path) -> None:
+    """Another container's diagnosis, or an hour-old one, explains nothing."""
+    last.remember("text", "code", "web")
+    assert (last.just_said_of("web"), last.just_said_of("db"), last.just_said_of("")) == ("text", "", "")
+    path = state_directory / "last.json"
+    found = json.loads(path.read_text())
+    path.write_text(json.dumps({**found, "time": found["time"] - 3600}))
+    assert last.just_said_of("web") == ""

@@ -28,12 +28,13 @@ else:
 
         def __init__(self, **fields):
             known = type(self).__annotations__
-            for name in fields:
-                if name not in known:
-                    raise TypeError(f"{type(self).__name__} has no field {name!r}")
-            for name in known:
-                if name not in fields and not hasattr(type(self), name):
-                    raise TypeError(f"{type(self).__name__} needs the field {name!r}")
+            if fields.keys() != known.keys():
+                for name in fields:
+                    if name not in known:
+                        raise TypeError(f"{type(self).__name__} has no field {name!r}")
+                for name in known:
+                    if name not in fields and not hasattr(type(self), name):
+                        raise TypeError(f"{type(self).__name__} needs the field {name!r}")
             self.__dict__.update(fields)
 
         def __setattr__(self, name, value):

@@ -39,9 +39,9 @@ def parent(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _loaded(parent: Path) -> dict[str, tuple[str, str, str]]:
+def _loaded(parent: Path, program: str = PROGRAM) -> dict[str, tuple[str, str, str]]:
     """Module -> loader, file and its WHO, in a fresh interpreter as the launcher starts it."""
-    argv = [sys.executable, "-IS", "-c", PROGRAM, str(parent)]
+    argv = [sys.executable, "-IS", "-c", program, str(parent)]
     done = subprocess.run(argv, check=False, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     lines = [line.split(" ") for line in done.stdout.splitlines()]
@@ -106,10 +106,10 @@ def test_read_only_prefix_is_left_alone(parent: Path) -> None:
 NO_ARCHIVES = {
     "empty": b"",
     "noise": b"\xff\xfe\x00no table",
-    "cut": marshal.dumps((hot._magic(), {"shim.entry": ("shim/entry.py", False, 1, 2, b"")}))[:-9],
-    "another-interpreter": marshal.dumps((b"other", {})),
-    "another-shape": marshal.dumps([1, 2, 3]),
-    "too-few": marshal.dumps((hot._magic(), {})),
+    "cut": hot._magic() + marshal.dumps(({"shim.entry": ("shim/entry.py", False, 1, 2)}, [], {}))[:-9],
+    "another-interpreter": b"other" + marshal.dumps(({}, [], {})),
+    "another-shape": hot._magic() + marshal.dumps([1, 2]),
+    "of-a-file-that-is-gone": hot._magic() + marshal.dumps(({"shim.x": ("shim/x.py", False, 1, 2)}, [], {})),
 }
 
 
@@ -118,7 +118,9 @@ def test_file_that_is_no_archive_is_replaced(parent: Path, content: bytes) -> No
     """Whatever lies under the name, the program runs, and a good file takes its place."""
     _archive(parent).write_bytes(content)
     assert _loaded(parent)["shim.entry"][0] == "Finder"
-    assert hot._fits(hot._read(str(_archive(parent))), str(parent))
+    made = hot._read(str(_archive(parent)))
+    assert made
+    assert made.fits(str(parent))
 
 
 def test_broken_source_is_told_by_the_ordinary_import(parent: Path) -> None:
@@ -129,6 +131,24 @@ def test_broken_source_is_told_by_the_ordinary_import(parent: Path) -> None:
     assert "plan.py" in done.stderr
     assert "SyntaxError" in done.stderr
     assert not _archive(parent).exists()
+
+
+def test_core_comes_in_the_order_of_its_imports(parent: Path) -> None:
+    """Each module of the core stands behind its package; all that is named for it exists, and more comes with it."""
+    order = [name for name, _ in hot.build(str(parent)).core]
+    assert set(hot.CORE) < set(order)
+    assert len(order) == len(set(order))
+    assert [name for name in order if name.rpartition(".")[0] not in ("shim", *order[: order.index(name)])] == []
+    assert order.index("shim.values") < order.index("shim.rules.base") < order.index("shim.plan")
+    assert "shim.rules.unified" not in order
+
+
+def test_rest_is_loaded_when_it_is_asked_for(parent: Path) -> None:
+    """A module outside the core comes from the file, too, but not before it is imported."""
+    program = PROGRAM.replace(f"import {MODULES}", "import shim.rules.unified")
+    asked, unasked = _loaded(parent, program), _loaded(parent)
+    assert asked["shim.rules.unified"] == ("Finder", str(parent / "shim/rules/unified.py"), "")
+    assert "shim.rules.unified" not in unasked
 
 
 def test_compiled_code_keeps_fields_and_lines() -> None:
@@ -166,4 +186,6 @@ def test_command_makes_the_file(parent: Path) -> None:
     """`python3 -m shim.hot` makes it, also where there was no __pycache__ yet."""
     shutil.rmtree(parent / "shim" / "__pycache__")
     subprocess.run([sys.executable, "-B", "-m", "shim.hot"], cwd=parent, check=True)
-    assert hot._fits(hot._read(str(_archive(parent))), str(parent))
+    made = hot._read(str(_archive(parent)))
+    assert made
+    assert made.fits(str(parent))

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from shim.diagnose.diagnosis import Context, Diagnosis
-from shim.diagnose.explain import NOT_RECOGNISED, entry_of, explain, without_words
+from shim.diagnose.entry import Entry, Words
+from shim.diagnose.explain import NOT_RECOGNISED, entry_of, explain, looked, without_words
+from shim.diagnose.facts import Facts
 from shim.diagnose.render import as_dict, plain, render
 from tests.replayed import ReplayedView
 
@@ -135,6 +137,18 @@ def test_a_warning_counts_only_without_an_error() -> None:
 def test_any_configuration_is_survived(config: Any) -> None:
     """A configuration of the wrong shape leads to less evidence, never to an exception."""
     assert explain(MEMSW, _context(config=config)).code == NOT_RECOGNISED
+
+
+def test_a_check_that_stumbles_finds_nothing() -> None:
+    """A file of unknown form costs its evidence, never the diagnosis."""
+
+    def stumbling(facts: Facts, words: Words) -> tuple[str, ...]:
+        raise ValueError(words.text)
+
+    entry = entry_of("crun-refuses-hybrid").changed(confirm=stumbling)
+    assert isinstance(entry, Entry)
+    words = Words(text="x", groups={})
+    assert looked(entry, Facts(_context()), words) == ()
 
 
 def test_without_words_fills_templates_and_keeps_placeholders() -> None:

@@ -57,9 +57,20 @@ def candidates(words: str, facts: Facts) -> list[Candidate]:
     for place, entry in enumerate(ENTRIES):
         seen = entry.found_in(words)
         if seen is not None:
-            evidence = entry.confirm(facts, seen) if entry.confirm else ()
-            found.append(Candidate(entry=entry, words=seen, evidence=evidence, place=place))
+            found.append(Candidate(entry=entry, words=seen, evidence=looked(entry, facts, seen), place=place))
     return found
+
+
+def looked(entry: Entry, facts: Facts, words: Words) -> tuple[str, ...]:
+    """What the entry's check finds. A check that stumbles over a file of unknown form finds nothing: the runtime's
+    failure is what the user has to learn of, not ours.
+    """
+    if entry.confirm is None:
+        return ()
+    try:
+        return entry.confirm(facts, words)
+    except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError):
+        return ()
 
 
 def without_words(code: str, evidence: tuple[str, ...], values: dict[str, str]) -> Diagnosis:

@@ -8,6 +8,7 @@ from shim.errors import ShimError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
 ANNOTATION = "io.cgshim.enable"
@@ -51,13 +52,15 @@ def driver(config: Any, wanted: str) -> str:
 
 def refuse(error: ShimError, container: str = "") -> None:
     """Say why, wherever somebody may look: stderr, `cgshimctl explain --last`, the system's log."""
+    import syslog
+
     from shim.channel import printable
     from shim.last import remember
 
     text = printable(error.text())
     _stderr((text + "\n").encode())
     remember(text, error.code, container)
-    _system_log(text)
+    _system_log(text.splitlines(), syslog.LOG_ERR)
 
 
 def _stderr(data: bytes) -> None:
@@ -78,11 +81,21 @@ def _stderr(data: bytes) -> None:
         os.close(handle)
 
 
-def _system_log(text: str) -> None:
-    """One record, which journald or a syslog daemon takes; where neither runs nothing happens."""
+def notify(notices: Iterable[tuple[str, str]], container: str) -> None:
+    """What is lost under policy `warn` goes to the system's log: engines throw away what a hook that succeeds says."""
     import syslog
 
+    named = f"container {container}: " if container else ""
+    _system_log([f"{named}{text}" for level, text in notices if level == "warning"], syslog.LOG_WARNING)
+
+
+def _system_log(lines: list[str], level: int) -> None:
+    """One record each, which journald or a syslog daemon takes; where neither runs nothing happens."""
+    import syslog
+
+    if not lines:
+        return
     syslog.openlog("cgshim", 0, syslog.LOG_DAEMON)
-    for line in text.splitlines():
-        syslog.syslog(syslog.LOG_ERR, line)
+    for line in lines:
+        syslog.syslog(level, line)
     syslog.closelog()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from hooks.call import driver, enabled, options, refuse
+from hooks.call import driver, enabled, notify, options, refuse
 from hooks.state import read
 from shim import custody, rewrite, settings
 from shim.errors import ShimError
@@ -66,7 +66,9 @@ def verify_state(state: State, asked: dict[str, str]) -> None:
         settings.load(os.environ),
         view,
     )
-    follow_up(view, Subject(pid=state.pid, container=state.container), made)
+    told = follow_up(view, Subject(pid=state.pid, container=state.container), made)
+    if told:
+        notify(told, state.container)
 
 
 def _left_alone(annotations: Any) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from hooks.call import driver, enabled, options, refuse
+from hooks.call import driver, enabled, notify, options, refuse
 from shim import rewrite, settings
 from shim.errors import ShimError
 from shim.host.view import View
@@ -17,6 +17,8 @@ from shim.oci import document
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from shim.rewrite import Rewrite
 
 SOURCE = "standard input"
@@ -59,12 +61,23 @@ def filtered(data: bytes, arguments: list[str]) -> bytes:
         View(),
     )
     rewrite.judge(made)
+    if made.plan.changes:
+        from shim.prepare import notices
+
+        notify(notices(made.plan), _name(loaded.value))
     return _watched(made).text().encode("utf-8", "surrogateescape")
 
 
 def _watched(made: Rewrite) -> Rewrite:
     """Limits that the runtime cannot place are set by the createRuntime hook: then it goes into the configuration."""
     return made.changed(asked=made.asked.changed(foreground=True)) if made.plan.bridge else made
+
+
+def _name(config: dict[str, Any]) -> str:
+    """How to name the container in a log: podman gives the hook no id, but the cgroup's path ends in it."""
+    linux = config.get("linux")
+    path = linux.get("cgroupsPath") if isinstance(linux, dict) else None
+    return os.path.basename(path) if isinstance(path, str) else ""
 
 
 def _everything() -> bytes:

@@ -209,3 +209,27 @@ def test_refusal_goes_to_three_places(
     assert logged == text.splitlines()
     kept = json.loads((state_directory / "last.json").read_text())
     assert (kept["code"], kept["container"], kept["text"]) == ("some-code", "web", text)
+
+
+def test_what_is_lost_under_warn_is_logged(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A guard that this host cannot enforce, accepted by annotation: the system's log names container and loss."""
+    logged: list[str] = []
+    monkeypatch.setattr("syslog.syslog", lambda _level, line: logged.append(line))
+    config = {
+        "annotations": {"io.cgshim.policy": "warn"},
+        "linux": {
+            "cgroupsPath": "/p/libpod-0a",
+            "resources": {"unified": {"memory.oom.group": "1", "misc.max": "x 1"}},
+        },
+    }
+    _filtered(config)
+    assert [line for line in logged if line.startswith("container libpod-0a: cgshim: unified.misc.max")] != []
+    config["annotations"] = {"io.cgshim.policy": "refuse"}
+    with pytest.raises(ShimError, match="cannot be enforced on this host"):
+        _filtered(config)
+
+
+def test_success_says_nothing_to_the_log(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A translation that loses nothing is in the annotation io.cgshim.report; no administrator is bothered."""
+    monkeypatch.setattr("syslog.syslog", lambda *_: pytest.fail("logged"))
+    assert "io.cgshim.report" in _filtered({"linux": {"resources": {"unified": {"pids.max": "32"}}}})

@@ -23,8 +23,9 @@ def tell(error: Exception) -> None:
     text = what + (f"the traceback in {debug}" if debug else "what CGSHIM_DEBUG=FILE writes") + " [own-fault]"
     log, form = caller_log(sys.argv[3:])
     if log:
-        _write_log(log, form, text)
-    os.write(2, (text + "\n").encode("utf-8", "backslashreplace"))
+        _write_log(log, _record(form, text))
+    spoken = text + "\n" if log else _record("text", text)
+    os.write(2, spoken.encode("utf-8", "backslashreplace"))
     os._exit(1)
 
 
@@ -46,18 +47,20 @@ def caller_log(arguments: list[str]) -> tuple[str, str]:
     return found["log"], found["log-format"]
 
 
-def _write_log(log: str, form: str, text: str) -> None:
+def _record(form: str, text: str) -> str:
     import time
-
     from _json import encode_basestring_ascii as quoted
 
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    if form == "json":
+        return f'{{"level":"error","msg":{quoted(text)},"time":"{now}"}}\n'
+    return f'time="{now}" level=error msg={quoted(text)}\n'
+
+
+def _write_log(log: str, record: str) -> None:
     if log.startswith(NO_FILES):
         return
     path = log[5:] if log.startswith("file:") else log
-    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    record = f'{{"level":"error","msg":{quoted(text)},"time":"{now}"}}\n'
-    if form != "json":
-        record = f'time="{now}" level=error msg={quoted(text)}\n'
     fresh = os.O_TRUNC if os.path.basename(path) in OWN_LOGS else os.O_APPEND
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | fresh, 0o600)

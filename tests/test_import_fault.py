@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
@@ -16,11 +17,13 @@ from tests.syntax import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
-BROKEN = 'raise ImportError("broken on purpose,\\nin two lines")\n'
+RAISE = 'raise ImportError("broken on purpose,\\nin two lines")\n'
+BROKEN = {"at-load": RAISE, "inside": f"def load(environment):\n    {RAISE}"}
 AT_LOAD = (
     "cgshim: a fault of cgshim itself: ImportError: broken on purpose, in two lines; install it again, or report it"
 )
-INSIDE = "cgshim: a fault of cgshim itself: ImportError: broken on purpose, in two lines (plan.py:1); report it"
+INSIDE = "cgshim: a fault of cgshim itself: ImportError: broken on purpose, in two lines (settings.py:LINE); report it"
+LINE = re.compile(r"py:\d+")
 LATER = " with what CGSHIM_DEBUG=FILE writes [own-fault]"
 
 
@@ -35,30 +38,35 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def _break(copy: Path, text: str) -> None:
+    with (copy / "shim" / "settings.py").open("a") as file:
+        file.write(text)
+
+
 def _create(copy: Path, *flags: str, **variables: str) -> subprocess.CompletedProcess[str]:
     own = {"CGSHIM_RUNTIME": str(copy / "runc"), "CGSHIM_CONFIG": str(copy / "none.json"), "PATH": os.environ["PATH"]}
     argv = [str(copy / "shim" / "launcher.sh"), *flags, "create", "--bundle", str(copy), "c1"]
     return subprocess.run(argv, check=False, capture_output=True, text=True, env={**own, **variables})
 
 
-@pytest.mark.parametrize(
-    ("module", "expected"), [("apply.py", AT_LOAD), ("plan.py", INSIDE)], ids=["at-load", "inside"]
-)
-def test_one_line_on_both_channels(copy: Path, module: str, expected: str) -> None:
+@pytest.mark.parametrize("when", ["at-load", "inside"])
+def test_one_line_on_both_channels(copy: Path, when: str) -> None:
     """The log is one JSON object with the line that stderr has; the runtime is not called."""
-    (copy / "shim" / module).write_text(BROKEN)
+    _break(copy, BROKEN[when])
+    expected = (AT_LOAD if when == "at-load" else INSIDE) + LATER
     log = copy / "log.json"
     log.write_text('{"level":"error","msg":"an earlier start"}\n')
     done = _create(copy, "--log", str(log), "--log-format=json")
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", expected + LATER + "\n")
+    assert (done.returncode, done.stdout, LINE.sub("py:LINE", done.stderr)) == (1, "", expected + "\n")
     record = json.loads(log.read_text())
-    assert {**record, "time": ""} == {"level": "error", "msg": expected + LATER, "time": ""}
+    found = {**record, "time": "", "msg": LINE.sub("py:LINE", record["msg"])}
+    assert found == {"level": "error", "msg": expected, "time": ""}
 
 
-@pytest.mark.parametrize("module", ["apply.py", "plan.py"])
-def test_the_traceback_goes_where_it_was_asked_for(copy: Path, module: str) -> None:
+@pytest.mark.parametrize("when", ["at-load", "inside"])
+def test_the_traceback_goes_where_it_was_asked_for(copy: Path, when: str) -> None:
     """CGSHIM_DEBUG=FILE gets the traceback, and the message names the file."""
-    (copy / "shim" / module).write_text(BROKEN)
+    _break(copy, BROKEN[when])
     debug = copy / "debug"
     done = _create(copy, CGSHIM_DEBUG=str(debug))
     assert f"report it with the traceback in {debug} [own-fault]" in done.stderr
@@ -68,10 +76,17 @@ def test_the_traceback_goes_where_it_was_asked_for(copy: Path, module: str) -> N
 
 def test_a_debug_file_that_cannot_be_written(copy: Path) -> None:
     """A fault is reported even so, without naming a file that is not there."""
-    (copy / "shim" / "apply.py").write_text("this is no Python\n")
+    _break(copy, "this is no Python\n")
     done = _create(copy, CGSHIM_DEBUG="/nonexistent/debug")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert done.stderr.endswith(LATER + "\n")
+    assert done.stderr.endswith(LATER + '"\n')
+
+
+def test_without_a_log(copy: Path) -> None:
+    """stderr has a record as the runtimes write it there when they have no log."""
+    _break(copy, BROKEN["at-load"])
+    done = _create(copy)
+    assert re.sub(r'time="[^"]*"', 'time="T"', done.stderr) == f'time="T" level=error msg="{AT_LOAD}{LATER}"\n'
 
 
 @pytest.mark.parametrize(

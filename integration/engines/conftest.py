@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import uuid
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from integration.engines.engine import Engine
 
+MEMORY = "/dev/shm"  # a file system without a disk: engines sync all that they write
 KINDS = ("podman", "podman-plain-name", "ctr", "ctr-terminal", "docker", "conmon", "cri")
 NEEDS = {"podman": ("podman", "conmon"), "ctr": ("ctr", "containerd"), "docker": ("dockerd", "docker", "containerd")}
 
@@ -37,7 +39,7 @@ def place(runtime_problems: Callable[[str], str]) -> Iterator[Path]:
     require("root", root_problem())
     require("busybox", busybox_problem())
     require("runc", runtime_problems("runc"))
-    place = Path(tempfile.mkdtemp(prefix="cg-"))
+    place = Path(tempfile.mkdtemp(prefix="cg-", dir=MEMORY if os.access(MEMORY, os.W_OK) else None))
     yield place
     end_processes(str(place))
     unmount_below(place)

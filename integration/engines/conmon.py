@@ -7,7 +7,6 @@ one JSON object a line, {"pid": N}, or {"pid": -1, "message": "what the runtime 
 from __future__ import annotations
 
 import json
-import os
 import re
 import socket
 import subprocess
@@ -40,7 +39,6 @@ class Conmon:
 
     kind = "conmon"
     gives_log = False
-    refusable: dict[str, Any] = {"unified": {"misc.max": "res_a 5"}}  # noqa: RUF012
 
     def __init__(self, place: Path, front: Front, rootfs: Path) -> None:
         place.mkdir()
@@ -83,6 +81,8 @@ class Conmon:
     def _bundle(self, name: str, wish: Wish) -> Path:
         bundle = self._place / "bundles" / name
         bundle.mkdir(exist_ok=True)
+        for old in (self._place / "logs" / name, self._place / "exits" / name):
+            old.unlink(missing_ok=True)
         mount = {"type": "bind", "source": wish.mount[0], "destination": wish.mount[1], "options": ["rbind"]}
         config = base_config(
             args=list(wish.args),

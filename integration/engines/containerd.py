@@ -6,7 +6,7 @@ import json
 import os
 import pty
 import subprocess
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from integration.bundle import base_config
 from integration.containers import PATIENCE, SEARCH_PATH, Result, call
@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
     from integration.engines.front import Front
 
+PTS = {
+    "destination": "/dev/pts",
+    "type": "devpts",
+    "source": "devpts",
+    "options": ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"],
+}
 ENVIRONMENT = {"PATH": SEARCH_PATH, "HOME": "/root"}
 CONFIGURATION = """version = 2
 root = "{place}/root"
@@ -69,7 +75,6 @@ class Ctr:
     """`ctr run` with a configuration of the test's own, with and without a terminal."""
 
     gives_log = True
-    refusable: dict[str, Any] = {"unified": {"misc.max": "res_a 5"}}  # noqa: RUF012
 
     def __init__(self, containerd: Containerd, rootfs: Path, *, terminal: bool = False) -> None:
         self.kind = "ctr-terminal" if terminal else "ctr"
@@ -83,7 +88,7 @@ class Ctr:
         config = base_config(
             args=list(wish.args),
             resources=wish.resources,
-            mounts=[mount] if wish.mount[0] else [],
+            mounts=[*([PTS] if self._terminal else []), *([mount] if wish.mount[0] else [])],
             linux={"cgroupsPath": f"/{CGROUP_PARENT}/{name}"},
             root={"path": str(self._rootfs)},
         )
@@ -96,10 +101,10 @@ class Ctr:
 
     def run(self, name: str, wish: Wish) -> Result:
         """`ctr run`."""
-        words = ["run", "--rm", *self.words(name, wish)]
-        return self._on_terminal(words) if self._terminal else self.containerd.ctr(*words)
+        call_ctr = self._on_terminal if self._terminal else self.containerd.ctr
+        return call_ctr("run", "--rm", *self.words(name, wish))
 
-    def _on_terminal(self, words: list[str]) -> Result:
+    def _on_terminal(self, *words: str) -> Result:
         """Standard input and output are a terminal, standard error is not, so that it can be told from them."""
         argv = ("ctr", "--address", str(self.containerd.socket), *words)
         master, slave = pty.openpty()
@@ -117,9 +122,10 @@ class Ctr:
 
     def start_again(self, name: str, wish: Wish) -> Result:
         """`ctr run` as before, but without --rm, which would leave nothing to start, then `ctr tasks start`."""
-        first = self.containerd.ctr("run", "--null-io", *(word for word in self.words(name, wish) if word != "--tty"))
+        call_ctr = self._on_terminal if self._terminal else self.containerd.ctr
+        first = call_ctr("run", *self.words(name, wish))
         assert first.status == 1, str(first)
-        return self.containerd.ctr("tasks", "start", name)
+        return call_ctr("tasks", "start", name)
 
     def remove(self, name: str) -> None:
         """`ctr tasks kill` and `delete`, `ctr containers delete`."""

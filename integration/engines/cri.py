@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve().parent
 SECONDS = 60
 EXITED = 2
+SHARED = {True: "shared-bare", False: "shared-wrap"}  # for the tests that are about containers, not pods
 FIELDS = {
     ("memory", "limit"): "memory_limit_in_bytes",
     ("memory", "swap"): "memory_swap_limit_in_bytes",
@@ -63,7 +64,6 @@ class Cri:
 
     kind = "cri"
     gives_log = True
-    refusable: dict[str, Any] = {"unified": {"misc.max": "res_a 5"}}  # noqa: RUF012
 
     def __init__(self, containerd: Containerd) -> None:
         self.place = containerd.place / "pods"
@@ -73,8 +73,9 @@ class Cri:
         self.service = stubs.RuntimeServiceStub(self._channel)
         self.ids: dict[str, str] = {}
         self._pods: dict[str, str] = {}
-        self._shared: dict[str, str] = {}
         assert wait_until(self._answers)
+        self.pod(SHARED[True], "bare")
+        self.pod(SHARED[False], "wrap")
 
     def _answers(self) -> bool:
         try:
@@ -104,10 +105,16 @@ class Cri:
 
     def resources(self, wanted: dict[str, Any]) -> Any:
         """`linux.resources` in the words of the interface."""
-        plain = {FIELDS[group, key]: value for group, keys in wanted.items() if group in ("memory", "cpu")
-                 for key, value in keys.items()}
-        pages = [self.messages.HugepageLimit(page_size=one["pageSize"], limit=one["limit"])
-                 for one in wanted.get("hugepageLimits", ())]
+        plain = {
+            FIELDS[group, key]: value
+            for group, keys in wanted.items()
+            if group in ("memory", "cpu")
+            for key, value in keys.items()
+        }
+        pages = [
+            self.messages.HugepageLimit(page_size=one["pageSize"], limit=one["limit"])
+            for one in wanted.get("hugepageLimits", ())
+        ]
         return self.messages.LinuxContainerResources(**plain, unified=wanted.get("unified", {}), hugepage_limits=pages)
 
     def create(self, name: str, wish: Wish, pod: str) -> str:
@@ -146,17 +153,9 @@ class Cri:
         """The init's process id as the plugin knows it."""
         return int(json.loads(self.status(name).info["info"])["pid"])
 
-    def _shared_pod(self, *, bare: bool) -> str:
-        """One pod of each handler, for the tests that are about containers."""
-        handler = "bare" if bare else "wrap"
-        if handler not in self._shared:
-            self.pod(f"shared-{handler}", handler)
-            self._shared[handler] = f"shared-{handler}"
-        return self._shared[handler]
-
     def run(self, name: str, wish: Wish) -> Result:
         """CreateContainer, StartContainer, and the logs when it has ended."""
-        pod = self._shared_pod(bare=wish.bare)
+        pod = SHARED[wish.bare]
         self.create(name, wish, pod)
         problem = self.start(name)
         if problem:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from integration.containers import SEARCH_PATH, Result, call
 from integration.engines.engine import CGROUP_PARENT, Daemon, Wish
@@ -64,7 +64,6 @@ class Docker:
 
     kind = "docker"
     gives_log = True
-    refusable: dict[str, Any] = {"pids": {"limit": 9999999}}  # noqa: RUF012
 
     def __init__(self, daemon: Dockerd) -> None:
         self.daemon = daemon

@@ -33,8 +33,7 @@ class Wish(NamedTuple):
 class Engine(Protocol):
     """One engine, as `podman run`, `ctr run` and the like show it to their user.
 
-    kind: name in test ids. refusable: resources that cgshim refuses on the hosts of these tests and that this engine
-    can express. gives_log: whether the runtime is called with --log.
+    kind: name in test ids. gives_log: whether the runtime is called with --log.
     """
 
     kind: str
@@ -148,7 +147,10 @@ NOISE = (
     (r'time="TIME" level=error msg="error waiting for container: context canceled"\n', ""),
     (r'/[^ "\\]*(/rootfs|/dir/[0-9a-f]{64})(?=/)', "ROOTFS"),
     (r'/[^ "\\]*/config\.json', "CONFIG"),
-    (r"/cgshim-engines/[^/ \"\\:]+", "/CGROUP"),
+    # any of the v1 hierarchies serves as the proof of the layout
+    (r"/sys/fs/cgroup/[a-z]+/cgroup\.clone_children", "/sys/fs/cgroup/V1/cgroup.clone_children"),
+    (r"/cgshim-engines/[^/ \"\\:]+(?=/)", "/PARENT/CGROUP"),
+    (r"/cgshim-engines(?=[/:])", "/PARENT"),
     (r"[0-9a-f]{64}", "ID"),
 )
 

@@ -52,11 +52,12 @@ class Front:
         """Write each call's working directory and arguments to `calls`, one line a call."""
         self.point(before=f'echo "$(pwd -P) $*" >>{self.calls}')
 
-    def break_module(self, name: str, *, debug: bool = False) -> None:
-        """Lead to a copy of the package in which a module raises as soon as it is loaded."""
+    def break_module(self, name: str, text: str, *, debug: bool = False) -> None:
+        """Lead to a copy of the package with `text` at the end of a module."""
         broken = self._place / "broken"
         shutil.rmtree(broken, ignore_errors=True)
         shutil.copytree(LAUNCHER.parent, broken / "shim", ignore=shutil.ignore_patterns("__pycache__"))
-        (broken / "shim" / name).write_text('raise RuntimeError("broken on purpose")\n')
+        with (broken / "shim" / name).open("a") as file:
+            file.write(text)
         before = f"export CGSHIM_DEBUG={self.debug}" if debug else ""
         self.point(launcher=broken / "shim" / "launcher.sh", before=before)

@@ -50,7 +50,9 @@ def _manifest(layer: bytes, files: dict[str, bytes]) -> dict[str, Any]:
     kind = "application/vnd.oci.image."
     stored = _stored(layer, kind + "layer.v1.tar", files)
     rootfs = {"type": "layers", "diff_ids": [stored["digest"]]}
-    config = json.dumps({"architecture": ARCHITECTURES.get(machine(), machine()), "os": "linux", "config": CONFIG, "rootfs": rootfs}).encode()
+    config = json.dumps(
+        {"architecture": ARCHITECTURES.get(machine(), machine()), "os": "linux", "config": CONFIG, "rootfs": rootfs}
+    ).encode()
     manifest = {
         "schemaVersion": 2,
         "mediaType": kind + "manifest.v1+json",

@@ -24,10 +24,8 @@ cgroup_manager = "cgroupfs"
 events_logger = "file"
 runtime = "runc"
 [engine.runtimes]
-runc = ["{front}"]
-wrap = ["{front}"]
-bare = ["{bare}"]
-crun = ["{front}"]
+runc = ["{runtime}"]
+wrap = ["{runtime}"]
 """
 FLAGS = {
     ("memory", "limit"): "--memory={}b",
@@ -45,26 +43,27 @@ def flags(resources: dict[str, Any], known: dict[tuple[str, str], str]) -> list[
 class Podman:
     """podman as root."""
 
-    gives_log = True
-    refusable: dict[str, Any] = {"pids": {"limit": 9999999}}  # noqa: RUF012
-
     def __init__(self, place: Path, front: Front, root_tar: Path, runtime: str = "runc") -> None:
         self.kind = "podman" if runtime == "runc" else "podman-plain-name"
+        self.gives_log = runtime == "runc"
         self.runtime = runtime
         self.image = "localhost/box"
         self._place = place
-        self.environment = {"PATH": SEARCH_PATH, "HOME": "/root", "CONTAINERS_CONF": str(place / "containers.conf")}
+        self.environment = {"PATH": SEARCH_PATH, "HOME": "/root"}
         if not place.exists():
             place.mkdir()
-            text = CONFIGURATION.format(front=front.path, bare=front.runtime)
-            (place / "containers.conf").write_text(text)
+            for name, path in (("containers.conf", front.path), ("bare.conf", front.runtime)):
+                (place / name).write_text(CONFIGURATION.format(runtime=path))
             self.must("import", str(root_tar), self.image)
 
-    def __call__(self, *args: str, stdin: str = "") -> Result:
-        """A podman command."""
+    def __call__(self, *args: str, bare: bool = False) -> Result:
+        """A podman command; `bare`: the runtime's names lead to the runtime itself."""
+        conf = str(self._place / ("bare.conf" if bare else "containers.conf"))
         own = ("--root", "root", "--runroot", "run", "--tmpdir", "tmp")
         places = [str(self._place / word) if not word.startswith("-") else word for word in own]
-        return call(["podman", *places, "--storage-driver=vfs", *args], env=self.environment, stdin=stdin)
+        return call(
+            ["podman", *places, "--storage-driver=vfs", *args], env={**self.environment, "CONTAINERS_CONF": conf}
+        )
 
     def must(self, *args: str) -> str:
         """The output of a podman command that has to succeed."""
@@ -74,8 +73,7 @@ class Podman:
 
     def words(self, name: str, wish: Wish) -> list[str]:
         """The arguments of `run` and `create` for a wish."""
-        runtime = "bare" if wish.bare else self.runtime
-        words = [f"--name={name}", f"--runtime={runtime}", f"--cgroup-parent=/{CGROUP_PARENT}"]
+        words = [f"--name={name}", f"--runtime={self.runtime}", f"--cgroup-parent=/{CGROUP_PARENT}"]
         words += flags(wish.resources, FLAGS)
         if wish.mount[0]:
             words.append(f"--volume={wish.mount[0]}:{wish.mount[1]}")
@@ -83,7 +81,7 @@ class Podman:
 
     def run(self, name: str, wish: Wish) -> Result:
         """`podman run`."""
-        return self("run", *self.words(name, wish))
+        return self("run", *self.words(name, wish), bare=wish.bare)
 
     def start(self, name: str, wish: Wish) -> int:
         """`podman run --detach`; the init's process id."""

@@ -6,6 +6,9 @@ Every text stands here as a person sees it. ROOTFS, CGROUP and the like stand fo
 
 from __future__ import annotations
 
+import os
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +18,8 @@ from integration.engines.engine import Wish, normal
 from integration.kernel import CgroupValues
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from integration.containers import Result
     from integration.engines.engine import Engine
     from integration.engines.front import Front
@@ -38,16 +43,45 @@ cgshim: CONFIG: linux.resources.pids.limit: 9999999 is above the kernel's 419430
 REFUSED_TEXT = """\
 cgshim: CONFIG: unified.misc.max cannot be enforced on this host [unified-without-counterpart]
   cause: cgroup v1 has no counterpart of misc.max; policy 'refuse' (default) starts no container that would lose a limit
-"""
+  evidence: unified.misc.max: not limited would be misc.max=res_a 5: cgroup v1 has no counterpart of misc.max
+  evidence: cgroup layout hybrid: /sys/fs/cgroup/V1/cgroup.clone_children: 0; \
+/sys/fs/cgroup/unified/cgroup.controllers: hugetlb
+  remedy: leave unified.misc.max out, or run where it can be enforced (cgshimctl doctor says what this host has)
+  remedy: or accept the loss: annotation io.cgshim.policy=warn, or {"policy": "warn"} in CONFIG"""
 
-SETTINGS_TEXT = "cgshim: the settings in SETTINGS are of no use: policy: 'lenient' is neither 'refuse' nor 'warn' [bad-settings]"
+REALTIME = Path("/sys/fs/cgroup/cpu/cpu.rt_runtime_us")
+REALTIME_SPOKEN = (
+    "runc create failed: unable to start container process: unable to apply cgroup configuration: failed to write"
+    ' "1000": write /sys/fs/cgroup/cpu/PARENT/CGROUP/cpu.rt_runtime_us: invalid argument'
+)
+REALTIME_TEXT = f"""\
+cgshim: the container asks for realtime CPU time that its parent does not have (EINVAL) [realtime-parent-has-none]
+  cause: Every new v1 cpu cgroup starts with cpu.rt_runtime_us 0, and children share what the parent has.
+  evidence: /sys/fs/cgroup/cpu/PARENT/cpu.rt_runtime_us: 0
+  evidence: config.json linux.resources.cpu.realtimeRuntime = 1000
+  remedy: echo <microseconds> > cpu.rt_runtime_us in every ancestor, from the top down
+  remedy: sysctl kernel.sched_rt_runtime_us is the total
+  see: https://github.com/moby/moby/issues/31411
+  runtime: {REALTIME_SPOKEN}"""
+
+NOT_FOUND = 'runc create failed: unable to start container process: exec: "nosuch": executable file not found in $PATH'
+FRAME = 'time="TIME" level=error msg="'
+SETTINGS_TEXT = """\
+cgshim: the settings in SETTINGS are of no use: policy: 'lenient' is neither 'refuse' nor 'warn' [bad-settings]
+  evidence: SETTINGS: policy: 'lenient' is neither 'refuse' nor 'warn'
+  remedy: correct SETTINGS, for example {"runtime": "/usr/sbin/runc", "policy": "refuse"}
+  remedy: or remove it"""
+BROKEN = {
+    "at-load": 'raise RuntimeError("broken on purpose")\n',
+    "inside": 'def load(environment):\n    raise RuntimeError("broken on purpose")\n',
+}
 AT_LOAD_TEXT = (
     "cgshim: a fault of cgshim itself: RuntimeError: broken on purpose; install it again, or report it with what"
     " CGSHIM_DEBUG=FILE writes [own-fault]"
 )
 INSIDE_TEXT = (
-    "cgshim: a fault of cgshim itself: RuntimeError: broken on purpose (plan.py:1); report it with the traceback in"
-    " DEBUG [own-fault]"
+    "cgshim: a fault of cgshim itself: RuntimeError: broken on purpose (settings.py:LINE); report it with the traceback"
+    " in DEBUG [own-fault]"
 )
 
 
@@ -71,3 +105,92 @@ def test_second_failing_start(engine: Engine, name: str) -> None:
     result = engine.start_again(name, MOUNT)
     engine.remove(name)
     assert shown(result) == engine.refusal(MOUNT_TEXT, MOUNT_SPOKEN, again=name if engine.kind == "docker" else "ID")
+
+
+def test_refused_value(engine: Engine, name: str) -> None:
+    """A limit that no kernel takes is refused before the runtime is called, where the engine lets it through."""
+    if engine.kind == "cri":
+        pytest.skip("the interface has no pids limit")
+    result = engine.run(name, Wish(("/bin/true",), {"pids": {"limit": 9999999}}))
+    engine.remove(name)
+    assert shown(result) == engine.refusal(BAD_VALUE_TEXT)
+
+
+@pytest.mark.parametrize("kind", ["ctr", "conmon", "cri"])
+def test_refused_limit(engines: Callable[[str], Engine], front: Front, kind: str, name: str) -> None:
+    """A guard that this host has no counterpart of is refused by policy; what to do about it comes with it."""
+    require("v1 pids", "" if CgroupValues(os.getpid()).version("pids") == 1 else "pids is not on v1")
+    engine = engines(kind)
+    result = engine.run(name, Wish(("/bin/true",), {"unified": {"misc.max": "res_a 5"}}))
+    engine.remove(name)
+    assert shown(result) == engine.refusal(REFUSED_TEXT)
+    front.settings.write_text('{"policy": "warn"}')
+    result = engine.run(name, Wish(("/bin/true",), {"unified": {"misc.max": "res_a 5"}}))
+    engine.remove(name)
+    assert shown(result) == (0, "")
+
+
+def test_runtime_failure_explained(engine: Engine, name: str) -> None:
+    """A limit that the kernel refuses to the runtime is explained by what the parent cgroup shows."""
+    if engine.kind == "cri":
+        pytest.skip("the interface has no realtime limits")
+    require("v1 realtime", "" if REALTIME.exists() else f"there is no {REALTIME}")
+    result = engine.run(name, Wish(("/bin/true",), {"cpu": {"realtimeRuntime": 1000}}))
+    engine.remove(name)
+    assert shown(result) == engine.refusal(REALTIME_TEXT, REALTIME_SPOKEN)
+
+
+def test_failure_that_is_not_ours(engine: Engine, name: str) -> None:
+    """A command that is not in the image: status and text are the bare runtime's."""
+    bare = engine.run(name, Wish(("nosuch",), bare=True))
+    engine.remove(name)
+    result = engine.run(name, Wish(("nosuch",)))
+    engine.remove(name)
+    assert NOT_FOUND in bare.err.replace("\\", "")
+    if engine.gives_log:
+        assert shown(result) == shown(bare)
+    else:
+        # runc frames its message where it has no log; the one that it has now was for cgshim to read.
+        assert shown(result) == (
+            bare.status,
+            normal(bare.err).replace("\\", "").replace(f'{FRAME}{NOT_FOUND}"', NOT_FOUND),
+        )
+
+
+def test_output_is_the_bare_runtimes(engine: Engine, name: str) -> None:
+    """stdout, stderr and status of the container, rewritten for this host, are byte for byte what they are without.
+
+    cpu.shares 1 is below the kernel's least of 2: the bare runtime refuses it.
+    """
+    script = "echo out; echo err >&2; printf 'no newline'; exit 7"
+    bare = engine.run(name, Wish(("/bin/sh", "-c", script), bare=True))
+    engine.remove(name)
+    result = engine.run(name, Wish(("/bin/sh", "-c", script), {"cpu": {"shares": 1}}))
+    engine.remove(name)
+    assert (result.status, result.out, result.err) == (bare.status, bare.out, bare.err)
+    assert bare.status == 7
+    assert bare.out.replace("\r", "") == (
+        "out\nerr\nno newline" if engine.kind == "ctr-terminal" else "out\nno newline"
+    )
+
+
+def test_settings_that_cannot_be_used(engine: Engine, front: Front, name: str) -> None:
+    """cgshim's own settings are at fault: which file, what in it, what to do; on both channels."""
+    front.settings.write_text('{"policy": "lenient"}')
+    result = engine.run(name, Wish(("/bin/true",)))
+    engine.remove(name)
+    status, text = shown(result)
+    assert (status, text.replace(str(front.settings), "SETTINGS")) == engine.refusal(SETTINGS_TEXT)
+
+
+@pytest.mark.parametrize("when", ["at-load", "inside"])
+def test_own_fault(engine: Engine, front: Front, when: str, name: str) -> None:
+    """A broken cgshim is one line in the engine's own output; a traceback is only where CGSHIM_DEBUG wants it."""
+    front.break_module("settings.py", BROKEN[when], debug=when == "inside")
+    result = engine.run(name, Wish(("/bin/true",)))
+    engine.remove(name)
+    status, err = shown(result)
+    found = re.sub(r"settings\.py:\d+", "settings.py:LINE", err.replace(str(front.debug), "DEBUG"))
+    assert (status, found) == engine.refusal(AT_LOAD_TEXT if when == "at-load" else INSIDE_TEXT)
+    assert "Traceback" not in result.err + result.out
+    assert ("Traceback" in front.debug.read_text()) if when == "inside" else not front.debug.exists()

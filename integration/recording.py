@@ -16,6 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from shim.host import membership
 from shim.host.view import View
 
 LONG = 200  # characters of a fact that are worth storing once
@@ -74,6 +75,15 @@ def relevant(mountinfo: str, top: str) -> str:
     return "".join(f"{line}\n" for line in kept)
 
 
+def anonymous(text: str, top: str, own: str) -> str:
+    """The recording without names that only the host has where it was made."""
+    text = text.replace(top, "/bundles/x").replace("$TOP", "/bundles/x").replace(own, "own")
+    for path in sorted(set(membership.paths(Path("/proc/self/cgroup").read_text()).values()), key=len, reverse=True):
+        if path != "/":
+            text = text.replace(path, "/host")
+    return text.replace(Path("/proc/1/comm").read_text().strip(), "init")
+
+
 def trimmed(config: dict[str, Any], standard: dict[str, Any]) -> dict[str, Any]:
     """The configuration without what every row has."""
     kept = {key: value for key, value in config.items() if key not in DEFAULT_KEYS}
@@ -112,8 +122,7 @@ def main() -> None:
             "context": context,
             "facts": {kind: found for kind, found in facts.items() if found},
         }
-        plain = json.dumps(case).replace(str(top), "/bundles/x").replace("$TOP", "/bundles/x").replace(own, "own")
-        case = json.loads(plain)
+        case = json.loads(anonymous(json.dumps(case), str(top), own))
         for path, content in case["facts"]["text"].items():
             if len(content) > LONG:
                 known = next((name for name, one in texts.items() if one == content), f"@{len(texts)}")
@@ -121,7 +130,7 @@ def main() -> None:
                 case["facts"]["text"][path] = known
         cases.append(case)
     versions = {name: _version(name) for name in ("runc", "crun")}
-    source = {"kernel": platform.release(), **versions, "host": "v1 hierarchies, hugetlb on cgroup2"}
+    source = {"kernel": platform.release().split("-")[0], **versions, "host": "v1 hierarchies, hugetlb on cgroup2"}
     json.dump({"source": source, "texts": texts, "cases": cases}, sys.stdout, indent=1)
 
 

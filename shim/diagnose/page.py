@@ -46,7 +46,8 @@ def section(entry: Entry) -> str:
 
 
 def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}."
+    named = text.startswith(("runc ", "crun ", "cgroup2 ", "cgroup_", "cpu.", "memory.", "pids.", "systemd", "oom_"))
+    return f"{text}." if named or "." in text.split(maxsplit=1)[0] else f"{text[0].upper()}{text[1:]}."
 
 
 def _escaped(template: str) -> str:

@@ -17,6 +17,7 @@ ABSENT = "no container at all"  # not even without limits
 
 CASES = {case.name: case for case in cases.ALL}
 VERDICT = re.compile(r"cgshim: .*\[([a-z0-9-]+)\]")
+READ_BACK = "is not what the kernel shows"  # the report, when the runtime took a value and did nothing with it
 ONE_OF = frozenset({"io.weight", "io.bfq.weight"})
 
 
@@ -157,7 +158,8 @@ def verdicts(records: list[dict[str, Any]], shape: tuple[str, str]) -> tuple[Hos
         if baseline["settings"] is None:
             for name, operation in sorted(ran):
                 record = {**baseline, "operation": operation, "runtime": runtime, "through": through}
-                found.append(Verdict(CASES[name], record, ABSENT))
+                code = VERDICT.search(baseline["text"] + baseline["log"])
+                found.append(Verdict(CASES[name], record, ABSENT, code.group(1) if code else ""))
     return host, found
 
 
@@ -203,8 +205,11 @@ def lost_silently(verdict: Verdict, host: Host, bare: Verdict | None) -> str:
 
 def told(verdict: Verdict, bare: Verdict | None) -> bool:
     """What the runtime itself ignores: a guard was refused, the loss of a hint was reported."""
-    right = DROPPED if verdict.case.kind == cases.HINT else REFUSED
-    return bare is not None and bare.outcome == IGNORED and verdict.outcome == right
+    if bare is None or bare.outcome == ENFORCED:
+        return False
+    if verdict.case.kind == cases.HINT:
+        return verdict.outcome == DROPPED and (bare.outcome == IGNORED or READ_BACK in verdict.text)
+    return verdict.outcome == REFUSED and bare.outcome == IGNORED
 
 
 def only_swap(lost: list[str]) -> bool:

@@ -166,14 +166,10 @@ def summary(runs: list[Run], folder: pathlib.Path) -> None:
         print(f"everything that was recorded: {folder}/PROFILE/share/results")
 
 
-def compatibility(runs: list[Run], complete: bool, write: bool) -> list[str]:
-    """Write the page, or compare it with what was measured; only a complete run has an overview."""
-    sections = {run.profile.name: (run.profile, run.verdicts) for run in runs}
-    bodies = [page.section(run.profile, run.host, run.verdicts) for run in runs]
-    if complete:
-        bodies.insert(0, page.overview(sections))
-    text = "\n".join([page.INTRODUCTION, *bodies])
-    if write and complete:
+def compatibility(runs: list[Run], write: bool) -> list[str]:
+    """Compare the page with what was measured, or write it; the sections of other profiles stay."""
+    text = page.whole({run.profile.name: page.section(run.profile, run.host, run.verdicts) for run in runs})
+    if write:
         page.PAGE.write_text(text, encoding="utf-8")
         return []
     return page.stale(text)
@@ -185,14 +181,12 @@ def options_of(arguments: list[str], known: list[profiles.Profile]) -> argparse.
     parser.add_argument("profile", nargs="*", help=f"default: all of {', '.join(p.name for p in known)}")
     parser.add_argument("--results", type=pathlib.Path, help="keep all results and logs in this folder")
     parser.add_argument("--again", action="store_true", help="boot nothing, judge what --results holds")
-    parser.add_argument("--write", action="store_true", help="write docs/compatibility.md (needs all profiles)")
+    parser.add_argument("--write", action="store_true", help="write what was measured into docs/compatibility.md")
     parser.add_argument("--capture", action="store_true", help="write the captured trees to tests/hosts/")
     options = parser.parse_args(arguments)
     unknown = set(options.profile) - {profile.name for profile in known}
     if unknown:
         parser.error(f"no such profile: {', '.join(sorted(unknown))}")
-    if options.write and options.profile:
-        parser.error("--write needs all profiles")
     if options.again and not options.results:
         parser.error("--again needs --results")
     return options
@@ -223,7 +217,7 @@ def conclusion(runs: list[Run], folder: pathlib.Path, options: argparse.Namespac
     if options.capture:
         for run in runs:
             trees.keep(run.profile, run.host, run.out / "share/capture")
-    outdated = compatibility(runs, not options.profile, options.write)
+    outdated = compatibility(runs, options.write)
     summary(runs, folder)
     if outdated:
         print("\ndocs/compatibility.md is not current (run.sh --write):", *outdated, sep="\n")

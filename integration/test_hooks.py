@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from integration.capabilities import busybox_problem, require, root_problem
-from integration.containers import SEARCH_PATH, Runtime, call, find_runtime
+from integration.containers import SEARCH_PATH, Runtime, Shim, call, find_runtime
 from integration.podman import Podman, podman_problem
 
 if TYPE_CHECKING:
@@ -293,6 +293,36 @@ def test_refusal_is_in_what_crun_says(legacy_crun: Runtime, bundle: Bundle, cont
     assert "[limit-not-applied]" in refused.err, str(refused)
     assert f"{mount}{path}/{file}: '{64 * MIB}'" in refused.err
     assert "error executing hook" in refused.err
+
+
+@pytest.mark.parametrize("name", ["runc", "crun"])
+def test_foreground_run_through_cgshim_says_it_whole(
+    name: str, bundle: Bundle, container: str, tmp_path: Path, legacy_crun: Runtime
+) -> None:
+    """cgshim's own hook in a `run`: the diagnosis stands in the engine's log without the runtime's frame around it."""
+    runc = Runtime("runc", find_runtime("runc"), tmp_path / "runc-root", legacy_crun.journal)
+    front = Shim(legacy_crun if name == "crun" else runc, tmp_path / "settings.json")
+    front.settings()
+    front.extra_environment = {"CGSHIM_STATE": str(tmp_path / "state")}
+    mount, file = _memory_file()
+    path = f"/{container}"
+    liar = {"path": "/bin/sh", "args": ["sh", "-c", f"echo {64 * MIB} > {mount}{path}/{file}"]}
+    bundle.configure(
+        args=["/bin/echo", "started"],
+        resources={"memory": {"limit": LIMIT}},
+        hooks={"createRuntime": [liar]},
+        linux={"cgroupsPath": path},
+    )
+    log = tmp_path / "log.json"
+    argv = (*front.prefix, "--log", str(log), "--log-format", "json", "run", "--bundle", str(bundle.path), container)
+    result = call(argv, env=front.environment)
+    front.journal.append(str(result))
+    assert (result.status != 0, result.out) == (True, ""), str(result)
+    (record,) = [json.loads(line) for line in log.read_text().splitlines()]
+    first, *others = record["msg"].splitlines()
+    assert first.startswith("cgshim: memory.limit did not reach the kernel"), record["msg"]
+    assert first.endswith("[limit-not-applied]")
+    assert any(f"{mount}{path}/{file}: '{64 * MIB}'" in line for line in others)
 
 
 @pytest.mark.parametrize("name", ["runc", "crun"])

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shim import bridge, followup, rewrite
+from shim import bridge, custody, followup, rewrite
 from shim.errors import ShimError
 from shim.followup import Subject, follow_up
-from shim.host.facts import HYBRID, UNIFIED
+from shim.host.facts import HYBRID, LEGACY, UNIFIED, Fact
 from shim.oci import document
+from shim.oci.edits import apply_to_value
 from shim.plan import make_plan
+from shim.rules.base import GUARD
 from tests.cgroup_tree import INIT, Kernel, Tree
 from tests.hosts_made import make_host
 
@@ -210,3 +212,45 @@ def test_no_bridge_no_writes(tree: Tree, kernel: Kernel) -> None:
     """Without limits that only cgroup2 has nothing is written anywhere."""
     assert followup.follow_up(tree.view, SUBJECT, _made({"pids": {"limit": 32}}, MEMORY_IN_2, "refuse")) == []
     assert kernel.written == []
+
+
+# ---- the hook of a foreground run sees the rewritten file only
+
+UNACCOUNTED = {
+    "swap_accounting": Fact(value=False, evidence="made for a test: no memory.memsw.limit_in_bytes"),
+}
+EVERYTHING: tuple[dict[str, Any], ...] = (
+    {"memory": {"limit": 67108864, "swap": 67108864}},
+    {"memory": {"limit": 67108864, "swap": 0}},
+    {"memory": {"limit": 67108864, "swap": 134217728, "reservation": 33554432}},
+    {"memory": {"limit": -1, "swap": 67108864}},
+    {"memory": {"limit": -1, "swap": -1}},
+    {"pids": {"limit": 32}, "cpu": {"quota": 50000, "period": 100000, "shares": 512, "cpus": "0", "mems": "0"}},
+    {"unified": {"memory.max": "67108864", "memory.swap.max": "0", "pids.max": "32", "cpu.max": "50000 100000"}},
+    {"unified": {"memory.high": "67108864", "cpuset.cpus": "0", "hugetlb.2MB.max": "4194304", "io.max": "8:0 rbps=1"}},
+    {"hugepageLimits": [{"pageSize": "2MB", "limit": 4194304}], "rdma": {"mlx5_1": {"hcaHandles": 3}}},
+    {"blockIO": {"weight": 500, "throttleReadBpsDevice": [{"major": 8, "minor": 0, "rate": 1048576}]}},
+)
+HOSTS = {
+    "unified": make_host(UNIFIED),
+    "legacy": make_host(LEGACY),
+    "hybrid": make_host(HYBRID),
+    "hybrid-memory2": MEMORY_IN_2,
+    "unified-unaccounted": make_host(UNIFIED, **UNACCOUNTED),
+    "legacy-unaccounted": make_host(LEGACY, **UNACCOUNTED),
+}
+
+
+@pytest.mark.parametrize("host", HOSTS.values(), ids=HOSTS)
+@pytest.mark.parametrize("runtime", ["runc", "crun", "other"])
+def test_the_hook_guards_the_same(host: Host, runtime: str) -> None:
+    """Whatever was rewritten: a plan for the result expects every guard that the first one did."""
+    for resources in EVERYTHING:
+        first = make_plan(resources, host, runtime, "create", "cgroupfs")
+        if first.problems:
+            continue
+        kept = custody.read({custody.ANNOTATION: custody.write(first.bridge)})
+        after = apply_to_value(resources, first.edits)
+        again = make_plan(after, host, runtime, "create", "cgroupfs", kept=kept)
+        guards = [{(e.file, e.value) for e in plan.expectations if e.kind == GUARD} for plan in (first, again)]
+        assert guards[0] == guards[1], resources

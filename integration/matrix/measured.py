@@ -45,6 +45,8 @@ def swap(record: dict[str, Any], accounted: bool, swaps: bool) -> list[str]:
     """Faults of one record of swap-use."""
     right = expected(record["asked"], accounted, swaps)
     text = record.get("text", "")
+    if right == KILLED and record["outcome"] == REFUSED and "[limit-not-applied]" in text and not accounted:
+        return []  # crun before 1.0 does not write swappiness 0, the nearest to no swap, and that was found out
     if record["outcome"] != right:
         return [f"{record['outcome']}, not {right} {text}".rstrip()]
     if right == REFUSED and "[swap-unaccounted]" not in text:

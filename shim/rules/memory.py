@@ -156,13 +156,17 @@ def _unaccounted(case: Case, allowed: int) -> Outcome:
         return Outcome(
             edits=edits,
             notes=(note("memory.swap", "swap-by-swappiness", GUARD, CHANGED, reason, lost),),
-            expectations=_expect(case, "memory.swap", "memory.swappiness", "0", 1),
+            expectations=_instead_of_swap(case),
         )
     reason = f"this kernel does not account for swap ({accounting.evidence}) and the host has swap"
     return Outcome(
         edits=(drop,),
         notes=(note("memory.swap", "swap-unaccounted", GUARD, "unenforceable", reason, f"swap above {allowed} bytes"),),
     )
+
+
+def _instead_of_swap(case: Case) -> tuple[Expectation, ...]:
+    return _expect(case, "memory.swap", "memory.swappiness", "0", 1)
 
 
 def _expect(
@@ -220,7 +224,14 @@ def swappiness(case: Case) -> Outcome:
     most = 100 if case.runtime == "runc" else 200
     if value > most:
         return invalid("memory.swappiness", f"{value} is above {most}", f"0 to {most}")
-    return kept(case, "memory.swappiness", HINT, "memory.swappiness", str(value), "memory")
+    answer = kept(case, "memory.swappiness", HINT, "memory.swappiness", str(value), "memory")
+    return answer.changed(expectations=_instead_of_swap(case)) if _stands_for_swap(case) else answer
+
+
+def _stands_for_swap(case: Case) -> bool:
+    """Is `swappiness` 0 what `_unaccounted` leaves in the place of "no swap"; it has to be read back as such."""
+    no_swap_limit = case.host.swap_accounting.value is False and case.get("memory", "swap") is None
+    return no_swap_limit and case.get("memory", "swappiness") == 0 and (case.get("memory", "limit") or 0) > 0
 
 
 def disable_oom_killer(case: Case) -> Outcome:

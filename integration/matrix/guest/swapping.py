@@ -19,7 +19,7 @@ M = 1 << 20
 LIMIT = 48 * M
 TAKEN = 80 * M  # what the process holds: LIMIT and 32 MiB more
 ROOT = f"{container.RUN}/use"
-PATIENCE = 60  # seconds; emulation swaps slowly
+PATIENCE = 240  # seconds; emulation swaps slowly
 
 # What is asked, by name: OCI's swap is memory plus swap.
 ASKED: dict[str, dict[str, Any]] = {

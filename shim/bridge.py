@@ -167,7 +167,7 @@ def _impossible(*reasons: str) -> ShimError:
     return ShimError(
         "bridge-impossible",
         "the container's limits live in cgroup2, and the controllers cannot be enabled for it there",
-        cause="the runtime works on v1 hierarchies, so cgshim sets them on the cgroup2 directory of the container itself",
+        cause="the runtime works on v1 hierarchies, so cgshim sets them on the cgroup2 directory of the container",
         evidence=reasons,
         remedy=(
             "EBUSY: move the processes of that cgroup into a leaf, or choose a cgroupsPath below one without processes",

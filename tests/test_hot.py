@@ -14,6 +14,7 @@ import pytest
 
 from shim import hot
 from tests.syntax import ROOT
+from tests.test_imports import is_cold
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,6 +142,7 @@ def test_core_comes_in_the_order_of_its_imports(parent: Path) -> None:
     assert [name for name in order if name.rpartition(".")[0] not in ("shim", *order[: order.index(name)])] == []
     assert order.index("shim.values") < order.index("shim.rules.base") < order.index("shim.plan")
     assert "shim.rules.unified" not in order
+    assert [name for name in order if is_cold(name)] == []
 
 
 def test_rest_is_loaded_when_it_is_asked_for(parent: Path) -> None:

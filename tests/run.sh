@@ -98,6 +98,8 @@ install_packages() {
     # python-prctl is compiled against libcap; the launcher itself runs with the system's Python and its python3-prctl.
     wanted="python3 python3-venv python3-pip python3-dev python3-prctl gcc libcap-dev git busybox-static"
     if [ "$quick" = no ]; then
+        # What the Debian package depends on, and what checks it.
+        wanted="$wanted python3-click python3-pyroute2 python3-tomlkit lintian pipx man-db groff"
         wanted="$wanted runc crun shellcheck strace iproute2 podman containerd"
     fi
     if [ "$matrix" = yes ] && [ -e integration/matrix/run.sh ]; then

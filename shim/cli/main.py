@@ -25,7 +25,8 @@ COMMANDS = {
 
 HELP = """Look into cgshim, the OCI runtime wrapper that makes cgroup limits fit the host at hand.
 
-Nothing here starts, changes or stops a container, and nothing is written unless you name a file with --output.
+Nothing here starts, changes or stops a container. Nothing is written but by `engine` and `hooks`, which show what
+they write, and to a file that you name with --output.
 
 \b
 Examples:
@@ -33,6 +34,7 @@ Examples:
   cgshimctl plan /path/to/bundle            what cgshim would change in its config.json, and why
   cgshimctl plan config.json --host DIR     the same for another host, captured with shim.host.capture
   cgshimctl report web                      what was changed for the container "web"
+  cgshimctl engine install podman           make podman call cgshim; `engine remove podman` takes it back
 
 \b
 Exit status:

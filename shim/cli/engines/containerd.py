@@ -3,8 +3,8 @@
 The plugin's name in the file depends on the file's version (containerd: docs/cri/config.md). A drop-in of the imports
 is used where containerd merges it: before 2.1 a drop-in replaces the plugin's whole section, and its settings are lost.
 
-A file without any runtime has the built-in entry `runc`. The first entry written there takes it away, and containerd 1.6
-then refuses to load the plugin ("no corresponding runtime configured"), so that entry is written, too.
+A file without any runtime has the built-in entry `runc`. The first entry written there takes it away, and containerd
+1.6 then refuses to load the plugin ("no corresponding runtime configured"), so that entry is written, too.
 """
 
 from __future__ import annotations

@@ -446,38 +446,3 @@ DEVICES = (
         "rwm' > $d/devices.allow",
     ),
 )
-
-PRIVILEGES = (
-    Provocation(
-        "nofile",
-        process(rlimits=[{"type": "RLIMIT_NOFILE", "hard": 2000000000, "soft": 1024}]),
-        both("rlimit-above-nr-open", "/proc/sys/fs/nr_open: "),
-    ),
-    Provocation(
-        "nproc",
-        process(rlimits=[{"type": "RLIMIT_NPROC", "hard": 1 << 40, "soft": 1024}]),
-        both("rlimit-needs-sys-resource", "/proc/self/limits: Max processes"),
-    ),
-    Provocation("oom-score", process(oomScoreAdj=-1000), both("oom-score-may-not-be-lowered", "oomScoreAdj = -1000")),
-    Provocation(
-        "no-sys-admin",
-        nothing,
-        both("outer-layer-forbids-namespaces", "no CAP_SYS_ADMIN"),
-        before=("setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin"),
-    ),
-    Provocation(
-        "systemd-path",
-        nothing,
-        {
-            "runc": ("cgroups-path-not-a-slice", "linux.cgroupsPath = "),
-            "crun": ("systemd-not-running", "/run/systemd/system: absent"),
-        },
-        flags=("--systemd-cgroup",),
-    ),
-    Provocation(
-        "systemd-slice",
-        lambda config: config["linux"].update(cgroupsPath="system.slice:cgshim:x"),
-        both("systemd-not-running", "/run/systemd/system: absent"),
-        flags=("--systemd-cgroup",),
-    ),
-)

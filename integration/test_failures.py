@@ -13,8 +13,9 @@ import pytest
 from integration.bundle import find_busybox, make_bundle
 from integration.capabilities import busybox_problem, require, root_problem
 from integration.containers import find_runtime
-from integration.provocations import DEVICES, LAYOUT, LIMITS, PRIVILEGES, TREE, Provocation
+from integration.provocations import DEVICES, LAYOUT, LIMITS, TREE, Provocation
 from integration.provocations_mounts import FOREIGN, MOUNTS, USERS
+from integration.provocations_privileges import PRIVILEGES
 from integration.provoked import CGROUP, LAYOUTS, provoke, remove_cgroups, whole_config
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def run_row(row: Provocation, runtime: str, top: Path, own: str) -> dict[str, An
         "config": config,
         "runtime": runtime,
         "bundle": str(bundle.path),
-        "cgroups_path": config["linux"]["cgroupsPath"],
+        "cgroups_path": config["linux"].get("cgroupsPath"),
         "command": "run",
         "container": container,
     }

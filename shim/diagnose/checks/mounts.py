@@ -62,15 +62,14 @@ def covered_proc(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def unmapped_gid(facts: Facts, words: Words) -> tuple[str, ...]:
-    """The devpts mount names a group that the user namespace does not map."""
+    """A devpts mount names a group that the user namespace does not map."""
     mappings = facts.config("linux", "gidMappings") or ()
-    for option in requested(facts, words).get("options") or ():
-        name, _, value = str(option).partition("=")
-        if name == "gid" and value.isdigit() and mappings and not _mapped(int(value), mappings, "containerID"):
-            return (
-                f"config.json mounts {destination_of(words)}: gid={value}",
-                f"config.json linux.gidMappings: {mappings}",
-            )
+    for one in facts.config("mounts") or ():
+        for option in (one.get("options") or ()) if isinstance(one, dict) and one.get("type") == "devpts" else ():
+            name, _, value = str(option).partition("=")
+            if name == "gid" and value.isdigit() and mappings and not _mapped(int(value), mappings, "containerID"):
+                where = f"config.json mounts {one.get('destination')}: gid={value}"
+                return (where, f"config.json linux.gidMappings: {mappings}")
     return ()
 
 

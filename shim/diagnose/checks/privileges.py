@@ -52,12 +52,13 @@ def foreign_owner(facts: Facts, words: Words) -> tuple[str, ...]:
 
 def common_ancestor(facts: Facts, words: Words) -> tuple[str, ...]:
     """The directory is this user's, but the caller's own cgroup lies outside the delegated subtree."""
-    directory = words["path"].rpartition("/")[0]
+    directory, mine = words["path"].rpartition("/")[0], facts.field("Uid").split()[1:2]
+    while directory.startswith(CGROUP + "/") and facts.status(directory) is None:
+        directory = directory.rpartition("/")[0]  # the runtime has removed what it made
     found = facts.status(directory)
-    mine = facts.field("Uid").split()[1:2]
-    own = facts.own.get("", "")
     if found is None or not mine or str(found.uid) != mine[0] or mine[0] == "0":
         return ()
+    own = facts.own.get("", "")
     return (f"{directory}: owner {found.uid}, this process's own", f"/proc/self/cgroup: {own} (outside it)")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parent.parent
+PATIENCE = 600  # seconds: pipx makes two environments and fetches pip
 SOURCES = ("shim", "hooks", "pyproject.toml", "README.md", "LICENSE")
 
 
@@ -24,16 +26,16 @@ def pipx(tmp_path: Path) -> Callable[..., Result]:
     """pipx with a home and a directory for links of its own; it uses the packages of this interpreter's host."""
     program = shutil.which("pipx", path=SEARCH_PATH)
     require("pipx", "" if program else "pipx is not installed")
-    environment = {
-        **{name: value for name, value in os.environ.items() if name.startswith(("PIP_", "HTTP", "http", "SSL"))},
-        "PATH": SEARCH_PATH,
-        "HOME": str(tmp_path),
-        "PIPX_HOME": str(tmp_path / "pipx"),
-        "PIPX_BIN_DIR": str(tmp_path / "bin"),
-    }
+    # HOME stays: pip finds its index in a file there.
+    places = {"PIPX_HOME": str(tmp_path / "pipx"), "PIPX_BIN_DIR": str(tmp_path / "bin")}
+    environment = {**os.environ, "PATH": SEARCH_PATH, **places}
 
     def run(*arguments: str) -> Result:
-        return call([str(program), *arguments], env=environment, cwd=str(tmp_path))
+        argv = (str(program), *arguments)
+        done = subprocess.run(
+            argv, check=False, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=PATIENCE
+        )
+        return Result(argv, done.returncode, done.stdout, done.stderr)
 
     return run
 

@@ -35,11 +35,11 @@ class Front:
         self.settings.write_text("{}")
         self.point()
 
-    def point(self, *, launcher: Path = LAUNCHER, before: str = "") -> None:
-        """Lead to `launcher`; `before` is shell code that runs first."""
+    def point(self, *, launcher: Path = LAUNCHER, before: str = "", runtime: str = "") -> None:
+        """Lead to `launcher`, in front of another runtime than usual; `before` is shell code that runs first."""
         lines = (
             "#!/bin/sh",
-            f"export CGSHIM_CONFIG={self.settings} CGSHIM_RUNTIME={self.runtime}",
+            f"export CGSHIM_CONFIG={self.settings} CGSHIM_RUNTIME={runtime or self.runtime}",
             before,
             f'exec {launcher} "$@"',
         )

@@ -26,6 +26,7 @@ runtime = "runc"
 [engine.runtimes]
 runc = ["{runtime}"]
 wrap = ["{runtime}"]
+crun = ["{runtime}"]
 """
 FLAGS = {
     ("memory", "limit"): "--memory={}b",
@@ -56,8 +57,8 @@ class Podman:
                 (place / name).write_text(CONFIGURATION.format(runtime=path))
             self.must("import", str(root_tar), self.image)
 
-    def __call__(self, *args: str, bare: bool = False) -> Result:
-        """A podman command; `bare`: the runtime's names lead to the runtime itself."""
+    def __call__(self, *args: str, bare: bool = False, before: str = "") -> Result:
+        """A podman command; `bare`: the runtime's names lead to the runtime itself. before: sh code."""
         conf = str(self._place / ("bare.conf" if bare else "containers.conf"))
         own = ("--root", "root", "--runroot", "run", "--tmpdir", "tmp")
         places = [str(self._place / word) if not word.startswith("-") else word for word in own]

@@ -11,7 +11,7 @@ import sys
 
 from hooks.call import driver, enabled, notify, options, refuse
 from hooks.state import read
-from shim import custody, rewrite, settings
+from shim import custody, hook_notices, rewrite, settings
 from shim.errors import ShimError
 from shim.followup import Subject, follow_up
 from shim.host.view import View
@@ -67,6 +67,7 @@ def verify_state(state: State, asked: dict[str, str]) -> None:
         view,
     )
     told = follow_up(view, Subject(pid=state.pid, container=state.container), made)
+    hook_notices.leave(state.container, told, os.environ)
     if told:
         notify(told, state.container)
 

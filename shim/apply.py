@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from shim.oci.document import Document
 
 CREATOR = "creator"  # in a stand-in: the process that makes a container of it
-NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM, errno.EBUSY)
+# EINVAL: the file belongs to somebody who has no number in our user namespace (fchown(2)).
+NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM, errno.EBUSY, errno.EINVAL)
 
 
 def replace(path: str, text: str) -> None:

@@ -54,7 +54,7 @@ def call(invocation: Invocation, runtime: str, loader_state: str) -> int:
     try:
         if log:
             _settle(this, prepared, log, status)
-        if status == 0:
+        if status == 0 or (prepared.made and prepared.made.watched):  # a foreground run ends as the container ended
             channel.notify(invocation, [*prepared.notices, *_followed_up(this, prepared)])
     finally:
         if prepared.stand_in and (status != 0 or (invocation.command == "run" and not invocation.detach)):
@@ -85,6 +85,10 @@ def _settle(this: Call, prepared: Prepared, log: RuntimeLog, status: int) -> Non
 def _followed_up(this: Call, prepared: Prepared) -> list[tuple[str, str]]:
     """Bridge and verify a container whose process has not started, or that was updated; further notices."""
     made = prepared.made
+    if made is not None and made.watched:
+        from shim import hook_notices
+
+        return hook_notices.take(this.invocation.container_id, os.environ)
     if made is None or made.asked.foreground or not (made.plan.expectations or made.plan.bridge):
         return []
     from shim import container

@@ -216,9 +216,7 @@ def test_no_bridge_no_writes(tree: Tree, kernel: Kernel) -> None:
 
 # ---- the hook of a foreground run sees the rewritten file only
 
-UNACCOUNTED = {
-    "swap_accounting": Fact(value=False, evidence="made for a test: no memory.memsw.limit_in_bytes"),
-}
+UNACCOUNTED = Fact(value=False, evidence="made for a test: no memory.memsw.limit_in_bytes")
 EVERYTHING: tuple[dict[str, Any], ...] = (
     {"memory": {"limit": 67108864, "swap": 67108864}},
     {"memory": {"limit": 67108864, "swap": 0}},
@@ -236,8 +234,8 @@ HOSTS = {
     "legacy": make_host(LEGACY),
     "hybrid": make_host(HYBRID),
     "hybrid-memory2": MEMORY_IN_2,
-    "unified-unaccounted": make_host(UNIFIED, **UNACCOUNTED),
-    "legacy-unaccounted": make_host(LEGACY, **UNACCOUNTED),
+    "unified-unaccounted": make_host(UNIFIED, swap_accounting=UNACCOUNTED),
+    "legacy-unaccounted": make_host(LEGACY, swap_accounting=UNACCOUNTED),
 }
 
 

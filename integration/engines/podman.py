@@ -62,8 +62,10 @@ class Podman:
         conf = str(self._place / ("bare.conf" if bare else "containers.conf"))
         own = ("--root", "root", "--runroot", "run", "--tmpdir", "tmp")
         places = [str(self._place / word) if not word.startswith("-") else word for word in own]
+        shell = ["/bin/sh", "-c", f'{before}\nexec "$@"', "sh"] if before else []
         return call(
-            ["podman", *places, "--storage-driver=vfs", *args], env={**self.environment, "CONTAINERS_CONF": conf}
+            [*shell, "podman", *places, "--storage-driver=vfs", *args],
+            env={**self.environment, "CONTAINERS_CONF": conf},
         )
 
     def must(self, *args: str) -> str:

@@ -132,7 +132,11 @@ class Container:
                 "user": {"uid": 0, "gid": 0},
             },
             "root": {"path": f"{RUN}/rootfs"},
-            "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}],
+            "mounts": [
+                {"destination": "/proc", "type": "proc", "source": "proc"},
+                # What a runtime makes in /dev must not stay in the root file system that all containers share.
+                {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755"]},
+            ],
             "linux": {
                 "cgroupsPath": f"system.slice:matrix:{self.name}" if self.way.systemd else self.path,
                 "namespaces": [{"type": "pid"}, {"type": "mount"}],

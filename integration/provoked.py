@@ -85,6 +85,15 @@ def remove_cgroups(name: str) -> list[str]:
     return left
 
 
+def disable(control: Path, before: str) -> None:
+    """Take out of this `cgroup.subtree_control` what was not in it before, unless somebody else uses it by now."""
+    for controller in set(control.read_text().split()) - set(before.split()) if control.exists() else ():
+        try:
+            control.write_text(f"-{controller}")
+        except OSError as error:
+            print(f"{control}: -{controller}: {error}", file=sys.stderr)
+
+
 def main() -> None:
     """Inside the namespace: run, explain."""
     from integration.recording import RecordingView

@@ -96,9 +96,11 @@ def trimmed(config: dict[str, Any], standard: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Provoke every row and print the recording."""
-    from integration.provoked import remove_cgroups, whole_config
+    from integration.provoked import CGROUP, disable, remove_cgroups, whole_config
     from integration.test_failures import CASES, FOREIGN_CASES, run_row
 
+    control = CGROUP / "unified" / "cgroup.subtree_control"
+    enabled = control.read_text()
     texts: dict[str, str] = {}
     cases = []
     for row, runtime in [*CASES, *FOREIGN_CASES]:
@@ -129,6 +131,7 @@ def main() -> None:
                 texts[known] = content
                 case["facts"]["text"][path] = known
         cases.append(case)
+    disable(control, enabled)
     versions = {name: _version(name) for name in ("runc", "crun")}
     source = {"kernel": platform.release().split("-")[0], **versions, "host": "v1 hierarchies, hugetlb on cgroup2"}
     json.dump({"source": source, "texts": texts, "cases": cases}, sys.stdout, indent=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from integration.containers import find_runtime
 from integration.provocations import DEVICES, LAYOUT, LIMITS, TREE, Provocation
 from integration.provocations_mounts import FOREIGN, MOUNTS, USERS
 from integration.provocations_privileges import PRIVILEGES
-from integration.provoked import CGROUP, LAYOUTS, provoke, remove_cgroups, whole_config
+from integration.provoked import CGROUP, LAYOUTS, disable, provoke, remove_cgroups, whole_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,11 +64,10 @@ def own() -> Iterator[str]:
     """A cgroup name of the test's own; everything below it is removed from every hierarchy."""
     name = f"cgshim-failures-{os.getpid()}-{uuid.uuid4().hex[:6]}"
     control = CGROUP / "unified" / "cgroup.subtree_control"
-    before = control.read_text().split() if control.exists() else []
+    before = control.read_text() if control.exists() else ""
     yield name
     left = remove_cgroups(name)
-    for controller in set(control.read_text().split()) - set(before) if control.exists() else ():
-        control.write_text(f"-{controller}")
+    disable(control, before)
     assert left == []
 
 
@@ -115,12 +115,10 @@ def run_row(row: Provocation, runtime: str, top: Path, own: str) -> dict[str, An
 
 
 @pytest.fixture
-def top(tmp_path: Path) -> Path:
-    """A directory that the ids of a user namespace may search, from the root down."""
-    for directory in (tmp_path, *tmp_path.parents):
-        if directory.stat().st_uid == os.geteuid() and not directory.stat().st_mode & 0o001:
-            directory.chmod(0o755)
-    return tmp_path
+def top() -> Iterator[Path]:
+    """A directory that the ids of a user namespace may search, from the root down; pytest closes its own to them."""
+    with tempfile.TemporaryDirectory(prefix="cgshim-failures-") as directory:
+        yield Path(directory)
 
 
 @pytest.mark.parametrize(("row", "runtime"), CASES, ids=_ids)

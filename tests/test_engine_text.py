@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -75,6 +76,36 @@ def test_toml_key_is_set_in_its_place(text: str, after: str | None) -> None:
         return
     with pytest.raises(ShimError, match="f is written in a way that this command cannot edit safely"):
         toml_text.with_key(text, ("a",), "k", "2", "f")
+
+
+@pytest.mark.parametrize("tomllib", [True, False], ids=["tomllib", "tomlkit"])
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a = 1\nb = \n", 2),
+        ("a = 1\n[b\n", 2),
+        ("[a]\nx = 1\n[b]\n[a]\n", 4),
+        ("x = 1\nx = 2\n", 2),
+        ('x = """\n', 1),
+        ("x = 1\n\ny = [1,\n", 3),
+    ],
+    ids=["no value", "open header", "table twice", "key twice", "open string", "open array"],
+)
+def test_malformed_toml_has_a_line(text: str, line: int, tomllib: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python's own parser and, before 3.11, tomlkit name the same line."""
+    if not tomllib:
+        monkeypatch.setitem(sys.modules, "tomllib", None)
+    with pytest.raises(ShimError, match=rf"^f, line {line}: no valid TOML; the file is left as it is$"):
+        toml_text.parsed(text, "f")
+
+
+def test_continued_table_is_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table that goes on after another one keeps all its values, with either parser."""
+    text = "[a.b]\ns = 1\n[a.b.r.one]\ny = 1\n[a.b.r.one.o]\nS = 1\n[m]\nz = 1\n[a.b.r.two]\ny = 2\n"
+    wanted = {"a": {"b": {"s": 1, "r": {"one": {"y": 1, "o": {"S": 1}}, "two": {"y": 2}}}}, "m": {"z": 1}}
+    assert toml_text.parsed(text, "f") == wanted
+    monkeypatch.setitem(sys.modules, "tomllib", None)
+    assert toml_text.parsed(text, "f") == wanted
 
 
 def _containerd(place: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:

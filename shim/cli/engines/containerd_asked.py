@@ -8,10 +8,8 @@ import subprocess
 import tempfile
 from typing import TYPE_CHECKING, Any
 
-import tomlkit
-from tomlkit.exceptions import TOMLKitError
-
 from shim.cli.engines.registration import mapping
+from shim.cli.engines.toml_text import values
 
 if TYPE_CHECKING:
     from shim.cli.engines.tree import Tree
@@ -28,8 +26,8 @@ def printed(tree: Tree, *arguments: str) -> dict[str, Any]:
         return {}
     try:
         done = subprocess.run([program, *arguments], check=False, capture_output=True, text=True, timeout=PATIENCE)
-        return tomlkit.parse(done.stdout).unwrap() if done.returncode == 0 else {}
-    except (OSError, subprocess.TimeoutExpired, TOMLKitError):
+        return values(done.stdout) if done.returncode == 0 else {}
+    except (OSError, subprocess.TimeoutExpired, ValueError):
         return {}
 
 

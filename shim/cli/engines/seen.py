@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Callable
 
-import tomlkit
-from tomlkit.exceptions import TOMLKitError
-
 from shim.cli.engines.registration import inside
+from shim.cli.engines.toml_text import values
 from shim.values import Value
 
 if TYPE_CHECKING:
@@ -73,8 +71,8 @@ def _json(text: str) -> Any:
 
 def _toml(text: str) -> Any:
     try:
-        return tomlkit.parse(text).unwrap()
-    except TOMLKitError:
+        return values(text)
+    except ValueError:
         return None
 
 

@@ -1,13 +1,14 @@
 """TOML as text: edits that leave every other line as it is.
 
-tomlkit reads the files and writes keys and values. Where lines go is decided here: whole tables are added at the end
-and cut out again, single keys are set in the table where they belong. After each edit the text is read again and
-compared with what it should say, so a notation that this module does not know is refused, never damaged.
+tomlkit writes keys and values, and reads files where Python has no parser. Where lines go is decided here: whole tables
+are added at the end and cut out again, single keys are set in the table where they belong. After each edit the text is
+read again and compared with what it should say, so a notation that this module does not know is refused, never damaged.
 """
 
 from __future__ import annotations
 
 import copy
+import importlib
 import re
 from typing import Any
 
@@ -25,14 +26,36 @@ INDENT = "  "
 def parsed(text: str, file: str) -> dict[str, Any]:
     """The document's values. Raises ShimError naming file and line for text that is not TOML."""
     try:
+        return values(text)
+    except ValueError as error:
+        what, _, place = str(error).rpartition(" (at ")
+        raise _malformed(file, _line(text, place), what or str(error)) from None
+
+
+def values(text: str) -> dict[str, Any]:
+    """The document's values. Raises ValueError.
+
+    Python's own parser is preferred: tomlkit 0.11 loses values of tables that are continued after another table.
+    """
+    try:
+        tomllib = importlib.import_module("tomllib")
+    except ImportError:  # before Python 3.11
+        return _values_by_tomlkit(text)
+    found: dict[str, Any] = tomllib.loads(text)
+    return found
+
+
+def _values_by_tomlkit(text: str) -> dict[str, Any]:
+    try:
         return tomlkit.parse(text).unwrap()
     except ParseError as error:
-        raise _malformed(file, error.line, str(error).partition(" at line ")[0]) from None
+        what = str(error).partition(" at line ")[0]
+        raise ValueError(f"{what} (at line {error.line}, column {error.col})") from None
     except TOMLKitError as error:
-        raise _malformed(file, _line_of(text), str(error)) from None
+        raise ValueError(f"{error} (at line {_ambiguous(text)}, column 1)") from None
 
 
-def _line_of(text: str) -> int:
+def _ambiguous(text: str) -> int:
     """The line that makes the document ambiguous: the first without which it would be fine."""
     lines = text.splitlines(keepends=True)
     for number in range(1, len(lines) + 1):
@@ -43,6 +66,12 @@ def _line_of(text: str) -> int:
         except TOMLKitError:
             return number
     return len(lines)
+
+
+def _line(text: str, place: str) -> int:
+    """The line out of `line L, column C)`; anything else is the end of the document."""
+    word = place.partition("line ")[2].partition(",")[0]
+    return int(word) if word.isdigit() else max(1, len(text.splitlines()))
 
 
 def _malformed(file: str, line: int, what: str) -> ShimError:
@@ -132,8 +161,8 @@ def _header(line: str) -> Path | None:
     if not _HEADER.match(line.rstrip("\n")):
         return None
     try:
-        value: Any = tomlkit.parse(line.strip()).unwrap()
-    except TOMLKitError:
+        value: Any = values(line.strip())
+    except ValueError:
         return None  # the end of an array, a line of a multi-line string
     path: list[str] = []
     while isinstance(value, dict) and len(value) == 1:
@@ -197,16 +226,16 @@ def _closed(all_lines: list[str], first: int, last: int) -> list[str]:
     return above + below
 
 
-def _parent(values: dict[str, Any], path: Path, *, create: bool) -> dict[str, Any]:
+def _parent(document: dict[str, Any], path: Path, *, create: bool) -> dict[str, Any]:
     for key in path[:-1]:
         if create:
-            values.setdefault(key, {})
-        values = values.get(key, {})
-    return values
+            document.setdefault(key, {})
+        document = document.get(key, {})
+    return document
 
 
-def _without(values: dict[str, Any], path: Path) -> dict[str, Any]:
-    changed = copy.deepcopy(values)
+def _without(document: dict[str, Any], path: Path) -> dict[str, Any]:
+    changed = copy.deepcopy(document)
     _parent(changed, path, create=False).pop(path[-1], None)
     return changed
 
@@ -221,8 +250,8 @@ def _pruned(value: Any) -> Any:
 
 def _checked(text: str, wanted: dict[str, Any], file: str) -> str:
     try:
-        found = tomlkit.parse(text).unwrap()
-    except TOMLKitError:
+        found = values(text)
+    except ValueError:
         found = None
     if found is not None and _pruned(found) == _pruned(wanted):
         return text

@@ -78,6 +78,12 @@ def test_a_pasted_diagnosis_counts_only_by_the_runtimes_words() -> None:
     assert noise.clean(text).failure == "the cause"
 
 
+def test_words_of_gos_own_runtime_are_words() -> None:
+    """Go begins its messages with "runtime:" too; without a diagnosis around it such a line is one of many."""
+    text = "runtime: failed to create new OS thread\nthe rest"
+    assert noise.clean(text).errors == ("runtime: failed to create new OS thread", "the rest")
+
+
 def test_an_empty_output_says_nothing() -> None:
     """No text, no messages."""
     assert noise.clean("") == noise.Heard(errors=(), rest=())

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 # A diagnosis that was pasted back: only the runtime's own words in it count (`shim.diagnose.render`).
+DIAGNOSED = re.compile(r"cgshim: .* \[[a-z0-9-]+\]\s*$", re.MULTILINE)
 QUOTED = re.compile(r"^\s*runtime: (.*)$", re.MULTILINE)
 LOGFMT = re.compile(r'^(?:time="?[^"\s]*"? )?level=(?P<level>\w+) msg=(?P<msg>"(?:[^"\\]|\\.)*"|\S+)(?P<rest>.*)$')
 
@@ -71,7 +72,7 @@ class Heard(Value):
 def clean(text: str) -> Heard:
     """The messages of a JSON or logfmt log, or the lines of plain text, without noise."""
     plain = ANSI.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
-    own = QUOTED.findall(plain)
+    own = QUOTED.findall(plain) if DIAGNOSED.search(plain) else []
     errors: list[str] = []
     rest: list[str] = []
     records = _records("\n".join(own) if own else plain)

@@ -18,7 +18,11 @@ NAME = "cgshim-verify"  # the hook's argv[0]: how an earlier one of ours is know
 STAGE = "createRuntime"
 CLEANUP = "cgshim-cleanup"
 AFTER = "poststop"
-CODE = "import sys; sys.path.insert(0, sys.argv.pop(1)); from hooks.{} import main; main()"
+# As the launcher starts the program: the hook's Python comes on top of the call's own.
+CODE = (
+    "import gc, sys; gc.disable(); sys.path.insert(0, sys.argv.pop(1)); "
+    "from shim import hot; hot.use(sys.path[0]); from hooks.{} import main; main()"
+)
 PASSED_ON = ("CGSHIM_CONFIG", "CGSHIM_DEBUG", "CGSHIM_STATE")
 
 

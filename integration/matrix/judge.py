@@ -18,6 +18,8 @@ ABSENT = "no container at all"  # not even without limits
 CASES = {case.name: case for case in cases.ALL}
 VERDICT = re.compile(r"cgshim: .*\[([a-z0-9-]+)\]")
 READ_BACK = "is not what the kernel shows"  # the report, when the runtime took a value and did nothing with it
+# Some hints are asked for beside a limit; where that is lost, too, it decides.
+GUARDS = frozenset({"memory.limit_in_bytes", "memory.max", "cpu.cfs_quota_us", "cpu.max"})
 ONE_OF = frozenset({"io.weight", "io.bfq.weight"})
 
 
@@ -196,7 +198,8 @@ def lost_silently(verdict: Verdict, host: Host, bare: Verdict | None) -> str:
         return "fails without a diagnosis"
     if not lost and verdict.outcome != ENFORCED and not told(verdict, bare):
         return f"this host could enforce it ({verdict.code})"
-    if case.kind == cases.HINT and verdict.outcome == REFUSED:
+    hint = case.kind == cases.HINT and not GUARDS & set(lost)
+    if hint and verdict.outcome == REFUSED:
         return f"a hint was refused ({verdict.code})"
     if case.kind == cases.GUARD and verdict.outcome == DROPPED and not only_swap(lost):
         return f"a guard was dropped ({verdict.code})"

@@ -7,6 +7,7 @@ import os
 from shim import apply, argv, rewrite, settings
 from shim.errors import ShimError
 from shim.oci import document
+from shim.oci.edits import apply_to_value
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -84,7 +85,7 @@ def _foreseen(this: Call, made: Rewrite) -> tuple[tuple[str, str], ...]:
 
     path = (made.document.value.get("linux") or {}).get("cgroupsPath")
     asked = preflight.Asked(
-        resources=made.resources,
+        resources=apply_to_value(made.resources, made.plan.edits),  # what the runtime gets to see
         cgroups_path=path if isinstance(path, str) else None,
         runtime=this.family,
         driver=this.invocation.driver,

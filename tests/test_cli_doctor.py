@@ -12,8 +12,7 @@ from click.testing import CliRunner
 from shim.cli import findings, probes, runtimes
 from shim.cli.main import main
 from shim.oci import checks
-from shim.plan import CLASSIC
-from shim.rules import unified
+from shim.rules import table, unified
 from shim.rules.classic import TRANSLATIONS
 
 if TYPE_CHECKING:
@@ -57,7 +56,9 @@ def _found(shown: dict[str, Any], runtime: str, outcome: str) -> list[str]:
 def test_json_has_the_documented_shape() -> None:
     """The keys of --json are the documented ones, and every finding and controller has all of its keys."""
     shown = _on("debian12-hybrid-6.18", "--runtime", "runc")
-    assert list(shown) == ["schema", "host", "runtime", "settings", "findings", "problems", "status"]
+    assert list(shown) == [
+        *("schema", "host", "runtime", "settings", "findings", "foreseen", "problems", "status"),
+    ]
     assert shown["schema"] == 1
     assert list(shown["host"]) == [
         *("layout", "layout_evidence", "cgroup2", "controllers", "facts", "contradictions", "hints"),
@@ -71,6 +72,31 @@ def test_json_has_the_documented_shape() -> None:
     }
     assert {tuple(place) for place in shown["host"]["controllers"].values()} == {("version", "mount", "evidence")}
     assert all(found["remedy"] and found["reason"] for found in shown["findings"])
+
+
+def test_what_needs_no_failure_is_foreseen(monkeypatch: pytest.MonkeyPatch, runc: str) -> None:
+    """Without CAP_SYS_RESOURCE (CapEff bit 24) raised rlimits are named before a container meets them."""
+    from shim.diagnose.diagnosis import Context, Diagnosis
+    from shim.diagnose.foresight import foreseen
+    from shim.host.captured import CapturedView
+
+    found = foreseen(Context(view=CapturedView(str(HOSTS / "debian12-hybrid-6.18")), runtime="runc"))
+    assert "crun-refuses-hybrid" in [one.code for one in found]
+    told = Diagnosis(code="rlimit-needs-sys-resource", verdict="v", evidence=("e",), remedy=("r",))
+    monkeypatch.setattr("shim.cli.foreseen.foreseen", lambda context: (told,))
+    shown = json.loads(_doctor("--json", "--runtime", runc).output)
+    assert shown["foreseen"] == [
+        {
+            "code": "rlimit-needs-sys-resource",
+            "verdict": "v",
+            "cause": "",
+            "evidence": ["e"],
+            "remedy": ["r"],
+            "reference": "",
+        }
+    ]
+    text = _doctor("--runtime", runc).output
+    assert "Will fail here, for containers that meet it" in text
 
 
 def test_facts_of_a_hybrid_host_come_with_evidence() -> None:
@@ -238,8 +264,9 @@ def test_every_field_of_the_specification_is_asked_about() -> None:
     nested = {"rdma.mlx5_0.hcaHandles", "rdma.mlx5_0.hcaObjects"}
     assert known - asked_of == {"rdma"}
     assert asked - known == nested
-    assert {rule.field.partition(".")[0] for rule in CLASSIC} <= sections
-    assert {rule.field for rule in CLASSIC if "." in rule.field} <= asked
+    classic = [rule for _, rules in table.CLASSIC for rule in rules()]
+    assert {rule.field.partition(".")[0] for rule in classic} <= sections
+    assert {rule.field for rule in classic if "." in rule.field} <= asked
 
 
 def test_every_known_unified_key_is_asked_about() -> None:

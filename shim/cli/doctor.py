@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shim import settings
-from shim.cli import findings, output, probes, runtimes
+from shim.cli import findings, foreseen, output, probes, runtimes
 from shim.cli.hosts import view_of
 from shim.cli.output import heading, say, table
 from shim.errors import ShimError
@@ -18,6 +18,7 @@ from shim.values import Value
 if TYPE_CHECKING:
     from shim.cli.findings import Finding
     from shim.cli.runtimes import Runtime
+    from shim.diagnose.diagnosis import Diagnosis as Foreseen
     from shim.host.facts import Fact
     from shim.host.inspection import Inspection
     from shim.settings import Settings
@@ -32,6 +33,8 @@ SHAPE = """\b
   settings        {NAME: {value, origin}}
   findings        [{name, kind guard|hint, outcome, code, reason, lost, remedy, runtimes}], worst first;
                   outcome: refused, untouched (layout unknown), not enforced (policy warn), weaker, dropped
+  foreseen        [{code, verdict, cause, evidence, remedy, reference}] what fails here for containers that meet it,
+                  gravest first; looked for on the running host only
   problems        [TEXT] what is broken in the set-up itself
   status          the exit status
 """
@@ -45,6 +48,7 @@ class Diagnosis(Value):
     configured: Settings
     found: tuple[Finding, ...]
     problems: tuple[str, ...]
+    ahead: tuple[Foreseen, ...] = ()
 
     @property
     def status(self) -> int:
@@ -95,8 +99,16 @@ def examine(root_tree: str | None, wanted: str | None) -> Diagnosis:
         problems.extend([runtime.problem] if runtime.problem else [])
     inspected = inspect(view_of(root_tree), findings.questions())
     families = dict.fromkeys((*runtimes.NAMES, runtime.family))
-    found = findings.find(inspected.host, families, configured.policy)
-    return Diagnosis(inspected=inspected, runtime=runtime, configured=configured, found=found, problems=tuple(problems))
+    found = findings.find(inspected.host, families, configured.policy, configured.crun_on_hybrid)
+    ahead = foreseen.look(runtime.family, tuple(f.code for f in found)) if root_tree is None else ()
+    return Diagnosis(
+        inspected=inspected,
+        runtime=runtime,
+        configured=configured,
+        found=found,
+        problems=tuple(problems),
+        ahead=ahead,
+    )
 
 
 def facts(inspected: Inspection) -> dict[str, Fact]:
@@ -139,6 +151,7 @@ def shape(made: Diagnosis) -> dict[str, Any]:
             key: {"value": getattr(configured, key), "origin": configured.origins[key]} for key in settings.KEYS
         },
         "findings": [finding.shape() for finding in made.found],
+        "foreseen": foreseen.shape(made.ahead),
         "problems": list(made.problems),
         "status": made.status,
     }
@@ -156,6 +169,7 @@ def show(made: Diagnosis) -> None:
     rows.append(("kind", runtime.family, "by its name"))
     rows.append(("policy", configured.policy, configured.origins["policy"]))
     table([row for row in rows if row[0] != "version" or runtime.version], indent="  ")
+    foreseen.show(made.ahead)
     _show_findings(made)
 
 

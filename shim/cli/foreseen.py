@@ -1,0 +1,38 @@
+"""What will go wrong on this host before anything has: the catalogue's own looks, shown by `cgshimctl doctor`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from shim.cli.output import heading, table
+from shim.diagnose.diagnosis import Context
+from shim.diagnose.foresight import foreseen
+from shim.diagnose.render import as_dict
+from shim.host.view import View
+
+if TYPE_CHECKING:
+    from shim.diagnose.diagnosis import Diagnosis
+
+
+def look(runtime: str, known: tuple[str, ...]) -> tuple[Diagnosis, ...]:
+    """The diagnoses that need no failure, gravest first, on the running host; not those that `known` names already."""
+    found = foreseen(Context(view=View(), runtime=runtime))
+    return tuple(diagnosis for diagnosis in found if diagnosis.code not in known)
+
+
+def shape(found: tuple[Diagnosis, ...]) -> list[dict[str, Any]]:
+    """As JSON: code, verdict, cause, evidence, remedy, reference."""
+    fields = ("code", "verdict", "cause", "evidence", "remedy", "reference")
+    return [{field: as_dict(diagnosis)[field] for field in fields} for diagnosis in found]
+
+
+def show(found: tuple[Diagnosis, ...]) -> None:
+    """As text; nothing where nothing was found."""
+    if not found:
+        return
+    heading("Will fail here, for containers that meet it")
+    rows = [
+        (one.code, "\n".join((one.verdict, *one.evidence, *(f"remedy: {step}" for step in one.remedy))))
+        for one in found
+    ]
+    table(rows, ("CODE", "WHAT, EVIDENCE, AND WHAT TO DO"), indent="  ")

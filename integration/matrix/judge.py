@@ -264,9 +264,9 @@ def detection(host: Host) -> list[str]:
         return []
     shape = ("layout", host.layout), ("cgroup_view", host.view)
     problems = [f"detection: {w} is {true}, not {host.detected[w]}" for w, true in shape if host.detected[w] != true]
-    decisions = [key for key in host.detected if "evidence" not in key and key != "kind"]
+    decisions = [key for key in host.lied_to if "evidence" not in key and key != "kind"]
     problems += [
-        f"detection: /proc/cgroups decides {key}" for key in decisions if host.lied_to.get(key) != host.detected[key]
+        f"detection: /proc/cgroups decides {key}" for key in decisions if host.lied_to[key] != host.detected[key]
     ]
     if not host.truth["tried"]:
         return problems

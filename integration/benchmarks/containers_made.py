@@ -1,0 +1,196 @@
+"""The cases that need a container: pass-through, create, a whole life, run, update, many at a time."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from integration.benchmarks.costs import Cost
+from integration.bundle import base_config, find_busybox, make_bundle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from integration.benchmarks.costs import Spawner
+    from integration.bundle import Bundle
+
+    Timed = dict[str, Callable[[], Cost]]
+
+LAUNCHER = Path(__file__).resolve().parents[2] / "shim" / "launcher.sh"
+PLAIN: dict[str, Any] = {
+    "devices": [
+        {"allow": False, "access": "rwm"},
+        {"allow": True, "type": "c", "major": 1, "minor": 3, "access": "rwm"},
+        {"allow": True, "type": "c", "major": 1, "minor": 5, "access": "rwm"},
+    ],
+    "memory": {"limit": 67108864},
+    "cpu": {"shares": 512, "quota": 50000, "period": 100000},
+    "pids": {"limit": 100},
+}
+# The one field that both layouts have to rewrite and that runc takes as it stands: it ignores it.
+EDITED: dict[str, Any] = {**PLAIN, "memory": {"limit": 67108864, "kernel": 67108864}}
+UPDATE: dict[str, Any] = {"pids": {"limit": 90}, "cpu": {"shares": 600}}
+
+
+def profile(size: int, rules: bool) -> dict[str, Any]:
+    """A seccomp profile of about `size` bytes, in many rules or in one; its calls do not exist, so runc skips them."""
+    if rules:
+        each = [{"names": [f"no_such_call_{i:05d}"], "action": "SCMP_ACT_ERRNO"} for i in range(size // 64)]
+    else:
+        each = [{"names": [f"no_such_call_{i:05d}" for i in range(size // 22)], "action": "SCMP_ACT_ERRNO"}]
+    return {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": each}
+
+
+class Place:
+    """A scratch folder with bundles and a private root of the runtime; removes every container that it made."""
+
+    def __init__(self, scratch: Path, spawner: Spawner, runtime: str, stand_in: str) -> None:
+        self.scratch = scratch
+        self.spawner = spawner
+        self.runtime = runtime
+        self.stand_in = stand_in
+        self.root = scratch / "root"
+        self.fronts = {"bare": [runtime], "sh": ["/bin/sh", "-c", 'exec "$0" "$@"', runtime]}
+        if stand_in:
+            self.fronts["compiled"] = [stand_in]
+        self.fronts["cgshim"] = ["/bin/sh", str(LAUNCHER)]
+        self.numbers = itertools.count()
+
+    def bundle(self, name: str, **config: Any) -> Bundle:
+        """A new bundle."""
+        made = make_bundle(self.scratch / name, find_busybox())
+        made.write(base_config(**config))
+        return made
+
+    def argv(self, front: str, *words: str) -> list[str]:
+        """A call of the runtime through one of the fronts."""
+        return [*self.fronts[front], "--root", str(self.root), *words]
+
+    def name(self) -> str:
+        """A container id of its own."""
+        return f"cgshim-benchmark-{os.getpid()}-{next(self.numbers)}"
+
+    def delete(self, container: str) -> None:
+        """Remove a container, unmeasured."""
+        line = [self.runtime, "--root", str(self.root), "delete", "--force", container]
+        subprocess.run(line, check=True, stdin=subprocess.DEVNULL, capture_output=True)
+
+    def every(self, measure: Callable[[str], Cost]) -> Timed:
+        """The same measurement for each front."""
+        return {front: lambda front=front: measure(front) for front in self.fronts}  # type: ignore[misc]
+
+
+def created(place: Place, bundle: Bundle) -> Timed:
+    """One `create` of the same config.json, put back before each."""
+    text = bundle.config_path.read_bytes()
+
+    def measure(front: str) -> Cost:
+        bundle.config_path.write_bytes(text)
+        container = place.name()
+        cost = place.spawner.cost(place.argv(front, "create", "--bundle", str(bundle.path), container))
+        place.delete(container)
+        return cost
+
+    return place.every(measure)
+
+
+def alone(place: Place, bundle: Bundle) -> Timed:
+    """A `create` for a runtime that does nothing (a copy of true): what the fronts themselves cost."""
+    nothing = place.scratch / "nothing" / "runc"
+    if not nothing.exists():
+        nothing.parent.mkdir()
+        shutil.copy("/bin/true", nothing)
+    without = Place(place.scratch, place.spawner.of(str(nothing)), str(nothing), place.stand_in)
+    text = bundle.config_path.read_bytes()
+
+    def measure(front: str) -> Cost:
+        bundle.config_path.write_bytes(text)
+        return without.spawner.cost(without.argv(front, "create", "--bundle", str(bundle.path), without.name()))
+
+    return without.every(measure)
+
+
+def passed_through(place: Place, *words: str) -> Timed:
+    """A call that needs no Python."""
+    return place.every(lambda front: place.spawner.cost(place.argv(front, *words)))
+
+
+def lived(place: Place, bundle: Bundle) -> Timed:
+    """create, state, start, kill, state, delete; the sum of the six."""
+    text = bundle.config_path.read_bytes()
+
+    def measure(front: str) -> Cost:
+        bundle.config_path.write_bytes(text)
+        container, pid_file = place.name(), place.scratch / "pid"
+        create = ("create", "--bundle", str(bundle.path), "--pid-file", str(pid_file), container)
+        total = Cost(0, 0, 0)
+        for words in (create, ("state", container), ("start", container), ("kill", container, "KILL")):
+            total = total.plus(place.spawner.cost(place.argv(front, *words)))
+        gone(int(pid_file.read_text()))
+        for words in (("state", container), ("delete", container)):
+            total = total.plus(place.spawner.cost(place.argv(front, *words)))
+        return total
+
+    return place.every(measure)
+
+
+def gone(pid: int) -> None:
+    """Wait until the container's process has ended, as an engine does."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            return
+        if state == "Z":
+            return
+        time.sleep(0.002)
+    raise SystemExit(f"benchmarks: process {pid} does not end")
+
+
+def ran(place: Place, bundle: Bundle) -> Timed:
+    """`run` of true, from start to end."""
+    text = bundle.config_path.read_bytes()
+
+    def measure(front: str) -> Cost:
+        bundle.config_path.write_bytes(text)
+        return place.spawner.cost(place.argv(front, "run", "--bundle", str(bundle.path), place.name()))
+
+    return place.every(measure)
+
+
+def updated(place: Place, container: str) -> Timed:
+    """`update` with a file of resources."""
+    file = place.scratch / "resources.json"
+    file.write_text(json.dumps(UPDATE))
+    return passed_through(place, "update", "--resources", str(file), container)
+
+
+def at_once(place: Place, bundle: Bundle, many: int) -> Timed:
+    """`many` creates started together; the clock until the last one is done, the CPU of all."""
+    # A bundle for each, as engines have it: the stand-in would read what another is just writing.
+    config = {**bundle.config, "root": {"path": str(bundle.path / "rootfs"), "readonly": True}}
+    bundles = [bundle.path / str(number) for number in range(many)]
+    for path in bundles:
+        path.mkdir(exist_ok=True)
+
+    def measure(front: str) -> Cost:
+        for path in bundles:
+            (path / "config.json").write_text(json.dumps(config))
+        names = [place.name() for _ in bundles]
+        lines = [place.argv(front, "create", "--bundle", str(path), name) for path, name in zip(bundles, names)]
+        start = time.monotonic()
+        children = [place.spawner.start(line) for line in lines]
+        costs = [place.spawner.finish(child, line) for child, line in zip(children, lines)]
+        wall = (time.monotonic() - start) * 1000
+        for name in names:
+            place.delete(name)
+        return Cost(sum(cost.cpu for cost in costs), wall, max(cost.peak for cost in costs))
+
+    return place.every(measure)

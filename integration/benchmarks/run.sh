@@ -1,0 +1,30 @@
+#!/bin/bash
+# run.sh [--quick] [--out DIR] [--runtime PATH] [--no-stand-in]: measure, and write a table, results.json and
+# results.svg. As root. Nothing is installed: the compiled stand-in is built in a scratch folder, with gcc's or Debian's
+# own packages unpacked there.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+command -v gcc > /dev/null || { echo "benchmarks: gcc is missing (apt-get install gcc libc6-dev)" >&2; exit 1; }
+[ "$(id -u)" = 0 ] || { echo "benchmarks: containers are started, so run as root" >&2; exit 1; }
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/cgshim-benchmarks.XXXXXX")
+trap 'rm -rf "$scratch"' EXIT
+gcc -O2 -o "$scratch/spawn" integration/benchmarks/spawn.c
+
+stand_in() {
+  go=$(command -v go || true)
+  if [ -z "$go" ]; then
+    echo "benchmarks: Debian's Go is downloaded and unpacked in $scratch (90 MB)" >&2
+    version=$(apt-cache depends golang-go | sed -n 's/.*Depends: \(golang-1[.0-9]*-go\).*/\1/p' | head -1)
+    (cd "$scratch" && apt-get -q -o APT::Sandbox::User=root download "$version" "${version%-go}-src" > /dev/null) || return 1
+    for package in "$scratch"/*.deb; do dpkg -x "$package" "$scratch/go"; done
+    go=$(echo "$scratch"/go/usr/lib/go-1*/bin/go)
+    GOROOT=${go%/bin/go} && export GOROOT
+  fi
+  GOCACHE=$scratch/cache GO111MODULE=off CGO_ENABLED=0 GOFLAGS='' "$go" build -o "$scratch/stand-in" \
+    integration/benchmarks/stand_in.go
+}
+case " $* " in *" --no-stand-in "*) ;; *) stand_in || echo "benchmarks: no Go: the compiled stand-in is left out" >&2 ;; esac
+
+# The first call after a change of the sources makes this file; it is not what a container pays.
+/usr/bin/python3 -B -m shim.hot
+/usr/bin/python3 -B -m integration.benchmarks.benchmarks --scratch "$scratch" "$@"

@@ -1,0 +1,93 @@
+"""System calls of the success path on a fixed bundle: the start-up budget that no clock can blur.
+
+The bounds are what was counted when they were written, and a tenth more. Counted are the calls of cgshim's own process,
+from the launcher's first to the last, on a host with v1 hierarchies at their usual places or with cgroup2 alone.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from integration.containers import LAUNCHER
+from tests.syntax import ROOT
+
+if TYPE_CHECKING:
+    from integration.bundle import Bundle
+
+RESOURCES = {
+    "devices": [{"allow": False, "access": "rwm"}],
+    "memory": {"limit": 67108864},
+    "cpu": {"shares": 512, "quota": 50000, "period": 100000},
+    "pids": {"limit": 100},
+}
+# `kernel` is rewritten on every layout, so this is the path with an edit.
+EDITED = {**RESOURCES, "memory": {"limit": 67108864, "kernel": 67108864}}
+SHELL, KEPT, REWRITTEN = 68, 630, 660  # of the shell, of Python for a create (250 of which are its own start)
+
+
+def _calls(bundle: Bundle, place: Path, *words: str) -> list[str]:
+    """The system calls of one call through the launcher, those of the runtime (here: true) left out."""
+    if not shutil.which("strace"):
+        pytest.skip("strace is not installed")
+    runtime = place / "runc"
+    shutil.copy(shutil.which("true") or "/bin/true", runtime)
+    subprocess.run(["/usr/bin/python3", "-B", "-m", "shim.hot"], cwd=ROOT, check=True)
+    environment = {"PATH": "/usr/bin:/bin", "CGSHIM_RUNTIME": str(runtime), "CGSHIM_CONFIG": str(place / "none")}
+    trace = place / "trace"
+    line = ["strace", "-qq", "-o", str(trace), "/bin/sh", str(LAUNCHER), "--root", str(place / "root"), *words]
+    done = subprocess.run(line, check=False, env=environment, cwd=bundle.path, capture_output=True, text=True)
+    if "PTRACE" in done.stderr or "ptrace" in done.stderr:
+        pytest.skip(f"strace: {done.stderr.strip()}")
+    assert done.returncode == 0, done.stderr
+    return [text for text in trace.read_text().splitlines() if not text.startswith(("---", "+++"))]
+
+
+def _behind(calls: list[str], number: int) -> list[str]:
+    """What follows the execve with this number, counted from 1."""
+    places = [index for index, text in enumerate(calls) if text.startswith("execve(")]
+    return calls[places[number - 1] :]
+
+
+def test_pass_through_is_two_programs_and_little_else(bundle: Bundle, tmp_path: Path) -> None:
+    """`state` is the shell and the runtime: no child, no file but the launcher's own."""
+    calls = _calls(bundle, tmp_path, "state", "c")
+    programs = [text for text in calls if text.startswith("execve(")]
+    assert len(programs) == 2
+    assert [text for text in calls if text.startswith(("clone", "fork", "vfork"))] == []
+    shell = calls[: calls.index(programs[1])]
+    assert len(shell) <= SHELL, "\n".join(shell)
+
+
+@pytest.mark.parametrize(
+    ("resources", "most"), [(RESOURCES, KEPT), (EDITED, REWRITTEN)], ids=["as-it-stands", "rewritten"]
+)
+def test_create_stays_within_its_budget(
+    bundle: Bundle, tmp_path: Path, resources: dict[str, object], most: int
+) -> None:
+    """A `create` that succeeds makes no more system calls than when it was written, Python's own start included."""
+    bundle.configure(resources=resources)
+    calls = _behind(_calls(bundle, tmp_path, "create", "--bundle", str(bundle.path), "c"), 2)
+    assert len(calls) <= most, _census(calls)
+    sources = [text for text in calls if ".pyc" in text and "/shim/" in text and text.startswith("open")]
+    assert len(sources) <= 2, "\n".join(sources)  # the package itself and shim.hot; all else comes with one read
+
+
+def test_no_mount_table_is_read(bundle: Bundle, tmp_path: Path) -> None:
+    """On a host with its hierarchies at the usual places nothing that grows with the host is read or listed."""
+    if not any(os.path.exists(f"/sys/fs/cgroup/{name}") for name in ("memory/cgroup.procs", "cgroup.controllers")):
+        pytest.skip("hierarchies at /sys/fs/cgroup: none")
+    bundle.configure(resources=RESOURCES)
+    calls = _calls(bundle, tmp_path, "create", "--bundle", str(bundle.path), "c")
+    assert [text for text in calls if '/mountinfo"' in text or '"/proc/mounts"' in text] == []
+
+
+def _census(calls: list[str]) -> str:
+    """How often each system call was made, for the one who has to find out."""
+    names = [text.partition("(")[0] for text in calls]
+    return "\n".join(f"{names.count(name):5} {name}" for name in sorted(set(names), key=names.count, reverse=True))

@@ -19,7 +19,7 @@ from integration.engines.conmon import Conmon
 from integration.engines.containerd import Containerd, Ctr
 from integration.engines.cri import Cri, cri_problem
 from integration.engines.docker import Docker, Dockerd
-from integration.engines.engine import clean_cgroups, end_processes, missing, unmount_below
+from integration.engines.engine import KINDS, clean_cgroups, end_processes, missing, unmount_below
 from integration.engines.front import Front
 from integration.engines.podman import Podman
 
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from integration.engines.engine import Engine
 
 MEMORY = "/dev/shm"  # a file system without a disk: engines sync all that they write
-KINDS = ("podman", "podman-plain-name", "ctr", "ctr-terminal", "docker", "conmon", "cri")
-NEEDS = {"podman": ("podman", "conmon"), "ctr": ("ctr", "containerd"), "docker": ("dockerd", "docker", "containerd")}
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 SECONDS = 30  # until a daemon that does not answer, or does not end, is a failure
+KINDS = ("podman", "podman-plain-name", "ctr", "ctr-terminal", "docker", "conmon", "cri")
 CGROUP_PARENT = "cgshim-engines"  # every container of these tests has its cgroup below this one
 
 

@@ -50,7 +50,7 @@ class Podman:
         self.runtime = runtime
         self.image = "localhost/box"
         self._place = place
-        self.environment = {"PATH": SEARCH_PATH, "HOME": "/root"}
+        self.environment = {"PATH": SEARCH_PATH, "HOME": "/root", "TMPDIR": str(place)}
         if not place.exists():
             place.mkdir()
             for name, path in (("containers.conf", front.path), ("bare.conf", front.runtime)):

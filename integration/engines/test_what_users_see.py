@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from integration.capabilities import require
-from integration.engines.engine import Wish, normal
+from integration.engines.engine import KINDS, Wish, normal
 from integration.kernel import CgroupValues
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from integration.engines.engine import Engine
     from integration.engines.front import Front
 
+WITH_ALL_LIMITS = [kind for kind in KINDS if kind != "cri"]  # CRI has neither a pids nor a realtime limit
 MOUNT = Wish(("/bin/true",), mount=("/etc/passwd", "/proc/xx"))
 MOUNT_SPOKEN = (
     'runc create failed: unable to start container process: error during container init: error mounting "/etc/passwd"'
@@ -107,10 +108,9 @@ def test_second_failing_start(engine: Engine, name: str) -> None:
     assert shown(result) == engine.refusal(MOUNT_TEXT, MOUNT_SPOKEN, again=name if engine.kind == "docker" else "ID")
 
 
+@pytest.mark.parametrize("engine", WITH_ALL_LIMITS, indirect=True)
 def test_refused_value(engine: Engine, name: str) -> None:
     """A limit that no kernel takes is refused before the runtime is called, where the engine lets it through."""
-    if engine.kind == "cri":
-        pytest.skip("the interface has no pids limit")
     result = engine.run(name, Wish(("/bin/true",), {"pids": {"limit": 9999999}}))
     engine.remove(name)
     assert shown(result) == engine.refusal(BAD_VALUE_TEXT)
@@ -130,10 +130,9 @@ def test_refused_limit(engines: Callable[[str], Engine], front: Front, kind: str
     assert shown(result) == (0, "")
 
 
+@pytest.mark.parametrize("engine", WITH_ALL_LIMITS, indirect=True)
 def test_runtime_failure_explained(engine: Engine, name: str) -> None:
     """A limit that the kernel refuses to the runtime is explained by what the parent cgroup shows."""
-    if engine.kind == "cri":
-        pytest.skip("the interface has no realtime limits")
     require("v1 realtime", "" if REALTIME.exists() else f"there is no {REALTIME}")
     result = engine.run(name, Wish(("/bin/true",), {"cpu": {"realtimeRuntime": 1000}}))
     engine.remove(name)

@@ -88,9 +88,29 @@ def test_containerd_is_registered_and_back(private: Callable[[str], Result]) -> 
     assert _meaning(result.out) == ['default_runtime_name = "runc"'], str(result)
 
 
+def test_containerd_drop_in_where_it_merges(private: Callable[[str], Result]) -> None:
+    """A containerd that merges drop-ins gets one; config.toml is not written, and what it says is still in force."""
+    containerd = _program("containerd")
+    text = 'version = 2\nimports = ["/etc/containerd/conf.d/*.toml"]\n[plugins."io.containerd.grpc.v1.cri"]\n'
+    result = private(
+        f"mkdir -p /etc/containerd; printf '%s  enable_selinux = true\n' '{text}' >/etc/containerd/config.toml\n"
+        f"{CTL} install containerd --prefix /opt/cgshim >&2; find /etc/containerd -type f | sort\n"
+        f"{containerd} config dump | grep -e enable_selinux -e BinaryName\n"
+        f"{CTL} status containerd >&2; echo status $?\n"
+        f"{CTL} remove containerd --prefix /opt/cgshim >&2; find /etc/containerd\n"
+    )
+    merging = "/etc/containerd/conf.d/50-cgshim.toml" in result.out
+    require("containerd that merges drop-ins", "" if merging else "a drop-in replaces the section here")
+    lines = [line.strip().replace("'", '"') for line in result.out.splitlines()]
+    assert "enable_selinux = true" in lines, str(result)
+    assert f'BinaryName = "{LAUNCHER}"' in lines, str(result)
+    assert lines[lines.index("status 0") + 1 :] == ["/etc/containerd", "/etc/containerd/config.toml"], str(result)
+    assert "/etc/containerd/config.toml.cgshim-backup" not in lines
+
+
 def _meaning(diff: str) -> list[str]:
     """The removed lines that say something: the built-in entry `runc` has a table of options that are all unset."""
-    removed = [line[1:].strip() for line in diff.splitlines() if line.startswith("<")]
+    removed = [line[1:].strip().replace("'", '"') for line in diff.splitlines() if line.startswith("<")]
     return [line for line in removed if not line.endswith(('= ""', "= 0", "= false", "runtimes.runc.options]"))]
 
 
@@ -106,7 +126,7 @@ def test_containerd_reads_the_example(file: str, plugin: str) -> None:
         require(f"containerd with {plugin}", "" if known else "this containerd has no such plugin")
     result = call([containerd, "--config", str(EXAMPLES / "containerd" / file), "config", "dump"])
     assert result.status == 0, str(result)
-    assert 'BinaryName = "/usr/bin/cgshim"' in result.out
+    assert 'BinaryName = "/usr/bin/cgshim"' in result.out.replace("'", '"')
 
 
 def test_podman_reads_the_example(tmp_path: Path, private: Callable[[str], Result]) -> None:

@@ -238,8 +238,9 @@ def test_imported_entry_is_copied(machine: Machine) -> None:
     machine.write(FILE, 'version = 2\nimports = ["/etc/containerd/conf.d/*.toml"]\n')
     options = f"[{SECOND}.runtimes.runc.options]\nSystemdCgroup = true\n"
     machine.write("/etc/containerd/conf.d/10-site.toml", f"version = 2\n{options}")
-    machine.install("containerd")
+    words = " ".join(machine.install("containerd").split())
     assert "    SystemdCgroup = true\n" in machine.read(FILE)
+    assert "warning: /etc/containerd/conf.d/10-site.toml has settings of the plugin, too" in words
 
 
 def test_disabled_plugin_is_reported(machine: Machine) -> None:

@@ -98,11 +98,13 @@ def install(tree: Tree, request: Request) -> Proposal:
     entry, wrapped = _entry(there or mapping(runtimes, default), request)
     entries = {name: entry} if runtimes else {BUILT_IN: PLAIN, name: entry}
     notes = _disabled(values, file)
-    directory = merges(tree, file, version, values)
+    here = inside(values, *table_of(version), "runtimes", name)
+    directory = "" if here else merges(tree, file, version, values)
     if directory:
         path = f"{directory}/{DROP_IN}"
         before, after = tree.read(path), _fresh(version, entries, as_default=request.as_default)
         return Proposal(name=name, files=(File(path=path, before=before, after=after),), notes=notes, wrapped=wrapped)
+    notes += _covered(tree, values, file)
     if text is None:
         changed = _fresh(version, entries, as_default=request.as_default)
     else:
@@ -127,6 +129,20 @@ def _disabled(values: dict[str, Any], file: str) -> tuple[str, ...]:
     disabled = values.get("disabled_plugins") or []
     hit = [name for name in disabled if isinstance(name, str) and name in ("cri", *PLUGINS.values())]
     return tuple(f"warning: {file} disables {name}: nothing reads the entry until that is taken out" for name in hit)
+
+
+def _covered(tree: Tree, values: dict[str, Any], file: str) -> tuple[str, ...]:
+    """A warning for each imported file that stands in for what this one says about the plugin."""
+    hit = []
+    for path in _imported(tree, values, file):
+        part = toml_text.parsed(tree.read(path) or "", path)
+        if mapping(part, *table_of(version_of(part if "version" in part else values, path))[:2]):
+            hit.append(path)
+    return tuple(
+        f"warning: {path} has settings of the plugin, too, and where containerd does not merge files (before 2.1) they are "
+        f"the only ones that count: see `cgshimctl engine status containerd`, and use --config {path}"
+        for path in hit
+    )
 
 
 def _fresh(version: int, entries: dict[str, Any], *, as_default: bool) -> str:

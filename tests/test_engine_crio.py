@@ -136,3 +136,10 @@ def test_containers_with_the_handler_are_warned_about(machine: Machine) -> None:
     words = " ".join(machine.remove("crio").split())
     assert "warning: CRI-O has containers that remember the runtime 'cgshim' and cannot start without it" in words
     assert "0123456789ab" in words
+
+
+def test_rootless_is_refused(machine: Machine) -> None:
+    """CRI-O runs as root only: an entry of a user's own would never be read."""
+    assert "CRI-O has no configuration of a user's own [no-rootless]" in machine.refused(
+        "install", "crio", "--rootless"
+    )

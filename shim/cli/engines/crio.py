@@ -18,6 +18,7 @@ from shim.cli.engines.registration import (
     named_otherwise,
 )
 from shim.cli.engines.remembered import crio_containers
+from shim.errors import ShimError
 
 if TYPE_CHECKING:
     from shim.cli.engines.registration import Request
@@ -49,6 +50,8 @@ def _configured(tree: Tree, request: Request) -> dict[str, Any]:
 def install(tree: Tree, request: Request) -> Proposal:
     """The drop-in; what the default runtime's entry says of monitor, root, annotations and so on is copied."""
     name, file = check_name(request.name or OWN_NAME), _file(request)
+    if request.home:
+        raise ShimError("no-rootless", "CRI-O has no configuration of a user's own", remedy=("leave out --rootless",))
     configured = _configured(tree, request)
     taken = mapping(configured, "runtimes", name)
     if taken and not is_ours(taken.get("runtime_path"), request):

@@ -47,10 +47,10 @@ class Dockerd(Daemon):
         done = self.docker("import", str(root_tar), "box")
         assert done.status == 0, str(done)
 
-    def docker(self, *args: str) -> Result:
+    def docker(self, *args: str, **variables: str) -> Result:
         """A docker command."""
         client = [CLIENT, "--config", str(self.place / "home"), "--host", f"unix://{self.socket}"]
-        return call([*client, *args], env=ENVIRONMENT)
+        return call([*client, *args], env={**ENVIRONMENT, **variables})
 
     def must(self, *args: str) -> str:
         """The output of a docker command that has to succeed."""

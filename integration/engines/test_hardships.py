@@ -20,6 +20,7 @@ from integration.engines.podman import CONFIGURATION
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from integration.engines.conmon import Conmon
     from integration.engines.docker import Docker
     from integration.engines.engine import Engine
     from integration.engines.front import Front
@@ -244,3 +245,42 @@ def test_rootless_failure_is_explained(rootless: Rootless) -> None:
     missing_command = rootless("run", "--rm", "localhost/box", "nosuch")
     bare = rootless("run", "--rm", "localhost/box", "nosuch", bare=True)
     assert (missing_command.status, missing_command.err) == (bare.status, bare.err)
+
+
+def test_own_fault_after_create(conmon: Conmon, front: Front, name: str) -> None:
+    """cgshim fails when the container is there but its limits are not read back: the container is taken back."""
+    front.break_module("verify.py", 'def verify(*given):\n    raise RuntimeError("broken on purpose")\n')
+    answer = conmon.create(name, Wish(("/bin/true",), {"memory": {"limit": 67108864}}))
+    left = conmon.runtime("state", name, bare=True)
+    conmon.remove(name)
+    assert answer["pid"] == -1
+    assert "cgshim: a fault of cgshim itself: RuntimeError: broken on purpose (verify.py:" in answer["message"]
+    assert left.status == 1
+    assert "does not exist" in left.err
+
+
+def test_docker_build(docker: Docker, front: Front, tmp_path: Path, name: str) -> None:
+    """`docker build` with the classic builder: RUN steps go through the default runtime, which is cgshim."""
+    front.record()
+    (tmp_path / "Dockerfile").write_text("FROM box\nRUN echo built >/built; echo out\n")
+    words = ("build", "--network=none", "--cpu-shares=3", "--tag", name, str(tmp_path))
+    result = docker.daemon.docker(*words, DOCKER_BUILDKIT="0")
+    assert result.status == 0, str(result)
+    assert "\nout\n" in result.out
+    assert docker.daemon.must("run", "--rm", "--network=none", name, "/bin/cat", "/built") == "built"
+    docker.daemon.must("rmi", "--force", name)
+    assert any(" create --bundle " in line for line in front.calls.read_text().splitlines())
+
+
+def test_docker_healthcheck(docker: Docker, front: Front, name: str) -> None:
+    """docker's own healthchecks come as `exec`, and find the container healthy."""
+    del front
+    health = ("--health-cmd=echo fine", "--health-interval=1s")
+    docker.daemon.must("run", "--detach", *health, *docker.words(name, Wish(("/bin/sleep", "300"), REWRITTEN)))
+
+    def status() -> str:
+        return docker.daemon.must("inspect", "--format={{.State.Health.Status}}", name)
+
+    healthy = wait_until(lambda: status() == "healthy")
+    docker.remove(name)
+    assert healthy

@@ -53,6 +53,11 @@ def verify_state(state: State, asked: dict[str, str]) -> None:
     loaded = document.load(document.read(path), path)
     if _left_alone(loaded.value.get("annotations")):
         return
+    configured = settings.load(os.environ)
+    if configured.crun_on_hybrid != settings.OFF:
+        from shim import private_view
+
+        private_view.leave(configured, state.container)
     view = View()
     made = rewrite.of(
         loaded,
@@ -63,9 +68,11 @@ def verify_state(state: State, asked: dict[str, str]) -> None:
             command="create",
             driver=driver(loaded.value, asked["--driver"]),
         ),
-        settings.load(os.environ),
+        configured,
         view,
     )
+    if custody.ANNOTATION in (loaded.value.get("annotations") or {}):
+        rewrite.judge(made)  # what left the resources for cgroup2 must still be within reach
     told = follow_up(view, Subject(pid=state.pid, container=state.container), made)
     hook_notices.leave(state.container, told, os.environ)
     if told:

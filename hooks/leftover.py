@@ -12,6 +12,7 @@ import time
 
 from hooks.call import options, refuse
 from hooks.state import read
+from shim import private_view, settings
 from shim.bridge import OWN, remove_own
 from shim.errors import ShimError
 from shim.host.view import View
@@ -26,6 +27,7 @@ def main() -> None:
     try:
         asked = options(sys.argv[1:], {"--mount": ""}, USAGE)
         container = read().container
+        private_view.leave(settings.load(os.environ), container)
         remove(asked["--mount"], container)
     except ShimError as error:
         refuse(error, container)

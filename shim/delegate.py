@@ -55,8 +55,12 @@ def environment(loader_state: str) -> dict[bytes, bytes]:
     return values
 
 
-def run(runtime: str, arguments: list[str], variables: dict[bytes, bytes]) -> int:
+def run(
+    runtime: str, arguments: list[str], variables: dict[bytes, bytes], before_exec: Callable[[], None] | None = None
+) -> int:
     """Run `runtime` with `arguments` to its end; the wait status as waitpid(2) gives it.
+
+    before_exec: what the child does to itself first.
 
     Raises ShimError when it cannot be started at all.
     """
@@ -70,7 +74,7 @@ def run(runtime: str, arguments: list[str], variables: dict[bytes, bytes]) -> in
     parent = os.getpid()
     child = os.fork()
     if child == 0:
-        _become(runtime, arguments, variables, (writer, parent, before, ignored_children, parent_death))
+        _become(runtime, arguments, variables, (writer, parent, before, ignored_children, parent_death, before_exec))
     os.close(writer)
     failure = os.read(reader, 16)
     os.close(reader)
@@ -85,7 +89,7 @@ def run(runtime: str, arguments: list[str], variables: dict[bytes, bytes]) -> in
 
 def _become(runtime: str, arguments: list[str], variables: dict[bytes, bytes], setting: tuple) -> None:  # type: ignore[type-arg]
     """In the child: put back what Python changed, tie our life to the parent's, and exec. Never returns."""
-    writer, parent, mask, ignored_children, parent_death = setting
+    writer, parent, mask, ignored_children, parent_death, before_exec = setting
     try:
         parent_death()
         if os.getppid() != parent:
@@ -94,6 +98,8 @@ def _become(runtime: str, arguments: list[str], variables: dict[bytes, bytes], s
             signal.signal(number, signal.SIG_DFL)
         if ignored_children:
             signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        if before_exec:
+            before_exec()
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         os.execve(runtime, [runtime, *arguments], variables)
     except OSError as error:

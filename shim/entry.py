@@ -15,6 +15,8 @@ from shim.prepare import Call, prepare
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from shim.argv import Invocation
     from shim.prepare import Prepared
     from shim.runtime_log import RuntimeLog
@@ -50,7 +52,7 @@ def call(invocation: Invocation, runtime: str, loader_state: str) -> int:
     this = Call(invocation=invocation, runtime=_real(runtime), variables=variables, settings=configured)
     prepared = prepare(this)
     log = runtime_log.open_for(invocation, this.family)
-    status = delegate.run(this.runtime, _arguments(prepared, log), variables)
+    status = _run(this, prepared, _arguments(prepared, log))
     try:
         if log:
             _settle(this, prepared, log, status)
@@ -109,7 +111,29 @@ def _followed_up(this: Call, prepared: Prepared) -> list[tuple[str, str]]:
 def _delete(this: Call) -> None:
     """Take back what the runtime created: its process has not started and never will."""
     before = list(this.invocation.arguments[: this.invocation.command_index])
-    delegate.run(this.runtime, [*before, "delete", "--force", this.invocation.container_id], this.variables)
+    arguments = [*before, "delete", "--force", this.invocation.container_id]
+    delegate.run(this.runtime, arguments, this.variables, _before_exec(this))
+
+
+def _run(this: Call, prepared: Prepared, arguments: list[str]) -> int:
+    before_exec = _before_exec(this)
+    if not before_exec or not prepared.made or not prepared.made.watched:
+        return delegate.run(this.runtime, arguments, this.variables, before_exec)
+    from shim import private_view
+
+    withdraw = private_view.announce(this.invocation.container_id)
+    try:
+        return delegate.run(this.runtime, arguments, this.variables, before_exec)
+    finally:
+        withdraw()
+
+
+def _before_exec(this: Call) -> Callable[[], None] | None:
+    if this.settings.crun_on_hybrid == settings.OFF:
+        return None
+    from shim import private_view
+
+    return private_view.hide if private_view.applies(this.settings, this.runtime) else None
 
 
 def _real(runtime: str) -> str:

@@ -197,9 +197,10 @@ cgshim_next_string() {
 }
 
 # Sets cgshim_found to the top-level string "runtime" of the settings file, "" if it has none that is an absolute path
-# without escapes, or is not a JSON object. Python reads the file again and reports what is wrong with it.
+# without escapes, or is not a JSON object, and cgshim_hybrid to "crun_on_hybrid". Python reads the file again and
+# reports what is wrong with it.
 cgshim_configured() {
-    cgshim_found='' cgshim_key='' cgshim_depth=0 cgshim_start=yes
+    cgshim_found='' cgshim_hybrid='' cgshim_key='' cgshim_depth=0 cgshim_start=yes
     cgshim_read "${CGSHIM_CONFIG:-/etc/cgshim/config.json}"
     [ -n "$cgshim_text" ] || return
     while cgshim_next_string; do
@@ -209,14 +210,16 @@ cgshim_configured() {
         fi
         case $cgshim_depth:$cgshim_key:$cgshim_gap in
         1:runtime::) cgshim_found=$cgshim_string cgshim_key='' ;;
+        1:crun_on_hybrid::) cgshim_hybrid=$cgshim_string cgshim_key='' ;;
         1:*'{' | 1:*,)
             cgshim_key=$cgshim_string
             # As in any JSON reader the last of several equal keys counts.
-            [ "$cgshim_key" != runtime ] || cgshim_found=''
+            case $cgshim_key in runtime) cgshim_found='' ;; crun_on_hybrid) cgshim_hybrid='' ;; esac
             ;;
         *) cgshim_key='' ;;
         esac
     done
+    case $cgshim_depth:$cgshim_gap in 0:*'}') ;; *) cgshim_hybrid='' ;; esac
     case $cgshim_depth:$cgshim_gap:$cgshim_found in
     0:*'}':*\\*) cgshim_found='' ;;
     0:*'}':/*) ;;
@@ -261,12 +264,29 @@ cgshim_fail() {
 
 # ---------------------------------------------------------------- pass through
 
+# crun as shim/private_view.py starts it: without the cgroup2 mount of a hybrid host, if the settings say so.
+cgshim_exec() {
+    case ${cgshim_found##*/} in
+    *crun*)
+        if [ -w /sys/fs/cgroup/unified/cgroup.procs ] && [ -x /usr/bin/unshare ] && [ -x /bin/umount ]; then
+            cgshim_runtime=$cgshim_found
+            cgshim_configured
+            cgshim_found=$cgshim_runtime
+            # shellcheck disable=SC2016 # the inner shell expands it
+            [ "$cgshim_hybrid" != hide-cgroup2 ] || exec /usr/bin/unshare --mount --propagation slave /bin/sh -c \
+                '/bin/umount -l /sys/fs/cgroup/unified 2>/dev/null; exec "$@"' sh "$cgshim_found" "$@"
+        fi
+        ;;
+    esac
+    exec "$cgshim_found" "$@"
+}
+
 if [ "$cgshim_route" = runtime ]; then
     # Whatever is wrong with our own configuration, a container must still be stopped and deleted.
     cgshim_found=${CGSHIM_RUNTIME:-}
     cgshim_is_usable "$cgshim_found" || cgshim_configured
     cgshim_is_usable "$cgshim_found" || cgshim_search
-    [ -z "$cgshim_found" ] || exec "$cgshim_found" "$@"
+    [ -z "$cgshim_found" ] || cgshim_exec "$@"
     cgshim_fail 127 "cgshim: no OCI runtime to hand this call to [no-runtime]
   cause: neither CGSHIM_RUNTIME nor the settings name a usable one, and no runc or crun is in the standard directories
   evidence: CGSHIM_RUNTIME is '${CGSHIM_RUNTIME:-}'; settings file: ${CGSHIM_CONFIG:-/etc/cgshim/config.json}

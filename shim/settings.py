@@ -22,18 +22,20 @@ if TYPE_CHECKING:
 PATH = "/etc/cgshim/config.json"
 REFUSE, WARN = "refuse", "warn"
 POLICIES = (REFUSE, WARN)
+OFF, HIDE = "off", "hide-cgroup2"
 ANNOTATION = "io.cgshim.policy"
-KEYS = ("runtime", "policy")
+KEYS = ("runtime", "policy", "crun_on_hybrid")
 
 
 class Settings(Value):
     """runtime: absolute path of the real runtime, "" for the first one found. policy: "refuse" or "warn".
 
-    origins: key -> where its value is from.
+    crun_on_hybrid: "off", or "hide-cgroup2" (shim.private_view). origins: key -> where its value is from.
     """
 
     runtime: str = ""
     policy: str = REFUSE
+    crun_on_hybrid: str = OFF
     origins: dict[str, str]
 
 
@@ -49,7 +51,10 @@ def load(environment: Mapping[str, str]) -> Settings:
         _check_runtime(runtime, origins["runtime"])
     if policy not in POLICIES:
         raise _bad(path, f"policy: {policy!r} is neither 'refuse' nor 'warn'")
-    return Settings(runtime=runtime, policy=policy, origins=origins)
+    crun_on_hybrid = values.get("crun_on_hybrid", OFF)
+    if crun_on_hybrid not in (OFF, HIDE):
+        raise _bad(path, f"crun_on_hybrid: {crun_on_hybrid!r} is neither {OFF!r} nor {HIDE!r}")
+    return Settings(runtime=runtime, policy=policy, crun_on_hybrid=crun_on_hybrid, origins=origins)
 
 
 def _values(path: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SH = "/bin/sh"
+KEYS = ("runtime", "policy", "crun_on_hybrid")
 
 
 def _load(tmp_path: Path, text: str | bytes, **environment: str) -> Settings:
@@ -31,20 +32,31 @@ def _refusal(tmp_path: Path, text: str | bytes, **environment: str) -> ShimError
 def test_defaults(tmp_path: Path) -> None:
     """Without a file the policy is the strict one and the runtime is searched for."""
     settings = load({"CGSHIM_CONFIG": f"{tmp_path}/none"})
-    assert settings == Settings(runtime="", policy="refuse", origins={"runtime": "default", "policy": "default"})
+    assert settings == Settings(runtime="", policy="refuse", origins=dict.fromkeys(KEYS, "default"))
 
 
 @pytest.mark.parametrize("text", ["", " \n", "{}"], ids=["empty", "blank", "empty-object"])
 def test_empty_file_is_no_file(tmp_path: Path, text: str) -> None:
     """A file that says nothing leaves the defaults."""
-    assert _load(tmp_path, text).origins == {"runtime": "default", "policy": "default"}
+    assert _load(tmp_path, text).origins == dict.fromkeys(KEYS, "default")
 
 
 def test_values_know_their_origin(tmp_path: Path) -> None:
     """The file's path stands for each value that it gives."""
     settings = _load(tmp_path, f'{{"runtime": "{SH}", "policy": "warn"}}')
     path = str(tmp_path / "config.json")
-    assert settings == Settings(runtime=SH, policy="warn", origins={"runtime": path, "policy": path})
+    assert settings == Settings(
+        runtime=SH, policy="warn", origins={"runtime": path, "policy": path, "crun_on_hybrid": "default"}
+    )
+
+
+@pytest.mark.parametrize("value", ["off", "hide-cgroup2"])
+def test_crun_on_hybrid(tmp_path: Path, value: str) -> None:
+    """Off unless the file says otherwise; only two words are known."""
+    assert _load(tmp_path, "{}").crun_on_hybrid == "off"
+    assert _load(tmp_path, f'{{"crun_on_hybrid": "{value}"}}').crun_on_hybrid == value
+    refused = _refusal(tmp_path, '{"crun_on_hybrid": "hide"}')
+    assert "crun_on_hybrid: 'hide' is neither 'off' nor 'hide-cgroup2'" in refused.what
 
 
 def test_environment_wins_for_the_runtime(tmp_path: Path) -> None:
@@ -59,7 +71,7 @@ BAD = {
     "array": ("[]", "a JSON object was expected, found an array"),
     "null": ("null", "a JSON object was expected, found null"),
     "twice": ('{"policy":"warn","policy":"refuse"}', "policy stands there more than once"),
-    "unknown": ('{"runtimes":"/x"}', "runtimes: no such setting; there are runtime, policy"),
+    "unknown": ('{"runtimes":"/x"}', "runtimes: no such setting; there are runtime, policy, crun_on_hybrid"),
     "number": ('{"runtime":5}', "runtime: a string was expected, found a number"),
     "null-value": ('{"policy":null}', "policy: a string was expected, found null"),
     "policy": ('{"policy":"Warn"}', "policy: 'Warn' is neither 'refuse' nor 'warn'"),

@@ -8,7 +8,7 @@ from shim.cli import probes, remedies
 from shim.host.facts import AMBIGUOUS, HYBRID, NONE
 from shim.plan import make_plan, wanted
 from shim.rules.base import CHANGED, DROPPED, GUARD, UNENFORCEABLE, Note
-from shim.settings import WARN
+from shim.settings import OFF, WARN
 from shim.values import Value
 
 if TYPE_CHECKING:
@@ -52,10 +52,13 @@ def questions() -> tuple[str, ...]:
     return tuple(dict.fromkeys((*names, *YOUNG)))
 
 
-def find(host: Host, runtimes: Iterable[str], policy: str) -> tuple[Finding, ...]:
+def find(host: Host, runtimes: Iterable[str], policy: str, crun_on_hybrid: str = OFF) -> tuple[Finding, ...]:
     """Every probe's finding for each of these runtime families; equal ones are one."""
     merged: dict[tuple[str, ...], list[str]] = {}
     for runtime in runtimes:
+        whole = crun_refuses(host) if runtime == "crun" and crun_on_hybrid == OFF else ""
+        if whole:
+            merged.setdefault((EVERY_CONTAINER, GUARD, REFUSED, CRUN_HYBRID, whole, ""), []).append(runtime)
         for row in _rows(host, runtime, policy):
             merged.setdefault(row, []).append(runtime)
     confined = host.rootless.value is True or host.cgroup_view.value in ("namespace", "subtree")
@@ -80,9 +83,6 @@ def _finding(row: tuple[str, ...], runtimes: tuple[str, ...], confined: bool) ->
 
 def _rows(host: Host, runtime: str, policy: str) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
-    whole = crun_refuses(host) if runtime == "crun" else ""
-    if whole:
-        rows.append((EVERY_CONTAINER, GUARD, REFUSED, CRUN_HYBRID, whole, ""))
     if host.layout in (NONE, AMBIGUOUS):
         reason = f"the cgroup layout is {host.layout}, so cgshim changes nothing: {host.layout_evidence}"
         rows.append((EVERY_CONTAINER, GUARD, UNTOUCHED, "layout-unknown", reason, ""))

@@ -114,7 +114,7 @@ def plan(asked: dict[str, Any]) -> Planned:
         if made.plan.problems:
             raise
         return Planned(made=made, runtime=runtime, refusal=error, text=loaded.text)
-    refusal = _by_runtime(made)
+    refusal = _by_runtime(made) if configured.crun_on_hybrid == settings.OFF else None
     return Planned(made=made, runtime=runtime, refusal=refusal, text=loaded.text if refusal else made.text())
 
 

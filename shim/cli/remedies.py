@@ -24,7 +24,7 @@ LEGACY_HOST = "leave it out: only v1 hierarchies have it"
 V1_ONLY = ("memory.kernel", "memory.kernelTCP", "memory.swappiness", "memory.disableOOMKiller", "memory.useHierarchy")
 BY_CODE = {
     "layout-unknown": "mount the cgroup file systems where systemd mounts them, /sys/fs/cgroup",
-    "crun-refuses-hybrid": "use runc, or mount those controllers as v1 hierarchies so that cgroup2 has none",
+    "crun-refuses-hybrid": 'use runc, or set "crun_on_hybrid": "hide-cgroup2" in the settings',
     "swap-unaccounted": "enable swap accounting (kernels before 6.1: swapaccount=1), or switch swap off: swapoff -a",
     "swap-by-swappiness": "enable swap accounting (kernels before 6.1: swapaccount=1), or switch swap off: swapoff -a",
     "unified-without-counterpart": f"{UNIFIED_HOST}, or leave it out",

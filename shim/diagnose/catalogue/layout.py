@@ -21,11 +21,15 @@ ENTRIES = (
         cause="v1 hierarchies are in use and one controller was left to cgroup2; crun starts no "
         "container in that state.",
         remedy=(
+            'Let cgshim start crun without that mount: "crun_on_hybrid": "hide-cgroup2" in /etc/cgshim/config.json',
+            'or use runc: "runtime": its path, in the same file',
+            "or boot with systemd.unified_cgroup_hierarchy=1 (cgroup2 only)",
             (
-                "for c in $(cat /sys/fs/cgroup/unified/cgroup.controllers); do mkdir -p /sys/fs/cgroup/$c && "
+                "or mount what cgroup2 has left as v1; for memory and cpuset only where the kernel has CONFIG_MEMCG_V1 "
+                "and CONFIG_CPUSETS_V1, which Debian's has not from 6.12 on: for c in "
+                "$(cat /sys/fs/cgroup/unified/cgroup.controllers); do mkdir -p /sys/fs/cgroup/$c && "
                 "mount -t cgroup -o $c cgroup /sys/fs/cgroup/$c; done"
             ),
-            "or use runc, or boot with systemd.unified_cgroup_hierarchy=1 (cgroup2 only)",
         ),
         reference="https://github.com/buildbuddy-io/buildbuddy/pull/6857",
         confirm=look.hybrid_with_controllers,

@@ -18,8 +18,28 @@ def straggler(facts: Facts) -> tuple[str, ...]:
 
 
 def hybrid_with_controllers(facts: Facts, words: Words) -> tuple[str, ...]:
-    """As `straggler`."""
-    return straggler(facts)
+    """As `straggler`; beside that what would work instead, and what would not."""
+    found = straggler(facts)
+    return (*found, *_without_v1_code(facts), *_other_runtime(facts)) if found else ()
+
+
+V1_CODE = {"memory": "CONFIG_MEMCG_V1", "cpuset": "CONFIG_CPUSETS_V1"}
+RUNC = ("/usr/local/sbin/runc", "/usr/local/bin/runc", "/usr/sbin/runc", "/usr/bin/runc")
+
+
+def _without_v1_code(facts: Facts) -> tuple[str, ...]:
+    """Options that the kernel was built without, for controllers that would have to be mounted as v1."""
+    release = (facts.view.text("/proc/sys/kernel/osrelease") or "").strip()
+    path = f"/boot/config-{release}"
+    lines = (facts.view.text(path) or "").splitlines()
+    left = facts.words(CGROUP + "/unified/cgroup.controllers")
+    unset = [f"# {option} is not set" for name, option in V1_CODE.items() if name in left]
+    return tuple(f"{path}: {line}" for line in unset if line in lines)
+
+
+def _other_runtime(facts: Facts) -> tuple[str, ...]:
+    """runc, which works on such a host."""
+    return next(((f"installed beside crun: {path}",) for path in RUNC if facts.exists(path)), ())
 
 
 def devices_missing(facts: Facts) -> tuple[str, ...]:

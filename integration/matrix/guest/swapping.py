@@ -53,8 +53,8 @@ def _one(way: Way, parent: str, memory: dict[str, Any]) -> dict[str, Any]:
     with Container(way, {"memory": memory}, parent, config=program) as held:
         result = held.create("run")
         if result.status != 0:
-            refused = "[" in result.text and "cgshim: " in result.text
-            return {"outcome": "refused" if refused else "error", "text": result.text[-800:]}
+            refused = "  remedy: " in result.text  # only cgshim gives one
+            return {"outcome": "refused" if refused else "error", "text": result.text[-2000:]}
         return {**_watch(held), "host_swap": host_swap() - before, "report": held.report()}
 
 

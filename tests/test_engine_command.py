@@ -163,6 +163,14 @@ def test_buildkit_environment(machine: Machine) -> None:
     assert machine.files() == {BUILDKIT: BUILDKIT_TEXT}
 
 
+def test_buildkit_lines_of_others_are_kept(machine: Machine) -> None:
+    """A drop-in of ours with more lines is set aside under a name that systemd does not read."""
+    machine.install("buildkit")
+    machine.write(BUILDKIT, BUILDKIT_TEXT + "Environment=A=1\n")
+    assert "said more than the entry" in machine.remove("buildkit")
+    assert machine.files() == {BUILDKIT + ".cgshim-backup": BUILDKIT_TEXT + "Environment=A=1\n"}
+
+
 def test_buildkit_later_drop_in_wins(machine: Machine) -> None:
     """systemd reads drop-ins in the order of their names; a later one would undo the entry."""
     machine.write(

@@ -267,3 +267,16 @@ def test_running_containers_are_warned_about(machine: Machine) -> None:
     machine.write(f"{bundle}/runtime", "/usr/bin/cgshim")
     words = " ".join(machine.remove("containerd").split())
     assert "running containers call /usr/bin/cgshim until they end; keep that file until then: 0123456789ab" in words
+
+
+@pytest.mark.parametrize("more", ["", '[debug]\nlevel = "info"\n'], ids=["alone", "with more"])
+def test_remove_of_a_drop_in(machine: Machine, more: str) -> None:
+    """A drop-in goes as a whole; what others have added to it is kept where containerd does not import it."""
+    drop_in = "/etc/containerd/conf.d/50-cgshim.toml"
+    main = 'version = 2\nimports = ["/etc/containerd/conf.d/*.toml"]\n'
+    machine.write(FILE, main)
+    machine.write(drop_in, f"{COMMENT}version = 2\n\n{RUNC}{ENTRY}{more}")
+    output = " ".join(machine.remove("containerd").split())
+    kept = {drop_in + ".cgshim-backup": f"{COMMENT}version = 2\n\n{RUNC}{ENTRY}{more}"} if more else {}
+    assert machine.files() == {FILE: main, **kept}
+    assert ("is kept: it said more than the entry" in output) == bool(more)

@@ -143,3 +143,18 @@ def test_rootless_is_refused(machine: Machine) -> None:
     assert "CRI-O has no configuration of a user's own [no-rootless]" in machine.refused(
         "install", "crio", "--rootless"
     )
+
+
+def test_what_others_added_is_kept(machine: Machine) -> None:
+    """A drop-in of ours that says more is kept outside the directory, of which CRI-O reads every file."""
+    kept = "/etc/crio/50-cgshim.conf.cgshim-backup"
+    machine.install("crio")
+    text = machine.read(FILE) + '\n[crio.api]\nlisten = "x"\n'
+    machine.write(FILE, text)
+    output = " ".join(machine.remove("crio").split())
+    assert f"warning: {FILE} said more than the entry; it is kept as {kept}" in output
+    assert machine.files() == {kept: text}
+    (machine.root / kept[1:]).unlink()
+    machine.write(FILE, text)
+    machine.install("crio")
+    assert machine.files() == {kept: text, FILE: FRESH}

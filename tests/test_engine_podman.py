@@ -156,3 +156,17 @@ def test_remembered_name_is_warned_about(machine: Machine, database: str) -> Non
     assert "warning: podman has containers that remember the runtime 'fitted' and cannot start without it" in words
     machine.install("podman")
     assert "warning" not in machine.remove("podman")
+
+
+def test_what_others_added_is_kept(machine: Machine) -> None:
+    """A drop-in of ours that says more than the entry is set aside by remove, and copied by install."""
+    machine.install("podman")
+    text = machine.read(FILE) + "\n[containers]\npids_limit = 7\n"
+    machine.write(FILE, text)
+    output = " ".join(machine.remove("podman").split())
+    assert f"warning: {FILE} said more than the entry; it is kept as {FILE}.cgshim-backup" in output
+    assert machine.files() == {FILE + ".cgshim-backup": text}
+    (machine.root / FILE[1:]).with_name("50-cgshim.conf.cgshim-backup").unlink()
+    machine.write(FILE, text)
+    machine.install("podman")
+    assert machine.read(FILE + ".cgshim-backup") == text

@@ -146,11 +146,11 @@ def remove_command(engine: str, dry_run: bool, prefix: str, **options: Any) -> N
     proposal = ENGINES[engine].remove(tree, request)
     files = [*proposal.files, *_settings_left(tree, request, engine, proposal.name)]
     changed = _carry_out(tree, files, dry_run=dry_run)
-    for note in proposal.notes:
+    for note in (*proposal.notes, *proposal.remembered):
         paragraph(note)
     if prefix:
         used = not dry_run and any(_still_used(tree, request, name, "") for name in ENGINES)
-        paragraph(placement.take_away(tree, prefix, needed=used or bool(proposal.notes), dry_run=dry_run))
+        paragraph(placement.take_away(tree, prefix, needed=used or bool(proposal.remembered), dry_run=dry_run))
     if not changed:
         say(f"{engine}: cgshim is not registered; nothing to do.")
     _say_apply(ENGINES[engine], [file.path for file in proposal.files], dry_run=dry_run)

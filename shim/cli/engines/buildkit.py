@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from shim.cli.engines.registration import Entry, File, Proposal, is_ours
+from shim.cli.engines.registration import BACKUP, Entry, File, Proposal, is_ours, set_aside
 from shim.errors import ShimError
 
 if TYPE_CHECKING:
@@ -45,9 +45,11 @@ def install(tree: Tree, request: Request) -> Proposal:
                 remedy=("take that line out first",),
             )
         wrapped = found[1] if found else wrapped
+    before, there = tree.read(file), registered(tree, request)
+    added = before is not None and not (there and before == _text(there[0].binary))
     return Proposal(
         name=VARIABLE,
-        files=(File(path=file, before=tree.read(file), after=_text(request.binary)),),
+        files=(File(path=file, before=before, after=_text(request.binary), backup=added),),
         notes=("BuildKit uses it for every build: a default of its own does not exist",) if request.as_default else (),
         wrapped=wrapped,
     )
@@ -61,8 +63,13 @@ def _text(binary: str) -> str:
 def remove(tree: Tree, request: Request) -> Proposal:
     """Without the drop-in."""
     file = _file(request)
-    text = tree.read(file)
-    return Proposal(name=VARIABLE, files=() if text is None else (File(path=file, before=text, after=None),))
+    text, found = tree.read(file), registered(tree, request)
+    if text is None:
+        return Proposal(name=VARIABLE, files=())
+    if found and text == _text(found[0].binary):
+        return Proposal(name=VARIABLE, files=(File(path=file, before=text, after=None),))
+    files, notes = set_aside(file, text, file + BACKUP)
+    return Proposal(name=VARIABLE, files=files, notes=notes)
 
 
 def registered(tree: Tree, request: Request) -> tuple[Entry, ...]:

@@ -177,14 +177,21 @@ def remove(tree: Tree, request: Request) -> Proposal:
         here = [entry for entry in wanted if entry.file == path]
         every = len(here) == len([entry for entry in entries if entry.file == path])
         files.extend(_without(tree, path, here, every=every))
-    notes = tuple(note for binary in {entry.binary for entry in wanted} for note in containerd_tasks(tree, binary))
-    return Proposal(name=wanted[0].name, files=tuple(files), notes=notes)
+    notes = tuple(f"{file.path} is kept: it said more than the entry" for file in files if file.before is None)
+    binaries = dict.fromkeys(entry.binary for entry in wanted)
+    remembered = tuple(note for binary in binaries for note in containerd_tasks(tree, binary))
+    return Proposal(name=wanted[0].name, files=tuple(files), notes=notes, remembered=remembered)
 
 
 def _without(tree: Tree, path: str, entries: list[Entry], *, every: bool) -> list[File]:
     text = tree.read(path) or ""
     if path.endswith(f"/{DROP_IN}"):
-        return [File(path=path, before=text, after=None)]
+        gone = File(path=path, before=text, after=None)
+        return (
+            [gone]
+            if _is_entry_alone(text, path, entries)
+            else [gone, File(path=path + BACKUP, before=None, after=text)]
+        )
     backup = tree.read(path + BACKUP)
     after: str | None = text
     for entry in entries:
@@ -195,6 +202,18 @@ def _without(tree: Tree, path: str, entries: list[Entry], *, every: bool) -> lis
     if backup is not None and every:
         files.append(File(path=path + BACKUP, before=backup, after=None))
     return files
+
+
+def _is_entry_alone(text: str, path: str, entries: list[Entry]) -> bool:
+    """Does the drop-in say nothing but what `install` writes?"""
+    values = toml_text.parsed(text, path)
+    plugins, table = mapping(values, "plugins"), table_of(version_of(values, path))
+    section = mapping(values, *table)
+    names = {BUILT_IN, *(entry.name for entry in entries)}
+    known = (
+        set(values) <= {"version", "plugins"} and set(plugins) == {table[1]} and set(plugins[table[1]]) == {table[2]}
+    )
+    return known and set(section) <= {"default_runtime_name", "runtimes"} and set(mapping(section, "runtimes")) <= names
 
 
 def _taken_back(text: str, backup: str | None, entry: Entry) -> str:

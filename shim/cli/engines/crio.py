@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from shim.cli.engines import toml_text
 from shim.cli.engines.registration import (
+    BACKUP,
     OWN_NAME,
     Entry,
     File,
@@ -16,6 +18,7 @@ from shim.cli.engines.registration import (
     mapping,
     name_taken,
     named_otherwise,
+    set_aside,
 )
 from shim.cli.engines.remembered import crio_containers
 from shim.errors import ShimError
@@ -36,10 +39,15 @@ def _file(request: Request) -> str:
     return request.config or f"{DIRECTORY}/{DROP_IN}"
 
 
+def _kept(file: str) -> str:
+    """Where a copy is kept: CRI-O reads every file in the directory, whatever it is called."""
+    return f"{os.path.dirname(os.path.dirname(file))}/{os.path.basename(file)}{BACKUP}"
+
+
 def _configured(tree: Tree, request: Request) -> dict[str, Any]:
     """`[crio.runtime]` of every file but ours, later ones on top; a runtime's table is replaced as a whole."""
     runtime: dict[str, Any] = {}
-    for path in ["/etc/crio/crio.conf", *tree.glob(f"{DIRECTORY}/*.conf")]:
+    for path in ["/etc/crio/crio.conf", *tree.glob(f"{DIRECTORY}/*")]:
         text = None if path == _file(request) else tree.read(path)
         if text is not None:
             found = mapping(toml_text.parsed(text, path), "crio", "runtime")
@@ -66,10 +74,12 @@ def install(tree: Tree, request: Request) -> Proposal:
     wrapped = str(model.get("runtime_path") or default)
     entry = {"runtime_path": request.binary, "runtime_type": "oci", "runtime_root": f"/run/{_family(default)}"}
     entry.update({key: value for key, value in model.items() if key not in ("runtime_path", "runtime_type")})
-    text = tree.read(file)
+    text, after = tree.read(file), _text(name, entry, as_default=request.as_default)
+    added = text is not None and text != after and not _is_ours_alone(toml_text.parsed(text, file), request)
+    others = (File(path=_kept(file), before=None, after=text),) if added else ()
     return Proposal(
         name=name,
-        files=(File(path=file, before=text, after=_text(name, entry, as_default=request.as_default)),),
+        files=(*others, File(path=file, before=text, after=after)),
         wrapped=wrapped,
     )
 
@@ -93,8 +103,20 @@ def remove(tree: Tree, request: Request) -> Proposal:
     if not found:
         return Proposal(name=request.name, files=())
     name = found[0].name
-    gone = File(path=file, before=tree.read(file), after=None)
-    return Proposal(name=name, files=(gone,), notes=crio_containers(tree, name))
+    text, remembered = tree.read(file) or "", crio_containers(tree, name)
+    if not _is_ours_alone(toml_text.parsed(text, file), request):
+        files, warnings = set_aside(file, text, _kept(file))
+        return Proposal(name=name, files=files, notes=warnings, remembered=remembered)
+    return Proposal(name=name, files=(File(path=file, before=text, after=None),), remembered=remembered)
+
+
+def _is_ours_alone(values: dict[str, Any], request: Request) -> bool:
+    """Does the drop-in say nothing but what `install` writes?"""
+    runtime = mapping(values, "crio", "runtime")
+    known = set(values) <= {"crio"} and set(mapping(values, "crio")) <= {"runtime"}
+    entries = mapping(runtime, "runtimes").values()
+    ours = all(is_ours(inside(entry, "runtime_path"), request) for entry in entries)
+    return known and ours and set(runtime) <= {"default_runtime", "runtimes"}
 
 
 def registered(tree: Tree, request: Request) -> tuple[Entry, ...]:
@@ -105,7 +127,7 @@ def registered(tree: Tree, request: Request) -> tuple[Entry, ...]:
         return ()
     values = toml_text.parsed(text, file)
     default = inside(values, "crio", "runtime", "default_runtime")
-    for path in tree.glob(f"{DIRECTORY}/*.conf"):
+    for path in tree.glob(f"{DIRECTORY}/*"):
         later = tree.read(path) if path > file else None
         if later is not None:
             default = inside(toml_text.parsed(later, path), "crio", "runtime", "default_runtime") or default

@@ -105,8 +105,8 @@ def remove(tree: Tree, request: Request) -> Proposal:
     if backup is not None and len(wanted) == len(entries):
         files.append(File(path=file + BACKUP, before=backup, after=None))
     data_root = str(values.get("data-root") or _data_root(request))
-    notes = tuple(note for entry in wanted for note in docker_containers(tree, data_root, entry.name))
-    return Proposal(name=wanted[0].name, files=tuple(files), notes=notes)
+    remembered = tuple(note for entry in wanted for note in docker_containers(tree, data_root, entry.name))
+    return Proposal(name=wanted[0].name, files=tuple(files), remembered=remembered)
 
 
 def _data_root(request: Request) -> str:

@@ -35,7 +35,7 @@ def install(tree: Tree, request: Request) -> Proposal:
 
 def remove(tree: Tree, request: Request) -> Proposal:
     """No file."""
-    return Proposal(name=request.binary, files=(), notes=containerd_tasks(tree, request.binary))
+    return Proposal(name=request.binary, files=(), remembered=containerd_tasks(tree, request.binary))
 
 
 def registered(tree: Tree, request: Request) -> tuple[Entry, ...]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from shim import settings
 from shim.cli.engines import toml_text
 from shim.cli.engines.registration import (
+    BACKUP,
     Entry,
     File,
     Proposal,
@@ -21,6 +22,7 @@ from shim.cli.engines.registration import (
     is_ours,
     mapping,
     named_otherwise,
+    set_aside,
 )
 from shim.cli.engines.remembered import podman_containers
 from shim.cli.runtimes import NAMES
@@ -89,14 +91,15 @@ def install(tree: Tree, request: Request) -> Proposal:
     if there and there[0].name != name:
         raise named_otherwise(NAME, there[0].name, there[0].file)
     file = _file(request)
-    text = _text(request, name, engine)
+    before, text = tree.read(file), _text(request, name, engine)
+    there_values = toml_text.parsed(before or "", file)
     notes = []
     if name != default and not request.as_default:
         notes.append(f"podman's default stays {default}; use `podman --runtime {name} ...`, or --as-default")
     replaced = name in JSON_NAMES
     return Proposal(
         name=name,
-        files=(File(path=file, before=tree.read(file), after=text),),
+        files=(File(path=file, before=before, after=text, backup=not _is_ours_alone(there_values, request)),),
         notes=tuple(notes),
         wrapped=_path(tree, engine, name if replaced else default),
         in_place=replaced,
@@ -125,8 +128,22 @@ def remove(tree: Tree, request: Request) -> Proposal:
     if not found:
         return Proposal(name=request.name, files=())
     name = found[0].name
-    notes = podman_containers(tree, request, name) if name not in JSON_NAMES else ()
-    return Proposal(name=name, files=(File(path=file, before=tree.read(file), after=None),), notes=notes)
+    remembered = podman_containers(tree, request, name) if name not in JSON_NAMES else ()
+    text = tree.read(file) or ""
+    if not _is_ours_alone(toml_text.parsed(text, file), request):
+        files, warnings = set_aside(file, text, file + BACKUP)
+        return Proposal(name=name, files=files, notes=warnings, remembered=remembered)
+    return Proposal(name=name, files=(File(path=file, before=text, after=None),), remembered=remembered)
+
+
+def _is_ours_alone(values: dict[str, Any], request: Request) -> bool:
+    """Does the drop-in say nothing but what `install` writes?"""
+    engine = mapping(values, "engine")
+    known = set(values) <= {"engine"} and set(engine) <= {"runtime", "runtime_supports_json", "runtimes"}
+    paths = [
+        path for each in mapping(engine, "runtimes").values() for path in (each if isinstance(each, list) else [each])
+    ]
+    return known and all(is_ours(path, request) for path in paths)
 
 
 def registered(tree: Tree, request: Request) -> tuple[Entry, ...]:

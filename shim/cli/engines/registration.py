@@ -51,7 +51,8 @@ class File(Value):
 class Proposal(Value):
     """What would be done. name: the runtime's name in the engine. wrapped: the runtime that it stands in front of.
 
-    in_place: that runtime's own name now leads to cgshim, so cgshim must run that very one.
+    in_place: that runtime's own name now leads to cgshim, so cgshim must run that very one. remembered: what still
+    needs the entry or its program after it is gone.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Proposal(Value):
     notes: tuple[str, ...] = ()
     wrapped: str = ""
     in_place: bool = False
+    remembered: tuple[str, ...] = ()
 
 
 class Entry(Value):
@@ -124,6 +126,12 @@ def named_otherwise(engine: str, there: str, file: str) -> ShimError:
         evidence=(f"{file}: {there}",),
         remedy=(f"keep that name with --name {there}", f"or run `cgshimctl engine remove {engine}` first"),
     )
+
+
+def set_aside(file: str, text: str, kept: str) -> tuple[tuple[File, ...], tuple[str, ...]]:
+    """What takes a file of ours away that someone has added to: its text is kept where no engine reads it."""
+    note = f"warning: {file} said more than the entry; it is kept as {kept}, which no engine reads"
+    return (File(path=file, before=text, after=None), File(path=kept, before=None, after=text)), (note,)
 
 
 def inside(value: Any, *path: str) -> Any:

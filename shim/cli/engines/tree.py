@@ -45,7 +45,7 @@ class Tree:
         try:
             with open(self.at(path), encoding="utf-8", newline="") as file:
                 return file.read()
-        except (FileNotFoundError, NotADirectoryError):
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
         except UnicodeDecodeError as error:
             line = error.object[: error.start].count(b"\n") + 1

@@ -10,8 +10,8 @@ imported one by one.
 `python3 -m shim.hot` makes the file, for a prefix that will be read-only.
 """
 
-from __future__ import annotations
-
+# No `from __future__ import annotations` in this one: it would be the only module to load `__future__`, a quarter of a
+# millisecond. So annotations that are more than a built-in type stand in quotes.
 import marshal
 import os
 import sys
@@ -51,7 +51,9 @@ class Archive:
     rest: module -> marshalled code.
     """
 
-    def __init__(self, sources: dict[str, Source], core: list[tuple[str, CodeType]], rest: dict[str, bytes]) -> None:
+    def __init__(
+        self, sources: "dict[str, Source]", core: "list[tuple[str, CodeType]]", rest: "dict[str, bytes]"
+    ) -> None:
         self.sources = sources
         self.core = core
         self.rest = rest
@@ -76,7 +78,7 @@ class Finder:
         self.parent = parent
         self.make = type(sys.__spec__)  # importlib.machinery.ModuleSpec
 
-    def find_spec(self, name: str, path: object = None, target: object = None) -> Any:
+    def find_spec(self, name: str, path: object = None, target: object = None) -> "Any":
         """The module's spec, None for a module that is not in the archive."""
         source = self.archive.sources.get(name)
         if source is None:
@@ -91,7 +93,7 @@ class Finder:
     def create_module(self, spec: object) -> None:
         """The import system makes the module."""
 
-    def exec_module(self, module: ModuleType) -> None:
+    def exec_module(self, module: "ModuleType") -> None:
         """Run the code of a module that is not of the core, or was imported anew."""
         rest = self.archive.rest.get(module.__name__)
         exec(marshal.loads(rest) if rest else dict(self.archive.core)[module.__name__], module.__dict__)
@@ -121,7 +123,7 @@ def _magic() -> bytes:
     return MAGIC_NUMBER + sys.version.encode()
 
 
-def _read(path: str) -> Archive | None:
+def _read(path: str) -> "Archive | None":
     """The archive in the file; None if it is missing, broken, or another interpreter's."""
     try:
         with open(path, "rb", buffering=0) as file:
@@ -132,7 +134,7 @@ def _read(path: str) -> Archive | None:
         return None
 
 
-def _made_anew(old: Archive | None, parent: str) -> Archive | None:
+def _made_anew(old: "Archive | None", parent: str) -> "Archive | None":
     """A new archive, also written where that is allowed; None where it is not, for it takes a third of a second."""
     if sys.dont_write_bytecode or not os.access(f"{parent}/shim/__pycache__", os.W_OK, effective_ids=True):
         return None
@@ -156,7 +158,7 @@ def _write(path: str, archive: Archive) -> None:
         raise
 
 
-def build(parent: str, old: Archive | None = None) -> Archive:
+def build(parent: str, old: "Archive | None" = None) -> "Archive":
     """The archive for the sources below `parent`; code of unchanged sources is taken from `old`."""
     sources = _sources(parent)
     known: dict[str, CodeType] = {}
@@ -175,7 +177,7 @@ def build(parent: str, old: Archive | None = None) -> Archive:
     return Archive(sources, [(name, codes[name]) for name in order], rest)
 
 
-def _sources(parent: str) -> dict[str, Source]:
+def _sources(parent: str) -> "dict[str, Source]":
     found: dict[str, Source] = {}
     for room in ROOMS:
         directory = f"shim/{room}".rstrip("/")
@@ -188,7 +190,7 @@ def _sources(parent: str) -> dict[str, Source]:
     return found
 
 
-def _order(codes: dict[str, CodeType]) -> list[str]:
+def _order(codes: "dict[str, CodeType]") -> "list[str]":
     """The core, each module behind its package and those that it imports at its top."""
     import dis
 
@@ -214,7 +216,7 @@ def _order(codes: dict[str, CodeType]) -> list[str]:
     return order
 
 
-def compiled(source: bytes, path: str) -> CodeType:
+def compiled(source: bytes, path: str) -> "CodeType":
     """The code of a module without what only its readers need: docstrings, annotations of functions, guarded imports.
 
     Line numbers stay. The annotations of classes stay, too: they are the fields of a `Value`.
@@ -235,7 +237,7 @@ def compiled(source: bytes, path: str) -> CodeType:
     return code
 
 
-def _needed(node: ast.stmt) -> list[ast.stmt]:
+def _needed(node: "ast.stmt") -> "list[ast.stmt]":
     import ast
 
     if isinstance(node, ast.ImportFrom) and node.module == "__future__":

@@ -65,6 +65,7 @@ LAZY = {
     "shim/oci/text.py": {"json"},  # only for text that is not JSON: the C scanner wants json's exception class
     "shim/host/captured.py": {"json"},  # only captured hosts have a manifest
 }
+QUOTED = ("shim/hot.py",)  # loaded before the rest, and `__future__` costs as much as a module of ours
 COLD = ("shim/cli/*.py", "shim/import_fault.py", "shim/host/capture.py", "shim/pressure.py", "hooks/*.py")
 EDGES = ("shim/entry.py", "shim/cli/*.py", "shim/host/capture.py", "hooks/*.py")
 
@@ -118,7 +119,7 @@ def test_names_say_what_is_inside(module: Module) -> None:
 @pytest.mark.parametrize("module", PROGRAM, ids=_ids)
 def test_annotations_are_not_evaluated(module: Module) -> None:
     """A module with functions starts with `from __future__ import annotations`: Python 3.9 cannot evaluate ours."""
-    if not any(functions(module.tree)):
+    if not any(functions(module.tree)) or module.name in QUOTED:
         return
     found = [n for n in module.tree.body if isinstance(n, ast.ImportFrom) and n.module == "__future__"]
     assert [alias.name for node in found for alias in node.names] == ["annotations"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shim.host.facts import HYBRID, LEGACY, UNIFIED
+from shim.host.view import View
 from shim.rules.base import GUARD, Expectation
 from shim.verify import agrees, cgroup, verify
 from tests.cgroup_tree import INIT, Tree
@@ -15,6 +16,8 @@ from tests.hosts_made import make_host
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from shim.host.view import Identity
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 MOUNT = "/sys/fs/cgroup"
@@ -204,3 +207,34 @@ def test_a_cgroup_that_is_not_in_view(tree: Tree, path: str) -> None:
     tree.write(f"{MOUNT}/pod2/c/pids.max", "32\n")
     (found,) = verify(tree.view, INIT, (_expect("32", file="pids.max", version=1),), make_host(LEGACY))
     assert (found.found, found.why) == (None, f"{path} is not to be seen below {MOUNT}/pids")
+
+
+def test_one_read_for_each_file(tree: Tree) -> None:
+    """The success path reads the process's cgroup once and each interface file once, however many mounts there are."""
+    tree.process("4:pids:/c\n3:memory:/c\n0::/\n")
+    tree.write(f"{MOUNT}/pids/c/pids.max", "32\n")
+    tree.write(f"{MOUNT}/memory/c/memory.limit_in_bytes", "67108864\n")
+    view = Counting(str(tree.root))
+    expectations = (
+        _expect("32", file="pids.max", version=1),
+        _expect("67108864", "page", file="memory.limit_in_bytes", version=1),
+    )
+    assert verify(view, INIT, expectations, make_host(LEGACY)) == ()
+    assert view.seen == [
+        f"/proc/{INIT}/cgroup",
+        f"{MOUNT}/pids/c/pids.max",
+        f"{MOUNT}/memory/c/memory.limit_in_bytes",
+    ]
+
+
+class Counting(View):
+    """Remembers every file that was read."""
+
+    def __init__(self, root: str) -> None:
+        super().__init__(root)
+        self.seen: list[str] = []
+
+    def read(self, path: str) -> tuple[str, Identity] | None:
+        """As any view."""
+        self.seen.append(path)
+        return super().read(path)

@@ -57,7 +57,7 @@ def test_settings_are_in_the_manual() -> None:
     """cgshim-config(5) explains the keys of the settings file and no others, and every annotation."""
     page = _plain(PAGES["cgshim-config.5"])
     described = page.partition(".SS Annotations")[0]
-    assert tuple(re.findall(r"^\.TP\n\.B ([a-z]+)$", described, flags=re.MULTILINE)) == settings.KEYS
+    assert tuple(re.findall(r"^\.TP\n\.B ([a-z0-9_]+)$", described, flags=re.MULTILINE)) == settings.KEYS
     program = "\n".join(module.text for module in modules("shim", "hooks"))
     annotations = set(re.findall(r"io\.cgshim\.[a-z]+", program))
     assert set(re.findall(r"^\.B (io\.cgshim\.[a-z]+)$", page, flags=re.MULTILINE)) == annotations

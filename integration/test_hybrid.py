@@ -182,7 +182,7 @@ def test_crun_refuses_without_the_setting(crun: Shim, bundle: Bundle, container:
     result = crun("create", "--bundle", str(bundle.path), container)
     assert result.status == 1
     assert "[crun-refuses-hybrid]" in result.err
-    assert '"crun_on_hybrid": "hide-cgroup2"' in result.err
+    assert "crun_on_hybrid" in result.err
 
 
 def test_crun_lives_without_cgroup2(crun: Shim, bundle: Bundle, container: str) -> None:

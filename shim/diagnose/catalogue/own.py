@@ -25,8 +25,11 @@ ENTRIES = (
     _refusal(
         "bridge-impossible",
         "limits live in cgroup2 and the controllers cannot be enabled there for the container",
-        "On this hybrid host the controller exists only in cgroup2; some ancestor does not hand it down.",
-        "Enable the controller in cgroup.subtree_control of every ancestor, or boot with cgroup2 only.",
+        "On this hybrid host the controller exists only in cgroup2; an ancestor holds processes and cannot hand it "
+        "down, or the runtime left the container in its caller's cgroup. A cgroup of cgshim's own would not cover exec.",
+        "Move the processes of the cgroup that the message names into a leaf, or choose another cgroupsPath.",
+        "Use runc 1.1 or later, or boot with cgroup2 only.",
+        "Or accept a cgroup of cgshim's own, which exec escapes: annotation io.cgshim.policy=warn.",
     ),
     _refusal(
         "bridge-refused",

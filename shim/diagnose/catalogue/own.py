@@ -26,7 +26,7 @@ ENTRIES = (
         "bridge-impossible",
         "limits live in cgroup2 and the controllers cannot be enabled there for the container",
         "On this hybrid host the controller exists only in cgroup2; an ancestor holds processes and cannot hand it "
-        "down, or the runtime left the container in its caller's cgroup. A cgroup of cgshim's own would not cover exec.",
+        "down, or the runtime left the container in its caller's cgroup. A cgroup of cgshim's own does not cover exec.",
         "Move the processes of the cgroup that the message names into a leaf, or choose another cgroupsPath.",
         "Use runc 1.1 or later, or boot with cgroup2 only.",
         "Or accept a cgroup of cgshim's own, which exec escapes: annotation io.cgshim.policy=warn.",

@@ -53,23 +53,22 @@ state = "{place}/state"
 
 
 class Containerd(Daemon):
-    """The daemon; `socket` is where its API is, `within` what leads to it, where it is not this host's own."""
+    """The daemon; `socket` is where its API is."""
 
-    def __init__(self, place: Path, front: Front, archive: Path, within: tuple[str, ...] = ()) -> None:
+    def __init__(self, place: Path, front: Front, archive: Path) -> None:
         place.mkdir()
         configuration = place / "config.toml"
         configuration.write_text(CONFIGURATION.format(place=place, front=front.path, bare=front.runtime))
         self.socket = place / "containerd.sock"
         self.front = front
-        self._within = within
-        super().__init__(place, [*within, "containerd", "--config", str(configuration)], self.socket, ENVIRONMENT)
+        super().__init__(place, ["containerd", "--config", str(configuration)], self.socket, ENVIRONMENT)
         for namespace in ("default", "k8s.io"):
             done = self.ctr("--namespace", namespace, "images", "import", "--snapshotter=native", str(archive))
             assert done.status == 0, str(done)
 
     def ctr(self, *args: str) -> Result:
         """A ctr command."""
-        return call([*self._within, "ctr", "--address", str(self.socket), *args], env=ENVIRONMENT)
+        return call(["ctr", "--address", str(self.socket), *args], env=ENVIRONMENT)
 
 
 class Ctr:

@@ -23,7 +23,7 @@ CLIENT = next((path for path in ("/usr/bin/docker",) if os.access(path, os.X_OK)
 class Dockerd(Daemon):
     """The daemon, with cgshim as its default runtime."""
 
-    def __init__(self, place: Path, front: Front, root_tar: Path, within: tuple[str, ...] = ()) -> None:
+    def __init__(self, place: Path, front: Front, root_tar: Path) -> None:
         place.mkdir()
         (place / "home").mkdir()
         configuration = place / "daemon.json"
@@ -32,8 +32,7 @@ class Dockerd(Daemon):
                 {
                     "default-runtime": "wrap",
                     "runtimes": {"wrap": {"path": str(front.path)}, "bare": {"path": front.runtime}},
-                    # Without it the key is below /etc; newer ones have neither key nor option.
-                    **({} if within else {"deprecated-key-path": str(place / "key.json")}),
+                    "deprecated-key-path": str(place / "key.json"),
                     "cgroup-parent": f"/{CGROUP_PARENT}",
                     "exec-opts": ["native.cgroupdriver=cgroupfs"],
                 }
@@ -43,15 +42,14 @@ class Dockerd(Daemon):
         self.front = front
         places = [f"--data-root={place}/data", f"--exec-root={place}/exec", f"--pidfile={place}/pid"]
         network = ["--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=vfs"]
-        self._within = within
-        argv = [*within, "dockerd", f"--config-file={configuration}", *places, f"--host=unix://{self.socket}", *network]
+        argv = ["dockerd", f"--config-file={configuration}", *places, f"--host=unix://{self.socket}", *network]
         super().__init__(place, argv, self.socket, ENVIRONMENT)
         done = self.docker("import", str(root_tar), "box")
         assert done.status == 0, str(done)
 
     def docker(self, *args: str, **variables: str) -> Result:
         """A docker command."""
-        client = [*self._within, CLIENT, "--config", str(self.place / "home"), "--host", f"unix://{self.socket}"]
+        client = [CLIENT, "--config", str(self.place / "home"), "--host", f"unix://{self.socket}"]
         return call([*client, *args], env={**ENVIRONMENT, **variables})
 
     def must(self, *args: str) -> str:

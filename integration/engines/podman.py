@@ -42,15 +42,12 @@ def flags(resources: dict[str, Any], known: dict[tuple[str, str], str]) -> list[
 
 
 class Podman:
-    """podman as root; `within` is what leads to it, where it is not this host's own."""
+    """podman as root."""
 
-    def __init__(
-        self, place: Path, front: Front, root_tar: Path, runtime: str = "runc", within: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, place: Path, front: Front, root_tar: Path, runtime: str = "runc") -> None:
         self.kind = "podman" if runtime == "runc" else "podman-plain-name"
         self.gives_log = runtime == "runc"
         self.runtime = runtime
-        self._within = within
         self.image = "localhost/box"
         self._place = place
         self.environment = {"PATH": SEARCH_PATH, "HOME": "/root", "TMPDIR": str(place)}
@@ -67,7 +64,7 @@ class Podman:
         places = [str(self._place / word) if not word.startswith("-") else word for word in own]
         shell = ["/bin/sh", "-c", f'{before}\nexec "$@"', "sh"] if before else []
         return call(
-            [*self._within, *shell, "podman", *places, "--storage-driver=vfs", *args],
+            [*shell, "podman", *places, "--storage-driver=vfs", *args],
             env={**self.environment, "CONTAINERS_CONF": conf},
         )
 

@@ -88,10 +88,8 @@ def populated(container: str, subtree: None) -> Iterator[str]:
         (place / "cgroup.procs").write_text(str(sleeper.pid))
         yield f"/{container}-parent"
         sleeper.kill()
-    for child in place.iterdir():
-        if child.is_dir():
-            child.rmdir()
-    place.rmdir()
+    for path in (*CGROUP2.parent.glob(f"*/{place.name}/c"), *CGROUP2.parent.glob(f"*/{place.name}")):
+        path.rmdir()  # runc makes the parent in every hierarchy and removes the container's own
 
 
 def _warnings(log: Path) -> list[str]:

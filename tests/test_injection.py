@@ -37,8 +37,10 @@ def test_the_hook_needs_no_environment() -> None:
             "cgshim-verify",
             "-IS",
             "-c",
-            "import gc, sys; gc.disable(); sys.path.insert(0, sys.argv.pop(1)); "
-            "from shim import hot; hot.use(sys.path[0]); from hooks.create_runtime import main; main()",
+            (
+                "import gc, sys; gc.disable(); sys.path.insert(0, sys.argv.pop(1)); "
+                "from shim import hot; hot.use(sys.path[0]); from hooks.create_runtime import main; main()"
+            ),
             str(ROOT),
             "--runtime",
             "/usr/sbin/runc",

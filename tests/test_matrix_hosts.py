@@ -11,10 +11,12 @@ from shim.host.captured import CapturedView
 from shim.host.detect import detect
 
 TREES = sorted((Path(__file__).resolve().parent / "hosts").glob("matrix-*"))
+# Where the cgroup file system is read-only nothing could be tried.
+TRIED = [tree for tree in TREES if json.loads((tree / "truth.json").read_text())["tried"]]
 SWAP = {"memory.memsw.limit_in_bytes", "memory.swap.max"}
 
 
-@pytest.mark.parametrize("tree", TREES, ids=lambda tree: str(tree.name))
+@pytest.mark.parametrize("tree", TRIED, ids=lambda tree: str(tree.name))
 def test_placements_are_those_found_by_trying(tree: Path) -> None:
     """Every controller is placed where a child cgroup of the running guest took its value."""
     truth = json.loads((tree / "truth.json").read_text())
@@ -22,7 +24,7 @@ def test_placements_are_those_found_by_trying(tree: Path) -> None:
     assert {name: host.version(name) for name in truth["placements"]} == truth["placements"]
 
 
-@pytest.mark.parametrize("tree", TREES, ids=lambda tree: str(tree.name))
+@pytest.mark.parametrize("tree", TRIED, ids=lambda tree: str(tree.name))
 def test_interface_files_are_those_of_a_child(tree: Path) -> None:
     """Every interface file that a child cgroup of the running guest had is there, and no other; swap follows."""
     truth = json.loads((tree / "truth.json").read_text())

@@ -39,7 +39,7 @@ def keep(profile: Profile, host: Host, capture: pathlib.Path) -> None:
     destination = HOSTS / name
     shutil.rmtree(destination, ignore_errors=True)
     shutil.copytree(capture, destination)
-    truth = {key: host.truth[key] for key in ("placements", "files", "psi", "swaps")}
+    truth = {key: host.truth[key] for key in ("tried", "placements", "files", "psi", "swaps")}
     (destination / "truth.json").write_text(json.dumps(truth, indent=1) + "\n", encoding="utf-8")
     text = README.format(
         name=name,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from shim.argv import Invocation
 
 FIRST_DESCRIPTOR = 200  # far above what --preserve-fds and LISTEN_FDS hand to the container
+ERRORS = ("error", "fatal", "panic")
 FORMATS = ("text", "json")
 ELSEWHERE = ("journald:", "syslog:")  # crun's logs that are no files
 
@@ -50,9 +51,14 @@ class RuntimeLog:
         return os.pread(self._handle, size, 0).decode("utf-8", "surrogateescape") if size else ""
 
     def hand_on(self) -> None:
-        """What the runtime wrote, to the caller's log and in the caller's format; nothing where there is none."""
+        """What the runtime wrote, to the caller's log and in the caller's format; to stderr, as text, without one."""
         text = self.text()
-        if self._caller < 0 or not text:
+        if self._caller < 0:
+            # Its stderr would have had them; an error's text it has written there, log or not.
+            spoken = (record for record in records(text) if record.level not in ERRORS)
+            _write(2, "".join(line(record, self._family) for record in spoken))
+            return
+        if not text:
             return
         if self._form == "text":
             text = "".join(line(record, self._family) for record in records(text))
@@ -113,7 +119,7 @@ def _record(value: Any) -> Record:
 def failure(text: str) -> str:
     """The runtime's last error message, "" if it logged none."""
     for record in reversed(records(text)):
-        if record.level in ("error", "fatal", "panic"):
+        if record.level in ERRORS:
             return record.message
     return ""
 

@@ -1,0 +1,24 @@
+"""What the runtime says on success where the caller named no log."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from shim.runtime_log import RuntimeLog
+
+if TYPE_CHECKING:
+    import pytest
+
+RECORDS = (
+    '{"level":"warning","msg":"container\'s cgroup is not empty","time":"T"}\n{"level":"error","msg":"no","time":"T"}\n'
+)
+
+
+def test_warnings_go_to_stderr_without_a_log(capfd: pytest.CaptureFixture[str]) -> None:
+    """In runc's text form, as it would have written them itself; the error's text it has written already."""
+    handle = os.memfd_create("log")
+    os.write(handle, RECORDS.encode())
+    RuntimeLog(handle, -1, "text", "runc").hand_on()
+    os.close(handle)
+    assert capfd.readouterr() == ("", 'time="T" level=warning msg="container\'s cgroup is not empty"\n')

@@ -124,24 +124,26 @@ def make_plan(
     expectations = tuple(found.expectations.values())
     return Plan(
         edits=difference(resources, case.resources),
-        notes=_bridged(tuple(found.notes), expectations) if case.v1 else tuple(found.notes),
+        notes=_bridged(found, expectations) if case.v1 else tuple(found.notes),
         expectations=expectations,
         problems=tuple(found.problems),
         bridge=tuple(limit for limit in expectations if limit.version == 2) if case.v1 else (),
     )
 
 
-def _bridged(notes: tuple[Note, ...], expectations: tuple[Expectation, ...]) -> tuple[Note, ...]:
+def _bridged(found: _Findings, expectations: tuple[Expectation, ...]) -> tuple[Note, ...]:
     """Hybrid: what only cgroup2 has is set there by cgshim itself, before the container's process starts."""
     files = {limit.field: limit.file for limit in expectations if limit.version == 2}
-    return tuple(
-        note.changed(
-            code="bridged", effect=CHANGED, lost="", reason=f"{note.reason}; cgshim sets {files[note.field]} there"
-        )
-        if note.code.endswith("-in-cgroup2") and note.field in files
-        else note
-        for note in notes
-    )
+    notes = []
+    for note in found.notes:
+        if note.code.endswith("-in-cgroup2") and note.field in files:
+            reason = f"{note.reason}; cgshim sets {files[note.field]} there"
+            note = note.changed(code="bridged", effect=CHANGED, lost="", reason=reason)
+        elif note.code.endswith("-in-cgroup2") and note.field in found.outdone:
+            reason = f"{found.outdone[note.field]} names the same limit, and unified wins, as in the runtimes"
+            note = note.changed(code="unified-wins", effect=CHANGED, lost="", reason=reason)
+        notes.append(note)
+    return tuple(notes)
 
 
 class _Findings:
@@ -151,6 +153,7 @@ class _Findings:
         self.notes: list[Note] = []
         self.problems: list[Problem] = []
         self.expectations: dict[tuple[str, str, str], Expectation] = {}
+        self.outdone: dict[str, str] = {}  # classic field -> the unified one that names the same file
 
     def expect(self, expectations: tuple[Expectation, ...], stated: tuple[str, ...]) -> None:
         """Keep what the kernel must show; for one and the same file `unified` counts, as in the runtimes.
@@ -163,6 +166,8 @@ class _Findings:
             outdone = expectation.file in stated or (first is not None and first.field.startswith("unified."))
             if expectation.field.startswith("unified.") or not outdone:
                 self.expectations[key] = expectation
+            else:
+                self.outdone[expectation.field] = f"unified.{expectation.file}"
 
     def take(self, case: Case, edits: tuple[Edit, ...]) -> Case:
         """The case that the next rule sees."""

@@ -11,7 +11,7 @@ from shim.host.facts import AMBIGUOUS, NONE
 from shim.oci.edits import apply_to_value
 from shim.plan import controllers, difference, make_plan, wanted
 from shim.rules.base import Edit
-from tests.hosts_made import LAYOUTS, make_host
+from tests.hosts_made import LAYOUTS, made_hybrid, make_host
 from tests.planned import planned
 
 M = 1 << 20
@@ -153,3 +153,18 @@ def test_plan_does_not_share_what_it_was_given() -> None:
     told = repr(plan)
     resources["hugepageLimits"].clear()  # type: ignore[attr-defined]
     assert repr(plan) == told
+
+
+def test_unified_wins_on_the_bridge_too() -> None:
+    """memory only in cgroup2: `unified` and the classic field name one limit, and only unified's is bridged."""
+    host = made_hybrid(memory=2)
+    resources = {"memory": {"limit": 67108864}, "unified": {"memory.max": "33554432"}}
+    plan = make_plan(resources, host, "runc", "create", "cgroupfs")
+    assert plan.unenforceable == ()
+    assert [(limit.field, limit.file, limit.value) for limit in plan.bridge] == [
+        ("unified.memory.max", "memory.max", "33554432")
+    ]
+    assert [(note.field, note.effect, note.code) for note in plan.notes] == [
+        ("unified.memory.max", "changed", "bridged"),
+        ("memory.limit", "changed", "unified-wins"),
+    ]

@@ -229,7 +229,7 @@ def test_unlimited_swap_where_it_is_not_accounted(layout: str) -> None:
 V1_FIELDS: list[tuple[str, Any, str, str, Any, tuple[str, str, str]]] = [
     ("kernel", 5 * M, "unified", "runc", {}, ("kernel-memory", "hint", "dropped")),
     ("kernel", 5 * M, "unified", "crun", {}, ("kernel-memory", "hint", "dropped")),
-    ("kernel", 5 * M, "hybrid", "runc", {}, ("kernel-memory", "hint", "dropped")),
+    ("kernel", 5 * M, "hybrid", "runc", None, ("kernel-memory", "hint", "kept")),
     ("kernel", 5 * M, "hybrid", "crun", None, ("honoured", "hint", "kept")),
     ("kernelTCP", -1, "unified", "crun", {}, ("kernel-memory", "hint", "dropped")),
     ("kernelTCP", 5 * M, "legacy", "crun", None, ("honoured", "hint", "kept")),

@@ -207,11 +207,13 @@ def _kernel(case: Case, key: str, file: str) -> Outcome:
         return absent_hint(case, "memory", field)
     if not case.v1:
         return dropped(field, "kernel-memory", "cgroup2 has no limit of its own for kernel memory")
-    if case.runtime == "runc":
-        return dropped(field, "kernel-memory", "runc ignores kernel memory limits since 1.0")
     if case.host.has(file) is False:
         return dropped(field, "kernel-memory", f"this kernel has no {file}")
-    return kept(case, field, HINT, file, "", "memory")
+    answer = kept(case, field, HINT, file, _bytes(case.get("memory", key)), "memory", "page")
+    if case.runtime == "crun":
+        return answer
+    reason = f"runc before 1.0 sets {file}, later ones warn and go on; it is read back"
+    return answer.changed(notes=(note(field, "kernel-memory", HINT, KEPT, reason),))
 
 
 def swappiness(case: Case) -> Outcome:

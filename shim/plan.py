@@ -134,16 +134,18 @@ def make_plan(
 def _bridged(found: _Findings, expectations: tuple[Expectation, ...]) -> tuple[Note, ...]:
     """Hybrid: what only cgroup2 has is set there by cgshim itself, before the container's process starts."""
     files = {limit.field: limit.file for limit in expectations if limit.version == 2}
-    notes = []
-    for note in found.notes:
-        if note.code.endswith("-in-cgroup2") and note.field in files:
-            reason = f"{note.reason}; cgshim sets {files[note.field]} there"
-            note = note.changed(code="bridged", effect=CHANGED, lost="", reason=reason)
-        elif note.code.endswith("-in-cgroup2") and note.field in found.outdone:
-            reason = f"{found.outdone[note.field]} names the same limit, and unified wins, as in the runtimes"
-            note = note.changed(code="unified-wins", effect=CHANGED, lost="", reason=reason)
-        notes.append(note)
-    return tuple(notes)
+    return tuple(_told(note, files.get(note.field, ""), found.outdone.get(note.field, "")) for note in found.notes)
+
+
+def _told(note: Note, file: str, winner: str) -> Note:
+    """The note of a limit that only cgroup2 could take: set in `file` by cgshim, or the `winner` says the same."""
+    if not note.code.endswith("-in-cgroup2") or not (file or winner):
+        return note
+    if file:
+        reason = f"{note.reason}; cgshim sets {file} there"
+        return note.changed(code="bridged", effect=CHANGED, lost="", reason=reason)
+    reason = f"{winner} names the same limit, and unified wins, as in the runtimes"
+    return note.changed(code="unified-wins", effect=CHANGED, lost="", reason=reason)
 
 
 class _Findings:

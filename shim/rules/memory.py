@@ -251,7 +251,10 @@ def use_hierarchy(case: Case) -> Outcome:
     """`useHierarchy`, bool -> v1 memory.use_hierarchy, 1 only since kernel 5.11; cgroup2 is always hierarchical."""
     value, field = case.get("memory", "useHierarchy"), "memory.useHierarchy"
     if case.runtime == "runc":
-        return Outcome(notes=(note(field, "hierarchy", HINT, KEPT, "runc does not read it"),))
+        told = (note(field, "hierarchy", HINT, KEPT, "runc does not read it"),)
+        if case.v1 and case.host.version("memory") == 1:  # what the kernel has by itself is read back
+            return kept(case, field, HINT, "memory.use_hierarchy", str(int(value)), "memory").changed(notes=told)
+        return Outcome(notes=told)
     if value and not case.v1:
         return removed(field, "hierarchy", HINT, "cgroup2 is always hierarchical; crun refuses the key there")
     if not value:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 LAUNCHER = Path(__file__).resolve().parent.parent / "shim" / "launcher.sh"
 SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/usr/bin", "/sbin"))
-PATIENCE = 120  # seconds until a hanging runtime is a failure
+PATIENCE = 300  # seconds until a hanging runtime is a failure
 
 
 class Result(NamedTuple):

@@ -38,7 +38,8 @@ def config(tmp_path: Path) -> Path:
 
 def _lasting(status: os.stat_result) -> tuple[int, ...]:
     """What a file that was not written keeps; reading it may move its access time."""
-    return (status.st_ino, status.st_mode, status.st_uid, status.st_gid, status.st_size, status.st_mtime_ns)
+    names = ("st_dev", "st_ino", "st_mode", "st_nlink", "st_uid", "st_gid", "st_size", "st_mtime_ns", "st_ctime_ns")
+    return tuple(getattr(status, name) for name in names)
 
 
 def _alone(config: Path) -> bool:

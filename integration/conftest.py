@@ -7,6 +7,7 @@ it. `container`: an id of its own. `cgroup_values(pid)`: limits as the kernel ha
 from __future__ import annotations
 
 import os
+import signal
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve().parent
 RUNTIMES = ("runc", "crun")
 JOURNAL = pytest.StashKey[list[str]]()
+
+
+def pytest_configure() -> None:
+    """A shell that starts the tests in the background makes them, and all that they start, ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

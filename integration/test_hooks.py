@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 MIB = 1 << 20
 LIMIT = 32 * MIB
+# Each processor charges 64 pages in advance (MEMCG_CHARGE_BATCH), so a peak may end that far below its limit.
+CHARGED_AHEAD = 64 * os.sysconf("SC_PAGE_SIZE") * (os.cpu_count() or 1)
 GREEDY = "sleep 0.2; tail /dev/zero; echo survived"  # tail keeps an endless line in memory
 
 
@@ -203,7 +205,7 @@ def test_poststop_reports_the_kill(podman: Podman, container: str) -> None:
     ]
     assert figures["oom_kills"]["value"] == 1
     assert figures["limit"]["value"] == LIMIT
-    assert figures["peak"]["value"] == LIMIT
+    assert LIMIT - CHARGED_AHEAD <= figures["peak"]["value"] <= LIMIT
     assert figures["peak"]["source"].startswith("kernel log")
     assert os.listdir(podman.state / "notes") == []
     text = _cgshimctl(podman.state, "report", identity[:12]).out
@@ -353,7 +355,8 @@ def test_kill_is_reported_after_the_cgroup_is_gone(
     assert gone.read_text() == "1\n"
     account = json.loads((state / "reports" / f"{container}.json").read_text())
     figures = {one["name"]: one["value"] for one in account["figures"]}
-    assert (figures["oom_kills"], figures["limit"], figures["peak"]) == (1, LIMIT, LIMIT)
+    assert (figures["oom_kills"], figures["limit"]) == (1, LIMIT)
+    assert LIMIT - CHARGED_AHEAD <= figures["peak"] <= LIMIT
     assert [(one["name"], one["cgroup"], one["limited_by"]) for one in account["killed"]] == [
         ("tail", f"/{container}/box", f"/{container}/box")
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """--update-golden writes tests/golden anew; look at the diff before you commit it."""
     parser.addoption("--update-golden", action="store_true", help="write tests/golden anew from what comes out now")
+
+
+def pytest_configure() -> None:
+    """A shell that starts the tests in the background makes them, and all that they start, ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -120,10 +120,11 @@ def main() -> None:
     from shim.host.view import View
 
     request = json.load(sys.stdin)
+    # crun gives its standard streams to the container's user, and /dev/null would be the whole host's.
     done = subprocess.run(
         request["argv"],
         check=False,
-        stdin=subprocess.DEVNULL,
+        input="",
         capture_output=True,
         text=True,
         cwd=request["cwd"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # With CI=true these have to be there: a job that cannot run them proves nothing, so it fails.
-PROMISED = ("root", "busybox", "runc")
+PROMISED = ("root", "busybox", "runc", "strace", "shellcheck", "man")
 
 
 def require(capability: str, problem: str) -> None:
@@ -34,6 +35,12 @@ def root_problem() -> str:
 def busybox_problem() -> str:
     """Why there is no root tree to build, "" if there is."""
     return "" if find_busybox() else "no executable busybox in /bin or /usr/bin"
+
+
+def program_problem(*names: str) -> str:
+    """Which of these programs is missing, "" if none is."""
+    missing = [name for name in names if shutil.which(name) is None]
+    return f"{', '.join(missing)}: not installed" if missing else ""
 
 
 def runtime_problem(name: str, place: Path) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from integration.capabilities import program_problem, require
 from integration.containers import LAUNCHER
 from tests.syntax import ROOT
 
@@ -33,8 +34,7 @@ SHELL, KEPT, REWRITTEN = 68, 630, 660  # of the shell, of Python for a create (2
 
 def _calls(bundle: Bundle, place: Path, *words: str) -> list[str]:
     """The system calls of one call through the launcher, those of the runtime (here: true) left out."""
-    if not shutil.which("strace"):
-        pytest.skip("strace is not installed")
+    require("strace", program_problem("strace"))
     runtime = place / "runc"
     shutil.copy(shutil.which("true") or "/bin/true", runtime)
     subprocess.run(["/usr/bin/python3", "-B", "-m", "shim.hot"], cwd=ROOT, check=True)
@@ -43,7 +43,7 @@ def _calls(bundle: Bundle, place: Path, *words: str) -> list[str]:
     line = ["strace", "-qq", "-o", str(trace), "/bin/sh", str(LAUNCHER), "--root", str(place / "root"), *words]
     done = subprocess.run(line, check=False, env=environment, cwd=bundle.path, capture_output=True, text=True)
     if "PTRACE" in done.stderr or "ptrace" in done.stderr:
-        pytest.skip(f"strace: {done.stderr.strip()}")
+        require("strace", done.stderr.strip())
     assert done.returncode == 0, done.stderr
     return [text for text in trace.read_text().splitlines() if not text.startswith(("---", "+++"))]
 

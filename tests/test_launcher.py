@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from integration.capabilities import program_problem, require
 from shim import flags
 from shim.argv import parse
 
@@ -568,13 +569,11 @@ def test_relative_call(house: House) -> None:
 @pytest.mark.parametrize("command", ["state", "create"])
 def test_no_process_is_started(house: House, tmp_path: Path, command: str) -> None:
     """Neither way forks, with settings to be read and a search to be done."""
-    strace = shutil.which("strace")
-    if strace is None:
-        pytest.skip("strace is not installed")
+    require("strace", program_problem("strace"))
     house.configure('{"a": [1, {"b": "c"}], "runtime": "/nonexistent"}' if command == "create" else "{}")
     trace = tmp_path / "trace"
-    environment = {"CGSHIM_RUNTIME": None}
-    house.run(command, "ID", shell=[strace, "-f", "-e", "trace=process", "-o", str(trace)], environment=environment)
+    traced = [shutil.which("strace") or "", "-f", "-e", "trace=process", "-o", str(trace)]
+    house.run(command, "ID", shell=traced, environment={"CGSHIM_RUNTIME": None})
     lines = trace.read_text()
     before_exec = lines[: [m.start() for m in re.finditer(r"execve\(", lines)][1]]
     assert "execve(" in before_exec
@@ -583,10 +582,8 @@ def test_no_process_is_started(house: House, tmp_path: Path, command: str) -> No
 
 def test_shellcheck() -> None:
     """The launcher is POSIX shell without a finding."""
-    shellcheck = shutil.which("shellcheck")
-    if shellcheck is None:
-        pytest.skip("shellcheck is not installed")
-    done = subprocess.run([shellcheck, "-s", "sh", LAUNCHER], capture_output=True, text=True, check=False)
+    require("shellcheck", program_problem("shellcheck"))
+    done = subprocess.run(["shellcheck", "-s", "sh", LAUNCHER], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import click
 import pytest
 from click.shell_completion import get_completion_class
 
+from integration.capabilities import program_problem, require
 from shim import settings
 from shim.cli import manual
 from shim.cli.main import main
@@ -74,8 +74,7 @@ def test_environment_is_in_the_manual() -> None:
 @pytest.mark.parametrize("name", ["cgshim.8", "cgshim-config.5", "cgshimctl.8"])
 def test_man_reads_the_page_without_a_warning(name: str, tmp_path: Path) -> None:
     """`man --warnings` has nothing to say."""
-    if not shutil.which("man") or not shutil.which("groff"):
-        pytest.skip("man and groff: not installed")
+    require("man", program_problem("man", "groff"))
     place = f"{tmp_path}/{name}"
     with open(place, "w", encoding="utf-8") as file:
         file.write(_pages()[name])

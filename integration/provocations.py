@@ -18,7 +18,11 @@ OWN = "/sys/fs/cgroup$OWN"  # the test's own cgroup in the cgroup2 tree
 
 
 class Provocation(NamedTuple):
-    """change: edits config.json; "$TOP" in strings of `prepare` is the test's directory, "$OWN" its cgroup."""
+    """change: edits config.json. prepare: shell in the private namespace. before: a program that starts the runtime.
+    flags: before the subcommand. call: the subcommand and its words.
+
+    In all of them "$TOP" is the test's directory, "$OWN" its cgroup, "$ID" its container, "$RUNTIME" the runtime.
+    """
 
     name: str
     change: Callable[[Config], None]
@@ -27,6 +31,7 @@ class Provocation(NamedTuple):
     prepare: str = "true"
     before: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
+    call: tuple[str, ...] = ("run", "$ID")
 
 
 def nothing(config: Config) -> None:
@@ -105,6 +110,18 @@ def crun(code: str, evidence: str = "") -> dict[str, tuple[str, str]]:
     return {"crun": (code, evidence)}
 
 
+def sleeping(**resources: Any) -> Callable[[Config], None]:
+    """A container that stays, with these `linux.resources`."""
+
+    def change(config: Config) -> None:
+        config["process"]["args"] = ["/bin/sleep", "300"]
+        config["linux"]["resources"] = resources
+
+    return change
+
+
+# Starts the container; its output is a file, since whoever waits for the end of a pipe waits for the container.
+RUNNING = "cd $TOP/bundle; $RUNTIME run --detach $ID >$TOP/output 2>&1; cd - >$TOP/output"
 MIB = 1 << 20
 RES = "config.json linux.resources."
 DENY_ALL = [{"allow": False, "access": "rwm"}]
@@ -288,6 +305,13 @@ TREE = (
 )
 
 LIMITS = (
+    Provocation(
+        "memory-above-memsw",
+        sleeping(memory={"limit": 32 * MIB, "swap": 32 * MIB}),
+        runc("memory-above-memsw", "memory.memsw.limit_in_bytes: 33554432"),
+        prepare=RUNNING,
+        call=("update", "--memory", "67108864", "$ID"),
+    ),
     Provocation(
         "limit-4096",
         limits(memory={"limit": 4096}),

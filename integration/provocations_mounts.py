@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from integration.provocations import (
     OWN,
+    RUNNING,
     Provocation,
     both,
     crun,
@@ -13,14 +14,53 @@ from integration.provocations import (
     nothing,
     process,
     runc,
+    sleeping,
     users,
 )
+from integration.provoked import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Config = dict[str, Any]
+# A root that is no mount point, in which everything of the real one is where it always is.
+CHROOT = (
+    "mkdir $TOP/chroot; for name in /*; do if [ -L $name ]; then cp -P $name $TOP/chroot$name; elif [ -d $name ]; then "
+    "mkdir $TOP/chroot$name; mount --rbind $name $TOP/chroot$name; fi; done"
+)
+# Leaves a listening socket to the program that it becomes, as an engine has one for a container's terminal.
+LISTEN = (
+    "import os, socket, sys; s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); "
+    "s.set_inheritable(True); os.execvp(sys.argv[2], sys.argv[2:])"
+)
+LISTENING = ("python3", "-c", LISTEN, "$TOP/console")
 
 
 def _bind(destination: str, source: str, *options: str) -> Any:
     return mounting(destination, "bind", source, *(options or ("bind",)))
+
+
+def together(*changes: Callable[[Config], None]) -> Callable[[Config], None]:
+    """One change after the other."""
+
+    def change(config: Config) -> None:
+        for one in changes:
+            one(config)
+
+    return change
+
+
+def _read_only_over_locked(config: Config) -> None:
+    users()(config)
+    mounting("/etc/dir", "bind", "$TOP/locked", "bind", "ro")(config)
+
+
+def _no_mounts(config: Config) -> None:
+    config["mounts"] = []
+
+
+def _no_devpts(config: Config) -> None:
+    config["mounts"] = [one for one in config["mounts"] if one["type"] != "devpts"]
 
 
 def _label(config: Config) -> None:
@@ -107,6 +147,20 @@ MOUNTS = (
         both("rootfs-not-searchable", "$TOP/closed: mode 0700"),
         prepare="mkdir -p $TOP/closed/rootfs; mount --bind $TOP/rootfs $TOP/closed/rootfs; chmod 700 $TOP/closed",
     ),
+    Provocation(
+        "chroot",
+        nothing,
+        both("root-is-no-mount-point", "/proc/self/mountinfo: no mount at /"),
+        prepare=CHROOT,
+        before=("chroot", "$TOP/chroot", "env", f"--chdir={ROOT}"),
+    ),
+    Provocation(
+        "terminal",
+        together(process(terminal=True), _no_devpts),
+        both("terminal-without-devpts", "config.json mounts: no devpts at /dev/pts"),
+        before=LISTENING,
+        call=("run", "--detach", "--console-socket", "$TOP/console", "$ID"),
+    ),
 )
 
 USERS = (
@@ -118,6 +172,38 @@ USERS = (
         users(),
         both("proc-partly-hidden", "mountinfo: /proc/irq tmpfs"),
         prepare="mount -t tmpfs tmpfs /proc/irq",
+    ),
+    Provocation(
+        "mount-point",
+        together(users(), _bind("/d", "$TOP/src")),
+        both("mount-point-not-permitted", "$TOP/rootfs: mode 0755, owner 0:0"),
+    ),
+    Provocation(
+        "mount-point-file",
+        together(users(), _bind("/etc/dir/file", "$TOP/file")),
+        both("mount-point-not-permitted", "$TOP/rootfs/etc/dir: mode 0755, owner 0:0"),
+    ),
+    Provocation(
+        "mount-point-hidden",
+        together(users(), mounting("/closed/d", "tmpfs", "tmpfs")),
+        both("mount-point-not-permitted", "$TOP/rootfs/closed: mode 0700, owner 0:0"),
+        prepare="mkdir -p $TOP/rootfs/closed/d; chmod 700 $TOP/rootfs/closed",
+    ),
+    Provocation(
+        "tmpfs-owner",
+        together(users(), mounting("/tmp", "tmpfs", "tmpfs", "uid=200000")),
+        both("tmpfs-in-user-namespace", "config.json mounts /tmp: uid=200000"),
+    ),
+    Provocation(
+        "no-mount-namespace",
+        together(users("mount"), _no_mounts),
+        both("mount-namespace-missing", "but no mount namespace"),
+    ),
+    Provocation(
+        "locked-flags",
+        _read_only_over_locked,
+        runc("mount-flags-locked", "config.json linux.uidMappings: "),  # crun keeps the source's flags
+        prepare="mkdir $TOP/locked; mount -t tmpfs -o nosuid,nodev,noexec tmpfs $TOP/locked",
     ),
     Provocation("devpts-gid", users(size=1), both("devpts-gid-not-mapped", "gid=5")),
     Provocation(
@@ -165,5 +251,16 @@ FOREIGN = (
     Provocation("seccomp", _seccomp, both("seccomp-profile-invalid")),
     Provocation("capability", _capability, both("capability-not-held")),
     Provocation("rlimit", process(rlimits=[{"type": "RLIMIT_FOO", "hard": 1, "soft": 1}]), both("bundle-invalid")),
+    Provocation("no-terminal", process(terminal=True), both("terminal-missing"), before=("setsid", "--wait")),
+    Provocation("cwd", process(cwd="/etc/plain"), both("working-directory-unusable")),
+    Provocation(
+        "exists",
+        sleeping(),
+        both("container-exists"),
+        prepare=RUNNING,
+    ),
+    Provocation(
+        "nowhere", nothing, both("container-does-not-exist"), call=("update", "--pids-limit", "10", "cgshim-nowhere")
+    ),
     Provocation("fine", nothing, {}),
 )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from integration.provocations import HUGE, OWN, Config, Provocation, both, nothing, process, runc
+from integration.provocations import HUGE, OWN, Config, Provocation, both, mounting, nothing, process, runc
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+NEW_USERS = ("unshare", "--user", "--map-root-user", "sh", "-e", "-c")
 STATE = "mkdir -m 777 $TOP/state"
 
 
@@ -31,7 +32,41 @@ def rootless(path: str | None, *, tty_group: bool = False) -> Callable[[Config],
     return change
 
 
+def closed_source(config: Config) -> None:
+    """As `nobody`, without a limit, and with a volume from a directory that is closed to `nobody`."""
+    rootless(None)(config)
+    config["linux"]["resources"] = {}
+    mounting("/etc/dir", "bind", "$TOP/closed/in", "bind")(config)
+
+
+def user_slice(config: Config) -> None:
+    """As `nobody`, with the systemd driver and without a limit."""
+    rootless(None)(config)
+    config["linux"].update(cgroupsPath="user.slice:cgshim:x", resources={})
+
+
 PRIVILEGES = (
+    Provocation(
+        "rootless-systemd",
+        user_slice,
+        runc("rootless-on-v1", "Uid: 65534 (effective)"),
+        prepare=f"{STATE}; mount -t tmpfs tmpfs /run; mkdir -p /run/systemd/system",  # what sd_booted(3) looks for
+        before=NOBODY,
+        flags=("--systemd-cgroup",),
+    ),
+    Provocation(
+        "no-ipc-namespace",
+        nothing,
+        both("namespace-limit-reached", "/proc/sys/user/max_ipc_namespaces: 0"),
+        before=(*NEW_USERS, 'echo 0 > /proc/sys/user/max_ipc_namespaces; exec "$@"', "sh"),
+    ),
+    Provocation(
+        "closed-source",
+        closed_source,
+        both("mount-source-not-reachable", "$TOP/closed: mode 0700, owner 1:1"),
+        prepare=f"{STATE}; mkdir -p $TOP/closed/in; chown 1:1 $TOP/closed; chmod 700 $TOP/closed",
+        before=NOBODY,
+    ),
     Provocation(
         "rootless-limits",
         rootless(None),

@@ -1,7 +1,8 @@
 """Records provoked failures with the facts that were read, for tests that run anywhere.
 
-`python -m integration.recording > tests/failures/recorded.json`, as root on a host that `integration.test_failures`
-accepts. Texts, contexts and facts are what was seen; what is expected of them is the hand-written table's.
+`python -m integration.recording [NAME...]`, as root on a host that `integration.test_failures` accepts, writes
+tests/failures/recorded.json; with names only those rows are recorded, and the others stay as they are. Texts,
+contexts and facts are what was seen; what is expected of them is the hand-written table's.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 from shim.host import membership
 from shim.host.view import View
 
+FILE = Path(__file__).resolve().parent.parent / "tests" / "failures" / "recorded.json"
 LONG = 200  # characters of a fact that are worth storing once
 DEFAULT_KEYS = ("ociVersion", "hostname")
 
@@ -94,47 +96,75 @@ def trimmed(config: dict[str, Any], standard: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def main() -> None:
-    """Provoke every row and print the recording."""
-    from integration.provoked import CGROUP, disable, remove_cgroups, whole_config
-    from integration.test_failures import CASES, FOREIGN_CASES, run_row
+def record(row: Any, runtime: str) -> dict[str, Any]:
+    """Provoke one row: what happened, what was read, and what the table expects of the diagnosis."""
+    from integration.provoked import remove_cgroups, whole_config
+    from integration.provoking import run_row
 
-    control = CGROUP / "unified" / "cgroup.subtree_control"
-    enabled = control.read_text()
+    top, own = Path(tempfile.mkdtemp(prefix="cgshim-record-")), f"cgshim-record-{os.getpid()}"
+    try:
+        answer = run_row(row, runtime, top, own)
+    finally:
+        remove_cgroups(own)
+        subprocess.run(["umount", "-R", str(top / "closed" / "rootfs")], check=False, stderr=subprocess.DEVNULL)
+        shutil.rmtree(top, ignore_errors=True)
+    code, evidence = row.expect[runtime]
+    facts, context = answer["facts"], answer["context"]
+    facts["text"]["/proc/self/mountinfo"] = relevant(facts["text"]["/proc/self/mountinfo"], str(top))
+    context["config"] = trimmed(context["config"], whole_config(str(top / "rootfs"), f"/{own}/c"))
+    case = {
+        "name": f"{row.name}-{runtime}",
+        "code": code,
+        "evidence": evidence,
+        "text": answer["text"],
+        "context": context,
+        "facts": {kind: found for kind, found in facts.items() if found},
+    }
+    anonymised: dict[str, Any] = json.loads(anonymous(json.dumps(case), str(top), own))
+    return anonymised
+
+
+def shared(cases: list[dict[str, Any]]) -> dict[str, str]:
+    """Long texts that the cases have in common: each is stored once, under a name that takes its place."""
     texts: dict[str, str] = {}
-    cases = []
-    for row, runtime in [*CASES, *FOREIGN_CASES]:
-        top, own = Path(tempfile.mkdtemp(prefix="cgshim-record-")), f"cgshim-record-{os.getpid()}"
-        try:
-            answer = run_row(row, runtime, top, own)
-        finally:
-            remove_cgroups(own)
-            subprocess.run(["umount", "-R", str(top / "closed" / "rootfs")], check=False, stderr=subprocess.DEVNULL)
-            shutil.rmtree(top, ignore_errors=True)
-        code, evidence = row.expect[runtime]
-        facts = answer["facts"]
-        facts["text"]["/proc/self/mountinfo"] = relevant(facts["text"]["/proc/self/mountinfo"], str(top))
-        context = answer["context"]
-        context["config"] = trimmed(context["config"], whole_config(str(top / "rootfs"), f"/{own}/c"))
-        case = {
-            "name": f"{row.name}-{runtime}",
-            "code": code,
-            "evidence": evidence,
-            "text": answer["text"],
-            "context": context,
-            "facts": {kind: found for kind, found in facts.items() if found},
-        }
-        case = json.loads(anonymous(json.dumps(case), str(top), own))
+    for case in cases:
         for path, content in case["facts"]["text"].items():
             if len(content) > LONG:
                 known = next((name for name, one in texts.items() if one == content), f"@{len(texts)}")
                 texts[known] = content
                 case["facts"]["text"][path] = known
-        cases.append(case)
+    return texts
+
+
+def kept(names: list[str]) -> dict[str, dict[str, Any]]:
+    """The cases of the file by name, with their texts in full; none of them if everything is recorded anew."""
+    stored = json.loads(FILE.read_text()) if names else {"texts": {}, "cases": []}
+    for case in stored["cases"]:
+        content = case["facts"]["text"]
+        case["facts"]["text"] = {path: stored["texts"].get(text, text) for path, text in content.items()}
+    return {case["name"]: case for case in stored["cases"]}
+
+
+def main(names: list[str]) -> None:
+    """Provoke the rows and write the recording."""
+    from integration.provoked import CGROUP, disable
+    from integration.test_failures import CASES, FOREIGN_CASES
+
+    control = CGROUP / "unified" / "cgroup.subtree_control"
+    enabled = control.read_text()
+    before, cases = kept(names), []
+    for row, runtime in [*CASES, *FOREIGN_CASES]:
+        name = f"{row.name}-{runtime}"
+        if not names or row.name in names or name not in before:
+            print(name, file=sys.stderr)
+            cases.append(record(row, runtime))
+        else:
+            cases.append(before[name])
     disable(control, enabled)
     versions = {name: _version(name) for name in ("runc", "crun")}
     source = {"kernel": platform.release().split("-")[0], **versions, "host": "v1 hierarchies, hugetlb on cgroup2"}
-    json.dump({"source": source, "texts": texts, "cases": cases}, sys.stdout, indent=1)
+    texts = shared(cases)
+    FILE.write_text(json.dumps({"source": source, "texts": texts, "cases": cases}, indent=1) + "\n")
 
 
 def _version(name: str) -> str:
@@ -143,4 +173,4 @@ def _version(name: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from integration.bundle import find_busybox, make_bundle
 from integration.capabilities import busybox_problem, require, root_problem
 from integration.containers import find_runtime
 from integration.provocations import DEVICES, LAYOUT, LIMITS, TREE, Provocation
 from integration.provocations_mounts import FOREIGN, MOUNTS, USERS
 from integration.provocations_privileges import PRIVILEGES
-from integration.provoked import CGROUP, LAYOUTS, disable, provoke, remove_cgroups, whole_config
+from integration.provoked import CGROUP, disable, remove_cgroups
+from integration.provoking import run_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,40 +77,6 @@ def _requirements(row: Provocation, runtime: str) -> None:
     require("hugetlb on cgroup2", _straggler_problem())
     require(runtime, "" if find_runtime(runtime) else f"{runtime} is not installed")
     require("no CAP_SYS_RESOURCE", NEEDS.get(row.name, str)())
-
-
-def run_row(row: Provocation, runtime: str, top: Path, own: str) -> dict[str, Any]:
-    """Prepare the test's directory and namespace, run the row, return the answer."""
-    top.chmod(0o755)
-    bundle = make_bundle(top / "bundle", find_busybox())
-    rootfs = top / "rootfs"
-    (bundle.path / "rootfs").rename(rootfs)
-    for name in ("src", "empty"):
-        (top / name).mkdir()
-    (rootfs / "etc" / "dir").mkdir()
-    for path, mode in ((top / "file", 0o644), (rootfs / "etc" / "plain", 0o644), (rootfs / "etc" / "program", 0o755)):
-        path.write_text("x\n")
-        path.chmod(mode)
-    config = whole_config(str(rootfs), f"/{own}/c")
-    row.change(config)
-    config = json.loads(json.dumps(config).replace("$TOP", str(top)))
-    bundle.write(config)
-    container = f"{own}-x"
-    root = ("--root", str(top / "state"))
-    layout = LAYOUTS[row.layout or ("legacy" if runtime == "crun" else "host")]
-    prepare = f"{layout}; {row.prepare}".replace("$TOP", str(top)).replace("$OWN", f"/{own}")
-    context = {
-        "config": config,
-        "runtime": runtime,
-        "bundle": str(bundle.path),
-        "cgroups_path": config["linux"].get("cgroupsPath"),
-        "command": "run",
-        "container": container,
-    }
-    argv = [find_runtime(runtime), *root, *row.flags, "run", container]
-    before = tuple(word.replace("$OWN", f"/{own}") for word in row.before)
-    answer = provoke(prepare, before, {"argv": argv, "cwd": str(bundle.path), "context": context})
-    return {**answer, "context": context}
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import time
 import uuid
 from pathlib import Path
@@ -171,6 +172,18 @@ def test_a_checkpoint_with_something_else_as_criu(running: tuple[list[str], str,
         _checkpoint(running, "--criu", str(fake)), Context(view=View(), command="checkpoint", kernel_log="")
     )
     assert found.code == "criu-does-not-answer"
+
+
+def test_a_checkpoint_with_an_old_criu(running: tuple[list[str], str, Path]) -> None:
+    """What runc says of a CRIU that answers its question for the version with 2.9 (criu/images/rpc.proto)."""
+    old = running[2] / "old"
+    answer = bytes((8, 10, 16, 1, 82, 4, 8, 2, 16, 9))  # type VERSION, success, version major 2 minor 9
+    lines = (f"#!{sys.executable}", "import socket, sys", "s = socket.socket(fileno=int(sys.argv[2]))", "s.recv(65536)")
+    old.write_text("\n".join((*lines, f"s.send({answer!r})\n")))
+    old.chmod(0o755)
+    text = _checkpoint(running, "--criu", str(old))
+    assert "CRIU version 20900 must be 30000 or higher" in text
+    assert explain(text, Context(view=View(), command="checkpoint", kernel_log="")).code == "criu-too-old"
 
 
 def test_the_cause_is_read_from_crius_log(running: tuple[list[str], str, Path]) -> None:

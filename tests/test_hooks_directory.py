@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -117,6 +118,18 @@ def test_foreign_file_of_our_name_is_refused(runc: Path, place: Path, command: s
     assert result.exit_code == 3
     assert f"{foreign} was not written by cgshim and is left as it is [foreign-hook]" in result.stderr
     assert (os.listdir(place), foreign.read_text()) == ([foreign.name], text)
+
+
+@pytest.mark.parametrize("command", ["install", "remove"])
+def test_directory_that_cannot_be_used_is_named(runc: Path, tmp_path: Path, command: str) -> None:
+    """A file where the directory should be: status 3, the path and the errno, and what to do."""
+    (tmp_path / "file").write_text("")
+    place = tmp_path / "file" / "hooks.d"
+    result = _hooks(command, "--dir", place, *(("--runtime", runc) if command == "install" else ()))
+    assert result.exit_code == 3
+    first, *rest = result.stderr.splitlines()
+    assert re.fullmatch(rf"cgshim: {place}\S* cannot be read or changed: Not a directory \[unwritable-hooks\]", first)
+    assert "  remedy: call it as the user to whom the directory belongs" in rest
 
 
 def test_dry_run_does_nothing(runc: Path, place: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import EACCES, ENOENT, EPERM, Entry
+from shim.diagnose.entry import EACCES, ENOENT, ENOTDIR, EPERM, Entry
 
 
 def _foreign(code: str, title: str, *patterns: str, remedy: str = "") -> Entry:
@@ -51,7 +51,8 @@ ENTRIES = (
         "working-directory-unusable",
         "the working directory cannot be entered",
         r"chdir to cwd \(\\?\"[^\"\n]*\\?\"\) set in config\.json failed",
-        r"\bchdir `?[^`\n]*`?: (?:" + ENOENT + "|" + EACCES + ")",
+        r"\bchdir `?[^`\n]*`?: (?:" + ENOENT + "|" + EACCES + "|" + ENOTDIR + ")",
+        r"error during container init: mkdir [^\n:]*: " + ENOTDIR,  # runc makes the directory where it is missing
         remedy="Correct process.cwd (docker: --workdir).",
     ),
     _foreign(
@@ -73,6 +74,14 @@ ENTRIES = (
         r"error running (?:\w+ )?hook",
         r"error executing hook",
         remedy="Run the hook by hand; its path stands under hooks in config.json.",
+    ),
+    _foreign(
+        "terminal-missing",
+        "the container wants a terminal, and the caller has none",
+        r"(?:failed: |: |^)open /dev/tty: (?:no such device or address|ENXIO)",
+        r"(?:^|: )tcgetattr: Inappropriate ioctl for device",
+        r"provided file is not a console",
+        remedy="Start it from a terminal, give --console-socket, or set process.terminal to false.",
     ),
     _foreign(
         "capability-not-held",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shim.diagnose.checks import mount_points
 from shim.diagnose.checks import mounts as look
 from shim.diagnose.entry import EACCES, EBUSY, EINVAL, ENOENT, EPERM, Entry, mounting
 
@@ -131,13 +132,59 @@ ENTRIES = (
     Entry(
         code="tmpfs-in-user-namespace",
         title="tmpfs is refused in a user namespace",
-        ambiguous=(mounting("tmpfs", EPERM), mounting("tmpfs", EACCES)),
+        ambiguous=(mounting("tmpfs", EINVAL), mounting("tmpfs", EPERM), mounting("tmpfs", EACCES)),
         verdict="tmpfs at {destination} is refused in a user namespace",
-        cause="The mount point or a mount option is not allowed to the mapped users, for example uid= or gid= outside "
-        "the mapping.",
-        remedy=("Correct uid= and gid= of the mount, and the owner of the mount point in the image.",),
+        cause="uid= or gid= of the mount is an id that the user namespace does not map (EINVAL), or a security module "
+        "forbids mounts in user namespaces (EACCES, EPERM).",
+        remedy=("Correct or remove uid= and gid= of the mount; dmesg | grep -i denied shows a security module.",),
         reference=USER_NS,
-        confirm=look.in_the_initial_or_not,
+        confirm=mount_points.foreign_owner,
+        rank=45,
+    ),
+    Entry(
+        code="mount-namespace-missing",
+        title="a user namespace without a mount namespace",
+        ambiguous=(
+            rf"error preparing rootfs: mount /, flags[^\n]*: {EPERM}",
+            rf"\bcreate device `[^`\n]*`: {EACCES}",
+        ),
+        verdict="the container has a user namespace but no mount namespace, so nothing can be mounted for it",
+        cause="Mounts belong to the user namespace that made the mount namespace, here the host's (EPERM).",
+        remedy=('Add {{"type": "mount"}} to linux.namespaces of config.json.',),
+        reference=USER_NS,
+        confirm=look.without_namespace("mount"),
+    ),
+    Entry(
+        code="root-is-no-mount-point",
+        title="the runtime runs in a chroot whose root is no mount point",
+        patterns=(
+            rf"error preparing rootfs: mount /, flags[^\n]*: {EINVAL}",
+            rf"set propagation for `/`: {EINVAL}",
+        ),
+        verdict="{runtime} runs in a chroot whose root is no mount point, so no container can start (EINVAL)",
+        cause="Every container begins with changing the propagation of the mount at /; a plain chroot has none there.",
+        remedy=(
+            "Make it one before the chroot: mount --bind <root> <root>, then chroot (or pivot_root) into it",
+            "or use systemd-nspawn or unshare --mount with pivot_root instead of chroot",
+        ),
+        reference="mount(2), MS_PRIVATE and EINVAL; chroot(2)",
+        confirm=mount_points.no_mount_at_root,
+        foresee=mount_points.root_without_mount,
+        rank=30,
+    ),
+    Entry(
+        code="terminal-without-devpts",
+        title="a terminal is asked for, and no devpts is mounted for it",
+        patterns=(rf"\bopen [`'\"]?/dev/ptmx[`'\"]?: {ENOENT}",),
+        verdict="the container wants a terminal, and there is no /dev/ptmx (ENOENT)",
+        cause="/dev/ptmx belongs to the devpts file system at /dev/pts; config.json mounts none, or the host has none.",
+        remedy=(
+            "Mount devpts at /dev/pts of the container: type devpts, options newinstance,ptmxmode=0666",
+            "on the host or in a chroot: mount -t devpts devpts /dev/pts; ln -s pts/ptmx /dev/ptmx",
+            "or start without a terminal (process.terminal false; no -t)",
+        ),
+        reference="OCI runtime-spec, config-linux.md, Default Devices; pts(4)",
+        confirm=mount_points.no_devpts,
     ),
     Entry(
         code="rootfs-is-no-mount",
@@ -152,7 +199,7 @@ ENTRIES = (
     Entry(
         code="rootfs-on-initramfs",
         title="pivot_root does not work on an initramfs",
-        patterns=(rf"\bpivot_root(?: \.)?: {EINVAL}",),
+        patterns=(rf"\bpivot_root(?: \.)?:? {EINVAL}",),
         verdict="pivot_root is refused (EINVAL): the host runs from an initramfs, or its root mount is shared",
         cause="The initial ramfs cannot be pivoted away from.",
         remedy=(

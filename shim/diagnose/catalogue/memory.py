@@ -15,6 +15,7 @@ CUT_OFF = (
     r"write init-p: broken pipe",
     r"BPF_PROG_ATTACH[^\n]*can't attach program: " + ENOENT,
 )
+ASKED = r"(?:failed to write \\?\"(?P<asked>\d+)\\?\": )?"  # runc says what it wrote
 MEMSW = r"memory\.memsw\.limit_in_bytes"
 
 ENTRIES = (
@@ -121,7 +122,7 @@ ENTRIES = (
     Entry(
         code="memory-above-memsw",
         title="the new memory limit is above the present memory+swap limit",
-        ambiguous=(writing(r"memory\.limit_in_bytes", EINVAL),),
+        ambiguous=(ASKED + writing(r"memory\.limit_in_bytes", EINVAL),),
         verdict="the new memory limit is above the memory+swap limit the cgroup has now",
         cause="v1 wants limit <= memory+swap at every moment; raising only the limit breaks that.",
         remedy=("Raise both in one update: memory.limit and memory.swap (docker update --memory --memory-swap).",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shim.diagnose.checks import mount_points
 from shim.diagnose.checks import mounts as look
 from shim.diagnose.entry import EACCES, EINVAL, ENODEV, ENOENT, ENOTDIR, EOPNOTSUPP, EPERM, EROFS, Entry, mounting
 
@@ -117,6 +118,28 @@ ENTRIES = (
         cause="The root file system, or the file system that the destination lies in, is read-only.",
         remedy=("Create the directory in the image, or mount below a writable place such as a tmpfs.",),
         reference=SPEC,
+    ),
+    Entry(
+        code="mount-point-not-permitted",
+        title="the container's users may not create or reach the mount point",
+        patterns=(
+            (
+                rf"error mounting [^\n]*: (?:mkdir|mkdirat|openat|open|lstat|create mount ?point)[^\n]* "
+                rf"(?P<path>/[^\n:]*): {EACCES}"
+            ),
+            rf"\b(?:mkdir|mkdirat|creat|create|creating file) [`'](?P<path2>(?!/sys/fs/cgroup)[^`'\n]*)[`']: {EACCES}",
+        ),
+        ambiguous=(rf"\bopen `(?P<path3>/(?!sys/|proc/|dev/)[^`\n]*)`: {ENOENT}",),
+        verdict="the mount point {path} cannot be made or reached by the container's users (EACCES)",
+        cause="The directory that it lies in belongs to an id that the user namespace does not map; crun reports "
+        "ENOENT for a file.",
+        remedy=(
+            "Create the mount point in the image, or give the directory to a mapped id: chown <hostID> <directory>",
+            "or mount a tmpfs over the directory shown as evidence first",
+        ),
+        reference="https://github.com/containers/crun/issues/187",
+        confirm=mount_points.closed_mount_point,
+        rank=44,
     ),
     Entry(
         code="mount-destination-escapes",

@@ -138,6 +138,19 @@ ENTRIES = (
         reference="OCI runtime-spec, runtime.md, State",
     ),
     _refusal(
+        "foreign-hook",
+        "a file of the hooks directory has cgshim's name and is somebody else's",
+        "It names no hook of cgshim's, so installing or removing would destroy what another program wrote.",
+        "Move the file that the message names to another name, then call cgshimctl hooks again.",
+    ),
+    _refusal(
+        "unwritable-hooks",
+        "a file of the hooks directory cannot be read or changed",
+        "The directory belongs to another user, or lies on a file system that is read-only.",
+        "Call cgshimctl hooks as the user to whom the directory belongs, or name another one with --dir.",
+        reference="oci-hooks(5)",
+    ),
+    _refusal(
         "own-fault",
         "a fault of cgshim itself",
         "Nothing was started. The message has the exception and its place.",

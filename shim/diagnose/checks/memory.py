@@ -85,9 +85,9 @@ def no_swap_max(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def memsw_order(facts: Facts, words: Words) -> tuple[str, ...]:
-    """The new limit is above the memory+swap limit that the cgroup has now."""
-    limit = facts.memory_limit()
-    path = facts.directory("memory") + "/memory.memsw.limit_in_bytes"
+    """The new limit is above the memory+swap limit that the cgroup has now; for update only the message has it."""
+    limit = int(words["asked"]) if words["asked"] else facts.memory_limit()
+    path = (words["directory"] or facts.directory("memory") + "/") + "memory.memsw.limit_in_bytes"
     now = facts.number(path)
     if limit is None or now is None or limit <= now:
         return ()

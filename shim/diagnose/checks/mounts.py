@@ -67,7 +67,7 @@ def unmapped_gid(facts: Facts, words: Words) -> tuple[str, ...]:
     for one in facts.config("mounts") or ():
         for option in (one.get("options") or ()) if isinstance(one, dict) and one.get("type") == "devpts" else ():
             name, _, value = str(option).partition("=")
-            if name == "gid" and value.isdigit() and mappings and not _mapped(int(value), mappings, "containerID"):
+            if name == "gid" and value.isdigit() and mappings and not mapped(int(value), mappings, "containerID"):
                 where = f"config.json mounts {one.get('destination')}: gid={value}"
                 return (where, f"config.json linux.gidMappings: {mappings}")
     return ()
@@ -86,29 +86,29 @@ def missing_component(facts: Facts, words: Words) -> tuple[str, ...]:
 
 def unreachable(facts: Facts, words: Words) -> tuple[str, ...]:
     """The first directory on the way to the source that the container's users may not search."""
-    path, uids, gids = source_of(words), _mapped_ids(facts, "uid"), _mapped_ids(facts, "gid")
+    path, uids, gids = source_of(words), mapped_ids(facts, "uid"), mapped_ids(facts, "gid")
     if not path.startswith("/") or not uids:
         return ()
-    for directory in _upwards(path)[:-1]:
+    for directory in upwards(path)[:-1]:
         found = facts.status(directory)
         if found is not None and not searchable(found.mode, found.uid, found.gid, (uids, gids)):
             return (
                 f"{directory}: mode {found.mode:04o}, owner {found.uid}:{found.gid}",
-                _map_line(facts),
+                map_line(facts),
             )
     return ()
 
 
 def closed_cgroup(facts: Facts, words: Words) -> tuple[str, ...]:
     """The first cgroup directory on the container's path that its mapped users may not search."""
-    uids, gids = _mapped_ids(facts, "uid"), _mapped_ids(facts, "gid")
+    uids, gids = mapped_ids(facts, "uid"), mapped_ids(facts, "gid")
     for directory in facts.lineage(facts.directory()):
         found = facts.status(directory)
         if uids and found is not None and not searchable(found.mode, found.uid, found.gid, (uids, gids)):
             umask = facts.field("Umask")
             return (
                 f"{directory}: mode {found.mode:04o}, owner {found.uid}:{found.gid}",
-                _map_line(facts),
+                map_line(facts),
                 *((f"/proc/self/status Umask: {umask}",) if umask else ()),
             )
     return ()
@@ -146,7 +146,7 @@ def file_in_the_way(facts: Facts, words: Words) -> tuple[str, ...]:
     """A component of the destination is a file."""
     path = words["path"]
     root = root_of(facts)
-    for directory in _upwards(path if root and path.startswith(root) else inside(facts, path))[:-1]:
+    for directory in upwards(path if root and path.startswith(root) else inside(facts, path))[:-1]:
         found = facts.status(directory)
         if found is not None and not found.directory:
             return (f"{directory}: a file, not a directory",)
@@ -249,7 +249,7 @@ def not_shared(facts: Facts, words: Words) -> tuple[str, ...]:
     return (mount.line(),) if mount and not any(peer.startswith("shared:") for peer in mount.peers) else ()
 
 
-def _mapped_ids(facts: Facts, kind: str) -> list[range]:
+def mapped_ids(facts: Facts, kind: str) -> list[range]:
     """The ids of files that the container's users own or may own, as stat(2) shows them to this process."""
     listed = facts.config("linux", f"{kind}Mappings")
     if not listed and facts.in_user_namespace():
@@ -266,17 +266,19 @@ def _mapped_ids(facts: Facts, kind: str) -> list[range]:
     return found
 
 
-def _map_line(facts: Facts) -> str:
+def map_line(facts: Facts) -> str:
+    """Which ids the container's users have on the host."""
     mappings = facts.config("linux", "uidMappings")
     return f"config.json linux.uidMappings: {mappings}" if mappings else facts.quote("/proc/self/uid_map")
 
 
-def _mapped(number: int, mappings: Any, key: str) -> bool:
+def mapped(number: int, mappings: Any, key: str) -> bool:
+    """Is `number` in one of the mappings, on the side of `key` ("containerID" or "hostID")?"""
     covers: Callable[[Any], bool] = lambda one: one.get(key, 0) <= number < one.get(key, 0) + one.get("size", 0)  # noqa: E731
     return any(covers(one) for one in mappings if isinstance(one, dict))
 
 
-def _upwards(path: str) -> tuple[str, ...]:
+def upwards(path: str) -> tuple[str, ...]:
     """Every directory from the root to `path`, both included."""
     found = ["/"]
     for name in path.split("/"):

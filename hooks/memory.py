@@ -5,7 +5,9 @@ Counters: Documentation/admin-guide/cgroup-v2.rst ("memory.events", "memory.peak
 
 from __future__ import annotations
 
+from hooks.delays import NOT_ASKED
 from hooks.oom import kills
+from shim import pressure as kernel
 from shim.host import membership
 from shim.host.detect import detect
 from shim.verify import UNLIMITED, cgroup
@@ -41,6 +43,7 @@ def place(view: View, pid: int) -> dict[str, Any]:
         "limit": (view.text(f"{directory}/{_limit_file(version)}") or "").strip() if directory else "",
         "above": above(view, directory, version),
         "pressure": pressure(view, _parent(unified)),
+        "no_psi": "" if pressure(view, _parent(unified)) else kernel.no_psi(view, _parent(unified)),
     }
 
 
@@ -59,18 +62,17 @@ def above(view: View, directory: str, version: int) -> dict[str, Any]:
 
 def pressure(view: View, parent: str) -> dict[str, Any]:
     """Total stall times of the cgroup2 directory `parent`, in microseconds: {"directory", "some", "full"} or {}."""
-    text = view.kernel_text(f"{parent}/memory.pressure") if parent else None
-    found: dict[str, Any] = {"directory": parent} if text else {}
-    for line in (text or "").splitlines():
-        kind, _, rest = line.partition(" ")
-        total = rest.rpartition("total=")[2]
-        if kind in ("some", "full") and total.isdigit():
-            found[kind] = int(total)
-    return found
+    found = kernel.stalls(view.kernel_text(f"{parent}/memory.pressure") or "") if parent else {}
+    return {"directory": parent, **found} if found else {}
 
 
-def account(view: View, noted: dict[str, Any] | None, records: list[tuple[int, str]] | None) -> dict[str, Any]:
-    """The report's `figures`, `killed` and `absent` from the note, the kernel log and what is left of the cgroups."""
+def account(
+    view: View, noted: dict[str, Any] | None, records: list[tuple[int, str]] | None, delays: dict[str, Any]
+) -> dict[str, Any]:
+    """The report's `figures`, `killed` and `absent` from the note, the kernel log and what is left of the cgroups.
+
+    delays: what hooks.delays.collect has.
+    """
     told = _Account()
     if noted is None:
         for name in ("oom_kills", "events", "peak", "limit", "pressure"):
@@ -84,7 +86,7 @@ def account(view: View, noted: dict[str, Any] | None, records: list[tuple[int, s
     else:
         _counters_above(told, view, noted)
         _peak(told, view, noted, killed)
-    _pressure(told, view, noted)
+    _pressure(told, view, noted, delays)
     return told.shape()
 
 
@@ -179,21 +181,32 @@ def _peak(told: _Account, view: View, noted: dict[str, Any], killed: tuple[Kill,
     told.absent("peak", f"{GONE}, and nothing was killed, for which the kernel's log would have it")
 
 
-def _pressure(told: _Account, view: View, noted: dict[str, Any]) -> None:
+def _pressure(told: _Account, view: View, noted: dict[str, Any], delays: dict[str, Any]) -> None:
     before = noted["pressure"]
     now = pressure(view, before.get("directory", ""))
-    if not before or not now:
-        told.absent(
-            "pressure",
-            "the cgroup above has no memory.pressure (no PSI, or no cgroup2), and delay accounting (taskstats) knows "
-            "living processes only: cgshimctl report shows it while the container runs",
-        )
-        return
-    source = f"{before['directory']}/memory.pressure, difference between start and end"
+    source = f"PSI: {before.get('directory')}/memory.pressure, difference between start and end"
     for kind in ("some", "full"):
         if kind in before and kind in now:
             includes = f"all that ran below {before['directory']} meanwhile"
             told.figure(f"pressure.{kind}", now[kind] - before[kind], "microseconds stalled", source, includes)
+    if "totals" in delays:
+        _delays(told, delays)
+    elif not before or not now:
+        psi = noted.get("no_psi") or "no PSI: the cgroup above is gone"
+        told.absent("pressure", f"{psi}; {delays['reason']}")
+    elif delays["reason"] != NOT_ASKED:
+        told.absent("delay", delays["reason"])
+
+
+def _delays(told: _Account, delays: dict[str, Any]) -> None:
+    """Another measure than PSI's: each task's own lost time, added up, so that it may exceed the time that passed."""
+    source = "taskstats: delay accounting of each task, told by the kernel when it ended"
+    includes = f"this container: {delays['tasks']} task(s)"
+    if delays["unplaced"] or delays["overruns"]:
+        lost = f"{delays['unplaced']} record(s) of tasks that could not be placed"
+        includes += f"; at least: {lost}, {delays['overruns']} time(s) the kernel dropped records"
+    for name, nanoseconds in delays["totals"].items():
+        told.figure(f"delay.{name}", nanoseconds // 1000, "microseconds lost", source, includes)
 
 
 def _keyed(text: str) -> dict[str, int]:

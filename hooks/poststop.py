@@ -55,28 +55,31 @@ def ended(state: State) -> bool:
 
 def note(state: State) -> None:
     """Before the process starts: where its cgroups are and what can be compared later. Raises OSError."""
-    from hooks import memory
+    from hooks import delays, memory
     from shim.diagnose import kernel_log
     from shim.host.view import View
 
     records = kernel_log.records()
+    view = View()
     value = {
         "schema": SCHEMA,
         "container": state.container,
         "bundle": state.bundle,
         "noted": int(time.time()),
         "kernel_log": records[-1][0] if records else -1,
-        **memory.place(View(), state.pid),
+        **memory.place(view, state.pid),
+        "delays": delays.start(view, state),
     }
     kept.write(_place(NOTES), kept.name_of(state.container), value, MOST_NOTES)
 
 
 def report(state: State) -> None:
     """After the end: the report, in place of the note. Raises OSError."""
-    from hooks import memory
+    from hooks import delays, memory
     from shim.diagnose import kernel_log
     from shim.host.view import View
 
+    view = View()
     name = kept.name_of(state.container)
     noted = kept.read(_place(NOTES), name)
     if noted is None and kept.read(_place(REPORTS), name) is not None:
@@ -86,7 +89,7 @@ def report(state: State) -> None:
         "container": state.container,
         "bundle": state.bundle,
         "ended": int(time.time()),
-        **memory.account(View(), noted, kernel_log.records()),
+        **memory.account(view, noted, kernel_log.records(), delays.collect(view, noted or {}, state.container)),
     }
     kept.write(_place(REPORTS), name, value, MOST_REPORTS)
     kept.drop(_place(NOTES), name)

@@ -18,6 +18,7 @@ from shim.host.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
     from integration.bundle import Bundle
     from integration.containers import Runtime
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 SWITCH = Path("/proc/sys/kernel/task_delayacct")
 MIB = 1 << 20
+PYTHON = "/usr/bin/python3"
 PATIENCE = 60  # seconds until a number that does not come is a failure
 
 
@@ -43,17 +45,22 @@ def delay_accounting() -> Iterator[None]:
 @pytest.fixture
 def thrashing(runtime: Runtime, bundle: Bundle, container: str, delay_accounting: None) -> int:
     """The init of a container that reads a file over and over which is larger than its memory."""
+    _make_large(bundle)
+    loop = "while :; do cat /large > /dev/null; done"
+    bundle.configure(args=["/bin/sh", "-c", loop], resources={"memory": {"limit": 16 * MIB}})
+    pid = runtime.create(bundle, container)
+    runtime.must("start", container)
+    return pid
+
+
+def _make_large(bundle: Bundle) -> None:
+    """A file that is larger than the container's memory."""
     with open(bundle.path / "rootfs" / "large", "wb") as large:
         large.write(os.urandom(MIB) * 48)
         large.flush()
         os.fsync(large.fileno())
         # What stays in the page cache is charged to this process; the container has to read, and pay, itself.
         os.posix_fadvise(large.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-    loop = "while :; do cat /large > /dev/null; done"
-    bundle.configure(args=["/bin/sh", "-c", loop], resources={"memory": {"limit": 16 * MIB}})
-    pid = runtime.create(bundle, container)
-    runtime.must("start", container)
-    return pid
 
 
 def test_taskstats_tells_of_reclaim(thrashing: int, cgroup_values: type[CgroupValues]) -> None:
@@ -91,3 +98,129 @@ def test_off_is_a_reason(delay_accounting: None) -> None:
     found = pressure.of_cgroup(View(), "", [os.getpid()])
     assert (found.source, found.totals) == ("", {})
     assert f"{SWITCH} is 0" in found.reason
+
+
+TASKS = 40  # short-lived processes, one after the other
+
+
+@pytest.fixture
+def listened(bundle: Bundle, tmp_path: Path) -> Listened:
+    """A container that ends by itself, all of whose reading is done by processes that are gone when it does."""
+    require("pyroute2 for /usr/bin/python3", _pyroute2_problem())
+    _make_large(bundle)
+    return Listened(bundle, tmp_path / "state")
+
+
+def _pyroute2_problem() -> str:
+    """The hooks are run by the system's interpreter, as a package has them."""
+    return call([PYTHON, "-I", "-c", "import pyroute2.netlink"]).err
+
+
+class Listened:
+    """A bundle with cgshim's poststop hook, and what that leaves."""
+
+    def __init__(self, bundle: Bundle, state: Path) -> None:
+        self.bundle = bundle
+        self.state = state
+
+    def configure(self, annotations: dict[str, str], command: str) -> None:
+        """The container's command; its memory is a third of the file's size."""
+        code = "import sys; sys.path.insert(0, sys.argv.pop(1)); from hooks.poststop import main; main()"
+        hook = {
+            "path": PYTHON,
+            "args": ["cgshim-poststop", "-IS", "-c", code, str(ROOT)],
+            "env": [f"CGSHIM_STATE={self.state}", f"CGSHIM_CONFIG={self.state}/none.json"],
+        }
+        self.bundle.configure(
+            args=["/bin/sh", "-c", command],
+            resources={"memory": {"limit": 16 * MIB}},
+            annotations=annotations,
+            hooks={"createRuntime": [hook], "poststop": [hook]},
+        )
+
+    def note(self, container: str) -> dict[str, Any]:
+        """Of a container that has not ended."""
+        found: dict[str, Any] = json.loads((self.state / "notes" / f"{container}.json").read_text())
+        return found
+
+    def report(self, container: str) -> dict[str, Any]:
+        """Of one that has."""
+        found: dict[str, Any] = json.loads((self.state / "reports" / f"{container}.json").read_text())
+        return found
+
+
+ASKED = {"io.cgshim.pressure": "taskstats"}
+
+
+def test_processes_that_ended_are_in_the_account(
+    listened: Listened, runtime: Runtime, bundle: Bundle, container: str, delay_accounting: None
+) -> None:
+    """A container of many short lives: after its end their lost time is known, as what it is and from where."""
+    loop = f"n=0; while [ $n -lt {TASKS} ]; do /bin/true; n=$((n+1)); done"
+    listened.configure(ASKED, f"cat /large /large /large > /dev/null; {loop}")
+    runtime.must("run", "--bundle", str(bundle.path), container)
+    account = listened.report(container)
+    figures = {one["name"]: one for one in account["figures"]}
+    assert {"delay.swapin", "delay.reclaim", "delay.thrashing"} <= set(figures)
+    assert figures["delay.reclaim"]["value"] > 0
+    for one in (figures["delay.reclaim"], figures["delay.thrashing"]):
+        assert one["source"].startswith("taskstats: delay accounting of each task")
+        assert one["unit"] == "microseconds lost"
+        assert int(one["includes"].split()[2]) >= TASKS + 2  # the shell and cat
+    assert "delay" not in {one["name"] for one in account["absent"]}
+    assert os.listdir(listened.state / "delays") == []
+
+
+def test_the_listener_lives_as_long_as_the_container(
+    listened: Listened, runtime: Runtime, bundle: Bundle, container: str, delay_accounting: None
+) -> None:
+    """One process, in no session of the runtime's, that holds nothing of the caller's; gone with the container."""
+    listened.configure(ASKED, "exec /bin/sleep 300")
+    runtime.create(bundle, container)
+    runtime.must("start", container)
+    listener = listened.note(container)["delays"]["listener"]
+    assert os.getsid(listener) == listener
+    held = sorted(os.readlink(f"/proc/{listener}/fd/{fd}") for fd in os.listdir(f"/proc/{listener}/fd"))
+    assert held == ["/dev/null"] * 3 + ["anon_inode:[pidfd]"] + [one for one in held if one.startswith("socket:")]
+    assert len(held) == 5
+    runtime.must("delete", "--force", container)
+    assert not os.path.exists(f"/proc/{listener}/exe") or Path(f"/proc/{listener}/stat").read_text().split()[2] == "Z"
+    assert "delay.reclaim" in {one["name"] for one in listened.report(container)["figures"]}
+
+
+def test_a_killed_listener_is_a_reason(
+    listened: Listened, runtime: Runtime, bundle: Bundle, container: str, delay_accounting: None
+) -> None:
+    """No figure of its own making: the account says that the listener left nothing."""
+    listened.configure(ASKED, "exec /bin/sleep 300")
+    runtime.create(bundle, container)
+    listener = listened.note(container)["delays"]["listener"]
+    os.kill(listener, 9)
+    runtime.must("delete", "--force", container)
+    account = listened.report(container)
+    assert not [one for one in account["figures"] if one["name"].startswith("delay.")]
+    reasons = [one["reason"] for one in account["absent"] if "taskstats" in one["reason"]]
+    assert len(reasons) == 1
+    assert reasons[0].endswith(f"no taskstats: the listener (process {listener}) left nothing")
+
+
+@pytest.mark.parametrize("annotations", [{}, {"io.cgshim.pressure": "psi"}], ids=["unasked", "no"])
+def test_nothing_listens_unasked(
+    listened: Listened, runtime: Runtime, bundle: Bundle, container: str, annotations: dict[str, str]
+) -> None:
+    """A process for each container is nobody's default."""
+    listened.configure(annotations, "exec /bin/sleep 300")
+    runtime.create(bundle, container)
+    delays = listened.note(container)["delays"]
+    assert (set(delays), 'setting "pressure": "taskstats"' in delays["reason"]) == ({"reason"}, True)
+
+
+def test_switched_off_at_the_start_is_a_reason(
+    listened: Listened, runtime: Runtime, bundle: Bundle, container: str, delay_accounting: None
+) -> None:
+    """Asked for, but the kernel counts nothing: no listener, and the account names the switch."""
+    SWITCH.write_text("0")
+    listened.configure(ASKED, "true")
+    runtime.must("run", "--bundle", str(bundle.path), container)
+    (reason,) = [one["reason"] for one in listened.report(container)["absent"] if str(SWITCH) in one["reason"]]
+    assert "kernel.task_delayacct=1" in reason

@@ -11,6 +11,7 @@ Imports pyroute2, and only when that is asked: never on the path of an intercept
 from __future__ import annotations
 
 import os
+import socket
 import struct
 
 from shim.values import Value
@@ -24,13 +25,18 @@ if TYPE_CHECKING:
 
 PSI, TASKSTATS, NOTHING = "psi", "taskstats", ""
 SWITCH = "/proc/sys/kernel/task_delayacct"
-AGGREGATE_PID, AGGREGATE_TGID, STATS = 4, 5, 3  # TASKSTATS_TYPE_* of include/uapi/linux/taskstats.h
+AGGREGATE_PID, AGGREGATE_TGID, PID, STATS = 4, 5, 1, 3  # TASKSTATS_TYPE_* of include/uapi/linux/taskstats.h
+POSSIBLE = "/sys/devices/system/cpu/possible"
+BUFFER = 4 << 20  # bytes of exit records that may wait for their listener
+SO_RCVBUFFORCE, NETLINK_GENERIC, NLMSG_ERROR = 33, 16, 2
 
 # Offset of `count` (u64) and of `delay_total` (u64, nanoseconds) in struct taskstats, by the version of the struct
 # that has the field first. Version 15 (Linux 6.14) put maxima and minima between the fields, version 16 moved them to
 # the end, so that all others have one layout.
 FIELDS = {"swapin": (48, 1), "reclaim": (312, 7), "thrashing": (328, 9), "compaction": (352, 11)}
 FIELDS_15 = {"swapin": (80, 15), "reclaim": (360, 15), "thrashing": (392, 15), "compaction": (432, 15)}
+UNACCOUNTED = "the kernel was built or booted without it (CONFIG_TASK_DELAY_ACCT; nodelayacct before Linux 5.14)"
+RUNS = 16  # offset of cpu_count, how often the task got a processor; 0 where the kernel has no delay accounting
 
 
 class Pressure(Value):
@@ -59,12 +65,13 @@ def of_cgroup(view: View, directory: str, pids: Iterable[int], ask: Callable[[in
     """
     path = f"{directory}/memory.pressure"
     text = view.kernel_text(path) if directory else None
-    totals = _psi(text or "")
+    totals = stalls(text or "")
     if totals:
         return Pressure(source=PSI, totals=totals, evidence=path)
-    missing = f"no PSI: {_why_not(view, path, text) if directory else 'no cgroup2 directory'}"
-    if (view.text(SWITCH) or "").strip() == "0":
-        return _nothing(f"{missing}; no delay accounting: {SWITCH} is 0 (sysctl kernel.task_delayacct=1 starts it)")
+    missing = no_psi(view, directory)
+    off = switched_off(view)
+    if off:
+        return _nothing(f"{missing}; {off}")
     try:
         if ask:
             return _by_tasks(tuple(pids), ask, missing)
@@ -77,18 +84,29 @@ def of_cgroup(view: View, directory: str, pids: Iterable[int], ask: Callable[[in
         return _nothing(f"{missing}; no taskstats: {error}")
 
 
-def _why_not(view: View, path: str, text: str | None) -> str:
-    if text is not None:
-        return f"{path} has no totals"
-    return view.why(path) if path in view.errors else f"{path} is an ordinary file and not the kernel's"
+def switched_off(view: View) -> str:
+    """Why the kernel counts no delays although it could, "" if it does or has no switch (before Linux 5.14)."""
+    off = (view.text(SWITCH) or "").strip() == "0"
+    return f"no delay accounting: {SWITCH} is 0 (sysctl kernel.task_delayacct=1 starts it)" if off else ""
+
+
+def no_psi(view: View, directory: str) -> str:
+    """Why the cgroup2 `directory` ("" if there is none) has no PSI, for one that has none."""
+    path = f"{directory}/memory.pressure"
+    if not directory:
+        return "no PSI: no cgroup2 directory"
+    if view.kernel_text(path) is not None:
+        return f"no PSI: {path} has no totals"
+    known = path in view.errors
+    return "no PSI: " + (view.why(path) if known else f"{path} is an ordinary file and not the kernel's")
 
 
 def _nothing(reason: str) -> Pressure:
     return Pressure(source=NOTHING, totals={}, evidence="", reason=reason)
 
 
-def _psi(text: str) -> dict[str, int]:
-    """`some avg10=0.00 avg60=0.00 avg300=0.00 total=313` -> {"some": 313}; microseconds."""
+def stalls(text: str) -> dict[str, int]:
+    """Of a PSI file: `some avg10=0.00 avg60=0.00 avg300=0.00 total=313` -> {"some": 313}; microseconds."""
     found = {}
     for line in text.splitlines():
         kind, _, rest = line.partition(" ")
@@ -106,6 +124,8 @@ def _by_tasks(pids: tuple[int, ...], ask: Callable[[int], bytes], missing: str) 
             data = ask(pid)
         except ProcessLookupError:
             continue  # it ended while we asked
+        if not accounted(data):
+            return _nothing(f"{missing}; no delay accounting: {UNACCOUNTED}")
         asked.append(pid)
         for name, nanoseconds in delays(data).items():
             totals[name] = totals.get(name, 0) + nanoseconds
@@ -119,6 +139,11 @@ def _by_tasks(pids: tuple[int, ...], ask: Callable[[int], bytes], missing: str) 
     )
 
 
+def accounted(data: bytes) -> bool:
+    """Does the kernel count delays at all; where it does not, all of them read 0. The switch is another matter."""
+    return len(data) >= RUNS + 8 and data[RUNS : RUNS + 8] != bytes(8)
+
+
 def delays(data: bytes) -> dict[str, int]:
     """Nanoseconds lost, by cause, from a struct taskstats; what its version does not have is left out."""
     (version,) = struct.unpack_from("=H", data)
@@ -128,6 +153,48 @@ def delays(data: bytes) -> dict[str, int]:
         if version >= first and len(data) >= offset + 16:
             (found[name],) = struct.unpack_from("=Q", data, offset + 8)
     return found
+
+
+def exit_records() -> tuple[socket.socket, int]:
+    """A socket that gets the struct taskstats of every task of the host that ends, and the number of their family.
+
+    Documentation/accounting/taskstats.rst, "Usage". Raises OSError: no right (CAP_NET_ADMIN of the host), not the
+    host's pid namespace, a kernel without taskstats.
+    """
+    from pyroute2.netlink import NLM_F_ACK, NLM_F_REQUEST, genlmsg
+
+    class Registration(genlmsg):  # type: ignore[misc] # pyroute2 has no types
+        """Which processors' tasks are to be told of."""
+
+        nla_map = ((3, "TASKSTATS_CMD_ATTR_REGISTER_CPUMASK", "asciiz"),)
+
+    kernel = _Netlink()
+    family = int(kernel.socket.prid)
+    kernel.socket.close()
+    with open(POSSIBLE, encoding="ascii") as file:
+        processors = file.read().strip()
+    message = Registration()
+    message["cmd"], message["version"] = 1, 1  # TASKSTATS_CMD_GET
+    message["attrs"].append(["TASKSTATS_CMD_ATTR_REGISTER_CPUMASK", processors])
+    message["header"]["type"], message["header"]["flags"] = family, NLM_F_REQUEST | NLM_F_ACK
+    message.encode()
+    listener = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC)
+    try:
+        listener.bind((0, 0))
+        listener.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER)
+        listener.send(bytes(message.data))
+        _acknowledged(listener.recv(8192))
+    except OSError:
+        listener.close()
+        raise
+    return listener, family
+
+
+def _acknowledged(data: bytes) -> None:
+    """struct nlmsghdr (16 bytes) and the first word of struct nlmsgerr. A record that came before it is no refusal."""
+    kind, code = struct.unpack_from("=4xH10xi", data)
+    if kind == NLMSG_ERROR and code:
+        raise OSError(-code, os.strerror(-code))
 
 
 class _Netlink:

@@ -23,19 +23,24 @@ PATH = "/etc/cgshim/config.json"
 REFUSE, WARN = "refuse", "warn"
 POLICIES = (REFUSE, WARN)
 OFF, HIDE = "off", "hide-cgroup2"
+PSI, TASKSTATS = "psi", "taskstats"
+PRESSURES = (PSI, TASKSTATS)
 ANNOTATION = "io.cgshim.policy"
-KEYS = ("runtime", "policy", "crun_on_hybrid")
+PRESSURE = "io.cgshim.pressure"
+KEYS = ("runtime", "policy", "crun_on_hybrid", "pressure")
 
 
 class Settings(Value):
     """runtime: absolute path of the real runtime, "" for the first one found. policy: "refuse" or "warn".
 
-    crun_on_hybrid: "off", or "hide-cgroup2" (shim.private_view). origins: key -> where its value is from.
+    crun_on_hybrid: "off", or "hide-cgroup2" (shim.private_view). pressure: "psi", or "taskstats" (hooks.delays).
+    origins: key -> where its value is from.
     """
 
     runtime: str = ""
     policy: str = REFUSE
     crun_on_hybrid: str = OFF
+    pressure: str = PSI
     origins: dict[str, str]
 
 
@@ -54,7 +59,10 @@ def load(environment: Mapping[str, str]) -> Settings:
     crun_on_hybrid = values.get("crun_on_hybrid", OFF)
     if crun_on_hybrid not in (OFF, HIDE):
         raise _bad(path, f"crun_on_hybrid: {crun_on_hybrid!r} is neither {OFF!r} nor {HIDE!r}")
-    return Settings(runtime=runtime, policy=policy, crun_on_hybrid=crun_on_hybrid, origins=origins)
+    pressure = values.get("pressure", PSI)
+    if pressure not in PRESSURES:
+        raise _bad(path, f"pressure: {pressure!r} is neither {PSI!r} nor {TASKSTATS!r}")
+    return Settings(runtime=runtime, policy=policy, crun_on_hybrid=crun_on_hybrid, pressure=pressure, origins=origins)
 
 
 def _values(path: str) -> dict[str, str]:

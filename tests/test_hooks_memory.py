@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hooks import memory, poststop
+from hooks.delays import NOT_ASKED
 from hooks.state import State
 from shim import kept
 from shim.host.captured import CapturedView
@@ -65,6 +66,15 @@ def _noted(view: CapturedView, number: int = 100) -> dict[str, Any]:
     return {**memory.place(view, PID), "kernel_log": number}
 
 
+def _account(
+    view: CapturedView,
+    noted: dict[str, Any] | None,
+    records: list[tuple[int, str]] | None,
+    delays: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    return memory.account(view, noted, records, delays or {"reason": NOT_ASKED})
+
+
 def _figures(account: dict[str, Any]) -> dict[str, int]:
     return {one["name"]: one["value"] for one in account["figures"]}
 
@@ -90,7 +100,7 @@ def test_place_on_cgroup2() -> None:
 def test_cgroup2_gone_without_a_kill() -> None:
     """Differences of what the cgroup above counts for all below it; the peak only as a bound from above."""
     noted = _noted(_unified(EVENTS, (313, 236)))
-    account = memory.account(_unified(LATER, (1313, 736), gone=(POD,)), noted, [(100, "before"), (101, "after")])
+    account = _account(_unified(LATER, (1313, 736), gone=(POD,)), noted, [(100, "before"), (101, "after")])
     assert _figures(account) == {
         "oom_kills": 0,
         "limit": 8388608,
@@ -114,7 +124,7 @@ def test_cgroup2_gone_without_a_kill() -> None:
 def test_kill_gives_the_peak() -> None:
     """At the kill the kernel prints the usage of the cgroup whose limit was hit."""
     noted = _noted(_unified(EVENTS, (0, 0)))
-    account = memory.account(_unified(LATER, (0, 0), gone=(POD,)), noted, _records(101))
+    account = _account(_unified(LATER, (0, 0), gone=(POD,)), noted, _records(101))
     assert (_figures(account)["oom_kills"], _figures(account)["peak"]) == (1, 8 << 20)
     assert account["killed"] == [{"name": "tail", "pid": 10929, "cgroup": "/kp/pod", "limited_by": "/kp/pod"}]
     assert _absent(account) == {}
@@ -124,7 +134,7 @@ def test_kill_by_a_limit_above_says_nothing_of_the_peak() -> None:
     """The usage in the log is then another cgroup's."""
     noted = _noted(_unified(EVENTS, (0, 0)))
     records = [(n, text.replace("oom_memcg=/kp/pod", "oom_memcg=/kp")) for n, text in _records(101)]
-    account = memory.account(_unified(LATER, (0, 0), gone=(POD,)), noted, records)
+    account = _account(_unified(LATER, (0, 0), gone=(POD,)), noted, records)
     assert account["killed"][0]["limited_by"] == "/kp"
     assert "peak" not in _figures(account)
 
@@ -132,20 +142,20 @@ def test_kill_by_a_limit_above_says_nothing_of_the_peak() -> None:
 def test_kills_of_an_earlier_container_do_not_count() -> None:
     """A container of the same name ran before; its records have numbers that were there already."""
     noted = _noted(_unified(EVENTS, (0, 0)), number=200)
-    assert _figures(memory.account(_unified(LATER, (0, 0), gone=(POD,)), noted, _records(101)))["oom_kills"] == 0
+    assert _figures(_account(_unified(LATER, (0, 0), gone=(POD,)), noted, _records(101)))["oom_kills"] == 0
 
 
 def test_overwritten_log_is_told() -> None:
     """The ring buffer went round since the start: the count may be short, and says so."""
     noted = _noted(_unified(EVENTS, (0, 0)), number=100)
-    account = memory.account(_unified(LATER, (0, 0), gone=(POD,)), noted, _records(5000))
+    account = _account(_unified(LATER, (0, 0), gone=(POD,)), noted, _records(5000))
     (kills,) = (one for one in account["figures"] if one["name"] == "oom_kills")
     assert kills["includes"].endswith("the beginning of the log since the start is already overwritten")
 
 
 def test_unreadable_log_is_a_reason() -> None:
     """dmesg_restrict: no count, and no zero."""
-    account = memory.account(_unified(LATER, (0, 0), gone=(POD,)), _noted(_unified(EVENTS, (0, 0))), None)
+    account = _account(_unified(LATER, (0, 0), gone=(POD,)), _noted(_unified(EVENTS, (0, 0))), None)
     assert "oom_kills" not in _figures(account)
     assert _absent(account)["oom_kills"].startswith("the kernel's log cannot be read")
 
@@ -154,7 +164,7 @@ def test_another_cgroup_above_is_not_compared() -> None:
     """The cgroup above was removed and made anew: another inode, so no difference is made."""
     noted = _noted(_unified(EVENTS, (0, 0)))
     noted["above"]["inode"] += 1
-    account = memory.account(_unified(LATER, (0, 0), gone=(POD,)), noted, [])
+    account = _account(_unified(LATER, (0, 0), gone=(POD,)), noted, [])
     assert not [name for name in _figures(account) if name.startswith("events")]
     assert "is not the same any more" in _absent(account)["events"]
 
@@ -165,7 +175,7 @@ def test_cgroup_that_is_still_there_speaks_for_itself() -> None:
     after = _unified(LATER, (0, 0))
     after.contents[f"{POD}/memory.events"] = "low 0\nhigh 0\nmax 7\noom 1\noom_kill 1\n"
     after.contents[f"{POD}/memory.peak"] = "8388608\n"
-    account = memory.account(after, _noted(before), [])
+    account = _account(after, _noted(before), [])
     figures = _figures(account)
     assert (figures["events.max"], figures["events.oom_kill"], figures["peak"]) == (7, 1, 8388608)
     (source,) = {one["source"] for one in account["figures"] if one["name"].startswith("events")}
@@ -180,15 +190,55 @@ def test_v1_counts_each_cgroup_alone() -> None:
     view.manifest["directories"][own] = {"device": "0:35", "inode": 7, "type": "cgroup", "files": ""}
     noted = _noted(view)
     assert (noted["version"], noted["directory"], noted["limit"], noted["above"]) == (1, own, "8388608", {})
-    account = memory.account(Changing("debian12-hybrid-6.18", {}), noted, _records(101, "/hx/c"))
+    account = _account(Changing("debian12-hybrid-6.18", {}), noted, _records(101, "/hx/c"))
     assert (_figures(account)["oom_kills"], _figures(account)["peak"]) == (1, 8 << 20)
     assert "cgroup v1 count each cgroup alone" in _absent(account)["events"]
-    assert "taskstats" in _absent(account)["pressure"]
+    assert _absent(account)["pressure"] == f"no PSI: no cgroup2 directory; {NOT_ASKED}"
+
+
+HEARD = {"tasks": 43, "without": 0, "unplaced": 0, "overruns": 0, "totals": {"swapin": 0, "reclaim": 2_345_678}}
+
+
+def test_delays_of_a_host_without_psi() -> None:
+    """psi=0: the file is there and cannot be read. The figures are called what they are, and nothing is absent."""
+    before, after = _unified(EVENTS, (0, 0)), _unified(LATER, (0, 0), gone=(POD,))
+    for view in (before, after):
+        del view.contents[f"{ABOVE}/memory.pressure"]
+        view.manifest["errors"][f"{ABOVE}/memory.pressure"] = "EOPNOTSUPP"
+    noted = _noted(before)
+    account = _account(after, noted, [], HEARD)
+    assert {name: value for name, value in _figures(account).items() if "pressure" in name or "delay" in name} == {
+        "delay.swapin": 0,
+        "delay.reclaim": 2345,
+    }
+    (one,) = (one for one in account["figures"] if one["name"] == "delay.reclaim")
+    assert one["source"] == "taskstats: delay accounting of each task, told by the kernel when it ended"
+    assert (one["unit"], one["includes"]) == ("microseconds lost", "this container: 43 task(s)")
+    assert "pressure" not in _absent(account)
+    unasked = _absent(_account(after, noted, []))["pressure"]
+    assert unasked == f"no PSI: {ABOVE}/memory.pressure: EOPNOTSUPP; {NOT_ASKED}"
+
+
+def test_delays_beside_psi() -> None:
+    """Where there is PSI both are told, each under its own name; why there are no delays only if they were wanted."""
+    noted, after = _noted(_unified(EVENTS, (313, 236))), _unified(LATER, (1313, 736), gone=(POD,))
+    both = _figures(_account(after, noted, [], HEARD))
+    assert (both["pressure.some"], both["delay.reclaim"]) == (1000, 2345)
+    assert "delay" not in _absent(_account(after, noted, []))
+    assert _absent(_account(after, noted, [], {"reason": "off"}))["delay"] == "off"
+
+
+@pytest.mark.parametrize("short", [{"overruns": 1}, {"unplaced": 2}])
+def test_what_may_be_missing_is_said(short: dict[str, int]) -> None:
+    """Records that the kernel dropped, or whose task nobody could place: the figure is a lower bound."""
+    account = _account(_unified(LATER, (0, 0)), _noted(_unified(EVENTS, (0, 0))), [], {**HEARD, **short})
+    (one,) = (one for one in account["figures"] if one["name"] == "delay.reclaim")
+    assert one["includes"].startswith("this container: 43 task(s); at least: ")
 
 
 def test_no_note_no_figures() -> None:
     """The hook was not there at the start: everything is absent and says what to install."""
-    account = memory.account(_unified(LATER, (0, 0)), None, _records(1))
+    account = _account(_unified(LATER, (0, 0)), None, _records(1))
     assert account["figures"] == []
     assert set(_absent(account)) == {"oom_kills", "events", "peak", "limit", "pressure"}
     assert set(_absent(account).values()) == {memory.NOT_NOTED}

@@ -42,6 +42,7 @@ class Host(CapturedView):
 def _struct(version: int, offsets: dict[str, int], size: int = 560) -> bytes:
     data = bytearray(size)
     struct.pack_into("=H", data, 0, version)
+    struct.pack_into("=Q", data, 16, 1)  # cpu_count
     for number, offset in enumerate(offsets.values(), 1):
         if offset + 16 <= size:
             struct.pack_into("=QQ", data, offset, number, number * 1_000_000)
@@ -98,6 +99,13 @@ def test_switched_off_is_a_reason_not_a_zero() -> None:
     found = pressure.of_cgroup(Host("v1-elsewhere-3.10", "0\n"), "", [7], _never)
     assert (found.source, found.totals) == ("", {})
     assert "/proc/sys/kernel/task_delayacct is 0" in found.reason
+
+
+def test_kernel_that_counts_nothing_is_a_reason() -> None:
+    """nodelayacct before Linux 5.14: no switch, and an answer in which not even the processor was ever got."""
+    found = pressure.of_cgroup(Host("v1-elsewhere-3.10", None), "", [7], lambda _pid: bytes([8, 0, *bytes(326)]))
+    assert (found.source, found.totals) == ("", {})
+    assert found.reason == f"no PSI: no cgroup2 directory; no delay accounting: {pressure.UNACCOUNTED}"
 
 
 def test_kernel_without_taskstats_is_a_reason() -> None:

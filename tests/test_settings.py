@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SH = "/bin/sh"
-KEYS = ("runtime", "policy", "crun_on_hybrid")
+KEYS = ("runtime", "policy", "crun_on_hybrid", "pressure")
 
 
 def _load(tmp_path: Path, text: str | bytes, **environment: str) -> Settings:
@@ -45,9 +45,8 @@ def test_values_know_their_origin(tmp_path: Path) -> None:
     """The file's path stands for each value that it gives."""
     settings = _load(tmp_path, f'{{"runtime": "{SH}", "policy": "warn"}}')
     path = str(tmp_path / "config.json")
-    assert settings == Settings(
-        runtime=SH, policy="warn", origins={"runtime": path, "policy": path, "crun_on_hybrid": "default"}
-    )
+    origins = {"runtime": path, "policy": path, "crun_on_hybrid": "default", "pressure": "default"}
+    assert settings == Settings(runtime=SH, policy="warn", origins=origins)
 
 
 @pytest.mark.parametrize("value", ["off", "hide-cgroup2"])
@@ -57,6 +56,15 @@ def test_crun_on_hybrid(tmp_path: Path, value: str) -> None:
     assert _load(tmp_path, f'{{"crun_on_hybrid": "{value}"}}').crun_on_hybrid == value
     refused = _refusal(tmp_path, '{"crun_on_hybrid": "hide"}')
     assert "crun_on_hybrid: 'hide' is neither 'off' nor 'hide-cgroup2'" in refused.what
+
+
+@pytest.mark.parametrize("value", ["psi", "taskstats"])
+def test_pressure(tmp_path: Path, value: str) -> None:
+    """Nothing listens unless the file says so; only two words are known."""
+    assert _load(tmp_path, "{}").pressure == "psi"
+    assert _load(tmp_path, f'{{"pressure": "{value}"}}').pressure == value
+    refused = _refusal(tmp_path, '{"pressure": "on"}')
+    assert "pressure: 'on' is neither 'psi' nor 'taskstats'" in refused.what
 
 
 def test_environment_wins_for_the_runtime(tmp_path: Path) -> None:
@@ -71,7 +79,7 @@ BAD = {
     "array": ("[]", "a JSON object was expected, found an array"),
     "null": ("null", "a JSON object was expected, found null"),
     "twice": ('{"policy":"warn","policy":"refuse"}', "policy stands there more than once"),
-    "unknown": ('{"runtimes":"/x"}', "runtimes: no such setting; there are runtime, policy, crun_on_hybrid"),
+    "unknown": ('{"runtimes":"/x"}', "runtimes: no such setting; there are runtime, policy, crun_on_hybrid, pressure"),
     "number": ('{"runtime":5}', "runtime: a string was expected, found a number"),
     "null-value": ('{"policy":null}', "policy: a string was expected, found null"),
     "policy": ('{"policy":"Warn"}', "policy: 'Warn' is neither 'refuse' nor 'warn'"),

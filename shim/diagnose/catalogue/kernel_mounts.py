@@ -226,6 +226,7 @@ ENTRIES = (
         patterns=(
             rf"error preparing rootfs: mount (?P<path>/[^\n:]+):[^\n]*: {EACCES}",
             rf"\bmake `(?P<path2>[^`\n]+)` private: {EACCES}",
+            rf"error preparing rootfs: remount-private dst=(?P<path3>/[^\n,]+),[^\n]*: {EACCES}",  # runc from 1.2 on
         ),
         verdict="the container's users may not reach the root file system {path} (EACCES)",
         cause="A directory on the way is closed to the ids that the user namespace maps.",

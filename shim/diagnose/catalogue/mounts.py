@@ -96,6 +96,8 @@ ENTRIES = (
             # The container's name for it: the host's is too long for a verdict, a pod's has 150 bytes before /rootfs.
             rf"to rootfs at \\?\"(?P<path>/proc/{ANY})\\?\": [^\n]* cannot be mounted because it is inside /proc",
             r"\\?\"(?P<path3>[^\"\\\n]*/proc/[^\"\\\n]*)\\?\" cannot be mounted because it is inside /proc",
+            # runc from 1.2 on
+            rf"to rootfs at \\?\"(?P<path4>/proc/{ANY})\\?\": create mountpoint for [^\n]*: {ENOENT}",
             rf"\bmkdir `(?P<path2>/proc/[^`\n]*)`: {ENOENT}",
         ),
         verdict="a mount has a destination inside /proc: {path}",

@@ -244,7 +244,8 @@ def disable_oom_killer(case: Case) -> Outcome:
         return absent_hint(case, "memory", "memory.disableOOMKiller")
     if not case.v1:
         return dropped("memory.disableOOMKiller", "oom-killer", "cgroup2 cannot switch the OOM killer off")
-    return kept(case, "memory.disableOOMKiller", HINT, "memory.oom_control", "", "memory")
+    shown = "oom_kill_disable 1"  # one line of several
+    return kept(case, "memory.disableOOMKiller", HINT, "memory.oom_control", shown, "memory", "contains")
 
 
 def use_hierarchy(case: Case) -> Outcome:

@@ -224,7 +224,13 @@ CPU = (
 
 OTHERS = (
     Case("pids.limit", {"pids": {"limit": 64}}, {"pids.max": "64"}, {"pids.max": "64"}),
-    Case("pids.limit", {"pids": {"limit": -1}}, {"pids.max": "max"}, {"pids.max": "max"}, name="pids.limit -1"),
+    Case(
+        "pids.limit",
+        {"pids": {"limit": -1}},
+        {"pids.max": ("max", "4194304")},  # PID_MAX_LIMIT: no 64-bit kernel has more tasks (include/linux/threads.h)
+        {"pids.max": "max"},
+        name="pids.limit -1",
+    ),
     Case("blockIO.throttle*", {"blockIO": THROTTLE}, THROTTLE_V1, THROTTLE_V2),
     Case(
         "blockIO.weight",
@@ -440,20 +446,8 @@ SETS: dict[str, tuple[str, ...]] = {
         "as an engine writes it for v2",
     ),
     "io": ("blockIO.throttle*", "blockIO.weight", "blockIO.weightDevice", "blockIO.leafWeight", "unified.io.max"),
-    "update": (
-        *FEW,
-        "memory.swap",
-        "memory.reservation",
-        "memory.swappiness",
-        "cpu.shares",
-        "cpu.burst",
-        "cpu.cpus",
-        "pids.limit",
-        "blockIO.throttle*",
-        "hugepageLimits",
-        "network.classID",
-        "unified.pids.max",
-    ),
+    # Every field and every value of it that a running container's cgroup could take.
+    "update": tuple(case.name for case in ALL if not case.invalid and case.field != "engine"),
     "update-few": FEW,
 }
 

@@ -15,7 +15,7 @@ import pytest
 
 from integration.bundle import find_busybox, make_bundle
 from integration.capabilities import busybox_problem, require, root_problem
-from integration.containers import call, find_runtime
+from integration.containers import LAUNCHER, SEARCH_PATH, call, find_runtime
 from integration.provoked import CGROUP, LAYOUTS, provoke, remove_cgroups, whole_config
 from shim.diagnose.diagnosis import Context
 from shim.diagnose.explain import explain
@@ -65,6 +65,27 @@ def test_crun_writes_a_limit_into_an_ordinary_file(tmp_path: Path, own: str) -> 
     assert (answer["status"], answer["text"]) == (0, "")
     foreseen = dict(answer["foreseen"])
     assert foreseen["limits-written-to-tmpfs"] == ["/sys/fs/cgroup/memory: a directory on tmpfs, not a cgroup mount"]
+
+
+def test_a_limit_that_kills_every_start(tmp_path: Path, own: str) -> None:
+    """The bare runtime fails with a message about something else or none; cgshim refuses before it is called."""
+    require("runc", "" if find_runtime("runc") else "runc is not installed")
+    limit = 1 << 16
+    bundle, _ = _bundle(tmp_path, own, ["/bin/true"], memory={"limit": limit})
+    root = ("--root", str(tmp_path / "state"))
+    bare = call([find_runtime("runc"), *root, "run", f"{own}-x"], cwd=str(bundle))
+    environment = {"PATH": SEARCH_PATH, "CGSHIM_RUNTIME": find_runtime("runc"), "CGSHIM_CONFIG": str(tmp_path / "none")}
+    log = ("--log", str(tmp_path / "log.json"), "--log-format", "json")
+    shim = call(["/bin/sh", str(LAUNCHER), *root, *log, "run", f"{own}-y"], cwd=str(bundle), env=environment)
+    assert bare.status != 0
+    assert (shim.status, shim.out) == (1, "")
+    text = json.loads((tmp_path / "log.json").read_text())["msg"]
+    assert text == shim.err.rstrip("\n")
+    assert text.splitlines()[0] == (
+        f"cgshim: the memory limit of {limit} bytes kills runc before the container starts [oom-certain-at-start]"
+    )
+    assert f"  evidence: memory limit in config.json: {limit} bytes; never enough for runc: " in text
+    assert not Path(f"{CGROUP}/memory/{own}/c").exists()
 
 
 def test_the_straggler_is_foreseen(tmp_path: Path, own: str) -> None:

@@ -23,10 +23,17 @@ def problems(records: list[dict[str, Any]]) -> list[str]:
     found = []
     for record in records:
         if record["kind"] == "measured":
-            what = swap(record, accounted, truth["swaps"]) if record["set"] == "swap-use" else bridged(record)
+            what = _faults(record, accounted, truth["swaps"])
             name = f"{record['set']} {record['asked']}, {record['runtime']} {record['through']}"
             found += [f"{name}: {fault}" for fault in what]
     return found
+
+
+def _faults(record: dict[str, Any], accounted: bool, swaps: bool) -> list[str]:
+    judges = {"bridge-use": bridged, "account": account, "delays": delayed, "checkpoint": restored}
+    if record["set"] == "swap-use":
+        return swap(record, accounted, swaps)
+    return judges[record["set"]](record)
 
 
 def expected(asked: str, accounted: bool, swaps: bool) -> str:
@@ -81,3 +88,70 @@ def bridged(record: dict[str, Any]) -> list[str]:
     if record["asked"] == "life" and (not record.get("exec") or not record["place"].endswith(record["exec"])):
         faults.append(f"an exec'd process is in {record.get('exec')!r}, the container in {record.get('place')!r}")
     return [f"{fault} {record.get('text', '')}".rstrip() for fault in faults]
+
+
+def account(record: dict[str, Any]) -> list[str]:
+    """Faults of one record of account: a refusal that the user can read, and an account of a kill that is whole.
+
+    Documentation/admin-guide/cgroup-v2.rst: memory.events counts what happened in the cgroup and below it.
+    """
+    if record["asked"] == "refusal":
+        said = record["text"]
+        whole = "cgshim: memory.limit did not reach the kernel, so the container was not started [limit-not-applied]"
+        shown = f"{record['path']}/memory.max: 'max'; memory.limit asked for '{16 * M}'"
+        return [] if record["status"] and whole in said and shown in said else [f"status {record['status']}: {said}"]
+    told = record["account"]
+    if record["status"] or not told:
+        return [f"status {record['status']}: {record['text']} {record.get('missing', '')}".rstrip()]
+    figures = {one["name"]: one["value"] for one in told["figures"]}
+    wanted = {"oom_kills": 1, "limit": 16 * M, "peak": 16 * M, "events.oom_kill": 1}
+    faults = [
+        f"{key} is {figures.get(key)!r}, not {value}" for key, value in wanted.items() if figures.get(key) != value
+    ]
+    if figures.get("events.max", 0) < 1:
+        faults.append(f"events.max is {figures.get('events.max')!r}")
+    killed = [(one["name"], one["cgroup"]) for one in told["killed"]]
+    if killed != [("busybox", record["path"])]:
+        faults.append(f"killed: {killed}")
+    return faults
+
+
+def delayed(record: dict[str, Any]) -> list[str]:
+    """Faults of one record of delays: without PSI what taskstats has, called by its name, or nothing and the reason."""
+    told, running = record.get("account"), record.get("running")
+    if record["status"] or not told or not running:
+        return [f"status {record['status']}: {record['text']} {record.get('missing', '')}".rstrip()]
+    figures = {one["name"]: one for one in told["figures"] if one["name"].startswith(("delay.", "pressure."))}
+    absent = {one["name"]: one["reason"] for one in told["absent"]}
+    if record["asked"].endswith(" 1"):
+        lost = [figures.get(f"delay.{name}", {"value": 0, "source": ""}) for name in ("swapin", "reclaim")]
+        right = all(one["value"] > 0 and one["source"].startswith("taskstats: ") for one in lost)
+        right = right and "pressure" not in absent
+        live = running["source"] == "taskstats" and running["totals"].get("swapin", 0) > 0
+    else:
+        reason = absent.get("pressure", "")
+        right = not figures and _no_psi(reason) and "kernel.task_delayacct=1" in reason
+        live = not running["source"] and _no_psi(running["reason"]) and "kernel.task_delayacct=1" in running["reason"]
+    faults = [] if right else [f"after the end: {figures} {absent}"]
+    return faults if live else [*faults, f"running: {running}"]
+
+
+def restored(record: dict[str, Any]) -> list[str]:
+    """Faults of one record of checkpoint: nothing of what confines the container differs after criu brought it back.
+
+    man 2 seccomp and proc(5): "Seccomp" 2 is a filter, of eight bytes an instruction.
+    """
+    if record["statuses"] != [0, 0, 0]:
+        return [f"statuses {record['statuses']}: {record['text']}"]
+    before, after = record["before"], record["after"]
+    faults = [f"{key}: {before[key]!r} before, {after[key]!r} after" for key in before if before[key] != after[key]]
+    wanted = {"Uid": "1000 1000 1000 1000", "NoNewPrivs": "1", "Seccomp": "2", "CapEff": "0" * 16, "CapBnd": "0" * 16}
+    faults += [f"{key} is {before['status'][key]!r}" for key, value in wanted.items() if before["status"][key] != value]
+    if not record["gone"] or len(before["filter"]) < 2 * 8 * 4 or not before["denied"].endswith("Remote I/O error"):
+        faults.append(f"not what was asked for: {record}")
+    limits = {"memory.max": str(64 * M), "pids.max": "64"}
+    return faults if before["limits"] == limits else [*faults, f"limits: {before['limits']}"]
+
+
+def _no_psi(reason: str) -> bool:
+    return reason.startswith("no PSI: ") and "/memory.pressure: ENOENT; " in reason

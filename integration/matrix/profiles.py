@@ -6,6 +6,8 @@ import pathlib
 
 HERE = pathlib.Path(__file__).resolve().parent
 TABLE = HERE / "profiles.txt"
+# What a userland needs beyond the usual, by the word after its suite.
+PACKAGES: dict[str, tuple[str, ...]] = {"": (), "systemd": ("systemd", "systemd-sysv", "dbus"), "criu": ("criu",)}
 
 
 class Profile:
@@ -18,6 +20,7 @@ class Profile:
         self.name, self.kernel, userland, self.layout, self.cases, command_line, self.different = fields
         self.userland, _, more = userland.partition("+")
         self.systemd = more == "systemd"
+        self.packages = PACKAGES[more]
         self.command_line = "" if command_line == "-" else command_line.replace(";", " ")
 
     @property
@@ -26,9 +29,9 @@ class Profile:
         return "2" if "full" in self.cases.split(",") else "1"
 
     @property
-    def packages(self) -> tuple[str, ...]:
-        """What the userland needs beyond the usual."""
-        return ("systemd", "systemd-sysv", "dbus") if self.systemd else ()
+    def beside(self) -> tuple[str, ...]:
+        """Packages that guests see beside the checkout: too rarely needed for a userland of their own."""
+        return ("python3-pyroute2",) if "delays" in self.cases.split(",") else ()
 
     @property
     def shape(self) -> tuple[str, str]:

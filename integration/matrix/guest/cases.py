@@ -404,6 +404,22 @@ ENGINES = (
     ),
 )
 
+# Where the layout has the device.
+RDMA = (
+    Case(
+        "rdma",
+        {"rdma": {"rxe0": {"hcaHandles": 3, "hcaObjects": 1000}}},
+        {"rdma.max": "rxe0 hca_handle=3 hca_object=1000"},
+        {"rdma.max": "rxe0 hca_handle=3 hca_object=1000"},
+    ),
+    Case(
+        "unified.rdma.max",
+        unified(rdma_max="rxe0 hca_handle=3"),
+        {"rdma.max": "rxe0 hca_handle=3 hca_object=max"},
+        {"rdma.max": "rxe0 hca_handle=3 hca_object=max"},
+    ),
+)
+
 FAILURES = (
     Case(
         "mounts",
@@ -416,12 +432,14 @@ FAILURES = (
     ),
 )
 
-ALL = (*MEMORY, *CPU, *OTHERS, *UNIFIED, *ENGINES, *FAILURES)
+COMMON = (*MEMORY, *CPU, *OTHERS, *UNIFIED, *ENGINES)
+ALL = (*COMMON, *RDMA, *FAILURES)
 
 FEW = ("memory.limit", "cpu.quota", "unified.memory.max", "as an engine writes it for v1")
 # What the profiles table calls by one word; `update...`: on a running container.
 SETS: dict[str, tuple[str, ...]] = {
-    "full": tuple(case.name for case in ALL if not case.diagnosis),
+    "full": tuple(case.name for case in COMMON),
+    "rdma": tuple(case.name for case in RDMA),
     "userns": (*FEW, *(case.name for case in FAILURES)),
     "few": FEW,
     "short": (
@@ -447,7 +465,8 @@ SETS: dict[str, tuple[str, ...]] = {
     ),
     "io": ("blockIO.throttle*", "blockIO.weight", "blockIO.weightDevice", "blockIO.leafWeight", "unified.io.max"),
     # Every field and every value of it that a running container's cgroup could take.
-    "update": tuple(case.name for case in ALL if not case.invalid and case.field != "engine"),
+    "update": tuple(case.name for case in COMMON if not case.invalid and case.field != "engine"),
+    "update-rdma": tuple(case.name for case in RDMA),
     "update-few": FEW,
 }
 

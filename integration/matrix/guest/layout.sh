@@ -54,6 +54,12 @@ layout_bfq() {
   modprobe bfq && echo bfq > /sys/block/loop0/queue/scheduler
 }
 
+# An RDMA device (Soft-RoCE), which the rdma cases name.
+layout_rdma() {
+  modprobe dummy numdummies=0 && ip link add ethernet0 type dummy && ip link set ethernet0 up &&
+    modprobe rdma_rxe && rdma link add rxe0 type rxe netdev ethernet0
+}
+
 # A populated cgroup: the kernel refuses to enable domain controllers for its children (no internal processes).
 layout_parent_with_process() {
   parent=/occupied

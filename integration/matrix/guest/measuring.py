@@ -1,11 +1,12 @@
 """What is enforced, as against what a file shows: sets of cases that run processes up to their limits.
 
-`swap-use`: swapping.py. `bridge-use`: bridging.py. Each record is judged on the host by measured.py.
+`swap-use`: swapping.py. `bridge-use`: bridging.py. `account` and `delays`: accounting.py. `checkpoint`:
+checkpointing.py. Each record is judged on the host by measured.py.
 """
 
 from __future__ import annotations
 
-from integration.matrix.guest import bridging, swapping
+from integration.matrix.guest import accounting, bridging, checkpointing, swapping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,9 +18,15 @@ if TYPE_CHECKING:
 def measured(sets: str, way: Way, parent: str) -> Iterator[dict[str, Any]]:
     """The records of one way, for the sets among `sets` that measure."""
     chosen = sets.split(",")
-    if "swap-use" in chosen and way.shim:
-        for record in swapping.measure(way, parent):
-            yield {"set": "swap-use", **record}
-    if "bridge-use" in chosen and way.runtime == "runc":
-        for record in bridging.measure(way, parent):
-            yield {"set": "bridge-use", **record}
+    # Each set with the ways in which there is something to measure.
+    measures = (
+        ("swap-use", swapping.measure, way.shim),
+        ("bridge-use", bridging.measure, way.runtime == "runc"),
+        ("account", accounting.accounts, way.shim == ("bridge-use" in chosen)),
+        ("delays", accounting.delays, not way.shim),
+        ("checkpoint", checkpointing.measure, way.runtime == "runc"),  # Debian's crun is built without criu
+    )
+    for name, measure, applies in measures:
+        if name in chosen and applies:
+            for record in measure(way, parent):
+                yield {"set": name, **record}

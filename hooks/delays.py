@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hooks.state import State
     from shim.host.view import View
 
-PATIENCE = 10  # seconds, for the listener to come up, and to write what it has after the end
+PATIENCE = 20  # seconds, for the listener to come up, and to write what it has after the end
 PLACE = "delays"
 NOT_ASKED = (
     f'delay accounting (taskstats) was not asked for: setting "pressure": "taskstats", '

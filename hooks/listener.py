@@ -26,6 +26,7 @@ def register() -> None:
     from shim import pressure
 
     try:
+        pressure.lean()
         found, family = pressure.exit_records()
     except (OSError, ImportError) as error:
         print(error, flush=True)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from hooks.delays import NOT_ASKED
 from hooks.oom import kills
+from shim import custody
 from shim import pressure as kernel
+from shim.bridge import OWN
 from shim.host import membership
 from shim.host.detect import detect
 from shim.verify import UNLIMITED, cgroup
@@ -24,8 +26,11 @@ GONE = "the runtime removed the container's cgroup, and its counters with it, be
 NOT_NOTED = "nothing was noted when the container started: the hook is to be installed for createRuntime as well"
 
 
-def place(view: View, pid: int) -> dict[str, Any]:
-    """What to note of the memory cgroup of process `pid`: version, directory, path, limit, and the one above."""
+def place(view: View, pid: int, bridged: dict[str, str] | None = None) -> dict[str, Any]:
+    """What to note of the memory cgroup of process `pid`: version, directory, path, limit, and the one above.
+
+    bridged: limits that cgshim sets in cgroup2 itself (shim.custody), after `create` and so perhaps after this.
+    """
     host = detect(view, controllers=("memory",))
     version = host.version("memory")
     own = membership.paths(view.text(f"/proc/{pid}/cgroup") or "")
@@ -33,6 +38,10 @@ def place(view: View, pid: int) -> dict[str, Any]:
     directory, why = cgroup(view, own, "memory", version, host) if version else ("", host.place("memory").evidence)
     unified, _ = cgroup(view, own, "memory", 2, host)
     found = view.identity(directory) if directory else None
+    limit = f"{directory}/{_limit_file(version)}"
+    text = (view.text(limit) or "").strip() if directory else ""
+    if not text and bridged and "memory.max" in bridged:
+        text, limit = bridged["memory.max"], f"annotation {custody.ANNOTATION}: set by cgshim in {directory}"
     return {
         "version": version,
         "path": path,
@@ -40,7 +49,8 @@ def place(view: View, pid: int) -> dict[str, Any]:
         "inode": found.inode if found else 0,
         "why": why,
         "namespace": host.cgroup_view.value != "host",
-        "limit": (view.text(f"{directory}/{_limit_file(version)}") or "").strip() if directory else "",
+        "limit": text,
+        "limit_source": limit,
         "above": above(view, directory, version),
         "pressure": pressure(view, _parent(unified)),
         "no_psi": "" if pressure(view, _parent(unified)) else kernel.no_psi(view, _parent(unified)),
@@ -48,14 +58,15 @@ def place(view: View, pid: int) -> dict[str, Any]:
 
 
 def above(view: View, directory: str, version: int) -> dict[str, Any]:
-    """The hierarchical counters of the cgroup above `directory`, {} where it has none (the root, or v1)."""
+    """The hierarchical counters of the cgroup above `directory`, {} where it has none (the root, or v1).
+
+    One that has no memory controller yet has no counters; they begin with 0 when it is enabled.
+    """
     parent = _parent(directory)
-    if version != 2 or not parent:
+    found = view.identity(parent) if version == 2 and parent and view.exists(f"{parent}/cgroup.events") else None
+    if found is None:
         return {}
-    events = view.text(f"{parent}/memory.events")
-    found = view.identity(parent)
-    if events is None or found is None:
-        return {}
+    events = view.text(f"{parent}/memory.events") or ""
     peak = (view.text(f"{parent}/memory.peak") or "").strip()
     return {"directory": parent, "inode": found.inode, "events": _keyed(events), "peak": peak}
 
@@ -116,7 +127,10 @@ def _from_log(told: _Account, noted: dict[str, Any], records: list[tuple[int, st
         told.absent("oom_kills", "the container has no memory cgroup of its own that the kernel's log could name")
         return ()
     since = [(number, text) for number, text in records if number > noted["kernel_log"]]
-    found = kills((text for _, text in since), noted["path"], noted["namespace"])
+    lines = [text for _, text in since]
+    found = kills(lines, noted["path"], noted["namespace"])
+    if noted.get("container"):  # the bridge may have moved it since (shim.bridge)
+        found += kills(lines, f"{OWN}/{noted['container']}", noted["namespace"])
     only = "this container's cgroup and those below it; in a burst the kernel may not log every kill"
     if since and since[0][0] > noted["kernel_log"] + 1:
         only += "; the beginning of the log since the start is already overwritten"
@@ -128,7 +142,7 @@ def _from_log(told: _Account, noted: dict[str, Any], records: list[tuple[int, st
 def _limit(told: _Account, noted: dict[str, Any]) -> None:
     text = noted["limit"]
     if text.isdigit() and int(text) < UNLIMITED:
-        source = f"{noted['directory']}/{_limit_file(noted['version'])}, before the process started"
+        source = f"{noted['limit_source']}, before the process started"
         told.figure("limit", int(text), "bytes", source, "this container; an update since then is not in it")
     else:
         told.absent("limit", noted["why"] or "the container had no memory limit when it started")
@@ -157,13 +171,13 @@ def _counters_above(told: _Account, view: View, noted: dict[str, Any]) -> None:
         told.absent("events", f"{GONE}; memory.oom_control and memory.failcnt of cgroup v1 count each cgroup alone")
         return
     now = above(view, noted["directory"], 2)
-    if not before or not now or now["inode"] != before["inode"]:
+    if not before or not now or now["inode"] != before["inode"] or not now["events"]:
         told.absent("events", f"{GONE}, and the cgroup above it has no counters or is not the same any more")
         return
     source = f"{before['directory']}/memory.events, difference between start and end"
     for key in EVENTS:
-        if key in now["events"] and key in before["events"]:
-            value = now["events"][key] - before["events"][key]
+        if key in now["events"]:
+            value = now["events"][key] - before["events"].get(key, 0)
             told.figure(f"events.{key}", value, "events", source, f"all that ran below {before['directory']} meanwhile")
 
 

@@ -15,7 +15,7 @@ import time
 
 from hooks.call import enabled, options, refuse
 from hooks.state import read
-from shim import kept
+from shim import custody, kept
 from shim.errors import ShimError
 
 TYPE_CHECKING = False
@@ -67,7 +67,7 @@ def note(state: State) -> None:
         "bundle": state.bundle,
         "noted": int(time.time()),
         "kernel_log": records[-1][0] if records else -1,
-        **memory.place(view, state.pid),
+        **memory.place(view, state.pid, custody.read(state.annotations)),
         "delays": delays.start(view, state),
     }
     kept.write(_place(NOTES), kept.name_of(state.container), value, MOST_NOTES)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hooks import listener
 from integration.capabilities import require, root_problem
 from integration.containers import SEARCH_PATH, call
 from shim import pressure
@@ -224,3 +225,12 @@ def test_switched_off_at_the_start_is_a_reason(
     runtime.must("run", "--bundle", str(bundle.path), container)
     (reason,) = [one["reason"] for one in listened.report(container)["absent"] if str(SWITCH) in one["reason"]]
     assert "kernel.task_delayacct=1" in reason
+
+
+def test_without_the_right_to_listen(listened: Listened) -> None:
+    """Generic netlink tells an unprivileged user nothing: the listener says so and is gone."""
+    words = ["/tmp", "none.json", str(os.getpid()), "", ""]
+    code = listener.CODE.format("register")
+    as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    said = call([*as_nobody, PYTHON, "-I", "-c", code, str(ROOT), *words])
+    assert (said.status, said.out, said.err) == (1, "[Errno 1] Operation not permitted\n", "")

@@ -155,6 +155,26 @@ def delays(data: bytes) -> dict[str, int]:
     return found
 
 
+def lean() -> None:
+    """Have `pyroute2.netlink` imported without the rest of pyroute2, which takes a second and is not needed here.
+
+    For a process in which nothing else uses it. Raises ImportError without pyroute2.
+    """
+    import importlib
+    import importlib.util
+    import sys
+
+    spec = importlib.util.find_spec("pyroute2")
+    if spec is None:
+        raise ImportError("pyroute2 is not installed")
+    sys.modules["pyroute2"] = importlib.util.module_from_spec(spec)  # the package, without what it does at its import
+    try:
+        importlib.import_module("pyroute2.netlink.generic")
+    except (ImportError, AttributeError):
+        for name in [name for name in sys.modules if name.partition(".")[0] == "pyroute2"]:
+            del sys.modules[name]
+
+
 def exit_records() -> tuple[socket.socket, int]:
     """A socket that gets the struct taskstats of every task of the host that ends, and the number of their family.
 

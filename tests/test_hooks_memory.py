@@ -169,6 +169,21 @@ def test_another_cgroup_above_is_not_compared() -> None:
     assert "is not the same any more" in _absent(account)["events"]
 
 
+def test_bridged_after_the_note() -> None:
+    """On a hybrid host cgshim enables memory and sets the limit after `create`: the cgroup above counts from 0 on."""
+    before = _unified(EVENTS, (0, 0))
+    for name in (f"{POD}/memory.max", f"{ABOVE}/memory.events"):
+        del before.contents[name]
+        before.manifest["errors"][name] = "ENOENT"
+    noted = {**memory.place(before, PID, {"memory.max": "8388608"}), "kernel_log": 100, "container": "web"}
+    account = _account(_unified(LATER, (0, 0), gone=(POD,)), noted, _records(101))
+    assert (_figures(account)["limit"], _figures(account)["events.oom_kill"]) == (8388608, 2)
+    (source,) = (one["source"] for one in account["figures"] if one["name"] == "limit")
+    assert source.startswith(f"annotation io.cgshim.bridge: set by cgshim in {POD}")
+    moved = _account(_unified(LATER, (0, 0), gone=(POD,)), noted, _records(101, "/cgshim/web"))
+    assert [one["cgroup"] for one in moved["killed"]] == ["/cgshim/web"]
+
+
 def test_cgroup_that_is_still_there_speaks_for_itself() -> None:
     """Its own counters are exact, with nothing of others in them."""
     before = _unified(EVENTS, (0, 0))

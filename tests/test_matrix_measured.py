@@ -78,6 +78,79 @@ def test_bridge_faults() -> None:
     assert len(_problems({**killed, "outcome": "not killed"}, ACCOUNTED)) == 1
 
 
+KILL: dict[str, Any] = {
+    "set": "account",
+    "asked": "kill",
+    "status": 0,
+    "path": "/account/c9",
+    "account": {
+        "figures": [
+            {"name": "oom_kills", "value": 1},
+            {"name": "limit", "value": 16 * M},
+            {"name": "peak", "value": 16 * M},
+            {"name": "events.oom_kill", "value": 1},
+            {"name": "events.max", "value": 30},
+        ],
+        "killed": [{"name": "busybox", "cgroup": "/account/c9"}],
+        "absent": [],
+    },
+}
+
+
+def test_account_faults() -> None:
+    """Each figure of the account, and the process and cgroup that it names, must be there."""
+    assert _problems(KILL, ACCOUNTED) == []
+    for place in range(5):
+        figures = [one for number, one in enumerate(KILL["account"]["figures"]) if number != place]
+        assert len(_problems({**KILL, "account": {**KILL["account"], "figures": figures}}, ACCOUNTED)) == 1
+    assert len(_problems({**KILL, "path": "/account/c8"}, ACCOUNTED)) == 1
+    assert len(_problems({**KILL, "account": {}, "text": "", "missing": "ENOENT"}, ACCOUNTED)) == 1
+
+
+def test_refusal_faults() -> None:
+    """The message must be whole, and the container must not be there."""
+    whole = "cgshim: memory.limit did not reach the kernel, so the container was not started [limit-not-applied]"
+    text = f"{whole}\n  evidence: /sys/fs/cgroup/account/c9/memory.max: 'max'; memory.limit asked for '{16 * M}'"
+    refusal = {"set": "account", "asked": "refusal", "status": 1, "path": "/account/c9", "text": text}
+    assert _problems(refusal, ACCOUNTED) == []
+    assert len(_problems({**refusal, "status": 0}, ACCOUNTED)) == 1
+    assert len(_problems({**refusal, "text": f"error executing hook{text[20:]}"}, ACCOUNTED)) == 1
+
+
+ON: dict[str, Any] = {
+    "set": "delays",
+    "asked": "task_delayacct 1",
+    "status": 0,
+    "running": {"source": "taskstats", "totals": {"swapin": 5}, "reason": "no PSI"},
+    "account": {
+        "figures": [
+            {"name": f"delay.{cause}", "value": 7, "source": "taskstats: delay accounting"}
+            for cause in ("swapin", "reclaim")
+        ],
+        "absent": [{"name": "peak", "reason": "gone"}],
+    },
+}
+NO_PSI = "no PSI: /sys/fs/cgroup/account/memory.pressure: ENOENT; "
+
+
+def test_delays_faults() -> None:
+    """With delay accounting figures that say what they are; without it a reason that names the switch, no zeros."""
+    assert _problems(ON, ACCOUNTED) == []
+    assert len(_problems({**ON, "running": {**ON["running"], "source": "psi"}}, ACCOUNTED)) == 1
+    zeros = [{**one, "value": 0} for one in ON["account"]["figures"]]
+    assert len(_problems({**ON, "account": {**ON["account"], "figures": zeros}}, ACCOUNTED)) == 1
+    reason = f"{NO_PSI}no delay accounting: x is 0 (sysctl kernel.task_delayacct=1 starts it)"
+    off: dict[str, Any] = {
+        **ON,
+        "asked": "task_delayacct 0",
+        "running": {"source": "", "totals": {}, "reason": reason},
+        "account": {"figures": [], "absent": [{"name": "pressure", "reason": reason}]},
+    }
+    assert _problems(off, ACCOUNTED) == []
+    assert len(_problems({**off, "account": {**off["account"], "figures": zeros}}, ACCOUNTED)) == 1
+    assert len(_problems({**off, "account": {**off["account"], "absent": []}}, ACCOUNTED)) == 1
+
+
 def test_a_guest_that_said_nothing() -> None:
     """Without the guest's own facts nothing can be judged here; that it did not finish is another problem."""
     assert problems([{"kind": "guest"}]) == []

@@ -12,9 +12,12 @@ import sys
 import tempfile
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from integration.matrix import boot, judge, measured, page, profiles, trees
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 CHECKOUT = profiles.HERE.parents[1]
 KNOWN = judge.Known((profiles.HERE / "known.txt").read_text(encoding="utf-8"))
@@ -76,11 +79,13 @@ def fetch_all(chosen: list[profiles.Profile], folder: pathlib.Path, started: flo
     """Everything that the chosen profiles need, two downloads at a time, and the checkout for each userland."""
     kernels = {("kernel", profile.kernel) for profile in chosen}
     wanted = sorted(kernels | {("userland", profile.userland, *profile.packages) for profile in chosen})
+    beside = {profile.userland: profile.beside for profile in chosen if profile.beside}
     with concurrent.futures.ThreadPoolExecutor(BOOTS) as pool:
         for words, path in zip(wanted, pool.map(lambda words: fetched(*words), wanted)):
             say(f"{' '.join(words)}: {path.name}", started)
             if words[0] == "userland":
-                snapshot(folder / f"checkout-{path.name}", path)
+                more = [fetched("package", words[1], name) for name in beside.get(words[1], ())]
+                snapshot(folder / f"checkout-{path.name}", path, more)
 
 
 def say(text: str, started: float) -> None:
@@ -88,8 +93,9 @@ def say(text: str, started: float) -> None:
     print(f"[{time.monotonic() - started:5.0f} s] {text}", flush=True)
 
 
-def snapshot(destination: pathlib.Path, userland: pathlib.Path) -> None:
-    """The parts of the checkout that guests use, as they are now, with the byte code of that userland's Python.
+def snapshot(destination: pathlib.Path, userland: pathlib.Path, beside: Sequence[pathlib.Path] = ()) -> None:
+    """The parts of the checkout that guests use, as they are now, with the byte code of that userland's Python, and
+    unpacked packages `beside` it.
 
     An installation has its byte code, too; without it every call in a slow guest would pay for compiling.
     """
@@ -97,6 +103,8 @@ def snapshot(destination: pathlib.Path, userland: pathlib.Path) -> None:
     for package in ("shim", "hooks"):
         shutil.copytree(CHECKOUT / package, destination / package, ignore=ignore)
     shutil.copytree(profiles.HERE / "guest", destination / "integration/matrix/guest", ignore=ignore)
+    for unpacked in beside:
+        shutil.copytree(unpacked / "usr/lib/python3", destination / "packages", dirs_exist_ok=True)
     inside = f'mount --bind "{destination}" "{userland}/mnt" && chroot "{userland}" python3 -m compileall -q /mnt'
     subprocess.run(
         ["unshare", "--mount", "sh", "-c", inside], check=True, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}

@@ -6,8 +6,8 @@ import pathlib
 
 HERE = pathlib.Path(__file__).resolve().parent
 TABLE = HERE / "profiles.txt"
-# What a userland needs beyond the usual, by the word after its suite.
-PACKAGES: dict[str, tuple[str, ...]] = {"": (), "systemd": ("systemd", "systemd-sysv", "dbus"), "criu": ("criu",)}
+# What a userland has beyond the usual, by the word after its suite.
+PACKAGES: dict[str, tuple[str, ...]] = {"": (), "more": ("systemd", "systemd-sysv", "dbus", "criu")}
 
 
 class Profile:
@@ -19,7 +19,7 @@ class Profile:
             raise ValueError(f"{TABLE.name}: seven columns are needed: {line!r}")
         self.name, self.kernel, userland, self.layout, self.cases, command_line, self.different = fields
         self.userland, _, more = userland.partition("+")
-        self.systemd = more == "systemd"
+        self.systemd = self.layout == "systemd"
         self.packages = PACKAGES[more]
         self.command_line = "" if command_line == "-" else command_line.replace(";", " ")
 

@@ -50,6 +50,14 @@ def test_without_any_configuration(machine: Machine) -> None:
     assert "docker reads it after: systemctl reload docker" in output
 
 
+def test_removing_takes_a_restart(machine: Machine) -> None:
+    """A running dockerd keeps, over a reload, runtimes and a default that the file no longer has."""
+    machine.install("docker", "--as-default")
+    output = machine.remove("docker")
+    assert "docker reads it after: systemctl restart docker" in output
+    assert "systemctl reload" not in output
+
+
 @pytest.mark.parametrize("arguments", [(), ("--as-default",), ("--name", "fitted")], ids=["named", "default", "other"])
 @pytest.mark.parametrize(
     "text",

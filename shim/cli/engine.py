@@ -134,7 +134,8 @@ def install_command(engine: str, dry_run: bool, prefix: str, **options: Any) -> 
         paragraph(note)
     if not changed and proposal.files:
         say(f"{engine}: cgshim is registered as {proposal.name} already; nothing to do.")
-    _say_apply(ENGINES[engine], [file.path for file in proposal.files if file.before != file.after], dry_run=dry_run)
+    written = any(file.before != file.after for file in proposal.files)
+    _say_apply(ENGINES[engine], proposal, dry_run=dry_run, written=written)
 
 
 @engine_command.command("remove")
@@ -153,7 +154,7 @@ def remove_command(engine: str, dry_run: bool, prefix: str, **options: Any) -> N
         paragraph(placement.take_away(tree, prefix, needed=used or bool(proposal.remembered), dry_run=dry_run))
     if not changed:
         say(f"{engine}: cgshim is not registered; nothing to do.")
-    _say_apply(ENGINES[engine], [file.path for file in proposal.files], dry_run=dry_run)
+    _say_apply(ENGINES[engine], proposal, dry_run=dry_run, written=bool(proposal.files))
 
 
 def _place(tree: Tree, prefix: str, *, dry_run: bool) -> None:
@@ -202,11 +203,12 @@ def _carry_out(tree: Tree, files: list[File], *, dry_run: bool) -> bool:
     return bool(wanted)
 
 
-def _say_apply(engine: Engine, paths: list[str], *, dry_run: bool) -> None:
-    if paths and dry_run:
+def _say_apply(engine: Engine, proposal: Proposal, *, dry_run: bool, written: bool) -> None:
+    command = proposal.apply or engine.APPLY
+    if written and dry_run:
         say("Dry run: nothing was written.")
-    elif paths and engine.APPLY:
-        say(f"{engine.NAME} reads it after: {engine.APPLY}")
+    elif written and command:
+        say(f"{engine.NAME} reads it after: {command}")
 
 
 @engine_command.command("status")

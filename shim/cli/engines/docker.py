@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 NAME = "docker"
 SERVICE = "docker.service"
 APPLY = "systemctl reload docker"
+FORGET = "systemctl restart docker"
+FORGETS_LATE = "A reload only adds: until docker is restarted, it calls cgshim, as its default, too, if it was."
 RESERVED = ("runc", "io.containerd.runc.v2")
 RUNC_SHIM = "io.containerd.runc.v2"
 
@@ -106,7 +108,7 @@ def remove(tree: Tree, request: Request) -> Proposal:
         files.append(File(path=file + BACKUP, before=backup, after=None))
     data_root = str(values.get("data-root") or _data_root(request))
     remembered = tuple(note for entry in wanted for note in docker_containers(tree, data_root, entry.name))
-    return Proposal(name=wanted[0].name, files=tuple(files), remembered=remembered)
+    return Proposal(name=wanted[0].name, files=tuple(files), notes=(FORGETS_LATE,), remembered=remembered, apply=FORGET)
 
 
 def _data_root(request: Request) -> str:

@@ -52,7 +52,7 @@ class Proposal(Value):
     """What would be done. name: the runtime's name in the engine. wrapped: the runtime that it stands in front of.
 
     in_place: that runtime's own name now leads to cgshim, so cgshim must run that very one. remembered: what still
-    needs the entry or its program after it is gone.
+    needs the entry or its program after it is gone. apply: the command for this change, where it is not the engine's.
     """
 
     name: str
@@ -61,6 +61,7 @@ class Proposal(Value):
     wrapped: str = ""
     in_place: bool = False
     remembered: tuple[str, ...] = ()
+    apply: str = ""
 
 
 class Entry(Value):

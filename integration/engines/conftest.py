@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 import uuid
 from pathlib import Path
@@ -13,15 +12,17 @@ import pytest
 
 from integration.bundle import find_busybox
 from integration.capabilities import busybox_problem, require, root_problem
-from integration.containers import call, find_runtime
+from integration.containers import call
 from integration.engines import image
 from integration.engines.conmon import Conmon
 from integration.engines.containerd import Containerd, Ctr
 from integration.engines.cri import Cri, cri_problem
 from integration.engines.docker import Docker, Dockerd
-from integration.engines.engine import KINDS, clean_cgroups, end_processes, missing, unmount_below
+from integration.engines.engine import KINDS
 from integration.engines.front import Front
 from integration.engines.podman import Podman
+from integration.engines.sweep import Guard
+from integration.engines.system import SUITE, System, newer_namespace, newer_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,18 +32,36 @@ if TYPE_CHECKING:
 MEMORY = "/dev/shm"  # a file system without a disk: engines sync all that they write
 
 
-@pytest.fixture(scope="session")
-def place(runtime_problems: Callable[[str], str]) -> Iterator[Path]:
-    """A directory with a short name, for sockets have at most 108 bytes and verdicts 200."""
+@pytest.fixture(scope="session", params=["here", SUITE])
+def system(
+    request: pytest.FixtureRequest,
+    runtime_problems: Callable[[str], str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[System]:
+    """This host, then the newer Debian: every test with an engine runs on both."""
     require("root", root_problem())
     require("busybox", busybox_problem())
     require("runc", runtime_problems("runc"))
+    if request.param == "here":
+        yield System("here")
+        return
+    tree, problem = newer_tree()
+    require("newer engines", problem)
+    namespace = newer_namespace(tree, tmp_path_factory.getbasetemp() / "newer-root")
+    require("newer engines", namespace.problem)
+    yield System(SUITE, namespace.within, "/usr/bin/python3")
+    namespace.close()
+
+
+@pytest.fixture(scope="session")
+def place(system: System) -> Iterator[Path]:
+    """A directory with a short name, for sockets have at most 108 bytes and verdicts 200."""
+    del system  # one for each
     place = Path(tempfile.mkdtemp(prefix="cg-", dir=MEMORY if os.access(MEMORY, os.W_OK) else None))
+    place.chmod(0o755)  # for containers with ids of their own, and for those of other users
+    guard = Guard(place)
     yield place
-    end_processes(str(place))
-    unmount_below(place)
-    clean_cgroups()
-    shutil.rmtree(place)
+    guard.sweep()
 
 
 @pytest.fixture(scope="session")
@@ -64,9 +83,9 @@ def rootfs(place: Path, root_tar: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def installed_front(place: Path) -> Front:
+def installed_front(place: Path, system: System) -> Front:
     """The script that every engine is configured to call."""
-    return Front(place / "bin", find_runtime("runc"))
+    return Front(place / "bin", system)
 
 
 @pytest.fixture
@@ -78,32 +97,32 @@ def front(installed_front: Front) -> Iterator[Front]:
 
 
 @pytest.fixture(scope="session")
-def podman(place: Path, installed_front: Front, root_tar: Path) -> Iterator[Podman]:
+def podman(place: Path, system: System, installed_front: Front, root_tar: Path) -> Iterator[Podman]:
     """podman, the runtime under a name that it reads JSON errors from."""
-    require("podman", missing("podman", "conmon"))
+    require("podman", system.missing("podman", "conmon"))
     engine = Podman(place / "podman", installed_front, root_tar)
     yield engine
     engine.close()
 
 
 @pytest.fixture(scope="session")
-def containerd(place: Path, installed_front: Front, root_tar: Path) -> Iterator[Containerd]:
+def containerd(place: Path, system: System, installed_front: Front, root_tar: Path) -> Iterator[Containerd]:
     """containerd with its CRI plugin."""
-    require("containerd", missing("containerd", "ctr"))
+    require("containerd", system.missing("containerd", "ctr"))
     archive = place / "image.tar"
     image.write_archive(archive, root_tar)
-    daemon = Containerd(place / "containerd", installed_front, archive)
-    yield daemon
-    daemon.stop()
+    with Containerd(place / "containerd", installed_front) as daemon:
+        daemon.load(archive)
+        yield daemon
 
 
 @pytest.fixture(scope="session")
-def docker(place: Path, installed_front: Front, root_tar: Path) -> Iterator[Docker]:
+def docker(place: Path, system: System, installed_front: Front, root_tar: Path) -> Iterator[Docker]:
     """dockerd."""
-    require("docker", missing("dockerd", "docker", "containerd"))
-    daemon = Dockerd(place / "docker", installed_front, root_tar)
-    yield Docker(daemon)
-    daemon.stop()
+    require("docker", system.missing("dockerd", "docker", "containerd"))
+    with Dockerd(place / "docker", installed_front) as daemon:
+        daemon.load(root_tar)
+        yield Docker(daemon)
 
 
 @pytest.fixture(scope="session")
@@ -116,9 +135,9 @@ def cri(containerd: Containerd) -> Iterator[Cri]:
 
 
 @pytest.fixture(scope="session")
-def conmon(place: Path, installed_front: Front, rootfs: Path) -> Conmon:
+def conmon(place: Path, system: System, installed_front: Front, rootfs: Path) -> Conmon:
     """conmon, as CRI-O drives it."""
-    require("conmon", missing("conmon"))
+    require("conmon", system.missing("conmon"))
     return Conmon(place / "conmon", installed_front, rootfs)
 
 

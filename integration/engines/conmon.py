@@ -13,7 +13,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 from integration.bundle import base_config
-from integration.containers import SEARCH_PATH, Result, call
+from integration.containers import SEARCH_PATH, Result
 from integration.engines.engine import CGROUP_PARENT, SECONDS, Wish, wait_until
 from integration.engines.podman import as_text_record
 
@@ -51,7 +51,7 @@ class Conmon:
     def runtime(self, *args: str, bare: bool = False, stdin: str = "") -> Result:
         """The runtime, called directly, as CRI-O does for everything but `create`."""
         path = self._front.runtime if bare else str(self._front.path)
-        return call([path, "--root", str(self._place / "root"), *args], env=ENVIRONMENT, stdin=stdin)
+        return self._front.system([path, "--root", str(self._place / "root"), *args], env=ENVIRONMENT, stdin=stdin)
 
     def create(self, name: str, wish: Wish) -> dict[str, Any]:
         """conmon's answer to a `create`."""
@@ -111,7 +111,7 @@ class Conmon:
             "--runtime-arg": f"--root={self._place / 'root'}",
             "--socket-dir-path": self._place / "sockets",
         }
-        return ["conmon", *(str(word) for pair in own.items() for word in pair)]
+        return [*self._front.system.within, "conmon", *(str(word) for pair in own.items() for word in pair)]
 
     def run(self, name: str, wish: Wish) -> Result:
         """Create, start, wait for the end: the answer's message, or the container's output, and its status."""

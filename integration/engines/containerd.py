@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from integration.bundle import base_config
-from integration.containers import PATIENCE, SEARCH_PATH, Result, call
+from integration.containers import PATIENCE, Result
 from integration.engines.engine import CGROUP_PARENT, Daemon, Wish
+from integration.engines.system import ENVIRONMENT
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from integration.engines.front import Front
+    from integration.engines.system import System
 
 PTS = {
     "destination": "/dev/pts",
@@ -23,52 +25,77 @@ PTS = {
     "source": "devpts",
     "options": ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"],
 }
-ENVIRONMENT = {"PATH": SEARCH_PATH, "HOME": "/root"}
-CONFIGURATION = """version = 2
+GENERAL = """version = {version}
 root = "{place}/root"
 state = "{place}/state"
 [grpc]
   address = "{place}/containerd.sock"
 [plugins."io.containerd.internal.v1.opt"]
   path = "{place}/opt"
-[plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "localhost/box:latest"
+"""
+# What CRI needs to know here, in the notation of versions 2 and 3 (containerd: docs/cri/config.md).
+RUNTIME_PLUGIN = {2: "io.containerd.grpc.v1.cri", 3: "io.containerd.cri.v1.runtime"}
+IMAGES = {
+    2: """  sandbox_image = "localhost/box:latest"
+[plugins."io.containerd.grpc.v1.cri".containerd]
+  snapshotter = "native"
+""",
+    3: """[plugins."io.containerd.cri.v1.images"]
+  snapshotter = "native"
+[plugins."io.containerd.cri.v1.images".pinned_images]
+  sandbox = "localhost/box:latest"
+[plugins."io.containerd.cri.v1.runtime".containerd]
+""",
+}
+CRI = """[plugins."{plugin}".cni]
+  conf_dir = "{place}/cni"
+[plugins."{plugin}"]
   restrict_oom_score_adj = true
   disable_apparmor = true
   disable_hugetlb_controller = false
-  [plugins."io.containerd.grpc.v1.cri".cni]
-    conf_dir = "{place}/cni"
-  [plugins."io.containerd.grpc.v1.cri".containerd]
-    snapshotter = "native"
-    default_runtime_name = "bare"
-    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.wrap]
-      runtime_type = "io.containerd.runc.v2"
-      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.wrap.options]
-        BinaryName = "{front}"
-    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.bare]
-      runtime_type = "io.containerd.runc.v2"
-      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.bare.options]
-        BinaryName = "{bare}"
+{images}  default_runtime_name = "bare"
+"""
+ENTRY = """[plugins."{plugin}".containerd.runtimes.{name}]
+  runtime_type = "io.containerd.runc.v2"
+[plugins."{plugin}".containerd.runtimes.{name}.options]
+  BinaryName = "{binary}"
 """
 
 
-class Containerd(Daemon):
-    """The daemon; `socket` is where its API is."""
+def configuration(system: System, place: Path, **binaries: str) -> str:
+    """config.toml in the version that this containerd writes itself, with CRI's runtimes by their names."""
+    (version,) = re.findall(r"^version = (\d)$", system(["containerd", "config", "default"]).out, re.MULTILINE)
+    plugin, images = RUNTIME_PLUGIN[int(version)], IMAGES[int(version)]
+    entries = [ENTRY.format(plugin=plugin, name=name, binary=binary) for name, binary in binaries.items()]
+    cri = CRI.format(plugin=plugin, place=place, images=images)
+    return GENERAL.format(version=version, place=place) + cri + "".join(entries)
 
-    def __init__(self, place: Path, front: Front, archive: Path) -> None:
-        place.mkdir()
-        configuration = place / "config.toml"
-        configuration.write_text(CONFIGURATION.format(place=place, front=front.path, bare=front.runtime))
-        self.socket = place / "containerd.sock"
+
+class Containerd(Daemon):
+    """The daemon, with the file `config` or one of its own; `socket` is where its API is."""
+
+    def __init__(self, place: Path, front: Front, system: System | None = None, config: str = "") -> None:
         self.front = front
-        super().__init__(place, ["containerd", "--config", str(configuration)], self.socket, ENVIRONMENT)
+        self.system = system or front.system
+        self.socket = place / "containerd.sock"
+        if not config:
+            place.mkdir()
+            config = str(place / "config.toml")
+            Path(config).write_text(configuration(self.system, place, bare=front.runtime, wrap=str(front.path)))
+        super().__init__(place, [*self.system.within, "containerd", "--config", config], self.socket, ENVIRONMENT)
+
+    def load(self, archive: Path) -> None:
+        """Import the image for ctr and for CRI."""
+        # Newer ones have another way by default, which wants the snapshotter in their configuration.
+        local = ["--local"] if "--local" in self.ctr("images", "import", "--help").out else []
         for namespace in ("default", "k8s.io"):
-            done = self.ctr("--namespace", namespace, "images", "import", "--snapshotter=native", str(archive))
+            words = ["images", "import", *local, "--snapshotter=native", str(archive)]
+            done = self.ctr("--namespace", namespace, *words)
             assert done.status == 0, str(done)
 
     def ctr(self, *args: str) -> Result:
         """A ctr command."""
-        return call(["ctr", "--address", str(self.socket), *args], env=ENVIRONMENT)
+        return self.system(["ctr", "--address", str(self.socket), *args])
 
 
 class Ctr:
@@ -106,7 +133,7 @@ class Ctr:
 
     def _on_terminal(self, *words: str) -> Result:
         """Standard input and output are a terminal, standard error is not, so that it can be told from them."""
-        argv = ("ctr", "--address", str(self.containerd.socket), *words)
+        argv = (*self.containerd.system.within, "ctr", "--address", str(self.containerd.socket), *words)
         master, slave = pty.openpty()
         path = self.containerd.place / "stderr"
         with path.open("wb") as err:
@@ -136,7 +163,8 @@ class Ctr:
     def refusal(self, text: str, spoken: str = "", *, again: str = "") -> tuple[int, str]:
         """The last error of the log, in containerd's frame."""
         del spoken, again
-        return 1, f"ctr: failed to create shim task: OCI runtime create failed: {text}: unknown\n"
+        text += self.containerd.system.unknown
+        return 1, f"ctr: failed to create shim task: OCI runtime create failed: {text}\n"
 
 
 def _read(handle: int) -> bytes:

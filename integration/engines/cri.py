@@ -60,12 +60,13 @@ def compiled(place: Path) -> tuple[Any, Any]:
 
 
 class Cri:
-    """Pods of one runtime handler ("wrap" or "bare") and their containers, by name."""
+    """Pods of one runtime handler (`wrap` or "bare") and their containers, by name."""
 
     kind = "cri"
     gives_log = True
 
-    def __init__(self, containerd: Containerd) -> None:
+    def __init__(self, containerd: Containerd, wrap: str = "wrap") -> None:
+        self._system = containerd.system
         self.place = containerd.place / "pods"
         self.messages, stubs = compiled(containerd.place / "cri")
         self.grpc = importlib.import_module("grpc")
@@ -75,7 +76,7 @@ class Cri:
         self._pods: dict[str, str] = {}
         assert wait_until(self._answers)
         self.pod(SHARED[True], "bare")
-        self.pod(SHARED[False], "wrap")
+        self.pod(SHARED[False], wrap)
 
     def _answers(self) -> bool:
         try:
@@ -190,7 +191,7 @@ class Cri:
         """The last error of the log, in the plugin's frame: what a kubelet puts into the pod's events."""
         del spoken, again
         frame = "failed to create containerd task: failed to create shim task: OCI runtime create failed"
-        return 1, f"{frame}: {text}: unknown"
+        return 1, f"{frame}: {text}{self._system.unknown}"
 
     def close(self) -> None:
         """Remove all pods, with their containers."""

@@ -3,54 +3,57 @@
 from __future__ import annotations
 
 import json
-import os
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from integration.containers import SEARCH_PATH, Result, call
 from integration.engines.engine import CGROUP_PARENT, Daemon, Wish
 from integration.engines.podman import FLAGS, flags
+from integration.engines.system import ENVIRONMENT
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from integration.containers import Result
     from integration.engines.front import Front
+    from integration.engines.system import System
 
-ENVIRONMENT = {"PATH": SEARCH_PATH, "HOME": "/root"}
 # The distribution's client goes with the distribution's daemon, whatever else is in the search path.
-CLIENT = next((path for path in ("/usr/bin/docker",) if os.access(path, os.X_OK)), "docker")
+CLIENT = "/usr/bin/docker"
+
+
+def daemon_json(place: Path, system: System, **members: Any) -> str:
+    """daemon.json with what this host needs, and with `members`."""
+    own: dict[str, Any] = {"cgroup-parent": f"/{CGROUP_PARENT}", "exec-opts": ["native.cgroupdriver=cgroupfs"]}
+    if not system.within:
+        own["deprecated-key-path"] = str(place / "key.json")  # below /etc by default; newer ones have no such key
+    return json.dumps({**own, **members})
 
 
 class Dockerd(Daemon):
-    """The daemon, with cgshim as its default runtime."""
+    """The daemon with the file `config`, or with one that makes cgshim its default runtime."""
 
-    def __init__(self, place: Path, front: Front, root_tar: Path) -> None:
-        place.mkdir()
-        (place / "home").mkdir()
-        configuration = place / "daemon.json"
-        configuration.write_text(
-            json.dumps(
-                {
-                    "default-runtime": "wrap",
-                    "runtimes": {"wrap": {"path": str(front.path)}, "bare": {"path": front.runtime}},
-                    "deprecated-key-path": str(place / "key.json"),
-                    "cgroup-parent": f"/{CGROUP_PARENT}",
-                    "exec-opts": ["native.cgroupdriver=cgroupfs"],
-                }
-            )
-        )
-        self.socket = place / "docker.sock"
+    def __init__(self, place: Path, front: Front, system: System | None = None, config: str = "") -> None:
+        (place / "home").mkdir(parents=True, exist_ok=True)
         self.front = front
+        self.system = system or front.system
+        self.socket = place / "docker.sock"
+        self._client = self.system.find(CLIENT) or "docker"
+        if not config:
+            config = str(place / "daemon.json")
+            runtimes = {"wrap": {"path": str(front.path)}, "bare": {"path": front.runtime}}
+            members = {"default-runtime": "wrap", "runtimes": runtimes}
+            Path(config).write_text(daemon_json(place, self.system, **members))
         places = [f"--data-root={place}/data", f"--exec-root={place}/exec", f"--pidfile={place}/pid"]
         network = ["--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=vfs"]
-        argv = ["dockerd", f"--config-file={configuration}", *places, f"--host=unix://{self.socket}", *network]
-        super().__init__(place, argv, self.socket, ENVIRONMENT)
-        done = self.docker("import", str(root_tar), "box")
-        assert done.status == 0, str(done)
+        argv = ["dockerd", f"--config-file={config}", *places, f"--host=unix://{self.socket}", *network]
+        super().__init__(place, [*self.system.within, *argv], self.socket, ENVIRONMENT)
+
+    def load(self, root_tar: Path) -> None:
+        """Import the image."""
+        self.must("import", str(root_tar), "box")
 
     def docker(self, *args: str, **variables: str) -> Result:
         """A docker command."""
-        client = [CLIENT, "--config", str(self.place / "home"), "--host", f"unix://{self.socket}"]
-        return call([*client, *args], env={**ENVIRONMENT, **variables})
+        client = [self._client, "--config", str(self.place / "home"), "--host", f"unix://{self.socket}"]
+        return self.system([*client, *args], env={**ENVIRONMENT, **variables})
 
     def must(self, *args: str) -> str:
         """The output of a docker command that has to succeed."""
@@ -100,7 +103,11 @@ class Docker:
     def refusal(self, text: str, spoken: str = "", *, again: str = "") -> tuple[int, str]:
         """The last error of the log, in dockerd's frame."""
         del spoken
-        frame = f"Error response from daemon: failed to create shim task: OCI runtime create failed: {text}: unknown"
+        text += self.daemon.system.unknown
+        newer = self.daemon.system.name != "here"
+        task = "failed to create task for container: " if newer else ""
+        frame = f"Error response from daemon: {task}failed to create shim task: OCI runtime create failed: {text}"
         if again:
             return 1, f"{frame}\nError: failed to start containers: {again}\n"
-        return 125, f"docker: {frame}.\n"
+        end = "\n\nRun 'docker run --help' for more information" if newer else "."
+        return 125, f"docker: {frame}{end}\n"

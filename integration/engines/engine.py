@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from integration.containers import SEARCH_PATH, Result, call
-from integration.provoked import remove_cgroups
+from integration.containers import Result, call
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from typing_extensions import Self
+
 SECONDS = 30  # until a daemon that does not answer, or does not end, is a failure
 KINDS = ("podman", "podman-plain-name", "ctr", "ctr-terminal", "docker", "conmon", "cri")
-CGROUP_PARENT = "cgshim-engines"  # every container of these tests has its cgroup below this one
+CGROUP_PARENT = f"cgshim-engines-{os.getpid()}"  # every container of these tests has its cgroup below this one
 
 
 class Wish(NamedTuple):
@@ -56,20 +56,6 @@ class Engine(Protocol):
         """
 
 
-class Missing(NamedTuple):
-    """Programs that a test needs and the host does not have."""
-
-    names: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return f"{', '.join(self.names)} not installed" if self.names else ""
-
-
-def missing(*names: str) -> str:
-    """Why the programs cannot be run, "" if all are here."""
-    return str(Missing(tuple(name for name in names if not shutil.which(name, path=SEARCH_PATH))))
-
-
 class Daemon:
     """A daemon with everything private: started, waited for, and ended with what it left behind."""
 
@@ -83,6 +69,16 @@ class Daemon:
         if not wait_until(lambda: socket.exists() or self._process.poll() is not None) or not socket.exists():
             self.stop()
             raise AssertionError(f"{self._process.args!r} did not come up:\n{self.log.read_text()[-3000:]}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self.stop()
+
+    def reload(self) -> None:
+        """What `systemctl reload` does."""
+        self._process.send_signal(signal.SIGHUP)
 
     def stop(self) -> None:
         """End the daemon and whatever names its place on its command line, and unmount what is mounted there."""
@@ -137,11 +133,6 @@ def unmount_below(place: Path) -> None:
         call(["umount", "-l", point])
 
 
-def clean_cgroups() -> None:
-    """Remove the cgroups of these tests; a container that has just ended may hold its own for a moment."""
-    assert wait_until(lambda: not remove_cgroups(CGROUP_PARENT)), remove_cgroups(CGROUP_PARENT)
-
-
 NOISE = (
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", "TIME"),
     # docker's client, after some errors and not always in time for its own end
@@ -150,8 +141,8 @@ NOISE = (
     (r'/[^ "\\]*/config\.json', "CONFIG"),
     # any of the v1 hierarchies serves as the proof of the layout
     (r"/sys/fs/cgroup/[a-z]+/cgroup\.clone_children", "/sys/fs/cgroup/V1/cgroup.clone_children"),
-    (r"/cgshim-engines/[^/ \"\\:]+(?=/)", "/PARENT/CGROUP"),
-    (r"/cgshim-engines(?=[/:])", "/PARENT"),
+    (r"/cgshim-engines-\d+/[^/ \"\\:]+(?=/)", "/PARENT/CGROUP"),
+    (r"/cgshim-engines-\d+(?=[/:])", "/PARENT"),
     (r"[0-9a-f]{64}", "ID"),
 )
 

@@ -14,17 +14,20 @@ from integration.containers import LAUNCHER
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from integration.engines.system import System
+
 
 class Front:
     """The script; `point` says where it leads, `reset` to the launcher of this checkout with empty settings."""
 
-    def __init__(self, place: Path, runtime: str) -> None:
+    def __init__(self, place: Path, system: System) -> None:
         place.mkdir()
         self.path = place / "cgshim"
         self.settings = place / "settings.json"
         self.debug = place / "debug"
         self.calls = place / "calls"
-        self.runtime = runtime
+        self.system = system
+        self.runtime = system.find("runc")
         self._place = place
         self.reset()
 

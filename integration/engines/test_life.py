@@ -89,6 +89,41 @@ def test_podman(podman: Podman, front: Front, name: str) -> None:
     assert commands == {"create", "start", "exec", "update", "pause", "resume", "kill", "delete"}
 
 
+HOOK = """#!/usr/bin/python3
+import json, sys
+config = json.load(sys.stdin)
+config["linux"]["resources"] = {{"unified": {unified!r}}}
+json.dump(config, sys.stdout)
+"""
+# Written for cgroup2, with the v1 files of kernel Documentation/admin-guide/cgroup-v1/memory.rst and pids.rst.
+FOREIGN = {"memory.max": "67108864", "memory.swap.max": "0", "pids.max": "32"}
+ON_V1 = {"memory.limit_in_bytes": "67108864", "memory.memsw.limit_in_bytes": "67108864", "pids.max": "32"}
+
+
+def test_podman_foreign_limits(podman: Podman, front: Front, tmp_path: Path, name: str) -> None:
+    """podman: a configuration made for cgroup2 (podman itself takes none such here, so its precreate hook makes it)."""
+    del front
+    program = tmp_path / "hook"
+    program.write_text(HOOK.format(unified=FOREIGN))
+    program.chmod(0o755)
+    hook = {"version": "1.0.0", "hook": {"path": str(program)}, "when": {"always": True}, "stages": ["precreate"]}
+    (tmp_path / "hook.json").write_text(json.dumps(hook))
+    podman.must(f"--hooks-dir={tmp_path}", "run", "--detach", *podman.words(name, Wish(SLEEP)))
+    shown = kernel(podman.pid(name), *ON_V1)
+    podman.remove(name)
+    assert shown == ON_V1
+
+
+def test_ctr_foreign_limits(engines: Any, containerd: Containerd, front: Front, name: str) -> None:
+    """ctr: a configuration made for cgroup2."""
+    del front
+    done = containerd.ctr("run", "--detach", *engines("ctr").words(name, Wish(SLEEP, {"unified": FOREIGN})))
+    (line,) = [line for line in containerd.ctr("tasks", "ls").out.splitlines() if line.startswith(name)] or ["? 0"]
+    shown = kernel(int(line.split()[1]), *ON_V1) if done.status == 0 else {}
+    engines("ctr").remove(name)
+    assert (done.status, done.err, shown) == (0, "", ON_V1)
+
+
 def test_docker(docker: Docker, front: Front, name: str) -> None:
     """docker: run, inspect, exec, stats, update, pause, kill, stop, restart, rm."""
     front.record()

@@ -96,8 +96,8 @@ def trimmed(config: dict[str, Any], standard: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def record(row: Any, runtime: str) -> dict[str, Any]:
-    """Provoke one row: what happened, what was read, and what the table expects of the diagnosis."""
+def record(row: Any, runtime: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Provoke one row: what happened, what was read and what the table expects of it; then the diagnosis found."""
     from integration.provoked import remove_cgroups, whole_config
     from integration.provoking import run_row
 
@@ -120,8 +120,9 @@ def record(row: Any, runtime: str) -> dict[str, Any]:
         "context": context,
         "facts": {kind: found for kind, found in facts.items() if found},
     }
-    anonymised: dict[str, Any] = json.loads(anonymous(json.dumps(case), str(top), own))
-    return anonymised
+    found = {"status": answer["status"], "code": answer["code"], "evidence": answer["evidence"]}
+    anonymised: list[dict[str, Any]] = json.loads(anonymous(json.dumps([case, found]), str(top), own))
+    return anonymised[0], anonymised[1]
 
 
 def shared(cases: list[dict[str, Any]]) -> dict[str, str]:
@@ -157,7 +158,7 @@ def main(names: list[str]) -> None:
         name = f"{row.name}-{runtime}"
         if not names or row.name in names or name not in before:
             print(name, file=sys.stderr)
-            cases.append(record(row, runtime))
+            cases.append(record(row, runtime)[0])
         else:
             cases.append(before[name])
     disable(control, enabled)

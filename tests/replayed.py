@@ -60,13 +60,29 @@ class Case(NamedTuple):
 def recorded() -> list[Case]:
     """Provoked with real runtimes by `integration.recording`."""
     stored = json.loads((FAILURES / "recorded.json").read_text())
-    cases = []
-    for case in stored["cases"]:
-        facts = case["facts"]
-        facts["text"] = {path: stored["texts"].get(content, content) for path, content in facts["text"].items()}
-        context = _context(case["context"], facts)
-        cases.append(Case(case["name"], case["code"], case["text"], case["evidence"], bool(case["evidence"]), context))
-    return cases
+    return [_case(case, stored["texts"]) for case in stored["cases"]]
+
+
+def guests() -> list[Case]:
+    """Provoked with other kernels, layouts and versions by `integration.guest_failures`."""
+    return _of_guests("cases")
+
+
+def silent() -> list[Case]:
+    """What gives no message, in the same guests: what was read when a bare runtime hung."""
+    return _of_guests("silent")
+
+
+def _of_guests(kind: str) -> list[Case]:
+    stored = json.loads((FAILURES / "recorded-guests.json").read_text())
+    return [_case(case, stored["texts"]) for guest in stored["guests"].values() for case in guest[kind]]
+
+
+def _case(case: dict[str, Any], texts: dict[str, str]) -> Case:
+    facts = case["facts"]
+    facts["text"] = {path: texts.get(content, content) for path, content in facts.get("text", {}).items()}
+    evidence, context = case["evidence"], _context(case["context"], facts)
+    return Case(case["name"], case["code"], case.get("text", ""), evidence, bool(evidence), context)
 
 
 def quoted() -> list[Case]:

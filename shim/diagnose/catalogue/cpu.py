@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shim.diagnose.checks import cpu as look
-from shim.diagnose.checks.configured import asked, asked_for
+from shim.diagnose.checks.configured import asked_for
 from shim.diagnose.entry import EACCES, EINVAL, ENOENT, ENOSPC, ERANGE, Entry, named, opening, writing
 
 BANDWIDTH = "Linux Documentation/scheduler/sched-bwc.rst"
@@ -182,10 +182,11 @@ ENTRIES = (
         code="cpu-burst-refused",
         title="cpu.burst is larger than the quota allows",
         patterns=(writing(r"cpu\.(?:max\.burst|cfs_burst_us)", EINVAL),),
+        ambiguous=(writing(r"cpu\.(?:max|cfs_quota_us)", EINVAL),),  # runc writes burst first, the quota then clashes
         verdict="cpu.burst is refused (EINVAL): it may not be larger than the quota",
-        cause="The kernel adds burst to the quota and limits the sum.",
+        cause="The kernel takes a burst up to the quota; runc writes it first, so that the quota is what fails.",
         remedy=("Set cpu.burst to at most cpu.quota.",),
         reference=BANDWIDTH,
-        confirm=asked("cpu", "burst"),
+        confirm=look.large_burst,
     ),
 )

@@ -145,8 +145,8 @@ ENTRIES = (
         code="mount-namespace-missing",
         title="a user namespace without a mount namespace",
         ambiguous=(
-            rf"error preparing rootfs: mount /, flags[^\n]*: {EPERM}",
-            rf"\bcreate device `[^`\n]*`: {EACCES}",
+            rf"error preparing rootfs: mount (?:dst=)?/, flags[^\n]*: {EPERM}",
+            rf"\b(?:create device|openat) `/dev/[^`\n]*`: {EACCES}",
         ),
         verdict="the container has a user namespace but no mount namespace, so nothing can be mounted for it",
         cause="Mounts belong to the user namespace that made the mount namespace, here the host's (EPERM).",
@@ -158,7 +158,7 @@ ENTRIES = (
         code="root-is-no-mount-point",
         title="the runtime runs in a chroot whose root is no mount point",
         patterns=(
-            rf"error preparing rootfs: mount /, flags[^\n]*: {EINVAL}",
+            rf"error preparing rootfs: mount (?:dst=)?/, flags[^\n]*: {EINVAL}",
             rf"set propagation for `/`: {EINVAL}",
         ),
         verdict="{runtime} runs in a chroot whose root is no mount point, so no container can start (EINVAL)",
@@ -175,7 +175,7 @@ ENTRIES = (
     Entry(
         code="terminal-without-devpts",
         title="a terminal is asked for, and no devpts is mounted for it",
-        patterns=(rf"\bopen [`'\"]?/dev/ptmx[`'\"]?: {ENOENT}",),
+        patterns=(rf"\bopen [`'\"]?/dev/(?:pts/)?ptmx[`'\"]?: {ENOENT}",),
         verdict="the container wants a terminal, and there is no /dev/ptmx (ENOENT)",
         cause="/dev/ptmx belongs to the devpts file system at /dev/pts; config.json mounts none, or the host has none.",
         remedy=(
@@ -237,8 +237,14 @@ ENTRIES = (
     Entry(
         code="mount-over-root",
         title="a mount onto / of the container",
-        patterns=(rf"\bmount `(?P<source>[^`\n]+)` to ``: {EINVAL}",),
-        ambiguous=(rf"error closing exec fds: open /proc/self/fd: {ENOENT}",),
+        patterns=(
+            rf"\bmount `(?P<source>[^`\n]+)` to ``: {EINVAL}",
+            r"create mountpoint for / mount: mountpoint [^\n]* is on the top of rootfs",  # runc from 1.2 on
+        ),
+        ambiguous=(
+            rf"error closing exec fds: open /proc/self/fd: {ENOENT}",
+            rf"\bopenat2 `[^`\n]*`: {ENOENT}",  # crun 1.28: whatever it wants next is hidden
+        ),
         verdict="a mount has / of the container as its destination, which runtimes do not support",
         cause="It hides everything mounted before it, /proc included; crun refuses with EINVAL.",
         remedy=("Use the directory as root.path (podman run --rootfs) instead of mounting it at /.",),

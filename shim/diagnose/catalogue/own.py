@@ -93,6 +93,13 @@ ENTRIES = (
         reference=SETTINGS,
     ),
     _refusal(
+        "bad-pressure",
+        "the annotation that says how memory pressure is measured is neither psi nor taskstats",
+        "Anything else is refused rather than guessed.",
+        'Write "psi" or "taskstats", or leave the annotation out.',
+        reference=SETTINGS,
+    ),
+    _refusal(
         "bad-runtime",
         "the configured runtime cannot be used",
         "It is missing, not executable, or cgshim itself.",

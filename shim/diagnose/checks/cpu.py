@@ -31,6 +31,14 @@ def bad_quota(facts: Facts, words: Words) -> tuple[str, ...]:
     return tuple(found)
 
 
+def large_burst(facts: Facts, words: Words) -> tuple[str, ...]:
+    """`cpu.burst` is larger than `cpu.quota`."""
+    quota, burst = number(facts, "cpu", "quota"), number(facts, "cpu", "burst")
+    if quota is None or burst is None or not 0 < quota < burst:
+        return ()
+    return (shown(("cpu", "burst"), burst), shown(("cpu", "quota"), quota))
+
+
 def tight_ancestor(facts: Facts, words: Words) -> tuple[str, ...]:
     """An ancestor on v1 allows a smaller share of time than the container asks for."""
     quota, period = number(facts, "cpu", "quota"), number(facts, "cpu", "period") or 100000

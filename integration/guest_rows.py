@@ -1,0 +1,235 @@
+"""Failures that need another kernel, layout or runtime version than this host's: which guest, which rows.
+
+Rows are `integration.provocations`' and mean the same; the guests are those of the matrix (integration/matrix).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from integration.provocations import (
+    LIMITS,
+    MIB,
+    OWN,
+    RES,
+    RUNNING,
+    Config,
+    Provocation,
+    both,
+    crun,
+    limits,
+    mounting,
+    nothing,
+    placed,
+    runc,
+    sleeping,
+    users,
+)
+from integration.provocations_mounts import FOREIGN, MOUNTS, USERS, together
+
+SYSTEMD = ("--systemd-cgroup",)
+
+
+class GuestHost(NamedTuple):
+    """One boot. kernel, userland: Debian suites. layout: steps of matrix/guest/layout.sh. words: kernel arguments.
+
+    frozen: the frozen ancestor is provoked there, which hangs for ever anywhere else.
+    """
+
+    name: str
+    kernel: str
+    userland: str
+    layout: str
+    rows: tuple[Provocation, ...]
+    words: str = ""
+    systemd: bool = False
+    frozen: bool = False
+
+
+def named(*names: str, only: str = "") -> tuple[Provocation, ...]:
+    """Rows of the host's own tables by name, to see them in the wording of other versions."""
+    known = {row.name: row for row in (*LIMITS, *MOUNTS, *USERS, *FOREIGN)}
+    rows = [known[name]._replace(layout="host") for name in names]
+    return tuple(row._replace(expect={only: row.expect[only]}) if only else row for row in rows)
+
+
+def _property(config: Config) -> None:
+    config["annotations"] = {"org.systemd.property.FooBar": "'x'"}
+    config["linux"]["cgroupsPath"] = "system.slice:cgshim:y"
+
+
+FROZEN_V2 = f"mkdir -p {OWN}/c; echo 1 > {OWN}/c/cgroup.freeze"
+FROZEN_V1 = "d=/sys/fs/cgroup/freezer$OWN; mkdir -p $d/c; echo FROZEN > $d/c/freezer.state"
+# crun meets this one only on a host that is all cgroup2.
+(CLOSED,) = named("closed-cgroup")
+CLOSED = CLOSED._replace(expect=both("cgroup-mount-not-searchable", "/p750: mode 0750, owner 0:0"))
+MAPPED = ("mount-point", "mount-point-file", "mount-point-hidden", "tmpfs-owner")
+ANYWHERE = (*named("chroot", "terminal", "no-mount-namespace", "inside-proc", "source-missing"), *named("no-terminal"))
+# What depends on no layout, in the words of another version.
+VERSIONED = tuple(
+    row._replace(layout="host")
+    for row in (*MOUNTS, *USERS, *FOREIGN)
+    if row.name not in {*MAPPED, "closed-cgroup", "umask-077", "chroot", "terminal", "no-mount-namespace", "capability"}
+)
+BURST = limits(cpu={"quota": 50000, "period": 100000, "burst": 90000})
+CHECKED = sleeping(memory={"limit": 256 * MIB, "checkBeforeUpdate": True})
+
+UNIFIED = (
+    Provocation(
+        "v2-own-frozen", nothing, runc("container-cgroup-frozen", "/own/c/cgroup.freeze: 1"), "host", FROZEN_V2
+    ),
+    Provocation(
+        "v2-path-escapes",
+        lambda config: config["linux"].update(cgroupsPath="/../../esc"),
+        crun("cgroups-path-escapes", "linux.cgroupsPath = '/../../esc'"),
+        "host",
+    ),
+    Provocation(
+        "v2-threaded-memory",
+        placed("/th/t", memory={"limit": 64 * MIB}),
+        {
+            "runc": ("threaded-domain", ""),  # it removes what made the parent threaded
+            "crun": ("crun-parent-not-a-domain", "/th/t/cgroup.type: threaded"),
+        },
+        "host",
+        f"mkdir -p {OWN}/th/t; echo threaded > {OWN}/th/t/cgroup.type",
+    ),
+    Provocation(
+        "v2-limit-4096", limits(memory={"limit": 4096}), both("memory-limit-kills-runtime", "4096 bytes"), "host"
+    ),
+    Provocation(
+        "v2-ancestor-1M",
+        placed("/m/c", memory={"limit": 64 * MIB}),
+        runc("memory-limit-of-ancestor", "/m/memory.max: 1048576"),
+        "host",
+        f"mkdir -p {OWN}/m; for d in /sys/fs/cgroup {OWN}; do echo +memory > $d/cgroup.subtree_control; done; "
+        f"echo 1M > {OWN}/m/memory.max",
+    ),
+    Provocation("v2-shares-1", limits(cpu={"shares": 1}), both("cpu-shares-out-of-range", "cpu.shares = 1"), "host"),
+    Provocation(
+        "v2-quota", limits(cpu={"quota": 500, "period": 100000}), both("cpu-quota-out-of-range", "= 500"), "host"
+    ),
+    Provocation("v2-weight-5", limits(blockIO={"weight": 5}), both("io-weight-out-of-range", "weight = 5"), "host"),
+    Provocation(
+        "v2-throttle",
+        limits(blockIO={"throttleReadBpsDevice": [{"major": 99, "minor": 0, "rate": MIB}]}),
+        both("io-device-unknown", "99:0 not in /proc/partitions"),
+        "host",
+    ),
+    Provocation(
+        "v2-rdma", limits(rdma={"mlx5_1": {"hcaHandles": 3}}), runc("rdma-device-unknown", "(no mlx5_1)"), "host"
+    ),
+)
+THREADED = next(row for row in UNIFIED if row.name == "v2-threaded-memory")
+NEW_WORDS = (
+    THREADED._replace(expect={**THREADED.expect, "crun": ("domain-controller-in-threaded-subtree", "cgroup.type: ")}),
+    # Both translate any shares into a weight that the kernel takes.
+    *(row for row in UNIFIED if row.name not in ("v2-own-frozen", "v2-threaded-memory", "v2-shares-1")),
+)
+NEWEST = (
+    Provocation("v2-burst", BURST, both("cpu-burst-refused", RES + "cpu.burst = 90000"), "host"),
+    Provocation(
+        "v2-idle",
+        limits(cpu={"idle": 1, "shares": 1536}),
+        runc("cpu-idle-with-shares", RES + "cpu.idle = 1"),
+        "host",
+    ),
+    Provocation(
+        "v2-update-below-usage",
+        CHECKED,
+        both("memory-update-below-usage", "/memory.current: "),
+        "host",
+        RUNNING + '; echo \'{"memory": {"limit": 4096, "checkBeforeUpdate": true}}\' > $TOP/update',
+        call=("update", "--resources", "$TOP/update", "$ID"),
+    ),
+    Provocation(
+        "v2-not-empty",
+        nothing,
+        runc("cgroup-not-empty", "/own/c/cgroup.procs: 1 process(es)"),
+        "host",
+        f"mkdir -p {OWN}/c; sleep 60 > $TOP/output 2>&1 & echo $! > {OWN}/c/cgroup.procs",
+    ),
+)
+LEGACY = (
+    Provocation(
+        "v1-own-frozen", nothing, runc("container-cgroup-frozen", "/own/c/freezer.state: FROZEN"), "host", FROZEN_V1
+    ),
+    Provocation(
+        "v1-realtime",
+        limits(cpu={"realtimeRuntime": 10000}),
+        both("realtime-not-in-kernel", "cpu.rt_runtime_us: absent"),
+        "host",
+    ),
+    Provocation(
+        "v1-interface",
+        limits(network={"priorities": [{"name": "nope0", "priority": 5}]}),
+        both("network-interface-unknown", "(no nope0)"),
+        "host",
+    ),
+)
+OLDEST = (
+    Provocation(
+        "overlay-in-user-namespace",
+        together(users(), mounting("/etc/dir", "overlay", "overlay", "lowerdir=$TOP/src:$TOP/empty")),
+        both("overlay-in-user-namespace", "/proc/sys/kernel/osrelease: 5.10."),
+        "host",
+    ),
+    Provocation(
+        "v1-no-memsw",
+        limits(memory={"limit": 64 * MIB, "swap": 128 * MIB}),
+        both("swap-not-accounted-v1", "memory.memsw.limit_in_bytes: absent"),
+        "host",
+    ),
+)
+MEMORY_GONE = (
+    Provocation(
+        "no-v1-memory",
+        limits(memory={"limit": 64 * MIB}),
+        {
+            "runc": ("v1-controller-not-in-kernel", "kernel log: "),
+            "crun": ("v1-controller-not-in-kernel", "kernel log: "),
+        },
+        "host",
+    ),
+)
+DISABLED = (
+    Provocation(
+        "v2-memory-disabled",
+        limits(memory={"limit": 64 * MIB}),
+        both("controller-disabled-at-boot", "/proc/cmdline: cgroup_disable=memory"),
+        "host",
+    ),
+)
+UNITS = (
+    Provocation("unit-path", nothing, both("cgroups-path-not-a-slice", "linux.cgroupsPath = "), "host", flags=SYSTEMD),
+    Provocation(
+        "unit-slice",
+        lambda config: config["linux"].update(cgroupsPath="foo:cgshim:x"),
+        both("slice-name-invalid", "linux.cgroupsPath = 'foo:cgshim:x'"),
+        "host",
+        flags=SYSTEMD,
+    ),
+    Provocation(
+        "unit-property",
+        _property,
+        both("systemd-unit-refused"),
+        "host",
+        flags=SYSTEMD,
+    ),
+)
+
+GUESTS = (
+    GuestHost(
+        "unified-6.1", "bookworm", "bookworm", "unified,disk", (*UNIFIED, CLOSED), frozen=True
+    ),
+    GuestHost("unified-7", "forky", "forky", "unified,disk", (*NEWEST, CLOSED, *named(*MAPPED), *ANYWHERE)),
+    GuestHost("mounts-7", "forky", "forky", "unified,disk", (*NEW_WORDS, *VERSIONED)),
+    GuestHost(
+        "legacy-5.10", "bullseye", "bullseye", "legacy", (*OLDEST, *LEGACY[1:], *named(*MAPPED), *ANYWHERE),
+        "swapaccount=0",
+    ),
+    GuestHost("legacy-6.1", "bookworm", "bookworm", "legacy", LEGACY, frozen=True),
+    GuestHost("legacy-6.12", "trixie", "trixie", "legacy", MEMORY_GONE),
+    GuestHost("memory-off", "bookworm", "bookworm", "unified", DISABLED, "cgroup_disable=memory"),
+    GuestHost("systemd", "bookworm", "bookworm", "systemd", UNITS, systemd=True),
+)  # fmt: skip

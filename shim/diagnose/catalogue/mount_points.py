@@ -1,0 +1,100 @@
+"""Volumes: where they are put."""
+
+from __future__ import annotations
+
+from shim.diagnose.checks import mount_points
+from shim.diagnose.checks import mounts as look
+from shim.diagnose.entry import EACCES, ENOENT, ENOTDIR, EPERM, EROFS, Entry
+
+ANY = r"[^\"`\\\n]*"
+SPEC = "OCI runtime-spec, config.md, Mounts"
+
+ENTRIES = (
+    Entry(
+        code="mount-destination-below-file",
+        title="the destination lies below a file",
+        patterns=(
+            rf"open o_path procfd: open (?P<path>/[^\n:]*): {ENOTDIR}",
+            rf"\b(?:mkdir|open) `(?P<path2>/[^`\n]*)`: {ENOTDIR}",
+            rf"lookup mountpoint target: [^\n]*openat2 (?P<path3>/[^\n:]*): {ENOTDIR}",  # runc from 1.2 on
+            r"error creating directory `(?P<path4>[^`\n]*)` since `[^`\n]*` exists and it is not a directory",
+        ),
+        verdict="the destination of a mount lies below something that is a file in the image: {path}",
+        cause="Every component of a destination except the last must be a directory (ENOTDIR).",
+        remedy=("Choose another destination, or remove the file from the image.",),
+        reference="https://github.com/containers/crun/issues/1307",
+        confirm=look.file_in_the_way,
+        rank=45,
+    ),
+    Entry(
+        code="mount-destination-in-proc",
+        title="the destination lies inside /proc",
+        patterns=(
+            # The container's name for it: the host's is too long for a verdict, a pod's has 150 bytes before /rootfs.
+            rf"to rootfs at \\?\"(?P<path>/proc/{ANY})\\?\": [^\n]* cannot be mounted because it is inside /proc",
+            r"\\?\"(?P<path3>[^\"\\\n]*/proc/[^\"\\\n]*)\\?\" cannot be mounted because it is inside /proc",
+            # runc from 1.2 on
+            rf"to rootfs at \\?\"(?P<path4>/proc/{ANY})\\?\": create mountpoint for [^\n]*: {ENOENT}",
+            rf"\bmkdir `(?P<path2>/proc/[^`\n]*)`: {ENOENT}",
+        ),
+        verdict="a mount has a destination inside /proc: {path}",
+        cause="Nothing can be created there; runc forbids it for safety but for a few known files.",
+        remedy=("Mount it elsewhere.",),
+        reference=SPEC,
+    ),
+    Entry(
+        code="mount-point-cannot-be-made",
+        title="the mount point does not exist and cannot be created",
+        patterns=(
+            (
+                rf"error mounting [^\n]*: (?:mkdir|mkdirat|openat|open|create mount ?point)[^\n]* "
+                rf"(?P<path>/[^\n:]*): {EROFS}"
+            ),
+            rf"\b(?:mkdir|mkdirat|creat|open) `(?P<path2>/(?!sys/fs/cgroup)[^`\n]*)`: {EROFS}",
+            rf"\bmkdir `(?P<path3>/sys/[^`\n]*)`: {EPERM}",
+        ),
+        verdict="the mount point {path} does not exist in the image and cannot be created there",
+        cause="The root file system, or the file system that the destination lies in, is read-only.",
+        remedy=("Create the directory in the image, or mount below a writable place such as a tmpfs.",),
+        reference=SPEC,
+    ),
+    Entry(
+        code="mount-point-not-permitted",
+        title="the container's users may not create or reach the mount point",
+        patterns=(
+            (
+                rf"error mounting [^\n]*: (?:mkdir|mkdirat|openat|open|lstat|create mount ?point)[^\n]* "
+                rf"(?P<path>/[^\n:]*): {EACCES}"
+            ),
+            rf"make mountpoint \\?\"(?P<path4>[^\"\\\n]+)\\?\": {EACCES}",  # runc from 1.2 on
+        ),
+        ambiguous=(
+            rf"\b(?:mkdir|creat|create|open|openat2) `(?P<path2>(?!/sys/|/proc/|/dev/)[^`\n]*)`: {EACCES}",
+            rf"\bopen `(?P<path3>/(?!sys/|proc/|dev/)[^`\n]*)`: {ENOENT}",
+        ),
+        verdict="the mount point {path} cannot be made or reached by the container's users (EACCES)",
+        cause="The directory that it lies in belongs to an id that the user namespace does not map; crun reports "
+        "ENOENT for a file.",
+        remedy=(
+            "Create the mount point in the image, or give the directory to a mapped id: chown <hostID> <directory>",
+            "or mount a tmpfs over the directory shown as evidence first",
+        ),
+        reference="https://github.com/containers/crun/issues/187",
+        confirm=mount_points.closed_mount_point,
+        rank=44,
+    ),
+    Entry(
+        code="mount-destination-escapes",
+        title="the destination leads out of the root file system through a symbolic link",
+        patterns=(
+            r"target `(?P<path>[^`\n]*)` not under the directory",
+            r"possibly malicious path detected -- refusing to operate on (?P<path2>[^\n]+)",
+            r"(?P<path3>/[^\n\"' ]*)\\?\"? is outside of rootfs",
+            r"mounting [^\n]*: too many levels of symbolic links",
+        ),
+        verdict="the destination of a mount leads through a symbolic link out of the container: {path}",
+        cause="The image has a link where the mount point should be, and the runtime refuses to follow it outside.",
+        remedy=("Use the link's target inside the image as destination, or replace the link in the image.",),
+        reference="https://github.com/containers/crun/issues/654",
+    ),
+)

@@ -6,14 +6,14 @@ bundle that cannot be written gets a stand-in beside cgshim's own state, with th
 
 from __future__ import annotations
 
-import errno
-import os
+import posix
 
 from shim.errors import ShimError
 from shim.oci.document import errno_name
 from shim.oci.edits import apply_to_text
 from shim.oci.text import items
 from shim.rules.base import Edit
+from shim.system import basename, dirname, isdir, join, makedirs, realpath
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from shim.oci.document import Document
 
 CREATOR = "creator"  # in a stand-in: the process that makes a container of it
-# EINVAL: the file belongs to somebody who has no number in our user namespace (fchown(2)).
-NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM, errno.EBUSY, errno.EINVAL)
+# EINVAL: the file belongs to somebody who has no number in our user namespace (fchown(2)). By name, for `errno` makes
+# a hundred and thirty of these, and nearly every call needs none.
+NOT_WRITABLE = ("EROFS", "EACCES", "EPERM", "EBUSY", "EINVAL")
 
 
 def replace(path: str, text: str) -> None:
@@ -32,53 +33,53 @@ def replace(path: str, text: str) -> None:
 
     Raises OSError; the old file is then untouched and nothing is left beside it.
     """
-    path = os.path.realpath(path)
-    status = os.stat(path)
-    beside = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.cgshim-{os.getpid()}")
+    path = realpath(path)
+    status = posix.stat(path)
+    beside = join(dirname(path), f".{basename(path)}.cgshim-{posix.getpid()}")
     handle = _new_file(beside)
     try:
         try:
             _write(handle, text.encode("utf-8", "surrogateescape"))
-            if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
-                os.fchown(handle, status.st_uid, status.st_gid)
-            os.fchmod(handle, status.st_mode & 0o7777)
-            os.fsync(handle)
+            if (status.st_uid, status.st_gid) != (posix.geteuid(), posix.getegid()):
+                posix.fchown(handle, status.st_uid, status.st_gid)
+            posix.fchmod(handle, status.st_mode & 0o7777)
+            posix.fsync(handle)
         finally:
-            os.close(handle)
-        os.rename(beside, path)
+            posix.close(handle)
+        posix.rename(beside, path)
     except BaseException:
-        os.unlink(beside)
+        posix.unlink(beside)
         raise
-    _flush_directory(os.path.dirname(path))
+    _flush_directory(dirname(path))
 
 
 def _new_file(path: str) -> int:
     """A new file of ours; one of its name was left by a killed process with our number and stands for nothing."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    flags = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_NOFOLLOW | posix.O_CLOEXEC
     try:
-        return os.open(path, flags, 0o600)
+        return posix.open(path, flags, 0o600)
     except FileExistsError:
-        os.unlink(path)
-        return os.open(path, flags, 0o600)
+        posix.unlink(path)
+        return posix.open(path, flags, 0o600)
 
 
 def _write(handle: int, data: bytes) -> None:
     while data:
-        data = data[os.write(handle, data) :]
+        data = data[posix.write(handle, data) :]
 
 
 def _flush_directory(path: str) -> None:
     """The name's own way to disk. Not every file system can; the new file is in place whatever comes of it."""
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        handle = posix.open(path, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
     except OSError:
         return
     try:
-        os.fsync(handle)
+        posix.fsync(handle)
     except OSError:
         return
     finally:
-        os.close(handle)
+        posix.close(handle)
 
 
 def state_directory(environment: Mapping[str, str]) -> str:
@@ -87,15 +88,15 @@ def state_directory(environment: Mapping[str, str]) -> str:
     """
     if environment.get("CGSHIM_STATE", "").startswith("/"):
         return environment["CGSHIM_STATE"]
-    if os.geteuid() == 0 and os.access("/run", os.W_OK) and not environment.get("_CONTAINERS_ROOTLESS_UID"):
+    if posix.geteuid() == 0 and posix.access("/run", posix.W_OK) and not environment.get("_CONTAINERS_ROOTLESS_UID"):
         return "/run/cgshim"
-    return os.path.join(environment.get("XDG_RUNTIME_DIR") or f"/tmp/cgshim-{os.geteuid()}", "cgshim")
+    return join(environment.get("XDG_RUNTIME_DIR") or f"/tmp/cgshim-{posix.geteuid()}", "cgshim")
 
 
 def stand_in(state: str, runtime_root: str, container: str) -> str:
     """Where the stand-in bundle of a container lies; ids are unique only below one root of a runtime."""
     # An id with a slash is none, but refusing it is the runtime's business; it must not lead out of our directory.
-    return os.path.join(state, "bundles", runtime_root.strip("/").replace("/", "-"), container.replace("/", "-"))
+    return join(state, "bundles", runtime_root.strip("/").replace("/", "-"), container.replace("/", "-"))
 
 
 def alternative_bundle(document: Document, text: str, bundle: str, place: str) -> str:
@@ -104,11 +105,11 @@ def alternative_bundle(document: Document, text: str, bundle: str, place: str) -
     Raises ShimError where it cannot be written either. It must live until the container is deleted.
     """
     try:
-        os.makedirs(place, mode=0o700, exist_ok=True)
+        makedirs(place, mode=0o700)
         refuse_foreign(place)
-        with open(os.path.join(place, CREATOR), "w", encoding="ascii") as file:
-            file.write(str(os.getpid()))
-        path = os.path.join(place, "config.json")
+        with open(join(place, CREATOR), "w", encoding="ascii") as file:
+            file.write(str(posix.getpid()))
+        path = join(place, "config.json")
         with open(path, "wb") as config:
             config.write(absolute(document, text, bundle).encode("utf-8", "surrogateescape"))
     except OSError as error:
@@ -117,7 +118,7 @@ def alternative_bundle(document: Document, text: str, bundle: str, place: str) -
             f"the bundle {bundle} cannot be written, and neither can a stand-in for it",
             cause="config.json needs changes for this host, and starting without them would lose limits",
             evidence=(f"{error.filename or place}: {errno_name(error)}",),
-            remedy=(f"make {bundle} writable for uid {os.geteuid()}", f"or make {os.path.dirname(place)} writable"),
+            remedy=(f"make {bundle} writable for uid {posix.geteuid()}", f"or make {dirname(place)} writable"),
         ) from error
     return place
 
@@ -126,9 +127,11 @@ def refuse_foreign(path: str) -> None:
     """What is ours may lie in what is root's (65534: root's, seen from a user namespace), not in another user's: below
     /tmp anybody may have made our directory first, and could put another config.json in place of the stand-in's.
     """
-    while os.lstat(path).st_uid == os.geteuid() and path != "/":
-        path = os.path.dirname(path)
-    if os.lstat(path).st_uid not in (0, 65534, os.geteuid()):
+    while posix.lstat(path).st_uid == posix.geteuid() and path != "/":
+        path = dirname(path)
+    if posix.lstat(path).st_uid not in (0, 65534, posix.geteuid()):
+        import errno
+
         raise PermissionError(errno.EPERM, "belongs to another user", path)
 
 
@@ -140,7 +143,7 @@ def absolute(document: Document, text: str, bundle: str) -> str:
     sections: dict[tuple[str, ...], str] = {}
     root = changed.value.get("root")
     if isinstance(root, dict) and not str(root.get("path", "")).startswith("/"):
-        path = os.path.join(bundle, str(root.get("path") or ""))
+        path = join(bundle, str(root.get("path") or ""))
         sections["root",] = apply_to_text(changed.section("root"), [Edit(op="set", path=("path",), value=path)])
     mounts = changed.value.get("mounts")
     if isinstance(mounts, list) and any(_relative(mount) for mount in mounts):
@@ -152,7 +155,7 @@ def _resolved(text: str, bundle: str) -> str:
     """The text of `mounts` with the sources of relative bind mounts made absolute, and nothing else touched."""
     for mount, first, last in reversed(items(text)):
         if _relative(mount):
-            edit = Edit(op="set", path=("source",), value=os.path.join(bundle, mount["source"]))
+            edit = Edit(op="set", path=("source",), value=join(bundle, mount["source"]))
             text = text[:first] + apply_to_text(text[first:last], [edit]) + text[last:]
     return text
 
@@ -167,28 +170,28 @@ def _relative(mount: Any) -> bool:
 
 def discard_stale(state: str, runtime_root: str) -> None:
     """Remove stand-ins whose container is gone: `delete` never reaches Python, so the next one cleans up."""
-    place = os.path.dirname(stand_in(state, runtime_root, ""))
-    if not os.path.isdir(place):
+    place = dirname(stand_in(state, runtime_root, ""))
+    if not isdir(place):
         return
-    for container in os.listdir(place):
-        bundle = os.path.join(place, container)
-        if not os.path.isdir(os.path.join(runtime_root, container)) and not _in_the_making(bundle):
+    for container in posix.listdir(place):
+        bundle = join(place, container)
+        if not isdir(join(runtime_root, container)) and not _in_the_making(bundle):
             discard(bundle)
 
 
 def _in_the_making(bundle: str) -> bool:
     """Another call may have made the stand-in just now, and its runtime not yet the container."""
     try:
-        with open(os.path.join(bundle, CREATOR), encoding="ascii") as file:
-            return os.path.isdir(os.path.join("/proc", file.read() or "none"))
+        with open(join(bundle, CREATOR), encoding="ascii") as file:
+            return isdir(join("/proc", file.read() or "none"))
     except OSError:
         return False
 
 
 def discard(bundle: str) -> None:
     """Remove a stand-in; one that is already gone is fine."""
-    files = (os.path.join(bundle, name) for name in ("config.json", CREATOR))
-    for step, path in (*((os.unlink, file) for file in files), (os.rmdir, bundle)):
+    files = (join(bundle, name) for name in ("config.json", CREATOR))
+    for step, path in (*((posix.unlink, file) for file in files), (posix.rmdir, bundle)):
         try:
             step(path)
         except OSError:

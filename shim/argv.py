@@ -11,9 +11,8 @@ Where the two differ, this is what counts, observed with runc 1.1.5 and crun 1.8
 
 from __future__ import annotations
 
-import os
-
 from shim.flags import COMMANDS, RUNC_VALUED, Reader, find_command, read_command
+from shim.system import join, normpath
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -79,7 +78,7 @@ class Invocation(Value):
         """Absolute path of the configuration that the runtime will read; "" for a command without a bundle."""
         if not self.bundle:
             return ""
-        return self.config or os.path.join(self.bundle, "config.json")
+        return self.config or join(self.bundle, "config.json")
 
 
 def _container_id(operands: list[tuple[str, bool]]) -> str:
@@ -95,7 +94,7 @@ def _container_id(operands: list[tuple[str, bool]]) -> str:
 
 
 def _absolute(path: str, cwd: str) -> str:
-    return os.path.normpath(os.path.join(cwd, path))
+    return normpath(join(cwd, path))
 
 
 def _settle_cgroup(flags: list[tuple[str, str]]) -> tuple[bool, str]:

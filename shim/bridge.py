@@ -12,11 +12,12 @@ So that way is for policy `warn` only, and says so.
 
 from __future__ import annotations
 
-import os
+import posix
 
 from shim.errors import ShimError
 from shim.host import membership
 from shim.oci.document import errno_name
+from shim.system import makedirs
 from shim.values import Value
 from shim.verify import cgroup
 
@@ -121,17 +122,17 @@ def _enable(this: Bridge, path: str, controllers: tuple[str, ...]) -> str:
 
 def put(path: str, text: str) -> None:
     """Write an interface file with one write(2), as the kernel wants it."""
-    handle = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC)
+    handle = posix.open(path, posix.O_WRONLY | posix.O_TRUNC | posix.O_CLOEXEC)
     try:
-        os.write(handle, text.encode("ascii"))
+        posix.write(handle, text.encode("ascii"))
     finally:
-        os.close(handle)
+        posix.close(handle)
 
 
 def _move(this: Bridge, controllers: tuple[str, ...]) -> str:
     """The container's processes into a cgroup of our own; its path."""
     try:
-        os.makedirs(this.view.path(this.mount + this.own), exist_ok=True)
+        makedirs(this.view.path(this.mount + this.own))
         second = _enable(this, this.own, controllers)
         if not second:
             for pid in _processes(this):
@@ -182,6 +183,6 @@ def remove_own(view: View, container: str, mount: str) -> None:
     """Remove the directory that `bridge` made for a container, and the one above, if they are there and empty."""
     for path in (f"{OWN}/{container}", OWN):
         try:
-            os.rmdir(view.path(mount + path))
+            posix.rmdir(view.path(mount + path))
         except OSError:
             continue  # none was made, or something is in it

@@ -6,10 +6,11 @@ content, CRI-O the first 8 KiB of stderr. So a failure goes to both places, as o
 
 from __future__ import annotations
 
-import os
+import posix
 import time
 
 from shim.oci.text import dump
+from shim.system import basename
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def notify(invocation: Invocation, notices: list[tuple[str, str]]) -> None:
     podman takes a second object in its log for a malformed error, and without a log file there is only the
     container's own stderr.
     """
-    if os.path.basename(invocation.log) != "log.json" or invocation.log_format != "json":
+    if basename(invocation.log) != "log.json" or invocation.log_format != "json":
         return
     lines = "".join(record(text, level, "json") for level, text in notices)
     try:
@@ -96,22 +97,22 @@ def _write_log(invocation: Invocation, line: str) -> None:
     path = invocation.log.removeprefix("file:")
     if path.startswith(("journald:", "syslog:")):
         return
-    fresh = os.path.basename(path) in OWN_LOGS
-    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (os.O_TRUNC if fresh else os.O_APPEND)
+    fresh = basename(path) in OWN_LOGS
+    flags = posix.O_WRONLY | posix.O_CREAT | posix.O_CLOEXEC | (posix.O_TRUNC if fresh else posix.O_APPEND)
     try:
-        handle = os.open(path, flags, 0o600)
+        handle = posix.open(path, flags, 0o600)
     except OSError:
         return  # stderr still has it
     try:
-        os.write(handle, line.encode("ascii"))
+        posix.write(handle, line.encode("ascii"))
     except OSError:
         return  # the same
     finally:
-        os.close(handle)
+        posix.close(handle)
 
 
 def _stderr(text: str) -> None:
     try:
-        os.write(2, (text if text.endswith("\n") else text + "\n").encode("utf-8", "backslashreplace"))
+        posix.write(2, (text if text.endswith("\n") else text + "\n").encode("utf-8", "backslashreplace"))
     except OSError:
         return  # nobody listens

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from shim.oci.text import Malformed, parse
+from shim.system import join
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ def pid(invocation: Invocation, runtime_root: str) -> int:
         if found:
             return found
     for name, key in (("state.json", "init_process_pid"), ("status", "pid")):
-        state = _object(_read(os.path.join(runtime_root, invocation.container_id, name)))
+        state = _object(_read(join(runtime_root, invocation.container_id, name)))
         found_there = state.get(key)
         if isinstance(found_there, int):
             return found_there
@@ -34,17 +33,17 @@ def annotations_of(runtime_root: str, container: str) -> dict[str, str]:
 
     runc keeps them among `config.labels` as NAME=VALUE; for crun they are read in the bundle that it remembers.
     """
-    labels = _labels(os.path.join(runtime_root, container))
+    labels = _labels(join(runtime_root, container))
     if labels:
         return {name: value for name, _, value in (label.partition("=") for label in labels)}
-    found = _object(_read(os.path.join(bundle(runtime_root, container), "config.json"))).get("annotations")
+    found = _object(_read(join(bundle(runtime_root, container), "config.json"))).get("annotations")
     return {name: str(value) for name, value in found.items()} if isinstance(found, dict) else {}
 
 
 def bundle(runtime_root: str, container: str) -> str:
     """The bundle that the container was created from, "" if the runtime's state does not say."""
-    directory = os.path.join(runtime_root, container)
-    status = _object(_read(os.path.join(directory, "status")))
+    directory = join(runtime_root, container)
+    status = _object(_read(join(directory, "status")))
     if isinstance(status.get("bundle"), str):
         return str(status["bundle"])
     for label in _labels(directory):
@@ -54,7 +53,7 @@ def bundle(runtime_root: str, container: str) -> str:
 
 
 def _labels(directory: str) -> list[str]:
-    config = _object(_read(os.path.join(directory, "state.json"))).get("config")
+    config = _object(_read(join(directory, "state.json"))).get("config")
     labels = config.get("labels") if isinstance(config, dict) else None
     return [label for label in labels if isinstance(label, str)] if isinstance(labels, list) else []
 

@@ -6,10 +6,12 @@ is killed, the child asks for a parent-death signal (prctl(2), PR_SET_PDEATHSIG)
 
 from __future__ import annotations
 
-import os
+import posix
 import sys
+from posix import _exit
 
 from shim.errors import ShimError
+from shim.system import dirname, exists, fsencode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ def environment(loader_state: str) -> dict[bytes, bytes]:
         block = file.read()
     pairs = [entry.partition(b"=") for entry in block.split(b"\0") if b"=" in entry]
     values = {name: value for name, _, value in pairs}
-    for line in os.fsencode(loader_state).split(b"\n"):
+    for line in fsencode(loader_state).split(b"\n"):
         name, equals, value = line.partition(b"=")
         if equals:
             values[name] = value
@@ -70,16 +72,16 @@ def run(
     if ignored_children:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else the kernel would reap the child and its status
     before = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
-    reader, writer = os.pipe()
-    parent = os.getpid()
-    child = os.fork()
+    reader, writer = posix.pipe()
+    parent = posix.getpid()
+    child = posix.fork()
     if child == 0:
         _become(runtime, arguments, variables, (writer, parent, before, ignored_children, parent_death, before_exec))
-    os.close(writer)
-    failure = os.read(reader, 16)
-    os.close(reader)
+    posix.close(writer)
+    failure = posix.read(reader, 16)
+    posix.close(reader)
     if failure:
-        os.waitpid(child, 0)
+        posix.waitpid(child, 0)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         raise _not_started(runtime, int(failure))
     status = _wait(child, watched)
@@ -92,8 +94,8 @@ def _become(runtime: str, arguments: list[str], variables: dict[bytes, bytes], s
     writer, parent, mask, ignored_children, parent_death, before_exec = setting
     try:
         parent_death()
-        if os.getppid() != parent:
-            os._exit(137)  # the parent died before the death signal was armed
+        if posix.getppid() != parent:
+            _exit(137)  # the parent died before the death signal was armed
         for number in PYTHON_IGNORES:
             signal.signal(number, signal.SIG_DFL)
         if ignored_children:
@@ -101,11 +103,11 @@ def _become(runtime: str, arguments: list[str], variables: dict[bytes, bytes], s
         if before_exec:
             before_exec()
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        os.execve(runtime, [runtime, *arguments], variables)
+        posix.execve(runtime, [runtime, *arguments], variables)
     except OSError as error:
-        os.write(writer, str(error.errno).encode())
+        posix.write(writer, str(error.errno).encode())
     finally:
-        os._exit(127)
+        _exit(127)
 
 
 def _wait(child: int, watched: set[int]) -> int:
@@ -117,27 +119,27 @@ def _wait(child: int, watched: set[int]) -> int:
     while True:
         received = signal.sigwaitinfo(watched)
         if received.si_signo == signal.SIGCHLD:
-            done, status = os.waitpid(child, os.WNOHANG)
+            done, status = posix.waitpid(child, posix.WNOHANG)
             if done:
                 return status
         elif received.si_code != SI_KERNEL:
-            os.kill(child, received.si_signo)
+            posix.kill(child, received.si_signo)
 
 
 def exit_like(status: int) -> None:
     """End this process as the child ended: with its exit status, or killed by the same signal."""
-    if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
+    if posix.WIFSIGNALED(status):
+        number = posix.WTERMSIG(status)
         if number != signal.SIGKILL:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
-        os.kill(os.getpid(), number)
-    os._exit(exit_code(status))
+        posix.kill(posix.getpid(), number)
+    _exit(exit_code(status))
 
 
 def exit_code(status: int) -> int:
     """The shell's view of a wait status: the exit status, or 128 and the signal."""
-    return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
+    return posix.WEXITSTATUS(status) if posix.WIFEXITED(status) else 128 + posix.WTERMSIG(status)
 
 
 def _parent_death() -> Callable[[], None]:
@@ -161,7 +163,7 @@ def _extension(name: str) -> Any:
     for directory in _site_directories():
         for suffix in _imp.extension_suffixes():
             path = f"{directory}/{name}{suffix}"
-            if not os.path.exists(path):
+            if not exists(path):
                 continue
             spec = spec_from_file_location(name, path, loader=ExtensionFileLoader(name, path))
             try:
@@ -174,7 +176,7 @@ def _extension(name: str) -> Any:
 def _site_directories() -> tuple[str, ...]:
     """Where this interpreter's extension modules may be; `-S` leaves them out of the path."""
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    own = os.path.dirname(os.path.dirname(sys.executable or "/usr/bin/python3"))
+    own = dirname(dirname(sys.executable or "/usr/bin/python3"))
     return (
         f"{own}/lib/{version}/site-packages",
         "/usr/lib/python3/dist-packages",

@@ -6,12 +6,14 @@ tests/test_imports.py: no click, no pyroute2, none of the heavy parts of the sta
 
 from __future__ import annotations
 
-import os
+import posix
 import sys
+from posix import _exit
 
 from shim import apply, argv, channel, delegate, runtime_log, settings
 from shim.errors import ShimError
 from shim.prepare import Call, prepare
+from shim.system import basename, environment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,16 +33,16 @@ def main() -> None:
         status = call(invocation, runtime, loader_state)
     except ShimError as error:
         channel.fail(invocation, error)
-        os._exit(error.status)
+        _exit(error.status)
     except Exception as error:
         channel.fail(invocation, own_fault(error))
-        os._exit(1)
+        _exit(1)
     delegate.exit_like(status)
 
 
 def _working_directory() -> str:
     try:
-        return os.getcwd()
+        return posix.getcwd()
     except OSError:
         return "/"
 
@@ -48,7 +50,7 @@ def _working_directory() -> str:
 def call(invocation: Invocation, runtime: str, loader_state: str) -> int:
     """Prepare, run the real runtime, follow up; its wait status."""
     variables = delegate.environment(loader_state)
-    configured = settings.load(os.environ)
+    configured = settings.load(environment())
     this = Call(invocation=invocation, runtime=_real(runtime), variables=variables, settings=configured)
     prepared = prepare(this)
     log = runtime_log.open_for(invocation, this.family)
@@ -90,7 +92,7 @@ def _followed_up(this: Call, prepared: Prepared) -> list[tuple[str, str]]:
     if made is not None and made.watched:
         from shim import hook_notices
 
-        return hook_notices.take(this.invocation.container_id, os.environ)
+        return hook_notices.take(this.invocation.container_id, environment())
     if made is None or made.asked.foreground or not (made.plan.expectations or made.plan.bridge):
         return []
     from shim import container
@@ -152,8 +154,8 @@ def own_fault(error: Exception) -> ShimError:
     place = error.__traceback__
     while place and place.tb_next:
         place = place.tb_next
-    where = f"{os.path.basename(place.tb_frame.f_code.co_filename)}:{place.tb_lineno}" if place else "?"
-    debug = os.environ.get("CGSHIM_DEBUG", "")
+    where = f"{basename(place.tb_frame.f_code.co_filename)}:{place.tb_lineno}" if place else "?"
+    debug = environment().get("CGSHIM_DEBUG", "")
     if debug:
         import traceback
 

@@ -6,9 +6,8 @@ whose `run` it belongs to takes them to the engine's log when the runtime return
 
 from __future__ import annotations
 
-import os
-
 from shim import kept
+from shim.system import join
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ MOST = 200  # files: of runs whose cgshim was killed
 
 def leave(container: str, notices: list[tuple[str, str]], environment: Mapping[str, str]) -> None:
     """Keep (level, text) notices about a container, or that there are none. Never fatal."""
-    place, name = os.path.join(kept.directory(environment), PLACE), kept.name_of(container)
+    place, name = join(kept.directory(environment), PLACE), kept.name_of(container)
     try:
         if notices:
             kept.write(place, name, {"notices": [list(notice) for notice in notices]}, MOST)
@@ -32,7 +31,7 @@ def leave(container: str, notices: list[tuple[str, str]], environment: Mapping[s
 
 def take(container: str, environment: Mapping[str, str]) -> list[tuple[str, str]]:
     """The notices about a container, which are then gone; [] where there are none."""
-    place, name = os.path.join(kept.directory(environment), PLACE), kept.name_of(container)
+    place, name = join(kept.directory(environment), PLACE), kept.name_of(container)
     found = (kept.read(place, name) or {}).get("notices")
     kept.drop(place, name)
     pairs = found if isinstance(found, list) else []

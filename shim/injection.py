@@ -7,8 +7,9 @@ poststop, where the bridge may use a cgroup of cgshim's own (shim.bridge): `dele
 
 from __future__ import annotations
 
-import os
 import sys
+
+from shim.system import abspath, dirname, environment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,12 +39,13 @@ def cleanup(mount: str) -> dict[str, Any]:
 
 def command(name: str, module: str, arguments: list[str]) -> dict[str, Any]:
     """The entry that runs a module of `hooks` under argv[0] `name`, isolated and with no need of an environment."""
-    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    package = dirname(dirname(abspath(__file__)))
     entry: dict[str, Any] = {
         "path": sys.executable or "/usr/bin/python3",
         "args": [name, "-IS", "-c", CODE.format(module), package, *arguments],
     }
-    variables = [f"{name}={os.environ[name]}" for name in PASSED_ON if name in os.environ]
+    present = environment()
+    variables = [f"{name}={present[name]}" for name in PASSED_ON if name in present]
     return {**entry, "env": variables} if variables else entry
 
 

@@ -5,10 +5,11 @@ Not on the path of a call that succeeds.
 
 from __future__ import annotations
 
-import os
+import posix
 
 from shim import apply
 from shim.oci.text import Malformed, dump, parse
+from shim.system import join, makedirs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,14 +25,14 @@ def directory(environment: Mapping[str, str]) -> str:
     """
     if not environment.get("XDG_RUNTIME_DIR"):
         place = f"/run/user/{_outer_user()}"
-        if os.access(place, os.W_OK):
+        if posix.access(place, posix.W_OK):
             environment = {**environment, "XDG_RUNTIME_DIR": place}
     return apply.state_directory(environment)
 
 
 def _outer_user() -> int:
     """Our user id as the parent user namespace has it (user_namespaces(7): inside, outside, length)."""
-    own = os.geteuid()
+    own = posix.geteuid()
     try:
         with open("/proc/self/uid_map", encoding="ascii") as file:
             lines = [[int(word) for word in line.split()] for line in file]
@@ -47,18 +48,19 @@ def name_of(container: str) -> str:
 
 def write(place: str, name: str, value: dict[str, Any], most: int = 0) -> None:
     """Put `value` into `place`/`name`; above `most` files there (0: any number) the oldest go. Raises OSError."""
-    os.makedirs(place, mode=0o700, exist_ok=True)
+    makedirs(place, mode=0o700)
     apply.refuse_foreign(place)
-    beside = os.path.join(place, f".{name}.{os.getpid()}")
-    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    beside = join(place, f".{name}.{posix.getpid()}")
+    flags = posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_NOFOLLOW | posix.O_CLOEXEC
+    handle = posix.open(beside, flags, 0o600)
     try:
         try:
-            os.write(handle, (dump(value) + "\n").encode("ascii"))
+            posix.write(handle, (dump(value) + "\n").encode("ascii"))
         finally:
-            os.close(handle)
-        os.rename(beside, os.path.join(place, name))
+            posix.close(handle)
+        posix.rename(beside, join(place, name))
     except BaseException:
-        os.unlink(beside)
+        posix.unlink(beside)
         raise
     if most:
         _drop_oldest(place, most)
@@ -68,7 +70,7 @@ def read(place: str, name: str) -> dict[str, Any] | None:
     """The object in `place`/`name`; None where there is none, or one that somebody else could have put there."""
     try:
         apply.refuse_foreign(place)
-        with open(os.path.join(place, name), "rb") as file:
+        with open(join(place, name), "rb") as file:
             value = parse(file.read(LARGEST).decode("utf-8", "surrogateescape"))
     except (OSError, Malformed):
         return None
@@ -79,7 +81,7 @@ def names(place: str) -> list[str]:
     """The files in `place`, oldest first."""
     found = []
     try:
-        with os.scandir(place) as entries:
+        with posix.scandir(place) as entries:
             for entry in entries:
                 if entry.name.endswith(".json") and not entry.name.startswith("."):
                     found.append((entry.stat(follow_symlinks=False).st_mtime_ns, entry.name))
@@ -91,7 +93,7 @@ def names(place: str) -> list[str]:
 def drop(place: str, name: str) -> None:
     """Remove a file; one that is already gone is fine."""
     try:
-        os.unlink(os.path.join(place, name))
+        posix.unlink(join(place, name))
     except OSError:
         return
 

@@ -5,10 +5,9 @@ One file, `last.json` in cgshim's state directory, readable for its owner alone;
 
 from __future__ import annotations
 
-import os
 import time
 
-from shim import kept
+from shim import kept, system
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,14 +24,14 @@ def remember(text: str, code: str, container: str = "", environment: Mapping[str
     """Keep a diagnosis. Never fatal: a failure to keep it must not hide the failure that it tells of."""
     value = {"schema": SCHEMA, "time": int(time.time()), "code": code, "container": container, "text": text[:MOST]}
     try:
-        kept.write(kept.directory(os.environ if environment is None else environment), FILE, value)
+        kept.write(kept.directory(system.environment() if environment is None else environment), FILE, value)
     except (OSError, ValueError):
         return
 
 
 def recall(environment: Mapping[str, str] | None = None) -> dict[str, Any] | None:
     """What was remembered last, None if nothing was: schema, time (seconds since 1970), code, container, text."""
-    found = kept.read(kept.directory(os.environ if environment is None else environment), FILE)
+    found = kept.read(kept.directory(system.environment() if environment is None else environment), FILE)
     if found is None or found.get("schema") != SCHEMA or not isinstance(found.get("text"), str):
         return None
     return found

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
+import posix
 
 from shim import apply, argv, rewrite, settings
 from shim.errors import ShimError
 from shim.oci import document
 from shim.oci.edits import apply_to_value
+from shim.system import abspath, dirname, environment, isfile
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -38,7 +39,7 @@ class Call(Value):
         """Where the real runtime keeps its containers: --root, or its default."""
         if self.invocation.root:
             return self.invocation.root
-        below = "/run" if os.geteuid() == 0 else os.environ.get("XDG_RUNTIME_DIR", "/run")
+        below = "/run" if posix.geteuid() == 0 else environment().get("XDG_RUNTIME_DIR", "/run")
         return f"{below}/{'crun' if self.family == 'crun' else 'runc'}"
 
 
@@ -129,9 +130,9 @@ def _written(this: Call, made: Rewrite, text: str, told: tuple[tuple[str, str], 
         apply.replace(loaded.path, text)
         return Prepared(arguments=list(invocation.arguments), made=made, notices=told)
     except OSError as error:
-        if error.errno not in apply.NOT_WRITABLE or invocation.config:
+        if document.errno_name(error) not in apply.NOT_WRITABLE or invocation.config:
             raise _not_written(loaded.path, error) from error
-    state, root = apply.state_directory(os.environ), this.root
+    state, root = apply.state_directory(environment()), this.root
     apply.discard_stale(state, root)
     place = apply.stand_in(state, root, invocation.container_id)
     apply.alternative_bundle(loaded, text, invocation.bundle, place)
@@ -145,7 +146,7 @@ def _not_written(path: str, error: OSError) -> ShimError:
         f"{path} needs changes for this host and cannot be written: {name}",
         cause="starting the container without the changes would lose limits or fail; the file is as it was",
         evidence=(f"{path}: {name}",),
-        remedy=(f"make room for and give write access to {os.path.dirname(path)}",),
+        remedy=(f"make room for and give write access to {dirname(path)}",),
     )
 
 
@@ -155,13 +156,13 @@ def _prepare_update(this: Call) -> Prepared:
     if not invocation.resources:
         return Prepared(arguments=list(invocation.arguments))
     from_stdin = invocation.resources == STDIN
-    path = "standard input" if from_stdin else os.path.abspath(invocation.resources)
+    path = "standard input" if from_stdin else abspath(invocation.resources)
     text = _stdin() if from_stdin else document.read(path)
     from shim import container
 
     made = _rewrite(this, text, path, rewrite.WHOLE, container.annotations_of(this.root, invocation.container_id))
     rewrite.judge(made)
-    if not made.plan.edits and not from_stdin and os.path.isfile(path):
+    if not made.plan.edits and not from_stdin and isfile(path):
         return Prepared(arguments=list(invocation.arguments), made=made, notices=notices(made.plan))
     arguments = argv.with_resources(invocation, _in_memory(made.text()))
     return Prepared(arguments=arguments, made=made, notices=notices(made.plan))
@@ -169,7 +170,7 @@ def _prepare_update(this: Call) -> Prepared:
 
 def _stdin() -> str:
     parts = []
-    while part := os.read(0, 65536):
+    while part := posix.read(0, 65536):
         parts.append(part)
         if sum(map(len, parts)) > document.LARGEST:
             raise document.unusable("standard input", f"it has more than {document.LARGEST} bytes")
@@ -178,8 +179,8 @@ def _stdin() -> str:
 
 def _in_memory(text: str) -> str:
     """A path under which the child finds `text`: a memfd, so that nothing is left behind, whatever happens."""
-    handle = os.memfd_create("resources", 0)  # no MFD_CLOEXEC: the child opens it through its own /proc/self/fd
-    os.write(handle, text.encode("utf-8", "surrogateescape"))
+    handle = posix.memfd_create("resources", 0)  # no MFD_CLOEXEC: the child opens it through its own /proc/self/fd
+    posix.write(handle, text.encode("utf-8", "surrogateescape"))
     return f"/proc/self/fd/{handle}"
 
 

@@ -7,9 +7,10 @@ see the same, so the launcher does likewise for what it hands on. mount_namespac
 
 from __future__ import annotations
 
-import os
+import posix
 
 from shim import kept, settings
+from shim.system import basename, environment, join
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ CLONE_NEWNS, MS_REC, MS_SLAVE, MNT_DETACH = 0x20000, 0x4000, 0x80000, 2  # sched
 
 def applies(configured: Settings, runtime: str) -> bool:
     """Is this runtime to be started without the mount; judged as the launcher does, by the name that was given."""
-    chosen = configured.crun_on_hybrid == settings.HIDE and "crun" in os.path.basename(runtime)
-    return chosen and os.access(f"{CGROUP2}/cgroup.procs", os.W_OK)
+    chosen = configured.crun_on_hybrid == settings.HIDE and "crun" in basename(runtime)
+    return chosen and posix.access(f"{CGROUP2}/cgroup.procs", posix.W_OK)
 
 
 def hide() -> None:
@@ -45,7 +46,7 @@ def announce(container: str) -> Callable[[], None]:
     """
     place, name = _word(container)
     try:
-        kept.write(place, name, {"pid": os.getpid()}, MOST)
+        kept.write(place, name, {"pid": posix.getpid()}, MOST)
     except (OSError, ValueError):
         return lambda: None
     return lambda: kept.drop(place, name)
@@ -55,11 +56,11 @@ def leave(configured: Settings, container: str) -> None:
     """For a hook of a runtime that was started so: back to the view of whoever started the runtime."""
     if configured.crun_on_hybrid != settings.HIDE:
         return
-    own = os.readlink("/proc/self/ns/mnt")
+    own = posix.readlink("/proc/self/ns/mnt")
     for pid in (*_ancestors(), (kept.read(*_word(container)) or {}).get("pid")):
         try:
             place = f"/proc/{pid}/ns/mnt"
-            if os.readlink(place) != own:
+            if posix.readlink(place) != own:
                 _enter(place)
                 return
         except OSError:
@@ -67,11 +68,11 @@ def leave(configured: Settings, container: str) -> None:
 
 
 def _word(container: str) -> tuple[str, str]:
-    return os.path.join(kept.directory(os.environ), PLACE), kept.name_of(container)
+    return join(kept.directory(environment()), PLACE), kept.name_of(container)
 
 
 def _ancestors() -> Iterator[int]:
-    pid = os.getppid()
+    pid = posix.getppid()
     while pid > 1:
         yield pid
         try:
@@ -84,8 +85,8 @@ def _ancestors() -> Iterator[int]:
 def _enter(place: str) -> None:
     import ctypes
 
-    handle = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+    handle = posix.open(place, posix.O_RDONLY | posix.O_CLOEXEC)
     try:
         ctypes.CDLL(None).setns(handle, CLONE_NEWNS)
     finally:
-        os.close(handle)
+        posix.close(handle)

@@ -6,9 +6,10 @@ gets a log of our own, in memory, and what it wrote is handed on when we know ho
 
 from __future__ import annotations
 
-import os
+import posix
 
 from shim.oci.text import Malformed, dump, scanner
+from shim.system import exists
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -47,8 +48,8 @@ class RuntimeLog:
 
     def text(self) -> str:
         """Everything that the runtime wrote."""
-        size = os.fstat(self._handle).st_size
-        return os.pread(self._handle, size, 0).decode("utf-8", "surrogateescape") if size else ""
+        size = posix.fstat(self._handle).st_size
+        return posix.pread(self._handle, size, 0).decode("utf-8", "surrogateescape") if size else ""
 
     def hand_on(self) -> None:
         """What the runtime wrote, to the caller's log and in the caller's format; to stderr, as text, without one."""
@@ -74,11 +75,11 @@ def open_for(invocation: Invocation, family: str) -> RuntimeLog | None:
         try:
             # Opened first, as the runtime would: a log that cannot be opened is the runtime's to complain about.
             path = invocation.log[5:] if invocation.log.startswith("file:") else invocation.log
-            caller = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            caller = posix.open(path, posix.O_WRONLY | posix.O_CREAT | posix.O_APPEND | posix.O_CLOEXEC, 0o644)
         except OSError:
             return None
     try:
-        handle = _high(os.memfd_create("runtime-log", 0))
+        handle = _high(posix.memfd_create("runtime-log", 0))
     except OSError:
         return None
     return RuntimeLog(handle, caller, invocation.log_format, family)
@@ -87,10 +88,10 @@ def open_for(invocation: Invocation, family: str) -> RuntimeLog | None:
 def _high(handle: int) -> int:
     """The same file under a number that no container is given; the runtimes close it before the container starts."""
     number = FIRST_DESCRIPTOR
-    while os.path.exists(f"/proc/self/fd/{number}"):
+    while exists(f"/proc/self/fd/{number}"):
         number += 1
-    os.dup2(handle, number, inheritable=True)
-    os.close(handle)
+    posix.dup2(handle, number, inheritable=True)
+    posix.close(handle)
     return number
 
 
@@ -134,6 +135,6 @@ def line(record: Record, family: str) -> str:
 
 def _write(handle: int, text: str) -> None:
     try:
-        os.write(handle, text.encode("utf-8", "surrogateescape"))
+        posix.write(handle, text.encode("utf-8", "surrogateescape"))
     except OSError:
         return  # a log is never worth a container

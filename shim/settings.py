@@ -6,12 +6,13 @@ start Python; a broken file therefore stops intercepted commands only.
 
 from __future__ import annotations
 
-import os
+import posix
 
 from shim.errors import ShimError
 from shim.oci.checks import Duplicate, kind, unambiguous
 from shim.oci.document import errno_name
 from shim.oci.text import Malformed, parse
+from shim.system import basename, exists, isfile, realpath
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -72,7 +73,7 @@ def _values(path: str) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        if isinstance(error, PermissionError) and os.geteuid() != 0:
+        if isinstance(error, PermissionError) and posix.geteuid() != 0:
             return {}  # a rootless caller cannot read the administrator's file; the defaults are the strict ones
         raise _bad(path, f"cannot be read: {errno_name(error)}") from error
     try:
@@ -99,9 +100,9 @@ def _check_runtime(runtime: str, origin: str) -> None:
     what = ""
     if not runtime.startswith("/"):
         what = "is no absolute path"
-    elif not os.path.isfile(runtime):
-        what = "does not exist" if not os.path.exists(runtime) else "is no file"
-    elif not os.access(runtime, os.X_OK):
+    elif not isfile(runtime):
+        what = "does not exist" if not exists(runtime) else "is no file"
+    elif not posix.access(runtime, posix.X_OK):
         what = "is not executable"
     if what:
         raise ShimError(
@@ -114,7 +115,7 @@ def _check_runtime(runtime: str, origin: str) -> None:
 
 def family(runtime: str) -> str:
     """Which rules the runtime at this path plays by, judged by its name: "runc", "crun" or "other"."""
-    for name in (os.path.basename(os.path.realpath(runtime)), os.path.basename(runtime)):
+    for name in (basename(realpath(runtime)), basename(runtime)):
         for known in ("crun", "runc"):
             if known in name:
                 return known

@@ -6,7 +6,7 @@ Documentation/admin-guide/cgroup-v2.rst says: memory limits down to a page, ever
 
 from __future__ import annotations
 
-import os
+import posix
 
 from shim.host import membership, mountinfo
 from shim.rules.sizes import Untranslatable, size
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from shim.rules.base import Expectation
 
 V1_NAMES = {"io": "blkio"}
-PAGE = os.sysconf("SC_PAGE_SIZE")
+PAGE = posix.sysconf("SC_PAGE_SIZE")
 UNLIMITED = (1 << 63) - (1 << 31)  # PAGE_COUNTER_MAX * PAGE_SIZE and above: how v1 shows "no limit"
 
 

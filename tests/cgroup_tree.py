@@ -99,9 +99,9 @@ class Kernel:
             file.write(f"{pid}\n")
         self.tree.write(f"/proc/{pid}/cgroup", f"0::{directory[len(self.mount) :]}\n")
 
-    def makedirs(self, path: str, *, exist_ok: bool) -> None:
+    def makedirs(self, path: str) -> None:
         """mkdir -p: a new cgroup has its files at once."""
-        _makedirs(path, exist_ok=exist_ok)
+        _makedirs(path, exist_ok=True)
         while path != self.mount:
             for name in ("cgroup.procs", "cgroup.subtree_control"):
                 with open(f"{path}/{name}", "a", encoding="ascii"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import posix
 import signal
 import stat
 import subprocess
@@ -86,7 +87,7 @@ def test_failure_at_any_step_leaves_the_old_file(
 ) -> None:
     """An error from any system call on the way is raised, the old file untouched and alone."""
     os.chown(config, os.geteuid(), 4242) if os.geteuid() == 0 else None
-    before, real = config.stat(), getattr(os, step)
+    before, real = config.stat(), getattr(posix, step)
 
     def fail(*arguments: Any) -> None:
         if step == "close":
@@ -94,9 +95,9 @@ def test_failure_at_any_step_leaves_the_old_file(
         raise OSError(number, os.strerror(number))
 
     with monkeypatch.context() as patched:
-        patched.setattr(os, step, fail)
+        patched.setattr(posix, step, fail)
         if step == "fchown" and os.geteuid() != 0:
-            patched.setattr(os, "geteuid", lambda: -1)
+            patched.setattr(posix, "geteuid", lambda: -1)
         with pytest.raises(OSError, match=os.strerror(number)):
             apply.replace(str(config), NEW)
     assert config.read_text() == OLD
@@ -107,7 +108,7 @@ def test_failure_at_any_step_leaves_the_old_file(
 def test_interrupted_write_is_continued(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """write(2) may take less than it is given."""
     real = os.write
-    monkeypatch.setattr(os, "write", lambda handle, data: real(handle, data[:3]))
+    monkeypatch.setattr(posix, "write", lambda handle, data: real(handle, data[:3]))
     apply.replace(str(config), NEW)
     assert config.read_text() == NEW
 
@@ -121,7 +122,7 @@ def test_directory_that_cannot_be_flushed(config: Path, monkeypatch: pytest.Monk
             raise OSError(errno.EINVAL, "Invalid argument")
         real(handle)
 
-    monkeypatch.setattr(os, "fsync", refuse)
+    monkeypatch.setattr(posix, "fsync", refuse)
     apply.replace(str(config), NEW)
     assert config.read_text() == NEW
 
@@ -281,6 +282,6 @@ def test_stale_stand_ins_are_discarded(tmp_path: Path) -> None:
 )
 def test_state_directory(monkeypatch: pytest.MonkeyPatch, uid: int, environment: dict[str, str], expected: str) -> None:
     """Where stand-ins lie, for root and for the rootless."""
-    monkeypatch.setattr(os, "geteuid", lambda: uid)
-    monkeypatch.setattr(os, "access", lambda *_: True)
+    monkeypatch.setattr(posix, "geteuid", lambda: uid)
+    monkeypatch.setattr(posix, "access", lambda *_: True)
     assert apply.state_directory(environment) == expected

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import posix
 from typing import TYPE_CHECKING
 
 import pytest
@@ -46,8 +46,8 @@ def kernel(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> Kernel:
     """The kernel behind the bridge's writes."""
     made = Kernel(tree, MOUNT)
     monkeypatch.setattr(module, "put", made.put)
-    monkeypatch.setattr(os, "makedirs", made.makedirs)
-    monkeypatch.setattr(os, "rmdir", made.rmdir)
+    monkeypatch.setattr(module, "makedirs", made.makedirs)
+    monkeypatch.setattr(posix, "rmdir", made.rmdir)
     return made
 
 

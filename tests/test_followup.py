@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import posix
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -133,8 +133,8 @@ def kernel(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> Kernel:
     tree.write(f"{MOUNT}/pids/c/pids.max", "32\n")
     made = Kernel(tree, HYBRID_MOUNT)
     monkeypatch.setattr(bridge, "put", made.put)
-    monkeypatch.setattr(os, "makedirs", made.makedirs)
-    monkeypatch.setattr(os, "rmdir", made.rmdir)
+    monkeypatch.setattr(bridge, "makedirs", made.makedirs)
+    monkeypatch.setattr(posix, "rmdir", made.rmdir)
     return made
 
 

@@ -8,11 +8,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shim import hot
+from shim import hot, hot_file
 from tests.syntax import ROOT
 from tests.test_imports import is_cold
 
@@ -58,6 +58,7 @@ def test_first_use_makes_the_file_and_the_next_one_takes_it(parent: Path) -> Non
     first = _loaded(parent)
     made = _archive(parent).stat()
     second = _loaded(parent)
+    assert first.pop("shim.hot_file")[0] == "SourceFileLoader"
     assert first == second
     assert _archive(parent).stat().st_mtime_ns == made.st_mtime_ns
     assert second.pop("shim.hot")[0] == "SourceFileLoader"
@@ -104,13 +105,20 @@ def test_read_only_prefix_is_left_alone(parent: Path) -> None:
     assert _archive(parent).read_bytes() == before
 
 
+def _content(value: Any, magic: bytes = b"") -> bytes:
+    first = marshal.dumps(value)
+    return (magic or hot.magic()) + len(first).to_bytes(hot.LENGTH, "little") + first
+
+
 NO_ARCHIVES = {
     "empty": b"",
     "noise": b"\xff\xfe\x00no table",
-    "cut": hot._magic() + marshal.dumps(({"shim.entry": ("shim/entry.py", False, 1, 2)}, [], {}))[:-9],
-    "another-interpreter": b"other" + marshal.dumps(({}, [], {})),
-    "another-shape": hot._magic() + marshal.dumps([1, 2]),
-    "of-a-file-that-is-gone": hot._magic() + marshal.dumps(({"shim.x": ("shim/x.py", False, 1, 2)}, [], {})),
+    "magic-alone": hot.magic(),
+    "cut": _content(({"shim.entry": ("shim/entry.py", False, 1, 2)}, [], {}))[:-9],
+    "endless": hot.magic() + b"\xff" * hot.LENGTH,
+    "another-interpreter": _content(({}, [], {}), magic=b"\0" * len(hot.magic())),
+    "another-shape": _content([1, 2]),
+    "of-a-file-that-is-gone": _content(({"shim.x": ("shim/x.py", False, 1, 2)}, [], {})),
 }
 
 
@@ -119,7 +127,7 @@ def test_file_that_is_no_archive_is_replaced(parent: Path, content: bytes) -> No
     """Whatever lies under the name, the program runs, and a good file takes its place."""
     _archive(parent).write_bytes(content)
     assert _loaded(parent)["shim.entry"][0] == "Finder"
-    made = hot._read(str(_archive(parent)))
+    made = hot.read(str(_archive(parent)))
     assert made
     assert made.fits(str(parent))
 
@@ -136,8 +144,10 @@ def test_broken_source_is_told_by_the_ordinary_import(parent: Path) -> None:
 
 def test_core_comes_in_the_order_of_its_imports(parent: Path) -> None:
     """Each module of the core stands behind its package; all that is named for it exists, and more comes with it."""
-    order = [name for name, _ in hot.build(str(parent)).core]
-    assert set(hot.CORE) < set(order)
+    made = hot_file.write(str(parent), None)
+    assert made
+    order = [name for name, _ in made.core]
+    assert set(hot_file.CORE) < set(order)
     assert len(order) == len(set(order))
     assert [name for name in order if name.rpartition(".")[0] not in ("shim", *order[: order.index(name)])] == []
     assert order.index("shim.values") < order.index("shim.rules.base") < order.index("shim.plan")
@@ -173,7 +183,7 @@ def f(a: Any, *b: Any) -> Any:
     raise LookupError
 '''
     space: dict[str, object] = {}
-    exec(hot.compiled(source, "/there.py"), space)
+    exec(hot_file.compiled(source, "/there.py"), space)
     assert space["Other"] == 1
     assert space["Point"].__annotations__ == {"x": "Any", "y": "int"}
     function = space["f"]
@@ -188,6 +198,6 @@ def test_command_makes_the_file(parent: Path) -> None:
     """`python3 -m shim.hot` makes it, also where there was no __pycache__ yet."""
     shutil.rmtree(parent / "shim" / "__pycache__")
     subprocess.run([sys.executable, "-B", "-m", "shim.hot"], cwd=parent, check=True)
-    made = hot._read(str(_archive(parent)))
+    made = hot.read(str(_archive(parent)))
     assert made
     assert made.fits(str(parent))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import posix
 from typing import TYPE_CHECKING
 
 import pytest
@@ -54,7 +55,7 @@ def test_directory_of_another_user_is_not_believed(tmp_path: Path, monkeypatch: 
     """Below /tmp anybody may have made it first: nothing is written there, nothing read."""
     place = tmp_path / "cgshim"
     last.remember("mine", "code", environment={"CGSHIM_STATE": str(place)})
-    monkeypatch.setattr(os, "geteuid", lambda: 4242)
+    monkeypatch.setattr(posix, "geteuid", lambda: 4242)
     if place.stat().st_uid == 0:
         os.chown(place, 4243, 4243)
     assert last.recall({"CGSHIM_STATE": str(place)}) is None
@@ -79,7 +80,7 @@ def test_rootless_user_is_found_without_an_environment(monkeypatch: pytest.Monke
         return path == "/run/user/1000"
 
     monkeypatch.setattr(kept, "_outer_user", lambda: 1000)
-    monkeypatch.setattr(os, "access", writable)
+    monkeypatch.setattr(posix, "access", writable)
     assert kept.directory({}) == "/run/user/1000/cgshim"
     assert asked == ["/run/user/1000", "/run"]
     assert kept.directory({"XDG_RUNTIME_DIR": "/x"}) == "/x/cgshim"

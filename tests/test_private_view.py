@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posix
 from typing import TYPE_CHECKING
 
 import pytest
@@ -92,7 +93,7 @@ def test_a_hook_looks_further_than_its_ancestors(monkeypatch: pytest.MonkeyPatch
         return links[path]
 
     private_view.announce("c1")
-    monkeypatch.setattr(os, "readlink", readlink)
+    monkeypatch.setattr(posix, "readlink", readlink)
     private_view.leave(ON, "c1")
     assert entered == [f"/proc/{os.getpid()}/ns/mnt"]
 

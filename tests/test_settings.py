@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import posix
 from typing import TYPE_CHECKING
 
 import pytest
@@ -140,9 +140,9 @@ def test_unreadable_file_of_the_administrator(tmp_path: Path, monkeypatch: pytes
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("builtins.open", deny)
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(posix, "geteuid", lambda: 1000)
     assert load({"CGSHIM_CONFIG": str(tmp_path)}).policy == "refuse"
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(posix, "geteuid", lambda: 0)
     with pytest.raises(ShimError) as caught:
         load({"CGSHIM_CONFIG": str(tmp_path)})
     assert caught.value.what.endswith("are of no use: cannot be read: EACCES")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-import os
+import posix
 
 from shim.host.view import error_name
 
@@ -25,11 +25,11 @@ def look(view: View, mount: str, files: dict[str, Placement]) -> dict[str, Answe
     The cgroup is always removed. A controller that had to be enabled in the root stays enabled: the runtime does the
     same next, and to disable it again could take the limits from a container that started meanwhile.
     """
-    path = f"{mount}/{PREFIX}{os.getpid()}"
+    path = f"{mount}/{PREFIX}{posix.getpid()}"
     missing = {place.controller for place in files.values() if place.version == 2 and place.controller}
     refused = _enable(view, mount, sorted(missing))
     try:
-        os.mkdir(view.path(path))
+        posix.mkdir(view.path(path))
     except FileExistsError:
         pass  # left by a killed process that had our pid; empty, so it serves as well
     except OSError as error:
@@ -68,7 +68,7 @@ def _enable(view: View, mount: str, controllers: list[str]) -> dict[str, str]:
 
 def _remove(view: View, path: str) -> str:
     try:
-        os.rmdir(view.path(path))
+        posix.rmdir(view.path(path))
     except OSError as error:
         return f"; {_why('rmdir', path, error)}"
     return ""

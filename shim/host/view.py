@@ -6,14 +6,14 @@ Absent and unreadable files are answers, not exceptions; `errors` keeps the errn
 
 from __future__ import annotations
 
-import errno
-import os
-import stat
+import posix
 
+from shim.system import DIRECTORY, KIND
 from shim.values import Value
 
 # Never blocks on a FIFO that somebody left under a well-known name, never acquires a terminal.
-_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+EIO = 5  # of asm-generic/errno-base.h; the module with all of them is for messages
+_READ = posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK | posix.O_NOCTTY
 
 
 class Identity(Value):
@@ -44,31 +44,31 @@ class View:
 
     def euid(self) -> int:
         """Effective user id of the process that asks."""
-        return os.geteuid()
+        return posix.geteuid()
 
     def read(self, path: str) -> tuple[str, Identity] | None:
         """Content and identity from one and the same open file; None when absent or unreadable."""
         try:
-            descriptor = os.open(self.path(path), _READ)
+            descriptor = posix.open(self.path(path), _READ)
         except OSError as error:
             self._failed(path, error)
             return None
         try:
-            found = _identity(os.fstat(descriptor))
+            found = _identity(posix.fstat(descriptor))
             parts = []
-            while part := os.read(descriptor, 65536):
+            while part := posix.read(descriptor, 65536):
                 parts.append(part)
         except OSError as error:
             self._failed(path, error)
             return None
         finally:
-            os.close(descriptor)
+            posix.close(descriptor)
         return b"".join(parts).decode("utf-8", "surrogateescape"), found
 
     def identity(self, path: str) -> Identity | None:
         """stat(2), symbolic links followed; None when absent or unreachable."""
         try:
-            return _identity(os.stat(self.path(path)))
+            return _identity(posix.stat(self.path(path)))
         except OSError as error:
             self._failed(path, error)
             return None
@@ -76,7 +76,7 @@ class View:
     def names(self, path: str) -> tuple[str, ...]:
         """Sorted names in a directory, () when there is none. Grows with the directory: not for the hot path."""
         try:
-            return tuple(sorted(os.listdir(self.path(path))))
+            return tuple(sorted(posix.listdir(self.path(path))))
         except OSError as error:
             self._failed(path, error)
             return ()
@@ -84,7 +84,7 @@ class View:
     def first_child(self, path: str) -> str | None:
         """Name of the first sub-directory in the kernel's own order; reads no further than that."""
         try:
-            with os.scandir(self.path(path)) as entries:
+            with posix.scandir(self.path(path)) as entries:
                 for entry in entries:
                     if entry.is_dir(follow_symlinks=False):
                         return entry.name
@@ -96,19 +96,19 @@ class View:
     def link(self, path: str) -> str | None:
         """Target of a symbolic link, None when it is not one."""
         try:
-            return os.readlink(self.path(path))
+            return posix.readlink(self.path(path))
         except OSError as error:
             self._failed(path, error)
             return None
 
     def writable(self, path: str) -> bool:
         """True if this process may write there: access(2) with the effective ids, read-only mounts included."""
-        return os.access(self.path(path), os.W_OK, effective_ids=True)
+        return posix.access(self.path(path), posix.W_OK, effective_ids=True)
 
     def device(self, number: str) -> int:
         """`major:minor`, as mountinfo writes it, as stat(2) gives it; -1 when it is no such thing."""
         major, _, minor = number.partition(":")
-        return os.makedev(int(major), int(minor)) if major.isdigit() and minor.isdigit() else -1
+        return posix.makedev(int(major), int(minor)) if major.isdigit() and minor.isdigit() else -1
 
     def text(self, path: str) -> str | None:
         """Content, None when absent or unreadable; the reason is then in `errors`."""
@@ -144,11 +144,13 @@ class View:
         return f"{path}: {error_name(number)}"
 
     def _failed(self, path: str, error: OSError) -> None:
-        self.errors[path] = error.errno or errno.EIO
+        self.errors[path] = error.errno or EIO
 
 
 def error_name(number: int) -> str:
     """`ENOENT`; of two names for one number the one that the kernel's documentation uses."""
+    import errno
+
     return "EOPNOTSUPP" if number == errno.EOPNOTSUPP else errno.errorcode.get(number, f"errno {number}")
 
 
@@ -158,5 +160,6 @@ def quote(path: str, content: str) -> str:
     return f"{path}: {' | '.join(' '.join(line.split()) for line in lines)}" if lines else f"{path}: empty"
 
 
-def _identity(found: os.stat_result) -> Identity:
-    return Identity(device=found.st_dev, inode=found.st_ino, size=found.st_size, directory=stat.S_ISDIR(found.st_mode))
+def _identity(found: posix.stat_result) -> Identity:
+    directory = found.st_mode & KIND == DIRECTORY
+    return Identity(device=found.st_dev, inode=found.st_ino, size=found.st_size, directory=directory)

@@ -6,11 +6,12 @@ first of all, goes back to disk as it was read, also bytes that are not UTF-8.
 
 from __future__ import annotations
 
-import os
+import posix
 
 from shim.errors import ShimError
 from shim.oci.checks import Duplicate, kind, unambiguous
 from shim.oci.text import Malformed, members, parse, scanner, skip
+from shim.system import basename, dirname, isdir
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -73,7 +74,7 @@ def read(path: str) -> str:
     """The file's text; bytes that are not UTF-8 survive the round trip (surrogateescape). Raises ShimError."""
     try:
         with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
+            size = posix.fstat(file.fileno()).st_size
             if size > LARGEST:
                 raise unusable(path, f"the file has {size} bytes, more than the {LARGEST} that are read")
             return file.read().decode("utf-8", "surrogateescape")
@@ -82,12 +83,12 @@ def read(path: str) -> str:
 
 
 def _unreadable(path: str, error: OSError) -> ShimError:
-    bundle = os.path.dirname(path)
+    bundle = dirname(path)
     what = f"{path} cannot be read: {errno_name(error)}"
-    if isinstance(error, (FileNotFoundError, NotADirectoryError)) and not os.path.isdir(bundle):
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)) and not isdir(bundle):
         what = f"the bundle {bundle} does not exist or is not a directory"
     elif isinstance(error, FileNotFoundError):
-        what = f"the bundle {bundle} has no {os.path.basename(path)}"
+        what = f"the bundle {bundle} has no {basename(path)}"
     elif isinstance(error, IsADirectoryError):
         what = f"{path} is a directory, not a file"
     return ShimError(

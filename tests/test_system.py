@@ -1,0 +1,134 @@
+"""What stands in for `os` and `os.path`: the same answers, for anything that a path may be."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Callable
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from shim import system
+from tests.syntax import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# Paths that have all the parts that matter, far more often than random text has.
+PARTS = st.sampled_from(["/", "/", "//", ".", "..", "a", "b c", "...", ".a", "\udcff", "é"])
+PATHS = st.lists(PARTS, max_size=8).map("".join)
+
+
+@pytest.mark.property
+@given(PATHS)
+@example("")
+@example("//")
+@example("///..")
+@example("../..//a/./b/../..")
+def test_path_functions_answer_as_os_path(path: str) -> None:
+    """Of one path: base name, directory, normal and absolute form."""
+    assert system.basename(path) == os.path.basename(path)
+    assert system.dirname(path) == os.path.dirname(path)
+    assert system.normpath(path) == os.path.normpath(path)
+    assert system.abspath(path) == os.path.abspath(path)
+
+
+@pytest.mark.property
+@given(PATHS, st.lists(PATHS, max_size=3))
+def test_join_answers_as_os_path(path: str, more: list[str]) -> None:
+    """Of any number of parts, empty and absolute ones among them."""
+    assert system.join(path, *more) == os.path.join(path, *more)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A file, a directory, a FIFO, links to each and to nothing, and a loop."""
+    (tmp_path / "file").write_text("")
+    (tmp_path / "directory" / "below").mkdir(parents=True)
+    os.mkfifo(tmp_path / "fifo")
+    for name in ("file", "directory", "fifo", "nothing", "loop"):
+        (tmp_path / f"to-{name}").symlink_to(name if name != "loop" else "to-loop")
+    (tmp_path / "directory" / "up").symlink_to("../to-directory/below")
+    return tmp_path
+
+
+NAMES = [
+    *("file", "directory", "fifo", "to-file", "to-directory", "to-fifo", "to-nothing", "to-loop", "nothing"),
+    *("directory/up", "to-directory/up/..", "to-directory/../file", "file/below", "a\0b", "", "."),
+]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=ascii)
+def test_kinds_are_those_of_os_path(tree: Path, name: str) -> None:
+    """What is there, with links followed, loops and impossible names included."""
+    path = f"{tree}/{name}"
+    asked: list[tuple[Callable[[str], bool], Callable[[str], bool]]] = [
+        (system.exists, os.path.exists),
+        (system.isdir, os.path.isdir),
+        (system.isfile, os.path.isfile),
+    ]
+    assert [own(path) for own, _ in asked] == [theirs(path) for _, theirs in asked]
+
+
+@pytest.mark.parametrize("name", ["file", "to-file", "to-directory/up", "to-directory/up/..", "to-fifo", "."])
+def test_realpath_of_what_there_is(tree: Path, name: str) -> None:
+    """Every link on the way is resolved, and a FIFO blocks nobody."""
+    assert system.realpath(f"{tree}/{name}") == os.path.realpath(f"{tree}/{name}")
+
+
+@pytest.mark.parametrize("name", ["nothing", "to-nothing", "to-loop", "file/below"])
+def test_realpath_of_nothing_is_the_path_itself(tree: Path, name: str) -> None:
+    """No error: whoever uses the path next gets the kernel's own."""
+    assert system.realpath(f"{tree}/{name}") == f"{tree}/{name}"
+
+
+def test_makedirs_makes_what_is_missing(tmp_path: Path) -> None:
+    """The mode is the last directory's; those above it get the usual one; twice is no error."""
+    place = tmp_path / "a" / "b" / "c"
+    before = os.umask(0o022)
+    try:
+        system.makedirs(f"{place}/", mode=0o700)
+        system.makedirs(str(place), mode=0o700)
+    finally:
+        os.umask(before)
+    assert [path.stat().st_mode & 0o777 for path in (place, place.parent)] == [0o700, 0o755]
+
+
+@pytest.mark.parametrize("name", ["file", "file/below", "to-nothing"])
+def test_makedirs_over_something_else(tree: Path, name: str) -> None:
+    """The error of `os.makedirs`, with its number and path."""
+    with pytest.raises((FileExistsError, NotADirectoryError)) as theirs:
+        os.makedirs(tree / name, exist_ok=True)
+    with pytest.raises((FileExistsError, NotADirectoryError)) as own:
+        system.makedirs(f"{tree}/{name}")
+    assert (own.value.errno, own.value.filename) == (theirs.value.errno, str(theirs.value.filename))
+
+
+ENVIRONMENT = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from shim import system
+assert system.environment() == dict(os.environ), (system.environment(), os.environ)
+text = system.environment()["BYTES"]
+assert system.fsencode(text) == os.fsencode(text) == b"\\xff\\xc3\\xa9=", text
+"""
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8", "POSIX"])
+def test_environment_is_that_of_os(locale: str) -> None:
+    """Every byte of it, whatever the locale."""
+    variables = {b"BYTES": b"\xff\xc3\xa9=", b"EMPTY": b"", b"LC_ALL": locale.encode()}
+    argv = [sys.executable, "-IS", "-c", ENVIRONMENT, str(ROOT)]
+    done = subprocess.run(argv, check=False, env=variables, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_environment_of_a_running_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the program itself has set is there; changing the answer changes nothing."""
+    monkeypatch.setenv("CGSHIM_STATE", "/somewhere")
+    found = system.environment()
+    found["CGSHIM_STATE"] = "/elsewhere"
+    assert system.environment()["CGSHIM_STATE"] == "/somewhere"

@@ -79,7 +79,8 @@ def overview(sections: dict[str, str]) -> str:
     ]
     lines.append("| --- | --- | --- | --- | --- | --- |")
     for name, text in sections.items():
-        rows = [row.strip("| ").split(" | ") for row in text.splitlines() if row.startswith("|")][2:]
+        # A cell is empty where the guest did not finish.
+        rows = [[c.strip() for c in row.split("|")[1:-1]] for row in text.splitlines() if row.startswith("|")][2:]
         rows = [row for row in rows if not row[0].endswith("†")]
         counts = [sum(row[way] == judge.ENFORCED for row in rows) for way in range(1, len(WAYS) + 1)]
         lines.append(f"| [{name}](#{name.replace('.', '')}) | {len(rows)} | {' | '.join(map(str, counts))} |")

@@ -19,7 +19,7 @@ RUN = "/run/matrix"
 LOG = f"{RUN}/log.json"  # named as containerd's
 INSTALLED = "/cgshim/shim"
 RUNTIMES = {"runc": "/usr/sbin/runc", "crun": "/usr/bin/crun"}
-LIMIT = 60  # seconds; a call that takes longer hangs, as it would below a frozen ancestor
+LIMIT = 120  # seconds; a call that takes longer hangs, as it would below a frozen ancestor
 
 
 class Way:

@@ -405,11 +405,17 @@ def test_bad_state_is_one_message(name: str, tmp_path: Path) -> None:
     assert message in json.loads((tmp_path / "last.json").read_text())["text"]
 
 
-def test_a_report_is_never_worth_a_container(tmp_path: Path) -> None:
-    """The poststop hook, which also runs before the start, ends with 0 even for a state that is none."""
-    result = _by_hand("poststop", "", tmp_path)
+@pytest.mark.parametrize("name", [name for name in BAD_STATES if "pid" not in name and name != "bundle gone"])
+@pytest.mark.parametrize(("module", "arguments"), [("poststop", ()), ("leftover", ("--mount", "/nowhere"))])
+def test_a_report_is_never_worth_a_container(
+    module: str, arguments: tuple[str, ...], name: str, tmp_path: Path
+) -> None:
+    """The hooks of the end, one of which also runs before the start, end with 0 even for a state that is none."""
+    text, message = BAD_STATES[name]
+    result = _by_hand(module, text, tmp_path, *arguments)
     assert (result.status, result.out) == (0, "")
-    assert result.err.startswith("cgshim: the hook was given nothing")
+    assert "Traceback" not in result.err
+    assert (result.err.startswith("cgshim: the hook was given "), message in result.err) == (True, True), str(result)
 
 
 BAD_CONFIGS = {

@@ -32,6 +32,7 @@ ENTRIES = (
         "the command cannot be executed",
         rf"exec: \\?\"[^\"\n]*\\?\": (?:{EACCES}|{EPERM}|is a directory)",
         rf"(?:^|: )open executable: (?:{EACCES}|{EPERM})",
+        r"the path `[^`\n]*` (?:is not a regular file|exists but it is not executable)",  # crun from 1.10 on
         remedy="chmod +x the command in the image.",
     ),
     _foreign(
@@ -51,7 +52,7 @@ ENTRIES = (
         "working-directory-unusable",
         "the working directory cannot be entered",
         r"chdir to cwd \(\\?\"[^\"\n]*\\?\"\) set in config\.json failed",
-        r"\bchdir `?[^`\n]*`?: (?:" + ENOENT + "|" + EACCES + "|" + ENOTDIR + ")",
+        r"\bchdir (?:to )?`?[^`\n]*`?: (?:" + ENOENT + "|" + EACCES + "|" + ENOTDIR + ")",
         r"error during container init: mkdir [^\n:]*: " + ENOTDIR,  # runc makes the directory where it is missing
         remedy="Correct process.cwd (docker: --workdir).",
     ),
@@ -66,6 +67,7 @@ ENTRIES = (
         "container-does-not-exist",
         "there is no container of this name",
         r"container (?:\\?\"?[\w.-]*\\?\"? )?does not exist",
+        r"container `[^`\n]*` does not exist",
         r"error opening file `[^`\n]*/status`: " + ENOENT,
     ),
     _foreign(
@@ -103,6 +105,7 @@ ENTRIES = (
         "the seccomp profile is not valid",
         r"is not a valid action for seccomp",
         r"invalid seccomp action",
+        r"seccomp get action `",
         remedy="Correct linux.seccomp.",
     ),
     _foreign(

@@ -8,6 +8,7 @@ from shim.diagnose.entry import EACCES, EBUSY, EINVAL, ENOENT, EPERM, Entry, mou
 
 USER_NS = "user_namespaces(7), Restrictions on mount namespaces"
 CGROUP = "cgroup2?"
+NO_ROOT = rf"\breadlink ``: {ENOENT}"  # crun 1.28, whatever is wrong with root.path
 
 ENTRIES = (
     Entry(
@@ -214,9 +215,10 @@ ENTRIES = (
             rf"invalid rootfs: stat (?P<path>[^\n:]+): {ENOENT}",
             rf"\bmake `(?P<path2>[^`\n]+)` private: {ENOENT}",
         ),
-        verdict="the container's root file system does not exist: {path}",
+        ambiguous=(NO_ROOT,),
+        verdict="the container's root file system does not exist",
         cause="root.path of config.json points to nothing, for example an image that was not mounted.",
-        remedy=("ls -ld {path}; mount or unpack the image there, or correct root.path",),
+        remedy=("ls -ld <root.path>; mount or unpack the image there, or correct root.path",),
         reference="OCI runtime-spec, config.md, Root",
         confirm=look.root_problem,
     ),
@@ -228,9 +230,10 @@ ENTRIES = (
             rf"\bmake `(?P<path2>[^`\n]+)` private: {EACCES}",
             rf"error preparing rootfs: remount-private dst=(?P<path3>/[^\n,]+),[^\n]*: {EACCES}",  # runc from 1.2 on
         ),
-        verdict="the container's users may not reach the root file system {path} (EACCES)",
-        cause="A directory on the way is closed to the ids that the user namespace maps.",
-        remedy=("chmod o+x the directory shown as evidence: namei -l {path}",),
+        ambiguous=(NO_ROOT,),
+        verdict="the container's users may not reach their root file system (EACCES)",
+        cause="A directory on the way is closed to the ids that the user namespace maps; crun 1.28 reports ENOENT.",
+        remedy=("chmod o+x the directory shown as evidence: namei -l <root.path>",),
         reference=USER_NS,
         confirm=look.unreachable,
     ),

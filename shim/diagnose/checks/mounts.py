@@ -25,9 +25,13 @@ def source_of(words: Words) -> str:
 
 
 def requested(facts: Facts, words: Words) -> dict[str, Any]:
-    """The mount of config.json that failed, found by its destination or else by its source; {} when it is not there."""
+    """The mount of config.json that failed, found by its destination or else by its source; {} when it is not there.
+
+    crun's mount_setattr names the destination where older versions named the source.
+    """
     listed = [one for one in facts.config("mounts") or () if isinstance(one, dict)]
-    for key, wanted in (("destination", destination_of(words)), ("source", source_of(words))):
+    source = source_of(words)
+    for key, wanted in (("destination", destination_of(words)), ("source", source), ("destination", source)):
         for one in listed:
             if wanted.strip("/") and str(one.get(key, "")).rstrip("/") == wanted.rstrip("/"):
                 return one
@@ -85,8 +89,8 @@ def missing_component(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def unreachable(facts: Facts, words: Words) -> tuple[str, ...]:
-    """The first directory on the way to the source that the container's users may not search."""
-    path, uids, gids = source_of(words), mapped_ids(facts, "uid"), mapped_ids(facts, "gid")
+    """The first directory on the way to the source, or to the root, that the container's users may not search."""
+    path, uids, gids = source_of(words) or root_of(facts), mapped_ids(facts, "uid"), mapped_ids(facts, "gid")
     if not path.startswith("/") or not uids:
         return ()
     for directory in upwards(path)[:-1]:

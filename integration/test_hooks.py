@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import stat
 import sys
 from pathlib import Path
@@ -26,6 +27,7 @@ MIB = 1 << 20
 LIMIT = 32 * MIB
 # Each processor charges 64 pages in advance (MEMCG_CHARGE_BATCH), so a peak may end that far below its limit.
 CHARGED_AHEAD = 64 * os.sysconf("SC_PAGE_SIZE") * (os.cpu_count() or 1)
+PATHS = {"PATH": SEARCH_PATH}
 GREEDY = "sleep 0.2; tail /dev/zero; echo survived"  # tail keeps an endless line in memory
 
 
@@ -455,6 +457,25 @@ def test_unknown_option_is_refused(tmp_path: Path) -> None:
     """A misspelt option in a hooks.d file: the usage, and the container does not start unverified."""
     result = _by_hand("create_runtime", "{}", tmp_path, "--runtim", "/usr/sbin/runc")
     assert (result.status, "remedy: usage: create_runtime --runtime PATH" in result.err) == (1, True)
+
+
+def test_a_refusal_is_in_the_systems_log(tmp_path: Path) -> None:
+    """podman shows nothing of what a precreate hook says: each line is a record that journald or syslogd takes."""
+    require("root", root_problem())
+    device = tmp_path / "dev"
+    device.mkdir()
+    os.mknod(device / "null", stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    entry = _entry("precreate", tmp_path / "state", "--runtime", "/usr/sbin/runc")
+    within = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /dev && exec "$@"', str(device)]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
+        log.bind(str(device / "log"))
+        result = call(
+            [*within, entry["path"], *entry["args"][1:]], env={"CGSHIM_STATE": str(tmp_path), **PATHS}, stdin="[]"
+        )
+        lines = [log.recv(65536, socket.MSG_DONTWAIT) for _ in result.err.splitlines()]
+    assert result.status == 1, str(result)
+    assert [line.partition(b"cgshim: ")[2].decode() for line in lines] == result.err.splitlines()
+    assert all(line.startswith(b"<27>") for line in lines)  # daemon.err
 
 
 def _by_hand(module: str, stdin: str, state: Path, *args: str) -> Result:

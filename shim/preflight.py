@@ -83,15 +83,23 @@ def _frozen(asked: Asked, view: View, host: Host) -> Iterator[Hazard]:
     for directory in parents.existing(view, mount, _path(asked, view, unified)):
         state = (view.text(f"{directory}/{file}") or "").strip()
         if state in words:
-            thaw = f"echo {'0' if unified else 'THAWED'} > {directory}/{file}"
+            frozen = directory if unified else _frozen_itself(view, mount, directory)
             yield Hazard(
                 code="frozen-ancestor",
-                evidence=(f"{directory}/{file}: {state}",),
-                values={"path": directory, "thaw": thaw},
+                evidence=(f"{frozen}/{file}: {state}",),
+                values={"path": frozen, "thaw": f"echo {'0' if unified else 'THAWED'} > {frozen}/{file}"},
             )
             return
         if not unified and state:
             return
+
+
+def _frozen_itself(view: View, mount: str, directory: str) -> str:
+    """The topmost cgroup that was frozen itself: THAWED in what only shows its state is without effect."""
+    for above in parents.existing(view, mount, directory[len(mount) :]):
+        if (view.text(f"{above}/freezer.self_freezing") or "").strip() == "1":
+            directory = above
+    return directory
 
 
 def _path(asked: Asked, view: View, unified: bool) -> str:

@@ -102,7 +102,25 @@ def test_a_frozen_ancestor_on_v1(tmp_path: Path, layout: str, state: str, found:
     view = _tree(tmp_path, files)
     codes = _codes(_asked(path="/a/b/c"), view, _with_freezer(layout))
     assert codes == ([("frozen-ancestor", True)] if found else [])
-    assert [path for path in view.seen if "freezer" in path] == ["/sys/fs/cgroup/freezer/a/b/freezer.state"]
+    seen = [path for path in view.seen if path.endswith("freezer.state")]
+    assert seen == ["/sys/fs/cgroup/freezer/a/b/freezer.state"]
+
+
+@pytest.mark.parametrize(("itself", "named"), [(("a",), "a"), (("a/b",), "a/b"), (("a", "a/b/c"), "a"), ((), "a/b/c")])
+def test_what_is_frozen_itself_is_named(tmp_path: Path, itself: tuple[str, ...], named: str) -> None:
+    """All below a frozen v1 cgroup show FROZEN, but only where freezer.self_freezing is 1 THAWED helps
+    (Linux Documentation/admin-guide/cgroup-v1/freezer-subsystem.rst).
+    """
+    root = "/sys/fs/cgroup/freezer"
+    files = {f"{root}/{level}/freezer.state": "FROZEN\n" for level in ("a", "a/b", "a/b/c")}
+    if itself:
+        files.update(
+            {f"{root}/{level}/freezer.self_freezing": f"{level in itself:d}\n" for level in ("a", "a/b", "a/b/c")}
+        )
+    (found,) = hazards(_asked(path="/a/b/c"), _tree(tmp_path, files), _with_freezer(LEGACY))
+    assert found.evidence == (f"{root}/{named}/freezer.state: FROZEN",)
+    (told,) = diagnosed((found,))
+    assert told.remedy == (f"echo THAWED > {root}/{named}/freezer.state",)
 
 
 def test_a_relative_path_starts_at_this_process(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Fixtures of the tests that run real containers.
 
 `bundle`: a fresh bundle. `runtime`: a bare runtime, once for each that works here. `shim`: the launcher in front of
-it. `container`: an id of its own. `cgroup_values(pid)`: limits as the kernel has them.
+it. `container`: an id of its own. `cgroup_values(pid)`: limits as the kernel has them. `delay_accounting`: it is on.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).resolve().parent
 RUNTIMES = ("runc", "crun")
+DELAY_ACCOUNTING = Path("/proc/sys/kernel/task_delayacct")
 JOURNAL = pytest.StashKey[list[str]]()
 
 
@@ -117,3 +118,14 @@ def shim(runtime: Runtime, tmp_path: Path) -> Shim:
 def cgroup_values() -> Callable[[int], CgroupValues]:
     """`cgroup_values(pid).read("memory.limit_in_bytes")`: the kernel's own answer."""
     return CgroupValues
+
+
+@pytest.fixture
+def delay_accounting() -> Iterator[None]:
+    """Delay accounting on, for processes that start from now on; afterwards as it was."""
+    require("root", root_problem())
+    require("delay accounting", "" if DELAY_ACCOUNTING.exists() else f"{DELAY_ACCOUNTING} does not exist")
+    before = DELAY_ACCOUNTING.read_text()
+    DELAY_ACCOUNTING.write_text("1")
+    yield
+    DELAY_ACCOUNTING.write_text(before)

@@ -214,6 +214,22 @@ def test_poststop_reports_the_kill(podman: Podman, container: str) -> None:
     assert "Killed for want of memory" in text
 
 
+def test_poststop_has_the_delays_of_all_tasks(podman: Podman, container: str, delay_accounting: None) -> None:
+    """Asked for by annotation: podman waits for no listener, and the account has the container's tasks, no others."""
+    interpreter = os.path.realpath(sys.executable)  # what the installed hook runs
+    problem = call([interpreter, "-I", "-c", "import pyroute2.netlink"]).err
+    require(f"pyroute2 for {interpreter}", problem)
+    _install(podman, "--stage", "poststop")
+    asked = ("--annotation", "io.cgshim.pressure=taskstats")
+    piping = "for n in 1 2 3; do echo $n | cat; done"  # a shell, and twice three children of its own
+    result = podman.run(container, "--memory", "32m", *asked, command=("sh", "-c", piping))
+    assert (result.status, result.out) == (0, "1\n2\n3\n"), str(result)
+    shown = _cgshimctl(podman.state, "report", _id(podman, container), "--json")
+    delays = [one for one in json.loads(shown.out)["ended"]["figures"] if one["name"].startswith("delay.")]
+    assert {one["name"] for one in delays} >= {"delay.swapin", "delay.reclaim", "delay.thrashing"}
+    assert {one["includes"] for one in delays} == {"this container: 7 task(s)"}
+
+
 @pytest.mark.parametrize(("stage", "message"), [("precreate", "deadline exceeded"), ("createRuntime", "timeout")])
 def test_timeout_of_hooks_d_is_the_end_of_a_hanging_hook(
     podman: Podman, container: str, stage: str, message: str

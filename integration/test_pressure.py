@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hooks import listener
-from integration.capabilities import require, root_problem
+from integration.capabilities import require
 from integration.containers import SEARCH_PATH, call
 from shim import pressure
 from shim.host.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
 
     from integration.bundle import Bundle
@@ -26,21 +25,10 @@ if TYPE_CHECKING:
     from integration.kernel import CgroupValues
 
 ROOT = Path(__file__).resolve().parent.parent
-SWITCH = Path("/proc/sys/kernel/task_delayacct")
+SWITCH = Path(pressure.SWITCH)
 MIB = 1 << 20
 PYTHON = "/usr/bin/python3"
 PATIENCE = 60  # seconds until a number that does not come is a failure
-
-
-@pytest.fixture
-def delay_accounting() -> Iterator[None]:
-    """Delay accounting on, for processes that start from now on; afterwards as it was."""
-    require("root", root_problem())
-    require("delay accounting", "" if SWITCH.exists() else f"{SWITCH} does not exist")
-    before = SWITCH.read_text()
-    SWITCH.write_text("1")
-    yield
-    SWITCH.write_text(before)
 
 
 @pytest.fixture

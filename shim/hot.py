@@ -177,8 +177,8 @@ def read(path: str) -> "Archive | None":
         if head.startswith(own):
             sources, core, rest = marshal.loads(posix.read(file, length))
             return Archive(sources, core, rest, file, start + length)
-    except (OSError, EOFError, ValueError, TypeError, OverflowError):
-        pass  # whatever it is, it is not ours
+    except (OSError, EOFError, ValueError, TypeError, OverflowError, MemoryError):
+        pass  # whatever it is, it is not ours; an earlier release's has no length there, but something huge
     posix.close(file)
     return None
 

@@ -116,6 +116,8 @@ NO_ARCHIVES = {
     "magic-alone": hot.magic(),
     "cut": _content(({"shim.entry": ("shim/entry.py", False, 1, 2)}, [], {}))[:-9],
     "endless": hot.magic() + b"\xff" * hot.LENGTH,
+    "longer-than-memory": hot.magic() + (1 << 50).to_bytes(hot.LENGTH, "little") + marshal.dumps(({}, [], {})),
+    "without-the-length": hot.magic() + marshal.dumps(({"shim.entry": ("shim/entry.py", False, 1, 2)}, [], {})),
     "another-interpreter": _content(({}, [], {}), magic=b"\0" * len(hot.magic())),
     "another-shape": _content([1, 2]),
     "of-a-file-that-is-gone": _content(({"shim.x": ("shim/x.py", False, 1, 2)}, [], {})),

@@ -136,6 +136,18 @@ cgshim_search() {
     cgshim_found=''
 }
 
+# The way of nearly every call. The shell reads a script as it goes, so for these nothing below is even parsed.
+if [ "$cgshim_route" = runtime ]; then
+    cgshim_found=${CGSHIM_RUNTIME:-}
+    if ! cgshim_is_usable "$cgshim_found"; then
+        if [ -e "${CGSHIM_CONFIG:-/etc/cgshim/config.json}" ]; then cgshim_found=''; else cgshim_search; fi
+    fi
+    case $cgshim_found in
+    '' | *crun*) ;; # the settings have a word in it, or there is no runtime: below
+    *) exec "$cgshim_found" "$@" ;;
+    esac
+fi
+
 cgshim_newline='
 '
 

@@ -27,8 +27,8 @@ RESOURCES = {
     "cpu": {"shares": 512, "quota": 50000, "period": 100000},
     "pids": {"limit": 100},
 }
-# `kernel` is rewritten on every layout, so this is the path with an edit.
-EDITED = {**RESOURCES, "memory": {"limit": 67108864, "kernel": 67108864}}
+# The path with an edit: `unified` is rewritten on v1, kernel memory on v2.
+EDITED = {**RESOURCES, "memory": {"limit": 67108864, "kernel": 67108864}, "unified": {"pids.max": "100"}}
 SHELL, KEPT, REWRITTEN = 68, 630, 660  # of the shell, of Python for a create (250 of which are its own start)
 
 

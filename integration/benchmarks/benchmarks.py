@@ -67,10 +67,10 @@ def container_cases(place: made.Place, unit: float, least: int) -> dict[str, Any
         "kill": ("pass-through", made.passed_through(place, "kill", running, "URG")),
         "exec true": ("pass-through", made.passed_through(place, "exec", running, "/bin/true")),
         "create, nothing to edit": ("create", made.created(place, plain)),
-        "create, with edits": ("create", made.created(place, edits)),
+        "create, with edits": ("create", made.created(place, edits, plain)),
         "create, 1 MB seccomp": ("create, 1 MB", made.created(place, rules)),
         "alone: nothing to edit": ("alone", made.alone(place, plain)),
-        "alone: with edits": ("alone", made.alone(place, edits)),
+        "alone: with edits": ("alone", made.alone(place, edits, plain)),
         "alone: 1 MB seccomp, one rule": ("alone", made.alone(place, names)),
         "alone: 1 MB seccomp, many rules": ("alone", made.alone(place, rules)),
         "whole life": ("whole life", made.lived(place, plain)),
@@ -153,8 +153,11 @@ def main(arguments: list[str]) -> int:
     place = made.Place(options.scratch, spawner, options.runtime, str(stand_in) if stand_in.exists() else "")
     least = 2 if options.quick else 8
     found: dict[str, Any] = {"machine": machine(options.runtime)}
-    found["cases"] = container_cases(place, 0.3 if options.quick else 7.0, least)
-    found["many"] = many_cases(place, 1 if options.quick else 2, 4 if options.quick else 64)
+    try:
+        found["cases"] = container_cases(place, 0.3 if options.quick else 7.0, least)
+        found["many"] = many_cases(place, 1 if options.quick else 2, 4 if options.quick else 64)
+    finally:
+        place.clear()
     found["detection"] = detection_cases(options.quick)
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "results.json").write_text(json.dumps(found, indent=2) + "\n")

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,8 +34,13 @@ PLAIN: dict[str, Any] = {
     "cpu": {"shares": 512, "quota": 50000, "period": 100000},
     "pids": {"limit": 100},
 }
-# The one field that both layouts have to rewrite and that runc takes as it stands: it ignores it.
-EDITED: dict[str, Any] = {**PLAIN, "memory": {"limit": 67108864, "kernel": 67108864}}
+# What cgshim has to rewrite: `unified` on v1, kernel memory on v2. The other fronts get PLAIN beside it, because runc
+# refuses `unified` on v1: what it limits is the same.
+EDITED: dict[str, Any] = {
+    **{key: value for key, value in PLAIN.items() if key != "pids"},
+    "memory": {"limit": 67108864, "kernel": 67108864},
+    "unified": {"pids.max": "100"},
+}
 UPDATE: dict[str, Any] = {"pids": {"limit": 90}, "cpu": {"shares": 600}}
 
 
@@ -61,11 +67,12 @@ class Place:
             self.fronts["compiled"] = [stand_in]
         self.fronts["cgshim"] = ["/bin/sh", str(LAUNCHER)]
         self.numbers = itertools.count()
+        self.made: list[str] = []  # containers that may be there
 
     def bundle(self, name: str, **config: Any) -> Bundle:
-        """A new bundle."""
+        """A new bundle. Its config.json is written as engines do, without white space."""
         made = make_bundle(self.scratch / name, find_busybox())
-        made.write(base_config(**config))
+        made.config_path.write_text(json.dumps(base_config(**config), separators=(",", ":")))
         return made
 
     def argv(self, front: str, *words: str) -> list[str]:
@@ -74,24 +81,32 @@ class Place:
 
     def name(self) -> str:
         """A container id of its own."""
-        return f"cgshim-benchmark-{os.getpid()}-{next(self.numbers)}"
+        self.made.append(f"cgshim-benchmark-{os.getpid()}-{next(self.numbers)}")
+        return self.made[-1]
 
     def delete(self, container: str) -> None:
         """Remove a container, unmeasured."""
         line = [self.runtime, "--root", str(self.root), "delete", "--force", container]
         subprocess.run(line, check=True, stdin=subprocess.DEVNULL, capture_output=True)
+        self.made.remove(container)
+
+    def clear(self) -> None:
+        """Remove what an aborted measurement has left."""
+        for container in (name for name in list(self.made) if (self.root / name).exists()):
+            print(f"benchmarks: {container} is removed", file=sys.stderr)
+            self.delete(container)
 
     def every(self, measure: Callable[[str], Cost]) -> Timed:
         """The same measurement for each front."""
         return {front: lambda front=front: measure(front) for front in self.fronts}  # type: ignore[misc]
 
 
-def created(place: Place, bundle: Bundle) -> Timed:
-    """One `create` of the same config.json, put back before each."""
-    text = bundle.config_path.read_bytes()
+def created(place: Place, bundle: Bundle, others: Bundle | None = None) -> Timed:
+    """One `create` of the same config.json, put back before each; `others`: whose config.json other fronts get."""
+    texts = _texts(bundle, others)
 
     def measure(front: str) -> Cost:
-        bundle.config_path.write_bytes(text)
+        bundle.config_path.write_bytes(texts[front == "cgshim"])
         container = place.name()
         cost = place.spawner.cost(place.argv(front, "create", "--bundle", str(bundle.path), container))
         place.delete(container)
@@ -100,17 +115,21 @@ def created(place: Place, bundle: Bundle) -> Timed:
     return place.every(measure)
 
 
-def alone(place: Place, bundle: Bundle) -> Timed:
+def _texts(bundle: Bundle, others: Bundle | None) -> tuple[bytes, bytes]:
+    return (others or bundle).config_path.read_bytes(), bundle.config_path.read_bytes()
+
+
+def alone(place: Place, bundle: Bundle, others: Bundle | None = None) -> Timed:
     """A `create` for a runtime that does nothing (a copy of true): what the fronts themselves cost."""
     nothing = place.scratch / "nothing" / "runc"
     if not nothing.exists():
         nothing.parent.mkdir()
         shutil.copy("/bin/true", nothing)
     without = Place(place.scratch, place.spawner.of(str(nothing)), str(nothing), place.stand_in)
-    text = bundle.config_path.read_bytes()
+    texts = _texts(bundle, others)
 
     def measure(front: str) -> Cost:
-        bundle.config_path.write_bytes(text)
+        bundle.config_path.write_bytes(texts[front == "cgshim"])
         return without.spawner.cost(without.argv(front, "create", "--bundle", str(bundle.path), without.name()))
 
     return without.every(measure)
@@ -187,7 +206,11 @@ def at_once(place: Place, bundle: Bundle, many: int) -> Timed:
         lines = [place.argv(front, "create", "--bundle", str(path), name) for path, name in zip(bundles, names)]
         start = time.monotonic()
         children = [place.spawner.start(line) for line in lines]
-        costs = [place.spawner.finish(child, line) for child, line in zip(children, lines)]
+        try:
+            costs = [place.spawner.finish(child, line) for child, line in zip(children, lines)]
+        finally:
+            for child in children:  # all have ended before anything of theirs is removed
+                child.wait()
         wall = (time.monotonic() - start) * 1000
         for name in names:
             place.delete(name)

@@ -19,10 +19,11 @@ from typing import Any
 
 from integration.guest_rows import GUESTS, GuestHost
 from integration.matrix import boot, matrix
-from integration.recording import shared
+from integration.recording import relevant, shared
 
 HERE = Path(__file__).resolve().parent
 FILE = HERE.parent / "tests" / "failures" / "recorded-guests.json"
+MOUNTINFO = "/proc/self/mountinfo"
 SYSTEMD = ("systemd", "systemd-sysv", "dbus")
 BOOTED = "systemd.unit=matrix.service systemd.show_status=0 systemd.log_level=err matrix.pid1=systemd"
 FROZEN = (
@@ -80,7 +81,8 @@ def frozen_problem(one: dict[str, Any]) -> str:
     """The bare runtime hangs without a word until it is thawed, and cgshim says at once what is frozen."""
     directory, _, name = one["switch"].rpartition("/")
     state = "1" if name == "cgroup.freeze" else "FROZEN"
-    lines = one["shim"]["text"].splitlines()
+    _, _, message = one["shim"]["text"].partition(" level=error msg=")  # a text record: there is no --log
+    lines = str(json.loads(message or '""')).splitlines()
     good = (
         one["bare"] == {"entered": True, "hangs": True, "before": "", "status": 0}
         and one["shim"]["status"] == 1
@@ -88,7 +90,7 @@ def frozen_problem(one: dict[str, Any]) -> str:
         and f"  evidence: {one['switch']}: {state}" in lines
         and ["frozen-ancestor", [f"{one['switch']}: {state}"]] in one["foreseen"]
     )
-    return "" if good else f"frozen-{one['runtime']}: {one}"
+    return "" if good else f"frozen-{one['runtime']}: {one['bare']} {one['shim']} {one['foreseen']}"
 
 
 def stored(guest: GuestHost, records: list[dict[str, Any]]) -> dict[str, Any]:
@@ -101,7 +103,10 @@ def stored(guest: GuestHost, records: list[dict[str, Any]]) -> dict[str, Any]:
             "code": "frozen-ancestor",
             "evidence": one["foreseen"][0][1][0],
             "context": one["context"],
-            "facts": one["facts"],
+            "facts": {
+                **one["facts"],
+                "text": {**one["facts"]["text"], MOUNTINFO: relevant(one["facts"]["text"][MOUNTINFO], "/cgshim-")},
+            },
         }
         for one in records
         if one["kind"] == "frozen"

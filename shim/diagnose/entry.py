@@ -54,11 +54,21 @@ def making(error: str) -> str:
     return rf"{verbs} [`'\"]?(?P<path>/sys/fs/cgroup/[^\n`'\":]*)[`'\"]?: {error}"
 
 
+def creating(file: str) -> str:
+    """crun before 1.0 opened `file` with O_CREAT, which the cgroup file systems refuse (EACCES) where it is missing."""
+    return rf"\bopening file {named(file)} for writing: {EACCES}"
+
+
+def mounted(source: str, problem: str) -> str:
+    """runc's report that `problem` (a regex) came of mounting `source`, all versions; groups as for `mounting`."""
+    target = r"to rootfs(?: \\*\"[^\"\n]*\")? at \\*\"(?P<destination>[^\"\\\n]*)\\*\""
+    return rf"\bmounting \\*\"(?P<source>{source})\\*\" {target}(?:: | caused:? \\*\"?){problem}"
+
+
 def mounting(fstype: str, error: str) -> str:
     """Mounting source or type `fstype` failed with `error`; groups `source` and `destination`."""
-    target = r"to rootfs at \\?\"(?P<destination>[^\"\\\n]*)\\?\""
-    runc = rf"error mounting \\?\"(?P<source>{fstype})\\?\" {target}[^\n]*: {error}"
-    crun = rf"\bmount `(?P<source2>{fstype})` to `(?P<destination2>[^`\n]*)`: {error}"
+    runc = mounted(fstype, rf"(?:[^\n]*: )?{error}")
+    crun = rf"\bmount `(?P<source2>{fstype})` to [`'](?P<destination2>[^`'\n]*)[`']: {error}"
     return f"(?:{runc}|{crun})"
 
 

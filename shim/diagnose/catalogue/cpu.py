@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from shim.diagnose.checks import cpu as look
 from shim.diagnose.checks.configured import asked_for
-from shim.diagnose.entry import EACCES, EINVAL, ENOENT, ENOSPC, ERANGE, Entry, named, opening, writing
+from shim.diagnose.entry import EACCES, EINVAL, ENOENT, ENOSPC, ERANGE, Entry, creating, named, opening, writing
 
 BANDWIDTH = "Linux Documentation/scheduler/sched-bwc.rst"
 REALTIME = "Linux Documentation/scheduler/sched-rt-group.rst"
 CPUSETS = "Linux Documentation/admin-guide/cgroup-v1/cpusets.rst"
 SPEC = "OCI runtime-spec, config-linux.md, CPU"
+RT_FILES = r"cpu\.rt_(?:runtime|period)_us"
 QUOTA_FILES = r"cpu\.(?:cfs_quota_us|cfs_period_us|max)"
 
 ENTRIES = (
@@ -94,7 +95,8 @@ ENTRIES = (
     Entry(
         code="realtime-not-in-kernel",
         title="the kernel has no realtime group scheduling",
-        patterns=(opening(r"cpu\.rt_(?:runtime|period)_us", ENOENT),),
+        patterns=(opening(RT_FILES, ENOENT),),
+        ambiguous=(creating(RT_FILES),),
         verdict="this kernel has no realtime group scheduling: {file} does not exist",
         cause="CONFIG_RT_GROUP_SCHED is off, as in most distributions.",
         remedy=("Remove cpu.realtimeRuntime and cpu.realtimePeriod, or use a kernel with CONFIG_RT_GROUP_SCHED=y.",),

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from shim.diagnose.checks import devices as look
 from shim.diagnose.checks.configured import asked, asked_for
-from shim.diagnose.entry import EINVAL, ENODEV, ENOENT, EOPNOTSUPP, EPERM, ERANGE, Entry, named, opening, writing
+from shim.diagnose.entry import (
+    EINVAL,
+    ENODEV,
+    ENOENT,
+    EOPNOTSUPP,
+    EPERM,
+    ERANGE,
+    Entry,
+    creating,
+    named,
+    opening,
+    writing,
+)
 
 BLKIO = "Linux Documentation/admin-guide/cgroup-v1/blkio-controller.rst"
 IO = "Linux Documentation/admin-guide/cgroup-v2.rst, IO"
@@ -19,6 +31,7 @@ ENTRIES = (
         code="io-weight-without-bfq",
         title="v1 has no weight file without the BFQ scheduler",
         patterns=(opening(r"blkio\.(?:bfq\.)?weight", ENOENT),),
+        ambiguous=(creating(r"blkio\.(?:bfq\.)?weight"),),
         verdict="blockIO.weight cannot be set: this host has no {file}",
         cause="The CFQ scheduler left the kernel in 5.0; only BFQ has weights on v1, as blkio.bfq.weight. crun before "
         "1.8.2 does not know that name.",
@@ -96,6 +109,7 @@ ENTRIES = (
         code="hugetlb-page-size-unknown",
         title="the kernel has no huge pages of this size",
         patterns=(opening(r"hugetlb\.\w+\.(?:rsvd\.)?(?:max|limit_in_bytes)", ENOENT),),
+        ambiguous=(creating(r"hugetlb\.\w+\.(?:rsvd\.)?(?:max|limit_in_bytes)"),),
         verdict="this host has no huge pages of the size asked for: {file} does not exist",
         cause="Each supported size has its own interface file.",
         remedy=("ls /sys/kernel/mm/hugepages shows the sizes; correct hugepageLimits",),

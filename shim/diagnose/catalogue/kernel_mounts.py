@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shim.diagnose.checks import mount_points
 from shim.diagnose.checks import mounts as look
-from shim.diagnose.entry import EACCES, EBUSY, EINVAL, ENOENT, EPERM, Entry, mounting
+from shim.diagnose.entry import EACCES, EBUSY, EINVAL, ENOENT, EPERM, Entry, mounted, mounting
 
 USER_NS = "user_namespaces(7), Restrictions on mount namespaces"
 CGROUP = "cgroup2?"
@@ -17,7 +17,7 @@ ENTRIES = (
         patterns=(r"the current cgroup is not accessible \(too restrictive umask\?\)",),
         ambiguous=(
             mounting(CGROUP, EACCES),
-            rf"error mounting \\?\"(?P<source>cgroup)\\?\"[^\n]*: stat (?P<path>/sys/fs/cgroup/[^\n:]*): {EACCES}",
+            mounted("cgroup", rf"(?:[^\n]*: )?stat (?P<path>/sys/fs/cgroup/[^\n:]*): {EACCES}"),
         ),
         verdict="the container's users may not search the path to their own cgroup, so it cannot be mounted (EACCES)",
         cause="Mounting cgroup2 from a user namespace walks from the hierarchy's root to the container's cgroup with "
@@ -146,7 +146,7 @@ ENTRIES = (
         code="mount-namespace-missing",
         title="a user namespace without a mount namespace",
         ambiguous=(
-            rf"error preparing rootfs: mount (?:dst=)?/, flags[^\n]*: {EPERM}",
+            rf"preparing rootfs(?:: mount (?:dst=)?/, flags[^\n]*| caused): {EPERM}",
             rf"\b(?:create device|openat) `/dev/[^`\n]*`: {EACCES}",
         ),
         verdict="the container has a user namespace but no mount namespace, so nothing can be mounted for it",
@@ -162,6 +162,7 @@ ENTRIES = (
             rf"error preparing rootfs: mount (?:dst=)?/, flags[^\n]*: {EINVAL}",
             rf"set propagation for `/`: {EINVAL}",
         ),
+        ambiguous=(rf"preparing rootfs caused: {EINVAL}",),  # runc before 1.1
         verdict="{runtime} runs in a chroot whose root is no mount point, so no container can start (EINVAL)",
         cause="Every container begins with changing the propagation of the mount at /; a plain chroot has none there.",
         remedy=(

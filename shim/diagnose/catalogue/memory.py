@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shim.diagnose.checks import memory as look
 from shim.diagnose.checks.configured import asked, asked_for, value_is
-from shim.diagnose.entry import EBUSY, EINVAL, ENOENT, ENOSPC, EOPNOTSUPP, Entry, making, opening, writing
+from shim.diagnose.entry import EBUSY, EINVAL, ENOENT, ENOSPC, EOPNOTSUPP, Entry, creating, making, opening, writing
 
 V1_DOC = "Linux Documentation/admin-guide/cgroup-v1/memory.rst"
 V2_DOC = "Linux Documentation/admin-guide/cgroup-v2.rst, Memory"
@@ -100,7 +100,7 @@ ENTRIES = (
         code="swap-not-accounted-v1",
         title="swap limits need swap accounting, which this v1 host lacks",
         patterns=(opening(MEMSW, ENOENT), r"kernel does not support swap limit capabilities"),
-        ambiguous=(r"memory\.memsw\.limit_in_bytes[`'\"]?: permission denied",),
+        ambiguous=(creating(MEMSW), r"memory\.memsw\.limit_in_bytes[`'\"]?: permission denied"),
         verdict="this host does not account swap, so memory.swap cannot be set",
         cause="The v1 memory hierarchy has no memory.memsw files: CONFIG_MEMCG_SWAP is off, or swapaccount=0 "
         "on kernels before 6.1.",

@@ -47,7 +47,7 @@ ENTRIES = (
         title="the mount point does not exist and cannot be created",
         patterns=(
             (
-                rf"error mounting [^\n]*: (?:mkdir|mkdirat|openat|open|create mount ?point)[^\n]* "
+                rf"\bmounting [^\n]*: (?:mkdir|mkdirat|openat|open|create mount ?point)[^\n]* "
                 rf"(?P<path>/[^\n:]*): {EROFS}"
             ),
             rf"\b(?:mkdir|mkdirat|creat|open) `(?P<path2>/(?!sys/fs/cgroup)[^`\n]*)`: {EROFS}",
@@ -63,7 +63,7 @@ ENTRIES = (
         title="the container's users may not create or reach the mount point",
         patterns=(
             (
-                rf"error mounting [^\n]*: (?:mkdir|mkdirat|openat|open|lstat|create mount ?point)[^\n]* "
+                rf"\bmounting [^\n]*: (?:mkdir|mkdirat|openat|open|lstat|create mount ?point)[^\n]* "
                 rf"(?P<path>/[^\n:]*): {EACCES}"
             ),
             rf"make mountpoint \\?\"(?P<path4>[^\"\\\n]+)\\?\": {EACCES}",  # runc from 1.2 on

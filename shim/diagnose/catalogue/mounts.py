@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shim.diagnose.checks import mounts as look
-from shim.diagnose.entry import EACCES, EINVAL, ENODEV, ENOENT, ENOTDIR, EOPNOTSUPP, EPERM, Entry, mounting
+from shim.diagnose.entry import EACCES, EINVAL, ENODEV, ENOENT, ENOTDIR, EOPNOTSUPP, EPERM, Entry, mounted, mounting
 
 ANY = r"[^\"`\\\n]*"
 SPEC = "OCI runtime-spec, config.md, Mounts"
@@ -14,10 +14,7 @@ ENTRIES = (
         code="mount-source-missing",
         title="the source of a bind mount does not exist",
         patterns=(
-            (
-                rf"error mounting \\?\"(?P<source>/{ANY})\\?\" to rootfs at \\?\"(?P<destination>{ANY})\\?\": "
-                rf"(?:stat [^\n]*|[^\n]*bindmount source[^\n]*): {ENOENT}"
-            ),
+            mounted(rf"/{ANY}", rf"(?:stat [^\n]*|[^\n]*bindmount source[^\n]*): {ENOENT}"),
             rf"error stat'ing file `(?P<source2>/[^`\n]*)`: {ENOENT}",
             rf"\bstatfs (?P<source3>/(?!sys/fs/cgroup)[^\n:]*): {ENOENT}",
             r"bind source path does not exist: (?P<source4>/[^\n]*)",
@@ -34,10 +31,7 @@ ENTRIES = (
         code="mount-source-not-reachable",
         title="the container's users may not reach the source of a mount",
         patterns=(
-            (
-                rf"error mounting \\?\"(?P<source>/{ANY})\\?\" to rootfs at \\?\"(?P<destination>{ANY})\\?\": "
-                rf"stat [^\n]*: {EACCES}"
-            ),
+            mounted(rf"/{ANY}", rf"stat [^\n]*: {EACCES}"),
             rf"error stat'ing file `(?P<source2>/[^`\n]*)`: {EACCES}",
             rf"failed to fulfil mount request: open (?P<source3>/[^\n:]*): {EACCES}",
             rf"\bcannot stat `(?P<source4>/[^`\n]*)`: {EACCES}",
@@ -141,7 +135,7 @@ ENTRIES = (
         patterns=(r"mount options? is too long",),
         ambiguous=(
             mounting(ANY, EINVAL),
-            r"error mounting \\?\"(?P<source>[^\"\\\n]*)\\?\" to rootfs at \\?\"(?P<destination>[^\"\\\n]*)",
+            mounted(ANY, ""),
         ),
         verdict="the mount options of {destination} are too long: the kernel takes one page (4096 bytes)",
         cause="mount(2) cuts its data at a page; many lower directories of an overlay reach that.",

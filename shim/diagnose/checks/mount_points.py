@@ -26,11 +26,11 @@ WRITE_AND_SEARCH = 0o3
 
 def closed_mount_point(facts: Facts, words: Words) -> tuple[str, ...]:
     """The first directory on the way to the mount point in which the mapped users may create or find nothing."""
-    path, root = words["path"], root_of(facts)
+    root = root_of(facts)
     uids, gids = mapped_ids(facts, "uid"), mapped_ids(facts, "gid")
     if not root or not uids:
         return ()
-    whole = path if path.startswith(root.rstrip("/") + "/") else inside(facts, path)
+    whole = inside(facts, _destination(facts, words["path"].removeprefix(root.rstrip("/"))))
     for directory in upwards(whole)[:-1]:
         found = facts.status(directory)
         last = facts.status(f"{directory.rstrip('/')}/{_next(directory, whole)}") is None
@@ -38,6 +38,15 @@ def closed_mount_point(facts: Facts, words: Words) -> tuple[str, ...]:
             owner = f"{directory}: mode {found.mode:04o}, owner {found.uid}:{found.gid}"
             return (owner, map_line(facts))
     return ()
+
+
+def _destination(facts: Facts, path: str) -> str:
+    """`path`, or the destination that it is the last part of: crun before 1.0 named no more of it."""
+    listed = [str(one.get("destination")) for one in facts.config("mounts") or () if isinstance(one, dict)]
+    path = "/" + path.strip("/")
+    if any(f"{one}/".startswith(f"{path}/") for one in listed):
+        return path
+    return next((one for one in listed if one.endswith(path)), path)
 
 
 def _next(directory: str, whole: str) -> str:

@@ -66,7 +66,7 @@ def refuse(error: ShimError, container: str = "") -> None:
 
 
 def _stderr(data: bytes) -> None:
-    """To stderr; crun gives its hooks /dev/null for that and quotes nothing, so then to crun's own stderr."""
+    """To stderr; crun, and podman for precreate, give their hooks /dev/null for that: then to their own stderr."""
     try:
         found = os.fstat(2)
         if found.st_rdev != NULL:

@@ -1,7 +1,8 @@
 """precreate (podman, buildah): config.json on standard input, the one for this host on standard output.
 
 Same plan and same splice as an intercepted `create`; a configuration that needs nothing goes through byte for byte.
-podman throws the hook's stderr away, so a refusal is also left for `cgshimctl explain --last` and in the system's log.
+podman throws the hook's stderr away, so a refusal goes to podman's own, to `cgshimctl explain --last` and to the
+system's log.
 """
 
 from __future__ import annotations

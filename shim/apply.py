@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from shim.oci.document import Document
 
 CREATOR = "creator"  # in a stand-in: the process that makes a container of it
-# EINVAL: the file belongs to somebody who has no number in our user namespace (fchown(2)). By name, for `errno` makes
-# a hundred and thirty of these, and nearly every call needs none.
+# EINVAL: the file belongs to somebody who has no number in our user namespace (fchown(2)).
 NOT_WRITABLE = ("EROFS", "EACCES", "EPERM", "EBUSY", "EINVAL")
 
 

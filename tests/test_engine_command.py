@@ -163,6 +163,14 @@ def test_buildkit_environment(machine: Machine) -> None:
     assert machine.files() == {BUILDKIT: BUILDKIT_TEXT}
 
 
+@pytest.mark.parametrize(("words", "told"), [("nothing of it", True), ("x DOCKER_BUILDKIT_RUNC_COMMAND y", False)])
+def test_buildkit_of_a_daemon_without_the_variable(machine: Machine, words: str, told: bool) -> None:
+    """docker 20.10 does not know the variable: the entry is without effect there, and that is said."""
+    machine.program("/usr/sbin/dockerd", words)
+    output = " ".join(machine.install("buildkit").split())
+    assert ("/usr/sbin/dockerd does not know DOCKER_BUILDKIT_RUNC_COMMAND" in output) is told
+
+
 def test_buildkit_lines_of_others_are_kept(machine: Machine) -> None:
     """A drop-in of ours with more lines is set aside under a name that systemd does not read."""
     machine.install("buildkit")

@@ -30,7 +30,9 @@ def daemon_json(place: Path, system: System, **members: Any) -> str:
 class Dockerd(Daemon):
     """The daemon with the file `config`, or with one that makes cgshim its default runtime."""
 
-    def __init__(self, place: Path, front: Front, system: System | None = None, config: str = "") -> None:
+    def __init__(
+        self, place: Path, front: Front, system: System | None = None, config: str = "", **variables: str
+    ) -> None:
         (place / "home").mkdir(parents=True, exist_ok=True)
         self.front = front
         self.system = system or front.system
@@ -44,7 +46,7 @@ class Dockerd(Daemon):
         places = [f"--data-root={place}/data", f"--exec-root={place}/exec", f"--pidfile={place}/pid"]
         network = ["--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=vfs"]
         argv = ["dockerd", f"--config-file={config}", *places, f"--host=unix://{self.socket}", *network]
-        super().__init__(place, [*self.system.within, *argv], self.socket, ENVIRONMENT)
+        super().__init__(place, [*self.system.within, *argv], self.socket, {**ENVIRONMENT, **variables})
 
     def load(self, root_tar: Path) -> None:
         """Import the image."""

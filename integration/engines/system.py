@@ -22,7 +22,7 @@ CHECKOUT = LAUNCHER.parent.parent
 FETCH = CHECKOUT / "integration" / "matrix" / "fetch"
 SUITE = "forky"  # the first Debian with podman 5, containerd 2 and docker 28
 PACKAGES = (
-    *("podman", "containerd", "docker.io", "docker-cli", "uidmap"),
+    *("podman", "containerd", "docker.io", "docker-cli", "docker-buildx", "uidmap"),
     *("python3-click", "python3-tomlkit", "python3-pyroute2"),  # for cgshimctl
 )
 ENVIRONMENT = {"PATH": SEARCH_PATH, "HOME": "/root"}

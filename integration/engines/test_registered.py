@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -55,8 +56,14 @@ class Machine(System):
 
     def files(self) -> str:
         """Every file of the engines' and of cgshim's own, by its checksum, without the key that docker 20.10 makes."""
-        names = ["/etc/docker", "/etc/containerd", "/etc/containers", "/etc/cgshim", "/opt"]
+        names = ["/etc/docker", "/etc/containerd", "/etc/containers", "/etc/cgshim", "/opt/cgshim"]
         return self(["sh", "-c", 'find "$@" -type f ! -name key.json -exec cksum {} + | sort', "sh", *names]).out
+
+    def must_run(self, *argv: str) -> str:
+        """The output of a command that has to succeed."""
+        done = self(list(argv))
+        assert done.status == 0, str(done)
+        return done.out
 
     def ctl(self, *words: str, **variables: str) -> Result:
         """`cgshimctl engine WORDS`."""
@@ -141,6 +148,40 @@ def _docker_life(docker: Docker, name: str) -> None:
     docker.remove(name)
     assert failed.status == 125
     assert f"OCI runtime create failed: {VERDICT}\n  cause: " in failed.err
+
+
+RECORDING = """#!/bin/sh
+echo "$*" >>{calls}
+exec {launcher} "$@"
+"""
+
+
+def test_buildkit(machine: Machine, place: Path, root_tar: Path, installed_front: Front, tmp_path: Path) -> None:
+    """`docker build` with BuildKit: with what `engine install buildkit` gives the daemon, RUN steps call cgshim."""
+    require("docker", machine.missing("dockerd", "docker", "containerd"))
+    known = machine(["sh", "-c", 'grep -q DOCKER_BUILDKIT_RUNC_COMMAND "$(command -v dockerd)"']).status == 0
+    require("dockerd with DOCKER_BUILDKIT_RUNC_COMMAND", "" if known else "this one does not know it")
+    calls, binary = tmp_path / "calls", "/opt/recording/cgshim"
+    machine.write(binary, RECORDING.format(calls=calls, launcher=LAUNCHER))
+    machine.must_run("chmod", "755", binary)
+    machine.write("/etc/docker/daemon.json", daemon_json(place / "buildkit", machine))
+    machine.must("install", "docker", "--prefix", "/opt/cgshim")
+    machine.must("install", "buildkit", "--binary", binary)
+    unit = "/etc/systemd/system/docker.service.d/50-cgshim-buildkit.conf"
+    (line,) = re.findall(r'^Environment="(.*)"$', machine.must_run("cat", unit), re.MULTILINE)
+    name, _, value = line.partition("=")
+    (tmp_path / "Dockerfile").write_text("FROM box\nRUN echo built >/built\n")
+    front, config = installed_front, "/etc/docker/daemon.json"
+    with Dockerd(place / "buildkit", front, machine, config, **{name: value}) as daemon:
+        daemon.load(root_tar)
+        words = ("build", "--network=none", "--progress=plain", "--tag=built", str(tmp_path))
+        built = daemon.docker(*words, DOCKER_BUILDKIT="1")
+        require("docker build with BuildKit", built.err if "buildx component is missing" in built.err else "")
+        assert built.status == 0, str(built)
+        assert daemon.must("run", "--rm", "--network=none", "built", "/bin/cat", "/built") == "built"
+    machine.must("remove", "buildkit", "--binary", binary)
+    machine.must_run("test", "!", "-e", unit)
+    assert [line for line in calls.read_text().splitlines() if " run --bundle " in line]
 
 
 def test_containerd(machine: Machine, place: Path, root_tar: Path, installed_front: Front, name: str) -> None:

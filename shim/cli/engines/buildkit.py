@@ -20,6 +20,8 @@ SERVICE = "docker.service"
 APPLY = "systemctl daemon-reload && systemctl restart docker"
 VARIABLE = "DOCKER_BUILDKIT_RUNC_COMMAND"
 DROP_IN = "50-cgshim-buildkit.conf"
+DAEMONS = ("/usr/bin/dockerd", "/usr/sbin/dockerd", "/usr/local/bin/dockerd")
+UNKNOWN = f"warning: {{}} does not know {VARIABLE}: its BuildKit goes on with runc; with DOCKER_BUILDKIT=0 it is cgshim"
 _LINE = re.compile(rf"^Environment=\"?{VARIABLE}=([^\"\n]*)\"?$", re.MULTILINE)
 
 
@@ -45,14 +47,28 @@ def install(tree: Tree, request: Request) -> Proposal:
                 remedy=("take that line out first",),
             )
         wrapped = found[1] if found else wrapped
+    notes = ("BuildKit uses it for every build: a default of its own does not exist",) if request.as_default else ()
     before, there = tree.read(file), registered(tree, request)
     added = before is not None and not (there and before == _text(there[0].binary))
     return Proposal(
         name=VARIABLE,
         files=(File(path=file, before=before, after=_text(request.binary), backup=added),),
-        notes=("BuildKit uses it for every build: a default of its own does not exist",) if request.as_default else (),
+        notes=(*notes, *(UNKNOWN.format(daemon) for daemon in _without_the_variable(tree))),
         wrapped=wrapped,
     )
+
+
+def _without_the_variable(tree: Tree) -> list[str]:
+    """The daemons that are there and have no such word in them: docker 20.10's."""
+    found = []
+    for path in DAEMONS:
+        try:
+            with open(tree.at(path), "rb") as file:
+                if VARIABLE.encode() not in file.read():
+                    found.append(path)
+        except OSError:
+            continue
+    return found
 
 
 def _text(binary: str) -> str:

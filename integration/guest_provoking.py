@@ -50,6 +50,8 @@ def provoked(name: str, only: set[str]) -> None:
             emit(kind="case", case=case, found=found)
     for runtime in ("runc", "crun") if guest.frozen and (not only or "frozen" in only) else ():
         emit(kind="frozen", **frozen(runtime))
+    for path in ("", "/") if guest.frozen and (not only or "rooted" in only) else ():
+        emit(kind="rooted", **rooted(path))
 
 
 def frozen(runtime: str) -> dict[str, Any]:
@@ -87,6 +89,15 @@ def frozen(runtime: str) -> dict[str, Any]:
         "context": context,
         "facts": {kind: found for kind, found in view.facts.items() if found},
     }
+
+
+def rooted(path: str) -> dict[str, Any]:
+    """The root as the container's cgroup, through cgshim with crun, which would kill all of the guest at the end."""
+    top = Path(tempfile.mkdtemp(prefix="cgshim-rooted-"))
+    config = whole_config(str(top / "bundle" / "rootfs"), path)
+    make_bundle(top / "bundle", find_busybox()).write(config)
+    shim = _start(["/bin/sh", str(LAUNCHER)], top, "shim", CGSHIM_RUNTIME=find_runtime("crun"))
+    return {"path": path, "status": _ended(shim), "text": (top / "shim.out").read_text()}
 
 
 def _start(command: list[str], top: Path, name: str, **environment: str) -> subprocess.Popen[bytes]:

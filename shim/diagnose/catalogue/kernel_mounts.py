@@ -242,7 +242,7 @@ ENTRIES = (
         code="mount-over-root",
         title="a mount onto / of the container",
         patterns=(
-            rf"\bmount `(?P<source>[^`\n]+)` to ``: {EINVAL}",
+            rf"\bmount `(?P<source>[^`\n]+)` to ``: (?:{EINVAL}|{ENOENT})",
             r"create mountpoint for / mount: mountpoint [^\n]* is on the top of rootfs",  # runc from 1.2 on
         ),
         ambiguous=(
@@ -250,7 +250,7 @@ ENTRIES = (
             rf"\bopenat2 `[^`\n]*`: {ENOENT}",  # crun 1.28: whatever it wants next is hidden
         ),
         verdict="a mount has / of the container as its destination, which runtimes do not support",
-        cause="It hides everything mounted before it, /proc included; crun refuses with EINVAL.",
+        cause="It hides everything mounted before it, /proc included; crun refuses with EINVAL or ENOENT.",
         remedy=("Use the directory as root.path (podman run --rootfs) instead of mounting it at /.",),
         reference="https://github.com/containers/crun/issues/1752",
         confirm=look.over_root,

@@ -5,6 +5,7 @@ What the bare runtime would have run must still run; what it refuses gets our re
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from typing import TYPE_CHECKING, Any
@@ -116,6 +117,29 @@ def test_content_that_is_no_configuration(
     """The error names the file and what is wrong with it."""
     bundle.config_path.write_bytes(content)
     _refused(shim, bundle, container, str(bundle.config_path), words, "it was left as it is", "[bad-config]")
+
+
+def test_fault_in_a_large_profile(shim: Shim, bundle: Bundle, container: str, tmp_path: Path) -> None:
+    """Too large to be looked into first: the runtime refuses it, the place is named, and the file is as it was."""
+    names = [f"call_{number}" for number in range(20000)]
+    bundle.configure(resources={"unified": {"pids.max": "32"}, "cpu": {"shares": 512}})
+    config = json.loads(bundle.config_path.read_text())
+    config["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": names, "action": "A"}]}
+    text = json.dumps(config, separators=(",", ":")).replace('"call_777"', "call_777")
+    bundle.config_path.write_text(text)
+    place = f"line 1, column {text.index('call_777,') + 1}"
+    before = sorted(os.listdir(bundle.path))
+    log = tmp_path / "log.json"
+    options = ("--log", str(log), "--log-format", "json")
+    result = shim(*options, "create", "--bundle", str(bundle.path), container)
+    (record,) = log.read_text().splitlines()
+    message = json.loads(record)["msg"]
+    for words in (str(bundle.config_path), place, "a value was expected, found 'c'", "[bad-config]"):
+        assert words in message
+        assert words in result.err
+    assert result.status == 1
+    assert bundle.config_path.read_text() == text
+    assert (sorted(os.listdir(bundle.path)), shim.containers()) == (before, [])
 
 
 def test_fifty_megabytes(shim: Shim, bundle: Bundle, container: str) -> None:

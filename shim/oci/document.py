@@ -119,17 +119,20 @@ def unusable(path: str, what: str, place: str = "") -> ShimError:
     )
 
 
-def load(text: str, path: str) -> Document:
-    """The document in `text`. Raises ShimError naming line and column for what is not one JSON object."""
+def load(text: str, path: str, large: int = LARGE) -> Document:
+    """The document in `text`. Raises ShimError naming line and column for what is not one JSON object.
+
+    large: the characters behind which a profile is passed over, see Document.
+    """
     if not (text[:99].strip(" \t\n\r\0") or text.strip(" \t\n\r\0")):  # what is stripped is copied, be it a megabyte
         raise unusable(path, "it is empty")
     try:
-        return _load(text, path)
+        return _load(text, path, large)
     except Malformed as error:
         raise unusable(path, error.what, error.place(text)) from None
 
 
-def _load(text: str, path: str) -> Document:
+def _load(text: str, path: str, large: int) -> Document:
     scan = scanner()
     start = skip(text, 0)
     if text[start] != "{":
@@ -141,7 +144,7 @@ def _load(text: str, path: str) -> Document:
     passing = scanner(bool)
 
     def unkept(text: str, offset: int) -> tuple[Any, int]:
-        if len(text) - offset > LARGE and text[offset] == "{":
+        if len(text) - offset > large and text[offset] == "{":
             from shim.oci import bulk
 
             found = bulk.end(text, offset)

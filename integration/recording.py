@@ -83,7 +83,8 @@ def anonymous(text: str, top: str, own: str) -> str:
     for path in sorted(set(membership.paths(Path("/proc/self/cgroup").read_text()).values()), key=len, reverse=True):
         if path != "/":
             text = text.replace(path, "/host")
-    return text.replace(Path("/proc/1/comm").read_text().strip(), "init")
+    first = Path("/proc/1/comm").read_text().strip()
+    return text if first in ("bash", "systemd") else text.replace(first, "init")  # words that messages have, too
 
 
 def trimmed(config: dict[str, Any], standard: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ ENTRIES = (
             rf"open o_path procfd: open (?P<path>/[^\n:]*): {ENOTDIR}",
             rf"\b(?:mkdir|open) `(?P<path2>/[^`\n]*)`: {ENOTDIR}",
             rf"lookup mountpoint target: [^\n]*openat2 (?P<path3>/[^\n:]*): {ENOTDIR}",  # runc from 1.2 on
-            r"error creating directory `(?P<path4>[^`\n]*)` since `[^`\n]*` exists and it is not a directory",
+            rf"error creating directory `(?P<path4>[^`\n]*)` since `[^`\n]*` exists and it is {ENOTDIR}",
         ),
         verdict="the destination of a mount lies below something that is a file in the image: {path}",
         cause="Every component of a destination except the last must be a directory (ENOTDIR).",

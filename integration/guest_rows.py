@@ -229,7 +229,7 @@ UNITS = (
     Provocation(
         "unit-property",
         _property,
-        both("systemd-unit-refused"),
+        both("systemd-unit-refused", "/run/systemd/system: present"),
         "host",
         flags=SYSTEMD,
     ),

@@ -20,6 +20,7 @@ from tests.replayed import ReplayedView
 if TYPE_CHECKING:
     from pathlib import Path
 
+ROOT = "22 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw\n"
 TMPFS = "30 21 0:26 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755\n"
 MEMORY = "31 30 0:40 / /sys/fs/cgroup/memory rw,nosuid shared:9 - cgroup cgroup rw,memory\n"
 STRAGGLER = "40 30 0:50 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n"
@@ -223,7 +224,7 @@ def test_kernel_log_records_lose_their_prefix(tmp_path: Path) -> None:
 def test_hazards_of_a_host_are_foreseen() -> None:
     """The rows' own looks find what will go wrong before anything has."""
     text = {
-        "/proc/self/mountinfo": TMPFS + MEMORY + STRAGGLER,
+        "/proc/self/mountinfo": ROOT + TMPFS + MEMORY + STRAGGLER,
         "/sys/fs/cgroup/unified/cgroup.controllers": "hugetlb\n",
         "/proc/self/status": "CapEff:\t000001fffeffffff\n",
     }
@@ -237,5 +238,5 @@ def test_hazards_of_a_host_are_foreseen() -> None:
 
 def test_a_healthy_host_has_nothing_foreseen() -> None:
     """No finding without a fact."""
-    text = {"/proc/self/mountinfo": UNIFIED, "/proc/self/status": "CapEff:\t000001ffffffffff\nSeccomp:\t0\n"}
+    text = {"/proc/self/mountinfo": ROOT + UNIFIED, "/proc/self/status": "CapEff:\t000001ffffffffff\nSeccomp:\t0\n"}
     assert foreseen(Context(view=ReplayedView({"text": text}), kernel_log="")) == ()

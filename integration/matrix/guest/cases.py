@@ -95,13 +95,17 @@ def memsw(value: int) -> Files:
 
 THROTTLE = {
     "throttleReadBpsDevice": [{"major": 7, "minor": 0, "rate": 1048576}],
+    "throttleWriteBpsDevice": [{"major": 7, "minor": 0, "rate": 2097152}],
+    "throttleReadIOPSDevice": [{"major": 7, "minor": 0, "rate": 200}],
     "throttleWriteIOPSDevice": [{"major": 7, "minor": 0, "rate": 100}],
 }
 THROTTLE_V1: Files = {
     "blkio.throttle.read_bps_device": "7:0 1048576",
+    "blkio.throttle.write_bps_device": "7:0 2097152",
+    "blkio.throttle.read_iops_device": "7:0 200",
     "blkio.throttle.write_iops_device": "7:0 100",
 }
-THROTTLE_V2: Files = {"io.max": "7:0 rbps=1048576 wbps=max riops=max wiops=100"}
+THROTTLE_V2: Files = {"io.max": "7:0 rbps=1048576 wbps=2097152 riops=200 wiops=100"}
 QUOTA_V1: Files = {"cpu.cfs_quota_us": "20000", "cpu.cfs_period_us": "50000"}
 QUOTA_V2: Files = {"cpu.max": "20000 50000"}
 
@@ -316,9 +320,23 @@ UNIFIED = (
         {"memory.low": str(32 * M)},
         HINT,
     ),
+    Case(
+        "unified.memory.min",
+        unified(memory_min=str(32 * M)),
+        {"memory.soft_limit_in_bytes": str(32 * M)},
+        {"memory.min": str(32 * M)},
+        HINT,
+    ),
     Case("unified.memory.high", unified(memory_high=str(48 * M)), None, {"memory.high": str(48 * M)}, HINT),
     Case("unified.memory.oom.group", unified(memory_oom_group="1"), None, {"memory.oom.group": "1"}, HINT),
     Case("unified.cpu.max", unified(cpu_max="20000 50000"), QUOTA_V1, QUOTA_V2),
+    Case(
+        "unified.cpu.max.burst",
+        unified(cpu_max="20000 50000", cpu_max_burst="10000"),
+        {**QUOTA_V1, "cpu.cfs_burst_us": "10000"},
+        {**QUOTA_V2, "cpu.max.burst": "10000"},
+        HINT,
+    ),
     Case(
         "unified.cpu.weight",
         unified(cpu_weight="200"),
@@ -327,9 +345,23 @@ UNIFIED = (
         HINT,
     ),
     Case("unified.cpu.idle", unified(cpu_idle="1"), {"cpu.idle": "1"}, {"cpu.idle": "1"}, HINT),
-    Case("unified.cpuset.cpus", unified(cpuset_cpus="1"), {"cpuset.cpus": "1"}, {"cpuset.cpus": "1"}),
+    Case(
+        "unified.cpuset.cpus",
+        unified(cpuset_cpus="1", cpuset_mems="0"),
+        {"cpuset.cpus": "1", "cpuset.mems": "0"},
+        {"cpuset.cpus": "1", "cpuset.mems": "0"},
+    ),
     Case("unified.pids.max", unified(pids_max="64"), {"pids.max": "64"}, {"pids.max": "64"}),
-    Case("unified.io.max", unified(io_max="7:0 rbps=1048576 wiops=100"), THROTTLE_V1, THROTTLE_V2),
+    Case(
+        "unified.io.max", unified(io_max="7:0 rbps=1048576 wbps=2097152 riops=200 wiops=100"), THROTTLE_V1, THROTTLE_V2
+    ),
+    Case(
+        "unified.io.weight",
+        unified(io_weight="200"),
+        {"blkio.bfq.weight": "29"},  # the two ranges laid over each other: 10 + (200 - 1) * 990 / 9999
+        {"io.weight": "default 200"},
+        HINT,
+    ),
     Case(
         "unified.hugetlb.2MB.max",
         unified(hugetlb_2MB_max=str(4 * M)),
@@ -404,7 +436,16 @@ ENGINES = (
     ),
 )
 
-# Where the layout has the device.
+# Where the layout has the scheduler, and where it has the device.
+BFQ = (
+    Case(
+        "unified.io.bfq.weight",
+        unified(io_bfq_weight="200"),
+        {"blkio.bfq.weight": "200"},
+        {"io.bfq.weight": "default 200"},
+        HINT,
+    ),
+)
 RDMA = (
     Case(
         "rdma",
@@ -433,7 +474,7 @@ FAILURES = (
 )
 
 COMMON = (*MEMORY, *CPU, *OTHERS, *UNIFIED, *ENGINES)
-ALL = (*COMMON, *RDMA, *FAILURES)
+ALL = (*COMMON, *BFQ, *RDMA, *FAILURES)
 
 FEW = ("memory.limit", "cpu.quota", "unified.memory.max", "as an engine writes it for v1")
 # What the profiles table calls by one word; `update...`: on a running container.
@@ -463,7 +504,15 @@ SETS: dict[str, tuple[str, ...]] = {
         "unified.memory.swap.max 0",
         "as an engine writes it for v2",
     ),
-    "io": ("blockIO.throttle*", "blockIO.weight", "blockIO.weightDevice", "blockIO.leafWeight", "unified.io.max"),
+    "io": (
+        "blockIO.throttle*",
+        "blockIO.weight",
+        "blockIO.weightDevice",
+        "blockIO.leafWeight",
+        "unified.io.max",
+        "unified.io.weight",
+        "unified.io.bfq.weight",
+    ),
     # Every field and every value of it that a running container's cgroup could take.
     "update": tuple(case.name for case in COMMON if not case.invalid and case.field != "engine"),
     "update-rdma": tuple(case.name for case in RDMA),

@@ -57,14 +57,14 @@ def whole_config(rootfs: str, cgroups_path: str) -> dict[str, Any]:
 
 
 @functools.cache
-def _sources() -> Path:
+def readable_sources() -> Path:
     """A directory with this project's modules that every user can read; the checkout itself may be in a closed home."""
     if all(directory.stat().st_mode & 0o005 == 0o005 for directory in (ROOT, *ROOT.parents)):
         return ROOT
     copy = Path(tempfile.mkdtemp(prefix="cgshim-sources-"))
     atexit.register(shutil.rmtree, copy)
     copy.chmod(0o755)
-    for package in ("integration", "shim"):
+    for package in ("hooks", "integration", "shim"):
         shutil.copytree(ROOT / package, copy / package, ignore=shutil.ignore_patterns("__pycache__", "matrix"))
     return copy
 
@@ -78,7 +78,7 @@ def provoke(prepare: str, before: tuple[str, ...], request: dict[str, Any]) -> d
         input=json.dumps(request),
         capture_output=True,
         text=True,
-        cwd=_sources(),
+        cwd=readable_sources(),
         timeout=SECONDS,
     )
     assert done.returncode == 0, done.stderr

@@ -14,6 +14,7 @@ import pytest
 from hooks import listener
 from integration.capabilities import require
 from integration.containers import SEARCH_PATH, call
+from integration.provoked import readable_sources
 from shim import pressure
 from shim.host.view import View
 
@@ -220,5 +221,5 @@ def test_without_the_right_to_listen(listened: Listened) -> None:
     words = ["/tmp", "none.json", str(os.getpid()), "", ""]
     code = listener.CODE.format("register")
     as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-    said = call([*as_nobody, PYTHON, "-I", "-c", code, str(ROOT), *words])
+    said = call([*as_nobody, PYTHON, "-I", "-c", code, str(readable_sources()), *words])
     assert (said.status, said.out, said.err) == (1, "[Errno 1] Operation not permitted\n", "")

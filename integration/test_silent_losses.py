@@ -18,6 +18,7 @@ from integration.bundle import find_busybox, make_bundle
 from integration.capabilities import busybox_problem, require, root_problem
 from integration.containers import LAUNCHER, SEARCH_PATH, Runtime, Shim, call, find_runtime
 from integration.kernel import CgroupValues, cgroup_mounts
+from integration.provoked import readable_sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -320,7 +321,7 @@ def test_rootless_crun_without_a_cgroup(anybodys: Path, container: str, command:
     bare = _hidden(*as_nobody, crun, "--root", str(root), "run", "--bundle", str(bundle.path), container, env=env)
     require("unprivileged user namespaces", "" if bare.status == 0 else str(bare))
     assert bare.out == "started\n"
-    front = ("/bin/sh", str(LAUNCHER), "--root", str(root))
+    front = ("/bin/sh", f"{readable_sources()}/shim/launcher.sh", "--root", str(root))
     result = _hidden(*as_nobody, *front, command, "--bundle", str(bundle.path), container, env=env)
     # A `run` is stopped by a hook, for which crun has a status of its own.
     assert (result.status, result.out) == ({"create": 1, "run": 255}[command], ""), str(result)

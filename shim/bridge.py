@@ -153,7 +153,8 @@ def _processes(this: Bridge) -> list[str]:
 def _write(this: Bridge, path: str, limit: Expectation) -> None:
     path = this.view.path(this.mount + path)
     try:
-        put(path, limit.value)
+        for line in limit.value.split("\n"):  # of io.max the kernel takes one device at a time
+            put(path, line)
     except OSError as error:
         raise ShimError(
             "bridge-refused",

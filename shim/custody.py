@@ -36,5 +36,8 @@ def returned(resources: dict[str, Any], kept: dict[str, str]) -> dict[str, Any]:
 
 
 def write(bridge: tuple[Expectation, ...]) -> str:
-    """The annotation's value."""
-    return dump({limit.file: limit.value for limit in bridge})
+    """The annotation's value; a file with a line for each device has them all."""
+    kept: dict[str, str] = {}
+    for limit in bridge:
+        kept[limit.file] = f"{kept[limit.file]}\n{limit.value}" if limit.file in kept else limit.value
+    return dump(kept)

@@ -124,17 +124,17 @@ def make_plan(
     expectations = tuple(found.expectations.values())
     return Plan(
         edits=difference(resources, case.resources),
-        notes=_bridged(found, expectations) if case.v1 else tuple(found.notes),
+        notes=_bridged(found) if case.v1 else tuple(found.notes),
         expectations=expectations,
         problems=tuple(found.problems),
         bridge=tuple(limit for limit in expectations if limit.version == 2) if case.v1 else (),
     )
 
 
-def _bridged(found: _Findings, expectations: tuple[Expectation, ...]) -> tuple[Note, ...]:
+def _bridged(found: _Findings) -> tuple[Note, ...]:
     """Hybrid: what only cgroup2 has is set there by cgshim itself, before the container's process starts."""
-    files = {limit.field: limit.file for limit in expectations if limit.version == 2}
-    return tuple(_told(note, files.get(note.field, ""), found.outdone.get(note.field, "")) for note in found.notes)
+    files, outdone = found.in_cgroup2, found.outdone
+    return tuple(_told(note, files.get(note.field, ""), outdone.get(note.field, "")) for note in found.notes)
 
 
 def _told(note: Note, file: str, winner: str) -> Note:
@@ -156,6 +156,7 @@ class _Findings:
         self.problems: list[Problem] = []
         self.expectations: dict[tuple[str, str, str], Expectation] = {}
         self.outdone: dict[str, str] = {}  # classic field -> the unified one that names the same file
+        self.in_cgroup2: dict[str, str] = {}  # field -> the cgroup2 file that must show it
 
     def expect(self, expectations: tuple[Expectation, ...], stated: tuple[str, ...]) -> None:
         """Keep what the kernel must show; for one and the same file `unified` counts, as in the runtimes.
@@ -167,7 +168,9 @@ class _Findings:
             first = self.expectations.get(key)
             outdone = expectation.file in stated or (first is not None and first.field.startswith("unified."))
             if expectation.field.startswith("unified.") or not outdone:
-                self.expectations[key] = expectation
+                self.expectations[key] = _merged(first, expectation)
+                if expectation.version == 2:
+                    self.in_cgroup2[expectation.field] = expectation.file
             else:
                 self.outdone[expectation.field] = f"unified.{expectation.file}"
 
@@ -179,6 +182,16 @@ class _Findings:
 def _line(expectation: Expectation) -> str:
     """Files with a line for each device hold several expectations; `unified` wins over a classic one of its file."""
     return expectation.value.partition(" ")[0] if expectation.rounding == "contains" else ""
+
+
+def _merged(first: Expectation | None, second: Expectation) -> Expectation:
+    """`8:0 rbps=1 wiops=2` of two fields that name different words of one line; the later one wins a word of both."""
+    if first is None or second.rounding != "contains" or "=" not in second.value or first.field == second.field:
+        return second
+    line, *words = second.value.split(" ")
+    named = {word.partition("=")[0] for word in words}
+    others = [word for word in first.value.split(" ")[1:] if word.partition("=")[0] not in named]
+    return second.changed(value=" ".join((line, *others, *words)))
 
 
 def _present(resources: dict[str, Any], field: str) -> bool:

@@ -75,3 +75,26 @@ def test_nothing_in_keeping_changes_nothing() -> None:
     """The very same object comes back."""
     resources = {"unified": None}
     assert custody.returned(resources, {}) is resources
+
+
+THROTTLED: dict[str, Any] = {
+    "blockIO": {
+        "throttleReadBpsDevice": [{"major": 8, "minor": 0, "rate": 4096}, {"major": 8, "minor": 16, "rate": 8192}],
+        "throttleWriteIOPSDevice": [{"major": 8, "minor": 0, "rate": 100}],
+    }
+}
+IO_MAX = ["8:0 rbps=4096 wiops=100", "8:16 rbps=8192"]
+
+
+def test_every_device_of_a_file_with_lines_is_kept() -> None:
+    """io.max has one line for all four lists of a device; every one is bridged, kept, and bridged again."""
+    host = make_host(HYBRID, versions={"io": 2})
+    first = planned(THROTTLED, host)
+    assert first.after == {}
+    assert [limit.value for limit in first.plan.bridge] == IO_MAX
+    assert first.effect("blockIO.throttleReadBpsDevice") == ("bridged", "guard", "changed")
+    assert first.effect("blockIO.throttleWriteIOPSDevice") == ("bridged", "guard", "changed")
+    kept = custody.read({custody.ANNOTATION: custody.write(first.plan.bridge)})
+    assert kept == {"io.max": "\n".join(IO_MAX)}
+    again = make_plan(first.after, host, "runc", "create", "cgroupfs", kept=kept)
+    assert [(limit.value, limit.rounding) for limit in again.bridge] == [("\n".join(IO_MAX), "contains")]

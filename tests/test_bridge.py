@@ -11,7 +11,7 @@ from shim import bridge as module
 from shim.bridge import bridge, remove_own
 from shim.errors import ShimError
 from shim.host.facts import HYBRID
-from shim.rules.base import GUARD, Expectation
+from shim.rules.base import GUARD, HINT, Expectation
 from tests.cgroup_tree import INIT, Kernel, Tree
 from tests.hosts_made import make_host
 
@@ -165,6 +165,14 @@ def test_a_value_that_the_kernel_refuses(tree: Tree, kernel: Kernel) -> None:
     )
     path = f"{tree.root}{MOUNT}/pod/c/memory.max"
     assert refused.value.evidence == (f"{path}: writing '67108864': EINVAL",)
+
+
+def test_a_hint_that_the_kernel_refuses(tree: Tree, kernel: Kernel) -> None:
+    """The limits beside it are set all the same; reading back reports the hint."""
+    kernel.refused.add("1073741824")
+    limits = (_limit("memory.high", "1073741824").changed(kind=HINT), *LIMITS)
+    bridge(tree.view, INIT, "c1", limits, HOST, may_move=False)
+    assert kernel.written[-3:] == [(f"/pod/c/{limit.file}", limit.value) for limit in LIMITS]
 
 
 def test_our_own_cgroup_is_removed(tree: Tree, kernel: Kernel) -> None:

@@ -148,7 +148,9 @@ def _move(this: Bridge, controllers: tuple[str, ...]) -> str:
 def _processes(this: Bridge) -> list[str]:
     """All that a restored container consists of; init alone where its cgroup is not its own."""
     text = this.view.text(f"{this.mount}{this.path}/cgroup.procs") if this.path else None
-    return list(dict.fromkeys((str(this.pid), *(text or "").split())))
+    # A process that is about to be gone shows as 0 for a moment, and written back 0 means whoever writes.
+    listed = [pid for pid in (text or "").split() if pid != "0"]
+    return list(dict.fromkeys((str(this.pid), *listed)))
 
 
 def _write(this: Bridge, path: str, limit: Expectation) -> None:

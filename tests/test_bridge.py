@@ -94,7 +94,7 @@ def test_processes_in_an_inner_node_are_named(tree: Tree, kernel: Kernel) -> Non
 def test_a_cgroup_of_our_own(tree: Tree, kernel: Kernel) -> None:
     """Where it may, the bridge moves all processes of the container, sets the limits there, and says what it costs."""
     tree.write(f"{MOUNT}/pod/cgroup.procs", "99\n")
-    tree.write(f"{MOUNT}/pod/c/cgroup.procs", f"{INIT}\n4712\n")
+    tree.write(f"{MOUNT}/pod/c/cgroup.procs", f"{INIT}\n0\n4712\n")  # 0: about to be gone
     placed = _bridge(tree, may_move=True)
     assert placed.directory == f"{MOUNT}/cgshim/c1"
     assert "/pod/cgroup.subtree_control: enabling memory, cpuset: EBUSY" in placed.outside

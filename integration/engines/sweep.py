@@ -60,7 +60,9 @@ def members(cgroup: str) -> list[int]:
     for hierarchy in (CGROUP, *CGROUP.iterdir()):
         for directory, _, names in os.walk(hierarchy / cgroup):
             if "cgroup.procs" in names:
-                found += [int(line) for line in Path(directory, "cgroup.procs").read_text().split()]
+                # 0 is a process that is about to be gone; kill(2) would take it for our own group.
+                listed = Path(directory, "cgroup.procs").read_text().split()
+                found += [int(line) for line in listed if line != "0"]
             if "freezer.state" in names:
                 Path(directory, "freezer.state").write_text("THAWED")
     return sorted(set(found))

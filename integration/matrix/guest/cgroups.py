@@ -82,10 +82,13 @@ def directories(pid: int, path: str) -> dict[str, str]:
 
 
 def processes(directory: str) -> list[int]:
-    """The processes of one cgroup; none where it does not exist."""
+    """The processes of one cgroup; none where it does not exist.
+
+    A process that is about to be gone shows as 0 for a moment, and kill(2) takes 0 for the caller's own group.
+    """
     try:
         with open(os.path.join(directory, "cgroup.procs")) as file:
-            return [int(line) for line in file]
+            return [int(line) for line in file if int(line)]
     except OSError:
         return []
 

@@ -100,7 +100,7 @@ def test_a_cgroup_of_our_own(tree: Tree, kernel: Kernel) -> None:
     assert "/pod/cgroup.subtree_control: enabling memory, cpuset: EBUSY" in placed.outside
     assert tree.read(f"{MOUNT}/cgshim/c1/cgroup.procs").split() == [str(INIT), "4712"]
     assert tree.read(f"{MOUNT}/cgshim/c1/memory.max") == "67108864\n"
-    assert tree.read(f"{MOUNT}/pod/c/cgroup.procs") == ""
+    assert tree.read(f"{MOUNT}/pod/c/cgroup.procs") == "0\n"
     assert ("/cgshim/cgroup.subtree_control", "+memory +cpuset") in kernel.written
 
 

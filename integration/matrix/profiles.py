@@ -26,7 +26,7 @@ class Profile:
     @property
     def cpus(self) -> str:
         """Two where cpuset is tested in earnest: a second one costs emulation time."""
-        return "2" if "full" in self.cases.split(",") else "1"
+        return "2" if {"full", "update"} & set(self.cases.split(",")) else "1"
 
     @property
     def beside(self) -> tuple[str, ...]:

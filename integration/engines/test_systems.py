@@ -35,6 +35,44 @@ def test_versions(system: System, program: str) -> None:
         assert int(found[1]) >= NEWER[program], said
 
 
+def test_containerd_reads_its_example(system: System) -> None:
+    """The example for this containerd's configuration version: the real `config dump` has our entry."""
+    require("containerd", system.missing("containerd"))
+    newer = "io.containerd.cri.v1.runtime" in system(["containerd", "config", "default"]).out
+    assert newer == (system.name != "here")
+    example = CHECKOUT / "examples" / "containerd" / ("config-v3.toml" if newer else "config-v2.toml")
+    result = system(["containerd", "--config", str(example), "config", "dump"])
+    assert result.status == 0, str(result)
+    dump = result.out.replace("'", '"')
+    plugin = "io.containerd.cri.v1.runtime" if newer else "io.containerd.grpc.v1.cri"
+    assert re.search(rf'^ *\[plugins."{re.escape(plugin)}".containerd.runtimes.cgshim\]$', dump, re.MULTILINE), dump
+    assert 'BinaryName = "/usr/bin/cgshim"' in dump
+
+
+def test_docker_accepts_its_example(system: System) -> None:
+    """`dockerd --validate` of a docker that has it."""
+    require("docker", system.missing("dockerd"))
+    known = "--validate" in system(["dockerd", "--help"]).out
+    require("dockerd --validate", "" if known else "this dockerd has no --validate")
+    example = CHECKOUT / "examples" / "docker" / "daemon.json"
+    result = system(["dockerd", "--validate", "--config-file", str(example)])
+    assert (result.status, "configuration OK" in result.out + result.err) == (0, True), str(result)
+
+
+def test_podman_reads_its_example(system: System) -> None:
+    """With the example alone podman knows the runtime by our path."""
+    require("podman", system.missing("podman"))
+    example = CHECKOUT / "examples" / "podman" / "50-cgshim.conf"
+    script = 'mkdir -p /run/example && sed "s|/usr/bin/cgshim|$2|" "$1" >/run/example/example.conf && exec env \
+        CONTAINERS_CONF=/run/example/example.conf podman --runtime runc info --format "{{json .Host.OCIRuntime}}"'
+    launcher = str(CHECKOUT / "shim" / "launcher.sh")
+    result = system(
+        ["unshare", "--mount", "sh", "-c", f"mount -t tmpfs tmpfs /run; {script}", "sh", str(example), launcher]
+    )
+    assert result.status == 0, str(result)
+    assert json.loads(result.out)["path"] == launcher
+
+
 def test_killed_tests_leave_nothing(system: System) -> None:
     """The guard ends the processes, the cgroups and the files of tests that did not come to their end."""
     del system  # as root

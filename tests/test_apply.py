@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from integration.capabilities import require, root_problem
 from shim import apply
 from shim.errors import ShimError
 from shim.oci.document import load
@@ -167,8 +168,7 @@ def test_killed_at_any_moment(config: Path) -> None:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 64 KiB."""
-    if os.geteuid() != 0:
-        pytest.skip("root: mounting a tmpfs needs it")
+    require("root", root_problem())
     place = tmp_path / "disk"
     place.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)], check=True)
@@ -232,8 +232,7 @@ def test_stand_in_that_cannot_be_written(tmp_path: Path) -> None:
 
 def test_stand_in_below_another_users_directory(tmp_path: Path) -> None:
     """A directory that somebody else made in advance, as anybody can below /tmp, is not used."""
-    if os.geteuid() != 0:
-        pytest.skip("root: giving a directory away needs it")
+    require("root", root_problem())
     state = tmp_path / "cgshim-0"
     state.mkdir()
     os.chown(state, 4242, 4242)

@@ -6,8 +6,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-pytest.importorskip("hypothesis", reason="hypothesis: not installed")
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

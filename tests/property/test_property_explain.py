@@ -7,8 +7,6 @@ import re
 from typing import Any
 
 import pytest
-
-pytest.importorskip("hypothesis", reason="hypothesis: not installed")
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
-pytest.importorskip("hypothesis", reason="hypothesis: not installed")
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

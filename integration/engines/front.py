@@ -16,6 +16,17 @@ if TYPE_CHECKING:
 
     from integration.engines.system import System
 
+# All mounts of the hierarchy go: where a root tree lies below /tmp there is more than one.
+HIDE = """
+if [ -z "$HIDDEN" ]; then
+    export HIDDEN=yes
+    exec unshare --mount sh -c '
+        grep " - cgroup .*,{controller}$" /proc/self/mountinfo | cut -d" " -f5 | xargs -r umount && exec "$@"
+    ' sh "$0" "$@"
+fi
+unset HIDDEN
+"""
+
 
 class Front:
     """The script; `point` says where it leads, `reset` to the launcher of this checkout with empty settings."""
@@ -54,6 +65,10 @@ class Front:
     def record(self) -> None:
         """Write each call's working directory and arguments to `calls`, one line a call."""
         self.point(before=f'echo "$(pwd -P) $*" >>{self.calls}')
+
+    def hide(self, controller: str) -> None:
+        """Let the runtime see no v1 hierarchy of a controller, as in a container that was not given it."""
+        self.point(before=HIDE.replace("{controller}", controller))
 
     def break_module(self, name: str, text: str, *, debug: bool = False) -> None:
         """Lead to a copy of the package with `text` at the end of a module."""

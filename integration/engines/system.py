@@ -111,4 +111,7 @@ def newer_tree() -> tuple[str, str]:
 def newer_namespace(tree: str, room: Path) -> Namespace:
     """The namespace in which `tree` is the root; `room` is any empty directory."""
     room.mkdir()
-    return Namespace(ENTER, str(room), tree, str(CHECKOUT), tempfile.gettempdir(), str(room.parent))
+    shared = [str(CHECKOUT), tempfile.gettempdir()]
+    if not room.is_relative_to(tempfile.gettempdir()):
+        shared.append(str(room.parent))  # never twice: the first mount of it would be hidden, and listed all the same
+    return Namespace(ENTER, str(room), tree, *shared)

@@ -56,6 +56,19 @@ cgshim: CONFIG: unified.misc.max cannot be enforced on this host [unified-withou
   remedy: leave unified.misc.max out, or run where it can be enforced (cgshimctl doctor says what this host has)
   remedy: or accept the loss: annotation io.cgshim.policy=warn, or {"policy": "warn"} in CONFIG"""
 
+NO_PIDS = (
+    "this host has no pids controller (/proc/self/cgroup: pids:PLACE but not mounted here,"
+    " /sys/fs/cgroup/V1/cgroup.clone_children: ENOENT; /sys/fs/cgroup/unified/cgroup.controllers: hugetlb)"
+)
+HIDDEN_TEXT = f"""\
+cgshim: CONFIG: pids.limit cannot be enforced on this host [pids-nowhere]
+  cause: {NO_PIDS}; policy 'refuse' (default) starts no container that would lose a limit
+  evidence: pids.limit: not limited would be more than 27 tasks: {NO_PIDS}
+  evidence: cgroup layout hybrid: /sys/fs/cgroup/V1/cgroup.clone_children: 0; \
+/sys/fs/cgroup/unified/cgroup.controllers: hugetlb
+  remedy: leave pids.limit out, or run where it can be enforced (cgshimctl doctor says what this host has)
+  remedy: or accept the loss: annotation io.cgshim.policy=warn, or {{"policy": "warn"}} in CONFIG"""
+
 REALTIME = Path("/sys/fs/cgroup/cpu/cpu.rt_runtime_us")
 REALTIME_SPOKEN = (
     "runc create failed: unable to start container process: unable to apply cgroup configuration: failed to write"
@@ -93,7 +106,8 @@ INSIDE_TEXT = (
 
 
 def shown(result: Result) -> tuple[int, str]:
-    """Status and stderr."""
+    """Status and stderr; there is nothing else."""
+    assert result.out == ""
     return result.status, normal(result.err)
 
 
@@ -108,17 +122,49 @@ def test_mount_failure(engine: Engine, system: System, name: str) -> None:
     result = engine.run(name, MOUNT)
     engine.remove(name)
     assert shown(result) == engine.refusal(*mount_texts(system))
-    assert result.out == ""
 
 
 def test_second_failing_start(engine: Engine, system: System, name: str) -> None:
     """The same text once more: what an earlier start left in the log spoils nothing."""
-    first = engine.run(name, MOUNT)
+    result = second_start(engine, name, MOUNT)
+    assert result == engine.refusal(*mount_texts(system), again=again(engine, name))
+
+
+def second_start(engine: Engine, name: str, wish: Wish) -> tuple[int, str]:
+    """Run a container that does not start, start it once more, remove it; status and stderr of the second time."""
+    first = engine.run(name, wish)
     assert first.status != 0
-    result = engine.start_again(name, MOUNT)
+    result = engine.start_again(name, wish)
     engine.remove(name)
-    again = name if engine.kind == "docker" else "ID"
-    assert shown(result) == engine.refusal(*mount_texts(system), again=again)
+    return shown(result)
+
+
+def again(engine: Engine, name: str) -> str:
+    """How the engine calls the container when it is started by its name."""
+    return name if engine.kind == "docker" else "ID"
+
+
+@pytest.mark.parametrize("engine", WITH_ALL_LIMITS, indirect=True)
+def test_second_runtime_failure(engine: Engine, name: str) -> None:
+    """What the runtime itself refuses is explained at the second start as at the first."""
+    require("v1 realtime", "" if REALTIME.exists() else f"there is no {REALTIME}")
+    result = second_start(engine, name, Wish(("/bin/true",), {"cpu": {"realtimeRuntime": 1000}}))
+    assert result == engine.refusal(REALTIME_TEXT, REALTIME_SPOKEN, again=again(engine, name))
+
+
+def test_second_failure_that_is_not_ours(engine: Engine, name: str) -> None:
+    """A missing command, started twice: status and text are the bare runtime's."""
+    bare = second_start(engine, name, Wish(("nosuch",), bare=True))
+    assert NOT_FOUND in bare[1].replace("\\", "")
+    assert second_start(engine, name, Wish(("nosuch",))) == without_frame(engine, bare)
+
+
+def test_second_own_fault(engine: Engine, front: Front, name: str) -> None:
+    """cgshim's own fault is told at the second start, too."""
+    front.settings.write_text('{"policy": "lenient"}')
+    status, text = second_start(engine, name, Wish(("/bin/true",)))
+    found = (status, text.replace(str(front.settings), "SETTINGS"))
+    assert found == engine.refusal(SETTINGS_TEXT, again=again(engine, name))
 
 
 @pytest.mark.parametrize("engine", WITH_ALL_LIMITS, indirect=True)
@@ -129,7 +175,7 @@ def test_refused_value(engine: Engine, name: str) -> None:
     assert shown(result) == engine.refusal(BAD_VALUE_TEXT)
 
 
-@pytest.mark.parametrize("kind", ["ctr", "conmon", "cri"])
+@pytest.mark.parametrize("kind", ["ctr", "ctr-terminal", "conmon", "cri"])
 def test_refused_limit(engines: Callable[[str], Engine], front: Front, kind: str, name: str) -> None:
     """A guard that this host has no counterpart of is refused by policy; what to do about it comes with it."""
     require("v1 pids", "" if CgroupValues(os.getpid()).version("pids") == 1 else "pids is not on v1")
@@ -141,6 +187,29 @@ def test_refused_limit(engines: Callable[[str], Engine], front: Front, kind: str
     result = engine.run(name, Wish(("/bin/true",), {"unified": {"misc.max": "res_a 5"}}))
     engine.remove(name)
     assert shown(result) == (0, "")
+
+
+@pytest.mark.parametrize("engine", WITH_ALL_LIMITS, indirect=True)
+def test_limit_without_its_controller(engine: Engine, front: Front, name: str) -> None:
+    """A limit of the engine's own flag whose controller is not mounted: refused by policy, at each start, or lost."""
+    require("v1 pids", "" if CgroupValues(os.getpid()).version("pids") == 1 else "pids is not on v1")
+    front.hide("pids")
+    wish = Wish(("/bin/true",), {"pids": {"limit": 27}})
+    result = engine.run(name, wish)
+    second = engine.start_again(name, wish)
+    engine.remove(name)
+    assert placeless(result) == engine.refusal(HIDDEN_TEXT)
+    assert placeless(second) == engine.refusal(HIDDEN_TEXT, again=again(engine, name))
+    front.settings.write_text('{"policy": "warn"}')
+    result = engine.run(name, wish)
+    engine.remove(name)
+    assert shown(result) == (0, "")
+
+
+def placeless(result: Result) -> tuple[int, str]:
+    """As `shown`, without the cgroup that the engine calls the runtime in."""
+    status, err = shown(result)
+    return status, re.sub(r"pids:/\S*", "pids:PLACE", err)
 
 
 @pytest.mark.parametrize("engine", WITH_ALL_LIMITS, indirect=True)
@@ -159,11 +228,13 @@ def test_failure_that_is_not_ours(engine: Engine, name: str) -> None:
     result = engine.run(name, Wish(("nosuch",)))
     engine.remove(name)
     assert NOT_FOUND in bare.err.replace("\\", "")
-    if engine.gives_log:
-        assert shown(result) == shown(bare)
-    else:
-        # runc frames its message where it has no log; the one that it has now was for cgshim to read.
-        assert shown(result) == (bare.status, FRAMED.sub(r"\1", normal(bare.err).replace("\\", "")))
+    assert shown(result) == without_frame(engine, shown(bare))
+
+
+def without_frame(engine: Engine, bare: tuple[int, str]) -> tuple[int, str]:
+    """runc frames its message where it has no log; the one that it has now was for cgshim to read."""
+    status, err = bare
+    return bare if engine.gives_log else (status, FRAMED.sub(r"\1", err.replace("\\", "")))
 
 
 def test_output_is_the_bare_runtimes(engine: Engine, name: str) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from shim.errors import ShimError
 
 MOST = 1900  # bytes on stderr: podman's reader cuts the JSON-escaped message at 4,096
+SHOWN = ("update", "checkpoint")  # podman and CRI-O read a start's stderr, but show their user that of these as it is
 OWN_LOGS = ("log.json", "oci-log")  # containerd's and podman's, which hold the records of one container
 
 
@@ -33,6 +34,7 @@ def say(invocation: Invocation, text: str, code: str = "") -> None:
     """
     if invocation.log:
         _write_log(invocation, record(text, "error", invocation.log_format))
+    if invocation.log or invocation.command in SHOWN:
         _stderr(clipped(text))
     else:
         _stderr(_short_record(text))

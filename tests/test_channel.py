@@ -24,8 +24,8 @@ ERROR = ShimError("some-code", 'memory "x" went wrong', cause="é", evidence=("/
 TEXT = 'cgshim: memory "x" went wrong [some-code]\n  cause: é\n  evidence: /a: 1\n  remedy: do it'
 
 
-def _invocation(log: str = "", log_format: str = "text") -> Invocation:
-    return Invocation(arguments=(), log=log, log_format=log_format)
+def _invocation(log: str = "", log_format: str = "text", command: str = "") -> Invocation:
+    return Invocation(arguments=(), log=log, log_format=log_format, command=command)
 
 
 def _json_records(path: Path) -> list[dict[str, str]]:
@@ -71,6 +71,13 @@ def test_without_a_log_stderr_has_a_record(capfd: pytest.CaptureFixture[str]) ->
     assert out == ""
     assert found
     assert json.loads(found[1]) == TEXT
+
+
+@pytest.mark.parametrize("command", ["update", "checkpoint"])
+def test_what_engines_show_as_it_is(capfd: pytest.CaptureFixture[str], command: str) -> None:
+    """The stderr of an update and of a checkpoint goes to podman's user unread, so it has the lines of the text."""
+    channel.fail(_invocation(command=command), ERROR)
+    assert capfd.readouterr() == ("", TEXT + "\n")
 
 
 def test_new_log_is_private(tmp_path: Path) -> None:

@@ -27,10 +27,12 @@ ENTRIES = (
             writing(r"memory\.limit_in_bytes", EBUSY),
         ),
         verdict="the memory limit ({limit} bytes) is below what the container's cgroup uses already ({usage} bytes)",
-        cause="At a start that is the runtime's own init process; v1 refuses a limit below the usage.",
+        cause="v1 refuses a limit below the usage: at a start that of the runtime's own init process, at an update "
+        "that of the container.",
         remedy=(
+            "At an update name more than {usage} bytes, or let the container use less first.",
             (
-                "Give the container at least 12 MiB. In Kubernetes check the suffix: m means thousandths "
+                "At a start give it at least 12 MiB. In Kubernetes check the suffix: m means thousandths "
                 "of a byte, Mi mebibytes."
             ),
         ),
@@ -111,13 +113,14 @@ ENTRIES = (
     Entry(
         code="swap-not-accounted-v2",
         title="this kernel has no memory.swap.max",
-        ambiguous=(opening(r"memory\.swap\.max", ENOENT),),
+        ambiguous=(opening(r"memory\.swap\.max", ENOENT), creating(r"memory\.swap\.max")),
         verdict="this kernel has no memory.swap.max, so swap cannot be limited",
         cause="The kernel is built without swap, or swap accounting is off; kubelet 1.28.0 to 1.28.2 "
         "wrote the file anyway.",
         remedy=("Start without a swap limit; for kubelet upgrade to 1.28.3 or later.",),
         reference="https://github.com/kubernetes/kubernetes/pull/120784",
         confirm=look.no_swap_max,
+        rank=44,
     ),
     Entry(
         code="memory-above-memsw",

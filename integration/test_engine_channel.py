@@ -114,7 +114,7 @@ def test_a_shared_log_is_appended_to(failing: Failing, shim: Shim, tmp_path: Pat
 
 
 def test_without_a_log(failing: Failing, shim: Shim) -> None:
-    """No --log: one record in the runtime's own text form on stderr, under the same limit; an update's is for people."""
+    """No --log: one record in the runtime's own text form on stderr, under the same limit; plain text of an update."""
     done = failing(shim)
     if "update" in failing.words:
         assert (done.status, failing.first in done.err.splitlines(), "level=" in done.err) == (1, True, False)

@@ -154,10 +154,11 @@ def judge(made: Rewrite) -> None:
     first = plan.unenforceable[0]
     more = len(plan.unenforceable) - 1
     lines = tuple(f"{n.field}: not limited would be {n.lost}: {n.reason}" for n in plan.unenforceable)
+    verb = "makes no update" if made.asked.operation == "update" else "starts no container"
     raise ShimError(
         first.code,
         f"{path}: {first.field} cannot be enforced on this host" + (f" (and {more} more)" if more else ""),
-        cause=f"{first.reason}; policy 'refuse' ({made.policy_origin}) starts no container that would lose a limit",
+        cause=f"{first.reason}; policy 'refuse' ({made.policy_origin}) {verb} that would lose a limit",
         evidence=(*lines, f"cgroup layout {made.host.layout}: {made.host.layout_evidence}"),
         remedy=(
             f"leave {first.field} out, or run where it can be enforced (cgshimctl doctor says what this host has)",

@@ -22,6 +22,7 @@ CLIENT = "/usr/bin/docker"
 def daemon_json(place: Path, system: System, **members: Any) -> str:
     """daemon.json with what this host needs, and with `members`."""
     own: dict[str, Any] = {"cgroup-parent": f"/{CGROUP_PARENT}", "exec-opts": ["native.cgroupdriver=cgroupfs"]}
+    own["experimental"] = True  # for checkpoints
     if not system.within:
         own["deprecated-key-path"] = str(place / "key.json")  # below /etc by default; newer ones have no such key
     return json.dumps({**own, **members})

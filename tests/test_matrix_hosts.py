@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from integration.matrix import profiles
 from shim.host.captured import CapturedView
 from shim.host.detect import detect
 
@@ -45,6 +46,31 @@ def test_compatibility_page_has_every_profile() -> None:
     """docs/compatibility.md has a section for each profile of the matrix, in the table's order, and no other."""
     root = Path(__file__).resolve().parent.parent
     table = (root / "integration/matrix/profiles.txt").read_text().splitlines()
-    names = [line.split()[0] for line in table if line.strip() and not line.startswith("#")]
+    names = [line.split()[0].rstrip("*") for line in table if line.strip() and not line.startswith("#")]
     page = (root / "docs/compatibility.md").read_text().splitlines()
     assert [line[3:] for line in page if line.startswith("## ")] == ["Enforced cases", *names]
+
+
+def test_boots_of_a_run() -> None:
+    """Names mean what they say; without them a profile marked as a second look boots only with --all."""
+    known = profiles.read()
+    named = [profile.name for profile in profiles.chosen(known, ["bfq-legacy", "nested"], every=False)]
+    assert named == ["bfq-legacy", "nested"]
+    assert profiles.chosen(known, [], every=True) == known
+    assert {profile.name for profile in known} - {p.name for p in profiles.chosen(known, [], every=False)} == {
+        "unified-5.10",
+        "legacy-6.1-new",
+        "hybrid-hugetlb",
+        "hybrid-memory2-7",
+        "memory-off-legacy",
+        "swapaccount-0-6.1",
+        "bfq-legacy",
+    }
+
+
+def test_a_plain_run_has_every_kernel_and_layout() -> None:
+    """What a second look leaves out is no kernel, no userland and no kind of layout."""
+    known = profiles.read()
+    plain = profiles.chosen(known, [], every=False)
+    assert {p.kernel for p in plain} == {p.userland for p in plain} == {"bullseye", "bookworm", "trixie", "forky"}
+    assert {p.shape for p in plain} == {p.shape for p in known}

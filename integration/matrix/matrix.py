@@ -1,4 +1,4 @@
-"""Runs the matrix: `run.sh [PROFILE...] [--write] [--capture] [--results FOLDER]`."""
+"""Runs the matrix: `run.sh [PROFILE...] [--all] [--write] [--capture] [--results FOLDER]`."""
 
 from __future__ import annotations
 
@@ -94,10 +94,10 @@ def say(text: str, started: float) -> None:
 
 
 def snapshot(destination: pathlib.Path, userland: pathlib.Path, beside: Sequence[pathlib.Path] = ()) -> None:
-    """The parts of the checkout that guests use, as they are now, with the byte code of that userland's Python, and
-    unpacked packages `beside` it.
+    """The parts of the checkout that guests use, as they are now, with the byte code of that userland's Python and the
+    file of shim/hot.py, and unpacked packages `beside` it.
 
-    An installation has its byte code, too; without it every call in a slow guest would pay for compiling.
+    An installation has both, too; without them every call in a slow guest would pay for compiling and for importing.
     """
     ignore = shutil.ignore_patterns("__pycache__", "*.pyc")
     for package in ("shim", "hooks"):
@@ -105,7 +105,8 @@ def snapshot(destination: pathlib.Path, userland: pathlib.Path, beside: Sequence
     shutil.copytree(profiles.HERE / "guest", destination / "integration/matrix/guest", ignore=ignore)
     for unpacked in beside:
         shutil.copytree(unpacked / "usr/lib/python3", destination / "packages", dirs_exist_ok=True)
-    inside = f'mount --bind "{destination}" "{userland}/mnt" && chroot "{userland}" python3 -m compileall -q /mnt'
+    compiling = "cd /mnt && python3 -m compileall -q . && python3 -m shim.hot"
+    inside = f'mount --bind "{destination}" "{userland}/mnt" && chroot "{userland}" sh -c "{compiling}"'
     subprocess.run(
         ["unshare", "--mount", "sh", "-c", inside], check=True, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
     )
@@ -186,7 +187,9 @@ def compatibility(runs: list[Run], write: bool) -> list[str]:
 def options_of(arguments: list[str], known: list[profiles.Profile]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="run.sh", description="Boot real kernels and hold cgshim against them.")
-    parser.add_argument("profile", nargs="*", help=f"default: all of {', '.join(p.name for p in known)}")
+    names = (f"{profile.name}{'*' * profile.second}" for profile in known)
+    parser.add_argument("profile", nargs="*", help=f"default: all without * of {', '.join(names)}")
+    parser.add_argument("--all", action="store_true", help="those with *, too")
     parser.add_argument("--results", type=pathlib.Path, help="keep all results and logs in this folder")
     parser.add_argument("--again", action="store_true", help="boot nothing, judge what --results holds")
     parser.add_argument("--write", action="store_true", help="write what was measured into docs/compatibility.md")
@@ -204,7 +207,7 @@ def main(arguments: list[str]) -> int:
     """Boot, judge, report; 0 only if everything passed."""
     known = profiles.read()
     options = options_of(arguments, known)
-    chosen = [profile for profile in known if not options.profile or profile.name in options.profile]
+    chosen = profiles.chosen(known, options.profile, options.all)
     folder = options.results or pathlib.Path(tempfile.mkdtemp(prefix="cgshim-matrix-"))
     runs = [Run(profile, folder / profile.name) for profile in chosen]
     started = time.monotonic()

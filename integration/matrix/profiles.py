@@ -17,7 +17,8 @@ class Profile:
         fields = line.split(None, 6)
         if len(fields) != 7:
             raise ValueError(f"{TABLE.name}: seven columns are needed: {line!r}")
-        self.name, self.kernel, userland, self.layout, self.cases, command_line, self.different = fields
+        name, self.kernel, userland, self.layout, self.cases, command_line, self.different = fields
+        self.name, self.second = name.rstrip("*"), name.endswith("*")
         self.userland, _, more = userland.partition("+")
         self.systemd = self.layout == "systemd"
         self.packages = PACKAGES[more]
@@ -52,6 +53,13 @@ class Profile:
                 "systemd.log_level=err",
             ]
         return " ".join([*words, self.command_line]).strip()
+
+
+def chosen(known: list[Profile], names: list[str], every: bool) -> list[Profile]:
+    """The profiles that these names mean; without names those that are no second look, or `every` one."""
+    if names:
+        return [profile for profile in known if profile.name in names]
+    return [profile for profile in known if every or not profile.second]
 
 
 def read(path: pathlib.Path = TABLE) -> list[Profile]:

@@ -9,11 +9,13 @@ are. The last line is `N passed, N failed`.
 from __future__ import annotations
 
 import argparse
+import concurrent.futures
 import json
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -46,20 +48,19 @@ def checkout(destination: Path, userland: Path) -> None:
     matrix.snapshot(destination, userland)  # last: it compiles all of them
 
 
-def booted(guest: GuestHost, folder: Path, rows: str) -> list[dict[str, Any]]:
-    """What the guest wrote. rows: only these, separated by commas; "" is all."""
-    packages = SYSTEMD if guest.systemd else ()
+def booted(guest: GuestHost, folder: Path, rows: str) -> None:
+    """Boot the guest and wait for its end. rows: only these, separated by commas; "" is all."""
+    packages = (*guest.packages, *(SYSTEMD if guest.systemd else ()))
     kernel, userland = matrix.fetched("kernel", guest.kernel), matrix.fetched("userland", guest.userland, *packages)
     checkout(folder / "checkout", userland)
     words = f"matrix.name={guest.name} matrix.layout={guest.layout} matrix.driver=integration.guest_provoking"
     words += f" matrix.rows={rows}" if rows else ""
-    machine = boot.Machine(kernel, userland, "1")
+    machine = boot.Machine(kernel, userland, "1", guest.memory or boot.MEMORY)
     ran = boot.boot(
         machine, folder / "checkout", folder / "out", f"{words} {BOOTED if guest.systemd else ''} {guest.words}"
     )
     if ran.killed:
         print(f"{guest.name}: {ran.killed}", flush=True)
-    return written(guest, folder)
 
 
 def written(guest: GuestHost, folder: Path) -> list[dict[str, Any]]:
@@ -141,39 +142,58 @@ def write(found: dict[str, dict[str, Any]]) -> None:
     FILE.write_text(json.dumps({"texts": texts, "guests": whole}, indent=1) + "\n")
 
 
-def main(arguments: list[str]) -> int:
-    """Boot one guest after the other."""
+def judged(guest: GuestHost, folder: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Boot the guest, or read what an earlier boot left in the folder; says what came of it and how long it took."""
+    started = time.monotonic()
+    if not options.again:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        booted(guest, folder, options.rows)
+    records = written(guest, folder)
+    wrong = [said for said in map(problem, records) if said]
+    counts = f"{sum(map(counted, records))} provoked, {len(wrong)} problems in {time.monotonic() - started:.0f} s"
+    print("\n  ".join((f"{guest.name}: {counts}", *wrong)), flush=True)
+    return records
+
+
+def counted(one: dict[str, Any]) -> bool:
+    """Is this record something that was provoked?"""
+    return one["kind"] in ("case", "frozen", "rooted")
+
+
+def options_of(arguments: list[str]) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", nargs="*", choices=[[], *(guest.name for guest in GUESTS)])
     parser.add_argument("--write", action="store_true", help="store what was seen for the tests")
     parser.add_argument("--rows", default="", help="only these rows, separated by commas")
     parser.add_argument("--keep", type=Path, help="keep results and logs in this folder")
     parser.add_argument("--again", action="store_true", help="boot nothing, judge what --keep holds")
-    options = parser.parse_args(arguments)
-    passed, found = 0, {}
-    problems: list[str] = []
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str]) -> int:
+    """Two boots at a time, the last line is the sum."""
+    options, started = options_of(arguments), time.monotonic()
     folder = options.keep or Path(tempfile.mkdtemp(prefix="cgshim-guests-"))
-    for guest in GUESTS:
-        if options.name and guest.name not in options.name:
-            continue
-        if options.again:
-            records = written(guest, folder / guest.name)
-        else:
-            shutil.rmtree(folder / guest.name, ignore_errors=True)
-            (folder / guest.name).mkdir(parents=True)
-            records = booted(guest, folder / guest.name, options.rows)
-        wrong = [said for said in map(problem, records) if said]
-        counted = [one for one in records if one["kind"] in ("case", "frozen", "rooted")]
-        passed, problems = passed + len(counted) - len(wrong), [*problems, *wrong]
-        print(f"{guest.name}: {len(counted)} provoked, {len(wrong)} problems", *wrong, sep="\n  ", flush=True)
-        if options.write:
-            found[guest.name] = stored(guest, [one for one in records if not problem(one)])
-    if found:
-        write(found)
-    if not options.keep and not problems:
+    chosen = [guest for guest in GUESTS if not options.name or guest.name in options.name]
+    with concurrent.futures.ThreadPoolExecutor(matrix.BOOTS) as pool:
+        try:
+            seen = list(pool.map(lambda guest: judged(guest, folder / guest.name, options), chosen))
+        except BaseException:
+            boot.STOPPING.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+    if options.write:
+        right = [[one for one in records if not problem(one)] for records in seen]
+        write({guest.name: stored(guest, records) for guest, records in zip(chosen, right)})
+    everything = [one for records in seen for one in records]
+    failed = sum(1 for one in everything if problem(one))
+    if not options.keep and not failed:
         shutil.rmtree(folder)
-    print(f"{max(passed, 0)} passed, {len(problems)} failed")
-    return 1 if problems else 0
+    passed = sum(1 for one in everything if counted(one) and not problem(one))
+    print(f"{len(chosen)} guests in {time.monotonic() - started:.0f} s\n{passed} passed, {failed} failed")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

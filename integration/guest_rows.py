@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from integration import guest_rows_cgroup2 as cgroup2
+from integration import guest_rows_systemd as units
+from integration import guest_rows_v1 as v1
 from integration.provocations import (
     LIMITS,
     MIB,
@@ -34,6 +37,7 @@ class GuestHost(NamedTuple):
     """One boot. kernel, userland: Debian suites. layout: steps of matrix/guest/layout.sh. words: kernel arguments.
 
     frozen: the frozen ancestor is provoked there, which hangs for ever anywhere else.
+    packages: what the userland has beyond the usual. memory: MiB, "" for what the matrix has.
     """
 
     name: str
@@ -44,6 +48,8 @@ class GuestHost(NamedTuple):
     words: str = ""
     systemd: bool = False
     frozen: bool = False
+    packages: tuple[str, ...] = ()
+    memory: str = ""
 
 
 def named(*names: str, only: str = "") -> tuple[Provocation, ...]:
@@ -237,16 +243,38 @@ UNITS = (
 
 GUESTS = (
     GuestHost(
-        "unified-6.1", "bookworm", "bookworm", "unified,disk", (*UNIFIED, CLOSED), frozen=True
+        "unified-6.1", "bookworm", "bookworm", "unified,disk",
+        (*UNIFIED, CLOSED, *cgroup2.OWNED, *cgroup2.TREE, *cgroup2.FILTERS), frozen=True,
     ),
-    GuestHost("unified-7", "forky", "forky", "unified,disk", (*NEWEST, CLOSED, *named(*MAPPED), *ANYWHERE)),
+    GuestHost(
+        "unified-7", "forky", "forky", "unified,disk",
+        (*NEWEST, CLOSED, *named(*MAPPED), *ANYWHERE, *cgroup2.OWNED[1:], *cgroup2.FILTERS),
+    ),
     GuestHost("mounts-7", "forky", "forky", "unified,disk", (*NEW_WORDS, *VERSIONED)),
+    GuestHost(
+        "unified-5.10", "bullseye", "bullseye", "unified",
+        (*cgroup2.SWAPLESS, *cgroup2.FILTERS), "swapaccount=0",
+    ),
+    GuestHost(
+        "new-on-5.10", "bullseye", "forky", "unified",
+        (*cgroup2.SWAPLESS_NEW, *cgroup2.RECURSIVE), "swapaccount=0",
+    ),
     GuestHost(
         "legacy-5.10", "bullseye", "bullseye", "legacy", (*OLDEST, *LEGACY[1:], *named(*MAPPED), *OLD_WORDS),
         "swapaccount=0",
     ),
-    GuestHost("legacy-6.1", "bookworm", "bookworm", "legacy", LEGACY, frozen=True),
-    GuestHost("legacy-6.12", "trixie", "trixie", "legacy", MEMORY_GONE),
+    GuestHost("legacy-6.1", "bookworm", "bookworm", "legacy,zram", (*LEGACY, *v1.SWAPPED, *v1.OUTER), frozen=True),
+    GuestHost("crowded-6.1", "bookworm", "bookworm", "legacy,crowd", v1.CROWDED, memory="3072"),
+    GuestHost("joined-6.1", "bookworm", "bookworm", "joined", v1.JOINED),
+    GuestHost("legacy-6.12", "trixie", "trixie", "legacy", (*MEMORY_GONE, *v1.NOT_IN_KERNEL[1:])),
+    GuestHost("old-on-6.12", "trixie", "bookworm", "legacy", v1.NOT_IN_KERNEL),
+    GuestHost("no-v1-memory", "bookworm", "bookworm", "legacy", v1.DISABLED_FOR_V1, "cgroup_no_v1=memory"),
+    GuestHost("subtree-legacy", "bookworm", "bookworm", "legacy,subtree_legacy", v1.VIEW),
     GuestHost("memory-off", "bookworm", "bookworm", "unified", DISABLED, "cgroup_disable=memory"),
-    GuestHost("systemd", "bookworm", "bookworm", "systemd", UNITS, systemd=True),
+    GuestHost("initramfs", "bookworm", "bookworm", "unified", units.RAMDISK, "matrix.root=initramfs"),
+    GuestHost("systemd", "bookworm", "bookworm", "systemd", (*UNITS, *units.UNITS), systemd=True),
+    GuestHost(
+        "systemd-v1", "bookworm", "bookworm", "systemd", units.UNITS_V1, "systemd.unified_cgroup_hierarchy=0",
+        systemd=True,
+    ),
 )  # fmt: skip

@@ -18,8 +18,9 @@ OWN = "/sys/fs/cgroup$OWN"  # the test's own cgroup in the cgroup2 tree
 
 
 class Provocation(NamedTuple):
-    """change: edits config.json. prepare: shell in the private namespace. before: a program that starts the runtime.
-    flags: before the subcommand. call: the subcommand and its words.
+    """change: edits config.json. expect: what fails, a runtime or another program; that gets nothing but `call`.
+    prepare: shell in the private namespace. before: a program that starts the runtime and what explains its failure.
+    around: one that starts the runtime alone. flags: before the subcommand. call: the subcommand and its words.
 
     In all of them "$TOP" is the test's directory, "$OWN" its cgroup, "$ID" its container, "$RUNTIME" the runtime.
     """
@@ -32,6 +33,7 @@ class Provocation(NamedTuple):
     before: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     call: tuple[str, ...] = ("run", "$ID")
+    around: tuple[str, ...] = ()
 
 
 def nothing(config: Config) -> None:
@@ -127,7 +129,21 @@ RES = "config.json linux.resources."
 DENY_ALL = [{"allow": False, "access": "rwm"}]
 HUGE = [{"pageSize": "2MB", "limit": 2 * MIB}]
 
+# Starts a program under a seccomp filter: a system call (its number on x86-64) fails with an errno.
+FILTER = (
+    "import ctypes, os, struct, sys; number, error = map(int, sys.argv[1:3]); "
+    "steps = (0x20, 0, 0, 0), (0x15, 0, 1, number), (6, 0, 0, 0x50000 | error), (6, 0, 0, 0x7FFF0000); "
+    "code = ctypes.create_string_buffer(b''.join(struct.pack('HBBI', *one) for one in steps)); "
+    "program = ctypes.create_string_buffer(struct.pack('HxxxxxxP', len(steps), ctypes.addressof(code))); "
+    "assert ctypes.CDLL(None).prctl(22, 2, program) == 0; os.execvp(sys.argv[3], sys.argv[3:])"
+)
 IN_PARENT = ("sh", "-c", 'echo $$ > $0; exec "$@"')  # the caller itself, and the runtime, in a cgroup of the test's
+
+
+def refusing(call: str, error: str) -> tuple[str, ...]:
+    """`before` of a row: the system call fails with the errno."""
+    return ("python3", "-c", FILTER, call, error)
+
 
 LAYOUT = (
     Provocation("hybrid", nothing, crun("crun-refuses-hybrid", "unified/cgroup.controllers: hugetlb"), "host"),

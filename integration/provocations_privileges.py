@@ -129,6 +129,15 @@ PRIVILEGES = (
         flags=("--systemd-cgroup",),
     ),
     Provocation(
+        "podman-parent",
+        nothing,
+        {"podman": ("cgroup-drivers-disagree", "")},
+        call=(
+            *("--root", "$TOP/containers", "--runroot", "$TOP/run", "--cgroup-manager", "systemd"),
+            *("create", "--cgroup-parent", "/machine", "--rootfs", "$TOP/rootfs", "/bin/true"),
+        ),
+    ),
+    Provocation(
         "systemd-slice",
         lambda config: config["linux"].update(cgroupsPath="system.slice:cgshim:x"),
         both("systemd-not-running", "/run/systemd/system: absent"),

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from integration.provocations import Provocation
 
 
+RUNTIMES = ("runc", "crun")
+
+
 def run_row(row: Provocation, runtime: str, top: Path, own: str, busybox: str = "") -> dict[str, Any]:
     """Prepare the test's directory `top` and namespace, run the row, return the answer with its context."""
     bundle, config = _prepared(row, top, own, busybox or find_busybox())
@@ -25,7 +28,8 @@ def run_row(row: Provocation, runtime: str, top: Path, own: str, busybox: str = 
             text = text.replace(name, value)
         return text
 
-    base = [find_runtime(runtime), "--root", str(top / "state"), *row.flags]
+    own_state = ("--root", str(top / "state")) if runtime in RUNTIMES else ()
+    base = [find_runtime(runtime), *own_state, *row.flags]
     layout = LAYOUTS[row.layout or ("legacy" if runtime == "crun" else "host")]
     context = {
         "config": config,
@@ -35,7 +39,11 @@ def run_row(row: Provocation, runtime: str, top: Path, own: str, busybox: str = 
         "command": row.call[0],
         "container": container,
     }
-    request = {"argv": [*base, *map(filled, row.call)], "cwd": str(bundle), "context": context}
+    request = {
+        "argv": [*map(filled, row.around), *base, *map(filled, row.call)],
+        "cwd": str(bundle),
+        "context": context,
+    }
     try:
         answer = provoke(filled(f"{layout}; {row.prepare}"), tuple(map(filled, row.before)), request)
     finally:

@@ -29,12 +29,13 @@ KERNEL = (
 
 
 class Machine:
-    """What is booted: folders of the kernel and of the userland, and the number of CPUs."""
+    """What is booted: folders of the kernel and of the userland, the number of CPUs, and MiB of memory."""
 
-    def __init__(self, kernel: pathlib.Path, userland: pathlib.Path, cpus: str) -> None:
+    def __init__(self, kernel: pathlib.Path, userland: pathlib.Path, cpus: str, memory: str = MEMORY) -> None:
         self.kernel = kernel
         self.userland = userland
         self.cpus = cpus
+        self.memory = memory
 
 
 class Guest:
@@ -103,7 +104,7 @@ def boot(machine: Machine, checkout: pathlib.Path, out: pathlib.Path, words: str
         "-accel": "tcg,thread=single",
         "-cpu": "max,la57=off",
         "-smp": machine.cpus,
-        "-m": MEMORY,
+        "-m": machine.memory,
         "-serial": "stdio",
         "-kernel": str(machine.kernel / "vmlinuz"),
         "-initrd": str(ramdisk),

@@ -28,6 +28,13 @@ layout_legacy() {
   v1_hierarchies cpu,cpuacct cpuset memory devices freezer blkio pids hugetlb rdma perf_event net_cls,net_prio misc
 }
 
+# cpu and cpuset in one hierarchy, as systemd's JoinControllers= made it; its name is as /proc/self/cgroup has it.
+layout_joined() {
+  v1_hierarchies cpuset,cpu memory devices freezer blkio pids
+  ln -s cpuset,cpu $root/cpu
+  ln -s cpuset,cpu $root/cpuset
+}
+
 layout_hybrid() {
   layout_legacy
   mkdir $root/unified
@@ -39,6 +46,18 @@ layout_hybrid_without_hugetlb() {
   v1_hierarchies cpu,cpuacct cpuset memory devices freezer blkio pids rdma perf_event net_cls,net_prio misc
   mkdir $root/unified
   mount -t cgroup2 cgroup2 $root/unified
+}
+
+# As many memory cgroups as the kernel has ids for.
+layout_crowd() {
+  mkdir $root/memory/crowd
+  python3 -c '
+import errno, itertools, os, sys
+try:
+    for number in itertools.count():
+        os.mkdir(f"{sys.argv[1]}/{number}")
+except OSError as error:
+    sys.exit(0 if error.errno == errno.ENOSPC else f"{number} cgroups: {error}")' $root/memory/crowd
 }
 
 layout_zram() {

@@ -8,6 +8,7 @@ from shim.diagnose.entry import (
     EINVAL,
     ENODEV,
     ENOENT,
+    ENOSYS,
     EOPNOTSUPP,
     EPERM,
     ERANGE,
@@ -25,6 +26,12 @@ DEVICES = "Linux Documentation/admin-guide/cgroup-v1/devices.rst"
 SPEC = "OCI runtime-spec, config-linux.md, Block IO"
 WEIGHTS = r"(?:blkio\.(?:bfq\.)?weight|io\.(?:bfq\.)?weight)"
 WEIGHT_DEVICE = r"(?:blkio\.(?:bfq\.)?weight_device|io\.bfq\.weight)"
+# No bpf system call: the kernel has none (CONFIG_BPF_SYSCALL), or a seccomp filter answers so.
+FILTER_HIDDEN = (
+    rf"bpf_prog_query\(BPF_CGROUP_DEVICE\) failed: {ENOSYS}",
+    rf"\bbpf create `[^`]*`: {ENOSYS}",
+    rf"can't load program: {ENOSYS}",
+)
 
 ENTRIES = (
     Entry(
@@ -210,8 +217,10 @@ ENTRIES = (
             rf"bpf_prog_query\(BPF_CGROUP_DEVICE\) failed: {EPERM}",
             rf"\bbpf create `[^`]*`: {EPERM}",
             rf"BPF_PROG_ATTACH[^\n]*{EPERM}",
+            rf"can't load program: {EPERM}",  # runc before 1.0
         ),
-        verdict="this process may not load the device filter (eBPF): EPERM",
+        ambiguous=FILTER_HIDDEN,
+        verdict="this process may not load the device filter (eBPF)",
         cause="On cgroup2 device rules are eBPF programs, which need CAP_BPF or CAP_SYS_ADMIN in the initial user "
         "namespace and the bpf system call. runc loads one for every container.",
         remedy=("Start the outer container with --privileged, or allow bpf in its seccomp profile and add CAP_BPF.",),
@@ -222,9 +231,15 @@ ENTRIES = (
     Entry(
         code="device-filter-not-in-kernel",
         title="the kernel rejects the device filter",
-        patterns=(rf"bpf_prog_query\(BPF_CGROUP_DEVICE\) failed: {EINVAL}", rf"\bbpf create `[^`]*`: {EINVAL}"),
-        verdict="this kernel does not take the device filter (eBPF): EINVAL",
-        cause="CONFIG_CGROUP_BPF is off, or the kernel is older than the query that runc makes.",
+        patterns=(
+            rf"bpf_prog_query\(BPF_CGROUP_DEVICE\) failed: {EINVAL}",
+            rf"\bbpf create `[^`]*`: {EINVAL}",
+            rf"can't load program: {EINVAL}",
+            *FILTER_HIDDEN,
+        ),
+        verdict="this kernel does not take the device filter (eBPF)",
+        cause="EINVAL: CONFIG_CGROUP_BPF is off, or the kernel is older than the query that runc makes. ENOSYS: the "
+        "kernel has no bpf system call at all.",
         remedy=("Use a kernel with CONFIG_CGROUP_BPF=y (4.15 or later), or upgrade the runtime.",),
         reference="https://github.com/opencontainers/runc/issues/3008",
     ),

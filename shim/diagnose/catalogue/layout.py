@@ -9,6 +9,17 @@ V2_DOC = "Linux Documentation/admin-guide/cgroup-v2.rst, Mounting"
 V1_DOC = "Linux Documentation/admin-guide/cgroup-v1/cgroups.rst, section 2.1"
 V1_DIRECTORY = rf"\b(?:open|creating cgroup directory) `?/sys/fs/cgroup/(?P<controller>[a-z_]+)/[^`\n:]*`?: {ENOENT}"
 NO_JOIN = r"cannot set (?P<controller>\w+) limit: (?:\w+: )?container could not join or create cgroup"
+# mount(8)'s words for EINVAL. The mount point usually has the controller's name; "on cgroup" is the source.
+WRONG_TYPE = "wrong fs type, bad option"
+MOUNTED_AT = (
+    r"mount: [^\n:]*/(?P<controller>memory|cpuset|cpu|cpuacct|blkio|pids|devices|freezer|hugetlb|rdma|misc|perf_event"
+    r"|net_cls|net_prio): "
+)
+REFUSED_MOUNT = (
+    MOUNTED_AT + WRONG_TYPE,
+    rf"mount: [^\n:]*cgroup[^\n:]*: {WRONG_TYPE}",
+    rf"mount: [^\n:]*: {WRONG_TYPE}, bad superblock on cgroup\b",
+)
 # crun creates a missing directory in the tmpfs and then misses the interface file in it.
 V1_FILE = opening(r"(?:memory|pids|cpu|cpuset|blkio|hugetlb|net_cls|net_prio)\.[\w.]+", ENOENT)
 
@@ -123,7 +134,7 @@ ENTRIES = (
         code="v1-controller-not-in-kernel",
         title="the kernel has no v1 code for the controller",
         patterns=(r"Unknown subsys name '?(?P<controller>\w+)",),
-        ambiguous=(r"mount: [^\n:]*cgroup[^\n:]*: wrong fs type, bad option", NO_JOIN, V1_DIRECTORY),
+        ambiguous=(*REFUSED_MOUNT, NO_JOIN, V1_DIRECTORY),
         verdict="this kernel has no v1 version of the {controller} controller, so it cannot be mounted as v1",
         cause="Kernels since 6.11 may be built without CONFIG_MEMCG_V1 or CONFIG_CPUSETS_V1; /proc/cgroups may "
         "list the controller all the same.",
@@ -142,7 +153,7 @@ ENTRIES = (
         code="v1-controller-disabled-at-boot",
         title="a boot option took the controller away from v1",
         patterns=(r"Disabled controller '?(?P<controller>\w+)",),
-        ambiguous=(r"mount: [^\n:]*cgroup[^\n:]*: wrong fs type, bad option", NO_JOIN, V1_DIRECTORY),
+        ambiguous=(*REFUSED_MOUNT, NO_JOIN, V1_DIRECTORY),
         verdict="the {controller} controller was disabled for v1 when this host was booted",
         cause="cgroup_disable= takes a controller away everywhere; cgroup_no_v1= leaves it to cgroup2.",
         remedy=(
@@ -155,7 +166,10 @@ ENTRIES = (
     Entry(
         code="v1-controller-owned-by-cgroup2",
         title="EBUSY: cgroup2 owns the controller that is to be mounted as v1",
-        ambiguous=(r"mount: [^\n]*: (?P<controller>[a-z_]+) already mounted or mount point busy",),
+        ambiguous=(
+            rf"{MOUNTED_AT}(?:cgroup|none) already mounted or mount point busy",  # the source, which says nothing
+            r"mount: [^\n]*: (?P<controller>[a-z_]+) already mounted or mount point busy",
+        ),
         verdict="the {controller} controller cannot be mounted as v1: cgroup2 uses it (EBUSY)",
         cause="A controller belongs to one hierarchy at a time. Scripts that ignore this error go on without the "
         "controller, and its limits are then silently not enforced.",

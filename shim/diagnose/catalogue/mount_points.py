@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shim.diagnose.checks import mount_points
 from shim.diagnose.checks import mounts as look
-from shim.diagnose.entry import EACCES, ENOENT, ENOTDIR, EPERM, EROFS, Entry
+from shim.diagnose.entry import EACCES, ELOOP, ENOENT, ENOTDIR, EPERM, EROFS, Entry
 
 ANY = r"[^\"`\\\n]*"
 SPEC = "OCI runtime-spec, config.md, Mounts"
@@ -85,15 +85,17 @@ ENTRIES = (
     ),
     Entry(
         code="mount-destination-escapes",
-        title="the destination leads out of the root file system through a symbolic link",
+        title="the destination leads through symbolic links out of the root file system, or in a circle",
         patterns=(
             r"target `(?P<path>[^`\n]*)` not under the directory",
             r"possibly malicious path detected -- refusing to operate on (?P<path2>[^\n]+)",
             r"(?P<path3>/[^\n\"' ]*)\\?\"? is outside of rootfs",
-            r"mounting [^\n]*: too many levels of symbolic links",
+            rf"mounting [^\n]*: {ELOOP}",
+            rf"\bopenat2 `(?P<path4>[^`\n]*)`: {ELOOP}",
         ),
-        verdict="the destination of a mount leads through a symbolic link out of the container: {path}",
-        cause="The image has a link where the mount point should be, and the runtime refuses to follow it outside.",
+        verdict="the destination of a mount leads through symbolic links out of the container, or in a circle: {path}",
+        cause="The image has a link where the mount point should be, and the runtime does not follow it outside. crun "
+        "meets such a link only where it has no openat2(2), as below an old seccomp profile.",
         remedy=("Use the link's target inside the image as destination, or replace the link in the image.",),
         reference="https://github.com/containers/crun/issues/654",
     ),

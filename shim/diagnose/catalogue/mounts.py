@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from shim.diagnose.checks import mounts as look
-from shim.diagnose.entry import EACCES, EINVAL, ENODEV, ENOENT, ENOTDIR, EOPNOTSUPP, EPERM, Entry, mounted, mounting
+from shim.diagnose.entry import (
+    EACCES,
+    EINVAL,
+    ENODEV,
+    ENOENT,
+    ENOSYS,
+    ENOTDIR,
+    EOPNOTSUPP,
+    EPERM,
+    Entry,
+    mounted,
+    mounting,
+)
 
 ANY = r"[^\"`\\\n]*"
 SPEC = "OCI runtime-spec, config.md, Mounts"
-ENOSYS = r"(?:function not implemented|ENOSYS)"
 
 ENTRIES = (
     Entry(
@@ -166,10 +177,12 @@ ENTRIES = (
             rf"\bmount_setattr[^\n]*: {ENOSYS}",
             r"recursive(?:ly)? read-?only[^\n]*(?:not supported|unsupported|not implemented)",
         ),
+        ambiguous=(mounted(ANY, ENOSYS),),  # runc does not name the system call
         verdict="recursive mount attributes (rro) need mount_setattr, which kernel or runtime lacks (ENOSYS)",
         cause="It needs Linux 5.12 and a runtime built against it; runc since 1.1, crun since 1.4.",
         remedy=("Use ro instead of rro, or a newer kernel, libc and runtime.",),
         reference="https://github.com/containers/crun/issues/1131",
+        confirm=look.old_for_attributes,
     ),
     Entry(
         code="mount-not-shared",

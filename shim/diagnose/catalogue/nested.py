@@ -61,6 +61,13 @@ ENTRIES = (
         code="outer-layer-lacks-controller",
         title="the outer container or sandbox did not delegate a newer controller",
         patterns=(rf"\bmkdir (?P<path>/sys/fs/cgroup/(?P<controller>rdma|misc)/[^\n:]*): {EACCES}",),
+        # crun goes on without the parent that it may not make.
+        ambiguous=(
+            (
+                rf"\bcreating cgroup directory `(?P<path>/sys/fs/cgroup/(?P<controller>rdma|misc)/[^`\n]*)`: "
+                rf"(?:{EACCES}|{ENOENT})"
+            ),
+        ),
         verdict="the outer layer did not delegate the {controller} controller: {path} cannot be created",
         cause="Newer runc versions join the rdma and misc controllers, which an older sysbox or LXC does not hand on.",
         remedy=(

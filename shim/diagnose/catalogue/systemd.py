@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shim.diagnose.checks import systemd as look
+from shim.diagnose.checks.configured import value_is
 from shim.diagnose.entry import EACCES, EINVAL, ENOENT, Entry
 
 SLICES = "systemd.slice(5)"
@@ -140,5 +141,6 @@ ENTRIES = (
         cause="Some runtimes hand cpu.shares to systemd unchecked, and 0 or 1 are no valid values.",
         remedy=("Set cpu.shares between 2 and 262144, or leave it out.",),
         reference="https://github.com/kata-containers/kata-containers/issues/6861",
+        confirm=value_is(lambda value: not 2 <= value <= 262144, "cpu", "shares"),
     ),
 )

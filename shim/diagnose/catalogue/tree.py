@@ -130,6 +130,7 @@ ENTRIES = (
         remedy=(
             "Choose a cgroupsPath outside the threaded subtree.",
             "Which children made it threaded: grep -r threaded {path}/*/cgroup.type",
+            "Processes beside controllers for children do so as well: move them into a leaf of their own.",
         ),
         reference=THREADS,
         confirm=look.named_type,

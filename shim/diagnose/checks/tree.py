@@ -68,13 +68,18 @@ def threaded(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def named_type(facts: Facts, words: Words) -> tuple[str, ...]:
-    """The cgroup of the message is not an ordinary domain; its processes and enabled controllers say why."""
+    """The cgroup of the message, or its parent if it is gone, is not an ordinary domain; its processes and enabled
+    controllers say why.
+    """
     directory = words["path"].rstrip("/")
-    found = _odd_types(facts, (directory.rpartition("/cgroup.")[0] or directory,))
+    directory = directory.rpartition("/cgroup.")[0] or directory
     above = directory.rpartition("/")[0]
-    crowd = facts.words(above + "/cgroup.procs")
-    if found and crowd:
-        found += (f"{above}/cgroup.procs: {len(crowd)} process(es)", facts.quote(above + "/cgroup.subtree_control"))
+    gone = facts.text(f"{directory}/cgroup.type") is None  # runc removes what it made
+    found = _odd_types(facts, (above if gone else directory,))
+    for one in (directory, above) if found else ():
+        crowd = facts.words(one + "/cgroup.procs")
+        if crowd and facts.words(one + "/cgroup.subtree_control"):
+            found += (f"{one}/cgroup.procs: {len(crowd)} process(es)", facts.quote(one + "/cgroup.subtree_control"))
     return found
 
 

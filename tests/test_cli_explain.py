@@ -109,6 +109,21 @@ def test_a_code_prints_its_row() -> None:
     assert text.startswith("an ancestor of the container's cgroup is frozen: the start would hang for ever\n")
 
 
+@pytest.mark.parametrize(
+    ("code", "title"),
+    [
+        ("name-taken", "the engine has another runtime under this name"),
+        ("pids-nowhere", "a limit needs the pids controller, which this host does not have"),
+        ("nothing-to-explain", "there is no failure to explain"),
+    ],
+)
+def test_codes_of_refusals(code: str, title: str) -> None:
+    """What stands in brackets behind a refusal, of cgshimctl's or by policy, is a code that can be asked for."""
+    result = _run(code)
+    assert (result.exit_code, result.output.splitlines()[0]) == (0, title)
+    assert "remedy" in result.output
+
+
 def test_the_list_has_every_code() -> None:
     """As text and as JSON."""
     codes = [entry.code for entry in ENTRIES]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 import string
 
@@ -13,11 +14,26 @@ from shim.diagnose.entry import Entry
 from shim.diagnose.explain import NOT_RECOGNISED, entry_of, explain
 from shim.diagnose.page import page
 from shim.diagnose.render import render
+from shim.host.facts import HYBRID, LEGACY, UNIFIED, Fact
+from shim.plan import make_plan, wanted
+from tests.hosts_made import BOTH, make_host
 from tests.replayed import Case, guests, quoted, recorded
 from tests.syntax import ROOT, modules
 
 CASES = [*recorded(), *guests(), *quoted()]
 SPOKEN = [entry for entry in ENTRIES if not entry.silent]
+DEVICE = [{"major": 8, "minor": 0, "rate": 1048576}]
+EVERY_GUARD = {
+    "memory": {"limit": 67108864, "swap": 134217728},
+    "cpu": {"quota": 50000, "period": 100000, "cpus": "0", "mems": "0"},
+    "pids": {"limit": 27},
+    "hugepageLimits": [{"pageSize": "2MB", "limit": 2097152}],
+    "blockIO": {"throttleReadBpsDevice": DEVICE, "throttleWriteIOPSDevice": DEVICE},
+    "rdma": {"mlx5_0": {"hcaHandles": 3}},
+    "unified": {
+        f"{name}.max": "1" for name in ("memory", "pids", "rdma", "misc", "dmem", "memory.swap", "hugetlb.2MB")
+    },
+}
 FOUND_BY_LOOKING = {entry.code for entry in ENTRIES if entry.silent}
 
 
@@ -120,14 +136,26 @@ def test_every_area_is_on_the_page() -> None:
 
 
 def test_every_refusal_of_the_program_is_documented() -> None:
-    """A literal code of a ShimError outside people's tool is in the catalogue, so the page explains it."""
+    """A literal code of a ShimError is in the catalogue, so the page and `cgshimctl explain CODE` know it."""
     codes = set()
     for module in modules("shim", "hooks"):
-        if module.name.startswith("shim/cli/"):
-            continue
         for node in ast.walk(module.tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "ShimError":
                 first = node.args[0]
                 codes |= {first.value} if isinstance(first, ast.Constant) else set()
-    assert len(codes) > 10
+    assert {"own-fault", "name-taken", "no-container"} < codes
+    assert codes - {entry.code for entry in ENTRIES} == set()
+
+
+@pytest.mark.parametrize("layout", [LEGACY, HYBRID, UNIFIED])
+def test_every_limit_refused_by_policy_is_documented(layout: str) -> None:
+    """Whatever a host lacks, the code of the refusal is in the catalogue: hosts of each layout, one thing missing."""
+    files = dict.fromkeys(wanted(EVERY_GUARD), False)
+    hosts = [make_host(layout, versions=dict.fromkeys((*BOTH, "misc", "dmem"), version)) for version in (0, 1, 2)]
+    hosts.append(make_host(layout, swap_accounting=Fact(value=False, evidence="made for a test")))
+    hosts.append(make_host(layout, interface=files))
+    asked = itertools.product(hosts, ("runc", "crun"), ("create", "update"))
+    plans = [make_plan(EVERY_GUARD, host, runtime, operation, "cgroupfs") for host, runtime, operation in asked]
+    codes = {note.code for plan in plans for note in plan.unenforceable}
+    assert {"memory-nowhere", "pids-nowhere", "rdma-unread"} < codes
     assert codes - {entry.code for entry in ENTRIES} == set()

@@ -11,6 +11,7 @@ from shim.diagnose.catalogue import (
     kernel_mounts,
     labels,
     layout,
+    limits,
     memory,
     mount_points,
     mounts,
@@ -19,6 +20,7 @@ from shim.diagnose.catalogue import (
     placement,
     rootless,
     systemd,
+    tool,
     tree,
 )
 from shim.diagnose.entry import Entry
@@ -38,7 +40,9 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("Security labels", labels.ENTRIES),
     ("Checkpoint and restore", criu.ENTRIES),
     ("Found by looking, without a message", found.ENTRIES),
+    ("Limits that a host cannot enforce", limits.ENTRIES),
     ("Refusals and faults of cgshim itself", own.ENTRIES),
+    ("Refusals of cgshimctl", tool.ENTRIES),
     ("Passed through unchanged", foreign.ENTRIES),
 )
 ENTRIES: tuple[Entry, ...] = tuple(entry for _, entries in AREAS for entry in entries)

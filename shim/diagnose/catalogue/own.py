@@ -11,18 +11,19 @@ SPEC = "OCI runtime-spec, config.md"
 SETTINGS = "README.md, Settings"
 
 
-def _refusal(code: str, title: str, cause: str, *remedy: str, reference: str = "") -> Entry:
+def refusal(code: str, title: str, cause: str, *remedy: str, reference: str = "") -> Entry:
+    """A row that no words lead to, only its code."""
     return Entry(code=code, title=title, verdict=title, cause=cause, remedy=remedy, reference=reference)
 
 
 ENTRIES = (
-    _refusal(
+    refusal(
         "limit-not-applied",
         "a limit did not reach the kernel, so the container was stopped",
         "After the runtime reported success the limit was read back and was not there.",
         "Run cgshimctl doctor; the message names the file that was read and what it holds.",
     ),
-    _refusal(
+    refusal(
         "bridge-impossible",
         "limits live in cgroup2 and the controllers cannot be enabled there for the container",
         "On this hybrid host the controller exists only in cgroup2; an ancestor holds processes and cannot hand it "
@@ -31,133 +32,133 @@ ENTRIES = (
         "Use runc 1.1 or later, or boot with cgroup2 only.",
         "Or accept a cgroup of cgshim's own, which exec escapes: annotation io.cgshim.policy=warn.",
     ),
-    _refusal(
+    refusal(
         "bridge-refused",
         "the kernel refused a limit in cgroup2",
         "The value was written into the container's own cgroup2 directory, and the kernel said no.",
         "The message names the file and the errno; correct the value.",
     ),
-    _refusal(
+    refusal(
         "bad-resources",
         "a resource has a value that no runtime and kernel can take",
         "The value is outside what the specification or the kernel allows.",
         "Correct the field that the message names.",
         reference="OCI runtime-spec, config-linux.md, Control groups",
     ),
-    _refusal(
+    refusal(
         "unwritable-bundle",
         "config.json needs changes for this host and cannot be written",
         "Starting the container without the changes would lose limits or fail.",
         "Make room for and give write access to the bundle's directory.",
     ),
-    _refusal(
+    refusal(
         "bad-bundle",
         "the bundle has no config.json that can be read",
         "--bundle, or the working directory where it is absent, must hold config.json.",
         "Name the right directory.",
         reference=SPEC,
     ),
-    _refusal(
+    refusal(
         "bad-config",
         "config.json is not a usable OCI configuration",
         "It is no JSON, or a field has the wrong type.",
         "Correct the place that the message names.",
         reference=SPEC,
     ),
-    _refusal(
+    refusal(
         "ambiguous-config",
         "a field stands in config.json more than once",
         "Readers disagree about which one counts, so a change could miss the one that the runtime reads.",
         "Remove the duplicate.",
         reference="RFC 8259, section 4",
     ),
-    _refusal(
+    refusal(
         "bad-settings",
         "the settings file is of no use",
         "It is no JSON object, or a key is unknown or has the wrong type.",
         "Correct the file that the message names.",
         reference=SETTINGS,
     ),
-    _refusal(
+    refusal(
         "bad-policy",
         "the policy annotation is neither refuse nor warn",
         "Anything else is refused rather than guessed.",
         'Write "refuse" or "warn".',
         reference=SETTINGS,
     ),
-    _refusal(
+    refusal(
         "bad-enable",
         "the annotation that switches cgshim on or off is neither true nor false",
         "Anything else is refused rather than guessed.",
         'Write "true" or "false", or leave the annotation out.',
         reference=SETTINGS,
     ),
-    _refusal(
+    refusal(
         "bad-pressure",
         "the annotation that says how memory pressure is measured is neither psi nor taskstats",
         "Anything else is refused rather than guessed.",
         'Write "psi" or "taskstats", or leave the annotation out.',
         reference=SETTINGS,
     ),
-    _refusal(
+    refusal(
         "bad-runtime",
         "the configured runtime cannot be used",
         "It is missing, not executable, or cgshim itself.",
         "Name runc or crun by absolute path in the settings.",
         reference=SETTINGS,
     ),
-    _refusal(
+    refusal(
         "no-runtime",
         "no real runtime was found",
         "cgshim hands every call to runc or crun; neither is in the standard directories.",
         "Install runc or crun, or name it in the settings.",
         reference=SETTINGS,
     ),
-    _refusal(
+    refusal(
         "runtime-not-started",
         "the real runtime could not be started",
         "The kernel refused to execute the file.",
         "Check the path and its mode; for ENOEXEC its architecture.",
     ),
-    _refusal(
+    refusal(
         "no-process",
         "the container has no process whose limits could be read back",
         "The hook was called for a container that has ended or was never created.",
         "The runtime's own message says why the container ended.",
     ),
-    _refusal(
+    refusal(
         "leftover-cgroup",
         "the container's cgroup could not be removed after its end",
         "It has processes or children of its own, started by somebody else.",
         "rmdir it when it is empty; cgroup.procs names the processes.",
     ),
-    _refusal(
+    refusal(
         "bad-hook",
         "the hook's arguments cannot be understood",
         "The hook was registered by hand.",
         "Register it again.",
     ),
-    _refusal(
+    refusal(
         "bad-state",
         "the hook was given no container state on standard input",
         "Hooks get the container's state as JSON; a call by hand has none.",
         "Let the runtime call the hook.",
         reference="OCI runtime-spec, runtime.md, State",
     ),
-    _refusal(
+    refusal(
         "foreign-hook",
         "a file of the hooks directory has cgshim's name and is somebody else's",
         "It names no hook of cgshim's, so installing or removing would destroy what another program wrote.",
         "Move the file that the message names to another name, then call cgshimctl hooks again.",
     ),
-    _refusal(
+    refusal(
         "unwritable-hooks",
         "a file of the hooks directory cannot be read or changed",
         "The directory belongs to another user, or lies on a file system that is read-only.",
         "Call cgshimctl hooks as the user to whom the directory belongs, or name another one with --dir.",
         reference="oci-hooks(5)",
     ),
-    _refusal(
+    refusal(
         "own-fault",
         "a fault of cgshim itself",
         "Nothing was started. The message has the exception and its place.",

@@ -1,0 +1,123 @@
+"""Limits that the policy refuses to lose, by the codes of the planner's notes; none of it is recognised by words.
+
+The text that a user sees names the field, what the host has, and what would not be limited.
+"""
+
+from __future__ import annotations
+
+from shim.diagnose.catalogue.own import refusal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from shim.diagnose.entry import Entry
+
+PARAMETERS = "kernel Documentation/admin-guide/kernel-parameters.txt"
+V1_DOC = "kernel Documentation/admin-guide/cgroup-v1"
+V2_DOC = "kernel Documentation/admin-guide/cgroup-v2.rst"
+POLICY = "The policy refuse, which is the default, starts no container and makes no update that would lose a limit."
+ACCEPT = "Or leave the limit out, or accept its loss: annotation io.cgshim.policy=warn."
+DOCTOR = "cgshimctl doctor shows what this host has and can enforce."
+# Each controller that a limit may need, and its option in the kernel's configuration.
+CONTROLLERS = {
+    "memory": "CONFIG_MEMCG",
+    "cpu": "CONFIG_CGROUP_SCHED",
+    "cpuset": "CONFIG_CPUSETS",
+    "io": "CONFIG_BLK_CGROUP",
+    "hugetlb": "CONFIG_CGROUP_HUGETLB",
+    "pids": "CONFIG_CGROUP_PIDS",
+    "rdma": "CONFIG_CGROUP_RDMA",
+    "misc": "CONFIG_CGROUP_MISC",
+    "dmem": "CONFIG_CGROUP_DMEM",
+}
+
+
+def _nowhere(name: str, option: str) -> Entry:
+    return refusal(
+        f"{name}-nowhere",
+        f"a limit needs the {name} controller, which this host does not have",
+        f"No v1 hierarchy that is mounted here carries it, and cgroup2 does not offer it. {POLICY}",
+        f"Use a kernel with {option}, boot it without {name} in cgroup_disable= or cgroup_no_v1=, and mount it.",
+        ACCEPT,
+        DOCTOR,
+        reference=PARAMETERS,
+    )
+
+
+def _in_cgroup2(name: str) -> Entry:
+    return refusal(
+        f"{name}-in-cgroup2",
+        f"a limit needs the {name} controller, which is in cgroup2 alone, out of the runtime's reach",
+        "On a host with v1 hierarchies the runtimes write to those only; cgshim could not set this one in cgroup2 "
+        f"itself. {POLICY}",
+        f"Use a host with cgroup2 alone, or one with {name} as a v1 hierarchy.",
+        ACCEPT,
+        DOCTOR,
+        reference=V2_DOC,
+    )
+
+
+def _not_enabled(name: str) -> Entry:
+    return refusal(
+        f"{name}-not-enabled",
+        f"a limit needs the {name} controller, which crun never enables",
+        f"crun writes only to controllers that it enables for the container, and {name} is none of them. {POLICY}",
+        "Use runc, which enables it.",
+        ACCEPT,
+        reference=V2_DOC,
+    )
+
+
+ENTRIES = (
+    *(_nowhere(name, option) for name, option in CONTROLLERS.items()),
+    *(_in_cgroup2(name) for name in CONTROLLERS),
+    _not_enabled("rdma"),
+    _not_enabled("dmem"),
+    refusal(
+        "unified-without-counterpart",
+        "a cgroup2 limit has no counterpart on this host's v1 hierarchies",
+        f"The configuration was written for cgroup2, and cgroup v1 has no file with this meaning. {POLICY}",
+        "Use a host with cgroup2 alone (boot with systemd.unified_cgroup_hierarchy=1).",
+        ACCEPT,
+        DOCTOR,
+        reference=V1_DOC,
+    ),
+    refusal(
+        "swap-unaccounted",
+        "a swap limit on a kernel that does not account for swap",
+        f"The host has swap, and the kernel has no file in which to limit it. {POLICY}",
+        "Boot with swapaccount=1 (kernels before 6.1), or switch swap off: swapoff -a.",
+        ACCEPT,
+        reference=PARAMETERS,
+    ),
+    refusal(
+        "cpu-quota-unsupported",
+        "a CPU quota on a kernel without bandwidth control",
+        f"The kernel was built without CONFIG_CFS_BANDWIDTH. {POLICY}",
+        "Use a kernel with CONFIG_CFS_BANDWIDTH.",
+        ACCEPT,
+        reference="kernel Documentation/scheduler/sched-bwc.rst",
+    ),
+    refusal(
+        "cpu-period-alone",
+        "an update of the CPU period without a quota beside it",
+        f"crun would take the quota away along with it. {POLICY}",
+        "Name cpu.quota in the same update.",
+        reference=V2_DOC,
+    ),
+    refusal(
+        "blockio-throttle-unsupported",
+        "a limit of block I/O on a kernel without throttling",
+        f"The kernel was built without CONFIG_BLK_DEV_THROTTLING. {POLICY}",
+        "Use a kernel with CONFIG_BLK_DEV_THROTTLING.",
+        ACCEPT,
+        reference=f"{V1_DOC}/blkio-controller.rst",
+    ),
+    refusal(
+        "rdma-unread",
+        "a limit of RDMA resources that the runtime does not read",
+        f"crun ignores linux.resources.rdma. {POLICY}",
+        "Use runc, which sets it.",
+        ACCEPT,
+        reference=f"{V1_DOC}/rdma.rst",
+    ),
+)

@@ -1,0 +1,167 @@
+"""What `cgshimctl` refuses, by its code; none of it is recognised by words, and none of it changed anything."""
+
+from __future__ import annotations
+
+from shim.diagnose.catalogue.own import refusal
+
+ENGINES = "docs/engines.md"
+PAGE = "docs/cgshimctl.md"
+
+ENTRIES = (
+    refusal(
+        "name-taken",
+        "the engine has another runtime under this name",
+        "Containers that name it would be started by another program than they were made for.",
+        "Choose another name with --name; for BuildKit take the line that the message names out of its drop-in first.",
+        reference=ENGINES,
+    ),
+    refusal(
+        "registered-otherwise",
+        "cgshim is registered with the engine under another name",
+        "Containers remember the name of their runtime, so the old one is not taken away from under them.",
+        "Keep that name with --name, or run cgshimctl engine remove first.",
+        reference=ENGINES,
+    ),
+    refusal(
+        "another-runtime",
+        "cgshim would run another runtime than the engine's own",
+        "The runtimes keep their containers' state in different forms, and which one cgshim runs is a setting of the "
+        "machine.",
+        "Name the runtime for every engine with --runtime, or register cgshim under a name of its own with --name.",
+        reference=ENGINES,
+    ),
+    refusal(
+        "bad-name",
+        "the name is none that the engine can take for a runtime",
+        "Engines take letters, digits, underscores, hyphens and dots; Docker keeps a few names for itself.",
+        "Choose another with --name.",
+        reference=ENGINES,
+    ),
+    refusal(
+        "bad-binary",
+        "the file to register cannot be an engine's runtime",
+        "It is missing or not executable, would be gone after a reboot, or lies on a file system that is noexec; "
+        "an engine without its runtime starts nothing.",
+        "Install cgshim in a directory of its own, such as /opt/cgshim, or name it with --binary.",
+        reference=ENGINES,
+    ),
+    refusal(
+        "bad-place",
+        "the directory is no place for a runtime",
+        "It is empty after a reboot, or its file system is noexec; an engine without its runtime starts nothing.",
+        "Use --prefix /opt/cgshim.",
+        reference=ENGINES,
+    ),
+    refusal(
+        "no-python",
+        "the tree has no Python, which cgshim needs",
+        "cgshim would be registered and could create no container.",
+        "Install Python 3.9 or newer there first.",
+    ),
+    refusal(
+        "no-default",
+        "nerdctl has no setting for a default runtime",
+        "Neither nerdctl.toml nor containerd has such a key for it.",
+        "Name the runtime for each container: nerdctl run --runtime.",
+        reference=ENGINES,
+    ),
+    refusal(
+        "no-rootless",
+        "CRI-O has no configuration of a user's own",
+        "It runs as root only.",
+        "Leave out --rootless.",
+        reference=ENGINES,
+    ),
+    refusal(
+        "no-entry",
+        "the engine's configuration has no place for a runtime",
+        "Its user names the runtime with each container.",
+        "The message says how it is named.",
+        reference=ENGINES,
+    ),
+    refusal(
+        "engine-config",
+        "a file of the engine's configuration cannot be read or written",
+        "It belongs to another user, or lies on a file system that is read-only.",
+        "Run the command as root; the message names the file and the errno.",
+        reference=ENGINES,
+    ),
+    refusal(
+        "malformed-engine-config",
+        "the engine's configuration is no valid JSON or TOML",
+        "The engine cannot read it either; a file that is broken is left as it is.",
+        "Correct the line that the message names, then run the command again.",
+        reference=ENGINES,
+    ),
+    refusal(
+        "engine-config-notation",
+        "the engine's configuration is written in a way that cannot be edited safely",
+        "Inline tables and dotted keys cannot be extended with a table of their own; the file is left as it is.",
+        "Add by hand what cgshimctl engine print shows.",
+        reference=ENGINES,
+    ),
+    refusal(
+        "engine-config-version",
+        "containerd's configuration has a version that is not known",
+        "Each version keeps its runtimes in another place.",
+        "Add by hand what cgshimctl engine print containerd shows, in the file's own notation.",
+        reference=ENGINES,
+    ),
+    refusal(
+        "output-is-input",
+        "the file to write is the one that was read, under another name",
+        "It would be replaced under one of its names only.",
+        "To change it in place, name it as it was read: --output.",
+        reference=PAGE,
+    ),
+    refusal(
+        "unwritable-output",
+        "the file named with --output cannot be written",
+        "Its directory belongs to another user, is full, or lies on a file system that is read-only.",
+        "Name a file in a directory that you may write to.",
+        reference=PAGE,
+    ),
+    refusal(
+        "bad-host-tree",
+        "the directory is no captured host",
+        "It has neither a manifest.json that can be read nor a directory proc.",
+        "Capture one on the host in question: python3 -m shim.host.capture DIRECTORY.",
+        reference=PAGE,
+    ),
+    refusal(
+        "no-container",
+        "nothing is known of the container",
+        "No runtime has its state, and no account of its memory was kept.",
+        "Give the runtime's id, not the engine's name: podman inspect --format with the member Id shows it.",
+        "Or name the runtime's directory with --root, or the bundle's directory.",
+        reference=PAGE,
+    ),
+    refusal(
+        "ambiguous-container",
+        "there is more than one container of this id",
+        "Ids are unique only below one root of a runtime, and the beginning of an id may fit several.",
+        "Say which with --root and the whole id.",
+        reference=PAGE,
+    ),
+    refusal(
+        "bad-report",
+        "the container's report is none that this version can read",
+        "The annotation io.cgshim.report was written by another version, or by somebody else.",
+        "Read it with the cgshimctl of the version that wrote it.",
+        reference=PAGE,
+    ),
+    refusal(
+        "nothing-to-explain",
+        "there is no failure to explain",
+        "No engine has left a runtime's log here, or none for this container; logs go with their containers.",
+        "Paste the message: cgshimctl explain 'MESSAGE', or pipe it: podman run ... 2>&1 | cgshimctl explain -.",
+        reference=PAGE,
+    ),
+    refusal(
+        "no-log",
+        "the log cannot be read",
+        "It belongs to another user, or is gone by now.",
+        "Call cgshimctl as the engine's user.",
+        reference=PAGE,
+    ),
+)

@@ -102,7 +102,7 @@ def many_cases(place: made.Place, least: int, most: int) -> dict[str, Any]:
     found = {}
     for many in (number for number in MANY if number <= most):
         print(f"  {many} at once", file=sys.stderr, flush=True)
-        variants = {k: v for k, v in made.at_once(place, bundle, many).items() if k != "sh"}
+        variants = {k: v for k, v in made.at_once(place, bundle, many).items() if k not in ("sh", "python")}
         found[str(many)] = summary(interleaved(variants, 0, least), "bare")
     return found
 
@@ -120,7 +120,7 @@ def table(found: dict[str, Any]) -> str:
     """The results for people."""
     lines = [f"{key}: {value}" for key, value in found["machine"].items()]
     head = f"{'case':34}{'front':10}{'rounds':>6}{'CPU ms':>9}{'min':>8}{'p95':>8}{'+CPU':>8}{'+min':>7}{'ratio':>7}"
-    lines += ["", head + f"{'clock ms':>10}{'+clock':>8}{'MiB':>7}"]
+    lines += ["", head + f"{'clock ms':>10}{'+clock':>8}{'ratio':>7}{'MiB':>7}"]
     for case, fronts in {**found["cases"], **{f"{n} creates at once": c for n, c in found["many"].items()}}.items():
         for front, cost in fronts.items():
             cpu, wall = cost["cpu_ms"], cost["wall_ms"]
@@ -128,7 +128,7 @@ def table(found: dict[str, Any]) -> str:
                 f"{case if front == 'bare' else '':34}{front:10}{cost['rounds']:6}{cpu['median']:9.2f}{cpu['min']:8.2f}"
                 f"{cpu['p95']:8.2f}{cost['extra_cpu_ms']['median']:8.2f}{cost['extra_cpu_of_minima_ms']:7.2f}"
                 f"{cost['cpu_ratio']['median']:7.2f}{wall['median']:10.2f}{cost['extra_wall_ms']['median']:8.2f}"
-                f"{cost['peak_mib']:7.1f}"
+                f"{cost['wall_ratio']['median']:7.2f}{cost['peak_mib']:7.1f}"
             )
     lines += ["", "detection alone"]
     for kind, counts in found["detection"].items():
@@ -145,16 +145,20 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--out", type=Path, default=Path("benchmark-results"))
     parser.add_argument("--runtime", default=find_runtime("runc"))
     parser.add_argument("--no-stand-in", action="store_true")
+    parser.add_argument("--peer", type=Path, help="a real wrapper that finds runc in PATH, to be measured beside it")
     options = parser.parse_args(arguments)
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "CGSHIM_RUNTIME": options.runtime}
     environment |= {"STAND_IN_RUNTIME": options.runtime, "CGSHIM_CONFIG": str(options.scratch / "settings.json")}
-    spawner = Spawner(str(options.scratch / "spawn"), environment)
-    stand_in = options.scratch / "stand-in"
-    place = made.Place(options.scratch, spawner, options.runtime, str(stand_in) if stand_in.exists() else "")
+    spawner = Spawner(str(options.scratch / "spawn"), environment).of(options.runtime)
+    wrappers = {"compiled": options.scratch / "stand-in", "peer": options.peer}
+    others = {front: str(program) for front, program in wrappers.items() if program and program.exists()}
+    place = made.Place(options.scratch, spawner, options.runtime, others)
     least = 2 if options.quick else 8
     found: dict[str, Any] = {"machine": machine(options.runtime)}
+    if "peer" in others:
+        found["machine"]["peer"] = f"{options.peer.name}: {_first_line(others['peer'], '--version')}"
     try:
-        found["cases"] = container_cases(place, 0.3 if options.quick else 7.0, least)
+        found["cases"] = container_cases(place, 0.3 if options.quick else 9.0, least)
         found["many"] = many_cases(place, 1 if options.quick else 2, 4 if options.quick else 64)
     finally:
         place.clear()

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     Timed = dict[str, Callable[[], Cost]]
 
+# What any wrapper that starts Python costs at the least: a shell that chooses, an interpreter that does nothing.
+NOTHING = "import posix, sys; posix.execve(sys.argv[1], sys.argv[1:], posix.environ)"
+INTERPRETER = ("/usr/bin/python3", "-IS", "-c", NOTHING)
 LAUNCHER = Path(__file__).resolve().parents[2] / "shim" / "launcher.sh"
 PLAIN: dict[str, Any] = {
     "devices": [
@@ -56,15 +59,15 @@ def profile(size: int, rules: bool) -> dict[str, Any]:
 class Place:
     """A scratch folder with bundles and a private root of the runtime; removes every container that it made."""
 
-    def __init__(self, scratch: Path, spawner: Spawner, runtime: str, stand_in: str) -> None:
+    def __init__(self, scratch: Path, spawner: Spawner, runtime: str, others: dict[str, str]) -> None:
         self.scratch = scratch
         self.spawner = spawner
         self.runtime = runtime
-        self.stand_in = stand_in
+        self.others = others  # further wrappers to measure: front -> program
         self.root = scratch / "root"
-        self.fronts = {"bare": [runtime], "sh": ["/bin/sh", "-c", 'exec "$0" "$@"', runtime]}
-        if stand_in:
-            self.fronts["compiled"] = [stand_in]
+        shell = ["/bin/sh", "-c", 'exec "$0" "$@"']
+        self.fronts = {"bare": [runtime], "sh": [*shell, runtime], "python": [*shell, *INTERPRETER, runtime]}
+        self.fronts |= {front: [program] for front, program in others.items()}
         self.fronts["cgshim"] = ["/bin/sh", str(LAUNCHER)]
         self.numbers = itertools.count()
         self.made: list[str] = []  # containers that may be there
@@ -125,7 +128,7 @@ def alone(place: Place, bundle: Bundle, others: Bundle | None = None) -> Timed:
     if not nothing.exists():
         nothing.parent.mkdir()
         shutil.copy("/bin/true", nothing)
-    without = Place(place.scratch, place.spawner.of(str(nothing)), str(nothing), place.stand_in)
+    without = Place(place.scratch, place.spawner.of(str(nothing)), str(nothing), place.others)
     texts = _texts(bundle, others)
 
     def measure(front: str) -> Cost:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import statistics
 import subprocess
 import time
@@ -32,8 +33,10 @@ class Spawner:
         self.environment = dict(environment)
 
     def of(self, runtime: str) -> Spawner:
-        """The same for another runtime behind the fronts."""
-        return Spawner(self.program, {**self.environment, "CGSHIM_RUNTIME": runtime, "STAND_IN_RUNTIME": runtime})
+        """The same for another runtime behind the fronts; real wrappers look for it in PATH."""
+        path = f"{os.path.dirname(runtime)}:{self.environment['PATH']}"
+        names = {"PATH": path, "CGSHIM_RUNTIME": runtime, "STAND_IN_RUNTIME": runtime}
+        return Spawner(self.program, {**self.environment, **names})
 
     def start(self, argv: list[str]) -> subprocess.Popen[str]:
         """Start a command; `finish` takes what it cost."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from xml.sax.saxutils import escape
 
-COLOURS = {"sh": "#9aa5b1", "compiled": "#d9822b", "cgshim": "#2b6cb0"}
+COLOURS = {"sh": "#9aa5b1", "python": "#7b9e3f", "compiled": "#d9822b", "peer": "#b8327a", "cgshim": "#2b6cb0"}
 WIDTH, LEFT, BAR, GAP = 860, 230, 13, 14
 
 

@@ -1,7 +1,7 @@
 #!/bin/bash
-# run.sh [--quick] [--out DIR] [--runtime PATH] [--no-stand-in]: measure, and write a table, results.json and
-# results.svg. As root. Nothing is installed: the compiled stand-in is built in a scratch folder, with gcc's or Debian's
-# own packages unpacked there.
+# run.sh [--quick] [--out DIR] [--runtime PATH] [--no-stand-in] [--peer WRAPPER]: measure, and write a table,
+# results.json and results.svg. As root. Nothing is installed: the compiled stand-in is built in a scratch folder, with
+# gcc's or Debian's own packages unpacked there. WRAPPER: a real one, that looks for runc in PATH, to be measured, too.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 command -v gcc > /dev/null || { echo "benchmarks: gcc is missing (apt-get install gcc libc6-dev)" >&2; exit 1; }

@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from integration import guest_oom
 from integration.guest_rows import GUESTS, GuestHost
 from integration.matrix import boot, matrix
 from integration.recording import relevant, shared
@@ -84,6 +85,8 @@ def problem(one: dict[str, Any]) -> str:
     if one["kind"] == "rooted":
         good = one["status"] == 1 and f' level=error msg="{ROOTED}' in one["text"]
         return "" if good else f"rooted {one['path']!r}: {one}"
+    if one["kind"] == "oom":
+        return guest_oom.problem(one)
     return frozen_problem(one) if one["kind"] == "frozen" else ""
 
 
@@ -158,7 +161,7 @@ def judged(guest: GuestHost, folder: Path, options: argparse.Namespace) -> list[
 
 def counted(one: dict[str, Any]) -> bool:
     """Is this record something that was provoked?"""
-    return one["kind"] in ("case", "frozen", "rooted")
+    return one["kind"] in ("case", "frozen", "rooted", "oom")
 
 
 def options_of(arguments: list[str]) -> argparse.Namespace:

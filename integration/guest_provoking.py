@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from integration import guest_oom
 from integration.bundle import find_busybox, make_bundle
 from integration.containers import LAUNCHER, SEARCH_PATH, find_runtime
 from integration.guest_rows import GUESTS
@@ -52,6 +53,8 @@ def provoked(name: str, only: set[str]) -> None:
         emit(kind="frozen", **frozen(runtime))
     for path in ("", "/") if guest.frozen and (not only or "rooted" in only) else ():
         emit(kind="rooted", **rooted(path))
+    for one in guest_oom.seen() if name in guest_oom.HERE and (not only or "oom" in only) else ():
+        emit(kind="oom", **one)
 
 
 def frozen(runtime: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from integration import guest_rows_cgroup2 as cgroup2
+from integration import guest_rows_checkpoint as checkpoint
 from integration import guest_rows_systemd as units
 from integration import guest_rows_v1 as v1
 from integration.provocations import (
@@ -200,6 +201,13 @@ OLDEST = (
         both("overlay-in-user-namespace", "/proc/sys/kernel/osrelease: 5.10."),
         "host",
     ),
+    Provocation(  # later versions of crun start the container without the limit, and say nothing
+        "disabled-manager",
+        limits(memory={"limit": 64 * MIB}),
+        crun("limits-without-cgroups", "config.json linux.resources.memory"),
+        "host",
+        flags=("--cgroup-manager=disabled",),
+    ),
     Provocation(
         "v1-no-memsw",
         limits(memory={"limit": 64 * MIB, "swap": 128 * MIB}),
@@ -277,4 +285,7 @@ GUESTS = (
         "systemd-v1", "bookworm", "bookworm", "systemd", units.UNITS_V1, "systemd.unified_cgroup_hierarchy=0",
         systemd=True,
     ),
+    GuestHost("criu-3.17", "bookworm", "bookworm", "unified", checkpoint.OLDER, packages=("criu",)),
+    GuestHost("criu-4.2", "forky", "forky", "unified", checkpoint.NEWER, packages=("criu", "libcriu2")),
+    GuestHost("criu-absent", "forky", "forky", "unified", checkpoint.NO_LIBRARY),
 )  # fmt: skip

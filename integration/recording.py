@@ -77,6 +77,11 @@ def relevant(mountinfo: str, top: str) -> str:
     return "".join(f"{line}\n" for line in kept)
 
 
+def errors(log: str) -> str:
+    """The lines of CRIU's log that say what went wrong; the rest is every page and file of the container."""
+    return "".join(f"{line}\n" for line in log.splitlines() if "Error (" in line)
+
+
 def anonymous(text: str, top: str, own: str) -> str:
     """The recording without names that only the host has where it was made."""
     text = text.replace(top, "/bundles/x").replace("$TOP", "/bundles/x").replace(own, "own")
@@ -112,6 +117,8 @@ def record(row: Any, runtime: str) -> tuple[dict[str, Any], dict[str, Any]]:
     code, evidence = row.expect[runtime]
     facts, context = answer["facts"], answer["context"]
     facts["text"]["/proc/self/mountinfo"] = relevant(facts["text"]["/proc/self/mountinfo"], str(top))
+    logs = [path for path in facts["text"] if path.startswith(str(top)) and path.endswith(".log")]
+    facts["text"].update({path: errors(facts["text"][path]) for path in logs})
     context["config"] = trimmed(context["config"], whole_config(str(top / "rootfs"), f"/{own}/c"))
     case = {
         "name": f"{row.name}-{runtime}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import tempfile
 import uuid
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from integration.capabilities import busybox_problem, require, root_problem
 from integration.containers import find_runtime
 from integration.provocations import DEVICES, LAYOUT, LIMITS, TREE, Provocation
+from integration.provocations_checkpoint import CRIU, NEWER_KERNEL
 from integration.provocations_mounts import FOREIGN, MOUNTS, USERS
 from integration.provocations_privileges import PRIVILEGES
 from integration.provoked import CGROUP, disable, remove_cgroups
@@ -21,7 +23,7 @@ from integration.provoking import run_row
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROWS = [*LAYOUT, *TREE, *LIMITS, *DEVICES, *PRIVILEGES, *MOUNTS, *USERS]
+ROWS = [*LAYOUT, *TREE, *LIMITS, *DEVICES, *PRIVILEGES, *MOUNTS, *USERS, *CRIU, *NEWER_KERNEL]
 CASES = [(row, runtime) for row in ROWS for runtime in sorted(row.expect)]
 FOREIGN_CASES = [(row, runtime) for row in FOREIGN for runtime in sorted(row.expect)]
 SYS_RESOURCE = 24
@@ -50,11 +52,32 @@ def _capability_problem() -> str:
     return "CAP_SYS_RESOURCE is held, so nothing is refused" if held else ""
 
 
+def _criu_problem() -> str:
+    return "" if find_runtime("criu") else "criu is not installed"
+
+
+def _age_problem() -> str:
+    """Why CRIU does not stumble over this kernel's vDSO."""
+    if _criu_problem():
+        return _criu_problem()
+    said = subprocess.run(["criu", "check"], check=False, capture_output=True, text=True)
+    return "" if "vDSO area bounds" in said.stderr + said.stdout else "criu knows this kernel"
+
+
+def _crun_problem() -> str:
+    version = subprocess.run(["crun", "--version"], check=False, capture_output=True, text=True).stdout
+    return "this crun has +CRIU" if "+CRIU" in version else ""
+
+
 NEEDS = {
-    "nproc": _capability_problem,
-    "oom-score": _capability_problem,
-    "v2-memlock": _capability_problem,
-    "capability": _capability_problem,
+    "nproc": ("no CAP_SYS_RESOURCE", _capability_problem),
+    "oom-score": ("no CAP_SYS_RESOURCE", _capability_problem),
+    "v2-memlock": ("no CAP_SYS_RESOURCE", _capability_problem),
+    "capability": ("no CAP_SYS_RESOURCE", _capability_problem),
+    "criu-sysctl": ("criu", _criu_problem),
+    "criu-loopback": ("criu", _criu_problem),
+    "criu-vdso": ("a criu older than this kernel", _age_problem),
+    "crun-plain": ("crun without CRIU", _crun_problem),
 }
 
 
@@ -76,7 +99,8 @@ def _requirements(row: Provocation, runtime: str) -> None:
     require("v1 layout", _layout_problem())
     require("hugetlb on cgroup2", _straggler_problem())
     require(runtime, "" if find_runtime(runtime) else f"{runtime} is not installed")
-    require("no CAP_SYS_RESOURCE", NEEDS.get(row.name, str)())
+    what, problem = NEEDS.get(row.name, ("", str))
+    require(what, problem())
 
 
 @pytest.fixture

@@ -1,11 +1,9 @@
-"""What fails without a message, provoked for real: limits that go nowhere, memory that runs out; and checkpoints."""
+"""What fails without a message, provoked for real: limits that go nowhere, memory that runs out."""
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import time
 import uuid
 from pathlib import Path
@@ -17,8 +15,6 @@ from integration.bundle import find_busybox, make_bundle
 from integration.capabilities import busybox_problem, require, root_problem
 from integration.containers import LAUNCHER, SEARCH_PATH, call, find_runtime
 from integration.provoked import CGROUP, LAYOUTS, provoke, remove_cgroups, whole_config
-from shim.diagnose.diagnosis import Context
-from shim.diagnose.explain import explain
 from shim.diagnose.oom import pressure, verdict
 from shim.host.view import View
 
@@ -155,79 +151,3 @@ def test_a_stuck_cgroup_is_told_from_a_killed_one(tmp_path: Path, own: str) -> N
     assert told is not None
     assert told.code == "memory-oom-deadlock"
     assert f"{directory}/memory.oom_control: oom_kill_disable 1 under_oom 1 oom_kill 0" in told.evidence
-
-
-@pytest.fixture
-def running(tmp_path: Path, own: str) -> Iterator[tuple[list[str], str, Path]]:
-    """A container that sleeps: the runtime's command, its id, its bundle."""
-    require("runc", "" if find_runtime("runc") else "runc is not installed")
-    bundle, _ = _bundle(tmp_path, own, ["/bin/sleep", "300"])
-    base, container = [find_runtime("runc"), "--root", str(tmp_path / "state")], f"{own}-x"
-    started = call([*base, "run", "--detach", "--bundle", str(bundle), container])
-    assert started.status == 0, str(started)
-    yield base, container, bundle
-    call([*base, "delete", "--force", container])
-
-
-def _checkpoint(running: tuple[list[str], str, Path], *flags: str) -> str:
-    base, container, bundle = running
-    where = ("--image-path", str(bundle / "image"), "--work-path", str(bundle / "work"))
-    done = call([*base, *flags, "checkpoint", *where, container])
-    assert done.status != 0, str(done)
-    return done.err
-
-
-def test_a_checkpoint_without_criu(running: tuple[list[str], str, Path]) -> None:
-    """The path that was asked for is named as absent only where no other criu is there either."""
-    text = _checkpoint(running, "--criu", "/nonexistent/criu")
-    found = explain(text, Context(view=View(), command="checkpoint", kernel_log=""))
-    assert found.code == "criu-not-installed"
-
-
-def test_a_checkpoint_with_something_else_as_criu(running: tuple[list[str], str, Path]) -> None:
-    """A program that ends without an answer is told from CRIU's own failures."""
-    fake = running[2] / "fake"
-    fake.write_text("#!/bin/sh\nexit 0\n")
-    fake.chmod(0o755)
-    found = explain(
-        _checkpoint(running, "--criu", str(fake)), Context(view=View(), command="checkpoint", kernel_log="")
-    )
-    assert found.code == "criu-does-not-answer"
-
-
-def test_a_checkpoint_with_an_old_criu(running: tuple[list[str], str, Path]) -> None:
-    """What runc says of a CRIU that answers its question for the version with 2.9 (criu/images/rpc.proto)."""
-    old = running[2] / "old"
-    answer = bytes((8, 10, 16, 1, 82, 4, 8, 2, 16, 9))  # type VERSION, success, version major 2 minor 9
-    lines = (f"#!{sys.executable}", "import socket, sys", "s = socket.socket(fileno=int(sys.argv[2]))", "s.recv(65536)")
-    old.write_text("\n".join((*lines, f"s.send({answer!r})\n")))
-    old.chmod(0o755)
-    text = _checkpoint(running, "--criu", str(old))
-    assert "CRIU version 20900 must be 30000 or higher" in text
-    assert explain(text, Context(view=View(), command="checkpoint", kernel_log="")).code == "criu-too-old"
-
-
-def test_the_cause_is_read_from_crius_log(running: tuple[list[str], str, Path]) -> None:
-    """runc says only "criu failed"; the diagnosis quotes the first error of the log that it names."""
-    checked = subprocess.run(["criu", "check"], check=False, capture_output=True, text=True) if _criu() else None
-    too_old = checked is not None and "vDSO area bounds" in checked.stderr + checked.stdout
-    require("a criu older than this kernel", "" if too_old else "criu is absent or works here")
-    found = explain(_checkpoint(running), Context(view=View(), command="checkpoint", kernel_log=""))
-    assert (found.code, found.confirmed) == ("criu-older-than-kernel", True)
-    assert "vdso: Unexpected rt vDSO area bounds" in found.evidence[0]
-    assert str(running[2] / "work" / "dump.log") in found.evidence[0]
-
-
-def test_crun_without_criu(tmp_path: Path) -> None:
-    """A crun that was built without CRIU says so in words of its own."""
-    require("crun", "" if find_runtime("crun") else "crun is not installed")
-    version = call([find_runtime("crun"), "--version"]).out
-    require("crun without CRIU", "this crun has +CRIU" if "+CRIU" in version else "")
-    done = call([find_runtime("crun"), "--root", str(tmp_path), "checkpoint", "x"])
-    found = explain(done.err, Context(view=View(), runtime="crun", command="checkpoint", kernel_log=""))
-    assert (done.status != 0, found.code) == (True, "runtime-without-criu")
-    assert json.loads(json.dumps(found.verdict)) == "crun was built without checkpoint and restore"
-
-
-def _criu() -> str:
-    return find_runtime("criu")

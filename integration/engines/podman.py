@@ -51,7 +51,7 @@ class Podman:
         self.runtime = runtime
         self.image = "localhost/box"
         self._place = place
-        self._system = front.system
+        self._system = self.system = front.system
         # Newer ones say on stderr that they will not know v1 for ever, unless this is set.
         quiet = {"PODMAN_IGNORE_CGROUPSV1_WARNING": "1"}
         self.environment = {"PATH": SEARCH_PATH, "HOME": "/root", "TMPDIR": str(place), **quiet}

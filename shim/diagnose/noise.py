@@ -38,6 +38,9 @@ NOISE_LINES = (
     r"failed to remove (?:cgroup|paths)",
     r"^container still running$",
 )
+# What runtimes quote of CRIU's log is the cause, though runc quotes it as warnings.
+EXCERPT = re.compile(r'--- (?:Quoting|excerpt from CRIU log) ["`]')
+EXCERPT_ENDS = re.compile(r"---(?: end of excerpt)?$")
 PREFIXES = (r"the memory limit could be too low: ",)
 SUFFIXES = (r": unknown\.?$", r": OCI permission denied$", r": OCI runtime error$", r"\bunknown$")
 NOISE = re.compile("|".join(NOISE_LINES), re.IGNORECASE)
@@ -52,7 +55,7 @@ FAILING = ("error", "fatal", "panic", "critical")
 class Heard(Value):
     """A runtime's output without its noise.
 
-    errors: messages of level error and worse, or of no level. rest: warnings and information.
+    errors: messages of level error and worse, or of no level, and quoted ones. rest: warnings and information.
     """
 
     errors: tuple[str, ...]
@@ -78,11 +81,13 @@ def clean(text: str) -> Heard:
     records = _records("\n".join(own) if own else plain)
     if len(records) > LINES:
         records = records[: LINES // 2] + records[-LINES // 2 :]
+    excerpt = False
     for level, message in records:
+        excerpt = bool(EXCERPT.match(message)) or (excerpt and not EXCERPT_ENDS.match(message))
         short = "\n".join(_ends(line) for line in ESCAPED_QUOTE.sub('"', message).split("\n"))
         quiet = AFFIXES.sub("", short).strip()
         if quiet and not NOISE.search(quiet):
-            (errors if not level or level.lower() in FAILING else rest).append(quiet)
+            (errors if excerpt or not level or level.lower() in FAILING else rest).append(quiet)
     return Heard(errors=tuple(errors), rest=tuple(rest))
 
 

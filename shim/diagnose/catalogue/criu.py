@@ -5,19 +5,30 @@ from __future__ import annotations
 from shim.diagnose.checks import criu as look
 from shim.diagnose.entry import EINVAL, ENOENT, EPERM, Entry
 
+# runc from 1.2 and crun from 1.28 quote lines of the log before they say that CRIU failed.
+QUOTING = r'--- (?:Quoting|excerpt from CRIU log) ["`](?P<log>/[^"`\n]+)["`](?:\n[^\n]*)*?'
 FAILED = (
     r"criu failed: type (?P<stage>\w+) errno \d+\s+log file: (?P<log>/\S+)",
-    r"CRIU (?:checkpointing|restoring) failed -?\d+\.?\s+Please check CRIU logfile (?P<log2>/\S+)",
+    r"CRIU (?P<stage>checkpointing|restoring) failed -?\d+\.?\s+Please check CRIU logfile `?(?P<log>/[^\s`]+)",
+    rf"{QUOTING}\n(?:criu failed: type (?P<stage>\w+) errno|CRIU (?P<stage2>checkpointing|restoring) failed: -?\d)",
 )
-TID = r"seccomp: Can't find entry on tid_real (?P<tid>\d+)"
+
+
+def logged(line: str) -> str:
+    """A line of CRIU's log, with the log's name where a runtime quotes the line."""
+    return f"(?:{QUOTING})?{line}"
+
+
+TID = logged(r"seccomp: Can't find entry on tid_real (?P<tid>\d+)")
+TRACED = r"(?:Unseizable non-zombie (?P<tid>\d+) found|zombie (?P<tid2>\d+) \(comm [^)\n]*\) found while seizing)"
 CHECK = "criu check --all names what is missing"
 
 ENTRIES = (
     Entry(
         code="criu-plugin-against-freezer",
         title="the CUDA plugin of CRIU does not work with a frozen container",
-        patterns=(r"One or more plugins are incompatible with the freezer cgroup",),
-        ambiguous=(TID, FAILED[0]),
+        patterns=(logged(r"One or more plugins are incompatible with the freezer cgroup"),),
+        ambiguous=(TID, *FAILED),
         verdict="CRIU's CUDA plugin refuses the frozen container, and CRIU 4.0 then fails with a "
         "misleading seccomp error",
         cause="The engine freezes the container before the dump. The plugin cannot work with that; CRIU 4.0 loses the "
@@ -33,26 +44,30 @@ ENTRIES = (
     ),
     Entry(
         code="criu-task-not-seized",
-        title="CRIU's seccomp collector finds no task",
-        patterns=(TID,),
-        ambiguous=(FAILED[0],),
-        verdict="CRIU failed before it reached seccomp: it has no record of thread {tid}",
-        cause="The seccomp line is a symptom: the tasks were not seized. The cause stands earlier in the log; with "
-        "CRIU 4.0 it is often a plugin that refuses a frozen container.",
-        remedy=("grep -n Error dump.log | head; criu --version; ls /usr/lib/criu/*.so",),
+        title="CRIU could not seize the container's processes",
+        patterns=(TID, logged(TRACED)),
+        ambiguous=FAILED,
+        verdict="CRIU could not seize the container's processes",
+        cause="CRIU attaches to every process as a debugger does, and a process has one debugger at most: strace, gdb "
+        "or a profiler on it is in the way. Where only the seccomp collector complains, the cause stands earlier in "
+        "the log; with CRIU 4.0 it is often a plugin that refuses a frozen container.",
+        remedy=(
+            "grep TracerPid /proc/<pid>/status names the debugger; end it",
+            "grep -n Error dump.log | sort -u -k 2; criu --version; ls /usr/lib/criu/*.so",
+        ),
         reference="https://github.com/checkpoint-restore/criu/pull/2514",
-        confirm=look.logged(r"Can't find entry on tid_real"),
+        confirm=look.logged(rf"Can't find entry on tid_real|{TRACED}"),
         rank=40,
     ),
     Entry(
         code="criu-seccomp-not-supported",
         title="the kernel cannot suspend or dump seccomp",
         patterns=(
-            rf"suspending seccomp failed: (?:{EINVAL}|{EPERM})",
-            r"Kernel doesn't support PTRACE_O_SUSPEND_SECCOMP",
-            r"Dumping seccomp filters not supported",
+            logged(rf"suspending seccomp failed: (?:{EINVAL}|{EPERM})"),
+            logged(r"Kernel doesn't support PTRACE_O_SUSPEND_SECCOMP"),
+            logged(r"Dumping seccomp filters not supported"),
         ),
-        ambiguous=(FAILED[0],),
+        ambiguous=FAILED,
         verdict="CRIU cannot suspend seccomp: the kernel lacks it, or CRIU may not do it from here",
         cause="It needs CONFIG_CHECKPOINT_RESTORE, Linux 4.3 or later, and CAP_SYS_ADMIN without a seccomp filter on "
         "CRIU itself.",
@@ -64,8 +79,11 @@ ENTRIES = (
     Entry(
         code="criu-seccomp-mode-unknown",
         title="CRIU meets a seccomp mode that it does not know",
-        patterns=(r"seccomp: Unknown seccomp mode (?P<mode>-?\d+)", r"SECCOMP_MODE_FILTER not currently supported"),
-        ambiguous=(FAILED[0],),
+        patterns=(
+            logged(r"seccomp: Unknown seccomp mode (?P<mode>-?\d+)"),
+            logged(r"SECCOMP_MODE_FILTER not currently supported"),
+        ),
+        ambiguous=FAILED,
         verdict="CRIU does not know the seccomp mode of the container's processes",
         cause="The checkpoint was made by a newer CRIU, or the CRIU in use is older than seccomp filters (1.8).",
         remedy=("Use the same CRIU version for checkpoint and restore: criu --version",),
@@ -76,7 +94,7 @@ ENTRIES = (
     Entry(
         code="criu-older-than-kernel",
         title="CRIU does not understand this kernel's vDSO",
-        patterns=(r"vdso: Unexpected rt vDSO area bounds", r"Failed to fill self vdso symtable"),
+        patterns=(logged(r"vdso: Unexpected rt vDSO area bounds"), logged(r"Failed to fill self vdso symtable")),
         ambiguous=FAILED,
         verdict="this CRIU is too old for this kernel: it does not understand the kernel's vDSO",
         cause="The layout of the vDSO changes between kernels, and CRIU must know it even to start.",
@@ -89,16 +107,16 @@ ENTRIES = (
         code="criu-kernel-features-missing",
         title="the kernel lacks what CRIU needs",
         patterns=(
-            r"Could not initialize kernel features detection",
-            r"kerndat_\w+ failed when initializing kerndat",
-            r"some kernel features are missing",
+            logged(r"Could not initialize kernel features detection"),
+            logged(r"\w+ failed when initializing kerndat"),
+            logged(r"some kernel features are missing"),
         ),
         ambiguous=FAILED,
         verdict="CRIU cannot work here: its detection of kernel features failed",
         cause="The kernel lacks CONFIG_CHECKPOINT_RESTORE or a feature that this CRIU needs, or CRIU may not look.",
         remedy=(CHECK, "grep CHECKPOINT_RESTORE /boot/config-$(uname -r)"),
         reference="https://criu.org/Linux_kernel",
-        confirm=look.logged(r"initializing kerndat|kernel features"),
+        confirm=look.reasons(r"initializing kerndat|kernel features"),
         rank=44,
     ),
     Entry(
@@ -106,19 +124,26 @@ ENTRIES = (
         title="CRIU is not installed",
         patterns=(
             rf"CRIU version check failed: fork/exec (?P<path>\S+): {ENOENT}",
-            r"CRIU version check failed: exec: \\?\"criu\\?\": executable file not found",
-            r"could not load `?libcriu\.so",
+            r"CRIU version check failed: exec: \\?\"criu\\?\": executable (?:file )?not found",
+            rf"Can't exec criu swrk: {ENOENT}",
+            r"could not load `?(?P<library>libcriu\.so[.\d]*)",
         ),
         verdict="CRIU, which does the checkpoint, is not installed or not where {runtime} looks for it",
         cause="Runtimes call CRIU for checkpoint and restore; it is a package of its own.",
-        remedy=("apt-get install criu (dnf install criu)", "runc: --criu <path> names another place"),
+        remedy=(
+            "apt-get install criu, and libcriu2 for crun (dnf install criu criu-libs)",
+            "runc: --criu <path> names another place",
+        ),
         reference="https://criu.org/Installation",
         confirm=look.no_criu,
     ),
     Entry(
         code="criu-does-not-answer",
         title="what is called as CRIU does not answer",
-        patterns=(r"CRIU version check failed: (?:read|write) criu-xprt-cln",),
+        patterns=(
+            r"CRIU version check failed: (?:read|write) criu-xprt-cln",
+            r"CRIU: failed checking version",
+        ),
         verdict="the program called as CRIU ended without an answer",
         cause="CRIU crashed at its start, or the file is something else.",
         remedy=("criu --version; criu check",),
@@ -129,6 +154,7 @@ ENTRIES = (
         title="the runtime needs a newer CRIU",
         patterns=(
             r"CRIU version (?P<version>\d+) must be (?P<needed>\d+) or higher",
+            r"libcriu is too old",
             r"CRIU version too old\.? need at least (?P<needed2>[\d.]+)",
         ),
         verdict="this CRIU is older than {runtime} needs",
@@ -139,7 +165,7 @@ ENTRIES = (
     Entry(
         code="criu-tcp-connection",
         title="open TCP connections are dumped only when asked for",
-        patterns=(r"Connected TCP socket, consider using --tcp-established",),
+        patterns=(logged(r"Connected TCP socket, consider using --tcp-established"),),
         ambiguous=FAILED,
         verdict="the container has open TCP connections, which CRIU dumps only with --tcp-established",
         cause="Restoring a connection needs its address, so CRIU wants to be told.",
@@ -152,23 +178,31 @@ ENTRIES = (
         code="criu-external-mount",
         title="a mount of the container is not known to CRIU",
         patterns=(
-            r"mnt: \d+:[^\n]* doesn't have a proper root mount",
+            logged(r"mnt: \d+:[^\n]* doesn't have a proper root mount"),
+            logged(r"mnt: Mount \d+ [^\n]* has unreachable sharing"),
             r"unable to resolve external bind mount `(?P<path>[^`\n]*)` under rootfs",
         ),
-        ambiguous=FAILED,
+        ambiguous=(
+            *FAILED,
+            rf"\bstat `?(?P<source>/[^\n:\"`]*)`?: {ENOENT}",  # at the restore, before CRIU is called
+            rf"\bmount src=(?P<source>/[^\n,]*), dst=[^\n]*: {ENOENT}",
+        ),
         verdict="CRIU cannot find the other side of one of the container's mounts",
         cause="A mount from outside must be declared as external, and must exist again at the restore.",
-        remedy=("Make the mount's source and destination exist as at the checkpoint; keep its path unchanged.",),
+        remedy=(
+            "Make the mount's source and destination exist as at the checkpoint; keep its path unchanged.",
+            "A mount that came into the running container from outside: unmount it before the checkpoint.",
+        ),
         reference="https://criu.org/External_bind_mounts",
-        confirm=look.logged(r"proper root mount|external bind mount"),
+        confirm=look.external_mount,
         rank=45,
     ),
     Entry(
         code="criu-pid-in-use",
         title="a PID of the checkpoint is already in use",
         patterns=(
-            r"Can't fork for (?P<pid>\d+): File exists",
-            r"Pid (?P<pid2>\d+) do(?:es)? not match expected",
+            logged(r"Can't fork for (?P<pid>\d+): File exists"),
+            logged(r"Pid (?P<pid2>\d+) do(?:es)? not match expected"),
         ),
         ambiguous=FAILED,
         verdict="a process ID of the checkpoint is already in use",
@@ -176,6 +210,34 @@ ENTRIES = (
         remedy=("Stop the original container first, or restore into a PID namespace of its own.",),
         reference="https://criu.org/When_C/R_fails",
         confirm=look.logged(r"Can't fork for \d+: File exists|not match expected"),
+        rank=45,
+    ),
+    Entry(
+        code="criu-network-lock",
+        title="CRIU cannot lock the container's network",
+        patterns=(logged(r"Locking network failed"),),
+        ambiguous=FAILED,
+        verdict="CRIU cannot lock the container's network namespace while it saves it: its firewall program fails",
+        cause="CRIU drops packets with iptables-restore and ip6tables-restore, or with nftables where it is told so; "
+        "that takes the program, and the kernel's netfilter with its mark match.",
+        remedy=(
+            "apt-get install iptables (dnf install iptables)",
+            "or echo 'network-lock nftables' >> /etc/criu/runc.conf (CRIU 3.17 and later; crun.conf for crun)",
+        ),
+        reference="https://criu.org/CLI/opt/--network-lock",
+        confirm=look.reasons(r"Locking network failed"),
+        rank=45,
+    ),
+    Entry(
+        code="checkpoint-image-missing",
+        title="there is no checkpoint to restore",
+        patterns=(rf"\bopen(?:ing file)? `?(?P<path>/[^\s`]*/descriptors\.json)`?(?: for reading)?: {ENOENT}",),
+        ambiguous=FAILED,
+        verdict="there is no checkpoint where {runtime} was told to restore from",
+        cause="The checkpoint was saved elsewhere, failed, or is gone; descriptors.json is what runtimes add to it.",
+        remedy=("Give --image-path of the checkpoint: ls <image-path>/inventory.img <image-path>/descriptors.json",),
+        reference="https://github.com/opencontainers/runc/blob/main/docs/checkpoint-restore.md",
+        confirm=look.no_image,
         rank=45,
     ),
     Entry(
@@ -193,7 +255,11 @@ ENTRIES = (
     Entry(
         code="criu-failed",
         title="CRIU failed for another reason",
-        patterns=FAILED,
+        patterns=(
+            *FAILED,
+            r"criu failed: type (?P<stage>\w+) errno \d+",
+            r"CRIU (?P<stage>checkpointing|restoring) failed:? -?\d+",
+        ),
         verdict="CRIU failed ({stage}); the first errors of its log say why",
         cause="Runtimes do not hand CRIU's reason on; it stands in {log}.",
         remedy=("grep -n Error {log} | head", CHECK),

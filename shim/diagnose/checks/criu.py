@@ -9,15 +9,29 @@ if TYPE_CHECKING:
     from shim.diagnose.entry import Check, Words
 
 PLUGINS = ("/usr/lib/criu", "/usr/local/lib/criu", "/usr/lib64/criu", "/usr/libexec/criu")
+PROGRAMS = ("/usr/sbin/criu", "/usr/bin/criu", "/usr/local/sbin/criu")
 CUDA = "cuda_plugin.so"
 LOG_BYTES = 400000  # the end of a log is where it failed
+# CRIU tries what the kernel can do, and logs as an error what it cannot; neither stops it. The exit status of a
+# program that it started follows upon a line that says more.
+HARMLESS = ("tun: Unable to create tun", ": exited, status=")
 
 
 def log_lines(facts: Facts, words: Words) -> list[str]:
-    """Error lines of the log file that the message names; () where it names none that can be read."""
+    """Error lines of the log file that the message names, each once; () where it names none that can be read."""
     path = words["log"]
     text = (facts.text(path) or "")[-LOG_BYTES:] if path else ""
-    return [line.strip() for line in text.splitlines() if "Error (" in line]
+    lines = [line.strip() for line in text.splitlines() if "Error (" in line]
+    told: dict[str, str] = {}
+    for line in lines:
+        if not any(phrase in line for phrase in HARMLESS):
+            told.setdefault(said(line), line)
+    return list(told.values())
+
+
+def said(line: str) -> str:
+    """The line without its time: CRIU says some things a hundred times."""
+    return line.partition("Error (")[2]
 
 
 def logged(phrase: str) -> Check:
@@ -30,6 +44,19 @@ def logged(phrase: str) -> Check:
         found = [line for line in lines if re.search(phrase, line, re.IGNORECASE)]
         path = words["log"]
         return tuple(f"{path}: {line}" for line in found[:2])
+
+    return check
+
+
+def reasons(phrase: str) -> Check:
+    """Evidence: the line of the log that matches `phrase`, and before it the error that led to it."""
+
+    def check(facts: Facts, words: Words) -> tuple[str, ...]:
+        import re
+
+        lines = log_lines(facts, words)
+        found = next((place for place, line in enumerate(lines) if re.search(phrase, line, re.IGNORECASE)), None)
+        return () if found is None else tuple(f"{words['log']}: {line}" for line in lines[: found + 1][-2:])
 
     return check
 
@@ -53,7 +80,33 @@ def incompatible_plugin(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def no_criu(facts: Facts, words: Words) -> tuple[str, ...]:
-    """No criu where it is looked for."""
-    paths = [words["path"], "/usr/sbin/criu", "/usr/bin/criu", "/usr/local/sbin/criu"]
-    first = next((path for path in paths if path), "")
-    return () if any(facts.exists(path) for path in paths if path) else (f"{first}: absent",)
+    """No criu where the message says, or where it is usually; for crun no library of it."""
+    if words["library"]:
+        return no_library(facts, words["library"])
+    paths = (words["path"],) if words["path"] else PROGRAMS
+    return () if any(facts.exists(path) for path in paths) else (f"{paths[0]}: absent",)
+
+
+def no_library(facts: Facts, name: str) -> tuple[str, ...]:
+    """The shared library is in none of the directories that ld.so(8) looks into."""
+    places = [f"/usr/lib/{one}" for one in facts.names("/usr/lib") if one.endswith("-linux-gnu")]
+    places += ["/usr/lib64", "/usr/lib", "/usr/local/lib"]
+    return () if any(facts.exists(f"{place}/{name}") for place in places) else (f"{places[0]}/{name}: absent",)
+
+
+def no_image(facts: Facts, words: Words) -> tuple[str, ...]:
+    """The file that the message names is not there, or CRIU found one of its own missing."""
+    if words["path"]:
+        return () if facts.exists(words["path"]) else (f"{words['path']}: absent",)
+    return logged(r"\(empty-image\)")(facts, words)
+
+
+def external_mount(facts: Facts, words: Words) -> tuple[str, ...]:
+    """The source of one of the container's mounts is gone, or the log names the mount."""
+    source = words["source"]
+    if source:
+        mounts = facts.config("mounts") or ()
+        ours = [one for one in mounts if isinstance(one, dict) and one.get("source") == source]
+        gone = facts.context.command == "restore" and ours and not facts.exists(source)
+        return (f"{source}: absent, config.json mounts it at {ours[0].get('destination')}",) if gone else ()
+    return logged(r"proper root mount|external bind mount|unreachable sharing")(facts, words)

@@ -54,7 +54,7 @@ def call(invocation: Invocation, runtime: str, loader_state: str) -> int:
     this = Call(invocation=invocation, runtime=_real(runtime), variables=variables, settings=configured)
     prepared = prepare(this)
     log = runtime_log.open_for(invocation, this.family)
-    status = _run(this, prepared, _arguments(prepared, log))
+    status = _run(this, prepared, log)
     try:
         if log:
             _settle(this, prepared, log, status)
@@ -117,8 +117,8 @@ def _delete(this: Call) -> None:
     delegate.run(this.runtime, arguments, this.variables, _before_exec(this))
 
 
-def _run(this: Call, prepared: Prepared, arguments: list[str]) -> int:
-    before_exec = _before_exec(this)
+def _run(this: Call, prepared: Prepared, log: RuntimeLog | None) -> int:
+    arguments, before_exec = _arguments(prepared, log), _before_exec(this, log)
     if not before_exec or not prepared.made or not prepared.made.watched:
         return delegate.run(this.runtime, arguments, this.variables, before_exec)
     from shim import private_view
@@ -130,7 +130,21 @@ def _run(this: Call, prepared: Prepared, arguments: list[str]) -> int:
         withdraw()
 
 
-def _before_exec(this: Call) -> Callable[[], None] | None:
+def _before_exec(this: Call, log: RuntimeLog | None = None) -> Callable[[], None] | None:
+    hide = _hiding(this)
+    if log is None or not log.has_stderr:
+        return hide
+    heard = log
+
+    def settle_in() -> None:
+        if hide:
+            hide()
+        heard.take_stderr()
+
+    return settle_in
+
+
+def _hiding(this: Call) -> Callable[[], None] | None:
     if this.settings.crun_on_hybrid == settings.OFF:
         return None
     from shim import private_view

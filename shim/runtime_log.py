@@ -1,13 +1,16 @@
 """The real runtime's log, caught on its way: private while it runs, the caller's afterwards.
 
-A runtime says why it failed in its `--log` file only; its stderr is the container's and cannot be captured. So it
-gets a log of our own, in memory, and what it wrote is handed on when we know how the call ended.
+A runtime says why it failed in its `--log` file only; the stderr of a start is the container's and cannot be captured.
+So it gets a log of our own, in memory, and what it wrote is handed on when we know how the call ended. The stderr of an
+update or a checkpoint is the runtime's own, and kept back with the log: containerd shows the first line of a
+checkpoint's alone, which is to be the diagnosis.
 """
 
 from __future__ import annotations
 
 import posix
 
+from shim.channel import SHOWN
 from shim.oci.text import Malformed, dump, scanner
 from shim.system import exists
 from shim.values import Value
@@ -39,20 +42,31 @@ class RuntimeLog:
     path: what the runtime gets as --log. Use `open_for`, which answers None where nothing is to be caught.
     """
 
-    def __init__(self, handle: int, caller: int, form: str, family: str) -> None:
+    def __init__(self, handle: int, caller: int, form: str, family: str, stderr: int = -1) -> None:
         self.path = f"/proc/self/fd/{handle}"
         self._handle = handle
         self._caller = caller
         self._form = form
         self._family = family
+        self._stderr = stderr
+
+    @property
+    def has_stderr(self) -> bool:
+        """Is the runtime's stderr kept back, too; the child is then to call `take_stderr`."""
+        return self._stderr >= 0
+
+    def take_stderr(self) -> None:
+        """In the child: what it says from now on is kept back."""
+        posix.dup2(self._stderr, 2)
 
     def text(self) -> str:
         """Everything that the runtime wrote."""
-        size = posix.fstat(self._handle).st_size
-        return posix.pread(self._handle, size, 0).decode("utf-8", "surrogateescape") if size else ""
+        return _content(self._handle)
 
     def hand_on(self) -> None:
         """What the runtime wrote, to the caller's log and in the caller's format; to stderr, as text, without one."""
+        if self.has_stderr:
+            _write(2, _content(self._stderr))
         text = self.text()
         if self._caller < 0:
             # Its stderr would have had them; an error's text it has written there, log or not.
@@ -80,9 +94,15 @@ def open_for(invocation: Invocation, family: str) -> RuntimeLog | None:
             return None
     try:
         handle = _high(posix.memfd_create("runtime-log", 0))
+        stderr = posix.memfd_create("runtime-stderr", posix.MFD_CLOEXEC) if invocation.command in SHOWN else -1
     except OSError:
         return None
-    return RuntimeLog(handle, caller, invocation.log_format, family)
+    return RuntimeLog(handle, caller, invocation.log_format, family, stderr)
+
+
+def _content(handle: int) -> str:
+    size = posix.fstat(handle).st_size
+    return posix.pread(handle, size, 0).decode("utf-8", "surrogateescape") if size else ""
 
 
 def _high(handle: int) -> int:

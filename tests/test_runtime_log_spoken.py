@@ -22,3 +22,16 @@ def test_warnings_go_to_stderr_without_a_log(capfd: pytest.CaptureFixture[str]) 
     RuntimeLog(handle, -1, "text", "runc").hand_on()
     os.close(handle)
     assert capfd.readouterr() == ("", 'time="T" level=warning msg="container\'s cgroup is not empty"\n')
+
+
+def test_stderr_that_was_kept_back_comes_first(capfd: pytest.CaptureFixture[str]) -> None:
+    """It stands before the records that the runtime would have written there."""
+    handle, stderr = os.memfd_create("log"), os.memfd_create("stderr")
+    os.write(handle, RECORDS.encode())
+    os.write(stderr, b"no\n")
+    log = RuntimeLog(handle, -1, "text", "runc", stderr)
+    assert log.has_stderr
+    log.hand_on()
+    os.close(handle)
+    os.close(stderr)
+    assert capfd.readouterr().err == 'no\ntime="T" level=warning msg="container\'s cgroup is not empty"\n'

@@ -24,14 +24,19 @@ from shim.host.view import View
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from shim.diagnose.diagnosis import Diagnosis
+
 HERE = ("unified-6.1", "unified-7", "legacy-6.1")  # where a container's memory is limited by the layout's own means
 MIB = 1 << 20
 LIMIT = 16 * MIB
 # More than what cgshim knows to be never enough, and refuses; less than what a start takes.
 TINY = {"runc": 2 * MIB, "crun": 96 << 10}
-# The shell stays, and so does the cgroup: its child takes 64 MiB.
-GREEDY = "dd if=/dev/zero of=/dev/null bs=64M count=1; sleep 60"
-FILES = ("memory.events", "memory.oom_control", "memory.failcnt")
+# The shell stays, and so does the cgroup: its child takes 64 MiB, by touching them in user mode, for only there a
+# process waits when the OOM killer is switched off (mm/memcontrol.c, mem_cgroup_oom; a read(2) just ends early).
+GREEDY = "busybox awk 'BEGIN { s = \"x\"; while (length(s) < 67108864) s = s s }'; sleep 60"
+FILES = ("memory.events", "memory.oom_control", "memory.failcnt", "memory.memsw.failcnt")
+# crun itself fits into what it is given: what is killed is the container's process, after `create` and in `run`.
+OPERATIONS = {"runc": ("create", "run"), "crun": ("run",)}
 SECONDS = 60
 CODE = re.compile(r"\[([a-z0-9-]+)\]$")
 
@@ -42,7 +47,7 @@ def seen() -> Iterator[dict[str, Any]]:
     if unified:
         (CGROUP / "cgroup.subtree_control").write_text("+memory")
     for runtime in ("runc", "crun"):
-        for operation in ("create", "run"):
+        for operation in OPERATIONS[runtime]:
             yield {"asked": operation, "unified": unified, "runtime": runtime, **_killed_start(runtime, operation)}
         for stuck in (False,) if unified else (False, True):
             asked = "stuck" if stuck else "greedy"
@@ -55,7 +60,6 @@ def _prepared(runtime: str, args: list[str], **memory: Any) -> tuple[Path, Path,
     above = CGROUP / ("" if (CGROUP / "cgroup.controllers").exists() else "memory") / top.name
     above.mkdir()
     bundle = make_bundle(top / "bundle", find_busybox())
-    (bundle.path / "rootfs" / "bin" / "dd").symlink_to("busybox")
     config = whole_config(str(bundle.path / "rootfs"), f"/{top.name}/c")
     config["process"]["args"] = args
     config["linux"]["resources"] = {"memory": memory}
@@ -72,7 +76,18 @@ def _killed_start(runtime: str, operation: str) -> dict[str, Any]:
     log = bundle.parent / "log"
     records = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
     said = records[-1]["msg"] if records else ""
-    return {"status": done.status, "text": said or done.err, "above": str(above), "counters": _counters(above)}
+    told = verdict(View(), str(above))
+    return {
+        "status": done.status,
+        "text": said or done.err,
+        "above": str(above),
+        "counters": _counters(above),
+        **_told(told),
+    }
+
+
+def _told(found: Diagnosis | None) -> dict[str, Any]:
+    return {"code": found.code, "verdict": found.verdict, "evidence": found.evidence} if found else {}
 
 
 def _killed_later(runtime: str, stuck: bool) -> dict[str, Any]:
@@ -98,9 +113,8 @@ def _killed_later(runtime: str, stuck: bool) -> dict[str, Any]:
     if stuck:
         (directory / "memory.oom_control").write_text("0")
     call([*shim, "delete", "--force", above.name], env=environment)
-    found = {"code": told.code, "verdict": told.verdict, "evidence": told.evidence} if told else {}
     output = (bundle.parent / "output").read_text()
-    return {"status": started.returncode, "text": output, "place": str(directory), "counters": counters, **found}
+    return {"status": started.returncode, "text": output, "place": str(directory), "counters": counters, **_told(told)}
 
 
 def _counters(directory: Path) -> dict[str, str]:
@@ -120,20 +134,26 @@ def problem(one: dict[str, Any]) -> str:
 
 
 def _start_problem(one: dict[str, Any]) -> str:
-    """The failure is told as the memory limit's, with the kernel's own count where the parent still has it."""
+    """cgroup2: the count that the parent still has is the kernel's and shown, and where the runtime failed for it the
+    failure is told as the memory limit's. v1 has no counts of what is gone, and refuses runc's limit at once (EBUSY).
+    """
     lines = one["text"].splitlines() or [""]
     code = CODE.search(lines[0])
-    limit = f"  evidence: memory limit in config.json: {TINY[one['runtime']]} bytes; "
-    if one["status"] == 0 or code is None or code[1] != "memory-limit-kills-runtime":
-        return "no refusal, or another code"
-    if not any(line.startswith(limit) for line in lines):
-        return "the limit is not shown"
-    events = one["counters"].get("memory.events", "")
-    counted = int(keyed(events).get("oom_kill", 0))
-    if one["unified"] and counted < 1:
-        return "the kernel counted no kill"
-    shown = f"  evidence: {one['above']}/memory.events: {events}" in lines
-    return "" if shown == one["unified"] else "the counts are not the kernel's"
+    if one["runtime"] == "crun":
+        right = (one["status"], one["text"]) == (137, "")
+    else:
+        wanted = "memory-limit-kills-runtime" if one["unified"] else "memsw-below-usage"
+        right = one["status"] == 1 and code is not None and code[1] == wanted
+    if not right or not one["unified"]:
+        return "" if right else "another status or code"
+    events = one["counters"]["memory.events"]
+    shown = f"{one['above']}/memory.events: {events}"
+    if keyed(events)["oom_kill"] == "0" or one.get("evidence") != [shown]:
+        return "the counts are not the kernel's"
+    limit = f"  evidence: memory limit in config.json: {TINY['runc']} bytes; "
+    if one["runtime"] == "runc" and (f"  evidence: {shown}" not in lines or limit not in one["text"]):
+        return "the limit or the counts are not shown"
+    return "" if one["code"] == "container-oom-killed" else "another verdict"
 
 
 def _later_problem(one: dict[str, Any]) -> str:
@@ -150,7 +170,7 @@ def _later_problem(one: dict[str, Any]) -> str:
     if one["unified"]:
         right = right and int(counts["oom"]) >= 1 and int(counts["max"]) >= 1
     else:
-        right = right and int(one["counters"]["memory.failcnt"]) >= 1
+        right = right and max(int(one["counters"][name]) for name in FILES[2:]) >= 1
     if not stuck and one["verdict"] != "the kernel killed 1 process(es) of the container for lack of memory":
         return "another count"
     return "" if right else "other counters"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 OWN_HOOK = "stderr: cgshim: "  # how runc quotes the hook that cgshim put into the configuration
 CRUN_HOOK = "error executing hook"
+EXCERPT = ("--- Quoting ", "--- excerpt from CRIU log ")  # runc, crun
 
 
 def tell(this: Call, prepared: Prepared, log: RuntimeLog) -> None:
@@ -35,6 +36,7 @@ def tell(this: Call, prepared: Prepared, log: RuntimeLog) -> None:
     if malformed:
         channel.fail(this.invocation, malformed)
         return
+    words = _with_excerpt(words, text)
     message = _own_refusal(words, this.invocation.container_id) or _explained(this, prepared, words)
     if not message:
         log.hand_on()
@@ -73,6 +75,15 @@ def _own_refusal(words: str, container: str) -> str:
     from shim import last
 
     return last.just_said_of(container)
+
+
+def _with_excerpt(words: str, text: str) -> str:
+    """Newer runtimes say only that CRIU failed, after they have quoted its log, a record for each line."""
+    messages = [record.message for record in runtime_log.records(text)]
+    for place, message in enumerate(messages):
+        if message.startswith(EXCERPT):
+            return "\n".join(messages[place:])
+    return words
 
 
 def _explained(this: Call, prepared: Prepared, words: str) -> str:

@@ -102,3 +102,18 @@ def test_long_outputs_keep_their_ends() -> None:
     lines = noise.clean("\n".join(f"line {number}" for number in range(5000))).errors
     assert len(lines) == noise.LINES
     assert (lines[0], lines[-1]) == ("line 0", "line 4999")
+
+
+def test_what_runc_quotes_of_crius_log_is_the_cause() -> None:
+    """Warnings by their level, but the error only says that CRIU failed; what comes after is a warning again."""
+    text = """level=warning msg="before"
+level=warning msg="--- Quoting \\"/w/dump.log\\""
+level=warning msg="12:(00.02) Error (criu/x.c:1): the cause"
+level=warning msg=---
+level=warning msg="after"
+level=error msg="criu failed: type DUMP errno 0"
+"""
+    heard = noise.clean(text)
+    quoted = ('--- Quoting "/w/dump.log"', "12:(00.02) Error (criu/x.c:1): the cause")
+    assert heard.errors == (*quoted, "criu failed: type DUMP errno 0")
+    assert heard.rest == ("before", "---", "after")

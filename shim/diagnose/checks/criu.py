@@ -14,7 +14,7 @@ CUDA = "cuda_plugin.so"
 LOG_BYTES = 400000  # the end of a log is where it failed
 # CRIU tries what the kernel can do, and logs as an error what it cannot; neither stops it. The exit status of a
 # program that it started follows upon a line that says more.
-HARMLESS = ("tun: Unable to create tun", ": exited, status=")
+HARMLESS = ("tun: Unable to create tun", "rlimit: Can't setup RLIMIT_NOFILE for self", ": exited, status=")
 
 
 def log_lines(facts: Facts, words: Words) -> list[str]:

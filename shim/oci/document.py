@@ -85,6 +85,13 @@ def read(path: str) -> str:
 
 
 def _unreadable(path: str, error: OSError) -> ShimError:
+    if basename(path) != "config.json":
+        return ShimError(
+            "unreadable-file",
+            f"{path} cannot be read: {errno_name(error)}",
+            evidence=(f"open {path}: {errno_name(error)}",),
+            remedy=("name a file that is there and that you may read",),
+        )
     bundle = dirname(path)
     what = f"{path} cannot be read: {errno_name(error)}"
     if isinstance(error, (FileNotFoundError, NotADirectoryError)) and not isdir(bundle):

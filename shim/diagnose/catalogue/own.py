@@ -59,6 +59,12 @@ ENTRIES = (
         reference=SPEC,
     ),
     refusal(
+        "unreadable-file",
+        "a file named on the command line cannot be read",
+        "It is not there, is no file, or belongs to another user.",
+        "Name a file that is there and that you may read.",
+    ),
+    refusal(
         "bad-config",
         "config.json is not a usable OCI configuration",
         "It is no JSON, or a field has the wrong type.",

@@ -178,6 +178,7 @@ def test_same_id_twice_is_a_question(tmp_path: Path) -> None:
     places = [_state_file(tmp_path, root, "web") for root in ("default", "moby")]
     result = _report("web")
     assert result.exit_code == 3
+    assert result.stderr.splitlines()[0] == "cgshim: there is more than one container web [ambiguous-container]"
     for place in places:
         assert f"evidence: {place}/web" in result.stderr
     assert f"remedy: say which: --root {places[0]} web" in result.stderr

@@ -363,6 +363,17 @@ def test_print_reads_nothing() -> None:
     assert (result.exit_code, result.output) == (0, BUILDKIT_TEXT)
 
 
+def test_places_and_entries_that_do_not_exist() -> None:
+    """A prefix that a reboot empties, and an engine that has no entry to print: the code stands behind the verdict."""
+    run = CliRunner().invoke
+    done = run(main, ["engine", "install", "podman", "--prefix", "/tmp/cgshim", "--dry-run"])
+    first = "cgshim: /tmp/cgshim is no place for a runtime: /tmp is empty after a reboot [bad-place]"
+    assert (done.exit_code, done.stderr.splitlines()[0]) == (3, first)
+    done = run(main, ["engine", "print", "nerdctl"])
+    assert done.exit_code == 3
+    assert done.stderr.splitlines()[0] == "cgshim: nerdctl has no configuration for it [no-entry]"
+
+
 def test_apply_refuses_nothing_by_accident(tmp_path: Path) -> None:
     """A tree whose parent cannot be made is an error with the path, not a traceback."""
     machine = Machine(tmp_path)

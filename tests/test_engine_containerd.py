@@ -188,7 +188,7 @@ def test_notation_that_cannot_be_extended(machine: Machine) -> None:
     """An inline table cannot get a table of its own: the file is refused, not damaged."""
     machine.write(FILE, f'version = 2\n[plugins]\n"{PLUGINS[2]}" = {{ containerd = {{ snapshotter = "native" }} }}\n')
     message = machine.refused("install", "containerd")
-    assert "is written in a way that this command cannot edit safely" in message
+    assert "cannot edit safely; the file is left as it is [engine-config-notation]" in message
 
 
 def test_entry_of_someone_else(machine: Machine) -> None:

@@ -43,19 +43,6 @@ def _nowhere(name: str, option: str) -> Entry:
     )
 
 
-def _in_cgroup2(name: str) -> Entry:
-    return refusal(
-        f"{name}-in-cgroup2",
-        f"a limit needs the {name} controller, which is in cgroup2 alone, out of the runtime's reach",
-        "On a host with v1 hierarchies the runtimes write to those only; cgshim could not set this one in cgroup2 "
-        f"itself. {POLICY}",
-        f"Use a host with cgroup2 alone, or one with {name} as a v1 hierarchy.",
-        ACCEPT,
-        DOCTOR,
-        reference=V2_DOC,
-    )
-
-
 def _not_enabled(name: str) -> Entry:
     return refusal(
         f"{name}-not-enabled",
@@ -69,7 +56,6 @@ def _not_enabled(name: str) -> Entry:
 
 ENTRIES = (
     *(_nowhere(name, option) for name, option in CONTROLLERS.items()),
-    *(_in_cgroup2(name) for name in CONTROLLERS),
     _not_enabled("rdma"),
     _not_enabled("dmem"),
     refusal(

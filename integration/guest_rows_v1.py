@@ -77,6 +77,25 @@ def _cgroup_mount(config: Config) -> None:
     mounting("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid", "noexec", "nodev", "relatime", "ro")(config)
 
 
+# A cgroup namespace of its own below mounts that show the host's hierarchies, as -v /sys/fs/cgroup makes it.
+OWN_NAMESPACE = (
+    Provocation(
+        "v1-foreign-mounts",
+        _cgroup_mount,
+        runc("cgroup-path-outside-view", "(/..)"),
+        "host",
+        "for d in /sys/fs/cgroup/*/; do mkdir -p $d$OWN; for f in cpuset.cpus cpuset.mems; do "
+        "if [ -e $d$f ]; then cat $d$f > $d$OWN/$f; fi; done; done",
+        before=(
+            *(
+                "sh",
+                "-ec",
+                'for d in /sys/fs/cgroup/*/; do echo $$ > $d$0/cgroup.procs; done; exec unshare --cgroup "$@"',
+            ),
+            "$OWN",
+        ),
+    ),
+)
 VIEW = (Provocation("v1-subtree-mount", _cgroup_mount, runc("pod-subtree-at-cgroup-root", "/kubepods/pod"), "host"),)
 CROWDED = (
     Provocation("v1-no-memory-id", nothing, both("memory-cgroups-exhausted", "memory num_cgroups 6553"), "host"),

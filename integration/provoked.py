@@ -10,6 +10,7 @@ The facts have to be gathered where the failure happened: the layout exists only
 from __future__ import annotations
 
 import atexit
+import ctypes
 import functools
 import json
 import os
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 CGROUP = Path("/sys/fs/cgroup")
@@ -43,6 +44,7 @@ MOUNTS: list[dict[str, Any]] = [
     {"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": [*QUIET, "ro"]},
 ]
 SECONDS = 60
+NEW_MOUNTS, RECURSIVE, PRIVATE = 0x20000, 0x4000, 0x40000  # unshare(2), mount(2)
 
 
 def whole_config(rootfs: str, cgroups_path: str) -> dict[str, Any]:
@@ -86,6 +88,46 @@ def provoke(prepare: str, before: tuple[str, ...], request: dict[str, Any]) -> d
     return answer
 
 
+def provoke_forked(prepare: str, request: dict[str, Any]) -> dict[str, Any]:
+    """As `provoke` without `before`, in a copy of this process: modules are loaded and patterns compiled already, which
+    is most of what a row takes in a slow guest. `prepare` leaves nothing of its shell, such as its directory.
+    """
+    with tempfile.TemporaryFile("w+") as file:
+        child = os.fork()
+        if not child:
+            _forked(prepare, request, file)
+        _, status = os.waitpid(child, 0)
+        file.seek(0)
+        assert status == 0, file.read()
+        file.seek(0)
+        answer: dict[str, Any] = json.load(file)
+        return answer
+
+
+def _forked(prepare: str, request: dict[str, Any], file: IO[str]) -> NoReturn:
+    status = 1
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        made = libc.unshare(NEW_MOUNTS) or libc.mount(None, b"/", None, RECURSIVE | PRIVATE, None)
+        assert made == 0, os.strerror(ctypes.get_errno())
+        done = subprocess.run(
+            ["sh", "-e", "-c", f"{{ {prepare}; }} >&2 </dev/null"],
+            check=False,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=readable_sources(),
+            timeout=SECONDS,
+        )
+        file.write(done.stderr if done.returncode else json.dumps(explained(request)))
+        file.flush()
+        status = done.returncode
+    except BaseException as error:  # noqa: BLE001  this is a copy of a whole program, of which nothing else may run on
+        file.write(f"{type(error).__name__}: {error}")
+        file.flush()
+    finally:
+        os._exit(status)
+
+
 def remove_cgroups(name: str) -> list[str]:
     """Remove the cgroup `name` and all below it from every hierarchy; what could not be removed."""
     left = []
@@ -110,7 +152,7 @@ def disable(control: Path, before: str) -> None:
             print(f"{control}: -{controller}: {error}", file=sys.stderr)
 
 
-def main() -> None:
+def explained(request: dict[str, Any]) -> dict[str, Any]:
     """Inside the namespace: run, explain."""
     from integration.recording import RecordingView
     from shim.diagnose.diagnosis import Context
@@ -119,7 +161,6 @@ def main() -> None:
     from shim.diagnose.render import as_dict, render
     from shim.host.view import View
 
-    request = json.load(sys.stdin)
     # crun gives its standard streams to the container's user, and /dev/null would be the whole host's.
     done = subprocess.run(
         request["argv"],
@@ -136,7 +177,12 @@ def main() -> None:
     answer = {"status": done.returncode, "text": text, "rendered": render(diagnosis), **as_dict(diagnosis)}
     answer["facts"] = view.facts
     answer["foreseen"] = [(one.code, one.evidence) for one in foreseen(Context(view=View(), **request["context"]))]
-    json.dump(answer, sys.stdout)
+    return answer
+
+
+def main() -> None:
+    """The answer to the request on standard input."""
+    json.dump(explained(json.load(sys.stdin)), sys.stdout)
 
 
 if __name__ == "__main__":

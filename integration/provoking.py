@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from integration.bundle import find_busybox, make_bundle
 from integration.containers import call, find_runtime
-from integration.provoked import LAYOUTS, provoke, whole_config
+from integration.provoked import LAYOUTS, provoke, provoke_forked, whole_config
 
 if TYPE_CHECKING:
     from integration.provocations import Provocation
@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 RUNTIMES = ("runc", "crun")
 
 
-def run_row(row: Provocation, runtime: str, top: Path, own: str, busybox: str = "") -> dict[str, Any]:
-    """Prepare the test's directory `top` and namespace, run the row, return the answer with its context."""
-    bundle, config = _prepared(row, top, own, busybox or find_busybox())
+def run_row(row: Provocation, runtime: str, top: Path, own: str, *, forking: bool = False) -> dict[str, Any]:
+    """Prepare the test's directory `top` and namespace, run the row, return the answer with its context.
+
+    forking: in a copy of this process, where the row allows it.
+    """
+    bundle, config = _prepared(row, top, own, find_busybox())
     container = f"{own}-x"
 
     def filled(text: str) -> str:
@@ -45,7 +48,11 @@ def run_row(row: Provocation, runtime: str, top: Path, own: str, busybox: str = 
         "context": context,
     }
     try:
-        answer = provoke(filled(f"{layout}; {row.prepare}"), tuple(map(filled, row.before)), request)
+        prepare = filled(f"{layout}; {row.prepare}")
+        if forking and not row.before:
+            answer = provoke_forked(prepare, request)
+        else:
+            answer = provoke(prepare, tuple(map(filled, row.before)), request)
     finally:
         if "$ID" in row.prepare:
             call([*base, "delete", "--force", container])

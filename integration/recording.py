@@ -102,14 +102,17 @@ def trimmed(config: dict[str, Any], standard: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def record(row: Any, runtime: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Provoke one row: what happened, what was read and what the table expects of it; then the diagnosis found."""
+def record(row: Any, runtime: str, *, forking: bool = False) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Provoke one row: what happened, what was read and what the table expects of it; then the diagnosis found.
+
+    forking: as for `integration.provoking.run_row`.
+    """
     from integration.provoked import remove_cgroups, whole_config
     from integration.provoking import run_row
 
     top, own = Path(tempfile.mkdtemp(prefix="cgshim-record-")), f"cgshim-record-{os.getpid()}"
     try:
-        answer = run_row(row, runtime, top, own)
+        answer = run_row(row, runtime, top, own, forking=forking)
     finally:
         remove_cgroups(own)
         subprocess.run(["umount", "-R", str(top / "closed" / "rootfs")], check=False, stderr=subprocess.DEVNULL)

@@ -208,7 +208,7 @@ ENTRIES = (
             "{runtime} --no-pivot, engine option no-pivot (DOCKER_RAMDISK=true), or switch_root to a real root first",
         ),
         reference="pivot_root(2)",
-        confirm=look.ramdisk,
+        confirm=mount_points.ramdisk,
     ),
     Entry(
         code="rootfs-missing",

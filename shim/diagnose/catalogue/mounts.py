@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shim.diagnose.checks import mount_points
 from shim.diagnose.checks import mounts as look
 from shim.diagnose.entry import (
     EACCES,
@@ -182,7 +183,7 @@ ENTRIES = (
         cause="It needs Linux 5.12 and a runtime built against it; runc since 1.1, crun since 1.4.",
         remedy=("Use ro instead of rro, or a newer kernel, libc and runtime.",),
         reference="https://github.com/containers/crun/issues/1131",
-        confirm=look.old_for_attributes,
+        confirm=mount_points.old_for_attributes,
     ),
     Entry(
         code="mount-not-shared",

@@ -32,7 +32,7 @@ ENTRIES = (
         ambiguous=(rf"(?:stat|lstat) (?P<path>/sys/fs/cgroup/[^\n:]*): {ENOENT}",),
         verdict="the cgroup of this process is not visible through its cgroup mount: {path}",
         cause="The path in /proc/self/cgroup belongs to another cgroup namespace than the mount, as in a container "
-        "that shares the host's cgroup namespace but not its hierarchy.",
+        "that shares the host's cgroup namespace but not its hierarchy, or the other way round.",
         remedy=(
             "Start the outer container with a private cgroup namespace: docker run --cgroupns=private",
             "or mount the real hierarchy: -v /sys/fs/cgroup:/sys/fs/cgroup:rw with --cgroupns=host",

@@ -56,6 +56,7 @@ ENTRIES = (
         patterns=(
             rf"error reading from file [`'\"]?(?P<path>/sys/fs/cgroup/[^`'\"\n]*\.\.[^`'\"\n]*)[`'\"]?: {ENOENT}",
         ),
+        ambiguous=(rf"\bopen `(?P<path2>/sys/fs/cgroup/\.\.[^`\n]*)`: {ENOENT}",),  # crun 1.28
         verdict="cgroupsPath leads out of the cgroup file system: {path}",
         cause="The path has .. in it; crun joins it to the mount point as it stands, runc cleans it silently.",
         remedy=("Write linux.cgroupsPath without .. components.",),

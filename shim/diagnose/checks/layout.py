@@ -180,13 +180,17 @@ def read_only_anywhere(facts: Facts) -> tuple[str, ...]:
 
 
 def above_namespace(facts: Facts, words: Words) -> tuple[str, ...]:
-    """This process's own cgroup path leads above its cgroup namespace or does not exist in its view."""
+    """This process's own cgroup path leads above its cgroup namespace or does not exist in its view, or its mounts
+    show more than its namespace.
+    """
     found = []
     for name, path in facts.own.items():
         mount = facts.cgroup2() if not name else facts.v1(name)
         if "/.." in path or (mount and mount.root == "/" and not facts.exists(mount.point + path)):
             found.append(f"/proc/self/cgroup: {name or 'cgroup2'}: {path}")
-    return tuple(found[:3])
+        elif mount and mount.root.startswith("/.."):
+            found.append(mount.line())
+    return tuple(dict.fromkeys(found))[:3]
 
 
 def subtree(facts: Facts) -> tuple[str, ...]:

@@ -10,6 +10,8 @@ from shim.diagnose.checks.mounts import (
     map_line,
     mapped,
     mapped_ids,
+    older_than,
+    options_of,
     requested,
     root_of,
     upwards,
@@ -96,3 +98,15 @@ def no_devpts(facts: Facts, words: Words) -> tuple[str, ...]:
     if facts.config("process", "terminal") and not any(one.get("type") in ("devpts", "bind") for one in at):
         return ("config.json process.terminal = True", "config.json mounts: no devpts at /dev/pts")
     return () if facts.exists("/dev/ptmx") or facts.config("mounts") is None else ("/dev/ptmx: absent",)
+
+
+def ramdisk(facts: Facts, words: Words) -> tuple[str, ...]:
+    """The root that this process sees is the initial ramdisk."""
+    top = facts.covering("/")
+    return (top.line(),) if top and top.fstype in ("rootfs", "ramfs") else ()
+
+
+def old_for_attributes(facts: Facts, words: Words) -> tuple[str, ...]:
+    """A kernel before 5.12, which has no mount_setattr(2)."""
+    found = older_than(facts, (5, 12))
+    return (*found, *options_of(facts, words)) if found else ()

@@ -224,25 +224,14 @@ def in_the_initial_or_not(facts: Facts, words: Words) -> tuple[str, ...]:
 def old_for_overlay(facts: Facts, words: Words) -> tuple[str, ...]:
     """A user namespace on a kernel before 5.11."""
     where = in_the_initial_or_not(facts, words)
-    return (*_older_than(facts, (5, 11)), *where) if where and _older_than(facts, (5, 11)) else ()
+    return (*older_than(facts, (5, 11)), *where) if where and older_than(facts, (5, 11)) else ()
 
 
-def old_for_attributes(facts: Facts, words: Words) -> tuple[str, ...]:
-    """A kernel before 5.12, which has no mount_setattr(2)."""
-    found = _older_than(facts, (5, 12))
-    return (*found, *options_of(facts, words)) if found else ()
-
-
-def _older_than(facts: Facts, wanted: tuple[int, int]) -> tuple[str, ...]:
+def older_than(facts: Facts, wanted: tuple[int, int]) -> tuple[str, ...]:
+    """A kernel before this version."""
     version = facts.line("/proc/sys/kernel/osrelease")
     numbers = tuple(int(part) for part in version.split("-")[0].split(".")[:2] if part.isdigit())
     return (f"/proc/sys/kernel/osrelease: {version}",) if numbers and numbers < wanted else ()
-
-
-def ramdisk(facts: Facts, words: Words) -> tuple[str, ...]:
-    """The root that this process sees is the initial ramdisk."""
-    top = facts.covering("/")
-    return (top.line(),) if top and top.fstype in ("rootfs", "ramfs") else ()
 
 
 def shared_sys(facts: Facts, words: Words) -> tuple[str, ...]:

@@ -2,13 +2,17 @@
 # run.sh [--quick] [--out DIR] [--runtime PATH] [--no-stand-in] [--peer WRAPPER]: measure, and write a table,
 # results.json and results.svg. As root. Nothing is installed: the compiled stand-in is built in a scratch folder, with
 # gcc's or Debian's own packages unpacked there. WRAPPER: a real one, that looks for runc in PATH, to be measured, too.
+#
+# run.sh --vm [--out DIR]: count instructions, with runc and with crun, in a guest that is all cgroup2; needs what
+# integration/matrix needs.
 set -euo pipefail
+case " $* " in *" -h "* | *" --help "*) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p;}' "$0"; exit 0 ;; esac
 cd "$(dirname "$0")/../.."
 command -v gcc > /dev/null || { echo "benchmarks: gcc is missing (apt-get install gcc libc6-dev)" >&2; exit 1; }
 [ "$(id -u)" = 0 ] || { echo "benchmarks: containers are started, so run as root" >&2; exit 1; }
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/cgshim-benchmarks.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
-gcc -O2 -o "$scratch/spawn" integration/benchmarks/spawn.c
+gcc -O2 -static -o "$scratch/spawn" integration/benchmarks/spawn.c
 
 stand_in() {
   go=$(command -v go || true)
@@ -25,6 +29,7 @@ stand_in() {
 }
 case " $* " in *" --no-stand-in "*) ;; *) stand_in || echo "benchmarks: no Go: the compiled stand-in is left out" >&2 ;; esac
 
+case " $* " in *" --vm "*) measure=counted ;; *) measure=benchmarks ;; esac
 # The first call after a change of the sources makes this file; it is not what a container pays.
 /usr/bin/python3 -B -m shim.hot
-/usr/bin/python3 -B -m integration.benchmarks.benchmarks --scratch "$scratch" "$@"
+/usr/bin/python3 -B -m "integration.benchmarks.$measure" --scratch "$scratch" "$@"

@@ -160,6 +160,12 @@ MOUNTS = (
         both("apparmor-not-enabled", "/sys/kernel/security/apparmor: absent"),
     ),
     Provocation("no-root", _no_root, both("rootfs-missing", "/nonexistent/rootfs: absent")),
+    Provocation(
+        "linked-root",
+        nothing,
+        runc("rootfs-behind-link"),
+        prepare="mv $TOP/rootfs $TOP/real; ln -s real $TOP/rootfs",
+    ),
     Provocation("host-root", _host_root, crun("rootfs-is-no-mount", "config.json root.path = '/'")),
     Provocation(
         "closed-root",

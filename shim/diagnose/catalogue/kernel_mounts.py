@@ -225,6 +225,15 @@ ENTRIES = (
         confirm=look.root_problem,
     ),
     Entry(
+        code="rootfs-behind-link",
+        title="the path of the container's root file system has a symbolic link in it",
+        patterns=(r"invalid rootfs: not an absolute path, or a symlink",),
+        verdict="root.path of config.json is a symbolic link, or leads through one, which runc refuses",
+        cause="runc wants the root's own path, so that nobody can redirect it during the start; crun follows the link.",
+        remedy=("realpath <root.path> shows the path to write into config.json",),
+        reference="OCI runtime-spec, config.md, Root",
+    ),
+    Entry(
         code="rootfs-not-searchable",
         title="the container's users may not reach their root file system",
         patterns=(

@@ -137,10 +137,14 @@ ENTRIES = (
         title="the memory+swap limit is below what is used already",
         patterns=(writing(MEMSW, EBUSY),),
         verdict="the memory+swap limit is below what the cgroup uses already (EBUSY)",
-        cause="v1 refuses a limit that it cannot reach by reclaiming.",
-        remedy=("Choose a larger memory.swap, or free memory in the container first.",),
+        cause="v1 refuses a limit that it cannot reach by reclaiming: at a start from what the runtime's own init "
+        "process uses, at an update from what the container does.",
+        remedy=(
+            "Choose a larger memory.swap, or free memory in the container first.",
+            "At a start give the container at least 12 MiB, in memory.limit and memory.swap.",
+        ),
         reference="https://github.com/containers/podman/issues/2473",
-        confirm=look.usage,
+        confirm=look.usage_or_small,
     ),
     Entry(
         code="memory-reservation-invalid",

@@ -102,6 +102,11 @@ def usage(facts: Facts, words: Words) -> tuple[str, ...]:
     return tuple(facts.quote(path) for path in paths if facts.number(path) is not None)
 
 
+def usage_or_small(facts: Facts, words: Words) -> tuple[str, ...]:
+    """As `usage`; at a start the cgroup is gone with the failure, and what is left is that the limit is small."""
+    return usage(facts, words) or (small_limit(facts, words) if facts.context.command in ("create", "run") else ())
+
+
 def crowded(facts: Facts, words: Words) -> tuple[str, ...]:
     """The kernel has run out of memory cgroup ids: 65535 of them, dying ones included."""
     for line in (facts.text("/proc/cgroups") or "").splitlines():

@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from integration.recording import relevant, shared
 
 HERE = Path(__file__).resolve().parent
 FILE = HERE.parent / "tests" / "failures" / "recorded-guests.json"
+CHECKOUTS = threading.Lock()
 MOUNTINFO = "/proc/self/mountinfo"
 SYSTEMD = ("systemd", "systemd-sysv", "dbus")
 BOOTED = "systemd.unit=matrix.service systemd.show_status=0 systemd.log_level=err matrix.pid1=systemd"
@@ -41,24 +43,30 @@ ROOTED = (
 )
 
 
-def checkout(destination: Path, userland: Path) -> None:
-    """The matrix's checkout, and the modules of this directory."""
-    (destination / "integration").mkdir(parents=True)
-    for module in HERE.glob("*.py"):
-        shutil.copy(module, destination / "integration" / module.name)
-    matrix.snapshot(destination, userland)  # last: it compiles all of them
+def checkout(folder: Path, userland: Path) -> Path:
+    """The matrix's checkout, and the modules of this directory; one for all guests with this userland."""
+    destination = folder / f"checkout-{userland.name}"
+    with CHECKOUTS:
+        if not destination.exists():
+            (destination / "integration").mkdir(parents=True)
+            for module in HERE.glob("*.py"):
+                shutil.copy(module, destination / "integration" / module.name)
+            matrix.snapshot(destination, userland)  # last: it compiles all of them
+    return destination
 
 
 def booted(guest: GuestHost, folder: Path, rows: str) -> None:
     """Boot the guest and wait for its end. rows: only these, separated by commas; "" is all."""
     packages = (*guest.packages, *(SYSTEMD if guest.systemd else ()))
     kernel, userland = matrix.fetched("kernel", guest.kernel), matrix.fetched("userland", guest.userland, *packages)
-    checkout(folder / "checkout", userland)
     words = f"matrix.name={guest.name} matrix.layout={guest.layout} matrix.driver=integration.guest_provoking"
     words += f" matrix.rows={rows}" if rows else ""
     machine = boot.Machine(kernel, userland, "1", guest.memory or boot.MEMORY)
     ran = boot.boot(
-        machine, folder / "checkout", folder / "out", f"{words} {BOOTED if guest.systemd else ''} {guest.words}"
+        machine,
+        checkout(folder.parent, userland),
+        folder / "out",
+        f"{words} {BOOTED if guest.systemd else ''} {guest.words}",
     )
     if ran.killed:
         print(f"{guest.name}: {ran.killed}", flush=True)
@@ -159,6 +167,11 @@ def judged(guest: GuestHost, folder: Path, options: argparse.Namespace) -> list[
     return records
 
 
+def effort(guest: GuestHost) -> int:
+    """How much there is to do in it: its cases; one that asks for memory fills it first."""
+    return sum(len(row.expect) for row in guest.rows) + 40 * bool(guest.memory)
+
+
 def counted(one: dict[str, Any]) -> bool:
     """Is this record something that was provoked?"""
     return one["kind"] in ("case", "frozen", "rooted", "oom")
@@ -180,6 +193,9 @@ def main(arguments: list[str]) -> int:
     options, started = options_of(arguments), time.monotonic()
     folder = options.keep or Path(tempfile.mkdtemp(prefix="cgshim-guests-"))
     chosen = [guest for guest in GUESTS if not options.name or guest.name in options.name]
+    chosen.sort(key=effort, reverse=True)  # so that no long one is left for the end
+    for stale in [] if options.again else folder.glob("checkout-*"):
+        shutil.rmtree(stale)
     with concurrent.futures.ThreadPoolExecutor(matrix.BOOTS) as pool:
         try:
             seen = list(pool.map(lambda guest: judged(guest, folder / guest.name, options), chosen))

@@ -242,3 +242,28 @@ def test_what_crun_leaves_in_the_root_of_cgroup2(
     assert (own / "cgroup.procs").read_text().split() == [str(crun.pid(container))]
     crun.must("delete", "--force", container)
     assert own.exists() is False
+
+
+def test_limits_of_a_container_without_a_cgroup(crun: Shim, bundle: Bundle, container: str, tmp_path: Path) -> None:
+    """--cgroup-manager=disabled: bare crun ignores a limit without a word; here it is refused, or reported as lost.
+
+    Rules for devices, which engines write for everyone, and no limits at all are no reason to refuse.
+    """
+    off, log = ("--cgroup-manager=disabled",), tmp_path / "log.json"
+    devices = [{"allow": False, "access": "rwm"}]
+    bundle.configure(args=["/bin/cat", "/proc/self/cgroup"], resources={"devices": devices, "pids": {"limit": -1}})
+    plain = crun(*off, "run", "--bundle", str(bundle.path), container)
+    assert (plain.status, plain.err) == (0, ""), str(plain)
+    assert container not in plain.out
+    bundle.configure(args=["/bin/true"], resources={"devices": devices, "memory": {"limit": 64 * M}})
+    refused = crun(*off, "--log", str(log), "--log-format=json", "run", "--bundle", str(bundle.path), container)
+    assert refused.status == 1, str(refused)
+    assert "memory.limit cannot be enforced on this host [limits-without-cgroups]" in refused.err
+    assert "cgroups are switched off for this container (--cgroup-manager=disabled)" in refused.err
+    assert crun.containers() == []
+    crun.settings(crun_on_hybrid="hide-cgroup2", policy="warn")
+    log.unlink()
+    crun.must(*off, "--log", str(log), "--log-format=json", "run", "--bundle", str(bundle.path), container)
+    (warning,) = _warnings(log)
+    assert "memory.limit" in warning
+    assert "memory above 67108864 bytes" in warning

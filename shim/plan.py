@@ -7,10 +7,10 @@ it left, and the edits that remain are the difference between the first and the 
 from __future__ import annotations
 
 from shim.custody import returned
-from shim.host.facts import AMBIGUOUS, NONE
+from shim.host.facts import AMBIGUOUS, NONE, UNIFIED
 from shim.oci.edits import apply_to_value
 from shim.rules import table
-from shim.rules.base import CHANGED, GUARD, KEPT, UNENFORCEABLE, Case, Edit, Expectation, Note, Problem
+from shim.rules.base import CHANGED, DROPPED, GUARD, KEPT, UNENFORCEABLE, Case, Edit, Expectation, Note, Problem
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from shim.host.facts import Host
+
+NO_CGROUP = "limits-without-cgroups"  # as the catalogue has it, for the crun that still said so
 
 
 class Plan(Value):
@@ -105,8 +107,10 @@ def make_plan(
     operation: "create" or "update". driver: "cgroupfs", "systemd" or "disabled".
     kept: cgroup2 limits that an earlier plan took into keeping (shim.custody).
     """
-    if driver == "disabled" or host.layout in (NONE, AMBIGUOUS):
-        return Plan(notes=_untouched(resources, host, driver))
+    if driver == "disabled":
+        return Plan(notes=_without_cgroup(resources, host, runtime, operation))
+    if host.layout in (NONE, AMBIGUOUS):
+        return Plan(notes=_untouched(resources, host))
     case = Case(
         resources=returned(resources, kept or {}), host=host, runtime=runtime, operation=operation, driver=driver
     )
@@ -208,15 +212,25 @@ def _without_nulls(case: Case) -> tuple[Edit, ...]:
     return tuple(Edit(op="remove", path=(key,)) for key, value in case.resources.items() if value is None)
 
 
-def _untouched(resources: dict[str, Any], host: Host, driver: str) -> tuple[Note, ...]:
+def _untouched(resources: dict[str, Any], host: Host) -> tuple[Note, ...]:
     """Nothing is known of where limits would go, so nothing is rewritten and the runtime has the word."""
-    why = "cgroups are switched off for this container"
-    if driver != "disabled":
-        why = f"the cgroup layout of this host is {host.layout} ({host.layout_evidence})"
+    why = f"left as it stands: the cgroup layout of this host is {host.layout} ({host.layout_evidence})"
     fields = [key for key in resources if resources[key] not in (None, {}, [])]
+    return tuple(Note(field=key, code="layout-unknown", kind=GUARD, effect=KEPT, reason=why) for key in fields)
+
+
+def _without_cgroup(resources: dict[str, Any], host: Host, runtime: str, operation: str) -> tuple[Note, ...]:
+    """crun(1), --cgroup-manager=disabled: the container stays in its caller's cgroup, and its limits are ignored without
+    a word (crun 0.17 still refused them). What is lost by it is what a host without any controller would lose.
+
+    Rules for devices are not spoken of as lost: engines write them for every container.
+    """
+    bare = host.changed(layout=UNIFIED, placements={}, interface={})
+    lost = (DROPPED, UNENFORCEABLE)
+    off = "cgroups are switched off for this container (--cgroup-manager=disabled)"
     return tuple(
-        Note(field=key, code="layout-unknown", kind=GUARD, effect=KEPT, reason=f"left as it stands: {why}")
-        for key in fields
+        note.changed(code=NO_CGROUP, reason=off) if note.effect in lost else note.changed(effect=KEPT, reason=off)
+        for note in make_plan(resources, bare, runtime, operation, "cgroupfs").notes
     )
 
 

@@ -55,11 +55,42 @@ def test_unknown_layout_is_left_to_the_runtime(layout: str, driver: str) -> None
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_cgroups_switched_off(layout: str) -> None:
-    """crun's --cgroup-manager=disabled: nothing would be set, so nothing is translated or expected."""
+    """crun's --cgroup-manager=disabled: nothing is translated or expected, and each limit is called lost."""
     made = planned(EVERYTHING, make_host(layout), "crun", driver="disabled")
     assert made.after == EVERYTHING
-    assert made.reason("pids") == "left as it stands: cgroups are switched off for this container"
     assert made.plan.expectations == ()
+    assert {note.reason for note in made.plan.notes} == {
+        "cgroups are switched off for this container (--cgroup-manager=disabled)"
+    }
+    assert {(note.field, note.lost) for note in made.plan.unenforceable} == {
+        ("memory.limit", "memory above 67108864 bytes"),
+        ("memory.swap", "swap above 0 bytes"),
+        ("cpu.quota", "CPU time above 50000 us in every 100000 us"),
+        ("cpu.cpus", "confinement to CPUs 0"),
+        ("cpu.mems", "confinement to memory nodes 0"),
+        ("pids.limit", "more than 32 tasks"),
+        ("blockIO.throttleReadBpsDevice", "rbps 1048576 on device 8:0"),
+        ("unified.pids.max", "pids.max=16"),
+        ("unified.misc.max", "misc.max=x 5"),
+    }
+    assert made.effect("memory.limit") == ("limits-without-cgroups", "guard", "unenforceable")
+    assert made.effect("cpu.shares") == ("limits-without-cgroups", "hint", "dropped")
+
+
+@pytest.mark.parametrize("layout", [*LAYOUTS, NONE])
+@pytest.mark.parametrize(
+    "resources",
+    [
+        {"devices": [{"allow": False, "access": "rwm"}]},
+        {"memory": {"limit": -1}, "pids": {"limit": -1}, "cpu": {"quota": -1}, "unified": {"pids.max": "max"}},
+    ],
+    ids=["devices", "no limits"],
+)
+def test_switched_off_without_a_limit(layout: str, resources: dict[str, Any]) -> None:
+    """What engines write for every container, and what limits nothing, is no reason to refuse."""
+    made = planned(resources, make_host(layout), "crun", driver="disabled")
+    assert {(note.effect, note.kind) for note in made.plan.notes} <= {("kept", "guard"), ("kept", "hint")}
+    assert made.plan.edits == ()
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -249,7 +249,7 @@ ENTRIES = (
         title="limits are given, but cgroups are disabled",
         patterns=(r"cannot set limits without cgroups",),
         verdict="the container has resource limits, but its cgroups are disabled",
-        cause="With --cgroups=disabled there is no cgroup that could carry a limit. crun 0.17 says so; later versions start"
+        cause="With --cgroups=disabled there is no cgroup that could carry a limit. crun 0.17 says so; later ones start"
         " the container without its limits, which cgshim refuses.",
         remedy=("Remove the limits or --cgroups=disabled.",),
         reference="podman-run(1), --cgroups",

@@ -4,7 +4,7 @@
 #   bash tests/run.sh [--quick] [--no-matrix] [-- PYTEST ARGUMENTS]
 #
 #   --quick      unit tests only: no linters, no containers, no virtual machines
-#   --no-matrix  everything except the kernels booted in QEMU
+#   --no-matrix  everything except the kernels booted in QEMU: no matrix, no failures provoked in guests
 #
 # Where CI is set, the matrix boots all of its profiles (run.sh --all), else those that are no second look.
 #
@@ -167,5 +167,6 @@ fi
 if [ "$matrix" = yes ] && [ -e integration/matrix/run.sh ]; then
     # In CI every profile, so that no section of docs/compatibility.md can be out of date unseen.
     check matrix bash integration/matrix/run.sh ${CI:+--all}
+    check "failures in guests" .venv/bin/python -m integration.guest_failures
 fi
 finish

@@ -115,6 +115,7 @@ def test_a_code_prints_its_row() -> None:
         ("name-taken", "the engine has another runtime under this name"),
         ("pids-nowhere", "a limit needs the pids controller, which this host does not have"),
         ("nothing-to-explain", "there is no failure to explain"),
+        ("not-recognised", "no entry of the catalogue fits the failure"),
     ],
 )
 def test_codes_of_refusals(code: str, title: str) -> None:

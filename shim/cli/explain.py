@@ -17,7 +17,7 @@ from shim.container import bundle as bundle_of
 from shim.diagnose import oom
 from shim.diagnose.catalogue import AREAS
 from shim.diagnose.diagnosis import Context
-from shim.diagnose.entry import fill
+from shim.diagnose.entry import Entry, fill
 from shim.diagnose.explain import NOT_RECOGNISED, entry_of, explain
 from shim.diagnose.render import as_dict
 from shim.diagnose.told import read_back
@@ -27,7 +27,6 @@ from shim.host.view import View
 
 if TYPE_CHECKING:
     from shim.diagnose.diagnosis import Diagnosis
-    from shim.diagnose.entry import Entry
 
 # Where engines let the runtime write its log; {} is a container's id or *.
 LOGS = (
@@ -52,6 +51,19 @@ SHAPE = """\b
   others     [CODE] that fit the text too
 With --list: entries [{code, title, area}]. With CODE: the entry.
 """
+# What the code of an answer without an entry means: no row of the catalogue, which holds what is known.
+UNKNOWN = Entry(
+    code=NOT_RECOGNISED,
+    title="no entry of the catalogue fits the failure",
+    patterns=(),
+    verdict="the failure is not recognised; the runtime's own words stand below it",
+    cause="None is named, because none is proven: the evidence is only what is most often the reason.",
+    remedy=(
+        "cgshimctl doctor says what will fail on this host.",
+        "Report the text, so that it gets an entry: cgshimctl explain --last --json has all of it.",
+    ),
+    reference="docs/diagnoses.md",
+)
 
 
 @click.command("explain", epilog=f"{SHAPE}\n{STATUSES}")
@@ -212,6 +224,8 @@ def _nothing(subject: str | None) -> ShimError:
 
 
 def _entry(code: str) -> Entry | None:
+    if code == NOT_RECOGNISED:
+        return UNKNOWN
     try:
         return entry_of(code)
     except KeyError:

@@ -76,6 +76,7 @@ NEEDS = {
     "capability": ("no CAP_SYS_RESOURCE", _capability_problem),
     "criu-sysctl": ("criu", _criu_problem),
     "criu-loopback": ("criu", _criu_problem),
+    "no-image": ("criu", _criu_problem),
     "criu-vdso": ("a criu older than this kernel", _age_problem),
     "crun-plain": ("crun without CRIU", _crun_problem),
 }

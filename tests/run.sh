@@ -95,6 +95,11 @@ pytest_run() {
     fi
 }
 
+# The package $1, which not every release of Debian has.
+offered() {
+    if apt-cache show "$1" >/dev/null 2>&1; then echo "$1"; fi
+}
+
 install_packages() {
     local wanted missing="" name
     # python-prctl is compiled against libcap; the launcher itself runs with the system's Python and its python3-prctl.
@@ -113,8 +118,8 @@ install_packages() {
     [ -n "$missing" ] || return 0
     say "Installing$missing"
     export DEBIAN_FRONTEND=noninteractive
-    # shellcheck disable=SC2086 # a list of names
-    if ! { apt-get update -qq && apt-get install -y -qq --no-install-recommends $missing; } \
+    # shellcheck disable=SC2046,SC2086 # lists of names
+    if ! { apt-get update -qq && apt-get install -y -qq --no-install-recommends $missing $([ "$quick" = yes ] || offered criu); } \
         >"$results/apt.log" 2>&1 </dev/null; then
         tail -n 20 "$results/apt.log"
         return 1

@@ -62,6 +62,7 @@ def test_boots_of_a_run() -> None:
         "legacy-6.1-new",
         "hybrid-hugetlb",
         "hybrid-memory2-7",
+        "hybrid-memory2-update",
         "memory-off-legacy",
         "swapaccount-0-6.1",
         "bfq-legacy",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shim.oci.text import Malformed, parse
-from shim.system import join
+from shim.system import content, join
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,8 +60,7 @@ def _labels(directory: str) -> list[str]:
 
 def _read(path: str) -> str:
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            return file.read()
+        return content(path).decode("utf-8", "surrogateescape")
     except OSError:
         return ""
 

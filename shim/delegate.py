@@ -10,8 +10,9 @@ import posix
 import sys
 from posix import _exit
 
+from shim import extension
 from shim.errors import ShimError
-from shim.system import dirname, exists, fsencode
+from shim.system import content, fsencode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,8 +47,7 @@ def environment(loader_state: str) -> dict[bytes, bytes]:
     Python itself adds LC_CTYPE where the locale is C (PEP 538), so the block that the kernel keeps is read instead.
     `loader_state`: what the launcher took out for our own interpreter's sake, `NAME=value` a line.
     """
-    with open("/proc/self/environ", "rb") as file:
-        block = file.read()
+    block = content("/proc/self/environ")
     pairs = [entry.partition(b"=") for entry in block.split(b"\0") if b"=" in entry]
     values = {name: value for name, _, value in pairs}
     for line in fsencode(loader_state).split(b"\n"):
@@ -147,41 +147,12 @@ def _parent_death() -> Callable[[], None]:
 
     python-prctl's C module is used by itself: its Python half inspects capabilities at import, 3 ms for nothing.
     """
-    found = _extension("_prctl")
+    found = extension.third_party("_prctl")
     if found:
         return lambda: found.prctl(found.PR_SET_PDEATHSIG, int(signal.SIGKILL))
     import ctypes
 
     return lambda: ctypes.CDLL(None).prctl(1, int(signal.SIGKILL)) and None
-
-
-def _extension(name: str) -> Any:
-    """An extension module, found by its path: `import` would list six directories first, 0.6 ms. None if absent."""
-    import _imp
-    from _frozen_importlib_external import ExtensionFileLoader, spec_from_file_location
-
-    for directory in _site_directories():
-        for suffix in _imp.extension_suffixes():
-            path = f"{directory}/{name}{suffix}"
-            if not exists(path):
-                continue
-            spec = spec_from_file_location(name, path, loader=ExtensionFileLoader(name, path))
-            try:
-                return _imp.create_dynamic(spec) if spec else None
-            except ImportError:
-                return None  # built for another interpreter
-    return None
-
-
-def _site_directories() -> tuple[str, ...]:
-    """Where this interpreter's extension modules may be; `-S` leaves them out of the path."""
-    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    own = dirname(dirname(sys.executable or "/usr/bin/python3"))
-    return (
-        f"{own}/lib/{version}/site-packages",
-        "/usr/lib/python3/dist-packages",
-        f"/usr/local/lib/{version}/dist-packages",
-    )
 
 
 def _not_started(runtime: str, number: int) -> ShimError:

@@ -10,7 +10,7 @@ import posix
 import sys
 from posix import _exit
 
-from shim import apply, argv, channel, delegate, runtime_log, settings
+from shim import argv, channel, delegate, runtime_log, settings
 from shim.errors import ShimError
 from shim.prepare import Call, prepare
 from shim.system import basename, environment
@@ -51,7 +51,14 @@ def call(invocation: Invocation, runtime: str, loader_state: str) -> int:
     """Prepare, run the real runtime, follow up; its wait status."""
     variables = delegate.environment(loader_state)
     configured = settings.load(environment())
-    this = Call(invocation=invocation, runtime=_real(runtime), variables=variables, settings=configured)
+    runtime = _real(runtime)
+    this = Call(
+        invocation=invocation,
+        runtime=runtime,
+        family=settings.family(runtime),
+        variables=variables,
+        settings=configured,
+    )
     prepared = prepare(this)
     log = runtime_log.open_for(invocation, this.family)
     status = _run(this, prepared, log)
@@ -62,14 +69,17 @@ def call(invocation: Invocation, runtime: str, loader_state: str) -> int:
             channel.notify(invocation, [*prepared.notices, *_followed_up(this, prepared)])
     finally:
         if prepared.stand_in and (status != 0 or (invocation.command == "run" and not invocation.detach)):
+            from shim import apply
+
             apply.discard(prepared.stand_in)
     return status
 
 
-def _arguments(prepared: Prepared, log: RuntimeLog | None) -> list[str]:
+def _arguments(this: Call, prepared: Prepared, log: RuntimeLog | None) -> list[str]:
     if log is None:
         return prepared.arguments
-    return argv.with_log(argv.parse(prepared.arguments, "/"), log.path, "json")
+    as_given = this.invocation if prepared.arguments == list(this.invocation.arguments) else None
+    return argv.with_log(as_given or argv.parse(prepared.arguments, "/"), log.path, "json")
 
 
 def _settle(this: Call, prepared: Prepared, log: RuntimeLog, status: int) -> None:
@@ -118,7 +128,7 @@ def _delete(this: Call) -> None:
 
 
 def _run(this: Call, prepared: Prepared, log: RuntimeLog | None) -> int:
-    arguments, before_exec = _arguments(prepared, log), _before_exec(this, log)
+    arguments, before_exec = _arguments(this, prepared, log), _before_exec(this, log)
     if not before_exec or not prepared.made or not prepared.made.watched:
         return delegate.run(this.runtime, arguments, this.variables, before_exec)
     from shim import private_view

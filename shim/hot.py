@@ -7,6 +7,10 @@ The file is used under the rule that Python has for its own `.pyc`, only stricte
 has the size and the time, to the nanosecond, that it was made from. What does not fit is made anew (shim.hot_file)
 where that is allowed, as Python does, and else the modules are imported one by one.
 
+The file has four parts: HEAD bytes (the interpreter's `sys.version`, the size of the second part in decimals, spaces);
+the code that the launcher runs (START); this module's code, the lists of what there is and the core's code; the code of
+the others.
+
 `python3 -m shim.hot` makes the file, for a prefix that will be read-only.
 """
 
@@ -22,18 +26,58 @@ if TYPE_CHECKING:
     from typing import Any, Callable
 
     Source = tuple[str, bool, int, int]  # path below the parent, is it a package, time in nanoseconds, size in bytes
-    Place = tuple[int, int]  # where a module's code is: behind the first part of the file, and its length
+    Place = tuple[int, int]  # where a module's code is in the file's last part, and its length
 
-LENGTH = 8  # bytes of the number that stands between the magic and the first part: that part's length
+HEAD = 256  # bytes before the second part
+# Run by the launcher, in whose namespace `file` is. What goes wrong here sends it to the ordinary import.
+# A call is over before cyclic garbage could matter, and looking for it while code and JSON are read costs more.
+START = """
+import gc
+gc.disable()
+hot = type(sys)("shim.hot")
+code, *content = marshal.loads(posix.read(file, {size}))
+exec(code, hot.__dict__)
+hot.opened(sys.path[0], file, content)
+"""
+fitting: "Archive | None" = None  # the archive that may be used; there is one in a process
+
+
+def main(module: str) -> None:
+    """Run `main` of a module of the package or of `hooks`: the program, once the launcher has found this module.
+
+    A package that cannot be loaded is a message on the engine's channel, too, and no traceback.
+    """
+    import gc
+
+    gc.disable()
+    try:
+        use(sys.path[0])
+        run = __import__(module, None, None, ("main",)).main
+    except Exception as error:
+        from shim.import_fault import tell
+
+        tell(error)
+    run()
+
+
+def opened(parent: str, file: int, content: "list[Any]") -> None:
+    """Take note of the archive in `file`, read up to its last part; OSError if a source is not the one it was made from.
+
+    content: sources, core and rest, as Archive has them.
+    """
+    global fitting
+    archive = Archive(file, posix.lseek(file, 0, 1), *content)
+    archive.check(parent)
+    fitting = archive
 
 
 def use(parent: str) -> None:
-    """Take the modules below `parent`, the directory that contains the package, from one file where there is one."""
-    archive = read(path_below(parent))
-    if archive is None or not archive.fits(parent):
+    """Take the modules below `parent`, the directory that contains the package, from the archive where there is one."""
+    archive = fitting
+    if archive is None:
         from shim import hot_file
 
-        archive = hot_file.made_anew(archive, parent)
+        archive = hot_file.made_anew(parent)
     if archive:
         finder = Finder(archive, parent)
         sys.meta_path.insert(0, finder)
@@ -43,36 +87,32 @@ def use(parent: str) -> None:
 class Archive:
     """What the file holds.
 
+    file: a descriptor, kept open because a new file may take the name meanwhile. start: where the last part begins.
     sources: module -> what it was made from. core: (module, code), each behind those that it imports.
-    rest: the other modules. file: a descriptor, kept open because a new file may take the name meanwhile. start: where
-    the rest begins in it.
+    rest: the other modules.
     """
 
     def __init__(
         self,
+        file: int,
+        start: int,
         sources: "dict[str, Source]",
         core: "list[tuple[str, CodeType]]",
         rest: "dict[str, Place]",
-        file: int,
-        start: int,
     ) -> None:
+        self.file = file
+        self.start = start
         self.sources = sources
         self.core = core
         self.rest = rest
-        self.file = file
-        self.start = start
 
-    def fits(self, parent: str) -> bool:
-        """Is every source the one that the archive was made from."""
+    def check(self, parent: str) -> None:
+        """Raise OSError unless every source is the one that the archive was made from."""
         stat = posix.stat
-        try:
-            for path, _, time, size in self.sources.values():
-                found = stat(f"{parent}/{path}")
-                if found.st_mtime_ns != time or found.st_size != size:
-                    return False
-        except OSError:
-            return False
-        return True
+        for path, _, time, size in self.sources.values():
+            found = stat(f"{parent}/{path}")
+            if found.st_mtime_ns != time or found.st_size != size:
+                raise OSError(f"{path} has changed")
 
     def code(self, name: str) -> "CodeType":
         """The code of any module."""
@@ -122,17 +162,18 @@ class Finder:
             builtins.__import__ = full
 
     def _load_core(self) -> None:
-        make = type(sys)
+        make, sources = type(sys), self.archive.sources
         for name, code in self.archive.core:
-            spec, module = self.find_spec(name), make(name)
+            source, module = sources[name], make(name)
+            above, _, own = name.rpartition(".")
             space = module.__dict__
-            space.update(__spec__=spec, __loader__=self, __file__=spec.origin, __package__=spec.parent)
-            if spec.submodule_search_locations:
-                space["__path__"] = spec.submodule_search_locations
+            space.update(__loader__=self, __file__=f"{self.parent}/{source[0]}", __package__=name if source[1] else above)
+            if source[1]:
+                space["__path__"] = [f"{self.parent}/{name.replace('.', '/')}"]
             sys.modules[name] = module
             exec(code, space)
-            above, _, own = name.rpartition(".")
-            setattr(sys.modules[above], own, module)
+            if above:
+                setattr(sys.modules[above], own, module)
 
 
 def _loaded(full: "Callable[..., ModuleType]") -> "Callable[..., ModuleType]":
@@ -154,33 +195,6 @@ def _loaded(full: "Callable[..., ModuleType]") -> "Callable[..., ModuleType]":
 def path_below(parent: str) -> str:
     """Where the file is."""
     return f"{parent}/shim/__pycache__/hot.{sys.implementation.cache_tag}.bin"
-
-
-def magic() -> bytes:
-    """What the file begins with: this interpreter, and no other."""
-    from _frozen_importlib_external import MAGIC_NUMBER
-
-    return MAGIC_NUMBER + sys.version.encode()
-
-
-def read(path: str) -> "Archive | None":
-    """The archive in the file; None if it is missing, broken, or another interpreter's."""
-    own = magic()
-    start = len(own) + LENGTH
-    try:
-        file = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        head = posix.read(file, start)
-        length = int.from_bytes(head[len(own) :], "little")
-        if head.startswith(own):
-            sources, core, rest = marshal.loads(posix.read(file, length))
-            return Archive(sources, core, rest, file, start + length)
-    except (OSError, EOFError, ValueError, TypeError, OverflowError, MemoryError):
-        pass  # whatever it is, it is not ours; an earlier release's has no length there, but something huge
-    posix.close(file)
-    return None
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import marshal
 import os
 import sys
 
-from shim.hot import LENGTH, Archive, magic, path_below, read
+from shim.hot import HEAD, START, Archive, path_below
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,9 @@ CORE = (
     *("shim.rules.memory", "shim.rules.cpu", "shim.rules.cpuset", "shim.rules.pids", "shim.rules.devices"),
     *("shim.container", "shim.followup", "shim.verify"),
 )
-LOADED_BEFORE = ("shim", "shim.hot", "shim.hot_file")
+LOADED_BEFORE = "shim.hot"  # by the launcher, from the first part; found in the rest, too
+PIECE = 1000000  # less than malloc(3) takes from mmap(2): fresh pages for each call
+NOT_IN_IT = "shim.hot_file"
 
 
 def main() -> None:
@@ -34,12 +36,12 @@ def main() -> None:
     write(parent, None)
 
 
-def made_anew(old: Archive | None, parent: str) -> Archive | None:
+def made_anew(parent: str) -> Archive | None:
     """A new archive, also written where that is allowed; None where it is not, for it takes a third of a second."""
     if sys.dont_write_bytecode or not os.access(f"{parent}/shim/__pycache__", os.W_OK, effective_ids=True):
         return None
     try:
-        return write(parent, old)
+        return write(parent, read(path_below(parent)))
     except (OSError, SyntaxError, ValueError):
         return None  # the ordinary import will say what is wrong
 
@@ -57,6 +59,18 @@ def write(parent: str, old: Archive | None) -> Archive | None:
         os.unlink(beside)
         raise
     return read(path)
+
+
+def read(path: str) -> Archive | None:
+    """The archive in the file, whether it fits or not; None if it is missing, broken, or another interpreter's."""
+    try:
+        with open(path, "rb") as file:
+            size = int(file.read(HEAD).removeprefix(sys.version.encode()))
+            file.seek(HEAD + size)
+            _, *lists = marshal.load(file)
+            return Archive(os.dup(file.fileno()), file.tell(), *lists)
+    except (OSError, EOFError, ValueError, TypeError, OverflowError, MemoryError):
+        return None  # whatever it is, it is not ours
 
 
 def content(parent: str, old: Archive | None = None) -> bytes:
@@ -77,8 +91,10 @@ def content(parent: str, old: Archive | None = None) -> bytes:
         code = marshal.dumps(codes[name])
         rest[name] = (len(behind), len(code))
         behind += code
-    first = marshal.dumps((sources, [(name, codes[name]) for name in order], rest))
-    return magic() + len(first).to_bytes(LENGTH, "little") + first + behind
+    core = [(name, codes[name]) for name in order]
+    lists = marshal.dumps((codes[LOADED_BEFORE], sources, core, rest))
+    start = marshal.dumps(compile(START.format(size=len(lists)), "<shim.hot.START>", "exec", dont_inherit=True))
+    return (sys.version.encode() + b" %d" % len(start)).ljust(HEAD) + start + lists + behind
 
 
 def _sources(parent: str) -> dict[str, Source]:
@@ -88,7 +104,7 @@ def _sources(parent: str) -> dict[str, Source]:
         for file in sorted(os.listdir(f"{parent}/{directory}")):
             path, package = f"{directory}/{file}", file == "__init__.py"
             name = (directory if package else path[: -len(".py")]).replace("/", ".")
-            if file.endswith(".py") and name not in LOADED_BEFORE:
+            if file.endswith(".py") and name != NOT_IN_IT:
                 status = os.stat(f"{parent}/{path}")
                 found[name] = (path, package, status.st_mtime_ns, status.st_size)
     return found
@@ -130,6 +146,8 @@ def compiled(source: bytes, path: str) -> CodeType:
             node.returns = None
         elif isinstance(node, ast.arg):
             node.annotation = None
+        if isinstance(node, (ast.expr, ast.stmt)):  # columns serve the carets of a traceback, and take a tenth
+            node.col_offset, node.end_lineno, node.end_col_offset = 0, node.lineno, 0
     flags = __future__.annotations.compiler_flag
     code: CodeType = compile(tree, path, "exec", flags=flags, dont_inherit=True, optimize=2)
     return code

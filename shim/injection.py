@@ -19,11 +19,15 @@ NAME = "cgshim-verify"  # the hook's argv[0]: how an earlier one of ours is know
 STAGE = "createRuntime"
 CLEANUP = "cgshim-cleanup"
 AFTER = "poststop"
-# As the launcher starts the program: the hook's Python comes on top of the call's own.
-CODE = (
-    "import gc, sys; gc.disable(); sys.path.insert(0, sys.argv.pop(1)); "
-    "from shim import hot; hot.use(sys.path[0]); from hooks.{} import main; main()"
-)
+# As the launcher starts the program, and for the same reasons: the hook's Python comes on top of the call's own.
+CODE = """import marshal, posix, sys
+sys.path.insert(0, sys.argv.pop(1))
+try:
+    file = posix.open(sys.path[0] + "/shim/__pycache__/hot." + sys.implementation.cache_tag + ".bin", posix.O_CLOEXEC)
+    exec(marshal.loads(posix.read(file, int(posix.read(file, 256).removeprefix(sys.version.encode())))))
+except Exception:
+    from shim import hot
+hot.main("shim.entry")"""
 PASSED_ON = ("CGSHIM_CONFIG", "CGSHIM_DEBUG", "CGSHIM_STATE")
 
 
@@ -42,7 +46,7 @@ def command(name: str, module: str, arguments: list[str]) -> dict[str, Any]:
     package = dirname(dirname(abspath(__file__)))
     entry: dict[str, Any] = {
         "path": sys.executable or "/usr/bin/python3",
-        "args": [name, "-IS", "-c", CODE.format(module), package, *arguments],
+        "args": [name, "-IS", "-X", "utf8", "-c", CODE.replace("shim.entry", f"hooks.{module}"), package, *arguments],
     }
     present = environment()
     variables = [f"{name}={present[name]}" for name in PASSED_ON if name in present]

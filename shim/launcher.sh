@@ -403,16 +403,14 @@ fi
   remedy: install python3, or set CGSHIM_PYTHON to the absolute path of an interpreter"
 
 # -I and -S: neither the engine's environment nor a json.py in the working directory, which is the bundle, may matter.
-# A package that cannot be loaded is a message on the engine's channel, too, and no traceback.
-# A call is over before cyclic garbage could matter, and looking for it while JSON is read costs more than the reading.
-exec "$cgshim_python" -IS -c 'import gc, sys
-gc.disable()
+# -X utf8: the same file names under every locale, and no locale's tables are read.
+# The code comes from one file (shim/hot.py says what is in it), or where that does not fit from the import system.
+# What stands here is compiled at every call, so it is as short as can be; shim/injection.py has the same for hooks.
+exec "$cgshim_python" -IS -X utf8 -c 'import marshal, posix, sys
 sys.path.insert(0, sys.argv.pop(1))
 try:
+    file = posix.open(sys.path[0] + "/shim/__pycache__/hot." + sys.implementation.cache_tag + ".bin", posix.O_CLOEXEC)
+    exec(marshal.loads(posix.read(file, int(posix.read(file, 256).removeprefix(sys.version.encode())))))
+except Exception:
     from shim import hot
-    hot.use(sys.path[0])
-    from shim.entry import main
-except Exception as error:
-    from shim.import_fault import tell
-    tell(error)
-main()' "$cgshim_parent" "$cgshim_runtime" "$cgshim_loader" "$@"
+hot.main("shim.entry")' "$cgshim_parent" "$cgshim_runtime" "$cgshim_loader" "$@"

@@ -103,9 +103,9 @@ def _frozen_itself(view: View, mount: str, directory: str) -> str:
 
 
 def _path(asked: Asked, view: View, unified: bool) -> str:
-    own = membership.paths(view.text("/proc/self/cgroup") or "").get("" if unified else "freezer", "/")
     if asked.cgroups_path and asked.cgroups_path.startswith("/"):
         return asked.cgroups_path
+    own = membership.paths(view.text("/proc/self/cgroup") or "").get("" if unified else "freezer", "/")
     return parents.expand(asked.cgroups_path or "", own) or own
 
 

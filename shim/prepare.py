@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posix
 
-from shim import apply, argv, rewrite, settings
+from shim import argv, rewrite
 from shim.errors import ShimError
 from shim.oci import document
 from shim.oci.edits import apply_to_value
@@ -22,17 +22,16 @@ STDIN = "-"
 
 
 class Call(Value):
-    """What one call is about: its command line, the real runtime, the caller's environment and the settings."""
+    """What one call is about: its command line, the real runtime, the caller's environment and the settings.
+
+    family: which rules the real runtime plays by, "runc", "crun" or "other".
+    """
 
     invocation: Invocation
     runtime: str
+    family: str
     variables: dict[bytes, bytes]
     settings: Settings
-
-    @property
-    def family(self) -> str:
-        """Which rules the real runtime plays by: "runc", "crun" or "other"."""
-        return settings.family(self.runtime)
 
     @property
     def root(self) -> str:
@@ -125,6 +124,8 @@ def _rewrite(this: Call, text: str, path: str, where: tuple[str, ...], beside: d
 
 
 def _written(this: Call, made: Rewrite, text: str, told: tuple[tuple[str, str], ...]) -> Prepared:
+    from shim import apply
+
     invocation, loaded = this.invocation, made.document
     try:
         apply.replace(loaded.path, text)

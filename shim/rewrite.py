@@ -6,7 +6,7 @@ may be used.
 
 from __future__ import annotations
 
-from shim import custody, report, settings
+from shim import custody, settings
 from shim.errors import ShimError
 from shim.oci import checks, document
 from shim.oci.edits import apply_to_text
@@ -195,6 +195,8 @@ def _hook_edits(made: Rewrite, present: dict[str, Any]) -> list[Edit]:
 
 
 def _annotation_edits(made: Rewrite) -> list[Edit]:
+    from shim import report
+
     asked = made.asked
     about = report.Circumstances(
         runtime=asked.runtime, operation=asked.command, policy=made.policy, policy_origin=made.policy_origin

@@ -68,12 +68,12 @@ class RuntimeLog:
         if self.has_stderr:
             _write(2, _content(self._stderr))
         text = self.text()
+        if not text:
+            return
         if self._caller < 0:
             # Its stderr would have had them; an error's text it has written there, log or not.
             spoken = (record for record in records(text) if record.level not in ERRORS)
             _write(2, "".join(line(record, self._family) for record in spoken))
-            return
-        if not text:
             return
         if self._form == "text":
             text = "".join(line(record, self._family) for record in records(text))
@@ -117,6 +117,8 @@ def _high(handle: int) -> int:
 
 def records(text: str) -> tuple[Record, ...]:
     """The entries of a JSON log. Values are parsed, not lines: crun 1.28 spreads an object over several."""
+    if not text:
+        return ()
     found, offset, scan = [], 0, scanner()
     while offset < len(text):
         start = text.find("{", offset)

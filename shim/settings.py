@@ -12,7 +12,7 @@ from shim.errors import ShimError
 from shim.oci.checks import Duplicate, kind, unambiguous
 from shim.oci.document import errno_name
 from shim.oci.text import Malformed, parse
-from shim.system import basename, exists, isfile, realpath
+from shim.system import basename, content, exists, isfile, realpath
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -68,8 +68,7 @@ def load(environment: Mapping[str, str]) -> Settings:
 
 def _values(path: str) -> dict[str, str]:
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            text = file.read()
+        text = content(path).decode("utf-8", "surrogateescape")
     except FileNotFoundError:
         return {}
     except OSError as error:

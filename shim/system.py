@@ -79,6 +79,18 @@ def realpath(path: str) -> str:
         posix.close(handle)
 
 
+def content(path: str) -> bytes:
+    """All that is in a file. Raises OSError; open() would ask about a terminal, a position and a size first."""
+    handle = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+    try:
+        parts, most = [], posix.fstat(handle).st_size or 65536  # 0 is what the kernel's own files say
+        while part := posix.read(handle, most):
+            parts.append(part)
+        return b"".join(parts)
+    finally:
+        posix.close(handle)
+
+
 def exists(path: str) -> bool:
     """Is there anything at `path`, symbolic links followed."""
     return _kind(path) >= 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posix
 
-from shim.host import membership, mountinfo
+from shim.host import membership
 from shim.rules.sizes import Untranslatable, size
 from shim.values import Value
 
@@ -70,6 +70,8 @@ def cgroup(view: View, own: dict[str, str], controller: str, version: int, host:
 
 def _below_bind(view: View, mount: str, path: str) -> tuple[str, str]:
     """The mount shows a subtree (a bind, as on EKS): mountinfo's root field says which."""
+    from shim.host import mountinfo
+
     for found in mountinfo.parse(view.text("/proc/self/mountinfo") or ""):
         if found.point == mount and found.root != "/" and path.startswith(found.root):
             return mount + path[len(found.root) :].rstrip("/"), ""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from shim.host import membership, mountinfo
+from shim.host import membership
 from shim.host.view import quote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from shim.host import mountinfo
     from shim.host.view import View
 
 BASE = "/sys/fs/cgroup"
@@ -32,6 +33,8 @@ class Hierarchies:
     def mounts(self) -> tuple[mountinfo.Mount, ...]:
         """Every cgroup mount. As costly as the host has mounts, so the last resort of an intercepted call."""
         if self._mounts is None:
+            from shim.host import mountinfo
+
             self._mounts = mountinfo.parse(self.view.text(MOUNTINFO) or "")
         return self._mounts
 

@@ -11,8 +11,10 @@ import posix
 from shim.system import DIRECTORY, KIND
 from shim.values import Value
 
+# Of asm-generic/errno-base.h; the module with all of them costs a tenth of a millisecond and is for messages.
+EIO = 5
+COMMON = {1: "EPERM", 2: "ENOENT", 13: "EACCES"}
 # Never blocks on a FIFO that somebody left under a well-known name, never acquires a terminal.
-EIO = 5  # of asm-generic/errno-base.h; the module with all of them is for messages
 _READ = posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK | posix.O_NOCTTY
 
 
@@ -149,6 +151,8 @@ class View:
 
 def error_name(number: int) -> str:
     """`ENOENT`; of two names for one number the one that the kernel's documentation uses."""
+    if number in COMMON:
+        return COMMON[number]
     import errno
 
     return "EOPNOTSUPP" if number == errno.EOPNOTSUPP else errno.errorcode.get(number, f"errno {number}")

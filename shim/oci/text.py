@@ -7,15 +7,22 @@ needs. Grammar: RFC 8259; NaN and Infinity, which Python would accept, are error
 
 from __future__ import annotations
 
-from _json import encode_basestring_ascii, make_scanner, scanstring
-
+from shim import extension
 from shim.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _json import encode_basestring_ascii, make_scanner, scanstring
     from typing import Any, Callable
 
     Scan = Callable[[str, int], "tuple[Any, int]"]
+else:
+    _json = extension.standard("_json")
+    encode_basestring_ascii, make_scanner, scanstring = (
+        _json.encode_basestring_ascii,
+        _json.make_scanner,
+        _json.scanstring,
+    )
 
 BLANKS = " \t\n\r"
 

@@ -7,7 +7,6 @@ is killed, the child asks for a parent-death signal (prctl(2), PR_SET_PDEATHSIG)
 from __future__ import annotations
 
 import posix
-import sys
 from posix import _exit
 
 from shim import extension
@@ -18,7 +17,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
     from collections.abc import Callable
-    from typing import Any
 else:
     import _signal as signal  # the `signal` module proper imports enum: 4 ms
 

@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 def standard(name: str) -> Any:
     """A module of the standard library that may be built in or be a file of its own. Raises as `import` does."""
     if name not in sys.modules and name not in sys.builtin_module_names:
-        _found(name, [path for path in sys.path if basename(path) == "lib-dynload"])
+        found(name, [path for path in sys.path if basename(path) == "lib-dynload"])
     return __import__(name)  # answered by sys.modules where it was found
 
 
 def third_party(name: str) -> Any:
-    """A module from where this interpreter's packages are installed, which `-S` leaves out of the path; None if absent."""
+    """A module from where this interpreter's packages are, which `-S` leaves out of the path; None if it is absent."""
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     own = dirname(dirname(sys.executable or "/usr/bin/python3"))
-    return _found(
+    return found(
         name,
         [
             f"{own}/lib/{version}/site-packages",
@@ -37,7 +37,8 @@ def third_party(name: str) -> Any:
     )
 
 
-def _found(name: str, directories: list[str]) -> Any:
+def found(name: str, directories: list[str]) -> Any:
+    """The module from the first of the directories that has it; None if none has, or it is another interpreter's."""
     specification = type(sys.__spec__)  # importlib.machinery.ModuleSpec
     for directory in directories:
         for suffix in _imp.extension_suffixes():
@@ -48,7 +49,7 @@ def _found(name: str, directories: list[str]) -> Any:
                 module = _imp.create_dynamic(specification(name, None, origin=path))
                 _imp.exec_dynamic(module)
             except ImportError:
-                return None  # built for another interpreter
+                return None
             sys.modules[name] = module
             return module
     return None

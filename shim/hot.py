@@ -37,9 +37,9 @@ gc.disable()
 hot = type(sys)("shim.hot")
 code, *content = marshal.loads(posix.read(file, {size}))
 exec(code, hot.__dict__)
-hot.opened(sys.path[0], file, content)
+hot.fitting = hot.opened(sys.path[0], file, content)
 """
-fitting: "Archive | None" = None  # the archive that may be used; there is one in a process
+fitting: "Archive | None" = None  # what START found
 
 
 def main(module: str) -> None:
@@ -53,22 +53,21 @@ def main(module: str) -> None:
     try:
         use(sys.path[0])
         run = __import__(module, None, None, ("main",)).main
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 # whatever it is, it must be told
         from shim.import_fault import tell
 
         tell(error)
     run()
 
 
-def opened(parent: str, file: int, content: "list[Any]") -> None:
-    """Take note of the archive in `file`, read up to its last part; OSError if a source is not the one it was made from.
+def opened(parent: str, file: int, content: "list[Any]") -> "Archive":
+    """The archive in `file`, read up to its last part; OSError if a source is not the one that it was made from.
 
     content: sources, core and rest, as Archive has them.
     """
-    global fitting
     archive = Archive(file, posix.lseek(file, 0, 1), *content)
     archive.check(parent)
-    fitting = archive
+    return archive
 
 
 def use(parent: str) -> None:
@@ -167,9 +166,9 @@ class Finder:
             source, module = sources[name], make(name)
             above, _, own = name.rpartition(".")
             space = module.__dict__
-            space.update(__loader__=self, __file__=f"{self.parent}/{source[0]}", __package__=name if source[1] else above)
+            space.update(__loader__=self, __file__=f"{self.parent}/{source[0]}", __package__=above)
             if source[1]:
-                space["__path__"] = [f"{self.parent}/{name.replace('.', '/')}"]
+                space.update(__package__=name, __path__=[f"{self.parent}/{name.replace('.', '/')}"])
             sys.modules[name] = module
             exec(code, space)
             if above:

@@ -254,7 +254,7 @@ def test_runtime_that_cannot_be_started(tmp_path: Path, make: object, name: str)
 @pytest.mark.parametrize("module", ["_prctl", ""], ids=["python-prctl", "ctypes"])
 def test_parent_death_signal_is_armed(module: str) -> None:
     """With python-prctl and without it the child has SIGKILL as its parent-death signal (prctl(2))."""
-    hidden = "" if module else "delegate._site_directories = lambda: ()\n"
+    hidden = "" if module else "delegate.extension.third_party = lambda name: None\n"
     asking = "import ctypes; n = ctypes.c_int(); ctypes.CDLL(None).prctl(2, ctypes.byref(n), 0, 0, 0); print(n.value)"
     wrapper = WRAPPER.replace("delegate.die", f"{hidden}delegate.die")
     done = _run([sys.executable, "-IS", "-c", wrapper, str(ROOT), "", sys.executable, "-c", asking])

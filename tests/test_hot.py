@@ -20,15 +20,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MODULES = "shim, shim.entry, shim.plan, shim.host.detect, shim.rules.memory, shim.oci.text"
-PROGRAM = f"""
-import sys
-sys.path.insert(0, sys.argv[1])
-from shim import hot
-hot.use(sys.argv[1])
+LAUNCHER = (ROOT / "shim" / "launcher.sh").read_text()
+BEGINNING = "import marshal, posix, sys\n"
+# What the launcher gives to Python, but for its last line.
+START = BEGINNING + LAUNCHER.partition(BEGINNING)[2].partition("hot.main(")[0]
+PROGRAM = f"""{START}
+hot.use(sys.path[0])
 import {MODULES}
 for name in sorted(name for name in sys.modules if name.startswith("shim.")):
     module = sys.modules[name]
-    print(name, type(module.__spec__.loader).__name__, module.__file__, getattr(module, "WHO", ""))
+    print(name, type(module.__loader__).__name__, module.__file__, getattr(module, "WHO", ""))
 """
 
 
@@ -58,10 +59,9 @@ def test_first_use_makes_the_file_and_the_next_one_takes_it(parent: Path) -> Non
     first = _loaded(parent)
     made = _archive(parent).stat()
     second = _loaded(parent)
-    assert first.pop("shim.hot_file")[0] == "SourceFileLoader"
+    assert [first.pop(f"shim.{name}")[0] for name in ("hot", "hot_file")] == ["SourceFileLoader"] * 2
     assert first == second
     assert _archive(parent).stat().st_mtime_ns == made.st_mtime_ns
-    assert second.pop("shim.hot")[0] == "SourceFileLoader"
     assert {loader for loader, _, _ in second.values()} == {"Finder"}
     assert second["shim.rules.memory"][1] == str(parent / "shim/rules/memory.py")
     assert second["shim.host"][1] == str(parent / "shim/host/__init__.py")
@@ -92,6 +92,16 @@ def test_changed_source_counts_at_once(parent: Path, change: Callable[[Path], No
     assert (loader, who) == ("Finder", "new")
 
 
+def test_changed_loader_counts_at_once(parent: Path) -> None:
+    """shim.hot, whose code the file has, too, is the source's when that has changed, and the file's the next time."""
+    _loaded(parent)
+    assert "shim.hot" not in _loaded(parent)
+    _kept_time(parent / "shim/hot.py")
+    assert _loaded(parent)["shim.hot"] == ("SourceFileLoader", str(parent / "shim/hot.py"), "new")
+    from_the_file = f"{START}\nprint('shim.hot', 'shim.hot' in sys.modules, '-', hot.WHO)"
+    assert _loaded(parent, from_the_file)["shim.hot"] == ("False", "-", "new")
+
+
 def test_read_only_prefix_is_left_alone(parent: Path) -> None:
     """Where nothing can be written and the file does not fit, modules are imported one by one, and up to date."""
     assert _loaded(parent)
@@ -105,22 +115,31 @@ def test_read_only_prefix_is_left_alone(parent: Path) -> None:
     assert _archive(parent).read_bytes() == before
 
 
-def _content(value: Any, magic: bytes = b"") -> bytes:
+def _head(version: str, size: int | str) -> bytes:
+    return f"{version} {size}".encode().ljust(hot.HEAD)
+
+
+def _content(value: Any) -> bytes:
     first = marshal.dumps(value)
-    return (magic or hot.magic()) + len(first).to_bytes(hot.LENGTH, "little") + first
+    start = marshal.dumps(compile(hot.START.format(size=len(first)), "start", "exec"))
+    return _head(sys.version, len(start)) + start + first
 
 
+GONE = {"shim.x": ("shim/x.py", False, 1, 2)}
+OWN = hot_file.compiled((ROOT / "shim/hot.py").read_bytes(), "hot.py")
 NO_ARCHIVES = {
     "empty": b"",
     "noise": b"\xff\xfe\x00no table",
-    "magic-alone": hot.magic(),
-    "cut": _content(({"shim.entry": ("shim/entry.py", False, 1, 2)}, [], {}))[:-9],
-    "endless": hot.magic() + b"\xff" * hot.LENGTH,
-    "longer-than-memory": hot.magic() + (1 << 50).to_bytes(hot.LENGTH, "little") + marshal.dumps(({}, [], {})),
-    "without-the-length": hot.magic() + marshal.dumps(({"shim.entry": ("shim/entry.py", False, 1, 2)}, [], {})),
-    "another-interpreter": _content(({}, [], {}), magic=b"\0" * len(hot.magic())),
+    "head-alone": _head(sys.version, 700),
+    "head-without-a-size": _head(sys.version, ""),
+    "cut": _content((OWN, GONE, [], {}))[:-9],
+    "cut-in-the-start": _content((OWN, GONE, [], {}))[: hot.HEAD + 20],
+    "endless": _head(sys.version, 1 << 70),
+    "longer-than-memory": _head(sys.version, 1 << 50) + marshal.dumps(0),
+    "another-interpreter": _content((OWN, {}, [], {})).replace(sys.version[:8].encode(), b"3.99.99 "),
+    "an-earlier-release": b"\xa7\r\r\n" + sys.version.encode() + bytes(8) + marshal.dumps(({}, [], {})),
     "another-shape": _content([1, 2]),
-    "of-a-file-that-is-gone": _content(({"shim.x": ("shim/x.py", False, 1, 2)}, [], {})),
+    "of-a-file-that-is-gone": _content((OWN, GONE, [], {})),
 }
 
 
@@ -129,9 +148,9 @@ def test_file_that_is_no_archive_is_replaced(parent: Path, content: bytes) -> No
     """Whatever lies under the name, the program runs, and a good file takes its place."""
     _archive(parent).write_bytes(content)
     assert _loaded(parent)["shim.entry"][0] == "Finder"
-    made = hot.read(str(_archive(parent)))
+    made = hot_file.read(str(_archive(parent)))
     assert made
-    assert made.fits(str(parent))
+    made.check(str(parent))
 
 
 def test_broken_source_is_told_by_the_ordinary_import(parent: Path) -> None:
@@ -151,7 +170,7 @@ def test_core_comes_in_the_order_of_its_imports(parent: Path) -> None:
     order = [name for name, _ in made.core]
     assert set(hot_file.CORE) < set(order)
     assert len(order) == len(set(order))
-    assert [name for name in order if name.rpartition(".")[0] not in ("shim", *order[: order.index(name)])] == []
+    assert [name for name in order if name.rpartition(".")[0] not in ("", *order[: order.index(name)])] == []
     assert order.index("shim.values") < order.index("shim.rules.base") < order.index("shim.plan")
     assert "shim.rules.unified" not in order
     assert [name for name in order if is_cold(name)] == []
@@ -200,6 +219,6 @@ def test_command_makes_the_file(parent: Path) -> None:
     """`python3 -m shim.hot` makes it, also where there was no __pycache__ yet."""
     shutil.rmtree(parent / "shim" / "__pycache__")
     subprocess.run([sys.executable, "-B", "-m", "shim.hot"], cwd=parent, check=True)
-    made = hot.read(str(_archive(parent)))
+    made = hot_file.read(str(_archive(parent)))
     assert made
-    assert made.fits(str(parent))
+    made.check(str(parent))

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from shim.host.view import View
 
 ROOT = Path(injection.__file__).resolve().parent.parent
+LAUNCHER = (ROOT / "shim" / "launcher.sh").read_text()
+AS_THE_LAUNCHER = LAUNCHER.partition("-IS -X utf8 -c '")[2].partition("' ")[0]
 OURS = injection.hook("/usr/sbin/runc", "cgroupfs")
 FOREIGN = {"path": "/bin/x", "args": ["x", injection.NAME], "timeout": 3}
 HYBRID = Path(__file__).resolve().parent / "hosts" / "debian13-hybrid-6.12"
@@ -30,17 +32,17 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_hook_needs_no_environment() -> None:
-    """Absolute paths, isolated Python, the package's place among the arguments, no `env`."""
+    """Absolute paths, Python started as the launcher does, the package's place among the arguments, no `env`."""
+    assert AS_THE_LAUNCHER.endswith('\nhot.main("shim.entry")')
     assert {
         "path": sys.executable,
         "args": [
             "cgshim-verify",
             "-IS",
+            "-X",
+            "utf8",
             "-c",
-            (
-                "import gc, sys; gc.disable(); sys.path.insert(0, sys.argv.pop(1)); "
-                "from shim import hot; hot.use(sys.path[0]); from hooks.create_runtime import main; main()"
-            ),
+            AS_THE_LAUNCHER.replace("shim.entry", "hooks.create_runtime"),
             str(ROOT),
             "--runtime",
             "/usr/sbin/runc",

@@ -62,7 +62,7 @@ class House:
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "__init__.py").write_text("")
         (directory / "entry.py").write_text(FAKE_ENTRY)
-        (directory / "hot.py").write_text("def use(parent):\n    pass\n")
+        (directory / "hot.py").write_text("def main(module):\n    __import__(module, fromlist=['main']).main()\n")
 
     def executable(self, path: Path, text: str) -> Path:
         """An executable file at `path`."""

@@ -139,7 +139,7 @@ def test_unreadable_file_of_the_administrator(tmp_path: Path, monkeypatch: pytes
     def deny(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("builtins.open", deny)
+    monkeypatch.setattr(posix, "open", deny)
     monkeypatch.setattr(posix, "geteuid", lambda: 1000)
     assert load({"CGSHIM_CONFIG": str(tmp_path)}).policy == "refuse"
     monkeypatch.setattr(posix, "geteuid", lambda: 0)

@@ -4,8 +4,9 @@ An ordinary import looks a module up in a directory, opens, checks and reads its
 fifth of a millisecond, fifty times at every `create`. Here the code that every `create` needs (the core) comes with
 one read and is run in its order without the import system's help; the rest stays in the file until it is asked for.
 The file is used under the rule that Python has for its own `.pyc`, only stricter: same interpreter, and every source
-has the size and the time, to the nanosecond, that it was made from. What does not fit is made anew (shim.hot_file)
-where that is allowed, as Python does, and else the modules are imported one by one.
+has the size and the time, to the nanosecond, that it was made from: those of the core are looked at before it is used,
+the others when they are asked for. A core that does not fit is made anew (shim.hot_file) where that is allowed, as
+Python does, and else its modules are imported one by one, as a changed one of the others is.
 
 The file has four parts: HEAD bytes (the interpreter's `sys.version`, the size of the second part in decimals, spaces);
 the code that the launcher runs (START); this module's code, the lists of what there is and the core's code; the code of
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     Source = tuple[str, bool, int, int]  # path below the parent, is it a package, time in nanoseconds, size in bytes
     Place = tuple[int, int]  # where a module's code is in the file's last part, and its length
 
+HERE = "shim.hot"
 HEAD = 256  # bytes before the second part
 # Run by the launcher, in whose namespace `file` is. What goes wrong here sends it to the ordinary import.
 # A call is over before cyclic garbage could matter, and looking for it while code and JSON are read costs more.
@@ -61,13 +63,24 @@ def main(module: str) -> None:
 
 
 def opened(parent: str, file: int, content: "list[Any]") -> "Archive":
-    """The archive in `file`, read up to its last part; OSError if a source is not the one that it was made from.
+    """The archive in `file`, read up to its last part; OSError if a source of the core is not the one it was made from.
 
     content: sources, core and rest, as Archive has them.
     """
     archive = Archive(file, posix.lseek(file, 0, 1), *content)
-    archive.check(parent)
+    for name in (HERE, *[name for name, _ in archive.core]):
+        if not is_current(archive.sources[name], parent):
+            raise OSError(f"{name} has changed")
     return archive
+
+
+def is_current(source: "Source", parent: str) -> bool:
+    """Is the file the one that the code was made from."""
+    try:
+        found = posix.stat(f"{parent}/{source[0]}")
+    except OSError:
+        return False
+    return found.st_mtime_ns == source[2] and found.st_size == source[3]
 
 
 def use(parent: str) -> None:
@@ -105,14 +118,6 @@ class Archive:
         self.core = core
         self.rest = rest
 
-    def check(self, parent: str) -> None:
-        """Raise OSError unless every source is the one that the archive was made from."""
-        stat = posix.stat
-        for path, _, time, size in self.sources.values():
-            found = stat(f"{parent}/{path}")
-            if found.st_mtime_ns != time or found.st_size != size:
-                raise OSError(f"{path} has changed")
-
     def code(self, name: str) -> "CodeType":
         """The code of any module."""
         if name not in self.rest:
@@ -131,9 +136,9 @@ class Finder:
         self.make = type(sys.__spec__)  # importlib.machinery.ModuleSpec
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> "Any":
-        """The module's spec, None for a module that is not in the archive."""
+        """The module's spec, None for a module that is not in the archive, or is another one now."""
         source = self.archive.sources.get(name)
-        if source is None:
+        if source is None or not is_current(source, self.parent):
             return None
         origin = f"{self.parent}/{source[0]}"
         spec = self.make(name, self, origin=origin, is_package=source[1])  # type: ignore[arg-type] # a loader by shape

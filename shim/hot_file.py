@@ -9,7 +9,7 @@ import marshal
 import os
 import sys
 
-from shim.hot import HEAD, START, Archive, path_below
+from shim.hot import HEAD, HERE, START, Archive, path_below
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ CORE = (
     *("shim.rules.memory", "shim.rules.cpu", "shim.rules.cpuset", "shim.rules.pids", "shim.rules.devices"),
     *("shim.container", "shim.followup", "shim.verify"),
 )
-LOADED_BEFORE = "shim.hot"  # by the launcher, from the first part; found in the rest, too
 PIECE = 1000000  # less than malloc(3) takes from mmap(2): fresh pages for each call
 NOT_IN_IT = "shim.hot_file"
 
@@ -92,7 +91,7 @@ def content(parent: str, old: Archive | None = None) -> bytes:
         rest[name] = (len(behind), len(code))
         behind += code
     core = [(name, codes[name]) for name in order]
-    lists = marshal.dumps((codes[LOADED_BEFORE], sources, core, rest))
+    lists = marshal.dumps((codes[HERE], sources, core, rest))
     start = marshal.dumps(compile(START.format(size=len(lists)), "<shim.hot.START>", "exec", dont_inherit=True))
     return (sys.version.encode() + b" %d" % len(start)).ljust(HEAD) + start + lists + behind
 

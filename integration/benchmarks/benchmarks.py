@@ -58,6 +58,9 @@ def container_cases(place: made.Place, unit: float, least: int) -> dict[str, Any
     plain = place.bundle("plain", resources=made.PLAIN)
     edits = place.bundle("edits", resources=made.EDITED)
     names, rules = (_with_profile(place, rules) for rules in (False, True))
+    indented = place.bundle("indented")
+    indented.config_path.write_text(json.dumps(json.loads(names.config_path.read_text()), indent="\t"))
+    profiles = {"none": plain, "one rule": names, "many rules": rules, "indented": indented}
     running = place.name()
     place.spawner.cost(place.argv("bare", "create", "--bundle", str(plain.path), running))
     place.spawner.cost(place.argv("bare", "start", running))
@@ -73,6 +76,7 @@ def container_cases(place: made.Place, unit: float, least: int) -> dict[str, Any
         "alone: with edits": ("alone", made.alone(place, edits, plain)),
         "alone: 1 MB seccomp, one rule": ("alone", made.alone(place, names)),
         "alone: 1 MB seccomp, many rules": ("alone", made.alone(place, rules)),
+        "cgshim alone, 1 MB of seccomp": ("alone", made.side_by_side(place, profiles)),
         "whole life": ("whole life", made.lived(place, plain)),
         "run of true": ("run of true", _true(place)),
         "update": ("update", made.updated(place, running)),
@@ -81,7 +85,7 @@ def container_cases(place: made.Place, unit: float, least: int) -> dict[str, Any
     try:
         for name, (share, variants) in cases.items():
             print(f"  {name}", file=sys.stderr, flush=True)
-            found[name] = summary(interleaved(variants, unit * SHARES[share], least), "bare")
+            found[name] = summary(interleaved(variants, unit * SHARES[share], least), next(iter(variants)))
     finally:
         place.delete(running)
     return found
@@ -122,10 +126,10 @@ def table(found: dict[str, Any]) -> str:
     head = f"{'case':34}{'front':10}{'rounds':>6}{'CPU ms':>9}{'min':>8}{'p95':>8}{'+CPU':>8}{'+min':>7}{'ratio':>7}"
     lines += ["", head + f"{'clock ms':>10}{'+clock':>8}{'ratio':>7}{'MiB':>7}"]
     for case, fronts in {**found["cases"], **{f"{n} creates at once": c for n, c in found["many"].items()}}.items():
-        for front, cost in fronts.items():
+        for number, (front, cost) in enumerate(fronts.items()):
             cpu, wall = cost["cpu_ms"], cost["wall_ms"]
             lines.append(
-                f"{case if front == 'bare' else '':34}{front:10}{cost['rounds']:6}{cpu['median']:9.2f}{cpu['min']:8.2f}"
+                f"{'' if number else case:34}{front:10}{cost['rounds']:6}{cpu['median']:9.2f}{cpu['min']:8.2f}"
                 f"{cpu['p95']:8.2f}{cost['extra_cpu_ms']['median']:8.2f}{cost['extra_cpu_of_minima_ms']:7.2f}"
                 f"{cost['cpu_ratio']['median']:7.2f}{wall['median']:10.2f}{cost['extra_wall_ms']['median']:8.2f}"
                 f"{cost['wall_ratio']['median']:7.2f}{cost['peak_mib']:7.1f}"

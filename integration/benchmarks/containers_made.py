@@ -138,6 +138,11 @@ def alone(place: Place, bundle: Bundle, others: Bundle | None = None) -> Timed:
     return without.every(measure)
 
 
+def side_by_side(place: Place, bundles: dict[str, Bundle]) -> Timed:
+    """The same through cgshim alone, with one bundle after the other: what makes a difference for it."""
+    return {name: alone(place, bundle)["cgshim"] for name, bundle in bundles.items()}
+
+
 def passed_through(place: Place, *words: str) -> Timed:
     """A call that needs no Python."""
     return place.every(lambda front: place.spawner.cost(place.argv(front, *words)))

@@ -14,6 +14,7 @@ def svg(cases: dict[str, dict[str, dict[str, Any]]], title: str) -> str:
     rows = [
         (case, [(front, found["extra_cpu_ms"]["median"]) for front, found in fronts.items() if front in COLOURS])
         for case, fronts in cases.items()
+        if "cgshim" in fronts
     ]
     most = max((value for _, bars in rows for _, value in bars), default=1.0)
     scale = (WIDTH - LEFT - 90) / max(most, 1.0)

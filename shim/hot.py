@@ -16,7 +16,7 @@ the others.
 """
 
 # No `from __future__ import annotations` in this one: it would be the only module to load `__future__`, a quarter of a
-# millisecond. So annotations that are more than a built-in type stand in quotes.
+# millisecond, and Python 3.6 has none. So annotations that are more than a built-in type stand in quotes.
 import marshal
 import posix
 import sys
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     Place = tuple[int, int]  # where a module's code is in the file's last part, and its length
 
 HERE = "shim.hot"
+OLDEST = (3, 9)  # Python; older ones, from 3.6 on, can read this module, and get to know it by what `main` says
 HEAD = 256  # bytes before the second part
 # Run by the launcher, in whose namespace `file` is. What goes wrong here sends it to the ordinary import.
 # A call is over before cyclic garbage could matter, and looking for it while code and JSON are read costs more.
@@ -52,6 +53,10 @@ def main(module: str) -> None:
     import gc
 
     gc.disable()
+    if sys.version_info < OLDEST:
+        from shim.import_fault import refuse_python
+
+        refuse_python(OLDEST)
     try:
         use(sys.path[0])
         run = __import__(module, None, None, ("main",)).main

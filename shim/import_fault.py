@@ -1,10 +1,8 @@
 """The program cannot even be loaded: a file is missing, broken, or too new for the interpreter.
 
-Says so in one line on both of the engine's channels. Imports nothing of the package, for that is what may be broken,
-and is loaded only then.
+Says so on both of the engine's channels. Imports nothing of the package, for that is what may be broken, and is loaded
+only then. It is written for the Pythons of old hosts, from 3.6 on, which are to read it: hence the quoted annotations.
 """
-
-from __future__ import annotations
 
 import os
 import sys
@@ -20,7 +18,20 @@ def tell(error: Exception) -> None:
         debug = ""
     words = " ".join(str(error).split())
     what = f"cgshim: a fault of cgshim itself: {type(error).__name__}: {words}; install it again, or report it with "
-    text = what + (f"the traceback in {debug}" if debug else "what CGSHIM_DEBUG=FILE writes") + " [own-fault]"
+    _end(what + (f"the traceback in {debug}" if debug else "what CGSHIM_DEBUG=FILE writes") + " [own-fault]")
+
+
+def refuse_python(oldest: "tuple[int, int]") -> None:
+    """Say that this interpreter is older than cgshim can use, and end with status 1. oldest: the first that it can."""
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    _end(
+        "cgshim: no usable Python interpreter [no-python]\n"
+        f"  cause: {sys.executable} is Python {version}, and cgshim needs {oldest[0]}.{oldest[1]} or newer\n"
+        "  remedy: install a newer one, and set CGSHIM_PYTHON to its absolute path in the environment of the engine"
+    )
+
+
+def _end(text: str) -> None:
     log, form = caller_log(sys.argv[3:])
     if log:
         _write_log(log, _record(form, text))
@@ -29,7 +40,7 @@ def tell(error: Exception) -> None:
     os._exit(1)
 
 
-def caller_log(arguments: list[str]) -> tuple[str, str]:
+def caller_log(arguments: "list[str]") -> "tuple[str, str]":
     """The value of --log and --log-format before the subcommand; "" and "text" where there is none."""
     found = {"log": "", "log-format": "text"}
     pending = ""

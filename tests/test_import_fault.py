@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
 import shutil
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -87,6 +89,39 @@ def test_without_a_log(copy: Path) -> None:
     _break(copy, BROKEN["at-load"])
     done = _create(copy)
     assert re.sub(r'time="[^"]*"', 'time="T"', done.stderr) == f'time="T" level=error msg="{AT_LOAD}{LATER}"\n'
+
+
+OLD = """import sys
+sys.version_info = (3, 6, 8, "final", 0)
+"""
+TOO_OLD = (
+    "cgshim: no usable Python interpreter [no-python]\n"
+    "  cause: {} is Python 3.6.8, and cgshim needs 3.9 or newer\n"
+    "  remedy: install a newer one, and set CGSHIM_PYTHON to its absolute path in the environment of the engine"
+)
+
+
+def test_python_that_is_too_old(copy: Path) -> None:
+    """An old host's interpreter is named on both channels, whatever it would have stumbled over; nothing is called."""
+    launcher = (copy / "shim/launcher.sh").read_text()
+    program = OLD + launcher.partition("-X utf8 -c '")[2].partition("' ")[0]
+    log = copy / "log.json"
+    words = ["--log", str(log), "--log-format", "json", "create", "--bundle", str(copy), "c1"]
+    argv = [sys.executable, "-IS", "-c", program, str(copy), str(copy / "runc"), "", *words]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True)
+    expected = TOO_OLD.format(sys.executable)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", expected + "\n")
+    assert json.loads(log.read_text())["msg"] == expected
+
+
+@pytest.mark.parametrize("module", ["__init__", "hot", "import_fault"])
+def test_what_an_old_python_reads_is_written_for_it(module: str) -> None:
+    """Python 3.6's grammar, and nothing at the top that it lacks."""
+    tree = ast.parse((ROOT / "shim" / f"{module}.py").read_text(), feature_version=(3, 6))
+    names = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert "__future__" not in names
+    signs = [node for node in ast.walk(tree) if isinstance(node, (ast.arg, ast.AnnAssign)) and node.annotation]
+    assert [ast.dump(sign) for sign in signs if isinstance(sign.annotation, (ast.Subscript, ast.BinOp))] == []
 
 
 @pytest.mark.parametrize(

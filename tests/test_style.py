@@ -72,7 +72,9 @@ LAZY = {
     "shim/oci/text.py": {"json"},  # only for text that is not JSON: the C scanner wants json's exception class
     "shim/host/captured.py": {"json"},  # only captured hosts have a manifest
 }
-QUOTED = ("shim/hot.py",)  # loaded before the rest, and `__future__` costs as much as a module of ours
+# The first is loaded before the rest, and `__future__` costs as much as a module of ours; both are to be read by
+# Pythons that are too old for the others.
+QUOTED = ("shim/hot.py", "shim/import_fault.py")
 COLD = (
     *("shim/cli/*.py", "shim/import_fault.py", "shim/host/capture.py", "shim/pressure.py", "hooks/*.py"),
     "shim/hot_file.py",  # at installation, or after a source has changed

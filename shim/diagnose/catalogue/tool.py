@@ -54,9 +54,10 @@ ENTRIES = (
     ),
     refusal(
         "no-python",
-        "the tree has no Python, which cgshim needs",
-        "cgshim would be registered and could create no container.",
-        "Install Python 3.9 or newer there first.",
+        "there is no Python that cgshim can use",
+        "`create`, `run`, `restore`, `update` and `checkpoint` need Python 3.9 or newer: in the tree of the engine, "
+        "where CGSHIM_PYTHON says, or in the standard directories. Other calls, such as delete, go on without it.",
+        "Install Python 3.9 or newer there, or set CGSHIM_PYTHON to the absolute path of one for the engine.",
     ),
     refusal(
         "no-default",

@@ -93,7 +93,14 @@ def content(parent: str, old: Archive | None = None) -> bytes:
     core = [(name, codes[name]) for name in order]
     lists = marshal.dumps((codes[HERE], sources, core, rest))
     start = marshal.dumps(compile(START.format(size=len(lists)), "<shim.hot.START>", "exec", dont_inherit=True))
-    return (sys.version.encode() + b" %d" % len(start)).ljust(HEAD) + start + lists + behind
+    return _head(len(start)) + start + lists + behind
+
+
+def _head(size: int) -> bytes:
+    head = (sys.version.encode() + b" %d" % size).ljust(HEAD)
+    if len(head) > HEAD:
+        raise ValueError(f"sys.version is too long for {HEAD} bytes")  # else a new file would be made at every call
+    return head
 
 
 def _sources(parent: str) -> dict[str, Source]:

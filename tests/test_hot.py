@@ -153,6 +153,13 @@ def test_file_that_is_no_archive_is_replaced(parent: Path, content: bytes) -> No
     assert all(hot.is_current(source, str(parent)) for source in made.sources.values())
 
 
+def test_interpreter_with_an_endless_name_gets_no_file(parent: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its file could not be told from another's, and would be made at every call; the ordinary import does."""
+    monkeypatch.setattr(sys, "version", sys.version + "x" * hot.HEAD)
+    assert hot_file.made_anew(str(parent)) is None
+    assert not _archive(parent).exists()
+
+
 def test_broken_source_is_told_by_the_ordinary_import(parent: Path) -> None:
     """No file is made of a package that cannot be compiled; the error names the source and its line."""
     (parent / "shim/plan.py").write_text("def\n")

@@ -72,7 +72,7 @@ def opened(parent: str, file: int, content: "list[Any]") -> "Archive":
 
     content: sources, core and rest, as Archive has them.
     """
-    archive = Archive(file, posix.lseek(file, 0, 1), *content)
+    archive = Archive(file, posix.lseek(file, 0, 1), *content)  # 1: SEEK_CUR, which posix lacks
     for name in (HERE, *[name for name, _ in archive.core]):
         if not is_current(archive.sources[name], parent):
             raise OSError(f"{name} has changed")
@@ -199,11 +199,6 @@ def _loaded(full: "Callable[..., ModuleType]") -> "Callable[..., ModuleType]":
         return modules[name] if wanted and name in modules else full(name, space, local, wanted, level)
 
     return from_loaded
-
-
-def path_below(parent: str) -> str:
-    """Where the file is."""
-    return f"{parent}/shim/__pycache__/hot.{sys.implementation.cache_tag}.bin"
 
 
 if __name__ == "__main__":

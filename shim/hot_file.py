@@ -9,7 +9,7 @@ import marshal
 import os
 import sys
 
-from shim.hot import HEAD, HERE, START, Archive, path_below
+from shim.hot import HEAD, HERE, START, Archive
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +33,11 @@ def main() -> None:
     parent = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     os.makedirs(os.path.dirname(path_below(parent)), exist_ok=True)
     write(parent, None)
+
+
+def path_below(parent: str) -> str:
+    """Where the file is."""
+    return f"{parent}/shim/__pycache__/hot.{sys.implementation.cache_tag}.bin"
 
 
 def made_anew(parent: str) -> Archive | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shim import import_fault
+from shim import import_fault, injection
 from tests.syntax import ROOT
 
 if TYPE_CHECKING:
@@ -120,8 +120,20 @@ def test_what_an_old_python_reads_is_written_for_it(module: str) -> None:
     tree = ast.parse((ROOT / "shim" / f"{module}.py").read_text(), feature_version=(3, 6))
     names = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert "__future__" not in names
-    signs = [node for node in ast.walk(tree) if isinstance(node, (ast.arg, ast.AnnAssign)) and node.annotation]
-    assert [ast.dump(sign) for sign in signs if isinstance(sign.annotation, (ast.Subscript, ast.BinOp))] == []
+    signs = [node.annotation for node in ast.walk(tree) if isinstance(node, (ast.arg, ast.AnnAssign))]
+    signs += [node.returns for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    assert [ast.dump(sign) for sign in signs if isinstance(sign, (ast.Subscript, ast.BinOp))] == []
+
+
+def test_hook_that_cannot_be_loaded(copy: Path) -> None:
+    """The hook that cgshim injects says so in one record on stderr, which the runtimes pass on."""
+    shutil.copytree(ROOT / "hooks", copy / "hooks", ignore=shutil.ignore_patterns("__pycache__"))
+    _break(copy, BROKEN["at-load"])
+    hook = injection.hook("/usr/sbin/runc", "cgroupfs")
+    argv = [hook["path"], *(str(copy) if word == str(ROOT) else word for word in hook["args"][1:])]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.sub(r'time="[^"]*"', 'time="T"', done.stderr) == f'time="T" level=error msg="{AT_LOAD}{LATER}"\n'
 
 
 @pytest.mark.parametrize(

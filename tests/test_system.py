@@ -55,6 +55,28 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_content_is_what_open_reads(tmp_path: Path) -> None:
+    """Of regular files of any size, and of the kernel's, which say that they have none."""
+    for size in (0, 1, 65536, 65537, 300_000):
+        (tmp_path / "file").write_bytes(os.urandom(size))
+        assert system.content(str(tmp_path / "file")) == (tmp_path / "file").read_bytes()
+    environment = {"LONG": "x" * 100_000}
+    program = "import sys; sys.path.insert(0, sys.argv[1]); from shim import system\n"
+    program += "print(system.content('/proc/self/environ') == open('/proc/self/environ', 'rb').read() != b'')"
+    argv = [sys.executable, "-IS", "-c", program, str(ROOT)]
+    assert subprocess.run(argv, check=True, env=environment, capture_output=True, text=True).stdout == "True\n"
+
+
+@pytest.mark.parametrize("name", ["nothing", "directory", "to-loop", "file/below"])
+def test_content_that_cannot_be_read(tree: Path, name: str) -> None:
+    """The same error that open() raises."""
+    with pytest.raises(OSError) as expected:  # noqa: PT011 # which of its kinds is the question
+        (tree / name).read_bytes()
+    with pytest.raises(type(expected.value)) as caught:
+        system.content(str(tree / name))
+    assert caught.value.errno == expected.value.errno
+
+
 NAMES = [
     *("file", "directory", "fifo", "to-file", "to-directory", "to-fifo", "to-nothing", "to-loop", "nothing"),
     *("directory/up", "to-directory/up/..", "to-directory/../file", "file/below", "a\0b", "", "."),

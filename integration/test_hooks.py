@@ -249,7 +249,7 @@ def test_timeout_of_hooks_d_is_the_end_of_a_hanging_hook(
 
 
 def _entry(module: str, state: Path, *args: str) -> dict[str, Any]:
-    code = f"import sys; sys.path.insert(0, sys.argv.pop(1)); from hooks.{module} import main; main()"
+    code = f"import sys; sys.path.insert(0, sys.argv.pop(1)); from shim.stages.{module} import main; main()"
     argv = [f"cgshim-{module}", "-IS", "-c", code, str(ROOT), *args]
     return {"path": sys.executable, "args": argv, "env": [f"CGSHIM_STATE={state}"]}
 

@@ -365,7 +365,7 @@ cgshim_interpreter() {
 cgshim_locate() {
     cgshim_directory=${cgshim_self%/*}
     cgshim_parent=${cgshim_directory%/*}
-    if [ -f "$cgshim_directory/entry.py" ]; then
+    if [ -f "$cgshim_directory/call/entry.py" ]; then
         cgshim_interpreter "$cgshim_parent"
         return
     fi

@@ -29,7 +29,7 @@ programs() {
     local file
     while IFS= read -r file; do
         put 644 "$file" "usr/lib/cgshim/$file"
-    done < <(find shim hooks -name '*.py' -not -path '*/__pycache__/*' | sort)
+    done < <(find shim -name '*.py' -not -path '*/__pycache__/*' | sort)
     put 755 shim/launcher.sh usr/bin/cgshim
     put 755 packaging/deb/cgshimctl usr/bin/cgshimctl
 }

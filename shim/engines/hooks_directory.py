@@ -71,9 +71,10 @@ def needed(value: Any) -> list[str]:
     hook = value.get("hook") if isinstance(value, dict) else None
     path = hook.get("path") if isinstance(hook, dict) else None
     found = [path] if isinstance(path, str) else []
-    module = re.search(r"from hooks\.(\w+) import", " ".join(arguments))
-    if module and len(arguments) > 4:
-        found.append(os.path.join(arguments[4], "hooks", f"{module.group(1)}.py"))
+    module = re.search(r"\bshim\.stages\.(\w+)\b", " ".join(arguments))
+    package = arguments[arguments.index("-c") + 2 :][:1] if "-c" in arguments else []
+    if module and package:
+        found.append(os.path.join(package[0], "shim", "stages", f"{module.group(1)}.py"))
     if "--runtime" in arguments[:-1]:
         found.append(arguments[arguments.index("--runtime") + 1])
     return found

@@ -11,7 +11,7 @@ from shim.errors import ShimError
 if TYPE_CHECKING:
     from shim.engines.tree import Tree
 
-PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 INTERPRETERS = ("/usr/bin/python3", "/usr/local/sbin/python3", "/usr/local/bin/python3", "/usr/sbin/python3")
 
 

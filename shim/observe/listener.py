@@ -33,7 +33,7 @@ def register() -> None:
         os._exit(1)
     handle = found.detach()
     os.set_inheritable(handle, True)
-    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     words = [package, str(handle), str(family), *sys.argv[1:]]
     os.execv(os.readlink("/proc/self/exe"), [NAME, "-IS", "-c", CODE.format("listen"), *words])
 

@@ -43,7 +43,7 @@ def cleanup(mount: str) -> dict[str, Any]:
 
 def command(name: str, module: str, arguments: list[str]) -> dict[str, Any]:
     """The entry that runs a module of `hooks` under argv[0] `name`, isolated and with no need of an environment."""
-    package = dirname(dirname(abspath(__file__)))
+    package = dirname(dirname(dirname(abspath(__file__))))
     entry: dict[str, Any] = {
         "path": sys.executable or "/usr/bin/python3",
         "args": [
@@ -52,7 +52,7 @@ def command(name: str, module: str, arguments: list[str]) -> dict[str, Any]:
             "-X",
             "utf8",
             "-c",
-            CODE.replace("shim.call.entry", f"hooks.{module}"),
+            CODE.replace("shim.call.entry", f"shim.stages.{module}"),
             package,
             *arguments,
         ],

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from shim.start.hot import Place, Source
 
-ROOMS = ("", "host", "oci", "rules")  # what an intercepted call imports; not the diagnosis, nor people's tools
+# What an intercepted call imports; not the diagnosis, nor people's tools.
+ROOMS = ("", "call", "containers", "enforce", "host", "oci", "planning", "rules", "start", "state")
 # What nearly every `create` imports, with all that these import at their top; the rest waits until it is asked for.
 CORE = (
     *("shim.call.entry", "shim.planning.plan", "shim.host.view", "shim.host.detect", "shim.planning.preflight"),
@@ -30,7 +31,7 @@ NOT_IN_IT = "shim.start.hot_file"
 
 def main() -> None:
     """Make the file for the package that this module is of."""
-    parent = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    parent = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     os.makedirs(os.path.dirname(path_below(parent)), exist_ok=True)
     write(parent, None)
 

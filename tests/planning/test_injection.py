@@ -16,7 +16,7 @@ from shim.planning import injection, rewrite, settings
 if TYPE_CHECKING:
     from shim.host.view import View
 
-ROOT = Path(injection.__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 LAUNCHER = (ROOT / "shim" / "launcher.sh").read_text()
 AS_THE_LAUNCHER = LAUNCHER.partition("-IS -X utf8 -c '")[2].partition("' ")[0]
 OURS = injection.hook("/usr/sbin/runc", "cgroupfs")

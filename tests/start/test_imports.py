@@ -18,11 +18,13 @@ ALLOWED = {"__future__", "errno", "math", "_json", "_signal", "time", "posix"}
 # Loaded only after a failure, by people's tools, or for captured hosts.
 COLD = (
     "shim.cli*",
+    "shim.engines*",
+    "shim.stages*",
+    "shim.observe*",
     "shim.diagnose*",
     "shim.call.failure",
     "shim.start.hot_file",
     "shim.start.import_fault",
-    "shim.observe.pressure",
     "shim.host.inspection",
     "shim.host.capture*",
 )

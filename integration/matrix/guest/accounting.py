@@ -25,7 +25,7 @@ LIMIT = 16 * M
 STATE = f"{container.RUN}/hooks"
 SWITCH = "/proc/sys/kernel/task_delayacct"
 PYROUTE2, INSTALLED = "/cgshim/packages/dist-packages/pyroute2", "/usr/lib/python3/dist-packages/pyroute2"
-HOOK = "import sys; sys.path.insert(0, sys.argv.pop(1)); from hooks.{0} import main; main()"
+HOOK = "import sys; sys.path.insert(0, sys.argv.pop(1)); from shim.stages.{0} import main; main()"
 GREEDY = "busybox tail /dev/zero; exit 0"  # tail keeps an endless line in memory
 # tail keeps all that it reads until its input ends: more than the limit, so that it swaps out and in, and ends.
 SWAPPING = f"while :; do busybox head -c {24 * M} /dev/zero | busybox tail -c {24 * M} > /dev/null; done"

@@ -1,22 +1,30 @@
 #!/usr/bin/env bash
-# Sets up and runs every check from a fresh clone on a Debian-like machine, as root.
+# Sets up and runs the project's checks from a fresh clone on a Debian-like machine, as root.
 #
-#   bash tests/run.sh [--quick] [--no-matrix] [-- PYTEST ARGUMENTS]
+#   bash tests/run.sh [--quick|--lint|--all] [--no-matrix] [-- PYTEST ARGUMENTS]
 #
-#   --quick      unit tests only: no linters, no containers, no virtual machines
-#   --no-matrix  everything except the kernels booted in QEMU: no matrix, no failures provoked in guests
-#
-# Where CI is set, the matrix boots all of its profiles (run.sh --all), else those that are no second look.
+#   (no option)  linters, unit tests, integration tests on this host, and three kernels booted in QEMU that stand
+#                for the cgroup layouts: about ten minutes on two idle cores, after some 600 MB of Debian packages
+#   --quick      unit tests only: two to three minutes, no container, no virtual machine
+#   --lint       linters only
+#   --all        everything: newer engines in a root tree of their own, all kernels of the matrix, failures provoked
+#                in guests, more injected faults; about an hour. This is what CI runs.
+#   --no-matrix  no virtual machines
 #
 # The last line is `N passed, N failed, N skipped`, summed over everything; the exit status is 1 if anything failed.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
 quick=no
+lint=yes
+tests=yes
 matrix=yes
+all=no
 while [ $# -gt 0 ]; do
     case "$1" in
-        --quick) quick=yes matrix=no ;;
+        --quick) quick=yes lint=no matrix=no ;;
+        --lint) tests=no matrix=no ;;
+        --all) all=yes ;;
         --no-matrix) matrix=no ;;
         -h | --help)
             sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p;}' "$0"
@@ -39,7 +47,10 @@ rm -rf "$results"
 mkdir -p "$results"
 passed=0 failed=0 skipped=0
 
-say() { printf '\n== %s\n' "$*"; }
+started=$SECONDS
+
+# Each step says when it began, so that a long run shows where it is.
+say() { printf '\n== [%02d:%02d] %s\n' $(((SECONDS - started) / 60)) $(((SECONDS - started) % 60)) "$*"; }
 
 # A check without pytest counts as one test.
 check() {
@@ -116,7 +127,7 @@ install_packages() {
         [ "$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null)" = installed ] || missing="$missing $name"
     done
     [ -n "$missing" ] || return 0
-    say "Installing$missing"
+    say "Installing Debian packages (up to 600 MB with what they depend on):$missing"
     export DEBIAN_FRONTEND=noninteractive
     # shellcheck disable=SC2046,SC2086 # lists of names
     if ! { apt-get update -qq && apt-get install -y -qq --no-install-recommends $missing $([ "$quick" = yes ] || offered criu); } \
@@ -152,26 +163,44 @@ finish() {
 # Every shell script of the project, in a checkout or in an unpacked archive.
 scripts() { find . -path './.*' ! -path './.ci*' -prune -o \( -name '*.sh' -o -path './.ci/run' \) -type f -print; }
 
+case $quick:$tests:$all:$matrix in
+yes:*) plan="unit tests: about three minutes" ;;
+no:no:*) plan="linters: about a minute" ;;
+no:yes:no:no) plan="linters, unit and integration tests: about eight minutes" ;;
+no:yes:no:yes) plan="linters, unit and integration tests, three kernels in QEMU: about ten minutes" ;;
+*) plan="everything: about an hour" ;;
+esac
+say "$plan on two idle cores; the first run also installs packages, makes .venv and fetches kernels"
+
 if ! install_packages || ! make_environment; then
     echo "FAILED: set-up"
     failed=$((failed + 1))
     finish
 fi
 
-if [ "$quick" = no ]; then
+if [ "$lint" = yes ]; then
     # shellcheck disable=SC2046 # names without spaces
     check shellcheck shellcheck $(scripts)
     check "ruff check" .venv/bin/ruff check
     check "ruff format" .venv/bin/ruff format --check
     check "mypy --strict" .venv/bin/mypy
+    check "lint-imports" .venv/bin/lint-imports
 fi
-pytest_run unit tests "$@"
-if [ "$quick" = no ]; then
-    pytest_run integration integration "$@"
+if [ "$tests" = yes ]; then
+    pytest_run unit tests "$@"
+    if [ "$quick" = no ]; then
+        # Only --all makes the root tree with newer engines and runs every engine test there, too.
+        [ "$all" = yes ] || export CGSHIM_TESTS=here
+        pytest_run integration integration "$@"
+    fi
 fi
-if [ "$matrix" = yes ] && [ -e integration/matrix/run.sh ]; then
-    # In CI every profile, so that no section of docs/compatibility.md can be out of date unseen.
-    check matrix bash integration/matrix/run.sh ${CI:+--all}
-    check "failures in guests" .venv/bin/python -m integration.failures.guest_failures
+if [ "$matrix" = yes ]; then
+    if [ "$all" = yes ]; then
+        check matrix bash integration/matrix/run.sh --all
+        check "failures in guests" .venv/bin/python -m integration.failures.guest_failures
+    else
+        # One boot each for cgroup2 alone, for v1 alone, and for v1 with a controller left to cgroup2; one kernel.
+        check matrix bash integration/matrix/run.sh occupied-parent no-v1-memory hybrid-hugetlb
+    fi
 fi
 finish

@@ -104,3 +104,14 @@ def test_shell_scripts_can_run() -> None:
     assert shutil.which("sh")
     lines = {str(p.relative_to(ROOT)): p.read_text().split("\n", 1)[0] for p in ROOT.glob("*/*.sh")}
     assert {name: line for name, line in lines.items() if line not in ("#!/bin/sh", "#!/usr/bin/env bash")} == {}
+
+
+def test_architecture_names_every_room() -> None:
+    """docs/architecture.md, the linter's contract and the folders of shim/ have the same rooms in the same order."""
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    described = re.findall(r"^\| `(\w+)/` \|", page, re.MULTILINE)
+    folders = {path.name for path in (ROOT / "shim").iterdir() if (path / "__init__.py").exists()}
+    assert sorted(described) == sorted(folders)
+    contract = re.search(r"^layers = \[(.*?)^\]", (ROOT / "pyproject.toml").read_text(), re.MULTILINE | re.DOTALL)
+    assert contract
+    assert [room for room in re.findall(r"shim\.(\w+)", contract[1]) if room in folders] == described

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from shim.call import channel, runtime_log
 from shim.diagnose.diagnosis import Context
-from shim.errors import ShimError
-from shim.oci import apply, document
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,37 +30,12 @@ def tell(this: Call, prepared: Prepared, log: RuntimeLog) -> None:
     if not words:
         log.hand_on()
         return
-    malformed = _malformed(prepared)
-    if malformed:
-        channel.fail(this.invocation, malformed)
-        return
     words = _with_excerpt(words, text)
     message = _own_refusal(words, this.invocation.container_id) or _explained(this, prepared, words)
     if not message:
         log.hand_on()
         return
     channel.say(this.invocation, message)
-
-
-def _malformed(prepared: Prepared) -> ShimError | None:
-    """What is wrong inside a profile that was too large to be checked before; the file is then put back as it was."""
-    made = prepared.made
-    if made is None or not made.where or len(made.document.text) < document.LARGE:
-        return None
-    try:
-        document.load(made.document.text, made.document.path, large=document.LARGEST)
-    except ShimError as error:
-        _put_back(made.document, made.text())
-        return error
-    return None
-
-
-def _put_back(loaded: document.Document, written: str) -> None:
-    try:
-        if document.read(loaded.path) == written != loaded.text:
-            apply.replace(loaded.path, loaded.text)
-    except (OSError, ShimError):
-        return  # a stand-in was written, or somebody else has the file by now
 
 
 def _own_refusal(words: str, container: str) -> str:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from shim.oci.text import Member
 
-LARGE = 1 << 16  # characters behind which a profile is not read: below, that takes a fifth of a millisecond
 LARGEST = 32 << 20  # bytes; engines pass config.json through messages of 16 MiB at most
 
 
@@ -28,9 +27,8 @@ class Document(Value):
     """One JSON object and where its parts stand.
 
     path: for messages. value: as parsed, but for `linux.seccomp`, which nobody here reads and which may have a
-    megabyte: it stands there as None, and is checked as JSON unless it is large (shim.oci.bulk). spans: key path ->
-    (first, behind-last) offset of that value, for the members of the document and of its `linux` object. repeated: key
-    paths that stand there twice.
+    megabyte: it is checked as JSON and stands there as None. spans: key path -> (first, behind-last) offset of that
+    value, for the members of the document and of its `linux` object. repeated: key paths that stand there twice.
     """
 
     path: str
@@ -126,20 +124,17 @@ def unusable(path: str, what: str, place: str = "") -> ShimError:
     )
 
 
-def load(text: str, path: str, large: int = LARGE) -> Document:
-    """The document in `text`. Raises ShimError naming line and column for what is not one JSON object.
-
-    large: the characters behind which a profile is passed over, see Document.
-    """
+def load(text: str, path: str) -> Document:
+    """The document in `text`. Raises ShimError naming line and column for what is not one JSON object."""
     if not (text[:99].strip(" \t\n\r\0") or text.strip(" \t\n\r\0")):  # what is stripped is copied, be it a megabyte
         raise unusable(path, "it is empty")
     try:
-        return _load(text, path, large)
+        return _load(text, path)
     except Malformed as error:
         raise unusable(path, error.what, error.place(text)) from None
 
 
-def _load(text: str, path: str, large: int) -> Document:
+def _load(text: str, path: str) -> Document:
     scan = scanner()
     start = skip(text, 0)
     if text[start] != "{":
@@ -151,12 +146,6 @@ def _load(text: str, path: str, large: int) -> Document:
     passing = scanner(bool)
 
     def unkept(text: str, offset: int) -> tuple[Any, int]:
-        if len(text) - offset > large and text[offset] == "{":
-            from shim.oci import bulk
-
-            found = bulk.end(text, offset)
-            if found > 0:
-                return None, found
         return None, passing(text, offset)[1]
 
     def descend(text: str, offset: int) -> tuple[Any, int]:

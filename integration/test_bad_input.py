@@ -121,7 +121,7 @@ def test_content_that_is_no_configuration(
 
 
 def test_fault_in_a_large_profile(shim: Shim, bundle: Bundle, container: str, tmp_path: Path) -> None:
-    """Too large to be looked into first: the runtime refuses it, the place is named, and the file is as it was."""
+    """A fault inside a large profile is named by its place, and the file is as it was."""
     names = [f"call_{number}" for number in range(20000)]
     bundle.configure(resources={"unified": {"pids.max": "32"}, "cpu": {"shares": 512}})
     config = json.loads(bundle.config_path.read_text())

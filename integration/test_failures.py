@@ -13,19 +13,15 @@ import pytest
 
 from integration.capabilities import busybox_problem, require, root_problem
 from integration.containers import find_runtime
-from integration.failures.provocations import DEVICES, LAYOUT, LIMITS, TREE, Provocation
-from integration.failures.provocations_checkpoint import CRIU, NEWER_KERNEL
-from integration.failures.provocations_mounts import FOREIGN, MOUNTS, USERS
-from integration.failures.provocations_privileges import PRIVILEGES
+from integration.failures.cases import CASES, FOREIGN_CASES
+from integration.failures.provocations import Provocation
+from integration.failures.provocations_mounts import FOREIGN
 from integration.failures.provoked import CGROUP, disable, remove_cgroups
 from integration.failures.provoking import run_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROWS = [*LAYOUT, *TREE, *LIMITS, *DEVICES, *PRIVILEGES, *MOUNTS, *USERS, *CRIU, *NEWER_KERNEL]
-CASES = [(row, runtime) for row in ROWS for runtime in sorted(row.expect)]
-FOREIGN_CASES = [(row, runtime) for row in FOREIGN for runtime in sorted(row.expect)]
 SYS_RESOURCE = 24
 
 

@@ -19,7 +19,8 @@ from integration.containers import LAUNCHER, SEARCH_PATH, find_runtime
 from integration.failures import guest_oom
 from integration.failures.guest_rows import GUESTS
 from integration.failures.provoked import CGROUP, whole_config
-from integration.failures.recording import RecordingView, record
+from integration.failures.recording import record
+from integration.failures.recording_view import RecordingView
 from shim.diagnose.diagnosis import Context
 from shim.diagnose.explain import explain
 from shim.diagnose.foresight import foreseen

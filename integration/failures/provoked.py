@@ -166,7 +166,7 @@ def disable(control: Path, before: str) -> None:
 
 def explained(request: dict[str, Any]) -> dict[str, Any]:
     """Inside the namespace: run, explain."""
-    from integration.failures.recording import RecordingView
+    from integration.failures.recording_view import RecordingView
     from shim.diagnose.diagnosis import Context
     from shim.diagnose.explain import explain
     from shim.diagnose.foresight import foreseen

@@ -18,53 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from shim.host import membership
-from shim.host.view import View
 
 FILE = Path(__file__).resolve().parents[2] / "tests" / "failures" / "recorded.json"
 LONG = 200  # characters of a fact that are worth storing once
 DEFAULT_KEYS = ("ociVersion", "hostname")
-
-
-class RecordingView(View):
-    """A view that keeps every answer it gave."""
-
-    def __init__(self) -> None:
-        super().__init__("/")
-        self.facts: dict[str, dict[str, Any]] = {"text": {}, "names": {}, "exists": {}, "status": {}}
-
-    def text(self, path: str) -> str | None:
-        """As `View.text`."""
-        found = super().text(path)
-        if found is not None:
-            self.facts["text"][path] = found
-        return found
-
-    def names(self, path: str) -> tuple[str, ...]:
-        """As `View.names`."""
-        found = super().names(path)
-        if found:
-            self.facts["names"][path] = list(found)
-        return found
-
-    def exists(self, path: str) -> bool:
-        """As `View.exists`."""
-        found = super().exists(path)
-        if found:
-            self.facts["exists"][path] = True
-        return found
-
-    def status(self, path: str) -> Any:
-        """Mode and owner, as `shim.diagnose.facts.Facts` asks a view for them."""
-        from shim.diagnose.facts import Status
-
-        try:
-            got = os.stat(path)
-        except OSError:
-            return None
-        directory = os.path.isdir(path)
-        found = Status(mode=got.st_mode & 0o7777, uid=got.st_uid, gid=got.st_gid, directory=directory)
-        self.facts["status"][path] = [f"{found.mode:04o}", found.uid, found.gid, directory]
-        return found
 
 
 def relevant(mountinfo: str, top: str) -> str:
@@ -159,8 +116,8 @@ def kept(names: list[str]) -> dict[str, dict[str, Any]]:
 
 def main(names: list[str]) -> None:
     """Provoke the rows and write the recording."""
+    from integration.failures.cases import CASES, FOREIGN_CASES
     from integration.failures.provoked import CGROUP, disable
-    from integration.test_failures import CASES, FOREIGN_CASES
 
     control = CGROUP / "unified" / "cgroup.subtree_control"
     enabled = control.read_text()

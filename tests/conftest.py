@@ -23,7 +23,8 @@ def pytest_configure() -> None:
 
 @pytest.fixture(autouse=True)
 def state_directory(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """cgshim's own files go to a directory of this test's own, not to the host's /run/cgshim."""
+    """cgshim's own files are in a directory of this test's own, and the host's settings are not read."""
     place = tmp_path_factory.mktemp("state")
     monkeypatch.setenv("CGSHIM_STATE", str(place))
+    monkeypatch.setenv("CGSHIM_CONFIG", str(place / "no-settings.json"))
     return place

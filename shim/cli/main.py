@@ -21,6 +21,7 @@ COMMANDS = {
     "explain": ("shim.cli.explain", "explain_command"),
     "engine": ("shim.cli.engine", "engine_command"),
     "hooks": ("shim.cli.hooks", "hooks_command"),
+    "capture": ("shim.cli.capture", "capture_command"),
 }
 
 HELP = """Look into cgshim, the OCI runtime wrapper that makes cgroup limits fit the host at hand.
@@ -32,7 +33,7 @@ they write, and to a file that you name with --output.
 Examples:
   cgshimctl doctor                          what this host can enforce, and why not the rest
   cgshimctl plan /path/to/bundle            what cgshim would change in its config.json, and why
-  cgshimctl plan config.json --host DIR     the same for another host, captured with shim.host.capture
+  cgshimctl plan config.json --host DIR     the same for another host, written by `capture DIR` there
   cgshimctl report web                      what was changed for the container "web"
   cgshimctl engine install podman           make podman call cgshim; `engine remove podman` takes it back
 

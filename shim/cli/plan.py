@@ -55,7 +55,7 @@ class Planned(Value):
 @click.command("plan", epilog=f"{SHAPE}\n{output.STATUSES}")
 @click.argument("config", metavar="CONFIG|BUNDLE")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
-@click.option("--host", metavar="DIR", help="Plan for a captured host (shim.host.capture) instead of this one.")
+@click.option("--host", metavar="DIR", help="Plan for a captured host (cgshimctl capture) instead of this one.")
 @click.option("--runtime", metavar="runc|crun|PATH", help="The real runtime. Default: as the settings say.")
 @click.option("--policy", type=click.Choice(settings.POLICIES), help="Instead of the settings and the annotation.")
 @click.option(

@@ -123,10 +123,17 @@ ENTRIES = (
         reference=PAGE,
     ),
     refusal(
+        "not-empty",
+        "the directory for a captured host has something in it",
+        "A capture mixed with other files would describe no host.",
+        "Name a directory that does not exist yet.",
+        reference=PAGE,
+    ),
+    refusal(
         "bad-host-tree",
-        "the directory is no captured host",
+        "the directory is not a captured host",
         "It has neither a manifest.json that can be read nor a directory proc.",
-        "Capture one on the host in question: python3 -m shim.host.capture DIRECTORY.",
+        "Capture one on the host in question: cgshimctl capture DIRECTORY.",
         reference=PAGE,
     ),
     refusal(

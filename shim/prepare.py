@@ -6,9 +6,9 @@ import posix
 
 from shim import argv, rewrite
 from shim.errors import ShimError
-from shim.oci import document
+from shim.oci import checks, document
 from shim.oci.edits import apply_to_value
-from shim.system import abspath, dirname, environment, isfile
+from shim.system import abspath, dirname, environment, isfile, write_all
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -61,6 +61,7 @@ def prepare(this: Call) -> Prepared:
     as_it_stands = Prepared(arguments=list(invocation.arguments))
     if invocation.help or not invocation.container_id or invocation.command == "checkpoint":
         return as_it_stands
+    checks.container(invocation.container_id)
     if invocation.command == "update":
         return _prepare_update(this) if invocation.has_resources else as_it_stands
     return _prepare_bundle(this)
@@ -158,7 +159,7 @@ def _prepare_update(this: Call) -> Prepared:
         return Prepared(arguments=list(invocation.arguments))
     from_stdin = invocation.resources == STDIN
     path = "standard input" if from_stdin else abspath(invocation.resources)
-    text = _stdin() if from_stdin else document.read(path)
+    text = document.standard_input(path) if from_stdin else document.read(path, stream=True)
     from shim import container
 
     made = _rewrite(this, text, path, rewrite.WHOLE, container.annotations_of(this.root, invocation.container_id))
@@ -169,19 +170,10 @@ def _prepare_update(this: Call) -> Prepared:
     return Prepared(arguments=arguments, made=made, notices=notices(made.plan))
 
 
-def _stdin() -> str:
-    parts = []
-    while part := posix.read(0, 65536):
-        parts.append(part)
-        if sum(map(len, parts)) > document.LARGEST:
-            raise document.unusable("standard input", f"it has more than {document.LARGEST} bytes")
-    return b"".join(parts).decode("utf-8", "surrogateescape")
-
-
 def _in_memory(text: str) -> str:
     """A path under which the child finds `text`: a memfd, so that nothing is left behind, whatever happens."""
     handle = posix.memfd_create("resources", 0)  # no MFD_CLOEXEC: the child opens it through its own /proc/self/fd
-    posix.write(handle, text.encode("utf-8", "surrogateescape"))
+    write_all(handle, text.encode("utf-8", "surrogateescape"))
     return f"/proc/self/fd/{handle}"
 
 

@@ -7,6 +7,7 @@ collected, so that one run names them all. Ranges that only the kernel knows are
 from __future__ import annotations
 
 from shim.errors import ShimError
+from shim.oci import names
 from shim.rules.base import Problem
 from shim.values import Value
 
@@ -24,20 +25,35 @@ class Integer(Value):
 
 
 class Each(Value):
-    """An object with any keys, whose values are all of one type."""
+    """An object whose values are all of one type.
+
+    key: what is wrong with a key, "" if nothing is (shim.oci.names). like: an example of one that may be used.
+    """
 
     of: Any
+    key: Any
+    like: str
 
+
+class Name(Value):
+    """A string that becomes part of a path or of a line for the kernel; as the keys of `Each`."""
+
+    key: Any
+    like: str
+
+
+SHOWN, MOST = 80, 200  # characters of a name and of a field in a message
 
 INT64 = Integer(name="int64", least=-(1 << 63), most=(1 << 63) - 1)
 UINT64 = Integer(name="uint64", least=0, most=(1 << 64) - 1)
 UINT32 = Integer(name="uint32", least=0, most=(1 << 32) - 1)
 UINT16 = Integer(name="uint16", least=0, most=(1 << 16) - 1)
+INTERFACE = Name(key=names.network_interface, like="eth0")
 RATE = {"major": INT64, "minor": INT64, "rate": UINT64}
 
 # dict: an object with these members (others are unknown and left alone); list of one: an array of that.
 RESOURCES: dict[str, Any] = {
-    "unified": Each(of=str),
+    "unified": Each(of=str, key=names.interface_file, like="memory.max: letters, digits, _ and dots"),
     "devices": [{"allow": bool, "type": str, "major": INT64, "minor": INT64, "access": str}],
     "memory": {
         "limit": INT64,
@@ -72,8 +88,8 @@ RESOURCES: dict[str, Any] = {
         "throttleWriteIOPSDevice": [RATE],
     },
     "hugepageLimits": [{"pageSize": str, "limit": UINT64}],
-    "network": {"classID": UINT32, "priorities": [{"name": str, "priority": UINT32}]},
-    "rdma": Each(of={"hcaHandles": UINT32, "hcaObjects": UINT32}),
+    "network": {"classID": UINT32, "priorities": [{"name": INTERFACE, "priority": UINT32}]},
+    "rdma": Each(of={"hcaHandles": UINT32, "hcaObjects": UINT32}, key=names.rdma_device, like="mlx5_0"),
 }
 
 
@@ -107,16 +123,28 @@ def _problems(value: Any, wanted: Any, where: str) -> list[Problem]:
         return []
     if isinstance(wanted, Integer):
         return _number(value, wanted, where)
-    shape = {dict: dict, list: list, Each: dict}.get(type(wanted), wanted)
+    shape = {dict: dict, list: list, Each: dict, Name: str}.get(type(wanted), wanted)
     if not isinstance(value, shape):
         return [_wrong(value, shape, where)]
     if isinstance(wanted, Each):
-        return [problem for key in value for problem in _problems(value[key], wanted.of, f"{where}.{key}")]
+        return [problem for key in value for problem in _member(key, value[key], wanted, where)]
+    if isinstance(wanted, Name):
+        return _named(value, wanted, where)
     if isinstance(wanted, dict):
         return [p for key in wanted if key in value for p in _problems(value[key], wanted[key], f"{where}.{key}")]
     if isinstance(wanted, list):
         return [p for i, item in enumerate(value) for p in _item(item, wanted[0], f"{where}[{i}]")]
     return []
+
+
+def _member(key: str, value: Any, wanted: Each, where: str) -> list[Problem]:
+    return _problems(value, wanted.of, f"{where}.{key}") or _named(key, wanted, f"{where}.{key}")
+
+
+def _named(name: str, wanted: Each | Name, where: str) -> list[Problem]:
+    what = wanted.key(name)
+    shown = name if len(name) <= SHOWN else f"{name[:SHOWN]}..."
+    return [Problem(field=where[:MOST], what=f"{shown!r}: {what}", remedy=f"a name like {wanted.like}")] if what else []
 
 
 def _item(value: Any, wanted: Any, where: str) -> list[Problem]:
@@ -149,6 +177,35 @@ def kind(value: Any) -> str:
         return "a boolean"
     names = {dict: "an object", list: "an array", str: "a string", int: "a number", float: "a number"}
     return names.get(type(value), type(value).__name__)
+
+
+def cgroups_path(linux: Any, path: str) -> str:
+    """`linux.cgroupsPath`, "" where it is absent. Raises ShimError for one that could lead anywhere."""
+    target = str((linux or {}).get("cgroupsPath") or "") if isinstance(linux, dict) else ""
+    what = names.cgroups_path(target)
+    if not what:
+        return target
+    shown = target if len(target) <= SHOWN else f"{target[:SHOWN]}..."
+    raise ShimError(
+        "bad-cgroups-path",
+        f"{path}: linux.cgroupsPath cannot be used: {what}",
+        evidence=(f"{path}: linux.cgroupsPath: {shown!r}",),
+        remedy=(
+            "a path below the root of the hierarchies like /pod/web, or SLICE:PREFIX:NAME with the systemd driver",
+        ),
+    )
+
+
+def container(name: str) -> None:
+    """Raises ShimError for a container's id that is not one component of a path."""
+    what = names.container(name)
+    if what:
+        raise ShimError(
+            "bad-container-id",
+            f"{name[:SHOWN]!r} cannot be the id of a container: {what}",
+            evidence=(f"container id: {name[:SHOWN]!r}",),
+            remedy=("an id of letters, digits and the characters _ + - .",),
+        )
 
 
 def refuse(problems: tuple[Problem, ...], path: str) -> ShimError:

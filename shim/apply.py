@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import posix
 
+from shim import atomic
 from shim.errors import ShimError
 from shim.oci.document import errno_name
 from shim.oci.edits import apply_to_text
 from shim.oci.text import items
 from shim.rules.base import Edit
-from shim.system import basename, dirname, isdir, join, makedirs, realpath
+from shim.system import dirname, isdir, join, makedirs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,58 +28,13 @@ CREATOR = "creator"  # in a stand-in: the process that makes a container of it
 NOT_WRITABLE = ("EROFS", "EACCES", "EPERM", "EBUSY", "EINVAL")
 
 
-def replace(path: str, text: str) -> None:
-    """Put `text` in place of the file at `path`: same owner and mode, flushed to disk, renamed over it.
+def replace(path: str, text: str, identity: tuple[int, int] | None = None) -> None:
+    """Put `text` in place of the file at `path`: same owner, mode and attributes, flushed to disk, renamed over it.
 
+    identity: of the file that was read (shim.oci.document.identified).
     Raises OSError; the old file is then untouched and nothing is left beside it.
     """
-    path = realpath(path)
-    status = posix.stat(path)
-    beside = join(dirname(path), f".{basename(path)}.cgshim-{posix.getpid()}")
-    handle = _new_file(beside)
-    try:
-        try:
-            _write(handle, text.encode("utf-8", "surrogateescape"))
-            if (status.st_uid, status.st_gid) != (posix.geteuid(), posix.getegid()):
-                posix.fchown(handle, status.st_uid, status.st_gid)
-            posix.fchmod(handle, status.st_mode & 0o7777)
-            posix.fsync(handle)
-        finally:
-            posix.close(handle)
-        posix.rename(beside, path)
-    except BaseException:
-        posix.unlink(beside)
-        raise
-    _flush_directory(dirname(path))
-
-
-def _new_file(path: str) -> int:
-    """A new file of ours; one of its name was left by a killed process with our number and stands for nothing."""
-    flags = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_NOFOLLOW | posix.O_CLOEXEC
-    try:
-        return posix.open(path, flags, 0o600)
-    except FileExistsError:
-        posix.unlink(path)
-        return posix.open(path, flags, 0o600)
-
-
-def _write(handle: int, data: bytes) -> None:
-    while data:
-        data = data[posix.write(handle, data) :]
-
-
-def _flush_directory(path: str) -> None:
-    """The name's own way to disk. Not every file system can; the new file is in place whatever comes of it."""
-    try:
-        handle = posix.open(path, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
-    except OSError:
-        return
-    try:
-        posix.fsync(handle)
-    except OSError:
-        return
-    finally:
-        posix.close(handle)
+    atomic.replace(path, text.encode("utf-8", "surrogateescape"), identity)
 
 
 def state_directory(environment: Mapping[str, str]) -> str:

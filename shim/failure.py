@@ -9,6 +9,7 @@ from shim import apply, channel, runtime_log
 from shim.diagnose.diagnosis import Context
 from shim.errors import ShimError
 from shim.oci import document
+from shim.system import LARGEST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def _malformed(prepared: Prepared) -> ShimError | None:
     if made is None or not made.where or len(made.document.text) < document.LARGE:
         return None
     try:
-        document.load(made.document.text, made.document.path, large=document.LARGEST)
+        document.load(made.document.text, made.document.path, large=LARGEST)
     except ShimError as error:
         _put_back(made.document, made.text())
         return error
@@ -59,8 +60,9 @@ def _malformed(prepared: Prepared) -> ShimError | None:
 
 def _put_back(loaded: document.Document, written: str) -> None:
     try:
-        if document.read(loaded.path) == written != loaded.text:
-            apply.replace(loaded.path, loaded.text)
+        text, identity = document.identified(loaded.path)
+        if text == written != loaded.text:
+            apply.replace(loaded.path, loaded.text, identity)
     except (OSError, ShimError):
         return  # a stand-in was written, or somebody else has the file by now
 

@@ -70,13 +70,14 @@ def prepare(this: Call) -> Prepared:
 def _prepare_bundle(this: Call) -> Prepared:
     invocation = this.invocation
     path = invocation.document
-    made = _rewrite(this, document.read(path), path, rewrite.RESOURCES)
+    before, identity = document.identified(path)
+    made = _rewrite(this, before, path, rewrite.RESOURCES)
     rewrite.judge(made)
     told = (*notices(made.plan), *_foreseen(this, made))
     text = made.text()
     if text == made.document.text:
         return Prepared(arguments=list(invocation.arguments), made=made, notices=told)
-    return _written(this, made, text, told)
+    return _written(this, made, text, identity, told)
 
 
 def _foreseen(this: Call, made: Rewrite) -> tuple[tuple[str, str], ...]:
@@ -124,12 +125,14 @@ def _rewrite(this: Call, text: str, path: str, where: tuple[str, ...], beside: d
     return rewrite.of(document.load(text, path), where, asked, this.settings, View(), beside=beside)
 
 
-def _written(this: Call, made: Rewrite, text: str, told: tuple[tuple[str, str], ...]) -> Prepared:
+def _written(
+    this: Call, made: Rewrite, text: str, identity: tuple[int, int], told: tuple[tuple[str, str], ...]
+) -> Prepared:
     from shim import apply
 
     invocation, loaded = this.invocation, made.document
     try:
-        apply.replace(loaded.path, text)
+        apply.replace(loaded.path, text, identity)
         return Prepared(arguments=list(invocation.arguments), made=made, notices=told)
     except OSError as error:
         if document.errno_name(error) not in apply.NOT_WRITABLE or invocation.config:
@@ -143,6 +146,14 @@ def _written(this: Call, made: Rewrite, text: str, told: tuple[tuple[str, str], 
 
 def _not_written(path: str, error: OSError) -> ShimError:
     name = document.errno_name(error)
+    if name == "ESTALE":
+        return ShimError(
+            "unwritable-bundle",
+            f"{path} was replaced by another file while it was read: {name}",
+            cause="what would be written was made for the file that was read; neither file was touched",
+            evidence=(f"{path}: {name}",),
+            remedy=("have the engine create the container again, and let nobody else change the bundle meanwhile",),
+        )
     return ShimError(
         "unwritable-bundle",
         f"{path} needs changes for this host and cannot be written: {name}",

@@ -90,9 +90,9 @@ def test_failure_at_any_step_leaves_the_old_file(
     os.chown(config, os.geteuid(), 4242) if os.geteuid() == 0 else None
     before, real = config.stat(), getattr(posix, step)
 
-    def fail(*arguments: Any) -> None:
+    def fail(*arguments: Any, **named: Any) -> None:
         if step == "close":
-            real(*arguments)
+            real(*arguments, **named)
         raise OSError(number, os.strerror(number))
 
     with monkeypatch.context() as patched:

@@ -31,6 +31,8 @@ TOUCHES_THE_SYSTEM = (
     "shim/settings.py",
     "shim/host/*.py",
     "shim/oci/document.py",
+    "shim/oci/stream.py",
+    "shim/atomic.py",
     "shim/apply.py",
     "shim/channel.py",
     "shim/container.py",

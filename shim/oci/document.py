@@ -78,26 +78,35 @@ def read(path: str, *, stream: bool = False) -> str:
 
     stream: a pipe or a terminal will do, too, for who reads the file only once.
     """
+    return identified(path, stream=stream)[0]
+
+
+def identified(path: str, *, stream: bool = False) -> tuple[str, tuple[int, int]]:
+    """`read`, and which file it was: st_dev and st_ino."""
     try:
         handle = posix.open(path, READ)
         try:
             status = posix.fstat(handle)
-            kind_found = status.st_mode & KIND
-            if kind_found in KINDS and not stream:
-                raise _no_file(path, f"{path} is {KINDS[kind_found]}, not a regular file", KINDS[kind_found])
-            if status.st_size > LARGEST:
-                raise unusable(path, f"the file has {status.st_size} bytes, more than the {LARGEST} that are read")
-            if kind_found in KINDS:
-                from shim.oci import stream as streams
-
-                return streams.drained(handle, path).decode("utf-8", "surrogateescape")
-            return everything(handle, status, path).decode("utf-8", "surrogateescape")
+            return _content(handle, status, path, stream), (status.st_dev, status.st_ino)
         finally:
             posix.close(handle)
     except OSError as error:
         if error.errno == EFBIG:
             raise unusable(path, f"it has more than {LARGEST} bytes") from error
         raise _unreadable(path, error) from error
+
+
+def _content(handle: int, status: posix.stat_result, path: str, stream: bool) -> str:
+    found = KINDS.get(status.st_mode & KIND)
+    if found and not stream:
+        raise _no_file(path, f"{path} is {found}, not a regular file", found)
+    if status.st_size > LARGEST:
+        raise unusable(path, f"the file has {status.st_size} bytes, more than the {LARGEST} that are read")
+    if found:
+        from shim.oci import stream as streams
+
+        return streams.drained(handle, path).decode("utf-8", "surrogateescape")
+    return everything(handle, status, path).decode("utf-8", "surrogateescape")
 
 
 def standard_input(name: str, most: int = LARGEST) -> str:

@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import posix
 
-from shim import atomic
+from shim import atomic, kept
 from shim.errors import ShimError
 from shim.oci.document import errno_name
 from shim.oci.edits import apply_to_text
 from shim.oci.text import items
 from shim.rules.base import Edit
-from shim.system import dirname, isdir, join, makedirs
+from shim.system import basename, dirname, isdir, join
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Any
 
     from shim.oci.document import Document
 
 CREATOR = "creator"  # in a stand-in: the process that makes a container of it
+INSIDE = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC
+REMEDY = "or set CGSHIM_STATE to a directory of your own, in which nobody else may write on any level"
 # EINVAL: the file belongs to somebody who has no number in our user namespace (fchown(2)).
 NOT_WRITABLE = ("EROFS", "EACCES", "EPERM", "EBUSY", "EINVAL")
 
@@ -35,17 +36,6 @@ def replace(path: str, text: str, identity: tuple[int, int] | None = None) -> No
     Raises OSError; the old file is then untouched and nothing is left beside it.
     """
     atomic.replace(path, text.encode("utf-8", "surrogateescape"), identity)
-
-
-def state_directory(environment: Mapping[str, str]) -> str:
-    """Where cgshim may keep files of its own: CGSHIM_STATE, else /run/cgshim, for a rootless caller below
-    XDG_RUNTIME_DIR.
-    """
-    if environment.get("CGSHIM_STATE", "").startswith("/"):
-        return environment["CGSHIM_STATE"]
-    if posix.geteuid() == 0 and posix.access("/run", posix.W_OK) and not environment.get("_CONTAINERS_ROOTLESS_UID"):
-        return "/run/cgshim"
-    return join(environment.get("XDG_RUNTIME_DIR") or f"/tmp/cgshim-{posix.geteuid()}", "cgshim")
 
 
 def stand_in(state: str, runtime_root: str, container: str) -> str:
@@ -60,34 +50,23 @@ def alternative_bundle(document: Document, text: str, bundle: str, place: str) -
     Raises ShimError where it cannot be written either. It must live until the container is deleted.
     """
     try:
-        makedirs(place, mode=0o700)
-        refuse_foreign(place)
-        with open(join(place, CREATOR), "w", encoding="ascii") as file:
-            file.write(str(posix.getpid()))
-        path = join(place, "config.json")
-        with open(path, "wb") as config:
-            config.write(absolute(document, text, bundle).encode("utf-8", "surrogateescape"))
+        handle = kept.opened(place, make=True)
+        try:
+            files = {CREATOR: str(posix.getpid()), "config.json": absolute(document, text, bundle)}
+            for name, content in files.items():
+                data = content.encode("utf-8", "surrogateescape")
+                atomic.put_in(handle, name, data, mode=0o600, flush=False)
+        finally:
+            posix.close(handle)
     except OSError as error:
         raise ShimError(
             "unwritable-bundle",
             f"the bundle {bundle} cannot be written, and neither can a stand-in for it",
             cause="config.json needs changes for this host, and starting without them would lose limits",
             evidence=(f"{error.filename or place}: {errno_name(error)}",),
-            remedy=(f"make {bundle} writable for uid {posix.geteuid()}", f"or make {dirname(place)} writable"),
+            remedy=(f"make {bundle} writable for uid {posix.geteuid()}", REMEDY),
         ) from error
     return place
-
-
-def refuse_foreign(path: str) -> None:
-    """What is ours may lie in what is root's (65534: root's, seen from a user namespace), not in another user's: below
-    /tmp anybody may have made our directory first, and could put another config.json in place of the stand-in's.
-    """
-    while posix.lstat(path).st_uid == posix.geteuid() and path != "/":
-        path = dirname(path)
-    if posix.lstat(path).st_uid not in (0, 65534, posix.geteuid()):
-        import errno
-
-        raise PermissionError(errno.EPERM, "belongs to another user", path)
 
 
 def absolute(document: Document, text: str, bundle: str) -> str:
@@ -124,30 +103,61 @@ def _relative(mount: Any) -> bool:
 
 
 def discard_stale(state: str, runtime_root: str) -> None:
-    """Remove stand-ins whose container is gone: `delete` never reaches Python, so the next one cleans up."""
-    place = dirname(stand_in(state, runtime_root, ""))
-    if not isdir(place):
+    """Remove stand-ins whose container is gone: `delete` never reaches Python, so the next one cleans up.
+
+    Nothing is looked at in a directory that another user could have made.
+    """
+    try:
+        handle = kept.opened(dirname(stand_in(state, runtime_root, "")))
+    except OSError:
         return
-    for container in posix.listdir(place):
-        bundle = join(place, container)
-        if not isdir(join(runtime_root, container)) and not _in_the_making(bundle):
-            discard(bundle)
+    try:
+        for container in posix.listdir(handle):
+            if not isdir(join(runtime_root, container)) and not _in_the_making(handle, container):
+                _discard(handle, container)
+    finally:
+        posix.close(handle)
 
 
-def _in_the_making(bundle: str) -> bool:
+def _in_the_making(directory: int, container: str) -> bool:
     """Another call may have made the stand-in just now, and its runtime not yet the container."""
     try:
-        with open(join(bundle, CREATOR), encoding="ascii") as file:
-            return isdir(join("/proc", file.read() or "none"))
+        handle = posix.open(container, INSIDE, dir_fd=directory)
+        try:
+            number = kept.content(handle, CREATOR).decode("ascii", "replace")
+        finally:
+            posix.close(handle)
     except OSError:
         return False
+    return number.isdigit() and isdir(f"/proc/{number}")
 
 
 def discard(bundle: str) -> None:
     """Remove a stand-in; one that is already gone is fine."""
-    files = (join(bundle, name) for name in ("config.json", CREATOR))
-    for step, path in (*((posix.unlink, file) for file in files), (posix.rmdir, bundle)):
-        try:
-            step(path)
-        except OSError:
-            continue
+    try:
+        handle = kept.opened(dirname(bundle))
+    except OSError:
+        return
+    try:
+        _discard(handle, basename(bundle))
+    finally:
+        posix.close(handle)
+
+
+def _discard(directory: int, container: str) -> None:
+    """Our two files and the directory itself, if nothing else is in it."""
+    try:
+        handle = posix.open(container, INSIDE, dir_fd=directory)
+    except OSError:
+        return
+    try:
+        for name in ("config.json", CREATOR):
+            try:
+                posix.unlink(name, dir_fd=handle)
+            except OSError:
+                continue
+        posix.rmdir(container, dir_fd=directory)
+    except OSError:
+        return
+    finally:
+        posix.close(handle)

@@ -128,7 +128,7 @@ def _rewrite(this: Call, text: str, path: str, where: tuple[str, ...], beside: d
 def _written(
     this: Call, made: Rewrite, text: str, identity: tuple[int, int], told: tuple[tuple[str, str], ...]
 ) -> Prepared:
-    from shim import apply
+    from shim import apply, kept
 
     invocation, loaded = this.invocation, made.document
     try:
@@ -137,7 +137,7 @@ def _written(
     except OSError as error:
         if document.errno_name(error) not in apply.NOT_WRITABLE or invocation.config:
             raise _not_written(loaded.path, error) from error
-    state, root = apply.state_directory(environment()), this.root
+    state, root = kept.directory(environment()), this.root
     apply.discard_stale(state, root)
     place = apply.stand_in(state, root, invocation.container_id)
     apply.alternative_bundle(loaded, text, invocation.bundle, place)

@@ -67,13 +67,6 @@ ENTRIES = (
         reference="runc(8), crun(1)",
     ),
     refusal(
-        "no-state-directory",
-        "there is no directory in which cgshim may keep files of its own",
-        "A directory that another user made or may write to is not used: that user could put files there.",
-        "Set XDG_RUNTIME_DIR, or CGSHIM_STATE to a directory that belongs to you and that nobody else may write to.",
-        reference="README.md, Environment",
-    ),
-    refusal(
         "bad-bundle",
         "the bundle has no config.json that can be read",
         "--bundle, or the working directory where it is absent, must hold config.json.",

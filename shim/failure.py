@@ -9,7 +9,6 @@ from shim import apply, channel, runtime_log
 from shim.diagnose.diagnosis import Context
 from shim.errors import ShimError
 from shim.oci import document
-from shim.system import LARGEST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def _malformed(prepared: Prepared) -> ShimError | None:
     if made is None or not made.where or len(made.document.text) < document.LARGE:
         return None
     try:
-        document.load(made.document.text, made.document.path, large=LARGEST)
+        document.load(made.document.text, made.document.path, large=len(made.document.text))
     except ShimError as error:
         _put_back(made.document, made.text())
         return error

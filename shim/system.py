@@ -150,15 +150,3 @@ def _kind(path: str) -> int:
         return posix.stat(path).st_mode & KIND
     except (OSError, ValueError):  # ValueError: a NUL in the path
         return -1
-
-
-def makedirs(path: str, mode: int = 0o777) -> None:
-    """Make a directory with this mode, and those above it that are missing; one that is there already is fine."""
-    above = dirname(path.rstrip("/"))
-    if above and not exists(above):
-        makedirs(above)
-    try:
-        posix.mkdir(path, mode)
-    except OSError:
-        if not isdir(path):
-            raise

@@ -107,28 +107,6 @@ def test_realpath_of_nothing_is_the_path_itself(tree: Path, name: str) -> None:
     assert system.realpath(f"{tree}/{name}") == f"{tree}/{name}"
 
 
-def test_makedirs_makes_what_is_missing(tmp_path: Path) -> None:
-    """The mode is the last directory's; those above it get the usual one; twice is no error."""
-    place = tmp_path / "a" / "b" / "c"
-    before = os.umask(0o022)
-    try:
-        system.makedirs(f"{place}/", mode=0o700)
-        system.makedirs(str(place), mode=0o700)
-    finally:
-        os.umask(before)
-    assert [path.stat().st_mode & 0o777 for path in (place, place.parent)] == [0o700, 0o755]
-
-
-@pytest.mark.parametrize("name", ["file", "file/below", "to-nothing"])
-def test_makedirs_over_something_else(tree: Path, name: str) -> None:
-    """The error of `os.makedirs`, with its number and path."""
-    with pytest.raises((FileExistsError, NotADirectoryError)) as theirs:
-        os.makedirs(tree / name, exist_ok=True)
-    with pytest.raises((FileExistsError, NotADirectoryError)) as own:
-        system.makedirs(f"{tree}/{name}")
-    assert (own.value.errno, own.value.filename) == (theirs.value.errno, str(theirs.value.filename))
-
-
 ENVIRONMENT = """
 import os, sys
 sys.path.insert(0, sys.argv[1])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shim import apply, report, rewrite, settings
+from shim import apply, atomic, report, rewrite, settings
 from shim.cli import difference, findings, output, remedies, runtimes
 from shim.cli.hosts import view_of
 from shim.cli.output import heading, say, table
@@ -158,7 +158,7 @@ def write(planned: Planned, target: str) -> None:
     source, path = planned.made.document.path, os.path.abspath(target)
     try:
         if not os.path.exists(path):
-            _write_new(path, planned.text)
+            atomic.put(path, planned.text.encode("utf-8", "surrogateescape"), mode=0o666 & ~_umask())
             return
         if os.path.samefile(source, path) and source != path:
             raise ShimError(
@@ -178,19 +178,11 @@ def write(planned: Planned, target: str) -> None:
         ) from error
 
 
-def _write_new(path: str, text: str) -> None:
-    """A file of our own beside it, renamed when it is complete; config.json is world-readable, as engines have it."""
-    beside = f"{path}.cgshim-{os.getpid()}"
-    try:
-        with open(beside, "xb") as file:
-            file.write(text.encode("utf-8", "surrogateescape"))
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(beside, path)
-    except BaseException:
-        if os.path.exists(beside):
-            os.unlink(beside)
-        raise
+def _umask() -> int:
+    """The caller's; there is no way to ask without setting it."""
+    found = os.umask(0o077)
+    os.umask(found)
+    return found
 
 
 def shape(planned: Planned) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from tests.syntax import ROOT
 from tests.test_atomic import FLIP, FOR_ONE, OTHER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from integration.bundle import Bundle
     from integration.containers import Result, Shim
@@ -35,7 +35,7 @@ AT_ONCE = 5  # seconds; a call takes a tenth of one
 
 
 @pytest.fixture
-def open_path(tmp_path: Path) -> Iterator[Path]:
+def open_path(tmp_path: Path) -> Path:
     """The test's own directory, which another user may enter."""
     for place in (tmp_path, *list(tmp_path.parents)[:2]):
         place.chmod(0o755)

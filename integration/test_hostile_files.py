@@ -53,16 +53,22 @@ def _timed(shim: Shim, *words: str, stdin: str = "") -> Result:
 def test_a_key_that_leads_out_of_the_cgroup(
     shim: Shim, bundle: Bundle, container: str, tmp_path: Path, depth: int
 ) -> None:
-    """`unified` names a file of ours: refused before anything, and the file is as it was."""
+    """`unified` names a file of ours, by way of a cgroup that is there: refused before anything, the file as it was."""
     victim = tmp_path / "victim"
     victim.write_text("precious")
     key = f"hugetlb.x/{'../' * depth}{str(victim).lstrip('/')}"
-    bundle.configure(resources={"unified": {key: "0"}})
+    bundle.configure(resources={"unified": {key: "0"}}, linux={"cgroupsPath": f"/{container}"})
     before = bundle.config_path.read_bytes()
-    done = _timed(shim, "create", "--bundle", str(bundle.path), container)
+    for mount in (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified")):
+        if (mount / "cgroup.controllers").exists():
+            (mount / container / "hugetlb.x").mkdir(parents=True)
+    try:
+        done = _timed(shim, "create", "--bundle", str(bundle.path), container)
+    finally:
+        _remove_cgroups(container)
+    assert victim.read_text() == "precious"
     assert done.status == 1, str(done)
     assert "it is not the name of a cgroup interface file" in done.err
-    assert victim.read_text() == "precious"
     assert bundle.config_path.read_bytes() == before
     assert shim.containers() == []
 
@@ -245,9 +251,9 @@ def test_a_planted_state_directory(shim: Shim, bundle: Bundle, container: str, o
     try:
         shim.extra_environment["CGSHIM_STATE"] = str(state)
         done = shim("create", "--bundle", str(bundle.path), container)
+        assert (victim / "web" / "config.json").read_text() == "precious"
         assert (done.status, "[unwritable-bundle]" in done.err, f"{state}: EPERM" in done.err) == (1, True, True), done
         assert "CGSHIM_STATE" in done.err
-        assert (victim / "web" / "config.json").read_text() == "precious"
         shim.extra_environment["CGSHIM_STATE"] = str(open_path / "own")
         shim.create(bundle, container)
         shim.must("delete", "--force", container)

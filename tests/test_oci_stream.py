@@ -66,7 +66,12 @@ def test_more_than_the_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setattr(source, "LARGEST", 100_000)
     (tmp_path / "resources.json").symlink_to("/dev/zero")
     reader, writer = os.pipe()
-    feeding = threading.Thread(target=lambda: (os.write(writer, b"x" * 150_000), os.close(writer)))
+
+    def feed() -> None:
+        os.write(writer, b"x" * 150_000)
+        os.close(writer)
+
+    feeding = threading.Thread(target=feed)
     feeding.start()
     for path in (str(tmp_path / "resources.json"), f"/dev/fd/{reader}"):
         with pytest.raises(ShimError) as refused:

@@ -78,7 +78,7 @@ def _below_bind(view: View, mount: str, path: str) -> tuple[str, str]:
     from shim.host import mountinfo
 
     for found in mountinfo.parse(view.text("/proc/self/mountinfo") or ""):
-        if found.point == mount and found.root != "/" and path.startswith(found.root):
+        if found.point == mount and found.root != "/" and f"{path}/".startswith(f"{found.root}/"):
             return mount + path[len(found.root) :].rstrip("/"), ""
     return "", f"{path} is not to be seen below {mount}"
 

@@ -281,3 +281,35 @@ def test_ids_that_are_not_one_part_of_a_path(name: str) -> None:
     assert refused.value.code == "bad-container-id"
     for fine in ("web-1", "a b", "x" * 255, "...", "\u00e4"):
         container(fine)
+
+
+@pytest.mark.parametrize(
+    ("field", "member", "most"),
+    [
+        ("unified", None, 512),
+        ("rdma", None, 512),
+        ("hugepageLimits", {"pageSize": "2MB", "limit": 1}, 512),
+        ("blockIO.throttleReadBpsDevice", {"major": 8, "minor": 0, "rate": 1}, 4096),
+        ("blockIO.weightDevice", {"major": 8, "minor": 0, "weight": 100}, 4096),
+        ("network.priorities", {"name": "eth0", "priority": 1}, 4096),
+    ],
+)
+def test_more_members_than_anybody_has(field: str, member: object, most: int) -> None:
+    """Each costs a read or more: both ends of the budget. Planning for 100,000 hugetlb keys took half an hour."""
+    values: dict[str, object] = {"unified": "1", "rdma": {"hcaHandles": 1}}
+    for count in (most, most + 1):
+        value = [member] * count if member else {f"x.k{number}": values[field] for number in range(count)}
+        told = [] if count == most else [f"it has {count} members, more than the {most} that are looked at"]
+        assert [problem.what for problem in check(_holding(field, value))] == told
+
+
+def test_devices_of_a_large_host() -> None:
+    """Engines write a rule for each device of a privileged container."""
+    assert check({"devices": [{"allow": True, "type": "b", "major": 8, "minor": 1, "access": "rwm"}] * 20000}) == ()
+
+
+def test_a_message_of_many_problems_ends() -> None:
+    """Fifty are shown, all are counted."""
+    error = refuse(check({"devices": [1] * 1000}), "config.json")
+    assert error.what.endswith("found a number ('1') (and 999 more)")
+    assert (len(error.evidence), len(error.remedy)) == (50, 50)

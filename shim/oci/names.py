@@ -33,14 +33,12 @@ def container(name: str) -> str:
     runc allows letters, digits and `_+-.` only, and refuses the rest itself. crun takes `..` for an id and removes
     its root's parent with it.
     """
-    if name in (".", ".."):
-        return "it is a directory's own name for itself or its parent"
     return _unfit(name, COMPONENT)
 
 
 def _unfit(name: str, most: int) -> str:
-    if not name:
-        return "it is empty"
+    if name in ("", ".", ".."):
+        return "it is a directory's own name for itself or its parent" if name else "it is empty"
     for sign, called in (("/", "a slash"), ("\0", "a NUL"), ("\n", "a line end")):
         if sign in name:
             return f"it contains {called}"

@@ -211,6 +211,7 @@ def test_an_owner_who_flips_a_link_while_root_creates(
     victim = open_path / "victim"
     victim.write_text(json.dumps(config))
     before = (victim.read_bytes(), victim.stat().st_ino, victim.stat().st_mtime_ns)
+    shim.extra_environment["CGSHIM_STATE"] = str(open_path / "state")
     os.chown(bundle.path, OTHER, OTHER)
     program = FLIP.replace("""'{"old": true}'""", "text").replace("os.setuid", "text = open(victim).read(); os.setuid")
     argv = [sys.executable, "-IS", "-c", program, str(bundle.path), str(victim)]

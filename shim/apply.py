@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posix
 
-from shim import atomic, kept
+from shim import atomic
 from shim.errors import ShimError
 from shim.oci.document import errno_name
 from shim.oci.edits import apply_to_text
@@ -26,7 +26,8 @@ CREATOR = "creator"  # in a stand-in: the process that makes a container of it
 INSIDE = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC
 REMEDY = "or set CGSHIM_STATE to a directory of your own, in which nobody else may write on any level"
 # EINVAL: the file belongs to somebody who has no number in our user namespace (fchown(2)).
-NOT_WRITABLE = ("EROFS", "EACCES", "EPERM", "EBUSY", "EINVAL")
+# ESTALE: another file is in its place (shim.atomic); the stand-in has what was read.
+NOT_WRITABLE = ("EROFS", "EACCES", "EPERM", "EBUSY", "EINVAL", "ESTALE")
 
 
 def replace(path: str, text: str, identity: tuple[int, int] | None = None) -> None:
@@ -49,6 +50,8 @@ def alternative_bundle(document: Document, text: str, bundle: str, place: str) -
 
     Raises ShimError where it cannot be written either. It must live until the container is deleted.
     """
+    from shim import kept
+
     try:
         handle = kept.opened(place, make=True)
         try:
@@ -107,6 +110,8 @@ def discard_stale(state: str, runtime_root: str) -> None:
 
     Nothing is looked at in a directory that another user could have made.
     """
+    from shim import kept
+
     try:
         handle = kept.opened(dirname(stand_in(state, runtime_root, "")))
     except OSError:
@@ -121,6 +126,8 @@ def discard_stale(state: str, runtime_root: str) -> None:
 
 def _in_the_making(directory: int, container: str) -> bool:
     """Another call may have made the stand-in just now, and its runtime not yet the container."""
+    from shim import kept
+
     try:
         handle = posix.open(container, INSIDE, dir_fd=directory)
         try:
@@ -134,6 +141,8 @@ def _in_the_making(directory: int, container: str) -> bool:
 
 def discard(bundle: str) -> None:
     """Remove a stand-in; one that is already gone is fine."""
+    from shim import kept
+
     try:
         handle = kept.opened(dirname(bundle))
     except OSError:

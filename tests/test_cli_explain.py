@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
+from shim import system
 from shim.cli import explain as command
 from shim.cli import report
 from shim.cli.main import main
@@ -153,7 +154,7 @@ def test_an_unreadable_bundle(tmp_path: Path) -> None:
 def test_the_end_of_a_long_input_is_what_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """An engine may have said a lot before it failed; input without an end is one error."""
     assert "kernel-memory-removed" in _run("-", stdin="x\n" * 1_000_000 + TEXT).output
-    monkeypatch.setattr(command.system, "LARGEST", 200_000)
+    monkeypatch.setattr(system, "LARGEST", 200_000)
     result = _run("-", stdin="x\n" * 1_000_000)
     assert (result.exit_code, "standard input has more than 200000 characters" in result.stderr) == (3, True)
 

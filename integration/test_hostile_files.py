@@ -253,7 +253,11 @@ def test_a_planted_state_directory(shim: Shim, bundle: Bundle, container: str, o
         shim.extra_environment["CGSHIM_STATE"] = str(state)
         done = shim("create", "--bundle", str(bundle.path), container)
         assert (victim / "web" / "config.json").read_text() == "precious"
-        assert (done.status, "[unwritable-bundle]" in done.err, f"{state}: EPERM" in done.err) == (1, True, True), done
+        assert (done.status, "[unwritable-bundle]" in done.err, f"{state}: EPERM, it belongs" in done.err) == (
+            1,
+            True,
+            True,
+        ), done
         assert "CGSHIM_STATE" in done.err
         shim.extra_environment["CGSHIM_STATE"] = str(open_path / "own")
         shim.create(bundle, container)

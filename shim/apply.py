@@ -66,10 +66,18 @@ def alternative_bundle(document: Document, text: str, bundle: str, place: str) -
             "unwritable-bundle",
             f"the bundle {bundle} cannot be written, and neither can a stand-in for it",
             cause="config.json needs changes for this host, and starting without them would lose limits",
-            evidence=(f"{error.filename or place}: {errno_name(error)}",),
+            evidence=(f"{error.filename or place}: {_why(error)}",),
             remedy=(f"make {bundle} writable for uid {posix.geteuid()}", REMEDY),
         ) from error
     return place
+
+
+def _why(error: OSError) -> str:
+    """The error's name, and what we found ourselves."""
+    from shim import kept
+
+    own = error.strerror in (kept.THEIRS, kept.SHARED, kept.NOWHERE)
+    return f"{errno_name(error)}, {error.strerror}" if own else errno_name(error)
 
 
 def absolute(document: Document, text: str, bundle: str) -> str:

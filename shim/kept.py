@@ -25,6 +25,9 @@ LINKS = 40  # symbolic links on the way, as in path_resolution(7)
 FOREIGN, LINK, STICKY = 0o022, 0o120000, 0o1000  # inode(7)
 OVERFLOW = 65534  # user_namespaces(7): the owner of what belongs to nobody in this namespace
 EPERM, ENOENT, ELOOP = 1, 2, 40  # asm-generic/errno-base.h, errno.h
+# Why a level is not used, in words of ours: an engine would take the kernel's for something else.
+THEIRS, SHARED = "it belongs to another user", "others may write to it"
+NOWHERE = "no XDG_RUNTIME_DIR, /run/user/UID or home directory to keep files in"
 
 
 def directory(environment: Mapping[str, str]) -> str:
@@ -79,7 +82,7 @@ def opened(path: str, *, make: bool = False) -> int:
     /tmp may be on the way, but nothing is made in them.
     """
     if not path.startswith("/"):
-        raise FileNotFoundError(ENOENT, "there is no directory for cgshim's own files", path)
+        raise FileNotFoundError(ENOENT, NOWHERE, path)
     handle, level, links = posix.open("/", _FLAGS), "/", 0
     parts = _parts(path)
     try:
@@ -144,9 +147,9 @@ def _checked(status: posix.stat_result, level: str, *, last: bool) -> posix.stat
     if others == 0o020 and status.st_gid == status.st_uid:
         others = 0  # a user's own group, as distributions with umask 002 give to each
     if last and status.st_uid != posix.geteuid():
-        raise PermissionError(EPERM, "belongs to another user", level)
+        raise PermissionError(EPERM, THEIRS, level)
     if others and (last or not status.st_mode & STICKY):
-        raise PermissionError(EPERM, "others may write to it", level)
+        raise PermissionError(EPERM, SHARED, level)
     return status
 
 
@@ -156,7 +159,7 @@ def _refuse_foreign(status: posix.stat_result, level: str) -> None:
         return
     same = [inside for inside, outside, most in _users() if inside == outside and inside <= OVERFLOW < inside + most]
     if status.st_uid != OVERFLOW or same:
-        raise PermissionError(EPERM, "belongs to another user", level)
+        raise PermissionError(EPERM, THEIRS, level)
 
 
 def name_of(container: str) -> str:
@@ -196,7 +199,7 @@ def content(directory: int, name: str) -> bytes:
     try:
         status = posix.fstat(handle)
         if status.st_uid != posix.geteuid():
-            raise PermissionError(EPERM, "belongs to another user", name)
+            raise PermissionError(EPERM, THEIRS, name)
         return everything(handle, status, name, LARGEST)
     finally:
         posix.close(handle)

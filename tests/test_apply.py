@@ -240,7 +240,7 @@ def test_stand_in_below_another_users_directory(tmp_path: Path) -> None:
     place = state / "bundles" / "c1"
     with pytest.raises(ShimError) as caught:
         apply.alternative_bundle(load("{}", "c"), "{}", "/b", str(place))
-    assert caught.value.evidence == (f"{state}: EPERM",)
+    assert caught.value.evidence == (f"{state}: EPERM, it belongs to another user",)
     assert not (place / "config.json").exists()
 
 

@@ -60,6 +60,7 @@ def test_no_directory_at_all(tmp_path: Path) -> None:
     with pytest.raises(ShimError) as refused:
         apply.alternative_bundle(load("{}", "c"), "{}", str(tmp_path), place)
     assert refused.value.code == "unwritable-bundle"
+    assert refused.value.evidence == (f"{place}: ENOENT, {kept.NOWHERE}",)
     assert any("CGSHIM_STATE" in step for step in refused.value.remedy)
 
 

@@ -114,10 +114,18 @@ def _put(directory: int, name: str, data: bytes, model: Model, *, flush: bool) -
             _refuse_changed(directory, name, model)
         posix.rename(beside, name, src_dir_fd=directory, dst_dir_fd=directory)
     except BaseException:
-        posix.unlink(beside, dir_fd=directory)
+        _unlink(beside, directory)
         raise
     if flush:
         _flush(directory)
+
+
+def _unlink(name: str, directory: int) -> None:
+    """Without an error of its own: whose directory it is may have been quicker."""
+    try:
+        posix.unlink(name, dir_fd=directory)
+    except OSError:
+        return
 
 
 def _new(directory: int, name: str) -> int:
@@ -140,20 +148,23 @@ def _refuse_changed(directory: int, name: str, model: Model) -> None:
 
 
 def _take_after(handle: int, model: Model) -> None:
-    """Owner, mode and extended attributes. An ACL says more than the mode, and may say less than an inherited one."""
+    """Owner, mode and extended attributes. An ACL says more than the mode, and may say less than an inherited one.
+
+    The mode comes last: until then nobody but the owner can read the file.
+    """
     status = model.status
     if status is None:
         posix.fchmod(handle, model.mode)
         return
-    if (status.st_uid, status.st_gid) != (posix.geteuid(), posix.getegid()):
-        posix.fchown(handle, status.st_uid, status.st_gid)
-    posix.fchmod(handle, status.st_mode & 0o7777)
     wanted, present = _attributes(model.way), _attributes(handle)
     if ACL in present and ACL not in wanted:
         posix.removexattr(handle, ACL)
+    if (status.st_uid, status.st_gid) != (posix.geteuid(), posix.getegid()):
+        posix.fchown(handle, status.st_uid, status.st_gid)
     for name, value in wanted.items():
         if present.get(name) != value:
             posix.setxattr(handle, name, value)
+    posix.fchmod(handle, status.st_mode & 0o7777)
 
 
 def _attributes(file: int | str) -> dict[str, bytes]:
@@ -175,7 +186,7 @@ def clean(directory: int, name: str) -> None:
         for left in found:
             number = left[len(start) :]
             if number.isdigit() and not _alive(number):
-                posix.unlink(left, dir_fd=directory)
+                _unlink(left, directory)
     except OSError:
         return
 

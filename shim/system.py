@@ -12,6 +12,7 @@ import sys
 
 # inode(7): the part of a mode that says what a file is. The module `_stat` makes a hundred more such constants.
 KIND, DIRECTORY, REGULAR = 0o170000, 0o040000, 0o100000
+NULL = 0x103  # /dev/null, null(4), as st_rdev has it: people name it where they want no file
 # asm-generic/errno-base.h; the module with all of them costs a tenth of a millisecond.
 EIO, EINVAL, EFBIG = 5, 22, 27
 # Bytes of one file or stream from outside. Engines pass config.json through messages of 16 MiB at most.
@@ -100,6 +101,8 @@ def content(path: str, most: int = LARGEST) -> bytes:
 def everything(handle: int, status: posix.stat_result, path: str, most: int = LARGEST) -> bytes:
     """What is left to read of an open regular file, whose fstat(2) is `status`; as `content`. path: for the error."""
     if status.st_mode & KIND != REGULAR and status.st_mode & KIND != DIRECTORY:  # of that, read(2) says what it is
+        if status.st_rdev == NULL:
+            return b""
         raise OSError(EINVAL, "not a regular file", path)
     if status.st_size > most:
         raise OSError(EFBIG, f"more than {most} bytes", path)

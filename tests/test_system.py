@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -65,6 +66,25 @@ def test_content_is_what_open_reads(tmp_path: Path) -> None:
     program += "print(system.content('/proc/self/environ') == open('/proc/self/environ', 'rb').read() != b'')"
     argv = [sys.executable, "-IS", "-c", program, str(ROOT)]
     assert subprocess.run(argv, check=True, env=environment, capture_output=True, text=True).stdout == "True\n"
+
+
+def test_content_has_an_end(tmp_path: Path) -> None:
+    """A FIFO blocks nobody, a device is not read, /dev/null is empty, and of a file there is a most."""
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    (tmp_path / "null").symlink_to("/dev/null")
+    (tmp_path / "file").write_bytes(b"x" * 1000)
+    for name in ("fifo", "zero"):
+        with pytest.raises(OSError, match="not a regular file") as caught:
+            system.content(str(tmp_path / name))
+        assert caught.value.errno == errno.EINVAL
+    assert system.content(str(tmp_path / "null")) == b""
+    assert system.content(str(tmp_path / "file"), 1000) == b"x" * 1000
+    with pytest.raises(OSError, match="more than 999 bytes") as caught:
+        system.content(str(tmp_path / "file"), 999)
+    assert caught.value.errno == errno.EFBIG
+    with pytest.raises(OSError, match="more than 2 bytes"):  # of the kernel's own files no size is known before
+        system.content("/proc/self/stat", 2)
 
 
 @pytest.mark.parametrize("name", ["nothing", "directory", "to-loop", "file/below"])

@@ -12,10 +12,10 @@ So that way is for policy `warn` only, and says so.
 
 from __future__ import annotations
 
+from shim import names
 from shim.errors import ShimError
 from shim.host import cgroup_files, hierarchies, membership, mountinfo
 from shim.host.cgroup_files import get, make, put
-from shim.oci import names
 from shim.oci.document import errno_name
 from shim.rules.base import HINT
 from shim.values import Value

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import posix
 
+from shim import names
 from shim.host import membership
-from shim.oci import names
 from shim.rules.sizes import Untranslatable, size
 from shim.values import Value
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shim import last, system
+from shim import last, names, system
 from shim.cli import output, report
 from shim.cli.output import BROKEN, REFUSED, heading, paragraph, say, table
 from shim.container import bundle as bundle_of
@@ -24,7 +24,6 @@ from shim.diagnose.told import read_back
 from shim.errors import ShimError
 from shim.host import membership
 from shim.host.view import View
-from shim.oci import names
 
 if TYPE_CHECKING:
     from shim.diagnose.diagnosis import Diagnosis

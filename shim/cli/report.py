@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shim import settings
+from shim import names, settings
 from shim.cli import memory, output, runtimes
 from shim.cli.output import heading, say, table
 from shim.errors import ShimError
 from shim.host.view import View
-from shim.oci import document, names
+from shim.oci import document
 from shim.report import ANNOTATION, SCHEMA
 
 if TYPE_CHECKING:

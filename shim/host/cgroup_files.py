@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import posix
 
-from shim.oci import names
+from shim import names
 from shim.system import basename, dirname, drained
 
 TYPE_CHECKING = False

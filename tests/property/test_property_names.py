@@ -7,7 +7,7 @@ import os
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shim.oci import names
+from shim import names
 
 TRICKS = (
     "..",

@@ -18,9 +18,9 @@ import pytest
 
 from integration.capabilities import program_problem, require
 from integration.containers import call
-from shim.atomic import ACL
+from shim.oci.atomic import ACL
+from tests.oci.test_atomic import FLIP, FOR_ONE, OTHER
 from tests.syntax import ROOT
-from tests.test_atomic import FLIP, FOR_ONE, OTHER
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from integration.capabilities import require, root_problem
+from shim.enforce.verify import verify
 from shim.host import cgroup_files
 from shim.host.facts import UNIFIED
 from shim.host.view import View
 from shim.rules.base import GUARD, Expectation
-from shim.verify import verify
 from tests.cgroup_tree import INIT, Tree
 from tests.hosts_made import make_host
 

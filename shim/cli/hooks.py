@@ -8,11 +8,13 @@ from typing import Any
 
 import click
 
-from hooks import directory
-from shim import atomic, settings
-from shim.cli import difference, output, runtimes
+from shim.cli import difference, output
 from shim.cli.output import say, table
+from shim.engines import hooks_directory as directory
+from shim.engines import runtimes
 from shim.errors import ShimError
+from shim.oci import atomic
+from shim.planning import settings
 from shim.system import content
 
 PLACE = "/etc/containers/oci/hooks.d"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import posix
 
-from shim import names
+from shim.host import names
 from shim.system import basename, dirname, drained
 
 TYPE_CHECKING = False

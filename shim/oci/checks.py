@@ -6,8 +6,8 @@ collected, so that one run names them all. Ranges that only the kernel knows are
 
 from __future__ import annotations
 
-from shim import names
 from shim.errors import ShimError
+from shim.host import names
 from shim.rules.base import Problem
 from shim.values import Value
 
@@ -27,7 +27,7 @@ class Integer(Value):
 class Each(Value):
     """An object whose values are all of one type.
 
-    key: what is wrong with a key, "" if nothing is (shim.names). like: an example of one that may be used.
+    key: what is wrong with a key, "" if nothing is (shim.host.names). like: an example of one that may be used.
     most: how many there may be: planning, setting and reading back cost something for each.
     """
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import posix
 import time
 
-from shim import extension
 from shim.errors import ShimError
+from shim.start import extension
 from shim.system import EFBIG, LARGEST
 from shim.system import drained as everything
 

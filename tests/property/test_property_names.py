@@ -7,7 +7,7 @@ import os
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shim import names
+from shim.host import names
 
 TRICKS = (
     "..",

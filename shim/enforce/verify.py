@@ -1,0 +1,121 @@
+"""Read back: does the container's own cgroup show what the plan expects.
+
+One read of /proc/PID/cgroup and one of each interface file. The kernel may round, and exactly as
+Documentation/admin-guide/cgroup-v2.rst says: memory limits down to a page, everything else not at all.
+"""
+
+from __future__ import annotations
+
+import posix
+
+from shim.host import membership, names
+from shim.rules.sizes import Untranslatable, size
+from shim.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from shim.host.facts import Host
+    from shim.host.view import View
+    from shim.rules.base import Expectation
+
+V1_NAMES = {"io": "blkio"}
+PAGE = posix.sysconf("SC_PAGE_SIZE")
+UNLIMITED = (1 << 63) - (1 << 31)  # PAGE_COUNTER_MAX * PAGE_SIZE and above: how v1 shows "no limit"
+
+
+class Finding(Value):
+    """A limit that did not land (`found` is what the file shows) or could not be read back (`found` is None)."""
+
+    expectation: Expectation
+    path: str
+    found: str | None
+    why: str = ""
+
+    def text(self) -> str:
+        """One line: file, what it shows, what was asked."""
+        asked = f"{self.expectation.field} asked for {self.expectation.value!r}"
+        if self.why:
+            return f"{self.path}: {self.why}; {asked}"
+        return f"{self.path}: {' | '.join((self.found or '').split(chr(10)))!r}; {asked}"
+
+
+def verify(view: View, pid: int, expectations: tuple[Expectation, ...], host: Host) -> tuple[Finding, ...]:
+    """Every expectation that the cgroup of process `pid` does not show."""
+    text = view.text(f"/proc/{pid}/cgroup") or ""
+    own = membership.paths(text)
+    findings = []
+    for expectation in expectations:
+        directory, why = cgroup(view, own, expectation.controller, expectation.version, host)
+        finding = _compare(view, directory, why, expectation)
+        if finding:
+            findings.append(finding)
+    return tuple(findings)
+
+
+def cgroup(view: View, own: dict[str, str], controller: str, version: int, host: Host) -> tuple[str, str]:
+    """Directory of the process's cgroup in the hierarchy of `controller`, or "" and the reason.
+
+    own: what /proc/PID/cgroup says, by controller ("" for cgroup2).
+    """
+    key = "" if version == 2 else V1_NAMES.get(controller, controller)
+    mount = host.cgroup2_mount if version == 2 else host.place(controller).mount
+    path = own.get(key)
+    if path is None or not mount:
+        return "", f"/proc/PID/cgroup has no line for {key or 'cgroup2'}" if mount else f"{controller} is not mounted"
+    direct = mount + path.rstrip("/")
+    found = view.identity(direct) if "/.." not in path else None
+    if found is None:
+        return _below_bind(view, mount, path)
+    root = found if direct == mount else view.identity(mount)
+    if root is None or found.device != root.device or not found.directory:
+        return "", f"{direct} is not on the cgroup file system of {mount}"
+    return direct, ""
+
+
+def _below_bind(view: View, mount: str, path: str) -> tuple[str, str]:
+    """The mount shows a subtree (a bind, as on EKS): mountinfo's root field says which."""
+    from shim.host import mountinfo
+
+    for found in mountinfo.parse(view.text("/proc/self/mountinfo") or ""):
+        if found.point == mount and found.root != "/" and f"{path}/".startswith(f"{found.root}/"):
+            return mount + path[len(found.root) :].rstrip("/"), ""
+    return "", f"{path} is not to be seen below {mount}"
+
+
+def _compare(view: View, directory: str, why: str, expectation: Expectation) -> Finding | None:
+    if not directory:
+        return Finding(expectation=expectation, path=expectation.file, found=None, why=why)
+    path = f"{directory}/{expectation.file}"
+    if names.interface_file(expectation.file):
+        return Finding(expectation=expectation, path=path, found="", why="not the name of an interface file")
+    read, above = view.read(path), view.identity(directory)
+    if read is None:
+        return Finding(expectation=expectation, path=path, found="", why=view.why(path)[len(f"{path}: ") :])
+    text, found = read
+    if above is None or found.device != above.device:
+        return Finding(expectation=expectation, path=path, found="", why="not on the cgroup file system")
+    return None if agrees(expectation, text) else Finding(expectation=expectation, path=path, found=text.strip())
+
+
+def agrees(expectation: Expectation, text: str) -> bool:
+    """Does the file's content say what was expected, up to the rounding that the expectation allows."""
+    wanted, found = expectation.value.strip(), text.strip()
+    if expectation.rounding == "page":
+        return _same_size(wanted, found)
+    if expectation.rounding == "contains":
+        return all(_has_line(line.split(), found) for line in wanted.splitlines())
+    return found == wanted
+
+
+def _has_line(words: list[str], found: str) -> bool:
+    return any(all(word in line.split() for word in words) for line in found.splitlines())
+
+
+def _same_size(wanted: str, found: str) -> bool:
+    try:
+        asked, shown = size("", wanted), size("", found)
+    except Untranslatable:
+        return wanted == found
+    asked = -1 if asked >= UNLIMITED else asked
+    shown = -1 if shown >= UNLIMITED else shown
+    return asked == shown or (asked > 0 and asked // PAGE * PAGE == shown)

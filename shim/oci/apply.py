@@ -1,0 +1,180 @@
+"""A plan written down: the new config.json, whole or not at all.
+
+The file is replaced by rename(2), so a crash, a full disk or a kill at any point leaves the old or the new one. A
+bundle that cannot be written gets a stand-in beside cgshim's own state, with the paths made absolute.
+"""
+
+from __future__ import annotations
+
+import posix
+
+from shim.errors import ShimError
+from shim.oci import atomic
+from shim.oci.document import errno_name
+from shim.oci.edits import apply_to_text
+from shim.oci.text import items
+from shim.rules.base import Edit
+from shim.system import basename, dirname, isdir, join
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from shim.oci.document import Document
+
+CREATOR = "creator"  # in a stand-in: the process that makes a container of it
+INSIDE = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC
+REMEDY = "or set CGSHIM_STATE to a directory of your own, in which nobody else may write on any level"
+# EINVAL: the file belongs to somebody who has no number in our user namespace (fchown(2)).
+# ESTALE: another file is in its place (shim.oci.atomic); the stand-in has what was read.
+NOT_WRITABLE = ("EROFS", "EACCES", "EPERM", "EBUSY", "EINVAL", "ESTALE")
+
+
+def replace(path: str, text: str, identity: tuple[int, int] | None = None) -> None:
+    """Put `text` in place of the file at `path`: same owner, mode and attributes, flushed to disk, renamed over it.
+
+    identity: of the file that was read (shim.oci.document.identified).
+    Raises OSError; the old file is then untouched and nothing is left beside it.
+    """
+    atomic.replace(path, text.encode("utf-8", "surrogateescape"), identity)
+
+
+def stand_in(state: str, runtime_root: str, container: str) -> str:
+    """Where the stand-in bundle of a container lies; ids are unique only below one root of a runtime."""
+    # An id with a slash is none, but refusing it is the runtime's business; it must not lead out of our directory.
+    return join(state, "bundles", runtime_root.strip("/").replace("/", "-"), container.replace("/", "-"))
+
+
+def alternative_bundle(document: Document, text: str, bundle: str, place: str) -> str:
+    """A bundle of our own with `text` as its config.json and every relative path made absolute; its path.
+
+    Raises ShimError where it cannot be written either. It must live until the container is deleted.
+    """
+    from shim.state import kept
+
+    try:
+        handle = kept.opened(place, make=True)
+        try:
+            files = {CREATOR: str(posix.getpid()), "config.json": absolute(document, text, bundle)}
+            for name, content in files.items():
+                data = content.encode("utf-8", "surrogateescape")
+                atomic.put_in(handle, name, data, mode=0o600, flush=False)
+        finally:
+            posix.close(handle)
+    except OSError as error:
+        raise ShimError(
+            "unwritable-bundle",
+            f"the bundle {bundle} cannot be written, and neither can a stand-in for it",
+            cause="config.json needs changes for this host, and starting without them would lose limits",
+            evidence=(f"{error.filename or place}: {_why(error)}",),
+            remedy=(f"make {bundle} writable for uid {posix.geteuid()}", REMEDY),
+        ) from error
+    return place
+
+
+def _why(error: OSError) -> str:
+    """The error's name, and what we found ourselves."""
+    from shim.state import kept
+
+    own = error.strerror in (kept.THEIRS, kept.SHARED, kept.NOWHERE)
+    return f"{errno_name(error)}, {error.strerror}" if own else errno_name(error)
+
+
+def absolute(document: Document, text: str, bundle: str) -> str:
+    """`text` for another directory: `root.path` and the sources of bind mounts, relative to the bundle, resolved."""
+    from shim.oci.document import load
+
+    changed = load(text, document.path)
+    sections: dict[tuple[str, ...], str] = {}
+    root = changed.value.get("root")
+    if isinstance(root, dict) and not str(root.get("path", "")).startswith("/"):
+        path = join(bundle, str(root.get("path") or ""))
+        sections["root",] = apply_to_text(changed.section("root"), [Edit(op="set", path=("path",), value=path)])
+    mounts = changed.value.get("mounts")
+    if isinstance(mounts, list) and any(_relative(mount) for mount in mounts):
+        sections["mounts",] = _resolved(changed.section("mounts"), bundle)
+    return changed.replaced(sections)
+
+
+def _resolved(text: str, bundle: str) -> str:
+    """The text of `mounts` with the sources of relative bind mounts made absolute, and nothing else touched."""
+    for mount, first, last in reversed(items(text)):
+        if _relative(mount):
+            edit = Edit(op="set", path=("source",), value=join(bundle, mount["source"]))
+            text = text[:first] + apply_to_text(text[first:last], [edit]) + text[last:]
+    return text
+
+
+def _relative(mount: Any) -> bool:
+    """A bind mount whose source is relative to the bundle (config.md, "Mounts")."""
+    if not isinstance(mount, dict) or not isinstance(mount.get("source"), str):
+        return False
+    bind = mount.get("type") == "bind" or bool({"bind", "rbind"} & set(mount.get("options") or ()))
+    return bind and not mount["source"].startswith("/")
+
+
+def discard_stale(state: str, runtime_root: str) -> None:
+    """Remove stand-ins whose container is gone: `delete` never reaches Python, so the next one cleans up.
+
+    Nothing is looked at in a directory that another user could have made.
+    """
+    from shim.state import kept
+
+    try:
+        handle = kept.opened(dirname(stand_in(state, runtime_root, "")))
+    except OSError:
+        return
+    try:
+        for container in posix.listdir(handle):
+            if not isdir(join(runtime_root, container)) and not _in_the_making(handle, container):
+                _discard(handle, container)
+    finally:
+        posix.close(handle)
+
+
+def _in_the_making(directory: int, container: str) -> bool:
+    """Another call may have made the stand-in just now, and its runtime not yet the container."""
+    from shim.state import kept
+
+    try:
+        handle = posix.open(container, INSIDE, dir_fd=directory)
+        try:
+            number = kept.content(handle, CREATOR).decode("ascii", "replace")
+        finally:
+            posix.close(handle)
+    except OSError:
+        return False
+    return number.isdigit() and isdir(f"/proc/{number}")
+
+
+def discard(bundle: str) -> None:
+    """Remove a stand-in; one that is already gone is fine."""
+    from shim.state import kept
+
+    try:
+        handle = kept.opened(dirname(bundle))
+    except OSError:
+        return
+    try:
+        _discard(handle, basename(bundle))
+    finally:
+        posix.close(handle)
+
+
+def _discard(directory: int, container: str) -> None:
+    """Our two files and the directory itself, if nothing else is in it."""
+    try:
+        handle = posix.open(container, INSIDE, dir_fd=directory)
+    except OSError:
+        return
+    try:
+        for name in ("config.json", CREATOR):
+            try:
+                posix.unlink(name, dir_fd=handle)
+            except OSError:
+                continue
+        posix.rmdir(container, dir_fd=directory)
+    except OSError:
+        return
+    finally:
+        posix.close(handle)

@@ -12,6 +12,13 @@ import sys
 
 # inode(7): the part of a mode that says what a file is. The module `_stat` makes a hundred more such constants.
 KIND, DIRECTORY, REGULAR = 0o170000, 0o040000, 0o100000
+NULL = 0x103  # /dev/null, null(4), as st_rdev has it: people name it where they want no file
+# asm-generic/errno-base.h; the module with all of them costs a tenth of a millisecond.
+EIO, EINVAL, EFBIG = 5, 22, 27
+# Bytes of one file or stream from outside. Engines pass config.json through messages of 16 MiB at most.
+LARGEST = 32 << 20
+# Never blocks on a FIFO that somebody left under a well-known name, never acquires a terminal.
+READ = posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK | posix.O_NOCTTY
 
 
 def environment() -> dict[str, str]:
@@ -79,16 +86,51 @@ def realpath(path: str) -> str:
         posix.close(handle)
 
 
-def content(path: str) -> bytes:
-    """All that is in a file. Raises OSError; open() would ask about a terminal, a position and a size first."""
-    handle = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+def content(path: str, most: int = LARGEST) -> bytes:
+    """All that is in a regular file of at most `most` bytes; open() would ask about a terminal and a position first.
+
+    Raises OSError: EINVAL for what is not a regular file, so that a FIFO blocks nobody and a device never ends; EFBIG.
+    """
+    handle = posix.open(path, READ)
     try:
-        parts, most = [], posix.fstat(handle).st_size or 65536  # 0 is what the kernel's own files say
-        while part := posix.read(handle, most):
-            parts.append(part)
-        return b"".join(parts)
+        return everything(handle, posix.fstat(handle), path, most)
     finally:
         posix.close(handle)
+
+
+def everything(handle: int, status: posix.stat_result, path: str, most: int = LARGEST) -> bytes:
+    """What is left to read of an open regular file, whose fstat(2) is `status`; as `content`. path: for the error."""
+    if status.st_mode & KIND != REGULAR and status.st_mode & KIND != DIRECTORY:  # of that, read(2) says what it is
+        if status.st_rdev == NULL:
+            return b""
+        raise OSError(EINVAL, "not a regular file", path)
+    if status.st_size > most:
+        raise OSError(EFBIG, f"more than {most} bytes", path)
+    return drained(handle, most, status.st_size or 65536, path)  # 0 is what the kernel's own files say
+
+
+def drained(handle: int, most: int, piece: int = 65536, path: str = "") -> bytes:
+    """Everything up to the end of file, in pieces of this size. Raises OSError: EFBIG above `most` bytes."""
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        part = posix.read(handle, piece)
+        if not part:
+            return b"".join(parts)
+        parts.append(part)
+        size += len(part)
+        if size > most:
+            raise OSError(EFBIG, f"more than {most} bytes", path)
+
+
+def write_all(handle: int, data: bytes) -> None:
+    """Every byte, however little write(2) takes at a time. Raises OSError."""
+    view = memoryview(data)
+    while view:
+        written = posix.write(handle, view)
+        if not written:
+            raise OSError(EIO, "nothing was written")
+        view = view[written:]
 
 
 def exists(path: str) -> bool:
@@ -111,15 +153,3 @@ def _kind(path: str) -> int:
         return posix.stat(path).st_mode & KIND
     except (OSError, ValueError):  # ValueError: a NUL in the path
         return -1
-
-
-def makedirs(path: str, mode: int = 0o777) -> None:
-    """Make a directory with this mode, and those above it that are missing; one that is there already is fine."""
-    above = dirname(path.rstrip("/"))
-    if above and not exists(above):
-        makedirs(above)
-    try:
-        posix.mkdir(path, mode)
-    except OSError:
-        if not isdir(path):
-            raise

@@ -47,6 +47,10 @@ class Tree:
         """A cgroup2 directory."""
         self.write(f"{mount}{path}/cgroup.procs", processes)
         self.write(f"{mount}{path}/cgroup.subtree_control", enabled)
+        if not path:
+            device = os.stat(self.root / mount.lstrip("/")).st_dev
+            number = f"{os.major(device)}:{os.minor(device)}"
+            self.write("/proc/self/mountinfo", f"36 25 {number} / {mount} rw - cgroup2 cgroup2 rw\n")
 
 
 class Kernel:
@@ -62,8 +66,9 @@ class Kernel:
         self.refused: set[str] = set()
         self.written: list[tuple[str, str]] = []
 
-    def put(self, path: str, text: str) -> None:
+    def put(self, path: str, text: str, device: int) -> None:
         """One write(2)."""
+        assert device == os.stat(self.mount).st_dev
         directory, name = os.path.split(path)
         self.written.append((path[len(self.mount) :], text))
         if text in self.refused:
@@ -99,17 +104,17 @@ class Kernel:
             file.write(f"{pid}\n")
         self.tree.write(f"/proc/{pid}/cgroup", f"0::{directory[len(self.mount) :]}\n")
 
-    def makedirs(self, path: str) -> None:
-        """mkdir -p: a new cgroup has its files at once."""
+    def make(self, path: str, device: int) -> None:
+        """mkdir: a new cgroup has its files at once."""
+        assert device == os.stat(self.mount).st_dev
         _makedirs(path, exist_ok=True)
-        while path != self.mount:
-            for name in ("cgroup.procs", "cgroup.subtree_control"):
-                with open(f"{path}/{name}", "a", encoding="ascii"):
-                    pass
-            path = os.path.dirname(path)
+        for name in ("cgroup.procs", "cgroup.subtree_control"):
+            with open(f"{path}/{name}", "a", encoding="ascii"):
+                pass
 
-    def rmdir(self, path: str) -> None:
+    def rmdir(self, path: str, *, dir_fd: int) -> None:
         """Its interface files go with an empty cgroup; one with processes or children stays."""
+        path = os.path.join(os.readlink(f"/proc/self/fd/{dir_fd}"), path)
         if not os.path.isdir(path):
             raise OSError(errno.ENOENT, "No such file or directory", path)
         with open(f"{path}/cgroup.procs", encoding="ascii") as file:

@@ -32,6 +32,7 @@ PURE = (
     "shim/oci/checks.py",
     "shim/oci/edits.py",
     "shim/host/facts.py",
+    "shim/host/names.py",
     "shim/host/layout.py",
     "shim/host/controllers.py",
     "shim/host/membership.py",

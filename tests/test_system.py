@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -67,6 +68,25 @@ def test_content_is_what_open_reads(tmp_path: Path) -> None:
     assert subprocess.run(argv, check=True, env=environment, capture_output=True, text=True).stdout == "True\n"
 
 
+def test_content_has_an_end(tmp_path: Path) -> None:
+    """A FIFO blocks nobody, a device is not read, /dev/null is empty, and of a file there is a most."""
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    (tmp_path / "null").symlink_to("/dev/null")
+    (tmp_path / "file").write_bytes(b"x" * 1000)
+    for name in ("fifo", "zero"):
+        with pytest.raises(OSError, match="not a regular file") as caught:
+            system.content(str(tmp_path / name))
+        assert caught.value.errno == errno.EINVAL
+    assert system.content(str(tmp_path / "null")) == b""
+    assert system.content(str(tmp_path / "file"), 1000) == b"x" * 1000
+    with pytest.raises(OSError, match="more than 999 bytes") as caught:
+        system.content(str(tmp_path / "file"), 999)
+    assert caught.value.errno == errno.EFBIG
+    with pytest.raises(OSError, match="more than 2 bytes"):  # of the kernel's own files no size is known before
+        system.content("/proc/self/stat", 2)
+
+
 @pytest.mark.parametrize("name", ["nothing", "directory", "to-loop", "file/below"])
 def test_content_that_cannot_be_read(tree: Path, name: str) -> None:
     """The same error that open() raises."""
@@ -105,28 +125,6 @@ def test_realpath_of_what_there_is(tree: Path, name: str) -> None:
 def test_realpath_of_nothing_is_the_path_itself(tree: Path, name: str) -> None:
     """No error: whoever uses the path next gets the kernel's own."""
     assert system.realpath(f"{tree}/{name}") == f"{tree}/{name}"
-
-
-def test_makedirs_makes_what_is_missing(tmp_path: Path) -> None:
-    """The mode is the last directory's; those above it get the usual one; twice is no error."""
-    place = tmp_path / "a" / "b" / "c"
-    before = os.umask(0o022)
-    try:
-        system.makedirs(f"{place}/", mode=0o700)
-        system.makedirs(str(place), mode=0o700)
-    finally:
-        os.umask(before)
-    assert [path.stat().st_mode & 0o777 for path in (place, place.parent)] == [0o700, 0o755]
-
-
-@pytest.mark.parametrize("name", ["file", "file/below", "to-nothing"])
-def test_makedirs_over_something_else(tree: Path, name: str) -> None:
-    """The error of `os.makedirs`, with its number and path."""
-    with pytest.raises((FileExistsError, NotADirectoryError)) as theirs:
-        os.makedirs(tree / name, exist_ok=True)
-    with pytest.raises((FileExistsError, NotADirectoryError)) as own:
-        system.makedirs(f"{tree}/{name}")
-    assert (own.value.errno, own.value.filename) == (theirs.value.errno, str(theirs.value.filename))
 
 
 ENVIRONMENT = """

@@ -6,10 +6,10 @@ import posix
 
 from shim.call import argv
 from shim.errors import ShimError
-from shim.oci import document
+from shim.oci import checks, document
 from shim.oci.edits import apply_to_value
 from shim.planning import rewrite
-from shim.system import abspath, dirname, environment, isfile
+from shim.system import abspath, dirname, environment, isfile, write_all
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -62,6 +62,7 @@ def prepare(this: Call) -> Prepared:
     as_it_stands = Prepared(arguments=list(invocation.arguments))
     if invocation.help or not invocation.container_id or invocation.command == "checkpoint":
         return as_it_stands
+    checks.container(invocation.container_id)
     if invocation.command == "update":
         return _prepare_update(this) if invocation.has_resources else as_it_stands
     return _prepare_bundle(this)
@@ -70,13 +71,14 @@ def prepare(this: Call) -> Prepared:
 def _prepare_bundle(this: Call) -> Prepared:
     invocation = this.invocation
     path = invocation.document
-    made = _rewrite(this, document.read(path), path, rewrite.RESOURCES)
+    before, identity = document.identified(path)
+    made = _rewrite(this, before, path, rewrite.RESOURCES)
     rewrite.judge(made)
     told = (*notices(made.plan), *_foreseen(this, made))
     text = made.text()
     if text == made.document.text:
         return Prepared(arguments=list(invocation.arguments), made=made, notices=told)
-    return _written(this, made, text, told)
+    return _written(this, made, text, identity, told)
 
 
 def _foreseen(this: Call, made: Rewrite) -> tuple[tuple[str, str], ...]:
@@ -124,17 +126,20 @@ def _rewrite(this: Call, text: str, path: str, where: tuple[str, ...], beside: d
     return rewrite.of(document.load(text, path), where, asked, this.settings, View(), beside=beside)
 
 
-def _written(this: Call, made: Rewrite, text: str, told: tuple[tuple[str, str], ...]) -> Prepared:
+def _written(
+    this: Call, made: Rewrite, text: str, identity: tuple[int, int], told: tuple[tuple[str, str], ...]
+) -> Prepared:
     from shim.oci import apply
+    from shim.state import kept
 
     invocation, loaded = this.invocation, made.document
     try:
-        apply.replace(loaded.path, text)
+        apply.replace(loaded.path, text, identity)
         return Prepared(arguments=list(invocation.arguments), made=made, notices=told)
     except OSError as error:
         if document.errno_name(error) not in apply.NOT_WRITABLE or invocation.config:
             raise _not_written(loaded.path, error) from error
-    state, root = apply.state_directory(environment()), this.root
+    state, root = kept.directory(environment()), this.root
     apply.discard_stale(state, root)
     place = apply.stand_in(state, root, invocation.container_id)
     apply.alternative_bundle(loaded, text, invocation.bundle, place)
@@ -143,6 +148,14 @@ def _written(this: Call, made: Rewrite, text: str, told: tuple[tuple[str, str], 
 
 def _not_written(path: str, error: OSError) -> ShimError:
     name = document.errno_name(error)
+    if name == "ESTALE":
+        return ShimError(
+            "unwritable-bundle",
+            f"{path} was replaced by another file while it was read: {name}",
+            cause="what would be written was made for the file that was read; neither file was touched",
+            evidence=(f"{path}: {name}",),
+            remedy=("have the engine create the container again, and let nobody else change the bundle meanwhile",),
+        )
     return ShimError(
         "unwritable-bundle",
         f"{path} needs changes for this host and cannot be written: {name}",
@@ -159,7 +172,7 @@ def _prepare_update(this: Call) -> Prepared:
         return Prepared(arguments=list(invocation.arguments))
     from_stdin = invocation.resources == STDIN
     path = "standard input" if from_stdin else abspath(invocation.resources)
-    text = _stdin() if from_stdin else document.read(path)
+    text = document.standard_input(path) if from_stdin else document.read(path, stream=True)
     from shim.containers import container
 
     made = _rewrite(this, text, path, rewrite.WHOLE, container.annotations_of(this.root, invocation.container_id))
@@ -170,19 +183,10 @@ def _prepare_update(this: Call) -> Prepared:
     return Prepared(arguments=arguments, made=made, notices=notices(made.plan))
 
 
-def _stdin() -> str:
-    parts = []
-    while part := posix.read(0, 65536):
-        parts.append(part)
-        if sum(map(len, parts)) > document.LARGEST:
-            raise document.unusable("standard input", f"it has more than {document.LARGEST} bytes")
-    return b"".join(parts).decode("utf-8", "surrogateescape")
-
-
 def _in_memory(text: str) -> str:
     """A path under which the child finds `text`: a memfd, so that nothing is left behind, whatever happens."""
     handle = posix.memfd_create("resources", 0)  # no MFD_CLOEXEC: the child opens it through its own /proc/self/fd
-    posix.write(handle, text.encode("utf-8", "surrogateescape"))
+    write_all(handle, text.encode("utf-8", "surrogateescape"))
     return f"/proc/self/fd/{handle}"
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from shim import system
 from shim.cli import output, report
 from shim.cli.output import BROKEN, REFUSED, heading, paragraph, say, table
 from shim.containers.container import bundle as bundle_of
@@ -21,7 +22,7 @@ from shim.diagnose.explain import NOT_RECOGNISED, entry_of, explain
 from shim.diagnose.render import as_dict
 from shim.diagnose.told import read_back
 from shim.errors import ShimError
-from shim.host import membership
+from shim.host import membership, names
 from shim.host.view import View
 from shim.state import last
 
@@ -109,7 +110,7 @@ def _diagnose(subject: str | None, bundle: str | None, runtime: str | None) -> D
             return told
         text = _read(log)
     elif subject == "-":
-        text = sys.stdin.read()
+        text = _piped()
     elif os.path.isfile(subject):
         text = _read(subject)
     elif any(character.isspace() for character in subject):
@@ -124,6 +125,22 @@ def _diagnose(subject: str | None, bundle: str | None, runtime: str | None) -> D
     if not text.strip():
         raise _nothing(subject)
     return explain(text, context(view, text, bundle or "", runtime, container))
+
+
+def _piped() -> str:
+    """The end of what is on standard input, which may be all that an engine said. Raises ShimError if it never ends."""
+    text, size = "", 0
+    while size <= system.LARGEST:
+        part = sys.stdin.read(65536)
+        if not part:
+            return text
+        text, size = (text + part)[-LARGEST:], size + len(part)
+    raise ShimError(
+        "no-log",
+        f"standard input has more than {system.LARGEST} characters",
+        remedy=("pipe the failed command's output only",),
+        status=BROKEN,
+    )
 
 
 def _told(since: float) -> Diagnosis | None:
@@ -162,11 +179,10 @@ def _of_container(view: View, container: str) -> Diagnosis | None:
 
 
 def _pid(container: str) -> int:
-    for root in report.roots():
+    for root in report.roots() if not names.container(container) else ():
         for file, key in (("state.json", "init_process_pid"), ("status", "pid")):
             try:
-                with open(os.path.join(root, container, file), encoding="utf-8") as source:
-                    found = json.load(source).get(key)
+                found = json.loads(system.content(os.path.join(root, container, file))).get(key)
             except (OSError, ValueError, AttributeError):
                 continue
             if isinstance(found, int):
@@ -175,7 +191,9 @@ def _pid(container: str) -> int:
 
 
 def _bundle(container: str) -> str:
-    return next((found for root in report.roots() if (found := bundle_of(root, container))), "")
+    if names.container(container):
+        return ""
+    return next(filter(None, (bundle_of(root, container) for root in report.roots())), "")
 
 
 def _logs(container: str) -> list[str]:
@@ -194,9 +212,13 @@ def _read(path: str) -> str:
     if not path:
         return ""
     try:
-        with open(path, "rb") as source:
-            source.seek(max(os.path.getsize(path) - LARGEST, 0))
-            return source.read().decode("utf-8", "replace")
+        handle = os.open(path, system.READ)
+        try:
+            status = os.fstat(handle)
+            os.lseek(handle, max(status.st_size - LARGEST, 0), os.SEEK_SET)
+            return os.read(handle, LARGEST).decode("utf-8", "replace")
+        finally:
+            os.close(handle)
     except OSError as error:
         raise ShimError("no-log", f"{path} cannot be read: {error.strerror}", status=BROKEN) from error
 
@@ -204,8 +226,7 @@ def _read(path: str) -> str:
 def _config(bundle: str) -> Any:
     path = os.path.join(bundle, "config.json")
     try:
-        with open(path, encoding="utf-8") as source:
-            return json.load(source)
+        return json.loads(system.content(path))
     except (OSError, ValueError) as error:
         raise ShimError("bad-bundle", f"{path} cannot be used: {error}", status=BROKEN) from error
 

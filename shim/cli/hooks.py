@@ -13,7 +13,9 @@ from shim.cli.output import say, table
 from shim.engines import hooks_directory as directory
 from shim.engines import runtimes
 from shim.errors import ShimError
+from shim.oci import atomic
 from shim.planning import settings
+from shim.system import content
 
 PLACE = "/etc/containers/oci/hooks.d"
 STANDARD = (PLACE, "/usr/share/containers/oci/hooks.d")
@@ -174,25 +176,17 @@ def _put(path: str, before: str | None, text: str, dry_run: bool) -> None:
 
 def _write(path: str, text: str) -> None:
     """Whole or not at all; the engines read *.json only, and may be reading just now."""
-    beside = f"{path}.{os.getpid()}"
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(beside, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(beside, 0o644)
-        os.replace(beside, path)
+        atomic.put(path, text.encode("utf-8"))
     except OSError as error:
         raise _refused(error.filename or path, error) from error
-    finally:
-        if os.path.exists(beside):
-            os.unlink(beside)
 
 
 def _ours(path: str) -> str | None:
     """The text of a file of ours, None where there is no file. Raises ShimError for somebody else's."""
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            text = file.read()
+        text = content(path).decode("utf-8", "surrogateescape")
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -210,8 +204,7 @@ def _ours(path: str) -> str | None:
 
 def _parsed(path: str) -> Any:
     try:
-        with open(path, encoding="utf-8") as file:
-            return json.load(file)
+        return json.loads(content(path))
     except (OSError, ValueError):
         return None
 

@@ -12,7 +12,7 @@ from shim.cli.hosts import view_of
 from shim.cli.output import heading, say, table
 from shim.engines import runtimes
 from shim.errors import ShimError
-from shim.oci import apply, document
+from shim.oci import apply, atomic, document
 from shim.planning import report, rewrite, settings
 from shim.rules.base import KEPT
 from shim.values import Value
@@ -97,7 +97,7 @@ def plan(asked: dict[str, Any]) -> Planned:
     configured = settings.load(os.environ)
     runtime = runtimes.chosen(configured, asked["runtime"])
     path = located(asked["config"])
-    loaded = document.load(document.read(path), path)
+    loaded = document.load(document.read(path, stream=True), path)
     where = rewrite.WHOLE if asked["operation"] == "update" and _is_resources(loaded) else rewrite.RESOURCES
     call = rewrite.Asked(
         runtime=runtime.path,
@@ -159,7 +159,7 @@ def write(planned: Planned, target: str) -> None:
     source, path = planned.made.document.path, os.path.abspath(target)
     try:
         if not os.path.exists(path):
-            _write_new(path, planned.text)
+            atomic.put(path, planned.text.encode("utf-8", "surrogateescape"), mode=0o666 & ~_umask())
             return
         if os.path.samefile(source, path) and source != path:
             raise ShimError(
@@ -179,19 +179,11 @@ def write(planned: Planned, target: str) -> None:
         ) from error
 
 
-def _write_new(path: str, text: str) -> None:
-    """A file of our own beside it, renamed when it is complete; config.json is world-readable, as engines have it."""
-    beside = f"{path}.cgshim-{os.getpid()}"
-    try:
-        with open(beside, "xb") as file:
-            file.write(text.encode("utf-8", "surrogateescape"))
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(beside, path)
-    except BaseException:
-        if os.path.exists(beside):
-            os.unlink(beside)
-        raise
+def _umask() -> int:
+    """The caller's; there is no way to ask without setting it."""
+    found = os.umask(0o077)
+    os.umask(found)
+    return found
 
 
 def shape(planned: Planned) -> dict[str, Any]:

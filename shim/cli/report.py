@@ -14,6 +14,7 @@ from shim.cli import memory, output
 from shim.cli.output import heading, say, table
 from shim.engines import runtimes
 from shim.errors import ShimError
+from shim.host import names
 from shim.host.view import View
 from shim.oci import document
 from shim.planning import settings
@@ -72,6 +73,8 @@ def of_bundle(path: str) -> dict[str, Any]:
 
 def of_container(container: str, runtime: str | None, root: str | None) -> dict[str, Any]:
     """The report in a container's state, as its runtime tells it; an id may be cut short where it stays unique."""
+    if names.container(container):
+        raise _unknown(container, names.container(container))
     places = [(os.path.abspath(root), container)] if root and _has(root, container) else _search(container, root)
     if not places:
         account = memory.ended(container)

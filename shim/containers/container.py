@@ -67,7 +67,7 @@ def _read(path: str) -> str:
 
 def _number(text: str) -> int:
     text = text.strip()
-    return int(text) if text.isascii() and text.isdigit() else 0
+    return int(text) if len(text) <= 10 and text.isascii() and text.isdigit() else 0  # a pid has seven digits at most
 
 
 def _object(text: str) -> dict[str, object]:

@@ -12,14 +12,12 @@ So that way is for policy `warn` only, and says so.
 
 from __future__ import annotations
 
-import posix
-
 from shim.enforce.verify import cgroup
 from shim.errors import ShimError
-from shim.host import membership
+from shim.host import cgroup_files, hierarchies, membership, mountinfo, names
+from shim.host.cgroup_files import get, make, put
 from shim.oci.document import errno_name
 from shim.rules.base import HINT
-from shim.system import makedirs
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -39,12 +37,16 @@ class Placed(Value):
 
 
 class Bridge(Value):
-    """One container and the cgroup2 it is in. path: below the mount, "" where no limit can be set, for `blocked`."""
+    """One container and the cgroup2 it is in. path: below the mount, "" where no limit can be set, for `blocked`.
+
+    device: st_dev of the cgroup2 file system.
+    """
 
     view: View
     pid: int
     container: str
     mount: str
+    device: int
     path: str
     blocked: str
 
@@ -66,8 +68,12 @@ def bridge(
     may_move: into a cgroup of our own, where nothing else holds; not for a container that runs already.
     Raises ShimError naming the level at which a controller cannot be enabled, or the file that refused the value.
     """
+    for limit in limits:
+        if names.interface_file(limit.file):
+            raise _refused(limit, limit.file, names.interface_file(limit.file))
     path, blocked = _joined(view, pid, host)
-    this = Bridge(view=view, pid=pid, container=container, mount=host.cgroup2_mount, path=path, blocked=blocked)
+    mount, device = host.cgroup2_mount, _device(view, host.cgroup2_mount)
+    this = Bridge(view=view, pid=pid, container=container, mount=mount, device=device, path=path, blocked=blocked)
     controllers = tuple(dict.fromkeys(limit.controller for limit in limits))
     if path:
         this = this.changed(blocked=_enable(this, path, controllers))
@@ -79,6 +85,15 @@ def bridge(
         _write(this, f"{path}/{limit.file}", limit)
     outside = this.blocked or ("the container was moved there when it was created" if path == this.own else "")
     return Placed(directory=this.mount + path, outside=outside)
+
+
+def _device(view: View, mount: str) -> int:
+    """st_dev of the cgroup2 file system at `mount`, as the kernel's own table of mounts has it."""
+    found = view.identity(mount)
+    there = [one for one in mountinfo.parse(view.text(hierarchies.MOUNTINFO) or "") if one.point == mount]
+    if found and there and there[-1].type == "cgroup2" and view.device(there[-1].device) == found.device:
+        return found.device
+    raise _impossible(f"{hierarchies.MOUNTINFO}: {mount} is not a mount of cgroup2")
 
 
 def _joined(view: View, pid: int, host: Host) -> tuple[str, str]:
@@ -110,34 +125,25 @@ def _enable(this: Bridge, path: str, controllers: tuple[str, ...]) -> str:
     for child in path.strip("/").split("/"):
         control = this.file(level, "cgroup.subtree_control")
         try:
-            with open(control, encoding="ascii") as file:
-                enabled = file.read().split()
+            enabled = get(control, this.device).split()
             missing = [name for name in controllers if name not in enabled]
             if missing:
-                put(control, " ".join(f"+{name}" for name in missing))
+                put(control, " ".join(f"+{name}" for name in missing), this.device)
         except OSError as error:
             return f"{control}: enabling {', '.join(controllers)}: {errno_name(error)}"
         level = f"{level}/{child}"
     return ""
 
 
-def put(path: str, text: str) -> None:
-    """Write an interface file with one write(2), as the kernel wants it."""
-    handle = posix.open(path, posix.O_WRONLY | posix.O_TRUNC | posix.O_CLOEXEC)
-    try:
-        posix.write(handle, text.encode("ascii"))
-    finally:
-        posix.close(handle)
-
-
 def _move(this: Bridge, controllers: tuple[str, ...]) -> str:
     """The container's processes into a cgroup of our own; its path."""
     try:
-        makedirs(this.view.path(this.mount + this.own))
+        for path in (OWN, this.own):
+            make(this.view.path(this.mount + path), this.device)
         second = _enable(this, this.own, controllers)
         if not second:
             for pid in _processes(this):
-                put(this.file(this.own, "cgroup.procs"), pid)
+                put(this.file(this.own, "cgroup.procs"), pid, this.device)
             return this.own
     except OSError as error:
         second = f"{error.filename or this.own}: {errno_name(error)}"
@@ -157,17 +163,21 @@ def _write(this: Bridge, path: str, limit: Expectation) -> None:
     path = this.view.path(this.mount + path)
     try:
         for line in limit.value.split("\n"):  # of io.max the kernel takes one device at a time
-            put(path, line)
+            put(path, line, this.device)
     except OSError as error:
         if limit.kind == HINT:
             return  # reading back says what became of it
-        raise ShimError(
-            "bridge-refused",
-            f"{limit.field} could not be set in cgroup2: {errno_name(error)}",
-            cause="the controller is in cgroup2 only, where cgshim sets the limit in the runtime's place",
-            evidence=(f"{path}: writing {limit.value!r}: {errno_name(error)}",),
-            remedy=("check the value against the kernel's cgroup-v2 documentation",),
-        ) from error
+        raise _refused(limit, path, errno_name(error)) from error
+
+
+def _refused(limit: Expectation, path: str, why: str) -> ShimError:
+    return ShimError(
+        "bridge-refused",
+        f"{limit.field} could not be set in cgroup2: {why}",
+        cause="the controller is in cgroup2 only, where cgshim sets the limit in the runtime's place",
+        evidence=(f"{path}: writing {limit.value!r}: {why}",),
+        remedy=("check the value against the kernel's cgroup-v2 documentation",),
+    )
 
 
 def _impossible(*reasons: str) -> ShimError:
@@ -187,8 +197,9 @@ def _impossible(*reasons: str) -> ShimError:
 
 def remove_own(view: View, container: str, mount: str) -> None:
     """Remove the directory that `bridge` made for a container, and the one above, if they are there and empty."""
-    for path in (f"{OWN}/{container}", OWN):
+    found = view.identity(mount)
+    for path in (f"{OWN}/{container}", OWN) if found else ():
         try:
-            posix.rmdir(view.path(mount + path))
+            cgroup_files.remove(view.path(mount + path), found.device if found else 0)
         except OSError:
             continue  # none was made, or something is in it

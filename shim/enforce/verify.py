@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posix
 
-from shim.host import membership
+from shim.host import membership, names
 from shim.rules.sizes import Untranslatable, size
 from shim.values import Value
 
@@ -63,9 +63,13 @@ def cgroup(view: View, own: dict[str, str], controller: str, version: int, host:
     if path is None or not mount:
         return "", f"/proc/PID/cgroup has no line for {key or 'cgroup2'}" if mount else f"{controller} is not mounted"
     direct = mount + path.rstrip("/")
-    if "/.." not in path and view.identity(direct):
-        return direct, ""
-    return _below_bind(view, mount, path)
+    found = view.identity(direct) if "/.." not in path else None
+    if found is None:
+        return _below_bind(view, mount, path)
+    root = found if direct == mount else view.identity(mount)
+    if root is None or found.device != root.device or not found.directory:
+        return "", f"{direct} is not on the cgroup file system of {mount}"
+    return direct, ""
 
 
 def _below_bind(view: View, mount: str, path: str) -> tuple[str, str]:
@@ -73,7 +77,7 @@ def _below_bind(view: View, mount: str, path: str) -> tuple[str, str]:
     from shim.host import mountinfo
 
     for found in mountinfo.parse(view.text("/proc/self/mountinfo") or ""):
-        if found.point == mount and found.root != "/" and path.startswith(found.root):
+        if found.point == mount and found.root != "/" and f"{path}/".startswith(f"{found.root}/"):
             return mount + path[len(found.root) :].rstrip("/"), ""
     return "", f"{path} is not to be seen below {mount}"
 
@@ -82,9 +86,14 @@ def _compare(view: View, directory: str, why: str, expectation: Expectation) -> 
     if not directory:
         return Finding(expectation=expectation, path=expectation.file, found=None, why=why)
     path = f"{directory}/{expectation.file}"
-    text = view.text(path)
-    if text is None:
-        return Finding(expectation=expectation, path=path, found="", why=view.why(path).removeprefix(f"{path}: "))
+    if names.interface_file(expectation.file):
+        return Finding(expectation=expectation, path=path, found="", why="not the name of an interface file")
+    read, above = view.read(path), view.identity(directory)
+    if read is None:
+        return Finding(expectation=expectation, path=path, found="", why=view.why(path)[len(f"{path}: ") :])
+    text, found = read
+    if above is None or found.device != above.device:
+        return Finding(expectation=expectation, path=path, found="", why="not on the cgroup file system")
     return None if agrees(expectation, text) else Finding(expectation=expectation, path=path, found=text.strip())
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from shim.engines.registration import BACKUP, Entry, File, Proposal, is_ours, set_aside
 from shim.errors import ShimError
+from shim.system import content
 
 if TYPE_CHECKING:
     from shim.engines.registration import Request
@@ -21,6 +22,7 @@ APPLY = "systemctl daemon-reload && systemctl restart docker"
 VARIABLE = "DOCKER_BUILDKIT_RUNC_COMMAND"
 DROP_IN = "50-cgshim-buildkit.conf"
 DAEMONS = ("/usr/bin/dockerd", "/usr/sbin/dockerd", "/usr/local/bin/dockerd")
+LARGEST = 1 << 30  # bytes of a daemon's program
 UNKNOWN = f"warning: {{}} does not know {VARIABLE}: its BuildKit goes on with runc; with DOCKER_BUILDKIT=0 it is cgshim"
 _LINE = re.compile(rf"^Environment=\"?{VARIABLE}=([^\"\n]*)\"?$", re.MULTILINE)
 
@@ -63,9 +65,8 @@ def _without_the_variable(tree: Tree) -> list[str]:
     found = []
     for path in DAEMONS:
         try:
-            with open(tree.at(path), "rb") as file:
-                if VARIABLE.encode() not in file.read():
-                    found.append(path)
+            if VARIABLE.encode() not in content(tree.at(path), LARGEST):
+                found.append(path)
         except OSError:
             continue
     return found

@@ -6,9 +6,13 @@ import json
 import os
 from typing import TYPE_CHECKING
 
+from shim.system import content
+
 if TYPE_CHECKING:
     from shim.engines.registration import Request
     from shim.engines.tree import Tree
+
+LARGEST = 1 << 30  # bytes of podman's database
 
 
 def podman_containers(tree: Tree, request: Request, name: str) -> tuple[str, ...]:
@@ -17,9 +21,8 @@ def podman_containers(tree: Tree, request: Request, name: str) -> tuple[str, ...
     mark = f'"runtime":"{name}"'.encode()
     for path in tree.glob(f"{share}/containers/storage/libpod/*"):
         try:
-            with open(tree.at(path), "rb") as file:
-                if mark in file.read():
-                    return (_warning("podman", name, path),)
+            if mark in content(tree.at(path), LARGEST):
+                return (_warning("podman", name, path),)
         except OSError:
             continue
     return ()
@@ -61,8 +64,7 @@ def crio_containers(tree: Tree, name: str) -> tuple[str, ...]:
 def _value(tree: Tree, path: str, *keys: str) -> object:
     """What stands there; None for a file that is gone or no JSON, as those of containers that just end are."""
     try:
-        with open(tree.at(path), encoding="utf-8") as file:
-            value = json.load(file)
+        value = json.loads(content(tree.at(path)))
     except (OSError, ValueError):
         return None
     for key in keys:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import glob
 import os
-import tempfile
 from typing import TYPE_CHECKING
 
 from shim.engines.registration import BACKUP
 from shim.errors import ShimError
+from shim.oci import atomic
+from shim.system import content
 
 if TYPE_CHECKING:
     from shim.engines.registration import File
@@ -43,8 +44,7 @@ class Tree:
     def read(self, path: str) -> str | None:
         """The file's text, None if there is none. Raises ShimError for what is there but cannot be read."""
         try:
-            with open(self.at(path), encoding="utf-8", newline="") as file:
-                return file.read()
+            return content(self.at(path)).decode("utf-8")
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
         except UnicodeDecodeError as error:
@@ -93,17 +93,7 @@ class Tree:
 
     def _write(self, place: str, text: str, like: str = "") -> None:
         os.makedirs(os.path.dirname(place), exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=".cgshim-", dir=os.path.dirname(place))
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-                file.write(text)
-                file.flush()
-                _take_after(file.fileno(), like or place)
-                os.fsync(file.fileno())
-            os.rename(temporary, place)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        atomic.put(place, text.encode("utf-8"), like=like or place)
 
     def _delete(self, path: str) -> None:
         os.unlink(self.at(path))
@@ -133,18 +123,6 @@ class Nothing(Tree):
     def executable(self, path: str) -> bool:
         """Never."""
         return False
-
-
-def _take_after(descriptor: int, place: str) -> None:
-    """Mode and owner of the file that is replaced; 0644 for a new one."""
-    try:
-        there = os.stat(place)
-    except FileNotFoundError:
-        os.fchmod(descriptor, 0o644)
-        return
-    os.fchmod(descriptor, there.st_mode & 0o7777)
-    if (there.st_uid, there.st_gid) != (os.geteuid(), os.getegid()):
-        os.fchown(descriptor, there.st_uid, there.st_gid)
 
 
 def _errno(error: OSError) -> str:

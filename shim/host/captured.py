@@ -18,6 +18,7 @@ from __future__ import annotations
 import errno
 
 from shim.host.view import Identity, View
+from shim.system import content
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,8 +36,7 @@ class CapturedView(View):
         import json  # only captures need it, an intercepted call never gets here
 
         super().__init__(directory + "/root")
-        with open(directory + "/manifest.json", encoding="utf-8") as source:
-            self.manifest: dict[str, Any] = json.load(source)
+        self.manifest: dict[str, Any] = json.loads(content(directory + "/manifest.json"))
         if self.manifest.get("format") != 1:
             raise ValueError(f"{directory}/manifest.json: format must be 1")
 
@@ -97,8 +97,7 @@ class CapturedView(View):
 
     def _content(self, path: str) -> str:
         try:
-            with open(self.path(path), encoding="utf-8", errors="surrogateescape", newline="") as source:
-                return source.read()
+            return content(self.path(path)).decode("utf-8", "surrogateescape")
         except FileNotFoundError:
             return ""  # its existence was captured, not its content
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import posix
 
+from shim.host.cgroup_files import put
 from shim.host.view import error_name
 
 TYPE_CHECKING = False
@@ -53,14 +54,13 @@ def _answer(view: View, path: str, name: str, refused: str | None) -> Answer:
 
 def _enable(view: View, mount: str, controllers: list[str]) -> dict[str, str]:
     """Controllers that could not be enabled for the children of `mount`, each with the reason."""
-    control = f"{mount}/cgroup.subtree_control"
+    control, root = f"{mount}/cgroup.subtree_control", view.identity(mount)
     enabled = (view.text(control) or "").split() if controllers else []
     refused = {}
     for name in controllers:
         if name not in enabled:
             try:
-                with open(view.path(control), "w", encoding="ascii") as target:
-                    target.write(f"+{name}")
+                put(view.path(control), f"+{name}", root.device if root else -1)
             except OSError as error:
                 refused[name] = _why(f"writing +{name}", control, error)
     return refused

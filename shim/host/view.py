@@ -8,14 +8,10 @@ from __future__ import annotations
 
 import posix
 
-from shim.system import DIRECTORY, KIND
+from shim.system import DIRECTORY, EIO, KIND, READ, everything
 from shim.values import Value
 
-# Of asm-generic/errno-base.h; the module with all of them costs a tenth of a millisecond and is for messages.
-EIO = 5
 COMMON = {1: "EPERM", 2: "ENOENT", 13: "EACCES"}
-# Never blocks on a FIFO that somebody left under a well-known name, never acquires a terminal.
-_READ = posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK | posix.O_NOCTTY
 
 
 class Identity(Value):
@@ -49,23 +45,24 @@ class View:
         return posix.geteuid()
 
     def read(self, path: str) -> tuple[str, Identity] | None:
-        """Content and identity from one and the same open file; None when absent or unreadable."""
+        """Content and identity from one and the same open file; None when absent or unreadable.
+
+        Only regular files are read, which the kernel's own are, and no more of them than shim.system.LARGEST.
+        """
         try:
-            descriptor = posix.open(self.path(path), _READ)
+            descriptor = posix.open(self.path(path), READ)
         except OSError as error:
             self._failed(path, error)
             return None
         try:
-            found = _identity(posix.fstat(descriptor))
-            parts = []
-            while part := posix.read(descriptor, 65536):
-                parts.append(part)
+            status = posix.fstat(descriptor)
+            data = everything(descriptor, status, path)
         except OSError as error:
             self._failed(path, error)
             return None
         finally:
             posix.close(descriptor)
-        return b"".join(parts).decode("utf-8", "surrogateescape"), found
+        return data.decode("utf-8", "surrogateescape"), _identity(status)
 
     def identity(self, path: str) -> Identity | None:
         """stat(2), symbolic links followed; None when absent or unreachable."""

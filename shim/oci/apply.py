@@ -9,87 +9,34 @@ from __future__ import annotations
 import posix
 
 from shim.errors import ShimError
+from shim.oci import atomic
 from shim.oci.document import errno_name
 from shim.oci.edits import apply_to_text
 from shim.oci.text import items
 from shim.rules.base import Edit
-from shim.system import basename, dirname, isdir, join, makedirs, realpath
+from shim.system import basename, dirname, isdir, join
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Any
 
     from shim.oci.document import Document
 
 CREATOR = "creator"  # in a stand-in: the process that makes a container of it
+INSIDE = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC
+REMEDY = "or set CGSHIM_STATE to a directory of your own, in which nobody else may write on any level"
 # EINVAL: the file belongs to somebody who has no number in our user namespace (fchown(2)).
-NOT_WRITABLE = ("EROFS", "EACCES", "EPERM", "EBUSY", "EINVAL")
+# ESTALE: another file is in its place (shim.oci.atomic); the stand-in has what was read.
+NOT_WRITABLE = ("EROFS", "EACCES", "EPERM", "EBUSY", "EINVAL", "ESTALE")
 
 
-def replace(path: str, text: str) -> None:
-    """Put `text` in place of the file at `path`: same owner and mode, flushed to disk, renamed over it.
+def replace(path: str, text: str, identity: tuple[int, int] | None = None) -> None:
+    """Put `text` in place of the file at `path`: same owner, mode and attributes, flushed to disk, renamed over it.
 
+    identity: of the file that was read (shim.oci.document.identified).
     Raises OSError; the old file is then untouched and nothing is left beside it.
     """
-    path = realpath(path)
-    status = posix.stat(path)
-    beside = join(dirname(path), f".{basename(path)}.cgshim-{posix.getpid()}")
-    handle = _new_file(beside)
-    try:
-        try:
-            _write(handle, text.encode("utf-8", "surrogateescape"))
-            if (status.st_uid, status.st_gid) != (posix.geteuid(), posix.getegid()):
-                posix.fchown(handle, status.st_uid, status.st_gid)
-            posix.fchmod(handle, status.st_mode & 0o7777)
-            posix.fsync(handle)
-        finally:
-            posix.close(handle)
-        posix.rename(beside, path)
-    except BaseException:
-        posix.unlink(beside)
-        raise
-    _flush_directory(dirname(path))
-
-
-def _new_file(path: str) -> int:
-    """A new file of ours; one of its name was left by a killed process with our number and stands for nothing."""
-    flags = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_NOFOLLOW | posix.O_CLOEXEC
-    try:
-        return posix.open(path, flags, 0o600)
-    except FileExistsError:
-        posix.unlink(path)
-        return posix.open(path, flags, 0o600)
-
-
-def _write(handle: int, data: bytes) -> None:
-    while data:
-        data = data[posix.write(handle, data) :]
-
-
-def _flush_directory(path: str) -> None:
-    """The name's own way to disk. Not every file system can; the new file is in place whatever comes of it."""
-    try:
-        handle = posix.open(path, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
-    except OSError:
-        return
-    try:
-        posix.fsync(handle)
-    except OSError:
-        return
-    finally:
-        posix.close(handle)
-
-
-def state_directory(environment: Mapping[str, str]) -> str:
-    """Where cgshim may keep files of its own: CGSHIM_STATE, else /run/cgshim, for a rootless caller below
-    XDG_RUNTIME_DIR.
-    """
-    if environment.get("CGSHIM_STATE", "").startswith("/"):
-        return environment["CGSHIM_STATE"]
-    if posix.geteuid() == 0 and posix.access("/run", posix.W_OK) and not environment.get("_CONTAINERS_ROOTLESS_UID"):
-        return "/run/cgshim"
-    return join(environment.get("XDG_RUNTIME_DIR") or f"/tmp/cgshim-{posix.geteuid()}", "cgshim")
+    atomic.replace(path, text.encode("utf-8", "surrogateescape"), identity)
 
 
 def stand_in(state: str, runtime_root: str, container: str) -> str:
@@ -103,35 +50,34 @@ def alternative_bundle(document: Document, text: str, bundle: str, place: str) -
 
     Raises ShimError where it cannot be written either. It must live until the container is deleted.
     """
+    from shim.state import kept
+
     try:
-        makedirs(place, mode=0o700)
-        refuse_foreign(place)
-        with open(join(place, CREATOR), "w", encoding="ascii") as file:
-            file.write(str(posix.getpid()))
-        path = join(place, "config.json")
-        with open(path, "wb") as config:
-            config.write(absolute(document, text, bundle).encode("utf-8", "surrogateescape"))
+        handle = kept.opened(place, make=True)
+        try:
+            files = {CREATOR: str(posix.getpid()), "config.json": absolute(document, text, bundle)}
+            for name, content in files.items():
+                data = content.encode("utf-8", "surrogateescape")
+                atomic.put_in(handle, name, data, mode=0o600, flush=False)
+        finally:
+            posix.close(handle)
     except OSError as error:
         raise ShimError(
             "unwritable-bundle",
             f"the bundle {bundle} cannot be written, and neither can a stand-in for it",
             cause="config.json needs changes for this host, and starting without them would lose limits",
-            evidence=(f"{error.filename or place}: {errno_name(error)}",),
-            remedy=(f"make {bundle} writable for uid {posix.geteuid()}", f"or make {dirname(place)} writable"),
+            evidence=(f"{error.filename or place}: {_why(error)}",),
+            remedy=(f"make {bundle} writable for uid {posix.geteuid()}", REMEDY),
         ) from error
     return place
 
 
-def refuse_foreign(path: str) -> None:
-    """What is ours may lie in what is root's (65534: root's, seen from a user namespace), not in another user's: below
-    /tmp anybody may have made our directory first, and could put another config.json in place of the stand-in's.
-    """
-    while posix.lstat(path).st_uid == posix.geteuid() and path != "/":
-        path = dirname(path)
-    if posix.lstat(path).st_uid not in (0, 65534, posix.geteuid()):
-        import errno
+def _why(error: OSError) -> str:
+    """The error's name, and what we found ourselves."""
+    from shim.state import kept
 
-        raise PermissionError(errno.EPERM, "belongs to another user", path)
+    own = error.strerror in (kept.THEIRS, kept.SHARED, kept.NOWHERE)
+    return f"{errno_name(error)}, {error.strerror}" if own else errno_name(error)
 
 
 def absolute(document: Document, text: str, bundle: str) -> str:
@@ -168,30 +114,67 @@ def _relative(mount: Any) -> bool:
 
 
 def discard_stale(state: str, runtime_root: str) -> None:
-    """Remove stand-ins whose container is gone: `delete` never reaches Python, so the next one cleans up."""
-    place = dirname(stand_in(state, runtime_root, ""))
-    if not isdir(place):
-        return
-    for container in posix.listdir(place):
-        bundle = join(place, container)
-        if not isdir(join(runtime_root, container)) and not _in_the_making(bundle):
-            discard(bundle)
+    """Remove stand-ins whose container is gone: `delete` never reaches Python, so the next one cleans up.
 
+    Nothing is looked at in a directory that another user could have made.
+    """
+    from shim.state import kept
 
-def _in_the_making(bundle: str) -> bool:
-    """Another call may have made the stand-in just now, and its runtime not yet the container."""
     try:
-        with open(join(bundle, CREATOR), encoding="ascii") as file:
-            return isdir(join("/proc", file.read() or "none"))
+        handle = kept.opened(dirname(stand_in(state, runtime_root, "")))
+    except OSError:
+        return
+    try:
+        for container in posix.listdir(handle):
+            if not isdir(join(runtime_root, container)) and not _in_the_making(handle, container):
+                _discard(handle, container)
+    finally:
+        posix.close(handle)
+
+
+def _in_the_making(directory: int, container: str) -> bool:
+    """Another call may have made the stand-in just now, and its runtime not yet the container."""
+    from shim.state import kept
+
+    try:
+        handle = posix.open(container, INSIDE, dir_fd=directory)
+        try:
+            number = kept.content(handle, CREATOR).decode("ascii", "replace")
+        finally:
+            posix.close(handle)
     except OSError:
         return False
+    return number.isdigit() and isdir(f"/proc/{number}")
 
 
 def discard(bundle: str) -> None:
     """Remove a stand-in; one that is already gone is fine."""
-    files = (join(bundle, name) for name in ("config.json", CREATOR))
-    for step, path in (*((posix.unlink, file) for file in files), (posix.rmdir, bundle)):
-        try:
-            step(path)
-        except OSError:
-            continue
+    from shim.state import kept
+
+    try:
+        handle = kept.opened(dirname(bundle))
+    except OSError:
+        return
+    try:
+        _discard(handle, basename(bundle))
+    finally:
+        posix.close(handle)
+
+
+def _discard(directory: int, container: str) -> None:
+    """Our two files and the directory itself, if nothing else is in it."""
+    try:
+        handle = posix.open(container, INSIDE, dir_fd=directory)
+    except OSError:
+        return
+    try:
+        for name in ("config.json", CREATOR):
+            try:
+                posix.unlink(name, dir_fd=handle)
+            except OSError:
+                continue
+        posix.rmdir(container, dir_fd=directory)
+    except OSError:
+        return
+    finally:
+        posix.close(handle)

@@ -7,6 +7,7 @@ collected, so that one run names them all. Ranges that only the kernel knows are
 from __future__ import annotations
 
 from shim.errors import ShimError
+from shim.host import names
 from shim.rules.base import Problem
 from shim.values import Value
 
@@ -24,20 +25,45 @@ class Integer(Value):
 
 
 class Each(Value):
-    """An object with any keys, whose values are all of one type."""
+    """An object whose values are all of one type.
+
+    key: what is wrong with a key, "" if nothing is (shim.host.names). like: an example of one that may be used.
+    most: how many there may be: planning, setting and reading back cost something for each.
+    """
 
     of: Any
+    key: Any
+    like: str
+    most: int
 
+
+class Items(Value):
+    """An array of at most `most` items that are all of one type."""
+
+    of: Any
+    most: int = 4096
+
+
+class Name(Value):
+    """A string that becomes part of a path or of a line for the kernel; as the keys of `Each`."""
+
+    key: Any
+    like: str
+
+
+SHOWN, MOST, TOLD = 80, 200, 50  # characters of a name and of a field in a message, and problems in it
 
 INT64 = Integer(name="int64", least=-(1 << 63), most=(1 << 63) - 1)
 UINT64 = Integer(name="uint64", least=0, most=(1 << 64) - 1)
 UINT32 = Integer(name="uint32", least=0, most=(1 << 32) - 1)
 UINT16 = Integer(name="uint16", least=0, most=(1 << 16) - 1)
+INTERFACE = Name(key=names.network_interface, like="eth0")
 RATE = {"major": INT64, "minor": INT64, "rate": UINT64}
 
-# dict: an object with these members (others are unknown and left alone); list of one: an array of that.
+# dict: an object with these members (others are unknown and left alone); list of one: an array of that,
+# for engines write a rule for each device of a host.
 RESOURCES: dict[str, Any] = {
-    "unified": Each(of=str),
+    "unified": Each(of=str, key=names.interface_file, like="memory.max: letters, digits, _ and dots", most=512),
     "devices": [{"allow": bool, "type": str, "major": INT64, "minor": INT64, "access": str}],
     "memory": {
         "limit": INT64,
@@ -65,15 +91,15 @@ RESOURCES: dict[str, Any] = {
     "blockIO": {
         "weight": UINT16,
         "leafWeight": UINT16,
-        "weightDevice": [{"major": INT64, "minor": INT64, "weight": UINT16, "leafWeight": UINT16}],
-        "throttleReadBpsDevice": [RATE],
-        "throttleWriteBpsDevice": [RATE],
-        "throttleReadIOPSDevice": [RATE],
-        "throttleWriteIOPSDevice": [RATE],
+        "weightDevice": Items(of={"major": INT64, "minor": INT64, "weight": UINT16, "leafWeight": UINT16}),
+        "throttleReadBpsDevice": Items(of=RATE),
+        "throttleWriteBpsDevice": Items(of=RATE),
+        "throttleReadIOPSDevice": Items(of=RATE),
+        "throttleWriteIOPSDevice": Items(of=RATE),
     },
-    "hugepageLimits": [{"pageSize": str, "limit": UINT64}],
-    "network": {"classID": UINT32, "priorities": [{"name": str, "priority": UINT32}]},
-    "rdma": Each(of={"hcaHandles": UINT32, "hcaObjects": UINT32}),
+    "hugepageLimits": Items(of={"pageSize": str, "limit": UINT64}, most=512),
+    "network": {"classID": UINT32, "priorities": Items(of={"name": INTERFACE, "priority": UINT32})},
+    "rdma": Each(of={"hcaHandles": UINT32, "hcaObjects": UINT32}, key=names.rdma_device, like="mlx5_0", most=512),
 }
 
 
@@ -107,16 +133,32 @@ def _problems(value: Any, wanted: Any, where: str) -> list[Problem]:
         return []
     if isinstance(wanted, Integer):
         return _number(value, wanted, where)
-    shape = {dict: dict, list: list, Each: dict}.get(type(wanted), wanted)
+    shape = {dict: dict, list: list, Each: dict, Items: list, Name: str}.get(type(wanted), wanted)
     if not isinstance(value, shape):
         return [_wrong(value, shape, where)]
+    if isinstance(wanted, (Each, Items)) and len(value) > wanted.most:
+        what = f"it has {len(value)} members, more than the {wanted.most} that are looked at"
+        return [Problem(field=where, what=what, remedy=f"at most {wanted.most} members")]
     if isinstance(wanted, Each):
-        return [problem for key in value for problem in _problems(value[key], wanted.of, f"{where}.{key}")]
+        return [problem for key in value for problem in _member(key, value[key], wanted, where)]
+    if isinstance(wanted, Name):
+        return _named(value, wanted, where)
     if isinstance(wanted, dict):
         return [p for key in wanted if key in value for p in _problems(value[key], wanted[key], f"{where}.{key}")]
-    if isinstance(wanted, list):
-        return [p for i, item in enumerate(value) for p in _item(item, wanted[0], f"{where}[{i}]")]
+    if isinstance(wanted, (list, Items)):
+        item = wanted[0] if isinstance(wanted, list) else wanted.of
+        return [p for i, one in enumerate(value) for p in _item(one, item, f"{where}[{i}]")]
     return []
+
+
+def _member(key: str, value: Any, wanted: Each, where: str) -> list[Problem]:
+    return _problems(value, wanted.of, f"{where}.{key}") or _named(key, wanted, f"{where}.{key}")
+
+
+def _named(name: str, wanted: Each | Name, where: str) -> list[Problem]:
+    what = wanted.key(name)
+    shown = name if len(name) <= SHOWN else f"{name[:SHOWN]}..."
+    return [Problem(field=where[:MOST], what=f"{shown!r}: {what}", remedy=f"a name like {wanted.like}")] if what else []
 
 
 def _item(value: Any, wanted: Any, where: str) -> list[Problem]:
@@ -151,6 +193,35 @@ def kind(value: Any) -> str:
     return names.get(type(value), type(value).__name__)
 
 
+def cgroups_path(linux: Any, path: str) -> str:
+    """`linux.cgroupsPath`, "" where it is absent. Raises ShimError for one that could lead anywhere."""
+    target = str((linux or {}).get("cgroupsPath") or "") if isinstance(linux, dict) else ""
+    what = names.cgroups_path(target)
+    if not what:
+        return target
+    shown = target if len(target) <= SHOWN else f"{target[:SHOWN]}..."
+    raise ShimError(
+        "bad-cgroups-path",
+        f"{path}: linux.cgroupsPath cannot be used: {what}",
+        evidence=(f"{path}: linux.cgroupsPath: {shown!r}",),
+        remedy=(
+            "a path below the root of the hierarchies like /pod/web, or SLICE:PREFIX:NAME with the systemd driver",
+        ),
+    )
+
+
+def container(name: str) -> None:
+    """Raises ShimError for a container's id that is not one component of a path."""
+    what = names.container(name)
+    if what:
+        raise ShimError(
+            "bad-container-id",
+            f"{name[:SHOWN]!r} cannot be the id of a container: {what}",
+            evidence=(f"container id: {name[:SHOWN]!r}",),
+            remedy=("an id of letters, digits and the characters _ + - .",),
+        )
+
+
 def refuse(problems: tuple[Problem, ...], path: str) -> ShimError:
     """One error that names every problem: field, what is wrong, what to write instead."""
     first = problems[0]
@@ -158,6 +229,6 @@ def refuse(problems: tuple[Problem, ...], path: str) -> ShimError:
     return ShimError(
         "bad-resources",
         f"{path}: {first.field}: {first.what}{more}",
-        evidence=tuple(f"{path}: {problem.field}: {problem.what}" for problem in problems),
-        remedy=tuple(f"{problem.field}: {problem.remedy}" for problem in problems),
+        evidence=tuple(f"{path}: {problem.field}: {problem.what}" for problem in problems[:TOLD]),
+        remedy=tuple(f"{problem.field}: {problem.remedy}" for problem in problems[:TOLD]),
     )

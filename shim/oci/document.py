@@ -11,7 +11,7 @@ import posix
 from shim.errors import ShimError
 from shim.oci.checks import Duplicate, kind, unambiguous
 from shim.oci.text import Malformed, members, parse, scanner, skip
-from shim.system import basename, dirname, isdir
+from shim.system import EFBIG, KIND, LARGEST, READ, basename, dirname, drained, everything, isdir
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from shim.oci.text import Member
 
-LARGEST = 32 << 20  # bytes; engines pass config.json through messages of 16 MiB at most
+# inode(7): what has no size, with its article.
+KINDS = {0o010000: "a FIFO", 0o020000: "a character device", 0o060000: "a block device", 0o140000: "a socket"}
 
 
 class Document(Value):
@@ -70,26 +71,55 @@ def ambiguous(path: str, field: str) -> ShimError:
     )
 
 
-def read(path: str) -> str:
-    """The file's text; bytes that are not UTF-8 survive the round trip (surrogateescape). Raises ShimError."""
+def read(path: str, *, stream: bool = False) -> str:
+    """The file's text; bytes that are not UTF-8 survive the round trip (surrogateescape). Raises ShimError.
+
+    stream: a pipe or a terminal will do, too, for who reads the file only once.
+    """
+    return identified(path, stream=stream)[0]
+
+
+def identified(path: str, *, stream: bool = False) -> tuple[str, tuple[int, int]]:
+    """`read`, and which file it was: st_dev and st_ino."""
     try:
-        with open(path, "rb") as file:
-            size = posix.fstat(file.fileno()).st_size
-            if size > LARGEST:
-                raise unusable(path, f"the file has {size} bytes, more than the {LARGEST} that are read")
-            return file.read().decode("utf-8", "surrogateescape")
+        handle = posix.open(path, READ)
+        try:
+            status = posix.fstat(handle)
+            return _content(handle, status, path, stream), (status.st_dev, status.st_ino)
+        finally:
+            posix.close(handle)
     except OSError as error:
+        if error.errno == EFBIG:
+            raise unusable(path, f"it has more than {LARGEST} bytes") from error
         raise _unreadable(path, error) from error
+
+
+def _content(handle: int, status: posix.stat_result, path: str, stream: bool) -> str:
+    found = KINDS.get(status.st_mode & KIND)
+    if found and not stream:
+        raise _no_file(path, f"{path} is {found}, not a regular file", found)
+    if status.st_size > LARGEST:
+        raise unusable(path, f"the file has {status.st_size} bytes, more than the {LARGEST} that are read")
+    if found:
+        from shim.oci import stream as streams
+
+        return streams.drained(handle, path).decode("utf-8", "surrogateescape")
+    return everything(handle, status, path).decode("utf-8", "surrogateescape")
+
+
+def standard_input(name: str, most: int = LARGEST) -> str:
+    """What is on standard input. Raises ShimError above `most` bytes. name: for messages."""
+    try:
+        return drained(0, most).decode("utf-8", "surrogateescape")
+    except OSError as error:
+        if error.errno != EFBIG:
+            raise
+        raise unusable(name, f"it has more than {most} bytes") from error
 
 
 def _unreadable(path: str, error: OSError) -> ShimError:
     if basename(path) != "config.json":
-        return ShimError(
-            "unreadable-file",
-            f"{path} cannot be read: {errno_name(error)}",
-            evidence=(f"open {path}: {errno_name(error)}",),
-            remedy=("name a file that is there and that you may read",),
-        )
+        return _no_file(path, f"{path} cannot be read: {errno_name(error)}", errno_name(error))
     bundle = dirname(path)
     what = f"{path} cannot be read: {errno_name(error)}"
     if isinstance(error, (FileNotFoundError, NotADirectoryError)) and not isdir(bundle):
@@ -98,12 +128,16 @@ def _unreadable(path: str, error: OSError) -> ShimError:
         what = f"the bundle {bundle} has no {basename(path)}"
     elif isinstance(error, IsADirectoryError):
         what = f"{path} is a directory, not a file"
-    return ShimError(
-        "bad-bundle",
-        what,
-        evidence=(f"open {path}: {errno_name(error)}",),
-        remedy=("name the directory that holds config.json with --bundle, or write one with `runc spec`",),
-    )
+    return _no_file(path, what, errno_name(error))
+
+
+def _no_file(path: str, what: str, found: str) -> ShimError:
+    """The refusal of what cannot be read at all, be it a bundle's or another file. found: what open(2) met."""
+    code, remedy = "unreadable-file", "name a file that is there and that you may read"
+    if basename(path) == "config.json":
+        code = "bad-bundle"
+        remedy = "name the directory that holds config.json with --bundle, or write one with `runc spec`"
+    return ShimError(code, what, evidence=(f"open {path}: {found}",), remedy=(remedy,))
 
 
 def errno_name(error: OSError) -> str:

@@ -126,7 +126,7 @@ def memory_limit(resources: dict[str, Any]) -> int | None:
     if wanted is None and isinstance(memory, dict):
         wanted = memory.get("limit")
     text = str(wanted).strip() if isinstance(wanted, (int, str)) and not isinstance(wanted, bool) else ""
-    return int(text) if text.isascii() and text.isdigit() and int(text) > 0 else None
+    return int(text) if len(text) <= 20 and text.isascii() and text.isdigit() and int(text) > 0 else None
 
 
 def _folders(asked: Asked, view: View, host: Host) -> Iterator[Hazard]:

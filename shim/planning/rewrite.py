@@ -111,7 +111,7 @@ def of(
     everything = custody.returned(resources, kept)
     policy, origin = settings.policy_of(configured, annotations)
     linux = loaded.value.get("linux") if where else None
-    target = str((linux or {}).get("cgroupsPath") or "")
+    target = checks.cgroups_path(linux, loaded.path)
     host = detect(view, plan.wanted(everything), target, controllers=(*plan.controllers(everything), *ALWAYS))
     return Rewrite(
         document=loaded,

@@ -19,6 +19,9 @@ CPUS = Field(path=("cpu", "cpus"), kind=GUARD, controller="cpuset", v1="cpuset.c
 MEMS = Field(path=("cpu", "mems"), kind=GUARD, controller="cpuset", v1="cpuset.mems", v2="cpuset.mems")
 WORDS = ("all", "N")  # bitmap_parselist() of newer kernels: every number, the last number
 MOST = 65535  # far above any kernel's NR_CPUS (8192) and MAX_NUMNODES (1024); keeps expansion small
+LONGEST = 1 << 16  # characters; the kernel takes 100 + 6 * NR_CPUS (cpuset_common_legacy_files, max_write_len)
+LARGEST = 1 << 20  # numbers that the words of one list stand for, however often they overlap
+DIGITS = 10
 
 
 def cpus(case: Case) -> Outcome:
@@ -54,16 +57,20 @@ def _list(case: Case, field: Field, what: str) -> Outcome:
 def normalised(text: str) -> str | None:
     """The list as the kernel prints it ("0,1,3" -> "0-1,3"); "" where only the kernel knows, None for no list."""
     numbers: set[int] = set()
-    words = text.replace(",", " ").split()
+    words = text.replace(",", " ").split() if len(text) <= LONGEST else []
     if not words:
         return None
     if any(part in WORDS for word in words for part in word.split(":")[0].split("-")):
         return ""
+    work = 0
     for word in words:
         found = _numbers(word)
         if found is None:
             return None
         numbers.update(found)
+        work += len(found)
+        if work > LARGEST:
+            return None
     return _ranges(sorted(numbers))
 
 
@@ -73,7 +80,8 @@ def _numbers(word: str) -> list[int] | None:
     first, dash, last = span.partition("-")
     used, slash, group = step.partition("/")
     written = [first, *([last] if dash else []), *([used, group] if colon else [])]
-    if not all(part.isascii() and part.isdigit() for part in written) or (colon and not (dash and slash)):
+    digits = all(part.isascii() and part.isdigit() and len(part) <= DIGITS for part in written)
+    if not digits or (colon and not (dash and slash)):
         return None
     low, high = int(first), int(last or first)
     take, every = (int(used), int(group)) if colon else (1, 1)

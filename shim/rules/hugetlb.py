@@ -21,6 +21,7 @@ NAMED = Field(
     path=LIMITS.path, kind=GUARD, controller="hugetlb", v1="hugetlb.<size>.limit_in_bytes", v2="hugetlb.<size>.max"
 )
 UNITS = {"KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
+DIGITS = 20  # of an unsigned 64-bit number
 COMMON_SIZES = ("2MB", "1GB")
 UNLIMITED = 2**63 - 2**31  # from about here on the kernel shows its own idea of "no limit"
 
@@ -82,7 +83,7 @@ def _update_by_runc(case: Case, named: list[dict[str, Any]], version: int) -> Ou
 def kernel_name(size: str) -> str:
     """The size in its largest whole unit ("2048KB" -> "2MB"); "" for what is no size."""
     digits, unit = size[:-2], size[-2:]
-    if unit not in UNITS or not (digits.isascii() and digits.isdigit()) or int(digits) == 0:
+    if unit not in UNITS or not (digits.isascii() and digits.isdigit()) or len(digits) > DIGITS or int(digits) == 0:
         return ""
     count = int(digits) * UNITS[unit]
     largest = max((one for one in UNITS if count % UNITS[one] == 0), key=lambda one: UNITS[one])

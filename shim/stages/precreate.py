@@ -15,6 +15,7 @@ from shim.host.view import View
 from shim.oci import document
 from shim.planning import rewrite, settings
 from shim.stages.call import driver, enabled, notify, options, refuse
+from shim.system import write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,9 +30,8 @@ USAGE = "usage: precreate --runtime PATH [--driver cgroupfs|systemd|disabled] < 
 def main() -> None:
     """Run the hook and end with 0, or with 1, the reason on stderr and nothing on standard output."""
     try:
-        data = _everything()
-        changed = filtered(data, sys.argv[1:])
-        _write(changed)
+        data = document.standard_input(SOURCE).encode("utf-8", "surrogateescape")
+        write_all(1, filtered(data, sys.argv[1:]))
     except ShimError as error:
         refuse(error)
         os._exit(error.status)
@@ -79,19 +79,3 @@ def _name(config: dict[str, Any]) -> str:
     linux = config.get("linux")
     path = linux.get("cgroupsPath") if isinstance(linux, dict) else None
     return os.path.basename(path) if isinstance(path, str) else ""
-
-
-def _everything() -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    while part := os.read(0, 65536):
-        parts.append(part)
-        size += len(part)
-        if size > document.LARGEST:
-            raise document.unusable(SOURCE, f"it has more than {document.LARGEST} bytes")
-    return b"".join(parts)
-
-
-def _write(data: bytes) -> None:
-    while data:
-        data = data[os.write(1, data) :]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 from shim.errors import ShimError
+from shim.oci import checks
 from shim.oci.text import Malformed, parse
+from shim.system import EFBIG, drained
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -31,12 +31,12 @@ class State(Value):
 
 def read(descriptor: int = 0) -> State:
     """The state on `descriptor`. Raises ShimError for anything that is not one."""
-    parts: list[bytes] = []
-    while part := os.read(descriptor, 65536):
-        parts.append(part)
-        if sum(map(len, parts)) > LARGEST:
-            raise _bad(f"more than {LARGEST} bytes")
-    text = b"".join(parts).decode("utf-8", "surrogateescape")
+    try:
+        text = drained(descriptor, LARGEST).decode("utf-8", "surrogateescape")
+    except OSError as error:
+        if error.errno != EFBIG:
+            raise
+        raise _bad(f"more than {LARGEST} bytes") from error
     if not text.strip():
         raise _bad("nothing")
     try:
@@ -52,6 +52,7 @@ def _checked(value: Any) -> State:
     for key in ("ociVersion", "id", "bundle"):
         if not isinstance(value.get(key), str) or not value[key]:
             raise _bad(f"a state without {key}")
+    checks.container(value["id"])
     if value["ociVersion"].partition(".")[0] not in MAJORS:
         raise _bad(f"a state of OCI version {value['ociVersion']!r}, of which nothing is known,")
     pid = value.get("pid", 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import posix
 from typing import TYPE_CHECKING
 
 import pytest
@@ -353,7 +354,7 @@ def test_full_disk_leaves_the_old_file(machine: Machine, monkeypatch: pytest.Mon
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(posix, "fsync", full)
     assert "cannot be written: ENOSPC [engine-config]" in machine.refused("install", "docker")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
+from shim import system
 from shim.cli import explain as command
 from shim.cli import report
 from shim.cli.main import main
@@ -148,3 +149,21 @@ def test_an_unreadable_bundle(tmp_path: Path) -> None:
     assert result.exit_code == 3
     assert f"{tmp_path}/config.json cannot be used" in result.output
     assert "[bad-bundle]" in result.output
+
+
+def test_the_end_of_a_long_input_is_what_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine may have said a lot before it failed; input without an end is one error."""
+    monkeypatch.setattr(command, "LARGEST", 10_000)
+    assert "kernel-memory-removed" in _run("-", stdin="x\n" * 50_000 + TEXT).output
+    monkeypatch.setattr(system, "LARGEST", 200_000)
+    result = _run("-", stdin="x\n" * 200_000)
+    assert (result.exit_code, "standard input has more than 200000 characters" in result.stderr) == (3, True)
+
+
+@pytest.mark.parametrize("name", ["..", "."])
+def test_an_id_that_is_a_directory(no_engines: Path, name: str) -> None:
+    """A runtime's state is not looked for above its root."""
+    (no_engines / "roots").mkdir()
+    (no_engines / "state.json").write_text('{"init_process_pid": 1, "config": {"labels": ["bundle=/b"]}}')
+    result = _run(name)
+    assert (result.exit_code, "[nothing-to-explain]" in result.stderr) == (3, True), result.output

@@ -309,3 +309,16 @@ def test_bytes_that_are_not_utf8_survive(config: Path, tmp_path: Path) -> None:
     written = tmp_path / "new.json"
     assert _plan(config, "--output", written).exit_code == 0
     assert b'"SCMP\xff"' in written.read_bytes()
+
+
+def test_a_configuration_may_come_through_a_pipe(config: Path) -> None:
+    """`cgshimctl plan <(command)`: it is read just once, so a pipe will do; /dev/zero ends with one error."""
+    reader, writer = os.pipe()
+    os.write(writer, config.read_bytes())
+    os.close(writer)
+    piped = _json(f"/dev/fd/{reader}")
+    os.close(reader)
+    plain = _json(config)
+    assert piped["edits"] == plain["edits"] != []
+    result = _plan("/dev/zero")
+    assert (result.exit_code, "it has more than 33554432 bytes" in result.stderr) == (3, True), result.output

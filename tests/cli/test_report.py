@@ -215,3 +215,16 @@ def test_missing_bundle_is_one_message(tmp_path: Path) -> None:
     result = _report(tmp_path / "none")
     assert result.exit_code == 3
     assert f"the bundle {tmp_path}/none does not exist" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["..", "."])
+def test_an_id_that_is_a_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+    """`..` is not looked for below the runtimes' roots, nor handed to one."""
+    root = tmp_path / "up" / "root"
+    root.mkdir(parents=True)
+    for place in (root, root.parent):
+        (place / "state.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, ["report", name, "--root", str(root)])
+    assert (result.exit_code, "[no-container]" in result.stderr) == (3, True), result.output
+    assert "it is a directory's own name for itself or its parent" in result.stderr

@@ -46,7 +46,7 @@ def kernel(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> Kernel:
     """The kernel behind the bridge's writes."""
     made = Kernel(tree, MOUNT)
     monkeypatch.setattr(module, "put", made.put)
-    monkeypatch.setattr(module, "makedirs", made.makedirs)
+    monkeypatch.setattr(module, "make", made.make)
     monkeypatch.setattr(posix, "rmdir", made.rmdir)
     return made
 
@@ -182,7 +182,7 @@ def test_our_own_cgroup_is_removed(tree: Tree, kernel: Kernel) -> None:
     tree.cgroup2(MOUNT, "/cgshim/c2", processes="77\n")
     remove_own(tree.view, "c1", MOUNT)
     assert tree.exists(f"{MOUNT}/cgshim/c1/memory.max")
-    kernel.put(f"{tree.root}{MOUNT}/pod/c/cgroup.procs", str(INIT))
+    kernel.put(f"{tree.root}{MOUNT}/pod/c/cgroup.procs", str(INIT), tree.root.stat().st_dev)
     remove_own(tree.view, "c1", MOUNT)
     assert (tree.exists(f"{MOUNT}/cgshim/c1"), tree.exists(f"{MOUNT}/cgshim")) == (False, True)
     tree.write(f"{MOUNT}/cgshim/c2/cgroup.procs", "")
@@ -191,11 +191,24 @@ def test_our_own_cgroup_is_removed(tree: Tree, kernel: Kernel) -> None:
     remove_own(tree.view, "c2", MOUNT)
 
 
-def test_interface_files_are_written_at_once(tmp_path: Path) -> None:
-    """What was there is replaced; a file that is not there is not made."""
-    path = tmp_path / "memory.max"
-    path.write_text("9223372036854771712\n")
-    module.put(str(path), "max")
-    assert path.read_text() == "max"
-    with pytest.raises(FileNotFoundError):
-        module.put(str(tmp_path / "memory.high"), "max")
+@pytest.mark.parametrize("file", ["hugetlb.x/../../../tmp/victim", "../memory.max", "memory"])
+def test_a_name_that_is_not_an_interface_file(tree: Tree, kernel: Kernel, file: str) -> None:
+    """Whoever kept it: it is refused before any controller is enabled."""
+    limits = (*LIMITS, _limit(file, "0"))
+    with pytest.raises(ShimError) as refused:
+        bridge(tree.view, INIT, "c1", limits, HOST, may_move=True)
+    assert refused.value.code == "bridge-refused"
+    assert "it is not the name of a cgroup interface file" in refused.value.what
+    assert kernel.written == []
+
+
+@pytest.mark.parametrize("line", ["", "36 25 0:1 / {} rw - cgroup2 cgroup2 rw", "36 25 {d} / {} rw - tmpfs tmpfs rw"])
+def test_a_mount_that_is_not_cgroup2(tree: Tree, kernel: Kernel, line: str) -> None:
+    """Nothing is written below a mount that the kernel's table does not call cgroup2, or that has another device."""
+    device = tree.root.stat().st_dev
+    number = f"{posix.major(device)}:{posix.minor(device)}"
+    tree.write("/proc/self/mountinfo", line.format(MOUNT, d=number))
+    with pytest.raises(ShimError) as refused:
+        _bridge(tree, may_move=True)
+    assert refused.value.evidence == (f"/proc/self/mountinfo: {MOUNT} is not a mount of cgroup2",)
+    assert kernel.written == []

@@ -134,7 +134,7 @@ def kernel(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> Kernel:
     tree.write(f"{MOUNT}/pids/c/pids.max", "32\n")
     made = Kernel(tree, HYBRID_MOUNT)
     monkeypatch.setattr(bridge, "put", made.put)
-    monkeypatch.setattr(bridge, "makedirs", made.makedirs)
+    monkeypatch.setattr(bridge, "make", made.make)
     monkeypatch.setattr(posix, "rmdir", made.rmdir)
     return made
 
@@ -153,7 +153,7 @@ def test_the_bridge_sets_and_verify_reads(tree: Tree, kernel: Kernel, command: s
 def test_a_bridge_that_lies_is_found_out(tree: Tree, kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
     """The write succeeds and the file shows something else: read back like any other limit."""
     tree.write(f"{HYBRID_MOUNT}/pod/c/memory.max", "max\n")
-    monkeypatch.setattr(bridge, "put", lambda path, text: None)
+    monkeypatch.setattr(bridge, "put", lambda _path, _text, _device: None)
     with pytest.raises(ShimError) as refused:
         follow_up(tree.view, SUBJECT, _made(LIMITS, MEMORY_IN_2, "refuse"))
     assert refused.value.code == "limit-not-applied"

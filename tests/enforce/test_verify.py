@@ -198,13 +198,18 @@ def test_a_pods_subtree_is_mounted(tree: Tree) -> None:
     assert verify(tree.view, INIT, (_expect("32", file="pids.max", version=1),), make_host(LEGACY)) == ()
 
 
-@pytest.mark.parametrize("path", ["/kubepods/pod2/c", "/../pod2/c"], ids=["a-neighbours", "above-the-namespace"])
+@pytest.mark.parametrize(
+    "path",
+    ["/kubepods/pod2/c", "/kubepods/pod10/c", "/../pod2/c"],
+    ids=["a-neighbours", "one-that-begins-alike", "above-the-namespace"],
+)
 def test_a_cgroup_that_is_not_in_view(tree: Tree, path: str) -> None:
     """A path outside the mounted subtree or the cgroup namespace has no file here, not even one that seems to be it."""
     tree.process(f"4:pids:{path}\n0::/\n")
     tree.write("/proc/self/mountinfo", BIND)
     tree.write(f"{MOUNT}/pids/pids.max", "32\n")
     tree.write(f"{MOUNT}/pod2/c/pids.max", "32\n")
+    tree.write(f"{MOUNT}/pids0/c/pids.max", "32\n")
     (found,) = verify(tree.view, INIT, (_expect("32", file="pids.max", version=1),), make_host(LEGACY))
     assert (found.found, found.why) == (None, f"{path} is not to be seen below {MOUNT}/pids")
 

@@ -40,9 +40,28 @@ def test_not_looked_at_is_said(tmp_path: Path) -> None:
 
 
 def test_a_fifo_does_not_block(tmp_path: Path) -> None:
-    """A FIFO without a writer under a well-known name reads as empty at once."""
+    """A FIFO without a writer under a well-known name is told apart at once, and is not read."""
     os.mkfifo(tmp_path / "swaps")
-    assert View(str(tmp_path)).text("/swaps") == ""
+    view = View(str(tmp_path))
+    assert view.text("/swaps") is None
+    assert view.why("/swaps") == "/swaps: EINVAL"
+
+
+def test_a_device_that_never_ends(tmp_path: Path) -> None:
+    """A link to /dev/zero is no file of the kernel's; nothing of it is read."""
+    (tmp_path / "swaps").symlink_to("/dev/zero")
+    view = View(str(tmp_path))
+    assert view.text("/swaps") is None
+    assert view.why("/swaps") == "/swaps: EINVAL"
+
+
+def test_a_file_that_is_too_large(tmp_path: Path) -> None:
+    """32 MiB are the most that is read of one file; a sparse gigabyte costs nothing."""
+    (tmp_path / "mountinfo").touch()
+    os.truncate(tmp_path / "mountinfo", 1 << 30)
+    view = View(str(tmp_path))
+    assert view.text("/mountinfo") is None
+    assert view.why("/mountinfo") == "/mountinfo: EFBIG"
 
 
 def test_bytes_that_are_no_text_survive(tmp_path: Path) -> None:

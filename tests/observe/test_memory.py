@@ -203,7 +203,8 @@ def test_v1_counts_each_cgroup_alone() -> None:
     own = "/sys/fs/cgroup/memory/hx/c"
     contents = {f"/proc/{PID}/cgroup": "4:memory:/hx/c\n0::/hx/c\n", f"{own}/memory.limit_in_bytes": "8388608\n"}
     view = Changing("debian12-hybrid-6.18", contents)
-    view.manifest["directories"][own] = {"device": "0:35", "inode": 7, "type": "cgroup", "files": ""}
+    mount = view.manifest["directories"]["/sys/fs/cgroup/memory"]
+    view.manifest["directories"][own] = {"device": mount["device"], "inode": 7, "type": "cgroup", "files": ""}
     noted = _noted(view)
     assert (noted["version"], noted["directory"], noted["limit"], noted["above"]) == (1, own, "8388608", {})
     account = _account(Changing("debian12-hybrid-6.18", {}), noted, _records(101, "/hx/c"))

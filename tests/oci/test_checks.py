@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from shim.errors import ShimError
-from shim.oci.checks import check, refuse
+from shim.oci.checks import cgroups_path, check, container, refuse
 
 INT64 = (-9223372036854775808, 9223372036854775807)
 UINT64 = (0, 18446744073709551615)
@@ -40,7 +40,7 @@ NUMBERS = {
 }
 TYPES = {
     "a string": (
-        *("unified.key", "cpu.cpus", "cpu.mems", "hugepageLimits[0].pageSize", "network.priorities[0].name"),
+        *("cpu.cpus", "cpu.mems", "hugepageLimits[0].pageSize", "network.priorities[0].name"),
         *("devices[0].type", "devices[0].access"),
     ),
     "true or false": (
@@ -157,3 +157,159 @@ def test_one_error_names_every_problem() -> None:
             "  remedy: linux.resources.pids: an object",
         )
     )
+
+
+def test_values_of_unified() -> None:
+    """A value is a string; null is unset."""
+    assert check({"unified": {"memory.max": None, "pids.max": "5"}}) == ()
+    (problem,) = check({"unified": {"memory.max": 5}})
+    expected = ("linux.resources.unified.memory.max", "a string was expected, found a number ('5')", "a string")
+    assert (problem.field, problem.what, problem.remedy) == expected
+
+
+LIKE = "a name like memory.max: letters, digits, _ and dots"
+NAMED = "it is not the name of a cgroup interface file"
+
+
+@pytest.mark.parametrize("value", ["1", None])
+@pytest.mark.parametrize(
+    "key",
+    [
+        *(
+            "hugetlb.x/../../../tmp/victim",
+            "../memory.max",
+            "/etc/passwd",
+            "memory.max\0",
+            "memory max",
+            "memory.max\n",
+        ),
+        *("..", ".", "", "memory", "memory.", ".max", "memory..max", "mem\u00f6ry.max", "\ud800.max", "a." + "b" * 96),
+    ],
+    ids=ascii,
+)
+def test_keys_of_unified_that_are_not_interface_files(key: str, value: str | None) -> None:
+    """A key becomes a path: what the kernel names no file like is refused, be it unset or not."""
+    (problem,) = check({"unified": {key: value}})
+    shown = key if len(key) <= 80 else f"{key[:80]}..."
+    assert (problem.field, problem.what, problem.remedy) == (
+        f"linux.resources.unified.{key}",
+        f"{shown!r}: {NAMED}",
+        LIKE,
+    )
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["memory.max", "hugetlb.2MB.rsvd.max", "cgroup.max.depth", "io.bfq.weight", "net_cls.classid", "a." + "b" * 95],
+)
+def test_keys_of_unified_as_kernels_name_them(key: str) -> None:
+    """Letters, digits, underscores and dots, up to CGROUP_FILE_NAME_MAX of linux/cgroup-defs.h."""
+    assert check({"unified": {key: "1"}}) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("mlx5_0\nmlx4_0 hca_handle=max", "it contains a line end"),
+        ("mlx5_0 hca_handle=max", "it contains white space"),
+        ("a/b", "it contains a slash"),
+        ("", "it is empty"),
+        ("m" * 64, "it has 64 bytes, more than the 63 that are possible"),
+    ],
+)
+def test_rdma_devices_that_are_not_names(name: str, what: str) -> None:
+    """A device's name begins a line of rdma.max."""
+    (problem,) = check({"rdma": {name: {"hcaHandles": 1}}})
+    assert (problem.field, problem.what) == (f"linux.resources.rdma.{name}", f"{name!r}: {what}")
+    assert check({"rdma": {"mlx5_0": {"hcaHandles": 1}, "m" * 63: {}}}) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("eth0 5\nlo", "it has 9 bytes"),
+        ("eth0 1", "it contains white space"),
+        ("e/0", "it contains a slash"),
+        ("..", "it is not the name of a network interface"),
+        ("eth0:1", "it is not the name of a network interface"),
+    ],
+)
+def test_interfaces_that_are_not_names(name: str, what: str) -> None:
+    """As dev_valid_name() in net/core/dev.c has it."""
+    what = "it contains a line end" if "\n" in name else what
+    (problem,) = check({"network": {"priorities": [{"name": name, "priority": 1}]}})
+    assert (problem.field, problem.what) == ("linux.resources.network.priorities[0].name", f"{name!r}: {what}")
+    assert check({"network": {"priorities": [{"name": "eth0.100", "priority": 1}]}}) == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "what"),
+    [
+        ("/a/../../etc", "it contains '..', which runc and crun resolve differently"),
+        ("..", "it contains '..', which runc and crun resolve differently"),
+        ("/a\0b", "it contains a NUL"),
+        ("/a\nb", "it contains a line end, which no cgroup may have in its name"),
+        ("/a" * 60000, "it is longer than the 4095 bytes that a path may have"),
+        ("/a" * 257, "it has 257 levels, more than the 256 that are looked at"),
+        ("/" + "a" * 256, "one of its parts has 256 characters, more than 255"),
+    ],
+    ids=["climbs", "parent", "nul", "line-end", "long", "deep", "long-part"],
+)
+def test_cgroup_paths_that_lead_anywhere(path: str, what: str) -> None:
+    """One error with the reason, and at most 80 characters of the path."""
+    with pytest.raises(ShimError) as refused:
+        cgroups_path({"cgroupsPath": path}, "/b/config.json")
+    assert refused.value.code == "bad-cgroups-path"
+    assert refused.value.what == f"/b/config.json: linux.cgroupsPath cannot be used: {what}"
+    assert len(refused.value.text()) < 700
+
+
+@pytest.mark.parametrize(
+    "path", ["", "/a/./b", "/a..b/...", "a.slice:cri:c", "/kubepods/pod1/cri:x", "/a" * 256, "/" + "a" * 255]
+)
+def test_cgroup_paths_that_can_be_used(path: str) -> None:
+    """What runtimes and engines write, and both ends of the budget."""
+    assert cgroups_path({"cgroupsPath": path}, "config.json") == path
+    assert cgroups_path(None, "config.json") == ""
+
+
+@pytest.mark.parametrize("name", ["..", ".", "a/b", "/", "a\0", "a\n", "", "x" * 256], ids=ascii)
+def test_ids_that_are_not_one_part_of_a_path(name: str) -> None:
+    """crun takes `..` for an id, and with `delete` removes the directory above its root."""
+    with pytest.raises(ShimError) as refused:
+        container(name)
+    assert refused.value.code == "bad-container-id"
+    for fine in ("web-1", "a b", "x" * 255, "...", "\u00e4"):
+        container(fine)
+
+
+@pytest.mark.parametrize(
+    ("field", "member", "most"),
+    [
+        ("unified", None, 512),
+        ("rdma", None, 512),
+        ("hugepageLimits", {"pageSize": "2MB", "limit": 1}, 512),
+        ("blockIO.throttleReadBpsDevice", {"major": 8, "minor": 0, "rate": 1}, 4096),
+        ("blockIO.weightDevice", {"major": 8, "minor": 0, "weight": 100}, 4096),
+        ("network.priorities", {"name": "eth0", "priority": 1}, 4096),
+    ],
+)
+def test_more_members_than_anybody_has(field: str, member: object, most: int) -> None:
+    """Each costs a read or more: both ends of the budget. Planning for 100,000 hugetlb keys took half an hour."""
+    values: dict[str, object] = {"unified": "1", "rdma": {"hcaHandles": 1}}
+    for count in (most, most + 1):
+        value = [member] * count if member else {f"x.k{number}": values[field] for number in range(count)}
+        told = [] if count == most else [f"it has {count} members, more than the {most} that are looked at"]
+        assert [problem.what for problem in check(_holding(field, value))] == told
+
+
+def test_devices_of_a_large_host() -> None:
+    """Engines write a rule for each device of a privileged container."""
+    assert check({"devices": [{"allow": True, "type": "b", "major": 8, "minor": 1, "access": "rwm"}] * 20000}) == ()
+
+
+def test_a_message_of_many_problems_ends() -> None:
+    """Fifty are shown, all are counted."""
+    error = refuse(check({"devices": [1] * 1000}), "config.json")
+    assert error.what.endswith("found a number ('1') (and 999 more)")
+    assert (len(error.evidence), len(error.remedy)) == (50, 50)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shim.errors import ShimError
-from shim.oci.document import LARGEST, load, read, resources
+from shim.oci.document import load, read, resources
+from shim.system import LARGEST
 
 if TYPE_CHECKING:
     from pathlib import Path

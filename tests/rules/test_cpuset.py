@@ -90,3 +90,18 @@ def test_an_empty_cpu_object_without_the_controller() -> None:
     assert ask(RULES, {"cpu": {}}, absent, "crun").after == {}
     assert ask(RULES, {"cpu": {}}, absent, "runc").after == {"cpu": {}}
     assert ask(RULES, {"cpu": {}}, make_host(LEGACY), "crun").after == {"cpu": {}}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "9" * 5000,
+        "0-" + "9" * 5000,
+        "0," * 40000,
+        ",".join(f"{low}-65535" for low in range(5000)),
+    ],
+    ids=["digits", "range", "length", "overlaps"],
+)
+def test_a_list_that_would_cost_minutes(text: str) -> None:
+    """Numbers of thousands of digits, lists longer than the kernel takes, ranges that overlap thousands of times."""
+    assert normalised(text) is None

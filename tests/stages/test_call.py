@@ -74,6 +74,14 @@ def test_state_that_is_none(given: Any, changes: dict[str, Any], message: str) -
     assert caught.value.what.startswith(f"the hook was given {message}")
 
 
+@pytest.mark.parametrize("name", ["..", "a/b", "../../etc", "a\0", "x" * 300])
+def test_state_of_an_impossible_container(given: Any, name: str) -> None:
+    """An id becomes a file's and a cgroup's name: one that leads elsewhere is refused with the state."""
+    with pytest.raises(ShimError) as caught:
+        state.read(given(json.dumps({**STATE, "id": name})))
+    assert caught.value.code == "bad-container-id"
+
+
 @pytest.mark.parametrize(
     ("annotations", "expected"),
     [

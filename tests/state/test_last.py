@@ -72,22 +72,6 @@ def test_the_engines_channel_remembers(state_directory: Path, capfd: pytest.Capt
     assert (found["code"], found["container"], found["text"]) == ("some-code", "web", ERROR.text())
 
 
-def test_rootless_user_is_found_without_an_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """podman's precreate hook gets no environment; the session's directory is where the user's own tools look."""
-    asked: list[str] = []
-
-    def writable(path: str, _mode: int) -> bool:
-        asked.append(path)
-        return path == "/run/user/1000"
-
-    monkeypatch.setattr(kept, "_outer_user", lambda: 1000)
-    monkeypatch.setattr(posix, "access", writable)
-    assert kept.directory({}) == "/run/user/1000/cgshim"
-    assert asked == ["/run/user/1000", "/run"]
-    assert kept.directory({"XDG_RUNTIME_DIR": "/x"}) == "/x/cgshim"
-    assert kept.directory({"CGSHIM_STATE": "/y"}) == "/y"
-
-
 def test_oldest_files_go(tmp_path: Path) -> None:
     """Of more than the bound the ones that were written first."""
     for number in range(5):

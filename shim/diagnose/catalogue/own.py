@@ -52,6 +52,21 @@ ENTRIES = (
         "Make room for and give write access to the bundle's directory.",
     ),
     refusal(
+        "bad-cgroups-path",
+        "linux.cgroupsPath cannot be used",
+        "It contains '..' or a NUL, or it is longer or deeper than any hierarchy, so it could lead to a cgroup of "
+        "somebody else or cost the host minutes.",
+        "Write a path below the root of the hierarchies, or SLICE:PREFIX:NAME with the systemd driver.",
+        reference="OCI runtime-spec, config-linux.md, Cgroups Path",
+    ),
+    refusal(
+        "bad-container-id",
+        "the id cannot be that of a container",
+        "Ids become parts of paths. One with a slash, '..' or more than 255 bytes would lead elsewhere.",
+        "Choose an id of letters, digits and the characters _ + - .",
+        reference="runc(8), crun(1)",
+    ),
+    refusal(
         "bad-bundle",
         "the bundle has no config.json that can be read",
         "--bundle, or the working directory where it is absent, must hold config.json.",

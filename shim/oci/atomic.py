@@ -1,0 +1,206 @@
+"""A file put in place whole or not at all, by rename(2): a crash, a full disk or a kill leaves the old or the new one.
+
+All is done by the descriptor of one directory, so that nobody who may change a part of the path, or the name itself,
+makes us write elsewhere. A file that replaces another one carries its owner, mode and extended attributes, which is
+where ACLs and security labels are (acl(5), xattr(7)).
+"""
+
+from __future__ import annotations
+
+import posix
+
+from shim.system import DIRECTORY, KIND, basename, dirname, join, write_all
+from shim.values import Value
+
+EPERM, EOPNOTSUPP, ESTALE = 1, 95, 116  # asm-generic/errno-base.h, errno.h
+LINK = 0o120000  # inode(7)
+MARK = ".cgshim-"  # in `.NAME.cgshim-PID`, the file that is renamed when it is complete
+LOOKED_AT = 1000  # entries of a directory, in the search for what dead processes left
+ACL = "system.posix_acl_access"  # a new file may have inherited one from its directory (acl(5), "default ACL")
+OF_THE_CONTENT = ("security.ima", "security.evm")  # the kernel's own seals; those of another content would be wrong
+
+
+class Model(Value):
+    """What a new file takes after.
+
+    status: of the file that it takes after, None if there is none; it then gets `mode`. way: a path to that file.
+    replaced: it is the file that must still have the name when the new one gets it.
+    """
+
+    status: posix.stat_result | None = None
+    way: str = ""
+    mode: int = 0o644
+    replaced: bool = False
+
+
+def replace(path: str, data: bytes, identity: tuple[int, int] | None = None) -> None:
+    """Put `data` in place of the file at `path`, which a symbolic link may lead to; flushed to disk.
+
+    identity: (st_dev, st_ino) of the file that was read; another one by now is not touched (ESTALE).
+    Raises OSError; the old file is then untouched and nothing is left beside it. EPERM: the link belongs to somebody
+    to whom the file does not, as with fs.protected_symlinks.
+    """
+    old = posix.open(path, posix.O_PATH | posix.O_CLOEXEC)
+    try:
+        status = posix.fstat(old)
+        if identity is not None and identity != (status.st_dev, status.st_ino):
+            raise OSError(ESTALE, "another file has taken its place", path)
+        place = _behind_link(path, old, status)
+        directory = _directory(dirname(place) or ".")
+        try:
+            model = Model(status=status, way=f"/proc/self/fd/{old}", replaced=True)
+            _put(directory, basename(place), data, model, flush=True)
+        finally:
+            posix.close(directory)
+    finally:
+        posix.close(old)
+
+
+def put(path: str, data: bytes, *, mode: int = 0o644, like: str = "", flush: bool = True) -> None:
+    """Put `data` at `path` itself, whether anything is there or not. Raises OSError as `replace` does.
+
+    like: a file whose owner, mode and extended attributes it gets, if that one is there; else it has `mode`.
+    """
+    directory = _directory(dirname(path) or ".")
+    try:
+        put_in(directory, basename(path), data, mode=mode, like=like, flush=flush)
+    finally:
+        posix.close(directory)
+
+
+def put_in(directory: int, name: str, data: bytes, *, mode: int = 0o644, like: str = "", flush: bool = True) -> None:
+    """`put`, for a name in an open directory."""
+    model = Model(mode=mode)
+    try:
+        if like:
+            model = Model(status=posix.stat(like), way=like)
+    except FileNotFoundError:
+        pass
+    _put(directory, name, data, model, flush=flush)
+
+
+def _directory(path: str) -> int:
+    return posix.open(path, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
+
+
+def _behind_link(path: str, old: int, status: posix.stat_result) -> str:
+    """Where the file is: `path`, or what a link leads to that is ours, root's or the file's owner's.
+
+    Anybody else's link could lead to anybody's file.
+    """
+    link = posix.lstat(path)
+    if link.st_mode & KIND != LINK:
+        if (link.st_dev, link.st_ino) != (status.st_dev, status.st_ino):
+            raise OSError(ESTALE, "another file has taken its place", path)
+        return path
+    if link.st_uid not in (0, posix.geteuid(), status.st_uid):
+        raise OSError(EPERM, "the symbolic link belongs to another user", path)
+    return posix.readlink(f"/proc/self/fd/{old}")
+
+
+def _put(directory: int, name: str, data: bytes, model: Model, *, flush: bool) -> None:
+    beside = f".{name}{MARK}{posix.getpid()}"
+    clean(directory, name)
+    handle = _new(directory, beside)
+    try:
+        try:
+            write_all(handle, data)
+            _take_after(handle, model)
+            if flush:
+                posix.fsync(handle)
+        finally:
+            posix.close(handle)
+        if model.replaced:
+            _refuse_changed(directory, name, model)
+        posix.rename(beside, name, src_dir_fd=directory, dst_dir_fd=directory)
+    except BaseException:
+        _unlink(beside, directory)
+        raise
+    if flush:
+        _flush(directory)
+
+
+def _unlink(name: str, directory: int) -> None:
+    """Without an error of its own: whose directory it is may have been quicker."""
+    try:
+        posix.unlink(name, dir_fd=directory)
+    except OSError:
+        return
+
+
+def _new(directory: int, name: str) -> int:
+    """A new file of ours; one of its name was left by a killed process with our number and stands for nothing."""
+    flags = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_NOFOLLOW | posix.O_CLOEXEC
+    try:
+        return posix.open(name, flags, 0o600, dir_fd=directory)
+    except FileExistsError:
+        posix.unlink(name, dir_fd=directory)
+        return posix.open(name, flags, 0o600, dir_fd=directory)
+
+
+def _refuse_changed(directory: int, name: str, model: Model) -> None:
+    """The name must still be that of the file that was read. What comes behind this look changes an entry of this
+    directory alone: rename(2) follows no link.
+    """
+    now = posix.stat(name, dir_fd=directory, follow_symlinks=False)
+    if model.status is None or (now.st_dev, now.st_ino) != (model.status.st_dev, model.status.st_ino):
+        raise OSError(ESTALE, "another file has taken its place", name)
+
+
+def _take_after(handle: int, model: Model) -> None:
+    """Owner, mode and extended attributes. An ACL says more than the mode, and may say less than an inherited one.
+
+    The mode comes last: until then nobody but the owner can read the file.
+    """
+    status = model.status
+    if status is None:
+        posix.fchmod(handle, model.mode)
+        return
+    wanted, present = _attributes(model.way), _attributes(handle)
+    if ACL in present and ACL not in wanted:
+        posix.removexattr(handle, ACL)
+    if (status.st_uid, status.st_gid) != (posix.geteuid(), posix.getegid()):
+        posix.fchown(handle, status.st_uid, status.st_gid)
+    for name, value in wanted.items():
+        if present.get(name) != value:
+            posix.setxattr(handle, name, value)
+    posix.fchmod(handle, status.st_mode & 0o7777)
+
+
+def _attributes(file: int | str) -> dict[str, bytes]:
+    try:
+        names = posix.listxattr(file)
+    except OSError as error:
+        if error.errno != EOPNOTSUPP:  # this file system has none
+            raise
+        return {}
+    return {name: posix.getxattr(file, name) for name in names if name not in OF_THE_CONTENT}
+
+
+def clean(directory: int, name: str) -> None:
+    """Remove what earlier processes left of `name` in an open directory: those that are gone. Never fatal."""
+    start = f".{name}{MARK}"
+    try:
+        with posix.scandir(directory) as entries:
+            found = [entry.name for _, entry in zip(range(LOOKED_AT), entries) if entry.name.startswith(start)]
+        for left in found:
+            number = left[len(start) :]
+            if number.isdigit() and not _alive(number):
+                _unlink(left, directory)
+    except OSError:
+        return
+
+
+def _alive(number: str) -> bool:
+    try:
+        return posix.stat(join("/proc", number)).st_mode & KIND == DIRECTORY
+    except OSError:
+        return False
+
+
+def _flush(directory: int) -> None:
+    """The name's own way to disk. Not every file system can; the new file is in place whatever comes of it."""
+    try:
+        posix.fsync(directory)
+    except OSError:
+        return

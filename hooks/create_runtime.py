@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import sys
 
-from hooks.call import driver, enabled, notify, options, refuse
+from hooks.call import driver, enabled, options, refuse
 from hooks.state import read
 from shim import custody, hook_notices, rewrite, settings
+from shim.channel import tell_operators
 from shim.errors import ShimError
 from shim.followup import Subject, follow_up
 from shim.host.view import View
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from hooks.state import State
+    from shim.settings import Settings
 
 USAGE = "usage: create_runtime --runtime PATH [--driver cgroupfs|systemd|disabled] < STATE"
 
@@ -51,9 +53,9 @@ def verify_state(state: State, asked: dict[str, str]) -> None:
         raise _gone(state)
     path = os.path.join(state.bundle, "config.json")
     loaded = document.load(document.read(path), path)
-    if _left_alone(loaded.value.get("annotations")):
-        return
     configured = settings.load(os.environ)
+    if _left_alone(loaded.value.get("annotations"), configured, state.container):
+        return
     if configured.crun_on_hybrid != settings.OFF:
         from shim import private_view
 
@@ -75,13 +77,12 @@ def verify_state(state: State, asked: dict[str, str]) -> None:
         rewrite.judge(made)  # what left the resources for cgroup2 must still be within reach
     told = follow_up(view, Subject(pid=state.pid, container=state.container), made)
     hook_notices.leave(state.container, told, os.environ)
-    if told:
-        notify(told, state.container)
+    tell_operators([*made.notices, *told], state.container)
 
 
-def _left_alone(annotations: Any) -> bool:
+def _left_alone(annotations: Any, configured: Settings, container: str) -> bool:
     """The container does not want the hooks; but limits that cgshim took out of its configuration it must still get."""
-    if enabled(annotations):
+    if enabled(annotations, configured, container):
         return False
     return not (isinstance(annotations, dict) and (custody.ANNOTATION in annotations or REPORT in annotations))
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from shim.oci.document import Document
 
+OF_CALL = "~"  # between a container's id and what tells its stand-ins apart
 CREATOR = "creator"  # in a stand-in: the process that makes a container of it
 # EINVAL: the file belongs to somebody who has no number in our user namespace (fchown(2)).
 NOT_WRITABLE = ("EROFS", "EACCES", "EPERM", "EBUSY", "EINVAL")
@@ -93,9 +94,13 @@ def state_directory(environment: Mapping[str, str]) -> str:
 
 
 def stand_in(state: str, runtime_root: str, container: str) -> str:
-    """Where the stand-in bundle of a container lies; ids are unique only below one root of a runtime."""
+    """A place for a stand-in bundle of a container, another one at each call: one of its name may be in use.
+
+    Ids are unique only below one root of a runtime, and hold no "~" (runc) or no slash (crun).
+    """
     # An id with a slash is none, but refusing it is the runtime's business; it must not lead out of our directory.
-    return join(state, "bundles", runtime_root.strip("/").replace("/", "-"), container.replace("/", "-"))
+    name = f"{container.replace('/', '-')}{OF_CALL}{posix.getpid()}-{posix.urandom(4).hex()}"
+    return join(state, "bundles", runtime_root.strip("/").replace("/", "-"), name)
 
 
 def alternative_bundle(document: Document, text: str, bundle: str, place: str) -> str:
@@ -172,8 +177,8 @@ def discard_stale(state: str, runtime_root: str) -> None:
     place = dirname(stand_in(state, runtime_root, ""))
     if not isdir(place):
         return
-    for container in posix.listdir(place):
-        bundle = join(place, container)
+    for name in posix.listdir(place):
+        bundle, container = join(place, name), name.rpartition(OF_CALL)[0] or name
         if not isdir(join(runtime_root, container)) and not _in_the_making(bundle):
             discard(bundle)
 

@@ -28,7 +28,7 @@ try:
 except Exception:
     from shim import hot
 hot.main("shim.entry")"""
-PASSED_ON = ("CGSHIM_CONFIG", "CGSHIM_DEBUG", "CGSHIM_STATE")
+PASSED_ON = ("CGSHIM_CONFIG", "CGSHIM_DEBUG", "CGSHIM_STATE", "XDG_STATE_HOME")
 
 
 def hook(runtime: str, driver: str) -> dict[str, Any]:

@@ -24,13 +24,13 @@ def directory(environment: Mapping[str, str]) -> str:
     say is filled in: XDG_RUNTIME_DIR, by the user's id outside of the user namespace.
     """
     if not environment.get("XDG_RUNTIME_DIR"):
-        place = f"/run/user/{_outer_user()}"
+        place = f"/run/user/{outer_user()}"
         if posix.access(place, posix.W_OK):
             environment = {**environment, "XDG_RUNTIME_DIR": place}
     return apply.state_directory(environment)
 
 
-def _outer_user() -> int:
+def outer_user() -> int:
     """Our user id as the parent user namespace has it (user_namespaces(7): inside, outside, length)."""
     own = posix.geteuid()
     try:

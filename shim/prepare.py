@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import posix
 
-from shim import argv, rewrite
+from shim import argv, rewrite, settings
 from shim.errors import ShimError
 from shim.oci import document
 from shim.oci.edits import apply_to_value
-from shim.system import abspath, dirname, environment, isfile
+from shim.system import abspath, dirname, environment, exists, isfile, join
 from shim.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from shim.argv import Invocation
     from shim.plan import Plan
     from shim.rewrite import Rewrite
@@ -40,6 +42,15 @@ class Call(Value):
             return self.invocation.root
         below = "/run" if posix.geteuid() == 0 else environment().get("XDG_RUNTIME_DIR", "/run")
         return f"{below}/{'crun' if self.family == 'crun' else 'runc'}"
+
+
+def hiding(this: Call) -> Callable[[], None] | None:
+    """What the runtime's process does to itself first, None for nothing (shim.private_view)."""
+    if this.settings.crun_on_hybrid == settings.OFF:
+        return None
+    from shim import private_view
+
+    return private_view.hide if private_view.applies(this.settings, this.runtime) else None
 
 
 class Prepared(Value):
@@ -71,7 +82,7 @@ def _prepare_bundle(this: Call) -> Prepared:
     path = invocation.document
     made = _rewrite(this, document.read(path), path, rewrite.RESOURCES)
     rewrite.judge(made)
-    told = (*notices(made.plan), *_foreseen(this, made))
+    told = (*made.notices, *notices(made.plan), *_foreseen(this, made))
     text = made.text()
     if text == made.document.text:
         return Prepared(arguments=list(invocation.arguments), made=made, notices=told)
@@ -127,6 +138,7 @@ def _written(this: Call, made: Rewrite, text: str, told: tuple[tuple[str, str], 
     from shim import apply
 
     invocation, loaded = this.invocation, made.document
+    _refuse_in_use(this.root, invocation.container_id)
     try:
         apply.replace(loaded.path, text)
         return Prepared(arguments=list(invocation.arguments), made=made, notices=told)
@@ -138,6 +150,22 @@ def _written(this: Call, made: Rewrite, text: str, told: tuple[tuple[str, str], 
     place = apply.stand_in(state, root, invocation.container_id)
     apply.alternative_bundle(loaded, text, invocation.bundle, place)
     return Prepared(arguments=argv.with_bundle(invocation, place), made=made, notices=told, stand_in=place)
+
+
+def _refuse_in_use(root: str, container: str) -> None:
+    """The runtime would refuse as well, but only after the live container's files had been changed.
+
+    What is no id (config.md has none with a slash) is left to the runtime.
+    """
+    place = join(root, container)
+    if "/" in container or container in (".", "..") or not exists(place):
+        return
+    raise ShimError(
+        "id-in-use",
+        f"a container {container} already exists, so none can be created by that id; nothing was changed",
+        evidence=(f"{place}: exists",),
+        remedy=(f"choose another id, or delete {container} first",),
+    )
 
 
 def _not_written(path: str, error: OSError) -> ShimError:
@@ -163,10 +191,11 @@ def _prepare_update(this: Call) -> Prepared:
 
     made = _rewrite(this, text, path, rewrite.WHOLE, container.annotations_of(this.root, invocation.container_id))
     rewrite.judge(made)
+    told = (*made.notices, *notices(made.plan))
     if not made.plan.edits and not from_stdin and isfile(path):
-        return Prepared(arguments=list(invocation.arguments), made=made, notices=notices(made.plan))
+        return Prepared(arguments=list(invocation.arguments), made=made, notices=told)
     arguments = argv.with_resources(invocation, _in_memory(made.text()))
-    return Prepared(arguments=arguments, made=made, notices=notices(made.plan))
+    return Prepared(arguments=arguments, made=made, notices=told)
 
 
 def _stdin() -> str:

@@ -48,7 +48,11 @@ class Asked(Value):
 
 
 class Rewrite(Value):
-    """One document on one host. where: key path of its resources object, WHOLE if it is the document itself."""
+    """One document on one host. where: key path of its resources object, WHOLE if it is the document itself.
+
+    trusting: annotations may loosen what the settings say. ignored: what is to be said of those that do not count.
+    seals: False for a look only, which leaves nothing on the host, not even a key (shim.seal).
+    """
 
     document: Document
     where: tuple[str, ...]
@@ -58,6 +62,14 @@ class Rewrite(Value):
     policy: str
     policy_origin: str
     asked: Asked
+    trusting: bool = False
+    ignored: tuple[str, ...] = ()
+    seals: bool = True
+
+    @property
+    def notices(self) -> tuple[tuple[str, str], ...]:
+        """(level, text) of the annotations that have no say."""
+        return tuple(("warning", f"cgshim: {text}") for text in self.ignored)
 
     @property
     def prefix(self) -> str:
@@ -107,9 +119,9 @@ def of(
 
     resources = _resources(loaded, where)
     annotations = _annotations(loaded) if where else beside or {}
-    kept = custody.read(annotations) if where else {}
-    everything = custody.returned(resources, kept)
-    policy, origin = settings.policy_of(configured, annotations)
+    kept = custody.read(loaded) if where else custody.NOTHING
+    everything = custody.returned(resources, kept.limits)
+    policy, origin, powerless = settings.policy_of(configured, annotations)
     linux = loaded.value.get("linux") if where else None
     target = str((linux or {}).get("cgroupsPath") or "")
     host = detect(view, plan.wanted(everything), target, controllers=(*plan.controllers(everything), *ALWAYS))
@@ -118,10 +130,12 @@ def of(
         where=where,
         resources=resources,
         host=host,
-        plan=plan.make_plan(resources, host, asked.family, asked.operation, asked.driver, kept=kept),
+        plan=plan.make_plan(resources, host, asked.family, asked.operation, asked.driver, kept=kept.limits),
         policy=policy,
         policy_origin=origin,
         asked=asked,
+        trusting=configured.trusting,
+        ignored=tuple(text for text in (powerless, kept.refused) if text),
     )
 
 
@@ -162,7 +176,7 @@ def judge(made: Rewrite) -> None:
         evidence=(*lines, f"cgroup layout {made.host.layout}: {made.host.layout_evidence}"),
         remedy=(
             f"leave {first.field} out, or run where it can be enforced (cgshimctl doctor says what this host has)",
-            f'or accept the loss: annotation {settings.ANNOTATION}=warn, or {{"policy": "warn"}} in {settings.PATH}',
+            settings.acceptance(made.trusting),
         ),
     )
 
@@ -205,5 +219,6 @@ def _annotation_edits(made: Rewrite) -> list[Edit]:
     value = report.annotation(report.build(made.plan, made.resources, made.host, about), earlier)
     edits = [Edit(op="set", path=(report.ANNOTATION,), value=value)]
     if made.plan.bridge:
-        edits.append(Edit(op="set", path=(custody.ANNOTATION,), value=custody.write(made.plan.bridge)))
+        value = custody.write(made.plan.bridge, made.document, seals=made.seals)
+        edits.append(Edit(op="set", path=(custody.ANNOTATION,), value=value))
     return edits

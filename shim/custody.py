@@ -65,8 +65,12 @@ class Kept(Value):
 NOTHING = Kept(limits={})
 
 
-def read(loaded: Document) -> Kept:
-    """The limits in keeping for the container of a configuration."""
+def read(loaded: Document, *, looking: bool = False) -> Kept:
+    """The limits in keeping for the container of a configuration.
+
+    Raises ShimError where there is a key that cannot be used: what cannot be told from a forgery may be a limit.
+    looking: nothing will be started, so that is only said.
+    """
     annotations = loaded.value.get("annotations")
     text = annotations.get(ANNOTATION) if isinstance(annotations, dict) else None
     if text is None:
@@ -80,6 +84,8 @@ def read(loaded: Document) -> Kept:
     try:
         genuine = seal.fits(_sealed(loaded, limits), proof)
     except ShimError as error:
+        if not looking and error.code == "no-key":
+            raise
         return _ignored(error.what)
     if not genuine:
         return _ignored("cgshim has not written it on this host for this container")
@@ -143,25 +149,11 @@ def write(bridge: tuple[Expectation, ...], loaded: Document, *, seals: bool = Tr
 
 def _sealed(loaded: Document, limits: dict[str, str]) -> bytes:
     """What the seal covers, as bytes."""
+    from shim import seal
+
     linux = loaded.value.get("linux")
     path = linux.get("cgroupsPath") if isinstance(linux, dict) else None
     pairs = sorted(limits.items())
-    return dump([FORM, path if isinstance(path, str) else "", _root(loaded), pairs]).encode("ascii", "backslashreplace")
-
-
-def _root(loaded: Document) -> str:
-    """Where the container's root file system is; a relative path is one below the bundle (config.md, "Root")."""
-    from shim.errors import ShimError
-    from shim.system import dirname, join, realpath
-
-    root = loaded.value.get("root")
-    path = root.get("path") if isinstance(root, dict) else None
-    place = join(dirname(loaded.path) if "/" in loaded.path else "", path if isinstance(path, str) else "")
-    if not place.startswith("/"):
-        raise ShimError(
-            "no-bundle",
-            f"{loaded.path}: the bundle of this configuration is not known, so nothing can be kept for the container",
-            evidence=(f"root.path {path!r} is not absolute",),
-            remedy=("make root.path absolute, or create the container through cgshim as its runtime",),
-        )
-    return realpath(place)
+    return dump([FORM, path if isinstance(path, str) else "", seal.root_of(loaded), pairs]).encode(
+        "ascii", "backslashreplace"
+    )

@@ -1,4 +1,4 @@
-"""A proof that cgshim wrote something: HMAC-SHA256 (RFC 2104) with a key that only root, or the rootless user, can read.
+"""A proof that cgshim wrote something: HMAC-SHA256 (RFC 2104); only root, or the rootless user, can read the key.
 
 The key is made once and has to outlive a reboot, because the bundles that hold sealed limits do: root's is
 /var/lib/cgshim/key, a rootless user's is in XDG_STATE_HOME/cgshim; with CGSHIM_STATE it is there.
@@ -9,15 +9,16 @@ SHA-256 is used by itself. Loaded only where limits live in cgroup2 alone (shim.
 from __future__ import annotations
 
 import posix
-from _operator import _compare_digest  # what hmac.compare_digest is: takes the same time wherever the texts differ
 
 from shim.errors import ShimError
 from shim.oci.document import errno_name
-from shim.system import dirname, environment, join, makedirs
+from shim.system import dirname, environment, join, makedirs, realpath
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from shim.oci.document import Document
 
 PLACE, FILE = "/var/lib/cgshim", "key"
 SIZE, BLOCK = 32, 64  # bytes: of the key and of a block of SHA-256
@@ -33,8 +34,28 @@ def of(data: bytes) -> str:
 
 def fits(data: bytes, seal: str) -> bool:
     """Is it the seal that cgshim would put on `data`; no where it never made a key. Raises ShimError."""
+    from _operator import _compare_digest  # hmac.compare_digest: takes the same time wherever the texts differ
+
     key = _read(_path(environment()))
     return key is not None and _compare_digest(_code(key, data).encode(), seal.encode("utf-8", "replace"))
+
+
+def root_of(loaded: Document) -> str:
+    """Where a container's root file system is; a relative path is one below the bundle (config.md, "Root").
+
+    Raises ShimError where the bundle is not known.
+    """
+    root = loaded.value.get("root")
+    path = root.get("path") if isinstance(root, dict) else None
+    place = join(dirname(loaded.path) if "/" in loaded.path else "", path if isinstance(path, str) else "")
+    if place.startswith("/"):
+        return realpath(place)
+    raise ShimError(
+        "no-bundle",
+        f"{loaded.path}: the bundle of this configuration is not known, so nothing can be kept for the container",
+        evidence=(f"root.path {path!r} is not absolute",),
+        remedy=("make root.path absolute, or create the container through cgshim as its runtime",),
+    )
 
 
 def _code(key: bytes, data: bytes) -> str:
@@ -94,9 +115,7 @@ def _read(path: str) -> bytes | None:
     finally:
         posix.close(handle)
     if len(key) != SIZE:
-        raise _unusable(
-            path, f"it has {'more than ' if len(key) > SIZE else ''}{min(len(key), SIZE)} bytes, not {SIZE}"
-        )
+        raise _unusable(path, f"it does not have exactly {SIZE} bytes")
     return key
 
 
@@ -150,7 +169,7 @@ def _unusable(path: str, why: str) -> ShimError:
     return ShimError(
         "no-key",
         f"{path}: {why}",
-        cause="cgshim seals the limits that it keeps in config.json for a later start, so that nobody else can set them",
+        cause="cgshim seals the limits that it keeps in config.json, so that no image can set them",
         evidence=(f"{path}: {why}",),
         remedy=(
             f"make {dirname(path)} a directory of uid {posix.geteuid()}, with mode 0700",

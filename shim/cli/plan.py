@@ -81,7 +81,7 @@ def plan_command(ctx: click.Context, /, target: str | None, as_json: bool, **ask
     With --output the new configuration is written; a refused one is not. The file that was read is overwritten only if
     --output names it by the very same path.
     """
-    planned = plan({**asked, "seals": target is not None})
+    planned = plan({**asked, "writes": target is not None})
     if target is not None and planned.refusal is None:
         write(planned, target)
         planned = _with_output(planned, os.path.abspath(target))
@@ -106,7 +106,8 @@ def plan(asked: dict[str, Any]) -> Planned:
         driver=asked["cgroup_manager"] or driver_of(loaded),
         foreground=asked["operation"] == "run",
     )
-    made = rewrite.of(loaded, where, call, configured, view_of(asked["host"])).changed(seals=bool(asked.get("seals")))
+    view = view_of(asked["host"])
+    made = rewrite.of(loaded, where, call, configured, view, looking=not asked.get("writes"))
     if asked["policy"]:
         made = rewrite.Rewrite(**{**made.__dict__, "policy": asked["policy"], "policy_origin": "--policy"})
     try:

@@ -102,7 +102,9 @@ def _claimed(text: Any) -> tuple[dict[str, str], str]:
         value = parse(text) if isinstance(text, str) else None
     except Malformed:
         return {}, ""
-    limits = value.get("limits") if isinstance(value, dict) else None
+    if not isinstance(value, dict):
+        return {}, ""
+    limits = value.get("limits")
     if not isinstance(limits, dict) or not all(isinstance(limit, str) for limit in limits.values()):
         return {}, ""
     return limits, str(value.get("seal") or "")

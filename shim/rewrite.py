@@ -33,6 +33,7 @@ class Asked(Value):
 
     runtime: path of the real runtime. family: "runc", "crun" or "other". command: the runtime's subcommand.
     driver: "cgroupfs", "systemd" or "disabled". foreground: the runtime starts the user's process by itself.
+    looking: nothing will be started, and nothing may be left on the host, not even a key (shim.seal).
     """
 
     runtime: str
@@ -40,6 +41,7 @@ class Asked(Value):
     command: str
     driver: str = "cgroupfs"
     foreground: bool = False
+    looking: bool = False
 
     @property
     def operation(self) -> str:
@@ -51,7 +53,6 @@ class Rewrite(Value):
     """One document on one host. where: key path of its resources object, WHOLE if it is the document itself.
 
     trusting: annotations may loosen what the settings say. ignored: what is to be said of those that do not count.
-    looking: it is for a look only.
     """
 
     document: Document
@@ -64,7 +65,6 @@ class Rewrite(Value):
     asked: Asked
     trusting: bool = False
     ignored: tuple[str, ...] = ()
-    looking: bool = False
 
     @property
     def notices(self) -> tuple[tuple[str, str], ...]:
@@ -109,19 +109,17 @@ def of(
     view: View,
     *,
     beside: dict[str, Any] | None = None,
-    looking: bool = False,
 ) -> Rewrite:
     """The rewrite of a document. Raises ShimError for resources or a policy that cannot be understood.
 
-    beside: the container's annotations, for a document that has none of its own (WHOLE). looking: nothing is started,
-    and nothing is left on the host, not even a key (shim.seal).
+    beside: the container's annotations, for a document that has none of its own (WHOLE).
     """
     from shim import plan
     from shim.host.detect import detect
 
     resources = _resources(loaded, where)
     annotations = _annotations(loaded) if where else beside or {}
-    kept = custody.read(loaded, looking=looking) if where else custody.NOTHING
+    kept = custody.read(loaded, looking=asked.looking) if where else custody.NOTHING
     everything = custody.returned(resources, kept.limits)
     policy, origin, powerless = settings.policy_of(configured, annotations)
     linux = loaded.value.get("linux") if where else None
@@ -137,7 +135,6 @@ def of(
         policy_origin=origin,
         asked=asked,
         trusting=configured.trusting,
-        looking=looking,
         ignored=tuple(text for text in (powerless, kept.refused) if text),
     )
 
@@ -222,6 +219,6 @@ def _annotation_edits(made: Rewrite) -> list[Edit]:
     value = report.annotation(report.build(made.plan, made.resources, made.host, about), earlier)
     edits = [Edit(op="set", path=(report.ANNOTATION,), value=value)]
     if made.plan.bridge:
-        value = custody.write(made.plan.bridge, made.document, seals=not made.looking)
+        value = custody.write(made.plan.bridge, made.document, seals=not made.asked.looking)
         edits.append(Edit(op="set", path=(custody.ANNOTATION,), value=value))
     return edits

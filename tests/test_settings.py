@@ -89,7 +89,10 @@ BAD = {
     "array": ("[]", "a JSON object was expected, found an array"),
     "null": ("null", "a JSON object was expected, found null"),
     "twice": ('{"policy":"warn","policy":"refuse"}', "policy stands there more than once"),
-    "unknown": ('{"runtimes":"/x"}', "runtimes: no such setting; there are runtime, policy, crun_on_hybrid, pressure"),
+    "unknown": (
+        '{"runtimes":"/x"}',
+        "runtimes: no such setting; there are runtime, policy, crun_on_hybrid, pressure, annotations",
+    ),
     "number": ('{"runtime":5}', "runtime: a string was expected, found a number"),
     "null-value": ('{"policy":null}', "policy: a string was expected, found null"),
     "policy": ('{"policy":"Warn"}', "policy: 'Warn' is neither 'refuse' nor 'warn'"),

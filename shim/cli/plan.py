@@ -105,9 +105,9 @@ def plan(asked: dict[str, Any]) -> Planned:
         command=asked["operation"],
         driver=asked["cgroup_manager"] or driver_of(loaded),
         foreground=asked["operation"] == "run",
+        looking=not asked.get("writes"),
     )
-    view = view_of(asked["host"])
-    made = rewrite.of(loaded, where, call, configured, view, looking=not asked.get("writes"))
+    made = rewrite.of(loaded, where, call, configured, view_of(asked["host"]))
     if asked["policy"]:
         made = rewrite.Rewrite(**{**made.__dict__, "policy": asked["policy"], "policy_origin": "--policy"})
     try:

@@ -1,0 +1,107 @@
+"""For any annotations: the limits that are enforced are never looser than without them.
+
+Everything that is called io.cgshim.* may have been written by the author of an image or a pod. Under the default
+settings a configuration with such annotations is refused, or planned exactly as without them.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shim import custody, rewrite
+from shim.errors import ShimError
+from shim.host.captured import CapturedView
+from shim.oci import document
+from shim.settings import AUTHORITIES, Settings
+from tests.property.test_property_plan import FILES, RESOURCES, TEXTS
+
+pytestmark = pytest.mark.property
+HOSTS = Path(__file__).resolve().parent.parent / "hosts"
+# One layout each; debian13-hybrid has its memory controller in cgroup2 alone, where the bridge sets limits.
+NAMES = ("debian13-hybrid-6.12", "debian12-unified-6.1", "matrix-legacy-6.1")
+VIEWS = [CapturedView(str(HOSTS / name)) for name in NAMES]
+# Files whose value in an image would take from neighbours or lift limits.
+ROGUE = st.dictionaries(
+    st.one_of(FILES, st.sampled_from(["memory.min", "cpuset.cpus.partition", "hugetlb.x/../../victim"])),
+    st.one_of(TEXTS, st.just("max")),
+    min_size=1,
+    max_size=4,
+)
+SEALS = st.one_of(st.just(""), st.just("0" * 64), st.text(max_size=8))
+VALUES = st.one_of(
+    st.none(),
+    st.text(max_size=8),
+    st.sampled_from(["warn", "refuse", "false", "true", "taskstats", "psi", "{}", "[]"]),
+    ROGUE.map(json.dumps),
+    st.builds(lambda limits, seal: json.dumps({"limits": limits, "seal": seal}), ROGUE, SEALS),
+)
+OURS = [f"io.cgshim.{name}" for name in ("policy", "bridge", "enable", "pressure", "report", "annotations")]
+ANNOTATIONS = st.dictionaries(st.sampled_from([*OURS, "other"]), VALUES, max_size=4)
+POLICIES = st.sampled_from(["refuse", "warn"])
+BOUNDED = settings(
+    deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+
+
+def _configuration(resources: dict[str, Any], annotations: dict[str, Any]) -> document.Document:
+    linux = {"cgroupsPath": "/c", "resources": resources}
+    config = {"root": {"path": "rootfs"}, "annotations": annotations, "linux": linux}
+    return document.load(json.dumps(config), "/bundle/config.json")
+
+
+def _rewritten(loaded: document.Document, view: CapturedView, configured: Settings) -> rewrite.Rewrite | str:
+    """The rewrite that may go on, or the code of its refusal."""
+    asked = rewrite.Asked(runtime="/usr/sbin/runc", family="runc", command="create", looking=True)
+    try:
+        made = rewrite.of(loaded, rewrite.RESOURCES, asked, configured, view)
+        rewrite.judge(made)
+    except ShimError as error:
+        return error.code
+    return made
+
+
+@BOUNDED
+@given(resources=RESOURCES, annotations=ANNOTATIONS, view=st.sampled_from(VIEWS), policy=POLICIES)
+def test_no_annotation_loosens_a_limit(
+    resources: dict[str, Any], annotations: dict[str, Any], view: CapturedView, policy: str
+) -> None:
+    """Refused, or the same edits, bridge and expectations, under a policy that is as strict."""
+    configured = Settings(policy=policy, origins={"policy": "made for a test"})
+    bare = _rewritten(_configuration(resources, {}), view, configured)
+    found = _rewritten(_configuration(resources, annotations), view, configured)
+    if isinstance(found, str):
+        return
+    assert not isinstance(bare, str), f"refused without the annotations ({bare}), let through with them"
+    assert found.plan == bare.plan
+    assert found.policy in ("refuse", bare.policy)
+
+
+@BOUNDED
+@given(resources=RESOURCES, limits=ROGUE, trust=st.sampled_from(AUTHORITIES))
+def test_no_annotation_sets_a_file_of_the_bridge(resources: dict[str, Any], limits: dict[str, str], trust: str) -> None:
+    """Whoever has no key sets nothing in cgroup2, not even where the administrator trusts annotations."""
+    configured = Settings(annotations=trust, origins={"policy": "made for a test"})
+    forged = {custody.ANNOTATION: json.dumps({"limits": limits, "seal": "0" * 64})}
+    bare = _rewritten(_configuration(resources, {}), VIEWS[0], configured)
+    found = _rewritten(_configuration(resources, forged), VIEWS[0], configured)
+    if isinstance(bare, str) or isinstance(found, str):
+        assert bare == found
+        return
+    assert found.plan == bare.plan
+    assert found.ignored[-1].startswith(f"annotation {custody.ANNOTATION} is ignored, no limit is taken from it: ")
+
+
+@BOUNDED
+@given(resources=RESOURCES, limits=st.dictionaries(FILES, TEXTS, max_size=4))
+def test_a_field_of_the_user_outdoes_what_is_kept(resources: dict[str, Any], limits: dict[str, str]) -> None:
+    """Genuine or not: a unified key of the user keeps its value, and the classic sections are not touched."""
+    after = custody.returned(resources, limits)
+    classic = [{key: value for key, value in one.items() if key != "unified"} for one in (after, resources)]
+    assert classic[0] == classic[1]
+    assert (resources.get("unified") or {}).items() <= (after.get("unified") or {}).items()

@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from hooks.state import State
     from shim.settings import Settings
 
-USAGE = "usage: create_runtime --runtime PATH [--driver cgroupfs|systemd|disabled] < STATE"
+USAGE = "usage: create_runtime --runtime PATH [--driver cgroupfs|systemd|disabled] [--bridged true] < STATE"
 
 
 def main() -> None:
     """Run the hook for the state on standard input and end with 0, or with 1 and the reason on stderr."""
     state = None
     try:
-        asked = options(sys.argv[1:], {"--runtime": "", "--driver": ""}, USAGE)
+        asked = options(sys.argv[1:], {"--runtime": "", "--driver": "", "--bridged": ""}, USAGE)
         state = read()
         verify_state(state, asked)
     except ShimError as error:
@@ -75,6 +75,8 @@ def verify_state(state: State, asked: dict[str, str]) -> None:
     )
     if custody.ANNOTATION in (loaded.value.get("annotations") or {}):
         rewrite.judge(made)  # what left the resources for cgroup2 must still be within reach
+    if asked.get("--bridged") and made.policy != settings.WARN:
+        _require_kept(custody.read(loaded))
     told = follow_up(view, Subject(pid=state.pid, container=state.container), made)
     hook_notices.leave(state.container, told, os.environ)
     tell_operators([*made.notices, *told], state.container)
@@ -85,6 +87,18 @@ def _left_alone(annotations: Any, configured: Settings, container: str) -> bool:
     if enabled(annotations, configured, container):
         return False
     return not (isinstance(annotations, dict) and (custody.ANNOTATION in annotations or REPORT in annotations))
+
+
+def _require_kept(found: custody.Kept) -> None:
+    if found.limits:
+        return
+    raise ShimError(
+        "limit-not-applied",
+        "limits that cgshim keeps for this container are not in its configuration, so it was not started",
+        cause="they left linux.resources because only cgroup2 can take them, and their seal does not fit",
+        evidence=(found.refused or f"annotation {custody.ANNOTATION} is missing",),
+        remedy=("put the limits back into linux.resources, or have the engine write the bundle again",),
+    )
 
 
 def _gone(state: State) -> ShimError:

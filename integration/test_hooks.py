@@ -452,6 +452,10 @@ BAD_CONFIGS = {
     "truncated": ('{"ociVersion": "1.0.2", "linux": {', "the text ends too early"),
     "a list": ("[]", "a JSON object was expected, found an array"),
     "resources": ('{"linux": {"resources": {"memory": {"limit": "1g"}}}}', "linux.resources.memory.limit"),
+    "an image's no": (
+        '{"annotations":{"io.cgshim.enable":"false"},"linux":{"resources":{"memory":{"limit":"1g"}}}}',
+        "linux.resources.memory.limit",
+    ),
     "enable": ('{"annotations": {"io.cgshim.enable": "no"}}', "'no' is neither 'true' nor 'false'"),
 }
 
@@ -469,7 +473,6 @@ def test_bad_config_gives_nothing_on_standard_output(name: str, tmp_path: Path) 
 UNCHANGED = {
     "no resources": ' {"ociVersion" : "1.0.2",\n\t"x": 1e3, "linux": {}}\n\n',
     "a plain limit": '{"ociVersion":"1.0.2","linux":{"resources":{"pids":{"limit":32}}, "seccomp": {"a" : [ ]}}}',
-    "annotation no": '{"annotations":{"io.cgshim.enable":"false"},"linux":{"resources":{"memory":{"limit":"1g"}}}}',
 }
 
 

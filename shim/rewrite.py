@@ -201,7 +201,8 @@ def _hook_edits(made: Rewrite, present: dict[str, Any]) -> list[Edit]:
 
     wanted = {}
     if made.watched:
-        wanted[injection.STAGE] = injection.hook(made.asked.runtime, made.asked.driver)
+        kept = any(limit.kind == GUARD for limit in made.plan.bridge)
+        wanted[injection.STAGE] = injection.hook(made.asked.runtime, made.asked.driver, bridged=kept)
     if made.leaves:
         wanted[injection.AFTER] = injection.cleanup(made.host.cgroup2_mount)
     lists = {stage: injection.injected(present, stage, entry) for stage, entry in wanted.items()}

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+FORGED = (
+    "annotation io.cgshim.bridge is ignored, no limit is taken from it: "
+    "cgshim has not written it on this host for this container"
+)
 RUNTIME = ["--runtime", "/usr/sbin/runc"]
 DEFAULTS, TRUSTING = Settings(origins={}), Settings(annotations="trust", origins={})
 STATE = {"ociVersion": "1.0.2-dev", "id": "web", "pid": 7, "bundle": "/b", "status": "creating"}
@@ -266,6 +270,29 @@ def test_create_runtime_is_not_switched_off_by_an_image(
     assert [line.split(" is ignored")[0] for line in logged] == [
         f"container web: cgshim: annotation {name}" for name in names
     ]
+
+
+@pytest.mark.parametrize(
+    ("annotations", "evidence"),
+    [
+        ({}, "annotation io.cgshim.bridge is missing"),
+        (
+            {custody.ANNOTATION: '{"limits":{"memory.max":"1"},"seal":""}'},
+            FORGED,
+        ),
+    ],
+    ids=["missing", "forged"],
+)
+def test_create_runtime_requires_what_was_kept(
+    host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, annotations: dict[str, str], evidence: str
+) -> None:
+    """The hook's own entry says that limits were taken into keeping: without them nothing starts."""
+    seen = _followed(monkeypatch)
+    subject = _bundle(tmp_path, {"annotations": annotations, "linux": {"resources": {"pids": {"limit": 9}}}})
+    with pytest.raises(ShimError) as refused:
+        create_runtime.verify_state(subject, {"--runtime": "/usr/sbin/runc", "--driver": "", "--bridged": "true"})
+    assert (refused.value.code, refused.value.evidence) == ("limit-not-applied", (evidence,))
+    assert seen == []
 
 
 def test_what_is_lost_under_warn_is_logged(host: str, trusted: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -166,4 +166,5 @@ def test_both_hooks(hybrid: View) -> None:
     """`run` under warn gets both, each in its stage, beside what was there."""
     hooks = json.dumps({"poststop": [FOREIGN]})
     after = json.loads(_rewritten(_text(hooks, MEMORY), hybrid, foreground=True, policy="warn"))["hooks"]
-    assert after == {"createRuntime": [OURS], "poststop": [FOREIGN, injection.cleanup("/sys/fs/cgroup/unified")]}
+    bridged = {**OURS, "args": [*OURS["args"], "--bridged", "true"]}
+    assert after == {"createRuntime": [bridged], "poststop": [FOREIGN, injection.cleanup("/sys/fs/cgroup/unified")]}

@@ -286,7 +286,7 @@ def test_policy_refuse(bundle: Bundle, shim: Shim, container: str) -> None:
     done = shim("create", "--bundle", str(bundle.path), container)
     assert done.status == 1
     assert done.out == ""
-    for words in ("unified.misc.max", "[unified-without-counterpart]", '{"policy": "warn"}', "(default)"):
+    for words in ("unified.misc.max", "[unified-without-counterpart]", "for every container", "(default)"):
         assert words in done.err, str(done)
     assert shim.containers() == []
     assert bundle.config_path.read_bytes() == before

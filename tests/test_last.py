@@ -79,7 +79,7 @@ def test_rootless_user_is_found_without_an_environment(monkeypatch: pytest.Monke
         asked.append(path)
         return path == "/run/user/1000"
 
-    monkeypatch.setattr(kept, "_outer_user", lambda: 1000)
+    monkeypatch.setattr(kept, "outer_user", lambda: 1000)
     monkeypatch.setattr(posix, "access", writable)
     assert kept.directory({}) == "/run/user/1000/cgshim"
     assert asked == ["/run/user/1000", "/run"]

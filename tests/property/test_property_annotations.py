@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,9 +17,17 @@ from hypothesis import strategies as st
 from shim import custody, rewrite
 from shim.errors import ShimError
 from shim.host.captured import CapturedView
+from shim.host.facts import HYBRID, UNIFIED
 from shim.oci import document
+from shim.plan import make_plan
+from shim.rules.base import GUARD
 from shim.settings import AUTHORITIES, Settings
+from tests.hosts_made import make_host
 from tests.property.test_property_plan import FILES, RESOURCES, TEXTS
+
+if TYPE_CHECKING:
+    from shim.host.facts import Host
+    from shim.plan import Plan
 
 pytestmark = pytest.mark.property
 HOSTS = Path(__file__).resolve().parent.parent / "hosts"
@@ -105,3 +113,32 @@ def test_a_field_of_the_user_outdoes_what_is_kept(resources: dict[str, Any], lim
     classic = [{key: value for key, value in one.items() if key != "unified"} for one in (after, resources)]
     assert classic[0] == classic[1]
     assert (resources.get("unified") or {}).items() <= (after.get("unified") or {}).items()
+
+
+FILES_KEPT = ["memory.max", "memory.swap.max", "pids.max", "cpu.max", "cpuset.cpus", "io.max", "hugetlb.2MB.max"]
+VALUES_KEPT = ["max", "1", "4096", "50000 100000", "0-1", "8:0 rbps=max", "134217728"]
+MADE = (
+    make_host(HYBRID, versions={"memory": 2, "pids": 2}),
+    make_host(HYBRID, versions={"io": 2, "cpu": 2, "cpuset": 2}),
+    make_host(UNIFIED),
+)
+
+
+def _guards(plan: Plan) -> set[tuple[str, str, str]]:
+    return {(e.controller, e.file, e.value) for e in plan.expectations if e.kind == GUARD}
+
+
+@BOUNDED
+@given(
+    resources=RESOURCES,
+    kept=st.dictionaries(st.sampled_from(FILES_KEPT), st.sampled_from(VALUES_KEPT), min_size=1, max_size=3),
+    host=st.sampled_from(MADE),
+)
+def test_genuine_limits_lose_to_every_guard_of_the_user(
+    resources: dict[str, Any], kept: dict[str, str], host: Host
+) -> None:
+    """Even what cgshim itself kept, and be it "max": the kernel must show all that the resources alone ask for."""
+    bare, found = (make_plan(resources, host, "runc", "create", "cgroupfs", kept=limits) for limits in ({}, kept))
+    if bare.problems or found.problems or bare.unenforceable:
+        return  # refused
+    assert _guards(bare) <= _guards(found)

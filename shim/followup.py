@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     Notices = list[tuple[str, str]]
 
 
+OUT_OF_SIGHT = "is not to be seen below"  # shim.verify.cgroup: the path is known, and no mount shows it
+
+
 class Subject(Value):
     """The container that is looked at: its init's pid and its id."""
 
@@ -39,24 +42,21 @@ def follow_up(view: View, subject: Subject, made: Rewrite) -> Notices:
     lost = tuple(f for f in findings if f.expectation.kind == GUARD and f.found is not None)
     if lost and made.policy != settings.WARN:
         raise not_applied(lost, made)
-    hidden = _hidden(view, subject, made)
-    unread = tuple(f for f in findings if f.expectation.kind == GUARD and f.found is None)
-    if unread and not hidden and made.policy != settings.WARN:
+    hidden = {finding: _hidden(finding, made) for finding in findings}
+    unread = tuple(f for f in findings if f.expectation.kind == GUARD and f.found is None and not hidden[f])
+    if unread and made.policy != settings.WARN:
         raise _not_read(unread, made)
-    return told + [
-        ("warning" if f.expectation.kind == GUARD else "info", _notice(f) + (hidden if f.found is None else ""))
-        for f in findings
-    ]
+    return told + [("warning" if f.expectation.kind == GUARD else "info", _notice(f) + hidden[f]) for f in findings]
 
 
-def _hidden(view: View, subject: Subject, made: Rewrite) -> str:
-    """The fact that keeps a living container's cgroup out of sight, "" if there is none.
+def _hidden(finding: Finding, made: Rewrite) -> str:
+    """The fact of the host that keeps the container's cgroup out of sight, "" if there is none.
 
     In a cgroup namespace, or where only a subtree is mounted, cgroups beside our own cannot be seen
-    (cgroup_namespaces(7)).
+    (cgroup_namespaces(7)). A process that is gone, or a hierarchy that is not mounted, is another matter.
     """
     seen = made.host.cgroup_view
-    if seen.value not in ("namespace", "subtree") or not view.text(f"/proc/{subject.pid}/cgroup"):
+    if finding.found is not None or OUT_OF_SIGHT not in finding.why or seen.value not in ("namespace", "subtree"):
         return ""
     return f"; from here only a {seen.value} of the cgroups can be seen ({seen.evidence})"
 

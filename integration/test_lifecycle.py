@@ -342,6 +342,7 @@ def test_read_only_bundle(bundle: Bundle, shim: Shim, container: str) -> None:
         pid = shim.create(bundle, container)
         stand_in = shim.state(container)["bundle"]
         values = CgroupValues(pid).read("pids.max")
+        second = shim("create", "--bundle", place, container)  # of an id in use: the live container's stand-in stays
         rooted = os.path.realpath(json.loads(Path(stand_in, "config.json").read_text())["root"]["path"])
         shim.must("delete", "--force", container)
     finally:
@@ -349,5 +350,6 @@ def test_read_only_bundle(bundle: Bundle, shim: Shim, container: str) -> None:
     assert values == "32"
     assert rooted == str(bundle.path / "rootfs")
     assert stand_in != place
+    assert (second.status, "[id-in-use]" in second.err) == (1, True), str(second)
     shutil.rmtree(Path(stand_in).parent)  # of this test's own root; else the next container of that root would do it
     assert bundle.config_path.read_bytes() == before

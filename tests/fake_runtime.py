@@ -6,12 +6,12 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from shim import argv
+from shim.call import argv
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from shim.argv import Invocation
+    from shim.call.argv import Invocation
 
 # Its environment is the test process's own, so it is told what to do by files beside it.
 SCRIPT = """#!/bin/sh

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from shim import custody
 from shim.oci import document
+from shim.planning import custody
 
 if TYPE_CHECKING:
     from shim.oci.document import Document

@@ -14,20 +14,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shim import custody, rewrite
 from shim.errors import ShimError
 from shim.host.captured import CapturedView
 from shim.host.facts import HYBRID, UNIFIED
 from shim.oci import document
-from shim.plan import make_plan
+from shim.planning import custody, rewrite
+from shim.planning.plan import make_plan
+from shim.planning.settings import AUTHORITIES, Settings
 from shim.rules.base import GUARD
-from shim.settings import AUTHORITIES, Settings
 from tests.hosts_made import make_host
 from tests.property.test_property_plan import FILES, RESOURCES, TEXTS
 
 if TYPE_CHECKING:
     from shim.host.facts import Host
-    from shim.plan import Plan
+    from shim.planning.plan import Plan
 
 pytestmark = pytest.mark.property
 HOSTS = Path(__file__).resolve().parent.parent / "hosts"

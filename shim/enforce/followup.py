@@ -1,0 +1,144 @@
+"""After the runtime has done its part: bridge, read back, and let the policy judge what did not land.
+
+Used on the same terms by an intercepted `create`, `restore` and `update`, and by the createRuntime hook.
+"""
+
+from __future__ import annotations
+
+from shim.errors import ShimError
+from shim.planning import settings
+from shim.rules.base import GUARD
+from shim.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from shim.enforce.verify import Finding
+    from shim.host.view import View
+    from shim.planning.rewrite import Rewrite
+
+    Notices = list[tuple[str, str]]
+
+
+OUT_OF_SIGHT = "is not to be seen below"  # shim.enforce.verify.cgroup: the path is known, and no mount shows it
+
+
+class Subject(Value):
+    """The container that is looked at: its init's pid and its id."""
+
+    pid: int
+    container: str
+
+
+def follow_up(view: View, subject: Subject, made: Rewrite) -> Notices:
+    """Set what only cgroup2 has, read every limit back; (level, text) notices.
+
+    Raises ShimError `limit-not-applied` for a guard that the kernel does not show, `limit-not-read` for one that
+    cannot be seen and no fact of the host says why, and the bridge's own errors, unless the policy is `warn`.
+    """
+    from shim.enforce.verify import verify
+
+    told = _bridged(view, subject, made) if made.plan.bridge else []
+    findings = verify(view, subject.pid, made.plan.expectations, made.host)
+    lost = tuple(f for f in findings if f.expectation.kind == GUARD and f.found is not None)
+    if lost and made.policy != settings.WARN:
+        raise not_applied(lost, made)
+    hidden = {finding: _hidden(finding, made) for finding in findings}
+    unread = tuple(f for f in findings if f.expectation.kind == GUARD and f.found is None and not hidden[f])
+    if unread and made.policy != settings.WARN:
+        raise _not_read(unread, made)
+    return told + [("warning" if f.expectation.kind == GUARD else "info", _notice(f) + hidden[f]) for f in findings]
+
+
+def _hidden(finding: Finding, made: Rewrite) -> str:
+    """The fact of the host that keeps the container's cgroup out of sight, "" if there is none.
+
+    In a cgroup namespace, or where only a subtree is mounted, cgroups beside our own cannot be seen
+    (cgroup_namespaces(7)). A process that is gone, or a hierarchy that is not mounted, is another matter.
+    """
+    seen = made.host.cgroup_view
+    if finding.found is not None or OUT_OF_SIGHT not in finding.why or seen.value not in ("namespace", "subtree"):
+        return ""
+    return f"; from here only a {seen.value} of the cgroups can be seen ({seen.evidence})"
+
+
+def without_process(container: str, made: Rewrite, said: str) -> Notices:
+    """What becomes of a container whose init cannot be found, so that no limit can be set or read back.
+
+    said: what the runtime's own `state` answered. Raises ShimError `no-process` for guards, unless the policy is
+    `warn`.
+    """
+    limits = (*made.plan.expectations, *made.plan.bridge)
+    fields = ", ".join(dict.fromkeys(limit.field for limit in limits if limit.kind == GUARD))
+    if not fields or made.policy == settings.WARN:
+        what = fields or ", ".join(dict.fromkeys(limit.field for limit in limits))
+        return [("warning" if fields else "info", f"cgshim: {what} could not be read back: no process: {said}")]
+    raise ShimError(
+        "no-process",
+        f"no process of container {container} was found, so {fields} could not be read back: {_outcome(made)}",
+        cause=f"{made.asked.runtime} reported success, but neither its pid file nor its state has a pid",
+        evidence=(said,),
+        remedy=(
+            "look whether the container's init was killed at once (`dmesg` names processes killed for memory)",
+            settings.acceptance(made.trusting),
+        ),
+    )
+
+
+def _outcome(made: Rewrite) -> str:
+    """What became of the container."""
+    done = {"update": "left as it now is", "restore": "stopped"}
+    return f"the container was {done.get(made.asked.command, 'not started')}"
+
+
+def _bridged(view: View, subject: Subject, made: Rewrite) -> Notices:
+    from shim.enforce.bridge import bridge
+
+    tolerant, limits = made.policy == settings.WARN, made.plan.bridge
+    may_move = tolerant and made.asked.operation == "create"
+    try:
+        placed = bridge(view, subject.pid, subject.container, limits, made.host, may_move=may_move)
+    except ShimError as error:
+        if not tolerant or error.code not in ("bridge-impossible", "bridge-refused"):
+            raise
+        return [("warning", f"cgshim: {error.what}: {'; '.join(error.evidence)}")]
+    if not placed.outside:
+        return []
+    fields = ", ".join(limit.field for limit in limits)
+    text = f"processes of exec are outside {placed.directory}, which has {fields}: {placed.outside}"
+    return [("warning", f"cgshim: {text}")]
+
+
+def _notice(finding: Finding) -> str:
+    verdict = "could not be read back" if finding.found is None else "is not what the kernel shows"
+    return f"cgshim: {finding.expectation.field} {verdict}: {finding.text()}"
+
+
+def not_applied(lost: tuple[Finding, ...], made: Rewrite) -> ShimError:
+    """The refusal: what was asked, which file shows what instead."""
+    first = lost[0]
+    more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
+    return ShimError(
+        "limit-not-applied",
+        f"{first.expectation.field} did not reach the kernel, so {_outcome(made)}{more}",
+        cause=f"{made.asked.runtime} reported success, but the container's cgroup does not show the limit",
+        evidence=tuple(finding.text() for finding in lost),
+        remedy=(
+            "update the runtime, or leave the field out: this runtime ignores or alters it",
+            settings.acceptance(made.trusting),
+        ),
+    )
+
+
+def _not_read(unread: tuple[Finding, ...], made: Rewrite) -> ShimError:
+    first, more = unread[0], f" (and {len(unread) - 1} more)" if len(unread) > 1 else ""
+    return ShimError(
+        "limit-not-read",
+        f"{first.expectation.field} could not be read back, so {_outcome(made)}{more}",
+        cause=f"{made.asked.runtime} reported success, but nothing shows that the limit is there",
+        evidence=(*(finding.text() for finding in unread), f"view of the cgroups: {made.host.cgroup_view.evidence}"),
+        remedy=(
+            "look whether the container's init was killed at once (`dmesg` names processes killed for memory)",
+            "mount the container's cgroup hierarchy where cgshim runs (cgshimctl doctor shows what is mounted)",
+            settings.acceptance(made.trusting),
+        ),
+    )

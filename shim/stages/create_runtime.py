@@ -1,0 +1,111 @@
+"""createRuntime (or prestart): bridge and verify, before the user's process starts.
+
+Reads the OCI state on standard input and config.json of its bundle. A limit that the kernel does not show fails the
+container with the diagnosis on stderr, which runc and crun pass on. Success prints nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from shim.call.channel import tell_operators
+from shim.enforce.followup import Subject, follow_up
+from shim.errors import ShimError
+from shim.host.view import View
+from shim.oci import document
+from shim.planning import custody, rewrite, settings
+from shim.planning.report import ANNOTATION as REPORT
+from shim.stages.call import driver, enabled, options, refuse
+from shim.stages.state import read
+from shim.state import hook_notices
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from shim.planning.settings import Settings
+    from shim.stages.state import State
+
+USAGE = "usage: create_runtime --runtime PATH [--driver cgroupfs|systemd|disabled] [--bridged true] < STATE"
+
+
+def main() -> None:
+    """Run the hook for the state on standard input and end with 0, or with 1 and the reason on stderr."""
+    state = None
+    try:
+        asked = options(sys.argv[1:], {"--runtime": "", "--driver": "", "--bridged": ""}, USAGE)
+        state = read()
+        verify_state(state, asked)
+    except ShimError as error:
+        refuse(error, state.container if state else "")
+        os._exit(error.status)
+    except Exception as error:
+        from shim.call.entry import own_fault
+
+        refuse(own_fault(error), state.container if state else "")
+        os._exit(1)
+    os._exit(0)
+
+
+def verify_state(state: State, asked: dict[str, str]) -> None:
+    """Bridge and read back; raises ShimError for what must fail the container."""
+    if not state.pid or not os.path.isdir(f"/proc/{state.pid}"):
+        raise _gone(state)
+    path = os.path.join(state.bundle, "config.json")
+    loaded = document.load(document.read(path), path)
+    configured = settings.load(os.environ)
+    if _left_alone(loaded.value.get("annotations"), configured, state.container):
+        return
+    if configured.crun_on_hybrid != settings.OFF:
+        from shim.enforce import private_view
+
+        private_view.leave(configured, state.container)
+    view = View()
+    made = rewrite.of(
+        loaded,
+        rewrite.RESOURCES,
+        rewrite.Asked(
+            runtime=asked["--runtime"],
+            family=settings.family(asked["--runtime"]),
+            command="create",
+            driver=driver(loaded.value, asked["--driver"]),
+        ),
+        configured,
+        view,
+    )
+    if custody.ANNOTATION in (loaded.value.get("annotations") or {}):
+        rewrite.judge(made)  # what left the resources for cgroup2 must still be within reach
+    if asked.get("--bridged") and made.policy != settings.WARN:
+        _require_kept(custody.read(loaded))
+    told = follow_up(view, Subject(pid=state.pid, container=state.container), made)
+    hook_notices.leave(state.container, told, os.environ)
+    tell_operators([*made.notices, *told], state.container)
+
+
+def _left_alone(annotations: Any, configured: Settings, container: str) -> bool:
+    """The container does not want the hooks; but limits that cgshim took out of its configuration it must still get."""
+    if enabled(annotations, configured, container):
+        return False
+    return not (isinstance(annotations, dict) and (custody.ANNOTATION in annotations or REPORT in annotations))
+
+
+def _require_kept(found: custody.Kept) -> None:
+    if found.limits:
+        return
+    raise ShimError(
+        "limit-not-applied",
+        "limits that cgshim keeps for this container are not in its configuration, so it was not started",
+        cause="they left linux.resources because only cgroup2 can take them, and their seal does not fit",
+        evidence=(found.refused or f"annotation {custody.ANNOTATION} is missing",),
+        remedy=("put the limits back into linux.resources, or have the engine write the bundle again",),
+    )
+
+
+def _gone(state: State) -> ShimError:
+    return ShimError(
+        "no-process",
+        f"container {state.container} has no process whose limits could be read back",
+        evidence=(f"/proc/{state.pid}: ENOENT" if state.pid else "standard input: pid 0 or missing",),
+        remedy=("register the hook for createRuntime or prestart, not for a later stage",),
+    )

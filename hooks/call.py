@@ -56,13 +56,12 @@ def refuse(error: ShimError, container: str = "") -> None:
     """Say why, wherever somebody may look: stderr, `cgshimctl explain --last`, the system's log."""
     import syslog
 
-    from shim.channel import printable
     from shim.last import remember
 
-    text = printable(error.text())
+    text = error.text()
     _stderr((text + "\n").encode())
     remember(text, error.code, container)
-    _system_log(text.splitlines(), syslog.LOG_ERR)
+    _system_log(text.split("\n"), syslog.LOG_ERR)
 
 
 def _stderr(data: bytes) -> None:
@@ -122,9 +121,11 @@ def _system_log(lines: list[str], level: int) -> None:
     """One record each, which journald or a syslog daemon takes; where neither runs nothing happens."""
     import syslog
 
+    from shim import printable
+
     if not lines:
         return
     syslog.openlog("cgshim", 0, syslog.LOG_DAEMON)
     for line in lines:
-        syslog.syslog(level, line)
+        syslog.syslog(level, printable.line(line))
     syslog.closelog()

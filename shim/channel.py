@@ -24,7 +24,7 @@ OWN_LOGS = ("log.json", "oci-log")  # containerd's and podman's, which hold the 
 
 def fail(invocation: Invocation, error: ShimError) -> None:
     """Say why the call is refused."""
-    say(invocation, printable(error.text()), error.code)
+    say(invocation, error.text(), error.code)
 
 
 def say(invocation: Invocation, text: str, code: str = "") -> None:
@@ -32,6 +32,9 @@ def say(invocation: Invocation, text: str, code: str = "") -> None:
 
     What an engine cuts or throws away `cgshimctl explain --last` still has.
     """
+    from shim import printable
+
+    text = printable.lines(text)
     if invocation.log:
         _write_log(invocation, record(text, "error", invocation.log_format))
     if invocation.log or invocation.command in SHOWN:
@@ -53,23 +56,17 @@ def _short_record(text: str) -> str:
     return line
 
 
-def printable(text: str) -> str:
-    """`text` without what UTF-8 cannot say (bytes of a file that are no UTF-8, halves of surrogate pairs) and without
-    control characters: keys of a file are not to steer a terminal, and engines escape each with six bytes.
-    """
-    controls = {number: f"\\x{number:02x}" for number in (*range(9), *range(11, 32), 127)}
-    return text.encode("utf-8", "backslashreplace").decode("utf-8").translate(controls)
-
-
 def notify(invocation: Invocation, notices: list[tuple[str, str]]) -> None:
     """Add (level, text) notices to containerd's log, the only one where they are neither shown as an error nor lost.
 
     podman takes a second object in its log for a malformed error, and without a log file there is only the
     container's own stderr.
     """
-    if basename(invocation.log) != "log.json" or invocation.log_format != "json":
+    if not notices or basename(invocation.log) != "log.json" or invocation.log_format != "json":
         return
-    lines = "".join(record(text, level, "json") for level, text in notices)
+    from shim import printable
+
+    lines = "".join(record(printable.line(text), level, "json") for level, text in notices)
     try:
         with open(invocation.log, "ab") as file:
             file.write(lines.encode("ascii"))

@@ -37,10 +37,14 @@ class ShimError(Exception):
         self.status = status
 
     def text(self) -> str:
-        """The whole message, verdict first, as the engine's user reads it."""
+        """The whole message, verdict first, as the engine's user reads it: whatever foreign words are in it, each part
+        is one line of printable characters.
+        """
+        from shim.printable import line
+
         lines = [f"cgshim: {self.what} [{self.code}]"]
         if self.cause:
             lines.append(f"  cause: {self.cause}")
-        lines.extend(f"  evidence: {line}" for line in self.evidence)
-        lines.extend(f"  remedy: {line}" for line in self.remedy)
-        return "\n".join(lines)
+        lines.extend(f"  evidence: {fact}" for fact in self.evidence)
+        lines.extend(f"  remedy: {step}" for step in self.remedy)
+        return "\n".join(map(line, lines))

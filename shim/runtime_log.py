@@ -148,11 +148,13 @@ def failure(text: str) -> str:
 
 
 def line(record: Record, family: str) -> str:
-    """A record in the runtime's own text form."""
+    """A record in the runtime's own text form, in one line whatever an image or a configuration put into it."""
+    from shim import printable
+
     if family == "crun":
-        return f"{record.time}: {record.message}\n"
+        return printable.line(f"{record.time}: {record.message}") + "\n"
     others = "".join(f" {key}={dump(value)}" for key, value in record.others)
-    return f'time="{record.time}" level={record.level} msg={dump(record.message)}{others}\n'
+    return printable.line(f'time="{record.time}" level={record.level} msg={dump(record.message)}{others}') + "\n"
 
 
 def _write(handle: int, text: str) -> None:

@@ -23,6 +23,7 @@ COLD = (
     "shim.hot_file",
     "shim.import_fault",
     "shim.pressure",
+    "shim.printable",
     "shim.host.inspection",
     "shim.host.capture*",
 )

@@ -1,0 +1,47 @@
+"""Errors and signals at the system calls of cgshim: `python -m integration.faults [--all] [--only NAME] [--list]`.
+
+Two calls at a time. Ends with 1 if something did not hold that is not among the known (integration/faults/known.txt),
+or if something is there that holds now.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from integration.faults.campaign import Result, run
+from integration.faults.judging import KINDS
+from integration.faults.scenarios import SCENARIOS
+
+
+def main() -> int:
+    """Parse the arguments, run, report."""
+    parser = argparse.ArgumentParser(prog="python -m integration.faults", description=__doc__)
+    parser.add_argument("--all", action="store_true", help="every fault at every call, not a share of them")
+    parser.add_argument("--only", action="append", choices=SCENARIOS, metavar="SCENARIO", help="only this one")
+    parser.add_argument("--list", action="store_true", help="name the scenarios and what is looked at")
+    options = parser.parse_args()
+    if options.list:
+        print("\n".join([*SCENARIOS, "", *(f"{kind}: {what}" for kind, what in KINDS.items())]))
+        return 0
+    with tempfile.TemporaryDirectory(prefix="cgshim-faults-") as place:
+        result = run(Path(place), options.only or list(SCENARIOS), everything=options.all)
+    report(result)
+    return 1 if result.unknown or not result.injected else 0
+
+
+def report(result: Result) -> None:
+    """The figures, and every violation with what it takes to repeat it."""
+    for violation in result.violations:
+        print(("known " if violation.kind in result.known else "") + str(violation))
+    for name, (injected, seconds) in result.figures.items():
+        print(f"{name}: {injected} injected, {seconds:.0f} s")
+    counts = {kind: sum(one.kind == kind for one in result.violations) for kind in KINDS}
+    print("; ".join(f"{kind} {count}" for kind, count in counts.items() if count) or "nothing to report")
+    print(f"{result.injected} injected, {len(result.violations)} violations, {len(result.unknown)} of them unknown")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

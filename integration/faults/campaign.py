@@ -1,0 +1,136 @@
+"""Many faults, two at a time, each judged."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from integration.bundle import find_busybox, make_bundle
+from integration.containers import find_runtime
+from integration.faults.injecting import Fault, faults, inject, recorded
+from integration.faults.judging import Violation, judge
+from integration.faults.scenarios import SCENARIOS, Scenario, Workspace, compiled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+WORKERS = 2
+KNOWN = Path(__file__).resolve().parent / "known.txt"
+THRICE = 3  # a fault that is not reached is tried so often: memory is not asked for the same way twice
+
+
+class Result(NamedTuple):
+    """injected: faults that took place. figures: scenario -> (injected, seconds). known: kinds that may be violated."""
+
+    injected: int
+    violations: list[Violation]
+    figures: dict[str, tuple[int, float]]
+    known: frozenset[str]
+
+    @property
+    def unknown(self) -> list[Violation]:
+        """The violations that nobody knows of."""
+        return [one for one in self.violations if one.kind not in self.known]
+
+
+def known(path: Path = KNOWN) -> frozenset[str]:
+    """The kinds in the file: `kind  why`, one a line."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    return frozenset(line.split()[0] for line in lines if line.strip() and not line.startswith("#"))
+
+
+def run(place: Path, names: Iterable[str], *, everything: bool = False) -> Result:
+    """Inject into these scenarios: every fault, or each scenario's share."""
+    program = compiled(place)
+    violations: list[Violation] = []
+    figures: dict[str, tuple[int, float]] = {}
+    for name in names:
+        scenario, began = SCENARIOS[name], time.monotonic()
+        real = find_runtime(scenario.runtime) if scenario.runtime != "stand-in" else ""
+        if scenario.runtime != "stand-in" and not real:
+            continue
+        rootfs = _rootfs(place) if real else None
+        injected, found = _scenario(place, name, scenario, Path(real) if real else program, rootfs, everything)
+        violations += found
+        figures[name] = (injected, time.monotonic() - began)
+    return Result(sum(count for count, _ in figures.values()), violations, figures, known())
+
+
+def _rootfs(place: Path) -> Path:
+    bundle = place / "busybox"
+    if not bundle.exists():
+        make_bundle(bundle, find_busybox())
+    return bundle / "rootfs"
+
+
+def chosen(all_of_them: list[Fault], most: int) -> list[Fault]:
+    """An even share: of our own code's calls four for each one of the shell's and of the interpreter's start."""
+    ours = [fault for fault in all_of_them if fault.ours]
+    others = [fault for fault in all_of_them if not fault.ours]
+    return _even(others, most // 5) + _even(ours, most - most // 5)
+
+
+def _even(faults_there: list[Fault], most: int) -> list[Fault]:
+    if len(faults_there) <= most:
+        return faults_there
+    return [faults_there[number * len(faults_there) // most] for number in range(most)]
+
+
+def _scenario(
+    place: Path, name: str, scenario: Scenario, program: Path, rootfs: Path | None, everything: bool
+) -> tuple[int, list[Violation]]:
+    violations: list[Violation] = []
+    counts: list[int] = []
+    errors: list[BaseException] = []
+    turn = itertools.count()
+
+    def work(number: int) -> None:
+        try:
+            with Workspace(place / f"worker{number}", scenario, program, rootfs) as workspace:
+                wanted = _wanted(workspace, everything)
+                while (at := next(turn)) < len(wanted):
+                    injected, found = _one(workspace, wanted[at])
+                    counts.append(injected)
+                    violations.extend(Violation(kind, what, wanted[at], name) for kind, what in found)
+        except BaseException as error:  # noqa: BLE001 # the thread's end is not to be missed
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(WORKERS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for error in errors:
+        raise error
+    return sum(counts), violations
+
+
+def _wanted(workspace: Workspace, everything: bool) -> list[Fault]:
+    """The faults of the scenario, from a recording; what config.json becomes is kept, too."""
+    workspace.prepare()
+    status = workspace.undisturbed()
+    missing = workspace.missing()
+    succeeds = not workspace.scenario.ignores
+    if (status == 0) != succeeds or (succeeds and missing):
+        raise AssertionError(f"{workspace.line()}: status {status} without any fault; {missing}")
+    workspace.new = (workspace.bundle / "config.json").read_bytes()
+    workspace.delete()
+    workspace.prepare()
+    calls = recorded(workspace.line(), workspace.environment, workspace.place / "trace")
+    workspace.delete()
+    found = faults(calls, str(workspace.code))
+    return found if everything else chosen(found, workspace.scenario.share)
+
+
+def _one(workspace: Workspace, fault: Fault) -> tuple[int, list[tuple[str, str]]]:
+    for _ in range(THRICE):
+        workspace.prepare()
+        outcome = inject(fault, workspace.line(), workspace.environment, workspace.place)
+        found = judge(workspace, fault, outcome)
+        workspace.delete()
+        if outcome.injected or found:
+            break
+    return int(outcome.injected), found

@@ -1,7 +1,6 @@
 """Errors and signals at the system calls of cgshim: `python -m integration.faults [--all] [--only NAME] [--list]`.
 
-Two calls at a time. Ends with 1 if something did not hold that is not among the known (integration/faults/known.txt),
-or if something is there that holds now.
+Two calls at a time. Ends with 1 if something did not hold that is not among the known (integration/faults/known.txt).
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ def main() -> int:
 def report(result: Result) -> None:
     """The figures, and every violation with what it takes to repeat it."""
     for violation in result.violations:
-        print(("known " if violation.kind in result.known else "") + str(violation))
+        print(("known " if result.is_known(violation) else "") + str(violation))
     for name, (injected, seconds) in result.figures.items():
         print(f"{name}: {injected} injected, {seconds:.0f} s")
     counts = {kind: sum(one.kind == kind for one in result.violations) for kind in KINDS}

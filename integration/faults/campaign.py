@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+import re
+import sys
 import threading
 import time
 from pathlib import Path
@@ -12,34 +15,45 @@ from integration.bundle import find_busybox, make_bundle
 from integration.containers import find_runtime
 from integration.faults.injecting import Fault, faults, inject, recorded
 from integration.faults.judging import Violation, judge
-from integration.faults.scenarios import SCENARIOS, Scenario, Workspace, compiled
+from integration.faults.scenarios import SCENARIOS, Workspace, compiled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 WORKERS = 2
 KNOWN = Path(__file__).resolve().parent / "known.txt"
 THRICE = 3  # a fault that is not reached is tried so often: memory is not asked for the same way twice
 
 
+class Known(NamedTuple):
+    """A violation that is known: its kind, and what its text has in it."""
+
+    kind: str
+    pattern: re.Pattern[str]
+
+
 class Result(NamedTuple):
-    """injected: faults that took place. figures: scenario -> (injected, seconds). known: kinds that may be violated."""
+    """injected: faults that took place. figures: scenario -> (injected, seconds)."""
 
     injected: int
     violations: list[Violation]
     figures: dict[str, tuple[int, float]]
-    known: frozenset[str]
+    known: tuple[Known, ...]
+
+    def is_known(self, violation: Violation) -> bool:
+        """Is this one among the known."""
+        return any(row.kind == violation.kind and row.pattern.search(str(violation)) for row in self.known)
 
     @property
     def unknown(self) -> list[Violation]:
         """The violations that nobody knows of."""
-        return [one for one in self.violations if one.kind not in self.known]
+        return [one for one in self.violations if not self.is_known(one)]
 
 
-def known(path: Path = KNOWN) -> frozenset[str]:
-    """The kinds in the file: `kind  why`, one a line."""
-    lines = path.read_text().splitlines() if path.exists() else []
-    return frozenset(line.split()[0] for line in lines if line.strip() and not line.startswith("#"))
+def known(path: Path = KNOWN) -> tuple[Known, ...]:
+    """The rows of the file, in which `#` begins a remark."""
+    lines = [line.partition("#")[0].split(None, 1) for line in path.read_text().splitlines()]
+    return tuple(Known(kind=row[0], pattern=re.compile(row[1].strip())) for row in lines if row)
 
 
 def run(place: Path, names: Iterable[str], *, everything: bool = False) -> Result:
@@ -49,11 +63,13 @@ def run(place: Path, names: Iterable[str], *, everything: bool = False) -> Resul
     figures: dict[str, tuple[int, float]] = {}
     for name in names:
         scenario, began = SCENARIOS[name], time.monotonic()
+        print(f"{name} ...", file=sys.stderr, flush=True)
         real = find_runtime(scenario.runtime) if scenario.runtime != "stand-in" else ""
         if scenario.runtime != "stand-in" and not real:
             continue
         rootfs = _rootfs(place) if real else None
-        injected, found = _scenario(place, name, scenario, Path(real) if real else program, rootfs, everything)
+        make = functools.partial(Workspace, scenario=scenario, program=Path(real or program), rootfs=rootfs)
+        injected, found = _all_of(place, name, make, everything)
         violations += found
         figures[name] = (injected, time.monotonic() - began)
     return Result(sum(count for count, _ in figures.values()), violations, figures, known())
@@ -79,9 +95,8 @@ def _even(faults_there: list[Fault], most: int) -> list[Fault]:
     return [faults_there[number * len(faults_there) // most] for number in range(most)]
 
 
-def _scenario(
-    place: Path, name: str, scenario: Scenario, program: Path, rootfs: Path | None, everything: bool
-) -> tuple[int, list[Violation]]:
+def _all_of(place: Path, name: str, make: Callable[[Path], Workspace], everything: bool) -> tuple[int, list[Violation]]:
+    """The faults of one scenario, dealt out to the workers."""
     violations: list[Violation] = []
     counts: list[int] = []
     errors: list[BaseException] = []
@@ -89,7 +104,7 @@ def _scenario(
 
     def work(number: int) -> None:
         try:
-            with Workspace(place / f"worker{number}", scenario, program, rootfs) as workspace:
+            with make(place / f"worker{number}") as workspace:
                 wanted = _wanted(workspace, everything)
                 while (at := next(turn)) < len(wanted):
                     injected, found = _one(workspace, wanted[at])

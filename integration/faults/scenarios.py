@@ -111,7 +111,8 @@ class Workspace:
             return {"ociVersion": "1.0.2", "root": {"path": "rootfs"}, "linux": {"resources": resources}}
         from integration.bundle import base_config
 
-        return base_config(resources=resources, root={"path": str(self.rootfs), "readonly": True})
+        linux = {"cgroupsPath": f"/{self.id}"}
+        return base_config(resources=resources, linux=linux, root={"path": str(self.rootfs), "readonly": True})
 
     def _write_old(self) -> None:
         path = self.bundle / "config.json"
@@ -125,17 +126,19 @@ class Workspace:
         ignores = {"STAND_IN_IGNORES": self.scenario.ignores} if self.scenario.ignores else {}
         return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "CGSHIM_STATE": str(self.state), **own, **ignores}
 
-    def line(self, *, bare: bool = False) -> list[str]:
-        """The call, through cgshim or to the runtime alone."""
+    def line(self, *, bare: bool = False, container: str = "") -> list[str]:
+        """The call, through cgshim or to the runtime alone; for the worker's container or another one."""
         command = self.scenario.command
         head = [str(self.program)] if bare else ["/bin/sh", str(self.code / "shim/launcher.sh")]
         head += ["--root", str(self.root), "--log", str(self.log), "--log-format", "json"]
         if command == "update" and not bare:
             return [*head, "update", "--resources", str(self.place / "resources.json"), self.id]
-        return [*head, "create" if bare else command, "--bundle", str(self.seen), self.id]
+        return [*head, "create" if bare else command, "--bundle", str(self.seen), container or self.id]
 
     def prepare(self) -> None:
         """As before the first call: nothing left of the last one."""
+        shutil.rmtree(self.state, ignore_errors=True)
+        self.state.mkdir()
         path = self.bundle / "config.json"
         if path.read_bytes() != self.old or path.stat().st_mode & 0o7777 != 0o640:
             self._write_old()
@@ -145,11 +148,17 @@ class Workspace:
         if self.scenario.command == "update":
             subprocess.run(self.line(bare=True), check=True, env={}, cwd="/")
 
-    def undisturbed(self) -> int:
+    def undisturbed(self, container: str = "") -> int:
         """The call without a fault; its exit status."""
         nowhere = subprocess.DEVNULL  # no pipe: a container keeps it open
         done = subprocess.run(
-            self.line(), check=False, env=self.environment, cwd="/", stdin=nowhere, stdout=nowhere, stderr=nowhere
+            self.line(container=container),
+            check=False,
+            env=self.environment,
+            cwd="/",
+            stdin=nowhere,
+            stdout=nowhere,
+            stderr=nowhere,
         )
         return done.returncode
 
@@ -175,7 +184,7 @@ class Workspace:
         """Files that no call should leave: beside config.json, half-written ones of cgshim's own, stand-ins."""
         found = [str(self.bundle / name) for name in self.files(self.bundle) - {"config.json"}]
         for name in self.files(self.state):
-            if os.path.basename(name).startswith(".") or ("bundles/" in name and not self.exists):
+            if os.path.basename(name).startswith(".") or (self.id in name.split("/") and not self.exists):
                 found.append(str(self.state / name))
         return sorted(found)
 
@@ -188,14 +197,24 @@ class Workspace:
         """The files below a directory."""
         return {str(Path(top, name).relative_to(directory)) for top, _, names in os.walk(directory) for name in names}
 
-    def delete(self) -> None:
+    def delete(self, container: str = "") -> None:
         """End the container, its process and its cgroups, whatever state they are in."""
-        if self.exists or (self.root / self.id).exists():
-            line = [str(self.program), "--root", str(self.root), "delete", "--force", self.id]
+        container = container or self.id
+        if (self.root / container).exists():
+            line = [str(self.program), "--root", str(self.root), "delete", "--force", container]
             subprocess.run(line, check=False, env=self.environment, cwd="/", capture_output=True)
-        shutil.rmtree(self.root / self.id, ignore_errors=True)
+        shutil.rmtree(self.root / container, ignore_errors=True)
         for hierarchy in CGROUPS.iterdir():
-            self._end_cgroup(hierarchy / self.id)
+            self._end_cgroup(hierarchy / container)
+
+    def call_once_more(self) -> None:
+        """Another call, without a fault, for another container, which then ends, too."""
+        self.delete()
+        container = "" if self.scenario.command == "update" else f"{self.id}-next"
+        if not container:
+            subprocess.run(self.line(bare=True), check=True, env={}, cwd="/")
+        self.undisturbed(container)
+        self.delete(container)
 
     def _end_cgroup(self, directory: Path) -> None:
         for _ in range(200):
@@ -220,5 +239,3 @@ class Workspace:
         for name in self.code_changed():
             with contextlib.suppress(OSError):
                 os.unlink(self.code / name)
-
-

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 FIRST_DESCRIPTOR = 200  # far above what --preserve-fds and LISTEN_FDS hand to the container
 ERRORS = ("error", "fatal", "panic")
 FORMATS = ("text", "json")
+TRIES = 1000  # braces that begin no record, until the rest is given up: each may cost a walk down a deep nesting
 ELSEWHERE = ("journald:", "syslog:")  # crun's logs that are no files
 
 
@@ -119,15 +120,15 @@ def records(text: str) -> tuple[Record, ...]:
     """The entries of a JSON log. Values are parsed, not lines: crun 1.28 spreads an object over several."""
     if not text:
         return ()
-    found, offset, scan = [], 0, scanner()
-    while offset < len(text):
+    found, offset, scan, tries = [], 0, scanner(), TRIES
+    while offset < len(text) and tries:
         start = text.find("{", offset)
         if start < 0:
             break
         try:
             value, offset = scan(text, start)
         except Malformed:
-            offset = start + 1
+            offset, tries = start + 1, tries - 1
             continue
         found.append(_record(value))
     return tuple(found)

@@ -26,19 +26,17 @@ def main() -> int:
         print("\n".join([*SCENARIOS, "", *(f"{kind}: {what}" for kind, what in KINDS.items())]))
         return 0
     with tempfile.TemporaryDirectory(prefix="cgshim-faults-") as place:
-        result = run(Path(place), options.only or list(SCENARIOS), everything=options.all)
+        result = run(Path(place), options.only or list(SCENARIOS), everything=options.all, told=True)
     report(result)
     return 1 if result.unknown or not result.injected else 0
 
 
 def report(result: Result) -> None:
-    """The figures, and every violation with what it takes to repeat it."""
-    for violation in result.violations:
-        print(("known " if result.is_known(violation) else "") + str(violation))
-    for name, (injected, seconds) in result.figures.items():
-        print(f"{name}: {injected} injected, {seconds:.0f} s")
+    """The sums, and with what it takes to repeat it every violation that is not known."""
     counts = {kind: sum(one.kind == kind for one in result.violations) for kind in KINDS}
     print("; ".join(f"{kind} {count}" for kind, count in counts.items() if count) or "nothing to report")
+    for violation in result.unknown:
+        print(f"unknown: {violation}")
     print(f"{result.injected} injected, {len(result.violations)} violations, {len(result.unknown)} of them unknown")
 
 

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from integration.bundle import find_busybox, make_bundle
-from integration.containers import find_runtime
 from integration.faults.injecting import Fault, faults, inject, recorded
 from integration.faults.judging import Violation, judge
-from integration.faults.scenarios import SCENARIOS, Workspace, compiled
+from integration.faults.scenarios import SCENARIOS, Workspace, made_ready, problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -56,22 +55,24 @@ def known(path: Path = KNOWN) -> tuple[Known, ...]:
     return tuple(Known(kind=row[0], pattern=re.compile(row[1].strip())) for row in lines if row)
 
 
-def run(place: Path, names: Iterable[str], *, everything: bool = False) -> Result:
-    """Inject into these scenarios: every fault, or each scenario's share."""
-    program = compiled(place)
+def run(place: Path, names: Iterable[str], *, everything: bool = False, told: bool = False) -> Result:
+    """Inject into these scenarios: every fault, or each scenario's share. told: print each scenario's violations."""
+    ready = made_ready(place)
     violations: list[Violation] = []
     figures: dict[str, tuple[int, float]] = {}
     for name in names:
         scenario, began = SCENARIOS[name], time.monotonic()
-        print(f"{name} ...", file=sys.stderr, flush=True)
-        real = find_runtime(scenario.runtime) if scenario.runtime != "stand-in" else ""
-        if scenario.runtime != "stand-in" and not real:
+        if problem(scenario):
+            print(f"left out: {name}: {problem(scenario)}", file=sys.stderr)
             continue
-        rootfs = _rootfs(place) if real else None
-        make = functools.partial(Workspace, scenario=scenario, program=Path(real or program), rootfs=rootfs)
+        rootfs = _rootfs(place) if scenario.runtime != "stand-in" else None
+        make = functools.partial(Workspace, scenario=scenario, ready=ready, rootfs=rootfs)
         injected, found = _all_of(place, name, make, everything)
         violations += found
         figures[name] = (injected, time.monotonic() - began)
+        print(f"{name}: {injected} injected, {figures[name][1]:.0f} s, {len(found)} violations", flush=True)
+        if told:
+            print("\n".join(map(str, found)), flush=True)
     return Result(sum(count for count, _ in figures.values()), violations, figures, known())
 
 

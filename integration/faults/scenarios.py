@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parent.parent.parent
 SOURCE = Path(__file__).resolve().parent / "stand_in.c"
 PYTHON = "/usr/bin/python3"
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 CGROUPS = Path("/sys/fs/cgroup")
 MEMORY, PIDS, HUGE = 64 << 20, 31, 2 << 20
 BEFORE: dict[str, Any] = {"memory": {"limit": MEMORY // 2}, "pids": {"limit": PIDS - 1}}  # an update
@@ -55,22 +56,46 @@ SCENARIOS = {
     "create under runc": Scenario("create", UNIFIED, V1, share=60, runtime="runc"),
 }
 CREATING = ("create", "restore")
+CODE, STAND_IN = "code", "runc"  # in what is made ready
 
 
-def compiled(place: Path) -> Path:
-    """The stand-in runtime, under a name by which cgshim knows whose rules it plays by."""
-    program = place / "runc"
-    subprocess.run(["gcc", "-O1", "-o", str(program), str(SOURCE)], check=True)
-    return program
+def problem(scenario: Scenario) -> str:
+    """Why this host cannot make the call, "" if it can."""
+    if scenario.runtime != "stand-in" and not shutil.which(scenario.runtime, path=PATH):
+        return f"{scenario.runtime} is not installed"
+    for pattern in scenario.limits:
+        hierarchy, _, file = pattern.partition("/{}/")
+        if hierarchy == "unified":
+            controllers = CGROUPS / "unified/cgroup.controllers"
+            if file.partition(".")[0] not in (controllers.read_text().split() if controllers.exists() else ()):
+                return f"no {file.partition('.')[0]} controller in {CGROUPS}/unified"
+        elif file and not (CGROUPS / hierarchy / "cgroup.clone_children").exists():
+            return f"no cgroup v1 hierarchy at {CGROUPS / hierarchy}"
+    return ""
+
+
+def made_ready(place: Path) -> Path:
+    """What all workspaces copy: the program with its compiled files and its archive, and the stand-in runtime, under a
+    name by which cgshim knows whose rules it plays by.
+    """
+    for package in ("shim", "hooks"):
+        shutil.copytree(ROOT / package, place / CODE / package, ignore=shutil.ignore_patterns("__pycache__"))
+    line = [PYTHON, "-m", "compileall", "-q", str(place / CODE)]
+    subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([PYTHON, "-B", "-m", "shim.hot"], cwd=place / CODE, check=True)
+    subprocess.run(["gcc", "-O1", "-o", str(place / STAND_IN), str(SOURCE)], check=True)
+    return place
 
 
 class Workspace:
     """One worker's place for one scenario. Use as a context manager."""
 
-    def __init__(self, place: Path, scenario: Scenario, program: Path, rootfs: Path | None = None) -> None:
+    def __init__(self, place: Path, scenario: Scenario, ready: Path, rootfs: Path | None = None) -> None:
         self.place = place
         self.scenario = scenario
-        self.program = program
+        self.ready = ready
+        real = shutil.which(scenario.runtime, path=PATH) if scenario.runtime != "stand-in" else None
+        self.program = Path(real) if real else ready / STAND_IN
         self.id = f"cgshim-faults-{os.getpid()}-{place.name}"
         self.code, self.root, self.state = place / "code", place / "root", place / "state"
         self.bundle, self.log = place / "bundle", place / "log.json"
@@ -80,14 +105,10 @@ class Workspace:
         self.modules: set[str] = set()
 
     def __enter__(self) -> Workspace:
-        """Make it, with the code's archive and compiled files in place."""
-        for directory in (self.code, self.root, self.state, self.bundle):
+        """Make it. Files keep their times, by which compiled ones and the archive fit."""
+        for directory in (self.root, self.state, self.bundle):
             directory.mkdir(parents=True)
-        for package in ("shim", "hooks"):
-            shutil.copytree(ROOT / package, self.code / package, ignore=shutil.ignore_patterns("__pycache__", "*.bin"))
-            compile_line = [PYTHON, "-m", "compileall", "-q", str(self.code / package)]
-            subprocess.run(compile_line, check=True, stdout=subprocess.DEVNULL)
-        subprocess.run([PYTHON, "-B", "-m", "shim.hot"], cwd=self.code, check=True)
+        shutil.copytree(self.ready / CODE, self.code)
         self.modules = self.files(self.code)
         resources = BEFORE if self.scenario.command == "update" else self.scenario.resources
         self.old = json.dumps(self._config(resources), indent=1).encode()
@@ -124,7 +145,7 @@ class Workspace:
         """Of every call."""
         own = {"CGSHIM_RUNTIME": str(self.program), "CGSHIM_CONFIG": str(self.place / "none")}
         ignores = {"STAND_IN_IGNORES": self.scenario.ignores} if self.scenario.ignores else {}
-        return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "CGSHIM_STATE": str(self.state), **own, **ignores}
+        return {"PATH": PATH, "CGSHIM_STATE": str(self.state), **own, **ignores}
 
     def line(self, *, bare: bool = False, container: str = "") -> list[str]:
         """The call, through cgshim or to the runtime alone; for the worker's container or another one."""

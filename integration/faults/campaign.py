@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import re
+import signal
 import sys
 import threading
 import time
@@ -57,6 +58,7 @@ def known(path: Path = KNOWN) -> tuple[Known, ...]:
 
 def run(place: Path, names: Iterable[str], *, everything: bool = False, told: bool = False) -> Result:
     """Inject into these scenarios: every fault, or each scenario's share. told: print each scenario's violations."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell starts this in the background
     ready = made_ready(place)
     violations: list[Violation] = []
     figures: dict[str, tuple[int, float]] = {}

@@ -124,6 +124,7 @@ def test_the_judge_sees_what_is_left(work: Workspace) -> None:
     [
         (None, "", "hang"),
         (1, "", "silent"),
+        (-11, "", "crash"),
         (1, "cgshim: a fault of cgshim itself: OSError [own-fault]", "own-fault"),
         (1, "Traceback (most recent call last):", "traceback"),
     ],

@@ -66,9 +66,12 @@ class RuntimeLog:
 
     def hand_on(self) -> None:
         """What the runtime wrote, to the caller's log and in the caller's format; to stderr, as text, without one."""
-        if self.has_stderr:
-            _write(2, _content(self._stderr))
-        text = self.text()
+        try:
+            if self.has_stderr:
+                _write(2, _content(self._stderr))
+            text = self.text()
+        except OSError:
+            return  # as for _write
         if not text:
             return
         if self._caller < 0:

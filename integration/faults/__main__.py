@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from integration.faults.campaign import Result, run
+from integration.faults.injecting import written
 from integration.faults.judging import KINDS
 from integration.faults.scenarios import SCENARIOS
 
@@ -21,12 +22,14 @@ def main() -> int:
     parser.add_argument("--all", action="store_true", help="every fault at every call, not a share of them")
     parser.add_argument("--only", action="append", choices=SCENARIOS, metavar="SCENARIO", help="only this one")
     parser.add_argument("--list", action="store_true", help="name the scenarios and what is looked at")
+    parser.add_argument("--fault", type=written, metavar="CALL:error=E:when=N", help="this fault alone, again")
     options = parser.parse_args()
     if options.list:
         print("\n".join([*SCENARIOS, "", *(f"{kind}: {what}" for kind, what in KINDS.items())]))
         return 0
     with tempfile.TemporaryDirectory(prefix="cgshim-faults-") as place:
-        result = run(Path(place), options.only or list(SCENARIOS), everything=options.all, told=True)
+        names = options.only or list(SCENARIOS)
+        result = run(Path(place), names, everything=options.all or bool(options.fault), told=True, one=options.fault)
     report(result)
     return 1 if result.unknown or not result.injected else 0
 

@@ -56,8 +56,10 @@ def known(path: Path = KNOWN) -> tuple[Known, ...]:
     return tuple(Known(kind=row[0], pattern=re.compile(row[1].strip())) for row in lines if row)
 
 
-def run(place: Path, names: Iterable[str], *, everything: bool = False, told: bool = False) -> Result:
-    """Inject into these scenarios: every fault, or each scenario's share. told: print each scenario's violations."""
+def run(
+    place: Path, names: Iterable[str], *, everything: bool = False, told: bool = False, one: Fault | None = None
+) -> Result:
+    """Inject into these scenarios: every fault, or each scenario's share, or one. told: print what was violated."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell starts this in the background
     ready = made_ready(place)
     violations: list[Violation] = []
@@ -69,7 +71,7 @@ def run(place: Path, names: Iterable[str], *, everything: bool = False, told: bo
             continue
         rootfs = _rootfs(place) if scenario.runtime != "stand-in" else None
         make = functools.partial(Workspace, scenario=scenario, ready=ready, rootfs=rootfs)
-        injected, found = _all_of(place, name, make, everything)
+        injected, found = _all_of(place, name, make, functools.partial(_wanted, everything=everything, one=one))
         violations += found
         figures[name] = (injected, time.monotonic() - began)
         print(f"{name}: {injected} injected, {figures[name][1]:.0f} s, {len(found)} violations", flush=True)
@@ -98,7 +100,9 @@ def _even(faults_there: list[Fault], most: int) -> list[Fault]:
     return [faults_there[number * len(faults_there) // most] for number in range(most)]
 
 
-def _all_of(place: Path, name: str, make: Callable[[Path], Workspace], everything: bool) -> tuple[int, list[Violation]]:
+def _all_of(
+    place: Path, name: str, make: Callable[[Path], Workspace], choose: Callable[[Workspace], list[Fault]]
+) -> tuple[int, list[Violation]]:
     """The faults of one scenario, dealt out to the workers."""
     violations: list[Violation] = []
     counts: list[int] = []
@@ -108,7 +112,7 @@ def _all_of(place: Path, name: str, make: Callable[[Path], Workspace], everythin
     def work(number: int) -> None:
         try:
             with make(place / f"worker{number}") as workspace:
-                wanted = _wanted(workspace, everything)
+                wanted = choose(workspace)
                 while (at := next(turn)) < len(wanted):
                     injected, found = _one(workspace, wanted[at])
                     counts.append(injected)
@@ -126,7 +130,7 @@ def _all_of(place: Path, name: str, make: Callable[[Path], Workspace], everythin
     return sum(counts), violations
 
 
-def _wanted(workspace: Workspace, everything: bool) -> list[Fault]:
+def _wanted(workspace: Workspace, everything: bool, one: Fault | None) -> list[Fault]:
     """The faults of the scenario, from a recording; what config.json becomes is kept, too."""
     workspace.prepare()
     status = workspace.undisturbed()
@@ -139,7 +143,7 @@ def _wanted(workspace: Workspace, everything: bool) -> list[Fault]:
     workspace.prepare()
     calls = recorded(workspace.line(), workspace.environment, workspace.place / "trace")
     workspace.delete()
-    found = faults(calls, str(workspace.code))
+    found = [one] if one else faults(calls, str(workspace.code))
     return found if everything else chosen(found, workspace.scenario.share)
 
 

@@ -22,10 +22,10 @@ _FILE = ("EIO", "EACCES", "ENOENT", "ENOMEM")
 _DATA = ("EIO", "EINTR")
 _MEMORY = ("ENOMEM",)
 # Errors that the kernel documents for a call (section 2 of the manual), the issue of resources included. `close` has
-# none here: Linux frees the descriptor whatever it answers, and an injected error would leave it open.
+# none here: Linux frees the descriptor whatever it answers, and an injected error would leave it open. Nor has `brk`,
+# which answers with the old end and never with an error.
 ERRORS: dict[str, tuple[str, ...]] = {
     "access": _FILE,
-    "brk": _MEMORY,
     "chmod": _FILE,
     "clone": ("ENOMEM", "EAGAIN"),
     "clone3": ("ENOMEM", "EAGAIN"),
@@ -123,6 +123,12 @@ class Outcome(NamedTuple):
     status: int | None
     err: str
     injected: bool
+
+
+def written(text: str) -> Fault:
+    """The fault that `CALL:error=E:when=N` says."""
+    call, what, number = text.split(":")
+    return Fault(call, int(number.partition("=")[2]), what, True, "")
 
 
 def recorded(line: Sequence[str], environment: dict[str, str], trace: Path) -> list[str]:

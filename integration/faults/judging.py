@@ -19,6 +19,7 @@ KINDS = {
     "container-left": "the call fails, and its container is there",
     "left-behind": "a file of cgshim's own that the next call does not clean up",
     "code-changed": "a file of the program came or went",
+    "crash": "the interpreter dies of a signal that nobody sent",
     "traceback": "a Python traceback on stderr",
     "own-fault": "an error of the host's is called a fault of cgshim",
     "silent": "the call fails and says nothing",
@@ -54,6 +55,8 @@ def _of_the_call(fault: Fault, outcome: Outcome) -> list[tuple[str, str]]:
     found = []
     if outcome.status is None:
         found.append(("hang", outcome.err))
+    if (outcome.status or 0) < 0 and not fault.is_signal:
+        found.append(("crash", f"signal {-(outcome.status or 0)}"))
     if not fault.ours:
         return found  # the shell's and the interpreter's own words, whatever they are
     if "Traceback" in outcome.err:
@@ -97,7 +100,7 @@ def _of_the_container(work: Workspace, fault: Fault, outcome: Outcome) -> list[t
         missing = work.missing()
         return [("limit-lost", "; ".join(missing))] if missing else []
     # Killed by a signal the call ends without a word, and the engine deletes what it does not know the end of.
-    if command in CREATING and work.exists and outcome.status is not None and not fault.is_signal:
+    if command in CREATING and work.exists and (outcome.status or 0) > 0:
         return [("container-left", outcome.err.strip())]
     return []
 

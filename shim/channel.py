@@ -23,8 +23,11 @@ OWN_LOGS = ("log.json", "oci-log")  # containerd's and podman's, which hold the 
 
 
 def fail(invocation: Invocation, error: ShimError) -> None:
-    """Say why the call is refused."""
-    say(invocation, error.text(), error.code)
+    """Say why the call is refused; the verdict at least, where files run out or the code cannot be read any more."""
+    try:
+        say(invocation, error.text(), error.code)
+    except Exception:  # noqa: BLE001 # of whatever kind: a traceback in its place says nothing to anybody
+        _stderr(f"cgshim: {ascii(error.what)[1:-1]} [{error.code}]")
 
 
 def say(invocation: Invocation, text: str, code: str = "") -> None:

@@ -22,7 +22,7 @@ KINDS = {
     "crash": "the interpreter dies of a signal that nobody sent",
     "traceback": "a Python traceback on stderr",
     "own-fault": "an error of the host's is called a fault of cgshim",
-    "silent": "the call fails and says nothing",
+    "silent": "the call fails and says nothing, neither on stderr nor in the engine's log",
 }
 
 
@@ -41,7 +41,7 @@ class Violation(NamedTuple):
 
 def judge(work: Workspace, fault: Fault, outcome: Outcome) -> list[tuple[str, str]]:
     """The (kind, details) of everything that is wrong after a fault. Cleans up what it finds."""
-    found = [*_of_the_call(fault, outcome), *_of_the_file(work), *_of_the_container(work, fault, outcome)]
+    found = [*_of_the_call(work, fault, outcome), *_of_the_file(work), *_of_the_container(work, fault, outcome)]
     changed = work.code_changed()
     if changed:
         found.append(("code-changed", ", ".join(changed)))
@@ -51,7 +51,7 @@ def judge(work: Workspace, fault: Fault, outcome: Outcome) -> list[tuple[str, st
     return found
 
 
-def _of_the_call(fault: Fault, outcome: Outcome) -> list[tuple[str, str]]:
+def _of_the_call(work: Workspace, fault: Fault, outcome: Outcome) -> list[tuple[str, str]]:
     found = []
     if outcome.status is None:
         found.append(("hang", outcome.err))
@@ -63,7 +63,7 @@ def _of_the_call(fault: Fault, outcome: Outcome) -> list[tuple[str, str]]:
         found.append(("traceback", outcome.err))
     if "[own-fault]" in outcome.err:
         found.append(("own-fault", outcome.err.strip()))
-    if (outcome.status or 0) > 0 and not outcome.err.strip():
+    if (outcome.status or 0) > 0 and not outcome.err.strip() and not work.logged:
         found.append(("silent", f"status {outcome.status}"))
     return found
 

@@ -188,6 +188,11 @@ class Workspace:
         """Does the runtime know the container."""
         return (self.root / self.id / "state.json").exists()
 
+    @property
+    def logged(self) -> bool:
+        """Has the engine's log an error."""
+        return self.log.exists() and '"level":"error"' in self.log.read_text(errors="replace")
+
     def missing(self) -> list[str]:
         """Limits that the kernel, or what the run left, does not show."""
         found = []

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from shim import runtime_log
+from shim.call import runtime_log
 from shim.errors import ShimError
 from shim.oci import document
 from shim.oci.text import Malformed, dump, parse
@@ -79,7 +79,7 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def log_parser(data: bytes) -> None:
-    """shim.runtime_log: records of any log, and each of them one line in both runtimes' text forms."""
+    """shim.call.runtime_log: records of any log, and each of them one line in both runtimes' text forms."""
     text = _text(data)
     found = runtime_log.records(text)
     messages = [record.message for record in found if record.level in runtime_log.ERRORS]

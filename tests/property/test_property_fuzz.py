@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from integration.fuzz.targets import LONGEST, SEEDS, TARGETS
-from shim import runtime_log
+from shim.call import runtime_log
 
 pytestmark = pytest.mark.property
 BOUNDED = settings(deadline=None, max_examples=200)

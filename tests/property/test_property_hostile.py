@@ -11,17 +11,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hooks import call, create_runtime, poststop, precreate
-from hooks import state as hook_state
-from shim import custody, kept, report, rewrite, runtime_log
-from shim import settings as own_settings
+from shim.call import runtime_log
 from shim.errors import ShimError
 from shim.host.captured import CapturedView
 from shim.host.detect import detect
 from shim.host.facts import HYBRID, LEGACY, UNIFIED
 from shim.host.inspection import inspect
 from shim.oci import document
+from shim.planning import custody, report, rewrite
+from shim.planning import settings as own_settings
 from shim.printable import line
+from shim.stages import call, create_runtime, poststop, precreate
+from shim.stages import state as hook_state
+from shim.state import kept
 from tests.syntax import ROOT
 
 if TYPE_CHECKING:

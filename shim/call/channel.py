@@ -9,6 +9,7 @@ from __future__ import annotations
 import posix
 import time
 
+from shim.errors import printable_line, printable_lines
 from shim.oci.text import dump
 from shim.system import basename
 
@@ -25,8 +26,11 @@ OWN_LOGS = ("log.json", "oci-log")  # containerd's and podman's, which hold the 
 
 
 def fail(invocation: Invocation, error: ShimError) -> None:
-    """Say why the call is refused."""
-    say(invocation, printable(error.text()), error.code)
+    """Say why the call is refused; the verdict at least, where files run out or the code cannot be read any more."""
+    try:
+        say(invocation, error.text(), error.code)
+    except Exception:  # noqa: BLE001 # of whatever kind: a traceback in its place says nothing to anybody
+        _stderr(f"cgshim: {ascii(error.what)[1:-1]} [{error.code}]")
 
 
 def say(invocation: Invocation, text: str, code: str = "") -> None:
@@ -34,6 +38,7 @@ def say(invocation: Invocation, text: str, code: str = "") -> None:
 
     What an engine cuts or throws away `cgshimctl explain --last` still has.
     """
+    text = printable_lines(text)
     if invocation.log:
         _write_log(invocation, record(text, "error", invocation.log_format))
     if invocation.log or invocation.command in SHOWN:
@@ -55,23 +60,15 @@ def _short_record(text: str) -> str:
     return line
 
 
-def printable(text: str) -> str:
-    """`text` without what UTF-8 cannot say (bytes of a file that are no UTF-8, halves of surrogate pairs) and without
-    control characters: keys of a file are not to steer a terminal, and engines escape each with six bytes.
-    """
-    controls = {number: f"\\x{number:02x}" for number in (*range(9), *range(11, 32), 127)}
-    return text.encode("utf-8", "backslashreplace").decode("utf-8").translate(controls)
-
-
 def notify(invocation: Invocation, notices: list[tuple[str, str]]) -> None:
     """Add (level, text) notices to containerd's log, the only one where they are neither shown as an error nor lost.
 
     podman takes a second object in its log for a malformed error, and without a log file there is only the
     container's own stderr.
     """
-    if basename(invocation.log) != "log.json" or invocation.log_format != "json":
+    if not notices or basename(invocation.log) != "log.json" or invocation.log_format != "json":
         return
-    lines = "".join(record(text, level, "json") for level, text in notices)
+    lines = "".join(record(printable_line(text), level, "json") for level, text in notices)
     try:
         with open(invocation.log, "ab") as file:
             file.write(lines.encode("ascii"))
@@ -88,7 +85,7 @@ def tell_operators(notices: Iterable[tuple[str, str]], container: str) -> None:
     if lines:
         import syslog
 
-        system_log([printable(line) for line in lines], syslog.LOG_WARNING)
+        system_log(lines, syslog.LOG_WARNING)
 
 
 def system_log(lines: list[str], level: int) -> None:
@@ -97,7 +94,7 @@ def system_log(lines: list[str], level: int) -> None:
 
     syslog.openlog("cgshim", 0, syslog.LOG_DAEMON)
     for line in lines:
-        syslog.syslog(level, line)
+        syslog.syslog(level, printable_line(line))
     syslog.closelog()
 
 

@@ -197,7 +197,7 @@ def _carry_out(tree: Tree, files: list[File], *, dry_run: bool) -> bool:
     wanted = [file for file in files if file.before != file.after]
     for file in wanted:
         if not file.path.endswith(BACKUP):
-            say(difference.exact(file.before or "", file.after or "", file.path.lstrip("/")).rstrip("\n"))
+            output.passage(difference.exact(file.before or "", file.after or "", file.path.lstrip("/")))
         if not dry_run:
             tree.apply(file)
     return bool(wanted)

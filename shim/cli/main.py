@@ -71,7 +71,7 @@ class Tool(click.Group):
             failure = error
         except Exception as error:  # noqa: BLE001 # the edge: no traceback may reach the user
             failure = own_fault(error)
-        click.echo(failure.text().encode("utf-8", "surrogateescape").decode("utf-8", "replace"), err=True)
+        click.echo(failure.text(), err=True)
         raise click.exceptions.Exit(BROKEN)
 
 

@@ -16,7 +16,8 @@ def tell(error: Exception) -> None:
     debug = os.environ.get("CGSHIM_DEBUG", "")
     if debug and not _traceback(debug, error):
         debug = ""
-    words = " ".join(str(error).split())
+    # As shim.errors.printable_line, which may be what is broken.
+    words = "".join(one if one.isprintable() else repr(one)[1:-1] for one in " ".join(str(error).split()))
     what = f"cgshim: a fault of cgshim itself: {type(error).__name__}: {words}; install it again, or report it with "
     _end(what + (f"the traceback in {debug}" if debug else "what CGSHIM_DEBUG=FILE writes") + " [own-fault]")
 

@@ -6,6 +6,7 @@ stderr; podman cuts an escaped stderr at 4,069 bytes.
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 from typing import TYPE_CHECKING
@@ -96,6 +97,17 @@ def test_log_that_is_no_file(
     channel.fail(_invocation(log), ERROR)
     assert list(tmp_path.iterdir()) == []
     assert capfd.readouterr().err == TEXT + "\n"
+
+
+def test_the_verdict_is_said_whatever_fails(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The module that makes words printable cannot be read: EIO, or no descriptor is left."""
+
+    def unreadable(_: object) -> str:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(ShimError, "text", unreadable)
+    channel.fail(_invocation(), ShimError("some-code", "x\x85\n\x1b[2J\u202e went wrong"))
+    assert capfd.readouterr() == ("", "cgshim: x\\x85\\n\\x1b[2J\\u202e went wrong [some-code]\n")
 
 
 def test_log_with_a_scheme(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ ALLOWED = {"__future__", "errno", "math", "_json", "_signal", "time", "posix"}
 COLD = (
     "shim.cli*",
     "shim.diagnose*",
+    "shim.exhaustion",
     "shim.failure",
     "shim.hot_file",
     "shim.import_fault",

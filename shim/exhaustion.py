@@ -11,7 +11,7 @@ from shim.errors import ShimError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container
 
 CODE = "host-exhausted"
 # errno -> (what is used up, what limits it, what to do)
@@ -52,13 +52,13 @@ NO_PROCESS = (
 OF_THE_PROCESS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # never about the file or the value in question
 
 
-def told(error: BaseException, numbers: Iterable[int] = tuple(RESOURCES)) -> ShimError | None:
+def told(error: BaseException, numbers: Container[int] = tuple(RESOURCES)) -> ShimError | None:
     """What to say instead of `error`, if it or what it came from is one of the errno `numbers`; else None."""
     seen: list[BaseException] = []
     following: BaseException | None = error
     while following is not None and following not in seen:
         seen.append(following)
-        number = errno.ENOMEM if isinstance(following, MemoryError) else getattr(following, "errno", None)
+        number = errno.ENOMEM if isinstance(following, MemoryError) else int(getattr(following, "errno", 0) or 0)
         if number in numbers:
             return _refusal(number, RESOURCES[number], following)
         following = following.__cause__

@@ -489,14 +489,22 @@ fi
   remedy: install python3, or set CGSHIM_PYTHON to the absolute path of an interpreter"
 
 # -I and -S: neither the engine's environment nor a json.py in the working directory, which is the bundle, may matter.
-# -X utf8: the same file names under every locale, and no locale's tables are read.
+# -B: a call writes no code. -X utf8: the same file names under every locale, and no locale's tables are read.
 # The code comes from one file (shim/hot.py says what is in it), or where that does not fit from the import system.
 # What stands here is compiled at every call, so it is as short as can be; shim/injection.py has the same for hooks.
-exec "$cgshim_python" -IS -X utf8 -c 'import marshal, posix, sys
+exec "$cgshim_python" -BIS -X utf8 -c 'import _frozen_importlib_external, _imp, gc, marshal, posix, sys
+gc.disable()
 sys.path.insert(0, sys.argv.pop(1))
 try:
     file = posix.open(sys.path[0] + "/shim/__pycache__/hot." + sys.implementation.cache_tag + ".bin", posix.O_CLOEXEC)
-    exec(marshal.loads(posix.read(file, int(posix.read(file, 256).removeprefix(sys.version.encode())))))
+    head, own = posix.read(file, 32), posix.fstat(file)
+    core = posix.read(file, int(head[12:]))
+    if own[0] != 33188 or own[4] not in (0, posix.stat(sys.path[0])[4]): raise OSError
+    if head[:12] != _frozen_importlib_external.MAGIC_NUMBER + _imp.source_hash(own[6], core): raise OSError
+    code, *content = marshal.loads(core)
+    hot = type(sys)("shim.hot")
+    exec(code, hot.__dict__)
+    hot.fitting = hot.opened(sys.path[0], file, content)
 except Exception:
     from shim import hot
 hot.main("shim.entry")' "$cgshim_parent" "$cgshim_runtime" "$cgshim_loader" "$@"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import posix
 
 from shim.errors import ShimError
-from shim.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,34 +20,28 @@ PROGRAM = b'main("shim.'  # in the words of the interpreter that the launcher be
 MOST = 16384  # bytes of a command line: the runtime stands near its front
 
 
-class Caller(Value):
-    """A process that started this one, as far as it concerns us. runtime: "" unless it is a call of cgshim's."""
-
-    pid: int
-    runtime: str
-
-
 def refuse(runtime: str) -> None:
     """Raise ShimError `bad-runtime` where `runtime` is cgshim, or leads back to it."""
     head = _read(runtime, len(FIRST_LINES[0]))
     if head.startswith(FIRST_LINES):
         raise _leads_back(runtime, f"{runtime} begins as cgshim's launcher does")
-    for caller in _callers(every=head.startswith(b"#!")):
-        if caller.runtime == runtime:
-            raise _leads_back(runtime, f"process {caller.pid}, which started this one, is cgshim with the same runtime")
+    for pid, other in _callers(every=head.startswith(b"#!")):
+        if other == runtime:
+            raise _leads_back(runtime, f"process {pid}, which started this one, is cgshim with the same runtime")
 
 
-def _callers(*, every: bool) -> Iterator[Caller]:
-    """The calls of cgshim's that led here, nearest first. every: also beyond processes that are none of them.
+def _callers(*, every: bool) -> Iterator[tuple[int, str]]:
+    """The calls of cgshim's that led here, nearest first, as (pid, its real runtime).
 
-    A wrapper in another language becomes its runtime as a rule, so the parent is enough; a script may stay.
+    every: also beyond processes that are none of them. A wrapper becomes its runtime as a rule, so that the parent is
+    enough; a script may stay.
     """
     pid = posix.getppid()
     while pid > 1:
         words = _read(f"/proc/{pid}/cmdline", MOST).split(b"\0")
         place = next((place for place, word in enumerate(words) if PROGRAM in word), -1)
         if place >= 0 and len(words) > place + 2:
-            yield Caller(pid=pid, runtime=words[place + 2].decode("utf-8", "surrogateescape"))
+            yield pid, words[place + 2].decode("utf-8", "surrogateescape")
         elif not every:
             return
         pid = _parent(pid)
@@ -81,7 +74,7 @@ def _leads_back(runtime: str, evidence: str) -> ShimError:
         cause="cgshim would start itself again and again; nothing was started",
         evidence=(evidence,),
         remedy=(
-            "name runc or crun itself in the entry's file in /etc/cgshim/runtimes, in CGSHIM_RUNTIME or in the settings",
+            "name runc or crun itself in the file of the entry, in CGSHIM_RUNTIME or in the settings",
             "a wrapper has to call the real runtime by its absolute path",
         ),
     )

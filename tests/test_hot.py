@@ -229,7 +229,7 @@ def _ends_well(parent: Path) -> int:
         os._exit(2)
 
 
-SAMPLES = 150
+SAMPLES = 60
 
 
 def test_no_damage_ends_a_call(parent: Path) -> None:

@@ -32,7 +32,12 @@ NOT_IN_IT = "shim.hot_file"
 
 def main() -> None:
     """Make the file for the package that this module is of, and Python's own for the modules that it has not."""
-    make(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    make(own_parent())
+
+
+def own_parent() -> str:
+    """The directory that contains the package that this module is of."""
+    return os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def path_below(parent: str) -> str:

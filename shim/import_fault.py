@@ -7,7 +7,7 @@ only then. It is written for the Pythons of old hosts, from 3.6 on, which are to
 import os
 import sys
 
-OWN_LOGS = ("log.json", "oci-log")  # as in shim.channel: these hold the records of one container
+OWN_LOGS = ("log.json", "oci-log")  # as in shim.channel
 NO_FILES = ("journald:", "syslog:")
 
 
@@ -68,11 +68,19 @@ def _record(form: str, text: str) -> str:
     return f'time="{now}" level=error msg={quoted(text)}\n'
 
 
+def _is_own(path: str, arguments: "list[str]") -> bool:
+    """As shim.channel.is_own, with any word for the id and for the bundle: there is no reader of flags here."""
+    words = {value for word in arguments for value in (word, word.partition("=")[2])} - {""}
+    directory = os.path.dirname(os.path.abspath(path))
+    above = {directory, os.path.basename(directory), os.path.basename(os.path.dirname(directory))}
+    return os.path.basename(path) in OWN_LOGS and bool(words & above)
+
+
 def _write_log(log: str, record: str) -> None:
     if log.startswith(NO_FILES):
         return
     path = log[5:] if log.startswith("file:") else log
-    fresh = os.O_TRUNC if os.path.basename(path) in OWN_LOGS else os.O_APPEND
+    fresh = os.O_TRUNC if _is_own(path, sys.argv[3:]) else os.O_APPEND
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | fresh, 0o600)
     except OSError:

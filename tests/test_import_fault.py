@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shim import import_fault, injection
+from shim import channel, import_fault, injection
 from tests.syntax import ROOT
 
 if TYPE_CHECKING:
@@ -148,3 +148,21 @@ def test_hook_that_cannot_be_loaded(copy: Path) -> None:
 def test_the_callers_log(arguments: list[str], expected: tuple[str, str]) -> None:
     """Flags before the subcommand, in each spelling; a value that looks like a flag is a value."""
     assert import_fault.caller_log(arguments) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "arguments", "own"),
+    [
+        ("/s/ns/c1/log.json", ["create", "--bundle", "/b", "c1"], True),
+        ("/b/log.json", ["create", "--bundle=/b", "c1"], True),
+        ("/r/c1/userdata/oci-log", ["create", "c1"], True),
+        ("/r/c1/userdata/runtime.log", ["create", "c1"], False),
+        ("/s/ns/c2/log.json", ["create", "--bundle", "/b", "c1"], False),
+        ("/log.json", ["create", "--bundle", "/b", "c1"], False),
+    ],
+)
+def test_whose_log(path: str, arguments: list[str], own: bool) -> None:
+    """Only what is this container's is begun anew; the same places as in shim.channel."""
+    assert import_fault._is_own(path, ["--log", path, *arguments]) is own
+    bundle = "/b" if "--bundle" in " ".join(arguments) else ""
+    assert channel.is_own(path, "c1", bundle) is own

@@ -409,6 +409,10 @@ unset LD_LIBRARY_PATH LD_PRELOAD
 cgshim_resolve() {
     cgshim_self=$0
     case $cgshim_self in /*) ;; *) cgshim_self=${PWD%/}/$cgshim_self ;; esac
+    # shellcheck disable=SC3013
+    case $cgshim_self in
+    */cgshim-*) ! [ "${cgshim_self%/*}/cgshim" -ef "$cgshim_self" ] || cgshim_self=${cgshim_self%/*}/cgshim ;;
+    esac
     cgshim_rest=$cgshim_self
     while [ -n "$cgshim_rest" ] && [ ! -L "$cgshim_rest" ]; do
         case $cgshim_rest in */. | */..) break ;; esac

@@ -26,7 +26,7 @@ BUILDKIT = "/etc/systemd/system/docker.service.d/50-cgshim-buildkit.conf"
 BUILDKIT_TEXT = """\
 # cgshim in front of BuildKit's runtime; `cgshimctl engine remove buildkit` takes it back.
 [Service]
-Environment="DOCKER_BUILDKIT_RUNC_COMMAND=/usr/bin/cgshim"
+Environment="DOCKER_BUILDKIT_RUNC_COMMAND=/usr/bin/cgshim-runc"
 """
 
 
@@ -64,7 +64,7 @@ def test_dry_run_of_an_edit_is_a_diff(machine: Machine) -> None:
         '+  "debug": true,\n'
         '+  "runtimes": {\n'
         '+    "cgshim": {\n'
-        '+      "path": "/usr/bin/cgshim"\n'
+        '+      "path": "/usr/bin/cgshim-runc"\n'
         "+    }\n"
         "+  }\n"
         " }\n"
@@ -131,7 +131,7 @@ def test_noexec_mount_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("runc", "is no absolute path"),
         ("/usr/bin/absent", "is not an executable file"),
-        ("/usr/bin/cgshim", "is cgshim itself"),
+        ("/usr/bin/cgshim-runc", "is cgshim itself"),
     ],
 )
 def test_runtime_that_cgshim_could_not_run(machine: Machine, runtime: str, why: str) -> None:
@@ -223,7 +223,7 @@ def test_status_of_a_good_registration(machine: Machine) -> None:
                 "what": "registered",
                 "evidence": "/etc/docker/daemon.json: cgshim (new containers' default)",
             },
-            {"state": "ok", "what": "executable", "evidence": "/usr/bin/cgshim"},
+            {"state": "ok", "what": "executable", "evidence": "/usr/bin/cgshim-runc"},
             {"state": "unknown", "what": "the engine sees it", "evidence": "no tool to ask"},
             {
                 "state": "unknown",
@@ -259,12 +259,12 @@ def test_status_after_the_binary_is_gone(machine: Machine) -> None:
     [
         (
             "podman",
-            '{"name":"runc","path":"/usr/bin/cgshim","version":"runc version 1.1.5"}',
+            '{"name":"runc","path":"/usr/bin/cgshim-runc","version":"runc version 1.1.5"}',
             "runc",
-            "/usr/bin/cgshim",
+            "/usr/bin/cgshim-runc",
         ),
         ("podman", "no JSON", "runc", ""),
-        ("docker", '{"cgshim":{"path":"/usr/bin/cgshim"},"runc":{"path":"runc"}}', "cgshim", "/usr/bin/cgshim"),
+        ("docker", '{"cgshim":{"path":"/usr/bin/cgshim-runc"},"runc":{"path":"runc"}}', "cgshim", "/usr/bin/cgshim-runc"),
         ("docker", '{"runc":{"path":"runc"}}', "cgshim", ""),
         (
             "containerd",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 FILE = "/etc/containers/containers.conf.d/50-cgshim.conf"
 MAIN = "/etc/containers/containers.conf"
 COMMENT = "# cgshim in front of the OCI runtime; `cgshimctl engine remove podman` takes it back.\n"
-TRANSPARENT = f'{COMMENT}[engine.runtimes]\n  runc = ["/usr/bin/cgshim"]\n'
+TRANSPARENT = f'{COMMENT}[engine.runtimes]\n  runc = ["/usr/bin/cgshim-runc"]\n'
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_default_is_set_by_name(machine: Machine) -> None:
     """--as-default names the runtime in [engine], in front of the subtable."""
     machine.install("podman", "--as-default")
     assert machine.read(FILE) == (
-        f'{COMMENT}[engine]\n  runtime = "runc"\n\n[engine.runtimes]\n  runc = ["/usr/bin/cgshim"]\n'
+        f'{COMMENT}[engine]\n  runtime = "runc"\n\n[engine.runtimes]\n  runc = ["/usr/bin/cgshim-runc"]\n'
     )
     machine.remove("podman")
     assert machine.files() == {}
@@ -62,7 +62,7 @@ def test_podmans_own_default_is_crun(tmp_path: Path) -> None:
     before = machine.files()
     output = machine.install("podman")
     assert machine.files() == {
-        FILE: f'{COMMENT}[engine.runtimes]\n  crun = ["/usr/bin/cgshim"]\n',
+        FILE: f'{COMMENT}[engine.runtimes]\n  crun = ["/usr/bin/cgshim-runc"]\n',
         "/etc/cgshim/config.json": '{\n  "runtime": "/usr/bin/crun"\n}\n',
     }
     assert "/etc/cgshim/config.json now names /usr/bin/crun: it holds for every engine" in output
@@ -88,7 +88,7 @@ def test_runtime_on_request(tmp_path: Path) -> None:
     machine.install("podman", "--runtime", "/usr/bin/crun")
     assert machine.read("/etc/cgshim/config.json") == settings.replace("/usr/sbin/runc", "/usr/bin/crun")
     assert machine.read("/etc/cgshim/config.json.cgshim-backup") == settings
-    assert '  crun = ["/usr/bin/cgshim"]\n' in machine.read(FILE)
+    assert '  crun = ["/usr/bin/cgshim-runc"]\n' in machine.read(FILE)
     machine.remove("podman")
     assert machine.files() == {"/etc/cgshim/config.json": settings}
 
@@ -101,7 +101,7 @@ def test_name_that_podman_does_not_know(machine: Machine) -> None:
         '  runtime_supports_json = ["crun", "runc", "kata", "runsc", "youki", "krun", "ocijail", "fitted"]\n'
         "\n"
         "[engine.runtimes]\n"
-        '  fitted = ["/usr/bin/cgshim"]\n'
+        '  fitted = ["/usr/bin/cgshim-runc"]\n'
     )
     assert "podman's default stays runc; use `podman --runtime fitted ...`, or --as-default" in output
 

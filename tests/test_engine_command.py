@@ -56,6 +56,7 @@ def test_dry_run_of_an_edit_is_a_diff(machine: Machine) -> None:
     """The diff has the file's path, three lines around and just what changes."""
     machine.write("/etc/docker/daemon.json", '{\n  "debug": true\n}\n')
     assert machine.install("docker", "--dry-run") == (
+        "would link /usr/bin/cgshim-runc to cgshim\n"
         "--- a/etc/docker/daemon.json\n"
         "+++ b/etc/docker/daemon.json\n"
         "@@ -1,3 +1,8 @@\n"
@@ -131,7 +132,7 @@ def test_noexec_mount_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("runc", "is no absolute path"),
         ("/usr/bin/absent", "is not an executable file"),
-        ("/usr/bin/cgshim-runc", "is cgshim itself"),
+        ("/usr/bin/cgshim", "is cgshim itself"),
     ],
 )
 def test_runtime_that_cgshim_could_not_run(machine: Machine, runtime: str, why: str) -> None:
@@ -190,15 +191,17 @@ def test_buildkit_later_drop_in_wins(machine: Machine) -> None:
 def test_nerdctl_needs_no_entry(machine: Machine) -> None:
     """nerdctl takes the path at every call and has no default to set."""
     words = " ".join(machine.install("nerdctl").split())
-    assert words == "nerdctl needs no entry: nerdctl run --runtime /usr/bin/cgshim ..."
+    told = "nerdctl needs no entry: nerdctl run --runtime /usr/bin/cgshim-runc ..."
+    assert words == f"linked /usr/bin/cgshim-runc to cgshim {told}"
     assert machine.files() == {}
     message = machine.refused("install", "nerdctl", "--as-default")
     assert "nerdctl has no setting for a default runtime [no-default]" in message
 
 
-def test_settings_stay_while_an_engine_calls_cgshim(tmp_path: Path) -> None:
-    """The last engine that is removed takes the settings that install wrote with it, a user's own stay."""
+def test_settings_of_an_earlier_version_stay_while_an_engine_calls_cgshim(tmp_path: Path) -> None:
+    """The last engine that is removed takes the settings that 0.1 wrote with it, a user's own stay."""
     machine = Machine(tmp_path, ("/usr/sbin/runc", "/usr/bin/crun"))
+    machine.write("/etc/cgshim/config.json", '{\n  "runtime": "/usr/bin/crun"\n}\n')
     machine.install("podman")
     machine.install("docker")
     machine.remove("podman")
@@ -230,7 +233,7 @@ def test_status_of_a_good_registration(machine: Machine) -> None:
                 "what": "restart pending",
                 "evidence": "systemd does not say when docker.service started",
             },
-            {"state": "ok", "what": "the real runtime", "evidence": "/usr/sbin/runc"},
+            {"state": "ok", "what": "the real runtime", "evidence": "/usr/sbin/runc (the first runc found)"},
         ],
         "status": 0,
     }
@@ -251,7 +254,7 @@ def test_status_after_the_binary_is_gone(machine: Machine) -> None:
     assert result.exit_code == 1
     assert "WRONG" in result.output
     words = " ".join(result.output.split())
-    assert "/usr/bin/cgshim cannot be an engine's runtime: no executable file is there" in words
+    assert "/usr/bin/cgshim-runc cannot be an engine's runtime: no executable file is there" in words
 
 
 @pytest.mark.parametrize(
@@ -264,7 +267,12 @@ def test_status_after_the_binary_is_gone(machine: Machine) -> None:
             "/usr/bin/cgshim-runc",
         ),
         ("podman", "no JSON", "runc", ""),
-        ("docker", '{"cgshim":{"path":"/usr/bin/cgshim-runc"},"runc":{"path":"runc"}}', "cgshim", "/usr/bin/cgshim-runc"),
+        (
+            "docker",
+            '{"cgshim":{"path":"/usr/bin/cgshim-runc"},"runc":{"path":"runc"}}',
+            "cgshim",
+            "/usr/bin/cgshim-runc",
+        ),
         ("docker", '{"runc":{"path":"runc"}}', "cgshim", ""),
         (
             "containerd",
@@ -313,7 +321,8 @@ def test_prefix_brings_cgshim_along(machine: Machine) -> None:
     assert os.access(launcher, os.X_OK)
     entry = machine.root / "opt/cgshim/lib/cgshim/shim/entry.py"
     assert entry.read_bytes() == (ROOT / "shim/entry.py").read_bytes()
-    assert 'BinaryName = "/opt/cgshim/bin/cgshim"' in machine.read("/etc/containerd/config.toml")
+    assert os.readlink(launcher.with_name("cgshim-runc")) == "cgshim"
+    assert 'BinaryName = "/opt/cgshim/bin/cgshim-runc"' in machine.read("/etc/containerd/config.toml")
     assert "copied" not in machine.install("containerd", "--prefix", "/opt/cgshim")
     machine.remove("containerd", "--prefix", "/opt/cgshim")
     after = machine.files("/")
@@ -323,10 +332,11 @@ def test_prefix_brings_cgshim_along(machine: Machine) -> None:
 def test_prefix_stays_while_it_is_called(machine: Machine) -> None:
     """A running container's shim still needs the program to stop it."""
     machine.install("containerd", "--prefix", "/opt/cgshim")
-    machine.write("/run/containerd/io.containerd.runtime.v2.task/k8s.io/1/runtime", "/opt/cgshim/bin/cgshim")
+    machine.write("/run/containerd/io.containerd.runtime.v2.task/k8s.io/1/runtime", "/opt/cgshim/bin/cgshim-runc")
     words = " ".join(machine.remove("containerd", "--prefix", "/opt/cgshim").split())
     assert "/opt/cgshim stays: it is still called" in words
     assert machine.has("/opt/cgshim/bin/cgshim")
+    assert machine.has("/opt/cgshim/bin/cgshim-runc")
     assert not machine.has("/etc/containerd/config.toml")
 
 
@@ -349,6 +359,7 @@ def test_unreadable_bytes(machine: Machine) -> None:
 def test_full_disk_leaves_the_old_file(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     """The new text is complete on disk before it takes the old one's place."""
     machine.write("/etc/docker/daemon.json", "{}\n")
+    (machine.root / "usr/bin/cgshim-runc").symlink_to("cgshim")
 
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")

@@ -91,18 +91,18 @@ def test_existing_file_keeps_its_layout(machine: Machine) -> None:
 
 
 def test_default_entry_is_copied(machine: Machine) -> None:
-    """The default's arguments are kept, and cgshim is told to run the runtime that the default called."""
+    """The default's arguments are kept, and the entry runs the runtime that the default called."""
     machine.write(FILE, OTHER)
     machine.install("docker")
     assert json.loads(machine.read(FILE)) == {
         "runtimes": {
             "crun": {"path": "/usr/bin/crun", "runtimeArgs": ["--debug"]},
-            "cgshim": {"path": "/usr/bin/cgshim-runc", "runtimeArgs": ["--debug"]},
+            "cgshim": {"path": "/usr/bin/cgshim-crun", "runtimeArgs": ["--debug"]},
         },
         "default-runtime": "crun",
         "debug": True,
     }
-    assert machine.read("/etc/cgshim/config.json") == '{\n  "runtime": "/usr/bin/crun"\n}\n'
+    assert not machine.has("/etc/cgshim")
 
 
 def test_entry_with_the_runc_shim(machine: Machine) -> None:

@@ -31,6 +31,8 @@ programs() {
         put 644 "$file" "usr/lib/cgshim/$file"
     done < <(find shim hooks -name '*.py' -not -path '*/__pycache__/*' | sort)
     put 755 shim/launcher.sh usr/bin/cgshim
+    ln -s cgshim "$stage/usr/bin/cgshim-runc" # the entries for the runc and the crun of the standard directories
+    ln -s cgshim "$stage/usr/bin/cgshim-crun"
     put 755 packaging/deb/cgshimctl usr/bin/cgshimctl
 }
 

@@ -156,7 +156,8 @@ trap - EXIT
 # most calls that are passed through need; the second is not even read then.
 #
 # Known limits, all of the shell's making: dash exports PWD, resets IFS where the caller exported it, drops environment
-# entries whose names are not shell names, and says "getcwd() failed" on stderr if the working directory is gone.
+# entries whose names are not shell names, stops ignoring SIGCHLD, and says "getcwd() failed" on stderr if the working
+# directory is gone.
 # Every variable here starts with cgshim_, so that none can overwrite an exported one that the runtime needs.
 
 # Sets cgshim_route to "runtime" if the intercepted command in $@ only asks for help.

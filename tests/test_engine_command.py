@@ -319,6 +319,7 @@ def test_prefix_brings_cgshim_along(machine: Machine) -> None:
     launcher = machine.root / "opt/cgshim/bin/cgshim"
     assert launcher.read_bytes() == (ROOT / "shim/launcher.sh").read_bytes()
     assert os.access(launcher, os.X_OK)
+    assert machine.has("/opt/cgshim/lib/cgshim/hooks/create_runtime.py")  # for `run`
     entry = machine.root / "opt/cgshim/lib/cgshim/shim/entry.py"
     assert entry.read_bytes() == (ROOT / "shim/entry.py").read_bytes()
     assert os.readlink(launcher.with_name("cgshim-runc")) == "cgshim"

@@ -44,6 +44,9 @@ manuals() {
     done
     "$python" -m shim.cli.manual >"$stage/usr/share/man/man8/cgshimctl.8"
     find "$stage/usr/share/man" -type f -exec gzip -9n {} +
+    for page in cgshim-runc cgshim-crun; do
+        ln -s cgshim.8.gz "$stage/usr/share/man/man8/$page.8.gz"
+    done
 }
 
 completion() {

@@ -13,12 +13,26 @@ NO_FILES = ("journald:", "syslog:")
 
 def tell(error: Exception) -> None:
     """Report `error`, raised by the import of shim.entry, and end with status 1. sys.argv is what the launcher gave."""
+    told = _of_the_host(error)
+    if told:
+        _end(told)
     debug = os.environ.get("CGSHIM_DEBUG", "")
     if debug and not _traceback(debug, error):
         debug = ""
     words = " ".join(str(error).split())
     what = f"cgshim: a fault of cgshim itself: {type(error).__name__}: {words}; install it again, or report it with "
     _end(what + (f"the traceback in {debug}" if debug else "what CGSHIM_DEBUG=FILE writes") + " [own-fault]")
+
+
+def _of_the_host(error: Exception) -> str:
+    """The message where the host ran out of something; "" for another error, or where that module is broken, too."""
+    try:
+        from shim import exhaustion
+
+        told = exhaustion.told(error)
+        return told.text() if told else ""
+    except Exception:  # noqa: BLE001 # the first error is the one to be told
+        return ""
 
 
 def refuse_python(oldest: "tuple[int, int]") -> None:

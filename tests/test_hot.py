@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +21,7 @@ from tests.syntax import ROOT
 from tests.test_imports import is_cold
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 MODULES = "shim, shim.entry, shim.plan, shim.host.detect, shim.rules.memory, shim.oci.text"
 LAUNCHER = (ROOT / "shim" / "launcher.sh").read_text()
@@ -354,3 +355,82 @@ def test_command_makes_the_file(parent: Path) -> None:
     shutil.rmtree(parent / "shim" / "__pycache__")
     subprocess.run([sys.executable, "-B", "-m", "shim.hot"], cwd=parent, check=True)
     assert _loaded(parent)["shim.entry"][0] == "Finder"
+
+
+@pytest.fixture
+def archive(parent: Path) -> Iterator[hot.Archive]:
+    """The archive, opened in this process as the launcher opens it."""
+    handle = os.open(_archive(parent), os.O_RDONLY)
+    head = os.read(handle, hot.HEAD)
+    core = os.read(handle, int(head[12:]))
+    assert head[:4] == importlib.util.MAGIC_NUMBER
+    assert head[4:12] == _imp.source_hash(os.fstat(handle).st_size, core)
+    yield hot.opened(str(parent), handle, marshal.loads(core)[1:])
+    os.close(handle)
+
+
+def test_a_module_is_found(parent: Path, archive: hot.Archive) -> None:
+    """Its spec says where it would be; what is not in the archive is the others' to find."""
+    finder = hot.Finder(archive, str(parent))
+    for name, package in (("shim.rules.unified", False), ("shim.rules", True), ("shim.plan", False)):
+        spec = finder.find_spec(name)
+        assert (spec.name, spec.loader, spec.has_location) == (name, finder, True)
+        assert spec.origin == f"{parent}/{name.replace('.', '/')}{'/__init__' if package else ''}.py"
+        assert spec.submodule_search_locations == ([f"{parent}/shim/rules"] if package else None)
+        assert isinstance(spec.loader_state, CodeType)
+    for name in ("shim.cli.main", "shim.hot_file", "json", "shim.nothing"):
+        assert finder.find_spec(name) is None
+
+
+def test_a_module_is_run(parent: Path, archive: hot.Archive) -> None:
+    """As the import system does it: made from the spec, then executed."""
+    finder = hot.Finder(archive, str(parent))
+    module = importlib.util.module_from_spec(finder.find_spec("shim.rules.sizes"))
+    finder.exec_module(module)
+    assert module.__file__ == f"{parent}/shim/rules/sizes.py"
+    assert len(vars(module)) > 8
+
+
+def test_what_has_changed_is_not_found(parent: Path, archive: hot.Archive) -> None:
+    """A source that is gone or another one; and damage in the file."""
+    finder = hot.Finder(archive, str(parent))
+    _kept_size(parent / "shim/rules/unified.py")
+    (parent / "shim/rules/rdma.py").unlink()
+    assert [finder.find_spec(f"shim.rules.{name}") for name in ("unified", "rdma")] == [None, None]
+    offset, length, seal = archive.rest["shim.rules.hugetlb"]
+    assert archive.code("shim.rules.hugetlb")
+    archive.rest["shim.rules.hugetlb"] = (offset + 1, length, seal)
+    assert archive.code("shim.rules.hugetlb") is None
+    assert finder.find_spec("shim.rules.hugetlb") is None
+
+
+@pytest.mark.parametrize("name", ["shim/hot.py", "shim/plan.py", "shim/rules/base.py"])
+def test_core_that_has_changed(parent: Path, archive: hot.Archive, name: str) -> None:
+    """Nothing of such an archive is used."""
+    _kept_time(parent / name)
+    content = [archive.sources, archive.core, archive.rest]
+    with pytest.raises(OSError, match="has changed"):
+        hot.opened(str(parent), archive.file, content)
+
+
+def test_program_without_an_archive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`use` does nothing, and `main` runs the module's own main; an error at import is told."""
+    monkeypatch.setattr(hot, "fitting", None)
+    before = list(sys.meta_path)
+    hot.use("/nowhere")
+    assert sys.meta_path == before
+    ran: list[str] = []
+    made = type(sys)("made_for_a_test")
+    made.main = lambda: ran.append("main")  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "made_for_a_test", made)
+    hot.main("made_for_a_test")
+    assert ran == ["main"]
+
+    def told(error: Exception) -> None:
+        ran.append(str(error))
+        raise SystemExit
+
+    monkeypatch.setattr("shim.import_fault.tell", told)
+    with pytest.raises(SystemExit):
+        hot.main("no_such_module_at_all")
+    assert ran[1:] == ["No module named 'no_such_module_at_all'"]

@@ -166,3 +166,59 @@ def test_whose_log(path: str, arguments: list[str], own: bool) -> None:
     assert import_fault._is_own(path, ["--log", path, *arguments]) is own
     bundle = "/b" if "--bundle" in " ".join(arguments) else ""
     assert channel.is_own(path, "c1", bundle) is own
+
+
+class Ended(BaseException):
+    """In the place of the process's end."""
+
+
+@pytest.fixture
+def ending(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The end is an exception; the call has a log in its bundle, which is the directory that is returned."""
+
+    def end(status: int) -> None:
+        assert status == 1
+        raise Ended
+
+    monkeypatch.setattr(os, "_exit", end)
+    monkeypatch.delenv("CGSHIM_DEBUG", raising=False)
+    words = ["--log", str(tmp_path / "log.json"), "--log-format=json", "create", "--bundle", str(tmp_path), "c1"]
+    monkeypatch.setattr(sys, "argv", ["-c", "/usr/sbin/runc", "", *words])
+    return tmp_path
+
+
+def test_what_is_told_in_this_process(ending: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The same text on both channels."""
+    (ending / "log.json").write_text("earlier")
+    with pytest.raises(Ended):
+        import_fault.tell(ImportError("no\nmodule"))
+    expected = (
+        "cgshim: a fault of cgshim itself: ImportError: no module; install it again, or report it with"
+        " what CGSHIM_DEBUG=FILE writes [own-fault]"
+    )
+    assert capfd.readouterr().err == f"{expected}\n"
+    assert json.loads((ending / "log.json").read_text())["msg"] == expected
+
+
+def test_a_host_that_ran_out_is_no_fault(ending: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A module that cannot be opened for want of descriptors is not broken."""
+    with pytest.raises(Ended):
+        import_fault.tell(OSError(24, "Too many open files", "/x/shim/plan.py"))
+    told = capfd.readouterr().err
+    assert told.startswith(
+        "cgshim: this process may open no more files (EMFILE), so the call could not be carried out [h"
+    )
+    assert json.loads((ending / "log.json").read_text())["msg"] + "\n" == told
+    with pytest.raises(Ended):
+        import_fault.tell(MemoryError())
+    assert capfd.readouterr().err.startswith("cgshim: there is no memory left (ENOMEM)")
+
+
+def test_nobody_listens(ending: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """A log that is a directory, a journal or closed to us: stderr has it."""
+    for log in (str(ending), "journald:x", "syslog:x", "/nonexistent/log"):
+        monkeypatch.setattr(sys, "argv", ["-c", "/usr/sbin/runc", "", "--log", log, "create", "c1"])
+        with pytest.raises(Ended):
+            import_fault.tell(ImportError("x"))
+        assert "[own-fault]" in capfd.readouterr().err
+    assert list(ending.iterdir()) == []

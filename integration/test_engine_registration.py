@@ -60,13 +60,14 @@ def test_podman_is_registered_and_back(private: Callable[[str], Result]) -> None
     ask = f"{podman} --runtime runc info --format '{{{{.Host.OCIRuntime.Path}}}}'"
     result = private(
         f"{ask}; {CTL} install podman --name runc --prefix /opt/cgshim >&2; {ask}\n"
+        "ls -l /opt/cgshim/lib/cgshim/shim/__pycache__/hot.*.bin | cut -c1-10\n"
         f"{CTL} status podman; echo status $?\n"
         f"{CTL} remove podman --prefix /opt/cgshim >&2; {ask}; find /opt/cgshim /etc/cgshim; true\n"
     )
     lines = result.out.splitlines()
     bare = lines[0]
     assert bare.endswith("/runc"), str(result)
-    assert lines[1] == LAUNCHER, str(result)
+    assert lines[1:3] == [LAUNCHER, "-rw-r--r--"], str(result)  # the code was compiled, for nobody else to change
     assert lines[-2:] == ["status 0", bare], str(result)
     assert [line for line in lines if line.startswith("ok") and "the engine sees it" in line], str(result)
     assert not [line for line in lines if "WRONG" in line], str(result)

@@ -12,6 +12,7 @@ import marshal
 import os
 import sys
 
+import shim
 from shim.hot import HEAD, HERE
 
 TYPE_CHECKING = False
@@ -37,7 +38,7 @@ def main() -> None:
 
 def own_parent() -> str:
     """The directory that contains the package that this module is of."""
-    return os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    return os.path.dirname(os.path.dirname(os.path.abspath(shim.__file__)))
 
 
 def path_below(parent: str) -> str:

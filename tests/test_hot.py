@@ -125,7 +125,7 @@ def test_what_is_made_belongs_to_nobody_else(parent: Path) -> None:
     assert [str(path) for path in made if path.stat().st_mode & 0o022] == []
 
 
-MAKING = "import sys; sys.path.insert(0, sys.argv[1]); from shim import hot_file; hot_file.main()"
+MAKING = f"import sys; sys.path.insert(0, sys.argv[1]); import {hot_file.__name__} as made; made.main()"
 
 
 def _kept_size(path: Path) -> None:

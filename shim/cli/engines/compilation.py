@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from shim.cli.engines.tree import Tree
 
 PATIENCE = 120  # seconds
-PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from shim import hot_file; hot_file.main()"
+PROGRAM = f"import sys; sys.path.insert(0, sys.argv[1]); import {hot_file.__name__} as made; made.main()"
 
 
 def made(tree: Tree, prefix: str, binary: str) -> tuple[str, ...]:

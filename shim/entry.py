@@ -61,7 +61,7 @@ def call(invocation: Invocation, runtime: str, loader_state: str) -> int:
     """Prepare, run the real runtime, follow up; its wait status."""
     delegate.keep_ignored(loader_state)
     variables = delegate.environment(loader_state)
-    configured = settings.load(environment())
+    configured = settings.load(environment(), runtime)
     runtime = _real(runtime)
     this = Call(
         invocation=invocation,
@@ -175,6 +175,7 @@ def _hiding(this: Call) -> Callable[[], None] | None:
 
 def _real(runtime: str) -> str:
     if runtime:
+        settings.check_runtime(runtime, "the entry's file in /etc/cgshim/runtimes")  # the settings' has been by now
         self_call.refuse(runtime)
         return runtime
     raise ShimError(

@@ -45,16 +45,19 @@ class Settings(Value):
     origins: dict[str, str]
 
 
-def load(environment: Mapping[str, str]) -> Settings:
-    """The settings of this host. Raises ShimError naming file and field for a file that is of no use."""
+def load(environment: Mapping[str, str], in_use: str = "") -> Settings:
+    """The settings of this host. Raises ShimError naming file and field for a file that is of no use.
+
+    in_use: the real runtime of this call; where another one is named, nobody needs it to be there.
+    """
     path = environment.get("CGSHIM_CONFIG") or PATH
     values = _values(path)
     origins = {key: path if key in values else "default" for key in KEYS}
     runtime, policy = values.get("runtime", ""), values.get("policy", REFUSE)
     if environment.get("CGSHIM_RUNTIME"):
         runtime, origins["runtime"] = environment["CGSHIM_RUNTIME"], "CGSHIM_RUNTIME"
-    if runtime:
-        _check_runtime(runtime, origins["runtime"])
+    if runtime and in_use in ("", runtime):
+        check_runtime(runtime, origins["runtime"])
     if policy not in POLICIES:
         raise _bad(path, f"policy: {policy!r} is neither 'refuse' nor 'warn'")
     crun_on_hybrid = values.get("crun_on_hybrid", OFF)
@@ -95,7 +98,8 @@ def _checked(path: str, values: Any) -> dict[str, str]:
     return values
 
 
-def _check_runtime(runtime: str, origin: str) -> None:
+def check_runtime(runtime: str, origin: str) -> None:
+    """Raise ShimError `bad-runtime` unless it is an executable file. origin: what names it."""
     what = ""
     if not runtime.startswith("/"):
         what = "is no absolute path"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RAISE = 'raise ImportError("broken on purpose,\\nin two lines")\n'
-BROKEN = {"at-load": RAISE, "inside": f"def load(environment):\n    {RAISE}"}
+BROKEN = {"at-load": RAISE, "inside": f"def load(environment, in_use):\n    {RAISE}"}
 AT_LOAD = (
     "cgshim: a fault of cgshim itself: ImportError: broken on purpose, in two lines; install it again, or report it"
 )

@@ -5,9 +5,7 @@
 # An exported SHELLOPTS would make bash stop at the first false test, or not expand the path of the package.
 set +ef
 
-# ---------------------------------------------------------------- what is this call?
-
-# Is $1 the id of a container? Then cgshim_made says who made it: "runc", "crun" or, under different roots, both.
+# Is $1 a container's id? cgshim_made: who made it, "runc", "crun" or, under different roots, both.
 cgshim_maker() {
     case $1 in -* | */* | .* | '') return 1 ;; esac
     cgshim_made=''
@@ -23,8 +21,7 @@ cgshim_maker() {
     [ -n "$cgshim_made" ]
 }
 
-# Names stand without their dashes: Go's flag parser, which runc uses, takes -root for --root.
-# tests/test_launcher.py compares the four tables with those of shim/argv.py.
+# Names stand without their dashes: Go takes -root for --root. A test compares the tables with those of shim/flags.py.
 cgshim_state=global cgshim_command='' cgshim_route=runtime cgshim_log='' cgshim_log_format=text
 cgshim_root='' cgshim_made='' cgshim_before=''
 cgshim_valued=' cgroup-manager log-format log-level rootless' cgshim_boolean=' debug systemd-cgroup'
@@ -79,15 +76,13 @@ for cgshim_word do
     esac
 done
 
-# ---------------------------------------------------------------- which runtime?
-
-# Is $1 a program that can take the place of this one? What may be a copy of this file is looked at in the second group.
+# Can $1 take the place of this program? What may be a copy of it is for the second group.
 cgshim_is_usable() {
     # shellcheck disable=SC3013 # dash, bash, ksh and busybox have -ef, and POSIX.1-2024 does, too.
     case $1 in */cgshim*) return 1 ;; /*) [ -f "$1" ] && [ -x "$1" ] && ! [ "$1" -ef "$0" ] ;; *) return 1 ;; esac
 }
 
-# Sets cgshim_found to the first of the runtimes $@ that is installed, "" if there is none.
+# Sets cgshim_found to the first of the runtimes $@ there is, "" if there is none.
 cgshim_search() {
     for cgshim_name do
         for cgshim_directory in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin \
@@ -99,7 +94,8 @@ cgshim_search() {
     cgshim_found=''
 }
 
-cgshim_settings=${CGSHIM_CONFIG:-/etc/cgshim/config.json} cgshim_found=${CGSHIM_RUNTIME:-} cgshim_entry='' cgshim_usable=none
+cgshim_settings=${CGSHIM_CONFIG:-/etc/cgshim/config.json} cgshim_found=${CGSHIM_RUNTIME:-}
+cgshim_entry='' cgshim_usable=none
 case $0 in */cgshim-*) cgshim_entry=${0##*/cgshim-} ;; esac
 cgshim_file=${cgshim_settings%/*}/runtimes/$cgshim_entry
 
@@ -205,7 +201,7 @@ cgshim_is_self() {
     [ "$1" -ef "$0" ]
 }
 
-# Is $1 another copy of this file? Costs a system call for each byte of its first line, which of a program is a thousand.
+# Is $1 another copy of this file? Costs a system call for each byte of its first line, a thousand of a program's.
 cgshim_is_copy() {
     cgshim_line=''
     { IFS= read -r cgshim_line && [ "$cgshim_line" = '#!/bin/sh' ] && IFS= read -r cgshim_line; } <"$1" 2>/dev/null
@@ -261,7 +257,7 @@ cgshim_read() {
 }
 
 # Sets cgshim_found to the settings' "runtime" and cgshim_hybrid to their "crun_on_hybrid", "" without one. The settings
-# are one JSON object without arrays or objects in it; of any other text Python says what is wrong, and this stops there.
+# are one JSON object without arrays or objects in it; this stops at any other text, and Python says what is wrong.
 cgshim_configured() {
     cgshim_found='' cgshim_hybrid=''
     cgshim_read "$cgshim_settings"
@@ -348,8 +344,8 @@ cgshim_named() {
 }
 
 if [ "$cgshim_route" = runtime ]; then
-    # Whatever is wrong with our own configuration, a container must still be stopped and deleted. But what leads back to
-    # cgshim is not followed any further, and the search takes no copy: else there could be no end to it.
+    # Whatever is wrong with our own configuration, a container must still be stopped and deleted. But what leads back
+    # to cgshim is not followed any further, and the search takes no copy: else there could be no end to it.
     cgshim_named
     cgshim_cause='neither CGSHIM_RUNTIME nor the settings name a usable one'
     if [ -n "$cgshim_found" ] && cgshim_is_self "$cgshim_found"; then

@@ -34,22 +34,25 @@ class Chosen(Value):
 
 
 def choose(tree: Tree, request: Request, proposal: Proposal, present: tuple[Entry, ...]) -> Chosen:
-    """The entry for the runtime that is asked for; else for the one that the engine has today; else as it is."""
-    configured = named(tree.read(settings.PATH) or "")
-    runtime = check(tree, request.runtime) if request.runtime else path_of(tree, proposal.wrapped)
+    """The entry for the runtime that is asked for; else the one that is registered; else for what the engine has."""
+    there = next((entry.binary for entry in present if entry.name == proposal.name), "")
     notes: tuple[str, ...] = ()
-    if runtime and configured and not request.runtime and not tree.same(runtime, configured):
-        runtime, notes = _with_settings(runtime, configured)
-    if not runtime:
-        there = [entry.binary for entry in present if entry.name == proposal.name]
-        runtime = runtime_of(tree, there[0])[0] if there else configured or search(tree)
+    if request.runtime:
+        runtime = check(tree, request.runtime)
+    elif os.path.basename(there).startswith(PREFIX):
+        runtime = runtime_of(tree, there)[0]
+    else:
+        runtime, notes = _todays(tree, proposal.wrapped)
     name = name_of(tree, runtime) if runtime else _family(proposal.wrapped)
     path = f"{os.path.dirname(request.binary)}/{PREFIX}{name}"
     return Chosen(path=path, files=_files(tree, request, path, runtime), notes=notes)
 
 
-def _with_settings(runtime: str, configured: str) -> tuple[str, tuple[str, ...]]:
-    """The administrator's runtime, where it is of the same kind as the engine's; else the engine's."""
+def _todays(tree: Tree, wrapped: str) -> tuple[str, tuple[str, ...]]:
+    """The engine's own runtime; the settings' where it is of the same kind, or where the engine's is not known."""
+    configured, runtime = named(tree.read(settings.PATH) or ""), path_of(tree, wrapped)
+    if not runtime or not configured or tree.same(runtime, configured):
+        return runtime or configured or search(tree), ()
     if settings.family(runtime) == settings.family(configured):
         return configured, ()
     kept = f"{settings.PATH}: runtime {configured} holds for what calls cgshim by that name; this entry runs {runtime}"

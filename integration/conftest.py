@@ -59,7 +59,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 @pytest.fixture(scope="session", autouse=True)
 def compiled() -> None:
     """What installation makes, made by the launcher's interpreter: a call writes no code, and is slower without it."""
-    subprocess.run(["/usr/bin/python3", "-B", "-m", "shim.hot"], cwd=HERE.parent, check=False, capture_output=True)
+    subprocess.run(
+        ["/usr/bin/python3", "-B", "-m", "shim.start.hot"], cwd=HERE.parent, check=False, capture_output=True
+    )
 
 
 @pytest.fixture

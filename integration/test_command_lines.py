@@ -1,4 +1,4 @@
-"""Command lines as real runtimes read them: which files they open is what shim.argv says that they mean.
+"""Command lines as real runtimes read them: which files they open is what shim.call.argv says that they mean.
 
 The configuration is no JSON and the root is empty, so that no runtime gets any further; strace says what it looked at.
 """
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from integration.capabilities import program_problem, require
 from integration.containers import SEARCH_PATH, find_runtime
-from shim.argv import parse
+from shim.call.argv import parse
 
 OPENED = re.compile(
     r'openat\(AT_FDCWD[^,]*, "([^"]*)"|chdir\("([^"]*)"|(?:newfstatat|stat|lstat)\((?:AT_FDCWD[^,]*, )?"([^"]*)"'

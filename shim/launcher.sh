@@ -21,7 +21,7 @@ cgshim_maker() {
     [ -n "$cgshim_made" ]
 }
 
-# Names stand without their dashes: Go takes -root for --root. A test compares the tables with those of shim/flags.py.
+# Names stand without their dashes: Go takes -root for --root. A test compares the tables with those of shim/call/flags.py.
 cgshim_state=global cgshim_command='' cgshim_route=runtime cgshim_log='' cgshim_log_format=text
 cgshim_root='' cgshim_made='' cgshim_before=''
 cgshim_valued=' cgroup-manager log-format log-level rootless' cgshim_boolean=' debug systemd-cgroup'
@@ -128,7 +128,7 @@ trap - EXIT
 # container, so it uses shell builtins only: the pass-through path starts no process and the way to Python at most one
 # (readlink, when a symbolic link leads here).
 #
-#   create run restore update checkpoint    -> python -BIS, shim.entry (unless they only ask for help)
+#   create run restore update checkpoint    -> python -BIS, shim.call.entry (unless they only ask for help)
 #   anything else, and what it cannot read  -> exec the real runtime with the arguments as they came
 #
 # The name that it is called by is the entry, and the entry has a runtime:
@@ -140,7 +140,7 @@ trap - EXIT
 # instead of /etc/cgshim/config.json; `runtimes` is beside it), CGSHIM_PYTHON (absolute path of the interpreter).
 #
 # Python gets, in sys.argv[1:], three things in front of the runtime's own arguments, the first of which (the directory
-# that contains the package) is taken off before shim.entry is imported:
+# that contains the package) is taken off before shim.call.entry is imported:
 #   runtime       path from CGSHIM_RUNTIME, the entry or the settings, as written there; else the one found; "" if there
 #                 is none
 #   caller state  lines. "PIPE", "XFSZ" or "PIPE XFSZ" first, if the caller ignores these signals, which Python does in
@@ -319,7 +319,7 @@ cgshim_fail() {
 
 # ---------------------------------------------------------------- pass through
 
-# crun as shim/private_view.py starts it: without the cgroup2 mount of a hybrid host, if the settings say so.
+# crun as shim/enforce/private_view.py starts it: without the cgroup2 mount of a hybrid host, if the settings say so.
 cgshim_exec() {
     case ${cgshim_found##*/} in
     *crun*)
@@ -460,7 +460,7 @@ cgshim_locate() {
     cgshim_second='' cgshim_second_python='' cgshim_base=$cgshim_parent
     for cgshim_parent in "$cgshim_base"/lib/python3*/site-packages "$cgshim_base"/lib/python3*/dist-packages \
         "$cgshim_base"/local/lib/python3*/dist-packages "$cgshim_base"/share/cgshim "$cgshim_base"/lib/cgshim; do
-        [ -f "$cgshim_parent/shim/entry.py" ] || continue
+        [ -f "$cgshim_parent/shim/call/entry.py" ] || continue
         cgshim_interpreter "$cgshim_parent"
         [ "$cgshim_exact" = no ] || return
         [ -n "$cgshim_second" ] || cgshim_second=$cgshim_parent cgshim_second_python=$cgshim_python
@@ -470,7 +470,7 @@ cgshim_locate() {
 
 cgshim_resolve
 cgshim_locate
-if [ -z "$cgshim_parent" ] || [ ! -f "$cgshim_parent/shim/entry.py" ]; then
+if [ -z "$cgshim_parent" ] || [ ! -f "$cgshim_parent/shim/call/entry.py" ]; then
     cgshim_fail 1 "cgshim: the Python package that belongs to $cgshim_self is missing [no-package]
   cause: '$cgshim_command' needs it, and neither the launcher's directory nor the lib directory beside it has it
   remedy: install cgshim again, or register the real runtime with the engine until then"
@@ -491,8 +491,8 @@ fi
 
 # -I and -S: neither the engine's environment nor a json.py in the working directory, which is the bundle, may matter.
 # -B: a call writes no code. -X utf8: the same file names under every locale, and no locale's tables are read.
-# The code comes from one file (shim/hot.py says what is in it), or where that does not fit from the import system.
-# What stands here is compiled at every call, so it is as short as can be; shim/injection.py has the same for hooks.
+# The code comes from one file (shim/start/hot.py says what is in it), or where that does not fit from the import system.
+# What stands here is compiled at every call, so it is as short as can be; shim/planning/injection.py has the same for hooks.
 exec "$cgshim_python" -BIS -X utf8 -c 'import _frozen_importlib_external, _imp, gc, marshal, posix, sys
 gc.disable()
 sys.path.insert(0, sys.argv.pop(1))
@@ -503,10 +503,10 @@ try:
     if own[0] != 33188 or own[4] not in (0, posix.stat(sys.path[0])[4]): raise OSError
     if head[:12] != _frozen_importlib_external.MAGIC_NUMBER + _imp.source_hash(own[6], core): raise OSError
     code, *content = marshal.loads(core)
-    hot = type(sys)("shim.hot")
+    hot = type(sys)("shim.start.hot")
     exec(code, hot.__dict__)
     hot.fitting = hot.opened(sys.path[0], file, content)
 except Exception:
-    from shim import hot
-hot.main("shim.entry")' "$cgshim_parent" "$cgshim_runtime" "$cgshim_loader" "$@"
+    from shim.start import hot
+hot.main("shim.call.entry")' "$cgshim_parent" "$cgshim_runtime" "$cgshim_loader" "$@"
 }

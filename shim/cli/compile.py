@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from shim import hot_file
 from shim.cli.output import say
 from shim.errors import ShimError
+from shim.start import hot_file
 
 HELP = """Compile cgshim for the Python that runs this command.
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import click
 
-from shim import settings
 from shim.cli import difference, output
-from shim.cli.engines import (
+from shim.cli.output import paragraph, say
+from shim.engines import (
     buildkit,
     compilation,
     containerd,
@@ -23,13 +23,13 @@ from shim.cli.engines import (
     status,
     wrapped,
 )
-from shim.cli.engines.registration import BACKUP, File, Request
-from shim.cli.engines.tree import Nothing, Tree
-from shim.cli.output import paragraph, say
+from shim.engines.registration import BACKUP, File, Request
+from shim.engines.tree import Nothing, Tree
 from shim.errors import ShimError
+from shim.planning import settings
 
 if TYPE_CHECKING:
-    from shim.cli.engines.registration import Engine, Entry, Proposal
+    from shim.engines.registration import Engine, Entry, Proposal
 
 ENGINES: dict[str, Engine] = {module.NAME: module for module in (podman, containerd, docker, crio, nerdctl, buildkit)}
 SYSTEM_BINARY = "/usr/bin/cgshim"

@@ -1,0 +1,69 @@
+"""Runtimes in a tree: which is there, which an engine has today, what the settings name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shim.engines import json_text
+from shim.engines.runtimes import DIRECTORIES, MOST, NAMES, is_launcher_text
+from shim.errors import ShimError
+from shim.planning import settings
+
+if TYPE_CHECKING:
+    from shim.engines.tree import Tree
+
+
+def search(tree: Tree, names: tuple[str, ...] = NAMES) -> str:
+    """The first runtime in the tree's standard directories, in the launcher's order; "" if there is none."""
+    for name in names:
+        for directory in DIRECTORIES:
+            path = f"{directory}/{name}"
+            if tree.executable(path) and not is_launcher(tree, path):
+                return path
+    return ""
+
+
+def is_launcher(tree: Tree, path: str) -> bool:
+    """Is this cgshim itself?"""
+    try:
+        with open(tree.at(path), "rb") as file:
+            return is_launcher_text(file.read(MOST))
+    except OSError:
+        return False
+
+
+def check(tree: Tree, path: str) -> str:
+    """`path` if it is an executable file other than cgshim. Raises ShimError."""
+    what = ""
+    if not path.startswith("/"):
+        what = "is no absolute path"
+    elif not tree.executable(path):
+        what = "is not an executable file"
+    elif is_launcher(tree, path):
+        what = "is cgshim itself"
+    if what:
+        raise ShimError(
+            "bad-runtime",
+            f"the real runtime {path} {what}",
+            evidence=("--runtime",),
+            remedy=("name runc or crun by its absolute path",),
+        )
+    return path
+
+
+def naming(text: str, path: str) -> str:
+    """The settings' text with this runtime."""
+    return json_text.with_member(text if text.strip() else "{}\n", ("runtime",), path)
+
+
+def named(text: str) -> str:
+    """The runtime that the settings' text names, "" if none."""
+    found = json_text.parsed(text, settings.PATH).get("runtime") if text.strip() else ""
+    return found if isinstance(found, str) else ""
+
+
+def path_of(tree: Tree, name: str) -> str:
+    """A runtime's path; a bare name is looked up as the engine would."""
+    if not name or name.startswith("/"):
+        return name if name and tree.executable(name) and not is_launcher(tree, name) else ""
+    return search(tree, (name,)) if name in NAMES else ""

@@ -1,0 +1,171 @@
+"""Makes the file that `shim.start.hot` reads, at installation: `cgshimctl compile`, or `python3 -m shim.start.hot`."""
+
+from __future__ import annotations
+import __future__
+
+import _imp
+import ast
+import compileall
+import dis
+import importlib.util
+import marshal
+import os
+import sys
+
+import shim
+from shim.start.hot import HEAD, HERE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType
+
+    from shim.start.hot import Place, Source
+
+ROOMS = ("", "host", "oci", "rules")  # what an intercepted call imports; not the diagnosis, nor people's tools
+# What nearly every `create` imports, with all that these import at their top; the rest waits until it is asked for.
+CORE = (
+    *("shim.call.entry", "shim.planning.plan", "shim.host.view", "shim.host.detect", "shim.planning.preflight"),
+    *("shim.rules.memory", "shim.rules.cpu", "shim.rules.cpuset", "shim.rules.pids", "shim.rules.devices"),
+    *("shim.containers.container", "shim.enforce.followup", "shim.enforce.verify"),
+)
+NOT_IN_IT = "shim.start.hot_file"
+
+
+def main() -> None:
+    """Make the file for the package that this module is of, and Python's own for the modules that it has not."""
+    make(own_parent())
+
+
+def own_parent() -> str:
+    """The directory that contains the package that this module is of."""
+    return os.path.dirname(os.path.dirname(os.path.abspath(shim.__file__)))
+
+
+def path_below(parent: str) -> str:
+    """Where the file is."""
+    return f"{parent}/shim/__pycache__/hot.{sys.implementation.cache_tag}.bin"
+
+
+def make(parent: str) -> str:
+    """Put a new file in the place of the old one, whole or not at all; its path. Nobody else may write to it.
+
+    parent: the directory that contains the package. Raises OSError, and SyntaxError or ValueError for a source that
+    cannot be compiled, of which there is no file then.
+    """
+    data, path = content(parent), path_below(parent)
+    before = os.umask(0o022)
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        _write(data, path)
+        for room in ("shim", "hooks"):
+            compileall.compile_dir(f"{parent}/{room}", quiet=2)
+    finally:
+        os.umask(before)
+    return path
+
+
+def _write(data: bytes, path: str) -> None:
+    beside = f"{path}.{os.getpid()}"
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    try:
+        with open(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(beside, path)
+    except BaseException:
+        os.unlink(beside)
+        raise
+    directory = os.open(os.path.dirname(path), os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def content(parent: str) -> bytes:
+    """The file for the sources below `parent`."""
+    sources = _sources(parent)
+    codes: dict[str, CodeType] = {}
+    for name, source in sources.items():
+        path = f"{parent}/{source[0]}"
+        with open(path, "rb") as file:
+            codes[name] = compiled(file.read(), path)
+    order = _order(codes)
+    rest: dict[str, Place] = {}
+    behind = b""
+    for name in sorted(codes.keys() - set(order)):
+        code = marshal.dumps(codes[name])
+        rest[name] = (len(behind), len(code), _imp.source_hash(len(code), code))
+        behind += code
+    core = marshal.dumps((codes[HERE], sources, [(name, codes[name]) for name in order], rest))
+    return _head(core, HEAD + len(core) + len(behind)) + core + behind
+
+
+def _head(core: bytes, length: int) -> bytes:
+    """length: of the whole file. The launcher compares it with what it finds."""
+    return (importlib.util.MAGIC_NUMBER + _imp.source_hash(length, core) + b"%d" % len(core)).ljust(HEAD)
+
+
+def _sources(parent: str) -> dict[str, Source]:
+    found: dict[str, Source] = {}
+    for room in ROOMS:
+        directory = f"shim/{room}".rstrip("/")
+        for file in sorted(os.listdir(f"{parent}/{directory}")):
+            path, package = f"{directory}/{file}", file == "__init__.py"
+            name = (directory if package else path[: -len(".py")]).replace("/", ".")
+            if file.endswith(".py") and name != NOT_IN_IT:
+                status = os.stat(f"{parent}/{path}")
+                found[name] = (path, package, status.st_mtime_ns, status.st_size)
+    return found
+
+
+def _order(codes: dict[str, CodeType]) -> list[str]:
+    """The core, each module behind its package and those that it imports at its top."""
+    order: list[str] = []
+    seen: set[str] = set()
+
+    def add(name: str) -> None:
+        if name not in codes or name in seen:
+            return
+        seen.add(name)
+        add(name.rpartition(".")[0])
+        module = ""
+        for step in dis.get_instructions(codes[name]):
+            if step.opname == "IMPORT_NAME":
+                module = step.argval
+                add(module)
+            elif step.opname == "IMPORT_FROM":
+                add(f"{module}.{step.argval}")
+        order.append(name)
+
+    for name in CORE:
+        add(name)
+    return order
+
+
+def compiled(source: bytes, path: str) -> CodeType:
+    """The code of a module without what only its readers need: docstrings, annotations of functions, guarded imports.
+
+    Line numbers stay. The annotations of classes stay, too: they are the fields of a `Value`.
+    """
+    tree = ast.parse(source, path)
+    tree.body = [kept for node in tree.body for kept in _needed(node)]
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            node.returns = None
+        elif isinstance(node, ast.arg):
+            node.annotation = None
+        if isinstance(node, (ast.expr, ast.stmt)):  # columns serve the carets of a traceback, and take a tenth
+            node.col_offset, node.end_lineno, node.end_col_offset = 0, node.lineno, 0
+    flags = __future__.annotations.compiler_flag
+    code: CodeType = compile(tree, path, "exec", flags=flags, dont_inherit=True, optimize=2)
+    return code
+
+
+def _needed(node: ast.stmt) -> list[ast.stmt]:
+    if isinstance(node, ast.ImportFrom) and node.module == "__future__":
+        return []  # what it says is said to compile()
+    if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+        return node.orelse
+    return [node]

@@ -11,7 +11,7 @@ import time
 
 from shim.errors import printable_line, printable_lines
 from shim.oci.text import dump
-from shim.system import basename
+from shim.system import abspath, basename, dirname
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MOST = 1900  # bytes on stderr: podman's reader cuts the JSON-escaped message at 4,096
 SHOWN = ("update", "checkpoint")  # podman and CRI-O read a start's stderr, but show their user that of these as it is
-OWN_LOGS = ("log.json", "oci-log")  # containerd's and podman's, which hold the records of one container
+OWN_LOGS = ("log.json", "oci-log")  # containerd's and podman's, where they lie in a directory of the container's own
 
 
 def fail(invocation: Invocation, error: ShimError) -> None:
@@ -115,12 +115,23 @@ def clipped(text: str, most: int = MOST) -> str:
     return head[: head.rfind("\n")] + "\n..." if "\n" in head[200:] else head + "..."
 
 
+def is_own(path: str, container: str, bundle: str) -> bool:
+    """Does the log hold the records of this container alone: is it in the bundle, or in a directory named by the id.
+
+    podman: .../ID/userdata/oci-log; containerd: .../NAMESPACE/ID/log.json, its bundle.
+    """
+    if basename(path) not in OWN_LOGS:
+        return False
+    above = abspath(path).split("/")[-3:-1]
+    return dirname(abspath(path)) == bundle or (bool(container) and container in above)
+
+
 def _write_log(invocation: Invocation, line: str) -> None:
     """One record; a log of this container's own starts anew, since podman reads it only if it holds just one."""
     path = invocation.log.removeprefix("file:")
     if path.startswith(("journald:", "syslog:")):
         return
-    fresh = basename(path) in OWN_LOGS
+    fresh = is_own(path, invocation.container_id, invocation.bundle)
     flags = posix.O_WRONLY | posix.O_CREAT | posix.O_CLOEXEC | (posix.O_TRUNC if fresh else posix.O_APPEND)
     try:
         handle = posix.open(path, flags, 0o600)

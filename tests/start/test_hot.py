@@ -223,7 +223,7 @@ def _ends_well(parent: Path) -> int:
         sys.argv[1:] = [str(parent)]
         space: dict[str, Any] = {}
         exec(f"{START}\nhot.use(sys.path[0])\nimport shim.rules.unified, shim.planning.plan", space)
-        os._exit(0 if space["shim"].plan.make_plan else 1)
+        os._exit(0 if space["shim"].planning.plan.make_plan else 1)
     finally:
         os._exit(2)
 

@@ -129,7 +129,6 @@ def test_what_an_old_python_reads_is_written_for_it(module: str) -> None:
 
 def test_hook_that_cannot_be_loaded(copy: Path) -> None:
     """The hook that cgshim injects says so in one record on stderr, which the runtimes pass on."""
-    shutil.copytree(ROOT / "hooks", copy / "hooks", ignore=shutil.ignore_patterns("__pycache__"))
     _break(copy, BROKEN["at-load"])
     hook = injection.hook("/usr/sbin/runc", "cgroupfs")
     argv = [hook["path"], *(str(copy) if word == str(ROOT) else word for word in hook["args"][1:])]

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.model.kernel import Cgroup, Refused
-from tests.model.runc import THROTTLES, weight
+from tests.model.kernel import Refused
+from tests.model.runc_writes import THROTTLES, weight
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from tests.model.cgroup import Cgroup
     from tests.model.machine import Machine
 
 VERSIONS = ((0, 17), (1, 0), (1, 4, 5), (1, 8, 1), (1, 8, 7), (1, 14), (1, 18), (1, 21), (1, 23), (1, 28), (1, 29))
@@ -29,14 +30,20 @@ def create(resources: Mapping[str, Any], machine: Machine, version: tuple[int, .
 
 def create_on_v1_anyway(resources: Mapping[str, Any], machine: Machine, version: tuple[int, ...]) -> Cgroup:
     """The same where cgroup2 is hidden from crun, so that it takes a hybrid host for one with v1 only."""
-    enabled_by_none = ((*NEVER_ENABLED, *(() if version >= (1, 18) else ("misc",))) if machine.unified else ())
+    enabled_by_none = (*NEVER_ENABLED, *(() if version >= (1, 18) else ("misc",))) if machine.unified else ()
     group = machine.cgroup(enabled_by_none)
-    update(group, resources, machine, version)
+    update(group, {}, resources, machine, version)
     return group
 
 
-def update(group: Cgroup, changes: Mapping[str, Any], machine: Machine, version: tuple[int, ...]) -> None:
-    """`crun update --resources`: what is named is written, as at a start. Raises Refused."""
+def update(
+    group: Cgroup,
+    stored: Mapping[str, Any],
+    changes: Mapping[str, Any],
+    machine: Machine,
+    version: tuple[int, ...],
+) -> None:
+    """`crun update --resources`: what is named is written, as at a start; nothing is `stored`. Raises Refused."""
     sections = {key: value for key, value in changes.items() if value is not None}
     (_on_cgroup2 if machine.unified else _on_v1)(group, sections, machine, version)
 
@@ -64,38 +71,45 @@ def _on_cgroup2(group: Cgroup, sections: Mapping[str, Any], machine: Machine, ve
 
 
 def _on_v1(group: Cgroup, sections: Mapping[str, Any], machine: Machine, version: tuple[int, ...]) -> None:
-    def opened(*controllers: str) -> None:
-        for controller in controllers:
-            if not machine.reaches(controller):
-                raise Refused(f"open /sys/fs/cgroup/{controller}", missing=True)
-
-    if "blockIO" in sections:
-        opened("io")
-        _io1(group, sections["blockIO"], version)
-    if "network" in sections:
-        opened("net_cls", "net_prio")
-        if sections["network"].get("classID"):
-            group.write("net_cls.classid", str(sections["network"]["classID"]))
-        for entry in sections["network"].get("priorities") or ():
-            group.write("net_prio.ifpriomap", f"{entry['name']} {entry['priority']}")
-    for entry in sections.get("hugepageLimits") or ():
-        opened("hugetlb")
-        group.write(f"hugetlb.{entry['pageSize']}.limit_in_bytes", str(entry["limit"]))
-    if "memory" in sections:
-        opened("memory")
-        _memory(group, sections, 1, version)
-    if "pids" in sections:
-        opened("pids")
-        _pids(group, sections, 1, version)
-    if "cpu" in sections:
-        opened("cpu")
-        _cpu(group, sections, 1, version)
-        if sections["cpu"].get("cpus") is None and sections["cpu"].get("mems") is None:
+    """One section after the other; a section that is there opens its controllers' directories, even if it is empty."""
+    steps: tuple[tuple[str, tuple[str, ...], Callable[[], None]], ...] = (
+        ("blockIO", ("io",), lambda: _io1(group, sections["blockIO"], version)),
+        ("network", ("net_cls", "net_prio"), lambda: _network(group, sections["network"])),
+        ("hugepageLimits", ("hugetlb",), lambda: _hugetlb1(group, sections["hugepageLimits"])),
+        ("memory", ("memory",), lambda: _memory(group, sections, 1, version)),
+        ("pids", ("pids",), lambda: _pids(group, sections, 1, version)),
+        ("cpu", ("cpu",), lambda: _cpu(group, sections, 1, version)),
+    )
+    for section, controllers, step in steps:
+        if section in sections and sections[section] != []:
+            _opened(machine, *controllers)
+            step()
+    cpu = sections.get("cpu")
+    if cpu is not None:
+        if cpu.get("cpus") is None and cpu.get("mems") is None:
             return  # before it has looked at `unified`
-        opened("cpuset")
+        _opened(machine, "cpuset")
         _cpuset(group, sections)
     if sections.get("unified"):
         raise Refused("cannot use unified on cgroup v1")
+
+
+def _opened(machine: Machine, *controllers: str) -> None:
+    for controller in controllers:
+        if not machine.reaches(controller):
+            raise Refused(f"open /sys/fs/cgroup/{controller}", missing=True)
+
+
+def _network(group: Cgroup, network: Mapping[str, Any]) -> None:
+    if network.get("classID"):
+        group.write("net_cls.classid", str(network["classID"]))
+    for entry in network.get("priorities") or ():
+        group.write("net_prio.ifpriomap", f"{entry['name']} {entry['priority']}")
+
+
+def _hugetlb1(group: Cgroup, entries: list[dict[str, Any]]) -> None:
+    for entry in entries:
+        group.write(f"hugetlb.{entry['pageSize']}.limit_in_bytes", str(entry["limit"]))
 
 
 def _number(value: int, *, word: bool) -> str:
@@ -105,9 +119,9 @@ def _number(value: int, *, word: bool) -> str:
 def _memory(group: Cgroup, sections: Mapping[str, Any], hierarchy: int, version: tuple[int, ...]) -> None:
     memory = {key: value for key, value in (sections.get("memory") or {}).items() if value is not None}
     limits = ("memory.max", "memory.swap.max") if hierarchy == 2 else _V1_LIMITS
-    if hierarchy == 2 and memory.get("checkBeforeUpdate") and version >= (1, 7):
-        if not group.has("memory.swap.max"):
-            raise Refused("memory.swap.current", missing=True)
+    checked = hierarchy == 2 and memory.get("checkBeforeUpdate") and version >= (1, 7)
+    if checked and not group.has("memory.swap.max"):
+        raise Refused("memory.swap.current", missing=True)
     written = False
     if "limit" in memory:
         any_negative = hierarchy == 2 and (version >= (1, 13) or memory["limit"] == -1)

@@ -17,13 +17,11 @@ from tests.model.kernel import CPUS, DISKS, HUGE_PAGES, NODES, PAGE, RATES, V1_R
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Value = Union[int, float, Fraction, frozenset]
+Value = Union[int, float, Fraction, "frozenset[int]"]
 Limits = dict[str, Value]
 NONE = float("inf")
 THROTTLES = dict(
-    zip(
-        ("throttleReadBpsDevice", "throttleWriteBpsDevice", "throttleReadIOPSDevice", "throttleWriteIOPSDevice"), RATES
-    )
+    zip(("throttleReadBpsDevice", "throttleWriteBpsDevice", "throttleReadIOPSDevice", "throttleWriteIOPSDevice"), RATES)
 )
 
 
@@ -114,6 +112,28 @@ def asked(resources: Mapping[str, Any], *, zero_is_no_swap: bool = False, zero_t
     except (kernel.Refused, ValueError, IndexError) as error:
         raise Meaningless(str(error)) from error
     return {name: _rounded(name, value) for name, value in found.items()}
+
+
+def names_swap(changes: Mapping[str, Any]) -> bool:
+    """Does an update speak of swap."""
+    return "swap" in (changes.get("memory") or {}) or "memory.swap.max" in (changes.get("unified") or {})
+
+
+def merged(old: Mapping[str, Any], changes: Mapping[str, Any], zero_is_a_value: tuple[str, ...]) -> dict[str, Any]:
+    """A container's resources and an update's as one object: what is not named, or called unset, stays.
+
+    zero_is_a_value: fields for which 0 is no "unset".
+    """
+    found: dict[str, Any] = {key: dict(value) for key, value in old.items()}
+    if not names_swap(changes):
+        found.get("memory", {}).pop("swap", None)
+    for section, fields in changes.items():
+        if isinstance(fields, list):
+            found[section] = fields
+        else:
+            kept = {k: v for k, v in fields.items() if v or k in zero_is_a_value or f"{section}.{k}" in zero_is_a_value}
+            found.setdefault(section, {}).update(kept)
+    return found
 
 
 def _rounded(name: str, value: Value) -> Value:

@@ -12,7 +12,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tests.model.kernel import HUGE_PAGES, Cgroup
+from tests.model.cgroup import Cgroup
+from tests.model.kernel import HUGE_PAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,7 +110,9 @@ class Machine(NamedTuple):
 
     def cgroup(self, without: tuple[str, ...] = ()) -> Cgroup:
         """A new cgroup of a container, `without` the controllers that its runtime does not enable."""
-        group = Cgroup((name for name in self.files if name.partition(".")[0] not in without), self.kernel, self._beside)
+        group = Cgroup(
+            (name for name in self.files if name.partition(".")[0] not in without), self.kernel, self._beside
+        )
         if self.version.get("cpuset") == 1:  # runtimes copy the parent's into it, or nothing could run there
             group.files.update({"cpuset.cpus": "0-3", "cpuset.mems": "0"})
         return group

@@ -37,7 +37,18 @@ KEYS: dict[str, st.SearchStrategy[str]] = {
     "memory.high": st.sampled_from(["96M", "max"]),
     "memory.oom.group": st.sampled_from(["0", "1"]),
     "cpu.max": st.sampled_from(
-        ["50000 100000", "100000 100000", "200000 100000", "20000", "max", "max 50000", "max 100000", "", "0", "50000 max"]
+        [
+            "50000 100000",
+            "100000 100000",
+            "200000 100000",
+            "20000",
+            "max",
+            "max 50000",
+            "max 100000",
+            "",
+            "0",
+            "50000 max",
+        ]
     ),
     "cpu.weight": st.sampled_from(["100", "1", "200"]),
     "cpu.idle": st.sampled_from(["0", "1"]),
@@ -45,7 +56,14 @@ KEYS: dict[str, st.SearchStrategy[str]] = {
     "cpuset.mems": st.sampled_from(["0", ""]),
     "pids.max": st.sampled_from(["100", "max", "0", "1", "", "4194304", " 7 "]),
     "io.max": st.sampled_from(
-        ["8:0 rbps=1048576", "8:0 rbps=max wiops=100", "8:16 wbps=2097152\n8:0 riops=7", "8:0 rbps=max", "", "8:0 rbps=0"]
+        [
+            "8:0 rbps=1048576",
+            "8:0 rbps=max wiops=100",
+            "8:16 wbps=2097152\n8:0 riops=7",
+            "8:0 rbps=max",
+            "",
+            "8:0 rbps=0",
+        ]
     ),
     "io.weight": st.sampled_from(["100", "default 100", "200"]),
     "hugetlb.2MB.max": st.sampled_from(["4194304", "4M", "3000000", "0", "max", ""]),
@@ -75,7 +93,9 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "blockIO.throttleWriteBpsDevice": RATES,
     "blockIO.throttleWriteIOPSDevice": RATES,
     "hugepageLimits": st.lists(
-        st.fixed_dictionaries({"pageSize": st.just("2MB"), "limit": st.sampled_from([0, 4 * M, 3000000, INT64, UINT64])}),
+        st.fixed_dictionaries(
+            {"pageSize": st.just("2MB"), "limit": st.sampled_from([0, 4 * M, 3000000, INT64, UINT64])}
+        ),
         max_size=1,
     ),
     "network.classID": st.sampled_from([0, 1048577]),
@@ -103,7 +123,12 @@ GROUPS = (
     ("cpu.quota", "cpu.period", "unified/cpu.max", "cpu.shares", "cpu"),
     ("cpu.cpus", "cpu.mems", "unified/cpuset.cpus", "unified/cpuset.mems"),
     ("pids.limit", "unified/pids.max", "pids"),
-    ("blockIO.throttleReadBpsDevice", "blockIO.throttleWriteIOPSDevice", "blockIO.throttleWriteBpsDevice", "unified/io.max"),
+    (
+        "blockIO.throttleReadBpsDevice",
+        "blockIO.throttleWriteIOPSDevice",
+        "blockIO.throttleWriteBpsDevice",
+        "unified/io.max",
+    ),
     ("hugepageLimits", "unified/hugetlb.2MB.max"),
     ("rdma.mlx5_0", "unified/rdma.max"),
 )

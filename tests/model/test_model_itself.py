@@ -15,7 +15,8 @@ import pytest
 from integration.matrix import judge
 from integration.matrix.guest import cases
 from tests.model import crun, limits, machine, runc
-from tests.model.kernel import Cgroup, Refused
+from tests.model.cgroup import Cgroup
+from tests.model.kernel import Refused
 
 if TYPE_CHECKING:
     from tests.model.machine import Machine
@@ -116,9 +117,10 @@ SAME = {
 
 
 class Row(NamedTuple):
-    """One cell of the table of one profile: what a bare runtime made of a case."""
+    """One cell of the table of one profile: what a bare runtime made of a case, at a start or in an update."""
 
     profile: str
+    operation: str
     case: str
     runtime: str
     version: tuple[int, ...]
@@ -129,14 +131,17 @@ def _rows() -> list[Row]:
     found = []
     for section in (CHECKOUT / "docs/compatibility.md").read_text().split("\n## ")[1:]:
         profile = section.partition("\n")[0]
-        stated = re.search(r"crun ([0-9.]+), runc ([0-9.]+)", section)
+        stated = re.search(r"crun (?P<crun>[0-9.]+), runc (?P<runc>[0-9.]+)", section)
         for line in section.splitlines() if stated and SAME.get(profile, f"matrix-{profile}") in MACHINES else ():
             cells = [cell.strip() for cell in line.split("|")[1:-1]]
-            name = cells[0].removesuffix(" †") if cells else ""
+            label = cells[0].removesuffix(" †") if cells else ""
+            operation, name = ("update" if label.startswith("update: ") else "create"), label.removeprefix("update: ")
             if name in judge.CASES:
-                for column, (runtime, version) in enumerate(zip(("runc", "crun"), reversed(stated.groups()) if stated else ())):
+                for column, (runtime, version) in enumerate(
+                    zip(("runc", "crun"), reversed(stated.groups()) if stated else ())
+                ):
                     parts = tuple(map(int, version.rstrip(".").split(".")))
-                    found.append(Row(profile, name, runtime, parts, cells[1 + column]))
+                    found.append(Row(profile, operation, name, runtime, parts, cells[1 + column]))
     return found
 
 
@@ -149,7 +154,7 @@ ROWS = [row for row in ROWS if row.runtime == "crun" or row.version != (1, 0, 0)
 ROWS = [row for row in ROWS if (row.profile, row.runtime, row.case) != ("unified-6.1", "crun", "unified.rdma.max")]
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.profile}-{row.runtime}-{row.case}".replace(" ", "_"))
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.profile}-{row.operation}-{row.runtime}-{row.case}")
 def test_bare_runtimes_do_what_they_did(row: Row) -> None:
     """The model runs, refuses or loses what the real runtime ran, refused or lost on that kernel."""
     host, case = MACHINES[SAME.get(row.profile, f"matrix-{row.profile}")], judge.CASES[row.case]
@@ -157,9 +162,11 @@ def test_bare_runtimes_do_what_they_did(row: Row) -> None:
 
 
 def _outcome(host: Machine, case: cases.Case, row: Row) -> str:
-    create: Any = runc.create if row.runtime == "runc" else crun.create
+    runtime: Any = runc if row.runtime == "runc" else crun
     try:
-        group = create(case.resources, host, row.version)
+        group = runtime.create(case.resources if row.operation == "create" else {}, host, row.version)
+        if row.operation == "update":
+            runtime.update(group, {}, case.resources, host, row.version)
     except Refused:
         return judge.ABSENT if row.runtime == "crun" and host.beside else judge.ERROR
     expected, lost = judge.wanted(case, dict.fromkeys(host.files, ""))

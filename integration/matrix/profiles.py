@@ -42,9 +42,10 @@ class Profile:
         views = {"nested": "namespace", "subtree": "subtree", "subtree_legacy": "subtree"}
         return layout, views.get(steps[-1], "host")
 
-    def kernel_arguments(self) -> str:
-        """What the guest reads back from /proc/cmdline."""
+    def kernel_arguments(self, seed: int = 0) -> str:
+        """What the guest reads back from /proc/cmdline; `seed` is that of the random resources objects."""
         words = [f"matrix.name={self.name}", f"matrix.layout={self.layout}", f"matrix.cases={self.cases}"]
+        words += [f"matrix.seed={seed}"] if seed else []
         if self.systemd:
             words += [
                 "matrix.pid1=systemd",

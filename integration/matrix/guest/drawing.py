@@ -110,7 +110,9 @@ def drawn(sets: str, way: Way, parent: str) -> Iterator[dict[str, Any]]:
     count, starts = chosen[0]
     with open("/proc/cmdline") as file:
         seed = seed_of(file.read())
-    asked = [{"seed": seed, "index": index, "resources": one} for index, one in enumerate(objects(seed, count))]
+    asked: list[dict[str, Any]] = [
+        {"seed": seed, "index": index, "resources": one} for index, one in enumerate(objects(seed, count))
+    ]
     for about in asked[:starts]:
         with Container(way, about["resources"], parent) as held:
             result = held.create()

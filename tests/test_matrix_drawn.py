@@ -1,4 +1,4 @@
-"""Random resources objects in guests of the matrix: drawn the same for the same seed, and judged as the promises say."""
+"""Random resources objects in guests of the matrix: the same for the same seed, and judged as the promises say."""
 
 from __future__ import annotations
 
@@ -27,10 +27,14 @@ def judged(bare: dict[str, Any], through: dict[str, Any]) -> list[str]:
     return drawn.problems([GUEST, TRUTH, record("bare", **bare), record("cgshim", **through)])
 
 
-REFUSED = {"status": 1, "text": "cgshim: cpu.quota cannot be enforced on this host [cpu-nowhere]", "settings": {}}
+REFUSED: dict[str, Any] = {
+    "status": 1,
+    "text": "cgshim: cpu.quota cannot be enforced on this host [cpu-nowhere]",
+    "settings": {},
+}
 LOST = {"settings": {"cpu.max": "max 100000"}}
 NAME = "random 0 of seed 7, runc, create {'cpu': {'quota': 50000}}: "
-CASES = {
+CASES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
     "alike": ({}, {}, []),
     "lost in both": (LOST, LOST, [f"{NAME}lost without a word: cpu inf instead of 1/2"]),
     "lost in both, and told": (LOST, {**LOST, "report": [["cpu.quota", "unenforceable", "cpu-nowhere"]]}, []),
@@ -41,6 +45,11 @@ CASES = {
         {},
         {"settings": {"cpu.max": "50000 100000", "pids.max": "5"}},
         [f"{NAME}other values than with the bare runtime: pids 5, not inf"],
+    ),
+    "refused though it landed": (
+        LOST,
+        {"status": 1, "text": "cgshim: cpu.max is not what the kernel shows [limit-not-applied]"},
+        [f"{NAME}the kernel shows what was asked for, and it was refused as not applied"],
     ),
     "hangs": ({"status": 1, "settings": {}}, {"status": 124, "settings": {}}, [f"{NAME}the call hangs"]),
 }

@@ -94,6 +94,8 @@ def _faults(one: Drawn, bare: Drawn | None) -> Iterator[str]:
     works = bare is not None and bare.ran and one.asked is not None and not bare.lost
     if bare is not None and works and not one.ran:
         yield f"the bare runtime enforces it, refused here ({one.code or ' '.join(one.text.split())[-200:]})"
+    if one.code == "limit-not-applied" and one.record["settings"] and one.asked and not one.lost:
+        yield "the kernel shows what was asked for, and it was refused as not applied"
     if one.ran and one.lost and not one.reported:
         shown = ", ".join(f"{name} {one.of(name)} instead of {(one.asked or {})[name]}" for name in one.lost)
         yield f"lost without a word: {shown}"

@@ -1,8 +1,8 @@
 """Resources objects drawn at random, each given to the bare runtime and to cgshim: `random`, and `random-200`.
 
-The seed is the kernel argument `matrix.seed`, so that a run can be repeated. A part of the objects start containers of
-their own; the others update one container, which is put back to how it was after each of them, because an update is
-several times faster than a start. What the records mean is decided on the host (drawn.py).
+The seed is the kernel argument `matrix.seed`, so that a run can be repeated. Every other object goes to runc, the rest
+to crun. Some objects start containers of their own; the others update one container, which is put back to how it was
+after each of them, because an update is faster than a start. What the records mean is decided on the host (drawn.py).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ M = 1 << 20
 DISK = {"major": 7, "minor": 0}  # the loop device of the layout step `disk`
 # How many objects, and how many of them start a container of their own.
 COUNTS = {"random": (20, 8), "random-200": (200, 24)}
+TURNS = ("runc", "crun")
 # What a file is set back to when it does not take what it showed: a line for each device, a size that v1 rounds.
 UNLIMITED = {
     "io.max": "7:0 rbps=max wbps=max riops=max wiops=max",
@@ -113,6 +114,8 @@ def drawn(sets: str, way: Way, parent: str) -> Iterator[dict[str, Any]]:
     asked: list[dict[str, Any]] = [
         {"seed": seed, "index": index, "resources": one} for index, one in enumerate(objects(seed, count))
     ]
+    asked = [about for about in asked if TURNS[about["index"] % len(TURNS)] == way.runtime]
+    starts //= len(TURNS)
     for about in asked[:starts]:
         with Container(way, about["resources"], parent) as held:
             result = held.create()

@@ -295,3 +295,27 @@ def test_every_guard_of_a_start_means_what_it_says(call: Call) -> None:
 def test_every_guard_of_an_update_means_what_it_says(call: Call) -> None:
     """The same for the limits of a running container; what an update does not name stays as it was."""
     assert list(faults(call)) == []
+
+
+NOWHERE = ("cgroup2-elsewhere-6.1", "debian12-nothing-mounted-6.1", "forged-unified")
+EVERY_GUARD = {
+    "memory": {"limit": 128 << 20, "swap": 192 << 20},
+    "cpu": {"quota": 50000, "cpus": "0", "mems": "0"},
+    "pids": {"limit": 100},
+    "hugepageLimits": [{"pageSize": "2MB", "limit": 4 << 20}],
+    "blockIO": {"throttleReadBpsDevice": [{"major": 8, "minor": 0, "rate": 100}]},
+    "rdma": {"mlx5_0": {"hcaHandles": 2}},
+}
+
+
+@pytest.mark.parametrize("name", NOWHERE)
+@pytest.mark.parametrize("family", RUNTIMES)
+def test_no_guard_is_passed_on_unsaid_where_no_runtime_works(name: str, family: str) -> None:
+    """Where /sys/fs/cgroup is no cgroup file system, each guard is reported as lost: nobody could read it back."""
+    loaded = document.load(json.dumps({"linux": {"resources": EVERY_GUARD}}), "config.json")
+    asked = rewrite.Asked(runtime=f"/usr/bin/{family}", family=family, command="create")
+    made = rewrite.of(
+        loaded, rewrite.RESOURCES, asked, Settings(origins={"policy": "default"}), CapturedView(str(HOSTS / name))
+    )
+    lost = {guard for guard in FIELDS if any(about(guard, note.field) for note in made.plan.unenforceable)}
+    assert lost == set(FIELDS)

@@ -180,7 +180,8 @@ def summary(runs: list[Run], folder: pathlib.Path) -> None:
 
 def compatibility(runs: list[Run], write: bool) -> list[str]:
     """Compare the page with what was measured, or write it; the sections of other profiles stay."""
-    text = page.whole({run.profile.name: page.section(run.profile, run.host, run.verdicts) for run in runs})
+    tabled = [run for run in runs if run.profile.tabled]
+    text = page.whole({run.profile.name: page.section(run.profile, run.host, run.verdicts) for run in tabled})
     if write:
         page.PAGE.write_text(text, encoding="utf-8")
         return []

@@ -30,6 +30,11 @@ class Profile:
         return "2" if {"full", "update"} & set(self.cases.split(",")) else "1"
 
     @property
+    def tabled(self) -> bool:
+        """Has it a section in docs/compatibility.md: random resources objects are others in every run."""
+        return self.cases != "random-200"
+
+    @property
     def beside(self) -> tuple[str, ...]:
         """Packages that guests see beside the checkout: too rarely needed for a userland of their own."""
         return ("python3-pyroute2",) if "delays" in self.cases.split(",") else ()

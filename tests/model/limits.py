@@ -114,24 +114,22 @@ def asked(resources: Mapping[str, Any], *, zero_is_no_swap: bool = False, zero_t
     return {name: _rounded(name, value) for name, value in found.items()}
 
 
-def names_swap(changes: Mapping[str, Any]) -> bool:
-    """Does an update speak of swap."""
-    return "swap" in (changes.get("memory") or {}) or "memory.swap.max" in (changes.get("unified") or {})
+def names_swap(changes: Mapping[str, Any], *, zero_too: bool) -> bool:
+    """Does an update speak of swap. zero_too: memory.swap 0 is more than "unset"."""
+    swap = (changes.get("memory") or {}).get("swap")
+    return bool(swap) or (swap == 0 and zero_too) or "memory.swap.max" in (changes.get("unified") or {})
 
 
-def merged(old: Mapping[str, Any], changes: Mapping[str, Any], zero_is_a_value: tuple[str, ...]) -> dict[str, Any]:
-    """A container's resources and an update's as one object: what is not named, or called unset, stays.
-
-    zero_is_a_value: fields for which 0 is no "unset".
-    """
+def merged(old: Mapping[str, Any], changes: Mapping[str, Any], *, zero_is_no_swap: bool) -> dict[str, Any]:
+    """A container's resources and an update's as one object: what is not named, or called unset, stays."""
     found: dict[str, Any] = {key: dict(value) for key, value in old.items()}
-    if not names_swap(changes):
+    if not names_swap(changes, zero_too=zero_is_no_swap):
         found.get("memory", {}).pop("swap", None)
     for section, fields in changes.items():
         if isinstance(fields, list):
             found[section] = fields
         else:
-            kept = {k: v for k, v in fields.items() if v or k in zero_is_a_value or f"{section}.{k}" in zero_is_a_value}
+            kept = {key: value for key, value in fields.items() if value or (key == "swap" and zero_is_no_swap)}
             found.setdefault(section, {}).update(kept)
     return found
 

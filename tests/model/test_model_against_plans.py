@@ -159,20 +159,29 @@ class Call(NamedTuple):
             ended = self.updated(before.ended, before.after, made.after)
         return made._replace(ended=_bridged(ended.group, made.plan) if ended.group else ended)
 
+    def usual(self, bare: Cgroup, found: Cgroup, wish: Limits) -> Limits:
+        """What a guard may be although nobody asked for it: as without cgshim, or as the runtime alone decides."""
+        shown, allowed = limits.enforced(found.files), limits.enforced(bare.files)
+        asked = self.resources if self.changes is None else self.changes
+        if self.changes is not None and "swap" not in wish:
+            allowed["swap"] = shown.get("swap", limits.NONE)
+        if (asked.get("pids") or {}).get("limit") == 0:  # one task to runc since 1.4, none to all others
+            allowed["pids"] = shown.get("pids", limits.NONE)
+        return allowed
+
     def meant(self) -> Limits | None:
-        """The guards that were asked for; None where nobody can say."""
-        one_task = 1 if self.family == "runc" and self.version >= (1, 4, 0) else 0
+        """The guards that were asked for; None where nobody can say. pids.limit 0 asks for nothing here."""
         wanted, zero = self.resources, self.family == "crun"
         if self.changes is not None:
             old = self.resources
             if zero and self.host.unified and (self.changes.get("cpu") or {}).get("quota"):
                 old = {**old, "cpu": {}}  # crun writes cpu.max whole, with the default period
-            wanted = limits.merged(old, self.changes, zero_is_a_value=("swap",) * zero + ("pids.limit",) * one_task)
+            wanted = limits.merged(old, self.changes, zero_is_no_swap=zero)
         try:
-            found = limits.asked(wanted, zero_is_no_swap=zero, zero_tasks=one_task)
+            found = limits.asked(wanted, zero_is_no_swap=zero)
         except limits.Meaningless:
             return None
-        if self.changes is not None and not limits.names_swap(self.changes):
+        if self.changes is not None and not limits.names_swap(self.changes, zero_too=zero):
             found.pop("swap", None)  # whether it follows the memory limit, runtimes and versions disagree
         return found
 
@@ -229,11 +238,9 @@ def faults(call: Call) -> Iterator[str]:
         known = note.code == "layout-unknown"  # refused on purpose where cgshim cannot tell what the runtime will do
         if concerned and lost is not None and not concerned & lost and not known:
             yield f"broken: {note.field} is enforced by the bare runtime; refused: {note.code}"
-    usual = limits.enforced(bare.group.files if bare.group else before.files)
     if not call.host.swap and (any(note.code == "swap-absent" for note in plan.notes) or call.changes is not None):
         wish = {name: value for name, value in wish.items() if name != "swap"}  # there is nothing to swap to
-    if call.changes is not None and "swap" not in wish:
-        usual["swap"] = limits.enforced(ended.group.files).get("swap", limits.NONE)
+    usual = call.usual(bare.group or before, ended.group, wish)
     yield from compared(wish, plan, ended.group, usual)
     yield from read_back(wish, plan, ended.group, before, hints_too=call.changes is not None)
 

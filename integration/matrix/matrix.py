@@ -215,13 +215,13 @@ def main(arguments: list[str]) -> int:
     chosen = profiles.chosen(known, options.profile, options.all)
     folder = options.results or pathlib.Path(tempfile.mkdtemp(prefix="cgshim-matrix-"))
     runs = [Run(profile, folder / profile.name, options.seed) for profile in chosen]
-    print(f"random resources objects: --seed {options.seed}", flush=True)
     started = time.monotonic()
     if options.again:
         for run in runs:
             run.guest = boot.Guest(run.out / "share", run.out / "log", 0, "")
             ended(run, started)
     else:
+        print(f"random resources objects: --seed {options.seed}", flush=True)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         fetch_all(chosen, folder, started)

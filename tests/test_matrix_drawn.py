@@ -55,6 +55,24 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
 }
 
 
+def test_crun_that_ignores_unified_is_no_measure() -> None:
+    """On v1 crun runs and ignores `unified` beside `cpu`: what it has then is not what was asked for."""
+    resources = {"cpu": {"idle": 1}, "unified": {"cpu.max": "max"}}
+    shown = {"resources": resources, "settings": {"cpu.cfs_quota_us": "-1"}}
+    refused = {**REFUSED, "resources": resources}
+    assert judged(shown, refused) == []
+
+
+@pytest.mark.parametrize(("unified", "faults"), [({}, 0), ({"unified": {"cpu.max": "100000 100000"}}, 1)])
+def test_a_period_alone_is_refused_on_purpose(unified: dict[str, Any], faults: int) -> None:
+    """crun would take the quota away along with it; beside cpu.max in `unified` it cannot."""
+    resources = {"cpu": {"period": 20000}, **unified}
+    text = "cgshim: cpu.period cannot be enforced [cpu-period-alone]"
+    shown = {"cpu.max": "100000 100000" if unified else "max 20000"}
+    refused = {"status": 1, "text": text, "settings": {}, "resources": resources}
+    assert len(judged({"resources": resources, "settings": shown}, refused)) == faults
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_each_outcome_is_judged(name: str) -> None:
     """Equal is right; a guard that is missing must be refused or reported; what works bare must work."""

@@ -16,20 +16,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shim import rewrite
+from shim.enforce.verify import agrees
 from shim.errors import ShimError
 from shim.host.captured import CapturedView
 from shim.oci import document
 from shim.oci.edits import apply_to_value
-from shim.settings import Settings
-from shim.verify import agrees
+from shim.planning import rewrite
+from shim.planning.settings import Settings
 from tests.model import crun, limits, machine, requests, runc
 from tests.model.kernel import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from shim.plan import Plan
+    from shim.planning.plan import Plan
     from tests.model.cgroup import Cgroup
     from tests.model.limits import Limits
     from tests.model.machine import Machine

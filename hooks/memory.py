@@ -12,7 +12,8 @@ from shim import pressure as kernel
 from shim.bridge import OWN
 from shim.host import membership
 from shim.host.detect import detect
-from shim.verify import UNLIMITED, cgroup
+from shim.rules.shapes import UNLIMITED
+from shim.verify import cgroup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

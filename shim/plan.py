@@ -170,13 +170,14 @@ class _Findings:
         for expectation in expectations:
             key = (expectation.controller, expectation.file, _line(expectation))
             first = self.expectations.get(key)
-            outdone = expectation.file in stated or (first is not None and first.field.startswith("unified."))
-            if expectation.field.startswith("unified.") or not outdone:
-                self.expectations[key] = _merged(first, expectation)
-                if expectation.version == 2:
-                    self.in_cgroup2[expectation.field] = expectation.file
-            else:
+            if expectation.file in stated and not (_by_unified(expectation) or _shared(expectation)):
                 self.outdone[expectation.field] = f"unified.{expectation.file}"
+                continue
+            self.expectations[key] = merged = _merged(first, expectation)
+            if first == merged and first.field != expectation.field:
+                self.outdone[expectation.field] = first.field
+            elif expectation.version == 2:
+                self.in_cgroup2[expectation.field] = expectation.file
 
     def take(self, case: Case, edits: tuple[Edit, ...]) -> Case:
         """The case that the next rule sees."""
@@ -184,18 +185,36 @@ class _Findings:
 
 
 def _line(expectation: Expectation) -> str:
-    """Files with a line for each device hold several expectations; `unified` wins over a classic one of its file."""
-    return expectation.value.partition(" ")[0] if expectation.rounding == "contains" else ""
+    """Files with a line for each device hold several expectations."""
+    return expectation.value.partition(" ")[0] if expectation.shape == "lines" else ""
+
+
+def _shared(expectation: Expectation) -> bool:
+    """Does the file keep what is not named: lines and words of other devices and rates, the period of cpu.max."""
+    return expectation.shape == "lines" or expectation.file == "cpu.max"
 
 
 def _merged(first: Expectation | None, second: Expectation) -> Expectation:
-    """`8:0 rbps=1 wiops=2` of two fields that name different words of one line; the later one wins a word of both."""
-    if first is None or second.rounding != "contains" or "=" not in second.value or first.field == second.field:
+    """What a file shows that two fields write to: `unified` wins a word of both, as in the runtimes, else the later.
+
+    `8:0 rbps=1 wiops=2` comes of two fields that name different words of one line, `5000 7000` of a cpu.max `5000` in
+    `unified` and a period beside it.
+    """
+    if first is None:
         return second
-    line, *words = second.value.split(" ")
-    named = {word.partition("=")[0] for word in words}
-    others = [word for word in first.value.split(" ")[1:] if word.partition("=")[0] not in named]
-    return second.changed(value=" ".join((line, *others, *words)))
+    older, newer = (second, first) if _by_unified(first) and not _by_unified(second) else (first, second)
+    if newer.shape == "lines" and "=" in newer.value:
+        line, *words = newer.value.split(" ")
+        named = {word.partition("=")[0] for word in words}
+        others = [word for word in older.value.split(" ")[1:] if word.partition("=")[0] not in named]
+        return newer.changed(value=" ".join((line, *others, *words)))
+    if newer.file == "cpu.max" and len(newer.value.split()) == 1 and len(older.value.split()) == 2:
+        return newer.changed(value=f"{newer.value} {older.value.split()[1]}")
+    return newer
+
+
+def _by_unified(expectation: Expectation) -> bool:
+    return expectation.field.startswith("unified.")
 
 
 def _present(resources: dict[str, Any], field: str) -> bool:

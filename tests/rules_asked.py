@@ -35,8 +35,8 @@ class Answer(NamedTuple):
         return found.reason
 
     def shown(self) -> list[tuple[int, str, str, str]]:
-        """Version, file, value and rounding of every expectation."""
-        return [(one.version, one.file, one.value, one.rounding) for one in self.expectations]
+        """Version, file, value and shape of every expectation."""
+        return [(one.version, one.file, one.value, one.shape) for one in self.expectations]
 
 
 def ask(

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from shim.cli import findings, probes, runtimes
 from shim.cli.main import main
 from shim.oci import checks
-from shim.rules import table, unified
+from shim.rules import keys, table
 from shim.rules.classic import TRANSLATIONS
 
 if TYPE_CHECKING:
@@ -272,7 +272,7 @@ def test_every_field_of_the_specification_is_asked_about() -> None:
 
 def test_every_known_unified_key_is_asked_about() -> None:
     """Each key that can be translated and each that is known as a hint has a probe."""
-    known = {key.replace("*", "2MB") for key in (*TRANSLATIONS, *unified.HINTS)}
+    known = {key.replace("*", "2MB") for key in (*TRANSLATIONS, *keys.HINTS)}
     assert known - set(probes.KEYS) == set()
 
 

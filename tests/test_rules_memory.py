@@ -51,7 +51,7 @@ def test_limit_is_kept(layout: str, runtime: str, value: int) -> None:
 def test_negative_size(layout: str, value: int, field: str, remedy: str) -> None:
     """Below -1 there is nothing that a kernel takes."""
     made = _plan(layout, {field: value})
-    assert made.problems() == [(f"memory.{field}", f"{value} is no size", remedy)]
+    assert made.problems() == [(f"memory.{field}", f"{value} is not a valid size", remedy)]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

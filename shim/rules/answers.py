@@ -18,7 +18,7 @@ from shim.rules.base import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from shim.rules.base import Case
+    from shim.rules.base import Case, Shape
 
 
 def note(field: str, code: str, kind: str, effect: str, reason: str, lost: str = "") -> Note:
@@ -31,7 +31,7 @@ def invalid(field: str, what: str, remedy: str) -> Outcome:
     return Outcome(problems=(Problem(field=field, what=what, remedy=remedy),))
 
 
-def kept(case: Case, field: str, kind: str, file: str, value: str, controller: str, rounding: str = "exact") -> Outcome:
+def kept(case: Case, field: str, kind: str, file: str, value: str, controller: str, shape: Shape = "exact") -> Outcome:
     """Honoured as it stands, in `file`; `value` "" where the kernel's file does not show what was asked."""
     place = case.host.place(controller)
     expected: tuple[Expectation, ...] = ()
@@ -44,7 +44,7 @@ def kept(case: Case, field: str, kind: str, file: str, value: str, controller: s
                 version=place.version,
                 file=file,
                 value=value,
-                rounding=rounding,
+                shape=shape,
             ),
         )
     return Outcome(

@@ -13,7 +13,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable
 
+    from typing_extensions import Literal
+
     from shim.host.facts import Host
+
+    # How a file shows what was written to it (shim.rules.shapes).
+    Shape = Literal["exact", "page", "number", "first-words", "second-word", "cpus", "lines", "percent", "any-form"]
 
 GUARD = "guard"  # protects the host or a neighbour; refused when it cannot be enforced (policy)
 HINT = "hint"  # tuning; dropped with a notice when it has no counterpart
@@ -81,7 +86,7 @@ class Expectation(Value):
     """What the kernel must show in the container's own cgroup afterwards.
 
     controller: as in Placement. version: 1 or 2. file: interface file. value: its content as text, numbers in the
-    kernel's unit. rounding: how the kernel may round it: "exact", "page" (down to a page), "contains" (a line).
+    kernel's unit. shape: how the file shows it (shim.rules.shapes).
     """
 
     field: str
@@ -90,7 +95,7 @@ class Expectation(Value):
     version: int
     file: str
     value: str
-    rounding: str = "exact"
+    shape: Shape = "exact"
 
 
 class Problem(Value):

@@ -52,7 +52,7 @@ def idle(case: Case) -> Outcome:
     if not version:
         return beyond(case, IDLE, lost)
     if value not in (0, 1):
-        return invalid("cpu.idle", f"{value} is neither 0 nor 1", "write 1 for an idle cgroup, 0 for a normal one")
+        return unsupported(IDLE, "cpu-idle-unknown", f"{value} is neither 0 nor 1, and the kernel takes no other", lost)
     if case.host.has("cpu.idle") is False:
         return unsupported(IDLE, "cpu-idle-unsupported", "this kernel has no cpu.idle (5.15 and later do)", lost)
     return honoured(case, IDLE, str(value), caveat="runc before 1.2 and crun before 1.5 do not read it")
@@ -112,7 +112,7 @@ def quota(case: Case) -> Outcome:
     if version == 1:
         return honoured(case, QUOTA, str(value))
     if _period_unknown(case):
-        return honoured(case, QUOTA, str(value), rounding="contains", caveat="runc keeps the period as it is")
+        return honoured(case, QUOTA, str(value), shape="first-words", caveat="runc keeps the period as it is")
     if case.operation == "update" and not number(case, PERIOD):
         caveat = f"crun sets the period to {DEFAULT_PERIOD} us with it"
         return honoured(case, QUOTA, f"{value} {DEFAULT_PERIOD}", caveat=caveat)
@@ -123,7 +123,7 @@ def _quota_in_cgroup2(case: Case, value: int) -> Expectation:
     """For a bridge on a hybrid host; a quota alone leaves the period of an existing cgroup as it is."""
     word, period_us = ("max" if value < 0 else str(value)), number(case, PERIOD)
     if case.operation == "update" and not period_us:
-        return expect(QUOTA, 2, word, rounding="contains")
+        return expect(QUOTA, 2, word, shape="first-words")
     return expect(QUOTA, 2, f"{word} {period_us or DEFAULT_PERIOD}")
 
 
@@ -163,7 +163,7 @@ def _no_quota_v2(case: Case) -> Outcome:
             expectations=(expect(QUOTA, 2, f"max {DEFAULT_PERIOD}"),),
         )
     if _period_unknown(case):
-        return honoured(case, QUOTA, "max", rounding="contains", caveat="runc keeps the period as it is")
+        return honoured(case, QUOTA, "max", shape="first-words", caveat="runc keeps the period as it is")
     return honoured(case, QUOTA, f"max {period_us or DEFAULT_PERIOD}")
 
 
@@ -197,7 +197,7 @@ def _period_alone(case: Case, value: int) -> Outcome:
     """An update on cgroup2 with a period and no quota: runc keeps the quota, crun would reset it to none."""
     field = PERIOD_OF_A_QUOTA
     if case.runtime == "runc":
-        return honoured(case, field, str(value), rounding="contains", caveat="runc keeps the quota as it is")
+        return honoured(case, field, str(value), shape="second-word", caveat="runc keeps the quota as it is")
     reason = "crun would reset the quota to none along with it; an update with cpu.quota beside it works"
     return unsupported(field, "cpu-period-alone", reason, f"CPU time by the new period of {value} us (quota stays)")
 

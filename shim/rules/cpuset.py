@@ -7,9 +7,9 @@ shows only when the kernel is asked.
 
 from __future__ import annotations
 
-from shim.rules.answers import invalid
+from shim.rules.answers import invalid, removed
 from shim.rules.base import GUARD, NOTHING, Rule
-from shim.rules.reach import Field, beyond, emptied, expect, honoured, reach, unset
+from shim.rules.reach import Field, beyond, expect, honoured, known_absent, leftover, reach, unset
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,14 +32,18 @@ def mems(case: Case) -> Outcome:
 
 
 def emptiness(case: Case) -> Outcome:
-    """A `cpu` object with nothing in it: crun would still open the cpu controller's v1 directory."""
-    return emptied(case, "cpu", "cpu")
+    """What is left of `cpu` where that controller is out of reach: crun opens its v1 directory for any such object."""
+    left = case.get("cpu") or {}
+    return NOTHING if left.get("cpus") or left.get("mems") else leftover(case, "cpu", "cpu")
 
 
 def _list(case: Case, field: Field, what: str) -> Outcome:
     value = case.get(*field.path)
     if value is None:
         return NOTHING
+    if value == "" and case.runtime != "runc" and known_absent(case, "cpuset"):
+        reason = "the empty string is unset, but crun opens the cpuset cgroup for it, which it cannot reach here"
+        return removed(field.name, "cpuset-unset", GUARD, reason)
     if value == "":
         return unset(field, "the empty string is unset to runc and crun")
     shown = normalised(value) if isinstance(value, str) else None

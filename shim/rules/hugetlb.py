@@ -100,13 +100,14 @@ def _file(size: str, version: int) -> str:
 def _expected(named: list[dict[str, Any]], version: int) -> tuple[Expectation, ...]:
     stated = {entry["pageSize"]: entry["limit"] for entry in named}
     return tuple(
-        expect(LIMITS, version, _shown(size, limit), file=_file(size, version))
+        expect(LIMITS, version, shown(size, limit), file=_file(size, version))
         for size, limit in stated.items()
         if limit < UNLIMITED or version == 2
     )
 
 
-def _shown(size: str, limit: int) -> str:
+def shown(size: str, limit: int) -> str:
+    """The limit as the kernel shows it, in whole pages of `size`."""
     return "max" if limit >= UNLIMITED else str(limit - limit % _bytes(size))
 
 

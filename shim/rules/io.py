@@ -7,14 +7,13 @@ Kernel: cgroup-v1/blkio-controller.rst, cgroup-v2.rst "IO Interface Files", bloc
 from __future__ import annotations
 
 from shim.rules import throttle
-from shim.rules.answers import removed
-from shim.rules.base import HINT, NOTHING, Rule
+from shim.rules.base import HINT, Rule
 from shim.rules.reach import (
     Field,
     beyond,
     expect,
     honoured,
-    known_absent,
+    leftover,
     reach,
     rewritten,
     showing,
@@ -76,10 +75,10 @@ def _weight_shown(case: Case, value: int) -> tuple[Expectation, ...]:
         found = [file for file in ("blkio.weight", "blkio.bfq.weight") if case.host.has(file)]
         return (expect(WEIGHT, 1, str(value), file=found[0]),) if found else ()
     if case.host.has("io.bfq.weight"):
-        return (expect(WEIGHT, 2, f"default {value}", file="io.bfq.weight", rounding="contains"),)
+        return (expect(WEIGHT, 2, f"default {value}", file="io.bfq.weight", shape="lines"),)
     if case.host.has("io.bfq.weight") is False and case.host.has("io.weight"):
         scaled = 1 + (value - 10) * 9999 // 990
-        return (expect(WEIGHT, 2, f"default {scaled}", file="io.weight", rounding="contains"),)
+        return (expect(WEIGHT, 2, f"default {scaled}", file="io.weight", shape="lines"),)
     return ()
 
 
@@ -109,7 +108,7 @@ def weight_device(case: Case) -> Outcome:
     Needs BFQ as the disk's scheduler; leaf weights went with CFQ in kernel 5.0 and never were on cgroup2.
     """
     entries = case.get(*WEIGHT_DEVICE.path)
-    early = unlisted(WEIGHT_DEVICE, entries, ())
+    early = unlisted(WEIGHT_DEVICE, entries)
     if early:
         return early
     if not reach(case, "io"):
@@ -144,19 +143,13 @@ def _device_weights(case: Case, entries: list[dict[str, Any]]) -> tuple[Expectat
         return ()
     weights = {f"{entry['major']}:{entry['minor']}": entry.get("weight") for entry in entries}
     return tuple(
-        expect(WEIGHT_DEVICE, version, f"{device} {value}", rounding="contains")
-        for device, value in weights.items()
-        if value
+        expect(WEIGHT_DEVICE, version, f"{device} {value}", shape="lines") for device, value in weights.items() if value
     )
 
 
 def emptiness(case: Case) -> Outcome:
     """What is left of `blockIO` where the controller is out of reach: crun opens its files for any such object."""
-    left = case.get("blockIO")
-    if left is None or case.runtime == "runc" or not known_absent(case, "io"):
-        return NOTHING
-    reason = "nothing in it is a limit, and crun opens the io cgroup for it, which the runtime cannot reach here"
-    return removed("blockIO", "blockio-empty", HINT, reason)
+    return leftover(case, "blockIO", "io")
 
 
 RULES: tuple[Rule, ...] = (

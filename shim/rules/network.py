@@ -51,7 +51,7 @@ def priorities(case: Case) -> Outcome:
     if absent:
         return absent
     lines = {entry["name"]: entry["priority"] for entry in entries}
-    shown = tuple(expect(PRIORITIES, 1, f"{name} {value}", rounding="contains") for name, value in lines.items())
+    shown = tuple(expect(PRIORITIES, 1, f"{name} {value}", shape="lines") for name, value in lines.items())
     return showing(honoured(case, PRIORITIES, "", caveat=_caveat(case)), shown)
 
 

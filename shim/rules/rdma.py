@@ -72,9 +72,7 @@ def _line(device: str, counts: dict[str, Any]) -> str:
 
 def _expected(devices: dict[str, Any], version: int) -> tuple[Expectation, ...]:
     return tuple(
-        expect(RDMA, version, _line(device, counts), rounding="contains")
-        for device, counts in devices.items()
-        if counts
+        expect(RDMA, version, _line(device, counts), shape="lines") for device, counts in devices.items() if counts
     )
 
 

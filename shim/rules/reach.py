@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from shim.rules.base import Case
+    from shim.rules.base import Case, Shape
 
 
 class Field(Value):
@@ -68,21 +68,27 @@ def unread(field: Field, value: Any) -> Outcome | None:
     return None
 
 
-def unlisted(field: Field, entries: Any, numbers: tuple[str, ...]) -> Outcome | None:
-    """The answer for a list that is absent, empty or malformed; None for one that is worth a look."""
+def unlisted(field: Field, entries: Any, optional: tuple[str, ...] = ()) -> Outcome | None:
+    """The answer for a list that is absent, empty or malformed; None for one that is worth a look.
+
+    optional: numbers of an entry that may be absent or null, beside `major` and `minor`, which may not.
+    """
     if entries is None:
         return NOTHING
     if entries == []:
         return unset(field, "the list is empty")
-    needed = ("major", "minor", *numbers)
-    if isinstance(entries, list) and all(_complete(entry, needed) for entry in entries):
+    if isinstance(entries, list) and all(_complete(entry, optional) for entry in entries):
         return None
-    what = f"not a list of objects with the whole numbers {', '.join(needed)}"
-    return invalid(field.name, what, f"write each entry with {', '.join(needed)}, all 0 or more")
+    named = ", ".join(("major", "minor", *optional))
+    what = f"not a list of objects with the whole numbers {named}"
+    return invalid(field.name, what, f"write each entry with {named}, all 0 or more")
 
 
-def _complete(entry: Any, needed: tuple[str, ...]) -> bool:
-    return isinstance(entry, dict) and all(whole(entry.get(key)) and entry[key] >= 0 for key in needed)
+def _complete(entry: Any, optional: tuple[str, ...]) -> bool:
+    if not isinstance(entry, dict):
+        return False
+    found = [entry.get("major"), entry.get("minor"), *(entry[key] for key in optional if entry.get(key) is not None)]
+    return all(whole(value) and value >= 0 for value in found)
 
 
 def unset(field: Field, reason: str = "0 is unset to runc and crun") -> Outcome:
@@ -90,9 +96,9 @@ def unset(field: Field, reason: str = "0 is unset to runc and crun") -> Outcome:
     return Outcome(notes=(note(field.name, "unset", field.kind, KEPT, reason),))
 
 
-def honoured(case: Case, field: Field, value: str, *, rounding: str = "exact", caveat: str = "") -> Outcome:
+def honoured(case: Case, field: Field, value: str, *, shape: Shape = "exact", caveat: str = "") -> Outcome:
     """Stays as it is; `value` is what the file must show, "" where that is not known. `caveat` ends the reason."""
-    answer = kept(case, field.name, field.kind, field.file(case), value, field.controller, rounding)
+    answer = kept(case, field.name, field.kind, field.file(case), value, field.controller, shape)
     if not caveat:
         return answer
     reason = f"honoured as it stands: {field.file(case)}; {caveat}"
@@ -105,7 +111,7 @@ def rewritten(field: Field, value: Any, code: str, reason: str) -> Outcome:
     return Outcome(edits=edits, notes=(note(field.name, code, field.kind, CHANGED, reason),))
 
 
-def expect(field: Field, version: int, value: str, *, file: str = "", rounding: str = "exact") -> Expectation:
+def expect(field: Field, version: int, value: str, *, file: str = "", shape: Shape = "exact") -> Expectation:
     """What the field's file, or `file`, must show."""
     return Expectation(
         field=field.name,
@@ -114,7 +120,7 @@ def expect(field: Field, version: int, value: str, *, file: str = "", rounding: 
         version=version,
         file=file or (field.v1 if version == 1 else field.v2),
         value=value,
-        rounding=rounding,
+        shape=shape,
     )
 
 
@@ -148,12 +154,15 @@ def unsupported(field: Field, code: str, reason: str, lost: str) -> Outcome:
     return Outcome(edits=taken_out, notes=(note(field.name, code, GUARD, UNENFORCEABLE, reason, lost),))
 
 
-def emptied(case: Case, name: str, controller: str) -> Outcome:
-    """An empty object goes where crun would open the directory of a controller that is not there because of it."""
-    if case.get(name) != {} or case.runtime == "runc" or not known_absent(case, controller):
+def leftover(case: Case, section: str, controller: str) -> Outcome:
+    """What is left of a section whose controller the runtime cannot reach asks for nothing, and goes under crun.
+
+    The rules before have taken out every limit; crun opens the controller's directory for any such object.
+    """
+    if case.get(section) is None or case.runtime == "runc" or not known_absent(case, controller):
         return NOTHING
-    reason = f"empty, and crun opens the {controller} cgroup for it, which the runtime cannot reach here"
-    return removed(name, f"{name.lower()}-empty", HINT, reason)
+    opened = f"crun opens the {controller} cgroup for it, which the runtime cannot reach here"
+    return removed(section, f"{section.lower()}-empty", HINT, f"nothing in it is a limit, and {opened}")
 
 
 def known_absent(case: Case, controller: str) -> bool:

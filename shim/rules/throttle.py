@@ -54,7 +54,7 @@ def throttle_write_iops(case: Case) -> Outcome:
 def _throttle(case: Case, field: Field, word: str) -> Outcome:
     """v1 takes rate 0 for "no limit"; cgroup2 refuses 0, and 1 too in many kernels (block/blk-throttle.c)."""
     entries = case.get(*field.path)
-    early = unlisted(field, entries, ("rate",))
+    early = unlisted(field, entries, optional=("rate",))
     if early:
         return early
     rates = _rates(case, field)
@@ -82,10 +82,11 @@ def _fitting(case: Case, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     lifted = set()
     for entry in entries:
         device = (entry["major"], entry["minor"])
-        if entry["rate"] == 0 and case.operation == "create" and device not in lifted:
+        stated = entry.get("rate") or 0  # runtimes read 0 where there is none
+        if stated == 0 and case.operation == "create" and device not in lifted:
             continue
         lifted.add(device)
-        rate = {0: UNLIMITED_RATE, 1: 2}.get(entry["rate"], entry["rate"])
+        rate = {0: UNLIMITED_RATE, 1: 2}.get(stated, stated)
         found.append({**entry, "rate": rate})
     return found
 
@@ -94,24 +95,23 @@ def _lines_v1(field: Field, rates: dict[str, int]) -> tuple[Expectation, ...]:
     """`8:0 1048576` for each device that stays limited."""
     most = UNLIMITED_IOPS if "iops" in field.v1 else UNLIMITED_RATE
     return tuple(
-        expect(field, 1, f"{device} {rate}", rounding="contains") for device, rate in rates.items() if 0 < rate < most
+        expect(field, 1, f"{device} {rate}", shape="lines") for device, rate in rates.items() if 0 < rate < most
     )
 
 
 def _lines_v2(case: Case, field: Field) -> tuple[Expectation, ...]:
     """`8:0 rbps=1048576 wbps=max riops=max wiops=max` for each device of `field`: io.max has one line for all four.
 
-    An update leaves unnamed words as they were. What `unified` says of the same device is its own matter.
+    An update leaves unnamed words as they were.
     """
     stated = {word: _rates(case, one) for one, word in THROTTLES}
-    unified = str(case.get("unified", "io.max") or "").split()
     found = []
     for device in _rates(case, field):
         words = [f"{word}={_rate_v2(word, rates.get(device))}" for word, rates in stated.items() if device in rates]
         if case.operation == "create":
             words = [f"{word}={_rate_v2(word, rates.get(device))}" for word, rates in stated.items()]
-        if device not in unified and not all(word.endswith("=max") for word in words):
-            found.append(expect(field, 2, " ".join((device, *words)), rounding="contains"))
+        if not all(word.endswith("=max") for word in words):
+            found.append(expect(field, 2, " ".join((device, *words)), shape="lines"))
     return tuple(found)
 
 
@@ -119,7 +119,7 @@ def _own_words(case: Case, field: Field, word: str, rates: dict[str, int]) -> tu
     """`8:0 rbps=1048576`: the other lists may have left the resources by now, and io.max keeps words not named."""
     found = [(device, _rate_v2(word, rate)) for device, rate in rates.items()]
     limited = [(device, rate) for device, rate in found if rate != "max" or case.operation == "update"]
-    return tuple(expect(field, 2, f"{device} {word}={rate}", rounding="contains") for device, rate in limited)
+    return tuple(expect(field, 2, f"{device} {word}={rate}", shape="lines") for device, rate in limited)
 
 
 def _rate_v2(word: str, rate: int | None) -> str:
@@ -130,9 +130,9 @@ def _rate_v2(word: str, rate: int | None) -> str:
 def _rates(case: Case, field: Field) -> dict[str, int]:
     """Device -> rate, the last one stated; nothing where the list is malformed, which its own rule reports."""
     entries = case.get(*field.path)
-    if unlisted(field, entries, ("rate",)):
+    if unlisted(field, entries, optional=("rate",)):
         return {}
-    return {f"{entry['major']}:{entry['minor']}": entry["rate"] for entry in entries}
+    return {f"{entry['major']}:{entry['minor']}": entry.get("rate") or 0 for entry in entries}
 
 
 RULES: tuple[Rule, ...] = (

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from shim.host.facts import Host
 
+LAYOUT_UNKNOWN = "layout-unknown"
 NO_CGROUP = "limits-without-cgroups"  # as the catalogue has it, for the crun that still said so
 
 
@@ -110,7 +111,7 @@ def make_plan(
     if driver == "disabled":
         return Plan(notes=_without_cgroup(resources, host, runtime, operation))
     if host.layout in (NONE, AMBIGUOUS):
-        return Plan(notes=_untouched(resources, host))
+        return Plan(notes=_untouched(resources, host, runtime, operation))
     case = Case(
         resources=returned(resources, kept or {}), host=host, runtime=runtime, operation=operation, driver=driver
     )
@@ -231,11 +232,19 @@ def _without_nulls(case: Case) -> tuple[Edit, ...]:
     return tuple(Edit(op="remove", path=(key,)) for key, value in case.resources.items() if value is None)
 
 
-def _untouched(resources: dict[str, Any], host: Host) -> tuple[Note, ...]:
-    """Nothing is known of where limits would go, so nothing is rewritten and the runtime has the word."""
+def _untouched(resources: dict[str, Any], host: Host, runtime: str, operation: str) -> tuple[Note, ...]:
+    """Nothing is known of where limits would go, so nothing is rewritten and nothing can be read back.
+
+    A guard that nobody can read back is lost as far as anybody knows; hints and rules for devices are the runtime's.
+    """
     why = f"left as it stands: the cgroup layout of this host is {host.layout} ({host.layout_evidence})"
-    fields = [key for key in resources if resources[key] not in (None, {}, [])]
-    return tuple(Note(field=key, code="layout-unknown", kind=GUARD, effect=KEPT, reason=why) for key in fields)
+    unseen = f"{why}, so nothing can say whether the limit is enforced"
+    return tuple(
+        note.changed(code=LAYOUT_UNKNOWN, reason=unseen)
+        if note.effect == UNENFORCEABLE
+        else note.changed(code=LAYOUT_UNKNOWN, effect=KEPT, reason=why, lost="")
+        for note in _without_controllers(resources, host, runtime, operation)
+    )
 
 
 def _without_cgroup(resources: dict[str, Any], host: Host, runtime: str, operation: str) -> tuple[Note, ...]:
@@ -244,13 +253,18 @@ def _without_cgroup(resources: dict[str, Any], host: Host, runtime: str, operati
 
     Rules for devices are not spoken of as lost: engines write them for every container.
     """
-    bare = host.changed(layout=UNIFIED, placements={}, interface={})
     lost = (DROPPED, UNENFORCEABLE)
     off = "cgroups are switched off for this container (--cgroup-manager=disabled)"
     return tuple(
         note.changed(code=NO_CGROUP, reason=off) if note.effect in lost else note.changed(effect=KEPT, reason=off)
-        for note in make_plan(resources, bare, runtime, operation, "cgroupfs").notes
+        for note in _without_controllers(resources, host, runtime, operation)
     )
+
+
+def _without_controllers(resources: dict[str, Any], host: Host, runtime: str, operation: str) -> tuple[Note, ...]:
+    """The notes that a host with cgroup2 and no controller at all would give: each limit as lost."""
+    bare = host.changed(layout=UNIFIED, placements={}, interface={})
+    return make_plan(resources, bare, runtime, operation, "cgroupfs").notes
 
 
 def difference(before: dict[str, Any], after: dict[str, Any], path: tuple[str, ...] = ()) -> tuple[Edit, ...]:

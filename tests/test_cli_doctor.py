@@ -177,10 +177,14 @@ def test_rootless_host_is_told_to_delegate() -> None:
 
 
 @pytest.mark.parametrize("host", ["forged-unified", "debian12-nothing-mounted-6.1"])
-def test_host_that_is_not_understood_is_no_success(host: str) -> None:
-    """With an ambiguous layout, or none, the one finding is that everything is left to the runtime; status 1."""
+def test_host_that_is_not_understood_is_no_success(host: str, settings: Path) -> None:
+    """With an ambiguous layout, or none, the one finding is that a limit is refused, or under warn left; status 1."""
     shown = _on(host, "--runtime", "runc")
-    assert _found(shown, "runc", "untouched") == ["(every container)"]
+    assert _found(shown, "runc", "refused") == ["(every container with a limit)"]
+    assert shown["status"] == 1
+    settings.write_text('{"policy": "warn"}')
+    shown = _on(host, "--runtime", "runc")
+    assert _found(shown, "runc", "untouched") == ["(every container with a limit)"]
     assert shown["status"] == 1
 
 

@@ -42,15 +42,27 @@ def test_settled_and_pure(layout: str, runtime: str, operation: str, driver: str
 
 @pytest.mark.parametrize("layout", [NONE, AMBIGUOUS])
 @pytest.mark.parametrize("driver", ["cgroupfs", "systemd"])
-def test_unknown_layout_is_left_to_the_runtime(layout: str, driver: str) -> None:
-    """Where it is not known what is there, nothing is rewritten, and each section is told why."""
-    made = planned(EVERYTHING, make_host(layout), driver=driver)
+@pytest.mark.parametrize("operation", ["create", "update"])
+def test_unknown_layout_is_for_the_policy(layout: str, driver: str, operation: str) -> None:
+    """Nothing is rewritten, and nothing can be read back: each guard counts as lost, what is none is left as it is."""
+    made = planned(EVERYTHING, make_host(layout), operation=operation, driver=driver)
     assert made.after == EVERYTHING
-    for section in EVERYTHING:
-        assert made.effect(section) == ("layout-unknown", "guard", "kept")
-    why = f"left as it stands: the cgroup layout of this host is {layout} (made for a test: {layout})"
-    assert made.reason("memory") == why
     assert made.plan.expectations == ()
+    assert {note.code for note in made.plan.notes} == {"layout-unknown"}
+    why = f"left as it stands: the cgroup layout of this host is {layout} (made for a test: {layout})"
+    assert made.reason("devices") == why
+    assert made.effect("devices")[2] == "kept"
+    lost = {note.field for note in made.plan.unenforceable}
+    assert {"memory.limit", "pids.limit", "unified.pids.max", "unified.misc.max"} <= lost
+    assert "unified.memory.high" not in lost
+    assert made.reason("pids.limit") == f"{why}, so nothing can say whether the limit is enforced"
+
+
+@pytest.mark.parametrize("layout", [NONE, AMBIGUOUS])
+def test_unknown_layout_without_a_limit(layout: str) -> None:
+    """What every engine writes for a container without limits is no reason to refuse one."""
+    plain = {"devices": [{"allow": False, "access": "rwm"}], "cpu": {"shares": 0}, "pids": {"limit": -1}}
+    assert planned(plain, make_host(layout)).plan.unenforceable == ()
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

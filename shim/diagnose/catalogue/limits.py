@@ -59,6 +59,15 @@ ENTRIES = (
     _not_enabled("rdma"),
     _not_enabled("dmem"),
     refusal(
+        "layout-unknown",
+        "a limit on a host whose cgroup layout is not understood",
+        f"It is not known in which hierarchy the limit would go, so it could be neither placed nor read back. {POLICY}",
+        "Mount the cgroup file systems where systemd mounts them, /sys/fs/cgroup.",
+        ACCEPT,
+        DOCTOR,
+        reference=V2_DOC,
+    ),
+    refusal(
         "unified-without-counterpart",
         "a cgroup2 limit has no counterpart on this host's v1 hierarchies",
         f"The configuration was written for cgroup2, and cgroup v1 has no file with this meaning. {POLICY}",

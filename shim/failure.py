@@ -50,7 +50,7 @@ def _malformed(prepared: Prepared) -> ShimError | None:
     if made is None or not made.where or len(made.document.text) < document.LARGE:
         return None
     try:
-        document.load(made.document.text, made.document.path, large=document.LARGEST)
+        document.load(made.document.text, made.document.path, large=document.LARGEST, reader=made.asked.family)
     except ShimError as error:
         _put_back(made.document, made.text())
         return error

@@ -10,7 +10,7 @@ from shim.custody import returned
 from shim.host.facts import AMBIGUOUS, NONE, UNIFIED
 from shim.oci.edits import apply_to_value
 from shim.rules import table
-from shim.rules.base import CHANGED, DROPPED, GUARD, KEPT, UNENFORCEABLE, Case, Edit, Expectation, Note, Problem
+from shim.rules.base import CHANGED, DROPPED, KEPT, UNENFORCEABLE, Case, Edit, Expectation, Note, Problem
 from shim.values import Value
 
 TYPE_CHECKING = False

@@ -120,7 +120,7 @@ def _rewrite(this: Call, text: str, path: str, where: tuple[str, ...], beside: d
         driver=invocation.driver,
         foreground=invocation.command == "run" or (invocation.command == "restore" and not invocation.detach),
     )
-    return rewrite.of(document.load(text, path), where, asked, this.settings, View(), beside=beside)
+    return rewrite.of(document.load(text, path, reader=this.family), where, asked, this.settings, View(), beside=beside)
 
 
 def _written(this: Call, made: Rewrite, text: str, told: tuple[tuple[str, str], ...]) -> Prepared:

@@ -83,7 +83,8 @@ class Rewrite(Value):
     def text(self) -> str:
         """The new text; the very same one where nothing is to be changed."""
         if not self.where:
-            return apply_to_text(self.document.text, self.plan.edits)
+            text = document.changeable(self.document, WHOLE) if self.plan.edits else self.document.text
+            return apply_to_text(text, self.plan.edits)
         if not (self.plan.edits or self.watched or self.leaves):
             return self.document.text
         return self.document.replaced(_sections(self))
@@ -172,7 +173,7 @@ def _sections(made: Rewrite) -> dict[tuple[str, ...], str]:
     loaded, sections = made.document, {}
     if made.plan.edits:
         annotations = loaded.section("annotations") if loaded.value.get("annotations") else "{}"
-        sections[made.where] = apply_to_text(loaded.section(*made.where), made.plan.edits)
+        sections[made.where] = apply_to_text(document.changeable(loaded, made.where), made.plan.edits)
         sections["annotations",] = apply_to_text(annotations, _annotation_edits(made))
     if made.watched or made.leaves:
         present = loaded.value.get("hooks")

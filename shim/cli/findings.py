@@ -28,8 +28,8 @@ class Finding(Value):
     """What becomes of one field under some runtimes.
 
     outcome: "refused" (no container is started), "untouched" (policy warn on a host that is not understood: nothing is
-    changed, and the runtime decides), "not enforced" (what policy warn makes of refused), "weaker" (carried by the nearest that there
-    is), "dropped" (a hint). lost: what is no longer limited, "" where that is the whole field.
+    changed, and the runtime decides), "not enforced" (what policy warn makes of refused), "weaker" (carried by the
+    nearest that there is), "dropped" (a hint). lost: what is no longer limited, "" where that is the whole field.
     """
 
     name: str

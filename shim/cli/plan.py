@@ -97,7 +97,7 @@ def plan(asked: dict[str, Any]) -> Planned:
     configured = settings.load(os.environ)
     runtime = runtimes.chosen(configured, asked["runtime"])
     path = located(asked["config"])
-    loaded = document.load(document.read(path), path)
+    loaded = document.load(document.read(path), path, reader=runtime.family)
     where = rewrite.WHOLE if asked["operation"] == "update" and _is_resources(loaded) else rewrite.RESOURCES
     call = rewrite.Asked(
         runtime=runtime.path,

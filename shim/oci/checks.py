@@ -85,15 +85,22 @@ class Duplicate(Exception):
         self.key = key
 
 
+def agreeing(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object's members as a dict; raises Duplicate where a key comes twice with different values."""
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        for key, one in pairs:
+            if repr(one) != repr(value[key]):
+                raise Duplicate(key)
+    return value
+
+
 def unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object's members as a dict; raises Duplicate where a key comes twice."""
     value = dict(pairs)
     if len(value) != len(pairs):
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                raise Duplicate(key)
-            seen.add(key)
+        keys = [key for key, _ in pairs]
+        raise Duplicate(next(key for key in keys if keys.count(key) > 1))
     return value
 
 

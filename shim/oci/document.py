@@ -9,19 +9,22 @@ from __future__ import annotations
 import posix
 
 from shim.errors import ShimError
-from shim.oci.checks import Duplicate, kind, unambiguous
-from shim.oci.text import Malformed, members, parse, scanner, skip
+from shim.oci.checks import Duplicate, agreeing, kind, unambiguous
+from shim.oci.text import Malformed, members, scanner, skip
 from shim.system import basename, dirname, isdir
 from shim.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Callable
 
-    from shim.oci.text import Member
+    from shim.oci.text import Member, Scan
 
 LARGE = 1 << 16  # characters behind which a profile is not read: below, that takes a fifth of a millisecond
-LARGEST = 32 << 20  # bytes; engines pass config.json through messages of 16 MiB at most
+LARGEST = 256 << 20  # bytes; engines pass config.json through messages of 16 MiB at most
+# Values that are read here; another member may be too deep for the scanner, which no runtime minds.
+READ = ("annotations", "hooks", "mounts", "process", "root")
+READ_OF_LINUX = ("resources", "cgroupsPath", "namespaces")
 
 
 class Document(Value):
@@ -30,7 +33,7 @@ class Document(Value):
     path: for messages. value: as parsed, but for `linux.seccomp`, which nobody here reads and which may have a
     megabyte: it stands there as None, and is checked as JSON unless it is large (shim.oci.bulk). spans: key path ->
     (first, behind-last) offset of that value, for the members of the document and of its `linux` object. repeated: key
-    paths that stand there twice.
+    paths that stand there twice; differing: those of them whose values are not the same.
     """
 
     path: str
@@ -38,12 +41,19 @@ class Document(Value):
     value: dict[str, Any]
     spans: dict[tuple[str, ...], tuple[int, int]]
     repeated: tuple[tuple[str, ...], ...] = ()
+    differing: tuple[tuple[str, ...], ...] = ()
 
     def section(self, *path: str) -> str:
-        """The text of one section, "" where it is absent."""
+        """The text of one section that is to be changed, "" where it is absent; refuses a key that stands twice."""
         if path in self.repeated or path[:1] in self.repeated:
             raise ambiguous(self.path, ".".join(path))
-        first, last = self.spans.get(path, (0, 0))
+        return self.part(*path)
+
+    def part(self, *path: str) -> str:
+        """The text of one section that is only read; a key that stands twice with one value is no matter then."""
+        if path in self.differing or path[:1] in self.differing:
+            raise ambiguous(self.path, ".".join(path))
+        first, last = self.spans.get(path, (0, 0)) if path else (0, len(self.text))
         return self.text[first:last]
 
     def replaced(self, sections: dict[tuple[str, ...], str]) -> str:
@@ -126,29 +136,59 @@ def unusable(path: str, what: str, place: str = "") -> ShimError:
     )
 
 
-def load(text: str, path: str, large: int = LARGE) -> Document:
+def load(text: str, path: str, large: int = LARGE, *, reader: str = "") -> Document:
     """The document in `text`. Raises ShimError naming line and column for what is not one JSON object.
 
-    large: the characters behind which a profile is passed over, see Document.
+    large: the characters behind which a profile is passed over, see Document. reader: the runtime's kind. runc does not
+    look at what follows the document, crun takes comments for white space; the document's text then has it so.
     """
     if not (text[:99].strip(" \t\n\r\0") or text.strip(" \t\n\r\0")):  # what is stripped is copied, be it a megabyte
         raise unusable(path, "it is empty")
     try:
-        return _load(text, path, large)
+        return _load(text, path, large, reader)
+    except Malformed as error:
+        if reader == "crun" and "/" in text:
+            return _uncommented(text, path, large)
+        raise unusable(path, error.what, error.place(text)) from None
+
+
+def _uncommented(text: str, path: str, large: int) -> Document:
+    from shim.oci import lenient
+
+    try:
+        return _load(lenient.without_comments(text), path, large, "")
     except Malformed as error:
         raise unusable(path, error.what, error.place(text)) from None
 
 
-def _load(text: str, path: str, large: int) -> Document:
+def _of_any_depth(scan: Scan) -> Scan:
+    """`scan`, but what is too deep for it is passed over."""
+
+    def passing(text: str, offset: int) -> tuple[Any, int]:
+        try:
+            return scan(text, offset)
+        except Malformed as error:
+            from shim.oci import lenient
+
+            if error.what != lenient.TOO_DEEP:
+                raise
+            return None, lenient.end(text, offset)
+
+    return passing
+
+
+def _load(text: str, path: str, large: int, reader: str) -> Document:
     scan = scanner()
+    unread = _of_any_depth(scan)
     start = skip(text, 0)
     if text[start] != "{":
         value, _ = scan(text, start)
         raise Malformed(f"a JSON object was expected, found {kind(value)}", start)
     spans: dict[tuple[str, ...], tuple[int, int]] = {}
     repeated: list[tuple[str, ...]] = []
+    differing: list[tuple[str, ...]] = []
     # `bool` stands for a function that makes nothing of an object's members: they are checked, but not kept.
-    passing = scanner(bool)
+    passing = _of_any_depth(scanner(bool))
 
     def unkept(text: str, offset: int) -> tuple[Any, int]:
         if len(text) - offset > large and text[offset] == "{":
@@ -163,15 +203,17 @@ def _load(text: str, path: str, large: int) -> Document:
         # `linux` alone is walked member by member: its seccomp profile, often the bulk, is then scanned just once.
         if text[offset] != "{":
             return scan(text, offset)
-        found, end = members(text, offset, scan, {"seccomp": unkept})
-        return _indexed(found, ("linux",), spans, repeated), end
+        found, end = members(text, offset, unread, {"seccomp": unkept, **dict.fromkeys(READ_OF_LINUX, scan)})
+        return _indexed(found, ("linux",), spans, repeated, differing), end
 
-    found, end = members(text, start, scan, {"linux": descend})
-    value = _indexed(found, (), spans, repeated)
-    rest = text[end:].lstrip(" \t\n\r")
+    found, end = members(text, start, unread, {"linux": descend, **dict.fromkeys(READ, scan)})
+    value = _indexed(found, (), spans, repeated, differing)
+    rest = "" if reader == "runc" else text[end:].lstrip(" \t\n\r")
     if rest:
         raise Malformed(f"something follows the configuration: {rest[:1]!r}", len(text) - len(rest))
-    return Document(path=path, text=text, value=value, spans=spans, repeated=tuple(repeated))
+    return Document(
+        path=path, text=text, value=value, spans=spans, repeated=tuple(repeated), differing=tuple(differing)
+    )
 
 
 def _indexed(
@@ -179,26 +221,39 @@ def _indexed(
     above: tuple[str, ...],
     spans: dict[tuple[str, ...], tuple[int, int]],
     repeated: list[tuple[str, ...]],
+    differing: list[tuple[str, ...]],
 ) -> dict[str, Any]:
+    value: dict[str, Any] = {}
     for member in found:
         path = (*above, member.key)
         if path in spans:
             repeated.append(path)
+            if repr(value.get(member.key, member.value)) != repr(member.value):
+                differing.append(path)
         spans[path] = (member.value_start, member.end)
-    return {member.key: member.value for member in found}
+        value[member.key] = member.value
+    return value
 
 
 def resources(document: Document, path: tuple[str, ...]) -> dict[str, Any]:
-    """The resources object at `path`, {} where it is absent or null; refuses keys that stand twice in it."""
+    """The resources object at `path`, {} where it is absent or null; refuses keys that stand twice and differ."""
+    text = document.part(*path)
+    return section_object(document, _parsed(document, path, text, agreeing), path) if text else {}
+
+
+def changeable(document: Document, path: tuple[str, ...]) -> str:
+    """The text at `path` for an edit; refuses any key that stands twice in it, because one of the two would stay."""
     text = document.section(*path) if path else document.text
-    if not text:
-        return {}
+    _parsed(document, path, text, unambiguous)
+    return text
+
+
+def _parsed(document: Document, path: tuple[str, ...], text: str, pairs: Callable[[list[tuple[str, Any]]], Any]) -> Any:
     try:
-        value = parse(text, unambiguous)
+        return scanner(pairs)(text, skip(text, 0))[0]  # what follows a whole document is the runtime's (load)
     except Duplicate as error:
         inside = _twice(text, skip(text, 0)) or (error.key,)
         raise ambiguous(document.path, ".".join((*path, *inside))) from None
-    return section_object(document, value, path)
 
 
 def _twice(text: str, start: int) -> tuple[str, ...]:

@@ -211,7 +211,7 @@ FIELDS: dict[str, tuple[dict[str, Any], str]] = {
         {"unified": {"\ud800": 5}},
         r"linux.resources.unified.\\ud800: a string was expected, found a number ('5')",
     ),
-    "negative-size": ({"memory": {"limit": -5}}, "linux.resources.memory.limit: -5 is no size"),
+    "negative-size": ({"memory": {"limit": -5}}, "linux.resources.memory.limit: -5 is not a valid size"),
     "swap-below-limit": (
         {"memory": {"limit": 67108864, "swap": 1000}},
         "linux.resources.memory.swap: 1000 is less than memory.limit 67108864, and swap is memory plus swap",

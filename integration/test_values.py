@@ -86,7 +86,7 @@ def test_a_throttle_without_a_rate(shim: Shim, bundle: Bundle, container: str) -
 
 @pytest.mark.parametrize("value", ["0", " ", "512K"])
 def test_a_limit_at_which_no_runtime_starts(shim: Shim, bundle: Bundle, container: str, value: str) -> None:
-    """0 is the strictest limit in `unified`, not none: runc is refused before it hangs, crun is killed by the kernel."""
+    """0 is the strictest limit in `unified`, not none: the start is refused before it is killed."""
     bundle.configure(resources={"unified": {"memory.max": value}})
     result = shim("create", "--bundle", str(bundle.path), container)
     if value == "512K" and shim.name == "crun":

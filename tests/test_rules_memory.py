@@ -365,7 +365,7 @@ def test_nothing_asked_of_a_memory_controller_that_is_not_there(left: dict[str, 
 
 
 def test_swap_without_a_limit_in_an_update_of_cgroup2() -> None:
-    """Hybrid, memory in cgroup2: without the limit the share of swap is unknown, so nothing is bridged, and that is said."""
+    """Memory in cgroup2 of a hybrid: the limit tells what of it is swap, so nothing is bridged, and that is said."""
     made = planned({"memory": {"swap": 96 * M}}, make_host("hybrid", versions={"memory": 2}), operation="update")
     assert (made.plan.expectations, made.plan.bridge) == ((), ())
     assert made.effect("memory.swap") == ("memory-in-cgroup2", "guard", "unenforceable")

@@ -1,5 +1,7 @@
 """One small resources object for every field and every well-known `unified` key, to ask the planner about each.
 
+No value is the kernel's default, where the field has another one, so that reading it back proves something.
+
 Fields: OCI runtime-spec, config-linux.md, "Control groups". Keys: Documentation/admin-guide/cgroup-v2.rst.
 """
 
@@ -43,18 +45,18 @@ CLASSIC: tuple[Probe, ...] = (
     _field("memory.useHierarchy", True),
     _field("memory.checkBeforeUpdate", True),
     _field("cpu.shares", 512),
-    _field("cpu.quota", 50000, period=100000),
-    _field("cpu.period", 100000, quota=50000),
-    _field("cpu.burst", 10000, quota=50000, period=100000),
-    _field("cpu.realtimeRuntime", 950000, realtimePeriod=1000000),
-    _field("cpu.realtimePeriod", 1000000, realtimeRuntime=950000),
+    _field("cpu.quota", 25000, period=50000),
+    _field("cpu.period", 50000, quota=25000),
+    _field("cpu.burst", 10000, quota=25000, period=50000),
+    _field("cpu.realtimeRuntime", 450000, realtimePeriod=500000),
+    _field("cpu.realtimePeriod", 500000, realtimeRuntime=450000),
     _field("cpu.cpus", "0"),
     _field("cpu.mems", "0"),
     _field("cpu.idle", 1),
     _field("pids.limit", 32),
-    _field("blockIO.weight", 100),
+    _field("blockIO.weight", 200),
     _field("blockIO.leafWeight", 100),
-    _field("blockIO.weightDevice", [{"major": 8, "minor": 0, "weight": 100}]),
+    _field("blockIO.weightDevice", [{"major": 8, "minor": 0, "weight": 200}]),
     _rates("throttleReadBpsDevice"),
     _rates("throttleWriteBpsDevice"),
     _rates("throttleReadIOPSDevice"),
@@ -77,7 +79,7 @@ KEYS: dict[str, str] = {
     "memory.zswap.max": "0",
     "memory.zswap.writeback": "0",
     "memory.reclaim": "1M",
-    "cpu.max": "50000 100000",
+    "cpu.max": "25000 50000",
     "cpu.weight": "50",
     "cpu.weight.nice": "5",
     "cpu.idle": "1",
@@ -90,8 +92,8 @@ KEYS: dict[str, str] = {
     "cpuset.cpus.exclusive": "0",
     "pids.max": "32",
     "io.max": "8:0 rbps=1048576",
-    "io.weight": "100",
-    "io.bfq.weight": "100",
+    "io.weight": "200",
+    "io.bfq.weight": "200",
     "io.latency": "8:0 target=75000",
     "io.prio.class": "idle",
     "io.cost.qos": "8:0 enable=1",

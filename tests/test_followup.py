@@ -198,6 +198,19 @@ def test_warn_goes_on_without_the_limit(tree: Tree, kernel: Kernel, command: str
     assert kernel.refused == set()
 
 
+def test_an_update_moves_nobody(tree: Tree, kernel: Kernel) -> None:
+    """A running container's processes stay where they are, also under warn: an inner node is a warning, and no more."""
+    tree.process("4:pids:/c\n0::/pod/c\n")
+    tree.cgroup2(HYBRID_MOUNT, "", enabled="memory")
+    tree.cgroup2(HYBRID_MOUNT, "/pod", processes="1\n")
+    tree.cgroup2(HYBRID_MOUNT, "/pod/c", processes=f"{INIT}\n")
+    told = follow_up(tree.view, SUBJECT, _made(LIMITS, MEMORY_IN_2, "warn", "update"))
+    assert told[0][0] == "warning"
+    assert "EBUSY" in told[0][1]
+    assert not tree.exists(f"{HYBRID_MOUNT}/cgshim")
+    assert tree.read(f"{HYBRID_MOUNT}/pod/c/cgroup.procs") == f"{INIT}\n"
+
+
 def test_a_value_that_the_kernel_refuses(tree: Tree, kernel: Kernel) -> None:
     """Refused under refuse with the file; under warn a warning."""
     kernel.refused.add("67108864")

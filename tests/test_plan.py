@@ -211,3 +211,15 @@ def test_unified_wins_on_the_bridge_too() -> None:
         ("unified.memory.max", "changed", "bridged"),
         ("memory.limit", "changed", "unified-wins"),
     ]
+
+
+def test_lines_without_names_are_not_merged() -> None:
+    """`8:0 5` of two fields for one file are two wishes for one number: the later one counts, as in the kernel."""
+    from shim.plan import _merged
+    from shim.rules.base import Expectation
+
+    first, second = (
+        Expectation(field=field, kind="guard", controller="io", version=1, file="f", value=value, shape="lines")
+        for field, value in (("a", "8:0 5"), ("b", "8:0 6"))
+    )
+    assert _merged(first, second) == second

@@ -299,3 +299,22 @@ def test_values_of_another_type(members: dict[str, Any], what: str) -> None:
     """The schema's types: uint64 for shares, int64 for quota and idle."""
     (problem,) = cpu(members).problems
     assert problem.what == what
+
+
+@pytest.mark.parametrize("runtime", ["runc", "crun"])
+@pytest.mark.parametrize("operation", ["create", "update"])
+def test_a_quota_has_its_own_period(operation: str, runtime: str) -> None:
+    """cpu.max is "QUOTA PERIOD"; a period other than the default counts in what must be read back."""
+    answer = cpu({"quota": 5000, "period": 20000}, UNIFIED, runtime, operation)
+    assert answer.shown() == [(2, "cpu.max", "5000 20000", "exact")]
+
+
+def test_a_quota_that_is_lifted_is_a_guard() -> None:
+    """crun writes nothing for -1 alone on cgroup2, so a period goes with it; the note is about a limit."""
+    answer = cpu({"quota": -1}, UNIFIED, "crun", "update")
+    assert answer.effect("cpu.quota") == ("cpu-quota-needs-period", GUARD, CHANGED)
+
+
+def test_the_period_alone_in_an_update_of_runc() -> None:
+    """runc keeps the quota: the second word of cpu.max, whatever the first one is."""
+    assert cpu({"period": 20000}, UNIFIED, "runc", "update").shown() == [(2, "cpu.max", "20000", "second-word")]

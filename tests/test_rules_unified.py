@@ -345,3 +345,94 @@ def test_swap_not_accounted_on_cgroup2(value: str, present: bool, code: str, eff
     made = _on_v2("memory.swap.max", value, **NO_SWAP_COUNTED, swap_present=Fact(value=present, evidence="/proc/swaps"))
     assert made.after == {}
     assert made.effect("unified.memory.swap.max") == (code, "guard", effect)
+
+
+def test_no_limit_beside_a_classic_pair() -> None:
+    """memory.max=max over {limit, swap} leaves 32 MiB of swap on cgroup2, which v1 cannot say: no number is made up."""
+    made = planned({"memory": {"limit": 64 * M, "swap": 96 * M}, "unified": {"memory.max": "max"}}, make_host("legacy"))
+    assert made.after["memory"]["limit"] == -1
+    assert [(field, what) for field, what, _ in made.problems()] == [
+        ("memory.swap", f"{96 * M} stands without a memory.limit, which kernel and runtimes refuse")
+    ]
+
+
+def test_weights_of_devices_on_v1() -> None:
+    """`MAJ:MIN WEIGHT` lines become weightDevice; `MAJ:MIN default` takes one away, and a new cgroup has none."""
+    for key in ("io.weight", "io.bfq.weight"):
+        made = planned(
+            {"unified": {key: "default 50\n8:16 200\n8:0 default"}},
+            make_host("hybrid", interface={**BFQ, "blkio.bfq.weight_device": True}),
+        )
+        assert made.after == {"blockIO": {"weight": 50, "weightDevice": [{"major": 8, "minor": 16, "weight": 200}]}}
+        assert ("blkio.bfq.weight_device", "8:16 200") in made.shown()
+
+
+def test_unlimited_protection_is_the_stronger_one() -> None:
+    """memory.low=max beside a memory.min protects everything, not 5 MiB."""
+    made = planned({"unified": {"memory.low": "max", "memory.min": "5M"}}, make_host("legacy"))
+    assert made.after == {"memory": {"reservation": -1}}
+
+
+@pytest.mark.parametrize("layout", ["legacy", "hybrid", "unified"])
+def test_null_among_the_keys(layout: str) -> None:
+    """null is unset to every runtime; the other keys are done as ever."""
+    made = planned({"unified": {"cpu.max": None, "pids.max": "5"}}, make_host(layout))
+    assert ("pids.max", "5") in made.shown()
+    assert made.problems() == []
+
+
+def test_a_hint_of_no_limit_without_the_controller() -> None:
+    """memory.high=max where memory is nowhere is a hint that goes, not a guard."""
+    made = _on_v2("memory.high", "max", versions={"memory": 0})
+    assert made.effect("unified.memory.high") == ("memory-nowhere", "hint", "dropped")
+
+
+@pytest.mark.parametrize("layout", V1)
+def test_an_rdma_device_without_a_limit(layout: str) -> None:
+    """`max` alone sets nothing: no empty entry for the device is left."""
+    assert planned({"unified": {"rdma.max": "mlx5_0 hca_handle=max"}}, make_host(layout)).after == {}
+
+
+@pytest.mark.parametrize(
+    ("keys", "after"),
+    [
+        (
+            {"io.max": "8:0 rbps=max"},
+            {"blockIO": {"throttleReadBpsDevice": [{"major": 8, "minor": 0, "rate": 0}]}},
+        ),
+        ({"hugetlb.2MB.max": "max"}, {"hugepageLimits": [{"pageSize": "2MB", "limit": MOST}]}),
+        ({"memory.max": "max"}, _memory(limit=-1)),
+        ({"cpu.max": "max"}, {"cpu": {"quota": -1}}),
+    ],
+    ids=lambda value: next(iter(value)),
+)
+def test_an_update_lifts_a_limit_on_v1(keys: dict[str, str], after: dict[str, Any]) -> None:
+    """`max` takes away what the container has now; leaving the field out would leave the limit."""
+    assert planned({"unified": keys}, make_host("legacy"), operation="update").after == after
+
+
+def test_an_update_lifts_a_limit_in_cgroup2_of_a_hybrid() -> None:
+    """The bridge writes `max`, and it is read back; for a new cgroup there is nothing to do."""
+    host = make_host("hybrid", versions={"memory": 2})
+    made = planned({"unified": {"memory.max": "max"}}, host, operation="update")
+    assert [(one.file, one.value) for one in made.plan.bridge] == [("memory.max", "max")]
+    assert planned({"unified": {"memory.max": "max"}}, host).plan.bridge == ()
+
+
+def test_rates_of_unified_and_classic_fields_are_one_line() -> None:
+    """io.max keeps the words that a write does not name: both fields land, and `unified` wins where both name one."""
+    device = {"major": 8, "minor": 0}
+    asked = {
+        "blockIO": {
+            "throttleReadBpsDevice": [{**device, "rate": 5}],
+            "throttleWriteBpsDevice": [{**device, "rate": 6}],
+        },
+        "unified": {"io.max": "8:0 wbps=7"},
+    }
+    on_v2 = planned(asked, make_host("unified"))
+    assert on_v2.shown() == {("io.max", "8:0 rbps=5 riops=max wiops=max wbps=7")}
+    bridged = planned(asked, make_host("hybrid", versions={"io": 2}))
+    (line,) = bridged.plan.bridge
+    assert set(line.value.split()) == {"8:0", "rbps=5", "wbps=7"}
+    assert bridged.effect("blockIO.throttleReadBpsDevice") == ("bridged", "guard", "changed")
+    assert bridged.plan.unenforceable == ()

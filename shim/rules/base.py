@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from shim.host.facts import Host
 
     # How a file shows what was written to it (shim.rules.shapes).
+    Kind = Literal["guard", "hint"]
+    Effect = Literal["kept", "changed", "dropped", "unenforceable"]
     Shape = Literal["exact", "page", "number", "first-words", "second-word", "cpus", "lines", "percent", "any-form"]
 
 GUARD = "guard"  # protects the host or a neighbour; refused when it cannot be enforced (policy)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from shim.rules.answers import invalid, note
 from shim.rules.base import CHANGED, GUARD, HINT, Edit, Outcome, Rule
+from shim.rules.fields import spec
 from shim.rules.reach import (
-    Field,
     beyond,
     expect,
     honoured,
@@ -26,16 +26,17 @@ from shim.rules.reach import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from shim.rules.base import Case, Expectation
+    from shim.rules.fields import FieldSpec
 
-IDLE = Field(path=("cpu", "idle"), kind=HINT, controller="cpu", v1="cpu.idle", v2="cpu.idle", signed=True)
-SHARES = Field(path=("cpu", "shares"), kind=HINT, controller="cpu", v1="cpu.shares", v2="cpu.weight")
-QUOTA = Field(path=("cpu", "quota"), kind=GUARD, controller="cpu", v1="cpu.cfs_quota_us", v2="cpu.max", signed=True)
+IDLE = spec("cpu.idle")
+SHARES = spec("cpu.shares")
+QUOTA = spec("cpu.quota")
 # A period alone limits nothing, next to a quota it is half of the limit.
-PERIOD = Field(path=("cpu", "period"), kind=HINT, controller="cpu", v1="cpu.cfs_period_us", v2="cpu.max")
-PERIOD_OF_A_QUOTA = Field(path=PERIOD.path, kind=GUARD, controller="cpu", v1="cpu.cfs_period_us", v2="cpu.max")
-BURST = Field(path=("cpu", "burst"), kind=HINT, controller="cpu", v1="cpu.cfs_burst_us", v2="cpu.max.burst")
-RT_RUNTIME = Field(path=("cpu", "realtimeRuntime"), kind=HINT, controller="cpu", v1="cpu.rt_runtime_us", signed=True)
-RT_PERIOD = Field(path=("cpu", "realtimePeriod"), kind=HINT, controller="cpu", v1="cpu.rt_period_us")
+PERIOD = spec("cpu.period")
+PERIOD_OF_A_QUOTA = PERIOD.changed(kind=GUARD)
+BURST = spec("cpu.burst")
+RT_RUNTIME = spec("cpu.realtimeRuntime")
+RT_PERIOD = spec("cpu.realtimePeriod")
 
 DEFAULT_PERIOD = 100000
 SHARES_LEAST, SHARES_MOST = 2, 262144
@@ -240,7 +241,7 @@ def realtime_period(case: Case) -> Outcome:
     return early or _realtime(case, RT_PERIOD, value)
 
 
-def _realtime(case: Case, field: Field, value: int) -> Outcome:
+def _realtime(case: Case, field: FieldSpec, value: int) -> Outcome:
     lost = f"{field.name} {value}" if value else ""
     if not value and case.runtime == "runc":
         return unset(field, "runc takes 0 as unset")

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from shim.rules.answers import invalid, removed
 from shim.rules.base import GUARD, NOTHING, Rule
-from shim.rules.reach import Field, beyond, expect, honoured, known_absent, leftover, reach, unset
+from shim.rules.fields import spec
+from shim.rules.reach import beyond, expect, honoured, known_absent, leftover, reach, unset
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from shim.rules.base import Case, Outcome
+    from shim.rules.fields import FieldSpec
 
-CPUS = Field(path=("cpu", "cpus"), kind=GUARD, controller="cpuset", v1="cpuset.cpus", v2="cpuset.cpus")
-MEMS = Field(path=("cpu", "mems"), kind=GUARD, controller="cpuset", v1="cpuset.mems", v2="cpuset.mems")
+CPUS = spec("cpu.cpus")
+MEMS = spec("cpu.mems")
 WORDS = ("all", "N")  # bitmap_parselist() of newer kernels: every number, the last number
 MOST = 65535  # far above any kernel's NR_CPUS (8192) and MAX_NUMNODES (1024); keeps expansion small
 
@@ -37,7 +39,7 @@ def emptiness(case: Case) -> Outcome:
     return NOTHING if left.get("cpus") or left.get("mems") else leftover(case, "cpu", "cpu")
 
 
-def _list(case: Case, field: Field, what: str) -> Outcome:
+def _list(case: Case, field: FieldSpec, what: str) -> Outcome:
     value = case.get(*field.path)
     if value is None:
         return NOTHING

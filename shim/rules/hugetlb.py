@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from shim.rules.answers import note
 from shim.rules.base import CHANGED, GUARD, NOTHING, Edit, Outcome, Problem, Rule
-from shim.rules.reach import Field, beyond, expect, honoured, reach, rewritten, showing, unset, whole
+from shim.rules.fields import spec
+from shim.rules.reach import beyond, expect, honoured, reach, rewritten, showing, unset, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,10 +17,7 @@ if TYPE_CHECKING:
 
     from shim.rules.base import Case, Expectation
 
-LIMITS = Field(path=("hugepageLimits",), kind=GUARD, controller="hugetlb", v1="limit_in_bytes", v2="max")
-NAMED = Field(
-    path=LIMITS.path, kind=GUARD, controller="hugetlb", v1="hugetlb.<size>.limit_in_bytes", v2="hugetlb.<size>.max"
-)
+LIMITS = spec("hugepageLimits")
 UNITS = {"KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
 COMMON_SIZES = ("2MB", "1GB")
 UNLIMITED = 2**63 - 2**31  # from about here on the kernel shows its own idea of "no limit"
@@ -59,7 +57,7 @@ def limits(case: Case) -> Outcome:
     if case.operation == "update" and case.runtime == "runc":
         return showing(_update_by_runc(case, named, version), expected)
     if named == entries:
-        return showing(honoured(case, NAMED, ""), expected)
+        return showing(honoured(case, LIMITS, ""), expected)
     reason = "the kernel names a page size in its largest whole unit, and no runtime converts it"
     return showing(rewritten(LIMITS, named, "hugetlb-size-renamed", reason), expected)
 
@@ -94,7 +92,7 @@ def _bytes(name: str) -> int:
 
 
 def _file(size: str, version: int) -> str:
-    return f"hugetlb.{size}.{LIMITS.v1 if version == 1 else LIMITS.v2}"
+    return (LIMITS.v1 if version == 1 else LIMITS.v2).replace("<size>", size)
 
 
 def _expected(named: list[dict[str, Any]], version: int) -> tuple[Expectation, ...]:
@@ -141,7 +139,7 @@ def _unknown(case: Case, named: list[dict[str, Any]], version: int) -> tuple[Pro
 
 def _sized(name: str, version: int) -> bool:
     parts = name.split(".")
-    return len(parts) == 3 and parts[0] == "hugetlb" and parts[2] == (LIMITS.v1 if version == 1 else LIMITS.v2)
+    return len(parts) == 3 and parts[0] == "hugetlb" and parts[2] == _file("", version).rpartition(".")[2]
 
 
 def _problem(field: str, what: str, remedy: str) -> Problem:

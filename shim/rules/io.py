@@ -7,9 +7,9 @@ Kernel: cgroup-v1/blkio-controller.rst, cgroup-v2.rst "IO Interface Files", bloc
 from __future__ import annotations
 
 from shim.rules import throttle
-from shim.rules.base import HINT, Rule
+from shim.rules.base import Rule
+from shim.rules.fields import spec
 from shim.rules.reach import (
-    Field,
     beyond,
     expect,
     honoured,
@@ -31,12 +31,10 @@ if TYPE_CHECKING:
     from shim.rules.base import Case, Expectation, Outcome
 
 
-WEIGHT = Field(path=("blockIO", "weight"), kind=HINT, controller="io", v1="blkio.weight", v2="io.weight")
-BFQ_WEIGHT = Field(path=WEIGHT.path, kind=HINT, controller="io", v1="blkio.bfq.weight", v2="io.bfq.weight")
-LEAF_WEIGHT = Field(path=("blockIO", "leafWeight"), kind=HINT, controller="io", v1="blkio.leaf_weight")
-WEIGHT_DEVICE = Field(
-    path=("blockIO", "weightDevice"), kind=HINT, controller="io", v1="blkio.bfq.weight_device", v2="io.bfq.weight"
-)
+WEIGHT = spec("blockIO.weight")
+BFQ_WEIGHT = WEIGHT.changed(v1="blkio.bfq.weight", v2="io.bfq.weight")
+LEAF_WEIGHT = spec("blockIO.leafWeight")
+WEIGHT_DEVICE = spec("blockIO.weightDevice")
 WEIGHT_FILES = ("blkio.weight", "blkio.bfq.weight", "io.bfq.weight", "io.weight")
 DEVICE_WEIGHT_FILES_V1 = ("blkio.weight_device", "blkio.bfq.weight_device")
 

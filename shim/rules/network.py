@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from shim.rules.answers import dropped, invalid, removed
 from shim.rules.base import HINT, NOTHING, Rule
-from shim.rules.reach import Field, expect, honoured, known_absent, reach, showing, unread, unset, unsupported, whole
+from shim.rules.fields import spec
+from shim.rules.reach import expect, honoured, known_absent, reach, showing, unread, unset, unsupported, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from shim.rules.base import Case, Outcome
+    from shim.rules.fields import FieldSpec
 
-CLASS_ID = Field(path=("network", "classID"), kind=HINT, controller="net_cls", v1="net_cls.classid")
-PRIORITIES = Field(path=("network", "priorities"), kind=HINT, controller="net_prio", v1="net_prio.ifpriomap")
+CLASS_ID = spec("network.classID")
+PRIORITIES = spec("network.priorities")
 CODES = {"net_cls": "net-cls", "net_prio": "net-prio"}
 UPDATE = "runc does not read it in an update"
 
@@ -64,7 +66,7 @@ def emptiness(case: Case) -> Outcome:
     return removed("network", "network-empty", HINT, f"crun refuses the object {where}, whatever is in it")
 
 
-def _absent(case: Case, field: Field) -> Outcome | None:
+def _absent(case: Case, field: FieldSpec) -> Outcome | None:
     if not case.v1:
         reason = "cgroup2 has no network controllers: runc ignores the key, crun refuses it"
         return dropped(field.name, "network-v1-only", reason)

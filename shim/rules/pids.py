@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from shim.rules.answers import invalid, removed
 from shim.rules.base import GUARD, Rule
+from shim.rules.fields import spec
 from shim.rules.reach import (
-    Field,
     beyond,
     expect,
     honoured,
@@ -26,7 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from shim.rules.base import Case, Expectation, Outcome
 
-LIMIT = Field(path=("pids", "limit"), kind=GUARD, controller="pids", v1="pids.max", v2="pids.max", signed=True)
+LIMIT = spec("pids.limit")
 MOST = 4194304
 
 

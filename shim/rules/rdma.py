@@ -7,8 +7,9 @@ a line `DEVICE hca_handle=N hca_object=N`; numbers are 0 to 2147483647, the last
 from __future__ import annotations
 
 from shim.rules.answers import invalid
-from shim.rules.base import GUARD, NOTHING, Rule
-from shim.rules.reach import Field, beyond, expect, honoured, reach, rewritten, showing, unset, unsupported, whole
+from shim.rules.base import NOTHING, Rule
+from shim.rules.fields import spec
+from shim.rules.reach import beyond, expect, honoured, reach, rewritten, showing, unset, unsupported, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from shim.rules.base import Case, Expectation, Outcome
 
-RDMA = Field(path=("rdma",), kind=GUARD, controller="rdma", v1="rdma.max", v2="rdma.max")
+RDMA = spec("rdma")
 WORDS = (("hcaHandles", "hca_handle"), ("hcaObjects", "hca_object"))
 MOST = 2**31 - 1
 

@@ -8,36 +8,13 @@ from __future__ import annotations
 
 from shim.rules.answers import absence, absent_guard, absent_hint, dropped, invalid, kept, note, removed
 from shim.rules.base import CHANGED, GUARD, HINT, KEPT, NOTHING, UNENFORCEABLE, Edit, Expectation, Outcome
-from shim.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from shim.rules.base import Case, Shape
-
-
-class Field(Value):
-    """One field of `linux.resources`: its path, limit kind and controller (cgroup2's name where there is one).
-
-    v1, v2: interface file in either hierarchy, "" where it has none. signed: may be negative.
-    """
-
-    path: tuple[str, ...]
-    kind: str
-    controller: str
-    v1: str = ""
-    v2: str = ""
-    signed: bool = False
-
-    @property
-    def name(self) -> str:
-        """The dotted path, as notes show it."""
-        return ".".join(self.path)
-
-    def file(self, case: Case) -> str:
-        """The interface file in the hierarchy that the runtime writes."""
-        return self.v1 if case.v1 else self.v2
+    from shim.rules.fields import FieldSpec
 
 
 def reach(case: Case, controller: str) -> int:
@@ -51,13 +28,13 @@ def whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def number(case: Case, field: Field) -> int:
+def number(case: Case, field: FieldSpec) -> int:
     """The field's number for a rule that only looks at it; 0 where it is absent or no number."""
     value = case.get(*field.path)
     return value if whole(value) else 0
 
 
-def unread(field: Field, value: Any) -> Outcome | None:
+def unread(field: FieldSpec, value: Any) -> Outcome | None:
     """The answer for a number that is absent or no number of its OCI type; None for one that is worth a look."""
     if value is None:
         return NOTHING
@@ -68,7 +45,7 @@ def unread(field: Field, value: Any) -> Outcome | None:
     return None
 
 
-def unlisted(field: Field, entries: Any, optional: tuple[str, ...] = ()) -> Outcome | None:
+def unlisted(field: FieldSpec, entries: Any, optional: tuple[str, ...] = ()) -> Outcome | None:
     """The answer for a list that is absent, empty or malformed; None for one that is worth a look.
 
     optional: numbers of an entry that may be absent or null, beside `major` and `minor`, which may not.
@@ -91,12 +68,12 @@ def _complete(entry: Any, optional: tuple[str, ...]) -> bool:
     return all(whole(value) and value >= 0 for value in found)
 
 
-def unset(field: Field, reason: str = "0 is unset to runc and crun") -> Outcome:
+def unset(field: FieldSpec, reason: str = "0 is unset to runc and crun") -> Outcome:
     """Present, but asks for nothing."""
     return Outcome(notes=(note(field.name, "unset", field.kind, KEPT, reason),))
 
 
-def honoured(case: Case, field: Field, value: str, *, shape: Shape = "exact", caveat: str = "") -> Outcome:
+def honoured(case: Case, field: FieldSpec, value: str, *, shape: Shape = "exact", caveat: str = "") -> Outcome:
     """Stays as it is; `value` is what the file must show, "" where that is not known. `caveat` ends the reason."""
     answer = kept(case, field.name, field.kind, field.file(case), value, field.controller, shape)
     if not caveat:
@@ -105,13 +82,13 @@ def honoured(case: Case, field: Field, value: str, *, shape: Shape = "exact", ca
     return Outcome(notes=(note(field.name, "honoured", field.kind, KEPT, reason),), expectations=answer.expectations)
 
 
-def rewritten(field: Field, value: Any, code: str, reason: str) -> Outcome:
+def rewritten(field: FieldSpec, value: Any, code: str, reason: str) -> Outcome:
     """Another value takes its place, with the same meaning or the nearest that the kernel has; no expectation yet."""
     edits = (Edit(op="set", path=field.path, value=value),)
     return Outcome(edits=edits, notes=(note(field.name, code, field.kind, CHANGED, reason),))
 
 
-def expect(field: Field, version: int, value: str, *, file: str = "", shape: Shape = "exact") -> Expectation:
+def expect(field: FieldSpec, version: int, value: str, *, file: str = "", shape: Shape = "exact") -> Expectation:
     """What the field's file, or `file`, must show."""
     return Expectation(
         field=field.name,
@@ -129,7 +106,7 @@ def showing(answer: Outcome, expected: tuple[Expectation, ...]) -> Outcome:
     return Outcome(edits=answer.edits, notes=answer.notes, expectations=expected, problems=answer.problems)
 
 
-def beyond(case: Case, field: Field, lost: str, expected: tuple[Expectation, ...] = ()) -> Outcome:
+def beyond(case: Case, field: FieldSpec, lost: str, expected: tuple[Expectation, ...] = ()) -> Outcome:
     """The runtime does not reach the controller: the field goes. `lost` "" where it asked for no limit.
 
     expected: what cgroup2 would have to show, for a bridge that sets it there; an update to "no limit" needs it too.
@@ -144,7 +121,7 @@ def beyond(case: Case, field: Field, lost: str, expected: tuple[Expectation, ...
     return absent_guard(case, field.controller, field.name, lost, expected)
 
 
-def unsupported(field: Field, code: str, reason: str, lost: str) -> Outcome:
+def unsupported(field: FieldSpec, code: str, reason: str, lost: str) -> Outcome:
     """The controller is there, but the kernel or the runtime has nothing to carry this field; it goes."""
     if not lost:
         return removed(field.name, code, field.kind, reason)

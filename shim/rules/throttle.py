@@ -8,23 +8,21 @@ from __future__ import annotations
 
 from shim.rules.answers import removed
 from shim.rules.base import GUARD, Rule
-from shim.rules.reach import Field, beyond, expect, honoured, reach, rewritten, showing, unlisted, unsupported
+from shim.rules.fields import spec
+from shim.rules.reach import beyond, expect, honoured, reach, rewritten, showing, unlisted, unsupported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from shim.rules.base import Case, Expectation, Outcome
+    from shim.rules.fields import FieldSpec
 
 
-def _throttled(key: str, v1: str) -> Field:
-    return Field(path=("blockIO", key), kind=GUARD, controller="io", v1=f"blkio.throttle.{v1}_device", v2="io.max")
-
-
-READ_BPS = _throttled("throttleReadBpsDevice", "read_bps")
-WRITE_BPS = _throttled("throttleWriteBpsDevice", "write_bps")
-READ_IOPS = _throttled("throttleReadIOPSDevice", "read_iops")
-WRITE_IOPS = _throttled("throttleWriteIOPSDevice", "write_iops")
+READ_BPS = spec("blockIO.throttleReadBpsDevice")
+WRITE_BPS = spec("blockIO.throttleWriteBpsDevice")
+READ_IOPS = spec("blockIO.throttleReadIOPSDevice")
+WRITE_IOPS = spec("blockIO.throttleWriteIOPSDevice")
 THROTTLES = ((READ_BPS, "rbps"), (WRITE_BPS, "wbps"), (READ_IOPS, "riops"), (WRITE_IOPS, "wiops"))
 
 UNLIMITED_RATE = 2**64 - 1  # tg_set_limit(), block/blk-throttle.c: the number that `max` stands for
@@ -51,7 +49,7 @@ def throttle_write_iops(case: Case) -> Outcome:
     return _throttle(case, WRITE_IOPS, "wiops")
 
 
-def _throttle(case: Case, field: Field, word: str) -> Outcome:
+def _throttle(case: Case, field: FieldSpec, word: str) -> Outcome:
     """v1 takes rate 0 for "no limit"; cgroup2 refuses 0, and 1 too in many kernels (block/blk-throttle.c)."""
     entries = case.get(*field.path)
     early = unlisted(field, entries, optional=("rate",))
@@ -91,7 +89,7 @@ def _fitting(case: Case, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-def _lines_v1(field: Field, rates: dict[str, int]) -> tuple[Expectation, ...]:
+def _lines_v1(field: FieldSpec, rates: dict[str, int]) -> tuple[Expectation, ...]:
     """`8:0 1048576` for each device that stays limited."""
     most = UNLIMITED_IOPS if "iops" in field.v1 else UNLIMITED_RATE
     return tuple(
@@ -99,7 +97,7 @@ def _lines_v1(field: Field, rates: dict[str, int]) -> tuple[Expectation, ...]:
     )
 
 
-def _lines_v2(case: Case, field: Field) -> tuple[Expectation, ...]:
+def _lines_v2(case: Case, field: FieldSpec) -> tuple[Expectation, ...]:
     """`8:0 rbps=1048576 wbps=max riops=max wiops=max` for each device of `field`: io.max has one line for all four.
 
     An update leaves unnamed words as they were.
@@ -115,7 +113,7 @@ def _lines_v2(case: Case, field: Field) -> tuple[Expectation, ...]:
     return tuple(found)
 
 
-def _own_words(case: Case, field: Field, word: str, rates: dict[str, int]) -> tuple[Expectation, ...]:
+def _own_words(case: Case, field: FieldSpec, word: str, rates: dict[str, int]) -> tuple[Expectation, ...]:
     """`8:0 rbps=1048576`: the other lists may have left the resources by now, and io.max keeps words not named."""
     found = [(device, _rate_v2(word, rate)) for device, rate in rates.items()]
     limited = [(device, rate) for device, rate in found if rate != "max" or case.operation == "update"]
@@ -127,7 +125,7 @@ def _rate_v2(word: str, rate: int | None) -> str:
     return str(max(rate, 2)) if rate and rate < most else "max"
 
 
-def _rates(case: Case, field: Field) -> dict[str, int]:
+def _rates(case: Case, field: FieldSpec) -> dict[str, int]:
     """Device -> rate, the last one stated; nothing where the list is malformed, which its own rule reports."""
     entries = case.get(*field.path)
     if unlisted(field, entries, optional=("rate",)):

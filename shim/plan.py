@@ -11,6 +11,7 @@ from shim.host.facts import AMBIGUOUS, NONE, UNIFIED
 from shim.oci.edits import apply_to_value
 from shim.rules import table
 from shim.rules.base import CHANGED, DROPPED, KEPT, UNENFORCEABLE, Case, Edit, Expectation, Note, Problem
+from shim.rules.fields import SECTIONS, of_controller
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -66,25 +67,12 @@ def wanted(resources: dict[str, Any]) -> tuple[str, ...]:
 
 def _probes_of_translations(keys: dict[str, Any]) -> list[str]:
     """What the classic rules will ask once `unified` has become classic fields."""
-    of_controller = {"memory": "memory", "cpu": "cpu", "cpuset": "cpu", "io": "blockIO", "pids": "pids"}
-    sections = {of_controller.get(key.partition(".")[0]) for key in keys}
+    sections = {of_controller(key.partition(".")[0]) for key in keys}
     names = [
         name for section, rules in table.CLASSIC if section in sections for rule in rules() for name in rule.probes
     ]
     names.extend(f"hugetlb.{key.split('.')[1]}.limit_in_bytes" for key in sorted(keys) if key.startswith("hugetlb."))
     return names
-
-
-SECTIONS = {
-    "memory": ("memory",),
-    "cpu": ("cpu", "cpuset"),
-    "pids": ("pids",),
-    "blockIO": ("io",),
-    "hugepageLimits": ("hugetlb",),
-    "rdma": ("rdma",),
-    "network": ("net_cls", "net_prio"),
-    "devices": ("devices",),
-}
 
 
 def controllers(resources: dict[str, Any]) -> tuple[str, ...]:

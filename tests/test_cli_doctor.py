@@ -276,7 +276,7 @@ def test_every_field_of_the_specification_is_asked_about() -> None:
 
 def test_every_known_unified_key_is_asked_about() -> None:
     """Each key that can be translated and each that is known as a hint has a probe."""
-    known = {key.replace("*", "2MB") for key in (*TRANSLATIONS, *keys.HINTS)}
+    known = {key.replace("*", "2MB") for key in TRANSLATIONS} | {key.replace("<size>", "2MB") for key in keys.LINES}
     assert known - set(probes.KEYS) == set()
 
 

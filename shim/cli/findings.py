@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shim.cli import probes, remedies
+from shim.host import controllers
 from shim.host.facts import AMBIGUOUS, HYBRID, NONE
 from shim.plan import LAYOUT_UNKNOWN, make_plan, wanted
 from shim.rules.base import CHANGED, DROPPED, GUARD, UNENFORCEABLE, Note
+from shim.rules.keys import LINES
 from shim.settings import OFF, WARN
 from shim.values import Value
 
@@ -21,7 +23,8 @@ ORDER = (REFUSED, UNTOUCHED, UNLIMITED, WEAKER, HINT_DROPPED)
 EVERY_CONTAINER = "(every container)"
 WITH_LIMITS = "(every container with a limit)"
 CRUN_HYBRID = "crun-refuses-hybrid"
-YOUNG = ("dmem.max",)  # files of controllers that detection places only when asked for
+# Files of controllers that detection places only when asked for.
+YOUNG = tuple(key for key in LINES if key.partition(".")[0] not in controllers.ALL)
 
 
 class Finding(Value):

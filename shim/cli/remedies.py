@@ -5,19 +5,8 @@ Kernel options: Documentation/admin-guide/kernel-parameters.txt and the controll
 
 from __future__ import annotations
 
-CONFIGS = {
-    "memory": "CONFIG_MEMCG",
-    "cpu": "CONFIG_CGROUP_SCHED",
-    "cpuset": "CONFIG_CPUSETS",
-    "pids": "CONFIG_CGROUP_PIDS",
-    "io": "CONFIG_BLK_CGROUP",
-    "hugetlb": "CONFIG_CGROUP_HUGETLB",
-    "rdma": "CONFIG_CGROUP_RDMA",
-    "misc": "CONFIG_CGROUP_MISC",
-    "dmem": "CONFIG_CGROUP_DMEM",
-    "net_cls": "CONFIG_CGROUP_NET_CLASSID",
-    "net_prio": "CONFIG_CGROUP_NET_PRIO",
-}
+from shim.rules import fields
+
 UNIFIED_HOST = "use a host with cgroup2 alone (boot with systemd.unified_cgroup_hierarchy=1)"
 LEGACY_HOST = "leave it out: only v1 hierarchies have it"
 # What cgroup2 has no file for at all: a host with cgroup2 alone would not help.
@@ -74,7 +63,7 @@ def of(code: str, name: str, confined: bool = False) -> str:
 def _nowhere(controller: str, confined: bool) -> str:
     if confined:
         return f"have {controller} delegated to this part of the tree (systemd: Delegate={controller}), or leave it out"
-    option = CONFIGS.get(controller, "its controller")
+    option = fields.CONTROLLERS.get(controller, "its controller")
     v1 = "blkio" if controller == "io" else controller
     if controller in ("net_cls", "net_prio"):
         return f"mount it (mount -t cgroup -o {v1} none /sys/fs/cgroup/{v1}), or leave it out"

@@ -1,6 +1,6 @@
 """The types of `linux.resources`, checked before anything is planned.
 
-A table written after the runtime-spec's JSON schema (schema/config-linux.json, schema/defs.json). All problems are
+The fields of shim.rules.fields and the types of the runtime-spec's JSON schema (schema/defs.json). All problems are
 collected, so that one run names them all. Ranges that only the kernel knows are the rules' business.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from shim.errors import ShimError
 from shim.rules.base import Problem
+from shim.rules.fields import TYPES as FIELD_TYPES
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -33,48 +34,37 @@ INT64 = Integer(name="int64", least=-(1 << 63), most=(1 << 63) - 1)
 UINT64 = Integer(name="uint64", least=0, most=(1 << 64) - 1)
 UINT32 = Integer(name="uint32", least=0, most=(1 << 32) - 1)
 UINT16 = Integer(name="uint16", least=0, most=(1 << 16) - 1)
-RATE = {"major": INT64, "minor": INT64, "rate": UINT64}
 
 # dict: an object with these members (others are unknown and left alone); list of one: an array of that.
-RESOURCES: dict[str, Any] = {
-    "unified": Each(of=str),
-    "devices": [{"allow": bool, "type": str, "major": INT64, "minor": INT64, "access": str}],
-    "memory": {
-        "limit": INT64,
-        "reservation": INT64,
-        "swap": INT64,
-        "kernel": INT64,
-        "kernelTCP": INT64,
-        "swappiness": UINT64,
-        "disableOOMKiller": bool,
-        "useHierarchy": bool,
-        "checkBeforeUpdate": bool,
-    },
-    "cpu": {
-        "shares": UINT64,
-        "quota": INT64,
-        "burst": UINT64,
-        "period": UINT64,
-        "realtimeRuntime": INT64,
-        "realtimePeriod": UINT64,
-        "cpus": str,
-        "mems": str,
-        "idle": INT64,
-    },
-    "pids": {"limit": INT64},
-    "blockIO": {
-        "weight": UINT16,
-        "leafWeight": UINT16,
-        "weightDevice": [{"major": INT64, "minor": INT64, "weight": UINT16, "leafWeight": UINT16}],
-        "throttleReadBpsDevice": [RATE],
-        "throttleWriteBpsDevice": [RATE],
-        "throttleReadIOPSDevice": [RATE],
-        "throttleWriteIOPSDevice": [RATE],
-    },
-    "hugepageLimits": [{"pageSize": str, "limit": UINT64}],
-    "network": {"classID": UINT32, "priorities": [{"name": str, "priority": UINT32}]},
+TYPES: dict[str, Any] = {
+    "int64": INT64,
+    "uint64": UINT64,
+    "uint32": UINT32,
+    "uint16": UINT16,
+    "boolean": bool,
+    "string": str,
+    "weights": [{"major": INT64, "minor": INT64, "weight": UINT16, "leafWeight": UINT16}],
+    "rates": [{"major": INT64, "minor": INT64, "rate": UINT64}],
+    "hugepages": [{"pageSize": str, "limit": UINT64}],
+    "priorities": [{"name": str, "priority": UINT32}],
     "rdma": Each(of={"hcaHandles": UINT32, "hcaObjects": UINT32}),
+    "devices": [{"allow": bool, "type": str, "major": INT64, "minor": INT64, "access": str}],
+    "keys": Each(of=str),
 }
+
+
+def _resources() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, word in FIELD_TYPES.items():
+        section, _, key = name.partition(".")
+        if key:
+            found.setdefault(section, {})[key] = TYPES[word]
+        else:
+            found[section] = TYPES[word]
+    return found
+
+
+RESOURCES = _resources()
 
 
 class Duplicate(Exception):

@@ -18,10 +18,10 @@ from shim.rules.base import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from shim.rules.base import Case, Shape
+    from shim.rules.base import Case, Effect, Kind, Shape
 
 
-def note(field: str, code: str, kind: str, effect: str, reason: str, lost: str = "") -> Note:
+def note(field: str, code: str, kind: Kind, effect: Effect, reason: str, lost: str = "") -> Note:
     """A Note with its fields in reading order."""
     return Note(field=field, code=code, kind=kind, effect=effect, reason=reason, lost=lost)
 
@@ -31,7 +31,7 @@ def invalid(field: str, what: str, remedy: str) -> Outcome:
     return Outcome(problems=(Problem(field=field, what=what, remedy=remedy),))
 
 
-def kept(case: Case, field: str, kind: str, file: str, value: str, controller: str, shape: Shape = "exact") -> Outcome:
+def kept(case: Case, field: str, kind: Kind, file: str, value: str, controller: str, shape: Shape = "exact") -> Outcome:
     """Honoured as it stands, in `file`; `value` "" where the kernel's file does not show what was asked."""
     place = case.host.place(controller)
     expected: tuple[Expectation, ...] = ()
@@ -52,7 +52,7 @@ def kept(case: Case, field: str, kind: str, file: str, value: str, controller: s
     )
 
 
-def removed(field: str, code: str, kind: str, reason: str) -> Outcome:
+def removed(field: str, code: str, kind: Kind, reason: str) -> Outcome:
     """The key goes and nothing is lost by it."""
     return Outcome(edits=(_remove(field),), notes=(note(field, code, kind, CHANGED, reason),))
 

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable
 
-    from typing_extensions import Literal
+    from typing_extensions import Final, Literal
 
     from shim.host.facts import Host
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     Effect = Literal["kept", "changed", "dropped", "unenforceable"]
     Shape = Literal["exact", "page", "number", "first-words", "second-word", "cpus", "lines", "percent", "any-form"]
 
-GUARD = "guard"  # protects the host or a neighbour; refused when it cannot be enforced (policy)
-HINT = "hint"  # tuning; dropped with a notice when it has no counterpart
+GUARD: Final = "guard"  # protects the host or a neighbour; refused when it cannot be enforced (policy)
+HINT: Final = "hint"  # tuning; dropped with a notice when it has no counterpart
 
-KEPT = "kept"  # honoured as it stands
-CHANGED = "changed"  # carried by an edit with the same meaning
-DROPPED = "dropped"  # a hint that this host cannot take
-UNENFORCEABLE = "unenforceable"  # a guard that this host cannot take
+KEPT: Final = "kept"  # honoured as it stands
+CHANGED: Final = "changed"  # carried by an edit with the same meaning
+DROPPED: Final = "dropped"  # a hint that this host cannot take
+UNENFORCEABLE: Final = "unenforceable"  # a guard that this host cannot take
 
 
 class Case(Value):
@@ -78,8 +78,8 @@ class Note(Value):
 
     field: str
     code: str
-    kind: str
-    effect: str
+    kind: Kind
+    effect: Effect
     reason: str
     lost: str = ""
 
@@ -92,7 +92,7 @@ class Expectation(Value):
     """
 
     field: str
-    kind: str
+    kind: Kind
     controller: str
     version: int
     file: str

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from shim.rules.base import Case, Kind
 
-# A line each; `-` is nothing, `*` the probe of the type (PROBES).
+# A line each, a space between two words; `-` is nothing, `*` the probe of the type (PROBES).
 # name, type, kind, controller (cgroup2's name), v1 file, cgroup2 file, Linux version that brought it, kernel option
 # beside the controller's own, a value to ask for, fields that it cannot go without
 TABLE = """\
@@ -132,33 +132,28 @@ class FieldSpec(Value):
 
 
 COLUMNS = ("name", "type", "kind", "controller", "v1", "v2", "since", "option", "probe", "beside")
-_LINES = {line.partition(" ")[0]: line for line in TABLE.splitlines()}
+LINES: dict[str, str] = {}
+TYPES: dict[str, str] = {}
+# The controllers that the fields of each section need.
+SECTIONS: dict[str, tuple[str, ...]] = {}
+for _line in TABLE.splitlines():
+    _name, _type, _kind, _controller, _rest = _line.split(" ", 4)
+    LINES[_name], TYPES[_name] = _line, _type
+    _section = _name.partition(".")[0]
+    if _controller not in SECTIONS.setdefault(_section, ()) and _controller != "-":
+        SECTIONS[_section] += (_controller,)
 
 
 def spec(name: str) -> FieldSpec:
     """The row of one field. Raises KeyError for a name that is not in the table."""
-    words = ("" if word == "-" else word for word in _LINES[name].split(" "))
-    row = dict(zip(COLUMNS, words))
+    row = dict(zip(COLUMNS, LINES[name].replace(" -", " ").split(" ")))
     if row["probe"] == "*":
         row["probe"] = PROBES[row["type"]]
-    return FieldSpec(**row)  # type: ignore[arg-type] # all columns; tests/test_fields.py looks at their words
+    made = FieldSpec.__new__(FieldSpec)  # every call makes a dozen of them, and all columns are there
+    made.__dict__.update(row)
+    return made
 
 
-def names() -> tuple[str, ...]:
-    """Every field, in the table's order."""
-    return tuple(_LINES)
-
-
-def types() -> dict[str, str]:
-    """Field -> type."""
-    return {name: line.split(" ", 2)[1] for name, line in _LINES.items()}
-
-
-def of_sections() -> dict[str, tuple[str, ...]]:
-    """The controllers that the fields of each section need, in the table's order."""
-    found: dict[str, tuple[str, ...]] = {}
-    for name, line in _LINES.items():
-        section, controller = name.partition(".")[0], line.split(" ", 4)[3]
-        if controller != "-" and controller not in found.setdefault(section, ()):
-            found[section] += (controller,)
-    return found
+def of_controller(controller: str) -> str:
+    """The section of the classic fields that need this controller, "" for none."""
+    return next((section for section, needed in SECTIONS.items() if controller in needed), "")

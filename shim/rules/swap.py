@@ -11,7 +11,7 @@ from shim.rules.base import CHANGED, GUARD, KEPT, Case, Edit, Expectation, Outco
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from shim.rules.base import Shape
+    from shim.rules.base import Kind, Shape
 
 SWAP_V1, SWAP_V2 = "memory.memsw.limit_in_bytes", "memory.swap.max"
 
@@ -133,7 +133,7 @@ def stands_for_no_swap(case: Case) -> bool:
 
 
 def expect(
-    case: Case, field: str, file: str, value: str, version: int = 2, *, kind: str = GUARD
+    case: Case, field: str, file: str, value: str, version: int = 2, *, kind: Kind = GUARD
 ) -> tuple[Expectation, ...]:
     """What a file of the memory controller must show."""
     shape: Shape = "exact" if file == "memory.swappiness" else "page"

@@ -33,6 +33,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from shim.rules.base import Effect
+
 NEVER_ENABLED_BY_CRUN = ("rdma", "dmem")
 
 
@@ -99,7 +101,7 @@ def _in_cgroup2(case: Case, key: str, value: str) -> Outcome:
     reason = f"{controller} is on cgroup2 only, and the runtime works on v1 hierarchies here ({evidence})"
     if value == "max" and kind(key) == GUARD and case.operation == "create":
         return Outcome(notes=(note(field, "unlimited", GUARD, CHANGED, f"{reason}, and it sets no limit"),))
-    effect = UNENFORCEABLE if kind(key) == GUARD else DROPPED
+    effect: Effect = UNENFORCEABLE if kind(key) == GUARD else DROPPED
     told = note(field, f"{controller}-in-cgroup2", kind(key), effect, reason, f"{key}={value}")
     return Outcome(notes=(told,), expectations=expected(key, value))
 
@@ -114,8 +116,8 @@ def _refused(key: str, error: Untranslatable) -> Outcome:
     field = f"unified.{key}"
     if error.remedy:
         return Outcome(problems=(Problem(field=field, what=error.what, remedy=error.remedy),))
-    effect, lost = (UNENFORCEABLE, key) if kind(key) == GUARD else (DROPPED, key)
-    return Outcome(notes=(note(field, "unified-without-counterpart", kind(key), effect, error.what, lost),))
+    effect: Effect = UNENFORCEABLE if kind(key) == GUARD else DROPPED
+    return Outcome(notes=(note(field, "unified-without-counterpart", kind(key), effect, error.what, key),))
 
 
 def _without_counterpart(key: str, value: str) -> Outcome:
@@ -164,7 +166,7 @@ def _unavailable(key: str, value: str, code: str, reason: str) -> Outcome:
     field, drop = f"unified.{key}", (Edit(op="remove", path=("unified", key)),)
     if value == "max" and kind(key) == GUARD:
         return Outcome(edits=drop, notes=(note(field, code, GUARD, CHANGED, f"{reason}, and it sets no limit"),))
-    effect = UNENFORCEABLE if kind(key) == GUARD else DROPPED
+    effect: Effect = UNENFORCEABLE if kind(key) == GUARD else DROPPED
     return Outcome(edits=drop, notes=(note(field, code, kind(key), effect, reason, f"{key}={value}"),))
 
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 from shim.custody import returned
 from shim.host.facts import AMBIGUOUS, NONE, UNIFIED
 from shim.oci.edits import apply_to_value
-from shim.rules import table
+from shim.rules import fields, table
 from shim.rules.base import CHANGED, DROPPED, KEPT, UNENFORCEABLE, Case, Edit, Expectation, Note, Problem
-from shim.rules.fields import SECTIONS, of_controller
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -67,7 +66,7 @@ def wanted(resources: dict[str, Any]) -> tuple[str, ...]:
 
 def _probes_of_translations(keys: dict[str, Any]) -> list[str]:
     """What the classic rules will ask once `unified` has become classic fields."""
-    sections = {of_controller(key.partition(".")[0]) for key in keys}
+    sections = {fields.of_controller(key.partition(".")[0]) for key in keys}
     names = [
         name for section, rules in table.CLASSIC if section in sections for rule in rules() for name in rule.probes
     ]
@@ -77,7 +76,7 @@ def _probes_of_translations(keys: dict[str, Any]) -> list[str]:
 
 def controllers(resources: dict[str, Any]) -> tuple[str, ...]:
     """The controllers whose placement these resources ask for."""
-    names = [name for key, found in SECTIONS.items() if resources.get(key) is not None for name in found]
+    names = [name for key, value in resources.items() if value is not None for name in fields.controllers(key)]
     names.extend(key.partition(".")[0] for key in resources.get("unified") or {} if not key.startswith("cgroup."))
     return tuple(dict.fromkeys(names))
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from shim.cli import findings, probes, runtimes
 from shim.cli.main import main
 from shim.oci import checks
-from shim.rules import keys, table
+from shim.rules import fields, keys, table
 from shim.rules.classic import TRANSLATIONS
 
 if TYPE_CHECKING:
@@ -264,7 +264,7 @@ def test_every_field_of_the_specification_is_asked_about() -> None:
     """Each field that the type check knows and each that a rule answers for has a probe that sets it."""
     asked = {leaf for probe in probes.CLASSIC for leaf in _leaves(probe.resources)}
     sections = {leaf.partition(".")[0] for leaf in asked}
-    known = set(_leaves({key: value for key, value in checks.RESOURCES.items() if key != "unified"}))
+    known = set(fields.names()) - {"unified"}
     asked_of = {leaf for leaf in asked if leaf in known}
     nested = {"rdma.mlx5_0.hcaHandles", "rdma.mlx5_0.hcaObjects"}
     assert known - asked_of == {"rdma"}

@@ -40,7 +40,7 @@ def _value(field: FieldSpec) -> Any:
 
 
 def _classic() -> Iterator[Probe]:
-    for field in map(fields.spec, fields.LINES):
+    for field in map(fields.spec, fields.names()):
         if field.name == "memory.swap":  # two wishes: no swap at all, which hosts can often grant, and a number
             limit = _value(fields.spec("memory.limit"))
             yield _field(field, limit, "memory.swap (no swap at all)")

@@ -7,8 +7,8 @@ collected, so that one run names them all. Ranges that only the kernel knows are
 from __future__ import annotations
 
 from shim.errors import ShimError
+from shim.rules import fields
 from shim.rules.base import Problem
-from shim.rules.fields import TYPES as FIELD_TYPES
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -53,20 +53,6 @@ TYPES: dict[str, Any] = {
 }
 
 
-def _resources() -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, word in FIELD_TYPES.items():
-        section, _, key = name.partition(".")
-        if key:
-            found.setdefault(section, {})[key] = TYPES[word]
-        else:
-            found[section] = TYPES[word]
-    return found
-
-
-RESOURCES = _resources()
-
-
 class Duplicate(Exception):
     """A key that stands twice in one object. No ValueError: to the scanner that would be malformed JSON."""
 
@@ -96,11 +82,26 @@ def unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def check(value: Any, where: str = "linux.resources") -> tuple[Problem, ...]:
     """Every member of a resources object whose type or range the runtime-spec does not allow."""
-    return tuple(_problems(value, RESOURCES, where))
+    if value is None or not isinstance(value, dict):
+        return tuple(_problems(value, {}, where))
+    found = (
+        _problems(value[section], _shape(section), f"{where}.{section}")
+        for section in fields.TABLES
+        if section in value
+    )
+    return tuple(problem for problems in found for problem in problems)
+
+
+def _shape(section: str) -> Any:
+    """The type of a section; of one that is not known, any."""
+    rows = fields.rows(section)
+    if section in rows:
+        return TYPES[rows[section][1]]
+    return {name.partition(".")[2]: TYPES[words[1]] for name, words in rows.items()} or None
 
 
 def _problems(value: Any, wanted: Any, where: str) -> list[Problem]:
-    if value is None:  # null is unset to every runtime
+    if value is None or wanted is None:  # null is unset to every runtime; of what is not known there is no type
         return []
     if isinstance(wanted, Integer):
         return _number(value, wanted, where)

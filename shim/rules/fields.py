@@ -12,10 +12,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from shim.rules.base import Case, Kind
 
-# A line each, a space between two words; `-` is nothing, `*` the probe of the type (PROBES).
+# By section, and a line each with a space between two words; `-` is nothing, `*` the probe of the type (PROBES).
 # name, type, kind, controller (cgroup2's name), v1 file, cgroup2 file, Linux version that brought it, kernel option
 # beside the controller's own, a value to ask for, fields that it cannot go without
-TABLE = """\
+TABLES = {
+    "memory": """\
 memory.limit int64 guard memory memory.limit_in_bytes memory.max - - 67108864 -
 memory.swap int64 guard memory memory.memsw.limit_in_bytes memory.swap.max - SWAP 134217728 memory.limit
 memory.reservation int64 hint memory memory.soft_limit_in_bytes memory.low - - 33554432 -
@@ -25,6 +26,8 @@ memory.swappiness uint64 hint memory memory.swappiness - - - 10 -
 memory.disableOOMKiller boolean hint memory memory.oom_control - - - true -
 memory.useHierarchy boolean hint memory memory.use_hierarchy - - - true -
 memory.checkBeforeUpdate boolean hint memory - - - - true -
+""",
+    "cpu": """\
 cpu.shares uint64 hint cpu cpu.shares cpu.weight - FAIR_GROUP_SCHED 512 -
 cpu.quota int64 guard cpu cpu.cfs_quota_us cpu.max - CFS_BANDWIDTH 25000 cpu.period
 cpu.period uint64 hint cpu cpu.cfs_period_us cpu.max - CFS_BANDWIDTH 50000 cpu.quota
@@ -34,7 +37,11 @@ cpu.realtimePeriod uint64 hint cpu cpu.rt_period_us - - RT_GROUP_SCHED 500000 cp
 cpu.cpus string guard cpuset cpuset.cpus cpuset.cpus - - "0" -
 cpu.mems string guard cpuset cpuset.mems cpuset.mems - - "0" -
 cpu.idle int64 hint cpu cpu.idle cpu.idle 5.15 - 1 -
+""",
+    "pids": """\
 pids.limit int64 guard pids pids.max pids.max - - 32 -
+""",
+    "blockIO": """\
 blockIO.weight uint16 hint io blkio.weight io.weight - BFQ_GROUP_IOSCHED 200 -
 blockIO.leafWeight uint16 hint io blkio.leaf_weight - - - 100 -
 blockIO.weightDevice weights hint io blkio.bfq.weight_device io.bfq.weight - BFQ_GROUP_IOSCHED * -
@@ -42,13 +49,24 @@ blockIO.throttleReadBpsDevice rates guard io blkio.throttle.read_bps_device io.m
 blockIO.throttleWriteBpsDevice rates guard io blkio.throttle.write_bps_device io.max - BLK_DEV_THROTTLING * -
 blockIO.throttleReadIOPSDevice rates guard io blkio.throttle.read_iops_device io.max - BLK_DEV_THROTTLING * -
 blockIO.throttleWriteIOPSDevice rates guard io blkio.throttle.write_iops_device io.max - BLK_DEV_THROTTLING * -
+""",
+    "hugepageLimits": """\
 hugepageLimits hugepages guard hugetlb hugetlb.<size>.limit_in_bytes hugetlb.<size>.max - - * -
+""",
+    "rdma": """\
 rdma rdma guard rdma rdma.max rdma.max - - * -
+""",
+    "network": """\
 network.classID uint32 hint net_cls net_cls.classid - - - 1048577 -
 network.priorities priorities hint net_prio net_prio.ifpriomap - - - * -
+""",
+    "devices": """\
 devices devices guard devices - - - - * -
+""",
+    "unified": """\
 unified keys guard - - - - - - -
-"""
+""",
+}
 # A value to ask for, as JSON, of those types that are no single value.
 PROBES = {
     "weights": '[{"major": 8, "minor": 0, "weight": 200}]',
@@ -132,21 +150,20 @@ class FieldSpec(Value):
 
 
 COLUMNS = ("name", "type", "kind", "controller", "v1", "v2", "since", "option", "probe", "beside")
-LINES: dict[str, str] = {}
-TYPES: dict[str, str] = {}
-# The controllers that the fields of each section need.
-SECTIONS: dict[str, tuple[str, ...]] = {}
-for _line in TABLE.splitlines():
-    _name, _type, _kind, _controller, _rest = _line.split(" ", 4)
-    LINES[_name], TYPES[_name] = _line, _type
-    _section = _name.partition(".")[0]
-    if _controller not in SECTIONS.setdefault(_section, ()) and _controller != "-":
-        SECTIONS[_section] += (_controller,)
+_ROWS: dict[str, dict[str, list[str]]] = {}  # by section, once it was asked for: a container has four of the nine
+
+
+def rows(section: str) -> dict[str, list[str]]:
+    """The words of each field of a section, {} for a section that is not in the table."""
+    if section not in _ROWS:
+        lines = (line.replace(" -", " ").split(" ") for line in TABLES.get(section, "").splitlines())
+        _ROWS[section] = {words[0]: words for words in lines}
+    return _ROWS[section]
 
 
 def spec(name: str) -> FieldSpec:
     """The row of one field. Raises KeyError for a name that is not in the table."""
-    row = dict(zip(COLUMNS, LINES[name].replace(" -", " ").split(" ")))
+    row = dict(zip(COLUMNS, rows(name.partition(".")[0])[name]))
     if row["probe"] == "*":
         row["probe"] = PROBES[row["type"]]
     made = FieldSpec.__new__(FieldSpec)  # every call makes a dozen of them, and all columns are there
@@ -154,6 +171,16 @@ def spec(name: str) -> FieldSpec:
     return made
 
 
+def names() -> tuple[str, ...]:
+    """Every field, in the table's order."""
+    return tuple(name for section in TABLES for name in rows(section))
+
+
+def controllers(section: str) -> tuple[str, ...]:
+    """The controllers that the fields of a section need, in the table's order."""
+    return tuple(dict.fromkeys(words[3] for words in rows(section).values() if words[3]))
+
+
 def of_controller(controller: str) -> str:
     """The section of the classic fields that need this controller, "" for none."""
-    return next((section for section, needed in SECTIONS.items() if controller in needed), "")
+    return next((section for section in TABLES if controller in controllers(section)), "")

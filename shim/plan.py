@@ -44,8 +44,8 @@ class Plan(Value):
 
     @property
     def changes(self) -> tuple[Note, ...]:
-        """The notes that the user must see: everything but what is honoured as it stands."""
-        return tuple(note for note in self.notes if note.effect != KEPT)
+        """The notes that the user must see: everything but what is honoured as it stands, with nothing lost."""
+        return tuple(note for note in self.notes if note.effect != KEPT or note.lost)
 
 
 def wanted(resources: dict[str, Any]) -> tuple[str, ...]:
@@ -113,6 +113,7 @@ def make_plan(
                 found.problems.extend(outcome.problems)
                 found.expect(outcome.expectations, () if case.v1 else tuple(resources.get("unified") or ()))
                 case = found.take(case, outcome.edits)
+    found.notes.extend(_misnamed(resources, runtime))
     expectations = tuple(found.expectations.values())
     return Plan(
         edits=difference(resources, case.resources),
@@ -121,6 +122,16 @@ def make_plan(
         problems=tuple(found.problems),
         bridge=tuple(limit for limit in expectations if limit.version == 2) if case.v1 else (),
     )
+
+
+def _misnamed(resources: dict[str, Any], runtime: str) -> tuple[Note, ...]:
+    """Keys that are nearly those of the specification; what is no key of it at all is an extension."""
+    unknown = fields.strangers(resources)
+    if not unknown:
+        return ()
+    from shim.rules import names
+
+    return names.misnamed(unknown, runtime)
 
 
 def _bridged(found: _Findings) -> tuple[Note, ...]:

@@ -114,16 +114,28 @@ def of(
     linux = loaded.value.get("linux") if where else None
     target = str((linux or {}).get("cgroupsPath") or "")
     host = detect(view, plan.wanted(everything), target, controllers=(*plan.controllers(everything), *ALWAYS))
+    planned = plan.make_plan(resources, host, asked.family, asked.operation, asked.driver, kept=kept)
     return Rewrite(
         document=loaded,
         where=where,
         resources=resources,
         host=host,
-        plan=plan.make_plan(resources, host, asked.family, asked.operation, asked.driver, kept=kept),
+        plan=_with_names(planned, loaded, asked.family) if where else planned,
         policy=policy,
         policy_origin=origin,
         asked=asked,
     )
+
+
+def _with_names(planned: Plan, loaded: Document, family: str) -> Plan:
+    """The plan, and a note where the way to the resources is written in another case."""
+    way = (("linux",), ("linux", "resources"))
+    found = [".".join(path) for path in loaded.spans if path not in way and tuple(map(str.lower, path)) in way]
+    if not found:
+        return planned
+    from shim.rules import names
+
+    return planned.changed(notes=(*planned.notes, *names.around(found, family)))
 
 
 def _annotations(loaded: Document) -> dict[str, Any]:

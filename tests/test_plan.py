@@ -223,3 +223,29 @@ def test_lines_without_names_are_not_merged() -> None:
         for field, value in (("a", "8:0 5"), ("b", "8:0 6"))
     )
     assert _merged(first, second) == second
+
+
+MISNAMED = [
+    ("runc", {"Memory": {"limit": 5}}, "Memory", "kept", "the check of memory"),
+    ("runc", {"memory": {"Limit": 5}}, "memory.Limit", "kept", "the check of memory.limit"),
+    ("crun", {"pids": {"LIMIT": 5}}, "pids.LIMIT", "dropped", "pids.limit"),
+    ("runc", {"blockIO": {"blkioWeight": 5}}, "blockIO.blkioWeight", "dropped", "blockIO.weight"),
+    ("runc", {"disableOOMKiller": True}, "disableOOMKiller", "dropped", "memory.disableOOMKiller"),
+]
+
+
+@pytest.mark.parametrize(("runtime", "resources", "field", "effect", "lost"), MISNAMED)
+def test_keys_that_are_nearly_right(
+    runtime: str, resources: dict[str, Any], field: str, effect: str, lost: str
+) -> None:
+    """runc takes keys in any case (Go's decoder), crun does not; old names are read by none. The user is told."""
+    made = planned(resources, make_host("unified"), runtime)
+    assert made.after == resources
+    assert made.effect(field)[::2] == ("key-misnamed", effect)
+    assert made.lost(field) == lost
+    assert [note.field for note in made.plan.changes] == [field]
+
+
+def test_keys_of_others_are_left_alone() -> None:
+    """An extension is nobody's limit, and nothing is said of it."""
+    assert planned({"future": {"limit": 5}, "memory": {"future": 5}}, make_host("unified")).plan.notes == ()

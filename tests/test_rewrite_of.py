@@ -98,3 +98,15 @@ def test_a_host_that_is_not_understood(host: str) -> None:
     plain = _of(_config({"devices": [{"allow": False, "access": "rwm"}]}), host)
     rewrite.judge(plain)
     assert plain.plan.changes == ()
+
+
+@pytest.mark.parametrize("key", ["Linux", "LINUX"])
+def test_the_way_to_the_limits_in_another_case(key: str) -> None:
+    """runc takes it, and cgshim does not look there: the user is told, and the file stays as it is."""
+    value = {key: {"resources": {"pids": {"limit": 32}}}}
+    made = _of(value)
+    (note,) = made.plan.changes
+    assert (note.field, note.code, note.lost) == (key, "key-misnamed", "the check of linux")
+    assert json.loads(made.text()) == value
+    (inner,) = _of({"linux": {"Resources": {"pids": {"limit": 32}}}}).plan.changes
+    assert inner.field == "linux.Resources"

@@ -10,6 +10,8 @@ from shim.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from shim.rules.base import Case, Kind
 
 # By section, and a line each with a space between two words; `-` is nothing, `*` the probe of the type (PROBES).
@@ -184,3 +186,15 @@ def controllers(section: str) -> tuple[str, ...]:
 def of_controller(controller: str) -> str:
     """The section of the classic fields that need this controller, "" for none."""
     return next((section for section in TABLES if controller in controllers(section)), "")
+
+
+def strangers(resources: dict[str, Any]) -> list[str]:
+    """The keys that no row of the table has: of sections, and of fields in those that are there."""
+    found = []
+    for section, value in resources.items():
+        known = rows(section)
+        if not known:
+            found.append(section)
+        elif isinstance(value, dict) and section not in known:
+            found.extend(f"{section}.{key}" for key in value if f"{section}.{key}" not in known)
+    return found

@@ -10,10 +10,12 @@ import re
 
 import pytest
 
+from shim.cli.fields import page
 from shim.host import controllers
 from shim.oci import checks
 from shim.rules import fields, keys, keyspec, shapes, table
 from shim.rules.classic import TRANSLATIONS
+from tests.syntax import ROOT
 
 FILE = re.compile(r"[a-z_]+(\.(<size>|[a-z_]+))+")
 NAMES = fields.names()
@@ -85,6 +87,11 @@ def test_controllers_of_a_section() -> None:
     assert fields.controllers("future") == ()
     assert fields.of_controller("cpuset") == "cpu"
     assert fields.of_controller("misc") == ""
+
+
+def test_the_page_is_current() -> None:
+    """docs/fields.md is what the tables say: `python -m shim.cli.fields > docs/fields.md`."""
+    assert (ROOT / "docs" / "fields.md").read_text() == page()
 
 
 def test_unknown_names() -> None:

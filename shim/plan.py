@@ -9,7 +9,7 @@ from __future__ import annotations
 from shim.custody import returned
 from shim.host.facts import AMBIGUOUS, NONE, UNIFIED
 from shim.oci.edits import apply_to_value
-from shim.rules import fields, table
+from shim.rules import fields, runtimes, table
 from shim.rules.base import CHANGED, DROPPED, KEPT, UNENFORCEABLE, Case, Edit, Expectation, Note, Problem
 from shim.values import Value
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from shim.host.facts import Host
+    from shim.rules.base import Driver, Family, Operation
 
 LAYOUT_UNKNOWN = "layout-unknown"
 NO_CGROUP = "limits-without-cgroups"  # as the catalogue has it, for the crun that still said so
@@ -84,9 +85,9 @@ def controllers(resources: dict[str, Any]) -> tuple[str, ...]:
 def make_plan(
     resources: dict[str, Any],
     host: Host,
-    runtime: str,
-    operation: str,
-    driver: str,
+    runtime: Family,
+    operation: Operation,
+    driver: Driver,
     *,
     kept: dict[str, str] | None = None,
 ) -> Plan:
@@ -100,7 +101,11 @@ def make_plan(
     if host.layout in (NONE, AMBIGUOUS):
         return Plan(notes=_untouched(resources, host, runtime, operation))
     case = Case(
-        resources=returned(resources, kept or {}), host=host, runtime=runtime, operation=operation, driver=driver
+        resources=returned(resources, kept or {}),
+        host=host,
+        runtime=runtimes.of(runtime),
+        operation=operation,
+        driver=driver,
     )
     found = _Findings()
     case = found.take(case, _without_nulls(case) if operation == "update" else ())
@@ -124,14 +129,14 @@ def make_plan(
     )
 
 
-def _misnamed(resources: dict[str, Any], runtime: str) -> tuple[Note, ...]:
+def _misnamed(resources: dict[str, Any], runtime: Family) -> tuple[Note, ...]:
     """Keys that are nearly those of the specification; what is no key of it at all is an extension."""
     unknown = fields.strangers(resources)
     if not unknown:
         return ()
     from shim.rules import names
 
-    return names.misnamed(unknown, runtime)
+    return names.misnamed(unknown, runtimes.of(runtime))
 
 
 def _bridged(found: _Findings) -> tuple[Note, ...]:
@@ -142,7 +147,7 @@ def _bridged(found: _Findings) -> tuple[Note, ...]:
 
 def _told(note: Note, file: str, winner: str) -> Note:
     """The note of a limit that only cgroup2 could take: set in `file` by cgshim, or the `winner` says the same."""
-    if not note.code.endswith("-in-cgroup2") or not (file or winner):
+    if not note.bridgeable or not (file or winner):
         return note
     if file:
         reason = f"{note.reason}; cgshim sets {file} there"
@@ -169,7 +174,7 @@ class _Findings:
         for expectation in expectations:
             key = (expectation.controller, expectation.file, _line(expectation))
             first = self.expectations.get(key)
-            if expectation.file in stated and not (_by_unified(expectation) or _shared(expectation)):
+            if expectation.file in stated and not (expectation.source == "unified" or _shared(expectation)):
                 self.outdone[expectation.field] = f"unified.{expectation.file}"
                 continue
             self.expectations[key] = merged = _merged(first, expectation)
@@ -201,7 +206,7 @@ def _merged(first: Expectation | None, second: Expectation) -> Expectation:
     """
     if first is None:
         return second
-    older, newer = (second, first) if _by_unified(first) and not _by_unified(second) else (first, second)
+    older, newer = (second, first) if first.source == "unified" != second.source else (first, second)
     if newer.shape == "lines" and "=" in newer.value:
         line, *words = newer.value.split(" ")
         named = {word.partition("=")[0] for word in words}
@@ -210,10 +215,6 @@ def _merged(first: Expectation | None, second: Expectation) -> Expectation:
     if newer.file == "cpu.max" and len(newer.value.split()) == 1 and len(older.value.split()) == 2:
         return newer.changed(value=f"{newer.value} {older.value.split()[1]}")
     return newer
-
-
-def _by_unified(expectation: Expectation) -> bool:
-    return expectation.field.startswith("unified.")
 
 
 def _present(resources: dict[str, Any], field: str) -> bool:
@@ -230,7 +231,7 @@ def _without_nulls(case: Case) -> tuple[Edit, ...]:
     return tuple(Edit(op="remove", path=(key,)) for key, value in case.resources.items() if value is None)
 
 
-def _untouched(resources: dict[str, Any], host: Host, runtime: str, operation: str) -> tuple[Note, ...]:
+def _untouched(resources: dict[str, Any], host: Host, runtime: Family, operation: Operation) -> tuple[Note, ...]:
     """Nothing is known of where limits would go, so nothing is rewritten and nothing can be read back.
 
     A guard that nobody can read back is lost as far as anybody knows; hints and rules for devices are the runtime's.
@@ -245,7 +246,7 @@ def _untouched(resources: dict[str, Any], host: Host, runtime: str, operation: s
     )
 
 
-def _without_cgroup(resources: dict[str, Any], host: Host, runtime: str, operation: str) -> tuple[Note, ...]:
+def _without_cgroup(resources: dict[str, Any], host: Host, runtime: Family, operation: Operation) -> tuple[Note, ...]:
     """crun(1), --cgroup-manager=disabled: the container stays in its caller's cgroup, and its limits are ignored
     without a word (crun 0.17 still refused them). What is lost by it is what a host without any controller would lose.
 
@@ -259,7 +260,9 @@ def _without_cgroup(resources: dict[str, Any], host: Host, runtime: str, operati
     )
 
 
-def _without_controllers(resources: dict[str, Any], host: Host, runtime: str, operation: str) -> tuple[Note, ...]:
+def _without_controllers(
+    resources: dict[str, Any], host: Host, runtime: Family, operation: Operation
+) -> tuple[Note, ...]:
     """The notes that a host with cgroup2 and no controller at all would give: each limit as lost."""
     bare = host.changed(layout=UNIFIED, placements={}, interface={})
     return make_plan(resources, bare, runtime, operation, "cgroupfs").notes

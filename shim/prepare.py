@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from shim.argv import Invocation
     from shim.plan import Plan
     from shim.rewrite import Rewrite
+    from shim.rules.base import Family
     from shim.settings import Settings
 
 STDIN = "-"
@@ -29,7 +30,7 @@ class Call(Value):
 
     invocation: Invocation
     runtime: str
-    family: str
+    family: Family
     variables: dict[bytes, bytes]
     settings: Settings
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from shim.host.view import View
     from shim.oci.document import Document
     from shim.plan import Plan
+    from shim.rules.base import Driver, Family, Operation
     from shim.settings import Settings
 
 RESOURCES = ("linux", "resources")
@@ -36,13 +37,13 @@ class Asked(Value):
     """
 
     runtime: str
-    family: str
+    family: Family
     command: str
-    driver: str = "cgroupfs"
+    driver: Driver = "cgroupfs"
     foreground: bool = False
 
     @property
-    def operation(self) -> str:
+    def operation(self) -> Operation:
         """What the rules tell apart: "create" or "update"."""
         return "update" if self.command == "update" else "create"
 
@@ -127,15 +128,15 @@ def of(
     )
 
 
-def _with_names(planned: Plan, loaded: Document, family: str) -> Plan:
+def _with_names(planned: Plan, loaded: Document, family: Family) -> Plan:
     """The plan, and a note where the way to the resources is written in another case."""
     way = (("linux",), ("linux", "resources"))
     found = [".".join(path) for path in loaded.spans if path not in way and tuple(map(str.lower, path)) in way]
     if not found:
         return planned
-    from shim.rules import names
+    from shim.rules import names, runtimes
 
-    return planned.changed(notes=(*planned.notes, *names.around(found, family)))
+    return planned.changed(notes=(*planned.notes, *names.around(found, runtimes.of(family))))
 
 
 def _annotations(loaded: Document) -> dict[str, Any]:

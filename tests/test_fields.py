@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import json
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 
 from shim.cli.fields import page
 from shim.host import controllers
 from shim.oci import checks
-from shim.rules import fields, keys, keyspec, shapes, table
+from shim.rules import fields, keys, keyspec, runtimes, shapes, table
 from shim.rules.classic import TRANSLATIONS
 from tests.syntax import ROOT
+
+if TYPE_CHECKING:
+    from shim.rules.base import Family
 
 FILE = re.compile(r"[a-z_]+(\.(<size>|[a-z_]+))+")
 NAMES = fields.names()
@@ -103,3 +107,20 @@ def test_unknown_names() -> None:
     assert (keys.kind("memory.future"), keys.shape("memory.future")) == ("guard", "any-form")
     assert (keys.kind("hugetlb.1GB.max"), keys.shape("hugetlb.1GB.max")) == ("guard", "number")
     assert (keys.kind("cgroup.max.depth"), keys.shape("cgroup.max.depth")) == ("hint", "")
+
+
+@pytest.mark.parametrize("kind", ["runc", "crun", "other"])
+def test_every_kind_of_runtime_is_described(kind: Family) -> None:
+    """The table has a word for each field of Runtime, of the field's type."""
+    made = runtimes.of(kind)
+    assert made.name == kind
+    assert set(made.__dict__) == set(runtimes.Runtime.__annotations__)
+    types = {"bool": bool, "int": int, "Family": str, "tuple[str, ...]": tuple}
+    for field, word in runtimes.Runtime.__annotations__.items():
+        assert type(getattr(made, field)) is types[word], field
+
+
+def test_another_kind_of_runtime() -> None:
+    """A word that is not in the table is an error, not a guess."""
+    with pytest.raises(ValueError, match="not in tuple"):
+        runtimes.of("youki")  # type: ignore[arg-type] # that is the point

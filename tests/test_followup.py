@@ -17,6 +17,7 @@ from shim.plan import make_plan
 from shim.rules.base import GUARD
 from tests.cgroup_tree import INIT, Kernel, Tree
 from tests.hosts_made import make_host
+from tests.planned import plan_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -257,11 +258,11 @@ HOSTS = {
 def test_the_hook_guards_the_same(host: Host, runtime: str) -> None:
     """Whatever was rewritten: a plan for the result expects every guard that the first one did."""
     for resources in EVERYTHING:
-        first = make_plan(resources, host, runtime, "create", "cgroupfs")
+        first = plan_of(resources, host, runtime)
         if first.problems:
             continue
         kept = custody.read({custody.ANNOTATION: custody.write(first.bridge)})
         after = apply_to_value(resources, first.edits)
-        again = make_plan(after, host, runtime, "create", "cgroupfs", kept=kept)
+        again = plan_of(after, host, runtime, kept=kept)
         guards = [{(e.file, e.value) for e in plan.expectations if e.kind == GUARD} for plan in (first, again)]
         assert guards[0] == guards[1], resources

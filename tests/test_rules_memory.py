@@ -379,3 +379,16 @@ def test_swappiness_in_the_place_of_swap_is_a_guard_in_the_second_plan() -> None
     again = planned(first.after, host)
     (shown,) = [one for one in again.plan.expectations if one.file == "memory.swappiness"]
     assert (shown.kind, shown.value, shown.shape) == ("guard", "0", "exact")
+
+
+def test_an_update_lifts_what_only_cgroup2_limits() -> None:
+    """-1 in an update takes away what the bridge set at the start; a new container has nothing to take away."""
+    host = make_host("hybrid", versions={"memory": 2})
+    for runtime in ("runc", "crun"):
+        made = planned({"memory": {"limit": -1, "swap": -1}}, host, runtime, "update")
+        assert {(one.file, one.value) for one in made.plan.bridge} == {
+            ("memory.max", "max"),
+            ("memory.swap.max", "max"),
+        }
+        assert made.effect("memory.limit") == ("bridged", "guard", "changed")
+        assert planned({"memory": {"limit": -1, "swap": -1}}, host, runtime).plan.bridge == ()

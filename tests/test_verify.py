@@ -9,11 +9,11 @@ import pytest
 
 from shim.host.facts import HYBRID, LEGACY, UNIFIED
 from shim.host.view import View
-from shim.plan import make_plan
 from shim.rules.base import GUARD, Expectation
 from shim.verify import agrees, cgroup, verify
 from tests.cgroup_tree import INIT, Tree
 from tests.hosts_made import make_host
+from tests.planned import plan_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,7 +131,7 @@ POSITIONAL: list[tuple[dict[str, Any], str, str, bool]] = [
 @pytest.mark.parametrize(("resources", "operation", "found", "same"), POSITIONAL)
 def test_the_place_of_a_word_counts(resources: dict[str, Any], operation: str, found: str, same: bool) -> None:
     """A quota is the first word of cpu.max and a period the second; one that equals the other proves nothing."""
-    plan = make_plan(resources, make_host(UNIFIED), "runc", operation, "cgroupfs")
+    plan = plan_of(resources, make_host(UNIFIED), "runc", operation)
     checks = [agrees(one, found + "\n") for one in plan.expectations if one.file == "cpu.max"]
     assert checks
     assert all(checks) is same
@@ -188,7 +188,7 @@ FORMS = [
 def test_keys_are_compared_in_the_kernels_form(layout: str, key: str, asked: str, found: str, same: bool) -> None:
     """What `unified` sets is read back wherever cgroup2 has it, whether the runtime or the bridge writes it."""
     host = make_host(layout, versions={key.partition(".")[0]: 2})
-    plan = make_plan({"unified": {key: asked}}, host, "runc", "update", "cgroupfs")
+    plan = plan_of({"unified": {key: asked}}, host, "runc", "update")
     assert [one.file for one in plan.expectations] == [key] * len(plan.expectations) != []
     assert all(agrees(one, found + "\n") for one in plan.expectations) is same
 

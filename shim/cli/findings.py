@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from shim.host.facts import Host
+    from shim.rules.base import Family
 
 REFUSED, UNTOUCHED, UNLIMITED, WEAKER, HINT_DROPPED = "refused", "untouched", "not enforced", "weaker", "dropped"
 ORDER = (REFUSED, UNTOUCHED, UNLIMITED, WEAKER, HINT_DROPPED)
@@ -56,7 +57,7 @@ def questions() -> tuple[str, ...]:
     return tuple(dict.fromkeys((*names, *YOUNG)))
 
 
-def find(host: Host, runtimes: Iterable[str], policy: str, crun_on_hybrid: str = OFF) -> tuple[Finding, ...]:
+def find(host: Host, runtimes: Iterable[Family], policy: str, crun_on_hybrid: str = OFF) -> tuple[Finding, ...]:
     """Every probe's finding for each of these runtime families; equal ones are one."""
     merged: dict[tuple[str, ...], list[str]] = {}
     for runtime in runtimes:
@@ -85,7 +86,7 @@ def _finding(row: tuple[str, ...], runtimes: tuple[str, ...], confined: bool) ->
     )
 
 
-def _rows(host: Host, runtime: str, policy: str) -> list[tuple[str, ...]]:
+def _rows(host: Host, runtime: Family, policy: str) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     if host.layout in (NONE, AMBIGUOUS):
         reason = f"the cgroup layout is {host.layout}, so no limit can be placed or read back: {host.layout_evidence}"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from shim.cli.runtimes import Runtime
     from shim.oci.document import Document
     from shim.rewrite import Rewrite
+    from shim.rules.base import Driver
 
 SHAPE = """\b
 --json: one object
@@ -143,7 +144,7 @@ def _is_resources(loaded: Document) -> bool:
     return "linux" not in loaded.value and "ociVersion" not in loaded.value
 
 
-def driver_of(loaded: Document) -> str:
+def driver_of(loaded: Document) -> Driver:
     """The cgroup driver that cgroupsPath is written for: SLICE:PREFIX:NAME is systemd's form."""
     linux = loaded.value.get("linux")
     path = linux.get("cgroupsPath") if isinstance(linux, dict) else None

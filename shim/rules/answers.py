@@ -57,6 +57,13 @@ def removed(field: str, code: str, kind: Kind, reason: str) -> Outcome:
     return Outcome(edits=(_remove(field),), notes=(note(field, code, kind, CHANGED, reason),))
 
 
+def lifted(case: Case, answer: Outcome, expectations: tuple[Expectation, ...]) -> Outcome:
+    """No limit, where cgroup2 alone has the controller: an update takes away what the container has there now."""
+    if case.operation != "update" or case.host.version(expectations[0].controller) != 2:
+        return answer
+    return answer.changed(notes=bridgeable(answer.notes), expectations=expectations)
+
+
 def dropped(field: str, code: str, reason: str) -> Outcome:
     """A hint that this host or runtime cannot take."""
     return Outcome(edits=(_remove(field),), notes=(note(field, code, HINT, DROPPED, reason, field),))
@@ -65,7 +72,9 @@ def dropped(field: str, code: str, reason: str) -> Outcome:
 def absent_hint(case: Case, controller: str, field: str, expectations: tuple[Expectation, ...] = ()) -> Outcome:
     """A hint whose controller the runtime cannot reach; the expectations say what cgroup2 would have to show."""
     answer = dropped(field, absence(case, controller), _whereabouts(case, controller))
-    return answer.changed(expectations=expectations if case.host.version(controller) == 2 else ())
+    if case.host.version(controller) != 2:
+        return answer
+    return answer.changed(notes=bridgeable(answer.notes), expectations=expectations)
 
 
 def absent_guard(
@@ -73,12 +82,18 @@ def absent_guard(
 ) -> Outcome:
     """A guard whose controller the runtime cannot reach; the expectations say what cgroup2 would have to show."""
     code, reason = absence(case, controller), _whereabouts(case, controller)
+    told = (note(field, code, GUARD, UNENFORCEABLE, reason, lost),)
     in_cgroup2 = expectations if case.host.version(controller) == 2 else ()
     return Outcome(
         edits=(_remove(field),),
-        notes=(note(field, code, GUARD, UNENFORCEABLE, reason, lost),),
+        notes=bridgeable(told) if case.host.version(controller) == 2 else told,
         expectations=in_cgroup2,
     )
+
+
+def bridgeable(notes: tuple[Note, ...]) -> tuple[Note, ...]:
+    """The notes of what cgshim itself can set in cgroup2."""
+    return tuple(one.changed(bridgeable=True) for one in notes)
 
 
 def absence(case: Case, controller: str) -> str:

@@ -180,7 +180,7 @@ def _device_line(key: str, line: str) -> tuple[int, int, list[str]]:
 
 
 def _io_weight(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, str]:
-    if case.runtime == "crun" and case.host.has("blkio.weight") is not True:
+    if case.runtime.weight_file and case.host.has("blkio.weight") is not True:
         raise Untranslatable("crun before 1.8.2 knows no weight file but blkio.weight, and fails without it")
     edits: list[Edit] = []
     devices, most = [], 0

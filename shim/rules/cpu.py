@@ -73,13 +73,13 @@ def shares(case: Case) -> Outcome:
     version, idling = reach(case, "cpu"), case.get("cpu", "idle") == 1
     if not version:
         return beyond(case, SHARES, f"cpu.shares {value}")
-    if version == 2 and idling and case.runtime != "crun" and case.driver != "systemd":
+    if version == 2 and idling and case.runtime.idle_first and case.driver != "systemd":
         reason = "cpu.idle is 1, runc writes it before cpu.weight, and the kernel takes no weight for an idle cgroup"
         return unsupported(SHARES, "cpu-shares-idle", reason, f"cpu.shares {value}")
     shown = "" if version == 2 or idling else str(_within(value))
     if _within(value) == value:
         return honoured(case, SHARES, shown)
-    if version == 1 and case.runtime == "crun":
+    if version == 1 and not case.runtime.checks_shares:
         return honoured(case, SHARES, shown, caveat=f"the kernel itself takes {value} as {_within(value)}")
     reason = f"{value} is outside {SHARES_LEAST} to {SHARES_MOST}, and runtimes fail on what the kernel would round"
     answer = rewritten(SHARES, _within(value), "cpu-shares-clamped", reason)
@@ -139,12 +139,12 @@ def _with_its_period(case: Case, answer: Outcome) -> Outcome:
 
 def _period_unknown(case: Case) -> bool:
     """An update that leaves the period as it is: runc's, and possibly another runtime's."""
-    return case.operation == "update" and case.runtime != "crun" and not number(case, PERIOD)
+    return case.operation == "update" and not case.runtime.period_reset and not number(case, PERIOD)
 
 
 def _no_quota_v1(case: Case) -> Outcome:
     """Any negative number is "none" to the kernel, but crun before 1.8.4 writes it as an unsigned one (ERANGE)."""
-    if case.runtime == "runc":
+    if case.runtime.minus_one_on_v1:
         return honoured(case, QUOTA, "-1")
     if case.operation == "update":
         return honoured(case, QUOTA, "-1", caveat="crun before 1.8.4 fails on it")
@@ -156,7 +156,7 @@ def _no_quota_v1(case: Case) -> Outcome:
 def _no_quota_v2(case: Case) -> Outcome:
     """crun writes no cpu.max at all for a negative quota without a period."""
     period_us = number(case, PERIOD)
-    if case.operation == "update" and case.runtime != "runc" and not period_us:
+    if case.operation == "update" and not case.runtime.halves_of_cpu_max and not period_us:
         reason = f"crun does nothing for {QUOTA.name} -1 alone; with a period beside it writes cpu.max"
         return Outcome(
             edits=(Edit(op="set", path=PERIOD.path, value=DEFAULT_PERIOD),),
@@ -197,7 +197,7 @@ def period(case: Case) -> Outcome:
 def _period_alone(case: Case, value: int) -> Outcome:
     """An update on cgroup2 with a period and no quota: runc keeps the quota, crun would reset it to none."""
     field = PERIOD_OF_A_QUOTA
-    if case.runtime == "runc":
+    if case.runtime.halves_of_cpu_max:
         return honoured(case, field, str(value), shape="second-word", caveat="runc keeps the quota as it is")
     reason = "crun would reset the quota to none along with it; an update with cpu.quota beside it works"
     return unsupported(field, "cpu-period-alone", reason, f"CPU time by the new period of {value} us (quota stays)")
@@ -243,7 +243,7 @@ def realtime_period(case: Case) -> Outcome:
 
 def _realtime(case: Case, field: FieldSpec, value: int) -> Outcome:
     lost = f"{field.name} {value}" if value else ""
-    if not value and case.runtime == "runc":
+    if not value and case.runtime.zero_is_unset:
         return unset(field, "runc takes 0 as unset")
     if not case.v1:
         reason = "cgroup2 has no realtime budget of a cgroup's own: runc ignores the key, crun refuses it"

@@ -43,7 +43,7 @@ def _list(case: Case, field: FieldSpec, what: str) -> Outcome:
     value = case.get(*field.path)
     if value is None:
         return NOTHING
-    if value == "" and case.runtime != "runc" and known_absent(case, "cpuset"):
+    if value == "" and case.runtime.opens_every_section and known_absent(case, "cpuset"):
         reason = "the empty string is unset, but crun opens the cpuset cgroup for it, which it cannot reach here"
         return removed(field.name, "cpuset-unset", GUARD, reason)
     if value == "":

@@ -54,7 +54,7 @@ def limits(case: Case) -> Outcome:
         return beyond(case, LIMITS, lost, _expected(named, 2))
     stated = case.get("unified") or {}  # cgroup2's own keys win over the classic field, as in the runtimes
     expected = tuple(one for one in _expected(named, version) if one.file not in stated)
-    if case.operation == "update" and case.runtime == "runc":
+    if case.operation == "update" and "hugepageLimits" in case.runtime.not_updated:
         return showing(_update_by_runc(case, named, version), expected)
     if named == entries:
         return showing(honoured(case, LIMITS, ""), expected)

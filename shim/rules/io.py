@@ -62,7 +62,7 @@ def weight(case: Case) -> Outcome:
     if nearest != value:
         reason = f"{value} is outside {'1' if by_bfq else '10'} to 1000, which kernel or runtime refuses"
         return showing(rewritten(WEIGHT, nearest, "blockio-weight-clamped", reason), shown)
-    caveat = "crun before 1.8.2 looks for blkio.weight only" if case.v1 and by_bfq and case.runtime != "runc" else ""
+    caveat = "crun before 1.8.2 looks for blkio.weight only" if case.v1 and by_bfq and case.runtime.weight_file else ""
     field = BFQ_WEIGHT if by_bfq else WEIGHT
     return showing(honoured(case, field, "", caveat=caveat), shown)
 
@@ -86,7 +86,7 @@ def leaf_weight(case: Case) -> Outcome:
     early = unread(LEAF_WEIGHT, value)
     if early:
         return early
-    if value == 0 and case.runtime == "runc":
+    if value == 0 and case.runtime.zero_is_unset:
         return unset(LEAF_WEIGHT, "runc takes 0 as unset")
     lost = f"blockIO.leafWeight {value}" if value else ""
     if not case.v1:

@@ -6,7 +6,7 @@ the kernel rounds limits down to a page. `swap` is memory plus swap in OCI and o
 
 from __future__ import annotations
 
-from shim.rules.answers import absent_guard, absent_hint, dropped, invalid, kept, note, removed
+from shim.rules.answers import absent_guard, absent_hint, dropped, invalid, kept, lifted, note, removed
 from shim.rules.base import GUARD, HINT, KEPT, Case, Outcome, Rule
 from shim.rules.reach import leftover
 from shim.rules.swap import SWAP_V1, SWAP_V2, expect, instead_of_swap, stands_for_no_swap, swap
@@ -32,7 +32,8 @@ def limit(case: Case) -> Outcome:
         return _zero_limit(case)
     if version != (1 if case.v1 else 2):
         if value == -1:
-            return removed("memory.limit", "memory-unlimited", GUARD, "unlimited needs no memory controller")
+            answer = removed("memory.limit", "memory-unlimited", GUARD, "unlimited needs no memory controller")
+            return lifted(case, answer, expect(case, "memory.limit", LIMIT_V2, "max"))
         expected = expect(case, "memory.limit", LIMIT_V2, str(value))
         return absent_guard(case, "memory", "memory.limit", f"memory above {value} bytes", expected)
     if value == -1 and _rejects_lone_unlimited(case):
@@ -42,7 +43,7 @@ def limit(case: Case) -> Outcome:
 
 
 def _zero_limit(case: Case) -> Outcome:
-    if case.runtime == "runc":
+    if case.runtime.zero_is_unset:
         return Outcome(notes=(note("memory.limit", "zero-unset", GUARD, KEPT, "runc takes 0 as unset"),))
     reason = "0 is unset to runc; crun would write it and the container would be killed at once"
     return removed("memory.limit", "zero-unset", GUARD, reason)
@@ -50,7 +51,7 @@ def _zero_limit(case: Case) -> Outcome:
 
 def _rejects_lone_unlimited(case: Case) -> bool:
     """runc up to 1.1 raises swap to unlimited along with memory, and fails without the file (cgroup2)."""
-    if case.v1 or case.operation == "update" or case.runtime == "crun":
+    if case.v1 or case.operation == "update" or not case.runtime.raises_swap_along:
         return False
     return case.host.swap_accounting.value is False and case.get("memory", "swap") is None
 
@@ -87,7 +88,7 @@ def _kernel(case: Case, key: str, file: str) -> Outcome:
     if case.host.has(file) is False:
         return dropped(field, "kernel-memory", f"this kernel has no {file}")
     answer = kept(case, field, HINT, file, _bytes(case.get("memory", key)), "memory", "page")
-    if case.runtime == "crun":
+    if case.runtime.reads_kernel_memory:
         return answer
     reason = f"runc before 1.0 sets {file}, later ones warn and go on; it is read back"
     return answer.changed(notes=(note(field, "kernel-memory", HINT, KEPT, reason),))
@@ -98,14 +99,14 @@ def swappiness(case: Case) -> Outcome:
     value = case.get("memory", "swappiness")
     if value == UNSET_SWAPPINESS:
         reason = "-1 as an unsigned number, which Docker wrote for unset"
-        if case.runtime == "runc":
+        if case.runtime.unset_swappiness:
             return Outcome(notes=(note("memory.swappiness", "unset", HINT, KEPT, f"{reason}; runc reads it so"),))
         return removed("memory.swappiness", "unset", HINT, f"{reason}; crun would write the number")
     if case.host.version("memory") != (1 if case.v1 else 2):
         return absent_hint(case, "memory", "memory.swappiness")
     if not case.v1:
         return dropped("memory.swappiness", "swappiness", "cgroup2 has no swappiness of a cgroup's own")
-    most = 100 if case.runtime == "runc" else 200
+    most = case.runtime.most_swappiness
     if value > most:
         return invalid("memory.swappiness", f"{value} is above {most}", f"0 to {most}")
     answer = kept(case, "memory.swappiness", HINT, "memory.swappiness", str(value), "memory")
@@ -127,7 +128,7 @@ def disable_oom_killer(case: Case) -> Outcome:
 def use_hierarchy(case: Case) -> Outcome:
     """`useHierarchy`, bool -> v1 memory.use_hierarchy, 1 only since kernel 5.11; cgroup2 is always hierarchical."""
     value, field = case.get("memory", "useHierarchy"), "memory.useHierarchy"
-    if case.runtime == "runc":
+    if not case.runtime.reads_hierarchy:
         told = (note(field, "hierarchy", HINT, KEPT, "runc does not read it"),)
         if case.v1 and case.host.version("memory") == 1:  # what the kernel has by itself is read back
             return kept(case, field, HINT, "memory.use_hierarchy", str(int(value)), "memory").changed(notes=told)
@@ -157,7 +158,7 @@ def check_before_update(case: Case) -> Outcome:
         return Outcome(
             notes=(note(field, "checked-by-kernel", HINT, KEPT, "v1 refuses a limit below usage by itself"),)
         )
-    if case.runtime != "runc" and case.host.swap_accounting.value is False:
+    if case.runtime.check_needs_swap and case.host.swap_accounting.value is False:
         reason = "crun would look for memory.swap.current, which is missing where swap is not accounted"
         return dropped(field, "check-needs-swap", reason)
     return Outcome(notes=(note(field, "honoured", HINT, KEPT, "the runtime compares with memory.current"),))

@@ -14,6 +14,7 @@ from shim.rules.base import DROPPED, GUARD, KEPT
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from shim.rules.base import Kind, Note
+    from shim.rules.runtimes import Runtime
 
 BEFORE_1_0 = {
     "blockIO.blkioWeight": "blockIO.weight",
@@ -27,7 +28,7 @@ BEFORE_1_0 = {
 }
 
 
-def misnamed(names: list[str], runtime: str) -> tuple[Note, ...]:
+def misnamed(names: list[str], runtime: Runtime) -> tuple[Note, ...]:
     """A note for each of these keys that stands for a field under another spelling; other keys are extensions."""
     lower = {name.lower(): name for name in (*fields.TABLES, *fields.names())}
     told = []
@@ -39,7 +40,7 @@ def misnamed(names: list[str], runtime: str) -> tuple[Note, ...]:
     return tuple(told)
 
 
-def around(found: list[str], runtime: str) -> tuple[Note, ...]:
+def around(found: list[str], runtime: Runtime) -> tuple[Note, ...]:
     """A note for each of these keys on the way to the resources, which only runc takes in another case."""
     return tuple(_other_case(name, name.lower(), runtime) for name in found)
 
@@ -52,8 +53,8 @@ def _dropped(name: str, field: str, reason: str) -> Note:
     return note(name, "key-misnamed", _kind(field), DROPPED, f"{reason}; write {field}", field)
 
 
-def _other_case(name: str, field: str, runtime: str) -> Note:
-    if runtime != "runc":
-        return _dropped(name, field, f"keys are case-sensitive, and {runtime} does not read this one")
+def _other_case(name: str, field: str, runtime: Runtime) -> Note:
+    if not runtime.any_case:
+        return _dropped(name, field, f"keys are case-sensitive, and {runtime.name} does not read this one")
     reason = f"runc takes it for {field}, but cgshim neither fits it to the host nor reads it back; write {field}"
     return note(name, "key-misnamed", _kind(field), KEPT, reason, f"the check of {field}")

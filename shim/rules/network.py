@@ -60,7 +60,7 @@ def priorities(case: Case) -> Outcome:
 def emptiness(case: Case) -> Outcome:
     """What is left of `network`: crun refuses any such object on cgroup2, and wants both hierarchies on v1."""
     left = case.get("network")
-    if left is None or case.runtime == "runc" or (case.v1 and not _one_known_absent(case)):
+    if left is None or not case.runtime.opens_every_section or (case.v1 and not _one_known_absent(case)):
         return NOTHING
     where = "where net_cls or net_prio is missing" if case.v1 else "on cgroup2"
     return removed("network", "network-empty", HINT, f"crun refuses the object {where}, whatever is in it")
@@ -73,7 +73,7 @@ def _absent(case: Case, field: FieldSpec) -> Outcome | None:
     if not reach(case, field.controller):
         reason = f"this host has no {field.controller} hierarchy ({case.host.place(field.controller).evidence})"
         return dropped(field.name, f"{CODES[field.controller]}-nowhere", reason)
-    if case.runtime != "runc" and not _both(case):
+    if case.runtime.opens_every_section and not _both(case):
         reason = "crun opens net_cls and net_prio together, and this host has one of them only"
         return unsupported(field, "network-needs-both", reason, field.name)
     return None
@@ -95,7 +95,7 @@ def _sound(entry: Any) -> bool:
 
 
 def _caveat(case: Case) -> str:
-    return UPDATE if case.operation == "update" and case.runtime != "crun" else ""
+    return UPDATE if case.operation == "update" and "network" in case.runtime.not_updated else ""
 
 
 RULES: tuple[Rule, ...] = (

@@ -65,7 +65,7 @@ def _zero_out_of_reach() -> Outcome:
 def _no_limit(case: Case, value: int, version: int) -> Outcome:
     """Runtimes write the word `max` for -1, but crun before 1.13 does so on cgroup2 only."""
     unlimited = _unlimited(case, version, "max")
-    if version == 1 and case.runtime != "runc":
+    if version == 1 and not case.runtime.minus_one_on_v1:
         return _no_limit_v1(case, unlimited)
     if value != -1:
         reason = f"-1 is the one negative number that every runtime takes for no limit, not {value}"

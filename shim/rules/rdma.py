@@ -40,7 +40,7 @@ def rdma(case: Case) -> Outcome:
     version = reach(case, "rdma")
     if not version:
         return beyond(case, RDMA, f"RDMA resources: {lost}", _expected(fitting, 2))
-    if case.runtime != "runc":
+    if not case.runtime.reads_rdma:
         reason = "crun does not read rdma, and does not enable the controller for unified keys either"
         return unsupported(RDMA, "rdma-unread", reason, f"RDMA resources: {lost}")
     expected = _expected(fitting, version)

@@ -6,7 +6,7 @@ lives on the other side, or nowhere, is out of their reach whatever the file sys
 
 from __future__ import annotations
 
-from shim.rules.answers import absence, absent_guard, absent_hint, dropped, invalid, kept, note, removed
+from shim.rules.answers import absence, absent_guard, absent_hint, dropped, invalid, kept, lifted, note, removed
 from shim.rules.base import CHANGED, GUARD, HINT, KEPT, NOTHING, UNENFORCEABLE, Edit, Expectation, Outcome
 
 TYPE_CHECKING = False
@@ -114,8 +114,7 @@ def beyond(case: Case, field: FieldSpec, lost: str, expected: tuple[Expectation,
     if not lost:
         reason = f"it asks for no limit, and the runtime cannot reach the {field.controller} controller here"
         answer = removed(field.name, absence(case, field.controller), field.kind, reason)
-        lifting = case.operation == "update" and case.host.version(field.controller) == 2
-        return showing(answer, expected if lifting else ())
+        return lifted(case, answer, expected) if expected else answer
     if field.kind == HINT:
         return absent_hint(case, field.controller, field.name)
     return absent_guard(case, field.controller, field.name, lost, expected)
@@ -136,7 +135,7 @@ def leftover(case: Case, section: str, controller: str) -> Outcome:
 
     The rules before have taken out every limit; crun opens the controller's directory for any such object.
     """
-    if case.get(section) is None or case.runtime == "runc" or not known_absent(case, controller):
+    if case.get(section) is None or not case.runtime.opens_every_section or not known_absent(case, controller):
         return NOTHING
     opened = f"crun opens the {controller} cgroup for it, which the runtime cannot reach here"
     return removed(section, f"{section.lower()}-empty", HINT, f"nothing in it is a limit, and {opened}")

@@ -6,7 +6,7 @@ Bytes of memory plus swap in OCI and on v1, of swap alone on cgroup2.
 
 from __future__ import annotations
 
-from shim.rules.answers import absent_guard, invalid, kept, note, removed
+from shim.rules.answers import absent_guard, invalid, kept, lifted, note, removed
 from shim.rules.base import CHANGED, GUARD, KEPT, Case, Edit, Expectation, Outcome
 
 TYPE_CHECKING = False
@@ -46,7 +46,7 @@ def swap(case: Case) -> Outcome:
 
 
 def _zero_swap(case: Case, most: int) -> Outcome:
-    if case.runtime == "runc":
+    if case.runtime.zero_is_unset:
         return Outcome(notes=(note("memory.swap", "zero-unset", GUARD, KEPT, "runc takes 0 as unset"),))
     if most > 0:
         edits = (Edit(op="set", path=("memory", "swap"), value=most),)
@@ -65,7 +65,10 @@ def _zero_swap(case: Case, most: int) -> Outcome:
 
 def _unlimited_swap(case: Case) -> Outcome:
     if case.host.version("memory") != (1 if case.v1 else 2):
-        return removed("memory.swap", "swap-unlimited", GUARD, "unlimited needs no memory controller")
+        answer = removed("memory.swap", "swap-unlimited", GUARD, "unlimited needs no memory controller")
+        if case.host.swap_accounting.value is False:
+            return answer
+        return lifted(case, answer, expect(case, "memory.swap", SWAP_V2, "max"))
     if case.host.swap_accounting.value is False:
         reason = f"swap is not accounted here ({case.host.swap_accounting.evidence}), so it is unlimited anyway"
         return removed("memory.swap", "swap-unlimited", GUARD, reason)
@@ -85,7 +88,7 @@ def _swap_alone(case: Case, value: int, most: int) -> Outcome:
     if (case.get("unified", SWAP_V2) or "").strip():
         reason = f"unified.{SWAP_V2} names the same limit, and unified wins, as in the runtimes"
         return removed("memory.swap", "unified-wins", GUARD, reason)
-    if case.runtime == "crun":
+    if case.runtime.swap_alone:
         return kept(case, "memory.swap", GUARD, SWAP_V2, str(value), "memory", "page")
     reason = "with memory.limit -1 the number is swap alone, which runc before 1.2.1 refuses; cgroup2's own key says it"
     return Outcome(

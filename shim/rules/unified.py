@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
     from shim.rules.base import Effect
 
-NEVER_ENABLED_BY_CRUN = ("rdma", "dmem")
-
 
 def on_v1(case: Case) -> Outcome:
     """Every key to its classic field, one after the other, so that `memory.swap.max` finds `memory.max` done."""
@@ -103,7 +101,7 @@ def _in_cgroup2(case: Case, key: str, value: str) -> Outcome:
         return Outcome(notes=(note(field, "unlimited", GUARD, CHANGED, f"{reason}, and it sets no limit"),))
     effect: Effect = UNENFORCEABLE if kind(key) == GUARD else DROPPED
     told = note(field, f"{controller}-in-cgroup2", kind(key), effect, reason, f"{key}={value}")
-    return Outcome(notes=(told,), expectations=expected(key, value))
+    return Outcome(notes=(told.changed(bridgeable=True),), expectations=expected(key, value))
 
 
 def _family(key: str) -> str:
@@ -153,7 +151,7 @@ def _checked(case: Case, key: str, value: str) -> Outcome:
     if case.host.version(controller) != 2:
         reason = f"cgroup2 has no {controller} controller here ({case.host.place(controller).evidence})"
         return _unavailable(key, value, f"{controller}-nowhere", reason)
-    if controller in NEVER_ENABLED_BY_CRUN and case.runtime != "runc":
+    if controller in case.runtime.never_enabled:
         reason = f"crun never enables the {controller} controller for a container"
         return _unavailable(key, value, f"{controller}-not-enabled", reason)
     if key == "memory.swap.max" and case.host.swap_accounting.value is False:

@@ -9,6 +9,7 @@ import pytest
 from shim.host.facts import LEGACY, UNIFIED
 from shim.rules.base import CHANGED, DROPPED, GUARD, HINT, KEPT, UNENFORCEABLE
 from shim.rules.cpu import RULES
+from shim.verify import agrees
 from tests.hosts_made import LAYOUTS, made_hybrid, make_host
 from tests.rules_asked import Answer, ask
 
@@ -318,3 +319,24 @@ def test_a_quota_that_is_lifted_is_a_guard() -> None:
 def test_the_period_alone_in_an_update_of_runc() -> None:
     """runc keeps the quota: the second word of cpu.max, whatever the first one is."""
     assert cpu({"period": 20000}, UNIFIED, "runc", "update").shown() == [(2, "cpu.max", "20000", "second-word")]
+
+
+@pytest.mark.parametrize(
+    ("found", "same"),
+    [
+        ("12345 100000", True),
+        ("13000 100000", True),
+        ("12000 100000", False),
+        ("14000 100000", False),
+        ("max 100000", False),
+        ("13000 50000", False),
+        ("13000", False),
+    ],
+)
+def test_systemd_has_whole_percents(found: str, same: bool) -> None:
+    """CPUQuotaPerSecUSec is kept in percents (systemd.resource-control(5)): runtimes round up, never down."""
+    answer = ask(RULES, {"cpu": {"quota": 12345, "period": 100000}}, make_host(UNIFIED), driver="systemd")
+    (expectation,) = [one for one in answer.expectations if one.file == "cpu.max"]
+    assert agrees(expectation, found) is same
+    (expectation,) = [one for one in cpu({"quota": 12345}, UNIFIED).expectations if one.file == "cpu.max"]
+    assert agrees(expectation, "13000 100000") is False

@@ -242,6 +242,7 @@ def test_an_entry_without_a_rate(runtime: str, entry: dict[str, Any]) -> None:
         [],
         [(1, "blkio.throttle.read_bps_device", "8:0 4096", "lines")],
     )
+    assert ask(RULES, {"blockIO": {"throttleReadBpsDevice": [entry]}}, make_host(LEGACY), runtime).shown() == []
     fitted = ask(RULES, asked, make_host(UNIFIED), runtime)
     assert fitted.after == {"blockIO": {"throttleReadBpsDevice": [device(4096)]}}
     assert ask(RULES, {"blockIO": {"throttleReadBpsDevice": [entry]}}, make_host(UNIFIED), runtime).after == {}
@@ -272,3 +273,12 @@ def test_a_rate_that_is_no_limit_on_v1() -> None:
     assert ask(RULES, asked, make_host(LEGACY)).shown() == [
         (1, "blkio.throttle.read_iops_device", "8:0 4294967294", "lines")
     ]
+
+
+def test_a_rate_of_bytes_that_is_no_limit() -> None:
+    """block/blk-throttle.c: 2^64 - 1 is "max" in both hierarchies; one less is a limit, and is read back."""
+    for rate, lines in ((2**64 - 1, []), (2**64 - 2, [f"8:0 {2**64 - 2}"])):
+        answer = ask(RULES, {"blockIO": {"throttleReadBpsDevice": [device(rate)]}}, make_host(LEGACY))
+        assert [value for _, _, value, _ in answer.shown()] == lines
+        answer = ask(RULES, {"blockIO": {"throttleReadBpsDevice": [device(rate)]}}, make_host(UNIFIED))
+        assert bool(answer.shown()) == bool(lines)

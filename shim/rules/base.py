@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     Source = Literal["classic", "unified"]
     Kind = Literal["guard", "hint"]
     Effect = Literal["kept", "changed", "dropped", "unenforceable"]
-    Shape = Literal["exact", "page", "number", "first-words", "second-word", "cpus", "lines", "percent", "any-form"]
+    Shape = Literal[
+        "exact", "page", "number", "first-words", "second-word", "percents", "cpus", "lines", "percent", "any-form"
+    ]
 
 GUARD: Final = "guard"  # protects the host or a neighbour; refused when it cannot be enforced (policy)
 HINT: Final = "hint"  # tuning; dropped with a notice when it has no counterpart

@@ -65,6 +65,17 @@ def _second_word(wanted: str, found: str) -> bool:
     return _first_words(wanted, " ".join(found.split()[1:]))
 
 
+def _percents(wanted: str, found: str) -> bool:
+    """Quota and period of cpu.max, the quota perhaps rounded up to whole percents of a CPU, as systemd has them."""
+    if _exact(wanted, found):
+        return True
+    words = wanted.split() + found.split()
+    if len(words) != 4 or not all(word.isdigit() for word in words):
+        return False
+    quota, period, shown, shown_period = map(int, words)
+    return period == shown_period and shown == -(-quota * 100 // period) * period // 100
+
+
 def _cpus(wanted: str, found: str) -> bool:
     """Lists of CPUs or memory nodes: `0,1` and `0-1` are the same; what `all` is, only the kernel knows."""
     from shim.rules.cpuset import normalised
@@ -114,6 +125,7 @@ SHAPES: dict[str, Callable[[str, str], bool]] = {
     "number": _number,
     "first-words": _first_words,
     "second-word": _second_word,
+    "percents": _percents,
     "cpus": _cpus,
     "lines": _lines,
     "percent": _percent,

@@ -282,3 +282,15 @@ def test_a_rate_of_bytes_that_is_no_limit() -> None:
         assert [value for _, _, value, _ in answer.shown()] == lines
         answer = ask(RULES, {"blockIO": {"throttleReadBpsDevice": [device(rate)]}}, make_host(UNIFIED))
         assert bool(answer.shown()) == bool(lines)
+
+
+@pytest.mark.parametrize("runtime", ["runc", "crun"])
+def test_leaf_weights_by_their_number(runtime: str) -> None:
+    """0 is unset to runc alone; any other number is a hint, set where CFQ is and dropped where it went (Linux 5.0)."""
+    there = make_host(LEGACY, interface={"blkio.leaf_weight": True})
+    gone = make_host(LEGACY, interface={"blkio.leaf_weight": False})
+    asked = {"blockIO": {"leafWeight": 300}}
+    assert ask(RULES, asked, there, runtime).shown() == [(1, "blkio.leaf_weight", "300", "exact")]
+    assert ask(RULES, asked, gone, runtime).effect("blockIO.leafWeight")[2] == DROPPED
+    nothing = ask(RULES, {"blockIO": {"leafWeight": 0}}, gone, runtime)
+    assert nothing.after == ({"blockIO": {"leafWeight": 0}} if runtime == "runc" else {})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from shim.rules.answers import absent_guard, absent_hint, dropped, invalid, kept, lifted, note, removed
 from shim.rules.base import GUARD, HINT, KEPT, Case, Outcome, Rule
-from shim.rules.reach import leftover
+from shim.rules.reach import leftover, reach
 from shim.rules.swap import SWAP_V1, SWAP_V2, expect, instead_of_swap, stands_for_no_swap, swap
 
 LIMIT_V1, LIMIT_V2 = "memory.limit_in_bytes", "memory.max"
@@ -25,12 +25,12 @@ def limit(case: Case) -> Outcome:
 
     0 is unset to runc, while crun writes it and the container dies at once; below -1 nothing takes it.
     """
-    value, version = case.get("memory", "limit"), case.host.version("memory")
+    value, version = case.get("memory", "limit"), reach(case, "memory")
     if value < -1:
         return invalid("memory.limit", f"{value} is not a valid size", "bytes, or -1 for unlimited")
     if value == 0:
         return _zero_limit(case)
-    if version != (1 if case.v1 else 2):
+    if not version:
         if value == -1:
             answer = removed("memory.limit", "memory-unlimited", GUARD, "unlimited needs no memory controller")
             return lifted(case, answer, expect(case, "memory.limit", LIMIT_V2, "max"))
@@ -58,10 +58,10 @@ def _rejects_lone_unlimited(case: Case) -> bool:
 
 def reservation(case: Case) -> Outcome:
     """`reservation`, int64 bytes, -1 none -> v1 memory.soft_limit_in_bytes, v2 memory.low."""
-    value, version = case.get("memory", "reservation"), case.host.version("memory")
+    value, version = case.get("memory", "reservation"), reach(case, "memory")
     if value < -1:
         return invalid("memory.reservation", f"{value} is not a valid size", "bytes, or -1 for none")
-    if version != (1 if case.v1 else 2):
+    if not version:
         expected = expect(case, "memory.reservation", SOFT_V2, _bytes(value), kind=HINT)
         return absent_hint(case, "memory", "memory.reservation", expected if value else ())
     if value == 0:
@@ -81,7 +81,7 @@ def kernel_tcp(case: Case) -> Outcome:
 
 def _kernel(case: Case, key: str, file: str) -> Outcome:
     field = f"memory.{key}"
-    if case.host.version("memory") != (1 if case.v1 else 2):
+    if not reach(case, "memory"):
         return absent_hint(case, "memory", field)
     if not case.v1:
         return dropped(field, "kernel-memory", "cgroup2 has no limit of its own for kernel memory")
@@ -102,7 +102,7 @@ def swappiness(case: Case) -> Outcome:
         if case.runtime.unset_swappiness:
             return Outcome(notes=(note("memory.swappiness", "unset", HINT, KEPT, f"{reason}; runc reads it so"),))
         return removed("memory.swappiness", "unset", HINT, f"{reason}; crun would write the number")
-    if case.host.version("memory") != (1 if case.v1 else 2):
+    if not reach(case, "memory"):
         return absent_hint(case, "memory", "memory.swappiness")
     if not case.v1:
         return dropped("memory.swappiness", "swappiness", "cgroup2 has no swappiness of a cgroup's own")
@@ -117,7 +117,7 @@ def disable_oom_killer(case: Case) -> Outcome:
     """`disableOOMKiller`, bool -> v1 memory.oom_control 1; nothing on cgroup2."""
     if case.get("memory", "disableOOMKiller") is False:
         return Outcome(notes=(note("memory.disableOOMKiller", "default", HINT, KEPT, "false is the kernel's default"),))
-    if case.host.version("memory") != (1 if case.v1 else 2):
+    if not reach(case, "memory"):
         return absent_hint(case, "memory", "memory.disableOOMKiller")
     if not case.v1:
         return dropped("memory.disableOOMKiller", "oom-killer", "cgroup2 cannot switch the OOM killer off")

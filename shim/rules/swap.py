@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from shim.rules.answers import absent_guard, invalid, kept, lifted, note, removed
 from shim.rules.base import CHANGED, GUARD, KEPT, Case, Edit, Expectation, Outcome
+from shim.rules.reach import reach
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def swap(case: Case) -> Outcome:
     if most > 0 and value < most:
         what = f"{value} is less than memory.limit {most}, and swap is memory plus swap"
         return invalid("memory.swap", what, f"at least {most}; {most} means no swap at all")
-    if case.host.version("memory") != (1 if case.v1 else 2):
+    if not reach(case, "memory"):
         if case.host.version("memory") == 2 and case.host.swap_accounting.value is False:
             return _unaccounted(case, value - max(most, 0))
         expected = expect(case, "memory.swap", SWAP_V2, str(value - max(most, 0))) if most else ()
@@ -64,7 +65,7 @@ def _zero_swap(case: Case, most: int) -> Outcome:
 
 
 def _unlimited_swap(case: Case) -> Outcome:
-    if case.host.version("memory") != (1 if case.v1 else 2):
+    if not reach(case, "memory"):
         answer = removed("memory.swap", "swap-unlimited", GUARD, "unlimited needs no memory controller")
         if case.host.swap_accounting.value is False:
             return answer

@@ -83,7 +83,7 @@ def _compare(view: View, directory: str, why: str, expectation: Expectation) -> 
     path = f"{directory}/{expectation.file}"
     text = view.text(path)
     if text is None:
-        return Finding(expectation=expectation, path=path, found="", why=view.why(path).removeprefix(f"{path}: "))
+        return Finding(expectation=expectation, path=path, found="", why=view.why(path).partition(f"{path}: ")[2])
     if agrees(expectation, text):
         return None
     return Finding(expectation=expectation, path=path, found=text.strip())

@@ -392,3 +392,12 @@ def test_an_update_lifts_what_only_cgroup2_limits() -> None:
         }
         assert made.effect("memory.limit") == ("bridged", "guard", "changed")
         assert planned({"memory": {"limit": -1, "swap": -1}}, host, runtime).plan.bridge == ()
+
+
+def test_what_is_lost_of_swap_without_a_limit() -> None:
+    """memory.limit -1 leaves the number for swap alone: all of it is named where the kernel does not account for swap."""
+    counted = Fact(value=False, evidence="memory.swap.max: ENOENT")
+    host = make_host("hybrid", versions={"memory": 2}, swap_accounting=counted)
+    made = planned({"memory": {"limit": -1, "swap": 96 * M}}, host)
+    assert made.effect("memory.swap") == ("swap-unaccounted", "guard", "unenforceable")
+    assert made.lost("memory.swap") == f"swap above {96 * M} bytes"

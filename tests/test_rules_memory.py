@@ -395,7 +395,7 @@ def test_an_update_lifts_what_only_cgroup2_limits() -> None:
 
 
 def test_what_is_lost_of_swap_without_a_limit() -> None:
-    """memory.limit -1 leaves the number for swap alone: all of it is named where the kernel does not account for swap."""
+    """memory.limit -1 leaves the number for swap alone: all of it is named where swap is not accounted."""
     counted = Fact(value=False, evidence="memory.swap.max: ENOENT")
     host = make_host("hybrid", versions={"memory": 2}, swap_accounting=counted)
     made = planned({"memory": {"limit": -1, "swap": 96 * M}}, host)

@@ -157,13 +157,22 @@ def test_comments_that_crun_reads() -> None:
             load(text, "c", reader=reader)
 
 
-@pytest.mark.parametrize("text", ['{"a": /* x }', '{"a": / 1}', '{"a": "/'], ids=["open", "single", "string"])
-def test_comments_that_nobody_reads(text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ('{"a": /* x }', "line 1, column 7: a comment does not end"),
+        ('{"a": 1} // x\n}', "line 2, column 1: something follows the configuration: '}'"),
+        ('{"a": / 1}', "line 1, column 7: a comment or a value was expected, found '/'"),
+        ('{"a": "/', "line 1, column 7: "),
+    ],
+    ids=["open", "behind", "single", "string"],
+)
+def test_comments_that_nobody_reads(text: str, what: str) -> None:
     """A comment without an end, a lone slash and a string without an end are errors with their place."""
     with pytest.raises(ShimError) as caught:
         load(text, "c", reader="crun")
     assert caught.value.code == "bad-config"
-    assert caught.value.evidence[0].startswith("c, line 1, column ")
+    assert caught.value.evidence[0].startswith(f"c, {what}")
 
 
 def test_depth_that_nobody_here_reads() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from shim.host.facts import Fact
+from shim.rules import unified
 from tests.hosts_made import make_host
 from tests.planned import Planned, planned
 
@@ -215,6 +216,25 @@ def test_without_counterpart_on_v1(key: str, effect: str) -> None:
     code, _, found = made.effect(f"unified.{key}")
     assert (code, found) == ("unified-without-counterpart", effect)
     assert made.lost(f"unified.{key}") == f"{key}=5"
+
+
+def test_no_limit_in_cgroup2_of_a_hybrid() -> None:
+    """`max` asks for nothing in a new container: a guard says so, a hint is written as any other."""
+    host = make_host("hybrid", versions={"memory": 2})
+    guard, hint = (planned({"unified": {key: "max"}}, host) for key in ("memory.max", "memory.high"))
+    assert guard.effect("unified.memory.max") == ("unlimited", "guard", "changed")
+    assert hint.effect("unified.memory.high") == ("bridged", "hint", "changed")
+    assert [(one.file, one.kind) for one in hint.plan.bridge] == [("memory.high", "hint")]
+
+
+def test_what_the_host_is_asked() -> None:
+    """Swap's files where a key is about memory, and no file for a key that no rule looks a file up for."""
+    assert set(unified.probes({"unified": {"memory.swap.max": "0"}})) == {
+        "memory.swap.max",
+        "memory.memsw.limit_in_bytes",
+    }
+    assert unified.probes({"unified": {"pids.max": "5"}}) == ()
+    assert unified.probes({"unified": None}) == ()
 
 
 def test_no_limit_needs_no_counterpart() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from shim.host.facts import Fact
+from shim.verify import agrees
 from tests.hosts_made import LAYOUTS, make_host
 from tests.planned import Planned, planned
 
@@ -401,3 +402,19 @@ def test_what_is_lost_of_swap_without_a_limit() -> None:
     made = planned({"memory": {"limit": -1, "swap": 96 * M}}, host)
     assert made.effect("memory.swap") == ("swap-unaccounted", "guard", "unenforceable")
     assert made.lost("memory.swap") == f"swap above {96 * M} bytes"
+
+
+def test_no_limit_of_swap_is_shown_as_the_largest_number_on_v1() -> None:
+    """cgroup-v1/memory.rst: "no limit" is the page counter's largest value, which is what -1 must be read back as."""
+    made = planned({"memory": {"limit": -1, "swap": -1}}, make_host("legacy"))
+    (swap,) = [one for one in made.plan.expectations if one.file == "memory.memsw.limit_in_bytes"]
+    assert agrees(swap, "9223372036854771712\n")
+    assert not agrees(swap, "67108864\n")
+
+
+def test_swappiness_beside_an_unset_swap_is_a_wish_of_its_own() -> None:
+    """runc takes swap 0 as unset: then a swappiness of 0 stands for nothing else, and stays a hint."""
+    host = make_host("legacy", swap_accounting=Fact(value=False, evidence="no memory.memsw.*"))
+    made = planned({"memory": {"limit": 64 * M, "swap": 0, "swappiness": 0}}, host)
+    (shown,) = [one for one in made.plan.expectations if one.file == "memory.swappiness"]
+    assert shown.kind == "hint"

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from shim.cli import probes, remedies
 from shim.host import controllers
 from shim.host.facts import AMBIGUOUS, HYBRID, NONE
-from shim.plan import LAYOUT_UNKNOWN, make_plan, wanted
+from shim.planning.plan import LAYOUT_UNKNOWN, make_plan, wanted
+from shim.planning.settings import OFF, WARN
 from shim.rules.base import CHANGED, DROPPED, GUARD, UNENFORCEABLE, Note
 from shim.rules.keys import LINES
-from shim.settings import OFF, WARN
 from shim.values import Value
 
 if TYPE_CHECKING:

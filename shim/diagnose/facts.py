@@ -192,7 +192,7 @@ class Facts:
             return self.context.kernel_log
         if getattr(self.view, "root", None) != "":
             return ""
-        from shim.diagnose.kernel_log import read_kernel_log
+        from shim.observe.kernel_log import read_kernel_log
 
         return read_kernel_log()
 
@@ -213,7 +213,7 @@ class Facts:
 
     def memory_limit(self) -> int | None:
         """`memory.limit` in bytes, or `unified["memory.max"]`; None where there is no limit."""
-        from shim.preflight import memory_limit
+        from shim.planning.preflight import memory_limit
 
         resources = self.resource()
         return memory_limit(resources) if isinstance(resources, dict) else None

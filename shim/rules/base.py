@@ -88,7 +88,7 @@ class Note(Value):
     field: dotted path inside resources, as the caller wrote it (`memory.swap`, `unified.memory.max`).
     code: stable, kebab-case. kind: GUARD or HINT. effect: KEPT, CHANGED, DROPPED or UNENFORCEABLE.
     reason: one sentence that names the host's or runtime's fact. lost: what is no longer limited, "" if nothing.
-    bridgeable: the file is in cgroup2, where the runtime does not write but cgshim can (shim.bridge).
+    bridgeable: the file is in cgroup2, where the runtime does not write but cgshim can (shim.enforce.bridge).
     """
 
     field: str

@@ -42,4 +42,4 @@ def spec(key: str) -> KeySpec:
         raise KeyError(key)
     words = line.split(" ", len(COLUMNS) - 1)
     row = {column: "" if word == "-" else word for column, word in zip(COLUMNS, words)}
-    return KeySpec(**row)  # type: ignore[arg-type] # tests/test_fields.py looks at the words of the table
+    return KeySpec(**row)  # type: ignore[arg-type] # tests/rules/test_fields.py looks at the words of the table

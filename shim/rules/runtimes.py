@@ -78,6 +78,6 @@ _TABLE = {
 def of(kind: Family) -> Runtime:
     """The runtime of a kind. Raises ValueError for another word."""
     place = _KINDS.index(kind)
-    made = Runtime.__new__(Runtime)  # once a call, and tests/test_fields.py holds the table against the fields
+    made = Runtime.__new__(Runtime)  # once a call, and tests/rules/test_fields.py holds the table against the fields
     made.__dict__.update({"name": kind}, **{field: row[place] for field, row in _TABLE.items()})
     return made

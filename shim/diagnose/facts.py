@@ -213,11 +213,10 @@ class Facts:
 
     def memory_limit(self) -> int | None:
         """`memory.limit` in bytes, or `unified["memory.max"]`; None where there is no limit."""
-        wanted = self.resource("unified", "memory.max") or self.resource("memory", "limit")
-        try:
-            return int(wanted) if wanted is not None and int(wanted) > 0 else None
-        except (TypeError, ValueError):
-            return None
+        from shim.planning.preflight import memory_limit
+
+        resources = self.resource()
+        return memory_limit(resources) if isinstance(resources, dict) else None
 
     def has_namespace(self, kind: str) -> bool:
         """Does config.json list a namespace of this type?"""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from shim.planning.plan import Plan
-    from shim.rules.base import Family as Family  # also for the module of examples, which may not import shim
+    from shim.rules.base import Family as Family  # noqa: PLC0414 # the module of examples may not import shim
     from tests.model.cgroup import Cgroup
     from tests.model.limits import Limits
     from tests.model.machine import Machine

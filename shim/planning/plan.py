@@ -107,7 +107,7 @@ def make_plan(
         operation=operation,
         driver=driver,
     )
-    found = _Findings()
+    found, stated = _Findings(), _stated(resources)
     case = found.take(case, _without_nulls(case) if operation == "update" else ())
     for section, rules in table.ON_V1 if case.v1 else table.ON_V2:
         # Asked of the resources as they are now: `unified` on v1 makes sections, and a memory rule makes `unified`.
@@ -116,7 +116,7 @@ def make_plan(
                 outcome = rule.apply(case)
                 found.notes.extend(outcome.notes)
                 found.problems.extend(outcome.problems)
-                found.expect(outcome.expectations, () if case.v1 else tuple(resources.get("unified") or ()))
+                found.expect(outcome.expectations, () if case.v1 else stated)
                 case = found.take(case, outcome.edits)
     found.notes.extend(_misnamed(resources, runtime))
     expectations = tuple(found.expectations.values())
@@ -127,6 +127,15 @@ def make_plan(
         problems=tuple(found.problems),
         bridge=tuple(limit for limit in expectations if limit.version == 2) if case.v1 else (),
     )
+
+
+def _stated(resources: dict[str, Any]) -> tuple[str, ...]:
+    """The files that `unified` names with a value that is written."""
+    if not resources.get("unified"):
+        return ()
+    from shim.rules.keys import sets_nothing
+
+    return tuple(key for key, value in resources["unified"].items() if not sets_nothing(key, value or ""))
 
 
 def _misnamed(resources: dict[str, Any], runtime: Family) -> tuple[Note, ...]:

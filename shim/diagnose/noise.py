@@ -20,7 +20,26 @@ ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"
 # A diagnosis that was pasted back: only the runtime's own words in it count (`shim.diagnose.render`).
 DIAGNOSED = re.compile(r"cgshim: .* \[[a-z0-9-]+\]\s*$", re.MULTILINE)
 QUOTED = re.compile(r"^\s*runtime: (.*)$", re.MULTILINE)
-LOGFMT = re.compile(r'^(?:time="?[^"\s]*"? )?level=(?P<level>\w+) msg=(?P<msg>"(?:[^"\\]|\\.)*"|\S+)(?P<rest>.*)$')
+# The same as `cgshimctl explain` shows it: the runtime's words stand below this heading.
+SHOWN = re.compile(r"^\s*code +[a-z0-9-]+ *$.*?^The runtime's own words:?\s*$(?P<words>.*)", re.MULTILINE | re.DOTALL)
+LOGFMT = re.compile(
+    r'^(?:time=(?:"[^"]*"|\S+) )?level=(?P<level>\w+) msg=(?P<msg>"(?:[^"\\]|\\.)*"|\S+)(?P<rest>.*)$'
+)
+# What stands in front of a program's own line: the journal, klog, container logs, events of Kubernetes, mail quotes.
+PROGRAM = r"[\w@.:/()-]+(?:\[\d+\])?: "
+IN_FRONT = re.compile(
+    rf"^(?:(?:[A-Z][a-z]{{2}} +\d{{1,2}} [\d:.]{{8,}}|\d{{4}}-\d\d-\d\dT[\d:.,]{{8,}}\S*) (?!level=)\S+ {PROGRAM}"
+    r"|[IWEF]\d{4} [\d:.]{8,} +\d+ [\w.-]+\.go:\d+\] "
+    r"|\[?\d{4}[-/]\d\d[-/]\d\d[T ][\d:.,]{8,}\S*\]?:? (?:std(?:out|err) [FP] )?"
+    r"|> ?|(?:Warning|Normal) +[A-Z]\w+ +[\w<>]+(?: \(x\d+ over \w+\))? +\w[\w.,/-]* +)"
+)
+TERMINAL = re.compile(r"^(?P<level>DEBU|INFO|WARN|ERRO|FATA|PANI)\[\d+\] *")
+LEVELS = {"DEBU": "debug", "INFO": "info", "WARN": "warning", "ERRO": "error", "FATA": "fatal", "PANI": "panic"}
+# runc from 1.4 on joins what it and its children say; each is a line of its own.
+JOINED = re.compile(r"; (?=runc init error\(s\): |nsexec(?:-\d)?\[\d+\]: )")
+CONTINUED = re.compile(r"\\\n[ \t]*(\\ )?")  # a folded string of YAML
+ESCAPED_LINE_END = re.compile(r"\\+[nr](?![a-z]{2})|\\+n(?=cgshim: |runtime: |time=|level=)|\\+t")
+PRINTED = str.maketrans({"\u201c": '"', "\u201d": '"', "\u2018": "'", "\u2019": "'", "\u00a0": " "})
 
 # Every wrapper that quotes a message escapes its quotes once more.
 ESCAPED_QUOTE = re.compile(r'\\+"')
@@ -71,11 +90,24 @@ class Heard(Value):
         """Errors first, then the rest, one a line."""
         return "\n".join(self.errors + self.rest)
 
+    @property
+    def readings(self) -> tuple[str, ...]:
+        """The words in the order in which they are tried: as they came, then for a text whose lines were broken by a
+        terminal or by folding, without the breaks: between words, and within them.
+        """
+        lines = [line.strip() for line in self.everything.split("\n")]
+        folded, unbroken = (_ends(separator.join(lines)) for separator in (" ", ""))
+        found = (self.failure, self.everything, *((folded, unbroken) if len(lines) > 1 else ()))
+        return tuple(dict.fromkeys(one for one in found if one))
+
 
 def clean(text: str) -> Heard:
     """The messages of a JSON or logfmt log, or the lines of plain text, without noise."""
-    plain = ANSI.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
+    plain = ANSI.sub("", text).replace("\r\n", "\n").replace("\r", "\n").translate(PRINTED)
+    plain = CONTINUED.sub(lambda found: " " if found[1] else "", plain)
     own = QUOTED.findall(plain) if DIAGNOSED.search(plain) else []
+    shown = SHOWN.search(plain)
+    own = own or ([shown["words"]] if shown else [])
     errors: list[str] = []
     rest: list[str] = []
     records = _records("\n".join(own) if own else plain)
@@ -84,11 +116,20 @@ def clean(text: str) -> Heard:
     excerpt = False
     for level, message in records:
         excerpt = bool(EXCERPT.match(message)) or (excerpt and not EXCERPT_ENDS.match(message))
-        short = "\n".join(_ends(line) for line in ESCAPED_QUOTE.sub('"', message).split("\n"))
-        quiet = AFFIXES.sub("", short).strip()
-        if quiet and not NOISE.search(quiet):
-            (errors if excerpt or not level or level.lower() in FAILING else rest).append(quiet)
+        kept = errors if excerpt or not level or level.lower() in FAILING else rest
+        kept.extend(_spoken(message))
     return Heard(errors=tuple(errors), rest=tuple(rest))
+
+
+def _spoken(message: str) -> list[str]:
+    """The message without noise; what runc joined to it follows."""
+    found = []
+    for part in JOINED.split(message):
+        short = "\n".join(_ends(line) for line in ESCAPED_QUOTE.sub('"', part).split("\n"))
+        quiet = AFFIXES.sub("", ESCAPED_LINE_END.sub("\n", short)).strip()
+        if quiet and not NOISE.search(quiet):
+            found.append(quiet)
+    return found
 
 
 def _ends(line: str) -> str:
@@ -119,12 +160,29 @@ def _records(text: str) -> list[tuple[str, str]]:
 def _json_record(value: Any) -> tuple[str, str]:
     if not isinstance(value, dict):
         return "", str(value)
-    message = str(value.get("msg", value.get("message", "")))
-    more = value.get("error")
+    message = value.get("msg", value.get("message"))
+    if not isinstance(message, str):
+        return "", "\n".join(_texts(value))
+    more = value.get("error", value.get("err"))
     return str(value.get("level", "")), f"{message}: {more}" if more else message
 
 
+def _texts(value: Any, depth: int = 12) -> list[str]:
+    """Every string in a JSON value that is no record of a log, such as the state of a container."""
+    if isinstance(value, str):
+        return [value]
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [text for one in inside for text in _texts(one, depth - 1)] if depth else []
+
+
 def _line(line: str) -> tuple[str, str]:
+    for _ in range(3):
+        if LOGFMT.match(line):
+            break
+        line = IN_FRONT.sub("", line, count=1).lstrip()
+    terminal = TERMINAL.match(line)
+    if terminal is not None:
+        return LEVELS[terminal["level"]], line[terminal.end() :]
     match = LOGFMT.match(line)
     if match is None:
         return "", line

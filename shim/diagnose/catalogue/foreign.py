@@ -93,20 +93,13 @@ ENTRIES = (
         remedy="Remove the capability from process.capabilities (docker: --cap-drop).",
     ),
     _foreign(
-        "sysctl-refused",
-        "a sysctl cannot be set for this container",
-        r"sysctl \\?\"[^\"\n]*\\?\" is not in a separate kernel namespace",
-        r"the sysctl `[^`\n]*` is not namespaced",
-        r"open /proc/sys/(?!kernel/cap_last_cap)[^\n:]*: (?:" + ENOENT + "|" + EACCES + ")",
-        remedy="Remove it from linux.sysctl.",
-    ),
-    _foreign(
         "seccomp-profile-invalid",
         "the seccomp profile is not valid",
         r"is not a valid action for seccomp",
         r"invalid seccomp action",
         r"seccomp get action `",
-        remedy="Correct linux.seccomp.",
+        r"is not a valid arch for seccomp|seccomp unknown architecture `",
+        remedy="Correct the profile (docker, podman: --security-opt seccomp=<file>; config.json: linux.seccomp).",
     ),
     _foreign(
         "bundle-invalid",

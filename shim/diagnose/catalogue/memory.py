@@ -55,7 +55,10 @@ ENTRIES = (
             ),
         ),
         reference="https://github.com/opencontainers/runc/issues/3986",
+        tell="journalctl -k | grep -i oom shows whether the kernel killed the runtime's process",
         confirm=look.was_killed,
+        excluded=look.ample_limit,
+        offer=3,
         rank=25,
     ),
     Entry(

@@ -23,7 +23,7 @@ NO_INTERNAL = "Linux Documentation/admin-guide/cgroup-v2.rst, No Internal Proces
 THREADS = "Linux Documentation/admin-guide/cgroup-v2.rst, Threads"
 # Interface files that exist wherever their controller is enabled, whatever the kernel version.
 CORE_FILES = (
-    r"(?:memory\.(?:max|low|min|high)|pids\.max|cpu\.weight|cpuset\.(?:cpus|mems)|io\.max|io\.stat"
+    r"(?:memory\.(?:max|low|min|high)|pids\.max|cpu\.weight|cpuset\.(?:cpus|mems)(?:\.effective)?|io\.max|io\.stat"
     r"|hugetlb\.(?:1GB|2MB)\.max|rdma\.max)"
 )
 MISSING_FILE = opening(CORE_FILES, ENOENT)
@@ -40,6 +40,7 @@ ENTRIES = (
         code="controller-owned-by-v1",
         title="the controller is bound to a v1 hierarchy, so cgroup2 does not have it",
         ambiguous=(*NOT_AVAILABLE, MISSING_FILE),
+        layout="v2",
         verdict="the {controller} controller is not in cgroup2: a v1 hierarchy owns it",
         cause="A controller belongs to one hierarchy at a time; as long as a v1 hierarchy has it, cgroup2 cannot.",
         remedy=(
@@ -65,6 +66,7 @@ ENTRIES = (
         code="domain-controller-in-threaded-subtree",
         title="a controller without thread support is asked for in a threaded subtree",
         ambiguous=(opening(r"(?:memory|io|hugetlb|rdma)\.\S+?", ENOENT), *NOT_AVAILABLE),
+        layout="v2",
         verdict="the {controller} controller does not work in a threaded cgroup subtree",
         cause="memory, io, hugetlb and rdma exist only in domain cgroups; an ancestor has become threaded.",
         remedy=("Choose a cgroupsPath outside the threaded subtree, or empty and recreate the threaded cgroup.",),
@@ -74,8 +76,11 @@ ENTRIES = (
     ),
     Entry(
         code="controller-not-delegated",
+        tell="cat /sys/fs/cgroup/user.slice/user-$(id -u).slice/user@$(id -u).service/cgroup.controllers (rootless only)",
         title="systemd did not delegate the controller to this user",
         ambiguous=(*NOT_AVAILABLE, MISSING_FILE),
+        offer=2,
+        layout="v2",
         verdict="the {controller} controller is not delegated to this user's cgroups",
         cause="systemd hands down only some controllers to user@.service unless it is told otherwise.",
         remedy=(
@@ -92,13 +97,16 @@ ENTRIES = (
     ),
     Entry(
         code="controller-not-enabled",
+        tell="cat /sys/fs/cgroup/cgroup.controllers /sys/fs/cgroup/cgroup.subtree_control: is {controller} in both?",
         title="the controller is not enabled on the container's path",
         patterns=NOT_AVAILABLE,
         ambiguous=(MISSING_FILE,),
+        offer=1,
+        layout="v2",
         verdict="the {controller} controller is not enabled on the way to the container's cgroup",
         cause="A cgroup has a controller only if every ancestor names it in cgroup.subtree_control.",
         remedy=(
-            "echo +{controller} > <each ancestor>/cgroup.subtree_control, from the top down",
+            "echo +{controller} > /sys/fs/cgroup/cgroup.subtree_control, and the same in each cgroup on the way down",
             "or start the container without the {controller} limit",
         ),
         reference=CONTROL,
@@ -167,9 +175,12 @@ ENTRIES = (
     ),
     Entry(
         code="controllers-need-empty-cgroup",
+        tell="cat the parent's cgroup.procs: processes in it forbid controllers for its children",
         title="a cgroup with processes cannot hand controllers down",
         patterns=(writing(r"cgroup\.subtree_control", EBUSY),),
         ambiguous=(*NOT_AVAILABLE, MISSING_FILE),
+        offer=3,
+        layout="v2",
         verdict="controllers cannot be enabled for the container: its parent cgroup holds processes",
         cause="On cgroup2 only a cgroup without processes hands domain controllers to its children (EBUSY); runtimes "
         "try, ignore the error and stumble over the missing controller.",
@@ -180,6 +191,50 @@ ENTRIES = (
         reference=NO_INTERNAL,
         confirm=look.has_processes,
         rank=39,
+    ),
+    Entry(
+        code="controller-refused-for-realtime",
+        title="the cpu controller cannot be enabled while realtime processes run",
+        patterns=(writing(r"cgroup\.subtree_control", EINVAL),),
+        verdict="the kernel refuses to enable controllers for children (EINVAL): for cpu this means realtime processes",
+        cause="A kernel with CONFIG_RT_GROUP_SCHED enables cpu on cgroup2 only while every realtime process is in the root "
+        "cgroup. rtkit-daemon, audio servers and multipathd are such processes. A name that is no controller gives the same "
+        "errno.",
+        remedy=(
+            "ps -eo pid,cls,rtprio,cmd | awk '$2 ~ /RR|FF/' lists them; end them or move them to the root cgroup.",
+            "Upgrade crun to 0.18 or later, which goes on without cpu; or use a kernel without CONFIG_RT_GROUP_SCHED.",
+        ),
+        reference="https://github.com/containers/crun/pull/591",
+        tell="zgrep RT_GROUP_SCHED /proc/config.gz /boot/config-$(uname -r); ps -eo cls,cmd | grep -E '^ *(RR|FF)'",
+        layout="v2",
+    ),
+    Entry(
+        code="controller-missing-in-parent",
+        title="a controller is to be handed down that the parent itself does not have",
+        patterns=(writing(r"cgroup\.subtree_control", ENOENT),),
+        verdict="a controller cannot be handed down in {path}: that cgroup does not have it itself (ENOENT)",
+        cause="A cgroup can hand down only what is in its own cgroup.controllers. For a user's cgroups systemd decides that.",
+        remedy=(
+            "Rootless: mkdir -p /etc/systemd/system/user@.service.d && printf '[Service]\\nDelegate=cpu cpuset io memory "
+            "pids\\n' > /etc/systemd/system/user@.service.d/delegate.conf && systemctl daemon-reload; log in again",
+            "Root: echo '+cpu +cpuset +io +memory +pids' > /sys/fs/cgroup/cgroup.subtree_control, and on the way down",
+            "Or start the container without the limit (--blkio-weight, --cpuset-cpus).",
+        ),
+        reference="https://github.com/containers/crun/issues/254",
+        layout="v2",
+    ),
+    Entry(
+        code="subtree-control-not-permitted",
+        title="this user may not enable controllers in the parent cgroup",
+        patterns=(writing(r"cgroup\.subtree_control", EACCES), opening(r"cgroup\.subtree_control", EACCES)),
+        verdict="this user may not enable controllers in {path} (EACCES)",
+        cause="The cgroup belongs to root or to another user: it was not delegated.",
+        remedy=(
+            "Rootless: use the systemd cgroup driver in a session of your own: loginctl enable-linger $USER; log in again.",
+            "Or start inside a delegated scope: systemd-run --user --scope -p Delegate=yes <command>",
+        ),
+        reference="https://github.com/opencontainers/runc/issues/2339",
+        layout="v2",
     ),
     Entry(
         code="unified-key-malformed",
@@ -200,6 +255,8 @@ ENTRIES = (
         title="the kernel refuses a value of linux.resources.unified",
         patterns=(UNIFIED_SET + rf": [^\n]*{EINVAL}",),
         ambiguous=(writing(r"[a-z_]+\.[\w.]+", EINVAL),),
+        excluded=look.not_unified,
+        layout="v2",
         verdict="the kernel refuses the value of unified[{key}] (EINVAL)",
         cause="The value goes into the interface file as it stands; its format is the kernel's.",
         remedy=("Write the value as Documentation/admin-guide/cgroup-v2.rst describes it for this file.",),
@@ -212,6 +269,8 @@ ENTRIES = (
         title="linux.resources.unified names a file that this kernel does not have",
         patterns=(UNIFIED_SET + rf": [^\n]*{ENOENT}",),
         ambiguous=(opening(r"[a-z_]+\.[\w.]+", ENOENT),),
+        excluded=look.not_unified,
+        layout="v2",
         verdict="unified[{key}] names a file that this kernel does not have (ENOENT)",
         cause="Its controller is there, the interface file is not: a typing error or a newer kernel's file.",
         remedy=("ls /sys/fs/cgroup/*/ shows the files that exist; correct or remove the key.",),
@@ -240,7 +299,9 @@ ENTRIES = (
         patterns=(making(EAGAIN),),
         verdict="the cgroup cannot be created: an ancestor limits depth or number of cgroups ({path})",
         cause="cgroup.max.depth or cgroup.max.descendants of an ancestor is reached (EAGAIN); dying cgroups count.",
-        remedy=("echo max > <ancestor>/cgroup.max.descendants; echo max > <ancestor>/cgroup.max.depth",),
+        remedy=(
+            "grep -H . /sys/fs/cgroup/{{,*/,*/*/}}cgroup.max.d* shows which; write max into the file that is reached.",
+        ),
         reference="Linux Documentation/admin-guide/cgroup-v2.rst, Core Interface Files",
         confirm=look.tree_limit,
     ),

@@ -70,7 +70,7 @@ def no_realtime_files(facts: Facts, words: Words) -> tuple[str, ...]:
     """The v1 cpu hierarchy has no realtime files: CONFIG_RT_GROUP_SCHED is off."""
     mount = facts.v1("cpu")
     path = f"{mount.point}/cpu.rt_runtime_us" if mount else ""
-    return (f"{path}: absent",) if mount and not facts.exists(path) else ()
+    return (f"{path}: absent",) if mount and facts.absent(path) else ()
 
 
 def no_realtime_left(facts: Facts, words: Words) -> tuple[str, ...]:
@@ -135,9 +135,9 @@ def empty_set(facts: Facts, words: Words) -> tuple[str, ...]:
 def no_bandwidth(facts: Facts, words: Words) -> tuple[str, ...]:
     """cpu is enabled, but cpu.max does not exist: CONFIG_CFS_BANDWIDTH is off."""
     for directory in facts.lineage(facts.directory("cpu"))[1:]:
-        if facts.exists(f"{directory}/cpu.weight") and not facts.exists(f"{directory}/cpu.max"):
+        if facts.exists(f"{directory}/cpu.weight") and facts.absent(f"{directory}/cpu.max"):
             return (f"{directory}/cpu.weight: present", f"{directory}/cpu.max: absent")
-        if facts.exists(f"{directory}/cpu.shares") and not facts.exists(f"{directory}/cpu.cfs_quota_us"):
+        if facts.exists(f"{directory}/cpu.shares") and facts.absent(f"{directory}/cpu.cfs_quota_us"):
             return (f"{directory}/cpu.shares: present", f"{directory}/cpu.cfs_quota_us: absent")
     return ()
 

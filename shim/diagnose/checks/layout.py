@@ -80,7 +80,7 @@ def _bare(facts: Facts, fstype: str) -> bool:
 def no_sys(facts: Facts, words: Words) -> tuple[str, ...]:
     """Nothing is mounted at /sys, so there is no /sys/fs/cgroup."""
     top = facts.covering("/sys")
-    if facts.exists(CGROUP) or (top and top.point == "/sys"):
+    if not facts.absent(CGROUP) or (top and top.point == "/sys"):
         return ()
     return ("mountinfo: nothing mounted at /sys", f"{CGROUP}: absent")
 
@@ -150,7 +150,7 @@ def elsewhere(facts: Facts, words: Words) -> tuple[str, ...]:
     name = words["controller"]
     mount = facts.v1(name)
     usual = f"{CGROUP}/{name}"
-    return (mount.line(),) if mount and mount.point != usual and not facts.exists(f"{usual}/cgroup.procs") else ()
+    return (mount.line(),) if mount and mount.point != usual and facts.absent(f"{usual}/cgroup.procs") else ()
 
 
 def plain_directories(facts: Facts) -> tuple[str, ...]:
@@ -162,7 +162,7 @@ def plain_directories(facts: Facts) -> tuple[str, ...]:
         path = f"{CGROUP}/{name}"
         top = facts.covering(path)
         status = facts.status(path)
-        if top and top.fstype == "tmpfs" and status and status.directory and not facts.exists(path + "/cgroup.procs"):
+        if top and top.fstype == "tmpfs" and status and status.directory and facts.absent(path + "/cgroup.procs"):
             found.append(f"{path}: a directory on {top.fstype}, not a cgroup mount")
     return tuple(found)
 
@@ -186,7 +186,7 @@ def above_namespace(facts: Facts, words: Words) -> tuple[str, ...]:
     found = []
     for name, path in facts.own.items():
         mount = facts.cgroup2() if not name else facts.v1(name)
-        if "/.." in path or (mount and mount.root == "/" and not facts.exists(mount.point + path)):
+        if "/.." in path or (mount and mount.root == "/" and facts.absent(mount.point + path)):
             found.append(f"/proc/self/cgroup: {name or 'cgroup2'}: {path}")
         elif mount and mount.root.startswith("/.."):
             found.append(mount.line())

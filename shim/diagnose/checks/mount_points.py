@@ -97,7 +97,7 @@ def no_devpts(facts: Facts, words: Words) -> tuple[str, ...]:
     at = [one for one in mounts if str(one.get("destination", "")).rstrip("/") in ("/dev", "/dev/pts")]
     if facts.config("process", "terminal") and not any(one.get("type") in ("devpts", "bind") for one in at):
         return ("config.json process.terminal = True", "config.json mounts: no devpts at /dev/pts")
-    return () if facts.exists("/dev/ptmx") or facts.config("mounts") is None else ("/dev/ptmx: absent",)
+    return () if not facts.absent("/dev/ptmx") or facts.config("mounts") is None else ("/dev/ptmx: absent",)
 
 
 def ramdisk(facts: Facts, words: Words) -> tuple[str, ...]:

@@ -80,10 +80,10 @@ def unmapped_gid(facts: Facts, words: Words) -> tuple[str, ...]:
 def missing_component(facts: Facts, words: Words) -> tuple[str, ...]:
     """The first component of the source that does not exist."""
     path = source_of(words)
-    if not path.startswith("/") or facts.exists(path):
+    if not path.startswith("/") or not facts.absent(path):
         return ()
     known = path
-    while known != "/" and not facts.exists(known):
+    while known != "/" and facts.absent(known):
         missing, known = known, known.rpartition("/")[0] or "/"
     return (f"{known}: exists", f"{missing}: absent")
 
@@ -177,7 +177,7 @@ def root_of(facts: Facts) -> str:
 def root_problem(facts: Facts, words: Words) -> tuple[str, ...]:
     """`root.path` and what is there."""
     root = root_of(facts)
-    if not root or facts.exists(root):
+    if not root or not facts.absent(root):
         return ()
     return (f"config.json root.path = {facts.config('root', 'path')!r}", f"{root}: absent")
 
@@ -201,7 +201,7 @@ def overlay_directories(facts: Facts, words: Words) -> tuple[str, ...]:
     for option in requested(facts, words).get("options") or ():
         name, _, value = str(option).partition("=")
         for path in value.split(":") if name in ("lowerdir", "upperdir", "workdir") else ():
-            if path and not facts.exists(path):
+            if path and facts.absent(path):
                 found.append(f"{name} {path}: absent")
     return tuple(found)
 
@@ -247,7 +247,7 @@ def label_support(path: str, name: str, field: tuple[str, ...]) -> Check:
     def check(facts: Facts, words: Words) -> tuple[str, ...]:
         label = facts.config(*field)
         asked = (f"config.json {'.'.join(field)} = {label!r}",) if label else ()
-        return (*asked, f"{path}: absent ({name} is off)") if asked and not facts.exists(path) else ()
+        return (*asked, f"{path}: absent ({name} is off)") if asked and facts.absent(path) else ()
 
     return check
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import json
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from shim import last
 from shim.cli import output, report
 from shim.cli.output import BROKEN, REFUSED, heading, paragraph, say, table
 from shim.container import bundle as bundle_of
-from shim.diagnose import oom
+from shim.diagnose import oom, spoken
 from shim.diagnose.catalogue import AREAS
 from shim.diagnose.diagnosis import Context
 from shim.diagnose.entry import Entry, fill
@@ -138,11 +139,12 @@ def context(view: View, text: str, bundle: str, runtime: str | None, container: 
     config = _config(bundle) if bundle else None
     linux = config.get("linux") if isinstance(config, dict) else None
     path = linux.get("cgroupsPath") if isinstance(linux, dict) else None
-    told = "runc" if "runc " in text or "nsexec" in text else "crun" if "crun" in text or "`" in text else "runc"
     return Context(
         view=view,
         config=config,
-        runtime=runtime or told,
+        runtime=runtime or spoken.runtime_of(text),
+        command="exec" if re.search(r"\bexec failed|error executing command in container|to exec in container", text) else "create",
+        placed=bool(bundle or container),
         bundle=os.path.abspath(bundle) if bundle else "",
         cgroups_path=path if isinstance(path, str) else None,
         container=container,

@@ -7,6 +7,8 @@ the error. Every pattern is searched without regard to case, and ^ and $ are the
 
 from __future__ import annotations
 
+import re
+
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -43,7 +45,7 @@ CHARACTER = r"(?:[^\n`'\":]|:(?![\s\"']))"
 V1_NAMES = (
     r"(?:cpuset|cpuacct|cpu|blkio|memory|devices|freezer|net_cls|net_prio|perf_event|hugetlb|pids|rdma|misc)"
 )
-V1_HIERARCHY = rf"/sys/fs/cgroup/(?:[a-z_]+,)?(?P<controller>{V1_NAMES})(?:,[a-z_]+)?/"
+V1_HIERARCHY = rf"/sys/fs/cgroup/(?P<controller>{V1_NAMES})(?:,[a-z_]+)*/"
 
 
 def named(file: str) -> str:
@@ -83,6 +85,16 @@ def mounting(fstype: str, error: str) -> str:
     runc = mounted(fstype, rf"(?:[^\n]*: )?{error}")
     crun = rf"\bmount `(?P<source2>{fstype})` to [`'](?P<destination2>[^`'\n]*)[`']: {error}"
     return f"(?:{runc}|{crun})"
+
+
+COMPILED: dict[str, re.Pattern[str]] = {}  # the table has more patterns than the cache of `re` keeps
+
+
+def compiled(pattern: str) -> re.Pattern[str]:
+    """The pattern, searched without regard to case, with ^ and $ at the ends of each line."""
+    if pattern not in COMPILED:
+        COMPILED[pattern] = re.compile(pattern, re.IGNORECASE | re.MULTILINE)
+    return COMPILED[pattern]
 
 
 class Words(Value):
@@ -155,10 +167,8 @@ class Entry(Value):
 
     def found_in(self, text: str) -> Words | None:
         """What the first fitting pattern found."""
-        import re
-
         for pattern in self.patterns + self.ambiguous:
-            match = re.search(pattern, text, re.IGNORECASE | re.MULTILINE)
+            match = compiled(pattern).search(text)
             if match is not None:
                 named = {
                     key.rstrip("0123456789"): value for key, value in match.groupdict().items() if value is not None
@@ -181,9 +191,10 @@ def fill(template: str, values: dict[str, str]) -> str:
 
 def known(template: str, values: dict[str, str]) -> bool:
     """Has every `{name}` of the template a value that is not empty?"""
-    import string
+    return all(values.get(name) for name in NAMES.findall(template.replace("{{", "").replace("}}", "")))
 
-    return all(values.get(name) for _, name, _, _ in string.Formatter().parse(template) if name)
+
+NAMES = re.compile(r"{(\w+)}")
 
 
 class Filled(Value):
@@ -201,7 +212,7 @@ def filled(entry: Entry, values: dict[str, str]) -> Filled:
     Where the verdict needs a value that is not known the title takes its place; of the cause the sentences without
     one are kept, of the remedy the steps.
     """
-    sentences = (part for part in re_split(entry.cause) if known(part, values))
+    sentences = (part for part in sentences_of(entry.cause) if known(part, values))
     return Filled(
         verdict=fill(entry.verdict if known(entry.verdict, values) else entry.title, values),
         cause=fill(" ".join(sentences), values),
@@ -210,8 +221,6 @@ def filled(entry: Entry, values: dict[str, str]) -> Filled:
     )
 
 
-def re_split(text: str) -> list[str]:
+def sentences_of(text: str) -> list[str]:
     """The sentences of a template."""
-    import re
-
     return re.split(r"(?<=[.;]) (?=[A-Z{])", text)

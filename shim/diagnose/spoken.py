@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 V1_FILES = re.compile(
     r"\b(?:\w+\.limit_in_bytes|\w+\.memsw\.\w+|memory\.(?:kmem|oom_control|swappiness|use_hierarchy|soft_limit)\w*"
     r"|cpu\.(?:cfs|rt)_\w+|cpu\.shares|blkio\.\w+|devices\.(?:allow|deny|list)|freezer\.state|net_(?:cls|prio)\.\w+)\b"
-    rf"|/sys/fs/cgroup/(?:[a-z_]+,)?{V1_NAMES}(?:,[a-z_]+)?/",
+    rf"|/sys/fs/cgroup/(?:[a-z_]+,)?{V1_NAMES}(?:,[a-z_]+)?/"
+    rf"|/(?:[a-z_]+,)?{V1_NAMES}(?:,[a-z_]+)?/(?:{CHARACTER}*/)?{V1_NAMES}\.[a-z_]+\b",
     re.IGNORECASE,
 )
 V2_FILES = re.compile(
@@ -51,6 +52,17 @@ SHOWN = re.compile(r"^\s*code\s+(?P<code>[a-z0-9]+(?:-[a-z0-9]+)+)\s*$", re.MULT
 def speaker(words: str) -> str:
     """Who speaks; "the runtime" only where no other program is known by its words."""
     return next((name for name, pattern in SPEAKERS if re.search(pattern, words, re.IGNORECASE)), "the program")
+
+
+def runtime_of(text: str) -> str:
+    """ "runc" or "crun" where the words are one's own, "other" where they are not."""
+    name = speaker(text)
+    if name in ("runc", "crun"):
+        return name
+    if re.search(r"\brunc\b|OCI runtime (?:create|exec) failed|error during container init", text):
+        return "runc"
+    quoted = re.search(r"(?:open|opening file|writing file|write to|mount|stat|access|clone|creating cgroup directory) `", text)
+    return "crun" if quoted else "other"
 
 
 def layout_of(words: str) -> str:

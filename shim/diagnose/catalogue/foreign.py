@@ -19,6 +19,25 @@ def _foreign(code: str, title: str, *patterns: str, remedy: str = "") -> Entry:
 
 
 ENTRIES = (
+    Entry(
+        code="hook-not-reachable",
+        title="a hook of the container cannot be executed",
+        patterns=(
+            rf"error running (?P<hook>\w+) hook #\d+: fork/exec (?P<path>/[^\n:]+): (?:{EACCES}|{EPERM})",
+            rf"error running hook #\d+: fork/exec (?P<path2>/[^\n:]+): (?:{EACCES}|{EPERM})",
+        ),
+        verdict="the hook {path} cannot be executed by the container's users (EACCES)",
+        cause="createContainer and startContainer hooks run in the container's namespaces. With a user namespace they have "
+        "its ids, and a directory on the way, or the file, may be closed to these. Otherwise the file is not executable, or "
+        "lies on a mount with noexec.",
+        remedy=(
+            "namei -l {path}: every directory needs x for others, the file r and x: chmod o+rx",
+            "Or put the hook where everybody may go (/usr/libexec), or make it a createRuntime hook, which runs as the runtime.",
+            "Run by hand as root it works all the same; try it with the container's ids: setpriv --reuid=100000 {path}",
+        ),
+        reference="https://github.com/kubernetes-sigs/kind/issues/4178",
+        rank=45,
+    ),
     _foreign(
         "image-command-not-found",
         "the command does not exist in the image",
@@ -78,6 +97,24 @@ ENTRIES = (
         remedy="Run the hook by hand; its path stands under hooks in config.json.",
     ),
     _foreign(
+        "capability-unknown",
+        "the configuration names a capability that this runtime does not know",
+        r"unknown capability [`'\"]",
+        remedy="Correct the name or remove it (docker, podman: --cap-add; config.json: process.capabilities).",
+    ),
+    _foreign(
+        "field-refused",
+        "the runtime refuses a field of config.json",
+        r"namespace path: lstat /",
+        r"invalid cgroup device type",
+        r"set_mempolicy: |invalid memory policy mode|NUMA mempolicy mode `",
+        r"move netDevice |netlink error while looking for interface `",
+        r"intelRdt is specified in config|statfs `/sys/fs/resctrl`",
+        r"invalid ioPriority|invalid io priority|error setting scheduler|sched_setattr: |invalid personality domain"
+        r"|unknown persona specified",
+        remedy="Correct the field that the runtime names.",
+    ),
+    _foreign(
         "terminal-missing",
         "the container wants a terminal, and the caller has none",
         r"(?:failed: |: |^)open /dev/tty: (?:no such device or address|ENXIO)",
@@ -88,7 +125,7 @@ ENTRIES = (
     _foreign(
         "capability-not-held",
         "a capability cannot be given, because the caller does not have it",
-        r"unable to apply caps: " + EPERM,
+        r"unable to apply caps: (?:can't apply capabilities: )?" + EPERM,
         r"\bcapset: " + EPERM,
         remedy="Remove the capability from process.capabilities (docker: --cap-drop).",
     ),

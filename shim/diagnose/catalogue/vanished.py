@@ -30,10 +30,10 @@ ENTRIES = (
         patterns=(
             rf"failed to write \d+: {OPENED} {PROCS}: {ENOENT}",
             rf"{OPENED} {PROCS}(?: for writing)?: {ENOENT}",
-            rf"{OPENED} [`'\"]?(?P<path2>/sys/fs/cgroup/{CHARACTER}+\.scope)/[a-z]+\.[\w.]+[`'\"]?: {ENOENT}",
             r"(?:unable to|can't|cannot) (?:get|read|find) (?:all )?(?:container's )?cgroup (?:PIDs|path)[^\n]*no such file",
         ),
         ambiguous=(
+            rf"{OPENED} [`'\"]?(?P<path2>/sys/fs/cgroup/{CHARACTER}+\.scope)/[a-z]+\.[\w.]+[`'\"]?: {ENOENT}",
             rf"{OPENED} [`'\"]?(?P<path3>{V1_HIERARCHY}{CHARACTER}+?)/(?P<file>[a-z_]+\.[\w.]+)[`'\"]?(?: for writing)?: "
             rf"{ENOENT}",
             rf"{OPENED} `(?P<path4>{V1_HIERARCHY.replace('controller', 'controller2')}[^`\n]+)`: {ENOENT}",

@@ -150,6 +150,8 @@ def elsewhere(facts: Facts, words: Words) -> tuple[str, ...]:
     name = words["controller"]
     mount = facts.v1(name)
     usual = f"{CGROUP}/{name}"
+    if mount and f"{mount.point}/" in words.text:
+        return ()
     return (mount.line(),) if mount and mount.point != usual and facts.absent(f"{usual}/cgroup.procs") else ()
 
 

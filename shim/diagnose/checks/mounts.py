@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable
 
-    from shim.diagnose.entry import Check, Words
+    from shim.diagnose.entry import Check, Excluded, Words
 
 OVERFLOW = 65534  # what an id without a mapping looks like from inside (/proc/sys/kernel/overflowuid)
 PAGE = 4096  # mount(2): the data argument is one page
@@ -56,6 +56,17 @@ def without_namespace(kind: str) -> Check:
         return (f"config.json linux.namespaces: a user namespace, but no {kind} namespace",)
 
     return check
+
+
+def has_namespace(kind: str) -> Excluded:
+    """Rules out what needs its absence: config.json was read, and lists a namespace of `kind`."""
+    return lambda facts, words: facts.config("linux", "namespaces") is not None and facts.has_namespace(kind)
+
+
+def root_is_file(facts: Facts, words: Words) -> tuple[str, ...]:
+    """`root.path` is there and is no directory."""
+    found = facts.status(root_of(facts)) if root_of(facts) else None
+    return (f"{root_of(facts)}: a file, not a directory",) if found is not None and not found.directory else ()
 
 
 def covered_proc(facts: Facts, words: Words) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.facts import Facts
+from shim.diagnose.facts import CGROUP, SYS_ADMIN, Facts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,24 @@ def mounts_over_sys(facts: Facts, words: Words) -> tuple[str, ...]:
     if not facts.in_user_namespace():
         return ()
     below = (one for one in facts.mounts if one.point.startswith("/sys/") and one.read_only)
-    return (facts.quote("/proc/self/uid_map"), *(one.line() for one in below))[:4]
+    found = tuple(one.line() for one in below)[:3]
+    return (facts.quote("/proc/self/uid_map"), *found) if found else ()
+
+
+def mounts_over_cgroup(facts: Facts, words: Words) -> tuple[str, ...]:
+    """A read-only cgroup mount, or something over a part of one, where this process is in a user namespace."""
+    if not facts.in_user_namespace():
+        return ()
+    below = (one for one in facts.mounts if one.point.startswith(CGROUP) and one.read_only)
+    found = tuple(one.line() for one in below)[:3]
+    return (facts.quote("/proc/self/uid_map"), *found) if found else ()
+
+
+def may_not_mount(facts: Facts, words: Words) -> tuple[str, ...]:
+    """This process lacks CAP_SYS_ADMIN, or has an AppArmor label of an outer container."""
+    if facts.capable(SYS_ADMIN) is False:
+        return (f"/proc/self/status CapEff: {facts.field('CapEff')} (no CAP_SYS_ADMIN)",)
+    return confined_by_lxc(facts, words)
 
 
 def session_keys(facts: Facts, words: Words) -> tuple[str, ...]:
@@ -51,10 +68,12 @@ def session_keys(facts: Facts, words: Words) -> tuple[str, ...]:
     return tuple(found)
 
 
-def jit_limit(facts: Facts, words: Words) -> tuple[str, ...]:
-    """The memory limit of the kernel's BPF compiler."""
-    path = "/proc/sys/net/core/bpf_jit_limit"
-    return (facts.quote(path),) if facts.number(path) is not None else ()
+def ended_by_kernel(facts: Facts, words: Words) -> tuple[str, ...]:
+    """The kernel log says that it ended, or refused something to, a runtime's own process."""
+    ours = ("runc:[", 'comm="runc', 'comm="crun', "crun[")
+    ended = ("segfault", "DENIED", "type=1326")
+    lines = facts.kernel_log().splitlines()
+    return tuple(line for line in lines if any(map(line.__contains__, ours)) and any(map(line.__contains__, ended)))[-2:]
 
 
 def no_user_namespaces(facts: Facts, words: Words) -> tuple[str, ...]:

@@ -12,8 +12,11 @@ if TYPE_CHECKING:
 def gone(facts: Facts, words: Words) -> tuple[str, ...]:
     """The cgroup of the message does not exist, although the hierarchy that it belongs to is mounted there.
 
-    An ancestor below the mount point must be there: else the text may be about another host.
+    An ancestor below the mount point must be there: else the text may be about another host. Where words have other
+    causes too this counts for an update and for exec only: after a failed start every runtime removes the cgroup.
     """
+    if not words.proven and facts.context.command not in ("update", "exec"):
+        return ()
     path = words["path"].rstrip("/")
     mount = facts.covering(path)
     if mount is None or not mount.fstype.startswith("cgroup") or path == mount.point or not facts.absent(path):

@@ -42,9 +42,7 @@ EROFS = r"(?:read-only file system|EROFS)"
 CHARACTER = r"(?:[^\n`'\":]|:(?![\s\"']))"
 # The controllers of v1 as their hierarchies are named, alone or mounted together ("cpu,cpuacct"); other directories
 # below /sys/fs/cgroup (unified, systemd, slices, containers) are none.
-V1_NAMES = (
-    r"(?:cpuset|cpuacct|cpu|blkio|memory|devices|freezer|net_cls|net_prio|perf_event|hugetlb|pids|rdma|misc)"
-)
+V1_NAMES = r"(?:cpuset|cpuacct|cpu|blkio|memory|devices|freezer|net_cls|net_prio|perf_event|hugetlb|pids|rdma|misc)"
 V1_HIERARCHY = rf"/sys/fs/cgroup/(?P<controller>{V1_NAMES})(?:,[a-z_]+)*/"
 
 
@@ -56,6 +54,10 @@ def named(file: str) -> str:
 def writing(file: str, error: str) -> str:
     """Writing `file` (a regex for its name) failed with `error`; both runtimes, all wordings."""
     return rf"\bwrit(?:e|ing)(?: file)?(?: to)? {named(file)}: {error}"
+
+
+# What runc says it wrote: "failed to write 500 to cpu.cfs_quota_us: write ...", "failed to write \"500\": write ...".
+WROTE = r"(?:failed to write \"?(?P<asked>[^\s\":]+)(?:\\n)?\"?\s*(?:to \"?[\w./,:-]+\"?)?: )?"
 
 
 def opening(file: str, error: str) -> str:

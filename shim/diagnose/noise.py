@@ -22,9 +22,7 @@ DIAGNOSED = re.compile(r"cgshim: .* \[[a-z0-9-]+\]\s*$", re.MULTILINE)
 QUOTED = re.compile(r"^\s*runtime: (.*)$", re.MULTILINE)
 # The same as `cgshimctl explain` shows it: the runtime's words stand below this heading.
 SHOWN = re.compile(r"^\s*code +[a-z0-9-]+ *$.*?^The runtime's own words:?\s*$(?P<words>.*)", re.MULTILINE | re.DOTALL)
-LOGFMT = re.compile(
-    r'^(?:time=(?:"[^"]*"|\S+) )?level=(?P<level>\w+) msg=(?P<msg>"(?:[^"\\]|\\.)*"|\S+)(?P<rest>.*)$'
-)
+LOGFMT = re.compile(r'^(?:time=(?:"[^"]*"|\S+) )?level=(?P<level>\w+) msg=(?P<msg>"(?:[^"\\]|\\.)*"|\S+)(?P<rest>.*)$')
 # What stands in front of a program's own line: the journal, klog, container logs, events of Kubernetes, mail quotes.
 PROGRAM = r"[\w@.:/()-]+(?:\[\d+\])?: "
 IN_FRONT = re.compile(

@@ -33,7 +33,10 @@ PLACE = re.compile(
 # Programs by their own words, the most telling first.
 SPEAKERS = (
     ("runc", r"\brunc (?:create|run|exec|start|update|restore|checkpoint) failed|\brunc:|\bnsexec|\brunc init\b"),
-    ("runc", r"\b(?:container|process|rootfs|standard_init|init)_linux\.go:\d|oci runtime error: (?:container|open|write)"),
+    (
+        "runc",
+        r"\b(?:container|process|rootfs|standard_init|init)_linux\.go:\d|oci runtime error: (?:container|open|write)",
+    ),
     ("crun", r"\bcrun\b"),
     ("CRIU", r"\bcriu\b"),
     ("the NVIDIA hook", r"\bnvidia-container-(?:cli|toolkit|runtime)"),
@@ -61,7 +64,9 @@ def runtime_of(text: str) -> str:
         return name
     if re.search(r"\brunc\b|OCI runtime (?:create|exec) failed|error during container init", text):
         return "runc"
-    quoted = re.search(r"(?:open|opening file|writing file|write to|mount|stat|access|clone|creating cgroup directory) `", text)
+    quoted = re.search(
+        r"(?:open|opening file|writing file|write to|mount|stat|access|clone|creating cgroup directory) `", text
+    )
     return "crun" if quoted else "other"
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from shim.diagnose.checks import systemd as look
 from shim.diagnose.entry import EACCES, ENOENT, EPERM, Entry
 
-LINGER = "loginctl enable-linger $USER, then log in as that user itself (ssh, machinectl shell user@), not with su or sudo"
+LINGER = (
+    "loginctl enable-linger $USER, then log in as that user itself (ssh, machinectl shell user@), not with su or sudo"
+)
 NO_SYSTEMD = (
-    "podman --cgroup-manager cgroupfs, or cgroup_manager = \"cgroupfs\" in containers.conf (limits of rootless containers "
+    'podman --cgroup-manager cgroupfs, or cgroup_manager = "cgroupfs" in containers.conf (limits of rootless containers '
     "then do not hold)"
 )
 EXPORT = "export XDG_RUNTIME_DIR=/run/user/$(id -u) DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/$(id -u)/bus"
@@ -88,7 +90,7 @@ ENTRIES = (
         "run without systemd.",
         remedy=(
             'docker: "exec-opts": ["native.cgroupdriver=cgroupfs"] in /etc/docker/daemon.json; containerd: SystemdCgroup = '
-            "false; kubelet: cgroupDriver: cgroupfs; CRI-O and podman: cgroup_manager = \"cgroupfs\"",
+            'false; kubelet: cgroupDriver: cgroupfs; CRI-O and podman: cgroup_manager = "cgroupfs"',
             "WSL 2: [boot] systemd=true in /etc/wsl.conf, then wsl --shutdown",
         ),
         reference="sd_booted(3)",
@@ -105,7 +107,7 @@ ENTRIES = (
         cause="crun --version shows +SYSTEMD where it has the driver; builds for Buildroot, Yocto, Alpine and OpenWrt "
         "often lack it.",
         remedy=(
-            "podman: cgroup_manager = \"cgroupfs\" in containers.conf; CRI-O: the same in crio.conf; containerd: "
+            'podman: cgroup_manager = "cgroupfs" in containers.conf; CRI-O: the same in crio.conf; containerd: '
             "SystemdCgroup = false; docker: native.cgroupdriver=cgroupfs",
             "Or build crun with libsystemd (--enable-systemd), or use runc.",
         ),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from shim.diagnose.checks import memory, nested
-from shim.diagnose.entry import EACCES, EDQUOT, EINVAL, ENOENT, ENOSYS, EPERM, Entry
+from shim.diagnose.checks import nested
+from shim.diagnose.entry import EACCES, EDQUOT, EINVAL, ENOSYS, EPERM, Entry
 
 KEYRING = r"(?:(?:could not |failed to )?(?:create|join)(?:ing)? (?:session )?key(?:ring)?(?: `[^`\n]*`)?|join session keyring)"
 NO_KEYRING = (

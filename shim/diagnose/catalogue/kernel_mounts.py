@@ -191,12 +191,14 @@ ENTRIES = (
         patterns=(
             rf"invalid rootfs: stat (?P<path>[^\n:]+): {ENOENT}",
             rf"\bmake `(?P<path2>[^`\n]+)` private: {ENOENT}",
-            rf"the rootfs path `(?P<path3>[^`\n]+)` does not exist",  # crun from 1.29 on
+            r"the rootfs path `(?P<path3>[^`\n]+)` does not exist",  # crun from 1.29 on
         ),
         ambiguous=(NO_ROOT,),
         verdict="the container's root file system does not exist",
         cause="root.path of config.json points to nothing, for example an image that was not mounted.",
-        remedy=("Mount or unpack the image at root.path of config.json, or correct the path: ls -ld shows what is there.",),
+        remedy=(
+            "Mount or unpack the image at root.path of config.json, or correct the path: ls -ld shows what is there.",
+        ),
         reference="OCI runtime-spec, config.md, Root",
         confirm=look.root_problem,
     ),
@@ -209,7 +211,7 @@ ENTRIES = (
         cause="It was given an image file or an archive; the runtime needs the directory that it was unpacked to.",
         remedy=("Unpack or mount the image, and write that directory into root.path.",),
         reference="OCI runtime-spec, config.md, Root",
-        confirm=look.root_is_file,
+        confirm=mount_points.root_is_file,
         rank=40,
     ),
     Entry(

@@ -44,7 +44,9 @@ ENTRIES = (
         ),
         verdict="the container's AppArmor profile cannot be applied on this host",
         cause="AppArmor is not enabled in this kernel, or the profile is not loaded.",
-        remedy=("aa-status; apparmor_parser -r /etc/apparmor.d/containers/<profile>, or --security-opt apparmor=unconfined",),
+        remedy=(
+            "aa-status; apparmor_parser -r /etc/apparmor.d/containers/<profile>, or --security-opt apparmor=unconfined",
+        ),
         reference="OCI runtime-spec, config.md, Linux Process",
         confirm=look.label_support("/sys/kernel/security/apparmor", "AppArmor", ("process", "apparmorProfile")),
     ),

@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 from shim.diagnose.checks import memory as look
+from shim.diagnose.checks import said
 from shim.diagnose.checks.configured import asked, asked_for, value_is
-from shim.diagnose.entry import EBUSY, EINVAL, ENOENT, ENOSPC, EOPNOTSUPP, Entry, creating, making, opening, writing
+from shim.diagnose.entry import (
+    EBUSY,
+    EINVAL,
+    ENOENT,
+    ENOSPC,
+    EOPNOTSUPP,
+    WROTE,
+    Entry,
+    creating,
+    making,
+    opening,
+    writing,
+)
 
 V1_DOC = "Linux Documentation/admin-guide/cgroup-v1/memory.rst"
 V2_DOC = "Linux Documentation/admin-guide/cgroup-v2.rst, Memory"
@@ -15,7 +28,6 @@ CUT_OFF = (
     r"write init-p: broken pipe",
     r"BPF_PROG_ATTACH[^\n]*can't attach program: " + ENOENT,
 )
-ASKED = r"(?:failed to write \\?\"(?P<asked>\d+)\\?\": )?"  # runc says what it wrote
 MEMSW = r"memory\.memsw\.limit_in_bytes"
 
 ENTRIES = (
@@ -86,6 +98,9 @@ ENTRIES = (
         remedy=("Set memory.swap to memory.limit plus the swap wanted (docker: --memory-swap), or leave it out.",),
         reference=SPEC,
         confirm=look.swap_below_limit,
+        excluded=look.swap_is_fine,
+        tell="is --memory-swap (compose: memswap_limit) below --memory (mem_limit)?",
+        offer=1,
     ),
     Entry(
         code="swap-without-limit",
@@ -100,6 +115,9 @@ ENTRIES = (
         remedy=("Set memory.limit too (docker: --memory together with --memory-swap), or drop memory.swap.",),
         reference=SPEC,
         confirm=look.swap_alone,
+        excluded=look.limit_is_there,
+        tell="is --memory-swap (compose: memswap_limit) given without --memory (mem_limit)?",
+        offer=2,
     ),
     Entry(
         code="swap-not-accounted-v1",
@@ -128,12 +146,15 @@ ENTRIES = (
     Entry(
         code="memory-above-memsw",
         title="the new memory limit is above the present memory+swap limit",
-        ambiguous=(ASKED + writing(r"memory\.limit_in_bytes", EINVAL),),
+        ambiguous=(WROTE + writing(r"memory\.limit_in_bytes", EINVAL),),
         verdict="the new memory limit is above the memory+swap limit the cgroup has now",
         cause="v1 wants limit <= memory+swap at every moment; raising only the limit breaks that.",
         remedy=("Raise both in one update: memory.limit and memory.swap (docker update --memory --memory-swap).",),
         reference=V1_DOC,
         confirm=look.memsw_order,
+        tell="cat memory.memsw.limit_in_bytes of the cgroup in the message: is it below the new limit?",
+        offer=1,
+        layout="v1",
     ),
     Entry(
         code="memsw-below-usage",
@@ -185,12 +206,31 @@ ENTRIES = (
     Entry(
         code="swappiness-out-of-range",
         title="memory.swappiness is out of range",
-        patterns=(r"invalid memory swappiness value: (?P<value>\d+)", writing(r"memory\.swappiness", EINVAL)),
+        patterns=(r"invalid memory swappiness value: (?P<value>\d+)", r"valid memory swappiness range is 0-100"),
+        ambiguous=(WROTE + writing(r"memory\.swappiness", EINVAL),),
+        stated=said.swappiness_out_of_range,
+        excluded=said.unless(said.swappiness_out_of_range),
+        tell="is --memory-swappiness (compose: mem_swappiness) outside 0 to 100?",
+        offer=1,
         verdict="memory.swappiness is out of range",
         cause="runc takes 0 to 100; the kernel takes up to 200 since 5.8.",
         remedy=("Set memory.swappiness between 0 and 100.",),
         reference=V1_DOC,
         confirm=value_is(lambda value: not 0 <= value <= 100, "memory", "swappiness"),
+    ),
+    Entry(
+        code="swappiness-not-changeable",
+        title="an old kernel does not let swappiness be changed in this cgroup",
+        ambiguous=(WROTE + writing(r"memory\.swappiness", EINVAL),),
+        verdict="this kernel does not let memory.swappiness be changed here, whatever the value (EINVAL)",
+        cause="Kernels before 3.16, and RHEL 7 with its 3.10, refuse it in every cgroup below one with use_hierarchy.",
+        remedy=("Remove --memory-swappiness (compose: mem_swappiness), or use a newer kernel.",),
+        reference=V1_DOC,
+        excluded=said.where(said.swappiness_out_of_range),
+        confirm=look.old_kernel,
+        tell="uname -r: is it 3.10?",
+        offer=2,
+        layout="v1",
     ),
     Entry(
         code="oom-killer-on-cgroup2",

@@ -83,9 +83,7 @@ ENTRIES = (
     Entry(
         code="reserved-cgroup-missing",
         title="the cgroup for reserved resources does not exist",
-        patterns=(
-            r"Failed to enforce (?P<kind>Kube|System) Reserved Cgroup Limits on \"(?P<path>[^\"\n]*)\"",
-        ),
+        patterns=(r"Failed to enforce (?P<kind>Kube|System) Reserved Cgroup Limits on \"(?P<path>[^\"\n]*)\"",),
         verdict="the kubelet cannot enforce {kind} Reserved: the cgroup {path} does not exist in every controller",
         cause="kubeReservedCgroup and systemReservedCgroup must exist before the kubelet starts, in every controller that "
         "it looks at: cpu, cpuset, memory, pids and hugetlb. systemd makes a slice in some of them only, cpuset and "

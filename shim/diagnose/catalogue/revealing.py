@@ -24,7 +24,7 @@ ENTRIES = (
         "a complete sysfs to a user namespace (EPERM), even with a network namespace of its own. crun falls back to a "
         "bind mount of /sys, runc does not.",
         remedy=(
-            "Use crun: podman --runtime crun, or runtime = \"crun\" in containers.conf.",
+            'Use crun: podman --runtime crun, or runtime = "crun" in containers.conf.',
             "Or bind the outer /sys: -v /sys:/sys:ro (config.json: type none, source /sys, options "
             "rbind,nosuid,noexec,nodev,ro).",
             "Inside another container: start that one with --security-opt unmask=ALL (podman) or systempaths=unconfined "

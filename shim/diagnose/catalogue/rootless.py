@@ -71,7 +71,7 @@ ENTRIES = (
         "rootless setups.",
         remedy=(
             "docker, podman: lower --ulimit (nofile=, nproc=) to the Max in /proc/self/limits of the engine. Compose: ulimits.",
-            "podman without --ulimit: default_ulimits = [\"nofile=1024:4096\"] under [containers] in containers.conf, with "
+            'podman without --ulimit: default_ulimits = ["nofile=1024:4096"] under [containers] in containers.conf, with '
             "numbers of that kind; --ulimit host makes podman 4.3 ask for the same number again and does not help.",
             "Or raise the limit where the engine starts: LimitNOFILE= and LimitNPROC= in its unit (rootless: user@.service), "
             "or give it CAP_SYS_RESOURCE.",

@@ -165,3 +165,31 @@ def _outside(facts: Facts, key: str, path: str, otherwise: str = "") -> tuple[st
         return ()
     where = f"{path}: {known}" if path else f"memory nodes: {known}"
     return (shown(("cpu", key), repr(value)), where)
+
+
+def lost_cpus(facts: Facts, words: Words) -> tuple[str, ...]:
+    """A v1 cpuset above the container's lacks CPUs that are online."""
+    online = facts.line("/sys/devices/system/cpu/online")
+    have, parent = numbers(online) if online else None, words["directory"].rstrip("/").rpartition("/")[0]
+    path = f"{parent}/cpuset.cpus"
+    held = numbers(facts.line(path)) if facts.line(path) else None
+    if not have or held is None or have <= held:
+        return ()
+    return (f"/sys/devices/system/cpu/online: {online}", facts.quote(path))
+
+
+def exclusive_siblings(facts: Facts, words: Words) -> tuple[str, ...]:
+    """A cgroup beside the container's has its CPUs or nodes for itself."""
+    parent = words["directory"].rstrip("/").rpartition("/")[0]
+    found = []
+    for name in facts.names(parent) if parent else ():
+        for file in ("cpuset.cpu_exclusive", "cpuset.mem_exclusive"):
+            if facts.line(f"{parent}/{name}/{file}") == "1":
+                found.append(f"{parent}/{name}/{file}: 1")
+    return tuple(found[:3])
+
+
+def noprefix(facts: Facts, words: Words) -> tuple[str, ...]:
+    """The cpuset hierarchy is mounted with noprefix."""
+    mount = facts.v1("cpuset")
+    return (mount.line(),) if mount and "noprefix" in mount.super_options else ()

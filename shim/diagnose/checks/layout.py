@@ -145,6 +145,11 @@ def only_on_cgroup2(facts: Facts, words: Words) -> tuple[str, ...]:
     return (*missing, *owner) if owner else ()
 
 
+def found_elsewhere(facts: Facts, words: Words) -> bool:
+    """The path in the words lies outside /sys/fs/cgroup: the runtime found a mount of that hierarchy."""
+    return words["path"].startswith("/") and not words["path"].startswith(CGROUP + "/")
+
+
 def elsewhere(facts: Facts, words: Words) -> tuple[str, ...]:
     """The controller is mounted, but not under the name where runtimes look."""
     name = words["controller"]

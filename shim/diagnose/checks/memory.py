@@ -71,6 +71,16 @@ def swap_alone(facts: Facts, words: Words) -> tuple[str, ...]:
     return (shown(("memory", "swap"), swap), "config.json linux.resources.memory.limit: absent")
 
 
+def swap_is_fine(facts: Facts, words: Words) -> bool:
+    """The configuration was read, and its swap is not below its limit."""
+    return facts.context.config is not None and not swap_below_limit(facts, words)
+
+
+def limit_is_there(facts: Facts, words: Words) -> bool:
+    """The configuration was read, and its swap does not stand alone."""
+    return facts.context.config is not None and not swap_alone(facts, words)
+
+
 def no_memsw(facts: Facts, words: Words) -> tuple[str, ...]:
     """The v1 memory hierarchy has no swap accounting."""
     mount = facts.v1("memory")

@@ -79,6 +79,12 @@ def foreign_owner(facts: Facts, words: Words) -> tuple[str, ...]:
     return ()
 
 
+def root_is_file(facts: Facts, words: Words) -> tuple[str, ...]:
+    """`root.path` is there and is no directory."""
+    found = facts.status(root_of(facts)) if root_of(facts) else None
+    return (f"{root_of(facts)}: a file, not a directory",) if found is not None and not found.directory else ()
+
+
 def no_mount_at_root(facts: Facts, words: Words) -> tuple[str, ...]:
     """As `root_without_mount`."""
     return root_without_mount(facts)

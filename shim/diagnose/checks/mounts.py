@@ -63,12 +63,6 @@ def has_namespace(kind: str) -> Excluded:
     return lambda facts, words: facts.config("linux", "namespaces") is not None and facts.has_namespace(kind)
 
 
-def root_is_file(facts: Facts, words: Words) -> tuple[str, ...]:
-    """`root.path` is there and is no directory."""
-    found = facts.status(root_of(facts)) if root_of(facts) else None
-    return (f"{root_of(facts)}: a file, not a directory",) if found is not None and not found.directory else ()
-
-
 def covered_proc(facts: Facts, words: Words) -> tuple[str, ...]:
     """The /proc of this process has other mounts on top, or is read-only: the kernel then allows no fresh one."""
     below = [one for one in facts.mounts if one.point.startswith("/proc/") and one.fstype != "binfmt_misc"]

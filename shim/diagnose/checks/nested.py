@@ -16,9 +16,7 @@ KEYS = "/proc/sys/kernel/keys"
 
 def confined_by_lxc(facts: Facts, words: Words) -> tuple[str, ...]:
     """This process has an AppArmor label of LXC, Incus or LXD."""
-    return tuple(
-        facts.quote(path) for path in LABELS if any(name in facts.line(path).lower() for name in OUTER)
-    )[:1]
+    return tuple(facts.quote(path) for path in LABELS if any(name in facts.line(path).lower() for name in OUTER))[:1]
 
 
 def mounts_over_proc(facts: Facts, words: Words) -> tuple[str, ...]:
@@ -73,7 +71,9 @@ def ended_by_kernel(facts: Facts, words: Words) -> tuple[str, ...]:
     ours = ("runc:[", 'comm="runc', 'comm="crun', "crun[")
     ended = ("segfault", "DENIED", "type=1326")
     lines = facts.kernel_log().splitlines()
-    return tuple(line for line in lines if any(map(line.__contains__, ours)) and any(map(line.__contains__, ended)))[-2:]
+    return tuple(line for line in lines if any(map(line.__contains__, ours)) and any(map(line.__contains__, ended)))[
+        -2:
+    ]
 
 
 def no_user_namespaces(facts: Facts, words: Words) -> tuple[str, ...]:

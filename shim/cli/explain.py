@@ -5,7 +5,6 @@ from __future__ import annotations
 import glob
 import json
 import os
-import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -143,9 +142,7 @@ def context(view: View, text: str, bundle: str, runtime: str | None, container: 
         view=view,
         config=config,
         runtime=runtime or spoken.runtime_of(text),
-        command="exec"
-        if re.search(r"\bexec failed|error executing command in container|to exec in container", text)
-        else "create",
+        command=spoken.command_of(text),
         placed=bool(bundle or container),
         bundle=os.path.abspath(bundle) if bundle else "",
         cgroups_path=path if isinstance(path, str) else None,

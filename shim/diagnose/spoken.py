@@ -58,7 +58,7 @@ def speaker(words: str) -> str:
 
 
 def runtime_of(text: str) -> str:
-    """ "runc" or "crun" where the words are one's own, "other" where they are not."""
+    """Whose words they are: "runc" or "crun", "other" where they are nobody's of the two."""
     name = speaker(text)
     if name in ("runc", "crun"):
         return name
@@ -70,8 +70,16 @@ def runtime_of(text: str) -> str:
     return "crun" if quoted else "other"
 
 
+def command_of(text: str) -> str:
+    """What was called, as far as the words say: "exec", "update", else "create"."""
+    if re.search(r"\bexec failed|(?:executing command|to exec) in container|probe errored", text):
+        return "exec"
+    updated = r"Setting back cgroup configs failed|Cannot update container|\bupdate failed|UpdateContainerResources"
+    return "update" if re.search(updated, text) else "create"
+
+
 def layout_of(words: str) -> str:
-    """ "v1" or "v2", as the paths and files in the words say; "" where they say nothing, or both."""
+    """The cgroup version that paths and files in the words say: "v1" or "v2"; "" where they say nothing, or both."""
     first, second = V1_FILES.search(words), V2_FILES.search(words)
     return "" if bool(first) == bool(second) else "v1" if first else "v2"
 

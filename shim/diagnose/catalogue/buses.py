@@ -62,7 +62,7 @@ ENTRIES = (
             r"failed to connect to dbus \(hint: for rootless containers",
             r"could not detect DBUS_SESSION_BUS_ADDRESS from the environment",
             r"Failed to connect to (?:user scope )?bus: (?:No medium found|No such file or directory|ENOENT)",
-            rf"sd-bus call: {EACCES}: {EACCES}",
+            rf"sd-bus call: {EACCES}",
             r"DBUS_SESSION_BUS_ADDRESS and XDG_RUNTIME_DIR not defined",
         ),
         ambiguous=(rf"cannot open (?:sd-bus|user bus): {ENOENT}",),

@@ -93,7 +93,8 @@ ENTRIES = (
         code="seccomp-not-supported",
         title="kernel or runtime has no seccomp, and the container has a profile",
         patterns=(
-            r"seccomp is not enabled in your kernel",
+            r"seccomp is not enabled (?:in your kernel|on your system|in your docker daemon)",
+            r"seccomp profiles are not supported on this daemon",
             r"config provided but seccomp not supported",
             r"seccomp (?:support )?(?:is )?not (?:compiled in|supported)",
             rf"prctl\(PR_SET_SECCOMP\)[^\n]*: {EINVAL}",

@@ -38,6 +38,7 @@ def refused(code: str, title: str, patterns: tuple[str, ...], cause: str, *remed
         cause=cause,
         remedy=remedy,
         reference=more.get("reference", MOBY),
+        rank=40,
     )
 
 
@@ -54,7 +55,7 @@ ENTRIES = (
     dropped(
         "swap-limit-dropped",
         "swap",
-        r"(?:" + KERNEL + r"(?:swap limit|memory swap)(?: capabilities)?,?[^\n]*(?:without swap|discarded)"
+        r"(?:" + KERNEL + r"(?:swap limit|memory swap)(?!p)(?: capabilities)?,?[^\n]*(?:without swap|discarded)"
         r"|^WARNING: No swap limit support)",
         "Memory stays limited, but the container may use any amount of swap.",
         "Boot with cgroup_enable=memory swapaccount=1 (kernels before 6.1), or switch swap off: swapoff -a.",
@@ -198,9 +199,31 @@ ENTRIES = (
         verdict="the memory limit is below the engine's minimum of {least}",
     ),
     refused(
+        "engine-value-out-of-range",
+        "a value is outside of what the engine allows",
+        (
+            r"(?P<what>CPU cfs (?:period|quota)) can ?not be less than (?P<allowed>[^\n]+)",
+            r"Range of (?P<what2>blkio weight) is (?P<allowed2>from \d+ to \d+)",
+            r"Invalid value [^\n]*(?:range for|valid) (?P<what3>oom score adj|memory swappiness)(?: range)? is (?P<allowed3>[^\n]+)",
+            r"(?P<what4>SHM size) can ?not be (?P<allowed4>less than \d+)",
+        ),
+        "The engine checks a few values itself before it calls the runtime.",
+        "Correct it: --cpu-period, --cpu-quota, --blkio-weight, --oom-score-adj, --memory-swappiness, --shm-size (compose: the "
+        "same with underscores).",
+        verdict="{what} is outside of what the engine allows: {allowed}",
+    ),
+    refused(
+        "cpu-options-conflict",
+        "two options set the same CPU limit",
+        (r"Conflicting options: (?P<first>Nano CPUs) and (?P<second>CPU (?:Period|Quota)) cannot both be set",),
+        "--cpus is a quota and a period in one, so neither can be given beside it.",
+        "Use --cpus alone (compose: cpus), or --cpu-period and --cpu-quota without it.",
+        verdict="{first} (--cpus) and {second} cannot be set together",
+    ),
+    refused(
         "oom-disable-without-limit",
         "the OOM killer is switched off without a memory limit",
-        (r"Disabling the OOM killer[^\n]*without setting",),
+        (r"Disabling the OOM killer[^\n]*without setting", r"OOM killer is disabled for the container, but no memory limit is set"),
         "Without a limit the container can use up the host's memory, and nothing is killed.",
         "Set --memory too, or remove --oom-kill-disable.",
     ),

@@ -59,7 +59,7 @@ ENTRIES = (
         code="runtime-ended-without-words",
         title="the OCI runtime ended before it could say why",
         patterns=(
-            r"unable to retrieve OCI runtime error[^\n]*\): (?P<program>\S+) did not terminate success?fully",
+            r"unable to retrieve OCI runtime error[^\n]*\): (?P<program>\S+) did not terminate suc+ess?ful+y",
             r"unable to retrieve OCI runtime error[^\n]*\): exit status \d+",
         ),
         verdict="{program} ended before it wrote its log, so its reason is lost",

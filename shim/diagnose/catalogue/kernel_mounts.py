@@ -206,7 +206,10 @@ ENTRIES = (
         code="rootfs-is-a-file",
         title="the container's root file system is a file, not a directory",
         patterns=(r"unable to start init: fork/exec /proc/self/(?:exe|fd/\d+): (?:not a directory|ENOTDIR)",),
-        ambiguous=(rf"\bopen `(?P<path>/[^`\n]*)`: {ENOTDIR}",),
+        ambiguous=(
+            rf"\bopen `(?P<path>/[^`\n]*)`: {ENOTDIR}",
+            rf"the target `(?P<path2>/[^`\n]*)` is invalid: {ENOTDIR}",  # crun 1.8
+        ),
         verdict="root.path of config.json is a file, not a directory (ENOTDIR)",
         cause="It was given an image file or an archive; the runtime needs the directory that it was unpacked to.",
         remedy=("Unpack or mount the image, and write that directory into root.path.",),

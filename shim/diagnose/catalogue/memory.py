@@ -25,7 +25,9 @@ SPEC = "OCI runtime-spec, config-linux.md, Memory"
 CUT_OFF = (
     r"sync socket: (?:broken pipe|connection reset by peer)",
     r"can't get final child's PID from pipe: EOF",
+    r"getting the final child's pid from pipe caused:? \"?EOF",
     r"write init-p: broken pipe",
+    r"copying bootstrap data to pipe[^\n]*(?:broken pipe|EOF)",
     r"BPF_PROG_ATTACH[^\n]*can't attach program: " + ENOENT,
 )
 MEMSW = r"memory\.memsw\.limit_in_bytes"
@@ -122,7 +124,7 @@ ENTRIES = (
     Entry(
         code="swap-not-accounted-v1",
         title="swap limits need swap accounting, which this v1 host lacks",
-        patterns=(opening(MEMSW, ENOENT), r"kernel does not support swap limit capabilities"),
+        patterns=(opening(MEMSW, ENOENT),),
         ambiguous=(creating(MEMSW), r"memory\.memsw\.limit_in_bytes[`'\"]?: permission denied"),
         verdict="this host does not account swap, so memory.swap cannot be set",
         cause="The v1 memory hierarchy has no memory.memsw files: CONFIG_MEMCG_SWAP is off, or swapaccount=0 "

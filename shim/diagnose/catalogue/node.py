@@ -40,7 +40,6 @@ ENTRIES = (
         code="controller-missing-on-node",
         title="a controller that the node needs is switched off in the kernel",
         patterns=(
-            FIND + r"(?!\s*\(v2\)), you may need to add",
             r"CGROUPS_(?P<controller3>[A-Z]+): missing",
             r"(?:missing|required) cgroups?(?: disabled)?: (?P<controller4>\w+)",
         ),
@@ -53,10 +52,27 @@ ENTRIES = (
             "Elsewhere: remove it from cgroup_disable= on the kernel command line, or use a kernel that has it.",
         ),
         reference="https://github.com/k3s-io/k3s/issues/5858",
-        tell="cat /proc/cgroups /sys/fs/cgroup/cgroup.controllers; grep -o 'cgroup_[a-z]*=[a-z]*' /proc/cmdline",
+        tell="cat /proc/cgroups: is it missing there, or 0 in the last column? grep -o 'cgroup_[a-z]*=[a-z]*' /proc/cmdline",
         confirm=node.switched_off,
         offer=2,
         rank=39,
+    ),
+    Entry(
+        code="controller-hidden-from-v1",
+        title="the kernel has the controller, but does not list it for v1",
+        ambiguous=(FIND + r"(?! \(v2\))",),
+        verdict="the {controller} controller is there for cgroup2, but this kernel hides it from programs that look for v1",
+        cause="From 6.11 on kernels may be built without the v1 code of memory and cpuset (CONFIG_MEMCG_V1, CONFIG_CPUSETS_V1), "
+        "and then leave them out of /proc/cgroups, where older k3s, Docker and Java look.",
+        remedy=(
+            "Use cgroup2 alone: boot with systemd.unified_cgroup_hierarchy=1, and upgrade k3s (1.26 or later).",
+            "Or a kernel with CONFIG_MEMCG_V1=y; from 6.16 on: cgroup_v1_proc=true on the command line lists them again.",
+        ),
+        reference="https://github.com/k3s-io/k3s/issues/11496",
+        tell="grep -w memory /sys/fs/cgroup/cgroup.controllers /proc/cgroups: is it in the first and not in the second?",
+        confirm=node.hidden_from_v1,
+        offer=3,
+        rank=38,
     ),
     Entry(
         code="kubelet-cgroup-missing",

@@ -79,6 +79,20 @@ ENTRIES = (
         reference="https://github.com/opencontainers/runc/issues/4542",
     ),
     Entry(
+        code="mask-refused-by-old-kernel",
+        title="this kernel refuses the small tmpfs with which runc covers a directory",
+        patterns=(rf"can't mask (?:dir|path) [^\n]*nr_inodes=1[^\n]*: {EINVAL}",),
+        verdict="this kernel refuses the tmpfs with which runc hides a directory of the container (nr_inodes=1, EINVAL)",
+        cause="runc 1.3.6, 1.4.3 and 1.5.0 cover directories with a tmpfs of one inode. The kernel 5.4 of Ubuntu 20.04 has a "
+        "patch of its own that wants two.",
+        remedy=(
+            "Upgrade runc to 1.5.1 or later, which goes back to a plain tmpfs; buildkit: an image with such a runc.",
+            "Or use another kernel: Ubuntu 20.04's newer one (linux-generic-hwe-20.04, 5.15).",
+        ),
+        reference="https://github.com/opencontainers/runc/issues/5348",
+        rank=40,
+    ),
+    Entry(
         code="masked-path-refused",
         title="a masked or read-only path of the container cannot be covered",
         patterns=(
@@ -122,7 +136,7 @@ ENTRIES = (
         title="the kernel refuses the value of a sysctl",
         patterns=(
             rf"failed to write sysctl {KEY} = \"(?P<value>[^\"\n]*)\": [^\n]*{EINVAL}",
-            rf"write {PROC_SYS}(?P<key2>[\w./-]+): {EINVAL}",
+            rf"write (?:to )?{PROC_SYS}(?P<key2>[\w./-]+): {EINVAL}",
             rf"\bwrite(?: to)?(?: file)? `(?:/proc/)?sys/(?P<key3>[^`\n]*)`: {EINVAL}",
         ),
         verdict="the kernel refuses the value of the sysctl {key} (EINVAL)",

@@ -146,7 +146,11 @@ def only_on_cgroup2(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def found_elsewhere(facts: Facts, words: Words) -> bool:
-    """The path in the words lies outside /sys/fs/cgroup: the runtime found a mount of that hierarchy."""
+    """The path in the words lies outside /sys/fs/cgroup: the runtime found a mount of that hierarchy. So did runc where
+    it names an interface file: for a controller that is not mounted it has other words.
+    """
+    if words["file"] and "`" not in words.text:
+        return True
     return words["path"].startswith("/") and not words["path"].startswith(CGROUP + "/")
 
 

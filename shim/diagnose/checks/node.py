@@ -22,3 +22,12 @@ def switched_off(facts: Facts, words: Words) -> tuple[str, ...]:
         if len(parts) == 4 and parts[0] == name and parts[3] == "0":
             found.append(f"/proc/cgroups: {' '.join(parts)} (enabled: 0)")
     return tuple(found)
+
+
+def hidden_from_v1(facts: Facts, words: Words) -> tuple[str, ...]:
+    """cgroup2 offers the controller, and /proc/cgroups does not list it."""
+    name, mount, listed = words.controller.lower(), facts.cgroup2(), facts.text("/proc/cgroups")
+    path = f"{mount.point if mount else ''}/cgroup.controllers"
+    if listed is None or name not in facts.words(path) or any(row.split()[:1] == [name] for row in listed.splitlines()):
+        return ()
+    return (facts.quote(path), f"/proc/cgroups: no {name}")

@@ -33,6 +33,11 @@ IN_FRONT = re.compile(
 )
 TERMINAL = re.compile(r"^(?P<level>DEBU|INFO|WARN|ERRO|FATA|PANI)\[\d+\] *")
 LEVELS = {"DEBU": "debug", "INFO": "info", "WARN": "warning", "ERRO": "error", "FATA": "fatal", "PANI": "panic"}
+# How a line begins that is a message of its own and no continuation.
+STARTS = re.compile(
+    r"^\s*(?:$|[{}\[\]]|(?:DEBU|INFO|WARN|ERRO|FATA)\[|time=|level=|[Ee]rror:|ERROR:?|WARNING:|[Ff]ailed |docker: |cgshim: |  ?[a-z]+: "
+    rf"|{IN_FRONT.pattern[1:]}|\w+_linux\.go:\d+: starting|(?:runc|crun|podman|docker|kubelet)\b[^:]{{0,40}}: )"
+)
 # runc from 1.4 on joins what it and its children say; each is a line of its own.
 JOINED = re.compile(r"; (?=runc init error\(s\): |nsexec(?:-\d)?\[\d+\]: )")
 CONTINUED = re.compile(r"\\\n[ \t]*(\\ )?")  # a folded string of YAML
@@ -65,6 +70,8 @@ AFFIXES = re.compile("|".join(PREFIXES + SUFFIXES), re.IGNORECASE | re.MULTILINE
 # A cause stands at the beginning or the end of a line and of an output. The patterns must never see more than this:
 # the time of some grows with the square of a line's length.
 LINE = 2000
+NARROW = 40  # columns; no terminal is narrower
+LONGEST_WORD = 40  # folding leaves up to this much of a line empty
 LINES = 400
 FAILING = ("error", "fatal", "panic", "critical")
 
@@ -73,10 +80,12 @@ class Heard(Value):
     """A runtime's output without its noise.
 
     errors: messages of level error and worse, or of no level, and quoted ones. rest: warnings and information.
+    rejoined: the errors of a text whose lines a terminal or folding broke, as they read without the breaks.
     """
 
     errors: tuple[str, ...]
     rest: tuple[str, ...]
+    rejoined: tuple[str, ...] = ()
 
     @property
     def failure(self) -> str:
@@ -89,13 +98,18 @@ class Heard(Value):
         return "\n".join(self.errors + self.rest)
 
     @property
+    def first(self) -> str:
+        """The errors; the rest where there are none."""
+        return self.failure or self.everything
+
+    @property
     def readings(self) -> tuple[str, ...]:
-        """The words in the order in which they are tried: as they came, then for a text whose lines were broken by a
-        terminal or by folding, without the breaks: between words, and within them.
+        """The words in the order in which they are tried: without breaks where the lines were broken, as they came, and
+        at last as one line.
         """
         lines = [line.strip() for line in self.everything.split("\n")]
         folded, unbroken = (_ends(separator.join(lines)) for separator in (" ", ""))
-        found = (self.failure, self.everything, *((folded, unbroken) if len(lines) > 1 else ()))
+        found = (*self.rejoined, self.failure, self.everything, *((folded, unbroken) if len(lines) > 1 else ()))
         return tuple(dict.fromkeys(one for one in found if one))
 
 
@@ -106,9 +120,29 @@ def clean(text: str) -> Heard:
     own = QUOTED.findall(plain) if DIAGNOSED.search(plain) else []
     shown = SHOWN.search(plain)
     own = own or ([shown["words"]] if shown else [])
+    plain = "\n".join(own) if own else plain
+    heard = _heard(plain)
+    return heard.changed(rejoined=tuple(_heard(joined).first for joined in _rejoined(plain)))
+
+
+def _rejoined(text: str) -> tuple[str, ...]:
+    """The text without the breaks of a terminal (every line but the last is full) or of folding (every line but the
+    last would not have held the next word); () for lines that are messages of their own.
+    """
+    lines = text.strip("\n").split("\n")
+    widths = [len(line) for line in lines[:-1]]
+    width = max(widths, default=0)
+    own = any(STARTS.match(line) for line in lines[1:])
+    if width < NARROW or own or len(lines[-1]) > width or width - min(widths) > LONGEST_WORD:
+        return ()
+    folded = " ".join(line.strip() for line in lines)
+    return ("".join(lines), folded) if width - min(widths) <= 1 else (folded,)
+
+
+def _heard(text: str) -> Heard:
     errors: list[str] = []
     rest: list[str] = []
-    records = _records("\n".join(own) if own else plain)
+    records = _records(text)
     if len(records) > LINES:
         records = records[: LINES // 2] + records[-LINES // 2 :]
     excerpt = False

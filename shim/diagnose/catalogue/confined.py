@@ -85,7 +85,7 @@ ENTRIES = (
         "for a rule (clone3), or the rule repeats the default action (bdflush).",
         remedy=(
             "Upgrade runc to 1.0.2 or later (Docker's package: containerd.io) and libseccomp to 2.5 or later.",
-            "Or give an older profile: --security-opt seccomp=<file>.",
+            "Or give an older profile: --security-opt seccomp=profile.json",
         ),
         reference="https://github.com/containerd/containerd/issues/6203",
     ),

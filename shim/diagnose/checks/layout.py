@@ -59,6 +59,9 @@ def nothing_mounted(facts: Facts) -> tuple[str, ...]:
     top = facts.covering(CGROUP)
     if top is None or facts.layout() != "none" or top.fstype == "tmpfs":
         return ()
+    mount = facts.cgroup2()
+    if mount is not None:
+        return (f"mountinfo: {CGROUP} lies on {top.fstype} at {top.point}; cgroup2 is mounted at {mount.point} only",)
     return (f"mountinfo: {CGROUP} lies on {top.fstype} at {top.point}; no cgroup mount anywhere",)
 
 

@@ -35,7 +35,8 @@ TERMINAL = re.compile(r"^(?P<level>DEBU|INFO|WARN|ERRO|FATA|PANI)\[\d+\] *")
 LEVELS = {"DEBU": "debug", "INFO": "info", "WARN": "warning", "ERRO": "error", "FATA": "fatal", "PANI": "panic"}
 # How a line begins that is a message of its own and no continuation.
 STARTS = re.compile(
-    r"^\s*(?:$|[{}\[\]]|(?:DEBU|INFO|WARN|ERRO|FATA)\[|time=|level=|[Ee]rror:|ERROR:?|WARNING:|[Ff]ailed |docker: |cgshim: |  ?[a-z]+: "
+    r"^\s*(?:$|[{}\[\]]|(?:DEBU|INFO|WARN|ERRO|FATA)\[|time=|level=|[Ee]rror:|ERROR:?|WARNING:|[Ff]ailed "
+    r"|docker: |cgshim: |  ?[a-z]+: "
     rf"|{IN_FRONT.pattern[1:]}|\w+_linux\.go:\d+: starting|(?:runc|crun|podman|docker|kubelet)\b[^:]{{0,40}}: )"
 )
 # runc from 1.4 on joins what it and its children say; each is a line of its own.

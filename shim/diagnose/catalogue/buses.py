@@ -9,7 +9,8 @@ LINGER = (
     "loginctl enable-linger $USER, then log in as that user itself (ssh, machinectl shell user@), not with su or sudo"
 )
 NO_SYSTEMD = (
-    'podman --cgroup-manager cgroupfs, or cgroup_manager = "cgroupfs" in containers.conf (limits of rootless containers '
+    'podman --cgroup-manager cgroupfs, or cgroup_manager = "cgroupfs" in containers.conf (limits of rootless '
+    "containers "
     "then do not hold)"
 )
 EXPORT = "export XDG_RUNTIME_DIR=/run/user/$(id -u) DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/$(id -u)/bus"
@@ -33,12 +34,19 @@ ENTRIES = (
         code="user-bus-closed",
         title="the bus of the user's session does not answer",
         patterns=(
-            r"(?P<path>/run/user/\d+/(?:bus|systemd/private)): (?:connect: )?(?:connection refused|no such file or directory"
-            r"|ECONNREFUSED|ENOENT)",
-            r"sd-bus call: (?:Transport endpoint is not connected|Connection reset by peer|Connection refused"
-            r"|Broken pipe|Process org\.freedesktop\.systemd1 exited)",
-            r"(?:Failed to connect to (?:user scope )?bus|cannot open (?:sd-bus|user bus)): (?:Connection refused"
-            r"|Transport endpoint is not connected|Permission denied|Host is down)",
+            (
+                r"(?P<path>/run/user/\d+/(?:bus|systemd/private)): (?:connect: )?(?:connection refused|no such file "
+                r"or directory"
+                r"|ECONNREFUSED|ENOENT)"
+            ),
+            (
+                r"sd-bus call: (?:Transport endpoint is not connected|Connection reset by peer|Connection refused"
+                r"|Broken pipe|Process org\.freedesktop\.systemd1 exited)"
+            ),
+            (
+                r"(?:Failed to connect to (?:user scope )?bus|cannot open (?:sd-bus|user bus)): (?:Connection refused"
+                r"|Transport endpoint is not connected|Permission denied|Host is down)"
+            ),
             r"dbus: connection closed by user|dbus[^\n]*: (?:connection reset by peer|broken pipe)",
             r"Message recipient disconnected from message bus without replying",
         ),
@@ -89,8 +97,11 @@ ENTRIES = (
         cause="The driver asks systemd over D-Bus for every cgroup. WSL 1, chroots, Alpine, Devuan and most containers "
         "run without systemd.",
         remedy=(
-            'docker: "exec-opts": ["native.cgroupdriver=cgroupfs"] in /etc/docker/daemon.json; containerd: SystemdCgroup = '
-            'false; kubelet: cgroupDriver: cgroupfs; CRI-O and podman: cgroup_manager = "cgroupfs"',
+            (
+                'docker: "exec-opts": ["native.cgroupdriver=cgroupfs"] in /etc/docker/daemon.json; containerd: '
+                "SystemdCgroup = "
+                'false; kubelet: cgroupDriver: cgroupfs; CRI-O and podman: cgroup_manager = "cgroupfs"'
+            ),
             "WSL 2: [boot] systemd=true in /etc/wsl.conf, then wsl --shutdown",
         ),
         reference="sd_booted(3)",
@@ -107,8 +118,10 @@ ENTRIES = (
         cause="crun --version shows +SYSTEMD where it has the driver; builds for Buildroot, Yocto, Alpine and OpenWrt "
         "often lack it.",
         remedy=(
-            'podman: cgroup_manager = "cgroupfs" in containers.conf; CRI-O: the same in crio.conf; containerd: '
-            "SystemdCgroup = false; docker: native.cgroupdriver=cgroupfs",
+            (
+                'podman: cgroup_manager = "cgroupfs" in containers.conf; CRI-O: the same in crio.conf; containerd: '
+                "SystemdCgroup = false; docker: native.cgroupdriver=cgroupfs"
+            ),
             "Or build crun with libsystemd (--enable-systemd), or use runc.",
         ),
         reference="https://github.com/containers/podman/issues/17196",
@@ -119,8 +132,11 @@ ENTRIES = (
         patterns=(
             r"error creating systemd unit [`'\"](?P<unit>[^`'\"\n]+)[`'\"]: got [`'\"](?P<result>[^`'\"\n]+)",
             r"(?:unable|failed) to start unit \"(?P<unit2>[^\"\n]+)\"[^\n]*: (?:job )?result (?P<result2>\w+)",
-            r"error (?:starting|creating) (?:the )?(?:systemd )?(?:unit|scope) (?P<unit3>\S+): (?P<result3>failed|timeout"
-            r"|canceled|dependency|skipped)",
+            (
+                r"error (?:starting|creating) (?:the )?(?:systemd )?(?:unit|scope) (?P<unit3>\S+): "
+                r"(?P<result3>failed|timeout"
+                r"|canceled|dependency|skipped)"
+            ),
         ),
         verdict="systemd could not start {unit}: its job ended with {result}",
         cause="systemd itself took the request and then failed: a property that it cannot apply, a controller that it "
@@ -154,7 +170,8 @@ ENTRIES = (
         title="the container's processes may not open their terminal",
         patterns=(rf"\bopen(?:ing file)? [`'\"]?/dev/(?:pts/\d+|ptmx|console|tty)[`'\"]?(?: for writing)?: {EPERM}",),
         verdict="the container may not open its terminal: the rule for /dev/pts in its device filter is lost (EPERM)",
-        cause="runc 1.1.3 gave systemd device rules in which /dev/pts is missing. A systemctl daemon-reload applies them "
+        cause="runc 1.1.3 gave systemd device rules in which /dev/pts is missing. A systemctl daemon-reload "
+        "applies them "
         "again, and exec with a terminal fails from then on.",
         remedy=(
             "Upgrade runc to 1.1.4 or later, and start the container again.",

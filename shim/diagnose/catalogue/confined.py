@@ -5,7 +5,7 @@ from __future__ import annotations
 from shim.diagnose.checks import nested
 from shim.diagnose.entry import EACCES, EDQUOT, EINVAL, ENOSYS, EPERM, Entry
 
-KEYRING = r"(?:(?:could not |failed to )?(?:create|join)(?:ing)? (?:session )?key(?:ring)?(?: `[^`\n]*`)?|join session keyring)"
+KEYRING = r"\b(?:create|join)(?:ing)? (?:session )?key(?:ring)?(?: `[^`\n]*`)?"
 NO_KEYRING = (
     "podman: keyring = false under [containers] in containers.conf. runc and crun: --no-new-keyring (containerd: "
     "NoNewKeyring = true in the runtime's options)"
@@ -23,8 +23,11 @@ ENTRIES = (
         cause="A runtime makes one kernel key for each container, and the kernel counts the keys of a user, over all "
         "containers (200 by default).",
         remedy=(
-            "sysctl -w kernel.keys.maxkeys=20000 kernel.keys.maxbytes=1000000 (for root: kernel.keys.root_maxkeys and "
-            "root_maxbytes)",
+            (
+                "sysctl -w kernel.keys.maxkeys=20000 kernel.keys.maxbytes=1000000 (for root: "
+                "kernel.keys.root_maxkeys and "
+                "root_maxbytes)"
+            ),
             "To keep it: write the same into /etc/sysctl.d/90-keys.conf",
             f"Or make no keys. {NO_KEYRING}",
         ),
@@ -40,8 +43,10 @@ ENTRIES = (
         cause="An outer container (LXC, ChromeOS, a sandbox) or its seccomp profile forbids the keyctl system call, or "
         "the kernel has no keys (CONFIG_KEYS).",
         remedy=(
-            "Proxmox: pct set <id> --features keyctl=1,nesting=1, then restart the container. LXD, Incus: "
-            "security.syscalls.intercept or security.nesting=true",
+            (
+                "Proxmox: pct set <id> --features keyctl=1,nesting=1, then restart the container. LXD, Incus: "
+                "security.syscalls.intercept or security.nesting=true"
+            ),
             f"Or make no keys. {NO_KEYRING}",
         ),
         reference="https://github.com/containers/podman/issues/11037",
@@ -51,12 +56,15 @@ ENTRIES = (
         title="the kernel refuses to set the process's key or exec label",
         patterns=(rf"(?:reset|write(?: to)?) `?/proc/(?:self|thread-self)/attr/keycreate`?: (?:{EPERM}|{EACCES})",),
         verdict="the kernel refuses a write to /proc/self/attr/keycreate",
-        cause="The write belongs to SELinux labels of keys. Release candidates of Linux 5.13 refused it to everybody by "
+        cause="The write belongs to SELinux labels of keys. Release candidates of Linux 5.13 refused it to "
+        "everybody by "
         "mistake; otherwise a security module or an outer container does.",
         remedy=(
             "Use another kernel than 5.13-rc.",
-            "Or start without labels: podman run --security-opt label=disable; podman also has keyring = false in "
-            "containers.conf.",
+            (
+                "Or start without labels: podman run --security-opt label=disable; podman also has keyring = false in "
+                "containers.conf."
+            ),
         ),
         reference="https://github.com/containers/podman/issues/10623",
     ),
@@ -72,13 +80,17 @@ ENTRIES = (
             "Upgrade the kernel; a reboot frees what was lost.",
         ),
         reference="https://github.com/awslabs/amazon-eks-ami/issues/1179",
-        tell="sysctl net.core.bpf_jit_limit; grep bpf_jit /proc/vmallocinfo | awk '{{s+=$2}} END {{print s}}' is the use",
+        tell="sysctl net.core.bpf_jit_limit; grep bpf_jit /proc/vmallocinfo | awk '{{s+=$2}} END {{print s}}' "
+        "is the use",
     ),
     Entry(
         code="seccomp-rule-refused",
         title="the runtime cannot translate a rule of the seccomp profile",
         patterns=(
-            rf"error adding seccomp (?:filter )?rule for syscall (?P<call>\w+): (?:{EACCES}|{EINVAL}|[^\n]*default action[^\n]*)",
+            (
+                rf"error adding seccomp (?:filter )?rule for syscall (?P<call>\w+): "
+                rf"(?:{EACCES}|{EINVAL}|[^\n]*default action[^\n]*)"
+            ),
         ),
         verdict="the runtime cannot add the seccomp rule for {call}",
         cause="The engine's profile is newer than the runtime and its libseccomp: they do not know an errno of its own "
@@ -102,8 +114,11 @@ ENTRIES = (
         verdict="the container has a seccomp profile, but this kernel or runtime has no seccomp",
         cause="The kernel lacks CONFIG_SECCOMP_FILTER, or the runtime was built without it.",
         remedy=(
-            "docker, podman: --security-opt seccomp=unconfined (without its protection). Kubernetes: seccompProfile: "
-            "type: Unconfined.",
+            (
+                "docker, podman: --security-opt seccomp=unconfined (without its protection). Kubernetes: "
+                "seccompProfile: "
+                "type: Unconfined."
+            ),
             "Or use a kernel with it: grep SECCOMP_FILTER /boot/config-$(uname -r); runc --version names seccomp.",
         ),
         reference="https://github.com/moby/moby/issues/43730",
@@ -116,8 +131,10 @@ ENTRIES = (
         cause="An outer container or sandbox forbids filters (EACCES, EPERM), or the kernel does not know a flag or "
         "action of the profile (EINVAL).",
         remedy=(
-            "Inside another container: start that one with --security-opt seccomp=unconfined and "
-            "no-new-privileges unset.",
+            (
+                "Inside another container: start that one with --security-opt seccomp=unconfined and "
+                "no-new-privileges unset."
+            ),
             "Or start this one with --security-opt seccomp=unconfined.",
         ),
         reference="seccomp(2), ERRORS",
@@ -141,7 +158,10 @@ ENTRIES = (
         title="runc cannot make the protected copy of itself that it runs from",
         patterns=(
             r"could not ensure we are a cloned binary",
-            r"(?:failed|unable|could not) to (?:create|make|get) (?:a )?(?:sealed |cloned |safe )?(?:memfd|/proc/self/exe)",
+            (
+                r"(?:failed|unable|could not) to (?:create|make|get) (?:a )?(?:sealed |cloned |safe "
+                r")?(?:memfd|/proc/self/exe)"
+            ),
             r"unable to (?:create|clone)[^\n]*(?:cloned binary|/proc/self/exe clone)",
         ),
         verdict="runc cannot make the protected copy of its own program from which containers start",
@@ -162,8 +182,11 @@ ENTRIES = (
         cause="runc reports only that the pipe to its child was closed (EOF). A user namespace that the kernel refuses "
         "is the usual reason where the container has one (rootless, userns-remap, sysbox).",
         remedy=(
-            "sysctl -w user.max_user_namespaces=15000; Debian: also kernel.unprivileged_userns_clone=1; Ubuntu 24.04: "
-            "kernel.apparmor_restrict_unprivileged_userns=0",
+            (
+                "sysctl -w user.max_user_namespaces=15000; Debian: also kernel.unprivileged_userns_clone=1; "
+                "Ubuntu 24.04: "
+                "kernel.apparmor_restrict_unprivileged_userns=0"
+            ),
         ),
         reference="https://github.com/nestybox/sysbox/issues/162",
         tell="sysctl user.max_user_namespaces: 0 means off; unshare --user true tries it",
@@ -178,7 +201,8 @@ ENTRIES = (
         ambiguous=(PIPE, r"sync socket: (?:broken pipe|connection reset by peer)"),
         confirm=nested.ended_by_kernel,
         verdict="the runtime's init process ended before it was set up; somebody else ended it, or it could not run",
-        cause="The message is only what is left when the process is gone. A security module, a seccomp filter around the "
+        cause="The message is only what is left when the process is gone. A security module, a seccomp filter "
+        "around the "
         "engine, a hook, a memory limit or a full pids limit can end it.",
         remedy=(
             KILLED,

@@ -49,14 +49,21 @@ ENTRIES = (
         verdict="the container asks for more CPU time than an ancestor's quota allows (EINVAL)",
         cause="v1 requires quota/period of a child to be no larger than that of every ancestor.",
         remedy=(
-            "Ask for less: --cpus, --cpu-quota (docker, podman), cpus: (compose), limits.cpu (Kubernetes: the pod's sum counts).",
-            "Or raise cpu.cfs_quota_us of the ancestor (-1: no limit); for a slice of systemd: systemctl set-property <slice> "
-            "CPUQuota=",
+            (
+                "Ask for less: --cpus, --cpu-quota (docker, podman), cpus: (compose), limits.cpu (Kubernetes: the "
+                "pod's sum counts)."
+            ),
+            (
+                "Or raise cpu.cfs_quota_us of the ancestor (-1: no limit); for a slice of systemd: systemctl "
+                "set-property <slice> "
+                "CPUQuota="
+            ),
         ),
         reference=BANDWIDTH,
         confirm=look.tight_ancestor,
         excluded=said.where(said.cpu_out_of_range),
-        tell="grep -H . <the cgroup of the message and each one above it>/cpu.cfs_*_us: is a quota/period above it smaller?",
+        tell="grep -H . <the cgroup of the message and each one above it>/cpu.cfs_*_us: is a quota/period "
+        "above it smaller?",
         offer=2,
         layout="v1",
     ),
@@ -64,8 +71,10 @@ ENTRIES = (
         code="cpu-period-order",
         title="period and quota are written one after the other below a limited parent",
         ambiguous=(WROTE + writing(r"cpu\.cfs_period_us", EINVAL),),
-        verdict="the CPU period is refused (EINVAL): with the old quota beside it, it exceeds what the parent allows for a moment",
-        cause="Period and quota are two files on v1. runc before 1.0.2 wrote the period first; below a parent with a limit the "
+        verdict="the CPU period is refused (EINVAL): with the old quota beside it, it exceeds what the parent "
+        "allows for a moment",
+        cause="Period and quota are two files on v1. runc before 1.0.2 wrote the period first; below a parent "
+        "with a limit the "
         "new period and the old quota together are then too much, although the final values are not.",
         remedy=(
             "Upgrade runc to 1.0.2 or later (Docker's package: containerd.io), which tries the other order.",
@@ -140,7 +149,10 @@ ENTRIES = (
         verdict="the container asks for realtime CPU time that its parent does not have (EINVAL)",
         cause="Every new v1 cpu cgroup starts with cpu.rt_runtime_us 0, and children share what the parent has.",
         remedy=(
-            "In every ancestor, from the top down, write microseconds into cpu.rt_runtime_us (dockerd --cpu-rt-runtime does).",
+            (
+                "In every ancestor, from the top down, write microseconds into cpu.rt_runtime_us (dockerd "
+                "--cpu-rt-runtime does)."
+            ),
             "sysctl kernel.sched_rt_runtime_us is the total",
         ),
         reference="https://github.com/moby/moby/issues/31411",

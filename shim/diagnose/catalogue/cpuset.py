@@ -59,18 +59,24 @@ ENTRIES = (
         code="cpuset-cpu-offline",
         title="a CPU of the list is, or was, offline, and the v1 cpuset of the engine lost it",
         ambiguous=(WROTE + writing(r"cpuset\.(?:cpus|mems)", EINVAL),),
-        verdict="{file} refuses the list (EINVAL): a CPU or node in it is offline, or came back without the engine's cpuset",
-        cause="A CPU that goes offline (suspend, hotplug, a smaller virtual machine) leaves every v1 cpuset, and only the root "
+        verdict="{file} refuses the list (EINVAL): a CPU or node in it is offline, or came back without the "
+        "engine's cpuset",
+        cause="A CPU that goes offline (suspend, hotplug, a smaller virtual machine) leaves every v1 cpuset, "
+        "and only the root "
         "gets it again. The engine's own cpuset (docker, kubepods) stays without it.",
         remedy=(
-            "cat /sys/fs/cgroup/cpuset/cpuset.cpus > /sys/fs/cgroup/cpuset/docker/cpuset.cpus (or kubepods, machine.slice), then "
-            "start again; or reboot.",
+            (
+                "cat /sys/fs/cgroup/cpuset/cpuset.cpus > /sys/fs/cgroup/cpuset/docker/cpuset.cpus (or kubepods, "
+                "machine.slice), then "
+                "start again; or reboot."
+            ),
             "Ask for CPUs that are online: --cpuset-cpus, compose cpuset.",
         ),
         reference="https://github.com/moby/moby/issues/16141",
         excluded=said.where(said.not_a_list),
         confirm=look.lost_cpus,
-        tell="cat /sys/devices/system/cpu/online /sys/fs/cgroup/cpuset/cpuset.cpus /sys/fs/cgroup/cpuset/docker/cpuset.cpus: are "
+        tell="cat /sys/devices/system/cpu/online /sys/fs/cgroup/cpuset/cpuset.cpus "
+        "/sys/fs/cgroup/cpuset/docker/cpuset.cpus: are "
         "they the same?",
         offer=1,
         rank=53,
@@ -83,7 +89,10 @@ ENTRIES = (
         verdict="{file} refuses the list (EINVAL): a cpuset beside it holds one of these exclusively",
         cause="A v1 cpuset with cpu_exclusive or mem_exclusive shares nothing with its siblings.",
         remedy=(
-            "grep -l 1 /sys/fs/cgroup/cpuset/*/cpuset.cpu_exclusive names it; echo 0 into that file, or choose other CPUs.",
+            (
+                "grep -l 1 /sys/fs/cgroup/cpuset/*/cpuset.cpu_exclusive names it; echo 0 into that file, or choose "
+                "other CPUs."
+            ),
         ),
         reference="https://github.com/opencontainers/runc/pull/1194",
         excluded=said.where(said.not_a_list),
@@ -97,12 +106,17 @@ ENTRIES = (
         code="cpuset-in-use",
         title="the new set would take CPUs away from cgroups or tasks that use them",
         patterns=(writing(r"cpuset\.(?:cpus|mems|cpu_exclusive|cpus\.partition)", EBUSY),),
-        verdict="{file} cannot be changed (EBUSY): a cgroup below it, or a deadline task in it, uses what would be taken away",
-        cause="A v1 cpuset always holds what its children hold. A container that makes cpusets of its own (docker in docker, "
+        verdict="{file} cannot be changed (EBUSY): a cgroup below it, or a deadline task in it, uses what "
+        "would be taken away",
+        cause="A v1 cpuset always holds what its children hold. A container that makes cpusets of its own "
+        "(docker in docker, "
         "systemd) has such children.",
         remedy=(
-            "Shrink the children first: find <the container's cpuset> -mindepth 1 -name cpuset.cpus | tac, and write the new list "
-            "into each.",
+            (
+                "Shrink the children first: find <the container's cpuset> -mindepth 1 -name cpuset.cpus | tac, and "
+                "write the new list "
+                "into each."
+            ),
             "Or start the container again with the new list (--cpuset-cpus) in place of an update.",
         ),
         reference="https://github.com/opencontainers/runc/issues/1635",
@@ -111,11 +125,17 @@ ENTRIES = (
         code="cpuset-mounted-noprefix",
         title="the cpuset hierarchy is mounted without the prefix in its file names",
         ambiguous=(opening(r"cpuset\.(?:cpus|mems)", ENOENT),),
-        verdict="{path} does not exist: the cpuset hierarchy is mounted with noprefix, or shows another part of the tree",
-        cause="Mounted with the option noprefix (Android, some init scripts, mount -t cpuset) the files are called cpus and mems. "
-        "A hierarchy that is mounted elsewhere than /sys/fs/cgroup, or only in part, lacks the cgroup that the runtime looks for.",
+        verdict="{path} does not exist: the cpuset hierarchy is mounted with noprefix, or shows another part "
+        "of the tree",
+        cause="Mounted with the option noprefix (Android, some init scripts, mount -t cpuset) the files are "
+        "called cpus and mems. "
+        "A hierarchy that is mounted elsewhere than /sys/fs/cgroup, or only in part, lacks the cgroup that the "
+        "runtime looks for.",
         remedy=(
-            "umount the odd one, then: mkdir -p /sys/fs/cgroup/cpuset && mount -t cgroup -o cpuset cgroup /sys/fs/cgroup/cpuset",
+            (
+                "umount the odd one, then: mkdir -p /sys/fs/cgroup/cpuset && mount -t cgroup -o cpuset cgroup "
+                "/sys/fs/cgroup/cpuset"
+            ),
             "The prefix stays away until every mount of that hierarchy is gone; a reboot makes sure of it.",
         ),
         reference="https://github.com/moby/moby/issues/29018",
@@ -132,8 +152,14 @@ ENTRIES = (
         verdict="{file} refuses the list (EACCES): it is no subset of the parent's",
         cause="A v1 cpuset holds only what its parent holds.",
         remedy=(
-            "Ask for CPUs of the parent (--cpuset-cpus, --cpuset-mems; compose: cpuset), or extend {file} of the parent first.",
-            "Kubernetes: the static CPU manager holds the others: rm /var/lib/kubelet/cpu_manager_state on a drained node.",
+            (
+                "Ask for CPUs of the parent (--cpuset-cpus, --cpuset-mems; compose: cpuset), or extend {file} of "
+                "the parent first."
+            ),
+            (
+                "Kubernetes: the static CPU manager holds the others: rm /var/lib/kubelet/cpu_manager_state on a "
+                "drained node."
+            ),
         ),
         reference=CPUSETS,
         confirm=look.not_in_parent,
@@ -145,7 +171,10 @@ ENTRIES = (
         verdict="no process can enter the container's cpuset: it has no CPU or no memory node (ENOSPC)",
         cause="A new v1 cpuset is empty until cpuset.cpus and cpuset.mems are written, in every ancestor too.",
         remedy=(
-            "From the top down, in each cgroup on the way: cat ../cpuset.mems > cpuset.mems; cat ../cpuset.cpus > cpuset.cpus",
+            (
+                "From the top down, in each cgroup on the way: cat ../cpuset.mems > cpuset.mems; cat "
+                "../cpuset.cpus > cpuset.cpus"
+            ),
             "v1, for all new ones: echo 1 > /sys/fs/cgroup/cpuset/cgroup.clone_children",
         ),
         reference="https://github.com/opencontainers/runc/issues/133",

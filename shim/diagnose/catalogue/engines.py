@@ -138,7 +138,8 @@ ENTRIES = (
         "nano-cpus-refused",
         "the engine refuses cpus: this kernel has no CPU quotas",
         (r"NanoCPUs can ?not be set", r"CPU cfs (?:period|quota) can ?not be set, as your kernel"),
-        "--cpus is a quota, and the kernel was built without CONFIG_CFS_BANDWIDTH, as on Synology and other NAS systems, "
+        "--cpus is a quota, and the kernel was built without CONFIG_CFS_BANDWIDTH, as on Synology and other "
+        "NAS systems, "
         "older Raspberry Pi OS and RancherOS. Or the cpu controller is not mounted.",
         "Compose: remove cpus: and deploy.resources.limits.cpus, and use cpu_shares: instead. docker: --cpu-shares in "
         "place of --cpus. --cpuset-cpus works too.",
@@ -152,7 +153,10 @@ ENTRIES = (
         (
             r"Range of CPUs is from [\d.]+ to (?P<most>[\d.]+)",
             r"Requested CPUs are not available[^\n]*requested (?P<asked>[\d,-]+), available: (?P<most2>[\d,-]+)",
-            r"Requested memory nodes are not available[^\n]*requested (?P<asked2>[\d,-]+), available: (?P<most3>[\d,-]+)",
+            (
+                r"Requested memory nodes are not available[^\n]*requested (?P<asked2>[\d,-]+), available: "
+                r"(?P<most3>[\d,-]+)"
+            ),
         ),
         "Docker compares --cpus, --cpuset-cpus and --cpuset-mems with the host's own before it starts anything. A file "
         "made for a larger machine fails on a smaller one, and in a virtual machine (Docker Desktop) its CPUs count.",
@@ -186,7 +190,8 @@ ENTRIES = (
             r"You should always set the memory limit when using memory ?swap limit",
             r"Minimum memory limit (?:can not|should) be less than memory reservation limit",
         ),
-        "--memory-swap is memory plus swap, so it needs --memory and is never below it; a reservation is below the limit.",
+        "--memory-swap is memory plus swap, so it needs --memory and is never below it; a reservation is below "
+        "the limit.",
         "Set --memory-swap to --memory plus the swap that you want (equal: no swap; -1: any).",
         "Compose: mem_limit, memswap_limit, mem_reservation.",
     ),
@@ -204,11 +209,15 @@ ENTRIES = (
         (
             r"(?P<what>CPU cfs (?:period|quota)) can ?not be less than (?P<allowed>[^\n]+)",
             r"Range of (?P<what2>blkio weight) is (?P<allowed2>from \d+ to \d+)",
-            r"Invalid value [^\n]*(?:range for|valid) (?P<what3>oom score adj|memory swappiness)(?: range)? is (?P<allowed3>[^\n]+)",
+            (
+                r"Invalid value [^\n]*(?:range for|valid) (?P<what3>oom score adj|memory swappiness)(?: range)? is "
+                r"(?P<allowed3>[^\n]+)"
+            ),
             r"(?P<what4>SHM size) can ?not be (?P<allowed4>less than \d+)",
         ),
         "The engine checks a few values itself before it calls the runtime.",
-        "Correct it: --cpu-period, --cpu-quota, --blkio-weight, --oom-score-adj, --memory-swappiness, --shm-size (compose: the "
+        "Correct it: --cpu-period, --cpu-quota, --blkio-weight, --oom-score-adj, --memory-swappiness, "
+        "--shm-size (compose: the "
         "same with underscores).",
         verdict="{what} is outside of what the engine allows: {allowed}",
     ),
@@ -223,7 +232,10 @@ ENTRIES = (
     refused(
         "oom-disable-without-limit",
         "the OOM killer is switched off without a memory limit",
-        (r"Disabling the OOM killer[^\n]*without setting", r"OOM killer is disabled for the container, but no memory limit is set"),
+        (
+            r"Disabling the OOM killer[^\n]*without setting",
+            r"OOM killer is disabled for the container, but no memory limit is set",
+        ),
         "Without a limit the container can use up the host's memory, and nothing is killed.",
         "Set --memory too, or remove --oom-kill-disable.",
     ),

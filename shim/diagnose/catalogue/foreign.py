@@ -27,12 +27,17 @@ ENTRIES = (
             rf"error running hook #\d+: fork/exec (?P<path2>/[^\n:]+): (?:{EACCES}|{EPERM})",
         ),
         verdict="the hook {path} cannot be executed by the container's users (EACCES)",
-        cause="createContainer and startContainer hooks run in the container's namespaces. With a user namespace they have "
-        "its ids, and a directory on the way, or the file, may be closed to these. Otherwise the file is not executable, or "
+        cause="createContainer and startContainer hooks run in the container's namespaces. With a user "
+        "namespace they have "
+        "its ids, and a directory on the way, or the file, may be closed to these. Otherwise the file is not "
+        "executable, or "
         "lies on a mount with noexec.",
         remedy=(
             "namei -l {path}: every directory needs x for others, the file r and x: chmod o+rx",
-            "Or put the hook where everybody may go (/usr/libexec), or make it a createRuntime hook, which runs as the runtime.",
+            (
+                "Or put the hook where everybody may go (/usr/libexec), or make it a createRuntime hook, which "
+                "runs as the runtime."
+            ),
             "Run by hand as root it works all the same; try it with the container's ids: setpriv --reuid=100000 {path}",
         ),
         reference="https://github.com/kubernetes-sigs/kind/issues/4178",

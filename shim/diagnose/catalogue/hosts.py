@@ -11,16 +11,22 @@ ENTRIES = (
         title="the engine cannot create the source of a volume",
         patterns=(
             r"error while creating mount source path '(?P<source>[^'\n]*)': mkdir [^\n]*: " + EROFS,
-            r"creat(?:e|ing) (?:bind )?(?:mount|volume)[^\n]* source(?: path)? [`'\"](?P<source2>[^`'\"\n]*)[`'\"]: [^\n]*"
-            + EROFS,
+            r"creat(?:e|ing) (?:bind )?(?:mount|volume)[^\n]* source(?: path)? "
+            r"[`'\"](?P<source2>[^`'\"\n]*)[`'\"]: [^\n]*" + EROFS,
         ),
         verdict="docker cannot create {source}: for the daemon that place is read-only",
-        cause="The daemon does not see the same file system as you. Docker from a snap is confined to /home, /media and "
+        cause="The daemon does not see the same file system as you. Docker from a snap is confined to /home, "
+        "/media and "
         "/mnt; Docker Desktop, docker-machine and CoreOS-like hosts have a root file system that is read-only.",
         remedy=(
-            "Snap: put the volume below /home, or replace the snap: snap remove docker, then install docker-ce or "
-            "docker.io with apt.",
-            "Elsewhere: choose a directory that is writable for the daemon (/var, /home), or create it on the host first.",
+            (
+                "Snap: put the volume below /home, or replace the snap: snap remove docker, then install docker-ce or "
+                "docker.io with apt."
+            ),
+            (
+                "Elsewhere: choose a directory that is writable for the daemon (/var, /home), or create it on the "
+                "host first."
+            ),
         ),
         reference="https://github.com/canonical/docker-snap/issues/188",
         tell="readlink -f $(command -v docker); snap list docker",
@@ -30,27 +36,40 @@ ENTRIES = (
         code="runtime-not-installed",
         title="the engine cannot find the program of the OCI runtime on the host",
         patterns=(
-            r"unable to retrieve OCI runtime error[^\n]*\): (?:fork/)?exec:? \"?(?P<program>[^\":\n]+)\"?: "
-            r"(?:executable file not found|[^\n]*no such file or directory)",
-            r"failed to (?:create|start) (?:shim|containerd task)[^\n]*exec: \"(?P<program2>[^\"\n]*(?:shim|runc|crun|runtime)"
-            r"[^\"\n]*)\": executable file not found",
+            (
+                r"unable to retrieve OCI runtime error[^\n]*\): (?:fork/)?exec:? \"?(?P<program>[^\":\n]+)\"?: "
+                r"(?:executable file not found|[^\n]*no such file or directory)"
+            ),
+            (
+                r"failed to (?:create|start) (?:shim|containerd task)[^\n]*exec: "
+                r"\"(?P<program2>[^\"\n]*(?:shim|runc|crun|runtime)"
+                r"[^\"\n]*)\": executable file not found"
+            ),
             r"runtime \"(?P<program3>[^\"\n]+)\" binary not installed",
             r"default OCI runtime \"(?P<program4>[^\"\n]+)\" not found",
             r"[Uu]nknown (?:or invalid )?runtime (?:specified|name):? (?P<program5>[\w./-]+)",
             r"no runtime for \"(?P<program6>[^\"\n]+)\" is configured",
             r"no such OCI runtime \"?(?P<program7>[\w./-]+)",
             r"exec: \"(?P<program8>[^\"\n]*nvidia-container-(?:runtime|toolkit)[^\"\n]*)\": executable file not found",
-            r"fork/exec (?P<program9>/[^\s:]*(?:runc|crun|cgshim|runtime|kata|youki)[^\s:]*): no such file or directory",
+            (
+                r"fork/exec (?P<program9>/[^\s:]*(?:runc|crun|cgshim|runtime|kata|youki)[^\s:]*): no such file or "
+                r"directory"
+            ),
         ),
         verdict="the engine cannot run {program}: the OCI runtime is not installed on the host where it looks",
-        cause="This is the runtime on the host, not a command in the image. Its package was removed or never installed, "
+        cause="This is the runtime on the host, not a command in the image. Its package was removed or never "
+        "installed, "
         "or the engine's configuration names it still.",
         remedy=(
-            "NVIDIA: install nvidia-container-toolkit, then: nvidia-ctk runtime configure --runtime=docker && "
-            "systemctl restart docker",
+            (
+                "NVIDIA: install nvidia-container-toolkit, then: nvidia-ctk runtime configure --runtime=docker && "
+                "systemctl restart docker"
+            ),
             "cgshim: install it again, or take it out of the engine: cgshimctl engine remove <engine>",
-            "docker: correct runtimes and default-runtime in /etc/docker/daemon.json. containerd: the runtime's "
-            "BinaryName. podman: runtime in containers.conf. Kubernetes: the RuntimeClass's handler.",
+            (
+                "docker: correct runtimes and default-runtime in /etc/docker/daemon.json. containerd: the runtime's "
+                "BinaryName. podman: runtime in containers.conf. Kubernetes: the RuntimeClass's handler."
+            ),
         ),
         reference="https://github.com/NVIDIA/nvidia-docker/issues/1269",
         rank=15,
@@ -63,7 +82,8 @@ ENTRIES = (
             r"unable to retrieve OCI runtime error[^\n]*\): exit status \d+",
         ),
         verdict="{program} ended before it wrote its log, so its reason is lost",
-        cause="The runtime, or a wrapper around it, ended before it opened its log. A wrapper of another architecture or "
+        cause="The runtime, or a wrapper around it, ended before it opened its log. A wrapper of another "
+        "architecture or "
         "with a missing interpreter does so, and a process that was killed.",
         remedy=(
             "Run {program} --version as the engine's user, and read what it says.",
@@ -85,8 +105,11 @@ ENTRIES = (
         "above it, so its owner cannot be kept.",
         remedy=(
             "Build the image again with owners below 65536: find / -xdev -uid +65535 in it shows the files.",
-            "Kubernetes: hostUsers: true for this pod. Rootless podman: more ids in /etc/subuid and /etc/subgid, then "
-            "podman system migrate. docker: userns-remap with a larger range.",
+            (
+                "Kubernetes: hostUsers: true for this pod. Rootless podman: more ids in /etc/subuid and "
+                "/etc/subgid, then "
+                "podman system migrate. docker: userns-remap with a larger range."
+            ),
         ),
         reference="https://github.com/containerd/containerd/issues/12329",
     ),
@@ -109,11 +132,15 @@ ENTRIES = (
             r"inotify_(?:add_watch|init)[^\n]*(?:no space left on device|too many open files)",
         ),
         verdict="no further file watch can be made: the user's limit of inotify instances is reached",
-        cause="The kernel counts inotify instances and watches for each user, over all containers. This has nothing to do "
+        cause="The kernel counts inotify instances and watches for each user, over all containers. This has "
+        "nothing to do "
         "with the number of open files.",
         remedy=(
-            "sysctl -w fs.inotify.max_user_instances=8192 fs.inotify.max_user_watches=524288; to keep it, write it into "
-            "/etc/sysctl.d/90-inotify.conf",
+            (
+                "sysctl -w fs.inotify.max_user_instances=8192 fs.inotify.max_user_watches=524288; to keep it, "
+                "write it into "
+                "/etc/sysctl.d/90-inotify.conf"
+            ),
         ),
         reference="https://github.com/flatcar/Flatcar/issues/563",
         ours=False,

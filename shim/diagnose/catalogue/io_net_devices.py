@@ -235,9 +235,14 @@ ENTRIES = (
         cause="On cgroup2 device rules are eBPF programs, which need CAP_BPF or CAP_SYS_ADMIN in the initial user "
         "namespace and the bpf system call. runc loads one for every container.",
         remedy=(
-            "Upgrade runc to 1.0 or later, which leaves the filter out in a user namespace, or use crun, which goes on without it.",
-            "NVIDIA's hook in LXC or rootless: no-cgroups = true under [nvidia-container-cli] in "
-            "/etc/nvidia-container-runtime/config.toml",
+            (
+                "Upgrade runc to 1.0 or later, which leaves the filter out in a user namespace, or use crun, which "
+                "goes on without it."
+            ),
+            (
+                "NVIDIA's hook in LXC or rootless: no-cgroups = true under [nvidia-container-cli] in "
+                "/etc/nvidia-container-runtime/config.toml"
+            ),
             "Or start the outer container with --privileged, or allow bpf in its seccomp profile and add CAP_BPF.",
         ),
         reference="https://github.com/opencontainers/runc/issues/2792",

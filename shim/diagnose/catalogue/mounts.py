@@ -170,10 +170,16 @@ ENTRIES = (
         cause="The file system does not support idmapped mounts on this kernel (NFS, many FUSE file systems, device "
         "nodes), or the container has no user namespace of its own.",
         remedy=(
-            "Use a kernel and file system with idmapped mounts: ext4, xfs and btrfs from 5.12 and 5.15, overlay from 5.19, "
-            "tmpfs from 6.3; NFS has none.",
-            "podman: without idmap, with :U, which changes the owners. Kubernetes: hostUsers: true for this pod. CRI-O: keep "
-            "/var/lib/containers/storage on such a file system.",
+            (
+                "Use a kernel and file system with idmapped mounts: ext4, xfs and btrfs from 5.12 and 5.15, "
+                "overlay from 5.19, "
+                "tmpfs from 6.3; NFS has none."
+            ),
+            (
+                "podman: without idmap, with :U, which changes the owners. Kubernetes: hostUsers: true for this "
+                "pod. CRI-O: keep "
+                "/var/lib/containers/storage on such a file system."
+            ),
         ),
         reference="mount_setattr(2), ID-mapped mounts",
         confirm=look.options_of,
@@ -183,7 +189,8 @@ ENTRIES = (
         title="sysbox looks for a lower directory of the image at a relative path",
         patterns=(r"setting up ID-mapped mount on path (?P<path>l/\w+) [^\n]*lstat l: (?:no such file|ENOENT)",),
         verdict="sysbox did not find a lower directory of the image: it took the relative path {path} as it stands",
-        cause="docker's overlay2 names its layers by short relative links (l/...). This sysbox splits that list wrongly and "
+        cause="docker's overlay2 names its layers by short relative links (l/...). This sysbox splits that "
+        "list wrongly and "
         "then reports idmapped mounts as unsupported, which they are not.",
         remedy=(
             "Upgrade sysbox, or go back one version of docker (apt-mark hold docker-ce).",
@@ -197,7 +204,8 @@ ENTRIES = (
         title="crun's own mount of /sys, /proc or /dev needs mount_setattr",
         patterns=(rf"\bmount_setattr `/?(?P<path>(?:sys|proc|dev)[^`\n]*)`: {ENOSYS}",),
         verdict="crun cannot make its own bind mount of /{path} read-only: mount_setattr is missing (ENOSYS)",
-        cause="Without the right to a fresh sysfs crun binds the host's /sys and makes it read-only as a whole, which needs "
+        cause="Without the right to a fresh sysfs crun binds the host's /sys and makes it read-only as a "
+        "whole, which needs "
         "mount_setattr: Linux 5.12, and a libc and crun that know it. Nothing in your configuration asks for it.",
         remedy=(
             "Upgrade: a kernel from 5.12 on; or podman 4.4.1 or later with crun 1.8 or later, which go on without it.",
@@ -212,7 +220,8 @@ ENTRIES = (
         title="crun 1.21 takes a missing value for the word null",
         patterns=(r"cannot resolve `null` under rootfs",),
         verdict="crun looks for a path named null in the container, because it printed a missing value",
-        cause="crun 1.21 has this fault on kernels before 5.6, which lack openat2. It is not about a command in the image.",
+        cause="crun 1.21 has this fault on kernels before 5.6, which lack openat2. It is not about a command "
+        "in the image.",
         remedy=("Use crun 1.20, or 1.22 or later.", "Or a kernel from 5.6 on."),
         reference="https://github.com/containers/crun/issues/1783",
     ),

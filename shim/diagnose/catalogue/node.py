@@ -21,15 +21,20 @@ ENTRIES = (
             r"(?:missing|expected) (?:required )?cgroup controllers? \"?(?P<controller2>[a-z]+)\"?(?: not found)?",
         ),
         verdict="the {controller} controller is not delegated to this user's cgroups (cgroup2)",
-        cause="systemd hands a user only memory and pids unless it is told more. Rootless k3s, Kubernetes and Podman need "
+        cause="systemd hands a user only memory and pids unless it is told more. Rootless k3s, Kubernetes and "
+        "Podman need "
         "cpu and cpuset too.",
         remedy=(
             "mkdir -p /etc/systemd/system/user@.service.d",
-            "printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' > /etc/systemd/system/user@.service.d/delegate.conf",
+            (
+                "printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' > "
+                "/etc/systemd/system/user@.service.d/delegate.conf"
+            ),
             "systemctl daemon-reload, then log out and in again (or reboot)",
         ),
         reference="https://github.com/k3d-io/k3d/issues/1082",
-        tell="cat /sys/fs/cgroup/user.slice/user-$(id -u).slice/user@$(id -u).service/cgroup.controllers: is it missing "
+        tell="cat /sys/fs/cgroup/user.slice/user-$(id -u).slice/user@$(id -u).service/cgroup.controllers: is "
+        "it missing "
         "there?",
         confirm=tree.not_delegated,
         offer=1,
@@ -45,14 +50,16 @@ ENTRIES = (
         ),
         ambiguous=(FIND,),
         verdict="the {controller} controller is switched off in this host's kernel",
-        cause="The boot option that leaves it out is the default of some boards, or the kernel was built without it. On "
+        cause="The boot option that leaves it out is the default of some boards, or the kernel was built "
+        "without it. On "
         "cgroup2 it may also be in no cgroup.controllers because a v1 hierarchy holds it.",
         remedy=(
             ON_PI,
             "Elsewhere: remove it from cgroup_disable= on the kernel command line, or use a kernel that has it.",
         ),
         reference="https://github.com/k3s-io/k3s/issues/5858",
-        tell="cat /proc/cgroups: is it missing there, or 0 in the last column? grep -o 'cgroup_[a-z]*=[a-z]*' /proc/cmdline",
+        tell="cat /proc/cgroups: is it missing there, or 0 in the last column? grep -o 'cgroup_[a-z]*=[a-z]*' "
+        "/proc/cmdline",
         confirm=node.switched_off,
         offer=2,
         rank=39,
@@ -61,15 +68,21 @@ ENTRIES = (
         code="controller-hidden-from-v1",
         title="the kernel has the controller, but does not list it for v1",
         ambiguous=(FIND + r"(?! \(v2\))",),
-        verdict="the {controller} controller is there for cgroup2, but this kernel hides it from programs that look for v1",
-        cause="From 6.11 on kernels may be built without the v1 code of memory and cpuset (CONFIG_MEMCG_V1, CONFIG_CPUSETS_V1), "
+        verdict="the {controller} controller is there for cgroup2, but this kernel hides it from programs that "
+        "look for v1",
+        cause="From 6.11 on kernels may be built without the v1 code of memory and cpuset (CONFIG_MEMCG_V1, "
+        "CONFIG_CPUSETS_V1), "
         "and then leave them out of /proc/cgroups, where older k3s, Docker and Java look.",
         remedy=(
             "Use cgroup2 alone: boot with systemd.unified_cgroup_hierarchy=1, and upgrade k3s (1.26 or later).",
-            "Or a kernel with CONFIG_MEMCG_V1=y; from 6.16 on: cgroup_v1_proc=true on the command line lists them again.",
+            (
+                "Or a kernel with CONFIG_MEMCG_V1=y; from 6.16 on: cgroup_v1_proc=true on the command line lists "
+                "them again."
+            ),
         ),
         reference="https://github.com/k3s-io/k3s/issues/11496",
-        tell="grep -w memory /sys/fs/cgroup/cgroup.controllers /proc/cgroups: is it in the first and not in the second?",
+        tell="grep -w memory /sys/fs/cgroup/cgroup.controllers /proc/cgroups: is it in the first and not in "
+        "the second?",
         confirm=node.hidden_from_v1,
         offer=3,
         rank=38,
@@ -83,14 +96,20 @@ ENTRIES = (
             r"\[\"?(?P<path3>kubepods[^\]\"\n]*)\"?\] doesn't exist",
         ),
         verdict="the kubelet finds its cgroup ({path}) not in every controller that it uses",
-        cause="The kubelet looks for its root in every controller: cpu, cpuset, memory, pids and hugetlb among them. One "
+        cause="The kubelet looks for its root in every controller: cpu, cpuset, memory, pids and hugetlb among "
+        "them. One "
         "that is mounted late, mounted as v1 only in part, or not handed down on cgroup2 is enough. The same happens "
         "where the kubelet and the engine use different cgroup drivers.",
         remedy=(
-            "v1: mount every controller that /proc/cgroups lists, then make the directory in each: for c in "
-            "/sys/fs/cgroup/*/; do mkdir -p $c/kubepods; done",
-            "cgroup2: echo '+cpu +cpuset +memory +pids +hugetlb' > /sys/fs/cgroup/cgroup.subtree_control; Delegate=yes in "
-            "the kubelet's unit",
+            (
+                "v1: mount every controller that /proc/cgroups lists, then make the directory in each: for c in "
+                "/sys/fs/cgroup/*/; do mkdir -p $c/kubepods; done"
+            ),
+            (
+                "cgroup2: echo '+cpu +cpuset +memory +pids +hugetlb' > /sys/fs/cgroup/cgroup.subtree_control; "
+                "Delegate=yes in "
+                "the kubelet's unit"
+            ),
             "Make the drivers agree: cgroupDriver in the kubelet's configuration, SystemdCgroup in containerd's.",
         ),
         reference="https://github.com/kubernetes-sigs/kind/issues/2440",
@@ -101,12 +120,16 @@ ENTRIES = (
         title="the cgroup for reserved resources does not exist",
         patterns=(r"Failed to enforce (?P<kind>Kube|System) Reserved Cgroup Limits on \"(?P<path>[^\"\n]*)\"",),
         verdict="the kubelet cannot enforce {kind} Reserved: the cgroup {path} does not exist in every controller",
-        cause="kubeReservedCgroup and systemReservedCgroup must exist before the kubelet starts, in every controller that "
+        cause="kubeReservedCgroup and systemReservedCgroup must exist before the kubelet starts, in every "
+        "controller that "
         "it looks at: cpu, cpuset, memory, pids and hugetlb. systemd makes a slice in some of them only, cpuset and "
         "hugetlb not among them.",
         remedy=(
-            "v1: for c in cpu cpuset hugetlb memory pids systemd; do mkdir -p /sys/fs/cgroup/$c{path}; done, before the "
-            "kubelet starts (ExecStartPre=)",
+            (
+                "v1: for c in cpu cpuset hugetlb memory pids systemd; do mkdir -p /sys/fs/cgroup/$c{path}; done, "
+                "before the "
+                "kubelet starts (ExecStartPre=)"
+            ),
             "Or leave kube-reserved and system-reserved out of enforceNodeAllocatable; the reservation itself stays.",
             "With the systemd driver the name is written without .slice.",
         ),
@@ -124,7 +147,10 @@ ENTRIES = (
         verdict="no v1 hierarchy has the {controller} controller, which this program needs to start",
         cause="The kernel lacks the controller, it was switched off at boot, or nothing mounted it.",
         remedy=(
-            "mkdir -p /sys/fs/cgroup/{controller} && mount -t cgroup -o {controller} cgroup /sys/fs/cgroup/{controller}",
+            (
+                "mkdir -p /sys/fs/cgroup/{controller} && mount -t cgroup -o {controller} cgroup "
+                "/sys/fs/cgroup/{controller}"
+            ),
             "Or mount all: apt-get install cgroupfs-mount && cgroupfs-mount (systems without systemd)",
         ),
         reference="https://github.com/kubernetes-retired/kubernetes-anywhere/issues/81",
@@ -137,7 +163,8 @@ ENTRIES = (
         title="Docker does not start: it finds no devices hierarchy",
         patterns=(r"Devices cgroup isn't mounted",),
         verdict="Docker does not start: no v1 hierarchy has the devices controller, and it does not see cgroup2",
-        cause="Nothing mounted the v1 hierarchies (no systemd, WSL, a chroot, LXC, Android), or the host has cgroup2 and "
+        cause="Nothing mounted the v1 hierarchies (no systemd, WSL, a chroot, LXC, Android), or the host has "
+        "cgroup2 and "
         "this Docker is older than 20.10.",
         remedy=(
             "Without systemd: apt-get install cgroupfs-mount && cgroupfs-mount, then start dockerd again.",
@@ -164,12 +191,19 @@ ENTRIES = (
         title="the runtime joins the cgroup without its mount point: it did not find the hierarchy",
         patterns=(rf"\bmkdir /(?P<controller>{V1_NAMES})/[^\n:]*: (?:{ENOENT}|{EROFS}|{EACCES})",),
         verdict="the runtime does not find where the {controller} hierarchy is mounted, and writes to /{controller}",
-        cause="No mount of this hierarchy is where this runtime looks. Termux and other Android builds look elsewhere than "
+        cause="No mount of this hierarchy is where this runtime looks. Termux and other Android builds look "
+        "elsewhere than "
         "/sys/fs/cgroup, and Android mounts some controllers at /dev.",
         remedy=(
-            "mkdir -p /sys/fs/cgroup/{controller} && mount -t cgroup -o {controller} cgroup /sys/fs/cgroup/{controller}",
-            "Termux: mount a tmpfs at /sys/fs/cgroup first (mount -t tmpfs -o mode=755 tmpfs /sys/fs/cgroup), then each "
-            "controller in it.",
+            (
+                "mkdir -p /sys/fs/cgroup/{controller} && mount -t cgroup -o {controller} cgroup "
+                "/sys/fs/cgroup/{controller}"
+            ),
+            (
+                "Termux: mount a tmpfs at /sys/fs/cgroup first (mount -t tmpfs -o mode=755 tmpfs /sys/fs/cgroup), "
+                "then each "
+                "controller in it."
+            ),
         ),
         reference="https://github.com/termux/termux-packages/issues/15662",
     ),
@@ -178,9 +212,15 @@ ENTRIES = (
         title="systemd inside a container cannot make its cgroups",
         patterns=(
             rf"Failed to create (?P<path>/[^\n:]*) control group: (?:{EROFS}|{EACCES}|{ENOENT}|{EPERM})",
-            rf"Failed to (?:allocate manager object|create root cgroup hierarchy): (?:{EROFS}|{EACCES}|{ENOENT}|{EPERM})",
-            rf"Failed to (?:mount (?:cgroup|tmpfs)|attach \d+ to compat systemd cgroup|install release agent)[^\n]*: "
-            rf"(?:{EROFS}|{EACCES}|{ENOENT}|{EPERM})",
+            (
+                rf"Failed to (?:allocate manager object|create root cgroup hierarchy): "
+                rf"(?:{EROFS}|{EACCES}|{ENOENT}|{EPERM})"
+            ),
+            (
+                rf"Failed to (?:mount (?:cgroup|tmpfs)|attach \d+ to compat systemd cgroup|install release "
+                rf"agent)[^\n]*: "
+                rf"(?:{EROFS}|{EACCES}|{ENOENT}|{EPERM})"
+            ),
             r"Failed to mount API filesystems",
             r"Freezing execution\.\s*$",
         ),
@@ -189,8 +229,11 @@ ENTRIES = (
         "-v /sys/fs/cgroup:/sys/fs/cgroup:ro, the recipe for v1, keeps it so on cgroup2.",
         remedy=(
             "podman does it by itself: podman run --systemd=always.",
-            "docker on cgroup2: docker run --privileged --cgroupns=private, without a mount of /sys/fs/cgroup; or, without "
-            "--privileged: --cgroupns=host -v /sys/fs/cgroup:/sys/fs/cgroup:rw --tmpfs /run --tmpfs /tmp",
+            (
+                "docker on cgroup2: docker run --privileged --cgroupns=private, without a mount of /sys/fs/cgroup; "
+                "or, without "
+                "--privileged: --cgroupns=host -v /sys/fs/cgroup:/sys/fs/cgroup:rw --tmpfs /run --tmpfs /tmp"
+            ),
             "On v1 the image's systemd needs the hierarchy name=systemd; systemd 256 and later need cgroup2.",
         ),
         reference="https://github.com/moby/moby/issues/42275",
@@ -201,11 +244,15 @@ ENTRIES = (
         title="the CPUs or memory nodes are not in the parent's set",
         patterns=(rf"Failed to set (?P<file>cpuset\.(?:cpus|mems))[^\n]*: (?:{ENOSPC}|invalid argument)",),
         verdict="systemd cannot set {file}: the parent's set does not hold what is asked for (ENOSPC)",
-        cause="On cgroup2 a cgroup gets only CPUs and memory nodes of its parent's effective set. An exclusive partition, a "
+        cause="On cgroup2 a cgroup gets only CPUs and memory nodes of its parent's effective set. An exclusive "
+        "partition, a "
         "CPU that was taken offline, or the static CPU manager's state from before a change takes them away.",
         remedy=(
             "Kubernetes: drain the node, rm /var/lib/kubelet/cpu_manager_state, restart the kubelet (rke2-agent, k3s).",
-            "Otherwise correct AllowedCPUs= of the unit or its slice: systemctl show -p AllowedCPUs,EffectiveCPUs <slice>",
+            (
+                "Otherwise correct AllowedCPUs= of the unit or its slice: systemctl show -p "
+                "AllowedCPUs,EffectiveCPUs <slice>"
+            ),
         ),
         reference="https://github.com/rancher/rke2/issues/4849",
         tell="grep . /sys/fs/cgroup/kubepods.slice/cpuset.cpus.effective /sys/devices/system/cpu/online",

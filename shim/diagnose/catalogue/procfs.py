@@ -25,13 +25,16 @@ ENTRIES = (
         ),
         verdict="the AppArmor profile of the outer container (LXC, Proxmox, Incus) denies runc access to the new /proc",
         cause="Since 1.2.8, 1.3.3 and 1.4 runc opens /proc through a mount that has no path yet (CVE-2025-52881). "
-        "AppArmor takes /proc/sys in it for /sys, and the profile of the outer container denies that. The sysctl of the "
+        "AppArmor takes /proc/sys in it for /sys, and the profile of the outer container denies that. The "
+        "sysctl of the "
         "message is not at fault.",
         remedy=(
             "Proxmox: upgrade lxc-pve to 6.0.5-2 or later on the host, then restart the LXC container.",
             "Incus: upgrade to 6.19 or later. LXD and LXC: upgrade to a version whose profile allows it.",
-            "Until then, in the LXC container's own configuration on the host: lxc.apparmor.profile: unconfined "
-            "(this gives up the profile's protection)",
+            (
+                "Until then, in the LXC container's own configuration on the host: lxc.apparmor.profile: unconfined "
+                "(this gives up the profile's protection)"
+            ),
             "Or go back to the containerd.io or runc package before this change; it lacks the security fix.",
         ),
         reference=REOPEN,
@@ -42,7 +45,8 @@ ENTRIES = (
         title="the system call openat2 is answered as if the kernel did not have it",
         patterns=(rf"{UNSAFE}{ENOSYS}", rf"openat2 [^\n]*proc[^\n]*: {ENOSYS}"),
         verdict="runc cannot check its /proc: openat2 fails with ENOSYS",
-        cause="The runc package of Ubuntu had a fault of this kind in 1.3.3. The same happens on kernels before 5.6, and "
+        cause="The runc package of Ubuntu had a fault of this kind in 1.3.3. The same happens on kernels "
+        "before 5.6, and "
         "below a sandbox or seccomp filter that does not know openat2.",
         remedy=(
             "Ubuntu: apt-get update && apt-get install --only-upgrade runc, or go back one version of the package.",
@@ -54,11 +58,15 @@ ENTRIES = (
         code="procfs-covered",
         title="something is mounted over a part of /proc, and runc refuses to use it",
         patterns=(
-            r"unsafe procfs detected: [^\n]*(?:invalid cross-device link|EXDEV|overmount|incorrect procfs|not a procfs"
-            r"|wrong type|too many levels)",
+            (
+                r"unsafe procfs detected: [^\n]*(?:invalid cross-device link|EXDEV|overmount|incorrect "
+                r"procfs|not a procfs"
+                r"|wrong type|too many levels)"
+            ),
         ),
         verdict="runc refuses this /proc as unsafe: something is mounted over a part of it",
-        cause="Since 1.2.8 and 1.3.3 runc follows no path in /proc that leads into another mount. Sysbox and lxcfs mount "
+        cause="Since 1.2.8 and 1.3.3 runc follows no path in /proc that leads into another mount. Sysbox and "
+        "lxcfs mount "
         "files of their own over /proc/sys and others.",
         remedy=(
             "Upgrade the outer layer: sysbox to a version that supports runc 1.3.3, LXC and lxcfs to their newest.",
@@ -82,8 +90,10 @@ ENTRIES = (
         code="mask-refused-by-old-kernel",
         title="this kernel refuses the small tmpfs with which runc covers a directory",
         patterns=(rf"can't mask (?:dir|path) [^\n]*nr_inodes=1[^\n]*: {EINVAL}",),
-        verdict="this kernel refuses the tmpfs with which runc hides a directory of the container (nr_inodes=1, EINVAL)",
-        cause="runc 1.3.6, 1.4.3 and 1.5.0 cover directories with a tmpfs of one inode. The kernel 5.4 of Ubuntu 20.04 has a "
+        verdict="this kernel refuses the tmpfs with which runc hides a directory of the container "
+        "(nr_inodes=1, EINVAL)",
+        cause="runc 1.3.6, 1.4.3 and 1.5.0 cover directories with a tmpfs of one inode. The kernel 5.4 of "
+        "Ubuntu 20.04 has a "
         "patch of its own that wants two.",
         remedy=(
             "Upgrade runc to 1.5.1 or later, which goes back to a plain tmpfs; buildkit: an image with such a runc.",
@@ -103,8 +113,10 @@ ENTRIES = (
         cause="Engines hide parts of /proc and /sys with an empty mount. An outer container, a security module or a "
         "rootless mount without the right on the file forbids it here.",
         remedy=(
-            "docker: --security-opt systempaths=unconfined; podman: --security-opt unmask=ALL; "
-            "Kubernetes: procMount: Unmasked",
+            (
+                "docker: --security-opt systempaths=unconfined; podman: --security-opt unmask=ALL; "
+                "Kubernetes: procMount: Unmasked"
+            ),
             "dmesg | grep -i denied shows whether a security module refused it.",
         ),
         reference="OCI runtime-spec, config-linux.md, Masked Paths",
@@ -124,8 +136,10 @@ ENTRIES = (
         "needs Linux 4.11, which many NAS kernels are older than. Docker 20.10 and later set it for every container of "
         "their own accord; docker leaves it out with --network host.",
         remedy=(
-            "Compose: remove it under sysctls:. docker, podman: leave out --sysctl. Kubernetes: "
-            "securityContext.sysctls.",
+            (
+                "Compose: remove it under sysctls:. docker, podman: leave out --sysctl. Kubernetes: "
+                "securityContext.sysctls."
+            ),
             "sysctl {key} on the host shows whether the kernel has it; modprobe loads the module of a missing one.",
         ),
         reference=SYSCTLS,
@@ -161,8 +175,11 @@ ENTRIES = (
         cause="Only sysctls that belong to a namespace of the container can be set: net.* with a network namespace of "
         "its own, kernel.shm*, kernel.msg*, kernel.sem and fs.mqueue.* with an IPC namespace of its own.",
         remedy=(
-            "Set it on the host instead: sysctl -w {key}=<value>, and remove it from the container: sysctls: (compose), "
-            "--sysctl (docker, podman), securityContext.sysctls (Kubernetes).",
+            (
+                "Set it on the host instead: sysctl -w {key}=<value>, and remove it from the container: sysctls: "
+                "(compose), "
+                "--sysctl (docker, podman), securityContext.sysctls (Kubernetes)."
+            ),
             "Or give the container its own namespace: no --network host for net.*, no --ipc host for kernel.*.",
         ),
         reference=SYSCTLS,

@@ -25,10 +25,15 @@ ENTRIES = (
         "bind mount of /sys, runc does not.",
         remedy=(
             'Use crun: podman --runtime crun, or runtime = "crun" in containers.conf.',
-            "Or bind the outer /sys: -v /sys:/sys:ro (config.json: type none, source /sys, options "
-            "rbind,nosuid,noexec,nodev,ro).",
-            "Inside another container: start that one with --security-opt unmask=ALL (podman) or systempaths=unconfined "
-            "(docker), or unmount what covers /sys.",
+            (
+                "Or bind the outer /sys: -v /sys:/sys:ro (config.json: type none, source /sys, options "
+                "rbind,nosuid,noexec,nodev,ro)."
+            ),
+            (
+                "Inside another container: start that one with --security-opt unmask=ALL (podman) or "
+                "systempaths=unconfined "
+                "(docker), or unmount what covers /sys."
+            ),
         ),
         reference="https://github.com/opencontainers/runc/issues/3970",
         confirm=nested.mounts_over_sys,
@@ -54,7 +59,8 @@ ENTRIES = (
         reference="https://github.com/opencontainers/runc/issues/3672",
         confirm=look.without_namespace("network"),
         excluded=look.has_namespace("network"),
-        tell="is the container started with the host's network (--network host, or no network namespace in config.json)?",
+        tell="is the container started with the host's network (--network host, or no network namespace in "
+        "config.json)?",
         offer=2,
     ),
     Entry(
@@ -74,13 +80,18 @@ ENTRIES = (
         code="cgroup-mount-partly-covered",
         title="the outer /sys/fs/cgroup is read-only or partly covered, so no fresh cgroup mount is allowed",
         ambiguous=(mounting(CGROUP, EPERM),),
-        verdict="cgroup cannot be mounted: the outer /sys/fs/cgroup is read-only or partly covered, and a user namespace "
+        verdict="cgroup cannot be mounted: the outer /sys/fs/cgroup is read-only or partly covered, and a user "
+        "namespace "
         "may not see more of it",
-        cause="In a user namespace, or inside a container that runs in one, the kernel allows a fresh cgroup mount only "
-        "where the outer one is visible in full and writable (EPERM). An outer container mounts it read-only or masks it.",
+        cause="In a user namespace, or inside a container that runs in one, the kernel allows a fresh cgroup "
+        "mount only "
+        "where the outer one is visible in full and writable (EPERM). An outer container mounts it read-only "
+        "or masks it.",
         remedy=(
-            "Start the outer container with a writable one: docker --privileged --cgroupns=private; podman: "
-            "--security-opt unmask=/sys/fs/cgroup; Kubernetes: a privileged pod",
+            (
+                "Start the outer container with a writable one: docker --privileged --cgroupns=private; podman: "
+                "--security-opt unmask=/sys/fs/cgroup; Kubernetes: a privileged pod"
+            ),
             "Or bind the outer one into the inner container: -v /sys/fs/cgroup:/sys/fs/cgroup, or --cgroupns=host",
         ),
         reference=USER_NS,
@@ -119,11 +130,16 @@ ENTRIES = (
         code="named-hierarchy-mount",
         title="a named v1 hierarchy cannot be mounted inside a cgroup namespace",
         patterns=(
-            rf"mounting \"cgroup\" to rootfs at \"[^\"\n]*\": mount cgroup:/sys/fs/cgroup/(?P<name>(?!{V1_NAMES}\b)[\w.-]+)"
-            rf"[^\n]*data: (?:name=)?(?P=name): {EINVAL}",
+            (
+                rf"mounting \"cgroup\" to rootfs at \"[^\"\n]*\": mount "
+                rf"cgroup:/sys/fs/cgroup/(?P<name>(?!{V1_NAMES}\b)[\w.-]+)"
+                rf"[^\n]*data: (?:name=)?(?P=name): {EINVAL}"
+            ),
         ),
-        verdict="the host has a v1 hierarchy {name} without a controller (name={name}), which this runtime cannot mount",
-        cause="With a cgroup namespace runc mounts every hierarchy again, and takes the directory's name for a controller "
+        verdict="the host has a v1 hierarchy {name} without a controller (name={name}), which this runtime "
+        "cannot mount",
+        cause="With a cgroup namespace runc mounts every hierarchy again, and takes the directory's name for a "
+        "controller "
         "where the hierarchy has only a name.",
         remedy=(
             "Unmount that hierarchy on the host where nothing needs it: umount /sys/fs/cgroup/{name}",

@@ -72,8 +72,11 @@ ENTRIES = (
         code="systemd-unit-refused",
         title="systemd refuses the container's unit",
         patterns=(
-            r"unable to start unit \\?\"(?P<unit>[^\"\\\n]+)\\?\"[^\n]*\): (?P<reason>(?!dial |dbus|read unix|Interactive|Message "
-            r"recipient|Connection |Transport )[^\n]+)",
+            (
+                r"unable to start unit \\?\"(?P<unit>[^\"\\\n]+)\\?\"[^\n]*\): (?P<reason>(?!dial |dbus|read "
+                r"unix|Interactive|Message "
+                r"recipient|Connection |Transport )[^\n]+)"
+            ),
             r"sd-bus call: (?P<reason2>Cannot set property [^\n:]+)",
         ),
         verdict="systemd refuses to make the container's unit: {reason}",

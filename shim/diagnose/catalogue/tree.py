@@ -76,7 +76,8 @@ ENTRIES = (
     ),
     Entry(
         code="controller-not-delegated",
-        tell="cat /sys/fs/cgroup/user.slice/user-$(id -u).slice/user@$(id -u).service/cgroup.controllers (rootless only)",
+        tell="cat /sys/fs/cgroup/user.slice/user-$(id -u).slice/user@$(id -u).service/cgroup.controllers "
+        "(rootless only)",
         title="systemd did not delegate the controller to this user",
         ambiguous=(*NOT_AVAILABLE, MISSING_FILE),
         offer=2,

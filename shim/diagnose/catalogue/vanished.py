@@ -14,7 +14,8 @@ ENTRIES = (
         title="the cgroup in which exec should start is gone: the container moved or removed it",
         patterns=(rf"can't open cgroup: [^\n]*?{CGROUP}: {ENOENT}",),
         verdict="exec cannot enter {path}: the container moved its processes away and removed that cgroup",
-        cause="runc 1.4.0 starts exec in the cgroup of the container's first process. A container that makes cgroups of its "
+        cause="runc 1.4.0 starts exec in the cgroup of the container's first process. A container that makes "
+        "cgroups of its "
         "own (docker in docker, k3d, buildkit, systemd) can remove that one, and probes with exec fail.",
         remedy=(
             "Kubernetes: use a TCP or HTTP probe in place of exec for this container.",
@@ -30,22 +31,33 @@ ENTRIES = (
         patterns=(
             rf"failed to write \d+: {OPENED} {PROCS}: {ENOENT}",
             rf"{OPENED} {PROCS}(?: for writing)?: {ENOENT}",
-            r"(?:unable to|can't|cannot) (?:get|read|find) (?:all )?(?:container's )?cgroup (?:PIDs|path)[^\n]*no such file",
+            (
+                r"(?:unable to|can't|cannot) (?:get|read|find) (?:all )?(?:container's )?cgroup "
+                r"(?:PIDs|path)[^\n]*no such file"
+            ),
         ),
         ambiguous=(
             rf"{OPENED} [`'\"]?(?P<path2>/sys/fs/cgroup/{CHARACTER}+\.scope)/[a-z]+\.[\w.]+[`'\"]?: {ENOENT}",
-            rf"{OPENED} [`'\"]?(?P<path3>{V1_HIERARCHY}{CHARACTER}+?)/(?P<file>[a-z_]+\.[\w.]+)[`'\"]?(?: for writing)?: "
-            rf"{ENOENT}",
+            (
+                rf"{OPENED} [`'\"]?(?P<path3>{V1_HIERARCHY}{CHARACTER}+?)/(?P<file>[a-z_]+\.[\w.]+)[`'\"]?(?: for "
+                rf"writing)?: "
+                rf"{ENOENT}"
+            ),
             rf"{OPENED} `(?P<path4>{V1_HIERARCHY.replace('controller', 'controller2')}[^`\n]+)`: {ENOENT}",
         ),
         verdict="the container's cgroup does not exist any more: {path}",
-        cause="The controller is not at fault. The cgroup was removed behind the runtime: its last process ended while the "
-        "runtime still started (a race), systemd removed the scope (daemon-reload, systemd or engine upgrade, another cgroup "
+        cause="The controller is not at fault. The cgroup was removed behind the runtime: its last process "
+        "ended while the "
+        "runtime still started (a race), systemd removed the scope (daemon-reload, systemd or engine upgrade, "
+        "another cgroup "
         "driver), or somebody removed it. exec, update and probes of a container in that state fail as well.",
         remedy=(
             "Start the container again (Kubernetes: delete the pod; docker, podman: restart it).",
-            "If it comes again: use the same cgroup driver in the kubelet and the engine, and do not let two systemd "
-            "managers own the same slice (Delegate=yes for the engine's unit).",
+            (
+                "If it comes again: use the same cgroup driver in the kubelet and the engine, and do not let "
+                "two systemd "
+                "managers own the same slice (Delegate=yes for the engine's unit)."
+            ),
         ),
         reference="https://github.com/opencontainers/runc/issues/4620",
         tell="ls -d {path}: is it there? grep cgroup /proc/<pid of the container>/mountinfo",
@@ -62,7 +74,8 @@ ENTRIES = (
             r"(?:cannot|can't|failed to) freeze (?:container|cgroup)",
         ),
         verdict="the runtime could not freeze the container's cgroup in time, and gave up",
-        cause="With the systemd driver on v1 runc freezes the container while it changes its device rules. A process that "
+        cause="With the systemd driver on v1 runc freezes the container while it changes its device rules. A "
+        "process that "
         "gets no CPU time (a full or throttled node) or hangs in the kernel (state D) does not freeze.",
         remedy=(
             "Look for starved or hanging processes: ps -eo pid,stat,wchan:30,cmd | awk '$2 ~ /^D/'; top",
@@ -70,14 +83,17 @@ ENTRIES = (
             "Upgrade runc to 1.1.13, 1.2 or later, or use a host with cgroup2, where this freeze is not needed.",
         ),
         reference="https://github.com/kubernetes/kubernetes/issues/131087",
-        tell="cat /sys/fs/cgroup/freezer/<the container's cgroup>/freezer.state: FREEZING means that a process does not stop",
+        tell="cat /sys/fs/cgroup/freezer/<the container's cgroup>/freezer.state: FREEZING means that a process "
+        "does not stop",
     ),
     Entry(
         code="devices-distorted-by-outer-layer",
         title="the outer layer's device list does not come to what runc wrote",
         patterns=(r"resulting devices cgroup doesn't match target mode",),
-        verdict="the device rules that runc wrote did not take effect: an outer layer (Virtuozzo, OpenVZ, LXC) changes them",
-        cause="Before 1.0 runc computed what it had to write from the outer device list, and refused when the result differed. "
+        verdict="the device rules that runc wrote did not take effect: an outer layer (Virtuozzo, OpenVZ, LXC) "
+        "changes them",
+        cause="Before 1.0 runc computed what it had to write from the outer device list, and refused when the "
+        "result differed. "
         "Virtuozzo and LXC show another list than they enforce.",
         remedy=(
             "Upgrade docker and runc (1.0 or later, containerd.io 1.4.8 or later), or keep docker 19.03.",
@@ -90,7 +106,8 @@ ENTRIES = (
         title="the host does not let the OOM killer be switched off",
         patterns=(writing(r"memory\.oom_control", rf"(?:{EACCES}|{EPERM}|{EINVAL}|{EBUSY})"),),
         verdict="the OOM killer of this container cannot be switched off: memory.oom_control refuses it",
-        cause="OpenVZ and Virtuozzo, as many rented servers are, forbid it to containers. EINVAL comes from a cgroup that has "
+        cause="OpenVZ and Virtuozzo, as many rented servers are, forbid it to containers. EINVAL comes from a "
+        "cgroup that has "
         "children with other settings.",
         remedy=(
             "Compose: remove oom_kill_disable: true from every service. docker: leave out --oom-kill-disable.",
@@ -107,11 +124,15 @@ ENTRIES = (
             writing(r"memory\.kmem\.limit_in_bytes", EBUSY),
         ),
         verdict="the kernel memory limit cannot be set: the cgroup has processes or children already (EBUSY)",
-        cause="Kernels before 4.6 let kernel memory be limited only in an empty cgroup. The limit was deprecated in 5.4 and "
+        cause="Kernels before 4.6 let kernel memory be limited only in an empty cgroup. The limit was "
+        "deprecated in 5.4 and "
         "is gone from runc since 1.0-rc94.",
         remedy=(
-            "Remove it: docker --kernel-memory, compose kernel_memory, memory.kernel of config.json. --memory limits kernel "
-            "memory too.",
+            (
+                "Remove it: docker --kernel-memory, compose kernel_memory, memory.kernel of config.json. --memory "
+                "limits kernel "
+                "memory too."
+            ),
         ),
         reference="https://github.com/opencontainers/runc/issues/1083",
     ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from shim.diagnose.facts import CGROUP, Facts
 
 TYPE_CHECKING = False
@@ -152,7 +154,7 @@ def found_elsewhere(facts: Facts, words: Words) -> bool:
     """The path in the words lies outside /sys/fs/cgroup: the runtime found a mount of that hierarchy. So did runc where
     it names an interface file: for a controller that is not mounted it has other words.
     """
-    if words["file"] and "`" not in words.text:
+    if "`" not in words.text and re.search(r"/[a-z_]+\.[\w.]+: ", words.text):
         return True
     return words["path"].startswith("/") and not words["path"].startswith(CGROUP + "/")
 

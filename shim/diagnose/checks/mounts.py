@@ -6,7 +6,7 @@ from shim.diagnose.facts import Facts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable
+    from typing import Any
 
     from shim.diagnose.entry import Check, Excluded, Words
 
@@ -288,8 +288,8 @@ def map_line(facts: Facts) -> str:
 
 def mapped(number: int, mappings: Any, key: str) -> bool:
     """Is `number` in one of the mappings, on the side of `key` ("containerID" or "hostID")?"""
-    covers: Callable[[Any], bool] = lambda one: one.get(key, 0) <= number < one.get(key, 0) + one.get("size", 0)  # noqa: E731
-    return any(covers(one) for one in mappings if isinstance(one, dict))
+    ranges = ((one.get(key, 0), one.get("size", 0)) for one in mappings if isinstance(one, dict))
+    return any(first <= number < first + size for first, size in ranges)
 
 
 def upwards(path: str) -> tuple[str, ...]:

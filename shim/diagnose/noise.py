@@ -23,6 +23,7 @@ QUOTED = re.compile(r"^\s*runtime: (.*)$", re.MULTILINE)
 # The same as `cgshimctl explain` shows it: the runtime's words stand below this heading.
 SHOWN = re.compile(r"^\s*code +[a-z0-9-]+ *$.*?^The runtime's own words:?\s*$(?P<words>.*)", re.MULTILINE | re.DOTALL)
 LOGFMT = re.compile(r'^(?:time=(?:"[^"]*"|\S+) )?level=(?P<level>\w+) msg=(?P<msg>"(?:[^"\\]|\\.)*"|\S+)(?P<rest>.*)$')
+INNER = re.compile(r'^(?:time=(?:"[^"]*"|\S+) )?level=\w+ msg="(?P<msg>.*?)"?$')
 # What stands in front of a program's own line: the journal, klog, container logs, events of Kubernetes, mail quotes.
 PROGRAM = r"[\w@.:/()-]+(?:\[\d+\])?: "
 IN_FRONT = re.compile(
@@ -155,14 +156,24 @@ def _heard(text: str) -> Heard:
 
 
 def _spoken(message: str) -> list[str]:
-    """The message without noise; what runc joined to it follows."""
+    """The message without the lines that are noise; what runc joined to it follows. A message that quotes a log, as
+    engines put a runtime's whole output into one, has records in it.
+    """
     found = []
     for part in JOINED.split(message):
         short = "\n".join(_ends(line) for line in ESCAPED_QUOTE.sub('"', part).split("\n"))
         quiet = AFFIXES.sub("", ESCAPED_LINE_END.sub("\n", short)).strip()
-        if quiet and not NOISE.search(quiet):
+        kept = (_quoted(line) for line in quiet.split("\n") if not NOISE.search(line))
+        quiet = "\n".join(line for line in kept if line.strip())
+        if quiet:
             found.append(quiet)
     return found
+
+
+def _quoted(line: str) -> str:
+    """The message of a quoted record, whose own quotes may be unescaped by now; any other line as it is."""
+    inner = INNER.match(line)
+    return inner["msg"] if inner else line
 
 
 def _ends(line: str) -> str:

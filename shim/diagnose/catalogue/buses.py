@@ -162,7 +162,7 @@ ENTRIES = (
             "systemctl is-system-running; systemctl list-jobs; systemd-analyze dump | wc -l",
             "Upgrade systemd and runc: runc 1.1.4 and later wait longer. Fewer mounts on the host help too.",
         ),
-        reference="https://github.com/opencontainers/runc/issues/3551",
+        reference="https://github.com/kubernetes/kubernetes/issues/120103",
         rank=52,
     ),
     Entry(

@@ -71,7 +71,10 @@ ENTRIES = (
     Entry(
         code="seccomp-jit-memory",
         title="the kernel has no memory left for compiled seccomp filters",
-        patterns=(r"loading seccomp filter[^\n]*: (?:errno 524|unknown error 524)", r"seccomp[^\n]*\berrno 524\b"),
+        patterns=(
+            r"loading seccomp filter[^\n]*: (?:errno 524|unknown error 524)",
+            r"seccomp[^\n]*\berr(?:no|or) 524\b",
+        ),
         verdict="the seccomp filter cannot be loaded (errno 524): the memory for compiled BPF programs is used up",
         cause="524 is the kernel's ENOTSUPP, which its BPF compiler gives when net.core.bpf_jit_limit is reached. Each "
         "container has a filter; some kernels (5.10 and 5.15 among them) lose memory when containers end.",
@@ -126,7 +129,10 @@ ENTRIES = (
     Entry(
         code="seccomp-load-refused",
         title="the kernel refuses the seccomp filter",
-        patterns=(rf"error loading seccomp filter[^\n]*: (?:{EACCES}|{EPERM}|{EINVAL}|[^\n]*not supported)",),
+        patterns=(
+            rf"error loading seccomp filter[^\n]*: (?:{EACCES}|{EPERM}|{EINVAL}|[^\n]*not supported)",
+            rf"\bseccomp \(SECCOMP_SET_MODE_FILTER\): (?:{EACCES}|{EPERM}|{EINVAL})",
+        ),
         verdict="the kernel refuses the container's seccomp filter",
         cause="An outer container or sandbox forbids filters (EACCES, EPERM), or the kernel does not know a flag or "
         "action of the profile (EINVAL).",

@@ -140,8 +140,8 @@ ENTRIES = (
         r"is not a valid action for seccomp",
         r"invalid seccomp action",
         r"seccomp get action `",
-        r"is not a valid arch for seccomp|seccomp unknown architecture `",
-        remedy="Correct the profile (docker, podman: --security-opt seccomp=<file>; config.json: linux.seccomp).",
+        r"seccomp flags are not yet supported|is not a valid arch for seccomp|seccomp unknown architecture `",
+        remedy="Correct the profile (docker, podman: --security-opt seccomp=profile.json; config.json: linux.seccomp).",
     ),
     _foreign(
         "bundle-invalid",

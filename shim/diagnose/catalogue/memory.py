@@ -122,6 +122,24 @@ ENTRIES = (
         offer=2,
     ),
     Entry(
+        code="swap-limit-raced",
+        title="somebody else changed the memory limit between the two writes",
+        ambiguous=(WROTE + writing(MEMSW, EINVAL),),
+        verdict="memory+swap is refused (EINVAL): at that moment the memory limit of the cgroup was larger",
+        cause="The runtime writes the memory limit and the memory+swap limit one after the other. Old systemd "
+        "and Docker (1.9 to "
+        "1.12) each wrote their own in between, so that the same container fails only now and then.",
+        remedy=(
+            "Start it again; upgrade Docker and systemd.",
+            "Or give --memory-swap -1 (compose: memswap_limit: -1), which leaves swap without a limit.",
+        ),
+        reference="https://github.com/coreos/bugs/issues/1122",
+        tell="does the same command work most of the time? docker version: before 17?",
+        offer=3,
+        rank=56,
+        layout="v1",
+    ),
+    Entry(
         code="swap-not-accounted-v1",
         title="swap limits need swap accounting, which this v1 host lacks",
         patterns=(opening(MEMSW, ENOENT),),
@@ -226,7 +244,13 @@ ENTRIES = (
         ambiguous=(WROTE + writing(r"memory\.swappiness", EINVAL),),
         verdict="this kernel does not let memory.swappiness be changed here, whatever the value (EINVAL)",
         cause="Kernels before 3.16, and RHEL 7 with its 3.10, refuse it in every cgroup below one with use_hierarchy.",
-        remedy=("Remove --memory-swappiness (compose: mem_swappiness), or use a newer kernel.",),
+        remedy=(
+            (
+                "Remove --memory-swappiness (compose: mem_swappiness). Nomad and Docker Swarm set it to 0 by "
+                "themselves: upgrade them."
+            ),
+            "Or use a newer kernel (many NAS systems and boards have 3.10).",
+        ),
         reference=V1_DOC,
         excluded=said.where(said.swappiness_out_of_range),
         confirm=look.old_kernel,

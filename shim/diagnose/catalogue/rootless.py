@@ -79,7 +79,8 @@ ENTRIES = (
             ),
             (
                 'podman without --ulimit: default_ulimits = ["nofile=1024:4096"] under [containers] in containers.conf, '
-                "with numbers of that kind; --ulimit host makes podman 4.3 ask for the same number again and does not help."
+                "with numbers of that kind; --ulimit host makes podman 4.3 ask for the same number again and "
+                "does not help."
             ),
             (
                 "Or raise the limit where the engine starts: LimitNOFILE= and LimitNPROC= in its unit (rootless: "

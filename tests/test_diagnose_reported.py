@@ -6,7 +6,7 @@ import json
 import re
 import textwrap
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import pytest
 
@@ -62,7 +62,7 @@ def _wrapped(text: str, separator: str) -> str:
     return separator.join(text[start : start + 78] for start in range(0, len(text), 78))
 
 
-FORMS = {
+FORMS: dict[str, Callable[[str], str]] = {
     "terminal": lambda text: _wrapped(text, "\n"),
     "words": lambda text: "\n".join(textwrap.wrap(text, 76, break_long_words=False, break_on_hyphens=False)),
     "crlf": lambda text: text.replace("\n", "\r\n") + "\r\n",

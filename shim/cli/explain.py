@@ -191,7 +191,7 @@ def _pid(container: str) -> int:
 
 
 def _bundle(container: str) -> str:
-    return next((found for root in report.roots() if (found := bundle_of(root, container))), "")
+    return next(filter(None, (bundle_of(root, container) for root in report.roots())), "")
 
 
 def _logs(container: str) -> list[str]:

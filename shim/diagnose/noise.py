@@ -22,7 +22,9 @@ DIAGNOSED = re.compile(r"cgshim: .* \[[a-z0-9-]+\]\s*$", re.MULTILINE)
 QUOTED = re.compile(r"^\s*runtime: (.*)$", re.MULTILINE)
 # The same as `cgshimctl explain` shows it: the runtime's words stand below this heading.
 SHOWN = re.compile(r"^\s*code +[a-z0-9-]+ *$.*?^The runtime's own words:?\s*$(?P<words>.*)", re.MULTILINE | re.DOTALL)
-LOGFMT = re.compile(r'^(?:time=(?:"[^"]*"|\S+) )?level=(?P<level>\w+) msg=(?P<msg>"(?:[^"\\]|\\.)*"|\S+)(?P<rest>.*)$')
+LOGFMT = re.compile(
+    r'^(?:time=(?:"[^"]*"|\S+) )?level=(?P<level>\w+) msg=(?P<msg>"(?:[^"\\]|\\.)*(?:"|$)|\S+)(?P<rest>.*)$'
+)
 INNER = re.compile(r'^(?:time=(?:"[^"]*"|\S+) )?level=\w+ msg="(?P<msg>.*?)"?$')
 # What stands in front of a program's own line: the journal, klog, container logs, events of Kubernetes, mail quotes.
 PROGRAM = r"[\w@.:/()-]+(?:\[\d+\])?: "
@@ -134,7 +136,8 @@ def _rejoined(text: str) -> tuple[str, ...]:
     lines = text.strip("\n").split("\n")
     widths = [len(line) for line in lines[:-1]]
     width = max(widths, default=0)
-    own = any(STARTS.match(line) for line in lines[1:])
+    full = len(widths) > 1 and width - min(widths) == 0
+    own = not full and any(STARTS.match(line) for line in lines[1:])
     if width < NARROW or own or len(lines[-1]) > width or width - min(widths) > LONGEST_WORD:
         return ()
     folded = " ".join(line.strip() for line in lines)
@@ -232,5 +235,10 @@ def _line(line: str) -> tuple[str, str]:
         return "", line
     message = match["msg"]
     if message.startswith('"'):
-        message = re.sub(r"\\(.)", lambda escape: {"n": "\n", "t": "\t"}.get(escape[1], escape[1]), message[1:-1])
+        message = re.sub(r"\\(.)", lambda escape: {"n": "\n", "t": "\t"}.get(escape[1], escape[1]), _unquoted(message))
     return match["level"], message + match["rest"].rstrip()
+
+
+def _unquoted(message: str) -> str:
+    """Without its quotes; the last one is missing where a line was cut."""
+    return message[1:-1] if len(message) > 1 and message.endswith('"') else message[1:]

@@ -111,7 +111,9 @@ def _cut_middle(text: str, room: int) -> str:
 def _replaced(text: str, phrase: str, replacement: str) -> str:
     lower = text.lower()
     parts, start = [], 0
-    while (found := lower.find(phrase, start)) >= 0:
+    found = lower.find(phrase)
+    while found >= 0:
         parts += [text[start:found], replacement]
         start = found + len(phrase)
+        found = lower.find(phrase, start)
     return "".join([*parts, text[start:]])

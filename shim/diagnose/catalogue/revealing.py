@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shim.diagnose.checks import mounts as look
 from shim.diagnose.checks import nested
+from shim.diagnose.checks.configured import has_namespace
 from shim.diagnose.entry import EACCES, EINVAL, EPERM, V1_NAMES, Entry, mounting
 
 CGROUP = "cgroup2?"
@@ -58,7 +59,7 @@ ENTRIES = (
         ),
         reference="https://github.com/opencontainers/runc/issues/3672",
         confirm=look.without_namespace("network"),
-        excluded=look.has_namespace("network"),
+        excluded=has_namespace("network"),
         tell="is the container started with the host's network (--network host, or no network namespace in "
         "config.json)?",
         offer=2,
@@ -122,7 +123,7 @@ ENTRIES = (
         remedy=("Give the container a cgroup namespace (--cgroupns=private), or upgrade runc to 1.0 or later.",),
         reference="https://github.com/opencontainers/runc/issues/2158",
         confirm=look.without_namespace("cgroup"),
-        excluded=look.has_namespace("cgroup"),
+        excluded=has_namespace("cgroup"),
         tell="config.json (docker inspect: CgroupnsMode): is there a cgroup namespace of its own? runc --version",
         offer=3,
     ),

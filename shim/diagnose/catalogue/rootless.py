@@ -78,8 +78,8 @@ ENTRIES = (
                 "Compose: ulimits."
             ),
             (
-                'podman without --ulimit: default_ulimits = ["nofile=1024:4096"] under [containers] in containers.conf, '
-                "with numbers of that kind; --ulimit host makes podman 4.3 ask for the same number again and "
+                'podman without --ulimit: default_ulimits = ["nofile=1024:4096"] under [containers] in containers.conf'
+                ", with numbers of that kind; --ulimit host makes podman 4.3 ask for the same number again and "
                 "does not help."
             ),
             (

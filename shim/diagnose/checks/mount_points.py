@@ -32,7 +32,8 @@ def closed_mount_point(facts: Facts, words: Words) -> tuple[str, ...]:
     uids, gids = mapped_ids(facts, "uid"), mapped_ids(facts, "gid")
     if not root or not uids:
         return ()
-    whole = inside(facts, _destination(facts, words["path"].removeprefix(root.rstrip("/"))))
+    path, start = words["path"], root.rstrip("/")
+    whole = inside(facts, _destination(facts, path[len(start) :] if path.startswith(start) else path))
     for directory in upwards(whole)[:-1]:
         found = facts.status(directory)
         last = facts.status(f"{directory.rstrip('/')}/{_next(directory, whole)}") is None

@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from shim.diagnose.entry import Check, Excluded, Words
+    from shim.diagnose.entry import Check, Words
 
 OVERFLOW = 65534  # what an id without a mapping looks like from inside (/proc/sys/kernel/overflowuid)
 PAGE = 4096  # mount(2): the data argument is one page
@@ -42,8 +42,9 @@ def options_of(facts: Facts, words: Words) -> tuple[str, ...]:
     """Options of the failed mount, long ones cut."""
     options = [str(option) for option in requested(facts, words).get("options") or ()]
     text = ",".join(options)
-    where = requested(facts, words).get("destination")
-    return (f"config.json mounts {where}: options {text[:160]}",) if options else ()
+    return (
+        (f"config.json mounts {requested(facts, words).get('destination')}: options {text[:160]}",) if options else ()
+    )
 
 
 def without_namespace(kind: str) -> Check:
@@ -56,11 +57,6 @@ def without_namespace(kind: str) -> Check:
         return (f"config.json linux.namespaces: a user namespace, but no {kind} namespace",)
 
     return check
-
-
-def has_namespace(kind: str) -> Excluded:
-    """Rules out what needs its absence: config.json was read, and lists a namespace of `kind`."""
-    return lambda facts, words: facts.config("linux", "namespaces") is not None and facts.has_namespace(kind)
 
 
 def covered_proc(facts: Facts, words: Words) -> tuple[str, ...]:
@@ -288,8 +284,8 @@ def map_line(facts: Facts) -> str:
 
 def mapped(number: int, mappings: Any, key: str) -> bool:
     """Is `number` in one of the mappings, on the side of `key` ("containerID" or "hostID")?"""
-    ranges = ((one.get(key, 0), one.get("size", 0)) for one in mappings if isinstance(one, dict))
-    return any(first <= number < first + size for first, size in ranges)
+    known = [one for one in mappings if isinstance(one, dict)]
+    return any(one.get(key, 0) <= number < one.get(key, 0) + one.get("size", 0) for one in known)
 
 
 def upwards(path: str) -> tuple[str, ...]:

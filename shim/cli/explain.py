@@ -88,7 +88,7 @@ def explain_command(*, subject: str | None, newest: bool, as_list: bool, as_json
     if as_json:
         output.emit({**as_dict(found), **({name: kept.get(name) for name in ("time", "container")} if kept else {})})
     else:
-        show(found, kept)
+        show(found, kept, elsewhere=where["elsewhere"])
     if found.code == NOT_RECOGNISED:
         raise click.exceptions.Exit(REFUSED)
 

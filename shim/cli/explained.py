@@ -72,17 +72,21 @@ def when(kept: dict[str, Any]) -> str:
     return f"{stamp}{past}, container {container}"
 
 
-def show(found: Diagnosis, kept: dict[str, Any] | None = None) -> None:
-    """The diagnosis as text; kept: the stored failure that it comes from, whose time and container are shown."""
+def show(found: Diagnosis, kept: dict[str, Any] | None = None, *, elsewhere: bool = False) -> None:
+    """The diagnosis as text.
+
+    kept: the stored failure that it comes from, whose time and container are shown. elsewhere: no host was read.
+    """
     if kept is not None:
         say(when(kept))
     if found.code == NOT_RECOGNISED:
         _show_unknown(found)
         return
     say(found.verdict, bold=True)
+    missing = "not looked for: the text comes from another host" if elsewhere else "none on this host"
     rows = [("code", found.code), ("cause", found.cause)]
     rows += (
-        [] if found.causes else [("evidence", line) for line in found.evidence] or [("evidence", "none on this host")]
+        [] if found.causes else [("evidence", line) for line in found.evidence] or [("evidence", missing)]
     )
     rows += [("how to tell", found.tell)]
     rows += [("remedy", line) for line in found.remedy]

@@ -16,7 +16,7 @@ their content. `children` keeps the kernel's order of sub-directories and names 
 from __future__ import annotations
 
 import errno
-import os
+import posix
 
 from shim.host.view import Identity, View
 
@@ -93,7 +93,7 @@ class CapturedView(View):
 
     def kept(self, path: str) -> bool:
         """Is the content of what is at `path` in the capture, or is it known that nothing was there?"""
-        return os.path.exists(self.path(path)) or not self.exists(path)
+        return posix.access(self.path(path), posix.F_OK) or not self.exists(path)
 
     def knows(self, path: str) -> bool:
         """Is it known whether there is anything at `path`? A capture lists the files of its directories in full, but

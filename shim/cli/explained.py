@@ -85,9 +85,7 @@ def show(found: Diagnosis, kept: dict[str, Any] | None = None, *, elsewhere: boo
     say(found.verdict, bold=True)
     missing = "not looked for: the text comes from another host" if elsewhere else "none on this host"
     rows = [("code", found.code), ("cause", found.cause)]
-    rows += (
-        [] if found.causes else [("evidence", line) for line in found.evidence] or [("evidence", missing)]
-    )
+    rows += [] if found.causes else [("evidence", line) for line in found.evidence] or [("evidence", missing)]
     rows += [("how to tell", found.tell)]
     rows += [("remedy", line) for line in found.remedy]
     rows += [("see", found.reference), ("fits too", "" if found.causes else ", ".join(found.others))]

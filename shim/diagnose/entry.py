@@ -138,6 +138,7 @@ class Entry(Value):
     excluded: True where the words, or the configuration that was read, rule this cause out.
     layout: "v1" or "v2", where the cause belongs to one of them; words about the other rule it out.
     offer: its place among several possible causes where nothing decides, 1 is the likeliest; 0: never without evidence.
+    first_for: words for which this cause is the likeliest, whatever its `offer`.
     tell: a command whose output decides whether this is the cause, and what to look for in it.
     foresee: the same look without a failure, for `cgshimctl doctor`; evidence, or () when all is well.
     rank: of several confirmed causes the lowest wins; ties go to the earlier row.
@@ -157,6 +158,7 @@ class Entry(Value):
     excluded: Excluded | None = None
     layout: str = ""
     offer: int = 0
+    first_for: str = ""
     tell: str = ""
     foresee: Foresight | None = None
     rank: int = 50

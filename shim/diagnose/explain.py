@@ -10,7 +10,7 @@ from __future__ import annotations
 from shim.diagnose import noise, spoken
 from shim.diagnose.catalogue import ENTRIES
 from shim.diagnose.diagnosis import Context, Diagnosis
-from shim.diagnose.entry import Entry, Words, filled
+from shim.diagnose.entry import Entry, Words, compiled, filled
 from shim.diagnose.facts import Facts
 from shim.diagnose.suspects import usual_suspects
 from shim.values import Value
@@ -38,6 +38,12 @@ class Candidate(Value):
         return not (self.evidence or self.stated), not self.entry.ours, self.entry.rank, self.place
 
     @property
+    def likeliest(self) -> tuple[bool, int, int]:
+        """Its place among several possible causes."""
+        first = self.entry.first_for and compiled(self.entry.first_for).search(self.words.text)
+        return not first, self.entry.offer, self.place
+
+    @property
     def counts(self) -> bool:
         """Can this be the answer: something proves it, or its words have no other cause."""
         return bool(self.evidence or self.stated) or self.words.proven
@@ -58,7 +64,7 @@ def explain(text: str, context: Context) -> Diagnosis:
         if counting:
             return _diagnosis(counting[0], text, context, _rest(fitting, counting[0]))
         offered = [one for one in fitting if one.entry.offer]
-        possible = possible or sorted(offered, key=lambda one: (one.entry.offer, one.place))
+        possible = possible or sorted(offered, key=lambda one: one.likeliest)
         if possible:
             break
     if possible:

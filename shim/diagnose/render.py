@@ -27,7 +27,7 @@ def render(diagnosis: Diagnosis, limit: int = 1900) -> str:
     """The whole message in at most `limit` bytes of printable ASCII and newlines; verdict first, raw words last.
 
     A failure that is not ours is returned exactly as it came. Where no cause is known the runtime's own words stand
-    first and whole, as they would without cgshim, and one line of ours follows.
+    first and whole, and one line of ours follows.
     """
     if not diagnosis.ours:
         return diagnosis.raw
@@ -42,7 +42,7 @@ def render(diagnosis: Diagnosis, limit: int = 1900) -> str:
 
 
 def _words_first(words: str, limit: int) -> str:
-    return f"{_cut_middle(words.rstrip(), limit - len(NO_CAUSE) - 1)}\n{NO_CAUSE}"
+    return f"{_cut_middle(plain(words).rstrip(), limit - len(NO_CAUSE) - 1)}\n{NO_CAUSE}"
 
 
 def plain(text: str) -> str:

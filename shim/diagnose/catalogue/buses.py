@@ -35,7 +35,8 @@ ENTRIES = (
         title="the bus of the user's session does not answer",
         patterns=(
             (
-                r"(?P<path>/run/user/\d+/(?:bus|systemd/private)): (?:connect: )?(?:connection refused|no such file "
+                r"(?P<path>/run/(?:user/\d+/(?:bus|systemd/private)|systemd/private|dbus/system_bus_socket)): "
+                r"(?:connect: )?(?:connection refused|no such file "
                 r"or directory"
                 r"|ECONNREFUSED|ENOENT)"
             ),

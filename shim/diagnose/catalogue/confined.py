@@ -11,7 +11,10 @@ NO_KEYRING = (
     "NoNewKeyring = true in the runtime's options)"
 )
 KILLED = "journalctl -k | grep -iE 'denied|seccomp|segfault|oom' shows who ended the runtime's process"
-PIPE = r"(?:write init-p: broken pipe|copying bootstrap data to pipe[^\n]*(?:broken pipe|EOF))"
+PIPE = (
+    r"(?:write init-p: broken pipe|read init-p: connection reset by peer"
+    r"|copying bootstrap data to pipe[^\n]*(?:broken pipe|EOF))"
+)
 CHILD_PID = r"getting the final child's pid from pipe caused:? \"?EOF|can't get final child's PID from pipe: EOF"
 
 ENTRIES = (

@@ -167,7 +167,10 @@ ENTRIES = (
     Entry(
         code="cpuset-empty",
         title="the cpuset is empty",
-        patterns=(rf"\bwrit(?:e|ing file|e to) {named('cgroup.procs')}: {ENOSPC}", writing(r"cpuset\.cpus", ENOSPC)),
+        patterns=(
+            rf"\bwrit(?:e|ing file|e to) {named('cgroup.procs')}: {ENOSPC}",
+            writing(r"cpuset\.(?:cpus|mems)", ENOSPC),
+        ),
         verdict="no process can enter the container's cpuset: it has no CPU or no memory node (ENOSPC)",
         cause="A new v1 cpuset is empty until cpuset.cpus and cpuset.mems are written, in every ancestor too.",
         remedy=(

@@ -14,12 +14,17 @@ MEMORY_ON = (
 SEEN_BY = "docker info | grep WARNING lists what this engine cannot limit"
 
 
-def dropped(code: str, limit: str, words: str, loss: str, *remedy: str, reference: str = MOBY) -> Entry:
-    """A limit that the engine leaves out with a warning; the container starts without it."""
+def dropped(
+    code: str, limit: str, words: str, loss: str, *remedy: str, reference: str = MOBY, shown: str = ""
+) -> Entry:
+    """A limit that the engine leaves out with a warning; the container starts without it.
+
+    shown: how `docker info` names what it cannot do.
+    """
     return Entry(
         code=code,
         title=f"the engine dropped the limit on {limit}, because this kernel cannot enforce it",
-        patterns=(words,),
+        patterns=(words, rf"WARNING: No {shown} support") if shown else (words,),
         verdict=f"the limit on {limit} was dropped: the container runs without it",
         cause=f"{loss} The engine looked for the controller or its file and did not find it on the host.",
         remedy=remedy,
@@ -51,6 +56,7 @@ ENTRIES = (
         MEMORY_ON,
         "On cgroup2 check also: grep memory /sys/fs/cgroup/cgroup.controllers",
         reference="https://github.com/dawarich-app/dawarich/issues/2004",
+        shown=r"memory limit",
     ),
     dropped(
         "swap-limit-dropped",
@@ -82,6 +88,7 @@ ENTRIES = (
         KERNEL + r"kernel memory[^\n]*(?:discarded|limit)",
         "Kernel memory is counted as part of the memory limit in all present kernels.",
         "Remove --kernel-memory (compose: kernel_memory), and set --memory.",
+        shown=r"kernel memory(?: TCP)? limit",
     ),
     dropped(
         "oom-kill-disable-dropped",
@@ -92,6 +99,7 @@ ENTRIES = (
         "kernel without the memory controller does not either.",
         "To protect one container, use oom_score_adj instead (docker: --oom-score-adj).",
         reference="https://github.com/mailcow/mailcow-dockerized/issues/5001",
+        shown=r"oom kill disable",
     ),
     dropped(
         "pids-limit-dropped",
@@ -101,6 +109,7 @@ ENTRIES = (
         "Use a kernel with CONFIG_CGROUP_PIDS (4.3 or later). v1: mkdir -p /sys/fs/cgroup/pids && mount -t cgroup -o "
         "pids cgroup /sys/fs/cgroup/pids",
         "Or limit it by the user: --ulimit nproc=<number>",
+        shown=r"pids limit",
     ),
     dropped(
         "cpu-shares-dropped",
@@ -108,6 +117,7 @@ ENTRIES = (
         KERNEL + r"CPU shares?[^\n]*discarded|Shares discarded",
         "All containers get the same part of the CPU.",
         "Use a kernel with CONFIG_FAIR_GROUP_SCHED and mount the cpu controller.",
+        shown=r"cpu shares",
     ),
     dropped(
         "cpu-quota-dropped",
@@ -117,6 +127,7 @@ ENTRIES = (
         "The container may use every CPU in full.",
         "Use --cpu-shares (compose: cpu_shares) or --cpuset-cpus instead.",
         "Or use a kernel with CONFIG_CFS_BANDWIDTH=y: zgrep CFS_BANDWIDTH /proc/config.gz /boot/config-$(uname -r)",
+        shown=r"cpu cfs (?:quota|period)",
     ),
     dropped(
         "cpuset-dropped",
@@ -124,6 +135,7 @@ ENTRIES = (
         KERNEL + r"cpuset[^\n]*discarded|Cpuset discarded",
         "The container runs on every CPU.",
         "Use a kernel with CONFIG_CPUSETS and mount the cpuset controller.",
+        shown=r"cpuset",
     ),
     dropped(
         "io-limit-dropped",
@@ -133,6 +145,7 @@ ENTRIES = (
         "The container may read and write without a limit.",
         "A weight needs the BFQ scheduler or iocost: modprobe bfq; echo bfq > /sys/block/<disk>/queue/scheduler",
         "A rate needs CONFIG_BLK_DEV_THROTTLING.",
+        shown=r"(?:blkio|io)\.?[\w. ]*",
     ),
     refused(
         "nano-cpus-refused",

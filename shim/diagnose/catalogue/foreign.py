@@ -95,6 +95,20 @@ ENTRIES = (
         r"error opening file `[^`\n]*/status`: " + ENOENT,
     ),
     _foreign(
+        "container-not-running",
+        "the container does not run",
+        r"cannot exec (?:in|a) (?:a )?(?:stopped container|container that has (?:run and )?stopped)",
+        r"(?:^|: )container not running$",
+        r"[Cc]ontainer \S+ is not running",
+        remedy="Start it first; its log says why it ended (docker logs, podman logs, kubectl logs --previous).",
+    ),
+    _foreign(
+        "nvidia-driver-missing",
+        "NVIDIA's hook finds no driver on the host",
+        r"nvidia-container-cli[\w.]*: [^\n]*(?:driver not loaded|libnvidia-ml\.so|driver error|driver/library version)",
+        remedy="Install the driver and load its module: nvidia-smi on the host must answer; after an upgrade reboot.",
+    ),
+    _foreign(
         "hook-failed",
         "a hook of the container failed",
         r"error running (?:\w+ )?hook",

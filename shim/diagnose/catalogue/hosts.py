@@ -47,9 +47,9 @@ ENTRIES = (
             ),
             r"runtime \"(?P<program3>[^\"\n]+)\" binary not installed",
             r"default OCI runtime \"(?P<program4>[^\"\n]+)\" not found",
-            r"[Uu]nknown (?:or invalid )?runtime (?:specified|name):? (?P<program5>[\w./-]+)",
+            r"[Uu]nknown (?:or invalid )?runtime (?:specified|name):? (?P<program5>[\w/-]+(?:\.[\w/-]+)*)",
             r"no runtime for \"(?P<program6>[^\"\n]+)\" is configured",
-            r"no such OCI runtime \"?(?P<program7>[\w./-]+)",
+            r"no such OCI runtime \"?(?P<program7>[\w/-]+(?:\.[\w/-]+)*)",
             r"exec: \"(?P<program8>[^\"\n]*nvidia-container-(?:runtime|toolkit)[^\"\n]*)\": executable file not found",
             (
                 r"fork/exec (?P<program9>/[^\s:]*(?:runc|crun|cgshim|runtime|kata|youki)[^\s:]*): no such file or "
@@ -129,6 +129,7 @@ ENTRIES = (
         title="no further file watch can be made",
         patterns=(
             r"(?:fsnotify|inotify)[^\n]*too many open files",
+            r"Failed to allocate directory watch: (?:too many open files|no space left on device)",
             r"inotify_(?:add_watch|init)[^\n]*(?:no space left on device|too many open files)",
         ),
         verdict="no further file watch can be made: the user's limit of inotify instances is reached",
@@ -144,5 +145,35 @@ ENTRIES = (
         ),
         reference="https://github.com/flatcar/Flatcar/issues/563",
         ours=False,
+    ),
+    Entry(
+        code="nvidia-hook-needs-v1-devices",
+        title="NVIDIA's hook looks for the v1 devices controller",
+        patterns=(
+            r"cgroup subsystem devices not found",
+            (
+                r"nvidia-container-cli[\w.]*:[^\n]*/sys/fs/cgroup/devices[^\n]*: (?:permission denied|no such file or "
+                r"directory|EACCES|ENOENT)"
+            ),
+        ),
+        verdict="NVIDIA's hook cannot set the device rules: it looks for the v1 devices controller, and may "
+        "not use it here",
+        cause="libnvidia-container before 1.8 knows no cgroup2. On v1 a rootless engine may not write the "
+        "devices controller.",
+        remedy=(
+            (
+                "Upgrade: apt-get install nvidia-container-toolkit (libnvidia-container 1.8 or later), then "
+                "restart the engine."
+            ),
+            (
+                "Rootless, or inside LXC: no-cgroups = true under [nvidia-container-cli] in "
+                "/etc/nvidia-container-runtime/config.toml "
+                "(rootless: also in ~/.config), and give the devices yourself: --device /dev/nvidia0 --device "
+                "/dev/nvidiactl"
+            ),
+            "Or boot with v1: systemd.unified_cgroup_hierarchy=0",
+        ),
+        reference="https://github.com/NVIDIA/nvidia-docker/issues/1447",
+        rank=40,
     ),
 )

@@ -193,6 +193,8 @@ ENTRIES = (
         remedy=("Set pids.limit to -1 for no limit, or to a real number.",),
         reference="https://github.com/opencontainers/runc/issues/5332",
         confirm=look.pids_zero,
+        tell="is pids.limit 0 in config.json, or --pids-limit 0 given?",
+        offer=2,
         rank=40,
     ),
     Entry(
@@ -202,13 +204,17 @@ ENTRIES = (
         ambiguous=(
             r"pthread_create failed: resource temporarily unavailable",
             r"failed to create new OS thread \(have \d+ already; errno=11\)",
-            r"\b(?:clone|fork): resource temporarily unavailable",
+            r"\b(?:clone|fork|fork/exec [^\n:]+): resource temporarily unavailable",
         ),
         verdict="no further process may be created here: a pids limit is used up (EAGAIN)",
         cause="The limit of an ancestor, systemd's TasksMax or the user's process limit counts the runtime too.",
         remedy=("Raise pids.max of the cgroup shown, or systemctl set-property <unit> TasksMax=<more>",),
         reference="https://github.com/docker/for-linux/issues/343",
         confirm=look.pids_full,
+        tell="grep -H . /sys/fs/cgroup/pids/*/pids.{{current,max}} /sys/fs/cgroup/*/pids.{{current,max}}; "
+        "ulimit -u; sysctl "
+        "kernel.threads-max kernel.pid_max",
+        offer=1,
     ),
     Entry(
         code="device-rule-wider-than-parent",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shim.diagnose.checks import mount_points
 from shim.diagnose.checks import mounts as look
+from shim.diagnose.checks.configured import has_namespace
 from shim.diagnose.entry import EACCES, EBUSY, EINVAL, ENOENT, ENOTDIR, EPERM, Entry, mounted, mounting
 
 USER_NS = "user_namespaces(7), Restrictions on mount namespaces"
@@ -61,13 +62,18 @@ ENTRIES = (
         remedy=("Do not use --pid=host together with a user namespace, or bind the host's /proc instead.",),
         reference=USER_NS,
         confirm=look.without_namespace("pid"),
+        excluded=has_namespace("pid"),
+        tell="is the container started with --pid=host (compose: pid: host; Kubernetes: hostPID), or without a "
+        "pid namespace?",
+        offer=2,
         rank=40,
     ),
     Entry(
         code="proc-partly-hidden",
         title="the outer /proc is partly hidden, so no fresh proc is allowed",
-        patterns=(mounting("proc", EPERM),),
-        ambiguous=(rf"open /proc/sys/kernel/cap_last_cap: {ENOENT}",),
+        ambiguous=(mounting("proc", EPERM), rf"open /proc/sys/kernel/cap_last_cap: {ENOENT}"),
+        tell="grep ' /proc' /proc/self/mountinfo where the engine runs: is anything mounted over a part of it, or ro?",
+        offer=1,
         verdict="proc cannot be mounted: the outer container hides parts of its /proc, so no complete one may be made",
         cause="A user namespace may mount proc only where one is visible in full; masked paths and read-only parts of "
         "the outer /proc forbid it (EPERM).",

@@ -24,6 +24,7 @@ CUT_OFF = (
     r"can't get final child's PID from pipe: EOF",
     r"getting the final child's pid from pipe caused:? \"?EOF",
     r"write init-p: broken pipe",
+    r"read init-p: connection reset by peer",
     r"copying bootstrap data to pipe[^\n]*(?:broken pipe|EOF)",
     r"BPF_PROG_ATTACH[^\n]*can't attach program: " + ENOENT,
 )

@@ -142,6 +142,7 @@ ENTRIES = (
             r"Following Cgroup subsystem not mounted: \[(?P<controller>[\w ,]+)\]",
             r"Failed to find subsystem mount for required subsystem: (?P<controller2>\w+)",
             r"(?P<controller3>\w+) cgroup subsystem not mounted",
+            r"cgroups: (?P<controller5>\w+) cgroup not supported on this system",
             rf"[Mm]ountpoint for (?P<controller4>{V1_NAMES}) not found",
         ),
         verdict="no v1 hierarchy has the {controller} controller, which this program needs to start",
@@ -206,6 +207,33 @@ ENTRIES = (
             ),
         ),
         reference="https://github.com/termux/termux-packages/issues/15662",
+    ),
+    Entry(
+        code="cgroup-v1-refused",
+        title="a program refuses to run on a host with cgroup v1",
+        patterns=(
+            r"[Rr]efusing to run under cgroup v1",
+            r"[Dd]etected cgroup v1 hierarchy at /sys/fs/cgroup[^\n]*no longer supported",
+            r"configured to not run on a host using cgroup v1",
+            r"cgroups? ?v1 (?:is|are) (?:no longer|not) supported",
+        ),
+        verdict="this program refuses cgroup v1, which this host, or the host of this container, uses",
+        cause="systemd 256 and later, and the kubelet from 1.35 on (failCgroupV1), run on cgroup2 only. A "
+        "container has the "
+        "version of its host.",
+        remedy=(
+            (
+                "Boot the host with cgroup2: systemd.unified_cgroup_hierarchy=1 (and without cgroup_no_v1 or "
+                "SYSTEMD_CGROUP_* words)."
+            ),
+            (
+                "kubelet, for a while: failCgroupV1: false. systemd 256 and 257: "
+                "SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1 on the kernel "
+                "command line; for a container use an image with an older systemd."
+            ),
+        ),
+        reference="https://github.com/systemd/systemd/releases/tag/v256",
+        rank=30,
     ),
     Entry(
         code="systemd-cannot-write-cgroups",

@@ -42,6 +42,7 @@ ENTRIES = (
         patterns=(
             r"did not receive systemd slice as cgroup parent when using systemd to manage cgroups",
             r"configured with systemd cgroup manager, but did not receive slice as parent",
+            r"cgroup-parent for systemd cgroup should be a valid slice",
             r"kubelet cgroup driver: \\?\"?\w+\\?\"? is different from docker cgroup driver",
         ),
         verdict="two programs use different cgroup drivers: one systemd, the other cgroupfs",

@@ -31,10 +31,9 @@ ENTRIES = (
         patterns=(
             rf"failed to write \d+: {OPENED} {PROCS}: {ENOENT}",
             rf"{OPENED} {PROCS}(?: for writing)?: {ENOENT}",
-            (
-                r"(?:unable to|can't|cannot) (?:get|read|find) (?:all )?(?:container's )?cgroup "
-                r"(?:PIDs|path)[^\n]*no such file"
-            ),
+            r"cgroups: cgroup deleted",
+            r"Unit (?P<unit>\S+\.scope) not (?:found|loaded)",
+            r"cgroup (?:PIDs|path): [^\n]*no such file",
         ),
         ambiguous=(
             rf"{OPENED} [`'\"]?(?P<path2>/sys/fs/cgroup/{CHARACTER}+\.scope)/[a-z]+\.[\w.]+[`'\"]?: {ENOENT}",

@@ -33,7 +33,7 @@ ENTRIES = (
     ),
     Entry(
         code="cpuset-malformed",
-        title="cpu.cpus or cpu.mems is no list of numbers",
+        title="cpu.cpus or cpu.mems is not a list of numbers",
         ambiguous=(WROTE + writing(r"cpuset\.(?:cpus|mems)", EINVAL),),
         stated=said.not_a_list,
         excluded=said.unless(said.not_a_list),
@@ -149,7 +149,7 @@ ENTRIES = (
         code="cpuset-not-in-parent",
         title="the parent cpuset lacks what the container asks for",
         patterns=(writing(r"cpuset\.(?:cpus|mems)", EACCES),),
-        verdict="{file} refuses the list (EACCES): it is no subset of the parent's",
+        verdict="{file} refuses the list (EACCES): it is not a subset of the parent's",
         cause="A v1 cpuset holds only what its parent holds.",
         remedy=(
             (

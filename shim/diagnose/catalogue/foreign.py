@@ -61,7 +61,7 @@ ENTRIES = (
     ),
     _foreign(
         "image-for-another-machine",
-        "the command is no program for this machine",
+        "the command is not a program for this machine",
         r"\bexec[^\n]*: exec format error",
         remedy="Use an image for this architecture, or put an interpreter line into the script.",
     ),

@@ -138,13 +138,13 @@ ENTRIES = (
     ),
     Entry(
         code="root-is-no-mount-point",
-        title="the runtime runs in a chroot whose root is no mount point",
+        title="the runtime runs in a chroot whose root is not a mount point",
         patterns=(
             rf"error preparing rootfs: mount (?:dst=)?/, flags[^\n]*: {EINVAL}",
             rf"set propagation for `/`: {EINVAL}",
         ),
         ambiguous=(rf"preparing rootfs caused: {EINVAL}",),  # runc before 1.1
-        verdict="{runtime} runs in a chroot whose root is no mount point, so no container can start (EINVAL)",
+        verdict="{runtime} runs in a chroot whose root is not a mount point, so no container can start (EINVAL)",
         cause="Every container begins with changing the propagation of the mount at /; a plain chroot has none there.",
         remedy=(
             "Make it one before the chroot: mount --bind <root> <root>, then chroot (or pivot_root) into it",

@@ -99,7 +99,7 @@ ENTRIES = (
     ),
     Entry(
         code="memory-reservation-invalid",
-        title="memory.reservation is no size",
+        title="memory.reservation is not a size",
         patterns=(writing(r"memory\.(?:soft_limit_in_bytes|low)", EINVAL), r"invalid memory value: (?P<value>-\d+)"),
         verdict="a memory value is negative: only -1 (no limit) is allowed below zero",
         cause="The kernel takes bytes, or -1 for no limit.",

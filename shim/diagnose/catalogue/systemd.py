@@ -114,7 +114,7 @@ ENTRIES = (
         title="systemd finds CPUShares out of range",
         patterns=(r"Value specified in CPUShares is out of range",),
         verdict="systemd refuses cpu.shares: it is out of range (2 to 262144)",
-        cause="Some runtimes hand cpu.shares to systemd unchecked, and 0 or 1 are no valid values.",
+        cause="Some runtimes hand cpu.shares to systemd unchecked, and 0 and 1 are not valid values.",
         remedy=("Set cpu.shares between 2 and 262144, or leave it out.",),
         reference="https://github.com/kata-containers/kata-containers/issues/6861",
         confirm=value_is(lambda value: not 2 <= value <= 262144, "cpu", "shares"),

@@ -201,7 +201,7 @@ ENTRIES = (
             r"key `(?P<key>[^`\n]+)` must be a file name without any slash",
             r"the specified key has not the form CONTROLLER\.VALUE `(?P<key>[^`\n]+)`",
         ),
-        verdict="linux.resources.unified has a key that is no cgroup2 interface file: {key}",
+        verdict="linux.resources.unified has a key that is not a cgroup2 interface file: {key}",
         cause="Keys are the names of interface files, for example memory.max; they have a dot and no slash.",
         remedy=("Correct the key in the container's configuration.",),
         reference="OCI runtime-spec, config-linux.md, Unified",

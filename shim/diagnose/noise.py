@@ -35,6 +35,7 @@ IN_FRONT = re.compile(
     r"|> ?|(?:Warning|Normal) +[A-Z]\w+ +[\w<>]+(?: \(x\d+ over \w+\))? +\w[\w.,/-]* +)"
 )
 TERMINAL = re.compile(r"^(?P<level>DEBU|INFO|WARN|ERRO|FATA|PANI)\[\d+\] *")
+QUIETER = re.compile(r"(?:DEBU|INFO|WARN)\[\d+\] |(?:time=\S+ )?level=(?:debug|info|warning) ")
 LEVELS = {"DEBU": "debug", "INFO": "info", "WARN": "warning", "ERRO": "error", "FATA": "fatal", "PANI": "panic"}
 # How a line begins that is a message of its own and no continuation.
 STARTS = re.compile(
@@ -166,8 +167,9 @@ def _spoken(message: str) -> list[str]:
     for part in JOINED.split(message):
         short = "\n".join(_ends(line) for line in ESCAPED_QUOTE.sub('"', part).split("\n"))
         quiet = AFFIXES.sub("", ESCAPED_LINE_END.sub("\n", short)).strip()
-        kept = (_quoted(line) for line in quiet.split("\n") if not NOISE.search(line))
-        quiet = "\n".join(line for line in kept if line.strip())
+        heard = [line for line in quiet.split("\n") if line.strip() and not NOISE.search(line)]
+        louder = [line for line in heard if not QUIETER.match(line)]
+        quiet = "\n".join(_quoted(line) for line in louder or heard)
         if quiet:
             found.append(quiet)
     return found
@@ -210,14 +212,26 @@ def _json_record(value: Any) -> tuple[str, str]:
     message = value.get("msg", value.get("message"))
     if not isinstance(message, str):
         return "", "\n".join(_texts(value))
+    message = _inner(message)
     more = value.get("error", value.get("err"))
     return str(value.get("level", "")), f"{message}: {more}" if more else message
+
+
+def _inner(text: str) -> str:
+    """The message of a record of JSON that was put into a string of JSON; any other text as it is."""
+    if not text.lstrip().startswith("{"):
+        return text
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return _json_record(value)[1] or text
 
 
 def _texts(value: Any, depth: int = 12) -> list[str]:
     """Every string in a JSON value that is no record of a log, such as the state of a container."""
     if isinstance(value, str):
-        return [value]
+        return [_inner(value)]
     inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return [text for one in inside for text in _texts(one, depth - 1)] if depth else []
 

@@ -15,10 +15,10 @@ HEAD = """# Diagnoses
 Generated from the catalogue (`shim/diagnose/catalogue`) by `python -m shim.diagnose.page`; do not edit.
 
 When a runtime fails, cgshim compares its words with the patterns of this catalogue and looks at the host. Of several
-causes that fit, one that a fact on the host confirms wins, then one that the number in the message proves. Where several
-causes fit and nothing decides, the answer is `several-causes`: each of them, the likeliest first, with a command whose
-output decides. Where nothing fits, the answer is `not-recognised`. `cgshimctl explain CODE` prints an entry,
-`cgshimctl explain --list` prints all of them. Names in angle brackets stand for what the message names.
+causes that fit, one that a fact on the host confirms wins, then one that the number in the message proves. Where
+several causes fit and nothing decides, the answer is `several-causes`: each of them, the likeliest first, with a
+command whose output decides. Where nothing fits, the answer is `not-recognised`. `cgshimctl explain CODE` prints an
+entry, `cgshimctl explain --list` prints all of them. Names in angle brackets stand for what the message names.
 """
 SILENT = "No message: found by looking, before or after the start."
 AMBIGUOUS = "The words have other causes too; it counts only when the host confirms it."

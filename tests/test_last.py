@@ -195,7 +195,7 @@ def test_explain_finds_a_failure_by_its_container(state_directory: Path) -> None
     for args in (["web"], ["--last"]):
         result = CliRunner().invoke(main, ["explain", *args])
         assert result.exit_code == 0
-        assert result.output.splitlines()[0].endswith("(0 seconds ago), container web")
+        assert result.output.splitlines()[0].endswith("ago), container web")
         assert result.output.splitlines()[1] == "it failed"
 
 

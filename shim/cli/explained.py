@@ -59,7 +59,8 @@ def age(seconds: float) -> str:
         if seconds >= size:
             count = int(seconds // size)
             return f"{count} {unit}{'s' if count > 1 else ''} ago"
-    return f"{max(int(seconds), 0)} seconds ago"
+    count = max(int(seconds), 0)
+    return f"{count} second{'s' if count != 1 else ''} ago"
 
 
 def when(kept: dict[str, Any]) -> str:

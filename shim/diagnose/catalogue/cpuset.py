@@ -171,6 +171,7 @@ ENTRIES = (
             rf"\bwrit(?:e|ing file|e to) {named('cgroup.procs')}: {ENOSPC}",
             writing(r"cpuset\.(?:cpus|mems)", ENOSPC),
         ),
+        layout="v1",
         verdict="no process can enter the container's cpuset: it has no CPU or no memory node (ENOSPC)",
         cause="A new v1 cpuset is empty until cpuset.cpus and cpuset.mems are written, in every ancestor too.",
         remedy=(

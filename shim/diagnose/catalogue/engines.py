@@ -51,7 +51,10 @@ ENTRIES = (
     dropped(
         "memory-limit-dropped",
         "memory",
-        KERNEL + r"(?:memory limit|memory)(?: capabilities)?(?!\w| swap| swappi| soft| reserv)[^\n]*discarded",
+        KERNEL
+        + r"(?:memory limit|memory)(?: capabilities)?(?!\w| swap| swappi| soft| reserv)[^\n]*discarded|"
+        + KERNEL
+        + r"cgroup memory limit",
         "Nothing stops the container from using all memory of the host.",
         MEMORY_ON,
         "On cgroup2 check also: grep memory /sys/fs/cgroup/cgroup.controllers",

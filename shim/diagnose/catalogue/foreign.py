@@ -144,7 +144,7 @@ ENTRIES = (
     _foreign(
         "capability-not-held",
         "a capability cannot be given, because the caller does not have it",
-        r"unable to apply caps: (?:can't apply capabilities: )?" + EPERM,
+        r"\bapply caps: (?:can't apply capabilities: )?" + EPERM,
         r"\bcapset: " + EPERM,
         remedy="Remove the capability from process.capabilities (docker: --cap-drop).",
     ),

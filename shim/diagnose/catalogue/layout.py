@@ -128,6 +128,9 @@ ENTRIES = (
             r"cannot f(?:ou|i)nd cgroup mount destination",
             r"unable to find \\?\"systemd\\?\" in controller set",
         ),
+        ambiguous=(rf"\b(?:mkdir|creating cgroup directory) `?/sys/fs/cgroup/systemd/{CHARACTER}*`?: {ENOENT}",),
+        tell="grep name=systemd /proc/self/mountinfo: is it mounted, and writable?",
+        offer=1,
         verdict="the engine looks for the v1 hierarchy name=systemd, which is not mounted",
         cause="Old containerd versions need this hierarchy even where systemd does not run.",
         remedy=(

@@ -162,6 +162,9 @@ ENTRIES = (
         remedy=("Boot with cgroup.memory=nokmem, or use a newer kernel.",),
         reference="https://github.com/opencontainers/runc/issues/1725",
         confirm=look.old_kernel,
+        tell="uname -r: is it 3.10 (RHEL 7, CentOS 7, some NAS)? grep memory /proc/cgroups: tens of thousands "
+        "in the third column?",
+        offer=1,
         rank=40,
     ),
     Entry(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shim.diagnose.checks import layout, node, tree
-from shim.diagnose.entry import EACCES, ENOENT, ENOSPC, EPERM, EROFS, V1_NAMES, Entry
+from shim.diagnose.entry import EACCES, ENOENT, ENOSPC, EPERM, EROFS, V1_NAMES, Entry, writing
 
 KUBELET = "https://github.com/kubernetes/kubernetes/issues/75832"
 FIND = r"failed to find (?P<controller>\w+) cgroup"
@@ -142,6 +142,7 @@ ENTRIES = (
             r"Following Cgroup subsystem not mounted: \[(?P<controller>[\w ,]+)\]",
             r"Failed to find subsystem mount for required subsystem: (?P<controller2>\w+)",
             r"(?P<controller3>\w+) cgroup subsystem not mounted",
+            r"Unable to find (?P<controller6>\w+) cgroup in mounts",
             r"cgroups: (?P<controller5>\w+) cgroup not supported on this system",
             rf"[Mm]ountpoint for (?P<controller4>{V1_NAMES}) not found",
         ),
@@ -270,8 +271,11 @@ ENTRIES = (
     Entry(
         code="cpuset-partition-lacks-cpus",
         title="the CPUs or memory nodes are not in the parent's set",
-        patterns=(rf"Failed to set (?P<file>cpuset\.(?:cpus|mems))[^\n]*: (?:{ENOSPC}|invalid argument)",),
-        verdict="systemd cannot set {file}: the parent's set does not hold what is asked for (ENOSPC)",
+        patterns=(
+            rf"Failed to set (?P<file2>cpuset\.(?:cpus|mems))[^\n]*: (?:{ENOSPC}|invalid argument)",
+            writing(r"cpuset\.(?:cpus|mems)", ENOSPC),
+        ),
+        verdict="{file} cannot be set: the parent's set does not hold what is asked for (ENOSPC)",
         cause="On cgroup2 a cgroup gets only CPUs and memory nodes of its parent's effective set. An exclusive "
         "partition, a "
         "CPU that was taken offline, or the static CPU manager's state from before a change takes them away.",
@@ -283,6 +287,7 @@ ENTRIES = (
             ),
         ),
         reference="https://github.com/rancher/rke2/issues/4849",
+        rank=55,
         tell="grep . /sys/fs/cgroup/kubepods.slice/cpuset.cpus.effective /sys/devices/system/cpu/online",
     ),
 )

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
-from shim.cli.engines.toml_text import parsed
 from shim.cli.main import main
+from shim.engines.toml_text import parsed
 from tests.engine_machine import Machine
 from tests.syntax import ROOT
 

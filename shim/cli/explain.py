@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shim import last
 from shim.cli import output, report
 from shim.cli.explained import entry, show, show_entry, show_list, similar
 from shim.cli.hosts import view_of
 from shim.cli.output import BROKEN, REFUSED
-from shim.container import bundle as bundle_of
+from shim.containers.container import bundle as bundle_of
 from shim.diagnose import oom, spoken
 from shim.diagnose.diagnosis import Context
 from shim.diagnose.elsewhere import Elsewhere
@@ -25,6 +24,7 @@ from shim.diagnose.told import read_back
 from shim.errors import ShimError
 from shim.host import membership
 from shim.host.view import View
+from shim.state import last
 
 if TYPE_CHECKING:
     from shim.diagnose.diagnosis import Diagnosis

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from shim import last
 from shim.cli import output
 from shim.cli.explained import age
 from shim.cli.output import say, table
+from shim.state import last
 
 EPILOG = """\b
 --json: one object

@@ -1,0 +1,1 @@
+"""Who is on this host: what runtimes and engines record about containers."""

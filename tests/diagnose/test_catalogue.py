@@ -104,7 +104,9 @@ def test_a_row_is_complete(entry: Entry) -> None:
     if entry.ours:
         assert entry.remedy
     if entry.ambiguous:
-        assert entry.confirm is not None
+        assert entry.confirm is not None or (entry.offer and entry.tell)
+    if entry.offer:
+        assert entry.tell
     assert not re.search(r"\bF\d\d\b", page())
 
 

@@ -53,7 +53,7 @@ def _memory_swap_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...]
     allowed, most = size(key, value), case.get("memory", "limit") or 0
     if allowed < 0:
         return (_set(("memory", "swap"), -1),), "memory.swap.max=max is memory.swap -1", ""
-    if most > 0:
+    if 0 < most < NO_HOST_HAS:
         if most + allowed > LARGEST:  # more than the runtimes read, and than any host has
             return (_set(("memory", "swap"), -1),), f"{most} + {allowed} is no limit", ""
         edits = (_set(("memory", "swap"), most + allowed),)

@@ -41,6 +41,16 @@ STARTS: dict[str, tuple[dict[str, Any], str, tuple[Family, tuple[int, ...]]]] = 
     "throttle without a rate": ({"blockIO": {"throttleReadBpsDevice": [{"major": 8, "minor": 0}]}}, V1, RUNC),
     "unlimited in every number": ({"memory": {"limit": -1, "swap": INT64}}, V1, RUNC),
     "swap none beside memory above int64": ({"unified": {"memory.max": "8E", "memory.swap.max": "0"}}, V1, RUNC),
+    "swap none beside a limit above int64": (
+        {"memory": {"limit": INT64}, "unified": {"memory.swap.max": "0"}},
+        V1,
+        RUNC,
+    ),
+    "swappiness asked for beside swap without limit": (
+        {"memory": {"swap": -1, "swappiness": 0}, "unified": {"memory.max": "64M"}},
+        "matrix-swapaccount-0-legacy",
+        ("crun", (0, 17)),
+    ),
     "unified wins in cgroup2 beside v1": (
         {"cpu": {"quota": 100000}, "unified": {"cpu.max": "max 100000"}},
         "uos-5.10",

@@ -8,11 +8,10 @@ is malformed, without one if v1 has no way to say it.
 from __future__ import annotations
 
 from shim.rules.base import Edit
-from shim.rules.sizes import LARGEST, Untranslatable, number, size
+from shim.rules.sizes import LARGEST, NO_HOST_HAS, Untranslatable, number, size
 
 MOST_WEIGHT = 1000
 UNLIMITED_RATE = 2**64 - 1
-NO_HOST_HAS = 1 << 62  # bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

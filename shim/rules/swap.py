@@ -9,6 +9,7 @@ from __future__ import annotations
 from shim.rules.answers import absent_guard, invalid, kept, lifted, note, removed
 from shim.rules.base import CHANGED, GUARD, KEPT, UNENFORCEABLE, Case, Edit, Expectation, Outcome
 from shim.rules.reach import reach
+from shim.rules.sizes import NO_HOST_HAS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def swap(case: Case) -> Outcome:
 def _zero_swap(case: Case, most: int) -> Outcome:
     if case.runtime.zero_is_unset:
         return Outcome(notes=(note("memory.swap", "zero-unset", GUARD, KEPT, "runc takes 0 as unset"),))
-    if most > 0:
+    if most > 0 and not (case.v1 and most >= NO_HOST_HAS):
         return _as_much_as_memory(case, most)
     if not reach(case, "memory"):
         if case.host.version("memory") == 2 and case.host.swap_accounting.value is False:

@@ -46,6 +46,7 @@ STARTS: dict[str, tuple[dict[str, Any], str, tuple[Family, tuple[int, ...]]]] = 
         V1,
         RUNC,
     ),
+    "crun's no swap beside a limit above int64": ({"memory": {"limit": INT64, "swap": 0}}, V1, CRUN),
     "swappiness asked for beside swap without limit": (
         {"memory": {"swap": -1, "swappiness": 0}, "unified": {"memory.max": "64M"}},
         "matrix-swapaccount-0-legacy",

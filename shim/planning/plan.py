@@ -6,7 +6,7 @@ it left, and the edits that remain are the difference between the first and the 
 
 from __future__ import annotations
 
-from shim.host.facts import AMBIGUOUS, NONE, UNIFIED
+from shim.host.facts import AMBIGUOUS, NONE, UNIFIED, Fact
 from shim.oci.edits import apply_to_value
 from shim.planning.custody import returned
 from shim.rules import fields, runtimes, table
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from shim.rules.base import Driver, Family, Operation
 
 LAYOUT_UNKNOWN = "layout-unknown"
+UNKNOWN_SWAP = Fact(value=None, evidence="not looked at")
 NO_CGROUP = "limits-without-cgroups"  # as the catalogue has it, for the crun that still said so
 
 
@@ -273,7 +274,7 @@ def _without_controllers(
     resources: dict[str, Any], host: Host, runtime: Family, operation: Operation
 ) -> tuple[Note, ...]:
     """The notes that a host with cgroup2 and no controller at all would give: each limit as lost."""
-    bare = host.changed(layout=UNIFIED, placements={}, interface={})
+    bare = host.changed(layout=UNIFIED, placements={}, interface={}, swap_present=UNKNOWN_SWAP)
     return make_plan(resources, bare, runtime, operation, "cgroupfs").notes
 
 

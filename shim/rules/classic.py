@@ -28,6 +28,8 @@ def _set(path: tuple[str, ...], value: Any) -> Edit:
 
 def _memory_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, str]:
     wanted, limit, swap = size(key, value), case.get("memory", "limit") or 0, case.get("memory", "swap") or 0
+    if case.operation == "update" and limit == 0 < swap and not case.get("unified", "memory.swap.max"):
+        raise Untranslatable(f"memory.swap {swap} counts from the container's own limit, which is not in this update")
     wanted = wanted or 1  # runtimes read 0 as "unset"; a byte is rounded down to the same 0 by the kernel
     wanted = -1 if wanted >= NO_HOST_HAS else wanted  # nothing can be added to it, and it limits nothing
     edits, lost = [_set(("memory", "limit"), wanted)], ""

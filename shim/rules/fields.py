@@ -99,6 +99,19 @@ class FieldSpec(Value):
         return self.v1 if case.v1 else self.v2
 
 
+# Controller -> the section of the classic fields that need it; the column of the table says the same, field by field.
+SECTIONS = {
+    "memory": "memory",
+    "cpu": "cpu",
+    "cpuset": "cpu",
+    "pids": "pids",
+    "io": "blockIO",
+    "hugetlb": "hugepageLimits",
+    "rdma": "rdma",
+    "net_cls": "network",
+    "net_prio": "network",
+    "devices": "devices",
+}
 COLUMNS = ("name", "type", "kind", "controller", "v1", "v2")
 _ROWS: dict[str, dict[str, list[str]]] = {}  # by section, once it was asked for: a container has four of the nine
 
@@ -126,12 +139,12 @@ def names() -> tuple[str, ...]:
 
 def controllers(section: str) -> tuple[str, ...]:
     """The controllers that the fields of a section need, in the table's order."""
-    return tuple(dict.fromkeys(words[3] for words in rows(section).values() if words[3]))
+    return tuple(controller for controller, needing in SECTIONS.items() if needing == section)
 
 
 def of_controller(controller: str) -> str:
     """The section of the classic fields that need this controller, "" for none."""
-    return next((section for section in TABLES if controller in controllers(section)), "")
+    return SECTIONS.get(controller, "")
 
 
 def strangers(resources: dict[str, Any]) -> list[str]:

@@ -47,6 +47,11 @@ STARTS: dict[str, tuple[dict[str, Any], str, tuple[Family, tuple[int, ...]]]] = 
         RUNC,
     ),
     "crun's no swap beside a limit above int64": ({"memory": {"limit": INT64, "swap": 0}}, V1, CRUN),
+    "crun's no swap where the layout is not understood": (
+        {"memory": {"limit": -1, "swap": 0}},
+        "unified-with-v1-inside-5.10",
+        ("crun", (0, 17)),
+    ),
     "swappiness asked for beside swap without limit": (
         {"memory": {"swap": -1, "swappiness": 0}, "unified": {"memory.max": "64M"}},
         "matrix-swapaccount-0-legacy",
@@ -104,6 +109,12 @@ UPDATES: dict[str, tuple[dict[str, Any], dict[str, Any], str, tuple[Family, tupl
         ("runc", (1, 1, 5)),
     ),
     "swap alone on v1": (LIMITED, {"memory": {"swap": 160 * M}}, V1, RUNC),
+    "swap that counts from a limit beside another one": (
+        LIMITED,
+        {"memory": {"swap": 128 * M}, "unified": {"memory.max": "67108864"}},
+        V1,
+        RUNC,
+    ),
     "swap alone where crun ignores it": (
         {"memory": {"limit": 64 * M}},
         {"memory": {"swap": 64 * M}},

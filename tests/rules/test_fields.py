@@ -86,6 +86,13 @@ def test_sections_are_those_of_the_rules() -> None:
     assert needed | named == {*fieldspec.CONTROLLERS, "devices"}
 
 
+def test_sections_of_the_controllers_are_those_of_the_table() -> None:
+    """The short way from a controller to its section says what the rows say."""
+    assert {spec.controller: spec.name.partition(".")[0] for spec in map(fields.spec, NAMES) if spec.controller} == (
+        fields.SECTIONS
+    )
+
+
 def test_controllers_of_a_section() -> None:
     """`cpu` has fields of two controllers, `network` of two that are v1's alone."""
     assert fields.controllers("cpu") == ("cpu", "cpuset")

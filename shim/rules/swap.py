@@ -125,6 +125,10 @@ def _swap_alone(case: Case, value: int, most: int) -> Outcome:
 
 def _swap_of_a_running_container(case: Case, value: int) -> Outcome:
     """An update with `swap` and no `limit`: v1 shows the sum, whatever the limit is; cgroup2 shows the difference."""
+    if value >= NO_LIMIT:
+        then, reason = _unlimited_swap(case), f"{value} is no limit, and -1 says so to every runtime"
+        edits = then.edits or (Edit(op="set", path=("memory", "swap"), value=-1),)
+        return then.changed(edits=edits, notes=(note("memory.swap", "swap-unlimited", GUARD, CHANGED, reason),))
     if case.host.swap_accounting.value is False:
         return _unaccounted(case, value, f"memory plus swap above {value} bytes")
     reason = "the container's own memory limit decides; it is not part of this update"

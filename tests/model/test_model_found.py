@@ -115,6 +115,8 @@ UPDATES: dict[str, tuple[dict[str, Any], dict[str, Any], str, tuple[Family, tupl
         V1,
         RUNC,
     ),
+    "swap alone that is no limit": ({}, {"memory": {"swap": INT64}}, "debian12-hybrid-6.18", ("crun", (0, 17))),
+    "swap alone that is no limit, on cgroup2": (LIMITED, {"memory": {"swap": INT64}}, CGROUP2, CRUN),
     "swap alone where crun ignores it": (
         {"memory": {"limit": 64 * M}},
         {"memory": {"swap": 64 * M}},

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shim.cli.fields import page
-from shim.host import controllers
+from shim.host import controllers, inspection
 from shim.oci import checks
 from shim.rules import fields, fieldspec, keys, keyspec, runtimes, shapes, table
 from shim.rules.classic import TRANSLATIONS
@@ -84,6 +84,20 @@ def test_sections_are_those_of_the_rules() -> None:
     needed = {controller for section in fields.TABLES for controller in fields.controllers(section)}
     named = {key.partition(".")[0] for key in KEYS}
     assert needed | named == {*fieldspec.CONTROLLERS, "devices"}
+
+
+def test_the_hosts_controllers_are_those_of_the_table() -> None:
+    """Detection may not import rules: what it knows of controllers must say the same as the tables of limits.
+
+    Beside them it knows those of v1 that limit nothing.
+    """
+    rows = [fields.spec(name) for name in NAMES]
+    by_key = {key.partition(".")[0] for key in KEYS}
+    in_both = {spec.controller for spec in rows if spec.v1 and spec.v2} | {"misc"}  # misc is on v1 since 5.13, too
+    assert set(inspection.IN_BOTH) == in_both
+    assert set(controllers.ALL) - {"freezer", "cpuacct", "perf_event"} == (
+        {spec.controller for spec in rows if spec.controller} | (by_key - {"dmem"})  # which v1 never had
+    )
 
 
 def test_sections_of_the_controllers_are_those_of_the_table() -> None:

@@ -25,10 +25,10 @@ class Runtime(Value):
     reads_rdma: these fields. check_needs_swap: checkBeforeUpdate wants memory.swap.current. unset_swappiness: 2^64 - 1
     is unset. most_swappiness: the highest that is taken. weight_file: fails where blkio.weight is missing.
     not_updated: sections that an update ignores. never_enabled: cgroup2 controllers that it does not enable.
-    any_case: keys in any case. root_itself: puts a container into the root cgroup where cgroupsPath says so. unmounted:
-    writes limits into the directory of a v1 controller that is not mounted. refuses_hybrid: starts nothing where cgroup2
-    is beside v1 hierarchies with controllers of its own. least_memory, least_memory_with_swap: bytes with which no start
-    succeeds, where the host has no swap, or has some; 0 where nobody looked.
+    any_case: keys in any case. root_itself: puts a container into the root cgroup where cgroupsPath says so.
+    unmounted: writes limits into the directory of a v1 controller that is not mounted. refuses_hybrid: starts nothing
+    where cgroup2 is beside v1 hierarchies with controllers of its own. least_memory, least_memory_with_swap: bytes
+    with which no start succeeds, where the host has no swap, or has some; 0 where nobody looked.
     """
 
     name: Family

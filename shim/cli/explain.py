@@ -15,7 +15,7 @@ from shim.cli import output, report
 from shim.cli.explained import entry, show, show_entry, show_list, similar
 from shim.cli.hosts import view_of
 from shim.cli.output import BROKEN, REFUSED
-from shim.containers.container import bundle as bundle_of
+from shim.containers.state_files import bundle as bundle_of
 from shim.diagnose import oom, spoken
 from shim.diagnose.diagnosis import Context
 from shim.diagnose.elsewhere import Elsewhere

@@ -1,0 +1,1 @@
+"""Who runs on this host: runtimes' state, engines' records, cgroups; read from files, no daemon is asked."""

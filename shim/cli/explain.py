@@ -14,6 +14,7 @@ from shim import last
 from shim.cli import output, report
 from shim.cli.output import BROKEN, REFUSED, heading, paragraph, say, table
 from shim.container import bundle as bundle_of
+from shim.containers.resolve import resolve
 from shim.diagnose import oom
 from shim.diagnose.catalogue import AREAS
 from shim.diagnose.diagnosis import Context
@@ -67,7 +68,7 @@ UNKNOWN = Entry(
 
 
 @click.command("explain", epilog=f"{SHAPE}\n{STATUSES}")
-@click.argument("subject", metavar="[FILE|-|TEXT|ID|CODE]", required=False)
+@click.argument("subject", metavar="[FILE|-|TEXT|NAME|ID|CODE]", required=False)
 @click.option(
     "--last", "newest", is_flag=True, help="The newest failure on this host: cgshim's own last diagnosis, or a log."
 )
@@ -78,14 +79,14 @@ UNKNOWN = Entry(
 def explain_command(
     *, subject: str | None, newest: bool, as_list: bool, bundle: str | None, runtime: str | None, as_json: bool
 ) -> None:
-    """Explain a runtime's failure: a log FILE, standard input (-), a pasted TEXT, what is left of a container ID, or
-    an entry of the catalogue by its CODE. The facts are read from this host, as it is now.
+    """Explain a runtime's failure: a log FILE, standard input (-), a pasted TEXT, what is left of a container (its
+    NAME or ID), or an entry of the catalogue by its CODE. The facts are read from this host, as it is now.
     """
     if as_list:
         _list(as_json)
         return
     if newest == (subject is not None):
-        raise click.UsageError("name one of FILE, -, TEXT, ID, CODE, or use --last or --list")
+        raise click.UsageError("name one of FILE, -, TEXT, NAME, ID, CODE, or use --last or --list")
     entry = _entry(subject or "")
     if entry is not None:
         _show_entry(entry, as_json)
@@ -115,7 +116,7 @@ def _diagnose(subject: str | None, bundle: str | None, runtime: str | None) -> D
     elif any(character.isspace() for character in subject):
         text = subject
     else:
-        container = subject
+        container = _resolved(subject)
         known = _of_container(view, container)
         if known is not None:
             return known
@@ -159,6 +160,18 @@ def _of_container(view: View, container: str) -> Diagnosis | None:
         if found is not None:
             return found
     return None
+
+
+def _resolved(name: str) -> str:
+    """The id of the container that its engine calls so; the name itself where none is known."""
+    if _pid(name) or _bundle(name):
+        return name
+    try:
+        return resolve(name).id
+    except ShimError as error:
+        if error.code == "ambiguous-container":
+            raise
+        return name
 
 
 def _pid(container: str) -> int:

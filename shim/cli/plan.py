@@ -11,6 +11,7 @@ from shim import apply, report, rewrite, settings
 from shim.cli import difference, findings, output, remedies, runtimes
 from shim.cli.hosts import view_of
 from shim.cli.output import heading, say, table
+from shim.containers.resolve import resolve
 from shim.errors import ShimError
 from shim.oci import document
 from shim.rules.base import KEPT
@@ -52,7 +53,8 @@ class Planned(Value):
 
 
 @click.command("plan", epilog=f"{SHAPE}\n{output.STATUSES}")
-@click.argument("config", metavar="CONFIG|BUNDLE")
+@click.argument("config", metavar="[CONFIG|BUNDLE]", required=False)
+@click.option("--container", metavar="NAME|ID", help="The config.json of a container on this host, by its name.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
 @click.option("--host", metavar="DIR", help="Plan for a captured host (shim.host.capture) instead of this one.")
 @click.option("--runtime", metavar="runc|crun|PATH", help="The real runtime. Default: as the settings say.")
@@ -77,9 +79,15 @@ def plan_command(ctx: click.Context, /, target: str | None, as_json: bool, **ask
     Fields that are honoured as they stand are left alone, and every other byte of the file stays as it is. The diff in
     the text form is laid out for reading; the one of --json is exact.
 
+    --container names a container of any engine instead of a file.
+
     With --output the new configuration is written; a refused one is not. The file that was read is overwritten only if
     --output names it by the very same path.
     """
+    if (asked["config"] is None) == (asked["container"] is None):
+        raise click.UsageError("name one of CONFIG, BUNDLE and --container")
+    if asked["container"]:
+        asked["config"] = configuration_of(asked["container"])
     planned = plan(asked)
     if target is not None and planned.refusal is None:
         write(planned, target)
@@ -129,6 +137,20 @@ def _by_runtime(made: Rewrite) -> ShimError | None:
         cause=why,
         evidence=(f"cgroup layout {made.host.layout}: {made.host.layout_evidence}",),
         remedy=(remedies.of(findings.CRUN_HYBRID, ""),),
+    )
+
+
+def configuration_of(name: str) -> str:
+    """The config.json that a container of this host was made from. Raises ShimError where there is none to read."""
+    found = resolve(name)
+    path = os.path.join(found.bundle, "config.json")
+    if found.bundle and os.path.isfile(path):
+        return path
+    raise ShimError(
+        "no-bundle",
+        f"the container {name} has no config.json that can be read",
+        evidence=(f"bundle: {found.bundle or 'none is recorded'}; state: {found.state}",),
+        remedy=("name the file itself: cgshimctl plan CONFIG", "start the container: engines write it at the start"),
     )
 
 

@@ -13,6 +13,7 @@ import click
 from shim import settings
 from shim.cli import memory, output, runtimes
 from shim.cli.output import heading, say, table
+from shim.containers.resolve import resolve
 from shim.errors import ShimError
 from shim.host.view import View
 from shim.oci import document
@@ -40,12 +41,12 @@ SHAPE = """\b
 
 
 @click.command("report", epilog=f"{SHAPE}{memory.SHAPE}\n{output.STATUSES}")
-@click.argument("subject", metavar="ID|BUNDLE")
+@click.argument("subject", metavar="NAME|ID|BUNDLE")
 @click.option("--runtime", metavar="PATH", help="The runtime to ask for the state of ID. Default: the one it is of.")
 @click.option("--root", metavar="DIR", help="The runtime's --root. Default: the places where engines keep theirs.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
 def report_command(subject: str, runtime: str | None, root: str | None, as_json: bool) -> None:
-    """Show what cgshim changed for the container ID, or in BUNDLE/config.json, and what memory did to the container:
+    """Show what cgshim changed for a container (its engine's NAME for it, or its ID), or in BUNDLE/config.json, and what memory did to the container:
     its pressure while it runs, and after its end what the poststop hook found (cgshimctl hooks).
 
     A bundle is recognised by its config.json, or by a slash in its name. Ids are looked for below /run/runc, /run/crun,
@@ -72,6 +73,8 @@ def of_bundle(path: str) -> dict[str, Any]:
 def of_container(container: str, runtime: str | None, root: str | None) -> dict[str, Any]:
     """The report in a container's state, as its runtime tells it; an id may be cut short where it stays unique."""
     places = [(os.path.abspath(root), container)] if root and _has(root, container) else _search(container, root)
+    if not places and not root:
+        places = _by_name(container)
     if not places:
         account = memory.ended(container)
         if account:
@@ -106,6 +109,17 @@ def _search(container: str, root: str | None) -> list[tuple[str, str]]:
         for name in sorted(map(os.path.basename, glob.glob(os.path.join(glob.escape(place), pattern))))
         if _has(place, name)
     ]
+
+
+def _by_name(name: str) -> list[tuple[str, str]]:
+    """(root, id) of the container that its engine calls so, or that lies at a place of its own."""
+    try:
+        found = resolve(name)
+    except ShimError as error:
+        if error.code == "ambiguous-container":
+            raise
+        return []
+    return [(found.root, found.id)] if found.root and _has(found.root, found.id) else []
 
 
 def _patterns() -> list[str]:
@@ -156,7 +170,7 @@ def _unknown(container: str, why: str) -> ShimError:
         f"nothing is known of a container {container}",
         evidence=(why,),
         remedy=(
-            "give the runtime's id, not the engine's name (podman inspect -f '{{.Id}}' NAME)",
+            "cgshimctl audit lists the containers of this host, with their names",
             "or name the runtime's directory with --root, or the bundle's directory",
         ),
     )

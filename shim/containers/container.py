@@ -83,7 +83,7 @@ def merged(first: Container, second: Container) -> Container:
     fields: dict[str, Any] = {}
     for name in Container.__annotations__:
         mine, theirs = getattr(upper, name), getattr(lower, name)
-        fields[name] = mine if mine not in ("", 0, UNKNOWN, {}) else theirs
+        fields[name] = mine if mine not in ("", 0, UNKNOWN, "other", {}) else theirs or mine
     known = {record.column for record in upper.records}
     fields["records"] = (*upper.records, *(record for record in lower.records if record.column not in known))
     fields["problems"] = tuple(dict.fromkeys((*upper.problems, *lower.problems)))

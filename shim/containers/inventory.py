@@ -11,6 +11,7 @@ from shim.containers import containerd, crio, docker, kubelet, podman, runtime_s
 from shim.containers.container import (
     ALIVE,
     CONFIG,
+    CREATED,
     GONE,
     PAUSED,
     RUNNING,
@@ -35,7 +36,9 @@ if TYPE_CHECKING:
     from shim.containers.tree import Tree
 
 # A cgroup's name that holds an id: systemd's scopes, cgroupfs as podman, containerd and docker name theirs.
-OF_ID = re.compile(r"(?:^|/)(?:(docker|libpod|cri-containerd|crio|nerdctl|runc|crun)-)?([0-9a-f]{64})(?:\.scope)?(?=/|$)")
+OF_ID = re.compile(
+    r"(?:^|/)(?:(docker|libpod|cri-containerd|crio|nerdctl|runc|crun)-)?([0-9a-f]{64})(?:\.scope)?(?=/|$)"
+)
 ENGINES = {"libpod": "podman", "cri-containerd": "cri", "crio": "cri-o"}
 
 
@@ -146,6 +149,8 @@ def _finished(tree: Tree, seen: Census, container: Container) -> Container:
     """With the truth about its process: alive, paused, gone, or somebody else's by now."""
     if container.state not in ALIVE and not (container.pid and container.state != STOPPED):
         return container.changed(pid=0)
+    if not container.pid and container.state == CREATED:
+        return container
     text = seen.cgroups.get(container.pid)
     if text is None:
         why = f"process {container.pid} is gone or cannot be seen" if container.pid else "no process of it is known"

@@ -86,7 +86,7 @@ def places(tree: Tree, census: Census, roots: tuple[str, ...] = ()) -> Places:
     for root in roots:
         found.add("runtimes", root)
     names = ("docker", "tasks", "metadata", "storage", "kubelet", "runtimes")
-    return Places(**{name: found.of(name) for name in names})  # type: ignore[arg-type]
+    return Places(**{name: found.of(name) for name in names})
 
 
 def _tree_of(tree: Tree, process: Process) -> Tree:

@@ -95,7 +95,7 @@ def test_one_subject_at_a_time(args: tuple[str, ...]) -> None:
     """Neither none nor two."""
     result = _run(*args)
     assert result.exit_code == 2
-    assert "name one of FILE, -, TEXT, ID, CODE, or use --last or --list" in result.output
+    assert "name one of FILE, -, TEXT, NAME, ID, CODE, or use --last or --list" in result.output
 
 
 def test_a_code_prints_its_row() -> None:

@@ -18,6 +18,8 @@ ALLOWED = {"__future__", "errno", "math", "_json", "_signal", "time", "posix"}
 # Loaded only after a failure, by people's tools, or for captured hosts.
 COLD = (
     "shim.cli*",
+    "shim.audit*",
+    "shim.containers*",
     "shim.diagnose*",
     "shim.failure",
     "shim.hot_file",

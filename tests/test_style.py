@@ -48,9 +48,14 @@ TOUCHES_THE_SYSTEM = (
     "shim/bridge.py",
     "shim/diagnose/*.py",
     "shim/cli/*.py",
+    "shim/containers/*.py",
     "hooks/*.py",
 )
-PURE_ALTHOUGH_BESIDE = ("shim/host/facts.py", "shim/diagnose/catalogue.py")
+PURE_ALTHOUGH_BESIDE = (
+    *("shim/host/facts.py", "shim/diagnose/catalogue.py"),
+    *("shim/containers/container.py", "shim/containers/membership.py", "shim/containers/units.py"),
+    *("shim/containers/docker.py", "shim/containers/crio.py", "shim/containers/kubelet.py"),
+)
 SYSTEM_MODULES = {
     *("io", "pathlib", "posix", "prctl", "shutil", "signal", "_signal", "socket", "subprocess", "sys", "time"),
 }
@@ -77,6 +82,7 @@ LAZY = {
 QUOTED = ("shim/hot.py", "shim/import_fault.py")
 COLD = (
     *("shim/cli/*.py", "shim/import_fault.py", "shim/host/capture.py", "shim/pressure.py", "hooks/*.py"),
+    *("shim/containers/*.py", "shim/audit/*.py"),
     "shim/hot_file.py",  # at installation, or after a source has changed
 )
 EDGES = ("shim/entry.py", "shim/cli/*.py", "shim/host/capture.py", "hooks/*.py")

@@ -11,7 +11,7 @@ from shim import apply, report, rewrite, settings
 from shim.cli import difference, findings, output, remedies, runtimes
 from shim.cli.hosts import view_of
 from shim.cli.output import heading, say, table
-from shim.containers.resolve import resolve
+from shim.containers.resolve import configuration_of
 from shim.errors import ShimError
 from shim.oci import document
 from shim.rules.base import KEPT
@@ -137,20 +137,6 @@ def _by_runtime(made: Rewrite) -> ShimError | None:
         cause=why,
         evidence=(f"cgroup layout {made.host.layout}: {made.host.layout_evidence}",),
         remedy=(remedies.of(findings.CRUN_HYBRID, ""),),
-    )
-
-
-def configuration_of(name: str) -> str:
-    """The config.json that a container of this host was made from. Raises ShimError where there is none to read."""
-    found = resolve(name)
-    path = os.path.join(found.bundle, "config.json")
-    if found.bundle and os.path.isfile(path):
-        return path
-    raise ShimError(
-        "no-bundle",
-        f"the container {name} has no config.json that can be read",
-        evidence=(f"bundle: {found.bundle or 'none is recorded'}; state: {found.state}",),
-        remedy=("name the file itself: cgshimctl plan CONFIG", "start the container: engines write it at the start"),
     )
 
 

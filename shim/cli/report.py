@@ -46,8 +46,9 @@ SHAPE = """\b
 @click.option("--root", metavar="DIR", help="The runtime's --root. Default: the places where engines keep theirs.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
 def report_command(subject: str, runtime: str | None, root: str | None, as_json: bool) -> None:
-    """Show what cgshim changed for a container (its engine's NAME for it, or its ID), or in BUNDLE/config.json, and what memory did to the container:
-    its pressure while it runs, and after its end what the poststop hook found (cgshimctl hooks).
+    """Show what cgshim changed for a container (its engine's NAME for it, or its ID), or in BUNDLE/config.json, and
+    what memory did to the container: its pressure while it runs, and after its end what the poststop hook found
+    (cgshimctl hooks).
 
     A bundle is recognised by its config.json, or by a slash in its name. Ids are looked for below /run/runc, /run/crun,
     containerd's, Docker's and podman's directories; the first letters are enough where they belong to one container.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from shim.containers.inventory import inventory
 from shim.containers.tree import Tree
 from shim.errors import ShimError
@@ -37,6 +39,20 @@ def named(found: Inventory, name: str) -> Container:
                 remedy=(f"use the whole id: {chosen[0].id}",),
             )
     raise unknown(name, f"none of the {len(found.containers)} containers on this host is called so", found.problems)
+
+
+def configuration_of(name: str) -> str:
+    """The config.json that a container of this host was made from. Raises ShimError where there is none to read."""
+    found = resolve(name)
+    path = os.path.join(found.bundle, "config.json")
+    if found.bundle and os.path.isfile(path):
+        return path
+    raise ShimError(
+        "no-bundle",
+        f"the container {name} has no config.json that can be read",
+        evidence=(f"bundle: {found.bundle or 'none is recorded'}; state: {found.state}",),
+        remedy=("name the file itself: cgshimctl plan CONFIG", "start the container: engines write it at the start"),
+    )
 
 
 def _exact(container: Container, name: str) -> bool:

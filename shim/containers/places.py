@@ -52,6 +52,7 @@ class Found:
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
         self.by_kind: dict[str, dict[tuple[str, str], Place]] = {}
+        self._elsewhere: dict[str, Tree] = {}
 
     def add(self, kind: str, path: str, tree: Tree | None = None, user: str = "") -> None:
         """Remember a place."""
@@ -60,6 +61,13 @@ class Found:
         if path.startswith("/"):
             place = Place(tree=tree, path=path, user=user)
             self.by_kind.setdefault(kind, {}).setdefault((tree.root, path), place)
+
+    def tree_of(self, process: Process) -> Tree:
+        """What the process sees as the root of the file system; one tree a mount namespace."""
+        if not process.elsewhere:
+            return self.tree
+        inside = Tree(f"{self.tree.root}/proc/{process.pid}/root", follow=False)
+        return self._elsewhere.setdefault(process.elsewhere, inside)
 
     def of(self, kind: str) -> tuple[Place, ...]:
         """All places of a kind."""
@@ -72,7 +80,7 @@ def places(tree: Tree, census: Census, roots: tuple[str, ...] = ()) -> Places:
     _usual(found)
     _users(found)
     for process in census.processes:
-        inside = _tree_of(tree, process)
+        inside = found.tree_of(process)
         if process.kind == processes.DOCKERD:
             _dockerd(found, process, inside)
         elif process.kind == processes.CONTAINERD:
@@ -87,11 +95,6 @@ def places(tree: Tree, census: Census, roots: tuple[str, ...] = ()) -> Places:
         found.add("runtimes", root)
     names = ("docker", "tasks", "metadata", "storage", "kubelet", "runtimes")
     return Places(**{name: found.of(name) for name in names})
-
-
-def _tree_of(tree: Tree, process: Process) -> Tree:
-    """What the process sees as the root of the file system."""
-    return Tree(f"{tree.root}/proc/{process.pid}/root", follow=False) if process.elsewhere else tree
 
 
 def _usual(found: Found) -> None:

@@ -14,13 +14,13 @@ UID = "Uid:"
 
 
 class Process(Value):
-    """One of them. argv: its command line. elsewhere: it has another mount namespace, so its paths are not ours."""
+    """One of them. argv: its command line. elsewhere: its mount namespace, "" where it is ours, so that paths are."""
 
     pid: int
     kind: str
     argv: tuple[str, ...]
     cwd: str = ""
-    elsewhere: bool = False
+    elsewhere: str = ""
 
     def option(self, *names: str) -> str:
         """The value of an option, as `-b V`, `--b V` or `--b=V`; "" if it is not there."""
@@ -64,7 +64,7 @@ def census(tree: Tree) -> Census:
             argv = tuple(word.decode("utf-8", "surrogateescape") for word in line.rstrip(b"\0").split(b"\0"))
             theirs = tree.link(f"/proc/{name}/ns/mnt")
             cwd = tree.link(f"/proc/{name}/cwd") if kind == SHIM else ""
-            away = bool(ours and theirs and ours != theirs)
+            away = theirs if ours and theirs != ours else ""
             found.append(Process(pid=int(name), kind=kind, argv=argv, cwd=cwd, elsewhere=away))
     told = (f"/proc: the cgroups of {hidden} processes cannot be read",) if hidden else ()
     return Census(processes=tuple(found), cgroups=cgroups, problems=told)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shim.audit import columns, traces, weakness
-from shim.audit.limit import AT_MOST, LOOSER, NONE, OTHER, SAME, TIGHTER, relation, shown, tightest
+from shim.audit.limit import AT_MOST, LOOSER, NONE, OTHER, SAME, TIGHTER, WITHIN, relation, shown, tightest
 from shim.audit.row import (
     AT_RISK,
     CAPPED,
@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     from shim.audit.columns import Said
     from shim.audit.limit import Limit
     from shim.audit.subject import Subject
+
+
+# containerd and its clients change their own copy of the spec at an update, not the bundle's.
+OLD_BUNDLES = ("cri", "nerdctl", "containerd")
+OF_PODS = ("memory.limit", "cpu.quota")
 
 
 class Case(Value):
@@ -66,10 +71,10 @@ def rows(subject: Subject) -> list[Row]:
 def _case(subject: Subject, said: Said, key: str) -> Case:
     limit = said.limit(key)
     own, above = said.values(key, said.own), said.values(key, said.above)
-    now = tightest(limit, own) if limit.order == AT_MOST else own[0] if own else None
     wish, note = _wish(subject, said, key, limit)
-    remembered = said.by.get(REMEMBERED, {}).get(key)
-    given = remembered if remembered is not None else said.by.get(CONFIG, {}).get(key)
+    now = tightest(limit, own) if limit.order == AT_MOST else _nearest(limit, own, wish)
+    order = (REMEMBERED, CONFIG, *((SPEC,) if subject.container.engine in OLD_BUNDLES else ()))
+    given = next((said.by[name][key] for name in order if key in said.by.get(name, ())), None)
     return Case(
         subject=subject,
         said=said,
@@ -80,15 +85,22 @@ def _case(subject: Subject, said: Said, key: str) -> Case:
         given=given,
         now=now[1] if now else None,
         own=now[0] if now else "",
-        above=tightest(limit, above) if limit.order == AT_MOST else None,
+        above=tightest(limit, above) if limit.order in (AT_MOST, WITHIN) else None,
     )
+
+
+def _nearest(limit: Limit, own: list[tuple[str, Any]], wish: Any) -> tuple[str, Any] | None:
+    """Of values that cannot be ordered the one that was asked for, at whatever level it is; else the topmost."""
+    same = (pair for pair in own if wish is not None and relation(limit, pair[1], wish) == SAME)
+    return next(same, own[0] if own else None)
 
 
 def _wish(subject: Subject, said: Said, key: str, limit: Limit) -> tuple[Any, str]:
     """What should hold: the youngest word of whoever asks, and a note where that is not the first one."""
     words = {name: found[key] for name, found in said.by.items() if key in found}
-    if KUBELET in words:
-        return words[KUBELET], ""
+    pod = subject.container.record(KUBELET)
+    if KUBELET in words or (pod and pod.value.get("allocated") and key in OF_PODS):
+        return words.get(KUBELET), ""
     asked, spec = words.get(ASKED), words.get(SPEC)
     engine = subject.container.engine
     if asked is not None and spec is not None and engine in ("podman", "cri") and relation(limit, spec, asked) != SAME:
@@ -120,6 +132,9 @@ def _judge(case: Case, trace: tuple[bool, str] | None) -> tuple[str, str] | None
     found = relation(case.limit, case.now, case.wish)
     if found == SAME:
         return _holds(case)
+    if found == TIGHTER and case.above and case.limit.order == WITHIN:
+        if relation(case.limit, case.wish, case.above[1]) == LOOSER:
+            return CAPPED, f"{case.above[0]} has {show(case.limit, case.above[1])}"
     if found == TIGHTER:
         return STRICTER, f"{_levels(case)}; {_who(case, 'the kernel has less than was asked')}"
     return _looser(case, found)
@@ -129,6 +144,10 @@ def _unasked(case: Case) -> tuple[str, str] | None:
     """Nobody asked. What the kernel has all the same is told, where it limits."""
     if not case.limit.always or case.now in (None, NONE, *case.limit.free) or case.subject.container.helper:
         return None
+    pod = case.subject.container.record(KUBELET)
+    stale = pod is not None and pod.value.get("allocated") and case.key in OF_PODS
+    if stale:
+        return STRICTER, f"the pod has no such limit any more ({pod.source if pod else ''})"
     if case.given is not None and not columns.is_nothing(case.limit, case.given):
         return None
     return STRICTER, _who(case, "nobody asked for it, as far as the records go")
@@ -158,6 +177,8 @@ def _unseen(case: Case) -> tuple[str, str] | None:
         return ENFORCED, "the host has no swap space, so none can be used"
     if missing.startswith("no own cgroup"):
         return LOST_IN, missing
+    if any(case.column(name) == case.wish for name in (REMEMBERED, SYSTEMD)):
+        return CHANGED, f"its cgroup has no file for it any more ({missing or _place(case)}), though it was set"
     if missing:
         return (LOST_IN, missing) if case.said.hierarchy.version == 0 and case.limit.controller else (UNKNOWN, missing)
     return LOST_IN, f"its cgroup has no file for it: {_place(case)}"
@@ -204,7 +225,7 @@ def _looser(case: Case, found: str) -> tuple[str, str]:
     if case.subject.facts.outside:
         return UNKNOWN, f"{_levels(case)}; cgroups above this one's view cannot be seen"
     if _arrived_weaker(case):
-        return LOST_BEFORE, f"config.json has {show(case.limit, case.given)}"
+        return LOST_BEFORE, f"config.json has {show(case.limit, case.now)}"
     refused = _refused(case)
     if refused:
         return LOST_IN, refused
@@ -215,8 +236,10 @@ def _looser(case: Case, found: str) -> tuple[str, str]:
 
 def _arrived_weaker(case: Case) -> bool:
     """The runtime was asked for less than the engine, and did as it was told."""
-    less = relation(case.limit, case.given, case.wish) in (LOOSER, OTHER) and case.column(ASKED) is not None
-    return less and relation(case.limit, case.given, case.now) == SAME and case.column(REMEMBERED) is None
+    config, remembered = case.column(CONFIG), case.column(REMEMBERED)
+    if config is None or case.column(ASKED) is None or relation(case.limit, config, case.now) != SAME:
+        return False
+    return remembered is None or relation(case.limit, remembered, config) == SAME
 
 
 def _refused(case: Case) -> str:

@@ -18,14 +18,17 @@ Notes = "dict[tuple[str, str], dict[str, Any]]"
 
 
 def notes(places: tuple[Place, ...]) -> dict[tuple[str, str], Record]:
-    """(pod uid, container's name) -> limits by the names of Kubernetes, and "exclusive" with its CPUs."""
+    """(pod uid, container's name) -> limits by the names of Kubernetes, "exclusive" with its CPUs, and "allocated" where
+    the limits are known, so that one that is not there was not asked for.
+    """
     found: dict[tuple[str, str], Record] = {}
     for place in places:
         path = f"{place.path}/{ALLOCATED}"
         for uid, containers in _allocations(place.tree.object(path)).items():
             for name, resources in _objects(containers).items():
                 limits = resources.get("limits")
-                _note(found, uid, name, path, dict(limits) if isinstance(limits, dict) else {})
+                stated = dict(limits) if isinstance(limits, dict) else {}
+                _note(found, uid, name, path, {**stated, "allocated": True})
         path = f"{place.path}/{CPUS}"
         for uid, containers in _objects(place.tree.object(path).get("entries")).items():
             for name, cpus in containers.items():

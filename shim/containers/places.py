@@ -180,6 +180,9 @@ def _conmon(found: Found, process: Process, tree: Tree) -> None:
     for position, word in enumerate(later[:-1]):
         if word == "--root":
             found.add("storage", later[position + 1], tree)
+    if tree is not found.tree:
+        for runtime in ("/run/runc", "/run/crun"):
+            found.add("runtimes", runtime, tree)
     for word in process.options("--runtime-arg"):
         if word.startswith("--root="):
             found.add("runtimes", word.partition("=")[2], tree)

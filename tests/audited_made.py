@@ -78,7 +78,8 @@ def made(
     engine = next((name for name in ("docker", "podman", "cri") if name in kinds), "runc")
     given = {"id": ID, "name": "web", "engine": engine, "state": "running", "pid": 7, "family": "runc", **container}
     driver = "systemd" if "unit" in kinds else "cgroupfs"
-    levels = {name: _hierarchy(name, version, files, inner, above, missing) for name in set(PREFIXES.values())}
+    texts = {"/pod/web": {} if files is None else files, "/pod/web/inner": inner, "/pod": above}
+    levels = {name: _hierarchy(name, version, texts, missing) for name in set(PREFIXES.values())}
     asked = next((one.value["resources"] for one in records if one.column == CONFIG), None)
     host = make_host("unified" if version == 2 else "legacy")
     return Subject(
@@ -90,28 +91,19 @@ def made(
     )
 
 
-def _hierarchy(
-    controller: str,
-    version: int,
-    files: dict[str, str] | None,
-    inner: dict[str, str] | None,
-    above: dict[str, str] | None,
-    missing: str,
-) -> Hierarchy:
-    def level(path: str, texts: dict[str, str] | None) -> tuple[Level, ...]:
-        if texts is None:
-            return ()
-        mine = {name: text for name, text in texts.items() if PREFIXES[name.partition(".")[0]] == controller}
-        return (Level(path=path, files=mine),)
+def _hierarchy(controller: str, version: int, texts: dict[str, dict[str, str] | None], missing: str) -> Hierarchy:
+    """One controller's files of each level."""
 
-    own = (*level("/pod/web", {} if files is None else files), *level("/pod/web/inner", inner))
-    return Hierarchy(
-        version=version,
-        mount="/sys/fs/cgroup",
-        own=() if missing else own,
-        above=level("/pod", above),
-        missing=missing,
-    )
+    def levels(*paths: str) -> tuple[Level, ...]:
+        return tuple(
+            Level(path=path, files={n: t for n, t in found.items() if PREFIXES[n.partition(".")[0]] == controller})
+            for path in paths
+            for found in (texts[path],)
+            if found is not None
+        )
+
+    own = () if missing else levels("/pod/web", "/pod/web/inner")
+    return Hierarchy(version=version, mount="/sys/fs/cgroup", own=own, above=levels("/pod"), missing=missing)
 
 
 def judged(subject: Subject, limit: str) -> Row | None:

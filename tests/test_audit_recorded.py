@@ -82,7 +82,8 @@ def _called(container: Container) -> str:
 
 def test_every_party_has_its_record(place: Path) -> None:
     """What the engine was asked, its copy, config.json and the runtime's record, as far as the engine keeps them."""
-    columns = {_called(one): {record.column for record in one.records} for one in _found(place).containers if _called(one)}
+    named_ones = [one for one in _found(place).containers if _called(one)]
+    columns = {_called(one): {record.column for record in one.records} for one in named_ones}
     all_of_them = {"asked", "spec", "config", "remembered"}
     assert columns == {
         "ctr-web": {"spec", "config", "remembered"},

@@ -18,8 +18,9 @@ Notes = "dict[tuple[str, str], dict[str, Any]]"
 
 
 def notes(places: tuple[Place, ...]) -> dict[tuple[str, str], Record]:
-    """(pod uid, container's name) -> limits by the names of Kubernetes, "exclusive" with its CPUs, and "allocated" where
-    the limits are known, so that one that is not there was not asked for.
+    """(pod uid, container's name) -> limits by the names of Kubernetes, "exclusive" with its CPUs.
+
+    "allocated" is there where the limits are known, so that one that is not there was not asked for.
     """
     found: dict[tuple[str, str], Record] = {}
     for place in places:

@@ -7,7 +7,7 @@ import stat
 
 from shim.audit import command
 from shim.audit.subject import Facts, Subject
-from shim.containers.container import CONFIG, REMEMBERED, SPEC
+from shim.containers.container import CONFIG, GONE, REMEMBERED, SPEC
 from shim.containers.levels import Kernel
 from shim.host.detect import detect
 from shim.plan import make_plan, wanted
@@ -47,9 +47,14 @@ def subjects(tree: Tree, host: Host, found: Inventory, facts: Facts) -> Iterator
     for container in found.containers:
         text = found.cgroups.get(container.pid, "") if container.pid else ""
         score = tree.text(f"/proc/{container.pid}/oom_score_adj") if text else None
+        hierarchies = kernel.hierarchies(container, text) if text else {}
+        if text and tree.text(f"/proc/{container.pid}/cgroup") != text:
+            # It ended (or moved) while its cgroups were read: half of what was read is of nobody.
+            why = f"process {container.pid} ended while it was looked at"
+            container = container.changed(state=GONE, pid=0, problems=(*container.problems, why))
         yield Subject(
             container=container,
-            hierarchies=kernel.hierarchies(container, text) if text else {},
+            hierarchies=hierarchies,
             process={"oom_score_adj": score} if score is not None else {},
             facts=facts,
             plan=_plan(planned, container, host),

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from integration.containers import LAUNCHER, call
+from integration.capabilities import require
+from integration.containers import LAUNCHER, SEARCH_PATH, call
 from integration.engines.containerd import Containerd, Ctr
 from integration.engines.cri import SHARED
-from integration.engines.engine import CGROUP_PARENT, Wish, wait_until
+from integration.engines.engine import CGROUP_PARENT, Wish, end_processes, unmount_below, wait_until
 from integration.kernel import CgroupValues
 from shim.audit.verdict import rows
 from shim.containers.inventory import inventory
@@ -30,8 +33,10 @@ if TYPE_CHECKING:
     from integration.engines.cri import Cri
     from integration.engines.docker import Docker
     from integration.engines.podman import Podman
+    from integration.engines.system import System
 
 MIB = 1 << 20
+NOBODY = 65534
 SLEEP = ("/bin/sleep", "3000")
 PREFIX = f"au{os.getpid()}"
 # The kernel's file for each limit that is asked here, and how its text reads as the number that audit has.
@@ -337,12 +342,14 @@ def test_weight_that_no_scheduler_looks_at(docker_container: Callable[..., tuple
     assert bool(told) == bool(record["BlkioWeight"]) == weight
 
 
-def test_names_resolve_in_every_command(fleet: Fleet) -> None:
-    """report, plan and explain take the engine's name for a container of each engine."""
+def test_names_resolve_in_every_command(fleet: Fleet, system: System) -> None:
+    """report and plan take the engine's name for a container of each engine; plan where it can see the bundle."""
     for engine in ("docker", "podman", "containerd", "cri", "cri-o"):
         name, one = next((n, o) for n, o in fleet.started.items() if o.engine == engine)
         told = _cgshimctl("report", "--json", name)
         assert json.loads(told)["container"] in Path(f"/proc/{one.pid}/cgroup").read_text()
+        if system.name != "here":
+            continue  # bundles are in the engines' own mount namespace
         planned = json.loads(_cgshimctl("plan", "--json", "--container", name))
         assert planned["config"].endswith("/config.json")
         assert (planned["refused"], planned["edits"]) == (False, [])
@@ -354,6 +361,74 @@ def _cgshimctl(*arguments: str) -> str:
     )
     assert done.status == 0, str(done)
     return done.out
+
+
+@pytest.fixture
+def rootless(system: System, rootfs: Path) -> Iterator[tuple[str, int]]:
+    """A container of the user nobody's own podman, which has no subordinate ids; its name and pid."""
+    require("rootless podman", system.missing("podman", "setpriv"))
+    place = Path(tempfile.mkdtemp(prefix="au-", dir="/tmp"))
+    name = f"{PREFIX}rootless"
+    for directory in ("home", "run"):
+        (place / directory).mkdir(mode=0o700)
+        os.chown(place / directory, NOBODY, NOBODY)
+    place.chmod(0o755)
+    own = shutil.copytree(rootfs, place / "rootfs", symlinks=True)
+    for path in (own, *own.rglob("*")):
+        os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+    places = ["--root", f"{place}/home/s", "--runroot", f"{place}/run/r", "--tmpdir", f"{place}/run/t"]
+    podman = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "podman", *places]
+    podman += [
+        "--storage-driver=vfs",
+        "--cgroup-manager=cgroupfs",
+        "--events-backend=file",
+        f"--runtime={system.find('runc')}",
+    ]
+    environment = {"PATH": SEARCH_PATH, "HOME": f"{place}/home", "XDG_RUNTIME_DIR": f"{place}/run"}
+    words = ["run", "--detach", f"--name={name}", "--network=none", "--ulimit=nofile=1024:1024", "--memory=64m"]
+    words += ["--ulimit=nproc=4096:4096", "--security-opt=seccomp=unconfined", "--pids-limit=50", "--rootfs", str(own)]
+    try:
+        done = system([*podman, *words, *SLEEP], env=environment)
+        require("rootless podman", "" if done.status == 0 else done.err.strip()[-300:])
+        told = system([*podman, "inspect", "--format={{.State.Pid}}", name], env=environment)
+        yield name, int(told.out)
+    finally:
+        system([*podman, "rm", "--all", "--force", "--time=0"], env=environment)
+        end_processes(str(place))
+        unmount_below(place)
+        shutil.rmtree(place)
+
+
+def test_rootless_without_delegation(rootless: tuple[str, int]) -> None:
+    """On v1 podman drops every limit of a user's container; its own record of the command line still has them."""
+    name, pid = rootless
+    require("v1 hierarchies", "" if CgroupValues(pid).version("memory") == 1 else "memory is on cgroup2")
+    found = ours(audit("--container", name, status=1))[name]
+    for limit, asked in (("memory.limit", 64 * MIB), ("pids.limit", 50)):
+        judged = row(found, limit)
+        assert (judged["verdict"], judged["values"]["asked"]) == ("lost before the runtime", asked)
+        assert "no own cgroup" in judged["why"]
+        assert cat(pid, limit) == cat(os.getpid(), limit)  # that of whoever started it
+
+
+def test_link_that_a_user_planted_is_not_followed(rootless: tuple[str, int], tmp_path: Path) -> None:
+    """The user's config.json is replaced by a link to a file of root's: nothing of that file is read."""
+    name, _ = rootless
+    (secret := tmp_path / "secret.json").write_text('{"linux": {"resources": {"pids": {"limit": 31337}}}}')
+    (conmon,) = [line for line in map(_command_line, os.listdir("/proc")) if name in line and "conmon" in line[0]]
+    bundle = Path(conmon[conmon.index("-b") + 1])
+    (bundle / "config.json").unlink()
+    (bundle / "config.json").symlink_to(secret)
+    found = audit("--container", name)
+    assert "31337" not in json.dumps(found)
+    assert any("config.json: ELOOP" in problem for problem in found["hosts"][0]["problems"])
+
+
+def _command_line(pid: str) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    except OSError:
+        return [""]
 
 
 def test_audit_after_the_migration(fleet: Fleet) -> None:

@@ -101,7 +101,7 @@ def _unseen(case: Case) -> tuple[str, str] | None:
     """No value of the kernel's for a container that runs: no such file, no such cgroup, or no right to read it."""
     missing = case.said.hierarchy.missing
     if case.given is None and case.column(ASKED) is not None and not missing.startswith("cannot"):
-        return LOST_BEFORE, f"config.json does not have it; {missing or 'the host cannot enforce it'}"
+        return LOST_BEFORE, f"config.json does not have it; {missing or 'its cgroup has no file for it either'}"
     if case.key == "devices" and case.said.hierarchy.version != 1:
         return None  # cgroup2: a BPF program, which nobody but its loader can read
     if case.key == "memory.swap" and not case.subject.facts.swap:

@@ -13,6 +13,7 @@ import click
 from shim import settings
 from shim.cli import memory, output, runtimes
 from shim.cli.output import heading, say, table
+from shim.containers.container import CONFIG
 from shim.containers.resolve import resolve
 from shim.errors import ShimError
 from shim.host.view import View
@@ -21,6 +22,7 @@ from shim.report import ANNOTATION, SCHEMA
 
 if TYPE_CHECKING:
     from shim.cli.runtimes import Runtime
+    from shim.containers.container import Container
 
 # Where runtimes keep their containers when engines call them: runc and crun themselves, podman and CRI-O among their
 # callers; containerd's namespaces; Docker's.
@@ -74,8 +76,11 @@ def of_bundle(path: str) -> dict[str, Any]:
 def of_container(container: str, runtime: str | None, root: str | None) -> dict[str, Any]:
     """The report in a container's state, as its runtime tells it; an id may be cut short where it stays unique."""
     places = [(os.path.abspath(root), container)] if root and _has(root, container) else _search(container, root)
-    if not places and not root:
-        places = _by_name(container)
+    named = _by_name(container) if not places and not root else None
+    if named is not None and not (named.root and _has(named.root, named.id)):
+        return _of_records(named)
+    if named is not None:
+        places = [(named.root, named.id)]
     if not places:
         account = memory.ended(container)
         if account:
@@ -112,15 +117,23 @@ def _search(container: str, root: str | None) -> list[tuple[str, str]]:
     ]
 
 
-def _by_name(name: str) -> list[tuple[str, str]]:
-    """(root, id) of the container that its engine calls so, or that lies at a place of its own."""
+def _by_name(name: str) -> Container | None:
+    """The container that its engine calls so, or that lies at a place of its own."""
     try:
-        found = resolve(name)
+        return resolve(name)
     except ShimError as error:
         if error.code == "ambiguous-container":
             raise
-        return []
-    return [(found.root, found.id)] if found.root and _has(found.root, found.id) else []
+        return None
+
+
+def _of_records(found: Container) -> dict[str, Any]:
+    """A container whose runtime's state is in another mount namespace, or is gone: its config.json tells."""
+    record = found.record(CONFIG)
+    annotations = {ANNOTATION: record.value["report"]} if record and "report" in record.value else {}
+    shape = _shape(found.id, found.bundle, annotations, record.source if record else "")
+    running = memory.running(View(), found.pid) if found.pid else None
+    return {**shape, "running": running} if running else shape
 
 
 def _patterns() -> list[str]:

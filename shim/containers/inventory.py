@@ -61,7 +61,7 @@ def inventory(tree: Tree, roots: tuple[str, ...] = ()) -> Inventory:
     _strays(joined, seen)
     notes = kubelet.notes(known.kubelet)
     done = [_finished(tree, seen, units.noted(tree, kubelet.noted(one, notes))) for one in _adopted(joined)]
-    trees = {id(place.tree): place.tree for kind in known.__dict__.values() for place in kind}
+    trees = {id(one): one for one in (*(place.tree for place in known.all()), *known.trees.values())}
     problems = [f"{path}: {why}" for one in (tree, *trees.values()) for path, why in sorted(one.problems.items())]
     order = sorted(done, key=lambda one: (one.engine, one.pod, one.title, one.id))
     problems = [problem for problem in problems if not problem.startswith("/proc/")]
@@ -83,12 +83,12 @@ def _sightings(known: Places, seen: Census) -> Iterator[Container]:
         for place in where:
             yield from read(place)
     for process in seen.processes:
-        found = _of_process(process)
+        found = _of_process(process, known.trees[process.pid])
         if found is not None:
             yield found
 
 
-def _of_process(process: Process) -> Container | None:
+def _of_process(process: Process, tree: Tree) -> Container | None:
     """What a shim's or conmon's command line says; all that there is where records cannot be read."""
     if process.kind == SHIM:
         name, namespace = process.option("-id", "--id"), process.option("-namespace", "--namespace")
@@ -100,12 +100,15 @@ def _of_process(process: Process) -> Container | None:
     roots = [word.partition("=")[2] for word in process.options("--runtime-arg") if word.startswith("--root=")]
     runtime = process.option("-r", "--runtime")
     of_podman = any("podman" in word for word in process.options("--exit-command"))
-    name = process.option("-n", "--name")
+    name, bundle = process.option("-n", "--name"), process.option("-b", "--bundle")
+    document = tree.object(f"{bundle}/config.json")
     return Container(
         id=process.option("-c", "--cid"),
         name=name,
         engine="podman" if of_podman else "cri-o",
-        bundle=process.option("-b", "--bundle"),
+        bundle=bundle,
+        cgroups_path=path_of(document),
+        records=(oci(CONFIG, f"{bundle}/config.json", document),) if document else (),
         root=roots[0] if roots else "",
         runtime=runtime,
         hints={"conmon": str(process.pid)},
@@ -162,17 +165,4 @@ def _finished(tree: Tree, seen: Census, container: Container) -> Container:
     if not container.start and not belongs(text, container):
         why = f"/proc/{container.pid}/cgroup does not name the container, so it may be another process"
         container = container.changed(problems=(*container.problems, why))
-    container = _configured(tree, container)
     return container.changed(state=PAUSED if frozen(tree, text) else container.state)
-
-
-def _configured(tree: Tree, container: Container) -> Container:
-    """With the bundle that conmon named, where nobody else has read it."""
-    if container.record(CONFIG) or not container.bundle.startswith("/") or container.user:
-        return container
-    document = tree.object(f"{container.bundle}/config.json")
-    if not document:
-        return container
-    records = (*container.records, oci(CONFIG, f"{container.bundle}/config.json", document))
-    path = container.cgroups_path or path_of(document)
-    return container.changed(records=records, cgroups_path=path)

@@ -63,7 +63,7 @@ def branch(container: Container, name: str, path: str) -> Branch:
     for number, part in enumerate(parts):
         if container.id and container.id in part and "conmon" not in part:
             return Branch(own="/".join(parts[: number + 1]), leaf=path)
-    return Branch(own=path, leaf=path, known=path.strip("/") == "" or False)
+    return Branch(own=path, leaf=path, known=False)
 
 
 def _tail(candidate: str, path: str) -> str:

@@ -36,6 +36,7 @@ class Places(Value):
 
     docker: data roots. exec_roots: docker's runtime state. tasks: containerd's bundles, a directory a namespace.
     metadata: containerd's roots. storage: GRAPH of podman and CRI-O. kubelet: its root. runtimes: roots of runc, crun.
+    trees: pid of one of the engines' processes -> the tree in which its paths are to be read.
     """
 
     docker: tuple[Place, ...]
@@ -44,6 +45,11 @@ class Places(Value):
     storage: tuple[Place, ...]
     kubelet: tuple[Place, ...]
     runtimes: tuple[Place, ...]
+    trees: dict[int, Tree]
+
+    def all(self) -> tuple[Place, ...]:
+        """Every place."""
+        return (*self.docker, *self.tasks, *self.metadata, *self.storage, *self.kubelet, *self.runtimes)
 
 
 class Found:
@@ -63,11 +69,14 @@ class Found:
             self.by_kind.setdefault(kind, {}).setdefault((tree.root, path), place)
 
     def tree_of(self, process: Process) -> Tree:
-        """What the process sees as the root of the file system; one tree a mount namespace."""
-        if not process.elsewhere:
+        """What the process sees as the root of the file system; one tree a mount namespace.
+
+        What a user's process names is read without following links, so that it leads to no file of somebody else.
+        """
+        if not process.elsewhere and process.user in (0, self.tree.owner("/proc/self")):
             return self.tree
-        inside = Tree(f"{self.tree.root}/proc/{process.pid}/root", follow=False)
-        return self._elsewhere.setdefault(process.elsewhere, inside)
+        root = f"{self.tree.root}/proc/{process.pid}/root" if process.elsewhere else self.tree.root
+        return self._elsewhere.setdefault(process.elsewhere, Tree(root, follow=False))
 
     def of(self, kind: str) -> tuple[Place, ...]:
         """All places of a kind."""
@@ -94,7 +103,8 @@ def places(tree: Tree, census: Census, roots: tuple[str, ...] = ()) -> Places:
     for root in roots:
         found.add("runtimes", root)
     names = ("docker", "tasks", "metadata", "storage", "kubelet", "runtimes")
-    return Places(**{name: found.of(name) for name in names})
+    trees = {process.pid: found.tree_of(process) for process in census.processes}
+    return Places(**{name: found.of(name) for name in names}, trees=trees)
 
 
 def _usual(found: Found) -> None:

@@ -94,7 +94,7 @@ def _sqlite(place: Place, path: str, handle: int) -> list[tuple[dict[str, Any], 
             if _stamp(handle) != before:
                 problem = "it changes faster than it can be copied"
                 continue
-            connection = sqlite3.connect(copied)
+            connection = sqlite3.connect(f"file:{copied}?nolock=1", uri=True)
             try:
                 return [(_parsed(config), _parsed(state)) for _, config, state in connection.execute(QUERY)]
             except sqlite3.Error as error:

@@ -10,17 +10,20 @@ if TYPE_CHECKING:
 
 SHIM, CONMON, DOCKERD, CONTAINERD, KUBELET, CRIO = "shim", "conmon", "dockerd", "containerd", "kubelet", "crio"
 KINDS = {"conmon": CONMON, "dockerd": DOCKERD, "containerd": CONTAINERD, "kubelet": KUBELET, "crio": CRIO}
-UID = "Uid:"
 
 
 class Process(Value):
-    """One of them. argv: its command line. elsewhere: its mount namespace, "" where it is ours, so that paths are."""
+    """One of them. argv: its command line. elsewhere: its mount namespace, "" where it is ours, so that paths are.
+
+    user: whose it is; anybody can start a program that is called conmon.
+    """
 
     pid: int
     kind: str
     argv: tuple[str, ...]
     cwd: str = ""
     elsewhere: str = ""
+    user: int = 0
 
     def option(self, *names: str) -> str:
         """The value of an option, as `-b V`, `--b V` or `--b=V`; "" if it is not there."""
@@ -65,7 +68,8 @@ def census(tree: Tree) -> Census:
             theirs = tree.link(f"/proc/{name}/ns/mnt")
             cwd = tree.link(f"/proc/{name}/cwd") if kind == SHIM else ""
             away = theirs if ours and theirs != ours else ""
-            found.append(Process(pid=int(name), kind=kind, argv=argv, cwd=cwd, elsewhere=away))
+            user = tree.owner(f"/proc/{name}")
+            found.append(Process(pid=int(name), kind=kind, argv=argv, cwd=cwd, elsewhere=away, user=user))
     told = (f"/proc: the cgroups of {hidden} processes cannot be read",) if hidden else ()
     return Census(processes=tuple(found), cgroups=cgroups, problems=told)
 

@@ -44,7 +44,8 @@ def subjects(tree: Tree, host: Host, found: Inventory, facts: Facts) -> Iterator
     """Each container, read now; one that ends meanwhile has no levels."""
     kernel = Kernel(tree, host)
     planned: dict[str, Plan] = {}
-    for container in found.containers:
+    for known in found.containers:
+        container = known
         text = found.cgroups.get(container.pid, "") if container.pid else ""
         score = tree.text(f"/proc/{container.pid}/oom_score_adj") if text else None
         hierarchies = kernel.hierarchies(container, text) if text else {}

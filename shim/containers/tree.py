@@ -110,6 +110,14 @@ class Tree:
             self.failed(path, error)
             return ""
 
+    def owner(self, path: str) -> int:
+        """The user id of a file's owner, -1 when it is gone."""
+        try:
+            return os.stat(self.root + path, follow_symlinks=False).st_uid
+        except OSError as error:
+            self.failed(path, error)
+            return -1
+
     def failed(self, path: str, error: OSError) -> None:
         """Keep why, unless there is just nothing there."""
         if error.errno not in QUIET:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from shim.containers.tree import Tree
     from shim.host.facts import Host
 
+FEW = 8
 V1_NAMES = {"io": "blkio"}
 CONTROLLERS = tuple(dict.fromkeys(kind.limits[0].controller for kind in KINDS if kind.limits[0].controller))
 
@@ -59,8 +60,10 @@ class Kernel:
     def _level(self, mount: str, path: str, names: tuple[str, ...]) -> Level | None:
         key = (f"{mount}{path}".rstrip("/"), names)
         if key not in self._seen:
-            listed = set(self.tree.names(key[0]))
-            texts = {name: self.tree.text(f"{key[0]}/{name}") for name in names if name in listed}
+            # A directory with many possible names is listed first; of few names each is just tried.
+            listed = set(self.tree.names(key[0])) if len(names) > FEW else None
+            texts = {name: self.tree.text(f"{key[0]}/{name}") for name in names if listed is None or name in listed}
             files = {name: text for name, text in texts.items() if text is not None}
-            self._seen[key] = Level(path=path, files=files) if listed else None
+            there = files or listed or self.tree.names(key[0])
+            self._seen[key] = Level(path=path, files=files) if there else None
         return self._seen[key]

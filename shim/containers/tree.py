@@ -13,6 +13,7 @@ import stat
 from typing import Any
 
 LARGEST = 32 << 20  # bytes; a config.json with a seccomp profile has 20 kB, an image index somewhat more
+CHUNK = 1 << 16
 _FILE = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _STEP = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY
 QUIET = (errno.ENOENT, errno.ENOTDIR, errno.ESRCH)
@@ -59,18 +60,29 @@ class Tree:
         handle = self.open(path)
         if handle is None:
             return None
-        with os.fdopen(handle, "rb") as file:
-            try:
-                if not stat.S_ISREG(os.fstat(handle).st_mode):
-                    raise OSError(errno.EINVAL, "is not a regular file")
-                content = file.read(LARGEST + 1)
-            except OSError as error:
-                self.failed(path, error)
-                return None
-        if len(content) > LARGEST:
-            self.problems[path] = f"is larger than {LARGEST} bytes"
+        try:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise OSError(errno.EINVAL, "is not a regular file")
+            return self._whole(path, handle)
+        except OSError as error:
+            self.failed(path, error)
             return None
-        return content
+        finally:
+            os.close(handle)
+
+    def _whole(self, path: str, handle: int) -> bytes | None:
+        """read(2) until the end: files of /proc and cgroups tell no size."""
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            part = os.read(handle, CHUNK)
+            if not part:
+                return parts[0] if len(parts) == 1 else b"".join(parts)
+            parts.append(part)
+            size += len(part)
+            if size > LARGEST:
+                self.problems[path] = f"is larger than {LARGEST} bytes"
+                return None
 
     def text(self, path: str) -> str | None:
         """The content as text; bytes that are not UTF-8 survive as surrogates."""

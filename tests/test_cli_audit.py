@@ -38,7 +38,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The recorded Debian 12 is this host; one of its ten containers has lost a limit."""
     tree = laid_out("debian-12", tmp_path / "host")
     real = command.of_this_host
-    monkeypatch.setattr(command, "of_this_host", lambda asked: real(asked, str(tree)))
+    monkeypatch.setattr(command, "of_this_host", lambda asked, root: real(asked, str(tree)))
     monkeypatch.setattr(command, "host_of", lambda view, containers: recorded_host())
     look = detect
 
@@ -82,11 +82,13 @@ def test_nothing_lost_is_status_0(host: Path) -> None:
     assert result.output.endswith("\nContainers: 2. Limits: 10 (10 enforced).\n")
 
 
-def test_no_containers_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty host is no error."""
-    real = command.of_this_host
-    monkeypatch.setattr(command, "of_this_host", lambda asked: real(asked, str(tmp_path)))
-    result = _audit()
+def test_no_containers_at_all(tmp_path: Path) -> None:
+    """An empty host is no error; one without /proc is none."""
+    result = _audit("--tree", tmp_path)
+    assert result.exit_code == 3
+    assert "it has no directory proc" in result.stderr
+    (tmp_path / "proc").mkdir()
+    result = _audit("--tree", tmp_path)
     assert result.exit_code == 0
     assert result.output.endswith("\nNo containers were found.\n")
 

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from shim.cli import explain as command
 from shim.cli import report
 from shim.cli.main import main
+from shim.containers.resolve import resolve
 from shim.diagnose.catalogue import ENTRIES
 from shim.host.view import View
 
@@ -33,6 +34,7 @@ def no_engines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(command, "LOGS", (f"{tmp_path}/logs/*/{{}}/log.json",))
     monkeypatch.setattr(report, "ROOTS", (f"{tmp_path}/roots",))
     monkeypatch.setattr(report, "ROOTLESS", ())
+    monkeypatch.setattr(command, "resolve", lambda name: resolve(name, str(tmp_path)))
     return tmp_path
 
 

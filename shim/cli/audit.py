@@ -62,6 +62,9 @@ stricter than asked, capped by an ancestor, enforced; the first five count as lo
     "--after", metavar="unified|legacy|DIR", help="Plan the containers for the host after its migration, too."
 )
 @click.option("--root", "roots", metavar="DIR", multiple=True, help="A further --root of runc or crun to look in.")
+@click.option(
+    "--tree", metavar="DIR", default="/", help="Where the host's file system is: a node's root, mounted in a container."
+)
 @click.option("--merge", is_flag=True, help="Show the audits in FILES (of `audit --json`, from many hosts) as one.")
 @click.pass_context
 def audit_command(ctx: click.Context, /, *, files: tuple[str, ...], merge: bool, **asked: Any) -> None:
@@ -74,12 +77,14 @@ def audit_command(ctx: click.Context, /, *, files: tuple[str, ...], merge: bool,
 
     --after unified is a host with cgroup2 only; legacy is this host under a kernel without CONFIG_MEMCG_V1; DIR is a
     host captured with `python3 -m shim.host.capture`.
+
+    In a container, call it in the host's cgroup namespace: nsenter --target 1 --cgroup -- cgshimctl audit --tree /host
     """
     if merge != bool(files):
         raise click.UsageError("--merge wants FILES, and FILES want --merge")
     if merge and (asked["after"] or asked["roots"]):
         raise click.UsageError("--after and --root look at this host; --merge does not")
-    found = shape.merged(files) if merge else of_this_host(asked)
+    found = shape.merged(files) if merge else of_this_host(asked, asked["tree"])
     found = _chosen(found, asked)
     form = "json" if asked["as_json"] else "junit" if asked["as_junit"] else asked["form"]
     if form == "json":
@@ -92,7 +97,9 @@ def audit_command(ctx: click.Context, /, *, files: tuple[str, ...], merge: bool,
 
 
 def of_this_host(asked: dict[str, Any], root: str = "/") -> dict[str, Any]:
-    """The audit of this host, or of the file system below `root`."""
+    """The audit of this host, or of the file system below `root`. Raises ShimError for a root without /proc."""
+    if not os.path.isdir(os.path.join(root, "proc")):
+        raise hosts.unusable(root, "it has no directory proc")
     tree, view = Tree(root), View(root)
     found = inventory(tree, tuple(os.path.abspath(path) for path in asked["roots"]))
     if asked["names"]:

@@ -24,7 +24,7 @@ from shim.containers.container import (
 )
 from shim.containers.membership import belongs, frozen
 from shim.containers.places import places
-from shim.containers.processes import CONMON, SHIM, census, start_time
+from shim.containers.processes import CONMON, SHIM, census, parent, start_time
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -162,7 +162,8 @@ def _finished(tree: Tree, seen: Census, container: Container) -> Container:
     if container.start and started and container.start != started:
         why = f"process {container.pid} started at {started}, the container's at {container.start}: another one"
         return container.changed(state=GONE, pid=0, problems=(*container.problems, why))
-    if not container.start and not belongs(text, container):
+    monitored = container.hints.get("conmon") == str(parent(tree, container.pid))
+    if not container.start and not monitored and not belongs(text, container):
         why = f"/proc/{container.pid}/cgroup does not name the container, so it may be another process"
         container = container.changed(problems=(*container.problems, why))
     return container.changed(state=PAUSED if frozen(tree, text) else container.state)

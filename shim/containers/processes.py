@@ -49,7 +49,8 @@ class Census(Value):
 
 def census(tree: Tree) -> Census:
     """One look at every process. Those that end meanwhile are left out."""
-    ours = tree.link("/proc/self/ns/mnt")
+    # Of a host that is seen from inside a container its init is the measure, not this process.
+    ours = (tree.link("/proc/1/ns/mnt") if tree.root else "") or tree.link("/proc/self/ns/mnt")
     found, cgroups, hidden = [], {}, 0
     for name in tree.names("/proc"):
         if not name.isdigit():
@@ -84,5 +85,15 @@ def kind_of(line: bytes) -> str:
 
 def start_time(tree: Tree, pid: int) -> int:
     """When the process started, in clock ticks since boot (field 22 of /proc/PID/stat); 0 if it is gone."""
+    return _field(tree, pid, 22)
+
+
+def parent(tree: Tree, pid: int) -> int:
+    """The parent's number (field 4 of /proc/PID/stat); 0 if the process is gone."""
+    return _field(tree, pid, 4)
+
+
+def _field(tree: Tree, pid: int, number: int) -> int:
+    """A field of /proc/PID/stat; the second one, the name, may itself contain blanks and `)`."""
     words = (tree.text(f"/proc/{pid}/stat") or "").rpartition(")")[2].split()
-    return int(words[19]) if len(words) > 19 and words[19].isdigit() else 0
+    return int(words[number - 3]) if len(words) > number - 3 and words[number - 3].isdigit() else 0

@@ -31,6 +31,7 @@ they write, and to a file that you name with --output.
 
 \b
 Examples:
+  cgshimctl audit                           which containers run without the limits that were asked for
   cgshimctl doctor                          what this host can enforce, and why not the rest
   cgshimctl plan /path/to/bundle            what cgshim would change in its config.json, and why
   cgshimctl plan config.json --host DIR     the same for another host, captured with shim.host.capture
@@ -39,8 +40,8 @@ Examples:
 
 \b
 Exit status:
-  0  fine: nothing is refused
-  1  something is or would be refused
+  0  fine: nothing is refused, nothing is lost
+  1  something is or would be refused, or is lost
   2  wrong usage
   3  bad input, broken settings, or a fault of cgshimctl itself
 """

@@ -12,12 +12,14 @@ import pytest
 from shim.containers import bolt, containerd, crio, docker, kubelet, podman, units
 from shim.containers.container import Container
 from shim.containers.inventory import inventory
+from shim.containers.levels import Kernel
 from shim.containers.membership import branch
 from shim.containers.places import Place, places
 from shim.containers.processes import Process, census, kind_of
 from shim.containers.tree import LARGEST, Tree
 from tests.audited_host import written
 from tests.audited_many import meta
+from tests.hosts_made import make_host
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -308,3 +310,13 @@ def test_process_among_others_has_no_cgroup_of_its_own() -> None:
     """Nothing on the path belongs to the container."""
     assert branch(Container(id=ID), "", "/user.slice/session").known is False
     assert branch(Container(id=ID), "", "/").known is False
+
+
+def test_part_of_a_hierarchy_that_is_mounted(tmp_path: Path) -> None:
+    """A pod's subtree on /sys/fs/cgroup, paths as the host has them: they are read below the root of the mount."""
+    mount = "30 20 0:26 /pod /sys/fs/cgroup rw - cgroup2 cgroup rw\n"
+    written(tmp_path, "/proc/self/mountinfo").write_text(mount)
+    written(tmp_path, "/sys/fs/cgroup/web/pids.max").write_text("50\n")
+    kernel = Kernel(Tree(str(tmp_path)), make_host("unified"))
+    found = kernel.hierarchies(Container(id="web", pid=7, cgroups_path="/pod/web"), "0::/pod/web\n")["pids"]
+    assert [(level.path, level.files) for level in found.own] == [("/web", {"pids.max": "50\n"})]

@@ -30,7 +30,7 @@ def problems(records: list[dict[str, Any]]) -> list[str]:
 
 
 def _faults(record: dict[str, Any], accounted: bool, swaps: bool) -> list[str]:
-    judges = {"bridge-use": bridged, "account": account, "delays": delayed, "checkpoint": restored}
+    judges = {"bridge-use": bridged, "account": account, "delays": delayed, "checkpoint": restored, "audit": audited}
     if record["set"] == "swap-use":
         return swap(record, accounted, swaps)
     return judges[record["set"]](record)
@@ -152,6 +152,49 @@ def restored(record: dict[str, Any]) -> list[str]:
         faults.append(f"not what was asked for: {record}")
     limits = {"memory.max": str(64 * M), "pids.max": "64"}
     return faults if before["limits"] == limits else [*faults, f"limits: {before['limits']}"]
+
+
+def audited(record: dict[str, Any]) -> list[str]:
+    """Faults of one record of audit: every number is the file's, and it is called enforced exactly if it was asked.
+
+    Shares to weight: 512 is 20 by the runtimes' older formula, 59 by the newer one (opencontainers/cgroups, utils.go).
+    """
+    if record["asked"] == "nothing":
+        return [f"no container at all: {record['text']}"]
+    if record["found"] != 1:
+        return [f"found {record['found']} times"]
+    files, resources, faults = record["files"], record["resources"], []
+    wanted = {"pids.limit": (50, _number(files, "pids.max"))}
+    if "memory" in resources:
+        wanted["memory.limit"] = (64 * M, _number(files, "memory.max", "memory.limit_in_bytes"))
+    if "cpu" in resources:
+        wanted["cpu.quota"] = (500_000, _quota(files))
+    for limit, (asked, shown) in wanted.items():
+        verdict, kernel = record["rows"].get(limit, ["", None])
+        if kernel != shown:
+            faults.append(f"{limit}: {kernel}, the file says {shown}")
+        if verdict != ("enforced" if shown == asked else "changed since"):
+            faults.append(f"{limit}: {verdict} with {shown}, asked {asked}")
+    if record["asked"] == "changed" and wanted["pids.limit"][1] != -1:
+        faults.append(f"pids.max is {wanted['pids.limit'][1]}")
+    weight = record["rows"].get("cpu.weight", ["", ""])
+    if "cpu" in resources and (weight[0] != "enforced" or weight[1] not in ("512", "20", "59")):
+        faults.append(f"cpu.weight: {weight}")
+    return faults
+
+
+def _number(files: dict[str, str], *names: str) -> int | None:
+    """The first of these files as a number, -1 for no limit."""
+    text = next((files[name] for name in names if name in files), None)
+    return None if text is None else -1 if text in ("max", "-1") else int(text)
+
+
+def _quota(files: dict[str, str]) -> int | None:
+    """Microseconds a second."""
+    quota, period = files.get("cpu.cfs_quota_us", ""), files.get("cpu.cfs_period_us", "")
+    if "cpu.max" in files:
+        quota, period = files["cpu.max"].split()
+    return -1 if quota in ("max", "-1") else int(quota) * 10**6 // int(period)
 
 
 def _no_psi(reason: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from shim.audit.limits import KINDS
 from shim.audit.subject import Hierarchy, Level
 from shim.containers.membership import Branch, branches
+from shim.host import mountinfo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ class Kernel:
     def __init__(self, tree: Tree, host: Host) -> None:
         self.tree = tree
         self.host = host
+        table = mountinfo.parse(tree.text("/proc/self/mountinfo") or "")
+        self._roots = {mount.point: mount.root for mount in table}
         self._seen: dict[tuple[str, tuple[str, ...]], Level | None] = {}
         self._files = {
             (kind.limits[0].controller, version): names for kind in KINDS for version, names in kind.files.items()
@@ -41,6 +44,8 @@ class Kernel:
         if not version:
             return Hierarchy(version=0, missing=f"this host has no {controller} controller: {place.evidence}")
         branch = found.get("" if version == 2 else V1_NAMES.get(controller, controller))
+        if branch is not None:
+            branch = self._shown(mount, branch)
         if branch is None:
             return Hierarchy(version=version, mount=mount, missing=f"/proc/{container.pid}/cgroup has no {controller}")
         if not branch.known or container.hints.get("no-cgroup") or container.driver == "disabled":
@@ -51,6 +56,14 @@ class Kernel:
         above = self._levels(mount, controller, version, branch.above)
         missing = "" if own else f"cannot be read: {mount}{branch.own}"
         return Hierarchy(version=version, mount=mount, own=own, above=above, missing=missing)
+
+    def _shown(self, mount: str, branch: Branch) -> Branch:
+        """Where only a part of the hierarchy is mounted (a bind, as in pods), paths begin at the root of the mount."""
+        root = self._roots.get(mount, "/")
+        if root == "/" or not branch.leaf.startswith(f"{root}/"):
+            return branch
+        inside = branch.own.startswith(f"{root}/")
+        return branch.changed(own=branch.own[len(root) :] if inside else "", leaf=branch.leaf[len(root) :])
 
     def _levels(self, mount: str, controller: str, version: int, paths: tuple[str, ...]) -> tuple[Level, ...]:
         names = self._files[controller, version]

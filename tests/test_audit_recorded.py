@@ -10,10 +10,10 @@ import pytest
 from shim.audit.limit import shown
 from shim.audit.row import ENFORCED, LOST_IN
 from shim.audit.subject import Facts
+from shim.audit.subjects import subjects
 from shim.audit.verdict import rows
 from shim.containers.inventory import inventory
 from shim.containers.resolve import named
-from shim.containers.subjects import subjects
 from shim.containers.tree import Tree
 from shim.errors import ShimError
 from tests.audited_host import laid_out, recorded_host, written

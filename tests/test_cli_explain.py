@@ -34,7 +34,7 @@ def no_engines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(command, "LOGS", (f"{tmp_path}/logs/*/{{}}/log.json",))
     monkeypatch.setattr(report, "ROOTS", (f"{tmp_path}/roots",))
     monkeypatch.setattr(report, "ROOTLESS", ())
-    monkeypatch.setattr(command, "resolve", lambda name: resolve(name, str(tmp_path)))
+    monkeypatch.setattr("shim.containers.resolve.resolve", lambda name: resolve(name, str(tmp_path)))
     return tmp_path
 
 

@@ -66,7 +66,7 @@ def runc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     monkeypatch.delenv("CGSHIM_RUNTIME", raising=False)
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     monkeypatch.setattr(command, "ROOTS", (str(tmp_path / "roots" / "*"),))
-    monkeypatch.setattr(command, "resolve", lambda name: resolve(name, str(tmp_path)))
+    monkeypatch.setattr("shim.containers.resolve.resolve", lambda name: resolve(name, str(tmp_path)))
     return str(path)
 
 

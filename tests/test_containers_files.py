@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from shim.audit.levels import Kernel
 from shim.containers import bolt, containerd, crio, docker, kubelet, podman, units
 from shim.containers.container import Container
 from shim.containers.inventory import inventory
-from shim.containers.levels import Kernel
 from shim.containers.membership import branch
 from shim.containers.places import Place, places
 from shim.containers.processes import Process, census, kind_of

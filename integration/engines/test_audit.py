@@ -20,9 +20,9 @@ from integration.engines.containerd import Containerd, Ctr
 from integration.engines.cri import SHARED
 from integration.engines.engine import CGROUP_PARENT, Wish, end_processes, unmount_below, wait_until
 from integration.kernel import CgroupValues
+from shim.audit.subjects import facts_of, host_of, subjects
 from shim.audit.verdict import rows
 from shim.containers.inventory import inventory
-from shim.containers.subjects import facts_of, host_of, subjects
 from shim.containers.tree import Tree
 from shim.host.view import View
 

@@ -9,12 +9,12 @@ import click
 
 from shim.audit import after as migration
 from shim.audit import target
+from shim.audit.subjects import facts_of, host_of, resources_of, subjects
 from shim.audit.verdict import rows
 from shim.cli import findings, hosts, output
 from shim.cli.audited import junit, page, shape, text
 from shim.containers.inventory import inventory
 from shim.containers.resolve import named
-from shim.containers.subjects import facts_of, host_of, resources_of, subjects
 from shim.containers.tree import Tree
 from shim.host.detect import detect
 from shim.host.view import View

@@ -14,7 +14,6 @@ from shim import last
 from shim.cli import output, report
 from shim.cli.output import BROKEN, REFUSED, heading, paragraph, say, table
 from shim.container import bundle as bundle_of
-from shim.containers.resolve import resolve
 from shim.diagnose import oom
 from shim.diagnose.catalogue import AREAS
 from shim.diagnose.diagnosis import Context
@@ -166,6 +165,8 @@ def _resolved(name: str) -> str:
     """The id of the container that its engine calls so; the name itself where none is known."""
     if _pid(name) or _bundle(name):
         return name
+    from shim.containers.resolve import resolve
+
     try:
         return resolve(name).id
     except ShimError as error:

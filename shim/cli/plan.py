@@ -11,7 +11,6 @@ from shim import apply, report, rewrite, settings
 from shim.cli import difference, findings, output, remedies, runtimes
 from shim.cli.hosts import view_of
 from shim.cli.output import heading, say, table
-from shim.containers.resolve import configuration_of
 from shim.errors import ShimError
 from shim.oci import document
 from shim.rules.base import KEPT
@@ -87,6 +86,8 @@ def plan_command(ctx: click.Context, /, target: str | None, as_json: bool, **ask
     if (asked["config"] is None) == (asked["container"] is None):
         raise click.UsageError("name one of CONFIG, BUNDLE and --container")
     if asked["container"]:
+        from shim.containers.resolve import configuration_of
+
         asked["config"] = configuration_of(asked["container"])
     planned = plan(asked)
     if target is not None and planned.refusal is None:

@@ -14,7 +14,6 @@ from shim import settings
 from shim.cli import memory, output, runtimes
 from shim.cli.output import heading, say, table
 from shim.containers.container import CONFIG
-from shim.containers.resolve import resolve
 from shim.errors import ShimError
 from shim.host.view import View
 from shim.oci import document
@@ -119,6 +118,8 @@ def _search(container: str, root: str | None) -> list[tuple[str, str]]:
 
 def _by_name(name: str) -> Container | None:
     """The container that its engine calls so, or that lies at a place of its own."""
+    from shim.containers.resolve import resolve
+
     try:
         return resolve(name)
     except ShimError as error:

@@ -48,9 +48,9 @@ def _open_up(directory: str) -> None:
 
 def _audited(held: Container) -> dict[str, Any]:
     """The audit's rows of this container, and the files."""
+    from shim.audit.subjects import facts_of, host_of, subjects
     from shim.audit.verdict import rows
     from shim.containers.inventory import inventory
-    from shim.containers.subjects import facts_of, host_of, subjects
     from shim.containers.tree import Tree
     from shim.host.view import View
 

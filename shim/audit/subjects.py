@@ -6,9 +6,9 @@ import os
 import stat
 
 from shim.audit import command
+from shim.audit.levels import Kernel
 from shim.audit.subject import Facts, Subject
 from shim.containers.container import CONFIG, GONE, REMEMBERED, SPEC
-from shim.containers.levels import Kernel
 from shim.host.detect import detect
 from shim.plan import make_plan, wanted
 

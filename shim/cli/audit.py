@@ -67,7 +67,7 @@ stricter than asked, capped by an ancestor, enforced; the first five count as lo
 )
 @click.option("--merge", is_flag=True, help="Show the audits in FILES (of `audit --json`, from many hosts) as one.")
 @click.pass_context
-def audit_command(ctx: click.Context, /, *, files: tuple[str, ...], merge: bool, **asked: Any) -> None:
+def audit_command(ctx: click.Context, *, files: tuple[str, ...], merge: bool, **asked: Any) -> None:
     """Show which containers on this host run without the limits that were asked for.
 
     For every limit: what the engine was asked, what the runtime was asked, what systemd thinks, what the kernel has,

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 CPUS, ALLOCATED = "cpu_manager_state", "allocated_pods_state"
 
-Notes = "dict[tuple[str, str], dict[str, Any]]"
-
 
 def notes(places: tuple[Place, ...]) -> dict[tuple[str, str], Record]:
     """(pod uid, container's name) -> limits by the names of Kubernetes, "exclusive" with its CPUs.

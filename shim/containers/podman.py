@@ -38,8 +38,6 @@ QUERY = """SELECT c.ID, c.JSON, s.JSON FROM ContainerConfig c LEFT JOIN Containe
 ATTEMPTS = 5
 MANAGED = "io.container.manager"
 
-Pairs = "list[tuple[dict[str, Any], dict[str, Any]]]"
-
 
 def containers(place: Place) -> Iterator[Container]:
     """podman's containers in a storage directory; problems with the database are kept in the tree."""

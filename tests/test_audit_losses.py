@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, NamedTuple
 
 import pytest
@@ -398,6 +399,44 @@ def test_reported_loss_gets_its_verdict(case: Case) -> None:
     row = judged(case.subject, case.limit)
     assert (row.verdict if row else None) == case.verdict, row
     assert case.why in (row.why if row else "")
+
+
+def test_no_loss_is_claimed_without_the_runtimes_side() -> None:
+    """config.json could not be read (another user's): that a limit is missing there is not known."""
+    for subject in (made(docker(Memory=64 * MIB), files=OPEN), made(docker(Memory=64 * MIB), files={})):
+        row = judged(subject, "memory.limit")
+        assert row is not None
+        assert (row.verdict, row.lost) == (UNKNOWN, False)
+        assert row.why.startswith("no config.json of it could be read")
+
+
+def test_container_of_which_nobody_has_a_record() -> None:
+    """Only its cgroup is known: what limits there are, not what was asked."""
+    row = judged(made(files=FULL), "memory.limit")
+    assert row is not None
+    assert (row.verdict, row.why) == (UNKNOWN, "its cgroup has 64 MiB; there is no record of what was asked")
+
+
+def test_systemd_has_no_word_on_memory_and_swap_of_v1() -> None:
+    """No unit setting stands for memory.memsw: that the unit has none is no risk."""
+    files = {"memory.limit_in_bytes": str(64 * MIB), "memory.memsw.limit_in_bytes": str(128 * MIB)}
+    memory = {"limit": 64 * MIB, "swap": 128 * MIB}
+    subject = made(oci(memory=memory), unit(MemoryLimit=str(64 * MIB)), version=1, files=files)
+    for limit in ("memory.limit", "memory.swap"):
+        row = judged(subject, limit)
+        assert row is not None
+        assert row.verdict == ENFORCED
+
+
+def test_loss_that_cgshim_itself_accepted() -> None:
+    """Under the policy warn cgshim takes a limit out and says so in the bundle: the audit says so, too."""
+    change = {"field": "memory.swap", "kind": "guard", "lost": "memory.swap", "reason": "swap is not accounted for"}
+    report = json.dumps({"schema": 1, "policy": "warn", "changes": [change]})
+    config = oci(memory=LIMIT)
+    config = config.changed(value={**config.value, "report": report})
+    row = judged(made(config, files=FULL), "memory.swap")
+    assert row is not None
+    assert (row.verdict, row.why) == (LOST_BEFORE, "cgshim, policy warn: swap is not accounted for")
 
 
 def test_every_report_is_tested_or_explained() -> None:

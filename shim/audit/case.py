@@ -33,6 +33,12 @@ class Case(Value):
     own: str
     above: tuple[str, Any] | None
 
+    @property
+    def passed_on(self) -> bool:
+        """Is it known at all what the runtime was asked for."""
+        columns = (CONFIG, REMEMBERED, *((SPEC,) if self.subject.container.engine in OLD_BUNDLES else ()))
+        return any(self.subject.container.record(name) is not None for name in columns)
+
     def column(self, name: str) -> Any:
         """A party's word."""
         return self.said.by.get(name, {}).get(self.key)

@@ -18,12 +18,15 @@ from shim.audit.row import (
     WEAKER,
     Row,
 )
+from shim.containers import container as states
 from shim.containers.container import ALIVE, ASKED, CONFIG, GONE, KUBELET, REMEMBERED, SPEC, SYSTEMD
 from shim.rules.base import KEPT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from shim.audit.subject import Subject
+
+NO_CONFIG = "no config.json of it could be read"
 
 
 def rows(subject: Subject) -> list[Row]:
@@ -77,6 +80,8 @@ def _unasked(case: Case) -> tuple[str, str] | None:
     """Nobody asked. What the kernel has all the same is told, where it limits."""
     if not case.limit.always or case.now in (None, NONE, *case.limit.free) or case.subject.container.helper:
         return None
+    if not case.subject.container.records:
+        return UNKNOWN, f"{_levels(case)}; there is no record of what was asked"
     pod = case.subject.container.record(KUBELET)
     stale = pod is not None and pod.value.get("allocated") and case.key in OF_PODS
     if stale:
@@ -96,12 +101,15 @@ def _stopped(case: Case, state: str) -> tuple[str, str] | None:
     dropped = case.column(ASKED) is not None and case.subject.container.record(CONFIG) and case.given is None
     if dropped:
         return LOST_BEFORE, "the engine did not pass it on at the last start"
-    return (UNKNOWN, f"the container is {state}") if state in (GONE, UNKNOWN) else None
+    why = {GONE: "the container ended meanwhile", states.UNKNOWN: "no record that could be read says whether it runs"}
+    return (UNKNOWN, why[state]) if state in why else None
 
 
 def _unseen(case: Case) -> tuple[str, str] | None:
     """No value of the kernel's for a container that runs: no such file, no such cgroup, or no right to read it."""
     missing = case.said.hierarchy.missing
+    if not case.passed_on:
+        return UNKNOWN, f"{NO_CONFIG}; {missing or _place(case)}"
     if case.given is None and case.column(ASKED) is not None and not missing.startswith("cannot"):
         return LOST_BEFORE, f"config.json does not have it; {missing or 'its cgroup has no file for it either'}"
     if case.key == "devices" and case.said.hierarchy.version != 1:
@@ -142,6 +150,8 @@ def _risk(case: Case) -> str:
         return ""
     if thinks is None and case.key in ("cpu.weight", "memory.reservation"):
         return ""
+    if case.key == "memory.swap" and case.said.hierarchy.version == 1:
+        return ""  # systemd has no setting for memory.memsw
     name = case.limit.property[0]
     return f"the unit has {name}={show(case.limit, thinks) if thinks is not None else 'nothing'} ({record.source})"
 
@@ -153,6 +163,8 @@ def _looser(case: Case, found: str) -> tuple[str, str]:
     exclusive = case.subject.container.record(KUBELET)
     if case.key == "cpu.quota" and exclusive and exclusive.value.get("exclusive"):
         return ENFORCED, f"by exclusive CPUs {exclusive.value['exclusive']}: the kubelet sets no quota then"
+    if not case.passed_on:
+        return UNKNOWN, f"{NO_CONFIG}; {_levels(case)}"
     if case.given is None:
         return LOST_BEFORE, f"the engine was asked, config.json does not have it; {_levels(case)}"
     if case.subject.facts.outside:

@@ -66,8 +66,7 @@ stricter than asked, capped by an ancestor, enforced; the first five count as lo
     "--tree", metavar="DIR", default="/", help="Where the host's file system is: a node's root, mounted in a container."
 )
 @click.option("--merge", is_flag=True, help="Show the audits in FILES (of `audit --json`, from many hosts) as one.")
-@click.pass_context
-def audit_command(ctx: click.Context, *, files: tuple[str, ...], merge: bool, **asked: Any) -> None:
+def audit_command(*, files: tuple[str, ...], merge: bool, **asked: Any) -> None:
     """Show which containers on this host run without the limits that were asked for.
 
     For every limit: what the engine was asked, what the runtime was asked, what systemd thinks, what the kernel has,
@@ -93,7 +92,8 @@ def audit_command(ctx: click.Context, *, files: tuple[str, ...], merge: bool, **
         text.show(found)
     else:
         click.echo((page if form == "html" else junit).page(found), nl=False)
-    ctx.exit(output.REFUSED if _is_lost(found) else output.FINE)
+    if _is_lost(found):
+        raise click.exceptions.Exit(output.REFUSED)
 
 
 def of_this_host(asked: dict[str, Any], root: str = "/") -> dict[str, Any]:

@@ -138,6 +138,15 @@ def test_names_are_somebody_elses_words(host: Path, form: str) -> None:
         ET.fromstring(result.output)
 
 
+def test_names_do_not_steer_the_terminal(host: Path) -> None:
+    """A name with an escape sequence and a line break in it is shown with their codes."""
+    path = next(path for path in host.rglob("config.v2.json") if '"/dock2"' in path.read_text())
+    path.write_text(path.read_text().replace('"/dock2"', '"/a\\u001b[31mb\\nc"'))
+    result = _audit("--engine", "docker")
+    assert "\x1b" not in result.output
+    assert "docker a\\x1b[31mb\\x0ac" in result.output
+
+
 def test_junit_is_what_ci_reads(host: Path) -> None:
     """A suite a host, a case a limit; the lost one is a failure with the reason."""
     del host

@@ -320,3 +320,16 @@ def test_part_of_a_hierarchy_that_is_mounted(tmp_path: Path) -> None:
     kernel = Kernel(Tree(str(tmp_path)), make_host("unified"))
     found = kernel.hierarchies(Container(id="web", pid=7, cgroups_path="/pod/web"), "0::/pod/web\n")["pids"]
     assert [(level.path, level.files) for level in found.own] == [("/web", {"pids.max": "50\n"})]
+
+
+def test_nerdctls_containers_by_their_labels(tmp_path: Path) -> None:
+    """The labels are in config.json's annotations, so a bundle is enough for engine and name."""
+    bundle = f"/run/containerd/io.containerd.runtime.v2.task/default/{ID}"
+    labels = {"nerdctl/namespace": "default", "nerdctl/name": "web"}
+    config = {"annotations": labels, "linux": {"cgroupsPath": f"/default/{ID}"}}
+    written(tmp_path, f"{bundle}/config.json").write_text(json.dumps(config))
+    written(tmp_path, f"{bundle}/options.json").write_text('{"binary_name": "/usr/bin/crun", "systemd_cgroup": true}')
+    written(tmp_path, f"{bundle}/init.pid").write_text("7")
+    (found,) = containerd.tasks(Place(tree=Tree(str(tmp_path)), path=bundle.rpartition("/default")[0]))
+    assert (found.engine, found.name, found.pid, found.family, found.driver) == ("nerdctl", "web", 7, "crun", "systemd")
+    assert found.root == "/run/containerd/runc/default"

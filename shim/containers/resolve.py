@@ -55,6 +55,13 @@ def configuration_of(name: str) -> str:
     )
 
 
+def _described(container: Container) -> str:
+    """ENGINE: POD/NAME ID; names are others' words, so what would steer a terminal is shown as its code."""
+    pod = f"{container.pod}/" if container.pod else ""
+    text = f"{container.engine}: {pod}{container.title} {container.id}"
+    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text)
+
+
 def _exact(container: Container, name: str) -> bool:
     return name in (container.name, container.id, f"{container.pod}/{container.name}") and bool(name)
 

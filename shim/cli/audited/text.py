@@ -16,7 +16,7 @@ HEADER = ("VERDICT", "CONTAINER", "LIMIT", "ASKED", "RUNTIME", "SYSTEMD", "KERNE
 def show(fleet: dict[str, Any]) -> None:
     """Everything as text."""
     for host in fleet["hosts"]:
-        say(f"{host['host']}: {host['layout']}, Linux {host['kernel']}", bold=True)
+        say(plain(f"{host['host']}: {host['layout']}, Linux {host['kernel']}"), bold=True)
         _limits(host)
         _problems(host)
     if "after" in fleet:
@@ -40,7 +40,7 @@ def _limits(host: dict[str, Any]) -> None:
 
 def _short(limit: dict[str, Any]) -> str:
     why = f" ({limit['why']})" if limit["why"] else ""
-    return f"{limit['limit']} {limit['shown']['kernel'] or limit['shown']['asked']}{why}"
+    return plain(f"{limit['limit']} {limit['shown']['kernel'] or limit['shown']['asked']}{why}")
 
 
 def _table(pairs: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
@@ -55,19 +55,24 @@ def _table(pairs: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
     for cells, (limit, _) in zip(grid, pairs):
         _line(cells, widths, COLOURS.get(limit["verdict"], "yellow"))
         if limit["why"]:
-            paragraph(limit["why"], "    ")
+            paragraph(plain(limit["why"]), "    ")
 
 
 def _cells(limit: dict[str, Any], container: dict[str, Any]) -> list[str]:
     shown = limit["shown"]
     words = [shown[name] or "-" for name in ("asked", "configured", "systemd", "kernel", "effective")]
-    return [limit["verdict"], called(container), limit["limit"], *words]
+    return [plain(cell) for cell in (limit["verdict"], called(container), limit["limit"], *words)]
 
 
 def called(container: dict[str, Any]) -> str:
     """ENGINE NAME, with the pod in front of the name where there is one."""
     pod = f"{container['pod']}/" if container["pod"] else ""
-    return f"{container['engine']} {pod}{container['name']}"
+    return plain(f"{container['engine']} {pod}{container['name']}")
+
+
+def plain(text: Any) -> str:
+    """Names, paths and reasons are others' words: what would steer a terminal is shown as its code."""
+    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in str(text))
 
 
 def _line(cells: list[str], widths: list[int], colour: str | None, *, bold: bool = False) -> None:
@@ -90,21 +95,21 @@ def _problems(host: dict[str, Any]) -> None:
     if told:
         heading("What could not be read")
         for line in told:
-            paragraph(line, "  ")
+            paragraph(plain(line), "  ")
 
 
 def _after(fleet: dict[str, Any]) -> None:
     after = fleet["after"]
-    heading(f"After the migration ({after['target']})")
+    heading(f"After the migration ({plain(after['target'])})")
     rows = [
-        (change["outcome"], called(container), change["field"], change["reason"], change["without"])
+        [plain(change["outcome"]), called(container), *(plain(change[key]) for key in ("field", "reason", "without"))]
         for host in fleet["hosts"]
         for container in host["containers"]
         for change in container.get("after", {}).get("changes", ())
     ]
     output.table(rows, ("OUTCOME", "CONTAINER", "FIELD", "WHY", "WITHOUT CGSHIM"))
     say()
-    say(after["answer"], bold=True)
+    say(plain(after["answer"]), bold=True)
 
 
 def _summary(fleet: dict[str, Any]) -> None:

@@ -12,6 +12,9 @@ from click.testing import CliRunner
 
 from shim.cli import audit as command
 from shim.cli.main import main
+from shim.containers.inventory import inventory
+from shim.containers.resolve import named
+from shim.containers.tree import Tree
 from shim.host.detect import detect
 from tests.audited_host import laid_out, recorded_host
 
@@ -201,6 +204,7 @@ def test_file_that_is_no_audit(tmp_path: Path, content: str | None, what: str) -
     result = _audit("--merge", path)
     assert result.exit_code == 3
     assert result.stderr.startswith(f"cgshim: {path} {what}")
+    assert " [bad-audit]\n" in result.stderr
     assert "remedy: write it with: cgshimctl audit --json >FILE" in result.stderr
 
 
@@ -261,3 +265,23 @@ def test_target_that_is_nothing(host: Path, tmp_path: Path) -> None:
     result = _audit("--after", tmp_path)
     assert result.exit_code == 3
     assert "is no captured host" in result.stderr
+
+
+def test_plan_of_a_container_by_its_name(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The config.json that its engine wrote; one that was never started has none."""
+    found = inventory(Tree(str(host)))
+    monkeypatch.setattr("shim.containers.resolve.resolve", lambda name: named(found, name))
+    result = CliRunner().invoke(main, ["plan", "--container", "dock-created"])
+    assert result.exit_code == 3
+    first, evidence, *_ = result.stderr.splitlines()
+    assert first == "cgshim: the container dock-created has no config.json that can be read [no-bundle]"
+    assert evidence == "  evidence: bundle: none is recorded; state: created"
+    for arguments in ([], ["config.json", "--container", "web"]):
+        assert CliRunner().invoke(main, ["plan", *arguments]).exit_code == 2
+    bundle = host / "bundle"
+    bundle.mkdir()
+    (bundle / "config.json").write_text('{"ociVersion": "1.0.2", "linux": {"resources": {"pids": {"limit": 5}}}}')
+    web = named(found, "dock-web").changed(bundle=str(bundle))
+    monkeypatch.setattr("shim.containers.resolve.resolve", lambda name: web)
+    planned = json.loads(CliRunner().invoke(main, ["plan", "--json", "--container", "dock-web"]).stdout)
+    assert planned["config"] == f"{bundle}/config.json"

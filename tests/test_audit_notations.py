@@ -191,6 +191,19 @@ def test_nonsense_in_records_is_nothing(value: Any) -> None:
         kind.runc(dict.fromkeys(("memory", "cpu_shares", "pids_limit", "cpuset_cpus"), value), 2)
 
 
+@pytest.mark.parametrize("value", [None, True, 5, "x", "", "max max", "8:0", "-1", "\u00b2", [], {}, "9" * 30])
+def test_nonsense_in_unified_is_nothing_worse(value: Any) -> None:
+    """A key of `unified` may hold anything: each kind reads it, or leaves it out, on either version."""
+    names = [file for kind in KINDS for file in kind.files[2]] + ["hugetlb.2MB.max"]
+    for kind in KINDS:
+        for version in (1, 2):
+            for found in (
+                kind.oci({"unified": dict.fromkeys(names, value)}, version),
+                kind.cri({"unified": value}, version),
+            ):
+                assert all(isinstance(one, (int, str)) for one in found.values())
+
+
 @pytest.mark.parametrize(
     ("unit", "value", "text"),
     [

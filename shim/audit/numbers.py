@@ -23,12 +23,12 @@ def positive(value: Any) -> int | None:
     return None if not found else found if found > 0 else NONE
 
 
-def shown(text: str | None) -> int | None:
-    """The kernel's word: a number, `max`, or a v1 number that means the same."""
-    word = (text or "").strip()
+def shown(text: Any) -> int | None:
+    """The kernel's word: a number, `max`, or a v1 number that means the same; None for anything else."""
+    word = text.strip() if isinstance(text, str) else ""
     if word in ("max", "-1"):
         return NONE
-    if not word.isdigit():
+    if not (word.isascii() and word.isdigit()):
         return None
     return NONE if int(word) >= UNLIMITED else int(word)
 
@@ -76,6 +76,12 @@ def section(value: dict[str, Any], name: str) -> dict[str, Any]:
     """An object inside of an object, {} where there is none."""
     found = value.get(name)
     return found if isinstance(found, dict) else {}
+
+
+def entries(value: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """The objects in a list inside of an object; whatever else stands there is left out."""
+    found = value.get(name)
+    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
 
 
 def last(options: dict[str, list[str]], *names: str) -> str | None:

@@ -10,6 +10,7 @@ from shim.audit.levels import Kernel
 from shim.audit.subject import Facts, Subject
 from shim.containers.container import CONFIG, GONE, REMEMBERED, SPEC
 from shim.host.detect import detect
+from shim.oci import checks
 from shim.plan import make_plan, wanted
 
 TYPE_CHECKING = False
@@ -25,12 +26,15 @@ if TYPE_CHECKING:
 
 
 def resources_of(container: Container) -> dict[str, Any]:
-    """linux.resources as the runtime got them; the engine's own copy where there is no bundle."""
+    """linux.resources as the runtime got them; the engine's own copy where there is no bundle.
+
+    {} for what no runtime can read: the rules are not asked about values of a wrong type.
+    """
     for column in (CONFIG, SPEC):
         record = container.record(column)
         if record is not None and record.kind == "oci":
             found: dict[str, Any] = record.value["resources"]
-            return found
+            return {} if checks.check(found, "resources") else found
     return {}
 
 

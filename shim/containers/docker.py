@@ -76,4 +76,5 @@ def _state(state: dict[str, Any]) -> str:
         return PAUSED
     if state.get("Running"):
         return RUNNING
-    return STOPPED if state.get("FinishedAt", "0001").startswith("0001") is False else CREATED
+    # Go's zero time: it never ended, so it was never started.
+    return CREATED if str(state.get("FinishedAt") or "0001").startswith("0001") else STOPPED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shim.audit.limit import AT_MOST, EXACT, NONE, ONE_OF, Kind, Limit
-from shim.audit.numbers import kept, last, positive, quantity, section, whole
+from shim.audit.numbers import kept, last, positive, quantity, section, shown, whole
 from shim.rules.weights import LEAST, MOST, weight_of
 
 TYPE_CHECKING = False
@@ -76,9 +76,9 @@ def _oci(resources: dict[str, Any], version: int) -> Found:
     found.update(kept({"cpu.burst": positive(cpu.get("burst")), "cpu.idle": positive(cpu.get("idle"))}))
     if isinstance(unified.get("cpu.max"), str):
         found.update(_of_max(unified["cpu.max"]))
-    weight = unified.get("cpu.weight")
+    weight = shown(unified.get("cpu.weight"))
     if weight is not None:
-        found["cpu.weight"] = str(weight) if version == 2 else f"{round(int(weight) * 1024 / 100)}"
+        found["cpu.weight"] = str(weight if version == 2 else round(weight * 1024 / 100))
     return found
 
 

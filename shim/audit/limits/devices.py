@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shim.audit.limit import EXACT, Kind, Limit
+from shim.audit.numbers import entries
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ def _oci(resources: dict[str, Any], version: int) -> Found:
     """Restricted where the first rule denies everything and no later one allows it again (runtime-spec)."""
     del version
     denied = False
-    for rule in resources.get("devices") or ():
-        wide = isinstance(rule, dict) and rule.get("type") in (None, "a") and rule.get("access") in (None, "rwm")
+    for rule in entries(resources, "devices"):
+        wide = rule.get("type") in (None, "a") and rule.get("access") in (None, "rwm")
         if wide and rule.get("major") is None and rule.get("minor") is None:
             denied = not rule.get("allow")
     return {"devices": RESTRICTED} if denied else {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shim.audit.limit import AT_MOST, Kind, Limit
-from shim.audit.numbers import section, shown, whole
+from shim.audit.numbers import entries, section, shown, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ FILES = {version: tuple(f"hugetlb.{size}.{end}" for size in SIZES for end in END
 def _oci(resources: dict[str, Any], version: int) -> Found:
     del version
     found: Found = {}
-    for entry in resources.get("hugepageLimits") or ():
-        if isinstance(entry, dict) and whole(entry.get("limit")) is not None:
+    for entry in entries(resources, "hugepageLimits"):
+        if whole(entry.get("limit")) is not None:
             found[f"hugetlb {entry.get('pageSize')}"] = entry["limit"]
     for name, text in section(resources, "unified").items():
         value = shown(text) if name.startswith("hugetlb.") and name.endswith(".max") else None
@@ -33,16 +33,15 @@ def _oci(resources: dict[str, Any], version: int) -> Found:
 
 def _cri(asked: dict[str, Any], version: int) -> Found:
     del version
-    entries = [entry for entry in asked.get("hugepage_limits") or () if isinstance(entry, dict)]
-    return {f"hugetlb {e.get('page_size')}": e["limit"] for e in entries if whole(e.get("limit")) is not None}
+    listed = entries(asked, "hugepage_limits")
+    return {f"hugetlb {e.get('page_size')}": e["limit"] for e in listed if whole(e.get("limit")) is not None}
 
 
 def _runc(groups: dict[str, Any], version: int) -> Found:
     del version
-    entries = [entry for entry in groups.get("hugetlb_limit") or () if isinstance(entry, dict)]
     return {
         f"hugetlb {entry.get('page_size') or entry.get('Pagesize')}": entry["limit"]
-        for entry in entries
+        for entry in entries(groups, "hugetlb_limit")
         if whole(entry.get("limit")) is not None
     }
 

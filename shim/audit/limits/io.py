@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shim.audit.limit import AT_MOST, NONE, ONE_OF, Kind, Limit
-from shim.audit.numbers import kept, last, positive, section, shown, size
+from shim.audit.numbers import entries, kept, last, positive, section, shown, size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ def _oci(resources: dict[str, Any], version: int) -> Found:
     block = section(resources, "blockIO")
     found = kept({"io.weight": weights(positive(block.get("weight")), version)})
     for word, names in WORDS.items():
-        for entry in block.get(names[0]) or ():
-            if isinstance(entry, dict) and positive(entry.get("rate")):
+        for entry in entries(block, names[0]):
+            if positive(entry.get("rate")):
                 found[f"io.{word} {entry.get('major')}:{entry.get('minor')}"] = entry["rate"]
     found.update(_of_max(str(section(resources, "unified").get("io.max") or "")))
     return found
@@ -65,7 +65,7 @@ def _of_max(text: str) -> Found:
     """`8:0 rbps=1048576 wbps=max` lines; `max` is no limit."""
     found: Found = {}
     for line in text.splitlines():
-        device, *words = line.split()
+        device, *words = line.split() or [""]
         for word in words:
             name, _, value = word.partition("=")
             number = shown(value)
@@ -78,8 +78,8 @@ def _docker(host: dict[str, Any], version: int) -> Found:
     found = kept({"io.weight": weights(positive(host.get("BlkioWeight")), version)})
     numbers = section(host, "numbers")
     for word, names in WORDS.items():
-        for entry in host.get(names[1]) or ():
-            if isinstance(entry, dict) and positive(entry.get("Rate")):
+        for entry in entries(host, names[1]):
+            if positive(entry.get("Rate")):
                 path = str(entry.get("Path"))
                 found[f"io.{word} {numbers.get(path, path)}"] = entry["Rate"]
     return found
@@ -100,8 +100,8 @@ def _podman(options: dict[str, list[str]], version: int) -> Found:
 def _runc(groups: dict[str, Any], version: int) -> Found:
     found = kept({"io.weight": weights(positive(groups.get("blkio_weight")), version)})
     for word, names in WORDS.items():
-        for entry in groups.get(f"blkio_throttle_{names[3]}_device") or ():
-            if isinstance(entry, dict) and positive(entry.get("rate")):
+        for entry in entries(groups, f"blkio_throttle_{names[3]}_device"):
+            if positive(entry.get("rate")):
                 found[f"io.{word} {entry.get('major')}:{entry.get('minor')}"] = entry["rate"]
     return found
 

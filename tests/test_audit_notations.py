@@ -62,6 +62,9 @@ def test_sizes_of_command_lines(word: str, value: int | None) -> None:
         ("1G", 1, 10**9),
         ("1.5", 10**6, 1500000),
         ("x", 1, None),
+        ("inf", 1, None),
+        ("nan", 1, None),
+        ("1Qi", 1, None),
     ],
 )
 def test_quantities_of_kubernetes(word: str, scale: int, value: int | None) -> None:

@@ -100,7 +100,12 @@ def members(text: str) -> set[int]:
     found: set[int] = set()
     for part in text.replace(",", " ").split():
         first, _, last = part.partition("-")
-        if first.isdigit() and (last or first).isdigit() and int(last or first) - int(first) < 1 << 16:
+        if (
+            part.isascii()
+            and first.isdigit()
+            and (last or first).isdigit()
+            and int(last or first) - int(first) < 1 << 16
+        ):
             found.update(range(int(first), int(last or first) + 1))
     return found
 

@@ -28,9 +28,10 @@ def shown(text: Any) -> int | None:
     word = text.strip() if isinstance(text, str) else ""
     if word in ("max", "-1"):
         return NONE
-    if not (word.isascii() and word.isdigit()):
+    number = integer(word)
+    if number is None or number < 0:
         return None
-    return NONE if int(word) >= UNLIMITED else int(word)
+    return NONE if number >= UNLIMITED else number
 
 
 def size(word: str) -> int | None:
@@ -51,13 +52,11 @@ def quantity(word: Any, scale: int = 1) -> int | None:
     text = str(word)
     digits = text.rstrip("kKMGTim")
     unit = text[len(digits) :]
+    factors = {**POD, "m": 0.001, "": 1}
     try:
-        value = float(digits)
-    except ValueError:
+        return round(float(digits) * scale * factors[unit])
+    except (ValueError, KeyError, OverflowError):
         return None
-    if unit == "m":
-        return int(value * scale / 1000)
-    return int(value * scale * POD[unit]) if unit in POD else int(value * scale) if not unit else None
 
 
 def sized(text: str) -> int | None:
@@ -76,6 +75,13 @@ def section(value: dict[str, Any], name: str) -> dict[str, Any]:
     """An object inside of an object, {} where there is none."""
     found = value.get(name)
     return found if isinstance(found, dict) else {}
+
+
+def integer(text: Any) -> int | None:
+    """Decimal digits of ASCII with a sign or without, None for anything else."""
+    word = text.strip() if isinstance(text, str) else ""
+    digits = word[1:] if word.startswith("-") else word
+    return int(word) if digits.isascii() and digits.isdigit() and len(digits) < 30 else None
 
 
 def entries(value: dict[str, Any], name: str) -> list[dict[str, Any]]:

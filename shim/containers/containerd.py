@@ -46,7 +46,8 @@ def _task(place: Place, namespace: str, name: str, bundle: str, document: dict[s
     options = place.tree.object(f"{bundle}/options.json")
     runtime = str(options.get("binary_name") or options.get("BinaryName") or "")
     runtime = runtime or (place.tree.text(f"{bundle}/runtime") or "").strip()
-    pid = (place.tree.text(f"{bundle}/init.pid") or "").strip()
+    text = (place.tree.text(f"{bundle}/init.pid") or "").strip()
+    pid = int(text) if text.isascii() and text.isdigit() else 0
     annotations = document.get("annotations")
     labels = {str(k): str(v) for k, v in annotations.items()} if isinstance(annotations, dict) else {}
     base = str(options.get("root") or options.get("Root") or "/run/containerd/runc")
@@ -56,8 +57,8 @@ def _task(place: Place, namespace: str, name: str, bundle: str, document: dict[s
             id=name,
             engine=engine_of(namespace, labels),
             namespace=namespace,
-            state=RUNNING if pid.isdigit() else STOPPED,
-            pid=int(pid) if pid.isdigit() else 0,
+            state=RUNNING if pid else STOPPED,
+            pid=pid,
             bundle=bundle,
             root=f"{base}/{namespace}",
             runtime=runtime or "runc",

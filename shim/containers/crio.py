@@ -54,7 +54,7 @@ def _container(place: Place, name: str, directory: str, document: dict[str, Any]
         image=str(annotations.get(f"{PREFIX}ImageName") or ""),
         state=STATES.get(str(state.get("status")), STOPPED),
         pid=pid if isinstance(pid, int) else 0,
-        start=int(start) if start.isdigit() else 0,
+        start=int(start) if start.isascii() and start.isdigit() else 0,
         bundle=str(state.get("bundle") or directory),
         driver="systemd" if path.count(":") == 2 else "cgroupfs",
         cgroups_path=path,

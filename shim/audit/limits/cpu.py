@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shim.audit.limit import AT_MOST, EXACT, NONE, ONE_OF, Kind, Limit
-from shim.audit.numbers import kept, last, positive, quantity, section, shown, whole
+from shim.audit.numbers import integer, kept, last, positive, quantity, section, shown
 from shim.rules.weights import LEAST, MOST, weight_of
 
 TYPE_CHECKING = False
@@ -86,8 +86,8 @@ def _of_max(text: str) -> Found:
     words = text.split()
     if not words:
         return {}
-    quota = NONE if words[0] == "max" else int(words[0]) if words[0].isdigit() else None
-    return kept({"cpu.quota": rate(quota, int(words[1]) if len(words) > 1 and words[1].isdigit() else None)})
+    quota = NONE if words[0] == "max" else integer(words[0])
+    return kept({"cpu.quota": rate(quota, integer(words[1]) if len(words) > 1 else None)})
 
 
 def _docker(host: dict[str, Any], version: int) -> Found:
@@ -102,16 +102,12 @@ def _docker(host: dict[str, Any], version: int) -> Found:
 
 def _podman(options: dict[str, list[str]], version: int) -> Found:
     def number(*names: str) -> int | None:
-        word = last(options, *names) or ""
-        return positive(int(word)) if word.lstrip("-").isdigit() else None
+        return positive(integer(last(options, *names)))
 
     found = _named(number("--cpu-quota"), number("--cpu-period"), number("--cpu-shares"), version)
-    try:
-        cpus = float(last(options, "--cpus") or 0)
-    except ValueError:
-        cpus = 0.0
-    if cpus > 0:
-        found["cpu.quota"] = int(cpus * PERIOD) * SECOND // PERIOD
+    cpus = quantity(last(options, "--cpus") or 0, PERIOD)
+    if cpus is not None and cpus > 0:
+        found["cpu.quota"] = cpus * SECOND // PERIOD
     return found
 
 
@@ -138,10 +134,9 @@ def _runc(groups: dict[str, Any], version: int) -> Found:
 
 def _unit(settings: dict[str, str], version: int) -> Found:
     """CPUQuota=50% is half a CPU; CPUQuotaPerSecUSec=, where a file has it, is microseconds or `infinity`."""
-    percents = settings.get("CPUQuota", "").rstrip("%")
+    percents = quantity(settings.get("CPUQuota", "").rstrip("%"), SECOND // 100)
     name = "CPUWeight" if version == 2 else "CPUShares"
-    quota = int(float(percents) * SECOND / 100) if percents.replace(".", "", 1).isdigit() else None
-    return kept({"cpu.quota": quota, "cpu.weight": settings.get(name) or None})
+    return kept({"cpu.quota": percents, "cpu.weight": settings.get(name) or None})
 
 
 def _pod(limits: dict[str, Any], version: int) -> Found:
@@ -149,21 +144,16 @@ def _pod(limits: dict[str, Any], version: int) -> Found:
     return kept({"cpu.quota": quantity(limits["cpu"], SECOND) if "cpu" in limits else None})
 
 
-def _number(text: str | None) -> int | None:
-    word = (text or "").strip()
-    return int(word) if word.lstrip("-").isdigit() else None
-
-
 def _v1(files: dict[str, str]) -> Found:
-    quota, period = _number(files.get("cpu.cfs_quota_us")), _number(files.get("cpu.cfs_period_us"))
+    quota, period = integer(files.get("cpu.cfs_quota_us")), integer(files.get("cpu.cfs_period_us"))
     shares = (files.get("cpu.shares") or "").strip()
     return kept(
         {
             "cpu.quota": rate(NONE if quota is not None and quota < 0 else quota, period),
             "cpu.period": period,
             "cpu.weight": shares or None,
-            "cpu.burst": _number(files.get("cpu.cfs_burst_us")),
-            "cpu.idle": _number(files.get("cpu.idle")),
+            "cpu.burst": integer(files.get("cpu.cfs_burst_us")),
+            "cpu.idle": integer(files.get("cpu.idle")),
         }
     )
 
@@ -175,10 +165,10 @@ def _v2(files: dict[str, str]) -> Found:
         **_of_max(files.get("cpu.max", "")),
         **kept(
             {
-                "cpu.period": whole(_number(words[1])) if len(words) > 1 else None,
+                "cpu.period": integer(words[1]) if len(words) > 1 else None,
                 "cpu.weight": weight or None,
-                "cpu.burst": _number(files.get("cpu.max.burst")),
-                "cpu.idle": _number(files.get("cpu.idle")),
+                "cpu.burst": integer(files.get("cpu.max.burst")),
+                "cpu.idle": integer(files.get("cpu.idle")),
             }
         ),
     }

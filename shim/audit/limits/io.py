@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shim.audit.limit import AT_MOST, NONE, ONE_OF, Kind, Limit
-from shim.audit.numbers import entries, kept, last, positive, section, shown, size
+from shim.audit.numbers import entries, integer, kept, last, positive, section, shown, size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,8 +86,7 @@ def _docker(host: dict[str, Any], version: int) -> Found:
 
 
 def _podman(options: dict[str, list[str]], version: int) -> Found:
-    word = last(options, "--blkio-weight") or ""
-    found = kept({"io.weight": weights(int(word), version) if word.isdigit() else None})
+    found = kept({"io.weight": weights(integer(last(options, "--blkio-weight")), version)})
     for name, names in WORDS.items():
         for text in options.get(names[2], ()):
             path, _, rate = text.rpartition(":")

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from shim.audit.limit import AT_MOST, EXACT, NONE, Kind, Limit
-from shim.audit.numbers import kept, last, positive, quantity, section, shown, size, sized, whole
+from shim.audit.numbers import integer, kept, last, positive, quantity, section, shown, size, sized, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,14 +119,18 @@ def _oci(resources: dict[str, Any], version: int) -> Found:
     return found
 
 
+def _from_0(value: int | None) -> int | None:
+    """-1 is "not set" to engines."""
+    return value if value is not None and value >= 0 else None
+
+
 def _docker(host: dict[str, Any], version: int) -> Found:
-    swappiness = whole(host.get("MemorySwappiness"))
     found = _named(
         positive(host.get("Memory")),
         positive(host.get("MemorySwap")),
         version,
         memory_reservation=positive(host.get("MemoryReservation")),
-        memory_swappiness=swappiness if swappiness is not None and swappiness >= 0 else None,
+        memory_swappiness=_from_0(whole(host.get("MemorySwappiness"))),
         memory_kernel=positive(host.get("KernelMemory")),
     )
     if host.get("OomKillDisable") is True:
@@ -138,13 +142,12 @@ def _podman(options: dict[str, list[str]], version: int) -> Found:
     def sized_option(name: str) -> int | None:
         return positive(size(last(options, name) or "0"))
 
-    swappiness = last(options, "--memory-swappiness") or ""
     found = _named(
         sized_option("--memory"),
         sized_option("--memory-swap"),
         version,
         memory_reservation=sized_option("--memory-reservation"),
-        memory_swappiness=int(swappiness) if swappiness.isdigit() else None,
+        memory_swappiness=_from_0(integer(last(options, "--memory-swappiness"))),
         memory_kernel=sized_option("--kernel-memory"),
     )
     if last(options, "--oom-kill-disable") == "true":
@@ -197,7 +200,7 @@ def _v1(files: dict[str, str]) -> Found:
             "memory.reservation": shown(files.get("memory.soft_limit_in_bytes")),
             "memory.swappiness": shown(files.get("memory.swappiness")),
             "memory.kernel": shown(files.get("memory.kmem.limit_in_bytes")),
-            "memory.oom-kill-disable": int(disabled) if disabled.isdigit() else None,
+            "memory.oom-kill-disable": integer(disabled),
         }
     )
 

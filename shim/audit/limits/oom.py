@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shim.audit.limit import EXACT, Kind, Limit
-from shim.audit.numbers import kept, last, whole
+from shim.audit.numbers import integer, kept, last, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,13 +28,11 @@ def _docker(host: dict[str, Any], version: int) -> Found:
 
 def _podman(options: dict[str, list[str]], version: int) -> Found:
     del version
-    word = last(options, "--oom-score-adj") or ""
-    return kept({"oom-score-adj": int(word) if word.lstrip("-").isdigit() else None})
+    return kept({"oom-score-adj": integer(last(options, "--oom-score-adj"))})
 
 
 def _kernel(files: dict[str, str]) -> Found:
-    word = (files.get(FILE) or "").strip()
-    return kept({"oom-score-adj": int(word) if word.lstrip("-").isdigit() else None})
+    return kept({"oom-score-adj": integer(files.get(FILE))})
 
 
 KIND = Kind(

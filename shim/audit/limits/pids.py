@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shim.audit.limit import AT_MOST, NONE, Kind, Limit
-from shim.audit.numbers import kept, last, section, shown, sized, whole
+from shim.audit.numbers import integer, kept, last, section, shown, sized, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ def _docker(host: dict[str, Any], version: int) -> Found:
 
 def _podman(options: dict[str, list[str]], version: int) -> Found:
     del version
-    word = last(options, "--pids-limit") or ""
-    return kept({"pids.limit": (int(word) or NONE) if word.lstrip("-").isdigit() else None})
+    number = integer(last(options, "--pids-limit"))
+    return kept({"pids.limit": None if number is None else number or NONE})
 
 
 def _cri(asked: dict[str, Any], version: int) -> Found:

@@ -160,6 +160,7 @@ AUDIT: dict[str, Any] = {
     "set": "audit",
     "asked": "created",
     "found": 1,
+    "outside": False,
     "resources": {"memory": {"limit": 64 * M}, "cpu": {"shares": 512, "quota": 50000}, "pids": {"limit": 50}},
     "files": {"memory.max": str(64 * M), "pids.max": "50", "cpu.max": "50000 100000"},
     "rows": {
@@ -184,5 +185,8 @@ def test_audit_faults() -> None:
     assert _problems(changed, ACCOUNTED) == ["audit changed, runc cgshim: pids.max is 50"]
     files, row = {**AUDIT["files"], "pids.max": "max"}, ["changed since", -1]
     assert _problems({**changed, "files": files, "rows": {**rows, "pids.limit": row}}, ACCOUNTED) == []
+    part = {**changed, "files": files, "outside": True}
+    assert _problems({**part, "rows": {**rows, "pids.limit": ["unknown", -1]}}, ACCOUNTED) == []
+    assert len(_problems({**part, "rows": {**rows, "pids.limit": row}}, ACCOUNTED)) == 1
     on_v1 = {"memory.limit_in_bytes": str(64 * M), "cpu.cfs_quota_us": "5000", "cpu.cfs_period_us": "10000"}
     assert _problems({**AUDIT, "files": {**on_v1, "pids.max": "50"}}, ACCOUNTED) == []

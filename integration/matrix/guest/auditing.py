@@ -5,6 +5,8 @@ The files are read by the guest's own code (cgroups.py); judged on the host by m
 
 from __future__ import annotations
 
+import os
+
 from integration.matrix.guest import cgroups, container
 from integration.matrix.guest.container import Container, Way
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any, Iterator
 
 M = 1 << 20
+HOST_ROOT = 1  # inode of the root of a cgroup file system; what is mounted from further down has another
 PIDS = {"pids": {"limit": 50}}
 # Of what a layout cannot take at all the bare runtime starts no container; then the next is tried.
 ASKED: tuple[dict[str, Any], ...] = (
@@ -63,4 +66,5 @@ def _audited(held: Container) -> dict[str, Any]:
         "found": len(mine),
         "rows": {row.limit: [row.verdict, row.kernel] for one in mine for row in rows(one)},
         "files": held.settings(),
+        "outside": any(os.stat(hierarchy.mount).st_ino != HOST_ROOT for hierarchy in cgroups.hierarchies()),
     }

@@ -161,6 +161,7 @@ AUDIT: dict[str, Any] = {
     "asked": "created",
     "found": 1,
     "outside": False,
+    "scope": {},
     "resources": {"memory": {"limit": 64 * M}, "cpu": {"shares": 512, "quota": 50000}, "pids": {"limit": 50}},
     "files": {"memory.max": str(64 * M), "pids.max": "50", "cpu.max": "50000 100000"},
     "rows": {
@@ -188,5 +189,8 @@ def test_audit_faults() -> None:
     part = {**changed, "files": files, "outside": True}
     assert _problems({**part, "rows": {**rows, "pids.limit": ["unknown", -1]}}, ACCOUNTED) == []
     assert len(_problems({**part, "rows": {**rows, "pids.limit": row}}, ACCOUNTED)) == 1
+    inner = {**changed, "files": files, "scope": {"pids.max": "1141"}}
+    assert _problems({**inner, "rows": {**rows, "pids.limit": ["changed since", 1141]}}, ACCOUNTED) == []
+    assert len(_problems({**inner, "rows": {**rows, "pids.limit": row}}, ACCOUNTED)) == 1
     on_v1 = {"memory.limit_in_bytes": str(64 * M), "cpu.cfs_quota_us": "5000", "cpu.cfs_period_us": "10000"}
     assert _problems({**AUDIT, "files": {**on_v1, "pids.max": "50"}}, ACCOUNTED) == []

@@ -163,12 +163,13 @@ def audited(record: dict[str, Any]) -> list[str]:
         return [f"no container at all: {record['text']}"]
     if record["found"] != 1:
         return [f"found {record['found']} times"]
-    files, resources, faults = record["files"], record["resources"], []
-    wanted = {"pids.limit": (50, _number(files, "pids.max"))}
+    levels, resources, faults = (record["files"], record["scope"]), record["resources"], []
+    wanted = {"pids.limit": (50, _tightest([_number(files, "pids.max") for files in levels]))}
     if "memory" in resources:
-        wanted["memory.limit"] = (64 * M, _number(files, "memory.max", "memory.limit_in_bytes"))
+        sizes = [_number(files, "memory.max", "memory.limit_in_bytes") for files in levels]
+        wanted["memory.limit"] = (64 * M, _tightest(sizes))
     if "cpu" in resources:
-        wanted["cpu.quota"] = (500_000, _quota(files))
+        wanted["cpu.quota"] = (500_000, _tightest([_quota(files) for files in levels]))
     for limit, (asked, shown) in wanted.items():
         verdict, kernel = record["rows"].get(limit, ["", None])
         if kernel != shown:
@@ -177,8 +178,8 @@ def audited(record: dict[str, Any]) -> list[str]:
         lost = "unknown" if record["outside"] else "changed since"
         if verdict != ("enforced" if shown == asked else lost):
             faults.append(f"{limit}: {verdict} with {shown}, asked {asked}")
-    if record["asked"] == "changed" and wanted["pids.limit"][1] != -1:
-        faults.append(f"pids.max is {wanted['pids.limit'][1]}")
+    if record["asked"] == "changed" and record["files"].get("pids.max") != "max":
+        faults.append(f"pids.max is {record['files'].get('pids.max')}")
     weight = record["rows"].get("cpu.weight", ["", ""])
     if "cpu" in resources and (weight[0] != "enforced" or weight[1] not in ("512", "20", "59")):
         faults.append(f"cpu.weight: {weight}")
@@ -191,11 +192,20 @@ def _number(files: dict[str, str], *names: str) -> int | None:
     return None if text is None else -1 if text in ("max", "-1") else int(text)
 
 
+def _tightest(values: list[int | None]) -> int | None:
+    """Of a cgroup and the one above it that is the container's, too: what binds; -1 is no limit."""
+    numbers = [value for value in values if value is not None]
+    limits = [value for value in numbers if value != -1]
+    return min(limits) if limits else -1 if numbers else None
+
+
 def _quota(files: dict[str, str]) -> int | None:
     """Microseconds a second."""
     quota, period = files.get("cpu.cfs_quota_us", ""), files.get("cpu.cfs_period_us", "")
     if "cpu.max" in files:
         quota, period = files["cpu.max"].split()
+    if not period:
+        return None
     return -1 if quota in ("max", "-1") else int(quota) * 10**6 // int(period)
 
 

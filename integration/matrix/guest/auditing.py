@@ -49,6 +49,16 @@ def _open_up(directory: str) -> None:
         return  # another hierarchy
 
 
+def _scope(held: Container) -> dict[str, str]:
+    """With systemd crun puts the process one below the scope, and both have limits."""
+    above = [os.path.split(directory) for directory in cgroups.directories(held.pid(), held.path).values()]
+    found: dict[str, str] = {}
+    for scope, name in above:
+        if name == "container" and scope.endswith(".scope"):
+            found.update(cgroups.settings(scope))
+    return found
+
+
 def _audited(held: Container) -> dict[str, Any]:
     """The audit's rows of this container, and the files."""
     from shim.audit.subjects import facts_of, host_of, subjects
@@ -66,5 +76,6 @@ def _audited(held: Container) -> dict[str, Any]:
         "found": len(mine),
         "rows": {row.limit: [row.verdict, row.kernel] for one in mine for row in rows(one)},
         "files": held.settings(),
+        "scope": _scope(held),
         "outside": any(os.stat(hierarchy.mount).st_ino != HOST_ROOT for hierarchy in cgroups.hierarchies()),
     }

@@ -322,6 +322,23 @@ def test_part_of_a_hierarchy_that_is_mounted(tmp_path: Path) -> None:
     assert [(level.path, level.files) for level in found.own] == [("/web", {"pids.max": "50\n"})]
 
 
+def test_part_of_a_hierarchy_behind_a_link(tmp_path: Path) -> None:
+    """v1 with cpu and cpuacct on one mount: `cpu` is a link beside it, and the mount shows a pod's part (as on EKS)."""
+    point = "/sys/fs/cgroup/cpu,cpuacct"
+    whole, part = (
+        f"3{n} 20 0:26 {root} {point} rw - cgroup cgroup rw,cpu,cpuacct\n" for n, root in enumerate(("/", "/pod"))
+    )
+    mounts = whole + part
+    written(tmp_path, "/proc/self/mountinfo").write_text(mounts)
+    written(tmp_path, f"{point}/web/cpu.shares").write_text("512\n")
+    written(tmp_path, "/sys/fs/cgroup/cpu").symlink_to("cpu,cpuacct")
+    host = make_host("legacy")
+    cpu = host.placements["cpu"].changed(mount="/sys/fs/cgroup/cpu")
+    kernel = Kernel(Tree(str(tmp_path)), host.changed(placements={**host.placements, "cpu": cpu}))
+    found = kernel.hierarchies(Container(id="web", pid=7, cgroups_path="/pod/web"), "4:cpu,cpuacct:/pod/web\n")["cpu"]
+    assert [(level.path, level.files) for level in found.own] == [("/web", {"cpu.shares": "512\n"})]
+
+
 def test_nerdctls_containers_by_their_labels(tmp_path: Path) -> None:
     """The labels are in config.json's annotations, so a bundle is enough for engine and name."""
     bundle = f"/run/containerd/io.containerd.runtime.v2.task/default/{ID}"

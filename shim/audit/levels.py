@@ -24,8 +24,13 @@ class Kernel:
     def __init__(self, tree: Tree, host: Host) -> None:
         self.tree = tree
         self.host = host
-        table = mountinfo.parse(tree.text("/proc/self/mountinfo") or "")
-        self._roots = {mount.point: mount.root for mount in table}
+        # Of several mounts on one point the last one is seen.
+        self._roots: dict[str, str] = {}
+        for mount in mountinfo.parse(tree.text("/proc/self/mountinfo") or ""):
+            self._roots[mount.point] = mount.root
+            # `cpu` is a link to the hierarchy at `cpu,cpuacct`.
+            beside = mount.point.rpartition("/")[0]
+            self._roots.update({f"{beside}/{name}": mount.root for name in mount.controllers})
         self._seen: dict[tuple[str, tuple[str, ...]], Level | None] = {}
         self._files = {
             (kind.limits[0].controller, version): names for kind in KINDS for version, names in kind.files.items()

@@ -394,6 +394,8 @@ def rootless(system: System, rootfs: Path) -> Iterator[tuple[str, int]]:
         yield name, int(told.out)
     finally:
         system([*podman, "rm", "--all", "--force", "--time=0"], env=environment)
+        for path in place.rglob("pause.pid"):  # the process that holds the user's namespaces, called just "podman"
+            os.kill(int(path.read_text()), signal.SIGKILL)
         end_processes(str(place))
         unmount_below(place)
         shutil.rmtree(place)

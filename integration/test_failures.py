@@ -13,12 +13,12 @@ import pytest
 
 from integration.capabilities import busybox_problem, require, root_problem
 from integration.containers import find_runtime
-from integration.provocations import DEVICES, LAYOUT, LIMITS, TREE, Provocation
-from integration.provocations_checkpoint import CRIU, NEWER_KERNEL
-from integration.provocations_mounts import FOREIGN, MOUNTS, USERS
-from integration.provocations_privileges import PRIVILEGES
-from integration.provoked import CGROUP, disable, remove_cgroups
-from integration.provoking import run_row
+from integration.failures.provocations import DEVICES, LAYOUT, LIMITS, TREE, Provocation
+from integration.failures.provocations_checkpoint import CRIU, NEWER_KERNEL
+from integration.failures.provocations_mounts import FOREIGN, MOUNTS, USERS
+from integration.failures.provocations_privileges import PRIVILEGES
+from integration.failures.provoked import CGROUP, disable, remove_cgroups
+from integration.failures.provoking import run_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

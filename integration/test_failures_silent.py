@@ -14,7 +14,7 @@ import pytest
 from integration.bundle import find_busybox, make_bundle
 from integration.capabilities import busybox_problem, require, root_problem
 from integration.containers import LAUNCHER, SEARCH_PATH, call, find_runtime
-from integration.provoked import CGROUP, LAYOUTS, provoke, remove_cgroups, whole_config
+from integration.failures.provoked import CGROUP, LAYOUTS, provoke, remove_cgroups, whole_config
 from shim.diagnose.oom import pressure, verdict
 from shim.host.view import View
 

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hooks import listener
 from integration.capabilities import require
 from integration.containers import SEARCH_PATH, call
-from integration.provoked import readable_sources
-from shim import pressure
+from integration.failures.provoked import readable_sources
 from shim.host.view import View
+from shim.observe import listener, pressure
 
 if TYPE_CHECKING:
     from typing import Any
@@ -115,7 +114,7 @@ class Listened:
 
     def configure(self, annotations: dict[str, str], command: str) -> None:
         """The container's command; its memory is a third of the file's size."""
-        code = "import sys; sys.path.insert(0, sys.argv.pop(1)); from hooks.poststop import main; main()"
+        code = "import sys; sys.path.insert(0, sys.argv.pop(1)); from shim.stages.poststop import main; main()"
         hook = {
             "path": PYTHON,
             "args": ["cgshim-poststop", "-IS", "-c", code, str(ROOT)],

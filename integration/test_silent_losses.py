@@ -17,8 +17,8 @@ import pytest
 from integration.bundle import find_busybox, make_bundle
 from integration.capabilities import busybox_problem, require, root_problem
 from integration.containers import LAUNCHER, SEARCH_PATH, Runtime, Shim, call, find_runtime
+from integration.failures.provoked import readable_sources
 from integration.kernel import CgroupValues, cgroup_mounts
-from integration.provoked import readable_sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

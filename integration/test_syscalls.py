@@ -37,7 +37,7 @@ def _calls(bundle: Bundle, place: Path, *words: str) -> list[str]:
     require("strace", program_problem("strace"))
     runtime = place / "runc"
     shutil.copy(shutil.which("true") or "/bin/true", runtime)
-    subprocess.run(["/usr/bin/python3", "-B", "-m", "shim.hot"], cwd=ROOT, check=True)
+    subprocess.run(["/usr/bin/python3", "-B", "-m", "shim.start.hot"], cwd=ROOT, check=True)
     environment = {"PATH": "/usr/bin:/bin", "CGSHIM_RUNTIME": str(runtime), "CGSHIM_CONFIG": str(place / "none")}
     trace = place / "trace"
     line = ["strace", "-qq", "-o", str(trace), "/bin/sh", str(LAUNCHER), "--root", str(place / "root"), *words]

@@ -5,14 +5,14 @@
 # container, so it uses shell builtins only: the pass-through path starts no process and the way to Python at most one
 # (readlink, when a symbolic link leads here).
 #
-#   create run restore update checkpoint    -> python -IS, shim.entry (unless they only ask for help)
+#   create run restore update checkpoint    -> python -IS, shim.call.entry (unless they only ask for help)
 #   anything else, and what it cannot read  -> exec the real runtime with the arguments as they came
 #
 # Environment: CGSHIM_RUNTIME (absolute path of the real runtime), CGSHIM_CONFIG (settings file instead of
 # /etc/cgshim/config.json), CGSHIM_PYTHON (absolute path of the interpreter).
 #
 # Python gets, in sys.argv[1:], three things in front of the runtime's own arguments, the first of which (the directory
-# that contains the package) is taken off before shim.entry is imported:
+# that contains the package) is taken off before shim.call.entry is imported:
 #   runtime        path from CGSHIM_RUNTIME or the settings, as written there; else the one found; "" if there is none
 #   loader state   "LD_LIBRARY_PATH=value" and "LD_PRELOAD=value", those that were set, in this order, separated by a
 #                  newline; "" if none was. An engine sets them for its own libraries: the interpreter must not see
@@ -28,7 +28,7 @@ set +ef
 # ---------------------------------------------------------------- what is this call?
 
 # Names stand without their dashes: Go's flag parser, which runc uses, takes -root for --root.
-# tests/test_launcher.py compares the four tables with those of shim/argv.py.
+# tests/start/test_launcher.py compares the four tables with those of shim/call/argv.py.
 cgshim_state=global cgshim_command='' cgshim_route=runtime cgshim_log='' cgshim_log_format=text
 for cgshim_word do
     case $cgshim_state in
@@ -276,7 +276,7 @@ cgshim_fail() {
 
 # ---------------------------------------------------------------- pass through
 
-# crun as shim/private_view.py starts it: without the cgroup2 mount of a hybrid host, if the settings say so.
+# crun as shim/enforce/private_view.py starts it: without the cgroup2 mount of a hybrid host, if the settings say so.
 cgshim_exec() {
     case ${cgshim_found##*/} in
     *crun*)
@@ -373,7 +373,7 @@ cgshim_locate() {
     cgshim_second='' cgshim_second_python='' cgshim_base=$cgshim_parent
     for cgshim_parent in "$cgshim_base"/lib/python3*/site-packages "$cgshim_base"/lib/python3*/dist-packages \
         "$cgshim_base"/local/lib/python3*/dist-packages "$cgshim_base"/share/cgshim "$cgshim_base"/lib/cgshim; do
-        [ -f "$cgshim_parent/shim/entry.py" ] || continue
+        [ -f "$cgshim_parent/shim/call/entry.py" ] || continue
         cgshim_interpreter "$cgshim_parent"
         [ "$cgshim_exact" = no ] || return
         [ -n "$cgshim_second" ] || cgshim_second=$cgshim_parent cgshim_second_python=$cgshim_python
@@ -383,7 +383,7 @@ cgshim_locate() {
 
 cgshim_resolve
 cgshim_locate
-if [ -z "$cgshim_parent" ] || [ ! -f "$cgshim_parent/shim/entry.py" ]; then
+if [ -z "$cgshim_parent" ] || [ ! -f "$cgshim_parent/shim/call/entry.py" ]; then
     cgshim_fail 1 "cgshim: the Python package that belongs to $cgshim_self is missing [no-package]
   cause: '$cgshim_command' needs it, and neither the launcher's directory nor the lib directory beside it has it
   remedy: install cgshim again, or register the real runtime with the engine until then"
@@ -404,13 +404,13 @@ fi
 
 # -I and -S: neither the engine's environment nor a json.py in the working directory, which is the bundle, may matter.
 # -X utf8: the same file names under every locale, and no locale's tables are read.
-# The code comes from one file (shim/hot.py says what is in it), or where that does not fit from the import system.
-# What stands here is compiled at every call, so it is as short as can be; shim/injection.py has the same for hooks.
+# The code comes from one file (shim/start/hot.py says what is in it), or where that does not fit from the import system.
+# What stands here is compiled at every call, so it is as short as can be; shim/planning/injection.py has the same for hooks.
 exec "$cgshim_python" -IS -X utf8 -c 'import marshal, posix, sys
 sys.path.insert(0, sys.argv.pop(1))
 try:
     file = posix.open(sys.path[0] + "/shim/__pycache__/hot." + sys.implementation.cache_tag + ".bin", posix.O_CLOEXEC)
     exec(marshal.loads(posix.read(file, int(posix.read(file, 256).removeprefix(sys.version.encode())))))
 except Exception:
-    from shim import hot
-hot.main("shim.entry")' "$cgshim_parent" "$cgshim_runtime" "$cgshim_loader" "$@"
+    from shim.start import hot
+hot.main("shim.call.entry")' "$cgshim_parent" "$cgshim_runtime" "$cgshim_loader" "$@"

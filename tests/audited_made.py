@@ -8,7 +8,7 @@ from shim.audit.row import Row
 from shim.audit.subject import Facts, Hierarchy, Level, Subject
 from shim.audit.verdict import rows
 from shim.containers.container import ASKED, CONFIG, KUBELET, REMEMBERED, SPEC, SYSTEMD, Container, Record
-from shim.plan import make_plan
+from shim.planning.plan import make_plan
 from tests.hosts_made import make_host
 
 MIB = 1 << 20

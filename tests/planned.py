@@ -6,11 +6,11 @@ import copy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shim.oci.edits import apply_to_value
-from shim.plan import make_plan
+from shim.planning.plan import make_plan
 
 if TYPE_CHECKING:
     from shim.host.facts import Host
-    from shim.plan import Plan
+    from shim.planning.plan import Plan
 
 
 class Planned(NamedTuple):

@@ -58,14 +58,14 @@ class Case(NamedTuple):
 
 
 def recorded() -> list[Case]:
-    """Provoked on one host: with bare runtimes by `integration.recording`, and what engines refuse by themselves."""
+    """Provoked on one host: with bare runtimes by `integration.failures.recording`, and what engines refuse by themselves."""
     stored = json.loads((FAILURES / "recorded.json").read_text())
     refused = json.loads((FAILURES / "recorded-engines.json").read_text())
     return [_case(case, stored["texts"]) for case in (*stored["cases"], *refused["cases"])]
 
 
 def guests() -> list[Case]:
-    """Provoked with other kernels, layouts and versions by `integration.guest_failures`."""
+    """Provoked with other kernels, layouts and versions by `integration.failures.guest_failures`."""
     return _of_guests("cases")
 
 

@@ -172,6 +172,6 @@ fi
 if [ "$matrix" = yes ] && [ -e integration/matrix/run.sh ]; then
     # In CI every profile, so that no section of docs/compatibility.md can be out of date unseen.
     check matrix bash integration/matrix/run.sh ${CI:+--all}
-    check "failures in guests" .venv/bin/python -m integration.guest_failures
+    check "failures in guests" .venv/bin/python -m integration.failures.guest_failures
 fi
 finish

@@ -62,7 +62,7 @@ def test_environment_variables_are_documented() -> None:
 
 def test_settings_are_documented() -> None:
     """README's table has the keys that the settings file may have, each with its values."""
-    from shim import settings
+    from shim.planning import settings
 
     table = dict(re.findall(r"^\| `([a-z_]+)` \| (.*?) \|", README, flags=re.MULTILINE))
     assert set(table) == set(settings.KEYS)

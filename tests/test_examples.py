@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from integration.capabilities import program_problem, require
-from shim.cli.engines.toml_text import parsed
 from shim.cli.main import main
+from shim.engines.toml_text import parsed
 from tests.engine_machine import Machine
 from tests.syntax import ROOT
 

@@ -23,29 +23,29 @@ FUNCTION_LINES = 50
 
 # Only these may touch the machine; a module that is not here is a function of values.
 TOUCHES_THE_SYSTEM = (
-    "shim/entry.py",
-    "shim/extension.py",
-    "shim/hot.py",
-    "shim/hot_file.py",
+    "shim/call/entry.py",
+    "shim/start/extension.py",
+    "shim/start/hot.py",
+    "shim/start/hot_file.py",
     "shim/system.py",
-    "shim/settings.py",
+    "shim/planning/settings.py",
     "shim/host/*.py",
     "shim/oci/document.py",
-    "shim/apply.py",
-    "shim/channel.py",
-    "shim/container.py",
-    "shim/hook_notices.py",
-    "shim/import_fault.py",
-    "shim/injection.py",
-    "shim/kept.py",
-    "shim/last.py",
-    "shim/pressure.py",
-    "shim/prepare.py",
-    "shim/private_view.py",
-    "shim/runtime_log.py",
-    "shim/delegate.py",
-    "shim/verify.py",
-    "shim/bridge.py",
+    "shim/oci/apply.py",
+    "shim/call/channel.py",
+    "shim/containers/state_files.py",
+    "shim/state/hook_notices.py",
+    "shim/start/import_fault.py",
+    "shim/planning/injection.py",
+    "shim/state/kept.py",
+    "shim/state/last.py",
+    "shim/observe/pressure.py",
+    "shim/call/prepare.py",
+    "shim/enforce/private_view.py",
+    "shim/call/runtime_log.py",
+    "shim/call/delegate.py",
+    "shim/enforce/verify.py",
+    "shim/enforce/bridge.py",
     "shim/diagnose/*.py",
     "shim/cli/*.py",
     "shim/containers/*.py",
@@ -71,7 +71,7 @@ TOO_SLOW = {
 }
 AFTER_A_FAILURE = (
     "shim/diagnose/*.py",
-    "shim/failure.py",
+    "shim/call/failure.py",
     "shim/host/inspection.py",
 )  # time no longer matters; may import re and json
 # Imports inside a function that a successful intercepted call does not reach.
@@ -81,13 +81,13 @@ LAZY = {
 }
 # The first is loaded before the rest, and `__future__` costs as much as a module of ours; both are to be read by
 # Pythons that are too old for the others.
-QUOTED = ("shim/hot.py", "shim/import_fault.py")
+QUOTED = ("shim/start/hot.py", "shim/start/import_fault.py")
 COLD = (
-    *("shim/cli/*.py", "shim/import_fault.py", "shim/host/capture.py", "shim/pressure.py", "hooks/*.py"),
+    *("shim/cli/*.py", "shim/start/import_fault.py", "shim/host/capture.py", "shim/observe/pressure.py", "hooks/*.py"),
     *("shim/containers/*.py", "shim/audit/*.py"),
-    "shim/hot_file.py",  # at installation, or after a source has changed
+    "shim/start/hot_file.py",  # at installation, or after a source has changed
 )
-EDGES = ("shim/entry.py", "shim/cli/*.py", "shim/host/capture.py", "hooks/*.py")
+EDGES = ("shim/call/entry.py", "shim/cli/*.py", "shim/host/capture.py", "hooks/*.py")
 
 VAGUE = {"util", "utils", "helper", "helpers", "manager", "common", "misc"}
 

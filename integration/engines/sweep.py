@@ -14,7 +14,7 @@ from pathlib import Path
 
 from integration.containers import LAUNCHER, call
 from integration.engines.engine import CGROUP_PARENT, SECONDS, end_processes, unmount_below, wait_until
-from integration.provoked import CGROUP, remove_cgroups
+from integration.failures.provoked import CGROUP, remove_cgroups
 
 
 class Guard:

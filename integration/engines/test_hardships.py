@@ -51,7 +51,7 @@ def test_killed_during_create(engine: Engine, front: Front, tmp_path: Path, name
     assert wait_until(lambda: pid_file.exists() and pid_file.read_text().endswith("\n"))
     child = int(pid_file.read_text())
     parent = int(Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[1])
-    assert b"shim.entry" in Path(f"/proc/{parent}/cmdline").read_bytes()
+    assert b"shim.call.entry" in Path(f"/proc/{parent}/cmdline").read_bytes()
     os.kill(parent, signal.SIGKILL)
     gone = wait_until(lambda: not Path(f"/proc/{child}").exists())
     thread.join()

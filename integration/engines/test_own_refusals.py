@@ -13,7 +13,7 @@ import pytest
 
 from integration.capabilities import require
 from integration.engines.engine import CGROUP_PARENT, Wish
-from integration.recording import RecordingView, anonymous
+from integration.failures.recording import RecordingView, anonymous
 from shim.diagnose.diagnosis import Context
 from shim.diagnose.explain import explain
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.plan import make_plan
+from shim.planning.plan import make_plan
 from shim.rules.base import CHANGED, DROPPED, GUARD, KEPT, UNENFORCEABLE
 from shim.values import Value
 

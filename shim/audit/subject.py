@@ -7,7 +7,7 @@ from shim.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from shim.plan import Plan
+    from shim.planning.plan import Plan
 
 
 class Level(Value):

@@ -11,7 +11,7 @@ from shim.audit.subject import Facts, Subject
 from shim.containers.container import CONFIG, GONE, REMEMBERED, SPEC
 from shim.host.detect import detect
 from shim.oci import checks
-from shim.plan import make_plan, wanted
+from shim.planning.plan import make_plan, wanted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from shim.containers.tree import Tree
     from shim.host.facts import Host
     from shim.host.view import View
-    from shim.plan import Plan
+    from shim.planning.plan import Plan
 
 
 def resources_of(container: Container) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from shim.containers.resolve import named
 from shim.containers.tree import Tree
 from shim.host.detect import detect
 from shim.host.view import View
-from shim.plan import wanted
+from shim.planning.plan import wanted
 
 if TYPE_CHECKING:
     from shim.audit.row import Row

@@ -7,21 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shim import settings
-from shim.cli import findings, foreseen, output, probes, runtimes
+from shim.cli import findings, foreseen, output, probes
 from shim.cli.hosts import view_of
 from shim.cli.output import heading, say, table
+from shim.engines import runtimes
 from shim.errors import ShimError
 from shim.host.inspection import inspect
+from shim.planning import settings
 from shim.values import Value
 
 if TYPE_CHECKING:
     from shim.cli.findings import Finding
-    from shim.cli.runtimes import Runtime
     from shim.diagnose.diagnosis import Diagnosis as Foreseen
+    from shim.engines.runtimes import Runtime
     from shim.host.facts import Fact
     from shim.host.inspection import Inspection
-    from shim.settings import Settings
+    from shim.planning.settings import Settings
 
 SHAPE = """\b
 --json: one object

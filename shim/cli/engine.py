@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import click
 
-from shim import settings
 from shim.cli import difference, output
-from shim.cli.engines import buildkit, containerd, crio, docker, nerdctl, placement, podman, status, wrapped
-from shim.cli.engines.registration import BACKUP, File, Request
-from shim.cli.engines.tree import Nothing, Tree
 from shim.cli.output import paragraph, say
+from shim.engines import buildkit, containerd, crio, docker, nerdctl, placement, podman, status, wrapped
+from shim.engines.registration import BACKUP, File, Request
+from shim.engines.tree import Nothing, Tree
 from shim.errors import ShimError
+from shim.planning import settings
 
 if TYPE_CHECKING:
-    from shim.cli.engines.registration import Engine, Proposal
+    from shim.engines.registration import Engine, Proposal
 
 ENGINES: dict[str, Engine] = {module.NAME: module for module in (podman, containerd, docker, crio, nerdctl, buildkit)}
 SYSTEM_BINARY = "/usr/bin/cgshim"

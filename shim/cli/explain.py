@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shim import last
 from shim.cli import output, report
 from shim.cli.output import BROKEN, REFUSED, heading, paragraph, say, table
-from shim.container import bundle as bundle_of
+from shim.containers.state_files import bundle as bundle_of
 from shim.diagnose import oom
 from shim.diagnose.catalogue import AREAS
 from shim.diagnose.diagnosis import Context
@@ -24,6 +23,7 @@ from shim.diagnose.told import read_back
 from shim.errors import ShimError
 from shim.host import membership
 from shim.host.view import View
+from shim.state import last
 
 if TYPE_CHECKING:
     from shim.diagnose.diagnosis import Diagnosis

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from shim.cli import probes, remedies
 from shim.host.facts import AMBIGUOUS, HYBRID, NONE
-from shim.plan import make_plan, wanted
+from shim.planning.plan import make_plan, wanted
+from shim.planning.settings import OFF, WARN
 from shim.rules.base import CHANGED, DROPPED, GUARD, UNENFORCEABLE, Note
-from shim.settings import OFF, WARN
 from shim.values import Value
 
 if TYPE_CHECKING:

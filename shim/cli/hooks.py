@@ -8,11 +8,12 @@ from typing import Any
 
 import click
 
-from hooks import directory
-from shim import settings
-from shim.cli import difference, output, runtimes
+from shim.cli import difference, output
 from shim.cli.output import say, table
+from shim.engines import hooks_directory as directory
+from shim.engines import runtimes
 from shim.errors import ShimError
+from shim.planning import settings
 
 PLACE = "/etc/containers/oci/hooks.d"
 STANDARD = (PLACE, "/usr/share/containers/oci/hooks.d")

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
+from shim.call.entry import own_fault
 from shim.cli.output import BROKEN
-from shim.entry import own_fault
 from shim.errors import ShimError
 
 # Command -> (module, attribute). A module that is not installed is left out; none is imported before it is asked for.

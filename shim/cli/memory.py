@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from hooks.poststop import recall
-from shim import pressure
 from shim.cli.output import heading, say, table
+from shim.enforce.verify import cgroup
 from shim.host import membership
 from shim.host.detect import detect
 from shim.host.view import View
-from shim.verify import cgroup
+from shim.observe import pressure
+from shim.stages.poststop import recall
 
 SHAPE = """\
   running    only of a container that runs: {pressure: {source ("psi", "taskstats" or ""), unit,

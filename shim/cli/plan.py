@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shim import apply, report, rewrite, settings
-from shim.cli import difference, findings, output, remedies, runtimes
+from shim.cli import difference, findings, output, remedies
 from shim.cli.hosts import view_of
 from shim.cli.output import heading, say, table
+from shim.engines import runtimes
 from shim.errors import ShimError
-from shim.oci import document
+from shim.oci import apply, document
+from shim.planning import report, rewrite, settings
 from shim.rules.base import KEPT
 from shim.values import Value
 
 if TYPE_CHECKING:
-    from shim.cli.runtimes import Runtime
+    from shim.engines.runtimes import Runtime
     from shim.oci.document import Document
-    from shim.rewrite import Rewrite
+    from shim.planning.rewrite import Rewrite
 
 SHAPE = """\b
 --json: one object

@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shim import settings
-from shim.cli import memory, output, runtimes
+from shim.cli import memory, output
 from shim.cli.output import heading, say, table
 from shim.containers.container import CONFIG
+from shim.engines import runtimes
 from shim.errors import ShimError
 from shim.host.view import View
 from shim.oci import document
-from shim.report import ANNOTATION, SCHEMA
+from shim.planning import settings
+from shim.planning.report import ANNOTATION, SCHEMA
 
 if TYPE_CHECKING:
-    from shim.cli.runtimes import Runtime
     from shim.containers.container import Container
+    from shim.engines.runtimes import Runtime
 
 # Where runtimes keep their containers when engines call them: runc and crun themselves, podman and CRI-O among their
 # callers; containerd's namespaces; Docker's.

@@ -192,7 +192,7 @@ class Facts:
             return self.context.kernel_log
         if getattr(self.view, "root", None) != "":
             return ""
-        from shim.diagnose.kernel_log import read_kernel_log
+        from shim.observe.kernel_log import read_kernel_log
 
         return read_kernel_log()
 

@@ -1,4 +1,4 @@
-"""What `shim.preflight` found, in the words of the catalogue."""
+"""What `shim.planning.preflight` found, in the words of the catalogue."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from shim.diagnose.explain import without_words
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from shim.diagnose.diagnosis import Diagnosis
-    from shim.preflight import Hazard
+    from shim.planning.preflight import Hazard
 
 
 def diagnosed(hazards: tuple[Hazard, ...]) -> tuple[Diagnosis, ...]:

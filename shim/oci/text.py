@@ -7,7 +7,7 @@ needs. Grammar: RFC 8259; NaN and Infinity, which Python would accept, are error
 
 from __future__ import annotations
 
-from shim import extension
+from shim.start import extension
 from shim.values import Value
 
 TYPE_CHECKING = False

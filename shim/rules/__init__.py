@@ -1,1 +1,1 @@
-"""One module a controller, one rule a function; `shim.plan` holds the ordered table."""
+"""One module a controller, one rule a function; `shim.planning.plan` holds the ordered table."""

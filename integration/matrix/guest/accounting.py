@@ -105,8 +105,8 @@ def _delayed(way: Way, parent: str, counted: bool) -> dict[str, Any]:
 
 def _pressure(held: Container, counted: bool) -> dict[str, Any]:
     """As `cgshimctl report` has it, once there is something to tell."""
-    from shim import pressure
     from shim.host.view import View
+    from shim.observe import pressure
 
     place = cgroups.directories(held.pid(), held.path)["cgroup2"]
     deadline = time.monotonic() + PATIENCE

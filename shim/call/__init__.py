@@ -1,0 +1,1 @@
+"""One intercepted call, start to end: entry is the table of contents."""

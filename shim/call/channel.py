@@ -1,0 +1,120 @@
+"""The engine's channel: where the user of podman, containerd, Docker or CRI-O gets to read what went wrong.
+
+containerd and Docker show the last error of the `--log` file, podman the file's one JSON object if it is the whole
+content, CRI-O the first 8 KiB of stderr. So a failure goes to both places, as one record.
+"""
+
+from __future__ import annotations
+
+import posix
+import time
+
+from shim.oci.text import dump
+from shim.system import basename
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from shim.call.argv import Invocation
+    from shim.errors import ShimError
+
+MOST = 1900  # bytes on stderr: podman's reader cuts the JSON-escaped message at 4,096
+SHOWN = ("update", "checkpoint")  # podman and CRI-O read a start's stderr, but show their user that of these as it is
+OWN_LOGS = ("log.json", "oci-log")  # containerd's and podman's, which hold the records of one container
+
+
+def fail(invocation: Invocation, error: ShimError) -> None:
+    """Say why the call is refused."""
+    say(invocation, printable(error.text()), error.code)
+
+
+def say(invocation: Invocation, text: str, code: str = "") -> None:
+    """Give a message to the engine's user: one record in the caller's log, and the same on stderr.
+
+    What an engine cuts or throws away `cgshimctl explain --last` still has.
+    """
+    if invocation.log:
+        _write_log(invocation, record(text, "error", invocation.log_format))
+    if invocation.log or invocation.command in SHOWN:
+        _stderr(clipped(text))
+    else:
+        _stderr(_short_record(text))
+    from shim.state.last import remember
+
+    remember(text, code, invocation.container_id)
+
+
+def _short_record(text: str) -> str:
+    """A text record of at most MOST bytes: quotes, line ends and all that is not ASCII grow in it."""
+    most = MOST
+    line = record(clipped(text, most), "error", "text")
+    while len(line) > MOST:
+        most -= max(len(line) - MOST, 50) // 6 + 1
+        line = record(clipped(text, most), "error", "text")
+    return line
+
+
+def printable(text: str) -> str:
+    """`text` without what UTF-8 cannot say (bytes of a file that are no UTF-8, halves of surrogate pairs) and without
+    control characters: keys of a file are not to steer a terminal, and engines escape each with six bytes.
+    """
+    controls = {number: f"\\x{number:02x}" for number in (*range(9), *range(11, 32), 127)}
+    return text.encode("utf-8", "backslashreplace").decode("utf-8").translate(controls)
+
+
+def notify(invocation: Invocation, notices: list[tuple[str, str]]) -> None:
+    """Add (level, text) notices to containerd's log, the only one where they are neither shown as an error nor lost.
+
+    podman takes a second object in its log for a malformed error, and without a log file there is only the
+    container's own stderr.
+    """
+    if basename(invocation.log) != "log.json" or invocation.log_format != "json":
+        return
+    lines = "".join(record(text, level, "json") for level, text in notices)
+    try:
+        with open(invocation.log, "ab") as file:
+            file.write(lines.encode("ascii"))
+    except OSError:
+        return  # a notice is never worth a container
+
+
+def record(text: str, level: str, form: str) -> str:
+    """One log record as runc writes it, in "json" or "text" form, with its newline."""
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    if form == "json":
+        return dump({"level": level, "msg": text, "time": now}) + "\n"
+    return f'time="{now}" level={level} msg={dump(text)}\n'
+
+
+def clipped(text: str, most: int = MOST) -> str:
+    """At most `most` bytes, cut at a line or, for one endless line, inside it."""
+    data = text.encode("utf-8", "replace")
+    if len(data) <= most:
+        return text
+    head = data[: most - 4].decode("utf-8", "ignore")
+    return head[: head.rfind("\n")] + "\n..." if "\n" in head[200:] else head + "..."
+
+
+def _write_log(invocation: Invocation, line: str) -> None:
+    """One record; a log of this container's own starts anew, since podman reads it only if it holds just one."""
+    path = invocation.log.removeprefix("file:")
+    if path.startswith(("journald:", "syslog:")):
+        return
+    fresh = basename(path) in OWN_LOGS
+    flags = posix.O_WRONLY | posix.O_CREAT | posix.O_CLOEXEC | (posix.O_TRUNC if fresh else posix.O_APPEND)
+    try:
+        handle = posix.open(path, flags, 0o600)
+    except OSError:
+        return  # stderr still has it
+    try:
+        posix.write(handle, line.encode("ascii"))
+    except OSError:
+        return  # the same
+    finally:
+        posix.close(handle)
+
+
+def _stderr(text: str) -> None:
+    try:
+        posix.write(2, (text if text.endswith("\n") else text + "\n").encode("utf-8", "backslashreplace"))
+    except OSError:
+        return  # nobody listens

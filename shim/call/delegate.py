@@ -1,0 +1,165 @@
+"""The real runtime as our child: same descriptors, environment, working directory, signals and exit status.
+
+cgshim stays its parent, for only a living parent can verify and explain. So that nothing is left behind when cgshim
+is killed, the child asks for a parent-death signal (prctl(2), PR_SET_PDEATHSIG).
+"""
+
+from __future__ import annotations
+
+import posix
+from posix import _exit
+
+from shim.errors import ShimError
+from shim.start import extension
+from shim.system import content, fsencode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Callable
+else:
+    import _signal as signal  # the `signal` module proper imports enum: 4 ms
+
+FORWARDED = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGHUP,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGWINCH,
+)
+SI_KERNEL = 0x80  # asm-generic/siginfo.h: sent by the kernel, for instance by the terminal's driver
+PYTHON_IGNORES = (signal.SIGPIPE, signal.SIGXFSZ)  # at start-up; the caller's default is put back for the child
+
+
+def die_of_interrupts() -> None:
+    """Let Ctrl-C end this process silently, as it would the runtime; Python's own handler prints a traceback."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def environment(loader_state: str) -> dict[bytes, bytes]:
+    """The environment as the caller gave it.
+
+    Python itself adds LC_CTYPE where the locale is C (PEP 538), so the block that the kernel keeps is read instead.
+    `loader_state`: what the launcher took out for our own interpreter's sake, `NAME=value` a line.
+    """
+    block = content("/proc/self/environ")
+    pairs = [entry.partition(b"=") for entry in block.split(b"\0") if b"=" in entry]
+    values = {name: value for name, _, value in pairs}
+    for line in fsencode(loader_state).split(b"\n"):
+        name, equals, value = line.partition(b"=")
+        if equals:
+            values[name] = value
+    return values
+
+
+def run(
+    runtime: str, arguments: list[str], variables: dict[bytes, bytes], before_exec: Callable[[], None] | None = None
+) -> int:
+    """Run `runtime` with `arguments` to its end; the wait status as waitpid(2) gives it.
+
+    before_exec: what the child does to itself first.
+
+    Raises ShimError when it cannot be started at all.
+    """
+    parent_death = _parent_death()
+    watched: set[int] = {*FORWARDED, signal.SIGCHLD}
+    ignored_children = signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN
+    if ignored_children:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else the kernel would reap the child and its status
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
+    reader, writer = posix.pipe()
+    parent = posix.getpid()
+    child = posix.fork()
+    if child == 0:
+        _become(runtime, arguments, variables, (writer, parent, before, ignored_children, parent_death, before_exec))
+    posix.close(writer)
+    failure = posix.read(reader, 16)
+    posix.close(reader)
+    if failure:
+        posix.waitpid(child, 0)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        raise _not_started(runtime, int(failure))
+    status = _wait(child, watched)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return status
+
+
+def _become(runtime: str, arguments: list[str], variables: dict[bytes, bytes], setting: tuple) -> None:  # type: ignore[type-arg]
+    """In the child: put back what Python changed, tie our life to the parent's, and exec. Never returns."""
+    writer, parent, mask, ignored_children, parent_death, before_exec = setting
+    try:
+        parent_death()
+        if posix.getppid() != parent:
+            _exit(137)  # the parent died before the death signal was armed
+        for number in PYTHON_IGNORES:
+            signal.signal(number, signal.SIG_DFL)
+        if ignored_children:
+            signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        if before_exec:
+            before_exec()
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        posix.execve(runtime, [runtime, *arguments], variables)
+    except OSError as error:
+        posix.write(writer, str(error.errno).encode())
+    finally:
+        _exit(127)
+
+
+def _wait(child: int, watched: set[int]) -> int:
+    """Forward signals until the child ends.
+
+    A signal that the kernel sent (Ctrl-C, a window's new size) went to the whole foreground process group, so the
+    child has it already; forwarding it would make it two.
+    """
+    while True:
+        received = signal.sigwaitinfo(watched)
+        if received.si_signo == signal.SIGCHLD:
+            done, status = posix.waitpid(child, posix.WNOHANG)
+            if done:
+                return status
+        elif received.si_code != SI_KERNEL:
+            posix.kill(child, received.si_signo)
+
+
+def exit_like(status: int) -> None:
+    """End this process as the child ended: with its exit status, or killed by the same signal."""
+    if posix.WIFSIGNALED(status):
+        number = posix.WTERMSIG(status)
+        if number != signal.SIGKILL:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+        posix.kill(posix.getpid(), number)
+    _exit(exit_code(status))
+
+
+def exit_code(status: int) -> int:
+    """The shell's view of a wait status: the exit status, or 128 and the signal."""
+    return posix.WEXITSTATUS(status) if posix.WIFEXITED(status) else 128 + posix.WTERMSIG(status)
+
+
+def _parent_death() -> Callable[[], None]:
+    """A function for the child that has the kernel kill it when its parent dies.
+
+    python-prctl's C module is used by itself: its Python half inspects capabilities at import, 3 ms for nothing.
+    """
+    found = extension.third_party("_prctl")
+    if found:
+        return lambda: found.prctl(found.PR_SET_PDEATHSIG, int(signal.SIGKILL))
+    import ctypes
+
+    return lambda: ctypes.CDLL(None).prctl(1, int(signal.SIGKILL)) and None
+
+
+def _not_started(runtime: str, number: int) -> ShimError:
+    import errno
+
+    name = errno.errorcode.get(number, str(number))
+    return ShimError(
+        "runtime-not-started",
+        f"the real runtime {runtime} could not be started: {name}",
+        evidence=(f"execve {runtime}: {name}",),
+        remedy=(f"check that {runtime} is an executable for this machine, or name another one in the settings",),
+    )

@@ -1,0 +1,113 @@
+"""The real runtime failed: its words and the host's facts become one diagnosis on the engine's channel.
+
+Imported only then, so it may take its time.
+"""
+
+from __future__ import annotations
+
+from shim.call import channel, runtime_log
+from shim.diagnose.diagnosis import Context
+from shim.errors import ShimError
+from shim.oci import apply, document
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from shim.call.prepare import Call, Prepared
+    from shim.call.runtime_log import RuntimeLog
+
+OWN_HOOK = "stderr: cgshim: "  # how runc quotes the hook that cgshim put into the configuration
+CRUN_HOOK = "error executing hook"
+EXCERPT = ("--- Quoting ", "--- excerpt from CRIU log ")  # runc, crun
+
+
+def tell(this: Call, prepared: Prepared, log: RuntimeLog) -> None:
+    """Write the diagnosis of a failed call to the caller's log and to stderr.
+
+    What is not ours (a missing command in the image, the user's own code) goes on exactly as the runtime gave it.
+    """
+    text = log.text()
+    words = runtime_log.failure(text)
+    if not words:
+        log.hand_on()
+        return
+    malformed = _malformed(prepared)
+    if malformed:
+        channel.fail(this.invocation, malformed)
+        return
+    words = _with_excerpt(words, text)
+    message = _own_refusal(words, this.invocation.container_id) or _explained(this, prepared, words)
+    if not message:
+        log.hand_on()
+        return
+    channel.say(this.invocation, message)
+
+
+def _malformed(prepared: Prepared) -> ShimError | None:
+    """What is wrong inside a profile that was too large to be checked before; the file is then put back as it was."""
+    made = prepared.made
+    if made is None or not made.where or len(made.document.text) < document.LARGE:
+        return None
+    try:
+        document.load(made.document.text, made.document.path, large=document.LARGEST)
+    except ShimError as error:
+        _put_back(made.document, made.text())
+        return error
+    return None
+
+
+def _put_back(loaded: document.Document, written: str) -> None:
+    try:
+        if document.read(loaded.path) == written != loaded.text:
+            apply.replace(loaded.path, loaded.text)
+    except (OSError, ShimError):
+        return  # a stand-in was written, or somebody else has the file by now
+
+
+def _own_refusal(words: str, container: str) -> str:
+    """The diagnosis that our own hook gave, without the runtime's frame around it; crun does not quote its hooks."""
+    _, found, inner = words.partition(OWN_HOOK)
+    if found:
+        return f"cgshim: {inner.rstrip()}"
+    if not words.startswith(CRUN_HOOK):
+        return ""
+    from shim.state import last
+
+    return last.just_said_of(container)
+
+
+def _with_excerpt(words: str, text: str) -> str:
+    """Newer runtimes say only that CRIU failed, after they have quoted its log, a record for each line."""
+    messages = [record.message for record in runtime_log.records(text)]
+    for place, message in enumerate(messages):
+        if message.startswith(EXCERPT):
+            return "\n".join(messages[place:])
+    return words
+
+
+def _explained(this: Call, prepared: Prepared, words: str) -> str:
+    from shim.diagnose.explain import explain
+    from shim.diagnose.render import render
+    from shim.host.view import View
+
+    made, invocation = prepared.made, this.invocation
+    config = made.document.value if made and made.where else None
+    context = Context(
+        view=View(),
+        config=config,
+        runtime=this.family,
+        bundle=invocation.bundle,
+        cgroups_path=_cgroups_path(config),
+        command=invocation.command,
+        container=invocation.container_id,
+        notes=made.plan.notes if made else (),
+    )
+    diagnosis = explain(words, context)
+    return render(diagnosis, channel.MOST) if diagnosis.ours else ""
+
+
+def _cgroups_path(config: Any) -> str | None:
+    linux = config.get("linux") if isinstance(config, dict) else None
+    path = linux.get("cgroupsPath") if isinstance(linux, dict) else None
+    return path if isinstance(path, str) else None

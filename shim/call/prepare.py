@@ -1,0 +1,197 @@
+"""Before the runtime: the document read, planned, judged and written; the arguments that the runtime will get."""
+
+from __future__ import annotations
+
+import posix
+
+from shim.call import argv
+from shim.errors import ShimError
+from shim.oci import document
+from shim.oci.edits import apply_to_value
+from shim.planning import rewrite
+from shim.system import abspath, dirname, environment, isfile
+from shim.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from shim.call.argv import Invocation
+    from shim.planning.plan import Plan
+    from shim.planning.rewrite import Rewrite
+    from shim.planning.settings import Settings
+
+STDIN = "-"
+
+
+class Call(Value):
+    """What one call is about: its command line, the real runtime, the caller's environment and the settings.
+
+    family: which rules the real runtime plays by, "runc", "crun" or "other".
+    """
+
+    invocation: Invocation
+    runtime: str
+    family: str
+    variables: dict[bytes, bytes]
+    settings: Settings
+
+    @property
+    def root(self) -> str:
+        """Where the real runtime keeps its containers: --root, or its default."""
+        if self.invocation.root:
+            return self.invocation.root
+        below = "/run" if posix.geteuid() == 0 else environment().get("XDG_RUNTIME_DIR", "/run")
+        return f"{below}/{'crun' if self.family == 'crun' else 'runc'}"
+
+
+class Prepared(Value):
+    """How the real runtime is to be called, and what the follow-up needs.
+
+    made: the rewrite, None where there was nothing to look at. notices: (level, text) for the engine's log.
+    stand_in: a bundle of our own that took the caller's place, "" if none did.
+    """
+
+    arguments: list[str]
+    made: Rewrite | None = None
+    notices: tuple[tuple[str, str], ...] = ()
+    stand_in: str = ""
+
+
+def prepare(this: Call) -> Prepared:
+    """The preparation that the command needs; ShimError where it must not go on."""
+    invocation = this.invocation
+    as_it_stands = Prepared(arguments=list(invocation.arguments))
+    if invocation.help or not invocation.container_id or invocation.command == "checkpoint":
+        return as_it_stands
+    if invocation.command == "update":
+        return _prepare_update(this) if invocation.has_resources else as_it_stands
+    return _prepare_bundle(this)
+
+
+def _prepare_bundle(this: Call) -> Prepared:
+    invocation = this.invocation
+    path = invocation.document
+    made = _rewrite(this, document.read(path), path, rewrite.RESOURCES)
+    rewrite.judge(made)
+    told = (*notices(made.plan), *_foreseen(this, made))
+    text = made.text()
+    if text == made.document.text:
+        return Prepared(arguments=list(invocation.arguments), made=made, notices=told)
+    return _written(this, made, text, told)
+
+
+def _foreseen(this: Call, made: Rewrite) -> tuple[tuple[str, str], ...]:
+    """What would fail without a message: refused where that is certain, a notice where it is not."""
+    from shim.host.view import View
+    from shim.planning import preflight
+
+    path = (made.document.value.get("linux") or {}).get("cgroupsPath")
+    asked = preflight.Asked(
+        resources=apply_to_value(made.resources, made.plan.edits),  # what the runtime gets to see
+        cgroups_path=path if isinstance(path, str) else None,
+        runtime=this.family,
+        driver=this.invocation.driver,
+        container=this.invocation.container_id,
+    )
+    found = preflight.hazards(asked, View(), made.host)
+    if not found:
+        return ()
+    from shim.diagnose.preflight import diagnosed
+
+    told = diagnosed(found)
+    for hazard, diagnosis in zip(found, told):
+        if hazard.certain:
+            raise ShimError(
+                diagnosis.code,
+                diagnosis.verdict,
+                cause=diagnosis.cause,
+                evidence=diagnosis.evidence,
+                remedy=diagnosis.remedy,
+            )
+    return tuple(("info", f"cgshim: {diagnosis.verdict}") for diagnosis in told)
+
+
+def _rewrite(this: Call, text: str, path: str, where: tuple[str, ...], beside: dict[str, str] | None = None) -> Rewrite:
+    from shim.host.view import View
+
+    invocation = this.invocation
+    asked = rewrite.Asked(
+        runtime=this.runtime,
+        family=this.family,
+        command=invocation.command,
+        driver=invocation.driver,
+        foreground=invocation.command == "run" or (invocation.command == "restore" and not invocation.detach),
+    )
+    return rewrite.of(document.load(text, path), where, asked, this.settings, View(), beside=beside)
+
+
+def _written(this: Call, made: Rewrite, text: str, told: tuple[tuple[str, str], ...]) -> Prepared:
+    from shim.oci import apply
+
+    invocation, loaded = this.invocation, made.document
+    try:
+        apply.replace(loaded.path, text)
+        return Prepared(arguments=list(invocation.arguments), made=made, notices=told)
+    except OSError as error:
+        if document.errno_name(error) not in apply.NOT_WRITABLE or invocation.config:
+            raise _not_written(loaded.path, error) from error
+    state, root = apply.state_directory(environment()), this.root
+    apply.discard_stale(state, root)
+    place = apply.stand_in(state, root, invocation.container_id)
+    apply.alternative_bundle(loaded, text, invocation.bundle, place)
+    return Prepared(arguments=argv.with_bundle(invocation, place), made=made, notices=told, stand_in=place)
+
+
+def _not_written(path: str, error: OSError) -> ShimError:
+    name = document.errno_name(error)
+    return ShimError(
+        "unwritable-bundle",
+        f"{path} needs changes for this host and cannot be written: {name}",
+        cause="starting the container without the changes would lose limits or fail; the file is as it was",
+        evidence=(f"{path}: {name}",),
+        remedy=(f"make room for and give write access to {dirname(path)}",),
+    )
+
+
+def _prepare_update(this: Call) -> Prepared:
+    """`update --resources`: the file holds the resources object itself; what is no file can be read only once."""
+    invocation = this.invocation
+    if not invocation.resources:
+        return Prepared(arguments=list(invocation.arguments))
+    from_stdin = invocation.resources == STDIN
+    path = "standard input" if from_stdin else abspath(invocation.resources)
+    text = _stdin() if from_stdin else document.read(path)
+    from shim.containers import state_files as container
+
+    made = _rewrite(this, text, path, rewrite.WHOLE, container.annotations_of(this.root, invocation.container_id))
+    rewrite.judge(made)
+    if not made.plan.edits and not from_stdin and isfile(path):
+        return Prepared(arguments=list(invocation.arguments), made=made, notices=notices(made.plan))
+    arguments = argv.with_resources(invocation, _in_memory(made.text()))
+    return Prepared(arguments=arguments, made=made, notices=notices(made.plan))
+
+
+def _stdin() -> str:
+    parts = []
+    while part := posix.read(0, 65536):
+        parts.append(part)
+        if sum(map(len, parts)) > document.LARGEST:
+            raise document.unusable("standard input", f"it has more than {document.LARGEST} bytes")
+    return b"".join(parts).decode("utf-8", "surrogateescape")
+
+
+def _in_memory(text: str) -> str:
+    """A path under which the child finds `text`: a memfd, so that nothing is left behind, whatever happens."""
+    handle = posix.memfd_create("resources", 0)  # no MFD_CLOEXEC: the child opens it through its own /proc/self/fd
+    posix.write(handle, text.encode("utf-8", "surrogateescape"))
+    return f"/proc/self/fd/{handle}"
+
+
+def notices(plan: Plan) -> tuple[tuple[str, str], ...]:
+    """(level, text) for the engine's log: a warning where something is lost, information where nothing is."""
+    return tuple(
+        (
+            "warning" if note.lost else "info",
+            f"cgshim: {note.field} {note.effect}: {note.reason}" + (f"; lost: {note.lost}" if note.lost else ""),
+        )
+        for note in plan.changes
+    )

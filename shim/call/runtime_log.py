@@ -1,0 +1,162 @@
+"""The real runtime's log, caught on its way: private while it runs, the caller's afterwards.
+
+A runtime says why it failed in its `--log` file only; the stderr of a start is the container's and cannot be captured.
+So it gets a log of our own, in memory, and what it wrote is handed on when we know how the call ended. The stderr of an
+update or a checkpoint is the runtime's own, and kept back with the log: containerd shows the first line of a
+checkpoint's alone, which is to be the diagnosis.
+"""
+
+from __future__ import annotations
+
+import posix
+
+from shim.call.channel import SHOWN
+from shim.oci.text import Malformed, dump, scanner
+from shim.system import exists
+from shim.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from shim.call.argv import Invocation
+
+FIRST_DESCRIPTOR = 200  # far above what --preserve-fds and LISTEN_FDS hand to the container
+ERRORS = ("error", "fatal", "panic")
+FORMATS = ("text", "json")
+ELSEWHERE = ("journald:", "syslog:")  # crun's logs that are no files
+
+
+class Record(Value):
+    """One entry as runc and crun write it: logrus' and crun's JSON share three keys; `others` may follow in runc's."""
+
+    level: str
+    message: str
+    time: str
+    others: tuple[tuple[str, str], ...] = ()
+
+
+class RuntimeLog:
+    """The private log of one call, and the caller's log behind it.
+
+    path: what the runtime gets as --log. Use `open_for`, which answers None where nothing is to be caught.
+    """
+
+    def __init__(self, handle: int, caller: int, form: str, family: str, stderr: int = -1) -> None:
+        self.path = f"/proc/self/fd/{handle}"
+        self._handle = handle
+        self._caller = caller
+        self._form = form
+        self._family = family
+        self._stderr = stderr
+
+    @property
+    def has_stderr(self) -> bool:
+        """Is the runtime's stderr kept back, too; the child is then to call `take_stderr`."""
+        return self._stderr >= 0
+
+    def take_stderr(self) -> None:
+        """In the child: what it says from now on is kept back."""
+        posix.dup2(self._stderr, 2)
+
+    def text(self) -> str:
+        """Everything that the runtime wrote."""
+        return _content(self._handle)
+
+    def hand_on(self) -> None:
+        """What the runtime wrote, to the caller's log and in the caller's format; to stderr, as text, without one."""
+        if self.has_stderr:
+            _write(2, _content(self._stderr))
+        text = self.text()
+        if not text:
+            return
+        if self._caller < 0:
+            # Its stderr would have had them; an error's text it has written there, log or not.
+            spoken = (record for record in records(text) if record.level not in ERRORS)
+            _write(2, "".join(line(record, self._family) for record in spoken))
+            return
+        if self._form == "text":
+            text = "".join(line(record, self._family) for record in records(text))
+        _write(self._caller, text)
+
+
+def open_for(invocation: Invocation, family: str) -> RuntimeLog | None:
+    """A private log for this call; None where the caller's is no file or the runtime itself must refuse it."""
+    if invocation.log_format not in FORMATS or invocation.log.startswith(ELSEWHERE):
+        return None
+    caller = -1
+    if invocation.log:
+        try:
+            # Opened first, as the runtime would: a log that cannot be opened is the runtime's to complain about.
+            path = invocation.log[5:] if invocation.log.startswith("file:") else invocation.log
+            caller = posix.open(path, posix.O_WRONLY | posix.O_CREAT | posix.O_APPEND | posix.O_CLOEXEC, 0o644)
+        except OSError:
+            return None
+    try:
+        handle = _high(posix.memfd_create("runtime-log", 0))
+        stderr = posix.memfd_create("runtime-stderr", posix.MFD_CLOEXEC) if invocation.command in SHOWN else -1
+    except OSError:
+        return None
+    return RuntimeLog(handle, caller, invocation.log_format, family, stderr)
+
+
+def _content(handle: int) -> str:
+    size = posix.fstat(handle).st_size
+    return posix.pread(handle, size, 0).decode("utf-8", "surrogateescape") if size else ""
+
+
+def _high(handle: int) -> int:
+    """The same file under a number that no container is given; the runtimes close it before the container starts."""
+    number = FIRST_DESCRIPTOR
+    while exists(f"/proc/self/fd/{number}"):
+        number += 1
+    posix.dup2(handle, number, inheritable=True)
+    posix.close(handle)
+    return number
+
+
+def records(text: str) -> tuple[Record, ...]:
+    """The entries of a JSON log. Values are parsed, not lines: crun 1.28 spreads an object over several."""
+    if not text:
+        return ()
+    found, offset, scan = [], 0, scanner()
+    while offset < len(text):
+        start = text.find("{", offset)
+        if start < 0:
+            break
+        try:
+            value, offset = scan(text, start)
+        except Malformed:
+            offset = start + 1
+            continue
+        found.append(_record(value))
+    return tuple(found)
+
+
+def _record(value: Any) -> Record:
+    fields = {key: item if isinstance(item, str) else dump(item) for key, item in value.items()}
+    level, message, time = (fields.pop(key, "") for key in ("level", "msg", "time"))
+    return Record(level=level, message=message, time=time, others=tuple(fields.items()))
+
+
+def failure(text: str) -> str:
+    """The runtime's last error message, "" if it logged none."""
+    for record in reversed(records(text)):
+        if record.level in ERRORS:
+            return record.message
+    return ""
+
+
+def line(record: Record, family: str) -> str:
+    """A record in the runtime's own text form."""
+    if family == "crun":
+        return f"{record.time}: {record.message}\n"
+    others = "".join(f" {key}={dump(value)}" for key, value in record.others)
+    return f'time="{record.time}" level={record.level} msg={dump(record.message)}{others}\n'
+
+
+def _write(handle: int, text: str) -> None:
+    try:
+        posix.write(handle, text.encode("utf-8", "surrogateescape"))
+    except OSError:
+        return  # a log is never worth a container

@@ -1,0 +1,194 @@
+"""Limits that the runtime cannot place: on a hybrid host, controllers that only cgroup2 has.
+
+A kernel without CONFIG_MEMCG_V1 (6.11 and later, where the distribution left it out) has its memory controller in
+cgroup2 alone, while runc works on the v1 hierarchies. runc 1.1 and later put the container into a cgroup2 directory
+all the same, without limits. Between `create` and `start` the bridge enables the controllers along that path
+(Documentation/admin-guide/cgroup-v2.rst, "Controlling Controllers") and writes the limits there.
+
+Where that cannot be done, a cgroup of cgshim's own can take the container's processes. `exec` does not know of it: the
+runtime puts what it starts later where it put the container (runc: `cgroup_paths` of its state), outside the limits.
+So that way is for policy `warn` only, and says so.
+"""
+
+from __future__ import annotations
+
+import posix
+
+from shim.enforce.verify import cgroup
+from shim.errors import ShimError
+from shim.host import membership
+from shim.oci.document import errno_name
+from shim.rules.base import HINT
+from shim.system import makedirs
+from shim.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from shim.host.facts import Host
+    from shim.host.view import View
+    from shim.rules.base import Expectation
+
+OWN = "/cgshim"  # for containers that the runtime left in a cgroup where no limit can be set
+
+
+class Placed(Value):
+    """Where the limits are. outside: why processes of `exec` are not below them, "" if they are."""
+
+    directory: str
+    outside: str = ""
+
+
+class Bridge(Value):
+    """One container and the cgroup2 it is in. path: below the mount, "" where no limit can be set, for `blocked`."""
+
+    view: View
+    pid: int
+    container: str
+    mount: str
+    path: str
+    blocked: str
+
+    def file(self, path: str, name: str) -> str:
+        """The real path of an interface file."""
+        return self.view.path(f"{self.mount}{path}/{name}")
+
+    @property
+    def own(self) -> str:
+        """Our own cgroup for it."""
+        return f"{OWN}/{self.container}"
+
+
+def bridge(
+    view: View, pid: int, container: str, limits: tuple[Expectation, ...], host: Host, *, may_move: bool
+) -> Placed:
+    """Put `limits` (cgroup2 files) on the cgroup2 directory of the container's init `pid`.
+
+    may_move: into a cgroup of our own, where nothing else holds; not for a container that runs already.
+    Raises ShimError naming the level at which a controller cannot be enabled, or the file that refused the value.
+    """
+    path, blocked = _joined(view, pid, host)
+    this = Bridge(view=view, pid=pid, container=container, mount=host.cgroup2_mount, path=path, blocked=blocked)
+    controllers = tuple(dict.fromkeys(limit.controller for limit in limits))
+    if path:
+        this = this.changed(blocked=_enable(this, path, controllers))
+    if this.blocked:
+        if not may_move:
+            raise _impossible(this.blocked)
+        path = _move(this, controllers)
+    for limit in limits:
+        _write(this, f"{path}/{limit.file}", limit)
+    outside = this.blocked or ("the container was moved there when it was created" if path == this.own else "")
+    return Placed(directory=this.mount + path, outside=outside)
+
+
+def _joined(view: View, pid: int, host: Host) -> tuple[str, str]:
+    """The container's own cgroup2 path below the mount, or "" and why it has none."""
+    own = membership.paths(view.text(f"/proc/{pid}/cgroup") or "")
+    found = own.get("", "/")
+    if found == "/":
+        return "", "the runtime left the container in the root of cgroup2"
+    for other in ("self", _parent(view, pid)):
+        # A runtime that does not know hybrid hosts leaves the container with its caller: the engine, a whole service.
+        if membership.paths(view.text(f"/proc/{other}/cgroup") or "").get("") == found:
+            return "", f"the runtime left the container in its caller's own cgroup, {found}"
+    directory, why = cgroup(view, own, "cgroup2", 2, host)
+    return directory[len(host.cgroup2_mount) :], why
+
+
+def _parent(view: View, pid: int) -> str:
+    """The parent's number, from /proc/PID/stat, whose second field may itself contain anything but `)` at its end."""
+    words = (view.text(f"/proc/{pid}/stat") or "").rpartition(")")[2].split()
+    return words[1] if len(words) > 1 else "0"
+
+
+def _enable(this: Bridge, path: str, controllers: tuple[str, ...]) -> str:
+    """Enable controllers for the children of every cgroup above `path`, from the root down; "" or what was in the way.
+
+    A cgroup with processes of its own cannot hand domain controllers to its children ("No Internal Process").
+    """
+    level = ""
+    for child in path.strip("/").split("/"):
+        control = this.file(level, "cgroup.subtree_control")
+        try:
+            with open(control, encoding="ascii") as file:
+                enabled = file.read().split()
+            missing = [name for name in controllers if name not in enabled]
+            if missing:
+                put(control, " ".join(f"+{name}" for name in missing))
+        except OSError as error:
+            return f"{control}: enabling {', '.join(controllers)}: {errno_name(error)}"
+        level = f"{level}/{child}"
+    return ""
+
+
+def put(path: str, text: str) -> None:
+    """Write an interface file with one write(2), as the kernel wants it."""
+    handle = posix.open(path, posix.O_WRONLY | posix.O_TRUNC | posix.O_CLOEXEC)
+    try:
+        posix.write(handle, text.encode("ascii"))
+    finally:
+        posix.close(handle)
+
+
+def _move(this: Bridge, controllers: tuple[str, ...]) -> str:
+    """The container's processes into a cgroup of our own; its path."""
+    try:
+        makedirs(this.view.path(this.mount + this.own))
+        second = _enable(this, this.own, controllers)
+        if not second:
+            for pid in _processes(this):
+                put(this.file(this.own, "cgroup.procs"), pid)
+            return this.own
+    except OSError as error:
+        second = f"{error.filename or this.own}: {errno_name(error)}"
+    remove_own(this.view, this.container, this.mount)
+    raise _impossible(this.blocked, second)
+
+
+def _processes(this: Bridge) -> list[str]:
+    """All that a restored container consists of; init alone where its cgroup is not its own."""
+    text = this.view.text(f"{this.mount}{this.path}/cgroup.procs") if this.path else None
+    # A process that is about to be gone shows as 0 for a moment, and written back 0 means whoever writes.
+    listed = [pid for pid in (text or "").split() if pid != "0"]
+    return list(dict.fromkeys((str(this.pid), *listed)))
+
+
+def _write(this: Bridge, path: str, limit: Expectation) -> None:
+    path = this.view.path(this.mount + path)
+    try:
+        for line in limit.value.split("\n"):  # of io.max the kernel takes one device at a time
+            put(path, line)
+    except OSError as error:
+        if limit.kind == HINT:
+            return  # reading back says what became of it
+        raise ShimError(
+            "bridge-refused",
+            f"{limit.field} could not be set in cgroup2: {errno_name(error)}",
+            cause="the controller is in cgroup2 only, where cgshim sets the limit in the runtime's place",
+            evidence=(f"{path}: writing {limit.value!r}: {errno_name(error)}",),
+            remedy=("check the value against the kernel's cgroup-v2 documentation",),
+        ) from error
+
+
+def _impossible(*reasons: str) -> ShimError:
+    return ShimError(
+        "bridge-impossible",
+        "the container's limits live in cgroup2, and the controllers cannot be enabled for it there",
+        cause="the runtime works on v1 hierarchies, so cgshim sets them on the cgroup2 directory of the container",
+        evidence=reasons,
+        remedy=(
+            "EBUSY: move the processes of that cgroup into a leaf, or choose a cgroupsPath below one without processes",
+            "left by the runtime: use runc 1.1 or later, which puts the container into a cgroup2 directory of its own",
+            "or boot with systemd.unified_cgroup_hierarchy=1, so that the runtime works on cgroup2 itself",
+            "or annotation io.cgshim.policy=warn: limits in a cgroup of cgshim's own, which `exec` escapes",
+        ),
+    )
+
+
+def remove_own(view: View, container: str, mount: str) -> None:
+    """Remove the directory that `bridge` made for a container, and the one above, if they are there and empty."""
+    for path in (f"{OWN}/{container}", OWN):
+        try:
+            posix.rmdir(view.path(mount + path))
+        except OSError:
+            continue  # none was made, or something is in it

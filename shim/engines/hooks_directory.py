@@ -1,0 +1,87 @@
+"""The files of a hooks.d directory (podman and CRI-O: oci-hooks(5), schema 1.0.0). Pure.
+
+One file for each stage, named 50-cgshim-STAGE.json; nothing else in the directory is ours.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from shim.planning import injection
+from shim.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+VERSION = "1.0.0"
+PATTERN = re.compile(r"50-cgshim-(\w+)\.json")
+MARK = "cgshim-"  # every hook of ours has an argv[0] that begins so
+# Stage -> (argv[0], module).
+STAGES = {
+    "precreate": ("cgshim-precreate", "precreate"),
+    "prestart": (injection.NAME, "create_runtime"),
+    "createRuntime": (injection.NAME, "create_runtime"),
+    "poststop": ("cgshim-poststop", "poststop"),
+}
+DEFAULT = ("precreate", "createRuntime", "poststop")
+ANNOTATED = {"annotations": {r"^io\.cgshim\.enable$": "^true$"}}
+
+
+class Wanted(Value):
+    """runtime: path of the real runtime. annotated: only containers that ask for it. timeout: seconds, 0 for none.
+
+    early: the stage before the start at which the poststop hook notes.
+    """
+
+    runtime: str
+    early: str = "createRuntime"
+    annotated: bool = False
+    timeout: int = 0
+
+
+def file_name(stage: str) -> str:
+    """The name of a stage's file. podman and CRI-O run hooks in the order of the names: verify comes before noting."""
+    return f"50-cgshim-{stage}.json"
+
+
+def content(stage: str, wanted: Wanted) -> dict[str, Any]:
+    """The object in the file of `stage`."""
+    name, module = STAGES[stage]
+    # The account after the end needs a note from before the start.
+    stages = [wanted.early, stage] if stage == "poststop" else [stage]
+    arguments = ["--runtime", wanted.runtime] if module != "poststop" else []
+    hook = injection.command(name, module, arguments)
+    if wanted.timeout:
+        hook["timeout"] = wanted.timeout
+    when = ANNOTATED if wanted.annotated else {"always": True}
+    return {"version": VERSION, "hook": hook, "when": when, "stages": stages}
+
+
+def is_ours(value: Any) -> bool:
+    """Did cgshim write this object; a person may have changed it since."""
+    arguments = _arguments(value)
+    return bool(arguments) and arguments[0].startswith(MARK)
+
+
+def needed(value: Any) -> list[str]:
+    """The files that the hook needs to run: interpreter, module, real runtime."""
+    arguments = _arguments(value)
+    hook = value.get("hook") if isinstance(value, dict) else None
+    path = hook.get("path") if isinstance(hook, dict) else None
+    found = [path] if isinstance(path, str) else []
+    module = re.search(r"from hooks\.(\w+) import", " ".join(arguments))
+    if module and len(arguments) > 4:
+        found.append(os.path.join(arguments[4], "hooks", f"{module.group(1)}.py"))
+    if "--runtime" in arguments[:-1]:
+        found.append(arguments[arguments.index("--runtime") + 1])
+    return found
+
+
+def _arguments(value: Any) -> list[str]:
+    hook = value.get("hook") if isinstance(value, dict) else None
+    arguments = hook.get("args") if isinstance(hook, dict) else None
+    if not isinstance(arguments, list) or not all(isinstance(one, str) for one in arguments):
+        return []
+    return arguments

@@ -1,0 +1,148 @@
+"""What is asked of an engine's module and what it answers. Nothing here reads or writes."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any, Protocol
+
+from shim.errors import ShimError
+from shim.values import Value
+
+if TYPE_CHECKING:
+    from shim.engines.tree import Tree
+
+BACKUP = ".cgshim-backup"
+OWN_NAME = "cgshim"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+class Request(Value):
+    """What the user asked for.
+
+    binary: absolute path of the launcher as the engine will call it. name: the runtime's name in the engine, "" for
+    the engine's usual one. runtime: absolute path of the real runtime, "" to keep what there is. home: the user's
+    configuration directory for rootless engines, "" for the system's. config: the engine's configuration file, "" for
+    the standard one. config_version: of containerd's file where there is none yet, 0 to find out.
+    """
+
+    binary: str
+    name: str = ""
+    runtime: str = ""
+    as_default: bool = False
+    home: str = ""
+    config: str = ""
+    config_version: int = 0
+
+
+class File(Value):
+    """One file before and after; None is absence. backup: what stood there is kept beside it.
+
+    executable: a new file can be executed.
+    """
+
+    path: str
+    before: str | None
+    after: str | None
+    backup: bool = False
+    executable: bool = False
+
+
+class Proposal(Value):
+    """What would be done. name: the runtime's name in the engine. wrapped: the runtime that it stands in front of.
+
+    in_place: that runtime's own name now leads to cgshim, so cgshim must run that very one. remembered: what still
+    needs the entry or its program after it is gone. apply: the command for this change, where it is not the engine's.
+    """
+
+    name: str
+    files: tuple[File, ...]
+    notes: tuple[str, ...] = ()
+    wrapped: str = ""
+    in_place: bool = False
+    remembered: tuple[str, ...] = ()
+    apply: str = ""
+
+
+class Entry(Value):
+    """A registration that is there. default: new containers use it without being asked to, as far as files tell."""
+
+    name: str
+    binary: str
+    file: str
+    default: bool = False
+
+
+class Engine(Protocol):
+    """What each engine's module has."""
+
+    NAME: str
+    SERVICE: str  # systemd unit, "" where nothing runs
+    APPLY: str  # the command after which the engine knows, "" where none is needed
+
+    def install(self, tree: Tree, request: Request) -> Proposal:
+        """The files that register cgshim. Raises ShimError for what cannot be done safely."""
+        ...
+
+    def remove(self, tree: Tree, request: Request) -> Proposal:
+        """The files that take the registration back, the default first."""
+        ...
+
+    def registered(self, tree: Tree, request: Request) -> tuple[Entry, ...]:
+        """The registrations that are there."""
+        ...
+
+
+def check_name(name: str) -> str:
+    """`name` if every engine can take it as a runtime's name."""
+    if not _NAME.fullmatch(name):
+        raise ShimError(
+            "bad-name",
+            f"{name!r} is no name for a runtime",
+            remedy=("use letters, digits, '_', '-' and '.', the first one a letter or a digit",),
+        )
+    return name
+
+
+def is_ours(path: Any, request: Request) -> bool:
+    """Does this path of an engine's entry lead to cgshim?"""
+    return isinstance(path, str) and (path == request.binary or os.path.basename(path) == OWN_NAME)
+
+
+def name_taken(engine: str, name: str, file: str, path: Any) -> ShimError:
+    """The refusal to overwrite an entry that is someone else's."""
+    return ShimError(
+        "name-taken",
+        f"{engine} has a runtime {name!r} already, and it is not cgshim",
+        evidence=(f"{file}: {name} leads to {path}",),
+        remedy=("choose another name with --name",),
+    )
+
+
+def named_otherwise(engine: str, there: str, file: str) -> ShimError:
+    """The refusal to rename a registration: containers may remember the old name."""
+    return ShimError(
+        "registered-otherwise",
+        f"cgshim is registered with {engine} under the name {there!r} already",
+        evidence=(f"{file}: {there}",),
+        remedy=(f"keep that name with --name {there}", f"or run `cgshimctl engine remove {engine}` first"),
+    )
+
+
+def set_aside(file: str, text: str, kept: str) -> tuple[tuple[File, ...], tuple[str, ...]]:
+    """What takes a file of ours away that someone has added to: its text is kept where no engine reads it."""
+    note = f"warning: {file} said more than the entry; it is kept as {kept}, which no engine reads"
+    return (File(path=file, before=text, after=None), File(path=kept, before=None, after=text)), (note,)
+
+
+def inside(value: Any, *path: str) -> Any:
+    """The value at this path of nested objects, None where it is absent."""
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def mapping(value: Any, *path: str) -> dict[str, Any]:
+    """The object at this path, {} where it is absent or none."""
+    found = inside(value, *path)
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,111 @@
+"""The real runtime, found as the launcher finds it, and asked for its version."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+from shim.errors import ShimError
+from shim.planning import settings
+from shim.values import Value
+
+if TYPE_CHECKING:
+    from shim.planning.settings import Settings
+
+# As cgshim_search in shim/launcher.sh has them, in its order.
+NAMES = ("runc", "crun")
+DIRECTORIES = (
+    "/usr/local/sbin",
+    "/usr/local/bin",
+    "/usr/sbin",
+    "/usr/bin",
+    "/sbin",
+    "/bin",
+    "/usr/lib/cri-o-runc/sbin",
+    "/usr/libexec/crio",
+)
+LAUNCHER_MARK = b"#!/bin/sh\n# cgshim launcher\n"
+PATIENCE = 10  # seconds for a program that only prints a line
+
+
+class Runtime(Value):
+    """path: "" if none was found. family: the rules that apply. origin: where the choice is from.
+
+    version: the first line of `--version`, "" if it was not asked or did not answer; then `problem` says why.
+    """
+
+    path: str
+    family: str
+    origin: str
+    version: str = ""
+    problem: str = ""
+
+    def shape(self) -> dict[str, Any]:
+        """As JSON."""
+        fields = {"path": self.path, "kind": self.family, "version": self.version, "origin": self.origin}
+        return {**fields, "problem": self.problem} if self.problem else fields
+
+
+def search(names: tuple[str, ...] = NAMES) -> str:
+    """The first runtime in the standard directories that is not a copy of the launcher, "" if there is none."""
+    for name in names:
+        for directory in DIRECTORIES:
+            path = f"{directory}/{name}"
+            if os.path.isfile(path) and os.access(path, os.X_OK) and not _is_launcher(path):
+                return path
+    return ""
+
+
+def _is_launcher(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(LAUNCHER_MARK)) == LAUNCHER_MARK
+    except OSError:
+        return False
+
+
+def chosen(configured: Settings, wanted: str | None) -> Runtime:
+    """The runtime for --runtime (a path, or the name runc or crun), else for the settings, else the first found."""
+    if wanted in NAMES:
+        return Runtime(path=search((wanted,)) or wanted, family=wanted, origin="--runtime")
+    if wanted:
+        return Runtime(path=os.path.abspath(wanted), family=settings.family(wanted), origin="--runtime")
+    if configured.runtime:
+        family = settings.family(configured.runtime)
+        return Runtime(path=configured.runtime, family=family, origin=configured.origins["runtime"])
+    path = search()
+    return Runtime(path=path, family=settings.family(path) if path else "other", origin="the first one found")
+
+
+def with_version(runtime: Runtime) -> Runtime:
+    """The runtime with what it says of itself."""
+    if not runtime.path:
+        problem = "neither runc nor crun is in the standard directories"
+        return Runtime(path="", family=runtime.family, origin=runtime.origin, problem=problem)
+    try:
+        done = subprocess.run([runtime.path, "--version"], check=False, capture_output=True, timeout=PATIENCE)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return _told(runtime, problem=f"{runtime.path} --version: {error}")
+    first = done.stdout.decode("utf-8", "replace").partition("\n")[0].strip()
+    if done.returncode or not first:
+        said = done.stderr.decode("utf-8", "replace").strip() or "nothing"
+        return _told(runtime, problem=f"{runtime.path} --version: exit status {done.returncode}, said {said}")
+    return _told(runtime, version=first)
+
+
+def _told(runtime: Runtime, version: str = "", problem: str = "") -> Runtime:
+    return Runtime(path=runtime.path, family=runtime.family, origin=runtime.origin, version=version, problem=problem)
+
+
+def usable(runtime: Runtime) -> str:
+    """Its path. Raises ShimError if there is no such program."""
+    if runtime.path and os.path.isfile(runtime.path) and os.access(runtime.path, os.X_OK):
+        return runtime.path
+    what = f"the real runtime {runtime.path} is not an executable file" if runtime.path else "no real runtime was found"
+    raise ShimError(
+        "no-runtime",
+        what,
+        evidence=(f"chosen by: {runtime.origin}",),
+        remedy=("name runc or crun by its absolute path with --runtime", "or install runc or crun"),
+    )

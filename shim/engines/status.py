@@ -1,0 +1,169 @@
+"""Proof that a registration works: asked of the engine's own tool, the kernel and systemd."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from typing import TYPE_CHECKING, Any
+
+from shim.engines.seen import QUESTIONS
+from shim.engines.wrapped import search
+from shim.errors import ShimError
+from shim.planning import settings
+from shim.values import Value
+
+if TYPE_CHECKING:
+    from shim.engines.registration import Engine, Entry, Request
+    from shim.engines.tree import Tree
+
+FINE, WRONG, UNKNOWN, NOTE = "ok", "WRONG", "unknown", "note"
+FLEETING = ("/run", "/tmp", "/var/run", "/dev")  # gone after a reboot, and the engine's default runtime with it
+PATIENCE = 30  # seconds for an engine's tool
+
+
+class Check(Value):
+    """One thing that was looked at. state: "ok", "WRONG", "unknown" (nobody to ask), "note"."""
+
+    state: str
+    what: str
+    evidence: str
+
+    def shape(self) -> dict[str, str]:
+        """As JSON."""
+        return {"state": self.state, "what": self.what, "evidence": self.evidence}
+
+
+def checks(tree: Tree, request: Request, engine: Engine) -> tuple[Check, ...]:
+    """Every check of one engine, in the order in which they build on each other."""
+    entries = engine.registered(tree, request)
+    if request.name:
+        entries = tuple(entry for entry in entries if entry.name == request.name)
+    if not entries:
+        return (Check(state=WRONG, what="registered", evidence=f"no entry for cgshim in {engine.NAME}'s files"),)
+    found = []
+    for entry in entries:
+        default = "new containers' default" if entry.default else "not the default"
+        found.append(Check(state=FINE, what="registered", evidence=f"{entry.file}: {entry.name} ({default})"))
+        found.append(_binary(tree, entry))
+        found.append(_seen(tree, engine, entry))
+        found.append(_pending(tree, engine, entry))
+    found.append(_runtime(tree))
+    return tuple(found)
+
+
+def bad_place(tree: Tree, path: str) -> str:
+    """Why a program at this path would not be there or not run when the engine calls it, "" if it would."""
+    for place in FLEETING:
+        if path == place or path.startswith(place + "/"):
+            return f"{place} is empty after a reboot"
+    try:
+        if tree.live and os.statvfs(_existing(path)).f_flag & os.ST_NOEXEC:
+            return "its file system is mounted noexec"
+    except OSError as error:
+        return str(error)
+    return ""
+
+
+def _existing(path: str) -> str:
+    while not os.path.exists(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def check_binary(tree: Tree, path: str) -> None:
+    """Refuse to register what the engine cannot call. Raises ShimError."""
+    problem = "" if tree.executable(path) else "no executable file is there"
+    problem = problem or bad_place(tree, path)
+    if problem:
+        raise ShimError(
+            "bad-binary",
+            f"{path} cannot be an engine's runtime: {problem}",
+            cause="an engine whose runtime is missing starts no container at all",
+            evidence=(f"{tree.at(path)}: {problem}",),
+            remedy=("install cgshim in a directory of its own, such as /opt/cgshim", "or name it with --binary"),
+        )
+
+
+def _binary(tree: Tree, entry: Entry) -> Check:
+    try:
+        check_binary(tree, entry.binary)
+    except ShimError as error:
+        return Check(state=WRONG, what="executable", evidence=error.what)
+    return Check(state=FINE, what="executable", evidence=entry.binary)
+
+
+def _seen(tree: Tree, engine: Engine, entry: Entry) -> Check:
+    question = QUESTIONS.get(engine.NAME)
+    what = "the engine sees it"
+    program = shutil.which(question.argv[0]) if question and tree.live else None
+    if question is None or program is None:
+        why = f"{question.argv[0]} is not installed here" if question and tree.live else "no tool to ask"
+        return Check(state=UNKNOWN, what=what, evidence=why)
+    argv = [program, *question.argv[1:], *((entry.name,) if question.named else ())]
+    try:
+        done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=PATIENCE)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Check(state=UNKNOWN, what=what, evidence=f"{' '.join(argv)}: {error}")
+    if done.returncode != 0:
+        first = (done.stderr.strip() or done.stdout.strip()).partition("\n")[0]
+        state = UNKNOWN if question.needs_daemon else WRONG
+        return Check(state=state, what=what, evidence=f"{' '.join(argv)}: {first}")
+    path = question.answer(done.stdout, entry.name)
+    if path == entry.binary:
+        return Check(state=FINE, what=what, evidence=f"{' '.join(argv)}: {entry.name} is {path}")
+    return Check(state=WRONG, what=what, evidence=f"{' '.join(argv)}: {entry.name} is {path or 'not there'}")
+
+
+def _pending(tree: Tree, engine: Engine, entry: Entry) -> Check:
+    """Has the service started since the file was written?"""
+    what = "restart pending"
+    if not engine.SERVICE:
+        return Check(state=FINE, what=what, evidence=f"no: {engine.NAME} reads its files at every call")
+    started = _started(engine.SERVICE) if tree.live else None
+    if started is None:
+        return Check(state=UNKNOWN, what=what, evidence=f"systemd does not say when {engine.SERVICE} started")
+    if started == 0:
+        return Check(state=NOTE, what=what, evidence=f"no: {engine.SERVICE} is not running")
+    changed = os.stat(tree.at(entry.file)).st_mtime
+    if started >= changed:
+        return Check(state=FINE, what=what, evidence=f"no: {engine.SERVICE} started after {entry.file} was written")
+    return Check(
+        state=WRONG, what=what, evidence=f"{entry.file} is newer than the running {engine.SERVICE}: {engine.APPLY}"
+    )
+
+
+def _started(service: str) -> float | None:
+    """When the service's process started, in seconds since 1970; 0 if it does not run, None if nobody knows."""
+    if not os.path.isdir("/run/systemd/system") or not shutil.which("systemctl"):
+        return None
+    argv = ["systemctl", "show", service, "--property=ActiveState,ExecMainStartTimestampMonotonic"]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True)
+    return start_time(done.stdout, time.time() - time.monotonic())
+
+
+def start_time(shown: str, booted: float) -> float | None:
+    """The start time out of `systemctl show`'s lines; `booted`: when the monotonic clock was zero."""
+    values: dict[str, Any] = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
+    if values.get("ActiveState", "active") != "active":
+        return 0
+    microseconds = values.get("ExecMainStartTimestampMonotonic", "")
+    return booted + int(microseconds) / 1e6 if microseconds.isdigit() and microseconds != "0" else None
+
+
+def _runtime(tree: Tree) -> Check:
+    """The real runtime that cgshim would run."""
+    what = "the real runtime"
+    if not tree.live:
+        found = search(tree)
+        return Check(state=FINE if found else UNKNOWN, what=what, evidence=found or "none in the standard directories")
+    try:
+        configured = settings.load(os.environ)
+    except ShimError as error:
+        return Check(state=WRONG, what=what, evidence=error.what)
+    path = configured.runtime or search(tree)
+    if not path:
+        return Check(state=WRONG, what=what, evidence="neither runc nor crun is in the standard directories")
+    origin = configured.origins["runtime"] if configured.runtime else "the first one found"
+    return Check(state=FINE, what=what, evidence=f"{path} ({origin})")

@@ -1,0 +1,156 @@
+"""The file system that an engine's configuration lies in: this machine's, or another root tree such as a node's."""
+
+from __future__ import annotations
+
+import errno
+import glob
+import os
+import tempfile
+from typing import TYPE_CHECKING
+
+from shim.engines.registration import BACKUP
+from shim.errors import ShimError
+
+if TYPE_CHECKING:
+    from shim.engines.registration import File
+
+KEPT = ("/etc", "/usr", "/opt", "/var")  # never removed for being empty
+
+
+class Tree:
+    """Paths are absolute as seen from inside the tree; `root` is where it lies. A live tree is this machine's own."""
+
+    def __init__(self, root: str = "/") -> None:
+        self.root = os.path.abspath(root)
+
+    @property
+    def live(self) -> bool:
+        """May programs of this tree be asked?"""
+        return self.root == "/"
+
+    def at(self, path: str) -> str:
+        """The path from outside, symbolic links followed. Raises ShimError for a link that leads out of the tree."""
+        outside = os.path.join(self.root, path.lstrip("/"))
+        if self.live:
+            return os.path.realpath(outside)
+        resolved = os.path.realpath(outside)
+        if resolved != outside and os.path.islink(outside) and os.readlink(outside).startswith("/"):
+            resolved = os.path.realpath(os.path.join(self.root, os.readlink(outside).lstrip("/")))
+        if os.path.commonpath([os.path.realpath(self.root), resolved]) != os.path.realpath(self.root):
+            raise _failed(path, "a symbolic link leads out of the tree", self.root)
+        return resolved
+
+    def read(self, path: str) -> str | None:
+        """The file's text, None if there is none. Raises ShimError for what is there but cannot be read."""
+        try:
+            with open(self.at(path), encoding="utf-8", newline="") as file:
+                return file.read()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+        except UnicodeDecodeError as error:
+            line = error.object[: error.start].count(b"\n") + 1
+            raise _failed(path, f"line {line}: not UTF-8", f"byte {error.start}") from None
+        except OSError as error:
+            raise _failed(path, f"cannot be read: {_errno(error)}", self.root) from error
+
+    def glob(self, pattern: str) -> list[str]:
+        """The paths that match, sorted, as seen from inside."""
+        found = glob.glob(os.path.join(glob.escape(self.root), pattern.lstrip("/")))
+        return sorted("/" + os.path.relpath(path, self.root) for path in found)
+
+    def executable(self, path: str) -> bool:
+        """Is there an executable file?"""
+        outside = self.at(path)
+        return os.path.isfile(outside) and os.access(outside, os.X_OK)
+
+    def same(self, one: str, other: str) -> bool:
+        """Are both the same file, under whatever path?"""
+        if one == other:
+            return True
+        try:
+            return os.path.samefile(self.at(one), self.at(other))
+        except OSError:
+            return False
+
+    def apply(self, file: File) -> None:
+        """Make one change: whole or not at all. Raises ShimError."""
+        try:
+            if file.backup and file.before is not None and file.after is not None:
+                self._keep(file.path, file.before)
+            if file.after is None:
+                self._delete(file.path)
+            else:
+                self._write(self.at(file.path), file.after)
+                if file.executable:
+                    os.chmod(self.at(file.path), 0o755)
+        except OSError as error:
+            raise _failed(file.path, f"cannot be written: {_errno(error)}", str(error)) from error
+
+    def _keep(self, path: str, text: str) -> None:
+        """The oldest copy counts: a second registration must not overwrite it with one that has the first in it."""
+        if not os.path.exists(self.at(path) + BACKUP):
+            self._write(self.at(path) + BACKUP, text, like=self.at(path))
+
+    def _write(self, place: str, text: str, like: str = "") -> None:
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=".cgshim-", dir=os.path.dirname(place))
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+                file.write(text)
+                file.flush()
+                _take_after(file.fileno(), like or place)
+                os.fsync(file.fileno())
+            os.rename(temporary, place)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+
+    def _delete(self, path: str) -> None:
+        os.unlink(self.at(path))
+        directory = os.path.dirname(path)
+        while directory not in KEPT and directory.count("/") > 1:
+            try:
+                os.rmdir(self.at(directory))
+            except OSError:
+                return
+            directory = os.path.dirname(directory)
+
+
+class Nothing(Tree):
+    """A machine without any file."""
+
+    def __init__(self) -> None:
+        super().__init__("/nonexistent")
+
+    def read(self, path: str) -> str | None:
+        """Never anything."""
+        return None
+
+    def glob(self, pattern: str) -> list[str]:
+        """Never anything."""
+        return []
+
+    def executable(self, path: str) -> bool:
+        """Never."""
+        return False
+
+
+def _take_after(descriptor: int, place: str) -> None:
+    """Mode and owner of the file that is replaced; 0644 for a new one."""
+    try:
+        there = os.stat(place)
+    except FileNotFoundError:
+        os.fchmod(descriptor, 0o644)
+        return
+    os.fchmod(descriptor, there.st_mode & 0o7777)
+    if (there.st_uid, there.st_gid) != (os.geteuid(), os.getegid()):
+        os.fchown(descriptor, there.st_uid, there.st_gid)
+
+
+def _errno(error: OSError) -> str:
+    return errno.errorcode.get(error.errno or 0, str(error.errno))
+
+
+def _failed(path: str, what: str, evidence: str) -> ShimError:
+    remedy = ("run the command as root",) if "EACCES" in what else (f"look at {path}",)
+    return ShimError("engine-config", f"{path}: {what}", evidence=(evidence,), remedy=remedy)

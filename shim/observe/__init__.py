@@ -1,0 +1,1 @@
+"""What memory does to a container: pressure, kills, events, exits of tasks."""

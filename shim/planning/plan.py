@@ -1,0 +1,251 @@
+"""Resources, host and runtime to a plan: what to change, why, and what the kernel must show afterwards.
+
+Pure: the host is a value and nothing here reads a file. The rules run in table order, each on what the ones before
+it left, and the edits that remain are the difference between the first and the last resources.
+"""
+
+from __future__ import annotations
+
+from shim.host.facts import AMBIGUOUS, NONE, UNIFIED
+from shim.oci.edits import apply_to_value
+from shim.planning.custody import returned
+from shim.rules import table
+from shim.rules.base import CHANGED, DROPPED, GUARD, KEPT, UNENFORCEABLE, Case, Edit, Expectation, Note, Problem
+from shim.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from shim.host.facts import Host
+
+NO_CGROUP = "limits-without-cgroups"  # as the catalogue has it, for the crun that still said so
+
+
+class Plan(Value):
+    """What will be done to one resources object.
+
+    edits: in the order in which they are to be spliced. notes: one or more for each field that was there.
+    expectations: the limits that must be read back. problems: values that nothing here can take.
+    bridge: those of the expectations that cgshim has to set itself (shim.enforce.bridge).
+    """
+
+    edits: tuple[Edit, ...] = ()
+    notes: tuple[Note, ...] = ()
+    expectations: tuple[Expectation, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    bridge: tuple[Expectation, ...] = ()
+
+    @property
+    def unenforceable(self) -> tuple[Note, ...]:
+        """The guards that this host and runtime cannot enforce: the policy decides about them."""
+        return tuple(note for note in self.notes if note.effect == UNENFORCEABLE)
+
+    @property
+    def changes(self) -> tuple[Note, ...]:
+        """The notes that the user must see: everything but what is honoured as it stands."""
+        return tuple(note for note in self.notes if note.effect != KEPT)
+
+
+def wanted(resources: dict[str, Any]) -> tuple[str, ...]:
+    """The interface files about which the rules for these resources ask the host."""
+    names = [
+        name
+        for section, rules in table.CLASSIC
+        if resources.get(section) is not None
+        for rule in rules()
+        if _present(resources, rule.field)
+        for name in rule.probes
+    ]
+    names.extend(table.probes(resources))
+    if resources.get("unified"):
+        names.extend(_probes_of_translations(resources["unified"]))
+    return tuple(dict.fromkeys(names))
+
+
+def _probes_of_translations(keys: dict[str, Any]) -> list[str]:
+    """What the classic rules will ask once `unified` has become classic fields."""
+    of_controller = {"memory": "memory", "cpu": "cpu", "cpuset": "cpu", "io": "blockIO", "pids": "pids"}
+    sections = {of_controller.get(key.partition(".")[0]) for key in keys}
+    names = [
+        name for section, rules in table.CLASSIC if section in sections for rule in rules() for name in rule.probes
+    ]
+    names.extend(f"hugetlb.{key.split('.')[1]}.limit_in_bytes" for key in sorted(keys) if key.startswith("hugetlb."))
+    return names
+
+
+SECTIONS = {
+    "memory": ("memory",),
+    "cpu": ("cpu", "cpuset"),
+    "pids": ("pids",),
+    "blockIO": ("io",),
+    "hugepageLimits": ("hugetlb",),
+    "rdma": ("rdma",),
+    "network": ("net_cls", "net_prio"),
+    "devices": ("devices",),
+}
+
+
+def controllers(resources: dict[str, Any]) -> tuple[str, ...]:
+    """The controllers whose placement these resources ask for."""
+    names = [name for key, found in SECTIONS.items() if resources.get(key) is not None for name in found]
+    names.extend(key.partition(".")[0] for key in resources.get("unified") or {} if not key.startswith("cgroup."))
+    return tuple(dict.fromkeys(names))
+
+
+def make_plan(
+    resources: dict[str, Any],
+    host: Host,
+    runtime: str,
+    operation: str,
+    driver: str,
+    *,
+    kept: dict[str, str] | None = None,
+) -> Plan:
+    """The plan for `resources` on `host` under `runtime` ("runc", "crun", "other").
+
+    operation: "create" or "update". driver: "cgroupfs", "systemd" or "disabled".
+    kept: cgroup2 limits that an earlier plan took into keeping (shim.planning.custody).
+    """
+    if driver == "disabled":
+        return Plan(notes=_without_cgroup(resources, host, runtime, operation))
+    if host.layout in (NONE, AMBIGUOUS):
+        return Plan(notes=_untouched(resources, host))
+    case = Case(
+        resources=returned(resources, kept or {}), host=host, runtime=runtime, operation=operation, driver=driver
+    )
+    found = _Findings()
+    case = found.take(case, _without_nulls(case) if operation == "update" else ())
+    for section, rules in table.ON_V1 if case.v1 else table.ON_V2:
+        # Asked of the resources as they are now: `unified` on v1 makes sections, and a memory rule makes `unified`.
+        for rule in rules() if case.resources.get(section) is not None else ():
+            if _present(case.resources, rule.field):
+                outcome = rule.apply(case)
+                found.notes.extend(outcome.notes)
+                found.problems.extend(outcome.problems)
+                found.expect(outcome.expectations, () if case.v1 else tuple(resources.get("unified") or ()))
+                case = found.take(case, outcome.edits)
+    expectations = tuple(found.expectations.values())
+    return Plan(
+        edits=difference(resources, case.resources),
+        notes=_bridged(found) if case.v1 else tuple(found.notes),
+        expectations=expectations,
+        problems=tuple(found.problems),
+        bridge=tuple(limit for limit in expectations if limit.version == 2) if case.v1 else (),
+    )
+
+
+def _bridged(found: _Findings) -> tuple[Note, ...]:
+    """Hybrid: what only cgroup2 has is set there by cgshim itself, before the container's process starts."""
+    files, outdone = found.in_cgroup2, found.outdone
+    return tuple(_told(note, files.get(note.field, ""), outdone.get(note.field, "")) for note in found.notes)
+
+
+def _told(note: Note, file: str, winner: str) -> Note:
+    """The note of a limit that only cgroup2 could take: set in `file` by cgshim, or the `winner` says the same."""
+    if not note.code.endswith("-in-cgroup2") or not (file or winner):
+        return note
+    if file:
+        reason = f"{note.reason}; cgshim sets {file} there"
+        return note.changed(code="bridged", effect=CHANGED, lost="", reason=reason)
+    reason = f"{winner} names the same limit, and unified wins, as in the runtimes"
+    return note.changed(code="unified-wins", effect=CHANGED, lost="", reason=reason)
+
+
+class _Findings:
+    """What the rules have answered so far; lives no longer than one call of `make_plan`."""
+
+    def __init__(self) -> None:
+        self.notes: list[Note] = []
+        self.problems: list[Problem] = []
+        self.expectations: dict[tuple[str, str, str], Expectation] = {}
+        self.outdone: dict[str, str] = {}  # classic field -> the unified one that names the same file
+        self.in_cgroup2: dict[str, str] = {}  # field -> the cgroup2 file that must show it
+
+    def expect(self, expectations: tuple[Expectation, ...], stated: tuple[str, ...]) -> None:
+        """Keep what the kernel must show; for one and the same file `unified` counts, as in the runtimes.
+
+        stated: the files that `unified` names on cgroup2, where its rule comes last. On v1 its rule comes first.
+        """
+        for expectation in expectations:
+            key = (expectation.controller, expectation.file, _line(expectation))
+            first = self.expectations.get(key)
+            outdone = expectation.file in stated or (first is not None and first.field.startswith("unified."))
+            if expectation.field.startswith("unified.") or not outdone:
+                self.expectations[key] = _merged(first, expectation)
+                if expectation.version == 2:
+                    self.in_cgroup2[expectation.field] = expectation.file
+            else:
+                self.outdone[expectation.field] = f"unified.{expectation.file}"
+
+    def take(self, case: Case, edits: tuple[Edit, ...]) -> Case:
+        """The case that the next rule sees."""
+        return case.changed(resources=apply_to_value(case.resources, edits)) if edits else case
+
+
+def _line(expectation: Expectation) -> str:
+    """Files with a line for each device hold several expectations; `unified` wins over a classic one of its file."""
+    return expectation.value.partition(" ")[0] if expectation.rounding == "contains" else ""
+
+
+def _merged(first: Expectation | None, second: Expectation) -> Expectation:
+    """`8:0 rbps=1 wiops=2` of two fields that name different words of one line; the later one wins a word of both."""
+    if first is None or second.rounding != "contains" or "=" not in second.value or first.field == second.field:
+        return second
+    line, *words = second.value.split(" ")
+    named = {word.partition("=")[0] for word in words}
+    others = [word for word in first.value.split(" ")[1:] if word.partition("=")[0] not in named]
+    return second.changed(value=" ".join((line, *others, *words)))
+
+
+def _present(resources: dict[str, Any], field: str) -> bool:
+    value: Any = resources
+    for key in field.split("."):
+        if not isinstance(value, dict) or value.get(key) is None:
+            return False
+        value = value[key]
+    return True
+
+
+def _without_nulls(case: Case) -> tuple[Edit, ...]:
+    """`runc update` dereferences a null section and dies (exit status 2); null means unset to everybody else."""
+    return tuple(Edit(op="remove", path=(key,)) for key, value in case.resources.items() if value is None)
+
+
+def _untouched(resources: dict[str, Any], host: Host) -> tuple[Note, ...]:
+    """Nothing is known of where limits would go, so nothing is rewritten and the runtime has the word."""
+    why = f"left as it stands: the cgroup layout of this host is {host.layout} ({host.layout_evidence})"
+    fields = [key for key in resources if resources[key] not in (None, {}, [])]
+    return tuple(Note(field=key, code="layout-unknown", kind=GUARD, effect=KEPT, reason=why) for key in fields)
+
+
+def _without_cgroup(resources: dict[str, Any], host: Host, runtime: str, operation: str) -> tuple[Note, ...]:
+    """crun(1), --cgroup-manager=disabled: the container stays in its caller's cgroup, and its limits are ignored
+    without a word (crun 0.17 still refused them). What is lost by it is what a host without any controller would lose.
+
+    Rules for devices are not spoken of as lost: engines write them for every container.
+    """
+    bare = host.changed(layout=UNIFIED, placements={}, interface={})
+    lost = (DROPPED, UNENFORCEABLE)
+    off = "cgroups are switched off for this container (--cgroup-manager=disabled)"
+    return tuple(
+        note.changed(code=NO_CGROUP, reason=off) if note.effect in lost else note.changed(effect=KEPT, reason=off)
+        for note in make_plan(resources, bare, runtime, operation, "cgroupfs").notes
+    )
+
+
+def difference(before: dict[str, Any], after: dict[str, Any], path: tuple[str, ...] = ()) -> tuple[Edit, ...]:
+    """The edits that make `after` of `before`; what is set comes first, so that no section is emptied on the way."""
+    removals: list[Edit] = []
+    settings: list[Edit] = []
+    for key in before:
+        if key not in after:
+            removals.append(Edit(op="remove", path=(*path, key)))
+    for key, value in after.items():
+        old = before.get(key)
+        if key in before and isinstance(old, dict) and isinstance(value, dict):
+            for edit in difference(old, value, (*path, key)):
+                (removals if edit.op == "remove" else settings).append(edit)
+        elif key not in before or old != value or type(old) is not type(value):
+            settings.append(Edit(op="set", path=(*path, key), value=value))
+    return tuple(settings + removals)

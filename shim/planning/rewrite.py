@@ -1,0 +1,209 @@
+"""From one document to its plan and its new text: what an intercepted call and `cgshimctl plan` share.
+
+Reads the host through the view that it is given, writes nothing, and decides nothing: `judge` says whether the result
+may be used.
+"""
+
+from __future__ import annotations
+
+from shim.errors import ShimError
+from shim.oci import checks, document
+from shim.oci.edits import apply_to_text
+from shim.planning import custody, settings
+from shim.rules.base import GUARD, Edit, Problem
+from shim.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from shim.host.facts import Host
+    from shim.host.view import View
+    from shim.oci.document import Document
+    from shim.planning.plan import Plan
+    from shim.planning.settings import Settings
+
+RESOURCES = ("linux", "resources")
+ALWAYS = ("freezer",)  # a frozen ancestor hangs every start (shim.planning.preflight)
+WHOLE: tuple[str, ...] = ()  # a file for `update --resources` is the resources object itself
+
+
+class Asked(Value):
+    """For whom the rewrite is.
+
+    runtime: path of the real runtime. family: "runc", "crun" or "other". command: the runtime's subcommand.
+    driver: "cgroupfs", "systemd" or "disabled". foreground: the runtime starts the user's process by itself.
+    """
+
+    runtime: str
+    family: str
+    command: str
+    driver: str = "cgroupfs"
+    foreground: bool = False
+
+    @property
+    def operation(self) -> str:
+        """What the rules tell apart: "create" or "update"."""
+        return "update" if self.command == "update" else "create"
+
+
+class Rewrite(Value):
+    """One document on one host. where: key path of its resources object, WHOLE if it is the document itself."""
+
+    document: Document
+    where: tuple[str, ...]
+    resources: dict[str, Any]
+    host: Host
+    plan: Plan
+    policy: str
+    policy_origin: str
+    asked: Asked
+
+    @property
+    def prefix(self) -> str:
+        """What stands before a field in a message that names its place in the file."""
+        return ".".join(self.where) or "resources"
+
+    @property
+    def refused(self) -> bool:
+        """The policy does not let a container start without these limits."""
+        return bool(self.plan.unenforceable) and self.policy != settings.WARN
+
+    @property
+    def watched(self) -> bool:
+        """The user's process would start before cgshim could look: a hook has to (shim.planning.injection)."""
+        guarded = any(expectation.kind == GUARD for expectation in self.plan.expectations)
+        return self.asked.foreground and (guarded or bool(self.plan.bridge))
+
+    @property
+    def leaves(self) -> bool:
+        """The bridge may use a cgroup that the runtime does not remove (shim.enforce.bridge)."""
+        return bool(self.plan.bridge) and self.policy == settings.WARN
+
+    def text(self) -> str:
+        """The new text; the very same one where nothing is to be changed."""
+        if not self.where:
+            return apply_to_text(self.document.text, self.plan.edits)
+        if not (self.plan.edits or self.watched or self.leaves):
+            return self.document.text
+        return self.document.replaced(_sections(self))
+
+
+def of(
+    loaded: Document,
+    where: tuple[str, ...],
+    asked: Asked,
+    configured: Settings,
+    view: View,
+    *,
+    beside: dict[str, Any] | None = None,
+) -> Rewrite:
+    """The rewrite of a document. Raises ShimError for resources or a policy that cannot be understood.
+
+    beside: the container's annotations, for a document that has none of its own (WHOLE).
+    """
+    from shim.host.detect import detect
+    from shim.planning import plan
+
+    resources = _resources(loaded, where)
+    annotations = _annotations(loaded) if where else beside or {}
+    kept = custody.read(annotations) if where else {}
+    everything = custody.returned(resources, kept)
+    policy, origin = settings.policy_of(configured, annotations)
+    linux = loaded.value.get("linux") if where else None
+    target = str((linux or {}).get("cgroupsPath") or "")
+    host = detect(view, plan.wanted(everything), target, controllers=(*plan.controllers(everything), *ALWAYS))
+    return Rewrite(
+        document=loaded,
+        where=where,
+        resources=resources,
+        host=host,
+        plan=plan.make_plan(resources, host, asked.family, asked.operation, asked.driver, kept=kept),
+        policy=policy,
+        policy_origin=origin,
+        asked=asked,
+    )
+
+
+def _annotations(loaded: Document) -> dict[str, Any]:
+    annotations = loaded.value.get("annotations")
+    if annotations is not None and not isinstance(annotations, dict):
+        raise document.unusable(loaded.path, f"annotations: an object was expected, found {checks.kind(annotations)}")
+    return annotations or {}
+
+
+def _resources(loaded: Document, where: tuple[str, ...]) -> dict[str, Any]:
+    linux = loaded.value.get("linux") if where else None
+    if linux is not None and not isinstance(linux, dict):
+        raise document.unusable(loaded.path, f"linux: an object was expected, found {checks.kind(linux)}")
+    resources = document.resources(loaded, where)
+    problems = checks.check(resources, ".".join(where) or "resources")
+    if problems:
+        raise checks.refuse(problems, loaded.path)
+    return resources
+
+
+def judge(made: Rewrite) -> None:
+    """Raise ShimError for values that nothing can take, and under `refuse` for guards that nothing can enforce."""
+    path, plan = made.document.path, made.plan
+    if plan.problems:
+        named = (Problem(field=f"{made.prefix}.{p.field}", what=p.what, remedy=p.remedy) for p in plan.problems)
+        raise checks.refuse(tuple(named), path)
+    if not made.refused:
+        return
+    first = plan.unenforceable[0]
+    more = len(plan.unenforceable) - 1
+    lines = tuple(f"{n.field}: not limited would be {n.lost}: {n.reason}" for n in plan.unenforceable)
+    verb = "makes no update" if made.asked.operation == "update" else "starts no container"
+    raise ShimError(
+        first.code,
+        f"{path}: {first.field} cannot be enforced on this host" + (f" (and {more} more)" if more else ""),
+        cause=f"{first.reason}; policy 'refuse' ({made.policy_origin}) {verb} that would lose a limit",
+        evidence=(*lines, f"cgroup layout {made.host.layout}: {made.host.layout_evidence}"),
+        remedy=(
+            f"leave {first.field} out, or run where it can be enforced (cgshimctl doctor says what this host has)",
+            f'or accept the loss: annotation {settings.ANNOTATION}=warn, or {{"policy": "warn"}} in {settings.PATH}',
+        ),
+    )
+
+
+def _sections(made: Rewrite) -> dict[tuple[str, ...], str]:
+    """The configuration's sections that change, with their new texts."""
+    loaded, sections = made.document, {}
+    if made.plan.edits:
+        annotations = loaded.section("annotations") if loaded.value.get("annotations") else "{}"
+        sections[made.where] = apply_to_text(loaded.section(*made.where), made.plan.edits)
+        sections["annotations",] = apply_to_text(annotations, _annotation_edits(made))
+    if made.watched or made.leaves:
+        present = loaded.value.get("hooks")
+        edits = _hook_edits(made, present if isinstance(present, dict) else {})
+        if edits:
+            sections["hooks",] = apply_to_text(loaded.section("hooks") if present else "{}", edits)
+    return sections
+
+
+def _hook_edits(made: Rewrite, present: dict[str, Any]) -> list[Edit]:
+    from shim.planning import injection
+
+    wanted = {}
+    if made.watched:
+        wanted[injection.STAGE] = injection.hook(made.asked.runtime, made.asked.driver)
+    if made.leaves:
+        wanted[injection.AFTER] = injection.cleanup(made.host.cgroup2_mount)
+    lists = {stage: injection.injected(present, stage, entry) for stage, entry in wanted.items()}
+    return [Edit(op="set", path=(stage,), value=hooks) for stage, hooks in lists.items() if present.get(stage) != hooks]
+
+
+def _annotation_edits(made: Rewrite) -> list[Edit]:
+    from shim.planning import report
+
+    asked = made.asked
+    about = report.Circumstances(
+        runtime=asked.runtime, operation=asked.command, policy=made.policy, policy_origin=made.policy_origin
+    )
+    earlier = _annotations(made.document).get(report.ANNOTATION)
+    value = report.annotation(report.build(made.plan, made.resources, made.host, about), earlier)
+    edits = [Edit(op="set", path=(report.ANNOTATION,), value=value)]
+    if made.plan.bridge:
+        edits.append(Edit(op="set", path=(custody.ANNOTATION,), value=custody.write(made.plan.bridge)))
+    return edits

@@ -1,0 +1,130 @@
+"""What all hooks share: their options, which containers they leave alone, and where a refusal goes."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from shim.errors import ShimError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+ANNOTATION = "io.cgshim.enable"
+NULL = os.makedev(1, 3)  # /dev/null
+PIDFD_GETFD = 438  # the system call has one number on all architectures that run Python and containers
+
+
+def options(arguments: list[str], known: dict[str, str], usage: str) -> dict[str, str]:
+    """`--name value` pairs over the defaults in `known`. Raises ShimError for anything else."""
+    pairs = list(zip(arguments[::2], arguments[1::2]))
+    found = {**known, **dict(pairs)}
+    if len(arguments) % 2 or set(found) != set(known) or not found.get("--runtime", "-").strip():
+        raise ShimError(
+            "bad-hook",
+            "the hook's arguments cannot be understood",
+            evidence=(f"arguments: {' '.join(arguments)}",),
+            remedy=(usage,),
+        )
+    return found
+
+
+def enabled(annotations: Any) -> bool:
+    """False for a container whose annotation io.cgshim.enable says "false"."""
+    value = annotations.get(ANNOTATION) if isinstance(annotations, dict) else None
+    if value in (None, "true", "false"):
+        return value != "false"
+    raise ShimError(
+        "bad-enable",
+        f"annotation {ANNOTATION}: {value!r} is neither 'true' nor 'false'",
+        remedy=(f"set {ANNOTATION} to true or false, or leave it out",),
+    )
+
+
+def driver(config: Any, wanted: str) -> str:
+    """The cgroup driver: the one that was asked for, else told by cgroupsPath (systemd's is slice:prefix:name)."""
+    linux = config.get("linux") if isinstance(config, dict) else None
+    path = linux.get("cgroupsPath") if isinstance(linux, dict) else None
+    if wanted:
+        return wanted
+    return "systemd" if isinstance(path, str) and path.count(":") == 2 and "/" not in path else "cgroupfs"
+
+
+def refuse(error: ShimError, container: str = "") -> None:
+    """Say why, wherever somebody may look: stderr, `cgshimctl explain --last`, the system's log."""
+    import syslog
+
+    from shim.call.channel import printable
+    from shim.state.last import remember
+
+    text = printable(error.text())
+    _stderr((text + "\n").encode())
+    remember(text, error.code, container)
+    _system_log(text.splitlines(), syslog.LOG_ERR)
+
+
+def _stderr(data: bytes) -> None:
+    """To stderr; crun, and podman for precreate, give their hooks /dev/null for that: then to their own stderr."""
+    try:
+        found = os.fstat(2)
+        if found.st_rdev != NULL:
+            os.write(2, data)
+            return
+        handle = _stderr_of(os.getppid())
+    except OSError:
+        return
+    try:
+        os.write(handle, data)
+    except OSError:
+        return
+    finally:
+        os.close(handle)
+
+
+def _stderr_of(pid: int) -> int:
+    """A descriptor of another process's stderr. Raises OSError.
+
+    A pipe or terminal is opened anew, so that it can be made not to block. Of a file that would have a position of its
+    own, at the beginning, where the runtime's next words would go over ours; a socket cannot be opened. So these two
+    are taken as they are with pidfd_getfd(2), where it is allowed (Linux 5.6, the rights of a debugger).
+    """
+    path = f"/proc/{pid}/fd/2"
+    mode = os.stat(path).st_mode
+    taken = _taken(pid) if stat.S_ISREG(mode) or stat.S_ISSOCK(mode) else -1
+    flags = os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    return taken if taken >= 0 else os.open(path, flags)
+
+
+def _taken(pid: int) -> int:
+    import ctypes
+
+    try:
+        owner = os.pidfd_open(pid)
+    except OSError:
+        return -1
+    try:
+        return int(ctypes.CDLL(None).syscall(PIDFD_GETFD, owner, 2, 0))
+    finally:
+        os.close(owner)
+
+
+def notify(notices: Iterable[tuple[str, str]], container: str) -> None:
+    """What is lost under policy `warn` goes to the system's log: engines throw away what a hook that succeeds says."""
+    import syslog
+
+    named = f"container {container}: " if container else ""
+    _system_log([f"{named}{text}" for level, text in notices if level == "warning"], syslog.LOG_WARNING)
+
+
+def _system_log(lines: list[str], level: int) -> None:
+    """One record each, which journald or a syslog daemon takes; where neither runs nothing happens."""
+    import syslog
+
+    if not lines:
+        return
+    syslog.openlog("cgshim", 0, syslog.LOG_DAEMON)
+    for line in lines:
+        syslog.syslog(level, line)
+    syslog.closelog()

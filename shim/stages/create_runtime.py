@@ -1,0 +1,96 @@
+"""createRuntime (or prestart): bridge and verify, before the user's process starts.
+
+Reads the OCI state on standard input and config.json of its bundle. A limit that the kernel does not show fails the
+container with the diagnosis on stderr, which runc and crun pass on. Success prints nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from shim.enforce.followup import Subject, follow_up
+from shim.errors import ShimError
+from shim.host.view import View
+from shim.oci import document
+from shim.planning import custody, rewrite, settings
+from shim.planning.report import ANNOTATION as REPORT
+from shim.stages.call import driver, enabled, notify, options, refuse
+from shim.stages.state import read
+from shim.state import hook_notices
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from shim.stages.state import State
+
+USAGE = "usage: create_runtime --runtime PATH [--driver cgroupfs|systemd|disabled] < STATE"
+
+
+def main() -> None:
+    """Run the hook for the state on standard input and end with 0, or with 1 and the reason on stderr."""
+    state = None
+    try:
+        asked = options(sys.argv[1:], {"--runtime": "", "--driver": ""}, USAGE)
+        state = read()
+        verify_state(state, asked)
+    except ShimError as error:
+        refuse(error, state.container if state else "")
+        os._exit(error.status)
+    except Exception as error:
+        from shim.call.entry import own_fault
+
+        refuse(own_fault(error), state.container if state else "")
+        os._exit(1)
+    os._exit(0)
+
+
+def verify_state(state: State, asked: dict[str, str]) -> None:
+    """Bridge and read back; raises ShimError for what must fail the container."""
+    if not state.pid or not os.path.isdir(f"/proc/{state.pid}"):
+        raise _gone(state)
+    path = os.path.join(state.bundle, "config.json")
+    loaded = document.load(document.read(path), path)
+    if _left_alone(loaded.value.get("annotations")):
+        return
+    configured = settings.load(os.environ)
+    if configured.crun_on_hybrid != settings.OFF:
+        from shim.enforce import private_view
+
+        private_view.leave(configured, state.container)
+    view = View()
+    made = rewrite.of(
+        loaded,
+        rewrite.RESOURCES,
+        rewrite.Asked(
+            runtime=asked["--runtime"],
+            family=settings.family(asked["--runtime"]),
+            command="create",
+            driver=driver(loaded.value, asked["--driver"]),
+        ),
+        configured,
+        view,
+    )
+    if custody.ANNOTATION in (loaded.value.get("annotations") or {}):
+        rewrite.judge(made)  # what left the resources for cgroup2 must still be within reach
+    told = follow_up(view, Subject(pid=state.pid, container=state.container), made)
+    hook_notices.leave(state.container, told, os.environ)
+    if told:
+        notify(told, state.container)
+
+
+def _left_alone(annotations: Any) -> bool:
+    """The container does not want the hooks; but limits that cgshim took out of its configuration it must still get."""
+    if enabled(annotations):
+        return False
+    return not (isinstance(annotations, dict) and (custody.ANNOTATION in annotations or REPORT in annotations))
+
+
+def _gone(state: State) -> ShimError:
+    return ShimError(
+        "no-process",
+        f"container {state.container} has no process whose limits could be read back",
+        evidence=(f"/proc/{state.pid}: ENOENT" if state.pid else "standard input: pid 0 or missing",),
+        remedy=("register the hook for createRuntime or prestart, not for a later stage",),
+    )

@@ -1,0 +1,58 @@
+"""poststop: remove the cgroup that the bridge made for the container (shim.enforce.bridge).
+
+`delete` is handed to the runtime as it stands, and the runtime knows nothing of that cgroup. Put into a configuration
+by shim.planning.injection. Nothing depends on it: whatever goes wrong, the hook ends with 0.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from shim.enforce import private_view
+from shim.enforce.bridge import OWN, remove_own
+from shim.errors import ShimError
+from shim.host.view import View
+from shim.planning import settings
+from shim.stages.call import options, refuse
+from shim.stages.state import read
+
+USAGE = "usage: leftover --mount CGROUP2 < STATE"
+TRIES, PAUSE = 20, 0.05  # seconds; a killed process leaves its cgroup a little after it is gone
+
+
+def main() -> None:
+    """Remove the cgroup of the container in the state on standard input; always ends with 0."""
+    container = ""
+    try:
+        asked = options(sys.argv[1:], {"--mount": ""}, USAGE)
+        container = read().container
+        private_view.leave(settings.load(os.environ), container)
+        remove(asked["--mount"], container)
+    except ShimError as error:
+        refuse(error, container)
+    except Exception as error:
+        from shim.call.entry import own_fault
+
+        refuse(own_fault(error), container)
+    os._exit(0)
+
+
+def remove(mount: str, container: str) -> None:
+    """Remove it, if it is there. Raises ShimError if it cannot be removed."""
+    if not mount.startswith("/") or "/" in container:
+        return
+    view, path = View(), f"{mount}{OWN}/{container}"
+    for _ in range(TRIES):
+        remove_own(view, container, mount)
+        if not view.exists(path):
+            return
+        time.sleep(PAUSE)
+    raise ShimError(
+        "leftover-cgroup",
+        f"the cgroup {path} could not be removed",
+        cause="it has processes or children of its own, started by somebody else",
+        evidence=(f"{path}/cgroup.procs: {' '.join((view.text(path + '/cgroup.procs') or '').split())}",),
+        remedy=(f"rmdir {path} when it is empty",),
+    )

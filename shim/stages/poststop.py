@@ -1,0 +1,113 @@
+"""createRuntime and poststop: what memory did to a container, for `cgshimctl report`.
+
+runc and crun remove the container's cgroup before they run poststop hooks, and its counters go with it. So the same
+hook runs twice: before the process starts it notes where the cgroup is, its limit and the counters of the cgroup
+above; afterwards it takes what outlives the cgroup: the kernel's log, and what the cgroup above counts for all below
+it. Every figure says where it is from and what it may include; what the kernel has nothing for is absent, with the
+reason. A report is never worth a container: whatever goes wrong, the hook ends with 0.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from shim.errors import ShimError
+from shim.planning import custody
+from shim.stages.call import enabled, options, refuse
+from shim.stages.state import read
+from shim.state import kept
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from shim.stages.state import State
+
+SCHEMA = 1
+NOTES, REPORTS = "notes", "reports"
+MOST_NOTES, MOST_REPORTS = 1000, 200  # files; of more the oldest go
+USAGE = "usage: poststop < STATE"
+
+
+def main() -> None:
+    """Note or report for the state on standard input; always ends with 0."""
+    container = ""
+    try:
+        options(sys.argv[1:], {}, USAGE)
+        state = read()
+        container = state.container
+        if enabled(state.annotations):
+            (report if ended(state) else note)(state)
+    except ShimError as error:
+        refuse(error, container)
+    except Exception as error:
+        from shim.call.entry import own_fault
+
+        refuse(own_fault(error), container)
+    os._exit(0)
+
+
+def ended(state: State) -> bool:
+    """Is this the poststop stage (its state says "stopped" and has no process) and not the one before the start."""
+    return state.status == "stopped" or not state.pid
+
+
+def note(state: State) -> None:
+    """Before the process starts: where its cgroups are and what can be compared later. Raises OSError."""
+    from shim.host.view import View
+    from shim.observe import delays, kernel_log, memory
+
+    records = kernel_log.records()
+    view = View()
+    value = {
+        "schema": SCHEMA,
+        "container": state.container,
+        "bundle": state.bundle,
+        "noted": int(time.time()),
+        "kernel_log": records[-1][0] if records else -1,
+        **memory.place(view, state.pid, custody.read(state.annotations)),
+        "delays": delays.start(view, state),
+    }
+    kept.write(_place(NOTES), kept.name_of(state.container), value, MOST_NOTES)
+
+
+def report(state: State) -> None:
+    """After the end: the report, in place of the note. Raises OSError."""
+    from shim.host.view import View
+    from shim.observe import delays, kernel_log, memory
+
+    view = View()
+    name = kept.name_of(state.container)
+    noted = kept.read(_place(NOTES), name)
+    if noted is None and kept.read(_place(REPORTS), name) is not None:
+        return  # podman calls the hook again when it cleans up: the first call had the note
+    value: dict[str, Any] = {
+        "schema": SCHEMA,
+        "container": state.container,
+        "bundle": state.bundle,
+        "ended": int(time.time()),
+        **memory.account(view, noted, kernel_log.records(), delays.collect(view, noted or {}, state.container)),
+    }
+    kept.write(_place(REPORTS), name, value, MOST_REPORTS)
+    kept.drop(_place(NOTES), name)
+
+
+def recall(container: str) -> dict[str, Any] | None:
+    """The report of a container that has ended, by its id or the beginning of just one; None if there is none.
+
+    schema, container, bundle, ended (seconds since 1970), figures [{name, value, unit, source, includes}],
+    killed [{name, pid, cgroup, limited_by}], absent [{name, reason}].
+    """
+    place = _place(REPORTS)
+    found = kept.read(place, kept.name_of(container))
+    if found is None and container:
+        beginning = kept.name_of(container)[: -len(".json")]
+        several = [name for name in kept.names(place) if name.startswith(beginning)]
+        found = kept.read(place, several[0]) if len(several) == 1 else None
+    return found if found and found.get("schema") == SCHEMA else None
+
+
+def _place(kind: str) -> str:
+    return os.path.join(kept.directory(os.environ), kind)

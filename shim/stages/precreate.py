@@ -1,0 +1,97 @@
+"""precreate (podman, buildah): config.json on standard input, the one for this host on standard output.
+
+Same plan and same splice as an intercepted `create`; a configuration that needs nothing goes through byte for byte.
+podman throws the hook's stderr away, so a refusal goes to podman's own, to `cgshimctl explain --last` and to the
+system's log.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from shim.errors import ShimError
+from shim.host.view import View
+from shim.oci import document
+from shim.planning import rewrite, settings
+from shim.stages.call import driver, enabled, notify, options, refuse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from shim.planning.rewrite import Rewrite
+
+SOURCE = "standard input"
+USAGE = "usage: precreate --runtime PATH [--driver cgroupfs|systemd|disabled] < config.json > CHANGED"
+
+
+def main() -> None:
+    """Run the hook and end with 0, or with 1, the reason on stderr and nothing on standard output."""
+    try:
+        data = _everything()
+        changed = filtered(data, sys.argv[1:])
+        _write(changed)
+    except ShimError as error:
+        refuse(error)
+        os._exit(error.status)
+    except Exception as error:
+        from shim.call.entry import own_fault
+
+        refuse(own_fault(error))
+        os._exit(1)
+    os._exit(0)
+
+
+def filtered(data: bytes, arguments: list[str]) -> bytes:
+    """The configuration for this host; the same bytes where nothing is to be changed. Raises ShimError to refuse."""
+    asked = options(arguments, {"--runtime": "", "--driver": ""}, USAGE)
+    loaded = document.load(data.decode("utf-8", "surrogateescape"), SOURCE)
+    if not enabled(loaded.value.get("annotations")):
+        return data
+    made = rewrite.of(
+        loaded,
+        rewrite.RESOURCES,
+        rewrite.Asked(
+            runtime=asked["--runtime"],
+            family=settings.family(asked["--runtime"]),
+            command="create",
+            driver=driver(loaded.value, asked["--driver"]),
+        ),
+        settings.load(os.environ),
+        View(),
+    )
+    rewrite.judge(made)
+    if made.plan.changes:
+        from shim.call.prepare import notices
+
+        notify(notices(made.plan), _name(loaded.value))
+    return _watched(made).text().encode("utf-8", "surrogateescape")
+
+
+def _watched(made: Rewrite) -> Rewrite:
+    """Limits that the runtime cannot place are set by the createRuntime hook: then it goes into the configuration."""
+    return made.changed(asked=made.asked.changed(foreground=True)) if made.plan.bridge else made
+
+
+def _name(config: dict[str, Any]) -> str:
+    """How to name the container in a log: podman gives the hook no id, but the cgroup's path ends in it."""
+    linux = config.get("linux")
+    path = linux.get("cgroupsPath") if isinstance(linux, dict) else None
+    return os.path.basename(path) if isinstance(path, str) else ""
+
+
+def _everything() -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while part := os.read(0, 65536):
+        parts.append(part)
+        size += len(part)
+        if size > document.LARGEST:
+            raise document.unusable(SOURCE, f"it has more than {document.LARGEST} bytes")
+    return b"".join(parts)
+
+
+def _write(data: bytes) -> None:
+    while data:
+        data = data[os.write(1, data) :]

@@ -1,0 +1,207 @@
+"""The package's code in one file: `__pycache__/hot.TAG.bin` in the place of fifty `.pyc` files.
+
+An ordinary import looks a module up in a directory, opens, checks and reads its file: fourteen system calls and a
+fifth of a millisecond, fifty times at every `create`. Here the code that every `create` needs (the core) comes with
+one read and is run in its order without the import system's help; the rest stays in the file until it is asked for.
+The file is used under the rule that Python has for its own `.pyc`, only stricter: same interpreter, and every source
+has the size and the time, to the nanosecond, that it was made from: those of the core are looked at before it is used,
+the others when they are asked for. A core that does not fit is made anew (shim.start.hot_file) where that is allowed, as
+Python does, and else its modules are imported one by one, as a changed one of the others is.
+
+The file has four parts: HEAD bytes (the interpreter's `sys.version`, the size of the second part in decimals, spaces);
+the code that the launcher runs (START); this module's code, the lists of what there is and the core's code; the code of
+the others.
+
+`python3 -m shim.start.hot` makes the file, for a prefix that will be read-only.
+"""
+
+# No `from __future__ import annotations` in this one: it would be the only module to load `__future__`, a quarter of a
+# millisecond, and Python 3.6 has none. So annotations that are more than a built-in type stand in quotes.
+import marshal
+import posix
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType, ModuleType
+    from typing import Any, Callable
+
+    Source = tuple[str, bool, int, int]  # path below the parent, is it a package, time in nanoseconds, size in bytes
+    Place = tuple[int, int]  # where a module's code is in the file's last part, and its length
+
+HERE = "shim.start.hot"
+OLDEST = (3, 9)  # Python; older ones, from 3.6 on, can read this module, and get to know it by what `main` says
+HEAD = 256  # bytes before the second part
+# Run by the launcher, in whose namespace `file` is. What goes wrong here sends it to the ordinary import.
+# A call is over before cyclic garbage could matter, and looking for it while code and JSON are read costs more.
+START = """
+import gc
+gc.disable()
+hot = type(sys)("shim.start.hot")
+code, *content = marshal.loads(posix.read(file, {size}))
+exec(code, hot.__dict__)
+hot.fitting = hot.opened(sys.path[0], file, content)
+"""
+fitting: "Archive | None" = None  # what START found
+
+
+def main(module: str) -> None:
+    """Run `main` of a module of the package or of `hooks`: the program, once the launcher has found this module.
+
+    A package that cannot be loaded is a message on the engine's channel, too, and no traceback.
+    """
+    import gc
+
+    gc.disable()
+    if sys.version_info < OLDEST:
+        from shim.start.import_fault import refuse_python
+
+        refuse_python(OLDEST)
+    try:
+        use(sys.path[0])
+        run = __import__(module, None, None, ("main",)).main
+    except Exception as error:  # noqa: BLE001 # whatever it is, it must be told
+        from shim.start.import_fault import tell
+
+        tell(error)
+    run()
+
+
+def opened(parent: str, file: int, content: "list[Any]") -> "Archive":
+    """The archive in `file`, read up to its last part; OSError if a source of the core is not the one it was made from.
+
+    content: sources, core and rest, as Archive has them.
+    """
+    archive = Archive(file, posix.lseek(file, 0, 1), *content)  # 1: SEEK_CUR, which posix lacks
+    for name in (HERE, *[name for name, _ in archive.core]):
+        if not is_current(archive.sources[name], parent):
+            raise OSError(f"{name} has changed")
+    return archive
+
+
+def is_current(source: "Source", parent: str) -> bool:
+    """Is the file the one that the code was made from."""
+    try:
+        found = posix.stat(f"{parent}/{source[0]}")
+    except OSError:
+        return False
+    return found.st_mtime_ns == source[2] and found.st_size == source[3]
+
+
+def use(parent: str) -> None:
+    """Take the modules below `parent`, the directory that contains the package, from the archive where there is one."""
+    archive = fitting
+    if archive is None:
+        from shim.start import hot_file
+
+        archive = hot_file.made_anew(parent)
+    if archive:
+        finder = Finder(archive, parent)
+        sys.meta_path.insert(0, finder)
+        finder.load_core()
+
+
+class Archive:
+    """What the file holds.
+
+    file: a descriptor, kept open because a new file may take the name meanwhile. start: where the last part begins.
+    sources: module -> what it was made from. core: (module, code), each behind those that it imports.
+    rest: the other modules.
+    """
+
+    def __init__(
+        self,
+        file: int,
+        start: int,
+        sources: "dict[str, Source]",
+        core: "list[tuple[str, CodeType]]",
+        rest: "dict[str, Place]",
+    ) -> None:
+        self.file = file
+        self.start = start
+        self.sources = sources
+        self.core = core
+        self.rest = rest
+
+    def code(self, name: str) -> "CodeType":
+        """The code of any module."""
+        if name not in self.rest:
+            return dict(self.core)[name]
+        offset, length = self.rest[name]
+        code: CodeType = marshal.loads(posix.pread(self.file, length, self.start + offset))
+        return code
+
+
+class Finder:
+    """Finds and loads the modules of an archive (as importlib.abc's MetaPathFinder and Loader, which cost 5 ms)."""
+
+    def __init__(self, archive: Archive, parent: str) -> None:
+        self.archive = archive
+        self.parent = parent
+        self.make = type(sys.__spec__)  # importlib.machinery.ModuleSpec
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> "Any":
+        """The module's spec, None for a module that is not in the archive, or is another one now."""
+        source = self.archive.sources.get(name)
+        if source is None or not is_current(source, self.parent):
+            return None
+        origin = f"{self.parent}/{source[0]}"
+        spec = self.make(name, self, origin=origin, is_package=source[1])  # type: ignore[arg-type] # a loader by shape
+        spec.has_location = True
+        if source[1]:
+            spec.submodule_search_locations = [origin.rpartition("/")[0]]
+        return spec
+
+    def create_module(self, spec: object) -> None:
+        """The import system makes the module."""
+
+    def exec_module(self, module: "ModuleType") -> None:
+        """Run the code of a module that is not of the core, or was imported anew."""
+        exec(self.archive.code(module.__name__), module.__dict__)
+
+    def load_core(self) -> None:
+        """Import the core: what the import system does, less its search and its locks, which are for threads."""
+        import builtins
+
+        full = builtins.__import__
+        builtins.__import__ = _loaded(full)
+        try:
+            self._load_core()
+        finally:
+            builtins.__import__ = full
+
+    def _load_core(self) -> None:
+        make, sources = type(sys), self.archive.sources
+        for name, code in self.archive.core:
+            source, module = sources[name], make(name)
+            above, _, own = name.rpartition(".")
+            space = module.__dict__
+            space.update(__loader__=self, __file__=f"{self.parent}/{source[0]}", __package__=above)
+            if source[1]:
+                space.update(__package__=name, __path__=[f"{self.parent}/{name.replace('.', '/')}"])
+            sys.modules[name] = module
+            exec(code, space)
+            if above:
+                setattr(sys.modules[above], own, module)
+
+
+def _loaded(full: "Callable[..., ModuleType]") -> "Callable[..., ModuleType]":
+    """`from` imports of what is loaded already, as everything is that the core's modules import from each other.
+
+    The import system looks for submodules first and makes an exception of each module that is no package: two
+    microseconds, two hundred times.
+    """
+    modules = sys.modules
+
+    def from_loaded(
+        name: str, space: object = None, local: object = None, wanted: "tuple[str, ...]" = (), level: int = 0
+    ) -> "ModuleType":
+        return modules[name] if wanted and name in modules else full(name, space, local, wanted, level)
+
+    return from_loaded
+
+
+if __name__ == "__main__":
+    from shim.start import hot_file
+
+    hot_file.main()

@@ -1,0 +1,92 @@
+"""The program cannot even be loaded: a file is missing, broken, or too new for the interpreter.
+
+Says so on both of the engine's channels. Imports nothing of the package, for that is what may be broken, and is loaded
+only then. It is written for the Pythons of old hosts, from 3.6 on, which are to read it: hence the quoted annotations.
+"""
+
+import os
+import sys
+
+OWN_LOGS = ("log.json", "oci-log")  # as in shim.call.channel: these hold the records of one container
+NO_FILES = ("journald:", "syslog:")
+
+
+def tell(error: Exception) -> None:
+    """Report `error`, raised by the import of shim.call.entry, and end with status 1. sys.argv is what the launcher gave."""
+    debug = os.environ.get("CGSHIM_DEBUG", "")
+    if debug and not _traceback(debug, error):
+        debug = ""
+    words = " ".join(str(error).split())
+    what = f"cgshim: a fault of cgshim itself: {type(error).__name__}: {words}; install it again, or report it with "
+    _end(what + (f"the traceback in {debug}" if debug else "what CGSHIM_DEBUG=FILE writes") + " [own-fault]")
+
+
+def refuse_python(oldest: "tuple[int, int]") -> None:
+    """Say that this interpreter is older than cgshim can use, and end with status 1. oldest: the first that it can."""
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    _end(
+        "cgshim: no usable Python interpreter [no-python]\n"
+        f"  cause: {sys.executable} is Python {version}, and cgshim needs {oldest[0]}.{oldest[1]} or newer\n"
+        "  remedy: install a newer one, and set CGSHIM_PYTHON to its absolute path in the environment of the engine"
+    )
+
+
+def _end(text: str) -> None:
+    log, form = caller_log(sys.argv[3:])
+    if log:
+        _write_log(log, _record(form, text))
+    spoken = text + "\n" if log else _record("text", text)
+    os.write(2, spoken.encode("utf-8", "backslashreplace"))
+    os._exit(1)
+
+
+def caller_log(arguments: "list[str]") -> "tuple[str, str]":
+    """The value of --log and --log-format before the subcommand; "" and "text" where there is none."""
+    found = {"log": "", "log-format": "text"}
+    pending = ""
+    for word in arguments:
+        if pending:
+            found[pending], pending = word, ""
+            continue
+        name, equals, value = word.lstrip("-").partition("=")
+        if not word.startswith("-"):
+            break
+        if name in found and equals:
+            found[name] = value
+        elif not equals and name in (*found, "root", "criu", "rootless", "cgroup-manager", "log-level"):
+            pending = name
+    return found["log"], found["log-format"]
+
+
+def _record(form: str, text: str) -> str:
+    import time
+    from _json import encode_basestring_ascii as quoted
+
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    if form == "json":
+        return f'{{"level":"error","msg":{quoted(text)},"time":"{now}"}}\n'
+    return f'time="{now}" level=error msg={quoted(text)}\n'
+
+
+def _write_log(log: str, record: str) -> None:
+    if log.startswith(NO_FILES):
+        return
+    path = log[5:] if log.startswith("file:") else log
+    fresh = os.O_TRUNC if os.path.basename(path) in OWN_LOGS else os.O_APPEND
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | fresh, 0o600)
+    except OSError:
+        return  # stderr has it
+    os.write(handle, record.encode("utf-8", "backslashreplace"))
+    os.close(handle)
+
+
+def _traceback(path: str, error: Exception) -> bool:
+    try:
+        import traceback
+
+        with open(path, "a", encoding="utf-8") as file:
+            traceback.print_exception(type(error), error, error.__traceback__, file=file)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""What cgshim keeps on disk: small files, past failures, notices of hooks."""

@@ -1,0 +1,37 @@
+"""What the runtime says on success where the caller named no log."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from shim.call.runtime_log import RuntimeLog
+
+if TYPE_CHECKING:
+    import pytest
+
+RECORDS = (
+    '{"level":"warning","msg":"container\'s cgroup is not empty","time":"T"}\n{"level":"error","msg":"no","time":"T"}\n'
+)
+
+
+def test_warnings_go_to_stderr_without_a_log(capfd: pytest.CaptureFixture[str]) -> None:
+    """In runc's text form, as it would have written them itself; the error's text it has written already."""
+    handle = os.memfd_create("log")
+    os.write(handle, RECORDS.encode())
+    RuntimeLog(handle, -1, "text", "runc").hand_on()
+    os.close(handle)
+    assert capfd.readouterr() == ("", 'time="T" level=warning msg="container\'s cgroup is not empty"\n')
+
+
+def test_stderr_that_was_kept_back_comes_first(capfd: pytest.CaptureFixture[str]) -> None:
+    """It stands before the records that the runtime would have written there."""
+    handle, stderr = os.memfd_create("log"), os.memfd_create("stderr")
+    os.write(handle, RECORDS.encode())
+    os.write(stderr, b"no\n")
+    log = RuntimeLog(handle, -1, "text", "runc", stderr)
+    assert log.has_stderr
+    log.hand_on()
+    os.close(handle)
+    os.close(stderr)
+    assert capfd.readouterr().err == 'no\ntime="T" level=warning msg="container\'s cgroup is not empty"\n'

@@ -1,0 +1,255 @@
+"""What becomes of a limit that did not land: refused with the file and its value, or reported, as the policy says."""
+
+from __future__ import annotations
+
+import posix
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from shim.enforce import bridge, followup
+from shim.enforce.followup import Subject, follow_up
+from shim.errors import ShimError
+from shim.host.facts import HYBRID, LEGACY, UNIFIED, Fact
+from shim.oci import document
+from shim.oci.edits import apply_to_value
+from shim.planning import custody, rewrite
+from shim.planning.plan import make_plan
+from shim.rules.base import GUARD
+from tests.cgroup_tree import INIT, Kernel, Tree
+from tests.hosts_made import make_host
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from shim.host.facts import Host
+
+MOUNT = "/sys/fs/cgroup"
+HYBRID_MOUNT = "/sys/fs/cgroup/unified"
+SUBJECT = Subject(pid=INIT, container="c1")
+ASKED: dict[str, Any] = {"memory": {"limit": 67108864, "reservation": 33554432}, "pids": {"limit": 32}}
+MEMORY_IN_2 = make_host(HYBRID, versions={"memory": 2})
+
+
+def _made(resources: dict[str, Any], host: Host, policy: str, command: str = "create") -> rewrite.Rewrite:
+    asked = rewrite.Asked(runtime="/usr/sbin/runc", family="runc", command=command)
+    return rewrite.Rewrite(
+        document=document.load("{}", "config.json"),
+        where=rewrite.RESOURCES,
+        resources=resources,
+        host=host,
+        plan=make_plan(resources, host, "runc", asked.operation, "cgroupfs"),
+        policy=policy,
+        policy_origin="made for a test",
+        asked=asked,
+    )
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    """A host with cgroup2 alone, and a container in /c whose limits all landed."""
+    made = Tree(tmp_path)
+    made.process("0::/c\n")
+    for file, value in (("memory.max", "67108864"), ("pids.max", "32"), ("memory.low", "33554432")):
+        made.write(f"{MOUNT}/c/{file}", f"{value}\n")
+    return made
+
+
+@pytest.mark.parametrize("policy", ["refuse", "warn"])
+def test_all_landed(tree: Tree, policy: str) -> None:
+    """Nothing to say."""
+    assert follow_up(tree.view, SUBJECT, _made(ASKED, make_host(UNIFIED), policy)) == []
+
+
+def test_a_guard_that_did_not_land_is_refused(tree: Tree) -> None:
+    """The field, the file, its value and what was asked; the container was not started."""
+    tree.write(f"{MOUNT}/c/memory.max", "max\n")
+    with pytest.raises(ShimError) as refused:
+        follow_up(tree.view, SUBJECT, _made(ASKED, make_host(UNIFIED), "refuse"))
+    assert refused.value.code == "limit-not-applied"
+    assert refused.value.what == "memory.limit did not reach the kernel, so the container was not started"
+    assert refused.value.evidence == (f"{MOUNT}/c/memory.max: 'max'; memory.limit asked for '67108864'",)
+    assert refused.value.cause.startswith("/usr/sbin/runc reported success, but ")
+
+
+def test_all_that_is_lost_is_named(tree: Tree) -> None:
+    """The first in the verdict, every one in the evidence; a hint is not among them."""
+    for file in ("memory.max", "pids.max", "memory.low"):
+        tree.write(f"{MOUNT}/c/{file}", "1\n")
+    with pytest.raises(ShimError) as refused:
+        follow_up(tree.view, SUBJECT, _made(ASKED, make_host(UNIFIED), "refuse"))
+    assert refused.value.what.endswith("was not started (and 1 more)")
+    assert [line.partition(":")[0] for line in refused.value.evidence] == [
+        f"{MOUNT}/c/memory.max",
+        f"{MOUNT}/c/pids.max",
+    ]
+
+
+def test_warn_reports(tree: Tree) -> None:
+    """Under warn a lost guard is a warning, a hint information; the container goes on."""
+    tree.write(f"{MOUNT}/c/memory.max", "max\n")
+    tree.write(f"{MOUNT}/c/memory.low", "0\n")
+    told = follow_up(tree.view, SUBJECT, _made(ASKED, make_host(UNIFIED), "warn"))
+    lost = f"cgshim: memory.limit is not what the kernel shows: {MOUNT}/c/memory.max: 'max'; "
+    hint = f"cgshim: memory.reservation is not what the kernel shows: {MOUNT}/c/memory.low: '0'; "
+    assert sorted(told) == [
+        ("info", hint + "memory.reservation asked for '33554432'"),
+        ("warning", lost + "memory.limit asked for '67108864'"),
+    ]
+
+
+def test_a_hint_never_refuses(tree: Tree) -> None:
+    """A reservation that did not land is told, whatever the policy."""
+    tree.write(f"{MOUNT}/c/memory.low", "0\n")
+    (told,) = follow_up(tree.view, SUBJECT, _made(ASKED, make_host(UNIFIED), "refuse"))
+    assert told[0] == "info"
+
+
+def test_what_cannot_be_read_back_is_told(tree: Tree) -> None:
+    """A process that is gone already: nothing is known to be lost, and nobody is stopped for it."""
+    tree.write(f"/proc/{INIT}/cgroup", "")
+    told = follow_up(tree.view, SUBJECT, _made({"pids": {"limit": 32}}, make_host(UNIFIED), "refuse"))
+    why = "pids.max: /proc/PID/cgroup has no line for cgroup2; pids.limit asked for '32'"
+    assert told == [("warning", f"cgshim: pids.limit could not be read back: {why}")]
+
+
+def test_an_update_that_did_not_land(tree: Tree) -> None:
+    """The running container is left alone, and the message says so."""
+    tree.write(f"{MOUNT}/c/pids.max", "max\n")
+    with pytest.raises(ShimError) as refused:
+        follow_up(tree.view, SUBJECT, _made({"pids": {"limit": 32}}, make_host(UNIFIED), "refuse", "update"))
+    assert refused.value.what == "pids.limit did not reach the kernel, so the container was left as it now is"
+
+
+# ---- with the bridge
+
+
+@pytest.fixture
+def kernel(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> Kernel:
+    """A hybrid host: pids on v1, memory in cgroup2, where the engine's cgroup is full of processes."""
+    tree.cgroup2(HYBRID_MOUNT, "")
+    tree.cgroup2(HYBRID_MOUNT, "/pod")
+    tree.cgroup2(HYBRID_MOUNT, "/pod/c", processes=f"{INIT}\n")
+    tree.process("4:pids:/c\n0::/pod/c\n")
+    tree.write(f"{MOUNT}/pids/c/pids.max", "32\n")
+    made = Kernel(tree, HYBRID_MOUNT)
+    monkeypatch.setattr(bridge, "put", made.put)
+    monkeypatch.setattr(bridge, "makedirs", made.makedirs)
+    monkeypatch.setattr(posix, "rmdir", made.rmdir)
+    return made
+
+
+LIMITS: dict[str, Any] = {"memory": {"limit": 67108864}}
+
+
+@pytest.mark.parametrize("command", ["create", "update"])
+def test_the_bridge_sets_and_verify_reads(tree: Tree, kernel: Kernel, command: str) -> None:
+    """What the runtime could not place is there, and there is nothing to tell."""
+    assert follow_up(tree.view, SUBJECT, _made(LIMITS, MEMORY_IN_2, "refuse", command)) == []
+    assert tree.read(f"{HYBRID_MOUNT}/pod/c/memory.max") == "67108864\n"
+    assert ("/pod/cgroup.subtree_control", "+memory") in kernel.written
+
+
+def test_a_bridge_that_lies_is_found_out(tree: Tree, kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The write succeeds and the file shows something else: read back like any other limit."""
+    tree.write(f"{HYBRID_MOUNT}/pod/c/memory.max", "max\n")
+    monkeypatch.setattr(bridge, "put", lambda path, text: None)
+    with pytest.raises(ShimError) as refused:
+        follow_up(tree.view, SUBJECT, _made(LIMITS, MEMORY_IN_2, "refuse"))
+    assert refused.value.code == "limit-not-applied"
+    assert kernel.written == []
+
+
+@pytest.mark.parametrize("command", ["create", "update"])
+def test_refuse_takes_no_cgroup_that_exec_escapes(tree: Tree, kernel: Kernel, command: str) -> None:
+    """Our own cgroup would cover the container's first process only, so under refuse there is none."""
+    tree.write(f"{HYBRID_MOUNT}/pod/cgroup.procs", "99\n")
+    with pytest.raises(ShimError) as refused:
+        follow_up(tree.view, SUBJECT, _made(LIMITS, MEMORY_IN_2, "refuse", command))
+    assert refused.value.code == "bridge-impossible"
+    assert not tree.exists(f"{HYBRID_MOUNT}/cgshim")
+    assert kernel.written == [("/cgroup.subtree_control", "+memory"), ("/pod/cgroup.subtree_control", "+memory")]
+
+
+def test_warn_says_that_exec_escapes(tree: Tree, kernel: Kernel) -> None:
+    """Under warn the container is moved, limited and verified; that exec does not follow is a warning."""
+    tree.write(f"{HYBRID_MOUNT}/pod/cgroup.procs", "99\n")
+    ((level, text),) = follow_up(tree.view, SUBJECT, _made(LIMITS, MEMORY_IN_2, "warn"))
+    assert level == "warning"
+    assert text.startswith(f"cgshim: processes of exec are outside {HYBRID_MOUNT}/cgshim/c1, which has memory.limit: ")
+    assert text.endswith("/pod/cgroup.subtree_control: enabling memory: EBUSY")
+    assert tree.read(f"{HYBRID_MOUNT}/cgshim/c1/memory.max") == "67108864\n"
+    assert kernel.written[-1] == ("/cgshim/c1/memory.max", "67108864")
+
+
+@pytest.mark.parametrize("command", ["create", "update"])
+def test_warn_goes_on_without_the_limit(tree: Tree, kernel: Kernel, command: str) -> None:
+    """No way at all: two warnings, one why it could not be set, one what the kernel shows; a running one stays."""
+    tree.write(f"{HYBRID_MOUNT}/pod/cgroup.procs", "99\n")
+    tree.cgroup2(HYBRID_MOUNT, "/cgshim", processes="98\n")
+    told = follow_up(tree.view, SUBJECT, _made(LIMITS, MEMORY_IN_2, "warn", command))
+    assert [level for level, _ in told] == ["warning", "warning"]
+    assert told[0][1].startswith(
+        "cgshim: the container's limits live in cgroup2, and the controllers cannot be enabled"
+    )
+    assert "/pod/cgroup.subtree_control: enabling memory: EBUSY" in told[0][1]
+    missing = f"{HYBRID_MOUNT}/pod/c/memory.max: ENOENT; memory.limit asked for '67108864'"
+    assert told[1][1] == f"cgshim: memory.limit is not what the kernel shows: {missing}"
+    assert tree.read(f"{HYBRID_MOUNT}/pod/c/cgroup.procs") == f"{INIT}\n"
+    assert kernel.refused == set()
+
+
+def test_a_value_that_the_kernel_refuses(tree: Tree, kernel: Kernel) -> None:
+    """Refused under refuse with the file; under warn a warning."""
+    kernel.refused.add("67108864")
+    with pytest.raises(ShimError) as refused:
+        follow_up(tree.view, SUBJECT, _made(LIMITS, MEMORY_IN_2, "refuse"))
+    assert refused.value.code == "bridge-refused"
+    told = follow_up(tree.view, SUBJECT, _made(LIMITS, MEMORY_IN_2, "warn"))
+    assert told[0][1].startswith("cgshim: memory.limit could not be set in cgroup2: EINVAL: ")
+
+
+def test_no_bridge_no_writes(tree: Tree, kernel: Kernel) -> None:
+    """Without limits that only cgroup2 has nothing is written anywhere."""
+    assert followup.follow_up(tree.view, SUBJECT, _made({"pids": {"limit": 32}}, MEMORY_IN_2, "refuse")) == []
+    assert kernel.written == []
+
+
+# ---- the hook of a foreground run sees the rewritten file only
+
+UNACCOUNTED = Fact(value=False, evidence="made for a test: no memory.memsw.limit_in_bytes")
+EVERYTHING: tuple[dict[str, Any], ...] = (
+    {"memory": {"limit": 67108864, "swap": 67108864}},
+    {"memory": {"limit": 67108864, "swap": 0}},
+    {"memory": {"limit": 67108864, "swap": 134217728, "reservation": 33554432}},
+    {"memory": {"limit": -1, "swap": 67108864}},
+    {"memory": {"limit": -1, "swap": -1}},
+    {"pids": {"limit": 32}, "cpu": {"quota": 50000, "period": 100000, "shares": 512, "cpus": "0", "mems": "0"}},
+    {"unified": {"memory.max": "67108864", "memory.swap.max": "0", "pids.max": "32", "cpu.max": "50000 100000"}},
+    {"unified": {"memory.high": "67108864", "cpuset.cpus": "0", "hugetlb.2MB.max": "4194304", "io.max": "8:0 rbps=1"}},
+    {"hugepageLimits": [{"pageSize": "2MB", "limit": 4194304}], "rdma": {"mlx5_1": {"hcaHandles": 3}}},
+    {"blockIO": {"weight": 500, "throttleReadBpsDevice": [{"major": 8, "minor": 0, "rate": 1048576}]}},
+)
+HOSTS = {
+    "unified": make_host(UNIFIED),
+    "legacy": make_host(LEGACY),
+    "hybrid": make_host(HYBRID),
+    "hybrid-memory2": MEMORY_IN_2,
+    "unified-unaccounted": make_host(UNIFIED, swap_accounting=UNACCOUNTED),
+    "legacy-unaccounted": make_host(LEGACY, swap_accounting=UNACCOUNTED),
+}
+
+
+@pytest.mark.parametrize("host", HOSTS.values(), ids=HOSTS)
+@pytest.mark.parametrize("runtime", ["runc", "crun", "other"])
+def test_the_hook_guards_the_same(host: Host, runtime: str) -> None:
+    """Whatever was rewritten: a plan for the result expects every guard that the first one did."""
+    for resources in EVERYTHING:
+        first = make_plan(resources, host, runtime, "create", "cgroupfs")
+        if first.problems:
+            continue
+        kept = custody.read({custody.ANNOTATION: custody.write(first.bridge)})
+        after = apply_to_value(resources, first.edits)
+        again = make_plan(after, host, runtime, "create", "cgroupfs", kept=kept)
+        guards = [{(e.file, e.value) for e in plan.expectations if e.kind == GUARD} for plan in (first, again)]
+        assert guards[0] == guards[1], resources

@@ -1,0 +1,194 @@
+"""hooks.d files and `cgshimctl hooks`: schema 1.0.0 of oci-hooks(5), own files only, nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+
+from shim.cli.main import main
+from shim.engines import hooks_directory as directory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from click.testing import Result
+
+ALL = ["50-cgshim-createRuntime.json", "50-cgshim-poststop.json", "50-cgshim-precreate.json"]
+
+
+@pytest.fixture
+def runc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An executable called runc, and no settings file."""
+    path = tmp_path / "runc"
+    path.write_text("#!/bin/false\n")
+    path.chmod(0o755)
+    monkeypatch.setenv("CGSHIM_CONFIG", str(tmp_path / "none.json"))
+    return path
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """Where the hooks.d directory will be; it is not there yet."""
+    return tmp_path / "etc" / "hooks.d"
+
+
+def _hooks(*args: object) -> Result:
+    return CliRunner().invoke(main, ["hooks", *map(str, args)])
+
+
+def test_files_as_podman_and_crio_read_them(runc: Path, place: Path) -> None:
+    """version, hook with an absolute path and a timeout, when, stages; nothing that the schema does not have."""
+    assert _hooks("install", "--dir", place, "--runtime", runc).exit_code == 0
+    assert sorted(os.listdir(place)) == ALL
+    value = json.loads((place / "50-cgshim-precreate.json").read_text())
+    assert set(value) == {"version", "hook", "when", "stages"}
+    assert (value["version"], value["when"], value["stages"]) == ("1.0.0", {"always": True}, ["precreate"])
+    assert set(value["hook"]) <= {"path", "args", "env", "timeout"}
+    assert value["hook"]["path"] == sys.executable
+    assert value["hook"]["timeout"] == 30
+    assert value["hook"]["args"][-2:] == ["--runtime", str(runc)]
+    poststop = json.loads((place / "50-cgshim-poststop.json").read_text())
+    assert poststop["stages"] == ["createRuntime", "poststop"]
+    assert "--runtime" not in poststop["hook"]["args"]
+    assert (place / ALL[0]).stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("stage", ["precreate", "createRuntime", "poststop"])
+def test_entry_runs_with_an_empty_environment(runc: Path, place: Path, stage: str, state_directory: Path) -> None:
+    """What is in the file starts the hook from anywhere: it complains of its empty input, with its own words."""
+    _hooks("install", "--dir", place, "--runtime", runc, "--stage", stage)
+    hook = json.loads((place / f"50-cgshim-{stage}.json").read_text())["hook"]
+    done = subprocess.run(
+        hook["args"],
+        executable=hook["path"],
+        check=False,
+        input=b"",
+        capture_output=True,
+        env=dict(line.split("=", 1) for line in hook["env"]),
+        cwd="/",
+    )
+    assert (done.stdout, done.returncode) == (b"", 0 if stage == "poststop" else 1)
+    assert done.stderr.startswith(b"cgshim: ")
+    assert (b"Traceback" in done.stderr, (state_directory / "last.json").exists()) == (False, True)
+
+
+def test_installing_twice_changes_nothing(runc: Path, place: Path) -> None:
+    """Same inode, same text; another runtime replaces it."""
+    _hooks("install", "--dir", place, "--runtime", runc)
+    before = {name: (place / name).stat().st_ino for name in ALL}
+    again = _hooks("install", "--dir", place, "--runtime", runc)
+    assert [line.split()[0] for line in again.output.splitlines()] == ["unchanged"] * 3
+    assert {name: (place / name).stat().st_ino for name in ALL} == before
+    other = _hooks("install", "--dir", place, "--runtime", runc, "--timeout", 5, "--stage", "precreate")
+    assert other.output == f"replaced {place}/50-cgshim-precreate.json\n"
+
+
+def test_remove_leaves_nothing(runc: Path, place: Path) -> None:
+    """Files and directory are gone; a second call says that there is nothing."""
+    _hooks("install", "--dir", place, "--runtime", runc)
+    assert _hooks("remove", "--dir", place).exit_code == 0
+    assert not place.exists()
+    assert _hooks("remove", "--dir", place).output == f"no hook of cgshim's in {place}\n"
+
+
+def test_others_stay(runc: Path, place: Path) -> None:
+    """Files of others are not touched, and keep the directory."""
+    place.mkdir(parents=True)
+    (place / "10-other.json").write_text("{}")
+    _hooks("install", "--dir", place, "--runtime", runc)
+    _hooks("remove", "--dir", place)
+    assert os.listdir(place) == ["10-other.json"]
+
+
+@pytest.mark.parametrize("text", ["{}", "no JSON", '{"hook": {"path": "/x", "args": ["x", "cgshim-x"]}}', "[]"])
+@pytest.mark.parametrize("command", ["install", "remove"])
+def test_foreign_file_of_our_name_is_refused(runc: Path, place: Path, command: str, text: str) -> None:
+    """Somebody else's 50-cgshim-precreate.json: status 3, nothing written, nothing removed."""
+    place.mkdir(parents=True)
+    foreign = place / "50-cgshim-precreate.json"
+    foreign.write_text(text)
+    result = _hooks(command, "--dir", place, *(("--runtime", runc) if command == "install" else ()))
+    assert result.exit_code == 3
+    assert f"{foreign} was not written by cgshim and is left as it is [foreign-hook]" in result.stderr
+    assert (os.listdir(place), foreign.read_text()) == ([foreign.name], text)
+
+
+@pytest.mark.parametrize("command", ["install", "remove"])
+def test_directory_that_cannot_be_used_is_named(runc: Path, tmp_path: Path, command: str) -> None:
+    """A file where the directory should be: status 3, the path and the errno, and what to do."""
+    (tmp_path / "file").write_text("")
+    place = tmp_path / "file" / "hooks.d"
+    result = _hooks(command, "--dir", place, *(("--runtime", runc) if command == "install" else ()))
+    assert result.exit_code == 3
+    first, *rest = result.stderr.splitlines()
+    assert re.fullmatch(rf"cgshim: {place}\S* cannot be read or changed: Not a directory \[unwritable-hooks\]", first)
+    assert "  remedy: call it as the user to whom the directory belongs" in rest
+
+
+def test_dry_run_does_nothing(runc: Path, place: Path) -> None:
+    """A diff for patch(1) is shown; no directory is made, no file removed."""
+    shown = _hooks("install", "--dir", place, "--runtime", runc, "--dry-run")
+    assert shown.exit_code == 0
+    assert f"+++ b/{str(place).lstrip('/')}/50-cgshim-precreate.json" in shown.output
+    assert '+    "precreate"' in shown.output
+    assert not place.exists()
+    _hooks("install", "--dir", place, "--runtime", runc)
+    assert _hooks("remove", "--dir", place, "--dry-run").output.count("would remove ") == 3
+    assert sorted(os.listdir(place)) == ALL
+
+
+def test_annotated_only(runc: Path, place: Path) -> None:
+    """podman and CRI-O match regular expressions on key and value (oci-hooks(5), "when.annotations")."""
+    _hooks("install", "--dir", place, "--runtime", runc, "--annotated-only", "--stage", "createRuntime")
+    value = json.loads((place / "50-cgshim-createRuntime.json").read_text())
+    assert value["when"] == {"annotations": {"^io\\.cgshim\\.enable$": "^true$"}}
+
+
+def test_list_says_what_would_not_run(runc: Path, place: Path) -> None:
+    """The runtime was removed: status 1 and the path; before it was all well."""
+    _hooks("install", "--dir", place, "--runtime", runc)
+    well = _hooks("list", "--dir", place, "--json")
+    assert (well.exit_code, [one["problems"] for one in json.loads(well.output)["hooks"]]) == (0, [[], [], []])
+    runc.unlink()
+    ill = _hooks("list", "--dir", place, "--json")
+    found = {one["file"]: one["problems"] for one in json.loads(ill.output)["hooks"]}
+    gone = [f"{runc} does not exist"]
+    assert (ill.exit_code, found) == (1, dict(zip(ALL, (gone, [], gone))))
+    shown = _hooks("list", "--dir", place).output
+    assert shown.endswith(
+        "".join(f"50-cgshim-{stage}.json: {runc} does not exist\n" for stage in ("createRuntime", "precreate"))
+    )
+
+
+def test_list_of_nothing(place: Path) -> None:
+    """No directory: nothing is there, and that is fine."""
+    result = _hooks("list", "--dir", place)
+    assert (result.exit_code, result.output) == (0, f"no hook of cgshim's in {place}\n")
+
+
+def test_prestart_is_noted_at_prestart(runc: Path, place: Path) -> None:
+    """For a runtime that does not know createRuntime the account's note is made at prestart too."""
+    _hooks("install", "--dir", place, "--runtime", runc, "--stage", "prestart", "--stage", "poststop")
+    assert json.loads((place / "50-cgshim-poststop.json").read_text())["stages"] == ["prestart", "poststop"]
+
+
+def test_runtime_that_is_none(place: Path, tmp_path: Path) -> None:
+    """A hook for a runtime that is not there would refuse every container: nothing is installed."""
+    result = _hooks("install", "--dir", place, "--runtime", tmp_path / "nothing")
+    assert (result.exit_code, place.exists()) == (3, False)
+    assert "[no-runtime]" in result.stderr
+
+
+def test_pure_shapes() -> None:
+    """Objects that are no hooks at all."""
+    shapes: tuple[object, ...] = (None, [], {}, {"hook": None}, {"hook": {"args": [1]}}, {"hook": {"args": []}})
+    for value in shapes:
+        assert not directory.is_ours(value)
+        assert directory.needed(value) == []

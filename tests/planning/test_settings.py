@@ -1,0 +1,176 @@
+"""Settings: where each value is from, and one clear error for a file that is of no use."""
+
+from __future__ import annotations
+
+import posix
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shim.errors import ShimError
+from shim.planning.settings import Settings, load, policy_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SH = "/bin/sh"
+KEYS = ("runtime", "policy", "crun_on_hybrid", "pressure")
+
+
+def _load(tmp_path: Path, text: str | bytes, **environment: str) -> Settings:
+    path = tmp_path / "config.json"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return load({"CGSHIM_CONFIG": str(path), **environment})
+
+
+def _refusal(tmp_path: Path, text: str | bytes, **environment: str) -> ShimError:
+    with pytest.raises(ShimError) as caught:
+        _load(tmp_path, text, **environment)
+    return caught.value
+
+
+def test_defaults(tmp_path: Path) -> None:
+    """Without a file the policy is the strict one and the runtime is searched for."""
+    settings = load({"CGSHIM_CONFIG": f"{tmp_path}/none"})
+    assert settings == Settings(runtime="", policy="refuse", origins=dict.fromkeys(KEYS, "default"))
+
+
+@pytest.mark.parametrize("text", ["", " \n", "{}"], ids=["empty", "blank", "empty-object"])
+def test_empty_file_is_no_file(tmp_path: Path, text: str) -> None:
+    """A file that says nothing leaves the defaults."""
+    assert _load(tmp_path, text).origins == dict.fromkeys(KEYS, "default")
+
+
+def test_values_know_their_origin(tmp_path: Path) -> None:
+    """The file's path stands for each value that it gives."""
+    settings = _load(tmp_path, f'{{"runtime": "{SH}", "policy": "warn"}}')
+    path = str(tmp_path / "config.json")
+    origins = {"runtime": path, "policy": path, "crun_on_hybrid": "default", "pressure": "default"}
+    assert settings == Settings(runtime=SH, policy="warn", origins=origins)
+
+
+@pytest.mark.parametrize("value", ["off", "hide-cgroup2"])
+def test_crun_on_hybrid(tmp_path: Path, value: str) -> None:
+    """Off unless the file says otherwise; only two words are known."""
+    assert _load(tmp_path, "{}").crun_on_hybrid == "off"
+    assert _load(tmp_path, f'{{"crun_on_hybrid": "{value}"}}').crun_on_hybrid == value
+    refused = _refusal(tmp_path, '{"crun_on_hybrid": "hide"}')
+    assert "crun_on_hybrid: 'hide' is neither 'off' nor 'hide-cgroup2'" in refused.what
+
+
+@pytest.mark.parametrize("value", ["psi", "taskstats"])
+def test_pressure(tmp_path: Path, value: str) -> None:
+    """Nothing listens unless the file says so; only two words are known."""
+    assert _load(tmp_path, "{}").pressure == "psi"
+    assert _load(tmp_path, f'{{"pressure": "{value}"}}').pressure == value
+    refused = _refusal(tmp_path, '{"pressure": "on"}')
+    assert "pressure: 'on' is neither 'psi' nor 'taskstats'" in refused.what
+
+
+def test_environment_wins_for_the_runtime(tmp_path: Path) -> None:
+    """CGSHIM_RUNTIME overrides the file; the file's own value is then not even looked at."""
+    settings = _load(tmp_path, '{"runtime": "/none"}', CGSHIM_RUNTIME=SH)
+    assert (settings.runtime, settings.origins["runtime"]) == (SH, "CGSHIM_RUNTIME")
+
+
+BAD = {
+    "not-json": ("runtime=/x", "line 1, column 1: a value was expected, found 'r'"),
+    "truncated": ('{"policy":', "line 1, column 11: a value was expected, found the end of the text"),
+    "array": ("[]", "a JSON object was expected, found an array"),
+    "null": ("null", "a JSON object was expected, found null"),
+    "twice": ('{"policy":"warn","policy":"refuse"}', "policy stands there more than once"),
+    "unknown": ('{"runtimes":"/x"}', "runtimes: no such setting; there are runtime, policy, crun_on_hybrid, pressure"),
+    "number": ('{"runtime":5}', "runtime: a string was expected, found a number"),
+    "null-value": ('{"policy":null}', "policy: a string was expected, found null"),
+    "policy": ('{"policy":"Warn"}', "policy: 'Warn' is neither 'refuse' nor 'warn'"),
+    "empty-policy": ('{"policy":""}', "policy: '' is neither 'refuse' nor 'warn'"),
+    "binary": (b"\xff\xfe\0", "line 1, column 1: a value was expected, found '\\udcff'"),
+}
+
+
+@pytest.mark.parametrize(("text", "what"), BAD.values(), ids=BAD)
+def test_bad_file_is_one_error(tmp_path: Path, text: str | bytes, what: str) -> None:
+    """The error names the file and the field, and shows a good file."""
+    error, path = _refusal(tmp_path, text), tmp_path / "config.json"
+    assert error.code == "bad-settings"
+    assert error.what == f"the settings in {path} are of no use: {what}"
+    assert error.evidence == (f"{path}: {what}",)
+    example = '{"runtime": "/usr/sbin/runc", "policy": "refuse"}'
+    assert error.remedy == (f"correct {path}, for example {example}", "or remove it")
+
+
+def test_directory_in_its_place(tmp_path: Path) -> None:
+    """What cannot be read is called by the error's name."""
+    with pytest.raises(ShimError) as caught:
+        load({"CGSHIM_CONFIG": str(tmp_path)})
+    assert caught.value.what == f"the settings in {tmp_path} are of no use: cannot be read: EISDIR"
+
+
+@pytest.mark.parametrize(
+    ("runtime", "what"),
+    [
+        ("runc", "is no absolute path"),
+        ("./runc", "is no absolute path"),
+        ("/none/runc", "does not exist"),
+        ("/etc", "is no file"),
+        ("/etc/passwd", "is not executable"),
+    ],
+    ids=["name", "relative", "missing", "directory", "not-executable"],
+)
+@pytest.mark.parametrize("source", ["file", "environment"])
+def test_runtime_that_cannot_be_run(tmp_path: Path, runtime: str, what: str, source: str) -> None:
+    """The error says who named the runtime."""
+    path = str(tmp_path / "config.json")
+    if source == "file":
+        error, origin = _refusal(tmp_path, f'{{"runtime": "{runtime}"}}'), path
+    else:
+        error, origin = _refusal(tmp_path, "{}", CGSHIM_RUNTIME=runtime), "CGSHIM_RUNTIME"
+    assert (error.code, error.what) == ("bad-runtime", f"the real runtime {runtime} {what}")
+    assert error.evidence == (f"{origin}: runtime {runtime}",)
+    assert error.remedy == (
+        f"name an executable runc or crun by its absolute path in {origin}",
+        "or leave the setting out",
+    )
+
+
+def test_unreadable_file_of_the_administrator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rootless caller who may not read the file gets the strict defaults; for root it is an error."""
+
+    def deny(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(posix, "open", deny)
+    monkeypatch.setattr(posix, "geteuid", lambda: 1000)
+    assert load({"CGSHIM_CONFIG": str(tmp_path)}).policy == "refuse"
+    monkeypatch.setattr(posix, "geteuid", lambda: 0)
+    with pytest.raises(ShimError) as caught:
+        load({"CGSHIM_CONFIG": str(tmp_path)})
+    assert caught.value.what.endswith("are of no use: cannot be read: EACCES")
+
+
+WARNING = Settings(policy="warn", origins={"policy": "/etc/cgshim/config.json"})
+
+
+@pytest.mark.parametrize(
+    ("annotations", "expected"),
+    [
+        (None, ("warn", "/etc/cgshim/config.json")),
+        ({}, ("warn", "/etc/cgshim/config.json")),
+        ({"io.cgshim.policy": None}, ("warn", "/etc/cgshim/config.json")),
+        ({"io.cgshim.policy": "refuse"}, ("refuse", "annotation io.cgshim.policy")),
+        ({"io.cgshim.policy": "warn"}, ("warn", "annotation io.cgshim.policy")),
+    ],
+    ids=["none", "empty", "null", "refuse", "warn"],
+)
+def test_annotation_wins(annotations: object, expected: tuple[str, str]) -> None:
+    """One container's own policy, with its origin."""
+    assert policy_of(WARNING, annotations) == expected
+
+
+@pytest.mark.parametrize("value", ["", "WARN", "ignore", 5, ["warn"]], ids=str)
+def test_unknown_policy_in_an_annotation(value: object) -> None:
+    """A misspelt policy is never taken for the lax one."""
+    with pytest.raises(ShimError) as caught:
+        policy_of(WARNING, {"io.cgshim.policy": value})
+    assert caught.value.code == "bad-policy"
+    assert caught.value.what == f"annotation io.cgshim.policy: {value!r} is neither 'refuse' nor 'warn'"

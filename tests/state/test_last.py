@@ -1,0 +1,155 @@
+"""Files of cgshim's own: the last diagnosis and other small objects, whole, private, bounded."""
+
+from __future__ import annotations
+
+import json
+import os
+import posix
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+
+from shim.call import channel
+from shim.call.argv import Invocation
+from shim.cli.main import main
+from shim.diagnose.diagnosis import Diagnosis
+from shim.diagnose.render import render
+from shim.diagnose.told import read_back
+from shim.errors import ShimError
+from shim.state import kept, last
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ERROR = ShimError("some-code", "it failed", cause="a cause", evidence=("/a: 1", "/b: 2"), remedy=("do it",))
+
+
+def test_remember_and_recall(state_directory: Path) -> None:
+    """One file, for its owner alone; the next failure replaces it."""
+    assert last.recall() is None
+    last.remember("first", "a-code")
+    last.remember("second", "b-code", "web")
+    found = last.recall()
+    assert found is not None
+    assert (found["text"], found["code"], found["container"]) == ("second", "b-code", "web")
+    assert os.listdir(state_directory) == ["last.json"]
+    assert (state_directory / "last.json").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": 2, "text": "x"}', '{"schema": 1, "text": 1}'])
+def test_unusable_file_is_none(state_directory: Path, text: str) -> None:
+    """Nothing is recalled, and no error either."""
+    (state_directory / "last.json").write_text(text)
+    assert last.recall() is None
+
+
+def test_failing_to_keep_is_not_fatal(tmp_path: Path) -> None:
+    """The state directory is a file: the failure that was to be told is told elsewhere."""
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    last.remember("text", "code", environment={"CGSHIM_STATE": str(blocked)})
+    assert last.recall({"CGSHIM_STATE": str(blocked)}) is None
+
+
+def test_directory_of_another_user_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Below /tmp anybody may have made it first: nothing is written there, nothing read."""
+    place = tmp_path / "cgshim"
+    last.remember("mine", "code", environment={"CGSHIM_STATE": str(place)})
+    monkeypatch.setattr(posix, "geteuid", lambda: 4242)
+    if place.stat().st_uid == 0:
+        os.chown(place, 4243, 4243)
+    assert last.recall({"CGSHIM_STATE": str(place)}) is None
+    last.remember("theirs", "code", environment={"CGSHIM_STATE": str(place)})
+    assert json.loads((place / "last.json").read_text())["text"] == "mine"
+
+
+def test_the_engines_channel_remembers(state_directory: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Every refusal of an intercepted call, with the container's id."""
+    channel.fail(Invocation(arguments=(), log="", log_format="text", container_id="web"), ERROR)
+    capfd.readouterr()
+    found = json.loads((state_directory / "last.json").read_text())
+    assert (found["code"], found["container"], found["text"]) == ("some-code", "web", ERROR.text())
+
+
+def test_rootless_user_is_found_without_an_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """podman's precreate hook gets no environment; the session's directory is where the user's own tools look."""
+    asked: list[str] = []
+
+    def writable(path: str, _mode: int) -> bool:
+        asked.append(path)
+        return path == "/run/user/1000"
+
+    monkeypatch.setattr(kept, "_outer_user", lambda: 1000)
+    monkeypatch.setattr(posix, "access", writable)
+    assert kept.directory({}) == "/run/user/1000/cgshim"
+    assert asked == ["/run/user/1000", "/run"]
+    assert kept.directory({"XDG_RUNTIME_DIR": "/x"}) == "/x/cgshim"
+    assert kept.directory({"CGSHIM_STATE": "/y"}) == "/y"
+
+
+def test_oldest_files_go(tmp_path: Path) -> None:
+    """Of more than the bound the ones that were written first."""
+    for number in range(5):
+        kept.write(str(tmp_path), f"{number}.json", {"n": number}, 3)
+        os.utime(tmp_path / f"{number}.json", (number, number))
+    assert sorted(os.listdir(tmp_path)) == ["2.json", "3.json", "4.json"]
+
+
+def test_write_leaves_nothing_when_it_fails(tmp_path: Path) -> None:
+    """The name is taken by a directory: an error, and no other file is left."""
+    (tmp_path / "a.json").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        kept.write(str(tmp_path), "a.json", {})
+    assert os.listdir(tmp_path) == ["a.json"]
+
+
+def test_diagnosis_is_read_back_from_either_text() -> None:
+    """A refusal's own text and a rendered diagnosis, with the runtime's words."""
+    found = read_back({"text": ERROR.text()})
+    assert found == Diagnosis(
+        code="some-code",
+        verdict="it failed",
+        cause="a cause",
+        evidence=("/a: 1", "/b: 2"),
+        remedy=("do it",),
+        confirmed=True,
+    )
+    given = Diagnosis(code="x-y", verdict="v: [w]", reference="a manual", raw="runc: one\ntwo", evidence=("e",))
+    assert read_back({"text": render(given)}) == given.changed(confirmed=True)
+    assert read_back({"text": "runc create failed"}) is None
+    assert read_back({"text": ""}) is None
+
+
+def test_explain_last_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`cgshimctl explain --last`: what was remembered, as text and as JSON."""
+    monkeypatch.setattr("shim.cli.explain.LOGS", ())
+    monkeypatch.setattr("shim.cli.explain.report.roots", list)
+    assert CliRunner().invoke(main, ["explain", "--last"]).exit_code == 3
+    last.remember(ERROR.text(), ERROR.code)
+    shown = CliRunner().invoke(main, ["explain", "--last", "--json"])
+    assert shown.exit_code == 0, shown.output
+    found = json.loads(shown.output)
+    assert (found["code"], found["verdict"], found["evidence"]) == ("some-code", "it failed", ["/a: 1", "/b: 2"])
+
+
+def test_explain_last_prefers_the_newer_log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An engine's log that was written later is what the user means."""
+    log = tmp_path / "log.json"
+    log.write_text('{"level":"error","msg":"runc create failed: cannot use unified on cgroup v1"}')
+    monkeypatch.setattr("shim.cli.explain.LOGS", (str(log),))
+    last.remember(ERROR.text(), ERROR.code)
+    os.utime(log, (4102444800, 4102444800))  # 2100
+    assert "some-code" not in CliRunner().invoke(main, ["explain", "--last"]).output
+    os.utime(log, (1, 1))
+    assert "some-code" in CliRunner().invoke(main, ["explain", "--last"]).output
+
+
+def test_only_what_was_just_said_of_the_container_counts(state_directory: Path) -> None:
+    """Another container's diagnosis, or an hour-old one, explains nothing."""
+    last.remember("text", "code", "web")
+    assert (last.just_said_of("web"), last.just_said_of("db"), last.just_said_of("")) == ("text", "", "")
+    path = state_directory / "last.json"
+    found = json.loads(path.read_text())
+    path.write_text(json.dumps({**found, "time": found["time"] - 3600}))
+    assert last.just_said_of("web") == ""

@@ -15,6 +15,7 @@ from shim.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from shim.host.facts import Host
@@ -101,8 +102,9 @@ def make_plan(
         return Plan(notes=_without_cgroup(resources, host, runtime, operation))
     if host.layout in (NONE, AMBIGUOUS):
         return Plan(notes=_untouched(resources, host, runtime, operation))
+    checked: Any = returned(resources, kept or {})  # shim.oci.checks has looked at its types
     case = Case(
-        resources=returned(resources, kept or {}),
+        resources=checked,
         host=host,
         runtime=runtimes.of(runtime),
         operation=operation,
@@ -227,7 +229,7 @@ def _merged(first: Expectation | None, second: Expectation) -> Expectation:
     return newer
 
 
-def _present(resources: dict[str, Any], field: str) -> bool:
+def _present(resources: Mapping[str, Any], field: str) -> bool:
     value: Any = resources
     for key in field.split("."):
         if not isinstance(value, dict) or value.get(key) is None:
@@ -278,7 +280,7 @@ def _without_controllers(
     return make_plan(resources, bare, runtime, operation, "cgroupfs").notes
 
 
-def difference(before: dict[str, Any], after: dict[str, Any], path: tuple[str, ...] = ()) -> tuple[Edit, ...]:
+def difference(before: Mapping[str, Any], after: Mapping[str, Any], path: tuple[str, ...] = ()) -> tuple[Edit, ...]:
     """The edits that make `after` of `before`; what is set comes first, so that no section is emptied on the way."""
     removals: list[Edit] = []
     settings: list[Edit] = []

@@ -90,9 +90,14 @@ _TABLE = {
 }
 
 
+_MADE: dict[str, Runtime] = {}
+
+
 def of(kind: Family) -> Runtime:
     """The runtime of a kind. Raises ValueError for another word."""
-    place = _KINDS.index(kind)
-    made = Runtime.__new__(Runtime)  # once a call, and tests/rules/test_fields.py holds the table against the fields
-    made.__dict__.update({"name": kind}, **{field: row[place] for field, row in _TABLE.items()})
-    return made
+    if kind not in _MADE:
+        place = _KINDS.index(kind)
+        made = Runtime.__new__(Runtime)  # tests/rules/test_fields.py holds the table against the fields
+        made.__dict__.update({"name": kind}, **{field: row[place] for field, row in _TABLE.items()})
+        _MADE[kind] = made
+    return _MADE[kind]

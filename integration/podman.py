@@ -24,10 +24,11 @@ APPLETS = ("sh", "cat", "echo", "sleep", "tail", "true")
 class Podman:
     """The podman of this host with runc, cgroupfs and the plain vfs storage below a directory of its own."""
 
-    def __init__(self, journal: list[str]) -> None:
+    def __init__(self, journal: list[str], runtime: str = "") -> None:
         # podman takes no run directory whose path is longer than 50 characters.
         self.place = Path(tempfile.mkdtemp(prefix="cgshim-podman-"))
         self.journal = journal
+        self.runtime = runtime or find_runtime("runc")
         self.hooks = self.place / "hooks.d"
         self.state = self.place / "state"
         self.hooks.mkdir()
@@ -36,7 +37,7 @@ class Podman:
         """A podman command, its failure included in the answer."""
         storage = [f"--{name}={self.place / name}" for name in ("root", "runroot", "tmpdir")]
         line = [find_runtime("podman"), *storage, "--storage-driver=vfs", "--cgroup-manager=cgroupfs"]
-        line += [f"--runtime={find_runtime('runc')}", "--events-backend=file", f"--hooks-dir={self.hooks}", *args]
+        line += [f"--runtime={self.runtime}", "--events-backend=file", f"--hooks-dir={self.hooks}", *args]
         result = call(line, env={"PATH": SEARCH_PATH, "HOME": str(self.place)})
         self.journal.append(str(result))
         return result

@@ -107,14 +107,20 @@ def _followed_up(this: Call, prepared: Prepared) -> list[tuple[str, str]]:
     if made is None or made.asked.foreground or not (made.plan.expectations or made.plan.bridge):
         return []
     from shim.containers import container
-    from shim.enforce.followup import Subject, follow_up
+    from shim.enforce.followup import InitEnded, Subject, follow_up
     from shim.host.view import View
 
     pid = container.pid(this.invocation, this.root)
     if not pid:
         return [("warning", "cgshim: the limits could not be read back: no pid file and no state of the runtime")]
+    subject = Subject(pid=pid, container=this.invocation.container_id, root=this.root)
     try:
-        return follow_up(View(), Subject(pid=pid, container=this.invocation.container_id), made)
+        try:
+            return follow_up(View(), subject, made)
+        except InitEnded as ended:
+            from shim.diagnose import init_ended
+
+            return init_ended.told(View(), subject, made, ended.fate)
     except Exception:  # of whatever kind: the limits are not known to be there
         if made.asked.operation == "create":
             _delete(this)

@@ -39,10 +39,15 @@ class Finding(Value):
         return f"{self.path}: {' | '.join((self.found or '').split(chr(10)))!r}; {asked}"
 
 
-def verify(view: View, pid: int, expectations: tuple[Expectation, ...], host: Host) -> tuple[Finding, ...]:
-    """Every expectation that the cgroup of process `pid` does not show."""
-    text = view.text(f"/proc/{pid}/cgroup") or ""
-    own = membership.paths(text)
+def verify(
+    view: View, pid: int, expectations: tuple[Expectation, ...], host: Host, own: dict[str, str] | None = None
+) -> tuple[Finding, ...]:
+    """Every expectation that the cgroup of process `pid` does not show.
+
+    own: its cgroups, as /proc/PID/cgroup would name them, where the process itself tells them no more.
+    """
+    if own is None:
+        own = membership.paths(view.text(f"/proc/{pid}/cgroup") or "")
     findings = []
     for expectation in expectations:
         directory, why = cgroup(view, own, expectation.controller, expectation.version, host)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from shim.enforce.followup import Subject, follow_up
+from shim.enforce.followup import InitEnded, Subject, follow_up
 from shim.errors import ShimError
 from shim.host.view import View
 from shim.oci import document
@@ -74,7 +74,13 @@ def verify_state(state: State, asked: dict[str, str]) -> None:
     )
     if custody.ANNOTATION in (loaded.value.get("annotations") or {}):
         rewrite.judge(made)  # what left the resources for cgroup2 must still be within reach
-    told = follow_up(view, Subject(pid=state.pid, container=state.container), made)
+    subject = Subject(pid=state.pid, container=state.container)
+    try:
+        told = follow_up(view, subject, made)
+    except InitEnded as ended:
+        from shim.diagnose import init_ended
+
+        told = init_ended.told(view, subject, made, ended.fate)
     hook_notices.leave(state.container, told, os.environ)
     if told:
         notify(told, state.container)

@@ -7,7 +7,7 @@ may be used.
 from __future__ import annotations
 
 from shim.errors import ShimError
-from shim.oci import checks, document
+from shim.oci import checks, document, spelling
 from shim.oci.edits import apply_to_text
 from shim.planning import custody, settings
 from shim.rules.base import GUARD, Edit, Problem
@@ -105,6 +105,8 @@ def of(
     from shim.host.detect import detect
     from shim.planning import plan
 
+    if asked.family == "runc":
+        loaded = _as_runc_reads(loaded, where)
     resources = _resources(loaded, where)
     annotations = _annotations(loaded) if where else beside or {}
     kept = custody.read(annotations) if where else {}
@@ -123,6 +125,14 @@ def of(
         policy_origin=origin,
         asked=asked,
     )
+
+
+def _as_runc_reads(loaded: Document, where: tuple[str, ...]) -> Document:
+    """The document with the keys that Go takes in any case spelled as in the specification; mostly the very same."""
+    shape = spelling.DOCUMENT if where else spelling.RESOURCES
+    if not spelling.odd(loaded.value, shape):
+        return loaded
+    return document.load(spelling.spelled(loaded.text, shape), loaded.path)
 
 
 def _annotations(loaded: Document) -> dict[str, Any]:

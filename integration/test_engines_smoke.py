@@ -30,7 +30,7 @@ LOST = {"misc.max": "res_a 5"}
 REASONS = (
     "unified.misc.max cannot be enforced on this host [unified-without-counterpart]",
     "cause: cgroup v1 has no counterpart of misc.max; policy 'refuse' (default)",
-    "remedy: or accept the loss: annotation io.cgshim.policy=warn",
+    "remedy: or accept the loss, for every container: ",
 )
 HOOK = """#!/usr/bin/python3
 import json, sys

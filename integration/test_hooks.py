@@ -28,6 +28,7 @@ LIMIT = 32 * MIB
 # Each processor charges 64 pages in advance (MEMCG_CHARGE_BATCH), so a peak may end that far below its limit.
 CHARGED_AHEAD = 64 * os.sysconf("SC_PAGE_SIZE") * (os.cpu_count() or 1)
 PATHS = {"PATH": SEARCH_PATH}
+TRUST = '{"annotations": "trust"}'
 GREEDY = "sleep 0.2; tail /dev/zero; echo survived"  # tail keeps an endless line in memory
 
 
@@ -55,9 +56,9 @@ def _cgshimctl(state: Path, *args: str, **variables: str) -> Result:
     return call([sys.executable, "-m", "shim.cli.main", *args], env=environment, cwd=str(ROOT))
 
 
-def _install(podman: Podman, *args: str, **variables: str) -> None:
+def _install(podman: Podman, *args: str, settings_text: str = "{}", **variables: str) -> None:
     settings = podman.place / "settings.json"
-    settings.write_text("{}")
+    settings.write_text(settings_text)
     variables = {"CGSHIM_CONFIG": str(settings), **variables}
     runtime = next(path for path in ("/usr/sbin/runc", "/usr/bin/runc") if os.path.exists(path))
     done = _cgshimctl(
@@ -159,9 +160,9 @@ def test_create_runtime_refuses_a_limit_that_is_not_there(podman: Podman, contai
 
 
 def test_create_runtime_under_warn_starts_it(podman: Podman, container: str) -> None:
-    """Policy warn by annotation: the same lie, and the container starts."""
+    """Policy warn by annotation, which the settings trust: the same lie, and the container starts."""
     _liar(podman)
-    _install(podman, "--stage", "createRuntime")
+    _install(podman, "--stage", "createRuntime", settings_text=TRUST)
     warn = ("--annotation", "io.cgshim.policy=warn")
     result = podman.run(container, "--memory", "32m", *warn, command=("echo", "started"))
     assert (result.status, result.out) == (0, "started\n"), str(result)
@@ -170,11 +171,20 @@ def test_create_runtime_under_warn_starts_it(podman: Podman, container: str) -> 
 def test_annotation_no_is_left_alone_by_all_hooks(podman: Podman, container: str) -> None:
     """io.cgshim.enable=false: a lie is not found, a policy that would be refused is not read, nothing is reported."""
     _liar(podman)
-    _install(podman)
+    _install(podman, settings_text=TRUST)
     no = ("--annotation", "io.cgshim.enable=false", "--annotation", "io.cgshim.policy=perhaps")
     result = podman.run(container, "--memory", "32m", *no, command=("echo", "started"))
     assert (result.status, result.out) == (0, "started\n"), str(result)
     assert not (podman.state / "reports").exists()
+
+
+def test_annotations_switch_no_hook_off(podman: Podman, container: str) -> None:
+    """Without the settings' trust neither io.cgshim.enable=false nor policy warn lets the lie pass."""
+    _liar(podman)
+    _install(podman)
+    lax = ("--annotation", "io.cgshim.enable=false", "--annotation", "io.cgshim.policy=warn")
+    result = podman.run(container, "--memory", "32m", *lax, command=("echo", "started"))
+    assert (result.status, result.out, "[limit-not-applied]" in result.err) == (126, "", True), str(result)
 
 
 def test_annotated_only_leaves_others_alone(podman: Podman, container: str) -> None:
@@ -220,7 +230,7 @@ def test_poststop_has_the_delays_of_all_tasks(podman: Podman, container: str, de
     interpreter = os.path.realpath(sys.executable)  # what the installed hook runs
     problem = call([interpreter, "-I", "-c", "import pyroute2.netlink"]).err
     require(f"pyroute2 for {interpreter}", problem)
-    _install(podman, "--stage", "poststop")
+    _install(podman, "--stage", "poststop", settings_text=TRUST)
     asked = ("--annotation", "io.cgshim.pressure=taskstats")
     piping = "for n in 1 2 3; do echo $n | cat; done"  # a shell, and twice three children of its own
     result = podman.run(container, "--memory", "32m", *asked, command=("sh", "-c", piping))
@@ -441,6 +451,10 @@ BAD_CONFIGS = {
     "truncated": ('{"ociVersion": "1.0.2", "linux": {', "the text ends too early"),
     "a list": ("[]", "a JSON object was expected, found an array"),
     "resources": ('{"linux": {"resources": {"memory": {"limit": "1g"}}}}', "linux.resources.memory.limit"),
+    "an image's no": (
+        '{"annotations":{"io.cgshim.enable":"false"},"linux":{"resources":{"memory":{"limit":"1g"}}}}',
+        "linux.resources.memory.limit",
+    ),
     "enable": ('{"annotations": {"io.cgshim.enable": "no"}}', "'no' is neither 'true' nor 'false'"),
 }
 
@@ -458,7 +472,6 @@ def test_bad_config_gives_nothing_on_standard_output(name: str, tmp_path: Path) 
 UNCHANGED = {
     "no resources": ' {"ociVersion" : "1.0.2",\n\t"x": 1e3, "linux": {}}\n\n',
     "a plain limit": '{"ociVersion":"1.0.2","linux":{"resources":{"pids":{"limit":32}}, "seccomp": {"a" : [ ]}}}',
-    "annotation no": '{"annotations":{"io.cgshim.enable":"false"},"linux":{"resources":{"memory":{"limit":"1g"}}}}',
 }
 
 

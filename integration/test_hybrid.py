@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from integration.capabilities import busybox_problem, require, root_problem
-from integration.containers import Runtime, Shim, find_runtime
+from integration.containers import LAUNCHER, SEARCH_PATH, Result, Runtime, Shim, call, find_runtime
 from integration.kernel import CgroupValues
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from integration.bundle import Bundle
 
@@ -115,6 +116,88 @@ def test_the_bridge_sets_follows_and_leaves_nothing(runc: Shim, bundle: Bundle, 
     assert (place / "hugetlb.2MB.max").read_text() == f"{8 * M}\n"
     runc.must("delete", "--force", container)
     assert not place.exists()
+
+
+OTHER = """#!/bin/sh
+case " $* " in *" {silent} "*) exit 1 ;; esac
+exec {runc} --root {root} "$@"
+"""
+
+
+def _other(tmp_path: Path, container: str, silent: str) -> Callable[..., Result]:
+    """runc behind a script that keeps its containers where cgshim does not look, and is silent when asked for one."""
+    script, real = tmp_path / "other", find_runtime("runc")
+    script.write_text(OTHER.format(runc=real, root=tmp_path / "real", silent=silent))
+    script.chmod(0o755)
+    variables = {"CGSHIM_RUNTIME": str(script), "CGSHIM_CONFIG": "/none", "CGSHIM_STATE": str(tmp_path / "state")}
+    environment = {"PATH": SEARCH_PATH, **variables}
+    return lambda *words: call(["/bin/sh", str(LAUNCHER), *words, container], env=environment)
+
+
+@pytest.mark.parametrize("silent", ["nothing", "state"])
+def test_a_runtime_whose_files_are_not_known(
+    subtree: None, bundle: Bundle, container: str, tmp_path: Path, silent: str
+) -> None:
+    """Without a pid file the runtime's `state` says which process: bridged; or it does not, and nothing is left."""
+    bundle.configure(resources=HUGE, linux={"cgroupsPath": f"/{container}"})
+    other = _other(tmp_path, container, silent)
+    done = other("create", "--bundle", str(bundle.path))
+    file = CGROUP2 / container / "hugetlb.2MB.max"
+    try:
+        if silent == "nothing":
+            assert (done.status, file.read_text()) == (0, f"{4 * M}\n"), str(done)
+        else:
+            assert (done.status, "[no-process]" in done.err) == (1, True), str(done)
+            assert "delete --force" in done.err
+            assert not file.exists()
+            assert os.listdir(tmp_path / "real") == []
+    finally:
+        other("delete", "--force")
+
+
+def test_a_later_start_has_what_was_kept(runc: Shim, bundle: Bundle, container: str, tmp_path: Path) -> None:
+    """The limit left the resources at the first start; the second takes it from the annotation with cgshim's seal."""
+    bundle.configure(resources=HUGE, linux={"cgroupsPath": f"/{container}"})
+    runc.create(bundle, container)
+    runc.must("delete", "--force", container)
+    assert "hugepageLimits" not in bundle.config["linux"]["resources"]
+    assert stat.S_IMODE((tmp_path / "state" / "key").stat().st_mode) == 0o600
+    runc.create(bundle, container)
+    assert (CGROUP2 / container / "hugetlb.2MB.max").read_text() == f"{4 * M}\n"
+
+
+def test_a_newer_limit_wins_over_what_was_kept(runc: Shim, bundle: Bundle, container: str) -> None:
+    """What the user writes into the resources since then counts, be it more or less."""
+    bundle.configure(resources=HUGE, linux={"cgroupsPath": f"/{container}"})
+    runc.create(bundle, container)
+    runc.must("delete", "--force", container)
+    config = bundle.config
+    config["linux"]["resources"]["hugepageLimits"] = [{"pageSize": "2MB", "limit": 2 * M}]
+    bundle.config_path.write_text(json.dumps(config))
+    runc.create(bundle, container)
+    assert (CGROUP2 / container / "hugetlb.2MB.max").read_text() == f"{2 * M}\n"
+
+
+def test_what_was_kept_for_another_container_is_ignored(
+    runc: Shim, bundle: Bundle, container: str, tmp_path: Path
+) -> None:
+    """A genuine annotation in the configuration of another cgroup sets nothing; the log says so, policy or not."""
+    log = tmp_path / "log.json"
+    bundle.configure(resources=HUGE, linux={"cgroupsPath": f"/{container}"})
+    runc.create(bundle, container)
+    runc.must("delete", "--force", container)
+    config = bundle.config
+    config["linux"]["cgroupsPath"] = f"/{container}-other"
+    bundle.config_path.write_text(json.dumps(config))
+    logged = ("--log", str(log), "--log-format", "json")
+    runc.must(*logged, "create", "--bundle", str(bundle.path), container)
+    ignored = (
+        "cgshim: annotation io.cgshim.bridge is ignored, no limit is taken from it: "
+        "cgshim has not written it on this host for this container"
+    )
+    assert _warnings(log) == [ignored]
+    file = CGROUP2 / f"{container}-other" / "hugetlb.2MB.max"
+    assert not file.exists() or int(file.read_text()) > 1 << 62  # how this controller shows that it has no limit
 
 
 @pytest.mark.parametrize("detach", [True, False], ids=["detached", "foreground"])

@@ -286,7 +286,7 @@ def test_policy_refuse(bundle: Bundle, shim: Shim, container: str) -> None:
     done = shim("create", "--bundle", str(bundle.path), container)
     assert done.status == 1
     assert done.out == ""
-    for words in ("unified.misc.max", "[unified-without-counterpart]", "io.cgshim.policy=warn", "(default)"):
+    for words in ("unified.misc.max", "[unified-without-counterpart]", "for every container", "(default)"):
         assert words in done.err, str(done)
     assert shim.containers() == []
     assert bundle.config_path.read_bytes() == before
@@ -294,11 +294,10 @@ def test_policy_refuse(bundle: Bundle, shim: Shim, container: str) -> None:
 
 @pytest.mark.parametrize("by", ["settings", "annotation"])
 def test_policy_warn(bundle: Bundle, shim: Shim, container: str, tmp_path: Path, by: str) -> None:
-    """Accepted by the settings or for one container: it starts, and log and report say what is not limited."""
+    """Accepted by the settings, or for one container that they trust: log and report say what is not limited."""
     _require_v1("pids")
     annotations = {"io.cgshim.policy": "warn"} if by == "annotation" else None
-    if by == "settings":
-        shim.settings(policy="warn")
+    shim.settings(**({"policy": "warn"} if by == "settings" else {"annotations": "trust"}))
     bundle.configure(resources={"unified": LOST}, annotations=annotations)
     log = tmp_path / "log.json"
     argv = [*shim.prefix, "--log", str(log), "--log-format", "json", "create", "--bundle", str(bundle.path), container]
@@ -309,6 +308,17 @@ def test_policy_warn(bundle: Bundle, shim: Shim, container: str, tmp_path: Path,
     report = json.loads(shim.state(container)["annotations"]["io.cgshim.report"])
     assert report["policy"] == "warn"
     assert [(c["field"], c["effect"]) for c in report["changes"]] == [("unified.misc.max", "unenforceable")]
+
+
+def test_an_annotation_does_not_accept_the_loss(bundle: Bundle, shim: Shim, container: str) -> None:
+    """An image could have brought it along: the limit is refused as without it."""
+    _require_v1("pids")
+    bundle.configure(resources={"unified": LOST}, annotations={"io.cgshim.policy": "warn"})
+    done = shim("create", "--bundle", str(bundle.path), container)
+    assert (done.status, "policy 'refuse' (default)" in done.err, "io.cgshim" in done.err) == (1, True, False), str(
+        done
+    )
+    assert shim.containers() == []
 
 
 def test_annotation_is_stricter_than_the_settings(bundle: Bundle, shim: Shim, container: str) -> None:
@@ -332,6 +342,7 @@ def test_read_only_bundle(bundle: Bundle, shim: Shim, container: str) -> None:
         pid = shim.create(bundle, container)
         stand_in = shim.state(container)["bundle"]
         values = CgroupValues(pid).read("pids.max")
+        second = shim("create", "--bundle", place, container)  # of an id in use: the live container's stand-in stays
         rooted = os.path.realpath(json.loads(Path(stand_in, "config.json").read_text())["root"]["path"])
         shim.must("delete", "--force", container)
     finally:
@@ -339,5 +350,6 @@ def test_read_only_bundle(bundle: Bundle, shim: Shim, container: str) -> None:
     assert values == "32"
     assert rooted == str(bundle.path / "rootfs")
     assert stand_in != place
+    assert (second.status, "[id-in-use]" in second.err) == (1, True), str(second)
     shutil.rmtree(Path(stand_in).parent)  # of this test's own root; else the next container of that root would do it
     assert bundle.config_path.read_bytes() == before

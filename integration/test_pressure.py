@@ -111,6 +111,8 @@ class Listened:
     def __init__(self, bundle: Bundle, state: Path) -> None:
         self.bundle = bundle
         self.state = state
+        state.mkdir(mode=0o700)
+        (state / "settings.json").write_text('{"annotations": "trust"}')
 
     def configure(self, annotations: dict[str, str], command: str) -> None:
         """The container's command; its memory is a third of the file's size."""
@@ -118,7 +120,7 @@ class Listened:
         hook = {
             "path": PYTHON,
             "args": ["cgshim-poststop", "-IS", "-c", code, str(ROOT)],
-            "env": [f"CGSHIM_STATE={self.state}", f"CGSHIM_CONFIG={self.state}/none.json"],
+            "env": [f"CGSHIM_STATE={self.state}", f"CGSHIM_CONFIG={self.state}/settings.json"],
         }
         self.bundle.configure(
             args=["/bin/sh", "-c", command],
@@ -191,6 +193,18 @@ def test_a_killed_listener_is_a_reason(
     reasons = [one["reason"] for one in account["absent"] if "taskstats" in one["reason"]]
     assert len(reasons) == 1
     assert reasons[0].endswith(f"no taskstats: the listener (process {listener}) left nothing")
+
+
+def test_an_image_costs_no_process(
+    listened: Listened, runtime: Runtime, bundle: Bundle, container: str, delay_accounting: None
+) -> None:
+    """Where the settings do not trust annotations none starts a listener; the account says why."""
+    (listened.state / "settings.json").write_text("{}")
+    listened.configure(ASKED, "exec /bin/sleep 300")
+    runtime.create(bundle, container)
+    delays = listened.note(container)["delays"]
+    assert set(delays) == {"reason"}
+    assert delays["reason"].startswith("annotation io.cgshim.pressure=taskstats is ignored: ")
 
 
 @pytest.mark.parametrize("annotations", [{}, {"io.cgshim.pressure": "psi"}], ids=["unasked", "no"])

@@ -54,6 +54,7 @@ class Front:
         lines = (
             "#!/bin/sh",
             f"export CGSHIM_CONFIG={self.settings} CGSHIM_RUNTIME={runtime or self.runtime}",
+            f"export CGSHIM_STATE={self._place}/state",
             before,
             f'exec {launcher} "$@"',
         )

@@ -54,7 +54,7 @@ cgshim: RESOURCES: cpu.quota cannot be enforced on this host [cpu-nowhere]
   evidence: cgroup layout hybrid: /sys/fs/cgroup/V1/cgroup.clone_children: 0; \
 /sys/fs/cgroup/unified/cgroup.controllers: hugetlb
   remedy: leave cpu.quota out, or run where it can be enforced (cgshimctl doctor says what this host has)
-  remedy: or accept the loss: annotation io.cgshim.policy=warn, or {{"policy": "warn"}} in CONFIG"""
+  remedy: or accept the loss, for every container: {{"policy": "warn"}} in CONFIG"""
 BAD_VALUE_TEXT = """\
 cgshim: RESOURCES: resources.pids.limit: 9999999 is above the kernel's 4194304 [bad-resources]
   evidence: RESOURCES: resources.pids.limit: 9999999 is above the kernel's 4194304

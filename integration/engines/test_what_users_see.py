@@ -54,7 +54,7 @@ cgshim: CONFIG: unified.misc.max cannot be enforced on this host [unified-withou
   evidence: cgroup layout hybrid: /sys/fs/cgroup/V1/cgroup.clone_children: 0; \
 /sys/fs/cgroup/unified/cgroup.controllers: hugetlb
   remedy: leave unified.misc.max out, or run where it can be enforced (cgshimctl doctor says what this host has)
-  remedy: or accept the loss: annotation io.cgshim.policy=warn, or {"policy": "warn"} in CONFIG"""
+  remedy: or accept the loss, for every container: {"policy": "warn"} in CONFIG"""
 
 NO_PIDS = (
     "this host has no pids controller (/proc/self/cgroup: pids:PLACE but not mounted here,"
@@ -67,7 +67,7 @@ cgshim: CONFIG: pids.limit cannot be enforced on this host [pids-nowhere]
   evidence: cgroup layout hybrid: /sys/fs/cgroup/V1/cgroup.clone_children: 0; \
 /sys/fs/cgroup/unified/cgroup.controllers: hugetlb
   remedy: leave pids.limit out, or run where it can be enforced (cgshimctl doctor says what this host has)
-  remedy: or accept the loss: annotation io.cgshim.policy=warn, or {{"policy": "warn"}} in CONFIG"""
+  remedy: or accept the loss, for every container: {{"policy": "warn"}} in CONFIG"""
 
 REALTIME = Path("/sys/fs/cgroup/cpu/cpu.rt_runtime_us")
 REALTIME_SPOKEN = (

@@ -14,6 +14,8 @@ from shim.system import basename
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from shim.call.argv import Invocation
     from shim.errors import ShimError
 
@@ -75,6 +77,28 @@ def notify(invocation: Invocation, notices: list[tuple[str, str]]) -> None:
             file.write(lines.encode("ascii"))
     except OSError:
         return  # a notice is never worth a container
+
+
+def tell_operators(notices: Iterable[tuple[str, str]], container: str) -> None:
+    """The warnings among (level, text) notices go to the system's log: no engine shows its user what a call or a hook
+    that succeeds has to say, and a limit that is lost under policy `warn` must not go unnoticed.
+    """
+    named = f"container {container}: " if container else ""
+    lines = [f"{named}{' '.join(text.split())}" for level, text in notices if level == "warning"]
+    if lines:
+        import syslog
+
+        system_log([printable(line) for line in lines], syslog.LOG_WARNING)
+
+
+def system_log(lines: list[str], level: int) -> None:
+    """One record each, which journald or a syslog daemon takes; where neither runs nothing happens."""
+    import syslog
+
+    syslog.openlog("cgshim", 0, syslog.LOG_DAEMON)
+    for line in lines:
+        syslog.syslog(level, line)
+    syslog.closelog()
 
 
 def record(text: str, level: str, form: str) -> str:

@@ -55,12 +55,26 @@ def environment(loader_state: str) -> dict[bytes, bytes]:
     return values
 
 
+def hold() -> set[int]:
+    """From now on a signal that would end this process waits; the mask from before, for `run` and `release`."""
+    return signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED)
+
+
+def release(mask: set[int]) -> None:
+    """What has been waiting since `hold` happens now."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
 def run(
-    runtime: str, arguments: list[str], variables: dict[bytes, bytes], before_exec: Callable[[], None] | None = None
+    runtime: str,
+    arguments: list[str],
+    variables: dict[bytes, bytes],
+    before_exec: Callable[[], None] | None = None,
+    held: set[int] | None = None,
 ) -> int:
     """Run `runtime` with `arguments` to its end; the wait status as waitpid(2) gives it.
 
-    before_exec: what the child does to itself first.
+    before_exec: what the child does to itself first. held: the mask of `hold`, which is to be the child's.
 
     Raises ShimError when it cannot be started at all.
     """
@@ -74,7 +88,8 @@ def run(
     parent = posix.getpid()
     child = posix.fork()
     if child == 0:
-        _become(runtime, arguments, variables, (writer, parent, before, ignored_children, parent_death, before_exec))
+        mask = before if held is None else held
+        _become(runtime, arguments, variables, (writer, parent, mask, ignored_children, parent_death, before_exec))
     posix.close(writer)
     failure = posix.read(reader, 16)
     posix.close(reader)

@@ -11,7 +11,7 @@ import sys
 from posix import _exit
 
 from shim.call import argv, channel, delegate, runtime_log
-from shim.call.prepare import Call, prepare
+from shim.call.prepare import Call, hiding, prepare
 from shim.errors import ShimError
 from shim.planning import settings
 from shim.system import basename, environment
@@ -62,18 +62,44 @@ def call(invocation: Invocation, runtime: str, loader_state: str) -> int:
     )
     prepared = prepare(this)
     log = runtime_log.open_for(invocation, this.family)
-    status = _run(this, prepared, log)
+    held = delegate.hold()  # a signal waits until the limits are known to be there, or the container is gone again
+    started = False
+    try:
+        status = _run(this, prepared, log, held)
+        _finish(this, prepared, log, status)
+        started = status == 0 and (invocation.command != "run" or invocation.detach)
+    finally:
+        if prepared.stand_in and not started:
+            from shim.oci import apply
+
+            apply.discard(prepared.stand_in)
+    delegate.release(held)
+    return status
+
+
+def _finish(this: Call, prepared: Prepared, log: RuntimeLog | None, status: int) -> None:
+    """Hand on what the runtime said, follow up, tell what there is to tell.
+
+    Whatever goes wrong once the runtime has succeeded, its container must not start with limits that nobody has seen.
+    """
     try:
         if log:
             _settle(this, prepared, log, status)
         if status == 0 or (prepared.made and prepared.made.watched):  # a foreground run ends as the container ended
-            channel.notify(invocation, [*prepared.notices, *_followed_up(this, prepared)])
-    finally:
-        if prepared.stand_in and (status != 0 or (invocation.command == "run" and not invocation.detach)):
-            from shim.oci import apply
+            _tell(this, prepared, _followed_up(this, prepared))
+    except BaseException as error:
+        if status != 0:
+            raise
+        from shim.call import real_runtime
 
-            apply.discard(prepared.stand_in)
-    return status
+        raise real_runtime.taken_back(this, error) from error
+
+
+def _tell(this: Call, prepared: Prepared, found: list[tuple[str, str]]) -> None:
+    """To the engine's log, and to the system's; what a hook found it has told operators itself."""
+    channel.notify(this.invocation, [*prepared.notices, *found])
+    by_hook = prepared.made is not None and prepared.made.watched
+    channel.tell_operators([*prepared.notices, *([] if by_hook else found)], this.invocation.container_id)
 
 
 def _arguments(this: Call, prepared: Prepared, log: RuntimeLog | None) -> list[str]:
@@ -107,48 +133,41 @@ def _followed_up(this: Call, prepared: Prepared) -> list[tuple[str, str]]:
     if made is None or made.asked.foreground or not (made.plan.expectations or made.plan.bridge):
         return []
     from shim.containers import container
-    from shim.enforce.followup import InitEnded, Subject, follow_up
+    from shim.enforce.followup import InitEnded, Subject, follow_up, without_process
     from shim.host.view import View
 
+    name = this.invocation.container_id
     pid = container.pid(this.invocation, this.root)
     if not pid:
-        return [("warning", "cgshim: the limits could not be read back: no pid file and no state of the runtime")]
-    subject = Subject(pid=pid, container=this.invocation.container_id, root=this.root)
+        from shim.call import real_runtime
+
+        pid, said = real_runtime.pid(this)
+        if not pid:
+            return without_process(name, made, said)
+    subject = Subject(pid=pid, container=name, root=this.root)
     try:
-        try:
-            return follow_up(View(), subject, made)
-        except InitEnded as ended:
-            from shim.diagnose import init_ended
+        return follow_up(View(), subject, made)
+    except InitEnded as ended:
+        from shim.diagnose import init_ended
 
-            return init_ended.told(View(), subject, made, ended.fate)
-    except Exception:  # of whatever kind: the limits are not known to be there
-        if made.asked.operation == "create":
-            _delete(this)
-        raise
+        return init_ended.told(View(), subject, made, ended.fate)
 
 
-def _delete(this: Call) -> None:
-    """Take back what the runtime created: its process has not started and never will."""
-    before = list(this.invocation.arguments[: this.invocation.command_index])
-    arguments = [*before, "delete", "--force", this.invocation.container_id]
-    delegate.run(this.runtime, arguments, this.variables, _before_exec(this))
-
-
-def _run(this: Call, prepared: Prepared, log: RuntimeLog | None) -> int:
+def _run(this: Call, prepared: Prepared, log: RuntimeLog | None, held: set[int]) -> int:
     arguments, before_exec = _arguments(this, prepared, log), _before_exec(this, log)
     if not before_exec or not prepared.made or not prepared.made.watched:
-        return delegate.run(this.runtime, arguments, this.variables, before_exec)
+        return delegate.run(this.runtime, arguments, this.variables, before_exec, held)
     from shim.enforce import private_view
 
     withdraw = private_view.announce(this.invocation.container_id)
     try:
-        return delegate.run(this.runtime, arguments, this.variables, before_exec)
+        return delegate.run(this.runtime, arguments, this.variables, before_exec, held)
     finally:
         withdraw()
 
 
-def _before_exec(this: Call, log: RuntimeLog | None = None) -> Callable[[], None] | None:
-    hide = _hiding(this)
+def _before_exec(this: Call, log: RuntimeLog | None) -> Callable[[], None] | None:
+    hide = hiding(this)
     if log is None or not log.has_stderr:
         return hide
     heard = log
@@ -159,14 +178,6 @@ def _before_exec(this: Call, log: RuntimeLog | None = None) -> Callable[[], None
         heard.take_stderr()
 
     return settle_in
-
-
-def _hiding(this: Call) -> Callable[[], None] | None:
-    if this.settings.crun_on_hybrid == settings.OFF:
-        return None
-    from shim.enforce import private_view
-
-    return private_view.hide if private_view.applies(this.settings, this.runtime) else None
 
 
 def _real(runtime: str) -> str:
@@ -180,7 +191,7 @@ def _real(runtime: str) -> str:
     )
 
 
-def own_fault(error: Exception) -> ShimError:
+def own_fault(error: BaseException) -> ShimError:
     """An exception that should never have been: one line for the engine, the traceback where CGSHIM_DEBUG says."""
     place = error.__traceback__
     while place and place.tb_next:

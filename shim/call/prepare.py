@@ -8,12 +8,14 @@ from shim.call import argv
 from shim.errors import ShimError
 from shim.oci import checks, document
 from shim.oci.edits import apply_to_value
-from shim.planning import rewrite
-from shim.system import abspath, dirname, environment, isfile, write_all
+from shim.planning import rewrite, settings
+from shim.system import abspath, dirname, environment, exists, isfile, join, write_all
 from shim.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from shim.call.argv import Invocation
     from shim.planning.plan import Plan
     from shim.planning.rewrite import Rewrite
@@ -41,6 +43,15 @@ class Call(Value):
             return self.invocation.root
         below = "/run" if posix.geteuid() == 0 else environment().get("XDG_RUNTIME_DIR", "/run")
         return f"{below}/{'crun' if self.family == 'crun' else 'runc'}"
+
+
+def hiding(this: Call) -> Callable[[], None] | None:
+    """What the runtime's process does to itself first, None for nothing (shim.enforce.private_view)."""
+    if this.settings.crun_on_hybrid == settings.OFF:
+        return None
+    from shim.enforce import private_view
+
+    return private_view.hide if private_view.applies(this.settings, this.runtime) else None
 
 
 class Prepared(Value):
@@ -74,7 +85,7 @@ def _prepare_bundle(this: Call) -> Prepared:
     before, identity = document.identified(path)
     made = _rewrite(this, before, path, rewrite.RESOURCES)
     rewrite.judge(made)
-    told = (*notices(made.plan), *_foreseen(this, made))
+    told = (*made.notices, *notices(made.plan), *_foreseen(this, made))
     text = made.text()
     if text == made.document.text:
         return Prepared(arguments=list(invocation.arguments), made=made, notices=told)
@@ -133,6 +144,7 @@ def _written(
     from shim.state import kept
 
     invocation, loaded = this.invocation, made.document
+    _refuse_in_use(this.root, invocation.container_id)
     try:
         apply.replace(loaded.path, text, identity)
         return Prepared(arguments=list(invocation.arguments), made=made, notices=told)
@@ -144,6 +156,22 @@ def _written(
     place = apply.stand_in(state, root, invocation.container_id)
     apply.alternative_bundle(loaded, text, invocation.bundle, place)
     return Prepared(arguments=argv.with_bundle(invocation, place), made=made, notices=told, stand_in=place)
+
+
+def _refuse_in_use(root: str, container: str) -> None:
+    """The runtime would refuse as well, but only after the live container's files had been changed.
+
+    What is no id (config.md has none with a slash) is left to the runtime.
+    """
+    place = join(root, container)
+    if "/" in container or container in (".", "..") or not exists(place):
+        return
+    raise ShimError(
+        "id-in-use",
+        f"a container {container} already exists, so none can be created by that id; nothing was changed",
+        evidence=(f"{place}: exists",),
+        remedy=(f"choose another id, or delete {container} first",),
+    )
 
 
 def _not_written(path: str, error: OSError) -> ShimError:
@@ -177,10 +205,11 @@ def _prepare_update(this: Call) -> Prepared:
 
     made = _rewrite(this, text, path, rewrite.WHOLE, container.annotations_of(this.root, invocation.container_id))
     rewrite.judge(made)
+    told = (*made.notices, *notices(made.plan))
     if not made.plan.edits and not from_stdin and isfile(path):
-        return Prepared(arguments=list(invocation.arguments), made=made, notices=notices(made.plan))
+        return Prepared(arguments=list(invocation.arguments), made=made, notices=told)
     arguments = argv.with_resources(invocation, _in_memory(made.text()))
-    return Prepared(arguments=arguments, made=made, notices=notices(made.plan))
+    return Prepared(arguments=arguments, made=made, notices=told)
 
 
 def _in_memory(text: str) -> str:

@@ -30,7 +30,7 @@ Stages:
   poststop       what memory did to the container, for `cgshimctl report` (notes at createRuntime)
 
 CRI-O does not know precreate: there, name the stages createRuntime and poststop. A container with the annotation
-io.cgshim.enable=false is left alone.
+io.cgshim.enable=false is left alone where the settings trust annotations.
 
 \b
 Examples:

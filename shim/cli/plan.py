@@ -31,6 +31,7 @@ SHAPE = """\b
   operation     create|run|update
   cgroup_manager  cgroupfs|systemd|disabled
   policy        value, origin
+  ignored       [TEXT] annotations that have no say, and why
   refused       true or false
   refusal       null, or code, what, cause, evidence [TEXT], remedy [TEXT]
   notes         [{field, effect, kind guard|hint, code, reason, lost (if anything is)}], kept ones included;
@@ -81,7 +82,7 @@ def plan_command(ctx: click.Context, /, target: str | None, as_json: bool, **ask
     With --output the new configuration is written; a refused one is not. The file that was read is overwritten only if
     --output names it by the very same path.
     """
-    planned = plan(asked)
+    planned = plan({**asked, "writes": target is not None})
     if target is not None and planned.refusal is None:
         write(planned, target)
         planned = _with_output(planned, os.path.abspath(target))
@@ -105,6 +106,7 @@ def plan(asked: dict[str, Any]) -> Planned:
         command=asked["operation"],
         driver=asked["cgroup_manager"] or driver_of(loaded),
         foreground=asked["operation"] == "run",
+        looking=not asked.get("writes"),
     )
     made = rewrite.of(loaded, where, call, configured, view_of(asked["host"]))
     if asked["policy"]:
@@ -202,6 +204,7 @@ def shape(planned: Planned) -> dict[str, Any]:
         "operation": made.asked.command,
         "cgroup_manager": made.asked.driver,
         "policy": {"value": made.policy, "origin": made.policy_origin},
+        "ignored": list(made.ignored),
         "refused": planned.refusal is not None,
         "refusal": _refusal(planned.refusal),
         "notes": [report.note_object(note) for note in made.plan.notes],
@@ -240,6 +243,9 @@ def show(planned: Planned) -> None:
     if kept:
         say()
         output.paragraph(f"Left as they stand: {', '.join(kept)}.")
+    for ignored in made.ignored:
+        say()
+        output.paragraph(f"Note: {ignored}.")
     _show_end(planned)
 
 

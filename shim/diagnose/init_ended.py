@@ -59,7 +59,8 @@ def told(view: View, subject: Subject, made: Rewrite, fate: Fate) -> Notices:
     lost = tuple(one for one in findings if one.expectation.kind == GUARD and one.found)
     if lost and made.policy != settings.WARN:
         raise not_applied(lost, made)
-    return [("info", f"cgshim: the init of container {subject.container} has ended: {_ending(fate)}; {fate.evidence}")]
+    level = "info" if own else "warning"  # without a record of its cgroups nothing shows what they have
+    return [(level, f"cgshim: the init of container {subject.container} has ended: {_ending(fate)}; {fate.evidence}")]
 
 
 def _never_started(view: View, subject: Subject, made: Rewrite, fate: Fate, own: dict[str, str]) -> ShimError:

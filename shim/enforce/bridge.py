@@ -190,7 +190,7 @@ def _impossible(*reasons: str) -> ShimError:
             "EBUSY: move the processes of that cgroup into a leaf, or choose a cgroupsPath below one without processes",
             "left by the runtime: use runc 1.1 or later, which puts the container into a cgroup2 directory of its own",
             "or boot with systemd.unified_cgroup_hierarchy=1, so that the runtime works on cgroup2 itself",
-            "or annotation io.cgshim.policy=warn: limits in a cgroup of cgshim's own, which `exec` escapes",
+            "or policy warn in the settings: limits in a cgroup of cgshim's own, which `exec` escapes",
         ),
     )
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     Notices = list[tuple[str, str]]
 
 
+OUT_OF_SIGHT = "is not to be seen below"  # shim.enforce.verify.cgroup: the path is known, and no mount shows it
+
+
 class Subject(Value):
     """The container that is looked at: its init's pid and its id.
 
@@ -68,8 +71,8 @@ def _started(subject: Subject) -> int:
 def _landed(view: View, subject: Subject, made: Rewrite) -> Notices:
     """Set what only cgroup2 has, read every limit back; (level, text) notices.
 
-    Raises ShimError `limit-not-applied` for a guard that the kernel does not show, and the bridge's own errors, unless
-    the policy is `warn`.
+    Raises ShimError `limit-not-applied` for a guard that the kernel does not show, `limit-not-read` for one that
+    cannot be seen and no fact of the host says why, and the bridge's own errors, unless the policy is `warn`.
     """
     from shim.enforce.verify import verify
 
@@ -78,7 +81,52 @@ def _landed(view: View, subject: Subject, made: Rewrite) -> Notices:
     lost = tuple(f for f in findings if f.expectation.kind == GUARD and f.found is not None)
     if lost and made.policy != settings.WARN:
         raise not_applied(lost, made)
-    return told + [("warning" if f.expectation.kind == GUARD else "info", _notice(f)) for f in findings]
+    hidden = {finding: _hidden(finding, made) for finding in findings}
+    unread = tuple(f for f in findings if f.expectation.kind == GUARD and f.found is None and not hidden[f])
+    if unread and made.policy != settings.WARN:
+        raise _not_read(unread, made)
+    return told + [("warning" if f.expectation.kind == GUARD else "info", _notice(f) + hidden[f]) for f in findings]
+
+
+def _hidden(finding: Finding, made: Rewrite) -> str:
+    """The fact of the host that keeps the container's cgroup out of sight, "" if there is none.
+
+    In a cgroup namespace, or where only a subtree is mounted, cgroups beside our own cannot be seen
+    (cgroup_namespaces(7)). A process that is gone, or a hierarchy that is not mounted, is another matter.
+    """
+    seen = made.host.cgroup_view
+    if finding.found is not None or OUT_OF_SIGHT not in finding.why or seen.value not in ("namespace", "subtree"):
+        return ""
+    return f"; from here only a {seen.value} of the cgroups can be seen ({seen.evidence})"
+
+
+def without_process(container: str, made: Rewrite, said: str) -> Notices:
+    """What becomes of a container whose init cannot be found, so that no limit can be set or read back.
+
+    said: what the runtime's own `state` answered. Raises ShimError `no-process` for guards, unless the policy is
+    `warn`.
+    """
+    limits = (*made.plan.expectations, *made.plan.bridge)
+    fields = ", ".join(dict.fromkeys(limit.field for limit in limits if limit.kind == GUARD))
+    if not fields or made.policy == settings.WARN:
+        what = fields or ", ".join(dict.fromkeys(limit.field for limit in limits))
+        return [("warning" if fields else "info", f"cgshim: {what} could not be read back: no process: {said}")]
+    raise ShimError(
+        "no-process",
+        f"no process of container {container} was found, so {fields} could not be read back: {_outcome(made)}",
+        cause=f"{made.asked.runtime} reported success, but neither its pid file nor its state has a pid",
+        evidence=(said,),
+        remedy=(
+            "look whether the container's init was killed at once (`dmesg` names processes killed for memory)",
+            settings.acceptance(made.trusting),
+        ),
+    )
+
+
+def _outcome(made: Rewrite) -> str:
+    """What became of the container."""
+    done = {"update": "left as it now is", "restore": "stopped"}
+    return f"the container was {done.get(made.asked.command, 'not started')}"
 
 
 def _bridged(view: View, subject: Subject, made: Rewrite) -> Notices:
@@ -108,14 +156,28 @@ def not_applied(lost: tuple[Finding, ...], made: Rewrite) -> ShimError:
     """The refusal: what was asked, which file shows what instead."""
     first = lost[0]
     more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
-    done = "left as it now is" if made.asked.operation == "update" else "not started"
     return ShimError(
         "limit-not-applied",
-        f"{first.expectation.field} did not reach the kernel, so the container was {done}{more}",
+        f"{first.expectation.field} did not reach the kernel, so {_outcome(made)}{more}",
         cause=f"{made.asked.runtime} reported success, but the container's cgroup does not show the limit",
         evidence=tuple(finding.text() for finding in lost),
         remedy=(
             "update the runtime, or leave the field out: this runtime ignores or alters it",
-            f'or accept the loss: annotation {settings.ANNOTATION}=warn, or {{"policy": "warn"}} in {settings.PATH}',
+            settings.acceptance(made.trusting),
+        ),
+    )
+
+
+def _not_read(unread: tuple[Finding, ...], made: Rewrite) -> ShimError:
+    first, more = unread[0], f" (and {len(unread) - 1} more)" if len(unread) > 1 else ""
+    return ShimError(
+        "limit-not-read",
+        f"{first.expectation.field} could not be read back, so {_outcome(made)}{more}",
+        cause=f"{made.asked.runtime} reported success, but nothing shows that the limit is there",
+        evidence=(*(finding.text() for finding in unread), f"view of the cgroups: {made.host.cgroup_view.evidence}"),
+        remedy=(
+            "look whether the container's init was killed at once (`dmesg` names processes killed for memory)",
+            "mount the container's cgroup hierarchy where cgshim runs (cgshimctl doctor shows what is mounted)",
+            settings.acceptance(made.trusting),
         ),
     )

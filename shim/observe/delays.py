@@ -1,7 +1,7 @@
 """Delay accounting of a whole container, from its start to its end, for the poststop hook's account.
 
-Only where it is asked for, by the setting `pressure` or the annotation io.cgshim.pressure: it takes a process of its
-own for each container (shim.observe.listener), which no container should have to pay for unasked.
+Only where it is asked for, by the setting `pressure` or, where the settings trust annotations, by io.cgshim.pressure:
+it takes a process of its own for each container (shim.observe.listener), which no image may cost the host.
 """
 
 from __future__ import annotations
@@ -23,17 +23,14 @@ if TYPE_CHECKING:
 
 PATIENCE = 20  # seconds, for the listener to come up, and to write what it has after the end
 PLACE = "delays"
-NOT_ASKED = (
-    f'delay accounting (taskstats) was not asked for: setting "pressure": "taskstats", '
-    f"or annotation {settings.PRESSURE}=taskstats"
-)
+NOT_ASKED = 'delay accounting (taskstats) was not asked for: setting "pressure": "taskstats"'
 
 
 def wanted(annotations: dict[str, Any]) -> bool:
-    """Is a listener asked for; a container's annotation wins over the settings. Raises ShimError."""
-    value = annotations.get(settings.PRESSURE)
-    if value is None:
-        value = settings.load(os.environ).pressure
+    """Is a listener asked for; a container's annotation wins over settings that trust it. Raises ShimError."""
+    configured, value = settings.load(os.environ), annotations.get(settings.PRESSURE)
+    if value is None or (value in settings.PRESSURES and not configured.trusting):
+        value = configured.pressure
     if value not in settings.PRESSURES:
         raise ShimError(
             "bad-pressure",
@@ -50,7 +47,7 @@ def start(view: View, state: State) -> dict[str, Any]:
     kept.drop(directory, name)
     try:
         if not wanted(state.annotations):
-            return {"reason": NOT_ASKED}
+            return {"reason": _not_wanted(state.annotations)}
     except ShimError as error:
         return {"reason": error.what}
     off = switched_off(view)
@@ -59,6 +56,11 @@ def start(view: View, state: State) -> dict[str, Any]:
     words = [directory, name, str(state.pid), *_hierarchy(view, state.pid)]
     pid, said = _started(words)
     return {"reason": "", "listener": pid, "born": _born(view, pid)} if pid else {"reason": f"no taskstats: {said}"}
+
+
+def _not_wanted(annotations: dict[str, Any]) -> str:
+    value = annotations.get(settings.PRESSURE)
+    return settings.not_trusted(settings.PRESSURE, value) if value == settings.TASKSTATS else NOT_ASKED
 
 
 def _hierarchy(view: View, pid: int) -> tuple[str, str]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from shim.oci.document import Document
 
+OF_CALL = "~"  # between a container's id and what tells its stand-ins apart
 CREATOR = "creator"  # in a stand-in: the process that makes a container of it
 INSIDE = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC
 REMEDY = "or set CGSHIM_STATE to a directory of your own, in which nobody else may write on any level"
@@ -40,9 +41,13 @@ def replace(path: str, text: str, identity: tuple[int, int] | None = None) -> No
 
 
 def stand_in(state: str, runtime_root: str, container: str) -> str:
-    """Where the stand-in bundle of a container lies; ids are unique only below one root of a runtime."""
+    """A place for a stand-in bundle of a container, another one at each call: one of its name may be in use.
+
+    Ids are unique only below one root of a runtime, and hold no "~" (runc) or no slash (crun).
+    """
     # An id with a slash is none, but refusing it is the runtime's business; it must not lead out of our directory.
-    return join(state, "bundles", runtime_root.strip("/").replace("/", "-"), container.replace("/", "-"))
+    name = f"{container.replace('/', '-')}{OF_CALL}{posix.getpid()}-{posix.urandom(4).hex()}"
+    return join(state, "bundles", runtime_root.strip("/").replace("/", "-"), name)
 
 
 def alternative_bundle(document: Document, text: str, bundle: str, place: str) -> str:
@@ -125,19 +130,20 @@ def discard_stale(state: str, runtime_root: str) -> None:
     except OSError:
         return
     try:
-        for container in posix.listdir(handle):
-            if not isdir(join(runtime_root, container)) and not _in_the_making(handle, container):
-                _discard(handle, container)
+        for name in posix.listdir(handle):
+            container = name.rpartition(OF_CALL)[0] or name
+            if not isdir(join(runtime_root, container)) and not _in_the_making(handle, name):
+                _discard(handle, name)
     finally:
         posix.close(handle)
 
 
-def _in_the_making(directory: int, container: str) -> bool:
+def _in_the_making(directory: int, name: str) -> bool:
     """Another call may have made the stand-in just now, and its runtime not yet the container."""
     from shim.state import kept
 
     try:
-        handle = posix.open(container, INSIDE, dir_fd=directory)
+        handle = posix.open(name, INSIDE, dir_fd=directory)
         try:
             number = kept.content(handle, CREATOR).decode("ascii", "replace")
         finally:

@@ -3,41 +3,159 @@
 What the bridge sets in cgroup2 has no place in `linux.resources` of a v1 container, so it leaves them. The annotation
 keeps it as cgroup2 `file: value` pairs: for a later start from the same bundle, for the hook, and for the day on
 which the host boots another layout and the runtime can take them again.
+
+Engines copy annotations from image manifests and pods, so one counts only if cgshim itself wrote it for this very
+container. Its seal (shim.state.seal) proves that: it covers the limits, `linux.cgroupsPath` and the absolute path of the
+root file system, which the hook precreate, a stand-in bundle and a later start see alike. A bundle's own path would
+not do: podman does not tell it to precreate, and a stand-in has another. State of our own about each bundle would need
+somebody to clean it up, and what is below /run does not survive a reboot.
+
+Even a genuine one yields to every field that the user has set since, and nothing but limits and tuning of the
+container itself is taken from it.
 """
 
 from __future__ import annotations
 
 from shim.oci.text import Malformed, dump, parse
+from shim.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from shim.oci.document import Document
     from shim.rules.base import Expectation
 
 ANNOTATION = "io.cgshim.bridge"
+FORM = "cgshim bridge 1"  # what is sealed; another form gets another name
+# Not kept: an action, and what takes CPUs from other cgroups.
+NEVER = ("memory.reclaim", "cpuset.cpus.partition", "cpuset.cpus.exclusive")
+THROTTLES = (
+    "throttleReadBpsDevice",
+    "throttleWriteBpsDevice",
+    "throttleReadIOPSDevice",
+    "throttleWriteIOPSDevice",
+)
+WEIGHTS = (("blockIO", "weight"), ("blockIO", "weightDevice"))
+# cgroup2 file -> the classic fields for the same limit (config-linux.md); any of them that is set outdoes the file.
+FIELDS: dict[str, tuple[tuple[str, str], ...]] = {
+    "memory.max": (("memory", "limit"),),
+    "memory.swap.max": (("memory", "swap"),),
+    "memory.low": (("memory", "reservation"),),
+    "pids.max": (("pids", "limit"),),
+    "cpu.max": (("cpu", "quota"), ("cpu", "period")),
+    "cpu.max.burst": (("cpu", "burst"),),
+    "cpu.weight": (("cpu", "shares"),),
+    "cpu.idle": (("cpu", "idle"),),
+    "cpuset.cpus": (("cpu", "cpus"),),
+    "cpuset.mems": (("cpu", "mems"),),
+    "io.max": tuple(("blockIO", name) for name in THROTTLES),
+    "io.weight": WEIGHTS,
+    "io.bfq.weight": WEIGHTS,
+}
 
 
-def read(annotations: Any) -> dict[str, str]:
-    """The limits in keeping, {} where there are none or the annotation is not ours."""
+class Kept(Value):
+    """limits: cgroup2 file -> value. refused: why what the annotation says does not count, "" if it does."""
+
+    limits: dict[str, str]
+    refused: str = ""
+
+
+NOTHING = Kept(limits={})
+
+
+def read(loaded: Document, *, looking: bool = False) -> Kept:
+    """The limits in keeping for the container of a configuration.
+
+    Raises ShimError where there is a key that cannot be used: what cannot be told from a forgery may be a limit.
+    looking: nothing will be started, so that is only said.
+    """
+    annotations = loaded.value.get("annotations")
     text = annotations.get(ANNOTATION) if isinstance(annotations, dict) else None
+    if text is None:
+        return NOTHING
+    limits, proof = _claimed(text)
+    if not limits:
+        return _ignored("it is not of the form that cgshim writes")
+    from shim.errors import ShimError
+    from shim.state import seal
+
+    try:
+        genuine = seal.fits(_sealed(loaded, limits), proof)
+    except ShimError as error:
+        if not looking and error.code == "no-key":
+            raise
+        return _ignored(error.what)
+    if not genuine:
+        return _ignored("cgshim has not written it on this host for this container")
+    return Kept(limits={file: value for file, value in limits.items() if _keepable(file)})
+
+
+def _ignored(why: str) -> Kept:
+    return Kept(limits={}, refused=f"annotation {ANNOTATION} is ignored, no limit is taken from it: {why}")
+
+
+def _claimed(text: Any) -> tuple[dict[str, str], str]:
+    """(limits, seal) as they stand there; ({}, "") for anything of another shape."""
     try:
         value = parse(text) if isinstance(text, str) else None
     except Malformed:
-        return {}
+        return {}, ""
     if not isinstance(value, dict):
-        return {}
-    return {file: limit for file, limit in value.items() if isinstance(limit, str)}
+        return {}, ""
+    limits = value.get("limits")
+    if not isinstance(limits, dict) or not all(isinstance(limit, str) for limit in limits.values()):
+        return {}, ""
+    return limits, str(value.get("seal") or "")
+
+
+def _keepable(file: str) -> bool:
+    """Is it an interface file of a controller that a container can be given."""
+    word = file.replace(".", "").replace("_", "").replace("-", "")
+    controller, dot, name = file.partition(".")
+    shaped = word.isascii() and word.isalnum() and bool(controller and dot and name) and ".." not in file
+    return shaped and controller != "cgroup" and file not in NEVER
 
 
 def returned(resources: dict[str, Any], kept: dict[str, str]) -> dict[str, Any]:
-    """Resources with the kept limits back in their `unified`; a key that stands there already wins."""
-    return {**resources, "unified": {**kept, **(resources.get("unified") or {})}} if kept else resources
+    """Resources with the kept limits back in their `unified`; what stands there already, in either form, wins."""
+    left = {file: value for file, value in kept.items() if not _outdone(resources, file)}
+    return {**resources, "unified": {**left, **(resources.get("unified") or {})}} if left else resources
 
 
-def write(bridge: tuple[Expectation, ...]) -> str:
-    """The annotation's value; a file with a line for each device has them all."""
-    kept: dict[str, str] = {}
+def _outdone(resources: dict[str, Any], file: str) -> bool:
+    controller, _, rest = file.partition(".")
+    if controller == "hugetlb":
+        pages = resources.get("hugepageLimits") or ()
+        return any(isinstance(page, dict) and page.get("pageSize") == rest.partition(".")[0] for page in pages)
+    if controller == "rdma":
+        return bool(resources.get("rdma"))
+    sections = ((resources.get(section), key) for section, key in FIELDS.get(file, ()))
+    return any(isinstance(section, dict) and section.get(key) is not None for section, key in sections)
+
+
+def write(bridge: tuple[Expectation, ...], loaded: Document, *, seals: bool = True) -> str:
+    """The annotation's value; a file with a line for each device has them all. seals: False for a look only.
+
+    Raises ShimError where there is no key to seal it with, or nothing that tells this container from another.
+    """
+    from shim.state import seal
+
+    limits: dict[str, str] = {}
     for limit in bridge:
-        kept[limit.file] = f"{kept[limit.file]}\n{limit.value}" if limit.file in kept else limit.value
-    return dump(kept)
+        if _keepable(limit.file):
+            limits[limit.file] = f"{limits[limit.file]}\n{limit.value}" if limit.file in limits else limit.value
+    return dump({"limits": limits, "seal": seal.of(_sealed(loaded, limits)) if seals else ""})
+
+
+def _sealed(loaded: Document, limits: dict[str, str]) -> bytes:
+    """What the seal covers, as bytes."""
+    from shim.state import seal
+
+    linux = loaded.value.get("linux")
+    path = linux.get("cgroupsPath") if isinstance(linux, dict) else None
+    pairs = sorted(limits.items())
+    return dump([FORM, path if isinstance(path, str) else "", seal.root_of(loaded), pairs]).encode(
+        "ascii", "backslashreplace"
+    )

@@ -28,12 +28,16 @@ try:
 except Exception:
     from shim.start import hot
 hot.main("shim.call.entry")"""
-PASSED_ON = ("CGSHIM_CONFIG", "CGSHIM_DEBUG", "CGSHIM_STATE")
+PASSED_ON = ("CGSHIM_CONFIG", "CGSHIM_DEBUG", "CGSHIM_STATE", "XDG_STATE_HOME")
 
 
-def hook(runtime: str, driver: str) -> dict[str, Any]:
-    """The entry for `hooks.createRuntime`."""
-    return command(NAME, "create_runtime", ["--runtime", runtime, "--driver", driver])
+def hook(runtime: str, driver: str, *, bridged: bool = False) -> dict[str, Any]:
+    """The entry for `hooks.createRuntime`. bridged: limits of the container are in cgshim's keeping (shim.planning.custody).
+
+    An annotation can come from an image, this entry cannot: it is how the hook knows that such limits must be there.
+    """
+    more = ["--bridged", "true"] if bridged else []
+    return command(NAME, "create_runtime", ["--runtime", runtime, "--driver", driver, *more])
 
 
 def cleanup(mount: str) -> dict[str, Any]:

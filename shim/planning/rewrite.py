@@ -33,6 +33,7 @@ class Asked(Value):
 
     runtime: path of the real runtime. family: "runc", "crun" or "other". command: the runtime's subcommand.
     driver: "cgroupfs", "systemd" or "disabled". foreground: the runtime starts the user's process by itself.
+    looking: nothing will be started, and nothing may be left on the host, not even a key (shim.state.seal).
     """
 
     runtime: str
@@ -40,6 +41,7 @@ class Asked(Value):
     command: str
     driver: str = "cgroupfs"
     foreground: bool = False
+    looking: bool = False
 
     @property
     def operation(self) -> str:
@@ -48,7 +50,10 @@ class Asked(Value):
 
 
 class Rewrite(Value):
-    """One document on one host. where: key path of its resources object, WHOLE if it is the document itself."""
+    """One document on one host. where: key path of its resources object, WHOLE if it is the document itself.
+
+    trusting: annotations may loosen what the settings say. ignored: what is to be said of those that do not count.
+    """
 
     document: Document
     where: tuple[str, ...]
@@ -58,6 +63,13 @@ class Rewrite(Value):
     policy: str
     policy_origin: str
     asked: Asked
+    trusting: bool = False
+    ignored: tuple[str, ...] = ()
+
+    @property
+    def notices(self) -> tuple[tuple[str, str], ...]:
+        """(level, text) of the annotations that have no say."""
+        return tuple(("warning", f"cgshim: {text}") for text in self.ignored)
 
     @property
     def prefix(self) -> str:
@@ -109,9 +121,9 @@ def of(
         loaded = _as_runc_reads(loaded, where)
     resources = _resources(loaded, where)
     annotations = _annotations(loaded) if where else beside or {}
-    kept = custody.read(annotations) if where else {}
-    everything = custody.returned(resources, kept)
-    policy, origin = settings.policy_of(configured, annotations)
+    kept = custody.read(loaded, looking=asked.looking) if where else custody.NOTHING
+    everything = custody.returned(resources, kept.limits)
+    policy, origin, powerless = settings.policy_of(configured, annotations)
     linux = loaded.value.get("linux") if where else None
     target = checks.cgroups_path(linux, loaded.path)
     host = detect(view, plan.wanted(everything), target, controllers=(*plan.controllers(everything), *ALWAYS))
@@ -120,10 +132,12 @@ def of(
         where=where,
         resources=resources,
         host=host,
-        plan=plan.make_plan(resources, host, asked.family, asked.operation, asked.driver, kept=kept),
+        plan=plan.make_plan(resources, host, asked.family, asked.operation, asked.driver, kept=kept.limits),
         policy=policy,
         policy_origin=origin,
         asked=asked,
+        trusting=configured.trusting,
+        ignored=tuple(text for text in (powerless, kept.refused) if text),
     )
 
 
@@ -172,7 +186,7 @@ def judge(made: Rewrite) -> None:
         evidence=(*lines, f"cgroup layout {made.host.layout}: {made.host.layout_evidence}"),
         remedy=(
             f"leave {first.field} out, or run where it can be enforced (cgshimctl doctor says what this host has)",
-            f'or accept the loss: annotation {settings.ANNOTATION}=warn, or {{"policy": "warn"}} in {settings.PATH}',
+            settings.acceptance(made.trusting),
         ),
     )
 
@@ -197,7 +211,8 @@ def _hook_edits(made: Rewrite, present: dict[str, Any]) -> list[Edit]:
 
     wanted = {}
     if made.watched:
-        wanted[injection.STAGE] = injection.hook(made.asked.runtime, made.asked.driver)
+        kept = any(limit.kind == GUARD for limit in made.plan.bridge)
+        wanted[injection.STAGE] = injection.hook(made.asked.runtime, made.asked.driver, bridged=kept)
     if made.leaves:
         wanted[injection.AFTER] = injection.cleanup(made.host.cgroup2_mount)
     lists = {stage: injection.injected(present, stage, entry) for stage, entry in wanted.items()}
@@ -215,5 +230,6 @@ def _annotation_edits(made: Rewrite) -> list[Edit]:
     value = report.annotation(report.build(made.plan, made.resources, made.host, about), earlier)
     edits = [Edit(op="set", path=(report.ANNOTATION,), value=value)]
     if made.plan.bridge:
-        edits.append(Edit(op="set", path=(custody.ANNOTATION,), value=custody.write(made.plan.bridge)))
+        value = custody.write(made.plan.bridge, made.document, seals=not made.asked.looking)
+        edits.append(Edit(op="set", path=(custody.ANNOTATION,), value=value))
     return edits

@@ -26,15 +26,26 @@ POLICIES = (REFUSE, WARN)
 OFF, HIDE = "off", "hide-cgroup2"
 PSI, TASKSTATS = "psi", "taskstats"
 PRESSURES = (PSI, TASKSTATS)
+TIGHTEN, TRUST = "tighten", "trust"
+AUTHORITIES = (TIGHTEN, TRUST)
 ANNOTATION = "io.cgshim.policy"
 PRESSURE = "io.cgshim.pressure"
-KEYS = ("runtime", "policy", "crun_on_hybrid", "pressure")
+# Key -> the two words that it knows; the first is the default.
+CHOICES = {
+    "policy": POLICIES,
+    "crun_on_hybrid": (OFF, HIDE),
+    "pressure": PRESSURES,
+    "annotations": AUTHORITIES,
+}
+KEYS = ("runtime", *CHOICES)
 
 
 class Settings(Value):
     """runtime: absolute path of the real runtime, "" for the first one found. policy: "refuse" or "warn".
 
     crun_on_hybrid: "off", or "hide-cgroup2" (shim.enforce.private_view). pressure: "psi", or "taskstats" (shim.observe.delays).
+    annotations: what a container's annotations io.cgshim.* may do, "tighten" or "trust". The author of an image or of
+    a pod can write them, so by default they make nothing looser than the settings do and cost the host nothing.
     origins: key -> where its value is from.
     """
 
@@ -42,7 +53,13 @@ class Settings(Value):
     policy: str = REFUSE
     crun_on_hybrid: str = OFF
     pressure: str = PSI
+    annotations: str = TIGHTEN
     origins: dict[str, str]
+
+    @property
+    def trusting(self) -> bool:
+        """May an annotation say more than the settings do."""
+        return self.annotations == TRUST
 
 
 def load(environment: Mapping[str, str]) -> Settings:
@@ -50,20 +67,17 @@ def load(environment: Mapping[str, str]) -> Settings:
     path = environment.get("CGSHIM_CONFIG") or PATH
     values = _values(path)
     origins = {key: path if key in values else "default" for key in KEYS}
-    runtime, policy = values.get("runtime", ""), values.get("policy", REFUSE)
+    runtime = values.get("runtime", "")
     if environment.get("CGSHIM_RUNTIME"):
         runtime, origins["runtime"] = environment["CGSHIM_RUNTIME"], "CGSHIM_RUNTIME"
     if runtime:
         _check_runtime(runtime, origins["runtime"])
-    if policy not in POLICIES:
-        raise _bad(path, f"policy: {policy!r} is neither 'refuse' nor 'warn'")
-    crun_on_hybrid = values.get("crun_on_hybrid", OFF)
-    if crun_on_hybrid not in (OFF, HIDE):
-        raise _bad(path, f"crun_on_hybrid: {crun_on_hybrid!r} is neither {OFF!r} nor {HIDE!r}")
-    pressure = values.get("pressure", PSI)
-    if pressure not in PRESSURES:
-        raise _bad(path, f"pressure: {pressure!r} is neither {PSI!r} nor {TASKSTATS!r}")
-    return Settings(runtime=runtime, policy=policy, crun_on_hybrid=crun_on_hybrid, pressure=pressure, origins=origins)
+    chosen = {}
+    for key, words in CHOICES.items():
+        chosen[key] = values.get(key, words[0])
+        if chosen[key] not in words:
+            raise _bad(path, f"{key}: {chosen[key]!r} is neither {words[0]!r} nor {words[1]!r}")
+    return Settings(runtime=runtime, origins=origins, **chosen)
 
 
 def _values(path: str) -> dict[str, str]:
@@ -130,15 +144,37 @@ def _bad(path: str, what: str) -> ShimError:
     )
 
 
-def policy_of(settings: Settings, annotations: Any) -> tuple[str, str]:
-    """The policy for one container and where it is from; its annotation wins over the settings."""
+def policy_of(settings: Settings, annotations: Any) -> tuple[str, str, str]:
+    """The policy for one container, where it is from, and which annotation has no say ("" for none).
+
+    `refuse` in its annotation always holds; `warn` lets limits go, so it takes the administrator's trust.
+    """
     value = annotations.get(ANNOTATION) if isinstance(annotations, dict) else None
+    own, origin = settings.policy, settings.origins["policy"]
     if value is None:
-        return settings.policy, settings.origins["policy"]
+        return own, origin, ""
     if value not in POLICIES:
         raise ShimError(
             "bad-policy",
             f"annotation {ANNOTATION}: {value!r} is neither 'refuse' nor 'warn'",
             remedy=(f"set {ANNOTATION} to refuse or warn, or leave it out",),
         )
-    return value, f"annotation {ANNOTATION}"
+    if value == REFUSE or settings.trusting:
+        return value, f"annotation {ANNOTATION}", ""
+    return own, origin, "" if own == WARN else not_trusted(ANNOTATION, value)
+
+
+def not_trusted(annotation: str, value: str) -> str:
+    """What is said of an annotation that would loosen what the settings say."""
+    return (
+        f"annotation {annotation}={value} is ignored: the author of an image or a pod can write it; "
+        f'{{"annotations": "trust"}} in {PATH} lets it count'
+    )
+
+
+def acceptance(trusting: bool) -> str:
+    """How to have a container started without a limit; an annotation is advised only where it counts."""
+    by_settings = f'{{"policy": "warn"}} in {PATH}'
+    if trusting:
+        return f"or accept the loss: annotation {ANNOTATION}=warn, or {by_settings}"
+    return f"or accept the loss, for every container: {by_settings}"

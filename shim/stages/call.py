@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import stat
 
+from shim.call.channel import printable, system_log, tell_operators
 from shim.errors import ShimError
+from shim.planning import settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from typing import Any
+
+    from shim.planning.settings import Settings
 
 ANNOTATION = "io.cgshim.enable"
 NULL = os.makedev(1, 3)  # /dev/null
@@ -31,16 +34,23 @@ def options(arguments: list[str], known: dict[str, str], usage: str) -> dict[str
     return found
 
 
-def enabled(annotations: Any) -> bool:
-    """False for a container whose annotation io.cgshim.enable says "false"."""
+def enabled(annotations: Any, configured: Settings, container: str = "") -> bool:
+    """False for a container whose annotation io.cgshim.enable says "false", where the settings trust annotations.
+
+    Else the author of an image could switch off what looks after its limits; operators are told of the attempt.
+    """
     value = annotations.get(ANNOTATION) if isinstance(annotations, dict) else None
-    if value in (None, "true", "false"):
-        return value != "false"
-    raise ShimError(
-        "bad-enable",
-        f"annotation {ANNOTATION}: {value!r} is neither 'true' nor 'false'",
-        remedy=(f"set {ANNOTATION} to true or false, or leave it out",),
-    )
+    if value not in (None, "true", "false"):
+        raise ShimError(
+            "bad-enable",
+            f"annotation {ANNOTATION}: {value!r} is neither 'true' nor 'false'",
+            remedy=(f"set {ANNOTATION} to true or false, or leave it out",),
+        )
+    if value != "false":
+        return True
+    if not configured.trusting:
+        tell_operators([("warning", f"cgshim: {settings.not_trusted(ANNOTATION, value)}")], container)
+    return not configured.trusting
 
 
 def driver(config: Any, wanted: str) -> str:
@@ -56,13 +66,12 @@ def refuse(error: ShimError, container: str = "") -> None:
     """Say why, wherever somebody may look: stderr, `cgshimctl explain --last`, the system's log."""
     import syslog
 
-    from shim.call.channel import printable
     from shim.state.last import remember
 
     text = printable(error.text())
     _stderr((text + "\n").encode())
     remember(text, error.code, container)
-    _system_log(text.splitlines(), syslog.LOG_ERR)
+    system_log(text.splitlines(), syslog.LOG_ERR)
 
 
 def _stderr(data: bytes) -> None:
@@ -108,23 +117,3 @@ def _taken(pid: int) -> int:
         return int(ctypes.CDLL(None).syscall(PIDFD_GETFD, owner, 2, 0))
     finally:
         os.close(owner)
-
-
-def notify(notices: Iterable[tuple[str, str]], container: str) -> None:
-    """What is lost under policy `warn` goes to the system's log: engines throw away what a hook that succeeds says."""
-    import syslog
-
-    named = f"container {container}: " if container else ""
-    _system_log([f"{named}{text}" for level, text in notices if level == "warning"], syslog.LOG_WARNING)
-
-
-def _system_log(lines: list[str], level: int) -> None:
-    """One record each, which journald or a syslog daemon takes; where neither runs nothing happens."""
-    import syslog
-
-    if not lines:
-        return
-    syslog.openlog("cgshim", 0, syslog.LOG_DAEMON)
-    for line in lines:
-        syslog.syslog(level, line)
-    syslog.closelog()

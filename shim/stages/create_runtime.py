@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import sys
 
+from shim.call.channel import tell_operators
 from shim.enforce.followup import InitEnded, Subject, follow_up
 from shim.errors import ShimError
 from shim.host.view import View
 from shim.oci import document
 from shim.planning import custody, rewrite, settings
 from shim.planning.report import ANNOTATION as REPORT
-from shim.stages.call import driver, enabled, notify, options, refuse
+from shim.stages.call import driver, enabled, options, refuse
 from shim.stages.state import read
 from shim.state import hook_notices
 
@@ -23,16 +24,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from shim.planning.settings import Settings
     from shim.stages.state import State
 
-USAGE = "usage: create_runtime --runtime PATH [--driver cgroupfs|systemd|disabled] < STATE"
+USAGE = "usage: create_runtime --runtime PATH [--driver cgroupfs|systemd|disabled] [--bridged true] < STATE"
 
 
 def main() -> None:
     """Run the hook for the state on standard input and end with 0, or with 1 and the reason on stderr."""
     state = None
     try:
-        asked = options(sys.argv[1:], {"--runtime": "", "--driver": ""}, USAGE)
+        asked = options(sys.argv[1:], {"--runtime": "", "--driver": "", "--bridged": ""}, USAGE)
         state = read()
         verify_state(state, asked)
     except ShimError as error:
@@ -52,9 +54,9 @@ def verify_state(state: State, asked: dict[str, str]) -> None:
         raise _gone(state)
     path = os.path.join(state.bundle, "config.json")
     loaded = document.load(document.read(path), path)
-    if _left_alone(loaded.value.get("annotations")):
-        return
     configured = settings.load(os.environ)
+    if _left_alone(loaded.value.get("annotations"), configured, state.container):
+        return
     if configured.crun_on_hybrid != settings.OFF:
         from shim.enforce import private_view
 
@@ -74,6 +76,8 @@ def verify_state(state: State, asked: dict[str, str]) -> None:
     )
     if custody.ANNOTATION in (loaded.value.get("annotations") or {}):
         rewrite.judge(made)  # what left the resources for cgroup2 must still be within reach
+    if asked.get("--bridged") and made.policy != settings.WARN:
+        _require_kept(custody.read(loaded))
     subject = Subject(pid=state.pid, container=state.container)
     try:
         told = follow_up(view, subject, made)
@@ -82,15 +86,26 @@ def verify_state(state: State, asked: dict[str, str]) -> None:
 
         told = init_ended.told(view, subject, made, ended.fate)
     hook_notices.leave(state.container, told, os.environ)
-    if told:
-        notify(told, state.container)
+    tell_operators([*made.notices, *told], state.container)
 
 
-def _left_alone(annotations: Any) -> bool:
+def _left_alone(annotations: Any, configured: Settings, container: str) -> bool:
     """The container does not want the hooks; but limits that cgshim took out of its configuration it must still get."""
-    if enabled(annotations):
+    if enabled(annotations, configured, container):
         return False
     return not (isinstance(annotations, dict) and (custody.ANNOTATION in annotations or REPORT in annotations))
+
+
+def _require_kept(found: custody.Kept) -> None:
+    if found.limits:
+        return
+    raise ShimError(
+        "limit-not-applied",
+        "limits that cgshim keeps for this container are not in its configuration, so it was not started",
+        cause="they left linux.resources because only cgroup2 can take them, and their seal does not fit",
+        evidence=(found.refused or f"annotation {custody.ANNOTATION} is missing",),
+        remedy=("put the limits back into linux.resources, or have the engine write the bundle again",),
+    )
 
 
 def _gone(state: State) -> ShimError:

@@ -14,7 +14,7 @@ import sys
 import time
 
 from shim.errors import ShimError
-from shim.planning import custody
+from shim.planning import settings
 from shim.stages.call import enabled, options, refuse
 from shim.stages.state import read
 from shim.state import kept
@@ -38,7 +38,7 @@ def main() -> None:
         options(sys.argv[1:], {}, USAGE)
         state = read()
         container = state.container
-        if enabled(state.annotations):
+        if enabled(state.annotations, settings.load(os.environ), container):
             (report if ended(state) else note)(state)
     except ShimError as error:
         refuse(error, container)
@@ -67,10 +67,21 @@ def note(state: State) -> None:
         "bundle": state.bundle,
         "noted": int(time.time()),
         "kernel_log": records[-1][0] if records else -1,
-        **memory.place(view, state.pid, custody.read(state.annotations)),
+        **memory.place(view, state.pid, _bridged(state)),
         "delays": delays.start(view, state),
     }
     kept.write(_place(NOTES), kept.name_of(state.container), value, MOST_NOTES)
+
+
+def _bridged(state: State) -> dict[str, str]:
+    """Limits that cgshim sets itself after this (shim.planning.custody). They stand in config.json; the state has a copy."""
+    from shim.oci import document
+    from shim.planning import custody
+
+    if custody.ANNOTATION not in state.annotations:
+        return {}
+    path = os.path.join(state.bundle, "config.json")
+    return custody.read(document.load(document.read(path), path)).limits
 
 
 def report(state: State) -> None:

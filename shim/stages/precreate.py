@@ -10,11 +10,12 @@ from __future__ import annotations
 import os
 import sys
 
+from shim.call.channel import tell_operators
 from shim.errors import ShimError
 from shim.host.view import View
 from shim.oci import document
 from shim.planning import rewrite, settings
-from shim.stages.call import driver, enabled, notify, options, refuse
+from shim.stages.call import driver, enabled, options, refuse
 from shim.system import write_all
 
 TYPE_CHECKING = False
@@ -47,7 +48,8 @@ def filtered(data: bytes, arguments: list[str]) -> bytes:
     """The configuration for this host; the same bytes where nothing is to be changed. Raises ShimError to refuse."""
     asked = options(arguments, {"--runtime": "", "--driver": ""}, USAGE)
     loaded = document.load(data.decode("utf-8", "surrogateescape"), SOURCE)
-    if not enabled(loaded.value.get("annotations")):
+    configured = settings.load(os.environ)
+    if not enabled(loaded.value.get("annotations"), configured, _name(loaded.value)):
         return data
     made = rewrite.of(
         loaded,
@@ -58,14 +60,13 @@ def filtered(data: bytes, arguments: list[str]) -> bytes:
             command="create",
             driver=driver(loaded.value, asked["--driver"]),
         ),
-        settings.load(os.environ),
+        configured,
         View(),
     )
     rewrite.judge(made)
-    if made.plan.changes:
-        from shim.call.prepare import notices
+    from shim.call.prepare import notices
 
-        notify(notices(made.plan), _name(loaded.value))
+    tell_operators((*made.notices, *notices(made.plan)), _name(loaded.value))
     return _watched(made).text().encode("utf-8", "surrogateescape")
 
 

@@ -41,7 +41,7 @@ def directory(environment: Mapping[str, str]) -> str:
         return environment["CGSHIM_STATE"]
     if posix.geteuid() == 0 and posix.access("/run", posix.W_OK) and not environment.get("_CONTAINERS_ROOTLESS_UID"):
         return "/run/cgshim"
-    for place in (environment.get("XDG_RUNTIME_DIR", ""), f"/run/user/{_outer_user()}"):
+    for place in (environment.get("XDG_RUNTIME_DIR", ""), f"/run/user/{outer_user()}"):
         if place.startswith("/") and isdir(place) and posix.access(place, posix.W_OK):
             return join(place, "cgshim")
     if environment.get("XDG_STATE_HOME", "").startswith("/"):
@@ -54,12 +54,12 @@ def _home() -> str:
     import pwd
 
     try:
-        return pwd.getpwuid(_outer_user()).pw_dir
+        return pwd.getpwuid(outer_user()).pw_dir
     except KeyError:
         return ""
 
 
-def _outer_user() -> int:
+def outer_user() -> int:
     """Our user id as the parent user namespace has it."""
     own = posix.geteuid()
     return next((outside + own - inside for inside, outside, most in _users() if inside <= own < inside + most), own)

@@ -103,8 +103,8 @@ def test_json_has_the_documented_shape(config: Path) -> None:
     """The keys of --json are the documented ones; the edit has the old value."""
     shown = _json(config)
     assert list(shown) == [
-        *("schema", "config", "host", "runtime", "operation", "cgroup_manager", "policy", "refused", "refusal"),
-        *("notes", "edits", "expectations", "diff", "output"),
+        *("schema", "config", "host", "runtime", "operation", "cgroup_manager", "policy", "ignored", "refused"),
+        *("refusal", "notes", "edits", "expectations", "diff", "output"),
     ]
     assert shown["schema"] == 1
     assert shown["config"] == str(config)
@@ -203,6 +203,28 @@ def test_policy_option_wins_over_annotation_and_settings(config: Path, settings:
     shown = _json(config, "--policy", "warn", host=HYBRID)
     assert shown["policy"] == {"value": "warn", "origin": "--policy"}
     assert (shown["refused"], shown["notes"][0]["effect"]) == (False, "unenforceable")
+
+
+def test_annotations_that_do_not_count_are_named(config: Path, settings: Path, state_directory: Path) -> None:
+    """The plan is the one without them; a look makes no key."""
+    bridge = json.dumps({"limits": {"pids.max": "max"}, "seal": "0" * 64})
+    config.write_text(
+        json.dumps(
+            {
+                "root": {"path": "rootfs"},
+                "annotations": {"io.cgshim.policy": "warn", "io.cgshim.bridge": bridge},
+                "linux": {"resources": {"unified": {"misc.max": "a 1"}}},
+            }
+        )
+    )
+    shown = _json(config, host=HYBRID)
+    assert shown["refused"] is True
+    assert shown["policy"] == {"value": "refuse", "origin": "default"}
+    assert [text.partition(" is ignored")[0] for text in shown["ignored"]] == [
+        "annotation io.cgshim.policy=warn",
+        "annotation io.cgshim.bridge",
+    ]
+    assert not (state_directory / "key").exists()
 
 
 def test_crun_on_a_hybrid_host_is_refused_as_a_whole(config: Path) -> None:

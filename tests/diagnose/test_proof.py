@@ -17,6 +17,7 @@ from shim.diagnose.explain import entry_of
 from shim.diagnose.foresight import foreseen
 from shim.errors import ShimError
 from shim.observe import delays
+from shim.planning.settings import Settings
 from shim.stages import call, create_runtime, leftover, state
 from tests.replayed import FAILURES, Case, guests, quoted, recorded, silent
 from tests.syntax import modules
@@ -94,7 +95,7 @@ REFUSED_HERE = ("bad-enable", "bad-pressure", "no-process", "leftover-cgroup")
 def test_bad_enable() -> None:
     """An annotation that is neither true nor false."""
     with pytest.raises(ShimError) as refused:
-        call.enabled({"io.cgshim.enable": "yes"})
+        call.enabled({"io.cgshim.enable": "yes"}, Settings(origins={}))
     assert (refused.value.code, refused.value.what) == (
         "bad-enable",
         "annotation io.cgshim.enable: 'yes' is neither 'true' nor 'false'",

@@ -13,11 +13,12 @@ from shim.errors import ShimError
 from shim.host.facts import HYBRID, LEGACY, UNIFIED, Fact
 from shim.oci import document
 from shim.oci.edits import apply_to_value
-from shim.planning import custody, rewrite
+from shim.planning import rewrite
 from shim.planning.plan import make_plan
 from shim.rules.base import GUARD
 from tests.cgroup_tree import INIT, Kernel, Tree
 from tests.hosts_made import make_host
+from tests.kept_limits import sealed_and_read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,12 +106,92 @@ def test_a_hint_never_refuses(tree: Tree) -> None:
     assert told[0] == "info"
 
 
-def test_what_cannot_be_read_back_is_told(tree: Tree) -> None:
-    """A process that is gone already: nothing is known to be lost, and nobody is stopped for it."""
+HINTS: dict[str, Any] = {"memory": {"reservation": 33554432}}
+UNREAD = "pids.max: /proc/PID/cgroup has no line for cgroup2; pids.limit asked for '32'"
+
+
+@pytest.mark.parametrize(
+    ("command", "outcome"), [("create", "not started"), ("restore", "stopped"), ("update", "left as it now is")]
+)
+def test_a_guard_that_cannot_be_read_back_is_refused(tree: Tree, command: str, outcome: str) -> None:
+    """A process that is gone already, and nothing on the host that hides it: nobody knows of a limit."""
     tree.write(f"/proc/{INIT}/cgroup", "")
-    told = follow_up(tree.view, SUBJECT, _made({"pids": {"limit": 32}}, make_host(UNIFIED), "refuse"))
-    why = "pids.max: /proc/PID/cgroup has no line for cgroup2; pids.limit asked for '32'"
-    assert told == [("warning", f"cgshim: pids.limit could not be read back: {why}")]
+    with pytest.raises(ShimError) as refused:
+        follow_up(tree.view, SUBJECT, _made({"pids": {"limit": 32}}, make_host(UNIFIED), "refuse", command))
+    assert refused.value.code == "limit-not-read"
+    assert refused.value.what == f"pids.limit could not be read back, so the container was {outcome}"
+    assert refused.value.evidence == (UNREAD, "view of the cgroups: made for a test: the host's own root")
+
+
+def test_every_unread_guard_is_named(tree: Tree) -> None:
+    """All in the evidence; the hint is not among them."""
+    tree.write(f"/proc/{INIT}/cgroup", "")
+    with pytest.raises(ShimError) as refused:
+        follow_up(tree.view, SUBJECT, _made(ASKED, make_host(UNIFIED), "refuse"))
+    assert refused.value.what.endswith("was not started (and 1 more)")
+    assert [line.partition(":")[0] for line in refused.value.evidence[:-1]] == ["memory.max", "pids.max"]
+
+
+def test_an_unread_guard_under_warn_is_told(tree: Tree) -> None:
+    """The container goes on, and operators get to know."""
+    tree.write(f"/proc/{INIT}/cgroup", "")
+    told = follow_up(tree.view, SUBJECT, _made({"pids": {"limit": 32}}, make_host(UNIFIED), "warn"))
+    assert told == [("warning", f"cgshim: pids.limit could not be read back: {UNREAD}")]
+
+
+def test_an_unread_hint_refuses_nobody(tree: Tree) -> None:
+    """Information, whatever the policy."""
+    tree.write(f"/proc/{INIT}/cgroup", "")
+    told = follow_up(tree.view, SUBJECT, _made(HINTS, make_host(UNIFIED), "refuse"))
+    assert [level for level, _ in told] == ["info"]
+
+
+@pytest.mark.parametrize("seen", ["namespace", "subtree"])
+def test_a_nested_view_explains_what_cannot_be_read(tree: Tree, seen: str) -> None:
+    """The container's cgroup is beside our own cgroup namespace or mount: a warning with the fact, and no refusal."""
+    tree.process("0::/../elsewhere/c\n")
+    host = make_host(UNIFIED, cgroup_view=Fact(value=seen, evidence="/proc/self/mountinfo: made for a test"))
+    ((level, text),) = follow_up(tree.view, SUBJECT, _made({"pids": {"limit": 32}}, host, "refuse"))
+    assert level == "warning"
+    assert text == (
+        "cgshim: pids.limit could not be read back: pids.max: /../elsewhere/c is not to be seen below /sys/fs/cgroup; "
+        f"pids.limit asked for '32'; from here only a {seen} of the cgroups can be seen "
+        "(/proc/self/mountinfo: made for a test)"
+    )
+
+
+def test_a_nested_view_does_not_explain_a_process_that_is_gone(tree: Tree) -> None:
+    """The view hides cgroups, not processes."""
+    tree.write(f"/proc/{INIT}/cgroup", "")
+    host = make_host(UNIFIED, cgroup_view=Fact(value="namespace", evidence="made for a test"))
+    with pytest.raises(ShimError) as refused:
+        follow_up(tree.view, SUBJECT, _made({"pids": {"limit": 32}}, host, "refuse"))
+    assert refused.value.code == "limit-not-read"
+
+
+SAID = "/usr/sbin/runc state c1: exit status 1"
+
+
+@pytest.mark.parametrize(
+    ("command", "outcome"), [("create", "not started"), ("restore", "stopped"), ("update", "left as it now is")]
+)
+def test_without_a_process_guards_are_refused(command: str, outcome: str) -> None:
+    """No pid file, no state, no answer: nothing was set by the bridge, and nothing was read back."""
+    with pytest.raises(ShimError) as refused:
+        followup.without_process("c1", _made(LIMITS, MEMORY_IN_2, "refuse", command), SAID)
+    assert refused.value.code == "no-process"
+    assert refused.value.what == (
+        f"no process of container c1 was found, so memory.limit could not be read back: the container was {outcome}"
+    )
+    assert refused.value.evidence == (SAID,)
+
+
+def test_without_a_process_warn_and_hints_go_on() -> None:
+    """Under warn a warning names the guards; where there are only hints it is information."""
+    told = followup.without_process("c1", _made(LIMITS, MEMORY_IN_2, "warn"), SAID)
+    assert told == [("warning", f"cgshim: memory.limit could not be read back: no process: {SAID}")]
+    told = followup.without_process("c1", _made(HINTS, make_host(UNIFIED), "refuse"), SAID)
+    assert told == [("info", f"cgshim: memory.reservation could not be read back: no process: {SAID}")]
 
 
 def test_an_update_that_did_not_land(tree: Tree) -> None:
@@ -248,7 +329,7 @@ def test_the_hook_guards_the_same(host: Host, runtime: str) -> None:
         first = make_plan(resources, host, runtime, "create", "cgroupfs")
         if first.problems:
             continue
-        kept = custody.read({custody.ANNOTATION: custody.write(first.bridge)})
+        kept = sealed_and_read(first.bridge).limits
         after = apply_to_value(resources, first.edits)
         again = make_plan(after, host, runtime, "create", "cgroupfs", kept=kept)
         guards = [{(e.file, e.value) for e in plan.expectations if e.kind == GUARD} for plan in (first, again)]

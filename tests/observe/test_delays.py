@@ -154,17 +154,28 @@ def _state(annotations: dict[str, Any]) -> State:
     [
         ("{}", {}, False),
         ('{"pressure": "taskstats"}', {}, True),
-        ('{"pressure": "taskstats"}', {"io.cgshim.pressure": "psi"}, False),
-        ("{}", {"io.cgshim.pressure": "taskstats"}, True),
+        ('{"pressure": "taskstats"}', {"io.cgshim.pressure": "psi"}, True),
+        ("{}", {"io.cgshim.pressure": "taskstats"}, False),
+        ('{"annotations": "trust", "pressure": "taskstats"}', {"io.cgshim.pressure": "psi"}, False),
+        ('{"annotations": "trust"}', {"io.cgshim.pressure": "taskstats"}, True),
     ],
 )
 def test_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: str, annotations: dict[str, str], expected: bool
 ) -> None:
-    """By the settings, and for one container by its annotation, which wins."""
+    """By the settings; for one container by its annotation, which wins where it is trusted."""
     (tmp_path / "config.json").write_text(settings)
     monkeypatch.setenv("CGSHIM_CONFIG", str(tmp_path / "config.json"))
     assert delays.wanted(annotations) is expected
+
+
+def test_an_image_cannot_cost_the_host_a_process() -> None:
+    """The note says why no listener was started although the container asked for one."""
+    noted = delays.start(View(), _state({"io.cgshim.pressure": "taskstats"}))
+    assert noted == {
+        "reason": "annotation io.cgshim.pressure=taskstats is ignored: the author of an image or a pod can write it; "
+        '{"annotations": "trust"} in /etc/cgshim/config.json lets it count'
+    }
 
 
 def test_a_word_that_is_none_is_a_reason() -> None:

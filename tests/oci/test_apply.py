@@ -245,10 +245,12 @@ def test_stand_in_below_another_users_directory(tmp_path: Path) -> None:
 
 
 def test_stand_ins_are_told_apart() -> None:
-    """An id is unique below one root only, and never leads out of the directory."""
-    assert apply.stand_in("/run/cgshim", "/run/runc", "c") == "/run/cgshim/bundles/run-runc/c"
-    assert apply.stand_in("/run/cgshim", "/x/../y", "c") != apply.stand_in("/run/cgshim", "/run/runc", "c")
-    assert apply.stand_in("/s", "/r", "../../etc") == "/s/bundles/r/..-..-etc"
+    """Each call has its own; an id is unique below one root only, and never leads out of the directory."""
+    first, second = (apply.stand_in("/run/cgshim", "/run/runc", "c") for _ in range(2))
+    assert first != second
+    assert [place.rpartition("~")[0] for place in (first, second)] == ["/run/cgshim/bundles/run-runc/c"] * 2
+    assert apply.stand_in("/run/cgshim", "/x/../y", "c").startswith("/run/cgshim/bundles/x-..-y/c~")
+    assert apply.stand_in("/s", "/r", "../../etc").startswith("/s/bundles/r/..-..-etc~")
 
 
 def test_stale_stand_ins_are_discarded(tmp_path: Path) -> None:

@@ -25,10 +25,11 @@ HYBRID = Path(__file__).resolve().parents[1] / "hosts" / "debian13-hybrid-6.12"
 
 
 @pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """None of our variables is set."""
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """None of our variables is set; the key is not the machine's."""
     for name in injection.PASSED_ON:
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("shim.state.seal.PLACE", str(tmp_path / "cgshim"))
 
 
 def test_the_hook_needs_no_environment() -> None:
@@ -110,7 +111,7 @@ def _text(hooks: str, resources: dict[str, Any], annotations: str = "{}") -> str
 def _rewritten(text: str, view: View, *, foreground: bool, policy: str = "refuse") -> str:
     asked = rewrite.Asked(runtime="/usr/sbin/runc", family="runc", command="run", foreground=foreground)
     configured = settings.Settings(policy=policy, origins={"policy": "test"})
-    return rewrite.of(document.load(text, "config.json"), rewrite.RESOURCES, asked, configured, view).text()
+    return rewrite.of(document.load(text, "/bundle/config.json"), rewrite.RESOURCES, asked, configured, view).text()
 
 
 MEMORY = {"memory": {"limit": 67108864}}
@@ -146,7 +147,7 @@ def test_create_needs_no_hook(hybrid: View) -> None:
     """Where cgshim itself can look before the process starts, no hook is put in, not even for the bridge."""
     after = json.loads(_rewritten(_text("{}", MEMORY), hybrid, foreground=False))
     assert after["hooks"] == {}
-    assert json.loads(after["annotations"]["io.cgshim.bridge"]) == {"memory.max": "67108864"}
+    assert json.loads(after["annotations"]["io.cgshim.bridge"])["limits"] == {"memory.max": "67108864"}
 
 
 def test_the_cleanup_hook(hybrid: View) -> None:
@@ -165,4 +166,5 @@ def test_both_hooks(hybrid: View) -> None:
     """`run` under warn gets both, each in its stage, beside what was there."""
     hooks = json.dumps({"poststop": [FOREIGN]})
     after = json.loads(_rewritten(_text(hooks, MEMORY), hybrid, foreground=True, policy="warn"))["hooks"]
-    assert after == {"createRuntime": [OURS], "poststop": [FOREIGN, injection.cleanup("/sys/fs/cgroup/unified")]}
+    bridged = {**OURS, "args": [*OURS["args"], "--bridged", "true"]}
+    assert after == {"createRuntime": [bridged], "poststop": [FOREIGN, injection.cleanup("/sys/fs/cgroup/unified")]}

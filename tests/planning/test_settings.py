@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shim.errors import ShimError
-from shim.planning.settings import Settings, load, policy_of
+from shim.planning.settings import Settings, acceptance, load, policy_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 SH = "/bin/sh"
-KEYS = ("runtime", "policy", "crun_on_hybrid", "pressure")
+KEYS = ("runtime", "policy", "crun_on_hybrid", "pressure", "annotations")
 
 
 def _load(tmp_path: Path, text: str | bytes, **environment: str) -> Settings:
@@ -45,7 +45,7 @@ def test_values_know_their_origin(tmp_path: Path) -> None:
     """The file's path stands for each value that it gives."""
     settings = _load(tmp_path, f'{{"runtime": "{SH}", "policy": "warn"}}')
     path = str(tmp_path / "config.json")
-    origins = {"runtime": path, "policy": path, "crun_on_hybrid": "default", "pressure": "default"}
+    origins = {**dict.fromkeys(KEYS, "default"), "runtime": path, "policy": path}
     assert settings == Settings(runtime=SH, policy="warn", origins=origins)
 
 
@@ -67,6 +67,16 @@ def test_pressure(tmp_path: Path, value: str) -> None:
     assert "pressure: 'on' is neither 'psi' nor 'taskstats'" in refused.what
 
 
+@pytest.mark.parametrize("value", ["tighten", "trust"])
+def test_annotations(tmp_path: Path, value: str) -> None:
+    """Annotations are not trusted unless the file says so; only two words are known."""
+    assert _load(tmp_path, "{}").annotations == "tighten"
+    assert not _load(tmp_path, "{}").trusting
+    assert _load(tmp_path, f'{{"annotations": "{value}"}}').trusting is (value == "trust")
+    refused = _refusal(tmp_path, '{"annotations": "true"}')
+    assert "annotations: 'true' is neither 'tighten' nor 'trust'" in refused.what
+
+
 def test_environment_wins_for_the_runtime(tmp_path: Path) -> None:
     """CGSHIM_RUNTIME overrides the file; the file's own value is then not even looked at."""
     settings = _load(tmp_path, '{"runtime": "/none"}', CGSHIM_RUNTIME=SH)
@@ -79,7 +89,10 @@ BAD = {
     "array": ("[]", "a JSON object was expected, found an array"),
     "null": ("null", "a JSON object was expected, found null"),
     "twice": ('{"policy":"warn","policy":"refuse"}', "policy stands there more than once"),
-    "unknown": ('{"runtimes":"/x"}', "runtimes: no such setting; there are runtime, policy, crun_on_hybrid, pressure"),
+    "unknown": (
+        '{"runtimes":"/x"}',
+        "runtimes: no such setting; there are runtime, policy, crun_on_hybrid, pressure, annotations",
+    ),
     "number": ('{"runtime":5}', "runtime: a string was expected, found a number"),
     "null-value": ('{"policy":null}', "policy: a string was expected, found null"),
     "policy": ('{"policy":"Warn"}', "policy: 'Warn' is neither 'refuse' nor 'warn'"),
@@ -148,23 +161,45 @@ def test_unreadable_file_of_the_administrator(tmp_path: Path, monkeypatch: pytes
     assert caught.value.what.endswith("are of no use: cannot be read: EACCES")
 
 
-WARNING = Settings(policy="warn", origins={"policy": "/etc/cgshim/config.json"})
+FILE = "/etc/cgshim/config.json"
+WARNING = Settings(policy="warn", origins={"policy": FILE})
+STRICT = Settings(origins={"policy": FILE})
+TRUSTING = Settings(annotations="trust", origins={"policy": FILE})
+IGNORED = (
+    "annotation io.cgshim.policy=warn is ignored: the author of an image or a pod can write it; "
+    '{"annotations": "trust"} in /etc/cgshim/config.json lets it count'
+)
+REFUSES, WARNS = {"io.cgshim.policy": "refuse"}, {"io.cgshim.policy": "warn"}
+OWN = "annotation io.cgshim.policy"
 
 
 @pytest.mark.parametrize(
-    ("annotations", "expected"),
+    ("settings", "annotations", "expected"),
     [
-        (None, ("warn", "/etc/cgshim/config.json")),
-        ({}, ("warn", "/etc/cgshim/config.json")),
-        ({"io.cgshim.policy": None}, ("warn", "/etc/cgshim/config.json")),
-        ({"io.cgshim.policy": "refuse"}, ("refuse", "annotation io.cgshim.policy")),
-        ({"io.cgshim.policy": "warn"}, ("warn", "annotation io.cgshim.policy")),
+        (WARNING, None, ("warn", FILE, "")),
+        (WARNING, {}, ("warn", FILE, "")),
+        (WARNING, {"io.cgshim.policy": None}, ("warn", FILE, "")),
+        (WARNING, REFUSES, ("refuse", OWN, "")),
+        (WARNING, WARNS, ("warn", FILE, "")),
+        (STRICT, REFUSES, ("refuse", OWN, "")),
+        (STRICT, WARNS, ("refuse", FILE, IGNORED)),
+        (TRUSTING, WARNS, ("warn", OWN, "")),
+        (TRUSTING, REFUSES, ("refuse", OWN, "")),
+        (TRUSTING, {}, ("refuse", FILE, "")),
     ],
-    ids=["none", "empty", "null", "refuse", "warn"],
 )
-def test_annotation_wins(annotations: object, expected: tuple[str, str]) -> None:
-    """One container's own policy, with its origin."""
-    assert policy_of(WARNING, annotations) == expected
+def test_an_annotation_tightens_and_loosens_only_where_trusted(
+    settings: Settings, annotations: object, expected: tuple[str, str, str]
+) -> None:
+    """One container's own policy, with its origin, and what is said of an annotation that does not count."""
+    assert policy_of(settings, annotations) == expected
+
+
+def test_the_annotation_is_advised_where_it_counts_only() -> None:
+    """Whoever follows the advice gets a container."""
+    by_file = '{"policy": "warn"} in /etc/cgshim/config.json'
+    assert acceptance(False) == f"or accept the loss, for every container: {by_file}"
+    assert acceptance(True) == f"or accept the loss: annotation io.cgshim.policy=warn, or {by_file}"
 
 
 @pytest.mark.parametrize("value", ["", "WARN", "ignore", 5, ["warn"]], ids=str)

@@ -10,6 +10,7 @@ import pytest
 
 from shim.errors import ShimError
 from shim.planning import custody, injection, rewrite
+from shim.planning.settings import Settings
 from shim.rules.base import GUARD, Expectation
 from shim.stages import call, create_runtime, precreate, state
 from tests.hosts_made import make_host
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+FORGED = (
+    "annotation io.cgshim.bridge is ignored, no limit is taken from it: "
+    "cgshim has not written it on this host for this container"
+)
 RUNTIME = ["--runtime", "/usr/sbin/runc"]
+DEFAULTS, TRUSTING = Settings(origins={}), Settings(annotations="trust", origins={})
 STATE = {"ociVersion": "1.0.2-dev", "id": "web", "pid": 7, "bundle": "/b", "status": "creating"}
 
 
@@ -28,6 +34,12 @@ def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     monkeypatch.setattr("shim.host.detect.detect", lambda *_, **__: make_host("hybrid"))
     monkeypatch.setenv("CGSHIM_CONFIG", str(tmp_path / "none.json"))
     return "hybrid"
+
+
+@pytest.fixture
+def trusted(host: str, tmp_path: Path) -> None:
+    """The administrator trusts annotations."""
+    (tmp_path / "none.json").write_text('{"annotations": "trust"}')
 
 
 @pytest.fixture
@@ -93,15 +105,27 @@ def test_state_of_an_impossible_container(given: Any, name: str) -> None:
     ],
 )
 def test_annotation_enable(annotations: Any, expected: bool) -> None:
-    """Only "false" keeps the hooks away."""
-    assert call.enabled(annotations) is expected
+    """Only "false" keeps the hooks away, and only where the settings trust annotations."""
+    assert call.enabled(annotations, TRUSTING) is expected
+
+
+def test_an_image_cannot_switch_the_hooks_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the administrator's trust "false" does not count, and operators are told so."""
+    logged: list[str] = []
+    monkeypatch.setattr("syslog.syslog", lambda _level, line: logged.append(line))
+    assert call.enabled({"io.cgshim.enable": "false"}, DEFAULTS, "web")
+    ignored = (
+        "container web: cgshim: annotation io.cgshim.enable=false is ignored: the author of an image or a pod can "
+        'write it; {"annotations": "trust"} in /etc/cgshim/config.json lets it count'
+    )
+    assert logged == [ignored]
 
 
 @pytest.mark.parametrize("value", ["no", "False", "0", "", False])
 def test_annotation_enable_is_not_guessed(value: Any) -> None:
     """What is neither is refused: a limit would be lost, or looked for, by a misspelling."""
     with pytest.raises(ShimError, match="is neither 'true' nor 'false'"):
-        call.enabled({"io.cgshim.enable": value})
+        call.enabled({"io.cgshim.enable": value}, TRUSTING)
 
 
 @pytest.mark.parametrize(
@@ -157,25 +181,44 @@ def test_precreate_puts_the_verifying_hook_where_the_runtime_cannot_set_the_limi
     made = make_host("hybrid", versions={"memory": 2}, interface={"memory.max": True, "memory.swap.max": True})
     monkeypatch.setattr("shim.host.detect.detect", lambda *_, **__: made)
     monkeypatch.setenv("CGSHIM_CONFIG", str(tmp_path / "none.json"))
-    config = {"linux": {"resources": {"memory": {"limit": 33554432}}}}
+    config = {"root": {"path": "/rootfs"}, "linux": {"resources": {"memory": {"limit": 33554432}}}}
     changed = json.loads(_filtered(config))
-    assert json.loads(changed["annotations"][custody.ANNOTATION]) == {"memory.max": "33554432"}
+    assert json.loads(changed["annotations"][custody.ANNOTATION])["limits"] == {"memory.max": "33554432"}
     (hook,) = changed["hooks"]["createRuntime"]
     assert hook["args"][0] == injection.NAME
     again = precreate.filtered(json.dumps(changed).encode(), RUNTIME)
     assert json.loads(again)["hooks"] == changed["hooks"]
 
 
-def test_precreate_leaves_alone_what_says_no(host: str) -> None:
+def test_precreate_leaves_alone_what_says_no(host: str, trusted: None) -> None:
     """Not even looked at: a value that would be refused goes through."""
     config = {"annotations": {"io.cgshim.enable": "false"}, "linux": {"resources": {"memory": {"limit": "1g"}}}}
     assert _filtered(config) == json.dumps(config)
+
+
+def test_precreate_is_not_switched_off_by_an_image(host: str) -> None:
+    """Without trust the same configuration is looked at."""
+    config = {"annotations": {"io.cgshim.enable": "false"}, "linux": {"resources": {"memory": {"limit": "1g"}}}}
+    with pytest.raises(ShimError, match=r"linux\.resources\.memory\.limit"):
+        _filtered(config)
 
 
 def test_precreate_names_its_input(host: str) -> None:
     """There is no file: messages say standard input."""
     with pytest.raises(ShimError, match=r"^standard input: linux\.resources\.memory\.limit"):
         _filtered({"linux": {"resources": {"memory": {"limit": "1g"}}}})
+
+
+def _followed(monkeypatch: pytest.MonkeyPatch) -> list[rewrite.Rewrite]:
+    """What the hook follows up, in place of following up."""
+    seen: list[rewrite.Rewrite] = []
+
+    def follow_up(_view: object, _subject: object, made: rewrite.Rewrite) -> list[tuple[str, str]]:
+        seen.append(made)
+        return []
+
+    monkeypatch.setattr(create_runtime, "follow_up", follow_up)
+    return seen
 
 
 def _bundle(place: Path, config: dict[str, Any]) -> state.State:
@@ -193,12 +236,12 @@ def _bundle(place: Path, config: dict[str, Any]) -> state.State:
         ({"io.cgshim.enable": "false", custody.ANNOTATION: "{}"}, True),
     ],
 )
+@pytest.mark.usefixtures("trusted")
 def test_create_runtime_and_the_annotation(
-    host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, annotations: dict[str, str], followed: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, annotations: dict[str, str], followed: bool
 ) -> None:
-    """It follows up unless the container says no and nothing of it is in cgshim's keeping."""
-    seen: list[rewrite.Rewrite] = []
-    monkeypatch.setattr(create_runtime, "follow_up", lambda _view, _subject, made: seen.append(made))
+    """It follows up unless the container may say no, does, and nothing of it is in cgshim's keeping."""
+    seen = _followed(monkeypatch)
     subject = _bundle(tmp_path, {"annotations": annotations, "linux": {"resources": {"pids": {"limit": 9}}}})
     create_runtime.verify_state(subject, {"--runtime": "/usr/sbin/runc", "--driver": ""})
     expected = Expectation(field="pids.limit", kind=GUARD, controller="pids", version=1, file="pids.max", value="9")
@@ -219,7 +262,48 @@ def test_refusal_goes_to_three_places(
     assert (kept["code"], kept["container"], kept["text"]) == ("some-code", "web", text)
 
 
-def test_what_is_lost_under_warn_is_logged(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_create_runtime_is_not_switched_off_by_an_image(
+    host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without trust it follows up, and says to operators what it ignored."""
+    seen = _followed(monkeypatch)
+    logged: list[str] = []
+    monkeypatch.setattr("syslog.syslog", lambda _level, line: logged.append(line))
+    annotations = {"io.cgshim.enable": "false", "io.cgshim.policy": "warn", custody.ANNOTATION: '{"pids.max":"max"}'}
+    subject = _bundle(tmp_path, {"annotations": annotations, "linux": {"resources": {"pids": {"limit": 9}}}})
+    create_runtime.verify_state(subject, {"--runtime": "/usr/sbin/runc", "--driver": ""})
+    (made,) = seen
+    assert (made.policy, [(e.file, e.value) for e in made.plan.expectations]) == ("refuse", [("pids.max", "9")])
+    names = ("io.cgshim.enable=false", "io.cgshim.policy=warn", custody.ANNOTATION)
+    assert [line.split(" is ignored")[0] for line in logged] == [
+        f"container web: cgshim: annotation {name}" for name in names
+    ]
+
+
+@pytest.mark.parametrize(
+    ("annotations", "evidence"),
+    [
+        ({}, "annotation io.cgshim.bridge is missing"),
+        (
+            {custody.ANNOTATION: '{"limits":{"memory.max":"1"},"seal":""}'},
+            FORGED,
+        ),
+    ],
+    ids=["missing", "forged"],
+)
+def test_create_runtime_requires_what_was_kept(
+    host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, annotations: dict[str, str], evidence: str
+) -> None:
+    """The hook's own entry says that limits were taken into keeping: without them nothing starts."""
+    seen = _followed(monkeypatch)
+    subject = _bundle(tmp_path, {"annotations": annotations, "linux": {"resources": {"pids": {"limit": 9}}}})
+    with pytest.raises(ShimError) as refused:
+        create_runtime.verify_state(subject, {"--runtime": "/usr/sbin/runc", "--driver": "", "--bridged": "true"})
+    assert (refused.value.code, refused.value.evidence) == ("limit-not-applied", (evidence,))
+    assert seen == []
+
+
+def test_what_is_lost_under_warn_is_logged(host: str, trusted: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A guard that this host cannot enforce, accepted by annotation: the system's log names container and loss."""
     logged: list[str] = []
     monkeypatch.setattr("syslog.syslog", lambda _level, line: logged.append(line))

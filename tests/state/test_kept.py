@@ -45,7 +45,7 @@ def test_which_directory_it_is(
 ) -> None:
     """root's is /run/cgshim; a user's is below what the session or the home directory gives; never below /tmp."""
     monkeypatch.setattr(posix, "geteuid", lambda: uid)
-    monkeypatch.setattr(kept, "_outer_user", lambda: 1000)
+    monkeypatch.setattr(kept, "outer_user", lambda: 1000)
     monkeypatch.setattr(posix, "access", lambda path, _: path in there)
     monkeypatch.setattr(kept, "isdir", lambda path: path in there)
     assert kept.directory(environment) == expected

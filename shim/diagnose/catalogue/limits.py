@@ -15,7 +15,7 @@ PARAMETERS = "kernel Documentation/admin-guide/kernel-parameters.txt"
 V1_DOC = "kernel Documentation/admin-guide/cgroup-v1"
 V2_DOC = "kernel Documentation/admin-guide/cgroup-v2.rst"
 POLICY = "The policy refuse, which is the default, starts no container and makes no update that would lose a limit."
-ACCEPT = "Or leave the limit out, or accept its loss: annotation io.cgshim.policy=warn."
+ACCEPT = "Or leave the limit out, or accept its loss: policy warn in the settings."
 DOCTOR = "cgshimctl doctor shows what this host has and can enforce."
 # Each controller that a limit may need, and its option in the kernel's configuration.
 CONTROLLERS = {

@@ -33,13 +33,20 @@ ENTRIES = (
         "Raise the memory limit, or allow in the profile what the runtime's init needs.",
     ),
     refusal(
+        "limit-not-read",
+        "a limit could not be read back, so the container was stopped",
+        "After the runtime reported success the container's cgroup could not be found, and no cgroup namespace or "
+        "partial mount of this host explains it.",
+        "Look whether the container's init was killed at once; the message names what was looked for.",
+    ),
+    refusal(
         "bridge-impossible",
         "limits live in cgroup2 and the controllers cannot be enabled there for the container",
         "On this hybrid host the controller exists only in cgroup2; an ancestor holds processes and cannot hand it "
         "down, or the runtime left the container in its caller's cgroup. A cgroup of cgshim's own does not cover exec.",
         "Move the processes of the cgroup that the message names into a leaf, or choose another cgroupsPath.",
         "Use runc 1.1 or later, or boot with cgroup2 only.",
-        "Or accept a cgroup of cgshim's own, which exec escapes: annotation io.cgshim.policy=warn.",
+        "Or accept a cgroup of cgshim's own, which exec escapes: policy warn in the settings.",
     ),
     refusal(
         "bridge-refused",
@@ -110,6 +117,26 @@ ENTRIES = (
         reference=SETTINGS,
     ),
     refusal(
+        "no-key",
+        "the key that seals what cgshim keeps in config.json cannot be used",
+        "Limits that only cgroup2 can take leave linux.resources and are kept in an annotation. The seal on it keeps "
+        "the author of an image from writing one; only root, or the rootless user, may be able to read its key.",
+        "Make the directory that the message names, with mode 0700, and remove a key that others could read.",
+        reference=SETTINGS,
+    ),
+    refusal(
+        "no-bundle",
+        "limits would have to be kept in a configuration whose root file system is not known",
+        "Only cgroup2 can take a limit here, and nothing tells this container's configuration from another's.",
+        "Make root.path absolute, or create the container through cgshim as its runtime.",
+    ),
+    refusal(
+        "id-in-use",
+        "a container of this id already exists",
+        "The runtime has a directory for it. cgshim looks before it changes anything.",
+        "Choose another id, or delete the container first.",
+    ),
+    refusal(
         "bad-policy",
         "the policy annotation is neither refuse nor warn",
         "Anything else is refused rather than guessed.",
@@ -153,7 +180,8 @@ ENTRIES = (
     refusal(
         "no-process",
         "the container has no process whose limits could be read back",
-        "The hook was called for a container that has ended or was never created.",
+        "The container's init ended at once, or the runtime keeps no pid; or the hook was called for a container that "
+        "has ended. Limits that nobody has read back are not taken to be there.",
         "The runtime's own message says why the container ended.",
     ),
     refusal(

@@ -1,0 +1,28 @@
+"""Documents whose annotation io.cgshim.bridge is cgshim's own, for tests of what is kept for a later start."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from shim.oci import document
+from shim.planning import custody
+
+if TYPE_CHECKING:
+    from shim.oci.document import Document
+    from shim.rules.base import Expectation
+
+PATH = "/bundle/config.json"
+
+
+def configuration(annotation: Any = None, *, cgroup: str = "/c", root: str = "rootfs", path: str = PATH) -> Document:
+    """A configuration with this value of the annotation, for one container."""
+    value: dict[str, Any] = {"root": {"path": root}, "linux": {"cgroupsPath": cgroup}}
+    if annotation is not None:
+        value["annotations"] = {custody.ANNOTATION: annotation}
+    return document.load(json.dumps(value), path)
+
+
+def sealed_and_read(bridge: tuple[Expectation, ...]) -> custody.Kept:
+    """What is in keeping after these limits were written into a configuration."""
+    return custody.read(configuration(custody.write(bridge, configuration())))

@@ -159,12 +159,9 @@ def _written(
 
 
 def _refuse_in_use(root: str, container: str) -> None:
-    """The runtime would refuse as well, but only after the live container's files had been changed.
-
-    What is no id (config.md has none with a slash) is left to the runtime.
-    """
+    """The runtime would refuse as well, but only after the live container's files had been changed."""
     place = join(root, container)
-    if "/" in container or container in (".", "..") or not exists(place):
+    if not exists(place):
         return
     raise ShimError(
         "id-in-use",

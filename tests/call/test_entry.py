@@ -271,7 +271,7 @@ def test_a_signal_does_not_stop_the_deletion(runtime: FakeRuntime, monkeypatch: 
 
 
 def _read_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: str, _text: str) -> None:
+    def refuse(path: str, *_: object) -> None:
         raise OSError(30, "Read-only file system", path)
 
     monkeypatch.setattr(apply, "replace", refuse)

@@ -121,15 +121,8 @@ def test_an_id_in_use(runtime: FakeRuntime, command: str) -> None:
     assert runtime.config.read_bytes() == before
 
 
-@pytest.mark.parametrize("name", [".", "..", "../bundle"])
-def test_what_is_no_id_is_the_runtimes_to_refuse(runtime: FakeRuntime, name: str) -> None:
-    """Names that lead to another directory are not looked up there."""
-    runtime.configure(DROPPED)
-    assert _prepared(runtime, "create", "--bundle", str(runtime.bundle), name).made is not None
-
-
 def _unwritable(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    def refuse(path: str, _text: str) -> None:
+    def refuse(path: str, *_: object) -> None:
         raise OSError(number, "made for a test", path)
 
     monkeypatch.setattr(apply, "replace", refuse)

@@ -71,13 +71,36 @@ class RuntimeLog:
         if not text:
             return
         if self._caller < 0:
-            # Its stderr would have had them; an error's text it has written there, log or not.
-            spoken = (record for record in records(text) if record.level not in ERRORS)
+            # Its stderr would have had them; an error's text it has written there, log or not. The records of runc's
+            # first stage (nsexec.c) are "fatal", and in the log alone.
+            spoken = (record for record in records(text) if record.level != "error")
             _write(2, "".join(line(record, self._family) for record in spoken))
             return
         if self._form == "text":
             text = "".join(line(record, self._family) for record in records(text))
         _write(self._caller, text)
+
+    def hand_on_warnings(self, excerpt: tuple[str, ...]) -> None:
+        """What is no error, beside a diagnosis: it may tell of a change that could not be taken back.
+
+        excerpt: how a quotation begins that is part of the failure's own words, and not handed on.
+        """
+        found = records(self.text())
+        quoted = behind(found, excerpt)
+        told = [one for one in found[: len(found) - len(quoted)] if one.level not in ERRORS]
+        as_json = self._caller >= 0 and self._form == "json"
+        _write(
+            self._caller if self._caller >= 0 else 2,
+            "".join(json_line(one) if as_json else line(one, self._family) for one in told),
+        )
+
+
+def behind(found: tuple[Record, ...], beginnings: tuple[str, ...]) -> tuple[Record, ...]:
+    """The records from the first on whose message begins so; () if none does."""
+    for place, record in enumerate(found):
+        if record.message.startswith(beginnings):
+            return found[place:]
+    return ()
 
 
 def open_for(invocation: Invocation, family: str) -> RuntimeLog | None:
@@ -140,11 +163,19 @@ def _record(value: Any) -> Record:
 
 
 def failure(text: str) -> str:
-    """The runtime's last error message, "" if it logged none."""
-    for record in reversed(records(text)):
-        if record.level in ERRORS:
-            return record.message
-    return ""
+    """The runtime's last error message, "" if it logged none; before it what its first stage logged as fatal.
+
+    runc before 1.4 logs the reason from nsexec.c in a record of its own, and then as the error that it heard no more.
+    """
+    errors = [record for record in records(text) if record.level in ERRORS]
+    before = [record.message for record in errors[:-1] if record.level != "error"]
+    return "\n".join((*before, *(record.message for record in errors[-1:])))
+
+
+def json_line(record: Record) -> str:
+    """A record as the runtimes' JSON logs have it."""
+    shown = {"level": record.level, "msg": record.message, "time": record.time}
+    return dump({**shown, **dict(record.others)}) + "\n"
 
 
 def line(record: Record, family: str) -> str:

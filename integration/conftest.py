@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,6 +54,14 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     bundle = getattr(item, "funcargs", {}).get("bundle")
     if isinstance(bundle, Bundle):
         report.sections.append(("config.json", bundle.config_path.read_text(errors="replace")))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled() -> None:
+    """What installation makes, made by the launcher's interpreter: a call writes no code, and is slower without it."""
+    subprocess.run(
+        ["/usr/bin/python3", "-B", "-m", "shim.start.hot"], cwd=HERE.parent, check=False, capture_output=True
+    )
 
 
 @pytest.fixture

@@ -80,13 +80,16 @@ def failing(request: pytest.FixtureRequest, shim: Shim, bundle: Bundle, containe
     return Failing((), (command, *where, container), "mount-destination-in-proc", verdict)
 
 
-def test_one_object_in_the_containers_own_log(failing: Failing, shim: Shim, runtime: Runtime, tmp_path: Path) -> None:
+def test_one_object_in_the_containers_own_log(
+    failing: Failing, shim: Shim, runtime: Runtime, tmp_path: Path, container: str
+) -> None:
     """podman and containerd read a log of this container: one JSON object, whose message is what stderr has, too.
 
     The stderr is the container's own, so runc's line in it cannot be held back: it stands there as without cgshim. Only
     that of an update is the runtime's, and its user reads the diagnosis alone.
     """
-    log = tmp_path / "oci-log"
+    log = tmp_path / container / "userdata" / "oci-log"
+    log.parent.mkdir(parents=True)
     log.write_text('{"level":"error","msg":"of an earlier start","time":"2026-01-01T00:00:00Z"}\n')
     done = failing(shim, "--log", str(log), "--log-format", "json")
     (line,) = log.read_text().splitlines()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
 CTL = f'PYTHONPATH="{ROOT}" "{sys.executable}" -m shim.cli.main engine'
-LAUNCHER = "/opt/cgshim/bin/cgshim"
+LAUNCHER = "/opt/cgshim/bin/cgshim-runc"
 # /etc and /opt that may be written to: upper layers on a tmpfs, which goes with the namespace.
 PRIVATE = """
 set -eu
@@ -60,13 +60,14 @@ def test_podman_is_registered_and_back(private: Callable[[str], Result]) -> None
     ask = f"{podman} --runtime runc info --format '{{{{.Host.OCIRuntime.Path}}}}'"
     result = private(
         f"{ask}; {CTL} install podman --name runc --prefix /opt/cgshim >&2; {ask}\n"
+        "ls -l /opt/cgshim/lib/cgshim/shim/__pycache__/hot.*.bin | cut -c1-10\n"
         f"{CTL} status podman; echo status $?\n"
         f"{CTL} remove podman --prefix /opt/cgshim >&2; {ask}; find /opt/cgshim /etc/cgshim; true\n"
     )
     lines = result.out.splitlines()
     bare = lines[0]
     assert bare.endswith("/runc"), str(result)
-    assert lines[1] == LAUNCHER, str(result)
+    assert lines[1:3] == [LAUNCHER, "-rw-r--r--"], str(result)  # the code was compiled, for nobody else to change
     assert lines[-2:] == ["status 0", bare], str(result)
     assert [line for line in lines if line.startswith("ok") and "the engine sees it" in line], str(result)
     assert not [line for line in lines if "WRONG" in line], str(result)
@@ -126,16 +127,16 @@ def test_containerd_reads_the_example(file: str, plugin: str) -> None:
         require(f"containerd with {plugin}", "" if known else "this containerd has no such plugin")
     result = call([containerd, "--config", str(EXAMPLES / "containerd" / file), "config", "dump"])
     assert result.status == 0, str(result)
-    assert 'BinaryName = "/usr/bin/cgshim"' in result.out.replace("'", '"')
+    assert 'BinaryName = "/usr/bin/cgshim-runc"' in result.out.replace("'", '"')
 
 
 def test_podman_reads_the_example(tmp_path: Path, private: Callable[[str], Result]) -> None:
-    """With the example alone as containers.conf podman's runc is /usr/bin/cgshim."""
+    """With the example alone as containers.conf podman's runc is the entry."""
     podman = _program("podman")
     example = EXAMPLES / "podman" / "50-cgshim.conf"
     result = private(
         f"{CTL} install podman --dry-run --name runc --prefix /opt/cgshim >/dev/null; mkdir -p /opt/cgshim/bin\n"
-        f"sed 's|/usr/bin/cgshim|{LAUNCHER}|' {example} >/etc/example.conf\n"
+        f"sed 's|/usr/bin/cgshim-runc|{LAUNCHER}|' {example} >/etc/example.conf\n"
         f"printf '#!/bin/sh\\nexec runc \"$@\"\\n' >{LAUNCHER}; chmod 755 {LAUNCHER}\n"
         f"CONTAINERS_CONF=/etc/example.conf {podman} --runtime runc info --format '{{{{json .Host.OCIRuntime}}}}'\n"
     )
@@ -160,4 +161,4 @@ def test_crio_reads_the_example(tmp_path: Path) -> None:
     shutil.copy(EXAMPLES / "crio" / "50-cgshim.conf", tmp_path)
     result = call([crio, "--config", "", "--config-dir", str(tmp_path), "config"])
     assert result.status == 0, str(result)
-    assert 'runtime_path = "/usr/bin/cgshim"' in result.out
+    assert 'runtime_path = "/usr/bin/cgshim-runc"' in result.out

@@ -1,41 +1,37 @@
 #!/bin/sh
-# cgshim launcher
-#
-# Decides what a call is and becomes either the real runtime or Python. It is started for every OCI command of every
-# container, so it uses shell builtins only: the pass-through path starts no process and the way to Python at most one
-# (readlink, when a symbolic link leads here).
-#
-#   create run restore update checkpoint    -> python -IS, shim.call.entry (unless they only ask for help)
-#   anything else, and what it cannot read  -> exec the real runtime with the arguments as they came
-#
-# Environment: CGSHIM_RUNTIME (absolute path of the real runtime), CGSHIM_CONFIG (settings file instead of
-# /etc/cgshim/config.json), CGSHIM_PYTHON (absolute path of the interpreter).
-#
-# Python gets, in sys.argv[1:], three things in front of the runtime's own arguments, the first of which (the directory
-# that contains the package) is taken off before shim.call.entry is imported:
-#   runtime        path from CGSHIM_RUNTIME or the settings, as written there; else the one found; "" if there is none
-#   loader state   "LD_LIBRARY_PATH=value" and "LD_PRELOAD=value", those that were set, in this order, separated by a
-#                  newline; "" if none was. An engine sets them for its own libraries: the interpreter must not see
-#                  them, the real runtime must.
-#
-# Known limits, all of the shell's making: dash exports PWD, resets IFS where the caller exported it, drops environment
-# entries whose names are not shell names, and says "getcwd() failed" on stderr if the working directory is gone.
-# Every variable here starts with cgshim_, so that none can overwrite an exported one that the runtime needs.
+{ # cgshim launcher
+# What it does is told below, in the second group: comments cost time where every call reads them.
 
 # An exported SHELLOPTS would make bash stop at the first false test, or not expand the path of the package.
 set +ef
 
-# ---------------------------------------------------------------- what is this call?
+# Is $1 a container's id? cgshim_made: who made it, "runc", "crun" or, under different roots, both.
+cgshim_maker() {
+    case $1 in -* | */* | .* | '') return 1 ;; esac
+    cgshim_made=''
+    if [ -n "$cgshim_root" ]; then
+        if [ -e "$cgshim_root/$1/state.json" ]; then cgshim_made=runc
+        elif [ -e "$cgshim_root/$1/status" ]; then cgshim_made=crun; fi
+    else
+        for cgshim_directory in ${XDG_RUNTIME_DIR:+"$XDG_RUNTIME_DIR"} /run; do
+            [ ! -e "$cgshim_directory/runc/$1/state.json" ] || cgshim_made=${cgshim_made}runc
+            [ ! -e "$cgshim_directory/crun/$1/status" ] || cgshim_made=${cgshim_made}crun
+        done
+    fi
+    [ -n "$cgshim_made" ]
+}
 
-# Names stand without their dashes: Go's flag parser, which runc uses, takes -root for --root.
-# tests/start/test_launcher.py compares the four tables with those of shim/call/argv.py.
+# Names stand without their dashes: Go takes -root for --root. A test compares the tables with those of shim/call/flags.py.
 cgshim_state=global cgshim_command='' cgshim_route=runtime cgshim_log='' cgshim_log_format=text
+cgshim_root='' cgshim_made='' cgshim_before=''
+cgshim_valued=' cgroup-manager log-format log-level rootless' cgshim_boolean=' debug systemd-cgroup'
 for cgshim_word do
+    cgshim_before=$cgshim_before.
     case $cgshim_state in
     value) cgshim_state=global; continue ;;
+    root) cgshim_root=$cgshim_word cgshim_state=global; continue ;;
     log) cgshim_log=$cgshim_word cgshim_state=global; continue ;;
     log-format) cgshim_log_format=$cgshim_word cgshim_state=global; continue ;;
-    skip) cgshim_state=behind; continue ;;
     global)
         case $cgshim_word in
         --) cgshim_state=operand; continue ;;
@@ -51,36 +47,131 @@ for cgshim_word do
         case $cgshim_word in
         log=*) cgshim_log=${cgshim_word#*=} ;;
         log-format=*) cgshim_log_format=${cgshim_word#*=} ;;
+        root=*) cgshim_root=${cgshim_word#*=} ;;
         *=*) ;;
         # table: global flags with a value
         log|log-format|log-level|root|criu|rootless|cgroup-manager)
             cgshim_state=value
-            case $cgshim_word in log|log-format) cgshim_state=$cgshim_word ;; esac
+            case $cgshim_word in log|log-format|root) cgshim_state=$cgshim_word ;; esac
             ;;
         # table: global flags without a value
         debug|systemd-cgroup) ;;
-        *) break ;; # help, version, an abbreviation, a flag from the future: the runtime knows best
+        *)
+            # crun takes any beginning of a name; help, version or a flag from the future the runtime knows best.
+            case "$cgshim_valued" in
+            *" $cgshim_word"*) cgshim_state=value ;;
+            *) case "$cgshim_boolean" in *" $cgshim_word"*) ;; *) break ;; esac ;;
+            esac
+            ;;
         esac
         ;;
     operand)
         case $cgshim_word in
         create|run|restore|update|checkpoint)
-            cgshim_command=$cgshim_word cgshim_route=python cgshim_state=behind ;;
-        *) break ;;
+            cgshim_command=$cgshim_word cgshim_route=python; break ;;
+        *) cgshim_state=other ;;
         esac
         ;;
-    behind)
+    other) ! cgshim_maker "$cgshim_word" || break ;;
+    esac
+done
+
+# Can $1 take the place of this program? What may be a copy of it is for the second group.
+cgshim_is_usable() {
+    # shellcheck disable=SC3013 # dash, bash, ksh and busybox have -ef, and POSIX.1-2024 does, too.
+    case $1 in */cgshim*) return 1 ;; /*) [ -f "$1" ] && [ -x "$1" ] && ! [ "$1" -ef "$0" ] ;; *) return 1 ;; esac
+}
+
+# Sets cgshim_found to the first of the runtimes $@ there is, "" if there is none.
+cgshim_search() {
+    for cgshim_name do
+        for cgshim_directory in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin \
+            /usr/lib/cri-o-runc/sbin /usr/libexec/crio; do
+            cgshim_found=$cgshim_directory/$cgshim_name
+            ! cgshim_is_usable "$cgshim_found" || { cgshim_usable=$cgshim_found; return; }
+        done
+    done
+    cgshim_found=''
+}
+
+cgshim_settings=${CGSHIM_CONFIG:-/etc/cgshim/config.json} cgshim_found=${CGSHIM_RUNTIME:-}
+cgshim_entry='' cgshim_usable=none
+case $0 in */cgshim-*) cgshim_entry=${0##*/cgshim-} ;; esac
+cgshim_file=${cgshim_settings%/*}/runtimes/$cgshim_entry
+
+# The way of nearly every call.
+if [ "$cgshim_route" = runtime ]; then
+    case ${cgshim_found:+given}:$cgshim_entry:${0##*/} in
+    given:*) cgshim_made='' ;;
+    *:runc | *:crun) ;;
+    ::*) [ -e "$cgshim_settings" ] || cgshim_search runc crun ;;
+    *) if [ -e "$cgshim_file" ]; then { IFS= read -r cgshim_found <"$cgshim_file"; } 2>/dev/null
+        else case $cgshim_entry in runc | crun) cgshim_search "$cgshim_entry" ;; esac; fi ;;
+    esac
+    case $cgshim_made:${cgshim_found##*/} in
+    *: | runc:*crun* | crun:*runc*) ;;
+    *)
+        [ "$cgshim_found" = "$cgshim_usable" ] || cgshim_is_usable "$cgshim_found" && case $cgshim_found in
+        *crun*) [ -w /sys/fs/cgroup/unified/cgroup.procs ] || exec "$cgshim_found" "$@" ;;
+        *) exec "$cgshim_found" "$@" ;;
+        esac
+        ;;
+    esac
+fi
+
+trap 'echo "cgshim: the launcher $0 is incomplete: install cgshim again" >&2; exit 1' EXIT
+}
+{
+trap - EXIT
+
+# Decides what a call is and becomes either the real runtime or Python. It is started for every OCI command of every
+# container, so it uses shell builtins only: the pass-through path starts no process and the way to Python at most one
+# (readlink, when a symbolic link leads here).
+#
+#   create run restore update checkpoint    -> python -BIS, shim.call.entry (unless they only ask for help)
+#   anything else, and what it cannot read  -> exec the real runtime with the arguments as they came
+#
+# The name that it is called by is the entry, and the entry has a runtime:
+#   cgshim-NAME   the path in /etc/cgshim/runtimes/NAME; without that file the runc or crun of the standard directories
+#   any other     the settings' "runtime"; without one the first of runc and crun in the standard directories
+# A container that exists goes to the runtime that made it, told by its state: runc keeps state.json, crun status.
+#
+# Environment: CGSHIM_RUNTIME (absolute path of the real runtime, whatever the entry), CGSHIM_CONFIG (settings file
+# instead of /etc/cgshim/config.json; `runtimes` is beside it), CGSHIM_PYTHON (absolute path of the interpreter).
+#
+# Python gets, in sys.argv[1:], three things in front of the runtime's own arguments, the first of which (the directory
+# that contains the package) is taken off before shim.call.entry is imported:
+#   runtime       path from CGSHIM_RUNTIME, the entry or the settings, as written there; else the one found; "" if there
+#                 is none
+#   caller state  lines. "PIPE", "XFSZ" or "PIPE XFSZ" first, if the caller ignores these signals, which Python does in
+#                 any case. Then "LD_LIBRARY_PATH=value" and "LD_PRELOAD=value", those that were set, in this order. An
+#                 engine sets them for its own libraries: the interpreter must not see them, the real runtime must.
+#
+# The file is two brace groups, because the shell runs a script as it reads it: a group is read to its end before it
+# runs, so that a truncated file is a syntax error and never a success without a container. The first group is all that
+# most calls that are passed through need; the second is not even read then.
+#
+# Known limits, all of the shell's making: dash exports PWD, resets IFS where the caller exported it, drops environment
+# entries whose names are not shell names, stops ignoring SIGCHLD, and says "getcwd() failed" on stderr if the working
+# directory is gone.
+# Every variable here starts with cgshim_, so that none can overwrite an exported one that the runtime needs.
+
+# Sets cgshim_route to "runtime" if the intercepted command in $@ only asks for help.
+cgshim_look_for_help() {
+    while [ -n "$cgshim_before" ]; do cgshim_before=${cgshim_before#.}; shift; done
+    for cgshim_word do
+        case $cgshim_state in value) cgshim_state=behind; continue ;; esac
         # Only help that every runtime would read as help counts: a flag's value may be called --help, too, and a
         # container created behind our back would lose its limits silently.
         case $cgshim_word in
-        --help|-help|--h|-h|--usage|-\?) cgshim_route=runtime; break ;;
-        --) break ;;
+        --help|-help|--h|-h|--usage|-\?) cgshim_route=runtime; return ;;
+        --) return ;;
         -*=*) continue ;;
         --*) cgshim_word=${cgshim_word#--} ;;
         -?*) cgshim_word=${cgshim_word#-} ;;
         *)
             # crun stops at the id, and its checkpoint and restore ignore one word more.
-            case $cgshim_command in restore|checkpoint) break ;; esac
+            case $cgshim_command in restore|checkpoint) return ;; esac
             continue
             ;;
         esac
@@ -91,62 +182,65 @@ for cgshim_word do
         status-fd|page-server|r|resources|blkio-weight|cpu-period|cpu-quota|cpu-burst|cpu-share|cpu-rt-period|\
         cpu-rt-runtime|cpu-idle|cpuset-cpus|cpuset-mems|kernel-memory|kernel-memory-tcp|memory|memory-reservation|\
         memory-swap|pids-limit|l3-cache-schema|mem-bw-schema)
-            cgshim_state=skip ;;
+            cgshim_state=value ;;
         # table: command flags without a value
         d|detach|keep|no-pivot|no-new-keyring|no-subreaper|tcp-established|tcp-close|tcp-skip-in-flight|ext-unix-sk|\
         shell-job|file-locks|auto-dedup|lazy-pages|leave-running|link-remap|pre-dump) ;;
-        *) break ;;
+        *) return ;;
         esac
-        ;;
-    esac
-done
+    done
+}
+cgshim_state=behind
+[ "$cgshim_route" = runtime ] || cgshim_look_for_help "$@"
 
-# ---------------------------------------------------------------- which runtime?
+# ---------------------------------------------------------------- which runtime, where it is not plain?
 
 # Is $1 this very file, under whatever name?
 cgshim_is_self() {
-    # shellcheck disable=SC3013 # dash, bash, ksh and busybox have -ef, and POSIX.1-2024 does, too.
+    # shellcheck disable=SC3013
     [ "$1" -ef "$0" ]
 }
 
-# Is $1 another copy of this file? Two copies that are both called runc would find each other for ever; a copy under
-# any other name is never found by the search, so only then is it worth the reads.
+# Is $1 another copy of this file? Costs a system call for each byte of its first line, a thousand of a program's.
 cgshim_is_copy() {
-    case ${0##*/} in runc|crun) ;; *) return 1 ;; esac
     cgshim_line=''
     { IFS= read -r cgshim_line && [ "$cgshim_line" = '#!/bin/sh' ] && IFS= read -r cgshim_line; } <"$1" 2>/dev/null
-    [ "$cgshim_line" = '# cgshim launcher' ]
+    case $cgshim_line in '{ # cgshim launcher' | '# cgshim launcher') ;; *) return 1 ;; esac
 }
 
-# Can $1 be executed in place of this file?
+# Is $1 a program that can take the place of this one? A copy of this file under another name than cgshim may pass: it
+# will find itself in the same settings, and search.
 cgshim_is_usable() {
-    case $1 in /*) ;; *) return 1 ;; esac
-    [ -f "$1" ] && [ -x "$1" ] && ! cgshim_is_self "$1"
+    case $1 in /*) [ -f "$1" ] && [ -x "$1" ] && ! cgshim_is_self "$1" || return 1 ;; *) return 1 ;; esac
+    case $cgshim_back:${1##*/} in yes:* | *:cgshim*) ! cgshim_is_copy "$1" ;; esac
 }
 
-# Sets cgshim_found to the first runtime installed, "" if there is none.
-cgshim_search() {
-    for cgshim_name in runc crun; do
-        for cgshim_directory in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin \
-            /usr/lib/cri-o-runc/sbin /usr/libexec/crio; do
-            cgshim_found=$cgshim_directory/$cgshim_name
-            cgshim_is_usable "$cgshim_found" && ! cgshim_is_copy "$cgshim_found" && return
-        done
-    done
+# cgshim_back: the search must not take a copy. Two that are both called runc would find each other for ever, and so
+# would two of which the settings name one; one under any other name is never found.
+cgshim_back=no
+case ${0##*/} in runc | crun) cgshim_back=yes ;; esac
+
+# Sets cgshim_found to the runtime of the entry $1, "" if it has none.
+cgshim_of_entry() {
     cgshim_found=''
+    if [ -e "${cgshim_settings%/*}/runtimes/$1" ]; then
+        { IFS= read -r cgshim_found <"${cgshim_settings%/*}/runtimes/$1"; } 2>/dev/null
+    else
+        case $1 in runc | crun) cgshim_search "$1" ;; esac
+    fi
 }
 
-# The way of nearly every call. The shell reads a script as it goes, so for these nothing below is even parsed.
-if [ "$cgshim_route" = runtime ]; then
-    cgshim_found=${CGSHIM_RUNTIME:-}
-    if ! cgshim_is_usable "$cgshim_found"; then
-        if [ -e "${CGSHIM_CONFIG:-/etc/cgshim/config.json}" ]; then cgshim_found=''; else cgshim_search; fi
-    fi
-    case $cgshim_found in
-    '' | *crun*) ;; # the settings have a word in it, or there is no runtime: below
-    *) exec "$cgshim_found" "$@" ;;
+# Where the container is another runtime's than the entry's: sets cgshim_found to the one that made it.
+cgshim_by_maker() {
+    case $cgshim_made:${cgshim_found##*/} in
+    runc:*crun*) cgshim_name=runc ;;
+    crun:*runc*) cgshim_name=crun ;;
+    *) return ;;
     esac
-fi
+    cgshim_other=$cgshim_found
+    cgshim_of_entry "$cgshim_name"
+    cgshim_is_usable "$cgshim_found" || cgshim_found=$cgshim_other
+}
 
 cgshim_newline='
 '
@@ -162,81 +256,30 @@ cgshim_read() {
     } 2>/dev/null
 }
 
-# Takes the next string off cgshim_text. Sets cgshim_gap to what stands before it, without white space, cgshim_string to
-# what is between the quotes, escapes as written, and cgshim_depth to the nesting the string is at. False at the end.
-cgshim_next_string() {
-    cgshim_gap=${cgshim_text%%\"*}
-    cgshim_ended=no
-    case $cgshim_text in
-    *\"*) cgshim_text=${cgshim_text#*\"} ;;
-    *) cgshim_ended=yes cgshim_text='' ;;
-    esac
-    while :; do
-        case $cgshim_gap in
-        *[[:space:]]*) cgshim_gap=${cgshim_gap%%[[:space:]]*}${cgshim_gap#*[[:space:]]} ;;
-        *) break ;;
-        esac
-    done
-    cgshim_rest=$cgshim_gap
-    while [ -n "$cgshim_rest" ]; do
-        case $cgshim_rest in
-        '{'* | '['*) cgshim_depth=$((cgshim_depth + 1)) ;;
-        '}'* | ']'*) cgshim_depth=$((cgshim_depth - 1)) ;;
-        esac
-        cgshim_rest=${cgshim_rest#?}
-    done
-    [ "$cgshim_ended" = no ] || return 1
-    cgshim_string=''
-    while :; do
-        cgshim_rest=${cgshim_text%%\"*}
-        case $cgshim_text in
-        *\"*) cgshim_text=${cgshim_text#*\"} ;;
-        *) cgshim_depth=-1; return 1 ;; # a string without an end: not a document
-        esac
-        cgshim_string=$cgshim_string$cgshim_rest
-        # The quote is escaped if an odd number of backslashes stands before it.
-        cgshim_odd=no
-        while :; do
-            case $cgshim_rest in
-            *\\\\) cgshim_rest=${cgshim_rest%\\\\} ;;
-            *\\) cgshim_odd=yes; break ;;
-            *) break ;;
-            esac
-        done
-        [ "$cgshim_odd" = yes ] || return 0
-        cgshim_string=$cgshim_string\"
-    done
-}
-
-# Sets cgshim_found to the top-level string "runtime" of the settings file, "" if it has none that is an absolute path
-# without escapes, or is not a JSON object, and cgshim_hybrid to "crun_on_hybrid". Python reads the file again and
-# reports what is wrong with it.
+# Sets cgshim_found to the settings' "runtime" and cgshim_hybrid to their "crun_on_hybrid", "" without one. The settings
+# are one JSON object without arrays or objects in it; this stops at any other text, and Python says what is wrong.
 cgshim_configured() {
-    cgshim_found='' cgshim_hybrid='' cgshim_key='' cgshim_depth=0 cgshim_start=yes
-    cgshim_read "${CGSHIM_CONFIG:-/etc/cgshim/config.json}"
-    [ -n "$cgshim_text" ] || return
-    while cgshim_next_string; do
-        if [ "$cgshim_start" = yes ]; then
-            [ "$cgshim_gap" = '{' ] || return
-            cgshim_start=no
-        fi
-        case $cgshim_depth:$cgshim_key:$cgshim_gap in
-        1:runtime::) cgshim_found=$cgshim_string cgshim_key='' ;;
-        1:crun_on_hybrid::) cgshim_hybrid=$cgshim_string cgshim_key='' ;;
-        1:*'{' | 1:*,)
-            cgshim_key=$cgshim_string
-            # As in any JSON reader the last of several equal keys counts.
-            case $cgshim_key in runtime) cgshim_found='' ;; crun_on_hybrid) cgshim_hybrid='' ;; esac
-            ;;
-        *) cgshim_key='' ;;
+    cgshim_found='' cgshim_hybrid=''
+    cgshim_read "$cgshim_settings"
+    while :; do
+        case $cgshim_text in *\"*\"*\"*) ;; *) break ;; esac
+        cgshim_rest=${cgshim_text#*\"}
+        cgshim_key=${cgshim_rest%%\"*}
+        cgshim_text=${cgshim_rest#*\"}
+        cgshim_gap=${cgshim_text%%\"*}
+        case $cgshim_gap in
+        *[\{\[]*) break ;;
+        *[!:[:space:]]*) continue ;; # the value is not a string
         esac
+        cgshim_rest=${cgshim_text#*\"}
+        cgshim_value=${cgshim_rest%%\"*}
+        case $cgshim_value in *\\*) break ;; esac # an escape, perhaps of a quote: nothing that a path needs
+        case $cgshim_key in
+        runtime) cgshim_found=$cgshim_value ;;
+        crun_on_hybrid) cgshim_hybrid=$cgshim_value ;;
+        esac
+        case $cgshim_rest in *\"*) cgshim_text=${cgshim_rest#*\"} ;; *) break ;; esac
     done
-    case $cgshim_depth:$cgshim_gap in 0:*'}') ;; *) cgshim_hybrid='' ;; esac
-    case $cgshim_depth:$cgshim_gap:$cgshim_found in
-    0:*'}':*\\*) cgshim_found='' ;;
-    0:*'}':/*) ;;
-    *) cgshim_found='' ;;
-    esac
 }
 
 # ---------------------------------------------------------------- what if it cannot go on?
@@ -293,29 +336,69 @@ cgshim_exec() {
     exec "$cgshim_found" "$@"
 }
 
-if [ "$cgshim_route" = runtime ]; then
-    # Whatever is wrong with our own configuration, a container must still be stopped and deleted.
+# Sets cgshim_found to the runtime that CGSHIM_RUNTIME, the entry or the settings name, "" if they name none.
+cgshim_named() {
     cgshim_found=${CGSHIM_RUNTIME:-}
-    cgshim_is_usable "$cgshim_found" || cgshim_configured
-    cgshim_is_usable "$cgshim_found" || cgshim_search
+    [ -z "$cgshim_found" ] || return
+    if [ -n "$cgshim_entry" ]; then cgshim_of_entry "$cgshim_entry"; else cgshim_configured; fi
+}
+
+if [ "$cgshim_route" = runtime ]; then
+    # Whatever is wrong with our own configuration, a container must still be stopped and deleted. But what leads back
+    # to cgshim is not followed any further, and the search takes no copy: else there could be no end to it.
+    cgshim_named
+    cgshim_cause='neither CGSHIM_RUNTIME nor the settings name a usable one'
+    if [ -n "$cgshim_found" ] && cgshim_is_self "$cgshim_found"; then
+        cgshim_back=yes cgshim_cause="$cgshim_found, which CGSHIM_RUNTIME or the settings name, is cgshim itself"
+    fi
+    if ! cgshim_is_usable "$cgshim_found"; then
+        case $cgshim_entry:$cgshim_back in
+        :no) cgshim_configured ;;
+        esac
+        cgshim_is_usable "$cgshim_found" || case $cgshim_entry in
+        *crun*) cgshim_search crun runc ;;
+        *) cgshim_search runc crun ;;
+        esac
+    fi
+    [ -n "${CGSHIM_RUNTIME:-}" ] || [ -z "$cgshim_made" ] || cgshim_by_maker
     [ -z "$cgshim_found" ] || cgshim_exec "$@"
     cgshim_fail 127 "cgshim: no OCI runtime to hand this call to [no-runtime]
-  cause: neither CGSHIM_RUNTIME nor the settings name a usable one, and no runc or crun is in the standard directories
-  evidence: CGSHIM_RUNTIME is '${CGSHIM_RUNTIME:-}'; settings file: ${CGSHIM_CONFIG:-/etc/cgshim/config.json}
+  cause: $cgshim_cause, and no runc or crun is in the standard directories
+  evidence: CGSHIM_RUNTIME is '${CGSHIM_RUNTIME:-}'; settings file: $cgshim_settings
   remedy: install runc or crun, or set \"runtime\" in the settings file to its absolute path"
 fi
 
 # ---------------------------------------------------------------- hand over to Python
 
-cgshim_runtime=${CGSHIM_RUNTIME:-}
-if [ -z "$cgshim_runtime" ]; then
-    cgshim_configured
-    [ -n "$cgshim_found" ] || cgshim_search
-    cgshim_runtime=$cgshim_found
+cgshim_named
+if [ -z "$cgshim_found" ]; then
+    case $cgshim_entry in
+    '') cgshim_search runc crun ;;
+    *) cgshim_found=${cgshim_settings%/*}/runtimes/$cgshim_entry ;; # Python says that it is not there
+    esac
 fi
+case $cgshim_command:${CGSHIM_RUNTIME:+given} in
+update: | checkpoint:)
+    for cgshim_word do
+        ! cgshim_maker "$cgshim_word" || break
+    done
+    cgshim_by_maker
+    ;;
+esac
+cgshim_runtime=$cgshim_found
 
-cgshim_loader=''
-[ -z "${LD_LIBRARY_PATH+set}" ] || cgshim_loader=LD_LIBRARY_PATH=$LD_LIBRARY_PATH
+# A signal that was ignored when the shell started cannot be trapped, and sending it does nothing.
+cgshim_ignored='PIPE XFSZ'
+trap 'cgshim_ignored=${cgshim_ignored#PIPE}' PIPE
+trap 'cgshim_ignored=${cgshim_ignored%XFSZ}' XFSZ
+kill -PIPE $$
+kill -XFSZ $$
+trap - PIPE XFSZ
+case $cgshim_ignored in ' ') cgshim_ignored='' ;; esac
+
+cgshim_loader=$cgshim_ignored
+[ -z "${LD_LIBRARY_PATH+set}" ] ||
+    cgshim_loader=$cgshim_loader${cgshim_loader:+$cgshim_newline}LD_LIBRARY_PATH=$LD_LIBRARY_PATH
 [ -z "${LD_PRELOAD+set}" ] || cgshim_loader=$cgshim_loader${cgshim_loader:+$cgshim_newline}LD_PRELOAD=$LD_PRELOAD
 unset LD_LIBRARY_PATH LD_PRELOAD
 
@@ -323,6 +406,10 @@ unset LD_LIBRARY_PATH LD_PRELOAD
 cgshim_resolve() {
     cgshim_self=$0
     case $cgshim_self in /*) ;; *) cgshim_self=${PWD%/}/$cgshim_self ;; esac
+    # shellcheck disable=SC3013
+    case $cgshim_self in
+    */cgshim-*) ! [ "${cgshim_self%/*}/cgshim" -ef "$cgshim_self" ] || cgshim_self=${cgshim_self%/*}/cgshim ;;
+    esac
     cgshim_rest=$cgshim_self
     while [ -n "$cgshim_rest" ] && [ ! -L "$cgshim_rest" ]; do
         case $cgshim_rest in */. | */..) break ;; esac
@@ -403,14 +490,23 @@ fi
   remedy: install python3, or set CGSHIM_PYTHON to the absolute path of an interpreter"
 
 # -I and -S: neither the engine's environment nor a json.py in the working directory, which is the bundle, may matter.
-# -X utf8: the same file names under every locale, and no locale's tables are read.
+# -B: a call writes no code. -X utf8: the same file names under every locale, and no locale's tables are read.
 # The code comes from one file (shim/start/hot.py says what is in it), or where that does not fit from the import system.
 # What stands here is compiled at every call, so it is as short as can be; shim/planning/injection.py has the same for hooks.
-exec "$cgshim_python" -IS -X utf8 -c 'import marshal, posix, sys
+exec "$cgshim_python" -BIS -X utf8 -c 'import _frozen_importlib_external, _imp, gc, marshal, posix, sys
+gc.disable()
 sys.path.insert(0, sys.argv.pop(1))
 try:
     file = posix.open(sys.path[0] + "/shim/__pycache__/hot." + sys.implementation.cache_tag + ".bin", posix.O_CLOEXEC)
-    exec(marshal.loads(posix.read(file, int(posix.read(file, 256).removeprefix(sys.version.encode())))))
+    head, own = posix.read(file, 32), posix.fstat(file)
+    core = posix.read(file, int(head[12:]))
+    if own[0] != 33188 or own[4] not in (0, posix.stat(sys.path[0])[4]): raise OSError
+    if head[:12] != _frozen_importlib_external.MAGIC_NUMBER + _imp.source_hash(own[6], core): raise OSError
+    code, *content = marshal.loads(core)
+    hot = type(sys)("shim.start.hot")
+    exec(code, hot.__dict__)
+    hot.fitting = hot.opened(sys.path[0], file, content)
 except Exception:
     from shim.start import hot
 hot.main("shim.call.entry")' "$cgshim_parent" "$cgshim_runtime" "$cgshim_loader" "$@"
+}

@@ -55,19 +55,19 @@ def test_configurations_are_what_print_says(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "path", "value"),
     [
-        ("podman/50-cgshim.conf", "engine/runtimes/runc", ["/usr/bin/cgshim"]),
+        ("podman/50-cgshim.conf", "engine/runtimes/runc", ["/usr/bin/cgshim-runc"]),
         (
             "containerd/config-v2.toml",
             "plugins/io.containerd.grpc.v1.cri/containerd/runtimes/cgshim/options/BinaryName",
-            "/usr/bin/cgshim",
+            "/usr/bin/cgshim-runc",
         ),
         (
             "containerd/config-v3.toml",
             "plugins/io.containerd.cri.v1.runtime/containerd/runtimes/cgshim/options/BinaryName",
-            "/usr/bin/cgshim",
+            "/usr/bin/cgshim-runc",
         ),
-        ("docker/daemon.json", "runtimes/cgshim/path", "/usr/bin/cgshim"),
-        ("crio/50-cgshim.conf", "crio/runtime/runtimes/cgshim/runtime_path", "/usr/bin/cgshim"),
+        ("docker/daemon.json", "runtimes/cgshim/path", "/usr/bin/cgshim-runc"),
+        ("crio/50-cgshim.conf", "crio/runtime/runtimes/cgshim/runtime_path", "/usr/bin/cgshim-runc"),
     ],
 )
 def test_configurations_say_it_where_the_engine_looks(name: str, path: str, value: object) -> None:

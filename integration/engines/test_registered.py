@@ -35,7 +35,7 @@ LIMITS = {"memory": {"limit": 67108864}, "cpu": {"shares": 1}}
 SHOWN = {"memory.limit_in_bytes": "67108864", "cpu.shares": "2"}
 MOUNT = Wish(("/bin/true",), mount=("/etc/passwd", "/proc/xx"))
 VERDICT = "cgshim: a mount has a destination inside /proc: /proc/xx [mount-destination-in-proc]"
-LAUNCHER = "/opt/cgshim/bin/cgshim"
+LAUNCHER = "/opt/cgshim/bin/cgshim-runc"
 PRIVATE = """
 mount -t tmpfs tmpfs "$1"
 for d in etc opt; do

@@ -46,7 +46,7 @@ def test_containerd_reads_its_example(system: System) -> None:
     dump = result.out.replace("'", '"')
     plugin = "io.containerd.cri.v1.runtime" if newer else "io.containerd.grpc.v1.cri"
     assert re.search(rf'^ *\[plugins."{re.escape(plugin)}".containerd.runtimes.cgshim\]$', dump, re.MULTILINE), dump
-    assert 'BinaryName = "/usr/bin/cgshim"' in dump
+    assert 'BinaryName = "/usr/bin/cgshim-runc"' in dump
 
 
 def test_docker_accepts_its_example(system: System) -> None:
@@ -63,7 +63,7 @@ def test_podman_reads_its_example(system: System) -> None:
     """With the example alone podman knows the runtime by our path."""
     require("podman", system.missing("podman"))
     example = CHECKOUT / "examples" / "podman" / "50-cgshim.conf"
-    script = 'mkdir -p /run/example && sed "s|/usr/bin/cgshim|$2|" "$1" >/run/example/example.conf && exec env \
+    script = 'mkdir -p /run/example && sed "s|/usr/bin/cgshim-runc|$2|" "$1" >/run/example/example.conf && exec env \
         CONTAINERS_CONF=/run/example/example.conf podman --runtime runc info --format "{{json .Host.OCIRuntime}}"'
     launcher = str(CHECKOUT / "shim" / "launcher.sh")
     result = system(

@@ -93,7 +93,7 @@ cgshim: the settings in SETTINGS are of no use: policy: 'lenient' is neither 're
   remedy: or remove it"""
 BROKEN = {
     "at-load": 'raise RuntimeError("broken on purpose")\n',
-    "inside": 'def load(environment):\n    raise RuntimeError("broken on purpose")\n',
+    "inside": 'def load(environment, in_use):\n    raise RuntimeError("broken on purpose")\n',
 }
 AT_LOAD_TEXT = (
     "cgshim: a fault of cgshim itself: RuntimeError: broken on purpose; install it again, or report it with what"

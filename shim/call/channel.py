@@ -9,8 +9,9 @@ from __future__ import annotations
 import posix
 import time
 
+from shim.errors import printable_line, printable_lines
 from shim.oci.text import dump
-from shim.system import basename
+from shim.system import abspath, basename, dirname
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,12 +22,15 @@ if TYPE_CHECKING:
 
 MOST = 1900  # bytes on stderr: podman's reader cuts the JSON-escaped message at 4,096
 SHOWN = ("update", "checkpoint")  # podman and CRI-O read a start's stderr, but show their user that of these as it is
-OWN_LOGS = ("log.json", "oci-log")  # containerd's and podman's, which hold the records of one container
+OWN_LOGS = ("log.json", "oci-log")  # containerd's and podman's, where they lie in a directory of the container's own
 
 
 def fail(invocation: Invocation, error: ShimError) -> None:
-    """Say why the call is refused."""
-    say(invocation, printable(error.text()), error.code)
+    """Say why the call is refused; the verdict at least, where files run out or the code cannot be read any more."""
+    try:
+        say(invocation, error.text(), error.code)
+    except Exception:  # noqa: BLE001 # of whatever kind: a traceback in its place says nothing to anybody
+        _stderr(f"cgshim: {ascii(error.what)[1:-1]} [{error.code}]")
 
 
 def say(invocation: Invocation, text: str, code: str = "") -> None:
@@ -34,6 +38,7 @@ def say(invocation: Invocation, text: str, code: str = "") -> None:
 
     What an engine cuts or throws away `cgshimctl explain --last` still has.
     """
+    text = printable_lines(text)
     if invocation.log:
         _write_log(invocation, record(text, "error", invocation.log_format))
     if invocation.log or invocation.command in SHOWN:
@@ -55,23 +60,15 @@ def _short_record(text: str) -> str:
     return line
 
 
-def printable(text: str) -> str:
-    """`text` without what UTF-8 cannot say (bytes of a file that are no UTF-8, halves of surrogate pairs) and without
-    control characters: keys of a file are not to steer a terminal, and engines escape each with six bytes.
-    """
-    controls = {number: f"\\x{number:02x}" for number in (*range(9), *range(11, 32), 127)}
-    return text.encode("utf-8", "backslashreplace").decode("utf-8").translate(controls)
-
-
 def notify(invocation: Invocation, notices: list[tuple[str, str]]) -> None:
     """Add (level, text) notices to containerd's log, the only one where they are neither shown as an error nor lost.
 
     podman takes a second object in its log for a malformed error, and without a log file there is only the
     container's own stderr.
     """
-    if basename(invocation.log) != "log.json" or invocation.log_format != "json":
+    if not notices or basename(invocation.log) != "log.json" or invocation.log_format != "json":
         return
-    lines = "".join(record(text, level, "json") for level, text in notices)
+    lines = "".join(record(printable_line(text), level, "json") for level, text in notices)
     try:
         with open(invocation.log, "ab") as file:
             file.write(lines.encode("ascii"))
@@ -88,7 +85,7 @@ def tell_operators(notices: Iterable[tuple[str, str]], container: str) -> None:
     if lines:
         import syslog
 
-        system_log([printable(line) for line in lines], syslog.LOG_WARNING)
+        system_log(lines, syslog.LOG_WARNING)
 
 
 def system_log(lines: list[str], level: int) -> None:
@@ -97,7 +94,7 @@ def system_log(lines: list[str], level: int) -> None:
 
     syslog.openlog("cgshim", 0, syslog.LOG_DAEMON)
     for line in lines:
-        syslog.syslog(level, line)
+        syslog.syslog(level, printable_line(line))
     syslog.closelog()
 
 
@@ -118,12 +115,23 @@ def clipped(text: str, most: int = MOST) -> str:
     return head[: head.rfind("\n")] + "\n..." if "\n" in head[200:] else head + "..."
 
 
+def is_own(path: str, container: str, bundle: str) -> bool:
+    """Does the log hold the records of this container alone: is it in the bundle, or in a directory named by the id.
+
+    podman: .../ID/userdata/oci-log; containerd: .../NAMESPACE/ID/log.json, its bundle.
+    """
+    if basename(path) not in OWN_LOGS:
+        return False
+    above = abspath(path).split("/")[-3:-1]
+    return dirname(abspath(path)) == bundle or (bool(container) and container in above)
+
+
 def _write_log(invocation: Invocation, line: str) -> None:
     """One record; a log of this container's own starts anew, since podman reads it only if it holds just one."""
     path = invocation.log.removeprefix("file:")
     if path.startswith(("journald:", "syslog:")):
         return
-    fresh = basename(path) in OWN_LOGS
+    fresh = is_own(path, invocation.container_id, invocation.bundle)
     flags = posix.O_WRONLY | posix.O_CREAT | posix.O_CLOEXEC | (posix.O_TRUNC if fresh else posix.O_APPEND)
     try:
         handle = posix.open(path, flags, 0o600)

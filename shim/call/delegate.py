@@ -30,7 +30,9 @@ FORWARDED = (
     signal.SIGWINCH,
 )
 SI_KERNEL = 0x80  # asm-generic/siginfo.h: sent by the kernel, for instance by the terminal's driver
-PYTHON_IGNORES = (signal.SIGPIPE, signal.SIGXFSZ)  # at start-up; the caller's default is put back for the child
+# What Python ignores at start-up, by the names that the launcher has for them. The caller's default is put back.
+PYTHON_IGNORES = {"PIPE": signal.SIGPIPE, "XFSZ": signal.SIGXFSZ}
+to_default = set(PYTHON_IGNORES.values())
 
 
 def die_of_interrupts() -> None:
@@ -39,16 +41,26 @@ def die_of_interrupts() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def environment(loader_state: str) -> dict[bytes, bytes]:
+def keep_ignored(caller_state: str) -> None:
+    """Let the child ignore what the caller ignores; `caller_state` as the launcher gives it.
+
+    The launcher finds that out by sending itself the signal; one that the caller blocks tells nothing.
+    """
+    line = caller_state.partition("\n")[0]
+    ignored = {number for name, number in PYTHON_IGNORES.items() if name in line.split() and "=" not in line}
+    to_default.difference_update(ignored - set(signal.pthread_sigmask(signal.SIG_BLOCK, ())))
+
+
+def environment(caller_state: str) -> dict[bytes, bytes]:
     """The environment as the caller gave it.
 
     Python itself adds LC_CTYPE where the locale is C (PEP 538), so the block that the kernel keeps is read instead.
-    `loader_state`: what the launcher took out for our own interpreter's sake, `NAME=value` a line.
+    `caller_state`: what the launcher took out for our own interpreter's sake, `NAME=value` a line.
     """
     block = content("/proc/self/environ")
     pairs = [entry.partition(b"=") for entry in block.split(b"\0") if b"=" in entry]
     values = {name: value for name, _, value in pairs}
-    for line in fsencode(loader_state).split(b"\n"):
+    for line in fsencode(caller_state).split(b"\n"):
         name, equals, value = line.partition(b"=")
         if equals:
             values[name] = value
@@ -86,7 +98,12 @@ def run(
     before = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
     reader, writer = posix.pipe()
     parent = posix.getpid()
-    child = posix.fork()
+    try:
+        child = posix.fork()
+    except OSError as error:
+        from shim.start import exhaustion
+
+        raise exhaustion.no_process(error) from error
     if child == 0:
         mask = before if held is None else held
         _become(runtime, arguments, variables, (writer, parent, mask, ignored_children, parent_death, before_exec))
@@ -109,7 +126,7 @@ def _become(runtime: str, arguments: list[str], variables: dict[bytes, bytes], s
         parent_death()
         if posix.getppid() != parent:
             _exit(137)  # the parent died before the death signal was armed
-        for number in PYTHON_IGNORES:
+        for number in to_default:
             signal.signal(number, signal.SIG_DFL)
         if ignored_children:
             signal.signal(signal.SIGCHLD, signal.SIG_IGN)

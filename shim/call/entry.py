@@ -10,7 +10,7 @@ import posix
 import sys
 from posix import _exit
 
-from shim.call import argv, channel, delegate, runtime_log
+from shim.call import argv, channel, delegate, runtime_log, self_call
 from shim.call.prepare import Call, hiding, prepare
 from shim.errors import ShimError
 from shim.planning import settings
@@ -33,12 +33,22 @@ def main() -> None:
     try:
         status = call(invocation, runtime, loader_state)
     except ShimError as error:
-        channel.fail(invocation, error)
-        _exit(error.status)
+        told = _of_the_host(error) or error
+        channel.fail(invocation, told)
+        _exit(told.status)
     except Exception as error:
-        channel.fail(invocation, own_fault(error))
+        channel.fail(invocation, _of_the_host(error) or own_fault(error))
         _exit(1)
     delegate.exit_like(status)
+
+
+def _of_the_host(error: Exception) -> ShimError | None:
+    """What is told instead where the host ran out of something; None for any other error."""
+    if isinstance(error, ShimError) and error.__cause__ is None:
+        return None
+    from shim.start import exhaustion
+
+    return exhaustion.told(error, exhaustion.OF_THE_PROCESS if isinstance(error, ShimError) else exhaustion.RESOURCES)
 
 
 def _working_directory() -> str:
@@ -50,8 +60,9 @@ def _working_directory() -> str:
 
 def call(invocation: Invocation, runtime: str, loader_state: str) -> int:
     """Prepare, run the real runtime, follow up; its wait status."""
+    delegate.keep_ignored(loader_state)
     variables = delegate.environment(loader_state)
-    configured = settings.load(environment())
+    configured = settings.load(environment(), runtime)
     runtime = _real(runtime)
     this = Call(
         invocation=invocation,
@@ -182,6 +193,8 @@ def _before_exec(this: Call, log: RuntimeLog | None) -> Callable[[], None] | Non
 
 def _real(runtime: str) -> str:
     if runtime:
+        settings.check_runtime(runtime, "the entry's file in /etc/cgshim/runtimes")  # the settings' has been by now
+        self_call.refuse(runtime)
         return runtime
     raise ShimError(
         "no-runtime",

@@ -16,6 +16,9 @@ COMMANDS = ("create", "run", "restore", "update", "checkpoint")
 
 GLOBAL_VALUED = frozenset(("log", "log-format", "log-level", "root", "criu", "rootless", "cgroup-manager"))
 GLOBAL_BOOLEAN = frozenset(("debug", "systemd-cgroup"))
+# crun takes a long option by any beginning of its name; log-level came after 1.8.1.
+CRUN_GLOBAL_VALUED = ("cgroup-manager", "log", "log-format", "log-level", "root", "rootless")
+CRUN_GLOBAL_BOOLEAN = ("debug", "systemd-cgroup")
 
 _START = "bundle b console-socket pidfd-socket pid-file preserve-fds"
 _LIMITS = (
@@ -117,9 +120,21 @@ class Reader:
             into.append((name, "true"))
 
 
-def _global_flag(reader: Reader, word: str) -> bool:
+def _global_in_full(name: str) -> str:
+    """The global option of crun that `name` abbreviates, `name` itself if it abbreviates none.
+
+    Of several the first: crun refuses those, but a value behind them is to be read as one. Where there is no log-level,
+    `log-` is log-format alone.
+    """
+    if not name or name in GLOBAL_VALUED or name in GLOBAL_BOOLEAN:
+        return name
+    return next((full for full in CRUN_GLOBAL_VALUED + CRUN_GLOBAL_BOOLEAN if full.startswith(name)), name)
+
+
+def _global_flag(reader: Reader, word: str, *, abbreviated: bool = False) -> bool:
     """Take a global flag; False if `word` is none."""
     name, offset, attached = _split(word)
+    name = _global_in_full(name) if abbreviated else name
     if name in GLOBAL_VALUED:
         reader.take(name, offset, reader.globals)
     elif name in GLOBAL_BOOLEAN:
@@ -138,7 +153,7 @@ def find_command(reader: Reader) -> int:
             return reader.position if reader.position < len(reader.words) else -1
         if not word.startswith("-") or word == "-":
             return reader.position
-        if not _global_flag(reader, word) and "=" not in word:
+        if not _global_flag(reader, word, abbreviated=True) and "=" not in word:
             return -1
         reader.position += 1
     return -1

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 FIRST_DESCRIPTOR = 200  # far above what --preserve-fds and LISTEN_FDS hand to the container
 ERRORS = ("error", "fatal", "panic")
 FORMATS = ("text", "json")
+TRIES = 1000  # braces that begin no record, until the rest is given up: each may cost a walk down a deep nesting
 ELSEWHERE = ("journald:", "syslog:")  # crun's logs that are no files
 
 
@@ -65,9 +66,12 @@ class RuntimeLog:
 
     def hand_on(self) -> None:
         """What the runtime wrote, to the caller's log and in the caller's format; to stderr, as text, without one."""
-        if self.has_stderr:
-            _write(2, _content(self._stderr))
-        text = self.text()
+        try:
+            if self.has_stderr:
+                _write(2, _content(self._stderr))
+            text = self.text()
+        except OSError:
+            return  # as for _write
         if not text:
             return
         if self._caller < 0:
@@ -142,15 +146,15 @@ def records(text: str) -> tuple[Record, ...]:
     """The entries of a JSON log. Values are parsed, not lines: crun 1.28 spreads an object over several."""
     if not text:
         return ()
-    found, offset, scan = [], 0, scanner()
-    while offset < len(text):
+    found, offset, scan, tries = [], 0, scanner(), TRIES
+    while offset < len(text) and tries:
         start = text.find("{", offset)
         if start < 0:
             break
         try:
             value, offset = scan(text, start)
         except Malformed:
-            offset = start + 1
+            offset, tries = start + 1, tries - 1
             continue
         found.append(_record(value))
     return tuple(found)
@@ -179,11 +183,13 @@ def json_line(record: Record) -> str:
 
 
 def line(record: Record, family: str) -> str:
-    """A record in the runtime's own text form."""
+    """A record in the runtime's own text form, in one line whatever an image or a configuration put into it."""
+    from shim.errors import printable_line
+
     if family == "crun":
-        return f"{record.time}: {record.message}\n"
+        return printable_line(f"{record.time}: {record.message}") + "\n"
     others = "".join(f" {key}={dump(value)}" for key, value in record.others)
-    return f'time="{record.time}" level={record.level} msg={dump(record.message)}{others}\n'
+    return printable_line(f'time="{record.time}" level={record.level} msg={dump(record.message)}{others}') + "\n"
 
 
 def _write(handle: int, text: str) -> None:

@@ -11,9 +11,7 @@ LONGEST = 200  # characters of a line that a person still compares by eye
 def exact(before: str, after: str, name: str) -> str:
     """A unified diff that patch(1) takes; "" for equal texts."""
     lines: list[str] = []
-    for line in difflib.unified_diff(
-        before.splitlines(keepends=True), after.splitlines(keepends=True), f"a/{name}", f"b/{name}"
-    ):
+    for line in difflib.unified_diff(_split(before), _split(after), f"a/{name}", f"b/{name}"):
         lines.append(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n")
     return "".join(lines)
 
@@ -23,10 +21,17 @@ def readable(before: str, after: str, name: str, width: int) -> tuple[list[str],
 
     Engines write config.json as one line, and a diff of two long lines shows nothing.
     """
-    anew = any(len(line) > LONGEST for line in before.splitlines())
+    anew = any(len(line) > LONGEST for line in _split(before))
     if anew:
         before, after = _laid_out(before), _laid_out(after)
-    return [_cut(line, width) for line in exact(before, after, name).splitlines()], anew
+    lines = [line.rstrip("\n") for line in _split(exact(before, after, name))]
+    return [_cut(line, width) for line in lines], anew
+
+
+def _split(text: str) -> list[str]:
+    """The lines with their ends. Only a line feed ends one: U+0085 and the like are characters of a string."""
+    *whole, last = text.split("\n")
+    return [f"{line}\n" for line in whole] + ([last] if last else [])
 
 
 def _laid_out(text: str) -> str:

@@ -161,7 +161,7 @@ def shape(made: Diagnosis) -> dict[str, Any]:
 def show(made: Diagnosis) -> None:
     """The same as text."""
     for problem in made.problems:
-        say(problem, colour="red")
+        output.failure(problem, "red")
     _show_host(made.inspected)
     runtime, configured = made.runtime, made.configured
     heading("Runtime and settings")
@@ -217,16 +217,16 @@ def _show_findings(made: Diagnosis) -> None:
         output.paragraph(_verdict(made))
 
 
-def _grouped(found: list[Finding]) -> list[tuple[str, str, str]]:
+def _grouped(found: list[Finding]) -> list[tuple[list[str], str, tuple[str, ...]]]:
     """A row for each reason; fields that share one share the row."""
-    rows: dict[tuple[str, str], list[str]] = {}
+    rows: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for finding in found:
         key = finding.name.removeprefix("unified.")
         reason = finding.reason.replace(key, "this key") if finding.reason.endswith(f" {key}") else finding.reason
-        lost = f"\nlost: {finding.lost}" if finding.outcome == findings.WEAKER else ""
-        row = ("+".join(finding.runtimes), f"{reason}{lost}\nremedy: {finding.remedy}")
+        lost = (f"lost: {finding.lost}",) if finding.outcome == findings.WEAKER else ()
+        row = ("+".join(finding.runtimes), (reason, *lost, f"remedy: {finding.remedy}"))
         rows.setdefault(row, []).append(finding.name)
-    return [("\n".join(names), runtime, why) for (runtime, why), names in rows.items()]
+    return [(names, runtime, why) for (runtime, why), names in rows.items()]
 
 
 def _verdict(made: Diagnosis) -> str:

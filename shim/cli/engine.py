@@ -10,14 +10,26 @@ import click
 
 from shim.cli import difference, output
 from shim.cli.output import paragraph, say
-from shim.engines import buildkit, containerd, crio, docker, nerdctl, placement, podman, status, wrapped
+from shim.engines import (
+    buildkit,
+    compilation,
+    containerd,
+    crio,
+    docker,
+    entries,
+    nerdctl,
+    placement,
+    podman,
+    status,
+    wrapped,
+)
 from shim.engines.registration import BACKUP, File, Request
 from shim.engines.tree import Nothing, Tree
 from shim.errors import ShimError
 from shim.planning import settings
 
 if TYPE_CHECKING:
-    from shim.engines.registration import Engine, Proposal
+    from shim.engines.registration import Engine, Entry, Proposal
 
 ENGINES: dict[str, Engine] = {module.NAME: module for module in (podman, containerd, docker, crio, nerdctl, buildkit)}
 SYSTEM_BINARY = "/usr/bin/cgshim"
@@ -116,7 +128,7 @@ def _home() -> str:
 
 @engine_command.command("install")
 @_shared
-@click.option("--runtime", metavar="PATH", help="The real runtime (runc or crun), for every engine: a cgshim setting.")
+@click.option("--runtime", metavar="PATH", help="The real runtime (runc or crun) for this entry.")
 @click.option("--as-default", is_flag=True, help="New containers use it without being asked to.")
 @_changing
 def install_command(engine: str, dry_run: bool, prefix: str, **options: Any) -> None:
@@ -126,16 +138,23 @@ def install_command(engine: str, dry_run: bool, prefix: str, **options: Any) -> 
         placement.check_host(tree, prefix)
     else:
         status.check_binary(tree, request.binary)
-    proposal = ENGINES[engine].install(tree, request)
-    change, notes = wrapped.settle(tree, request, proposal)
+    chosen, proposal = _with_entry(tree, request, ENGINES[engine])
     _place(tree, prefix, dry_run=dry_run)
-    changed = _carry_out(tree, [*([change] if change else []), *proposal.files], dry_run=dry_run)
-    for note in (*notes, *proposal.notes):
+    changed = _carry_out(tree, [*chosen.files, *proposal.files], dry_run=dry_run)
+    compiled = () if dry_run else compilation.made(tree, prefix, request.binary)
+    for note in (*chosen.notes, *proposal.notes, *compiled):
         paragraph(note)
     if not changed and proposal.files:
         say(f"{engine}: cgshim is registered as {proposal.name} already; nothing to do.")
     written = any(file.before != file.after for file in proposal.files)
     _say_apply(ENGINES[engine], proposal, dry_run=dry_run, written=written)
+
+
+def _with_entry(tree: Tree, request: Request, engine: Engine) -> tuple[entries.Chosen, Proposal]:
+    """The entry for the runtime that the engine has today or that is asked for, and the registration of that entry."""
+    plain = engine.install(tree, request)
+    chosen = entries.choose(tree, request, plain, engine.registered(tree, request))
+    return chosen, engine.install(tree, request.changed(binary=chosen.path))
 
 
 @engine_command.command("remove")
@@ -146,6 +165,9 @@ def remove_command(engine: str, dry_run: bool, prefix: str, **options: Any) -> N
     tree, request = Tree(options["root"]), _request({**options, "prefix": prefix})
     proposal = ENGINES[engine].remove(tree, request)
     files = [*proposal.files, *_settings_left(tree, request, engine, proposal.name)]
+    if not proposal.remembered:
+        gone = tuple(entry for entry in ENGINES[engine].registered(tree, request) if _is_removed(entry, request))
+        files += entries.left(tree, gone, _called(tree, request, engine, gone))
     changed = _carry_out(tree, files, dry_run=dry_run)
     for note in (*proposal.notes, *proposal.remembered):
         paragraph(note)
@@ -182,6 +204,22 @@ def _settings_left(tree: Tree, request: Request, engine: str, removed: str) -> l
     return []
 
 
+def _is_removed(entry: Entry, request: Request) -> bool:
+    return not request.name or entry.name == request.name
+
+
+def _called(tree: Tree, request: Request, removed: str, gone: tuple[Entry, ...]) -> set[str]:
+    """The programs that engines call, but for the entries that are about to go; of a broken file all of them."""
+    found = set()
+    for name, module in ENGINES.items():
+        plain = request if name == removed else request.changed(name="", config="")
+        try:
+            found |= {entry.binary for entry in module.registered(tree, plain) if name != removed or entry not in gone}
+        except ShimError:
+            return {entry.binary for entry in gone}
+    return found
+
+
 def _still_used(tree: Tree, request: Request, engine: str, removed: str) -> bool:
     """Does the engine call cgshim, under any other name than the one removed? A broken file counts as yes."""
     plain = request if removed else request.changed(name="", config="")
@@ -196,11 +234,18 @@ def _carry_out(tree: Tree, files: list[File], *, dry_run: bool) -> bool:
     """Show each change, and make it unless this is a dry run. False if there was none."""
     wanted = [file for file in files if file.before != file.after]
     for file in wanted:
-        if not file.path.endswith(BACKUP):
-            say(difference.exact(file.before or "", file.after or "", file.path.lstrip("/")).rstrip("\n"))
+        if file.link:
+            _say_link(file, dry_run=dry_run)
+        elif not file.path.endswith(BACKUP):
+            output.passage(difference.exact(file.before or "", file.after or "", file.path.lstrip("/")))
         if not dry_run:
             tree.apply(file)
     return bool(wanted)
+
+
+def _say_link(file: File, *, dry_run: bool) -> None:
+    done = ("would remove" if dry_run else "removed") if file.after is None else ("would link" if dry_run else "linked")
+    say(f"{done} {file.path}{f' to {file.after}' if file.after else ''}")
 
 
 def _say_apply(engine: Engine, proposal: Proposal, *, dry_run: bool, written: bool) -> None:
@@ -236,7 +281,7 @@ def print_command(engine: str, config_version: str, **options: Any) -> None:
     """Print the entry as it would be for an engine without any configuration; read and write nothing."""
     binary = options["binary"] or SYSTEM_BINARY
     request = _request({**options, "binary": binary, "config_version": config_version})
-    proposal: Proposal = ENGINES[engine].install(Nothing(), request)
+    proposal = _with_entry(Nothing(), request, ENGINES[engine])[1]
     if not proposal.files:
         raise ShimError("no-entry", f"{engine} has no configuration for it", remedy=proposal.notes)
     for file in proposal.files:

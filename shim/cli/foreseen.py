@@ -31,8 +31,5 @@ def show(found: tuple[Diagnosis, ...]) -> None:
     if not found:
         return
     heading("Will fail here, for containers that meet it")
-    rows = [
-        (one.code, "\n".join((one.verdict, *one.evidence, *(f"remedy: {step}" for step in one.remedy))))
-        for one in found
-    ]
+    rows = [(one.code, (one.verdict, *one.evidence, *(f"remedy: {step}" for step in one.remedy))) for one in found]
     table(rows, ("CODE", "WHAT, EVIDENCE, AND WHAT TO DO"), indent="  ")

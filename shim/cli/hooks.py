@@ -168,7 +168,7 @@ def _put(path: str, before: str | None, text: str, dry_run: bool) -> None:
     if before == text:
         say(f"unchanged {path}")
     elif dry_run:
-        say(difference.exact(before or "", text, path.lstrip("/")).rstrip("\n"))
+        output.passage(difference.exact(before or "", text, path.lstrip("/")))
     else:
         _write(path, text)
         say(f"{'wrote' if before is None else 'replaced'} {path}")

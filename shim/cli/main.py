@@ -22,12 +22,13 @@ COMMANDS = {
     "engine": ("shim.cli.engine", "engine_command"),
     "hooks": ("shim.cli.hooks", "hooks_command"),
     "capture": ("shim.cli.capture", "capture_command"),
+    "compile": ("shim.cli.compile", "compile_command"),
 }
 
 HELP = """Look into cgshim, the OCI runtime wrapper that makes cgroup limits fit the host at hand.
 
 Nothing here starts, changes or stops a container. Nothing is written but by `engine` and `hooks`, which show what
-they write, and to a file that you name with --output.
+they write, by `compile`, and to a file that you name with --output.
 
 \b
 Examples:
@@ -71,7 +72,7 @@ class Tool(click.Group):
             failure = error
         except Exception as error:  # noqa: BLE001 # the edge: no traceback may reach the user
             failure = own_fault(error)
-        click.echo(failure.text().encode("utf-8", "surrogateescape").decode("utf-8", "replace"), err=True)
+        click.echo(failure.text(), err=True)
         raise click.exceptions.Exit(BROKEN)
 
 

@@ -6,15 +6,18 @@ import json
 import shutil
 import sys
 import textwrap
-from typing import Any, Sequence
+from typing import Any, Sequence, Union
 
 import click
+
+from shim.errors import printable_line, printable_lines
 
 FINE, REFUSED, USAGE, BROKEN = 0, 1, 2, 3
 SCHEMA = 1
 COLUMNS = 100
 NARROWEST = 10
 GAP = "  "
+Cell = Union[str, Sequence[str]]  # foreign text, which is one line whatever it holds; or lines of our own making
 
 STATUSES = """\b
 Exit status:
@@ -33,9 +36,8 @@ def columns() -> int:
 
 
 def say(text: str = "", *, bold: bool = False, colour: str | None = None) -> None:
-    """One piece of text; bytes of a file that are not UTF-8 are shown as replacement characters."""
-    shown = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    click.secho(shown, bold=bold or None, fg=colour)
+    """One line: whatever foreign words hold, they neither end it nor steer the terminal."""
+    click.secho(printable_line(text), bold=bold or None, fg=colour)
 
 
 def heading(text: str) -> None:
@@ -45,19 +47,28 @@ def heading(text: str) -> None:
 
 
 def paragraph(text: str, indent: str = "") -> None:
-    """Text wrapped to the width."""
-    say(textwrap.fill(text, columns(), initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False))
+    """Text wrapped to the width, its line ends become spaces."""
+    options: dict[str, Any] = {"initial_indent": indent, "subsequent_indent": indent, "break_on_hyphens": False}
+    for line in textwrap.wrap(printable_lines(text), columns(), **options) or [""]:
+        say(line)
+
+
+def passage(text: str) -> None:
+    """Lines of a file, as they are."""
+    for line in text.rstrip("\n").split("\n"):
+        say(line)
 
 
 def failure(text: str, colour: str | None = None) -> None:
-    """A message of several lines, each wrapped, what is behind a break indented."""
-    for line in text.splitlines():
+    """A message of several lines (`ShimError.text`), each wrapped, what is behind a break indented."""
+    for line in printable_lines(text).split("\n"):
         indent = " " * (len(line) - len(line.lstrip()))
         options: dict[str, Any] = {"break_on_hyphens": False, "break_long_words": False}
         wrapped = textwrap.wrap(
             line.strip(), columns(), initial_indent=indent, subsequent_indent=f"{indent}  ", **options
         )
-        say("\n".join(wrapped), colour=colour)
+        for part in wrapped:
+            say(part, colour=colour)
 
 
 def emit(shape: dict[str, Any]) -> None:
@@ -65,11 +76,11 @@ def emit(shape: dict[str, Any]) -> None:
     click.echo(json.dumps({"schema": SCHEMA, **shape}, indent=2))
 
 
-def table(rows: Sequence[Sequence[str]], header: Sequence[str] = (), indent: str = "") -> None:
+def table(rows: Sequence[Sequence[Cell]], header: Sequence[str] = (), indent: str = "") -> None:
     """Rows under an optional header, cells wrapped so that no line is wider than the terminal."""
     if not rows:
         return
-    grid = [list(row) for row in ([header] if header else [])] + [list(row) for row in rows]
+    grid = [[_shown(cell) for cell in row] for row in ([header, *rows] if header else rows)]
     widths = fitted([max(_natural(row[i]) for row in grid) for i in range(len(grid[0]))], columns() - len(indent))
     for number, row in enumerate(grid):
         for line in _lines(row, widths):
@@ -85,17 +96,20 @@ def fitted(natural: list[int], width: int) -> list[int]:
     return widths
 
 
-def _lines(row: list[str], widths: list[int]) -> list[str]:
+def _shown(cell: Cell) -> list[str]:
+    return [printable_line(line) for line in ([cell] if isinstance(cell, str) else cell)]
+
+
+def _lines(row: list[list[str]], widths: list[int]) -> list[str]:
     cells = [_wrapped(cell, width) for cell, width in zip(row, widths)]
     height = max(map(len, cells))
     padded = [cell + [""] * (height - len(cell)) for cell in cells]
     return [GAP.join(part.ljust(width) for part, width in zip(parts, widths)) for parts in zip(*padded)]
 
 
-def _natural(cell: str) -> int:
-    return max(map(len, cell.split("\n")))
+def _natural(cell: list[str]) -> int:
+    return max(map(len, cell))
 
 
-def _wrapped(cell: str, width: int) -> list[str]:
-    """A cell's lines; its own line breaks stay."""
-    return [line for part in cell.split("\n") for line in textwrap.wrap(part, width, break_on_hyphens=False) or [""]]
+def _wrapped(cell: list[str], width: int) -> list[str]:
+    return [line for part in cell for line in textwrap.wrap(part, width, break_on_hyphens=False) or [""]]

@@ -7,6 +7,7 @@ words name the errno instead. They cut long messages, so the verdict comes first
 from __future__ import annotations
 
 from shim.diagnose.diagnosis import Diagnosis
+from shim.errors import ascii_lines
 
 SAID = "  runtime: "  # in front of each of the runtime's own lines; `noise.clean` knows it
 FIRST_LINE = 200  # bytes: a Kubernetes event keeps about this much
@@ -28,17 +29,16 @@ def render(diagnosis: Diagnosis, limit: int = 1900) -> str:
     """
     if not diagnosis.ours:
         return diagnosis.raw
-    head = (
-        _cut_end(f"cgshim: {plain(diagnosis.verdict)}", FIRST_LINE - len(diagnosis.code) - 3) + f" [{diagnosis.code}]"
-    )
+    verdict = _one_line(f"cgshim: {diagnosis.verdict}")
+    head = _cut_end(verdict, FIRST_LINE - len(diagnosis.code) - 3) + f" [{diagnosis.code}]"
     lines = [head, *_body(diagnosis)]
-    said = [part.strip() for part in plain(diagnosis.raw).splitlines() if part.strip()]
+    said = [part.strip() for part in plain(diagnosis.raw).split("\n") if part.strip()]
     return _fitted(lines, "\n".join(f"{SAID}{part}" for part in said), limit)
 
 
 def plain(text: str) -> str:
     """ASCII only, no control characters but newline, the engines' phrases replaced by the errno's name."""
-    safe = "".join(one if one == "\n" or " " <= one <= "~" else " " if one in "\t\r" else "?" for one in text)
+    safe = ascii_lines(text)
     for phrase, errno_name in PHRASES:
         safe = _replaced(safe, phrase, errno_name)
     return safe
@@ -56,7 +56,11 @@ def _body(diagnosis: Diagnosis) -> list[str]:
     lines += [f"  evidence: {line}" for line in diagnosis.evidence]
     lines += [f"  remedy: {line}" for line in diagnosis.remedy]
     lines += [f"  see: {diagnosis.reference}"] if diagnosis.reference else []
-    return [plain(" ".join(line.splitlines())) for line in lines]
+    return [_one_line(line) for line in lines]
+
+
+def _one_line(text: str) -> str:
+    return plain(" ".join(text.splitlines()))
 
 
 def _fitted(lines: list[str], words: str, limit: int) -> str:

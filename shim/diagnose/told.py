@@ -17,7 +17,7 @@ KEYS = ("cause", "evidence", "remedy", "see")
 
 def read_back(kept: dict[str, Any]) -> Diagnosis | None:
     """The diagnosis in what `shim.state.last.recall` gives; None for a text of another form."""
-    first, *rest = str(kept["text"]).splitlines() or [""]
+    first, *rest = str(kept["text"]).split("\n")
     head = HEAD.fullmatch(first)
     if head is None:
         return None

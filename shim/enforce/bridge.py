@@ -119,7 +119,8 @@ def _parent(view: View, pid: int) -> str:
 def _enable(this: Bridge, path: str, controllers: tuple[str, ...]) -> str:
     """Enable controllers for the children of every cgroup above `path`, from the root down; "" or what was in the way.
 
-    A cgroup with processes of its own cannot hand domain controllers to its children ("No Internal Process").
+    A cgroup with processes of its own cannot hand domain controllers to its children ("No Internal Process"). Nothing
+    disables them again: that would take the limits of every other cgroup below, whoever has set them.
     """
     level = ""
     for child in path.strip("/").split("/"):

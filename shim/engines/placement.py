@@ -39,21 +39,23 @@ def copies(tree: Tree, prefix: str) -> list[File]:
         return []
     found = []
     for name in _modules():
-        with open(os.path.join(PACKAGE, name), encoding="utf-8") as file:
+        with open(os.path.join(os.path.dirname(PACKAGE), name), encoding="utf-8") as file:
             text = file.read()
-        path = f"{prefix}/lib/cgshim/shim/{name}"
+        path = f"{prefix}/lib/cgshim/{name}"
         found.append(File(path=path, before=tree.read(path), after=text))
-        if name == "launcher.sh":
+        if name == "shim/launcher.sh":
             path = f"{prefix}/bin/cgshim"
             found.append(File(path=path, before=tree.read(path), after=text, executable=True))
     return found
 
 
 def _modules() -> list[str]:
+    """The files of the package, below the directory that contains it."""
     found = []
+    beside = os.path.dirname(PACKAGE)
     for directory, inner, files in os.walk(PACKAGE):
         inner[:] = sorted(name for name in inner if name != "__pycache__")
-        relative = os.path.relpath(directory, PACKAGE)
+        relative = os.path.relpath(directory, beside)
         found += [os.path.normpath(os.path.join(relative, name)) for name in files if name.endswith((".py", ".sh"))]
     return sorted(found)
 
@@ -72,6 +74,8 @@ def take_away(tree: Tree, prefix: str, *, needed: bool, dry_run: bool) -> str:
             os.rmdir(os.path.join(directory, name))
     if os.path.lexists(tree.at(f"{prefix}/bin/cgshim")):
         os.unlink(tree.at(f"{prefix}/bin/cgshim"))
+    for path in [path for path in tree.glob(f"{prefix}/bin/cgshim-*") if tree.link(path) == "cgshim"]:
+        os.unlink(os.path.join(tree.at(f"{prefix}/bin"), os.path.basename(path)))
     for directory in (f"{prefix}/lib/cgshim", f"{prefix}/lib", f"{prefix}/bin", prefix):
         try:
             os.rmdir(tree.at(directory))

@@ -38,7 +38,7 @@ class Request(Value):
 class File(Value):
     """One file before and after; None is absence. backup: what stood there is kept beside it.
 
-    executable: a new file can be executed.
+    executable: a new file can be executed. link: it is a symbolic link, and the texts are where it leads.
     """
 
     path: str
@@ -46,6 +46,7 @@ class File(Value):
     after: str | None
     backup: bool = False
     executable: bool = False
+    link: bool = False
 
 
 class Proposal(Value):
@@ -106,7 +107,10 @@ def check_name(name: str) -> str:
 
 def is_ours(path: Any, request: Request) -> bool:
     """Does this path of an engine's entry lead to cgshim?"""
-    return isinstance(path, str) and (path == request.binary or os.path.basename(path) == OWN_NAME)
+    if not isinstance(path, str):
+        return False
+    name = os.path.basename(path)
+    return path == request.binary or name == OWN_NAME or name.startswith(f"{OWN_NAME}-")
 
 
 def name_taken(engine: str, name: str, file: str, path: Any) -> ShimError:

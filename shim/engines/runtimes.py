@@ -6,6 +6,7 @@ import os
 import subprocess
 from typing import TYPE_CHECKING, Any
 
+from shim.call.self_call import FIRST_LINES
 from shim.errors import ShimError
 from shim.planning import settings
 from shim.values import Value
@@ -25,7 +26,7 @@ DIRECTORIES = (
     "/usr/lib/cri-o-runc/sbin",
     "/usr/libexec/crio",
 )
-LAUNCHER_MARK = b"#!/bin/sh\n# cgshim launcher\n"
+MOST = max(map(len, FIRST_LINES))  # bytes that tell cgshim from a runtime
 PATIENCE = 10  # seconds for a program that only prints a line
 
 
@@ -57,10 +58,15 @@ def search(names: tuple[str, ...] = NAMES) -> str:
     return ""
 
 
+def is_launcher_text(head: bytes) -> bool:
+    """Is this how cgshim's own launcher begins."""
+    return head.startswith(FIRST_LINES)
+
+
 def _is_launcher(path: str) -> bool:
     try:
         with open(path, "rb") as file:
-            return file.read(len(LAUNCHER_MARK)) == LAUNCHER_MARK
+            return is_launcher_text(file.read(MOST))
     except OSError:
         return False
 

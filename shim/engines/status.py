@@ -8,8 +8,9 @@ import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
+from shim.engines import entries
 from shim.engines.seen import QUESTIONS
-from shim.engines.wrapped import search
+from shim.engines.wrapped import is_launcher
 from shim.errors import ShimError
 from shim.planning import settings
 from shim.values import Value
@@ -37,19 +38,19 @@ class Check(Value):
 
 def checks(tree: Tree, request: Request, engine: Engine) -> tuple[Check, ...]:
     """Every check of one engine, in the order in which they build on each other."""
-    entries = engine.registered(tree, request)
+    present = engine.registered(tree, request)
     if request.name:
-        entries = tuple(entry for entry in entries if entry.name == request.name)
-    if not entries:
+        present = tuple(entry for entry in present if entry.name == request.name)
+    if not present:
         return (Check(state=WRONG, what="registered", evidence=f"no entry for cgshim in {engine.NAME}'s files"),)
     found = []
-    for entry in entries:
+    for entry in present:
         default = "new containers' default" if entry.default else "not the default"
         found.append(Check(state=FINE, what="registered", evidence=f"{entry.file}: {entry.name} ({default})"))
         found.append(_binary(tree, entry))
         found.append(_seen(tree, engine, entry))
         found.append(_pending(tree, engine, entry))
-    found.append(_runtime(tree))
+        found.append(_runtime(tree, entry))
     return tuple(found)
 
 
@@ -152,18 +153,18 @@ def start_time(shown: str, booted: float) -> float | None:
     return booted + int(microseconds) / 1e6 if microseconds.isdigit() and microseconds != "0" else None
 
 
-def _runtime(tree: Tree) -> Check:
-    """The real runtime that cgshim would run."""
+def _runtime(tree: Tree, entry: Entry) -> Check:
+    """The real runtime that cgshim would run for this entry."""
     what = "the real runtime"
-    if not tree.live:
-        found = search(tree)
-        return Check(state=FINE if found else UNKNOWN, what=what, evidence=found or "none in the standard directories")
     try:
-        configured = settings.load(os.environ)
+        if tree.live:
+            settings.load(os.environ)
+        path, origin = entries.runtime_of(tree, entry.binary)
     except ShimError as error:
         return Check(state=WRONG, what=what, evidence=error.what)
-    path = configured.runtime or search(tree)
-    if not path:
-        return Check(state=WRONG, what=what, evidence="neither runc nor crun is in the standard directories")
-    origin = configured.origins["runtime"] if configured.runtime else "the first one found"
-    return Check(state=FINE, what=what, evidence=f"{path} ({origin})")
+    if path and tree.executable(path) and not is_launcher(tree, path):
+        return Check(state=FINE, what=what, evidence=f"{path} ({origin})")
+    if not path and not tree.live:
+        return Check(state=UNKNOWN, what=what, evidence="none in the standard directories")
+    problem = f"{path} is not a runtime that can be executed ({origin})" if path else f"there is none: {origin}"
+    return Check(state=WRONG, what=what, evidence=problem)

@@ -53,6 +53,17 @@ class Tree:
         except OSError as error:
             raise _failed(path, f"cannot be read: {_errno(error)}", self.root) from error
 
+    def link(self, path: str) -> str | None:
+        """Where the symbolic link leads, None if there is none."""
+        try:
+            return os.readlink(self._beside(path))
+        except OSError:
+            return None
+
+    def _beside(self, path: str) -> str:
+        """The path from outside, itself not followed if it is a symbolic link."""
+        return os.path.join(self.at(os.path.dirname(path)), os.path.basename(path))
+
     def glob(self, pattern: str) -> list[str]:
         """The paths that match, sorted, as seen from inside."""
         found = glob.glob(os.path.join(glob.escape(self.root), pattern.lstrip("/")))
@@ -78,7 +89,9 @@ class Tree:
             if file.backup and file.before is not None and file.after is not None:
                 self._keep(file.path, file.before)
             if file.after is None:
-                self._delete(file.path)
+                self._delete(file.path, link=file.link)
+            elif file.link:
+                self._link(file.path, file.after)
             else:
                 self._write(self.at(file.path), file.after)
                 if file.executable:
@@ -95,8 +108,21 @@ class Tree:
         os.makedirs(os.path.dirname(place), exist_ok=True)
         atomic.put(place, text.encode("utf-8"), like=like or place)
 
-    def _delete(self, path: str) -> None:
-        os.unlink(self.at(path))
+    def _link(self, path: str, target: str) -> None:
+        place = self._beside(path)
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        temporary = os.path.join(os.path.dirname(place), f".{os.path.basename(place)}.{os.getpid()}")
+        os.symlink(target, temporary)
+        try:
+            if os.path.lexists(place) and not os.path.islink(place):
+                raise FileExistsError(errno.EEXIST, "a file that is not cgshim's link has this name", place)
+            os.rename(temporary, place)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+
+    def _delete(self, path: str, *, link: bool = False) -> None:
+        os.unlink(self._beside(path) if link else self.at(path))
         directory = os.path.dirname(path)
         while directory not in KEPT and directory.count("/") > 1:
             try:
@@ -114,6 +140,10 @@ class Nothing(Tree):
 
     def read(self, path: str) -> str | None:
         """Never anything."""
+        return None
+
+    def link(self, path: str) -> str | None:
+        """Never one."""
         return None
 
     def glob(self, pattern: str) -> list[str]:

@@ -174,7 +174,7 @@ def parse(text: str, pairs: Callable[[list[tuple[str, Any]]], Any] | None = None
 
 
 def dump(value: Any) -> str:
-    """`value` as one line of ASCII JSON. Integers keep every digit."""
+    """`value` as one line of ASCII JSON. Integers keep every digit; an infinite number stays one."""
     if isinstance(value, str):
         return encode_basestring_ascii(value)
     if value is None or isinstance(value, bool):
@@ -183,4 +183,4 @@ def dump(value: Any) -> str:
         return "{" + ",".join(f"{encode_basestring_ascii(key)}:{dump(item)}" for key, item in value.items()) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ",".join(map(dump, value)) + "]"
-    return repr(value)
+    return repr(value).replace("inf", "1e999")

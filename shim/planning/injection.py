@@ -20,11 +20,19 @@ STAGE = "createRuntime"
 CLEANUP = "cgshim-cleanup"
 AFTER = "poststop"
 # As the launcher starts the program, and for the same reasons: the hook's Python comes on top of the call's own.
-CODE = """import marshal, posix, sys
+CODE = """import _frozen_importlib_external, _imp, gc, marshal, posix, sys
+gc.disable()
 sys.path.insert(0, sys.argv.pop(1))
 try:
     file = posix.open(sys.path[0] + "/shim/__pycache__/hot." + sys.implementation.cache_tag + ".bin", posix.O_CLOEXEC)
-    exec(marshal.loads(posix.read(file, int(posix.read(file, 256).removeprefix(sys.version.encode())))))
+    head, own = posix.read(file, 32), posix.fstat(file)
+    core = posix.read(file, int(head[12:]))
+    if own[0] != 33188 or own[4] not in (0, posix.stat(sys.path[0])[4]): raise OSError
+    if head[:12] != _frozen_importlib_external.MAGIC_NUMBER + _imp.source_hash(own[6], core): raise OSError
+    code, *content = marshal.loads(core)
+    hot = type(sys)("shim.start.hot")
+    exec(code, hot.__dict__)
+    hot.fitting = hot.opened(sys.path[0], file, content)
 except Exception:
     from shim.start import hot
 hot.main("shim.call.entry")"""
@@ -52,7 +60,7 @@ def command(name: str, module: str, arguments: list[str]) -> dict[str, Any]:
         "path": sys.executable or "/usr/bin/python3",
         "args": [
             name,
-            "-IS",
+            "-BIS",
             "-X",
             "utf8",
             "-c",

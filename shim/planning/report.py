@@ -28,9 +28,16 @@ class Circumstances(Value):
 
 
 def note_object(note: Note) -> dict[str, str]:
-    """A note as JSON; `lost` only where something is."""
+    """A note as JSON; `lost` only where something is. People read it, and a key of `unified` may be anybody's words."""
     fields = {"field": note.field, "effect": note.effect, "kind": note.kind, "code": note.code, "reason": note.reason}
-    return {**fields, "lost": note.lost} if note.lost else fields
+    fields = {**fields, "lost": note.lost} if note.lost else fields
+    return fields if "".join(fields.values()).isprintable() else _printable(fields)
+
+
+def _printable(fields: dict[str, str]) -> dict[str, str]:
+    from shim.errors import printable_line as line
+
+    return {name: line(text) for name, text in fields.items()}
 
 
 def build(plan: Plan, resources: dict[str, Any], host: Host, circumstances: Circumstances) -> dict[str, Any]:

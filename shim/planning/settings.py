@@ -62,16 +62,19 @@ class Settings(Value):
         return self.annotations == TRUST
 
 
-def load(environment: Mapping[str, str]) -> Settings:
-    """The settings of this host. Raises ShimError naming file and field for a file that is of no use."""
+def load(environment: Mapping[str, str], in_use: str = "") -> Settings:
+    """The settings of this host. Raises ShimError naming file and field for a file that is of no use.
+
+    in_use: the real runtime of this call; where another one is named, nobody needs it to be there.
+    """
     path = environment.get("CGSHIM_CONFIG") or PATH
     values = _values(path)
     origins = {key: path if key in values else "default" for key in KEYS}
     runtime = values.get("runtime", "")
     if environment.get("CGSHIM_RUNTIME"):
         runtime, origins["runtime"] = environment["CGSHIM_RUNTIME"], "CGSHIM_RUNTIME"
-    if runtime:
-        _check_runtime(runtime, origins["runtime"])
+    if runtime and in_use in ("", runtime):
+        check_runtime(runtime, origins["runtime"])
     chosen = {}
     for key, words in CHOICES.items():
         chosen[key] = values.get(key, words[0])
@@ -109,7 +112,8 @@ def _checked(path: str, values: Any) -> dict[str, str]:
     return values
 
 
-def _check_runtime(runtime: str, origin: str) -> None:
+def check_runtime(runtime: str, origin: str) -> None:
+    """Raise ShimError `bad-runtime` unless it is an executable file. origin: what names it."""
     what = ""
     if not runtime.startswith("/"):
         what = "is no absolute path"

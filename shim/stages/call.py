@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
-from shim.call.channel import printable, system_log, tell_operators
+from shim.call.channel import system_log, tell_operators
 from shim.errors import ShimError
 from shim.planning import settings
 
@@ -68,10 +68,10 @@ def refuse(error: ShimError, container: str = "") -> None:
 
     from shim.state.last import remember
 
-    text = printable(error.text())
+    text = error.text()
     _stderr((text + "\n").encode())
     remember(text, error.code, container)
-    system_log(text.splitlines(), syslog.LOG_ERR)
+    system_log(text.split("\n"), syslog.LOG_ERR)
 
 
 def _stderr(data: bytes) -> None:

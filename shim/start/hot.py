@@ -3,20 +3,24 @@
 An ordinary import looks a module up in a directory, opens, checks and reads its file: fourteen system calls and a
 fifth of a millisecond, fifty times at every `create`. Here the code that every `create` needs (the core) comes with
 one read and is run in its order without the import system's help; the rest stays in the file until it is asked for.
-The file is used under the rule that Python has for its own `.pyc`, only stricter: same interpreter, and every source
-has the size and the time, to the nanosecond, that it was made from: those of the core are looked at before it is used,
-the others when they are asked for. A core that does not fit is made anew (shim.start.hot_file) where that is allowed, as
-Python does, and else its modules are imported one by one, as a changed one of the others is.
 
-The file has four parts: HEAD bytes (the interpreter's `sys.version`, the size of the second part in decimals, spaces);
-the code that the launcher runs (START); this module's code, the lists of what there is and the core's code; the code of
-the others.
+A call never writes code. Whoever installs makes the file (`cgshimctl compile`, which the Debian package and `cgshimctl
+engine install` call), and a call takes it only if all of this holds; else it imports module by module, as ever:
+- it belongs to root or to the owner of the directory with the package, and its mode is 0644 (33188 with its kind);
+- its head has the magic number of this interpreter's code, and the hash of the file's length and of all that is read at
+  once. Damaged code would not raise an error but kill the interpreter, so this comes before unmarshalling. The hash is
+  what Python has for its own `.pyc` (`_imp.source_hash`, SipHash): built in everywhere, unlike zlib, 0.05 ms here;
+- every source has the size and the time, to the nanosecond, that it was made from: those of the core are looked at
+  before it is used, the others when they are asked for.
 
-`python3 -m shim.start.hot` makes the file, for a prefix that will be read-only.
+The file has three parts: HEAD bytes (4 of the magic number, 8 of the hash, the length of the second part in decimals,
+spaces); this module's code, the lists of what there is and the core's code; the code of the others, each with a hash of
+its own in the lists.
 """
 
 # No `from __future__ import annotations` in this one: it would be the only module to load `__future__`, a quarter of a
 # millisecond, and Python 3.6 has none. So annotations that are more than a built-in type stand in quotes.
+import _imp
 import marshal
 import posix
 import sys
@@ -27,22 +31,12 @@ if TYPE_CHECKING:
     from typing import Any, Callable
 
     Source = tuple[str, bool, int, int]  # path below the parent, is it a package, time in nanoseconds, size in bytes
-    Place = tuple[int, int]  # where a module's code is in the file's last part, and its length
+    Place = tuple[int, int, bytes]  # where a module's code is in the file's last part, its length, its hash
 
 HERE = "shim.start.hot"
 OLDEST = (3, 9)  # Python; older ones, from 3.6 on, can read this module, and get to know it by what `main` says
-HEAD = 256  # bytes before the second part
-# Run by the launcher, in whose namespace `file` is. What goes wrong here sends it to the ordinary import.
-# A call is over before cyclic garbage could matter, and looking for it while code and JSON are read costs more.
-START = """
-import gc
-gc.disable()
-hot = type(sys)("shim.start.hot")
-code, *content = marshal.loads(posix.read(file, {size}))
-exec(code, hot.__dict__)
-hot.fitting = hot.opened(sys.path[0], file, content)
-"""
-fitting: "Archive | None" = None  # what START found
+HEAD = 32  # bytes before the second part
+fitting: "Archive | None" = None  # what the launcher found
 
 
 def main(module: str) -> None:
@@ -50,9 +44,6 @@ def main(module: str) -> None:
 
     A package that cannot be loaded is a message on the engine's channel, too, and no traceback.
     """
-    import gc
-
-    gc.disable()
     if sys.version_info < OLDEST:
         from shim.start.import_fault import refuse_python
 
@@ -70,7 +61,7 @@ def main(module: str) -> None:
 def opened(parent: str, file: int, content: "list[Any]") -> "Archive":
     """The archive in `file`, read up to its last part; OSError if a source of the core is not the one it was made from.
 
-    content: sources, core and rest, as Archive has them.
+    content: sources, core and rest, as Archive has them. The launcher has compared the hash.
     """
     archive = Archive(file, posix.lseek(file, 0, 1), *content)  # 1: SEEK_CUR, which posix lacks
     for name in (HERE, *[name for name, _ in archive.core]):
@@ -90,13 +81,8 @@ def is_current(source: "Source", parent: str) -> bool:
 
 def use(parent: str) -> None:
     """Take the modules below `parent`, the directory that contains the package, from the archive where there is one."""
-    archive = fitting
-    if archive is None:
-        from shim.start import hot_file
-
-        archive = hot_file.made_anew(parent)
-    if archive:
-        finder = Finder(archive, parent)
+    if fitting is not None:
+        finder = Finder(fitting, parent)
         sys.meta_path.insert(0, finder)
         finder.load_core()
 
@@ -123,12 +109,15 @@ class Archive:
         self.core = core
         self.rest = rest
 
-    def code(self, name: str) -> "CodeType":
-        """The code of any module."""
+    def code(self, name: str) -> "CodeType | None":
+        """The code of any module; None if it is damaged."""
         if name not in self.rest:
             return dict(self.core)[name]
-        offset, length = self.rest[name]
-        code: CodeType = marshal.loads(posix.pread(self.file, length, self.start + offset))
+        offset, length, seal = self.rest[name]
+        data = posix.pread(self.file, length, self.start + offset)
+        if _imp.source_hash(length, data) != seal:
+            return None
+        code: CodeType = marshal.loads(data)
         return code
 
 
@@ -141,13 +130,14 @@ class Finder:
         self.make = type(sys.__spec__)  # importlib.machinery.ModuleSpec
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> "Any":
-        """The module's spec, None for a module that is not in the archive, or is another one now."""
+        """The module's spec, None for a module that is not in the archive, is damaged there, or is another one now."""
         source = self.archive.sources.get(name)
-        if source is None or not is_current(source, self.parent):
+        code = self.archive.code(name) if source and is_current(source, self.parent) else None
+        if source is None or code is None:
             return None
         origin = f"{self.parent}/{source[0]}"
         spec = self.make(name, self, origin=origin, is_package=source[1])  # type: ignore[arg-type] # a loader by shape
-        spec.has_location = True
+        spec.has_location, spec.loader_state = True, code
         if source[1]:
             spec.submodule_search_locations = [origin.rpartition("/")[0]]
         return spec
@@ -157,7 +147,7 @@ class Finder:
 
     def exec_module(self, module: "ModuleType") -> None:
         """Run the code of a module that is not of the core, or was imported anew."""
-        exec(self.archive.code(module.__name__), module.__dict__)
+        exec(module.__spec__.loader_state, module.__dict__)  # type: ignore[union-attr] # find_spec has put it there
 
     def load_core(self) -> None:
         """Import the core: what the import system does, less its search and its locks, which are for threads."""

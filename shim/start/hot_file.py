@@ -1,15 +1,19 @@
-"""Makes the file that `shim.start.hot` reads: at installation, or at the first call after a source has changed."""
+"""Makes the file that `shim.start.hot` reads, at installation: `cgshimctl compile`, or `python3 -m shim.start.hot`."""
 
 from __future__ import annotations
 import __future__
 
+import _imp
 import ast
+import compileall
 import dis
+import importlib.util
 import marshal
 import os
 import sys
 
-from shim.start.hot import HEAD, HERE, START, Archive
+import shim
+from shim.start.hot import HEAD, HERE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,15 +29,17 @@ CORE = (
     *("shim.rules.memory", "shim.rules.cpu", "shim.rules.cpuset", "shim.rules.pids", "shim.rules.devices"),
     *("shim.containers.container", "shim.enforce.followup", "shim.enforce.verify"),
 )
-PIECE = 1000000  # less than malloc(3) takes from mmap(2): fresh pages for each call
 NOT_IN_IT = "shim.start.hot_file"
 
 
 def main() -> None:
-    """Make the file for the package that this module is of."""
-    parent = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    os.makedirs(os.path.dirname(path_below(parent)), exist_ok=True)
-    write(parent, None)
+    """Make the file for the package that this module is of, and Python's own for the modules that it has not."""
+    make(own_parent())
+
+
+def own_parent() -> str:
+    """The directory that contains the package that this module is of."""
+    return os.path.dirname(os.path.dirname(os.path.abspath(shim.__file__)))
 
 
 def path_below(parent: str) -> str:
@@ -41,72 +47,64 @@ def path_below(parent: str) -> str:
     return f"{parent}/shim/__pycache__/hot.{sys.implementation.cache_tag}.bin"
 
 
-def made_anew(parent: str) -> Archive | None:
-    """A new archive, also written where that is allowed; None where it is not, for it takes a third of a second."""
-    if sys.dont_write_bytecode or not os.access(f"{parent}/shim/__pycache__", os.W_OK, effective_ids=True):
-        return None
+def make(parent: str) -> str:
+    """Put a new file in the place of the old one, whole or not at all; its path. Nobody else may write to it.
+
+    parent: the directory that contains the package. Raises OSError, and SyntaxError or ValueError for a source that
+    cannot be compiled, of which there is no file then.
+    """
+    data, path = content(parent), path_below(parent)
+    before = os.umask(0o022)
     try:
-        return write(parent, read(path_below(parent)))
-    except (OSError, SyntaxError, ValueError):
-        return None  # the ordinary import will say what is wrong
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        _write(data, path)
+        compileall.compile_dir(f"{parent}/shim", quiet=2)
+    finally:
+        os.umask(before)
+    return path
 
 
-def write(parent: str, old: Archive | None) -> Archive | None:
-    """Put a new file in the place of the old one, whole or not at all, and read it. Raises what making it raises."""
-    path = path_below(parent)
+def _write(data: bytes, path: str) -> None:
     beside = f"{path}.{os.getpid()}"
     handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     try:
         with open(handle, "wb") as file:
-            file.write(content(parent, old))
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
         os.rename(beside, path)
     except BaseException:
         os.unlink(beside)
         raise
-    return read(path)
-
-
-def read(path: str) -> Archive | None:
-    """The archive in the file, whether it fits or not; None if it is missing, broken, or another interpreter's."""
+    directory = os.open(os.path.dirname(path), os.O_RDONLY | os.O_CLOEXEC)
     try:
-        with open(path, "rb") as file:
-            size = int(file.read(HEAD).removeprefix(sys.version.encode()))
-            file.seek(HEAD + size)
-            _, *lists = marshal.load(file)
-            return Archive(os.dup(file.fileno()), file.tell(), *lists)
-    except (OSError, EOFError, ValueError, TypeError, OverflowError, MemoryError):
-        return None  # whatever it is, it is not ours
+        os.fsync(directory)
+    finally:
+        os.close(directory)
 
 
-def content(parent: str, old: Archive | None = None) -> bytes:
-    """The file for the sources below `parent`; code of unchanged sources is taken from `old`."""
+def content(parent: str) -> bytes:
+    """The file for the sources below `parent`."""
     sources = _sources(parent)
     codes: dict[str, CodeType] = {}
     for name, source in sources.items():
-        if old and old.sources.get(name) == source:
-            codes[name] = old.code(name)
-        else:
-            path = f"{parent}/{source[0]}"
-            with open(path, "rb") as file:
-                codes[name] = compiled(file.read(), path)
+        path = f"{parent}/{source[0]}"
+        with open(path, "rb") as file:
+            codes[name] = compiled(file.read(), path)
     order = _order(codes)
     rest: dict[str, Place] = {}
     behind = b""
-    for name in codes.keys() - set(order):
+    for name in sorted(codes.keys() - set(order)):
         code = marshal.dumps(codes[name])
-        rest[name] = (len(behind), len(code))
+        rest[name] = (len(behind), len(code), _imp.source_hash(len(code), code))
         behind += code
-    core = [(name, codes[name]) for name in order]
-    lists = marshal.dumps((codes[HERE], sources, core, rest))
-    start = marshal.dumps(compile(START.format(size=len(lists)), "<shim.start.hot.START>", "exec", dont_inherit=True))
-    return _head(len(start)) + start + lists + behind
+    core = marshal.dumps((codes[HERE], sources, [(name, codes[name]) for name in order], rest))
+    return _head(core, HEAD + len(core) + len(behind)) + core + behind
 
 
-def _head(size: int) -> bytes:
-    head = (sys.version.encode() + b" %d" % size).ljust(HEAD)
-    if len(head) > HEAD:
-        raise ValueError(f"sys.version is too long for {HEAD} bytes")  # else a new file would be made at every call
-    return head
+def _head(core: bytes, length: int) -> bytes:
+    """length: of the whole file. The launcher compares it with what it finds."""
+    return (importlib.util.MAGIC_NUMBER + _imp.source_hash(length, core) + b"%d" % len(core)).ljust(HEAD)
 
 
 def _sources(parent: str) -> dict[str, Source]:

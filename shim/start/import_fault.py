@@ -7,18 +7,33 @@ only then. It is written for the Pythons of old hosts, from 3.6 on, which are to
 import os
 import sys
 
-OWN_LOGS = ("log.json", "oci-log")  # as in shim.call.channel: these hold the records of one container
+OWN_LOGS = ("log.json", "oci-log")  # as in shim.call.channel
 NO_FILES = ("journald:", "syslog:")
 
 
 def tell(error: Exception) -> None:
     """Report `error`, raised by the import of shim.call.entry, and end with status 1. sys.argv is what the launcher gave."""
+    told = _of_the_host(error)
+    if told:
+        _end(told)
     debug = os.environ.get("CGSHIM_DEBUG", "")
     if debug and not _traceback(debug, error):
         debug = ""
-    words = " ".join(str(error).split())
+    # As shim.errors.printable_line, which may be what is broken.
+    words = "".join(one if one.isprintable() else repr(one)[1:-1] for one in " ".join(str(error).split()))
     what = f"cgshim: a fault of cgshim itself: {type(error).__name__}: {words}; install it again, or report it with "
     _end(what + (f"the traceback in {debug}" if debug else "what CGSHIM_DEBUG=FILE writes") + " [own-fault]")
+
+
+def _of_the_host(error: Exception) -> str:
+    """The message where the host ran out of something; "" for another error, or where that module is broken, too."""
+    try:
+        from shim.start import exhaustion
+
+        told = exhaustion.told(error)
+        return told.text() if told else ""
+    except Exception:  # noqa: BLE001 # the first error is the one to be told
+        return ""
 
 
 def refuse_python(oldest: "tuple[int, int]") -> None:
@@ -68,11 +83,19 @@ def _record(form: str, text: str) -> str:
     return f'time="{now}" level=error msg={quoted(text)}\n'
 
 
+def _is_own(path: str, arguments: "list[str]") -> bool:
+    """As shim.call.channel.is_own, with any word for the id and for the bundle: there is no reader of flags here."""
+    words = {value for word in arguments for value in (word, word.partition("=")[2])} - {""}
+    directory = os.path.dirname(os.path.abspath(path))
+    above = {directory, os.path.basename(directory), os.path.basename(os.path.dirname(directory))}
+    return os.path.basename(path) in OWN_LOGS and bool(words & above)
+
+
 def _write_log(log: str, record: str) -> None:
     if log.startswith(NO_FILES):
         return
     path = log[5:] if log.startswith("file:") else log
-    fresh = os.O_TRUNC if os.path.basename(path) in OWN_LOGS else os.O_APPEND
+    fresh = os.O_TRUNC if _is_own(path, sys.argv[3:]) else os.O_APPEND
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | fresh, 0o600)
     except OSError:

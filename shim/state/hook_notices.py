@@ -35,4 +35,8 @@ def take(container: str, environment: Mapping[str, str]) -> list[tuple[str, str]
     found = (kept.read(place, name) or {}).get("notices")
     kept.drop(place, name)
     pairs = found if isinstance(found, list) else []
-    return [(str(pair[0]), str(pair[1])) for pair in pairs if isinstance(pair, list) and len(pair) == 2]
+    return [(_level(pair[0]), str(pair[1])) for pair in pairs if isinstance(pair, list) and len(pair) == 2]
+
+
+def _level(found: object) -> str:
+    return "info" if found == "info" else "warning"

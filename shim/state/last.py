@@ -26,7 +26,7 @@ def remember(text: str, code: str, container: str = "", environment: Mapping[str
     value = {"schema": SCHEMA, "time": int(time.time()), "code": code, "container": container, "text": text[:MOST]}
     try:
         kept.write(kept.directory(system.environment() if environment is None else environment), FILE, value)
-    except (OSError, ValueError):
+    except Exception:  # noqa: BLE001 # of whatever kind: where files run out, Python cannot even import a codec
         return
 
 

@@ -6,9 +6,10 @@ stderr; podman cuts an escaped stderr at 4,069 bytes.
 
 from __future__ import annotations
 
+import errno
 import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -24,24 +25,48 @@ ERROR = ShimError("some-code", 'memory "x" went wrong', cause="é", evidence=("/
 TEXT = 'cgshim: memory "x" went wrong [some-code]\n  cause: é\n  evidence: /a: 1\n  remedy: do it'
 
 
-def _invocation(log: str = "", log_format: str = "text", command: str = "") -> Invocation:
-    return Invocation(arguments=(), log=log, log_format=log_format, command=command)
+def _invocation(log: str = "", log_format: str = "text", command: str = "", **more: Any) -> Invocation:
+    return Invocation(arguments=(), log=log, log_format=log_format, command=command, **more)
 
 
 def _json_records(path: Path) -> list[dict[str, str]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-@pytest.mark.parametrize("name", ["log.json", "oci-log"])
-def test_json_log_of_one_container(tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str) -> None:
+# Where engines put a container's own log; ID stands for its id, BUNDLE for its bundle.
+OWN = ["BUNDLE/log.json", "ID/log.json", "ID/userdata/oci-log"]
+
+
+def _placed(tmp_path: Path, place: str, container: str) -> Path:
+    path = tmp_path / place.replace("BUNDLE", f"bundle-of-{container}").replace("ID", container)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+@pytest.mark.parametrize("place", OWN)
+def test_json_log_of_one_container(tmp_path: Path, capfd: pytest.CaptureFixture[str], place: str) -> None:
     """The log holds exactly one object afterwards, whatever an earlier start left; stderr has the plain text."""
-    path = tmp_path / name
+    path = _placed(tmp_path, place, "c1")
     path.write_text('{"level":"error","msg":"an earlier start"}\n')
-    channel.fail(_invocation(str(path), "json"), ERROR)
+    own = {"container_id": "c1", "bundle": str(tmp_path / "bundle-of-c1")}
+    channel.fail(_invocation(str(path), "json", **own), ERROR)
     (record,) = _json_records(path)
     assert {**record, "time": ""} == {"level": "error", "msg": TEXT, "time": ""}
     assert re.fullmatch(TIME, record["time"])
     assert capfd.readouterr() == ("", TEXT + "\n")
+
+
+@pytest.mark.parametrize("place", [*OWN, "log.json", "oci-log"])
+def test_another_containers_records_stay(tmp_path: Path, place: str) -> None:
+    """A log of that name that is not this container's own keeps what it has: each record is a line more."""
+    path = _placed(tmp_path, place, "c2")
+    earlier = '{"level":"error","msg":"of c2"}\n'
+    path.write_text(earlier)
+    for container in ("c1", ""):
+        own = {"container_id": container, "bundle": str(tmp_path / "bundle-of-c1")}
+        channel.fail(_invocation(str(path), "json", **own), ERROR)
+    assert path.read_text().startswith(earlier)
+    assert [record["msg"] for record in _json_records(path)] == ["of c2", TEXT, TEXT]
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])
@@ -96,6 +121,17 @@ def test_log_that_is_no_file(
     channel.fail(_invocation(log), ERROR)
     assert list(tmp_path.iterdir()) == []
     assert capfd.readouterr().err == TEXT + "\n"
+
+
+def test_the_verdict_is_said_whatever_fails(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The module that makes words printable cannot be read: EIO, or no descriptor is left."""
+
+    def unreadable(_: object) -> str:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(ShimError, "text", unreadable)
+    channel.fail(_invocation(), ShimError("some-code", "x\x85\n\x1b[2J\u202e went wrong"))
+    assert capfd.readouterr() == ("", "cgshim: x\\x85\\n\\x1b[2J\\u202e went wrong [some-code]\n")
 
 
 def test_log_with_a_scheme(tmp_path: Path) -> None:

@@ -1,159 +1,163 @@
-"""The runtime failed, in this process: whose words reach the caller's log, and what becomes of the file."""
+"""A call that failed: what the runtime logged becomes a diagnosis on the engine's channel, or goes on as it is."""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shim.call import entry
-from shim.host.facts import UNIFIED
+from shim.call import channel, failure, runtime_log
+from shim.call.argv import Invocation
+from shim.call.prepare import Call, Prepared
+from shim.host.captured import CapturedView
+from shim.oci import document
+from shim.planning import rewrite, settings
 from shim.state import last
-from tests.fake_runtime import FakeRuntime
-from tests.hosts_made import make_host
+from tests.syntax import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-REFUSAL = "cgshim: pids.limit did not reach the kernel, so the container was not started [limit-not-applied]"
-MISSING = 'runc create failed: unable to start container process: exec: "nosuch": executable file not found in $PATH'
+HOST = str(ROOT / "tests/hosts/debian12-unified-6.1")
+DEFAULTS = settings.Settings(origins=dict.fromkeys(settings.KEYS, "default"))
+NO_DEVICES = "runc create failed: mountpoint for devices not found"  # runc 1.0 on a host without v1's devices
+NOT_OURS = 'runc create failed: exec: "nginx": executable file not found in $PATH'
+OWN_HOOK = (
+    "runc run failed: unable to start container process: error during container init: error running createRuntime hook"
+    " #0: exit status 1, stdout: , stderr: cgshim: pids.limit did not reach the kernel [limit-not-applied]\n"
+    "  evidence: /sys/fs/cgroup/pids/x/pids.max: 'max'"
+)
+EXCERPT = ('--- Quoting "/w/restore.log"', "(00.1) Error (criu/net.c:1): the cause", "---")
+
+
+class Failed:
+    """A failed call: its runtime's log, the caller's, and what was prepared."""
+
+    def __init__(self, place: Path, family: str = "runc", form: str = "json") -> None:
+        self.path = place / "log.json"
+        self.form = form
+        self.handle = os.memfd_create("log")
+        self.caller = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self.log = runtime_log.RuntimeLog(self.handle, self.caller, form, family)
+        invocation = Invocation(
+            arguments=(), command="create", log=str(self.path), log_format=form, container_id="c", bundle=str(place)
+        )
+        self.call = Call(
+            invocation=invocation, runtime=f"/usr/sbin/{family}", family=family, variables={}, settings=DEFAULTS
+        )
+        self.prepared = Prepared(arguments=[])
+
+    def said(self, *messages: str, level: str = "error") -> None:
+        """The runtime logs these."""
+        for message in messages:
+            record = {"level": level, "msg": message, "time": "2026-01-01T00:00:00Z"}
+            os.write(self.handle, (json.dumps(record) + "\n").encode())
+
+    def told(self) -> list[dict[str, Any]]:
+        """The records that the caller's log has after `tell`."""
+        failure.tell(self.call, self.prepared, self.log)
+        return [json.loads(line) for line in self.path.read_text().splitlines()]
+
+    def close(self) -> None:
+        """Its descriptors."""
+        os.close(self.handle)
+        os.close(self.caller)
 
 
 @pytest.fixture
-def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRuntime]:
-    """A runtime on a made host; the signals are let through again."""
-    monkeypatch.setenv("CGSHIM_CONFIG", str(tmp_path / "none.json"))
-    monkeypatch.setattr("shim.host.detect.detect", lambda *_, **__: make_host(UNIFIED))
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    yield FakeRuntime(tmp_path)
-    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+def failed(tmp_path: Path) -> Iterator[Failed]:
+    """A call of runc's whose log nothing is in yet; everything is looked up on a captured host."""
+    made = Failed(tmp_path)
+    yield made
+    made.close()
 
 
-def _fails(runtime: FakeRuntime, *messages: str, command: str = "create") -> list[dict[str, Any]]:
-    """The records in the caller's log after a call whose runtime logs these errors and ends with 1."""
-    records = "\n".join(json.dumps({"level": "error", "msg": message, "time": "T"}) for message in messages)
-    (runtime.place / "said").write_text(records + "\n")
-    # Its arguments: --root ROOT --log PATH ...
-    runtime.does("create", status=1, script=f'[ "$3" = --log ] && cat {runtime.place}/said >> "$4"\n')
-    log = runtime.place / "caller.json"
-    words = ("--log", str(log), "--log-format", "json", command, "--bundle", str(runtime.bundle), "c1")
-    status = entry.call(runtime.invocation(*words), str(runtime.path), "")
-    assert os.waitstatus_to_exitcode(status) == 1
-    return [json.loads(line) for line in log.read_text().splitlines()]
+@pytest.fixture(autouse=True)
+def captured_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The facts are those of a host with cgroup2 alone."""
+    from shim.host import view
+
+    monkeypatch.setattr(view, "View", lambda: CapturedView(HOST))
 
 
-def test_what_is_the_users_own_goes_on_as_it_is(runtime: FakeRuntime) -> None:
-    """A command that the image does not have: the runtime's record, its time included."""
-    assert _fails(runtime, MISSING) == [{"level": "error", "msg": MISSING, "time": "T"}]
+def _made(place: Path, text: str) -> rewrite.Rewrite:
+    """A rewrite of `text` that was written to the bundle."""
+    path = place / "config.json"
+    path.write_text(text)
+    asked = rewrite.Asked(runtime="/usr/sbin/runc", family="runc", command="create")
+    made = rewrite.of(document.load(text, str(path)), rewrite.RESOURCES, asked, DEFAULTS, CapturedView(HOST))
+    path.write_text(made.text())
+    return made
 
 
-def test_the_refusal_of_our_own_hook_is_unwrapped(runtime: FakeRuntime) -> None:
-    """runc quotes the hook's stderr; only that is shown."""
-    framed = f"runc run failed: error running createRuntime hook #0: exit status 1, stdout: , stderr: {REFUSAL}\n"
-    (record,) = _fails(runtime, framed)
-    assert record["msg"] == REFUSAL
-
-
-def test_the_refusal_of_our_own_hook_under_crun(runtime: FakeRuntime) -> None:
-    """crun says only that a hook failed; the hook has left its words a moment ago."""
-    last.remember(REFUSAL, "limit-not-applied", "c1")
-    (record,) = _fails(runtime, "error executing hook `/usr/bin/python3` (exit code: 1)")
-    assert record["msg"] == REFUSAL
-
-
-def test_a_hook_of_another_container_says_nothing_of_this_one(runtime: FakeRuntime) -> None:
-    """What was left about another container is not shown."""
-    last.remember(REFUSAL, "limit-not-applied", "c2")
-    records = _fails(runtime, "error executing hook `/usr/bin/python3` (exit code: 1)")
-    assert all(REFUSAL not in record["msg"] for record in records)
-
-
-def test_a_failure_without_words_stays_without(runtime: FakeRuntime) -> None:
-    """Nothing in the runtime's log, nothing in the caller's."""
-    (runtime.place / "said").write_text("")
-    log = runtime.place / "caller.json"
-    runtime.does("create", status=1)
-    words = ("--log", str(log), "--log-format", "json", "create", "--bundle", str(runtime.bundle), "c1")
-    assert os.waitstatus_to_exitcode(entry.call(runtime.invocation(*words), str(runtime.path), "")) == 1
-    assert log.read_text() == ""
-
-
-def test_a_fault_in_explaining_costs_no_words(runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The runtime's own record is handed on."""
-
-    def fail(*_: object) -> None:
-        raise ValueError("a fault")
-
-    monkeypatch.setattr("shim.call.failure.tell", fail)
-    assert _fails(runtime, MISSING) == [{"level": "error", "msg": MISSING, "time": "T"}]
-
-
-FATAL = "nsexec[4711]: failed to update /proc/self/oom_score_adj: Permission denied"
-HEARD_NO_MORE = "runc create failed: unable to start container process: can't get final child's PID from pipe: EOF"
-HALF_DONE = "Setting back cgroup configs failed due to error: write: invalid argument, your state.json is inconsistent."
-
-
-def _logs(runtime: FakeRuntime, *records: tuple[str, str]) -> None:
-    """What the runtime writes to its log before it ends with 1."""
-    text = "".join(json.dumps({"level": level, "msg": message, "time": "T"}) + "\n" for level, message in records)
-    (runtime.place / "said").write_text(text)
-    script = f'while [ $# -gt 1 ]; do [ "$1" = --log ] && cat {runtime.place}/said >> "$2"; shift; done\n'
-    runtime.does("create", status=1, script=script)
-
-
-def _call(runtime: FakeRuntime, *words: str) -> int:
-    return os.waitstatus_to_exitcode(entry.call(runtime.invocation(*words), str(runtime.path), ""))
-
-
-def test_the_fatal_record_before_the_error_is_the_reason(runtime: FakeRuntime) -> None:
-    """runc 1.1 logs what its first stage says as a record of its own, and then that it heard nothing more."""
-    _logs(runtime, ("fatal", FATAL), ("error", HEARD_NO_MORE))
-    log = runtime.place / "caller.json"
-    words = ("--log", str(log), "--log-format", "json", "create", "--bundle", str(runtime.bundle), "c1")
-    assert _call(runtime, *words) == 1
-    (record,) = [json.loads(line) for line in log.read_text().splitlines()]
-    assert "[oom-score-may-not-be-lowered]" in record["msg"].splitlines()[0]
-
-
-def test_the_fatal_record_reaches_stderr(runtime: FakeRuntime, capfd: pytest.CaptureFixture[str]) -> None:
-    """Without a log it is in the private one alone; the error's text the runtime itself writes to stderr."""
-    _logs(runtime, ("fatal", "nsexec[1]: the user's own affair"), ("error", MISSING))
-    assert _call(runtime, "create", "--bundle", str(runtime.bundle), "c1") == 1
-    assert 'level=fatal msg="nsexec[1]: the user\'s own affair"' in capfd.readouterr().err
-
-
-@pytest.mark.parametrize("logged", [True, False])
-def test_a_warning_beside_the_failure_is_not_hidden(
-    runtime: FakeRuntime, capfd: pytest.CaptureFixture[str], logged: bool
-) -> None:
-    """An update that could not be taken back: the diagnosis first, and the runtime's warning behind it."""
-    _logs(runtime, ("warning", HALF_DONE), ("error", "failed to write 5: write /sys/fs/cgroup/cpuset/c1: EINVAL"))
-    log = runtime.place / "caller.json"
-    before = ("--log", str(log), "--log-format", "json") if logged else ()
-    assert _call(runtime, *before, "update", "--cpuset-cpus", "5", "c1") == 1
+def test_a_known_failure_is_explained(failed: Failed, capfd: pytest.CaptureFixture[str]) -> None:
+    """One record, the same on stderr, verdict first, the runtime's own words last."""
+    failed.said(NO_DEVICES)
+    (record,) = failed.told()
     err = capfd.readouterr().err
-    if logged:
-        last_record = json.loads(log.read_text().splitlines()[-1])
-        assert last_record == {"level": "warning", "msg": HALF_DONE, "time": "T"}
-    else:
-        assert err.startswith("cgshim: ")
-        assert err.splitlines()[-1] == f'time="T" level=warning msg="{HALF_DONE}"'
+    assert record["level"] == "error"
+    assert err == record["msg"] + "\n"
+    assert err.startswith("cgshim: ")
+    assert err.splitlines()[-1] == f"  runtime: {NO_DEVICES}"
+    assert len(err.encode()) <= channel.MOST
+    assert (last.recall() or {})["text"] == record["msg"]
 
 
-def test_a_relative_log_of_criu_is_read(
-    runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """`--work-path ./work`: the path that the runtime gives counts from its directory, which is the caller's."""
-    (runtime.place / "work").mkdir()
-    cause = "(00.1) Error (criu/sk-inet.c:191): inet: Connected TCP socket, consider using --tcp-established option."
-    (runtime.place / "work" / "dump.log").write_text(f"{cause}\n")
-    monkeypatch.chdir(runtime.place)
-    _logs(runtime, ("error", "criu failed: type NOTIFY errno 0\nlog file: work/dump.log"))
-    assert _call(runtime, "checkpoint", "--work-path", "./work", "c1") == 1
-    err = capfd.readouterr().err
-    assert f"evidence: {runtime.place}/work/dump.log: {cause}" in err
-    assert "<log>" not in err
+def test_a_failure_of_the_users_own_goes_on_as_it_is(failed: Failed, capfd: pytest.CaptureFixture[str]) -> None:
+    """A command that the image does not have: the very bytes, and nothing of cgshim's anywhere."""
+    failed.said("a warning before", level="warning")
+    failed.said(NOT_OURS)
+    before = failed.log.text()
+    failed.told()
+    assert failed.path.read_text() == before
+    assert capfd.readouterr() == ("", "")
+    assert last.recall() is None
+
+
+def test_without_an_error_the_log_is_handed_on(failed: Failed) -> None:
+    """A runtime that fails and logs no error leaves nothing to explain."""
+    failed.said("only this", level="warning")
+    (record,) = failed.told()
+    assert (record["level"], record["msg"]) == ("warning", "only this")
+
+
+def test_our_own_hooks_refusal_comes_without_its_frame(failed: Failed) -> None:
+    """runc quotes what the hook said on stderr."""
+    failed.said(OWN_HOOK)
+    (record,) = failed.told()
+    assert record["msg"] == OWN_HOOK.partition("stderr: ")[2]
+
+
+def test_crun_does_not_quote_its_hooks(tmp_path: Path) -> None:
+    """What the hook left a moment ago for the same container is said instead; not what is said of another one."""
+    for container, expected in (("c", "cgshim: it did not land [limit-not-applied]"), ("d", "")):
+        (tmp_path / container).mkdir()
+        made = Failed(tmp_path / container, "crun")
+        made.said("error executing hook `/usr/bin/python3` (exit code: 1)")
+        last.remember("cgshim: it did not land [limit-not-applied]", "limit-not-applied", container)
+        (record,) = made.told()
+        made.close()
+        assert (record["msg"] == "cgshim: it did not land [limit-not-applied]") == bool(expected)
+
+
+def test_crius_log_counts_where_the_runtime_quotes_it() -> None:
+    """Newer runtimes say only that CRIU failed; the quotation before it has the cause."""
+    records = [{"level": "warning", "msg": text, "time": "T"} for text in EXCERPT]
+    text = "".join(json.dumps(record) + "\n" for record in (*records, {"level": "error", "msg": "criu failed"}))
+    assert failure._with_excerpt("criu failed", text).splitlines() == [*EXCERPT, "criu failed"]
+    assert failure._with_excerpt("criu failed", '{"level":"error","msg":"criu failed"}') == "criu failed"
+
+
+@pytest.mark.parametrize(
+    ("config", "path"),
+    [
+        *((None, None), ([], None), ({"linux": []}, None), ({"linux": {"cgroupsPath": 5}}, None)),
+        ({"linux": {"cgroupsPath": "/a"}}, "/a"),
+    ],
+)
+def test_cgroups_path(config: object, path: str | None) -> None:
+    """Taken from any configuration, or not."""
+    assert failure._cgroups_path(config) == path

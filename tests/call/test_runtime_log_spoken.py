@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+
+import pytest
 
 from shim.call.runtime_log import RuntimeLog
-
-if TYPE_CHECKING:
-    import pytest
 
 RECORDS = (
     '{"level":"warning","msg":"container\'s cgroup is not empty","time":"T"}\n{"level":"error","msg":"no","time":"T"}\n'
@@ -22,6 +20,15 @@ def test_warnings_go_to_stderr_without_a_log(capfd: pytest.CaptureFixture[str]) 
     RuntimeLog(handle, -1, "text", "runc").hand_on()
     os.close(handle)
     assert capfd.readouterr() == ("", 'time="T" level=warning msg="container\'s cgroup is not empty"\n')
+
+
+def test_a_log_that_cannot_be_read_costs_no_container(capfd: pytest.CaptureFixture[str]) -> None:
+    """The runtime has made the container; what it logged on the way is not worth more."""
+    log = RuntimeLog(-1, 1, "json", "runc", -1)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        log.text()
+    log.hand_on()
+    assert capfd.readouterr() == ("", "")
 
 
 def test_stderr_that_was_kept_back_comes_first(capfd: pytest.CaptureFixture[str]) -> None:

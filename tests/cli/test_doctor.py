@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -292,7 +293,8 @@ def test_search_looks_where_the_launcher_looks() -> None:
     """The launcher's search loop names the same directories and runtimes in the same order."""
     text = (Path(runtimes.__file__).resolve().parent.parent / "launcher.sh").read_text().replace("\\\n", " ")
     loop = text[text.index("cgshim_search() {") :]
-    names = loop[loop.index("for cgshim_name in ") :].partition(";")[0].split()[3:]
+    searched = re.findall(r"cgshim_search ([a-z ]+)", text)
+    names = searched[0].split()  # the first is for a call without an entry and without settings
     directories = loop[loop.index("for cgshim_directory in ") :].partition(";")[0].split()[3:]
     assert tuple(names) == runtimes.NAMES
     assert tuple(directories) == runtimes.DIRECTORIES

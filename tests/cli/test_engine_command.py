@@ -27,7 +27,7 @@ BUILDKIT = "/etc/systemd/system/docker.service.d/50-cgshim-buildkit.conf"
 BUILDKIT_TEXT = """\
 # cgshim in front of BuildKit's runtime; `cgshimctl engine remove buildkit` takes it back.
 [Service]
-Environment="DOCKER_BUILDKIT_RUNC_COMMAND=/usr/bin/cgshim"
+Environment="DOCKER_BUILDKIT_RUNC_COMMAND=/usr/bin/cgshim-runc"
 """
 
 
@@ -57,6 +57,7 @@ def test_dry_run_of_an_edit_is_a_diff(machine: Machine) -> None:
     """The diff has the file's path, three lines around and just what changes."""
     machine.write("/etc/docker/daemon.json", '{\n  "debug": true\n}\n')
     assert machine.install("docker", "--dry-run") == (
+        "would link /usr/bin/cgshim-runc to cgshim\n"
         "--- a/etc/docker/daemon.json\n"
         "+++ b/etc/docker/daemon.json\n"
         "@@ -1,3 +1,8 @@\n"
@@ -65,7 +66,7 @@ def test_dry_run_of_an_edit_is_a_diff(machine: Machine) -> None:
         '+  "debug": true,\n'
         '+  "runtimes": {\n'
         '+    "cgshim": {\n'
-        '+      "path": "/usr/bin/cgshim"\n'
+        '+      "path": "/usr/bin/cgshim-runc"\n'
         "+    }\n"
         "+  }\n"
         " }\n"
@@ -191,15 +192,17 @@ def test_buildkit_later_drop_in_wins(machine: Machine) -> None:
 def test_nerdctl_needs_no_entry(machine: Machine) -> None:
     """nerdctl takes the path at every call and has no default to set."""
     words = " ".join(machine.install("nerdctl").split())
-    assert words == "nerdctl needs no entry: nerdctl run --runtime /usr/bin/cgshim ..."
+    told = "nerdctl needs no entry: nerdctl run --runtime /usr/bin/cgshim-runc ..."
+    assert words == f"linked /usr/bin/cgshim-runc to cgshim {told}"
     assert machine.files() == {}
     message = machine.refused("install", "nerdctl", "--as-default")
     assert "nerdctl has no setting for a default runtime [no-default]" in message
 
 
-def test_settings_stay_while_an_engine_calls_cgshim(tmp_path: Path) -> None:
-    """The last engine that is removed takes the settings that install wrote with it, a user's own stay."""
+def test_settings_of_an_earlier_version_stay_while_an_engine_calls_cgshim(tmp_path: Path) -> None:
+    """The last engine that is removed takes the settings that 0.1 wrote with it, a user's own stay."""
     machine = Machine(tmp_path, ("/usr/sbin/runc", "/usr/bin/crun"))
+    machine.write("/etc/cgshim/config.json", '{\n  "runtime": "/usr/bin/crun"\n}\n')
     machine.install("podman")
     machine.install("docker")
     machine.remove("podman")
@@ -224,14 +227,14 @@ def test_status_of_a_good_registration(machine: Machine) -> None:
                 "what": "registered",
                 "evidence": "/etc/docker/daemon.json: cgshim (new containers' default)",
             },
-            {"state": "ok", "what": "executable", "evidence": "/usr/bin/cgshim"},
+            {"state": "ok", "what": "executable", "evidence": "/usr/bin/cgshim-runc"},
             {"state": "unknown", "what": "the engine sees it", "evidence": "no tool to ask"},
             {
                 "state": "unknown",
                 "what": "restart pending",
                 "evidence": "systemd does not say when docker.service started",
             },
-            {"state": "ok", "what": "the real runtime", "evidence": "/usr/sbin/runc"},
+            {"state": "ok", "what": "the real runtime", "evidence": "/usr/sbin/runc (the first runc found)"},
         ],
         "status": 0,
     }
@@ -252,7 +255,7 @@ def test_status_after_the_binary_is_gone(machine: Machine) -> None:
     assert result.exit_code == 1
     assert "WRONG" in result.output
     words = " ".join(result.output.split())
-    assert "/usr/bin/cgshim cannot be an engine's runtime: no executable file is there" in words
+    assert "/usr/bin/cgshim-runc cannot be an engine's runtime: no executable file is there" in words
 
 
 @pytest.mark.parametrize(
@@ -260,12 +263,17 @@ def test_status_after_the_binary_is_gone(machine: Machine) -> None:
     [
         (
             "podman",
-            '{"name":"runc","path":"/usr/bin/cgshim","version":"runc version 1.1.5"}',
+            '{"name":"runc","path":"/usr/bin/cgshim-runc","version":"runc version 1.1.5"}',
             "runc",
-            "/usr/bin/cgshim",
+            "/usr/bin/cgshim-runc",
         ),
         ("podman", "no JSON", "runc", ""),
-        ("docker", '{"cgshim":{"path":"/usr/bin/cgshim"},"runc":{"path":"runc"}}', "cgshim", "/usr/bin/cgshim"),
+        (
+            "docker",
+            '{"cgshim":{"path":"/usr/bin/cgshim-runc"},"runc":{"path":"runc"}}',
+            "cgshim",
+            "/usr/bin/cgshim-runc",
+        ),
         ("docker", '{"runc":{"path":"runc"}}', "cgshim", ""),
         (
             "containerd",
@@ -312,9 +320,11 @@ def test_prefix_brings_cgshim_along(machine: Machine) -> None:
     launcher = machine.root / "opt/cgshim/bin/cgshim"
     assert launcher.read_bytes() == (ROOT / "shim/launcher.sh").read_bytes()
     assert os.access(launcher, os.X_OK)
+    assert machine.has("/opt/cgshim/lib/cgshim/shim/stages/create_runtime.py")  # for `run`
     entry = machine.root / "opt/cgshim/lib/cgshim/shim/call/entry.py"
     assert entry.read_bytes() == (ROOT / "shim/call/entry.py").read_bytes()
-    assert 'BinaryName = "/opt/cgshim/bin/cgshim"' in machine.read("/etc/containerd/config.toml")
+    assert os.readlink(launcher.with_name("cgshim-runc")) == "cgshim"
+    assert 'BinaryName = "/opt/cgshim/bin/cgshim-runc"' in machine.read("/etc/containerd/config.toml")
     assert "copied" not in machine.install("containerd", "--prefix", "/opt/cgshim")
     machine.remove("containerd", "--prefix", "/opt/cgshim")
     after = machine.files("/")
@@ -324,10 +334,11 @@ def test_prefix_brings_cgshim_along(machine: Machine) -> None:
 def test_prefix_stays_while_it_is_called(machine: Machine) -> None:
     """A running container's shim still needs the program to stop it."""
     machine.install("containerd", "--prefix", "/opt/cgshim")
-    machine.write("/run/containerd/io.containerd.runtime.v2.task/k8s.io/1/runtime", "/opt/cgshim/bin/cgshim")
+    machine.write("/run/containerd/io.containerd.runtime.v2.task/k8s.io/1/runtime", "/opt/cgshim/bin/cgshim-runc")
     words = " ".join(machine.remove("containerd", "--prefix", "/opt/cgshim").split())
     assert "/opt/cgshim stays: it is still called" in words
     assert machine.has("/opt/cgshim/bin/cgshim")
+    assert machine.has("/opt/cgshim/bin/cgshim-runc")
     assert not machine.has("/etc/containerd/config.toml")
 
 
@@ -350,6 +361,7 @@ def test_unreadable_bytes(machine: Machine) -> None:
 def test_full_disk_leaves_the_old_file(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     """The new text is complete on disk before it takes the old one's place."""
     machine.write("/etc/docker/daemon.json", "{}\n")
+    (machine.root / "usr/bin/cgshim-runc").symlink_to("cgshim")
 
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")

@@ -38,7 +38,7 @@ ENTRY = f"""\
 [{SECOND}.runtimes.cgshim]
   runtime_type = "io.containerd.runc.v2"
   [{SECOND}.runtimes.cgshim.options]
-    BinaryName = "/usr/bin/cgshim"
+    BinaryName = "/usr/bin/cgshim-runc"
 """
 # A kubeadm node's, with comments, an own default and the option that must not get lost.
 NODE = f"""\
@@ -67,7 +67,7 @@ COPIED = f"""
   privileged_without_host_devices = false
   pod_annotations = ["io.site.*"]
   [{SECOND}.runtimes.cgshim.options]
-    BinaryName = "/usr/bin/cgshim"
+    BinaryName = "/usr/bin/cgshim-runc"
     SystemdCgroup = true
 """
 
@@ -155,7 +155,7 @@ def test_version_1(machine: Machine) -> None:
         "[plugins.cri.containerd.runtimes.cgshim]\n"
         '  runtime_type = "io.containerd.runc.v2"\n'
         "  [plugins.cri.containerd.runtimes.cgshim.options]\n"
-        '    BinaryName = "/usr/bin/cgshim"\n'
+        '    BinaryName = "/usr/bin/cgshim-runc"\n'
     )
 
 
@@ -193,7 +193,7 @@ def test_notation_that_cannot_be_extended(machine: Machine) -> None:
 
 def test_entry_of_someone_else(machine: Machine) -> None:
     """A name that leads to another program is not taken over."""
-    machine.write(FILE, DEBIAN + ENTRY.replace("/usr/bin/cgshim", "/usr/bin/other"))
+    machine.write(FILE, DEBIAN + ENTRY.replace("/usr/bin/cgshim-runc", "/usr/bin/other"))
     message = machine.refused("install", "containerd")
     assert "containerd has a runtime 'cgshim' already, and it is not cgshim [name-taken]" in message
     assert f"{FILE}: cgshim leads to /usr/bin/other" in message
@@ -255,7 +255,7 @@ def test_wrapped_crun(tmp_path: Path) -> None:
     machine.write(FILE, NODE.replace('BinaryName = ""', 'BinaryName = "/usr/local/bin/crun"'))
     before = machine.files()
     machine.install("containerd")
-    assert machine.read("/etc/cgshim/config.json") == '{\n  "runtime": "/usr/local/bin/crun"\n}\n'
+    assert 'BinaryName = "/usr/bin/cgshim-crun"' in machine.read(FILE)
     machine.remove("containerd")
     assert machine.files() == before
 
@@ -264,9 +264,11 @@ def test_running_containers_are_warned_about(machine: Machine) -> None:
     """A shim calls BinaryName again to stop its container, so the program has to stay until then."""
     machine.install("containerd")
     bundle = "/run/containerd/io.containerd.runtime.v2.task/k8s.io/0123456789abcdef"
-    machine.write(f"{bundle}/runtime", "/usr/bin/cgshim")
+    machine.write(f"{bundle}/runtime", "/usr/bin/cgshim-runc")
     words = " ".join(machine.remove("containerd").split())
-    assert "running containers call /usr/bin/cgshim until they end; keep that file until then: 0123456789ab" in words
+    assert (
+        "running containers call /usr/bin/cgshim-runc until they end; keep that file until then: 0123456789ab" in words
+    )
 
 
 @pytest.mark.parametrize("more", ["", '[debug]\nlevel = "info"\n'], ids=["alone", "with more"])

@@ -18,7 +18,7 @@ FILE = f"{DIRECTORY}/50-cgshim.conf"
 COMMENT = "# cgshim in front of the OCI runtime; `cgshimctl engine remove crio` takes it back.\n"
 FRESH = f"""\
 {COMMENT}[crio.runtime.runtimes.cgshim]
-  runtime_path = "/usr/bin/cgshim"
+  runtime_path = "/usr/bin/cgshim-runc"
   runtime_type = "oci"
   runtime_root = "/run/runc"
 """
@@ -78,13 +78,12 @@ def test_default_entry_is_copied(machine: Machine) -> None:
   default_runtime = "cgshim"
 
 [crio.runtime.runtimes.cgshim]
-  runtime_path = "/usr/bin/cgshim"
+  runtime_path = "/usr/bin/cgshim-crun"
   runtime_type = "oci"
   runtime_root = "/run/crun"
   monitor_path = "/usr/libexec/crio/conmon"
   allowed_annotations = ["io.containers.trace-syscall"]
 """,
-        "/etc/cgshim/config.json": '{\n  "runtime": "/usr/libexec/crio/crun"\n}\n',
     }
 
 

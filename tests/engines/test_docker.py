@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 FILE = "/etc/docker/daemon.json"
 BACKUP = FILE + ".cgshim-backup"
-FRESH = '{\n  "runtimes": {\n    "cgshim": {\n      "path": "/usr/bin/cgshim"\n    }\n  }\n}\n'
+FRESH = '{\n  "runtimes": {\n    "cgshim": {\n      "path": "/usr/bin/cgshim-runc"\n    }\n  }\n}\n'
 SITE = """\
 {
     "log-driver": "journald",
@@ -81,7 +81,7 @@ def test_existing_file_keeps_its_layout(machine: Machine) -> None:
         "18446744073709551615,\n"
         '    "runtimes": {\n'
         '        "cgshim": {\n'
-        '            "path": "/usr/bin/cgshim"\n'
+        '            "path": "/usr/bin/cgshim-runc"\n'
         "        }\n"
         "    },\n"
         '    "default-runtime": "cgshim"\n'
@@ -91,18 +91,18 @@ def test_existing_file_keeps_its_layout(machine: Machine) -> None:
 
 
 def test_default_entry_is_copied(machine: Machine) -> None:
-    """The default's arguments are kept, and cgshim is told to run the runtime that the default called."""
+    """The default's arguments are kept, and the entry runs the runtime that the default called."""
     machine.write(FILE, OTHER)
     machine.install("docker")
     assert json.loads(machine.read(FILE)) == {
         "runtimes": {
             "crun": {"path": "/usr/bin/crun", "runtimeArgs": ["--debug"]},
-            "cgshim": {"path": "/usr/bin/cgshim", "runtimeArgs": ["--debug"]},
+            "cgshim": {"path": "/usr/bin/cgshim-crun", "runtimeArgs": ["--debug"]},
         },
         "default-runtime": "crun",
         "debug": True,
     }
-    assert machine.read("/etc/cgshim/config.json") == '{\n  "runtime": "/usr/bin/crun"\n}\n'
+    assert not machine.has("/etc/cgshim")
 
 
 def test_entry_with_the_runc_shim(machine: Machine) -> None:
@@ -113,7 +113,7 @@ def test_entry_with_the_runc_shim(machine: Machine) -> None:
     machine.install("docker")
     assert json.loads(machine.read(FILE))["runtimes"]["cgshim"] == {
         "runtimeType": "io.containerd.runc.v2",
-        "options": {"BinaryName": "/usr/bin/cgshim", "SystemdCgroup": True},
+        "options": {"BinaryName": "/usr/bin/cgshim-runc", "SystemdCgroup": True},
     }
 
 
@@ -122,7 +122,7 @@ def test_default_of_another_kind_is_not_copied(machine: Machine) -> None:
     kata = {"runtimeType": "io.containerd.kata.v2", "options": {"ConfigPath": "/etc/kata.toml"}}
     machine.write(FILE, json.dumps({"runtimes": {"kata": kata}, "default-runtime": "kata"}))
     machine.install("docker")
-    assert json.loads(machine.read(FILE))["runtimes"]["cgshim"] == {"path": "/usr/bin/cgshim"}
+    assert json.loads(machine.read(FILE))["runtimes"]["cgshim"] == {"path": "/usr/bin/cgshim-runc"}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 FILE = "/etc/containers/containers.conf.d/50-cgshim.conf"
 MAIN = "/etc/containers/containers.conf"
 COMMENT = "# cgshim in front of the OCI runtime; `cgshimctl engine remove podman` takes it back.\n"
-TRANSPARENT = f'{COMMENT}[engine.runtimes]\n  runc = ["/usr/bin/cgshim"]\n'
+TRANSPARENT = f'{COMMENT}[engine.runtimes]\n  runc = ["/usr/bin/cgshim-runc"]\n'
 
 
 @pytest.fixture
@@ -50,47 +51,60 @@ def test_default_is_set_by_name(machine: Machine) -> None:
     """--as-default names the runtime in [engine], in front of the subtable."""
     machine.install("podman", "--as-default")
     assert machine.read(FILE) == (
-        f'{COMMENT}[engine]\n  runtime = "runc"\n\n[engine.runtimes]\n  runc = ["/usr/bin/cgshim"]\n'
+        f'{COMMENT}[engine]\n  runtime = "runc"\n\n[engine.runtimes]\n  runc = ["/usr/bin/cgshim-runc"]\n'
     )
     machine.remove("podman")
     assert machine.files() == {}
 
 
 def test_podmans_own_default_is_crun(tmp_path: Path) -> None:
-    """Where both are installed podman runs crun, so cgshim takes crun's place and is told to run crun."""
+    """Where both are installed podman runs crun, so cgshim takes crun's place, as the entry that runs crun."""
     machine = Machine(tmp_path, ("/usr/sbin/runc", "/usr/bin/crun"))
     before = machine.files()
     output = machine.install("podman")
-    assert machine.files() == {
-        FILE: f'{COMMENT}[engine.runtimes]\n  crun = ["/usr/bin/cgshim"]\n',
-        "/etc/cgshim/config.json": '{\n  "runtime": "/usr/bin/crun"\n}\n',
-    }
-    assert "/etc/cgshim/config.json now names /usr/bin/crun: it holds for every engine" in output
+    assert machine.files() == {FILE: f'{COMMENT}[engine.runtimes]\n  crun = ["/usr/bin/cgshim-crun"]\n'}
+    assert "linked /usr/bin/cgshim-crun to cgshim\n" in output
+    assert os.readlink(tmp_path / "usr/bin/cgshim-crun") == "cgshim"
     machine.remove("podman")
     assert machine.files() == before
 
 
-def test_another_runtime_in_the_settings_is_a_conflict(tmp_path: Path) -> None:
-    """crun's containers must not be handed to runc because of an older setting."""
+def test_another_runtime_in_the_settings(tmp_path: Path) -> None:
+    """crun's containers are not handed to runc because of an older setting, which stays for who relies on it."""
     machine = Machine(tmp_path, ("/usr/sbin/runc", "/usr/bin/crun"))
     machine.write("/etc/cgshim/config.json", '{"runtime": "/usr/sbin/runc"}\n')
-    message = machine.refused("install", "podman")
-    assert "cgshim would run /usr/sbin/runc for containers that are crun's [another-runtime]" in message
-    assert "remedy: name the runtime for every engine: --runtime /usr/bin/crun" in message
-    assert "remedy: or register in front of the other: --name runc" in message
+    before = machine.files()
+    words = " ".join(machine.install("podman").split())
+    assert (
+        "/etc/cgshim/config.json: runtime /usr/sbin/runc holds for what calls cgshim by that name; this entry runs"
+        " /usr/bin/crun"
+    ) in words
+    assert machine.files() == {**before, FILE: f'{COMMENT}[engine.runtimes]\n  crun = ["/usr/bin/cgshim-crun"]\n'}
 
 
-def test_runtime_on_request(tmp_path: Path) -> None:
-    """--runtime decides both: the name that is replaced and the setting, whose other keys stay."""
-    machine = Machine(tmp_path, ("/usr/sbin/runc", "/usr/bin/crun"))
+@pytest.mark.parametrize(
+    ("runtime", "name"), [("/opt/crun/bin/crun", "opt-crun-bin-crun"), ("/usr/bin/crun", "crun")], ids=["own", "found"]
+)
+def test_runtime_on_request(tmp_path: Path, runtime: str, name: str) -> None:
+    """--runtime decides both: the name that is replaced and the entry; the settings are not touched."""
+    machine = Machine(tmp_path, ("/usr/sbin/runc", "/usr/bin/crun", "/opt/crun/bin/crun"))
     settings = '{\n    "policy": "warn",\n    "runtime": "/usr/sbin/runc"\n}\n'
     machine.write("/etc/cgshim/config.json", settings)
-    machine.install("podman", "--runtime", "/usr/bin/crun")
-    assert machine.read("/etc/cgshim/config.json") == settings.replace("/usr/sbin/runc", "/usr/bin/crun")
-    assert machine.read("/etc/cgshim/config.json.cgshim-backup") == settings
-    assert '  crun = ["/usr/bin/cgshim"]\n' in machine.read(FILE)
+    machine.install("podman", "--runtime", runtime)
+    own = {f"/etc/cgshim/runtimes/{name}": f"{runtime}\n"} if name != "crun" else {}
+    entry = f'{COMMENT}[engine.runtimes]\n  crun = ["/usr/bin/cgshim-{name}"]\n'
+    assert machine.files() == {"/etc/cgshim/config.json": settings, FILE: entry, **own}
     machine.remove("podman")
     assert machine.files() == {"/etc/cgshim/config.json": settings}
+
+
+def test_the_settings_runtime_of_the_same_kind_counts(tmp_path: Path) -> None:
+    """An administrator who has named a runc of their own means that one, too, where the engine says just runc."""
+    machine = Machine(tmp_path, ("/usr/sbin/runc", "/opt/runc"))
+    machine.write("/etc/cgshim/config.json", '{"runtime": "/opt/runc"}\n')
+    machine.install("podman")
+    assert machine.read(FILE) == f'{COMMENT}[engine.runtimes]\n  runc = ["/usr/bin/cgshim-opt-runc"]\n'
+    assert machine.read("/etc/cgshim/runtimes/opt-runc") == "/opt/runc\n"
 
 
 def test_name_that_podman_does_not_know(machine: Machine) -> None:
@@ -101,7 +115,7 @@ def test_name_that_podman_does_not_know(machine: Machine) -> None:
         '  runtime_supports_json = ["crun", "runc", "kata", "runsc", "youki", "krun", "ocijail", "fitted"]\n'
         "\n"
         "[engine.runtimes]\n"
-        '  fitted = ["/usr/bin/cgshim"]\n'
+        '  fitted = ["/usr/bin/cgshim-runc"]\n'
     )
     assert "podman's default stays runc; use `podman --runtime fitted ...`, or --as-default" in output
 
@@ -138,11 +152,12 @@ def test_rootless_directory(machine: Machine, tmp_path: Path) -> None:
     assert not machine.has("/home/ann/.config/containers")
 
 
-def test_rootless_cannot_choose_the_runtime(tmp_path: Path) -> None:
-    """A user whose podman runs crun is told what the administrator has to write."""
+def test_rootless_entry(tmp_path: Path) -> None:
+    """A user's podman that runs crun gets the entry for crun; nothing of the machine's is changed."""
     machine = Machine(tmp_path, ("/usr/sbin/runc", "/usr/bin/crun"))
-    message = machine.refused("install", "podman", "--rootless")
-    assert 'remedy: let the administrator write {"runtime": "/usr/bin/crun"} to /etc/cgshim/config.json' in message
+    machine.install("podman", "--rootless")
+    assert machine.files() == {}
+    assert os.readlink(tmp_path / "usr/bin/cgshim-crun") == "cgshim"
 
 
 @pytest.mark.parametrize("database", ["bolt_state.db", "db.sql"])

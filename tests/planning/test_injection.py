@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 LAUNCHER = (ROOT / "shim" / "launcher.sh").read_text()
-AS_THE_LAUNCHER = LAUNCHER.partition("-IS -X utf8 -c '")[2].partition("' ")[0]
+AS_THE_LAUNCHER = LAUNCHER.partition("-BIS -X utf8 -c '")[2].partition("' ")[0]
 OURS = injection.hook("/usr/sbin/runc", "cgroupfs")
 FOREIGN = {"path": "/bin/x", "args": ["x", injection.NAME], "timeout": 3}
 HYBRID = Path(__file__).resolve().parents[1] / "hosts" / "debian13-hybrid-6.12"
@@ -39,7 +39,7 @@ def test_the_hook_needs_no_environment() -> None:
         "path": sys.executable,
         "args": [
             "cgshim-verify",
-            "-IS",
+            "-BIS",
             "-X",
             "utf8",
             "-c",

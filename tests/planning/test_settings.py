@@ -209,3 +209,13 @@ def test_unknown_policy_in_an_annotation(value: object) -> None:
         policy_of(WARNING, {"io.cgshim.policy": value})
     assert caught.value.code == "bad-policy"
     assert caught.value.what == f"annotation io.cgshim.policy: {value!r} is neither 'refuse' nor 'warn'"
+
+
+def test_a_runtime_that_is_not_in_use_need_not_be_there(tmp_path: Path) -> None:
+    """A setting left over from a runtime that is gone is no obstacle to an entry that has another one."""
+    path = tmp_path / "settings.json"
+    path.write_text('{"runtime": "/nonexistent/crun", "policy": "warn"}')
+    assert load({"CGSHIM_CONFIG": str(path)}, "/bin/true").policy == "warn"
+    for in_use in ("", "/nonexistent/crun"):
+        with pytest.raises(ShimError, match="the real runtime /nonexistent/crun does not exist"):
+            load({"CGSHIM_CONFIG": str(path)}, in_use)

@@ -1,13 +1,17 @@
-"""The package's code in one file: same program, never a stale one, and no harm where it cannot be made."""
+"""The package's code in one file: same program, never a stale, damaged or foreign one, and never written by a call."""
 
 from __future__ import annotations
 
+import _imp
+import errno
+import importlib.util
 import marshal
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,11 +21,11 @@ from tests.start.test_imports import is_cold
 from tests.syntax import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 MODULES = "shim, shim.call.entry, shim.planning.plan, shim.host.detect, shim.rules.memory, shim.oci.text"
 LAUNCHER = (ROOT / "shim" / "launcher.sh").read_text()
-BEGINNING = "import marshal, posix, sys\n"
+BEGINNING = "import _frozen_importlib_external, _imp, gc, marshal, posix, sys\n"
 # What the launcher gives to Python, but for its last line.
 START = BEGINNING + LAUNCHER.partition(BEGINNING)[2].partition("hot.main(")[0]
 PROGRAM = f"""{START}
@@ -33,18 +37,27 @@ for name in sorted(name for name in sys.modules if name.startswith("shim.")):
 """
 
 
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a copy of the package, and all made that installation makes."""
+    place = tmp_path_factory.mktemp("installed")
+    for name in ("shim", "hooks"):
+        shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
+    hot_file.make(str(place))
+    return place
+
+
 @pytest.fixture
-def parent(tmp_path: Path) -> Path:
-    """A directory with a copy of the package."""
-    shutil.copytree(ROOT / "shim", tmp_path / "shim", ignore=shutil.ignore_patterns("__pycache__"))
-    (tmp_path / "shim" / "__pycache__").mkdir()
+def parent(installed: Path, tmp_path: Path) -> Path:
+    """A copy of it to be changed; the sources' times are as they were."""
+    shutil.copytree(installed, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 
-def _loaded(parent: Path, program: str = PROGRAM) -> dict[str, tuple[str, str, str]]:
+def _loaded(parent: Path, program: str = PROGRAM, user: int = 0) -> dict[str, tuple[str, str, str]]:
     """Module -> loader, file and its WHO, in a fresh interpreter as the launcher starts it."""
-    argv = [sys.executable, "-IS", "-c", program, str(parent)]
-    done = subprocess.run(argv, check=False, capture_output=True, text=True)
+    argv = [sys.executable, "-BIS", "-X", "utf8", "-c", program, str(parent)]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True, user=user or None)
     assert (done.returncode, done.stderr) == (0, "")
     lines = [line.split(" ") for line in done.stdout.splitlines()]
     return {name: (loader, file, who) for name, loader, file, who in lines}
@@ -54,20 +67,65 @@ def _archive(parent: Path) -> Path:
     return parent / "shim" / "__pycache__" / f"hot.{sys.implementation.cache_tag}.bin"
 
 
-def test_first_use_makes_the_file_and_the_next_one_takes_it(parent: Path) -> None:
-    """All but `hot` itself comes from the one file, under the names and paths of an ordinary import."""
-    first = _loaded(parent)
-    made = _archive(parent).stat()
-    second = _loaded(parent)
-    assert [first.pop(f"shim.{name}")[0] for name in ("hot", "hot_file")] == ["SourceFileLoader"] * 2
-    assert first == second
-    assert _archive(parent).stat().st_mtime_ns == made.st_mtime_ns
-    assert {loader for loader, _, _ in second.values()} == {"Finder"}
-    assert second["shim.rules.memory"][1] == str(parent / "shim/rules/memory.py")
-    assert second["shim.host"][1] == str(parent / "shim/host/__init__.py")
-    assert os.listdir(parent / "shim" / "rules") == [
-        n for n in os.listdir(parent / "shim" / "rules") if n[-3:] == ".py"
-    ]
+def _everything(parent: Path) -> dict[str, tuple[int, int, int]]:
+    """Each file and directory with its mode, size and time."""
+    found = {}
+    for path in [parent, *sorted(parent.rglob("*"))]:
+        status = path.stat()
+        found[str(path)] = (status.st_mode, status.st_size, status.st_mtime_ns)
+    return found
+
+
+def test_all_comes_from_the_one_file(parent: Path) -> None:
+    """Under the names and paths of an ordinary import."""
+    found = _loaded(parent)
+    assert {loader for loader, _, _ in found.values()} == {"Finder"}
+    assert found["shim.rules.memory"][1] == str(parent / "shim/rules/memory.py")
+    assert found["shim.host"][1] == str(parent / "shim/host/__init__.py")
+    _archive(parent).unlink()
+    plain = _loaded(parent)
+    assert plain.pop("shim.start.hot")[0] == "SourceFileLoader"
+    assert {loader for loader, _, _ in plain.values()} == {"SourceFileLoader"}
+    assert [(name, entry[1:]) for name, entry in plain.items()] == [(name, found[name][1:]) for name in plain]
+
+
+@pytest.mark.parametrize("archive", ["there", "missing", "stale", "damaged"])
+@pytest.mark.parametrize("compiled", [True, False], ids=["pyc", "no-pyc"])
+def test_a_call_writes_nothing(
+    parent: Path, tmp_path_factory: pytest.TempPathFactory, archive: str, compiled: bool
+) -> None:
+    """No archive, no .pyc, no directory, whatever is missing or does not fit, and with every permission to write."""
+    if archive == "missing":
+        _archive(parent).unlink()
+    elif archive == "stale":
+        _kept_time(parent / "shim/oci/text.py")
+    elif archive == "damaged":
+        _archive(parent).write_bytes(b"damaged")
+    if not compiled:
+        for cache in (path for path in parent.rglob("__pycache__") if path != _archive(parent).parent):
+            shutil.rmtree(cache)
+    before = _everything(parent)
+    beside = tmp_path_factory.mktemp("beside")
+    words = ["--log", str(beside / "log"), "create", "--bundle", str(beside / "none"), "c1"]
+    environment = {"CGSHIM_RUNTIME": "/bin/true", "CGSHIM_CONFIG": str(beside / "none"), "CGSHIM_STATE": str(beside)}
+    argv = ["/bin/sh", str(parent / "shim/launcher.sh"), *words]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True, env=environment, umask=0)
+    assert "[bad-bundle]" in done.stderr
+    assert _everything(parent) == before
+
+
+def test_what_is_made_belongs_to_nobody_else(parent: Path) -> None:
+    """Under umask 0, too, neither a directory nor a file can be written to by others."""
+    for cache in parent.rglob("__pycache__"):
+        shutil.rmtree(cache)
+    command = [sys.executable, "-I", "-B", "-c", MAKING, str(parent)]
+    subprocess.run(command, check=True, umask=0)
+    made = [path for cache in parent.rglob("__pycache__") for path in (cache, *cache.iterdir())]
+    assert len(made) > 100
+    assert [str(path) for path in made if path.stat().st_mode & 0o022] == []
+
+
+MAKING = f"import sys; sys.path.insert(0, sys.argv[1]); import {hot_file.__name__} as made; made.main()"
 
 
 def _kept_size(path: Path) -> None:
@@ -85,44 +143,50 @@ def _kept_time(path: Path) -> None:
 
 @pytest.mark.parametrize("change", [_kept_size, _kept_time], ids=["another-time", "another-size"])
 def test_changed_source_counts_at_once(parent: Path, change: Callable[[Path], None]) -> None:
-    """A source of another time or size is never answered from the file, which follows by itself."""
+    """A source of another time or size is never answered from the file; the ordinary import has it."""
     assert _loaded(parent)["shim.oci.text"][2] == ""
     change(parent / "shim/oci/text.py")
-    loader, _, who = _loaded(parent)["shim.oci.text"]
-    assert (loader, who) == ("Finder", "new")
+    found = _loaded(parent)
+    assert found["shim.oci.text"][::2] == ("SourceFileLoader", "new")
+    assert {loader for loader, _, _ in found.values()} == {"SourceFileLoader"}
+    hot_file.make(str(parent))
+    assert _loaded(parent)["shim.oci.text"][::2] == ("Finder", "new")
 
 
 def test_changed_loader_counts_at_once(parent: Path) -> None:
-    """shim.start.hot, whose code the file has, too, is the source's when that has changed, and the file's the next time."""
-    _loaded(parent)
+    """shim.start.hot, whose code the file has, too, is the source's when that has changed."""
     assert "shim.start.hot" not in _loaded(parent)
     _kept_time(parent / "shim/start/hot.py")
     assert _loaded(parent)["shim.start.hot"] == ("SourceFileLoader", str(parent / "shim/start/hot.py"), "new")
-    from_the_file = f"{START}\nprint('shim.start.hot', 'shim.start.hot' in sys.modules, '-', hot.WHO)"
-    assert _loaded(parent, from_the_file)["shim.start.hot"] == ("False", "-", "new")
 
 
-def test_read_only_prefix_is_left_alone(parent: Path) -> None:
-    """Where nothing can be written and the file does not fit, modules are imported one by one, and up to date."""
-    assert _loaded(parent)
-    _kept_time(parent / "shim/oci/text.py")
-    before = _archive(parent).read_bytes()
-    program = f"import os\nos.access = lambda *a, **k: False\n{PROGRAM}"
-    argv = [sys.executable, "-IS", "-c", program, str(parent)]
-    done = subprocess.run(argv, check=False, capture_output=True, text=True)
-    assert done.stderr == ""
-    assert f"shim.oci.text SourceFileLoader {parent}/shim/oci/text.py new" in done.stdout.splitlines()
-    assert _archive(parent).read_bytes() == before
+FOREIGN = 54321
+# name -> what makes it another's: (owner of the file, owner of the package's directory, mode), and whether it is used
+OWNERS = {
+    "root's": (0, 0, 0o644, True),
+    "root's-in-a-user's-directory": (0, FOREIGN, 0o644, True),
+    "the-user's-in-their-own-directory": (FOREIGN, FOREIGN, 0o644, True),
+    "another's": (FOREIGN, 0, 0o644, False),
+    "for-the-group-to-write": (0, 0, 0o664, False),
+    "for-all-to-write": (0, 0, 0o646, False),
+}
 
 
-def _head(version: str, size: int | str) -> bytes:
-    return f"{version} {size}".encode().ljust(hot.HEAD)
+@pytest.mark.parametrize(("owner", "above", "mode", "used"), OWNERS.values(), ids=list(OWNERS))
+def test_only_the_owners_file_is_used(parent: Path, owner: int, above: int, mode: int, used: bool) -> None:
+    """Code that somebody else could have written is passed over."""
+    if os.geteuid() != 0:
+        pytest.skip("another owner: only root can make one")
+    os.chown(_archive(parent), owner, owner)
+    os.chown(parent, above, above)
+    _archive(parent).chmod(mode)
+    assert _loaded(parent)["shim.call.entry"][0] == ("Finder" if used else "SourceFileLoader")
 
 
-def _content(value: Any) -> bytes:
-    first = marshal.dumps(value)
-    start = marshal.dumps(compile(hot.START.format(size=len(first)), "start", "exec"))
-    return _head(sys.version, len(start)) + start + first
+def _content(value: Any, magic: bytes = importlib.util.MAGIC_NUMBER, length: int = 0) -> bytes:
+    core = marshal.dumps(value)
+    size = length or len(core)
+    return (magic + _imp.source_hash(hot.HEAD + len(core), core) + b"%d" % size).ljust(hot.HEAD) + core
 
 
 GONE = {"shim.x": ("shim/x.py", False, 1, 2)}
@@ -130,51 +194,104 @@ OWN = hot_file.compiled((ROOT / "shim/start/hot.py").read_bytes(), "hot.py")
 NO_ARCHIVES = {
     "empty": b"",
     "noise": b"\xff\xfe\x00no table",
-    "head-alone": _head(sys.version, 700),
-    "head-without-a-size": _head(sys.version, ""),
-    "cut": _content((OWN, GONE, [], {}))[:-9],
-    "cut-in-the-start": _content((OWN, GONE, [], {}))[: hot.HEAD + 20],
-    "endless": _head(sys.version, 1 << 70),
-    "longer-than-memory": _head(sys.version, 1 << 50) + marshal.dumps(0),
-    "another-interpreter": _content((OWN, {}, [], {})).replace(sys.version[:8].encode(), b"3.99.99 "),
-    "an-earlier-release": b"\xa7\r\r\n" + sys.version.encode() + bytes(8) + marshal.dumps(({}, [], {})),
+    "head-alone": _content(0)[: hot.HEAD],
+    "head-without-a-size": _content(0)[:12].ljust(hot.HEAD) + marshal.dumps(0),
+    "endless": _content(0, length=1 << 66),
+    "longer-than-memory": _content(0, length=1 << 50),
+    "another-interpreter": _content((OWN, {}, [], {}), magic=b"\x01\x02\r\n"),
+    "an-earlier-release": sys.version.encode().ljust(256) + marshal.dumps(({}, [], {})),
     "another-shape": _content([1, 2]),
     "of-a-file-that-is-gone": _content((OWN, GONE, [], {})),
 }
 
 
 @pytest.mark.parametrize("content", NO_ARCHIVES.values(), ids=list(NO_ARCHIVES))
-def test_file_that_is_no_archive_is_replaced(parent: Path, content: bytes) -> None:
-    """Whatever lies under the name, the program runs, and a good file takes its place."""
+def test_file_that_is_no_archive_is_passed_over(parent: Path, content: bytes) -> None:
+    """Whatever lies under the name, the program runs, and the file stays as it is."""
     _archive(parent).write_bytes(content)
-    assert _loaded(parent)["shim.call.entry"][0] == "Finder"
-    made = hot_file.read(str(_archive(parent)))
-    assert made
-    assert all(hot.is_current(source, str(parent)) for source in made.sources.values())
+    assert _loaded(parent)["shim.call.entry"][0] == "SourceFileLoader"
+    assert _archive(parent).read_bytes() == content
 
 
-def test_interpreter_with_an_endless_name_gets_no_file(parent: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its file could not be told from another's, and would be made at every call; the ordinary import does."""
-    monkeypatch.setattr(sys, "version", sys.version + "x" * hot.HEAD)
-    assert hot_file.made_anew(str(parent)) is None
-    assert not _archive(parent).exists()
+def _ends_well(parent: Path) -> int:
+    """The wait status of a fresh process that loads the core and one module of the rest, 0 if it has what it needs."""
+    child = os.fork()
+    if child:
+        return os.waitpid(child, 0)[1]
+    try:
+        for name in [name for name in sys.modules if name.split(".")[0] == "shim"]:
+            del sys.modules[name]
+        sys.argv[1:] = [str(parent)]
+        space: dict[str, Any] = {}
+        exec(f"{START}\nhot.use(sys.path[0])\nimport shim.rules.unified, shim.planning.plan", space)
+        os._exit(0 if space["shim"].plan.make_plan else 1)
+    finally:
+        os._exit(2)
 
 
-def test_broken_source_is_told_by_the_ordinary_import(parent: Path) -> None:
-    """No file is made of a package that cannot be compiled; the error names the source and its line."""
+SAMPLES = 60
+
+
+def test_no_damage_ends_a_call(parent: Path) -> None:
+    """Cut anywhere or with any bit flipped: the program runs. The bytes are spread evenly, the head's are all there."""
+    whole = _archive(parent).read_bytes()
+    assert _ends_well(parent) == 0
+    steps = range(0, len(whole), len(whole) // SAMPLES)
+    damaged = [whole[:end] for end in (*range(hot.HEAD + 2), *steps)]
+    for count, place in enumerate((*range(hot.HEAD), *steps)):
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << count % 8
+        damaged.append(bytes(flipped))
+    handle = os.open(_archive(parent), os.O_WRONLY)
+    for content in damaged:
+        os.ftruncate(handle, len(content))
+        os.pwrite(handle, content, 0)
+        assert _ends_well(parent) == 0, len(content)
+    os.close(handle)
+    assert len(damaged) > 2 * SAMPLES
+
+
+def test_damage_in_the_rest_costs_that_module_alone(parent: Path) -> None:
+    """The core is still taken from the file; the damaged module is imported from its source."""
+    content = bytearray(_archive(parent).read_bytes())
+    size = int(content[12 : hot.HEAD])
+    rest = marshal.loads(content[hot.HEAD : hot.HEAD + size])[3]
+    offset, length, _ = rest["shim.rules.unified"]
+    content[hot.HEAD + size + offset + length // 2] ^= 1
+    _archive(parent).write_bytes(content)
+    found = _loaded(parent, PROGRAM.replace(f"import {MODULES}", "import shim.rules.unified, shim.planning.plan"))
+    assert (found["shim.rules.unified"][0], found["shim.planning.plan"][0]) == ("SourceFileLoader", "Finder")
+
+
+def test_broken_source_makes_no_file(parent: Path) -> None:
+    """No file is made of a package that cannot be compiled; the error names the source, and the old file stays."""
+    before = _archive(parent).read_bytes()
     (parent / "shim/planning/plan.py").write_text("def\n")
-    argv = [sys.executable, "-IS", "-c", PROGRAM, str(parent)]
-    done = subprocess.run(argv, check=False, capture_output=True, text=True)
-    assert "plan.py" in done.stderr
-    assert "SyntaxError" in done.stderr
-    assert not _archive(parent).exists()
+    with pytest.raises(SyntaxError, match=r"plan\.py"):
+        hot_file.make(str(parent))
+    assert _archive(parent).read_bytes() == before
+    assert [path.name for path in _archive(parent).parent.iterdir() if ".bin." in path.name] == []
+
+
+def test_full_disk_leaves_the_old_file(parent: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing half written takes the name, and nothing is left beside it."""
+    before = _archive(parent).read_bytes()
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="no space left"):
+        hot_file.make(str(parent))
+    assert _archive(parent).read_bytes() == before
+    assert [path.name for path in _archive(parent).parent.iterdir() if ".bin." in path.name] == []
 
 
 def test_core_comes_in_the_order_of_its_imports(parent: Path) -> None:
     """Each module of the core stands behind its package; all that is named for it exists, and more comes with it."""
-    made = hot_file.write(str(parent), None)
-    assert made
-    order = [name for name, _ in made.core]
+    content = _archive(parent).read_bytes()
+    core = marshal.loads(content[hot.HEAD : hot.HEAD + int(content[12 : hot.HEAD])])[2]
+    order = [name for name, _ in core]
     assert set(hot_file.CORE) < set(order)
     assert len(order) == len(set(order))
     assert [name for name in order if name.rpartition(".")[0] not in ("", *order[: order.index(name)])] == []
@@ -237,6 +354,83 @@ def test_command_makes_the_file(parent: Path) -> None:
     """`python3 -m shim.start.hot` makes it, also where there was no __pycache__ yet."""
     shutil.rmtree(parent / "shim" / "__pycache__")
     subprocess.run([sys.executable, "-B", "-m", "shim.start.hot"], cwd=parent, check=True)
-    made = hot_file.read(str(_archive(parent)))
-    assert made
-    assert all(hot.is_current(source, str(parent)) for source in made.sources.values())
+    assert _loaded(parent)["shim.call.entry"][0] == "Finder"
+
+
+@pytest.fixture
+def archive(parent: Path) -> Iterator[hot.Archive]:
+    """The archive, opened in this process as the launcher opens it."""
+    handle = os.open(_archive(parent), os.O_RDONLY)
+    head = os.read(handle, hot.HEAD)
+    core = os.read(handle, int(head[12:]))
+    assert head[:4] == importlib.util.MAGIC_NUMBER
+    assert head[4:12] == _imp.source_hash(os.fstat(handle).st_size, core)
+    yield hot.opened(str(parent), handle, marshal.loads(core)[1:])
+    os.close(handle)
+
+
+def test_a_module_is_found(parent: Path, archive: hot.Archive) -> None:
+    """Its spec says where it would be; what is not in the archive is the others' to find."""
+    finder = hot.Finder(archive, str(parent))
+    for name, package in (("shim.rules.unified", False), ("shim.rules", True), ("shim.planning.plan", False)):
+        spec = finder.find_spec(name)
+        assert (spec.name, spec.loader, spec.has_location) == (name, finder, True)
+        assert spec.origin == f"{parent}/{name.replace('.', '/')}{'/__init__' if package else ''}.py"
+        assert spec.submodule_search_locations == ([f"{parent}/shim/rules"] if package else None)
+        assert isinstance(spec.loader_state, CodeType)
+    for name in ("shim.cli.main", "shim.start.hot_file", "json", "shim.nothing"):
+        assert finder.find_spec(name) is None
+
+
+def test_a_module_is_run(parent: Path, archive: hot.Archive) -> None:
+    """As the import system does it: made from the spec, then executed."""
+    finder = hot.Finder(archive, str(parent))
+    module = importlib.util.module_from_spec(finder.find_spec("shim.rules.sizes"))
+    finder.exec_module(module)
+    assert module.__file__ == f"{parent}/shim/rules/sizes.py"
+    assert len(vars(module)) > 8
+
+
+def test_what_has_changed_is_not_found(parent: Path, archive: hot.Archive) -> None:
+    """A source that is gone or another one; and damage in the file."""
+    finder = hot.Finder(archive, str(parent))
+    _kept_size(parent / "shim/rules/unified.py")
+    (parent / "shim/rules/rdma.py").unlink()
+    assert [finder.find_spec(f"shim.rules.{name}") for name in ("unified", "rdma")] == [None, None]
+    offset, length, seal = archive.rest["shim.rules.hugetlb"]
+    assert archive.code("shim.rules.hugetlb")
+    archive.rest["shim.rules.hugetlb"] = (offset + 1, length, seal)
+    assert archive.code("shim.rules.hugetlb") is None
+    assert finder.find_spec("shim.rules.hugetlb") is None
+
+
+@pytest.mark.parametrize("name", ["shim/start/hot.py", "shim/planning/plan.py", "shim/rules/base.py"])
+def test_core_that_has_changed(parent: Path, archive: hot.Archive, name: str) -> None:
+    """Nothing of such an archive is used."""
+    _kept_time(parent / name)
+    content = [archive.sources, archive.core, archive.rest]
+    with pytest.raises(OSError, match="has changed"):
+        hot.opened(str(parent), archive.file, content)
+
+
+def test_program_without_an_archive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`use` does nothing, and `main` runs the module's own main; an error at import is told."""
+    monkeypatch.setattr(hot, "fitting", None)
+    before = list(sys.meta_path)
+    hot.use("/nowhere")
+    assert sys.meta_path == before
+    ran: list[str] = []
+    made = type(sys)("made_for_a_test")
+    made.main = lambda: ran.append("main")  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "made_for_a_test", made)
+    hot.main("made_for_a_test")
+    assert ran == ["main"]
+
+    def told(error: Exception) -> None:
+        ran.append(str(error))
+        raise SystemExit
+
+    monkeypatch.setattr("shim.start.import_fault.tell", told)
+    with pytest.raises(SystemExit):
+        hot.main("no_such_module_at_all")
+    assert ran[1:] == ["No module named 'no_such_module_at_all'"]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from shim.call import channel
 from shim.planning import injection
 from shim.start import import_fault
 from tests.syntax import ROOT
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RAISE = 'raise ImportError("broken on purpose,\\nin two lines")\n'
-BROKEN = {"at-load": RAISE, "inside": f"def load(environment):\n    {RAISE}"}
+BROKEN = {"at-load": RAISE, "inside": f"def load(environment, in_use):\n    {RAISE}"}
 AT_LOAD = (
     "cgshim: a fault of cgshim itself: ImportError: broken on purpose, in two lines; install it again, or report it"
 )
@@ -149,3 +150,77 @@ def test_hook_that_cannot_be_loaded(copy: Path) -> None:
 def test_the_callers_log(arguments: list[str], expected: tuple[str, str]) -> None:
     """Flags before the subcommand, in each spelling; a value that looks like a flag is a value."""
     assert import_fault.caller_log(arguments) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "arguments", "own"),
+    [
+        ("/s/ns/c1/log.json", ["create", "--bundle", "/b", "c1"], True),
+        ("/b/log.json", ["create", "--bundle=/b", "c1"], True),
+        ("/r/c1/userdata/oci-log", ["create", "c1"], True),
+        ("/r/c1/userdata/runtime.log", ["create", "c1"], False),
+        ("/s/ns/c2/log.json", ["create", "--bundle", "/b", "c1"], False),
+        ("/log.json", ["create", "--bundle", "/b", "c1"], False),
+    ],
+)
+def test_whose_log(path: str, arguments: list[str], own: bool) -> None:
+    """Only what is this container's is begun anew; the same places as in shim.call.channel."""
+    assert import_fault._is_own(path, ["--log", path, *arguments]) is own
+    bundle = "/b" if "--bundle" in " ".join(arguments) else ""
+    assert channel.is_own(path, "c1", bundle) is own
+
+
+class Ended(BaseException):
+    """In the place of the process's end."""
+
+
+@pytest.fixture
+def ending(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The end is an exception; the call has a log in its bundle, which is the directory that is returned."""
+
+    def end(status: int) -> None:
+        assert status == 1
+        raise Ended
+
+    monkeypatch.setattr(os, "_exit", end)
+    monkeypatch.delenv("CGSHIM_DEBUG", raising=False)
+    words = ["--log", str(tmp_path / "log.json"), "--log-format=json", "create", "--bundle", str(tmp_path), "c1"]
+    monkeypatch.setattr(sys, "argv", ["-c", "/usr/sbin/runc", "", *words])
+    return tmp_path
+
+
+def test_what_is_told_in_this_process(ending: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The same text on both channels."""
+    (ending / "log.json").write_text("earlier")
+    with pytest.raises(Ended):
+        import_fault.tell(ImportError("no\nmodule"))
+    expected = (
+        "cgshim: a fault of cgshim itself: ImportError: no module; install it again, or report it with"
+        " what CGSHIM_DEBUG=FILE writes [own-fault]"
+    )
+    assert capfd.readouterr().err == f"{expected}\n"
+    assert json.loads((ending / "log.json").read_text())["msg"] == expected
+
+
+def test_a_host_that_ran_out_is_no_fault(ending: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A module that cannot be opened for want of descriptors is not broken."""
+    with pytest.raises(Ended):
+        import_fault.tell(OSError(24, "Too many open files", "/x/shim/planning/plan.py"))
+    told = capfd.readouterr().err
+    assert told.startswith(
+        "cgshim: this process may open no more files (EMFILE), so the call could not be carried out [h"
+    )
+    assert json.loads((ending / "log.json").read_text())["msg"] + "\n" == told
+    with pytest.raises(Ended):
+        import_fault.tell(MemoryError())
+    assert capfd.readouterr().err.startswith("cgshim: there is no memory left (ENOMEM)")
+
+
+def test_nobody_listens(ending: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """A log that is a directory, a journal or closed to us: stderr has it."""
+    for log in (str(ending), "journald:x", "syslog:x", "/nonexistent/log"):
+        monkeypatch.setattr(sys, "argv", ["-c", "/usr/sbin/runc", "", "--log", log, "create", "c1"])
+        with pytest.raises(Ended):
+            import_fault.tell(ImportError("x"))
+        assert "[own-fault]" in capfd.readouterr().err
+    assert list(ending.iterdir()) == []

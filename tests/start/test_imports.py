@@ -22,6 +22,7 @@ COLD = (
     "shim.stages*",
     "shim.observe*",
     "shim.diagnose*",
+    "shim.start.exhaustion",
     "shim.call.failure",
     "shim.start.hot_file",
     "shim.start.import_fault",

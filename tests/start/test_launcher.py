@@ -20,88 +20,11 @@ from hypothesis import strategies as st
 from integration.capabilities import program_problem, require
 from shim.call import flags
 from shim.call.argv import parse
+from shim.errors import ShimError
+from shim.planning import settings as own_settings
+from tests.launched import FAKE_RUNTIME, LAUNCHER, House, installed_runtimes, installed_version, is_python
 
-LAUNCHER = Path(__file__).parents[2] / "shim" / "launcher.sh"
 RECORDED = json.loads((Path(__file__).parents[1] / "command_lines.json").read_text())
-
-# Says what it was started with: arguments, environment, working directory, open descriptors.
-REPORT = """import os, sys
-def report(arguments):
-    descriptors = [d for d in range(64) if os.path.exists(f"/proc/self/fd/{d}")]
-    state = {"arguments": arguments, "environment": dict(os.environ), "cwd": os.getcwd(), "descriptors": descriptors}
-    state["executable"] = sys.executable
-    state["flags"] = [sys.flags.isolated, sys.flags.no_site]
-    import json
-    with open(os.environ["REPORT"], "w") as file:
-        json.dump(state, file)
-"""
-FAKE_ENTRY = REPORT + "def main():\n    report(sys.argv)\n"
-FAKE_RUNTIME = f"#!{sys.executable} -IS\n{REPORT}report(sys.argv)\n"
-
-
-class House:
-    """A directory with a launcher beside a stand-in package, a stand-in runtime and a settings file."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.report = root / "report"
-        self.settings = root / "settings.json"
-        self.package = root / "checkout" / "shim"
-        self.launcher = self.install(self.package / "launcher.sh")
-        self.add_package(self.package)
-        self.runtime = self.executable(root / "real-runtime", FAKE_RUNTIME)
-
-    def install(self, path: Path) -> Path:
-        """A launcher at `path`."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(LAUNCHER, path)
-        return path
-
-    def add_package(self, directory: Path) -> None:
-        """The stand-in package, whose main reports."""
-        directory.mkdir(parents=True, exist_ok=True)
-        (directory / "__init__.py").write_text("")
-        (directory / "entry.py").write_text(FAKE_ENTRY)
-        (directory / "hot.py").write_text("def main(module):\n    __import__(module, fromlist=['main']).main()\n")
-
-    def executable(self, path: Path, text: str) -> Path:
-        """An executable file at `path`."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-        path.chmod(0o755)
-        return path
-
-    def environment(self, **changes: str | None) -> dict[str, str]:
-        """No PATH, no HOME, our runtime and settings; a name set to None is taken away."""
-        every: dict[str, str | None] = {
-            "CGSHIM_RUNTIME": str(self.runtime),
-            "CGSHIM_CONFIG": str(self.settings),
-            "REPORT": str(self.report),
-            **changes,
-        }
-        return {name: value for name, value in every.items() if value is not None}
-
-    def run(
-        self, *arguments: str | bytes, launcher: Path | None = None, **changes: Any
-    ) -> subprocess.CompletedProcess[str]:
-        """Call the launcher; `environment` and what subprocess.run takes may be changed."""
-        self.report.unlink(missing_ok=True)
-        changes.setdefault("env", self.environment(**changes.pop("environment", {})))
-        changes.setdefault("cwd", self.root)
-        command = [*changes.pop("shell", ()), launcher or self.launcher, *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False, **changes)
-
-    def reported(self, *arguments: str | bytes, **changes: Any) -> dict[str, Any]:
-        """What the program that the launcher became says of itself."""
-        done = self.run(*arguments, **changes)
-        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-        state: dict[str, Any] = json.loads(self.report.read_text())
-        return state
-
-    def configure(self, text: str) -> str:
-        """Write the settings; the runtime named in them by $RUNTIME is ours."""
-        self.settings.write_text(text.replace("$RUNTIME", str(self.runtime)))
-        return str(self.settings)
 
 
 @pytest.fixture(scope="module")
@@ -114,11 +37,6 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
 def _no_settings(house: House) -> None:
     """Each test starts without a settings file."""
     house.settings.unlink(missing_ok=True)
-
-
-def is_python(state: dict[str, Any]) -> bool:
-    """Whether it was the package that reported, and not the runtime."""
-    return bool(state["arguments"][0] == "-c")
 
 
 @pytest.mark.parametrize("recorded", RECORDED, ids=lambda recorded: recorded["name"])
@@ -137,8 +55,9 @@ def test_engine(house: House, recorded: dict[str, Any]) -> None:
         ["--root", "create", "state", "ID"],
         ["--log=create", "delete", "run"],
         ["--debug", "--systemd-cgroup=true", "kill", "create", "15"],
-        ["--roo", "/r", "create", "ID"],
         ["--version", "create"],
+        ["--vers", "create"],
+        ["--us", "create"],
         ["-v"],
         ["-?", "create"],
         ["---debug", "create"],
@@ -170,6 +89,11 @@ def test_pass_through(house: House, arguments: list[str]) -> None:
         ["-log-format=json", "--log-level", "debug", "--criu", "state", "restore", "ID"],
         ["--cgroup-manager", "--rootless", "create", "ID"],
         ["--future=state", "create", "ID"],
+        # crun takes any beginning of a long option.
+        ["--roo", "state", "create", "ID"],
+        ["--syst", "create", "ID"],
+        ["--cgroup", "systemd", "--log-f", "json", "--d", "create", "ID"],
+        ["--cgroup-m=systemd", "create", "ID"],
         ["--help=false", "create", "ID"],
         ["--root", "/r", "--", "create", "ID"],
         ["create"],
@@ -347,59 +271,64 @@ def test_empty_environment(house: House) -> None:
     assert "entry.py" in done.stderr
 
 
+# Settings that Python takes, and whether they name our runtime.
 RUNTIME_SETTINGS = [
     ('{"runtime": "$RUNTIME"}', True),
     ('{\r\n\t"runtime"\r\n:\r\n"$RUNTIME"\r\n}\r\n', True),
-    ('{"a": {"runtime": "/bin/false"}, "runtime": "$RUNTIME"}', True),
-    ('{"runtime": "$RUNTIME", "a": {"runtime": "/bin/false"}}', True),
-    ('{"a": "runtime", "b": [1, "runtime", {"runtime": "/bin/false"}, 2.5e3], "c": null, "runtime": "$RUNTIME"}', True),
-    ('{"a": "\\"runtime\\": \\"/bin/false\\"", "b": "{[\\\\", "runtime": "$RUNTIME"}', True),
-    ('{"runtime": "/bin/false", "runtime": "$RUNTIME"}', True),
-    ('{"\u0401\u0388": "\u0401", "runtime": "$RUNTIME"}', True),
-    ('{"a": {"runtime": "$RUNTIME"}}', False),
-    ('{"a": ["runtime", "$RUNTIME"]}', False),
-    ('{"a": "runtime", "b": "$RUNTIME"}', False),
-    ('["runtime", "$RUNTIME"]', False),
-    ('[{"runtime": "$RUNTIME"}]', False),
-    ('{"runtime": "$RUNTIME", "runtime": 5}', False),
-    ('{"runtime": ["$RUNTIME"]}', False),
+    ('{"policy": "warn", "runtime": "$RUNTIME"}', True),
+    ('{"runtime":"$RUNTIME","policy":"refuse"}', True),
     ('{"crun_on_hybrid": "hide-cgroup2", "runtime": "$RUNTIME"}', True),
-    ('{"runtime": "$RUNTIME", "crun_on_hybrid": "/bin/false"}', True),
-    ('{"crun_on_hybrid": "$RUNTIME"}', False),
-    ('{"runtime": {"a": "$RUNTIME"}}', False),
-    ('{"runtime": "$RUNTIME"', False),
-    ('{"runtime": "$RUNTIME', False),
-    ('{"runtime": "real-runtime"}', False),
-    ('{"runtime": "\\/bin/false"}', False),
+    ('{"policy": "refuse"}', False),
     ('{"runtime": ""}', False),
+    ("{}", False),
     ("", False),
-    ("not JSON", False),
-    ("\x00\xff{", False),
+    (" \n", False),
+]
+# Settings that Python refuses, with what it says; a call that is passed through ends at some runtime all the same.
+BAD_SETTINGS = [
+    ('{"policy": 5, "runtime": "$RUNTIME"}', "policy: a string was expected, found a number"),
+    ('{"a": {"runtime": "/bin/false"}, "runtime": "$RUNTIME"}', "a: no such setting"),
+    ('{"runtime": {"a": "/bin/false"}}', "runtime: a string was expected, found an object"),
+    ('{"runtime": ["/bin/false"]}', "runtime: a string was expected, found an array"),
+    ('{"a": ["runtime", "/bin/false"]}', "a: no such setting"),
+    ('{"policy": "runtime", "runtime', ""),
+    ('["runtime", "/bin/false"]', "a JSON object was expected, found an array"),
+    ('{"runtime": "$RUNTIME", "runtime": "$RUNTIME"}', "runtime stands there more than once"),
+    ('{"runtime": "$RUNTIME"', ""),
+    ('{"runtime": "$RUNTIME', ""),
+    ('{"runtime": "real-runtime"}', "is no absolute path"),
+    ('{"runtime": "\\/bin\\/false\\u0020"}', "does not exist"),
+    ("not JSON", ""),
+    ("\x00\xff{", ""),
+    ('"', ""),
+    ('{"runtime"', ""),
+    ('{"runtime":', ""),
 ]
 
 
 @pytest.mark.parametrize(("text", "named"), RUNTIME_SETTINGS, ids=[text for text, _ in RUNTIME_SETTINGS])
 def test_settings(house: House, text: str, named: bool) -> None:
-    """The runtime is the top-level string of that name; nothing else in the file is mistaken for it."""
-    house.configure(text)
+    """The shell reads the runtime as Python does, and else searches."""
+    path = house.configure(text)
+    configured = own_settings.load({"CGSHIM_CONFIG": path})
+    assert configured.runtime == (str(house.runtime) if named else "")
     state = house.reported("create", "ID", environment={"CGSHIM_RUNTIME": None})
-    assert (state["arguments"][1] == str(house.runtime)) is named
-    if not named:
-        assert state["arguments"][1] in ("", *installed_runtimes())
+    assert state["arguments"][1] == (configured.runtime or (installed_runtimes() or [""])[0])
+    if named:
+        assert house.reported("state", "ID", environment={"CGSHIM_RUNTIME": None})["arguments"][0] == configured.runtime
 
 
-def installed_runtimes() -> list[str]:
-    """The runtimes of this machine in the order of the search."""
-    directories = "/usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin /usr/lib/cri-o-runc/sbin"
-    paths = [f"{d}/{name}" for name in ("runc", "crun") for d in [*directories.split(), "/usr/libexec/crio"]]
-    return [path for path in paths if os.access(path, os.X_OK)]
-
-
-def installed_version() -> str:
-    """What the first of them says of its version."""
-    if not installed_runtimes():
-        pytest.skip("neither runc nor crun is in the standard directories")
-    return subprocess.run([installed_runtimes()[0], "--version"], capture_output=True, text=True, check=True).stdout
+@pytest.mark.parametrize(("text", "what"), BAD_SETTINGS, ids=[text for text, _ in BAD_SETTINGS])
+def test_bad_settings(house: House, text: str, what: str) -> None:
+    """Python refuses them, whatever the shell makes of them; a container can still be stopped."""
+    path = house.configure(text)
+    with pytest.raises(ShimError) as caught:
+        own_settings.load({"CGSHIM_CONFIG": path})
+    assert what in caught.value.what
+    version = installed_version()
+    done = house.run("--version", environment={"CGSHIM_RUNTIME": None})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout in (version, "")  # "": our stand-in
 
 
 @pytest.mark.parametrize(

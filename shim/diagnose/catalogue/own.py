@@ -160,8 +160,8 @@ ENTRIES = (
     refusal(
         "bad-runtime",
         "the configured runtime cannot be used",
-        "It is missing, not executable, or cgshim itself.",
-        "Name runc or crun by absolute path in the settings.",
+        "It is missing, not executable, or cgshim itself: a copy of it, or a wrapper that calls it.",
+        "Name runc or crun by absolute path: in the entry's file in /etc/cgshim/runtimes, or in the settings.",
         reference=SETTINGS,
     ),
     refusal(
@@ -215,6 +215,13 @@ ENTRIES = (
         "The directory belongs to another user, or lies on a file system that is read-only.",
         "Call cgshimctl hooks as the user to whom the directory belongs, or name another one with --dir.",
         reference="oci-hooks(5)",
+    ),
+    refusal(
+        "host-exhausted",
+        "the host ran out of something while cgshim worked",
+        "Open files, memory, processes or room on a file system: the message says which, and what limits it.",
+        "Raise the limit that the message names, mostly one of the engine's unit, or make room.",
+        reference="errno(3), getrlimit(2), systemd.exec(5)",
     ),
     refusal(
         "own-fault",

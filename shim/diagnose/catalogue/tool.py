@@ -166,6 +166,13 @@ ENTRIES = (
         reference=PAGE,
     ),
     refusal(
+        "not-compiled",
+        "cgshim's code could not be compiled",
+        "The directory of the package belongs to another user or is read-only, or a source is damaged.",
+        "Run the command as the directory's owner, or install cgshim again.",
+        reference=PAGE,
+    ),
+    refusal(
         "no-log",
         "the log cannot be read",
         "It belongs to another user, or is gone by now.",

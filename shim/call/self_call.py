@@ -1,0 +1,80 @@
+"""The real runtime must not be cgshim again: each call would start the next one, without an end.
+
+The launcher follows no setting that names it, so only an intercepted call can get into such a circle. A copy of the
+launcher is known by its first lines, whatever it is called. A program in between that calls cgshim (a wrapper of
+somebody else's) is known on the second round: the call that started this one has the same runtime.
+"""
+
+from __future__ import annotations
+
+import posix
+
+from shim.errors import ShimError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FIRST_LINES = (b"#!/bin/sh\n{ # cgshim launcher\n", b"#!/bin/sh\n# cgshim launcher\n")  # now, and up to 0.1
+PROGRAM = b'main("shim.'  # in the words of the interpreter that the launcher becomes
+MOST = 16384  # bytes of a command line: the runtime stands near its front
+
+
+def refuse(runtime: str) -> None:
+    """Raise ShimError `bad-runtime` where `runtime` is cgshim, or leads back to it."""
+    head = _read(runtime, len(FIRST_LINES[0]))
+    if head.startswith(FIRST_LINES):
+        raise _leads_back(runtime, f"{runtime} begins as cgshim's launcher does")
+    for pid, other in _callers(every=head.startswith(b"#!")):
+        if other == runtime:
+            raise _leads_back(runtime, f"process {pid}, which started this one, is cgshim with the same runtime")
+
+
+def _callers(*, every: bool) -> Iterator[tuple[int, str]]:
+    """The calls of cgshim's that led here, nearest first, as (pid, its real runtime).
+
+    every: also beyond processes that are none of them. A wrapper becomes its runtime as a rule, so that the parent is
+    enough; a script may stay.
+    """
+    pid = posix.getppid()
+    while pid > 1:
+        words = _read(f"/proc/{pid}/cmdline", MOST).split(b"\0")
+        place = next((place for place, word in enumerate(words) if PROGRAM in word), -1)
+        if place >= 0 and len(words) > place + 2:
+            yield pid, words[place + 2].decode("utf-8", "surrogateescape")
+        elif not every:
+            return
+        pid = _parent(pid)
+
+
+def _parent(pid: int) -> int:
+    """From /proc/PID/stat, whose second field may itself contain anything but `)` at its end; 0 if nobody knows."""
+    fields = _read(f"/proc/{pid}/stat", MOST).rpartition(b")")[2].split()
+    return int(fields[1]) if len(fields) > 1 else 0
+
+
+def _read(path: str, most: int) -> bytes:
+    """The first bytes of a file, none of one that cannot be read: delegate says what is wrong with a runtime."""
+    try:
+        handle = posix.open(path, posix.O_RDONLY | posix.O_NONBLOCK | posix.O_CLOEXEC)
+    except (OSError, ValueError):
+        return b""
+    try:
+        return posix.read(handle, most)
+    except OSError:
+        return b""
+    finally:
+        posix.close(handle)
+
+
+def _leads_back(runtime: str, evidence: str) -> ShimError:
+    return ShimError(
+        "bad-runtime",
+        f"the real runtime {runtime} leads back to cgshim",
+        cause="cgshim would start itself again and again; nothing was started",
+        evidence=(evidence,),
+        remedy=(
+            "name runc or crun itself in the file of the entry, in CGSHIM_RUNTIME or in the settings",
+            "a wrapper has to call the real runtime by its absolute path",
+        ),
+    )

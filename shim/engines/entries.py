@@ -1,0 +1,113 @@
+"""Entries: the names under which engines call cgshim, each with the real runtime that belongs to it.
+
+`cgshim-NAME` is a symbolic link to the launcher, beside it. NAME is `runc` or `crun` for those that the launcher finds
+in the standard directories; any other runtime has a file, /etc/cgshim/runtimes/NAME, with its path. So two engines may
+have two runtimes, and what is installed or removed for the one changes nothing for the other.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from shim.engines.registration import File
+from shim.engines.runtimes import NAMES
+from shim.engines.wrapped import check, named, path_of, search
+from shim.planning import settings
+from shim.values import Value
+
+if TYPE_CHECKING:
+    from shim.engines.registration import Entry, Proposal, Request
+    from shim.engines.tree import Tree
+
+PREFIX = "cgshim-"
+DIRECTORY = "/etc/cgshim/runtimes"
+SHIPPED = ("/usr/bin/cgshim-runc", "/usr/bin/cgshim-crun")  # the Debian package's own
+
+
+class Chosen(Value):
+    """An entry for one registration. path: as the engine calls it. notes: what to tell about the runtime."""
+
+    path: str
+    files: tuple[File, ...]
+    notes: tuple[str, ...] = ()
+
+
+def choose(tree: Tree, request: Request, proposal: Proposal, present: tuple[Entry, ...]) -> Chosen:
+    """The entry for the runtime that is asked for; else the one that is registered; else for what the engine has."""
+    there = next((entry.binary for entry in present if entry.name == proposal.name), "")
+    notes: tuple[str, ...] = ()
+    if request.runtime:
+        runtime = check(tree, request.runtime)
+    elif os.path.basename(there).startswith(PREFIX):
+        runtime = runtime_of(tree, there)[0]
+    else:
+        runtime, notes = _todays(tree, proposal.wrapped)
+    name = name_of(tree, runtime) if runtime else _family(proposal.wrapped)
+    path = f"{os.path.dirname(request.binary)}/{PREFIX}{name}"
+    return Chosen(path=path, files=_files(tree, request, path, runtime), notes=notes)
+
+
+def _todays(tree: Tree, wrapped: str) -> tuple[str, tuple[str, ...]]:
+    """The engine's own runtime; the settings' where it is of the same kind, or where the engine's is not known."""
+    configured, runtime = named(tree.read(settings.PATH) or ""), path_of(tree, wrapped)
+    if not runtime or not configured or tree.same(runtime, configured):
+        return runtime or configured or search(tree), ()
+    if settings.family(runtime) == settings.family(configured):
+        return configured, ()
+    kept = f"{settings.PATH}: runtime {configured} holds for what calls cgshim by that name; this entry runs {runtime}"
+    return runtime, (kept,)
+
+
+def _family(name: str) -> str:
+    return "crun" if "crun" in os.path.basename(name) else "runc"
+
+
+def name_of(tree: Tree, runtime: str) -> str:
+    """NAME for a runtime: what the launcher finds by itself has a short one, any other that of its path."""
+    for known in NAMES:
+        found = search(tree, (known,))
+        if found and tree.same(found, runtime) and tree.read(f"{DIRECTORY}/{known}") is None:
+            return known
+    return runtime.strip("/").replace("/", "-")
+
+
+def runtime_of(tree: Tree, binary: str) -> tuple[str, str]:
+    """The real runtime behind what an engine calls, "" if there is none, and what says so."""
+    base = os.path.basename(binary)
+    if base.startswith(PREFIX):
+        name = base[len(PREFIX) :]
+        text = tree.read(f"{DIRECTORY}/{name}")
+        if text is not None:
+            return text.partition("\n")[0], f"{DIRECTORY}/{name}"
+        return (search(tree, (name,)), f"the first {name} found") if name in NAMES else ("", f"{DIRECTORY}/{name}")
+    configured = named(tree.read(settings.PATH) or "")
+    return (configured, settings.PATH) if configured else (search(tree), "the first one found")
+
+
+def _files(tree: Tree, request: Request, path: str, runtime: str) -> tuple[File, ...]:
+    """What the entry needs and does not have yet."""
+    target = os.path.basename(request.binary)
+    found = [File(path=path, before=tree.link(path), after=target, link=True)]
+    name = os.path.basename(path)[len(PREFIX) :]
+    if name not in NAMES:
+        file = f"{DIRECTORY}/{name}"
+        found.append(File(path=file, before=tree.read(file), after=f"{runtime}\n"))
+    return tuple(file for file in found if file.before != file.after)
+
+
+def left(tree: Tree, gone: tuple[Entry, ...], used: set[str]) -> tuple[File, ...]:
+    """What `install` made for entries that nothing calls any more. used: the programs that engines still call."""
+    files = []
+    for binary in dict.fromkeys(entry.binary for entry in gone):
+        name = os.path.basename(binary)
+        if binary in used or binary in SHIPPED or not name.startswith(PREFIX):
+            continue
+        target = tree.link(binary)
+        if target is not None and "/" not in target:
+            files.append(File(path=binary, before=target, after=None, link=True))
+        file = f"{DIRECTORY}/{name[len(PREFIX) :]}"
+        text = tree.read(file)
+        if text is not None and text.strip().strip("/").replace("/", "-") == name[len(PREFIX) :]:
+            files.append(File(path=file, before=text, after=None))
+    return tuple(files)

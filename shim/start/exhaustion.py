@@ -1,0 +1,85 @@
+"""The host ran out of something while cgshim worked: that is a fact of the host, and no fault of cgshim.
+
+errno(3): which resource, what limits it, and what to do. Imported only when a call has failed.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from shim.errors import ShimError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+CODE = "host-exhausted"
+# errno -> (what is used up, what limits it, what to do)
+RESOURCES = {
+    errno.EMFILE: (
+        "this process may open no more files",
+        "the limit of open files that the engine hands on (RLIMIT_NOFILE) is used up by files that it hands on",
+        "raise it: LimitNOFILE= of the engine's unit, or `ulimit -n`",
+    ),
+    errno.ENFILE: (
+        "the host may open no more files",
+        "the kernel's limit for all processes together is reached",
+        "raise it: sysctl fs.file-max; fs.file-nr shows how many are open",
+    ),
+    errno.ENOMEM: (
+        "there is no memory left",
+        "the host, the engine's own cgroup (memory.max) or its address space (RLIMIT_AS) is full",
+        "free memory, or raise the limit of the engine's unit (MemoryMax=, LimitAS=)",
+    ),
+    errno.ENOSPC: (
+        "there is no room left",
+        "the file system is full, or has no inodes left",
+        "make room; `df` and `df -i` show how much there is",
+    ),
+    errno.EDQUOT: (
+        "there is no room left for this user",
+        "the user's quota on the file system is used up",
+        "make room, or raise the quota",
+    ),
+}
+
+
+NO_PROCESS = (
+    "no further process may be created",
+    "a pids limit of the engine's cgroup or of one above it, the user's RLIMIT_NPROC or the kernel's limit is reached",
+    "raise pids.max of that cgroup, or TasksMax= of the engine's unit; sysctl kernel.pid_max and kernel.threads-max",
+)
+OF_THE_PROCESS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # never about the file or the value in question
+
+
+def told(error: BaseException, numbers: Container[int] = tuple(RESOURCES)) -> ShimError | None:
+    """What to say instead of `error`, if it or what it came from is one of the errno `numbers`; else None."""
+    seen: list[BaseException] = []
+    following: BaseException | None = error
+    while following is not None and following not in seen:
+        seen.append(following)
+        number = errno.ENOMEM if isinstance(following, MemoryError) else int(getattr(following, "errno", 0) or 0)
+        if number in numbers:
+            return _refusal(number, RESOURCES[number], following)
+        following = following.__cause__
+    return None
+
+
+def no_process(error: OSError) -> ShimError:
+    """fork(2) has failed: with EAGAIN it is a limit of processes, else a resource as any other."""
+    number = error.errno or 0
+    return _refusal(number, RESOURCES.get(number, NO_PROCESS), error)
+
+
+def _refusal(number: int, told_of: tuple[str, str, str], error: BaseException) -> ShimError:
+    what, cause, remedy = told_of
+    name = errno.errorcode.get(number, str(number))
+    file = getattr(error, "filename", None)
+    where = f"{file}: " if isinstance(file, str) else ""
+    return ShimError(
+        CODE,
+        f"{what} ({name}), so the call could not be carried out",
+        cause=cause,
+        evidence=(f"{where}{' '.join(str(error).split()) or name}",),
+        remedy=(remedy,),
+    )

@@ -226,7 +226,7 @@ ENTRIES = (
         remedy=("Start the outer container with --privileged, or allow bpf in its seccomp profile and add CAP_BPF.",),
         reference="https://github.com/opencontainers/runc/issues/2792",
         confirm=look.bpf_refused,
-        foresee=look.may_not_load_bpf,
+        foresee=look.bpf_out_of_reach,
     ),
     Entry(
         code="device-filter-not-in-kernel",

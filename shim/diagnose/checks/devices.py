@@ -147,8 +147,8 @@ def may_not_load_bpf(facts: Facts) -> tuple[str, ...]:
 
 
 def bpf_out_of_reach(facts: Facts) -> tuple[str, ...]:
-    """As `may_not_load_bpf`, where a filter is loaded at all: v1 has a devices hierarchy instead, and both runtimes leave
-    out what a user is not permitted (runc: "errors from the device subsystem are ignored" where it is rootless).
+    """As `may_not_load_bpf`, where a filter is loaded at all: v1 has a devices hierarchy instead, and a user gets none
+    (runc, where it is rootless: "errors from the device subsystem are ignored").
     """
     if facts.v1("devices") or facts.is_user():
         return ()

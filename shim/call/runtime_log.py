@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 FIRST_DESCRIPTOR = 200  # far above what --preserve-fds and LISTEN_FDS hand to the container
 ERRORS = ("error", "fatal", "panic")
+WRITTEN = ("error", "panic")  # what a runtime writes to its stderr itself; runc's first stages log "fatal" only
 FORMATS = ("text", "json")
 TRIES = 1000  # braces that begin no record, until the rest is given up: each may cost a walk down a deep nesting
 ELSEWHERE = ("journald:", "syslog:")  # crun's logs that are no files
@@ -75,9 +76,8 @@ class RuntimeLog:
         if not text:
             return
         if self._caller < 0:
-            # Its stderr would have had them; an error's text it has written there, log or not. The records of runc's
-            # first stage (nsexec.c) are "fatal", and in the log alone.
-            spoken = (record for record in records(text) if record.level != "error")
+            # Its stderr would have had them; an error's text it has written there, log or not.
+            spoken = (record for record in records(text) if record.level not in WRITTEN)
             _write(2, "".join(line(record, self._family) for record in spoken))
             return
         if self._form == "text":
@@ -167,13 +167,11 @@ def _record(value: Any) -> Record:
 
 
 def failure(text: str) -> str:
-    """The runtime's last error message, "" if it logged none; before it what its first stage logged as fatal.
-
-    runc before 1.4 logs the reason from nsexec.c in a record of its own, and then as the error that it heard no more.
-    """
-    errors = [record for record in records(text) if record.level in ERRORS]
-    before = [record.message for record in errors[:-1] if record.level != "error"]
-    return "\n".join((*before, *(record.message for record in errors[-1:])))
+    """The runtime's last error message, "" if it logged none."""
+    for record in reversed(records(text)):
+        if record.level in ERRORS:
+            return record.message
+    return ""
 
 
 def json_line(record: Record) -> str:

@@ -9,7 +9,7 @@ import posix
 
 from shim.call import channel, runtime_log
 from shim.diagnose.diagnosis import Context
-from shim.system import join, normpath
+from shim.system import basename, join, normpath
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ def tell(this: Call, prepared: Prepared, log: RuntimeLog) -> None:
         log.hand_on()
         return
     channel.say(this.invocation, message)
-    log.hand_on_warnings(EXCERPT)
+    if basename(this.invocation.log) in ("", "log.json"):  # podman takes a second object in its log for a fault
+        log.hand_on_warnings(EXCERPT)
 
 
 def _own_refusal(words: str, container: str) -> str:

@@ -199,9 +199,9 @@ def _prepare_update(this: Call) -> Prepared:
     from_stdin = invocation.resources == STDIN
     path = "standard input" if from_stdin else abspath(invocation.resources)
     text = document.standard_input(path) if from_stdin else document.read(path, stream=True)
-    from shim.containers import container
+    from shim.containers import state_files
 
-    made = _rewrite(this, text, path, rewrite.WHOLE, container.annotations_of(this.root, invocation.container_id))
+    made = _rewrite(this, text, path, rewrite.WHOLE, state_files.annotations_of(this.root, invocation.container_id))
     rewrite.judge(made)
     told = (*made.notices, *notices(made.plan))
     if not made.plan.edits and not from_stdin and isfile(path):
@@ -213,13 +213,13 @@ def _prepare_update(this: Call) -> Prepared:
 def _prepare_flags(this: Call) -> Prepared:
     """`update` with its limits as flags: planned as if they stood in a file, which they become where that is needed."""
     from shim.call import update_flags
-    from shim.containers import container
+    from shim.containers import state_files
 
     invocation = this.invocation
     text = update_flags.resources(invocation, this.family)
     if not text:
         return Prepared(arguments=list(invocation.arguments))
-    annotations = container.annotations_of(this.root, invocation.container_id)
+    annotations = state_files.annotations_of(this.root, invocation.container_id)
     made = _rewrite(this, text, "the command line", rewrite.WHOLE, annotations)
     rewrite.judge(made)
     told = (*made.notices, *notices(made.plan))

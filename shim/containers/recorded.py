@@ -7,7 +7,7 @@ mount, and `process-start-time`. Both outlive the init; only `delete` removes th
 
 from __future__ import annotations
 
-from shim.containers.container import state_object
+from shim.containers.state_files import state_object
 from shim.system import join
 from shim.values import Value
 

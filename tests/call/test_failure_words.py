@@ -49,7 +49,7 @@ def _call(runtime: FakeRuntime, *words: str) -> int:
 def test_the_fatal_record_before_the_error_is_the_reason(runtime: FakeRuntime) -> None:
     """runc 1.1 logs what its first stage says as a record of its own, and then that it heard nothing more."""
     _logs(runtime, ("fatal", FATAL), ("error", HEARD_NO_MORE))
-    log = runtime.place / "caller.json"
+    log = runtime.place / "log.json"
     words = ("--log", str(log), "--log-format", "json", "create", "--bundle", str(runtime.bundle), "c1")
     assert _call(runtime, *words) == 1
     (record,) = [json.loads(line) for line in log.read_text().splitlines()]
@@ -69,7 +69,7 @@ def test_a_warning_beside_the_failure_is_not_hidden(
 ) -> None:
     """An update that could not be taken back: the diagnosis first, and the runtime's warning behind it."""
     _logs(runtime, ("warning", HALF_DONE), ("error", "failed to write 5: write /sys/fs/cgroup/cpuset/c1: EINVAL"))
-    log = runtime.place / "caller.json"
+    log = runtime.place / "log.json"
     before = ("--log", str(log), "--log-format", "json") if logged else ()
     assert _call(runtime, *before, "update", "--cpuset-cpus", "5", "c1") == 1
     err = capfd.readouterr().err

@@ -77,13 +77,11 @@ class Planned(Value):
 )
 @click.option("--output", "target", metavar="FILE", help="Write the new configuration there, atomically.")
 @click.pass_context
-def plan_command(ctx: click.Context, /, target: str | None, as_json: bool, **asked: Any) -> None:
+def plan_command(ctx: click.Context, target: str | None, as_json: bool, **asked: Any) -> None:
     """Show what cgshim would change in CONFIG (or BUNDLE/config.json), and why.
 
     Fields that are honoured as they stand are left alone, and every other byte of the file stays as it is. The diff in
-    the text form is laid out for reading; the one of --json is exact.
-
-    --container names a container of any engine instead of a file.
+    the text form is laid out for reading; the one of --json is exact. --container names a container of any engine.
 
     With --output the new configuration is written; a refused one is not. The file that was read is overwritten only if
     --output names it by the very same path.

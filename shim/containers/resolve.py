@@ -48,7 +48,7 @@ def configuration_of(name: str) -> str:
     if found.bundle and os.path.isfile(path):
         return path
     raise ShimError(
-        "no-bundle",
+        "no-configuration",
         f"the container {name} has no config.json that can be read",
         evidence=(f"bundle: {found.bundle or 'none is recorded'}; state: {found.state}",),
         remedy=("name the file itself: cgshimctl plan CONFIG", "start the container: engines write it at the start"),

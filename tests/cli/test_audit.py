@@ -274,7 +274,7 @@ def test_plan_of_a_container_by_its_name(host: Path, monkeypatch: pytest.MonkeyP
     result = CliRunner().invoke(main, ["plan", "--container", "dock-created"])
     assert result.exit_code == 3
     first, evidence, *_ = result.stderr.splitlines()
-    assert first == "cgshim: the container dock-created has no config.json that can be read [no-bundle]"
+    assert first == "cgshim: the container dock-created has no config.json that can be read [no-configuration]"
     assert evidence == "  evidence: bundle: none is recorded; state: created"
     for arguments in ([], ["config.json", "--container", "web"]):
         assert CliRunner().invoke(main, ["plan", *arguments]).exit_code == 2

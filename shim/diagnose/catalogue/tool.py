@@ -173,7 +173,7 @@ ENTRIES = (
         reference=PAGE,
     ),
     refusal(
-        "no-bundle",
+        "no-configuration",
         "the container has no config.json that can be read",
         "Engines write it when they start a container, and some remove it at the end; another user's cannot be read.",
         "Name the file itself: cgshimctl plan CONFIG.",

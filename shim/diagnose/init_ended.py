@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 LETS_PASS = ("SCMP_ACT_ALLOW", "SCMP_ACT_LOG")  # seccomp(2): what these actions answer runs
 # What the init still does once the filter is loaded: wait for `start` at a FIFO, then become the process.
 NEEDED = ("openat", "read", "write", "close", "futex", "execve", "exit_group")
+SIGNALS = {6: "SIGABRT", 9: "SIGKILL", 11: "SIGSEGV", 15: "SIGTERM", 31: "SIGSYS"}  # signal(7), those of inits
 SECCOMP = "type=1326"  # include/uapi/linux/audit.h, AUDIT_SECCOMP
 
 
@@ -138,9 +139,7 @@ def _ending(fate: Fate) -> str:
     if fate.status is None:
         return "its exit status is known to nobody any more"
     if posix.WIFSIGNALED(fate.status):
-        import signal
-
         number = posix.WTERMSIG(fate.status)
-        names = {int(one): one.name for one in signal.Signals}
-        return f"killed by signal {number} ({names.get(number, 'unknown')})"
+        name = SIGNALS.get(number)
+        return f"killed by signal {number}" + (f" ({name})" if name else "")
     return f"exit status {posix.WEXITSTATUS(fate.status)}"

@@ -135,7 +135,7 @@ def test_what_is_frozen_itself_is_named(tmp_path: Path, itself: tuple[str, ...],
     ],
 )
 def test_the_own_cgroup_is_no_ancestor(
-    tmp_path: Path, layout: str, runtime: str, path: str, expected: list[tuple[str, bool]]
+    tmp_path: Path, layout: str, runtime: Family, path: str, expected: list[tuple[str, bool]]
 ) -> None:
     """runc looks at the container's own cgroup and says that it is frozen; crun hangs in it."""
     root, file, state = ("/sys/fs/cgroup", "cgroup.freeze", "1")

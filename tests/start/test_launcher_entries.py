@@ -86,7 +86,7 @@ def test_a_directory_named_like_an_entry_is_none(entries: Entries, command: str)
     """Only the last component of the launcher's path names an entry."""
     entries.settings.parent.mkdir(parents=True, exist_ok=True)
     entries.settings.write_text(json.dumps({"runtime": str(entries.house.runtime)}))
-    assert entries.called("cgshim-x1/cgshim", command, "ID") == str(entries.house.runtime)
+    assert entries.called("cgshim-x1/shim/cgshim", command, "ID") == str(entries.house.runtime)
 
 
 @BOTH

@@ -16,7 +16,13 @@ TEXT = '{"Linux":{"Resources":{"Memory":{"Limit":67108864,"SWAPPINESS":60}}}}'
 def _made(family: str) -> rewrite.Rewrite:
     asked = rewrite.Asked(runtime=f"/usr/bin/{family}", family=family, command="create")
     view = CapturedView(str(ROOT / "tests" / "hosts" / "debian12-unified-6.1"))
-    return rewrite.of(document.load(TEXT, "config.json"), rewrite.RESOURCES, asked, Settings(origins={"policy": "made for a test"}), view)
+    return rewrite.of(
+        document.load(TEXT, "config.json"),
+        rewrite.RESOURCES,
+        asked,
+        Settings(origins={"policy": "made for a test"}),
+        view,
+    )
 
 
 def test_runc_reads_them() -> None:

@@ -20,6 +20,7 @@ from shim.system import content
 PLACE = "/etc/containers/oci/hooks.d"
 STANDARD = (PLACE, "/usr/share/containers/oci/hooks.d")
 TIMEOUT = 30  # seconds: a hook takes well under one; without a limit a hanging disk would hang every container
+OUTDATED = "written by version 0.1, whose program no longer runs: call `cgshimctl hooks install` again"
 HELP = """Hooks for engines that keep their own runtime: the hooks.d files of podman and CRI-O.
 
 \b
@@ -144,6 +145,8 @@ def _described(place: str, name: str) -> dict[str, Any]:
     value = _parsed(os.path.join(place, name))
     needed = directory.needed(value)
     problems = [f"{path} does not exist" for path in needed if not os.path.exists(path)]
+    if directory.is_outdated(value):
+        problems = [OUTDATED]
     if not directory.is_ours(value):
         problems = ["not cgshim's: left alone by install and remove"]
     shape = value if isinstance(value, dict) else {}
@@ -152,7 +155,7 @@ def _described(place: str, name: str) -> dict[str, Any]:
         "file": name,
         "stages": [str(stage) for stage in stages] if isinstance(stages, list) else [],
         "path": needed[0] if needed else "",
-        "runtime": needed[2] if len(needed) > 2 else "",
+        "runtime": needed[1] if len(needed) > 1 else "",
         "annotated": shape.get("when") == directory.ANNOTATED,
         "problems": problems,
     }

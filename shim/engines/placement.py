@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from shim.engines.registration import File
 from shim.errors import ShimError
+from shim.planning import injection
 
 if TYPE_CHECKING:
     from shim.engines.tree import Tree
@@ -46,6 +47,9 @@ def copies(tree: Tree, prefix: str) -> list[File]:
         if name == "shim/launcher.sh":
             path = f"{prefix}/bin/cgshim"
             found.append(File(path=path, before=tree.read(path), after=text, executable=True))
+    with open(injection.program(), encoding="utf-8") as file:
+        path = f"{prefix}/bin/{injection.NAME}"
+        found.append(File(path=path, before=tree.read(path), after=file.read(), executable=True))
     return found
 
 
@@ -72,8 +76,9 @@ def take_away(tree: Tree, prefix: str, *, needed: bool, dry_run: bool) -> str:
             os.unlink(os.path.join(directory, name))
         for name in inner:
             os.rmdir(os.path.join(directory, name))
-    if os.path.lexists(tree.at(f"{prefix}/bin/cgshim")):
-        os.unlink(tree.at(f"{prefix}/bin/cgshim"))
+    for name in ("cgshim", injection.NAME):
+        if os.path.lexists(tree.at(f"{prefix}/bin/{name}")):
+            os.unlink(tree.at(f"{prefix}/bin/{name}"))
     for path in [path for path in tree.glob(f"{prefix}/bin/cgshim-*") if tree.link(path) == "cgshim"]:
         os.unlink(os.path.join(tree.at(f"{prefix}/bin"), os.path.basename(path)))
     for directory in (f"{prefix}/lib/cgshim", f"{prefix}/lib", f"{prefix}/bin", prefix):

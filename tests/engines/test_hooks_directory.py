@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +13,7 @@ from click.testing import CliRunner
 
 from shim.cli.main import main
 from shim.engines import hooks_directory as directory
+from tests.syntax import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,12 +51,12 @@ def test_files_as_podman_and_crio_read_them(runc: Path, place: Path) -> None:
     assert set(value) == {"version", "hook", "when", "stages"}
     assert (value["version"], value["when"], value["stages"]) == ("1.0.0", {"always": True}, ["precreate"])
     assert set(value["hook"]) <= {"path", "args", "env", "timeout"}
-    assert value["hook"]["path"] == sys.executable
+    assert value["hook"]["path"] == str(ROOT / "hooks" / "cgshim-hook")
     assert value["hook"]["timeout"] == 30
-    assert value["hook"]["args"][-2:] == ["--runtime", str(runc)]
+    assert value["hook"]["args"] == ["cgshim-hook", "precreate", "--runtime", str(runc)]
     poststop = json.loads((place / "50-cgshim-poststop.json").read_text())
     assert poststop["stages"] == ["createRuntime", "poststop"]
-    assert "--runtime" not in poststop["hook"]["args"]
+    assert poststop["hook"]["args"] == ["cgshim-hook", "poststop"]
     assert (place / ALL[0]).stat().st_mode & 0o777 == 0o644
 
 
@@ -165,6 +165,22 @@ def test_list_says_what_would_not_run(runc: Path, place: Path) -> None:
     assert shown.endswith(
         "".join(f"50-cgshim-{stage}.json: {runc} does not exist\n" for stage in ("createRuntime", "precreate"))
     )
+
+
+def test_list_knows_the_inline_program_of_version_0_1(runc: Path, place: Path) -> None:
+    """Its text does not fit this version's package: the hooks must be installed again, which replaces them."""
+    place.mkdir(parents=True)
+    inline = {
+        "path": "/usr/bin/python3",
+        "args": ["cgshim-precreate", "-BIS", "-c", "from shim import hot", "/usr/lib"],
+    }
+    value = {"version": "1.0.0", "hook": inline, "when": {"always": True}, "stages": ["precreate"]}
+    (place / ALL[2]).write_text(json.dumps(value))
+    listed = _hooks("list", "--dir", place, "--json")
+    again = "written by version 0.1, whose program no longer runs: call `cgshimctl hooks install` again"
+    assert (listed.exit_code, json.loads(listed.output)["hooks"][0]["problems"]) == (1, [again])
+    _hooks("install", "--dir", place, "--runtime", runc)
+    assert _hooks("list", "--dir", place).exit_code == 0
 
 
 def test_list_of_nothing(place: Path) -> None:

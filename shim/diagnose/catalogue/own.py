@@ -195,6 +195,13 @@ ENTRIES = (
         reference="OCI runtime-spec, runtime.md, State",
     ),
     refusal(
+        "no-hook-program",
+        "the program cgshim-hook is missing from this installation",
+        "A container that starts at once has its limits read back by a hook, and this program is the hook. It is beside "
+        "the launcher, or in hooks/ of a source tree.",
+        "Install cgshim again, with all of its files.",
+    ),
+    refusal(
         "foreign-hook",
         "a file of the hooks directory has cgshim's name and is somebody else's",
         "It names no hook of cgshim's, so installing or removing would destroy what another program wrote.",

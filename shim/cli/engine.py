@@ -17,6 +17,7 @@ from shim.engines import (
     crio,
     docker,
     entries,
+    made,
     nerdctl,
     placement,
     podman,
@@ -140,7 +141,10 @@ def install_command(engine: str, dry_run: bool, prefix: str, **options: Any) -> 
         status.check_binary(tree, request.binary)
     chosen, proposal = _with_entry(tree, request, ENGINES[engine])
     _place(tree, prefix, dry_run=dry_run)
-    changed = _carry_out(tree, [*chosen.files, *proposal.files], dry_run=dry_run)
+    files = [*chosen.files, *proposal.files]
+    called = (chosen.path,) if entries.is_made(tree, chosen, request.home) else ()
+    record = made.note(tree, files, made.record(engine, request.home), called)
+    changed = _carry_out(tree, [*record, *files], dry_run=dry_run)
     compiled = () if dry_run else compilation.made(tree, prefix, request.binary)
     for note in (*chosen.notes, *proposal.notes, *compiled):
         paragraph(note)
@@ -165,15 +169,20 @@ def remove_command(engine: str, dry_run: bool, prefix: str, **options: Any) -> N
     tree, request = Tree(options["root"]), _request({**options, "prefix": prefix})
     proposal = ENGINES[engine].remove(tree, request)
     files = [*proposal.files, *_settings_left(tree, request, engine, proposal.name)]
+    last = not request.name or _is_alone(tree, request, engine)
     if not proposal.remembered:
-        gone = tuple(entry for entry in ENGINES[engine].registered(tree, request) if _is_removed(entry, request))
-        files += entries.left(tree, gone, _called(tree, request, engine, gone))
+        files += _entries_left(tree, request, engine, last=last)
     changed = _carry_out(tree, files, dry_run=dry_run)
+    if not dry_run and last:
+        made.settle(tree, made.record(engine, request.home))
     for note in (*proposal.notes, *proposal.remembered):
         paragraph(note)
     if prefix:
         used = not dry_run and any(_still_used(tree, request, name, "") for name in ENGINES)
-        paragraph(placement.take_away(tree, prefix, needed=used or bool(proposal.remembered), dry_run=dry_run))
+        told = placement.take_away(tree, prefix, needed=used or bool(proposal.remembered), dry_run=dry_run)
+        changed = changed or bool(told)
+        if told:
+            paragraph(told)
     if not changed:
         say(f"{engine}: cgshim is not registered; nothing to do.")
     _say_apply(ENGINES[engine], proposal, dry_run=dry_run, written=bool(proposal.files))
@@ -184,7 +193,8 @@ def _place(tree: Tree, prefix: str, *, dry_run: bool) -> None:
     new = [file for file in placement.copies(tree, prefix) if file.before != file.after]
     if new:
         say(f"{'would copy' if dry_run else 'copied'} cgshim to {prefix} ({len(new)} files)")
-    for file in [] if dry_run else new:
+    record = made.note(tree, new, made.record(placement.RECORD))
+    for file in [] if dry_run else [*record, *new]:
         tree.apply(file)
 
 
@@ -202,6 +212,20 @@ def _settings_left(tree: Tree, request: Request, engine: str, removed: str) -> l
     if backup is None and text == wrapped.naming("{}\n", runtime):
         return [File(path=settings.PATH, before=text, after=None)]
     return []
+
+
+def _entries_left(tree: Tree, request: Request, engine: str, *, last: bool) -> tuple[File, ...]:
+    """What nothing calls once this engine's entries are gone. last: also what it has called before."""
+    record = made.record(engine, request.home)
+    gone = tuple(entry for entry in ENGINES[engine].registered(tree, request) if _is_removed(entry, request))
+    binaries = [*(entry.binary for entry in gone), *(made.noted(tree, record) if last else ())]
+    used = _called(tree, request, engine, gone) | made.noted_by_others(tree, record)
+    return entries.left(tree, binaries, used, request.home)
+
+
+def _is_alone(tree: Tree, request: Request, engine: str) -> bool:
+    """Has the engine no entry but the one that is named?"""
+    return all(entry.name == request.name for entry in ENGINES[engine].registered(tree, request))
 
 
 def _is_removed(entry: Entry, request: Request) -> bool:
@@ -236,7 +260,7 @@ def _carry_out(tree: Tree, files: list[File], *, dry_run: bool) -> bool:
     for file in wanted:
         if file.link:
             _say_link(file, dry_run=dry_run)
-        elif not file.path.endswith(BACKUP):
+        elif not file.path.endswith(BACKUP) and not made.is_record(file.path):
             output.passage(difference.exact(file.before or "", file.after or "", file.path.lstrip("/")))
         if not dry_run:
             tree.apply(file)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from shim.engines.made import record, settle
 from shim.engines.registration import File
 from shim.errors import ShimError
 from shim.planning import injection
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from shim.engines.tree import Tree
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+RECORD = "prefix"  # of the directories that were made for a copy
 INTERPRETERS = ("/usr/bin/python3", "/usr/local/sbin/python3", "/usr/local/bin/python3", "/usr/sbin/python3")
 
 
@@ -65,7 +67,10 @@ def _modules() -> list[str]:
 
 
 def take_away(tree: Tree, prefix: str, *, needed: bool, dry_run: bool) -> str:
-    """Delete the copy, unless an engine or a running container still calls it; what was done or not."""
+    """Delete the copy, unless an engine or a running container still calls it; what was done, "" if nothing was."""
+    programs = [f"{prefix}/bin/cgshim", f"{prefix}/bin/{injection.NAME}"]
+    if not any(tree.has(path) for path in (*programs, f"{prefix}/lib/cgshim")):
+        return ""
     if needed:
         return f"{prefix} stays: it is still called. Run the same command again when it is not."
     if dry_run:
@@ -76,14 +81,11 @@ def take_away(tree: Tree, prefix: str, *, needed: bool, dry_run: bool) -> str:
             os.unlink(os.path.join(directory, name))
         for name in inner:
             os.rmdir(os.path.join(directory, name))
-    for name in ("cgshim", injection.NAME):
-        if os.path.lexists(tree.at(f"{prefix}/bin/{name}")):
-            os.unlink(tree.at(f"{prefix}/bin/{name}"))
-    for path in [path for path in tree.glob(f"{prefix}/bin/cgshim-*") if tree.link(path) == "cgshim"]:
-        os.unlink(os.path.join(tree.at(f"{prefix}/bin"), os.path.basename(path)))
-    for directory in (f"{prefix}/lib/cgshim", f"{prefix}/lib", f"{prefix}/bin", prefix):
-        try:
-            os.rmdir(tree.at(directory))
-        except OSError:
-            continue
+    links = [path for path in tree.glob(f"{prefix}/bin/cgshim-*") if tree.link(path) == "cgshim"]
+    for path in (*links, *programs):
+        outside = os.path.join(tree.at(os.path.dirname(path)), os.path.basename(path))
+        if os.path.lexists(outside):
+            os.unlink(outside)
+    tree.remove_empty(f"{prefix}/lib/cgshim")
+    settle(tree, record(RECORD))
     return f"deleted {prefix}/bin/cgshim and {prefix}/lib/cgshim"

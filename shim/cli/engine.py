@@ -21,6 +21,7 @@ from shim.engines import (
     nerdctl,
     placement,
     podman,
+    runtimes,
     status,
     wrapped,
 )
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
 
 ENGINES: dict[str, Engine] = {module.NAME: module for module in (podman, containerd, docker, crio, nerdctl, buildkit)}
 SYSTEM_BINARY = "/usr/bin/cgshim"
+
+engine_option = click.option(
+    "--engine", type=click.Choice(sorted(ENGINES)), help="The real runtime of this engine's entry, without --runtime."
+)
 
 HELP = """Register cgshim as an engine's OCI runtime, and take it back.
 
@@ -58,6 +63,7 @@ Exit status:
   1  status: something is wrong
   2  wrong usage
   3  refused: nothing was changed
+  4  status: nothing is wrong, but nobody could be asked whether the engine sees the entry
 """
 
 Command = Callable[..., None]
@@ -115,6 +121,14 @@ def _request(options: dict[str, Any]) -> Request:
     )
 
 
+def runtime_of_engine(engine: str) -> runtimes.Runtime:
+    """The real runtime that an engine's entry on this machine leads to; a user's own entry for all but root."""
+    request = Request(binary=SYSTEM_BINARY, home=_home() if os.geteuid() else "")
+    tree = Tree()
+    path, origin = entries.of_engine(tree, ENGINES[engine].registered(tree, request), engine)
+    return runtimes.Runtime(path=path, family=settings.family(path) if path else "other", origin=origin)
+
+
 def _own_launcher(root: str) -> str:
     """The launcher that was installed with this command; in another tree the packaged one."""
     beside = os.path.join(os.path.dirname(os.path.abspath(sys.argv[0])), "cgshim")
@@ -139,14 +153,16 @@ def install_command(engine: str, dry_run: bool, prefix: str, **options: Any) -> 
         placement.check_host(tree, prefix)
     else:
         status.check_binary(tree, request.binary)
+        if not tree.live:
+            placement.check_python(tree)
     chosen, proposal = _with_entry(tree, request, ENGINES[engine])
     _place(tree, prefix, dry_run=dry_run)
     files = [*chosen.files, *proposal.files]
     called = (chosen.path,) if entries.is_made(tree, chosen, request.home) else ()
     record = made.note(tree, files, made.record(engine, request.home), called)
-    changed = _carry_out(tree, [*record, *files], dry_run=dry_run)
+    changed = _carry_out(tree, [*files, *record], dry_run=dry_run)
     compiled = () if dry_run else compilation.made(tree, prefix, request.binary)
-    for note in (*chosen.notes, *proposal.notes, *compiled):
+    for note in (*status.absent(tree, engine), *chosen.notes, *proposal.notes, *compiled):
         paragraph(note)
     if not changed and proposal.files:
         say(f"{engine}: cgshim is registered as {proposal.name} already; nothing to do.")
@@ -194,7 +210,7 @@ def _place(tree: Tree, prefix: str, *, dry_run: bool) -> None:
     if new:
         say(f"{'would copy' if dry_run else 'copied'} cgshim to {prefix} ({len(new)} files)")
     record = made.note(tree, new, made.record(placement.RECORD))
-    for file in [] if dry_run else [*record, *new]:
+    for file in [] if dry_run else [*new, *record]:
         tree.apply(file)
 
 
@@ -287,12 +303,12 @@ def status_command(engine: str, as_json: bool, **options: Any) -> None:
     """Prove it: the engine's own tool sees the runtime, the binary can be executed, no restart is pending."""
     tree, request = Tree(options["root"]), _request(options)
     checks = status.checks(tree, request, ENGINES[engine])
-    wrong = any(check.state == status.WRONG for check in checks)
+    verdict = status.verdict(checks)
     if as_json:
-        output.emit({"engine": engine, "checks": [check.shape() for check in checks], "status": int(wrong)})
+        output.emit({"engine": engine, "checks": [check.shape() for check in checks], "status": verdict})
     else:
         output.table([[check.state, check.what, check.evidence] for check in checks])
-    raise click.exceptions.Exit(output.REFUSED if wrong else output.FINE)
+    raise click.exceptions.Exit(verdict)
 
 
 @engine_command.command("print")

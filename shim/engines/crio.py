@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 from shim.engines import toml_text
@@ -21,6 +23,7 @@ from shim.engines.registration import (
     set_aside,
 )
 from shim.engines.remembered import crio_containers
+from shim.engines.wrapped import search
 from shim.errors import ShimError
 
 if TYPE_CHECKING:
@@ -31,7 +34,9 @@ NAME = "crio"
 SERVICE = "crio.service"
 APPLY = "systemctl restart crio"
 DIRECTORY = "/etc/crio/crio.conf.d"
+BUILT_IN = "crun"
 DROP_IN = "50-cgshim.conf"
+PATIENCE = 20  # seconds for a program that only prints
 TABLE = ("crio", "runtime", "runtimes")
 
 
@@ -67,7 +72,7 @@ def install(tree: Tree, request: Request) -> Proposal:
     there = registered(tree, request)
     if there and there[0].name != name:
         raise named_otherwise(NAME, there[0].name, file)
-    default = str(configured.get("default_runtime") or next(iter(mapping(configured, "runtimes")), "runc"))
+    default = str(configured.get("default_runtime") or _built_in(tree, mapping(configured, "runtimes"), request))
     model = mapping(configured, "runtimes", default)
     if model.get("runtime_type", "oci") not in ("", "oci"):
         model = {}
@@ -82,6 +87,28 @@ def install(tree: Tree, request: Request) -> Proposal:
         files=(*others, File(path=file, before=text, after=after)),
         wrapped=wrapped,
     )
+
+
+def _built_in(tree: Tree, runtimes: dict[str, Any], request: Request) -> str:
+    """The default where no file names one: CRI-O's own word, else crun (since CRI-O 1.31) where it is there."""
+    asked = inside(_printed(tree), "crio", "runtime", "default_runtime")
+    if isinstance(asked, str) and asked and asked not in {entry.name for entry in registered(tree, request)}:
+        return asked
+    if runtimes:
+        return BUILT_IN if BUILT_IN in runtimes else str(next(iter(runtimes)))
+    return BUILT_IN if search(tree, (BUILT_IN,)) else "runc"
+
+
+def _printed(tree: Tree) -> dict[str, Any]:
+    """What `crio config` prints, {} where there is none to ask or it fails."""
+    program = shutil.which("crio") if tree.live else None
+    if not program:
+        return {}
+    try:
+        done = subprocess.run([program, "config"], check=False, capture_output=True, text=True, timeout=PATIENCE)
+        return toml_text.values(done.stdout) if done.returncode == 0 else {}
+    except (OSError, subprocess.TimeoutExpired, ValueError):
+        return {}
 
 
 def _family(name: str) -> str:

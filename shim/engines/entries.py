@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 from shim.engines.made import noted, record
 from shim.engines.registration import File
 from shim.engines.runtimes import NAMES
+from shim.engines.suitability import starts_nothing, why_nothing_starts
 from shim.engines.wrapped import check, named, path_of, search
+from shim.errors import ShimError
 from shim.planning import settings
 from shim.values import Value
 
@@ -48,9 +50,22 @@ def choose(tree: Tree, request: Request, proposal: Proposal, present: tuple[Entr
         runtime = runtime_of(tree, there)[0]
     else:
         runtime, notes = _todays(tree, proposal.wrapped)
+    runtime, more = _that_starts(tree, request, runtime)
+    notes += more
     name = name_of(tree, runtime) if runtime else _family(proposal.wrapped)
     path = f"{os.path.dirname(request.binary)}/{PREFIX}{name}"
     return Chosen(path=path, files=_files(tree, request, path, runtime), notes=notes)
+
+
+def _that_starts(tree: Tree, request: Request, runtime: str) -> tuple[str, tuple[str, ...]]:
+    """The runtime, or another one where it starts no container here and nobody has asked for it. Raises ShimError."""
+    reason = why_nothing_starts(tree, runtime)
+    if not reason:
+        return runtime, ()
+    other = "" if request.runtime else search(tree, ("runc",))
+    if not other:
+        raise starts_nothing(runtime, reason)
+    return other, (f"{reason}. So this entry runs {other} in the place of {runtime}.",)
 
 
 def _todays(tree: Tree, wrapped: str) -> tuple[str, tuple[str, ...]]:
@@ -88,6 +103,20 @@ def runtime_of(tree: Tree, binary: str) -> tuple[str, str]:
         return (search(tree, (name,)), f"the first {name} found") if name in NAMES else ("", f"{DIRECTORY}/{name}")
     configured = named(tree.read(settings.PATH) or "")
     return (configured, settings.PATH) if configured else (search(tree), "the first one found")
+
+
+def of_engine(tree: Tree, present: tuple[Entry, ...], engine: str) -> tuple[str, str]:
+    """The real runtime behind an engine's entry, its default if that is one, and what says so. Raises ShimError."""
+    entry = next((one for one in present if one.default), present[0] if present else None)
+    if entry is None:
+        raise ShimError(
+            "not-registered",
+            f"cgshim is not registered with {engine}",
+            evidence=(f"no entry for cgshim in {engine}'s files",),
+            remedy=(f"run `cgshimctl engine install {engine}`", "or name the runtime with --runtime"),
+        )
+    path, origin = runtime_of(tree, entry.binary)
+    return path, f"{engine}'s entry {entry.name}, {entry.binary}: {origin}"
 
 
 def _files(tree: Tree, request: Request, path: str, runtime: str) -> tuple[File, ...]:

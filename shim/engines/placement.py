@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
 from typing import TYPE_CHECKING
 
 from shim.engines.made import record, settle
 from shim.engines.registration import File
 from shim.errors import ShimError
 from shim.planning import injection
+from shim.start.hot import OLDEST
 
 if TYPE_CHECKING:
     from shim.engines.tree import Tree
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+QUESTION = "import sys; print('cgshim', *sys.version_info[:2])"
+PATIENCE = 30  # seconds for an interpreter that only prints a line
 RECORD = "prefix"  # of the directories that were made for a copy
 INTERPRETERS = ("/usr/bin/python3", "/usr/local/sbin/python3", "/usr/local/bin/python3", "/usr/sbin/python3")
 
@@ -27,13 +32,43 @@ def check_host(tree: Tree, prefix: str) -> None:
         raise ShimError(
             "bad-place", f"{prefix} is no place for a runtime: {problem}", remedy=("use --prefix /opt/cgshim",)
         )
-    if not any(os.path.lexists(os.path.join(tree.root, path.lstrip("/"))) for path in INTERPRETERS):
-        raise ShimError(
-            "no-python",
-            f"{tree.root} has no python3, and cgshim needs it for `create`",
-            evidence=(f"looked for {', '.join(INTERPRETERS)}",),
-            remedy=("install Python 3.9 or newer on the node first",),
-        )
+    check_python(tree)
+
+
+def check_python(tree: Tree) -> None:
+    """Run the tree's own interpreter: a file of its name may be anything, or of another machine. Raises ShimError."""
+    python = next((path for path in INTERPRETERS if os.path.lexists(os.path.join(tree.root, path.lstrip("/")))), "")
+    if not python:
+        raise _no_python(f"{tree.root} has no python3, and cgshim needs it for `create`", ", ".join(INTERPRETERS))
+    answer = answer_of(tree, python)
+    found = re.fullmatch(r"cgshim (\d+) (\d+)\n", answer)
+    oldest = ".".join(map(str, OLDEST))
+    if found is None:
+        said = f"{python}: {answer.strip() or 'no answer'}"
+        raise _no_python(f"{python} in {tree.root} does not run as Python", said)
+    if (int(found[1]), int(found[2])) < OLDEST:
+        version = f"{found[1]}.{found[2]}"
+        raise _no_python(f"{python} in {tree.root} is Python {version}, and cgshim needs {oldest} or newer", python)
+
+
+def _no_python(what: str, looked: str) -> ShimError:
+    oldest = ".".join(map(str, OLDEST))
+    return ShimError(
+        "no-python",
+        what,
+        evidence=(f"looked at: {looked}",),
+        remedy=(f"install Python {oldest} or newer on the node first",),
+    )
+
+
+def answer_of(tree: Tree, python: str) -> str:
+    """What the tree's interpreter prints for QUESTION, else what went wrong."""
+    argv = [*(() if tree.live else ("chroot", tree.root)), python, "-I", "-S", "-c", QUESTION]
+    try:
+        done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=PATIENCE)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return done.stdout if done.returncode == 0 else done.stderr
 
 
 def copies(tree: Tree, prefix: str) -> list[File]:

@@ -49,7 +49,7 @@ def _kept(file: str) -> str:
     return f"{os.path.dirname(os.path.dirname(file))}/{os.path.basename(file)}{BACKUP}"
 
 
-def _configured(tree: Tree, request: Request) -> dict[str, Any]:
+def configured(tree: Tree, request: Request) -> dict[str, Any]:
     """`[crio.runtime]` of every file but ours, later ones on top; a runtime's table is replaced as a whole."""
     runtime: dict[str, Any] = {}
     for path in ["/etc/crio/crio.conf", *tree.glob(f"{DIRECTORY}/*")]:
@@ -65,15 +65,15 @@ def install(tree: Tree, request: Request) -> Proposal:
     name, file = check_name(request.name or OWN_NAME), _file(request)
     if request.home:
         raise ShimError("no-rootless", "CRI-O has no configuration of a user's own", remedy=("leave out --rootless",))
-    configured = _configured(tree, request)
-    taken = mapping(configured, "runtimes", name)
+    present = configured(tree, request)
+    taken = mapping(present, "runtimes", name)
     if taken and not is_ours(taken.get("runtime_path"), request):
         raise name_taken(NAME, name, "crio.conf", taken.get("runtime_path"))
     there = registered(tree, request)
     if there and there[0].name != name:
         raise named_otherwise(NAME, there[0].name, file)
-    default = str(configured.get("default_runtime") or _built_in(tree, mapping(configured, "runtimes"), request))
-    model = mapping(configured, "runtimes", default)
+    default = str(present.get("default_runtime") or _built_in(tree, mapping(present, "runtimes"), request))
+    model = mapping(present, "runtimes", default)
     if model.get("runtime_type", "oci") not in ("", "oci"):
         model = {}
     wrapped = str(model.get("runtime_path") or default)

@@ -110,14 +110,14 @@ def install_command(place: str, engine: str | None, rootless: bool, dry_run: boo
 @_dry_run
 def remove_command(place: str, engine: str | None, rootless: bool, stages: tuple[str, ...], dry_run: bool) -> None:
     """Remove what `install` wrote, and the directories that it made."""
-    for each in hooks_place.places(place, engine, rootless=rootless):
-        _remove(each, stages, rootless=rootless, dry_run=dry_run)
+    places = hooks_place.places(place, engine, rootless=rootless)
     file = f"{hooks_place.home()}/containers/containers.conf.d/{hooks_read.DROP_IN}"
     if rootless and not place and not stages and os.path.exists(file):
         say(f"{'would remove' if dry_run else 'removed'} {file}")
         if not dry_run:
             _did(os.unlink, file)
-            made.settle(Tree(), hooks_place.record(hooks_place.standard(None, rootless=True)[0], rootless=True))
+    for each in places:
+        _remove(each, stages, rootless=rootless, dry_run=dry_run)
 
 
 def _remove(place: str, stages: tuple[str, ...], *, rootless: bool, dry_run: bool) -> None:
@@ -130,7 +130,7 @@ def _remove(place: str, stages: tuple[str, ...], *, rootless: bool, dry_run: boo
             _did(os.unlink, path)
     if not present:
         say(f"no hook of cgshim's in {place}")
-    elif not dry_run and not any(directory.PATTERN.fullmatch(name) for name in hooks_place.listed(place)):
+    if not dry_run and not any(directory.PATTERN.fullmatch(name) for name in hooks_place.listed(place)):
         made.settle(Tree(), hooks_place.record(place, rootless=rootless))
 
 

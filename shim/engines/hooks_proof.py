@@ -14,6 +14,8 @@ from shim.planning import injection
 if TYPE_CHECKING:
     from typing import Iterator
 
+# podman's defaults are higher than the caller's own inside of another container, and then not to be had.
+LIMITS = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000")
 PATIENCE = 120  # seconds for each call of podman
 
 
@@ -31,7 +33,8 @@ def proven() -> tuple[str, ...]:
         with open(program, "w", encoding="utf-8"):
             os.chmod(program, 0o755)
         try:
-            _podman("create", "--rootfs", "--network", "none", "--name", name, os.path.dirname(program), "/program")
+            options = ("--network", "none", *LIMITS, "--name", name)
+            _podman("create", "--rootfs", *options, os.path.dirname(program), "/program")
             _podman("init", name)
             path = _podman("inspect", "--format", "{{.OCIConfigPath}}", name).strip()
             with open(path, encoding="utf-8") as file:

@@ -249,8 +249,9 @@ def test_timeout_of_hooks_d_is_the_end_of_a_hanging_hook(
     _install(podman, "--stage", stage, "--timeout=1")
     path = podman.hooks / f"50-cgshim-{stage}.json"
     entry = json.loads(path.read_text())
-    code = entry["hook"]["args"].index("-c") + 1
-    entry["hook"]["args"][code] = f"import time; time.sleep(60)\n{entry['hook']['args'][code]}"
+    program = 'sleep 60; exec "$@"'
+    entry["hook"]["args"] = ["sh", "-c", program, "sh", entry["hook"]["path"], *entry["hook"]["args"][1:]]
+    entry["hook"]["path"] = "/bin/sh"
     path.write_text(json.dumps(entry))
     result = podman.run(container, "--memory", "32m", command=("echo", "started"))
     assert (result.status != 0, result.out) == (True, "")
@@ -519,8 +520,10 @@ for d in /usr/share /etc; do
 done
 for d in /var/lib/containers /run/cgshim; do mkdir -p "$d"; mount -t tmpfs tmpfs "$d"; done
 mkdir -p /etc/containers
-printf '[engine]\\nruntime = "runc"\\ncgroup_manager = "cgroupfs"\\nevents_logger = "none"\\n' >/etc/containers/containers.conf
-printf '[storage]\\ndriver = "vfs"\\ngraphroot = "/var/lib/containers/s"\\nrunroot = "%s/r"\\n' "$1" >/etc/containers/storage.conf
+cd /etc/containers
+printf '[engine]\\nruntime = "runc"\\ncgroup_manager = "cgroupfs"\\nevents_logger = "none"\\n' >containers.conf
+printf '[storage]\\ndriver = "vfs"\\ngraphroot = "/var/lib/containers/s"\\nrunroot = "%s/r"\\n' "$1" >storage.conf
+cd "$4"
 before=$(find /usr/share/containers | sort)
 "$2" -m shim.cli.main hooks list --prove; echo "$?"
 "$2" -m shim.cli.main hooks install --runtime "$3" >/dev/null; echo "$?"
@@ -534,7 +537,7 @@ def test_installed_where_podman_looks(podman: Podman, tmp_path: Path) -> None:
     """Without --dir: podman itself then makes a container with the hook, and remove leaves no directory behind."""
     runtime = next(path for path in ("/usr/sbin/runc", "/usr/bin/runc") if os.path.exists(path))
     inside = f'mount -t tmpfs tmpfs "$1"; {IN_PRIVATE}'
-    argv = ["unshare", "--mount", "sh", "-c", inside, "sh", str(tmp_path), sys.executable, runtime]
+    argv = ["unshare", "--mount", "sh", "-c", inside, "sh", str(tmp_path), sys.executable, runtime, str(ROOT)]
     done = call(argv, env={"PATH": SEARCH_PATH, "CGSHIM_STATE": str(podman.state)}, cwd=str(ROOT))
     assert done.out == (
         "no hook of cgshim's in /usr/share/containers/oci/hooks.d\n1\n0\n"

@@ -17,6 +17,7 @@ from shim.errors import ShimError
 from shim.oci import apply, atomic, document
 from shim.planning import report, rewrite, settings
 from shim.rules.base import KEPT
+from shim.stages.call import driver as guessed
 from shim.values import Value
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ class Planned(Value):
 
 
 @click.command("plan", epilog=f"{SHAPE}\n{output.STATUSES}")
-@click.argument("config", metavar="CONFIG|BUNDLE")
+@click.argument("config", metavar="[CONFIG|BUNDLE]", required=False)
+@click.option("--container", metavar="NAME|ID", help="The config.json of a container on this host, by its name.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
 @click.option("--host", metavar="DIR", help="Plan for a captured host (cgshimctl capture) instead of this one.")
 @click.option("--runtime", metavar="runc|crun|PATH", help="The real runtime. Default: as the settings say.")
@@ -78,15 +80,21 @@ class Planned(Value):
 )
 @click.option("--output", "target", metavar="FILE", help="Write the new configuration there, atomically.")
 @click.pass_context
-def plan_command(ctx: click.Context, /, target: str | None, as_json: bool, **asked: Any) -> None:
+def plan_command(ctx: click.Context, target: str | None, as_json: bool, **asked: Any) -> None:
     """Show what cgshim would change in CONFIG (or BUNDLE/config.json), and why.
 
     Fields that are honoured as they stand are left alone, and every other byte of the file stays as it is. The diff in
-    the text form is laid out for reading; the one of --json is exact.
+    the text form is laid out for reading; the one of --json is exact. --container names a container of any engine.
 
     With --output the new configuration is written; a refused one is not. The file that was read is overwritten only if
     --output names it by the very same path.
     """
+    if (asked["config"] is None) == (asked["container"] is None):
+        raise click.UsageError("name one of CONFIG, BUNDLE and --container")
+    if asked["container"]:
+        from shim.containers.resolve import configuration_of
+
+        asked["config"] = configuration_of(asked["container"])
     planned = plan({**asked, "writes": target is not None})
     if target is not None and planned.refusal is None:
         write(planned, target)
@@ -153,10 +161,8 @@ def _is_resources(loaded: Document) -> bool:
 
 
 def driver_of(loaded: Document) -> Driver:
-    """The cgroup driver that cgroupsPath is written for: SLICE:PREFIX:NAME is systemd's form."""
-    linux = loaded.value.get("linux")
-    path = linux.get("cgroupsPath") if isinstance(linux, dict) else None
-    return "systemd" if isinstance(path, str) and path.count(":") == 2 else "cgroupfs"
+    """The cgroup driver that cgroupsPath is written for, as the hooks guess it: SLICE:PREFIX:NAME is systemd's form."""
+    return guessed(loaded.value, "")
 
 
 def _with_output(planned: Planned, path: str) -> Planned:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shim.cli import probes, remedies
+from shim.engines.suitability import crun_refuses
 from shim.host import controllers
-from shim.host.facts import AMBIGUOUS, HYBRID, NONE
+from shim.host.facts import AMBIGUOUS, NONE
 from shim.planning.plan import LAYOUT_UNKNOWN, make_plan, wanted
 from shim.planning.settings import OFF, WARN
 from shim.rules import runtimes as known
@@ -104,15 +105,6 @@ def _rows(host: Host, runtime: Family, policy: str) -> list[tuple[str, ...]]:
             if outcome:
                 rows.append((probe.name, note.kind, outcome, note.code, note.reason, note.lost))
     return rows
-
-
-def crun_refuses(host: Host) -> str:
-    """Why crun starts no container at all on this host (libcrun_cgroup_enter), "" if it does."""
-    if host.layout != HYBRID or not host.cgroup2_controllers:
-        return ""
-    names = " ".join(host.cgroup2_controllers)
-    file = f"{host.cgroup2_mount}/cgroup.controllers"
-    return f"crun starts no container on a hybrid host while cgroup2 has controllers: {file}: {names}"
 
 
 def _outcome(note: Note, policy: str) -> str:

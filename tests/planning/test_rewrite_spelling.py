@@ -39,7 +39,7 @@ def test_runc_reads_them() -> None:
 
 
 @pytest.mark.parametrize("family", ["crun", "other"])
-def test_others_do_not(family: str) -> None:
+def test_others_do_not(family: Family) -> None:
     """Nothing is expected, and the file stays as it is."""
     made = _made(family)
     assert made.plan.expectations == ()

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shim.cli import difference, findings, output, remedies
-from shim.cli.engine import engine_option, runtime_of_engine
+from shim.cli.engine import chosen_runtime, engine_option
 from shim.cli.hosts import view_of
 from shim.cli.output import heading, say, table
-from shim.engines import runtimes
 from shim.engines.suitability import crun_refuses
 from shim.errors import ShimError
 from shim.oci import apply, atomic, document
@@ -79,8 +78,7 @@ class Planned(Value):
     help="Who makes the cgroup. Default: systemd where cgroupsPath reads like SLICE:PREFIX:NAME, else cgroupfs.",
 )
 @click.option("--output", "target", metavar="FILE", help="Write the new configuration there, atomically.")
-@click.pass_context
-def plan_command(ctx: click.Context, target: str | None, as_json: bool, **asked: Any) -> None:
+def plan_command(target: str | None, as_json: bool, **asked: Any) -> None:
     """Show what cgshim would change in CONFIG (or BUNDLE/config.json), and why.
 
     Fields that are honoured as they stand are left alone, and every other byte of the file stays as it is. The diff in
@@ -103,15 +101,13 @@ def plan_command(ctx: click.Context, target: str | None, as_json: bool, **asked:
         output.emit(shape(planned))
     else:
         show(planned)
-    ctx.exit(output.REFUSED if planned.refusal else output.FINE)
+    click.get_current_context().exit(output.REFUSED if planned.refusal else output.FINE)
 
 
 def plan(asked: dict[str, Any]) -> Planned:
     """Read the document, look at the host, plan. Raises ShimError for what the runtime's path would refuse to read."""
     configured = settings.load(os.environ)
-    runtime = runtimes.chosen(configured, asked["runtime"])
-    if asked.get("engine") and not asked["runtime"]:
-        runtime = runtime_of_engine(asked["engine"])
+    runtime = chosen_runtime(configured, asked["runtime"], asked.get("engine"))
     path = located(asked["config"])
     loaded = document.load(document.read(path, stream=True), path, reader=runtime.family)
     where = rewrite.WHOLE if asked["operation"] == "update" and _is_resources(loaded) else rewrite.RESOURCES

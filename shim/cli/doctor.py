@@ -181,7 +181,7 @@ def show(made: Diagnosis) -> None:
 def _show_host(inspected: Inspection) -> None:
     host = inspected.host
     heading("Host")
-    rows = [("cgroup layout", host.layout, host.layout_evidence)]
+    rows: list[tuple[str, str, str]] = [("cgroup layout", host.layout, host.layout_evidence)]
     for name, fact in facts(inspected).items():
         rows.append((name.replace("_", " "), _value(fact), fact.evidence))
     table(rows, ("FACT", "VALUE", "EVIDENCE"), indent="  ")

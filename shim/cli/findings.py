@@ -10,6 +10,7 @@ from shim.host import controllers
 from shim.host.facts import AMBIGUOUS, NONE
 from shim.planning.plan import LAYOUT_UNKNOWN, make_plan, wanted
 from shim.planning.settings import OFF, WARN
+from shim.rules import runtimes as known
 from shim.rules.base import CHANGED, DROPPED, GUARD, UNENFORCEABLE, Note
 from shim.rules.keys import LINES
 from shim.values import Value
@@ -62,7 +63,7 @@ def find(host: Host, runtimes: Iterable[Family], policy: str, crun_on_hybrid: st
     """Every probe's finding for each of these runtime families; equal ones are one."""
     merged: dict[tuple[str, ...], list[str]] = {}
     for runtime in runtimes:
-        whole = crun_refuses(host) if runtime == "crun" and crun_on_hybrid == OFF else ""
+        whole = crun_refuses(host) if known.of(runtime).refuses_hybrid and crun_on_hybrid == OFF else ""
         if whole:
             merged.setdefault((EVERY_CONTAINER, GUARD, REFUSED, CRUN_HYBRID, whole, ""), []).append(runtime)
         for row in _rows(host, runtime, policy):

@@ -10,30 +10,16 @@ import click
 
 from shim.cli import difference, output
 from shim.cli.output import paragraph, say
-from shim.engines import (
-    buildkit,
-    compilation,
-    containerd,
-    crio,
-    docker,
-    entries,
-    made,
-    nerdctl,
-    placement,
-    podman,
-    runtimes,
-    status,
-    wrapped,
-)
+from shim.engines import compilation, entries, leftovers, made, placement, runtimes, status
+from shim.engines.leftovers import ENGINES
 from shim.engines.registration import BACKUP, File, Request
 from shim.engines.tree import Nothing, Tree
 from shim.errors import ShimError
 from shim.planning import settings
 
 if TYPE_CHECKING:
-    from shim.engines.registration import Engine, Entry, Proposal
+    from shim.engines.registration import Engine, Proposal
 
-ENGINES: dict[str, Engine] = {module.NAME: module for module in (podman, containerd, docker, crio, nerdctl, buildkit)}
 SYSTEM_BINARY = "/usr/bin/cgshim"
 
 engine_option = click.option(
@@ -121,6 +107,11 @@ def _request(options: dict[str, Any]) -> Request:
     )
 
 
+def chosen_runtime(configured: settings.Settings, wanted: str | None, engine: str | None) -> runtimes.Runtime:
+    """For --runtime, else for --engine, else for the settings, else the first one found."""
+    return runtime_of_engine(engine) if engine and not wanted else runtimes.chosen(configured, wanted)
+
+
 def runtime_of_engine(engine: str) -> runtimes.Runtime:
     """The real runtime that an engine's entry on this machine leads to; a user's own entry for all but root."""
     request = Request(binary=SYSTEM_BINARY, home=_home() if os.geteuid() else "")
@@ -184,17 +175,17 @@ def remove_command(engine: str, dry_run: bool, prefix: str, **options: Any) -> N
     """Take the registration back, the default first; leave nothing behind."""
     tree, request = Tree(options["root"]), _request({**options, "prefix": prefix})
     proposal = ENGINES[engine].remove(tree, request)
-    files = [*proposal.files, *_settings_left(tree, request, engine, proposal.name)]
-    last = not request.name or _is_alone(tree, request, engine)
+    files = [*proposal.files, *leftovers.settings_left(tree, request, engine, proposal.name)]
+    last = not request.name or leftovers.is_alone(tree, request, engine)
     if not proposal.remembered:
-        files += _entries_left(tree, request, engine, last=last)
+        files += leftovers.entries_left(tree, request, engine, last=last)
     changed = _carry_out(tree, files, dry_run=dry_run)
     if not dry_run and last:
         made.settle(tree, made.record(engine, request.home))
     for note in (*proposal.notes, *proposal.remembered):
         paragraph(note)
     if prefix:
-        used = not dry_run and any(_still_used(tree, request, name, "") for name in ENGINES)
+        used = not dry_run and any(leftovers.still_used(tree, request, name, "") for name in ENGINES)
         told = placement.take_away(tree, prefix, needed=used or bool(proposal.remembered), dry_run=dry_run)
         changed = changed or bool(told)
         if told:
@@ -212,62 +203,6 @@ def _place(tree: Tree, prefix: str, *, dry_run: bool) -> None:
     record = made.note(tree, new, made.record(placement.RECORD))
     for file in [] if dry_run else [*new, *record]:
         tree.apply(file)
-
-
-def _settings_left(tree: Tree, request: Request, engine: str, removed: str) -> list[File]:
-    """The settings that `install` wrote, once no engine calls cgshim any more. Others' settings are never touched."""
-    if request.home or any(_still_used(tree, request, name, removed if name == engine else "") for name in ENGINES):
-        return []
-    text, backup = tree.read(settings.PATH), tree.read(settings.PATH + BACKUP)
-    if text is None:
-        return []
-    runtime = str(wrapped.named(text))
-    if backup is not None and wrapped.naming(backup, runtime) == text:
-        gone = File(path=settings.PATH + BACKUP, before=backup, after=None)
-        return [File(path=settings.PATH, before=text, after=backup), gone]
-    if backup is None and text == wrapped.naming("{}\n", runtime):
-        return [File(path=settings.PATH, before=text, after=None)]
-    return []
-
-
-def _entries_left(tree: Tree, request: Request, engine: str, *, last: bool) -> tuple[File, ...]:
-    """What nothing calls once this engine's entries are gone. last: also what it has called before."""
-    record = made.record(engine, request.home)
-    gone = tuple(entry for entry in ENGINES[engine].registered(tree, request) if _is_removed(entry, request))
-    binaries = [*(entry.binary for entry in gone), *(made.noted(tree, record) if last else ())]
-    used = _called(tree, request, engine, gone) | made.noted_by_others(tree, record)
-    return entries.left(tree, binaries, used, request.home)
-
-
-def _is_alone(tree: Tree, request: Request, engine: str) -> bool:
-    """Has the engine no entry but the one that is named?"""
-    return all(entry.name == request.name for entry in ENGINES[engine].registered(tree, request))
-
-
-def _is_removed(entry: Entry, request: Request) -> bool:
-    return not request.name or entry.name == request.name
-
-
-def _called(tree: Tree, request: Request, removed: str, gone: tuple[Entry, ...]) -> set[str]:
-    """The programs that engines call, but for the entries that are about to go; of a broken file all of them."""
-    found = set()
-    for name, module in ENGINES.items():
-        plain = request if name == removed else request.changed(name="", config="")
-        try:
-            found |= {entry.binary for entry in module.registered(tree, plain) if name != removed or entry not in gone}
-        except ShimError:
-            return {entry.binary for entry in gone}
-    return found
-
-
-def _still_used(tree: Tree, request: Request, engine: str, removed: str) -> bool:
-    """Does the engine call cgshim, under any other name than the one removed? A broken file counts as yes."""
-    plain = request if removed else request.changed(name="", config="")
-    try:
-        entries = ENGINES[engine].registered(tree, plain)
-    except ShimError:
-        return True
-    return any(not removed or (request.name and entry.name != request.name) for entry in entries)
 
 
 def _carry_out(tree: Tree, files: list[File], *, dry_run: bool) -> bool:

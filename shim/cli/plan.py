@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shim.cli import difference, findings, output, remedies
-from shim.cli.engine import engine_option, runtime_of_engine
+from shim.cli.engine import chosen_runtime, engine_option
 from shim.cli.hosts import view_of
 from shim.cli.output import heading, say, table
-from shim.engines import runtimes
 from shim.engines.suitability import crun_refuses
 from shim.errors import ShimError
 from shim.oci import apply, atomic, document
@@ -108,9 +107,7 @@ def plan_command(target: str | None, as_json: bool, **asked: Any) -> None:
 def plan(asked: dict[str, Any]) -> Planned:
     """Read the document, look at the host, plan. Raises ShimError for what the runtime's path would refuse to read."""
     configured = settings.load(os.environ)
-    runtime = runtimes.chosen(configured, asked["runtime"])
-    if asked.get("engine") and not asked["runtime"]:
-        runtime = runtime_of_engine(asked["engine"])
+    runtime = chosen_runtime(configured, asked["runtime"], asked.get("engine"))
     path = located(asked["config"])
     loaded = document.load(document.read(path, stream=True), path, reader=runtime.family)
     where = rewrite.WHOLE if asked["operation"] == "update" and _is_resources(loaded) else rewrite.RESOURCES

@@ -1,0 +1,72 @@
+"""All engines, and what is left once one of them no longer calls cgshim."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shim.engines import buildkit, containerd, crio, docker, entries, made, nerdctl, podman, wrapped
+from shim.engines.registration import BACKUP, File
+from shim.errors import ShimError
+from shim.planning import settings
+
+if TYPE_CHECKING:
+    from shim.engines.registration import Engine, Entry, Request
+    from shim.engines.tree import Tree
+
+ENGINES: dict[str, Engine] = {module.NAME: module for module in (podman, containerd, docker, crio, nerdctl, buildkit)}
+
+
+def settings_left(tree: Tree, request: Request, engine: str, removed: str) -> list[File]:
+    """The settings that `install` wrote, once no engine calls cgshim any more. Others' settings are never touched."""
+    if request.home or any(still_used(tree, request, name, removed if name == engine else "") for name in ENGINES):
+        return []
+    text, backup = tree.read(settings.PATH), tree.read(settings.PATH + BACKUP)
+    if text is None:
+        return []
+    runtime = str(wrapped.named(text))
+    if backup is not None and wrapped.naming(backup, runtime) == text:
+        gone = File(path=settings.PATH + BACKUP, before=backup, after=None)
+        return [File(path=settings.PATH, before=text, after=backup), gone]
+    if backup is None and text == wrapped.naming("{}\n", runtime):
+        return [File(path=settings.PATH, before=text, after=None)]
+    return []
+
+
+def entries_left(tree: Tree, request: Request, engine: str, *, last: bool) -> tuple[File, ...]:
+    """What nothing calls once this engine's entries are gone. last: also what it has called before."""
+    record = made.record(engine, request.home)
+    gone = tuple(entry for entry in ENGINES[engine].registered(tree, request) if _is_removed(entry, request))
+    binaries = [*(entry.binary for entry in gone), *(made.noted(tree, record) if last else ())]
+    used = _called(tree, request, engine, gone) | made.noted_by_others(tree, record)
+    return entries.left(tree, binaries, used, request.home)
+
+
+def is_alone(tree: Tree, request: Request, engine: str) -> bool:
+    """Has the engine no entry but the one that is named?"""
+    return all(entry.name == request.name for entry in ENGINES[engine].registered(tree, request))
+
+
+def _is_removed(entry: Entry, request: Request) -> bool:
+    return not request.name or entry.name == request.name
+
+
+def _called(tree: Tree, request: Request, removed: str, gone: tuple[Entry, ...]) -> set[str]:
+    """The programs that engines call, but for the entries that are about to go; of a broken file all of them."""
+    found = set()
+    for name, module in ENGINES.items():
+        plain = request if name == removed else request.changed(name="", config="")
+        try:
+            found |= {entry.binary for entry in module.registered(tree, plain) if name != removed or entry not in gone}
+        except ShimError:
+            return {entry.binary for entry in gone}
+    return found
+
+
+def still_used(tree: Tree, request: Request, engine: str, removed: str) -> bool:
+    """Does the engine call cgshim, under any other name than the one removed? A broken file counts as yes."""
+    plain = request if removed else request.changed(name="", config="")
+    try:
+        entries = ENGINES[engine].registered(tree, plain)
+    except ShimError:
+        return True
+    return any(not removed or (request.name and entry.name != request.name) for entry in entries)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 600  # seconds: pipx makes two environments and fetches pip
-SOURCES = ("shim", "hooks", "pyproject.toml", "README.md", "LICENSE")
+SOURCES = ("shim", "packaging", "pyproject.toml", "README.md", "LICENSE")
 
 
 @pytest.fixture

@@ -137,6 +137,18 @@ install_packages() {
     fi
 }
 
+# What the project depends on. The tests run the checkout, so the project itself is not installed.
+dependencies() {
+    .venv/bin/python - <<'PYTHON'
+try:
+    import tomllib
+except ImportError:  # before Python 3.11
+    from pip._vendor import tomli as tomllib
+with open("pyproject.toml", "rb") as file:
+    print("\n".join(tomllib.load(file)["project"]["dependencies"]))
+PYTHON
+}
+
 make_environment() {
     local stamp
     stamp=$(cksum pyproject.toml shim/__init__.py)
@@ -146,7 +158,8 @@ make_environment() {
     if ! {
         /usr/bin/python3 -m venv .venv &&
             .venv/bin/python -m pip install -q --upgrade 'pip>=25.1' &&
-            .venv/bin/python -m pip install -q --editable . --group test --group dev
+            dependencies >"$results/dependencies" &&
+            .venv/bin/python -m pip install -q --requirement "$results/dependencies" --group test --group dev
     } >"$results/pip.log" 2>&1 </dev/null; then
         tail -n 20 "$results/pip.log"
         return 1

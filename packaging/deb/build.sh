@@ -33,7 +33,8 @@ programs() {
     put 755 shim/launcher.sh usr/bin/cgshim
     ln -s cgshim "$stage/usr/bin/cgshim-runc" # the entries for the runc and the crun of the standard directories
     ln -s cgshim "$stage/usr/bin/cgshim-crun"
-    put 755 packaging/deb/cgshimctl usr/bin/cgshimctl
+    sed '1s|.*|#!/usr/bin/python3 -I|' packaging/cgshimctl >"$stage/usr/bin/cgshimctl"
+    chmod 755 "$stage/usr/bin/cgshimctl"
 }
 
 manuals() {

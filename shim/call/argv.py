@@ -18,6 +18,9 @@ from shim.values import Value
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from shim.call.flags import Slot
+    from shim.rules.base import Driver
+
+DRIVERS: tuple[Driver, ...] = ("systemd", "cgroupfs", "disabled")
 
 
 class Invocation(Value):
@@ -67,10 +70,11 @@ class Invocation(Value):
     resources_slot: Slot | None = None
 
     @property
-    def driver(self) -> str:
+    def driver(self) -> Driver:
         """Who makes the cgroup: "systemd", "cgroupfs" or "disabled"; crun refuses any other --cgroup-manager."""
-        if self.cgroup_manager in ("systemd", "cgroupfs", "disabled"):
-            return self.cgroup_manager
+        for known in DRIVERS:
+            if known == self.cgroup_manager:
+                return known
         return "systemd" if self.systemd_cgroup else "cgroupfs"
 
     @property

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from shim.planning.plan import Plan
     from shim.planning.rewrite import Rewrite
     from shim.planning.settings import Settings
+    from shim.rules.base import Family
 
 STDIN = "-"
 
@@ -32,7 +33,7 @@ class Call(Value):
 
     invocation: Invocation
     runtime: str
-    family: str
+    family: Family
     variables: dict[bytes, bytes]
     settings: Settings
 
@@ -134,7 +135,7 @@ def _rewrite(this: Call, text: str, path: str, where: tuple[str, ...], beside: d
         driver=invocation.driver,
         foreground=invocation.command == "run" or (invocation.command == "restore" and not invocation.detach),
     )
-    return rewrite.of(document.load(text, path), where, asked, this.settings, View(), beside=beside)
+    return rewrite.of(document.load(text, path, reader=this.family), where, asked, this.settings, View(), beside=beside)
 
 
 def _written(

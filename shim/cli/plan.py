@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from shim.engines.runtimes import Runtime
     from shim.oci.document import Document
     from shim.planning.rewrite import Rewrite
+    from shim.rules.base import Driver
 
 SHAPE = """\b
 --json: one object
@@ -37,7 +38,8 @@ SHAPE = """\b
   notes         [{field, effect, kind guard|hint, code, reason, lost (if anything is)}], kept ones included;
                 effect: kept, changed, dropped, unenforceable
   edits         [{op set|remove, path, old, new}]
-  expectations  [{field, controller, version 1|2, file, value, rounding}] what the kernel has to show afterwards
+  expectations  [{field, controller, version 1|2, file, value, rounding}] what the kernel has to show afterwards;
+                rounding: the form in which the file shows it (page: bytes down to a page)
   diff          unified diff of the file, "" where nothing changes
   output        the file that was written, null if none was
 """
@@ -98,7 +100,7 @@ def plan(asked: dict[str, Any]) -> Planned:
     configured = settings.load(os.environ)
     runtime = runtimes.chosen(configured, asked["runtime"])
     path = located(asked["config"])
-    loaded = document.load(document.read(path, stream=True), path)
+    loaded = document.load(document.read(path, stream=True), path, reader=runtime.family)
     where = rewrite.WHOLE if asked["operation"] == "update" and _is_resources(loaded) else rewrite.RESOURCES
     call = rewrite.Asked(
         runtime=runtime.path,
@@ -145,7 +147,7 @@ def _is_resources(loaded: Document) -> bool:
     return "linux" not in loaded.value and "ociVersion" not in loaded.value
 
 
-def driver_of(loaded: Document) -> str:
+def driver_of(loaded: Document) -> Driver:
     """The cgroup driver that cgroupsPath is written for: SLICE:PREFIX:NAME is systemd's form."""
     linux = loaded.value.get("linux")
     path = linux.get("cgroupsPath") if isinstance(linux, dict) else None
@@ -210,7 +212,10 @@ def shape(planned: Planned) -> dict[str, Any]:
         "notes": [report.note_object(note) for note in made.plan.notes],
         "edits": report.build(made.plan, made.resources, made.host, about)["edits"],
         "expectations": [
-            {name: getattr(e, name) for name in ("field", "controller", "version", "file", "value", "rounding")}
+            {
+                **{name: getattr(e, name) for name in ("field", "controller", "version", "file", "value")},
+                "rounding": e.shape,  # its name since 0.1.0
+            }
             for e in made.plan.expectations
         ],
         "diff": difference.exact(made.document.text, planned.text, os.path.basename(made.document.path)),

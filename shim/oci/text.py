@@ -155,13 +155,22 @@ def items(text: str) -> list[tuple[Any, int, int]]:
 def _member(text: str, start: int, scan: Scan, nested: dict[str, Scan]) -> Member:
     if text[start] != '"':
         raise Malformed(f"a key in double quotes was expected, found {text[start]!r}", start)
-    key, offset = guarded(lambda text, offset: scanstring(text, offset, True))(text, start + 1)
+    key, offset = _string(text, start + 1)
     offset = skip(text, offset)
     if text[offset] != ":":
         raise Malformed(f"':' was expected, found {text[offset]!r}", offset)
     value_start = skip(text, offset + 1)
     value, end = nested.get(key, scan)(text, value_start)
     return Member(key=key, start=start, value_start=value_start, end=end, value=value)
+
+
+def _string(text: str, start: int) -> tuple[Any, int]:
+    return guarded(lambda text, offset: scanstring(text, offset, True))(text, start)
+
+
+def string_end(text: str, quote: int) -> int:
+    """The offset behind the string whose opening quote stands at `quote`."""
+    return _string(text, quote + 1)[1]
 
 
 def parse(text: str, pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:

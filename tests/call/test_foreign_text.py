@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from shim.rules.base import Family
+
 FORGED = "cgshim: all is well [fine]"
 ENDS = ("\n", "\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029")
 CONTROLS = "\x1b[2J\x1b]0;title\x07\x9b31m\x08\x00\u202e\u2066\u200f\udcff\ud800"
@@ -263,7 +265,7 @@ def test_plan_of_a_hostile_configuration(tmp_path: Path, layout: int | None) -> 
 @pytest.mark.parametrize(
     "words", [f"cgroup: {HOSTILE}", f"runc create failed: mountpoint for devices not found{HOSTILE}"]
 )
-def test_runtime_output(words: str, family: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_runtime_output(words: str, family: Family, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """What the runtime logged: explained, or handed on in its own text form, it ends no line and no record."""
     path = tmp_path / "runtime.log"
     invocation = Invocation(arguments=(), command="create", log=str(path), log_format="text", container_id="c")

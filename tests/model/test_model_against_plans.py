@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from shim.planning.plan import Plan
+    from shim.rules.base import Family as Family  # noqa: PLC0414 # the module of examples may not import shim
     from tests.model.cgroup import Cgroup
     from tests.model.limits import Limits
     from tests.model.machine import Machine
@@ -90,7 +91,7 @@ class Call(NamedTuple):
 
     resources: dict[str, Any]
     host: Machine
-    family: str
+    family: Family
     version: tuple[int, ...]
     changes: dict[str, Any] | None = None
 
@@ -317,7 +318,7 @@ EVERY_GUARD = {
 
 @pytest.mark.parametrize("name", NOWHERE)
 @pytest.mark.parametrize("family", RUNTIMES)
-def test_no_guard_is_passed_on_unsaid_where_no_runtime_works(name: str, family: str) -> None:
+def test_no_guard_is_passed_on_unsaid_where_no_runtime_works(name: str, family: Family) -> None:
     """Where /sys/fs/cgroup is no cgroup file system, each guard is reported as lost: nobody could read it back."""
     loaded = document.load(json.dumps({"linux": {"resources": EVERY_GUARD}}), "config.json")
     asked = rewrite.Asked(runtime=f"/usr/bin/{family}", family=family, command="create")

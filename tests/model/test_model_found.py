@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.model.test_model_against_plans import MACHINES, Call, faults
 
+if TYPE_CHECKING:
+    from tests.model.test_model_against_plans import Family
+
 M = 1 << 20
 INT64, UINT64 = (1 << 63) - 1, (1 << 64) - 1
 V1, HYBRID, CGROUP2 = "matrix-legacy-6.1", "debian13-hybrid-6.12", "matrix-unified-7"
-RUNC, CRUN = ("runc", (1, 3, 6)), ("crun", (1, 28))
+RUNC: tuple[Family, tuple[int, ...]] = ("runc", (1, 3, 6))
+CRUN: tuple[Family, tuple[int, ...]] = ("crun", (1, 28))
 BPS = {"throttleReadBpsDevice": [{"major": 8, "minor": 0, "rate": 1048576}]}
 LIMITED = {"memory": {"limit": 128 * M, "swap": 192 * M}, "pids": {"limit": 100}}
 # name -> resources, captured host, runtime and version.
-STARTS: dict[str, tuple[dict[str, Any], str, tuple[str, tuple[int, ...]]]] = {
+STARTS: dict[str, tuple[dict[str, Any], str, tuple[Family, tuple[int, ...]]]] = {
     "one CPU passes for none": ({"unified": {"cpu.max": "100000 100000"}}, CGROUP2, RUNC),
     "cpuset in unified": ({"unified": {"cpuset.cpus": "0-1"}}, CGROUP2, RUNC),
     "io.max in unified": ({"unified": {"io.max": "8:16 wbps=2097152\n8:0 riops=7"}}, CGROUP2, CRUN),
@@ -63,7 +67,7 @@ STARTS: dict[str, tuple[dict[str, Any], str, tuple[str, tuple[int, ...]]]] = {
     "a burst that runc does not read": ({"cpu": {"quota": 1000, "burst": 50000}}, CGROUP2, ("runc", (1, 1, 5))),
 }
 # name -> what it was created from, the update, captured host, runtime and version.
-UPDATES: dict[str, tuple[dict[str, Any], dict[str, Any], str, tuple[str, tuple[int, ...]]]] = {
+UPDATES: dict[str, tuple[dict[str, Any], dict[str, Any], str, tuple[Family, tuple[int, ...]]]] = {
     "a throttle that runc does not read": (
         {},
         {"blockIO": BPS, "unified": {"io.max": "8:16 riops=7"}},

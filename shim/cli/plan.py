@@ -74,8 +74,7 @@ class Planned(Value):
     help="Who makes the cgroup. Default: systemd where cgroupsPath reads like SLICE:PREFIX:NAME, else cgroupfs.",
 )
 @click.option("--output", "target", metavar="FILE", help="Write the new configuration there, atomically.")
-@click.pass_context
-def plan_command(ctx: click.Context, /, target: str | None, as_json: bool, **asked: Any) -> None:
+def plan_command(target: str | None, as_json: bool, **asked: Any) -> None:
     """Show what cgshim would change in CONFIG (or BUNDLE/config.json), and why.
 
     Fields that are honoured as they stand are left alone, and every other byte of the file stays as it is. The diff in
@@ -92,7 +91,7 @@ def plan_command(ctx: click.Context, /, target: str | None, as_json: bool, **ask
         output.emit(shape(planned))
     else:
         show(planned)
-    ctx.exit(output.REFUSED if planned.refusal else output.FINE)
+    click.get_current_context().exit(output.REFUSED if planned.refusal else output.FINE)
 
 
 def plan(asked: dict[str, Any]) -> Planned:

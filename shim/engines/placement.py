@@ -29,7 +29,7 @@ def check_host(tree: Tree, prefix: str) -> None:
             "no-python",
             f"{tree.root} has no python3, and cgshim needs it for `create`",
             evidence=(f"looked for {', '.join(INTERPRETERS)}",),
-            remedy=("install Python 3.9 or newer on the node first",),
+            remedy=("install Python 3.7 or newer on the node first",),
         )
 
 

@@ -7,7 +7,7 @@
 #                for the cgroup layouts: about ten minutes on two idle cores, after some 600 MB of Debian packages
 #   --quick      unit tests only: two to three minutes, no container, no virtual machine
 #   --lint       linters only
-#   --all        everything: newer engines in a root tree of their own, all kernels of the matrix, failures provoked
+#   --all        everything: the Pythons that pyenv has, newer engines in a root tree of their own, all kernels of the matrix, failures provoked
 #                in guests, more injected faults; about an hour. This is what CI runs.
 #   --no-matrix  no virtual machines
 #
@@ -91,11 +91,12 @@ PYTHON
 
 # pytest_run NAME PATH ARGUMENTS: statuses other than "passed" and "failed" (usage, internal error, nothing found) are
 # failures of their own when the JUnit file shows none. Nothing found is fine only if the caller selected tests.
+interpreter=.venv/bin/python
 pytest_run() {
     local name=$1 status
     shift
     say "$name"
-    .venv/bin/python -m pytest --junitxml="$results/$name.xml" "$@" </dev/null
+    "$interpreter" -m pytest --junitxml="$results/$name.xml" "$@" </dev/null
     status=$?
     [ $status -eq 5 ] && [ $# -gt 1 ] && return
     counted_failures=0
@@ -167,6 +168,26 @@ make_environment() {
     echo "$stamp" >.venv/cgshim-stamp
 }
 
+# The rooms that need no newer test libraries, with every other Python that pyenv has.
+other_pythons() {
+    local python version
+    for python in "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.*/bin/python3; do
+        version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])') || continue
+        case $version in 3.[0-6]) continue ;; esac
+        interpreter=.venv/pythons/$version/bin/python
+        if ! { "$python" -m venv ".venv/pythons/$version" &&
+            "$interpreter" -m pip install -q 'pytest>=7.4' hypothesis click tomlkit; } \
+            >"$results/pip-$version.log" 2>&1 </dev/null; then
+            tail -n 5 "$results/pip-$version.log"
+            echo "FAILED: an environment for Python $version"
+            failed=$((failed + 1))
+            continue
+        fi
+        pytest_run "unit-$version" tests/rules tests/planning tests/oci tests/call
+    done
+    interpreter=.venv/bin/python
+}
+
 finish() {
     printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
     [ "$failed" -eq 0 ]
@@ -201,6 +222,7 @@ if [ "$lint" = yes ]; then
 fi
 if [ "$tests" = yes ]; then
     pytest_run unit tests "$@"
+    [ "$all" = no ] || other_pythons
     if [ "$quick" = no ]; then
         # Only --all makes the root tree with newer engines and runs every engine test there, too.
         [ "$all" = yes ] || export CGSHIM_TESTS=here

@@ -100,8 +100,12 @@ def show(found: Diagnosis, kept: dict[str, Any] | None = None, *, elsewhere: boo
 
 
 def _show_unknown(found: Diagnosis) -> None:
-    """The runtime's own words first and whole, then one line; facts only where they have to do with the words."""
-    failure(found.raw.strip())
+    """The runtime's own words first and whole, then one line; facts only where they have to do with the words.
+
+    Lines after the first are marked: foreign words must not look like a verdict of cgshim's.
+    """
+    first, *others = found.raw.strip().splitlines() or [""]
+    failure("\n".join((first, *(f"| {line}" for line in others))))
     say()
     say(f"{found.verdict} [{found.code}]", bold=True)
     table([("evidence", line) for line in found.evidence] + [("remedy", line) for line in found.remedy])
@@ -110,7 +114,8 @@ def _show_unknown(found: Diagnosis) -> None:
 def _show_words(found: Diagnosis) -> None:
     if found.raw.strip():
         heading("The runtime's own words")
-        failure("\n".join(f"  {line}" for line in found.raw.strip().splitlines()))
+        first, *others = found.raw.strip().splitlines()
+        failure("\n".join((f"  {first}", *(f"  | {line}" for line in others))))
 
 
 def show_entry(entry: Entry, as_json: bool) -> None:

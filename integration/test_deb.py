@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -49,7 +50,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("source")
     for name in ("shim", "packaging", "docs", "examples"):
         shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("README.md", "CHANGELOG.md"):
+    for name in ("README.md", "CHANGELOG.md", "SECURITY.md", "CONTRIBUTING.md", "LICENSE"):
         shutil.copy(ROOT / name, place)
     return place
 
@@ -164,6 +165,33 @@ def test_manual_pages_are_found(installed: Callable[[str], Result]) -> None:
     ]
 
 
+def test_readme_leads_somewhere(installed: Callable[[str], Result]) -> None:
+    """What the installed README links to is installed; the licence is Debian's own file."""
+    readme = (ROOT / "README.md").read_text()
+    links = {link for link in re.findall(r"\]\(([^):#]+)[)#]", readme) if "//" not in link} - {
+        "LICENSE",
+        "CHANGELOG.md",
+    }
+    assert "docs/engines.md" in links
+    result = installed("cd /usr/share/doc/cgshim && ls -d " + " ".join(sorted(links)))
+    assert (result.status, set(result.out.split())) == (0, links), str(result)
+
+
+def test_what_the_build_lacks_is_named(source: Path, tmp_path: Path) -> None:
+    """On a Debian without click the build says what to install, and writes nothing."""
+    bare = tmp_path / "python3"
+    bare.write_text(f'#!/bin/sh\nexec {sys.executable} -IS "$@"\n')
+    bare.chmod(0o755)
+    place = tmp_path / "out"
+    place.mkdir()
+    environment = {**ENVIRONMENT, "PYTHON": str(bare)}
+    result = call(["bash", str(source / "packaging/deb/build.sh"), str(place)], env=environment)
+    assert result.status == 1
+    assert "lacks click or tomlkit" in result.err
+    assert "apt-get install python3-click python3-tomlkit" in result.err
+    assert list(place.iterdir()) == []
+
+
 def test_removal_leaves_nothing(installed: Callable[[str], Result]) -> None:
     """An engine that still calls cgshim is named; of the package itself no file stays."""
     result = installed(
@@ -172,6 +200,6 @@ def test_removal_leaves_nothing(installed: Callable[[str], Result]) -> None:
         "find /usr -xdev -path '*cgshim*' -print"
     )
     assert result.status == 0, str(result)
-    told = "cgshim: buildkit still calls /usr/bin/cgshim; run: cgshimctl engine remove buildkit"
-    assert told in result.err + result.out, str(result)
+    assert "cgshim: buildkit still calls /usr/bin/cgshim, says /etc/buildkit/buildkitd.toml" in result.err, str(result)
+    assert "run: cgshimctl engine remove buildkit" in result.err
     assert [line for line in result.out.splitlines() if line.startswith("/usr/") and "dpkg" not in line] == []

@@ -7,8 +7,8 @@
 #                for the cgroup layouts: about ten minutes on two idle cores, after some 600 MB of Debian packages
 #   --quick      unit tests only: two to three minutes, no container, no virtual machine
 #   --lint       linters only
-#   --all        everything: the Pythons that pyenv has, newer engines in a root tree of their own, all kernels of the matrix, failures provoked
-#                in guests, more injected faults; about an hour. This is what CI runs.
+#   --all        everything: the Pythons that pyenv has, newer engines in a root tree of their own, all kernels of the
+#                matrix, failures provoked in guests, more injected faults; about an hour. This is what CI runs.
 #   --no-matrix  no virtual machines
 #
 # The last line is `N passed, N failed, N skipped`, summed over everything; the exit status is 1 if anything failed.
@@ -118,7 +118,7 @@ install_packages() {
     wanted="python3 python3-venv python3-pip python3-dev python3-prctl gcc libcap-dev git busybox-static"
     if [ "$quick" = no ]; then
         # What the Debian package depends on, and what checks it.
-        wanted="$wanted python3-click python3-pyroute2 python3-tomlkit lintian pipx man-db groff"
+        wanted="$wanted python3-click python3-pyroute2 python3-tomlkit lintian pipx man-db groff rpm"
         wanted="$wanted runc crun shellcheck strace iproute2 podman conmon containerd docker.io mmdebstrap"
     fi
     if [ "$matrix" = yes ] && [ -e integration/matrix/run.sh ]; then

@@ -200,6 +200,6 @@ def test_removal_leaves_nothing(installed: Callable[[str], Result]) -> None:
         "find /usr -xdev -path '*cgshim*' -print"
     )
     assert result.status == 0, str(result)
-    assert "cgshim: buildkit still calls /usr/bin/cgshim, says /etc/buildkit/buildkitd.toml" in result.err, str(result)
+    assert re.search(r"^cgshim: buildkit still calls /usr/bin/cgshim; see /etc/\S+$", result.err, re.M), str(result)
     assert "run: cgshimctl engine remove buildkit" in result.err
     assert [line for line in result.out.splitlines() if line.startswith("/usr/") and "dpkg" not in line] == []

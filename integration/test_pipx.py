@@ -12,6 +12,7 @@ import pytest
 
 from integration.capabilities import require
 from integration.containers import SEARCH_PATH, Result, call
+from shim import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,5 +60,7 @@ def test_installed_with_pipx(pipx: Callable[..., Result], tmp_path: Path) -> Non
     failed = call([str(links / "cgshim"), "create", "--bundle", str(tmp_path / "absent"), "x"], env=bare)
     assert failed.status == 1
     assert f"the bundle {tmp_path}/absent does not exist" in failed.err, str(failed)
+    done = pipx("run", "--system-site-packages", "--spec", str(source), "cgshim", "version")
+    assert done.out.startswith(f"cgshim {__version__}"), str(done)
     assert pipx("uninstall", "cgshim").status == 0
     assert list(links.iterdir()) == []

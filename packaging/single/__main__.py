@@ -47,7 +47,7 @@ def _newer_python():
     check = "import sys; sys.exit(sys.version_info < (3, 7))"
     for path in [os.path.join(place, name) for name in names for place in places]:
         if os.access(path, os.X_OK) and subprocess.call([path, "-ISc", check]) == 0:
-            os.execv(path, [path, HERE] + sys.argv[1:])
+            os.execv(path, [path, HERE, *sys.argv[1:]])
     version = ".".join(str(part) for part in sys.version_info[:3])
     what = "{0} is Python {1}, and cgshim needs 3.7 or newer".format(sys.executable, version)
     sys.exit(_refuse(what, "install a newer one, for instance python39 or python3.11, and call {0} again".format(HERE)))

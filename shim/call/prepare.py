@@ -199,9 +199,9 @@ def _prepare_update(this: Call) -> Prepared:
     from_stdin = invocation.resources == STDIN
     path = "standard input" if from_stdin else abspath(invocation.resources)
     text = document.standard_input(path) if from_stdin else document.read(path, stream=True)
-    from shim.containers import container
+    from shim.containers import state_files
 
-    made = _rewrite(this, text, path, rewrite.WHOLE, container.annotations_of(this.root, invocation.container_id))
+    made = _rewrite(this, text, path, rewrite.WHOLE, state_files.annotations_of(this.root, invocation.container_id))
     rewrite.judge(made)
     told = (*made.notices, *notices(made.plan))
     if not made.plan.edits and not from_stdin and isfile(path):

@@ -56,7 +56,8 @@ class Planned(Value):
 
 
 @click.command("plan", epilog=f"{SHAPE}\n{output.STATUSES}")
-@click.argument("config", metavar="CONFIG|BUNDLE")
+@click.argument("config", metavar="[CONFIG|BUNDLE]", required=False)
+@click.option("--container", metavar="NAME|ID", help="The config.json of a container on this host, by its name.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
 @click.option("--host", metavar="DIR", help="Plan for a captured host (cgshimctl capture) instead of this one.")
 @click.option("--runtime", metavar="runc|crun|PATH", help="The real runtime. Default: as the settings say.")
@@ -78,11 +79,17 @@ def plan_command(target: str | None, as_json: bool, **asked: Any) -> None:
     """Show what cgshim would change in CONFIG (or BUNDLE/config.json), and why.
 
     Fields that are honoured as they stand are left alone, and every other byte of the file stays as it is. The diff in
-    the text form is laid out for reading; the one of --json is exact.
+    the text form is laid out for reading; the one of --json is exact. --container names a container of any engine.
 
     With --output the new configuration is written; a refused one is not. The file that was read is overwritten only if
     --output names it by the very same path.
     """
+    if (asked["config"] is None) == (asked["container"] is None):
+        raise click.UsageError("name one of CONFIG, BUNDLE and --container")
+    if asked["container"]:
+        from shim.containers.resolve import configuration_of
+
+        asked["config"] = configuration_of(asked["container"])
     planned = plan({**asked, "writes": target is not None})
     if target is not None and planned.refusal is None:
         write(planned, target)

@@ -10,7 +10,7 @@ import posix
 
 from shim.errors import ShimError
 from shim.oci.checks import Duplicate, agreeing, kind, unambiguous
-from shim.oci.text import Malformed, members, scanner, skip
+from shim.oci.text import Malformed, members, of_any_depth, scanner, skip
 from shim.system import EFBIG, KIND, READ, basename, dirname, drained, everything, isdir
 from shim.system import LARGEST as OF_STREAMS
 from shim.values import Value
@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable
 
-    from shim.oci.text import Member, Scan
+    from shim.oci.text import Member
 
 LARGEST = 256 << 20  # bytes; engines pass config.json through messages of 16 MiB at most
 # inode(7): what has no size, with its article.
@@ -180,34 +180,21 @@ def load(text: str, path: str, *, reader: str = "") -> Document:
     if not (text[:99].strip(" \t\n\r\0") or text.strip(" \t\n\r\0")):  # what is stripped is copied, be it a megabyte
         raise unusable(path, "it is empty")
     try:
-        return _load(text, path, reader)
-    except Malformed as error:
-        if reader == "crun" and "/" in text:
-            from shim.oci import lenient
-
-            return load(lenient.without_comments(text), path)
-        raise unusable(path, error.what, error.place(text)) from None
-
-
-def _of_any_depth(scan: Scan) -> Scan:
-    """`scan`, but what is too deep for it is passed over."""
-
-    def passing(text: str, offset: int) -> tuple[Any, int]:
         try:
-            return scan(text, offset)
-        except Malformed as error:
+            return _load(text, path, reader)
+        except Malformed:
+            if reader != "crun" or "/" not in text:
+                raise
             from shim.oci import lenient
 
-            if error.what != lenient.TOO_DEEP:
-                raise
-            return None, lenient.end(text, offset)
-
-    return passing
+            return _load(lenient.without_comments(text), path, "")
+    except Malformed as error:
+        raise unusable(path, error.what, error.place(text)) from None
 
 
 def _load(text: str, path: str, reader: str) -> Document:
     scan = scanner()
-    unread = _of_any_depth(scan)
+    unread = of_any_depth(scan)
     start = skip(text, 0)
     if text[start] != "{":
         value, _ = scan(text, start)
@@ -216,7 +203,7 @@ def _load(text: str, path: str, reader: str) -> Document:
     repeated: list[tuple[str, ...]] = []
     differing: list[tuple[str, ...]] = []
     # `bool` stands for a function that makes nothing of an object's members: they are checked, but not kept.
-    passing = _of_any_depth(scanner(bool))
+    passing = of_any_depth(scanner(bool))
 
     def unkept(text: str, offset: int) -> tuple[Any, int]:
         return None, passing(text, offset)[1]

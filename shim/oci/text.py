@@ -193,3 +193,19 @@ def dump(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return "[" + ",".join(map(dump, value)) + "]"
     return repr(value).replace("inf", "1e999")
+
+
+def of_any_depth(scan: Scan) -> Scan:
+    """A scanner as `scan`, which passes over a value that is too deep for it: None stands for such a value."""
+
+    def passing(text: str, offset: int) -> tuple[Any, int]:
+        try:
+            return scan(text, offset)
+        except Malformed as error:
+            from shim.oci import lenient
+
+            if error.what != lenient.TOO_DEEP:
+                raise
+            return None, lenient.end(text, offset)
+
+    return passing

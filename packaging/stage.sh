@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+#!/usr/bin/env bash
 # What every package contains; sourced by their build.sh, from the top of the source tree.
 #
 # stage is the directory that stands for /; version, python and SOURCE_DATE_EPOCH are set by `prepare`.

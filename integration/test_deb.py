@@ -131,6 +131,17 @@ def test_code_is_compiled(installed: Callable[[str], Result]) -> None:
     assert [line for line in result.out.splitlines() if line.startswith("main.cpython-") and line.endswith(".pyc")]
 
 
+def test_it_copies_itself(installed: Callable[[str], Result]) -> None:
+    """`engine install --prefix`, with which an image brings cgshim onto a node, has the launcher to copy."""
+    result = installed(
+        "cgshimctl engine install buildkit --prefix /opt/cgshim --config /tmp/buildkitd.toml >/dev/null\n"
+        "cmp /opt/cgshim/bin/cgshim /usr/bin/cgshim && /opt/cgshim/bin/cgshim --version\n"
+        "cgshimctl engine remove buildkit --prefix /opt/cgshim --config /tmp/buildkitd.toml >/dev/null"
+    )
+    assert result.status == 0, str(result)
+    assert result.out.startswith("runc version"), str(result)
+
+
 def test_container_through_the_package(installed: Callable[[str], Result], shared: Path) -> None:
     """/usr/bin/cgshim finds its package and its interpreter and runs a container with a limit."""
     require("busybox", busybox_problem())

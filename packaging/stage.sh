@@ -59,6 +59,7 @@ programs() {
         put 644 "$file" "${prefix}lib/cgshim/$file"
     done < <(find shim -name '*.py' -not -path '*/__pycache__/*' | sort)
     put 755 shim/launcher.sh "${prefix}bin/cgshim"
+    put 755 shim/launcher.sh "${prefix}lib/cgshim/shim/launcher.sh" # for `cgshimctl engine install --prefix`
     [ ! -e hooks/cgshim-hook ] || put 755 hooks/cgshim-hook "${prefix}bin/cgshim-hook"
     ln -s cgshim "$stage/${prefix}bin/cgshim-runc" # the entries for the runc and the crun of the standard directories
     ln -s cgshim "$stage/${prefix}bin/cgshim-crun"

@@ -95,8 +95,8 @@ cgshim_search() {
 }
 
 cgshim_settings=${CGSHIM_CONFIG:-/etc/cgshim/config.json} cgshim_found=${CGSHIM_RUNTIME:-}
-cgshim_entry='' cgshim_usable=none
-case $0 in */cgshim-*) cgshim_entry=${0##*/cgshim-} ;; esac
+cgshim_entry=${0##*/} cgshim_usable=none
+case $cgshim_entry in cgshim-?*) cgshim_entry=${cgshim_entry#cgshim-} ;; *) cgshim_entry='' ;; esac
 cgshim_file=${cgshim_settings%/*}/runtimes/$cgshim_entry
 
 # The way of nearly every call.

@@ -107,6 +107,16 @@ def test_account_faults() -> None:
     assert len(_problems({**KILL, "account": {}, "text": "", "missing": "ENOENT"}, ACCOUNTED)) == 1
 
 
+@pytest.mark.parametrize(
+    ("peak", "faults"),
+    [(16560128, 0), (16 * M, 0), (16 * M - 524288, 0), (16 * M - 524289, 1), (16 * M + 4096, 1)],
+)
+def test_a_peak_is_below_the_limit_by_what_was_charged_ahead(peak: int, faults: int) -> None:
+    """16560128 was seen at a limit of 16 MiB; two processors charge 128 pages of 4 KiB in advance, which are 524288."""
+    figures = [{**one, "value": peak} if one["name"] == "peak" else one for one in KILL["account"]["figures"]]
+    assert len(_problems({**KILL, "account": {**KILL["account"], "figures": figures}}, ACCOUNTED)) == faults
+
+
 def test_refusal_faults() -> None:
     """The message must be whole, and the container must not be there."""
     whole = "cgshim: memory.limit did not reach the kernel, so the container was not started [limit-not-applied]"

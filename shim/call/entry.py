@@ -144,7 +144,7 @@ def _followed_up(this: Call, prepared: Prepared) -> list[tuple[str, str]]:
     if made is None or made.asked.foreground or not (made.plan.expectations or made.plan.bridge):
         return []
     from shim.containers import state_files
-    from shim.enforce.followup import Subject, follow_up, without_process
+    from shim.enforce.followup import InitEnded, Subject, follow_up, without_process
     from shim.host.view import View
 
     name = this.invocation.container_id
@@ -155,7 +155,13 @@ def _followed_up(this: Call, prepared: Prepared) -> list[tuple[str, str]]:
         pid, said = real_runtime.pid(this)
         if not pid:
             return without_process(name, made, said)
-    return follow_up(View(), Subject(pid=pid, container=name), made)
+    subject = Subject(pid=pid, container=name, root=this.root)
+    try:
+        return follow_up(View(), subject, made)
+    except InitEnded as ended:
+        from shim.diagnose import init_ended
+
+        return init_ended.told(View(), subject, made, ended.fate)
 
 
 def _run(this: Call, prepared: Prepared, log: RuntimeLog | None, held: set[int]) -> int:

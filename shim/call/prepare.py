@@ -76,7 +76,7 @@ def prepare(this: Call) -> Prepared:
         return as_it_stands
     checks.container(invocation.container_id)
     if invocation.command == "update":
-        return _prepare_update(this) if invocation.has_resources else as_it_stands
+        return _prepare_update(this) if invocation.has_resources else _prepare_flags(this)
     return _prepare_bundle(this)
 
 
@@ -205,6 +205,25 @@ def _prepare_update(this: Call) -> Prepared:
     rewrite.judge(made)
     told = (*made.notices, *notices(made.plan))
     if not made.plan.edits and not from_stdin and isfile(path):
+        return Prepared(arguments=list(invocation.arguments), made=made, notices=told)
+    arguments = argv.with_resources(invocation, _in_memory(made.text()))
+    return Prepared(arguments=arguments, made=made, notices=told)
+
+
+def _prepare_flags(this: Call) -> Prepared:
+    """`update` with its limits as flags: planned as if they stood in a file, which they become where that is needed."""
+    from shim.call import update_flags
+    from shim.containers import state_files
+
+    invocation = this.invocation
+    text = update_flags.resources(invocation, this.family)
+    if not text:
+        return Prepared(arguments=list(invocation.arguments))
+    annotations = state_files.annotations_of(this.root, invocation.container_id)
+    made = _rewrite(this, text, "the command line", rewrite.WHOLE, annotations)
+    rewrite.judge(made)
+    told = (*made.notices, *notices(made.plan))
+    if not made.plan.edits:
         return Prepared(arguments=list(invocation.arguments), made=made, notices=told)
     arguments = argv.with_resources(invocation, _in_memory(made.text()))
     return Prepared(arguments=arguments, made=made, notices=told)

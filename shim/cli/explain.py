@@ -22,6 +22,7 @@ from shim.diagnose.elsewhere import Elsewhere
 from shim.diagnose.explain import NOT_RECOGNISED, explain
 from shim.diagnose.render import as_dict
 from shim.diagnose.told import read_back
+from shim.enforce.init_process import fate
 from shim.errors import ShimError
 from shim.host import membership, names
 from shim.host.view import View
@@ -185,7 +186,8 @@ def context(view: Any, text: str, bundle: str, runtime: str | None, container: s
 def _of_container(view: View, container: str) -> Diagnosis | None:
     """What the memory counters of a container that still exists say; None if nothing or it does not."""
     pid = _pid(container)
-    paths = membership.paths(view.text(f"/proc/{pid}/cgroup") or "") if pid else {}
+    alive = pid and fate(view, pid) is None  # a dead process is in no cgroup of the container's
+    paths = membership.paths(view.text(f"/proc/{pid}/cgroup") or "") if alive else {}
     places = [("/sys/fs/cgroup/memory", paths.get("memory")), ("/sys/fs/cgroup", paths.get(""))]
     for mount, path in places:
         found = oom.verdict(view, mount + path) if path else None

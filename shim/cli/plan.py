@@ -15,6 +15,7 @@ from shim.errors import ShimError
 from shim.oci import apply, atomic, document
 from shim.planning import report, rewrite, settings
 from shim.rules.base import KEPT
+from shim.stages.call import driver as guessed
 from shim.values import Value
 
 if TYPE_CHECKING:
@@ -154,10 +155,8 @@ def _is_resources(loaded: Document) -> bool:
 
 
 def driver_of(loaded: Document) -> Driver:
-    """The cgroup driver that cgroupsPath is written for: SLICE:PREFIX:NAME is systemd's form."""
-    linux = loaded.value.get("linux")
-    path = linux.get("cgroupsPath") if isinstance(linux, dict) else None
-    return "systemd" if isinstance(path, str) and path.count(":") == 2 else "cgroupfs"
+    """The cgroup driver that cgroupsPath is written for, as the hooks guess it: SLICE:PREFIX:NAME is systemd's form."""
+    return guessed(loaded.value, "")
 
 
 def _with_output(planned: Planned, path: str) -> Planned:

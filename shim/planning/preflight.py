@@ -85,14 +85,33 @@ def _frozen(asked: Asked, view: View, host: Host) -> Iterator[Hazard]:
         state = (view.text(f"{directory}/{file}") or "").strip()
         if state in words:
             frozen = directory if unified else _frozen_itself(view, mount, directory)
+            own = _is_own(asked, frozen[len(mount) :]) and (unified or not _shown_above(view, mount, frozen, words))
+            if own and asked.runtime == "runc":
+                return  # it looks at the container's own cgroup, and says at once that it is frozen
             yield Hazard(
-                code="frozen-ancestor",
+                code="container-cgroup-frozen" if own else "frozen-ancestor",
                 evidence=(f"{frozen}/{file}: {state}",),
-                values={"path": frozen, "thaw": f"echo {'0' if unified else 'THAWED'} > {frozen}/{file}"},
+                values={
+                    "runtime": asked.runtime,
+                    "path": frozen,
+                    "thaw": f"echo {'0' if unified else 'THAWED'} > {frozen}/{file}",
+                },
             )
             return
         if not unified and state:
             return
+
+
+def _is_own(asked: Asked, path: str) -> bool:
+    """Is this cgroup the one that the container itself is to be in; only an absolute cgroupsPath tells."""
+    wanted = asked.cgroups_path or ""
+    return wanted.startswith("/") and parents.expand(wanted, "") == path
+
+
+def _shown_above(view: View, mount: str, directory: str, words: tuple[str, ...]) -> bool:
+    """v1: does the cgroup above show that it is frozen, so that this one may only show its ancestor's state."""
+    above = parents.existing(view, mount, directory[len(mount) :].rpartition("/")[0])
+    return any((view.text(f"{one}/freezer.state") or "").strip() in words for one in above)
 
 
 def _frozen_itself(view: View, mount: str, directory: str) -> str:

@@ -123,6 +123,28 @@ def test_what_is_frozen_itself_is_named(tmp_path: Path, itself: tuple[str, ...],
     assert told.remedy == (f"echo THAWED > {root}/{named}/freezer.state",)
 
 
+@pytest.mark.parametrize("layout", [UNIFIED, LEGACY])
+@pytest.mark.parametrize(
+    ("runtime", "path", "expected"),
+    [
+        ("runc", "/a/b", []),
+        ("crun", "/a/b", [("container-cgroup-frozen", True)]),
+        ("crun", "//a/./b/", [("container-cgroup-frozen", True)]),
+        ("runc", "/a/b/c", [("frozen-ancestor", True)]),
+    ],
+)
+def test_the_own_cgroup_is_no_ancestor(
+    tmp_path: Path, layout: str, runtime: str, path: str, expected: list[tuple[str, bool]]
+) -> None:
+    """runc looks at the container's own cgroup and says that it is frozen; crun hangs in it."""
+    root, file, state = ("/sys/fs/cgroup", "cgroup.freeze", "1")
+    if layout == LEGACY:
+        root, file, state = ("/sys/fs/cgroup/freezer", "freezer.state", "FROZEN")
+    files = {f"{root}/a/b/{file}": f"{state}\n", f"{root}/a/b/freezer.self_freezing": "1\n"}
+    host = _with_freezer(LEGACY) if layout == LEGACY else make_host(UNIFIED)
+    assert _codes(_asked(runtime, path), _tree(tmp_path, files), host) == expected
+
+
 def test_a_relative_path_starts_at_this_process(tmp_path: Path) -> None:
     """The ancestors of a relative cgroupsPath, or of none, are this process's own cgroups."""
     files = {"/proc/self/cgroup": "0::/own/x\n", "/sys/fs/cgroup/own/cgroup.freeze": "1\n"}

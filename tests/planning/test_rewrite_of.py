@@ -102,11 +102,9 @@ def test_a_host_that_is_not_understood(host: str) -> None:
 
 @pytest.mark.parametrize("key", ["Linux", "LINUX"])
 def test_the_way_to_the_limits_in_another_case(key: str) -> None:
-    """runc takes it, and cgshim does not look there: the user is told, and the file stays as it is."""
-    value = {key: {"resources": {"pids": {"limit": 32}}}}
-    made = _of(value)
-    (note,) = made.plan.changes
-    assert (note.field, note.code, note.lost) == (key, "key-misnamed", "the check of linux")
-    assert json.loads(made.text()) == value
-    (inner,) = _of({"linux": {"Resources": {"pids": {"limit": 32}}}}).plan.changes
-    assert inner.field == "linux.Resources"
+    """runc takes it, so cgshim plans and expects the limit; the file stays as it is."""
+    for value in ({key: {"resources": {"pids": {"limit": 32}}}}, {"linux": {"Resources": {"pids": {"limit": 32}}}}):
+        made = _of(value)
+        assert made.plan.changes == ()
+        assert [(one.file, one.value) for one in made.plan.expectations] == [("pids.max", "32")]
+        assert made.text() == made.document.text

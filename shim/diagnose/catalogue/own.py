@@ -24,6 +24,15 @@ ENTRIES = (
         "Run cgshimctl doctor; the message names the file that was read and what it holds.",
     ),
     refusal(
+        "init-ended",
+        "the container's init ended before it could be started",
+        "The runtime reported success, and when the limits were read back its init was dead: killed for memory by a "
+        "limit that is too small for the init itself, refused a system call by the seccomp profile, or killed by "
+        "somebody. Such a container can never be started, so it is deleted.",
+        "The message says what the kernel's log, the container's own cgroup and the profile show.",
+        "Raise the memory limit, or allow in the profile what the runtime's init needs.",
+    ),
+    refusal(
         "limit-not-read",
         "a limit could not be read back, so the container was stopped",
         "After the runtime reported success the container's cgroup could not be found, and no cgroup namespace or "

@@ -48,7 +48,7 @@ def _program(name: str) -> None:
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of what the package is made of."""
     place = tmp_path_factory.mktemp("source")
-    for name in ("shim", "packaging", "docs", "examples"):
+    for name in ("shim", "packaging", "docs", "examples", *(path.name for path in ROOT.glob("hooks"))):
         shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("README.md", "CHANGELOG.md", "SECURITY.md", "CONTRIBUTING.md", "LICENSE"):
         shutil.copy(ROOT / name, place)

@@ -44,7 +44,7 @@ def pipx(tmp_path: Path) -> Callable[..., Result]:
 def test_installed_with_pipx(pipx: Callable[..., Result], tmp_path: Path) -> None:
     """cgshimctl answers, cgshim explains a missing bundle in Python and passes the rest through; then both are gone."""
     source = tmp_path / "source"
-    for name in SOURCES:
+    for name in (*SOURCES, *(path.name for path in ROOT.glob("hooks"))):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         source.mkdir(exist_ok=True)
         copy(ROOT / name, source / name)

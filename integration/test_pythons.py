@@ -73,6 +73,8 @@ def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / "shim", place / "lib/cgshim/shim", ignore=shutil.ignore_patterns("__pycache__"))
     (place / "bin").mkdir()
     shutil.copy(ROOT / "shim/launcher.sh", place / "bin/cgshim")
+    for program in ROOT.glob("hooks/cgshim-hook"):
+        shutil.copy(program, place / "bin")
     return place
 
 

@@ -53,7 +53,7 @@ def test_installed_with_pipx(pipx: Callable[..., Result], tmp_path: Path) -> Non
     require("package index", "pip cannot fetch what is needed" if offline else "")
     assert result.status == 0, str(result)
     links = tmp_path / "bin"
-    assert sorted(path.name for path in links.iterdir()) == ["cgshim", "cgshimctl"]
+    assert sorted(path.name for path in links.iterdir()) == ["cgshim", "cgshim-hook", "cgshimctl"]
     bare = {"PATH": "/usr/bin:/bin", "CGSHIM_RUNTIME": "/bin/echo"}
     assert call([str(links / "cgshimctl"), "version"], env=bare).status == 0
     assert call([str(links / "cgshim"), "state", "x"], env=bare).out == "state x\n"

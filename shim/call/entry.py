@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from shim.call.argv import Invocation
     from shim.call.prepare import Prepared
     from shim.call.runtime_log import RuntimeLog
+    from shim.errors import Notice
 
 
 def main() -> None:
@@ -106,7 +107,7 @@ def _finish(this: Call, prepared: Prepared, log: RuntimeLog | None, status: int)
         raise real_runtime.taken_back(this, error) from error
 
 
-def _tell(this: Call, prepared: Prepared, found: list[tuple[str, str]]) -> None:
+def _tell(this: Call, prepared: Prepared, found: list[Notice]) -> None:
     """To the engine's log, and to the system's; what a hook found it has told operators itself."""
     channel.notify(this.invocation, [*prepared.notices, *found])
     by_hook = prepared.made is not None and prepared.made.watched
@@ -134,7 +135,7 @@ def _settle(this: Call, prepared: Prepared, log: RuntimeLog, status: int) -> Non
         log.hand_on()
 
 
-def _followed_up(this: Call, prepared: Prepared) -> list[tuple[str, str]]:
+def _followed_up(this: Call, prepared: Prepared) -> list[Notice]:
     """Bridge and verify a container whose process has not started, or that was updated; further notices."""
     made = prepared.made
     if made is not None and made.watched:

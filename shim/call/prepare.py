@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shim.call.argv import Invocation
+    from shim.errors import Notice
     from shim.planning.plan import Plan
     from shim.planning.rewrite import Rewrite
     from shim.planning.settings import Settings
@@ -64,7 +65,7 @@ class Prepared(Value):
 
     arguments: list[str]
     made: Rewrite | None = None
-    notices: tuple[tuple[str, str], ...] = ()
+    notices: tuple[Notice, ...] = ()
     stand_in: str = ""
 
 
@@ -93,7 +94,7 @@ def _prepare_bundle(this: Call) -> Prepared:
     return _written(this, made, text, identity, told)
 
 
-def _foreseen(this: Call, made: Rewrite) -> tuple[tuple[str, str], ...]:
+def _foreseen(this: Call, made: Rewrite) -> tuple[Notice, ...]:
     """What would fail without a message: refused where that is certain, a notice where it is not."""
     from shim.host.view import View
     from shim.planning import preflight
@@ -138,9 +139,7 @@ def _rewrite(this: Call, text: str, path: str, where: tuple[str, ...], beside: d
     return rewrite.of(document.load(text, path, reader=this.family), where, asked, this.settings, View(), beside=beside)
 
 
-def _written(
-    this: Call, made: Rewrite, text: str, identity: tuple[int, int], told: tuple[tuple[str, str], ...]
-) -> Prepared:
+def _written(this: Call, made: Rewrite, text: str, identity: tuple[int, int], told: tuple[Notice, ...]) -> Prepared:
     from shim.oci import apply
     from shim.state import kept
 
@@ -236,7 +235,7 @@ def _in_memory(text: str) -> str:
     return f"/proc/self/fd/{handle}"
 
 
-def notices(plan: Plan) -> tuple[tuple[str, str], ...]:
+def notices(plan: Plan) -> tuple[Notice, ...]:
     """(level, text) for the engine's log: a warning where something is lost, information where nothing is."""
     return tuple(
         (

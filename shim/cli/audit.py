@@ -11,11 +11,12 @@ from shim.audit import after as migration
 from shim.audit import target
 from shim.audit.subjects import facts_of, host_of, resources_of, subjects
 from shim.audit.verdict import rows
-from shim.cli import findings, hosts, output
+from shim.cli import hosts, output
 from shim.cli.audited import junit, page, shape, text
 from shim.containers.inventory import inventory
 from shim.containers.resolve import named
 from shim.containers.tree import Tree
+from shim.engines.suitability import crun_refuses
 from shim.host.detect import detect
 from shim.host.view import View
 from shim.planning.plan import wanted
@@ -130,7 +131,7 @@ def _shapes(judged: list[tuple[Container, list[Row]]], there: Host | None) -> li
 
 
 def _after(container: Container, there: Host) -> migration.After:
-    refused = findings.crun_refuses(there) if container.family == "crun" else ""
+    refused = crun_refuses(there) if container.family == "crun" else ""
     return migration.after(resources_of(container), there, container.family, container.driver, refused)
 
 

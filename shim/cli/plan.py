@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shim.cli import difference, findings, output, remedies
+from shim.cli.engine import engine_option, runtime_of_engine
 from shim.cli.hosts import view_of
 from shim.cli.output import heading, say, table
 from shim.engines import runtimes
+from shim.engines.suitability import crun_refuses
 from shim.errors import ShimError
 from shim.oci import apply, atomic, document
 from shim.planning import report, rewrite, settings
@@ -62,6 +64,7 @@ class Planned(Value):
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
 @click.option("--host", metavar="DIR", help="Plan for a captured host (cgshimctl capture) instead of this one.")
 @click.option("--runtime", metavar="runc|crun|PATH", help="The real runtime. Default: as the settings say.")
+@engine_option
 @click.option("--policy", type=click.Choice(settings.POLICIES), help="Instead of the settings and the annotation.")
 @click.option(
     "--operation",
@@ -106,6 +109,8 @@ def plan(asked: dict[str, Any]) -> Planned:
     """Read the document, look at the host, plan. Raises ShimError for what the runtime's path would refuse to read."""
     configured = settings.load(os.environ)
     runtime = runtimes.chosen(configured, asked["runtime"])
+    if asked.get("engine") and not asked["runtime"]:
+        runtime = runtime_of_engine(asked["engine"])
     path = located(asked["config"])
     loaded = document.load(document.read(path, stream=True), path, reader=runtime.family)
     where = rewrite.WHOLE if asked["operation"] == "update" and _is_resources(loaded) else rewrite.RESOURCES
@@ -132,7 +137,7 @@ def plan(asked: dict[str, Any]) -> Planned:
 
 def _by_runtime(made: Rewrite) -> ShimError | None:
     """What the runtime itself refuses whatever the configuration says; an update does not look."""
-    why = findings.crun_refuses(made.host) if made.asked.family == "crun" else ""
+    why = crun_refuses(made.host) if made.asked.family == "crun" else ""
     if not why or made.asked.operation == "update":
         return None
     return ShimError(

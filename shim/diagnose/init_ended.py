@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from shim.enforce.followup import Notices, Subject
     from shim.enforce.init_process import Fate
+    from shim.errors import Level
     from shim.host.view import View
     from shim.planning.rewrite import Rewrite
 
@@ -60,7 +61,7 @@ def told(view: View, subject: Subject, made: Rewrite, fate: Fate) -> Notices:
     lost = tuple(one for one in findings if one.expectation.kind == GUARD and one.found)
     if lost and made.policy != settings.WARN:
         raise not_applied(lost, made)
-    level = "info" if own else "warning"  # without a record of its cgroups nothing shows what they have
+    level: Level = "info" if own else "warning"  # without a record of its cgroups nothing shows what they have
     return [(level, f"cgshim: the init of container {subject.container} has ended: {_ending(fate)}; {fate.evidence}")]
 
 

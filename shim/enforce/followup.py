@@ -15,10 +15,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from shim.enforce.init_process import Fate
     from shim.enforce.verify import Finding
+    from shim.errors import Notice
     from shim.host.view import View
     from shim.planning.rewrite import Rewrite
 
-    Notices = list[tuple[str, str]]
+    Notices = list[Notice]
 
 
 OUT_OF_SIGHT = "is not to be seen below"  # shim.enforce.verify.cgroup: the path is known, and no mount shows it

@@ -10,17 +10,21 @@ from shim.oci.text import Member, dump, members, scanner, skip
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import Any
+    from collections.abc import Iterable, Mapping
+    from typing import Any, TypeVar
 
     from shim.rules.base import Edit
 
+    Object = TypeVar("Object", bound=Mapping[str, Any])
 
-def apply_to_value(value: dict[str, Any], edits: Iterable[Edit]) -> dict[str, Any]:
+
+def apply_to_value(value: Object, edits: Iterable[Edit]) -> Object:
     """A copy of `value` with the edits made; the original is left as it was."""
+    changed: Any = value
     for edit in edits:
-        value = _edited(value, edit.path, edit)
-    return value
+        changed = _edited(changed, edit.path, edit)
+    made: Object = changed
+    return made
 
 
 def _edited(value: dict[str, Any], path: tuple[str, ...], edit: Edit) -> dict[str, Any]:

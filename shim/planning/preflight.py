@@ -7,6 +7,7 @@ texts are the catalogue's (`shim.diagnose.preflight`), loaded only when somethin
 from __future__ import annotations
 
 from shim.host import membership, parents
+from shim.rules import runtimes
 from shim.rules.sizes import Untranslatable, amount
 from shim.values import Value
 
@@ -16,12 +17,9 @@ if TYPE_CHECKING:
 
     from shim.host.facts import Host
     from shim.host.view import View
+    from shim.rules.base import Driver, Family
 
 CGROUP = "/sys/fs/cgroup"
-# Limits at which a start was seen to fail on every kernel and layout tried, in bytes: runc 1.1.5 needs 2.2 MB on v1
-# and is killed at 1 MiB on v2, crun 1.8.1 needs 190 kB. Kernel memory (stacks, page tables) cannot be swapped out.
-NEVER_ENOUGH = {"runc": 1 << 20, "crun": 1 << 16}
-NEVER_ENOUGH_WITH_SWAP = {"runc": 1 << 17, "crun": 1 << 16}
 # What a limit in `linux.resources` needs, by the names of v1.
 FIELDS = (
     ("memory", "memory"),
@@ -41,8 +39,8 @@ class Asked(Value):
 
     resources: dict[str, Any]
     cgroups_path: str | None
-    runtime: str
-    driver: str = "cgroupfs"
+    runtime: Family
+    driver: Driver = "cgroupfs"
     container: str = ""
 
 
@@ -69,7 +67,7 @@ def hazards(asked: Asked, view: View, host: Host) -> tuple[Hazard, ...]:
 
 def _root_path(asked: Asked) -> Iterator[Hazard]:
     path = asked.cgroups_path
-    if asked.runtime != "crun" or asked.driver != "cgroupfs" or path is None or path.strip("/."):
+    if not runtimes.of(asked.runtime).root_itself or asked.driver != "cgroupfs" or path is None or path.strip("/."):
         return
     yield Hazard(code="cgroups-path-is-root", evidence=(f"config.json linux.cgroupsPath = {path!r}",), values={})
 
@@ -130,10 +128,9 @@ def _path(asked: Asked, view: View, unified: bool) -> str:
 
 
 def _no_room(asked: Asked, host: Host) -> Iterator[Hazard]:
-    limit = memory_limit(asked.resources)
-    swap = host.swap_present.value is not False
-    least = (NEVER_ENOUGH_WITH_SWAP if swap else NEVER_ENOUGH).get(asked.runtime)
-    if limit is None or least is None or limit > least:
+    limit, runtime = memory_limit(asked.resources), runtimes.of(asked.runtime)
+    least = runtime.least_memory if host.swap_present.value is False else runtime.least_memory_with_swap
+    if limit is None or not least or limit > least:
         return
     evidence = (f"memory limit in config.json: {limit} bytes; never enough for {asked.runtime}: {least}",)
     yield Hazard(code="oom-certain-at-start", evidence=evidence, values={"limit": str(limit), "runtime": asked.runtime})
@@ -158,7 +155,7 @@ def memory_limit(resources: dict[str, Any]) -> int | None:
 
 def _folders(asked: Asked, view: View, host: Host) -> Iterator[Hazard]:
     """crun on v1: a controller that is not mounted, but whose directory exists, gets its limits as ordinary files."""
-    if asked.runtime != "crun" or host.layout not in ("hybrid", "legacy"):
+    if not runtimes.of(asked.runtime).unmounted or host.layout not in ("hybrid", "legacy"):
         return
     for field, controller in FIELDS:
         name = "io" if controller == "blkio" else controller

@@ -17,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from shim.errors import Notice
     from shim.host.facts import Host
     from shim.host.view import View
     from shim.oci.document import Document
@@ -68,7 +69,7 @@ class Rewrite(Value):
     ignored: tuple[str, ...] = ()
 
     @property
-    def notices(self) -> tuple[tuple[str, str], ...]:
+    def notices(self) -> tuple[Notice, ...]:
         """(level, text) of the annotations that have no say."""
         return tuple(("warning", f"cgshim: {text}") for text in self.ignored)
 

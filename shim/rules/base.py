@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable
 
-    from typing_extensions import Final, Literal
+    from typing_extensions import Final, Literal, TypedDict
 
     from shim.host.facts import Host
     from shim.rules.runtimes import Runtime
@@ -24,6 +24,20 @@ if TYPE_CHECKING:
     Driver = Literal["cgroupfs", "systemd", "disabled"]
     Source = Literal["classic", "unified"]
     Kind = Literal["guard", "hint"]
+
+    class Resources(TypedDict, total=False):
+        """`linux.resources` as the checks let it through (schema/config-linux.json); null counts as absent."""
+
+        memory: dict[str, Any] | None
+        cpu: dict[str, Any] | None
+        pids: dict[str, Any] | None
+        blockIO: dict[str, Any] | None
+        hugepageLimits: list[dict[str, Any]] | None
+        rdma: dict[str, dict[str, Any]] | None
+        network: dict[str, Any] | None
+        devices: list[dict[str, Any]] | None
+        unified: dict[str, str] | None
+
     Effect = Literal["kept", "changed", "dropped", "unenforceable"]
     Shape = Literal[
         "exact", "page", "number", "first-words", "second-word", "percents", "cpus", "lines", "percent", "any-form"
@@ -53,7 +67,7 @@ class Case(Value):
     runtime: what its kind does. operation: "create" or "update". driver: "cgroupfs", "systemd" or "disabled".
     """
 
-    resources: dict[str, Any]
+    resources: Resources
     host: Host
     runtime: Runtime
     operation: Operation = "create"

@@ -52,17 +52,13 @@ def on_v1(case: Case) -> Outcome:
         if value is None:
             continue
         outcome = _translated(case, key, value)
-        case = case.changed(resources=_with(case.resources, outcome.edits))
+        case = case.changed(resources=apply_to_value(case.resources, outcome.edits))
         edits.extend(outcome.edits)
         notes.extend(outcome.notes)
         problems.extend(outcome.problems)
         expectations.extend(outcome.expectations)
     edits.append(Edit(op="remove", path=("unified",)))
     return Outcome(edits=tuple(edits), notes=tuple(notes), problems=tuple(problems), expectations=tuple(expectations))
-
-
-def _with(resources: dict[str, Any], edits: tuple[Edit, ...]) -> dict[str, Any]:
-    return apply_to_value(resources, edits)
 
 
 def _translated(case: Case, key: str, value: str) -> Outcome:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from shim.host.captured import CapturedView
@@ -10,10 +12,13 @@ from shim.planning import rewrite
 from shim.planning.settings import Settings
 from tests.syntax import ROOT
 
+if TYPE_CHECKING:
+    from shim.rules.base import Family
+
 TEXT = '{"Linux":{"Resources":{"Memory":{"Limit":67108864,"SWAPPINESS":60}}}}'
 
 
-def _made(family: str) -> rewrite.Rewrite:
+def _made(family: Family) -> rewrite.Rewrite:
     asked = rewrite.Asked(runtime=f"/usr/bin/{family}", family=family, command="create")
     view = CapturedView(str(ROOT / "tests" / "hosts" / "debian12-unified-6.1"))
     return rewrite.of(
@@ -34,7 +39,7 @@ def test_runc_reads_them() -> None:
 
 
 @pytest.mark.parametrize("family", ["crun", "other"])
-def test_others_do_not(family: str) -> None:
+def test_others_do_not(family: Family) -> None:
     """Nothing is expected, and the file stays as it is."""
     made = _made(family)
     assert made.plan.expectations == ()

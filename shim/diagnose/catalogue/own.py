@@ -204,6 +204,27 @@ ENTRIES = (
         reference="OCI runtime-spec, runtime.md, State",
     ),
     refusal(
+        "no-hook-program",
+        "the program cgshim-hook is missing from this installation",
+        "A container that starts at once has its limits read back by a hook, and this program is the hook. It is beside "
+        "the launcher, or in hooks/ of a source tree.",
+        "Install cgshim again, with all of its files.",
+    ),
+    refusal(
+        "crio-stage",
+        "CRI-O would not start with a hook of this stage in a directory that it reads",
+        'CRI-O knows no precreate: it ends with `unknown stage "precreate"` at its next start, and the node is lost.',
+        "Leave that stage out, or give podman a directory that CRI-O does not read: --dir, and hooks_dir in "
+        "containers.conf.",
+        reference="oci-hooks(5)",
+    ),
+    refusal(
+        "hooks-not-proven",
+        "podman could not make the container that would have proven the hooks",
+        "The message of podman says why; a hook that refuses the container is one reason.",
+        "Do what podman's message says.",
+    ),
+    refusal(
         "foreign-hook",
         "a file of the hooks directory has cgshim's name and is somebody else's",
         "It names no hook of cgshim's, so installing or removing would destroy what another program wrote.",

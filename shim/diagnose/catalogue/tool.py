@@ -52,6 +52,20 @@ ENTRIES = (
         "Install Python 3.7 or newer there, or set CGSHIM_PYTHON to the absolute path of one for the engine.",
     ),
     refusal(
+        "runtime-starts-nothing",
+        "the runtime would start no container on this host, so it is not registered",
+        "crun refuses every container on a hybrid host while cgroup2 has controllers.",
+        "Install runc, name another runtime with --runtime, or set crun_on_hybrid to hide-cgroup2 in the settings.",
+        reference=ENGINES,
+    ),
+    refusal(
+        "not-registered",
+        "cgshim is not registered with the engine that --engine names",
+        "The engine's files have no entry that leads to cgshim.",
+        "Run cgshimctl engine install, or name the runtime with --runtime.",
+        reference=ENGINES,
+    ),
+    refusal(
         "no-default",
         "nerdctl has no setting for a default runtime",
         "Neither nerdctl.toml nor containerd has such a key for it.",

@@ -39,11 +39,8 @@ def call(argv: Iterable[str], *, env: Mapping[str, str] | None = None, stdin: st
     Output goes to files, not pipes: a created container keeps its runtime's stdout, so a pipe would never end.
     """
     line = tuple(argv)
-    with (
-        tempfile.TemporaryFile("w+") as out,
-        tempfile.TemporaryFile("w+") as err,
-        tempfile.TemporaryFile("w+") as given,
-    ):
+    scratch = tempfile.TemporaryFile
+    with scratch("w+") as out, scratch("w+") as err, scratch("w+") as given:
         given.write(stdin)
         given.seek(0)
         done = subprocess.run(

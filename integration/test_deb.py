@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -47,9 +48,9 @@ def _program(name: str) -> None:
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of what the package is made of."""
     place = tmp_path_factory.mktemp("source")
-    for name in ("shim", "hooks", "packaging", "docs", "examples"):
+    for name in ("shim", "packaging", "docs", "examples", *(path.name for path in ROOT.glob("hooks"))):
         shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("README.md", "CHANGELOG.md"):
+    for name in ("README.md", "CHANGELOG.md", "SECURITY.md", "CONTRIBUTING.md", "LICENSE"):
         shutil.copy(ROOT / name, place)
     return place
 
@@ -130,6 +131,17 @@ def test_code_is_compiled(installed: Callable[[str], Result]) -> None:
     assert [line for line in result.out.splitlines() if line.startswith("main.cpython-") and line.endswith(".pyc")]
 
 
+def test_it_copies_itself(installed: Callable[[str], Result]) -> None:
+    """`engine install --prefix`, with which an image brings cgshim onto a node, has the launcher to copy."""
+    result = installed(
+        "cgshimctl engine install buildkit --prefix /opt/cgshim --config /tmp/buildkitd.toml >/dev/null\n"
+        "cmp /opt/cgshim/bin/cgshim /usr/bin/cgshim && /opt/cgshim/bin/cgshim --version\n"
+        "cgshimctl engine remove buildkit --prefix /opt/cgshim --config /tmp/buildkitd.toml >/dev/null"
+    )
+    assert result.status == 0, str(result)
+    assert result.out.startswith("runc version"), str(result)
+
+
 def test_container_through_the_package(installed: Callable[[str], Result], shared: Path) -> None:
     """/usr/bin/cgshim finds its package and its interpreter and runs a container with a limit."""
     require("busybox", busybox_problem())
@@ -164,6 +176,33 @@ def test_manual_pages_are_found(installed: Callable[[str], Result]) -> None:
     ]
 
 
+def test_readme_leads_somewhere(installed: Callable[[str], Result]) -> None:
+    """What the installed README links to is installed; the licence is Debian's own file."""
+    readme = (ROOT / "README.md").read_text()
+    links = {link for link in re.findall(r"\]\(([^):#]+)[)#]", readme) if "//" not in link} - {
+        "LICENSE",
+        "CHANGELOG.md",
+    }
+    assert "docs/engines.md" in links
+    result = installed("cd /usr/share/doc/cgshim && ls -d " + " ".join(sorted(links)))
+    assert (result.status, set(result.out.split())) == (0, links), str(result)
+
+
+def test_what_the_build_lacks_is_named(source: Path, tmp_path: Path) -> None:
+    """On a Debian without click the build says what to install, and writes nothing."""
+    bare = tmp_path / "python3"
+    bare.write_text(f'#!/bin/sh\nexec {sys.executable} -IS "$@"\n')
+    bare.chmod(0o755)
+    place = tmp_path / "out"
+    place.mkdir()
+    environment = {**ENVIRONMENT, "PYTHON": str(bare)}
+    result = call(["bash", str(source / "packaging/deb/build.sh"), str(place)], env=environment)
+    assert result.status == 1
+    assert "lacks click or tomlkit" in result.err
+    assert "apt-get install python3-click python3-tomlkit" in result.err
+    assert list(place.iterdir()) == []
+
+
 def test_removal_leaves_nothing(installed: Callable[[str], Result]) -> None:
     """An engine that still calls cgshim is named; of the package itself no file stays."""
     result = installed(
@@ -172,6 +211,6 @@ def test_removal_leaves_nothing(installed: Callable[[str], Result]) -> None:
         "find /usr -xdev -path '*cgshim*' -print"
     )
     assert result.status == 0, str(result)
-    told = "cgshim: buildkit still calls /usr/bin/cgshim; run: cgshimctl engine remove buildkit"
-    assert told in result.err + result.out, str(result)
+    assert re.search(r"^cgshim: buildkit still calls /usr/bin/cgshim; see /etc/\S+$", result.err, re.M), str(result)
+    assert "run: cgshimctl engine remove buildkit" in result.err
     assert [line for line in result.out.splitlines() if line.startswith("/usr/") and "dpkg" not in line] == []

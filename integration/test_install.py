@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
 import venv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 
 from integration.containers import SEARCH_PATH, Shim, call
+from shim import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,3 +75,36 @@ def test_installed_launcher_enforces_limits(
 def test_launcher_is_a_shell_script(prefix: Path) -> None:
     """The command is the launcher as it stands in the repository, without a Python shebang in front."""
     assert (prefix / "bin" / "cgshim").read_bytes() == (ROOT / "shim" / "launcher.sh").read_bytes()
+
+
+def test_no_name_is_taken(prefix: Path) -> None:
+    """The package is found by the programs' own place, and cannot be imported by anything else."""
+    assert (prefix / "lib" / "cgshim" / "shim" / "call" / "entry.py").is_file()
+    assert not list(prefix.glob("lib/python3*/site-packages/shim*"))
+    result = call([str(prefix / "bin" / "python3"), "-c", "import shim"], env=ENVIRONMENT, cwd=str(prefix))
+    assert "ModuleNotFoundError: No module named 'shim'" in result.err
+
+
+def test_the_tool_starts_from_anywhere(prefix: Path, tmp_path: Path) -> None:
+    """cgshimctl runs the package beside it, whatever the working directory and PYTHONPATH have under that name."""
+    (tmp_path / "shim").mkdir()
+    (tmp_path / "shim" / "__init__.py").write_text("raise SystemExit('another one')")
+    link = tmp_path / "cgshimctl"
+    link.symlink_to(prefix / "bin" / "cgshimctl")
+    # The environment has no click of its own: that of the tests is enough here.
+    packages = Path(click.__file__).resolve().parent.parent
+    environment = {**ENVIRONMENT, "PYTHONPATH": f"{tmp_path}:{packages}"}
+    result = call([str(link), "version", "--json"], env=environment, cwd=str(tmp_path))
+    assert (result.status, json.loads(result.out)["cgshim"]) == (0, __version__), str(result)
+    assert (prefix / "bin" / "cgshimctl").read_text().startswith(f"#!{prefix}/bin/python")
+
+
+def test_the_environments_extension_is_found(prefix: Path) -> None:
+    """The launcher's interpreter, isolated and without `site`, looks for python-prctl in the environment's packages."""
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from shim.start import extension as e\n"
+        "e.found = lambda name, directories: print(directories[0]); e.third_party('_prctl')"
+    )
+    argv = [str(prefix / "bin" / "python3"), "-BIS", "-c", program, str(prefix / "lib" / "cgshim")]
+    packages = f"{prefix}/lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
+    assert call(argv, env=ENVIRONMENT).out.strip() == packages

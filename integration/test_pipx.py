@@ -12,13 +12,14 @@ import pytest
 
 from integration.capabilities import require
 from integration.containers import SEARCH_PATH, Result, call
+from shim import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 600  # seconds: pipx makes two environments and fetches pip
-SOURCES = ("shim", "hooks", "pyproject.toml", "README.md", "LICENSE")
+SOURCES = ("shim", "packaging", "pyproject.toml", "README.md", "LICENSE")
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def pipx(tmp_path: Path) -> Callable[..., Result]:
 def test_installed_with_pipx(pipx: Callable[..., Result], tmp_path: Path) -> None:
     """cgshimctl answers, cgshim explains a missing bundle in Python and passes the rest through; then both are gone."""
     source = tmp_path / "source"
-    for name in SOURCES:
+    for name in (*SOURCES, *(path.name for path in ROOT.glob("hooks"))):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         source.mkdir(exist_ok=True)
         copy(ROOT / name, source / name)
@@ -52,12 +53,14 @@ def test_installed_with_pipx(pipx: Callable[..., Result], tmp_path: Path) -> Non
     require("package index", "pip cannot fetch what is needed" if offline else "")
     assert result.status == 0, str(result)
     links = tmp_path / "bin"
-    assert sorted(path.name for path in links.iterdir()) == ["cgshim", "cgshimctl"]
+    assert sorted(path.name for path in links.iterdir()) == ["cgshim", "cgshim-hook", "cgshimctl"]
     bare = {"PATH": "/usr/bin:/bin", "CGSHIM_RUNTIME": "/bin/echo"}
     assert call([str(links / "cgshimctl"), "version"], env=bare).status == 0
     assert call([str(links / "cgshim"), "state", "x"], env=bare).out == "state x\n"
     failed = call([str(links / "cgshim"), "create", "--bundle", str(tmp_path / "absent"), "x"], env=bare)
     assert failed.status == 1
     assert f"the bundle {tmp_path}/absent does not exist" in failed.err, str(failed)
+    done = pipx("run", "--system-site-packages", "--spec", str(source), "cgshim", "version")
+    assert done.out.startswith(f"cgshim {__version__}"), str(done)
     assert pipx("uninstall", "cgshim").status == 0
     assert list(links.iterdir()) == []

@@ -423,56 +423,25 @@ cgshim_resolve() {
     done
 }
 
-# Sets cgshim_python to the interpreter for the package directory $1, and cgshim_exact to whether it is the version
-# that the directory belongs to ("yes", "no").
-cgshim_interpreter() {
-    cgshim_exact=yes cgshim_prefix='' cgshim_name=''
-    case $1 in
-    */lib/python3*/site-packages | */lib/python3*/dist-packages)
-        cgshim_name=${1%/*}
-        cgshim_prefix=${cgshim_name%/lib/*}
-        cgshim_name=${cgshim_name##*/}
-        ;;
-    esac
-    if [ -n "$cgshim_name" ]; then
-        for cgshim_python in "$cgshim_prefix/bin/$cgshim_name" "$cgshim_prefix/bin/python3" \
-            "/usr/bin/$cgshim_name" "/usr/local/bin/$cgshim_name"; do
-            [ -f "$cgshim_python" ] && [ -x "$cgshim_python" ] && return
-        done
-    fi
-    cgshim_exact=no
-    for cgshim_directory in /usr/bin /usr/local/sbin /usr/local/bin /usr/sbin /sbin /bin; do
-        cgshim_python=$cgshim_directory/python3
+# Sets cgshim_parent to the directory that contains the package and cgshim_python to the interpreter for it: the one that
+# the installer has chosen, else the prefix's own (a virtual environment's), else the host's.
+cgshim_locate() {
+    cgshim_directory=${cgshim_self%/*}
+    cgshim_prefix=${cgshim_directory%/*}
+    cgshim_parent=$cgshim_prefix
+    [ -f "$cgshim_directory/call/entry.py" ] || cgshim_parent=$cgshim_prefix/lib/cgshim
+    for cgshim_python in "$cgshim_parent/python" "$cgshim_prefix/bin/python3" /usr/bin/python3 /usr/local/sbin/python3 \
+        /usr/local/bin/python3 /usr/sbin/python3 /sbin/python3 /bin/python3; do
         [ -f "$cgshim_python" ] && [ -x "$cgshim_python" ] && return
     done
     cgshim_python=''
 }
 
-# Sets cgshim_parent to the directory that contains the package and cgshim_python to the interpreter for it.
-cgshim_locate() {
-    cgshim_directory=${cgshim_self%/*}
-    cgshim_parent=${cgshim_directory%/*}
-    if [ -f "$cgshim_directory/call/entry.py" ]; then
-        cgshim_interpreter "$cgshim_parent"
-        return
-    fi
-    # A package whose own Python is gone may be left over from an upgrade, so it is second choice.
-    cgshim_second='' cgshim_second_python='' cgshim_base=$cgshim_parent
-    for cgshim_parent in "$cgshim_base"/lib/python3*/site-packages "$cgshim_base"/lib/python3*/dist-packages \
-        "$cgshim_base"/local/lib/python3*/dist-packages "$cgshim_base"/share/cgshim "$cgshim_base"/lib/cgshim; do
-        [ -f "$cgshim_parent/shim/call/entry.py" ] || continue
-        cgshim_interpreter "$cgshim_parent"
-        [ "$cgshim_exact" = no ] || return
-        [ -n "$cgshim_second" ] || cgshim_second=$cgshim_parent cgshim_second_python=$cgshim_python
-    done
-    cgshim_parent=$cgshim_second cgshim_python=$cgshim_second_python
-}
-
 cgshim_resolve
 cgshim_locate
-if [ -z "$cgshim_parent" ] || [ ! -f "$cgshim_parent/shim/call/entry.py" ]; then
+if [ ! -f "$cgshim_parent/shim/call/entry.py" ]; then
     cgshim_fail 1 "cgshim: the Python package that belongs to $cgshim_self is missing [no-package]
-  cause: '$cgshim_command' needs it, and neither the launcher's directory nor the lib directory beside it has it
+  cause: '$cgshim_command' needs it, and neither the launcher's directory nor $cgshim_parent has it
   remedy: install cgshim again, or register the real runtime with the engine until then"
 fi
 if [ -n "${CGSHIM_PYTHON:-}" ]; then

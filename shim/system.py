@@ -14,7 +14,9 @@ import sys
 KIND, DIRECTORY, REGULAR = 0o170000, 0o040000, 0o100000
 NULL = 0x103  # /dev/null, null(4), as st_rdev has it: people name it where they want no file
 # asm-generic/errno-base.h; the module with all of them costs a tenth of a millisecond.
-EIO, EINVAL, EFBIG = 5, 22, 27
+EIO, EINVAL, EFBIG, ENOTSUP = 5, 22, 27, 95
+PIDFD_OPEN = 434  # asm-generic/unistd.h: the same number wherever containers run
+NAMELESS = ("/dev/shm", "/run", "/tmp")  # where open(2) may make a file without a name
 # Bytes of one file or stream from outside. Engines pass config.json through messages of 16 MiB at most.
 LARGEST = 32 << 20
 # Never blocks on a FIFO that somebody left under a well-known name, never acquires a terminal.
@@ -131,6 +133,39 @@ def write_all(handle: int, data: bytes) -> None:
         if not written:
             raise OSError(EIO, "nothing was written")
         view = view[written:]
+
+
+def memory_file(name: str, *, inheritable: bool = True) -> int:
+    """A descriptor of a new file without a path; nothing is left of it, whatever happens. Raises OSError.
+
+    memfd_create(2), which Python has from 3.8 on, else a file that no directory ever shows.
+    """
+    create = getattr(posix, "memfd_create", None)
+    if create:
+        return int(create(name, 0 if inheritable else posix.MFD_CLOEXEC))
+    error = OSError(ENOTSUP, "no directory takes a file without a name")
+    for directory in NAMELESS:
+        try:
+            handle = posix.open(directory, posix.O_RDWR | posix.O_TMPFILE | posix.O_CLOEXEC, 0o600)
+        except OSError as failure:
+            error = failure
+            continue
+        posix.set_inheritable(handle, inheritable)
+        return handle
+    raise error
+
+
+def pidfd_open(pid: int) -> int:
+    """A pidfd of the process, as Python has it from 3.9 on. Raises OSError."""
+    known = getattr(posix, "pidfd_open", None)
+    if known:
+        return int(known(pid))
+    import ctypes
+
+    handle = int(ctypes.CDLL(None, use_errno=True).syscall(PIDFD_OPEN, pid, 0))
+    if handle < 0:
+        raise OSError(ctypes.get_errno(), f"pidfd_open of process {pid} failed")
+    return handle
 
 
 def exists(path: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,11 @@ exit 0
 """
 GLOBAL = re.compile(r"--(root|log|log-format) \S+ ")
 PIDS: dict[str, Any] = {"pids": {"limit": 32}}
+
+
+def exit_status(status: int) -> int:
+    """The exit status in a wait status; os.waitstatus_to_exitcode has no place in Python 3.7 and 3.8."""
+    return os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
 
 
 class FakeRuntime:

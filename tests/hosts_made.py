@@ -27,7 +27,10 @@ def make_host(
     versions: controller -> 1, 2 or 0, for those that live elsewhere. interface: as in Host. facts: other Host fields,
     of which swap is accounted and present, and everything runs as root in the initial namespaces.
     """
-    placed = dict.fromkeys(BOTH, 2 if layout == UNIFIED else 1) | dict.fromkeys(V1_ONLY, 0 if layout == UNIFIED else 1)
+    placed = {
+        **dict.fromkeys(BOTH, 2 if layout == UNIFIED else 1),
+        **dict.fromkeys(V1_ONLY, 0 if layout == UNIFIED else 1),
+    }
     placed.update(versions or {})
     given: dict[str, object] = {
         "layout": layout,

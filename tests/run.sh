@@ -7,8 +7,8 @@
 #                for the cgroup layouts: about ten minutes on two idle cores, after some 600 MB of Debian packages
 #   --quick      unit tests only: two to three minutes, no container, no virtual machine
 #   --lint       linters only
-#   --all        everything: newer engines in a root tree of their own, all kernels of the matrix, failures provoked
-#                in guests, more injected faults; about an hour. This is what CI runs.
+#   --all        everything: the Pythons that pyenv has, newer engines in a root tree of their own, all kernels of the
+#                matrix, failures provoked in guests, more injected faults; about an hour. This is what CI runs.
 #   --no-matrix  no virtual machines
 #
 # The last line is `N passed, N failed, N skipped`, summed over everything; the exit status is 1 if anything failed.
@@ -91,11 +91,12 @@ PYTHON
 
 # pytest_run NAME PATH ARGUMENTS: statuses other than "passed" and "failed" (usage, internal error, nothing found) are
 # failures of their own when the JUnit file shows none. Nothing found is fine only if the caller selected tests.
+interpreter=.venv/bin/python
 pytest_run() {
     local name=$1 status
     shift
     say "$name"
-    .venv/bin/python -m pytest --junitxml="$results/$name.xml" "$@" </dev/null
+    "$interpreter" -m pytest --junitxml="$results/$name.xml" "$@" </dev/null
     status=$?
     [ $status -eq 5 ] && [ $# -gt 1 ] && return
     counted_failures=0
@@ -117,7 +118,7 @@ install_packages() {
     wanted="python3 python3-venv python3-pip python3-dev python3-prctl gcc libcap-dev git busybox-static"
     if [ "$quick" = no ]; then
         # What the Debian package depends on, and what checks it.
-        wanted="$wanted python3-click python3-pyroute2 python3-tomlkit lintian pipx man-db groff"
+        wanted="$wanted python3-click python3-pyroute2 python3-tomlkit lintian pipx man-db groff rpm"
         wanted="$wanted runc crun shellcheck strace iproute2 podman conmon containerd docker.io mmdebstrap"
     fi
     if [ "$matrix" = yes ] && [ -e integration/matrix/run.sh ]; then
@@ -137,6 +138,18 @@ install_packages() {
     fi
 }
 
+# What the project depends on. The tests run the checkout, so the project itself is not installed.
+dependencies() {
+    .venv/bin/python - <<'PYTHON'
+try:
+    import tomllib
+except ImportError:  # before Python 3.11
+    from pip._vendor import tomli as tomllib
+with open("pyproject.toml", "rb") as file:
+    print("\n".join(tomllib.load(file)["project"]["dependencies"]))
+PYTHON
+}
+
 make_environment() {
     local stamp
     stamp=$(cksum pyproject.toml shim/__init__.py)
@@ -146,12 +159,33 @@ make_environment() {
     if ! {
         /usr/bin/python3 -m venv .venv &&
             .venv/bin/python -m pip install -q --upgrade 'pip>=25.1' &&
-            .venv/bin/python -m pip install -q --editable . --group test --group dev
+            dependencies >"$results/dependencies" &&
+            .venv/bin/python -m pip install -q --requirement "$results/dependencies" --group test --group dev
     } >"$results/pip.log" 2>&1 </dev/null; then
         tail -n 20 "$results/pip.log"
         return 1
     fi
     echo "$stamp" >.venv/cgshim-stamp
+}
+
+# The rooms that need no newer test libraries, with every other Python that pyenv has.
+other_pythons() {
+    local python version
+    for python in "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.*/bin/python3; do
+        version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])') || continue
+        case $version in 3.[0-6]) continue ;; esac
+        interpreter=.venv/pythons/$version/bin/python
+        if ! { "$python" -m venv ".venv/pythons/$version" &&
+            "$interpreter" -m pip install -q 'pytest>=7.4' hypothesis click tomlkit; } \
+            >"$results/pip-$version.log" 2>&1 </dev/null; then
+            tail -n 5 "$results/pip-$version.log"
+            echo "FAILED: an environment for Python $version"
+            failed=$((failed + 1))
+            continue
+        fi
+        pytest_run "unit-$version" tests/rules tests/planning tests/oci tests/call
+    done
+    interpreter=.venv/bin/python
 }
 
 finish() {
@@ -188,6 +222,7 @@ if [ "$lint" = yes ]; then
 fi
 if [ "$tests" = yes ]; then
     pytest_run unit tests "$@"
+    [ "$all" = no ] || other_pythons
     if [ "$quick" = no ]; then
         # Only --all makes the root tree with newer engines and runs every engine test there, too.
         [ "$all" = yes ] || export CGSHIM_TESTS=here

@@ -86,6 +86,23 @@ COLD = (
 )
 EDGES = ("shim/call/entry.py", "shim/cli/*.py", "shim/host/capture.py", "shim/stages/*.py", "shim/observe/listener.py")
 
+# "What's New in Python" 3.8 to 3.13, as far as a program like this one could want it.
+NEWER_ATTRIBUTES = {
+    *("removeprefix", "removesuffix", "memfd_create", "pidfd_open", "pidfd_send_signal", "copy_file_range", "cache"),
+    *("is_relative_to", "hardlink_to", "bit_count", "unparse", "waitstatus_to_exitcode", "cached_property", "pairwise"),
+    *("batched", "prod", "isqrt", "posix_spawn", "eventfd", "splice", "with_stem"),
+}
+NEWER_ARGUMENTS = {
+    "missing_ok",
+    "dirs_exist_ok",
+    "strict",
+    "end_lineno",
+    "root_dir",
+    "process_group",
+    "delete_on_close",
+}
+NEWER_MODULES = {"importlib.metadata", "importlib.resources", "tomllib", "zoneinfo", "graphlib", "typing_extensions"}
+
 VAGUE = {"util", "utils", "helper", "helpers", "manager", "common", "misc"}
 
 
@@ -134,11 +151,21 @@ def test_names_say_what_is_inside(module: Module) -> None:
 
 @pytest.mark.parametrize("module", PROGRAM, ids=_ids)
 def test_annotations_are_not_evaluated(module: Module) -> None:
-    """A module with functions starts with `from __future__ import annotations`: Python 3.9 cannot evaluate ours."""
+    """A module with functions starts with `from __future__ import annotations`: Python 3.7 cannot evaluate ours."""
     if not any(functions(module.tree)) or module.name in QUOTED:
         return
     found = [n for n in module.tree.body if isinstance(n, ast.ImportFrom) and n.module == "__future__"]
     assert [alias.name for node in found for alias in node.names] == ["annotations"]
+
+
+@pytest.mark.parametrize("module", PROGRAM, ids=_ids)
+def test_nothing_newer_than_the_oldest_python(module: Module) -> None:
+    """No attribute, module or argument that the standard library has only since Python 3.8 or later."""
+    attributes = {node.attr for node in ast.walk(module.tree) if isinstance(node, ast.Attribute)}
+    arguments = {node.arg for node in ast.walk(module.tree) if isinstance(node, ast.keyword)}
+    assert attributes & NEWER_ATTRIBUTES == set()
+    assert arguments & NEWER_ARGUMENTS == set()
+    assert imports(module.tree) & NEWER_MODULES == set()
 
 
 @pytest.mark.parametrize("module", [m for m in PROGRAM if _named(m, PURE)], ids=_ids)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import posix
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Callable
+from pathlib import Path
+from typing import Callable
 
 import pytest
 from hypothesis import example, given
@@ -14,9 +16,6 @@ from hypothesis import strategies as st
 
 from shim import system
 from tests.syntax import ROOT
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 # Paths that have all the parts that matter, far more often than random text has.
 PARTS = st.sampled_from(["/", "/", "//", ".", "..", "a", "b c", "...", ".a", "\udcff", "é"])
@@ -152,3 +151,43 @@ def test_environment_of_a_running_program(monkeypatch: pytest.MonkeyPatch) -> No
     found = system.environment()
     found["CGSHIM_STATE"] = "/elsewhere"
     assert system.environment()["CGSHIM_STATE"] == "/somewhere"
+
+
+@pytest.mark.parametrize("memfd", [True, False])
+@pytest.mark.parametrize("inheritable", [True, False])
+def test_file_without_a_path(monkeypatch: pytest.MonkeyPatch, memfd: bool, inheritable: bool) -> None:
+    """What Python 3.7 has instead of memfd_create(2) can be opened through /proc, too, and no directory shows it."""
+    if not memfd:
+        monkeypatch.delattr(posix, "memfd_create", raising=False)
+    handle = system.memory_file("x", inheritable=inheritable)
+    try:
+        assert os.get_inheritable(handle) is inheritable
+        os.write(handle, b"text")
+        with open(f"/proc/self/fd/{handle}", "rb") as again:
+            assert again.read() == b"text"
+        assert os.fstat(handle).st_nlink == 0
+    finally:
+        os.close(handle)
+
+
+def test_no_file_without_a_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The error is the last directory's own."""
+    monkeypatch.delattr(posix, "memfd_create", raising=False)
+    monkeypatch.setattr(system, "NAMELESS", (str(tmp_path / "none"),))
+    with pytest.raises(FileNotFoundError):
+        system.memory_file("x")
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_pidfd(monkeypatch: pytest.MonkeyPatch, known: bool) -> None:
+    """What Python 3.8 has instead of pidfd_open(2) is a descriptor of that process, or the kernel's error."""
+    if not known:
+        monkeypatch.delattr(posix, "pidfd_open", raising=False)
+    handle = system.pidfd_open(os.getpid())
+    try:
+        assert f"Pid:\t{os.getpid()}\n" in Path(f"/proc/self/fdinfo/{handle}").read_text()
+        assert not os.get_inheritable(handle)
+    finally:
+        os.close(handle)
+    with pytest.raises(ProcessLookupError):
+        system.pidfd_open(2**22 + 1)  # above the kernel's PID_MAX_LIMIT

@@ -3,62 +3,24 @@
 #
 #   packaging/deb/build.sh [DIRECTORY]    where to put it; default: the current directory. Prints its path.
 #
-# The package has a prefix of its own, /usr/lib/cgshim, beside /usr/bin/cgshim (the launcher finds it there) and
-# /usr/bin/cgshimctl. Installing it registers nothing with any engine: that is `cgshimctl engine install`.
-# PYTHON names an interpreter that has click, for the manual page and the completions; default: python3.
+# The package has a prefix of its own, /usr/lib/cgshim, beside /usr/bin/cgshim and /usr/bin/cgshimctl, which find it there.
+# Installing it registers nothing with any engine: that is `cgshimctl engine install`.
+# It needs python3-click and python3-tomlkit for the manual page and the completions; PYTHON names another interpreter.
 # SOURCE_DATE_EPOCH makes the result reproducible; default: the time of the last entry in CHANGELOG.md.
 set -eu
-umask 022
 cd "$(dirname "$0")/../.."
 
 target=$(cd "${1:-$OLDPWD}" && pwd)
-python=${PYTHON:-/usr/bin/python3}
-version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' shim/__init__.py)
-released=$(sed -n 's/^## \[[0-9].*\] - //p' CHANGELOG.md | head -n 1)
-export SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-$(date --utc --date "$released" +%s)}"
+# shellcheck source=packaging/stage.sh
+. packaging/stage.sh
+prepare "${PYTHON:-/usr/bin/python3}"
+needs "dpkg-dev python3 gzip" dpkg-deb "$python" gzip
+needs_libraries
 maintainer="${DEBFULLNAME:-cgshim maintainers} <${DEBEMAIL:-cgshim@users.noreply.github.com}>"
-
-stage=$(mktemp -d)
-trap 'rm -rf "$stage"' EXIT
-chmod 755 "$stage"
 doc=$stage/usr/share/doc/cgshim
 
-put() { install -D -m "$1" "$2" "$stage/$3"; }
-
-programs() {
-    local file
-    while IFS= read -r file; do
-        put 644 "$file" "usr/lib/cgshim/$file"
-    done < <(find shim -name '*.py' -not -path '*/__pycache__/*' | sort)
-    put 755 shim/launcher.sh usr/bin/cgshim
-    put 755 hooks/cgshim-hook usr/bin/cgshim-hook
-    ln -s cgshim "$stage/usr/bin/cgshim-runc" # the entries for the runc and the crun of the standard directories
-    ln -s cgshim "$stage/usr/bin/cgshim-crun"
-    put 755 packaging/deb/cgshimctl usr/bin/cgshimctl
-}
-
-manuals() {
-    local page
-    mkdir -p "$stage/usr/share/man/man5" "$stage/usr/share/man/man8"
-    for page in docs/man/*.[58]; do
-        sed "s/@VERSION@/$version/" "$page" >"$stage/usr/share/man/man${page##*.}/${page##*/}"
-    done
-    "$python" -m shim.cli.manual >"$stage/usr/share/man/man8/cgshimctl.8"
-    find "$stage/usr/share/man" -type f -exec gzip -9n {} +
-    for page in cgshim-runc cgshim-crun cgshim-hook; do
-        ln -s cgshim.8.gz "$stage/usr/share/man/man8/$page.8.gz"
-    done
-}
-
-completion() {
-    local shell=$1 file=$stage/$2
-    mkdir -p "${file%/*}"
-    _CGSHIMCTL_COMPLETE=${shell}_source "$python" -c 'from shim.cli.main import main; main(prog_name="cgshimctl")' >"$file"
-}
-
-documents() {
-    mkdir -p "$doc"
-    put 644 README.md usr/share/doc/cgshim/README.md
+debian_documents() {
+    rm -f "$doc/LICENSE" # copyright has it
     gzip -9n <CHANGELOG.md >"$doc/CHANGELOG.md.gz"
     # A native package: its packaging is part of the project and has no revisions of its own.
     cat >"$stage/changelog" <<EOF
@@ -71,9 +33,6 @@ EOF
     gzip -9n <"$stage/changelog" >"$doc/changelog.gz"
     rm "$stage/changelog"
     put 644 packaging/deb/copyright usr/share/doc/cgshim/copyright
-    (cd examples && find . -type f -not -name '*.sh') | while IFS= read -r file; do
-        put 644 "examples/$file" "usr/share/doc/cgshim/examples/$file"
-    done
 }
 
 control() {
@@ -86,13 +45,15 @@ control() {
     (cd "$stage" && find usr -type f -print0 | sort -z | xargs -0 md5sum) >"$stage/DEBIAN/md5sums"
 }
 
-programs
+programs usr/ '#!/usr/bin/python3 -I'
+put 755 packaging/entries.sh usr/lib/cgshim/entries.sh
 manuals
 completion bash usr/share/bash-completion/completions/cgshimctl
 completion zsh usr/share/zsh/vendor-completions/_cgshimctl
 completion fish usr/share/fish/vendor_completions.d/cgshimctl.fish
-documents
+documents usr/share/doc/cgshim
+debian_documents
 control
-find "$stage" -exec touch --no-dereference --date "@$SOURCE_DATE_EPOCH" {} +
+settle
 dpkg-deb --root-owner-group -Zxz --build "$stage" "$target/cgshim_${version}_all.deb" >&2
 echo "$target/cgshim_${version}_all.deb"

@@ -9,7 +9,7 @@ from shim.errors import ShimError
 from shim.oci import checks, document
 from shim.oci.edits import apply_to_value
 from shim.planning import rewrite, settings
-from shim.system import abspath, dirname, environment, exists, isfile, join, write_all
+from shim.system import abspath, dirname, environment, exists, isfile, join, memory_file, write_all
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -230,7 +230,7 @@ def _prepare_flags(this: Call) -> Prepared:
 
 def _in_memory(text: str) -> str:
     """A path under which the child finds `text`: a memfd, so that nothing is left behind, whatever happens."""
-    handle = posix.memfd_create("resources", 0)  # no MFD_CLOEXEC: the child opens it through its own /proc/self/fd
+    handle = memory_file("resources")  # no MFD_CLOEXEC: the child opens it through its own /proc/self/fd
     write_all(handle, text.encode("utf-8", "surrogateescape"))
     return f"/proc/self/fd/{handle}"
 

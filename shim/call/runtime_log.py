@@ -12,7 +12,7 @@ import posix
 
 from shim.call.channel import SHOWN
 from shim.oci.text import Malformed, dump, scanner
-from shim.system import exists
+from shim.system import exists, memory_file
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -120,8 +120,8 @@ def open_for(invocation: Invocation, family: str) -> RuntimeLog | None:
         except OSError:
             return None
     try:
-        handle = _high(posix.memfd_create("runtime-log", 0))
-        stderr = posix.memfd_create("runtime-stderr", posix.MFD_CLOEXEC) if invocation.command in SHOWN else -1
+        handle = _high(memory_file("runtime-log"))
+        stderr = memory_file("runtime-stderr", inheritable=False) if invocation.command in SHOWN else -1
     except OSError:
         return None
     return RuntimeLog(handle, caller, invocation.log_format, family, stderr)

@@ -225,7 +225,7 @@ def _grouped(found: list[Finding]) -> list[tuple[list[str], str, tuple[str, ...]
     """A row for each reason; fields that share one share the row."""
     rows: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for finding in found:
-        key = finding.name.removeprefix("unified.")
+        key = finding.name.rpartition("unified.")[2]
         reason = finding.reason.replace(key, "this key") if finding.reason.endswith(f" {key}") else finding.reason
         lost = (f"lost: {finding.lost}",) if finding.outcome == findings.WEAKER else ()
         row = ("+".join(finding.runtimes), (reason, *lost, f"remedy: {finding.remedy}"))

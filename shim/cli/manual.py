@@ -58,7 +58,8 @@ def _commands(group: click.Group, context: click.Context, above: tuple[str, ...]
 
 def _command(command: click.Command, context: click.Context, words: tuple[str, ...]) -> str:
     usage = " ".join(command.collect_usage_pieces(context))
-    options = [record for param in command.get_params(context) if (record := param.get_help_record(context))]
+    records = [param.get_help_record(context) for param in command.get_params(context)]
+    options = [record for record in records if record]
     lines = [f".SS {_escaped(' '.join(words))}\n", f".B cgshimctl {_escaped(' '.join(words))}\n"]
     lines += [f".I {_escaped(usage)}\n"] if usage else []
     lines += [".PP\n", _prose(inspect.cleandoc(command.help or ""))]

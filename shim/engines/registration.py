@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from shim.errors import ShimError
 from shim.values import Value
 
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from shim.engines.tree import Tree
+else:
+    Protocol = object  # which Python has from 3.8 on
 
 BACKUP = ".cgshim-backup"
 OWN_NAME = "cgshim"
@@ -83,15 +87,12 @@ class Engine(Protocol):
 
     def install(self, tree: Tree, request: Request) -> Proposal:
         """The files that register cgshim. Raises ShimError for what cannot be done safely."""
-        ...
 
     def remove(self, tree: Tree, request: Request) -> Proposal:
         """The files that take the registration back, the default first."""
-        ...
 
     def registered(self, tree: Tree, request: Request) -> tuple[Entry, ...]:
         """The registrations that are there."""
-        ...
 
 
 def check_name(name: str) -> str:

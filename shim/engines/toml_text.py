@@ -10,14 +10,16 @@ from __future__ import annotations
 import copy
 import importlib
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tomlkit
 from tomlkit.exceptions import ParseError, TOMLKitError
 
 from shim.errors import ShimError
 
-Path = tuple[str, ...]
+if TYPE_CHECKING:
+    Path = tuple[str, ...]
+
 _HEADER = re.compile(r"[ \t]*\[.*\][ \t]*(#.*)?$")
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 INDENT = "  "

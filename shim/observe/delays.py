@@ -13,6 +13,7 @@ from shim.host import membership
 from shim.observe.pressure import UNACCOUNTED, switched_off
 from shim.planning import settings
 from shim.state import kept
+from shim.system import pidfd_open
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def _wait(view: View, pid: int, born: str) -> None:
     import select
 
     try:
-        handle = os.pidfd_open(pid)
+        handle = pidfd_open(pid)
     except OSError:
         return
     try:

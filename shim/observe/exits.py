@@ -24,6 +24,7 @@ TYPE = 0x3FFF  # NLA_TYPE_MASK
 PARENT, PARENT_15 = 132, 180  # offset of ac_ppid; in version 15 of the struct, see shim.observe.pressure
 MOST = 10_000  # records that may wait for their parent's
 DEEPEST = 1000  # generations
+GONE = " (deleted)"  # cgroups(7)
 
 
 class Ended(Value):
@@ -169,5 +170,5 @@ def same_cgroup(text: str, controller: str, path: str) -> bool | None:
     own = membership.paths(text).get(controller)
     if own is None or (controller and own == "/"):
         return None
-    own = own.removesuffix(" (deleted)")
+    own = own[: -len(GONE)] if own.endswith(GONE) else own
     return own == path or own.startswith(path.rstrip("/") + "/")

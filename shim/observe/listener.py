@@ -44,13 +44,14 @@ def listen() -> None:
 
     from shim.observe.exits import Exits
     from shim.state import kept
+    from shim.system import pidfd_open
 
     handle, family, place, name, pid, controller, path = sys.argv[1:]
     records = socket.socket(fileno=int(handle))
     records.setblocking(False)
     try:
-        ended = os.pidfd_open(int(pid))
-    except (OSError, AttributeError) as error:
+        ended = pidfd_open(int(pid))
+    except OSError as error:
         print(f"pidfd_open: {error}", flush=True)
         os._exit(1)
     exits = Exits(int(pid), lambda one: _inside(one, int(pid), controller, path))

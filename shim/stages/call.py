@@ -8,6 +8,7 @@ import stat
 from shim.call.channel import system_log, tell_operators
 from shim.errors import ShimError
 from shim.planning import settings
+from shim.system import pidfd_open
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def _taken(pid: int) -> int:
     import ctypes
 
     try:
-        owner = os.pidfd_open(pid)
+        owner = pidfd_open(pid)
     except OSError:
         return -1
     try:

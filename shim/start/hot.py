@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     Place = tuple[int, int, bytes]  # where a module's code is in the file's last part, its length, its hash
 
 HERE = "shim.start.hot"
-OLDEST = (3, 9)  # Python; older ones, from 3.6 on, can read this module, and get to know it by what `main` says
+OLDEST = (3, 7)  # Python; older ones, from 3.6 on, can read this module, and get to know it by what `main` says
 HEAD = 32  # bytes before the second part
 fitting: "Archive | None" = None  # what the launcher found
 

@@ -17,7 +17,7 @@ from shim.enforce import followup
 from shim.errors import ShimError
 from shim.host.facts import UNIFIED
 from shim.oci import apply
-from tests.fake_runtime import FakeRuntime
+from tests.fake_runtime import FakeRuntime, exit_status
 from tests.hosts_made import make_host
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _follow_up(monkeypatch: pytest.MonkeyPatch, then: Any) -> list[int]:
 
 
 def _call(runtime: FakeRuntime, *words: str) -> int:
-    return os.waitstatus_to_exitcode(entry.call(runtime.invocation(*words), str(runtime.path), ""))
+    return exit_status(entry.call(runtime.invocation(*words), str(runtime.path), ""))
 
 
 def _create(runtime: FakeRuntime, *words: str) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ import pytest
 from shim.call import entry
 from shim.host.facts import UNIFIED
 from shim.state import last
-from tests.fake_runtime import FakeRuntime
+from tests.fake_runtime import FakeRuntime, exit_status
 from tests.hosts_made import make_host
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ def _fails(runtime: FakeRuntime, *messages: str, command: str = "create") -> lis
     log = runtime.place / "caller.json"
     words = ("--log", str(log), "--log-format", "json", command, "--bundle", str(runtime.bundle), "c1")
     status = entry.call(runtime.invocation(*words), str(runtime.path), "")
-    assert os.waitstatus_to_exitcode(status) == 1
+    assert exit_status(status) == 1
     return [json.loads(line) for line in log.read_text().splitlines()]
 
 
@@ -78,7 +77,7 @@ def test_a_failure_without_words_stays_without(runtime: FakeRuntime) -> None:
     log = runtime.place / "caller.json"
     runtime.does("create", status=1)
     words = ("--log", str(log), "--log-format", "json", "create", "--bundle", str(runtime.bundle), "c1")
-    assert os.waitstatus_to_exitcode(entry.call(runtime.invocation(*words), str(runtime.path), "")) == 1
+    assert exit_status(entry.call(runtime.invocation(*words), str(runtime.path), "")) == 1
     assert log.read_text() == ""
 
 

@@ -15,6 +15,7 @@ from shim.host.captured import CapturedView
 from shim.oci import document
 from shim.planning import rewrite, settings
 from shim.state import last
+from shim.system import memory_file
 from tests.syntax import ROOT
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Failed:
     def __init__(self, place: Path, family: Family = "runc", form: str = "json") -> None:
         self.path = place / "log.json"
         self.form = form
-        self.handle = os.memfd_create("log")
+        self.handle = memory_file("log")
         self.caller = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self.log = runtime_log.RuntimeLog(self.handle, self.caller, form, family)
         invocation = Invocation(

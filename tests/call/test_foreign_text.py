@@ -26,6 +26,7 @@ from shim.planning import report, rewrite, settings
 from shim.stages import call
 from shim.stages import state as hook_state
 from shim.state import hook_notices, kept, last
+from shim.system import memory_file
 from tests.syntax import ROOT
 
 if TYPE_CHECKING:
@@ -269,7 +270,7 @@ def test_runtime_output(words: str, family: Family, tmp_path: Path, capfd: pytes
     """What the runtime logged: explained, or handed on in its own text form, it ends no line and no record."""
     path = tmp_path / "runtime.log"
     invocation = Invocation(arguments=(), command="create", log=str(path), log_format="text", container_id="c")
-    handle = os.memfd_create("log")
+    handle = memory_file("log")
     record = {"level": "error", "msg": words, "time": "T", "other": HOSTILE}
     os.write(handle, (json.dumps(record) + "\n").encode())
     caller = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

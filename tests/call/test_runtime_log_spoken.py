@@ -11,6 +11,7 @@ from shim.call.runtime_log import RuntimeLog
 from shim.diagnose.diagnosis import Context
 from shim.diagnose.elsewhere import Elsewhere
 from shim.diagnose.explain import explain
+from shim.system import memory_file
 
 RECORDS = (
     '{"level":"warning","msg":"container\'s cgroup is not empty","time":"T"}\n{"level":"error","msg":"no","time":"T"}\n'
@@ -23,7 +24,7 @@ FATAL = f'{{"level":"fatal","msg":"{REASON}","time":"T"}}\n{{"level":"error","ms
 
 def test_warnings_go_to_stderr_without_a_log(capfd: pytest.CaptureFixture[str]) -> None:
     """In runc's text form, as it would have written them itself; the error's text it has written already."""
-    handle = os.memfd_create("log")
+    handle = memory_file("log")
     os.write(handle, RECORDS.encode())
     RuntimeLog(handle, -1, "text", "runc").hand_on()
     os.close(handle)
@@ -41,7 +42,7 @@ def test_a_log_that_cannot_be_read_costs_no_container(capfd: pytest.CaptureFixtu
 
 def test_stderr_that_was_kept_back_comes_first(capfd: pytest.CaptureFixture[str]) -> None:
     """It stands before the records that the runtime would have written there."""
-    handle, stderr = os.memfd_create("log"), os.memfd_create("stderr")
+    handle, stderr = memory_file("log"), memory_file("stderr")
     os.write(handle, RECORDS.encode())
     os.write(stderr, b"no\n")
     log = RuntimeLog(handle, -1, "text", "runc", stderr)
@@ -54,7 +55,7 @@ def test_stderr_that_was_kept_back_comes_first(capfd: pytest.CaptureFixture[str]
 
 def test_what_the_first_stages_died_of_goes_to_stderr(capfd: pytest.CaptureFixture[str]) -> None:
     """runc before 1.4 logs it at the level "fatal" and writes it nowhere else."""
-    handle = os.memfd_create("log")
+    handle = memory_file("log")
     os.write(handle, FATAL.encode())
     RuntimeLog(handle, -1, "text", "runc").hand_on()
     os.close(handle)

@@ -74,7 +74,7 @@ def test_plan_is_the_golden_one(name: str, request: pytest.FixtureRequest) -> No
     """A real engine's configuration gets exactly the recorded plan on a captured host."""
     plan = _plan(name)
     refusal = plan["refusal"] or {}
-    shown = {key: plan[key] for key in KEPT_KEYS} | {"refusal": refusal.get("code")}
+    shown = {**{key: plan[key] for key in KEPT_KEYS}, "refusal": refusal.get("code")}
     _compare(request, f"{name}.json", _laid_out(shown))
 
 

@@ -98,7 +98,7 @@ sys.version_info = (3, 6, 8, "final", 0)
 """
 TOO_OLD = (
     "cgshim: no usable Python interpreter [no-python]\n"
-    "  cause: {} is Python 3.6.8, and cgshim needs 3.9 or newer\n"
+    "  cause: {} is Python 3.6.8, and cgshim needs 3.7 or newer\n"
     "  remedy: install a newer one, and set CGSHIM_PYTHON to its absolute path in the environment of the engine"
 )
 

@@ -47,9 +47,9 @@ ENTRIES = (
     refusal(
         "no-python",
         "there is no Python that cgshim can use",
-        "`create`, `run`, `restore`, `update` and `checkpoint` need Python 3.9 or newer: in the tree of the engine, "
+        "`create`, `run`, `restore`, `update` and `checkpoint` need Python 3.7 or newer: in the tree of the engine, "
         "where CGSHIM_PYTHON says, or in the standard directories. Other calls, such as delete, go on without it.",
-        "Install Python 3.9 or newer there, or set CGSHIM_PYTHON to the absolute path of one for the engine.",
+        "Install Python 3.7 or newer there, or set CGSHIM_PYTHON to the absolute path of one for the engine.",
     ),
     refusal(
         "runtime-starts-nothing",

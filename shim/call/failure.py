@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from shim.call import channel, runtime_log
 from shim.diagnose.diagnosis import Context
+from shim.oci import cgroups_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from shim.call.prepare import Call, Prepared
     from shim.call.runtime_log import RuntimeLog
 
@@ -71,16 +70,10 @@ def _explained(this: Call, prepared: Prepared, words: str) -> str:
         config=config,
         runtime=this.family,
         bundle=invocation.bundle,
-        cgroups_path=_cgroups_path(config),
+        cgroups_path=cgroups_path.of(config),
         command=invocation.command,
         container=invocation.container_id,
         notes=made.plan.notes if made else (),
     )
     diagnosis = explain(words, context)
     return render(diagnosis, channel.MOST) if diagnosis.ours else ""
-
-
-def _cgroups_path(config: Any) -> str | None:
-    linux = config.get("linux") if isinstance(config, dict) else None
-    path = linux.get("cgroupsPath") if isinstance(linux, dict) else None
-    return path if isinstance(path, str) else None

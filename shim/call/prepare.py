@@ -6,7 +6,7 @@ import posix
 
 from shim.call import argv
 from shim.errors import ShimError
-from shim.oci import checks, document
+from shim.oci import cgroups_path, checks, document
 from shim.oci.edits import apply_to_value
 from shim.planning import rewrite, settings
 from shim.system import abspath, dirname, environment, exists, isfile, join, write_all
@@ -97,10 +97,9 @@ def _foreseen(this: Call, made: Rewrite) -> tuple[tuple[str, str], ...]:
     from shim.host.view import View
     from shim.planning import preflight
 
-    path = (made.document.value.get("linux") or {}).get("cgroupsPath")
     asked = preflight.Asked(
         resources=apply_to_value(made.resources, made.plan.edits),  # what the runtime gets to see
-        cgroups_path=path if isinstance(path, str) else None,
+        cgroups_path=cgroups_path.of(made.document.value),
         runtime=this.family,
         driver=this.invocation.driver,
         container=this.invocation.container_id,

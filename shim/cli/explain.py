@@ -24,6 +24,7 @@ from shim.diagnose.told import read_back
 from shim.errors import ShimError
 from shim.host import membership, names
 from shim.host.view import View
+from shim.oci import cgroups_path
 from shim.state import last
 
 if TYPE_CHECKING:
@@ -153,15 +154,13 @@ def _told(since: float) -> Diagnosis | None:
 def context(view: View, text: str, bundle: str, runtime: str | None, container: str = "") -> Context:
     """The context of a text that was given without its call; the runtime is told from its words."""
     config = _config(bundle) if bundle else None
-    linux = config.get("linux") if isinstance(config, dict) else None
-    path = linux.get("cgroupsPath") if isinstance(linux, dict) else None
     told = "runc" if "runc " in text or "nsexec" in text else "crun" if "crun" in text or "`" in text else "runc"
     return Context(
         view=view,
         config=config,
         runtime=runtime or told,
         bundle=os.path.abspath(bundle) if bundle else "",
-        cgroups_path=path if isinstance(path, str) else None,
+        cgroups_path=cgroups_path.of(config),
         container=container,
     )
 

@@ -12,7 +12,7 @@ from shim.cli.hosts import view_of
 from shim.cli.output import heading, say, table
 from shim.engines import runtimes
 from shim.errors import ShimError
-from shim.oci import apply, atomic, document
+from shim.oci import apply, atomic, cgroups_path, document
 from shim.planning import report, rewrite, settings
 from shim.rules.base import KEPT
 from shim.values import Value
@@ -104,7 +104,7 @@ def plan(asked: dict[str, Any]) -> Planned:
         runtime=runtime.path,
         family=runtime.family,
         command=asked["operation"],
-        driver=asked["cgroup_manager"] or driver_of(loaded),
+        driver=asked["cgroup_manager"] or cgroups_path.driver(loaded.value),
         foreground=asked["operation"] == "run",
         looking=not asked.get("writes"),
     )
@@ -143,13 +143,6 @@ def located(config: str) -> str:
 
 def _is_resources(loaded: Document) -> bool:
     return "linux" not in loaded.value and "ociVersion" not in loaded.value
-
-
-def driver_of(loaded: Document) -> str:
-    """The cgroup driver that cgroupsPath is written for: SLICE:PREFIX:NAME is systemd's form."""
-    linux = loaded.value.get("linux")
-    path = linux.get("cgroupsPath") if isinstance(linux, dict) else None
-    return "systemd" if isinstance(path, str) and path.count(":") == 2 else "cgroupfs"
 
 
 def _with_output(planned: Planned, path: str) -> Planned:

@@ -7,6 +7,7 @@ texts are the catalogue's (`shim.diagnose.preflight`), loaded only when somethin
 from __future__ import annotations
 
 from shim.host import membership, parents
+from shim.oci import cgroups_path
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -145,7 +146,7 @@ def _folders(asked: Asked, view: View, host: Host) -> Iterator[Hazard]:
 
 def _driver(asked: Asked) -> Iterator[Hazard]:
     path = asked.cgroups_path or ""
-    if asked.driver == "cgroupfs" and path.count(":") == 2 and "/" not in path:
+    if asked.driver == "cgroupfs" and cgroups_path.is_for_systemd(path):
         evidence = (f"config.json linux.cgroupsPath = {path!r}",)
         yield Hazard(code="slice-path-with-cgroupfs", evidence=evidence, values={"path": path}, certain=False)
 

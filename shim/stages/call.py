@@ -53,15 +53,6 @@ def enabled(annotations: Any, configured: Settings, container: str = "") -> bool
     return not configured.trusting
 
 
-def driver(config: Any, wanted: str) -> str:
-    """The cgroup driver: the one that was asked for, else told by cgroupsPath (systemd's is slice:prefix:name)."""
-    linux = config.get("linux") if isinstance(config, dict) else None
-    path = linux.get("cgroupsPath") if isinstance(linux, dict) else None
-    if wanted:
-        return wanted
-    return "systemd" if isinstance(path, str) and path.count(":") == 2 and "/" not in path else "cgroupfs"
-
-
 def refuse(error: ShimError, container: str = "") -> None:
     """Say why, wherever somebody may look: stderr, `cgshimctl explain --last`, the system's log."""
     import syslog

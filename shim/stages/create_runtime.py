@@ -13,10 +13,10 @@ from shim.call.channel import tell_operators
 from shim.enforce.followup import Subject, follow_up
 from shim.errors import ShimError
 from shim.host.view import View
-from shim.oci import document
+from shim.oci import cgroups_path, document
 from shim.planning import custody, rewrite, settings
 from shim.planning.report import ANNOTATION as REPORT
-from shim.stages.call import driver, enabled, options, refuse
+from shim.stages.call import enabled, options, refuse
 from shim.stages.state import read
 from shim.state import hook_notices
 
@@ -69,7 +69,7 @@ def verify_state(state: State, asked: dict[str, str]) -> None:
             runtime=asked["--runtime"],
             family=settings.family(asked["--runtime"]),
             command="create",
-            driver=driver(loaded.value, asked["--driver"]),
+            driver=asked["--driver"] or cgroups_path.driver(loaded.value),
         ),
         configured,
         view,

@@ -128,23 +128,6 @@ def test_annotation_enable_is_not_guessed(value: Any) -> None:
         call.enabled({"io.cgshim.enable": value}, TRUSTING)
 
 
-@pytest.mark.parametrize(
-    ("path", "wanted", "expected"),
-    [
-        ("/libpod_parent/libpod-0a", "", "cgroupfs"),
-        ("machine.slice:libpod:0a", "", "systemd"),
-        (":docker:0a", "", "systemd"),
-        ("/a:b:c", "", "cgroupfs"),
-        (None, "", "cgroupfs"),
-        ("machine.slice:libpod:0a", "cgroupfs", "cgroupfs"),
-    ],
-)
-def test_driver_is_told_by_the_path(path: Any, wanted: str, expected: str) -> None:
-    """systemd's cgroupsPath is slice:prefix:name (runc, docs/systemd.md); an option wins."""
-    assert call.driver({"linux": {"cgroupsPath": path}}, wanted) == expected
-    assert call.driver({}, wanted) == (wanted or "cgroupfs")
-
-
 @pytest.mark.parametrize("arguments", [["--runtime"], ["--other", "x"], ["--runtime", ""], [], ["x"]])
 def test_options_are_checked(arguments: list[str]) -> None:
     """A hooks.d file with a misspelt option must not start unverified containers."""

@@ -81,9 +81,9 @@ def call(invocation: Invocation, runtime: str, loader_state: str) -> int:
         started = status == 0 and (invocation.command != "run" or invocation.detach)
     finally:
         if prepared.stand_in and not started:
-            from shim.oci import apply
+            from shim.call import stand_in
 
-            apply.discard(prepared.stand_in)
+            stand_in.discard(prepared.stand_in)
     delegate.release(held)
     return status
 
@@ -148,7 +148,7 @@ def _followed_up(this: Call, prepared: Prepared) -> list[tuple[str, str]]:
     from shim.host.view import View
 
     name = this.invocation.container_id
-    pid = container.pid(this.invocation, this.root)
+    pid = container.pid(this.invocation.pid_file, this.root, name)
     if not pid:
         from shim.call import real_runtime
 

@@ -14,6 +14,7 @@ from shim import system
 from shim.cli import output, report
 from shim.cli.output import BROKEN, REFUSED, heading, paragraph, say, table
 from shim.containers.container import bundle as bundle_of
+from shim.containers.container import pid as pid_of
 from shim.diagnose import oom
 from shim.diagnose.catalogue import AREAS
 from shim.diagnose.diagnosis import Context
@@ -178,15 +179,9 @@ def _of_container(view: View, container: str) -> Diagnosis | None:
 
 
 def _pid(container: str) -> int:
-    for root in report.roots() if not names.container(container) else ():
-        for file, key in (("state.json", "init_process_pid"), ("status", "pid")):
-            try:
-                found = json.loads(system.content(os.path.join(root, container, file))).get(key)
-            except (OSError, ValueError, AttributeError):
-                continue
-            if isinstance(found, int):
-                return found
-    return 0
+    if names.container(container):
+        return 0
+    return next(filter(None, (pid_of("", root, container) for root in report.roots())), 0)
 
 
 def _bundle(container: str) -> str:

@@ -12,7 +12,7 @@ from shim.cli.hosts import view_of
 from shim.cli.output import heading, say, table
 from shim.engines import runtimes
 from shim.errors import ShimError
-from shim.oci import apply, atomic, cgroups_path, document
+from shim.oci import atomic, cgroups_path, document
 from shim.planning import report, rewrite, settings
 from shim.rules.base import KEPT
 from shim.values import Value
@@ -163,7 +163,7 @@ def write(planned: Planned, target: str) -> None:
                 evidence=(f"{os.path.realpath(path)} is {os.path.realpath(source)}",),
                 remedy=(f"to change it in place, name it as it was read: --output {source}",),
             )
-        apply.replace(path, planned.text)
+        atomic.replace(path, planned.text.encode("utf-8", "surrogateescape"))
     except OSError as error:
         name = document.errno_name(error)
         raise ShimError(

@@ -18,8 +18,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from shim.containers.hook_state import State
     from shim.host.view import View
-    from shim.stages.state import State
 
 PATIENCE = 20  # seconds, for the listener to come up, and to write what it has after the end
 PLACE = "delays"

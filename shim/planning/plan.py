@@ -7,10 +7,21 @@ it left, and the edits that remain are the difference between the first and the 
 from __future__ import annotations
 
 from shim.host.facts import AMBIGUOUS, NONE, UNIFIED
-from shim.oci.edits import apply_to_value
 from shim.planning.custody import returned
 from shim.rules import table
-from shim.rules.base import CHANGED, DROPPED, GUARD, KEPT, UNENFORCEABLE, Case, Edit, Expectation, Note, Problem
+from shim.rules.base import (
+    CHANGED,
+    DROPPED,
+    GUARD,
+    KEPT,
+    UNENFORCEABLE,
+    Case,
+    Edit,
+    Expectation,
+    Note,
+    Problem,
+    apply_to_value,
+)
 from shim.values import Value
 
 TYPE_CHECKING = False

@@ -11,7 +11,7 @@ from shim.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable
+    from typing import Any, Callable, Iterable
 
     from shim.host.facts import Host
 
@@ -119,3 +119,34 @@ class Rule(Value):
     field: str
     apply: Callable[[Case], Outcome]
     probes: tuple[str, ...] = ()
+
+
+def apply_to_value(value: dict[str, Any], edits: Iterable[Edit]) -> dict[str, Any]:
+    """A copy of `value` with the edits made; the original is left as it was.
+
+    A missing parent is made, and an object that an edit leaves empty is removed, because runtimes act on empty
+    objects: crun refuses `"network": {}` on cgroup2, `runc update` a `"unified": {}` on v1.
+    """
+    for edit in edits:
+        value = _edited(value, edit.path, edit)
+    return value
+
+
+def _edited(value: dict[str, Any], path: tuple[str, ...], edit: Edit) -> dict[str, Any]:
+    key, rest = path[0], path[1:]
+    changed = dict(value)
+    if not rest:
+        if edit.op == "set":
+            changed[key] = edit.value
+        else:
+            changed.pop(key, None)
+        return changed
+    inner = value.get(key)
+    if not isinstance(inner, dict):
+        if edit.op == "remove":
+            return changed
+        inner = {}
+    changed[key] = _edited(inner, rest, edit)
+    if not changed[key]:
+        del changed[key]
+    return changed

@@ -7,7 +7,6 @@ field then judge it. Files and values: Documentation/admin-guide/cgroup-v2.rst.
 
 from __future__ import annotations
 
-from shim.oci.edits import apply_to_value
 from shim.rules.answers import note
 from shim.rules.base import (
     CHANGED,
@@ -24,6 +23,7 @@ from shim.rules.base import (
     Outcome,
     Problem,
     Rule,
+    apply_to_value,
 )
 from shim.rules.classic import TRANSLATIONS
 from shim.rules.sizes import Untranslatable
@@ -80,17 +80,13 @@ def on_v1(case: Case) -> Outcome:
         if value is None:
             continue
         outcome = _translated(case, key, value.strip())
-        case = case.changed(resources=_with(case.resources, outcome.edits))
+        case = case.changed(resources=apply_to_value(case.resources, outcome.edits))
         edits.extend(outcome.edits)
         notes.extend(outcome.notes)
         problems.extend(outcome.problems)
         expectations.extend(outcome.expectations)
     edits.append(Edit(op="remove", path=("unified",)))
     return Outcome(edits=tuple(edits), notes=tuple(notes), problems=tuple(problems), expectations=tuple(expectations))
-
-
-def _with(resources: dict[str, Any], edits: tuple[Edit, ...]) -> dict[str, Any]:
-    return apply_to_value(resources, edits)
 
 
 def _translated(case: Case, key: str, value: str) -> Outcome:

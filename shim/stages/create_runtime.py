@@ -10,6 +10,7 @@ import os
 import sys
 
 from shim.call.channel import tell_operators
+from shim.containers.hook_state import read
 from shim.enforce.followup import Subject, follow_up
 from shim.errors import ShimError
 from shim.host.view import View
@@ -17,15 +18,14 @@ from shim.oci import cgroups_path, document
 from shim.planning import custody, rewrite, settings
 from shim.planning.report import ANNOTATION as REPORT
 from shim.stages.call import enabled, options, refuse
-from shim.stages.state import read
 from shim.state import hook_notices
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from shim.containers.hook_state import State
     from shim.planning.settings import Settings
-    from shim.stages.state import State
 
 USAGE = "usage: create_runtime --runtime PATH [--driver cgroupfs|systemd|disabled] [--bridged true] < STATE"
 

@@ -19,12 +19,12 @@ from shim.call import channel, entry, failure, runtime_log
 from shim.call.argv import Invocation
 from shim.call.prepare import Call, Prepared
 from shim.cli.main import main
+from shim.containers import hook_state
 from shim.errors import ShimError
 from shim.host.captured import CapturedView
 from shim.oci import document
 from shim.planning import report, rewrite, settings
 from shim.stages import call
-from shim.stages import state as hook_state
 from shim.state import hook_notices, kept, last
 from tests.syntax import ROOT
 

@@ -48,9 +48,9 @@ def _callers(*, every: bool) -> Iterator[tuple[int, str]]:
 
 
 def _parent(pid: int) -> int:
-    """From /proc/PID/stat, whose second field may itself contain anything but `)` at its end; 0 if nobody knows."""
-    fields = _read(f"/proc/{pid}/stat", MOST).rpartition(b")")[2].split()
-    return int(fields[1]) if len(fields) > 1 else 0
+    from shim.host import process
+
+    return process.parent(_read(f"/proc/{pid}/stat", MOST).decode("utf-8", "replace"))
 
 
 def _read(path: str, most: int) -> bytes:

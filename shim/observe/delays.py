@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from shim.errors import ShimError
-from shim.host import membership
+from shim.host import membership, process
 from shim.observe.pressure import UNACCOUNTED, switched_off
 from shim.planning import settings
 from shim.state import kept
@@ -110,9 +110,8 @@ def _started(words: list[str]) -> tuple[int, str]:
 
 
 def _born(view: View, pid: int) -> str:
-    """When a process was started, field 22 of /proc/PID/stat; with its id that is one process and no other."""
-    words = (view.text(f"/proc/{pid}/stat") or "").rpartition(")")[2].split()
-    return words[19] if len(words) > 19 else ""
+    """When a process was started; with its id that is one process and no other."""
+    return process.field(view.text(f"/proc/{pid}/stat") or "", process.STARTED)
 
 
 def collect(view: View, noted: dict[str, Any], container: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ texts are the catalogue's (`shim.diagnose.preflight`), loaded only when somethin
 
 from __future__ import annotations
 
-from shim.host import membership, parents
+from shim.host import controllers, membership, parents
 from shim.oci import cgroups_path
 from shim.values import Value
 
@@ -135,7 +135,7 @@ def _folders(asked: Asked, view: View, host: Host) -> Iterator[Hazard]:
     if asked.runtime != "crun" or host.layout not in ("hybrid", "legacy"):
         return
     for field, controller in FIELDS:
-        name = "io" if controller == "blkio" else controller
+        name = controllers.v2_name(controller)
         path = f"{CGROUP}/{controller}"
         if asked.resources.get(field) and host.version(name) != 1 and view.exists(path):
             evidence = (f"{path}: exists", host.place(name).evidence or f"{controller}: no v1 hierarchy")

@@ -96,13 +96,13 @@ CONTENTS: dict[str, tuple[bytes, str]] = {
     "array": (b"[" + GOOD.encode() + b"]", "a JSON object was expected, found an array"),
     "string": (b'"config"', "a JSON object was expected, found a string"),
     "null": (b"null", "a JSON object was expected, found null"),
-    "two": (GOOD.encode() * 2, "something follows the configuration: '{'"),
     "nan": (b'{"a":NaN}', "NaN is not a JSON number"),
     "noise": (bytes(range(255, -1, -1)) * 40, "a value was expected"),
     "zeros": (b"\0" * 5000, "it is empty"),
     "elf": (b"\x7fELF\x02\x01\x01" + b"\0" * 100, "a value was expected"),
     "utf-16": (GOOD.encode("utf-16"), "a value was expected"),
-    "deep": (b'{"a":' * 100000, "nested too deeply"),
+    "deep": (b'{"a":' * 100000, "the text ends too early"),
+    "deep-limits": (b'{"linux":{"resources":' + b'{"a":' * 100000, "nested too deeply"),
     "linux-array": (b'{"linux":[]}', "linux: an object was expected, found an array"),
     "linux-string": (b'{"linux":"x"}', "linux: an object was expected, found a string"),
     "resources-array": (b'{"linux":{"resources":[]}}', "linux.resources: an object was expected, found an array"),
@@ -143,11 +143,11 @@ def test_fault_in_a_large_profile(shim: Shim, bundle: Bundle, container: str, tm
     assert (sorted(os.listdir(bundle.path)), shim.containers()) == (before, [])
 
 
-def test_fifty_megabytes(shim: Shim, bundle: Bundle, container: str) -> None:
+def test_three_hundred_megabytes(shim: Shim, bundle: Bundle, container: str) -> None:
     """A file that is too large is refused for its size, not read."""
     bundle.config_path.touch()
-    os.truncate(bundle.config_path, 50 << 20)
-    _refused(shim, bundle, container, "the file has 52428800 bytes, more than the 33554432 that are read")
+    os.truncate(bundle.config_path, 300 << 20)
+    _refused(shim, bundle, container, "the file has 314572800 bytes, more than the 268435456 that are read")
 
 
 def test_limits_that_stand_twice(shim: Shim, bundle: Bundle, container: str) -> None:
@@ -211,7 +211,7 @@ FIELDS: dict[str, tuple[dict[str, Any], str]] = {
         {"unified": {"\ud800": 5}},
         r"linux.resources.unified.\\ud800: a string was expected, found a number ('5')",
     ),
-    "negative-size": ({"memory": {"limit": -5}}, "linux.resources.memory.limit: -5 is no size"),
+    "negative-size": ({"memory": {"limit": -5}}, "linux.resources.memory.limit: -5 is not a valid size"),
     "swap-below-limit": (
         {"memory": {"limit": 67108864, "swap": 1000}},
         "linux.resources.memory.swap: 1000 is less than memory.limit 67108864, and swap is memory plus swap",

@@ -49,10 +49,13 @@ class House:
 
     def add_package(self, directory: Path) -> None:
         """The stand-in package, whose main reports."""
-        directory.mkdir(parents=True, exist_ok=True)
-        (directory / "__init__.py").write_text("")
-        (directory / "entry.py").write_text(FAKE_ENTRY)
-        (directory / "hot.py").write_text("def main(module):\n    __import__(module, fromlist=['main']).main()\n")
+        for room in (directory, directory / "call", directory / "start"):
+            room.mkdir(parents=True, exist_ok=True)
+            (room / "__init__.py").write_text("")
+        (directory / "call" / "entry.py").write_text(FAKE_ENTRY)
+        (directory / "start" / "hot.py").write_text(
+            "def main(module):\n    __import__(module, fromlist=['main']).main()\n"
+        )
 
     def executable(self, path: Path, text: str) -> Path:
         """An executable file at `path`."""

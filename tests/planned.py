@@ -43,6 +43,19 @@ class Planned(NamedTuple):
         return [(problem.field, problem.what, problem.remedy) for problem in self.plan.problems]
 
 
+def plan_of(
+    resources: dict[str, Any],
+    host: Host,
+    runtime: str = "runc",
+    operation: str = "create",
+    driver: str = "cgroupfs",
+    **kept: Any,
+) -> Plan:
+    """`make_plan` for words out of a test's table."""
+    words: Any = (runtime, operation, driver)
+    return make_plan(resources, host, *words, **kept)
+
+
 def planned(
     resources: dict[str, Any],
     host: Host,
@@ -52,11 +65,11 @@ def planned(
 ) -> Planned:
     """The plan for `resources`, which must come out unharmed; a second plan for its result must have no edits."""
     before = copy.deepcopy(resources)
-    plan = make_plan(resources, host, runtime, operation, driver)
+    plan = plan_of(resources, host, runtime, operation, driver)
     assert resources == before, "planning changed its input"
-    assert plan == make_plan(resources, host, runtime, operation, driver), "two plans for one question"
+    assert plan == plan_of(resources, host, runtime, operation, driver), "two plans for one question"
     after = apply_to_value(resources, plan.edits)
     if not plan.problems:  # with one it is refused and never applied
-        again = make_plan(after, host, runtime, operation, driver)
+        again = plan_of(after, host, runtime, operation, driver)
         assert again.edits == (), "the plan for the planned result is not empty"
     return Planned(after, plan)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from shim.rules import runtimes
 from shim.rules.base import Case, apply_to_value
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ class Answer(NamedTuple):
         return found.reason
 
     def shown(self) -> list[tuple[int, str, str, str]]:
-        """Version, file, value and rounding of every expectation."""
-        return [(one.version, one.file, one.value, one.rounding) for one in self.expectations]
+        """Version, file, value and shape of every expectation."""
+        return [(one.version, one.file, one.value, one.shape) for one in self.expectations]
 
 
 def ask(
@@ -49,7 +50,8 @@ def ask(
 ) -> Answer:
     """The rules' answers for `resources`, which must come out unharmed."""
     before = copy.deepcopy(resources)
-    case = Case(resources=resources, host=host, runtime=runtime, operation=operation, driver=driver)
+    words: Any = {"runtime": runtimes.of(runtime), "operation": operation, "driver": driver}  # type: ignore[arg-type]
+    case = Case(resources=resources, host=host, **words)
     answer = Answer(resources, [], [], [], [])
     for rule in rules:
         outcome = rule.apply(case)
@@ -58,6 +60,6 @@ def ask(
         answer.expectations.extend(outcome.expectations)
         answer.problems.extend(outcome.problems)
         left = apply_to_value(case.resources, outcome.edits)
-        case = Case(resources=left, host=host, runtime=runtime, operation=operation, driver=driver)
+        case = Case(resources=left, host=host, **words)
     assert resources == before, "a rule changed its input"
     return answer._replace(after=case.resources)

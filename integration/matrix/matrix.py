@@ -6,6 +6,7 @@ import argparse
 import concurrent.futures
 import json
 import pathlib
+import random
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from integration.matrix import boot, judge, measured, page, profiles, trees
+from integration.matrix import boot, drawn, judge, measured, page, profiles, trees
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,8 +29,9 @@ TICK = 20  # seconds between two lines of progress
 class Run:
     """One profile on its way: what it wrote so far, and how it ended."""
 
-    def __init__(self, profile: profiles.Profile, out: pathlib.Path) -> None:
+    def __init__(self, profile: profiles.Profile, out: pathlib.Path, seed: int = 0) -> None:
         self.profile = profile
+        self.seed = seed  # of the random resources objects
         self.out = out
         self.started = 0.0
         self.guest: boot.Guest | None = None
@@ -54,6 +56,7 @@ class Run:
         self.host, self.verdicts = judge.verdicts(records, self.profile.shape)
         self.problems = judge.broken_promises(self.profile.name, self.host, self.verdicts, KNOWN)
         self.problems += measured.problems(records)
+        self.problems += drawn.problems(records)
         if self.guest is None or self.guest.status != 0 or not judge.first(records, "end"):
             ending = self.guest.killed if self.guest else "never started"
             self.problems.insert(0, f"the guest did not finish: {ending or 'see its log'}")
@@ -61,7 +64,7 @@ class Run:
     def passed(self) -> int:
         """Cases through cgshim, and facts of detection, that hold."""
         through = [v for v in self.verdicts if v.through == "cgshim" and v.outcome != judge.ABSENT]
-        checks = len(through) + len(self.host.detected.get("placements", ()))
+        checks = len(through) + len(self.host.detected.get("placements", ())) + drawn.count(self.records())
         return max(checks - len(self.problems), 0)
 
     def skipped(self) -> int:
@@ -119,7 +122,7 @@ def run_one(run: Run, folder: pathlib.Path) -> None:
     kernel, userland = fetched("kernel", profile.kernel), fetched("userland", profile.userland, *profile.packages)
     machine = boot.Machine(kernel, userland, profile.cpus)
     checkout = folder / f"checkout-{userland.name}"
-    run.guest = boot.boot(machine, checkout, run.out, profile.kernel_arguments())
+    run.guest = boot.boot(machine, checkout, run.out, profile.kernel_arguments(run.seed))
 
 
 def run_all(runs: list[Run], folder: pathlib.Path, started: float) -> None:
@@ -177,7 +180,8 @@ def summary(runs: list[Run], folder: pathlib.Path) -> None:
 
 def compatibility(runs: list[Run], write: bool) -> list[str]:
     """Compare the page with what was measured, or write it; the sections of other profiles stay."""
-    text = page.whole({run.profile.name: page.section(run.profile, run.host, run.verdicts) for run in runs})
+    tabled = [run for run in runs if run.profile.tabled]
+    text = page.whole({run.profile.name: page.section(run.profile, run.host, run.verdicts) for run in tabled})
     if write:
         page.PAGE.write_text(text, encoding="utf-8")
         return []
@@ -192,6 +196,7 @@ def options_of(arguments: list[str], known: list[profiles.Profile]) -> argparse.
     parser.add_argument("--all", action="store_true", help="those with *, too")
     parser.add_argument("--results", type=pathlib.Path, help="keep all results and logs in this folder")
     parser.add_argument("--again", action="store_true", help="boot nothing, judge what --results holds")
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 31), help="of the random resources objects")
     parser.add_argument("--write", action="store_true", help="write what was measured into docs/compatibility.md")
     parser.add_argument("--capture", action="store_true", help="write the captured trees to tests/hosts/")
     options = parser.parse_args(arguments)
@@ -209,13 +214,14 @@ def main(arguments: list[str]) -> int:
     options = options_of(arguments, known)
     chosen = profiles.chosen(known, options.profile, options.all)
     folder = options.results or pathlib.Path(tempfile.mkdtemp(prefix="cgshim-matrix-"))
-    runs = [Run(profile, folder / profile.name) for profile in chosen]
+    runs = [Run(profile, folder / profile.name, options.seed) for profile in chosen]
     started = time.monotonic()
     if options.again:
         for run in runs:
             run.guest = boot.Guest(run.out / "share", run.out / "log", 0, "")
             ended(run, started)
     else:
+        print(f"random resources objects: --seed {options.seed}", flush=True)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         fetch_all(chosen, folder, started)

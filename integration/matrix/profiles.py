@@ -30,6 +30,11 @@ class Profile:
         return "2" if {"full", "update"} & set(self.cases.split(",")) else "1"
 
     @property
+    def tabled(self) -> bool:
+        """Has it a section in docs/compatibility.md: random resources objects are others in every run."""
+        return self.cases != "random-200"
+
+    @property
     def beside(self) -> tuple[str, ...]:
         """Packages that guests see beside the checkout: too rarely needed for a userland of their own."""
         return ("python3-pyroute2",) if "delays" in self.cases.split(",") else ()
@@ -42,9 +47,10 @@ class Profile:
         views = {"nested": "namespace", "subtree": "subtree", "subtree_legacy": "subtree"}
         return layout, views.get(steps[-1], "host")
 
-    def kernel_arguments(self) -> str:
-        """What the guest reads back from /proc/cmdline."""
+    def kernel_arguments(self, seed: int = 0) -> str:
+        """What the guest reads back from /proc/cmdline; `seed` is that of the random resources objects."""
         words = [f"matrix.name={self.name}", f"matrix.layout={self.layout}", f"matrix.cases={self.cases}"]
+        words += [f"matrix.seed={seed}"] if seed else []
         if self.systemd:
             words += [
                 "matrix.pid1=systemd",

@@ -12,12 +12,14 @@ Where the two differ, this is what counts, observed with runc 1.1.5 and crun 1.8
 from __future__ import annotations
 
 from shim.call.flags import COMMANDS, RUNC_VALUED, Reader, find_command, read_command
+from shim.oci.cgroups_path import DRIVERS
 from shim.system import join, normpath
 from shim.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from shim.call.flags import Slot
+    from shim.rules.base import Driver
 
 
 class Invocation(Value):
@@ -67,10 +69,11 @@ class Invocation(Value):
     resources_slot: Slot | None = None
 
     @property
-    def driver(self) -> str:
+    def driver(self) -> Driver:
         """Who makes the cgroup: "systemd", "cgroupfs" or "disabled"; crun refuses any other --cgroup-manager."""
-        if self.cgroup_manager in ("systemd", "cgroupfs", "disabled"):
-            return self.cgroup_manager
+        for known in DRIVERS:
+            if known == self.cgroup_manager:
+                return known
         return "systemd" if self.systemd_cgroup else "cgroupfs"
 
     @property

@@ -143,12 +143,12 @@ def _followed_up(this: Call, prepared: Prepared) -> list[tuple[str, str]]:
         return hook_notices.take(this.invocation.container_id, environment())
     if made is None or made.asked.foreground or not (made.plan.expectations or made.plan.bridge):
         return []
-    from shim.containers import container
+    from shim.containers import state_files
     from shim.enforce.followup import Subject, follow_up, without_process
     from shim.host.view import View
 
     name = this.invocation.container_id
-    pid = container.pid(this.invocation.pid_file, this.root, name)
+    pid = state_files.pid(this.invocation.pid_file, this.root, name)
     if not pid:
         from shim.call import real_runtime
 

@@ -29,7 +29,7 @@ def tell(this: Call, prepared: Prepared, log: RuntimeLog) -> None:
     if not words:
         log.hand_on()
         return
-    words = _with_excerpt(words, text)
+    words = _with_reasons(_with_excerpt(words, text), text)
     message = _own_refusal(words, this.invocation.container_id) or _explained(this, prepared, words)
     if not message:
         log.hand_on()
@@ -56,6 +56,14 @@ def _with_excerpt(words: str, text: str) -> str:
         if message.startswith(EXCERPT):
             return "\n".join(messages[place:])
     return words
+
+
+def _with_reasons(words: str, text: str) -> str:
+    """runc before 1.4 logs what its first stages died of as a record of its own, of the level "fatal", and as its error
+    only that they are gone.
+    """
+    reasons = [one.message for one in runtime_log.records(text) if one.level == "fatal" and one.message not in words]
+    return "\n".join([*reasons, words])
 
 
 def _explained(this: Call, prepared: Prepared, words: str) -> str:

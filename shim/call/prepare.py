@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from shim.planning.plan import Plan
     from shim.planning.rewrite import Rewrite
     from shim.planning.settings import Settings
+    from shim.rules.base import Family
 
 STDIN = "-"
 
@@ -32,7 +33,7 @@ class Call(Value):
 
     invocation: Invocation
     runtime: str
-    family: str
+    family: Family
     variables: dict[bytes, bytes]
     settings: Settings
 
@@ -133,7 +134,7 @@ def _rewrite(this: Call, text: str, path: str, where: tuple[str, ...], beside: d
         driver=invocation.driver,
         foreground=invocation.command == "run" or (invocation.command == "restore" and not invocation.detach),
     )
-    return rewrite.of(document.load(text, path), where, asked, this.settings, View(), beside=beside)
+    return rewrite.of(document.load(text, path, reader=this.family), where, asked, this.settings, View(), beside=beside)
 
 
 def _written(
@@ -200,9 +201,9 @@ def _prepare_update(this: Call) -> Prepared:
     from_stdin = invocation.resources == STDIN
     path = "standard input" if from_stdin else abspath(invocation.resources)
     text = document.standard_input(path) if from_stdin else document.read(path, stream=True)
-    from shim.containers import container
+    from shim.containers import state_files
 
-    made = _rewrite(this, text, path, rewrite.WHOLE, container.annotations_of(this.root, invocation.container_id))
+    made = _rewrite(this, text, path, rewrite.WHOLE, state_files.annotations_of(this.root, invocation.container_id))
     rewrite.judge(made)
     told = (*made.notices, *notices(made.plan))
     if not made.plan.edits and not from_stdin and isfile(path):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 FIRST_DESCRIPTOR = 200  # far above what --preserve-fds and LISTEN_FDS hand to the container
 ERRORS = ("error", "fatal", "panic")
+WRITTEN = ("error", "panic")  # what a runtime writes to its stderr itself; runc's first stages log "fatal" only
 FORMATS = ("text", "json")
 TRIES = 1000  # braces that begin no record, until the rest is given up: each may cost a walk down a deep nesting
 ELSEWHERE = ("journald:", "syslog:")  # crun's logs that are no files
@@ -76,7 +77,7 @@ class RuntimeLog:
             return
         if self._caller < 0:
             # Its stderr would have had them; an error's text it has written there, log or not.
-            spoken = (record for record in records(text) if record.level not in ERRORS)
+            spoken = (record for record in records(text) if record.level not in WRITTEN)
             _write(2, "".join(line(record, self._family) for record in spoken))
             return
         if self._form == "text":

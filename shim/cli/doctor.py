@@ -33,7 +33,7 @@ SHAPE = """\b
   runtime         path, kind runc|crun|other, version, origin, problem (if there is one)
   settings        {NAME: {value, origin}}
   findings        [{name, kind guard|hint, outcome, code, reason, lost, remedy, runtimes}], worst first;
-                  outcome: refused, untouched (layout unknown), not enforced (policy warn), weaker, dropped
+                  outcome: refused, untouched (layout unknown, policy warn), not enforced (policy warn), weaker, dropped
   foreseen        [{code, verdict, cause, evidence, remedy, reference}] what fails here for containers that meet it,
                   gravest first; looked for on the running host only
   problems        [TEXT] what is broken in the set-up itself
@@ -235,6 +235,8 @@ def _verdict(made: Diagnosis) -> str:
         return f"With {family}, nobody can say here which limits would be enforced."
     if any(f.name == findings.EVERY_CONTAINER for f in made.refused):
         return f"With {family}, every container would be refused here."
+    if any(f.name == findings.WITH_LIMITS for f in made.refused):
+        return f"With {family}, every container that has a limit would be refused here."
     if count:
         return f"With {family}, {count} of the {len(probes.ALL)} limits asked about would be refused here."
     return f"With {family}, nothing would be refused here."

@@ -12,14 +12,15 @@ import click
 
 from shim import system
 from shim.cli import output, report
-from shim.cli.output import BROKEN, REFUSED, heading, paragraph, say, table
-from shim.containers.container import bundle as bundle_of
-from shim.containers.container import pid as pid_of
-from shim.diagnose import oom
-from shim.diagnose.catalogue import AREAS
+from shim.cli.explained import entry, show, show_entry, show_list, similar
+from shim.cli.hosts import view_of
+from shim.cli.output import BROKEN, REFUSED
+from shim.containers.state_files import bundle as bundle_of
+from shim.containers.state_files import pid as pid_of
+from shim.diagnose import oom, spoken
 from shim.diagnose.diagnosis import Context
-from shim.diagnose.entry import Entry, fill
-from shim.diagnose.explain import NOT_RECOGNISED, entry_of, explain
+from shim.diagnose.elsewhere import Elsewhere
+from shim.diagnose.explain import NOT_RECOGNISED, explain
 from shim.diagnose.render import as_dict
 from shim.diagnose.told import read_back
 from shim.errors import ShimError
@@ -52,21 +53,11 @@ SHAPE = """\b
   confirmed  a fact on this host supports it
   ours       false: not about mounts or cgroups
   others     [CODE] that fit the text too
+  tell       how to tell whether this is the cause, where that is not proven
+  causes     [{code, verdict, cause, tell, remedy, reference}] of several-causes, the likeliest first
+With --last and ID: time (seconds since 1970) and container of a failure that cgshim kept.
 With --list: entries [{code, title, area}]. With CODE: the entry.
 """
-# What the code of an answer without an entry means: no row of the catalogue, which holds what is known.
-UNKNOWN = Entry(
-    code=NOT_RECOGNISED,
-    title="no entry of the catalogue fits the failure",
-    patterns=(),
-    verdict="the failure is not recognised; the runtime's own words stand below it",
-    cause="None is named, because none is proven: the evidence is only what is most often the reason.",
-    remedy=(
-        "cgshimctl doctor says what will fail on this host.",
-        "Report the text, so that it gets an entry: cgshimctl explain --last --json has all of it.",
-    ),
-    reference="docs/diagnoses.md",
-)
 
 
 @click.command("explain", epilog=f"{SHAPE}\n{STATUSES}")
@@ -75,58 +66,56 @@ UNKNOWN = Entry(
     "--last", "newest", is_flag=True, help="The newest failure on this host: cgshim's own last diagnosis, or a log."
 )
 @click.option("--list", "as_list", is_flag=True, help="List the codes of the catalogue.")
+@click.option("--host", metavar="DIR", help="The text comes from this captured host (shim.host.capture).")
+@click.option("--elsewhere", is_flag=True, help="The text comes from another host: nothing here can confirm a cause.")
 @click.option("--bundle", metavar="DIR", help="The container's bundle: with its config.json more can be confirmed.")
 @click.option("--runtime", type=click.Choice(["runc", "crun", "other"]), help="Default: told from the text.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
-def explain_command(
-    *, subject: str | None, newest: bool, as_list: bool, bundle: str | None, runtime: str | None, as_json: bool
-) -> None:
+def explain_command(*, subject: str | None, newest: bool, as_list: bool, as_json: bool, **where: Any) -> None:
     """Explain a runtime's failure: a log FILE, standard input (-), a pasted TEXT, what is left of a container ID, or
-    an entry of the catalogue by its CODE. The facts are read from this host, as it is now.
+    an entry of the catalogue by its CODE. The facts are read from this host, as it is now, unless --host or
+    --elsewhere says that the text comes from another.
     """
     if as_list:
-        _list(as_json)
+        show_list(as_json)
         return
     if newest == (subject is not None):
         raise click.UsageError("name one of FILE, -, TEXT, ID, CODE, or use --last or --list")
-    entry = _entry(subject or "")
-    if entry is not None:
-        _show_entry(entry, as_json)
+    if where["host"] and where["elsewhere"]:
+        raise click.UsageError("--host names the host, --elsewhere says that it is not known: use one of them")
+    known = entry(subject or "")
+    if known is not None:
+        show_entry(known, as_json)
         return
-    found = _diagnose(subject, bundle, runtime)
+    found, kept = _diagnose(subject, where)
     if as_json:
-        output.emit(as_dict(found))
+        output.emit({**as_dict(found), **({name: kept.get(name) for name in ("time", "container")} if kept else {})})
     else:
-        _show(found)
+        show(found, kept, elsewhere=where["elsewhere"])
     if found.code == NOT_RECOGNISED:
         raise click.exceptions.Exit(REFUSED)
 
 
-def _diagnose(subject: str | None, bundle: str | None, runtime: str | None) -> Diagnosis:
-    view = View()
-    text, container = "", ""
-    if subject is None:
-        log = _newest(_logs("*"))
-        told = _told(os.path.getmtime(log) if log else 0)
+def _diagnose(subject: str | None, where: dict[str, Any]) -> tuple[Diagnosis, dict[str, Any] | None]:
+    """The diagnosis, and the stored failure that it comes from, None where it comes from a text."""
+    view = Elsewhere() if where["elsewhere"] else view_of(where["host"])
+    bundle, container = where["bundle"] or "", ""
+    if subject is None or _is_name(subject):
+        container = subject or ""
+        told = _told(container)
         if told is not None:
             return told
-        text = _read(log)
-    elif subject == "-":
-        text = _piped()
-    elif os.path.isfile(subject):
-        text = _read(subject)
-    elif any(character.isspace() for character in subject):
-        text = subject
-    else:
-        container = subject
-        known = _of_container(view, container)
+        log = _newest(_logs(container or "*"))
+        known = _of_container(View(), container) if container else None
         if known is not None:
-            return known
-        bundle = bundle or _bundle(container)
-        text = _read(_newest(_logs(container)))
+            return known, None
+        bundle = bundle or (_bundle(container) if container else "")
+        text = _read(log)
+    else:
+        text = _text(subject)
     if not text.strip():
         raise _nothing(subject)
-    return explain(text, context(view, text, bundle or "", runtime, container))
+    return explain(text, context(view, text, bundle, where["runtime"], container)), None
 
 
 def _piped() -> str:
@@ -145,21 +134,48 @@ def _piped() -> str:
     )
 
 
-def _told(since: float) -> Diagnosis | None:
-    """cgshim's own last diagnosis, if no engine's log is newer: podman, for one, shows no word of a precreate hook."""
-    kept = last.recall()
-    time = kept.get("time") if kept else None
-    return read_back(kept) if kept and isinstance(time, int) and time >= int(since) else None
+def _is_name(subject: str) -> bool:
+    """Can it be a container's id: no text, no file and no path."""
+    return subject != "-" and "/" not in subject and not os.path.exists(subject) and not any(map(str.isspace, subject))
 
 
-def context(view: View, text: str, bundle: str, runtime: str | None, container: str = "") -> Context:
+def _text(subject: str) -> str:
+    """Standard input, a file's content, or the pasted text itself. Raises ShimError for a file that is none."""
+    if subject == "-":
+        return _piped()
+    if any(map(str.isspace, subject)) and not os.path.exists(subject):
+        return subject
+    if os.path.isdir(subject):
+        raise ShimError(
+            "no-log",
+            f"{subject} is a directory",
+            remedy=("Name the log file in it; for a container's bundle use --bundle.",),
+            status=BROKEN,
+        )
+    return _read(subject)
+
+
+def _told(container: str) -> tuple[Diagnosis, dict[str, Any]] | None:
+    """cgshim's own last diagnosis, or its last of this container, if no engine's log is newer: podman, for one, shows
+    nothing of what a precreate hook says.
+    """
+    log = _newest(_logs(container or "*"))
+    since = int(os.path.getmtime(log)) if log else 0
+    kept = last.of_container(container) if container else last.recall()
+    at = kept.get("time") if kept else None
+    found = read_back(kept) if kept and isinstance(at, int) and at >= since else None
+    return (found, kept) if found is not None and kept is not None else None
+
+
+def context(view: Any, text: str, bundle: str, runtime: str | None, container: str = "") -> Context:
     """The context of a text that was given without its call; the runtime is told from its words."""
     config = _config(bundle) if bundle else None
-    told = "runc" if "runc " in text or "nsexec" in text else "crun" if "crun" in text or "`" in text else "runc"
     return Context(
         view=view,
         config=config,
-        runtime=runtime or told,
+        runtime=runtime or spoken.runtime_of(text),
+        command=spoken.command_of(text),
+        placed=bool(bundle or container),
         bundle=os.path.abspath(bundle) if bundle else "",
         cgroups_path=cgroups_path.of(config),
         container=container,
@@ -214,7 +230,12 @@ def _read(path: str) -> str:
         finally:
             os.close(handle)
     except OSError as error:
-        raise ShimError("no-log", f"{path} cannot be read: {error.strerror}", status=BROKEN) from error
+        raise ShimError(
+            "no-log",
+            f"{path} cannot be read: {error.strerror}",
+            remedy=("Check the path, or run cgshimctl as the engine's user (root for docker and containerd).",),
+            status=BROKEN,
+        ) from error
 
 
 def _config(bundle: str) -> Any:
@@ -226,64 +247,23 @@ def _config(bundle: str) -> Any:
 
 
 def _nothing(subject: str | None) -> ShimError:
+    if subject is not None and not _is_name(subject):
+        what = "standard input is empty" if subject == "-" else f"{subject or 'the text'} is empty"
+        return ShimError(
+            "nothing-to-explain",
+            what,
+            remedy=("Give the message that the engine showed, for example: podman run ... 2>&1 | cgshimctl explain -",),
+            status=BROKEN,
+        )
+    meant = similar(subject) if subject else ()
     what = f"no log and no trace of {subject!r}" if subject else "no runtime log of any engine"
     return ShimError(
         "nothing-to-explain",
         f"there is {what} on this host",
         remedy=(
-            "paste the message: cgshimctl explain 'MESSAGE'",
+            *((f"Did you mean {' or '.join(meant)}? cgshimctl explain --list shows every code.",) if meant else ()),
+            "Paste the message: cgshimctl explain 'MESSAGE'",
             "or pipe it: podman run ... 2>&1 | cgshimctl explain -",
         ),
         status=BROKEN,
     )
-
-
-def _entry(code: str) -> Entry | None:
-    if code == NOT_RECOGNISED:
-        return UNKNOWN
-    try:
-        return entry_of(code)
-    except KeyError:
-        return None
-
-
-def _show(found: Diagnosis) -> None:
-    say(found.verdict, bold=True)
-    rows = [("code", found.code), ("cause", found.cause)]
-    rows += [("evidence", line) for line in found.evidence] or [("evidence", "none on this host")]
-    rows += [("remedy", line) for line in found.remedy]
-    rows += [("see", found.reference), ("fits too", ", ".join(found.others))]
-    table([(name, value) for name, value in rows if value])
-    if found.raw.strip():
-        heading("The runtime's own words")
-        paragraph(found.raw.strip(), "  ")
-
-
-def _show_entry(entry: Entry, as_json: bool) -> None:
-    shape = {
-        "code": entry.code,
-        "title": entry.title,
-        "verdict": fill(entry.verdict, {}),
-        "cause": fill(entry.cause, {}),
-        "remedy": [fill(step, {}) for step in entry.remedy],
-        "reference": entry.reference,
-        "ours": entry.ours,
-        "silent": entry.silent,
-    }
-    if as_json:
-        output.emit(shape)
-        return
-    say(entry.title, bold=True)
-    rows = [("code", entry.code), ("verdict", str(shape["verdict"])), ("cause", str(shape["cause"]))]
-    rows += [("remedy", fill(step, {})) for step in entry.remedy]
-    table([(name, value) for name, value in [*rows, ("see", entry.reference)] if value])
-
-
-def _list(as_json: bool) -> None:
-    if as_json:
-        entries = [{"code": one.code, "title": one.title, "area": area} for area, rows in AREAS for one in rows]
-        output.emit({"entries": entries})
-        return
-    for area, rows in AREAS:
-        heading(area)
-        table([(one.code, one.title) for one in rows], indent="  ")

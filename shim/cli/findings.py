@@ -5,30 +5,35 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shim.cli import probes, remedies
+from shim.host import controllers
 from shim.host.facts import AMBIGUOUS, HYBRID, NONE
-from shim.planning.plan import make_plan, wanted
+from shim.planning.plan import LAYOUT_UNKNOWN, make_plan, wanted
 from shim.planning.settings import OFF, WARN
 from shim.rules.base import CHANGED, DROPPED, GUARD, UNENFORCEABLE, Note
+from shim.rules.keys import LINES
 from shim.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from shim.host.facts import Host
+    from shim.rules.base import Family
 
 REFUSED, UNTOUCHED, UNLIMITED, WEAKER, HINT_DROPPED = "refused", "untouched", "not enforced", "weaker", "dropped"
 ORDER = (REFUSED, UNTOUCHED, UNLIMITED, WEAKER, HINT_DROPPED)
 EVERY_CONTAINER = "(every container)"
+WITH_LIMITS = "(every container with a limit)"
 CRUN_HYBRID = "crun-refuses-hybrid"
-YOUNG = ("dmem.max",)  # files of controllers that detection places only when asked for
+# Files of controllers that detection places only when asked for.
+YOUNG = tuple(key for key in LINES if key.partition(".")[0] not in controllers.ALL)
 
 
 class Finding(Value):
     """What becomes of one field under some runtimes.
 
-    outcome: "refused" (no container is started), "untouched" (the host is not understood, so nothing is changed and the
-    runtime decides), "not enforced" (what policy warn makes of refused), "weaker" (carried by the nearest that there
-    is), "dropped" (a hint). lost: what is no longer limited, "" where that is the whole field.
+    outcome: "refused" (no container is started), "untouched" (policy warn on a host that is not understood: nothing is
+    changed, and the runtime decides), "not enforced" (what policy warn makes of refused), "weaker" (carried by the
+    nearest that there is), "dropped" (a hint). lost: what is no longer limited, "" where that is the whole field.
     """
 
     name: str
@@ -52,7 +57,7 @@ def questions() -> tuple[str, ...]:
     return tuple(dict.fromkeys((*names, *YOUNG)))
 
 
-def find(host: Host, runtimes: Iterable[str], policy: str, crun_on_hybrid: str = OFF) -> tuple[Finding, ...]:
+def find(host: Host, runtimes: Iterable[Family], policy: str, crun_on_hybrid: str = OFF) -> tuple[Finding, ...]:
     """Every probe's finding for each of these runtime families; equal ones are one."""
     merged: dict[tuple[str, ...], list[str]] = {}
     for runtime in runtimes:
@@ -81,11 +86,11 @@ def _finding(row: tuple[str, ...], runtimes: tuple[str, ...], confined: bool) ->
     )
 
 
-def _rows(host: Host, runtime: str, policy: str) -> list[tuple[str, ...]]:
+def _rows(host: Host, runtime: Family, policy: str) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     if host.layout in (NONE, AMBIGUOUS):
-        reason = f"the cgroup layout is {host.layout}, so cgshim changes nothing: {host.layout_evidence}"
-        rows.append((EVERY_CONTAINER, GUARD, UNTOUCHED, "layout-unknown", reason, ""))
+        reason = f"the cgroup layout is {host.layout}, so no limit can be placed or read back: {host.layout_evidence}"
+        return [(WITH_LIMITS, GUARD, UNTOUCHED if policy == WARN else REFUSED, LAYOUT_UNKNOWN, reason, "")]
     for probe in probes.ALL:
         plan = make_plan(probe.resources, host, runtime, "create", "cgroupfs")
         known = make_plan(probe.beside, host, runtime, "create", "cgroupfs")

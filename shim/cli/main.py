@@ -19,6 +19,7 @@ COMMANDS = {
     "report": ("shim.cli.report", "report_command"),
     "version": ("shim.cli.version", "version_command"),
     "explain": ("shim.cli.explain", "explain_command"),
+    "failures": ("shim.cli.failures", "failures_command"),
     "engine": ("shim.cli.engine", "engine_command"),
     "hooks": ("shim.cli.hooks", "hooks_command"),
     "capture": ("shim.cli.capture", "capture_command"),

@@ -37,7 +37,8 @@ SHAPE = """\b
   notes         [{field, effect, kind guard|hint, code, reason, lost (if anything is)}], kept ones included;
                 effect: kept, changed, dropped, unenforceable
   edits         [{op set|remove, path, old, new}]
-  expectations  [{field, controller, version 1|2, file, value, rounding}] what the kernel has to show afterwards
+  expectations  [{field, controller, version 1|2, file, value, rounding}] what the kernel has to show afterwards;
+                rounding: the form in which the file shows it (page: bytes down to a page)
   diff          unified diff of the file, "" where nothing changes
   output        the file that was written, null if none was
 """
@@ -98,13 +99,13 @@ def plan(asked: dict[str, Any]) -> Planned:
     configured = settings.load(os.environ)
     runtime = runtimes.chosen(configured, asked["runtime"])
     path = located(asked["config"])
-    loaded = document.load(document.read(path, stream=True), path)
+    loaded = document.load(document.read(path, stream=True), path, reader=runtime.family)
     where = rewrite.WHOLE if asked["operation"] == "update" and _is_resources(loaded) else rewrite.RESOURCES
     call = rewrite.Asked(
         runtime=runtime.path,
         family=runtime.family,
         command=asked["operation"],
-        driver=asked["cgroup_manager"] or cgroups_path.driver(loaded.value),
+        driver=cgroups_path.driver(loaded.value, asked["cgroup_manager"] or ""),
         foreground=asked["operation"] == "run",
         looking=not asked.get("writes"),
     )
@@ -203,7 +204,10 @@ def shape(planned: Planned) -> dict[str, Any]:
         "notes": [report.note_object(note) for note in made.plan.notes],
         "edits": report.build(made.plan, made.resources, made.host, about)["edits"],
         "expectations": [
-            {name: getattr(e, name) for name in ("field", "controller", "version", "file", "value", "rounding")}
+            {
+                **{name: getattr(e, name) for name in ("field", "controller", "version", "file", "value")},
+                "rounding": e.shape,  # its name since 0.1.0
+            }
             for e in made.plan.expectations
         ],
         "diff": difference.exact(made.document.text, planned.text, os.path.basename(made.document.path)),

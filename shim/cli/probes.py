@@ -1,15 +1,22 @@
 """One small resources object for every field and every well-known `unified` key, to ask the planner about each.
 
+No value is the kernel's default, where the field has another one, so that reading it back proves something.
+
 Fields: OCI runtime-spec, config-linux.md, "Control groups". Keys: Documentation/admin-guide/cgroup-v2.rst.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import TYPE_CHECKING, Any
 
+from shim.rules import fields, keyspec
 from shim.values import Value
 
-MIB = 1 << 20
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shim.rules.fields import FieldSpec
 
 
 class Probe(Value):
@@ -20,97 +27,35 @@ class Probe(Value):
     beside: dict[str, Any]
 
 
-def _field(field: str, value: Any, name: str = "", **beside: Any) -> Probe:
-    """A probe for one classic field; `beside` is what the field cannot go without, in the same section."""
-    section, _, key = field.partition(".")
+def _field(field: FieldSpec, value: Any, name: str = "") -> Probe:
+    """A probe for one classic field, with what the field cannot go without."""
+    section, _, key = field.name.partition(".")
+    beside = {other.partition(".")[2]: _value(fields.spec(other)) for other in field.beside.split(",") if other}
     resources = {section: {**beside, key: value}} if key else {section: value}
-    return Probe(name=name or field, resources=resources, beside={section: beside} if beside else {})
+    return Probe(name=name or field.name, resources=resources, beside={section: beside} if beside else {})
 
 
-def _rates(field: str) -> Probe:
-    return _field(f"blockIO.{field}", [{"major": 8, "minor": 0, "rate": MIB}])
+def _value(field: FieldSpec) -> Any:
+    return json.loads(field.probe)
 
 
-CLASSIC: tuple[Probe, ...] = (
-    _field("memory.limit", 64 * MIB),
-    _field("memory.swap", 64 * MIB, "memory.swap (no swap at all)", limit=64 * MIB),
-    _field("memory.swap", 128 * MIB, "memory.swap (a limit for swap)", limit=64 * MIB),
-    _field("memory.reservation", 32 * MIB),
-    _field("memory.kernel", 32 * MIB),
-    _field("memory.kernelTCP", 32 * MIB),
-    _field("memory.swappiness", 10),
-    _field("memory.disableOOMKiller", True),
-    _field("memory.useHierarchy", True),
-    _field("memory.checkBeforeUpdate", True),
-    _field("cpu.shares", 512),
-    _field("cpu.quota", 50000, period=100000),
-    _field("cpu.period", 100000, quota=50000),
-    _field("cpu.burst", 10000, quota=50000, period=100000),
-    _field("cpu.realtimeRuntime", 950000, realtimePeriod=1000000),
-    _field("cpu.realtimePeriod", 1000000, realtimeRuntime=950000),
-    _field("cpu.cpus", "0"),
-    _field("cpu.mems", "0"),
-    _field("cpu.idle", 1),
-    _field("pids.limit", 32),
-    _field("blockIO.weight", 100),
-    _field("blockIO.leafWeight", 100),
-    _field("blockIO.weightDevice", [{"major": 8, "minor": 0, "weight": 100}]),
-    _rates("throttleReadBpsDevice"),
-    _rates("throttleWriteBpsDevice"),
-    _rates("throttleReadIOPSDevice"),
-    _rates("throttleWriteIOPSDevice"),
-    _field("hugepageLimits", [{"pageSize": "2MB", "limit": 64 * MIB}]),
-    _field("rdma", {"mlx5_0": {"hcaHandles": 2, "hcaObjects": 2000}}),
-    _field("network.classID", 0x100001),
-    _field("network.priorities", [{"name": "lo", "priority": 5}]),
-    _field("devices", [{"allow": False, "access": "rwm"}]),
-)
-
-KEYS: dict[str, str] = {
-    "memory.max": "67108864",
-    "memory.swap.max": "0",
-    "memory.high": "50331648",
-    "memory.low": "33554432",
-    "memory.min": "33554432",
-    "memory.oom.group": "1",
-    "memory.swap.high": "33554432",
-    "memory.zswap.max": "0",
-    "memory.zswap.writeback": "0",
-    "memory.reclaim": "1M",
-    "cpu.max": "50000 100000",
-    "cpu.weight": "50",
-    "cpu.weight.nice": "5",
-    "cpu.idle": "1",
-    "cpu.max.burst": "10000",
-    "cpu.uclamp.min": "10",
-    "cpu.uclamp.max": "50",
-    "cpuset.cpus": "0",
-    "cpuset.mems": "0",
-    "cpuset.cpus.partition": "root",
-    "cpuset.cpus.exclusive": "0",
-    "pids.max": "32",
-    "io.max": "8:0 rbps=1048576",
-    "io.weight": "100",
-    "io.bfq.weight": "100",
-    "io.latency": "8:0 target=75000",
-    "io.prio.class": "idle",
-    "io.cost.qos": "8:0 enable=1",
-    "io.cost.model": "8:0 ctrl=auto",
-    "hugetlb.2MB.max": "67108864",
-    "hugetlb.2MB.rsvd.max": "67108864",
-    "rdma.max": "mlx5_0 hca_handle=2 hca_object=2000",
-    "misc.max": "res_a 1",
-    "dmem.max": "drm/0000:03:00.0/vram0 1073741824",
-}
-# What a key cannot go without: a swap limit on v1 is memory plus swap, and a burst needs a quota.
-BESIDE = {"memory.swap.max": ("memory.max",), "cpu.max.burst": ("cpu.max",)}
+def _classic() -> Iterator[Probe]:
+    for field in map(fields.spec, fields.names()):
+        if field.name == "memory.swap":  # two wishes: no swap at all, which hosts can often grant, and a number
+            limit = _value(fields.spec("memory.limit"))
+            yield _field(field, limit, "memory.swap (no swap at all)")
+            yield _field(field, _value(field), "memory.swap (a limit for swap)")
+        elif field.probe:
+            yield _field(field, _value(field))
 
 
 def _key(key: str) -> Probe:
-    beside = {name: KEYS[name] for name in BESIDE.get(key, ())}
+    beside = {name: KEYS[name] for name in keyspec.spec(key).beside.split(",") if name}
     resources = {"unified": {**beside, key: KEYS[key]}}
     return Probe(name=f"unified.{key}", resources=resources, beside={"unified": beside} if beside else {})
 
 
+CLASSIC: tuple[Probe, ...] = tuple(_classic())
+KEYS: dict[str, str] = {name.replace("<size>", "2MB"): keyspec.spec(name).probe for name in keyspec.LINES}
 UNIFIED: tuple[Probe, ...] = tuple(_key(key) for key in KEYS)
 ALL: tuple[Probe, ...] = (*CLASSIC, *UNIFIED)

@@ -19,6 +19,7 @@ class Context(Value):
     config: parsed config.json, None where there is none. runtime: "runc", "crun" or "other".
     bundle: absolute path, "" if unknown. cgroups_path: `linux.cgroupsPath`, None where the key is absent.
     command: "create", "run", "restore", "update", "checkpoint". container: its id.
+    placed: False where nothing is known of the call, so that its cgroup is not known either (a pasted text).
     notes: the plan's notes (`shim.rules.base.Note`), where a plan was made.
     kernel_log: text of the kernel log, None: read it from the host when an entry asks for it.
     """
@@ -30,6 +31,7 @@ class Context(Value):
     cgroups_path: str | None = None
     command: str = "create"
     container: str = ""
+    placed: bool = True
     notes: tuple[Any, ...] = ()
     kernel_log: str | None = None
 
@@ -43,6 +45,8 @@ class Diagnosis(Value):
     confirmed: a fact on this host supports it; False: only the text does.
     ours: False for a failure that is not about mounts or cgroups; it passes through exactly as it came.
     others: codes that fit the text too, but were not confirmed or came second.
+    tell: a command whose output decides whether this is the cause; "" where there is no doubt.
+    causes: where several causes fit and nothing decides, a diagnosis of each, the likeliest first.
     """
 
     code: str
@@ -55,3 +59,5 @@ class Diagnosis(Value):
     confirmed: bool = False
     ours: bool = True
     others: tuple[str, ...] = ()
+    tell: str = ""
+    causes: tuple[Diagnosis, ...] = ()

@@ -7,6 +7,8 @@ the error. Every pattern is searched without regard to case, and ^ and $ are the
 
 from __future__ import annotations
 
+import re
+
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from shim.diagnose.facts import Facts
 
     Check = Callable[[Facts, "Words"], "tuple[str, ...]"]
+    Stated = Callable[["Words"], "tuple[str, ...]"]
+    Excluded = Callable[[Facts, "Words"], bool]
     Foresight = Callable[[Facts], "tuple[str, ...]"]
 
 # The errno phrases of Go and of glibc, or the name of the errno where a text has already been through `render`.
@@ -31,18 +35,29 @@ ENOSYS = r"(?:function not implemented|ENOSYS)"
 ENOTDIR = r"(?:not a directory|ENOTDIR)"
 EOPNOTSUPP = r"(?:operation not supported|not supported|EOPNOTSUPP)"
 EPERM = r"(?:operation not permitted|EPERM)"
+EDQUOT = r"(?:disk quota exceeded|EDQUOT)"
 ERANGE = r"(?:numerical result out of range|ERANGE)"
 EROFS = r"(?:read-only file system|EROFS)"
+# A character of a path: systemd's paths have colons in them, and only a colon with a blank behind it ends a path.
+CHARACTER = r"(?:[^\n`'\":]|:(?![\s\"']))"
+# The controllers of v1 as their hierarchies are named, alone or mounted together ("cpu,cpuacct"); other directories
+# below /sys/fs/cgroup (unified, systemd, slices, containers) are none.
+V1_NAMES = r"(?:cpuset|cpuacct|cpu|blkio|memory|devices|freezer|net_cls|net_prio|perf_event|hugetlb|pids|rdma|misc)"
+V1_HIERARCHY = rf"/sys/fs/cgroup/(?P<controller>{V1_NAMES})(?:,[a-z_]+)*/"
 
 
 def named(file: str) -> str:
     """An interface file, with or without its directory and the runtimes' quotes; groups `path`, `directory`, `file`."""
-    return rf"[`'\"]?(?P<path>(?P<directory>/[^\n`'\":]*/)?(?P<file>{file}))[`'\"]?"
+    return rf"[`'\"]?(?P<path>(?P<directory>/{CHARACTER}*/)?(?P<file>{file}))[`'\"]?"
 
 
 def writing(file: str, error: str) -> str:
     """Writing `file` (a regex for its name) failed with `error`; both runtimes, all wordings."""
     return rf"\bwrit(?:e|ing)(?: file)?(?: to)? {named(file)}: {error}"
+
+
+# What runc says it wrote: "failed to write 500 to cpu.cfs_quota_us: write ...", "failed to write \"500\": write ...".
+WROTE = r"(?:failed to write \"?(?P<asked>[^\s\":]+)(?:\\n)?\"?\s*(?:to \"?[\w./,:-]+\"?)?: )?"
 
 
 def opening(file: str, error: str) -> str:
@@ -53,7 +68,7 @@ def opening(file: str, error: str) -> str:
 def making(error: str) -> str:
     """Creating a cgroup directory failed with `error`; group `path`."""
     verbs = r"\b(?:mkdir|mkdirat|create|creating cgroup directory)"
-    return rf"{verbs} [`'\"]?(?P<path>/sys/fs/cgroup/[^\n`'\":]*)[`'\"]?: {error}"
+    return rf"{verbs} [`'\"]?(?P<path>/sys/fs/cgroup/{CHARACTER}*)[`'\"]?: {error}"
 
 
 def creating(file: str) -> str:
@@ -72,6 +87,16 @@ def mounting(fstype: str, error: str) -> str:
     runc = mounted(fstype, rf"(?:[^\n]*: )?{error}")
     crun = rf"\bmount `(?P<source2>{fstype})` to [`'](?P<destination2>[^`'\n]*)[`']: {error}"
     return f"(?:{runc}|{crun})"
+
+
+COMPILED: dict[str, re.Pattern[str]] = {}  # the table has more patterns than the cache of `re` keeps
+
+
+def compiled(pattern: str) -> re.Pattern[str]:
+    """The pattern, searched without regard to case, with ^ and $ at the ends of each line."""
+    if pattern not in COMPILED:
+        COMPILED[pattern] = re.compile(pattern, re.IGNORECASE | re.MULTILINE)
+    return COMPILED[pattern]
 
 
 class Words(Value):
@@ -96,7 +121,8 @@ class Words(Value):
 
     def values(self, runtime: str) -> dict[str, str]:
         """For templates: the groups, the controller and the runtime's name."""
-        return {**({"controller": self.controller} if self.controller else {}), **self.groups, "runtime": runtime}
+        name = runtime if runtime in ("runc", "crun") else "the runtime"
+        return {**({"controller": self.controller} if self.controller else {}), **self.groups, "runtime": name}
 
 
 class Entry(Value):
@@ -106,8 +132,14 @@ class Entry(Value):
     patterns: regular expressions, any of which recognises it: these words have no other cause worth naming.
     ambiguous: words that have other causes too; a match counts only when `confirm` finds evidence.
         An entry with neither gives no message at all and is found by looking.
-    verdict, cause, remedy: templates; `{name}` is a named group of the pattern, or <name> where it has none.
+    verdict, cause, remedy: templates; `{name}` is a named group of the pattern. See `filled` for what is not known.
     confirm: looks at the host and returns the evidence, () when the host does not support this cause.
+    stated: reads the words alone and returns what in them proves this cause, () where they do not.
+    excluded: True where the words, or the configuration that was read, rule this cause out.
+    layout: "v1" or "v2", where the cause belongs to one of them; words about the other rule it out.
+    offer: its place among several possible causes where nothing decides, 1 is the likeliest; 0: never without evidence.
+    first_for: words for which this cause is the likeliest, whatever its `offer`.
+    tell: a command whose output decides whether this is the cause, and what to look for in it.
     foresee: the same look without a failure, for `cgshimctl doctor`; evidence, or () when all is well.
     rank: of several confirmed causes the lowest wins; ties go to the earlier row.
     ours: False: not about mounts or cgroups, the message passes through untouched.
@@ -122,6 +154,12 @@ class Entry(Value):
     patterns: tuple[str, ...] = ()
     ambiguous: tuple[str, ...] = ()
     confirm: Check | None = None
+    stated: Stated | None = None
+    excluded: Excluded | None = None
+    layout: str = ""
+    offer: int = 0
+    first_for: str = ""
+    tell: str = ""
     foresee: Foresight | None = None
     rank: int = 50
     ours: bool = True
@@ -133,10 +171,8 @@ class Entry(Value):
 
     def found_in(self, text: str) -> Words | None:
         """What the first fitting pattern found."""
-        import re
-
         for pattern in self.patterns + self.ambiguous:
-            match = re.search(pattern, text, re.IGNORECASE | re.MULTILINE)
+            match = compiled(pattern).search(text)
             if match is not None:
                 named = {
                     key.rstrip("0123456789"): value for key, value in match.groupdict().items() if value is not None
@@ -153,5 +189,42 @@ class Placeholders(dict):  # type: ignore[type-arg]
 
 
 def fill(template: str, values: dict[str, str]) -> str:
-    """The template with its `{name}`s replaced."""
+    """The template with its `{name}`s replaced; what is not known shows as <name>, as on the page of all entries."""
     return template.format_map(Placeholders(values))
+
+
+def known(template: str, values: dict[str, str]) -> bool:
+    """Has every `{name}` of the template a value that is not empty?"""
+    return all(values.get(name) for name in NAMES.findall(template.replace("{{", "").replace("}}", "")))
+
+
+NAMES = re.compile(r"{(\w+)}")
+
+
+class Filled(Value):
+    """An entry's texts for one failure; nothing in them stands for what is not known."""
+
+    verdict: str
+    cause: str
+    remedy: tuple[str, ...]
+    tell: str
+
+
+def filled(entry: Entry, values: dict[str, str]) -> Filled:
+    """The entry's templates with their values.
+
+    Where the verdict needs a value that is not known the title takes its place; of the cause the sentences without
+    one are kept, of the remedy the steps.
+    """
+    sentences = (part for part in sentences_of(entry.cause) if known(part, values))
+    return Filled(
+        verdict=fill(entry.verdict if known(entry.verdict, values) else entry.title, values),
+        cause=fill(" ".join(sentences), values),
+        remedy=tuple(fill(step, values) for step in entry.remedy if known(step, values)),
+        tell=fill(entry.tell, values) if known(entry.tell, values) else "",
+    )
+
+
+def sentences_of(text: str) -> list[str]:
+    """The sentences of a template."""
+    return re.split(r"(?<=[.;]) (?=[A-Z{])", text)

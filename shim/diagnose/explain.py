@@ -1,63 +1,90 @@
 """From a runtime's words and the host's facts to one diagnosis.
 
 Of several causes that fit the words, one that a fact on this host confirms wins. Where the words have several causes
-and none is confirmed, the answer is "not-recognised" with the facts that are most often the reason: no guess.
+and nothing decides, each of them is given, the likeliest first ("several-causes"), with a way to tell. Where nothing
+fits, the answer is "not-recognised": no guess.
 """
 
 from __future__ import annotations
 
-from shim.diagnose import noise
+from shim.diagnose import noise, spoken
 from shim.diagnose.catalogue import ENTRIES
 from shim.diagnose.diagnosis import Context, Diagnosis
-from shim.diagnose.entry import Entry, Words, fill
+from shim.diagnose.entry import Entry, Words, compiled, filled
 from shim.diagnose.facts import Facts
 from shim.diagnose.suspects import usual_suspects
 from shim.values import Value
 
 NOT_RECOGNISED = "not-recognised"
+SEVERAL_CAUSES = "several-causes"
+MOST = 4  # causes that are given where nothing decides
 
 
 class Candidate(Value):
-    """An entry that fits the words. evidence: what the host shows for it, () if nothing does."""
+    """An entry that fits the words.
+
+    evidence: what the host shows for it, () if nothing does. stated: what in the words proves it.
+    """
 
     entry: Entry
     words: Words
     evidence: tuple[str, ...]
+    stated: tuple[str, ...]
     place: int
 
     @property
-    def order(self) -> tuple[bool, int, int]:
-        """Confirmed first, then by rank, then by place in the catalogue."""
-        return not self.evidence, self.entry.rank, self.place
+    def order(self) -> tuple[bool, bool, int, int]:
+        """What a fact or the words prove first; our own before what is foreign; then by rank and place."""
+        return not (self.evidence or self.stated), not self.entry.ours, self.entry.rank, self.place
+
+    @property
+    def likeliest(self) -> tuple[bool, int, int]:
+        """Its place among several possible causes."""
+        first = self.entry.first_for and compiled(self.entry.first_for).search(self.words.text)
+        return not first, self.entry.offer, self.place
 
     @property
     def counts(self) -> bool:
-        """Can this be the answer: confirmed, or its words have no other cause."""
-        return bool(self.evidence) or self.words.proven
+        """Can this be the answer: something proves it, or its words have no other cause."""
+        return bool(self.evidence or self.stated) or self.words.proven
 
 
 def explain(text: str, context: Context) -> Diagnosis:
     """The diagnosis of a runtime's output `text` (plain, logfmt or JSON; noise included)."""
     heard = noise.clean(text)
-    facts = Facts(context)
-    fitting: list[Candidate] = []
-    for words in (heard.failure, heard.everything):
-        fitting = fitting or candidates(words, facts)
-    foreign = [one for one in fitting if not one.entry.ours]
-    counting = sorted((one for one in foreign or fitting if one.counts), key=lambda one: one.order)
-    if not counting:
-        return _not_recognised(text, facts, tuple(one.entry.code for one in fitting))
-    others = tuple(one.entry.code for one in fitting if one is not counting[0])
-    return _diagnosis(counting[0], text, context, others)
+    own = spoken.own_code(text)
+    given = spoken.own_message(text, own)
+    if given is not None:
+        return given
+    facts = Facts(spoken.placed(context, heard.everything))
+    possible: list[Candidate] = []
+    for words in heard.readings:
+        fitting = candidates(words, facts)
+        counting = sorted((one for one in fitting if one.counts), key=lambda one: one.order)
+        if counting:
+            return _diagnosis(counting[0], text, context, _rest(fitting, counting[0]))
+        offered = [one for one in fitting if one.entry.offer]
+        possible = possible or sorted(offered, key=lambda one: one.likeliest)
+        if possible:
+            break
+    if possible:
+        return _several(possible, text, context)
+    return spoken.by_code(own, text) or _not_recognised(text, heard, facts)
 
 
 def candidates(words: str, facts: Facts) -> list[Candidate]:
-    """Every entry that recognises `words`, with what the host shows for it."""
+    """Every entry that recognises `words` and is not ruled out, with what the host shows for it."""
     found = []
+    layout = spoken.layout_of(words)
     for place, entry in enumerate(ENTRIES):
+        if entry.layout and layout and entry.layout != layout:
+            continue
         seen = entry.found_in(words)
-        if seen is not None:
-            found.append(Candidate(entry=entry, words=seen, evidence=looked(entry, facts, seen), place=place))
+        if seen is None or ruled_out(entry, facts, seen):
+            continue
+        stated = entry.stated(seen) if entry.stated else ()
+        evidence = looked(entry, facts, seen)
+        found.append(Candidate(entry=entry, words=seen, evidence=evidence, stated=stated, place=place))
     return found
 
 
@@ -73,15 +100,26 @@ def looked(entry: Entry, facts: Facts, words: Words) -> tuple[str, ...]:
         return ()
 
 
+def ruled_out(entry: Entry, facts: Facts, words: Words) -> bool:
+    """Does the entry's `excluded` say that it cannot be? A look that stumbles rules nothing out."""
+    if entry.excluded is None:
+        return False
+    try:
+        return entry.excluded(facts, words)
+    except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError):
+        return False
+
+
 def without_words(code: str, evidence: tuple[str, ...], values: dict[str, str]) -> Diagnosis:
     """The diagnosis of an entry that was found by looking, not by a message. Raises KeyError for an unknown code."""
     entry = entry_of(code)
+    texts = filled(entry, values)
     return Diagnosis(
         code=entry.code,
-        verdict=fill(entry.verdict, values),
-        cause=fill(entry.cause, values),
+        verdict=texts.verdict,
+        cause=texts.cause,
         evidence=evidence,
-        remedy=tuple(fill(step, values) for step in entry.remedy),
+        remedy=texts.remedy,
         reference=entry.reference,
         confirmed=True,
     )
@@ -95,32 +133,57 @@ def entry_of(code: str) -> Entry:
     raise KeyError(code)
 
 
+def _rest(fitting: list[Candidate], best: Candidate) -> tuple[str, ...]:
+    others = (one for one in fitting if one is not best and (one.counts or one.entry.offer))
+    return tuple(one.entry.code for one in others)
+
+
 def _diagnosis(best: Candidate, text: str, context: Context, others: tuple[str, ...]) -> Diagnosis:
-    entry, values = best.entry, best.words.values(context.runtime)
+    entry = best.entry
+    texts = filled(entry, best.words.values(context.runtime))
     return Diagnosis(
         code=entry.code,
-        verdict=fill(entry.verdict, values),
-        cause=fill(entry.cause, values),
-        evidence=best.evidence,
-        remedy=tuple(fill(step, values) for step in entry.remedy),
+        verdict=texts.verdict,
+        cause=texts.cause,
+        evidence=best.stated + best.evidence,
+        remedy=texts.remedy,
         reference=entry.reference,
         raw=text,
         confirmed=bool(best.evidence),
         ours=entry.ours,
         others=others,
+        tell="" if best.evidence or best.stated else texts.tell,
     )
 
 
-def _not_recognised(text: str, facts: Facts, fitting: tuple[str, ...]) -> Diagnosis:
-    cause = "These facts of the host are most often the reason of a failed start; none of them is proven to be it."
-    if fitting:
-        cause = "The words fit several causes and this host's facts confirm none of them: " + ", ".join(fitting) + "."
+def _several(possible: list[Candidate], text: str, context: Context) -> Diagnosis:
+    """Each cause that the words may have; a single one is the answer itself, and says that it is not proven."""
+    causes = tuple(_diagnosis(one, "", context, ()) for one in possible[:MOST])
+    codes = tuple(one.code for one in causes)
+    ours = any(one.ours for one in causes)
+    if len(causes) == 1:
+        (one,) = causes
+        doubt = "These words may have other causes too, and nothing that was read decides."
+        return one.changed(raw=text, cause=f"{one.cause} {doubt}".strip())
+    return Diagnosis(
+        code=SEVERAL_CAUSES,
+        verdict=f"one of {len(causes)} causes, the likeliest first: {causes[0].verdict}",
+        cause="These words fit several causes, and nothing that was read decides between them.",
+        raw=text,
+        ours=ours,
+        others=codes,
+        causes=causes,
+    )
+
+
+def _not_recognised(text: str, heard: noise.Heard, facts: Facts) -> Diagnosis:
+    """No cause. The host's facts belong to it only where the words are about cgroups at all."""
+    about_cgroups = "cgroup" in heard.everything.lower()
     return Diagnosis(
         code=NOT_RECOGNISED,
-        verdict=f"{facts.context.runtime} failed with a message that is not in the catalogue",
-        cause=cause,
-        evidence=usual_suspects(facts),
-        remedy=("cgshimctl doctor", "Run the same command with --debug and read what comes before the last line."),
+        verdict=f"{spoken.speaker(heard.everything)} failed with a message that is not in the catalogue",
+        cause="No cause is known for this message; these facts of the host are worth a look." if about_cgroups else "",
+        evidence=usual_suspects(facts) if about_cgroups else (),
+        remedy=("Run the same command with --debug, and read what comes before the last line.",),
         raw=text,
-        others=fitting,
     )

@@ -46,6 +46,8 @@ class Facts:
 
     def text(self, path: str) -> str | None:
         """Content, None when absent or unreadable."""
+        if not self.was_read(path):
+            return None
         try:
             content = self.view.text(path)
         except OSError:
@@ -81,6 +83,16 @@ class Facts:
     def exists(self, path: str) -> bool:
         """Is there anything at `path`?"""
         return bool(self.view.exists(path))
+
+    def absent(self, path: str) -> bool:
+        """Is it known that there is nothing at `path`? Of a captured host only what was captured is known."""
+        knows = getattr(self.view, "knows", None)
+        return (knows is None or bool(knows(path))) and not self.exists(path)
+
+    def was_read(self, path: str) -> bool:
+        """Does the view have the content of what is at `path`? Of most files a capture has the name only."""
+        kept = getattr(self.view, "kept", None)
+        return kept is None or bool(kept(path))
 
     def status(self, path: str) -> Status | None:
         """Mode and owner; None when absent or unreachable. Symbolic links are followed."""
@@ -129,6 +141,8 @@ class Facts:
 
     def directory(self, controller: str = "") -> str:
         """Where the container's own cgroup is or would be: absolute path, "" where that cannot be said."""
+        if not self.context.placed:
+            return ""
         mount = self.cgroup2() if self.layout() == "unified" else self.v1(controller or "devices")
         if mount is None:
             return ""
@@ -213,11 +227,10 @@ class Facts:
 
     def memory_limit(self) -> int | None:
         """`memory.limit` in bytes, or `unified["memory.max"]`; None where there is no limit."""
-        wanted = self.resource("unified", "memory.max") or self.resource("memory", "limit")
-        try:
-            return int(wanted) if wanted is not None and int(wanted) > 0 else None
-        except (TypeError, ValueError):
-            return None
+        from shim.planning.preflight import memory_limit
+
+        resources = self.resource()
+        return memory_limit(resources) if isinstance(resources, dict) else None
 
     def has_namespace(self, kind: str) -> bool:
         """Does config.json list a namespace of this type?"""

@@ -9,6 +9,8 @@ from __future__ import annotations
 from shim.diagnose.diagnosis import Diagnosis
 from shim.errors import ascii_lines
 
+UNKNOWN = "not-recognised"
+NO_CAUSE = "cgshim: no cause is known for this message; cgshimctl doctor looks at the host [not-recognised]"
 SAID = "  runtime: "  # in front of each of the runtime's own lines; `noise.clean` knows it
 FIRST_LINE = 200  # bytes: a Kubernetes event keeps about this much
 # Matched without regard to case. podman: getOCIRuntimeError; docker: setExitCodeFromError.
@@ -25,15 +27,25 @@ PHRASES = (
 def render(diagnosis: Diagnosis, limit: int = 1900) -> str:
     """The whole message in at most `limit` bytes of printable ASCII and newlines; verdict first, raw words last.
 
-    A failure that is not ours is returned exactly as it came.
+    A failure that is not ours is returned exactly as it came. Where no cause is known the runtime's own words stand
+    first and whole, and one line of ours follows.
     """
     if not diagnosis.ours:
         return diagnosis.raw
+    if diagnosis.code == UNKNOWN:
+        return _words_first(diagnosis.raw, limit)
     verdict = _one_line(f"cgshim: {diagnosis.verdict}")
     head = _cut_end(verdict, FIRST_LINE - len(diagnosis.code) - 3) + f" [{diagnosis.code}]"
     lines = [head, *_body(diagnosis)]
     said = [part.strip() for part in plain(diagnosis.raw).split("\n") if part.strip()]
     return _fitted(lines, "\n".join(f"{SAID}{part}" for part in said), limit)
+
+
+def _words_first(words: str, limit: int) -> str:
+    first, *others = plain(words).rstrip().split("\n")
+    # Only the first line stands by itself: another one could pretend to be a verdict of cgshim's.
+    text = "\n".join((first, *(f"{SAID}{line.strip()}" for line in others if line.strip())))
+    return f"{_cut_middle(text, limit - len(NO_CAUSE) - 1)}\n{NO_CAUSE}"
 
 
 def plain(text: str) -> str:
@@ -46,14 +58,32 @@ def plain(text: str) -> str:
 
 def as_dict(diagnosis: Diagnosis) -> dict[str, object]:
     """For --json: every field, tuples as lists."""
-    fields = ("code", "verdict", "cause", "evidence", "remedy", "reference", "raw", "confirmed", "ours", "others")
+    fields = (
+        "code",
+        "verdict",
+        "cause",
+        "evidence",
+        "remedy",
+        "reference",
+        "raw",
+        "confirmed",
+        "ours",
+        "others",
+        "tell",
+    )
     values = ((name, getattr(diagnosis, name)) for name in fields)
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in values}
+    shape: dict[str, object] = {name: list(value) if isinstance(value, tuple) else value for name, value in values}
+    own = ("code", "verdict", "cause", "tell", "remedy", "reference")
+    shape["causes"] = [{name: as_dict(one)[name] for name in own} for one in diagnosis.causes]
+    return shape
 
 
 def _body(diagnosis: Diagnosis) -> list[str]:
     lines = [f"  cause: {diagnosis.cause}"] if diagnosis.cause else []
     lines += [f"  evidence: {line}" for line in diagnosis.evidence]
+    for number, one in enumerate(diagnosis.causes, 1):
+        lines += [f"  {number}. {one.verdict} [{one.code}]", f"  tell: {one.tell}", f"  remedy: {one.remedy[0]}"]
+    lines += [f"  tell: {diagnosis.tell}"] if diagnosis.tell else []
     lines += [f"  remedy: {line}" for line in diagnosis.remedy]
     lines += [f"  see: {diagnosis.reference}"] if diagnosis.reference else []
     return [_one_line(line) for line in lines]
@@ -88,7 +118,9 @@ def _cut_middle(text: str, room: int) -> str:
 def _replaced(text: str, phrase: str, replacement: str) -> str:
     lower = text.lower()
     parts, start = [], 0
-    while (found := lower.find(phrase, start)) >= 0:
+    found = lower.find(phrase)
+    while found >= 0:
         parts += [text[start:found], replacement]
         start = found + len(phrase)
+        found = lower.find(phrase, start)
     return "".join([*parts, text[start:]])

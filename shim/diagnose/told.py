@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 
 from shim.diagnose.diagnosis import Diagnosis
-from shim.diagnose.render import SAID
+from shim.diagnose.render import NO_CAUSE, SAID, UNKNOWN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 HEAD = re.compile(r"cgshim: (?P<verdict>.*) \[(?P<code>[a-z0-9-]+)\]")
-KEYS = ("cause", "evidence", "remedy", "see")
+KEYS = ("cause", "evidence", "remedy", "see", "tell")
+ONE_OF = re.compile(r"  \d\. (?P<verdict>.*) \[(?P<code>[a-z0-9-]+)\]")
 
 
 def read_back(kept: dict[str, Any]) -> Diagnosis | None:
@@ -20,9 +21,17 @@ def read_back(kept: dict[str, Any]) -> Diagnosis | None:
     first, *rest = str(kept["text"]).split("\n")
     head = HEAD.fullmatch(first)
     if head is None:
-        return None
+        return _unknown(str(kept["text"]))
     found: dict[str, list[str]] = {key: [] for key in (*KEYS, "said")}
+    causes: list[Diagnosis] = []
     for line in rest:
+        one = ONE_OF.fullmatch(line)
+        if one is not None:
+            causes.append(Diagnosis(code=one["code"], verdict=one["verdict"]))
+            continue
+        if causes and line.startswith(("  tell: ", "  remedy: ")):
+            causes[-1] = _with(causes[-1], line.strip())
+            continue
         key, colon, value = line.strip().partition(": ")
         if line.startswith(SAID):
             found["said"].append(line[len(SAID) :])
@@ -37,4 +46,21 @@ def read_back(kept: dict[str, Any]) -> Diagnosis | None:
         reference=" ".join(found["see"]),
         raw="\n".join(found["said"]),
         confirmed=bool(found["evidence"]),
+        tell=" ".join(found["tell"]),
+        others=tuple(one.code for one in causes),
+        causes=tuple(causes),
     )
+
+
+def _with(cause: Diagnosis, line: str) -> Diagnosis:
+    """One of several causes with a line of its own: how to tell it, or what to do."""
+    key, _, value = line.partition(": ")
+    return cause.changed(tell=value) if key == "tell" else cause.changed(remedy=(*cause.remedy, value))
+
+
+def _unknown(text: str) -> Diagnosis | None:
+    """A message without a known cause: the runtime's own words with our line below them."""
+    words, found, _ = text.partition(f"\n{NO_CAUSE}")
+    if not found:
+        return None
+    return Diagnosis(code=UNKNOWN, verdict="no cause is known for this message", raw=words)

@@ -1,7 +1,7 @@
 """Read back: does the container's own cgroup show what the plan expects.
 
-One read of /proc/PID/cgroup and one of each interface file. The kernel may round, and exactly as
-Documentation/admin-guide/cgroup-v2.rst says: memory limits down to a page, everything else not at all.
+One read of /proc/PID/cgroup and one of each interface file. How the kernel shows a value is the matter of
+shim.rules.shapes.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import posix
 
 from shim.host import controllers, membership, names
-from shim.rules.sizes import Untranslatable, size
+from shim.rules import shapes
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from shim.rules.base import Expectation
 
 PAGE = posix.sysconf("SC_PAGE_SIZE")
-UNLIMITED = (1 << 63) - (1 << 31)  # PAGE_COUNTER_MAX * PAGE_SIZE and above: how v1 shows "no limit"
+V1_NAMES = {"io": "blkio"}
 
 
 class Finding(Value):
@@ -97,24 +97,5 @@ def _compare(view: View, directory: str, why: str, expectation: Expectation) -> 
 
 
 def agrees(expectation: Expectation, text: str) -> bool:
-    """Does the file's content say what was expected, up to the rounding that the expectation allows."""
-    wanted, found = expectation.value.strip(), text.strip()
-    if expectation.rounding == "page":
-        return _same_size(wanted, found)
-    if expectation.rounding == "contains":
-        return all(_has_line(line.split(), found) for line in wanted.splitlines())
-    return found == wanted
-
-
-def _has_line(words: list[str], found: str) -> bool:
-    return any(all(word in line.split() for word in words) for line in found.splitlines())
-
-
-def _same_size(wanted: str, found: str) -> bool:
-    try:
-        asked, shown = size("", wanted), size("", found)
-    except Untranslatable:
-        return wanted == found
-    asked = -1 if asked >= UNLIMITED else asked
-    shown = -1 if shown >= UNLIMITED else shown
-    return asked == shown or (asked > 0 and asked // PAGE * PAGE == shown)
+    """Does the file's content show what was expected, in the shape that the file has."""
+    return shapes.agrees(expectation.shape, expectation.value, text, PAGE)

@@ -13,9 +13,10 @@ from shim.values import Value
 
 if TYPE_CHECKING:
     from shim.planning.settings import Settings
+    from shim.rules.base import Family
 
 # As cgshim_search in shim/launcher.sh has them, in its order.
-NAMES = ("runc", "crun")
+NAMES: tuple[Family, ...] = ("runc", "crun")
 DIRECTORIES = (
     "/usr/local/sbin",
     "/usr/local/bin",
@@ -37,7 +38,7 @@ class Runtime(Value):
     """
 
     path: str
-    family: str
+    family: Family
     origin: str
     version: str = ""
     problem: str = ""
@@ -73,8 +74,9 @@ def _is_launcher(path: str) -> bool:
 
 def chosen(configured: Settings, wanted: str | None) -> Runtime:
     """The runtime for --runtime (a path, or the name runc or crun), else for the settings, else the first found."""
-    if wanted in NAMES:
-        return Runtime(path=search((wanted,)) or wanted, family=wanted, origin="--runtime")
+    for known in NAMES:
+        if known == wanted:
+            return Runtime(path=search((known,)) or known, family=known, origin="--runtime")
     if wanted:
         return Runtime(path=os.path.abspath(wanted), family=settings.family(wanted), origin="--runtime")
     if configured.runtime:

@@ -16,6 +16,7 @@ their content. `children` keeps the kernel's order of sub-directories and names 
 from __future__ import annotations
 
 import errno
+import posix
 
 from shim.host.view import Identity, View
 from shim.system import content
@@ -89,6 +90,18 @@ class CapturedView(View):
             self._missing(path, errno.ENOENT)
             return None
         return str(target)
+
+    def kept(self, path: str) -> bool:
+        """Is the content of what is at `path` in the capture, or is it known that nothing was there?"""
+        return posix.access(self.path(path), posix.F_OK) or not self.exists(path)
+
+    def knows(self, path: str) -> bool:
+        """Is it known whether there is anything at `path`? A capture lists the files of its directories in full, but
+        not their sub-directories; an interface file has a dot in its name, and no name of a unit.
+        """
+        parent, _, name = path.rpartition("/")
+        is_file = "." in name and not name.endswith((".slice", ".scope", ".service"))
+        return self.exists(path) or (is_file and bool(self._directory(parent)))
 
     def writable(self, path: str) -> bool:
         """What access(2) said of the directory, or of the file's directory."""

@@ -6,7 +6,7 @@ Counters: Documentation/admin-guide/cgroup-v2.rst ("memory.events", "memory.peak
 from __future__ import annotations
 
 from shim.enforce.bridge import OWN
-from shim.enforce.verify import UNLIMITED, cgroup
+from shim.enforce.verify import cgroup
 from shim.host import membership
 from shim.host.cgroup_files import flat_keyed
 from shim.host.detect import detect
@@ -14,6 +14,7 @@ from shim.observe import pressure as kernel
 from shim.observe.delays import NOT_ASKED
 from shim.observe.oom import kills
 from shim.planning import custody
+from shim.rules.shapes import UNLIMITED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,6 +6,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from shim.rules.base import Driver
+
+DRIVERS: tuple[Driver, ...] = ("systemd", "cgroupfs", "disabled")
+
 
 def of(config: Any) -> str | None:
     """`linux.cgroupsPath` of a parsed config.json, None where it is absent or not a string."""
@@ -22,6 +26,9 @@ def is_for_systemd(path: str) -> bool:
     return path.count(":") == 2 and "/" not in path
 
 
-def driver(config: Any) -> str:
-    """The cgroup driver that the path is written for, "systemd" or "cgroupfs": what to assume where no flag says."""
+def driver(config: Any, wanted: str = "") -> Driver:
+    """The cgroup driver: `wanted` if it names one, else the one that the path is written for."""
+    for known in DRIVERS:
+        if known == wanted:
+            return known
     return "systemd" if is_for_systemd(of(config) or "") else "cgroupfs"

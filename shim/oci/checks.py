@@ -1,6 +1,6 @@
 """The types of `linux.resources`, checked before anything is planned.
 
-A table written after the runtime-spec's JSON schema (schema/config-linux.json, schema/defs.json). All problems are
+The fields of shim.rules.fields and the types of the runtime-spec's JSON schema (schema/defs.json). All problems are
 collected, so that one run names them all. Ranges that only the kernel knows are the rules' business.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 from shim.errors import ShimError
 from shim.host import names
 from shim.oci import cgroups_path as configured
+from shim.rules import fields
 from shim.rules.base import Problem
 from shim.values import Value
 
@@ -59,48 +60,23 @@ UINT64 = Integer(name="uint64", least=0, most=(1 << 64) - 1)
 UINT32 = Integer(name="uint32", least=0, most=(1 << 32) - 1)
 UINT16 = Integer(name="uint16", least=0, most=(1 << 16) - 1)
 INTERFACE = Name(key=names.network_interface, like="eth0")
-RATE = {"major": INT64, "minor": INT64, "rate": UINT64}
 
 # dict: an object with these members (others are unknown and left alone); list of one: an array of that,
 # for engines write a rule for each device of a host.
-RESOURCES: dict[str, Any] = {
-    "unified": Each(of=str, key=names.interface_file, like="memory.max: letters, digits, _ and dots", most=512),
-    "devices": [{"allow": bool, "type": str, "major": INT64, "minor": INT64, "access": str}],
-    "memory": {
-        "limit": INT64,
-        "reservation": INT64,
-        "swap": INT64,
-        "kernel": INT64,
-        "kernelTCP": INT64,
-        "swappiness": UINT64,
-        "disableOOMKiller": bool,
-        "useHierarchy": bool,
-        "checkBeforeUpdate": bool,
-    },
-    "cpu": {
-        "shares": UINT64,
-        "quota": INT64,
-        "burst": UINT64,
-        "period": UINT64,
-        "realtimeRuntime": INT64,
-        "realtimePeriod": UINT64,
-        "cpus": str,
-        "mems": str,
-        "idle": INT64,
-    },
-    "pids": {"limit": INT64},
-    "blockIO": {
-        "weight": UINT16,
-        "leafWeight": UINT16,
-        "weightDevice": Items(of={"major": INT64, "minor": INT64, "weight": UINT16, "leafWeight": UINT16}),
-        "throttleReadBpsDevice": Items(of=RATE),
-        "throttleWriteBpsDevice": Items(of=RATE),
-        "throttleReadIOPSDevice": Items(of=RATE),
-        "throttleWriteIOPSDevice": Items(of=RATE),
-    },
-    "hugepageLimits": Items(of={"pageSize": str, "limit": UINT64}, most=512),
-    "network": {"classID": UINT32, "priorities": Items(of={"name": INTERFACE, "priority": UINT32})},
+TYPES: dict[str, Any] = {
+    "int64": INT64,
+    "uint64": UINT64,
+    "uint32": UINT32,
+    "uint16": UINT16,
+    "boolean": bool,
+    "string": str,
+    "weights": Items(of={"major": INT64, "minor": INT64, "weight": UINT16, "leafWeight": UINT16}),
+    "rates": Items(of={"major": INT64, "minor": INT64, "rate": UINT64}),
+    "hugepages": Items(of={"pageSize": str, "limit": UINT64}, most=512),
+    "priorities": Items(of={"name": INTERFACE, "priority": UINT32}),
     "rdma": Each(of={"hcaHandles": UINT32, "hcaObjects": UINT32}, key=names.rdma_device, like="mlx5_0", most=512),
+    "devices": [{"allow": bool, "type": str, "major": INT64, "minor": INT64, "access": str}],
+    "keys": Each(of=str, key=names.interface_file, like="memory.max: letters, digits, _ and dots", most=512),
 }
 
 
@@ -112,25 +88,47 @@ class Duplicate(Exception):
         self.key = key
 
 
+def agreeing(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object's members as a dict; raises Duplicate where a key comes twice with different values."""
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        for key, one in pairs:
+            if repr(one) != repr(value[key]):
+                raise Duplicate(key)
+    return value
+
+
 def unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object's members as a dict; raises Duplicate where a key comes twice."""
     value = dict(pairs)
     if len(value) != len(pairs):
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                raise Duplicate(key)
-            seen.add(key)
+        keys = [key for key, _ in pairs]
+        raise Duplicate(next(key for key in keys if keys.count(key) > 1))
     return value
 
 
 def check(value: Any, where: str = "linux.resources") -> tuple[Problem, ...]:
     """Every member of a resources object whose type or range the runtime-spec does not allow."""
-    return tuple(_problems(value, RESOURCES, where))
+    if value is None or not isinstance(value, dict):
+        return tuple(_problems(value, {}, where))
+    found = (
+        _problems(value[section], _shape(section), f"{where}.{section}")
+        for section in fields.TABLES
+        if section in value
+    )
+    return tuple(problem for problems in found for problem in problems)
+
+
+def _shape(section: str) -> Any:
+    """The type of a section; of one that is not known, any."""
+    rows = fields.rows(section)
+    if section in rows:
+        return TYPES[rows[section][1]]
+    return {name.partition(".")[2]: TYPES[words[1]] for name, words in rows.items()} or None
 
 
 def _problems(value: Any, wanted: Any, where: str) -> list[Problem]:
-    if value is None:  # null is unset to every runtime
+    if value is None or wanted is None:  # null is unset to every runtime; of what is not known there is no type
         return []
     if isinstance(wanted, Integer):
         return _number(value, wanted, where)

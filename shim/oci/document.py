@@ -9,19 +9,24 @@ from __future__ import annotations
 import posix
 
 from shim.errors import ShimError
-from shim.oci.checks import Duplicate, kind, unambiguous
-from shim.oci.text import Malformed, members, parse, scanner, skip
-from shim.system import EFBIG, KIND, LARGEST, READ, basename, dirname, drained, everything, isdir
+from shim.oci.checks import Duplicate, agreeing, kind, unambiguous
+from shim.oci.text import Malformed, members, of_any_depth, scanner, skip
+from shim.system import EFBIG, KIND, READ, basename, dirname, drained, everything, isdir
+from shim.system import LARGEST as OF_STREAMS
 from shim.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Callable
 
     from shim.oci.text import Member
 
+LARGEST = 256 << 20  # bytes; engines pass config.json through messages of 16 MiB at most
 # inode(7): what has no size, with its article.
 KINDS = {0o010000: "a FIFO", 0o020000: "a character device", 0o060000: "a block device", 0o140000: "a socket"}
+# Values that are read here; another member may be too deep for the scanner, which no runtime minds.
+READ_OF_ALL = ("annotations", "hooks", "mounts", "process", "root")
+READ_OF_LINUX = ("resources", "cgroupsPath", "namespaces")
 
 
 class Document(Value):
@@ -29,7 +34,8 @@ class Document(Value):
 
     path: for messages. value: as parsed, but for `linux.seccomp`, which nobody here reads and which may have a
     megabyte: it is checked as JSON and stands there as None. spans: key path -> (first, behind-last) offset of that
-    value, for the members of the document and of its `linux` object. repeated: key paths that stand there twice.
+    value, for the members of the document and of its `linux` object. repeated: key paths that stand there twice;
+    differing: those of them whose values are not the same.
     """
 
     path: str
@@ -37,12 +43,19 @@ class Document(Value):
     value: dict[str, Any]
     spans: dict[tuple[str, ...], tuple[int, int]]
     repeated: tuple[tuple[str, ...], ...] = ()
+    differing: tuple[tuple[str, ...], ...] = ()
 
     def section(self, *path: str) -> str:
-        """The text of one section, "" where it is absent."""
+        """The text of one section that is to be changed, "" where it is absent; refuses a key that stands twice."""
         if path in self.repeated or path[:1] in self.repeated:
             raise ambiguous(self.path, ".".join(path))
-        first, last = self.spans.get(path, (0, 0))
+        return self.part(*path)
+
+    def part(self, *path: str) -> str:
+        """The text of one section that is only read; a key that stands twice with one value is no matter then."""
+        if path in self.differing or path[:1] in self.differing:
+            raise ambiguous(self.path, ".".join(path))
+        first, last = self.spans.get(path, (0, 0)) if path else (0, len(self.text))
         return self.text[first:last]
 
     def replaced(self, sections: dict[tuple[str, ...], str]) -> str:
@@ -90,7 +103,7 @@ def identified(path: str, *, stream: bool = False) -> tuple[str, tuple[int, int]
             posix.close(handle)
     except OSError as error:
         if error.errno == EFBIG:
-            raise unusable(path, f"it has more than {LARGEST} bytes") from error
+            raise unusable(path, f"it has more than {OF_STREAMS if stream else LARGEST} bytes") from error
         raise _unreadable(path, error) from error
 
 
@@ -104,10 +117,10 @@ def _content(handle: int, status: posix.stat_result, path: str, stream: bool) ->
         from shim.oci import stream as streams
 
         return streams.drained(handle, path).decode("utf-8", "surrogateescape")
-    return everything(handle, status, path).decode("utf-8", "surrogateescape")
+    return everything(handle, status, path, LARGEST).decode("utf-8", "surrogateescape")
 
 
-def standard_input(name: str, most: int = LARGEST) -> str:
+def standard_input(name: str, most: int = OF_STREAMS) -> str:
     """What is on standard input. Raises ShimError above `most` bytes. name: for messages."""
     try:
         return drained(0, most).decode("utf-8", "surrogateescape")
@@ -158,26 +171,39 @@ def unusable(path: str, what: str, place: str = "") -> ShimError:
     )
 
 
-def load(text: str, path: str) -> Document:
-    """The document in `text`. Raises ShimError naming line and column for what is not one JSON object."""
+def load(text: str, path: str, *, reader: str = "") -> Document:
+    """The document in `text`. Raises ShimError naming line and column for what is not one JSON object.
+
+    reader: the runtime's kind. runc does not look at what follows the document, crun takes comments for white space;
+    the document's text then has it so.
+    """
     if not (text[:99].strip(" \t\n\r\0") or text.strip(" \t\n\r\0")):  # what is stripped is copied, be it a megabyte
         raise unusable(path, "it is empty")
     try:
-        return _load(text, path)
+        try:
+            return _load(text, path, reader)
+        except Malformed:
+            if reader != "crun" or "/" not in text:
+                raise
+            from shim.oci import lenient
+
+            return _load(lenient.without_comments(text), path, "")
     except Malformed as error:
         raise unusable(path, error.what, error.place(text)) from None
 
 
-def _load(text: str, path: str) -> Document:
+def _load(text: str, path: str, reader: str) -> Document:
     scan = scanner()
+    unread = of_any_depth(scan)
     start = skip(text, 0)
     if text[start] != "{":
         value, _ = scan(text, start)
         raise Malformed(f"a JSON object was expected, found {kind(value)}", start)
     spans: dict[tuple[str, ...], tuple[int, int]] = {}
     repeated: list[tuple[str, ...]] = []
+    differing: list[tuple[str, ...]] = []
     # `bool` stands for a function that makes nothing of an object's members: they are checked, but not kept.
-    passing = scanner(bool)
+    passing = of_any_depth(scanner(bool))
 
     def unkept(text: str, offset: int) -> tuple[Any, int]:
         return None, passing(text, offset)[1]
@@ -186,15 +212,17 @@ def _load(text: str, path: str) -> Document:
         # `linux` alone is walked member by member: its seccomp profile, often the bulk, is then scanned just once.
         if text[offset] != "{":
             return scan(text, offset)
-        found, end = members(text, offset, scan, {"seccomp": unkept})
-        return _indexed(found, ("linux",), spans, repeated), end
+        found, end = members(text, offset, unread, {"seccomp": unkept, **dict.fromkeys(READ_OF_LINUX, scan)})
+        return _indexed(found, ("linux",), spans, repeated, differing), end
 
-    found, end = members(text, start, scan, {"linux": descend})
-    value = _indexed(found, (), spans, repeated)
-    rest = text[end:].lstrip(" \t\n\r")
+    found, end = members(text, start, unread, {"linux": descend, **dict.fromkeys(READ_OF_ALL, scan)})
+    value = _indexed(found, (), spans, repeated, differing)
+    rest = "" if reader == "runc" else text[end:].lstrip(" \t\n\r")
     if rest:
         raise Malformed(f"something follows the configuration: {rest[:1]!r}", len(text) - len(rest))
-    return Document(path=path, text=text, value=value, spans=spans, repeated=tuple(repeated))
+    return Document(
+        path=path, text=text, value=value, spans=spans, repeated=tuple(repeated), differing=tuple(differing)
+    )
 
 
 def _indexed(
@@ -202,26 +230,39 @@ def _indexed(
     above: tuple[str, ...],
     spans: dict[tuple[str, ...], tuple[int, int]],
     repeated: list[tuple[str, ...]],
+    differing: list[tuple[str, ...]],
 ) -> dict[str, Any]:
+    value: dict[str, Any] = {}
     for member in found:
         path = (*above, member.key)
         if path in spans:
             repeated.append(path)
+            if repr(value.get(member.key, member.value)) != repr(member.value):
+                differing.append(path)
         spans[path] = (member.value_start, member.end)
-    return {member.key: member.value for member in found}
+        value[member.key] = member.value
+    return value
 
 
 def resources(document: Document, path: tuple[str, ...]) -> dict[str, Any]:
-    """The resources object at `path`, {} where it is absent or null; refuses keys that stand twice in it."""
+    """The resources object at `path`, {} where it is absent or null; refuses keys that stand twice and differ."""
+    text = document.part(*path)
+    return section_object(document, _parsed(document, path, text, agreeing), path) if text else {}
+
+
+def changeable(document: Document, path: tuple[str, ...]) -> str:
+    """The text at `path` for an edit; refuses any key that stands twice in it, because one of the two would stay."""
     text = document.section(*path) if path else document.text
-    if not text:
-        return {}
+    _parsed(document, path, text, unambiguous)
+    return text
+
+
+def _parsed(document: Document, path: tuple[str, ...], text: str, pairs: Callable[[list[tuple[str, Any]]], Any]) -> Any:
     try:
-        value = parse(text, unambiguous)
+        return scanner(pairs)(text, skip(text, 0))[0]  # what follows a whole document is the runtime's (load)
     except Duplicate as error:
         inside = _twice(text, skip(text, 0)) or (error.key,)
         raise ambiguous(document.path, ".".join((*path, *inside))) from None
-    return section_object(document, value, path)
 
 
 def _twice(text: str, start: int) -> tuple[str, ...]:

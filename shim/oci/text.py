@@ -155,13 +155,22 @@ def items(text: str) -> list[tuple[Any, int, int]]:
 def _member(text: str, start: int, scan: Scan, nested: dict[str, Scan]) -> Member:
     if text[start] != '"':
         raise Malformed(f"a key in double quotes was expected, found {text[start]!r}", start)
-    key, offset = guarded(lambda text, offset: scanstring(text, offset, True))(text, start + 1)
+    key, offset = _string(text, start + 1)
     offset = skip(text, offset)
     if text[offset] != ":":
         raise Malformed(f"':' was expected, found {text[offset]!r}", offset)
     value_start = skip(text, offset + 1)
     value, end = nested.get(key, scan)(text, value_start)
     return Member(key=key, start=start, value_start=value_start, end=end, value=value)
+
+
+def _string(text: str, start: int) -> tuple[Any, int]:
+    return guarded(lambda text, offset: scanstring(text, offset, True))(text, start)
+
+
+def string_end(text: str, quote: int) -> int:
+    """The offset behind the string whose opening quote stands at `quote`."""
+    return _string(text, quote + 1)[1]
 
 
 def parse(text: str, pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
@@ -184,3 +193,19 @@ def dump(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return "[" + ",".join(map(dump, value)) + "]"
     return repr(value).replace("inf", "1e999")
+
+
+def of_any_depth(scan: Scan) -> Scan:
+    """A scanner as `scan`, which passes over a value that is too deep for it: None stands for such a value."""
+
+    def passing(text: str, offset: int) -> tuple[Any, int]:
+        try:
+            return scan(text, offset)
+        except Malformed as error:
+            from shim.oci import lenient
+
+            if error.what != lenient.TOO_DEEP:
+                raise
+            return None, lenient.end(text, offset)
+
+    return passing

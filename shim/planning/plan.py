@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from shim.host.facts import AMBIGUOUS, NONE, UNIFIED
 from shim.planning.custody import returned
-from shim.rules import table
+from shim.rules import fields, runtimes, table
 from shim.rules.base import (
     CHANGED,
     DROPPED,
-    GUARD,
     KEPT,
     UNENFORCEABLE,
     Case,
@@ -29,7 +28,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from shim.host.facts import Host
+    from shim.rules.base import Driver, Family, Operation
 
+LAYOUT_UNKNOWN = "layout-unknown"
 NO_CGROUP = "limits-without-cgroups"  # as the catalogue has it, for the crun that still said so
 
 
@@ -54,8 +55,8 @@ class Plan(Value):
 
     @property
     def changes(self) -> tuple[Note, ...]:
-        """The notes that the user must see: everything but what is honoured as it stands."""
-        return tuple(note for note in self.notes if note.effect != KEPT)
+        """The notes that the user must see: everything but what is honoured as it stands, with nothing lost."""
+        return tuple(note for note in self.notes if note.effect != KEPT or note.lost)
 
 
 def wanted(resources: dict[str, Any]) -> tuple[str, ...]:
@@ -76,8 +77,7 @@ def wanted(resources: dict[str, Any]) -> tuple[str, ...]:
 
 def _probes_of_translations(keys: dict[str, Any]) -> list[str]:
     """What the classic rules will ask once `unified` has become classic fields."""
-    of_controller = {"memory": "memory", "cpu": "cpu", "cpuset": "cpu", "io": "blockIO", "pids": "pids"}
-    sections = {of_controller.get(key.partition(".")[0]) for key in keys}
+    sections = {fields.of_controller(key.partition(".")[0]) for key in keys}
     names = [
         name for section, rules in table.CLASSIC if section in sections for rule in rules() for name in rule.probes
     ]
@@ -85,21 +85,9 @@ def _probes_of_translations(keys: dict[str, Any]) -> list[str]:
     return names
 
 
-SECTIONS = {
-    "memory": ("memory",),
-    "cpu": ("cpu", "cpuset"),
-    "pids": ("pids",),
-    "blockIO": ("io",),
-    "hugepageLimits": ("hugetlb",),
-    "rdma": ("rdma",),
-    "network": ("net_cls", "net_prio"),
-    "devices": ("devices",),
-}
-
-
 def controllers(resources: dict[str, Any]) -> tuple[str, ...]:
     """The controllers whose placement these resources ask for."""
-    names = [name for key, found in SECTIONS.items() if resources.get(key) is not None for name in found]
+    names = [name for key, value in resources.items() if value is not None for name in fields.controllers(key)]
     names.extend(key.partition(".")[0] for key in resources.get("unified") or {} if not key.startswith("cgroup."))
     return tuple(dict.fromkeys(names))
 
@@ -107,9 +95,9 @@ def controllers(resources: dict[str, Any]) -> tuple[str, ...]:
 def make_plan(
     resources: dict[str, Any],
     host: Host,
-    runtime: str,
-    operation: str,
-    driver: str,
+    runtime: Family,
+    operation: Operation,
+    driver: Driver,
     *,
     kept: dict[str, str] | None = None,
 ) -> Plan:
@@ -121,9 +109,13 @@ def make_plan(
     if driver == "disabled":
         return Plan(notes=_without_cgroup(resources, host, runtime, operation))
     if host.layout in (NONE, AMBIGUOUS):
-        return Plan(notes=_untouched(resources, host))
+        return Plan(notes=_untouched(resources, host, runtime, operation))
     case = Case(
-        resources=returned(resources, kept or {}), host=host, runtime=runtime, operation=operation, driver=driver
+        resources=returned(resources, kept or {}),
+        host=host,
+        runtime=runtimes.of(runtime),
+        operation=operation,
+        driver=driver,
     )
     found = _Findings()
     case = found.take(case, _without_nulls(case) if operation == "update" else ())
@@ -136,6 +128,7 @@ def make_plan(
                 found.problems.extend(outcome.problems)
                 found.expect(outcome.expectations, () if case.v1 else tuple(resources.get("unified") or ()))
                 case = found.take(case, outcome.edits)
+    found.notes.extend(_misnamed(resources, runtime))
     expectations = tuple(found.expectations.values())
     return Plan(
         edits=difference(resources, case.resources),
@@ -146,6 +139,16 @@ def make_plan(
     )
 
 
+def _misnamed(resources: dict[str, Any], runtime: Family) -> tuple[Note, ...]:
+    """Keys that are nearly those of the specification; what is no key of it at all is an extension."""
+    unknown = fields.strangers(resources)
+    if not unknown:
+        return ()
+    from shim.rules import names
+
+    return names.misnamed(unknown, runtimes.of(runtime))
+
+
 def _bridged(found: _Findings) -> tuple[Note, ...]:
     """Hybrid: what only cgroup2 has is set there by cgshim itself, before the container's process starts."""
     files, outdone = found.in_cgroup2, found.outdone
@@ -154,7 +157,7 @@ def _bridged(found: _Findings) -> tuple[Note, ...]:
 
 def _told(note: Note, file: str, winner: str) -> Note:
     """The note of a limit that only cgroup2 could take: set in `file` by cgshim, or the `winner` says the same."""
-    if not note.code.endswith("-in-cgroup2") or not (file or winner):
+    if not note.bridgeable or not (file or winner):
         return note
     if file:
         reason = f"{note.reason}; cgshim sets {file} there"
@@ -181,13 +184,14 @@ class _Findings:
         for expectation in expectations:
             key = (expectation.controller, expectation.file, _line(expectation))
             first = self.expectations.get(key)
-            outdone = expectation.file in stated or (first is not None and first.field.startswith("unified."))
-            if expectation.field.startswith("unified.") or not outdone:
-                self.expectations[key] = _merged(first, expectation)
-                if expectation.version == 2:
-                    self.in_cgroup2[expectation.field] = expectation.file
-            else:
+            if expectation.file in stated and not (expectation.source == "unified" or _shared(expectation)):
                 self.outdone[expectation.field] = f"unified.{expectation.file}"
+                continue
+            self.expectations[key] = merged = _merged(first, expectation)
+            if first == merged and first.field != expectation.field:
+                self.outdone[expectation.field] = first.field
+            elif expectation.version == 2:
+                self.in_cgroup2[expectation.field] = expectation.file
 
     def take(self, case: Case, edits: tuple[Edit, ...]) -> Case:
         """The case that the next rule sees."""
@@ -195,18 +199,32 @@ class _Findings:
 
 
 def _line(expectation: Expectation) -> str:
-    """Files with a line for each device hold several expectations; `unified` wins over a classic one of its file."""
-    return expectation.value.partition(" ")[0] if expectation.rounding == "contains" else ""
+    """Files with a line for each device hold several expectations."""
+    return expectation.value.partition(" ")[0] if expectation.shape == "lines" else ""
+
+
+def _shared(expectation: Expectation) -> bool:
+    """Does the file keep what is not named: lines and words of other devices and rates, the period of cpu.max."""
+    return expectation.shape == "lines" or expectation.file == "cpu.max"
 
 
 def _merged(first: Expectation | None, second: Expectation) -> Expectation:
-    """`8:0 rbps=1 wiops=2` of two fields that name different words of one line; the later one wins a word of both."""
-    if first is None or second.rounding != "contains" or "=" not in second.value or first.field == second.field:
+    """What a file shows that two fields write to: `unified` wins a word of both, as in the runtimes, else the later.
+
+    `8:0 rbps=1 wiops=2` comes of two fields that name different words of one line, `5000 7000` of a cpu.max `5000` in
+    `unified` and a period beside it.
+    """
+    if first is None:
         return second
-    line, *words = second.value.split(" ")
-    named = {word.partition("=")[0] for word in words}
-    others = [word for word in first.value.split(" ")[1:] if word.partition("=")[0] not in named]
-    return second.changed(value=" ".join((line, *others, *words)))
+    older, newer = (second, first) if first.source == "unified" != second.source else (first, second)
+    if newer.shape == "lines" and "=" in newer.value:
+        line, *words = newer.value.split(" ")
+        named = {word.partition("=")[0] for word in words}
+        others = [word for word in older.value.split(" ")[1:] if word.partition("=")[0] not in named]
+        return newer.changed(value=" ".join((line, *others, *words)))
+    if newer.file == "cpu.max" and len(newer.value.split()) == 1 and len(older.value.split()) == 2:
+        return newer.changed(value=f"{newer.value} {older.value.split()[1]}")
+    return newer
 
 
 def _present(resources: dict[str, Any], field: str) -> bool:
@@ -223,26 +241,41 @@ def _without_nulls(case: Case) -> tuple[Edit, ...]:
     return tuple(Edit(op="remove", path=(key,)) for key, value in case.resources.items() if value is None)
 
 
-def _untouched(resources: dict[str, Any], host: Host) -> tuple[Note, ...]:
-    """Nothing is known of where limits would go, so nothing is rewritten and the runtime has the word."""
+def _untouched(resources: dict[str, Any], host: Host, runtime: Family, operation: Operation) -> tuple[Note, ...]:
+    """Nothing is known of where limits would go, so nothing is rewritten and nothing can be read back.
+
+    A guard that nobody can read back is lost as far as anybody knows; hints and rules for devices are the runtime's.
+    """
     why = f"left as it stands: the cgroup layout of this host is {host.layout} ({host.layout_evidence})"
-    fields = [key for key in resources if resources[key] not in (None, {}, [])]
-    return tuple(Note(field=key, code="layout-unknown", kind=GUARD, effect=KEPT, reason=why) for key in fields)
+    unseen = f"{why}, so nothing can say whether the limit is enforced"
+    return tuple(
+        note.changed(code=LAYOUT_UNKNOWN, reason=unseen)
+        if note.effect == UNENFORCEABLE
+        else note.changed(code=LAYOUT_UNKNOWN, effect=KEPT, reason=why, lost="")
+        for note in _without_controllers(resources, host, runtime, operation)
+    )
 
 
-def _without_cgroup(resources: dict[str, Any], host: Host, runtime: str, operation: str) -> tuple[Note, ...]:
+def _without_cgroup(resources: dict[str, Any], host: Host, runtime: Family, operation: Operation) -> tuple[Note, ...]:
     """crun(1), --cgroup-manager=disabled: the container stays in its caller's cgroup, and its limits are ignored
     without a word (crun 0.17 still refused them). What is lost by it is what a host without any controller would lose.
 
     Rules for devices are not spoken of as lost: engines write them for every container.
     """
-    bare = host.changed(layout=UNIFIED, placements={}, interface={})
     lost = (DROPPED, UNENFORCEABLE)
     off = "cgroups are switched off for this container (--cgroup-manager=disabled)"
     return tuple(
         note.changed(code=NO_CGROUP, reason=off) if note.effect in lost else note.changed(effect=KEPT, reason=off)
-        for note in make_plan(resources, bare, runtime, operation, "cgroupfs").notes
+        for note in _without_controllers(resources, host, runtime, operation)
     )
+
+
+def _without_controllers(
+    resources: dict[str, Any], host: Host, runtime: Family, operation: Operation
+) -> tuple[Note, ...]:
+    """The notes that a host with cgroup2 and no controller at all would give: each limit as lost."""
+    bare = host.changed(layout=UNIFIED, placements={}, interface={})
+    return make_plan(resources, bare, runtime, operation, "cgroupfs").notes
 
 
 def difference(before: dict[str, Any], after: dict[str, Any], path: tuple[str, ...] = ()) -> tuple[Edit, ...]:

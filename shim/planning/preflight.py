@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from shim.host import controllers, membership, parents
 from shim.oci import cgroups_path
+from shim.rules.sizes import Untranslatable, amount
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -121,13 +122,20 @@ def _no_room(asked: Asked, host: Host) -> Iterator[Hazard]:
 
 
 def memory_limit(resources: dict[str, Any]) -> int | None:
-    """`unified["memory.max"]` or `memory.limit` in bytes; None where there is none, or one that no number is."""
+    """`unified["memory.max"]`, also with a suffix, or `memory.limit`, in bytes; None where there is none.
+
+    0 is a limit in `unified` and unset in `memory.limit`. Values of other types are the checks' matter.
+    """
     unified, memory = resources.get("unified"), resources.get("memory")
     wanted = unified.get("memory.max") if isinstance(unified, dict) else None
-    if wanted is None and isinstance(memory, dict):
-        wanted = memory.get("limit")
-    text = str(wanted).strip() if isinstance(wanted, (int, str)) and not isinstance(wanted, bool) else ""
-    return int(text) if len(text) <= 20 and text.isascii() and text.isdigit() and int(text) > 0 else None
+    if isinstance(wanted, str) and wanted:
+        try:
+            found = amount(wanted.strip() or "0")
+        except Untranslatable:
+            return None  # `max`, or a word that the kernel refuses
+        return found
+    limit = memory.get("limit") if isinstance(memory, dict) else None
+    return limit if isinstance(limit, int) and not isinstance(limit, bool) and limit > 0 else None
 
 
 def _folders(asked: Asked, view: View, host: Host) -> Iterator[Hazard]:

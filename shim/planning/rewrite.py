@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from shim.oci.document import Document
     from shim.planning.plan import Plan
     from shim.planning.settings import Settings
+    from shim.rules.base import Driver, Family, Operation
 
 RESOURCES = ("linux", "resources")
 ALWAYS = ("freezer",)  # a frozen ancestor hangs every start (shim.planning.preflight)
@@ -37,14 +38,14 @@ class Asked(Value):
     """
 
     runtime: str
-    family: str
+    family: Family
     command: str
-    driver: str = "cgroupfs"
+    driver: Driver = "cgroupfs"
     foreground: bool = False
     looking: bool = False
 
     @property
-    def operation(self) -> str:
+    def operation(self) -> Operation:
         """What the rules tell apart: "create" or "update"."""
         return "update" if self.command == "update" else "create"
 
@@ -95,7 +96,8 @@ class Rewrite(Value):
     def text(self) -> str:
         """The new text; the very same one where nothing is to be changed."""
         if not self.where:
-            return apply_to_text(self.document.text, self.plan.edits)
+            text = document.changeable(self.document, WHOLE) if self.plan.edits else self.document.text
+            return apply_to_text(text, self.plan.edits)
         if not (self.plan.edits or self.watched or self.leaves):
             return self.document.text
         return self.document.replaced(_sections(self))
@@ -124,18 +126,30 @@ def of(
     policy, origin, powerless = settings.policy_of(configured, annotations)
     target = checks.cgroups_path(loaded.value if where else None, loaded.path)
     host = detect(view, plan.wanted(everything), target, controllers=(*plan.controllers(everything), *ALWAYS))
+    planned = plan.make_plan(resources, host, asked.family, asked.operation, asked.driver, kept=kept.limits)
     return Rewrite(
         document=loaded,
         where=where,
         resources=resources,
         host=host,
-        plan=plan.make_plan(resources, host, asked.family, asked.operation, asked.driver, kept=kept.limits),
+        plan=_with_names(planned, loaded, asked.family) if where else planned,
         policy=policy,
         policy_origin=origin,
         asked=asked,
         trusting=configured.trusting,
         ignored=tuple(text for text in (powerless, kept.refused) if text),
     )
+
+
+def _with_names(planned: Plan, loaded: Document, family: Family) -> Plan:
+    """The plan, and a note where the way to the resources is written in another case."""
+    way = (("linux",), ("linux", "resources"))
+    found = [".".join(path) for path in loaded.spans if path not in way and tuple(map(str.lower, path)) in way]
+    if not found:
+        return planned
+    from shim.rules import names, runtimes
+
+    return planned.changed(notes=(*planned.notes, *names.around(found, runtimes.of(family))))
 
 
 def _annotations(loaded: Document) -> dict[str, Any]:
@@ -185,7 +199,7 @@ def _sections(made: Rewrite) -> dict[tuple[str, ...], str]:
     loaded, sections = made.document, {}
     if made.plan.edits:
         annotations = loaded.section("annotations") if loaded.value.get("annotations") else "{}"
-        sections[made.where] = apply_to_text(loaded.section(*made.where), made.plan.edits)
+        sections[made.where] = apply_to_text(document.changeable(loaded, made.where), made.plan.edits)
         sections["annotations",] = apply_to_text(annotations, _annotation_edits(made))
     if made.watched or made.leaves:
         present = loaded.value.get("hooks")

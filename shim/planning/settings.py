@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from shim.rules.base import Family
+
+FAMILIES: tuple[Family, ...] = ("crun", "runc")
 PATH = "/etc/cgshim/config.json"
 REFUSE, WARN = "refuse", "warn"
 POLICIES = (REFUSE, WARN)
@@ -130,10 +133,10 @@ def check_runtime(runtime: str, origin: str) -> None:
         )
 
 
-def family(runtime: str) -> str:
+def family(runtime: str) -> Family:
     """Which rules the runtime at this path plays by, judged by its name: "runc", "crun" or "other"."""
     for name in (basename(realpath(runtime)), basename(runtime)):
-        for known in ("crun", "runc"):
+        for known in FAMILIES:
             if known in name:
                 return known
     return "other"

@@ -18,10 +18,10 @@ from shim.rules.base import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from shim.rules.base import Case
+    from shim.rules.base import Case, Effect, Kind, Shape
 
 
-def note(field: str, code: str, kind: str, effect: str, reason: str, lost: str = "") -> Note:
+def note(field: str, code: str, kind: Kind, effect: Effect, reason: str, lost: str = "") -> Note:
     """A Note with its fields in reading order."""
     return Note(field=field, code=code, kind=kind, effect=effect, reason=reason, lost=lost)
 
@@ -31,7 +31,7 @@ def invalid(field: str, what: str, remedy: str) -> Outcome:
     return Outcome(problems=(Problem(field=field, what=what, remedy=remedy),))
 
 
-def kept(case: Case, field: str, kind: str, file: str, value: str, controller: str, rounding: str = "exact") -> Outcome:
+def kept(case: Case, field: str, kind: Kind, file: str, value: str, controller: str, shape: Shape = "exact") -> Outcome:
     """Honoured as it stands, in `file`; `value` "" where the kernel's file does not show what was asked."""
     place = case.host.place(controller)
     expected: tuple[Expectation, ...] = ()
@@ -44,7 +44,7 @@ def kept(case: Case, field: str, kind: str, file: str, value: str, controller: s
                 version=place.version,
                 file=file,
                 value=value,
-                rounding=rounding,
+                shape=shape,
             ),
         )
     return Outcome(
@@ -52,9 +52,16 @@ def kept(case: Case, field: str, kind: str, file: str, value: str, controller: s
     )
 
 
-def removed(field: str, code: str, kind: str, reason: str) -> Outcome:
+def removed(field: str, code: str, kind: Kind, reason: str) -> Outcome:
     """The key goes and nothing is lost by it."""
     return Outcome(edits=(_remove(field),), notes=(note(field, code, kind, CHANGED, reason),))
+
+
+def lifted(case: Case, answer: Outcome, expectations: tuple[Expectation, ...]) -> Outcome:
+    """No limit, where cgroup2 alone has the controller: an update takes away what the container has there now."""
+    if case.operation != "update" or case.host.version(expectations[0].controller) != 2:
+        return answer
+    return answer.changed(notes=bridgeable(answer.notes), expectations=expectations)
 
 
 def dropped(field: str, code: str, reason: str) -> Outcome:
@@ -65,7 +72,9 @@ def dropped(field: str, code: str, reason: str) -> Outcome:
 def absent_hint(case: Case, controller: str, field: str, expectations: tuple[Expectation, ...] = ()) -> Outcome:
     """A hint whose controller the runtime cannot reach; the expectations say what cgroup2 would have to show."""
     answer = dropped(field, absence(case, controller), _whereabouts(case, controller))
-    return answer.changed(expectations=expectations if case.host.version(controller) == 2 else ())
+    if case.host.version(controller) != 2:
+        return answer
+    return answer.changed(notes=bridgeable(answer.notes), expectations=expectations)
 
 
 def absent_guard(
@@ -73,12 +82,18 @@ def absent_guard(
 ) -> Outcome:
     """A guard whose controller the runtime cannot reach; the expectations say what cgroup2 would have to show."""
     code, reason = absence(case, controller), _whereabouts(case, controller)
+    told = (note(field, code, GUARD, UNENFORCEABLE, reason, lost),)
     in_cgroup2 = expectations if case.host.version(controller) == 2 else ()
     return Outcome(
         edits=(_remove(field),),
-        notes=(note(field, code, GUARD, UNENFORCEABLE, reason, lost),),
+        notes=bridgeable(told) if case.host.version(controller) == 2 else told,
         expectations=in_cgroup2,
     )
+
+
+def bridgeable(notes: tuple[Note, ...]) -> tuple[Note, ...]:
+    """The notes of what cgshim itself can set in cgroup2."""
+    return tuple(one.changed(bridgeable=True) for one in notes)
 
 
 def absence(case: Case, controller: str) -> str:

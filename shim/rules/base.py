@@ -13,30 +13,51 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Iterable
 
+    from typing_extensions import Final, Literal
+
     from shim.host.facts import Host
+    from shim.rules.runtimes import Runtime
 
-GUARD = "guard"  # protects the host or a neighbour; refused when it cannot be enforced (policy)
-HINT = "hint"  # tuning; dropped with a notice when it has no counterpart
+    # How a file shows what was written to it (shim.rules.shapes).
+    Family = Literal["runc", "crun", "other"]
+    Operation = Literal["create", "update"]
+    Driver = Literal["cgroupfs", "systemd", "disabled"]
+    Source = Literal["classic", "unified"]
+    Kind = Literal["guard", "hint"]
+    Effect = Literal["kept", "changed", "dropped", "unenforceable"]
+    Shape = Literal[
+        "exact", "page", "number", "first-words", "second-word", "percents", "cpus", "lines", "percent", "any-form"
+    ]
 
-KEPT = "kept"  # honoured as it stands
-CHANGED = "changed"  # carried by an edit with the same meaning
-DROPPED = "dropped"  # a hint that this host cannot take
-UNENFORCEABLE = "unenforceable"  # a guard that this host cannot take
+GUARD: Final = "guard"  # protects the host or a neighbour; refused when it cannot be enforced (policy)
+HINT: Final = "hint"  # tuning; dropped with a notice when it has no counterpart
+
+KEPT: Final = "kept"  # honoured as it stands
+CHANGED: Final = "changed"  # carried by an edit with the same meaning
+DROPPED: Final = "dropped"  # a hint that this host cannot take
+UNENFORCEABLE: Final = "unenforceable"  # a guard that this host cannot take
+
+
+UNIFIED_PREFIX = "unified."
+
+
+def source_of(field: str) -> Source:
+    """A classic field of `linux.resources`, or a key of its `unified`."""
+    return "unified" if field.startswith(UNIFIED_PREFIX) else "classic"
 
 
 class Case(Value):
     """One resources object on one host under one runtime.
 
     resources: the parsed object as the rules before this one left it; read it, do not change it.
-    runtime: "runc", "crun" or "other". operation: "create" or "update".
-    driver: "cgroupfs", "systemd" or "disabled".
+    runtime: what its kind does. operation: "create" or "update". driver: "cgroupfs", "systemd" or "disabled".
     """
 
     resources: dict[str, Any]
     host: Host
-    runtime: str
-    operation: str = "create"
-    driver: str = "cgroupfs"
+    runtime: Runtime
+    operation: Operation = "create"
+    driver: Driver = "cgroupfs"
 
     def get(self, *path: str) -> Any:
         """The value at `path` inside resources, None where absent or null."""
@@ -67,30 +88,42 @@ class Note(Value):
     field: dotted path inside resources, as the caller wrote it (`memory.swap`, `unified.memory.max`).
     code: stable, kebab-case. kind: GUARD or HINT. effect: KEPT, CHANGED, DROPPED or UNENFORCEABLE.
     reason: one sentence that names the host's or runtime's fact. lost: what is no longer limited, "" if nothing.
+    bridgeable: the file is in cgroup2, where the runtime does not write but cgshim can (shim.enforce.bridge).
     """
 
     field: str
     code: str
-    kind: str
-    effect: str
+    kind: Kind
+    effect: Effect
     reason: str
     lost: str = ""
+    bridgeable: bool = False
+
+    @property
+    def source(self) -> Source:
+        """Which of the two ways the field was asked for."""
+        return source_of(self.field)
 
 
 class Expectation(Value):
     """What the kernel must show in the container's own cgroup afterwards.
 
     controller: as in Placement. version: 1 or 2. file: interface file. value: its content as text, numbers in the
-    kernel's unit. rounding: how the kernel may round it: "exact", "page" (down to a page), "contains" (a line).
+    kernel's unit. shape: how the file shows it (shim.rules.shapes).
     """
 
     field: str
-    kind: str
+    kind: Kind
     controller: str
     version: int
     file: str
     value: str
-    rounding: str = "exact"
+    shape: Shape = "exact"
+
+    @property
+    def source(self) -> Source:
+        """Which of the two ways the limit was asked for."""
+        return source_of(self.field)
 
 
 class Problem(Value):

@@ -10,6 +10,9 @@ from __future__ import annotations
 from shim.rules.base import Edit
 from shim.rules.sizes import LARGEST, Untranslatable, number, size
 
+MOST_WEIGHT = 1000
+UNLIMITED_RATE = 2**64 - 1
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable
@@ -25,6 +28,7 @@ def _set(path: tuple[str, ...], value: Any) -> Edit:
 
 def _memory_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, str]:
     wanted, limit, swap = size(key, value), case.get("memory", "limit") or 0, case.get("memory", "swap") or 0
+    wanted = wanted or 1  # runtimes read 0 as "unset"; a byte is rounded down to the same 0 by the kernel
     edits = [_set(("memory", "limit"), wanted)]
     if 0 < limit <= swap and wanted > 0 and not case.get("unified", "memory.swap.max"):
         # On cgroup2 the classic pair would have become so much swap, whatever memory.max says afterwards.
@@ -37,6 +41,8 @@ def _memory_swap_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...]
     if allowed < 0:
         return (_set(("memory", "swap"), -1),), "memory.swap.max=max is memory.swap -1", ""
     if most > 0:
+        if most + allowed > LARGEST:  # more than the runtimes read, and than any host has
+            return (_set(("memory", "swap"), -1),), f"{most} + {allowed} is no limit", ""
         edits = (_set(("memory", "swap"), most + allowed),)
         return edits, f"memory.swap counts memory plus swap: {most} + {allowed}", ""
     if allowed == 0:
@@ -68,11 +74,10 @@ def _cpu_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, s
     quota, *period = value.split()
     if len(period) > 1:
         raise Untranslatable(f"{value!r} has more than two words", "cpu.max takes 'QUOTA PERIOD' or 'max PERIOD'")
-    edits = [_set(("cpu", "quota"), -1 if quota == "max" else number(key, quota, 1))]
-    if period:
-        edits.append(_set(("cpu", "period"), number(key, period[0], 1)))
-    elif quota != "max" and case.get("cpu", "period") is not None:
-        edits.append(_set(("cpu", "period"), 100000))
+    words = " as quota, or 'max'"
+    edits = [_set(("cpu", "quota"), -1 if quota == "max" else number(key, quota, 1, words=words))]
+    if period:  # without one, the period that stands there stays, as in the kernel
+        edits.append(_set(("cpu", "period"), number(key, period[0], 1, words=" as period")))
     return tuple(edits), "cpu.max is cpu.quota and cpu.period", ""
 
 
@@ -99,7 +104,7 @@ def _cpuset(path: tuple[str, ...]) -> Translation:
 
 
 def _pids_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, str]:
-    wanted = -1 if value == "max" else number(key, value, 0, 1 << 22)
+    wanted = -1 if value == "max" else number(key, value, 0, 1 << 22, words=", or 'max'")
     if wanted == 0:
         # Runtimes read 0 as "unset"; the kernel's 0 lets nothing fork, and 1 is as strict for a single process.
         return (_set(("pids", "limit"), 1),), "pids.max 0 is pids.limit 1: runtimes read 0 as unset", ""
@@ -109,8 +114,8 @@ def _pids_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, 
 def _hugetlb_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, str]:
     page, wanted = key.split(".")[1], size(key, value)
     others = [item for item in case.get("hugepageLimits") or [] if item.get("pageSize") != page]
-    if wanted >= 0:
-        others.append({"pageSize": page, "limit": wanted})
+    if wanted >= 0 or case.operation == "update":  # an update lifts what is there
+        others.append({"pageSize": page, "limit": LARGEST if wanted < 0 else wanted})
     if not others:
         return (Edit(op="remove", path=("hugepageLimits",)),), f"{key}=max sets no limit", ""
     return (_set(("hugepageLimits",), others),), f"{key} is hugepageLimits", ""
@@ -127,7 +132,7 @@ def _rdma_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, 
             if name not in names:
                 raise Untranslatable(f"{pair!r} is no RDMA limit", "rdma.max takes 'DEVICE hca_handle=N hca_object=N'")
             if amount != "max":
-                wanted[names[name]] = number(key, amount, 0, (1 << 31) - 1)
+                wanted[names[name]] = number(key, amount, 0, (1 << 31) - 1, words=", or 'max'")
         if wanted:
             devices[device] = wanted
     return ((_set(("rdma",), devices),) if devices else ()), "rdma.max is rdma", ""
@@ -150,10 +155,13 @@ def _io_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, st
                 raise Untranslatable(f"{pair!r} is no throttle", "io.max takes 'MAJ:MIN rbps=N wbps=N riops=N wiops=N'")
             device = {"major": major, "minor": minor}
             field = names[name]
-            lists[field] = [item for item in lists[field] if {**item, "rate": 0} != {**device, "rate": 0}]
+            lists[field] = [item for item in lists[field] if (item["major"], item["minor"]) != (major, minor)]
             touched.add(field)
             if rate != "max":
-                lists[field].append({**device, "rate": number(key, rate, 1)})
+                wanted = number(key, rate, 1, UNLIMITED_RATE, words=", or 'max'")
+                lists[field].append({**device, "rate": wanted})
+            elif case.operation == "update":
+                lists[field].append({**device, "rate": 0})  # v1: takes the limit of this device away
     edits = []
     for field in names.values():
         if field in touched and lists[field]:
@@ -172,26 +180,35 @@ def _device_line(key: str, line: str) -> tuple[int, int, list[str]]:
 
 
 def _io_weight(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, str]:
+    if case.runtime.weight_file and case.host.has("blkio.weight") is not True:
+        raise Untranslatable("crun before 1.8.2 knows no weight file but blkio.weight, and fails without it")
     edits: list[Edit] = []
-    devices = []
+    devices, most = [], 0
     for line in value.splitlines():
         words = line.split()
         if words[:1] == ["default"] or len(words) == 1:
-            edits.append(_set(("blockIO", "weight"), _block_weight(key, words[-1])))
+            weight = most = max(most, _block_weight(case, key, words[-1]))
+            edits.append(_set(("blockIO", "weight"), min(weight, MOST_WEIGHT)))
         elif words:
             major, minor, rest = _device_line(key, line)
             if rest[:1] != ["default"]:
-                devices.append({"major": major, "minor": minor, "weight": _block_weight(key, rest[0])})
+                weight = _block_weight(case, key, (*rest, "")[0])
+                most = max(most, weight)
+                devices.append({"major": major, "minor": minor, "weight": min(weight, MOST_WEIGHT)})
     if devices:
         edits.append(_set(("blockIO", "weightDevice"), devices))
-    return tuple(edits), f"{key} is blockIO.weight", ""
+    lost = f"the share above {MOST_WEIGHT}, which is the most here" if most > MOST_WEIGHT else ""
+    return tuple(edits), f"{key} is blockIO.weight", lost
 
 
-def _block_weight(key: str, value: str) -> int:
-    """io.weight 1..10000 to the 10..1000 of OCI, the inverse of the runtimes' own conversion; bfq's as it is."""
+def _block_weight(case: Case, key: str, value: str) -> int:
+    """io.weight and BFQ's weight have the default 100 and, up to 1000, the same meaning; CFQ's default was 500."""
     if key == "io.bfq.weight":
-        return number(key, value, 1, 1000)
-    return 10 + (number(key, value, 1, 10000) - 1) * 990 // 9999
+        return number(key, value, 1, MOST_WEIGHT)
+    weight = number(key, value, 1, 10000)
+    if case.host.has("blkio.weight") is not True:
+        return weight
+    return 10 + (weight - 1) * 490 // 99 if weight <= 100 else 500 + (weight - 100) * 500 // 9900
 
 
 TRANSLATIONS: dict[str, Translation] = {

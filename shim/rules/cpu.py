@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from shim.rules.answers import invalid, note
 from shim.rules.base import CHANGED, GUARD, HINT, Edit, Outcome, Rule
+from shim.rules.fields import spec
 from shim.rules.reach import (
-    Field,
     beyond,
     expect,
     honoured,
@@ -26,16 +26,17 @@ from shim.rules.reach import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from shim.rules.base import Case, Expectation
+    from shim.rules.fields import FieldSpec
 
-IDLE = Field(path=("cpu", "idle"), kind=HINT, controller="cpu", v1="cpu.idle", v2="cpu.idle", signed=True)
-SHARES = Field(path=("cpu", "shares"), kind=HINT, controller="cpu", v1="cpu.shares", v2="cpu.weight")
-QUOTA = Field(path=("cpu", "quota"), kind=GUARD, controller="cpu", v1="cpu.cfs_quota_us", v2="cpu.max", signed=True)
+IDLE = spec("cpu.idle")
+SHARES = spec("cpu.shares")
+QUOTA = spec("cpu.quota")
 # A period alone limits nothing, next to a quota it is half of the limit.
-PERIOD = Field(path=("cpu", "period"), kind=HINT, controller="cpu", v1="cpu.cfs_period_us", v2="cpu.max")
-PERIOD_OF_A_QUOTA = Field(path=PERIOD.path, kind=GUARD, controller="cpu", v1="cpu.cfs_period_us", v2="cpu.max")
-BURST = Field(path=("cpu", "burst"), kind=HINT, controller="cpu", v1="cpu.cfs_burst_us", v2="cpu.max.burst")
-RT_RUNTIME = Field(path=("cpu", "realtimeRuntime"), kind=HINT, controller="cpu", v1="cpu.rt_runtime_us", signed=True)
-RT_PERIOD = Field(path=("cpu", "realtimePeriod"), kind=HINT, controller="cpu", v1="cpu.rt_period_us")
+PERIOD = spec("cpu.period")
+PERIOD_OF_A_QUOTA = PERIOD.changed(kind=GUARD)
+BURST = spec("cpu.burst")
+RT_RUNTIME = spec("cpu.realtimeRuntime")
+RT_PERIOD = spec("cpu.realtimePeriod")
 
 DEFAULT_PERIOD = 100000
 SHARES_LEAST, SHARES_MOST = 2, 262144
@@ -52,7 +53,7 @@ def idle(case: Case) -> Outcome:
     if not version:
         return beyond(case, IDLE, lost)
     if value not in (0, 1):
-        return invalid("cpu.idle", f"{value} is neither 0 nor 1", "write 1 for an idle cgroup, 0 for a normal one")
+        return unsupported(IDLE, "cpu-idle-unknown", f"{value} is neither 0 nor 1, and the kernel takes no other", lost)
     if case.host.has("cpu.idle") is False:
         return unsupported(IDLE, "cpu-idle-unsupported", "this kernel has no cpu.idle (5.15 and later do)", lost)
     return honoured(case, IDLE, str(value), caveat="runc before 1.2 and crun before 1.5 do not read it")
@@ -72,13 +73,13 @@ def shares(case: Case) -> Outcome:
     version, idling = reach(case, "cpu"), case.get("cpu", "idle") == 1
     if not version:
         return beyond(case, SHARES, f"cpu.shares {value}")
-    if version == 2 and idling and case.runtime != "crun" and case.driver != "systemd":
+    if version == 2 and idling and case.runtime.idle_first and case.driver != "systemd":
         reason = "cpu.idle is 1, runc writes it before cpu.weight, and the kernel takes no weight for an idle cgroup"
         return unsupported(SHARES, "cpu-shares-idle", reason, f"cpu.shares {value}")
     shown = "" if version == 2 or idling else str(_within(value))
     if _within(value) == value:
         return honoured(case, SHARES, shown)
-    if version == 1 and case.runtime == "crun":
+    if version == 1 and not case.runtime.checks_shares:
         return honoured(case, SHARES, shown, caveat=f"the kernel itself takes {value} as {_within(value)}")
     reason = f"{value} is outside {SHARES_LEAST} to {SHARES_MOST}, and runtimes fail on what the kernel would round"
     answer = rewritten(SHARES, _within(value), "cpu-shares-clamped", reason)
@@ -112,18 +113,19 @@ def quota(case: Case) -> Outcome:
     if version == 1:
         return honoured(case, QUOTA, str(value))
     if _period_unknown(case):
-        return honoured(case, QUOTA, str(value), rounding="contains", caveat="runc keeps the period as it is")
+        return honoured(case, QUOTA, str(value), shape="first-words", caveat="runc keeps the period as it is")
     if case.operation == "update" and not number(case, PERIOD):
         caveat = f"crun sets the period to {DEFAULT_PERIOD} us with it"
         return honoured(case, QUOTA, f"{value} {DEFAULT_PERIOD}", caveat=caveat)
-    return honoured(case, QUOTA, f"{value} {period_us}")
+    # systemd has whole percents of a CPU, and newer runtimes round up to them before they write.
+    return honoured(case, QUOTA, f"{value} {period_us}", shape="percents" if case.driver == "systemd" else "exact")
 
 
 def _quota_in_cgroup2(case: Case, value: int) -> Expectation:
     """For a bridge on a hybrid host; a quota alone leaves the period of an existing cgroup as it is."""
     word, period_us = ("max" if value < 0 else str(value)), number(case, PERIOD)
     if case.operation == "update" and not period_us:
-        return expect(QUOTA, 2, word, rounding="contains")
+        return expect(QUOTA, 2, word, shape="first-words")
     return expect(QUOTA, 2, f"{word} {period_us or DEFAULT_PERIOD}")
 
 
@@ -138,12 +140,12 @@ def _with_its_period(case: Case, answer: Outcome) -> Outcome:
 
 def _period_unknown(case: Case) -> bool:
     """An update that leaves the period as it is: runc's, and possibly another runtime's."""
-    return case.operation == "update" and case.runtime != "crun" and not number(case, PERIOD)
+    return case.operation == "update" and not case.runtime.period_reset and not number(case, PERIOD)
 
 
 def _no_quota_v1(case: Case) -> Outcome:
     """Any negative number is "none" to the kernel, but crun before 1.8.4 writes it as an unsigned one (ERANGE)."""
-    if case.runtime == "runc":
+    if case.runtime.minus_one_on_v1:
         return honoured(case, QUOTA, "-1")
     if case.operation == "update":
         return honoured(case, QUOTA, "-1", caveat="crun before 1.8.4 fails on it")
@@ -155,7 +157,7 @@ def _no_quota_v1(case: Case) -> Outcome:
 def _no_quota_v2(case: Case) -> Outcome:
     """crun writes no cpu.max at all for a negative quota without a period."""
     period_us = number(case, PERIOD)
-    if case.operation == "update" and case.runtime != "runc" and not period_us:
+    if case.operation == "update" and not case.runtime.halves_of_cpu_max and not period_us:
         reason = f"crun does nothing for {QUOTA.name} -1 alone; with a period beside it writes cpu.max"
         return Outcome(
             edits=(Edit(op="set", path=PERIOD.path, value=DEFAULT_PERIOD),),
@@ -163,7 +165,7 @@ def _no_quota_v2(case: Case) -> Outcome:
             expectations=(expect(QUOTA, 2, f"max {DEFAULT_PERIOD}"),),
         )
     if _period_unknown(case):
-        return honoured(case, QUOTA, "max", rounding="contains", caveat="runc keeps the period as it is")
+        return honoured(case, QUOTA, "max", shape="first-words", caveat="runc keeps the period as it is")
     return honoured(case, QUOTA, f"max {period_us or DEFAULT_PERIOD}")
 
 
@@ -196,8 +198,8 @@ def period(case: Case) -> Outcome:
 def _period_alone(case: Case, value: int) -> Outcome:
     """An update on cgroup2 with a period and no quota: runc keeps the quota, crun would reset it to none."""
     field = PERIOD_OF_A_QUOTA
-    if case.runtime == "runc":
-        return honoured(case, field, str(value), rounding="contains", caveat="runc keeps the quota as it is")
+    if case.runtime.halves_of_cpu_max:
+        return honoured(case, field, str(value), shape="second-word", caveat="runc keeps the quota as it is")
     reason = "crun would reset the quota to none along with it; an update with cpu.quota beside it works"
     return unsupported(field, "cpu-period-alone", reason, f"CPU time by the new period of {value} us (quota stays)")
 
@@ -240,9 +242,9 @@ def realtime_period(case: Case) -> Outcome:
     return early or _realtime(case, RT_PERIOD, value)
 
 
-def _realtime(case: Case, field: Field, value: int) -> Outcome:
+def _realtime(case: Case, field: FieldSpec, value: int) -> Outcome:
     lost = f"{field.name} {value}" if value else ""
-    if not value and case.runtime == "runc":
+    if not value and case.runtime.zero_is_unset:
         return unset(field, "runc takes 0 as unset")
     if not case.v1:
         reason = "cgroup2 has no realtime budget of a cgroup's own: runc ignores the key, crun refuses it"

@@ -7,16 +7,18 @@ shows only when the kernel is asked.
 
 from __future__ import annotations
 
-from shim.rules.answers import invalid
+from shim.rules.answers import invalid, removed
 from shim.rules.base import GUARD, NOTHING, Rule
-from shim.rules.reach import Field, beyond, emptied, expect, honoured, reach, unset
+from shim.rules.fields import spec
+from shim.rules.reach import beyond, expect, honoured, known_absent, leftover, reach, unset
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from shim.rules.base import Case, Outcome
+    from shim.rules.fields import FieldSpec
 
-CPUS = Field(path=("cpu", "cpus"), kind=GUARD, controller="cpuset", v1="cpuset.cpus", v2="cpuset.cpus")
-MEMS = Field(path=("cpu", "mems"), kind=GUARD, controller="cpuset", v1="cpuset.mems", v2="cpuset.mems")
+CPUS = spec("cpu.cpus")
+MEMS = spec("cpu.mems")
 WORDS = ("all", "N")  # bitmap_parselist() of newer kernels: every number, the last number
 MOST = 65535  # far above any kernel's NR_CPUS (8192) and MAX_NUMNODES (1024); keeps expansion small
 LONGEST = 1 << 16  # characters; the kernel takes 100 + 6 * NR_CPUS (cpuset_common_legacy_files, max_write_len)
@@ -35,14 +37,18 @@ def mems(case: Case) -> Outcome:
 
 
 def emptiness(case: Case) -> Outcome:
-    """A `cpu` object with nothing in it: crun would still open the cpu controller's v1 directory."""
-    return emptied(case, "cpu", "cpu")
+    """What is left of `cpu` where that controller is out of reach: crun opens its v1 directory for any such object."""
+    left = case.get("cpu") or {}
+    return NOTHING if left.get("cpus") or left.get("mems") else leftover(case, "cpu", "cpu")
 
 
-def _list(case: Case, field: Field, what: str) -> Outcome:
+def _list(case: Case, field: FieldSpec, what: str) -> Outcome:
     value = case.get(*field.path)
     if value is None:
         return NOTHING
+    if value == "" and case.runtime.opens_every_section and known_absent(case, "cpuset"):
+        reason = "the empty string is unset, but crun opens the cpuset cgroup for it, which it cannot reach here"
+        return removed(field.name, "cpuset-unset", GUARD, reason)
     if value == "":
         return unset(field, "the empty string is unset to runc and crun")
     shown = normalised(value) if isinstance(value, str) else None

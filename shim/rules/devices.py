@@ -20,7 +20,7 @@ def devices(case: Case) -> Outcome:
     """
     if case.get("devices") is None:
         return NOTHING
-    if case.operation == "update" and case.runtime == "runc":
+    if case.operation == "update" and "devices" in case.runtime.not_updated:
         reason = "runc does not touch device rules in an update; those of the container's start stay"
     elif case.v1:
         reason = "honoured as it stands: devices.allow and devices.deny"

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from shim.rules.answers import note
 from shim.rules.base import CHANGED, GUARD, NOTHING, Edit, Outcome, Problem, Rule
-from shim.rules.reach import Field, beyond, expect, honoured, reach, rewritten, showing, unset, whole
+from shim.rules.fields import spec
+from shim.rules.reach import beyond, expect, honoured, reach, rewritten, showing, unset, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,10 +17,7 @@ if TYPE_CHECKING:
 
     from shim.rules.base import Case, Expectation
 
-LIMITS = Field(path=("hugepageLimits",), kind=GUARD, controller="hugetlb", v1="limit_in_bytes", v2="max")
-NAMED = Field(
-    path=LIMITS.path, kind=GUARD, controller="hugetlb", v1="hugetlb.<size>.limit_in_bytes", v2="hugetlb.<size>.max"
-)
+LIMITS = spec("hugepageLimits")
 UNITS = {"KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
 DIGITS = 20  # of an unsigned 64-bit number
 COMMON_SIZES = ("2MB", "1GB")
@@ -57,10 +55,10 @@ def limits(case: Case) -> Outcome:
         return beyond(case, LIMITS, lost, _expected(named, 2))
     stated = case.get("unified") or {}  # cgroup2's own keys win over the classic field, as in the runtimes
     expected = tuple(one for one in _expected(named, version) if one.file not in stated)
-    if case.operation == "update" and case.runtime == "runc":
+    if case.operation == "update" and "hugepageLimits" in case.runtime.not_updated:
         return showing(_update_by_runc(case, named, version), expected)
     if named == entries:
-        return showing(honoured(case, NAMED, ""), expected)
+        return showing(honoured(case, LIMITS, ""), expected)
     reason = "the kernel names a page size in its largest whole unit, and no runtime converts it"
     return showing(rewritten(LIMITS, named, "hugetlb-size-renamed", reason), expected)
 
@@ -95,19 +93,20 @@ def _bytes(name: str) -> int:
 
 
 def _file(size: str, version: int) -> str:
-    return f"hugetlb.{size}.{LIMITS.v1 if version == 1 else LIMITS.v2}"
+    return (LIMITS.v1 if version == 1 else LIMITS.v2).replace("<size>", size)
 
 
 def _expected(named: list[dict[str, Any]], version: int) -> tuple[Expectation, ...]:
     stated = {entry["pageSize"]: entry["limit"] for entry in named}
     return tuple(
-        expect(LIMITS, version, _shown(size, limit), file=_file(size, version))
+        expect(LIMITS, version, shown(size, limit), file=_file(size, version))
         for size, limit in stated.items()
         if limit < UNLIMITED or version == 2
     )
 
 
-def _shown(size: str, limit: int) -> str:
+def shown(size: str, limit: int) -> str:
+    """The limit as the kernel shows it, in whole pages of `size`."""
     return "max" if limit >= UNLIMITED else str(limit - limit % _bytes(size))
 
 
@@ -141,7 +140,7 @@ def _unknown(case: Case, named: list[dict[str, Any]], version: int) -> tuple[Pro
 
 def _sized(name: str, version: int) -> bool:
     parts = name.split(".")
-    return len(parts) == 3 and parts[0] == "hugetlb" and parts[2] == (LIMITS.v1 if version == 1 else LIMITS.v2)
+    return len(parts) == 3 and parts[0] == "hugetlb" and parts[2] == _file("", version).rpartition(".")[2]
 
 
 def _problem(field: str, what: str, remedy: str) -> Problem:

@@ -7,14 +7,13 @@ Kernel: cgroup-v1/blkio-controller.rst, cgroup-v2.rst "IO Interface Files", bloc
 from __future__ import annotations
 
 from shim.rules import throttle
-from shim.rules.answers import removed
-from shim.rules.base import HINT, NOTHING, Rule
+from shim.rules.base import Rule
+from shim.rules.fields import spec
 from shim.rules.reach import (
-    Field,
     beyond,
     expect,
     honoured,
-    known_absent,
+    leftover,
     reach,
     rewritten,
     showing,
@@ -32,12 +31,10 @@ if TYPE_CHECKING:
     from shim.rules.base import Case, Expectation, Outcome
 
 
-WEIGHT = Field(path=("blockIO", "weight"), kind=HINT, controller="io", v1="blkio.weight", v2="io.weight")
-BFQ_WEIGHT = Field(path=WEIGHT.path, kind=HINT, controller="io", v1="blkio.bfq.weight", v2="io.bfq.weight")
-LEAF_WEIGHT = Field(path=("blockIO", "leafWeight"), kind=HINT, controller="io", v1="blkio.leaf_weight")
-WEIGHT_DEVICE = Field(
-    path=("blockIO", "weightDevice"), kind=HINT, controller="io", v1="blkio.bfq.weight_device", v2="io.bfq.weight"
-)
+WEIGHT = spec("blockIO.weight")
+BFQ_WEIGHT = WEIGHT.changed(v1="blkio.bfq.weight", v2="io.bfq.weight")
+LEAF_WEIGHT = spec("blockIO.leafWeight")
+WEIGHT_DEVICE = spec("blockIO.weightDevice")
 WEIGHT_FILES = ("blkio.weight", "blkio.bfq.weight", "io.bfq.weight", "io.weight")
 DEVICE_WEIGHT_FILES_V1 = ("blkio.weight_device", "blkio.bfq.weight_device")
 
@@ -65,7 +62,7 @@ def weight(case: Case) -> Outcome:
     if nearest != value:
         reason = f"{value} is outside {'1' if by_bfq else '10'} to 1000, which kernel or runtime refuses"
         return showing(rewritten(WEIGHT, nearest, "blockio-weight-clamped", reason), shown)
-    caveat = "crun before 1.8.2 looks for blkio.weight only" if case.v1 and by_bfq and case.runtime != "runc" else ""
+    caveat = "crun before 1.8.2 looks for blkio.weight only" if case.v1 and by_bfq and case.runtime.weight_file else ""
     field = BFQ_WEIGHT if by_bfq else WEIGHT
     return showing(honoured(case, field, "", caveat=caveat), shown)
 
@@ -76,10 +73,10 @@ def _weight_shown(case: Case, value: int) -> tuple[Expectation, ...]:
         found = [file for file in ("blkio.weight", "blkio.bfq.weight") if case.host.has(file)]
         return (expect(WEIGHT, 1, str(value), file=found[0]),) if found else ()
     if case.host.has("io.bfq.weight"):
-        return (expect(WEIGHT, 2, f"default {value}", file="io.bfq.weight", rounding="contains"),)
+        return (expect(WEIGHT, 2, f"default {value}", file="io.bfq.weight", shape="lines"),)
     if case.host.has("io.bfq.weight") is False and case.host.has("io.weight"):
         scaled = 1 + (value - 10) * 9999 // 990
-        return (expect(WEIGHT, 2, f"default {scaled}", file="io.weight", rounding="contains"),)
+        return (expect(WEIGHT, 2, f"default {scaled}", file="io.weight", shape="lines"),)
     return ()
 
 
@@ -89,7 +86,7 @@ def leaf_weight(case: Case) -> Outcome:
     early = unread(LEAF_WEIGHT, value)
     if early:
         return early
-    if value == 0 and case.runtime == "runc":
+    if value == 0 and case.runtime.zero_is_unset:
         return unset(LEAF_WEIGHT, "runc takes 0 as unset")
     lost = f"blockIO.leafWeight {value}" if value else ""
     if not case.v1:
@@ -109,7 +106,7 @@ def weight_device(case: Case) -> Outcome:
     Needs BFQ as the disk's scheduler; leaf weights went with CFQ in kernel 5.0 and never were on cgroup2.
     """
     entries = case.get(*WEIGHT_DEVICE.path)
-    early = unlisted(WEIGHT_DEVICE, entries, ())
+    early = unlisted(WEIGHT_DEVICE, entries)
     if early:
         return early
     if not reach(case, "io"):
@@ -144,19 +141,13 @@ def _device_weights(case: Case, entries: list[dict[str, Any]]) -> tuple[Expectat
         return ()
     weights = {f"{entry['major']}:{entry['minor']}": entry.get("weight") for entry in entries}
     return tuple(
-        expect(WEIGHT_DEVICE, version, f"{device} {value}", rounding="contains")
-        for device, value in weights.items()
-        if value
+        expect(WEIGHT_DEVICE, version, f"{device} {value}", shape="lines") for device, value in weights.items() if value
     )
 
 
 def emptiness(case: Case) -> Outcome:
     """What is left of `blockIO` where the controller is out of reach: crun opens its files for any such object."""
-    left = case.get("blockIO")
-    if left is None or case.runtime == "runc" or not known_absent(case, "io"):
-        return NOTHING
-    reason = "nothing in it is a limit, and crun opens the io cgroup for it, which the runtime cannot reach here"
-    return removed("blockIO", "blockio-empty", HINT, reason)
+    return leftover(case, "blockIO", "io")
 
 
 RULES: tuple[Rule, ...] = (

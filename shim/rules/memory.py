@@ -6,21 +6,13 @@ the kernel rounds limits down to a page. `swap` is memory plus swap in OCI and o
 
 from __future__ import annotations
 
-from shim.rules.answers import absent_guard, absent_hint, dropped, invalid, kept, note, removed
-from shim.rules.base import (
-    CHANGED,
-    GUARD,
-    HINT,
-    KEPT,
-    Case,
-    Edit,
-    Expectation,
-    Outcome,
-    Rule,
-)
+from shim.rules.answers import absent_guard, absent_hint, dropped, invalid, kept, lifted, note, removed
+from shim.rules.base import GUARD, HINT, KEPT, Case, Outcome, Rule
+from shim.rules.reach import leftover, reach
+from shim.rules.swap import SWAP_V1, SWAP_V2, expect, instead_of_swap, stands_for_no_swap, swap
 
 LIMIT_V1, LIMIT_V2 = "memory.limit_in_bytes", "memory.max"
-SWAP_V1, SWAP_V2 = "memory.memsw.limit_in_bytes", "memory.swap.max"
+UNSET_SWAPPINESS = (1 << 64) - 1
 SOFT_V1, SOFT_V2 = "memory.soft_limit_in_bytes", "memory.low"
 
 
@@ -33,15 +25,16 @@ def limit(case: Case) -> Outcome:
 
     0 is unset to runc, while crun writes it and the container dies at once; below -1 nothing takes it.
     """
-    value, version = case.get("memory", "limit"), case.host.version("memory")
+    value, version = case.get("memory", "limit"), reach(case, "memory")
     if value < -1:
-        return invalid("memory.limit", f"{value} is no size", "bytes, or -1 for unlimited")
+        return invalid("memory.limit", f"{value} is not a valid size", "bytes, or -1 for unlimited")
     if value == 0:
         return _zero_limit(case)
-    if version != (1 if case.v1 else 2):
+    if not version:
         if value == -1:
-            return removed("memory.limit", "memory-unlimited", GUARD, "unlimited needs no memory controller")
-        expected = _expect(case, "memory.limit", LIMIT_V2, str(value))
+            answer = removed("memory.limit", "memory-unlimited", GUARD, "unlimited needs no memory controller")
+            return lifted(case, answer, expect(case, "memory.limit", LIMIT_V2, "max"))
+        expected = expect(case, "memory.limit", LIMIT_V2, str(value))
         return absent_guard(case, "memory", "memory.limit", f"memory above {value} bytes", expected)
     if value == -1 and _rejects_lone_unlimited(case):
         reason = "a new cgroup is unlimited anyway, and runc before 1.2 fails on -1 where swap is not accounted"
@@ -50,7 +43,7 @@ def limit(case: Case) -> Outcome:
 
 
 def _zero_limit(case: Case) -> Outcome:
-    if case.runtime == "runc":
+    if case.runtime.zero_is_unset:
         return Outcome(notes=(note("memory.limit", "zero-unset", GUARD, KEPT, "runc takes 0 as unset"),))
     reason = "0 is unset to runc; crun would write it and the container would be killed at once"
     return removed("memory.limit", "zero-unset", GUARD, reason)
@@ -58,133 +51,18 @@ def _zero_limit(case: Case) -> Outcome:
 
 def _rejects_lone_unlimited(case: Case) -> bool:
     """runc up to 1.1 raises swap to unlimited along with memory, and fails without the file (cgroup2)."""
-    if case.v1 or case.operation == "update" or case.runtime == "crun":
+    if case.v1 or case.operation == "update" or not case.runtime.raises_swap_along:
         return False
     return case.host.swap_accounting.value is False and case.get("memory", "swap") is None
 
 
-def swap(case: Case) -> Outcome:
-    """`swap`, int64 bytes of memory plus swap, -1 unlimited -> v1 memory.memsw.limit_in_bytes, v2 memory.swap.max.
-
-    cgroup2 gets the difference to `limit`. Without swap accounting neither file exists.
-    """
-    value, most = case.get("memory", "swap"), case.get("memory", "limit") or 0
-    if value < -1:
-        return invalid("memory.swap", f"{value} is no size", "bytes of memory plus swap, or -1 for unlimited")
-    if value == 0:
-        return _zero_swap(case, most)
-    if value == -1:
-        return _unlimited_swap(case)
-    if most > 0 and value < most:
-        what = f"{value} is less than memory.limit {most}, and swap is memory plus swap"
-        return invalid("memory.swap", what, f"at least {most}; {most} means no swap at all")
-    if case.host.version("memory") != (1 if case.v1 else 2):
-        if case.host.version("memory") == 2 and case.host.swap_accounting.value is False:
-            return _unaccounted(case, value - max(most, 0))
-        expected = _expect(case, "memory.swap", SWAP_V2, str(value - max(most, 0))) if most else ()
-        return absent_guard(case, "memory", "memory.swap", f"swap above {value - max(most, 0)} bytes", expected)
-    if most <= 0:
-        return _swap_alone(case, value, most)
-    if case.host.swap_accounting.value is False:
-        return _unaccounted(case, value - most)
-    if case.v1:
-        return kept(case, "memory.swap", GUARD, SWAP_V1, str(value), "memory", "page")
-    return kept(case, "memory.swap", GUARD, SWAP_V2, str(value - most), "memory", "page")
-
-
-def _zero_swap(case: Case, most: int) -> Outcome:
-    if case.runtime == "runc":
-        return Outcome(notes=(note("memory.swap", "zero-unset", GUARD, KEPT, "runc takes 0 as unset"),))
-    if most > 0:
-        edits = (Edit(op="set", path=("memory", "swap"), value=most),)
-        reason = f"crun takes 0 as no swap, but not in every version; swap == limit ({most}) says the same everywhere"
-        then = swap(case.changed(resources={**case.resources, "memory": {**case.get("memory"), "swap": most}}))
-        first = note("memory.swap", "zero-swap", GUARD, CHANGED, reason)
-        return Outcome(
-            edits=then.edits or edits,
-            notes=(first, *(n for n in then.notes if n.effect != KEPT)),
-            expectations=then.expectations,
-        )
-    if case.v1:
-        return removed("memory.swap", "zero-unset", GUARD, "v1 kernels refuse 0 (memory.memsw.limit_in_bytes, EINVAL)")
-    return Outcome(notes=(note("memory.swap", "zero-swap", GUARD, KEPT, "crun takes 0 as no swap"),))
-
-
-def _unlimited_swap(case: Case) -> Outcome:
-    if case.host.version("memory") != (1 if case.v1 else 2):
-        return removed("memory.swap", "swap-unlimited", GUARD, "unlimited needs no memory controller")
-    if case.host.swap_accounting.value is False:
-        reason = f"swap is not accounted here ({case.host.swap_accounting.evidence}), so it is unlimited anyway"
-        return removed("memory.swap", "swap-unlimited", GUARD, reason)
-    return kept(case, "memory.swap", GUARD, SWAP_V1 if case.v1 else SWAP_V2, "max", "memory", "page")
-
-
-def _swap_alone(case: Case, value: int, most: int) -> Outcome:
-    """A number for `swap` without a finite `limit` to take it from."""
-    if case.operation == "update" and most == 0:
-        reason = "the container's own memory limit decides; it is not part of this update"
-        return Outcome(notes=(note("memory.swap", "swap-alone", GUARD, KEPT, reason),))
-    if case.v1 or most == 0:
-        what = f"{value} stands without a memory.limit, which kernel and runtimes refuse"
-        return invalid("memory.swap", what, "set memory.limit too, or leave memory.swap out")
-    if case.host.swap_accounting.value is False:
-        return _unaccounted(case, value)
-    if case.runtime == "crun":
-        return kept(case, "memory.swap", GUARD, SWAP_V2, str(value), "memory", "page")
-    reason = "with memory.limit -1 the number is swap alone, which runc before 1.2.1 refuses; cgroup2's own key says it"
-    return Outcome(
-        edits=(
-            Edit(op="remove", path=("memory", "swap")),
-            Edit(op="set", path=("unified", SWAP_V2), value=str(value)),
-        ),
-        notes=(note("memory.swap", "swap-alone", GUARD, CHANGED, reason),),
-        expectations=_expect(case, "memory.swap", SWAP_V2, str(value)),
-    )
-
-
-def _unaccounted(case: Case, allowed: int) -> Outcome:
-    """Swap is limited to `allowed` bytes, but this kernel does not account for swap."""
-    drop = Edit(op="remove", path=("memory", "swap"))
-    accounting, present = case.host.swap_accounting, case.host.swap_present
-    if present.value is False:
-        reason = f"swap is not accounted ({accounting.evidence}), but the host has none ({present.evidence})"
-        return Outcome(edits=(drop,), notes=(note("memory.swap", "swap-absent", GUARD, CHANGED, reason),))
-    if case.host.version("memory") == 1 and allowed == 0:
-        edits = (drop, Edit(op="set", path=("memory", "swappiness"), value=0))
-        reason = f"swap is not accounted ({accounting.evidence}); swappiness 0 is the nearest that v1 can enforce"
-        lost = "swapping of this container under host-wide memory pressure"
-        return Outcome(
-            edits=edits,
-            notes=(note("memory.swap", "swap-by-swappiness", GUARD, CHANGED, reason, lost),),
-            expectations=_instead_of_swap(case),
-        )
-    reason = f"this kernel does not account for swap ({accounting.evidence}) and the host has swap"
-    return Outcome(
-        edits=(drop,),
-        notes=(note("memory.swap", "swap-unaccounted", GUARD, "unenforceable", reason, f"swap above {allowed} bytes"),),
-    )
-
-
-def _instead_of_swap(case: Case) -> tuple[Expectation, ...]:
-    return _expect(case, "memory.swap", "memory.swappiness", "0", 1)
-
-
-def _expect(
-    case: Case, field: str, file: str, value: str, version: int = 2, *, kind: str = GUARD
-) -> tuple[Expectation, ...]:
-    expected = Expectation(
-        field=field, kind=kind, controller="memory", version=version, file=file, value=value, rounding="page"
-    )
-    return (expected,)
-
-
 def reservation(case: Case) -> Outcome:
     """`reservation`, int64 bytes, -1 none -> v1 memory.soft_limit_in_bytes, v2 memory.low."""
-    value, version = case.get("memory", "reservation"), case.host.version("memory")
+    value, version = case.get("memory", "reservation"), reach(case, "memory")
     if value < -1:
-        return invalid("memory.reservation", f"{value} is no size", "bytes, or -1 for none")
-    if version != (1 if case.v1 else 2):
-        expected = _expect(case, "memory.reservation", SOFT_V2, _bytes(value), kind=HINT)
+        return invalid("memory.reservation", f"{value} is not a valid size", "bytes, or -1 for none")
+    if not version:
+        expected = expect(case, "memory.reservation", SOFT_V2, _bytes(value), kind=HINT)
         return absent_hint(case, "memory", "memory.reservation", expected if value else ())
     if value == 0:
         return Outcome(notes=(note("memory.reservation", "zero-unset", HINT, KEPT, "0 reserves nothing"),))
@@ -203,14 +81,14 @@ def kernel_tcp(case: Case) -> Outcome:
 
 def _kernel(case: Case, key: str, file: str) -> Outcome:
     field = f"memory.{key}"
-    if case.host.version("memory") != (1 if case.v1 else 2):
+    if not reach(case, "memory"):
         return absent_hint(case, "memory", field)
     if not case.v1:
         return dropped(field, "kernel-memory", "cgroup2 has no limit of its own for kernel memory")
     if case.host.has(file) is False:
         return dropped(field, "kernel-memory", f"this kernel has no {file}")
     answer = kept(case, field, HINT, file, _bytes(case.get("memory", key)), "memory", "page")
-    if case.runtime == "crun":
+    if case.runtime.reads_kernel_memory:
         return answer
     reason = f"runc before 1.0 sets {file}, later ones warn and go on; it is read back"
     return answer.changed(notes=(note(field, "kernel-memory", HINT, KEPT, reason),))
@@ -219,39 +97,38 @@ def _kernel(case: Case, key: str, file: str) -> Outcome:
 def swappiness(case: Case) -> Outcome:
     """`swappiness`, 0 to 100 (kernels since 5.8: to 200) -> v1 memory.swappiness; nothing on cgroup2."""
     value = case.get("memory", "swappiness")
-    if case.host.version("memory") != (1 if case.v1 else 2):
+    if value == UNSET_SWAPPINESS:
+        reason = "-1 as an unsigned number, which Docker wrote for unset"
+        if case.runtime.unset_swappiness:
+            return Outcome(notes=(note("memory.swappiness", "unset", HINT, KEPT, f"{reason}; runc reads it so"),))
+        return removed("memory.swappiness", "unset", HINT, f"{reason}; crun would write the number")
+    if not reach(case, "memory"):
         return absent_hint(case, "memory", "memory.swappiness")
     if not case.v1:
         return dropped("memory.swappiness", "swappiness", "cgroup2 has no swappiness of a cgroup's own")
-    most = 100 if case.runtime == "runc" else 200
+    most = case.runtime.most_swappiness
     if value > most:
         return invalid("memory.swappiness", f"{value} is above {most}", f"0 to {most}")
     answer = kept(case, "memory.swappiness", HINT, "memory.swappiness", str(value), "memory")
-    return answer.changed(expectations=_instead_of_swap(case)) if _stands_for_swap(case) else answer
-
-
-def _stands_for_swap(case: Case) -> bool:
-    """Is `swappiness` 0 what `_unaccounted` leaves in the place of "no swap"; it has to be read back as such."""
-    no_swap_limit = case.host.swap_accounting.value is False and case.get("memory", "swap") is None
-    return no_swap_limit and case.get("memory", "swappiness") == 0 and (case.get("memory", "limit") or 0) > 0
+    return answer.changed(expectations=instead_of_swap(case)) if stands_for_no_swap(case) else answer
 
 
 def disable_oom_killer(case: Case) -> Outcome:
     """`disableOOMKiller`, bool -> v1 memory.oom_control 1; nothing on cgroup2."""
     if case.get("memory", "disableOOMKiller") is False:
         return Outcome(notes=(note("memory.disableOOMKiller", "default", HINT, KEPT, "false is the kernel's default"),))
-    if case.host.version("memory") != (1 if case.v1 else 2):
+    if not reach(case, "memory"):
         return absent_hint(case, "memory", "memory.disableOOMKiller")
     if not case.v1:
         return dropped("memory.disableOOMKiller", "oom-killer", "cgroup2 cannot switch the OOM killer off")
     shown = "oom_kill_disable 1"  # one line of several
-    return kept(case, "memory.disableOOMKiller", HINT, "memory.oom_control", shown, "memory", "contains")
+    return kept(case, "memory.disableOOMKiller", HINT, "memory.oom_control", shown, "memory", "lines")
 
 
 def use_hierarchy(case: Case) -> Outcome:
     """`useHierarchy`, bool -> v1 memory.use_hierarchy, 1 only since kernel 5.11; cgroup2 is always hierarchical."""
     value, field = case.get("memory", "useHierarchy"), "memory.useHierarchy"
-    if case.runtime == "runc":
+    if not case.runtime.reads_hierarchy:
         told = (note(field, "hierarchy", HINT, KEPT, "runc does not read it"),)
         if case.v1 and case.host.version("memory") == 1:  # what the kernel has by itself is read back
             return kept(case, field, HINT, "memory.use_hierarchy", str(int(value)), "memory").changed(notes=told)
@@ -267,6 +144,11 @@ def use_hierarchy(case: Case) -> Outcome:
     return kept(case, field, HINT, "memory.use_hierarchy", "1", "memory")
 
 
+def emptiness(case: Case) -> Outcome:
+    """What is left of `memory` where the controller is out of reach: crun opens its directory for any such object."""
+    return leftover(case, "memory", "memory")
+
+
 def check_before_update(case: Case) -> Outcome:
     """`checkBeforeUpdate`, bool: compare with the usage before lowering a limit; the v1 kernel does so by itself."""
     field = "memory.checkBeforeUpdate"
@@ -276,7 +158,7 @@ def check_before_update(case: Case) -> Outcome:
         return Outcome(
             notes=(note(field, "checked-by-kernel", HINT, KEPT, "v1 refuses a limit below usage by itself"),)
         )
-    if case.runtime != "runc" and case.host.swap_accounting.value is False:
+    if case.runtime.check_needs_swap and case.host.swap_accounting.value is False:
         reason = "crun would look for memory.swap.current, which is missing where swap is not accounted"
         return dropped(field, "check-needs-swap", reason)
     return Outcome(notes=(note(field, "honoured", HINT, KEPT, "the runtime compares with memory.current"),))
@@ -293,4 +175,5 @@ RULES: tuple[Rule, ...] = (
     Rule(field="memory.disableOOMKiller", apply=disable_oom_killer),
     Rule(field="memory.useHierarchy", apply=use_hierarchy),
     Rule(field="memory.checkBeforeUpdate", apply=check_before_update, probes=(SWAP_V1, SWAP_V2)),
+    Rule(field="memory", apply=emptiness),
 )

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from shim.rules.answers import dropped, invalid, removed
 from shim.rules.base import HINT, NOTHING, Rule
-from shim.rules.reach import Field, expect, honoured, known_absent, reach, showing, unread, unset, unsupported, whole
+from shim.rules.fields import spec
+from shim.rules.reach import expect, honoured, known_absent, reach, showing, unread, unset, unsupported, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from shim.rules.base import Case, Outcome
+    from shim.rules.fields import FieldSpec
 
-CLASS_ID = Field(path=("network", "classID"), kind=HINT, controller="net_cls", v1="net_cls.classid")
-PRIORITIES = Field(path=("network", "priorities"), kind=HINT, controller="net_prio", v1="net_prio.ifpriomap")
+CLASS_ID = spec("network.classID")
+PRIORITIES = spec("network.priorities")
 CODES = {"net_cls": "net-cls", "net_prio": "net-prio"}
 UPDATE = "runc does not read it in an update"
 
@@ -51,27 +53,27 @@ def priorities(case: Case) -> Outcome:
     if absent:
         return absent
     lines = {entry["name"]: entry["priority"] for entry in entries}
-    shown = tuple(expect(PRIORITIES, 1, f"{name} {value}", rounding="contains") for name, value in lines.items())
+    shown = tuple(expect(PRIORITIES, 1, f"{name} {value}", shape="lines") for name, value in lines.items())
     return showing(honoured(case, PRIORITIES, "", caveat=_caveat(case)), shown)
 
 
 def emptiness(case: Case) -> Outcome:
     """What is left of `network`: crun refuses any such object on cgroup2, and wants both hierarchies on v1."""
     left = case.get("network")
-    if left is None or case.runtime == "runc" or (case.v1 and not _one_known_absent(case)):
+    if left is None or not case.runtime.opens_every_section or (case.v1 and not _one_known_absent(case)):
         return NOTHING
     where = "where net_cls or net_prio is missing" if case.v1 else "on cgroup2"
     return removed("network", "network-empty", HINT, f"crun refuses the object {where}, whatever is in it")
 
 
-def _absent(case: Case, field: Field) -> Outcome | None:
+def _absent(case: Case, field: FieldSpec) -> Outcome | None:
     if not case.v1:
         reason = "cgroup2 has no network controllers: runc ignores the key, crun refuses it"
         return dropped(field.name, "network-v1-only", reason)
     if not reach(case, field.controller):
         reason = f"this host has no {field.controller} hierarchy ({case.host.place(field.controller).evidence})"
         return dropped(field.name, f"{CODES[field.controller]}-nowhere", reason)
-    if case.runtime != "runc" and not _both(case):
+    if case.runtime.opens_every_section and not _both(case):
         reason = "crun opens net_cls and net_prio together, and this host has one of them only"
         return unsupported(field, "network-needs-both", reason, field.name)
     return None
@@ -93,7 +95,7 @@ def _sound(entry: Any) -> bool:
 
 
 def _caveat(case: Case) -> str:
-    return UPDATE if case.operation == "update" and case.runtime != "crun" else ""
+    return UPDATE if case.operation == "update" and "network" in case.runtime.not_updated else ""
 
 
 RULES: tuple[Rule, ...] = (

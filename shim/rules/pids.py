@@ -6,14 +6,14 @@ negative number is refused. The unit is tasks.
 
 from __future__ import annotations
 
-from shim.rules.answers import invalid
+from shim.rules.answers import invalid, removed
 from shim.rules.base import GUARD, Rule
+from shim.rules.fields import spec
 from shim.rules.reach import (
-    Field,
     beyond,
-    emptied,
     expect,
     honoured,
+    leftover,
     reach,
     rewritten,
     showing,
@@ -26,7 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from shim.rules.base import Case, Expectation, Outcome
 
-LIMIT = Field(path=("pids", "limit"), kind=GUARD, controller="pids", v1="pids.max", v2="pids.max", signed=True)
+LIMIT = spec("pids.limit")
 MOST = 4194304
 
 
@@ -39,6 +39,8 @@ def limit(case: Case) -> Outcome:
     early = unread(LIMIT, value)
     if early:
         return early
+    if value == 0 and not reach(case, "pids"):
+        return _zero_out_of_reach()
     if value == 0:
         return unset(LIMIT, "0 is unset to crun and to runc before 1.4; runc 1.4 and later make it 1")
     lost = f"more than {value} tasks" if value > 0 else ""
@@ -52,10 +54,18 @@ def limit(case: Case) -> Outcome:
     return honoured(case, LIMIT, str(value))
 
 
+def _zero_out_of_reach() -> Outcome:
+    """runc since 1.4 makes it 1, and fails because it cannot set that here; everybody else takes it for no limit."""
+    reason = "0 is unset to crun and to runc before 1.4, and the runtime cannot reach the pids controller here"
+    answer = removed(LIMIT.name, "pids-limit-zero-unset", GUARD, reason)
+    (told,) = answer.notes
+    return answer.changed(notes=(told.changed(lost="the one task that runc 1.4 and later make of 0"),))
+
+
 def _no_limit(case: Case, value: int, version: int) -> Outcome:
     """Runtimes write the word `max` for -1, but crun before 1.13 does so on cgroup2 only."""
     unlimited = _unlimited(case, version, "max")
-    if version == 1 and case.runtime != "runc":
+    if version == 1 and not case.runtime.minus_one_on_v1:
         return _no_limit_v1(case, unlimited)
     if value != -1:
         reason = f"-1 is the one negative number that every runtime takes for no limit, not {value}"
@@ -80,8 +90,8 @@ def _unlimited(case: Case, version: int, value: str) -> tuple[Expectation, ...]:
 
 
 def emptiness(case: Case) -> Outcome:
-    """An object with nothing in it: crun would still open the controller's v1 directory."""
-    return emptied(case, "pids", "pids")
+    """What is left of `pids` where the controller is out of reach: crun opens its v1 directory for any such object."""
+    return leftover(case, "pids", "pids")
 
 
 RULES: tuple[Rule, ...] = (

@@ -7,8 +7,9 @@ a line `DEVICE hca_handle=N hca_object=N`; numbers are 0 to 2147483647, the last
 from __future__ import annotations
 
 from shim.rules.answers import invalid
-from shim.rules.base import GUARD, NOTHING, Rule
-from shim.rules.reach import Field, beyond, expect, honoured, reach, rewritten, showing, unset, unsupported, whole
+from shim.rules.base import NOTHING, Rule
+from shim.rules.fields import spec
+from shim.rules.reach import beyond, expect, honoured, reach, rewritten, showing, unset, unsupported, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from shim.rules.base import Case, Expectation, Outcome
 
-RDMA = Field(path=("rdma",), kind=GUARD, controller="rdma", v1="rdma.max", v2="rdma.max")
+RDMA = spec("rdma")
 WORDS = (("hcaHandles", "hca_handle"), ("hcaObjects", "hca_object"))
 MOST = 2**31 - 1
 
@@ -39,7 +40,7 @@ def rdma(case: Case) -> Outcome:
     version = reach(case, "rdma")
     if not version:
         return beyond(case, RDMA, f"RDMA resources: {lost}", _expected(fitting, 2))
-    if case.runtime != "runc":
+    if not case.runtime.reads_rdma:
         reason = "crun does not read rdma, and does not enable the controller for unified keys either"
         return unsupported(RDMA, "rdma-unread", reason, f"RDMA resources: {lost}")
     expected = _expected(fitting, version)
@@ -72,9 +73,7 @@ def _line(device: str, counts: dict[str, Any]) -> str:
 
 def _expected(devices: dict[str, Any], version: int) -> tuple[Expectation, ...]:
     return tuple(
-        expect(RDMA, version, _line(device, counts), rounding="contains")
-        for device, counts in devices.items()
-        if counts
+        expect(RDMA, version, _line(device, counts), shape="lines") for device, counts in devices.items() if counts
     )
 
 

@@ -6,38 +6,15 @@ lives on the other side, or nowhere, is out of their reach whatever the file sys
 
 from __future__ import annotations
 
-from shim.rules.answers import absence, absent_guard, absent_hint, dropped, invalid, kept, note, removed
+from shim.rules.answers import absence, absent_guard, absent_hint, dropped, invalid, kept, lifted, note, removed
 from shim.rules.base import CHANGED, GUARD, HINT, KEPT, NOTHING, UNENFORCEABLE, Edit, Expectation, Outcome
-from shim.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from shim.rules.base import Case
-
-
-class Field(Value):
-    """One field of `linux.resources`: its path, limit kind and controller (cgroup2's name where there is one).
-
-    v1, v2: interface file in either hierarchy, "" where it has none. signed: may be negative.
-    """
-
-    path: tuple[str, ...]
-    kind: str
-    controller: str
-    v1: str = ""
-    v2: str = ""
-    signed: bool = False
-
-    @property
-    def name(self) -> str:
-        """The dotted path, as notes show it."""
-        return ".".join(self.path)
-
-    def file(self, case: Case) -> str:
-        """The interface file in the hierarchy that the runtime writes."""
-        return self.v1 if case.v1 else self.v2
+    from shim.rules.base import Case, Shape
+    from shim.rules.fields import FieldSpec
 
 
 def reach(case: Case, controller: str) -> int:
@@ -51,13 +28,13 @@ def whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def number(case: Case, field: Field) -> int:
+def number(case: Case, field: FieldSpec) -> int:
     """The field's number for a rule that only looks at it; 0 where it is absent or no number."""
     value = case.get(*field.path)
     return value if whole(value) else 0
 
 
-def unread(field: Field, value: Any) -> Outcome | None:
+def unread(field: FieldSpec, value: Any) -> Outcome | None:
     """The answer for a number that is absent or no number of its OCI type; None for one that is worth a look."""
     if value is None:
         return NOTHING
@@ -68,44 +45,50 @@ def unread(field: Field, value: Any) -> Outcome | None:
     return None
 
 
-def unlisted(field: Field, entries: Any, numbers: tuple[str, ...]) -> Outcome | None:
-    """The answer for a list that is absent, empty or malformed; None for one that is worth a look."""
+def unlisted(field: FieldSpec, entries: Any, optional: tuple[str, ...] = ()) -> Outcome | None:
+    """The answer for a list that is absent, empty or malformed; None for one that is worth a look.
+
+    optional: numbers of an entry that may be absent or null, beside `major` and `minor`, which may not.
+    """
     if entries is None:
         return NOTHING
     if entries == []:
         return unset(field, "the list is empty")
-    needed = ("major", "minor", *numbers)
-    if isinstance(entries, list) and all(_complete(entry, needed) for entry in entries):
+    if isinstance(entries, list) and all(_complete(entry, optional) for entry in entries):
         return None
-    what = f"not a list of objects with the whole numbers {', '.join(needed)}"
-    return invalid(field.name, what, f"write each entry with {', '.join(needed)}, all 0 or more")
+    named = ", ".join(("major", "minor", *optional))
+    what = f"not a list of objects with the whole numbers {named}"
+    return invalid(field.name, what, f"write each entry with {named}, all 0 or more")
 
 
-def _complete(entry: Any, needed: tuple[str, ...]) -> bool:
-    return isinstance(entry, dict) and all(whole(entry.get(key)) and entry[key] >= 0 for key in needed)
+def _complete(entry: Any, optional: tuple[str, ...]) -> bool:
+    if not isinstance(entry, dict):
+        return False
+    found = [entry.get("major"), entry.get("minor"), *(entry[key] for key in optional if entry.get(key) is not None)]
+    return all(whole(value) and value >= 0 for value in found)
 
 
-def unset(field: Field, reason: str = "0 is unset to runc and crun") -> Outcome:
+def unset(field: FieldSpec, reason: str = "0 is unset to runc and crun") -> Outcome:
     """Present, but asks for nothing."""
     return Outcome(notes=(note(field.name, "unset", field.kind, KEPT, reason),))
 
 
-def honoured(case: Case, field: Field, value: str, *, rounding: str = "exact", caveat: str = "") -> Outcome:
+def honoured(case: Case, field: FieldSpec, value: str, *, shape: Shape = "exact", caveat: str = "") -> Outcome:
     """Stays as it is; `value` is what the file must show, "" where that is not known. `caveat` ends the reason."""
-    answer = kept(case, field.name, field.kind, field.file(case), value, field.controller, rounding)
+    answer = kept(case, field.name, field.kind, field.file(case), value, field.controller, shape)
     if not caveat:
         return answer
     reason = f"honoured as it stands: {field.file(case)}; {caveat}"
     return Outcome(notes=(note(field.name, "honoured", field.kind, KEPT, reason),), expectations=answer.expectations)
 
 
-def rewritten(field: Field, value: Any, code: str, reason: str) -> Outcome:
+def rewritten(field: FieldSpec, value: Any, code: str, reason: str) -> Outcome:
     """Another value takes its place, with the same meaning or the nearest that the kernel has; no expectation yet."""
     edits = (Edit(op="set", path=field.path, value=value),)
     return Outcome(edits=edits, notes=(note(field.name, code, field.kind, CHANGED, reason),))
 
 
-def expect(field: Field, version: int, value: str, *, file: str = "", rounding: str = "exact") -> Expectation:
+def expect(field: FieldSpec, version: int, value: str, *, file: str = "", shape: Shape = "exact") -> Expectation:
     """What the field's file, or `file`, must show."""
     return Expectation(
         field=field.name,
@@ -114,7 +97,7 @@ def expect(field: Field, version: int, value: str, *, file: str = "", rounding: 
         version=version,
         file=file or (field.v1 if version == 1 else field.v2),
         value=value,
-        rounding=rounding,
+        shape=shape,
     )
 
 
@@ -123,7 +106,7 @@ def showing(answer: Outcome, expected: tuple[Expectation, ...]) -> Outcome:
     return Outcome(edits=answer.edits, notes=answer.notes, expectations=expected, problems=answer.problems)
 
 
-def beyond(case: Case, field: Field, lost: str, expected: tuple[Expectation, ...] = ()) -> Outcome:
+def beyond(case: Case, field: FieldSpec, lost: str, expected: tuple[Expectation, ...] = ()) -> Outcome:
     """The runtime does not reach the controller: the field goes. `lost` "" where it asked for no limit.
 
     expected: what cgroup2 would have to show, for a bridge that sets it there; an update to "no limit" needs it too.
@@ -131,14 +114,13 @@ def beyond(case: Case, field: Field, lost: str, expected: tuple[Expectation, ...
     if not lost:
         reason = f"it asks for no limit, and the runtime cannot reach the {field.controller} controller here"
         answer = removed(field.name, absence(case, field.controller), field.kind, reason)
-        lifting = case.operation == "update" and case.host.version(field.controller) == 2
-        return showing(answer, expected if lifting else ())
+        return lifted(case, answer, expected) if expected else answer
     if field.kind == HINT:
         return absent_hint(case, field.controller, field.name)
     return absent_guard(case, field.controller, field.name, lost, expected)
 
 
-def unsupported(field: Field, code: str, reason: str, lost: str) -> Outcome:
+def unsupported(field: FieldSpec, code: str, reason: str, lost: str) -> Outcome:
     """The controller is there, but the kernel or the runtime has nothing to carry this field; it goes."""
     if not lost:
         return removed(field.name, code, field.kind, reason)
@@ -148,12 +130,15 @@ def unsupported(field: Field, code: str, reason: str, lost: str) -> Outcome:
     return Outcome(edits=taken_out, notes=(note(field.name, code, GUARD, UNENFORCEABLE, reason, lost),))
 
 
-def emptied(case: Case, name: str, controller: str) -> Outcome:
-    """An empty object goes where crun would open the directory of a controller that is not there because of it."""
-    if case.get(name) != {} or case.runtime == "runc" or not known_absent(case, controller):
+def leftover(case: Case, section: str, controller: str) -> Outcome:
+    """What is left of a section whose controller the runtime cannot reach asks for nothing, and goes under crun.
+
+    The rules before have taken out every limit; crun opens the controller's directory for any such object.
+    """
+    if case.get(section) is None or not case.runtime.opens_every_section or not known_absent(case, controller):
         return NOTHING
-    reason = f"empty, and crun opens the {controller} cgroup for it, which the runtime cannot reach here"
-    return removed(name, f"{name.lower()}-empty", HINT, reason)
+    opened = f"crun opens the {controller} cgroup for it, which the runtime cannot reach here"
+    return removed(section, f"{section.lower()}-empty", HINT, f"nothing in it is a limit, and {opened}")
 
 
 def known_absent(case: Case, controller: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 SUFFIXES = "KMGTPE"  # memparse(), lib/cmdline.c
 LARGEST = (1 << 63) - 1
+BASES = {"0x": 16, "0X": 16}
 
 
 class Untranslatable(ValueError):
@@ -15,23 +16,45 @@ class Untranslatable(ValueError):
         self.remedy = remedy
 
 
-def number(key: str, value: str, least: int = 0, most: int = LARGEST) -> int:
-    """A decimal number in a range, as kstrtou64() takes it."""
+def number(key: str, value: str, least: int = 0, most: int = LARGEST, *, words: str = "") -> int:
+    """A decimal number in a range, as kstrtou64() takes it. words: what else the file takes, for the remedy."""
     if not _decimal(value) or not least <= int(value[:32]) <= most:
-        raise Untranslatable(f"{value!r} is not a number from {least} to {most}", f"{key} takes a number or 'max'")
+        what = f"{value!r} is not a number from {least} to {most}"
+        raise Untranslatable(what, f"{key} takes a number from {least} to {most}{words}")
     return int(value[:32])
 
 
 def size(key: str, value: str) -> int:
-    """Bytes with an optional suffix K to E, or -1 for `max`."""
+    """Bytes with an optional suffix K to E, or -1 for `max`. Raises Untranslatable.
+
+    From 2^63 bytes on it is LARGEST; a number that does not fit into the kernel's 64 bits would start again at 0
+    there, so it is refused.
+    """
     if value == "max":
         return -1
-    digits, shift = value, 0
-    if value[-1:].upper() in SUFFIXES and value[-1:]:
-        digits, shift = value[:-1], 10 * (SUFFIXES.index(value[-1].upper()) + 1)
-    if not _decimal(digits):
-        raise Untranslatable(f"{value!r} is no size", f"{key} takes bytes, also with a suffix K, M, G, or 'max'")
-    return min(int(digits[:32]) << shift, LARGEST)
+    try:
+        found = amount(value)
+    except Untranslatable:
+        found = 1 << 64
+    if found >> 64 or not _decimal(value.rstrip(SUFFIXES + SUFFIXES.lower())):
+        raise Untranslatable(
+            f"{value!r} is not a valid size", f"{key} takes bytes below 2^64, also with a suffix K, M, G, or 'max'"
+        )
+    return min(found, LARGEST)
+
+
+def amount(text: str) -> int:
+    """A number in any base that the kernel reads (10, 0x10, 010), with an optional suffix. Raises Untranslatable."""
+    digits, shift = text, 0
+    if digits[-1:] and digits[-1] in SUFFIXES + SUFFIXES.lower() and digits[:2] not in BASES:
+        digits, shift = text[:-1], 10 * (SUFFIXES.index(text[-1].upper()) + 1)
+    base = BASES.get(digits[:2], 8 if digits[:1] == "0" and len(digits) > 1 else 10)
+    try:
+        if not (digits.isascii() and digits.isalnum() and len(digits) <= 32):
+            raise ValueError
+        return int(digits, base) << shift
+    except ValueError:
+        raise Untranslatable(f"{text!r} is not a number") from None
 
 
 def _decimal(digits: str) -> bool:

@@ -8,23 +8,21 @@ from __future__ import annotations
 
 from shim.rules.answers import removed
 from shim.rules.base import GUARD, Rule
-from shim.rules.reach import Field, beyond, expect, honoured, reach, rewritten, showing, unlisted, unsupported
+from shim.rules.fields import spec
+from shim.rules.reach import beyond, expect, honoured, reach, rewritten, showing, unlisted, unsupported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from shim.rules.base import Case, Expectation, Outcome
+    from shim.rules.fields import FieldSpec
 
 
-def _throttled(key: str, v1: str) -> Field:
-    return Field(path=("blockIO", key), kind=GUARD, controller="io", v1=f"blkio.throttle.{v1}_device", v2="io.max")
-
-
-READ_BPS = _throttled("throttleReadBpsDevice", "read_bps")
-WRITE_BPS = _throttled("throttleWriteBpsDevice", "write_bps")
-READ_IOPS = _throttled("throttleReadIOPSDevice", "read_iops")
-WRITE_IOPS = _throttled("throttleWriteIOPSDevice", "write_iops")
+READ_BPS = spec("blockIO.throttleReadBpsDevice")
+WRITE_BPS = spec("blockIO.throttleWriteBpsDevice")
+READ_IOPS = spec("blockIO.throttleReadIOPSDevice")
+WRITE_IOPS = spec("blockIO.throttleWriteIOPSDevice")
 THROTTLES = ((READ_BPS, "rbps"), (WRITE_BPS, "wbps"), (READ_IOPS, "riops"), (WRITE_IOPS, "wiops"))
 
 UNLIMITED_RATE = 2**64 - 1  # tg_set_limit(), block/blk-throttle.c: the number that `max` stands for
@@ -51,10 +49,10 @@ def throttle_write_iops(case: Case) -> Outcome:
     return _throttle(case, WRITE_IOPS, "wiops")
 
 
-def _throttle(case: Case, field: Field, word: str) -> Outcome:
+def _throttle(case: Case, field: FieldSpec, word: str) -> Outcome:
     """v1 takes rate 0 for "no limit"; cgroup2 refuses 0, and 1 too in many kernels (block/blk-throttle.c)."""
     entries = case.get(*field.path)
-    early = unlisted(field, entries, ("rate",))
+    early = unlisted(field, entries, optional=("rate",))
     if early:
         return early
     rates = _rates(case, field)
@@ -82,44 +80,44 @@ def _fitting(case: Case, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     lifted = set()
     for entry in entries:
         device = (entry["major"], entry["minor"])
-        if entry["rate"] == 0 and case.operation == "create" and device not in lifted:
+        stated = entry.get("rate") or 0  # runtimes read 0 where there is none
+        if stated == 0 and case.operation == "create" and device not in lifted:
             continue
         lifted.add(device)
-        rate = {0: UNLIMITED_RATE, 1: 2}.get(entry["rate"], entry["rate"])
+        rate = {0: UNLIMITED_RATE, 1: 2}.get(stated, stated)
         found.append({**entry, "rate": rate})
     return found
 
 
-def _lines_v1(field: Field, rates: dict[str, int]) -> tuple[Expectation, ...]:
+def _lines_v1(field: FieldSpec, rates: dict[str, int]) -> tuple[Expectation, ...]:
     """`8:0 1048576` for each device that stays limited."""
     most = UNLIMITED_IOPS if "iops" in field.v1 else UNLIMITED_RATE
     return tuple(
-        expect(field, 1, f"{device} {rate}", rounding="contains") for device, rate in rates.items() if 0 < rate < most
+        expect(field, 1, f"{device} {rate}", shape="lines") for device, rate in rates.items() if 0 < rate < most
     )
 
 
-def _lines_v2(case: Case, field: Field) -> tuple[Expectation, ...]:
+def _lines_v2(case: Case, field: FieldSpec) -> tuple[Expectation, ...]:
     """`8:0 rbps=1048576 wbps=max riops=max wiops=max` for each device of `field`: io.max has one line for all four.
 
-    An update leaves unnamed words as they were. What `unified` says of the same device is its own matter.
+    An update leaves unnamed words as they were.
     """
     stated = {word: _rates(case, one) for one, word in THROTTLES}
-    unified = str(case.get("unified", "io.max") or "").split()
     found = []
     for device in _rates(case, field):
         words = [f"{word}={_rate_v2(word, rates.get(device))}" for word, rates in stated.items() if device in rates]
         if case.operation == "create":
             words = [f"{word}={_rate_v2(word, rates.get(device))}" for word, rates in stated.items()]
-        if device not in unified and not all(word.endswith("=max") for word in words):
-            found.append(expect(field, 2, " ".join((device, *words)), rounding="contains"))
+        if not all(word.endswith("=max") for word in words):
+            found.append(expect(field, 2, " ".join((device, *words)), shape="lines"))
     return tuple(found)
 
 
-def _own_words(case: Case, field: Field, word: str, rates: dict[str, int]) -> tuple[Expectation, ...]:
+def _own_words(case: Case, field: FieldSpec, word: str, rates: dict[str, int]) -> tuple[Expectation, ...]:
     """`8:0 rbps=1048576`: the other lists may have left the resources by now, and io.max keeps words not named."""
     found = [(device, _rate_v2(word, rate)) for device, rate in rates.items()]
     limited = [(device, rate) for device, rate in found if rate != "max" or case.operation == "update"]
-    return tuple(expect(field, 2, f"{device} {word}={rate}", rounding="contains") for device, rate in limited)
+    return tuple(expect(field, 2, f"{device} {word}={rate}", shape="lines") for device, rate in limited)
 
 
 def _rate_v2(word: str, rate: int | None) -> str:
@@ -127,12 +125,12 @@ def _rate_v2(word: str, rate: int | None) -> str:
     return str(max(rate, 2)) if rate and rate < most else "max"
 
 
-def _rates(case: Case, field: Field) -> dict[str, int]:
+def _rates(case: Case, field: FieldSpec) -> dict[str, int]:
     """Device -> rate, the last one stated; nothing where the list is malformed, which its own rule reports."""
     entries = case.get(*field.path)
-    if unlisted(field, entries, ("rate",)):
+    if unlisted(field, entries, optional=("rate",)):
         return {}
-    return {f"{entry['major']}:{entry['minor']}": entry["rate"] for entry in entries}
+    return {f"{entry['major']}:{entry['minor']}": entry.get("rate") or 0 for entry in entries}
 
 
 RULES: tuple[Rule, ...] = (

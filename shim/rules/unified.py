@@ -26,43 +26,14 @@ from shim.rules.base import (
     apply_to_value,
 )
 from shim.rules.classic import TRANSLATIONS
+from shim.rules.keys import expected, kind, sets_nothing, stripped
 from shim.rules.sizes import Untranslatable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# What a file without a counterpart is: keys not listed here may be limits and are treated as guards.
-HINTS = (
-    "memory.high",
-    "memory.low",
-    "memory.min",
-    "memory.oom.group",
-    "memory.swap.high",
-    "memory.zswap.max",
-    "memory.zswap.writeback",
-    "memory.reclaim",
-    "cpu.weight",
-    "cpu.weight.nice",
-    "cpu.idle",
-    "cpu.max.burst",
-    "cpu.uclamp.min",
-    "cpu.uclamp.max",
-    "cpuset.cpus.partition",
-    "cpuset.cpus.exclusive",
-    "io.weight",
-    "io.bfq.weight",
-    "io.latency",
-    "io.prio.class",
-    "io.cost.qos",
-    "io.cost.model",
-)
-NEVER_ENABLED_BY_CRUN = ("rdma", "dmem")
-
-
-def kind(key: str) -> str:
-    """GUARD or HINT."""
-    return HINT if key in HINTS or key.startswith("cgroup.") else GUARD
+    from shim.rules.base import Effect
 
 
 def on_v1(case: Case) -> Outcome:
@@ -74,12 +45,13 @@ def on_v1(case: Case) -> Outcome:
     keys = case.get("unified")
     if not keys and case.operation == "create":
         return NOTHING  # only `runc update` minds an empty object
+    # memory.max before what is counted from it; memory.high takes what the others leave of the soft limit.
     ordered = sorted(keys, key=lambda key: (key == "memory.swap.max", key == "memory.high"))
     for key in ordered:
         value = keys[key]
         if value is None:
             continue
-        outcome = _translated(case, key, value.strip())
+        outcome = _translated(case, key, value)
         case = case.changed(resources=apply_to_value(case.resources, outcome.edits))
         edits.extend(outcome.edits)
         notes.extend(outcome.notes)
@@ -92,8 +64,13 @@ def on_v1(case: Case) -> Outcome:
 def _translated(case: Case, key: str, value: str) -> Outcome:
     field = f"unified.{key}"
     translate = TRANSLATIONS.get(key) or TRANSLATIONS.get(_family(key))
-    if value == "":
+    if sets_nothing(key, value):
         return Outcome(notes=(note(field, "empty", kind(key), KEPT, "an empty value sets nothing"),))
+    value = stripped(key, value)
+    if not value:
+        return Outcome(
+            problems=(Problem(field=field, what="white space is not a value", remedy=f"give {key} a value"),)
+        )
     if case.host.version(key.partition(".")[0]) == 2:
         return _in_cgroup2(case, key, value)
     if translate is None:
@@ -116,18 +93,11 @@ def _in_cgroup2(case: Case, key: str, value: str) -> Outcome:
         return _swap_unaccounted(case, key, value).changed(edits=())
     evidence = case.host.place(controller).evidence
     reason = f"{controller} is on cgroup2 only, and the runtime works on v1 hierarchies here ({evidence})"
-    if value == "max" and kind(key) == GUARD:
+    if value == "max" and kind(key) == GUARD and case.operation == "create":
         return Outcome(notes=(note(field, "unlimited", GUARD, CHANGED, f"{reason}, and it sets no limit"),))
-    expected = Expectation(
-        field=field, kind=kind(key), controller=controller, version=2, file=key, value=value, rounding=_rounding(key)
-    )
-    effect = UNENFORCEABLE if kind(key) == GUARD else DROPPED
+    effect: Effect = UNENFORCEABLE if kind(key) == GUARD else DROPPED
     told = note(field, f"{controller}-in-cgroup2", kind(key), effect, reason, f"{key}={value}")
-    return Outcome(notes=(told,), expectations=(expected,))
-
-
-def _rounding(key: str) -> str:
-    return "page" if key.startswith("memory.") else "contains"
+    return Outcome(notes=(told.changed(bridgeable=True),), expectations=expected(key, value))
 
 
 def _family(key: str) -> str:
@@ -140,8 +110,8 @@ def _refused(key: str, error: Untranslatable) -> Outcome:
     field = f"unified.{key}"
     if error.remedy:
         return Outcome(problems=(Problem(field=field, what=error.what, remedy=error.remedy),))
-    effect, lost = (UNENFORCEABLE, key) if kind(key) == GUARD else (DROPPED, key)
-    return Outcome(notes=(note(field, "unified-without-counterpart", kind(key), effect, error.what, lost),))
+    effect: Effect = UNENFORCEABLE if kind(key) == GUARD else DROPPED
+    return Outcome(notes=(note(field, "unified-without-counterpart", kind(key), effect, error.what, key),))
 
 
 def _without_counterpart(key: str, value: str) -> Outcome:
@@ -160,7 +130,7 @@ def on_v2(case: Case) -> Outcome:
     notes: list[Note] = []
     expectations: list[Expectation] = []
     for key, value in case.get("unified").items():
-        outcome = _checked(case, key, (value or "").strip())
+        outcome = _checked(case, key, value or "")
         edits.extend(outcome.edits)
         notes.extend(outcome.notes)
         expectations.extend(outcome.expectations)
@@ -169,38 +139,28 @@ def on_v2(case: Case) -> Outcome:
 
 def _checked(case: Case, key: str, value: str) -> Outcome:
     field, controller = f"unified.{key}", key.partition(".")[0]
-    if value == "":
+    if sets_nothing(key, value):
         return Outcome(notes=(note(field, "empty", kind(key), KEPT, "an empty value sets nothing"),))
+    value = stripped(key, value)
     if "/" in key or "." not in key or controller == "cgroup":
         return Outcome(notes=(note(field, "honoured", kind(key), KEPT, "the runtime writes or refuses it by name"),))
     if case.host.version(controller) != 2:
         reason = f"cgroup2 has no {controller} controller here ({case.host.place(controller).evidence})"
         return _unavailable(key, value, f"{controller}-nowhere", reason)
-    if controller in NEVER_ENABLED_BY_CRUN and case.runtime != "runc":
+    if controller in case.runtime.never_enabled:
         reason = f"crun never enables the {controller} controller for a container"
         return _unavailable(key, value, f"{controller}-not-enabled", reason)
     if key == "memory.swap.max" and case.host.swap_accounting.value is False:
         return _swap_unaccounted(case, key, value)
-    expected = Expectation(
-        field=field, kind=kind(key), controller=controller, version=2, file=key, value=value, rounding=_rounding(key)
-    )
-    if not _readable(key):
-        return Outcome(notes=(note(field, "honoured", kind(key), KEPT, f"honoured as it stands: {key}"),))
-    return Outcome(
-        notes=(note(field, "honoured", kind(key), KEPT, f"honoured as it stands: {key}"),), expectations=(expected,)
-    )
-
-
-def _readable(key: str) -> bool:
-    """Files that show what was written; `memory.reclaim` is an action, the others are shown in another form."""
-    return key.startswith(("memory.", "pids.", "cpu.max", "cpu.weight", "cpu.idle")) and key != "memory.reclaim"
+    told = note(field, "honoured", kind(key), KEPT, f"honoured as it stands: {key}")
+    return Outcome(notes=(told,), expectations=expected(key, value))
 
 
 def _unavailable(key: str, value: str, code: str, reason: str) -> Outcome:
     field, drop = f"unified.{key}", (Edit(op="remove", path=("unified", key)),)
     if value == "max" and kind(key) == GUARD:
         return Outcome(edits=drop, notes=(note(field, code, GUARD, CHANGED, f"{reason}, and it sets no limit"),))
-    effect = UNENFORCEABLE if kind(key) == GUARD else DROPPED
+    effect: Effect = UNENFORCEABLE if kind(key) == GUARD else DROPPED
     return Outcome(edits=drop, notes=(note(field, code, kind(key), effect, reason, f"{key}={value}"),))
 
 

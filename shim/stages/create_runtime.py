@@ -53,7 +53,7 @@ def verify_state(state: State, asked: dict[str, str]) -> None:
     if not state.pid or not os.path.isdir(f"/proc/{state.pid}"):
         raise _gone(state)
     path = os.path.join(state.bundle, "config.json")
-    loaded = document.load(document.read(path), path)
+    loaded = document.load(document.read(path), path, reader=settings.family(asked["--runtime"]))
     configured = settings.load(os.environ)
     if _left_alone(loaded.value.get("annotations"), configured, state.container):
         return
@@ -69,7 +69,7 @@ def verify_state(state: State, asked: dict[str, str]) -> None:
             runtime=asked["--runtime"],
             family=settings.family(asked["--runtime"]),
             command="create",
-            driver=asked["--driver"] or cgroups_path.driver(loaded.value),
+            driver=cgroups_path.driver(loaded.value, asked["--driver"]),
         ),
         configured,
         view,

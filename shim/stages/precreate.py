@@ -58,7 +58,7 @@ def filtered(data: bytes, arguments: list[str]) -> bytes:
             runtime=asked["--runtime"],
             family=settings.family(asked["--runtime"]),
             command="create",
-            driver=asked["--driver"] or cgroups_path.driver(loaded.value),
+            driver=cgroups_path.driver(loaded.value, asked["--driver"]),
         ),
         configured,
         View(),

@@ -1,6 +1,7 @@
 """The last diagnosis, where `cgshimctl explain --last` finds it: some engines throw a hook's or runtime's words away.
 
-One file, `last.json` in cgshim's state directory, readable for its owner alone; the next failure replaces it.
+One file, `last.json` in cgshim's state directory, readable for its owner alone; the next failure replaces it. Beside it
+the newest failures are kept one by one (`cgshimctl failures`).
 """
 
 from __future__ import annotations
@@ -19,13 +20,18 @@ FILE = "last.json"
 SCHEMA = 1
 RECENT = 60  # seconds: a hook speaks just before its runtime gives up
 MOST = 64 << 10  # characters of one diagnosis
+FAILURES = "failures"  # the directory of the newest ones
+SHORT = 8  # characters of an id that say which container it is
+KEPT = 100  # failures there; the oldest go first
 
 
 def remember(text: str, code: str, container: str = "", environment: Mapping[str, str] | None = None) -> None:
     """Keep a diagnosis. Never fatal: a failure to keep it must not hide the failure that it tells of."""
     value = {"schema": SCHEMA, "time": int(time.time()), "code": code, "container": container, "text": text[:MOST]}
+    place = kept.directory(system.environment() if environment is None else environment)
     try:
-        kept.write(kept.directory(system.environment() if environment is None else environment), FILE, value)
+        kept.write(place, FILE, value)
+        kept.write(system.join(place, FAILURES), f"{time.time_ns()}.json", value, KEPT)
     except Exception:  # noqa: BLE001 # of whatever kind: where files run out, Python cannot even import a codec
         return
 
@@ -33,6 +39,27 @@ def remember(text: str, code: str, container: str = "", environment: Mapping[str
 def recall(environment: Mapping[str, str] | None = None) -> dict[str, Any] | None:
     """What was remembered last, None if nothing was: schema, time (seconds since 1970), code, container, text."""
     found = kept.read(kept.directory(system.environment() if environment is None else environment), FILE)
+    return _usable(found)
+
+
+def failures(environment: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+    """The newest failures, newest first, at most `KEPT`; each as `recall` gives it."""
+    place = kept.directory(system.environment() if environment is None else environment)
+    place = system.join(place, FAILURES)
+    found = [_usable(kept.read(place, name)) for name in sorted(kept.names(place), reverse=True)]
+    return [one for one in found if one is not None]
+
+
+def of_container(container: str, environment: Mapping[str, str] | None = None) -> dict[str, Any] | None:
+    """The newest failure of the container of this id, or of the beginning of one (eight characters or more)."""
+    for one in failures(environment):
+        known = str(one.get("container", ""))
+        if known and (known == container or (len(container) >= SHORT and known.startswith(container))):
+            return one
+    return None
+
+
+def _usable(found: dict[str, Any] | None) -> dict[str, Any] | None:
     if found is None or found.get("schema") != SCHEMA or not isinstance(found.get("text"), str):
         return None
     return found

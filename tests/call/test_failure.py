@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from shim.rules.base import Family
+
 HOST = str(ROOT / "tests/hosts/debian12-unified-6.1")
 DEFAULTS = settings.Settings(origins=dict.fromkeys(settings.KEYS, "default"))
 NO_DEVICES = "runc create failed: mountpoint for devices not found"  # runc 1.0 on a host without v1's devices
@@ -36,7 +38,7 @@ EXCERPT = ('--- Quoting "/w/restore.log"', "(00.1) Error (criu/net.c:1): the cau
 class Failed:
     """A failed call: its runtime's log, the caller's, and what was prepared."""
 
-    def __init__(self, place: Path, family: str = "runc", form: str = "json") -> None:
+    def __init__(self, place: Path, family: Family = "runc", form: str = "json") -> None:
         self.path = place / "log.json"
         self.form = form
         self.handle = os.memfd_create("log")

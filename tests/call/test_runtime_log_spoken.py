@@ -6,11 +6,19 @@ import os
 
 import pytest
 
+from shim.call import failure, runtime_log
 from shim.call.runtime_log import RuntimeLog
+from shim.diagnose.diagnosis import Context
+from shim.diagnose.elsewhere import Elsewhere
+from shim.diagnose.explain import explain
 
 RECORDS = (
     '{"level":"warning","msg":"container\'s cgroup is not empty","time":"T"}\n{"level":"error","msg":"no","time":"T"}\n'
 )
+# As runc 1.1.5 logs it.
+REASON = "nsexec[27]: failed to update /proc/self/oom_score_adj: Permission denied"
+EOF = "runc create failed: unable to start container process: can't get final child's PID from pipe: EOF"
+FATAL = f'{{"level":"fatal","msg":"{REASON}","time":"T"}}\n{{"level":"error","msg":"{EOF}","time":"T"}}\n'
 
 
 def test_warnings_go_to_stderr_without_a_log(capfd: pytest.CaptureFixture[str]) -> None:
@@ -42,3 +50,19 @@ def test_stderr_that_was_kept_back_comes_first(capfd: pytest.CaptureFixture[str]
     os.close(handle)
     os.close(stderr)
     assert capfd.readouterr().err == 'no\ntime="T" level=warning msg="container\'s cgroup is not empty"\n'
+
+
+def test_what_the_first_stages_died_of_goes_to_stderr(capfd: pytest.CaptureFixture[str]) -> None:
+    """runc before 1.4 logs it at the level "fatal" and writes it nowhere else."""
+    handle = os.memfd_create("log")
+    os.write(handle, FATAL.encode())
+    RuntimeLog(handle, -1, "text", "runc").hand_on()
+    os.close(handle)
+    assert capfd.readouterr().err == f'time="T" level=fatal msg="{REASON}"\n'
+
+
+def test_what_the_first_stages_died_of_is_part_of_the_failure() -> None:
+    """It stands in front of the error, which says only that they are gone; the diagnosis is made of both."""
+    words = failure._with_reasons(runtime_log.failure(FATAL), FATAL)
+    assert words == f"{REASON}\n{EOF}"
+    assert explain(words, Context(view=Elsewhere())).code == "oom-score-may-not-be-lowered"

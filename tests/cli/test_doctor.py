@@ -14,7 +14,7 @@ from shim.cli import findings, probes
 from shim.cli.main import main
 from shim.engines import runtimes
 from shim.oci import checks
-from shim.rules import table, unified
+from shim.rules import fields, keys, table
 from shim.rules.classic import TRANSLATIONS
 
 if TYPE_CHECKING:
@@ -179,10 +179,14 @@ def test_rootless_host_is_told_to_delegate() -> None:
 
 
 @pytest.mark.parametrize("host", ["forged-unified", "debian12-nothing-mounted-6.1"])
-def test_host_that_is_not_understood_is_no_success(host: str) -> None:
-    """With an ambiguous layout, or none, the one finding is that everything is left to the runtime; status 1."""
+def test_host_that_is_not_understood_is_no_success(host: str, settings: Path) -> None:
+    """With an ambiguous layout, or none, the one finding is that a limit is refused, or under warn left; status 1."""
     shown = _on(host, "--runtime", "runc")
-    assert _found(shown, "runc", "untouched") == ["(every container)"]
+    assert _found(shown, "runc", "refused") == ["(every container with a limit)"]
+    assert shown["status"] == 1
+    settings.write_text('{"policy": "warn"}')
+    shown = _on(host, "--runtime", "runc")
+    assert _found(shown, "runc", "untouched") == ["(every container with a limit)"]
     assert shown["status"] == 1
 
 
@@ -262,7 +266,7 @@ def test_every_field_of_the_specification_is_asked_about() -> None:
     """Each field that the type check knows and each that a rule answers for has a probe that sets it."""
     asked = {leaf for probe in probes.CLASSIC for leaf in _leaves(probe.resources)}
     sections = {leaf.partition(".")[0] for leaf in asked}
-    known = set(_leaves({key: value for key, value in checks.RESOURCES.items() if key != "unified"}))
+    known = set(fields.names()) - {"unified"}
     asked_of = {leaf for leaf in asked if leaf in known}
     nested = {"rdma.mlx5_0.hcaHandles", "rdma.mlx5_0.hcaObjects"}
     assert known - asked_of == {"rdma"}
@@ -274,7 +278,7 @@ def test_every_field_of_the_specification_is_asked_about() -> None:
 
 def test_every_known_unified_key_is_asked_about() -> None:
     """Each key that can be translated and each that is known as a hint has a probe."""
-    known = {key.replace("*", "2MB") for key in (*TRANSLATIONS, *unified.HINTS)}
+    known = {key.replace("*", "2MB") for key in TRANSLATIONS} | {key.replace("<size>", "2MB") for key in keys.LINES}
     assert known - set(probes.KEYS) == set()
 
 

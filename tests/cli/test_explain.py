@@ -15,6 +15,7 @@ from shim.cli import report
 from shim.cli.main import main
 from shim.diagnose.catalogue import ENTRIES
 from shim.host.view import View
+from tests.syntax import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -136,10 +137,10 @@ def test_the_list_has_every_code() -> None:
 
 @pytest.mark.parametrize(
     ("text", "runtime"),
-    [("runc run failed: x", "runc"), ("crun: x", "crun"), ("open `/x`: y", "crun"), ("nothing", "runc")],
+    [("runc run failed: x", "runc"), ("crun: x", "crun"), ("open `/x`: y", "crun"), ("nothing", "other")],
 )
 def test_the_runtime_is_told_from_its_words(text: str, runtime: str) -> None:
-    """crun quotes with backticks, runc names itself."""
+    """crun quotes with backticks, runc names itself; where nothing tells it is neither."""
     assert command.context(View(), text, "", None).runtime == runtime
 
 
@@ -166,4 +167,113 @@ def test_an_id_that_is_a_directory(no_engines: Path, name: str) -> None:
     (no_engines / "roots").mkdir()
     (no_engines / "state.json").write_text('{"init_process_pid": 1, "config": {"labels": ["bundle=/b"]}}')
     result = _run(name)
-    assert (result.exit_code, "[nothing-to-explain]" in result.stderr) == (3, True), result.output
+    assert (result.exit_code, f"{name} is a directory [no-log]" in result.stderr) == (3, True), result.output
+
+
+@pytest.mark.parametrize(
+    ("code", "meant"),
+    [
+        ("kernel-memory-remove", "kernel-memory-removed"),
+        ("not-recognized", "not-recognised"),
+        ("severel-causes", "several-causes"),
+        ("Frozen-Ancestor", "frozen-ancestor"),
+    ],
+)
+def test_a_mistyped_code_is_answered_with_what_was_meant(no_engines: Path, code: str, meant: str) -> None:
+    """An error that names the nearest code, status 3."""
+    result = _run(code)
+    assert result.exit_code == 3
+    assert f"Did you mean {meant}" in result.output
+
+
+def test_nothing_like_a_code_is_not_guessed(no_engines: Path) -> None:
+    """A container's id is no mistyped code."""
+    assert "Did you mean" not in _run("4f7a9c3e51b2").output
+
+
+@pytest.mark.parametrize(("stdin", "said"), [("", "standard input is empty"), (" \n\t\n", "standard input is empty")])
+def test_an_empty_input_says_so(stdin: str, said: str) -> None:
+    """Nothing, or white space alone, is no failure that could be explained."""
+    result = _run("-", stdin=stdin)
+    assert (result.exit_code, f"cgshim: {said} [nothing-to-explain]" in result.output) == (3, True)
+
+
+def test_files_that_cannot_be_explained_say_why(tmp_path: Path) -> None:
+    """An empty one, one that is not there, and a directory."""
+    (tmp_path / "empty.log").write_text("")
+    for subject, said in (
+        ("empty.log", f"{tmp_path}/empty.log is empty [nothing-to-explain]"),
+        ("none.log", f"{tmp_path}/none.log cannot be read: No such file or directory [no-log]"),
+        ("", f"{tmp_path}/ is a directory [no-log]"),
+    ):
+        result = _run(f"{tmp_path}/{subject}")
+        assert (result.exit_code, said in result.output) == (3, True)
+
+
+SYSFS = (
+    'runc run failed: error mounting "sysfs" to rootfs at "/sys": mount sysfs:/sys, flags: 0xe: operation not permitted'
+)
+SD_BUS = "crun: cannot open sd-bus: No such file or directory"
+
+
+def test_several_causes_are_each_shown() -> None:
+    """The likeliest first, each with its cause, a command that decides, and what to do; status 0."""
+    result = _run(SYSFS, "--elsewhere")
+    lines = result.output.splitlines()
+    assert result.exit_code == 0
+    assert lines[0].startswith("one of 3 causes, the likeliest first: sysfs cannot be mounted: parts of the outer /sys")
+    assert [line[:2] for line in lines if line[:2] in ("1.", "2.", "3.")] == ["1.", "2.", "3."]
+    assert result.output.count("how to tell") == 3
+    assert "grep ' /sys' /proc/self/mountinfo" in result.output
+
+
+def test_several_causes_as_json() -> None:
+    """The causes are objects of their own."""
+    found = json.loads(_run(SYSFS, "--elsewhere", "--json").output)
+    assert (found["code"], found["confirmed"]) == ("several-causes", False)
+    assert [one["code"] for one in found["causes"]] == found["others"]
+    assert set(found["causes"][0]) == {"code", "verdict", "cause", "tell", "remedy", "reference"}
+
+
+def test_elsewhere_confirms_nothing() -> None:
+    """systemd that does not run here says nothing about the host of the text."""
+    found = json.loads(
+        _run("systemd not running on this host, cannot use systemd cgroups manager", "--elsewhere", "--json").output
+    )
+    assert (found["code"], found["confirmed"], found["evidence"]) == ("systemd-not-running", False, [])
+
+
+def test_a_captured_host_confirms() -> None:
+    """--host reads the facts from a capture: here nothing is mounted."""
+    capture = ROOT / "tests" / "hosts" / "debian12-nothing-mounted-6.1"
+    found = json.loads(_run("no cgroup mount found in mountinfo", "--host", str(capture), "--json").output)
+    assert (found["code"], found["confirmed"]) == ("cgroup-not-mounted", True)
+
+
+@pytest.mark.parametrize(
+    ("args", "status", "said"),
+    [
+        (("--host", "/nowhere", SD_BUS), 3, "/nowhere is no captured host"),
+        (("--host", "/", "--elsewhere", SD_BUS), 2, "use one of them"),
+    ],
+)
+def test_hosts_that_are_none(args: tuple[str, ...], status: int, said: str) -> None:
+    """A directory without a capture, and two answers to one question."""
+    result = _run(*args)
+    assert (result.exit_code, said in result.output) == (status, True)
+
+
+def test_a_message_without_a_cause_stands_first() -> None:
+    """The words whole, then one line that says who spoke, and no facts that have nothing to do with them."""
+    result = _run("podman: the frobnicator is out of frob")
+    lines = result.output.splitlines()
+    assert result.exit_code == 1
+    assert lines[0] == "podman: the frobnicator is out of frob"
+    assert lines[2] == "Podman failed with a message that is not in the catalogue [not-recognised]"
+    assert "evidence" not in result.output
+
+
+@pytest.mark.parametrize("code", ["several-causes", "not-recognised"])
+def test_answers_without_an_entry_can_be_asked_for(code: str) -> None:
+    """Their codes stand in brackets, too."""
+    assert json.loads(_run(code, "--json").output)["code"] == code

@@ -15,8 +15,9 @@ from shim.diagnose.explain import NOT_RECOGNISED, entry_of, explain
 from shim.diagnose.page import page
 from shim.diagnose.render import render
 from shim.host.facts import HYBRID, LEGACY, UNIFIED, Fact
-from shim.planning.plan import make_plan, wanted
+from shim.planning.plan import wanted
 from tests.hosts_made import BOTH, make_host
+from tests.planned import plan_of
 from tests.replayed import Case, guests, quoted, recorded
 from tests.syntax import ROOT, modules
 
@@ -103,7 +104,9 @@ def test_a_row_is_complete(entry: Entry) -> None:
     if entry.ours:
         assert entry.remedy
     if entry.ambiguous:
-        assert entry.confirm is not None
+        assert entry.confirm is not None or (entry.offer and entry.tell)
+    if entry.offer:
+        assert entry.tell
     assert not re.search(r"\bF\d\d\b", page())
 
 
@@ -168,7 +171,7 @@ def test_every_limit_refused_by_policy_is_documented(layout: str, expected: set[
     hosts.append(make_host(layout, swap_accounting=Fact(value=False, evidence="made for a test")))
     hosts.append(make_host(layout, interface=files))
     asked = itertools.product(hosts, ("runc", "crun"), ("create", "update"))
-    plans = [make_plan(EVERY_GUARD, host, runtime, operation, "cgroupfs") for host, runtime, operation in asked]
+    plans = [plan_of(EVERY_GUARD, host, runtime, operation) for host, runtime, operation in asked]
     codes = {note.code for plan in plans for note in plan.unenforceable}
     assert codes == expected
     assert codes - {entry.code for entry in ENTRIES} == set()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from shim.diagnose.diagnosis import Context, Diagnosis
 from shim.diagnose.entry import Entry, Words
-from shim.diagnose.explain import NOT_RECOGNISED, entry_of, explain, looked, without_words
+from shim.diagnose.explain import NOT_RECOGNISED, SEVERAL_CAUSES, entry_of, explain, looked, without_words
 from shim.diagnose.facts import Facts
 from shim.diagnose.render import as_dict, plain, render
 from tests.replayed import ReplayedView
@@ -65,15 +66,74 @@ def test_the_confirmed_cause_wins(resources: dict[str, Any], code: str) -> None:
     assert (found.code, found.confirmed) == (code, True)
 
 
-def test_several_unconfirmed_causes_are_no_cause() -> None:
-    """Words with several causes and no fact for any: they are named, none is chosen."""
+def test_several_unconfirmed_causes_are_the_answer() -> None:
+    """Words with several causes and no fact for any: each is given, the likeliest first, and none is confirmed."""
     found = explain(MEMSW, _context())
-    assert (found.code, found.confirmed, found.ours) == (NOT_RECOGNISED, False, True)
-    assert found.others == ("unified-value-refused", "swap-below-limit", "swap-without-limit")
-    assert found.cause == (
-        "The words fit several causes and this host's facts confirm none of them: "
-        "unified-value-refused, swap-below-limit, swap-without-limit."
-    )
+    assert (found.code, found.confirmed, found.ours) == (SEVERAL_CAUSES, False, True)
+    assert found.others == ("swap-below-limit", "swap-without-limit", "swap-limit-raced")
+    assert [one.code for one in found.causes] == ["swap-below-limit", "swap-without-limit", "swap-limit-raced"]
+    assert found.cause == "These words fit several causes, and nothing that was read decides between them."
+    assert found.causes[1].tell == ("is --memory-swap (compose: memswap_limit) given without --memory (mem_limit)?")
+
+
+def test_a_configuration_rules_causes_out() -> None:
+    """What config.json contradicts is no candidate any more; what it cannot contradict is left."""
+    fine = _context(config=_resources(memory={"limit": 1 << 27, "swap": 1 << 28}))
+    assert explain(MEMSW, fine).code == "swap-limit-raced"
+
+
+@pytest.mark.parametrize(
+    ("written", "code"),
+    [
+        ("failed to write 4194305 to pids.max: write /sys/fs/cgroup/pids/x/pids.max", "pids-limit-above-maximum"),
+        ('failed to write "-1": write /sys/fs/cgroup/pids/x/pids.max', "pids-limit-negative"),
+        (
+            "failed to write 500 to cpu.cfs_quota_us: write /sys/fs/cgroup/cpu/x/cpu.cfs_quota_us",
+            "cpu-quota-out-of-range",
+        ),
+        ('failed to write "13000": write /sys/fs/cgroup/cpu/x/cpu.cfs_quota_us', "cpu-quota-above-parent"),
+        ('failed to write "0": write /sys/fs/cgroup/memory/x/memory.swappiness', "swappiness-not-changeable"),
+        ('failed to write "250": write /sys/fs/cgroup/memory/x/memory.swappiness', "swappiness-out-of-range"),
+        ('failed to write "a-b": write /sys/fs/cgroup/cpuset/x/cpuset.cpus', "cpuset-malformed"),
+    ],
+)
+def test_the_number_in_the_message_decides(written: str, code: str) -> None:
+    """No configuration and no host are needed where the value that was written stands in the words."""
+    found = explain(f"{SETTING}{written}: invalid argument", _context())
+    assert (found.code, found.confirmed) == (code, False)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/sys/fs/cgroup/cpuset/system.slice:cri-containerd:0123abcd/cpuset.cpus",
+        "/sys/fs/cgroup/cpuset/a name with blanks/cpuset.cpus",
+        "/sys/fs/cgroup/cpuset/machine.slice/libpod\\x2dabc.scope/cpuset.cpus",
+        f"/sys/fs/cgroup/cpuset/{'long/' * 150}cpuset.cpus",
+    ],
+)
+def test_any_path_is_a_path(path: str) -> None:
+    """Colons, blanks, escapes and great length do not hide the file at its end."""
+    found = explain(f'{SETTING}failed to write "9": write {path}: permission denied', _context())
+    assert found.code == "cpuset-not-in-parent"
+
+
+def test_entries_of_the_other_layout_are_no_candidates() -> None:
+    """A path of v1 leads to no cause of cgroup2, and the other way round."""
+    for path, wrong in (
+        ("/sys/fs/cgroup/memory/x/memory.limit_in_bytes", "controller-not-enabled"),
+        ("/sys/fs/cgroup/x.slice/memory.max", "v1-controller-not-mounted"),
+    ):
+        found = explain(f"open `{path}`: No such file or directory", _context())
+        assert wrong not in (found.code, *found.others)
+
+
+def test_our_own_refusal_pasted_back_is_its_entry() -> None:
+    """Alone, behind an engine's words, and in a record: the code in brackets is known."""
+    text = "cgshim: memory.limit: 5 is below what a start needs [bad-resources]\n  remedy: raise it"
+    for form in (text, f"Error: OCI runtime error: {text}", json.dumps({"level": "error", "msg": text})):
+        found = explain(form, _context())
+        assert found.code == "bad-resources"
 
 
 def test_a_tiny_limit_explains_whatever_else_is_said() -> None:
@@ -111,7 +171,7 @@ def test_not_recognised_gives_facts_and_no_cause() -> None:
         "/proc/self/status": "CapEff:\t0000000000000000\n",
         "/proc/cmdline": "quiet cgroup_disable=memory\n",
     }
-    found = explain("gibberish", _context(facts, config=_resources(memory={"limit": 4096})))
+    found = explain("a cgroup of gibberish", _context(facts, config=_resources(memory={"limit": 4096})))
     assert found.code == NOT_RECOGNISED
     assert found.evidence == (
         "cgroup layout: hybrid (v1: cpu)",
@@ -122,7 +182,8 @@ def test_not_recognised_gives_facts_and_no_cause() -> None:
         "/proc/self/status CapEff: 0000000000000000 (without CAP_SYS_ADMIN, CAP_SYS_RESOURCE)",
         "/proc/cmdline: cgroup_disable=memory",
     )
-    assert "none of them is proven" in found.cause
+    assert found.cause == "No cause is known for this message; these facts of the host are worth a look."
+    assert explain("gibberish", _context(facts)).evidence == ()
 
 
 def test_a_warning_counts_only_without_an_error() -> None:
@@ -136,7 +197,7 @@ def test_a_warning_counts_only_without_an_error() -> None:
 @pytest.mark.parametrize("config", [None, {}, [], "x", {"linux": None}, {"linux": {"resources": [1]}}])
 def test_any_configuration_is_survived(config: Any) -> None:
     """A configuration of the wrong shape leads to less evidence, never to an exception."""
-    assert explain(MEMSW, _context(config=config)).code == NOT_RECOGNISED
+    assert explain(MEMSW, _context(config=config)).code in (SEVERAL_CAUSES, "swap-limit-raced")
 
 
 def test_a_check_that_stumbles_finds_nothing() -> None:
@@ -151,14 +212,17 @@ def test_a_check_that_stumbles_finds_nothing() -> None:
     assert looked(entry, Facts(_context()), words) == ()
 
 
-def test_without_words_fills_templates_and_keeps_placeholders() -> None:
-    """A row found by looking takes the values it is given; the others show their names."""
+def test_without_words_fills_templates_and_leaves_out_what_is_not_known() -> None:
+    """A row found by looking takes the values it is given; a step without its value is left out."""
     found = without_words("limits-written-to-tmpfs", ("proof",), {"path": "/sys/fs/cgroup/x"})
     assert (
         found.verdict
         == "/sys/fs/cgroup/x is a plain directory, not a cgroup mount: limits written there have no effect"
     )
-    assert found.remedy[1] == "or mount the controller there: mount -t cgroup -o <controller> cgroup /sys/fs/cgroup/x"
+    assert found.remedy == ("rm -r /sys/fs/cgroup/x",)
+    assert without_words("limits-written-to-tmpfs", ("proof",), {}).verdict == (
+        "a controller directory is a plain folder: limits are written into ordinary files"
+    )
     assert (found.evidence, found.confirmed) == (("proof",), True)
 
 
@@ -242,4 +306,6 @@ def test_json_has_every_field() -> None:
         "confirmed": False,
         "ours": True,
         "others": [],
+        "tell": "",
+        "causes": [],
     }

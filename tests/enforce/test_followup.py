@@ -18,6 +18,7 @@ from shim.rules.base import GUARD, apply_to_value
 from tests.cgroup_tree import INIT, Kernel, Tree
 from tests.hosts_made import make_host
 from tests.kept_limits import sealed_and_read
+from tests.planned import plan_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -279,6 +280,19 @@ def test_warn_goes_on_without_the_limit(tree: Tree, kernel: Kernel, command: str
     assert kernel.refused == set()
 
 
+def test_an_update_moves_nobody(tree: Tree, kernel: Kernel) -> None:
+    """A running container's processes stay where they are, also under warn: an inner node is a warning, and no more."""
+    tree.process("4:pids:/c\n0::/pod/c\n")
+    tree.cgroup2(HYBRID_MOUNT, "", enabled="memory")
+    tree.cgroup2(HYBRID_MOUNT, "/pod", processes="1\n")
+    tree.cgroup2(HYBRID_MOUNT, "/pod/c", processes=f"{INIT}\n")
+    told = follow_up(tree.view, SUBJECT, _made(LIMITS, MEMORY_IN_2, "warn", "update"))
+    assert told[0][0] == "warning"
+    assert "EBUSY" in told[0][1]
+    assert not tree.exists(f"{HYBRID_MOUNT}/cgshim")
+    assert tree.read(f"{HYBRID_MOUNT}/pod/c/cgroup.procs") == f"{INIT}\n"
+
+
 def test_a_value_that_the_kernel_refuses(tree: Tree, kernel: Kernel) -> None:
     """Refused under refuse with the file; under warn a warning."""
     kernel.refused.add("67108864")
@@ -325,11 +339,11 @@ HOSTS = {
 def test_the_hook_guards_the_same(host: Host, runtime: str) -> None:
     """Whatever was rewritten: a plan for the result expects every guard that the first one did."""
     for resources in EVERYTHING:
-        first = make_plan(resources, host, runtime, "create", "cgroupfs")
+        first = plan_of(resources, host, runtime)
         if first.problems:
             continue
         kept = sealed_and_read(first.bridge).limits
         after = apply_to_value(resources, first.edits)
-        again = make_plan(after, host, runtime, "create", "cgroupfs", kept=kept)
+        again = plan_of(after, host, runtime, kept=kept)
         guards = [{(e.file, e.value) for e in plan.expectations if e.kind == GUARD} for plan in (first, again)]
         assert guards[0] == guards[1], resources

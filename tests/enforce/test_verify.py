@@ -1,9 +1,9 @@
-"""Reading back: which file, which rounding (Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/memory.rst)."""
+"""Reading back: which file, which shape (Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/memory.rst)."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,17 +13,19 @@ from shim.host.view import View
 from shim.rules.base import GUARD, Expectation
 from tests.cgroup_tree import INIT, Tree
 from tests.hosts_made import make_host
+from tests.planned import plan_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from shim.host.view import Identity
+    from shim.rules.base import Shape
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 MOUNT = "/sys/fs/cgroup"
 
 
-def _expect(value: str, rounding: str = "exact", *, file: str = "memory.max", version: int = 2) -> Expectation:
+def _expect(value: str, shape: Shape = "exact", *, file: str = "memory.max", version: int = 2) -> Expectation:
     controller = {"blkio": "io"}.get(file.partition(".")[0], file.partition(".")[0])
     return Expectation(
         field=f"field.{file}",
@@ -32,7 +34,7 @@ def _expect(value: str, rounding: str = "exact", *, file: str = "memory.max", ve
         version=version,
         file=file,
         value=value,
-        rounding=rounding,
+        shape=shape,
     )
 
 
@@ -104,7 +106,98 @@ def test_other_values_are_not_rounded(wanted: str, found: str, same: bool) -> No
 )
 def test_a_line_of_many(wanted: str, found: str, same: bool) -> None:
     """Files with a line for each device need one line that has every word; the order of lines does not count."""
-    assert agrees(_expect(wanted, "contains", file="io.max"), found) is same
+    assert agrees(_expect(wanted, "lines", file="io.max"), found) is same
+
+
+# kernel/sched/core.c: cpu.max is "QUOTA PERIOD", and a write of one word keeps the period.
+POSITIONAL: list[tuple[dict[str, Any], str, str, bool]] = [
+    ({"unified": {"cpu.max": "100000 100000"}}, "create", "max 100000", False),
+    ({"unified": {"cpu.max": "200000 100000"}}, "create", "100000 200000", False),
+    ({"cpu": {"quota": 100000}}, "update", "max 100000", False),
+    ({"cpu": {"quota": 50000}}, "update", "max 50000", False),
+    ({"cpu": {"period": 100000}}, "update", "100000 50000", False),
+    ({"unified": {"cpu.max": "100000 100000"}}, "create", "100000 100000", True),
+    ({"unified": {"cpu.max": "50000"}}, "update", "50000 20000", True),
+    ({"unified": {"cpu.max": "max"}}, "update", "max 20000", True),
+    ({"unified": {"cpu.max": "20000"}}, "update", "max 20000", False),
+    ({"cpu": {"quota": 100000}}, "update", "100000 20000", True),
+    ({"cpu": {"period": 20000}}, "update", "100000 20000", True),
+    ({"cpu": {"period": 20000}}, "update", "20000 100000", False),
+    ({"cpu": {"quota": 9000, "period": 7000}, "unified": {"cpu.max": "5000"}}, "create", "5000 7000", True),
+    ({"cpu": {"quota": 9000, "period": 7000}, "unified": {"cpu.max": "5000"}}, "create", "5000 100000", False),
+]
+
+
+@pytest.mark.parametrize(("resources", "operation", "found", "same"), POSITIONAL)
+def test_the_place_of_a_word_counts(resources: dict[str, Any], operation: str, found: str, same: bool) -> None:
+    """A quota is the first word of cpu.max and a period the second; one that equals the other proves nothing."""
+    plan = plan_of(resources, make_host(UNIFIED), "runc", operation)
+    checks = [agrees(one, found + "\n") for one in plan.expectations if one.file == "cpu.max"]
+    assert checks
+    assert all(checks) is same
+
+
+# key, what was asked, what the kernel shows, is that the limit: Documentation/admin-guide/cgroup-v2.rst.
+FORMS = [
+    ("cpuset.cpus", "0,1", "0-1", True),
+    ("cpuset.cpus", "0-3:1/2", "0,2", True),
+    ("cpuset.cpus", "all", "0-7", True),
+    ("cpuset.cpus", "all", "", False),
+    ("cpuset.cpus", "0-1", "", False),
+    ("cpuset.mems", "0", "0-1", False),
+    ("hugetlb.2MB.max", "4M", "4194304", True),
+    ("hugetlb.2MB.max", "3000000", "2097152", True),
+    ("hugetlb.2MB.max", "3000000", "4194304", False),
+    ("hugetlb.2MB.max", "max", "max", True),
+    ("hugetlb.2MB.max", "max", "4194304", False),
+    ("hugetlb.2MB.rsvd.max", "4M", "max", False),
+    ("io.max", "8:0 rbps=max", "", True),
+    ("io.max", "8:0 rbps=5 wbps=max", "8:0 rbps=5 wbps=max riops=max wiops=max", True),
+    ("io.max", "8:0 riops=4294967295", "", True),
+    ("io.max", "8:0 wiops=4294967295", "", True),
+    ("io.max", "8:0 wiops=4294967294", "", False),
+    ("io.max", "8:0 rbps=18446744073709551615 wbps=18446744073709551615", "", True),
+    ("io.max", "8:0 rbps=18446744073709551614", "", False),
+    ("io.max", "8:0 rbps=10M", "8:0 rbps=10 wbps=max riops=max wiops=max", False),
+    ("io.max", "8:0 rbps=5", "", False),
+    ("io.max", "8:0 rbps=5\n8:16 wiops=9", "8:0 rbps=5 wbps=max riops=max wiops=max", False),
+    ("io.max", "8:0 rbps=5\n8:0 wiops=9", "8:0 rbps=5 wbps=max riops=max wiops=9", True),
+    ("io.weight", "200", "default 200", True),
+    ("io.weight", "200", "default 100\n8:0 200", False),
+    ("io.weight", "default 100\n8:0 200", "default 100\n8:0 200", True),
+    ("io.weight", "default 100\n8:0 default", "default 100", True),
+    ("rdma.max", "mlx5_0 hca_handle=2", "mlx5_0 hca_handle=2 hca_object=max", True),
+    ("rdma.max", "mlx5_0 hca_handle=2", "mlx5_0 hca_handle=max hca_object=2", False),
+    ("misc.max", "res_a 1", "res_a 1\nres_b max", True),
+    ("misc.max", "res_a 1", "res_a max\nres_b 1", False),
+    ("dmem.max", "drm/card0/vram0 1G", "drm/card0/vram0 1073741824", True),
+    ("dmem.max", "drm/card0/vram0 1G", "drm/card0/vram0 max", False),
+    ("memory.oom.group", "1", "0", False),
+    ("memory.oom.group", "1", "1", True),
+    ("memory.zswap.writeback", "0", "1", False),
+    ("memory.max", "0x4000000", "67108864", True),
+    ("memory.max", " ", "0", True),
+    ("memory.max", " ", "max", False),
+    ("pids.max", "0x20", "32", True),
+    ("cpu.uclamp.min", "10", "10.00", True),
+    ("cpu.uclamp.min", "10", "0.00", False),
+    ("cpu.weight", "50", "100", False),
+    ("cpuset.future", "0,1", "0-1", True),
+    ("cpuset.future", "0,1", "0", False),
+    ("io.future", "8:0 a=1", "8:0 a=1 b=max", True),
+    ("memory.future", "64M", "67108864", True),
+    ("memory.future", "64M", "max", False),
+]
+
+
+@pytest.mark.parametrize("layout", [UNIFIED, HYBRID])
+@pytest.mark.parametrize(("key", "asked", "found", "same"), FORMS)
+def test_keys_are_compared_in_the_kernels_form(layout: str, key: str, asked: str, found: str, same: bool) -> None:
+    """What `unified` sets is read back wherever cgroup2 has it, whether the runtime or the bridge writes it."""
+    host = make_host(layout, versions={key.partition(".")[0]: 2})
+    plan = plan_of({"unified": {key: asked}}, host, "runc", "update")
+    assert [one.file for one in plan.expectations] == [key] * len(plan.expectations) != []
+    assert all(agrees(one, found + "\n") for one in plan.expectations) is same
 
 
 def test_limits_are_read_in_the_containers_own_cgroup(tree: Tree) -> None:
@@ -129,7 +222,7 @@ def test_a_file_of_several_lines_is_shown_in_one(tree: Tree) -> None:
     """A finding is one line, whatever the file holds."""
     tree.process("0::/c\n")
     tree.write(f"{MOUNT}/c/io.max", "8:0 rbps=1\n8:16 rbps=2\n")
-    (found,) = verify(tree.view, INIT, (_expect("9:0 rbps=3", "contains", file="io.max"),), make_host(UNIFIED))
+    (found,) = verify(tree.view, INIT, (_expect("9:0 rbps=3", "lines", file="io.max"),), make_host(UNIFIED))
     assert found.text().startswith(f"{MOUNT}/c/io.max: '8:0 rbps=1 | 8:16 rbps=2'; ")
 
 
@@ -150,7 +243,7 @@ def test_v1_hierarchies_are_those_of_the_controller(tree: Tree) -> None:
     tree.write(f"{MOUNT}/cpu,cpuacct/c/cpu.cfs_quota_us", "50000\n")
     expectations = (
         _expect("67108864", "page", file="memory.limit_in_bytes", version=1),
-        _expect("8:0 1048576", "contains", file="blkio.throttle.read_bps_device", version=1),
+        _expect("8:0 1048576", "lines", file="blkio.throttle.read_bps_device", version=1),
         _expect("50000", file="cpu.cfs_quota_us", version=1),
     )
     assert verify(tree.view, INIT, expectations, make_host(LEGACY)) == ()

@@ -38,4 +38,6 @@ def test_read_from_any_configuration(config: object, path: str | None) -> None:
 )
 def test_driver_is_told_by_the_form(path: Any, expected: str) -> None:
     """systemd's cgroupsPath is slice:prefix:name (runc, docs/systemd.md), and the name of a unit has no slash."""
-    assert cgroups_path.driver({"linux": {"cgroupsPath": path}}) == expected
+    config = {"linux": {"cgroupsPath": path}}
+    assert cgroups_path.driver(config) == cgroups_path.driver(config, "other") == expected
+    assert [cgroups_path.driver(config, wanted) for wanted in ("disabled", "systemd")] == ["disabled", "systemd"]

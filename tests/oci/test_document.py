@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shim.errors import ShimError
-from shim.oci.document import load, read, resources
-from shim.system import LARGEST
+from shim.oci.document import LARGEST, changeable, load, read, resources
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +30,7 @@ BROKEN_PROFILES = {
     "cut": ('{"syscalls":[{"names":["read"', "expecting ',' delimiter"),
     "bad-escape": ('{"a":"\\x"}', "invalid \\escape"),
     "not-a-number": ('{"syscalls":[{"errnoRet":NaN}]}', "NaN is not a JSON number"),
-    "too-deep": ('{"a":' + "[" * 100_000, "nested too deeply"),
+    "too-deep": ('{"a":' + "[" * 100_000, "the text ends too early"),
 }
 
 
@@ -98,12 +97,13 @@ def test_text_that_is_no_configuration(text: str, what: str, place: str) -> None
     ("text", "field"),
     [
         ('{"linux":{"resources":{}},"linux":{"resources":{"pids":{"limit":1}}}}', "linux.resources"),
-        ('{"linux":{"resources":{},"resources":{}}}', "linux.resources"),
-        ('{"linux":{"resources":{"pids":{},"pids":{}}}}', "linux.resources.pids"),
+        ('{"linux":{"resources":{},"resources":null}}', "linux.resources"),
+        ('{"linux":{"resources":{"pids":{},"pids":{"limit":1}}}}', "linux.resources.pids"),
+        ('{"linux":{"resources":{"pids":{"limit":1,"limit":1.0}}}}', "linux.resources.pids.limit"),
         ('{"linux":{"resources":{"cpu":{},"memory":{"limit":1,"swap":2,"limit":3}}}}', "linux.resources.memory.limit"),
         ('{"linux":{"resources":{"devices":[{"allow":true,"allow":false}]}}}', "linux.resources.allow"),
     ],
-    ids=["linux", "resources", "member", "nested", "in-a-list"],
+    ids=["linux", "resources", "member", "types", "nested", "in-a-list"],
 )
 def test_ambiguous_limits_are_refused(text: str, field: str) -> None:
     """A key that stands twice on the way to the limits is an error: runtimes differ on which one counts."""
@@ -112,6 +112,79 @@ def test_ambiguous_limits_are_refused(text: str, field: str) -> None:
     assert caught.value.code == "ambiguous-config"
     assert caught.value.what == f"c: {field} stands there more than once"
     assert caught.value.remedy == (f"keep one {field} in c",)
+
+
+SAME_TWICE = {
+    "linux": '{"linux":{"resources":{"pids":{"limit":3}}},"linux":{"resources":{"pids":{"limit":3}}}}',
+    "resources": '{"linux":{"resources":{"pids":{"limit":3}},"resources":{"pids":{"limit":3}}}}',
+    "section": '{"linux":{"resources":{"pids":{"limit":3},"pids":{"limit":3}}}}',
+    "member": '{"linux":{"resources":{"pids":{"limit":3,"limit":3}}}}',
+}
+
+
+@pytest.mark.parametrize("text", SAME_TWICE.values(), ids=SAME_TWICE)
+def test_a_key_twice_with_one_value(text: str) -> None:
+    """Both runtimes read the same, so it is read; to change it would change one of the two, which is refused."""
+    loaded = load(text, "c")
+    assert resources(loaded, WHERE) == {"pids": {"limit": 3}}
+    with pytest.raises(ShimError) as caught:
+        changeable(loaded, WHERE)
+    assert caught.value.code == "ambiguous-config"
+
+
+def test_what_runc_does_not_read() -> None:
+    """Go's decoder stops behind the first value: text behind it is kept as it stands, for runc alone."""
+    text = '{"linux":{"resources":{"pids":{"limit":3}}}}\n} trailing \0'
+    loaded = load(text, "c", reader="runc")
+    assert (resources(loaded, WHERE), loaded.text) == ({"pids": {"limit": 3}}, text)
+    assert loaded.replaced({WHERE: "{}"}) == '{"linux":{"resources":{}}}\n} trailing \0'
+    assert resources(load('{"pids":{"limit":3}} x', "c", reader="runc"), ()) == {"pids": {"limit": 3}}
+    for reader in ("crun", "other", ""):
+        with pytest.raises(ShimError, match="something follows"):
+            load(text, "c", reader=reader)
+
+
+def test_comments_that_crun_reads() -> None:
+    """yajl takes comments for white space; every other character stays at its place, also in strings."""
+    text = '{// one "\n"a": "http://x/*no*/", /* two\n} */ "linux": {"resources": {"pids": /**/ {"limit": 3}}}} // end'
+    loaded = load(text, "c", reader="crun")
+    assert resources(loaded, WHERE) == {"pids": {"limit": 3}}
+    assert loaded.value["a"] == "http://x/*no*/"
+    assert len(loaded.text) == len(text)
+    assert loaded.text.count("\n") == text.count("\n")
+    for reader in ("runc", "other", ""):
+        with pytest.raises(ShimError, match="not a usable"):
+            load(text, "c", reader=reader)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ('{"a": /* x }', "line 1, column 7: a comment does not end"),
+        ('{"a": 1} // x\n}', "line 2, column 1: something follows the configuration: '}'"),
+        ('{"a": / 1}', "line 1, column 7: a comment or a value was expected, found '/'"),
+        ('{"a": "/', "line 1, column 7: "),
+    ],
+    ids=["open", "behind", "single", "string"],
+)
+def test_comments_that_nobody_reads(text: str, what: str) -> None:
+    """A comment without an end, a lone slash and a string without an end are errors with their place."""
+    with pytest.raises(ShimError) as caught:
+        load(text, "c", reader="crun")
+    assert caught.value.code == "bad-config"
+    assert caught.value.evidence[0].startswith(f"c, {what}")
+
+
+def test_depth_that_nobody_here_reads() -> None:
+    """A member that no rule looks at may be deeper than Python's scanner goes; the limits beside it are read."""
+    deep = "[" * 20_000 + '"]"' + "]" * 20_000
+    text = f'{{"x":{deep},"linux":{{"y":{deep},"seccomp":{deep},"resources":{{"pids":{{"limit":3}}}}}}}}'
+    loaded = load(text, "c")
+    assert resources(loaded, WHERE) == {"pids": {"limit": 3}}
+    assert loaded.replaced({WHERE: "{}"}) == text.replace('{"pids":{"limit":3}}', "{}")
+    for text in (f'{{"annotations":{deep}}}', f'{{"linux":{{"resources":{{"x":{deep}}}}}}}'):
+        with pytest.raises(ShimError, match="nested too deeply"):
+            load(text, "c")
 
 
 def test_duplicates_elsewhere_do_not_matter() -> None:
@@ -195,11 +268,11 @@ def test_link_to_itself(tmp_path: Path) -> None:
 
 
 def test_file_that_is_too_large(tmp_path: Path) -> None:
-    """One byte above 32 MiB is refused without being read."""
+    """One byte above 256 MiB is refused without being read."""
     path = tmp_path / "config.json"
     path.touch()
     os.truncate(path, LARGEST + 1)
     with pytest.raises(ShimError) as caught:
         read(str(path))
-    what = "the file has 33554433 bytes, more than the 33554432 that are read"
+    what = "the file has 268435457 bytes, more than the 268435456 that are read"
     assert caught.value.what == f"{path} is not a usable OCI configuration: {what}"

@@ -62,8 +62,8 @@ def test_a_fifo_without_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 
 def test_more_than_the_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A device that never ends, and a pipe with too much in it."""
-    for source in (stream, document):
-        monkeypatch.setattr(source, "LARGEST", 100_000)
+    monkeypatch.setattr(stream, "LARGEST", 100_000)
+    monkeypatch.setattr(document, "OF_STREAMS", 100_000)
     (tmp_path / "resources.json").symlink_to("/dev/zero")
     reader, writer = os.pipe()
 
@@ -71,7 +71,7 @@ def test_more_than_the_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         os.write(writer, b"x" * 150_000)
         os.close(writer)
 
-    feeding = threading.Thread(target=feed)
+    feeding = threading.Thread(target=feed, daemon=True)
     feeding.start()
     for path in (str(tmp_path / "resources.json"), f"/dev/fd/{reader}"):
         with pytest.raises(ShimError) as refused:

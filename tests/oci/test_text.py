@@ -118,3 +118,10 @@ def test_items_of_an_array() -> None:
 def test_dump_is_one_line_of_ascii(value: object, text: str) -> None:
     """What is written is compact ASCII with every digit."""
     assert dump(value) == text
+
+
+@pytest.mark.parametrize("text", ['{"a\tb": 1}', '{"a": "b\tc"}'], ids=["key", "value"])
+def test_control_characters_are_no_part_of_a_string(text: str) -> None:
+    """RFC 8259, section 7: a tab in a key or a value has to be escaped, as both runtimes want it."""
+    with pytest.raises(Malformed, match="invalid control character"):
+        members(text, 0, scanner())

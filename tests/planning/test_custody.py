@@ -210,4 +210,4 @@ def test_every_device_of_a_file_with_lines_is_kept() -> None:
     kept = sealed_and_read(first.plan.bridge).limits
     assert kept == {"io.max": "\n".join(IO_MAX)}
     again = make_plan(first.after, host, "runc", "create", "cgroupfs", kept=kept)
-    assert [(limit.value, limit.rounding) for limit in again.bridge] == [("\n".join(IO_MAX), "contains")]
+    assert [(limit.value, limit.shape) for limit in again.bridge] == [(line, "lines") for line in IO_MAX]

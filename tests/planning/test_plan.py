@@ -41,15 +41,27 @@ def test_settled_and_pure(layout: str, runtime: str, operation: str, driver: str
 
 @pytest.mark.parametrize("layout", [NONE, AMBIGUOUS])
 @pytest.mark.parametrize("driver", ["cgroupfs", "systemd"])
-def test_unknown_layout_is_left_to_the_runtime(layout: str, driver: str) -> None:
-    """Where it is not known what is there, nothing is rewritten, and each section is told why."""
-    made = planned(EVERYTHING, make_host(layout), driver=driver)
+@pytest.mark.parametrize("operation", ["create", "update"])
+def test_unknown_layout_is_for_the_policy(layout: str, driver: str, operation: str) -> None:
+    """Nothing is rewritten, and nothing can be read back: each guard counts as lost, what is none is left as it is."""
+    made = planned(EVERYTHING, make_host(layout), operation=operation, driver=driver)
     assert made.after == EVERYTHING
-    for section in EVERYTHING:
-        assert made.effect(section) == ("layout-unknown", "guard", "kept")
-    why = f"left as it stands: the cgroup layout of this host is {layout} (made for a test: {layout})"
-    assert made.reason("memory") == why
     assert made.plan.expectations == ()
+    assert {note.code for note in made.plan.notes} == {"layout-unknown"}
+    why = f"left as it stands: the cgroup layout of this host is {layout} (made for a test: {layout})"
+    assert made.reason("devices") == why
+    assert made.effect("devices")[2] == "kept"
+    lost = {note.field for note in made.plan.unenforceable}
+    assert {"memory.limit", "pids.limit", "unified.pids.max", "unified.misc.max"} <= lost
+    assert "unified.memory.high" not in lost
+    assert made.reason("pids.limit") == f"{why}, so nothing can say whether the limit is enforced"
+
+
+@pytest.mark.parametrize("layout", [NONE, AMBIGUOUS])
+def test_unknown_layout_without_a_limit(layout: str) -> None:
+    """What every engine writes for a container without limits is no reason to refuse one."""
+    plain = {"devices": [{"allow": False, "access": "rwm"}], "cpu": {"shares": 0}, "pids": {"limit": -1}}
+    assert planned(plain, make_host(layout)).plan.unenforceable == ()
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -198,3 +210,41 @@ def test_unified_wins_on_the_bridge_too() -> None:
         ("unified.memory.max", "changed", "bridged"),
         ("memory.limit", "changed", "unified-wins"),
     ]
+
+
+def test_lines_without_names_are_not_merged() -> None:
+    """`8:0 5` of two fields for one file are two wishes for one number: the later one counts, as in the kernel."""
+    from shim.planning.plan import _merged
+    from shim.rules.base import Expectation
+
+    first, second = (
+        Expectation(field=field, kind="guard", controller="io", version=1, file="f", value=value, shape="lines")
+        for field, value in (("a", "8:0 5"), ("b", "8:0 6"))
+    )
+    assert _merged(first, second) == second
+
+
+MISNAMED = [
+    ("runc", {"Memory": {"limit": 5}}, "Memory", "kept", "the check of memory"),
+    ("runc", {"memory": {"Limit": 5}}, "memory.Limit", "kept", "the check of memory.limit"),
+    ("crun", {"pids": {"LIMIT": 5}}, "pids.LIMIT", "dropped", "pids.limit"),
+    ("runc", {"blockIO": {"blkioWeight": 5}}, "blockIO.blkioWeight", "dropped", "blockIO.weight"),
+    ("runc", {"disableOOMKiller": True}, "disableOOMKiller", "dropped", "memory.disableOOMKiller"),
+]
+
+
+@pytest.mark.parametrize(("runtime", "resources", "field", "effect", "lost"), MISNAMED)
+def test_keys_that_are_nearly_right(
+    runtime: str, resources: dict[str, Any], field: str, effect: str, lost: str
+) -> None:
+    """runc takes keys in any case (Go's decoder), crun does not; old names are read by none. The user is told."""
+    made = planned(resources, make_host("unified"), runtime)
+    assert made.after == resources
+    assert made.effect(field)[::2] == ("key-misnamed", effect)
+    assert made.lost(field) == lost
+    assert [note.field for note in made.plan.changes] == [field]
+
+
+def test_keys_of_others_are_left_alone() -> None:
+    """An extension is nobody's limit, and nothing is said of it."""
+    assert planned({"future": {"limit": 5}, "memory": {"future": 5}}, make_host("unified")).plan.notes == ()

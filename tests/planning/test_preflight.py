@@ -154,12 +154,28 @@ def test_a_limit_below_what_the_runtime_needs(
     assert codes == ([("oom-certain-at-start", True)] if found else [])
 
 
+@pytest.mark.parametrize("wanted", ["512K", "0", "524288"])
+def test_a_start_that_fails_however_the_limit_is_written(tmp_path: Path, wanted: str) -> None:
+    """runc is killed at 1 MiB on cgroup2 (measured), also where the limit has a suffix or is 0."""
+    asked = _asked("runc", unified={"memory.max": wanted})
+    assert _codes(asked, _tree(tmp_path, {}), make_host(UNIFIED, swap_present=NO_SWAP)) == [
+        ("oom-certain-at-start", True)
+    ]
+
+
 @pytest.mark.parametrize(
     ("resources", "limit"),
     [
         ({"memory": {"limit": 7}}, 7),
         ({"memory": {"limit": 7}, "unified": {"memory.max": "9"}}, 9),
         ({"unified": {"memory.max": "max"}, "memory": {"limit": 7}}, None),
+        ({"unified": {"memory.max": "512K"}}, 524288),
+        ({"unified": {"memory.max": " 1m\n"}}, 1048576),
+        ({"unified": {"memory.max": "0"}}, 0),
+        ({"unified": {"memory.max": " "}}, 0),
+        ({"unified": {"memory.max": ""}, "memory": {"limit": 7}}, 7),
+        ({"unified": {"memory.max": "1.5G"}}, None),
+        ({"memory": {"limit": 0}}, None),
         ({"memory": {"limit": True}}, None),
         ({"memory": "x", "unified": []}, None),
         ({}, None),

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shim.host.view import Identity
+    from shim.rules.base import Family
 
 pytestmark = pytest.mark.property
 BOUNDED = settings(deadline=None, max_examples=150)
@@ -96,7 +97,7 @@ def _survives(tried: Callable[[], Any]) -> Any:
     return None
 
 
-def _rewritten(text: str, view: CapturedView, family: str, command: str = "create") -> str:
+def _rewritten(text: str, view: CapturedView, family: Family, command: str = "create") -> str:
     """As an intercepted call does it: read, planned, judged, written down."""
     loaded = document.load(text, "/b/config.json")
     asked = rewrite.Asked(runtime=f"/usr/sbin/{family}", family=family, command=command, foreground=command == "run")
@@ -116,7 +117,7 @@ def _views(trees: list[str]) -> st.SearchStrategy[CapturedView]:
 
 @BOUNDED
 @given(damaged(st.sampled_from(SPECS)), _views(TREES), FAMILIES, COMMANDS)
-def test_damaged_documents(text: str, view: CapturedView, family: str, command: str) -> None:
+def test_damaged_documents(text: str, view: CapturedView, family: Family, command: str) -> None:
     """Configurations as engines write them, with anything in them; what comes out is JSON again."""
     made = _survives(lambda: _rewritten(text, view, family, command))
     if made is not None and made != text:
@@ -125,7 +126,7 @@ def test_damaged_documents(text: str, view: CapturedView, family: str, command: 
 
 @BOUNDED
 @given(OBJECT, _views(TREES), FAMILIES, COMMANDS)
-def test_documents_of_any_shape(value: dict[str, Any], view: CapturedView, family: str, command: str) -> None:
+def test_documents_of_any_shape(value: dict[str, Any], view: CapturedView, family: Family, command: str) -> None:
     """Known keys at the wrong places, with values of any type."""
     _survives(lambda: _rewritten(json.dumps(value), view, family, command))
 
@@ -133,7 +134,7 @@ def test_documents_of_any_shape(value: dict[str, Any], view: CapturedView, famil
 @BOUNDED
 @given(OBJECT, OBJECT, _views(TREES), FAMILIES)
 def test_resources_of_any_shape(
-    resources: dict[str, Any], annotations: dict[str, Any], view: CapturedView, family: str
+    resources: dict[str, Any], annotations: dict[str, Any], view: CapturedView, family: Family
 ) -> None:
     """In their place: a configuration's, with any annotations, and those of an update."""
     config = {"ociVersion": "1.0.2", "annotations": annotations, "linux": {"resources": resources}}
@@ -184,7 +185,7 @@ def test_damaged_hosts(view: DamagedView, target: str) -> None:
 
 @SLOW
 @given(damaged_hosts(), st.sampled_from(SPECS), FAMILIES)
-def test_plans_on_damaged_hosts(view: DamagedView, text: str, family: str) -> None:
+def test_plans_on_damaged_hosts(view: DamagedView, text: str, family: Family) -> None:
     """A configuration as an engine wrote it is planned on whatever host is seen."""
     _survives(lambda: _rewritten(text, view, family))
 

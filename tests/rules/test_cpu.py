@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from shim.enforce.verify import agrees
 from shim.host.facts import LEGACY, UNIFIED
 from shim.rules.base import CHANGED, DROPPED, GUARD, HINT, KEPT, UNENFORCEABLE
 from shim.rules.cpu import RULES
@@ -109,7 +110,7 @@ def test_quota_without_period_has_the_default() -> None:
         (LEGACY, "crun", "create", None, (1, "cpu.cfs_quota_us", "-1", "exact")),
         (LEGACY, "other", "create", None, (1, "cpu.cfs_quota_us", "-1", "exact")),
         (LEGACY, "crun", "update", {"quota": -1}, (1, "cpu.cfs_quota_us", "-1", "exact")),
-        (UNIFIED, "runc", "update", {"quota": -1}, (2, "cpu.max", "max", "contains")),
+        (UNIFIED, "runc", "update", {"quota": -1}, (2, "cpu.max", "max", "first-words")),
         (UNIFIED, "crun", "update", {"quota": -1, "period": 100000}, (2, "cpu.max", "max 100000", "exact")),
         (UNIFIED, "other", "update", {"quota": -1, "period": 100000}, (2, "cpu.max", "max 100000", "exact")),
     ],
@@ -125,12 +126,12 @@ def test_no_quota(
 
 
 @pytest.mark.parametrize(
-    ("runtime", "value", "rounding"), [("runc", "25000", "contains"), ("crun", "25000 100000", "exact")]
+    ("runtime", "value", "shape"), [("runc", "25000", "first-words"), ("crun", "25000 100000", "exact")]
 )
-def test_update_of_the_quota_alone(runtime: str, value: str, rounding: str) -> None:
+def test_update_of_the_quota_alone(runtime: str, value: str, shape: str) -> None:
     """Measured: runc keeps the period in an update on cgroup2, crun sets it back to 100000."""
     answer = cpu({"quota": 25000}, UNIFIED, runtime, "update")
-    assert (answer.edits, answer.shown()) == ([], [(2, "cpu.max", value, rounding)])
+    assert (answer.edits, answer.shown()) == ([], [(2, "cpu.max", value, shape)])
 
 
 @pytest.mark.parametrize(
@@ -208,9 +209,11 @@ def test_burst_without_a_quota_is_kept() -> None:
 
 @pytest.mark.parametrize("idle", [-1, 2])
 def test_idle_is_a_flag(idle: int) -> None:
-    """sched/core.c: cpu.idle takes 0 and 1."""
-    (problem,) = cpu({"idle": idle}).problems
-    assert problem.what == f"{idle} is neither 0 nor 1"
+    """sched/core.c: cpu.idle takes 0 and 1. Another number is a hint that no kernel takes; older runtimes start."""
+    answer = cpu({"idle": idle})
+    assert answer.after == {}
+    assert answer.problems == []
+    assert answer.effect("cpu.idle") == ("cpu-idle-unknown", HINT, DROPPED)
 
 
 @pytest.mark.parametrize("runtime", ["runc", "crun", "other"])
@@ -253,8 +256,8 @@ def test_controller_in_cgroup2_of_a_hybrid_host() -> None:
 @pytest.mark.parametrize(
     ("members", "operation", "shown"),
     [
-        ({"quota": 25000}, "update", [(2, "cpu.max", "25000", "contains")]),
-        ({"quota": -1}, "update", [(2, "cpu.max", "max", "contains")]),
+        ({"quota": 25000}, "update", [(2, "cpu.max", "25000", "first-words")]),
+        ({"quota": -1}, "update", [(2, "cpu.max", "max", "first-words")]),
         ({"quota": -1}, "create", []),
         ({"quota": 25000, "period": 50000}, "update", [(2, "cpu.max", "25000 50000", "exact")]),
     ],
@@ -297,3 +300,43 @@ def test_values_of_another_type(members: dict[str, Any], what: str) -> None:
     """The schema's types: uint64 for shares, int64 for quota and idle."""
     (problem,) = cpu(members).problems
     assert problem.what == what
+
+
+@pytest.mark.parametrize("runtime", ["runc", "crun"])
+@pytest.mark.parametrize("operation", ["create", "update"])
+def test_a_quota_has_its_own_period(operation: str, runtime: str) -> None:
+    """cpu.max is "QUOTA PERIOD"; a period other than the default counts in what must be read back."""
+    answer = cpu({"quota": 5000, "period": 20000}, UNIFIED, runtime, operation)
+    assert answer.shown() == [(2, "cpu.max", "5000 20000", "exact")]
+
+
+def test_a_quota_that_is_lifted_is_a_guard() -> None:
+    """crun writes nothing for -1 alone on cgroup2, so a period goes with it; the note is about a limit."""
+    answer = cpu({"quota": -1}, UNIFIED, "crun", "update")
+    assert answer.effect("cpu.quota") == ("cpu-quota-needs-period", GUARD, CHANGED)
+
+
+def test_the_period_alone_in_an_update_of_runc() -> None:
+    """runc keeps the quota: the second word of cpu.max, whatever the first one is."""
+    assert cpu({"period": 20000}, UNIFIED, "runc", "update").shown() == [(2, "cpu.max", "20000", "second-word")]
+
+
+@pytest.mark.parametrize(
+    ("found", "same"),
+    [
+        ("12345 100000", True),
+        ("13000 100000", True),
+        ("12000 100000", False),
+        ("14000 100000", False),
+        ("max 100000", False),
+        ("13000 50000", False),
+        ("13000", False),
+    ],
+)
+def test_systemd_has_whole_percents(found: str, same: bool) -> None:
+    """CPUQuotaPerSecUSec is kept in percents (systemd.resource-control(5)): runtimes round up, never down."""
+    answer = ask(RULES, {"cpu": {"quota": 12345, "period": 100000}}, make_host(UNIFIED), driver="systemd")
+    (expectation,) = [one for one in answer.expectations if one.file == "cpu.max"]
+    assert agrees(expectation, found) is same
+    (expectation,) = [one for one in cpu({"quota": 12345}, UNIFIED).expectations if one.file == "cpu.max"]
+    assert agrees(expectation, "13000 100000") is False

@@ -31,6 +31,7 @@ from tests.rules_asked import ask
         ("-1", None),
         ("1-", None),
         ("0-3:2", None),
+        ("5:1/2", None),  # bitmap_parse_region(): groups are of a range
         ("0-3:0/2", None),
         ("0-3:3/2", None),
         ("0x1", None),
@@ -105,3 +106,19 @@ def test_an_empty_cpu_object_without_the_controller() -> None:
 def test_a_list_that_would_cost_minutes(text: str) -> None:
     """Numbers of thousands of digits, lists longer than the kernel takes, ranges that overlap thousands of times."""
     assert normalised(text) is None
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_malformed_list_without_the_controller(layout: str) -> None:
+    """Nobody could take the list here anyway, so the policy decides and not the check of its form."""
+    answer = ask(RULES, {"cpu": {"cpus": "abc"}}, make_host(layout, versions={"cpuset": 0}))
+    assert answer.problems == []
+    assert answer.effect("cpu.cpus") == ("cpuset-nowhere", GUARD, UNENFORCEABLE)
+
+
+def test_an_empty_list_without_the_controller() -> None:
+    """crun opens the cpuset cgroup for "", too; runc skips it."""
+    absent = make_host(LEGACY, versions={"cpuset": 0})
+    asked = {"cpu": {"cpus": "", "shares": 512}}
+    assert ask(RULES, asked, absent, "crun").after == {"cpu": {"shares": 512}}
+    assert ask(RULES, asked, absent, "runc").after == asked

@@ -49,7 +49,7 @@ def test_weight_by_iocost(weight: int, io_weight: int) -> None:
     """The runtimes' linear map 10..1000 -> 1..10000; vectors from resources table 1.4."""
     answer = block({"weight": weight}, files=IOCOST)
     assert answer.edits == []
-    assert answer.shown() == [(2, "io.weight", f"default {io_weight}", "contains")]
+    assert answer.shown() == [(2, "io.weight", f"default {io_weight}", "lines")]
 
 
 @pytest.mark.parametrize("runtime", ["runc", "crun", "other"])
@@ -75,7 +75,7 @@ def test_weight_range(weight: int, by_bfq: int, else_: int, runtime: str) -> Non
 
 def test_weight_shown_by_bfq() -> None:
     """block/bfq-cgroup.c prints "default N" on cgroup2 and N alone on v1."""
-    assert block({"weight": 300}, files=BFQ_V2).shown() == [(2, "io.bfq.weight", "default 300", "contains")]
+    assert block({"weight": 300}, files=BFQ_V2).shown() == [(2, "io.bfq.weight", "default 300", "lines")]
     assert block({"weight": 300}, LEGACY, files=BFQ_V1).shown() == [(1, "blkio.bfq.weight", "300", "exact")]
 
 
@@ -122,7 +122,7 @@ def test_weight_device_loses_leaf_weights_on_cgroup2() -> None:
     answer = block({"weightDevice": entries}, files={"io.bfq.weight": True})
     assert answer.after == {"blockIO": {"weightDevice": [{"major": 8, "minor": 0, "weight": 300}]}}
     assert answer.effect("blockIO.weightDevice") == ("blockio-weight-device-fitted", HINT, CHANGED)
-    assert answer.shown() == [(2, "io.bfq.weight", "8:0 300", "contains")]
+    assert answer.shown() == [(2, "io.bfq.weight", "8:0 300", "lines")]
 
 
 @pytest.mark.parametrize("runtime", ["runc", "crun"])
@@ -146,7 +146,7 @@ def test_throttle_on_v1(key: str) -> None:
     file, _ = LISTS[key]
     answer = block({key: [device(1048576), device(0, 16), device(1, 32)]}, LEGACY)
     assert answer.edits == []
-    assert answer.shown() == [(1, file, "8:0 1048576", "contains"), (1, file, "8:32 1", "contains")]
+    assert answer.shown() == [(1, file, "8:0 1048576", "lines"), (1, file, "8:32 1", "lines")]
     assert answer.effect(f"blockIO.{key}") == ("honoured", GUARD, KEPT)
 
 
@@ -161,7 +161,7 @@ def test_throttle_on_cgroup2(key: str, rate: int, fitted: int | None) -> None:
     answer = block({key: [device(rate)]})
     assert answer.after == ({} if fitted is None else {"blockIO": {key: [device(fitted)]}})
     words = " ".join(f"{word}={fitted if one == key else 'max'}" for one, (_, word) in LISTS.items())
-    assert answer.shown() == ([] if fitted is None else [(2, "io.max", f"8:0 {words}", "contains")])
+    assert answer.shown() == ([] if fitted is None else [(2, "io.max", f"8:0 {words}", "lines")])
     assert answer.effect(f"blockIO.{key}")[2] == (KEPT if rate == fitted else CHANGED)
 
 
@@ -180,7 +180,7 @@ def test_update_lifts_a_limit_on_cgroup2(runtime: str) -> None:
     entries = [device(0), device(4096, 16)]
     answer = block({"throttleReadBpsDevice": entries}, UNIFIED, runtime, "update")
     assert answer.after["blockIO"]["throttleReadBpsDevice"] == [device(18446744073709551615), device(4096, 16)]
-    assert answer.shown() == [(2, "io.max", "8:16 rbps=4096", "contains")]
+    assert answer.shown() == [(2, "io.max", "8:16 rbps=4096", "lines")]
 
 
 def test_last_entry_of_a_device_wins() -> None:
@@ -210,7 +210,7 @@ def test_io_in_cgroup2_of_a_hybrid_host() -> None:
     assert answer.after == {}
     assert answer.effect("blockIO.throttleReadBpsDevice") == ("io-in-cgroup2", GUARD, UNENFORCEABLE)
     assert answer.effect("blockIO.weight") == ("io-in-cgroup2", HINT, DROPPED)
-    assert answer.shown() == [(2, "io.max", "8:0 rbps=4096", "contains")]
+    assert answer.shown() == [(2, "io.max", "8:0 rbps=4096", "lines")]
 
 
 @pytest.mark.parametrize("members", [{}, {"weight": 0}, {"throttleReadBpsDevice": []}], ids=str)
@@ -223,9 +223,74 @@ def test_nothing_asked_without_the_controller(layout: str, members: dict[str, An
     assert ask(RULES, {"blockIO": members}, make_host(layout), "crun").after == {"blockIO": members}
 
 
-@pytest.mark.parametrize("entry", [{}, {"major": 8, "minor": 0}, {"major": 8, "minor": 0, "rate": -1}, 5], ids=str)
+@pytest.mark.parametrize("entry", [{}, {"major": 8, "rate": 5}, {"major": 8, "minor": 0, "rate": -1}, 5], ids=str)
 def test_malformed_entries(entry: Any) -> None:
-    """The schema wants major, minor and rate in every entry."""
+    """The schema wants major and minor in every entry, and runtimes would take another device without."""
     (problem,) = block({"throttleReadBpsDevice": [entry], "throttleWriteBpsDevice": [device(4096)]}).problems
     assert problem.field == "blockIO.throttleReadBpsDevice"
     assert problem.what == "not a list of objects with the whole numbers major, minor, rate"
+
+
+@pytest.mark.parametrize("entry", [{"major": 8, "minor": 0}, {"major": 8, "minor": 0, "rate": None}], ids=str)
+@pytest.mark.parametrize("runtime", ["runc", "crun"])
+def test_an_entry_without_a_rate(runtime: str, entry: dict[str, Any]) -> None:
+    """runc (Go's zero value) and crun read 0, no limit: kept on v1, taken out where cgroup2 would refuse 0."""
+    asked = {"blockIO": {"throttleReadBpsDevice": [entry, device(4096)]}}
+    left = ask(RULES, asked, make_host(LEGACY), runtime)
+    assert (left.after, left.problems, left.shown()) == (
+        asked,
+        [],
+        [(1, "blkio.throttle.read_bps_device", "8:0 4096", "lines")],
+    )
+    assert ask(RULES, {"blockIO": {"throttleReadBpsDevice": [entry]}}, make_host(LEGACY), runtime).shown() == []
+    fitted = ask(RULES, asked, make_host(UNIFIED), runtime)
+    assert fitted.after == {"blockIO": {"throttleReadBpsDevice": [device(4096)]}}
+    assert ask(RULES, {"blockIO": {"throttleReadBpsDevice": [entry]}}, make_host(UNIFIED), runtime).after == {}
+
+
+def test_weight_of_a_device_above_the_most() -> None:
+    """block/bfq-cgroup.c: 1 to 1000; what is above would fail the start, so the most is set and read back."""
+    for layout, file in ((LEGACY, "blkio.bfq.weight_device"), (UNIFIED, "io.bfq.weight")):
+        host = make_host(layout, interface={file: True})
+        answer = ask(RULES, {"blockIO": {"weightDevice": [{"major": 8, "minor": 0, "weight": 2000}]}}, host)
+        assert answer.after == {"blockIO": {"weightDevice": [{"major": 8, "minor": 0, "weight": 1000}]}}
+        assert answer.shown() == [(1 if layout == LEGACY else 2, file, "8:0 1000", "lines")]
+
+
+def test_io_weight_is_expected_only_where_it_is_known() -> None:
+    """Without knowing that io.weight is there, nothing can be said of what it would show."""
+    host = make_host(UNIFIED, interface={"io.bfq.weight": False, "io.weight": None})
+    assert ask(RULES, {"blockIO": {"weight": 500}}, host).expectations == []
+    host = make_host(UNIFIED, interface={"io.bfq.weight": False, "io.weight": True})
+    assert ask(RULES, {"blockIO": {"weight": 500}}, host).shown() == [(2, "io.weight", "default 4950", "lines")]
+
+
+def test_a_rate_that_is_no_limit_on_v1() -> None:
+    """block/blk-throttle.c cuts operations to 32 bit: 4294967295 is "no limit", and the file has no line for it."""
+    asked = {"blockIO": {"throttleReadIOPSDevice": [device(4294967295)]}}
+    assert ask(RULES, asked, make_host(LEGACY)).expectations == []
+    asked = {"blockIO": {"throttleReadIOPSDevice": [device(4294967294)]}}
+    assert ask(RULES, asked, make_host(LEGACY)).shown() == [
+        (1, "blkio.throttle.read_iops_device", "8:0 4294967294", "lines")
+    ]
+
+
+def test_a_rate_of_bytes_that_is_no_limit() -> None:
+    """block/blk-throttle.c: 2^64 - 1 is "max" in both hierarchies; one less is a limit, and is read back."""
+    for rate, lines in ((2**64 - 1, []), (2**64 - 2, [f"8:0 {2**64 - 2}"])):
+        answer = ask(RULES, {"blockIO": {"throttleReadBpsDevice": [device(rate)]}}, make_host(LEGACY))
+        assert [value for _, _, value, _ in answer.shown()] == lines
+        answer = ask(RULES, {"blockIO": {"throttleReadBpsDevice": [device(rate)]}}, make_host(UNIFIED))
+        assert bool(answer.shown()) == bool(lines)
+
+
+@pytest.mark.parametrize("runtime", ["runc", "crun"])
+def test_leaf_weights_by_their_number(runtime: str) -> None:
+    """0 is unset to runc alone; any other number is a hint, set where CFQ is and dropped where it went (Linux 5.0)."""
+    there = make_host(LEGACY, interface={"blkio.leaf_weight": True})
+    gone = make_host(LEGACY, interface={"blkio.leaf_weight": False})
+    asked = {"blockIO": {"leafWeight": 300}}
+    assert ask(RULES, asked, there, runtime).shown() == [(1, "blkio.leaf_weight", "300", "exact")]
+    assert ask(RULES, asked, gone, runtime).effect("blockIO.leafWeight")[2] == DROPPED
+    nothing = ask(RULES, {"blockIO": {"leafWeight": 0}}, gone, runtime)
+    assert nothing.after == ({"blockIO": {"leafWeight": 0}} if runtime == "runc" else {})

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from shim.enforce.verify import agrees
 from shim.host.facts import Fact
 from tests.hosts_made import LAYOUTS, make_host
 from tests.planned import Planned, planned
@@ -51,7 +52,7 @@ def test_limit_is_kept(layout: str, runtime: str, value: int) -> None:
 def test_negative_size(layout: str, value: int, field: str, remedy: str) -> None:
     """Below -1 there is nothing that a kernel takes."""
     made = _plan(layout, {field: value})
-    assert made.problems() == [(f"memory.{field}", f"{value} is no size", remedy)]
+    assert made.problems() == [(f"memory.{field}", f"{value} is not a valid size", remedy)]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -327,3 +328,93 @@ def test_memory_controller_in_cgroup2_only() -> None:
     assert made.shown() == {("memory.max", str(64 * M)), ("memory.swap.max", str(32 * M))}
     assert {(one.file, one.value) for one in made.plan.bridge} == made.shown()
     assert made.plan.unenforceable == ()
+
+
+UNSET = 18446744073709551615  # -1 in 64 unsigned bits, which Docker wrote into swappiness for "unset"
+
+
+@pytest.mark.parametrize("layout", ["hybrid", "legacy", "unified"])
+def test_swappiness_that_docker_left_unset(layout: str) -> None:
+    """runc reads it as unset (fs/memory.go); crun would write the number, which no kernel takes, so it goes."""
+    kept, gone = (_plan(layout, {"limit": 64 * M, "swappiness": UNSET}, runtime) for runtime in ("runc", "crun"))
+    assert kept.after == {"memory": {"limit": 64 * M, "swappiness": UNSET}}
+    assert kept.effect("memory.swappiness") == ("unset", "hint", "kept")
+    assert gone.after == {"memory": {"limit": 64 * M}}
+    assert gone.effect("memory.swappiness") == ("unset", "hint", "changed")
+    assert kept.problems() == gone.problems() == []
+    assert not any(file == "memory.swappiness" for made in (kept, gone) for file, _ in made.shown())
+
+
+@pytest.mark.parametrize("runtime", ["runc", "crun", "other"])
+def test_unified_swap_beside_swap_alone(runtime: str) -> None:
+    """cgroup2: runtimes write `unified` last, so its memory.swap.max counts, not the number of the classic field."""
+    asked = {"memory": {"limit": -1, "swap": 96 * M}, "unified": {"memory.swap.max": "32M"}}
+    made = planned(asked, make_host("unified"), runtime)
+    assert made.after == {"memory": {"limit": -1}, "unified": {"memory.swap.max": "32M"}}
+    assert made.effect("memory.swap") == ("unified-wins", "guard", "changed")
+    assert ("memory.swap.max", "32M") in made.shown()
+    assert not {value for file, value in made.shown() if file == "memory.swap.max"} - {"32M"}
+
+
+@pytest.mark.parametrize("left", [{}, {"disableOOMKiller": False}, {"checkBeforeUpdate": False}], ids=str)
+def test_nothing_asked_of_a_memory_controller_that_is_not_there(left: dict[str, Any]) -> None:
+    """crun opens the memory cgroup on v1 for any such object and fails; runc does not look."""
+    host = make_host("hybrid", versions={"memory": 0})
+    assert planned({"memory": left}, host, "crun").after == {}
+    assert planned({"memory": left}, host, "runc").after == {"memory": left}
+    assert planned({"memory": left}, make_host("hybrid"), "crun").after == {"memory": left}
+
+
+def test_swap_without_a_limit_in_an_update_of_cgroup2() -> None:
+    """Memory in cgroup2 of a hybrid: the limit tells what of it is swap, so nothing is bridged, and that is said."""
+    made = planned({"memory": {"swap": 96 * M}}, make_host("hybrid", versions={"memory": 2}), operation="update")
+    assert (made.plan.expectations, made.plan.bridge) == ((), ())
+    assert made.effect("memory.swap") == ("memory-in-cgroup2", "guard", "unenforceable")
+
+
+def test_swappiness_in_the_place_of_swap_is_a_guard_in_the_second_plan() -> None:
+    """What stands for "no swap" refuses a kernel that shows 60, also where the plan is made again (hook, restart)."""
+    host = make_host("legacy", swap_accounting=Fact(value=False, evidence="no memory.memsw.*"))
+    first = planned({"memory": {"limit": 64 * M, "swap": 64 * M}}, host)
+    assert first.after == {"memory": {"limit": 64 * M, "swappiness": 0}}
+    again = planned(first.after, host)
+    (shown,) = [one for one in again.plan.expectations if one.file == "memory.swappiness"]
+    assert (shown.kind, shown.value, shown.shape) == ("guard", "0", "exact")
+
+
+def test_an_update_lifts_what_only_cgroup2_limits() -> None:
+    """-1 in an update takes away what the bridge set at the start; a new container has nothing to take away."""
+    host = make_host("hybrid", versions={"memory": 2})
+    for runtime in ("runc", "crun"):
+        made = planned({"memory": {"limit": -1, "swap": -1}}, host, runtime, "update")
+        assert {(one.file, one.value) for one in made.plan.bridge} == {
+            ("memory.max", "max"),
+            ("memory.swap.max", "max"),
+        }
+        assert made.effect("memory.limit") == ("bridged", "guard", "changed")
+        assert planned({"memory": {"limit": -1, "swap": -1}}, host, runtime).plan.bridge == ()
+
+
+def test_what_is_lost_of_swap_without_a_limit() -> None:
+    """memory.limit -1 leaves the number for swap alone: all of it is named where swap is not accounted."""
+    counted = Fact(value=False, evidence="memory.swap.max: ENOENT")
+    host = make_host("hybrid", versions={"memory": 2}, swap_accounting=counted)
+    made = planned({"memory": {"limit": -1, "swap": 96 * M}}, host)
+    assert made.effect("memory.swap") == ("swap-unaccounted", "guard", "unenforceable")
+    assert made.lost("memory.swap") == f"swap above {96 * M} bytes"
+
+
+def test_no_limit_of_swap_is_shown_as_the_largest_number_on_v1() -> None:
+    """cgroup-v1/memory.rst: "no limit" is the page counter's largest value, which is what -1 must be read back as."""
+    made = planned({"memory": {"limit": -1, "swap": -1}}, make_host("legacy"))
+    (swap,) = [one for one in made.plan.expectations if one.file == "memory.memsw.limit_in_bytes"]
+    assert agrees(swap, "9223372036854771712\n")
+    assert not agrees(swap, "67108864\n")
+
+
+def test_swappiness_beside_an_unset_swap_is_a_wish_of_its_own() -> None:
+    """runc takes swap 0 as unset: then a swappiness of 0 stands for nothing else, and stays a hint."""
+    host = make_host("legacy", swap_accounting=Fact(value=False, evidence="no memory.memsw.*"))
+    made = planned({"memory": {"limit": 64 * M, "swap": 0, "swappiness": 0}}, host)
+    (shown,) = [one for one in made.plan.expectations if one.file == "memory.swappiness"]
+    assert shown.kind == "hint"

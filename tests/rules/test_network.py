@@ -24,7 +24,7 @@ def test_both_are_set_on_v1(layout: str, runtime: str) -> None:
     assert answer.effect("network.classID") == ("honoured", HINT, KEPT)
     assert answer.shown() == [
         (1, "net_cls.classid", "1048577", "exact"),
-        (1, "net_prio.ifpriomap", "eth0 5", "contains"),
+        (1, "net_prio.ifpriomap", "eth0 5", "lines"),
     ]
 
 

@@ -99,3 +99,24 @@ def test_pids_nowhere(layout: str) -> None:
 def test_an_empty_object_without_the_controller(runtime: str, after: dict[str, Any]) -> None:
     """crun opens the v1 directory for any pids object; runc looks at the limit only."""
     assert ask(RULES, {"pids": {}}, make_host(LEGACY, versions={"pids": 0}), runtime).after == after
+
+
+@pytest.mark.parametrize("runtime", ["runc", "crun"])
+@pytest.mark.parametrize("version", [0, 2])
+def test_zero_where_the_runtime_does_not_reach(version: int, runtime: str) -> None:
+    """runc 1.4 and later fail on the 1 that they make of it; 0 is taken out as unset, and the user is told."""
+    answer = ask(RULES, {"pids": {"limit": 0}}, made_hybrid(pids=version), runtime)
+    assert (answer.after, answer.expectations) == ({}, [])
+    assert answer.effect("pids.limit") == ("pids-limit-zero-unset", GUARD, CHANGED)
+    (told,) = answer.notes
+    assert told.lost == "the one task that runc 1.4 and later make of 0"
+
+
+@pytest.mark.parametrize(
+    ("left", "after"),
+    [({}, {"crun": {}, "runc": {"pids": {}}}), ({"limit": None}, {"crun": {}, "runc": {"pids": {"limit": None}}})],
+)
+def test_a_section_that_asks_for_nothing(left: dict[str, Any], after: dict[str, Any]) -> None:
+    """crun opens the controller's directory for any `pids` object and fails where there is none; runc does not."""
+    for runtime, expected in after.items():
+        assert ask(RULES, {"pids": left}, made_hybrid(pids=0), runtime).after == expected

@@ -22,7 +22,7 @@ def test_runc_sets_it(layout: str) -> None:
     version = 2 if layout == UNIFIED else 1
     assert answer.edits == []
     assert answer.effect("rdma") == ("honoured", GUARD, KEPT)
-    assert answer.shown() == [(version, "rdma.max", "mlx5_1 hca_handle=3 hca_object=10000", "contains")]
+    assert answer.shown() == [(version, "rdma.max", "mlx5_1 hca_handle=3 hca_object=10000", "lines")]
 
 
 @pytest.mark.parametrize("runtime", ["crun", "other"])
@@ -52,7 +52,7 @@ def test_counts(count: int, written: int, shown: str) -> None:
     answer = ask(RULES, {"rdma": {"mlx5_1": {"hcaHandles": count}}}, make_host())
     assert answer.after == {"rdma": {"mlx5_1": {"hcaHandles": written}}}
     assert answer.effect("rdma")[2] == (KEPT if count == written else CHANGED)
-    assert answer.shown() == [(2, "rdma.max", f"mlx5_1 hca_handle={shown}", "contains")]
+    assert answer.shown() == [(2, "rdma.max", f"mlx5_1 hca_handle={shown}", "lines")]
 
 
 def test_rdma_in_cgroup2_of_a_hybrid_host() -> None:
@@ -60,7 +60,7 @@ def test_rdma_in_cgroup2_of_a_hybrid_host() -> None:
     answer = ask(RULES, ASKED, made_hybrid(rdma=2))
     assert answer.after == {}
     assert answer.effect("rdma") == ("rdma-in-cgroup2", GUARD, UNENFORCEABLE)
-    assert answer.shown() == [(2, "rdma.max", "mlx5_1 hca_handle=3 hca_object=10000", "contains")]
+    assert answer.shown() == [(2, "rdma.max", "mlx5_1 hca_handle=3 hca_object=10000", "lines")]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

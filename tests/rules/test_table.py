@@ -25,7 +25,7 @@ SPEC = {
     *("hugepageLimits", "network.classID", "network.priorities", "pids.limit", "rdma", "devices", "unified"),
 }
 # Rows beyond the spec's: what is left of an object whose fields are gone.
-REMAINDERS = {"cpu", "pids", "blockIO", "network"}
+REMAINDERS = {"memory", "cpu", "pids", "blockIO", "network"}
 # No interface file of their own: the remainders, and one that only tells the runtime how to write.
 WITHOUT_A_FILE = {*REMAINDERS, "memory.checkBeforeUpdate"}
 INTERFACE_FILE = re.compile(r"\b(memory|cpu|cpuset|blkio|io|pids|hugetlb|rdma|net_cls|net_prio|devices)\.\w+")

@@ -11,13 +11,16 @@ from typing import Any
 import pytest
 
 from shim.host.facts import Fact
+from shim.rules import unified
 from tests.hosts_made import make_host
 from tests.planned import Planned, planned
 
 M = 1 << 20
 MOST = (1 << 63) - 1
 V1 = ("hybrid", "legacy")
-BYTES = "memory.max takes bytes, also with a suffix K, M, G, or 'max'"
+RATE = (1 << 64) - 1
+BFQ = {"blkio.bfq.weight": True, "blkio.weight": False}
+BYTES = "memory.max takes bytes below 2^64, also with a suffix K, M, G, or 'max'"
 NO_SWAP_COUNTED: dict[str, Any] = {"swap_accounting": Fact(value=False, evidence="memory.swap.max: ENOENT")}
 
 
@@ -30,7 +33,17 @@ TRANSLATED: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
     "memory.max": ({"memory.max": "67108864"}, _memory(limit=64 * M)),
     "memory.max-least": ({"memory.max": "1"}, _memory(limit=1)),
     "memory.max-most": ({"memory.max": str(MOST)}, _memory(limit=MOST)),
-    "memory.max-beyond": ({"memory.max": str(1 << 64)}, _memory(limit=MOST)),
+    "memory.max-beyond": ({"memory.max": str((1 << 64) - 1)}, _memory(limit=MOST)),
+    # The runtimes read 0 as "no limit"; the kernel rounds a byte down to no page, as it does 0 in memory.max.
+    "memory.max-0": ({"memory.max": "0"}, _memory(limit=1)),
+    "memory.max-0K": ({"memory.max": "0K"}, _memory(limit=1)),
+    "memory.max-blank": ({"memory.max": " \n"}, _memory(limit=1)),
+    "memory.max-0-no-swap": ({"memory.max": "0", "memory.swap.max": "0"}, _memory(limit=1, swap=1)),
+    "swap-beyond": ({"memory.max": "64M", "memory.swap.max": str(MOST)}, _memory(limit=64 * M, swap=-1)),
+    "swap-most": (
+        {"memory.max": "64M", "memory.swap.max": str(MOST - 64 * M)},
+        _memory(limit=64 * M, swap=MOST),
+    ),
     "memory.max-max": ({"memory.max": "max"}, _memory(limit=-1)),
     "memory.max-K": ({"memory.max": "64K"}, _memory(limit=65536)),
     "memory.max-m": ({"memory.max": "64m"}, _memory(limit=64 * M)),
@@ -91,7 +104,11 @@ TRANSLATED: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
         {"rdma.max": "mlx4_0 hca_handle=2 hca_object=2000\n\nocrdma1 hca_handle=3 hca_object=max"},
         {"rdma": {"mlx4_0": {"hcaHandles": 2, "hcaObjects": 2000}, "ocrdma1": {"hcaHandles": 3}}},
     ),
-    "empty": ({"memory.max": "", "pids.max": " \n"}, {}),
+    "io.max-rate-most": (
+        {"io.max": f"8:0 rbps={RATE}"},
+        {"blockIO": {"throttleReadBpsDevice": [{"major": 8, "minor": 0, "rate": RATE}]}},
+    ),
+    "empty": ({"memory.max": "", "pids.max": "", "cpuset.cpus": " \n"}, {}),
 }
 
 
@@ -106,38 +123,73 @@ def test_translated_on_v1(layout: str, keys: dict[str, str], after: dict[str, An
     assert {f"unified.{key}" for key in keys} <= {note.field for note in made.plan.notes}
 
 
-IO_WEIGHTS = [("io.weight", y, x) for y, x in [(1, 10), (910, 100), (4950, 500), (7475, 750), (10000, 1000)]]
+# block/bfq-iosched.rst and cgroup-v2.rst "IO Interface Files": both have the default 100; BFQ ends at 1000.
+WEIGHTS = [("io.weight", 1, 1), ("io.weight", 100, 100), ("io.weight", 999, 999), ("io.weight", 1000, 1000)]
 
 
-@pytest.mark.parametrize(("key", "value", "weight"), [*IO_WEIGHTS, ("io.bfq.weight", 500, 500)])
+@pytest.mark.parametrize(("key", "value", "weight"), [*WEIGHTS, ("io.bfq.weight", 500, 500)])
 def test_io_weight(key: str, value: int, weight: int) -> None:
-    """The inverse of the runtimes' conversion; bfq's weight is the same on both."""
+    """The same weight means the same beside the other cgroups, which have the default; nothing is lost."""
     for written in (f"default {value}", str(value)):
-        made = planned({"unified": {key: written}}, make_host("hybrid", interface={"blkio.bfq.weight": True}))
+        made = planned({"unified": {key: written}}, make_host("hybrid", interface=BFQ))
         assert made.after == {"blockIO": {"weight": weight}}
+        assert made.lost(f"unified.{key}") == ""
 
 
+@pytest.mark.parametrize("written", ["1001", "default 10000", "default 50\n8:0 10000"])
+def test_io_weight_above_bfqs_most(written: str) -> None:
+    """BFQ takes 1 to 1000: what is above is set to the most, and said."""
+    made = planned({"unified": {"io.weight": written}}, make_host("hybrid", interface=BFQ))
+    weights = made.after["blockIO"]
+    assert 1000 in (weights["weight"], weights.get("weightDevice", [{}])[0].get("weight"))
+    assert made.lost("unified.io.weight") == "the share above 1000, which is the most here"
+
+
+@pytest.mark.parametrize(("value", "weight"), [(1, 10), (100, 500), (10000, 1000)])
+def test_io_weight_for_cfq(value: int, weight: int) -> None:
+    """cgroup-v1/blkio-controller.rst of kernels before 5.0: 10 to 1000, default 500; default becomes default."""
+    made = planned({"unified": {"io.weight": str(value)}}, make_host("legacy", interface={"blkio.weight": True}))
+    assert made.after == {"blockIO": {"weight": weight}}
+
+
+@pytest.mark.parametrize("key", ["io.weight", "io.bfq.weight"])
+def test_a_weight_does_not_make_crun_fail(key: str) -> None:
+    """crun before 1.8.2 opens blkio.weight alone, which went in kernel 5.0: the hint goes, the container starts."""
+    made = planned({"unified": {key: "100"}}, make_host("legacy", interface=BFQ), "crun")
+    assert made.after == {}
+    assert made.effect(f"unified.{key}") == ("unified-without-counterpart", "hint", "dropped")
+
+
+NUMBER = "is not a number from"
+# key, value, what is wrong, what the file takes: `max` only where the kernel's document has it.
 MALFORMED = [
-    ("memory.max", "-1", "'-1' is no size", BYTES),
-    ("memory.max", "64MB", "'64MB' is no size", BYTES),
-    ("memory.max", "K", "'K' is no size", BYTES),
-    ("memory.max", "1.5G", "'1.5G' is no size", BYTES),
-    ("memory.max", "0x40", "'0x40' is no size", BYTES),
-    ("memory.max", "010", "'010' is no size", BYTES),
-    ("memory.max", "٣", "'٣' is no size", BYTES),
-    ("cpu.max", "0", "'0' is not a number from 1 to 9223372036854775807", "cpu.max takes a number or 'max'"),
+    *(
+        ("memory.max", value, f"{value!r} is not a valid size", BYTES)
+        for value in ("-1", "64MB", "K", "1.5G", "0x40", "010", "٣", str(1 << 64), "16E")
+    ),
+    ("cpu.max", "0", f"'0' {NUMBER} 1 to {MOST}", f"cpu.max takes a number from 1 to {MOST} as quota, or 'max'"),
     ("cpu.max", "a b c", "'a b c' has more than two words", "cpu.max takes 'QUOTA PERIOD' or 'max PERIOD'"),
-    ("cpu.max", "50000 max", "'max' is not a number from 1 to 9223372036854775807", "cpu.max takes a number or 'max'"),
-    ("cpu.weight", "0", "'0' is not a number from 1 to 10000", "cpu.weight takes a number or 'max'"),
-    ("cpu.weight", "10001", "'10001' is not a number from 1 to 10000", "cpu.weight takes a number or 'max'"),
-    ("cpu.idle", "2", "'2' is not a number from 0 to 1", "cpu.idle takes a number or 'max'"),
-    ("pids.max", "-1", "'-1' is not a number from 0 to 4194304", "pids.max takes a number or 'max'"),
-    ("pids.max", "4194305", "'4194305' is not a number from 0 to 4194304", "pids.max takes a number or 'max'"),
+    ("cpu.max", "5000 max", f"'max' {NUMBER} 1 to {MOST}", f"cpu.max takes a number from 1 to {MOST} as period"),
+    ("cpu.weight", "0", f"'0' {NUMBER} 1 to 10000", "cpu.weight takes a number from 1 to 10000"),
+    ("cpu.weight", "10001", f"'10001' {NUMBER} 1 to 10000", "cpu.weight takes a number from 1 to 10000"),
+    ("cpu.weight", "max", f"'max' {NUMBER} 1 to 10000", "cpu.weight takes a number from 1 to 10000"),
+    ("cpu.idle", "2", f"'2' {NUMBER} 0 to 1", "cpu.idle takes a number from 0 to 1"),
+    ("pids.max", "-1", f"'-1' {NUMBER} 0 to 4194304", "pids.max takes a number from 0 to 4194304, or 'max'"),
+    ("pids.max", "4194305", f"'4194305' {NUMBER} 0 to 4194304", "pids.max takes a number from 0 to 4194304, or 'max'"),
+    ("pids.max", " \n", "white space is not a value", "give pids.max a value"),
     ("io.max", "sda rbps=1", "'sda rbps=1' does not begin with MAJ:MIN", "io.max takes lines 'MAJ:MIN …'"),
     ("io.max", "8:0 bps=1", "'bps=1' is no throttle", "io.max takes 'MAJ:MIN rbps=N wbps=N riops=N wiops=N'"),
-    ("io.max", "8:0 rbps", "'' is not a number from 1 to 9223372036854775807", "io.max takes a number or 'max'"),
-    ("io.weight", "default", "'default' is not a number from 1 to 10000", "io.weight takes a number or 'max'"),
+    ("io.max", "8:0 rbps", f"'' {NUMBER} 1 to {RATE}", f"io.max takes a number from 1 to {RATE}, or 'max'"),
+    ("io.max", "8:0 rbps=0", f"'0' {NUMBER} 1 to {RATE}", f"io.max takes a number from 1 to {RATE}, or 'max'"),
+    ("io.weight", "default", f"'default' {NUMBER} 1 to 10000", "io.weight takes a number from 1 to 10000"),
+    ("io.weight", "8:0", f"'8:0' {NUMBER} 1 to 10000", "io.weight takes a number from 1 to 10000"),
     ("rdma.max", "mlx hca=1", "'hca=1' is no RDMA limit", "rdma.max takes 'DEVICE hca_handle=N hca_object=N'"),
+    (
+        "rdma.max",
+        "mlx hca_handle=-1",
+        f"'-1' {NUMBER} 0 to 2147483647",
+        "rdma.max takes a number from 0 to 2147483647, or 'max'",
+    ),
 ]
 
 
@@ -164,6 +216,25 @@ def test_without_counterpart_on_v1(key: str, effect: str) -> None:
     code, _, found = made.effect(f"unified.{key}")
     assert (code, found) == ("unified-without-counterpart", effect)
     assert made.lost(f"unified.{key}") == f"{key}=5"
+
+
+def test_no_limit_in_cgroup2_of_a_hybrid() -> None:
+    """`max` asks for nothing in a new container: a guard says so, a hint is written as any other."""
+    host = make_host("hybrid", versions={"memory": 2})
+    guard, hint = (planned({"unified": {key: "max"}}, host) for key in ("memory.max", "memory.high"))
+    assert guard.effect("unified.memory.max") == ("unlimited", "guard", "changed")
+    assert hint.effect("unified.memory.high") == ("bridged", "hint", "changed")
+    assert [(one.file, one.kind) for one in hint.plan.bridge] == [("memory.high", "hint")]
+
+
+def test_what_the_host_is_asked() -> None:
+    """Swap's files where a key is about memory, and no file for a key that no rule looks a file up for."""
+    assert set(unified.probes({"unified": {"memory.swap.max": "0"}})) == {
+        "memory.swap.max",
+        "memory.memsw.limit_in_bytes",
+    }
+    assert unified.probes({"unified": {"pids.max": "5"}}) == ()
+    assert unified.probes({"unified": None}) == ()
 
 
 def test_no_limit_needs_no_counterpart() -> None:
@@ -196,8 +267,9 @@ WINS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "pids": ({"pids": {"limit": 5}, "unified": {"pids.max": "9"}}, {"pids": {"limit": 9}}),
     "cpu-period": (
+        # A cpu.max of one number keeps the period that was set (kernel/sched/core.c, cpu_max_write()).
         {"cpu": {"quota": 9, "period": 7000}, "unified": {"cpu.max": "5000"}},
-        {"cpu": {"quota": 5000, "period": 100000}},
+        {"cpu": {"quota": 5000, "period": 7000}},
     ),
     "hugetlb": (
         {
@@ -293,3 +365,94 @@ def test_swap_not_accounted_on_cgroup2(value: str, present: bool, code: str, eff
     made = _on_v2("memory.swap.max", value, **NO_SWAP_COUNTED, swap_present=Fact(value=present, evidence="/proc/swaps"))
     assert made.after == {}
     assert made.effect("unified.memory.swap.max") == (code, "guard", effect)
+
+
+def test_no_limit_beside_a_classic_pair() -> None:
+    """memory.max=max over {limit, swap} leaves 32 MiB of swap on cgroup2, which v1 cannot say: no number is made up."""
+    made = planned({"memory": {"limit": 64 * M, "swap": 96 * M}, "unified": {"memory.max": "max"}}, make_host("legacy"))
+    assert made.after["memory"]["limit"] == -1
+    assert [(field, what) for field, what, _ in made.problems()] == [
+        ("memory.swap", f"{96 * M} stands without a memory.limit, which kernel and runtimes refuse")
+    ]
+
+
+def test_weights_of_devices_on_v1() -> None:
+    """`MAJ:MIN WEIGHT` lines become weightDevice; `MAJ:MIN default` takes one away, and a new cgroup has none."""
+    for key in ("io.weight", "io.bfq.weight"):
+        made = planned(
+            {"unified": {key: "default 50\n8:16 200\n8:0 default"}},
+            make_host("hybrid", interface={**BFQ, "blkio.bfq.weight_device": True}),
+        )
+        assert made.after == {"blockIO": {"weight": 50, "weightDevice": [{"major": 8, "minor": 16, "weight": 200}]}}
+        assert ("blkio.bfq.weight_device", "8:16 200") in made.shown()
+
+
+def test_unlimited_protection_is_the_stronger_one() -> None:
+    """memory.low=max beside a memory.min protects everything, not 5 MiB."""
+    made = planned({"unified": {"memory.low": "max", "memory.min": "5M"}}, make_host("legacy"))
+    assert made.after == {"memory": {"reservation": -1}}
+
+
+@pytest.mark.parametrize("layout", ["legacy", "hybrid", "unified"])
+def test_null_among_the_keys(layout: str) -> None:
+    """null is unset to every runtime; the other keys are done as ever."""
+    made = planned({"unified": {"cpu.max": None, "pids.max": "5"}}, make_host(layout))
+    assert ("pids.max", "5") in made.shown()
+    assert made.problems() == []
+
+
+def test_a_hint_of_no_limit_without_the_controller() -> None:
+    """memory.high=max where memory is nowhere is a hint that goes, not a guard."""
+    made = _on_v2("memory.high", "max", versions={"memory": 0})
+    assert made.effect("unified.memory.high") == ("memory-nowhere", "hint", "dropped")
+
+
+@pytest.mark.parametrize("layout", V1)
+def test_an_rdma_device_without_a_limit(layout: str) -> None:
+    """`max` alone sets nothing: no empty entry for the device is left."""
+    assert planned({"unified": {"rdma.max": "mlx5_0 hca_handle=max"}}, make_host(layout)).after == {}
+
+
+@pytest.mark.parametrize(
+    ("keys", "after"),
+    [
+        (
+            {"io.max": "8:0 rbps=max"},
+            {"blockIO": {"throttleReadBpsDevice": [{"major": 8, "minor": 0, "rate": 0}]}},
+        ),
+        ({"hugetlb.2MB.max": "max"}, {"hugepageLimits": [{"pageSize": "2MB", "limit": MOST}]}),
+        ({"memory.max": "max"}, _memory(limit=-1)),
+        ({"cpu.max": "max"}, {"cpu": {"quota": -1}}),
+    ],
+    ids=lambda value: next(iter(value)),
+)
+def test_an_update_lifts_a_limit_on_v1(keys: dict[str, str], after: dict[str, Any]) -> None:
+    """`max` takes away what the container has now; leaving the field out would leave the limit."""
+    assert planned({"unified": keys}, make_host("legacy"), operation="update").after == after
+
+
+def test_an_update_lifts_a_limit_in_cgroup2_of_a_hybrid() -> None:
+    """The bridge writes `max`, and it is read back; for a new cgroup there is nothing to do."""
+    host = make_host("hybrid", versions={"memory": 2})
+    made = planned({"unified": {"memory.max": "max"}}, host, operation="update")
+    assert [(one.file, one.value) for one in made.plan.bridge] == [("memory.max", "max")]
+    assert planned({"unified": {"memory.max": "max"}}, host).plan.bridge == ()
+
+
+def test_rates_of_unified_and_classic_fields_are_one_line() -> None:
+    """io.max keeps the words that a write does not name: both fields land, and `unified` wins where both name one."""
+    device = {"major": 8, "minor": 0}
+    asked = {
+        "blockIO": {
+            "throttleReadBpsDevice": [{**device, "rate": 5}],
+            "throttleWriteBpsDevice": [{**device, "rate": 6}],
+        },
+        "unified": {"io.max": "8:0 wbps=7"},
+    }
+    on_v2 = planned(asked, make_host("unified"))
+    assert on_v2.shown() == {("io.max", "8:0 rbps=5 riops=max wiops=max wbps=7")}
+    bridged = planned(asked, make_host("hybrid", versions={"io": 2}))
+    (line,) = bridged.plan.bridge
+    assert set(line.value.split()) == {"8:0", "rbps=5", "wbps=7"}
+    assert bridged.effect("blockIO.throttleReadBpsDevice") == ("bridged", "guard", "changed")
+    assert bridged.plan.unenforceable == ()

@@ -41,8 +41,7 @@ for name in sorted(name for name in sys.modules if name.startswith("shim.")):
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with a copy of the package, and all made that installation makes."""
     place = tmp_path_factory.mktemp("installed")
-    for name in ("shim", "hooks"):
-        shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "shim", place / "shim", ignore=shutil.ignore_patterns("__pycache__"))
     hot_file.make(str(place))
     return place
 
@@ -224,7 +223,7 @@ def _ends_well(parent: Path) -> int:
         sys.argv[1:] = [str(parent)]
         space: dict[str, Any] = {}
         exec(f"{START}\nhot.use(sys.path[0])\nimport shim.rules.unified, shim.planning.plan", space)
-        os._exit(0 if space["shim"].plan.make_plan else 1)
+        os._exit(0 if space["shim"].planning.plan.make_plan else 1)
     finally:
         os._exit(2)
 

@@ -237,8 +237,8 @@ def test_hostile_working_directory(house: House, tmp_path: Path) -> None:
     """Modules in the working directory, which is the bundle, are not imported."""
     for name in ("json.py", "os.py", "sys.py", "sitecustomize.py"):
         (tmp_path / name).write_text("raise SystemExit('imported from the working directory')")
-    (tmp_path / "shim").mkdir()
-    (tmp_path / "shim" / "entry.py").write_text("raise SystemExit('imported from the working directory')")
+    (tmp_path / "shim" / "call").mkdir(parents=True)
+    (tmp_path / "shim" / "call" / "entry.py").write_text("raise SystemExit('imported from the working directory')")
     (tmp_path / "runc").write_text("#!/bin/false")
     state = house.reported(
         "create", "ID", cwd=tmp_path, environment={"PYTHONPATH": str(tmp_path), "PYTHONHOME": "/nonexistent"}
@@ -475,8 +475,8 @@ def test_interpreter_of_the_prefix(house: House, tmp_path: Path) -> None:
     launcher = house.install(tmp_path / "bin" / "cgshim")
     house.add_package(tmp_path / "lib" / VERSION / "site-packages" / "shim")
     left_over = tmp_path / "lib" / "python3.0" / "site-packages" / "shim"
-    left_over.mkdir(parents=True)
-    (left_over / "entry.py").write_text("raise SystemExit('left over')")
+    (left_over / "call").mkdir(parents=True)
+    (left_over / "call" / "entry.py").write_text("raise SystemExit('left over')")
     house.executable(tmp_path / "bin" / VERSION, f'#!/bin/sh\nCHOSEN="$0" exec {sys.executable} "$@"\n')
     state = house.reported("create", "ID", launcher=launcher)
     assert state["environment"]["CHOSEN"] == str(tmp_path / "bin" / VERSION)

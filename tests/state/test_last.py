@@ -33,7 +33,7 @@ def test_remember_and_recall(state_directory: Path) -> None:
     found = last.recall()
     assert found is not None
     assert (found["text"], found["code"], found["container"]) == ("second", "b-code", "web")
-    assert os.listdir(state_directory) == ["last.json"]
+    assert sorted(os.listdir(state_directory)) == ["failures", "last.json"]
     assert (state_directory / "last.json").stat().st_mode & 0o777 == 0o600
 
 
@@ -137,3 +137,71 @@ def test_only_what_was_just_said_of_the_container_counts(state_directory: Path) 
     found = json.loads(path.read_text())
     path.write_text(json.dumps({**found, "time": found["time"] - 3600}))
     assert last.just_said_of("web") == ""
+
+
+def test_the_newest_failures_are_kept(state_directory: Path) -> None:
+    """One file each, newest first, for their owner alone; above a hundred the oldest go."""
+    for number in range(last.KEPT + 7):
+        last.remember(f"text {number}", "a-code", f"container-{number}")
+    found = last.failures()
+    assert [one["text"] for one in found[:2]] == ["text 106", "text 105"]
+    assert len(found) == len(os.listdir(state_directory / "failures")) == 100
+    assert found[-1]["text"] == "text 7"
+    assert (state_directory / "failures").stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in (state_directory / "failures").iterdir()} == {0o600}
+
+
+def test_a_failure_is_found_by_its_container(state_directory: Path) -> None:
+    """By the whole id or by the beginning of it, the newest of several."""
+    last.remember("old", "a-code", "4f7a9c3e51b2aaaa")
+    last.remember("new", "a-code", "4f7a9c3e51b2aaaa")
+    last.remember("other", "a-code", "web")
+    for name, text in (("4f7a9c3e51b2aaaa", "new"), ("4f7a9c3e51b2", "new"), ("web", "other")):
+        found = last.of_container(name)
+        assert found is not None
+        assert found["text"] == text
+    assert [last.of_container(name) for name in ("4f7", "we", "ghost")] == [None, None, None]
+
+
+def test_failures_are_listed(state_directory: Path) -> None:
+    """Age, container, code and the first line; as JSON the whole text."""
+    assert CliRunner().invoke(main, ["failures"]).output == "no failure is kept\n"
+    last.remember("cgshim: it failed [some-code]\n  cause: x", "", "web")
+    lines = CliRunner().invoke(main, ["failures"]).output.splitlines()
+    assert lines[0].split() == ["AGE", "CONTAINER", "CODE", "MESSAGE"]
+    assert lines[1].split()[-6:] == ["web", "some-code", "cgshim:", "it", "failed", "[some-code]"]
+    shape = json.loads(CliRunner().invoke(main, ["failures", "--json"]).output)
+    assert [(one["container"], one["code"]) for one in shape["failures"]] == [("web", "some-code")]
+
+
+def test_explain_finds_a_failure_by_its_container(state_directory: Path) -> None:
+    """With time, age and container in front of it."""
+    last.remember(render(Diagnosis(code="some-code", verdict="it failed", remedy=("do it",))), "", "web")
+    for args in (["web"], ["--last"]):
+        result = CliRunner().invoke(main, ["explain", *args])
+        assert result.exit_code == 0
+        assert result.output.splitlines()[0].endswith("ago), container web")
+        assert result.output.splitlines()[1] == "it failed"
+
+
+def test_several_causes_are_read_back(state_directory: Path) -> None:
+    """What was shown of them is kept: code, how to tell, what to do."""
+    one = Diagnosis(code="one-cause", verdict="the first", tell="look here", remedy=("do this",))
+    two = Diagnosis(code="two-cause", verdict="the second", tell="look there", remedy=("do that",))
+    last.remember(render(Diagnosis(code="several-causes", verdict="one of 2", causes=(one, two), raw="words")), "")
+    found = last.recall()
+    assert found is not None
+    again = read_back(found)
+    assert again is not None
+    assert (again.causes, again.others, again.raw) == ((one, two), ("one-cause", "two-cause"), "words")
+
+
+def test_words_without_a_cause_are_read_back(state_directory: Path) -> None:
+    """They stand first and whole, and our line below them is no part of them."""
+    last.remember(render(Diagnosis(code="not-recognised", verdict="x", raw="one\ntwo: Permission denied\n")), "")
+    found = last.recall()
+    assert found is not None
+    assert found["text"].startswith("one\ntwo: EACCES\ncgshim: no cause is known for this message")
+    again = read_back(found)
+    assert again is not None
+    assert (again.code, again.raw) == ("not-recognised", "one\ntwo: EACCES")

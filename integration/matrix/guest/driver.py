@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 
-from integration.matrix.guest import cases, container, measuring, trying
+from integration.matrix.guest import cases, container, drawing, measuring, trying
 from integration.matrix.guest.container import Container, Way
 
 TYPE_CHECKING = False
@@ -150,6 +150,8 @@ def main(profile: str, sets: str, parent: str) -> None:
             run(case, way, parent, unlimited[way.runtime] or own, operation)
         for record in measuring.measured(sets, way, parent):
             emit(kind="measured", **record)
+        for record in drawing.drawn(sets, way, parent):
+            emit(kind="drawn", **record)
     emit(kind="end")
 
 

@@ -1,14 +1,14 @@
-"""CPU time, realtime scheduling and CPU sets."""
+"""CPU time and realtime scheduling."""
 
 from __future__ import annotations
 
 from shim.diagnose.checks import cpu as look
+from shim.diagnose.checks import said
 from shim.diagnose.checks.configured import asked_for
-from shim.diagnose.entry import EACCES, EINVAL, ENOENT, ENOSPC, ERANGE, Entry, creating, named, opening, writing
+from shim.diagnose.entry import EINVAL, ENOENT, ERANGE, WROTE, Entry, creating, opening, writing
 
 BANDWIDTH = "Linux Documentation/scheduler/sched-bwc.rst"
 REALTIME = "Linux Documentation/scheduler/sched-rt-group.rst"
-CPUSETS = "Linux Documentation/admin-guide/cgroup-v1/cpusets.rst"
 SPEC = "OCI runtime-spec, config-linux.md, CPU"
 RT_FILES = r"cpu\.rt_(?:runtime|period)_us"
 QUOTA_FILES = r"cpu\.(?:cfs_quota_us|cfs_period_us|max)"
@@ -31,22 +31,61 @@ ENTRIES = (
     Entry(
         code="cpu-quota-out-of-range",
         title="cpu.quota or cpu.period is out of range",
-        ambiguous=(writing(QUOTA_FILES, EINVAL),),
+        ambiguous=(WROTE + writing(QUOTA_FILES, EINVAL),),
         verdict="cpu.quota or cpu.period is out of range: {file} refuses it (EINVAL)",
         cause="A quota is at least 1000 microseconds, a period 1000 to 1000000.",
         remedy=("Use a larger quota, or --cpus, which keeps the period at 100000.",),
         reference=BANDWIDTH,
         confirm=look.bad_quota,
+        stated=said.cpu_out_of_range,
+        excluded=said.unless(said.cpu_out_of_range),
+        tell="the quota is --cpus times the period, or --cpu-quota: is it below 1000?",
+        offer=3,
     ),
     Entry(
         code="cpu-quota-above-parent",
         title="the container asks for more CPU time than its parent has",
-        ambiguous=(writing(r"cpu\.(?:cfs_quota_us|cfs_period_us)", EINVAL),),
+        ambiguous=(WROTE + writing(r"cpu\.(?:cfs_quota_us|cfs_period_us)", EINVAL),),
         verdict="the container asks for more CPU time than an ancestor's quota allows (EINVAL)",
         cause="v1 requires quota/period of a child to be no larger than that of every ancestor.",
-        remedy=("Raise cpu.cfs_quota_us of the ancestor shown above, or ask for less (--cpus).",),
+        remedy=(
+            (
+                "Ask for less: --cpus, --cpu-quota (docker, podman), cpus: (compose), limits.cpu (Kubernetes: the "
+                "pod's sum counts)."
+            ),
+            (
+                "Or raise cpu.cfs_quota_us of the ancestor (-1: no limit); for a slice of systemd: systemctl "
+                "set-property <slice> "
+                "CPUQuota="
+            ),
+        ),
         reference=BANDWIDTH,
         confirm=look.tight_ancestor,
+        excluded=said.where(said.cpu_out_of_range),
+        tell="grep -H . <the cgroup of the message and each one above it>/cpu.cfs_*_us: is a quota/period "
+        "above it smaller?",
+        offer=2,
+        layout="v1",
+    ),
+    Entry(
+        code="cpu-period-order",
+        title="period and quota are written one after the other below a limited parent",
+        ambiguous=(WROTE + writing(r"cpu\.cfs_period_us", EINVAL),),
+        verdict="the CPU period is refused (EINVAL): with the old quota beside it, it exceeds what the parent "
+        "allows for a moment",
+        cause="Period and quota are two files on v1. runc before 1.0.2 wrote the period first; below a parent "
+        "with a limit the "
+        "new period and the old quota together are then too much, although the final values are not.",
+        remedy=(
+            "Upgrade runc to 1.0.2 or later (Docker's package: containerd.io), which tries the other order.",
+            "Until then keep the default period of 100000, and change the quota alone.",
+        ),
+        reference="https://github.com/opencontainers/runc/issues/3084",
+        excluded=said.where(said.cpu_out_of_range),
+        tell="runc --version: before 1.0.2?",
+        offer=1,
+        rank=54,
+        layout="v1",
     ),
     Entry(
         code="cpu-quota-minus-one",
@@ -110,7 +149,10 @@ ENTRIES = (
         verdict="the container asks for realtime CPU time that its parent does not have (EINVAL)",
         cause="Every new v1 cpu cgroup starts with cpu.rt_runtime_us 0, and children share what the parent has.",
         remedy=(
-            "echo <microseconds> > cpu.rt_runtime_us in every ancestor, from the top down",
+            (
+                "In every ancestor, from the top down, write microseconds into cpu.rt_runtime_us (dockerd "
+                "--cpu-rt-runtime does)."
+            ),
             "sysctl kernel.sched_rt_runtime_us is the total",
         ),
         reference="https://github.com/moby/moby/issues/31411",
@@ -127,58 +169,6 @@ ENTRIES = (
         remedy=("chrt -p <pid of the engine>; chrt -o -p 0 <pid> makes it an ordinary process",),
         reference=REALTIME,
         confirm=look.realtime_caller,
-    ),
-    Entry(
-        code="cpuset-cpu-does-not-exist",
-        title="cpu.cpus names a CPU that this host does not have",
-        patterns=(writing(r"cpuset\.cpus", ERANGE),),
-        verdict="cpu.cpus names a CPU that this host does not have (ERANGE)",
-        cause="CPU numbers go up to the last possible CPU of this host.",
-        remedy=("cat /sys/devices/system/cpu/online; correct cpu.cpus (docker: --cpuset-cpus)",),
-        reference=CPUSETS,
-        confirm=look.cpus_beyond,
-    ),
-    Entry(
-        code="cpuset-malformed",
-        title="cpu.cpus or cpu.mems is no list of numbers",
-        ambiguous=(writing(r"cpuset\.(?:cpus|mems)", EINVAL),),
-        verdict="{file} refuses the list (EINVAL): it is not of the form 0-3,8",
-        cause="The kernel takes numbers and ranges separated by commas.",
-        remedy=("Correct cpu.cpus or cpu.mems (docker: --cpuset-cpus, --cpuset-mems).",),
-        reference=CPUSETS,
-        confirm=look.malformed_list,
-    ),
-    Entry(
-        code="cpuset-node-offline",
-        title="cpu.mems names a memory node that is not there",
-        ambiguous=(writing(r"cpuset\.mems", EINVAL), writing(r"cpuset\.mems", ERANGE)),
-        verdict="cpu.mems names a memory node that this host does not have",
-        cause="Only NUMA nodes with memory can be used.",
-        remedy=("cat /sys/devices/system/node/has_memory; correct cpu.mems (docker: --cpuset-mems)",),
-        reference=CPUSETS,
-        confirm=look.nodes_beyond,
-    ),
-    Entry(
-        code="cpuset-not-in-parent",
-        title="the parent cpuset lacks what the container asks for",
-        patterns=(writing(r"cpuset\.(?:cpus|mems)", EACCES),),
-        verdict="{file} refuses the list (EACCES): it is no subset of the parent's",
-        cause="A v1 cpuset holds only what its parent holds.",
-        remedy=("Ask for CPUs of the parent, or extend the parent first: echo <list> > <parent>/{file}",),
-        reference=CPUSETS,
-        confirm=look.not_in_parent,
-    ),
-    Entry(
-        code="cpuset-empty",
-        title="the cpuset is empty",
-        patterns=(rf"\bwrit(?:e|ing file|e to) {named('cgroup.procs')}: {ENOSPC}", writing(r"cpuset\.cpus", ENOSPC)),
-        verdict="no process can enter the container's cpuset: it has no CPU or no memory node (ENOSPC)",
-        cause="A new v1 cpuset is empty until cpuset.cpus and cpuset.mems are written, in every ancestor too.",
-        remedy=(
-            "echo 0 > <ancestor>/cpuset.mems; cat <parent>/cpuset.cpus > <ancestor>/cpuset.cpus, from the top down",
-        ),
-        reference="https://github.com/opencontainers/runc/issues/133",
-        confirm=look.empty_set,
     ),
     Entry(
         code="cpu-burst-refused",

@@ -19,6 +19,30 @@ def _foreign(code: str, title: str, *patterns: str, remedy: str = "") -> Entry:
 
 
 ENTRIES = (
+    Entry(
+        code="hook-not-reachable",
+        title="a hook of the container cannot be executed",
+        patterns=(
+            rf"error running (?P<hook>\w+) hook #\d+: fork/exec (?P<path>/[^\n:]+): (?:{EACCES}|{EPERM})",
+            rf"error running hook #\d+: fork/exec (?P<path2>/[^\n:]+): (?:{EACCES}|{EPERM})",
+        ),
+        verdict="the hook {path} cannot be executed by the container's users (EACCES)",
+        cause="createContainer and startContainer hooks run in the container's namespaces. With a user "
+        "namespace they have "
+        "its ids, and a directory on the way, or the file, may be closed to these. Otherwise the file is not "
+        "executable, or "
+        "lies on a mount with noexec.",
+        remedy=(
+            "namei -l {path}: every directory needs x for others, the file r and x: chmod o+rx",
+            (
+                "Or put the hook where everybody may go (/usr/libexec), or make it a createRuntime hook, which "
+                "runs as the runtime."
+            ),
+            "Run by hand as root it works all the same; try it with the container's ids: setpriv --reuid=100000 {path}",
+        ),
+        reference="https://github.com/kubernetes-sigs/kind/issues/4178",
+        rank=45,
+    ),
     _foreign(
         "image-command-not-found",
         "the command does not exist in the image",
@@ -37,7 +61,7 @@ ENTRIES = (
     ),
     _foreign(
         "image-for-another-machine",
-        "the command is no program for this machine",
+        "the command is not a program for this machine",
         r"\bexec[^\n]*: exec format error",
         remedy="Use an image for this architecture, or put an interpreter line into the script.",
     ),
@@ -71,11 +95,43 @@ ENTRIES = (
         r"error opening file `[^`\n]*/status`: " + ENOENT,
     ),
     _foreign(
+        "container-not-running",
+        "the container does not run",
+        r"cannot exec (?:in|a) (?:a )?(?:stopped container|container that has (?:run and )?stopped)",
+        r"(?:^|: )container not running$",
+        r"[Cc]ontainer \S+ is not running",
+        remedy="Start it first; its log says why it ended (docker logs, podman logs, kubectl logs --previous).",
+    ),
+    _foreign(
+        "nvidia-driver-missing",
+        "NVIDIA's hook finds no driver on the host",
+        r"nvidia-container-cli[\w.]*: [^\n]*(?:driver not loaded|libnvidia-ml\.so|driver error|driver/library version)",
+        remedy="Install the driver and load its module: nvidia-smi on the host must answer; after an upgrade reboot.",
+    ),
+    _foreign(
         "hook-failed",
         "a hook of the container failed",
         r"error running (?:\w+ )?hook",
         r"error executing hook",
         remedy="Run the hook by hand; its path stands under hooks in config.json.",
+    ),
+    _foreign(
+        "capability-unknown",
+        "the configuration names a capability that this runtime does not know",
+        r"unknown capability [`'\"]",
+        remedy="Correct the name or remove it (docker, podman: --cap-add; config.json: process.capabilities).",
+    ),
+    _foreign(
+        "field-refused",
+        "the runtime refuses a field of config.json",
+        r"namespace path: lstat /",
+        r"invalid cgroup device type",
+        r"set_mempolicy: |invalid memory policy mode|NUMA mempolicy mode `",
+        r"move netDevice |netlink error while looking for interface `",
+        r"intelRdt is specified in config|statfs `/sys/fs/resctrl`",
+        r"invalid ioPriority|invalid io priority|error setting scheduler|sched_setattr: |invalid personality domain"
+        r"|unknown persona specified",
+        remedy="Correct the field that the runtime names.",
     ),
     _foreign(
         "terminal-missing",
@@ -88,17 +144,9 @@ ENTRIES = (
     _foreign(
         "capability-not-held",
         "a capability cannot be given, because the caller does not have it",
-        r"unable to apply caps: " + EPERM,
+        r"\bapply caps: (?:can't apply capabilities: )?" + EPERM,
         r"\bcapset: " + EPERM,
         remedy="Remove the capability from process.capabilities (docker: --cap-drop).",
-    ),
-    _foreign(
-        "sysctl-refused",
-        "a sysctl cannot be set for this container",
-        r"sysctl \\?\"[^\"\n]*\\?\" is not in a separate kernel namespace",
-        r"the sysctl `[^`\n]*` is not namespaced",
-        r"open /proc/sys/(?!kernel/cap_last_cap)[^\n:]*: (?:" + ENOENT + "|" + EACCES + ")",
-        remedy="Remove it from linux.sysctl.",
     ),
     _foreign(
         "seccomp-profile-invalid",
@@ -106,7 +154,8 @@ ENTRIES = (
         r"is not a valid action for seccomp",
         r"invalid seccomp action",
         r"seccomp get action `",
-        remedy="Correct linux.seccomp.",
+        r"seccomp flags are not yet supported|is not a valid arch for seccomp|seccomp unknown architecture `",
+        remedy="Correct the profile (docker, podman: --security-opt seccomp=profile.json; config.json: linux.seccomp).",
     ),
     _foreign(
         "bundle-invalid",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shim.diagnose.checks import devices as look
+from shim.diagnose.checks import said
 from shim.diagnose.checks.configured import asked, asked_for
 from shim.diagnose.entry import (
     EINVAL,
@@ -12,6 +13,7 @@ from shim.diagnose.entry import (
     EOPNOTSUPP,
     EPERM,
     ERANGE,
+    WROTE,
     Entry,
     creating,
     named,
@@ -156,7 +158,11 @@ ENTRIES = (
     Entry(
         code="pids-limit-above-maximum",
         title="pids.limit is above the kernel's maximum",
-        ambiguous=(writing(r"pids\.max", EINVAL),),
+        ambiguous=(WROTE + writing(r"pids\.max", EINVAL),),
+        stated=said.too_many_pids,
+        excluded=said.unless(said.too_many_pids),
+        tell="is --pids-limit (compose: pids_limit; kubelet: podPidsLimit) above 4194304?",
+        offer=1,
         verdict="pids.limit is above the kernel's maximum of 4194304 (EINVAL)",
         cause="No more processes than that can exist at all.",
         remedy=("Set pids.limit to -1 for no limit (docker: --pids-limit -1).",),
@@ -166,7 +172,11 @@ ENTRIES = (
     Entry(
         code="pids-limit-negative",
         title="crun before 1.13 cannot write pids.limit -1 on v1",
-        ambiguous=(writing(r"pids\.max", EINVAL),),
+        ambiguous=(WROTE + writing(r"pids\.max", EINVAL),),
+        stated=said.negative,
+        excluded=said.unless(said.negative),
+        tell="is --pids-limit (compose: pids_limit) negative? crun --version: before 1.13?",
+        offer=2,
         verdict="this runtime cannot write a negative pids.limit (EINVAL)",
         cause="crun before 1.13 writes -1 as it stands on v1; the kernel wants max.",
         remedy=("Remove pids.limit, which means no limit, or upgrade crun to 1.13 or later.",),
@@ -183,6 +193,8 @@ ENTRIES = (
         remedy=("Set pids.limit to -1 for no limit, or to a real number.",),
         reference="https://github.com/opencontainers/runc/issues/5332",
         confirm=look.pids_zero,
+        tell="is pids.limit 0 in config.json, or --pids-limit 0 given?",
+        offer=2,
         rank=40,
     ),
     Entry(
@@ -192,13 +204,17 @@ ENTRIES = (
         ambiguous=(
             r"pthread_create failed: resource temporarily unavailable",
             r"failed to create new OS thread \(have \d+ already; errno=11\)",
-            r"\b(?:clone|fork): resource temporarily unavailable",
+            r"\b(?:clone|fork|fork/exec [^\n:]+): resource temporarily unavailable",
         ),
         verdict="no further process may be created here: a pids limit is used up (EAGAIN)",
         cause="The limit of an ancestor, systemd's TasksMax or the user's process limit counts the runtime too.",
         remedy=("Raise pids.max of the cgroup shown, or systemctl set-property <unit> TasksMax=<more>",),
         reference="https://github.com/docker/for-linux/issues/343",
         confirm=look.pids_full,
+        tell="grep -H . /sys/fs/cgroup/pids/*/pids.{{current,max}} /sys/fs/cgroup/*/pids.{{current,max}}; "
+        "ulimit -u; sysctl "
+        "kernel.threads-max kernel.pid_max",
+        offer=1,
     ),
     Entry(
         code="device-rule-wider-than-parent",
@@ -217,13 +233,24 @@ ENTRIES = (
             rf"bpf_prog_query\(BPF_CGROUP_DEVICE\) failed: {EPERM}",
             rf"\bbpf create `[^`]*`: {EPERM}",
             rf"BPF_PROG_ATTACH[^\n]*{EPERM}",
-            rf"can't load program: {EPERM}",  # runc before 1.0
+            rf"(?:can't load|load) program: {EPERM}",  # runc before 1.0
+            rf"unable to find any existing device filters attached to the cgroup: [^\n]*{EPERM}",  # NVIDIA's hook
         ),
         ambiguous=FILTER_HIDDEN,
         verdict="this process may not load the device filter (eBPF)",
         cause="On cgroup2 device rules are eBPF programs, which need CAP_BPF or CAP_SYS_ADMIN in the initial user "
         "namespace and the bpf system call. runc loads one for every container.",
-        remedy=("Start the outer container with --privileged, or allow bpf in its seccomp profile and add CAP_BPF.",),
+        remedy=(
+            (
+                "Upgrade runc to 1.0 or later, which leaves the filter out in a user namespace, or use crun, which "
+                "goes on without it."
+            ),
+            (
+                "NVIDIA's hook in LXC or rootless: no-cgroups = true under [nvidia-container-cli] in "
+                "/etc/nvidia-container-runtime/config.toml"
+            ),
+            "Or start the outer container with --privileged, or allow bpf in its seccomp profile and add CAP_BPF.",
+        ),
         reference="https://github.com/opencontainers/runc/issues/2792",
         confirm=look.bpf_refused,
         foresee=look.may_not_load_bpf,
@@ -234,7 +261,7 @@ ENTRIES = (
         patterns=(
             rf"bpf_prog_query\(BPF_CGROUP_DEVICE\) failed: {EINVAL}",
             rf"\bbpf create `[^`]*`: {EINVAL}",
-            rf"can't load program: {EINVAL}",
+            rf"(?:can't load|load) program: {EINVAL}",
             *FILTER_HIDDEN,
         ),
         verdict="this kernel does not take the device filter (eBPF)",

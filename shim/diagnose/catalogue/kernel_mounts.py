@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from shim.diagnose.checks import mount_points
 from shim.diagnose.checks import mounts as look
-from shim.diagnose.entry import EACCES, EBUSY, EINVAL, ENOENT, EPERM, Entry, mounted, mounting
+from shim.diagnose.checks.configured import has_namespace
+from shim.diagnose.entry import EACCES, EBUSY, EINVAL, ENOENT, ENOTDIR, EPERM, Entry, mounted, mounting
 
 USER_NS = "user_namespaces(7), Restrictions on mount namespaces"
 CGROUP = "cgroup2?"
@@ -32,16 +33,6 @@ ENTRIES = (
         confirm=look.closed_cgroup,
     ),
     Entry(
-        code="cgroup-mount-without-namespace",
-        title="a cgroup mount in a user namespace without a cgroup namespace",
-        ambiguous=(mounting(CGROUP, EPERM),),
-        verdict="cgroup2 cannot be mounted from a user namespace without a cgroup namespace of its own (EPERM)",
-        cause="The kernel allows it only to the owner of the cgroup namespace; old runc versions have no fallback.",
-        remedy=("Give the container a cgroup namespace (--cgroupns=private), or upgrade runc to 1.0 or later.",),
-        reference="https://github.com/opencontainers/runc/issues/2158",
-        confirm=look.without_namespace("cgroup"),
-    ),
-    Entry(
         code="cgroup-mount-busy",
         title="cgroup2 is already mounted in the /sys that is bound into the container",
         ambiguous=(mounting(CGROUP, EBUSY),),
@@ -50,24 +41,6 @@ ENTRIES = (
         remedy=("Upgrade crun to 1.3 or later, or give the container a network namespace.",),
         reference="https://github.com/containers/crun/issues/729",
         confirm=look.shared_sys,
-    ),
-    Entry(
-        code="sysfs-needs-network-namespace",
-        title="sysfs in a user namespace needs a network namespace",
-        patterns=(mounting("sysfs", EPERM),),
-        verdict="sysfs cannot be mounted: the container has a user namespace, but uses a network "
-        "namespace it does not own",
-        cause="sysfs shows the network namespace, so the kernel lets only its owner mount it (EPERM). crun falls back "
-        "to a bind mount, runc does not.",
-        remedy=(
-            (
-                "Mount /sys as a bind: type none, source /sys, options rbind,nosuid,noexec,nodev,ro (as "
-                "runc spec --rootless)"
-            ),
-            "or give the container a network namespace",
-        ),
-        reference="https://github.com/opencontainers/runc/issues/3672",
-        confirm=look.without_namespace("network"),
     ),
     Entry(
         code="mqueue-needs-ipc-namespace",
@@ -89,13 +62,18 @@ ENTRIES = (
         remedy=("Do not use --pid=host together with a user namespace, or bind the host's /proc instead.",),
         reference=USER_NS,
         confirm=look.without_namespace("pid"),
+        excluded=has_namespace("pid"),
+        tell="is the container started with --pid=host (compose: pid: host; Kubernetes: hostPID), or without a "
+        "pid namespace?",
+        offer=2,
         rank=40,
     ),
     Entry(
         code="proc-partly-hidden",
         title="the outer /proc is partly hidden, so no fresh proc is allowed",
-        patterns=(mounting("proc", EPERM),),
-        ambiguous=(rf"open /proc/sys/kernel/cap_last_cap: {ENOENT}",),
+        ambiguous=(mounting("proc", EPERM), rf"open /proc/sys/kernel/cap_last_cap: {ENOENT}"),
+        tell="grep ' /proc' /proc/self/mountinfo where the engine runs: is anything mounted over a part of it, or ro?",
+        offer=1,
         verdict="proc cannot be mounted: the outer container hides parts of its /proc, so no complete one may be made",
         cause="A user namespace may mount proc only where one is visible in full; masked paths and read-only parts of "
         "the outer /proc forbid it (EPERM).",
@@ -112,7 +90,10 @@ ENTRIES = (
     Entry(
         code="devpts-gid-not-mapped",
         title="the devpts mount names a group that is not mapped",
-        patterns=(r"cannot specify gid= mount options for unmapped gid",),
+        patterns=(
+            r"cannot specify gid= mount options for unmapped gid",
+            r"cannot specify [gu]id=\d+ mount option for rootless container",  # runc from 1.4 on
+        ),
         ambiguous=(mounting("devpts", EINVAL),),
         verdict="devpts cannot be mounted: its gid= option names a group that the user namespace does not map (EINVAL)",
         cause="gid=5 (tty) is usual, and a small mapping does not reach it.",
@@ -157,13 +138,13 @@ ENTRIES = (
     ),
     Entry(
         code="root-is-no-mount-point",
-        title="the runtime runs in a chroot whose root is no mount point",
+        title="the runtime runs in a chroot whose root is not a mount point",
         patterns=(
             rf"error preparing rootfs: mount (?:dst=)?/, flags[^\n]*: {EINVAL}",
             rf"set propagation for `/`: {EINVAL}",
         ),
         ambiguous=(rf"preparing rootfs caused: {EINVAL}",),  # runc before 1.1
-        verdict="{runtime} runs in a chroot whose root is no mount point, so no container can start (EINVAL)",
+        verdict="{runtime} runs in a chroot whose root is not a mount point, so no container can start (EINVAL)",
         cause="Every container begins with changing the propagation of the mount at /; a plain chroot has none there.",
         remedy=(
             "Make it one before the chroot: mount --bind <root> <root>, then chroot (or pivot_root) into it",
@@ -216,13 +197,31 @@ ENTRIES = (
         patterns=(
             rf"invalid rootfs: stat (?P<path>[^\n:]+): {ENOENT}",
             rf"\bmake `(?P<path2>[^`\n]+)` private: {ENOENT}",
+            r"the rootfs path `(?P<path3>[^`\n]+)` does not exist",  # crun from 1.29 on
         ),
         ambiguous=(NO_ROOT,),
         verdict="the container's root file system does not exist",
         cause="root.path of config.json points to nothing, for example an image that was not mounted.",
-        remedy=("ls -ld <root.path>; mount or unpack the image there, or correct root.path",),
+        remedy=(
+            "Mount or unpack the image at root.path of config.json, or correct the path: ls -ld shows what is there.",
+        ),
         reference="OCI runtime-spec, config.md, Root",
         confirm=look.root_problem,
+    ),
+    Entry(
+        code="rootfs-is-a-file",
+        title="the container's root file system is a file, not a directory",
+        patterns=(r"unable to start init: fork/exec /proc/self/(?:exe|fd/\d+): (?:not a directory|ENOTDIR)",),
+        ambiguous=(
+            rf"\bopen `(?P<path>/[^`\n]*)`: {ENOTDIR}",
+            rf"the target `(?P<path2>/[^`\n]*)` is invalid: {ENOTDIR}",  # crun 1.8
+        ),
+        verdict="root.path of config.json is a file, not a directory (ENOTDIR)",
+        cause="It was given an image file or an archive; the runtime needs the directory that it was unpacked to.",
+        remedy=("Unpack or mount the image, and write that directory into root.path.",),
+        reference="OCI runtime-spec, config.md, Root",
+        confirm=mount_points.root_is_file,
+        rank=40,
     ),
     Entry(
         code="rootfs-behind-link",
@@ -241,7 +240,7 @@ ENTRIES = (
             rf"\bmake `(?P<path2>[^`\n]+)` private: {EACCES}",
             rf"error preparing rootfs: remount-private dst=(?P<path3>/[^\n,]+),[^\n]*: {EACCES}",  # runc from 1.2 on
         ),
-        ambiguous=(NO_ROOT,),
+        ambiguous=(NO_ROOT, rf"\bopen `(?P<path4>/[^`\n]+/rootfs)`: {EACCES}"),
         verdict="the container's users may not reach their root file system (EACCES)",
         cause="A directory on the way is closed to the ids that the user namespace maps; crun 1.28 reports ENOENT.",
         remedy=("chmod o+x the directory shown as evidence: namei -l <root.path>",),

@@ -40,10 +40,13 @@ ENTRIES = (
         patterns=(
             r"unable to apply apparmor profile: [^\n]*",
             r"AppArmor is not initialized correctly",
+            r"write to (?:file )?`?(?:/proc/)?(?:thread-self|self)/attr/(?:apparmor/)?exec`?: (?:no such file|ENOENT)",
         ),
         verdict="the container's AppArmor profile cannot be applied on this host",
         cause="AppArmor is not enabled in this kernel, or the profile is not loaded.",
-        remedy=("aa-status; apparmor_parser -r <profile>, or --security-opt apparmor=unconfined",),
+        remedy=(
+            "aa-status; apparmor_parser -r /etc/apparmor.d/containers/<profile>, or --security-opt apparmor=unconfined",
+        ),
         reference="OCI runtime-spec, config.md, Linux Process",
         confirm=look.label_support("/sys/kernel/security/apparmor", "AppArmor", ("process", "apparmorProfile")),
     ),

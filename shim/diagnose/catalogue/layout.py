@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from shim.diagnose.checks import layout as look
-from shim.diagnose.entry import ENOENT, Entry, opening
+from shim.diagnose.entry import CHARACTER, ENOENT, V1_HIERARCHY, V1_NAMES, Entry, opening
 
 V2_DOC = "Linux Documentation/admin-guide/cgroup-v2.rst, Mounting"
 V1_DOC = "Linux Documentation/admin-guide/cgroup-v1/cgroups.rst, section 2.1"
-V1_DIRECTORY = rf"\b(?:open|creating cgroup directory) `?/sys/fs/cgroup/(?P<controller>[a-z_]+)/[^`\n:]*`?: {ENOENT}"
-NO_JOIN = r"cannot set (?P<controller>\w+) limit: (?:\w+: )?container could not join or create cgroup"
+# Not the list of processes: that is missing where the container's cgroup is gone (container-cgroup-vanished).
+V1_DIRECTORY = (
+    rf"\b(?:open|openat2|creating cgroup directory) "
+    rf"`?{V1_HIERARCHY}(?!{CHARACTER}*(?:cgroup\.procs|tasks)`?:){CHARACTER}*`?:"
+    rf" {ENOENT}"
+)
+NO_JOIN = rf"cannot set (?P<controller>{V1_NAMES}) limit: (?:\w+: )?container could not join or create cgroup"
 # mount(8)'s words for EINVAL. The mount point usually has the controller's name; "on cgroup" is the source.
 WRONG_TYPE = "wrong fs type, bad option"
 MOUNTED_AT = (
@@ -63,12 +68,14 @@ ENTRIES = (
         title="no cgroup file system at /sys/fs/cgroup",
         patterns=(
             r"no cgroup mount found in mountinfo",
+            r"[Mm]ountpoint for cgroup not found",
             r"invalid file system type on [`'\"]?/sys/fs/cgroup",
         ),
         verdict="no cgroup file system is mounted at /sys/fs/cgroup",
         cause="The runtime found neither cgroup2 nor v1 hierarchies where it looks for them.",
         remedy=(
-            "mount -t cgroup2 cgroup2 /sys/fs/cgroup",
+            "mount -t cgroup2 cgroup2 /sys/fs/cgroup (without /sys first: mount -t sysfs sysfs /sys)",
+            "docker and runc older than cgroup2 need v1 hierarchies: apt-get install cgroupfs-mount && cgroupfs-mount",
             "inside a container: give it a cgroup mount (docker run --cgroupns=private, a writable /sys/fs/cgroup)",
         ),
         reference=V2_DOC,
@@ -118,9 +125,12 @@ ENTRIES = (
         title="an old engine looks for the named systemd hierarchy",
         patterns=(
             r"cgroups: cgroup mountpoint does not exist",
-            r"cannot found cgroup mount destination",
+            r"cannot f(?:ou|i)nd cgroup mount destination",
             r"unable to find \\?\"systemd\\?\" in controller set",
         ),
+        ambiguous=(rf"\b(?:mkdir|creating cgroup directory) `?/sys/fs/cgroup/systemd/{CHARACTER}*`?: {ENOENT}",),
+        tell="grep name=systemd /proc/self/mountinfo: is it mounted, and writable?",
+        offer=1,
         verdict="the engine looks for the v1 hierarchy name=systemd, which is not mounted",
         cause="Old containerd versions need this hierarchy even where systemd does not run.",
         remedy=(
@@ -184,6 +194,8 @@ ENTRIES = (
         code="v1-controller-only-on-cgroup2",
         title="the controller lives in cgroup2 on a host that runtimes treat as v1",
         ambiguous=(NO_JOIN, V1_DIRECTORY, V1_FILE),
+        excluded=look.found_elsewhere,
+        layout="v1",
         verdict="the {controller} controller exists only in cgroup2 here, but {runtime} works with v1 hierarchies",
         cause="The words of the runtime mislead: nothing is wrong with joining the cgroup, the controller just has "
         "no v1 hierarchy.",
@@ -220,6 +232,10 @@ ENTRIES = (
         title="a limit needs a controller that has no v1 hierarchy",
         patterns=(NO_JOIN,),
         ambiguous=(V1_DIRECTORY, V1_FILE),
+        tell="grep -w {controller} /proc/self/mountinfo: is there a cgroup mount with it?",
+        offer=1,
+        excluded=look.found_elsewhere,
+        layout="v1",
         verdict="the {controller} limit cannot be set: the {controller} controller has no v1 hierarchy on this host",
         cause="The runtime's words mislead: the cgroup is fine, the controller is not mounted.",
         remedy=(

@@ -6,6 +6,7 @@ The text that a user sees names the field, what the host has, and what would not
 from __future__ import annotations
 
 from shim.diagnose.catalogue.own import refusal
+from shim.rules import fields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,18 +18,8 @@ V2_DOC = "kernel Documentation/admin-guide/cgroup-v2.rst"
 POLICY = "The policy refuse, which is the default, starts no container and makes no update that would lose a limit."
 ACCEPT = "Or leave the limit out, or accept its loss: policy warn in the settings."
 DOCTOR = "cgshimctl doctor shows what this host has and can enforce."
-# Each controller that a limit may need, and its option in the kernel's configuration.
-CONTROLLERS = {
-    "memory": "CONFIG_MEMCG",
-    "cpu": "CONFIG_CGROUP_SCHED",
-    "cpuset": "CONFIG_CPUSETS",
-    "io": "CONFIG_BLK_CGROUP",
-    "hugetlb": "CONFIG_CGROUP_HUGETLB",
-    "pids": "CONFIG_CGROUP_PIDS",
-    "rdma": "CONFIG_CGROUP_RDMA",
-    "misc": "CONFIG_CGROUP_MISC",
-    "dmem": "CONFIG_CGROUP_DMEM",
-}
+# Those of cgroup v1 alone hold hints, which no policy refuses to lose.
+CONTROLLERS = {name: option for name, option in fields.CONTROLLERS.items() if not name.startswith("net_")}
 
 
 def _nowhere(name: str, option: str) -> Entry:
@@ -58,6 +49,15 @@ ENTRIES = (
     *(_nowhere(name, option) for name, option in CONTROLLERS.items()),
     _not_enabled("rdma"),
     _not_enabled("dmem"),
+    refusal(
+        "layout-unknown",
+        "a limit on a host whose cgroup layout is not understood",
+        f"It is not known in which hierarchy the limit would go, so it could be neither placed nor read back. {POLICY}",
+        "Mount the cgroup file systems where systemd mounts them, /sys/fs/cgroup.",
+        ACCEPT,
+        DOCTOR,
+        reference=V2_DOC,
+    ),
     refusal(
         "unified-without-counterpart",
         "a cgroup2 limit has no counterpart on this host's v1 hierarchies",

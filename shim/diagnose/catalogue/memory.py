@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from shim.diagnose.checks import memory as look
-from shim.diagnose.checks.configured import asked, asked_for, value_is
-from shim.diagnose.entry import EBUSY, EINVAL, ENOENT, ENOSPC, EOPNOTSUPP, Entry, creating, making, opening, writing
+from shim.diagnose.checks.configured import asked, asked_for
+from shim.diagnose.entry import (
+    EBUSY,
+    EINVAL,
+    ENOENT,
+    ENOSPC,
+    EOPNOTSUPP,
+    WROTE,
+    Entry,
+    making,
+    writing,
+)
 
 V1_DOC = "Linux Documentation/admin-guide/cgroup-v1/memory.rst"
 V2_DOC = "Linux Documentation/admin-guide/cgroup-v2.rst, Memory"
@@ -12,10 +22,12 @@ SPEC = "OCI runtime-spec, config-linux.md, Memory"
 CUT_OFF = (
     r"sync socket: (?:broken pipe|connection reset by peer)",
     r"can't get final child's PID from pipe: EOF",
+    r"getting the final child's pid from pipe caused:? \"?EOF",
     r"write init-p: broken pipe",
+    r"read init-p: connection reset by peer",
+    r"copying bootstrap data to pipe[^\n]*(?:broken pipe|EOF)",
     r"BPF_PROG_ATTACH[^\n]*can't attach program: " + ENOENT,
 )
-ASKED = r"(?:failed to write \\?\"(?P<asked>\d+)\\?\": )?"  # runc says what it wrote
 MEMSW = r"memory\.memsw\.limit_in_bytes"
 
 ENTRIES = (
@@ -55,7 +67,10 @@ ENTRIES = (
             ),
         ),
         reference="https://github.com/opencontainers/runc/issues/3986",
+        tell="journalctl -k | grep -i oom shows whether the kernel killed the runtime's process",
         confirm=look.was_killed,
+        excluded=look.ample_limit,
+        offer=3,
         rank=25,
     ),
     Entry(
@@ -70,85 +85,21 @@ ENTRIES = (
         rank=22,
     ),
     Entry(
-        code="swap-below-limit",
-        title="memory.swap is smaller than memory.limit",
-        patterns=(
-            r"memory\+swap limit should be >= memory limit",
-            r"cannot set memory\+swap limit less than the memory limit",
-        ),
-        ambiguous=(writing(MEMSW, EINVAL), opening(r"memory\.max", ENOENT)),
-        verdict="memory.swap is smaller than memory.limit",
-        cause="In OCI memory.swap is memory plus swap, so it is never below memory.limit; equal means no swap. "
-        "A value of 0 is written as it stands by crun on v1.",
-        remedy=("Set memory.swap to memory.limit plus the swap wanted (docker: --memory-swap), or leave it out.",),
-        reference=SPEC,
-        confirm=look.swap_below_limit,
-    ),
-    Entry(
-        code="swap-without-limit",
-        title="memory.swap without memory.limit",
-        patterns=(
-            r"unable to set swap limit without memory limit",
-            r"cannot set swap limit without the memory limit",
-        ),
-        ambiguous=(writing(MEMSW, EINVAL),),
-        verdict="memory.swap is set, but memory.limit is not",
-        cause="memory.swap is memory plus swap and means nothing without a memory limit.",
-        remedy=("Set memory.limit too (docker: --memory together with --memory-swap), or drop memory.swap.",),
-        reference=SPEC,
-        confirm=look.swap_alone,
-    ),
-    Entry(
-        code="swap-not-accounted-v1",
-        title="swap limits need swap accounting, which this v1 host lacks",
-        patterns=(opening(MEMSW, ENOENT), r"kernel does not support swap limit capabilities"),
-        ambiguous=(creating(MEMSW), r"memory\.memsw\.limit_in_bytes[`'\"]?: permission denied"),
-        verdict="this host does not account swap, so memory.swap cannot be set",
-        cause="The v1 memory hierarchy has no memory.memsw files: CONFIG_MEMCG_SWAP is off, or swapaccount=0 "
-        "on kernels before 6.1.",
-        remedy=("Start without a swap limit, or boot with swapaccount=1.",),
-        reference="https://github.com/containerd/containerd/issues/7828",
-        confirm=look.no_memsw,
-    ),
-    Entry(
-        code="swap-not-accounted-v2",
-        title="this kernel has no memory.swap.max",
-        ambiguous=(opening(r"memory\.swap\.max", ENOENT), creating(r"memory\.swap\.max")),
-        verdict="this kernel has no memory.swap.max, so swap cannot be limited",
-        cause="The kernel is built without swap, or swap accounting is off; kubelet 1.28.0 to 1.28.2 "
-        "wrote the file anyway.",
-        remedy=("Start without a swap limit; for kubelet upgrade to 1.28.3 or later.",),
-        reference="https://github.com/kubernetes/kubernetes/pull/120784",
-        confirm=look.no_swap_max,
-        rank=44,
-    ),
-    Entry(
         code="memory-above-memsw",
         title="the new memory limit is above the present memory+swap limit",
-        ambiguous=(ASKED + writing(r"memory\.limit_in_bytes", EINVAL),),
+        ambiguous=(WROTE + writing(r"memory\.limit_in_bytes", EINVAL),),
         verdict="the new memory limit is above the memory+swap limit the cgroup has now",
         cause="v1 wants limit <= memory+swap at every moment; raising only the limit breaks that.",
         remedy=("Raise both in one update: memory.limit and memory.swap (docker update --memory --memory-swap).",),
         reference=V1_DOC,
         confirm=look.memsw_order,
-    ),
-    Entry(
-        code="memsw-below-usage",
-        title="the memory+swap limit is below what is used already",
-        patterns=(writing(MEMSW, EBUSY),),
-        verdict="the memory+swap limit is below what the cgroup uses already (EBUSY)",
-        cause="v1 refuses a limit that it cannot reach by reclaiming: at a start from what the runtime's own init "
-        "process uses, at an update from what the container does.",
-        remedy=(
-            "Choose a larger memory.swap, or free memory in the container first.",
-            "At a start give the container at least 12 MiB, in memory.limit and memory.swap.",
-        ),
-        reference="https://github.com/containers/podman/issues/2473",
-        confirm=look.usage_or_small,
+        tell="cat memory.memsw.limit_in_bytes of the cgroup in the message: is it below the new limit?",
+        offer=1,
+        layout="v1",
     ),
     Entry(
         code="memory-reservation-invalid",
-        title="memory.reservation is no size",
+        title="memory.reservation is not a size",
         patterns=(writing(r"memory\.(?:soft_limit_in_bytes|low)", EINVAL), r"invalid memory value: (?P<value>-\d+)"),
         verdict="a memory value is negative: only -1 (no limit) is allowed below zero",
         cause="The kernel takes bytes, or -1 for no limit.",
@@ -168,26 +119,6 @@ ENTRIES = (
         remedy=("Remove memory.kernel and memory.kernelTCP (docker: --kernel-memory).",),
         reference="https://github.com/nestybox/sysbox/issues/557",
         confirm=asked_for(("memory", "kernel"), ("memory", "kernelTCP")),
-    ),
-    Entry(
-        code="swappiness-on-cgroup2",
-        title="cgroup2 has no swappiness per cgroup",
-        patterns=(r"cannot set memory swappiness with cgroupv2",),
-        verdict="memory.swappiness does not exist on cgroup2",
-        cause="cgroup2 has no swappiness per cgroup; crun refuses the field, runc ignores it.",
-        remedy=("Remove memory.swappiness (docker: --memory-swappiness).",),
-        reference=V2_DOC,
-        confirm=asked("memory", "swappiness"),
-    ),
-    Entry(
-        code="swappiness-out-of-range",
-        title="memory.swappiness is out of range",
-        patterns=(r"invalid memory swappiness value: (?P<value>\d+)", writing(r"memory\.swappiness", EINVAL)),
-        verdict="memory.swappiness is out of range",
-        cause="runc takes 0 to 100; the kernel takes up to 200 since 5.8.",
-        remedy=("Set memory.swappiness between 0 and 100.",),
-        reference=V1_DOC,
-        confirm=value_is(lambda value: not 0 <= value <= 100, "memory", "swappiness"),
     ),
     Entry(
         code="oom-killer-on-cgroup2",
@@ -231,6 +162,9 @@ ENTRIES = (
         remedy=("Boot with cgroup.memory=nokmem, or use a newer kernel.",),
         reference="https://github.com/opencontainers/runc/issues/1725",
         confirm=look.old_kernel,
+        tell="uname -r: is it 3.10 (RHEL 7, CentOS 7, some NAS)? grep memory /proc/cgroups: tens of thousands "
+        "in the third column?",
+        offer=1,
         rank=40,
     ),
     Entry(

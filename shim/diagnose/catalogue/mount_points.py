@@ -36,6 +36,7 @@ ENTRIES = (
             # runc from 1.2 on
             rf"to rootfs at \\?\"(?P<path4>/proc/{ANY})\\?\": create mountpoint for [^\n]*: {ENOENT}",
             rf"\bmkdir `(?P<path2>/proc/[^`\n]*)`: {ENOENT}",
+            r"to rootfs at \"(?P<path5>/proc)\": [^\n]*cannot be mounted because it is not of type proc",
         ),
         verdict="a mount has a destination inside /proc: {path}",
         cause="Nothing can be created there; runc forbids it for safety but for a few known files.",
@@ -66,7 +67,7 @@ ENTRIES = (
                 rf"\bmounting [^\n]*: (?:mkdir|mkdirat|openat|open|lstat|create mount ?point)[^\n]* "
                 rf"(?P<path>/[^\n:]*): {EACCES}"
             ),
-            rf"make mountpoint \\?\"(?P<path4>[^\"\\\n]+)\\?\": {EACCES}",  # runc from 1.2 on
+            rf"make mountpoint \\?\"(?P<path4>[^\"\\\n]+)\\?\": (?:openat file: )?{EACCES}",  # runc from 1.2 on
         ),
         ambiguous=(
             rf"\b(?:mkdir|creat|create|open|openat2) `(?P<path2>(?!/sys/|/proc/|/dev/)[^`\n]*)`: {EACCES}",

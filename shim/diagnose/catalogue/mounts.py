@@ -47,6 +47,7 @@ ENTRIES = (
             rf"error stat'ing file `(?P<source2>/[^`\n]*)`: {EACCES}",
             rf"failed to fulfil mount request: open (?P<source3>/[^\n:]*): {EACCES}",
             rf"\bcannot stat `(?P<source4>/[^`\n]*)`: {EACCES}",
+            mounted(rf"/{ANY}", rf"mount src=[^\n]*flags=[^\n]*MS_BIND[^\n]*: {EACCES}"),  # runc from 1.4 on
         ),
         verdict="the source of a mount cannot be reached: {source} (EACCES)",
         cause="A directory on the way is closed to the caller or to the ids that the user namespace maps.",
@@ -57,7 +58,7 @@ ENTRIES = (
     Entry(
         code="mount-file-onto-directory",
         title="a file is mounted onto a directory",
-        ambiguous=(mounting(rf"/{ANY}", ENOTDIR),),
+        ambiguous=(mounting(rf"/{ANY}", ENOTDIR), mounting(rf"/{ANY}", ENOENT)),
         verdict="a file is mounted onto a directory: {source} to {destination} (ENOTDIR)",
         cause="Source and destination of a bind mount are either both directories or both not.",
         remedy=("Name a file as destination, or check that {source} was meant to be a directory.",),
@@ -99,7 +100,7 @@ ENTRIES = (
         code="mount-needs-block-device",
         title="the file system needs a block device as source",
         patterns=(mounting(ANY, r"(?:block device required|ENOTBLK)"),),
-        verdict="{source} is no block device, which this file system type needs (ENOTBLK)",
+        verdict="{source} is not a block device, which this file system type needs (ENOTBLK)",
         cause="An image file must be attached to a loop device first.",
         remedy=("losetup -f --show {source}; use the loop device as source, or type bind for a directory",),
         reference="mount(2), ENOTBLK",
@@ -163,13 +164,66 @@ ENTRIES = (
             rf"failed to set MOUNT_ATTR_IDMAP on (?P<source>[^\n]*?):? (?:{EINVAL}|{EPERM}|{EOPNOTSUPP})",
             rf"\bmount_setattr `(?P<source2>[^`\n]*)`[^\n]*: (?:{EINVAL}|{EPERM})",
             r"idmap(?:ped)? mounts? (?:are|is) not supported",
+            rf"create mapped mount for \"?(?P<source3>/[^\"\n]*)\"? on [^\n]*: (?:{EINVAL}|{EPERM}|{EOPNOTSUPP})",
         ),
         verdict="the ids of a mount cannot be mapped: {source}",
         cause="The file system does not support idmapped mounts on this kernel (NFS, many FUSE file systems, device "
         "nodes), or the container has no user namespace of its own.",
-        remedy=("Mount it without idmap and chown the files (:U in podman), or use a file system that supports it.",),
+        remedy=(
+            (
+                "Use a kernel and file system with idmapped mounts: ext4, xfs and btrfs from 5.12 and 5.15, "
+                "overlay from 5.19, "
+                "tmpfs from 6.3; NFS has none."
+            ),
+            (
+                "podman: without idmap, with :U, which changes the owners. Kubernetes: hostUsers: true for this "
+                "pod. CRI-O: keep "
+                "/var/lib/containers/storage on such a file system."
+            ),
+        ),
         reference="mount_setattr(2), ID-mapped mounts",
         confirm=look.options_of,
+    ),
+    Entry(
+        code="sysbox-lower-directory-lost",
+        title="sysbox looks for a lower directory of the image at a relative path",
+        patterns=(r"setting up ID-mapped mount on path (?P<path>l/\w+) [^\n]*lstat l: (?:no such file|ENOENT)",),
+        verdict="sysbox did not find a lower directory of the image: it took the relative path {path} as it stands",
+        cause="docker's overlay2 names its layers by short relative links (l/...). This sysbox splits that "
+        "list wrongly and "
+        "then reports idmapped mounts as unsupported, which they are not.",
+        remedy=(
+            "Upgrade sysbox, or go back one version of docker (apt-mark hold docker-ce).",
+            "Or switch idmapped mounts off: sysbox-mgr --disable-idmapped-mount, then restart sysbox.",
+        ),
+        reference="https://github.com/nestybox/sysbox/issues/906",
+        rank=40,
+    ),
+    Entry(
+        code="system-mount-needs-mount-setattr",
+        title="crun's own mount of /sys, /proc or /dev needs mount_setattr",
+        patterns=(rf"\bmount_setattr `/?(?P<path>(?:sys|proc|dev)[^`\n]*)`: {ENOSYS}",),
+        verdict="crun cannot make its own bind mount of /{path} read-only: mount_setattr is missing (ENOSYS)",
+        cause="Without the right to a fresh sysfs crun binds the host's /sys and makes it read-only as a "
+        "whole, which needs "
+        "mount_setattr: Linux 5.12, and a libc and crun that know it. Nothing in your configuration asks for it.",
+        remedy=(
+            "Upgrade: a kernel from 5.12 on; or podman 4.4.1 or later with crun 1.8 or later, which go on without it.",
+            "Or give the container a network namespace of its own (no --network host), so that /sys is a fresh mount.",
+        ),
+        reference="https://github.com/containers/crun/issues/1131",
+        confirm=mount_points.old_for_attributes,
+        rank=40,
+    ),
+    Entry(
+        code="crun-null-destination",
+        title="crun 1.21 takes a missing value for the word null",
+        patterns=(r"cannot resolve `null` under rootfs",),
+        verdict="crun looks for a path named null in the container, because it printed a missing value",
+        cause="crun 1.21 has this fault on kernels before 5.6, which lack openat2. It is not about a command "
+        "in the image.",
+        remedy=("Use crun 1.20, or 1.22 or later.", "Or a kernel from 5.6 on."),
+        reference="https://github.com/containers/crun/issues/1783",
     ),
     Entry(
         code="recursive-read-only-unsupported",
@@ -203,9 +257,9 @@ ENTRIES = (
     ),
     Entry(
         code="propagation-invalid",
-        title="rootfsPropagation is no known value",
+        title="rootfsPropagation is not a known value",
         patterns=(r"rootfsPropagation=(?P<value>\S+) is not supported",),
-        verdict="linux.rootfsPropagation is {value}, which is no propagation type",
+        verdict="linux.rootfsPropagation is {value}, which is not a propagation type",
         cause="shared, slave, private, unbindable and their recursive forms are known.",
         remedy=("Correct linux.rootfsPropagation.",),
         reference="OCI runtime-spec, config-linux.md, Rootfs Mount Propagation",

@@ -21,7 +21,10 @@ ENTRIES = (
         cause="Without delegation an unprivileged runtime has no cgroup to write to; crun drops the limits silently "
         "in this case.",
         remedy=(
-            "loginctl enable-linger $USER; log in again; use the systemd cgroup driver (podman does by default)",
+            (
+                "As a user: loginctl enable-linger $USER; log in again; use the systemd cgroup driver (podman does "
+                "by default)"
+            ),
             "or start inside a delegated scope: systemd-run --user --scope -p Delegate=yes <command>",
         ),
         reference="https://rootlesscontaine.rs/getting-started/common/cgroup2/",
@@ -70,8 +73,20 @@ ENTRIES = (
         cause="Raising a hard limit needs CAP_SYS_RESOURCE, which the caller lacks, as in many virtual machines and "
         "rootless setups.",
         remedy=(
-            "podman run --ulimit host, or lower --ulimit to what /proc/self/limits shows",
-            "or raise the limit before the engine starts (LimitNOFILE= in its unit)",
+            (
+                "docker, podman: lower --ulimit (nofile=, nproc=) to the Max in /proc/self/limits of the engine. "
+                "Compose: ulimits."
+            ),
+            (
+                'podman without --ulimit: default_ulimits = ["nofile=1024:4096"] under [containers] in containers.conf'
+                ", with numbers of that kind; --ulimit host makes podman 4.3 ask for the same number again and "
+                "does not help."
+            ),
+            (
+                "Or raise the limit where the engine starts: LimitNOFILE= and LimitNPROC= in its unit (rootless: "
+                "user@.service), "
+                "or give it CAP_SYS_RESOURCE."
+            ),
         ),
         reference="https://github.com/containers/podman/issues/17358",
         confirm=look.rlimit_evidence,
@@ -86,7 +101,18 @@ ENTRIES = (
         ),
         verdict="process.oomScoreAdj is lower than the caller's own, which needs CAP_SYS_RESOURCE (EACCES)",
         cause="Every process may raise its score, only privileged ones may lower it.",
-        remedy=("Set oomScoreAdj to the caller's own value or higher: cat /proc/self/oom_score_adj",),
+        remedy=(
+            (
+                "docker, podman: --oom-score-adj no lower than the engine's own: cat /proc/$(pidof "
+                "dockerd)/oom_score_adj. Compose: "
+                "oom_score_adj. config.json: process.oomScoreAdj."
+            ),
+            (
+                "Kubernetes sets it by itself (-998 for the pod's own container): give the engine "
+                "CAP_SYS_RESOURCE. CRI-O and "
+                "containerd inside a container: restrict_oom_score_adj = true in containerd's CRI section."
+            ),
+        ),
         reference="proc_pid_oom_score_adj(5)",
         confirm=look.oom_score,
         rank=15,
@@ -108,7 +134,7 @@ ENTRIES = (
         code="outer-layer-forbids-namespaces",
         title="an outer layer forbids making namespaces or mounts",
         patterns=(
-            rf"failed to unshare remaining namespaces \(except cgroupns\): {EPERM}",
+            rf"failed to unshare remaining namespaces(?: \(except cgroupns\))?: {EPERM}",
             rf"failed to unshare user namespace: {EPERM}",
             rf"(?:^|: )clone: {EPERM}",
             rf"set propagation for `[^`]*`: {EPERM}",

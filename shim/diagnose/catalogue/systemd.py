@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shim.diagnose.checks import systemd as look
 from shim.diagnose.checks.configured import value_is
-from shim.diagnose.entry import EACCES, EINVAL, ENOENT, Entry
+from shim.diagnose.entry import EINVAL, Entry
 
 SLICES = "systemd.slice(5)"
 
@@ -42,6 +42,7 @@ ENTRIES = (
         patterns=(
             r"did not receive systemd slice as cgroup parent when using systemd to manage cgroups",
             r"configured with systemd cgroup manager, but did not receive slice as parent",
+            r"cgroup-parent for systemd cgroup should be a valid slice",
             r"kubelet cgroup driver: \\?\"?\w+\\?\"? is different from docker cgroup driver",
         ),
         verdict="two programs use different cgroup drivers: one systemd, the other cgroupfs",
@@ -69,47 +70,22 @@ ENTRIES = (
         confirm=look.slice_form,
     ),
     Entry(
-        code="systemd-not-running",
-        title="the systemd driver on a host without systemd",
-        patterns=(
-            r"systemd not running on this host, cannot use systemd cgroups manager",
-            rf"cannot open sd-bus: {ENOENT}",
-        ),
-        verdict="the systemd cgroup driver is chosen, but systemd does not run here",
-        cause="The driver asks systemd over D-Bus for every cgroup.",
-        remedy=("Use the cgroupfs driver: podman --cgroup-manager cgroupfs; containerd SystemdCgroup = false",),
-        reference="sd_booted(3)",
-        confirm=look.not_running,
-    ),
-    Entry(
-        code="user-bus-missing",
-        title="no D-Bus session for the user",
-        patterns=(
-            r"failed to connect to dbus \(hint: for rootless containers",
-            r"could not detect DBUS_SESSION_BUS_ADDRESS from the environment",
-            r"Failed to connect to (?:user scope )?bus: No medium found",
-            rf"sd-bus call: {EACCES}: {EACCES}",
-        ),
-        verdict="the user's systemd cannot be reached: there is no D-Bus session for this user",
-        cause="XDG_RUNTIME_DIR and DBUS_SESSION_BUS_ADDRESS are unset, or the user has no session (sudo, su, cron).",
-        remedy=(
-            "loginctl enable-linger $USER",
-            "export XDG_RUNTIME_DIR=/run/user/$(id -u) DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/$(id -u)/bus",
-            "apt-get install dbus-user-session",
-        ),
-        reference="https://github.com/containers/podman/issues/6368",
-        confirm=look.no_user_bus,
-    ),
-    Entry(
         code="systemd-unit-refused",
         title="systemd refuses the container's unit",
         patterns=(
-            r"unable to start unit \\?\"(?P<unit>[^\"\\\n]+)\\?\"[^\n]*\): (?P<reason>[^\n]+)",
+            (
+                r"unable to start unit \\?\"(?P<unit>[^\"\\\n]+)\\?\"[^\n]*\): (?P<reason>(?!dial |dbus|read "
+                r"unix|Interactive|Message "
+                r"recipient|Connection |Transport )[^\n]+)"
+            ),
             r"sd-bus call: (?P<reason2>Cannot set property [^\n:]+)",
         ),
         verdict="systemd refuses to make the container's unit: {reason}",
         cause="The last part of the message is systemd's own reason; crun may add an errno that means nothing.",
-        remedy=("journalctl -b -u init.scope -e; check the annotations org.systemd.property.* of the container",),
+        remedy=(
+            "journalctl -b -u init.scope -e shows the same from systemd's side.",
+            "Check the annotations org.systemd.property.* of the container, and its limits.",
+        ),
         reference="systemd.resource-control(5)",
         confirm=look.running,
         rank=60,
@@ -138,7 +114,7 @@ ENTRIES = (
         title="systemd finds CPUShares out of range",
         patterns=(r"Value specified in CPUShares is out of range",),
         verdict="systemd refuses cpu.shares: it is out of range (2 to 262144)",
-        cause="Some runtimes hand cpu.shares to systemd unchecked, and 0 or 1 are no valid values.",
+        cause="Some runtimes hand cpu.shares to systemd unchecked, and 0 and 1 are not valid values.",
         remedy=("Set cpu.shares between 2 and 262144, or leave it out.",),
         reference="https://github.com/kata-containers/kata-containers/issues/6861",
         confirm=value_is(lambda value: not 2 <= value <= 262144, "cpu", "shares"),

@@ -23,14 +23,6 @@ ENTRIES = (
         reference=ENGINES,
     ),
     refusal(
-        "another-runtime",
-        "cgshim would run another runtime than the engine's own",
-        "The runtimes keep their containers' state in different forms, and which one cgshim runs is a setting of the "
-        "machine.",
-        "Name the runtime for every engine with --runtime, or register cgshim under a name of its own with --name.",
-        reference=ENGINES,
-    ),
-    refusal(
         "bad-name",
         "the name is none that the engine can take for a runtime",
         "Engines take letters, digits, underscores, hyphens and dots; Docker keeps a few names for itself.",

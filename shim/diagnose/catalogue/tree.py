@@ -23,7 +23,7 @@ NO_INTERNAL = "Linux Documentation/admin-guide/cgroup-v2.rst, No Internal Proces
 THREADS = "Linux Documentation/admin-guide/cgroup-v2.rst, Threads"
 # Interface files that exist wherever their controller is enabled, whatever the kernel version.
 CORE_FILES = (
-    r"(?:memory\.(?:max|low|min|high)|pids\.max|cpu\.weight|cpuset\.(?:cpus|mems)|io\.max|io\.stat"
+    r"(?:memory\.(?:max|low|min|high)|pids\.max|cpu\.weight|cpuset\.(?:cpus|mems)(?:\.effective)?|io\.max|io\.stat"
     r"|hugetlb\.(?:1GB|2MB)\.max|rdma\.max)"
 )
 MISSING_FILE = opening(CORE_FILES, ENOENT)
@@ -40,6 +40,7 @@ ENTRIES = (
         code="controller-owned-by-v1",
         title="the controller is bound to a v1 hierarchy, so cgroup2 does not have it",
         ambiguous=(*NOT_AVAILABLE, MISSING_FILE),
+        layout="v2",
         verdict="the {controller} controller is not in cgroup2: a v1 hierarchy owns it",
         cause="A controller belongs to one hierarchy at a time; as long as a v1 hierarchy has it, cgroup2 cannot.",
         remedy=(
@@ -65,6 +66,7 @@ ENTRIES = (
         code="domain-controller-in-threaded-subtree",
         title="a controller without thread support is asked for in a threaded subtree",
         ambiguous=(opening(r"(?:memory|io|hugetlb|rdma)\.\S+?", ENOENT), *NOT_AVAILABLE),
+        layout="v2",
         verdict="the {controller} controller does not work in a threaded cgroup subtree",
         cause="memory, io, hugetlb and rdma exist only in domain cgroups; an ancestor has become threaded.",
         remedy=("Choose a cgroupsPath outside the threaded subtree, or empty and recreate the threaded cgroup.",),
@@ -74,8 +76,13 @@ ENTRIES = (
     ),
     Entry(
         code="controller-not-delegated",
+        tell="cat /sys/fs/cgroup/user.slice/user-$(id -u).slice/user@$(id -u).service/cgroup.controllers "
+        "(rootless only)",
         title="systemd did not delegate the controller to this user",
         ambiguous=(*NOT_AVAILABLE, MISSING_FILE),
+        offer=2,
+        first_for=r"requested cgroup controller|not available under",
+        layout="v2",
         verdict="the {controller} controller is not delegated to this user's cgroups",
         cause="systemd hands down only some controllers to user@.service unless it is told otherwise.",
         remedy=(
@@ -92,13 +99,15 @@ ENTRIES = (
     ),
     Entry(
         code="controller-not-enabled",
+        tell="cat /sys/fs/cgroup/cgroup.controllers /sys/fs/cgroup/cgroup.subtree_control: is {controller} in both?",
         title="the controller is not enabled on the container's path",
-        patterns=NOT_AVAILABLE,
-        ambiguous=(MISSING_FILE,),
+        ambiguous=(*NOT_AVAILABLE, MISSING_FILE),
+        offer=1,
+        layout="v2",
         verdict="the {controller} controller is not enabled on the way to the container's cgroup",
         cause="A cgroup has a controller only if every ancestor names it in cgroup.subtree_control.",
         remedy=(
-            "echo +{controller} > <each ancestor>/cgroup.subtree_control, from the top down",
+            "echo +{controller} > /sys/fs/cgroup/cgroup.subtree_control, and the same in each cgroup on the way down",
             "or start the container without the {controller} limit",
         ),
         reference=CONTROL,
@@ -167,9 +176,12 @@ ENTRIES = (
     ),
     Entry(
         code="controllers-need-empty-cgroup",
+        tell="cat the parent's cgroup.procs: processes in it forbid controllers for its children",
         title="a cgroup with processes cannot hand controllers down",
         patterns=(writing(r"cgroup\.subtree_control", EBUSY),),
         ambiguous=(*NOT_AVAILABLE, MISSING_FILE),
+        offer=3,
+        layout="v2",
         verdict="controllers cannot be enabled for the container: its parent cgroup holds processes",
         cause="On cgroup2 only a cgroup without processes hands domain controllers to its children (EBUSY); runtimes "
         "try, ignore the error and stumble over the missing controller.",
@@ -189,7 +201,7 @@ ENTRIES = (
             r"key `(?P<key>[^`\n]+)` must be a file name without any slash",
             r"the specified key has not the form CONTROLLER\.VALUE `(?P<key>[^`\n]+)`",
         ),
-        verdict="linux.resources.unified has a key that is no cgroup2 interface file: {key}",
+        verdict="linux.resources.unified has a key that is not a cgroup2 interface file: {key}",
         cause="Keys are the names of interface files, for example memory.max; they have a dot and no slash.",
         remedy=("Correct the key in the container's configuration.",),
         reference="OCI runtime-spec, config-linux.md, Unified",
@@ -200,6 +212,8 @@ ENTRIES = (
         title="the kernel refuses a value of linux.resources.unified",
         patterns=(UNIFIED_SET + rf": [^\n]*{EINVAL}",),
         ambiguous=(writing(r"[a-z_]+\.[\w.]+", EINVAL),),
+        excluded=look.not_unified,
+        layout="v2",
         verdict="the kernel refuses the value of unified[{key}] (EINVAL)",
         cause="The value goes into the interface file as it stands; its format is the kernel's.",
         remedy=("Write the value as Documentation/admin-guide/cgroup-v2.rst describes it for this file.",),
@@ -212,6 +226,8 @@ ENTRIES = (
         title="linux.resources.unified names a file that this kernel does not have",
         patterns=(UNIFIED_SET + rf": [^\n]*{ENOENT}",),
         ambiguous=(opening(r"[a-z_]+\.[\w.]+", ENOENT),),
+        excluded=look.not_unified,
+        layout="v2",
         verdict="unified[{key}] names a file that this kernel does not have (ENOENT)",
         cause="Its controller is there, the interface file is not: a typing error or a newer kernel's file.",
         remedy=("ls /sys/fs/cgroup/*/ shows the files that exist; correct or remove the key.",),
@@ -240,7 +256,9 @@ ENTRIES = (
         patterns=(making(EAGAIN),),
         verdict="the cgroup cannot be created: an ancestor limits depth or number of cgroups ({path})",
         cause="cgroup.max.depth or cgroup.max.descendants of an ancestor is reached (EAGAIN); dying cgroups count.",
-        remedy=("echo max > <ancestor>/cgroup.max.descendants; echo max > <ancestor>/cgroup.max.depth",),
+        remedy=(
+            "grep -H . /sys/fs/cgroup/{{,*/,*/*/}}cgroup.max.d* shows which; write max into the file that is reached.",
+        ),
         reference="Linux Documentation/admin-guide/cgroup-v2.rst, Core Interface Files",
         confirm=look.tree_limit,
     ),

@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable
 
-    from shim.diagnose.entry import Check, Words
+    from shim.diagnose.entry import Check, Excluded, Words
     from shim.diagnose.facts import Facts
 
 
@@ -50,3 +50,8 @@ def number(facts: Facts, *keys: str) -> int | None:
     """A numeric field of `linux.resources`, None where absent or not a number."""
     value = facts.resource(*keys)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def has_namespace(kind: str) -> Excluded:
+    """Rules out what needs its absence: config.json was read, and lists a namespace of `kind`."""
+    return lambda facts, words: facts.config("linux", "namespaces") is not None and facts.has_namespace(kind)

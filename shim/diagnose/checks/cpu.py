@@ -71,7 +71,7 @@ def no_realtime_files(facts: Facts, words: Words) -> tuple[str, ...]:
     """The v1 cpu hierarchy has no realtime files: CONFIG_RT_GROUP_SCHED is off."""
     mount = facts.v1("cpu")
     path = f"{mount.point}/cpu.rt_runtime_us" if mount else ""
-    return (f"{path}: absent",) if mount and not facts.exists(path) else ()
+    return (f"{path}: absent",) if mount and facts.absent(path) else ()
 
 
 def no_realtime_left(facts: Facts, words: Words) -> tuple[str, ...]:
@@ -135,9 +135,9 @@ def empty_set(facts: Facts, words: Words) -> tuple[str, ...]:
 def no_bandwidth(facts: Facts, words: Words) -> tuple[str, ...]:
     """cpu is enabled, but cpu.max does not exist: CONFIG_CFS_BANDWIDTH is off."""
     for directory in facts.lineage(facts.directory("cpu"))[1:]:
-        if facts.exists(f"{directory}/cpu.weight") and not facts.exists(f"{directory}/cpu.max"):
+        if facts.exists(f"{directory}/cpu.weight") and facts.absent(f"{directory}/cpu.max"):
             return (f"{directory}/cpu.weight: present", f"{directory}/cpu.max: absent")
-        if facts.exists(f"{directory}/cpu.shares") and not facts.exists(f"{directory}/cpu.cfs_quota_us"):
+        if facts.exists(f"{directory}/cpu.shares") and facts.absent(f"{directory}/cpu.cfs_quota_us"):
             return (f"{directory}/cpu.shares: present", f"{directory}/cpu.cfs_quota_us: absent")
     return ()
 
@@ -165,3 +165,31 @@ def _outside(facts: Facts, key: str, path: str, otherwise: str = "") -> tuple[st
         return ()
     where = f"{path}: {known}" if path else f"memory nodes: {known}"
     return (shown(("cpu", key), repr(value)), where)
+
+
+def lost_cpus(facts: Facts, words: Words) -> tuple[str, ...]:
+    """A v1 cpuset above the container's lacks CPUs that are online."""
+    online = facts.line("/sys/devices/system/cpu/online")
+    have, parent = numbers(online) if online else None, words["directory"].rstrip("/").rpartition("/")[0]
+    path = f"{parent}/cpuset.cpus"
+    held = numbers(facts.line(path)) if facts.line(path) else None
+    if not have or held is None or have <= held:
+        return ()
+    return (f"/sys/devices/system/cpu/online: {online}", facts.quote(path))
+
+
+def exclusive_siblings(facts: Facts, words: Words) -> tuple[str, ...]:
+    """A cgroup beside the container's has its CPUs or nodes for itself."""
+    parent = words["directory"].rstrip("/").rpartition("/")[0]
+    found = []
+    for name in facts.names(parent) if parent else ():
+        for file in ("cpuset.cpu_exclusive", "cpuset.mem_exclusive"):
+            if facts.line(f"{parent}/{name}/{file}") == "1":
+                found.append(f"{parent}/{name}/{file}: 1")
+    return tuple(found[:3])
+
+
+def noprefix(facts: Facts, words: Words) -> tuple[str, ...]:
+    """The cpuset hierarchy is mounted with noprefix."""
+    mount = facts.v1("cpuset")
+    return (mount.line(),) if mount and "noprefix" in mount.super_options else ()

@@ -84,20 +84,20 @@ def no_criu(facts: Facts, words: Words) -> tuple[str, ...]:
     if words["library"]:
         return no_library(facts, words["library"])
     paths = (words["path"],) if words["path"] else PROGRAMS
-    return () if any(facts.exists(path) for path in paths) else (f"{paths[0]}: absent",)
+    return (f"{paths[0]}: absent",) if all(facts.absent(path) for path in paths) else ()
 
 
 def no_library(facts: Facts, name: str) -> tuple[str, ...]:
     """The shared library is in none of the directories that ld.so(8) looks into."""
     places = [f"/usr/lib/{one}" for one in facts.names("/usr/lib") if one.endswith("-linux-gnu")]
     places += ["/usr/lib64", "/usr/lib", "/usr/local/lib"]
-    return () if any(facts.exists(f"{place}/{name}") for place in places) else (f"{places[0]}/{name}: absent",)
+    return (f"{places[0]}/{name}: absent",) if all(facts.absent(f"{place}/{name}") for place in places) else ()
 
 
 def no_image(facts: Facts, words: Words) -> tuple[str, ...]:
     """The file that the message names is not there, or CRIU found one of its own missing."""
     if words["path"]:
-        return () if facts.exists(words["path"]) else (f"{words['path']}: absent",)
+        return () if not facts.absent(words["path"]) else (f"{words['path']}: absent",)
     return logged(r"\(empty-image\)")(facts, words)
 
 
@@ -107,6 +107,6 @@ def external_mount(facts: Facts, words: Words) -> tuple[str, ...]:
     if source:
         mounts = facts.config("mounts") or ()
         ours = [one for one in mounts if isinstance(one, dict) and one.get("source") == source]
-        gone = facts.context.command == "restore" and ours and not facts.exists(source)
+        gone = facts.context.command == "restore" and ours and facts.absent(source)
         return (f"{source}: absent, config.json mounts it at {ours[0].get('destination')}",) if gone else ()
     return logged(r"proper root mount|external bind mount|unreachable sharing")(facts, words)

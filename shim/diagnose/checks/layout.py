@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from shim.diagnose.facts import CGROUP, Facts
 from shim.host.controllers import v2_name
 
@@ -58,6 +60,9 @@ def nothing_mounted(facts: Facts) -> tuple[str, ...]:
     top = facts.covering(CGROUP)
     if top is None or facts.layout() != "none" or top.fstype == "tmpfs":
         return ()
+    mount = facts.cgroup2()
+    if mount is not None:
+        return (f"mountinfo: {CGROUP} lies on {top.fstype} at {top.point}; cgroup2 is mounted at {mount.point} only",)
     return (f"mountinfo: {CGROUP} lies on {top.fstype} at {top.point}; no cgroup mount anywhere",)
 
 
@@ -79,7 +84,7 @@ def _bare(facts: Facts, fstype: str) -> bool:
 def no_sys(facts: Facts, words: Words) -> tuple[str, ...]:
     """Nothing is mounted at /sys, so there is no /sys/fs/cgroup."""
     top = facts.covering("/sys")
-    if facts.exists(CGROUP) or (top and top.point == "/sys"):
+    if not facts.absent(CGROUP) or (top and top.point == "/sys"):
         return ()
     return ("mountinfo: nothing mounted at /sys", f"{CGROUP}: absent")
 
@@ -144,12 +149,23 @@ def only_on_cgroup2(facts: Facts, words: Words) -> tuple[str, ...]:
     return (*missing, *owner) if owner else ()
 
 
+def found_elsewhere(facts: Facts, words: Words) -> bool:
+    """The path in the words lies outside /sys/fs/cgroup: the runtime found a mount of that hierarchy. So did runc where
+    it names an interface file: for a controller that is not mounted it has other words.
+    """
+    if "`" not in words.text and re.search(r"/[a-z_]+\.[\w.]+: ", words.text):
+        return True
+    return words["path"].startswith("/") and not words["path"].startswith(CGROUP + "/")
+
+
 def elsewhere(facts: Facts, words: Words) -> tuple[str, ...]:
     """The controller is mounted, but not under the name where runtimes look."""
     name = words["controller"]
     mount = facts.v1(name)
     usual = f"{CGROUP}/{name}"
-    return (mount.line(),) if mount and mount.point != usual and not facts.exists(f"{usual}/cgroup.procs") else ()
+    if mount and f"{mount.point}/" in words.text:
+        return ()
+    return (mount.line(),) if mount and mount.point != usual and facts.absent(f"{usual}/cgroup.procs") else ()
 
 
 def plain_directories(facts: Facts) -> tuple[str, ...]:
@@ -161,7 +177,7 @@ def plain_directories(facts: Facts) -> tuple[str, ...]:
         path = f"{CGROUP}/{name}"
         top = facts.covering(path)
         status = facts.status(path)
-        if top and top.fstype == "tmpfs" and status and status.directory and not facts.exists(path + "/cgroup.procs"):
+        if top and top.fstype == "tmpfs" and status and status.directory and facts.absent(path + "/cgroup.procs"):
             found.append(f"{path}: a directory on {top.fstype}, not a cgroup mount")
     return tuple(found)
 
@@ -185,7 +201,7 @@ def above_namespace(facts: Facts, words: Words) -> tuple[str, ...]:
     found = []
     for name, path in facts.own.items():
         mount = facts.cgroup2() if not name else facts.v1(name)
-        if "/.." in path or (mount and mount.root == "/" and not facts.exists(mount.point + path)):
+        if "/.." in path or (mount and mount.root == "/" and facts.absent(mount.point + path)):
             found.append(f"/proc/self/cgroup: {name or 'cgroup2'}: {path}")
         elif mount and mount.root.startswith("/.."):
             found.append(mount.line())

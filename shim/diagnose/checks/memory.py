@@ -37,6 +37,12 @@ def was_killed(facts: Facts, words: Words) -> tuple[str, ...]:
     return small_limit(facts, words) or killed(facts)
 
 
+def ample_limit(facts: Facts, words: Words) -> bool:
+    """The configuration was read, and its limit is large enough for the runtime, or there is none."""
+    limit = facts.memory_limit()
+    return facts.context.config is not None and (limit is None or limit >= SMALL_MEMORY) and not killed(facts)
+
+
 def tight_ancestor(facts: Facts, words: Words) -> tuple[str, ...]:
     """An ancestor's limit is smaller than the container's own, or smaller than what a start needs."""
     own = facts.memory_limit()
@@ -65,11 +71,21 @@ def swap_alone(facts: Facts, words: Words) -> tuple[str, ...]:
     return (shown(("memory", "swap"), swap), "config.json linux.resources.memory.limit: absent")
 
 
+def swap_is_fine(facts: Facts, words: Words) -> bool:
+    """The configuration was read, and its swap is not below its limit."""
+    return facts.context.config is not None and not swap_below_limit(facts, words)
+
+
+def limit_is_there(facts: Facts, words: Words) -> bool:
+    """The configuration was read, and its swap does not stand alone."""
+    return facts.context.config is not None and not swap_alone(facts, words)
+
+
 def no_memsw(facts: Facts, words: Words) -> tuple[str, ...]:
     """The v1 memory hierarchy has no swap accounting."""
     mount = facts.v1("memory")
     path = f"{mount.point if mount else CGROUP + '/memory'}/memory.memsw.limit_in_bytes"
-    if mount is None or facts.exists(path):
+    if mount is None or not facts.absent(path):
         return ()
     option = facts.command_line("swapaccount")
     return (f"{path}: absent", *((f"/proc/cmdline: swapaccount={option}",) if option else ()))
@@ -80,7 +96,7 @@ def no_swap_max(facts: Facts, words: Words) -> tuple[str, ...]:
     for directory in facts.lineage(facts.directory())[1:]:
         if facts.exists(directory + "/memory.max"):
             path = directory + "/memory.swap.max"
-            return () if facts.exists(path) else (f"{path}: absent (beside memory.max)",)
+            return () if not facts.absent(path) else (f"{path}: absent (beside memory.max)",)
     return ("/proc/swaps: no kernel swap support",) if facts.text("/proc/swaps") is None else ()
 
 

@@ -32,7 +32,8 @@ def closed_mount_point(facts: Facts, words: Words) -> tuple[str, ...]:
     uids, gids = mapped_ids(facts, "uid"), mapped_ids(facts, "gid")
     if not root or not uids:
         return ()
-    whole = inside(facts, _destination(facts, words["path"].removeprefix(root.rstrip("/"))))
+    path, start = words["path"], root.rstrip("/")
+    whole = inside(facts, _destination(facts, path[len(start) :] if path.startswith(start) else path))
     for directory in upwards(whole)[:-1]:
         found = facts.status(directory)
         last = facts.status(f"{directory.rstrip('/')}/{_next(directory, whole)}") is None
@@ -79,6 +80,12 @@ def foreign_owner(facts: Facts, words: Words) -> tuple[str, ...]:
     return ()
 
 
+def root_is_file(facts: Facts, words: Words) -> tuple[str, ...]:
+    """`root.path` is there and is no directory."""
+    found = facts.status(root_of(facts)) if root_of(facts) else None
+    return (f"{root_of(facts)}: a file, not a directory",) if found is not None and not found.directory else ()
+
+
 def no_mount_at_root(facts: Facts, words: Words) -> tuple[str, ...]:
     """As `root_without_mount`."""
     return root_without_mount(facts)
@@ -97,7 +104,7 @@ def no_devpts(facts: Facts, words: Words) -> tuple[str, ...]:
     at = [one for one in mounts if str(one.get("destination", "")).rstrip("/") in ("/dev", "/dev/pts")]
     if facts.config("process", "terminal") and not any(one.get("type") in ("devpts", "bind") for one in at):
         return ("config.json process.terminal = True", "config.json mounts: no devpts at /dev/pts")
-    return () if facts.exists("/dev/ptmx") or facts.config("mounts") is None else ("/dev/ptmx: absent",)
+    return () if not facts.absent("/dev/ptmx") or facts.config("mounts") is None else ("/dev/ptmx: absent",)
 
 
 def ramdisk(facts: Facts, words: Words) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from shim.diagnose.facts import Facts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable
+    from typing import Any
 
     from shim.diagnose.entry import Check, Words
 
@@ -42,8 +42,9 @@ def options_of(facts: Facts, words: Words) -> tuple[str, ...]:
     """Options of the failed mount, long ones cut."""
     options = [str(option) for option in requested(facts, words).get("options") or ()]
     text = ",".join(options)
-    where = requested(facts, words).get("destination")
-    return (f"config.json mounts {where}: options {text[:160]}",) if options else ()
+    return (
+        (f"config.json mounts {requested(facts, words).get('destination')}: options {text[:160]}",) if options else ()
+    )
 
 
 def without_namespace(kind: str) -> Check:
@@ -80,10 +81,10 @@ def unmapped_gid(facts: Facts, words: Words) -> tuple[str, ...]:
 def missing_component(facts: Facts, words: Words) -> tuple[str, ...]:
     """The first component of the source that does not exist."""
     path = source_of(words)
-    if not path.startswith("/") or facts.exists(path):
+    if not path.startswith("/") or not facts.absent(path):
         return ()
     known = path
-    while known != "/" and not facts.exists(known):
+    while known != "/" and facts.absent(known):
         missing, known = known, known.rpartition("/")[0] or "/"
     return (f"{known}: exists", f"{missing}: absent")
 
@@ -177,7 +178,7 @@ def root_of(facts: Facts) -> str:
 def root_problem(facts: Facts, words: Words) -> tuple[str, ...]:
     """`root.path` and what is there."""
     root = root_of(facts)
-    if not root or facts.exists(root):
+    if not root or not facts.absent(root):
         return ()
     return (f"config.json root.path = {facts.config('root', 'path')!r}", f"{root}: absent")
 
@@ -201,7 +202,7 @@ def overlay_directories(facts: Facts, words: Words) -> tuple[str, ...]:
     for option in requested(facts, words).get("options") or ():
         name, _, value = str(option).partition("=")
         for path in value.split(":") if name in ("lowerdir", "upperdir", "workdir") else ():
-            if path and not facts.exists(path):
+            if path and facts.absent(path):
                 found.append(f"{name} {path}: absent")
     return tuple(found)
 
@@ -247,7 +248,7 @@ def label_support(path: str, name: str, field: tuple[str, ...]) -> Check:
     def check(facts: Facts, words: Words) -> tuple[str, ...]:
         label = facts.config(*field)
         asked = (f"config.json {'.'.join(field)} = {label!r}",) if label else ()
-        return (*asked, f"{path}: absent ({name} is off)") if asked and not facts.exists(path) else ()
+        return (*asked, f"{path}: absent ({name} is off)") if asked and facts.absent(path) else ()
 
     return check
 
@@ -283,8 +284,8 @@ def map_line(facts: Facts) -> str:
 
 def mapped(number: int, mappings: Any, key: str) -> bool:
     """Is `number` in one of the mappings, on the side of `key` ("containerID" or "hostID")?"""
-    covers: Callable[[Any], bool] = lambda one: one.get(key, 0) <= number < one.get(key, 0) + one.get("size", 0)  # noqa: E731
-    return any(covers(one) for one in mappings if isinstance(one, dict))
+    known = [one for one in mappings if isinstance(one, dict)]
+    return any(one.get(key, 0) <= number < one.get(key, 0) + one.get("size", 0) for one in known)
 
 
 def upwards(path: str) -> tuple[str, ...]:

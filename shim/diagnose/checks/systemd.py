@@ -25,7 +25,7 @@ def slice_form(facts: Facts, words: Words) -> tuple[str, ...]:
 
 def not_running(facts: Facts, words: Words) -> tuple[str, ...]:
     """systemd does not run on this host, by the test that sd_booted(3) makes."""
-    if facts.exists(RUNNING):
+    if not facts.absent(RUNNING):
         return ()
     return (f"{RUNNING}: absent", f"/proc/1/comm: {facts.line('/proc/1/comm') or 'unreadable'}")
 
@@ -36,7 +36,15 @@ def running(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def no_user_bus(facts: Facts, words: Words) -> tuple[str, ...]:
-    """This user has no runtime directory with a bus in it."""
+    """The bus of the message is not there; where it names none, this user has no runtime directory with a bus in it.
+
+    That root has none proves nothing: the container's user is another one.
+    """
     uid = (facts.field("Uid").split() or [""])[0]
-    path = f"/run/user/{uid}/bus"
-    return (f"{path}: absent",) if uid and not facts.exists(path) else ()
+    path = words["path"] or (f"/run/user/{uid}/bus" if uid not in ("", "0") else "")
+    return (f"{path}: absent",) if path and facts.absent(path) else ()
+
+
+def is_root(facts: Facts, words: Words) -> bool:
+    """The process that asks is root, whose bus is the system's."""
+    return facts.field("Uid").split()[1:2] == ["0"] and not facts.in_user_namespace()

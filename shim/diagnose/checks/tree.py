@@ -155,6 +155,11 @@ def escaping_path(facts: Facts, words: Words) -> tuple[str, ...]:
     return (f"config.json linux.cgroupsPath = {wanted!r}",) if ".." in wanted.split("/") else ()
 
 
+def not_unified(facts: Facts, words: Words) -> bool:
+    """config.json was read, and the key of the message is none of `linux.resources.unified`."""
+    return facts.context.config is not None and not unified_key(facts, words)
+
+
 def unified_key(facts: Facts, words: Words) -> tuple[str, ...]:
     """The key of the message stands in `linux.resources.unified`."""
     key = words["key"] or words["file"]

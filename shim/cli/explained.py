@@ -1,0 +1,150 @@
+"""How `cgshimctl explain` shows a diagnosis, an entry and the list of all entries."""
+
+from __future__ import annotations
+
+import difflib
+import time
+from typing import TYPE_CHECKING, Any
+
+from shim.cli import output
+from shim.cli.output import failure, heading, say, table
+from shim.diagnose.catalogue import AREAS, ENTRIES
+from shim.diagnose.entry import Entry, fill
+from shim.diagnose.explain import NOT_RECOGNISED, SEVERAL_CAUSES, entry_of
+
+if TYPE_CHECKING:
+    from shim.diagnose.diagnosis import Diagnosis
+
+# What the code of an answer without an entry means: no row of the catalogue, which holds what is known.
+UNKNOWN = Entry(
+    code=NOT_RECOGNISED,
+    title="no entry of the catalogue fits the failure",
+    patterns=(),
+    verdict="the failure is not recognised; the runtime's own words stand below it",
+    cause="None is named, because none is proven: the evidence is only what is most often the reason.",
+    remedy=(
+        "cgshimctl doctor says what will fail on this host.",
+        "Report the text, so that it gets an entry: cgshimctl explain --last --json has all of it.",
+    ),
+    reference="docs/diagnoses.md",
+)
+SEVERAL = Entry(
+    code=SEVERAL_CAUSES,
+    title="several causes fit the message, and nothing that was read decides between them",
+    verdict="several causes fit the message; each stands below it, the likeliest first",
+    cause="The runtime's words are the same for all of them, and no fact of the host proves one.",
+    remedy=("Run the command that stands beside each cause: its output decides.",),
+    reference="docs/diagnoses.md",
+)
+WITHOUT_ENTRY = {UNKNOWN.code: UNKNOWN, SEVERAL.code: SEVERAL}
+
+
+def entry(code: str) -> Entry | None:
+    """The entry of this code, None where there is none."""
+    try:
+        return WITHOUT_ENTRY.get(code) or entry_of(code)
+    except KeyError:
+        return None
+
+
+def similar(code: str) -> tuple[str, ...]:
+    """Codes that a mistyped one may have meant, the nearest first."""
+    codes = [*WITHOUT_ENTRY, *(one.code for one in ENTRIES)]
+    return tuple(difflib.get_close_matches(code.lower(), codes, 3, 0.75))
+
+
+def age(seconds: float) -> str:
+    """How long ago, in the largest unit that fits."""
+    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= size:
+            count = int(seconds // size)
+            return f"{count} {unit}{'s' if count > 1 else ''} ago"
+    count = max(int(seconds), 0)
+    return f"{count} second{'s' if count != 1 else ''} ago"
+
+
+def when(kept: dict[str, Any]) -> str:
+    """Time, age and container of a failure that was kept."""
+    at = kept.get("time")
+    known = isinstance(at, int)
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at)) if known else "at an unknown time"
+    past = f" ({age(time.time() - at)})" if isinstance(at, int) else ""
+    container = str(kept.get("container") or "") or "unknown"
+    return f"{stamp}{past}, container {container}"
+
+
+def show(found: Diagnosis, kept: dict[str, Any] | None = None, *, elsewhere: bool = False) -> None:
+    """The diagnosis as text.
+
+    kept: the stored failure that it comes from, whose time and container are shown. elsewhere: no host was read.
+    """
+    if kept is not None:
+        say(when(kept))
+    if found.code == NOT_RECOGNISED:
+        _show_unknown(found)
+        return
+    say(found.verdict, bold=True)
+    missing = "not looked for: the text comes from another host" if elsewhere else "none on this host"
+    rows = [("code", found.code), ("cause", found.cause)]
+    rows += [] if found.causes else [("evidence", line) for line in found.evidence] or [("evidence", missing)]
+    rows += [("how to tell", found.tell)]
+    rows += [("remedy", line) for line in found.remedy]
+    rows += [("see", found.reference), ("fits too", "" if found.causes else ", ".join(found.others))]
+    table([(name, value) for name, value in rows if value])
+    for number, one in enumerate(found.causes, 1):
+        heading(f"{number}. {one.verdict}")
+        rows = [("code", one.code), ("cause", one.cause), ("how to tell", one.tell)]
+        rows += [("remedy", line) for line in one.remedy] + [("see", one.reference)]
+        table([(name, value) for name, value in rows if value], indent="  ")
+    _show_words(found)
+
+
+def _show_unknown(found: Diagnosis) -> None:
+    """The runtime's own words first and whole, then one line; facts only where they have to do with the words.
+
+    Lines after the first are marked: foreign words must not look like a verdict of cgshim's.
+    """
+    first, *others = found.raw.strip().splitlines() or [""]
+    failure("\n".join((first, *(f"| {line}" for line in others))))
+    say()
+    say(f"{found.verdict} [{found.code}]", bold=True)
+    table([("evidence", line) for line in found.evidence] + [("remedy", line) for line in found.remedy])
+
+
+def _show_words(found: Diagnosis) -> None:
+    if found.raw.strip():
+        heading("The runtime's own words")
+        first, *others = found.raw.strip().splitlines()
+        failure("\n".join((f"  {first}", *(f"  | {line}" for line in others))))
+
+
+def show_entry(entry: Entry, as_json: bool) -> None:
+    """An entry of the catalogue; names in angle brackets stand for what a message names."""
+    shape = {
+        "code": entry.code,
+        "title": entry.title,
+        "verdict": fill(entry.verdict, {}),
+        "cause": fill(entry.cause, {}),
+        "remedy": [fill(step, {}) for step in entry.remedy],
+        "reference": entry.reference,
+        "ours": entry.ours,
+        "silent": entry.silent,
+    }
+    if as_json:
+        output.emit(shape)
+        return
+    say(entry.title, bold=True)
+    rows = [("code", entry.code), ("verdict", str(shape["verdict"])), ("cause", str(shape["cause"]))]
+    rows += [("remedy", fill(step, {})) for step in entry.remedy]
+    table([(name, value) for name, value in [*rows, ("see", entry.reference)] if value])
+
+
+def show_list(as_json: bool) -> None:
+    """Every entry by its area."""
+    if as_json:
+        entries = [{"code": one.code, "title": one.title, "area": area} for area, rows in AREAS for one in rows]
+        output.emit({"entries": entries})
+        return
+    for area, rows in AREAS:
+        heading(area)
+        table([(one.code, one.title) for one in rows], indent="  ")

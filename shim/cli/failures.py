@@ -1,0 +1,58 @@
+"""`cgshimctl failures`: the newest failures that cgshim explained on this host."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+
+from shim.cli import output
+from shim.cli.explained import age
+from shim.cli.output import say, table
+from shim.state import last
+
+EPILOG = """\b
+--json: one object
+  schema     1
+  failures   [{time, container, code, text}], newest first; time in seconds since 1970
+\b
+Exit status: 0
+"""
+
+
+@click.command("failures", epilog=EPILOG)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
+def failures_command(*, as_json: bool) -> None:
+    """List the newest failures, at most 100, newest first. `cgshimctl explain ID` shows one of them whole.
+
+    They are kept in cgshim's state directory, for its owner's eyes only: each user sees the own ones.
+    """
+    found = last.failures()
+    if as_json:
+        output.emit({"failures": [_shape(one) for one in found]})
+        return
+    if not found:
+        say("no failure is kept")
+        return
+    rows = [
+        (_age(one), str(one.get("container") or "-")[:16], _code(one), str(one["text"]).partition("\n")[0])
+        for one in found
+    ]
+    table(rows, ("AGE", "CONTAINER", "CODE", "MESSAGE"))
+
+
+def _shape(one: dict[str, Any]) -> dict[str, Any]:
+    return {"time": one.get("time"), "container": one.get("container", ""), "code": _code(one), "text": one["text"]}
+
+
+def _age(one: dict[str, Any]) -> str:
+    at = one.get("time")
+    return age(time.time() - at) if isinstance(at, int) else "-"
+
+
+def _code(one: dict[str, Any]) -> str:
+    """The code that was kept, or the one in brackets at the end of the message's first line."""
+    first = str(one["text"]).partition("\n")[0]
+    _, bracket, rest = first.rpartition("[")
+    return str(one.get("code") or "") or (rest.rstrip("]") if bracket and rest.endswith("]") else "-")

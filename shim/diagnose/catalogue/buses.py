@@ -1,0 +1,183 @@
+"""The way from a runtime to systemd: buses, sessions and what systemd's own jobs come to."""
+
+from __future__ import annotations
+
+from shim.diagnose.checks import systemd as look
+from shim.diagnose.entry import EACCES, ENOENT, EPERM, Entry
+
+LINGER = (
+    "loginctl enable-linger $USER, then log in as that user itself (ssh, machinectl shell user@), not with su or sudo"
+)
+NO_SYSTEMD = (
+    'podman --cgroup-manager cgroupfs, or cgroup_manager = "cgroupfs" in containers.conf (limits of rootless '
+    "containers "
+    "then do not hold)"
+)
+EXPORT = "export XDG_RUNTIME_DIR=/run/user/$(id -u) DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/$(id -u)/bus"
+ASK = "systemctl --user status: does it answer? ls -l /run/user/$(id -u)/bus; loginctl show-user $USER -p Linger"
+
+ENTRIES = (
+    Entry(
+        code="user-session-missing",
+        title="there is no systemd session of the user, so systemd asks for a password",
+        patterns=(r"Interactive authentication required", r"interactive authentication is required"),
+        verdict="systemd refuses to make the container's scope for this user: there is no session of the user's own",
+        cause="Without the user's own systemd the runtime asked the system's, which only root may tell to make units. "
+        "This is so after su or sudo, in cron, in CI and in a service without a login.",
+        remedy=(LINGER, EXPORT, f"Or do without systemd: {NO_SYSTEMD}"),
+        reference="https://github.com/containers/podman/issues/25824",
+        tell=ASK,
+        confirm=look.no_user_bus,
+        rank=40,
+    ),
+    Entry(
+        code="user-bus-closed",
+        title="the bus of the user's session does not answer",
+        patterns=(
+            (
+                r"(?P<path>/run/(?:user/\d+/(?:bus|systemd/private)|systemd/private|dbus/system_bus_socket)): "
+                r"(?:connect: )?(?:connection refused|no such file "
+                r"or directory"
+                r"|ECONNREFUSED|ENOENT)"
+            ),
+            (
+                r"sd-bus call: (?:Transport endpoint is not connected|Connection reset by peer|Connection refused"
+                r"|Broken pipe|Process org\.freedesktop\.systemd1 exited)"
+            ),
+            (
+                r"(?:Failed to connect to (?:user scope )?bus|cannot open (?:sd-bus|user bus)): (?:Connection refused"
+                r"|Transport endpoint is not connected|Permission denied|Host is down)"
+            ),
+            r"dbus: connection closed by user|dbus[^\n]*: (?:connection reset by peer|broken pipe)",
+            r"Message recipient disconnected from message bus without replying",
+        ),
+        verdict="the bus to systemd does not answer: the user's session or its bus has ended",
+        cause="The socket is there, or its name is in the environment, but nobody listens: the session ended, dbus was "
+        "restarted, or systemd executed itself again in an upgrade.",
+        remedy=(
+            "Rootless: log in again, and: systemctl --user start dbus.socket; " + LINGER,
+            "Root: systemctl status dbus systemd-logind; systemctl daemon-reexec",
+            "In a build container or CI there is no bus: buildah --isolation chroot, or " + NO_SYSTEMD,
+        ),
+        reference="https://github.com/containers/podman/issues/25824",
+        tell=ASK,
+        confirm=look.no_user_bus,
+        rank=41,
+    ),
+    Entry(
+        code="user-bus-missing",
+        title="no D-Bus session for the user",
+        patterns=(
+            r"failed to connect to dbus \(hint: for rootless containers",
+            r"could not detect DBUS_SESSION_BUS_ADDRESS from the environment",
+            r"Failed to connect to (?:user scope )?bus: (?:No medium found|No such file or directory|ENOENT)",
+            rf"sd-bus call: {EACCES}",
+            r"DBUS_SESSION_BUS_ADDRESS and XDG_RUNTIME_DIR not defined",
+        ),
+        ambiguous=(rf"cannot open (?:sd-bus|user bus): {ENOENT}",),
+        verdict="the user's systemd cannot be reached: there is no D-Bus session for this user",
+        cause="XDG_RUNTIME_DIR and DBUS_SESSION_BUS_ADDRESS are unset, or the user has no session (sudo, su, cron).",
+        remedy=(LINGER, EXPORT, "apt-get install dbus-user-session", f"Or do without systemd: {NO_SYSTEMD}"),
+        reference="https://github.com/containers/podman/issues/6368",
+        tell=ASK,
+        confirm=look.no_user_bus,
+        excluded=look.is_root,
+        offer=1,
+        rank=45,
+    ),
+    Entry(
+        code="systemd-not-running",
+        title="the systemd driver on a host without systemd",
+        patterns=(
+            r"systemd not running on this host, cannot use systemd cgroups manager",
+            r"systemd cgroup flag passed, but systemd support for managing cgroups is not available",
+            r"System has not been booted with systemd",
+        ),
+        ambiguous=(rf"cannot open (?:sd-bus|system bus): {ENOENT}",),
+        verdict="the systemd cgroup driver is chosen, but systemd does not run here",
+        cause="The driver asks systemd over D-Bus for every cgroup. WSL 1, chroots, Alpine, Devuan and most containers "
+        "run without systemd.",
+        remedy=(
+            (
+                'docker: "exec-opts": ["native.cgroupdriver=cgroupfs"] in /etc/docker/daemon.json; containerd: '
+                "SystemdCgroup = "
+                'false; kubelet: cgroupDriver: cgroupfs; CRI-O and podman: cgroup_manager = "cgroupfs"'
+            ),
+            "WSL 2: [boot] systemd=true in /etc/wsl.conf, then wsl --shutdown",
+        ),
+        reference="sd_booted(3)",
+        tell="ls -d /run/systemd/system: it is there only where systemd runs as the first process",
+        confirm=look.not_running,
+        offer=2,
+        rank=44,
+    ),
+    Entry(
+        code="runtime-built-without-systemd",
+        title="crun was built without its systemd driver",
+        patterns=(r"systemd not supported", r"systemd support (?:is )?not (?:compiled|built)"),
+        verdict="this crun was built without systemd, and the engine asks for its systemd cgroup driver",
+        cause="crun --version shows +SYSTEMD where it has the driver; builds for Buildroot, Yocto, Alpine and OpenWrt "
+        "often lack it.",
+        remedy=(
+            (
+                'podman: cgroup_manager = "cgroupfs" in containers.conf; CRI-O: the same in crio.conf; containerd: '
+                "SystemdCgroup = false; docker: native.cgroupdriver=cgroupfs"
+            ),
+            "Or build crun with libsystemd (--enable-systemd), or use runc.",
+        ),
+        reference="https://github.com/containers/podman/issues/17196",
+    ),
+    Entry(
+        code="systemd-unit-failed",
+        title="systemd took the container's unit, and its job failed",
+        patterns=(
+            r"error creating systemd unit [`'\"](?P<unit>[^`'\"\n]+)[`'\"]: got [`'\"](?P<result>[^`'\"\n]+)",
+            r"(?:unable|failed) to start unit \"(?P<unit2>[^\"\n]+)\"[^\n]*: (?:job )?result (?P<result2>\w+)",
+            (
+                r"error (?:starting|creating) (?:the )?(?:systemd )?(?:unit|scope) (?P<unit3>\S+): "
+                r"(?P<result3>failed|timeout"
+                r"|canceled|dependency|skipped)"
+            ),
+        ),
+        verdict="systemd could not start {unit}: its job ended with {result}",
+        cause="systemd itself took the request and then failed: a property that it cannot apply, a controller that it "
+        "cannot enable, a process that ended at once, or a unit of that name that is failed.",
+        remedy=(
+            "journalctl -b -u {unit} shows systemd's own reason.",
+            "systemctl reset-failed {unit}, then start the container again.",
+        ),
+        reference="https://github.com/opencontainers/runc/issues/3312",
+        rank=52,
+    ),
+    Entry(
+        code="systemd-too-slow",
+        title="systemd did not finish the container's unit in time",
+        patterns=(
+            r"[Tt]imeout waiting for systemd to (?P<what>create|remove) (?P<unit>\S+)",
+            r"[Tt]imed out while waiting for (?:StartTransientUnit|systemd)[^\n]*(?P<unit2>\S+\.(?:scope|slice))?",
+            r"sd-bus call: Connection timed out",
+        ),
+        verdict="systemd did not answer in time about the container's unit",
+        cause="systemd is busy (many units or mounts, a daemon-reload with thousands of mounts), or hangs.",
+        remedy=(
+            "systemctl is-system-running; systemctl list-jobs; systemd-analyze dump | wc -l",
+            "Upgrade systemd and runc: runc 1.1.4 and later wait longer. Fewer mounts on the host help too.",
+        ),
+        reference="https://github.com/kubernetes/kubernetes/issues/120103",
+        rank=52,
+    ),
+    Entry(
+        code="terminal-device-denied",
+        title="the container's processes may not open their terminal",
+        patterns=(rf"\bopen(?:ing file)? [`'\"]?/dev/(?:pts/\d+|ptmx|console|tty)[`'\"]?(?: for writing)?: {EPERM}",),
+        verdict="the container may not open its terminal: the rule for /dev/pts in its device filter is lost (EPERM)",
+        cause="runc 1.1.3 gave systemd device rules in which /dev/pts is missing. A systemctl daemon-reload "
+        "applies them "
+        "again, and exec with a terminal fails from then on.",
+        remedy=(
+            "Upgrade runc to 1.1.4 or later, and start the container again.",
+            "Until then restart the container (Kubernetes: delete the pod); exec without a terminal works.",
+        ),
+        reference="https://github.com/opencontainers/runc/issues/3551",
+    ),
+)

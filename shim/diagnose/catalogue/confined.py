@@ -1,0 +1,225 @@
+"""Session keys, seccomp and the early steps of a runtime's own init process."""
+
+from __future__ import annotations
+
+from shim.diagnose.checks import nested
+from shim.diagnose.entry import EACCES, EDQUOT, EINVAL, ENOSYS, EPERM, Entry
+
+KEYRING = r"\b(?:create|join)(?:ing)? (?:session )?key(?:ring)?(?: `[^`\n]*`)?"
+NO_KEYRING = (
+    "podman: keyring = false under [containers] in containers.conf. runc and crun: --no-new-keyring (containerd: "
+    "NoNewKeyring = true in the runtime's options)"
+)
+KILLED = "journalctl -k | grep -iE 'denied|seccomp|segfault|oom' shows who ended the runtime's process"
+PIPE = (
+    r"(?:write init-p: broken pipe|read init-p: connection reset by peer"
+    r"|copying bootstrap data to pipe[^\n]*(?:broken pipe|EOF))"
+)
+CHILD_PID = r"getting the final child's pid from pipe caused:? \"?EOF|can't get final child's PID from pipe: EOF"
+
+ENTRIES = (
+    Entry(
+        code="session-key-quota",
+        title="the user has no session key left",
+        patterns=(rf"{KEYRING}[^\n]*: {EDQUOT}",),
+        verdict="no session key can be made: the quota of keys is used up (EDQUOT)",
+        cause="A runtime makes one kernel key for each container, and the kernel counts the keys of a user, over all "
+        "containers (200 by default).",
+        remedy=(
+            (
+                "sysctl -w kernel.keys.maxkeys=20000 kernel.keys.maxbytes=1000000 (for root: "
+                "kernel.keys.root_maxkeys and "
+                "root_maxbytes)"
+            ),
+            "To keep it: write the same into /etc/sysctl.d/90-keys.conf",
+            f"Or make no keys. {NO_KEYRING}",
+        ),
+        reference="https://github.com/moby/moby/issues/22865",
+        tell="cat /proc/key-users: the third number is keys in use, the quota is in /proc/sys/kernel/keys/",
+        confirm=nested.session_keys,
+    ),
+    Entry(
+        code="session-key-refused",
+        title="the kernel's key service is blocked",
+        patterns=(rf"{KEYRING}[^\n]*: (?:{EPERM}|{EACCES}|{ENOSYS})",),
+        verdict="no session key can be made: keyctl is blocked here",
+        cause="An outer container (LXC, ChromeOS, a sandbox) or its seccomp profile forbids the keyctl system call, or "
+        "the kernel has no keys (CONFIG_KEYS).",
+        remedy=(
+            (
+                "Proxmox: pct set <id> --features keyctl=1,nesting=1, then restart the container. LXD, Incus: "
+                "security.syscalls.intercept or security.nesting=true"
+            ),
+            f"Or make no keys. {NO_KEYRING}",
+        ),
+        reference="https://github.com/containers/podman/issues/11037",
+    ),
+    Entry(
+        code="label-attribute-refused",
+        title="the kernel refuses to set the process's key or exec label",
+        patterns=(rf"(?:reset|write(?: to)?) `?/proc/(?:self|thread-self)/attr/keycreate`?: (?:{EPERM}|{EACCES})",),
+        verdict="the kernel refuses a write to /proc/self/attr/keycreate",
+        cause="The write belongs to SELinux labels of keys. Release candidates of Linux 5.13 refused it to "
+        "everybody by "
+        "mistake; otherwise a security module or an outer container does.",
+        remedy=(
+            "Use another kernel than 5.13-rc.",
+            (
+                "Or start without labels: podman run --security-opt label=disable; podman also has keyring = false in "
+                "containers.conf."
+            ),
+        ),
+        reference="https://github.com/containers/podman/issues/10623",
+    ),
+    Entry(
+        code="seccomp-jit-memory",
+        title="the kernel has no memory left for compiled seccomp filters",
+        patterns=(
+            r"loading seccomp filter[^\n]*: (?:errno 524|unknown error 524)",
+            r"seccomp[^\n]*\berr(?:no|or) 524\b",
+        ),
+        verdict="the seccomp filter cannot be loaded (errno 524): the memory for compiled BPF programs is used up",
+        cause="524 is the kernel's ENOTSUPP, which its BPF compiler gives when net.core.bpf_jit_limit is reached. Each "
+        "container has a filter; some kernels (5.10 and 5.15 among them) lose memory when containers end.",
+        remedy=(
+            "sysctl -w net.core.bpf_jit_limit=528482304; to keep it, write it into /etc/sysctl.d/90-bpf.conf",
+            "Upgrade the kernel; a reboot frees what was lost.",
+        ),
+        reference="https://github.com/awslabs/amazon-eks-ami/issues/1179",
+        tell="sysctl net.core.bpf_jit_limit; grep bpf_jit /proc/vmallocinfo | awk '{{s+=$2}} END {{print s}}' "
+        "is the use",
+    ),
+    Entry(
+        code="seccomp-rule-refused",
+        title="the runtime cannot translate a rule of the seccomp profile",
+        patterns=(
+            (
+                rf"error adding seccomp (?:filter )?rule for syscall (?P<call>\w+): "
+                rf"(?:{EACCES}|{EINVAL}|[^\n]*default action[^\n]*)"
+            ),
+        ),
+        verdict="the runtime cannot add the seccomp rule for {call}",
+        cause="The engine's profile is newer than the runtime and its libseccomp: they do not know an errno of its own "
+        "for a rule (clone3), or the rule repeats the default action (bdflush).",
+        remedy=(
+            "Upgrade runc to 1.0.2 or later (Docker's package: containerd.io) and libseccomp to 2.5 or later.",
+            "Or give an older profile: --security-opt seccomp=profile.json",
+        ),
+        reference="https://github.com/containerd/containerd/issues/6203",
+    ),
+    Entry(
+        code="seccomp-not-supported",
+        title="kernel or runtime has no seccomp, and the container has a profile",
+        patterns=(
+            r"seccomp is not enabled (?:in your kernel|on your system|in your docker daemon)",
+            r"seccomp profiles are not supported on this daemon",
+            r"config provided but seccomp not supported",
+            r"seccomp (?:support )?(?:is )?not (?:compiled in|supported)",
+            rf"prctl\(PR_SET_SECCOMP\)[^\n]*: {EINVAL}",
+        ),
+        verdict="the container has a seccomp profile, but this kernel or runtime has no seccomp",
+        cause="The kernel lacks CONFIG_SECCOMP_FILTER, or the runtime was built without it.",
+        remedy=(
+            (
+                "docker, podman: --security-opt seccomp=unconfined (without its protection). Kubernetes: "
+                "seccompProfile: "
+                "type: Unconfined."
+            ),
+            "Or use a kernel with it: grep SECCOMP_FILTER /boot/config-$(uname -r); runc --version names seccomp.",
+        ),
+        reference="https://github.com/moby/moby/issues/43730",
+    ),
+    Entry(
+        code="seccomp-load-refused",
+        title="the kernel refuses the seccomp filter",
+        patterns=(
+            rf"error loading seccomp filter[^\n]*: (?:{EACCES}|{EPERM}|{EINVAL}|[^\n]*not supported)",
+            rf"\bseccomp \(SECCOMP_SET_MODE_FILTER\): (?:{EACCES}|{EPERM}|{EINVAL})",
+        ),
+        verdict="the kernel refuses the container's seccomp filter",
+        cause="An outer container or sandbox forbids filters (EACCES, EPERM), or the kernel does not know a flag or "
+        "action of the profile (EINVAL).",
+        remedy=(
+            (
+                "Inside another container: start that one with --security-opt seccomp=unconfined and "
+                "no-new-privileges unset."
+            ),
+            "Or start this one with --security-opt seccomp=unconfined.",
+        ),
+        reference="seccomp(2), ERRORS",
+        rank=55,
+    ),
+    Entry(
+        code="seccomp-agent-unreachable",
+        title="the program that should decide about system calls does not listen",
+        patterns=(
+            r"failed to connect with seccomp agent[^\n]*",
+            r"open seccomp receiver[^\n]*",
+        ),
+        verdict="the seccomp agent of linux.seccomp.listenerPath cannot be reached",
+        cause="The profile hands system calls to a program of the user's, and nothing listens on its socket.",
+        remedy=("Start the agent before the container, or remove listenerPath and the SCMP_ACT_NOTIFY rules.",),
+        reference="OCI runtime-spec, config-linux.md, Seccomp",
+        ours=False,
+    ),
+    Entry(
+        code="runtime-cannot-copy-itself",
+        title="runc cannot make the protected copy of itself that it runs from",
+        patterns=(
+            r"could not ensure we are a cloned binary",
+            (
+                r"(?:failed|unable|could not) to (?:create|make|get) (?:a )?(?:sealed |cloned |safe "
+                r")?(?:memfd|/proc/self/exe)"
+            ),
+            r"unable to (?:create|clone)[^\n]*(?:cloned binary|/proc/self/exe clone)",
+        ),
+        verdict="runc cannot make the protected copy of its own program from which containers start",
+        cause="Since CVE-2019-5736 runc runs from a sealed copy of itself. It needs memfd_create (Linux 3.17), or a "
+        "place for a file without a name (O_TMPFILE) that is not mounted noexec, and a /proc that works.",
+        remedy=(
+            "Mount /proc where runc runs, and make /tmp or /run a tmpfs without noexec: findmnt -T /tmp",
+            "Kernels before 3.17 (some NAS and VPS): upgrade the kernel, or runc to 1.1.13 or later.",
+        ),
+        reference="https://github.com/opencontainers/runc/issues/2552",
+        rank=20,
+    ),
+    Entry(
+        code="user-namespaces-switched-off",
+        title="user namespaces are switched off, so the runtime's init process cannot start",
+        ambiguous=(CHILD_PID,),
+        verdict="the runtime's init process ended before it had a namespace: user namespaces may be switched off",
+        cause="runc reports only that the pipe to its child was closed (EOF). A user namespace that the kernel refuses "
+        "is the usual reason where the container has one (rootless, userns-remap, sysbox).",
+        remedy=(
+            (
+                "sysctl -w user.max_user_namespaces=15000; Debian: also kernel.unprivileged_userns_clone=1; "
+                "Ubuntu 24.04: "
+                "kernel.apparmor_restrict_unprivileged_userns=0"
+            ),
+        ),
+        reference="https://github.com/nestybox/sysbox/issues/162",
+        tell="sysctl user.max_user_namespaces: 0 means off; unshare --user true tries it",
+        confirm=nested.no_user_namespaces,
+        offer=1,
+        rank=40,
+    ),
+    Entry(
+        code="runtime-init-ended",
+        title="the runtime's init process ended before it was set up",
+        patterns=(r"container process is already dead",),
+        ambiguous=(PIPE, r"sync socket: (?:broken pipe|connection reset by peer)"),
+        confirm=nested.ended_by_kernel,
+        verdict="the runtime's init process ended before it was set up; somebody else ended it, or it could not run",
+        cause="The message is only what is left when the process is gone. A security module, a seccomp filter "
+        "around the "
+        "engine, a hook, a memory limit or a full pids limit can end it.",
+        remedy=(
+            KILLED,
+            "Start it once by hand as the engine's user: runc --debug run, and read the first error.",
+        ),
+        reference="https://github.com/containers/podman/issues/13987",
+        tell=KILLED,
+        offer=2,
+        rank=60,
+    ),
+)

@@ -1,0 +1,187 @@
+"""Sets of CPUs and memory nodes."""
+
+from __future__ import annotations
+
+from shim.diagnose.checks import cpu as look
+from shim.diagnose.checks import said
+from shim.diagnose.entry import (
+    EACCES,
+    EBUSY,
+    EINVAL,
+    ENOENT,
+    ENOSPC,
+    ERANGE,
+    WROTE,
+    Entry,
+    named,
+    opening,
+    writing,
+)
+
+CPUSETS = "Linux Documentation/admin-guide/cgroup-v1/cpusets.rst"
+
+ENTRIES = (
+    Entry(
+        code="cpuset-cpu-does-not-exist",
+        title="cpu.cpus names a CPU that this host does not have",
+        patterns=(writing(r"cpuset\.cpus", ERANGE),),
+        verdict="cpu.cpus names a CPU that this host does not have (ERANGE)",
+        cause="CPU numbers go up to the last possible CPU of this host.",
+        remedy=("cat /sys/devices/system/cpu/online; correct cpu.cpus (docker: --cpuset-cpus)",),
+        reference=CPUSETS,
+        confirm=look.cpus_beyond,
+    ),
+    Entry(
+        code="cpuset-malformed",
+        title="cpu.cpus or cpu.mems is not a list of numbers",
+        ambiguous=(WROTE + writing(r"cpuset\.(?:cpus|mems)", EINVAL),),
+        stated=said.not_a_list,
+        excluded=said.unless(said.not_a_list),
+        tell="look at --cpuset-cpus and --cpuset-mems (compose: cpuset): only digits, commas and hyphens?",
+        offer=3,
+        verdict="{file} refuses the list (EINVAL): it is not of the form 0-3,8",
+        cause="The kernel takes numbers and ranges separated by commas.",
+        remedy=("Correct cpu.cpus or cpu.mems (docker: --cpuset-cpus, --cpuset-mems).",),
+        reference=CPUSETS,
+        confirm=look.malformed_list,
+    ),
+    Entry(
+        code="cpuset-node-offline",
+        title="cpu.mems names a memory node that is not there",
+        ambiguous=(writing(r"cpuset\.mems", EINVAL), writing(r"cpuset\.mems", ERANGE)),
+        verdict="cpu.mems names a memory node that this host does not have",
+        cause="Only NUMA nodes with memory can be used.",
+        remedy=("cat /sys/devices/system/node/has_memory; correct cpu.mems (docker: --cpuset-mems)",),
+        reference=CPUSETS,
+        confirm=look.nodes_beyond,
+    ),
+    Entry(
+        code="cpuset-cpu-offline",
+        title="a CPU of the list is, or was, offline, and the v1 cpuset of the engine lost it",
+        ambiguous=(WROTE + writing(r"cpuset\.(?:cpus|mems)", EINVAL),),
+        verdict="{file} refuses the list (EINVAL): a CPU or node in it is offline, or came back without the "
+        "engine's cpuset",
+        cause="A CPU that goes offline (suspend, hotplug, a smaller virtual machine) leaves every v1 cpuset, "
+        "and only the root "
+        "gets it again. The engine's own cpuset (docker, kubepods) stays without it.",
+        remedy=(
+            (
+                "cat /sys/fs/cgroup/cpuset/cpuset.cpus > /sys/fs/cgroup/cpuset/docker/cpuset.cpus (or kubepods, "
+                "machine.slice), then "
+                "start again; or reboot."
+            ),
+            "Ask for CPUs that are online: --cpuset-cpus, compose cpuset.",
+        ),
+        reference="https://github.com/moby/moby/issues/16141",
+        excluded=said.where(said.not_a_list),
+        confirm=look.lost_cpus,
+        tell="cat /sys/devices/system/cpu/online /sys/fs/cgroup/cpuset/cpuset.cpus "
+        "/sys/fs/cgroup/cpuset/docker/cpuset.cpus: are "
+        "they the same?",
+        offer=1,
+        rank=53,
+        layout="v1",
+    ),
+    Entry(
+        code="cpuset-exclusive-sibling",
+        title="another cpuset beside this one has the CPU for itself",
+        ambiguous=(WROTE + writing(r"cpuset\.(?:cpus|mems)", EINVAL),),
+        verdict="{file} refuses the list (EINVAL): a cpuset beside it holds one of these exclusively",
+        cause="A v1 cpuset with cpu_exclusive or mem_exclusive shares nothing with its siblings.",
+        remedy=(
+            (
+                "grep -l 1 /sys/fs/cgroup/cpuset/*/cpuset.cpu_exclusive names it; echo 0 into that file, or choose "
+                "other CPUs."
+            ),
+        ),
+        reference="https://github.com/opencontainers/runc/pull/1194",
+        excluded=said.where(said.not_a_list),
+        confirm=look.exclusive_siblings,
+        tell="grep -H 1 /sys/fs/cgroup/cpuset/*/cpuset.*_exclusive",
+        offer=2,
+        rank=52,
+        layout="v1",
+    ),
+    Entry(
+        code="cpuset-in-use",
+        title="the new set would take CPUs away from cgroups or tasks that use them",
+        patterns=(writing(r"cpuset\.(?:cpus|mems|cpu_exclusive|cpus\.partition)", EBUSY),),
+        verdict="{file} cannot be changed (EBUSY): a cgroup below it, or a deadline task in it, uses what "
+        "would be taken away",
+        cause="A v1 cpuset always holds what its children hold. A container that makes cpusets of its own "
+        "(docker in docker, "
+        "systemd) has such children.",
+        remedy=(
+            (
+                "Shrink the children first: find <the container's cpuset> -mindepth 1 -name cpuset.cpus | tac, and "
+                "write the new list "
+                "into each."
+            ),
+            "Or start the container again with the new list (--cpuset-cpus) in place of an update.",
+        ),
+        reference="https://github.com/opencontainers/runc/issues/1635",
+    ),
+    Entry(
+        code="cpuset-mounted-noprefix",
+        title="the cpuset hierarchy is mounted without the prefix in its file names",
+        ambiguous=(opening(r"cpuset\.(?:cpus|mems)", ENOENT),),
+        verdict="{path} does not exist: the cpuset hierarchy is mounted with noprefix, or shows another part "
+        "of the tree",
+        cause="Mounted with the option noprefix (Android, some init scripts, mount -t cpuset) the files are "
+        "called cpus and mems. "
+        "A hierarchy that is mounted elsewhere than /sys/fs/cgroup, or only in part, lacks the cgroup that the "
+        "runtime looks for.",
+        remedy=(
+            (
+                "umount the odd one, then: mkdir -p /sys/fs/cgroup/cpuset && mount -t cgroup -o cpuset cgroup "
+                "/sys/fs/cgroup/cpuset"
+            ),
+            "The prefix stays away until every mount of that hierarchy is gone; a reboot makes sure of it.",
+        ),
+        reference="https://github.com/moby/moby/issues/29018",
+        confirm=look.noprefix,
+        tell="grep cpuset /proc/self/mountinfo: is it noprefix, or elsewhere than /sys/fs/cgroup/cpuset?",
+        offer=1,
+        rank=33,
+        layout="v1",
+    ),
+    Entry(
+        code="cpuset-not-in-parent",
+        title="the parent cpuset lacks what the container asks for",
+        patterns=(writing(r"cpuset\.(?:cpus|mems)", EACCES),),
+        verdict="{file} refuses the list (EACCES): it is not a subset of the parent's",
+        cause="A v1 cpuset holds only what its parent holds.",
+        remedy=(
+            (
+                "Ask for CPUs of the parent (--cpuset-cpus, --cpuset-mems; compose: cpuset), or extend {file} of "
+                "the parent first."
+            ),
+            (
+                "Kubernetes: the static CPU manager holds the others: rm /var/lib/kubelet/cpu_manager_state on a "
+                "drained node."
+            ),
+        ),
+        reference=CPUSETS,
+        confirm=look.not_in_parent,
+    ),
+    Entry(
+        code="cpuset-empty",
+        title="the cpuset is empty",
+        patterns=(
+            rf"\bwrit(?:e|ing file|e to) {named('cgroup.procs')}: {ENOSPC}",
+            writing(r"cpuset\.(?:cpus|mems)", ENOSPC),
+        ),
+        layout="v1",
+        verdict="no process can enter the container's cpuset: it has no CPU or no memory node (ENOSPC)",
+        cause="A new v1 cpuset is empty until cpuset.cpus and cpuset.mems are written, in every ancestor too.",
+        remedy=(
+            (
+                "From the top down, in each cgroup on the way: cat ../cpuset.mems > cpuset.mems; cat "
+                "../cpuset.cpus > cpuset.cpus"
+            ),
+            "v1, for all new ones: echo 1 > /sys/fs/cgroup/cpuset/cgroup.clone_children",
+        ),
+        reference="https://github.com/opencontainers/runc/issues/133",
+        confirm=look.empty_set,
+    ),
+)

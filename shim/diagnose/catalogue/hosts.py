@@ -1,0 +1,179 @@
+"""What engines say of the host around them: volumes, runtimes, images and the limits of a user."""
+
+from __future__ import annotations
+
+from shim.diagnose.checks import engines as look
+from shim.diagnose.entry import EROFS, Entry
+
+ENTRIES = (
+    Entry(
+        code="mount-source-not-creatable",
+        title="the engine cannot create the source of a volume",
+        patterns=(
+            r"error while creating mount source path '(?P<source>[^'\n]*)': mkdir [^\n]*: " + EROFS,
+            r"creat(?:e|ing) (?:bind )?(?:mount|volume)[^\n]* source(?: path)? "
+            r"[`'\"](?P<source2>[^`'\"\n]*)[`'\"]: [^\n]*" + EROFS,
+        ),
+        verdict="docker cannot create {source}: for the daemon that place is read-only",
+        cause="The daemon does not see the same file system as you. Docker from a snap is confined to /home, "
+        "/media and "
+        "/mnt; Docker Desktop, docker-machine and CoreOS-like hosts have a root file system that is read-only.",
+        remedy=(
+            (
+                "Snap: put the volume below /home, or replace the snap: snap remove docker, then install docker-ce or "
+                "docker.io with apt."
+            ),
+            (
+                "Elsewhere: choose a directory that is writable for the daemon (/var, /home), or create it on the "
+                "host first."
+            ),
+        ),
+        reference="https://github.com/canonical/docker-snap/issues/188",
+        tell="readlink -f $(command -v docker); snap list docker",
+        confirm=look.docker_from_snap,
+    ),
+    Entry(
+        code="runtime-not-installed",
+        title="the engine cannot find the program of the OCI runtime on the host",
+        patterns=(
+            (
+                r"unable to retrieve OCI runtime error[^\n]*\): (?:fork/)?exec:? \"?(?P<program>[^\":\n]+)\"?: "
+                r"(?:executable file not found|[^\n]*no such file or directory)"
+            ),
+            (
+                r"failed to (?:create|start) (?:shim|containerd task)[^\n]*exec: "
+                r"\"(?P<program2>[^\"\n]*(?:shim|runc|crun|runtime)"
+                r"[^\"\n]*)\": executable file not found"
+            ),
+            r"runtime \"(?P<program3>[^\"\n]+)\" binary not installed",
+            r"default OCI runtime \"(?P<program4>[^\"\n]+)\" not found",
+            r"[Uu]nknown (?:or invalid )?runtime (?:specified|name):? (?P<program5>[\w/-]+(?:\.[\w/-]+)*)",
+            r"no runtime for \"(?P<program6>[^\"\n]+)\" is configured",
+            r"no such OCI runtime \"?(?P<program7>[\w/-]+(?:\.[\w/-]+)*)",
+            r"exec: \"(?P<program8>[^\"\n]*nvidia-container-(?:runtime|toolkit)[^\"\n]*)\": executable file not found",
+            (
+                r"fork/exec (?P<program9>/[^\s:]*(?:runc|crun|cgshim|runtime|kata|youki)[^\s:]*): no such file or "
+                r"directory"
+            ),
+        ),
+        verdict="the engine cannot run {program}: the OCI runtime is not installed on the host where it looks",
+        cause="This is the runtime on the host, not a command in the image. Its package was removed or never "
+        "installed, "
+        "or the engine's configuration names it still.",
+        remedy=(
+            (
+                "NVIDIA: install nvidia-container-toolkit, then: nvidia-ctk runtime configure --runtime=docker && "
+                "systemctl restart docker"
+            ),
+            "cgshim: install it again, or take it out of the engine: cgshimctl engine remove <engine>",
+            (
+                "docker: correct runtimes and default-runtime in /etc/docker/daemon.json. containerd: the runtime's "
+                "BinaryName. podman: runtime in containers.conf. Kubernetes: the RuntimeClass's handler."
+            ),
+        ),
+        reference="https://github.com/NVIDIA/nvidia-docker/issues/1269",
+        rank=15,
+    ),
+    Entry(
+        code="runtime-ended-without-words",
+        title="the OCI runtime ended before it could say why",
+        patterns=(
+            r"unable to retrieve OCI runtime error[^\n]*\): (?P<program>\S+) did not terminate suc+ess?ful+y",
+            r"unable to retrieve OCI runtime error[^\n]*\): exit status \d+",
+        ),
+        verdict="{program} ended before it wrote its log, so its reason is lost",
+        cause="The runtime, or a wrapper around it, ended before it opened its log. A wrapper of another "
+        "architecture or "
+        "with a missing interpreter does so, and a process that was killed.",
+        remedy=(
+            "Run {program} --version as the engine's user, and read what it says.",
+            "journalctl -k | grep -iE 'oom|segfault|denied'; journalctl -u docker -u containerd -e",
+        ),
+        reference="https://github.com/awslabs/oci-add-hooks/issues/14",
+        rank=58,
+    ),
+    Entry(
+        code="image-ids-not-mapped",
+        title="the image has owners that the user namespace does not map",
+        patterns=(
+            r"container ID (?P<number>\d+) cannot be mapped to a host ID",
+            r"potentially insufficient UIDs or GIDs available in user namespace",
+            r"lchown [^\n]*: invalid argument",
+        ),
+        verdict="the image has files of an owner that the user namespace does not map",
+        cause="A user namespace maps a range of ids (65536 for a pod of Kubernetes). A file of the image has an owner "
+        "above it, so its owner cannot be kept.",
+        remedy=(
+            "Build the image again with owners below 65536: find / -xdev -uid +65535 in it shows the files.",
+            (
+                "Kubernetes: hostUsers: true for this pod. Rootless podman: more ids in /etc/subuid and "
+                "/etc/subgid, then "
+                "podman system migrate. docker: userns-remap with a larger range."
+            ),
+        ),
+        reference="https://github.com/containerd/containerd/issues/12329",
+    ),
+    Entry(
+        code="containerd-passwd-link",
+        title="containerd cannot read the user list of an image behind a link",
+        patterns=(r"openat etc/(?:passwd|group): path escapes from parent",),
+        verdict="containerd cannot read /etc/passwd of the image: it is a link that leads out of the image's root",
+        cause="containerd 2.2.1 opens the file in a way that follows no absolute link. Images of NixOS and others have "
+        "/etc/passwd as such a link.",
+        remedy=("Upgrade containerd to a version after 2.2.1, or go back to 2.2.0.", "Or give the user as a number."),
+        reference="https://github.com/containerd/containerd/issues/12683",
+        ours=False,
+    ),
+    Entry(
+        code="inotify-limit-reached",
+        title="no further file watch can be made",
+        patterns=(
+            r"(?:fsnotify|inotify)[^\n]*too many open files",
+            r"Failed to allocate directory watch: (?:too many open files|no space left on device)",
+            r"inotify_(?:add_watch|init)[^\n]*(?:no space left on device|too many open files)",
+        ),
+        verdict="no further file watch can be made: the user's limit of inotify instances is reached",
+        cause="The kernel counts inotify instances and watches for each user, over all containers. This has "
+        "nothing to do "
+        "with the number of open files.",
+        remedy=(
+            (
+                "sysctl -w fs.inotify.max_user_instances=8192 fs.inotify.max_user_watches=524288; to keep it, "
+                "write it into "
+                "/etc/sysctl.d/90-inotify.conf"
+            ),
+        ),
+        reference="https://github.com/flatcar/Flatcar/issues/563",
+        ours=False,
+    ),
+    Entry(
+        code="nvidia-hook-needs-v1-devices",
+        title="NVIDIA's hook looks for the v1 devices controller",
+        patterns=(
+            r"cgroup subsystem devices not found",
+            (
+                r"nvidia-container-cli[\w.]*:[^\n]*/sys/fs/cgroup/devices[^\n]*: (?:permission denied|no such file or "
+                r"directory|EACCES|ENOENT)"
+            ),
+        ),
+        verdict="NVIDIA's hook cannot set the device rules: it looks for the v1 devices controller, and may "
+        "not use it here",
+        cause="libnvidia-container before 1.8 knows no cgroup2. On v1 a rootless engine may not write the "
+        "devices controller.",
+        remedy=(
+            (
+                "Upgrade: apt-get install nvidia-container-toolkit (libnvidia-container 1.8 or later), then "
+                "restart the engine."
+            ),
+            (
+                "Rootless, or inside LXC: no-cgroups = true under [nvidia-container-cli] in "
+                "/etc/nvidia-container-runtime/config.toml "
+                "(rootless: also in ~/.config), and give the devices yourself: --device /dev/nvidia0 --device "
+                "/dev/nvidiactl"
+            ),
+            "Or boot with v1: systemd.unified_cgroup_hierarchy=0",
+        ),
+        reference="https://github.com/NVIDIA/nvidia-docker/issues/1447",
+        rank=40,
+    ),
+)

@@ -1,0 +1,293 @@
+"""What Docker, the kubelet, k3s and CRI-O say of a host's cgroups when they start."""
+
+from __future__ import annotations
+
+from shim.diagnose.checks import layout, node, tree
+from shim.diagnose.entry import EACCES, ENOENT, ENOSPC, EPERM, EROFS, V1_NAMES, Entry, writing
+
+KUBELET = "https://github.com/kubernetes/kubernetes/issues/75832"
+FIND = r"failed to find (?P<controller>\w+) cgroup"
+ON_PI = (
+    "Raspberry Pi, and other hosts with a device tree: add cgroup_memory=1 cgroup_enable=memory to "
+    "/boot/firmware/cmdline.txt (or /boot/cmdline.txt), on the one line that is there, and reboot."
+)
+
+ENTRIES = (
+    Entry(
+        code="controller-not-delegated-to-user",
+        title="the user's systemd does not have the controller that a rootless program needs",
+        ambiguous=(
+            FIND + r" \(v2\)",
+            r"(?:missing|expected) (?:required )?cgroup controllers? \"?(?P<controller2>[a-z]+)\"?(?: not found)?",
+        ),
+        verdict="the {controller} controller is not delegated to this user's cgroups (cgroup2)",
+        cause="systemd hands a user only memory and pids unless it is told more. Rootless k3s, Kubernetes and "
+        "Podman need "
+        "cpu and cpuset too.",
+        remedy=(
+            "mkdir -p /etc/systemd/system/user@.service.d",
+            (
+                "printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' > "
+                "/etc/systemd/system/user@.service.d/delegate.conf"
+            ),
+            "systemctl daemon-reload, then log out and in again (or reboot)",
+        ),
+        reference="https://github.com/k3d-io/k3d/issues/1082",
+        tell="cat /sys/fs/cgroup/user.slice/user-$(id -u).slice/user@$(id -u).service/cgroup.controllers: is "
+        "it missing "
+        "there?",
+        confirm=tree.not_delegated,
+        offer=1,
+        rank=37,
+        layout="v2",
+    ),
+    Entry(
+        code="controller-missing-on-node",
+        title="a controller that the node needs is switched off in the kernel",
+        patterns=(
+            r"CGROUPS_(?P<controller3>[A-Z]+): missing",
+            r"(?:missing|required) cgroups?(?: disabled)?: (?P<controller4>\w+)",
+        ),
+        ambiguous=(FIND,),
+        verdict="the {controller} controller is switched off in this host's kernel",
+        cause="The boot option that leaves it out is the default of some boards, or the kernel was built "
+        "without it. On "
+        "cgroup2 it may also be in no cgroup.controllers because a v1 hierarchy holds it.",
+        remedy=(
+            ON_PI,
+            "Elsewhere: remove it from cgroup_disable= on the kernel command line, or use a kernel that has it.",
+        ),
+        reference="https://github.com/k3s-io/k3s/issues/5858",
+        tell="cat /proc/cgroups: is it missing there, or 0 in the last column? grep -o 'cgroup_[a-z]*=[a-z]*' "
+        "/proc/cmdline",
+        confirm=node.switched_off,
+        offer=2,
+        rank=39,
+    ),
+    Entry(
+        code="controller-hidden-from-v1",
+        title="the kernel has the controller, but does not list it for v1",
+        ambiguous=(FIND + r"(?! \(v2\))",),
+        verdict="the {controller} controller is there for cgroup2, but this kernel hides it from programs that "
+        "look for v1",
+        cause="From 6.11 on kernels may be built without the v1 code of memory and cpuset (CONFIG_MEMCG_V1, "
+        "CONFIG_CPUSETS_V1), "
+        "and then leave them out of /proc/cgroups, where older k3s, Docker and Java look.",
+        remedy=(
+            "Use cgroup2 alone: boot with systemd.unified_cgroup_hierarchy=1, and upgrade k3s (1.26 or later).",
+            (
+                "Or a kernel with CONFIG_MEMCG_V1=y; from 6.16 on: cgroup_v1_proc=true on the command line lists "
+                "them again."
+            ),
+        ),
+        reference="https://github.com/k3s-io/k3s/issues/11496",
+        tell="grep -w memory /sys/fs/cgroup/cgroup.controllers /proc/cgroups: is it in the first and not in "
+        "the second?",
+        confirm=node.hidden_from_v1,
+        offer=3,
+        rank=38,
+    ),
+    Entry(
+        code="kubelet-cgroup-missing",
+        title="a cgroup that the kubelet needs does not exist in every controller",
+        patterns=(
+            r"cgroup-root \[?\"?(?P<path>[^\]\"\n]*)\"?\]? doesn't exist",
+            r"root container \[(?P<path2>[^\]\n]*)\] doesn't exist",
+            r"\[\"?(?P<path3>kubepods[^\]\"\n]*)\"?\] doesn't exist",
+        ),
+        verdict="the kubelet finds its cgroup ({path}) not in every controller that it uses",
+        cause="The kubelet looks for its root in every controller: cpu, cpuset, memory, pids and hugetlb among "
+        "them. One "
+        "that is mounted late, mounted as v1 only in part, or not handed down on cgroup2 is enough. The same happens "
+        "where the kubelet and the engine use different cgroup drivers.",
+        remedy=(
+            (
+                "v1: mount every controller that /proc/cgroups lists, then make the directory in each: for c in "
+                "/sys/fs/cgroup/*/; do mkdir -p $c/kubepods; done"
+            ),
+            (
+                "cgroup2: echo '+cpu +cpuset +memory +pids +hugetlb' > /sys/fs/cgroup/cgroup.subtree_control; "
+                "Delegate=yes in "
+                "the kubelet's unit"
+            ),
+            "Make the drivers agree: cgroupDriver in the kubelet's configuration, SystemdCgroup in containerd's.",
+        ),
+        reference="https://github.com/kubernetes-sigs/kind/issues/2440",
+        tell="for c in $(awk '!/^#/ {{print $1}}' /proc/cgroups); do ls -d /sys/fs/cgroup/$c/kubepods*; done",
+    ),
+    Entry(
+        code="reserved-cgroup-missing",
+        title="the cgroup for reserved resources does not exist",
+        patterns=(r"Failed to enforce (?P<kind>Kube|System) Reserved Cgroup Limits on \"(?P<path>[^\"\n]*)\"",),
+        verdict="the kubelet cannot enforce {kind} Reserved: the cgroup {path} does not exist in every controller",
+        cause="kubeReservedCgroup and systemReservedCgroup must exist before the kubelet starts, in every "
+        "controller that "
+        "it looks at: cpu, cpuset, memory, pids and hugetlb. systemd makes a slice in some of them only, cpuset and "
+        "hugetlb not among them.",
+        remedy=(
+            (
+                "v1: for c in cpu cpuset hugetlb memory pids systemd; do mkdir -p /sys/fs/cgroup/$c{path}; done, "
+                "before the "
+                "kubelet starts (ExecStartPre=)"
+            ),
+            "Or leave kube-reserved and system-reserved out of enforceNodeAllocatable; the reservation itself stays.",
+            "With the systemd driver the name is written without .slice.",
+        ),
+        reference="https://github.com/bottlerocket-os/bottlerocket/issues/1684",
+    ),
+    Entry(
+        code="node-controller-not-mounted",
+        title="a program that starts finds no hierarchy for a controller",
+        patterns=(
+            r"Following Cgroup subsystem not mounted: \[(?P<controller>[\w ,]+)\]",
+            r"Failed to find subsystem mount for required subsystem: (?P<controller2>\w+)",
+            r"(?P<controller3>\w+) cgroup subsystem not mounted",
+            r"Unable to find (?P<controller6>\w+) cgroup in mounts",
+            r"cgroups: (?P<controller5>\w+) cgroup not supported on this system",
+            rf"[Mm]ountpoint for (?P<controller4>{V1_NAMES}) not found",
+        ),
+        verdict="no v1 hierarchy has the {controller} controller, which this program needs to start",
+        cause="The kernel lacks the controller, it was switched off at boot, or nothing mounted it.",
+        remedy=(
+            (
+                "mkdir -p /sys/fs/cgroup/{controller} && mount -t cgroup -o {controller} cgroup "
+                "/sys/fs/cgroup/{controller}"
+            ),
+            "Or mount all: apt-get install cgroupfs-mount && cgroupfs-mount (systems without systemd)",
+        ),
+        reference="https://github.com/kubernetes-retired/kubernetes-anywhere/issues/81",
+        tell="cat /proc/cgroups: is it listed, with 1 in the last column?",
+        confirm=layout.not_mounted,
+        layout="v1",
+    ),
+    Entry(
+        code="docker-needs-devices-hierarchy",
+        title="Docker does not start: it finds no devices hierarchy",
+        patterns=(r"Devices cgroup isn't mounted",),
+        verdict="Docker does not start: no v1 hierarchy has the devices controller, and it does not see cgroup2",
+        cause="Nothing mounted the v1 hierarchies (no systemd, WSL, a chroot, LXC, Android), or the host has "
+        "cgroup2 and "
+        "this Docker is older than 20.10.",
+        remedy=(
+            "Without systemd: apt-get install cgroupfs-mount && cgroupfs-mount, then start dockerd again.",
+            "On cgroup2: upgrade Docker to 20.10 or later; or boot with systemd.unified_cgroup_hierarchy=0.",
+            "Android and others without CONFIG_CGROUP_DEVICE: use another kernel.",
+        ),
+        reference="https://github.com/docker/cli/issues/2104",
+        tell="grep cgroup /proc/self/mountinfo; zgrep CGROUP_DEVICE /proc/config.gz",
+        confirm=layout.no_devices,
+        rank=30,
+    ),
+    Entry(
+        code="docker-in-systemd-scope",
+        title="Docker wants to make its cgroup in systemd's own scope",
+        patterns=(rf"linux init cgroups path: mkdir /[^\n:]*: (?:{EROFS}|{EACCES}|{ENOENT})",),
+        verdict="Docker makes its cgroups at a path that does not exist: its own view of them is wrong",
+        cause="Docker 1.13 release candidates took /init.scope, systemd's own cgroup, as the parent of containers, "
+        "without the mount point in front.",
+        remedy=("Upgrade Docker; 1.13.0 has the fix.", "Or give the parent: dockerd --cgroup-parent=/docker"),
+        reference="https://github.com/moby/moby/issues/29833",
+    ),
+    Entry(
+        code="hierarchy-path-unknown",
+        title="the runtime joins the cgroup without its mount point: it did not find the hierarchy",
+        patterns=(rf"\bmkdir /(?P<controller>{V1_NAMES})/[^\n:]*: (?:{ENOENT}|{EROFS}|{EACCES})",),
+        verdict="the runtime does not find where the {controller} hierarchy is mounted, and writes to /{controller}",
+        cause="No mount of this hierarchy is where this runtime looks. Termux and other Android builds look "
+        "elsewhere than "
+        "/sys/fs/cgroup, and Android mounts some controllers at /dev.",
+        remedy=(
+            (
+                "mkdir -p /sys/fs/cgroup/{controller} && mount -t cgroup -o {controller} cgroup "
+                "/sys/fs/cgroup/{controller}"
+            ),
+            (
+                "Termux: mount a tmpfs at /sys/fs/cgroup first (mount -t tmpfs -o mode=755 tmpfs /sys/fs/cgroup), "
+                "then each "
+                "controller in it."
+            ),
+        ),
+        reference="https://github.com/termux/termux-packages/issues/15662",
+    ),
+    Entry(
+        code="cgroup-v1-refused",
+        title="a program refuses to run on a host with cgroup v1",
+        patterns=(
+            r"[Rr]efusing to run under cgroup v1",
+            r"[Dd]etected cgroup v1 hierarchy at /sys/fs/cgroup[^\n]*no longer supported",
+            r"configured to not run on a host using cgroup v1",
+            r"cgroups? ?v1 (?:is|are) (?:no longer|not) supported",
+        ),
+        verdict="this program refuses cgroup v1, which this host, or the host of this container, uses",
+        cause="systemd 256 and later, and the kubelet from 1.35 on (failCgroupV1), run on cgroup2 only. A "
+        "container has the "
+        "version of its host.",
+        remedy=(
+            (
+                "Boot the host with cgroup2: systemd.unified_cgroup_hierarchy=1 (and without cgroup_no_v1 or "
+                "SYSTEMD_CGROUP_* words)."
+            ),
+            (
+                "kubelet, for a while: failCgroupV1: false. systemd 256 and 257: "
+                "SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1 on the kernel "
+                "command line; for a container use an image with an older systemd."
+            ),
+        ),
+        reference="https://github.com/systemd/systemd/releases/tag/v256",
+        rank=30,
+    ),
+    Entry(
+        code="systemd-cannot-write-cgroups",
+        title="systemd inside a container cannot make its cgroups",
+        patterns=(
+            rf"Failed to create (?P<path>/[^\n:]*) control group: (?:{EROFS}|{EACCES}|{ENOENT}|{EPERM})",
+            (
+                rf"Failed to (?:allocate manager object|create root cgroup hierarchy): "
+                rf"(?:{EROFS}|{EACCES}|{ENOENT}|{EPERM})"
+            ),
+            (
+                rf"Failed to (?:mount (?:cgroup|tmpfs)|attach \d+ to compat systemd cgroup|install release "
+                rf"agent)[^\n]*: "
+                rf"(?:{EROFS}|{EACCES}|{ENOENT}|{EPERM})"
+            ),
+            r"Failed to mount API filesystems",
+            r"Freezing execution\.\s*$",
+        ),
+        verdict="systemd in the container cannot make its cgroups: /sys/fs/cgroup is read-only, or another cgroup's",
+        cause="systemd needs a cgroup tree of its own that it may write to. docker mounts it read-only, and "
+        "-v /sys/fs/cgroup:/sys/fs/cgroup:ro, the recipe for v1, keeps it so on cgroup2.",
+        remedy=(
+            "podman does it by itself: podman run --systemd=always.",
+            (
+                "docker on cgroup2: docker run --privileged --cgroupns=private, without a mount of /sys/fs/cgroup; "
+                "or, without "
+                "--privileged: --cgroupns=host -v /sys/fs/cgroup:/sys/fs/cgroup:rw --tmpfs /run --tmpfs /tmp"
+            ),
+            "On v1 the image's systemd needs the hierarchy name=systemd; systemd 256 and later need cgroup2.",
+        ),
+        reference="https://github.com/moby/moby/issues/42275",
+        rank=58,
+    ),
+    Entry(
+        code="cpuset-partition-lacks-cpus",
+        title="the CPUs or memory nodes are not in the parent's set",
+        patterns=(
+            rf"Failed to set (?P<file2>cpuset\.(?:cpus|mems))[^\n]*: (?:{ENOSPC}|invalid argument)",
+            writing(r"cpuset\.(?:cpus|mems)", ENOSPC),
+        ),
+        verdict="{file} cannot be set: the parent's set does not hold what is asked for (ENOSPC)",
+        cause="On cgroup2 a cgroup gets only CPUs and memory nodes of its parent's effective set. An exclusive "
+        "partition, a "
+        "CPU that was taken offline, or the static CPU manager's state from before a change takes them away.",
+        remedy=(
+            "Kubernetes: drain the node, rm /var/lib/kubelet/cpu_manager_state, restart the kubelet (rke2-agent, k3s).",
+            (
+                "Otherwise correct AllowedCPUs= of the unit or its slice: systemctl show -p "
+                "AllowedCPUs,EffectiveCPUs <slice>"
+            ),
+        ),
+        reference="https://github.com/rancher/rke2/issues/4849",
+        rank=55,
+        tell="grep . /sys/fs/cgroup/kubepods.slice/cpuset.cpus.effective /sys/devices/system/cpu/online",
+    ),
+)

@@ -1,0 +1,188 @@
+"""How a runtime reaches the container's /proc and its sysctls, and what stands in its way."""
+
+from __future__ import annotations
+
+from shim.diagnose.checks import nested
+from shim.diagnose.entry import EACCES, EINVAL, ENOENT, ENOSYS, EPERM, EROFS, Entry
+
+SYSCTLS = "OCI runtime-spec, config-linux.md, Sysctl"
+REOPEN = "https://github.com/opencontainers/runc/issues/4968"
+# The container's /proc/sys in the words of the runtimes: by path, or through a file descriptor (runc from 1.2.8 on).
+KEY = r"(?P<key>[\w.*/-]+)"
+PROC_SYS = r"(?:/proc/|fsmount:fscontext:proc/|/proc/thread-self/fd/\d+/)(?:\./)?sys/"
+CRUN_PROC_SYS = r"`(?:/proc/)?(?:sys/)?"
+UNSAFE = r"unsafe procfs detected: [^\n]*"
+
+ENTRIES = (
+    Entry(
+        code="procfs-denied-by-apparmor",
+        title="the AppArmor profile of an outer container denies runc the /proc of the new container",
+        patterns=(
+            rf"\breopen fd \d+: (?:{EACCES}|{EPERM})",
+            rf"can't mask (?:dir|path|file) [^\n]*: {EACCES}",
+            rf"{UNSAFE}: {EACCES}",
+            rf"open sysctl {KEY} file: [^\n]*: {EACCES}",
+        ),
+        verdict="the AppArmor profile of the outer container (LXC, Proxmox, Incus) denies runc access to the new /proc",
+        cause="Since 1.2.8, 1.3.3 and 1.4 runc opens /proc through a mount that has no path yet (CVE-2025-52881). "
+        "AppArmor takes /proc/sys in it for /sys, and the profile of the outer container denies that. The "
+        "sysctl of the "
+        "message is not at fault.",
+        remedy=(
+            "Proxmox: upgrade lxc-pve to 6.0.5-2 or later on the host, then restart the LXC container.",
+            "Incus: upgrade to 6.19 or later. LXD and LXC: upgrade to a version whose profile allows it.",
+            (
+                "Until then, in the LXC container's own configuration on the host: lxc.apparmor.profile: unconfined "
+                "(this gives up the profile's protection)"
+            ),
+            "Or go back to the containerd.io or runc package before this change; it lacks the security fix.",
+        ),
+        reference=REOPEN,
+        confirm=nested.confined_by_lxc,
+    ),
+    Entry(
+        code="procfs-without-openat2",
+        title="the system call openat2 is answered as if the kernel did not have it",
+        patterns=(rf"{UNSAFE}{ENOSYS}", rf"openat2 [^\n]*proc[^\n]*: {ENOSYS}"),
+        verdict="runc cannot check its /proc: openat2 fails with ENOSYS",
+        cause="The runc package of Ubuntu had a fault of this kind in 1.3.3. The same happens on kernels "
+        "before 5.6, and "
+        "below a sandbox or seccomp filter that does not know openat2.",
+        remedy=(
+            "Ubuntu: apt-get update && apt-get install --only-upgrade runc, or go back one version of the package.",
+            "Inside another container: upgrade the outer engine and libseccomp, so that its profile knows openat2.",
+        ),
+        reference="https://github.com/opencontainers/runc/issues/5007",
+    ),
+    Entry(
+        code="procfs-covered",
+        title="something is mounted over a part of /proc, and runc refuses to use it",
+        patterns=(
+            (
+                r"unsafe procfs detected: [^\n]*(?:invalid cross-device link|EXDEV|overmount|incorrect "
+                r"procfs|not a procfs"
+                r"|wrong type|too many levels)"
+            ),
+        ),
+        verdict="runc refuses this /proc as unsafe: something is mounted over a part of it",
+        cause="Since 1.2.8 and 1.3.3 runc follows no path in /proc that leads into another mount. Sysbox and "
+        "lxcfs mount "
+        "files of their own over /proc/sys and others.",
+        remedy=(
+            "Upgrade the outer layer: sysbox to a version that supports runc 1.3.3, LXC and lxcfs to their newest.",
+            "Until then keep an older docker and runc inside: apt-mark hold docker-ce containerd.io",
+        ),
+        reference="https://github.com/nestybox/sysbox/issues/973",
+        tell="grep ' /proc/' /proc/self/mountinfo lists what is mounted over parts of /proc",
+        confirm=nested.mounts_over_proc,
+    ),
+    Entry(
+        code="proc-mount-trapped",
+        title="proc cannot be mounted through a file descriptor: the outer layer traps mounts by their path",
+        patterns=(rf"mounting \"proc\" to rootfs at \"/proc\": mount src=proc, [^\n]*dstFd=[^\n]*: {ENOENT}",),
+        verdict="proc cannot be mounted through a file descriptor, as runc 1.2 and later do (ENOENT)",
+        cause="Sysbox handles the mounts of its containers itself and looks for the destination by its path, which is "
+        "not there in this form.",
+        remedy=("Upgrade sysbox, or keep runc 1.1 inside its containers: apt-mark hold containerd.io",),
+        reference="https://github.com/opencontainers/runc/issues/4542",
+    ),
+    Entry(
+        code="mask-refused-by-old-kernel",
+        title="this kernel refuses the small tmpfs with which runc covers a directory",
+        patterns=(rf"can't mask (?:dir|path) [^\n]*nr_inodes=1[^\n]*: {EINVAL}",),
+        verdict="this kernel refuses the tmpfs with which runc hides a directory of the container "
+        "(nr_inodes=1, EINVAL)",
+        cause="runc 1.3.6, 1.4.3 and 1.5.0 cover directories with a tmpfs of one inode. The kernel 5.4 of "
+        "Ubuntu 20.04 has a "
+        "patch of its own that wants two.",
+        remedy=(
+            "Upgrade runc to 1.5.1 or later, which goes back to a plain tmpfs; buildkit: an image with such a runc.",
+            "Or use another kernel: Ubuntu 20.04's newer one (linux-generic-hwe-20.04, 5.15).",
+        ),
+        reference="https://github.com/opencontainers/runc/issues/5348",
+        rank=40,
+    ),
+    Entry(
+        code="masked-path-refused",
+        title="a masked or read-only path of the container cannot be covered",
+        patterns=(
+            r"can't (?:mask|make)(?: (?:dir|path|file))? \"?(?P<path>/[^\"\n:]*)\"?(?: read-?only)?: [^\n]*",
+            r"mask(?:ing)? path \"?(?P<path2>/[^\"\n:]*)\"?: [^\n]*",
+        ),
+        verdict="the runtime cannot cover {path} inside the container",
+        cause="Engines hide parts of /proc and /sys with an empty mount. An outer container, a security module or a "
+        "rootless mount without the right on the file forbids it here.",
+        remedy=(
+            (
+                "docker: --security-opt systempaths=unconfined; podman: --security-opt unmask=ALL; "
+                "Kubernetes: procMount: Unmasked"
+            ),
+            "dmesg | grep -i denied shows whether a security module refused it.",
+        ),
+        reference="OCI runtime-spec, config-linux.md, Masked Paths",
+        rank=60,
+    ),
+    Entry(
+        code="sysctl-unknown",
+        title="the kernel does not have the sysctl that the container asks for",
+        patterns=(
+            rf"open {PROC_SYS}(?!kernel/cap_last_cap){KEY}: {ENOENT}",
+            rf"open sysctl {KEY} file: [^\n]*: {ENOENT}",
+            rf"\bopen `(?:/proc/sys/)(?!kernel/cap_last_cap)(?P<key2>[^`\n]*)`: {ENOENT}",
+            rf"write sysctl key (?P<key3>[\w./-]+): open [^\n]*: {ENOENT}",
+        ),
+        verdict="this kernel has no sysctl {key} in the container (ENOENT)",
+        cause="The kernel is older than the sysctl, or its module is not loaded. net.ipv4.ip_unprivileged_port_start "
+        "needs Linux 4.11, which many NAS kernels are older than. Docker 20.10 and later set it for every container of "
+        "their own accord; docker leaves it out with --network host.",
+        remedy=(
+            (
+                "Compose: remove it under sysctls:. docker, podman: leave out --sysctl. Kubernetes: "
+                "securityContext.sysctls."
+            ),
+            "sysctl {key} on the host shows whether the kernel has it; modprobe loads the module of a missing one.",
+        ),
+        reference=SYSCTLS,
+        ours=False,
+    ),
+    Entry(
+        code="sysctl-value-refused",
+        title="the kernel refuses the value of a sysctl",
+        patterns=(
+            rf"failed to write sysctl {KEY} = \"(?P<value>[^\"\n]*)\": [^\n]*{EINVAL}",
+            rf"write (?:to )?{PROC_SYS}(?P<key2>[\w./-]+): {EINVAL}",
+            rf"\bwrite(?: to)?(?: file)? `(?:/proc/)?sys/(?P<key3>[^`\n]*)`: {EINVAL}",
+        ),
+        verdict="the kernel refuses the value of the sysctl {key} (EINVAL)",
+        cause="The value has the wrong form or is out of range for this sysctl.",
+        remedy=(
+            "Correct it in sysctls: (compose), --sysctl (docker, podman) or securityContext.sysctls (Kubernetes).",
+            "sysctl {key} on the host shows a value of the right form.",
+        ),
+        reference=SYSCTLS,
+        ours=False,
+    ),
+    Entry(
+        code="sysctl-refused",
+        title="a sysctl cannot be set for this container",
+        patterns=(
+            r"sysctl \"(?P<key>[^\"\n]*)\" is not in a separate kernel namespace",
+            r"the sysctl `(?P<key2>[^`\n]*)` (?:is not namespaced|requires a new [^\n]*)",
+            rf"open {PROC_SYS}(?!kernel/cap_last_cap)(?P<key3>[\w./-]+): (?:{EACCES}|{EROFS}|{EPERM})",
+            rf"\bopen `/proc/sys/(?!kernel/cap_last_cap)(?P<key4>[^`\n]*)`: (?:{EACCES}|{EROFS}|{EPERM})",
+        ),
+        verdict="the sysctl {key} cannot be set for this container",
+        cause="Only sysctls that belong to a namespace of the container can be set: net.* with a network namespace of "
+        "its own, kernel.shm*, kernel.msg*, kernel.sem and fs.mqueue.* with an IPC namespace of its own.",
+        remedy=(
+            (
+                "Set it on the host instead: sysctl -w {key}=<value>, and remove it from the container: sysctls: "
+                "(compose), "
+                "--sysctl (docker, podman), securityContext.sysctls (Kubernetes)."
+            ),
+            "Or give the container its own namespace: no --network host for net.*, no --ipc host for kernel.*.",
+        ),
+        reference=SYSCTLS,
+        ours=False,
+    ),
+)

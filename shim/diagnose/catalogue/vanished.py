@@ -1,0 +1,138 @@
+"""A cgroup that was there and is gone, that cannot be frozen, or whose state an outer layer distorts."""
+
+from __future__ import annotations
+
+from shim.diagnose.checks import vanished as look
+from shim.diagnose.entry import CHARACTER, EACCES, EBUSY, EINVAL, ENOENT, EPERM, V1_HIERARCHY, Entry, writing
+
+CGROUP = rf"(?P<path>/sys/fs/cgroup/{CHARACTER}+)"
+PROCS = rf"[`'\"]?{CGROUP}/(?:cgroup\.procs|tasks)[`'\"]?"
+OPENED = r"\b(?:open|openat2|opening|opening file|lstat|stat|access|write to|error reading from file)"
+ENTRIES = (
+    Entry(
+        code="exec-cgroup-vanished",
+        title="the cgroup in which exec should start is gone: the container moved or removed it",
+        patterns=(rf"can't open cgroup: [^\n]*?{CGROUP}: {ENOENT}",),
+        verdict="exec cannot enter {path}: the container moved its processes away and removed that cgroup",
+        cause="runc 1.4.0 starts exec in the cgroup of the container's first process. A container that makes "
+        "cgroups of its "
+        "own (docker in docker, k3d, buildkit, systemd) can remove that one, and probes with exec fail.",
+        remedy=(
+            "Kubernetes: use a TCP or HTTP probe in place of exec for this container.",
+            "Upgrade runc to the newest 1.4, or go back to 1.3, which enters the container's own cgroup.",
+        ),
+        reference="https://github.com/opencontainers/runc/issues/5089",
+        confirm=look.gone,
+        rank=30,
+    ),
+    Entry(
+        code="container-cgroup-vanished",
+        title="the container's cgroup is gone",
+        patterns=(
+            rf"failed to write \d+: {OPENED} {PROCS}: {ENOENT}",
+            rf"{OPENED} {PROCS}(?: for writing)?: {ENOENT}",
+            r"cgroups: cgroup deleted",
+            r"Unit (?P<unit>\S+\.scope) not (?:found|loaded)",
+            r"cgroup (?:PIDs|path): [^\n]*no such file",
+        ),
+        ambiguous=(
+            rf"{OPENED} [`'\"]?(?P<path2>/sys/fs/cgroup/{CHARACTER}+\.scope)/[a-z]+\.[\w.]+[`'\"]?: {ENOENT}",
+            (
+                rf"{OPENED} [`'\"]?(?P<path3>{V1_HIERARCHY}{CHARACTER}+?)/(?P<file>[a-z_]+\.[\w.]+)[`'\"]?(?: for "
+                rf"writing)?: "
+                rf"{ENOENT}"
+            ),
+            rf"{OPENED} `(?P<path4>{V1_HIERARCHY.replace('controller', 'controller2')}[^`\n]+)`: {ENOENT}",
+        ),
+        verdict="the container's cgroup does not exist any more: {path}",
+        cause="The controller is not at fault. The cgroup was removed behind the runtime: its last process "
+        "ended while the "
+        "runtime still started (a race), systemd removed the scope (daemon-reload, systemd or engine upgrade, "
+        "another cgroup "
+        "driver), or somebody removed it. exec, update and probes of a container in that state fail as well.",
+        remedy=(
+            "Start the container again (Kubernetes: delete the pod; docker, podman: restart it).",
+            (
+                "If it comes again: use the same cgroup driver in the kubelet and the engine, and do not let "
+                "two systemd "
+                "managers own the same slice (Delegate=yes for the engine's unit)."
+            ),
+        ),
+        reference="https://github.com/opencontainers/runc/issues/4620",
+        tell="ls -d {path}: is it there? grep cgroup /proc/<pid of the container>/mountinfo",
+        confirm=look.gone,
+        offer=2,
+        rank=37,
+    ),
+    Entry(
+        code="cgroup-not-freezable",
+        title="the container's cgroup cannot be frozen in time",
+        patterns=(
+            r"\bunable to freeze\b",
+            r"freez(?:e|ing)[^\n]*(?:timed out|timeout|not in the expected state)",
+            r"(?:cannot|can't|failed to) freeze (?:container|cgroup)",
+        ),
+        verdict="the runtime could not freeze the container's cgroup in time, and gave up",
+        cause="With the systemd driver on v1 runc freezes the container while it changes its device rules. A "
+        "process that "
+        "gets no CPU time (a full or throttled node) or hangs in the kernel (state D) does not freeze.",
+        remedy=(
+            "Look for starved or hanging processes: ps -eo pid,stat,wchan:30,cmd | awk '$2 ~ /^D/'; top",
+            "Reserve CPU for the system (kubelet: systemReserved, kubeReserved), or start fewer containers at once.",
+            "Upgrade runc to 1.1.13, 1.2 or later, or use a host with cgroup2, where this freeze is not needed.",
+        ),
+        reference="https://github.com/kubernetes/kubernetes/issues/131087",
+        tell="cat /sys/fs/cgroup/freezer/<the container's cgroup>/freezer.state: FREEZING means that a process "
+        "does not stop",
+    ),
+    Entry(
+        code="devices-distorted-by-outer-layer",
+        title="the outer layer's device list does not come to what runc wrote",
+        patterns=(r"resulting devices cgroup doesn't match target mode",),
+        verdict="the device rules that runc wrote did not take effect: an outer layer (Virtuozzo, OpenVZ, LXC) "
+        "changes them",
+        cause="Before 1.0 runc computed what it had to write from the outer device list, and refused when the "
+        "result differed. "
+        "Virtuozzo and LXC show another list than they enforce.",
+        remedy=(
+            "Upgrade docker and runc (1.0 or later, containerd.io 1.4.8 or later), or keep docker 19.03.",
+            "Ask the provider for a real virtual machine (KVM) instead of a container (OpenVZ, Virtuozzo).",
+        ),
+        reference="https://github.com/mailcow/mailcow-dockerized/issues/3953",
+    ),
+    Entry(
+        code="oom-control-refused",
+        title="the host does not let the OOM killer be switched off",
+        patterns=(writing(r"memory\.oom_control", rf"(?:{EACCES}|{EPERM}|{EINVAL}|{EBUSY})"),),
+        verdict="the OOM killer of this container cannot be switched off: memory.oom_control refuses it",
+        cause="OpenVZ and Virtuozzo, as many rented servers are, forbid it to containers. EINVAL comes from a "
+        "cgroup that has "
+        "children with other settings.",
+        remedy=(
+            "Compose: remove oom_kill_disable: true from every service. docker: leave out --oom-kill-disable.",
+            "Use oom_score_adj: (docker: --oom-score-adj) to have others killed first.",
+        ),
+        reference="https://github.com/mailcow/mailcow-dockerized/issues/1629",
+        tell="ls /proc/vz /proc/user_beancounters: they are there on OpenVZ and Virtuozzo",
+    ),
+    Entry(
+        code="kernel-memory-on-occupied-cgroup",
+        title="a kernel memory limit is set on a cgroup that is in use",
+        patterns=(
+            r"failed to set memory\.kmem\.limit_in_bytes, because either tasks have already joined",
+            writing(r"memory\.kmem\.limit_in_bytes", EBUSY),
+        ),
+        verdict="the kernel memory limit cannot be set: the cgroup has processes or children already (EBUSY)",
+        cause="Kernels before 4.6 let kernel memory be limited only in an empty cgroup. The limit was "
+        "deprecated in 5.4 and "
+        "is gone from runc since 1.0-rc94.",
+        remedy=(
+            (
+                "Remove it: docker --kernel-memory, compose kernel_memory, memory.kernel of config.json. --memory "
+                "limits kernel "
+                "memory too."
+            ),
+        ),
+        reference="https://github.com/opencontainers/runc/issues/1083",
+    ),
+)

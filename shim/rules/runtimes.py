@@ -1,0 +1,83 @@
+"""What each kind of runtime does with `linux.resources` (config-linux.md, "Control groups"), as far as rules must know.
+
+Read in the sources of runc 1.0 to 1.5 and crun 0.17 to 1.29 and observed with most of them; the version is not known
+here, so a row says what the oldest or the strictest of them does. "other" is what nobody looked at.
+"""
+
+from __future__ import annotations
+
+from shim.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from shim.rules.base import Family
+
+
+class Runtime(Value):
+    """One kind of runtime. Each field is what it does, with the limit or file that it is about.
+
+    zero_is_unset: memory.limit, memory.swap, realtime and leafWeight of 0. opens_every_section: the controller's
+    directory for an object with nothing in it, and fails without. minus_one_on_v1: writes -1 for no quota and no limit
+    of tasks. halves_of_cpu_max: an update sets quota or period alone and keeps the other. period_reset: an update of
+    the quota alone sets the period to its default. idle_first: cpu.idle before cpu.weight. checks_shares: fails on
+    cpu.shares that the kernel would round. raises_swap_along: memory.limit -1 lifts the limit of swap, too.
+    swap_alone: takes memory.swap with memory.limit -1 as a number for swap. reads_kernel_memory, reads_hierarchy,
+    reads_rdma: these fields. check_needs_swap: checkBeforeUpdate wants memory.swap.current. unset_swappiness: 2^64 - 1
+    is unset. most_swappiness: the highest that is taken. weight_file: fails where blkio.weight is missing.
+    not_updated: sections that an update ignores. never_enabled: cgroup2 controllers that it does not enable.
+    any_case: keys in any case.
+    """
+
+    name: Family
+    zero_is_unset: bool
+    opens_every_section: bool
+    minus_one_on_v1: bool
+    halves_of_cpu_max: bool
+    period_reset: bool
+    idle_first: bool
+    checks_shares: bool
+    raises_swap_along: bool
+    swap_alone: bool
+    reads_kernel_memory: bool
+    reads_hierarchy: bool
+    reads_rdma: bool
+    check_needs_swap: bool
+    unset_swappiness: bool
+    most_swappiness: int
+    weight_file: bool
+    not_updated: tuple[str, ...]
+    never_enabled: tuple[str, ...]
+    any_case: bool
+
+
+# field: (runc, crun, other)
+_KINDS = ("runc", "crun", "other")
+_TABLE = {
+    "zero_is_unset": (True, False, False),
+    "opens_every_section": (False, True, True),
+    "minus_one_on_v1": (True, False, False),
+    "halves_of_cpu_max": (True, False, False),
+    "period_reset": (False, True, False),
+    "idle_first": (True, False, True),
+    "checks_shares": (True, False, True),
+    "raises_swap_along": (True, False, True),
+    "swap_alone": (False, True, False),
+    "reads_kernel_memory": (False, True, False),
+    "reads_hierarchy": (False, True, True),
+    "reads_rdma": (True, False, False),
+    "check_needs_swap": (False, True, True),
+    "unset_swappiness": (True, False, False),
+    "most_swappiness": (100, 200, 200),
+    "weight_file": (False, True, False),
+    "not_updated": (("devices", "hugepageLimits", "network"), (), ("network",)),
+    "never_enabled": ((), ("rdma", "dmem"), ("rdma", "dmem")),
+    "any_case": (True, False, False),
+}
+
+
+def of(kind: Family) -> Runtime:
+    """The runtime of a kind. Raises ValueError for another word."""
+    place = _KINDS.index(kind)
+    made = Runtime.__new__(Runtime)  # once a call, and tests/rules/test_fields.py holds the table against the fields
+    made.__dict__.update({"name": kind}, **{field: row[place] for field, row in _TABLE.items()})
+    return made

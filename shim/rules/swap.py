@@ -1,0 +1,147 @@
+"""`linux.resources.memory.swap` (OCI runtime-spec, config-linux.md, "Memory").
+
+Kernel: Documentation/admin-guide/cgroup-v1/memory.rst "Memory+swap extension", cgroup-v2.rst "Memory Interface Files".
+Bytes of memory plus swap in OCI and on v1, of swap alone on cgroup2.
+"""
+
+from __future__ import annotations
+
+from shim.rules.answers import absent_guard, invalid, kept, lifted, note, removed
+from shim.rules.base import CHANGED, GUARD, KEPT, Case, Edit, Expectation, Outcome
+from shim.rules.reach import reach
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from shim.rules.base import Kind, Shape
+
+SWAP_V1, SWAP_V2 = "memory.memsw.limit_in_bytes", "memory.swap.max"
+
+
+def swap(case: Case) -> Outcome:
+    """`swap`, int64 bytes of memory plus swap, -1 unlimited -> v1 memory.memsw.limit_in_bytes, v2 memory.swap.max.
+
+    cgroup2 gets the difference to `limit`. Without swap accounting neither file exists.
+    """
+    value, most = case.get("memory", "swap"), case.get("memory", "limit") or 0
+    if value < -1:
+        return invalid("memory.swap", f"{value} is not a valid size", "bytes of memory plus swap, or -1 for unlimited")
+    if value == 0:
+        return _zero_swap(case, most)
+    if value == -1:
+        return _unlimited_swap(case)
+    if most > 0 and value < most:
+        what = f"{value} is less than memory.limit {most}, and swap is memory plus swap"
+        return invalid("memory.swap", what, f"at least {most}; {most} means no swap at all")
+    if not reach(case, "memory"):
+        if case.host.version("memory") == 2 and case.host.swap_accounting.value is False:
+            return _unaccounted(case, value - max(most, 0))
+        expected = expect(case, "memory.swap", SWAP_V2, str(value - max(most, 0))) if most else ()
+        return absent_guard(case, "memory", "memory.swap", f"swap above {value - max(most, 0)} bytes", expected)
+    if most <= 0:
+        return _swap_alone(case, value, most)
+    if case.host.swap_accounting.value is False:
+        return _unaccounted(case, value - most)
+    if case.v1:
+        return kept(case, "memory.swap", GUARD, SWAP_V1, str(value), "memory", "page")
+    return kept(case, "memory.swap", GUARD, SWAP_V2, str(value - most), "memory", "page")
+
+
+def _zero_swap(case: Case, most: int) -> Outcome:
+    if case.runtime.zero_is_unset:
+        return Outcome(notes=(note("memory.swap", "zero-unset", GUARD, KEPT, "runc takes 0 as unset"),))
+    if most > 0:
+        edits = (Edit(op="set", path=("memory", "swap"), value=most),)
+        reason = f"crun takes 0 as no swap, but not in every version; swap == limit ({most}) says the same everywhere"
+        then = swap(case.changed(resources={**case.resources, "memory": {**case.get("memory"), "swap": most}}))
+        first = note("memory.swap", "zero-swap", GUARD, CHANGED, reason)
+        return Outcome(
+            edits=then.edits or edits,
+            notes=(first, *(n for n in then.notes if n.effect != KEPT)),
+            expectations=then.expectations,
+        )
+    if case.v1:
+        return removed("memory.swap", "zero-unset", GUARD, "v1 kernels refuse 0 (memory.memsw.limit_in_bytes, EINVAL)")
+    return Outcome(notes=(note("memory.swap", "zero-swap", GUARD, KEPT, "crun takes 0 as no swap"),))
+
+
+def _unlimited_swap(case: Case) -> Outcome:
+    if not reach(case, "memory"):
+        answer = removed("memory.swap", "swap-unlimited", GUARD, "unlimited needs no memory controller")
+        if case.host.swap_accounting.value is False:
+            return answer
+        return lifted(case, answer, expect(case, "memory.swap", SWAP_V2, "max"))
+    if case.host.swap_accounting.value is False:
+        reason = f"swap is not accounted here ({case.host.swap_accounting.evidence}), so it is unlimited anyway"
+        return removed("memory.swap", "swap-unlimited", GUARD, reason)
+    return kept(case, "memory.swap", GUARD, SWAP_V1 if case.v1 else SWAP_V2, "max", "memory", "page")
+
+
+def _swap_alone(case: Case, value: int, most: int) -> Outcome:
+    """A number for `swap` without a finite `limit` to take it from."""
+    if case.operation == "update" and most == 0:
+        reason = "the container's own memory limit decides; it is not part of this update"
+        return Outcome(notes=(note("memory.swap", "swap-alone", GUARD, KEPT, reason),))
+    if case.v1 or most == 0:
+        what = f"{value} stands without a memory.limit, which kernel and runtimes refuse"
+        return invalid("memory.swap", what, "set memory.limit too, or leave memory.swap out")
+    if case.host.swap_accounting.value is False:
+        return _unaccounted(case, value)
+    if (case.get("unified", SWAP_V2) or "").strip():
+        reason = f"unified.{SWAP_V2} names the same limit, and unified wins, as in the runtimes"
+        return removed("memory.swap", "unified-wins", GUARD, reason)
+    if case.runtime.swap_alone:
+        return kept(case, "memory.swap", GUARD, SWAP_V2, str(value), "memory", "page")
+    reason = "with memory.limit -1 the number is swap alone, which runc before 1.2.1 refuses; cgroup2's own key says it"
+    return Outcome(
+        edits=(
+            Edit(op="remove", path=("memory", "swap")),
+            Edit(op="set", path=("unified", SWAP_V2), value=str(value)),
+        ),
+        notes=(note("memory.swap", "swap-alone", GUARD, CHANGED, reason),),
+        expectations=expect(case, "memory.swap", SWAP_V2, str(value)),
+    )
+
+
+def _unaccounted(case: Case, allowed: int) -> Outcome:
+    """Swap is limited to `allowed` bytes, but this kernel does not account for swap."""
+    drop = Edit(op="remove", path=("memory", "swap"))
+    accounting, present = case.host.swap_accounting, case.host.swap_present
+    if present.value is False:
+        reason = f"swap is not accounted ({accounting.evidence}), but the host has none ({present.evidence})"
+        return Outcome(edits=(drop,), notes=(note("memory.swap", "swap-absent", GUARD, CHANGED, reason),))
+    if case.host.version("memory") == 1 and allowed == 0:
+        edits = (drop, Edit(op="set", path=("memory", "swappiness"), value=0))
+        reason = f"swap is not accounted ({accounting.evidence}); swappiness 0 is the nearest that v1 can enforce"
+        lost = "swapping of this container under host-wide memory pressure"
+        return Outcome(
+            edits=edits,
+            notes=(note("memory.swap", "swap-by-swappiness", GUARD, CHANGED, reason, lost),),
+            expectations=instead_of_swap(case),
+        )
+    reason = f"this kernel does not account for swap ({accounting.evidence}) and the host has swap"
+    return Outcome(
+        edits=(drop,),
+        notes=(note("memory.swap", "swap-unaccounted", GUARD, "unenforceable", reason, f"swap above {allowed} bytes"),),
+    )
+
+
+def instead_of_swap(case: Case) -> tuple[Expectation, ...]:
+    """That swappiness 0, which stands for "no swap", is there."""
+    return expect(case, "memory.swap", "memory.swappiness", "0", 1)
+
+
+def stands_for_no_swap(case: Case) -> bool:
+    """Is `swappiness` 0 what `_unaccounted` leaves in the place of "no swap"; it has to be read back as such."""
+    no_swap_limit = case.host.swap_accounting.value is False and case.get("memory", "swap") is None
+    return no_swap_limit and case.get("memory", "swappiness") == 0 and (case.get("memory", "limit") or 0) > 0
+
+
+def expect(
+    case: Case, field: str, file: str, value: str, version: int = 2, *, kind: Kind = GUARD
+) -> tuple[Expectation, ...]:
+    """What a file of the memory controller must show."""
+    shape: Shape = "exact" if file == "memory.swappiness" else "page"
+    expected = Expectation(
+        field=field, kind=kind, controller="memory", version=version, file=file, value=value, shape=shape
+    )
+    return (expected,)

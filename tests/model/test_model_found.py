@@ -1,0 +1,116 @@
+"""Every kind of fault that the comparison with the model has found, each as its smallest example."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.model.test_model_against_plans import MACHINES, Call, faults
+
+if TYPE_CHECKING:
+    from tests.model.test_model_against_plans import Family
+
+M = 1 << 20
+INT64, UINT64 = (1 << 63) - 1, (1 << 64) - 1
+V1, HYBRID, CGROUP2 = "matrix-legacy-6.1", "debian13-hybrid-6.12", "matrix-unified-7"
+RUNC: tuple[Family, tuple[int, ...]] = ("runc", (1, 3, 6))
+CRUN: tuple[Family, tuple[int, ...]] = ("crun", (1, 28))
+BPS = {"throttleReadBpsDevice": [{"major": 8, "minor": 0, "rate": 1048576}]}
+LIMITED = {"memory": {"limit": 128 * M, "swap": 192 * M}, "pids": {"limit": 100}}
+# name -> resources, captured host, runtime and version.
+STARTS: dict[str, tuple[dict[str, Any], str, tuple[Family, tuple[int, ...]]]] = {
+    "one CPU passes for none": ({"unified": {"cpu.max": "100000 100000"}}, CGROUP2, RUNC),
+    "cpuset in unified": ({"unified": {"cpuset.cpus": "0-1"}}, CGROUP2, RUNC),
+    "io.max in unified": ({"unified": {"io.max": "8:16 wbps=2097152\n8:0 riops=7"}}, CGROUP2, CRUN),
+    "hugetlb in unified": ({"unified": {"hugetlb.2MB.max": "4M"}}, CGROUP2, CRUN),
+    "rdma in unified": ({"unified": {"rdma.max": "mlx5_0 hca_handle=2"}}, CGROUP2, RUNC),
+    "cpuset in the kernel's spelling": ({"unified": {"cpuset.cpus": "0,1"}}, HYBRID, RUNC),
+    "hugetlb in the kernel's spelling": ({"unified": {"hugetlb.2MB.max": "4M"}}, "debian12-hybrid-6.18", RUNC),
+    "memory in hexadecimal": ({"unified": {"memory.max": "0x4000000"}}, CGROUP2, RUNC),
+    "memory 0 on v1": ({"unified": {"memory.max": "0"}}, V1, RUNC),
+    "white space is 0": ({"unified": {"memory.max": " "}}, HYBRID, RUNC),
+    "white space is 0 for swap": ({"unified": {"memory.swap.max": " "}}, V1, RUNC),
+    "swap alone over unified": (
+        {"memory": {"limit": -1, "swap": 64 * M}, "unified": {"memory.swap.max": "32M"}},
+        CGROUP2,
+        RUNC,
+    ),
+    "period stays with one number": ({"cpu": {"period": 1000000}, "unified": {"cpu.max": "20000"}}, V1, RUNC),
+    "swappiness unset": ({"memory": {"swappiness": UINT64}}, V1, RUNC),
+    "throttle without a rate": ({"blockIO": {"throttleReadBpsDevice": [{"major": 8, "minor": 0}]}}, V1, RUNC),
+    "unlimited in every number": ({"memory": {"limit": -1, "swap": INT64}}, V1, RUNC),
+    "swap none beside memory above int64": ({"unified": {"memory.max": "8E", "memory.swap.max": "0"}}, V1, RUNC),
+    "unified wins in cgroup2 beside v1": (
+        {"cpu": {"quota": 100000}, "unified": {"cpu.max": "max 100000"}},
+        "uos-5.10",
+        RUNC,
+    ),
+    "an rdma line keeps what it does not name": (
+        {"rdma": {"mlx5_0": {"hcaObjects": 9}}, "unified": {"rdma.max": "mlx5_0 hca_handle=2"}},
+        V1,
+        RUNC,
+    ),
+    "an rdma line keeps what runc 1.0 does not read": (
+        {"rdma": {"mlx5_0": {"hcaObjects": 9}}, "unified": {"rdma.max": "mlx5_0 hca_handle=2"}},
+        CGROUP2,
+        ("runc", (1, 0, 0)),
+    ),
+    "an empty key hides no quota": ({"cpu": {"quota": 50000}, "unified": {"cpu.max": ""}}, CGROUP2, RUNC),
+    "an empty key hides no pids": ({"pids": {"limit": 100}, "unified": {"pids.max": ""}}, CGROUP2, CRUN),
+    "an empty key hides no memory": ({"memory": {"limit": 64 * M}, "unified": {"memory.max": ""}}, CGROUP2, RUNC),
+    "an empty key hides no cpuset": ({"cpu": {"cpus": "0"}, "unified": {"cpuset.cpus": ""}}, CGROUP2, CRUN),
+    "another device hides no throttle": ({"blockIO": BPS, "unified": {"io.max": "8:16 riops=7"}}, CGROUP2, RUNC),
+    "crun's no swap without a limit, on v1": ({"memory": {"swap": 0}}, V1, CRUN),
+    "crun's no swap without a limit": ({"memory": {"swap": 0}}, CGROUP2, CRUN),
+    "crun's no swap where memory is nowhere": ({"memory": {"swap": 0}}, "matrix-memory-off", CRUN),
+    "a burst that runc does not read": ({"cpu": {"quota": 1000, "burst": 50000}}, CGROUP2, ("runc", (1, 1, 5))),
+}
+# name -> what it was created from, the update, captured host, runtime and version.
+UPDATES: dict[str, tuple[dict[str, Any], dict[str, Any], str, tuple[Family, tuple[int, ...]]]] = {
+    "a throttle that runc does not read": (
+        {},
+        {"blockIO": BPS, "unified": {"io.max": "8:16 riops=7"}},
+        CGROUP2,
+        ("runc", (1, 1, 5)),
+    ),
+    "huge pages that runc does not read": (
+        {},
+        {"hugepageLimits": [{"pageSize": "2MB", "limit": 4 * M}], "unified": {"hugetlb.2MB.max": ""}},
+        CGROUP2,
+        RUNC,
+    ),
+    "a period that unified overrides": (
+        {},
+        {"cpu": {"period": 1000000}, "unified": {"cpu.max": "100000 100000"}},
+        CGROUP2,
+        CRUN,
+    ),
+    "a rate that is no limit": (
+        {},
+        {"blockIO": {"throttleReadBpsDevice": [{"major": 8, "minor": 0, "rate": UINT64}]}},
+        "debian12-private-cgroupns-6.1",
+        ("runc", (1, 1, 5)),
+    ),
+    "swap alone on v1": (LIMITED, {"memory": {"swap": 160 * M}}, V1, RUNC),
+    "swap alone where crun ignores it": (
+        {"memory": {"limit": 64 * M}},
+        {"memory": {"swap": 64 * M}},
+        "matrix-swapaccount-0-legacy",
+        CRUN,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STARTS)
+def test_a_start_that_was_wrong_once(name: str) -> None:
+    """The smallest start of each kind of fault means what it says now."""
+    resources, host, (family, version) = STARTS[name]
+    assert list(faults(Call(resources, MACHINES[host], family, version))) == []
+
+
+@pytest.mark.parametrize("name", UPDATES)
+def test_an_update_that_was_wrong_once(name: str) -> None:
+    """The smallest update of each kind of fault means what it says now."""
+    base, changes, host, (family, version) = UPDATES[name]
+    assert list(faults(Call(base, MACHINES[host], family, version, changes))) == []

@@ -1,0 +1,1 @@
+"""A run that asks of the tests whether they would notice: by name, `python -m tests.mutation`."""

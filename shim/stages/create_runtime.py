@@ -41,7 +41,7 @@ def main() -> None:
         refuse(error, state.container if state else "")
         os._exit(error.status)
     except Exception as error:
-        from shim.call.entry import own_fault
+        from shim.call.faults import own_fault
 
         refuse(own_fault(error), state.container if state else "")
         os._exit(1)

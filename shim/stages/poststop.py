@@ -43,7 +43,7 @@ def main() -> None:
     except ShimError as error:
         refuse(error, container)
     except Exception as error:
-        from shim.call.entry import own_fault
+        from shim.call.faults import own_fault
 
         refuse(own_fault(error), container)
     os._exit(0)

@@ -37,7 +37,7 @@ def main() -> None:
         refuse(error)
         os._exit(error.status)
     except Exception as error:
-        from shim.call.entry import own_fault
+        from shim.call.faults import own_fault
 
         refuse(own_fault(error))
         os._exit(1)

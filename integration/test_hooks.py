@@ -122,7 +122,7 @@ def test_precreate_refusal_is_found_by_explain(podman: Podman, container: str) -
     _install(podman, "--stage", "precreate")
     result = podman.run(container, "--annotation", "io.cgshim.policy=perhaps", "--memory", "32m", command=("true",))
     assert result.status != 0
-    assert "executing [cgshim-precreate" in result.err
+    assert "executing [cgshim-hook precreate" in result.err
     diagnosis = "cgshim: annotation io.cgshim.policy: 'perhaps' is neither 'refuse' nor 'warn' [bad-policy]\n"
     assert result.err.startswith(diagnosis), str(result)
     explained = _cgshimctl(podman.state, "explain", "--last")
@@ -249,8 +249,9 @@ def test_timeout_of_hooks_d_is_the_end_of_a_hanging_hook(
     _install(podman, "--stage", stage, "--timeout=1")
     path = podman.hooks / f"50-cgshim-{stage}.json"
     entry = json.loads(path.read_text())
-    code = entry["hook"]["args"].index("-c") + 1
-    entry["hook"]["args"][code] = f"import time; time.sleep(60)\n{entry['hook']['args'][code]}"
+    program = 'sleep 60; exec "$@"'
+    entry["hook"]["args"] = ["sh", "-c", program, "sh", entry["hook"]["path"], *entry["hook"]["args"][1:]]
+    entry["hook"]["path"] = "/bin/sh"
     path.write_text(json.dumps(entry))
     result = podman.run(container, "--memory", "32m", command=("echo", "started"))
     assert (result.status != 0, result.out) == (True, "")
@@ -510,3 +511,35 @@ def test_a_refusal_is_in_the_systems_log(tmp_path: Path) -> None:
 def _by_hand(module: str, stdin: str, state: Path, *args: str) -> Result:
     entry = _entry(module, state, *args)
     return call([entry["path"], *entry["args"][1:]], env={"CGSHIM_STATE": str(state)}, stdin=stdin)
+
+
+IN_PRIVATE = """
+for d in /usr/share /etc; do
+    mkdir -p "$1$d" "$1/work$d"
+    mount -t overlay overlay -o "lowerdir=$d,upperdir=$1$d,workdir=$1/work$d" "$d"
+done
+for d in /var/lib/containers /run/cgshim; do mkdir -p "$d"; mount -t tmpfs tmpfs "$d"; done
+mkdir -p /etc/containers
+cd /etc/containers
+printf '[engine]\\nruntime = "runc"\\ncgroup_manager = "cgroupfs"\\nevents_logger = "none"\\n' >containers.conf
+printf '[storage]\\ndriver = "vfs"\\ngraphroot = "/var/lib/containers/s"\\nrunroot = "%s/r"\\n' "$1" >storage.conf
+cd "$4"
+before=$(find /usr/share/containers | sort)
+"$2" -m shim.cli.main hooks list --prove; echo "$?"
+"$2" -m shim.cli.main hooks install --runtime "$3" >/dev/null; echo "$?"
+"$2" -m shim.cli.main hooks list --prove | tail -n 1
+"$2" -m shim.cli.main hooks remove >/dev/null; echo "$?"
+[ "$before" = "$(find /usr/share/containers | sort)" ] && echo same
+"""
+
+
+def test_installed_where_podman_looks(podman: Podman, tmp_path: Path) -> None:
+    """Without --dir: podman itself then makes a container with the hook, and remove leaves no directory behind."""
+    runtime = next(path for path in ("/usr/sbin/runc", "/usr/bin/runc") if os.path.exists(path))
+    inside = f'mount -t tmpfs tmpfs "$1"; {IN_PRIVATE}'
+    argv = ["unshare", "--mount", "sh", "-c", inside, "sh", str(tmp_path), sys.executable, runtime, str(ROOT)]
+    done = call(argv, env={"PATH": SEARCH_PATH, "CGSHIM_STATE": str(podman.state)}, cwd=str(ROOT))
+    assert done.out == (
+        "no hook of cgshim's in /usr/share/containers/oci/hooks.d\n1\n0\n"
+        "podman runs cgshim's hooks of: createRuntime\n0\nsame\n"
+    ), str(done)

@@ -139,7 +139,7 @@ def test_settings_that_are_no_file(shim: Shim) -> None:
     """A FIFO in the place of the settings stops nobody for ever."""
     shim.settings_path.unlink()
     os.mkfifo(shim.settings_path)
-    program = "import sys; sys.path.insert(0, sys.argv[1]); from shim import settings\n"
+    program = "import sys; sys.path.insert(0, sys.argv[1]); from shim.planning import settings\n"
     program += "settings.load({'CGSHIM_CONFIG': sys.argv[2]})"
     start = time.monotonic()
     done = call([sys.executable, "-IS", "-c", program, str(ROOT), str(shim.settings_path)], env=shim.environment)

@@ -12,6 +12,13 @@ manner: `\n`, `\x1b`, `\x85`, `\u202e`, `\udcff` (a byte FF that is not UTF-8).
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
+
+    Level = Literal["info", "warning"]
+    Notice = tuple[Level, str]  # what is told although the call succeeds
+
 
 class ShimError(Exception):
     """A refusal or failure that the user can act on.

@@ -95,8 +95,8 @@ cgshim_search() {
 }
 
 cgshim_settings=${CGSHIM_CONFIG:-/etc/cgshim/config.json} cgshim_found=${CGSHIM_RUNTIME:-}
-cgshim_entry='' cgshim_usable=none
-case $0 in */cgshim-*) cgshim_entry=${0##*/cgshim-} ;; esac
+cgshim_entry=${0##*/} cgshim_usable=none
+case $cgshim_entry in cgshim-?*) cgshim_entry=${cgshim_entry#cgshim-} ;; *) cgshim_entry='' ;; esac
 cgshim_file=${cgshim_settings%/*}/runtimes/$cgshim_entry
 
 # The way of nearly every call.
@@ -492,7 +492,7 @@ fi
 # -I and -S: neither the engine's environment nor a json.py in the working directory, which is the bundle, may matter.
 # -B: a call writes no code. -X utf8: the same file names under every locale, and no locale's tables are read.
 # The code comes from one file (shim/start/hot.py says what is in it), or where that does not fit from the import system.
-# What stands here is compiled at every call, so it is as short as can be; shim/planning/injection.py has the same for hooks.
+# What stands here is compiled at every call, so it is as short as can be; hooks/cgshim-hook has the same.
 exec "$cgshim_python" -BIS -X utf8 -c 'import _frozen_importlib_external, _imp, gc, marshal, posix, sys
 gc.disable()
 sys.path.insert(0, sys.argv.pop(1))

@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 from click.testing import CliRunner
 
 from shim.cli.main import main
+from shim.engines import placement
 from tests.syntax import ROOT
 
 if TYPE_CHECKING:
     from click.testing import Result
 
 BINARY = "/usr/bin/cgshim"
+ENGINES = ("/usr/bin/podman", "/usr/bin/containerd", "/usr/bin/crio", "/usr/local/bin/nerdctl")
 
 
 class Machine:
@@ -23,8 +26,10 @@ class Machine:
     def __init__(self, root: Path, runtimes: tuple[str, ...] = ("/usr/sbin/runc",)) -> None:
         self.root = root
         self.program(BINARY, (ROOT / "shim" / "launcher.sh").read_text())
-        for path in ("/usr/bin/python3", *runtimes):
+        self.python = "cgshim 3 11\n"  # what its interpreter answers
+        for path in ("/usr/bin/python3", *ENGINES, *runtimes):
             self.program(path)
+        self.program("/usr/bin/dockerd", "#!/bin/sh\n# DOCKER_BUILDKIT_RUNC_COMMAND\n")
 
     def program(self, path: str, text: str = "#!/bin/sh\n") -> None:
         """An executable file."""
@@ -57,7 +62,8 @@ class Machine:
 
     def engine(self, *arguments: str, **options: Any) -> Result:
         """`cgshimctl engine ARGUMENTS --root TREE`."""
-        result = CliRunner().invoke(main, ["engine", *arguments, "--root", str(self.root)], **options)
+        with mock.patch.object(placement, "answer_of", return_value=self.python):
+            result = CliRunner().invoke(main, ["engine", *arguments, "--root", str(self.root)], **options)
         assert result.exception is None or isinstance(result.exception, SystemExit), result.output
         return result
 

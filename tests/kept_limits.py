@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from shim.oci import document
 from shim.planning import custody
+from shim.rules.base import GUARD, Expectation
 
 if TYPE_CHECKING:
     from shim.oci.document import Document
-    from shim.rules.base import Expectation
 
 PATH = "/bundle/config.json"
 
@@ -21,6 +21,17 @@ def configuration(annotation: Any = None, *, cgroup: str = "/c", root: str = "ro
     if annotation is not None:
         value["annotations"] = {custody.ANNOTATION: annotation}
     return document.load(json.dumps(value), path)
+
+
+def sealed(limits: dict[str, str]) -> str:
+    """The annotation's value for these limits, `file: value`, as cgshim writes it for the container above."""
+    bridge = tuple(
+        Expectation(
+            field=f"unified.{file}", kind=GUARD, controller=file.partition(".")[0], version=2, file=file, value=value
+        )
+        for file, value in limits.items()
+    )
+    return custody.write(bridge, configuration())
 
 
 def sealed_and_read(bridge: tuple[Expectation, ...]) -> custody.Kept:

@@ -51,7 +51,8 @@ def ask(
     """The rules' answers for `resources`, which must come out unharmed."""
     before = copy.deepcopy(resources)
     words: Any = {"runtime": runtimes.of(runtime), "operation": operation, "driver": driver}  # type: ignore[arg-type]
-    case = Case(resources=resources, host=host, **words)
+    left: Any = resources
+    case = Case(resources=left, host=host, **words)
     answer = Answer(resources, [], [], [], [])
     for rule in rules:
         outcome = rule.apply(case)
@@ -62,4 +63,4 @@ def ask(
         left = apply_to_value(case.resources, outcome.edits)
         case = Case(resources=left, host=host, **words)
     assert resources == before, "a rule changed its input"
-    return answer._replace(after=case.resources)
+    return answer._replace(after=left)

@@ -99,6 +99,17 @@ def test_version_is_written_once() -> None:
     assert not re.search(r"^version\s*=", text, flags=re.MULTILINE)
 
 
+def test_pipx_runs_the_tool_for_people() -> None:
+    """`pipx run cgshim audit`, which README shows, is cgshimctl: the command `cgshim` itself is a runtime."""
+    text = (ROOT / "pyproject.toml").read_text()
+    tool = re.search(r'^cgshimctl = "(.*)"$', text, flags=re.MULTILINE)
+    run = re.search(r'^\[project\.entry-points\."pipx\.run"\]\ncgshim = "(.*)"$', text, flags=re.MULTILINE)
+    assert tool
+    assert run
+    assert run.group(1) == tool.group(1)
+    assert "pipx run --spec . cgshim audit" in README
+
+
 def test_shell_scripts_can_run() -> None:
     """The first line of every script names an interpreter that Debian always has."""
     assert shutil.which("sh")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
+from integration.capabilities import program_problem, require
 from shim.cli.main import main
 from shim.engines.toml_text import parsed
 from tests.engine_machine import Machine
@@ -28,7 +30,9 @@ PRINTED = {
     "docker/daemon.json": ["docker"],
     "crio/50-cgshim.conf": ["crio"],
 }
-MANIFESTS = ("kubernetes/runtimeclass.yaml", "kubernetes/node-installer.yaml", "kubernetes/node-remover.yaml")
+AUDIT = "kubernetes/audit.yaml"
+MANIFESTS = ("kubernetes/runtimeclass.yaml", "kubernetes/node-installer.yaml", "kubernetes/node-remover.yaml", AUDIT)
+PLAYBOOK = "ansible/audit.yml"
 KUBERNETES = ("1.25", "1.31")
 
 
@@ -41,7 +45,7 @@ def _documents(name: str) -> list[dict[str, Any]]:
 def test_every_example_is_tested() -> None:
     """A file that is added to examples/ is added here, too; the quickstart has a test of its own."""
     found = {str(path.relative_to(EXAMPLES)) for path in EXAMPLES.rglob("*") if path.is_file()}
-    assert found == {*PRINTED, *MANIFESTS, "quickstart.sh"}
+    assert found == {*PRINTED, *MANIFESTS, PLAYBOOK, "quickstart.sh"}
 
 
 @pytest.mark.parametrize("name", PRINTED)
@@ -184,3 +188,72 @@ def test_copied_launcher_finds_its_package(node: Node) -> None:
     done = subprocess.run(argv, check=False, capture_output=True, text=True, env=environment)
     assert done.returncode == 1
     assert f"the bundle {node.root}/absent does not exist" in done.stderr
+
+
+def _fake_path(tmp_path: Path, **commands: str) -> dict[str, str]:
+    """An environment whose PATH has these scripts, and cgshimctl."""
+    place = tmp_path / "bin"
+    place.mkdir()
+    own = {"cgshimctl": f'PYTHONPATH="{ROOT}" exec "{sys.executable}" -m shim.cli.main "$@"'}
+    for name, line in {**own, **commands}.items():
+        (place / name).write_text(f"#!/bin/sh\n{line}\n")
+        (place / name).chmod(0o755)
+    return {"PATH": f"{place}{os.pathsep}/usr/bin:/bin"}
+
+
+def test_audit_of_a_node_prints_one_object(tmp_path: Path) -> None:
+    """The job's command, with a node's tree in place of /host: JSON on stdout, status 0, the node's namespaces."""
+    (tmp_path / "node" / "proc").mkdir(parents=True)
+    container = _documents(AUDIT)[-1]["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]
+    assert {entry["name"]: entry["value"] for entry in container["env"]} == {
+        "HOST": container["volumeMounts"][0]["mountPath"]
+    }
+    assert container["volumeMounts"][0]["readOnly"] is True
+    words = 'echo "$1 $2 $3 $4" >&2; while [ "$1" != -- ]; do shift; done; shift; exec "$@"'
+    environment = {**_fake_path(tmp_path, nsenter=words), "HOST": str(tmp_path / "node")}
+    argv = [*container["command"], *container["args"]]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stderr) == (0, "--target 1 --cgroup --uts\n")
+    assert json.loads(done.stdout)["summary"]["containers"] == 0
+
+
+def _plays() -> list[dict[str, Any]]:
+    """A playbook is one document: a list of plays."""
+    (plays,) = _documents(PLAYBOOK)
+    return list(plays)  # type: ignore[arg-type]
+
+
+def test_playbook_calls_what_there_is(tmp_path: Path) -> None:
+    """The playbook's commands exist with these options, and what the first prints the second can merge."""
+    first, second = _plays()
+    audit = first["tasks"][0]["ansible.builtin.command"]["argv"]
+    environment = _fake_path(tmp_path)
+    done = subprocess.run(audit, check=False, capture_output=True, text=True, env=environment)
+    assert done.returncode in (0, 1), done.stderr
+    (tmp_path / "node.json").write_text(done.stdout)
+    merge = second["tasks"][1]["ansible.builtin.command"]["argv"]
+    words = re.findall(r"'([^']*)'", merge.partition("]")[0])
+    done = subprocess.run(
+        [*words, str(tmp_path / "node.json")], check=False, capture_output=True, text=True, env=environment
+    )
+    assert done.returncode in (0, 1), done.stderr
+    assert done.stdout.startswith("<!DOCTYPE html>")
+
+
+def test_playbook_is_a_playbook() -> None:
+    """Each play has hosts, each task a name and one module by its full name; only the audit's status 1 is excused."""
+    keywords = {"name", "register", "changed_when", "failed_when", "delegate_to", "become", "run_once"}
+    for play in _plays():
+        assert {"name", "hosts", "tasks"} <= set(play)
+        for task in play["tasks"]:
+            (module,) = set(task) - keywords
+            assert module.startswith("ansible.builtin.")
+            assert ("failed_when" in task) == module.endswith(".command")
+
+
+def test_playbook_in_ansible_itself(tmp_path: Path) -> None:
+    """ansible-playbook reads it without an error."""
+    require("ansible-playbook", program_problem("ansible-playbook"))
+    argv = ["ansible-playbook", "--syntax-check", "-i", "localhost,", str(EXAMPLES / PLAYBOOK)]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr

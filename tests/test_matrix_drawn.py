@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from integration.matrix import drawn
+from integration.matrix import drawn, matrix
 from integration.matrix.guest import drawing
 from tests.model import limits
 
@@ -90,6 +90,18 @@ def test_a_seed_draws_the_same_objects() -> None:
     assert drawing.objects(7, 200) == drawing.objects(7, 200)
     assert drawing.objects(7, 200) != drawing.objects(8, 200)
     assert drawing.objects(7, 20) == drawing.objects(7, 200)[:20]
+
+
+def test_every_run_draws_the_same_objects_unless_told_otherwise(capsys: pytest.CaptureFixture[str]) -> None:
+    """No run may fail by chance: without --seed it is a fixed one, and `random` draws another."""
+    assert {matrix.options_of([], []).seed for _ in range(3)} == {20240}
+    assert matrix.options_of(["--seed", "7"], []).seed == 7
+    assert len({matrix.options_of(["--seed", "random"], []).seed for _ in range(20)}) > 1
+    with pytest.raises(SystemExit):
+        matrix.options_of(["--seed", "-x"], [])
+    with pytest.raises(SystemExit):
+        matrix.options_of(["--seed=0x10"], [])
+    assert "'0x10' is neither a number from 0 to 2147483647 nor 'random'" in capsys.readouterr().err
 
 
 def test_objects_are_about_every_guard() -> None:

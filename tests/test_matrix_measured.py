@@ -107,6 +107,16 @@ def test_account_faults() -> None:
     assert len(_problems({**KILL, "account": {}, "text": "", "missing": "ENOENT"}, ACCOUNTED)) == 1
 
 
+@pytest.mark.parametrize(
+    ("peak", "faults"),
+    [(16560128, 0), (16 * M, 0), (16 * M - 524288, 0), (16 * M - 524289, 1), (16 * M + 4096, 1)],
+)
+def test_a_peak_is_below_the_limit_by_what_was_charged_ahead(peak: int, faults: int) -> None:
+    """16560128 was seen at a limit of 16 MiB; two processors charge 128 pages of 4 KiB in advance, which are 524288."""
+    figures = [{**one, "value": peak} if one["name"] == "peak" else one for one in KILL["account"]["figures"]]
+    assert len(_problems({**KILL, "account": {**KILL["account"], "figures": figures}}, ACCOUNTED)) == faults
+
+
 def test_refusal_faults() -> None:
     """The message must be whole, and the container must not be there."""
     whole = "cgshim: memory.limit did not reach the kernel, so the container was not started [limit-not-applied]"
@@ -154,3 +164,43 @@ def test_delays_faults() -> None:
 def test_a_guest_that_said_nothing() -> None:
     """Without the guest's own facts nothing can be judged here; that it did not finish is another problem."""
     assert problems([{"kind": "guest"}]) == []
+
+
+AUDIT: dict[str, Any] = {
+    "set": "audit",
+    "asked": "created",
+    "found": 1,
+    "outside": False,
+    "scope": {},
+    "resources": {"memory": {"limit": 64 * M}, "cpu": {"shares": 512, "quota": 50000}, "pids": {"limit": 50}},
+    "files": {"memory.max": str(64 * M), "pids.max": "50", "cpu.max": "50000 100000"},
+    "rows": {
+        "memory.limit": ["enforced", 64 * M],
+        "pids.limit": ["enforced", 50],
+        "cpu.quota": ["enforced", 500000],
+        "cpu.weight": ["enforced", "59"],
+    },
+}
+
+
+def test_audit_faults() -> None:
+    """Each number is the file's, each verdict follows from it, and the container is found once."""
+    assert _problems(AUDIT, ACCOUNTED) == []
+    rows = AUDIT["rows"]
+    wrong = [("memory.limit", ["enforced", 1]), ("cpu.quota", ["unknown", 500000]), ("cpu.weight", ["enforced", "100"])]
+    for limit, row in wrong:
+        assert len(_problems({**AUDIT, "rows": {**rows, limit: row}}, ACCOUNTED)) == 1, limit
+    assert len(_problems({**AUDIT, "found": 2}, ACCOUNTED)) == 1
+    assert len(_problems({**AUDIT, "asked": "nothing", "text": "EPERM"}, ACCOUNTED)) == 1
+    changed = {**AUDIT, "asked": "changed"}
+    assert _problems(changed, ACCOUNTED) == ["audit changed, runc cgshim: pids.max is 50"]
+    files, row = {**AUDIT["files"], "pids.max": "max"}, ["changed since", -1]
+    assert _problems({**changed, "files": files, "rows": {**rows, "pids.limit": row}}, ACCOUNTED) == []
+    part = {**changed, "files": files, "outside": True}
+    assert _problems({**part, "rows": {**rows, "pids.limit": ["unknown", -1]}}, ACCOUNTED) == []
+    assert len(_problems({**part, "rows": {**rows, "pids.limit": row}}, ACCOUNTED)) == 1
+    inner = {**changed, "files": files, "scope": {"pids.max": "1141"}}
+    assert _problems({**inner, "rows": {**rows, "pids.limit": ["changed since", 1141]}}, ACCOUNTED) == []
+    assert len(_problems({**inner, "rows": {**rows, "pids.limit": row}}, ACCOUNTED)) == 1
+    on_v1 = {"memory.limit_in_bytes": str(64 * M), "cpu.cfs_quota_us": "5000", "cpu.cfs_period_us": "10000"}
+    assert _problems({**AUDIT, "files": {**on_v1, "pids.max": "50"}}, ACCOUNTED) == []

@@ -47,6 +47,9 @@ PURE = (
     "shim/engines/json_text.py",
     "shim/engines/seen.py",
     "shim/engines/toml_text.py",
+    *("shim/audit/[!ls]*.py", "shim/audit/limits/*.py", "shim/audit/limit.py"),
+    *("shim/containers/container.py", "shim/containers/membership.py", "shim/containers/units.py"),
+    *("shim/containers/docker.py", "shim/containers/crio.py", "shim/containers/kubelet.py"),
     "shim/cli/difference.py",
     "shim/cli/findings.py",
     "shim/cli/probes.py",
@@ -78,8 +81,8 @@ LAZY = {
 # Pythons that are too old for the others.
 QUOTED = ("shim/start/hot.py", "shim/start/import_fault.py")
 COLD = (
-    *("shim/cli/*.py", "shim/engines/*.py", "shim/observe/*.py", "shim/stages/*.py"),
-    *("shim/start/import_fault.py", "shim/host/capture.py"),
+    *("shim/cli/*.py", "shim/engines/*.py", "shim/observe/*.py", "shim/stages/*.py", "shim/audit/*.py"),
+    *("shim/start/import_fault.py", "shim/host/capture.py", "shim/containers/[!s]*.py"),
     "shim/start/hot_file.py",  # at installation, or after a source has changed
 )
 EDGES = ("shim/call/entry.py", "shim/cli/*.py", "shim/host/capture.py", "shim/stages/*.py", "shim/observe/listener.py")

@@ -10,6 +10,9 @@ from typing import Any
 
 M = 1 << 20
 SWAPPED = 20 * M  # a process 32 MiB above its limit has at least that in swap; the kernel keeps a little room
+# mm/memcontrol.c: a processor charges MEMCG_CHARGE_BATCH (64) pages in advance, so at a kill the counter may be that
+# far below the limit for each one. Guests have two processors at most, and pages of 4 KiB.
+CHARGED_AHEAD = 2 * 64 * 4096
 KILLED, HELD, REFUSED = "killed", "held", "refused"
 ACCOUNTS = {"memory.memsw.limit_in_bytes", "memory.swap.max"}
 
@@ -30,7 +33,7 @@ def problems(records: list[dict[str, Any]]) -> list[str]:
 
 
 def _faults(record: dict[str, Any], accounted: bool, swaps: bool) -> list[str]:
-    judges = {"bridge-use": bridged, "account": account, "delays": delayed, "checkpoint": restored}
+    judges = {"bridge-use": bridged, "account": account, "delays": delayed, "checkpoint": restored, "audit": audited}
     if record["set"] == "swap-use":
         return swap(record, accounted, swaps)
     return judges[record["set"]](record)
@@ -104,10 +107,12 @@ def account(record: dict[str, Any]) -> list[str]:
     if record["status"] or not told:
         return [f"status {record['status']}: {record['text']} {record.get('missing', '')}".rstrip()]
     figures = {one["name"]: one["value"] for one in told["figures"]}
-    wanted = {"oom_kills": 1, "limit": 16 * M, "peak": 16 * M, "events.oom_kill": 1}
+    wanted = {"oom_kills": 1, "limit": 16 * M, "events.oom_kill": 1}
     faults = [
         f"{key} is {figures.get(key)!r}, not {value}" for key, value in wanted.items() if figures.get(key) != value
     ]
+    if not 16 * M - CHARGED_AHEAD <= figures.get("peak", 0) <= 16 * M:
+        faults.append(f"peak is {figures.get('peak')!r}, not {16 * M} or up to {CHARGED_AHEAD} less")
     if figures.get("events.max", 0) < 1:
         faults.append(f"events.max is {figures.get('events.max')!r}")
     killed = [(one["name"], one["cgroup"]) for one in told["killed"]]
@@ -152,6 +157,61 @@ def restored(record: dict[str, Any]) -> list[str]:
         faults.append(f"not what was asked for: {record}")
     limits = {"memory.max": str(64 * M), "pids.max": "64"}
     return faults if before["limits"] == limits else [*faults, f"limits: {before['limits']}"]
+
+
+def audited(record: dict[str, Any]) -> list[str]:
+    """Faults of one record of audit: every number is the file's, and it is called enforced exactly if it was asked.
+
+    Shares to weight: 512 is 20 by the runtimes' older formula, 59 by the newer one (opencontainers/cgroups, utils.go).
+    """
+    if record["asked"] == "nothing":
+        return [f"no container at all: {record['text']}"]
+    if record["found"] != 1:
+        return [f"found {record['found']} times"]
+    levels, resources, faults = (record["files"], record["scope"]), record["resources"], []
+    wanted = {"pids.limit": (50, _tightest([_number(files, "pids.max") for files in levels]))}
+    if "memory" in resources:
+        sizes = [_number(files, "memory.max", "memory.limit_in_bytes") for files in levels]
+        wanted["memory.limit"] = (64 * M, _tightest(sizes))
+    if "cpu" in resources:
+        wanted["cpu.quota"] = (500_000, _tightest([_quota(files) for files in levels]))
+    for limit, (asked, shown) in wanted.items():
+        verdict, kernel = record["rows"].get(limit, ["", None])
+        if kernel != shown:
+            faults.append(f"{limit}: {kernel}, the file says {shown}")
+        # Of a part of the tree nobody can tell whether a cgroup above holds what this one lets go.
+        lost = "unknown" if record["outside"] else "changed since"
+        if verdict != ("enforced" if shown == asked else lost):
+            faults.append(f"{limit}: {verdict} with {shown}, asked {asked}")
+    if record["asked"] == "changed" and record["files"].get("pids.max") != "max":
+        faults.append(f"pids.max is {record['files'].get('pids.max')}")
+    weight = record["rows"].get("cpu.weight", ["", ""])
+    if "cpu" in resources and (weight[0] != "enforced" or weight[1] not in ("512", "20", "59")):
+        faults.append(f"cpu.weight: {weight}")
+    return faults
+
+
+def _number(files: dict[str, str], *names: str) -> int | None:
+    """The first of these files as a number, -1 for no limit."""
+    text = next((files[name] for name in names if name in files), None)
+    return None if text is None else -1 if text in ("max", "-1") else int(text)
+
+
+def _tightest(values: list[int | None]) -> int | None:
+    """Of a cgroup and the one above it that is the container's, too: what binds; -1 is no limit."""
+    numbers = [value for value in values if value is not None]
+    limits = [value for value in numbers if value != -1]
+    return min(limits) if limits else -1 if numbers else None
+
+
+def _quota(files: dict[str, str]) -> int | None:
+    """Microseconds a second."""
+    quota, period = files.get("cpu.cfs_quota_us", ""), files.get("cpu.cfs_period_us", "")
+    if "cpu.max" in files:
+        quota, period = files["cpu.max"].split()
+    if not period:
+        return None
+    return -1 if quota in ("max", "-1") else int(quota) * 10**6 // int(period)
 
 
 def _no_psi(reason: str) -> bool:

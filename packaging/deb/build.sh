@@ -31,6 +31,7 @@ programs() {
         put 644 "$file" "usr/lib/cgshim/$file"
     done < <(find shim -name '*.py' -not -path '*/__pycache__/*' | sort)
     put 755 shim/launcher.sh usr/bin/cgshim
+    put 755 hooks/cgshim-hook usr/bin/cgshim-hook
     ln -s cgshim "$stage/usr/bin/cgshim-runc" # the entries for the runc and the crun of the standard directories
     ln -s cgshim "$stage/usr/bin/cgshim-crun"
     put 755 packaging/deb/cgshimctl usr/bin/cgshimctl
@@ -44,7 +45,7 @@ manuals() {
     done
     "$python" -m shim.cli.manual >"$stage/usr/share/man/man8/cgshimctl.8"
     find "$stage/usr/share/man" -type f -exec gzip -9n {} +
-    for page in cgshim-runc cgshim-crun; do
+    for page in cgshim-runc cgshim-crun cgshim-hook; do
         ln -s cgshim.8.gz "$stage/usr/share/man/man8/$page.8.gz"
     done
 }

@@ -9,6 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from shim.call.prepare import Call, Prepared
     from shim.call.runtime_log import RuntimeLog
+    from shim.errors import Notice
 
 
 def finish(this: Call, prepared: Prepared, log: RuntimeLog | None, status: int) -> None:
@@ -45,7 +46,7 @@ def _settle(this: Call, prepared: Prepared, log: RuntimeLog, status: int) -> Non
         log.hand_on()
 
 
-def _followed_up(this: Call, prepared: Prepared) -> list[tuple[str, str]]:
+def _followed_up(this: Call, prepared: Prepared) -> list[Notice]:
     """Bridge and verify a container whose process has not started, or that was updated; further notices."""
     made = prepared.made
     if made is not None and made.watched:
@@ -55,7 +56,7 @@ def _followed_up(this: Call, prepared: Prepared) -> list[tuple[str, str]]:
     if made is None or made.asked.foreground or not (made.plan.expectations or made.plan.bridge):
         return []
     from shim.containers import state_files
-    from shim.enforce.followup import Subject, follow_up, without_process
+    from shim.enforce.followup import InitEnded, Subject, follow_up, without_process
     from shim.host.view import View
 
     name = this.invocation.container_id
@@ -66,10 +67,16 @@ def _followed_up(this: Call, prepared: Prepared) -> list[tuple[str, str]]:
         pid, said = real_runtime.pid(this)
         if not pid:
             return without_process(name, made, said)
-    return follow_up(View(), Subject(pid=pid, container=name), made)
+    subject = Subject(pid=pid, container=name, root=this.root)
+    try:
+        return follow_up(View(), subject, made)
+    except InitEnded as ended:
+        from shim.diagnose import init_ended
+
+        return init_ended.told(View(), subject, made, ended.fate)
 
 
-def _tell(this: Call, prepared: Prepared, found: list[tuple[str, str]]) -> None:
+def _tell(this: Call, prepared: Prepared, found: list[Notice]) -> None:
     """To the engine's log, and to the system's; what a hook found it has told operators itself."""
     channel.notify(this.invocation, [*prepared.notices, *found])
     by_hook = prepared.made is not None and prepared.made.watched

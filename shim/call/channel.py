@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from shim.call.argv import Invocation
-    from shim.errors import ShimError
+    from shim.errors import Notice, ShimError
 
 MOST = 1900  # bytes on stderr: podman's reader cuts the JSON-escaped message at 4,096
 SHOWN = ("update", "checkpoint")  # podman and CRI-O read a start's stderr, but show their user that of these as it is
@@ -60,7 +60,7 @@ def _short_record(text: str) -> str:
     return line
 
 
-def notify(invocation: Invocation, notices: list[tuple[str, str]]) -> None:
+def notify(invocation: Invocation, notices: list[Notice]) -> None:
     """Add (level, text) notices to containerd's log, the only one where they are neither shown as an error nor lost.
 
     podman takes a second object in its log for a malformed error, and without a log file there is only the
@@ -76,7 +76,7 @@ def notify(invocation: Invocation, notices: list[tuple[str, str]]) -> None:
         return  # a notice is never worth a container
 
 
-def tell_operators(notices: Iterable[tuple[str, str]], container: str) -> None:
+def tell_operators(notices: Iterable[Notice], container: str) -> None:
     """The warnings among (level, text) notices go to the system's log: no engine shows its user what a call or a hook
     that succeeds has to say, and a limit that is lost under policy `warn` must not go unnoticed.
     """

@@ -96,13 +96,14 @@ def run(
     if ignored_children:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else the kernel would reap the child and its status
     before = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
-    reader, writer = posix.pipe()
     parent = posix.getpid()
     try:
+        reader, writer = posix.pipe()
         child = posix.fork()
     except OSError as error:
         from shim.start import exhaustion
 
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         raise exhaustion.no_process(error) from error
     if child == 0:
         mask = before if held is None else held

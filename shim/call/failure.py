@@ -5,9 +5,12 @@ Imported only then, so it may take its time.
 
 from __future__ import annotations
 
+import posix
+
 from shim.call import channel, runtime_log
 from shim.diagnose.diagnosis import Context
 from shim.oci import cgroups_path
+from shim.system import basename, join, normpath
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 
 OWN_HOOK = "stderr: cgshim: "  # how runc quotes the hook that cgshim put into the configuration
 CRUN_HOOK = "error executing hook"
+NAMED_LOG = r"(log file: |CRIU logfile `?|--- (?:Quoting|excerpt from CRIU log) [\"`])(?!/)([^\s\"`]+)"
 EXCERPT = ("--- Quoting ", "--- excerpt from CRIU log ")  # runc, crun
 
 
@@ -29,12 +33,14 @@ def tell(this: Call, prepared: Prepared, log: RuntimeLog) -> None:
     if not words:
         log.hand_on()
         return
-    words = _with_reasons(_with_excerpt(words, text), text)
+    words = _with_place_of_log(_with_reasons(_with_excerpt(words, text), text))
     message = _own_refusal(words, this.invocation.container_id) or _explained(this, prepared, words)
     if not message:
         log.hand_on()
         return
     channel.say(this.invocation, message)
+    if basename(this.invocation.log) in ("", "log.json"):  # podman takes a second object in its log for a fault
+        log.hand_on_warnings(EXCERPT)
 
 
 def _own_refusal(words: str, container: str) -> str:
@@ -51,11 +57,16 @@ def _own_refusal(words: str, container: str) -> str:
 
 def _with_excerpt(words: str, text: str) -> str:
     """Newer runtimes say only that CRIU failed, after they have quoted its log, a record for each line."""
-    messages = [record.message for record in runtime_log.records(text)]
-    for place, message in enumerate(messages):
-        if message.startswith(EXCERPT):
-            return "\n".join(messages[place:])
-    return words
+    quoted = runtime_log.behind(runtime_log.records(text), EXCERPT)
+    return "\n".join(record.message for record in quoted) if quoted else words
+
+
+def _with_place_of_log(words: str) -> str:
+    """CRIU's log by its absolute path: of `--work-path ./x` a runtime gives the path from our own directory."""
+    import re
+
+    cwd = posix.getcwd()
+    return re.sub(NAMED_LOG, lambda found: f"{found[1]}{normpath(join(cwd, found[2]))}", words)
 
 
 def _with_reasons(words: str, text: str) -> str:

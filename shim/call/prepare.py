@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shim.call.argv import Invocation
+    from shim.errors import Notice
     from shim.planning.plan import Plan
     from shim.planning.rewrite import Rewrite
     from shim.planning.settings import Settings
@@ -64,7 +65,7 @@ class Prepared(Value):
 
     arguments: list[str]
     made: Rewrite | None = None
-    notices: tuple[tuple[str, str], ...] = ()
+    notices: tuple[Notice, ...] = ()
     stand_in: str = ""
 
 
@@ -76,7 +77,7 @@ def prepare(this: Call) -> Prepared:
         return as_it_stands
     checks.container(invocation.container_id)
     if invocation.command == "update":
-        return _prepare_update(this) if invocation.has_resources else as_it_stands
+        return _prepare_update(this) if invocation.has_resources else _prepare_flags(this)
     return _prepare_bundle(this)
 
 
@@ -93,7 +94,7 @@ def _prepare_bundle(this: Call) -> Prepared:
     return _written(this, made, text, identity, told)
 
 
-def _foreseen(this: Call, made: Rewrite) -> tuple[tuple[str, str], ...]:
+def _foreseen(this: Call, made: Rewrite) -> tuple[Notice, ...]:
     """What would fail without a message: refused where that is certain, a notice where it is not."""
     from shim.host.view import View
     from shim.planning import preflight
@@ -137,9 +138,7 @@ def _rewrite(this: Call, text: str, path: str, where: tuple[str, ...], beside: d
     return rewrite.of(document.load(text, path, reader=this.family), where, asked, this.settings, View(), beside=beside)
 
 
-def _written(
-    this: Call, made: Rewrite, text: str, identity: tuple[int, int], told: tuple[tuple[str, str], ...]
-) -> Prepared:
+def _written(this: Call, made: Rewrite, text: str, identity: tuple[int, int], told: tuple[Notice, ...]) -> Prepared:
     from shim.oci import atomic
 
     invocation, loaded = this.invocation, made.document
@@ -212,6 +211,25 @@ def _prepare_update(this: Call) -> Prepared:
     return Prepared(arguments=arguments, made=made, notices=told)
 
 
+def _prepare_flags(this: Call) -> Prepared:
+    """`update` with its limits as flags: planned as if they stood in a file, which they become where that is needed."""
+    from shim.call import update_flags
+    from shim.containers import state_files
+
+    invocation = this.invocation
+    text = update_flags.resources(invocation, this.family)
+    if not text:
+        return Prepared(arguments=list(invocation.arguments))
+    annotations = state_files.annotations_of(this.root, invocation.container_id)
+    made = _rewrite(this, text, "the command line", rewrite.WHOLE, annotations)
+    rewrite.judge(made)
+    told = (*made.notices, *notices(made.plan))
+    if not made.plan.edits:
+        return Prepared(arguments=list(invocation.arguments), made=made, notices=told)
+    arguments = argv.with_resources(invocation, _in_memory(made.text()))
+    return Prepared(arguments=arguments, made=made, notices=told)
+
+
 def _in_memory(text: str) -> str:
     """A path under which the child finds `text`: a memfd, so that nothing is left behind, whatever happens."""
     handle = posix.memfd_create("resources", 0)  # no MFD_CLOEXEC: the child opens it through its own /proc/self/fd
@@ -219,7 +237,7 @@ def _in_memory(text: str) -> str:
     return f"/proc/self/fd/{handle}"
 
 
-def notices(plan: Plan) -> tuple[tuple[str, str], ...]:
+def notices(plan: Plan) -> tuple[Notice, ...]:
     """(level, text) for the engine's log: a warning where something is lost, information where nothing is."""
     return tuple(
         (

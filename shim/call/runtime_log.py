@@ -84,6 +84,28 @@ class RuntimeLog:
             text = "".join(line(record, self._family) for record in records(text))
         _write(self._caller, text)
 
+    def hand_on_warnings(self, excerpt: tuple[str, ...]) -> None:
+        """What is no error, beside a diagnosis: it may tell of a change that could not be taken back.
+
+        excerpt: how a quotation begins that is part of the failure's own words, and not handed on.
+        """
+        found = records(self.text())
+        quoted = behind(found, excerpt)
+        told = [one for one in found[: len(found) - len(quoted)] if one.level not in ERRORS]
+        as_json = self._caller >= 0 and self._form == "json"
+        _write(
+            self._caller if self._caller >= 0 else 2,
+            "".join(json_line(one) if as_json else line(one, self._family) for one in told),
+        )
+
+
+def behind(found: tuple[Record, ...], beginnings: tuple[str, ...]) -> tuple[Record, ...]:
+    """The records from the first on whose message begins so; () if none does."""
+    for place, record in enumerate(found):
+        if record.message.startswith(beginnings):
+            return found[place:]
+    return ()
+
 
 def open_for(invocation: Invocation, family: str) -> RuntimeLog | None:
     """A private log for this call; None where the caller's is no file or the runtime itself must refuse it."""
@@ -150,6 +172,12 @@ def failure(text: str) -> str:
         if record.level in ERRORS:
             return record.message
     return ""
+
+
+def json_line(record: Record) -> str:
+    """A record as the runtimes' JSON logs have it."""
+    shown = {"level": record.level, "msg": record.message, "time": record.time}
+    return dump({**shown, **dict(record.others)}) + "\n"
 
 
 def line(record: Record, family: str) -> str:

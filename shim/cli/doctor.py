@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shim.cli import findings, foreseen, output, probes
+from shim.cli.engine import engine_option, runtime_of_engine
 from shim.cli.hosts import view_of
 from shim.cli.output import heading, say, table
 from shim.engines import runtimes
@@ -68,9 +69,12 @@ class Diagnosis(Value):
 @click.command("doctor", epilog=f"{SHAPE}\n{output.STATUSES}")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
 @click.option("--runtime", metavar="PATH", help="The real runtime: a path, or runc or crun. Default: as the settings.")
+@engine_option
 @click.option("--root-tree", metavar="DIR", help="Look at a captured host (shim.host.capture) or another root tree.")
 @click.pass_context
-def doctor_command(ctx: click.Context, as_json: bool, runtime: str | None, root_tree: str | None) -> None:
+def doctor_command(
+    ctx: click.Context, as_json: bool, runtime: str | None, engine: str | None, root_tree: str | None
+) -> None:
     """Show what this host can enforce, and what a container would be refused or lose here.
 
     Every fact comes with its evidence. For each field of the OCI resources and each well-known cgroup2 key the planner
@@ -78,7 +82,7 @@ def doctor_command(ctx: click.Context, as_json: bool, runtime: str | None, root_
 
     The exit status speaks of the chosen runtime and the policy of the settings: under "warn" nothing is refused.
     """
-    made = examine(root_tree, runtime)
+    made = examine(root_tree, runtime, engine)
     if as_json:
         output.emit(shape(made))
     else:
@@ -86,7 +90,7 @@ def doctor_command(ctx: click.Context, as_json: bool, runtime: str | None, root_
     ctx.exit(made.status)
 
 
-def examine(root_tree: str | None, wanted: str | None) -> Diagnosis:
+def examine(root_tree: str | None, wanted: str | None, engine: str | None = None) -> Diagnosis:
     """Look at the host, the settings and the runtime, and ask the planner."""
     problems: list[str] = []
     try:
@@ -94,7 +98,7 @@ def examine(root_tree: str | None, wanted: str | None) -> Diagnosis:
     except ShimError as error:
         problems.append(error.text())
         configured = settings.Settings(origins=dict.fromkeys(settings.KEYS, "default"))
-    runtime = runtimes.chosen(configured, wanted)
+    runtime = runtime_of_engine(engine) if engine and not wanted else runtimes.chosen(configured, wanted)
     if root_tree is None:
         runtime = runtimes.with_version(runtime)
         problems.extend([runtime.problem] if runtime.problem else [])
@@ -177,7 +181,7 @@ def show(made: Diagnosis) -> None:
 def _show_host(inspected: Inspection) -> None:
     host = inspected.host
     heading("Host")
-    rows = [("cgroup layout", host.layout, host.layout_evidence)]
+    rows: list[tuple[str, str, str]] = [("cgroup layout", host.layout, host.layout_evidence)]
     for name, fact in facts(inspected).items():
         rows.append((name.replace("_", " "), _value(fact), fact.evidence))
     table(rows, ("FACT", "VALUE", "EVIDENCE"), indent="  ")

@@ -17,9 +17,11 @@ from shim.engines import (
     crio,
     docker,
     entries,
+    made,
     nerdctl,
     placement,
     podman,
+    runtimes,
     status,
     wrapped,
 )
@@ -33,6 +35,10 @@ if TYPE_CHECKING:
 
 ENGINES: dict[str, Engine] = {module.NAME: module for module in (podman, containerd, docker, crio, nerdctl, buildkit)}
 SYSTEM_BINARY = "/usr/bin/cgshim"
+
+engine_option = click.option(
+    "--engine", type=click.Choice(sorted(ENGINES)), help="The real runtime of this engine's entry, without --runtime."
+)
 
 HELP = """Register cgshim as an engine's OCI runtime, and take it back.
 
@@ -57,6 +63,7 @@ Exit status:
   1  status: something is wrong
   2  wrong usage
   3  refused: nothing was changed
+  4  status: nothing is wrong, but nobody could be asked whether the engine sees the entry
 """
 
 Command = Callable[..., None]
@@ -114,6 +121,14 @@ def _request(options: dict[str, Any]) -> Request:
     )
 
 
+def runtime_of_engine(engine: str) -> runtimes.Runtime:
+    """The real runtime that an engine's entry on this machine leads to; a user's own entry for all but root."""
+    request = Request(binary=SYSTEM_BINARY, home=_home() if os.geteuid() else "")
+    tree = Tree()
+    path, origin = entries.of_engine(tree, ENGINES[engine].registered(tree, request), engine)
+    return runtimes.Runtime(path=path, family=settings.family(path) if path else "other", origin=origin)
+
+
 def _own_launcher(root: str) -> str:
     """The launcher that was installed with this command; in another tree the packaged one."""
     beside = os.path.join(os.path.dirname(os.path.abspath(sys.argv[0])), "cgshim")
@@ -138,11 +153,16 @@ def install_command(engine: str, dry_run: bool, prefix: str, **options: Any) -> 
         placement.check_host(tree, prefix)
     else:
         status.check_binary(tree, request.binary)
+        if not tree.live:
+            placement.check_python(tree)
     chosen, proposal = _with_entry(tree, request, ENGINES[engine])
     _place(tree, prefix, dry_run=dry_run)
-    changed = _carry_out(tree, [*chosen.files, *proposal.files], dry_run=dry_run)
+    files = [*chosen.files, *proposal.files]
+    called = (chosen.path,) if entries.is_made(tree, chosen, request.home) else ()
+    record = made.note(tree, files, made.record(engine, request.home), called)
+    changed = _carry_out(tree, [*files, *record], dry_run=dry_run)
     compiled = () if dry_run else compilation.made(tree, prefix, request.binary)
-    for note in (*chosen.notes, *proposal.notes, *compiled):
+    for note in (*status.absent(tree, engine), *chosen.notes, *proposal.notes, *compiled):
         paragraph(note)
     if not changed and proposal.files:
         say(f"{engine}: cgshim is registered as {proposal.name} already; nothing to do.")
@@ -165,15 +185,20 @@ def remove_command(engine: str, dry_run: bool, prefix: str, **options: Any) -> N
     tree, request = Tree(options["root"]), _request({**options, "prefix": prefix})
     proposal = ENGINES[engine].remove(tree, request)
     files = [*proposal.files, *_settings_left(tree, request, engine, proposal.name)]
+    last = not request.name or _is_alone(tree, request, engine)
     if not proposal.remembered:
-        gone = tuple(entry for entry in ENGINES[engine].registered(tree, request) if _is_removed(entry, request))
-        files += entries.left(tree, gone, _called(tree, request, engine, gone))
+        files += _entries_left(tree, request, engine, last=last)
     changed = _carry_out(tree, files, dry_run=dry_run)
+    if not dry_run and last:
+        made.settle(tree, made.record(engine, request.home))
     for note in (*proposal.notes, *proposal.remembered):
         paragraph(note)
     if prefix:
         used = not dry_run and any(_still_used(tree, request, name, "") for name in ENGINES)
-        paragraph(placement.take_away(tree, prefix, needed=used or bool(proposal.remembered), dry_run=dry_run))
+        told = placement.take_away(tree, prefix, needed=used or bool(proposal.remembered), dry_run=dry_run)
+        changed = changed or bool(told)
+        if told:
+            paragraph(told)
     if not changed:
         say(f"{engine}: cgshim is not registered; nothing to do.")
     _say_apply(ENGINES[engine], proposal, dry_run=dry_run, written=bool(proposal.files))
@@ -184,7 +209,8 @@ def _place(tree: Tree, prefix: str, *, dry_run: bool) -> None:
     new = [file for file in placement.copies(tree, prefix) if file.before != file.after]
     if new:
         say(f"{'would copy' if dry_run else 'copied'} cgshim to {prefix} ({len(new)} files)")
-    for file in [] if dry_run else new:
+    record = made.note(tree, new, made.record(placement.RECORD))
+    for file in [] if dry_run else [*new, *record]:
         tree.apply(file)
 
 
@@ -202,6 +228,20 @@ def _settings_left(tree: Tree, request: Request, engine: str, removed: str) -> l
     if backup is None and text == wrapped.naming("{}\n", runtime):
         return [File(path=settings.PATH, before=text, after=None)]
     return []
+
+
+def _entries_left(tree: Tree, request: Request, engine: str, *, last: bool) -> tuple[File, ...]:
+    """What nothing calls once this engine's entries are gone. last: also what it has called before."""
+    record = made.record(engine, request.home)
+    gone = tuple(entry for entry in ENGINES[engine].registered(tree, request) if _is_removed(entry, request))
+    binaries = [*(entry.binary for entry in gone), *(made.noted(tree, record) if last else ())]
+    used = _called(tree, request, engine, gone) | made.noted_by_others(tree, record)
+    return entries.left(tree, binaries, used, request.home)
+
+
+def _is_alone(tree: Tree, request: Request, engine: str) -> bool:
+    """Has the engine no entry but the one that is named?"""
+    return all(entry.name == request.name for entry in ENGINES[engine].registered(tree, request))
 
 
 def _is_removed(entry: Entry, request: Request) -> bool:
@@ -236,7 +276,7 @@ def _carry_out(tree: Tree, files: list[File], *, dry_run: bool) -> bool:
     for file in wanted:
         if file.link:
             _say_link(file, dry_run=dry_run)
-        elif not file.path.endswith(BACKUP):
+        elif not file.path.endswith(BACKUP) and not made.is_record(file.path):
             output.passage(difference.exact(file.before or "", file.after or "", file.path.lstrip("/")))
         if not dry_run:
             tree.apply(file)
@@ -263,12 +303,12 @@ def status_command(engine: str, as_json: bool, **options: Any) -> None:
     """Prove it: the engine's own tool sees the runtime, the binary can be executed, no restart is pending."""
     tree, request = Tree(options["root"]), _request(options)
     checks = status.checks(tree, request, ENGINES[engine])
-    wrong = any(check.state == status.WRONG for check in checks)
+    verdict = status.verdict(checks)
     if as_json:
-        output.emit({"engine": engine, "checks": [check.shape() for check in checks], "status": int(wrong)})
+        output.emit({"engine": engine, "checks": [check.shape() for check in checks], "status": verdict})
     else:
         output.table([[check.state, check.what, check.evidence] for check in checks])
-    raise click.exceptions.Exit(output.REFUSED if wrong else output.FINE)
+    raise click.exceptions.Exit(verdict)
 
 
 @engine_command.command("print")

@@ -23,6 +23,7 @@ from shim.diagnose.elsewhere import Elsewhere
 from shim.diagnose.explain import NOT_RECOGNISED, explain
 from shim.diagnose.render import as_dict
 from shim.diagnose.told import read_back
+from shim.enforce.init_process import fate
 from shim.errors import ShimError
 from shim.host import membership, names
 from shim.host.view import View
@@ -61,7 +62,7 @@ With --list: entries [{code, title, area}]. With CODE: the entry.
 
 
 @click.command("explain", epilog=f"{SHAPE}\n{STATUSES}")
-@click.argument("subject", metavar="[FILE|-|TEXT|ID|CODE]", required=False)
+@click.argument("subject", metavar="[FILE|-|TEXT|NAME|ID|CODE]", required=False)
 @click.option(
     "--last", "newest", is_flag=True, help="The newest failure on this host: cgshim's own last diagnosis, or a log."
 )
@@ -72,15 +73,15 @@ With --list: entries [{code, title, area}]. With CODE: the entry.
 @click.option("--runtime", type=click.Choice(["runc", "crun", "other"]), help="Default: told from the text.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
 def explain_command(*, subject: str | None, newest: bool, as_list: bool, as_json: bool, **where: Any) -> None:
-    """Explain a runtime's failure: a log FILE, standard input (-), a pasted TEXT, what is left of a container ID, or
-    an entry of the catalogue by its CODE. The facts are read from this host, as it is now, unless --host or
-    --elsewhere says that the text comes from another.
+    """Explain a runtime's failure: a log FILE, standard input (-), a pasted TEXT, what is left of a container (its
+    NAME or ID), or an entry of the catalogue by its CODE. The facts are read from this host, as it is now, unless
+    --host or --elsewhere says that the text comes from another.
     """
     if as_list:
         show_list(as_json)
         return
     if newest == (subject is not None):
-        raise click.UsageError("name one of FILE, -, TEXT, ID, CODE, or use --last or --list")
+        raise click.UsageError("name one of FILE, -, TEXT, NAME, ID, CODE, or use --last or --list")
     if where["host"] and where["elsewhere"]:
         raise click.UsageError("--host names the host, --elsewhere says that it is not known: use one of them")
     known = entry(subject or "")
@@ -101,7 +102,7 @@ def _diagnose(subject: str | None, where: dict[str, Any]) -> tuple[Diagnosis, di
     view = Elsewhere() if where["elsewhere"] else view_of(where["host"])
     bundle, container = where["bundle"] or "", ""
     if subject is None or _is_name(subject):
-        container = subject or ""
+        container = _resolved(subject) if subject else ""
         told = _told(container)
         if told is not None:
             return told
@@ -185,13 +186,28 @@ def context(view: Any, text: str, bundle: str, runtime: str | None, container: s
 def _of_container(view: View, container: str) -> Diagnosis | None:
     """What the memory counters of a container that still exists say; None if nothing or it does not."""
     pid = _pid(container)
-    paths = membership.paths(view.text(f"/proc/{pid}/cgroup") or "") if pid else {}
+    alive = pid and fate(view, pid) is None  # a dead process is in no cgroup of the container's
+    paths = membership.paths(view.text(f"/proc/{pid}/cgroup") or "") if alive else {}
     places = [("/sys/fs/cgroup/memory", paths.get("memory")), ("/sys/fs/cgroup", paths.get(""))]
     for mount, path in places:
         found = oom.verdict(view, mount + path) if path else None
         if found is not None:
             return found
     return None
+
+
+def _resolved(name: str) -> str:
+    """The id of the container that its engine calls so; the name itself where none is known."""
+    if _pid(name) or _bundle(name):
+        return name
+    from shim.containers.resolve import resolve
+
+    try:
+        return resolve(name).id
+    except ShimError as error:
+        if error.code == "ambiguous-container":
+            raise
+        return name
 
 
 def _pid(container: str) -> int:

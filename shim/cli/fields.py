@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from shim.rules import fields, keyspec
+from shim.rules import fields, fieldspec, keyspec
 
 HEAD = """# Fields of linux.resources
 
@@ -40,12 +40,13 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
 
 
 def _field(spec: fields.FieldSpec) -> tuple[str, ...]:
-    option = _option(spec.option or "", fields.CONTROLLERS.get(spec.controller, ""))
-    return (_code(spec.name), spec.kind, spec.type, _code(spec.v1), _code(spec.v2), spec.since, option)
+    more = fieldspec.background(spec.name)
+    option = _option(more.option, fieldspec.CONTROLLERS.get(spec.controller, ""))
+    return (_code(spec.name), spec.kind, spec.type, _code(spec.v1), _code(spec.v2), more.since, option)
 
 
 def _key(spec: keyspec.KeySpec) -> tuple[str, ...]:
-    option = _option(spec.option, fields.CONTROLLERS.get(spec.name.partition(".")[0], ""))
+    option = _option(spec.option, fieldspec.CONTROLLERS.get(spec.name.partition(".")[0], ""))
     classic = ", ".join(_code(name) for name in spec.classic.split(",") if name)
     return (_code(spec.name), spec.kind, classic, FORMS[spec.shape], spec.since, option)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shim.cli import probes, remedies
+from shim.engines.suitability import crun_refuses
 from shim.host import controllers
-from shim.host.facts import AMBIGUOUS, HYBRID, NONE
+from shim.host.facts import AMBIGUOUS, NONE
 from shim.planning.plan import LAYOUT_UNKNOWN, make_plan, wanted
 from shim.planning.settings import OFF, WARN
+from shim.rules import runtimes as known
 from shim.rules.base import CHANGED, DROPPED, GUARD, UNENFORCEABLE, Note
 from shim.rules.keys import LINES
 from shim.values import Value
@@ -61,7 +63,7 @@ def find(host: Host, runtimes: Iterable[Family], policy: str, crun_on_hybrid: st
     """Every probe's finding for each of these runtime families; equal ones are one."""
     merged: dict[tuple[str, ...], list[str]] = {}
     for runtime in runtimes:
-        whole = crun_refuses(host) if runtime == "crun" and crun_on_hybrid == OFF else ""
+        whole = crun_refuses(host) if known.of(runtime).refuses_hybrid and crun_on_hybrid == OFF else ""
         if whole:
             merged.setdefault((EVERY_CONTAINER, GUARD, REFUSED, CRUN_HYBRID, whole, ""), []).append(runtime)
         for row in _rows(host, runtime, policy):
@@ -103,15 +105,6 @@ def _rows(host: Host, runtime: Family, policy: str) -> list[tuple[str, ...]]:
             if outcome:
                 rows.append((probe.name, note.kind, outcome, note.code, note.reason, note.lost))
     return rows
-
-
-def crun_refuses(host: Host) -> str:
-    """Why crun starts no container at all on this host (libcrun_cgroup_enter), "" if it does."""
-    if host.layout != HYBRID or not host.cgroup2_controllers:
-        return ""
-    names = " ".join(host.cgroup2_controllers)
-    file = f"{host.cgroup2_mount}/cgroup.controllers"
-    return f"crun starts no container on a hybrid host while cgroup2 has controllers: {file}: {names}"
 
 
 def _outcome(note: Note, policy: str) -> str:

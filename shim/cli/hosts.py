@@ -20,15 +20,16 @@ def view_of(directory: str | None) -> View:
         try:
             return CapturedView(directory)
         except (OSError, ValueError, KeyError) as error:
-            raise _unusable(directory, f"its manifest.json cannot be read: {error}") from error
+            raise unusable(directory, f"its manifest.json cannot be read: {error}") from error
     if not os.path.isdir(os.path.join(directory, "proc")):
-        raise _unusable(directory, "it has neither a manifest.json nor a directory proc")
+        raise unusable(directory, "it has neither a manifest.json nor a directory proc")
     view = View(os.path.abspath(directory))
     view.live = False
     return view
 
 
-def _unusable(directory: str, why: str) -> ShimError:
+def unusable(directory: str, why: str) -> ShimError:
+    """The error for a directory that is not a host's."""
     return ShimError(
         "bad-host-tree",
         f"{directory} is no captured host: {why}",

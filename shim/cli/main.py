@@ -14,6 +14,7 @@ from shim.errors import ShimError
 
 # Command -> (module, attribute). A module that is not installed is left out; none is imported before it is asked for.
 COMMANDS = {
+    "audit": ("shim.cli.audit", "audit_command"),
     "doctor": ("shim.cli.doctor", "doctor_command"),
     "plan": ("shim.cli.plan", "plan_command"),
     "report": ("shim.cli.report", "report_command"),
@@ -33,6 +34,7 @@ they write, by `compile`, and to a file that you name with --output.
 
 \b
 Examples:
+  cgshimctl audit                           which containers run without the limits that were asked for
   cgshimctl doctor                          what this host can enforce, and why not the rest
   cgshimctl plan /path/to/bundle            what cgshim would change in its config.json, and why
   cgshimctl plan config.json --host DIR     the same for another host, written by `capture DIR` there
@@ -41,8 +43,8 @@ Examples:
 
 \b
 Exit status:
-  0  fine: nothing is refused
-  1  something is or would be refused
+  0  fine: nothing is refused, nothing is lost
+  1  something is or would be refused, or is lost
   2  wrong usage
   3  bad input, broken settings, or a fault of cgshimctl itself
 """

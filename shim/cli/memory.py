@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from shim.cli.output import heading, say, table
+from shim.enforce.init_process import fate
 from shim.enforce.verify import cgroup
 from shim.host import membership
 from shim.host.detect import detect
@@ -25,7 +26,7 @@ SHAPE = """\
 def running(view: View, pid: int) -> dict[str, Any] | None:
     """The memory pressure of the container with this init; None if it does not run."""
     text = view.text(f"/proc/{pid}/cgroup") if pid else None
-    if text is None:
+    if text is None or fate(view, pid):
         return None
     own, host = membership.paths(text), detect(view, controllers=("memory",))
     unified, _ = cgroup(view, own, "memory", 2, host)

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shim.cli import difference, findings, output, remedies
+from shim.cli.engine import engine_option, runtime_of_engine
 from shim.cli.hosts import view_of
 from shim.cli.output import heading, say, table
 from shim.engines import runtimes
+from shim.engines.suitability import crun_refuses
 from shim.errors import ShimError
 from shim.oci import atomic, cgroups_path, document
 from shim.planning import report, rewrite, settings
@@ -55,10 +57,12 @@ class Planned(Value):
 
 
 @click.command("plan", epilog=f"{SHAPE}\n{output.STATUSES}")
-@click.argument("config", metavar="CONFIG|BUNDLE")
+@click.argument("config", metavar="[CONFIG|BUNDLE]", required=False)
+@click.option("--container", metavar="NAME|ID", help="The config.json of a container on this host, by its name.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
 @click.option("--host", metavar="DIR", help="Plan for a captured host (cgshimctl capture) instead of this one.")
 @click.option("--runtime", metavar="runc|crun|PATH", help="The real runtime. Default: as the settings say.")
+@engine_option
 @click.option("--policy", type=click.Choice(settings.POLICIES), help="Instead of the settings and the annotation.")
 @click.option(
     "--operation",
@@ -73,16 +77,21 @@ class Planned(Value):
     help="Who makes the cgroup. Default: systemd where cgroupsPath reads like SLICE:PREFIX:NAME, else cgroupfs.",
 )
 @click.option("--output", "target", metavar="FILE", help="Write the new configuration there, atomically.")
-@click.pass_context
-def plan_command(ctx: click.Context, /, target: str | None, as_json: bool, **asked: Any) -> None:
+def plan_command(target: str | None, as_json: bool, **asked: Any) -> None:
     """Show what cgshim would change in CONFIG (or BUNDLE/config.json), and why.
 
     Fields that are honoured as they stand are left alone, and every other byte of the file stays as it is. The diff in
-    the text form is laid out for reading; the one of --json is exact.
+    the text form is laid out for reading; the one of --json is exact. --container names a container of any engine.
 
     With --output the new configuration is written; a refused one is not. The file that was read is overwritten only if
     --output names it by the very same path.
     """
+    if (asked["config"] is None) == (asked["container"] is None):
+        raise click.UsageError("name one of CONFIG, BUNDLE and --container")
+    if asked["container"]:
+        from shim.containers.resolve import configuration_of
+
+        asked["config"] = configuration_of(asked["container"])
     planned = plan({**asked, "writes": target is not None})
     if target is not None and planned.refusal is None:
         write(planned, target)
@@ -91,13 +100,15 @@ def plan_command(ctx: click.Context, /, target: str | None, as_json: bool, **ask
         output.emit(shape(planned))
     else:
         show(planned)
-    ctx.exit(output.REFUSED if planned.refusal else output.FINE)
+    click.get_current_context().exit(output.REFUSED if planned.refusal else output.FINE)
 
 
 def plan(asked: dict[str, Any]) -> Planned:
     """Read the document, look at the host, plan. Raises ShimError for what the runtime's path would refuse to read."""
     configured = settings.load(os.environ)
     runtime = runtimes.chosen(configured, asked["runtime"])
+    if asked.get("engine") and not asked["runtime"]:
+        runtime = runtime_of_engine(asked["engine"])
     path = located(asked["config"])
     loaded = document.load(document.read(path, stream=True), path, reader=runtime.family)
     where = rewrite.WHOLE if asked["operation"] == "update" and _is_resources(loaded) else rewrite.RESOURCES
@@ -124,7 +135,7 @@ def plan(asked: dict[str, Any]) -> Planned:
 
 def _by_runtime(made: Rewrite) -> ShimError | None:
     """What the runtime itself refuses whatever the configuration says; an update does not look."""
-    why = findings.crun_refuses(made.host) if made.asked.family == "crun" else ""
+    why = crun_refuses(made.host) if made.asked.family == "crun" else ""
     if not why or made.asked.operation == "update":
         return None
     return ShimError(

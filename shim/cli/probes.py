@@ -11,6 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from shim.rules import fields, keyspec
+from shim.rules.fieldspec import background
 from shim.values import Value
 
 if TYPE_CHECKING:
@@ -30,13 +31,14 @@ class Probe(Value):
 def _field(field: FieldSpec, value: Any, name: str = "") -> Probe:
     """A probe for one classic field, with what the field cannot go without."""
     section, _, key = field.name.partition(".")
-    beside = {other.partition(".")[2]: _value(fields.spec(other)) for other in field.beside.split(",") if other}
+    others = filter(None, background(field.name).beside.split(","))
+    beside = {other.partition(".")[2]: _value(fields.spec(other)) for other in others}
     resources = {section: {**beside, key: value}} if key else {section: value}
     return Probe(name=name or field.name, resources=resources, beside={section: beside} if beside else {})
 
 
 def _value(field: FieldSpec) -> Any:
-    return json.loads(field.probe)
+    return json.loads(background(field.name).probe)
 
 
 def _classic() -> Iterator[Probe]:
@@ -45,7 +47,7 @@ def _classic() -> Iterator[Probe]:
             limit = _value(fields.spec("memory.limit"))
             yield _field(field, limit, "memory.swap (no swap at all)")
             yield _field(field, _value(field), "memory.swap (a limit for swap)")
-        elif field.probe:
+        elif background(field.name).probe:
             yield _field(field, _value(field))
 
 

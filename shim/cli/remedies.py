@@ -6,7 +6,7 @@ Kernel options: Documentation/admin-guide/kernel-parameters.txt and the controll
 from __future__ import annotations
 
 from shim.host.controllers import v1_name
-from shim.rules import fields, keyspec
+from shim.rules import fields, fieldspec, keyspec
 
 UNIFIED_HOST = "use a host with cgroup2 alone (boot with systemd.unified_cgroup_hierarchy=1)"
 LEGACY_HOST = "leave it out: only v1 hierarchies have it"
@@ -43,7 +43,7 @@ def of(code: str, name: str, confined: bool = False) -> str:
         return f"{UNIFIED_HOST}, or one with {controller} as a v1 hierarchy"
     if code.endswith("-not-enabled"):
         return "use runc, which enables the controller"
-    return fields.REMEDIES.get(_classic(name)) or f"leave {name.partition(' ')[0]} out, or use another host"
+    return fieldspec.REMEDIES.get(_classic(name)) or f"leave {name.partition(' ')[0]} out, or use another host"
 
 
 def _classic(name: str) -> str:
@@ -62,7 +62,7 @@ def _v1_only(name: str) -> bool:
 def _nowhere(controller: str, confined: bool) -> str:
     if confined:
         return f"have {controller} delegated to this part of the tree (systemd: Delegate={controller}), or leave it out"
-    option = fields.CONTROLLERS.get(controller, "its controller")
+    option = fieldspec.CONTROLLERS.get(controller, "its controller")
     v1 = v1_name(controller)
     if controller in ("net_cls", "net_prio"):
         return f"mount it (mount -t cgroup -o {v1} none /sys/fs/cgroup/{v1}), or leave it out"

@@ -12,6 +12,7 @@ import click
 
 from shim.cli import memory, output
 from shim.cli.output import heading, say, table
+from shim.containers.container import CONFIG
 from shim.engines import runtimes
 from shim.errors import ShimError
 from shim.host import names
@@ -21,6 +22,7 @@ from shim.planning import settings
 from shim.planning.report import ANNOTATION, SCHEMA
 
 if TYPE_CHECKING:
+    from shim.containers.container import Container
     from shim.engines.runtimes import Runtime
 
 # Where runtimes keep their containers when engines call them: runc and crun themselves, podman and CRI-O among their
@@ -42,13 +44,14 @@ SHAPE = """\b
 
 
 @click.command("report", epilog=f"{SHAPE}{memory.SHAPE}\n{output.STATUSES}")
-@click.argument("subject", metavar="ID|BUNDLE")
+@click.argument("subject", metavar="NAME|ID|BUNDLE")
 @click.option("--runtime", metavar="PATH", help="The runtime to ask for the state of ID. Default: the one it is of.")
 @click.option("--root", metavar="DIR", help="The runtime's --root. Default: the places where engines keep theirs.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
 def report_command(subject: str, runtime: str | None, root: str | None, as_json: bool) -> None:
-    """Show what cgshim changed for the container ID, or in BUNDLE/config.json, and what memory did to the container:
-    its pressure while it runs, and after its end what the poststop hook found (cgshimctl hooks).
+    """Show what cgshim changed for a container (its engine's NAME for it, or its ID), or in BUNDLE/config.json, and
+    what memory did to the container: its pressure while it runs, and after its end what the poststop hook found
+    (cgshimctl hooks).
 
     A bundle is recognised by its config.json, or by a slash in its name. Ids are looked for below /run/runc, /run/crun,
     containerd's, Docker's and podman's directories; the first letters are enough where they belong to one container.
@@ -76,6 +79,11 @@ def of_container(container: str, runtime: str | None, root: str | None) -> dict[
     if names.container(container):
         raise _unknown(container, names.container(container))
     places = [(os.path.abspath(root), container)] if root and _has(root, container) else _search(container, root)
+    named = _by_name(container) if not places and not root else None
+    if named is not None and not (named.root and _has(named.root, named.id)):
+        return _of_records(named)
+    if named is not None:
+        places = [(named.root, named.id)]
     if not places:
         account = memory.ended(container)
         if account:
@@ -110,6 +118,27 @@ def _search(container: str, root: str | None) -> list[tuple[str, str]]:
         for name in sorted(map(os.path.basename, glob.glob(os.path.join(glob.escape(place), pattern))))
         if _has(place, name)
     ]
+
+
+def _by_name(name: str) -> Container | None:
+    """The container that its engine calls so, or that lies at a place of its own."""
+    from shim.containers.resolve import resolve
+
+    try:
+        return resolve(name)
+    except ShimError as error:
+        if error.code == "ambiguous-container":
+            raise
+        return None
+
+
+def _of_records(found: Container) -> dict[str, Any]:
+    """A container whose runtime's state is in another mount namespace, or is gone: its config.json tells."""
+    record = found.record(CONFIG)
+    annotations = {ANNOTATION: record.value["report"]} if record and "report" in record.value else {}
+    shape = _shape(found.id, found.bundle, annotations, record.source if record else "")
+    running = memory.running(View(), found.pid) if found.pid else None
+    return {**shape, "running": running} if running else shape
 
 
 def _patterns() -> list[str]:
@@ -160,7 +189,7 @@ def _unknown(container: str, why: str) -> ShimError:
         f"nothing is known of a container {container}",
         evidence=(why,),
         remedy=(
-            "give the runtime's id, not the engine's name (podman inspect -f '{{.Id}}' NAME)",
+            "cgshimctl audit lists the containers of this host, with their names",
             "or name the runtime's directory with --root, or the bundle's directory",
         ),
     )

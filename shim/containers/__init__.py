@@ -1,1 +1,1 @@
-"""Who is on this host: what runtimes and engines record about containers."""
+"""Who runs on this host: runtimes' state, engines' records, cgroups; read from files, no daemon is asked."""

@@ -54,6 +54,11 @@ def _labels(directory: str) -> list[str]:
     return [label for label in labels if isinstance(label, str)] if isinstance(labels, list) else []
 
 
+def state_object(path: str) -> dict[str, object]:
+    """A state file of a runtime as an object, {} for anything that is none."""
+    return _object(_read(path))
+
+
 def _read(path: str) -> str:
     try:
         return content(path).decode("utf-8", "surrogateescape")

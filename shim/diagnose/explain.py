@@ -7,6 +7,8 @@ fits, the answer is "not-recognised": no guess.
 
 from __future__ import annotations
 
+import os
+
 from shim.diagnose import noise, spoken
 from shim.diagnose.catalogue import ENTRIES
 from shim.diagnose.diagnosis import Context, Diagnosis
@@ -17,6 +19,7 @@ from shim.values import Value
 
 NOT_RECOGNISED = "not-recognised"
 SEVERAL_CAUSES = "several-causes"
+STUMBLES = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)  # of a look that is broken
 MOST = 4  # causes that are given where nothing decides
 
 
@@ -96,8 +99,24 @@ def looked(entry: Entry, facts: Facts, words: Words) -> tuple[str, ...]:
         return ()
     try:
         return entry.confirm(facts, words)
-    except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError):
+    except STUMBLES as error:
+        _note(error, entry)
         return ()
+
+
+def _note(error: Exception, entry: Entry) -> None:
+    """The traceback of a look that broke, where CGSHIM_DEBUG says; else it would be an unconfirmed cause for ever."""
+    place = os.environ.get("CGSHIM_DEBUG", "")
+    if not place:
+        return
+    import traceback
+
+    try:
+        with open(place, "a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(f"the look for {entry.code} broke:\n")
+            traceback.print_exception(type(error), error, error.__traceback__, file=file)
+    except OSError:
+        return
 
 
 def ruled_out(entry: Entry, facts: Facts, words: Words) -> bool:
@@ -106,7 +125,8 @@ def ruled_out(entry: Entry, facts: Facts, words: Words) -> bool:
         return False
     try:
         return entry.excluded(facts, words)
-    except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError):
+    except STUMBLES as error:
+        _note(error, entry)
         return False
 
 

@@ -232,6 +232,10 @@ class Facts:
         resources = self.resource()
         return memory_limit(resources) if isinstance(resources, dict) else None
 
+    def is_user(self) -> bool:
+        """Has this process an effective user id other than 0."""
+        return self.field("Uid").split()[1:2] not in ([], ["0"])
+
     def has_namespace(self, kind: str) -> bool:
         """Does config.json list a namespace of this type?"""
         listed = self.config("linux", "namespaces") or ()

@@ -63,4 +63,5 @@ def _unknown(text: str) -> Diagnosis | None:
     words, found, _ = text.partition(f"\n{NO_CAUSE}")
     if not found:
         return None
-    return Diagnosis(code=UNKNOWN, verdict="no cause is known for this message", raw=words)
+    raw = words.replace(f"\n{SAID}", "\n")
+    return Diagnosis(code=UNKNOWN, verdict="no cause is known for this message", raw=raw)

@@ -5,6 +5,7 @@ Used on the same terms by an intercepted `create`, `restore` and `update`, and b
 
 from __future__ import annotations
 
+from shim.enforce.init_process import fate
 from shim.errors import ShimError
 from shim.planning import settings
 from shim.rules.base import GUARD
@@ -12,24 +13,63 @@ from shim.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from shim.enforce.init_process import Fate
     from shim.enforce.verify import Finding
+    from shim.errors import Notice
     from shim.host.view import View
     from shim.planning.rewrite import Rewrite
 
-    Notices = list[tuple[str, str]]
+    Notices = list[Notice]
 
 
 OUT_OF_SIGHT = "is not to be seen below"  # shim.enforce.verify.cgroup: the path is known, and no mount shows it
 
 
 class Subject(Value):
-    """The container that is looked at: its init's pid and its id."""
+    """The container that is looked at: its init's pid and its id.
+
+    root: where the runtime keeps its state, "" where that is not known (a hook is not told).
+    """
 
     pid: int
     container: str
+    root: str = ""
+
+
+class InitEnded(ShimError):
+    """The container's init runs no more, so its /proc/PID/cgroup proves nothing; shim.diagnose.init_ended tells why."""
+
+    def __init__(self, container: str, fate: Fate) -> None:
+        super().__init__("init-ended", f"the init of container {container} has ended", evidence=(fate.evidence,))
+        self.fate = fate
 
 
 def follow_up(view: View, subject: Subject, made: Rewrite) -> Notices:
+    """Set what only cgroup2 has, read every limit back, and see that the init whose limits they are still runs.
+
+    Returns (level, text) notices. Raises InitEnded, or what `_landed` raises.
+    """
+    told, failed = [], None
+    try:
+        told = _landed(view, subject, made)
+    except ShimError as error:
+        failed = error
+    ended = fate(view, subject.pid, _started(subject) if failed else 0)
+    if ended:
+        raise InitEnded(subject.container, ended)
+    if failed:
+        raise failed
+    return told
+
+
+def _started(subject: Subject) -> int:
+    from shim.containers.recorded import recorded
+
+    found = recorded(subject.root, subject.container)
+    return found.started if found else 0
+
+
+def _landed(view: View, subject: Subject, made: Rewrite) -> Notices:
     """Set what only cgroup2 has, read every limit back; (level, text) notices.
 
     Raises ShimError `limit-not-applied` for a guard that the kernel does not show, `limit-not-read` for one that

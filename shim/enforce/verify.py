@@ -38,10 +38,15 @@ class Finding(Value):
         return f"{self.path}: {' | '.join((self.found or '').split(chr(10)))!r}; {asked}"
 
 
-def verify(view: View, pid: int, expectations: tuple[Expectation, ...], host: Host) -> tuple[Finding, ...]:
-    """Every expectation that the cgroup of process `pid` does not show."""
-    text = view.text(f"/proc/{pid}/cgroup") or ""
-    own = membership.paths(text)
+def verify(
+    view: View, pid: int, expectations: tuple[Expectation, ...], host: Host, own: dict[str, str] | None = None
+) -> tuple[Finding, ...]:
+    """Every expectation that the cgroup of process `pid` does not show.
+
+    own: its cgroups, as /proc/PID/cgroup would name them, where the process itself tells them no more.
+    """
+    if own is None:
+        own = membership.paths(view.text(f"/proc/{pid}/cgroup") or "")
     findings = []
     for expectation in expectations:
         directory, why = cgroup(view, own, expectation.controller, expectation.version, host)
@@ -88,6 +93,10 @@ def _compare(view: View, directory: str, why: str, expectation: Expectation) -> 
     if names.interface_file(expectation.file):
         return Finding(expectation=expectation, path=path, found="", why="not the name of an interface file")
     read, above = view.read(path), view.identity(directory)
+    if read is None and expectation.controller == "cpuset" and expectation.version == 1:
+        # Mounted with noprefix (Android, ChromeOS), where runc from 1.3 and crun from 1.8 write `cpus`.
+        bare = f"{directory}/{expectation.file.partition('.')[2]}"
+        read, path = (view.read(bare), bare) if view.exists(bare) else (read, path)
     if read is None:
         return Finding(expectation=expectation, path=path, found="", why=view.why(path)[len(f"{path}: ") :])
     text, found = read

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 from shim.engines import toml_text
@@ -21,6 +23,7 @@ from shim.engines.registration import (
     set_aside,
 )
 from shim.engines.remembered import crio_containers
+from shim.engines.wrapped import search
 from shim.errors import ShimError
 
 if TYPE_CHECKING:
@@ -31,7 +34,9 @@ NAME = "crio"
 SERVICE = "crio.service"
 APPLY = "systemctl restart crio"
 DIRECTORY = "/etc/crio/crio.conf.d"
+BUILT_IN = "crun"
 DROP_IN = "50-cgshim.conf"
+PATIENCE = 20  # seconds for a program that only prints
 TABLE = ("crio", "runtime", "runtimes")
 
 
@@ -44,7 +49,7 @@ def _kept(file: str) -> str:
     return f"{os.path.dirname(os.path.dirname(file))}/{os.path.basename(file)}{BACKUP}"
 
 
-def _configured(tree: Tree, request: Request) -> dict[str, Any]:
+def configured(tree: Tree, request: Request) -> dict[str, Any]:
     """`[crio.runtime]` of every file but ours, later ones on top; a runtime's table is replaced as a whole."""
     runtime: dict[str, Any] = {}
     for path in ["/etc/crio/crio.conf", *tree.glob(f"{DIRECTORY}/*")]:
@@ -60,15 +65,15 @@ def install(tree: Tree, request: Request) -> Proposal:
     name, file = check_name(request.name or OWN_NAME), _file(request)
     if request.home:
         raise ShimError("no-rootless", "CRI-O has no configuration of a user's own", remedy=("leave out --rootless",))
-    configured = _configured(tree, request)
-    taken = mapping(configured, "runtimes", name)
+    present = configured(tree, request)
+    taken = mapping(present, "runtimes", name)
     if taken and not is_ours(taken.get("runtime_path"), request):
         raise name_taken(NAME, name, "crio.conf", taken.get("runtime_path"))
     there = registered(tree, request)
     if there and there[0].name != name:
         raise named_otherwise(NAME, there[0].name, file)
-    default = str(configured.get("default_runtime") or next(iter(mapping(configured, "runtimes")), "runc"))
-    model = mapping(configured, "runtimes", default)
+    default = str(present.get("default_runtime") or _built_in(tree, mapping(present, "runtimes"), request))
+    model = mapping(present, "runtimes", default)
     if model.get("runtime_type", "oci") not in ("", "oci"):
         model = {}
     wrapped = str(model.get("runtime_path") or default)
@@ -82,6 +87,28 @@ def install(tree: Tree, request: Request) -> Proposal:
         files=(*others, File(path=file, before=text, after=after)),
         wrapped=wrapped,
     )
+
+
+def _built_in(tree: Tree, runtimes: dict[str, Any], request: Request) -> str:
+    """The default where no file names one: CRI-O's own word, else crun (since CRI-O 1.31) where it is there."""
+    asked = inside(_printed(tree), "crio", "runtime", "default_runtime")
+    if isinstance(asked, str) and asked and asked not in {entry.name for entry in registered(tree, request)}:
+        return asked
+    if runtimes:
+        return BUILT_IN if BUILT_IN in runtimes else str(next(iter(runtimes)))
+    return BUILT_IN if search(tree, (BUILT_IN,)) else "runc"
+
+
+def _printed(tree: Tree) -> dict[str, Any]:
+    """What `crio config` prints, {} where there is none to ask or it fails."""
+    program = shutil.which("crio") if tree.live else None
+    if not program:
+        return {}
+    try:
+        done = subprocess.run([program, "config"], check=False, capture_output=True, text=True, timeout=PATIENCE)
+        return toml_text.values(done.stdout) if done.returncode == 0 else {}
+    except (OSError, subprocess.TimeoutExpired, ValueError):
+        return {}
 
 
 def _family(name: str) -> str:

@@ -10,19 +10,26 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from shim.engines.made import noted, record
 from shim.engines.registration import File
 from shim.engines.runtimes import NAMES
+from shim.engines.suitability import starts_nothing, why_nothing_starts
 from shim.engines.wrapped import check, named, path_of, search
+from shim.errors import ShimError
 from shim.planning import settings
 from shim.values import Value
 
 if TYPE_CHECKING:
+    from typing import Sequence
+
     from shim.engines.registration import Entry, Proposal, Request
     from shim.engines.tree import Tree
 
 PREFIX = "cgshim-"
 DIRECTORY = "/etc/cgshim/runtimes"
-SHIPPED = ("/usr/bin/cgshim-runc", "/usr/bin/cgshim-crun")  # the Debian package's own
+# The Debian package's own, which stay; unless `install` has made them, as the record of links says.
+SHIPPED = ("/usr/bin/cgshim-runc", "/usr/bin/cgshim-crun")
+LINKS = "links"
 
 
 class Chosen(Value):
@@ -43,9 +50,22 @@ def choose(tree: Tree, request: Request, proposal: Proposal, present: tuple[Entr
         runtime = runtime_of(tree, there)[0]
     else:
         runtime, notes = _todays(tree, proposal.wrapped)
+    runtime, more = _that_starts(tree, request, runtime)
+    notes += more
     name = name_of(tree, runtime) if runtime else _family(proposal.wrapped)
     path = f"{os.path.dirname(request.binary)}/{PREFIX}{name}"
     return Chosen(path=path, files=_files(tree, request, path, runtime), notes=notes)
+
+
+def _that_starts(tree: Tree, request: Request, runtime: str) -> tuple[str, tuple[str, ...]]:
+    """The runtime, or another one where it starts no container here and nobody has asked for it. Raises ShimError."""
+    reason = why_nothing_starts(tree, runtime)
+    if not reason:
+        return runtime, ()
+    other = "" if request.runtime else search(tree, ("runc",))
+    if not other:
+        raise starts_nothing(runtime, reason)
+    return other, (f"{reason}. So this entry runs {other} in the place of {runtime}.",)
 
 
 def _todays(tree: Tree, wrapped: str) -> tuple[str, tuple[str, ...]]:
@@ -85,6 +105,20 @@ def runtime_of(tree: Tree, binary: str) -> tuple[str, str]:
     return (configured, settings.PATH) if configured else (search(tree), "the first one found")
 
 
+def of_engine(tree: Tree, present: tuple[Entry, ...], engine: str) -> tuple[str, str]:
+    """The real runtime behind an engine's entry, its default if that is one, and what says so. Raises ShimError."""
+    entry = next((one for one in present if one.default), present[0] if present else None)
+    if entry is None:
+        raise ShimError(
+            "not-registered",
+            f"cgshim is not registered with {engine}",
+            evidence=(f"no entry for cgshim in {engine}'s files",),
+            remedy=(f"run `cgshimctl engine install {engine}`", "or name the runtime with --runtime"),
+        )
+    path, origin = runtime_of(tree, entry.binary)
+    return path, f"{engine}'s entry {entry.name}, {entry.binary}: {origin}"
+
+
 def _files(tree: Tree, request: Request, path: str, runtime: str) -> tuple[File, ...]:
     """What the entry needs and does not have yet."""
     target = os.path.basename(request.binary)
@@ -93,15 +127,26 @@ def _files(tree: Tree, request: Request, path: str, runtime: str) -> tuple[File,
     if name not in NAMES:
         file = f"{DIRECTORY}/{name}"
         found.append(File(path=file, before=tree.read(file), after=f"{runtime}\n"))
+    if path in SHIPPED and tree.link(path) is None:
+        links = record(LINKS, request.home)
+        found.append(File(path=links, before=tree.read(links), after=f"{tree.read(links) or ''}{path}\n"))
     return tuple(file for file in found if file.before != file.after)
 
 
-def left(tree: Tree, gone: tuple[Entry, ...], used: set[str]) -> tuple[File, ...]:
-    """What `install` made for entries that nothing calls any more. used: the programs that engines still call."""
+def is_made(tree: Tree, chosen: Chosen, home: str) -> bool:
+    """Is the entry's link made by `install`, or will it be; or else a package's."""
+    new = any(file.path == chosen.path for file in chosen.files)
+    return new or chosen.path not in SHIPPED or chosen.path in noted(tree, record(LINKS, home))
+
+
+def left(tree: Tree, gone: Sequence[str], used: set[str], home: str = "") -> tuple[File, ...]:
+    """What `install` made for programs that nothing calls any more. used: those that engines still call."""
     files = []
-    for binary in dict.fromkeys(entry.binary for entry in gone):
+    links = record(LINKS, home)
+    made = noted(tree, links)
+    for binary in dict.fromkeys(gone):
         name = os.path.basename(binary)
-        if binary in used or binary in SHIPPED or not name.startswith(PREFIX):
+        if binary in used or (binary in SHIPPED and binary not in made) or not name.startswith(PREFIX):
             continue
         target = tree.link(binary)
         if target is not None and "/" not in target:
@@ -110,4 +155,7 @@ def left(tree: Tree, gone: tuple[Entry, ...], used: set[str]) -> tuple[File, ...
         text = tree.read(file)
         if text is not None and text.strip().strip("/").replace("/", "-") == name[len(PREFIX) :]:
             files.append(File(path=file, before=text, after=None))
+    rest = [path for path in made if path not in [file.path for file in files]]
+    if rest != made:
+        files.append(File(path=links, before="", after="".join(f"{path}\n" for path in rest) or None))
     return tuple(files)

@@ -5,7 +5,6 @@ One file for each stage, named 50-cgshim-STAGE.json; nothing else in the directo
 
 from __future__ import annotations
 
-import os
 import re
 
 from shim.planning import injection
@@ -18,13 +17,7 @@ if TYPE_CHECKING:
 VERSION = "1.0.0"
 PATTERN = re.compile(r"50-cgshim-(\w+)\.json")
 MARK = "cgshim-"  # every hook of ours has an argv[0] that begins so
-# Stage -> (argv[0], module).
-STAGES = {
-    "precreate": ("cgshim-precreate", "precreate"),
-    "prestart": (injection.NAME, "create_runtime"),
-    "createRuntime": (injection.NAME, "create_runtime"),
-    "poststop": ("cgshim-poststop", "poststop"),
-}
+STAGES = ("precreate", "prestart", "createRuntime", "poststop")
 DEFAULT = ("precreate", "createRuntime", "poststop")
 ANNOTATED = {"annotations": {r"^io\.cgshim\.enable$": "^true$"}}
 
@@ -48,11 +41,10 @@ def file_name(stage: str) -> str:
 
 def content(stage: str, wanted: Wanted) -> dict[str, Any]:
     """The object in the file of `stage`."""
-    name, module = STAGES[stage]
     # The account after the end needs a note from before the start.
     stages = [wanted.early, stage] if stage == "poststop" else [stage]
-    arguments = ["--runtime", wanted.runtime] if module != "poststop" else []
-    hook = injection.command(name, module, arguments)
+    arguments = ["--runtime", wanted.runtime] if stage != "poststop" else []
+    hook = injection.command(stage, arguments)
     if wanted.timeout:
         hook["timeout"] = wanted.timeout
     when = ANNOTATED if wanted.annotated else {"always": True}
@@ -65,16 +57,18 @@ def is_ours(value: Any) -> bool:
     return bool(arguments) and arguments[0].startswith(MARK)
 
 
+def is_outdated(value: Any) -> bool:
+    """Is this a hook of version 0.1, which had the program's text in its arguments; that text fits no longer."""
+    arguments = _arguments(value)
+    return is_ours(value) and arguments[0] != injection.NAME
+
+
 def needed(value: Any) -> list[str]:
-    """The files that the hook needs to run: interpreter, module, real runtime."""
+    """The files that the hook needs to run: its program, the real runtime."""
     arguments = _arguments(value)
     hook = value.get("hook") if isinstance(value, dict) else None
     path = hook.get("path") if isinstance(hook, dict) else None
     found = [path] if isinstance(path, str) else []
-    module = re.search(r"\bshim\.stages\.(\w+)\b", " ".join(arguments))
-    package = arguments[arguments.index("-c") + 2 :][:1] if "-c" in arguments else []
-    if module and package:
-        found.append(os.path.join(package[0], "shim", "stages", f"{module.group(1)}.py"))
     if "--runtime" in arguments[:-1]:
         found.append(arguments[arguments.index("--runtime") + 1])
     return found

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
 from typing import TYPE_CHECKING
 
+from shim.engines.made import record, settle
 from shim.engines.registration import File
 from shim.errors import ShimError
+from shim.planning import injection
+from shim.start.hot import OLDEST
 
 if TYPE_CHECKING:
     from shim.engines.tree import Tree
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+QUESTION = "import sys; print('cgshim', *sys.version_info[:2])"
+PATIENCE = 30  # seconds for an interpreter that only prints a line
+RECORD = "prefix"  # of the directories that were made for a copy
 INTERPRETERS = ("/usr/bin/python3", "/usr/local/sbin/python3", "/usr/local/bin/python3", "/usr/sbin/python3")
 
 
@@ -24,13 +32,43 @@ def check_host(tree: Tree, prefix: str) -> None:
         raise ShimError(
             "bad-place", f"{prefix} is no place for a runtime: {problem}", remedy=("use --prefix /opt/cgshim",)
         )
-    if not any(os.path.lexists(os.path.join(tree.root, path.lstrip("/"))) for path in INTERPRETERS):
-        raise ShimError(
-            "no-python",
-            f"{tree.root} has no python3, and cgshim needs it for `create`",
-            evidence=(f"looked for {', '.join(INTERPRETERS)}",),
-            remedy=("install Python 3.9 or newer on the node first",),
-        )
+    check_python(tree)
+
+
+def check_python(tree: Tree) -> None:
+    """Run the tree's own interpreter: a file of its name may be anything, or of another machine. Raises ShimError."""
+    python = next((path for path in INTERPRETERS if os.path.lexists(os.path.join(tree.root, path.lstrip("/")))), "")
+    if not python:
+        raise _no_python(f"{tree.root} has no python3, and cgshim needs it for `create`", ", ".join(INTERPRETERS))
+    answer = answer_of(tree, python)
+    found = re.fullmatch(r"cgshim (\d+) (\d+)\n", answer)
+    oldest = ".".join(map(str, OLDEST))
+    if found is None:
+        said = f"{python}: {answer.strip() or 'no answer'}"
+        raise _no_python(f"{python} in {tree.root} does not run as Python", said)
+    if (int(found[1]), int(found[2])) < OLDEST:
+        version = f"{found[1]}.{found[2]}"
+        raise _no_python(f"{python} in {tree.root} is Python {version}, and cgshim needs {oldest} or newer", python)
+
+
+def _no_python(what: str, looked: str) -> ShimError:
+    oldest = ".".join(map(str, OLDEST))
+    return ShimError(
+        "no-python",
+        what,
+        evidence=(f"looked at: {looked}",),
+        remedy=(f"install Python {oldest} or newer on the node first",),
+    )
+
+
+def answer_of(tree: Tree, python: str) -> str:
+    """What the tree's interpreter prints for QUESTION, else what went wrong."""
+    argv = [*(() if tree.live else ("chroot", tree.root)), python, "-I", "-S", "-c", QUESTION]
+    try:
+        done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=PATIENCE)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return done.stdout if done.returncode == 0 else done.stderr
 
 
 def copies(tree: Tree, prefix: str) -> list[File]:
@@ -46,6 +84,9 @@ def copies(tree: Tree, prefix: str) -> list[File]:
         if name == "shim/launcher.sh":
             path = f"{prefix}/bin/cgshim"
             found.append(File(path=path, before=tree.read(path), after=text, executable=True))
+    with open(injection.program(), encoding="utf-8") as file:
+        path = f"{prefix}/bin/{injection.NAME}"
+        found.append(File(path=path, before=tree.read(path), after=file.read(), executable=True))
     return found
 
 
@@ -61,7 +102,10 @@ def _modules() -> list[str]:
 
 
 def take_away(tree: Tree, prefix: str, *, needed: bool, dry_run: bool) -> str:
-    """Delete the copy, unless an engine or a running container still calls it; what was done or not."""
+    """Delete the copy, unless an engine or a running container still calls it; what was done, "" if nothing was."""
+    programs = [f"{prefix}/bin/cgshim", f"{prefix}/bin/{injection.NAME}"]
+    if not any(tree.has(path) for path in (*programs, f"{prefix}/lib/cgshim")):
+        return ""
     if needed:
         return f"{prefix} stays: it is still called. Run the same command again when it is not."
     if dry_run:
@@ -72,13 +116,11 @@ def take_away(tree: Tree, prefix: str, *, needed: bool, dry_run: bool) -> str:
             os.unlink(os.path.join(directory, name))
         for name in inner:
             os.rmdir(os.path.join(directory, name))
-    if os.path.lexists(tree.at(f"{prefix}/bin/cgshim")):
-        os.unlink(tree.at(f"{prefix}/bin/cgshim"))
-    for path in [path for path in tree.glob(f"{prefix}/bin/cgshim-*") if tree.link(path) == "cgshim"]:
-        os.unlink(os.path.join(tree.at(f"{prefix}/bin"), os.path.basename(path)))
-    for directory in (f"{prefix}/lib/cgshim", f"{prefix}/lib", f"{prefix}/bin", prefix):
-        try:
-            os.rmdir(tree.at(directory))
-        except OSError:
-            continue
+    links = [path for path in tree.glob(f"{prefix}/bin/cgshim-*") if tree.link(path) == "cgshim"]
+    for path in (*links, *programs):
+        outside = os.path.join(tree.at(os.path.dirname(path)), os.path.basename(path))
+        if os.path.lexists(outside):
+            os.unlink(outside)
+    tree.remove_empty(f"{prefix}/lib/cgshim")
+    settle(tree, record(RECORD))
     return f"deleted {prefix}/bin/cgshim and {prefix}/lib/cgshim"

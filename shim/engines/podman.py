@@ -47,7 +47,7 @@ def _file(request: Request) -> str:
     return request.config or f"{base}/containers/containers.conf.d/{DROP_IN}"
 
 
-def _configured(tree: Tree, request: Request) -> dict[str, Any]:
+def configured(tree: Tree, request: Request) -> dict[str, Any]:
     """`[engine]` of every file but ours, later ones on top."""
     bases = ["/usr/share", "/etc", *([request.home] if request.home else [])]
     paths = []
@@ -83,7 +83,7 @@ def _path(tree: Tree, engine: dict[str, Any], name: str) -> str:
 
 def install(tree: Tree, request: Request) -> Proposal:
     """The drop-in."""
-    engine = _configured(tree, request)
+    engine = configured(tree, request)
     default = _default(tree, engine)
     family = settings.family(request.runtime) if request.runtime else ""
     name = check_name(request.name or (family if family in NAMES else default))
@@ -153,7 +153,7 @@ def registered(tree: Tree, request: Request) -> tuple[Entry, ...]:
     if text is None:
         return ()
     values = toml_text.parsed(text, file)
-    default = inside(values, "engine", "runtime") or _default(tree, _configured(tree, request))
+    default = inside(values, "engine", "runtime") or _default(tree, configured(tree, request))
     entries = []
     for name, paths in mapping(values, "engine", "runtimes").items():
         ours = [path for path in paths if is_ours(path, request)] if isinstance(paths, list) else []

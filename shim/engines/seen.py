@@ -19,12 +19,24 @@ class Question(Value):
     """argv: the tool. answer: (its output, the runtime's name) -> the program, "" if it is not named.
 
     named: the runtime's name is one argument more. needs_daemon: silence says nothing about the entry.
+    file, directory: the tool's options for another configuration file, another directory of drop-ins.
     """
 
     argv: tuple[str, ...]
     answer: Answer
     named: bool = False
     needs_daemon: bool = False
+    file: str = ""
+    directory: str = ""
+
+    def reading(self, config: str) -> tuple[str, ...]:
+        """The options for a configuration that is not where it usually is, () for "" and where the tool has none."""
+        if not config:
+            return ()
+        place = config.rpartition("/")[0]
+        if self.directory and place.endswith(".d"):
+            return (self.directory, place)
+        return (self.file, config) if self.file else ()
 
 
 def podman_info(text: str, name: str) -> str:
@@ -83,8 +95,8 @@ QUESTIONS: dict[str, Question] = {
     "docker": Question(
         argv=("docker", "info", "--format", "{{json .Runtimes}}"), answer=docker_info, needs_daemon=True
     ),
-    "containerd": Question(argv=("containerd", "config", "dump"), answer=containerd_dump),
-    "crio": Question(argv=("crio", "config"), answer=crio_config),
+    "containerd": Question(argv=("containerd", "config", "dump"), answer=containerd_dump, file="--config"),
+    "crio": Question(argv=("crio", "config"), answer=crio_config, file="--config", directory="--config-dir"),
     "buildkit": Question(
         argv=("systemctl", "show", "docker.service", "--property=Environment"),
         answer=unit_environment,

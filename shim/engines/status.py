@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from shim.engines import entries
 from shim.engines.seen import QUESTIONS
+from shim.engines.suitability import why_nothing_starts
 from shim.engines.wrapped import is_launcher
 from shim.errors import ShimError
 from shim.planning import settings
@@ -20,7 +21,18 @@ if TYPE_CHECKING:
     from shim.engines.tree import Tree
 
 FINE, WRONG, UNKNOWN, NOTE = "ok", "WRONG", "unknown", "note"
+NOT_LOOKED_AT = "-"  # for settings.load: the runtime that the settings name is judged here
 FLEETING = ("/run", "/tmp", "/var/run", "/dev")  # gone after a reboot, and the engine's default runtime with it
+PROGRAMS = {
+    "podman": ("podman",),
+    "docker": ("dockerd",),
+    "containerd": ("containerd",),
+    "crio": ("crio",),
+    "nerdctl": ("nerdctl",),
+    "buildkit": ("dockerd", "buildkitd"),
+}
+PATHS = ("/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/opt/bin")
+SEEN = "the engine sees it"
 PATIENCE = 30  # seconds for an engine's tool
 
 
@@ -48,10 +60,25 @@ def checks(tree: Tree, request: Request, engine: Engine) -> tuple[Check, ...]:
         default = "new containers' default" if entry.default else "not the default"
         found.append(Check(state=FINE, what="registered", evidence=f"{entry.file}: {entry.name} ({default})"))
         found.append(_binary(tree, entry))
-        found.append(_seen(tree, engine, entry))
+        found.append(_seen(tree, engine, entry, request))
         found.append(_pending(tree, engine, entry))
         found.append(_runtime(tree, entry))
     return tuple(found)
+
+
+def verdict(found: tuple[Check, ...]) -> int:
+    """1 if anything is wrong, 4 if nobody could be asked whether the engine sees the entry, else 0."""
+    if any(check.state == WRONG for check in found):
+        return 1
+    return 4 if any(check.state == UNKNOWN and check.what == SEEN for check in found) else 0
+
+
+def absent(tree: Tree, engine: str) -> tuple[str, ...]:
+    """A warning where the engine that is registered for is not there."""
+    if any(tree.executable(f"{place}/{name}") for name in PROGRAMS[engine] for place in PATHS):
+        return ()
+    names = " or ".join(PROGRAMS[engine])
+    return (f"warning: {engine} is not installed here (no {names} in {', '.join(PATHS)}): nothing reads the entry yet",)
 
 
 def bad_place(tree: Tree, path: str) -> str:
@@ -95,14 +122,14 @@ def _binary(tree: Tree, entry: Entry) -> Check:
     return Check(state=FINE, what="executable", evidence=entry.binary)
 
 
-def _seen(tree: Tree, engine: Engine, entry: Entry) -> Check:
+def _seen(tree: Tree, engine: Engine, entry: Entry, request: Request) -> Check:
     question = QUESTIONS.get(engine.NAME)
-    what = "the engine sees it"
+    what = SEEN
     program = shutil.which(question.argv[0]) if question and tree.live else None
     if question is None or program is None:
         why = f"{question.argv[0]} is not installed here" if question and tree.live else "no tool to ask"
         return Check(state=UNKNOWN, what=what, evidence=why)
-    argv = [program, *question.argv[1:], *((entry.name,) if question.named else ())]
+    argv = [program, *question.reading(request.config), *question.argv[1:], *((entry.name,) if question.named else ())]
     try:
         done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=PATIENCE)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -157,11 +184,13 @@ def _runtime(tree: Tree, entry: Entry) -> Check:
     """The real runtime that cgshim would run for this entry."""
     what = "the real runtime"
     try:
-        if tree.live:
-            settings.load(os.environ)
+        settings.load(os.environ if tree.live else {"CGSHIM_CONFIG": tree.at(settings.PATH)}, in_use=NOT_LOOKED_AT)
         path, origin = entries.runtime_of(tree, entry.binary)
     except ShimError as error:
         return Check(state=WRONG, what=what, evidence=error.what)
+    reason = why_nothing_starts(tree, path)
+    if reason:
+        return Check(state=WRONG, what=what, evidence=f"{path} ({origin}): {reason}")
     if path and tree.executable(path) and not is_launcher(tree, path):
         return Check(state=FINE, what=what, evidence=f"{path} ({origin})")
     if not path and not tree.live:

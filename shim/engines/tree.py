@@ -15,7 +15,7 @@ from shim.system import content
 if TYPE_CHECKING:
     from shim.engines.registration import File
 
-KEPT = ("/etc", "/usr", "/opt", "/var")  # never removed for being empty
+OWN = ("/cgshim/runtimes", "/cgshim/made", "etc/cgshim", "lib/cgshim", "state/cgshim")  # nobody else's, if empty
 
 
 class Tree:
@@ -124,12 +124,20 @@ class Tree:
     def _delete(self, path: str, *, link: bool = False) -> None:
         os.unlink(self._beside(path) if link else self.at(path))
         directory = os.path.dirname(path)
-        while directory not in KEPT and directory.count("/") > 1:
-            try:
-                os.rmdir(self.at(directory))
-            except OSError:
-                return
+        while directory.endswith(OWN):
+            self.remove_empty(directory)
             directory = os.path.dirname(directory)
+
+    def has(self, path: str) -> bool:
+        """Is anything there?"""
+        return os.path.lexists(self.at(path))
+
+    def remove_empty(self, directory: str) -> None:
+        """Remove the directory if it is there and empty."""
+        try:
+            os.rmdir(self.at(directory))
+        except OSError:
+            return
 
 
 class Nothing(Tree):

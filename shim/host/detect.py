@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from shim.host.layout import Verdict
     from shim.host.view import View
 
+WITHOUT_LIMITS = ("devices", "freezer", "cpuacct", "perf_event")
 NOT_LOOKED_AT = Fact(value=None, evidence="not looked at")
 
 
@@ -39,9 +40,11 @@ def detect(
     verdict = layout.decide(hierarchies, tuple(table.v1_name(name) for name in names))
     user = namespaces.user(view)
     rootless = namespaces.rootless(view, user)
-    path = parents.expand(target, hierarchies.own.get("", ""))
+    path = parents.expand(target, hierarchies.own.get("", ""), as_user=rootless.value is True)
     available = delegated(hierarchies, verdict, path, rootless.value is not False)
     placements = {name: table.place(hierarchies, verdict, available, name) for name in names}
+    if rootless.value is True:
+        placements = {name: _as_user(hierarchies, place, target) for name, place in placements.items()}
     interface = Interface(hierarchies, path)
     answers = interface.answers(wanted, {**placements, "": _core(verdict)}, writable)
     memory = placements.get("memory")
@@ -76,9 +79,30 @@ def delegated(hierarchies: Hierarchies, verdict: Verdict, path: str, rootless: b
         near = path or parents.delegated_to_user(own) or own
         directory = next(parents.existing(hierarchies.view, mount, near), mount)
         file = f"{directory}/cgroup.controllers"
+        if not hierarchies.view.writable(directory):
+            return (), _not_ours(hierarchies, directory)
         text = hierarchies.view.text(file)
         return (tuple(text.split()), quote(file, text)) if text is not None else ((), hierarchies.view.why(file))
     return verdict.cgroup2_controllers, quote(f"{mount}/cgroup.controllers", " ".join(verdict.cgroup2_controllers))
+
+
+def _as_user(hierarchies: Hierarchies, place: Placement, target: str) -> Placement:
+    """A v1 controller that this user can make no cgroup for is nowhere: v1 hierarchies are root's, as a rule.
+
+    Not so those without limits of the caller's: runtimes ignore that a user cannot set device rules on v1.
+    """
+    if place.version != 1 or place.controller in WITHOUT_LIMITS:
+        return place
+    own = hierarchies.own.get(table.v1_name(place.controller), "/")
+    near = parents.expand(target, own, as_user=True) or own
+    directory = next(parents.existing(hierarchies.view, place.mount, near), place.mount)
+    if hierarchies.view.writable(directory):
+        return place
+    return Placement(controller=place.controller, version=0, evidence=_not_ours(hierarchies, directory))
+
+
+def _not_ours(hierarchies: Hierarchies, directory: str) -> str:
+    return f"{directory}: not writable for user id {hierarchies.view.euid()}, who can make no cgroup there"
 
 
 def cgroup_view(hierarchies: Hierarchies, verdict: Verdict, placements: dict[str, Placement]) -> Fact:

@@ -7,11 +7,17 @@ from __future__ import annotations
 
 from shim.values import Value
 
-UNIFIED = "unified"  # cgroup2 only, mounted where runtimes look for it
-HYBRID = "hybrid"  # v1 hierarchies, cgroup2 beside them
-LEGACY = "legacy"  # v1 hierarchies only
-NONE = "none"  # nothing mounted
-AMBIGUOUS = "ambiguous"  # neither; the evidence says what contradicts what
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing_extensions import Final, Literal
+
+    Layout = Literal["unified", "hybrid", "legacy", "none", "ambiguous"]
+
+UNIFIED: Final = "unified"  # cgroup2 only, mounted where runtimes look for it
+HYBRID: Final = "hybrid"  # v1 hierarchies, cgroup2 beside them
+LEGACY: Final = "legacy"  # v1 hierarchies only
+NONE: Final = "none"  # nothing mounted
+AMBIGUOUS: Final = "ambiguous"  # neither; the evidence says what contradicts what
 
 
 class Fact(Value):
@@ -46,7 +52,7 @@ class Host(Value):
     interface_evidence: one line for each of them, `file: path: what was seen`, also why it could not be probed.
     """
 
-    layout: str
+    layout: Layout
     layout_evidence: str
     mount: str = "/sys/fs/cgroup"
     cgroup2_mount: str = ""

@@ -12,6 +12,7 @@ from shim.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from shim.host.facts import Layout
     from shim.host.hierarchies import Hierarchies
 
 BESIDE = BASE + "/unified"
@@ -20,7 +21,7 @@ BESIDE = BASE + "/unified"
 class Verdict(Value):
     """The layout, its proof, and the cgroup2 mount with its root's controllers ("" and () if there is none)."""
 
-    layout: str
+    layout: Layout
     evidence: str
     cgroup2_mount: str = ""
     cgroup2_controllers: tuple[str, ...] = ()
@@ -50,7 +51,7 @@ def _unified(hierarchies: Hierarchies, controllers: tuple[str, ...], evidence: s
         inside = ", ".join(f"{mount.point} ({','.join(mount.controllers)})" for mount in carriers)
     if inside:
         evidence = f"{evidence}; but {MOUNTINFO}: v1 hierarchies inside it: {inside}"
-    layout = AMBIGUOUS if inside else UNIFIED
+    layout: Layout = AMBIGUOUS if inside else UNIFIED
     return Verdict(layout=layout, evidence=evidence, cgroup2_mount=BASE, cgroup2_controllers=controllers)
 
 

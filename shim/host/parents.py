@@ -9,18 +9,19 @@ if TYPE_CHECKING:
     from shim.host.view import View
 
 
-def expand(target: str, own: str) -> str:
+def expand(target: str, own: str, *, as_user: bool = False) -> str:
     """A `cgroupsPath` as a path in the hierarchy, "" when it does not say where.
 
     Absolute paths stay; systemd's `slice:prefix:name` becomes the slice's path, inside the user manager's part of the
     tree when `own` (this process's cgroup) is in one. Relative paths are placed differently by each runtime.
+    as_user: no privileges, so systemd means the user's own manager, also for a session beside it.
     """
     if target.startswith("/"):
         return _clean(target)
     parts = target.split(":")
     if len(parts) != 3:
         return ""
-    user = delegated_to_user(own)
+    user = delegated_to_user(own) or (beside_session(own) if as_user else "")
     return user + _slice(parts[0] or ("user.slice" if user else "system.slice"))
 
 
@@ -31,6 +32,18 @@ def delegated_to_user(own: str) -> str:
         if component.startswith("user@") and component.endswith(".service"):
             return "/".join(components[: index + 1])
     return ""
+
+
+def beside_session(own: str) -> str:
+    """Where the user's manager is for a login session: `/user.slice/user-1000.slice/session-2.scope` is root's, the
+    manager's `user@1000.service` beside it is the user's. "" for anything else.
+    """
+    above, _, name = own.strip("/").rpartition("/")
+    number = above[len("user.slice/user-") : -len(".slice")]
+    session = name.startswith("session-") and name.endswith(".scope")
+    if not session or not number.isdigit() or above != f"user.slice/user-{number}.slice":
+        return ""
+    return f"/{above}/user@{number}.service"
 
 
 def _slice(name: str) -> str:

@@ -6,6 +6,7 @@ Counters: Documentation/admin-guide/cgroup-v2.rst ("memory.events", "memory.peak
 from __future__ import annotations
 
 from shim.enforce.bridge import OWN
+from shim.enforce.init_process import fate
 from shim.enforce.verify import cgroup
 from shim.host import membership
 from shim.host.cgroup_files import flat_keyed
@@ -36,6 +37,8 @@ def place(view: View, pid: int, bridged: dict[str, str] | None = None) -> dict[s
     host = detect(view, controllers=("memory",))
     version = host.version("memory")
     own = membership.paths(view.text(f"/proc/{pid}/cgroup") or "")
+    if fate(view, pid):  # on v1 a dead process is in the root cgroup, whose counters are not the container's
+        own = {}
     path = own.get("" if version == 2 else "memory", "")
     directory, why = cgroup(view, own, "memory", version, host) if version else ("", host.place("memory").evidence)
     unified, _ = cgroup(view, own, "memory", 2, host)

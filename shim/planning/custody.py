@@ -122,7 +122,8 @@ def _keepable(file: str) -> bool:
 def returned(resources: dict[str, Any], kept: dict[str, str]) -> dict[str, Any]:
     """Resources with the kept limits back in their `unified`; what stands there already, in either form, wins."""
     left = {file: value for file, value in kept.items() if not _outdone(resources, file)}
-    return {**resources, "unified": {**left, **(resources.get("unified") or {})}} if left else resources
+    stated = {file: value for file, value in (resources.get("unified") or {}).items() if value or file not in left}
+    return {**resources, "unified": {**left, **stated}} if left else resources
 
 
 def _outdone(resources: dict[str, Any], file: str) -> bool:

@@ -7,36 +7,23 @@ poststop, where the bridge may use a cgroup of cgshim's own (shim.enforce.bridge
 
 from __future__ import annotations
 
-import sys
-
-from shim.system import abspath, dirname, environment
+from shim.errors import ShimError
+from shim.system import abspath, dirname, environment, isfile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-NAME = "cgshim-verify"  # the hook's argv[0]: how an earlier one of ours is known
+NAME = "cgshim-hook"  # the hook's program and its argv[0]; with the argument behind it an earlier one of ours is known
 STAGE = "createRuntime"
-CLEANUP = "cgshim-cleanup"
+CLEANUP = "cleanup"
 AFTER = "poststop"
-# As the launcher starts the program, and for the same reasons: the hook's Python comes on top of the call's own.
-CODE = """import _frozen_importlib_external, _imp, gc, marshal, posix, sys
-gc.disable()
-sys.path.insert(0, sys.argv.pop(1))
-try:
-    file = posix.open(sys.path[0] + "/shim/__pycache__/hot." + sys.implementation.cache_tag + ".bin", posix.O_CLOEXEC)
-    head, own = posix.read(file, 32), posix.fstat(file)
-    core = posix.read(file, int(head[12:]))
-    if own[0] != 33188 or own[4] not in (0, posix.stat(sys.path[0])[4]): raise OSError
-    if head[:12] != _frozen_importlib_external.MAGIC_NUMBER + _imp.source_hash(own[6], core): raise OSError
-    code, *content = marshal.loads(core)
-    hot = type(sys)("shim.start.hot")
-    exec(code, hot.__dict__)
-    hot.fitting = hot.opened(sys.path[0], file, content)
-except Exception:
-    from shim.start import hot
-hot.main("shim.call.entry")"""
-PASSED_ON = ("CGSHIM_CONFIG", "CGSHIM_DEBUG", "CGSHIM_STATE", "XDG_STATE_HOME")
+# What version 0.1 wrote in the place of NAME: a text of Python in the arguments, under these names.
+FORMER = {STAGE: "cgshim-verify", CLEANUP: "cgshim-cleanup"}
+# Where the program is, seen from the directory that contains the package: a source tree, PREFIX/lib/cgshim (and
+# PREFIX/share/cgshim), PREFIX/lib/python3.N/site-packages.
+PLACES = ("hooks", "../../bin", "../../../bin")
+PASSED_ON = ("CGSHIM_CONFIG", "CGSHIM_DEBUG", "CGSHIM_PYTHON", "CGSHIM_STATE", "XDG_STATE_HOME")
 
 
 def hook(runtime: str, driver: str, *, bridged: bool = False) -> dict[str, Any]:
@@ -45,30 +32,33 @@ def hook(runtime: str, driver: str, *, bridged: bool = False) -> dict[str, Any]:
     An annotation can come from an image, this entry cannot: it is how the hook knows that such limits must be there.
     """
     more = ["--bridged", "true"] if bridged else []
-    return command(NAME, "create_runtime", ["--runtime", runtime, "--driver", driver, *more])
+    return command(STAGE, ["--runtime", runtime, "--driver", driver, *more])
 
 
 def cleanup(mount: str) -> dict[str, Any]:
     """The entry for `hooks.poststop`. mount: of cgroup2."""
-    return command(CLEANUP, "leftover", ["--mount", mount])
+    return command(CLEANUP, ["--mount", mount])
 
 
-def command(name: str, module: str, arguments: list[str]) -> dict[str, Any]:
-    """The entry that runs a module of `hooks` under argv[0] `name`, isolated and with no need of an environment."""
-    package = dirname(dirname(dirname(abspath(__file__))))
-    entry: dict[str, Any] = {
-        "path": sys.executable or "/usr/bin/python3",
-        "args": [
-            name,
-            "-BIS",
-            "-X",
-            "utf8",
-            "-c",
-            CODE.replace("shim.call.entry", f"shim.stages.{module}"),
-            package,
-            *arguments,
-        ],
-    }
+def program() -> str:
+    """The path of the program that every hook of ours is. Raises ShimError where this installation has none."""
+    parent = dirname(dirname(dirname(abspath(__file__))))
+    for place in PLACES:
+        path = abspath(f"{parent}/{place}/{NAME}")
+        if isfile(path):
+            return path
+    raise ShimError(
+        "no-hook-program",
+        f"the program {NAME} that belongs to {parent} is missing",
+        cause="limits of a container that starts at once are read back by a hook, and this program is the hook",
+        evidence=tuple(f"{abspath(f'{parent}/{place}/{NAME}')}: does not exist" for place in PLACES),
+        remedy=("install cgshim again: the program is beside the launcher",),
+    )
+
+
+def command(stage: str, arguments: list[str]) -> dict[str, Any]:
+    """The entry that calls the program for a stage; it needs no environment."""
+    entry: dict[str, Any] = {"path": program(), "args": [NAME, stage, *arguments]}
     present = environment()
     variables = [f"{name}={present[name]}" for name in PASSED_ON if name in present]
     return {**entry, "env": variables} if variables else entry
@@ -77,10 +67,12 @@ def command(name: str, module: str, arguments: list[str]) -> dict[str, Any]:
 def injected(hooks: Any, stage: str, entry: dict[str, Any]) -> list[Any]:
     """The stage's hooks with ours as the last one, just once."""
     present = hooks.get(stage) if isinstance(hooks, dict) else None
-    others = [other for other in present or [] if not _is_ours(other, entry["args"][0])]
+    others = [other for other in present or [] if not _is_ours(other, entry["args"][1])]
     return [*others, entry]
 
 
-def _is_ours(entry: Any, name: str) -> bool:
+def _is_ours(entry: Any, stage: str) -> bool:
     arguments = entry.get("args") if isinstance(entry, dict) else None
-    return isinstance(arguments, list) and arguments[:1] == [name]
+    if not isinstance(arguments, list):
+        return False
+    return arguments[:2] == [NAME, stage] or arguments[:1] == [FORMER[stage]]

@@ -6,7 +6,7 @@ it left, and the edits that remain are the difference between the first and the 
 
 from __future__ import annotations
 
-from shim.host.facts import AMBIGUOUS, NONE, UNIFIED
+from shim.host.facts import AMBIGUOUS, NONE, UNIFIED, Fact
 from shim.planning.custody import returned
 from shim.rules import fields, runtimes, table
 from shim.rules.base import (
@@ -25,12 +25,14 @@ from shim.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from shim.host.facts import Host
     from shim.rules.base import Driver, Family, Operation
 
 LAYOUT_UNKNOWN = "layout-unknown"
+UNKNOWN_SWAP = Fact(value=None, evidence="not looked at")
 NO_CGROUP = "limits-without-cgroups"  # as the catalogue has it, for the crun that still said so
 
 
@@ -110,14 +112,15 @@ def make_plan(
         return Plan(notes=_without_cgroup(resources, host, runtime, operation))
     if host.layout in (NONE, AMBIGUOUS):
         return Plan(notes=_untouched(resources, host, runtime, operation))
+    checked: Any = returned(resources, kept or {})  # shim.oci.checks has looked at its types
     case = Case(
-        resources=returned(resources, kept or {}),
+        resources=checked,
         host=host,
         runtime=runtimes.of(runtime),
         operation=operation,
         driver=driver,
     )
-    found = _Findings()
+    found, stated = _Findings(), _stated(resources)
     case = found.take(case, _without_nulls(case) if operation == "update" else ())
     for section, rules in table.ON_V1 if case.v1 else table.ON_V2:
         # Asked of the resources as they are now: `unified` on v1 makes sections, and a memory rule makes `unified`.
@@ -126,7 +129,7 @@ def make_plan(
                 outcome = rule.apply(case)
                 found.notes.extend(outcome.notes)
                 found.problems.extend(outcome.problems)
-                found.expect(outcome.expectations, () if case.v1 else tuple(resources.get("unified") or ()))
+                found.expect(outcome.expectations, () if case.v1 else stated)
                 case = found.take(case, outcome.edits)
     found.notes.extend(_misnamed(resources, runtime))
     expectations = tuple(found.expectations.values())
@@ -137,6 +140,15 @@ def make_plan(
         problems=tuple(found.problems),
         bridge=tuple(limit for limit in expectations if limit.version == 2) if case.v1 else (),
     )
+
+
+def _stated(resources: dict[str, Any]) -> tuple[str, ...]:
+    """The files that `unified` names with a value that is written."""
+    if not resources.get("unified"):
+        return ()
+    from shim.rules.keys import sets_nothing
+
+    return tuple(key for key, value in resources["unified"].items() if not sets_nothing(key, value or ""))
 
 
 def _misnamed(resources: dict[str, Any], runtime: Family) -> tuple[Note, ...]:
@@ -227,7 +239,7 @@ def _merged(first: Expectation | None, second: Expectation) -> Expectation:
     return newer
 
 
-def _present(resources: dict[str, Any], field: str) -> bool:
+def _present(resources: Mapping[str, Any], field: str) -> bool:
     value: Any = resources
     for key in field.split("."):
         if not isinstance(value, dict) or value.get(key) is None:
@@ -274,11 +286,11 @@ def _without_controllers(
     resources: dict[str, Any], host: Host, runtime: Family, operation: Operation
 ) -> tuple[Note, ...]:
     """The notes that a host with cgroup2 and no controller at all would give: each limit as lost."""
-    bare = host.changed(layout=UNIFIED, placements={}, interface={})
+    bare = host.changed(layout=UNIFIED, placements={}, interface={}, swap_present=UNKNOWN_SWAP)
     return make_plan(resources, bare, runtime, operation, "cgroupfs").notes
 
 
-def difference(before: dict[str, Any], after: dict[str, Any], path: tuple[str, ...] = ()) -> tuple[Edit, ...]:
+def difference(before: Mapping[str, Any], after: Mapping[str, Any], path: tuple[str, ...] = ()) -> tuple[Edit, ...]:
     """The edits that make `after` of `before`; what is set comes first, so that no section is emptied on the way."""
     removals: list[Edit] = []
     settings: list[Edit] = []

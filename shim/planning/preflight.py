@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from shim.host import controllers, membership, parents
 from shim.oci import cgroups_path
+from shim.rules import runtimes
 from shim.rules.sizes import Untranslatable, amount
 from shim.values import Value
 
@@ -17,12 +18,9 @@ if TYPE_CHECKING:
 
     from shim.host.facts import Host
     from shim.host.view import View
+    from shim.rules.base import Driver, Family
 
 CGROUP = "/sys/fs/cgroup"
-# Limits at which a start was seen to fail on every kernel and layout tried, in bytes: runc 1.1.5 needs 2.2 MB on v1
-# and is killed at 1 MiB on v2, crun 1.8.1 needs 190 kB. Kernel memory (stacks, page tables) cannot be swapped out.
-NEVER_ENOUGH = {"runc": 1 << 20, "crun": 1 << 16}
-NEVER_ENOUGH_WITH_SWAP = {"runc": 1 << 17, "crun": 1 << 16}
 # What a limit in `linux.resources` needs, by the names of v1.
 FIELDS = (
     ("memory", "memory"),
@@ -42,8 +40,8 @@ class Asked(Value):
 
     resources: dict[str, Any]
     cgroups_path: str | None
-    runtime: str
-    driver: str = "cgroupfs"
+    runtime: Family
+    driver: Driver = "cgroupfs"
     container: str = ""
 
 
@@ -70,7 +68,7 @@ def hazards(asked: Asked, view: View, host: Host) -> tuple[Hazard, ...]:
 
 def _root_path(asked: Asked) -> Iterator[Hazard]:
     path = asked.cgroups_path
-    if asked.runtime != "crun" or asked.driver != "cgroupfs" or path is None or path.strip("/."):
+    if not runtimes.of(asked.runtime).root_itself or asked.driver != "cgroupfs" or path is None or path.strip("/."):
         return
     yield Hazard(code="cgroups-path-is-root", evidence=(f"config.json linux.cgroupsPath = {path!r}",), values={})
 
@@ -86,14 +84,33 @@ def _frozen(asked: Asked, view: View, host: Host) -> Iterator[Hazard]:
         state = (view.text(f"{directory}/{file}") or "").strip()
         if state in words:
             frozen = directory if unified else _frozen_itself(view, mount, directory)
+            own = _is_own(asked, frozen[len(mount) :]) and (unified or not _shown_above(view, mount, frozen, words))
+            if own and asked.runtime == "runc":
+                return  # it looks at the container's own cgroup, and says at once that it is frozen
             yield Hazard(
-                code="frozen-ancestor",
+                code="container-cgroup-frozen" if own else "frozen-ancestor",
                 evidence=(f"{frozen}/{file}: {state}",),
-                values={"path": frozen, "thaw": f"echo {'0' if unified else 'THAWED'} > {frozen}/{file}"},
+                values={
+                    "runtime": asked.runtime,
+                    "path": frozen,
+                    "thaw": f"echo {'0' if unified else 'THAWED'} > {frozen}/{file}",
+                },
             )
             return
         if not unified and state:
             return
+
+
+def _is_own(asked: Asked, path: str) -> bool:
+    """Is this cgroup the one that the container itself is to be in; only an absolute cgroupsPath tells."""
+    wanted = asked.cgroups_path or ""
+    return wanted.startswith("/") and parents.expand(wanted, "") == path
+
+
+def _shown_above(view: View, mount: str, directory: str, words: tuple[str, ...]) -> bool:
+    """v1: does the cgroup above show that it is frozen, so that this one may only show its ancestor's state."""
+    above = parents.existing(view, mount, directory[len(mount) :].rpartition("/")[0])
+    return any((view.text(f"{one}/freezer.state") or "").strip() in words for one in above)
 
 
 def _frozen_itself(view: View, mount: str, directory: str) -> str:
@@ -112,10 +129,9 @@ def _path(asked: Asked, view: View, unified: bool) -> str:
 
 
 def _no_room(asked: Asked, host: Host) -> Iterator[Hazard]:
-    limit = memory_limit(asked.resources)
-    swap = host.swap_present.value is not False
-    least = (NEVER_ENOUGH_WITH_SWAP if swap else NEVER_ENOUGH).get(asked.runtime)
-    if limit is None or least is None or limit > least:
+    limit, runtime = memory_limit(asked.resources), runtimes.of(asked.runtime)
+    least = runtime.least_memory if host.swap_present.value is False else runtime.least_memory_with_swap
+    if limit is None or not least or limit > least:
         return
     evidence = (f"memory limit in config.json: {limit} bytes; never enough for {asked.runtime}: {least}",)
     yield Hazard(code="oom-certain-at-start", evidence=evidence, values={"limit": str(limit), "runtime": asked.runtime})
@@ -140,7 +156,7 @@ def memory_limit(resources: dict[str, Any]) -> int | None:
 
 def _folders(asked: Asked, view: View, host: Host) -> Iterator[Hazard]:
     """crun on v1: a controller that is not mounted, but whose directory exists, gets its limits as ordinary files."""
-    if asked.runtime != "crun" or host.layout not in ("hybrid", "legacy"):
+    if not runtimes.of(asked.runtime).unmounted or host.layout not in ("hybrid", "legacy"):
         return
     for field, controller in FIELDS:
         name = controllers.v2_name(controller)

@@ -7,7 +7,7 @@ may be used.
 from __future__ import annotations
 
 from shim.errors import ShimError
-from shim.oci import checks, document
+from shim.oci import checks, document, spelling
 from shim.oci.edits import apply_to_text
 from shim.planning import custody, settings
 from shim.rules.base import GUARD, Edit, Problem
@@ -17,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from shim.errors import Notice
     from shim.host.facts import Host
     from shim.host.view import View
     from shim.oci.document import Document
@@ -68,7 +69,7 @@ class Rewrite(Value):
     ignored: tuple[str, ...] = ()
 
     @property
-    def notices(self) -> tuple[tuple[str, str], ...]:
+    def notices(self) -> tuple[Notice, ...]:
         """(level, text) of the annotations that have no say."""
         return tuple(("warning", f"cgshim: {text}") for text in self.ignored)
 
@@ -119,6 +120,8 @@ def of(
     from shim.host.detect import detect
     from shim.planning import plan
 
+    if asked.family == "runc":
+        loaded = _as_runc_reads(loaded, where)
     resources = _resources(loaded, where)
     annotations = _annotations(loaded) if where else beside or {}
     kept = custody.read(loaded, looking=asked.looking) if where else custody.NOTHING
@@ -139,6 +142,14 @@ def of(
         trusting=configured.trusting,
         ignored=tuple(text for text in (powerless, kept.refused) if text),
     )
+
+
+def _as_runc_reads(loaded: Document, where: tuple[str, ...]) -> Document:
+    """The document with the keys that Go takes in any case spelled as in the specification; mostly the very same."""
+    shape = spelling.DOCUMENT if where else spelling.RESOURCES
+    if not spelling.odd(loaded.value, shape):
+        return loaded
+    return document.load(spelling.spelled(loaded.text, shape), loaded.path)
 
 
 def _with_names(planned: Plan, loaded: Document, family: Family) -> Plan:

@@ -105,7 +105,8 @@ def _whereabouts(case: Case, controller: str) -> str:
     place = case.host.place(controller)
     if place.version == 2:
         return f"{controller} is on cgroup2 only, and the runtime works on v1 hierarchies here ({place.evidence})"
-    return f"this host has no {controller} controller ({place.evidence})"
+    whose = "this user" if case.host.rootless.value is True else "this host"
+    return f"{whose} has no {controller} controller ({place.evidence})"
 
 
 def _remove(field: str) -> Edit:

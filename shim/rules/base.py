@@ -11,9 +11,9 @@ from shim.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Iterable
+    from typing import Any, Callable, Iterable, Mapping, TypeVar
 
-    from typing_extensions import Final, Literal
+    from typing_extensions import Final, Literal, TypedDict
 
     from shim.host.facts import Host
     from shim.rules.runtimes import Runtime
@@ -21,9 +21,24 @@ if TYPE_CHECKING:
     # How a file shows what was written to it (shim.rules.shapes).
     Family = Literal["runc", "crun", "other"]
     Operation = Literal["create", "update"]
+    Object = TypeVar("Object", bound=Mapping[str, Any])
     Driver = Literal["cgroupfs", "systemd", "disabled"]
     Source = Literal["classic", "unified"]
     Kind = Literal["guard", "hint"]
+
+    class Resources(TypedDict, total=False):
+        """`linux.resources` as the checks let it through (schema/config-linux.json); null counts as absent."""
+
+        memory: dict[str, Any] | None
+        cpu: dict[str, Any] | None
+        pids: dict[str, Any] | None
+        blockIO: dict[str, Any] | None
+        hugepageLimits: list[dict[str, Any]] | None
+        rdma: dict[str, dict[str, Any]] | None
+        network: dict[str, Any] | None
+        devices: list[dict[str, Any]] | None
+        unified: dict[str, str] | None
+
     Effect = Literal["kept", "changed", "dropped", "unenforceable"]
     Shape = Literal[
         "exact", "page", "number", "first-words", "second-word", "percents", "cpus", "lines", "percent", "any-form"
@@ -53,7 +68,7 @@ class Case(Value):
     runtime: what its kind does. operation: "create" or "update". driver: "cgroupfs", "systemd" or "disabled".
     """
 
-    resources: dict[str, Any]
+    resources: Resources
     host: Host
     runtime: Runtime
     operation: Operation = "create"
@@ -154,15 +169,17 @@ class Rule(Value):
     probes: tuple[str, ...] = ()
 
 
-def apply_to_value(value: dict[str, Any], edits: Iterable[Edit]) -> dict[str, Any]:
+def apply_to_value(value: Object, edits: Iterable[Edit]) -> Object:
     """A copy of `value` with the edits made; the original is left as it was.
 
     A missing parent is made, and an object that an edit leaves empty is removed, because runtimes act on empty
     objects: crun refuses `"network": {}` on cgroup2, `runc update` a `"unified": {}` on v1.
     """
+    changed: Any = value
     for edit in edits:
-        value = _edited(value, edit.path, edit)
-    return value
+        changed = _edited(changed, edit.path, edit)
+    made: Object = changed
+    return made
 
 
 def _edited(value: dict[str, Any], path: tuple[str, ...], edit: Edit) -> dict[str, Any]:

@@ -8,7 +8,7 @@ is malformed, without one if v1 has no way to say it.
 from __future__ import annotations
 
 from shim.rules.base import Edit
-from shim.rules.sizes import LARGEST, Untranslatable, number, size
+from shim.rules.sizes import LARGEST, NO_HOST_HAS, Untranslatable, number, size
 
 MOST_WEIGHT = 1000
 UNLIMITED_RATE = 2**64 - 1
@@ -28,19 +28,33 @@ def _set(path: tuple[str, ...], value: Any) -> Edit:
 
 def _memory_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, str]:
     wanted, limit, swap = size(key, value), case.get("memory", "limit") or 0, case.get("memory", "swap") or 0
+    if case.operation == "update" and limit == 0 < swap and not case.get("unified", "memory.swap.max"):
+        raise Untranslatable(f"memory.swap {swap} counts from the container's own limit, which is not in this update")
     wanted = wanted or 1  # runtimes read 0 as "unset"; a byte is rounded down to the same 0 by the kernel
-    edits = [_set(("memory", "limit"), wanted)]
-    if 0 < limit <= swap and wanted > 0 and not case.get("unified", "memory.swap.max"):
+    wanted = -1 if wanted >= NO_HOST_HAS else wanted  # nothing can be added to it, and it limits nothing
+    edits, lost = [_set(("memory", "limit"), wanted)], ""
+    if 0 < limit <= swap and not case.get("unified", "memory.swap.max"):
         # On cgroup2 the classic pair would have become so much swap, whatever memory.max says afterwards.
-        edits.append(_set(("memory", "swap"), wanted + swap - limit))
-    return tuple(edits), "memory.max is memory.limit", ""
+        more, lost = _swap_of_a_pair(wanted, swap - limit)
+        edits.extend(more)
+    return tuple(edits), "memory.max is memory.limit", lost
+
+
+def _swap_of_a_pair(limit: int, allowed: int) -> tuple[tuple[Edit, ...], str]:
+    """Swap of `allowed` bytes beside another memory limit than it was counted from."""
+    if limit > 0:
+        return (_set(("memory", "swap"), limit + allowed),), ""
+    if allowed == 0:
+        instead = (Edit(op="remove", path=("memory", "swap")), _set(("memory", "swappiness"), 0))
+        return instead, "swapping of this container under host-wide memory pressure"
+    raise Untranslatable(f"v1 limits memory plus swap only, so {allowed} bytes of swap need a memory limit beside them")
 
 
 def _memory_swap_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, str]:
     allowed, most = size(key, value), case.get("memory", "limit") or 0
     if allowed < 0:
         return (_set(("memory", "swap"), -1),), "memory.swap.max=max is memory.swap -1", ""
-    if most > 0:
+    if 0 < most < NO_HOST_HAS:
         if most + allowed > LARGEST:  # more than the runtimes read, and than any host has
             return (_set(("memory", "swap"), -1),), f"{most} + {allowed} is no limit", ""
         edits = (_set(("memory", "swap"), most + allowed),)
@@ -126,16 +140,20 @@ def _rdma_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, 
     devices = dict(case.get("rdma") or {})
     for line in filter(str.strip, value.splitlines()):
         device, *pairs = line.split()
-        wanted = {}
+        wanted = dict(devices.get(device) or {})  # what a line does not name stays, as in the kernel
         for pair in pairs:
             name, _, amount = pair.partition("=")
             if name not in names:
                 raise Untranslatable(f"{pair!r} is no RDMA limit", "rdma.max takes 'DEVICE hca_handle=N hca_object=N'")
             if amount != "max":
                 wanted[names[name]] = number(key, amount, 0, (1 << 31) - 1, words=", or 'max'")
-        if wanted:
-            devices[device] = wanted
-    return ((_set(("rdma",), devices),) if devices else ()), "rdma.max is rdma", ""
+            else:
+                wanted.pop(names[name], None)
+        devices[device] = wanted
+    devices = {device: wanted for device, wanted in devices.items() if wanted}
+    if not devices:
+        return ((Edit(op="remove", path=("rdma",)),) if case.get("rdma") else ()), "rdma.max is rdma", ""
+    return (_set(("rdma",), devices),), "rdma.max is rdma", ""
 
 
 def _io_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, str]:

@@ -200,6 +200,8 @@ def _period_alone(case: Case, value: int) -> Outcome:
     field = PERIOD_OF_A_QUOTA
     if case.runtime.halves_of_cpu_max:
         return honoured(case, field, str(value), shape="second-word", caveat="runc keeps the quota as it is")
+    if case.get("unified", "cpu.max"):
+        return honoured(case, field, f"max {value}", caveat="unified.cpu.max is written after it")
     reason = "crun would reset the quota to none along with it; an update with cpu.quota beside it works"
     return unsupported(field, "cpu-period-alone", reason, f"CPU time by the new period of {value} us (quota stays)")
 
@@ -218,8 +220,9 @@ def burst(case: Case) -> Outcome:
         reason = f"this kernel has no {BURST.file(case)} (5.14 and later do)"
         return unsupported(BURST, "cpu-burst-unsupported", reason, lost)
     if 0 < limit < value:
-        what = f"{value} us is more than cpu.quota {limit}, which the kernel refuses"
-        return invalid("cpu.burst", what, f"write at most {limit}, or raise cpu.quota")
+        reason = f"{value} us is more than cpu.quota {limit}, which the kernel refuses"
+        answer = rewritten(BURST, limit, "cpu-burst-clamped", reason)
+        return showing(answer, (expect(BURST, version, str(limit)),))
     return honoured(case, BURST, str(value), caveat="runc before 1.2 and crun before 1.11 do not read it")
 
 

@@ -53,7 +53,7 @@ def limits(case: Case) -> Outcome:
         limited = [entry for entry in named if entry["limit"] < UNLIMITED]
         lost = ", ".join(f"{entry['pageSize']} huge pages above {entry['limit']} bytes" for entry in limited)
         return beyond(case, LIMITS, lost, _expected(named, 2))
-    stated = case.get("unified") or {}  # cgroup2's own keys win over the classic field, as in the runtimes
+    stated = _stated(case)  # cgroup2's own keys win over the classic field, as in the runtimes
     expected = tuple(one for one in _expected(named, version) if one.file not in stated)
     if case.operation == "update" and "hugepageLimits" in case.runtime.not_updated:
         return showing(_update_by_runc(case, named, version), expected)
@@ -68,7 +68,7 @@ def _update_by_runc(case: Case, named: list[dict[str, Any]], version: int) -> Ou
     if version == 1:
         reason = "runc does not read it in an update: what the container was created with stays, and is read back"
         return Outcome(notes=(note("hugepageLimits", "hugetlb-update-unread", GUARD, "kept", reason),))
-    stated = case.get("unified") or {}
+    stated = _stated(case)
     wanted = {_file(entry["pageSize"], 2): str(entry["limit"]) for entry in named}
     edits = [Edit(op="set", path=("unified", file), value=text) for file, text in wanted.items() if file not in stated]
     reason = "runc does not read it in an update; cgroup2's own key carries it"
@@ -76,6 +76,11 @@ def _update_by_runc(case: Case, named: list[dict[str, Any]], version: int) -> Ou
         edits=(Edit(op="remove", path=LIMITS.path), *edits),
         notes=(note("hugepageLimits", "hugetlb-by-unified", GUARD, CHANGED, reason),),
     )
+
+
+def _stated(case: Case) -> list[str]:
+    """The files that `unified` names with a value; an empty one is not written."""
+    return [key for key, value in (case.get("unified") or {}).items() if value]
 
 
 def kernel_name(size: str) -> str:

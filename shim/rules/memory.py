@@ -164,14 +164,15 @@ def check_before_update(case: Case) -> Outcome:
     return Outcome(notes=(note(field, "honoured", HINT, KEPT, "the runtime compares with memory.current"),))
 
 
-# `swap` comes before `limit`: it is counted from the limit, also from one that the next rule takes out.
+# `swap` comes before `limit`: it is counted from the limit, also from one that the next rule takes out. `swappiness`
+# comes before both: with `swap` still there it is known whether 0 was asked for or stands for "no swap".
 RULES: tuple[Rule, ...] = (
+    Rule(field="memory.swappiness", apply=swappiness),
     Rule(field="memory.swap", apply=swap, probes=(SWAP_V1, SWAP_V2)),
     Rule(field="memory.limit", apply=limit, probes=(SWAP_V1, SWAP_V2)),
     Rule(field="memory.reservation", apply=reservation),
     Rule(field="memory.kernel", apply=kernel, probes=("memory.kmem.limit_in_bytes",)),
     Rule(field="memory.kernelTCP", apply=kernel_tcp, probes=("memory.kmem.tcp.limit_in_bytes",)),
-    Rule(field="memory.swappiness", apply=swappiness),
     Rule(field="memory.disableOOMKiller", apply=disable_oom_killer),
     Rule(field="memory.useHierarchy", apply=use_hierarchy),
     Rule(field="memory.checkBeforeUpdate", apply=check_before_update, probes=(SWAP_V1, SWAP_V2)),

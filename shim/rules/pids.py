@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 LIMIT = spec("pids.limit")
 MOST = 4194304
+AMBIGUOUS_ZERO = "the same meaning for every runtime (-1 is no limit, 1 is one task)"
 
 
 def limit(case: Case) -> Outcome:
@@ -42,7 +43,7 @@ def limit(case: Case) -> Outcome:
     if value == 0 and not reach(case, "pids"):
         return _zero_out_of_reach()
     if value == 0:
-        return unset(LIMIT, "0 is unset to crun and to runc before 1.4; runc 1.4 and later make it 1")
+        return _zero(case)
     lost = f"more than {value} tasks" if value > 0 else ""
     if value > MOST and case.host.version("pids"):
         return invalid("pids.limit", f"{value} is above the kernel's {MOST}", f"write 1 to {MOST}, or -1 for no limit")
@@ -52,6 +53,15 @@ def limit(case: Case) -> Outcome:
     if value < 0:
         return _no_limit(case, value, version)
     return honoured(case, LIMIT, str(value))
+
+
+def _zero(case: Case) -> Outcome:
+    """A start has a hazard of its own for it (shim.planning.preflight); in an update it may be a limit of one task."""
+    answer = unset(LIMIT, "0 is unset to crun and to runc before 1.4; runc 1.4 and later make it 1")
+    if case.operation != "update":
+        return answer
+    (told,) = answer.notes
+    return answer.changed(notes=(told.changed(lost=AMBIGUOUS_ZERO),))
 
 
 def _zero_out_of_reach() -> Outcome:

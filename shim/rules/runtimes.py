@@ -25,7 +25,10 @@ class Runtime(Value):
     reads_rdma: these fields. check_needs_swap: checkBeforeUpdate wants memory.swap.current. unset_swappiness: 2^64 - 1
     is unset. most_swappiness: the highest that is taken. weight_file: fails where blkio.weight is missing.
     not_updated: sections that an update ignores. never_enabled: cgroup2 controllers that it does not enable.
-    any_case: keys in any case.
+    any_case: keys in any case. root_itself: puts a container into the root cgroup where cgroupsPath says so.
+    unmounted: writes limits into the directory of a v1 controller that is not mounted. refuses_hybrid: starts nothing
+    where cgroup2 is beside v1 hierarchies with controllers of its own. least_memory, least_memory_with_swap: bytes
+    with which no start succeeds, where the host has no swap, or has some; 0 where nobody looked.
     """
 
     name: Family
@@ -48,6 +51,11 @@ class Runtime(Value):
     not_updated: tuple[str, ...]
     never_enabled: tuple[str, ...]
     any_case: bool
+    root_itself: bool
+    unmounted: bool
+    refuses_hybrid: bool
+    least_memory: int
+    least_memory_with_swap: int
 
 
 # field: (runc, crun, other)
@@ -72,12 +80,24 @@ _TABLE = {
     "not_updated": (("devices", "hugepageLimits", "network"), (), ("network",)),
     "never_enabled": ((), ("rdma", "dmem"), ("rdma", "dmem")),
     "any_case": (True, False, False),
+    "root_itself": (False, True, False),
+    "unmounted": (False, True, False),
+    "refuses_hybrid": (False, True, False),
+    # Seen to fail on every kernel and layout tried: runc 1.1.5 needs 2.2 MB on v1 and is killed at 1 MiB on v2, crun
+    # 1.8.1 needs 190 kB. Kernel memory (stacks, page tables) cannot be swapped out.
+    "least_memory": (1 << 20, 1 << 16, 0),
+    "least_memory_with_swap": (1 << 17, 1 << 16, 0),
 }
+
+
+_MADE: dict[str, Runtime] = {}
 
 
 def of(kind: Family) -> Runtime:
     """The runtime of a kind. Raises ValueError for another word."""
-    place = _KINDS.index(kind)
-    made = Runtime.__new__(Runtime)  # once a call, and tests/rules/test_fields.py holds the table against the fields
-    made.__dict__.update({"name": kind}, **{field: row[place] for field, row in _TABLE.items()})
-    return made
+    if kind not in _MADE:
+        place = _KINDS.index(kind)
+        made = Runtime.__new__(Runtime)  # tests/rules/test_fields.py holds the table against the fields
+        made.__dict__.update({"name": kind}, **{field: row[place] for field, row in _TABLE.items()})
+        _MADE[kind] = made
+    return _MADE[kind]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 SUFFIXES = "KMGTPE"  # memparse(), lib/cmdline.c
 LARGEST = (1 << 63) - 1
+NO_HOST_HAS = 1 << 62  # bytes: a limit of so much memory is none
 BASES = {"0x": 16, "0X": 16}
 
 

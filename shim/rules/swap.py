@@ -7,14 +7,17 @@ Bytes of memory plus swap in OCI and on v1, of swap alone on cgroup2.
 from __future__ import annotations
 
 from shim.rules.answers import absent_guard, invalid, kept, lifted, note, removed
-from shim.rules.base import CHANGED, GUARD, KEPT, Case, Edit, Expectation, Outcome
+from shim.rules.base import CHANGED, GUARD, KEPT, UNENFORCEABLE, Case, Edit, Expectation, Outcome
 from shim.rules.reach import reach
+from shim.rules.sizes import NO_HOST_HAS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from shim.rules.base import Kind, Shape
 
 SWAP_V1, SWAP_V2 = "memory.memsw.limit_in_bytes", "memory.swap.max"
+SWAPPED_UNDER_PRESSURE = "swapping of this container under host-wide memory pressure"
+NO_LIMIT = (1 << 63) - (1 << 12)  # PAGE_COUNTER_MAX (include/linux/page_counter.h) in bytes, with pages of 4 KiB
 
 
 def swap(case: Case) -> Outcome:
@@ -49,19 +52,36 @@ def swap(case: Case) -> Outcome:
 def _zero_swap(case: Case, most: int) -> Outcome:
     if case.runtime.zero_is_unset:
         return Outcome(notes=(note("memory.swap", "zero-unset", GUARD, KEPT, "runc takes 0 as unset"),))
-    if most > 0:
-        edits = (Edit(op="set", path=("memory", "swap"), value=most),)
-        reason = f"crun takes 0 as no swap, but not in every version; swap == limit ({most}) says the same everywhere"
-        then = swap(case.changed(resources={**case.resources, "memory": {**case.get("memory"), "swap": most}}))
-        first = note("memory.swap", "zero-swap", GUARD, CHANGED, reason)
-        return Outcome(
-            edits=then.edits or edits,
-            notes=(first, *(n for n in then.notes if n.effect != KEPT)),
-            expectations=then.expectations,
-        )
+    if most > 0 and not (case.v1 and most >= NO_HOST_HAS):
+        return _as_much_as_memory(case, most)
+    if not reach(case, "memory"):
+        if case.host.version("memory") == 2 and case.host.swap_accounting.value is False:
+            return _unaccounted(case, 0)
+        if case.host.version("memory") == 0 and case.host.swap_present.value is False:
+            reason = f"crun takes 0 as no swap, and the host has none ({case.host.swap_present.evidence})"
+            return removed("memory.swap", "swap-absent", GUARD, reason)
+        expected = expect(case, "memory.swap", SWAP_V2, "0")
+        return absent_guard(case, "memory", "memory.swap", "swap above 0 bytes", expected)
     if case.v1:
-        return removed("memory.swap", "zero-unset", GUARD, "v1 kernels refuse 0 (memory.memsw.limit_in_bytes, EINVAL)")
-    return Outcome(notes=(note("memory.swap", "zero-swap", GUARD, KEPT, "crun takes 0 as no swap"),))
+        reason = "v1 kernels refuse 0 (memory.memsw.limit_in_bytes, EINVAL); swappiness 0 is the nearest to no swap"
+        return _swappiness(case, reason)
+    if case.host.swap_accounting.value is False:
+        return _unaccounted(case, 0)
+    told = (note("memory.swap", "zero-swap", GUARD, KEPT, "crun takes 0 as no swap"),)
+    return Outcome(notes=told, expectations=expect(case, "memory.swap", SWAP_V2, "0"))
+
+
+def _as_much_as_memory(case: Case, most: int) -> Outcome:
+    """No swap beside a limit, in the words that every crun understands."""
+    edits = (Edit(op="set", path=("memory", "swap"), value=most),)
+    reason = f"crun takes 0 as no swap, but not in every version; swap == limit ({most}) says the same everywhere"
+    then = swap(case.changed(resources={**case.resources, "memory": {**case.get("memory"), "swap": most}}))
+    first = note("memory.swap", "zero-swap", GUARD, CHANGED, reason)
+    return Outcome(
+        edits=then.edits or edits,
+        notes=(first, *(n for n in then.notes if n.effect != KEPT)),
+        expectations=then.expectations,
+    )
 
 
 def _unlimited_swap(case: Case) -> Outcome:
@@ -79,14 +99,15 @@ def _unlimited_swap(case: Case) -> Outcome:
 def _swap_alone(case: Case, value: int, most: int) -> Outcome:
     """A number for `swap` without a finite `limit` to take it from."""
     if case.operation == "update" and most == 0:
-        reason = "the container's own memory limit decides; it is not part of this update"
-        return Outcome(notes=(note("memory.swap", "swap-alone", GUARD, KEPT, reason),))
+        return _swap_of_a_running_container(case, value)
+    if case.v1 and most < 0 and value >= NO_LIMIT:
+        return _unlimited_swap(case)
     if case.v1 or most == 0:
         what = f"{value} stands without a memory.limit, which kernel and runtimes refuse"
         return invalid("memory.swap", what, "set memory.limit too, or leave memory.swap out")
     if case.host.swap_accounting.value is False:
         return _unaccounted(case, value)
-    if (case.get("unified", SWAP_V2) or "").strip():
+    if case.get("unified", SWAP_V2):
         reason = f"unified.{SWAP_V2} names the same limit, and unified wins, as in the runtimes"
         return removed("memory.swap", "unified-wins", GUARD, reason)
     if case.runtime.swap_alone:
@@ -102,7 +123,20 @@ def _swap_alone(case: Case, value: int, most: int) -> Outcome:
     )
 
 
-def _unaccounted(case: Case, allowed: int) -> Outcome:
+def _swap_of_a_running_container(case: Case, value: int) -> Outcome:
+    """An update with `swap` and no `limit`: v1 shows the sum, whatever the limit is; cgroup2 shows the difference."""
+    if value >= NO_LIMIT:
+        then, reason = _unlimited_swap(case), f"{value} is no limit, and -1 says so to every runtime"
+        edits = then.edits or (Edit(op="set", path=("memory", "swap"), value=-1),)
+        return then.changed(edits=edits, notes=(note("memory.swap", "swap-unlimited", GUARD, CHANGED, reason),))
+    if case.host.swap_accounting.value is False:
+        return _unaccounted(case, value, f"memory plus swap above {value} bytes")
+    reason = "the container's own memory limit decides; it is not part of this update"
+    expected = expect(case, "memory.swap", SWAP_V1, str(value), 1) if case.v1 else ()
+    return Outcome(notes=(note("memory.swap", "swap-alone", GUARD, KEPT, reason),), expectations=expected)
+
+
+def _unaccounted(case: Case, allowed: int, lost: str = "") -> Outcome:
     """Swap is limited to `allowed` bytes, but this kernel does not account for swap."""
     drop = Edit(op="remove", path=("memory", "swap"))
     accounting, present = case.host.swap_accounting, case.host.swap_present
@@ -110,18 +144,25 @@ def _unaccounted(case: Case, allowed: int) -> Outcome:
         reason = f"swap is not accounted ({accounting.evidence}), but the host has none ({present.evidence})"
         return Outcome(edits=(drop,), notes=(note("memory.swap", "swap-absent", GUARD, CHANGED, reason),))
     if case.host.version("memory") == 1 and allowed == 0:
-        edits = (drop, Edit(op="set", path=("memory", "swappiness"), value=0))
         reason = f"swap is not accounted ({accounting.evidence}); swappiness 0 is the nearest that v1 can enforce"
-        lost = "swapping of this container under host-wide memory pressure"
-        return Outcome(
-            edits=edits,
-            notes=(note("memory.swap", "swap-by-swappiness", GUARD, CHANGED, reason, lost),),
-            expectations=instead_of_swap(case),
-        )
+        return _swappiness(case, reason)
+    lost = lost or f"swap above {allowed} bytes"
     reason = f"this kernel does not account for swap ({accounting.evidence}) and the host has swap"
     return Outcome(
         edits=(drop,),
-        notes=(note("memory.swap", "swap-unaccounted", GUARD, "unenforceable", reason, f"swap above {allowed} bytes"),),
+        notes=(note("memory.swap", "swap-unaccounted", GUARD, UNENFORCEABLE, reason, lost),),
+    )
+
+
+def _swappiness(case: Case, reason: str) -> Outcome:
+    """Swappiness 0 in the place of "no swap"."""
+    return Outcome(
+        edits=(
+            Edit(op="remove", path=("memory", "swap")),
+            Edit(op="set", path=("memory", "swappiness"), value=0),
+        ),
+        notes=(note("memory.swap", "swap-by-swappiness", GUARD, CHANGED, reason, SWAPPED_UNDER_PRESSURE),),
+        expectations=instead_of_swap(case),
     )
 
 

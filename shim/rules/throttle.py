@@ -56,7 +56,7 @@ def _throttle(case: Case, field: FieldSpec, word: str) -> Outcome:
     if early:
         return early
     rates = _rates(case, field)
-    lost = ", ".join(f"{word} {rate} on device {device}" for device, rate in rates.items() if rate)
+    lost = ", ".join(f"{word} {rate} on device {device}" for device, rate in rates.items() if _limits(word, rate))
     version = reach(case, "io")
     if not version:
         return beyond(case, field, lost, _own_words(case, field, word, rates))
@@ -118,6 +118,10 @@ def _own_words(case: Case, field: FieldSpec, word: str, rates: dict[str, int]) -
     found = [(device, _rate_v2(word, rate)) for device, rate in rates.items()]
     limited = [(device, rate) for device, rate in found if rate != "max" or case.operation == "update"]
     return tuple(expect(field, 2, f"{device} {word}={rate}", shape="lines") for device, rate in limited)
+
+
+def _limits(word: str, rate: int) -> bool:
+    return _rate_v2(word, rate) != "max"
 
 
 def _rate_v2(word: str, rate: int | None) -> str:

@@ -11,7 +11,7 @@ import sys
 
 from shim.call.channel import tell_operators
 from shim.containers.hook_state import read
-from shim.enforce.followup import Subject, follow_up
+from shim.enforce.followup import InitEnded, Subject, follow_up
 from shim.errors import ShimError
 from shim.host.view import View
 from shim.oci import cgroups_path, document
@@ -78,7 +78,13 @@ def verify_state(state: State, asked: dict[str, str]) -> None:
         rewrite.judge(made)  # what left the resources for cgroup2 must still be within reach
     if asked.get("--bridged") and made.policy != settings.WARN:
         _require_kept(custody.read(loaded))
-    told = follow_up(view, Subject(pid=state.pid, container=state.container), made)
+    subject = Subject(pid=state.pid, container=state.container)
+    try:
+        told = follow_up(view, subject, made)
+    except InitEnded as ended:
+        from shim.diagnose import init_ended
+
+        told = init_ended.told(view, subject, made, ended.fate)
     hook_notices.leave(state.container, told, os.environ)
     tell_operators([*made.notices, *told], state.container)
 

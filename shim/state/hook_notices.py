@@ -13,11 +13,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from shim.errors import Level, Notice
+
 PLACE = "notices"
 MOST = 200  # files: of runs whose cgshim was killed
 
 
-def leave(container: str, notices: list[tuple[str, str]], environment: Mapping[str, str]) -> None:
+def leave(container: str, notices: list[Notice], environment: Mapping[str, str]) -> None:
     """Keep (level, text) notices about a container, or that there are none. Never fatal."""
     place, name = join(kept.directory(environment), PLACE), kept.name_of(container)
     try:
@@ -29,7 +31,7 @@ def leave(container: str, notices: list[tuple[str, str]], environment: Mapping[s
         return
 
 
-def take(container: str, environment: Mapping[str, str]) -> list[tuple[str, str]]:
+def take(container: str, environment: Mapping[str, str]) -> list[Notice]:
     """The notices about a container, which are then gone; [] where there are none."""
     place, name = join(kept.directory(environment), PLACE), kept.name_of(container)
     found = (kept.read(place, name) or {}).get("notices")
@@ -38,5 +40,5 @@ def take(container: str, environment: Mapping[str, str]) -> list[tuple[str, str]
     return [(_level(pair[0]), str(pair[1])) for pair in pairs if isinstance(pair, list) and len(pair) == 2]
 
 
-def _level(found: object) -> str:
+def _level(found: object) -> Level:
     return "info" if found == "info" else "warning"

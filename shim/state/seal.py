@@ -13,7 +13,7 @@ import posix
 from shim.errors import ShimError
 from shim.oci.document import errno_name
 from shim.state import kept
-from shim.system import dirname, environment, join, realpath
+from shim.system import dirname, environment, join, realpath, write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def _make(path: str) -> bytes:
         posix.close(kept.opened(place, make=True))
         handle = posix.open(beside, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_NOFOLLOW, 0o600)
         try:
-            posix.write(handle, key)
+            write_all(handle, key)
             posix.fsync(handle)
         finally:
             posix.close(handle)

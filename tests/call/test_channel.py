@@ -20,6 +20,8 @@ from shim.errors import ShimError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from shim.errors import Notice
+
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 ERROR = ShimError("some-code", 'memory "x" went wrong', cause="é", evidence=("/a: 1",), remedy=("do it",))
 TEXT = 'cgshim: memory "x" went wrong [some-code]\n  cause: é\n  evidence: /a: 1\n  remedy: do it'
@@ -204,7 +206,7 @@ def test_clipped_inside_an_endless_line() -> None:
     assert channel.clipped("é" * 1000) == "é" * 948 + "..."
 
 
-NOTICES = [("warning", "cgshim: memory.swap dropped"), ("info", "cgshim: pids.limit changed")]
+NOTICES: list[Notice] = [("warning", "cgshim: memory.swap dropped"), ("info", "cgshim: pids.limit changed")]
 
 
 def test_notices_go_to_containerds_log(tmp_path: Path) -> None:

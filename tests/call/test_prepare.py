@@ -52,8 +52,8 @@ def _code(runtime: FakeRuntime, *words: str, **keys: Any) -> str:
 
 @pytest.mark.parametrize(
     "words",
-    [("create", "--help"), ("create",), ("checkpoint", "c1"), ("update", "--memory", "1", "c1")],
-    ids=["help", "no id", "checkpoint", "update by flags"],
+    [("create", "--help"), ("create",), ("checkpoint", "c1"), ("update", "--memory", "abc", "c1")],
+    ids=["help", "no id", "checkpoint", "an update that only the runtime can refuse"],
 )
 def test_what_is_not_looked_at_goes_on_as_it_stands(runtime: FakeRuntime, words: tuple[str, ...]) -> None:
     """No document, no plan, the same arguments."""

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import os
 import posix
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
 
+from shim.cli.engine import ENGINES as ENGINE_MODULES
 from shim.cli.main import main
-from shim.engines import status
-from shim.engines.registration import File
+from shim.engines import entries, nerdctl, placement, podman, status
+from shim.engines.registration import File, Request
 from shim.engines.seen import QUESTIONS
 from shim.engines.tree import Tree
 from shim.errors import ShimError
+from shim.host.captured import CapturedView
 from tests.engine_machine import Machine
 from tests.syntax import ROOT
 
@@ -214,10 +217,10 @@ def test_settings_of_an_earlier_version_stay_while_an_engine_calls_cgshim(tmp_pa
 
 
 def test_status_of_a_good_registration(machine: Machine) -> None:
-    """In another tree nobody can be asked, and status says so; what can be seen is proven."""
+    """In another tree nobody can be asked, and status says so with a status of its own; what can be seen is proven."""
     machine.install("docker", "--as-default")
     result = machine.engine("status", "docker", "--json")
-    assert result.exit_code == 0
+    assert result.exit_code == 4
     assert json.loads(result.output) == {
         "schema": 1,
         "engine": "docker",
@@ -236,8 +239,153 @@ def test_status_of_a_good_registration(machine: Machine) -> None:
             },
             {"state": "ok", "what": "the real runtime", "evidence": "/usr/sbin/runc (the first runc found)"},
         ],
-        "status": 0,
+        "status": 4,
     }
+
+
+def test_status_reads_the_settings_of_the_tree(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Those of the node, good or bad, and not those of the machine that the command runs on."""
+    mine = tmp_path / "mine.json"
+    mine.write_text("broken")
+    monkeypatch.setenv("CGSHIM_CONFIG", str(mine))
+    machine.install("docker")
+    assert machine.engine("status", "docker").exit_code == 4
+    machine.write("/etc/cgshim/config.json", '{"policy": "perhaps"}')
+    result = machine.engine("status", "docker")
+    assert result.exit_code == 1
+    assert "policy: 'perhaps' is neither 'refuse' nor 'warn'" in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ("", "/usr/bin/python3 in {} does not run as Python"),
+        ("Python 3.11.2\n", "/usr/bin/python3 in {} does not run as Python"),
+        ("cgshim 2 7\n", "/usr/bin/python3 in {} is Python 2.7, and cgshim needs "),
+    ],
+)
+@pytest.mark.parametrize("arguments", [(), ("--prefix", "/opt/cgshim")])
+def test_interpreter_of_the_node_is_run(machine: Machine, answer: str, why: str, arguments: tuple[str, ...]) -> None:
+    """/usr/bin/true under the name of python3 prints nothing: it is refused before anything is written."""
+    machine.python = answer
+    words = " ".join(machine.refused("install", "containerd", *arguments).split())
+    assert why.format(machine.root) in words
+    assert "[no-python]" in words
+
+
+def test_what_the_interpreter_is_asked(tmp_path: Path) -> None:
+    """A real Python answers with its version, /usr/bin/true with nothing."""
+    tree = Tree("/")
+    assert placement.answer_of(tree, sys.executable) == f"cgshim {sys.version_info[0]} {sys.version_info[1]}\n"
+    assert placement.answer_of(tree, "/usr/bin/true") == ""
+    assert "No such file" in placement.answer_of(tree, str(tmp_path / "python3"))
+
+
+def test_engine_that_is_not_there(machine: Machine) -> None:
+    """The entry is written, and a warning says that nothing reads it."""
+    assert "not installed here" not in machine.install("docker")
+    (machine.root / "usr/bin/podman").unlink()
+    words = " ".join(machine.install("podman").split())
+    assert "warning: podman is not installed here (no podman in /usr/bin, " in words
+    assert "nothing reads the entry yet" in words
+
+
+@pytest.mark.parametrize("engine", [*ENGINES, "nerdctl"])
+def test_remove_on_an_empty_root(tmp_path: Path, engine: str) -> None:
+    """Nothing is deleted, not even a directory that is empty, and nothing is said to have been."""
+    (tmp_path / "opt/cgshim/bin").mkdir(parents=True)
+    (tmp_path / "etc/cgshim").mkdir(parents=True)
+    arguments = ["engine", "remove", engine, "--root", str(tmp_path), "--prefix", "/opt/cgshim"]
+    result = CliRunner().invoke(main, arguments)
+    assert (result.exit_code, result.output) == (0, f"{engine}: cgshim is not registered; nothing to do.\n")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["bin", "cgshim", "cgshim", "etc", "opt"]
+
+
+class Here(Tree):
+    """A tree that counts as this machine's own, so that its programs and its host may be asked."""
+
+    live = True
+
+
+@pytest.fixture
+def hybrid(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The host is Debian 12's hybrid one with hugetlb in cgroup2, where crun starts nothing."""
+    host = ROOT / "tests/hosts/debian12-hybrid-6.18"
+    monkeypatch.setattr("shim.engines.suitability.View", lambda: CapturedView(str(host)))
+    monkeypatch.setenv("CGSHIM_CONFIG", str(tmp_path / "none.json"))
+
+
+REASON = "crun starts no container on a hybrid host while cgroup2 has controllers"
+
+
+@pytest.mark.usefixtures("hybrid")
+def test_install_picks_the_runtime_that_works(tmp_path: Path) -> None:
+    """podman would take crun; the entry runs runc, and says so. Asked for by name, crun is refused."""
+    Machine(tmp_path, ("/usr/sbin/runc", "/usr/bin/crun"))
+    tree, request = Here(str(tmp_path)), Request(binary="/usr/bin/cgshim")
+    for home in ("", "/home/ann/.config"):
+        asked = request.changed(home=home)
+        chosen = entries.choose(tree, asked, podman.install(tree, asked), ())
+        assert chosen.path == "/usr/bin/cgshim-runc"
+        assert chosen.notes[0].startswith(REASON)
+        assert chosen.notes[0].endswith("So this entry runs /usr/sbin/runc in the place of /usr/bin/crun.")
+    asked = request.changed(runtime="/usr/bin/crun")
+    with pytest.raises(ShimError, match="/usr/bin/crun would start no container on this host") as caught:
+        entries.choose(tree, asked, podman.install(tree, asked), ())
+    assert caught.value.code == "runtime-starts-nothing"
+    (tmp_path / "usr/sbin/runc").unlink()
+    with pytest.raises(ShimError, match="so it is not registered"):
+        entries.choose(tree, request, podman.install(tree, request), ())
+
+
+@pytest.mark.usefixtures("hybrid")
+def test_status_knows_what_doctor_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An entry with crun is WRONG where crun starts nothing, unless the settings hide cgroup2 from it."""
+    machine = Machine(tmp_path, ("/usr/sbin/runc", "/usr/bin/crun"))
+    machine.install("podman")
+    entry = podman.registered(Here(str(tmp_path)), Request(binary="/usr/bin/cgshim"))[0]
+    check = status._runtime(Here(str(tmp_path)), entry)
+    assert (check.state, REASON in check.evidence) == ("WRONG", True)
+    (tmp_path / "hide.json").write_text('{"crun_on_hybrid": "hide-cgroup2"}')
+    monkeypatch.setenv("CGSHIM_CONFIG", str(tmp_path / "hide.json"))
+    assert status._runtime(Here(str(tmp_path)), entry).state == "ok"
+
+
+def test_runtime_of_an_entry(tmp_path: Path) -> None:
+    """What `plan --engine` and `doctor --engine` plan for; an engine without an entry is an error with what to do."""
+    machine = Machine(tmp_path, ("/usr/sbin/runc", "/usr/bin/crun"))
+    machine.install("podman")
+    tree = Tree(str(tmp_path))
+    found = entries.of_engine(tree, podman.registered(tree, Request(binary="/usr/bin/cgshim")), "podman")
+    assert found == ("/usr/bin/crun", "podman's entry crun, /usr/bin/cgshim-crun: the first crun found")
+    with pytest.raises(ShimError, match="cgshim is not registered with docker"):
+        entries.of_engine(tree, (), "docker")
+
+
+@pytest.mark.parametrize("command", [("plan", "/nonexistent"), ("doctor",)])
+def test_plan_and_doctor_look_at_the_entry(monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]) -> None:
+    """`--engine` asks for the entry before anything else is read."""
+    monkeypatch.setattr("shim.cli.engine.entries.of_engine", lambda *_: (_ for _ in ()).throw(ShimError("x", "asked")))
+    monkeypatch.setitem(ENGINE_MODULES, "docker", nerdctl)
+    result = CliRunner().invoke(main, [*command, "--engine", "docker"])
+    assert (result.exit_code, "asked" in result.stderr) == (3, True)
+
+
+@pytest.mark.parametrize(
+    ("engine", "config", "options"),
+    [
+        ("crio", "", ()),
+        ("crio", "/srv/crio/conf.d/50-cgshim.conf", ("--config-dir", "/srv/crio/conf.d")),
+        ("crio", "/srv/crio.conf", ("--config", "/srv/crio.conf")),
+        ("containerd", "/srv/config.toml", ("--config", "/srv/config.toml")),
+        ("docker", "/srv/daemon.json", ()),
+    ],
+)
+def test_tools_are_asked_about_the_file_that_is_named(engine: str, config: str, options: tuple[str, ...]) -> None:
+    """`status --config`: the tool reads that file, or its directory of drop-ins, too."""
+    assert QUESTIONS[engine].reading(config) == options
 
 
 def test_status_without_a_registration(machine: Machine) -> None:
@@ -327,8 +475,7 @@ def test_prefix_brings_cgshim_along(machine: Machine) -> None:
     assert 'BinaryName = "/opt/cgshim/bin/cgshim-runc"' in machine.read("/etc/containerd/config.toml")
     assert "copied" not in machine.install("containerd", "--prefix", "/opt/cgshim")
     machine.remove("containerd", "--prefix", "/opt/cgshim")
-    after = machine.files("/")
-    assert {path for path in after if not path.endswith("/")} == {path for path in before if not path.endswith("/")}
+    assert machine.files("/") == before
 
 
 def test_prefix_stays_while_it_is_called(machine: Machine) -> None:

@@ -13,6 +13,7 @@ from shim import system
 from shim.cli import explain as command
 from shim.cli import report
 from shim.cli.main import main
+from shim.containers.resolve import resolve
 from shim.diagnose.catalogue import ENTRIES
 from shim.host.view import View
 from tests.syntax import ROOT
@@ -35,6 +36,7 @@ def no_engines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(command, "LOGS", (f"{tmp_path}/logs/*/{{}}/log.json",))
     monkeypatch.setattr(report, "ROOTS", (f"{tmp_path}/roots",))
     monkeypatch.setattr(report, "ROOTLESS", ())
+    monkeypatch.setattr("shim.containers.resolve.resolve", lambda name: resolve(name, str(tmp_path)))
     return tmp_path
 
 
@@ -97,7 +99,7 @@ def test_one_subject_at_a_time(args: tuple[str, ...]) -> None:
     """Neither none nor two."""
     result = _run(*args)
     assert result.exit_code == 2
-    assert "name one of FILE, -, TEXT, ID, CODE, or use --last or --list" in result.output
+    assert "name one of FILE, -, TEXT, NAME, ID, CODE, or use --last or --list" in result.output
 
 
 def test_a_code_prints_its_row() -> None:

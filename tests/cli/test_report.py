@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from shim.cli import report as command
 from shim.cli.main import main
+from shim.containers.resolve import resolve
 
 if TYPE_CHECKING:
     from click.testing import Result
@@ -65,6 +66,7 @@ def runc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     monkeypatch.delenv("CGSHIM_RUNTIME", raising=False)
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     monkeypatch.setattr(command, "ROOTS", (str(tmp_path / "roots" / "*"),))
+    monkeypatch.setattr("shim.containers.resolve.resolve", lambda name: resolve(name, str(tmp_path)))
     return str(path)
 
 
@@ -170,7 +172,7 @@ def test_unknown_container_is_one_message() -> None:
     result = _report("web")
     assert result.exit_code == 3
     assert result.stderr.startswith("cgshim: nothing is known of a container web [no-container]\n")
-    assert "remedy: give the runtime's id, not the engine's name" in result.stderr
+    assert "remedy: cgshimctl audit lists the containers of this host, with their names" in result.stderr
 
 
 def test_same_id_twice_is_a_question(tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from shim.errors import ShimError
 from shim.host.facts import HYBRID, LEGACY, UNIFIED, Fact
 from shim.oci import document
 from shim.planning import rewrite
-from shim.planning.plan import make_plan
-from shim.rules.base import GUARD, apply_to_value
+from shim.planning.plan import Plan, make_plan
+from shim.rules import shapes
+from shim.rules.base import GUARD, HINT, Expectation, apply_to_value
 from tests.cgroup_tree import INIT, Kernel, Tree
 from tests.hosts_made import make_host
 from tests.kept_limits import sealed_and_read
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from shim.host.facts import Host
+    from shim.rules.base import Kind
 
 MOUNT = "/sys/fs/cgroup"
 HYBRID_MOUNT = "/sys/fs/cgroup/unified"
@@ -144,6 +146,56 @@ def test_an_unread_hint_refuses_nobody(tree: Tree) -> None:
     tree.write(f"/proc/{INIT}/cgroup", "")
     told = follow_up(tree.view, SUBJECT, _made(HINTS, make_host(UNIFIED), "refuse"))
     assert [level for level, _ in told] == ["info"]
+
+
+# One value of each shape that a file has.
+OF_A_SHAPE = {
+    "exact": "25000 50000",
+    "page": "67108864",
+    "number": "32",
+    "first-words": "25000",
+    "second-word": "50000",
+    "percents": "25000 50000",
+    "cpus": "0",
+    "lines": "8:0 rbps=1048576",
+    "percent": "10",
+    "any-form": "1",
+}
+
+
+def _expecting(shape: Any, kind: Kind = GUARD) -> rewrite.Rewrite:
+    limit = Expectation(
+        field="unified.x.max",
+        kind=kind,
+        controller="memory",
+        version=2,
+        file="x.max",
+        value=OF_A_SHAPE[shape],
+        shape=shape,
+    )
+    return _made({}, make_host(UNIFIED), "refuse").changed(plan=Plan(expectations=(limit,)))
+
+
+@pytest.mark.parametrize("shape", OF_A_SHAPE)
+def test_what_cannot_be_seen_is_not_there_in_any_shape(tree: Tree, shape: str) -> None:
+    """No cgroup: not read. No file, an empty one, or one with nothing but a word: not applied. A hint only warns."""
+    for content in (None, "", "\n", "max 100000\n"):
+        if content is not None:
+            tree.write(f"{MOUNT}/c/x.max", content)
+        with pytest.raises(ShimError) as refused:
+            follow_up(tree.view, SUBJECT, _expecting(shape))
+        assert refused.value.code == "limit-not-applied", content
+        ((level, _),) = follow_up(tree.view, SUBJECT, _expecting(shape, HINT))
+        assert level == "info"
+    tree.write(f"/proc/{INIT}/cgroup", "")
+    with pytest.raises(ShimError) as refused:
+        follow_up(tree.view, SUBJECT, _expecting(shape))
+    assert refused.value.code == "limit-not-read"
+
+
+def test_every_shape_is_one_of_these() -> None:
+    """A new shape gets a value above."""
+    assert set(OF_A_SHAPE) == {"page", "any-form", *shapes.SHAPES}
 
 
 @pytest.mark.parametrize("seen", ["namespace", "subtree"])

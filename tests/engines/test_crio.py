@@ -18,9 +18,9 @@ FILE = f"{DIRECTORY}/50-cgshim.conf"
 COMMENT = "# cgshim in front of the OCI runtime; `cgshimctl engine remove crio` takes it back.\n"
 FRESH = f"""\
 {COMMENT}[crio.runtime.runtimes.cgshim]
-  runtime_path = "/usr/bin/cgshim-runc"
+  runtime_path = "/usr/bin/cgshim-crun"
   runtime_type = "oci"
-  runtime_root = "/run/runc"
+  runtime_root = "/run/crun"
 """
 # In the form of CRI-O's own package.
 PACKAGED = """\
@@ -93,7 +93,7 @@ def test_default_of_another_kind_is_not_copied(machine: Machine) -> None:
         MAIN, '[crio.runtime]\ndefault_runtime = "kata"\n[crio.runtime.runtimes.kata]\nruntime_type = "vm"\nx = 1\n'
     )
     machine.install("crio")
-    assert machine.read(FILE) == FRESH
+    assert machine.read(FILE) == FRESH.replace("crun", "runc")
 
 
 @pytest.mark.parametrize("place", [MAIN, f"{DIRECTORY}/10-crio.conf"])
@@ -157,3 +157,22 @@ def test_what_others_added_is_kept(machine: Machine) -> None:
     machine.write(FILE, text)
     machine.install("crio")
     assert machine.files() == {kept: text, FILE: FRESH}
+
+
+def test_built_in_default_is_crun_where_it_is(tmp_path: Path) -> None:
+    """CRI-O has crun as its default since 1.31; a node without one goes on with runc."""
+    machine = Machine(tmp_path)
+    machine.install("crio", "--as-default")
+    assert 'runtime_path = "/usr/bin/cgshim-runc"' in machine.read(FILE)
+    assert 'runtime_root = "/run/runc"' in machine.read(FILE)
+
+
+def test_directory_that_was_empty_stays(machine: Machine) -> None:
+    """`remove` takes away the directories that `install` has made, and no others."""
+    (machine.root / "etc/crio/crio.conf.d").mkdir(parents=True)
+    machine.there_and_back("crio")
+    assert machine.has(DIRECTORY)
+    (machine.root / "etc/crio/crio.conf.d").rmdir()
+    machine.there_and_back("crio")
+    assert not machine.has(DIRECTORY)
+    assert machine.has("/etc/crio")

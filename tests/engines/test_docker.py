@@ -190,4 +190,4 @@ def test_rootless_file(machine: Machine) -> None:
     """--rootless edits the user's daemon.json."""
     result = machine.engine("install", "docker", "--rootless", env={"XDG_CONFIG_HOME": "/home/ann/.config"})
     assert result.exit_code == 0, result.output
-    assert machine.files("/home") == {"/home/ann/.config/docker/daemon.json": FRESH}
+    assert machine.files("/home/ann/.config") == {"/home/ann/.config/docker/daemon.json": FRESH}

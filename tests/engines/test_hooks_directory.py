@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +13,10 @@ from click.testing import CliRunner
 
 from shim.cli.main import main
 from shim.engines import hooks_directory as directory
+from shim.engines.hooks_read import crio_reads, podman_reads
+from shim.engines.registration import File
+from shim.engines.tree import Tree
+from tests.syntax import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +42,82 @@ def place(tmp_path: Path) -> Path:
     return tmp_path / "etc" / "hooks.d"
 
 
+@pytest.fixture(autouse=True)
+def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Tree:
+    """A machine with no engine and no files but the test's; what is made is written down there."""
+    tree = Tree(str(tmp_path / "machine"))
+    monkeypatch.setattr("shim.engines.made.SYSTEM", str(tmp_path / "cgshim/made"))
+    monkeypatch.setenv("PATH", str(tmp_path / "no-programs"))
+    monkeypatch.setattr("shim.engines.hooks_read.podman_reads", lambda _tree, home="": podman_reads(tree, home))
+    monkeypatch.setattr("shim.engines.hooks_read.crio_reads", lambda _tree: crio_reads(tree))
+    return tree
+
+
+def _write(tree: Tree, path: str, text: str) -> None:
+    tree.apply(File(path=path, before=None, after=text))
+
+
+def test_directories_that_engines_read(machine: Tree) -> None:
+    """Both read /usr/share/containers/oci/hooks.d unless hooks_dir says otherwise, the later file's word counting."""
+    assert podman_reads(machine) == ("/usr/share/containers/oci/hooks.d",)
+    assert crio_reads(machine) == ()
+    _write(machine, "/etc/crio/crio.conf", "[crio.runtime]\n")
+    assert crio_reads(machine) == ("/usr/share/containers/oci/hooks.d",)
+    _write(machine, "/etc/crio/crio.conf.d/10-x", '[crio.runtime]\nhooks_dir = ["/a", "/b"]\n')
+    assert crio_reads(machine) == ("/a", "/b")
+    _write(machine, "/etc/containers/containers.conf.d/9.conf", '[engine]\nhooks_dir = ["/c"]\n')
+    assert podman_reads(machine) == ("/c",)
+
+
+def test_podmans_own_answer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As 4.3.1 prints it, and with two directories."""
+    podman = tmp_path / "bin" / "podman"
+    podman.parent.mkdir()
+    monkeypatch.setenv("PATH", f"{podman.parent}:/usr/bin:/bin")
+    for shown, expected in (("/usr/share/x", ("/usr/share/x",)), ("/a,/b", ("/a", "/b"))):
+        podman.write_text(f"#!/bin/sh\necho '      --hooks-dir strings      Set the directory (default [{shown}])'\n")
+        podman.chmod(0o755)
+        assert podman_reads(Tree("/")) == expected
+
+
+def test_crio_is_never_given_a_stage_that_stops_it(machine: Tree, runc: Path, place: Path) -> None:
+    """CRI-O 1.36: unknown stage "precreate", and it does not start. Left out by default, refused if asked for."""
+    real = os.path.realpath(place)
+    _write(machine, "/etc/crio/crio.conf", f'[crio.runtime]\nhooks_dir = ["{real}"]\n')
+    machine.at = lambda path: path if path == str(place) or path == real else Tree.at(machine, path)  # type: ignore[method-assign]
+    result = _hooks("install", "--dir", place, "--runtime", runc)
+    assert result.exit_code == 0
+    assert sorted(os.listdir(place)) == [name for name in ALL if "precreate" not in name]
+    assert f"CRI-O reads {place}, and does not start with a hook of the stage precreate" in result.output
+    refused = _hooks("install", "--dir", place, "--runtime", runc, "--stage", "precreate")
+    assert (refused.exit_code, "[crio-stage]" in refused.stderr) == (3, True)
+    assert sorted(os.listdir(place)) == [name for name in ALL if "precreate" not in name]
+
+
+def test_rootless(machine: Tree, runc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user's directory, and hooks_dir with what podman reads already; remove brings back what there was."""
+    home = tmp_path / "home" / ".config"
+    home.mkdir(parents=True)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home))
+    for _ in range(2):
+        assert _hooks("install", "--rootless", "--runtime", runc).exit_code == 0
+    assert sorted(os.listdir(home / "containers/oci/hooks.d")) == ALL
+    assert (home / "containers/containers.conf.d/51-cgshim-hooks.conf").read_text() == (
+        "# The hooks of cgshim; `cgshimctl hooks remove --rootless` takes this away.\n"
+        f'[engine]\n  hooks_dir = ["/usr/share/containers/oci/hooks.d", "{home}/containers/oci/hooks.d"]\n'
+    )
+    assert _hooks("remove", "--rootless").exit_code == 0
+    assert [str(path) for path in (tmp_path / "home").rglob("*")] == [str(home)]
+
+
+def test_directory_that_was_there_stays(runc: Path, place: Path) -> None:
+    """`remove` takes away the directory that `install` has made, and no other."""
+    place.mkdir(parents=True)
+    _hooks("install", "--dir", place, "--runtime", runc)
+    _hooks("remove", "--dir", place)
+    assert place.is_dir()
+
+
 def _hooks(*args: object) -> Result:
     return CliRunner().invoke(main, ["hooks", *map(str, args)])
 
@@ -51,12 +130,12 @@ def test_files_as_podman_and_crio_read_them(runc: Path, place: Path) -> None:
     assert set(value) == {"version", "hook", "when", "stages"}
     assert (value["version"], value["when"], value["stages"]) == ("1.0.0", {"always": True}, ["precreate"])
     assert set(value["hook"]) <= {"path", "args", "env", "timeout"}
-    assert value["hook"]["path"] == sys.executable
+    assert value["hook"]["path"] == str(ROOT / "hooks" / "cgshim-hook")
     assert value["hook"]["timeout"] == 30
-    assert value["hook"]["args"][-2:] == ["--runtime", str(runc)]
+    assert value["hook"]["args"] == ["cgshim-hook", "precreate", "--runtime", str(runc)]
     poststop = json.loads((place / "50-cgshim-poststop.json").read_text())
     assert poststop["stages"] == ["createRuntime", "poststop"]
-    assert "--runtime" not in poststop["hook"]["args"]
+    assert poststop["hook"]["args"] == ["cgshim-hook", "poststop"]
     assert (place / ALL[0]).stat().st_mode & 0o777 == 0o644
 
 
@@ -165,6 +244,22 @@ def test_list_says_what_would_not_run(runc: Path, place: Path) -> None:
     assert shown.endswith(
         "".join(f"50-cgshim-{stage}.json: {runc} does not exist\n" for stage in ("createRuntime", "precreate"))
     )
+
+
+def test_list_knows_the_inline_program_of_version_0_1(runc: Path, place: Path) -> None:
+    """Its text does not fit this version's package: the hooks must be installed again, which replaces them."""
+    place.mkdir(parents=True)
+    inline = {
+        "path": "/usr/bin/python3",
+        "args": ["cgshim-precreate", "-BIS", "-c", "from shim import hot", "/usr/lib"],
+    }
+    value = {"version": "1.0.0", "hook": inline, "when": {"always": True}, "stages": ["precreate"]}
+    (place / ALL[2]).write_text(json.dumps(value))
+    listed = _hooks("list", "--dir", place, "--json")
+    again = "written by version 0.1, whose program no longer runs: call `cgshimctl hooks install` again"
+    assert (listed.exit_code, json.loads(listed.output)["hooks"][0]["problems"]) == (1, [again])
+    _hooks("install", "--dir", place, "--runtime", runc)
+    assert _hooks("list", "--dir", place).exit_code == 0
 
 
 def test_list_of_nothing(place: Path) -> None:

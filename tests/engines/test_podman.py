@@ -146,7 +146,7 @@ def test_rootless_directory(machine: Machine, tmp_path: Path) -> None:
     result = machine.engine("install", "podman", "--rootless", env={"XDG_CONFIG_HOME": "/home/ann/.config"})
     assert result.exit_code == 0, result.output
     place = "/home/ann/.config/containers/containers.conf.d/50-cgshim.conf"
-    assert machine.files("/home") == {place: TRANSPARENT}
+    assert machine.files("/home/ann/.config") == {place: TRANSPARENT}
     assert machine.files() == {}
     assert machine.engine("remove", "podman", "--rootless", env={"XDG_CONFIG_HOME": "/home/ann/.config"}).exit_code == 0
     assert not machine.has("/home/ann/.config/containers")

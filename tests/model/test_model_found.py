@@ -41,6 +41,22 @@ STARTS: dict[str, tuple[dict[str, Any], str, tuple[Family, tuple[int, ...]]]] = 
     "throttle without a rate": ({"blockIO": {"throttleReadBpsDevice": [{"major": 8, "minor": 0}]}}, V1, RUNC),
     "unlimited in every number": ({"memory": {"limit": -1, "swap": INT64}}, V1, RUNC),
     "swap none beside memory above int64": ({"unified": {"memory.max": "8E", "memory.swap.max": "0"}}, V1, RUNC),
+    "swap none beside a limit above int64": (
+        {"memory": {"limit": INT64}, "unified": {"memory.swap.max": "0"}},
+        V1,
+        RUNC,
+    ),
+    "crun's no swap beside a limit above int64": ({"memory": {"limit": INT64, "swap": 0}}, V1, CRUN),
+    "crun's no swap where the layout is not understood": (
+        {"memory": {"limit": -1, "swap": 0}},
+        "unified-with-v1-inside-5.10",
+        ("crun", (0, 17)),
+    ),
+    "swappiness asked for beside swap without limit": (
+        {"memory": {"swap": -1, "swappiness": 0}, "unified": {"memory.max": "64M"}},
+        "matrix-swapaccount-0-legacy",
+        ("crun", (0, 17)),
+    ),
     "unified wins in cgroup2 beside v1": (
         {"cpu": {"quota": 100000}, "unified": {"cpu.max": "max 100000"}},
         "uos-5.10",
@@ -93,6 +109,14 @@ UPDATES: dict[str, tuple[dict[str, Any], dict[str, Any], str, tuple[Family, tupl
         ("runc", (1, 1, 5)),
     ),
     "swap alone on v1": (LIMITED, {"memory": {"swap": 160 * M}}, V1, RUNC),
+    "swap that counts from a limit beside another one": (
+        LIMITED,
+        {"memory": {"swap": 128 * M}, "unified": {"memory.max": "67108864"}},
+        V1,
+        RUNC,
+    ),
+    "swap alone that is no limit": ({}, {"memory": {"swap": INT64}}, "debian12-hybrid-6.18", ("crun", (0, 17))),
+    "swap alone that is no limit, on cgroup2": (LIMITED, {"memory": {"swap": INT64}}, CGROUP2, CRUN),
     "swap alone where crun ignores it": (
         {"memory": {"limit": 64 * M}},
         {"memory": {"swap": 64 * M}},

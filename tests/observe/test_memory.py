@@ -31,7 +31,7 @@ class Changing(CapturedView):
 
     def __init__(self, host: str, contents: dict[str, str], gone: tuple[str, ...] = ()) -> None:
         super().__init__(str(HOSTS / host))
-        self.contents = contents
+        self.contents = {f"/proc/{PID}/stat": f"{PID} (sh) S 1 1 1\n", **contents}
         self.gone = gone
 
     def read(self, path: str) -> tuple[str, Identity] | None:
@@ -301,3 +301,10 @@ def test_ids_do_not_lead_out_of_the_directory(state_directory: Path) -> None:
 def test_stage_is_told_by_the_state(status: str, pid: int, expected: bool) -> None:
     """As runc 1.1.5, crun 1.8.1 and podman 4.3.1 were seen to word it."""
     assert poststop.ended(State(container="c", pid=pid, bundle="/b", annotations={}, status=status)) is expected
+
+
+def test_dead_init_has_no_place() -> None:
+    """On v1 a dead process is in the root cgroup: its counters are nobody's account."""
+    contents = {f"/proc/{PID}/cgroup": "4:memory:/\n0::/\n", f"/proc/{PID}/stat": f"{PID} (sh) Z 1 1 1\n"}
+    noted = memory.place(Changing("debian12-hybrid-6.18", contents), PID)
+    assert (noted["directory"], noted["path"], noted["limit"]) == ("", "", "")

@@ -45,6 +45,13 @@ def test_another_layout_gets_them_back() -> None:
     assert {edit.path: edit.value for edit in made.edits} == {("unified",): KEPT}
 
 
+def test_an_empty_key_does_not_hide_what_is_kept() -> None:
+    """A value of no bytes is no write, so it is not a newer wish of the user's."""
+    assert custody.returned({"unified": {"memory.max": ""}}, KEPT) == {"unified": KEPT}
+    newer = {"unified": {**KEPT, "memory.max": "1G"}}
+    assert custody.returned({"unified": {"memory.max": "1G"}}, KEPT) == newer
+
+
 FORM = "annotation io.cgshim.bridge is ignored, no limit is taken from it: it is not of the form that cgshim writes"
 FOREIGN = (
     "annotation io.cgshim.bridge is ignored, no limit is taken from it: "

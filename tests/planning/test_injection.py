@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from shim.errors import ShimError
 from shim.host.captured import CapturedView
 from shim.oci import document
 from shim.planning import injection, rewrite, settings
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from shim.host.view import View
 
 ROOT = Path(__file__).resolve().parents[2]
-LAUNCHER = (ROOT / "shim" / "launcher.sh").read_text()
-AS_THE_LAUNCHER = LAUNCHER.partition("-BIS -X utf8 -c '")[2].partition("' ")[0]
 OURS = injection.hook("/usr/sbin/runc", "cgroupfs")
 FOREIGN = {"path": "/bin/x", "args": ["x", injection.NAME], "timeout": 3}
 HYBRID = Path(__file__).resolve().parents[1] / "hosts" / "debian13-hybrid-6.12"
@@ -33,24 +31,42 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_the_hook_needs_no_environment() -> None:
-    """Absolute paths, Python started as the launcher does, the package's place among the arguments, no `env`."""
-    assert AS_THE_LAUNCHER.endswith('\nhot.main("shim.call.entry")')
+    """A program with an absolute path, the stage, its options; no text of Python, no `env`."""
     assert {
-        "path": sys.executable,
-        "args": [
-            "cgshim-verify",
-            "-BIS",
-            "-X",
-            "utf8",
-            "-c",
-            AS_THE_LAUNCHER.replace("shim.call.entry", "shim.stages.create_runtime"),
-            str(ROOT),
-            "--runtime",
-            "/usr/sbin/runc",
-            "--driver",
-            "cgroupfs",
-        ],
+        "path": str(ROOT / "hooks" / "cgshim-hook"),
+        "args": ["cgshim-hook", "createRuntime", "--runtime", "/usr/sbin/runc", "--driver", "cgroupfs"],
     } == OURS
+
+
+@pytest.mark.parametrize(
+    ("package", "program"),
+    [
+        ("src", "src/hooks/cgshim-hook"),
+        ("usr/lib/cgshim", "usr/bin/cgshim-hook"),
+        ("usr/share/cgshim", "usr/bin/cgshim-hook"),
+        ("venv/lib/python3.11/site-packages", "venv/bin/cgshim-hook"),
+    ],
+)
+def test_the_program_of_each_installation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str, program: str
+) -> None:
+    """Beside the package's own launcher, wherever that is installed."""
+    place = tmp_path / program
+    place.parent.mkdir(parents=True)
+    place.write_text("#!/bin/sh\n")
+    monkeypatch.setattr(injection, "__file__", str(tmp_path / package / "shim/planning/injection.py"))
+    assert injection.hook("/usr/sbin/runc", "cgroupfs")["path"] == str(place)
+
+
+def test_installation_without_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No container starts with limits that nobody would read back: the message says what is missing."""
+    monkeypatch.setattr(injection, "__file__", str(tmp_path / "lib/cgshim/shim/planning/injection.py"))
+    with pytest.raises(ShimError, match=r"that belongs to .*/lib/cgshim is missing") as caught:
+        injection.cleanup("/sys/fs/cgroup")
+    assert (caught.value.code, caught.value.evidence[1]) == (
+        "no-hook-program",
+        f"{tmp_path}/bin/cgshim-hook: does not exist",
+    )
 
 
 def test_our_variables_are_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,9 +90,17 @@ def test_once_is_enough() -> None:
     assert injection.injected({"createRuntime": once}, "createRuntime", OURS) == once
 
 
+def test_another_hook_of_ours_stays() -> None:
+    """The poststop hook of a hooks directory notes at createRuntime: it is not the one that reads limits back."""
+    noting = {"path": "/usr/bin/cgshim-hook", "args": ["cgshim-hook", "poststop"]}
+    assert injection.injected({"createRuntime": [noting]}, "createRuntime", OURS) == [noting, OURS]
+
+
 def test_an_older_one_of_ours_is_replaced() -> None:
-    """By its argv[0], whatever else it says: the package moved, the runtime changed."""
-    older = {"path": "/old/python", "args": ["cgshim-verify", "-c", "old"], "env": ["A=1"]}
+    """By name and stage, or by the name that version 0.1 gave it: the package moved, the runtime changed."""
+    former = {"path": "/old/python", "args": ["cgshim-verify", "-c", "old"], "env": ["A=1"]}
+    older = {"path": "/old/bin/cgshim-hook", "args": ["cgshim-hook", "createRuntime", "--runtime", "/old/runc"]}
+    assert injection.injected({"createRuntime": [former, FOREIGN]}, "createRuntime", OURS) == [FOREIGN, OURS]
     assert injection.injected({"createRuntime": [older, FOREIGN]}, "createRuntime", OURS) == [FOREIGN, OURS]
 
 
@@ -156,7 +180,7 @@ def test_the_cleanup_hook(hybrid: View) -> None:
     cleanup = json.loads(after)["hooks"]
     assert list(cleanup) == ["poststop"]
     assert cleanup["poststop"] == [injection.cleanup("/sys/fs/cgroup/unified")]
-    assert cleanup["poststop"][0]["args"][0] == "cgshim-cleanup"
+    assert cleanup["poststop"][0]["args"][:2] == ["cgshim-hook", "cleanup"]
     assert cleanup["poststop"][0]["args"][-2:] == ["--mount", "/sys/fs/cgroup/unified"]
     assert _rewritten(after, hybrid, foreground=False, policy="warn") == after
     assert json.loads(_rewritten(_text("{}", PIDS), hybrid, foreground=False, policy="warn"))["hooks"] == {}

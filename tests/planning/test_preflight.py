@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from shim.host.facts import Host
+    from shim.rules.base import Driver, Family
 
 MIB = 1 << 20
 NO_SWAP = Fact(value=False, evidence="made for a test: no swap")
@@ -42,7 +43,7 @@ def _tree(root: Path, files: dict[str, str]) -> CountingView:
     return CountingView(str(root))
 
 
-def _asked(runtime: str = "runc", path: str | None = "/a/b", driver: str = "cgroupfs", **resources: Any) -> Asked:
+def _asked(runtime: Family = "runc", path: str | None = "/a/b", driver: Driver = "cgroupfs", **resources: Any) -> Asked:
     return Asked(resources=resources, cgroups_path=path, runtime=runtime, driver=driver, container="c1")
 
 
@@ -71,7 +72,7 @@ def _codes(asked: Asked, view: View, host: Host) -> list[tuple[str, bool]]:
     ],
 )
 def test_the_root_as_the_containers_cgroup(
-    tmp_path: Path, path: str | None, runtime: str, driver: str, found: bool
+    tmp_path: Path, path: str | None, runtime: Family, driver: Driver, found: bool
 ) -> None:
     """crun's cgroupfs driver would kill everything in the root cgroup at the container's end."""
     codes = _codes(_asked(runtime, path, driver), _tree(tmp_path, {}), make_host(UNIFIED))
@@ -123,6 +124,28 @@ def test_what_is_frozen_itself_is_named(tmp_path: Path, itself: tuple[str, ...],
     assert told.remedy == (f"echo THAWED > {root}/{named}/freezer.state",)
 
 
+@pytest.mark.parametrize("layout", [UNIFIED, LEGACY])
+@pytest.mark.parametrize(
+    ("runtime", "path", "expected"),
+    [
+        ("runc", "/a/b", []),
+        ("crun", "/a/b", [("container-cgroup-frozen", True)]),
+        ("crun", "//a/./b/", [("container-cgroup-frozen", True)]),
+        ("runc", "/a/b/c", [("frozen-ancestor", True)]),
+    ],
+)
+def test_the_own_cgroup_is_no_ancestor(
+    tmp_path: Path, layout: str, runtime: Family, path: str, expected: list[tuple[str, bool]]
+) -> None:
+    """runc looks at the container's own cgroup and says that it is frozen; crun hangs in it."""
+    root, file, state = ("/sys/fs/cgroup", "cgroup.freeze", "1")
+    if layout == LEGACY:
+        root, file, state = ("/sys/fs/cgroup/freezer", "freezer.state", "FROZEN")
+    files = {f"{root}/a/b/{file}": f"{state}\n", f"{root}/a/b/freezer.self_freezing": "1\n"}
+    host = _with_freezer(LEGACY) if layout == LEGACY else make_host(UNIFIED)
+    assert _codes(_asked(runtime, path), _tree(tmp_path, files), host) == expected
+
+
 def test_a_relative_path_starts_at_this_process(tmp_path: Path) -> None:
     """The ancestors of a relative cgroupsPath, or of none, are this process's own cgroups."""
     files = {"/proc/self/cgroup": "0::/own/x\n", "/sys/fs/cgroup/own/cgroup.freeze": "1\n"}
@@ -146,7 +169,7 @@ def test_a_relative_path_starts_at_this_process(tmp_path: Path) -> None:
     ],
 )
 def test_a_limit_below_what_the_runtime_needs(
-    tmp_path: Path, runtime: str, limit: int, swap: bool, found: bool
+    tmp_path: Path, runtime: Family, limit: int, swap: bool, found: bool
 ) -> None:
     """Only limits at which no start was ever seen to succeed count as certain."""
     host = make_host(UNIFIED) if swap else make_host(UNIFIED, swap_present=NO_SWAP)
@@ -197,7 +220,7 @@ def test_the_limit_that_counts(resources: dict[str, Any], limit: int | None) -> 
     ],
 )
 def test_a_controller_directory_without_a_controller(
-    tmp_path: Path, runtime: str, version: int, exists: bool, found: bool
+    tmp_path: Path, runtime: Family, version: int, exists: bool, found: bool
 ) -> None:
     """crun writes limits into ordinary files there and reports success."""
     view = _tree(tmp_path, {"/sys/fs/cgroup/pids/tasks": ""} if exists else {})

@@ -13,6 +13,7 @@ from shim.host.captured import CapturedView
 from shim.oci import document
 from shim.planning import custody, rewrite
 from shim.planning.settings import REFUSE, WARN, Settings
+from tests.kept_limits import PATH, sealed
 
 HOSTS = Path(__file__).resolve().parents[1] / "hosts"
 MEMORY_IN_2 = "debian13-hybrid-6.12"  # a kernel without CONFIG_MEMCG_V1: memory and cpuset in cgroup2 alone
@@ -32,19 +33,23 @@ def _of(
     where: tuple[str, ...] = rewrite.RESOURCES,
     beside: dict[str, str] | None = None,
 ) -> rewrite.Rewrite:
-    loaded = document.load(json.dumps(value), "config.json")
+    loaded = document.load(json.dumps(value), PATH)
     asked = rewrite.Asked(runtime="/usr/sbin/runc", family="runc", command=command)
     view = CapturedView(str(HOSTS / host))
     return rewrite.of(loaded, where, asked, _settings(policy), view, beside=beside)
 
 
 def _config(resources: dict[str, Any], **annotations: str) -> dict[str, Any]:
-    return {"annotations": annotations, "linux": {"resources": resources, "cgroupsPath": "/c"}}
+    return {
+        "root": {"path": "rootfs"},
+        "annotations": annotations,
+        "linux": {"resources": resources, "cgroupsPath": "/c"},
+    }
 
 
 def test_limits_in_keeping_are_planned_again() -> None:
     """A start from a bundle that was rewritten before: what left the resources is bridged once more, file by file."""
-    made = _of(_config({"pids": {"limit": 32}}, **{custody.ANNOTATION: json.dumps(KEPT)}))
+    made = _of(_config({"pids": {"limit": 32}}, **{custody.ANNOTATION: sealed(KEPT)}))
     assert {(one.file, one.value) for one in made.plan.bridge} == set(KEPT.items())
     assert {(one.file, one.value) for one in made.plan.expectations} == {*KEPT.items(), ("pids.max", "32")}
 
@@ -90,7 +95,7 @@ def test_a_host_that_is_not_understood(host: str) -> None:
     with pytest.raises(ShimError) as refused:
         rewrite.judge(_of(limited, host))
     assert refused.value.code == "layout-unknown"
-    assert refused.value.what == "config.json: pids.limit cannot be enforced on this host"
+    assert refused.value.what == f"{PATH}: pids.limit cannot be enforced on this host"
     under_warn = _of(limited, host, policy=WARN)
     rewrite.judge(under_warn)
     assert json.loads(under_warn.text()) == limited
@@ -102,11 +107,9 @@ def test_a_host_that_is_not_understood(host: str) -> None:
 
 @pytest.mark.parametrize("key", ["Linux", "LINUX"])
 def test_the_way_to_the_limits_in_another_case(key: str) -> None:
-    """runc takes it, and cgshim does not look there: the user is told, and the file stays as it is."""
-    value = {key: {"resources": {"pids": {"limit": 32}}}}
-    made = _of(value)
-    (note,) = made.plan.changes
-    assert (note.field, note.code, note.lost) == (key, "key-misnamed", "the check of linux")
-    assert json.loads(made.text()) == value
-    (inner,) = _of({"linux": {"Resources": {"pids": {"limit": 32}}}}).plan.changes
-    assert inner.field == "linux.Resources"
+    """runc takes it, so cgshim plans and expects the limit; the file stays as it is."""
+    for value in ({key: {"resources": {"pids": {"limit": 32}}}}, {"linux": {"Resources": {"pids": {"limit": 32}}}}):
+        made = _of(value)
+        assert made.plan.changes == ()
+        assert [(one.file, one.value) for one in made.plan.expectations] == [("pids.max", "32")]
+        assert made.text() == made.document.text

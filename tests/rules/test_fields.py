@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shim.cli.fields import page
-from shim.host import controllers
+from shim.host import controllers, inspection
 from shim.oci import checks
-from shim.rules import fields, keys, keyspec, runtimes, shapes, table
+from shim.rules import fields, fieldspec, keys, keyspec, runtimes, shapes, table
 from shim.rules.classic import TRANSLATIONS
 from tests.syntax import ROOT
 
@@ -28,21 +28,22 @@ KEYS = tuple(keys.LINES)
 
 @pytest.mark.parametrize("name", NAMES)
 def test_words_of_a_field(name: str) -> None:
-    """Ten columns of the kinds, types, files and fields that there are."""
+    """Six columns and four of the kinds, types, files and fields that there are."""
     assert len(fields.rows(name.partition(".")[0])[name]) == len(fields.COLUMNS)
-    spec = fields.spec(name)
+    assert len(fieldspec.LINES[name].split(" ")) == len(fieldspec.COLUMNS)
+    spec, more = fields.spec(name), fieldspec.background(name)
     assert spec.name == name
     assert spec.kind in ("guard", "hint")
     assert spec.type in checks.TYPES
     assert spec.controller in ("", *controllers.ALL)
     assert all(FILE.fullmatch(file) for file in (spec.v1, spec.v2) if file)
     assert {controllers.of_file(file) for file in (spec.v1, spec.v2) if file} <= {spec.controller}
-    assert re.fullmatch(r"(\d\.\d+)?", spec.since)
-    assert re.fullmatch(r"[A-Z_]*", spec.option)
-    assert set(filter(None, spec.beside.split(","))) <= set(NAMES)
-    if spec.probe:
+    assert re.fullmatch(r"(\d\.\d+)?", more.since)
+    assert re.fullmatch(r"[A-Z_]*", more.option)
+    assert set(filter(None, more.beside.split(","))) <= set(NAMES)
+    if more.probe:
         section, _, key = name.partition(".")
-        value = json.loads(spec.probe)
+        value = json.loads(more.probe)
         assert checks.check({section: {key: value} if key else value}) == ()
 
 
@@ -78,10 +79,32 @@ def test_a_kind_of_a_field_and_of_its_key_agree() -> None:
 def test_sections_are_those_of_the_rules() -> None:
     """Every section has its rules, and every remedy and controller a row."""
     assert set(fields.TABLES) == {*(section for section, _ in table.CLASSIC), "unified"}
-    assert set(fields.REMEDIES) <= set(NAMES)
+    assert set(fieldspec.REMEDIES) <= set(NAMES)
+    assert tuple(fieldspec.LINES) == NAMES
     needed = {controller for section in fields.TABLES for controller in fields.controllers(section)}
     named = {key.partition(".")[0] for key in KEYS}
-    assert needed | named == {*fields.CONTROLLERS, "devices"}
+    assert needed | named == {*fieldspec.CONTROLLERS, "devices"}
+
+
+def test_the_hosts_controllers_are_those_of_the_table() -> None:
+    """Detection may not import rules: what it knows of controllers must say the same as the tables of limits.
+
+    Beside them it knows those of v1 that limit nothing.
+    """
+    rows = [fields.spec(name) for name in NAMES]
+    by_key = {key.partition(".")[0] for key in KEYS}
+    in_both = {spec.controller for spec in rows if spec.v1 and spec.v2} | {"misc"}  # misc is on v1 since 5.13, too
+    assert set(inspection.IN_BOTH) == in_both
+    assert set(controllers.ALL) - {"freezer", "cpuacct", "perf_event"} == (
+        {spec.controller for spec in rows if spec.controller} | (by_key - {"dmem"})  # which v1 never had
+    )
+
+
+def test_sections_of_the_controllers_are_those_of_the_table() -> None:
+    """The short way from a controller to its section says what the rows say."""
+    assert {spec.controller: spec.name.partition(".")[0] for spec in map(fields.spec, NAMES) if spec.controller} == (
+        fields.SECTIONS
+    )
 
 
 def test_controllers_of_a_section() -> None:

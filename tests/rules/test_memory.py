@@ -112,8 +112,8 @@ SWAP: list[tuple[str, dict[str, int], str, str, dict[str, int] | None, tuple[str
         *("zero", {"limit": 64 * M, "swap": 0}, "unified", "crun", {"limit": 64 * M, "swap": 64 * M}),
         *(("zero-swap", "guard", "changed"), "0"),
     ),
-    ("zero-alone", {"swap": 0}, "v1", "crun", {}, ("zero-unset", "guard", "changed"), None),
-    ("zero-alone", {"swap": 0}, "unified", "crun", None, ("zero-swap", "guard", "kept"), None),
+    ("zero-alone", {"swap": 0}, "v1", "crun", {"swappiness": 0}, ("swap-by-swappiness", "guard", "changed"), None),
+    ("zero-alone", {"swap": 0}, "unified", "crun", None, ("zero-swap", "guard", "kept"), "0"),
     ("unlimited-memory", {"limit": -1, "swap": 32 * M}, "unified", "crun", None, HONOURED, str(32 * M)),
 ]
 

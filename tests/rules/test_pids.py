@@ -38,6 +38,17 @@ def test_zero_is_the_runtimes_matter(runtime: str) -> None:
     answer = ask(RULES, {"pids": {"limit": 0}}, make_host(), runtime)
     assert (answer.edits, answer.expectations) == ([], [])
     assert answer.effect("pids.limit") == ("unset", GUARD, KEPT)
+    assert [note.lost for note in answer.notes] == [""]  # a start has a hazard for it, shim.planning.preflight
+
+
+@pytest.mark.parametrize("runtime", ["runc", "crun"])
+def test_zero_in_an_update_is_said(runtime: str) -> None:
+    """An update has no hazards, so the note itself must be one that is shown."""
+    answer = ask(RULES, {"pids": {"limit": 0}}, make_host(), runtime, "update")
+    assert answer.edits == []
+    (told,) = answer.notes
+    assert told.lost == "the same meaning for every runtime (-1 is no limit, 1 is one task)"
+    assert told.reason == "0 is unset to crun and to runc before 1.4; runc 1.4 and later make it 1"
 
 
 @pytest.mark.parametrize(

@@ -32,8 +32,10 @@ def _memory(**fields: int) -> dict[str, Any]:
 TRANSLATED: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
     "memory.max": ({"memory.max": "67108864"}, _memory(limit=64 * M)),
     "memory.max-least": ({"memory.max": "1"}, _memory(limit=1)),
-    "memory.max-most": ({"memory.max": str(MOST)}, _memory(limit=MOST)),
-    "memory.max-beyond": ({"memory.max": str((1 << 64) - 1)}, _memory(limit=MOST)),
+    # The kernel counts pages up to 2^63 bytes, which is "max" to it.
+    "memory.max-most": ({"memory.max": str(MOST)}, _memory(limit=-1)),
+    "memory.max-beyond": ({"memory.max": str((1 << 64) - 1)}, _memory(limit=-1)),
+    "memory.max-beyond-no-swap": ({"memory.max": "8E", "memory.swap.max": "0"}, _memory(limit=-1, swappiness=0)),
     # The runtimes read 0 as "no limit"; the kernel rounds a byte down to no page, as it does 0 in memory.max.
     "memory.max-0": ({"memory.max": "0"}, _memory(limit=1)),
     "memory.max-0K": ({"memory.max": "0K"}, _memory(limit=1)),
@@ -370,10 +372,20 @@ def test_swap_not_accounted_on_cgroup2(value: str, present: bool, code: str, eff
 def test_no_limit_beside_a_classic_pair() -> None:
     """memory.max=max over {limit, swap} leaves 32 MiB of swap on cgroup2, which v1 cannot say: no number is made up."""
     made = planned({"memory": {"limit": 64 * M, "swap": 96 * M}, "unified": {"memory.max": "max"}}, make_host("legacy"))
-    assert made.after["memory"]["limit"] == -1
-    assert [(field, what) for field, what, _ in made.problems()] == [
-        ("memory.swap", f"{96 * M} stands without a memory.limit, which kernel and runtimes refuse")
-    ]
+    assert made.problems() == []
+    assert made.effect("unified.memory.max") == ("unified-without-counterpart", "guard", "unenforceable")
+    assert made.reason("unified.memory.max") == (
+        f"v1 limits memory plus swap only, so {32 * M} bytes of swap need a memory limit beside them"
+    )
+    assert made.after == {"memory": {"limit": 64 * M, "swap": 96 * M}}  # stricter, for the policy warn
+
+
+def test_no_limit_beside_a_classic_pair_without_swap() -> None:
+    """memory.max=max over a pair that allows no swap: swappiness 0 is the nearest on v1, and what is lost is said."""
+    made = planned({"memory": {"limit": 64 * M, "swap": 64 * M}, "unified": {"memory.max": "max"}}, make_host("legacy"))
+    assert made.problems() == []
+    assert made.after == {"memory": {"limit": -1, "swappiness": 0}}
+    assert made.lost("unified.memory.max") == "swapping of this container under host-wide memory pressure"
 
 
 def test_weights_of_devices_on_v1() -> None:

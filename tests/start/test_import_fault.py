@@ -130,8 +130,8 @@ def test_what_an_old_python_reads_is_written_for_it(module: str) -> None:
 def test_hook_that_cannot_be_loaded(copy: Path) -> None:
     """The hook that cgshim injects says so in one record on stderr, which the runtimes pass on."""
     _break(copy, BROKEN["at-load"])
-    hook = injection.hook("/usr/sbin/runc", "cgroupfs")
-    argv = [hook["path"], *(str(copy) if word == str(ROOT) else word for word in hook["args"][1:])]
+    shutil.copytree(ROOT / "hooks", copy / "hooks")
+    argv = [str(copy / "hooks" / "cgshim-hook"), *injection.hook("/usr/sbin/runc", "cgroupfs")["args"][1:]]
     done = subprocess.run(argv, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     assert (done.returncode, done.stdout) == (1, "")
     assert re.sub(r'time="[^"]*"', 'time="T"', done.stderr) == f'time="T" level=error msg="{AT_LOAD}{LATER}"\n'

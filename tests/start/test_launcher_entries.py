@@ -82,6 +82,14 @@ def test_the_entry_has_the_runtime(entries: Entries, command: str) -> None:
 
 
 @BOTH
+def test_a_directory_named_like_an_entry_is_none(entries: Entries, command: str) -> None:
+    """Only the last component of the launcher's path names an entry."""
+    entries.settings.parent.mkdir(parents=True, exist_ok=True)
+    entries.settings.write_text(json.dumps({"runtime": str(entries.house.runtime)}))
+    assert entries.called("cgshim-x1/shim/cgshim", command, "ID") == str(entries.house.runtime)
+
+
+@BOTH
 @pytest.mark.parametrize("end", ["", "\n", "\nmore\n"], ids=["no-newline", "newline", "more-lines"])
 def test_the_entrys_file_counts_before_the_search(entries: Entries, command: str, end: str) -> None:
     """An entry called runc may lead to a runtime that is no standard one; a file without a last newline is one, too."""

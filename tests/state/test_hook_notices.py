@@ -11,7 +11,9 @@ from shim.state.hook_notices import leave, take
 if TYPE_CHECKING:
     from pathlib import Path
 
-TOLD = [("warning", "cgshim: one \udc80"), ("info", "cgshim: two")]
+    from shim.errors import Notice
+
+TOLD: list[Notice] = [("warning", "cgshim: one \udc80"), ("info", "cgshim: two")]
 
 
 def test_notices_are_taken_once(tmp_path: Path) -> None:

@@ -201,7 +201,7 @@ def test_words_without_a_cause_are_read_back(state_directory: Path) -> None:
     last.remember(render(Diagnosis(code="not-recognised", verdict="x", raw="one\ntwo: Permission denied\n")), "")
     found = last.recall()
     assert found is not None
-    assert found["text"].startswith("one\ntwo: EACCES\ncgshim: no cause is known for this message")
+    assert found["text"].startswith("one\n  runtime: two: EACCES\ncgshim: no cause is known for this message")
     again = read_back(found)
     assert again is not None
     assert (again.code, again.raw) == ("not-recognised", "one\ntwo: EACCES")

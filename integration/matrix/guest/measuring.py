@@ -1,12 +1,12 @@
 """What is enforced, as against what a file shows: sets of cases that run processes up to their limits.
 
 `swap-use`: swapping.py. `bridge-use`: bridging.py. `account` and `delays`: accounting.py. `checkpoint`:
-checkpointing.py. Each record is judged on the host by measured.py.
+checkpointing.py. `audit`: auditing.py. Each record is judged on the host by measured.py.
 """
 
 from __future__ import annotations
 
-from integration.matrix.guest import accounting, bridging, checkpointing, swapping
+from integration.matrix.guest import accounting, auditing, bridging, checkpointing, swapping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def measured(sets: str, way: Way, parent: str) -> Iterator[dict[str, Any]]:
         ("bridge-use", bridging.measure, way.runtime == "runc"),
         ("account", accounting.accounts, way.shim == ("bridge-use" in chosen)),
         ("delays", accounting.delays, not way.shim),
+        ("audit", auditing.measure, not way.shim),
         ("checkpoint", checkpointing.measure, way.runtime == "runc"),  # Debian's crun is built without criu
     )
     for name, measure, applies in measures:

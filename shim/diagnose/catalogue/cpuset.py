@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shim.diagnose.checks import cpu as look
-from shim.diagnose.checks import said
+from shim.diagnose.checks import layout, said
 from shim.diagnose.entry import (
     EACCES,
     EBUSY,
@@ -132,6 +132,7 @@ ENTRIES = (
         "A hierarchy that is mounted elsewhere than /sys/fs/cgroup, or only in part, lacks the cgroup that the "
         "runtime looks for.",
         remedy=(
+            "use runc 1.3 or crun 1.8, or later: they find the files without their prefix",
             (
                 "umount the odd one, then: mkdir -p /sys/fs/cgroup/cpuset && mount -t cgroup -o cpuset cgroup "
                 "/sys/fs/cgroup/cpuset"
@@ -140,6 +141,7 @@ ENTRIES = (
         ),
         reference="https://github.com/moby/moby/issues/29018",
         confirm=look.noprefix,
+        foresee=layout.bare_cpuset,
         tell="grep cpuset /proc/self/mountinfo: is it noprefix, or elsewhere than /sys/fs/cgroup/cpuset?",
         offer=1,
         rank=33,

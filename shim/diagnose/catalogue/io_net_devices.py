@@ -253,7 +253,7 @@ ENTRIES = (
         ),
         reference="https://github.com/opencontainers/runc/issues/2792",
         confirm=look.bpf_refused,
-        foresee=look.may_not_load_bpf,
+        foresee=look.bpf_out_of_reach,
     ),
     Entry(
         code="device-filter-not-in-kernel",

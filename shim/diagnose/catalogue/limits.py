@@ -6,7 +6,7 @@ The text that a user sees names the field, what the host has, and what would not
 from __future__ import annotations
 
 from shim.diagnose.catalogue.own import refusal
-from shim.rules import fields
+from shim.rules import fieldspec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ POLICY = "The policy refuse, which is the default, starts no container and makes
 ACCEPT = "Or leave the limit out, or accept its loss: policy warn in the settings."
 DOCTOR = "cgshimctl doctor shows what this host has and can enforce."
 # Those of cgroup v1 alone hold hints, which no policy refuses to lose.
-CONTROLLERS = {name: option for name, option in fields.CONTROLLERS.items() if not name.startswith("net_")}
+CONTROLLERS = {name: option for name, option in fieldspec.CONTROLLERS.items() if not name.startswith("net_")}
 
 
 def _nowhere(name: str, option: str) -> Entry:

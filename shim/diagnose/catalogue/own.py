@@ -24,6 +24,15 @@ ENTRIES = (
         "Run cgshimctl doctor; the message names the file that was read and what it holds.",
     ),
     refusal(
+        "init-ended",
+        "the container's init ended before it could be started",
+        "The runtime reported success, and when the limits were read back its init was dead: killed for memory by a "
+        "limit that is too small for the init itself, refused a system call by the seccomp profile, or killed by "
+        "somebody. Such a container can never be started, so it is deleted.",
+        "The message says what the kernel's log, the container's own cgroup and the profile show.",
+        "Raise the memory limit, or allow in the profile what the runtime's init needs.",
+    ),
+    refusal(
         "limit-not-read",
         "a limit could not be read back, so the container was stopped",
         "After the runtime reported success the container's cgroup could not be found, and no cgroup namespace or "
@@ -193,6 +202,27 @@ ENTRIES = (
         "Hooks get the container's state as JSON; a call by hand has none.",
         "Let the runtime call the hook.",
         reference="OCI runtime-spec, runtime.md, State",
+    ),
+    refusal(
+        "no-hook-program",
+        "the program cgshim-hook is missing from this installation",
+        "A container that starts at once has its limits read back by a hook, and this program is the hook. It is beside "
+        "the launcher, or in hooks/ of a source tree.",
+        "Install cgshim again, with all of its files.",
+    ),
+    refusal(
+        "crio-stage",
+        "CRI-O would not start with a hook of this stage in a directory that it reads",
+        'CRI-O knows no precreate: it ends with `unknown stage "precreate"` at its next start, and the node is lost.',
+        "Leave that stage out, or give podman a directory that CRI-O does not read: --dir, and hooks_dir in "
+        "containers.conf.",
+        reference="oci-hooks(5)",
+    ),
+    refusal(
+        "hooks-not-proven",
+        "podman could not make the container that would have proven the hooks",
+        "The message of podman says why; a hook that refuses the container is one reason.",
+        "Do what podman's message says.",
     ),
     refusal(
         "foreign-hook",

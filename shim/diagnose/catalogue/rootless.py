@@ -124,11 +124,13 @@ ENTRIES = (
             r"resource limits are not supported and ignored on cgroups V1 rootless systems",
             r"cannot use rootless systemd cgroups manager on cgroup v1",
         ),
+        ambiguous=(r"cannot set (?P<controller>\w+) limit: (?:\w+: )?container could not join or create cgroup",),
         verdict="on v1 hierarchies an unprivileged user has no cgroups: limits need cgroup2",
         cause="v1 has no safe delegation, so engines ignore or refuse limits of rootless containers.",
         remedy=("Boot with cgroup2: systemd.unified_cgroup_hierarchy=1 on the kernel command line.",),
         reference=CONTAINMENT,
         confirm=look.rootless_v1,
+        rank=30,
     ),
     Entry(
         code="outer-layer-forbids-namespaces",
@@ -148,7 +150,7 @@ ENTRIES = (
         ),
         reference="unshare(2), ERRORS",
         confirm=look.no_namespaces,
-        foresee=look.cannot_make_namespaces,
+        foresee=look.namespaces_out_of_reach,
         rank=18,
     ),
     Entry(

@@ -52,6 +52,20 @@ ENTRIES = (
         "Install Python 3.9 or newer there, or set CGSHIM_PYTHON to the absolute path of one for the engine.",
     ),
     refusal(
+        "runtime-starts-nothing",
+        "the runtime would start no container on this host, so it is not registered",
+        "crun refuses every container on a hybrid host while cgroup2 has controllers.",
+        "Install runc, name another runtime with --runtime, or set crun_on_hybrid to hide-cgroup2 in the settings.",
+        reference=ENGINES,
+    ),
+    refusal(
+        "not-registered",
+        "cgshim is not registered with the engine that --engine names",
+        "The engine's files have no entry that leads to cgshim.",
+        "Run cgshimctl engine install, or name the runtime with --runtime.",
+        reference=ENGINES,
+    ),
+    refusal(
         "no-default",
         "nerdctl has no setting for a default runtime",
         "Neither nerdctl.toml nor containerd has such a key for it.",
@@ -131,16 +145,17 @@ ENTRIES = (
     refusal(
         "no-container",
         "nothing is known of the container",
-        "No runtime has its state, and no account of its memory was kept.",
-        "Give the runtime's id, not the engine's name: podman inspect --format with the member Id shows it.",
+        "Neither an engine's records nor a runtime's state have it, and no account of its memory was kept.",
+        "cgshimctl audit lists the containers of this host, with their names.",
         "Or name the runtime's directory with --root, or the bundle's directory.",
         reference=PAGE,
     ),
     refusal(
         "ambiguous-container",
-        "there is more than one container of this id",
-        "Ids are unique only below one root of a runtime, and the beginning of an id may fit several.",
-        "Say which with --root and the whole id.",
+        "there is more than one container of this name or id",
+        "Engines do not know each other's names, short ids are unique only below one root of a runtime, and the "
+        "beginning of an id may fit several.",
+        "Use the whole id, or say which with --root.",
         reference=PAGE,
     ),
     refusal(
@@ -170,5 +185,20 @@ ENTRIES = (
         "It belongs to another user, or is gone by now.",
         "Call cgshimctl as the engine's user.",
         reference=PAGE,
+    ),
+    refusal(
+        "no-configuration",
+        "the container has no config.json that can be read",
+        "Engines write it when they start a container, and some remove it at the end; another user's cannot be read.",
+        "Name the file itself: cgshimctl plan CONFIG.",
+        "Or start the container first.",
+        reference=PAGE,
+    ),
+    refusal(
+        "bad-audit",
+        "the file is not an audit that this version can merge",
+        "It is not the output of cgshimctl audit --json, was cut short, or is of another schema.",
+        "Write it again with cgshimctl audit --json.",
+        reference="docs/audit.md",
     ),
 )

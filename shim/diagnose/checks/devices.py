@@ -146,6 +146,15 @@ def may_not_load_bpf(facts: Facts) -> tuple[str, ...]:
     return tuple(found)
 
 
+def bpf_out_of_reach(facts: Facts) -> tuple[str, ...]:
+    """As `may_not_load_bpf`, where a filter is loaded at all: v1 has a devices hierarchy instead, and a user gets none
+    (runc, where it is rootless: "errors from the device subsystem are ignored").
+    """
+    if facts.v1("devices") or facts.is_user():
+        return ()
+    return may_not_load_bpf(facts)
+
+
 def bpf_refused(facts: Facts, words: Words) -> tuple[str, ...]:
     """As `may_not_load_bpf`."""
     return may_not_load_bpf(facts)

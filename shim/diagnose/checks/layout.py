@@ -142,6 +142,14 @@ def not_mounted(facts: Facts, words: Words) -> tuple[str, ...]:
     return (f"mountinfo: no cgroup mount carries the {words.controller} controller",)
 
 
+def bare_cpuset(facts: Facts) -> tuple[str, ...]:
+    """The v1 cpuset hierarchy is mounted with `noprefix` (cgroup-v1/cpusets.rst)."""
+    found = facts.v1("cpuset")
+    if found is None or "noprefix" not in found.super_options:
+        return ()
+    return (f"mountinfo: {found.point} cgroup {','.join(found.super_options)}",)
+
+
 def only_on_cgroup2(facts: Facts, words: Words) -> tuple[str, ...]:
     """No v1 hierarchy has the controller, because cgroup2 beside them does."""
     missing = not_mounted(facts, words)

@@ -127,6 +127,21 @@ def cannot_make_namespaces(facts: Facts) -> tuple[str, ...]:
     return tuple(found)
 
 
+def namespaces_out_of_reach(facts: Facts) -> tuple[str, ...]:
+    """As `cannot_make_namespaces`; but a user starts with a user namespace, in which he has CAP_SYS_ADMIN, so for him
+    only what switches those off counts (user_namespaces(7), sysctl kernel.unprivileged_userns_clone of Debian).
+    """
+    if not facts.is_user():
+        return cannot_make_namespaces(facts)
+    off = [
+        facts.quote(path)
+        for path in ("/proc/sys/kernel/unprivileged_userns_clone", "/proc/sys/user/max_user_namespaces")
+        if facts.line(path) == "0"
+    ]
+    filtered = facts.field("Seccomp") == "2"
+    return (*off, *(["/proc/self/status Seccomp: 2 (a filter is active)"] if filtered else []))
+
+
 def no_namespaces(facts: Facts, words: Words) -> tuple[str, ...]:
     """As `cannot_make_namespaces`."""
     return cannot_make_namespaces(facts)

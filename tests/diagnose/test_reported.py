@@ -20,7 +20,7 @@ from shim.host.captured import CapturedView
 from tests.replayed import FAILURES
 
 REPORTED: list[dict[str, Any]] = json.loads((FAILURES / "reported.json").read_text())["cases"]
-HOSTS = Path(__file__).resolve().parent / "hosts"
+HOSTS = Path(__file__).resolve().parents[1] / "hosts"
 TREES = sorted(path.name for path in HOSTS.iterdir() if (path / "manifest.json").exists())
 CODES = {entry.code for entry in ENTRIES}
 SOURCE = re.compile(r"https://\S+|(?:runc|crun) [\d.]+, Linux [\d.]+")

@@ -1,0 +1,93 @@
+"""Each party's word about each limit, in one notation."""
+
+from __future__ import annotations
+
+from shim.audit import command
+from shim.audit.limit import NONE
+from shim.audit.limits import KINDS
+from shim.containers.container import ASKED, CONFIG, KUBELET, REMEMBERED, SPEC, SYSTEMD
+from shim.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from shim.audit.limit import Found, Kind, Limit
+    from shim.audit.subject import Hierarchy, Subject
+    from shim.containers.container import Record
+
+COLUMNS = (KUBELET, ASKED, SPEC, CONFIG, REMEMBERED, SYSTEMD)
+
+
+class Said(Value):
+    """One kind of limit of one container: column -> limit -> value; own and above: (cgroup, values) level by level."""
+
+    kind: Kind
+    hierarchy: Hierarchy
+    by: dict[str, Found]
+    own: tuple[tuple[str, Found], ...]
+    above: tuple[tuple[str, Found], ...]
+
+    def keys(self) -> list[str]:
+        """Every limit that anybody named, and those that are always looked for."""
+        named = [key for column in COLUMNS for key in self.by.get(column, ())]
+        always = [limit.key for limit in self.kind.limits if limit.always and any(limit.key in f for _, f in self.own)]
+        return list(dict.fromkeys((*named, *always)))
+
+    def limit(self, key: str) -> Limit:
+        """The limit that a key is of: devices and sizes stand behind a space."""
+        name = key.partition(" ")[0]
+        return next(limit for limit in self.kind.limits if limit.key == name)
+
+    def values(self, key: str, levels: tuple[tuple[str, Found], ...]) -> list[tuple[str, Any]]:
+        """(cgroup, value) of the levels that have the limit; a file that lists no such device says that it has none."""
+        name = key.partition(" ")[0]
+        found = [(path, values.get(key, values.get(name) if name != key else None)) for path, values in levels]
+        return [(path, value) for path, value in found if value is not None]
+
+
+def said(subject: Subject) -> list[Said]:
+    """Everything, kind by kind."""
+    return [_of_kind(subject, kind) for kind in KINDS]
+
+
+def _of_kind(subject: Subject, kind: Kind) -> Said:
+    hierarchy = subject.hierarchy(kind.limits[0].controller)
+    version = hierarchy.version
+    by = {}
+    for record in subject.container.records:
+        found = _of_record(kind, record, version or 1, subject.facts.numbers)
+        if found:
+            by[record.column] = found
+    read = kind.kernel.get(version) or kind.kernel.get(0)
+    return Said(
+        kind=kind,
+        hierarchy=hierarchy,
+        by=by,
+        own=tuple((level.path, read(level.files)) for level in hierarchy.own) if read else (),
+        above=tuple((level.path, read(level.files)) for level in hierarchy.above) if read else (),
+    )
+
+
+def _of_record(kind: Kind, record: Record, version: int, numbers: dict[str, str]) -> Found:
+    value = record.value
+    if record.kind == "docker":
+        return kind.docker({**value, "numbers": numbers}, version)
+    if record.kind == "podman":
+        found = kind.podman(command.options(value["argv"]), version)
+        return {_numbered(key, numbers): word for key, word in found.items()}
+    if record.kind == "oci":
+        return kind.oci({**value["resources"], "oom_score_adj": value.get("oom_score_adj")}, version)
+    read = {"cri": kind.cri, "runc": kind.runc, "unit": kind.unit, "pod": kind.pod}[record.kind]
+    return read(value, version)
+
+
+def _numbered(key: str, numbers: dict[str, str]) -> str:
+    """A device by its number, where the user named it by its path."""
+    name, space, device = key.partition(" ")
+    return f"{name} {numbers.get(device, device)}" if space else key
+
+
+def is_nothing(limit: Limit, value: Any) -> bool:
+    """Is the value the same as no limit at all."""
+    return value is None or (value == NONE and limit.unit != "")

@@ -1,0 +1,67 @@
+"""What the verdicts are made from: a container, its cgroups level by level, and the host's facts."""
+
+from __future__ import annotations
+
+from shim.containers.container import Container
+from shim.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from shim.planning.plan import Plan
+
+
+class Level(Value):
+    """One cgroup. files: interface file -> text, those that exist. path: below the hierarchy's mount."""
+
+    path: str
+    files: dict[str, str]
+
+
+class Hierarchy(Value):
+    """Where one controller has the container: own levels (its cgroup down to the process's), and those above.
+
+    version: 1, 2, or 0 where the host has the controller nowhere. missing: why there is no own level, "" if there is.
+    """
+
+    version: int
+    mount: str = ""
+    own: tuple[Level, ...] = ()
+    above: tuple[Level, ...] = ()
+    missing: str = ""
+
+
+class Facts(Value):
+    """What the host says about how much limits are worth.
+
+    swap: bytes of swap space. schedulers: disk `MAJ:MIN` -> its I/O scheduler. partitions: devices that are not whole
+    disks. cost: io.cost is on for at least one device. numbers: device path -> `MAJ:MIN`. page: bytes.
+    outside: cgroups above the reader's own view cannot be seen.
+    """
+
+    swap: int = 0
+    swap_accounting: bool | None = None
+    schedulers: dict[str, str] = {}  # noqa: RUF012 # a frozen value's default
+    partitions: tuple[str, ...] = ()
+    cost: bool = False
+    numbers: dict[str, str] = {}  # noqa: RUF012
+    outside: bool = False
+
+
+class Subject(Value):
+    """One container with all that its verdicts need. process: files of its init, `oom_score_adj`.
+
+    plan: what the rules say of its resources on this host under its own runtime; None where it has none.
+    """
+
+    container: Container
+    hierarchies: dict[str, Hierarchy]
+    process: dict[str, str]
+    facts: Facts
+    plan: Plan | None = None
+
+    def hierarchy(self, controller: str) -> Hierarchy:
+        """The controller's hierarchy; of what is no controller's the process itself is the level."""
+        if not controller:
+            own = (Level(path="", files=self.process),) if self.process else ()
+            return Hierarchy(version=0, own=own, missing="" if own else "the process cannot be read")
+        return self.hierarchies.get(controller) or Hierarchy(version=0, missing=f"no {controller} controller")

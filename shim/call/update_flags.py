@@ -1,0 +1,72 @@
+"""The limits of `update` that are given as flags, as the resources object that a file would hold.
+
+runc (update.go) and crun (update.c) make that object themselves where --resources is absent, and read no flag of these
+where it is given. So what has to be changed for this host can take its way through --resources.
+"""
+
+from __future__ import annotations
+
+from shim.oci.text import dump
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from shim.call.argv import Invocation
+
+NUMBER, SIZE, TEXT = "number", "size", "text"
+# flag -> section, key, how it is written
+FLAGS = {
+    "blkio-weight": ("blockIO", "weight", NUMBER),
+    "cpu-period": ("cpu", "period", NUMBER),
+    "cpu-quota": ("cpu", "quota", NUMBER),
+    "cpu-burst": ("cpu", "burst", NUMBER),
+    "cpu-idle": ("cpu", "idle", NUMBER),
+    "cpu-share": ("cpu", "shares", NUMBER),
+    "cpu-rt-period": ("cpu", "realtimePeriod", NUMBER),
+    "cpu-rt-runtime": ("cpu", "realtimeRuntime", NUMBER),
+    "cpuset-cpus": ("cpu", "cpus", TEXT),
+    "cpuset-mems": ("cpu", "mems", TEXT),
+    "kernel-memory": ("memory", "kernel", SIZE),
+    "kernel-memory-tcp": ("memory", "kernelTCP", SIZE),
+    "memory": ("memory", "limit", SIZE),
+    "memory-reservation": ("memory", "reservation", SIZE),
+    "memory-swap": ("memory", "swap", SIZE),
+    "pids-limit": ("pids", "limit", NUMBER),
+}
+UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}  # powers of 1024: go-units, RAMInBytes
+
+
+def resources(invocation: Invocation, family: str) -> str:
+    """The object as JSON, "" where no flag is a limit, or where one has a value that the runtime itself must refuse."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, text in invocation.options:
+        if name not in FLAGS or (not text and family == "runc"):  # to runc an empty value is an absent flag
+            continue
+        section, key, form = FLAGS[name]
+        value = text if form == TEXT else _number(text, form == SIZE and family == "runc")
+        if value is None:
+            return ""
+        found.setdefault(section, {})[key] = value
+    return dump(found) if found else ""
+
+
+def _number(text: str, units: bool) -> int | None:
+    digits = text[1:] if text[:1] in ("-", "+") else text
+    if digits.isascii() and digits.isdigit() and len(digits) <= 20:
+        return int(text)
+    return _in_bytes(text) if units else None
+
+
+def _in_bytes(text: str) -> int | None:
+    """`10M`, `1.5 GiB`, `4kb`; None for anything else."""
+    number = text.rstrip("bBiIkKmMgGtTpP")
+    unit = text[len(number) :].lower()
+    unit = unit[: -len("ib")] if len(unit) == 3 and unit.endswith("ib") else unit[:-1] if unit.endswith("b") else unit
+    number = number[:-1] if number.endswith(" ") else number
+    whole, _, fraction = number.partition(".")
+    if unit not in UNITS or not (whole.isascii() and whole.isdigit()) or not (f"0{fraction}".isascii()):
+        return None
+    if not f"0{fraction}".isdigit() or len(number) > 20:
+        return None
+    return int(float(number) * 1024 ** UNITS[unit])

@@ -1,0 +1,1 @@
+"""What `cgshimctl audit` shows: one shape, and its renderings."""

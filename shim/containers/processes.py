@@ -1,0 +1,99 @@
+"""The processes that know of containers: shims, conmons, engines' daemons; and every process's cgroups."""
+
+from __future__ import annotations
+
+from shim.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from shim.containers.tree import Tree
+
+SHIM, CONMON, DOCKERD, CONTAINERD, KUBELET, CRIO = "shim", "conmon", "dockerd", "containerd", "kubelet", "crio"
+KINDS = {"conmon": CONMON, "dockerd": DOCKERD, "containerd": CONTAINERD, "kubelet": KUBELET, "crio": CRIO}
+
+
+class Process(Value):
+    """One of them. argv: its command line. elsewhere: its mount namespace, "" where it is ours, so that paths are.
+
+    user: whose it is; anybody can start a program that is called conmon.
+    """
+
+    pid: int
+    kind: str
+    argv: tuple[str, ...]
+    cwd: str = ""
+    elsewhere: str = ""
+    user: int = 0
+
+    def option(self, *names: str) -> str:
+        """The value of an option, as `-b V`, `--b V` or `--b=V`; "" if it is not there."""
+        return next(iter(self.options(*names)), "")
+
+    def options(self, *names: str) -> list[str]:
+        """All values of an option that may come more than once."""
+        found = []
+        for position, word in enumerate(self.argv):
+            name, equals, value = word.partition("=")
+            if name in names:
+                found.append(value if equals else self.argv[position + 1] if position + 1 < len(self.argv) else "")
+        return found
+
+
+class Census(Value):
+    """Everything of /proc that the inventory needs. cgroups: pid -> content of its /proc/PID/cgroup."""
+
+    processes: tuple[Process, ...]
+    cgroups: dict[int, str]
+    problems: tuple[str, ...] = ()
+
+
+def census(tree: Tree) -> Census:
+    """One look at every process. Those that end meanwhile are left out."""
+    # Of a host that is seen from inside a container its init is the measure, not this process.
+    ours = (tree.link("/proc/1/ns/mnt") if tree.root else "") or tree.link("/proc/self/ns/mnt")
+    found, cgroups, hidden = [], {}, 0
+    for name in tree.names("/proc"):
+        if not name.isdigit():
+            continue
+        line = tree.read(f"/proc/{name}/cmdline")
+        if not line:
+            continue  # a kernel thread, or gone
+        text = tree.text(f"/proc/{name}/cgroup")
+        if text is None:
+            hidden += 1
+        else:
+            cgroups[int(name)] = text
+        kind = kind_of(line)
+        if kind:
+            argv = tuple(word.decode("utf-8", "surrogateescape") for word in line.rstrip(b"\0").split(b"\0"))
+            theirs = tree.link(f"/proc/{name}/ns/mnt")
+            cwd = tree.link(f"/proc/{name}/cwd") if kind == SHIM else ""
+            away = theirs if ours and theirs != ours else ""
+            user = tree.owner(f"/proc/{name}")
+            found.append(Process(pid=int(name), kind=kind, argv=argv, cwd=cwd, elsewhere=away, user=user))
+    told = (f"/proc: the cgroups of {hidden} processes cannot be read",) if hidden else ()
+    return Census(processes=tuple(found), cgroups=cgroups, problems=told)
+
+
+def kind_of(line: bytes) -> str:
+    """Which of them a command line is of, "" for any other process."""
+    program = line.partition(b"\0")[0].rpartition(b"/")[2].decode("utf-8", "replace")
+    if program.startswith("containerd-shim"):
+        return SHIM
+    return KINDS.get(program, "")
+
+
+def start_time(tree: Tree, pid: int) -> int:
+    """When the process started, in clock ticks since boot (field 22 of /proc/PID/stat); 0 if it is gone."""
+    return _field(tree, pid, 22)
+
+
+def parent(tree: Tree, pid: int) -> int:
+    """The parent's number (field 4 of /proc/PID/stat); 0 if the process is gone."""
+    return _field(tree, pid, 4)
+
+
+def _field(tree: Tree, pid: int, number: int) -> int:
+    """A field of /proc/PID/stat; the second one, the name, may itself contain blanks and `)`."""
+    words = (tree.text(f"/proc/{pid}/stat") or "").rpartition(")")[2].split()
+    return int(words[number - 3]) if len(words) > number - 3 and words[number - 3].isdigit() else 0

@@ -1,0 +1,68 @@
+"""Proof that podman runs the hooks: a container is made, looked at and removed; its process never starts."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+from shim.errors import ShimError
+from shim.planning import injection
+
+if TYPE_CHECKING:
+    from typing import Iterator
+
+# podman's defaults are higher than the caller's own inside of another container, and then not to be had.
+LIMITS = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000")
+PATIENCE = 120  # seconds for each call of podman
+
+
+def proven() -> tuple[str, ...]:
+    """The stages for which podman has put a hook of cgshim's into the container's configuration, and run it.
+
+    precreate is none of them: podman runs it by itself, and leaves no trace of it. Raises ShimError where the container
+    could not be made; its text has podman's own words.
+    """
+    name = f"cgshim-hooks-proof-{os.getpid()}"
+    with tempfile.TemporaryDirectory(prefix="cgshim-hooks-") as place:
+        os.chmod(place, 0o755)
+        program = os.path.join(place, "rootfs", "program")
+        os.mkdir(os.path.dirname(program))
+        with open(program, "w", encoding="utf-8"):
+            os.chmod(program, 0o755)
+        try:
+            options = ("--network", "none", *LIMITS, "--name", name)
+            _podman("create", "--rootfs", *options, os.path.dirname(program), "/program")
+            _podman("init", name)
+            path = _podman("inspect", "--format", "{{.OCIConfigPath}}", name).strip()
+            with open(path, encoding="utf-8") as file:
+                return tuple(dict.fromkeys(_stages(json.load(file))))
+        finally:
+            subprocess.run(["podman", "rm", "--force", name], check=False, capture_output=True, timeout=PATIENCE)
+
+
+def _stages(config: Any) -> Iterator[str]:
+    for stage, hooks in (config.get("hooks") or {}).items():
+        if any((hook.get("args") or [""])[0] == injection.NAME for hook in hooks or []):
+            yield stage
+
+
+def _podman(*words: str) -> str:
+    try:
+        done = subprocess.run(["podman", *words], check=False, capture_output=True, text=True, timeout=PATIENCE)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise _failed(words[0], str(error)) from error
+    if done.returncode:
+        raise _failed(words[0], done.stderr.strip())
+    return done.stdout
+
+
+def _failed(command: str, said: str) -> ShimError:
+    return ShimError(
+        "hooks-not-proven",
+        f"podman {command} of a container for the proof failed",
+        evidence=(said or "podman said nothing",),
+        remedy=("do what podman's message says", "or look at the hooks with `cgshimctl hooks list`"),
+    )

@@ -1,0 +1,56 @@
+"""Whether a runtime starts any container on this host: for `doctor`, `engine install` and `engine status`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from shim.errors import ShimError
+from shim.host.detect import detect
+from shim.host.facts import HYBRID
+from shim.host.view import View
+from shim.planning import settings
+
+if TYPE_CHECKING:
+    from shim.engines.tree import Tree
+    from shim.host.facts import Host
+
+CODE = "runtime-starts-nothing"
+
+
+def crun_refuses(host: Host) -> str:
+    """Why crun starts no container at all on this host (libcrun_cgroup_enter), "" if it does."""
+    if host.layout != HYBRID or not host.cgroup2_controllers:
+        return ""
+    names = " ".join(host.cgroup2_controllers)
+    file = f"{host.cgroup2_mount}/cgroup.controllers"
+    return f"crun starts no container on a hybrid host while cgroup2 has controllers: {file}: {names}"
+
+
+def why_nothing_starts(tree: Tree, runtime: str) -> str:
+    """Why this runtime starts no container here, "" if it does. Of another root tree nobody knows the host."""
+    if not tree.live or settings.family(runtime) != "crun" or _is_hidden():
+        return ""
+    return crun_refuses(detect(View()))
+
+
+def _is_hidden() -> bool:
+    """Do the settings keep cgroup2 from crun; settings that cannot be read are reported elsewhere."""
+    try:
+        return settings.load(os.environ).crun_on_hybrid != settings.OFF
+    except ShimError:
+        return False
+
+
+def starts_nothing(runtime: str, reason: str) -> ShimError:
+    """The refusal to register a runtime that starts no container here."""
+    return ShimError(
+        CODE,
+        f"{runtime} would start no container on this host, so it is not registered",
+        cause=reason,
+        evidence=(reason,),
+        remedy=(
+            "install runc, or name another runtime with --runtime",
+            f'or set {{"crun_on_hybrid": "hide-cgroup2"}} in {settings.PATH}',
+        ),
+    )

@@ -110,11 +110,14 @@ class Archive:
         self.rest = rest
 
     def code(self, name: str) -> "CodeType | None":
-        """The code of any module; None if it is damaged."""
+        """The code of any module; None if it is damaged or cannot be read."""
         if name not in self.rest:
             return dict(self.core)[name]
         offset, length, seal = self.rest[name]
-        data = posix.pread(self.file, length, self.start + offset)
+        try:
+            data = posix.pread(self.file, length, self.start + offset)
+        except OSError:
+            return None
         if _imp.source_hash(length, data) != seal:
             return None
         code: CodeType = marshal.loads(data)

@@ -433,3 +433,14 @@ def test_program_without_an_archive(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SystemExit):
         hot.main("no_such_module_at_all")
     assert ran[1:] == ["No module named 'no_such_module_at_all'"]
+
+
+def test_a_rest_that_cannot_be_read_is_imported(archive: hot.Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    """EIO while a module of the rest is read: the ordinary import does."""
+
+    def fail(*_: int) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("posix.pread", fail)
+    assert archive.code("shim.rules.unified") is None
+    assert hot.Finder(archive, str(ROOT)).find_spec("shim.rules.unified") is None

@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from shim.oci.edits import apply_to_value
 from shim.planning.plan import make_plan
+from shim.rules.base import apply_to_value
 
 if TYPE_CHECKING:
     from shim.host.facts import Host

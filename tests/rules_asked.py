@@ -5,9 +5,8 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from shim.oci.edits import apply_to_value
 from shim.rules import runtimes
-from shim.rules.base import Case
+from shim.rules.base import Case, apply_to_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -31,6 +31,7 @@ PURE = (
     "shim/planning/custody.py",
     "shim/oci/checks.py",
     "shim/oci/edits.py",
+    "shim/oci/cgroups_path.py",
     "shim/host/facts.py",
     "shim/host/names.py",
     "shim/host/layout.py",

@@ -12,6 +12,7 @@ Where the two differ, this is what counts, observed with runc 1.1.5 and crun 1.8
 from __future__ import annotations
 
 from shim.call.flags import COMMANDS, RUNC_VALUED, Reader, find_command, read_command
+from shim.oci.cgroups_path import DRIVERS
 from shim.system import join, normpath
 from shim.values import Value
 
@@ -19,8 +20,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from shim.call.flags import Slot
     from shim.rules.base import Driver
-
-DRIVERS: tuple[Driver, ...] = ("systemd", "cgroupfs", "disabled")
 
 
 class Invocation(Value):

@@ -9,12 +9,11 @@ import posix
 
 from shim.call import channel, runtime_log
 from shim.diagnose.diagnosis import Context
+from shim.oci import cgroups_path
 from shim.system import basename, join, normpath
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from shim.call.prepare import Call, Prepared
     from shim.call.runtime_log import RuntimeLog
 
@@ -90,16 +89,10 @@ def _explained(this: Call, prepared: Prepared, words: str) -> str:
         config=config,
         runtime=this.family,
         bundle=invocation.bundle,
-        cgroups_path=_cgroups_path(config),
+        cgroups_path=cgroups_path.of(config),
         command=invocation.command,
         container=invocation.container_id,
         notes=made.plan.notes if made else (),
     )
     diagnosis = explain(words, context)
     return render(diagnosis, channel.MOST) if diagnosis.ours else ""
-
-
-def _cgroups_path(config: Any) -> str | None:
-    linux = config.get("linux") if isinstance(config, dict) else None
-    path = linux.get("cgroupsPath") if isinstance(linux, dict) else None
-    return path if isinstance(path, str) else None

@@ -6,9 +6,9 @@ import posix
 
 from shim.call import argv
 from shim.errors import ShimError
-from shim.oci import checks, document
-from shim.oci.edits import apply_to_value
+from shim.oci import cgroups_path, checks, document
 from shim.planning import rewrite, settings
+from shim.rules.base import apply_to_value
 from shim.system import abspath, dirname, environment, exists, isfile, join, memory_file, write_all
 from shim.values import Value
 
@@ -99,10 +99,9 @@ def _foreseen(this: Call, made: Rewrite) -> tuple[Notice, ...]:
     from shim.host.view import View
     from shim.planning import preflight
 
-    path = (made.document.value.get("linux") or {}).get("cgroupsPath")
     asked = preflight.Asked(
         resources=apply_to_value(made.resources, made.plan.edits),  # what the runtime gets to see
-        cgroups_path=path if isinstance(path, str) else None,
+        cgroups_path=cgroups_path.of(made.document.value),
         runtime=this.family,
         driver=this.invocation.driver,
         container=this.invocation.container_id,
@@ -140,21 +139,24 @@ def _rewrite(this: Call, text: str, path: str, where: tuple[str, ...], beside: d
 
 
 def _written(this: Call, made: Rewrite, text: str, identity: tuple[int, int], told: tuple[Notice, ...]) -> Prepared:
-    from shim.oci import apply
-    from shim.state import kept
+    from shim.oci import atomic
 
     invocation, loaded = this.invocation, made.document
     _refuse_in_use(this.root, invocation.container_id)
     try:
-        apply.replace(loaded.path, text, identity)
+        atomic.replace(loaded.path, text.encode("utf-8", "surrogateescape"), identity)
         return Prepared(arguments=list(invocation.arguments), made=made, notices=told)
     except OSError as error:
-        if document.errno_name(error) not in apply.NOT_WRITABLE or invocation.config:
+        from shim.call import stand_in
+
+        if document.errno_name(error) not in stand_in.NOT_WRITABLE or invocation.config:
             raise _not_written(loaded.path, error) from error
+    from shim.state import kept
+
     state, root = kept.directory(environment()), this.root
-    apply.discard_stale(state, root)
-    place = apply.stand_in(state, root, invocation.container_id)
-    apply.alternative_bundle(loaded, text, invocation.bundle, place)
+    stand_in.discard_stale(state, root)
+    place = stand_in.path_of(state, root, invocation.container_id)
+    stand_in.make(loaded, text, invocation.bundle, place)
     return Prepared(arguments=argv.with_bundle(invocation, place), made=made, notices=told, stand_in=place)
 
 

@@ -39,7 +39,7 @@ def taken_back(this: Call, error: BaseException) -> ShimError:
     A foreground `run` or `restore` has ended already.
     """
     if not isinstance(error, ShimError):
-        from shim.call.entry import own_fault
+        from shim.call.faults import own_fault
 
         error = own_fault(error)
     invocation = this.invocation

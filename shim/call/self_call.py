@@ -10,6 +10,7 @@ from __future__ import annotations
 import posix
 
 from shim.errors import ShimError
+from shim.planning import settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +19,20 @@ if TYPE_CHECKING:
 FIRST_LINES = (b"#!/bin/sh\n{ # cgshim launcher\n", b"#!/bin/sh\n# cgshim launcher\n")  # now, and up to 0.1
 PROGRAM = b'main("shim.'  # in the words of the interpreter that the launcher becomes
 MOST = 16384  # bytes of a command line: the runtime stands near its front
+
+
+def checked(runtime: str) -> str:
+    """The real runtime's path, if it can be used. Raises ShimError: none was found, or it is cgshim itself."""
+    if runtime:
+        settings.check_runtime(runtime, "the entry's file in /etc/cgshim/runtimes")  # the settings' has been by now
+        refuse(runtime)
+        return runtime
+    raise ShimError(
+        "no-runtime",
+        "no real runtime was found",
+        evidence=("neither runc nor crun is in the standard directories",),
+        remedy=("install runc or crun", 'or name one: {"runtime": "/path/to/runc"} in /etc/cgshim/config.json'),
+    )
 
 
 def refuse(runtime: str) -> None:
@@ -48,9 +63,9 @@ def _callers(*, every: bool) -> Iterator[tuple[int, str]]:
 
 
 def _parent(pid: int) -> int:
-    """From /proc/PID/stat, whose second field may itself contain anything but `)` at its end; 0 if nobody knows."""
-    fields = _read(f"/proc/{pid}/stat", MOST).rpartition(b")")[2].split()
-    return int(fields[1]) if len(fields) > 1 else 0
+    from shim.host import process
+
+    return process.parent(_read(f"/proc/{pid}/stat", MOST).decode("utf-8", "replace"))
 
 
 def _read(path: str, most: int) -> bytes:

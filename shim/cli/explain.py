@@ -16,6 +16,7 @@ from shim.cli.explained import entry, show, show_entry, show_list, similar
 from shim.cli.hosts import view_of
 from shim.cli.output import BROKEN, REFUSED
 from shim.containers.state_files import bundle as bundle_of
+from shim.containers.state_files import pid as pid_of
 from shim.diagnose import oom, spoken
 from shim.diagnose.diagnosis import Context
 from shim.diagnose.elsewhere import Elsewhere
@@ -26,6 +27,7 @@ from shim.enforce.init_process import fate
 from shim.errors import ShimError
 from shim.host import membership, names
 from shim.host.view import View
+from shim.oci import cgroups_path
 from shim.state import last
 
 if TYPE_CHECKING:
@@ -169,8 +171,6 @@ def _told(container: str) -> tuple[Diagnosis, dict[str, Any]] | None:
 def context(view: Any, text: str, bundle: str, runtime: str | None, container: str = "") -> Context:
     """The context of a text that was given without its call; the runtime is told from its words."""
     config = _config(bundle) if bundle else None
-    linux = config.get("linux") if isinstance(config, dict) else None
-    path = linux.get("cgroupsPath") if isinstance(linux, dict) else None
     return Context(
         view=view,
         config=config,
@@ -178,7 +178,7 @@ def context(view: Any, text: str, bundle: str, runtime: str | None, container: s
         command=spoken.command_of(text),
         placed=bool(bundle or container),
         bundle=os.path.abspath(bundle) if bundle else "",
-        cgroups_path=path if isinstance(path, str) else None,
+        cgroups_path=cgroups_path.of(config),
         container=container,
     )
 
@@ -211,15 +211,9 @@ def _resolved(name: str) -> str:
 
 
 def _pid(container: str) -> int:
-    for root in report.roots() if not names.container(container) else ():
-        for file, key in (("state.json", "init_process_pid"), ("status", "pid")):
-            try:
-                found = json.loads(system.content(os.path.join(root, container, file))).get(key)
-            except (OSError, ValueError, AttributeError):
-                continue
-            if isinstance(found, int):
-                return found
-    return 0
+    if names.container(container):
+        return 0
+    return next(filter(None, (pid_of("", root, container) for root in report.roots())), 0)
 
 
 def _bundle(container: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from shim.call.entry import own_fault
+from shim.call.faults import own_fault
 from shim.cli.output import BROKEN
 from shim.errors import ShimError
 

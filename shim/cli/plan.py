@@ -13,17 +13,15 @@ from shim.cli.hosts import view_of
 from shim.cli.output import heading, say, table
 from shim.engines.suitability import crun_refuses
 from shim.errors import ShimError
-from shim.oci import apply, atomic, document
+from shim.oci import atomic, cgroups_path, document
 from shim.planning import report, rewrite, settings
 from shim.rules.base import KEPT
-from shim.stages.call import driver as guessed
 from shim.values import Value
 
 if TYPE_CHECKING:
     from shim.engines.runtimes import Runtime
     from shim.oci.document import Document
     from shim.planning.rewrite import Rewrite
-    from shim.rules.base import Driver
 
 SHAPE = """\b
 --json: one object
@@ -115,7 +113,7 @@ def plan(asked: dict[str, Any]) -> Planned:
         runtime=runtime.path,
         family=runtime.family,
         command=asked["operation"],
-        driver=asked["cgroup_manager"] or driver_of(loaded),
+        driver=cgroups_path.driver(loaded.value, asked["cgroup_manager"] or ""),
         foreground=asked["operation"] == "run",
         looking=not asked.get("writes"),
     )
@@ -156,11 +154,6 @@ def _is_resources(loaded: Document) -> bool:
     return "linux" not in loaded.value and "ociVersion" not in loaded.value
 
 
-def driver_of(loaded: Document) -> Driver:
-    """The cgroup driver that cgroupsPath is written for, as the hooks guess it: SLICE:PREFIX:NAME is systemd's form."""
-    return guessed(loaded.value, "")
-
-
 def _with_output(planned: Planned, path: str) -> Planned:
     return Planned(made=planned.made, runtime=planned.runtime, refusal=planned.refusal, text=planned.text, written=path)
 
@@ -179,7 +172,7 @@ def write(planned: Planned, target: str) -> None:
                 evidence=(f"{os.path.realpath(path)} is {os.path.realpath(source)}",),
                 remedy=(f"to change it in place, name it as it was read: --output {source}",),
             )
-        apply.replace(path, planned.text)
+        atomic.replace(path, planned.text.encode("utf-8", "surrogateescape"))
     except OSError as error:
         name = document.errno_name(error)
         raise ShimError(

@@ -5,6 +5,7 @@ Kernel options: Documentation/admin-guide/kernel-parameters.txt and the controll
 
 from __future__ import annotations
 
+from shim.host.controllers import v1_name
 from shim.rules import fields, fieldspec, keyspec
 
 UNIFIED_HOST = "use a host with cgroup2 alone (boot with systemd.unified_cgroup_hierarchy=1)"
@@ -62,7 +63,7 @@ def _nowhere(controller: str, confined: bool) -> str:
     if confined:
         return f"have {controller} delegated to this part of the tree (systemd: Delegate={controller}), or leave it out"
     option = fieldspec.CONTROLLERS.get(controller, "its controller")
-    v1 = "blkio" if controller == "io" else controller
+    v1 = v1_name(controller)
     if controller in ("net_cls", "net_prio"):
         return f"mount it (mount -t cgroup -o {v1} none /sys/fs/cgroup/{v1}), or leave it out"
     return f"use a kernel with {option}, and boot it without {controller} in cgroup_disable= or cgroup_no_v1="

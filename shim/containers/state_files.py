@@ -5,23 +5,19 @@ from __future__ import annotations
 from shim.oci.text import Malformed, parse
 from shim.system import content, join
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from shim.call.argv import Invocation
 
-
-def pid(invocation: Invocation, runtime_root: str) -> int:
-    """The pid of the container's init, 0 if it cannot be found out.
+def pid(pid_file: str, runtime_root: str, container: str) -> int:
+    """The pid of the container's init, 0 if it cannot be found out. pid_file: the engine's --pid-file, "" for none.
 
     runc keeps it in ROOT/ID/state.json as `init_process_pid`, crun in ROOT/ID/status as `pid`; both are read rather
     than asked for, because `state` would cost as much as the whole of cgshim.
     """
-    if invocation.pid_file:
-        found = _number(_read(invocation.pid_file))
+    if pid_file:
+        found = _number(_read(pid_file))
         if found:
             return found
     for name, key in (("state.json", "init_process_pid"), ("status", "pid")):
-        state = _object(_read(join(runtime_root, invocation.container_id, name)))
+        state = _object(_read(join(runtime_root, container, name)))
         found_there = state.get(key)
         if isinstance(found_there, int):
             return found_there

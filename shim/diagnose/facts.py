@@ -10,6 +10,7 @@ import os
 from shim.diagnose import mount_table
 from shim.diagnose.mount_table import Mounted
 from shim.host import membership, parents
+from shim.host.cgroup_files import flat_keyed
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -69,9 +70,8 @@ class Facts:
             return None
 
     def keyed(self, path: str) -> dict[str, int]:
-        """A flat-keyed file ("name value" lines) as numbers."""
-        pairs = (line.split() for line in (self.text(path) or "").splitlines())
-        return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].lstrip("-").isdigit()}
+        """A flat keyed file as numbers."""
+        return flat_keyed(self.text(path) or "")
 
     def names(self, path: str) -> tuple[str, ...]:
         """Names in a directory, () when there is none."""

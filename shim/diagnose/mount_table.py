@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from shim.host.mountinfo import unescape
+from shim.host.mountinfo import fields, unescape
 from shim.values import Value
 
 
@@ -38,23 +38,18 @@ class Mounted(Value):
 
 def parse_all(text: str) -> tuple[Mounted, ...]:
     """Every well-formed line in mount order."""
-    found = []
-    for line in text.splitlines():
-        before, dash, after = line.partition(" - ")
-        left, right = before.split(" "), after.split(" ")
-        if dash and len(left) >= 6 and len(right) >= 3:
-            found.append(
-                Mounted(
-                    point=unescape(left[4]),
-                    root=unescape(left[3]),
-                    fstype=right[0],
-                    source=unescape(right[1]),
-                    options=tuple(left[5].split(",")),
-                    super_options=tuple(right[2].split(",")),
-                    peers=tuple(left[6:]),
-                )
-            )
-    return tuple(found)
+    return tuple(
+        Mounted(
+            point=unescape(left[4]),
+            root=unescape(left[3]),
+            fstype=right[0],
+            source=unescape(right[1]),
+            options=tuple(left[5].split(",")),
+            super_options=tuple(right[2].split(",")),
+            peers=tuple(left[6:]),
+        )
+        for left, right in fields(text)
+    )
 
 
 def covering(mounts: tuple[Mounted, ...], path: str) -> Mounted | None:

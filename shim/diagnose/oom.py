@@ -7,6 +7,7 @@ numbers include the descendants (Documentation/admin-guide/cgroup-v1/memory.rst,
 from __future__ import annotations
 
 from shim.diagnose.explain import without_words
+from shim.host.cgroup_files import flat_keyed
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -55,7 +56,7 @@ def _unified(view: View, directory: str) -> Pressure | None:
     text = view.text(path)
     if text is None:
         return None
-    counts = _keyed(text)
+    counts = flat_keyed(text)
     return Pressure(
         kills=counts.get("oom_kill"),
         events=counts.get("oom"),
@@ -70,7 +71,7 @@ def _v1(view: View, directory: str) -> Pressure | None:
     text = view.text(path)
     if text is None:
         return None
-    counts = _keyed(text)
+    counts = flat_keyed(text)
     hits = {f"{directory}/{file}": (view.text(f"{directory}/{file}") or "").strip() for file in FAILURES}
     known = {file: int(count) for file, count in hits.items() if count.isdigit()}
     evidence = (_quoted(path, text), *(f"{file}: {count}" for file, count in known.items()))
@@ -81,11 +82,6 @@ def _v1(view: View, directory: str) -> Pressure | None:
         stuck=counts.get("under_oom") == 1 and counts.get("oom_kill_disable") == 1,
         evidence=evidence,
     )
-
-
-def _keyed(text: str) -> dict[str, int]:
-    pairs = (line.split() for line in text.splitlines())
-    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}
 
 
 def _quoted(path: str, text: str) -> str:

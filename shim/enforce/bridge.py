@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from shim.enforce.verify import cgroup
 from shim.errors import ShimError
-from shim.host import cgroup_files, hierarchies, membership, mountinfo, names
+from shim.host import cgroup_files, hierarchies, membership, mountinfo, names, process
 from shim.host.cgroup_files import get, make, put
 from shim.oci.document import errno_name
 from shim.rules.base import HINT
@@ -102,18 +102,12 @@ def _joined(view: View, pid: int, host: Host) -> tuple[str, str]:
     found = own.get("", "/")
     if found == "/":
         return "", "the runtime left the container in the root of cgroup2"
-    for other in ("self", _parent(view, pid)):
+    for other in ("self", process.parent(view.text(f"/proc/{pid}/stat") or "")):
         # A runtime that does not know hybrid hosts leaves the container with its caller: the engine, a whole service.
         if membership.paths(view.text(f"/proc/{other}/cgroup") or "").get("") == found:
             return "", f"the runtime left the container in its caller's own cgroup, {found}"
     directory, why = cgroup(view, own, "cgroup2", 2, host)
     return directory[len(host.cgroup2_mount) :], why
-
-
-def _parent(view: View, pid: int) -> str:
-    """The parent's number, from /proc/PID/stat, whose second field may itself contain anything but `)` at its end."""
-    words = (view.text(f"/proc/{pid}/stat") or "").rpartition(")")[2].split()
-    return words[1] if len(words) > 1 else "0"
 
 
 def _enable(this: Bridge, path: str, controllers: tuple[str, ...]) -> str:

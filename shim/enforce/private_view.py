@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import posix
 
+from shim.host import process
 from shim.planning import settings
 from shim.state import kept
 from shim.system import basename, environment, join
@@ -78,8 +79,8 @@ def _ancestors() -> Iterator[int]:
         yield pid
         try:
             with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-                pid = int(file.read().rpartition(")")[2].split()[1])
-        except (OSError, IndexError, ValueError):
+                pid = process.parent(file.read())
+        except OSError:
             return
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posix
 
-from shim.host import membership, names
+from shim.host import controllers, membership, names
 from shim.rules import shapes
 from shim.values import Value
 
@@ -61,7 +61,7 @@ def cgroup(view: View, own: dict[str, str], controller: str, version: int, host:
 
     own: what /proc/PID/cgroup says, by controller ("" for cgroup2).
     """
-    key = "" if version == 2 else V1_NAMES.get(controller, controller)
+    key = "" if version == 2 else controllers.v1_name(controller)
     mount = host.cgroup2_mount if version == 2 else host.place(controller).mount
     path = own.get(key)
     if path is None or not mount:

@@ -180,19 +180,16 @@ class Capture:
     def _mountinfo(self) -> tuple[mountinfo.Mount, ...]:
         """Keeps the cgroup mounts and the mounts on the way to them; learns the type of each device."""
         path = "/proc/self/mountinfo"
-        lines = (self.view.text(path) or "").splitlines()
-        mounts = mountinfo.parse("\n".join(lines))
+        text = self.view.text(path) or ""
+        mounts = mountinfo.parse(text)
         points = [mount.point for mount in mounts] + [BASE]
         kept = []
-        for line in lines:
-            left, _, right = line.partition(" - ")
-            fields = left.split(" ")
-            major, _, minor = fields[2].partition(":")
-            self.types[os.makedev(int(major), int(minor))] = right.split(" ")[0]
-            point = mountinfo.unescape(fields[4]).rstrip("/")
+        for left, right in mountinfo.fields(text):
+            self.types[self.view.device(left[2])] = right[0]
+            point = mountinfo.unescape(left[4]).rstrip("/")
             if any(other == point or other.startswith(point + "/") for other in points):
-                kept.append(line)
-        self.contents[path] = self.named("".join(f"{line}\n" for line in kept))
+                kept.append(f"{' '.join(left)} - {' '.join(right)}\n")
+        self.contents[path] = self.named("".join(kept))
         return mounts
 
 

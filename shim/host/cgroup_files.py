@@ -22,6 +22,12 @@ _DIRECTORY = posix.O_PATH | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEX
 _FILE = posix.O_NOFOLLOW | posix.O_CLOEXEC | posix.O_NONBLOCK
 
 
+def flat_keyed(text: str) -> dict[str, int]:
+    """A flat keyed file (cgroup-v2.rst, "Format"): the lines `NAME NUMBER` as numbers; other lines are left out."""
+    pairs = (line.split() for line in text.splitlines())
+    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdecimal()}
+
+
 def directory(path: str, device: int) -> int:
     """A descriptor (O_PATH) of a cgroup directory; the caller closes it. Raises OSError: EXDEV on another device."""
     if ".." in path.split("/"):

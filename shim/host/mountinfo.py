@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from shim.values import Value
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Iterator
+
 
 class Mount(Value):
     """One mount of a cgroup file system.
@@ -26,15 +30,10 @@ _FLAGS = ("rw", "ro", "xattr", "noprefix", "clone_children", "cpuset_v2_mode", "
 
 
 def parse(text: str) -> tuple[Mount, ...]:
-    """The cgroup mounts in mount order; malformed lines are left out.
-
-    Optional fields vary in number, so the file system type is found behind the lone `-`.
-    """
+    """The cgroup mounts in mount order; malformed lines are left out."""
     found = []
-    for line in text.splitlines():
-        before, dash, after = line.partition(" - ")
-        left, right = before.split(" "), after.split(" ")
-        if dash and len(left) >= 6 and len(right) >= 3 and right[0] in ("cgroup", "cgroup2"):
+    for left, right in fields(text):
+        if right[0] in ("cgroup", "cgroup2"):
             options = tuple(right[2].split(","))
             found.append(
                 Mount(
@@ -47,6 +46,18 @@ def parse(text: str) -> tuple[Mount, ...]:
                 )
             )
     return tuple(found)
+
+
+def fields(text: str) -> Iterator[tuple[list[str], list[str]]]:
+    """The fields of every well-formed line, escaped as they are: those before the lone `-`, and those behind it.
+
+    At least 6 (id, parent, device, root, point, options, optional fields) and 3 (type, source, super options).
+    """
+    for line in text.splitlines():
+        before, dash, after = line.partition(" - ")
+        left, right = before.split(" "), after.split(" ")
+        if dash and len(left) >= 6 and len(right) >= 3:
+            yield left, right
 
 
 def unescape(field: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from shim.errors import ShimError
-from shim.host import membership
+from shim.host import membership, process
 from shim.observe.pressure import UNACCOUNTED, switched_off
 from shim.planning import settings
 from shim.state import kept
@@ -19,8 +19,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from shim.containers.hook_state import State
     from shim.host.view import View
-    from shim.stages.state import State
 
 PATIENCE = 20  # seconds, for the listener to come up, and to write what it has after the end
 PLACE = "delays"
@@ -111,9 +111,8 @@ def _started(words: list[str]) -> tuple[int, str]:
 
 
 def _born(view: View, pid: int) -> str:
-    """When a process was started, field 22 of /proc/PID/stat; with its id that is one process and no other."""
-    words = (view.text(f"/proc/{pid}/stat") or "").rpartition(")")[2].split()
-    return words[19] if len(words) > 19 else ""
+    """When a process was started; with its id that is one process and no other."""
+    return process.field(view.text(f"/proc/{pid}/stat") or "", process.STARTED)
 
 
 def collect(view: View, noted: dict[str, Any], container: str) -> dict[str, Any]:

@@ -116,9 +116,9 @@ def _inside(pid: int, init: int, controller: str, path: str) -> bool | None:
 
 
 def _parent(pid: int) -> int:
-    """Field 4 of /proc/PID/stat; the second field may itself contain anything but `)` at its end."""
-    words = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
-    return int(words[1]) if len(words) > 1 else 0
+    from shim.host import process
+
+    return process.parent(_read(f"/proc/{pid}/stat"))
 
 
 def _read(path: str) -> str:

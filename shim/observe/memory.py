@@ -9,6 +9,7 @@ from shim.enforce.bridge import OWN
 from shim.enforce.init_process import fate
 from shim.enforce.verify import cgroup
 from shim.host import membership
+from shim.host.cgroup_files import flat_keyed
 from shim.host.detect import detect
 from shim.observe import pressure as kernel
 from shim.observe.delays import NOT_ASKED
@@ -72,7 +73,7 @@ def above(view: View, directory: str, version: int) -> dict[str, Any]:
         return {}
     events = view.text(f"{parent}/memory.events") or ""
     peak = (view.text(f"{parent}/memory.peak") or "").strip()
-    return {"directory": parent, "inode": found.inode, "events": _keyed(events), "peak": peak}
+    return {"directory": parent, "inode": found.inode, "events": flat_keyed(events), "peak": peak}
 
 
 def pressure(view: View, parent: str) -> dict[str, Any]:
@@ -157,7 +158,7 @@ def _own_counters(told: _Account, view: View, noted: dict[str, Any]) -> None:
     directory, only = noted["directory"], "this container's cgroup and those below it"
     v2 = noted["version"] == 2
     name = "memory.events" if v2 else "memory.oom_control"
-    events = _keyed(view.text(f"{directory}/{name}") or "")
+    events = flat_keyed(view.text(f"{directory}/{name}") or "")
     for key in EVENTS if v2 else ("oom_kill",):
         if key in events:
             told.figure(f"events.{key}", events[key], "events", f"{directory}/{name}", only)
@@ -225,12 +226,6 @@ def _delays(told: _Account, delays: dict[str, Any]) -> None:
         includes += f"; at least: {lost}, {delays['overruns']} time(s) the kernel dropped records"
     for name, nanoseconds in delays["totals"].items():
         told.figure(f"delay.{name}", nanoseconds // 1000, "microseconds lost", source, includes)
-
-
-def _keyed(text: str) -> dict[str, int]:
-    """A flat keyed file (cgroup-v2.rst, "Format")."""
-    pairs = (line.split() for line in text.splitlines())
-    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}
 
 
 def _limit_file(version: int) -> str:

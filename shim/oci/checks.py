@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from shim.errors import ShimError
 from shim.host import names
+from shim.oci import cgroups_path as configured
 from shim.rules import fields
 from shim.rules.base import Problem
 from shim.values import Value
@@ -191,9 +192,9 @@ def kind(value: Any) -> str:
     return names.get(type(value), type(value).__name__)
 
 
-def cgroups_path(linux: Any, path: str) -> str:
+def cgroups_path(config: Any, path: str) -> str:
     """`linux.cgroupsPath`, "" where it is absent. Raises ShimError for one that could lead anywhere."""
-    target = str((linux or {}).get("cgroupsPath") or "") if isinstance(linux, dict) else ""
+    target = configured.of(config) or ""
     what = names.cgroups_path(target)
     if not what:
         return target

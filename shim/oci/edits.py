@@ -1,50 +1,16 @@
-"""Edits applied: to a parsed value for planning, and to the object's own text for the file.
-
-Both follow the same two rules: a missing parent is made, and an object that an edit leaves empty goes too, because
-runtimes act on empty objects (crun refuses `"network": {}` on cgroup2, `runc update` a `"unified": {}` on v1).
-"""
+"""Edits applied to an object's own text, by the same rules as to its value (shim.rules.base.apply_to_value)."""
 
 from __future__ import annotations
 
 from shim.oci.text import Member, dump, members, scanner, skip
+from shim.rules.base import apply_to_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from typing import Any, TypeVar
+    from collections.abc import Iterable
+    from typing import Any
 
     from shim.rules.base import Edit
-
-    Object = TypeVar("Object", bound=Mapping[str, Any])
-
-
-def apply_to_value(value: Object, edits: Iterable[Edit]) -> Object:
-    """A copy of `value` with the edits made; the original is left as it was."""
-    changed: Any = value
-    for edit in edits:
-        changed = _edited(changed, edit.path, edit)
-    made: Object = changed
-    return made
-
-
-def _edited(value: dict[str, Any], path: tuple[str, ...], edit: Edit) -> dict[str, Any]:
-    key, rest = path[0], path[1:]
-    changed = dict(value)
-    if not rest:
-        if edit.op == "set":
-            changed[key] = edit.value
-        else:
-            changed.pop(key, None)
-        return changed
-    inner = value.get(key)
-    if not isinstance(inner, dict):
-        if edit.op == "remove":
-            return changed
-        inner = {}
-    changed[key] = _edited(inner, rest, edit)
-    if not changed[key]:
-        del changed[key]
-    return changed
 
 
 def apply_to_text(text: str, edits: Iterable[Edit]) -> str:
@@ -65,7 +31,7 @@ def _spliced(text: str, start: int, path: tuple[str, ...], edit: Edit) -> str:
     if edit.op == "remove":
         if len(path) > 1 and not deeper:
             return text
-        if not deeper or not _edited(member.value, path[1:], edit):
+        if not deeper or not apply_to_value(member.value, [edit.changed(path=path[1:])]):
             return _without(text, found, index)
     elif not deeper:
         return text[: member.value_start] + dump(_nested(path[1:], edit.value)) + text[member.end :]

@@ -16,6 +16,7 @@ container itself is taken from it.
 
 from __future__ import annotations
 
+from shim.oci import cgroups_path
 from shim.oci.text import Malformed, dump, parse
 from shim.values import Value
 
@@ -154,9 +155,5 @@ def _sealed(loaded: Document, limits: dict[str, str]) -> bytes:
     """What the seal covers, as bytes."""
     from shim.state import seal
 
-    linux = loaded.value.get("linux")
-    path = linux.get("cgroupsPath") if isinstance(linux, dict) else None
-    pairs = sorted(limits.items())
-    return dump([FORM, path if isinstance(path, str) else "", seal.root_of(loaded), pairs]).encode(
-        "ascii", "backslashreplace"
-    )
+    path = cgroups_path.of(loaded.value) or ""
+    return dump([FORM, path, seal.root_of(loaded), sorted(limits.items())]).encode("ascii", "backslashreplace")

@@ -7,9 +7,8 @@ it left, and the edits that remain are the difference between the first and the 
 from __future__ import annotations
 
 from shim.host.facts import AMBIGUOUS, NONE, UNIFIED, Fact
-from shim.oci.edits import apply_to_value
 from shim.planning.custody import returned
-from shim.rules import fields, runtimes, table
+from shim.rules import base, fields, runtimes, table
 from shim.rules.base import CHANGED, DROPPED, KEPT, UNENFORCEABLE, Case, Edit, Expectation, Note, Problem
 from shim.values import Value
 
@@ -197,7 +196,7 @@ class _Findings:
 
     def take(self, case: Case, edits: tuple[Edit, ...]) -> Case:
         """The case that the next rule sees."""
-        return case.changed(resources=apply_to_value(case.resources, edits)) if edits else case
+        return case.changed(resources=base.apply_to_value(case.resources, edits)) if edits else case
 
 
 def _line(expectation: Expectation) -> str:

@@ -6,7 +6,8 @@ texts are the catalogue's (`shim.diagnose.preflight`), loaded only when somethin
 
 from __future__ import annotations
 
-from shim.host import membership, parents
+from shim.host import controllers, membership, parents
+from shim.oci import cgroups_path
 from shim.rules import runtimes
 from shim.rules.sizes import Untranslatable, amount
 from shim.values import Value
@@ -158,7 +159,7 @@ def _folders(asked: Asked, view: View, host: Host) -> Iterator[Hazard]:
     if not runtimes.of(asked.runtime).unmounted or host.layout not in ("hybrid", "legacy"):
         return
     for field, controller in FIELDS:
-        name = "io" if controller == "blkio" else controller
+        name = controllers.v2_name(controller)
         path = f"{CGROUP}/{controller}"
         if asked.resources.get(field) and host.version(name) != 1 and view.exists(path):
             evidence = (f"{path}: exists", host.place(name).evidence or f"{controller}: no v1 hierarchy")
@@ -169,7 +170,7 @@ def _folders(asked: Asked, view: View, host: Host) -> Iterator[Hazard]:
 
 def _driver(asked: Asked) -> Iterator[Hazard]:
     path = asked.cgroups_path or ""
-    if asked.driver == "cgroupfs" and path.count(":") == 2 and "/" not in path:
+    if asked.driver == "cgroupfs" and cgroups_path.is_for_systemd(path):
         evidence = (f"config.json linux.cgroupsPath = {path!r}",)
         yield Hazard(code="slice-path-with-cgroupfs", evidence=evidence, values={"path": path}, certain=False)
 

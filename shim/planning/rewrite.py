@@ -127,8 +127,7 @@ def of(
     kept = custody.read(loaded, looking=asked.looking) if where else custody.NOTHING
     everything = custody.returned(resources, kept.limits)
     policy, origin, powerless = settings.policy_of(configured, annotations)
-    linux = loaded.value.get("linux") if where else None
-    target = checks.cgroups_path(linux, loaded.path)
+    target = checks.cgroups_path(loaded.value if where else None, loaded.path)
     host = detect(view, plan.wanted(everything), target, controllers=(*plan.controllers(everything), *ALWAYS))
     planned = plan.make_plan(resources, host, asked.family, asked.operation, asked.driver, kept=kept.limits)
     return Rewrite(

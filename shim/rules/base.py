@@ -11,7 +11,7 @@ from shim.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable
+    from typing import Any, Callable, Iterable, Mapping, TypeVar
 
     from typing_extensions import Final, Literal, TypedDict
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     # How a file shows what was written to it (shim.rules.shapes).
     Family = Literal["runc", "crun", "other"]
     Operation = Literal["create", "update"]
+    Object = TypeVar("Object", bound=Mapping[str, Any])
     Driver = Literal["cgroupfs", "systemd", "disabled"]
     Source = Literal["classic", "unified"]
     Kind = Literal["guard", "hint"]
@@ -166,3 +167,36 @@ class Rule(Value):
     field: str
     apply: Callable[[Case], Outcome]
     probes: tuple[str, ...] = ()
+
+
+def apply_to_value(value: Object, edits: Iterable[Edit]) -> Object:
+    """A copy of `value` with the edits made; the original is left as it was.
+
+    A missing parent is made, and an object that an edit leaves empty is removed, because runtimes act on empty
+    objects: crun refuses `"network": {}` on cgroup2, `runc update` a `"unified": {}` on v1.
+    """
+    changed: Any = value
+    for edit in edits:
+        changed = _edited(changed, edit.path, edit)
+    made: Object = changed
+    return made
+
+
+def _edited(value: dict[str, Any], path: tuple[str, ...], edit: Edit) -> dict[str, Any]:
+    key, rest = path[0], path[1:]
+    changed = dict(value)
+    if not rest:
+        if edit.op == "set":
+            changed[key] = edit.value
+        else:
+            changed.pop(key, None)
+        return changed
+    inner = value.get(key)
+    if not isinstance(inner, dict):
+        if edit.op == "remove":
+            return changed
+        inner = {}
+    changed[key] = _edited(inner, rest, edit)
+    if not changed[key]:
+        del changed[key]
+    return changed

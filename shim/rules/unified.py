@@ -7,7 +7,6 @@ field then judge it. Files and values: Documentation/admin-guide/cgroup-v2.rst.
 
 from __future__ import annotations
 
-from shim.oci.edits import apply_to_value
 from shim.rules.answers import note
 from shim.rules.base import (
     CHANGED,
@@ -24,6 +23,7 @@ from shim.rules.base import (
     Outcome,
     Problem,
     Rule,
+    apply_to_value,
 )
 from shim.rules.classic import TRANSLATIONS
 from shim.rules.keys import expected, kind, sets_nothing, stripped

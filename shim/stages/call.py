@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from shim.planning.settings import Settings
-    from shim.rules.base import Driver
 
-DRIVERS: tuple[Driver, ...] = ("systemd", "cgroupfs", "disabled")
 ANNOTATION = "io.cgshim.enable"
 NULL = os.makedev(1, 3)  # /dev/null
 PIDFD_GETFD = 438  # the system call has one number on all architectures that run Python and containers
@@ -54,16 +52,6 @@ def enabled(annotations: Any, configured: Settings, container: str = "") -> bool
     if not configured.trusting:
         tell_operators([("warning", f"cgshim: {settings.not_trusted(ANNOTATION, value)}")], container)
     return not configured.trusting
-
-
-def driver(config: Any, wanted: str) -> Driver:
-    """The cgroup driver: the one that was asked for, else told by cgroupsPath (systemd's is slice:prefix:name)."""
-    linux = config.get("linux") if isinstance(config, dict) else None
-    path = linux.get("cgroupsPath") if isinstance(linux, dict) else None
-    for known in DRIVERS:
-        if known == wanted:
-            return known
-    return "systemd" if isinstance(path, str) and path.count(":") == 2 and "/" not in path else "cgroupfs"
 
 
 def refuse(error: ShimError, container: str = "") -> None:

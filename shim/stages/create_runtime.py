@@ -10,22 +10,22 @@ import os
 import sys
 
 from shim.call.channel import tell_operators
+from shim.containers.hook_state import read
 from shim.enforce.followup import InitEnded, Subject, follow_up
 from shim.errors import ShimError
 from shim.host.view import View
-from shim.oci import document
+from shim.oci import cgroups_path, document
 from shim.planning import custody, rewrite, settings
 from shim.planning.report import ANNOTATION as REPORT
-from shim.stages.call import driver, enabled, options, refuse
-from shim.stages.state import read
+from shim.stages.call import enabled, options, refuse
 from shim.state import hook_notices
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from shim.containers.hook_state import State
     from shim.planning.settings import Settings
-    from shim.stages.state import State
 
 USAGE = "usage: create_runtime --runtime PATH [--driver cgroupfs|systemd|disabled] [--bridged true] < STATE"
 
@@ -41,7 +41,7 @@ def main() -> None:
         refuse(error, state.container if state else "")
         os._exit(error.status)
     except Exception as error:
-        from shim.call.entry import own_fault
+        from shim.call.faults import own_fault
 
         refuse(own_fault(error), state.container if state else "")
         os._exit(1)
@@ -69,7 +69,7 @@ def verify_state(state: State, asked: dict[str, str]) -> None:
             runtime=asked["--runtime"],
             family=settings.family(asked["--runtime"]),
             command="create",
-            driver=driver(loaded.value, asked["--driver"]),
+            driver=cgroups_path.driver(loaded.value, asked["--driver"]),
         ),
         configured,
         view,

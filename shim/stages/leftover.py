@@ -10,13 +10,13 @@ import os
 import sys
 import time
 
+from shim.containers.hook_state import read
 from shim.enforce import private_view
 from shim.enforce.bridge import OWN, remove_own
 from shim.errors import ShimError
 from shim.host.view import View
 from shim.planning import settings
 from shim.stages.call import options, refuse
-from shim.stages.state import read
 
 USAGE = "usage: leftover --mount CGROUP2 < STATE"
 TRIES, PAUSE = 20, 0.05  # seconds; a killed process leaves its cgroup a little after it is gone
@@ -33,7 +33,7 @@ def main() -> None:
     except ShimError as error:
         refuse(error, container)
     except Exception as error:
-        from shim.call.entry import own_fault
+        from shim.call.faults import own_fault
 
         refuse(own_fault(error), container)
     os._exit(0)

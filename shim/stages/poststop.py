@@ -13,17 +13,17 @@ import os
 import sys
 import time
 
+from shim.containers.hook_state import read
 from shim.errors import ShimError
 from shim.planning import settings
 from shim.stages.call import enabled, options, refuse
-from shim.stages.state import read
 from shim.state import kept
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from shim.stages.state import State
+    from shim.containers.hook_state import State
 
 SCHEMA = 1
 NOTES, REPORTS = "notes", "reports"
@@ -43,7 +43,7 @@ def main() -> None:
     except ShimError as error:
         refuse(error, container)
     except Exception as error:
-        from shim.call.entry import own_fault
+        from shim.call.faults import own_fault
 
         refuse(own_fault(error), container)
     os._exit(0)

@@ -13,9 +13,9 @@ import sys
 from shim.call.channel import tell_operators
 from shim.errors import ShimError
 from shim.host.view import View
-from shim.oci import document
+from shim.oci import cgroups_path, document
 from shim.planning import rewrite, settings
-from shim.stages.call import driver, enabled, options, refuse
+from shim.stages.call import enabled, options, refuse
 from shim.system import write_all
 
 TYPE_CHECKING = False
@@ -37,7 +37,7 @@ def main() -> None:
         refuse(error)
         os._exit(error.status)
     except Exception as error:
-        from shim.call.entry import own_fault
+        from shim.call.faults import own_fault
 
         refuse(own_fault(error))
         os._exit(1)
@@ -58,7 +58,7 @@ def filtered(data: bytes, arguments: list[str]) -> bytes:
             runtime=asked["--runtime"],
             family=settings.family(asked["--runtime"]),
             command="create",
-            driver=driver(loaded.value, asked["--driver"]),
+            driver=cgroups_path.driver(loaded.value, asked["--driver"]),
         ),
         configured,
         View(),
@@ -77,6 +77,4 @@ def _watched(made: Rewrite) -> Rewrite:
 
 def _name(config: dict[str, Any]) -> str:
     """How to name the container in a log: podman gives the hook no id, but the cgroup's path ends in it."""
-    linux = config.get("linux")
-    path = linux.get("cgroupsPath") if isinstance(linux, dict) else None
-    return os.path.basename(path) if isinstance(path, str) else ""
+    return os.path.basename(cgroups_path.of(config) or "")

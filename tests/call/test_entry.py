@@ -16,7 +16,7 @@ from shim.call import channel, entry
 from shim.enforce import followup
 from shim.errors import ShimError
 from shim.host.facts import UNIFIED
-from shim.oci import apply
+from shim.oci import atomic
 from tests.fake_runtime import FakeRuntime, exit_status
 from tests.hosts_made import make_host
 
@@ -274,7 +274,7 @@ def _read_only(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: str, *_: object) -> None:
         raise OSError(30, "Read-only file system", path)
 
-    monkeypatch.setattr(apply, "replace", refuse)
+    monkeypatch.setattr(atomic, "replace", refuse)
 
 
 REWRITTEN: dict[str, Any] = {"pids": {"limit": 32}, "memory": {"limit": 67108864, "swappiness": 10}}

@@ -152,15 +152,3 @@ def test_crius_log_counts_where_the_runtime_quotes_it() -> None:
     text = "".join(json.dumps(record) + "\n" for record in (*records, {"level": "error", "msg": "criu failed"}))
     assert failure._with_excerpt("criu failed", text).splitlines() == [*EXCERPT, "criu failed"]
     assert failure._with_excerpt("criu failed", '{"level":"error","msg":"criu failed"}') == "criu failed"
-
-
-@pytest.mark.parametrize(
-    ("config", "path"),
-    [
-        *((None, None), ([], None), ({"linux": []}, None), ({"linux": {"cgroupsPath": 5}}, None)),
-        ({"linux": {"cgroupsPath": "/a"}}, "/a"),
-    ],
-)
-def test_cgroups_path(config: object, path: str | None) -> None:
-    """Taken from any configuration, or not."""
-    assert failure._cgroups_path(config) == path

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
-from shim.call import channel, entry, failure, runtime_log
+from shim.call import channel, failure, faults, runtime_log
 from shim.call.argv import Invocation
 from shim.call.prepare import Call, Prepared
 from shim.cli.main import main
+from shim.containers import hook_state
 from shim.errors import ShimError
 from shim.host.captured import CapturedView
 from shim.oci import document
 from shim.planning import report, rewrite, settings
 from shim.stages import call
-from shim.stages import state as hook_state
 from shim.state import hook_notices, kept, last
 from shim.system import memory_file
 from tests.syntax import ROOT
@@ -92,7 +92,7 @@ PLACES: dict[str, Callable[[str, Path], object]] = {
     "runtime in the settings": lambda word, tmp: _settings(tmp, f'{{"runtime":{_quoted("/no/" + word)}}}'),
     "arguments of a hook": lambda word, _: call.options([word], {}, "usage"),
     "state for a hook": lambda word, _: hook_state._checked({"ociVersion": word, "id": "x", "bundle": "/b"}),
-    "fault of our own": lambda word, _: _raise(entry.own_fault(ValueError(word))),
+    "fault of our own": lambda word, _: _raise(faults.own_fault(ValueError(word))),
 }
 
 

@@ -12,7 +12,7 @@ import pytest
 from shim.call.prepare import Call, Prepared, prepare
 from shim.errors import ShimError
 from shim.host.facts import UNIFIED
-from shim.oci import apply
+from shim.oci import atomic
 from shim.planning import settings
 from tests.fake_runtime import FakeRuntime
 from tests.hosts_made import make_host
@@ -125,7 +125,7 @@ def _unwritable(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     def refuse(path: str, *_: object) -> None:
         raise OSError(number, "made for a test", path)
 
-    monkeypatch.setattr(apply, "replace", refuse)
+    monkeypatch.setattr(atomic, "replace", refuse)
 
 
 def test_two_calls_for_one_id_share_no_stand_in(runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch) -> None:

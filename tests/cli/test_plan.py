@@ -258,6 +258,8 @@ def test_cgroup_manager_is_read_off_the_path(config: Path) -> None:
     config.write_text('{"linux": {"cgroupsPath": "system.slice:docker:abc", "resources": {"pids": {"limit": 3}}}}')
     assert _json(config)["cgroup_manager"] == "systemd"
     assert _json(config, "--cgroup-manager", "cgroupfs")["cgroup_manager"] == "cgroupfs"
+    config.write_text('{"linux": {"cgroupsPath": "/a:b:c", "resources": {"pids": {"limit": 3}}}}')
+    assert _json(config)["cgroup_manager"] == "cgroupfs"
 
 
 def test_one_long_line_is_laid_out_for_reading() -> None:

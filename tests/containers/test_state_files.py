@@ -7,20 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shim.call import argv
 from shim.containers import state_files
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from shim.call.argv import Invocation
-
 RUNC = {"init_process_pid": 4711, "config": {"labels": ["bundle=/bundles/c1", "a=b=c", "empty=", 5]}}
 CRUN = {"pid": 4712, "bundle": "/bundles/of-crun"}
-
-
-def _call(*words: str) -> Invocation:
-    return argv.parse(["create", *words, "c1"], "/b")
 
 
 def _keep(tmp_path: Path, name: str, value: Any) -> str:
@@ -33,14 +26,14 @@ def _keep(tmp_path: Path, name: str, value: Any) -> str:
 @pytest.mark.parametrize(("name", "value", "expected"), [("state.json", RUNC, 4711), ("status", CRUN, 4712)])
 def test_the_pid_in_the_runtimes_own_file(tmp_path: Path, name: str, value: Any, expected: int) -> None:
     """runc's `init_process_pid`, crun's `pid`."""
-    assert state_files.pid(_call(), _keep(tmp_path, name, value)) == expected
+    assert state_files.pid("", _keep(tmp_path, name, value), "c1") == expected
 
 
 def test_the_pid_file_comes_first(tmp_path: Path) -> None:
     """The engine reads the same one."""
     file = tmp_path / "pid"
     file.write_text("17")
-    assert state_files.pid(_call("--pid-file", str(file)), _keep(tmp_path, "state.json", RUNC)) == 17
+    assert state_files.pid(str(file), _keep(tmp_path, "state.json", RUNC), "c1") == 17
 
 
 @pytest.mark.parametrize("text", ["", "0", "x", "-1", "17 18", "१७"], ids=["empty", "0", "word", "-1", "two", "digits"])
@@ -49,15 +42,15 @@ def test_a_pid_file_that_says_nothing(tmp_path: Path, text: str) -> None:
     file = tmp_path / "pid"
     file.write_text(text)
     root = _keep(tmp_path, "state.json", RUNC)
-    assert state_files.pid(_call("--pid-file", str(file)), root) == 4711
-    assert state_files.pid(_call("--pid-file", f"{file}.none"), root) == 4711
+    assert state_files.pid(str(file), root, "c1") == 4711
+    assert state_files.pid(f"{file}.none", root, "c1") == 4711
 
 
 @pytest.mark.parametrize("value", ["", "{", "[1]", "null", {"init_process_pid": "4711"}, {}], ids=str)
 def test_no_pid_anywhere(tmp_path: Path, value: Any) -> None:
     """Broken, of another shape or silent: 0, and the caller asks the runtime itself."""
-    assert state_files.pid(_call(), _keep(tmp_path, "state.json", value)) == 0
-    assert state_files.pid(_call(), str(tmp_path / "none")) == 0
+    assert state_files.pid("", _keep(tmp_path, "state.json", value), "c1") == 0
+    assert state_files.pid("", str(tmp_path / "none"), "c1") == 0
 
 
 def test_annotations_and_bundle_of_runc(tmp_path: Path) -> None:

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from shim.containers import hook_state
 from shim.diagnose.catalogue import ENTRIES
 from shim.diagnose.explain import entry_of
 from shim.diagnose.foresight import foreseen
 from shim.errors import ShimError
 from shim.observe import delays
 from shim.planning.settings import Settings
-from shim.stages import call, create_runtime, leftover, state
+from shim.stages import call, create_runtime, leftover
 from tests.replayed import FAILURES, Case, guests, quoted, recorded, silent
 from tests.syntax import modules
 
@@ -117,7 +118,7 @@ def test_bad_pressure() -> None:
 @pytest.mark.parametrize(("pid", "evidence"), [(0, "standard input: pid 0 or missing"), (4194305, "/proc/4194305: E")])
 def test_no_process(pid: int, evidence: str) -> None:
     """A state without a process, and one whose process is gone (4194304 is the largest number there can be)."""
-    subject = state.State(container="web", pid=pid, bundle="/b", annotations={})
+    subject = hook_state.State(container="web", pid=pid, bundle="/b", annotations={})
     with pytest.raises(ShimError) as refused:
         create_runtime.verify_state(subject, {"--runtime": "/usr/sbin/runc", "--driver": ""})
     assert refused.value.code == "no-process"

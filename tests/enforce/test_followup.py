@@ -12,11 +12,10 @@ from shim.enforce.followup import Subject, follow_up
 from shim.errors import ShimError
 from shim.host.facts import HYBRID, LEGACY, UNIFIED, Fact
 from shim.oci import document
-from shim.oci.edits import apply_to_value
 from shim.planning import rewrite
 from shim.planning.plan import Plan, make_plan
 from shim.rules import shapes
-from shim.rules.base import GUARD, HINT, Expectation
+from shim.rules.base import GUARD, HINT, Expectation, apply_to_value
 from tests.cgroup_tree import INIT, Kernel, Tree
 from tests.hosts_made import make_host
 from tests.kept_limits import sealed_and_read

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shim.cli.engine import ENGINES
 from shim.engines import entries
+from shim.engines.leftovers import ENGINES
 from shim.engines.registration import Request
 from shim.engines.tree import Tree
 from tests.engine_machine import Machine

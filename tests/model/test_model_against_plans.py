@@ -20,9 +20,9 @@ from shim.enforce.verify import agrees
 from shim.errors import ShimError
 from shim.host.captured import CapturedView
 from shim.oci import document
-from shim.oci.edits import apply_to_value
 from shim.planning import rewrite
 from shim.planning.settings import Settings
+from shim.rules.base import apply_to_value
 from tests.model import crun, limits, machine, requests, runc
 from tests.model.kernel import Refused
 

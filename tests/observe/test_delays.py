@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from shim.containers.hook_state import State
 from shim.host.view import View
 from shim.observe import delays
 from shim.observe.exits import MOST, Ended, Exits, decode, descends, same_cgroup
-from shim.stages.state import State
 from shim.state import kept
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from shim.containers.hook_state import State
 from shim.host.captured import CapturedView
 from shim.observe import memory
 from shim.observe.delays import NOT_ASKED
 from shim.stages import poststop
-from shim.stages.state import State
 from shim.state import kept
 from tests.observe.test_oom import LINUX_6_18
 

@@ -1,9 +1,8 @@
-"""config.json replaced whole or not at all, and the stand-in for a bundle that cannot be written."""
+"""config.json replaced whole or not at all."""
 
 from __future__ import annotations
 
 import errno
-import json
 import os
 import posix
 import signal
@@ -15,9 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from integration.capabilities import require, root_problem
-from shim.errors import ShimError
-from shim.oci import apply
-from shim.oci.document import load
+from shim.oci import atomic
 from tests.syntax import ROOT
 
 if TYPE_CHECKING:
@@ -53,7 +50,7 @@ def test_replaced_with_owner_and_mode(config: Path) -> None:
     if os.geteuid() == 0:
         os.chown(config, 12345, 54321)
     before = config.stat()
-    apply.replace(str(config), NEW)
+    atomic.replace(str(config), NEW.encode())
     after = config.stat()
     assert config.read_text() == NEW
     assert (after.st_uid, after.st_gid, after.st_mode) == (before.st_uid, before.st_gid, before.st_mode)
@@ -64,7 +61,7 @@ def test_replaced_with_owner_and_mode(config: Path) -> None:
 
 def test_bytes_that_are_no_utf8(config: Path) -> None:
     """What was read with surrogate escapes is written as the bytes it was."""
-    apply.replace(str(config), b"k\xf6ln".decode("utf-8", "surrogateescape"))
+    atomic.replace(str(config), b"k\xf6ln")
     assert config.read_bytes() == b"k\xf6ln"
 
 
@@ -72,7 +69,7 @@ def test_symbolic_link_stays_a_link(config: Path, tmp_path: Path) -> None:
     """The file that a link leads to is replaced where it lies."""
     link = tmp_path / "config.json"
     link.symlink_to(config)
-    apply.replace(str(link), NEW)
+    atomic.replace(str(link), NEW.encode())
     assert link.is_symlink()
     assert config.read_text() == NEW
     assert _alone(config)
@@ -100,7 +97,7 @@ def test_failure_at_any_step_leaves_the_old_file(
         if step == "fchown" and os.geteuid() != 0:
             patched.setattr(posix, "geteuid", lambda: -1)
         with pytest.raises(OSError, match=os.strerror(number)):
-            apply.replace(str(config), NEW)
+            atomic.replace(str(config), NEW.encode())
     assert config.read_text() == OLD
     assert _lasting(config.stat()) == _lasting(before)
     assert _alone(config)
@@ -110,7 +107,7 @@ def test_interrupted_write_is_continued(config: Path, monkeypatch: pytest.Monkey
     """write(2) may take less than it is given."""
     real = os.write
     monkeypatch.setattr(posix, "write", lambda handle, data: real(handle, data[:3]))
-    apply.replace(str(config), NEW)
+    atomic.replace(str(config), NEW.encode())
     assert config.read_text() == NEW
 
 
@@ -124,7 +121,7 @@ def test_directory_that_cannot_be_flushed(config: Path, monkeypatch: pytest.Monk
         real(handle)
 
     monkeypatch.setattr(posix, "fsync", refuse)
-    apply.replace(str(config), NEW)
+    atomic.replace(str(config), NEW.encode())
     assert config.read_text() == NEW
 
 
@@ -132,7 +129,7 @@ def test_left_over_of_a_killed_process(config: Path) -> None:
     """A temporary file of a killed process with the same number is in nobody's way."""
     left = config.parent / f".config.json.cgshim-{os.getpid()}"
     left.write_text("half a fi")
-    apply.replace(str(config), NEW)
+    atomic.replace(str(config), NEW.encode())
     assert config.read_text() == NEW
     assert _alone(config)
 
@@ -140,12 +137,12 @@ def test_left_over_of_a_killed_process(config: Path) -> None:
 KILLED = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from shim.oci import apply
+from shim.oci import atomic
 texts = ['{"a": "' + letter * 300000 + '"}' for letter in "xy"]
 print("ready", flush=True)
 while True:
     for text in texts:
-        apply.replace(sys.argv[2], text)
+        atomic.replace(sys.argv[2], text.encode())
 """
 
 
@@ -181,92 +178,6 @@ def test_full_disk(small_disk: Path) -> None:
     config = small_disk / "config.json"
     config.write_text(OLD)
     with pytest.raises(OSError, match="No space left on device"):
-        apply.replace(str(config), "x" * 200000)
+        atomic.replace(str(config), b"x" * 200000)
     assert config.read_text() == OLD
     assert _alone(config)
-
-
-def test_stand_in_has_absolute_paths(tmp_path: Path) -> None:
-    """root.path and relative sources of bind mounts are resolved; every other byte stays as it was."""
-    text = (
-        '{"root" : {"path":"rootfs", "readonly":true},"mounts":[\n'
-        '  {"destination":"/a","type":"bind","source":"data", "future":1e400},\n'
-        '  {"destination":"/b","type":"none","options":["ro","rbind"],"source" : "./x"},\n'
-        '  {"destination":"/c","type":"bind","source":"/abs"},\n'
-        '  {"destination":"/proc","type":"proc","source":"proc"}\n],"linux":{}}'
-    )
-    place = tmp_path / "state" / "c1"
-    assert apply.alternative_bundle(load(text, "c"), text, "/b", str(place)) == str(place)
-    assert (place / "config.json").read_text() == (
-        '{"root" : {"path":"/b/rootfs", "readonly":true},"mounts":[\n'
-        '  {"destination":"/a","type":"bind","source":"/b/data", "future":1e400},\n'
-        '  {"destination":"/b","type":"none","options":["ro","rbind"],"source" : "/b/./x"},\n'
-        '  {"destination":"/c","type":"bind","source":"/abs"},\n'
-        '  {"destination":"/proc","type":"proc","source":"proc"}\n],"linux":{}}'
-    )
-    assert stat.S_IMODE(place.stat().st_mode) == 0o700
-
-
-def test_stand_in_of_what_is_absolute_already() -> None:
-    """Nothing relative, nothing changed."""
-    text = '{"root":{"path":"/r"},"mounts":[{"type":"bind","source":"/s"}],"linux":{}}'
-    assert apply.absolute(load(text, "c"), text, "/b") == text
-
-
-def test_stand_in_without_a_root_path() -> None:
-    """A runtime takes a missing root.path for the bundle itself."""
-    made = json.loads(apply.absolute(load("{}", "c"), '{"root":{}}', "/b"))
-    assert made == {"root": {"path": "/b/"}}
-
-
-def test_stand_in_that_cannot_be_written(tmp_path: Path) -> None:
-    """Neither the bundle nor the stand-in: a refusal that names both."""
-    (tmp_path / "state").write_text("")
-    place = tmp_path / "state" / "c1"
-    with pytest.raises(ShimError) as caught:
-        apply.alternative_bundle(load("{}", "c"), "{}", "/b", str(place))
-    assert caught.value.code == "unwritable-bundle"
-    assert caught.value.what == "the bundle /b cannot be written, and neither can a stand-in for it"
-    assert caught.value.evidence == (f"{place.parent}: ENOTDIR",)
-    assert any("CGSHIM_STATE" in step for step in caught.value.remedy)
-
-
-def test_stand_in_below_another_users_directory(tmp_path: Path) -> None:
-    """A directory that somebody else made in advance, as anybody can below /tmp, is not used."""
-    require("root", root_problem())
-    state = tmp_path / "cgshim-0"
-    state.mkdir()
-    os.chown(state, 4242, 4242)
-    place = state / "bundles" / "c1"
-    with pytest.raises(ShimError) as caught:
-        apply.alternative_bundle(load("{}", "c"), "{}", "/b", str(place))
-    assert caught.value.evidence == (f"{state}: EPERM, it belongs to another user",)
-    assert not (place / "config.json").exists()
-
-
-def test_stand_ins_are_told_apart() -> None:
-    """Each call has its own; an id is unique below one root only, and never leads out of the directory."""
-    first, second = (apply.stand_in("/run/cgshim", "/run/runc", "c") for _ in range(2))
-    assert first != second
-    assert [place.rpartition("~")[0] for place in (first, second)] == ["/run/cgshim/bundles/run-runc/c"] * 2
-    assert apply.stand_in("/run/cgshim", "/x/../y", "c").startswith("/run/cgshim/bundles/x-..-y/c~")
-    assert apply.stand_in("/s", "/r", "../../etc").startswith("/s/bundles/r/..-..-etc~")
-
-
-def test_stale_stand_ins_are_discarded(tmp_path: Path) -> None:
-    """One whose container is gone goes; one that has a container or is being made stays."""
-    state, root = str(tmp_path / "state"), str(tmp_path / "root")
-    bundles = {}
-    for name in ("gone", "running", "being-made"):
-        bundles[name] = apply.alternative_bundle(load("{}", "c"), "{}", "/b", apply.stand_in(state, root, name))
-    with subprocess.Popen(["true"]) as dead:
-        dead.wait()
-    for name in ("gone", "running"):
-        with open(os.path.join(bundles[name], "creator"), "w", encoding="ascii") as file:
-            file.write(str(dead.pid))
-    os.makedirs(os.path.join(root, "running"))
-    apply.discard_stale(state, root)
-    assert [name for name, path in bundles.items() if os.path.exists(path)] == ["running", "being-made"]
-    apply.discard(bundles["running"])
-    apply.discard(bundles["running"])
-    assert not os.path.exists(bundles["running"])

@@ -258,7 +258,7 @@ def test_interfaces_that_are_not_names(name: str, what: str) -> None:
 def test_cgroup_paths_that_lead_anywhere(path: str, what: str) -> None:
     """One error with the reason, and at most 80 characters of the path."""
     with pytest.raises(ShimError) as refused:
-        cgroups_path({"cgroupsPath": path}, "/b/config.json")
+        cgroups_path({"linux": {"cgroupsPath": path}}, "/b/config.json")
     assert refused.value.code == "bad-cgroups-path"
     assert refused.value.what == f"/b/config.json: linux.cgroupsPath cannot be used: {what}"
     assert len(refused.value.text()) < 700
@@ -269,7 +269,7 @@ def test_cgroup_paths_that_lead_anywhere(path: str, what: str) -> None:
 )
 def test_cgroup_paths_that_can_be_used(path: str) -> None:
     """What runtimes and engines write, and both ends of the budget."""
-    assert cgroups_path({"cgroupsPath": path}, "config.json") == path
+    assert cgroups_path({"linux": {"cgroupsPath": path}}, "config.json") == path
     assert cgroups_path(None, "config.json") == ""
 
 

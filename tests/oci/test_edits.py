@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from shim.oci.edits import apply_to_text, apply_to_value
-from shim.rules.base import Edit
+from shim.oci.edits import apply_to_text
+from shim.rules.base import Edit, apply_to_value
 
 
 def _set(path: str, value: object) -> Edit:

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from shim.host.facts import AMBIGUOUS, NONE
-from shim.oci.edits import apply_to_value
 from shim.planning.plan import controllers, difference, make_plan, wanted
-from shim.rules.base import Edit
+from shim.rules.base import Edit, apply_to_value
 from tests.hosts_made import LAYOUTS, made_hybrid, make_host
 from tests.planned import planned
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shim.oci import document
-from shim.oci.edits import apply_to_text, apply_to_value
+from shim.oci.edits import apply_to_text
 from shim.oci.text import dump, parse
-from shim.rules.base import Edit
+from shim.rules.base import Edit, apply_to_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable

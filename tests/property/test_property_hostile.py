@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shim.call import runtime_log
+from shim.containers import hook_state
 from shim.errors import ShimError
 from shim.errors import printable_line as line
 from shim.host.captured import CapturedView
@@ -22,7 +23,6 @@ from shim.oci import document
 from shim.planning import custody, report, rewrite
 from shim.planning import settings as own_settings
 from shim.stages import call, create_runtime, poststop, precreate
-from shim.stages import state as hook_state
 from shim.state import kept
 from tests.syntax import ROOT
 

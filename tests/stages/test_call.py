@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from shim.containers import hook_state
 from shim.errors import ShimError
 from shim.planning import custody, injection, rewrite
 from shim.planning.settings import Settings
 from shim.rules.base import GUARD, Expectation
-from shim.stages import call, create_runtime, precreate, state
+from shim.stages import call, create_runtime, precreate
 from tests.hosts_made import make_host
 
 if TYPE_CHECKING:
@@ -61,10 +62,10 @@ def given() -> Iterator[Any]:
 
 def test_state_of_runc_and_of_crun(given: Any) -> None:
     """runc says "creating", crun "created" and OCI version "1.0"; a missing pid is 0."""
-    found = state.read(given(json.dumps({**STATE, "annotations": {"a": "b"}})))
+    found = hook_state.read(given(json.dumps({**STATE, "annotations": {"a": "b"}})))
     assert (found.container, found.pid, found.bundle, found.status) == ("web", 7, "/b", "creating")
     assert found.annotations == {"a": "b"}
-    assert state.read(given('{"ociVersion":"1.0","id":"c","bundle":"/b","status":"stopped"}')).pid == 0
+    assert hook_state.read(given('{"ociVersion":"1.0","id":"c","bundle":"/b","status":"stopped"}')).pid == 0
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_state_of_runc_and_of_crun(given: Any) -> None:
 def test_state_that_is_none(given: Any, changes: dict[str, Any], message: str) -> None:
     """Each is one refusal that says what was there instead."""
     with pytest.raises(ShimError) as caught:
-        state.read(given(json.dumps({**STATE, **changes})))
+        hook_state.read(given(json.dumps({**STATE, **changes})))
     assert caught.value.code == "bad-state"
     assert caught.value.what.startswith(f"the hook was given {message}")
 
@@ -90,7 +91,7 @@ def test_state_that_is_none(given: Any, changes: dict[str, Any], message: str) -
 def test_state_of_an_impossible_container(given: Any, name: str) -> None:
     """An id becomes a file's and a cgroup's name: one that leads elsewhere is refused with the state."""
     with pytest.raises(ShimError) as caught:
-        state.read(given(json.dumps({**STATE, "id": name})))
+        hook_state.read(given(json.dumps({**STATE, "id": name})))
     assert caught.value.code == "bad-container-id"
 
 
@@ -126,23 +127,6 @@ def test_annotation_enable_is_not_guessed(value: Any) -> None:
     """What is neither is refused: a limit would be lost, or looked for, by a misspelling."""
     with pytest.raises(ShimError, match="is neither 'true' nor 'false'"):
         call.enabled({"io.cgshim.enable": value}, TRUSTING)
-
-
-@pytest.mark.parametrize(
-    ("path", "wanted", "expected"),
-    [
-        ("/libpod_parent/libpod-0a", "", "cgroupfs"),
-        ("machine.slice:libpod:0a", "", "systemd"),
-        (":docker:0a", "", "systemd"),
-        ("/a:b:c", "", "cgroupfs"),
-        (None, "", "cgroupfs"),
-        ("machine.slice:libpod:0a", "cgroupfs", "cgroupfs"),
-    ],
-)
-def test_driver_is_told_by_the_path(path: Any, wanted: str, expected: str) -> None:
-    """systemd's cgroupsPath is slice:prefix:name (runc, docs/systemd.md); an option wins."""
-    assert call.driver({"linux": {"cgroupsPath": path}}, wanted) == expected
-    assert call.driver({}, wanted) == (wanted or "cgroupfs")
 
 
 @pytest.mark.parametrize("arguments", [["--runtime"], ["--other", "x"], ["--runtime", ""], [], ["x"]])
@@ -221,9 +205,9 @@ def _followed(monkeypatch: pytest.MonkeyPatch) -> list[rewrite.Rewrite]:
     return seen
 
 
-def _bundle(place: Path, config: dict[str, Any]) -> state.State:
+def _bundle(place: Path, config: dict[str, Any]) -> hook_state.State:
     (place / "config.json").write_text(json.dumps(config))
-    return state.State(container="web", pid=os.getpid(), bundle=str(place), annotations={})
+    return hook_state.State(container="web", pid=os.getpid(), bundle=str(place), annotations={})
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from integration.capabilities import require, root_problem
+from shim.call import stand_in
 from shim.errors import ShimError
-from shim.oci import apply
 from shim.oci.document import load
 from shim.state import kept
 from tests.syntax import ROOT
@@ -57,9 +57,9 @@ def test_no_directory_at_all(tmp_path: Path) -> None:
     assert kept.names("") == []
     with pytest.raises(FileNotFoundError):
         kept.write("", "a.json", {})
-    place = apply.stand_in("", "/run/runc", "c")
+    place = stand_in.path_of("", "/run/runc", "c")
     with pytest.raises(ShimError) as refused:
-        apply.alternative_bundle(load("{}", "c"), "{}", str(tmp_path), place)
+        stand_in.make(load("{}", "c"), "{}", str(tmp_path), place)
     assert refused.value.code == "unwritable-bundle"
     assert refused.value.evidence == (f"{place}: ENOENT, {kept.NOWHERE}",)
     assert any("CGSHIM_STATE" in step for step in refused.value.remedy)
@@ -164,11 +164,11 @@ def test_a_planted_directory_makes_root_remove_nothing(tmp_path: Path) -> None:
     state = shared / "cgshim-0"
     subprocess.run([sys.executable, "-IS", "-c", PLANTED, str(state), str(victim)], check=True)
     assert state.stat().st_uid == OTHER
-    apply.discard_stale(str(state), "/run/runc")
-    apply.discard(str(state / "bundles" / "run-runc" / "web"))
+    stand_in.discard_stale(str(state), "/run/runc")
+    stand_in.discard(str(state / "bundles" / "run-runc" / "web"))
     assert sorted(os.listdir(victim / "web")) == ["config.json", "creator"]
     with pytest.raises(ShimError):
-        apply.alternative_bundle(load("{}", "c"), "{}", "/b", apply.stand_in(str(state), "/run/runc", "web"))
+        stand_in.make(load("{}", "c"), "{}", "/b", stand_in.path_of(str(state), "/run/runc", "web"))
     assert (victim / "web" / "config.json").read_text() == "999999999"
 
 
@@ -180,7 +180,7 @@ def test_a_link_among_the_stand_ins_leads_nowhere(tmp_path: Path) -> None:
     place = tmp_path / "state" / "bundles" / "run-runc"
     place.mkdir(parents=True, mode=0o700)
     (place / "gone").symlink_to(victim)
-    apply.discard_stale(str(tmp_path / "state"), "/run/runc")
+    stand_in.discard_stale(str(tmp_path / "state"), "/run/runc")
     assert (victim / "config.json").read_text() == "precious"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shim.diagnose.checks.configured import number, shown
 from shim.diagnose.facts import Facts
+from shim.host import process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,8 +85,7 @@ def no_realtime_left(facts: Facts, words: Words) -> tuple[str, ...]:
 
 def realtime_caller(facts: Facts, words: Words) -> tuple[str, ...]:
     """The process that starts the runtime has a realtime policy, and v1 groups have no realtime time at first."""
-    fields = (facts.text("/proc/self/stat") or "").rpartition(")")[2].split()
-    policy = fields[38] if len(fields) > 38 else ""
+    policy = process.field(facts.text("/proc/self/stat") or "", process.POLICY)
     if policy not in ("1", "2"):
         return ()
     return (f"/proc/self/stat: scheduling policy {'SCHED_FIFO' if policy == '1' else 'SCHED_RR'}",)

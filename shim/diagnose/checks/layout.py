@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 
 from shim.diagnose.facts import CGROUP, Facts
+from shim.host.controllers import v2_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from shim.diagnose.entry import Words
-
-V2_NAMES = {"blkio": "io"}  # v1 controllers that cgroup2 calls otherwise
 
 
 def straggler(facts: Facts) -> tuple[str, ...]:
@@ -131,7 +130,7 @@ def disabled_for_v1(facts: Facts, words: Words) -> tuple[str, ...]:
 
 def owned_by_cgroup2(facts: Facts, words: Words) -> tuple[str, ...]:
     """cgroup2 has the controller, so no v1 hierarchy can."""
-    name, mount = V2_NAMES.get(words.controller, words.controller), facts.cgroup2()
+    name, mount = v2_name(words.controller), facts.cgroup2()
     path = f"{mount.point if mount else CGROUP}/cgroup.controllers"
     return (facts.quote(path),) if name in facts.words(path) else ()
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from shim.diagnose.checks.layout import V2_NAMES
 from shim.diagnose.facts import Facts
+from shim.host.controllers import v1_name, v2_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 def vanishing_point(facts: Facts, controller: str) -> tuple[str, ...]:
     """The first level on the container's path at which `controller` is no longer handed down."""
     path = _vanishes_in(facts, controller)
-    return (f"{facts.quote(path)} (no {V2_NAMES.get(controller, controller)})",) if path else ()
+    return (f"{facts.quote(path)} (no {v2_name(controller)})",) if path else ()
 
 
 def _vanishes_in(facts: Facts, controller: str) -> str:
     if facts.layout() != "unified":
         return ""
-    name = V2_NAMES.get(controller, controller)
+    name = v2_name(controller)
     for directory in facts.lineage(facts.directory())[:-1]:
         for file in ("cgroup.controllers", "cgroup.subtree_control"):
             path = f"{directory}/{file}"
@@ -42,7 +42,7 @@ def disabled_at_boot(facts: Facts, words: Words) -> tuple[str, ...]:
 
 def owned_by_v1(facts: Facts, words: Words) -> tuple[str, ...]:
     """The controller is bound to a v1 hierarchy, so cgroup2 cannot have it."""
-    name = next((v1 for v1, v2 in V2_NAMES.items() if v2 == words.controller), words.controller)
+    name = v1_name(words.controller)
     if facts.layout() != "unified" or name not in facts.own:
         return ()
     mount = facts.cgroup2()

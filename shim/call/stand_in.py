@@ -1,8 +1,4 @@
-"""A plan written down: the new config.json, whole or not at all.
-
-The file is replaced by rename(2), so a crash, a full disk or a kill at any point leaves the old or the new one. A
-bundle that cannot be written gets a stand-in beside cgshim's own state, with the paths made absolute.
-"""
+"""A bundle that cannot be written gets a stand-in beside cgshim's own state, with the paths made absolute."""
 
 from __future__ import annotations
 
@@ -14,6 +10,7 @@ from shim.oci.document import errno_name
 from shim.oci.edits import apply_to_text
 from shim.oci.text import items
 from shim.rules.base import Edit
+from shim.state import kept
 from shim.system import basename, dirname, isdir, join
 
 TYPE_CHECKING = False
@@ -26,21 +23,13 @@ OF_CALL = "~"  # between a container's id and what tells its stand-ins apart
 CREATOR = "creator"  # in a stand-in: the process that makes a container of it
 INSIDE = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC
 REMEDY = "or set CGSHIM_STATE to a directory of your own, in which nobody else may write on any level"
+# With these errors a bundle gets a stand-in.
 # EINVAL: the file belongs to somebody who has no number in our user namespace (fchown(2)).
 # ESTALE: another file is in its place (shim.oci.atomic); the stand-in has what was read.
 NOT_WRITABLE = ("EROFS", "EACCES", "EPERM", "EBUSY", "EINVAL", "ESTALE")
 
 
-def replace(path: str, text: str, identity: tuple[int, int] | None = None) -> None:
-    """Put `text` in place of the file at `path`: same owner, mode and attributes, flushed to disk, renamed over it.
-
-    identity: of the file that was read (shim.oci.document.identified).
-    Raises OSError; the old file is then untouched and nothing is left beside it.
-    """
-    atomic.replace(path, text.encode("utf-8", "surrogateescape"), identity)
-
-
-def stand_in(state: str, runtime_root: str, container: str) -> str:
+def path_of(state: str, runtime_root: str, container: str) -> str:
     """A place for a stand-in bundle of a container, another one at each call: one of its name may be in use.
 
     Ids are unique only below one root of a runtime, and hold no "~" (runc) or no slash (crun).
@@ -50,13 +39,11 @@ def stand_in(state: str, runtime_root: str, container: str) -> str:
     return join(state, "bundles", runtime_root.strip("/").replace("/", "-"), name)
 
 
-def alternative_bundle(document: Document, text: str, bundle: str, place: str) -> str:
+def make(document: Document, text: str, bundle: str, place: str) -> str:
     """A bundle of our own with `text` as its config.json and every relative path made absolute; its path.
 
     Raises ShimError where it cannot be written either. It must live until the container is deleted.
     """
-    from shim.state import kept
-
     try:
         handle = kept.opened(place, make=True)
         try:
@@ -79,8 +66,6 @@ def alternative_bundle(document: Document, text: str, bundle: str, place: str) -
 
 def _why(error: OSError) -> str:
     """The error's name, and what we found ourselves."""
-    from shim.state import kept
-
     own = error.strerror in (kept.THEIRS, kept.SHARED, kept.NOWHERE)
     return f"{errno_name(error)}, {error.strerror}" if own else errno_name(error)
 
@@ -123,10 +108,8 @@ def discard_stale(state: str, runtime_root: str) -> None:
 
     Nothing is looked at in a directory that another user could have made.
     """
-    from shim.state import kept
-
     try:
-        handle = kept.opened(dirname(stand_in(state, runtime_root, "")))
+        handle = kept.opened(dirname(path_of(state, runtime_root, "")))
     except OSError:
         return
     try:
@@ -140,8 +123,6 @@ def discard_stale(state: str, runtime_root: str) -> None:
 
 def _in_the_making(directory: int, name: str) -> bool:
     """Another call may have made the stand-in just now, and its runtime not yet the container."""
-    from shim.state import kept
-
     try:
         handle = posix.open(name, INSIDE, dir_fd=directory)
         try:
@@ -155,8 +136,6 @@ def _in_the_making(directory: int, name: str) -> bool:
 
 def discard(bundle: str) -> None:
     """Remove a stand-in; one that is already gone is fine."""
-    from shim.state import kept
-
     try:
         handle = kept.opened(dirname(bundle))
     except OSError:

@@ -1,0 +1,83 @@
+"""After the runtime: its log handed on or explained, the limits followed up, and told what there is to tell."""
+
+from __future__ import annotations
+
+from shim.call import channel, runtime_log
+from shim.system import environment
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from shim.call.prepare import Call, Prepared
+    from shim.call.runtime_log import RuntimeLog
+    from shim.errors import Notice
+
+
+def finish(this: Call, prepared: Prepared, log: RuntimeLog | None, status: int) -> None:
+    """Hand on what the runtime said, follow up, tell what there is to tell.
+
+    Whatever goes wrong once the runtime has succeeded, its container must not start with limits that nobody has seen.
+    """
+    try:
+        if log:
+            _settle(this, prepared, log, status)
+        if status == 0 or (prepared.made and prepared.made.watched):  # a foreground run ends as the container ended
+            _tell(this, prepared, _followed_up(this, prepared))
+    except BaseException as error:
+        if status != 0:
+            raise
+        from shim.call import real_runtime
+
+        raise real_runtime.taken_back(this, error) from error
+
+
+def _settle(this: Call, prepared: Prepared, log: RuntimeLog, status: int) -> None:
+    """Hand the runtime's log on, or explain what is in it; a failing process of the user's leaves no error there."""
+    if status == 0 or not runtime_log.failure(log.text()):
+        log.hand_on()
+        return
+    try:
+        from shim.call import failure
+
+        failure.tell(this, prepared, log)
+    except Exception as error:
+        from shim.call.faults import own_fault
+
+        own_fault(error)  # for CGSHIM_DEBUG: a fault in explaining must not cost the runtime's own words
+        log.hand_on()
+
+
+def _followed_up(this: Call, prepared: Prepared) -> list[Notice]:
+    """Bridge and verify a container whose process has not started, or that was updated; further notices."""
+    made = prepared.made
+    if made is not None and made.watched:
+        from shim.state import hook_notices
+
+        return hook_notices.take(this.invocation.container_id, environment())
+    if made is None or made.asked.foreground or not (made.plan.expectations or made.plan.bridge):
+        return []
+    from shim.containers import state_files
+    from shim.enforce.followup import InitEnded, Subject, follow_up, without_process
+    from shim.host.view import View
+
+    name = this.invocation.container_id
+    pid = state_files.pid(this.invocation.pid_file, this.root, name)
+    if not pid:
+        from shim.call import real_runtime
+
+        pid, said = real_runtime.pid(this)
+        if not pid:
+            return without_process(name, made, said)
+    subject = Subject(pid=pid, container=name, root=this.root)
+    try:
+        return follow_up(View(), subject, made)
+    except InitEnded as ended:
+        from shim.diagnose import init_ended
+
+        return init_ended.told(View(), subject, made, ended.fate)
+
+
+def _tell(this: Call, prepared: Prepared, found: list[Notice]) -> None:
+    """To the engine's log, and to the system's; what a hook found it has told operators itself."""
+    channel.notify(this.invocation, [*prepared.notices, *found])
+    by_hook = prepared.made is not None and prepared.made.watched
+    channel.tell_operators([*prepared.notices, *([] if by_hook else found)], this.invocation.container_id)

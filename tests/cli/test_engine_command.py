@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from shim.cli.engine import ENGINES as ENGINE_MODULES
 from shim.cli.main import main
 from shim.engines import entries, nerdctl, placement, podman, status
+from shim.engines.leftovers import ENGINES as ENGINE_MODULES
 from shim.engines.registration import File, Request
 from shim.engines.seen import QUESTIONS
 from shim.engines.tree import Tree

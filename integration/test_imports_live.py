@@ -29,9 +29,9 @@ INTERPRETER = {
 def _report_imports(shim: Shim, place: Path) -> Path:
     """Make the launcher's interpreter write `-X importtime` to the file that is returned.
 
-    The first call after a change of the sources makes shim.start.hot's file, as Python would make its own: not measured.
+    The first call after a change of the sources makes shim.start.archive's file, as Python would make its own: not measured.
     """
-    subprocess.run(["/usr/bin/python3", "-B", "-m", "shim.start.hot"], cwd=ROOT, check=True)
+    subprocess.run(["/usr/bin/python3", "-B", "-m", "shim.start.archive"], cwd=ROOT, check=True)
     report = place / "importtime"
     wrapper = place / "python"
     wrapper.write_text(f'#!/bin/sh\nexec /usr/bin/python3 -X importtime "$@" 2>>"{report}"\n')
@@ -60,8 +60,8 @@ def test_create_imports_only_what_is_allowed(
     imported = _imported(report)
     own = {name for name in imported if name.split(".")[0] == "shim"}
     assert imported - own - INTERPRETER - ALLOWED_LIVE == set()
-    # What every create needs comes from the one file without the import system: tests/start/test_hot.py says what that is.
-    assert own & {"shim", "shim.start.hot", "shim.call.entry", "shim.planning.plan", "shim.rules.memory"} == set()
+    # What every create needs comes from the one file without the import system: tests/start/test_archive.py says what that is.
+    assert own & {"shim", "shim.start.archive", "shim.call.entry", "shim.planning.plan", "shim.rules.memory"} == set()
     assert {name for name in own if is_cold(name)} == set()
 
 

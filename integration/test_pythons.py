@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 OLDEST = (3, 7)
 PLACES = ("/usr/bin/python3.*", "/usr/local/bin/python3.*", "/usr/libexec/platform-python")
 VERSION = "import sys; print(sys.version_info[0], sys.version_info[1])"
-COMPILE = "import sys; sys.path.insert(0, sys.argv[1]); from shim.start import hot_file; hot_file.main()"
+COMPILE = "import sys; sys.path.insert(0, sys.argv[1]); from shim.start import archive_file; archive_file.main()"
 LOAD = """
 import importlib, pkgutil, sys
 sys.path[:0] = sys.argv[1:]

@@ -10,7 +10,7 @@ from unittest import mock
 from click.testing import CliRunner
 
 from shim.cli.main import main
-from shim.engines import placement
+from shim.engines import install_prefix
 from tests.syntax import ROOT
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Machine:
 
     def engine(self, *arguments: str, **options: Any) -> Result:
         """`cgshimctl engine ARGUMENTS --root TREE`."""
-        with mock.patch.object(placement, "answer_of", return_value=self.python):
+        with mock.patch.object(install_prefix, "answer_of", return_value=self.python):
             result = CliRunner().invoke(main, ["engine", *arguments, "--root", str(self.root)], **options)
         assert result.exception is None or isinstance(result.exception, SystemExit), result.output
         return result

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from shim.oci import document
-from shim.planning import custody
+from shim.planning import bridged_limits
 from shim.rules.base import GUARD, Expectation
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def configuration(annotation: Any = None, *, cgroup: str = "/c", root: str = "ro
     """A configuration with this value of the annotation, for one container."""
     value: dict[str, Any] = {"root": {"path": root}, "linux": {"cgroupsPath": cgroup}}
     if annotation is not None:
-        value["annotations"] = {custody.ANNOTATION: annotation}
+        value["annotations"] = {bridged_limits.ANNOTATION: annotation}
     return document.load(json.dumps(value), path)
 
 
@@ -31,9 +31,9 @@ def sealed(limits: dict[str, str]) -> str:
         )
         for file, value in limits.items()
     )
-    return custody.write(bridge, configuration())
+    return bridged_limits.write(bridge, configuration())
 
 
-def sealed_and_read(bridge: tuple[Expectation, ...]) -> custody.Kept:
+def sealed_and_read(bridge: tuple[Expectation, ...]) -> bridged_limits.Kept:
     """What is in keeping after these limits were written into a configuration."""
-    return custody.read(configuration(custody.write(bridge, configuration())))
+    return bridged_limits.read(configuration(bridged_limits.write(bridge, configuration())))

@@ -53,7 +53,7 @@ class House:
             room.mkdir(parents=True, exist_ok=True)
             (room / "__init__.py").write_text("")
         (directory / "call" / "entry.py").write_text(FAKE_ENTRY)
-        (directory / "start" / "hot.py").write_text(
+        (directory / "start" / "archive.py").write_text(
             "def main(module):\n    __import__(module, fromlist=['main']).main()\n"
         )
 

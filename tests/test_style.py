@@ -28,7 +28,7 @@ PURE = (
     "shim/rules/*.py",
     "shim/planning/plan.py",
     "shim/planning/report.py",
-    "shim/planning/custody.py",
+    "shim/planning/bridged_limits.py",
     "shim/oci/checks.py",
     "shim/oci/edits.py",
     "shim/oci/cgroups_path.py",
@@ -45,7 +45,7 @@ PURE = (
     "shim/observe/oom.py",
     "shim/engines/hooks_directory.py",
     "shim/engines/json_text.py",
-    "shim/engines/seen.py",
+    "shim/engines/live_query.py",
     "shim/engines/toml_text.py",
     *("shim/audit/[!ls]*.py", "shim/audit/limits/*.py", "shim/audit/limit.py"),
     *("shim/containers/container.py", "shim/containers/membership.py", "shim/containers/units.py"),
@@ -79,11 +79,11 @@ LAZY = {
 }
 # The first is loaded before the rest, and `__future__` costs as much as a module of ours; both are to be read by
 # Pythons that are too old for the others.
-QUOTED = ("shim/start/hot.py", "shim/start/import_fault.py")
+QUOTED = ("shim/start/archive.py", "shim/start/import_fault.py")
 COLD = (
     *("shim/cli/*.py", "shim/engines/*.py", "shim/observe/*.py", "shim/stages/*.py", "shim/audit/*.py"),
     *("shim/start/import_fault.py", "shim/host/capture.py", "shim/containers/[!s]*.py"),
-    "shim/start/hot_file.py",  # at installation, or after a source has changed
+    "shim/start/archive_file.py",  # at installation, or after a source has changed
 )
 EDGES = ("shim/call/entry.py", "shim/cli/*.py", "shim/host/capture.py", "shim/stages/*.py", "shim/observe/listener.py")
 

@@ -23,7 +23,7 @@ from integration.failures.recording import record
 from integration.failures.recording_view import RecordingView
 from shim.diagnose.diagnosis import Context
 from shim.diagnose.explain import explain
-from shim.diagnose.foresight import foreseen
+from shim.diagnose.host_checks import foreseen
 from shim.host.view import View
 from shim.observe.kernel_log import read_kernel_log
 

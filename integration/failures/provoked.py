@@ -169,7 +169,7 @@ def explained(request: dict[str, Any]) -> dict[str, Any]:
     from integration.failures.recording_view import RecordingView
     from shim.diagnose.diagnosis import Context
     from shim.diagnose.explain import explain
-    from shim.diagnose.foresight import foreseen
+    from shim.diagnose.host_checks import foreseen
     from shim.diagnose.render import as_dict, render
     from shim.host.view import View
 

@@ -100,7 +100,7 @@ def say(text: str, started: float) -> None:
 
 def snapshot(destination: pathlib.Path, userland: pathlib.Path, beside: Sequence[pathlib.Path] = ()) -> None:
     """The parts of the checkout that guests use, as they are now, with the byte code of that userland's Python and the
-    file of shim/start/hot.py, and unpacked packages `beside` it.
+    file of shim/start/archive.py, and unpacked packages `beside` it.
 
     An installation has both, too; without them every call in a slow guest would pay for compiling and for importing.
     """
@@ -110,7 +110,7 @@ def snapshot(destination: pathlib.Path, userland: pathlib.Path, beside: Sequence
     shutil.copytree(profiles.HERE / "guest", destination / "integration/matrix/guest", ignore=ignore)
     for unpacked in beside:
         shutil.copytree(unpacked / "usr/lib/python3", destination / "packages", dirs_exist_ok=True)
-    compiling = "cd /mnt && python3 -m compileall -q . && python3 -m shim.start.hot"
+    compiling = "cd /mnt && python3 -m compileall -q . && python3 -m shim.start.archive"
     inside = f'mount --bind "{destination}" "{userland}/mnt" && chroot "{userland}" sh -c "{compiling}"'
     subprocess.run(
         ["unshare", "--mount", "sh", "-c", inside], check=True, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}

@@ -56,7 +56,7 @@ def _followed_up(this: Call, prepared: Prepared) -> list[Notice]:
     if made is None or made.asked.foreground or not (made.plan.expectations or made.plan.bridge):
         return []
     from shim.containers import state_files
-    from shim.enforce.followup import InitEnded, Subject, follow_up, without_process
+    from shim.enforce.follow_up import InitEnded, Subject, follow_up, without_process
     from shim.host.view import View
 
     name = this.invocation.container_id

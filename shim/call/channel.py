@@ -45,7 +45,7 @@ def say(invocation: Invocation, text: str, code: str = "") -> None:
         _stderr(clipped(text))
     else:
         _stderr(_short_record(text))
-    from shim.state.last import remember
+    from shim.state.failures import remember
 
     remember(text, code, invocation.container_id)
 

@@ -50,9 +50,9 @@ def _own_refusal(words: str, container: str) -> str:
         return f"cgshim: {inner.rstrip()}"
     if not words.startswith(CRUN_HOOK):
         return ""
-    from shim.state import last
+    from shim.state import failures
 
-    return last.just_said_of(container)
+    return failures.just_said_of(container)
 
 
 def _with_excerpt(words: str, text: str) -> str:

@@ -151,9 +151,9 @@ def _written(this: Call, made: Rewrite, text: str, identity: tuple[int, int], to
 
         if document.errno_name(error) not in stand_in.NOT_WRITABLE or invocation.config:
             raise _not_written(loaded.path, error) from error
-    from shim.state import kept
+    from shim.state import files
 
-    state, root = kept.directory(environment()), this.root
+    state, root = files.directory(environment()), this.root
     stand_in.discard_stale(state, root)
     place = stand_in.path_of(state, root, invocation.container_id)
     stand_in.make(loaded, text, invocation.bundle, place)

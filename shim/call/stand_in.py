@@ -10,7 +10,7 @@ from shim.oci.document import errno_name
 from shim.oci.edits import apply_to_text
 from shim.oci.text import items
 from shim.rules.base import Edit
-from shim.state import kept
+from shim.state import files as kept
 from shim.system import basename, dirname, isdir, join
 
 TYPE_CHECKING = False

@@ -6,7 +6,7 @@ import click
 
 from shim.cli.output import say
 from shim.errors import ShimError
-from shim.start import hot_file
+from shim.start import archive_file
 
 HELP = """Compile cgshim for the Python that runs this command.
 
@@ -24,9 +24,9 @@ Exit status:
 @click.command("compile", help=HELP)
 def compile_command() -> None:
     """See HELP."""
-    parent = hot_file.own_parent()
+    parent = archive_file.own_parent()
     try:
-        path = hot_file.make(parent)
+        path = archive_file.make(parent)
     except (OSError, SyntaxError, ValueError) as error:
         raise ShimError(
             "not-compiled",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shim.cli import findings, foreseen, output, probes
+from shim.cli import findings, host_checks, output, probes
 from shim.cli.engine import engine_option, runtime_of_engine
 from shim.cli.hosts import view_of
 from shim.cli.output import heading, say, table
@@ -105,7 +105,7 @@ def examine(root_tree: str | None, wanted: str | None, engine: str | None = None
     inspected = inspect(view_of(root_tree), findings.questions())
     families = dict.fromkeys((*runtimes.NAMES, runtime.family))
     found = findings.find(inspected.host, families, configured.policy, configured.crun_on_hybrid)
-    ahead = foreseen.look(runtime.family, tuple(f.code for f in found)) if root_tree is None else ()
+    ahead = host_checks.look(runtime.family, tuple(f.code for f in found)) if root_tree is None else ()
     return Diagnosis(
         inspected=inspected,
         runtime=runtime,
@@ -156,7 +156,7 @@ def shape(made: Diagnosis) -> dict[str, Any]:
             key: {"value": getattr(configured, key), "origin": configured.origins[key]} for key in settings.KEYS
         },
         "findings": [finding.shape() for finding in made.found],
-        "foreseen": foreseen.shape(made.ahead),
+        "foreseen": host_checks.shape(made.ahead),
         "problems": list(made.problems),
         "status": made.status,
     }
@@ -174,7 +174,7 @@ def show(made: Diagnosis) -> None:
     rows.append(("kind", runtime.family, "by its name"))
     rows.append(("policy", configured.policy, configured.origins["policy"]))
     table([row for row in rows if row[0] != "version" or runtime.version], indent="  ")
-    foreseen.show(made.ahead)
+    host_checks.show(made.ahead)
     _show_findings(made)
 
 

@@ -10,7 +10,7 @@ import click
 
 from shim.cli import difference, output
 from shim.cli.output import paragraph, say
-from shim.engines import compilation, entries, leftovers, made, placement, runtimes, status
+from shim.engines import compilation, created, entries, install_prefix, leftovers, runtimes, status
 from shim.engines.leftovers import ENGINES
 from shim.engines.registration import BACKUP, File, Request
 from shim.engines.tree import Nothing, Tree
@@ -141,16 +141,16 @@ def install_command(engine: str, dry_run: bool, prefix: str, **options: Any) -> 
     """Register cgshim; show what was changed."""
     tree, request = Tree(options["root"]), _request({**options, "prefix": prefix})
     if prefix:
-        placement.check_host(tree, prefix)
+        install_prefix.check_host(tree, prefix)
     else:
         status.check_binary(tree, request.binary)
         if not tree.live:
-            placement.check_python(tree)
+            install_prefix.check_python(tree)
     chosen, proposal = _with_entry(tree, request, ENGINES[engine])
     _place(tree, prefix, dry_run=dry_run)
     files = [*chosen.files, *proposal.files]
     called = (chosen.path,) if entries.is_made(tree, chosen, request.home) else ()
-    record = made.note(tree, files, made.record(engine, request.home), called)
+    record = created.note(tree, files, created.record(engine, request.home), called)
     changed = _carry_out(tree, [*files, *record], dry_run=dry_run)
     compiled = () if dry_run else compilation.made(tree, prefix, request.binary)
     for note in (*status.absent(tree, engine), *chosen.notes, *proposal.notes, *compiled):
@@ -181,12 +181,12 @@ def remove_command(engine: str, dry_run: bool, prefix: str, **options: Any) -> N
         files += leftovers.entries_left(tree, request, engine, last=last)
     changed = _carry_out(tree, files, dry_run=dry_run)
     if not dry_run and last:
-        made.settle(tree, made.record(engine, request.home))
+        created.settle(tree, created.record(engine, request.home))
     for note in (*proposal.notes, *proposal.remembered):
         paragraph(note)
     if prefix:
         used = not dry_run and any(leftovers.still_used(tree, request, name, "") for name in ENGINES)
-        told = placement.take_away(tree, prefix, needed=used or bool(proposal.remembered), dry_run=dry_run)
+        told = install_prefix.take_away(tree, prefix, needed=used or bool(proposal.remembered), dry_run=dry_run)
         changed = changed or bool(told)
         if told:
             paragraph(told)
@@ -197,10 +197,10 @@ def remove_command(engine: str, dry_run: bool, prefix: str, **options: Any) -> N
 
 def _place(tree: Tree, prefix: str, *, dry_run: bool) -> None:
     """Copy cgshim itself where it is asked for and is not there yet, before anything refers to it."""
-    new = [file for file in placement.copies(tree, prefix) if file.before != file.after]
+    new = [file for file in install_prefix.copies(tree, prefix) if file.before != file.after]
     if new:
         say(f"{'would copy' if dry_run else 'copied'} cgshim to {prefix} ({len(new)} files)")
-    record = made.note(tree, new, made.record(placement.RECORD))
+    record = created.note(tree, new, created.record(install_prefix.RECORD))
     for file in [] if dry_run else [*new, *record]:
         tree.apply(file)
 
@@ -211,7 +211,7 @@ def _carry_out(tree: Tree, files: list[File], *, dry_run: bool) -> bool:
     for file in wanted:
         if file.link:
             _say_link(file, dry_run=dry_run)
-        elif not file.path.endswith(BACKUP) and not made.is_record(file.path):
+        elif not file.path.endswith(BACKUP) and not created.is_record(file.path):
             output.passage(difference.exact(file.before or "", file.after or "", file.path.lstrip("/")))
         if not dry_run:
             tree.apply(file)

@@ -22,13 +22,13 @@ from shim.diagnose.diagnosis import Context
 from shim.diagnose.elsewhere import Elsewhere
 from shim.diagnose.explain import NOT_RECOGNISED, explain
 from shim.diagnose.render import as_dict
-from shim.diagnose.told import read_back
+from shim.diagnose.stored import read_back
 from shim.enforce.init_process import fate
 from shim.errors import ShimError
 from shim.host import membership, names
 from shim.host.view import View
 from shim.oci import cgroups_path
-from shim.state import last
+from shim.state import failures
 
 if TYPE_CHECKING:
     from shim.diagnose.diagnosis import Diagnosis
@@ -162,7 +162,7 @@ def _told(container: str) -> tuple[Diagnosis, dict[str, Any]] | None:
     """
     log = _newest(_logs(container or "*"))
     since = int(os.path.getmtime(log)) if log else 0
-    kept = last.of_container(container) if container else last.recall()
+    kept = failures.of_container(container) if container else failures.recall()
     at = kept.get("time") if kept else None
     found = read_back(kept) if kept and isinstance(at, int) and at >= since else None
     return (found, kept) if found is not None and kept is not None else None

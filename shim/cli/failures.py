@@ -10,7 +10,7 @@ import click
 from shim.cli import output
 from shim.cli.explained import age
 from shim.cli.output import say, table
-from shim.state import last
+from shim.state import failures
 
 EPILOG = """\b
 --json: one object
@@ -28,7 +28,7 @@ def failures_command(*, as_json: bool) -> None:
 
     They are kept in cgshim's state directory, for its owner's eyes only: each user sees the own ones.
     """
-    found = last.failures()
+    found = failures.failures()
     if as_json:
         output.emit({"failures": [_shape(one) for one in found]})
         return

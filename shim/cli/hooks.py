@@ -10,8 +10,8 @@ import click
 
 from shim.cli import difference, hooks_place, output
 from shim.cli.output import say, table
+from shim.engines import created, hooks_proof, hooks_read, runtimes
 from shim.engines import hooks_directory as directory
-from shim.engines import hooks_proof, hooks_read, made, runtimes
 from shim.engines.registration import File
 from shim.engines.tree import Tree
 from shim.errors import ShimError
@@ -93,7 +93,7 @@ def install_command(place: str, engine: str | None, rootless: bool, dry_run: boo
     texts = {name: json.dumps(value, indent=2) + "\n" for name, value in files.items()}
     before = {name: _ours(os.path.join(place, name)) for name in texts}  # all are looked at before one is written
     written = [File(path=os.path.join(place, name), before=before[name], after=text) for name, text in texts.items()]
-    record = made.note(Tree(), [*written, *more], hooks_place.record(place, rootless=rootless))
+    record = created.note(Tree(), [*written, *more], hooks_place.record(place, rootless=rootless))
     for file in more:
         _put(file.path, file.before, str(file.after), dry_run)
     for name, text in texts.items():
@@ -131,7 +131,7 @@ def _remove(place: str, stages: tuple[str, ...], *, rootless: bool, dry_run: boo
     if not present:
         say(f"no hook of cgshim's in {place}")
     if not dry_run and not any(directory.PATTERN.fullmatch(name) for name in hooks_place.listed(place)):
-        made.settle(Tree(), hooks_place.record(place, rootless=rootless))
+        created.settle(Tree(), hooks_place.record(place, rootless=rootless))
 
 
 @hooks_command.command("list")

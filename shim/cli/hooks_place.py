@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from shim.cli import output
 from shim.cli.output import say
+from shim.engines import created, hooks_read
 from shim.engines import hooks_directory as directory
-from shim.engines import hooks_read, made
 from shim.engines.tree import Tree
 from shim.errors import ShimError
 
@@ -35,7 +35,7 @@ def standard(engine: str | None, *, rootless: bool) -> tuple[str, tuple[File, ..
 
 def record(place: str, *, rootless: bool) -> str:
     """Where it is written down which directories were made for this one."""
-    return made.record(f"hooks{place.replace('/', '-')}", home() if rootless or os.geteuid() else "")
+    return created.record(f"hooks{place.replace('/', '-')}", home() if rootless or os.geteuid() else "")
 
 
 def allowed(place: str, stages: tuple[str, ...]) -> tuple[str, ...]:

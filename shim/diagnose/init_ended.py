@@ -13,7 +13,7 @@ import posix
 from shim.containers.recorded import recorded
 from shim.diagnose.oom import pressure
 from shim.enforce import verify
-from shim.enforce.followup import not_applied
+from shim.enforce.follow_up import not_applied
 from shim.errors import ShimError
 from shim.observe import kernel_log, oom
 from shim.oci.text import parse
@@ -25,7 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from shim.enforce.followup import Notices, Subject
+    from shim.enforce.follow_up import Notices, Subject
     from shim.enforce.init_process import Fate
     from shim.errors import Level
     from shim.host.view import View

@@ -11,7 +11,7 @@ import posix
 
 from shim.host import process
 from shim.planning import settings
-from shim.state import kept
+from shim.state import files
 from shim.system import basename, environment, join
 
 TYPE_CHECKING = False
@@ -48,10 +48,10 @@ def announce(container: str) -> Callable[[], None]:
     """
     place, name = _word(container)
     try:
-        kept.write(place, name, {"pid": posix.getpid()}, MOST)
+        files.write(place, name, {"pid": posix.getpid()}, MOST)
     except (OSError, ValueError):
         return lambda: None
-    return lambda: kept.drop(place, name)
+    return lambda: files.drop(place, name)
 
 
 def leave(configured: Settings, container: str) -> None:
@@ -59,7 +59,7 @@ def leave(configured: Settings, container: str) -> None:
     if configured.crun_on_hybrid != settings.HIDE:
         return
     own = posix.readlink("/proc/self/ns/mnt")
-    for pid in (*_ancestors(), (kept.read(*_word(container)) or {}).get("pid")):
+    for pid in (*_ancestors(), (files.read(*_word(container)) or {}).get("pid")):
         try:
             place = f"/proc/{pid}/ns/mnt"
             if posix.readlink(place) != own:
@@ -70,7 +70,7 @@ def leave(configured: Settings, container: str) -> None:
 
 
 def _word(container: str) -> tuple[str, str]:
-    return join(kept.directory(environment()), PLACE), kept.name_of(container)
+    return join(files.directory(environment()), PLACE), files.name_of(container)
 
 
 def _ancestors() -> Iterator[int]:

@@ -6,14 +6,14 @@ import os
 import subprocess
 from typing import TYPE_CHECKING
 
-from shim.engines.placement import INTERPRETERS
-from shim.start import hot_file
+from shim.engines.install_prefix import INTERPRETERS
+from shim.start import archive_file
 
 if TYPE_CHECKING:
     from shim.engines.tree import Tree
 
 PATIENCE = 120  # seconds
-PROGRAM = f"import sys; sys.path.insert(0, sys.argv[1]); import {hot_file.__name__} as made; made.main()"
+PROGRAM = f"import sys; sys.path.insert(0, sys.argv[1]); import {archive_file.__name__} as made; made.main()"
 
 
 def made(tree: Tree, prefix: str, binary: str) -> tuple[str, ...]:
@@ -23,7 +23,7 @@ def made(tree: Tree, prefix: str, binary: str) -> tuple[str, ...]:
     if not tree.live or not _is_own(binary):
         return ()
     try:
-        hot_file.make(hot_file.own_parent())
+        archive_file.make(archive_file.own_parent())
     except (OSError, SyntaxError, ValueError) as error:
         return (_slower(str(error)),)
     return ()
@@ -31,7 +31,7 @@ def made(tree: Tree, prefix: str, binary: str) -> tuple[str, ...]:
 
 def _is_own(binary: str) -> bool:
     """Is this launcher installed together with the package that runs now."""
-    parent = hot_file.own_parent()
+    parent = archive_file.own_parent()
     prefix = os.path.dirname(os.path.dirname(os.path.realpath(binary)))
     return parent.startswith(f"{prefix}/lib/")
 

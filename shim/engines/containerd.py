@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from shim.engines import toml_text
 from shim.engines.containerd_asked import default_version, merges
+from shim.engines.dependents import containerd_tasks
 from shim.engines.registration import (
     BACKUP,
     OWN_NAME,
@@ -25,7 +26,6 @@ from shim.engines.registration import (
     mapping,
     name_taken,
 )
-from shim.engines.remembered import containerd_tasks
 from shim.errors import ShimError
 
 if TYPE_CHECKING:

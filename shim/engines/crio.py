@@ -8,6 +8,8 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 from shim.engines import toml_text
+from shim.engines.dependents import crio_containers
+from shim.engines.real_runtime import search
 from shim.engines.registration import (
     BACKUP,
     OWN_NAME,
@@ -22,8 +24,6 @@ from shim.engines.registration import (
     named_otherwise,
     set_aside,
 )
-from shim.engines.remembered import crio_containers
-from shim.engines.wrapped import search
 from shim.errors import ShimError
 
 if TYPE_CHECKING:

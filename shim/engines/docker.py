@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shim.engines import json_text
+from shim.engines.dependents import docker_containers
 from shim.engines.registration import (
     BACKUP,
     OWN_NAME,
@@ -17,7 +18,6 @@ from shim.engines.registration import (
     mapping,
     name_taken,
 )
-from shim.engines.remembered import docker_containers
 from shim.errors import ShimError
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from shim.engines.made import noted, record
+from shim.engines.created import noted, record
+from shim.engines.real_runtime import check, named, path_of, search
 from shim.engines.registration import File
 from shim.engines.runtimes import NAMES
 from shim.engines.suitability import starts_nothing, why_nothing_starts
-from shim.engines.wrapped import check, named, path_of, search
 from shim.errors import ShimError
 from shim.planning import settings
 from shim.values import Value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shim.engines import buildkit, containerd, crio, docker, entries, made, nerdctl, podman, wrapped
+from shim.engines import buildkit, containerd, created, crio, docker, entries, nerdctl, podman, real_runtime
 from shim.engines.registration import BACKUP, File
 from shim.errors import ShimError
 from shim.planning import settings
@@ -23,21 +23,21 @@ def settings_left(tree: Tree, request: Request, engine: str, removed: str) -> li
     text, backup = tree.read(settings.PATH), tree.read(settings.PATH + BACKUP)
     if text is None:
         return []
-    runtime = str(wrapped.named(text))
-    if backup is not None and wrapped.naming(backup, runtime) == text:
+    runtime = str(real_runtime.named(text))
+    if backup is not None and real_runtime.naming(backup, runtime) == text:
         gone = File(path=settings.PATH + BACKUP, before=backup, after=None)
         return [File(path=settings.PATH, before=text, after=backup), gone]
-    if backup is None and text == wrapped.naming("{}\n", runtime):
+    if backup is None and text == real_runtime.naming("{}\n", runtime):
         return [File(path=settings.PATH, before=text, after=None)]
     return []
 
 
 def entries_left(tree: Tree, request: Request, engine: str, *, last: bool) -> tuple[File, ...]:
     """What nothing calls once this engine's entries are gone. last: also what it has called before."""
-    record = made.record(engine, request.home)
+    record = created.record(engine, request.home)
     gone = tuple(entry for entry in ENGINES[engine].registered(tree, request) if _is_removed(entry, request))
-    binaries = [*(entry.binary for entry in gone), *(made.noted(tree, record) if last else ())]
-    used = _called(tree, request, engine, gone) | made.noted_by_others(tree, record)
+    binaries = [*(entry.binary for entry in gone), *(created.noted(tree, record) if last else ())]
+    used = _called(tree, request, engine, gone) | created.noted_by_others(tree, record)
     return entries.left(tree, binaries, used, request.home)
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from shim.engines.dependents import containerd_tasks
 from shim.engines.registration import Proposal
-from shim.engines.remembered import containerd_tasks
 from shim.errors import ShimError
 
 if TYPE_CHECKING:

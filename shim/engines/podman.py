@@ -11,6 +11,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from shim.engines import toml_text
+from shim.engines.dependents import podman_containers
 from shim.engines.registration import (
     BACKUP,
     Entry,
@@ -23,7 +24,6 @@ from shim.engines.registration import (
     named_otherwise,
     set_aside,
 )
-from shim.engines.remembered import podman_containers
 from shim.engines.runtimes import NAMES
 from shim.planning import settings
 

@@ -9,9 +9,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from shim.engines import entries
-from shim.engines.seen import QUESTIONS
+from shim.engines.live_query import QUESTIONS
+from shim.engines.real_runtime import is_launcher
 from shim.engines.suitability import why_nothing_starts
-from shim.engines.wrapped import is_launcher
 from shim.errors import ShimError
 from shim.planning import settings
 from shim.values import Value

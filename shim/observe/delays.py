@@ -12,7 +12,7 @@ from shim.errors import ShimError
 from shim.host import membership, process
 from shim.observe.pressure import UNACCOUNTED, switched_off
 from shim.planning import settings
-from shim.state import kept
+from shim.state import files
 from shim.system import pidfd_open
 
 TYPE_CHECKING = False
@@ -43,9 +43,9 @@ def wanted(annotations: dict[str, Any]) -> bool:
 
 def start(view: View, state: State) -> dict[str, Any]:
     """A listener for the container of `state`, before its process starts: what to note of it. reason: why none."""
-    directory = os.path.join(kept.directory(os.environ), PLACE)
-    name = kept.name_of(state.container)
-    kept.drop(directory, name)
+    directory = os.path.join(files.directory(os.environ), PLACE)
+    name = files.name_of(state.container)
+    files.drop(directory, name)
     try:
         if not wanted(state.annotations):
             return {"reason": _not_wanted(state.annotations)}
@@ -121,9 +121,9 @@ def collect(view: View, noted: dict[str, Any], container: str) -> dict[str, Any]
     if started.get("reason"):
         return {"reason": started["reason"]}
     _wait(view, started["listener"], started["born"])
-    directory = os.path.join(kept.directory(os.environ), PLACE)
-    found = kept.read(directory, kept.name_of(container))
-    kept.drop(directory, kept.name_of(container))
+    directory = os.path.join(files.directory(os.environ), PLACE)
+    found = files.read(directory, files.name_of(container))
+    files.drop(directory, files.name_of(container))
     if found is None:
         return {"reason": f"no taskstats: the listener (process {started['listener']}) left nothing"}
     if switched_off(view):

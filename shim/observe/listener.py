@@ -43,7 +43,7 @@ def listen() -> None:
     import socket
 
     from shim.observe.exits import Exits
-    from shim.state import kept
+    from shim.state import files
     from shim.system import pidfd_open
 
     handle, family, place, name, pid, controller, path = sys.argv[1:]
@@ -57,7 +57,7 @@ def listen() -> None:
     exits = Exits(int(pid), lambda one: _inside(one, int(pid), controller, path))
     _ready()
     overruns = _until(ended, records, exits, int(family))
-    kept.write(place, name, {"init": int(pid), "overruns": overruns, **exits.shape()}, MOST)
+    files.write(place, name, {"init": int(pid), "overruns": overruns, **exits.shape()}, MOST)
     os._exit(0)
 
 

@@ -14,7 +14,7 @@ from shim.host.detect import detect
 from shim.observe import pressure as kernel
 from shim.observe.delays import NOT_ASKED
 from shim.observe.oom import kills
-from shim.planning import custody
+from shim.planning import bridged_limits
 from shim.rules.shapes import UNLIMITED
 
 TYPE_CHECKING = False
@@ -32,7 +32,7 @@ NOT_NOTED = "nothing was noted when the container started: the hook is to be ins
 def place(view: View, pid: int, bridged: dict[str, str] | None = None) -> dict[str, Any]:
     """What to note of the memory cgroup of process `pid`: version, directory, path, limit, and the one above.
 
-    bridged: limits that cgshim sets in cgroup2 itself (shim.planning.custody), after `create` and so perhaps after this.
+    bridged: limits that cgshim sets in cgroup2 itself (shim.planning.bridged_limits), after `create` and so perhaps after this.
     """
     host = detect(view, controllers=("memory",))
     version = host.version("memory")
@@ -46,7 +46,7 @@ def place(view: View, pid: int, bridged: dict[str, str] | None = None) -> dict[s
     limit = f"{directory}/{_limit_file(version)}"
     text = (view.text(limit) or "").strip() if directory else ""
     if not text and bridged and "memory.max" in bridged:
-        text, limit = bridged["memory.max"], f"annotation {custody.ANNOTATION}: set by cgshim in {directory}"
+        text, limit = bridged["memory.max"], f"annotation {bridged_limits.ANNOTATION}: set by cgshim in {directory}"
     return {
         "version": version,
         "path": path,

@@ -7,7 +7,7 @@ it left, and the edits that remain are the difference between the first and the 
 from __future__ import annotations
 
 from shim.host.facts import AMBIGUOUS, NONE, UNIFIED, Fact
-from shim.planning.custody import returned
+from shim.planning.bridged_limits import returned
 from shim.rules import base, fields, runtimes, table
 from shim.rules.base import CHANGED, DROPPED, KEPT, UNENFORCEABLE, Case, Edit, Expectation, Note, Problem
 from shim.values import Value
@@ -95,7 +95,7 @@ def make_plan(
     """The plan for `resources` on `host` under `runtime` ("runc", "crun", "other").
 
     operation: "create" or "update". driver: "cgroupfs", "systemd" or "disabled".
-    kept: cgroup2 limits that an earlier plan took into keeping (shim.planning.custody).
+    kept: cgroup2 limits that an earlier plan took into keeping (shim.planning.bridged_limits).
     """
     if driver == "disabled":
         return Plan(notes=_without_cgroup(resources, host, runtime, operation))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from shim.errors import ShimError
 from shim.oci import checks, document, spelling
 from shim.oci.edits import apply_to_text
-from shim.planning import custody, settings
+from shim.planning import bridged_limits, settings
 from shim.rules.base import GUARD, Edit, Problem
 from shim.values import Value
 
@@ -124,8 +124,8 @@ def of(
         loaded = _as_runc_reads(loaded, where)
     resources = _resources(loaded, where)
     annotations = _annotations(loaded) if where else beside or {}
-    kept = custody.read(loaded, looking=asked.looking) if where else custody.NOTHING
-    everything = custody.returned(resources, kept.limits)
+    kept = bridged_limits.read(loaded, looking=asked.looking) if where else bridged_limits.NOTHING
+    everything = bridged_limits.returned(resources, kept.limits)
     policy, origin, powerless = settings.policy_of(configured, annotations)
     target = checks.cgroups_path(loaded.value if where else None, loaded.path)
     host = detect(view, plan.wanted(everything), target, controllers=(*plan.controllers(everything), *ALWAYS))
@@ -244,6 +244,6 @@ def _annotation_edits(made: Rewrite) -> list[Edit]:
     value = report.annotation(report.build(made.plan, made.resources, made.host, about), earlier)
     edits = [Edit(op="set", path=(report.ANNOTATION,), value=value)]
     if made.plan.bridge:
-        value = custody.write(made.plan.bridge, made.document, seals=not made.asked.looking)
-        edits.append(Edit(op="set", path=(custody.ANNOTATION,), value=value))
+        value = bridged_limits.write(made.plan.bridge, made.document, seals=not made.asked.looking)
+        edits.append(Edit(op="set", path=(bridged_limits.ANNOTATION,), value=value))
     return edits

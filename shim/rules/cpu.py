@@ -7,21 +7,10 @@ the earlier ones left.
 
 from __future__ import annotations
 
-from shim.rules.answers import invalid, note
 from shim.rules.base import CHANGED, GUARD, HINT, Edit, Outcome, Rule
 from shim.rules.fields import spec
-from shim.rules.reach import (
-    beyond,
-    expect,
-    honoured,
-    number,
-    reach,
-    rewritten,
-    showing,
-    unread,
-    unset,
-    unsupported,
-)
+from shim.rules.outcomes import invalid, note
+from shim.rules.reachable import beyond, expect, honoured, number, reach, rewritten, showing, unread, unset, unsupported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ shows only when the kernel is asked.
 
 from __future__ import annotations
 
-from shim.rules.answers import invalid, removed
 from shim.rules.base import GUARD, NOTHING, Rule
 from shim.rules.fields import spec
-from shim.rules.reach import beyond, expect, honoured, known_absent, leftover, reach, unset
+from shim.rules.outcomes import invalid, removed
+from shim.rules.reachable import beyond, expect, honoured, known_absent, leftover, reach, unset
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ Kernel: cgroup-v1/devices.rst; on cgroup2 an eBPF program of type CGROUP_DEVICE 
 
 from __future__ import annotations
 
-from shim.rules.answers import note
 from shim.rules.base import GUARD, KEPT, NOTHING, Outcome, Rule
+from shim.rules.outcomes import note
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ size. The kernel names a size in its largest whole unit, so 2 MiB pages are `2MB
 
 from __future__ import annotations
 
-from shim.rules.answers import note
 from shim.rules.base import CHANGED, GUARD, NOTHING, Edit, Outcome, Problem, Rule
 from shim.rules.fields import spec
-from shim.rules.reach import beyond, expect, honoured, reach, rewritten, showing, unset, whole
+from shim.rules.outcomes import note
+from shim.rules.reachable import beyond, expect, honoured, reach, rewritten, showing, unset, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from shim.rules import throttle
 from shim.rules.base import Rule
 from shim.rules.fields import spec
-from shim.rules.reach import (
+from shim.rules.reachable import (
     beyond,
     expect,
     honoured,

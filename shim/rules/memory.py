@@ -6,9 +6,9 @@ the kernel rounds limits down to a page. `swap` is memory plus swap in OCI and o
 
 from __future__ import annotations
 
-from shim.rules.answers import absent_guard, absent_hint, dropped, invalid, kept, lifted, note, removed
 from shim.rules.base import GUARD, HINT, KEPT, Case, Outcome, Rule
-from shim.rules.reach import leftover, reach
+from shim.rules.outcomes import absent_guard, absent_hint, dropped, invalid, kept, lifted, note, removed
+from shim.rules.reachable import leftover, reach
 from shim.rules.swap import SWAP_V1, SWAP_V2, expect, instead_of_swap, stands_for_no_swap, swap
 
 LIMIT_V1, LIMIT_V2 = "memory.limit_in_bytes", "memory.max"

@@ -8,8 +8,8 @@ v0.5.0, config-linux.md) are read by no runtime any more. No rule looks at eithe
 from __future__ import annotations
 
 from shim.rules import fields
-from shim.rules.answers import note
 from shim.rules.base import DROPPED, GUARD, KEPT
+from shim.rules.outcomes import note
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

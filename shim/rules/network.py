@@ -5,10 +5,10 @@ Kernel: cgroup-v1/net_cls.rst and net_prio.rst. cgroup2 has neither; packets are
 
 from __future__ import annotations
 
-from shim.rules.answers import dropped, invalid, removed
 from shim.rules.base import HINT, NOTHING, Rule
 from shim.rules.fields import spec
-from shim.rules.reach import expect, honoured, known_absent, reach, showing, unread, unset, unsupported, whole
+from shim.rules.outcomes import dropped, invalid, removed
+from shim.rules.reachable import expect, honoured, known_absent, reach, showing, unread, unset, unsupported, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

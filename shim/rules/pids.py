@@ -6,10 +6,10 @@ negative number is refused. The unit is tasks.
 
 from __future__ import annotations
 
-from shim.rules.answers import invalid, removed
 from shim.rules.base import GUARD, Rule
 from shim.rules.fields import spec
-from shim.rules.reach import (
+from shim.rules.outcomes import invalid, removed
+from shim.rules.reachable import (
     beyond,
     expect,
     honoured,

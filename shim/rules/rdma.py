@@ -6,10 +6,10 @@ a line `DEVICE hca_handle=N hca_object=N`; numbers are 0 to 2147483647, the last
 
 from __future__ import annotations
 
-from shim.rules.answers import invalid
 from shim.rules.base import NOTHING, Rule
 from shim.rules.fields import spec
-from shim.rules.reach import beyond, expect, honoured, reach, rewritten, showing, unset, unsupported, whole
+from shim.rules.outcomes import invalid
+from shim.rules.reachable import beyond, expect, honoured, reach, rewritten, showing, unset, unsupported, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ Bytes of memory plus swap in OCI and on v1, of swap alone on cgroup2.
 
 from __future__ import annotations
 
-from shim.rules.answers import absent_guard, invalid, kept, lifted, note, removed
 from shim.rules.base import CHANGED, GUARD, KEPT, UNENFORCEABLE, Case, Edit, Expectation, Outcome
-from shim.rules.reach import reach
+from shim.rules.outcomes import absent_guard, invalid, kept, lifted, note, removed
+from shim.rules.reachable import reach
 from shim.rules.sizes import NO_HOST_HAS
 
 TYPE_CHECKING = False

@@ -6,10 +6,10 @@ or operations a second.
 
 from __future__ import annotations
 
-from shim.rules.answers import removed
 from shim.rules.base import GUARD, Rule
 from shim.rules.fields import spec
-from shim.rules.reach import beyond, expect, honoured, reach, rewritten, showing, unlisted, unsupported
+from shim.rules.outcomes import removed
+from shim.rules.reachable import beyond, expect, honoured, reach, rewritten, showing, unlisted, unsupported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

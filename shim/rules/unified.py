@@ -7,7 +7,6 @@ field then judge it. Files and values: Documentation/admin-guide/cgroup-v2.rst.
 
 from __future__ import annotations
 
-from shim.rules.answers import note
 from shim.rules.base import (
     CHANGED,
     DROPPED,
@@ -25,9 +24,10 @@ from shim.rules.base import (
     Rule,
     apply_to_value,
 )
-from shim.rules.classic import TRANSLATIONS
 from shim.rules.keys import expected, kind, sets_nothing, stripped
+from shim.rules.outcomes import note
 from shim.rules.sizes import Untranslatable
+from shim.rules.unified_to_fields import TRANSLATIONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -58,7 +58,7 @@ def refuse(error: ShimError, container: str = "") -> None:
     """Say why, wherever somebody may look: stderr, `cgshimctl explain --last`, the system's log."""
     import syslog
 
-    from shim.state.last import remember
+    from shim.state.failures import remember
 
     text = error.text()
     _stderr((text + "\n").encode())

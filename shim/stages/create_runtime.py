@@ -11,11 +11,11 @@ import sys
 
 from shim.call.channel import tell_operators
 from shim.containers.hook_state import read
-from shim.enforce.followup import InitEnded, Subject, follow_up
+from shim.enforce.follow_up import InitEnded, Subject, follow_up
 from shim.errors import ShimError
 from shim.host.view import View
 from shim.oci import cgroups_path, document
-from shim.planning import custody, rewrite, settings
+from shim.planning import bridged_limits, rewrite, settings
 from shim.planning.report import ANNOTATION as REPORT
 from shim.stages.call import enabled, options, refuse
 from shim.state import hook_notices
@@ -74,10 +74,10 @@ def verify_state(state: State, asked: dict[str, str]) -> None:
         configured,
         view,
     )
-    if custody.ANNOTATION in (loaded.value.get("annotations") or {}):
+    if bridged_limits.ANNOTATION in (loaded.value.get("annotations") or {}):
         rewrite.judge(made)  # what left the resources for cgroup2 must still be within reach
     if asked.get("--bridged") and made.policy != settings.WARN:
-        _require_kept(custody.read(loaded))
+        _require_kept(bridged_limits.read(loaded))
     subject = Subject(pid=state.pid, container=state.container)
     try:
         told = follow_up(view, subject, made)
@@ -93,17 +93,17 @@ def _left_alone(annotations: Any, configured: Settings, container: str) -> bool:
     """The container does not want the hooks; but limits that cgshim took out of its configuration it must still get."""
     if enabled(annotations, configured, container):
         return False
-    return not (isinstance(annotations, dict) and (custody.ANNOTATION in annotations or REPORT in annotations))
+    return not (isinstance(annotations, dict) and (bridged_limits.ANNOTATION in annotations or REPORT in annotations))
 
 
-def _require_kept(found: custody.Kept) -> None:
+def _require_kept(found: bridged_limits.Kept) -> None:
     if found.limits:
         return
     raise ShimError(
         "limit-not-applied",
         "limits that cgshim keeps for this container are not in its configuration, so it was not started",
         cause="they left linux.resources because only cgroup2 can take them, and their seal does not fit",
-        evidence=(found.refused or f"annotation {custody.ANNOTATION} is missing",),
+        evidence=(found.refused or f"annotation {bridged_limits.ANNOTATION} is missing",),
         remedy=("put the limits back into linux.resources, or have the engine write the bundle again",),
     )
 

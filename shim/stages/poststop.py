@@ -17,7 +17,7 @@ from shim.containers.hook_state import read
 from shim.errors import ShimError
 from shim.planning import settings
 from shim.stages.call import enabled, options, refuse
-from shim.state import kept
+from shim.state import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,18 +70,18 @@ def note(state: State) -> None:
         **memory.place(view, state.pid, _bridged(state)),
         "delays": delays.start(view, state),
     }
-    kept.write(_place(NOTES), kept.name_of(state.container), value, MOST_NOTES)
+    files.write(_place(NOTES), files.name_of(state.container), value, MOST_NOTES)
 
 
 def _bridged(state: State) -> dict[str, str]:
-    """Limits that cgshim sets itself after this (shim.planning.custody). They stand in config.json; the state has a copy."""
+    """Limits that cgshim sets itself after this (shim.planning.bridged_limits). They stand in config.json; the state has a copy."""
     from shim.oci import document
-    from shim.planning import custody
+    from shim.planning import bridged_limits
 
-    if custody.ANNOTATION not in state.annotations:
+    if bridged_limits.ANNOTATION not in state.annotations:
         return {}
     path = os.path.join(state.bundle, "config.json")
-    return custody.read(document.load(document.read(path), path)).limits
+    return bridged_limits.read(document.load(document.read(path), path)).limits
 
 
 def report(state: State) -> None:
@@ -90,9 +90,9 @@ def report(state: State) -> None:
     from shim.observe import delays, kernel_log, memory
 
     view = View()
-    name = kept.name_of(state.container)
-    noted = kept.read(_place(NOTES), name)
-    if noted is None and kept.read(_place(REPORTS), name) is not None:
+    name = files.name_of(state.container)
+    noted = files.read(_place(NOTES), name)
+    if noted is None and files.read(_place(REPORTS), name) is not None:
         return  # podman calls the hook again when it cleans up: the first call had the note
     value: dict[str, Any] = {
         "schema": SCHEMA,
@@ -101,8 +101,8 @@ def report(state: State) -> None:
         "ended": int(time.time()),
         **memory.account(view, noted, kernel_log.records(), delays.collect(view, noted or {}, state.container)),
     }
-    kept.write(_place(REPORTS), name, value, MOST_REPORTS)
-    kept.drop(_place(NOTES), name)
+    files.write(_place(REPORTS), name, value, MOST_REPORTS)
+    files.drop(_place(NOTES), name)
 
 
 def recall(container: str) -> dict[str, Any] | None:
@@ -112,13 +112,13 @@ def recall(container: str) -> dict[str, Any] | None:
     killed [{name, pid, cgroup, limited_by}], absent [{name, reason}].
     """
     place = _place(REPORTS)
-    found = kept.read(place, kept.name_of(container))
+    found = files.read(place, files.name_of(container))
     if found is None and container:
-        beginning = kept.name_of(container)[: -len(".json")]
-        several = [name for name in kept.names(place) if name.startswith(beginning)]
-        found = kept.read(place, several[0]) if len(several) == 1 else None
+        beginning = files.name_of(container)[: -len(".json")]
+        several = [name for name in files.names(place) if name.startswith(beginning)]
+        found = files.read(place, several[0]) if len(several) == 1 else None
     return found if found and found.get("schema") == SCHEMA else None
 
 
 def _place(kind: str) -> str:
-    return os.path.join(kept.directory(os.environ), kind)
+    return os.path.join(files.directory(os.environ), kind)

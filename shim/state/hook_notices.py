@@ -6,7 +6,7 @@ whose `run` it belongs to takes them to the engine's log when the runtime return
 
 from __future__ import annotations
 
-from shim.state import kept
+from shim.state import files
 from shim.system import join
 
 TYPE_CHECKING = False
@@ -21,21 +21,21 @@ MOST = 200  # files: of runs whose cgshim was killed
 
 def leave(container: str, notices: list[Notice], environment: Mapping[str, str]) -> None:
     """Keep (level, text) notices about a container, or that there are none. Never fatal."""
-    place, name = join(kept.directory(environment), PLACE), kept.name_of(container)
+    place, name = join(files.directory(environment), PLACE), files.name_of(container)
     try:
         if notices:
-            kept.write(place, name, {"notices": [list(notice) for notice in notices]}, MOST)
+            files.write(place, name, {"notices": [list(notice) for notice in notices]}, MOST)
         else:
-            kept.drop(place, name)
+            files.drop(place, name)
     except (OSError, ValueError):
         return
 
 
 def take(container: str, environment: Mapping[str, str]) -> list[Notice]:
     """The notices about a container, which are then gone; [] where there are none."""
-    place, name = join(kept.directory(environment), PLACE), kept.name_of(container)
-    found = (kept.read(place, name) or {}).get("notices")
-    kept.drop(place, name)
+    place, name = join(files.directory(environment), PLACE), files.name_of(container)
+    found = (files.read(place, name) or {}).get("notices")
+    files.drop(place, name)
     pairs = found if isinstance(found, list) else []
     return [(_level(pair[0]), str(pair[1])) for pair in pairs if isinstance(pair, list) and len(pair) == 2]
 

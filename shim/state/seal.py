@@ -3,7 +3,7 @@
 The key is made once and has to outlive a reboot, because the bundles that hold sealed limits do: root's is
 /var/lib/cgshim/key, a rootless user's is in XDG_STATE_HOME/cgshim; with CGSHIM_STATE it is there.
 Without its key a seal fits nothing. `hmac` and `hashlib` cost milliseconds and OpenSSL, so the interpreter's own
-SHA-256 is used by itself. Loaded only where limits live in cgroup2 alone (shim.planning.custody).
+SHA-256 is used by itself. Loaded only where limits live in cgroup2 alone (shim.planning.bridged_limits).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import posix
 
 from shim.errors import ShimError
 from shim.oci.document import errno_name
-from shim.state import kept
+from shim.state import files
 from shim.system import dirname, environment, join, realpath, write_all
 
 TYPE_CHECKING = False
@@ -92,7 +92,7 @@ def _home() -> str:
     import pwd
 
     try:
-        return pwd.getpwuid(kept.outer_user()).pw_dir
+        return pwd.getpwuid(files.outer_user()).pw_dir
     except KeyError:
         return ""
 
@@ -134,7 +134,7 @@ def _make(path: str) -> bytes:
     place, beside = dirname(path), f"{path}.{posix.getpid()}"
     key = posix.urandom(SIZE)
     try:
-        posix.close(kept.opened(place, make=True))
+        posix.close(files.opened(place, make=True))
         handle = posix.open(beside, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_NOFOLLOW, 0o600)
         try:
             write_all(handle, key)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shim.call import channel, entry
-from shim.enforce import followup
+from shim.enforce import follow_up
 from shim.errors import ShimError
 from shim.host.facts import UNIFIED
 from shim.oci import atomic
@@ -56,11 +56,11 @@ def followed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def _follow_up(monkeypatch: pytest.MonkeyPatch, then: Any) -> list[int]:
     pids: list[int] = []
 
-    def follow_up(_view: object, subject: followup.Subject, _made: Rewrite) -> list[tuple[str, str]]:
+    def followed(_view: object, subject: follow_up.Subject, _made: Rewrite) -> list[tuple[str, str]]:
         pids.append(subject.pid)
         return then() or []
 
-    monkeypatch.setattr(followup, "follow_up", follow_up)
+    monkeypatch.setattr(follow_up, "follow_up", followed)
     return pids
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from shim.call import entry
 from shim.host.facts import UNIFIED
-from shim.state import last
+from shim.state import failures
 from tests.fake_runtime import FakeRuntime, exit_status
 from tests.hosts_made import make_host
 
@@ -59,14 +59,14 @@ def test_the_refusal_of_our_own_hook_is_unwrapped(runtime: FakeRuntime) -> None:
 
 def test_the_refusal_of_our_own_hook_under_crun(runtime: FakeRuntime) -> None:
     """crun says only that a hook failed; the hook has left its words a moment ago."""
-    last.remember(REFUSAL, "limit-not-applied", "c1")
+    failures.remember(REFUSAL, "limit-not-applied", "c1")
     (record,) = _fails(runtime, "error executing hook `/usr/bin/python3` (exit code: 1)")
     assert record["msg"] == REFUSAL
 
 
 def test_a_hook_of_another_container_says_nothing_of_this_one(runtime: FakeRuntime) -> None:
     """What was left about another container is not shown."""
-    last.remember(REFUSAL, "limit-not-applied", "c2")
+    failures.remember(REFUSAL, "limit-not-applied", "c2")
     records = _fails(runtime, "error executing hook `/usr/bin/python3` (exit code: 1)")
     assert all(REFUSAL not in record["msg"] for record in records)
 

@@ -14,7 +14,7 @@ from shim.call.prepare import Call, Prepared
 from shim.host.captured import CapturedView
 from shim.oci import document
 from shim.planning import rewrite, settings
-from shim.state import last
+from shim.state import failures
 from shim.system import memory_file
 from tests.syntax import ROOT
 
@@ -106,7 +106,7 @@ def test_a_known_failure_is_explained(failed: Failed, capfd: pytest.CaptureFixtu
     assert err.startswith("cgshim: ")
     assert err.splitlines()[-1] == f"  runtime: {NO_DEVICES}"
     assert len(err.encode()) <= channel.MOST
-    assert (last.recall() or {})["text"] == record["msg"]
+    assert (failures.recall() or {})["text"] == record["msg"]
 
 
 def test_a_failure_of_the_users_own_goes_on_as_it_is(failed: Failed, capfd: pytest.CaptureFixture[str]) -> None:
@@ -117,7 +117,7 @@ def test_a_failure_of_the_users_own_goes_on_as_it_is(failed: Failed, capfd: pyte
     failed.told()
     assert failed.path.read_text() == before
     assert capfd.readouterr() == ("", "")
-    assert last.recall() is None
+    assert failures.recall() is None
 
 
 def test_without_an_error_the_log_is_handed_on(failed: Failed) -> None:
@@ -140,7 +140,7 @@ def test_crun_does_not_quote_its_hooks(tmp_path: Path) -> None:
         (tmp_path / container).mkdir()
         made = Failed(tmp_path / container, "crun")
         made.said("error executing hook `/usr/bin/python3` (exit code: 1)")
-        last.remember("cgshim: it did not land [limit-not-applied]", "limit-not-applied", container)
+        failures.remember("cgshim: it did not land [limit-not-applied]", "limit-not-applied", container)
         (record,) = made.told()
         made.close()
         assert (record["msg"] == "cgshim: it did not land [limit-not-applied]") == bool(expected)

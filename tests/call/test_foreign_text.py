@@ -25,7 +25,7 @@ from shim.host.captured import CapturedView
 from shim.oci import document
 from shim.planning import report, rewrite, settings
 from shim.stages import call
-from shim.state import hook_notices, kept, last
+from shim.state import failures, files, hook_notices
 from shim.system import memory_file
 from tests.syntax import ROOT
 
@@ -132,7 +132,7 @@ def test_refusal(place: str, log: str, tmp_path: Path, capfd: pytest.CaptureFixt
         assert content.isascii()
         message = json.loads(content)["msg"] if form == "json" else json.loads(content.partition(" msg=")[2])
         assert_clean(message, harmless)
-    kept_text = (last.recall() or {})["text"]
+    kept_text = (failures.recall() or {})["text"]
     assert_clean(kept_text, harmless)
     assert len(kept_text.splitlines()) == len(harmless.splitlines())
     shown = CliRunner().invoke(main, ["explain", "--last"]).output
@@ -188,7 +188,7 @@ def test_notices_in_the_systems_log(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_state_file_of_a_hooks_notices(tmp_path: Path) -> None:
     """What stands in a file that somebody else wrote is no more than a notice."""
     environment = {"CGSHIM_STATE": str(tmp_path / "state")}
-    kept.write(str(tmp_path / "state/notices"), "c.json", {"notices": [[HOSTILE, HOSTILE]]})
+    files.write(str(tmp_path / "state/notices"), "c.json", {"notices": [[HOSTILE, HOSTILE]]})
     path = tmp_path / "log.json"
     channel.notify(Invocation(arguments=(), log=str(path), log_format="json"), hook_notices.take("c", environment))
     (content,) = path.read_text().splitlines()
@@ -200,7 +200,7 @@ def test_state_file_of_the_last_diagnosis(state_directory: Path) -> None:
     """`explain --last` and `--json` show it without what is in it, in the form of a diagnosis or in none."""
     for text in (HOSTILE, f"cgshim: {HOSTILE.replace(chr(10), '')} [some-code]\n  evidence: {HOSTILE}"):
         value = {"schema": 1, "time": 1 << 40, "code": HOSTILE, "container": HOSTILE, "text": text}
-        kept.write(str(state_directory), last.FILE, value)
+        files.write(str(state_directory), failures.FILE, value)
         assert_clean(CliRunner().invoke(main, ["explain", "--last"]).output)
         assert_clean(CliRunner().invoke(main, ["explain", "--last", "--json"]).output)
 
@@ -217,7 +217,7 @@ def test_state_file_of_a_report(state_directory: Path) -> None:
         "killed": [{**figure, "pid": 7}],
         "absent": [figure],
     }
-    kept.write(str(state_directory / "reports"), "c.json", value)
+    files.write(str(state_directory / "reports"), "c.json", value)
     result = CliRunner().invoke(main, ["report", "c", "--root", str(state_directory)])
     assert "Killed" in result.output
     assert_clean(result.output)

@@ -18,7 +18,7 @@ def test_a_directory_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> 
     def refuse(_: str) -> str:
         raise PermissionError(13, "Permission denied", "/usr/lib/cgshim/shim/__pycache__")
 
-    monkeypatch.setattr("shim.start.hot_file.make", refuse)
+    monkeypatch.setattr("shim.start.archive_file.make", refuse)
     result = CliRunner().invoke(main, ["compile"])
     lines = result.output.splitlines()
     assert (result.exit_code, lines[0].endswith("[not-compiled]")) == (3, True)
@@ -32,6 +32,6 @@ def test_a_source_that_cannot_be_compiled(monkeypatch: pytest.MonkeyPatch) -> No
     def refuse(_: str) -> str:
         raise SyntaxError("invalid syntax (plan.py, line 3)")
 
-    monkeypatch.setattr("shim.start.hot_file.make", refuse)
+    monkeypatch.setattr("shim.start.archive_file.make", refuse)
     result = CliRunner().invoke(main, ["compile"])
     assert (result.exit_code, "SyntaxError: invalid syntax (plan.py, line 3)" in result.output) == (3, True)

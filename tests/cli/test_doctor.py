@@ -15,7 +15,7 @@ from shim.cli.main import main
 from shim.engines import runtimes
 from shim.oci import checks
 from shim.rules import fields, keys, table
-from shim.rules.classic import TRANSLATIONS
+from shim.rules.unified_to_fields import TRANSLATIONS
 
 if TYPE_CHECKING:
     from click.testing import Result
@@ -79,13 +79,13 @@ def test_json_has_the_documented_shape() -> None:
 def test_what_needs_no_failure_is_foreseen(monkeypatch: pytest.MonkeyPatch, runc: str) -> None:
     """Without CAP_SYS_RESOURCE (CapEff bit 24) raised rlimits are named before a container meets them."""
     from shim.diagnose.diagnosis import Context, Diagnosis
-    from shim.diagnose.foresight import foreseen
+    from shim.diagnose.host_checks import foreseen
     from shim.host.captured import CapturedView
 
     found = foreseen(Context(view=CapturedView(str(HOSTS / "debian12-hybrid-6.18")), runtime="runc"))
     assert "crun-refuses-hybrid" in [one.code for one in found]
     told = Diagnosis(code="rlimit-needs-sys-resource", verdict="v", evidence=("e",), remedy=("r",))
-    monkeypatch.setattr("shim.cli.foreseen.foreseen", lambda context: (told,))
+    monkeypatch.setattr("shim.cli.host_checks.foreseen", lambda context: (told,))
     shown = json.loads(_doctor("--json", "--runtime", runc).output)
     assert shown["foreseen"] == [
         {

@@ -12,10 +12,10 @@ import pytest
 from click.testing import CliRunner
 
 from shim.cli.main import main
-from shim.engines import entries, nerdctl, placement, podman, status
+from shim.engines import entries, install_prefix, nerdctl, podman, status
 from shim.engines.leftovers import ENGINES as ENGINE_MODULES
+from shim.engines.live_query import QUESTIONS
 from shim.engines.registration import File, Request
-from shim.engines.seen import QUESTIONS
 from shim.engines.tree import Tree
 from shim.errors import ShimError
 from shim.host.captured import CapturedView
@@ -278,9 +278,9 @@ def test_interpreter_of_the_node_is_run(machine: Machine, answer: str, why: str,
 def test_what_the_interpreter_is_asked(tmp_path: Path) -> None:
     """A real Python answers with its version, /usr/bin/true with nothing."""
     tree = Tree("/")
-    assert placement.answer_of(tree, sys.executable) == f"cgshim {sys.version_info[0]} {sys.version_info[1]}\n"
-    assert placement.answer_of(tree, "/usr/bin/true") == ""
-    assert "No such file" in placement.answer_of(tree, str(tmp_path / "python3"))
+    assert install_prefix.answer_of(tree, sys.executable) == f"cgshim {sys.version_info[0]} {sys.version_info[1]}\n"
+    assert install_prefix.answer_of(tree, "/usr/bin/true") == ""
+    assert "No such file" in install_prefix.answer_of(tree, str(tmp_path / "python3"))
 
 
 def test_engine_that_is_not_there(machine: Machine) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from shim.diagnose.diagnosis import Context
 from shim.diagnose.explain import explain
-from shim.diagnose.foresight import foreseen
+from shim.diagnose.host_checks import foreseen
 from tests.diagnose.test_facts import MEMORY, ROOT, TMPFS, UNIFIED
 from tests.replayed import ReplayedView
 

@@ -11,7 +11,7 @@ from shim.diagnose.checks.cpu import numbers
 from shim.diagnose.checks.mounts import searchable
 from shim.diagnose.diagnosis import Context
 from shim.diagnose.facts import Facts, expand_slice
-from shim.diagnose.foresight import foreseen
+from shim.diagnose.host_checks import foreseen
 from shim.diagnose.mount_table import covering, parse_all
 from shim.host.view import View
 from shim.observe.kernel_log import read_kernel_log

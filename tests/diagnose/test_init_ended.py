@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shim.diagnose import init_ended
-from shim.enforce.followup import InitEnded, Subject, follow_up
+from shim.enforce.follow_up import InitEnded, Subject, follow_up
 from shim.errors import ShimError
 from shim.host.facts import LEGACY
 from shim.observe import kernel_log

@@ -15,7 +15,7 @@ import pytest
 from shim.containers import hook_state
 from shim.diagnose.catalogue import ENTRIES
 from shim.diagnose.explain import entry_of
-from shim.diagnose.foresight import foreseen
+from shim.diagnose.host_checks import foreseen
 from shim.errors import ShimError
 from shim.observe import delays
 from shim.planning.settings import Settings

@@ -46,7 +46,7 @@ def place(tmp_path: Path) -> Path:
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Tree:
     """A machine with no engine and no files but the test's; what is made is written down there."""
     tree = Tree(str(tmp_path / "machine"))
-    monkeypatch.setattr("shim.engines.made.SYSTEM", str(tmp_path / "cgshim/made"))
+    monkeypatch.setattr("shim.engines.created.SYSTEM", str(tmp_path / "cgshim/made"))
     monkeypatch.setenv("PATH", str(tmp_path / "no-programs"))
     monkeypatch.setattr("shim.engines.hooks_read.podman_reads", lambda _tree, home="": podman_reads(tree, home))
     monkeypatch.setattr("shim.engines.hooks_read.crio_reads", lambda _tree: crio_reads(tree))

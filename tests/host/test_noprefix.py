@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shim.diagnose.diagnosis import Context
-from shim.diagnose.foresight import foreseen
+from shim.diagnose.host_checks import foreseen
 from shim.enforce.verify import verify
 from shim.host.captured import CapturedView
 from shim.host.detect import detect

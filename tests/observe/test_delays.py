@@ -12,7 +12,7 @@ from shim.containers.hook_state import State
 from shim.host.view import View
 from shim.observe import delays
 from shim.observe.exits import MOST, Ended, Exits, decode, descends, same_cgroup
-from shim.state import kept
+from shim.state import files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -198,13 +198,13 @@ def test_collect(state_directory: Path, monkeypatch: pytest.MonkeyPatch) -> None
     gone = {"delays": {"reason": "", "listener": 999999999, "born": "1"}}
     heard = {"tasks": 2, "without": 1, "unplaced": 0, "overruns": 0, "totals": {"reclaim": 1}}
     place = str(state_directory / "delays")
-    kept.write(place, "web.json", heard)
+    files.write(place, "web.json", heard)
     assert delays.collect(View(), gone, "web") == heard
     assert os.listdir(place) == []
-    kept.write(place, "web.json", {**heard, "without": 2})
+    files.write(place, "web.json", {**heard, "without": 2})
     assert delays.collect(View(), gone, "web")["reason"].startswith("no delay accounting: the kernel was built")
     monkeypatch.setattr(delays, "switched_off", lambda _view: "off")
-    kept.write(place, "web.json", heard)
+    files.write(place, "web.json", heard)
     assert delays.collect(View(), gone, "web") == {"reason": "off; it was on when the container started"}
 
 

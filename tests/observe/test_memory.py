@@ -13,7 +13,7 @@ from shim.host.captured import CapturedView
 from shim.observe import memory
 from shim.observe.delays import NOT_ASKED
 from shim.stages import poststop
-from shim.state import kept
+from shim.state import files
 from tests.observe.test_oom import LINUX_6_18
 
 if TYPE_CHECKING:
@@ -285,7 +285,7 @@ def test_ids_do_not_lead_out_of_the_directory(state_directory: Path) -> None:
     outside = state_directory / "secret.json"
     outside.write_text('{"schema": 1}')
     assert poststop.recall("../secret") is None
-    assert kept.name_of("../../etc/passwd") == "..-..-etc-passwd.json"
+    assert files.name_of("../../etc/passwd") == "..-..-etc-passwd.json"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from shim.errors import ShimError
 from shim.host.captured import CapturedView
 from shim.oci import document
-from shim.planning import custody, rewrite
+from shim.planning import bridged_limits, rewrite
 from shim.planning.settings import REFUSE, WARN, Settings
 from tests.kept_limits import PATH, sealed
 
@@ -49,7 +49,7 @@ def _config(resources: dict[str, Any], **annotations: str) -> dict[str, Any]:
 
 def test_limits_in_keeping_are_planned_again() -> None:
     """A start from a bundle that was rewritten before: what left the resources is bridged once more, file by file."""
-    made = _of(_config({"pids": {"limit": 32}}, **{custody.ANNOTATION: sealed(KEPT)}))
+    made = _of(_config({"pids": {"limit": 32}}, **{bridged_limits.ANNOTATION: sealed(KEPT)}))
     assert {(one.file, one.value) for one in made.plan.bridge} == set(KEPT.items())
     assert {(one.file, one.value) for one in made.plan.expectations} == {*KEPT.items(), ("pids.max", "32")}
 

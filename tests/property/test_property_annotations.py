@@ -18,7 +18,7 @@ from shim.errors import ShimError
 from shim.host.captured import CapturedView
 from shim.host.facts import HYBRID, UNIFIED
 from shim.oci import document
-from shim.planning import custody, rewrite
+from shim.planning import bridged_limits, rewrite
 from shim.planning.plan import make_plan
 from shim.planning.settings import AUTHORITIES, Settings
 from shim.rules.base import GUARD
@@ -95,21 +95,23 @@ def test_no_annotation_loosens_a_limit(
 def test_no_annotation_sets_a_file_of_the_bridge(resources: dict[str, Any], limits: dict[str, str], trust: str) -> None:
     """Whoever has no key sets nothing in cgroup2, not even where the administrator trusts annotations."""
     configured = Settings(annotations=trust, origins={"policy": "made for a test"})
-    forged = {custody.ANNOTATION: json.dumps({"limits": limits, "seal": "0" * 64})}
+    forged = {bridged_limits.ANNOTATION: json.dumps({"limits": limits, "seal": "0" * 64})}
     bare = _rewritten(_configuration(resources, {}), VIEWS[0], configured)
     found = _rewritten(_configuration(resources, forged), VIEWS[0], configured)
     if isinstance(bare, str) or isinstance(found, str):
         assert bare == found
         return
     assert found.plan == bare.plan
-    assert found.ignored[-1].startswith(f"annotation {custody.ANNOTATION} is ignored, no limit is taken from it: ")
+    assert found.ignored[-1].startswith(
+        f"annotation {bridged_limits.ANNOTATION} is ignored, no limit is taken from it: "
+    )
 
 
 @BOUNDED
 @given(resources=RESOURCES, limits=st.dictionaries(FILES, TEXTS, max_size=4))
 def test_a_field_of_the_user_outdoes_what_is_kept(resources: dict[str, Any], limits: dict[str, str]) -> None:
     """Genuine or not: a unified key of the user keeps its value, and the classic sections are not touched."""
-    after = custody.returned(resources, limits)
+    after = bridged_limits.returned(resources, limits)
     classic = [{key: value for key, value in one.items() if key != "unified"} for one in (after, resources)]
     assert classic[0] == classic[1]
     assert (resources.get("unified") or {}).items() <= (after.get("unified") or {}).items()

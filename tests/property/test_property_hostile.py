@@ -20,10 +20,10 @@ from shim.host.detect import detect
 from shim.host.facts import HYBRID, LEGACY, UNIFIED
 from shim.host.inspection import inspect
 from shim.oci import document
-from shim.planning import custody, report, rewrite
+from shim.planning import bridged_limits, report, rewrite
 from shim.planning import settings as own_settings
 from shim.stages import call, create_runtime, poststop, precreate
-from shim.state import kept
+from shim.state import files as kept
 from tests.syntax import ROOT
 
 if TYPE_CHECKING:
@@ -62,7 +62,14 @@ KEY = st.one_of(
             *("throttleReadBpsDevice", "major", "minor", "rate", "pageSize", "classID", "priorities", "name"),
             *("memory.max", "memory.swap.max", "cpu.max", "cpu.weight", "io.max", "hugetlb.2MB.max", "rdma.max"),
             *("createRuntime", "poststop", "path", "args", "source", "destination", "type", "options", "schema"),
-            *(own_settings.ANNOTATION, report.ANNOTATION, custody.ANNOTATION, call.ANNOTATION, "changes", "edits"),
+            *(
+                own_settings.ANNOTATION,
+                report.ANNOTATION,
+                bridged_limits.ANNOTATION,
+                call.ANNOTATION,
+                "changes",
+                "edits",
+            ),
         ]
     ),
 )
@@ -268,7 +275,7 @@ def test_configurations_of_precreate(text: str, arguments: list[str], tree: str)
 @given(VALUE, VALUE)
 def test_annotations_of_any_shape(annotations: Any, earlier: Any) -> None:
     """What anybody may have written there."""
-    assert isinstance(custody.read(annotations), dict)
+    assert isinstance(bridged_limits.read(annotations), dict)
     _survives(lambda: call.enabled(annotations, DEFAULTS))
     _survives(lambda: own_settings.policy_of(DEFAULTS, annotations))
     assert json.loads(report.annotation({"schema": 1, "changes": [], "edits": []}, earlier))["schema"] == 1

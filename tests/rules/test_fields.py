@@ -15,7 +15,7 @@ from shim.cli.fields import page
 from shim.host import controllers, inspection
 from shim.oci import checks
 from shim.rules import fields, fieldspec, keys, keyspec, runtimes, shapes, table
-from shim.rules.classic import TRANSLATIONS
+from shim.rules.unified_to_fields import TRANSLATIONS
 from tests.syntax import ROOT
 
 if TYPE_CHECKING:

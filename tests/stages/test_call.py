@@ -10,7 +10,7 @@ import pytest
 
 from shim.containers import hook_state
 from shim.errors import ShimError
-from shim.planning import custody, injection, rewrite
+from shim.planning import bridged_limits, injection, rewrite
 from shim.planning.settings import Settings
 from shim.rules.base import GUARD, Expectation
 from shim.stages import call, create_runtime, precreate
@@ -167,7 +167,7 @@ def test_precreate_puts_the_verifying_hook_where_the_runtime_cannot_set_the_limi
     monkeypatch.setenv("CGSHIM_CONFIG", str(tmp_path / "none.json"))
     config = {"root": {"path": "/rootfs"}, "linux": {"resources": {"memory": {"limit": 33554432}}}}
     changed = json.loads(_filtered(config))
-    assert json.loads(changed["annotations"][custody.ANNOTATION])["limits"] == {"memory.max": "33554432"}
+    assert json.loads(changed["annotations"][bridged_limits.ANNOTATION])["limits"] == {"memory.max": "33554432"}
     (hook,) = changed["hooks"]["createRuntime"]
     assert hook["args"][0] == injection.NAME
     again = precreate.filtered(json.dumps(changed).encode(), RUNTIME)
@@ -217,7 +217,7 @@ def _bundle(place: Path, config: dict[str, Any]) -> hook_state.State:
         ({"io.cgshim.enable": "true"}, True),
         ({"io.cgshim.enable": "false"}, False),
         # cgshim already took limits out of this configuration: without the hook they would be lost without a word
-        ({"io.cgshim.enable": "false", custody.ANNOTATION: "{}"}, True),
+        ({"io.cgshim.enable": "false", bridged_limits.ANNOTATION: "{}"}, True),
     ],
 )
 @pytest.mark.usefixtures("trusted")
@@ -253,12 +253,16 @@ def test_create_runtime_is_not_switched_off_by_an_image(
     seen = _followed(monkeypatch)
     logged: list[str] = []
     monkeypatch.setattr("syslog.syslog", lambda _level, line: logged.append(line))
-    annotations = {"io.cgshim.enable": "false", "io.cgshim.policy": "warn", custody.ANNOTATION: '{"pids.max":"max"}'}
+    annotations = {
+        "io.cgshim.enable": "false",
+        "io.cgshim.policy": "warn",
+        bridged_limits.ANNOTATION: '{"pids.max":"max"}',
+    }
     subject = _bundle(tmp_path, {"annotations": annotations, "linux": {"resources": {"pids": {"limit": 9}}}})
     create_runtime.verify_state(subject, {"--runtime": "/usr/sbin/runc", "--driver": ""})
     (made,) = seen
     assert (made.policy, [(e.file, e.value) for e in made.plan.expectations]) == ("refuse", [("pids.max", "9")])
-    names = ("io.cgshim.enable=false", "io.cgshim.policy=warn", custody.ANNOTATION)
+    names = ("io.cgshim.enable=false", "io.cgshim.policy=warn", bridged_limits.ANNOTATION)
     assert [line.split(" is ignored")[0] for line in logged] == [
         f"container web: cgshim: annotation {name}" for name in names
     ]
@@ -269,7 +273,7 @@ def test_create_runtime_is_not_switched_off_by_an_image(
     [
         ({}, "annotation io.cgshim.bridge is missing"),
         (
-            {custody.ANNOTATION: '{"limits":{"memory.max":"1"},"seal":""}'},
+            {bridged_limits.ANNOTATION: '{"limits":{"memory.max":"1"},"seal":""}'},
             FORGED,
         ),
     ],

@@ -33,8 +33,8 @@ def test_what_it_shares_with_the_launcher() -> None:
         "$cgshim_directory/call/entry.py", "$cgshim_prefix/shim/call/entry.py"
     )
     assert _function(HOOK, "cgshim_locate") == locate
-    start, _, end = _inline(LAUNCHER).partition('hot.main("shim.call.entry")')
-    assert _inline(HOOK) == f'{start}hot.main("shim.stages." + sys.argv.pop(1)){end}'
+    start, _, end = _inline(LAUNCHER).partition('archive.main("shim.call.entry")')
+    assert _inline(HOOK) == f'{start}archive.main("shim.stages." + sys.argv.pop(1)){end}'
 
 
 def _call(program: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

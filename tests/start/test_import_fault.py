@@ -116,7 +116,7 @@ def test_python_that_is_too_old(copy: Path) -> None:
     assert json.loads(log.read_text())["msg"] == expected
 
 
-@pytest.mark.parametrize("module", ["__init__", "start/__init__", "start/hot", "start/import_fault"])
+@pytest.mark.parametrize("module", ["__init__", "start/__init__", "start/archive", "start/import_fault"])
 def test_what_an_old_python_reads_is_written_for_it(module: str) -> None:
     """Python 3.6's grammar, and nothing at the top that it lacks."""
     tree = ast.parse((ROOT / "shim" / f"{module}.py").read_text(), feature_version=(3, 6))

@@ -13,7 +13,7 @@ import sys
 from tests.syntax import ROOT, modules
 
 # Of the standard library, over what a bare `python -IS` has loaded already. All built in, but for `__future__`, which
-# shim.start.hot leaves out. Not among them is `os`: shim.system says what stands in for it.
+# shim.start.archive leaves out. Not among them is `os`: shim.system says what stands in for it.
 ALLOWED = {"__future__", "errno", "math", "_json", "_signal", "time", "posix"}
 # Loaded only after a failure, by people's tools, or for captured hosts.
 COLD = (
@@ -26,7 +26,7 @@ COLD = (
     "shim.diagnose*",
     "shim.start.exhaustion",
     "shim.call.failure",
-    "shim.start.hot_file",
+    "shim.start.archive_file",
     "shim.start.import_fault",
     "shim.host.inspection",
     "shim.host.capture*",

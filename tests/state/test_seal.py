@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shim.errors import ShimError
-from shim.state import kept, seal
+from shim.state import files, seal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -132,7 +132,7 @@ def test_where_the_key_is(
     """Root's survives a reboot in /var/lib; a user's is below the state directory, also for a hook without HOME."""
     monkeypatch.setattr(posix, "geteuid", lambda: uid)
     monkeypatch.setattr(posix, "access", lambda *_: writable)
-    monkeypatch.setattr(kept, "outer_user", lambda: uid or 1000)
+    monkeypatch.setattr(files, "outer_user", lambda: uid or 1000)
     monkeypatch.setattr("pwd.getpwuid", _Entry)
     assert seal._path(variables) == expected
 

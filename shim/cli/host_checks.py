@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from shim.cli.output import heading, table
 from shim.diagnose.diagnosis import Context
-from shim.diagnose.foresight import foreseen
+from shim.diagnose.host_checks import foreseen
 from shim.diagnose.render import as_dict
 from shim.host.view import View
 

@@ -15,9 +15,9 @@ from shim.call.argv import Invocation
 from shim.cli.main import main
 from shim.diagnose.diagnosis import Diagnosis
 from shim.diagnose.render import render
-from shim.diagnose.told import read_back
+from shim.diagnose.stored import read_back
 from shim.errors import ShimError
-from shim.state import kept, last
+from shim.state import failures, files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,10 +27,10 @@ ERROR = ShimError("some-code", "it failed", cause="a cause", evidence=("/a: 1", 
 
 def test_remember_and_recall(state_directory: Path) -> None:
     """One file, for its owner alone; the next failure replaces it."""
-    assert last.recall() is None
-    last.remember("first", "a-code")
-    last.remember("second", "b-code", "web")
-    found = last.recall()
+    assert failures.recall() is None
+    failures.remember("first", "a-code")
+    failures.remember("second", "b-code", "web")
+    found = failures.recall()
     assert found is not None
     assert (found["text"], found["code"], found["container"]) == ("second", "b-code", "web")
     assert sorted(os.listdir(state_directory)) == ["failures", "last.json"]
@@ -41,26 +41,26 @@ def test_remember_and_recall(state_directory: Path) -> None:
 def test_unusable_file_is_none(state_directory: Path, text: str) -> None:
     """Nothing is recalled, and no error either."""
     (state_directory / "last.json").write_text(text)
-    assert last.recall() is None
+    assert failures.recall() is None
 
 
 def test_failing_to_keep_is_not_fatal(tmp_path: Path) -> None:
     """The state directory is a file: the failure that was to be told is told elsewhere."""
     blocked = tmp_path / "file"
     blocked.write_text("")
-    last.remember("text", "code", environment={"CGSHIM_STATE": str(blocked)})
-    assert last.recall({"CGSHIM_STATE": str(blocked)}) is None
+    failures.remember("text", "code", environment={"CGSHIM_STATE": str(blocked)})
+    assert failures.recall({"CGSHIM_STATE": str(blocked)}) is None
 
 
 def test_directory_of_another_user_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Below /tmp anybody may have made it first: nothing is written there, nothing read."""
     place = tmp_path / "cgshim"
-    last.remember("mine", "code", environment={"CGSHIM_STATE": str(place)})
+    failures.remember("mine", "code", environment={"CGSHIM_STATE": str(place)})
     monkeypatch.setattr(posix, "geteuid", lambda: 4242)
     if place.stat().st_uid == 0:
         os.chown(place, 4243, 4243)
-    assert last.recall({"CGSHIM_STATE": str(place)}) is None
-    last.remember("theirs", "code", environment={"CGSHIM_STATE": str(place)})
+    assert failures.recall({"CGSHIM_STATE": str(place)}) is None
+    failures.remember("theirs", "code", environment={"CGSHIM_STATE": str(place)})
     assert json.loads((place / "last.json").read_text())["text"] == "mine"
 
 
@@ -75,7 +75,7 @@ def test_the_engines_channel_remembers(state_directory: Path, capfd: pytest.Capt
 def test_oldest_files_go(tmp_path: Path) -> None:
     """Of more than the bound the ones that were written first."""
     for number in range(5):
-        kept.write(str(tmp_path), f"{number}.json", {"n": number}, 3)
+        files.write(str(tmp_path), f"{number}.json", {"n": number}, 3)
         os.utime(tmp_path / f"{number}.json", (number, number))
     assert sorted(os.listdir(tmp_path)) == ["2.json", "3.json", "4.json"]
 
@@ -84,7 +84,7 @@ def test_write_leaves_nothing_when_it_fails(tmp_path: Path) -> None:
     """The name is taken by a directory: an error, and no other file is left."""
     (tmp_path / "a.json").mkdir()
     with pytest.raises(OSError, match="directory"):
-        kept.write(str(tmp_path), "a.json", {})
+        files.write(str(tmp_path), "a.json", {})
     assert os.listdir(tmp_path) == ["a.json"]
 
 
@@ -110,7 +110,7 @@ def test_explain_last_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shim.cli.explain.LOGS", ())
     monkeypatch.setattr("shim.cli.explain.report.roots", list)
     assert CliRunner().invoke(main, ["explain", "--last"]).exit_code == 3
-    last.remember(ERROR.text(), ERROR.code)
+    failures.remember(ERROR.text(), ERROR.code)
     shown = CliRunner().invoke(main, ["explain", "--last", "--json"])
     assert shown.exit_code == 0, shown.output
     found = json.loads(shown.output)
@@ -122,7 +122,7 @@ def test_explain_last_prefers_the_newer_log(monkeypatch: pytest.MonkeyPatch, tmp
     log = tmp_path / "log.json"
     log.write_text('{"level":"error","msg":"runc create failed: cannot use unified on cgroup v1"}')
     monkeypatch.setattr("shim.cli.explain.LOGS", (str(log),))
-    last.remember(ERROR.text(), ERROR.code)
+    failures.remember(ERROR.text(), ERROR.code)
     os.utime(log, (4102444800, 4102444800))  # 2100
     assert "some-code" not in CliRunner().invoke(main, ["explain", "--last"]).output
     os.utime(log, (1, 1))
@@ -131,19 +131,19 @@ def test_explain_last_prefers_the_newer_log(monkeypatch: pytest.MonkeyPatch, tmp
 
 def test_only_what_was_just_said_of_the_container_counts(state_directory: Path) -> None:
     """Another container's diagnosis, or an hour-old one, explains nothing."""
-    last.remember("text", "code", "web")
-    assert (last.just_said_of("web"), last.just_said_of("db"), last.just_said_of("")) == ("text", "", "")
+    failures.remember("text", "code", "web")
+    assert (failures.just_said_of("web"), failures.just_said_of("db"), failures.just_said_of("")) == ("text", "", "")
     path = state_directory / "last.json"
     found = json.loads(path.read_text())
     path.write_text(json.dumps({**found, "time": found["time"] - 3600}))
-    assert last.just_said_of("web") == ""
+    assert failures.just_said_of("web") == ""
 
 
 def test_the_newest_failures_are_kept(state_directory: Path) -> None:
     """One file each, newest first, for their owner alone; above a hundred the oldest go."""
-    for number in range(last.KEPT + 7):
-        last.remember(f"text {number}", "a-code", f"container-{number}")
-    found = last.failures()
+    for number in range(failures.KEPT + 7):
+        failures.remember(f"text {number}", "a-code", f"container-{number}")
+    found = failures.failures()
     assert [one["text"] for one in found[:2]] == ["text 106", "text 105"]
     assert len(found) == len(os.listdir(state_directory / "failures")) == 100
     assert found[-1]["text"] == "text 7"
@@ -153,20 +153,20 @@ def test_the_newest_failures_are_kept(state_directory: Path) -> None:
 
 def test_a_failure_is_found_by_its_container(state_directory: Path) -> None:
     """By the whole id or by the beginning of it, the newest of several."""
-    last.remember("old", "a-code", "4f7a9c3e51b2aaaa")
-    last.remember("new", "a-code", "4f7a9c3e51b2aaaa")
-    last.remember("other", "a-code", "web")
+    failures.remember("old", "a-code", "4f7a9c3e51b2aaaa")
+    failures.remember("new", "a-code", "4f7a9c3e51b2aaaa")
+    failures.remember("other", "a-code", "web")
     for name, text in (("4f7a9c3e51b2aaaa", "new"), ("4f7a9c3e51b2", "new"), ("web", "other")):
-        found = last.of_container(name)
+        found = failures.of_container(name)
         assert found is not None
         assert found["text"] == text
-    assert [last.of_container(name) for name in ("4f7", "we", "ghost")] == [None, None, None]
+    assert [failures.of_container(name) for name in ("4f7", "we", "ghost")] == [None, None, None]
 
 
 def test_failures_are_listed(state_directory: Path) -> None:
     """Age, container, code and the first line; as JSON the whole text."""
     assert CliRunner().invoke(main, ["failures"]).output == "no failure is kept\n"
-    last.remember("cgshim: it failed [some-code]\n  cause: x", "", "web")
+    failures.remember("cgshim: it failed [some-code]\n  cause: x", "", "web")
     lines = CliRunner().invoke(main, ["failures"]).output.splitlines()
     assert lines[0].split() == ["AGE", "CONTAINER", "CODE", "MESSAGE"]
     assert lines[1].split()[-6:] == ["web", "some-code", "cgshim:", "it", "failed", "[some-code]"]
@@ -176,7 +176,7 @@ def test_failures_are_listed(state_directory: Path) -> None:
 
 def test_explain_finds_a_failure_by_its_container(state_directory: Path) -> None:
     """With time, age and container in front of it."""
-    last.remember(render(Diagnosis(code="some-code", verdict="it failed", remedy=("do it",))), "", "web")
+    failures.remember(render(Diagnosis(code="some-code", verdict="it failed", remedy=("do it",))), "", "web")
     for args in (["web"], ["--last"]):
         result = CliRunner().invoke(main, ["explain", *args])
         assert result.exit_code == 0
@@ -188,8 +188,8 @@ def test_several_causes_are_read_back(state_directory: Path) -> None:
     """What was shown of them is kept: code, how to tell, what to do."""
     one = Diagnosis(code="one-cause", verdict="the first", tell="look here", remedy=("do this",))
     two = Diagnosis(code="two-cause", verdict="the second", tell="look there", remedy=("do that",))
-    last.remember(render(Diagnosis(code="several-causes", verdict="one of 2", causes=(one, two), raw="words")), "")
-    found = last.recall()
+    failures.remember(render(Diagnosis(code="several-causes", verdict="one of 2", causes=(one, two), raw="words")), "")
+    found = failures.recall()
     assert found is not None
     again = read_back(found)
     assert again is not None
@@ -198,8 +198,8 @@ def test_several_causes_are_read_back(state_directory: Path) -> None:
 
 def test_words_without_a_cause_are_read_back(state_directory: Path) -> None:
     """They stand first and whole, and our line below them is no part of them."""
-    last.remember(render(Diagnosis(code="not-recognised", verdict="x", raw="one\ntwo: Permission denied\n")), "")
-    found = last.recall()
+    failures.remember(render(Diagnosis(code="not-recognised", verdict="x", raw="one\ntwo: Permission denied\n")), "")
+    found = failures.recall()
     assert found is not None
     assert found["text"].startswith("one\n  runtime: two: EACCES\ncgshim: no cause is known for this message")
     again = read_back(found)

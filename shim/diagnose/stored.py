@@ -17,7 +17,7 @@ ONE_OF = re.compile(r"  \d\. (?P<verdict>.*) \[(?P<code>[a-z0-9-]+)\]")
 
 
 def read_back(kept: dict[str, Any]) -> Diagnosis | None:
-    """The diagnosis in what `shim.state.last.recall` gives; None for a text of another form."""
+    """The diagnosis in what `shim.state.failures.recall` gives; None for a text of another form."""
     first, *rest = str(kept["text"]).split("\n")
     head = HEAD.fullmatch(first)
     if head is None:

@@ -10,7 +10,7 @@ import pytest
 from shim.errors import ShimError
 from shim.host.facts import HYBRID
 from shim.oci import document
-from shim.planning import custody
+from shim.planning import bridged_limits
 from shim.planning.plan import make_plan
 from shim.rules.base import GUARD, Expectation
 from tests.hosts_made import make_host
@@ -25,7 +25,7 @@ KEPT = {"memory.swap.max": "0", "memory.max": "67108864"}
 def test_what_the_bridge_sets_is_kept() -> None:
     """The annotation has cgroup2's file and value of every limit that left the resources; nothing else leaves them."""
     made = planned(ASKED, HOST)
-    assert json.loads(custody.write(made.plan.bridge, configuration()))["limits"] == KEPT
+    assert json.loads(bridged_limits.write(made.plan.bridge, configuration()))["limits"] == KEPT
     assert made.after == {"pids": {"limit": 32}}
 
 
@@ -47,9 +47,9 @@ def test_another_layout_gets_them_back() -> None:
 
 def test_an_empty_key_does_not_hide_what_is_kept() -> None:
     """A value of no bytes is no write, so it is not a newer wish of the user's."""
-    assert custody.returned({"unified": {"memory.max": ""}}, KEPT) == {"unified": KEPT}
+    assert bridged_limits.returned({"unified": {"memory.max": ""}}, KEPT) == {"unified": KEPT}
     newer = {"unified": {**KEPT, "memory.max": "1G"}}
-    assert custody.returned({"unified": {"memory.max": "1G"}}, KEPT) == newer
+    assert bridged_limits.returned({"unified": {"memory.max": "1G"}}, KEPT) == newer
 
 
 FORM = "annotation io.cgshim.bridge is ignored, no limit is taken from it: it is not of the form that cgshim writes"
@@ -59,11 +59,11 @@ FOREIGN = (
 )
 
 
-@pytest.mark.parametrize("annotations", [None, [], {}, {"other": "{}"}, {custody.ANNOTATION: None}], ids=str)
+@pytest.mark.parametrize("annotations", [None, [], {}, {"other": "{}"}, {bridged_limits.ANNOTATION: None}], ids=str)
 def test_nothing_is_kept(annotations: Any) -> None:
     """Absent: no limit in keeping, nothing to say."""
     loaded = document.load(json.dumps({"annotations": annotations}), "/b/config.json")
-    assert custody.read(loaded) == custody.NOTHING
+    assert bridged_limits.read(loaded) == bridged_limits.NOTHING
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_nothing_is_kept(annotations: Any) -> None:
 )
 def test_what_is_of_another_shape_is_said(value: Any) -> None:
     """Broken, or as version 0.1 wrote it: no limit in keeping, a notice, and no exception."""
-    assert custody.read(configuration(value)) == custody.Kept(limits={}, refused=FORM)
+    assert bridged_limits.read(configuration(value)) == bridged_limits.Kept(limits={}, refused=FORM)
 
 
 LIMIT = Expectation(
@@ -95,8 +95,8 @@ SEALED = '{{"limits":{{"memory.max":"67108864"}},"seal":"{0}"}}'
 def test_a_forged_seal(seal: str, keyed: bool) -> None:
     """Whoever has no key cannot seal; where cgshim never made one, nothing is genuine."""
     if keyed:
-        custody.write((LIMIT,), configuration())
-    assert custody.read(configuration(SEALED.format(seal))) == custody.Kept(limits={}, refused=FOREIGN)
+        bridged_limits.write((LIMIT,), configuration())
+    assert bridged_limits.read(configuration(SEALED.format(seal))) == bridged_limits.Kept(limits={}, refused=FOREIGN)
 
 
 @pytest.mark.parametrize(
@@ -112,19 +112,21 @@ def test_a_forged_seal(seal: str, keyed: bool) -> None:
 )
 def test_a_copy_is_of_no_use(other: dict[str, str], kept: bool) -> None:
     """The seal is bound to cgroup and root file system: what an image took from one container is nothing in another."""
-    genuine = custody.write((LIMIT,), configuration())
-    found = custody.read(configuration(genuine, **other))
+    genuine = bridged_limits.write((LIMIT,), configuration())
+    found = bridged_limits.read(configuration(genuine, **other))
     assert found == (
-        custody.Kept(limits={"memory.max": "67108864"}) if kept else custody.Kept(limits={}, refused=FOREIGN)
+        bridged_limits.Kept(limits={"memory.max": "67108864"})
+        if kept
+        else bridged_limits.Kept(limits={}, refused=FOREIGN)
     )
 
 
 def test_a_changed_limit_breaks_the_seal() -> None:
     """Every limit is covered."""
-    genuine = custody.write((LIMIT,), configuration())
+    genuine = bridged_limits.write((LIMIT,), configuration())
     changed = genuine.replace("67108864", "max")
     assert changed != genuine
-    assert custody.read(configuration(changed)) == custody.Kept(limits={}, refused=FOREIGN)
+    assert bridged_limits.read(configuration(changed)) == bridged_limits.Kept(limits={}, refused=FOREIGN)
 
 
 @pytest.mark.parametrize(
@@ -133,17 +135,17 @@ def test_a_changed_limit_breaks_the_seal() -> None:
 def test_what_no_container_is_given_is_not_kept(file: str) -> None:
     """Neither written nor, behind a seal of our own, read."""
     odd = LIMIT.changed(file=file)
-    assert json.loads(custody.write((odd, LIMIT), configuration()))["limits"] == {"memory.max": "67108864"}
-    assert custody._keepable(file) is False
+    assert json.loads(bridged_limits.write((odd, LIMIT), configuration()))["limits"] == {"memory.max": "67108864"}
+    assert bridged_limits._keepable(file) is False
 
 
 def test_a_configuration_without_a_place_keeps_nothing() -> None:
     """A hook's standard input with a relative root: its container could not be told from another."""
     with pytest.raises(ShimError) as refused:
-        custody.write((LIMIT,), configuration(path="standard input"))
+        bridged_limits.write((LIMIT,), configuration(path="standard input"))
     assert refused.value.code == "no-bundle"
     assert refused.value.evidence == ("root.path 'rootfs' is not absolute",)
-    assert custody.write((LIMIT,), configuration(path="standard input", root="/r"))
+    assert bridged_limits.write((LIMIT,), configuration(path="standard input", root="/r"))
 
 
 # Each field of config-linux.md that names the limit of a cgroup2 file.
@@ -171,20 +173,20 @@ CLASSIC: tuple[tuple[str, dict[str, Any]], ...] = (
 @pytest.mark.parametrize(("file", "resources"), CLASSIC, ids=str)
 def test_every_field_of_the_user_wins(file: str, resources: dict[str, Any]) -> None:
     """What is kept comes back only where the user said nothing of that limit, in the classic form or in unified."""
-    assert custody.returned(resources, {file: "max"}) == resources
-    assert custody.returned({}, {file: "max"}) == {"unified": {file: "max"}}
+    assert bridged_limits.returned(resources, {file: "max"}) == resources
+    assert bridged_limits.returned({}, {file: "max"}) == {"unified": {file: "max"}}
 
 
 def test_hugepages_of_another_size_are_another_limit() -> None:
     """Only the same size is outdone."""
     resources = {"hugepageLimits": [{"pageSize": "1GB", "limit": 1}]}
-    assert custody.returned(resources, {"hugetlb.2MB.max": "0"})["unified"] == {"hugetlb.2MB.max": "0"}
+    assert bridged_limits.returned(resources, {"hugetlb.2MB.max": "0"})["unified"] == {"hugetlb.2MB.max": "0"}
 
 
 def test_resources_win() -> None:
     """A limit that stands in the resources is newer than the one in keeping; the caller's object stays as it was."""
     resources = {"unified": {"memory.max": "1"}, "pids": {"limit": 32}}
-    assert custody.returned(resources, KEPT) == {
+    assert bridged_limits.returned(resources, KEPT) == {
         "unified": {"memory.swap.max": "0", "memory.max": "1"},
         "pids": {"limit": 32},
     }
@@ -194,7 +196,7 @@ def test_resources_win() -> None:
 def test_nothing_in_keeping_changes_nothing() -> None:
     """The very same object comes back."""
     resources = {"unified": None}
-    assert custody.returned(resources, {}) is resources
+    assert bridged_limits.returned(resources, {}) is resources
 
 
 THROTTLED: dict[str, Any] = {

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shim.enforce import bridge, followup
-from shim.enforce.followup import Subject, follow_up
+from shim.enforce import bridge
+from shim.enforce import follow_up as following
+from shim.enforce.follow_up import Subject, follow_up
 from shim.errors import ShimError
 from shim.host.facts import HYBRID, LEGACY, UNIFIED, Fact
 from shim.oci import document
@@ -230,7 +231,7 @@ SAID = "/usr/sbin/runc state c1: exit status 1"
 def test_without_a_process_guards_are_refused(command: str, outcome: str) -> None:
     """No pid file, no state, no answer: nothing was set by the bridge, and nothing was read back."""
     with pytest.raises(ShimError) as refused:
-        followup.without_process("c1", _made(LIMITS, MEMORY_IN_2, "refuse", command), SAID)
+        following.without_process("c1", _made(LIMITS, MEMORY_IN_2, "refuse", command), SAID)
     assert refused.value.code == "no-process"
     assert refused.value.what == (
         f"no process of container c1 was found, so memory.limit could not be read back: the container was {outcome}"
@@ -240,9 +241,9 @@ def test_without_a_process_guards_are_refused(command: str, outcome: str) -> Non
 
 def test_without_a_process_warn_and_hints_go_on() -> None:
     """Under warn a warning names the guards; where there are only hints it is information."""
-    told = followup.without_process("c1", _made(LIMITS, MEMORY_IN_2, "warn"), SAID)
+    told = following.without_process("c1", _made(LIMITS, MEMORY_IN_2, "warn"), SAID)
     assert told == [("warning", f"cgshim: memory.limit could not be read back: no process: {SAID}")]
-    told = followup.without_process("c1", _made(HINTS, make_host(UNIFIED), "refuse"), SAID)
+    told = following.without_process("c1", _made(HINTS, make_host(UNIFIED), "refuse"), SAID)
     assert told == [("info", f"cgshim: memory.reservation could not be read back: no process: {SAID}")]
 
 
@@ -357,7 +358,7 @@ def test_a_value_that_the_kernel_refuses(tree: Tree, kernel: Kernel) -> None:
 
 def test_no_bridge_no_writes(tree: Tree, kernel: Kernel) -> None:
     """Without limits that only cgroup2 has nothing is written anywhere."""
-    assert followup.follow_up(tree.view, SUBJECT, _made({"pids": {"limit": 32}}, MEMORY_IN_2, "refuse")) == []
+    assert following.follow_up(tree.view, SUBJECT, _made({"pids": {"limit": 32}}, MEMORY_IN_2, "refuse")) == []
     assert kernel.written == []
 
 

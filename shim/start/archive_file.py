@@ -1,4 +1,4 @@
-"""Makes the file that `shim.start.hot` reads, at installation: `cgshimctl compile`, or `python3 -m shim.start.hot`."""
+"""Makes the file that `shim.start.archive` reads, at installation: `cgshimctl compile`, or `python3 -m shim.start.archive`."""
 
 from __future__ import annotations
 import __future__
@@ -13,13 +13,13 @@ import os
 import sys
 
 import shim
-from shim.start.hot import HEAD, HERE
+from shim.start.archive import HEAD, HERE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType
 
-    from shim.start.hot import Place, Source
+    from shim.start.archive import Place, Source
 
 # What an intercepted call imports; not the diagnosis, nor people's tools.
 ROOMS = ("", "call", "containers", "enforce", "host", "oci", "planning", "rules", "start", "state")
@@ -27,9 +27,9 @@ ROOMS = ("", "call", "containers", "enforce", "host", "oci", "planning", "rules"
 CORE = (
     *("shim.call.entry", "shim.planning.plan", "shim.host.view", "shim.host.detect", "shim.planning.preflight"),
     *("shim.rules.memory", "shim.rules.cpu", "shim.rules.cpuset", "shim.rules.pids", "shim.rules.devices"),
-    *("shim.containers.state_files", "shim.enforce.followup", "shim.enforce.verify"),
+    *("shim.containers.state_files", "shim.enforce.follow_up", "shim.enforce.verify"),
 )
-NOT_IN_IT = "shim.start.hot_file"
+NOT_IN_IT = "shim.start.archive_file"
 
 
 def main() -> None:

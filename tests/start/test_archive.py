@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shim.start import hot, hot_file
+from shim.start import archive as code_archive
+from shim.start import archive_file
 from tests.start.test_imports import is_cold
 from tests.syntax import ROOT
 
@@ -25,11 +26,11 @@ if TYPE_CHECKING:
 
 MODULES = "shim, shim.call.entry, shim.planning.plan, shim.host.detect, shim.rules.memory, shim.oci.text"
 LAUNCHER = (ROOT / "shim" / "launcher.sh").read_text()
-BEGINNING = "import _frozen_importlib_external, _imp, gc, marshal, posix, sys\n"
+BEGINNING = "import _frozen_importlib_external, _imp, _signal, gc, marshal, posix, sys\n"
 # What the launcher gives to Python, but for its last line.
-START = BEGINNING + LAUNCHER.partition(BEGINNING)[2].partition("hot.main(")[0]
+START = BEGINNING + LAUNCHER.partition(BEGINNING)[2].partition("archive.main(")[0]
 PROGRAM = f"""{START}
-hot.use(sys.path[0])
+archive.use(sys.path[0])
 import {MODULES}
 for name in sorted(name for name in sys.modules if name.startswith("shim.")):
     module = sys.modules[name]
@@ -42,7 +43,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with a copy of the package, and all made that installation makes."""
     place = tmp_path_factory.mktemp("installed")
     shutil.copytree(ROOT / "shim", place / "shim", ignore=shutil.ignore_patterns("__pycache__"))
-    hot_file.make(str(place))
+    archive_file.make(str(place))
     return place
 
 
@@ -83,7 +84,7 @@ def test_all_comes_from_the_one_file(parent: Path) -> None:
     assert found["shim.host"][1] == str(parent / "shim/host/__init__.py")
     _archive(parent).unlink()
     plain = _loaded(parent)
-    assert plain.pop("shim.start.hot")[0] == "SourceFileLoader"
+    assert plain.pop("shim.start.archive")[0] == "SourceFileLoader"
     assert {loader for loader, _, _ in plain.values()} == {"SourceFileLoader"}
     assert [(name, entry[1:]) for name, entry in plain.items()] == [(name, found[name][1:]) for name in plain]
 
@@ -124,7 +125,7 @@ def test_what_is_made_belongs_to_nobody_else(parent: Path) -> None:
     assert [str(path) for path in made if path.stat().st_mode & 0o022] == []
 
 
-MAKING = f"import sys; sys.path.insert(0, sys.argv[1]); import {hot_file.__name__} as made; made.main()"
+MAKING = f"import sys; sys.path.insert(0, sys.argv[1]); import {archive_file.__name__} as made; made.main()"
 
 
 def _kept_size(path: Path) -> None:
@@ -148,15 +149,15 @@ def test_changed_source_counts_at_once(parent: Path, change: Callable[[Path], No
     found = _loaded(parent)
     assert found["shim.oci.text"][::2] == ("SourceFileLoader", "new")
     assert {loader for loader, _, _ in found.values()} == {"SourceFileLoader"}
-    hot_file.make(str(parent))
+    archive_file.make(str(parent))
     assert _loaded(parent)["shim.oci.text"][::2] == ("Finder", "new")
 
 
 def test_changed_loader_counts_at_once(parent: Path) -> None:
-    """shim.start.hot, whose code the file has, too, is the source's when that has changed."""
-    assert "shim.start.hot" not in _loaded(parent)
-    _kept_time(parent / "shim/start/hot.py")
-    assert _loaded(parent)["shim.start.hot"] == ("SourceFileLoader", str(parent / "shim/start/hot.py"), "new")
+    """shim.start.archive, whose code the file has, too, is the source's when that has changed."""
+    assert "shim.start.archive" not in _loaded(parent)
+    _kept_time(parent / "shim/start/archive.py")
+    assert _loaded(parent)["shim.start.archive"] == ("SourceFileLoader", str(parent / "shim/start/archive.py"), "new")
 
 
 FOREIGN = 54321
@@ -185,16 +186,18 @@ def test_only_the_owners_file_is_used(parent: Path, owner: int, above: int, mode
 def _content(value: Any, magic: bytes = importlib.util.MAGIC_NUMBER, length: int = 0) -> bytes:
     core = marshal.dumps(value)
     size = length or len(core)
-    return (magic + _imp.source_hash(hot.HEAD + len(core), core) + b"%d" % size).ljust(hot.HEAD) + core
+    return (magic + _imp.source_hash(code_archive.HEAD + len(core), core) + b"%d" % size).ljust(
+        code_archive.HEAD
+    ) + core
 
 
 GONE = {"shim.x": ("shim/x.py", False, 1, 2)}
-OWN = hot_file.compiled((ROOT / "shim/start/hot.py").read_bytes(), "hot.py")
+OWN = archive_file.compiled((ROOT / "shim/start/archive.py").read_bytes(), "code_archive.py")
 NO_ARCHIVES = {
     "empty": b"",
     "noise": b"\xff\xfe\x00no table",
-    "head-alone": _content(0)[: hot.HEAD],
-    "head-without-a-size": _content(0)[:12].ljust(hot.HEAD) + marshal.dumps(0),
+    "head-alone": _content(0)[: code_archive.HEAD],
+    "head-without-a-size": _content(0)[:12].ljust(code_archive.HEAD) + marshal.dumps(0),
     "endless": _content(0, length=1 << 66),
     "longer-than-memory": _content(0, length=1 << 50),
     "another-interpreter": _content((OWN, {}, [], {}), magic=b"\x01\x02\r\n"),
@@ -222,7 +225,7 @@ def _ends_well(parent: Path) -> int:
             del sys.modules[name]
         sys.argv[1:] = [str(parent)]
         space: dict[str, Any] = {}
-        exec(f"{START}\nhot.use(sys.path[0])\nimport shim.rules.unified, shim.planning.plan", space)
+        exec(f"{START}\narchive.use(sys.path[0])\nimport shim.rules.unified, shim.planning.plan", space)
         os._exit(0 if space["shim"].planning.plan.make_plan else 1)
     finally:
         os._exit(2)
@@ -236,8 +239,8 @@ def test_no_damage_ends_a_call(parent: Path) -> None:
     whole = _archive(parent).read_bytes()
     assert _ends_well(parent) == 0
     steps = range(0, len(whole), len(whole) // SAMPLES)
-    damaged = [whole[:end] for end in (*range(hot.HEAD + 2), *steps)]
-    for count, place in enumerate((*range(hot.HEAD), *steps)):
+    damaged = [whole[:end] for end in (*range(code_archive.HEAD + 2), *steps)]
+    for count, place in enumerate((*range(code_archive.HEAD), *steps)):
         flipped = bytearray(whole)
         flipped[place] ^= 1 << count % 8
         damaged.append(bytes(flipped))
@@ -253,10 +256,10 @@ def test_no_damage_ends_a_call(parent: Path) -> None:
 def test_damage_in_the_rest_costs_that_module_alone(parent: Path) -> None:
     """The core is still taken from the file; the damaged module is imported from its source."""
     content = bytearray(_archive(parent).read_bytes())
-    size = int(content[12 : hot.HEAD])
-    rest = marshal.loads(content[hot.HEAD : hot.HEAD + size])[3]
+    size = int(content[12 : code_archive.HEAD])
+    rest = marshal.loads(content[code_archive.HEAD : code_archive.HEAD + size])[3]
     offset, length, _ = rest["shim.rules.unified"]
-    content[hot.HEAD + size + offset + length // 2] ^= 1
+    content[code_archive.HEAD + size + offset + length // 2] ^= 1
     _archive(parent).write_bytes(content)
     found = _loaded(parent, PROGRAM.replace(f"import {MODULES}", "import shim.rules.unified, shim.planning.plan"))
     assert (found["shim.rules.unified"][0], found["shim.planning.plan"][0]) == ("SourceFileLoader", "Finder")
@@ -267,7 +270,7 @@ def test_broken_source_makes_no_file(parent: Path) -> None:
     before = _archive(parent).read_bytes()
     (parent / "shim/planning/plan.py").write_text("def\n")
     with pytest.raises(SyntaxError, match=r"plan\.py"):
-        hot_file.make(str(parent))
+        archive_file.make(str(parent))
     assert _archive(parent).read_bytes() == before
     assert [path.name for path in _archive(parent).parent.iterdir() if ".bin." in path.name] == []
 
@@ -281,7 +284,7 @@ def test_full_disk_leaves_the_old_file(parent: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="no space left"):
-        hot_file.make(str(parent))
+        archive_file.make(str(parent))
     assert _archive(parent).read_bytes() == before
     assert [path.name for path in _archive(parent).parent.iterdir() if ".bin." in path.name] == []
 
@@ -289,9 +292,9 @@ def test_full_disk_leaves_the_old_file(parent: Path, monkeypatch: pytest.MonkeyP
 def test_core_comes_in_the_order_of_its_imports(parent: Path) -> None:
     """Each module of the core stands behind its package; all that is named for it exists, and more comes with it."""
     content = _archive(parent).read_bytes()
-    core = marshal.loads(content[hot.HEAD : hot.HEAD + int(content[12 : hot.HEAD])])[2]
+    core = marshal.loads(content[code_archive.HEAD : code_archive.HEAD + int(content[12 : code_archive.HEAD])])[2]
     order = [name for name, _ in core]
-    assert set(hot_file.CORE) < set(order)
+    assert set(archive_file.CORE) < set(order)
     assert len(order) == len(set(order))
     assert [name for name in order if name.rpartition(".")[0] not in ("", *order[: order.index(name)])] == []
     assert order.index("shim.values") < order.index("shim.rules.base") < order.index("shim.planning.plan")
@@ -338,7 +341,7 @@ def f(a: Any, *b: Any) -> Any:
     raise LookupError
 '''
     space: dict[str, object] = {}
-    exec(hot_file.compiled(source, "/there.py"), space)
+    exec(archive_file.compiled(source, "/there.py"), space)
     assert space["Other"] == 1
     assert space["Point"].__annotations__ == {"x": "Any", "y": "int"}
     function = space["f"]
@@ -350,49 +353,49 @@ def f(a: Any, *b: Any) -> Any:
 
 
 def test_command_makes_the_file(parent: Path) -> None:
-    """`python3 -m shim.start.hot` makes it, also where there was no __pycache__ yet."""
+    """`python3 -m shim.start.archive` makes it, also where there was no __pycache__ yet."""
     shutil.rmtree(parent / "shim" / "__pycache__")
-    subprocess.run([sys.executable, "-B", "-m", "shim.start.hot"], cwd=parent, check=True)
+    subprocess.run([sys.executable, "-B", "-m", "shim.start.archive"], cwd=parent, check=True)
     assert _loaded(parent)["shim.call.entry"][0] == "Finder"
 
 
 @pytest.fixture
-def archive(parent: Path) -> Iterator[hot.Archive]:
+def archive(parent: Path) -> Iterator[code_archive.Archive]:
     """The archive, opened in this process as the launcher opens it."""
     handle = os.open(_archive(parent), os.O_RDONLY)
-    head = os.read(handle, hot.HEAD)
+    head = os.read(handle, code_archive.HEAD)
     core = os.read(handle, int(head[12:]))
     assert head[:4] == importlib.util.MAGIC_NUMBER
     assert head[4:12] == _imp.source_hash(os.fstat(handle).st_size, core)
-    yield hot.opened(str(parent), handle, marshal.loads(core)[1:])
+    yield code_archive.opened(str(parent), handle, marshal.loads(core)[1:])
     os.close(handle)
 
 
-def test_a_module_is_found(parent: Path, archive: hot.Archive) -> None:
+def test_a_module_is_found(parent: Path, archive: code_archive.Archive) -> None:
     """Its spec says where it would be; what is not in the archive is the others' to find."""
-    finder = hot.Finder(archive, str(parent))
+    finder = code_archive.Finder(archive, str(parent))
     for name, package in (("shim.rules.unified", False), ("shim.rules", True), ("shim.planning.plan", False)):
         spec = finder.find_spec(name)
         assert (spec.name, spec.loader, spec.has_location) == (name, finder, True)
         assert spec.origin == f"{parent}/{name.replace('.', '/')}{'/__init__' if package else ''}.py"
         assert spec.submodule_search_locations == ([f"{parent}/shim/rules"] if package else None)
         assert isinstance(spec.loader_state, CodeType)
-    for name in ("shim.cli.main", "shim.start.hot_file", "json", "shim.nothing"):
+    for name in ("shim.cli.main", "shim.start.archive_file", "json", "shim.nothing"):
         assert finder.find_spec(name) is None
 
 
-def test_a_module_is_run(parent: Path, archive: hot.Archive) -> None:
+def test_a_module_is_run(parent: Path, archive: code_archive.Archive) -> None:
     """As the import system does it: made from the spec, then executed."""
-    finder = hot.Finder(archive, str(parent))
+    finder = code_archive.Finder(archive, str(parent))
     module = importlib.util.module_from_spec(finder.find_spec("shim.rules.sizes"))
     finder.exec_module(module)
     assert module.__file__ == f"{parent}/shim/rules/sizes.py"
     assert len(vars(module)) > 8
 
 
-def test_what_has_changed_is_not_found(parent: Path, archive: hot.Archive) -> None:
+def test_what_has_changed_is_not_found(parent: Path, archive: code_archive.Archive) -> None:
     """A source that is gone or another one; and damage in the file."""
-    finder = hot.Finder(archive, str(parent))
+    finder = code_archive.Finder(archive, str(parent))
     _kept_size(parent / "shim/rules/unified.py")
     (parent / "shim/rules/rdma.py").unlink()
     assert [finder.find_spec(f"shim.rules.{name}") for name in ("unified", "rdma")] == [None, None]
@@ -403,26 +406,26 @@ def test_what_has_changed_is_not_found(parent: Path, archive: hot.Archive) -> No
     assert finder.find_spec("shim.rules.hugetlb") is None
 
 
-@pytest.mark.parametrize("name", ["shim/start/hot.py", "shim/planning/plan.py", "shim/rules/base.py"])
-def test_core_that_has_changed(parent: Path, archive: hot.Archive, name: str) -> None:
+@pytest.mark.parametrize("name", ["shim/start/archive.py", "shim/planning/plan.py", "shim/rules/base.py"])
+def test_core_that_has_changed(parent: Path, archive: code_archive.Archive, name: str) -> None:
     """Nothing of such an archive is used."""
     _kept_time(parent / name)
     content = [archive.sources, archive.core, archive.rest]
     with pytest.raises(OSError, match="has changed"):
-        hot.opened(str(parent), archive.file, content)
+        code_archive.opened(str(parent), archive.file, content)
 
 
 def test_program_without_an_archive(monkeypatch: pytest.MonkeyPatch) -> None:
     """`use` does nothing, and `main` runs the module's own main; an error at import is told."""
-    monkeypatch.setattr(hot, "fitting", None)
+    monkeypatch.setattr(code_archive, "fitting", None)
     before = list(sys.meta_path)
-    hot.use("/nowhere")
+    code_archive.use("/nowhere")
     assert sys.meta_path == before
     ran: list[str] = []
     made = type(sys)("made_for_a_test")
     made.main = lambda: ran.append("main")  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "made_for_a_test", made)
-    hot.main("made_for_a_test")
+    code_archive.main("made_for_a_test")
     assert ran == ["main"]
 
     def told(error: Exception) -> None:
@@ -431,11 +434,11 @@ def test_program_without_an_archive(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("shim.start.import_fault.tell", told)
     with pytest.raises(SystemExit):
-        hot.main("no_such_module_at_all")
+        code_archive.main("no_such_module_at_all")
     assert ran[1:] == ["No module named 'no_such_module_at_all'"]
 
 
-def test_a_rest_that_cannot_be_read_is_imported(archive: hot.Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rest_that_cannot_be_read_is_imported(archive: code_archive.Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     """EIO while a module of the rest is read: the ordinary import does."""
 
     def fail(*_: int) -> bytes:
@@ -443,4 +446,4 @@ def test_a_rest_that_cannot_be_read_is_imported(archive: hot.Archive, monkeypatc
 
     monkeypatch.setattr("posix.pread", fail)
     assert archive.code("shim.rules.unified") is None
-    assert hot.Finder(archive, str(ROOT)).find_spec("shim.rules.unified") is None
+    assert code_archive.Finder(archive, str(ROOT)).find_spec("shim.rules.unified") is None

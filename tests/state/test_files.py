@@ -14,7 +14,7 @@ from integration.capabilities import require, root_problem
 from shim.call import stand_in
 from shim.errors import ShimError
 from shim.oci.document import load
-from shim.state import kept
+from shim.state import files
 from tests.syntax import ROOT
 
 if TYPE_CHECKING:
@@ -45,23 +45,23 @@ def test_which_directory_it_is(
 ) -> None:
     """root's is /run/cgshim; a user's is below what the session or the home directory gives; never below /tmp."""
     monkeypatch.setattr(posix, "geteuid", lambda: uid)
-    monkeypatch.setattr(kept, "outer_user", lambda: 1000)
+    monkeypatch.setattr(files, "outer_user", lambda: 1000)
     monkeypatch.setattr(posix, "access", lambda path, _: path in there)
-    monkeypatch.setattr(kept, "isdir", lambda path: path in there)
-    assert kept.directory(environment) == expected
+    monkeypatch.setattr(files, "isdir", lambda path: path in there)
+    assert files.directory(environment) == expected
 
 
 def test_no_directory_at_all(tmp_path: Path) -> None:
     """Nothing is kept and nothing read where there is none; a bundle that cannot be written is refused."""
-    assert kept.read("", "a.json") is None
-    assert kept.names("") == []
+    assert files.read("", "a.json") is None
+    assert files.names("") == []
     with pytest.raises(FileNotFoundError):
-        kept.write("", "a.json", {})
+        files.write("", "a.json", {})
     place = stand_in.path_of("", "/run/runc", "c")
     with pytest.raises(ShimError) as refused:
         stand_in.make(load("{}", "c"), "{}", str(tmp_path), place)
     assert refused.value.code == "unwritable-bundle"
-    assert refused.value.evidence == (f"{place}: ENOENT, {kept.NOWHERE}",)
+    assert refused.value.evidence == (f"{place}: ENOENT, {files.NOWHERE}",)
     assert any("CGSHIM_STATE" in step for step in refused.value.remedy)
 
 
@@ -70,11 +70,11 @@ def test_what_is_made_is_for_its_owner_alone(tmp_path: Path) -> None:
     place = tmp_path / "a" / "b"
     before = os.umask(0)
     try:
-        kept.write(str(place), "x.json", {"n": 1})
+        files.write(str(place), "x.json", {"n": 1})
     finally:
         os.umask(before)
     assert [path.stat().st_mode & 0o777 for path in (place.parent, place, place / "x.json")] == [0o700, 0o700, 0o600]
-    assert kept.read(str(place), "x.json") == {"n": 1}
+    assert files.read(str(place), "x.json") == {"n": 1}
 
 
 @pytest.mark.parametrize("level", ["a", "a/b", "a/b/c"])
@@ -82,13 +82,13 @@ def test_another_users_level_is_not_used(tmp_path: Path, level: str) -> None:
     """Whichever it is: nothing is read, written, listed or removed below it."""
     require("root", root_problem())
     place = tmp_path / "a" / "b" / "c"
-    kept.write(str(place), "x.json", {"n": 1})
+    files.write(str(place), "x.json", {"n": 1})
     os.chown(tmp_path / level, OTHER, OTHER)
     with pytest.raises(PermissionError) as refused:
-        kept.write(str(place), "y.json", {})
+        files.write(str(place), "y.json", {})
     assert refused.value.filename == str(tmp_path / level)
-    assert (kept.read(str(place), "x.json"), kept.names(str(place))) == (None, [])
-    kept.drop(str(place), "x.json")
+    assert (files.read(str(place), "x.json"), files.names(str(place))) == (None, [])
+    files.drop(str(place), "x.json")
     assert os.listdir(place) == ["x.json"]
 
 
@@ -100,12 +100,12 @@ def test_a_directory_that_others_may_write_to(tmp_path: Path, mode: int) -> None
     place.chmod(mode)
     os.chown(place, -1, OTHER) if os.geteuid() == 0 else None
     with pytest.raises(PermissionError, match="others may write to it"):
-        kept.write(str(place), "x.json", {})
+        files.write(str(place), "x.json", {})
     if mode == 0o1777:
         (place / "own").mkdir(mode=0o700)
-        kept.write(str(place / "own"), "x.json", {})
+        files.write(str(place / "own"), "x.json", {})
         with pytest.raises(FileNotFoundError):  # in a shared directory nothing is made
-            kept.write(str(place / "missing"), "x.json", {})
+            files.write(str(place / "missing"), "x.json", {})
 
 
 def test_links_of_ones_own_are_followed(tmp_path: Path) -> None:
@@ -113,23 +113,23 @@ def test_links_of_ones_own_are_followed(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
     (tmp_path / "absolute").symlink_to(tmp_path / "link")
-    kept.write(str(tmp_path / "absolute" / "x"), "x.json", {"n": 1})
-    assert kept.read(str(tmp_path / "real" / "x"), "x.json") == {"n": 1}
+    files.write(str(tmp_path / "absolute" / "x"), "x.json", {"n": 1})
+    assert files.read(str(tmp_path / "real" / "x"), "x.json") == {"n": 1}
     (tmp_path / "one").symlink_to("two")
     (tmp_path / "two").symlink_to("one")
     with pytest.raises(OSError, match="too many symbolic links"):
-        kept.opened(str(tmp_path / "one"))
+        files.opened(str(tmp_path / "one"))
 
 
 def test_links_of_others_are_not_followed(tmp_path: Path) -> None:
     """Neither a level that is one, nor a file."""
     require("root", root_problem())
-    kept.write(str(tmp_path / "real"), "x.json", {"n": 1})
+    files.write(str(tmp_path / "real"), "x.json", {"n": 1})
     (tmp_path / "link").symlink_to("real")
     os.chown(tmp_path / "link", OTHER, OTHER, follow_symlinks=False)
-    assert kept.read(str(tmp_path / "link"), "x.json") is None
+    assert files.read(str(tmp_path / "link"), "x.json") is None
     (tmp_path / "real" / "y.json").symlink_to("x.json")
-    assert kept.read(str(tmp_path / "real"), "y.json") is None
+    assert files.read(str(tmp_path / "real"), "y.json") is None
 
 
 def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "directory.json").mkdir()
     (tmp_path / "huge.json").touch()
     os.truncate(tmp_path / "huge.json", 1 << 40)
-    assert [kept.read(str(tmp_path), f"{name}.json") for name in ("fifo", "directory", "huge")] == [None] * 3
+    assert [files.read(str(tmp_path), f"{name}.json") for name in ("fifo", "directory", "huge")] == [None] * 3
 
 
 PLANTED = """
@@ -201,13 +201,13 @@ def test_nobodys_directory_is_not_roots(tmp_path: Path) -> None:
         place.chmod(0o755)
     subprocess.run([sys.executable, "-IS", "-c", NOBODY, str(tmp_path / "theirs")], check=True)
     with pytest.raises(PermissionError, match="belongs to another user"):
-        kept.opened(str(tmp_path / "theirs"))
+        files.opened(str(tmp_path / "theirs"))
 
 
 INSIDE = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from shim.state import kept
+from shim.state import files
 kept.write(sys.argv[2], "x.json", {"n": 1})
 print(kept.read(sys.argv[2], "x.json"))
 """

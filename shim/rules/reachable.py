@@ -6,8 +6,8 @@ lives on the other side, or nowhere, is out of their reach whatever the file sys
 
 from __future__ import annotations
 
-from shim.rules.answers import absence, absent_guard, absent_hint, dropped, invalid, kept, lifted, note, removed
 from shim.rules.base import CHANGED, GUARD, HINT, KEPT, NOTHING, UNENFORCEABLE, Edit, Expectation, Outcome
+from shim.rules.outcomes import absence, absent_guard, absent_hint, dropped, invalid, kept, lifted, note, removed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Source = tuple[str, bool, int, int]  # path below the parent, is it a package, time in nanoseconds, size in bytes
     Place = tuple[int, int, bytes]  # where a module's code is in the file's last part, its length, its hash
 
-HERE = "shim.start.hot"
+HERE = "shim.start.archive"
 OLDEST = (3, 7)  # Python; older ones, from 3.6 on, can read this module, and get to know it by what `main` says
 HEAD = 32  # bytes before the second part
 fitting: "Archive | None" = None  # what the launcher found
@@ -195,6 +195,6 @@ def _loaded(full: "Callable[..., ModuleType]") -> "Callable[..., ModuleType]":
 
 
 if __name__ == "__main__":
-    from shim.start import hot_file
+    from shim.start import archive_file
 
-    hot_file.main()
+    archive_file.main()

@@ -7,11 +7,11 @@ import re
 import subprocess
 from typing import TYPE_CHECKING
 
-from shim.engines.made import record, settle
+from shim.engines.created import record, settle
 from shim.engines.registration import File
 from shim.errors import ShimError
 from shim.planning import injection
-from shim.start.hot import OLDEST
+from shim.start.archive import OLDEST
 
 if TYPE_CHECKING:
     from shim.engines.tree import Tree

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 
 from shim import system
-from shim.state import kept
+from shim.state import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,25 +28,25 @@ KEPT = 100  # failures there; the oldest go first
 def remember(text: str, code: str, container: str = "", environment: Mapping[str, str] | None = None) -> None:
     """Keep a diagnosis. Never fatal: a failure to keep it must not hide the failure that it tells of."""
     value = {"schema": SCHEMA, "time": int(time.time()), "code": code, "container": container, "text": text[:MOST]}
-    place = kept.directory(system.environment() if environment is None else environment)
+    place = files.directory(system.environment() if environment is None else environment)
     try:
-        kept.write(place, FILE, value)
-        kept.write(system.join(place, FAILURES), f"{time.time_ns()}.json", value, KEPT)
+        files.write(place, FILE, value)
+        files.write(system.join(place, FAILURES), f"{time.time_ns()}.json", value, KEPT)
     except Exception:  # noqa: BLE001 # of whatever kind: where files run out, Python cannot even import a codec
         return
 
 
 def recall(environment: Mapping[str, str] | None = None) -> dict[str, Any] | None:
     """What was remembered last, None if nothing was: schema, time (seconds since 1970), code, container, text."""
-    found = kept.read(kept.directory(system.environment() if environment is None else environment), FILE)
+    found = files.read(files.directory(system.environment() if environment is None else environment), FILE)
     return _usable(found)
 
 
 def failures(environment: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
     """The newest failures, newest first, at most `KEPT`; each as `recall` gives it."""
-    place = kept.directory(system.environment() if environment is None else environment)
+    place = files.directory(system.environment() if environment is None else environment)
     place = system.join(place, FAILURES)
-    found = [_usable(kept.read(place, name)) for name in sorted(kept.names(place), reverse=True)]
+    found = [_usable(files.read(place, name)) for name in sorted(files.names(place), reverse=True)]
     return [one for one in found if one is not None]
 
 

@@ -29,7 +29,7 @@ INTERPRETER = {
 def _report_imports(shim: Shim, place: Path) -> Path:
     """Make the launcher's interpreter write `-X importtime` to the file that is returned.
 
-    The first call after a change of the sources makes shim.start.archive's file, as Python would make its own: not measured.
+    The archive is made first, as installation does.
     """
     subprocess.run(["/usr/bin/python3", "-B", "-m", "shim.start.archive"], cwd=ROOT, check=True)
     report = place / "importtime"
@@ -60,7 +60,7 @@ def test_create_imports_only_what_is_allowed(
     imported = _imported(report)
     own = {name for name in imported if name.split(".")[0] == "shim"}
     assert imported - own - INTERPRETER - ALLOWED_LIVE == set()
-    # What every create needs comes from the one file without the import system: tests/start/test_archive.py says what that is.
+    # What every create needs comes from the one file without the import system (tests/start/test_archive.py).
     assert own & {"shim", "shim.start.archive", "shim.call.entry", "shim.planning.plan", "shim.rules.memory"} == set()
     assert {name for name in own if is_cold(name)} == set()
 

@@ -58,7 +58,7 @@ class Case(NamedTuple):
 
 
 def recorded() -> list[Case]:
-    """Provoked on one host: with bare runtimes by `integration.failures.recording`, and what engines refuse by themselves."""
+    """Provoked on one host: with bare runtimes (`integration.failures.recording`), and what engines refuse."""
     stored = json.loads((FAILURES / "recorded.json").read_text())
     refused = json.loads((FAILURES / "recorded-engines.json").read_text())
     return [_case(case, stored["texts"]) for case in (*stored["cases"], *refused["cases"])]

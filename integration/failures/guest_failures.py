@@ -1,7 +1,7 @@
 """Boots the guests of `integration.failures.guest_rows` and compares what was provoked there with the tables.
 
-`python -m integration.failures.guest_failures [--write] [--rows ROW,...] [--keep FOLDER] [NAME...]`, as root, with what the
-matrix needs (integration/matrix/README.md). --write stores what was seen and is right in
+`python -m integration.failures.guest_failures [--write] [--rows ROW,...] [--keep FOLDER] [NAME...]`, as root, with
+what the matrix needs (integration/matrix/README.md). --write stores what was seen and is right in
 tests/failures/recorded-guests.json, for tests that run anywhere; guests and rows that were not asked for stay as they
 are. The last line is `N passed, N failed`.
 """

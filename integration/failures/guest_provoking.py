@@ -1,6 +1,7 @@
-"""Runs in a guest: provokes the guest's rows and the frozen ancestor; `python3 -m integration.failures.guest_provoking`.
+"""Runs in a guest (`python3 -m integration.failures.guest_provoking`): provokes its rows and the frozen ancestor.
 
-Appends one JSON object a line to /out/results; what it means is decided on the host (`integration.failures.guest_failures`).
+Appends one JSON object a line to /out/results; the host decides what it means
+(`integration.failures.guest_failures`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Failures that need another kernel, layout or runtime version than this host's: which guest, which rows.
 
-Rows are `integration.failures.provocations`' and mean the same; the guests are those of the matrix (integration/matrix).
+Rows are `integration.failures.provocations`' and mean the same; the guests are those of
+integration/matrix.
 """
 
 from __future__ import annotations

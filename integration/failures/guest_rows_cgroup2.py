@@ -1,4 +1,4 @@
-"""Rows of `integration.failures.guest_rows` on cgroup2: its tree, the device filter, nested views, swap, old and new mounts."""
+"""Rows of `integration.failures.guest_rows` on cgroup2: tree, device filter, nested views, swap, old and new mounts."""
 
 from __future__ import annotations
 

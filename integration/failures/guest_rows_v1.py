@@ -1,4 +1,4 @@
-"""Rows of `integration.failures.guest_rows` on v1 hierarchies: controllers that are missing, swap, cpusets, outer layers."""
+"""Rows of `integration.failures.guest_rows` on v1 hierarchies: missing controllers, swap, cpusets, outer layers."""
 
 from __future__ import annotations
 

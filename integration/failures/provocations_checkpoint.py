@@ -1,4 +1,4 @@
-"""The rows of `integration.failures.provocations` about checkpoint and restore: CRIU absent, silent, too old, or refusing."""
+"""The rows of `integration.failures.provocations` about checkpoints: CRIU absent, silent, too old, or refusing."""
 
 from __future__ import annotations
 

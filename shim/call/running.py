@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def run(this: Call, prepared: Prepared, held: set[int]) -> tuple[int, RuntimeLog | None]:
-    """The runtime's wait status and its log, None where nothing was caught. held: as shim.call.delegate.hold gave it."""
+    """The runtime's wait status and its log, None where nothing was caught. held: what shim.call.delegate.hold gave."""
     log = runtime_log.open_for(this.invocation, this.family)
     arguments, before_exec = _arguments(this, prepared, log), _before_exec(this, log)
     if not before_exec or not prepared.made or not prepared.made.watched:

@@ -44,7 +44,7 @@ def hide() -> None:
 def announce(container: str) -> Callable[[], None]:
     """Leave word of this process for the hooks of a `run`: crun may have detached itself. Returns how to take it back.
 
-    A hook that does not find the way out refuses what it cannot see (shim.planning.rewrite.judge), so failing is no harm.
+    A hook that does not find the way out refuses what it cannot see (shim.planning.rewrite.judge).
     """
     place, name = _word(container)
     try:

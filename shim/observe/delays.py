@@ -116,7 +116,7 @@ def _born(view: View, pid: int) -> str:
 
 
 def collect(view: View, noted: dict[str, Any], container: str) -> dict[str, Any]:
-    """What the listener left: shim.observe.exits.Exits.shape() and `overruns`; or {"reason"}. Waits for a listener at work."""
+    """What the listener left: Exits.shape() and `overruns`; or {"reason"}. Waits for a listener at work."""
     started = noted.get("delays") or {"reason": NOT_ASKED}
     if started.get("reason"):
         return {"reason": started["reason"]}

@@ -32,7 +32,8 @@ NOT_NOTED = "nothing was noted when the container started: the hook is to be ins
 def place(view: View, pid: int, bridged: dict[str, str] | None = None) -> dict[str, Any]:
     """What to note of the memory cgroup of process `pid`: version, directory, path, limit, and the one above.
 
-    bridged: limits that cgshim sets in cgroup2 itself (shim.planning.bridged_limits), after `create` and so perhaps after this.
+    bridged: limits that cgshim sets in cgroup2 itself after `create` (shim.planning.bridged_limits), perhaps after
+    this.
     """
     host = detect(view, controllers=("memory",))
     version = host.version("memory")

@@ -5,8 +5,8 @@ keeps it as cgroup2 `file: value` pairs: for a later start from the same bundle,
 which the host boots another layout and the runtime can take them again.
 
 Engines copy annotations from image manifests and pods, so one counts only if cgshim itself wrote it for this very
-container. Its seal (shim.state.seal) proves that: it covers the limits, `linux.cgroupsPath` and the absolute path of the
-root file system, which the hook precreate, a stand-in bundle and a later start see alike. A bundle's own path would
+container. Its seal (shim.state.seal) proves that: it covers the limits, `linux.cgroupsPath` and the absolute path of
+the root file system, which the hook precreate, a stand-in bundle and a later start see alike. A bundle's own path would
 not do: podman does not tell it to precreate, and a stand-in has another. State of our own about each bundle would need
 somebody to clean it up, and what is below /run does not survive a reboot.
 

@@ -27,7 +27,9 @@ PASSED_ON = ("CGSHIM_CONFIG", "CGSHIM_DEBUG", "CGSHIM_PYTHON", "CGSHIM_STATE", "
 
 
 def hook(runtime: str, driver: str, *, bridged: bool = False) -> dict[str, Any]:
-    """The entry for `hooks.createRuntime`. bridged: limits of the container are in cgshim's keeping (shim.planning.bridged_limits).
+    """The entry for `hooks.createRuntime`.
+
+    bridged: cgshim keeps limits of the container (shim.planning.bridged_limits).
 
     An annotation can come from an image, this entry cannot: it is how the hook knows that such limits must be there.
     """

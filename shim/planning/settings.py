@@ -46,7 +46,8 @@ KEYS = ("runtime", *CHOICES)
 class Settings(Value):
     """runtime: absolute path of the real runtime, "" for the first one found. policy: "refuse" or "warn".
 
-    crun_on_hybrid: "off", or "hide-cgroup2" (shim.enforce.private_view). pressure: "psi", or "taskstats" (shim.observe.delays).
+    crun_on_hybrid: "off", or "hide-cgroup2" (shim.enforce.private_view).
+    pressure: "psi", or "taskstats" (shim.observe.delays).
     annotations: what a container's annotations io.cgshim.* may do, "tighten" or "trust". The author of an image or of
     a pod can write them, so by default they make nothing looser than the settings do and cost the host nothing.
     origins: key -> where its value is from.

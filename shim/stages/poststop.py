@@ -74,7 +74,7 @@ def note(state: State) -> None:
 
 
 def _bridged(state: State) -> dict[str, str]:
-    """Limits that cgshim sets itself after this (shim.planning.bridged_limits). They stand in config.json; the state has a copy."""
+    """Limits that cgshim sets itself after this (shim.planning.bridged_limits), as config.json has them."""
     from shim.oci import document
     from shim.planning import bridged_limits
 

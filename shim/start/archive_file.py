@@ -1,4 +1,4 @@
-"""Makes the file that `shim.start.archive` reads, at installation: `cgshimctl compile`, or `python3 -m shim.start.archive`."""
+"""Makes the file that `shim.start.archive` reads, at installation or by `cgshimctl compile`."""
 
 from __future__ import annotations
 import __future__

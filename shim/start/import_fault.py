@@ -12,7 +12,7 @@ NO_FILES = ("journald:", "syslog:")
 
 
 def tell(error: Exception) -> None:
-    """Report `error`, raised by the import of shim.call.entry, and end with status 1. sys.argv is what the launcher gave."""
+    """Report `error`, raised by the import of the program, and end with status 1. sys.argv is the launcher's."""
     told = _of_the_host(error)
     if told:
         _end(told)

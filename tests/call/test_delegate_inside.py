@@ -1,4 +1,4 @@
-"""shim.call.delegate in this very process, where a coverage or a mutation tool can see it; the rest is in test_delegate."""
+"""shim.call.delegate in this process, where coverage and mutation tools see it; the rest is in test_delegate."""
 
 from __future__ import annotations
 

@@ -206,7 +206,8 @@ ENTRIES = (
     refusal(
         "no-hook-program",
         "the program cgshim-hook is missing from this installation",
-        "A container that starts at once has its limits read back by a hook, and this program is the hook. It is beside "
+        "A container that starts at once has its limits read back by a hook, and this program is the hook. It is "
+        "beside "
         "the launcher, or in hooks/ of a source tree.",
         "Install cgshim again, with all of its files.",
     ),

@@ -121,9 +121,8 @@ def run(case: cases.Case, way: Way, parent: str, unlimited: dict[str, str], oper
 def ways(profile: str) -> Iterator[Way]:
     """The four ways of this profile."""
     systemd = profile.startswith("systemd")
-    shim = os.path.exists(f"{container.INSTALLED}/entry.py")
     for runtime in container.RUNTIMES:
-        for through in (False, True) if shim else (False,):
+        for through in (False, True):
             yield Way(runtime, through, systemd)
 
 
@@ -135,9 +134,8 @@ def main(profile: str, sets: str, parent: str) -> None:
     emit(kind="truth", **trying.truth("", capture))
     if parent:
         emit(kind="below", **trying.truth(parent, ""))
-    if os.path.exists(container.INSTALLED):
-        emit(kind="detected", **trying.detected())
-        emit(kind="lied to", **trying.lied_to())
+    emit(kind="detected", **trying.detected())
+    emit(kind="lied to", **trying.lied_to())
     wanted = cases.chosen(sets)
     unlimited: dict[str, Settings] = {}
     for way in ways(profile):

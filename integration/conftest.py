@@ -60,7 +60,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 def compiled() -> None:
     """What installation makes, made by the launcher's interpreter: a call writes no code, and is slower without it."""
     subprocess.run(
-        ["/usr/bin/python3", "-B", "-m", "shim.start.archive"], cwd=HERE.parent, check=False, capture_output=True
+        ["/usr/bin/python3", "-B", "-m", "shim.start.archive_file"], cwd=HERE.parent, check=False, capture_output=True
     )
 
 

@@ -31,7 +31,7 @@ def _report_imports(shim: Shim, place: Path) -> Path:
 
     The archive is made first, as installation does.
     """
-    subprocess.run(["/usr/bin/python3", "-B", "-m", "shim.start.archive"], cwd=ROOT, check=True)
+    subprocess.run(["/usr/bin/python3", "-B", "-m", "shim.start.archive_file"], cwd=ROOT, check=True)
     report = place / "importtime"
     wrapper = place / "python"
     wrapper.write_text(f'#!/bin/sh\nexec /usr/bin/python3 -X importtime "$@" 2>>"{report}"\n')

@@ -35,7 +35,7 @@ SHELL, KEPT, REWRITTEN = 68, 552, 602  # of the shell, of Python for a create (2
 def _calls(bundle: Bundle, place: Path, *words: str, runtime: str) -> list[str]:
     """The system calls of one call through the launcher, those of the runtime left out."""
     require("strace", program_problem("strace"))
-    subprocess.run(["/usr/bin/python3", "-B", "-m", "shim.start.archive"], cwd=ROOT, check=True)
+    subprocess.run(["/usr/bin/python3", "-B", "-m", "shim.start.archive_file"], cwd=ROOT, check=True)
     environment = {"PATH": "/usr/bin:/bin", "CGSHIM_RUNTIME": runtime, "CGSHIM_CONFIG": str(place / "none")}
     trace = place / "trace"
     line = ["strace", "-qq", "-o", str(trace), "/bin/sh", str(LAUNCHER), "--root", str(place / "root"), *words]

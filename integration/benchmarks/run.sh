@@ -31,5 +31,5 @@ case " $* " in *" --no-stand-in "*) ;; *) stand_in || echo "benchmarks: no Go: t
 
 case " $* " in *" --vm "*) measure=counted ;; *) measure=benchmarks ;; esac
 # The first call after a change of the sources makes this file; it is not what a container pays.
-/usr/bin/python3 -B -m shim.start.archive
+/usr/bin/python3 -B -m shim.start.archive_file
 /usr/bin/python3 -B -m "integration.benchmarks.$measure" --scratch "$scratch" "$@"

@@ -82,7 +82,7 @@ def made_ready(place: Path) -> Path:
         shutil.copytree(ROOT / package, place / CODE / package, ignore=shutil.ignore_patterns("__pycache__"))
     line = [PYTHON, "-m", "compileall", "-q", str(place / CODE)]
     subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
-    subprocess.run([PYTHON, "-B", "-m", "shim.start.archive"], cwd=place / CODE, check=True)
+    subprocess.run([PYTHON, "-B", "-m", "shim.start.archive_file"], cwd=place / CODE, check=True)
     subprocess.run(["gcc", "-O1", "-o", str(place / STAND_IN), str(SOURCE)], check=True)
     return place
 

@@ -110,7 +110,7 @@ def snapshot(destination: pathlib.Path, userland: pathlib.Path, beside: Sequence
     shutil.copytree(profiles.HERE / "guest", destination / "integration/matrix/guest", ignore=ignore)
     for unpacked in beside:
         shutil.copytree(unpacked / "usr/lib/python3", destination / "packages", dirs_exist_ok=True)
-    compiling = "cd /mnt && python3 -m compileall -q . && python3 -m shim.start.archive"
+    compiling = "cd /mnt && python3 -m compileall -q . && python3 -m shim.start.archive_file"
     inside = f'mount --bind "{destination}" "{userland}/mnt" && chroot "{userland}" sh -c "{compiling}"'
     subprocess.run(
         ["unshare", "--mount", "sh", "-c", inside], check=True, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}

@@ -11,8 +11,9 @@ import click
 from shim.cli import difference, output
 from shim.cli.output import paragraph, say
 from shim.engines import compilation, created, entries, install_prefix, leftovers, runtimes, status
+from shim.engines.file import BACKUP, File
 from shim.engines.leftovers import ENGINES
-from shim.engines.registration import BACKUP, File, Request
+from shim.engines.registration import Request
 from shim.engines.tree import Nothing, Tree
 from shim.errors import ShimError
 from shim.planning import settings

@@ -12,7 +12,7 @@ from shim.cli import difference, hooks_place, output
 from shim.cli.output import say, table
 from shim.engines import created, hooks_proof, hooks_read, runtimes
 from shim.engines import hooks_directory as directory
-from shim.engines.registration import File
+from shim.engines.file import File
 from shim.engines.tree import Tree
 from shim.errors import ShimError
 from shim.oci import atomic

@@ -14,7 +14,7 @@ from shim.engines.tree import Tree
 from shim.errors import ShimError
 
 if TYPE_CHECKING:
-    from shim.engines.registration import File
+    from shim.engines.file import File
 
 
 def home() -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from shim.engines.registration import BACKUP, Entry, File, Proposal, is_ours, set_aside
+from shim.engines.file import BACKUP, File
+from shim.engines.registration import Entry, Proposal, is_ours, set_aside
 from shim.errors import ShimError
 from shim.system import content
 

@@ -14,18 +14,8 @@ from typing import TYPE_CHECKING, Any
 from shim.engines import toml_text
 from shim.engines.containerd_asked import default_version, merges
 from shim.engines.dependents import containerd_tasks
-from shim.engines.registration import (
-    BACKUP,
-    OWN_NAME,
-    Entry,
-    File,
-    Proposal,
-    check_name,
-    inside,
-    is_ours,
-    mapping,
-    name_taken,
-)
+from shim.engines.file import BACKUP, File
+from shim.engines.registration import OWN_NAME, Entry, Proposal, check_name, inside, is_ours, mapping, name_taken
 from shim.errors import ShimError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from shim.engines.registration import File
+from shim.engines.file import File
 
 if TYPE_CHECKING:
     from typing import Iterable

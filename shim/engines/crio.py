@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from shim.engines import toml_text
 from shim.engines.dependents import crio_containers
+from shim.engines.file import BACKUP, File
 from shim.engines.real_runtime import search
 from shim.engines.registration import (
-    BACKUP,
     OWN_NAME,
     Entry,
-    File,
     Proposal,
     check_name,
     inside,

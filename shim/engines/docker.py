@@ -6,18 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from shim.engines import json_text
 from shim.engines.dependents import docker_containers
-from shim.engines.registration import (
-    BACKUP,
-    OWN_NAME,
-    Entry,
-    File,
-    Proposal,
-    check_name,
-    inside,
-    is_ours,
-    mapping,
-    name_taken,
-)
+from shim.engines.file import BACKUP, File
+from shim.engines.registration import OWN_NAME, Entry, Proposal, check_name, inside, is_ours, mapping, name_taken
 from shim.errors import ShimError
 
 if TYPE_CHECKING:

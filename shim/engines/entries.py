@@ -11,8 +11,8 @@ import os
 from typing import TYPE_CHECKING
 
 from shim.engines.created import noted, record
+from shim.engines.file import File
 from shim.engines.real_runtime import check, named, path_of, search
-from shim.engines.registration import File
 from shim.engines.runtimes import NAMES
 from shim.engines.suitability import starts_nothing, why_nothing_starts
 from shim.errors import ShimError

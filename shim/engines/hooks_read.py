@@ -14,7 +14,8 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from shim.engines import crio, podman, toml_text
-from shim.engines.registration import File, Request
+from shim.engines.file import File
+from shim.engines.registration import Request
 
 if TYPE_CHECKING:
     from shim.engines.tree import Tree

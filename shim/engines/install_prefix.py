@@ -8,7 +8,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from shim.engines.created import record, settle
-from shim.engines.registration import File
+from shim.engines.file import File
 from shim.errors import ShimError
 from shim.planning import injection
 from shim.start.archive import OLDEST

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shim.engines import buildkit, containerd, created, crio, docker, entries, nerdctl, podman, real_runtime
-from shim.engines.registration import BACKUP, File
+from shim.engines.file import BACKUP, File
 from shim.errors import ShimError
 from shim.planning import settings
 

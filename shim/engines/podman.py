@@ -12,18 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from shim.engines import toml_text
 from shim.engines.dependents import podman_containers
-from shim.engines.registration import (
-    BACKUP,
-    Entry,
-    File,
-    Proposal,
-    check_name,
-    inside,
-    is_ours,
-    mapping,
-    named_otherwise,
-    set_aside,
-)
+from shim.engines.file import BACKUP, File
+from shim.engines.registration import Entry, Proposal, check_name, inside, is_ours, mapping, named_otherwise, set_aside
 from shim.engines.runtimes import NAMES
 from shim.planning import settings
 

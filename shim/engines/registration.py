@@ -6,6 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
+from shim.engines.file import File
 from shim.errors import ShimError
 from shim.values import Value
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 else:
     Protocol = object  # which Python has from 3.8 on
 
-BACKUP = ".cgshim-backup"
 OWN_NAME = "cgshim"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
@@ -37,20 +37,6 @@ class Request(Value):
     home: str = ""
     config: str = ""
     config_version: int = 0
-
-
-class File(Value):
-    """One file before and after; None is absence. backup: what stood there is kept beside it.
-
-    executable: a new file can be executed. link: it is a symbolic link, and the texts are where it leads.
-    """
-
-    path: str
-    before: str | None
-    after: str | None
-    backup: bool = False
-    executable: bool = False
-    link: bool = False
 
 
 class Proposal(Value):

@@ -7,13 +7,13 @@ import glob
 import os
 from typing import TYPE_CHECKING
 
-from shim.engines.registration import BACKUP
+from shim.engines.file import BACKUP
 from shim.errors import ShimError
 from shim.oci import atomic
 from shim.system import content
 
 if TYPE_CHECKING:
-    from shim.engines.registration import File
+    from shim.engines.file import File
 
 OWN = ("/cgshim/runtimes", "/cgshim/made", "etc/cgshim", "lib/cgshim", "state/cgshim")  # nobody else's, if empty
 

@@ -192,9 +192,3 @@ def _loaded(full: "Callable[..., ModuleType]") -> "Callable[..., ModuleType]":
         return modules[name] if wanted and name in modules else full(name, space, local, wanted, level)
 
     return from_loaded
-
-
-if __name__ == "__main__":
-    from shim.start import archive_file
-
-    archive_file.main()

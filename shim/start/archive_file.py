@@ -169,3 +169,7 @@ def _needed(node: ast.stmt) -> list[ast.stmt]:
     if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
         return node.orelse
     return [node]
+
+
+if __name__ == "__main__":
+    main()

@@ -13,9 +13,10 @@ from click.testing import CliRunner
 
 from shim.cli.main import main
 from shim.engines import entries, install_prefix, nerdctl, podman, status
+from shim.engines.file import File
 from shim.engines.leftovers import ENGINES as ENGINE_MODULES
 from shim.engines.live_query import QUESTIONS
-from shim.engines.registration import File, Request
+from shim.engines.registration import Request
 from shim.engines.tree import Tree
 from shim.errors import ShimError
 from shim.host.captured import CapturedView

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 
 from shim.cli.main import main
 from shim.engines import hooks_directory as directory
+from shim.engines.file import File
 from shim.engines.hooks_read import crio_reads, podman_reads
-from shim.engines.registration import File
 from shim.engines.tree import Tree
 from tests.syntax import ROOT
 

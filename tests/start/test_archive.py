@@ -353,9 +353,9 @@ def f(a: Any, *b: Any) -> Any:
 
 
 def test_command_makes_the_file(parent: Path) -> None:
-    """`python3 -m shim.start.archive` makes it, also where there was no __pycache__ yet."""
+    """`python3 -m shim.start.archive_file` makes it, also where there was no __pycache__ yet."""
     shutil.rmtree(parent / "shim" / "__pycache__")
-    subprocess.run([sys.executable, "-B", "-m", "shim.start.archive"], cwd=parent, check=True)
+    subprocess.run([sys.executable, "-B", "-m", "shim.start.archive_file"], cwd=parent, check=True)
     assert _loaded(parent)["shim.call.entry"][0] == "Finder"
 
 

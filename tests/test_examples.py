@@ -129,6 +129,8 @@ class Node(Machine):
         self.bin.mkdir()
         self._command("cgshimctl", f'PYTHONPATH="{ROOT}" exec "{sys.executable}" -m shim.cli.main "$@"')
         self._command("nsenter", f'echo "$@" >>"{self.journal}"')
+        # The node's interpreter is a stand-in here, so this machine's answers for it.
+        self._command("chroot", 'shift; exec "$@"')
 
     def _command(self, name: str, line: str) -> None:
         (self.bin / name).write_text(f"#!/bin/sh\n{line}\n")

@@ -11,10 +11,10 @@ import os
 
 from shim.diagnose import noise, spoken
 from shim.diagnose.catalogue import ENTRIES
-from shim.diagnose.common_causes import usual_suspects
 from shim.diagnose.diagnosis import Context, Diagnosis
 from shim.diagnose.entry import Entry, Words, compiled, filled
 from shim.diagnose.facts import Facts
+from shim.diagnose.likely_causes import usual_suspects
 from shim.values import Value
 
 NOT_RECOGNISED = "not-recognised"

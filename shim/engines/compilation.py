@@ -6,7 +6,7 @@ import os
 import subprocess
 from typing import TYPE_CHECKING
 
-from shim.engines.install_prefix import INTERPRETERS
+from shim.engines.install_prefix import CHROOT, INTERPRETERS
 from shim.start import archive_file
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def _by_the_trees_python(tree: Tree, parent: str) -> tuple[str, ...]:
     python = next((path for path in INTERPRETERS if os.path.lexists(os.path.join(tree.root, path[1:]))), "")
     argv = [python, "-I", "-c", PROGRAM, parent]
     if not tree.live:
-        argv = ["chroot", tree.root, *argv]
+        argv = [CHROOT, tree.root, *argv]
     try:
         done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=PATIENCE)
     except (OSError, subprocess.TimeoutExpired) as error:

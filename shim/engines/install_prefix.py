@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 QUESTION = "import sys; print('cgshim', *sys.version_info[:2])"
 PATIENCE = 30  # seconds for an interpreter that only prints a line
+# A pod's PATH may leave out the directories for administrators.
+CHROOT = shutil.which("chroot") or shutil.which("chroot", path="/usr/sbin:/sbin:/usr/bin:/bin") or "chroot"
 RECORD = "prefix"  # of the directories that were made for a copy
 INTERPRETERS = ("/usr/bin/python3", "/usr/local/sbin/python3", "/usr/local/bin/python3", "/usr/sbin/python3")
 
@@ -63,7 +66,7 @@ def _no_python(what: str, looked: str) -> ShimError:
 
 def answer_of(tree: Tree, python: str) -> str:
     """What the tree's interpreter prints for QUESTION, else what went wrong."""
-    argv = [*(() if tree.live else ("chroot", tree.root)), python, "-I", "-S", "-c", QUESTION]
+    argv = [*(() if tree.live else (CHROOT, tree.root)), python, "-I", "-S", "-c", QUESTION]
     try:
         done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=PATIENCE)
     except (OSError, subprocess.TimeoutExpired) as error:

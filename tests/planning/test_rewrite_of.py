@@ -75,7 +75,7 @@ def test_a_policy_that_changed_between_two_starts() -> None:
     under_warn = _of(again, policy=WARN)
     assert under_warn.plan.edits == ()
     (hook,) = json.loads(under_warn.text())["hooks"]["poststop"]
-    assert hook["args"][0] == "cgshim-cleanup"
+    assert hook["args"][:2] == ["cgshim-hook", "cleanup"]
     assert json.loads(_of(json.loads(under_warn.text()), policy=WARN).text()) == json.loads(under_warn.text())
 
 

@@ -275,7 +275,8 @@ def test_configurations_of_precreate(text: str, arguments: list[str], tree: str)
 @given(VALUE, VALUE)
 def test_annotations_of_any_shape(annotations: Any, earlier: Any) -> None:
     """What anybody may have written there."""
-    assert isinstance(bridged_limits.read(annotations), dict)
+    text = json.dumps({"annotations": annotations})
+    _survives(lambda: bridged_limits.read(document.load(text, "/b/config.json"), looking=True))
     _survives(lambda: call.enabled(annotations, DEFAULTS))
     _survives(lambda: own_settings.policy_of(DEFAULTS, annotations))
     assert json.loads(report.annotation({"schema": 1, "changes": [], "edits": []}, earlier))["schema"] == 1

@@ -208,8 +208,8 @@ INSIDE = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from shim.state import files
-kept.write(sys.argv[2], "x.json", {"n": 1})
-print(kept.read(sys.argv[2], "x.json"))
+files.write(sys.argv[2], "x.json", {"n": 1})
+print(files.read(sys.argv[2], "x.json"))
 """
 
 

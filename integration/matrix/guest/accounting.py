@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 M = 1 << 20
 LIMIT = 16 * M
-STATE = f"{container.RUN}/hooks"
+STATE = "/run/cgshim"  # where cgshim itself keeps it: the key that seals bridged limits is one for both
 SETTINGS = f"{container.RUN}/hooks-settings.json"
 SWITCH = "/proc/sys/kernel/task_delayacct"
 PYROUTE2, INSTALLED = "/cgshim/packages/dist-packages/pyroute2", "/usr/lib/python3/dist-packages/pyroute2"
@@ -70,7 +70,7 @@ def _hook(module: str, *arguments: str) -> dict[str, Any]:
     os.makedirs(container.RUN, exist_ok=True)
     with open(SETTINGS, "w") as file:
         file.write('{"annotations": "trust"}')
-    return {"path": sys.executable, "args": words, "env": [f"CGSHIM_STATE={STATE}", f"CGSHIM_CONFIG={SETTINGS}"]}
+    return {"path": sys.executable, "args": words, "env": [f"CGSHIM_CONFIG={SETTINGS}"]}
 
 
 def _killed(way: Way, parent: str) -> dict[str, Any]:

@@ -24,17 +24,18 @@ ONE_OF = frozenset({"io.weight", "io.bfq.weight"})
 
 
 class Known:
-    """The lines of known.txt: refusals that are right because nothing can mend the host."""
+    """The lines of known.txt: refusals, and losses of hints, that are right because nothing can mend the host."""
 
     def __init__(self, text: str) -> None:
         lines = [line.split(None, 4) for line in text.splitlines() if line.strip() and not line.startswith("#")]
         self.rows = [(profile, case.replace("_", " "), runtime, code) for profile, case, runtime, code, _ in lines]
 
     def right(self, profile: str, verdict: Verdict) -> bool:
-        """True if this refusal of this profile is one of them."""
+        """True if this refusal of this profile, or this loss of a hint, is one of them."""
         name = f"update {verdict.case.name}" if verdict.operation == "update" else verdict.case.name
         what = (profile, name, verdict.runtime, verdict.code)
-        return verdict.outcome == REFUSED and any(
+        hint = verdict.outcome == DROPPED and verdict.case.kind == cases.HINT
+        return (verdict.outcome == REFUSED or hint) and any(
             all(pattern in ("*", value) for pattern, value in zip(row, what)) for row in self.rows
         )
 

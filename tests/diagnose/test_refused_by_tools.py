@@ -1,4 +1,4 @@
-"""Refusals of cgshimctl that need an engine to be provoked: their code and words, with the engine's part stood in for."""
+"""Refusals of cgshimctl that need an engine to be provoked: code and words, with the engine stood in for."""
 
 from __future__ import annotations
 

@@ -248,7 +248,7 @@ def test_rootless_failure_is_explained(rootless: Rootless) -> None:
 
 def test_own_fault_after_create(conmon: Conmon, front: Front, name: str) -> None:
     """cgshim fails when the container is there but its limits are not read back: the container is taken back."""
-    front.break_module("verify.py", 'def verify(*given):\n    raise RuntimeError("broken on purpose")\n')
+    front.break_module("enforce/verify.py", 'def verify(*given):\n    raise RuntimeError("broken on purpose")\n')
     answer = conmon.create(name, Wish(("/bin/true",), {"memory": {"limit": 67108864}}))
     left = conmon.runtime("state", name, bare=True)
     conmon.remove(name)

@@ -79,7 +79,7 @@ cgshim: the container asks for realtime CPU time that its parent does not have (
   cause: Every new v1 cpu cgroup starts with cpu.rt_runtime_us 0, and children share what the parent has.
   evidence: /sys/fs/cgroup/cpu/PARENT/cpu.rt_runtime_us: 0
   evidence: config.json linux.resources.cpu.realtimeRuntime = 1000
-  remedy: echo <microseconds> > cpu.rt_runtime_us in every ancestor, from the top down
+  remedy: In every ancestor, from the top down, write microseconds into cpu.rt_runtime_us (dockerd --cpu-rt-runtime does).
   remedy: sysctl kernel.sched_rt_runtime_us is the total
   see: https://github.com/moby/moby/issues/31411
   runtime: {REALTIME_SPOKEN}"""
@@ -266,7 +266,7 @@ def test_settings_that_cannot_be_used(engine: Engine, front: Front, name: str) -
 @pytest.mark.parametrize("when", ["at-load", "inside"])
 def test_own_fault(engine: Engine, front: Front, when: str, name: str) -> None:
     """A broken cgshim is one line in the engine's own output; a traceback is only where CGSHIM_DEBUG wants it."""
-    front.break_module("settings.py", BROKEN[when], debug=when == "inside")
+    front.break_module("planning/settings.py", BROKEN[when], debug=when == "inside")
     result = engine.run(name, Wish(("/bin/true",)))
     engine.remove(name)
     status, err = shown(result)

@@ -79,7 +79,8 @@ cgshim: the container asks for realtime CPU time that its parent does not have (
   cause: Every new v1 cpu cgroup starts with cpu.rt_runtime_us 0, and children share what the parent has.
   evidence: /sys/fs/cgroup/cpu/PARENT/cpu.rt_runtime_us: 0
   evidence: config.json linux.resources.cpu.realtimeRuntime = 1000
-  remedy: In every ancestor, from the top down, write microseconds into cpu.rt_runtime_us (dockerd --cpu-rt-runtime does).
+  remedy: In every ancestor, from the top down, write microseconds into cpu.rt_runtime_us \
+(dockerd --cpu-rt-runtime does).
   remedy: sysctl kernel.sched_rt_runtime_us is the total
   see: https://github.com/moby/moby/issues/31411
   runtime: {REALTIME_SPOKEN}"""

@@ -26,7 +26,7 @@ from integration.failures.recording import relevant, shared
 from integration.matrix import boot, matrix
 
 HERE = Path(__file__).resolve().parent
-FILE = HERE.parent / "tests" / "failures" / "recorded-guests.json"
+FILE = HERE.parents[1] / "tests" / "failures" / "recorded-guests.json"
 CHECKOUTS = threading.Lock()
 MOUNTINFO = "/proc/self/mountinfo"
 SYSTEMD = ("systemd", "systemd-sysv", "dbus")
@@ -44,13 +44,13 @@ ROOTED = (
 
 
 def checkout(folder: Path, userland: Path) -> Path:
-    """The matrix's checkout, and the modules of this directory; one for all guests with this userland."""
+    """The matrix's checkout, and the modules of integration/ and of this directory; one for each userland."""
     destination = folder / f"checkout-{userland.name}"
     with CHECKOUTS:
         if not destination.exists():
-            (destination / "integration").mkdir(parents=True)
-            for module in HERE.glob("*.py"):
-                shutil.copy(module, destination / "integration" / module.name)
+            (destination / "integration" / "failures").mkdir(parents=True)
+            for module in (*HERE.parent.glob("*.py"), *HERE.glob("*.py")):
+                shutil.copy(module, destination / module.relative_to(HERE.parents[1]))
             matrix.snapshot(destination, userland)  # last: it compiles all of them
     return destination
 

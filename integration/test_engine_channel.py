@@ -118,10 +118,13 @@ def test_a_shared_log_is_appended_to(failing: Failing, shim: Shim, tmp_path: Pat
 
 
 def test_without_a_log(failing: Failing, shim: Shim) -> None:
-    """No --log: one record in the runtime's own text form on stderr, under the same limit; plain text of an update."""
+    """No --log: one record in the runtime's own text form on stderr, under the same limit; plain text of an update.
+
+    What an update's runtime warns of follows it as the runtime wrote it.
+    """
     done = failing(shim)
     if "update" in failing.words:
-        assert (done.status, failing.first in done.err.splitlines(), "level=" in done.err) == (1, True, False)
+        assert (done.status, failing.first in done.err.splitlines(), "level=error" in done.err) == (1, True, False)
         return
     records = [line for line in done.err.splitlines() if f'msg="{failing.first}\\n' in line]
     assert (done.status, len(records)) == (1, 1)

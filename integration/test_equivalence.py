@@ -28,7 +28,7 @@ CALLS = {
     "run": ["--root", "/r", "run", "--bundle", "{b}", "--preserve-fds", "1", "id"],
     "restore": ["--root", "/r", "restore", "--bundle", "{b}", "--detach", "--image-path", "{b}", "id"],
     "checkpoint": ["--root", "/r", "checkpoint", "--image-path", "{b}", "id"],
-    "update": ["--root", "/r", "update", "--memory", "5000000", "id"],
+    "update": ["--root", "/r", "update", "--l3-cache-schema", "L3:0=f", "id"],  # no limit, so nothing is read back
     "start": ["--root", "/r", "start", "id"],
     "state": ["--root", "/r", "state", "id"],
     "kill": ["--root", "/r", "kill", "id", "15"],

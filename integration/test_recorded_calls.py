@@ -121,7 +121,7 @@ INTERCEPTED = {
     "restore": ["restore", "--bundle", "{b}", "--detach", "--image-path", "{i}", "--work-path", "{i}", "id"],
     "checkpoint": ["checkpoint", "--image-path", "{i}", "--leave-running", "id"],
     "checkpoint-help": ["checkpoint", "--help"],
-    "update-flags": ["update", "--memory", "5000000", "id"],
+    "update-flags": ["update", "--l3-cache-schema", "L3:0=f", "id"],  # no limit, so nothing is read back
     "no-id": ["create"],
 }
 

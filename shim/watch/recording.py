@@ -5,6 +5,7 @@ A recording is foreign data: each line is checked, and an error names the file a
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -24,6 +25,7 @@ COLUMNS = (
 HEAD = 4096  # bytes in which a header ends
 LONGEST = 1 << 20  # bytes of one line
 LARGEST = 1 << 62  # bytes or events: no counter is larger
+SAMPLE = b'{"s":['  # as the recorder writes it
 MOST_PARTS = 1000  # files of one recording
 
 
@@ -99,6 +101,13 @@ class Recording:
             file.seek(0)
             yield from _Part(name, file, self.problems).records()
 
+    def extents(self) -> Iterator[tuple[Who, float, bool]]:
+        """The container and time of each sample, and of each end (True), without the numbers: five times as fast."""
+        self.problems = []
+        for name, file in self.parts:
+            file.seek(0)
+            yield from _Part(name, file, self.problems).extents()
+
 
 def _names(path: str) -> list[str]:
     older = []
@@ -131,11 +140,24 @@ class _Part:
 
     def records(self) -> Iterator[Record]:
         """Its records. A last line without an end was being written when the watcher or the machine stopped."""
-        readers: dict[str, Callable[[Any], Record | None]] = {
-            "s": self._sample, "c": self._container, "g": self._gone,
-            "e": lambda value: self._other("event", value), "a": lambda value: self._other("alert", value),
-            "lost": lambda value: self._lost(value),
-        }  # fmt: skip
+        for text in self._lines():
+            found = self._record(text)
+            if found is not None:
+                yield found
+
+    def extents(self) -> Iterator[tuple[Who, float, bool]]:
+        """As Recording.extents; a sample that cannot be read is left to `records` to complain about."""
+        for text in self._lines():
+            if text.startswith(SAMPLE):
+                start = text[len(SAMPLE) : 80].split(b",", 2)
+                with contextlib.suppress(ValueError, IndexError, KeyError):
+                    yield self.known[int(start[1])], float(start[0]), False
+                continue
+            found = self._record(text)
+            if found is not None and found.who is not None:
+                yield found.who, found.time, found.kind == "gone"
+
+    def _lines(self) -> Iterator[bytes]:
         while True:
             text = self.file.readline(LONGEST)
             if not text:
@@ -144,12 +166,17 @@ class _Part:
             if not text.endswith(b"\n"):
                 self._torn(text)
                 break
-            kind, value = self._parsed(text)
-            found = self._header(value) if kind == "recording" else readers[kind](value)
-            if found is not None:
-                yield found
+            yield text
         if not self.line:
             raise self.bad("it is empty")
+
+    def _record(self, text: bytes) -> Record | None:
+        kind, value = self._parsed(text)
+        readers: dict[str, Callable[[Any], Record | None]] = {
+            "s": self._sample, "c": self._container, "g": self._gone, "e": self._event, "a": self._alert,
+            "lost": self._lost, "recording": self._header,
+        }  # fmt: skip
+        return readers[kind](value)
 
     def _torn(self, text: bytes) -> None:
         if len(text) == LONGEST:
@@ -216,17 +243,26 @@ class _Part:
             raise self.bad("g: it is not a list of time and container")
         return Record(kind="gone", time=self._time(value[0]), who=self._who(value[1]))
 
-    def _other(self, kind: str, value: Any) -> Record:
+    def _event(self, value: Any) -> Record:
+        found = self._object("event", value)
+        for name in ("kind", "id", "source"):
+            if not isinstance(found.get(name), str):
+                raise self.bad(f"e: {name} of the event is not a text")
+        return Record(kind="event", time=self._time(found.get("time")), object=found)
+
+    def _alert(self, value: Any) -> Record:
+        return Record(kind="alert", time=0.0, object=self._object("alert", value))
+
+    def _object(self, kind: str, value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise self.bad(f"the {kind} is not an object")
-        time = value.get("time")  # an alert's is text; its event has the number
-        return Record(kind=kind, time=self._time(time) if kind == "event" else 0.0, object=value)
+        return value
 
     def _lost(self, value: Any) -> Record:
-        found = self._other("lost", value)
+        found = self._object("lost", value)
         count, why = value.get("records"), str(value.get("why"))[:100]
         self.problems.append(f"{self.name}:{self.line}: {count!r:.20} records could not be written: {why}")
-        return found.changed(time=self._time(value.get("time")))
+        return Record(kind="lost", time=self._time(value.get("time")), object=found)
 
     def _who(self, number: Any) -> Who:
         if not isinstance(number, int) or number not in self.known:

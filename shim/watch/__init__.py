@@ -1,1 +1,1 @@
-"""What happens to the memory of the containers of this host: samples, events, alerts, recordings, leaks."""
+"""One watcher for all containers of a host: samples, events, alerts."""

@@ -23,7 +23,9 @@ import time
 from typing import TYPE_CHECKING
 
 from shim.errors import ShimError
+from shim.watch.event import STARTED
 from shim.watch.recording import COLUMNS, HEAD, MAGIC, SCHEMA, is_header
+from shim.watch.sink import Sink
 
 if TYPE_CHECKING:
     from typing import Any, Callable
@@ -40,7 +42,7 @@ TAIL = 1 << 20  # bytes at the end that are looked through for a torn line
 FLAGS = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
-class Recorder:
+class Recorder(Sink):
     """A sink of the watcher that writes a recording.
 
     path: FILE. It is made with mode 0600, or appended to if it is a recording already. interval: seconds between two
@@ -64,6 +66,7 @@ class Recorder:
         self.parts, self.each = max(2, parts), max(SMALLEST, most // max(2, parts))
         self.tell = tell
         self.numbers: dict[str, tuple[int, tuple[str, ...], str]] = {}
+        self.next = 0
         self.lost, self.why, self.synced = 0, "", time.monotonic()
         for number in range(1, self.parts):
             _refuse_foreign(f"{self.path}.{number}")
@@ -78,7 +81,7 @@ class Recorder:
         names = tuple(counters)
         known = self.numbers.get(sample.id)
         if known is None or known[1:] != (names, sample.cgroup):
-            number = len(self.numbers) if known is None else known[0]
+            number, self.next = (self.next, self.next + 1) if known is None else (known[0], self.next)
             self.numbers[sample.id] = (number, names, sample.cgroup)
             self._put({"c": _container(sample, number, names)})
         number = self.numbers[sample.id][0]
@@ -88,7 +91,9 @@ class Recorder:
         self._put({"s": [round(sample.time, 3), number, *figures, *limits, *counters.values()]})
 
     def event(self, event: Event) -> None:
-        """Append an event."""
+        """Append an event. A container that starts while it is known has another cgroup now: another run."""
+        if event.kind == STARTED:
+            self.gone(event.id)
         shape = event.shape()
         shape.pop("type", None)
         self._put({"e": shape})
@@ -97,12 +102,12 @@ class Recorder:
         """Append an alert."""
         self._put({"a": alert.shape()})
 
-    def gone(self, id: str) -> None:
+    def gone(self, container: str) -> None:
         """A container has ended: a later one of the same id is another run."""
-        if id in self.numbers:
-            self._put({"g": [round(time.time(), 3), self.numbers[id][0]]})
+        if container in self.numbers:
+            self._put({"g": [round(time.time(), 3), self.numbers.pop(container)[0]]})
 
-    def tick(self, time_: float) -> None:
+    def tick(self, now: float) -> None:
         """A round is over; from time to time what was written is brought to the disk."""
         if time.monotonic() - self.synced >= SYNC:
             self._sync()
@@ -167,6 +172,7 @@ class Recorder:
         self.handle = _opened(self.path)
         self.size = _mended(self.handle)
         self.numbers.clear()
+        self.next = 0
         self._put(_header(self.interval))
 
 

@@ -96,17 +96,20 @@ class Recording:
 
     def records(self) -> Iterator[Record]:
         """Every record in the order of time; from the start again at each call. Raises ShimError `bad-recording`."""
-        self.problems = []
-        for name, file in self.parts:
-            file.seek(0)
-            yield from _Part(name, file, self.problems).records()
+        for part in self._read():
+            yield from part.records()
 
     def extents(self) -> Iterator[tuple[Who, float, bool]]:
         """The container and time of each sample, and of each end (True), without the numbers: five times as fast."""
+        for part in self._read():
+            yield from part.extents()
+
+    def _read(self) -> Iterator[_Part]:
         self.problems = []
+        lives = _Lives()
         for name, file in self.parts:
             file.seek(0)
-            yield from _Part(name, file, self.problems).extents()
+            yield _Part(name, file, self.problems, lives)
 
 
 def _names(path: str) -> list[str]:
@@ -129,11 +132,38 @@ def _opened(name: str) -> BinaryIO:
     return os.fdopen(handle, "rb")
 
 
+class _Lives:
+    """Which containers live, so that one that started again, or the machine, while nobody looked ends a run."""
+
+    def __init__(self) -> None:
+        self.boot = ""
+        self.pids: dict[str, Any] = {}
+        self.seen: dict[str, Who] = {}
+
+    def ends(self, record: Record) -> list[Record]:
+        """The ends that `record` implies."""
+        if record.kind == "header":
+            boot, self.boot = self.boot, str(record.object.get("boot"))
+            return self._ended(record.time, list(self.seen)) if boot and boot != self.boot else []
+        if record.kind == "gone" and record.who:
+            self.seen.pop(record.who.id, None)
+        if record.kind == "event" and record.object["kind"] == "started":
+            id, evidence = record.object["id"], record.object.get("evidence")
+            pid = evidence.get("pid") if isinstance(evidence, dict) else None
+            before, self.pids[id] = self.pids.get(id), pid
+            return self._ended(record.time, [id]) if before != pid else []
+        return []
+
+    def _ended(self, time: float, ids: list[str]) -> list[Record]:
+        found = [self.seen.pop(id) for id in ids if id in self.seen]
+        return [Record(kind="gone", time=time, who=who) for who in found]
+
+
 class _Part:
     """One file: the numbers of the containers count within it, from each header on."""
 
-    def __init__(self, name: str, file: BinaryIO, problems: list[str]) -> None:
-        self.name, self.file, self.problems = name, file, problems
+    def __init__(self, name: str, file: BinaryIO, problems: list[str], lives: _Lives) -> None:
+        self.name, self.file, self.problems, self.lives = name, file, problems, lives
         self.known: dict[int, Who] = {}
         self.columns: tuple[str, ...] = ()
         self.line = 0
@@ -141,9 +171,7 @@ class _Part:
     def records(self) -> Iterator[Record]:
         """Its records. A last line without an end was being written when the watcher or the machine stopped."""
         for text in self._lines():
-            found = self._record(text)
-            if found is not None:
-                yield found
+            yield from self._record(text)
 
     def extents(self) -> Iterator[tuple[Who, float, bool]]:
         """As Recording.extents; a sample that cannot be read is left to `records` to complain about."""
@@ -153,9 +181,9 @@ class _Part:
                 with contextlib.suppress(ValueError, IndexError, KeyError):
                     yield self.known[int(start[1])], float(start[0]), False
                 continue
-            found = self._record(text)
-            if found is not None and found.who is not None:
-                yield found.who, found.time, found.kind == "gone"
+            for found in self._record(text):
+                if found.who is not None:
+                    yield found.who, found.time, found.kind == "gone"
 
     def _lines(self) -> Iterator[bytes]:
         while True:
@@ -170,13 +198,14 @@ class _Part:
         if not self.line:
             raise self.bad("it is empty")
 
-    def _record(self, text: bytes) -> Record | None:
+    def _record(self, text: bytes) -> list[Record]:
         kind, value = self._parsed(text)
         readers: dict[str, Callable[[Any], Record | None]] = {
             "s": self._sample, "c": self._container, "g": self._gone, "e": self._event, "a": self._alert,
             "lost": self._lost, "recording": self._header,
         }  # fmt: skip
-        return readers[kind](value)
+        found = readers[kind](value)
+        return [] if found is None else [*self.lives.ends(found), found]
 
     def _torn(self, text: bytes) -> None:
         if len(text) == LONGEST:
@@ -220,7 +249,8 @@ class _Part:
             raise self.bad("c: a container has k, id, engine, name, pod, cgroup, version and counters")
         if not isinstance(value.get("k"), int):
             raise self.bad("c: k is not a number")
-        self.known[value["k"]] = Who(**{name: value[name] for name in names}, counters=tuple(counters))
+        who = Who(**{name: value[name] for name in names}, counters=tuple(counters))
+        self.known[value["k"]] = self.lives.seen[who.id] = who
 
     def _sample(self, value: Any) -> Record:
         if not isinstance(value, list) or len(value) < 2:

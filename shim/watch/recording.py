@@ -148,14 +148,14 @@ class _Lives:
         if record.kind == "gone" and record.who:
             self.seen.pop(record.who.id, None)
         if record.kind == "event" and record.object["kind"] == "started":
-            id, evidence = record.object["id"], record.object.get("evidence")
+            own, evidence = record.object["id"], record.object.get("evidence")
             pid = evidence.get("pid") if isinstance(evidence, dict) else None
-            before, self.pids[id] = self.pids.get(id), pid
-            return self._ended(record.time, [id]) if before != pid else []
+            before, self.pids[own] = self.pids.get(own), pid
+            return self._ended(record.time, [own]) if before != pid else []
         return []
 
     def _ended(self, time: float, ids: list[str]) -> list[Record]:
-        found = [self.seen.pop(id) for id in ids if id in self.seen]
+        found = [self.seen.pop(own) for own in ids if own in self.seen]
         return [Record(kind="gone", time=time, who=who) for who in found]
 
 
@@ -220,7 +220,9 @@ class _Part:
         except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict) or not found:
-            raise self.bad("it is not a recording" if self.line == 1 else "the line is damaged: it is not a JSON object")
+            raise self.bad(
+                "it is not a recording" if self.line == 1 else "the line is damaged: it is not a JSON object"
+            )
         kind = next(iter(found))
         if kind == "recording":
             return kind, found

@@ -76,9 +76,7 @@ def _rate(judgement: Judgement) -> float:
     return judgement.trend.slope if judgement.trend else 0.0
 
 
-def _adjusted(
-    kind: str, found: Judgement, private: Line | None, limit: int | None, confidence: float
-) -> Judgement:
+def _adjusted(kind: str, found: Judgement, private: Line | None, limit: int | None, confidence: float) -> Judgement:
     """What a rise means depends on the kind: page cache is given back on demand, and swap only moves memory."""
     if found.verdict != LEAK:
         return found

@@ -2,8 +2,8 @@
 
 - The bend: two lines that meet, fitted by least squares with the meeting point moved over the series (D. J. Hudson,
   "Fitting segmented curves whose join points have to be estimated", J. Am. Stat. Assoc. 61 (1966) 1097-1129). It counts
-  only if the intervals of the slopes before and after it (`trend`) have nothing in common: a point that was searched for
-  has no ordinary level of significance, so this is a decision with two independent intervals, not a test of its own.
+  only if the intervals of the slopes before and after it (`trend`) have nothing in common: a point that was searched
+  for has no ordinary level of significance, so this is a decision by two separate intervals, not a test of its own.
 - The step: A. N. Pettitt, "A non-parametric approach to the change-point problem", Appl. Stat. 28 (1979) 126-135.
 """
 
@@ -20,13 +20,17 @@ if TYPE_CHECKING:
 
     from shim.watch.leaks.trend import Trend
 
-SHORTEST = 0.06  # part of the series on either side of a bend, and never fewer than LEAST values
+EDGE = 3  # values on either side of a bend, at least
 BETTER = 0.5  # of the squares that one line leaves, two lines have to explain so much at least
 
 
 class Bend(Value):
-    """The slope changed at `place`, the number of the first value after it."""
+    """The slope changed at the value `knot`. place: where the part after it begins, LEAST values or more.
 
+    before, after: the trends of the two parts, each of LEAST values or more.
+    """
+
+    knot: int
     place: int
     before: Trend
     after: Trend
@@ -43,27 +47,27 @@ class Step(Value):
 def bend(times: Sequence[float], values: Sequence[float], confidence: float = CONFIDENCE) -> Bend | None:
     """Where the slope of a series changed most; None where nothing shows that it did."""
     count = len(values)
-    edge = max(LEAST, int(count * SHORTEST))
-    if count < 2 * edge or min(values) == max(values):
+    if count < 2 * LEAST or min(values) == max(values):
         return None
-    place, part = _meeting(times, values, edge)
+    knot, part = _meeting(times, values)
     if part > BETTER:
         return None
-    before = trend(times[:place], values[:place], confidence)
+    first, place = max(knot, LEAST), min(knot, count - LEAST)
+    before = trend(times[:first], values[:first], confidence)
     after = trend(times[place:], values[place:], confidence)
     if before.low <= after.high and after.low <= before.high:
         return None
-    return Bend(place=place, before=before, after=after)
+    return Bend(knot=knot, place=place, before=before, after=after)
 
 
-def _meeting(times: Sequence[float], values: Sequence[float], edge: int) -> tuple[int, float]:
+def _meeting(times: Sequence[float], values: Sequence[float]) -> tuple[int, float]:
     """The best meeting point, and what part of one line's squares the two leave there."""
     start, span = times[0], times[-1] - times[0] or 1.0
     level, size = values[0], max(values) - min(values)
     xs = [(time - start) / span for time in times]
     ys = [(value - level) / size for value in values]
     straight = _squares(xs, ys)
-    places = range(edge, len(ys) - edge + 1)
+    places = range(EDGE, len(ys) - EDGE + 1)
     left = [(_two_lines(xs, ys, place), place) for place in places]
     least, place = min(left)
     return place, least / straight if straight > 1e-12 else 1.0

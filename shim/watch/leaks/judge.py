@@ -13,7 +13,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shim.watch.leaks.change import Bend
     from shim.watch.leaks.trend import Trend
 
 LEAK, LEVELLED, GIVEN_BACK, STEP, STEADY, FALLS = "leak", "levelled off", "given back", "step", "steady", "falls"
@@ -44,63 +43,65 @@ class Judgement(Value):
     before: float | None = None
 
 
+class _Series(Value):
+    """A series, and what of it lasts until now: the values from `start`, their trend and what they grew by."""
+
+    times: Sequence[float]
+    values: Sequence[float]
+    start: int
+    now: Trend
+    growth: float
+    least: float
+
+    @property
+    def last_part(self) -> tuple[Sequence[float], Sequence[float]]:
+        """Times and values since `start`."""
+        return self.times[self.start :], self.values[self.start :]
+
+
 def judge(
     times: Sequence[float], values: Sequence[float], limit: float | None = None, confidence: float = CONFIDENCE
 ) -> Judgement:
-    """The judgement of bytes at times (UNIX seconds, rising), medians of equal spans. limit: of the container, bytes."""
+    """The judgement of bytes at times (UNIX seconds, rising), medians of equal spans. limit: the container's, bytes."""
     if len(values) < LEAST:
         why = f"{len(values)} values; the test takes {LEAST}"
         return Judgement(verdict=SHORT, why=why, first=_end(values[:1]), last=_end(values))
-    start, bends = _last_part(times, values, confidence)
+    start, began, before = _last_part(times, values, confidence)
     now = trend(times[start:], values[start:], confidence)
     growth = now.slope * (times[-1] - times[start])
-    verdict, why = _verdict(times, values, start, now, growth, _floor(limit), confidence)
-    return Judgement(
-        verdict=verdict,
-        why=why,
-        first=values[0],
-        last=values[-1],
-        trend=now,
-        began=times[start] if bends else None,
-        before=bends[-1].before.slope if bends else None,
-    )
+    least = max(SMALLEST, PART_OF_LIMIT * (limit or 0))
+    series = _Series(times=times, values=values, start=start, now=now, growth=growth, least=least)
+    verdict, why = _verdict(series)
+    return Judgement(verdict=verdict, why=why, first=values[0], last=values[-1], trend=now, began=began, before=before)
 
 
 def _end(values: Sequence[float]) -> float:
     return values[-1] if values else 0.0
 
 
-def _floor(limit: float | None) -> float:
-    return max(SMALLEST, PART_OF_LIMIT * (limit or 0))
-
-
-def _last_part(times: Sequence[float], values: Sequence[float], confidence: float) -> tuple[int, list[Bend]]:
-    """Where the part begins that lasts until now, and the bends up to there."""
-    start, bends = 0, []
-    while len(bends) < BENDS:
+def _last_part(
+    times: Sequence[float], values: Sequence[float], confidence: float
+) -> tuple[int, float | None, float | None]:
+    """Where the part begins that lasts until now; when the slope changed there, and what it was before."""
+    start = 0
+    began = before = None
+    for _ in range(BENDS):
         found = bend(times[start:], values[start:], confidence)
         if found is None:
             break
-        bends.append(found)
+        began, before = times[start + found.knot], found.before.slope
         start += found.place
-    return start, bends
+    return start, began, before
 
 
-def _verdict(
-    times: Sequence[float],
-    values: Sequence[float],
-    start: int,
-    now: Trend,
-    growth: float,
-    least: float,
-    confidence: float,
-) -> tuple[str, str]:
-    if not now.rises or growth < least:
-        return _without_trend(times, values, start, now, least, confidence)
-    if _has_ended(times[start:], values[start:], now, confidence):
+def _verdict(series: _Series) -> tuple[str, str]:
+    now = series.now
+    if not now.rises or series.growth < series.least:
+        return _without_trend(series)
+    if _has_ended(series):
         return LEVELLED, f"it rose, but the last third rises by less than {STILL:.0%} of the whole's rate"
-    peak = returned(values, growth / 2)
-    if peak is not None and values[-1] < peak + growth * STILL:
+    peak = returned(series.values, series.growth / 2)
+    if peak is not None and series.values[-1] < peak + series.growth * STILL:
         return GIVEN_BACK, "it rises, but has been as high before and came down again"
     return LEAK, f"it rises, goes on rising, and is not given back: {said(now)}"
 
@@ -118,32 +119,30 @@ def shown_p(p: float) -> str:
     return "below 1e-6" if p < 1e-6 else f"{p:.2g}"
 
 
-def _without_trend(
-    times: Sequence[float], values: Sequence[float], start: int, now: Trend, least: float, confidence: float
-) -> tuple[str, str]:
-    risen = max(values[start:]) - values[0]
-    if max(values) - min(values) < least:
+def _without_trend(series: _Series) -> tuple[str, str]:
+    values, now, least = series.values, series.now, series.least
+    span, risen = max(values) - min(values), max(values[series.start :]) - values[0]
+    if span < least:
         return STEADY, f"it stays within {least / (1 << 20):.3g} MiB"
     if now.falls:
         return FALLS, "it falls"
-    swings = max(least, (max(values) - min(values)) / 2)
-    if now.inflation > ALIKE and returned(values, swings) is not None:
+    if now.inflation > ALIKE and returned(values, max(least, span / 2)) is not None:
         return GIVEN_BACK, "it rises and comes down again"
-    if start and risen >= least and now.slope * (times[-1] - times[start]) < risen / 2:
+    if series.start and risen >= least and series.growth < risen / 2:
         return LEVELLED, "it rose, and has not risen since"
-    jump = step(values, confidence)
+    jump = step(values, now.confidence)
     if jump is not None and jump.by >= least:
         return STEP, f"it rose at once, not steadily (Pettitt's test, p {shown_p(jump.p)})"
     return STEADY, f"no trend: Mann-Kendall test, tau {now.tau:.2f}, p {shown_p(now.p)}"
 
 
-def _has_ended(times: Sequence[float], values: Sequence[float], now: Trend, confidence: float) -> bool:
+def _has_ended(series: _Series) -> bool:
     """The last third, if it is long enough to be asked, does not rise as the whole does."""
+    times, values = series.last_part
     count = max(LEAST, len(values) // 3)
     if len(values) < 2 * LEAST:
         return False
-    end = trend(times[-count:], values[-count:], confidence)
-    return end.slope < STILL * now.slope
+    return trend(times[-count:], values[-count:], series.now.confidence).slope < STILL * series.now.slope
 
 
 def returned(values: Sequence[float], amount: float) -> float | None:

@@ -98,18 +98,18 @@ def is_wanted(who: Who, wanted: str) -> bool:
 def runs(records: Iterable[Record], found: dict[str, list[Extent]]) -> list[Run]:
     """The runs that `survey` found, filled from the same records."""
     filling: dict[str, _Filling] = {}
-    waiting = {id: deque(extents) for id, extents in found.items()}
+    waiting = {own: deque(extents) for own, extents in found.items()}
     done: list[Run] = []
     for record in records:
-        id = record.who.id if record.who else str(record.object.get("id", ""))
-        if record.kind == "sample" and id in waiting:
-            if id not in filling and waiting[id]:
-                filling[id] = _Filling(waiting[id].popleft())
-            filling[id].sample(record.time, record.figures)
-        elif record.kind == "event" and id in filling:
-            filling[id].event(record.time, record.object)
-        elif record.kind == "gone" and id in filling and waiting[id]:
-            done.append(filling.pop(id).run())
+        own = record.who.id if record.who else str(record.object.get("id", ""))
+        if record.kind == "sample" and own in waiting:
+            if own not in filling and waiting[own]:
+                filling[own] = _Filling(waiting[own].popleft())
+            filling[own].sample(record.time, record.figures)
+        elif record.kind == "event" and own in filling:
+            filling[own].event(record.time, record.object)
+        elif record.kind == "gone" and own in filling and waiting[own]:
+            done.append(filling.pop(own).run())
     done += [one.run() for one in filling.values()]
     return sorted(done, key=lambda run: (run.who.engine, run.who.pod, run.who.name, run.who.id, run.number))
 
@@ -184,7 +184,9 @@ class _Filling:
         if kind in COUNTED or kind == "leak":
             return
         evidence = event.get("evidence")
-        more = [f"{k} {v}" for k, v in evidence.items() if isinstance(v, (str, int))] if isinstance(evidence, dict) else []
+        more = (
+            [f"{k} {v}" for k, v in evidence.items() if isinstance(v, (str, int))] if isinstance(evidence, dict) else []
+        )
         what = f"{kind.replace('_', ' ')}{': ' if more else ''}{', '.join(more)}"[:200]
         self._happened(time, kind, what, str(event.get("source"))[:100])
 

@@ -9,8 +9,8 @@
   Hydrol. 204 (1998) 182-196. It is stricter here, so that the test errs towards "no trend": their sum ends at the first
   lag that is not significant, because the far lags of a short series are biased below 0 (C. J. Geyer, "Practical Markov
   chain Monte Carlo", Stat. Sci. 7 (1992) 473-483); the factor is at least that of a first-order process with the same
-  first lag, its bias taken out (M. G. Kendall, "Note on bias in the estimation of autocorrelation", Biometrika 41 (1954)
-  403-404); and it never makes the variance smaller.
+  first lag, its bias taken out (M. G. Kendall, "Note on bias in the estimation of autocorrelation", Biometrika 41
+  (1954) 403-404); and it never makes the variance smaller.
 """
 
 from __future__ import annotations

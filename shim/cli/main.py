@@ -23,6 +23,7 @@ COMMANDS = {
     "failures": ("shim.cli.failures", "failures_command"),
     "engine": ("shim.cli.engine", "engine_command"),
     "hooks": ("shim.cli.hooks", "hooks_command"),
+    "negotiate": ("shim.cli.negotiate", "negotiate_command"),
     "capture": ("shim.cli.capture", "capture_command"),
     "compile": ("shim.cli.compile", "compile_command"),
 }

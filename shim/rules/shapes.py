@@ -23,9 +23,17 @@ def agrees(shape: str, wanted: str, text: str, page: int) -> bool:
     wanted, found = wanted.strip(), text.strip()
     if shape == "page":
         return _page(wanted, found, page)
+    if shape == "pages":  # a difference of two sizes, each rounded down to a page
+        return _page(wanted, found, page) or (wanted.isdigit() and _page(str(int(wanted) - page), found, page))
     if shape == "any-form":  # a file that is not known here
         return _page(wanted, found, page) or any(same(wanted, found) for same in SHAPES.values())
     return SHAPES[shape](wanted, found)
+
+
+def without(wanted: str, text: str) -> str:
+    """The number `wanted` less the one that a file with this content shows; the same where it shows no limit."""
+    wanted, found = wanted.strip(), text.strip()
+    return str(int(wanted) - int(found)) if wanted.isdigit() and found.isdigit() else wanted
 
 
 def _exact(wanted: str, found: str) -> bool:

@@ -108,6 +108,7 @@ UPDATES: dict[str, tuple[dict[str, Any], dict[str, Any], str, tuple[Family, tupl
         "debian12-private-cgroupns-6.1",
         ("runc", (1, 1, 5)),
     ),
+    "swap alone on cgroup2": (LIMITED, {"memory": {"swap": 128 * M}}, "wsl2-6.18", ("runc", (1, 2))),
     "swap alone on v1": (LIMITED, {"memory": {"swap": 160 * M}}, V1, RUNC),
     "swap that counts from a limit beside another one": (
         LIMITED,

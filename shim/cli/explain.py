@@ -67,7 +67,7 @@ With --list: entries [{code, title, area}]. With CODE: the entry.
     "--last", "newest", is_flag=True, help="The newest failure on this host: cgshim's own last diagnosis, or a log."
 )
 @click.option("--list", "as_list", is_flag=True, help="List the codes of the catalogue.")
-@click.option("--host", metavar="DIR", help="The text comes from this captured host (shim.host.capture).")
+@click.option("--host", metavar="DIR", help="The text comes from this captured host (cgshimctl capture).")
 @click.option("--elsewhere", is_flag=True, help="The text comes from another host: nothing here can confirm a cause.")
 @click.option("--bundle", metavar="DIR", help="The container's bundle: with its config.json more can be confirmed.")
 @click.option("--runtime", type=click.Choice(["runc", "crun", "other"]), help="Default: told from the text.")

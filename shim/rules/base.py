@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         "second-word",
         "percents",
         "pages",
+        "at-most",
         "cpus",
         "lines",
         "percent",

@@ -196,6 +196,21 @@ def test_swap_alone_in_an_update_is_read_back_beside_the_limit() -> None:
     assert not agrees(expected, str(160 * M), str(100 * M))
 
 
+def test_swap_alone_beside_another_limit_in_unified_may_be_less() -> None:
+    """runc takes the limit that it has off the sum, and then sets the one of `unified`: less swap, never more."""
+    made = planned(
+        {"memory": {"swap": 128 * M}, "unified": {"memory.max": str(64 * M)}},
+        make_host("unified"),
+        "runc",
+        operation="update",
+    )
+    (expected,) = [one for one in made.plan.expectations if one.field == "memory.swap"]
+    assert agrees(expected, "0", str(64 * M))
+    assert agrees(expected, str(64 * M), str(64 * M))
+    assert not agrees(expected, str(65 * M), str(64 * M))
+    assert not agrees(expected, "max", str(64 * M))
+
+
 @pytest.mark.parametrize("runtime", ["runc", "crun"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_no_swap_asked_where_it_is_not_accounted(layout: str, runtime: str) -> None:

@@ -21,6 +21,10 @@ class Sink:
     def alert(self, alert: Alert) -> None:
         """An operator is to be told."""
 
+    def has(self, serial: str) -> bool:
+        """Has it got the alert with this serial? Asked after a restart, of alerts that may not have arrived."""
+        return False
+
     def gone(self, container: str) -> None:
         """The container with this id has ended; its `gone` event came before."""
 

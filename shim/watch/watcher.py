@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
-import os
-import select
 import time
 
-from shim.containers.inventory import inventory
 from shim.containers.tree import Tree
 from shim.host.detect import detect
 from shim.host.view import View
 from shim.values import Value
-from shim.watch import changes
 from shim.watch import event as kinds
-from shim.watch.alerts import Alerts
+from shim.watch.desk import Desk
+from shim.watch.ears import CONTROL_SOURCE, EventControl, EventsFiles, Triggers
 from shim.watch.event import Event
-from shim.watch.memory_of_alerts import Remembered
-from shim.watch.place import Places, follow
+from shim.watch.hierarchy import SOURCE, Hierarchy
+from shim.watch.judge import Judge, threshold
+from shim.watch.kills import SILENT, KernelLog
+from shim.watch.loop import Loop
+from shim.watch.memory_of_alerts import BOOT, Remembered
+from shim.watch.place import Places
+from shim.watch.roster import Roster
 from shim.watch.sampler import Sampler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from shim.watch.alert import Alert
+    from shim.watch.ears import Ear
+    from shim.watch.kills import Victim
     from shim.watch.place import Followed
     from shim.watch.sample import Sample
     from shim.watch.sink import Sink
 
 INTERVAL = 5.0  # seconds between looks at a container of which the kernel says nothing
-DISCOVERY = 30.0  # seconds between looks for containers, besides those that the kernel causes
 QUIET = 60.0  # seconds in which an alert of one type for one container is given once
 SHARE = 0.015  # of one core: what the looks in turn may take
+GAP = 1.0  # seconds between two looks at one container, however often the kernel notifies
 
 
 class Options(Value):
@@ -40,6 +43,7 @@ class Options(Value):
     names: containers (shim.watch.place.is_called), all where there are none. interval: seconds between looks; longer
     where looking at all takes more than SHARE of a core. quiet: seconds, QUIET. state: a directory of its own in which
     alerts survive a restart, "" for none. roots: further state directories of runtimes. root: of the host's files.
+    listen: for the kernel's notifications; without, all is polled.
     """
 
     names: tuple[str, ...] = ()
@@ -48,124 +52,217 @@ class Options(Value):
     state: str = ""
     roots: tuple[str, ...] = ()
     root: str = "/"
+    listen: bool = True
 
 
 class Watcher:
     """Watches until `stop`, or for a number of rounds.
 
-    view: the host, a captured one too; this one's by default. clock: UNIX seconds.
+    view: the host, a captured one too; this one's by default. clock: UNIX seconds. Raises ShimError for a state
+    directory that cannot be used. sources: id -> how events of the container are learned. problems: what went wrong
+    and stopped nothing.
     """
 
     def __init__(
         self, options: Options | None = None, *, view: View | None = None, clock: Callable[[], float] = time.time
     ) -> None:
-        options = options or Options()
-        self.view = view or View(options.root)
-        self.tree = Tree(options.root)
-        self.names, self.roots = options.names, options.roots
-        self.interval = self.pace = options.interval
+        self.options = options = options or Options()
         self.clock = clock
+        self.view = view or View(options.root)
         self.host = detect(self.view, controllers=("memory", "cpu"), writable=False)
-        self.places = Places(self.view, self.host)
+        self.roster = Roster(Tree(options.root), Places(self.view, self.host), options.names, options.roots)
         self.sampler = Sampler(self.view)
-        self.followed: dict[str, Followed] = {}
-        self.unfollowed: dict[str, str] = {}
-        self.problems: list[str] = []
-        self.remembered = Remembered(options.state)
-        self.alerts = Alerts(self.remembered, options.quiet)
-        self.sinks: tuple[Sink, ...] = ()
-        self._pipe = os.pipe()
-        self._stopped = False
+        self.remembered = Remembered(options.state, (self.view.text(BOOT) or "").strip())
+        self.judge = Judge(self.remembered)
+        self.desk = Desk(self.remembered, options.quiet)
+        self.log = KernelLog(after=self.remembered.log)
+        self.pace = options.interval
+        self.sources: dict[str, list[str]] = {}
+        self.urgent: dict[str, tuple[float, str]] = {}
+        self.looked: dict[str, float] = {}
+        self.loop = Loop()
+        self.stopped = False
+        self.ears: list[Ear] = []
+        self.hierarchy: Hierarchy | None = None
+        if options.listen and self.view.live:
+            self._listen()
+
+    @property
+    def problems(self) -> list[str]:
+        """What went wrong, each once."""
+        return self.desk.problems
+
+    def _listen(self) -> None:
+        self.ears.append(Triggers(self.view, self.loop, self.want))
+        self.ears.append(EventControl(self.view, self.loop, self.want, threshold))
+        mount = self.host.place("memory").mount
+        try:
+            self.ears.append(EventsFiles(self.view, self.loop, self.want))
+            if mount:
+                self.hierarchy = Hierarchy(self.view, self.loop, mount, self._hierarchy)
+        except OSError as error:
+            self.desk.problem(f"inotify: {error.strerror}; events are found by polling")
 
     def run(self, sinks: Iterable[Sink], *, rounds: int = 0) -> None:
         """Until `stop`; rounds: end after so many looks at everything. Closes the sinks."""
-        self.sinks = tuple(sinks)
-        done = 0
         try:
-            while not self._stopped:
+            self.desk.open(sinks)
+            while not self.stopped:
                 self.round()
-                done += 1
-                if done == rounds:
+                rounds -= 1
+                if not rounds:
                     break
-                self._wait(self.pace)
+                self._until(time.monotonic() + self.pace)
         finally:
             self.close()
 
     def stop(self) -> None:
         """End soon; may be called by a signal handler or another thread."""
-        self._stopped = True
-        os.write(self._pipe[1], b"x")
+        self.stopped = True
+        self.loop.wake()
 
-    def close(self) -> None:
-        """Keep what a restart needs, close the sinks."""
-        self.remembered.save()
-        self._each(lambda sink: sink.close())
+    def want(self, container: str, source: str, delay: float = 0.0) -> None:
+        """Look at the container soon: at once, unless it was looked at a moment ago."""
+        when = max(time.monotonic() + delay, self.looked.get(container, 0.0) + GAP)
+        known = self.urgent.get(container)
+        if known is None or when < known[0]:
+            self.urgent[container] = (when, source)
 
     def round(self) -> None:
         """One look at everything."""
+        if time.monotonic() >= self.roster.due:
+            self.discover("polling")
         began = time.process_time()
-        self.discover()
         self.sampler.round()
-        for one in list(self.followed.values()):
-            self.look(one, f"polling every {self.pace:g} s")
+        for one in list(self.roster.followed.values()):
+            self.look(one, f"polling every {self.pace:.3g} s")
         now = self.clock()
-        for alert in self.alerts.due(now):
-            self._tell(alert)
+        self.desk.due(now)
+        self.remembered.read_log(self.log.last)
         self.remembered.save()
-        self._each(lambda sink: sink.tick(now))
-        self.pace = max(self.interval, (time.process_time() - began) / SHARE)
+        self.desk.each(lambda sink: sink.tick(now))
+        self.pace = max(self.options.interval, (time.process_time() - began) / SHARE)
 
-    def discover(self) -> None:
+    def _until(self, end: float) -> None:
+        """Handle what the kernel tells until the next round."""
+        while not self.stopped:
+            now = time.monotonic()
+            if now >= self.roster.due:
+                self.discover(SOURCE if self.roster.second else "polling")
+            for container in [name for name, (when, _) in self.urgent.items() if when <= now]:
+                source = self.urgent.pop(container)[1]
+                one = self.roster.followed.get(container)
+                if one is not None:
+                    self.look(one, source)
+            now = time.monotonic()
+            if now >= end:
+                return
+            self.loop.wait(min([end, self.roster.due, *(when for when, _ in self.urgent.values())]) - now)
+
+    def discover(self, source: str) -> None:
         """Which containers run now."""
-        found, self.unfollowed = follow(self.places, inventory(self.tree, self.roots), self.names)
-        for container in [container for container in self.followed if container not in found]:
-            self.ended(container)
-        for container, one in found.items():
-            known = self.followed.get(container)
-            if known is None or known.place.inode != one.place.inode:
-                self.followed[container] = one
-                self.remembered.begin(container, one.place.inode)
-                self._event(self._plain(one, kinds.STARTED, "polling"))
+        started, gone = self.roster.refresh(time.monotonic())
+        for one in gone:
+            self.ended(one, source)
+        for one in started:
+            known = self.remembered.begin(one.id, one.place.inode)
+            if not known and not self.remembered.fresh:
+                self.remembered.count(one.id, {})  # nobody has seen it before: all that its counters have is news
+            self.sources[one.id] = [f"{type(ear).__name__}: {_heard(ear, one)}" for ear in self.ears]
+            if not known:
+                self.desk.event(self._plain(one, kinds.STARTED, source))
+            self.want(one.id, source)
+        self._forget_strangers()
+        if self.hierarchy is not None and (started or gone or not self.hierarchy.of_watch):
+            self.hierarchy.watch(one.place.memory.directory for one in self.roster.followed.values())
+            if self.hierarchy.problem:
+                self.desk.problem(self.hierarchy.problem)
+        self.remembered.fresh = False
 
-    def ended(self, container: str) -> None:
-        """A container is gone."""
-        one = self.followed.pop(container)
-        self._event(self._plain(one, kinds.GONE, "polling"))
-        self._each(lambda sink: sink.gone(container))
-        self.remembered.forget(container)
+    def _forget_strangers(self) -> None:
+        """Containers that a watcher before this one knew and that are gone."""
+        for container in [name for name in self.remembered.value["containers"] if name not in self.roster.followed]:
+            self.desk.due(self.clock(), container)
+            self.remembered.forget(container)
+
+    def _hierarchy(self, path: str, new: bool) -> None:
+        """A cgroup came or went; what is inside of containers is theirs."""
+        self.roster.changed(time.monotonic())
+
+    def ended(self, one: Followed, source: str) -> None:
+        """A container is gone: its last kills are in the kernel's log, whatever became of its counters."""
+        victims = self.log.victims(one)
+        if victims:
+            self.desk.event(self._killed(one, victims))
+        for ear in self.ears:
+            ear.forget(one.id)
+        self.desk.due(self.clock(), one.id)
+        self.desk.event(self._plain(one, kinds.GONE, source))
+        self.desk.each(lambda sink: sink.gone(one.id))
+        self.judge.forget(one.id)
+        self.remembered.forget(one.id)
+        for kept in (self.urgent, self.looked, self.sources):
+            kept.pop(one.id, None)
 
     def look(self, one: Followed, source: str) -> Sample | None:
         """Read a container's cgroup now. source: how it was learned that it is time to."""
         sample = self.sampler.sample(one, self.clock())
         if sample is None:
+            self.roster.changed(time.monotonic())
             return None
-        self._each(lambda sink: sink.sample(sample))
-        before = self.remembered.counters(sample.id)
-        for event in changes.between(sample.events if before is None else before, sample, source):
-            self._event(event)
-            for alert in self.alerts.of(event, sample):
-                self._tell(alert)
-        self.remembered.count(sample.id, sample.events)
+        self.looked[one.id] = time.monotonic()
+        self.urgent.pop(one.id, None)
+        self.desk.each(lambda sink: sink.sample(sample))
+        for event in self.judge.events(sample, source):
+            self.desk.event(self._with_victims(one, event), sample)
+        for ear in self.ears:
+            try:
+                ear.saw(sample)
+            except OSError as error:
+                self.desk.problem(f"{type(ear).__name__}: {one.container.title}: {error.strerror or error}")
+        if source == CONTROL_SOURCE:  # the kernel notifies before it kills and counts
+            self.want(one.id, f"{CONTROL_SOURCE}, a second later", GAP)
+        delay = self.judge.again(one.id)
+        if delay is not None:
+            self.want(one.id, source, delay)
         return sample
 
+    def _with_victims(self, one: Followed, event: Event) -> Event:
+        if event.kind != kinds.OOM_KILL:
+            return event
+        victims = [victim.shape() for victim in self.log.victims(one)]
+        facts = {"victims": victims, "inode": one.place.inode}
+        if len(victims) < event.evidence.get("count", 0):
+            facts["victims_reason"] = self.log.problem or SILENT
+        return event.changed(evidence={**event.evidence, **facts})
+
+    def _killed(self, one: Followed, victims: list[Victim]) -> Event:
+        """Kills that only the kernel's log has: the counters went with the cgroup."""
+        event = self._plain(one, kinds.OOM_KILL, "kernel log (/dev/kmsg)")
+        shapes = [victim.shape() for victim in victims]
+        facts = {"count": len(victims), "victims": shapes, "mark": f"pid {victims[-1].pid}"}
+        return event.changed(evidence={**event.evidence, **facts})
+
     def _plain(self, one: Followed, kind: str, source: str) -> Event:
-        evidence = {"cgroup": one.place.memory.path, "pid": one.container.pid}
+        evidence = {"cgroup": one.place.memory.path, "pid": one.container.pid, "inode": one.place.inode}
         return Event(time=self.clock(), kind=kind, **one.named, source=source, evidence=evidence)
 
-    def _event(self, event: Event) -> None:
-        self._each(lambda sink: sink.event(event))
+    def close(self) -> None:
+        """Keep what a restart needs, close the sinks, let go of the kernel."""
+        self.remembered.read_log(self.log.last)
+        self.remembered.save()
+        self.desk.each(lambda sink: sink.close())
+        for ear in self.ears:
+            ear.close()
+        if self.hierarchy is not None:
+            self.hierarchy.close()
+        self.log.close()
+        self.loop.close()
 
-    def _tell(self, alert: Alert) -> None:
-        self._each(lambda sink: sink.alert(alert))
 
-    def _each(self, step: Callable[[Sink], None]) -> None:
-        for sink in self.sinks:
-            try:
-                step(sink)
-            except OSError as error:
-                problem = f"{type(sink).__name__}: {error}"
-                if problem not in self.problems:
-                    self.problems.append(problem)
-
-    def _wait(self, seconds: float) -> None:
-        select.select([self._pipe[0]], [], [], seconds)
+def _heard(ear: Ear, one: Followed) -> str:
+    """`listening`, or why an ear cannot listen for a container."""
+    try:
+        return ear.follow(one) or "listening"
+    except OSError as error:
+        return error.strerror or str(error)

@@ -1,0 +1,143 @@
+"""From what the command line asks for to sinks: everything that can be wrong is found before the watching begins."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from shim.cli.watched import screen
+from shim.cli.watched.board import Board
+from shim.cli.watched.json_lines import JsonLines
+from shim.errors import ShimError
+from shim.watch import sinks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shim.watch.metrics import Book
+    from shim.watch.sink import Sink
+
+STDOUT, JOURNAL, SYSLOG, FILE, URLS = "stdout", "journald", "syslog", "file:", ("http://", "https://")
+ALERTS = "stdout, file:PATH, journald, syslog, or a URL that begins with http:// or https://"
+
+
+class Stdout:
+    """Standard output. Where nobody reads it any more, `stop` is called and the rest goes nowhere."""
+
+    def __init__(self, stop: Callable[[], None]) -> None:
+        self.stop = stop
+
+    def write(self, text: str) -> int:
+        """All of it, at once."""
+        try:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # The interpreter flushes at its end, too: that must not fail a second time.
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())
+            os.close(nowhere)
+            self.stop()
+        return len(text)
+
+    def flush(self) -> None:
+        """Done by `write`."""
+
+    def isatty(self) -> bool:
+        """Is it a terminal."""
+        return sys.stdout.isatty()
+
+
+def alerts(where: tuple[str, ...], state: str, stream: Any) -> list[Sink]:
+    """The sinks of --alert. Raises UsageError, or ShimError for a file that cannot be written."""
+    return [_alert(one, state, stream) for one in dict.fromkeys(where)]
+
+
+def _alert(where: str, state: str, stream: Any) -> Sink:
+    if where == STDOUT:
+        return sinks.stdout_alerts(stream)
+    if where == JOURNAL:
+        return sinks.journal_alerts()
+    if where == SYSLOG:
+        return sinks.syslog_alerts()
+    if where.startswith(FILE) and where != FILE:
+        path = where[len(FILE) :]
+        try:
+            return sinks.file_alerts(path)
+        except OSError as error:
+            raise unwritable(path, error) from error
+    if where.startswith(URLS):
+        if not state:
+            raise click.UsageError("--alert URL wants --state DIR, where alerts wait while the URL does not answer")
+        return sinks.webhook(where, os.path.join(state, "spool"))
+    raise click.UsageError(f"--alert {where!r} is none of {ALERTS}")
+
+
+def metrics(prometheus: str, textfile: str, *, keep: bool) -> list[Sink]:
+    """The sinks of --prometheus and --textfile, and the book that both read. Raises ShimError.
+
+    keep: the file stays when the watcher ends.
+    """
+    if not prometheus and not textfile:
+        return []
+    from shim.watch.metrics import Book
+
+    book = Book()
+    made: list[Sink] = [book]
+    if textfile:
+        made.append(_textfile(book, textfile, keep))
+    if prometheus:
+        from shim.watch.exposition import Exporter, address
+
+        exporter = Exporter(book, *address(prometheus))
+        click.echo(f"metrics: {exporter.url}", err=True)
+        made.append(exporter)
+    return made
+
+
+def _textfile(book: Book, directory: str, keep: bool) -> Sink:
+    from shim.watch.exposition import Textfile
+
+    return Textfile(book, directory, keep=keep)
+
+
+def drawing(order: str, about: Callable[[int], str], stream: Any) -> tuple[list[Sink], screen.Shown]:
+    """The table: in place on a terminal with rich, else one after the other."""
+    board = Board()
+    shown = screen.Shown(board, order, about)
+    if stream.isatty() and screen.available():
+        return [board, screen.InPlace(shown)], shown
+    if stream.isatty():
+        click.echo(f"note: {screen.INSTALL}", err=True)
+    return [board, screen.Plain(shown, stream)], shown
+
+
+def lines(stream: Any) -> list[Sink]:
+    """The sink of --json."""
+    return [JsonLines(stream)]
+
+
+def state_directory(path: str) -> str:
+    """The directory, made if it is not there; "" for none. Raises ShimError "unwritable-output"."""
+    if not path:
+        return ""
+    try:
+        os.makedirs(path, mode=0o700, exist_ok=True)
+        probe = os.path.join(path, f".probe.{os.getpid()}")
+        os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        os.unlink(probe)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    return os.path.abspath(path)
+
+
+def unwritable(path: str, error: OSError) -> ShimError:
+    """The error for a place that cannot be written."""
+    return ShimError(
+        "unwritable-output",
+        f"{path} cannot be written: {error.strerror or error}",
+        remedy=("name a file or directory that you may write to, on a file system with free space",),
+    )

@@ -64,6 +64,7 @@ docs/watch.md says what each figure is, and on which kernel it comes from which 
 @click.option(
     "--state", metavar="DIR", default="", help="Keep there what a restart needs to lose no alert and repeat none."
 )
+@click.option("--record", metavar="FILE", default="", help="Append what is seen to FILE, for `cgshimctl leaks FILE`.")
 @click.option("--root", "roots", metavar="DIR", multiple=True, help="A further --root of runc or crun to look in.")
 @click.option(
     "--tree", metavar="DIR", default="/", help="Where the host's file system is: a node's root, mounted in a container."
@@ -137,6 +138,7 @@ def _sinks(watcher: Watcher, asked: dict[str, Any]) -> list[Sink]:
     stdout = outputs.Stdout(watcher.stop)
     made = outputs.alerts(asked["alerts"], asked["state"], stdout)
     made += outputs.metrics(asked["prometheus"], asked["textfile"], keep=asked["once"])
+    made += outputs.recording(asked["record"], watcher.options.interval)
     if asked["as_json"]:
         return made + outputs.lines(stdout)
     if made and (outputs.STDOUT in asked["alerts"] or not stdout.isatty()):

@@ -137,7 +137,7 @@ class _Lives:
 
     def __init__(self) -> None:
         self.boot = ""
-        self.pids: dict[str, Any] = {}
+        self.cgroups: dict[str, Any] = {}
         self.seen: dict[str, Who] = {}
 
     def ends(self, record: Record) -> list[Record]:
@@ -149,9 +149,10 @@ class _Lives:
             self.seen.pop(record.who.id, None)
         if record.kind == "event" and record.object["kind"] == "started":
             own, evidence = record.object["id"], record.object.get("evidence")
-            pid = evidence.get("pid") if isinstance(evidence, dict) else None
-            before, self.pids[own] = self.pids.get(own), pid
-            return self._ended(record.time, [own]) if before != pid else []
+            sane = evidence if isinstance(evidence, dict) else {}
+            cgroup = sane.get("inode", sane.get("pid"))
+            before, self.cgroups[own] = self.cgroups.get(own), cgroup
+            return self._ended(record.time, [own]) if before != cgroup else []
         return []
 
     def _ended(self, time: float, ids: list[str]) -> list[Record]:

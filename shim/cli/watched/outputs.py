@@ -98,6 +98,15 @@ def metrics(prometheus: str, textfile: str, *, keep: bool) -> list[Sink]:
     return made
 
 
+def recording(path: str, interval: float) -> list[Sink]:
+    """The sink of --record; its notes go to standard error. Raises ShimError for a file that cannot take it."""
+    if not path:
+        return []
+    from shim.watch.record import Recorder
+
+    return [Recorder(path, interval, tell=lambda note: click.echo(f"note: {note}", err=True))]
+
+
 def _textfile(book: Book, directory: str, keep: bool) -> Sink:
     from shim.watch.exposition import Textfile
 

@@ -65,6 +65,7 @@ docs/watch.md says what each figure is, and on which kernel it comes from which 
     "--state", metavar="DIR", default="", help="Keep there what a restart needs to lose no alert and repeat none."
 )
 @click.option("--record", metavar="FILE", default="", help="Append what is seen to FILE, for `cgshimctl leaks FILE`.")
+@click.option("--record-size", metavar="BYTES", default="256M", show_default=True, help="All files of the recording.")
 @click.option("--root", "roots", metavar="DIR", multiple=True, help="A further --root of runc or crun to look in.")
 @click.option(
     "--tree", metavar="DIR", default="/", help="Where the host's file system is: a node's root, mounted in a container."
@@ -138,7 +139,7 @@ def _sinks(watcher: Watcher, asked: dict[str, Any]) -> list[Sink]:
     stdout = outputs.Stdout(watcher.stop)
     made = outputs.alerts(asked["alerts"], asked["state"], stdout)
     made += outputs.metrics(asked["prometheus"], asked["textfile"], keep=asked["once"])
-    made += outputs.recording(asked["record"], watcher.options.interval)
+    made += outputs.recording(asked["record"], asked["record_size"], watcher.options.interval)
     if asked["as_json"]:
         return made + outputs.lines(stdout)
     if made and (outputs.STDOUT in asked["alerts"] or not stdout.isatty()):

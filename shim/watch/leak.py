@@ -8,6 +8,7 @@ what a garbage collector gives back is not a leak. Both windows of a container t
 from __future__ import annotations
 
 from array import array
+from math import isnan, nan
 
 from shim.watch.leaks.judge import LEAK, PART_OF_LIMIT, SMALLEST, judge
 
@@ -86,7 +87,7 @@ class _Window:
         for number, kind in enumerate(KINDS):
             value = getattr(sample.memory, kind)
             lows = self.lows[number]
-            low = float("nan") if value is None else float(value)
+            low = nan if value is None else float(value)
             if fresh:
                 lows.append(low)
             elif not low >= lows[-1]:
@@ -108,7 +109,7 @@ class _Window:
         times = self.starts[:-1]
         for number, kind in enumerate(KINDS):
             values = self.lows[number][:-1]
-            if all(value == value for value in values):
+            if not any(map(isnan, values)):
                 found = _evidence(kind, times, values, limit, CONFIDENCE)
                 if found is not None:
                     return found

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 LARGEST = 256 << 20  # bytes of all parts together, unless told otherwise
 PARTS = 4
 SMALLEST = 64 << 10  # bytes of one part
+LEAST = PARTS * SMALLEST
 SYNC = 10.0  # seconds between two fdatasync(2): what a power cut takes is younger
 TAIL = 1 << 20  # bytes at the end that are looked through for a torn line
 FLAGS = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK

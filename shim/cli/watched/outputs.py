@@ -98,13 +98,23 @@ def metrics(prometheus: str, textfile: str, *, keep: bool) -> list[Sink]:
     return made
 
 
-def recording(path: str, interval: float) -> list[Sink]:
-    """The sink of --record; its notes go to standard error. Raises ShimError for a file that cannot take it."""
+def recording(path: str, size: str, interval: float) -> list[Sink]:
+    """The sink of --record, of `size` bytes; its notes go to standard error.
+
+    Raises UsageError, or ShimError for a file that cannot take it.
+    """
     if not path:
         return []
-    from shim.watch.record import Recorder
+    from shim.rules.sizes import Untranslatable, amount
+    from shim.watch.record import LEAST, Recorder
 
-    return [Recorder(path, interval, tell=lambda note: click.echo(f"note: {note}", err=True))]
+    try:
+        most = amount(size)
+    except Untranslatable as error:
+        raise click.UsageError(f"--record-size: {error.what}; it takes bytes, with a suffix such as K, M, G") from error
+    if most < LEAST:
+        raise click.UsageError(f"--record-size: {size} is less than {LEAST} bytes, in which nothing fits")
+    return [Recorder(path, interval, most=most, tell=lambda note: click.echo(f"note: {note}", err=True))]
 
 
 def _textfile(book: Book, directory: str, keep: bool) -> Sink:

@@ -57,8 +57,9 @@ def reached(found: Estimate | None) -> str:
         return ""
     if found.seconds <= 0:
         return f"the limit of {shown(found.limit)} is reached"
-    between = f"between {lasting(found.soonest)} and {lasting(found.latest)}"
-    return f"the limit of {shown(found.limit)} is reached in {lasting(found.seconds)} at this rate ({between})"
+    soonest, latest = lasting(found.soonest), lasting(found.latest)
+    between = f" (between {soonest} and {latest})" if soonest != latest else ""
+    return f"the limit of {shown(found.limit)} is reached in {lasting(found.seconds)} at this rate{between}"
 
 
 def clock(moment: float) -> str:

@@ -19,7 +19,7 @@ from shim.errors import ShimError
 from shim.watch.watcher import INTERVAL, Options, Watcher
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from shim.watch.sink import Sink
 
@@ -149,12 +149,12 @@ def _sinks(watcher: Watcher, asked: dict[str, Any]) -> list[Sink]:
     return made + drawn
 
 
-def _about(watcher: Watcher, order: str) -> Any:
+def _about(watcher: Watcher, order: str) -> Callable[[int], list[str]]:
     first = "nearest to its limit first" if order == "limit" else f"by {order}"
     node = os.uname().nodename
 
-    def about(count: int) -> str:
-        return f"{node}: {count} container{'' if count == 1 else 's'}, {first}, every {watcher.pace:g} s"
+    def about(count: int) -> list[str]:
+        return [f"{node}: {count} container{'' if count == 1 else 's'}", first, f"every {watcher.pace:.3g} s"]
 
     return about
 
@@ -162,6 +162,6 @@ def _about(watcher: Watcher, order: str) -> Any:
 def _problems(watcher: Watcher) -> Iterator[str]:
     if os.geteuid() != 0:
         yield "not root: only this user's containers are seen"
-    for container, reason in list(watcher.unfollowed.items())[:2]:
+    for container, reason in list(watcher.roster.unfollowed.items())[:2]:
         yield f"not watched: {container[:12]}: {reason}"
     yield from watcher.problems[-2:]

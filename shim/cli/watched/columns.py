@@ -9,7 +9,7 @@ from shim.errors import printable_line
 from shim.watch.alert import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from shim.cli.watched.board import Board, Line
 
@@ -108,8 +108,11 @@ def chosen(width: int, longest: int) -> tuple[Column, ...]:
     )
 
 
-def page(board: Board, order: str, head: str, room: tuple[int, int], problems: Iterable[str] = ()) -> Page:
-    """The board in a room of so many columns and lines. 0 lines: as many as there are containers."""
+def page(board: Board, order: str, head: Sequence[str], room: tuple[int, int], problems: Iterable[str] = ()) -> Page:
+    """The board in a room of so many columns and lines. 0 lines: as many as there are containers.
+
+    head: what stands above the table; as much of it as fits.
+    """
     width, height = room
     lines = board.lines(order)
     columns = chosen(width, max((cells(title(line)) for line in lines), default=0))
@@ -121,7 +124,14 @@ def page(board: Board, order: str, head: str, room: tuple[int, int], problems: I
     lines = lines[:most]
     rows = [[printable_line(column.cell(line)) for column in columns] for line in lines]
     marks = ["nearer" if line.fullness >= NEARER else "near" if line.fullness >= NEAR else "" for line in lines]
-    return Page(cut(head, width), columns, rows, marks, [cut(printable_line(note), width) for note in notes])
+    said = [first for first in (", ".join(head[:count]) for count in range(len(head), 0, -1)) if cells(first) <= width]
+    return Page(
+        said[0] if said else cut(head[0], width),
+        columns,
+        rows,
+        marks,
+        [cut(printable_line(note), width) for note in notes],
+    )
 
 
 def _left_out(columns: tuple[Column, ...]) -> list[str]:

@@ -52,28 +52,46 @@ class Stdout:
 
 
 def alerts(where: tuple[str, ...], state: str, stream: Any) -> list[Sink]:
-    """The sinks of --alert. Raises UsageError, or ShimError for a file that cannot be written."""
-    return [_alert(one, state, stream) for one in dict.fromkeys(where)]
+    """The sinks of --alert. Raises UsageError, or ShimError for a place that takes none."""
+    made = []
+    for one in dict.fromkeys(where):
+        try:
+            made.append(_alert(one, state, stream))
+        except OSError as error:
+            raise _takes_none(one, error) from error
+    return made
 
 
 def _alert(where: str, state: str, stream: Any) -> Sink:
     if where == STDOUT:
         return sinks.stdout_alerts(stream)
     if where == JOURNAL:
-        return sinks.journal_alerts()
+        return sinks.journal_alerts(sinks.JOURNAL)
     if where == SYSLOG:
-        return sinks.syslog_alerts()
+        return sinks.syslog_alerts(sinks.SYSLOG)
     if where.startswith(FILE) and where != FILE:
-        path = where[len(FILE) :]
-        try:
-            return sinks.file_alerts(path)
-        except OSError as error:
-            raise unwritable(path, error) from error
+        return sinks.file_alerts(where[len(FILE) :])
     if where.startswith(URLS):
         if not state:
             raise click.UsageError("--alert URL wants --state DIR, where alerts wait while the URL does not answer")
-        return sinks.webhook(where, os.path.join(state, "spool"))
+        try:
+            return sinks.webhook(where, os.path.join(state, "spool"))
+        except ValueError as error:
+            raise click.UsageError(f"--alert {where}: {error}") from error
     raise click.UsageError(f"--alert {where!r} is none of {ALERTS}")
+
+
+def _takes_none(where: str, error: OSError) -> ShimError:
+    place = f"{error.filename}: " if error.filename else ""
+    remedies = {
+        JOURNAL: "use --alert syslog or --alert file:PATH on a host without systemd-journald",
+        SYSLOG: "start a syslog daemon, or use --alert journald or --alert file:PATH",
+    }
+    return ShimError(
+        "unwritable-output",
+        f"--alert {where} takes no alerts: {place}{error.strerror or error}",
+        remedy=(remedies.get(where, "name a file or directory that you may write to"),),
+    )
 
 
 def metrics(prometheus: str, textfile: str, *, keep: bool) -> list[Sink]:
@@ -123,7 +141,7 @@ def _textfile(book: Book, directory: str, keep: bool) -> Sink:
     return Textfile(book, directory, keep=keep)
 
 
-def drawing(order: str, about: Callable[[int], str], stream: Any) -> tuple[list[Sink], screen.Shown]:
+def drawing(order: str, about: Callable[[int], list[str]], stream: Any) -> tuple[list[Sink], screen.Shown]:
     """The table: in place on a terminal with rich, else one after the other."""
     board = Board()
     shown = screen.Shown(board, order, about)

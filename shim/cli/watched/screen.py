@@ -25,15 +25,19 @@ INSTALL = (
 
 
 class Shown:
-    """What all drawings share. about: the line above the table, without the time. problems: lines below it."""
+    """What all drawings share.
 
-    def __init__(self, board: Board, order: str, about: Callable[[int], str]) -> None:
+    about: from the number of containers to what stands above the table. problems: lines below it.
+    """
+
+    def __init__(self, board: Board, order: str, about: Callable[[int], list[str]]) -> None:
         self.board, self.order, self.about = board, order, about
         self.problems: Callable[[], Iterable[str]] = lambda: ()
 
     def page(self, now: float, width: int, height: int) -> Page:
         """The page at a time, in UNIX seconds."""
-        head = f"{iso(now)[11:19]} UTC  {self.about(len(self.board.looks))}"
+        first, *more = self.about(len(self.board.looks))
+        head = [f"{iso(now)[11:19]} UTC  {first}", *more]
         return page(self.board, self.order, head, (width, height), self.problems())
 
 

@@ -66,6 +66,7 @@ docs/watch.md says what each figure is, and on which kernel it comes from which 
 )
 @click.option("--record", metavar="FILE", default="", help="Append what is seen to FILE, for `cgshimctl leaks FILE`.")
 @click.option("--record-size", metavar="BYTES", default="256M", show_default=True, help="All files of the recording.")
+@click.option("--trace", is_flag=True, help="Also count allocations by process and size (histograms in tracefs).")
 @click.option("--root", "roots", metavar="DIR", multiple=True, help="A further --root of runc or crun to look in.")
 @click.option(
     "--tree", metavar="DIR", default="/", help="Where the host's file system is: a node's root, mounted in a container."
@@ -88,7 +89,8 @@ def watch_command(*, names: tuple[str, ...], everything: bool, **asked: Any) -> 
     _known(names, asked["tree"], roots)
     options = Options(names=names, interval=asked["interval"], state=state, roots=roots, root=asked["tree"])
     watcher = Watcher(options)
-    watch(watcher, _sinks(watcher, {**asked, "state": state}), once=asked["once"])
+    traced = outputs.tracing(watcher, wanted=asked["trace"], lines=asked["as_json"])
+    watch(watcher, _sinks(watcher, {**asked, "state": state}) + traced, once=asked["once"])
 
 
 def watch(watcher: Watcher, sinks: list[Sink], *, once: bool = False) -> None:
@@ -112,6 +114,8 @@ def _check(asked: dict[str, Any]) -> None:
     """What contradicts itself."""
     if asked["once"] and asked["prometheus"]:
         raise click.UsageError("--once ends before anybody can scrape; use --textfile, or leave out --once")
+    if asked["once"] and asked["trace"]:
+        raise click.UsageError("--once ends before anything is counted; leave it out, or --trace")
     if asked["as_json"] and outputs.STDOUT in asked["alerts"]:
         raise click.UsageError("--json has the alerts already; leave out --alert stdout")
     if not os.path.isdir(os.path.join(asked["tree"], "proc")):

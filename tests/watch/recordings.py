@@ -37,7 +37,7 @@ def header(**changes: Any) -> dict[str, Any]:
     return {**found, **changes}
 
 
-def introduced(number: int = 0, **changes: Any) -> dict[str, Any]:
+def introduced(number: Any = 0, **changes: Any) -> dict[str, Any]:
     """The line that introduces a container."""
     who = {
         "k": number, "id": WEB, "engine": "docker", "name": "web", "pod": "", "cgroup": "/docker/web",

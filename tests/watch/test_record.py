@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shim.errors import ShimError
-from shim.watch import record
 from shim.watch.event import Event
 from shim.watch.record import Recorder
 from shim.watch.recording import Recording
@@ -65,7 +64,12 @@ def test_each_record_is_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """Every write(2) is one whole line."""
     seen: list[bytes] = []
     write = os.write
-    monkeypatch.setattr(record.os, "write", lambda handle, data: (seen.append(data), write(handle, data))[1])
+
+    def noted(handle: int, data: bytes) -> int:
+        seen.append(data)
+        return write(handle, data)
+
+    monkeypatch.setattr(os, "write", noted)
     recorder = Recorder(str(tmp_path / "r"), 5.0)
     recorder.sample(sample(0))
     recorder.sample(sample(1))
@@ -186,7 +190,7 @@ def test_a_full_disk_loses_records_and_says_so(tmp_path: Path, monkeypatch: pyte
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patched:
-        patched.setattr(record.os, "write", full)
+        patched.setattr(os, "write", full)
         recorder.sample(sample(1))
         recorder.sample(sample(2))
     recorder.sample(sample(3))

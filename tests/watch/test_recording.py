@@ -120,9 +120,9 @@ def test_medians_limits_and_counters(tmp_path: Path) -> None:
         line["s"][10] = 768 * MIB
     with Recording(str(written(tmp_path / "r", HEAD, WHO, *lines))) as recording:
         (run,) = runs(recording.records(), survey(recording.extents(), "web"))
-    line = run.lines["anonymous"]
-    assert len(line.values) == 120
-    assert line.values[0] == pytest.approx((20 + 4.5) * MIB, abs=MIB)
+    medians = run.lines["anonymous"].values
+    assert len(medians) == 120
+    assert medians[0] == pytest.approx((20 + 4.5) * MIB, abs=MIB)
     assert [(one.time, one.what) for one in run.happenings] == [
         (BEGIN + 3000, "reclaim, because usage was above memory.high (1)"),
         (BEGIN + 4500, "limit changed from 512 MiB to 768 MiB"),

@@ -138,7 +138,7 @@ class Exporter(Sink):
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
             server = _Server6 if found[0] == socket.AF_INET6 else _Server
             self.server = server(found[4][:2], _Handler)  # type: ignore[arg-type]
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # the latter for a name that cannot be one, such as a..b
             raise _cannot_listen(host, port, error) from error
         self.server.set_app(make_wsgi_app(metrics.registry))
         threading.Thread(target=self.server.serve_forever, name="metrics", daemon=True).start()
@@ -156,8 +156,8 @@ class Exporter(Sink):
         self.server.server_close()
 
 
-def _cannot_listen(host: str, port: int, error: OSError) -> ShimError:
-    why = error.strerror or str(error)
+def _cannot_listen(host: str, port: int, error: OSError | UnicodeError) -> ShimError:
+    why = getattr(error, "strerror", None) or str(error)
     return ShimError(
         "cannot-listen",
         f"metrics cannot be served on {host} port {port}: {why}",

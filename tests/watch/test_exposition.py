@@ -112,15 +112,15 @@ def test_closed_exporter_gives_its_port_back() -> None:
 
 @pytest.mark.parametrize(
     ("host", "words"),
-    [("192.0.2.1", "Cannot assign requested address"), ("no such host", "Name or service not known")],
+    [("192.0.2.1", "Cannot assign requested address"), ("a..b", "label empty or too long")],
 )
 def test_address_that_is_not_here(host: str, words: str) -> None:
-    """192.0.2.0/24 belongs to no host (RFC 5737)."""
+    """192.0.2.0/24 belongs to no host (RFC 5737); a name may be none."""
     with pytest.raises(ShimError) as caught:
         Exporter(_book(), host, 9435)
     assert caught.value.code == "cannot-listen"
     assert caught.value.what.startswith(f"metrics cannot be served on {host} port 9435: ")
-    assert words in caught.value.what or "resolution" in caught.value.what
+    assert words in caught.value.what
 
 
 def test_port_in_use() -> None:

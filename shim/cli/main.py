@@ -22,6 +22,7 @@ COMMANDS = {
     "version": ("shim.cli.version", "version_command"),
     "explain": ("shim.cli.explain", "explain_command"),
     "failures": ("shim.cli.failures", "failures_command"),
+    "leaks": ("shim.cli.leaks", "leaks_command"),
     "engine": ("shim.cli.engine", "engine_command"),
     "hooks": ("shim.cli.hooks", "hooks_command"),
     "negotiate": ("shim.cli.negotiate", "negotiate_command"),

@@ -64,6 +64,9 @@ docs/watch.md says what each figure is, and on which kernel it comes from which 
 @click.option(
     "--state", metavar="DIR", default="", help="Keep there what a restart needs to lose no alert and repeat none."
 )
+@click.option("--record", metavar="FILE", default="", help="Append what is seen to FILE, for `cgshimctl leaks FILE`.")
+@click.option("--record-size", metavar="BYTES", default="256M", show_default=True, help="All files of the recording.")
+@click.option("--trace", is_flag=True, help="Also count allocations by process and size (histograms in tracefs).")
 @click.option("--root", "roots", metavar="DIR", multiple=True, help="A further --root of runc or crun to look in.")
 @click.option(
     "--tree", metavar="DIR", default="/", help="Where the host's file system is: a node's root, mounted in a container."
@@ -86,7 +89,8 @@ def watch_command(*, names: tuple[str, ...], everything: bool, **asked: Any) -> 
     _known(names, asked["tree"], roots)
     options = Options(names=names, interval=asked["interval"], state=state, roots=roots, root=asked["tree"])
     watcher = Watcher(options)
-    watch(watcher, _sinks(watcher, {**asked, "state": state}), once=asked["once"])
+    traced = outputs.tracing(watcher, wanted=asked["trace"], lines=asked["as_json"])
+    watch(watcher, _sinks(watcher, {**asked, "state": state}) + traced, once=asked["once"])
 
 
 def watch(watcher: Watcher, sinks: list[Sink], *, once: bool = False) -> None:
@@ -110,6 +114,8 @@ def _check(asked: dict[str, Any]) -> None:
     """What contradicts itself."""
     if asked["once"] and asked["prometheus"]:
         raise click.UsageError("--once ends before anybody can scrape; use --textfile, or leave out --once")
+    if asked["once"] and asked["trace"]:
+        raise click.UsageError("--once ends before anything is counted; leave it out, or --trace")
     if asked["as_json"] and outputs.STDOUT in asked["alerts"]:
         raise click.UsageError("--json has the alerts already; leave out --alert stdout")
     if not os.path.isdir(os.path.join(asked["tree"], "proc")):
@@ -137,6 +143,7 @@ def _sinks(watcher: Watcher, asked: dict[str, Any]) -> list[Sink]:
     stdout = outputs.Stdout(watcher.stop)
     made = outputs.alerts(asked["alerts"], asked["state"], stdout)
     made += outputs.metrics(asked["prometheus"], asked["textfile"], keep=asked["once"])
+    made += outputs.recording(asked["record"], asked["record_size"], watcher.options.interval)
     if asked["as_json"]:
         return made + outputs.lines(stdout)
     if made and (outputs.STDOUT in asked["alerts"] or not stdout.isatty()):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from shim.watch.metrics import Book
     from shim.watch.sink import Sink
+    from shim.watch.watcher import Watcher
 
 STDOUT, JOURNAL, SYSLOG, FILE, URLS = "stdout", "journald", "syslog", "file:", ("http://", "https://")
 ALERTS = "stdout, file:PATH, journald, syslog, or a URL that begins with http:// or https://"
@@ -114,6 +115,41 @@ def metrics(prometheus: str, textfile: str, *, keep: bool) -> list[Sink]:
         click.echo(f"metrics: {exporter.url}", err=True)
         made.append(exporter)
     return made
+
+
+def recording(path: str, size: str, interval: float) -> list[Sink]:
+    """The sink of --record, of `size` bytes; its notes go to standard error.
+
+    Raises UsageError, or ShimError for a file that cannot take it.
+    """
+    if not path:
+        return []
+    from shim.rules.sizes import Untranslatable, amount
+    from shim.watch.record import LEAST, Recorder
+
+    try:
+        most = amount(size)
+    except Untranslatable as error:
+        raise click.UsageError(f"--record-size: {error.what}; it takes bytes, with a suffix such as K, M, G") from error
+    if most < LEAST:
+        raise click.UsageError(f"--record-size: {size} is less than {LEAST} bytes, in which nothing fits")
+    return [Recorder(path, interval, most=most, tell=lambda note: click.echo(f"note: {note}", err=True))]
+
+
+def tracing(watcher: Watcher, *, wanted: bool, lines: bool) -> list[Sink]:
+    """The sink of --trace. What a watcher that was killed left in tracefs is taken back, wanted or not.
+
+    lines: JSON each round instead of a table at the end. Raises ShimError `no-trace` with the reason.
+    """
+    from shim.watch.trace import sweep
+
+    for instance in sweep(os.environ):
+        click.echo(f"note: {instance} was left by a watcher that was killed; it is removed", err=True)
+    if not wanted:
+        return []
+    from shim.cli.watched.tracing import Tracing
+
+    return [Tracing(lambda: tuple(watcher.roster.followed.values()), Stdout(watcher.stop), lines=lines)]
 
 
 def _textfile(book: Book, directory: str, keep: bool) -> Sink:

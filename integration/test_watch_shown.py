@@ -46,6 +46,17 @@ def _working_set(values: CgroupValues) -> int:
     return int(usage) - stat["inactive_file"]
 
 
+def _meanwhile(values: CgroupValues, argv: list[str]) -> tuple[str, int]:
+    """What a program prints, and the working set, which was the same before and after it."""
+    for _ in range(20):
+        before = _working_set(values)
+        found = call(argv, env=ENVIRONMENT, cwd=str(ROOT))
+        assert found.status == 0, str(found)
+        if before == _working_set(values):
+            return found.out, before
+    pytest.fail("the working set of a container that does nothing never stood still")
+
+
 def _kills(values: CgroupValues) -> int:
     text = values.read("memory.events") or values.read("memory.oom_control") or ""
     return int(flat_keyed(text)["oom_kill"])
@@ -66,26 +77,20 @@ def holding(runtime: Runtime, bundle: Bundle, container: str, cgroup_values: typ
 
 def test_json_has_the_kernels_numbers(holding: CgroupValues, runtime: Runtime, container: str) -> None:
     """Working set and limit of the sample are those of the files, read before and after."""
-    for _ in range(10):
-        before = _working_set(holding)
-        found = call(_watch(runtime, container, "--once", "--json"), env=ENVIRONMENT, cwd=str(ROOT))
-        after = _working_set(holding)
-        if before == after:
-            break
-    assert found.status == 0, str(found)
-    shown = [json.loads(line) for line in found.out.splitlines()]
+    out, kernel = _meanwhile(holding, _watch(runtime, container, "--once", "--json"))
+    shown = [json.loads(line) for line in out.splitlines()]
     (sample,) = [one for one in shown if one["type"] == "sample"]
-    assert (before, sample["memory"]["working_set"]) == (after, after)
+    assert sample["memory"]["working_set"] == kernel
     assert (sample["id"], sample["limit"]) == (container, LIMIT)
     assert HELD <= sample["memory"]["shmem"] < HELD + MIB
 
 
 def test_table_has_the_kernels_numbers(holding: CgroupValues, runtime: Runtime, container: str) -> None:
     """The row of the container, in mebibytes."""
-    found = call(_watch(runtime, container, "--once"), env=ENVIRONMENT, cwd=str(ROOT))
-    _, titles, row, *_ = found.out.splitlines()
+    out, kernel = _meanwhile(holding, _watch(runtime, container, "--once"))
+    _, titles, row, *_ = out.splitlines()
     shown = dict(zip(titles.split(), row.split()))
-    assert shown["WORKING"] == f"{round(_working_set(holding) / MIB)}M"
+    assert shown["WORKING"] == f"{round(kernel / MIB)}M"
     assert (shown["LIMIT"], shown["OOM"]) == ("64M", "0")
 
 

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     Want = Callable[[str, str], None]  # (container, source): look at it
 
 TRIGGERS = 64  # containers with a PSI trigger of their own; each costs the kernel a thread (psi.rst, "psimon")
-STALL, WINDOW = 150_000, 1_000_000  # microseconds of stall in a window that are pressure
+# Microseconds of stall in a window that are pressure. Windows of other lengths than a multiple of 2 s are for
+# CAP_SYS_RESOURCE only (psi.rst).
+STALL, WINDOW = 300_000, 2_000_000
 LEVEL = "critical"  # of memory.pressure_level: reclaim finds next to nothing (cgroup-v1/memory.rst, 11)
 EVENTS_SOURCE, ABOVE_SOURCE = "inotify memory.events", "inotify memory.events.local of {}"
 CONTROL_SOURCE = "cgroup.event_control (memory.oom_control, thresholds)"

@@ -50,8 +50,9 @@ class KernelLog:
         except OSError:
             self.handle, self.problem = -1, CLOSED
             return
-        if after < 0:
-            os.lseek(self.handle, 0, os.SEEK_END)
+        if after < 0:  # what happened before anybody watched is not news, but where it ends must be known
+            self._read()
+            self.lines.clear()
 
     def victims(self, one: Followed) -> list[Victim]:
         """The container's processes that were killed since the last call for it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from shim.containers.inventory import inventory
+from shim.containers.inventory import Inventory, inventory
 from shim.watch.place import follow
 
 TYPE_CHECKING = False
@@ -19,7 +19,10 @@ SHARE = 0.1  # of one core: what looks for containers may take while many come a
 
 
 class Roster:
-    """The containers that run. names, roots: as in shim.watch.watcher.Options."""
+    """The containers that run. names, roots: as in shim.watch.watcher.Options.
+
+    records: what is known of those that are followed, read at `read` (of a monotonic clock).
+    """
 
     def __init__(self, tree: Tree, places: Places, names: tuple[str, ...], roots: tuple[str, ...]) -> None:
         self.tree = tree
@@ -28,6 +31,8 @@ class Roster:
         self.roots = roots
         self.followed: dict[str, Followed] = {}
         self.unfollowed: dict[str, str] = {}
+        self.records = Inventory(containers=(), cgroups={})
+        self.read = 0.0
         self.due = 0.0
         self.second = False
         self.earliest = 0.0
@@ -40,7 +45,9 @@ class Roster:
     def refresh(self, now: float) -> tuple[list[Followed], list[Followed]]:
         """Look now: who is new (or has another cgroup than before), and who is gone."""
         began = time.process_time()
-        found, self.unfollowed = follow(self.places, inventory(self.tree, self.roots), self.names)
+        records, self.read = inventory(self.tree, self.roots), now
+        found, self.unfollowed = follow(self.places, records, self.names)
+        self.records = records.changed(containers=tuple(one for one in records.containers if one.id in found))
         old = self.followed
         started = [one for key, one in found.items() if key not in old or old[key].place.inode != one.place.inode]
         gone = [one for key, one in old.items() if key not in found or found[key].place.inode != one.place.inode]

@@ -8,8 +8,10 @@ from shim.containers.tree import Tree
 from shim.host.detect import detect
 from shim.host.view import View
 from shim.values import Value
+from shim.watch import changes
 from shim.watch import event as kinds
 from shim.watch.desk import Desk
+from shim.watch.drift import AGE, Drift, evidence
 from shim.watch.ears import CONTROL_SOURCE, EventControl, EventsFiles, Triggers
 from shim.watch.event import Event
 from shim.watch.hierarchy import SOURCE, Hierarchy
@@ -24,6 +26,7 @@ from shim.watch.sampler import Sampler
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from typing import Any
 
     from shim.watch.ears import Ear
     from shim.watch.kills import Victim
@@ -74,6 +77,7 @@ class Watcher:
         self.sampler = Sampler(self.view)
         self.remembered = Remembered(options.state, (self.view.text(BOOT) or "").strip())
         self.judge = Judge(self.remembered)
+        self.drift = Drift(self.roster.tree, self.view, self.remembered)
         self.desk = Desk(self.remembered, options.quiet)
         self.log = KernelLog(after=self.remembered.log)
         self.pace = options.interval
@@ -136,12 +140,28 @@ class Watcher:
         self.sampler.round()
         for one in list(self.roster.followed.values()):
             self.look(one, f"polling every {self.pace:.3g} s")
+        self._compare()
         now = self.clock()
         self.desk.due(now)
         self.remembered.read_log(self.log.last)
         self.remembered.save()
         self.desk.each(lambda sink: sink.tick(now))
         self.pace = max(self.options.interval, (time.process_time() - began) / SHARE)
+
+    def _compare(self) -> None:
+        """Which limits does the kernel no longer show as they were asked for."""
+        told, again = self.drift.turn(self.roster.records, self.roster.read, self.pace)
+        for container, found in told:
+            one = self.roster.followed.get(container)
+            sample = self.sampler.sample(one, self.clock()) if one else None
+            if one is not None and sample is not None:
+                source = f"comparison with what was asked, every {AGE:.0f} s or more"
+                self.desk.event(
+                    changes.of(sample, kinds.DRIFT, source, inode=one.place.inode, **evidence(found)), sample
+                )
+                self.drift.told(container, found)
+        if again:
+            self.roster.changed(time.monotonic())
 
     def _until(self, end: float) -> None:
         """Handle what the kernel tells until the next round."""
@@ -200,6 +220,7 @@ class Watcher:
         self.desk.event(self._plain(one, kinds.GONE, source))
         self.desk.each(lambda sink: sink.gone(one.id))
         self.judge.forget(one.id)
+        self.drift.forget(one.id)
         self.remembered.forget(one.id)
         for kept in (self.urgent, self.looked, self.sources):
             kept.pop(one.id, None)
@@ -214,7 +235,8 @@ class Watcher:
         self.urgent.pop(one.id, None)
         self.desk.each(lambda sink: sink.sample(sample))
         for event in self.judge.events(sample, source):
-            self.desk.event(self._with_victims(one, event), sample)
+            placed = event.changed(evidence={**event.evidence, "inode": one.place.inode})
+            self.desk.event(self._with_victims(one, placed), sample)
         for ear in self.ears:
             try:
                 ear.saw(sample)
@@ -231,7 +253,7 @@ class Watcher:
         if event.kind != kinds.OOM_KILL:
             return event
         victims = [victim.shape() for victim in self.log.victims(one)]
-        facts = {"victims": victims, "inode": one.place.inode}
+        facts: dict[str, Any] = {"victims": victims}
         if len(victims) < event.evidence.get("count", 0):
             facts["victims_reason"] = self.log.problem or SILENT
         return event.changed(evidence={**event.evidence, **facts})

@@ -206,9 +206,9 @@ def test_newest_alerts_are_below_the_table() -> None:
     for number in range(5):
         board.alert(alert(time=36000 + number, message=f"n{number}\nx"))
     assert page(board, "limit", ["x"], (120, 0)).notes == [
-        "10:00:02 oom_kill web: n2\\nx",
-        "10:00:03 oom_kill web: n3\\nx",
-        "10:00:04 oom_kill web: n4\\nx",
+        "10:00:02 n2\\nx",
+        "10:00:03 n3\\nx",
+        "10:00:04 n4\\nx",
     ]
 
 

@@ -20,7 +20,6 @@ NEAR, NEARER = 0.75, 0.9  # shares of the limit that are marked
 UNITS = "KMGTP"
 NOTHING = "-"
 ABSENT = "n/a"
-MORE = 60  # characters of a container's name in a sentence
 
 
 class Column(NamedTuple):
@@ -155,7 +154,7 @@ def _without(lines: list[Line]) -> list[str]:
 
 
 def _news(board: Board) -> list[str]:
-    return [f"{iso(alert.time)[11:19]} {alert.type} {alert.name[:MORE]}: {alert.message}" for alert in board.news]
+    return [f"{iso(alert.time)[11:19]} {alert.message}" for alert in board.news]
 
 
 def cells(text: str) -> int:

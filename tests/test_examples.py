@@ -31,7 +31,11 @@ PRINTED = {
     "crio/50-cgshim.conf": ["crio"],
 }
 AUDIT = "kubernetes/audit.yaml"
-MANIFESTS = ("kubernetes/runtimeclass.yaml", "kubernetes/node-installer.yaml", "kubernetes/node-remover.yaml", AUDIT)
+WATCH = "kubernetes/watch.yaml"
+INSTALLED = ("kubernetes/runtimeclass.yaml", "kubernetes/node-installer.yaml", "kubernetes/node-remover.yaml")
+MANIFESTS = (*INSTALLED, AUDIT, WATCH)
+# These have their tests in test_examples_watch.py.
+OF_WATCHER = ("systemd/cgshim-watch.service", "monitoring/alerts.yaml", "monitoring/dashboard.json")
 PLAYBOOK = "ansible/audit.yml"
 KUBERNETES = ("1.25", "1.31")
 
@@ -45,7 +49,7 @@ def _documents(name: str) -> list[dict[str, Any]]:
 def test_every_example_is_tested() -> None:
     """A file that is added to examples/ is added here, too; the quickstart has a test of its own."""
     found = {str(path.relative_to(EXAMPLES)) for path in EXAMPLES.rglob("*") if path.is_file()}
-    assert found == {*PRINTED, *MANIFESTS, PLAYBOOK, "quickstart.sh"}
+    assert found == {*PRINTED, *MANIFESTS, *OF_WATCHER, PLAYBOOK, "quickstart.sh"}
 
 
 @pytest.mark.parametrize("name", PRINTED)

@@ -29,6 +29,7 @@ COLD = (
     "shim.start.archive_file",
     "shim.start.import_fault",
     "shim.host.inspection",
+    "shim.host.negotiation",
     "shim.host.capture*",
 )
 

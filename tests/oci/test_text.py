@@ -156,4 +156,4 @@ def test_a_scanner_that_misses_it_is_asked_again() -> None:
             raise answer
         return answer
 
-    assert guarded(scan)("x", 0) == ("value", 3)  # type: ignore[arg-type]
+    assert guarded(scan)("x", 0) == ("value", 3)

@@ -74,7 +74,6 @@ AFTER_A_FAILURE = (
 # Imports inside a function that a successful intercepted call does not reach.
 LAZY = {
     "shim/oci/text.py": {"json"},  # only for text that is not JSON: the C scanner wants json's exception class
-    "shim/call/real_runtime.py": {"subprocess"},  # only where what a call did is taken back
     "shim/host/captured.py": {"json"},  # only captured hosts have a manifest
 }
 # The first is loaded before the rest, and `__future__` costs as much as a module of ours; both are to be read by

@@ -25,6 +25,7 @@ COLD = (
     "shim.observe*",
     "shim.diagnose*",
     "shim.start.exhaustion",
+    "shim.start.host_errors",
     "shim.call.failure",
     "shim.start.archive_file",
     "shim.start.import_fault",

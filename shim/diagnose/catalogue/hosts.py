@@ -176,4 +176,32 @@ ENTRIES = (
         reference="https://github.com/NVIDIA/nvidia-docker/issues/1447",
         rank=40,
     ),
+    Entry(
+        code="nvidia-hook-reads-v1-beside-v2",
+        title="NVIDIA's hook does not understand a v1 hierarchy beside cgroup2",
+        patterns=(r"failed to get device cgroup[^\n]*: malformed cgroup entry: \d+:(?P<controller>[\w=,]+):",),
+        verdict="NVIDIA's hook does not understand /proc/PID/cgroup: a v1 hierarchy ({controller}) is mounted beside "
+        "cgroup2",
+        cause="libnvidia-container takes the host for cgroup2 and expects one line. A VPN client or a script that "
+        "mounts net_cls as v1 adds another.",
+        remedy=(
+            "grep {controller} /proc/self/mountinfo; umount that hierarchy on the host, and stop what mounts it.",
+            "Or: no-cgroups = true in /etc/nvidia-container-runtime/config.toml, and give the devices by --device.",
+        ),
+        reference="https://github.com/NVIDIA/libnvidia-container/issues/150",
+        rank=40,
+    ),
+    Entry(
+        code="host-out-of-memory-for-runtime",
+        title="the host has no memory left to start the runtime's own process",
+        patterns=(r"fork/exec /[^\s:]+: cannot allocate memory",),
+        verdict="the kernel has no memory for a new process of the runtime (ENOMEM)",
+        cause="The host is full, overcommit is forbidden (vm.overcommit_memory=2), or an old kernel (3.10) has run out "
+        "of memory for cgroups.",
+        remedy=(
+            "free -m; dmesg | tail: stop something, or give the host more memory.",
+            "On kernels 3.10: boot with cgroup.memory=nokmem, or upgrade; a reboot frees what was lost.",
+        ),
+        reference="https://github.com/opencontainers/runc/issues/1343",
+    ),
 )

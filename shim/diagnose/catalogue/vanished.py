@@ -42,6 +42,7 @@ ENTRIES = (
                 rf"writing)?: "
                 rf"{ENOENT}"
             ),
+            rf"mounting [^\n]*cgroup[^\n]*: stat (?P<path5>/sys/fs/cgroup/(?:[^\n:]|:(?! ))+): {ENOENT}",
             rf"{OPENED} `(?P<path4>{V1_HIERARCHY.replace('controller', 'controller2')}[^`\n]+)`: {ENOENT}",
         ),
         verdict="the container's cgroup does not exist any more: {path}",

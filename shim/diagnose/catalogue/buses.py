@@ -36,11 +36,10 @@ ENTRIES = (
         title="the bus of the user's session does not answer",
         patterns=(
             (
-                r"(?P<path>/run/(?:user/\d+/(?:bus|systemd/private)|systemd/private|dbus/system_bus_socket)): "
-                r"(?:connect: )?(?:connection refused|no such file "
-                r"or directory"
-                r"|ECONNREFUSED|ENOENT)"
+                r"(?P<path>/run/user/\d+/(?:bus|systemd/private)): "
+                r"(?:connect: )?(?:connection refused|no such file or directory|ECONNREFUSED|ENOENT)"
             ),
+            r"(?P<path2>/run/(?:systemd/private|dbus/system_bus_socket)): (?:connect: )?(?:connection |ECONN)refused",
             (
                 r"sd-bus call: (?:Transport endpoint is not connected|Connection reset by peer|Connection refused"
                 r"|Broken pipe|Process org\.freedesktop\.systemd1 exited)"
@@ -96,6 +95,7 @@ ENTRIES = (
             r"systemd not running on this host, cannot use systemd cgroups manager",
             r"systemd cgroup flag passed, but systemd support for managing cgroups is not available",
             r"System has not been booted with systemd",
+            rf"/run/(?:systemd/private|dbus/system_bus_socket): (?:connect: )?{ENOENT}",
         ),
         ambiguous=(rf"cannot open (?:sd-bus|system bus): {ENOENT}",),
         verdict="the systemd cgroup driver is chosen, but systemd does not run here",

@@ -14,6 +14,7 @@ KILLED = "journalctl -k | grep -iE 'denied|seccomp|segfault|oom' shows who ended
 PIPE = (
     r"(?:write (?:init-p|parent): broken pipe|read (?:init-p|parent): connection reset by peer"
     r"|copying bootstrap data to pipe[^\n]*(?:broken pipe|EOF)|container init exited prematurely"
+    r"|getting pipe fds for pid \d+ caused"
     r"|cannot start a (?:stopped process|container that has (?:run and )?stopped)"
     r"|(?:executing setns process|exec setns process for init) caused:? \"?exit status \d+"
     r"|container init caused:? ?(?:\\*\"\\*\"|\Z))"

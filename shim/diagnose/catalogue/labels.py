@@ -40,6 +40,7 @@ ENTRIES = (
         patterns=(
             r"unable to apply apparmor profile: [^\n]*",
             r"AppArmor is not initialized correctly",
+            r"Could not check if \S+ AppArmor profile was loaded: [^\n]*",
             r"write(?: to)? (?:file )?`?(?:/proc/)?(?:thread-)?self/attr/(?:apparmor/)?exec`?: (?:no such file|ENOENT)",
             r"apparmor failed to apply profile: [^\n]*",
             r"apply apparmor profile `(?P<profile>[^`\n]*)`: profile not loaded",  # crun from 1.30 on
@@ -49,6 +50,7 @@ ENTRIES = (
         "profile is not loaded (ENOENT).",
         remedy=(
             "aa-status; apparmor_parser -r /etc/apparmor.d/containers/<profile>, or --security-opt apparmor=unconfined",
+            "Inside LXC: security.nesting=true (LXD, Incus), features nesting=1 (Proxmox), and a newer host kernel.",
         ),
         reference="OCI runtime-spec, config.md, Linux Process",
         confirm=look.label_support("/sys/kernel/security/apparmor", "AppArmor", ("process", "apparmorProfile")),

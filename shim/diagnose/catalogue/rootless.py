@@ -129,8 +129,8 @@ ENTRIES = (
         code="oom-score-may-not-be-lowered",
         title="oom_score_adj may not be lowered",
         patterns=(
-            rf"failed to update /proc/self/oom_score_adj: {EACCES}",
-            rf"write to [`]?/proc/self/oom_score_adj[`]?: {EACCES}",
+            rf"failed to (?:update|write to) /proc/(?:self|\d+)/oom_score_adj: {EACCES}",
+            rf"write(?: to)? [`]?/proc/(?:self|\d+)/oom_score_adj[`]?: {EACCES}",
         ),
         verdict="process.oomScoreAdj is lower than the caller's own, which needs CAP_SYS_RESOURCE (EACCES)",
         cause="Every process may raise its score, only privileged ones may lower it.",

@@ -110,11 +110,13 @@ ENTRIES = (
         code="sys-not-mounted",
         title="/sys is not mounted",
         patterns=(r"cannot statfs cgroup root: " + ENOENT, rf"statfs [`'\"]?/sys/fs/cgroup[`'\"]?: {ENOENT}"),
+        ambiguous=(r"no cgroup mount found in mountinfo",),  # runc from 1.4 on
         verdict="/sys is not mounted, so there is no /sys/fs/cgroup",
         cause="The runtime cannot tell which cgroup version the host has; runc stops with a Go panic here.",
         remedy=("mount -t sysfs sysfs /sys && mount -t cgroup2 cgroup2 /sys/fs/cgroup",),
         reference=V2_DOC,
         confirm=look.no_sys,
+        rank=44,
     ),
     Entry(
         code="runtime-too-old-for-layout",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from shim.diagnose.checks import layout as look
-from shim.diagnose.entry import EACCES, ENOENT, EPERM, EROFS, Entry, making, mounting
+from shim.diagnose.checks import nested
+from shim.diagnose.entry import EACCES, ENOENT, EPERM, EROFS, V1_HIERARCHY, Entry, making, mounting
 
 ENTRIES = (
     Entry(
@@ -13,7 +14,7 @@ ENTRIES = (
             making(EROFS),
             rf"\bopen(?:ing file|ing)? [`'\"]?(?P<path>/sys/fs/cgroup/[^`'\"\n]*?)[`'\"]?(?: for writing)?: {EROFS}",
         ),
-        ambiguous=(making(ENOENT),),
+        ambiguous=(making(ENOENT), rf"\bopen `(?P<path2>{V1_HIERARCHY}[^`\n]*)`: {ENOENT}"),  # crun 1.29
         verdict="the cgroup file system is read-only here: {path}",
         cause="This is usual inside a container; the outer engine mounts cgroups read-only unless told otherwise.",
         remedy=(
@@ -127,6 +128,7 @@ ENTRIES = (
         ),
         reference="https://github.com/gitpod-io/gitpod/issues/9247",
         tell="systemd-detect-virt; mount | grep -c proc: is the engine inside another container?",
+        confirm=nested.without_proc,
         offer=2,
     ),
 )

@@ -74,8 +74,15 @@ ENTRIES = (
         ambiguous=(opening(r"(?:memory|io|hugetlb|rdma)\.\S+?", ENOENT), *NOT_AVAILABLE),
         layout="v2",
         verdict="the {controller} controller does not work in a threaded cgroup subtree",
-        cause="memory, io, hugetlb and rdma exist only in domain cgroups; an ancestor has become threaded.",
-        remedy=("Choose a cgroupsPath outside the threaded subtree, or empty and recreate the threaded cgroup.",),
+        cause="memory, io, hugetlb and rdma exist only in domain cgroups; an ancestor has become threaded. crun makes "
+        "it threaded by itself where the parent of the container's cgroup holds processes.",
+        remedy=(
+            (
+                "Move the processes out of the parent into a cgroup of their own: mkdir <parent>/main; for p in "
+                "$(cat <parent>/cgroup.procs); do echo $p > <parent>/main/cgroup.procs; done"
+            ),
+            "Or choose a cgroupsPath outside the threaded subtree, or empty and recreate the threaded cgroup.",
+        ),
         reference=THREADS,
         confirm=look.threaded,
         rank=34,

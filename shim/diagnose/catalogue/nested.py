@@ -130,5 +130,6 @@ ENTRIES = (
         tell="systemd-detect-virt; mount | grep -c proc: is the engine inside another container?",
         confirm=nested.without_proc,
         offer=2,
+        rank=60,
     ),
 )

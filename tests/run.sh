@@ -123,6 +123,7 @@ install_packages() {
     fi
     if [ "$matrix" = yes ] && [ -e integration/matrix/run.sh ]; then
         wanted="$wanted qemu-system-x86 kmod cpio"
+        [ "$all" = no ] || wanted="$wanted qemu-system-arm"
     fi
     for name in $wanted; do
         [ "$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null)" = installed ] || missing="$missing $name"

@@ -50,6 +50,11 @@ restart)
 *) exit 1 ;;
 esac
 """
+# As PRIVATE has it, with the place where cgshim writes down what it has made.
+OWN_STATE = PRIVATE + """
+mkdir "$1/lib" "$1/lib.work"
+mount -t overlay overlay -o "lowerdir=/var/lib,upperdir=$1/lib,workdir=$1/lib.work" /var/lib
+"""
 # The pod sees the host's processes and devices, as with hostPID and privileged.
 POD = """
 mount -t tmpfs tmpfs "$1"
@@ -197,7 +202,7 @@ class Node(Machine):
 
     def tree(self) -> str:
         """Every file, directory and link that an installation could leave, with the files' checksums."""
-        places = "/etc/containerd /etc/cgshim /opt /var/lib/cgshim"
+        places = "/etc/containerd /etc/cgshim /opt/cgshim /var/lib/cgshim"
         return self.shell(f"find {places} \\( -type f -exec cksum {{}} + \\) -o -print 2>/dev/null | sort").out
 
     def close(self) -> None:
@@ -215,7 +220,7 @@ def node(system: System, place: Path, image: Image, installed_front: Front) -> I
     own = place / "node"
     shutil.rmtree(own, ignore_errors=True)
     (own / "room").mkdir(parents=True)
-    holder = Namespace(PRIVATE, str(own / "room"), outer=system.within)
+    holder = Namespace(OWN_STATE, str(own / "room"), outer=system.within)
     require("overlay in a mount namespace", holder.problem)
     machine = Machine(system.name, holder.within, system.python)
     machine.write(FILE, OWN_WORDS + configuration(machine, own, bare=installed_front.runtime))

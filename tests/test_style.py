@@ -82,6 +82,7 @@ QUOTED = ("shim/start/archive.py", "shim/start/import_fault.py")
 COLD = (
     *("shim/cli/*.py", "shim/engines/*.py", "shim/observe/*.py", "shim/stages/*.py", "shim/audit/*.py"),
     "shim/watch/*.py",
+    "shim/watch/*.py",
     *("shim/start/import_fault.py", "shim/host/capture.py", "shim/containers/[!s]*.py"),
     "shim/start/archive_file.py",  # at installation, or after a source has changed
 )

@@ -19,6 +19,7 @@ ALLOWED = {"__future__", "errno", "math", "_json", "_signal", "time", "posix"}
 COLD = (
     "shim.cli*",
     "shim.audit*",
+    "shim.watch*",
     "shim.containers.*",
     "shim.engines*",
     "shim.stages*",

@@ -115,7 +115,7 @@ class Journal(Datagrams):
             "SYSLOG_FACILITY": str(DAEMON >> 3),
             **{f"CGSHIM_{name.upper()}": str(shape[name]) for name in FIELDS},
             **{f"CGSHIM_{name.upper()}": str(shape[name]) for name in NUMBERS if shape[name] is not None},
-            "CGSHIM_EVIDENCE": json.dumps(shape["evidence"], sort_keys=True),
+            "ALERT_EVIDENCE": json.dumps(shape["evidence"], sort_keys=True),
         }
         return b"".join(field(name, value) for name, value in fields.items())
 

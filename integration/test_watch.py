@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from integration.capabilities import require
-from integration.watched import AMOUNTS, M, Taker, Watching
+from integration.matrix.guest.watcher import AMOUNTS, M, Taker, Watching
 from shim.host.detect import detect
 from shim.host.view import View
 from shim.observe.memory_numbers import FILES, measure

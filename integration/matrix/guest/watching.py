@@ -13,7 +13,7 @@ import time
 
 from integration.matrix.guest import cgroups, container, swapping
 from integration.matrix.guest.container import Container, Way
-from integration.watched import AMOUNTS, BLOCKS, Taker, Watching
+from integration.matrix.guest.watcher import AMOUNTS, BLOCKS, Taker, Watching
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -74,7 +74,6 @@ AFTER_A_FAILURE = (
 # Imports inside a function that a successful intercepted call does not reach.
 LAZY = {
     "shim/oci/text.py": {"json"},  # only for text that is not JSON: the C scanner wants json's exception class
-    "shim/call/real_runtime.py": {"subprocess"},  # only where what a call did is taken back
     "shim/host/captured.py": {"json"},  # only captured hosts have a manifest
 }
 # The first is loaded before the rest, and `__future__` costs as much as a module of ours; both are to be read by
@@ -82,6 +81,7 @@ LAZY = {
 QUOTED = ("shim/start/archive.py", "shim/start/import_fault.py")
 COLD = (
     *("shim/cli/*.py", "shim/engines/*.py", "shim/observe/*.py", "shim/stages/*.py", "shim/audit/*.py"),
+    "shim/watch/*.py",
     "shim/watch/*.py",
     *("shim/start/import_fault.py", "shim/host/capture.py", "shim/containers/[!s]*.py"),
     "shim/start/archive_file.py",  # at installation, or after a source has changed
@@ -104,6 +104,9 @@ NEWER_ARGUMENTS = {
     "delete_on_close",
 }
 NEWER_MODULES = {"importlib.metadata", "importlib.resources", "tomllib", "zoneinfo", "graphlib", "typing_extensions"}
+
+# The rooms of tests that run with every Python, too, and what they share (other_pythons in run.sh).
+OLD_TOO = ("tests/rules", "tests/planning", "tests/oci", "tests/call")
 
 VAGUE = {"util", "utils", "helper", "helpers", "manager", "common", "misc"}
 
@@ -160,7 +163,7 @@ def test_annotations_are_not_evaluated(module: Module) -> None:
     assert [alias.name for node in found for alias in node.names] == ["annotations"]
 
 
-@pytest.mark.parametrize("module", PROGRAM, ids=_ids)
+@pytest.mark.parametrize("module", [*PROGRAM, *modules(*OLD_TOO)], ids=_ids)
 def test_nothing_newer_than_the_oldest_python(module: Module) -> None:
     """No attribute, module or argument that the standard library has only since Python 3.8 or later."""
     attributes = {node.attr for node in ast.walk(module.tree) if isinstance(node, ast.Attribute)}

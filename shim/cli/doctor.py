@@ -70,7 +70,7 @@ class Diagnosis(Value):
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
 @click.option("--runtime", metavar="PATH", help="The real runtime: a path, or runc or crun. Default: as the settings.")
 @engine_option
-@click.option("--root-tree", metavar="DIR", help="Look at a captured host (shim.host.capture) or another root tree.")
+@click.option("--root-tree", metavar="DIR", help="Look at a captured host (cgshimctl capture) or another root tree.")
 @click.pass_context
 def doctor_command(
     ctx: click.Context, as_json: bool, runtime: str | None, engine: str | None, root_tree: str | None

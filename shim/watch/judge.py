@@ -8,6 +8,7 @@ from __future__ import annotations
 from shim.watch import changes
 from shim.watch import event as kinds
 from shim.watch.ears import LEVEL_SOURCE
+from shim.watch.leak import Windows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Judge:
     def __init__(self, remembered: Remembered) -> None:
         self.remembered = remembered
         self.stalls: dict[str, tuple[float, dict[str, int]]] = {}
+        self.windows = Windows()
 
     def events(self, sample: Sample, source: str) -> Iterator[Event]:
         """What happened since the last look. source: why it was looked now."""
@@ -44,6 +46,7 @@ class Judge:
             self._threshold(entry, sample, source),
             self._stuck(entry, sample, found, source),
             self._pressure(sample, source),
+            self._leak(sample, source),
         ):
             if event is not None:
                 yield event
@@ -55,6 +58,7 @@ class Judge:
     def forget(self, container: str) -> None:
         """It is gone."""
         self.stalls.pop(container, None)
+        self.windows.forget(container)
 
     def _threshold(self, entry: dict[str, Any], sample: Sample, source: str) -> Event | None:
         """The usage crossed it, and not only with page cache of files, which the kernel takes back when it must."""
@@ -90,6 +94,11 @@ class Judge:
         return changes.of(
             sample, kinds.OOM_STUCK, source, **counters, seconds=seconds, mark=f"{stuck['since']:.0f}", count=1
         )
+
+    def _leak(self, sample: Sample, source: str) -> Event | None:
+        """Its memory grows without end, as far as the samples of the last hours show."""
+        evidence = self.windows.add(sample)
+        return None if evidence is None else changes.of(sample, kinds.LEAK, source, **evidence)
 
     def _pressure(self, sample: Sample, source: str) -> Event | None:
         """The share of the time in which tasks stood still; without PSI v1 has the kernel's word that it is bad."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from shim.host.cgroup_files import flat_keyed
 from shim.observe import memory_numbers
 from shim.observe.pressure import PSI, Pressure, no_psi, stalls
-from shim.rules.shapes import UNLIMITED
+from shim.rules.sizes import UNLIMITED
 from shim.watch.sample import Sample
 
 TYPE_CHECKING = False

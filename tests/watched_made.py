@@ -16,7 +16,13 @@ NO_PSI = Pressure(source="", totals={}, evidence="", reason="no PSI: cgroup2 is 
 
 def sample(name: str = "web", time: float = 1000.0, **fields: Any) -> Sample:
     """One look at a container that has a limit of 100 MiB and uses 50; its id is its name, repeated."""
-    memory = {"usage": 60 * MIB, "working_set": 50 * MIB, "anonymous": 40 * MIB, "swap": 0, "peak": 70 * MIB}
+    memory: dict[str, Any] = {
+        "usage": 60 * MIB,
+        "working_set": 50 * MIB,
+        "anonymous": 40 * MIB,
+        "swap": 0,
+        "peak": 70 * MIB,
+    }
     memory.update(fields.pop("memory", {}))
     known: dict[str, Any] = {
         "time": time,

@@ -12,7 +12,7 @@ from shim.host.cgroup_files import flat_keyed
 from shim.observe import memory_numbers
 from shim.observe.allocation import allocated
 from shim.observe.pressure import PSI, Pressure, no_psi, stalls
-from shim.rules.shapes import UNLIMITED
+from shim.rules.sizes import UNLIMITED
 from shim.watch.sample import Sample
 
 TYPE_CHECKING = False

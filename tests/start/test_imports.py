@@ -23,6 +23,7 @@ COLD = (
     "shim.engines*",
     "shim.stages*",
     "shim.observe*",
+    "shim.watch*",
     "shim.diagnose*",
     "shim.start.exhaustion",
     "shim.call.failure",

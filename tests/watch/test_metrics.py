@@ -16,7 +16,7 @@ def _values(book: Book, name: str) -> dict[tuple[str, ...], float]:
     """Labels -> value of one metric; of labels the container's name and the family's own."""
     return {
         (*one.labels[1:2], *([one.extra] if one.family.label else [])): one.value
-        for one in book.series
+        for one in book.series()
         if one.family.name == name
     }
 

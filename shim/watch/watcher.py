@@ -79,7 +79,7 @@ class Watcher:
         self.judge = Judge(self.remembered)
         self.drift = Drift(self.roster.tree, self.view, self.remembered)
         self.desk = Desk(self.remembered, options.quiet)
-        self.log = KernelLog(after=self.remembered.log)
+        self.log = KernelLog(after=self.remembered.log, anywhere=self.host.cgroup_view.value != "host")
         self.pace = options.interval
         self.sources: dict[str, list[str]] = {}
         self.urgent: dict[str, tuple[float, str]] = {}

@@ -19,6 +19,7 @@ ALLOWED = {"__future__", "errno", "math", "_json", "_signal", "time", "posix"}
 COLD = (
     "shim.cli*",
     "shim.audit*",
+    "shim.watch*",
     "shim.containers.*",
     "shim.engines*",
     "shim.stages*",
@@ -26,6 +27,7 @@ COLD = (
     "shim.watch*",
     "shim.diagnose*",
     "shim.start.exhaustion",
+    "shim.start.host_errors",
     "shim.call.failure",
     "shim.start.archive_file",
     "shim.start.import_fault",

@@ -39,6 +39,7 @@ they write, by `compile`, and where --output and the options of `watch` say.
 Examples:
   cgshimctl audit                           which containers run without the limits that were asked for
   cgshimctl watch                           what the limits do to the containers, while it happens
+  cgshimctl leaks FILE                      whose memory grows without end, in what `watch --record FILE` wrote
   cgshimctl doctor                          what this host can enforce, and why not the rest
   cgshimctl plan /path/to/bundle            what cgshim would change in its config.json, and why
   cgshimctl plan config.json --host DIR     the same for another host, written by `capture DIR` there

@@ -59,7 +59,7 @@ def test_text(file: Path) -> None:
     assert "    2023-11-14 22:23:25  limit changed from 512 MiB to 768 MiB (read back)" in lines
     assert "docker db  steady   nothing changed much" in lines
     assert lines[-1] == "1 of 2 runs of containers leaks."
-    assert max(map(len, lines)) <= 100
+    assert max(map(len, lines[1:])) <= 100  # the first one has the path, whole
 
 
 def test_json(file: Path) -> None:

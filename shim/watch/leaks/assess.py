@@ -10,7 +10,7 @@ from shim.watch.leaks.trend import CONFIDENCE
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from shim.watch.leaks.runs import Happening, Line, Run
-    from shim.watch.recording import Who
+    from shim.watch.lives import Who
 
 NEAR = 2.0  # spans around the moment in which the slope changed: what happened there may be why
 NEAREST = 5.0  # seconds, where spans are shorter

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from shim.errors import printable_line
 from shim.values import Value
 from shim.watch import event as kinds
-from shim.watch.alert import SHORT
+from shim.watch.alert import SHORT, TYPES
 from shim.watch.sink import Sink
 
 TYPE_CHECKING = False
@@ -140,7 +140,8 @@ class _Kept:
         self.labels = labels
         self.last: Sample | None = None
         self.counters: dict[str, int] = {}
-        self.alerts: dict[str, int] = {}
+        # From 0 on: what Prometheus sees first at 1 has not increased for it.
+        self.alerts: dict[str, int] = dict.fromkeys(TYPES, 0)
         self.ended: float | None = None
 
 

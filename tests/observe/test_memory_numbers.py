@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from shim.observe.memory_numbers import FIELDS, TABLE, measure
@@ -140,3 +142,14 @@ def test_every_figure_has_a_way_in_both_versions() -> None:
     for fields in TABLE.values():
         assert tuple(fields) == FIELDS
         assert all(way.document for ways in fields.values() for way in ways)
+
+
+def test_the_page_has_the_table() -> None:
+    """docs/watch.md shows every way of every figure, as it is here."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "watch.md").read_text()
+    for field in FIELDS:
+        (row,) = [line for line in page.splitlines() if line.startswith(f"| `{field}` |")]
+        for fields in TABLE.values():
+            ways = [way.source() for way in fields[field]]
+            prefix = "usage - " if field == "working_set" else ""
+            assert "; else ".join(f"`{prefix}{way}`" for way in ways) in row

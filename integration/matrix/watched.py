@@ -119,7 +119,7 @@ def drift(record: dict[str, Any]) -> list[str]:
 def restart(record: dict[str, Any]) -> list[str]:
     """A kill between two watchers is told once, by the second."""
     counts = [record["before"], *(sum(one["evidence"]["count"] for one in told) for told in record["told"])]
-    return [] if counts == [0, 1, 0] else [f"kills told by three watchers: {counts}"]
+    return [] if counts == [0, 1, 0] else [f"kills told by three watchers: {counts}; {record}"]
 
 
 def forged(record: dict[str, Any]) -> list[str]:

@@ -12,11 +12,13 @@ if TYPE_CHECKING:
 
     from shim.watch.sample import Sample
 
-# counter -> kind of event. failcnt is v1's `max`: how often usage hit the limit (cgroup-v1/memory.rst, 2.4).
+# counter -> kind of event. failcnt is v1's `max`: how often usage hit the limit (cgroup-v1/memory.rst, 2.4);
+# memsw_failcnt is that of memory and swap together.
 COUNTERS = (
     ("high", kinds.HIGH),
     ("max", kinds.MAX),
     ("failcnt", kinds.MAX),
+    ("memsw_failcnt", kinds.MAX),
     ("oom", kinds.OOM),
     ("oom_kill", kinds.OOM_KILL),
 )

@@ -113,9 +113,11 @@ class Sampler:
         if spot.version == 2:
             return self._events_v2(spot)
         events = {}
-        failures = _number(self._text(spot, "memory.failcnt"))
-        if failures is not None:
-            events["failcnt"] = failures
+        # A limit of memory and swap together that is no looser is hit first, and counts by itself (mm/memcontrol.c).
+        for key, name in (("failcnt", "memory.failcnt"), ("memsw_failcnt", "memory.memsw.failcnt")):
+            failures = _number(self._text(spot, name))
+            if failures is not None:
+                events[key] = failures
         control = flat_keyed(self._text(spot, "memory.oom_control") or "")
         events.update({key: control[key] for key in ("oom_kill", "under_oom", "oom_kill_disable") if key in control})
         # Vendor kernels (openEuler, Anolis) have memory.events of cgroup2 in v1, too.

@@ -34,7 +34,14 @@ class Looks:
 
 @pytest.mark.parametrize(
     ("counter", "kind"),
-    [("high", "high"), ("max", "max"), ("failcnt", "max"), ("oom", "oom"), ("oom_kill", "oom_kill")],
+    [
+        ("high", "high"),
+        ("max", "max"),
+        ("failcnt", "max"),
+        ("memsw_failcnt", "max"),
+        ("oom", "oom"),
+        ("oom_kill", "oom_kill"),
+    ],
 )
 def test_a_counter_that_grew(counter: str, kind: str) -> None:
     """The first look is where counting begins; then each growth is an event with how much and how much in all."""

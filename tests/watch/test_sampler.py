@@ -37,6 +37,7 @@ V1 = {
     "memory.soft_limit_in_bytes": "9223372036854771712\n",
     "memory.memsw.limit_in_bytes": "134217728\n",
     "memory.failcnt": "17\n",
+    "memory.memsw.failcnt": "4\n",
     "memory.oom_control": "oom_kill_disable 0\nunder_oom 1\noom_kill 2\n",
     "cpu.stat": "nr_periods 7\nnr_throttled 3\nthrottled_time 900000\n",
     "cpu.cfs_quota_us": "-1\n",
@@ -86,7 +87,7 @@ def test_a_sample_of_v1(tmp_path: Path) -> None:
     assert found is not None
     assert (found.version, found.limit, found.limit_of, found.high) == ("v1", 64 * M, "/a/web", None)
     assert found.swap_limit == 128 * M
-    assert found.events == {"failcnt": 17, "oom_kill": 2, "under_oom": 1, "oom_kill_disable": 0}
+    assert found.events == {"failcnt": 17, "memsw_failcnt": 4, "oom_kill": 2, "under_oom": 1, "oom_kill_disable": 0}
     assert found.cpu == {"nr_periods": 7, "nr_throttled": 3, "throttled_usec": 900}
     assert found.headroom == 64 * M - (10 * M - 4096)
     assert found.pressure.reason == "no PSI: no cgroup2 directory"

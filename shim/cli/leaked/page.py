@@ -49,8 +49,8 @@ def _section(number: int, one: Assessment) -> str:
         (
             (
                 kind, found.verdict, shown(found.first), shown(found.last),
-                rate(found.trend.slope) if found.trend else "",
-                f"{rate(found.trend.low)} and {rate(found.trend.high)}" if found.trend else "", found.why,
+                rate(found.trend.slope) if found.trend and found.trend.slope else "",
+                f"{rate(found.trend.low)} and {rate(found.trend.high)}" if found.trend and found.trend.slope else "", found.why,
             )
             for kind, found in one.kinds.items()
         ),
@@ -58,7 +58,7 @@ def _section(number: int, one: Assessment) -> str:
     then = [(clock(event.time), event.what, event.source) for event in one.happened]
     began = f"<h3>What happened when it began</h3>{_table(EVENTS, then)}" if then else ""
     events = [(clock(event.time), event.what, event.source) for event in one.run.happenings[-MOST:]]
-    rest = f"<details><summary>{len(events)} events</summary>{_table(EVENTS, events)}</details>" if events else ""
+    rest = f"<details><summary>Events: {len(events)}</summary>{_table(EVENTS, events)}</details>" if events else ""
     mark = ' class="leak"' if one.leaking else ""
     sentence = verdict(one)
     told = f"<p{mark}>{text(sentence[0].upper() + sentence[1:])}.</p>"

@@ -48,7 +48,8 @@ class Run(Value):
     """One run of one container. number: from 1, within the recording. lines: figure -> Line of medians.
 
     limits: "limit", "high", "swap_limit" -> the moments at which it changed, and to what (None: to none). spacing:
-    seconds between two medians. skipped: samples with a time before that of an older one.
+    seconds between two medians. allocated: bytes a second over the whole run (shim.observe.allocation), None if not
+    counted. skipped: samples with a time before that of an older one.
     """
 
     who: Who
@@ -60,6 +61,7 @@ class Run(Value):
     lines: dict[str, Line]
     limits: dict[str, tuple[tuple[float, int | None], ...]]
     happenings: tuple[Happening, ...]
+    allocated: float | None = None
     skipped: int = 0
 
 
@@ -128,6 +130,7 @@ class _Filling:
         self.lines: dict[str, tuple[list[float], list[float]]] = {}
         self.limits: dict[str, list[tuple[float, int | None]]] = {}
         self.counters: dict[str, int] = {}
+        self.allocated: tuple[int, int] | None = None
         self.happenings: deque[Happening] = deque(maxlen=MOST_HAPPENINGS)
 
     def sample(self, time: float, figures: dict[str, int]) -> None:
@@ -142,6 +145,9 @@ class _Filling:
             self.place = place
         self.times.append(time)
         self.open.append(figures)
+        allocated = figures.get("allocated.bytes")
+        if allocated is not None:
+            self.allocated = (self.allocated[0] if self.allocated else allocated, allocated)
         self._changes(time, figures)
 
     def _close(self) -> None:
@@ -214,8 +220,16 @@ class _Filling:
             lines=lines,
             limits={name: tuple(changes) for name, changes in self.limits.items()},
             happenings=tuple(self.happenings),
+            allocated=self._rate(),
             skipped=self.skipped,
         )
+
+    def _rate(self) -> float | None:
+        passed = self.extent.end - self.extent.start
+        if self.allocated is None or passed <= 0:
+            return None
+        first, last = self.allocated
+        return max(0, last - first) / passed
 
 
 # Counters of memory.events (v2; cgroup-v2.rst) and of v1 (memory.rst), and what it means that they grow.

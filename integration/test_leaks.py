@@ -141,7 +141,7 @@ def found(recorded: tuple[Path, dict[str, str]]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("kind", LEAKS)
 def test_each_is_told_from_the_others(found: dict[str, Any], kind: str) -> None:
-    """The kind that leaks, and no other; a cache is a cache; what is given back, or does nothing, is no leak."""
+    """The kind that leaks, and no other; a cache is a cache; what is given back, or does nothing, is not a leak."""
     _, verdict, leaking = LEAKS[kind]
     one = found[kind]
     if leaking == "kernel":

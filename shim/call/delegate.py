@@ -29,6 +29,7 @@ FORWARDED = (
     signal.SIGUSR2,
     signal.SIGWINCH,
 )
+ASKED = signal.SIGURG  # by a hook of `run` (shim.call.hook_answer); nothing to whoever does not expect it
 SI_KERNEL = 0x80  # asm-generic/siginfo.h: sent by the kernel, for instance by the terminal's driver
 # What Python ignores at start-up, by the names that the launcher has for them. The caller's default is put back.
 PYTHON_IGNORES = {"PIPE": signal.SIGPIPE, "XFSZ": signal.SIGXFSZ}
@@ -83,15 +84,17 @@ def run(
     variables: dict[bytes, bytes],
     before_exec: Callable[[], None] | None = None,
     held: set[int] | None = None,
+    asked: Callable[[int, int], None] | None = None,
 ) -> int:
     """Run `runtime` with `arguments` to its end; the wait status as waitpid(2) gives it.
 
     before_exec: what the child does to itself first. held: the mask of `hold`, which is to be the child's.
+    asked: what to do when a process sends ASKED, with that process's pid and the child's.
 
     Raises ShimError when it cannot be started at all.
     """
     parent_death = _parent_death()
-    watched: set[int] = {*FORWARDED, signal.SIGCHLD}
+    watched: set[int] = {*FORWARDED, signal.SIGCHLD, *([ASKED] if asked else [])}
     ignored_children = signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN
     if ignored_children:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else the kernel would reap the child and its status
@@ -115,7 +118,7 @@ def run(
         posix.waitpid(child, 0)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         raise _not_started(runtime, int(failure))
-    status = _wait(child, watched)
+    status = _wait(child, watched, asked)
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return status
 
@@ -141,7 +144,7 @@ def _become(runtime: str, arguments: list[str], variables: dict[bytes, bytes], s
         _exit(127)
 
 
-def _wait(child: int, watched: set[int]) -> int:
+def _wait(child: int, watched: set[int], asked: Callable[[int, int], None] | None) -> int:
     """Forward signals until the child ends.
 
     A signal that the kernel sent (Ctrl-C, a window's new size) went to the whole foreground process group, so the
@@ -153,6 +156,8 @@ def _wait(child: int, watched: set[int]) -> int:
             done, status = posix.waitpid(child, posix.WNOHANG)
             if done:
                 return status
+        elif asked and received.si_signo == ASKED:
+            asked(received.si_pid, child)
         elif received.si_code != SI_KERNEL:
             posix.kill(child, received.si_signo)
 

@@ -84,6 +84,7 @@ def run(
     variables: dict[bytes, bytes],
     before_exec: Callable[[], None] | None = None,
     held: set[int] | None = None,
+    *,
     asked: Callable[[int, int], None] | None = None,
 ) -> int:
     """Run `runtime` with `arguments` to its end; the wait status as waitpid(2) gives it.

@@ -8,8 +8,8 @@ parent of its runtime, sends it SIGURG, and reads one line from the pipe behind 
 - `verify`, and behind it the state that the hook was given: verify by yourself, and say what is wrong;
 - `unread`: the same, but the state could not be read, so the hook still has it.
 
-Every doubt is one of the latter, so that only success takes this way. The pipe ends with this process: whoever waits for a dead
-one reads nothing, and fails the container. SIGURG does nothing to a process that does not expect it.
+Every doubt is one of the latter, so that only success takes this way. The pipe ends with this process: whoever waits
+for a dead one reads nothing, and fails the container. SIGURG does nothing to a process that does not expect it.
 """
 
 from __future__ import annotations

@@ -19,12 +19,12 @@ def run(this: Call, prepared: Prepared, held: set[int]) -> tuple[int, RuntimeLog
     arguments, before_exec = _arguments(this, prepared, log), _before_exec(this, log)
     asked = _asked(this, prepared)
     if not before_exec or not prepared.made or not prepared.made.watched:
-        return delegate.run(this.runtime, arguments, this.variables, before_exec, held, asked), log
+        return delegate.run(this.runtime, arguments, this.variables, before_exec, held, asked=asked), log
     from shim.enforce import private_view
 
     withdraw = private_view.announce(this.invocation.container_id)
     try:
-        return delegate.run(this.runtime, arguments, this.variables, before_exec, held, asked), log
+        return delegate.run(this.runtime, arguments, this.variables, before_exec, held, asked=asked), log
     finally:
         withdraw()
 

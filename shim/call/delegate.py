@@ -29,6 +29,7 @@ FORWARDED = (
     signal.SIGUSR2,
     signal.SIGWINCH,
 )
+WATCHED: set[int] = {*FORWARDED, signal.SIGCHLD}
 ASKED = signal.SIGURG  # by a hook of `run` (shim.call.hook_answer); nothing to whoever does not expect it
 SI_KERNEL = 0x80  # asm-generic/siginfo.h: sent by the kernel, for instance by the terminal's driver
 # What Python ignores at start-up, by the names that the launcher has for them. The caller's default is put back.
@@ -95,11 +96,27 @@ def run(
     Raises ShimError when it cannot be started at all.
     """
     parent_death = _parent_death()
-    watched: set[int] = {*FORWARDED, signal.SIGCHLD, *([ASKED] if asked else [])}
-    ignored_children = signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN
-    if ignored_children:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else the kernel would reap the child and its status
+    ignored_children = _reap_ourselves()
+    watched = {*WATCHED, ASKED} if asked else WATCHED
     before = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
+    try:
+        mask = before if held is None else held
+        child = start(runtime, arguments, variables, (mask, ignored_children, parent_death, before_exec))
+        return _wait(child, watched, asked)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _reap_ourselves() -> bool:
+    """Are ended children ignored by the caller's wish; from now on they are not, for their status would be lost."""
+    if signal.getsignal(signal.SIGCHLD) != signal.SIG_IGN:
+        return False
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    return True
+
+
+def start(runtime: str, arguments: list[str], variables: dict[bytes, bytes], setting: tuple) -> int:  # type: ignore[type-arg]
+    """Start `runtime`; its process id. setting: as `_become` takes it. Raises ShimError when it cannot be started."""
     parent = posix.getpid()
     try:
         reader, writer = posix.pipe()
@@ -107,21 +124,19 @@ def run(
     except OSError as error:
         from shim.start import exhaustion
 
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         raise exhaustion.no_process(error) from error
     if child == 0:
-        mask = before if held is None else held
-        _become(runtime, arguments, variables, (writer, parent, mask, ignored_children, parent_death, before_exec))
+        _become(runtime, arguments, variables, (writer, parent, *setting))
     posix.close(writer)
-    failure = posix.read(reader, 16)
+    try:
+        failure = posix.read(reader, 16)
+    except OSError:
+        failure = b""  # what became of it shows in the end: a container may be in the making
     posix.close(reader)
     if failure:
         posix.waitpid(child, 0)
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         raise _not_started(runtime, int(failure))
-    status = _wait(child, watched, asked)
-    signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    return status
+    return child
 
 
 def _become(runtime: str, arguments: list[str], variables: dict[bytes, bytes], setting: tuple) -> None:  # type: ignore[type-arg]

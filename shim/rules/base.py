@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         "second-word",
         "percents",
         "pages",
+        "at-most",
         "cpus",
         "lines",
         "percent",
@@ -123,11 +124,6 @@ class Note(Value):
     reason: str
     lost: str = ""
     bridgeable: bool = False
-
-    @property
-    def source(self) -> Source:
-        """Which of the two ways the field was asked for."""
-        return source_of(self.field)
 
 
 class Expectation(Value):

@@ -6,13 +6,11 @@ line for each device, in others the place of a word says what it means. Pure.
 
 from __future__ import annotations
 
-from shim.rules.sizes import Untranslatable, amount
+from shim.rules.sizes import UNLIMITED, Untranslatable, amount
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Callable
-
-UNLIMITED = (1 << 63) - (1 << 31)  # PAGE_COUNTER_MAX * PAGE_SIZE and above: how v1 shows "no limit"
 
 
 def agrees(shape: str, wanted: str, text: str, page: int) -> bool:
@@ -21,10 +19,8 @@ def agrees(shape: str, wanted: str, text: str, page: int) -> bool:
     page: bytes of a page of memory on the machine that the file is from.
     """
     wanted, found = wanted.strip(), text.strip()
-    if shape == "page":
-        return _page(wanted, found, page)
-    if shape == "pages":  # a difference of two sizes, each rounded down to a page
-        return _page(wanted, found, page) or (wanted.isdigit() and _page(str(int(wanted) - page), found, page))
+    if shape in SIZES:
+        return SIZES[shape](wanted, found, page)
     if shape == "any-form":  # a file that is not known here
         return _page(wanted, found, page) or any(same(wanted, found) for same in SHAPES.values())
     return SHAPES[shape](wanted, found)
@@ -50,6 +46,16 @@ def _page(wanted: str, found: str, page: int) -> bool:
     asked = -1 if asked >= UNLIMITED else asked
     shown = -1 if shown >= UNLIMITED else shown
     return asked == shown or (asked > 0 and asked // page * page == shown)
+
+
+def _pages(wanted: str, found: str, page: int) -> bool:
+    """The difference of two sizes, each of which was rounded down to a page."""
+    return _page(wanted, found, page) or (wanted.isdigit() and _page(str(int(wanted) - page), found, page))
+
+
+def _at_most(wanted: str, found: str, page: int) -> bool:
+    """That or less: what the runtime makes of it depends on more than a plan can know."""
+    return _page(wanted, found, page) or (wanted.isdigit() and found.isdigit() and int(found) <= int(wanted))
 
 
 def _bytes(text: str) -> int:
@@ -138,3 +144,5 @@ SHAPES: dict[str, Callable[[str, str], bool]] = {
     "lines": _lines,
     "percent": _percent,
 }
+# Shapes for which the size of a page counts.
+SIZES: dict[str, Callable[[str, str, int], bool]] = {"page": _page, "pages": _pages, "at-most": _at_most}

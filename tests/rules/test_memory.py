@@ -196,6 +196,21 @@ def test_swap_alone_in_an_update_is_read_back_beside_the_limit() -> None:
     assert not agrees(expected, str(160 * M), str(100 * M))
 
 
+def test_swap_alone_beside_another_limit_in_unified_may_be_less() -> None:
+    """runc takes the limit that it has off the sum, and then sets the one of `unified`: less swap, never more."""
+    made = planned(
+        {"memory": {"swap": 128 * M}, "unified": {"memory.max": str(64 * M)}},
+        make_host("unified"),
+        "runc",
+        operation="update",
+    )
+    (expected,) = [one for one in made.plan.expectations if one.field == "memory.swap"]
+    assert agrees(expected, "0", str(64 * M))
+    assert agrees(expected, str(64 * M), str(64 * M))
+    assert not agrees(expected, str(65 * M), str(64 * M))
+    assert not agrees(expected, "max", str(64 * M))
+
+
 @pytest.mark.parametrize("runtime", ["runc", "crun"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_no_swap_asked_where_it_is_not_accounted(layout: str, runtime: str) -> None:
@@ -434,3 +449,21 @@ def test_swappiness_beside_an_unset_swap_is_a_wish_of_its_own() -> None:
     made = planned({"memory": {"limit": 64 * M, "swap": 0, "swappiness": 0}}, host)
     (shown,) = [one for one in made.plan.expectations if one.file == "memory.swappiness"]
     assert shown.kind == "hint"
+
+
+@pytest.mark.parametrize("key", ["kernel", "kernelTCP"])
+@pytest.mark.parametrize(("memory_in", "code"), [(2, "memory-in-cgroup2"), (0, "memory-nowhere")])
+def test_kernel_memory_without_the_controller(key: str, memory_in: int, code: str) -> None:
+    """A hint whose controller v1 does not have is dropped; cgroup2 has no file for it either."""
+    made = planned({"memory": {key: 64 * M}}, make_host("hybrid", versions={"memory": memory_in}))
+    assert made.effect(f"memory.{key}") == (code, "hint", "dropped")
+    assert made.plan.bridge == ()
+
+
+@pytest.mark.parametrize("key", ["kernel", "kernelTCP"])
+def test_kernel_memory_without_its_file(key: str) -> None:
+    """Linux 6.16 has no memory.kmem.* any more: the hint is dropped, and the file is named."""
+    file = "memory.kmem.tcp.limit_in_bytes" if key == "kernelTCP" else "memory.kmem.limit_in_bytes"
+    made = planned({"memory": {key: 64 * M}}, make_host("legacy", interface={file: False}))
+    assert made.effect(f"memory.{key}") == ("kernel-memory", "hint", "dropped")
+    assert made.reason(f"memory.{key}") == f"this kernel has no {file}"

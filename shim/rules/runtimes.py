@@ -58,7 +58,7 @@ class Runtime(Value):
     least_memory_with_swap: int
 
 
-# field: (runc, crun, other)
+# Each field has a value for runc, one for crun and one for any other, in this order.
 _KINDS = ("runc", "crun", "other")
 _TABLE = {
     "zero_is_unset": (True, False, False),

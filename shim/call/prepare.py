@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from shim.planning.plan import Plan
     from shim.planning.rewrite import Rewrite
     from shim.planning.settings import Settings
-    from shim.rules.base import Family
+    from shim.rules.runtimes import Family
 
 STDIN = "-"
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from shim.host.facts import Host
     from shim.host.view import View
-    from shim.rules.base import Driver, Family
+    from shim.rules.base import Driver
+    from shim.rules.runtimes import Family
 
 CGROUP = "/sys/fs/cgroup"
 # What a limit in `linux.resources` needs, by the names of v1.

@@ -10,7 +10,9 @@ from shim.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from shim.rules.base import Family
+    from typing_extensions import Literal
+
+    Family = Literal["runc", "crun", "other"]
 
 
 class Runtime(Value):

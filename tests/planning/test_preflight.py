@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from shim.host.facts import Host
-    from shim.rules.base import Driver, Family
+    from shim.rules.base import Driver
+    from shim.rules.runtimes import Family
 
 MIB = 1 << 20
 NO_SWAP = Fact(value=False, evidence="made for a test: no swap")

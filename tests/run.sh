@@ -119,10 +119,11 @@ install_packages() {
     if [ "$quick" = no ]; then
         # What the Debian package depends on, and what checks it.
         wanted="$wanted python3-click python3-pyroute2 python3-tomlkit lintian pipx man-db groff rpm"
-        wanted="$wanted runc crun shellcheck strace iproute2 podman conmon containerd docker.io mmdebstrap"
+        wanted="$wanted runc crun shellcheck strace iproute2 podman conmon containerd docker.io mmdebstrap buildah"
     fi
     if [ "$matrix" = yes ] && [ -e integration/matrix/run.sh ]; then
         wanted="$wanted qemu-system-x86 kmod cpio"
+        [ "$all" = no ] || wanted="$wanted qemu-system-arm"
     fi
     for name in $wanted; do
         [ "$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null)" = installed ] || missing="$missing $name"

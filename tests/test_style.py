@@ -42,7 +42,7 @@ PURE = (
     "shim/call/flags.py",
     "shim/diagnose/diagnosis.py",
     "shim/diagnose/catalogue/*.py",
-    "shim/observe/oom.py",
+    *("shim/observe/oom.py", "shim/observe/memory_numbers.py", "shim/watch/changes.py", "shim/watch/event.py"),
     "shim/engines/hooks_directory.py",
     "shim/engines/json_text.py",
     "shim/engines/live_query.py",
@@ -81,6 +81,8 @@ LAZY = {
 QUOTED = ("shim/start/archive.py", "shim/start/import_fault.py")
 COLD = (
     *("shim/cli/*.py", "shim/engines/*.py", "shim/observe/*.py", "shim/stages/*.py", "shim/audit/*.py"),
+    "shim/watch/*.py",
+    "shim/watch/*.py",
     *("shim/start/import_fault.py", "shim/host/capture.py", "shim/containers/[!s]*.py"),
     "shim/start/archive_file.py",  # at installation, or after a source has changed
 )

@@ -19,6 +19,7 @@ ALLOWED = {"__future__", "errno", "math", "_json", "_signal", "time", "posix"}
 COLD = (
     "shim.cli*",
     "shim.audit*",
+    "shim.watch*",
     "shim.containers.*",
     "shim.engines*",
     "shim.stages*",
@@ -30,6 +31,7 @@ COLD = (
     "shim.start.archive_file",
     "shim.start.import_fault",
     "shim.host.inspection",
+    "shim.host.negotiation",
     "shim.host.capture*",
 )
 

@@ -99,7 +99,7 @@ def _foreseen(this: Call, made: Rewrite) -> tuple[Notice, ...]:
     from shim.host.view import View
     from shim.planning import preflight
 
-    asked = preflight.Asked(
+    asked = preflight.Start(
         resources=apply_to_value(made.resources, made.plan.edits),  # what the runtime gets to see
         cgroups_path=cgroups_path.of(made.document.value),
         runtime=this.family,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from shim.planning.plan import Plan
     from shim.planning.rewrite import Rewrite
     from shim.planning.settings import Settings
-    from shim.rules.base import Family
+    from shim.rules.runtimes import Family
 
 STDIN = "-"
 
@@ -107,7 +107,7 @@ def _foreseen(this: Call, made: Rewrite) -> tuple[Notice, ...]:
     from shim.host.view import View
     from shim.planning import preflight
 
-    asked = preflight.Asked(
+    asked = preflight.Start(
         resources=apply_to_value(made.resources, made.plan.edits),  # what the runtime gets to see
         cgroups_path=cgroups_path.of(made.document.value),
         runtime=this.family,

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from shim.oci.document import Document
     from shim.planning.plan import Plan
     from shim.planning.settings import Settings
-    from shim.rules.base import Driver, Family, Operation
+    from shim.rules.base import Driver, Operation
+    from shim.rules.runtimes import Family
 
 RESOURCES = ("linux", "resources")
 ALWAYS = ("freezer",)  # a frozen ancestor hangs every start (shim.planning.preflight)

@@ -51,10 +51,13 @@ restart)
 esac
 """
 # As PRIVATE has it, with the place where cgshim writes down what it has made.
-OWN_STATE = PRIVATE + """
+OWN_STATE = (
+    PRIVATE
+    + """
 mkdir "$1/lib" "$1/lib.work"
 mount -t overlay overlay -o "lowerdir=/var/lib,upperdir=$1/lib,workdir=$1/lib.work" /var/lib
 """
+)
 # The pod sees the host's processes and devices, as with hostPID and privileged.
 POD = """
 mount -t tmpfs tmpfs "$1"

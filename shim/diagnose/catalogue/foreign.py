@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import EACCES, ENOENT, ENOTDIR, EPERM, Entry
+from shim.diagnose.entry import EACCES, ENOENT, ENOTDIR, ENOTTY, EPERM, Entry
 
 
 def _foreign(code: str, title: str, *patterns: str, remedy: str = "") -> Entry:
@@ -137,7 +137,7 @@ ENTRIES = (
         "terminal-missing",
         "the container wants a terminal, and the caller has none",
         r"(?:failed: |: |^)open /dev/tty: (?:no such device or address|ENXIO)",
-        r"(?:^|: )tcgetattr: Inappropriate ioctl for device",
+        rf"(?:^|: )tcgetattr: {ENOTTY}",
         r"provided file is not a console",
         remedy="Start it from a terminal, give --console-socket, or set process.terminal to false.",
     ),

@@ -223,6 +223,13 @@ if [ "$lint" = yes ]; then
 fi
 if [ "$tests" = yes ]; then
     pytest_run unit tests "$@"
+    if [ $# -eq 0 ]; then
+        # Every line and branch of the rooms that decide about limits has a test in its room's folder (pyproject.toml).
+        export COVERAGE_FILE=$results/coverage
+        check "tests for coverage" .venv/bin/python -m coverage run -m pytest -q \
+            tests/rules tests/planning tests/oci tests/enforce
+        check "coverage" .venv/bin/python -m coverage report
+    fi
     [ "$all" = no ] || other_pythons
     if [ "$quick" = no ]; then
         # Only --all makes the root tree with newer engines and runs every engine test there, too.

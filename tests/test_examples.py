@@ -30,6 +30,8 @@ PRINTED = {
     "crio/50-cgshim.conf": ["crio"],
 }
 AUDIT = "kubernetes/audit.yaml"
+# These have their tests in test_examples_watch.py.
+OF_WATCHER = ("systemd/cgshim-watch.service", "monitoring/alerts.yaml", "monitoring/dashboard.json")
 PLAYBOOK = "ansible/audit.yml"
 
 
@@ -43,7 +45,7 @@ def test_every_example_is_tested() -> None:
     """A file that is added to examples/ is added here, too; kubernetes/ and the quickstart have tests of their own."""
     found = {str(path.relative_to(EXAMPLES)) for path in EXAMPLES.rglob("*") if path.is_file()}
     found = {name for name in found if not name.startswith("kubernetes/") and "__pycache__" not in name}
-    assert found == {*PRINTED, PLAYBOOK, "quickstart.sh"}
+    assert found == {*PRINTED, *OF_WATCHER, PLAYBOOK, "quickstart.sh"}
 
 
 @pytest.mark.parametrize("name", PRINTED)

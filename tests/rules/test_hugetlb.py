@@ -163,3 +163,11 @@ def test_files_to_ask_the_host_about() -> None:
         for size in ("64KB", "2MB", "32MB", "512MB", "1GB")
         for file in ("limit_in_bytes", "max")
     )
+
+
+@pytest.mark.parametrize("given", [{"pageSize": "2MB", "limit": 1}, "2MB", 7])
+def test_what_is_not_a_list(given: object) -> None:
+    """An update's file reaches the rules without the configuration's own check."""
+    (problem,) = ask(RULES, {"hugepageLimits": given}, make_host()).problems
+    assert (problem.field, problem.what) == ("hugepageLimits", "it is not a list")
+    assert problem.remedy == "write a list of {pageSize, limit}"

@@ -126,7 +126,7 @@ ENTRIES = (
         "the runtime refuses a field of config.json",
         r"namespace path: lstat /",
         r"invalid cgroup device type",
-        r"set_mempolicy: |invalid memory policy mode|NUMA mempolicy mode `",
+        r"set_mempolicy: |invalid memory policy mode|NUMA mempolicy mode [`']",
         r"move netDevice |netlink error while looking for interface `",
         r"intelRdt is specified in config|statfs `/sys/fs/resctrl`",
         r"invalid ioPriority|invalid io priority|error setting scheduler|sched_setattr: |invalid personality domain"

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from integration.matrix import watched
+
 M = 1 << 20
 SWAPPED = 20 * M  # a process 32 MiB above its limit has at least that in swap; the kernel keeps a little room
 # mm/memcontrol.c: a processor charges MEMCG_CHARGE_BATCH (64) pages in advance, so at a kill the counter may be that
@@ -35,7 +37,7 @@ def problems(records: list[dict[str, Any]]) -> list[str]:
 def _faults(record: dict[str, Any], accounted: bool, swaps: bool) -> list[str]:
     judges = {
         "bridge-use": bridged, "account": account, "delays": delayed, "checkpoint": restored, "audit": audited,
-        "trace": traced,
+        "trace": traced, "watch": watched.faults,
     }  # fmt: skip
     if record["set"] == "swap-use":
         return swap(record, accounted, swaps)

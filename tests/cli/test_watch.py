@@ -50,7 +50,9 @@ def test_empty_host_has_an_empty_table(tree: Path) -> None:
     head, titles = found.stdout.splitlines()[:2]
     assert found.exit_code == 0
     assert head.endswith(f"UTC  {os.uname().nodename}: 0 containers, nearest to its limit first, every 5 s")
-    assert " ".join(titles.split()) == ("ENGINE NAME WORKING LIMIT HEADROOM SWAP PEAK PRESSURE GROWTH/s OOM THROTTLED")
+    assert " ".join(titles.split()) == (
+        "ENGINE NAME WORKING LIMIT HEADROOM SWAP PEAK PRESSURE GROWTH/s OOM THROTTLED ALLOC/s"
+    )
 
 
 def test_json_of_an_empty_host_is_empty(tree: Path) -> None:

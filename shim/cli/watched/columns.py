@@ -90,6 +90,7 @@ COLUMNS = (
     Column("GROWTH/s", 8, 5, _growth),
     Column("OOM", 5, 4, lambda line: NOTHING if line.killed is None else str(line.killed)),
     Column("THROTTLED", 9, 10, lambda line: _share(line.throttled)),
+    Column("ALLOC/s", 7, 11, lambda line: size(line.allocated)),
 )
 
 

@@ -159,6 +159,8 @@ def _news(board: Board) -> list[str]:
 
 def cells(text: str) -> int:
     """Columns of a terminal: wide characters take two, combining ones none."""
+    if text.isascii() and text.isprintable():
+        return len(text)
     return sum(
         0 if unicodedata.combining(one) else 2 if unicodedata.east_asian_width(one) in "WF" else 1
         for one in printable_line(text)

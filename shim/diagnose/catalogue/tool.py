@@ -125,8 +125,8 @@ ENTRIES = (
     refusal(
         "unwritable-output",
         "the file or directory that is named for output cannot be written",
-        "It belongs to another user, is full, is not there, or lies on a file system that is read-only. For --alert: no "
-        "daemon listens there.",
+        "It belongs to another user, is full, is not there, or is on a file system that is read-only; for --alert, no "
+        "daemon listens.",
         "Name a file or a directory that you may write to.",
         reference=PAGE,
     ),

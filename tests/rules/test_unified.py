@@ -42,9 +42,18 @@ TRANSLATED: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
     "memory.max-blank": ({"memory.max": " \n"}, _memory(limit=1)),
     "memory.max-0-no-swap": ({"memory.max": "0", "memory.swap.max": "0"}, _memory(limit=1, swap=1)),
     "swap-beyond": ({"memory.max": "64M", "memory.swap.max": str(MOST)}, _memory(limit=64 * M, swap=-1)),
+    # PAGE_COUNTER_MAX in bytes, with a margin for the largest page: no limit from there on.
+    "swap-no-limit": (
+        {"memory.max": "64M", "memory.swap.max": str(2**63 - 2**31)},
+        _memory(limit=64 * M, swap=-1),
+    ),
     "swap-most": (
-        {"memory.max": "64M", "memory.swap.max": str(MOST - 64 * M)},
-        _memory(limit=64 * M, swap=MOST),
+        {"memory.max": "2G", "memory.swap.max": str(2**63 - 2**31 - 1)},
+        _memory(limit=2**31, swap=MOST),
+    ),
+    "swap-above-most": (
+        {"memory.max": "2147483649", "memory.swap.max": str(2**63 - 2**31 - 1)},
+        _memory(limit=2**31 + 1, swap=-1),
     ),
     "memory.max-max": ({"memory.max": "max"}, _memory(limit=-1)),
     "memory.max-K": ({"memory.max": "64K"}, _memory(limit=65536)),

@@ -10,7 +10,7 @@ import click
 
 from shim.cli import difference, output
 from shim.cli.output import paragraph, say
-from shim.engines import compilation, created, entries, install_prefix, leftovers, runtimes, status
+from shim.engines import compilation, created, dependents, entries, install_prefix, leftovers, runtimes, status
 from shim.engines.file import BACKUP, File
 from shim.engines.leftovers import ENGINES
 from shim.engines.registration import Request
@@ -145,14 +145,15 @@ def _home() -> str:
 def install_command(engine: str, dry_run: bool, prefix: str, **options: Any) -> None:
     """Register cgshim; show what was changed."""
     tree, request = Tree(options["root"]), _request({**options, "prefix": prefix})
+    python = ""
     if prefix:
-        install_prefix.check_host(tree, prefix)
+        python = install_prefix.check_host(tree, prefix)
     else:
         status.check_binary(tree, request.binary)
         if not tree.live:
-            install_prefix.check_python(tree)
+            install_prefix.check_python(tree, os.path.dirname(os.path.dirname(request.binary)))
     chosen, proposal = _with_entry(tree, request, ENGINES[engine])
-    _place(tree, prefix, dry_run=dry_run)
+    _place(tree, prefix, python, dry_run=dry_run)
     files = [*chosen.files, *proposal.files]
     called = (chosen.path,) if entries.is_made(tree, chosen, request.home) else ()
     record = created.note(tree, files, created.record(engine, request.home), called)
@@ -182,16 +183,18 @@ def remove_command(engine: str, dry_run: bool, prefix: str, **options: Any) -> N
     proposal = ENGINES[engine].remove(tree, request)
     files = [*proposal.files, *leftovers.settings_left(tree, request, engine, proposal.name)]
     last = not request.name or leftovers.is_alone(tree, request, engine)
-    if not proposal.remembered:
+    # A second `remove` finds no entry any more, but perhaps a container that runs since before the first.
+    remembered = proposal.remembered or (dependents.running(tree, f"{prefix}/bin") if prefix else ())
+    if not remembered:
         files += leftovers.entries_left(tree, request, engine, last=last)
     changed = _carry_out(tree, files, dry_run=dry_run)
     if not dry_run and last:
         created.settle(tree, created.record(engine, request.home))
-    for note in (*proposal.notes, *proposal.remembered):
+    for note in (*proposal.notes, *remembered):
         paragraph(note)
     if prefix:
         used = not dry_run and any(leftovers.still_used(tree, request, name, "") for name in ENGINES)
-        told = install_prefix.take_away(tree, prefix, needed=used or bool(proposal.remembered), dry_run=dry_run)
+        told = install_prefix.take_away(tree, prefix, needed=used or bool(remembered), dry_run=dry_run)
         changed = changed or bool(told)
         if told:
             paragraph(told)
@@ -200,9 +203,9 @@ def remove_command(engine: str, dry_run: bool, prefix: str, **options: Any) -> N
     _say_apply(ENGINES[engine], proposal, dry_run=dry_run, written=bool(proposal.files))
 
 
-def _place(tree: Tree, prefix: str, *, dry_run: bool) -> None:
+def _place(tree: Tree, prefix: str, python: str, *, dry_run: bool) -> None:
     """Copy cgshim itself where it is asked for and is not there yet, before anything refers to it."""
-    new = [file for file in install_prefix.copies(tree, prefix) if file.before != file.after]
+    new = [file for file in install_prefix.copies(tree, prefix, python) if file.before != file.after]
     if new:
         say(f"{'would copy' if dry_run else 'copied'} cgshim to {prefix} ({len(new)} files)")
     record = created.note(tree, new, created.record(install_prefix.RECORD))

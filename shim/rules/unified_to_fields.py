@@ -205,7 +205,8 @@ def _io_weight(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str,
     for line in value.splitlines():
         words = line.split()
         if words[:1] == ["default"] or len(words) == 1:
-            weight = most = max(most, _block_weight(case, key, words[-1]))
+            weight = _block_weight(case, key, words[-1])
+            most = max(most, weight)
             edits.append(_set(("blockIO", "weight"), min(weight, MOST_WEIGHT)))
         elif words:
             major, minor, rest = _device_line(key, line)

@@ -477,3 +477,33 @@ def test_rates_of_unified_and_classic_fields_are_one_line() -> None:
     assert set(line.value.split()) == {"8:0", "rbps=5", "wbps=7"}
     assert bridged.effect("blockIO.throttleReadBpsDevice") == ("bridged", "guard", "changed")
     assert bridged.plan.unenforceable == ()
+
+
+def test_swap_in_cgroup2_of_a_hybrid_that_does_not_account_it() -> None:
+    """The bridge has no file to write to, so the limit is lost, and nothing is bridged."""
+    host = make_host("hybrid", versions={"memory": 2}, **NO_SWAP_COUNTED)
+    made = planned({"unified": {"memory.swap.max": "1048576"}}, host)
+    assert made.effect("unified.memory.swap.max") == ("swap-unaccounted", "guard", "unenforceable")
+    assert made.plan.bridge == ()
+
+
+def test_an_update_of_memory_max_beside_a_sum_on_v1() -> None:
+    """The classic swap counts from the container's own limit, which the update replaces without naming it."""
+    made = planned(
+        {"unified": {"memory.max": "1M"}, "memory": {"swap": 2 * M}}, make_host("legacy"), operation="update"
+    )
+    assert made.effect("unified.memory.max")[2] == "unenforceable"
+    assert f"memory.swap {2 * M} counts from the container's own limit" in made.reason("unified.memory.max")
+
+
+def test_no_weight_in_a_line_of_io_weight() -> None:
+    """An empty line says nothing, on v1 as on cgroup2."""
+    made = planned({"unified": {"io.weight": "8:0 200\n\ndefault 100\n"}}, make_host("legacy", interface=BFQ))
+    device = {"major": 8, "minor": 0, "weight": 200}
+    assert made.after == {"blockIO": {"weight": 100, "weightDevice": [device]}}
+
+
+def test_a_limit_of_pages_that_is_no_number() -> None:
+    """cgroup2 gets it as it stands and refuses it; what is expected is what was written."""
+    made = planned({"unified": {"hugetlb.2MB.max": "much"}}, make_host())
+    assert made.shown() == {("hugetlb.2MB.max", "much")}

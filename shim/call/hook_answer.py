@@ -93,7 +93,7 @@ def _status(pid: str) -> str:
     return content(f"/proc/{pid}/stat").decode("utf-8", "replace")
 
 
-def _late(number: int, frame: object) -> None:
+def _late(_number: int, _frame: object) -> None:
     raise TimeoutError(ETIMEDOUT, f"no answer to a hook within {SECONDS} s")
 
 

@@ -1,4 +1,4 @@
-"""The answer for a run: what a rise of each kind means, what happened, what kills hide, and when the limit is reached."""
+"""The answer for a run: what a rise of each kind means, what happened, what kills hide, when the limit is reached."""
 
 from __future__ import annotations
 

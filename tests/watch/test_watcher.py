@@ -183,7 +183,7 @@ def test_a_limit_that_drifted(host: Host, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_an_update_is_no_drift(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The kernel has another limit, and so has runc's own record, as after `runc update`; config.json stays as it was."""
+    """The kernel has another limit, and so has runc's own record, as after `runc update`; config.json is old."""
     monkeypatch.setattr(drift, "AGE", 0.0)
     monkeypatch.setattr(drift, "facts_of", lambda *_: Facts())  # of this tree's root nobody would know what is above
     watcher, sink = host.watcher()

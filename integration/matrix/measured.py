@@ -159,6 +159,8 @@ def traced(record: dict[str, Any]) -> list[str]:
         right = "it is not mounted" in record["text"] and "mount -t tracefs" in record["text"]
         return [] if right else [f"without tracefs: {record['text']!r}"]
     faults = [f"left behind: {record[key]}" for key in ("instances", "triggers", "notes") if record[key]]
+    if record["asked"] == "missing":
+        return faults if "CONFIG_HIST_TRIGGERS" in record["text"] else [*faults, f"no histograms: {record['text']!r}"]
     if record["asked"] == "killed":
         if record["during"] or record["before"] != [record["instance"]] or record["swept"] != record["before"]:
             faults.append(f"after SIGKILL: {record}")

@@ -84,6 +84,11 @@ def of_cgroup(view: View, directory: str, pids: Iterable[int], ask: Callable[[in
         return _nothing(f"{missing}; no taskstats: {error}")
 
 
+def asking() -> Callable[[int], bytes]:
+    """What `of_cgroup` takes as `ask`, to be kept: the kernel's own answers. Raises OSError, ImportError."""
+    return _Netlink()
+
+
 def switched_off(view: View) -> str:
     """Why the kernel counts no delays although it could, "" if it does or has no switch (before Linux 5.14)."""
     off = (view.text(SWITCH) or "").strip() == "0"

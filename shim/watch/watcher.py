@@ -19,6 +19,7 @@ from shim.watch.hierarchy import SOURCE, Hierarchy
 from shim.watch.judge import Judge, threshold
 from shim.watch.kills import SILENT, KernelLog
 from shim.watch.loop import Loop
+from shim.watch.lost_time import LostTime
 from shim.watch.memory_of_alerts import BOOT, Remembered
 from shim.watch.place import Places
 from shim.watch.roster import Roster
@@ -77,7 +78,7 @@ class Watcher:
         self.view = view or View(options.root)
         self.host = detect(self.view, controllers=("memory", "cpu"), writable=False)
         self.roster = Roster(Tree(options.root), Places(self.view, self.host), options.names, options.roots)
-        self.sampler = Sampler(self.view)
+        self.sampler = Sampler(self.view, LostTime(self.view) if self.view.live else None)
         self.remembered = Remembered(options.state, (self.view.text(BOOT) or "").strip())
         self.judge = Judge(self.remembered)
         self.drift = Drift(self.roster.tree, self.view, self.remembered)

@@ -39,6 +39,9 @@ class Looks:
         ("max", "max"),
         ("failcnt", "max"),
         ("memsw_failcnt", "max"),
+        ("above_max", "max"),
+        ("above_failcnt", "max"),
+        ("above_oom", "oom"),
         ("oom", "oom"),
         ("oom_kill", "oom_kill"),
     ],
@@ -49,7 +52,8 @@ def test_a_counter_that_grew(counter: str, kind: str) -> None:
     assert looks.at(sample(1, events={counter: 7})) == []
     (event,) = looks.at(sample(2, events={counter: 9}), "inotify memory.events")
     assert (event.kind, event.source, event.id) == (kind, "inotify memory.events", ID)
-    assert event.evidence == {"cgroup": "/docker/web", "counter": counter, "count": 2, "total": 9}
+    where = {"cgroup_of_limit": "/docker/web"} if counter.startswith("above_") else {}
+    assert event.evidence == {"cgroup": "/docker/web", "counter": counter, "count": 2, "total": 9, **where}
     assert looks.at(sample(3, events={counter: 9})) == []
 
 

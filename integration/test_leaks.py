@@ -92,8 +92,7 @@ def _start(runtime: Runtime, place: Path, kind: str, container: str) -> None:
     shutil.copy(HERE / "leaking.py", rootfs / "leaking.py")
     if kind == "cache":
         with open(rootfs / "files" / "large", "wb") as large:
-            for _ in range(CACHED):
-                large.write(b"x" * MIB)
+            large.writelines(b"x" * MIB for _ in range(CACHED))
             large.flush()
             os.fsync(large.fileno())
             os.posix_fadvise(large.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)

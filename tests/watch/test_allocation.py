@@ -6,6 +6,7 @@ import errno
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -227,12 +228,9 @@ def test_threads_are_their_process_and_container(tmp_path: Path) -> None:
         (proc / str(thread) / "cgroup").write_text(f"4:memory:{cgroup}\n0::/\n")
         (proc / str(thread) / "comm").write_text(f"process{tgid}\n")
 
-    class One:
-        class container:
-            pid, title = 10, "shop"
-
+    one = SimpleNamespace(container=SimpleNamespace(pid=10, title="shop"))
     threads = Threads(str(tmp_path))
-    found = threads.look_up([10, 12, 20, 30], [One()])  # type: ignore[list-item]
+    found = threads.look_up([10, 12, 20, 30], [one])  # type: ignore[list-item]
     assert found[12] == Thread(name="process10", pid=10, container="shop")
     assert found[20] == Thread(name="process20", pid=20, container="")
     assert found[30] == GONE

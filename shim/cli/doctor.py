@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shim.cli import findings, host_checks, output, probes
-from shim.cli.engine import engine_option, runtime_of_engine
+from shim.cli import engine_problems, findings, host_checks, output, probes
+from shim.cli.engine import engine_option, own_request, runtime_of_engine
 from shim.cli.hosts import view_of
 from shim.cli.output import heading, say, table
 from shim.engines import runtimes
+from shim.engines.tree import Tree
 from shim.errors import ShimError
 from shim.host.inspection import inspect
 from shim.planning import settings
@@ -102,6 +103,7 @@ def examine(root_tree: str | None, wanted: str | None, engine: str | None = None
     if root_tree is None:
         runtime = runtimes.with_version(runtime)
         problems.extend([runtime.problem] if runtime.problem else [])
+        problems.extend(engine_problems.found(Tree(), own_request()) if not (engine or wanted) else ())
     inspected = inspect(view_of(root_tree), findings.questions())
     families = dict.fromkeys((*runtimes.NAMES, runtime.family))
     found = findings.find(inspected.host, families, configured.policy, configured.crun_on_hybrid)

@@ -62,7 +62,7 @@ def checks(tree: Tree, request: Request, engine: Engine) -> tuple[Check, ...]:
         found.append(_binary(tree, entry))
         found.append(_seen(tree, engine, entry, request))
         found.append(_pending(tree, engine, entry))
-        found.append(_runtime(tree, entry))
+        found.append(real_runtime(tree, entry))
     return tuple(found)
 
 
@@ -180,7 +180,7 @@ def start_time(shown: str, booted: float) -> float | None:
     return booted + int(microseconds) / 1e6 if microseconds.isdigit() and microseconds != "0" else None
 
 
-def _runtime(tree: Tree, entry: Registration) -> Check:
+def real_runtime(tree: Tree, entry: Registration) -> Check:
     """The real runtime that cgshim would run for this entry."""
     what = "the real runtime"
     try:

@@ -113,11 +113,15 @@ def chosen_runtime(configured: settings.Settings, wanted: str | None, engine: st
     return runtime_of_engine(engine) if engine and not wanted else runtimes.chosen(configured, wanted)
 
 
+def own_request() -> Request:
+    """For what is registered on this machine: the system's entries, or those of the user who asks."""
+    return Request(binary=SYSTEM_BINARY, home=_home() if os.geteuid() else "")
+
+
 def runtime_of_engine(engine: str) -> runtimes.Runtime:
     """The real runtime that an engine's entry on this machine leads to; a user's own entry for all but root."""
-    request = Request(binary=SYSTEM_BINARY, home=_home() if os.geteuid() else "")
     tree = Tree()
-    path, origin = entries.of_engine(tree, ENGINES[engine].registered(tree, request), engine)
+    path, origin = entries.of_engine(tree, ENGINES[engine].registered(tree, own_request()), engine)
     return runtimes.Runtime(path=path, family=settings.family(path) if path else "other", origin=origin)
 
 

@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     Excluded = Callable[[Facts, "Words"], bool]
     Foresight = Callable[[Facts], "tuple[str, ...]"]
 
-# The errno phrases of Go and of glibc, or the name of the errno where a text has already been through `render`.
+# The errno phrases of Go, glibc and musl (crun on Alpine, OpenWrt), or the errno's name where a text has already been
+# through `render`.
 EACCES = r"(?:permission denied|EACCES)"
-EBUSY = r"(?:device or resource busy|EBUSY)"
+EBUSY = r"(?:(?:device or )?resource busy|EBUSY)"
 EAGAIN = r"(?:resource temporarily unavailable|EAGAIN)"
 EINVAL = r"(?:invalid argument|EINVAL)"
-ELOOP = r"(?:too many levels of symbolic links|ELOOP)"
+ELOOP = r"(?:too many levels of symbolic links|symbolic link loop|ELOOP)"
 ENODEV = r"(?:no such device|ENODEV)"
 ENOENT = r"(?:no such file or directory|ENOENT)"
 ENOSPC = r"(?:no space left on device|ENOSPC)"
@@ -35,8 +36,8 @@ ENOSYS = r"(?:function not implemented|ENOSYS)"
 ENOTDIR = r"(?:not a directory|ENOTDIR)"
 EOPNOTSUPP = r"(?:operation not supported|not supported|EOPNOTSUPP)"
 EPERM = r"(?:operation not permitted|EPERM)"
-EDQUOT = r"(?:disk quota exceeded|EDQUOT)"
-ERANGE = r"(?:numerical result out of range|ERANGE)"
+EDQUOT = r"(?:(?:disk )?quota exceeded|EDQUOT)"
+ERANGE = r"(?:numerical result out of range|result not representable|ERANGE)"
 EROFS = r"(?:read-only file system|EROFS)"
 # A character of a path: systemd's paths have colons in them, and only a colon with a blank behind it ends a path.
 CHARACTER = r"(?:[^\n`'\":]|:(?![\s\"']))"
@@ -74,7 +75,7 @@ def opening(file: str, error: str) -> str:
 def making(error: str) -> str:
     """Creating a cgroup directory failed with `error`; group `path`. Runtimes, mkdir(1) and systemd say it so."""
     verbs = (
-        r"(?:\b(?:mkdir|mkdirat|create|creating cgroup directory)|cannot create directory"
+        r"(?:\b(?:mkdir|mkdirat|create|creating cgroup directory)|can(?:not|'t) create directory"
         r"|failed to create(?: control group| cgroup| directory)?)"
     )
     return rf"{verbs} [`'\"]?(?P<path>/sys/fs/cgroup/{CHARACTER}*)[`'\"]?: {error}"

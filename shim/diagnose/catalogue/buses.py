@@ -160,6 +160,7 @@ ENTRIES = (
             r"[Tt]imeout waiting for systemd to (?P<what>create|remove) (?P<unit>\S+)",
             r"[Tt]imed out while waiting for (?:StartTransientUnit|systemd)[^\n]*(?P<unit2>\S+\.(?:scope|slice))?",
             r"sd-bus call: Connection timed out",
+            r"Failed to activate service 'org\.freedesktop\.systemd1': timed out",
         ),
         verdict="systemd did not answer in time about the container's unit",
         cause="systemd is busy (many units or mounts, a daemon-reload with thousands of mounts), or hangs.",

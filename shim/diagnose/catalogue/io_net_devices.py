@@ -175,6 +175,7 @@ ENTRIES = (
             rf"bpf_prog_query\(BPF_CGROUP_DEVICE\) failed: {EPERM}",
             rf"\bbpf create `[^`]*`: {EPERM}",
             rf"BPF_PROG_ATTACH[^\n]*{EPERM}",
+            r"The bpf device cgroup requires real root",  # LXC
             rf"(?:can't load|load) program: {EPERM}",  # runc before 1.0
             rf"unable to find any existing device filters attached to the cgroup: [^\n]*{EPERM}",  # NVIDIA's hook
         ),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from shim.diagnose.checks import layout as look
-from shim.diagnose.entry import CHARACTER, ENOENT, V1_HIERARCHY, V1_NAMES, Entry, creating, opening
+from shim.diagnose.entry import CHARACTER, ENOENT, V1_HIERARCHY, V1_NAMES, Entry, creating, making, opening
 
 V2_DOC = "Linux Documentation/admin-guide/cgroup-v2.rst, Mounting"
 V1_DOC = "Linux Documentation/admin-guide/cgroup-v1/cgroups.rst, section 2.1"
 # Not the list of processes: that is missing where the container's cgroup is gone (container-cgroup-vanished).
 V1_DIRECTORY = (
-    rf"\b(?:open|openat2|creating cgroup directory) "
+    rf"\b(?:open|openat2|mkdir|creating cgroup directory) "
     rf"`?{V1_HIERARCHY}(?!{CHARACTER}*(?:cgroup\.procs|tasks)`?:){CHARACTER}*`?:"
     rf" {ENOENT}"
 )
@@ -73,6 +73,9 @@ ENTRIES = (
             r"[Mm]ountpoint for cgroup not found",
             r"invalid file system type on [`'\"]?/sys/fs/cgroup",
         ),
+        ambiguous=(making(ENOENT),),
+        tell="grep cgroup /proc/self/mountinfo; ls /sys/fs/cgroup: nothing, inside of a container or a build?",
+        offer=2,
         verdict="no cgroup file system is mounted at /sys/fs/cgroup",
         cause="The runtime found neither cgroup2 nor v1 hierarchies where it looks for them.",
         remedy=(
@@ -109,7 +112,7 @@ ENTRIES = (
     Entry(
         code="sys-not-mounted",
         title="/sys is not mounted",
-        patterns=(r"cannot statfs cgroup root: " + ENOENT, rf"statfs [`'\"]?/sys/fs/cgroup[`'\"]?: {ENOENT}"),
+        patterns=(rf"cannot statfs cgroup root(?:: {ENOENT}|$)", rf"statfs [`'\"]?/sys/fs/cgroup[`'\"]?: {ENOENT}"),
         ambiguous=(r"no cgroup mount found in mountinfo",),  # runc from 1.4 on
         verdict="/sys is not mounted, so there is no /sys/fs/cgroup",
         cause="The runtime cannot tell which cgroup version the host has; runc stops with a Go panic here.",

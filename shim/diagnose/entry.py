@@ -53,8 +53,8 @@ def named(file: str) -> str:
 
 
 def bare(file: str) -> str:
-    """An interface file without its directory and without a verb, as in a text that was cut in front of it."""
-    return rf"(?:^|: |=)[`'\"]?(?P<file0>{file})[`'\"]?"
+    """An interface file without a verb, and mostly without its directory, as in a text that was cut in front of it."""
+    return rf"(?:^|: |=)[`'\"]?(?:/sys/fs/cgroup/{CHARACTER}*/)?(?P<file0>{file})[`'\"]?"
 
 
 def writing(file: str, error: str) -> str:

@@ -226,4 +226,18 @@ ENTRIES = (
         offer=2,
         rank=60,
     ),
+    Entry(
+        code="namespace-unknown-to-runtime",
+        title="the runtime does not know a kind of namespace",
+        patterns=(r"namespace \{\\*\"(?P<namespace>[a-z]+)\\*\" \\*\"[^\"\n]*\"\} does not exist",),
+        verdict="this runtime does not know {namespace} namespaces, which the configuration asks for",
+        cause="runc knows cgroup namespaces from 1.0-rc6 on and time namespaces from 1.2 on. The engine is newer than "
+        "the runtime that it calls, or another, old runc comes first in its PATH.",
+        remedy=(
+            "Upgrade the runtime to what the engine was released with: runc --version; which -a runc",
+            "Docker: docker run --cgroupns=host asks for no cgroup namespace.",
+        ),
+        reference="https://github.com/docker/for-linux/issues/1198",
+        rank=50,
+    ),
 )

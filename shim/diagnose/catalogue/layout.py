@@ -23,7 +23,7 @@ MOUNTED_AT = (
 REFUSED_MOUNT = (
     MOUNTED_AT + WRONG_TYPE,
     rf"mount: [^\n:]*cgroup[^\n:]*: {WRONG_TYPE}",
-    rf"mount: [^\n:]*: {WRONG_TYPE}, bad superblock on cgroup\b",
+    rf"mount: (?:[^\n:]*: )?{WRONG_TYPE}, bad superblock on cgroup\b",
 )
 # crun creates a missing directory in the tmpfs and then misses the interface file in it.
 V1_FILE = opening(r"(?:memory|pids|cpu|cpuset|blkio|hugetlb|net_cls|net_prio)\.[\w.]+", ENOENT)
@@ -124,7 +124,7 @@ ENTRIES = (
     Entry(
         code="runtime-too-old-for-layout",
         title="a runtime from before cgroup2 meets a cgroup2 mount",
-        patterns=(r"no subsystem for mount",),
+        patterns=(r"no subsystem for mount", r"cgroups V2 is not yet supported"),  # the second is gVisor's
         verdict="this runtime is too old to understand the cgroup mounts of this host",
         cause="It reads a cgroup2 or unnamed hierarchy as a v1 hierarchy with a controller and finds none.",
         remedy=("Upgrade the runtime (runc 1.0 or later).", "{runtime} --version; grep cgroup /proc/self/mountinfo"),

@@ -64,7 +64,7 @@ NOISE_LINES = (
     r"kernel memory settings are ignored and will be removed",
     r"skipping device \S+ for systemd",
     r"tun: unable to create tun",
-    r"cannot toggle freezer: cgroups not configured for container",
+    r"^cannot toggle freezer: cgroups not configured for container",
     r"^lstat : no such file or directory",
     r"nsexec-0\[\d+\]: failed to sync with stage-1",
     r"cgroup v1 is deprecated and will be removed in a future release",

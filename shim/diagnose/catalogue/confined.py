@@ -45,7 +45,7 @@ ENTRIES = (
     Entry(
         code="session-key-refused",
         title="the kernel's key service is blocked",
-        patterns=(rf"{KEYRING}[^\n]*: (?:{EPERM}|{EACCES}|{ENOSYS})",),
+        patterns=(rf"{KEYRING}[^\n]*: (?:{EPERM}|{EACCES}|{ENOSYS})", r"could not create session key\"?$"),
         verdict="no session key can be made: keyctl is blocked here",
         cause="An outer container (LXC, ChromeOS, a sandbox) or its seccomp profile forbids the keyctl system call, or "
         "the kernel has no keys (CONFIG_KEYS).",

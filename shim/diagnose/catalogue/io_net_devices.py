@@ -240,4 +240,19 @@ ENTRIES = (
         ),
         reference="https://github.com/NVIDIA/nvidia-container-toolkit/issues/48",
     ),
+    Entry(
+        code="devices-have-children",
+        title="the device rules of a cgroup with children cannot be written anew",
+        patterns=(rf"\bwrite(?: to)? {named(r'devices.(?:allow|deny)')}: {EINVAL}",),
+        verdict="{file} refuses a rule for all devices (EINVAL): the container has cgroups of its own below",
+        cause="v1 takes the rule for all devices only while a cgroup has no children. docker in docker and systemd "
+        "make some, and runc before 1.0 writes every device rule again at an update.",
+        remedy=(
+            "Upgrade runc to 1.0 or later: its update leaves the device rules alone.",
+            "Or remove what runs inside first, or start the container again with the new limits.",
+        ),
+        reference="https://github.com/docker-library/docker/issues/285",
+        rank=52,
+        layout="v1",
+    ),
 )

@@ -203,8 +203,8 @@ ENTRIES = (
         title="a daemon goes on with a connection to systemd that dbus has ended",
         patterns=(r"dbus: connection closed by user",),
         verdict="the kubelet, or the engine, uses a connection to systemd that has ended",
-        cause="dbus was restarted (an upgrade, often), and the daemon does not connect again. What it starts itself fails "
-        "until it is restarted, while the runtime's own calls work.",
+        cause="dbus was restarted (an upgrade, often), and the daemon does not connect again. What it starts "
+        "itself fails until it is restarted, while the runtime's own calls work.",
         remedy=(
             "systemctl restart kubelet (or crio, containerd, docker)",
             "Upgrade it: what is built with the library of runc 1.0.0-rc94 or later connects again.",

@@ -69,7 +69,7 @@ ENTRIES = (
         code="cgroup-not-mounted",
         title="no cgroup file system at /sys/fs/cgroup",
         patterns=(
-            r"no cgroup mount found in mountinfo",
+            r"no cgroup mount found\b",
             r"[Mm]ountpoint for cgroup not found",
             r"invalid file system type on [`'\"]?/sys/fs/cgroup",
         ),
@@ -95,7 +95,7 @@ ENTRIES = (
         code="cgroup-tmpfs-empty",
         title="a tmpfs at /sys/fs/cgroup holds no hierarchy",
         patterns=(r"could not join cgroup\s*$",),
-        ambiguous=(r"no cgroup mount found in mountinfo",),
+        ambiguous=(r"no cgroup mount found\b",),
         verdict="/sys/fs/cgroup is a tmpfs without any cgroup hierarchy in it",
         cause="The directory was prepared for v1 hierarchies, but none was mounted.",
         remedy=(
@@ -113,7 +113,7 @@ ENTRIES = (
         code="sys-not-mounted",
         title="/sys is not mounted",
         patterns=(rf"cannot statfs cgroup root(?:: {ENOENT}|$)", rf"statfs [`'\"]?/sys/fs/cgroup[`'\"]?: {ENOENT}"),
-        ambiguous=(r"no cgroup mount found in mountinfo",),  # runc from 1.4 on
+        ambiguous=(r"no cgroup mount found\b",),  # runc from 1.4 on
         verdict="/sys is not mounted, so there is no /sys/fs/cgroup",
         cause="The runtime cannot tell which cgroup version the host has; runc stops with a Go panic here.",
         remedy=("mount -t sysfs sysfs /sys && mount -t cgroup2 cgroup2 /sys/fs/cgroup",),

@@ -19,8 +19,8 @@ from shim.planning import settings
 from shim.values import Value
 
 if TYPE_CHECKING:
-    from shim.cli.findings import Finding
-    from shim.diagnose.diagnosis import Diagnosis as Foreseen
+    from shim.cli.findings import FieldOutcome
+    from shim.diagnose.diagnosis import Diagnosis
     from shim.engines.runtimes import Runtime
     from shim.host.facts import Fact
     from shim.host.inspection import Inspection
@@ -43,15 +43,15 @@ SHAPE = """\b
 """
 
 
-class Diagnosis(Value):
+class Examination(Value):
     """Everything that is shown."""
 
     inspected: Inspection
     runtime: Runtime
     configured: Settings
-    found: tuple[Finding, ...]
+    found: tuple[FieldOutcome, ...]
     problems: tuple[str, ...]
-    ahead: tuple[Foreseen, ...] = ()
+    ahead: tuple[Diagnosis, ...] = ()
 
     @property
     def status(self) -> int:
@@ -61,7 +61,7 @@ class Diagnosis(Value):
         return output.REFUSED if self.refused else output.FINE
 
     @property
-    def refused(self) -> tuple[Finding, ...]:
+    def refused(self) -> tuple[FieldOutcome, ...]:
         """What the chosen runtime would not start, or nobody can answer for."""
         bad = (findings.REFUSED, findings.UNTOUCHED)
         return tuple(f for f in self.found if f.outcome in bad and self.runtime.family in f.runtimes)
@@ -91,7 +91,7 @@ def doctor_command(
     ctx.exit(made.status)
 
 
-def examine(root_tree: str | None, wanted: str | None, engine: str | None = None) -> Diagnosis:
+def examine(root_tree: str | None, wanted: str | None, engine: str | None = None) -> Examination:
     """Look at the host, the settings and the runtime, and ask the planner."""
     problems: list[str] = []
     try:
@@ -108,7 +108,7 @@ def examine(root_tree: str | None, wanted: str | None, engine: str | None = None
     families = dict.fromkeys((*runtimes.NAMES, runtime.family))
     found = findings.find(inspected.host, families, configured.policy, configured.crun_on_hybrid)
     ahead = host_checks.look(runtime.family, tuple(f.code for f in found)) if root_tree is None else ()
-    return Diagnosis(
+    return Examination(
         inspected=inspected,
         runtime=runtime,
         configured=configured,
@@ -133,7 +133,7 @@ def facts(inspected: Inspection) -> dict[str, Fact]:
     }
 
 
-def shape(made: Diagnosis) -> dict[str, Any]:
+def shape(made: Examination) -> dict[str, Any]:
     """The object of --json."""
     host = made.inspected.host
     placed = {
@@ -164,7 +164,7 @@ def shape(made: Diagnosis) -> dict[str, Any]:
     }
 
 
-def show(made: Diagnosis) -> None:
+def show(made: Examination) -> None:
     """The same as text."""
     for problem in made.problems:
         output.failure(problem, "red")
@@ -202,7 +202,7 @@ def _value(fact: Fact) -> str:
     return names[fact.value] if fact.value is None or isinstance(fact.value, bool) else str(fact.value)
 
 
-def _show_findings(made: Diagnosis) -> None:
+def _show_findings(made: Examination) -> None:
     titles = {
         findings.REFUSED: "Refused here: limits that nothing can enforce",
         findings.UNTOUCHED: "Not understood: limits are left to the runtime as they stand",
@@ -223,7 +223,7 @@ def _show_findings(made: Diagnosis) -> None:
         output.paragraph(_verdict(made))
 
 
-def _grouped(found: list[Finding]) -> list[tuple[list[str], str, tuple[str, ...]]]:
+def _grouped(found: list[FieldOutcome]) -> list[tuple[list[str], str, tuple[str, ...]]]:
     """A row for each reason; fields that share one share the row."""
     rows: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for finding in found:
@@ -235,7 +235,7 @@ def _grouped(found: list[Finding]) -> list[tuple[list[str], str, tuple[str, ...]
     return [(names, runtime, why) for (runtime, why), names in rows.items()]
 
 
-def _verdict(made: Diagnosis) -> str:
+def _verdict(made: Examination) -> str:
     family, count = made.runtime.family, len(made.refused)
     if any(f.outcome == findings.UNTOUCHED for f in made.refused):
         return f"With {family}, nobody can say here which limits would be enforced."

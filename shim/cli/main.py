@@ -33,15 +33,18 @@ COMMANDS = {
 HELP = """Look into cgshim, the OCI runtime wrapper that makes cgroup limits fit the host at hand.
 
 Nothing here starts, changes or stops a container. Nothing is written but by `engine` and `hooks`, which show what
-they write, by `compile`, and to a file that you name with --output.
+they write, by `compile`, and where --output and the options of `watch` say.
 
 \b
 Examples:
   cgshimctl audit                           which containers run without the limits that were asked for
+  cgshimctl watch                           what the limits do to the containers, while it happens
+  cgshimctl leaks FILE                      whose memory grows without end, in what `watch --record FILE` wrote
   cgshimctl doctor                          what this host can enforce, and why not the rest
   cgshimctl plan /path/to/bundle            what cgshim would change in its config.json, and why
   cgshimctl plan config.json --host DIR     the same for another host, written by `capture DIR` there
   cgshimctl report web                      what was changed for the container "web"
+  cgshimctl negotiate --engine docker       which cgroup version and driver an engine should use here
   cgshimctl engine install podman           make podman call cgshim; `engine remove podman` takes it back
 
 \b

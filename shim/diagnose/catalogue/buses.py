@@ -159,7 +159,7 @@ ENTRIES = (
         patterns=(
             r"[Tt]imeout waiting for systemd to (?P<what>create|remove) (?P<unit>\S+)",
             r"[Tt]imed out while waiting for (?:StartTransientUnit|systemd)[^\n]*(?P<unit2>\S+\.(?:scope|slice))?",
-            r"sd-bus call: Connection timed out",
+            r"sd-bus call: (?:Connection|Operation) timed out",
             r"Failed to activate service 'org\.freedesktop\.systemd1': timed out",
         ),
         verdict="systemd did not answer in time about the container's unit",

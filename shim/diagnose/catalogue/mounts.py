@@ -6,6 +6,7 @@ from shim.diagnose.checks import mount_points
 from shim.diagnose.checks import mounts as look
 from shim.diagnose.entry import (
     EACCES,
+    EBUSY,
     EINVAL,
     ENODEV,
     ENOENT,
@@ -122,7 +123,7 @@ ENTRIES = (
         ambiguous=(
             mounting("overlay", EPERM),
             mounting("overlay", EINVAL),
-            mounting("overlay", r"(?:device or resource busy)"),
+            mounting("overlay", EBUSY),
         ),
         verdict="overlay cannot be mounted in a user namespace on this kernel",
         cause="Kernels before 5.11 allow overlay only to real root.",

@@ -97,7 +97,7 @@ def plan_command(target: str | None, as_json: bool, **asked: Any) -> None:
     planned = plan({**asked, "writes": target is not None})
     if target is not None and planned.refusal is None:
         write(planned, target)
-        planned = _with_output(planned, os.path.abspath(target))
+        planned = planned.changed(written=os.path.abspath(target))
     if as_json:
         output.emit(shape(planned))
     else:
@@ -160,10 +160,6 @@ def located(config: str) -> str:
 
 def _is_resources(loaded: Document) -> bool:
     return "linux" not in loaded.value and "ociVersion" not in loaded.value
-
-
-def _with_output(planned: Planned, path: str) -> Planned:
-    return planned.changed(written=path)
 
 
 def write(planned: Planned, target: str) -> None:

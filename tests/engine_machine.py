@@ -93,7 +93,7 @@ class Machine:
         self.install(engine, *arguments)
         installed = self.files()
         assert installed != before
-        assert "already; nothing to do" in self.install(engine, *arguments)
+        assert "cgshim is already registered as" in self.install(engine, *arguments)
         assert self.files() == installed
         self.remove(engine)
         assert self.files() == before

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from shim.cli import output
+from shim.cli.forms import TABLE
 from shim.cli.output import failure, heading, say, table
 from shim.diagnose.catalogue import AREAS, ENTRIES
 from shim.diagnose.entry import Entry, fill
@@ -118,7 +119,7 @@ def _show_words(found: Diagnosis) -> None:
         failure("\n".join((f"  {first}", *(f"  | {line}" for line in others))))
 
 
-def show_entry(entry: Entry, as_json: bool) -> None:
+def show_entry(entry: Entry, form: str) -> None:
     """An entry of the catalogue; names in angle brackets stand for what a message names."""
     shape = {
         "code": entry.code,
@@ -130,8 +131,8 @@ def show_entry(entry: Entry, as_json: bool) -> None:
         "ours": entry.ours,
         "silent": entry.silent,
     }
-    if as_json:
-        output.emit(shape)
+    if form != TABLE:
+        output.emit(shape, form)
         return
     say(entry.title, bold=True)
     rows = [("code", entry.code), ("verdict", str(shape["verdict"])), ("cause", str(shape["cause"]))]
@@ -139,11 +140,11 @@ def show_entry(entry: Entry, as_json: bool) -> None:
     table([(name, value) for name, value in [*rows, ("see", entry.reference)] if value])
 
 
-def show_list(as_json: bool) -> None:
+def show_list(form: str) -> None:
     """Every entry by its area."""
-    if as_json:
+    if form != TABLE:
         entries = [{"code": one.code, "title": one.title, "area": area} for area, rows in AREAS for one in rows]
-        output.emit({"entries": entries})
+        output.emit({"entries": entries}, form)
         return
     for area, rows in AREAS:
         heading(area)

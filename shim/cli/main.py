@@ -8,7 +8,9 @@ from typing import Any
 
 import click
 
-from shim.call.faults import own_fault
+from shim import __version__
+from shim.call.faults import told
+from shim.cli.group import Family
 from shim.cli.output import BROKEN
 from shim.errors import ShimError
 
@@ -23,23 +25,27 @@ COMMANDS = {
     "failures": ("shim.cli.failures", "failures_command"),
     "engine": ("shim.cli.engine", "engine_command"),
     "hooks": ("shim.cli.hooks", "hooks_command"),
+    "self-test": ("shim.cli.self_test", "self_test_command"),
+    "uninstall": ("shim.cli.uninstall", "uninstall_command"),
     "capture": ("shim.cli.capture", "capture_command"),
     "compile": ("shim.cli.compile", "compile_command"),
+    "completion": ("shim.cli.completion", "completion_command"),
 }
 
-HELP = """Look into cgshim, the OCI runtime wrapper that makes cgroup limits fit the host at hand.
+HELP = """Look into cgshim, the OCI runtime wrapper that fits cgroup limits to the host.
 
-Nothing here starts, changes or stops a container. Nothing is written but by `engine` and `hooks`, which show what
-they write, by `compile`, and to a file that you name with --output.
+Only `self-test` starts a container, one of its own. Only `engine`, `hooks`, `uninstall`, `compile`, and `plan` and
+`capture` with the file or directory that you name, write files; each prints what it changes.
 
 \b
 Examples:
-  cgshimctl audit                           which containers run without the limits that were asked for
-  cgshimctl doctor                          what this host can enforce, and why not the rest
-  cgshimctl plan /path/to/bundle            what cgshim would change in its config.json, and why
-  cgshimctl plan config.json --host DIR     the same for another host, written by `capture DIR` there
-  cgshimctl report web                      what was changed for the container "web"
-  cgshimctl engine install podman           make podman call cgshim; `engine remove podman` takes it back
+  cgshimctl audit                         which containers run without the limits that were asked for
+  cgshimctl doctor                        what this host can enforce, and why not the rest
+  cgshimctl plan /path/to/bundle          what cgshim would change in its config.json, and why
+  cgshimctl plan config.json --host DIR   the same for another host, written by `capture DIR` there
+  cgshimctl report web                    what was changed for the container "web"
+  cgshimctl engine install podman         make podman call cgshim; `engine remove podman` takes it back
+  cgshimctl self-test --engine podman     start a container with limits, and read them back
 
 \b
 Exit status:
@@ -50,7 +56,7 @@ Exit status:
 """
 
 
-class Tool(click.Group):
+class Tool(Family):
     """A group whose commands are loaded when asked for, and which never shows a traceback."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -74,12 +80,13 @@ class Tool(click.Group):
         except ShimError as error:
             failure = error
         except Exception as error:  # noqa: BLE001 # the edge: no traceback may reach the user
-            failure = own_fault(error)
+            failure = told(error)
         click.echo(failure.text(), err=True)
         raise click.exceptions.Exit(BROKEN)
 
 
 @click.command(cls=Tool, help=HELP, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, "-V", "--version", message="cgshimctl %(version)s")
 def main() -> None:
     """The console script's entry point; the commands are in modules of their own."""
 

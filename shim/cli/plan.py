@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shim.cli import difference, findings, output, remedies
-from shim.cli.engine import chosen_runtime, engine_option
+from shim.cli import completion, difference, findings, output, remedies, terminal
+from shim.cli.engine_request import chosen_runtime, engine_option
+from shim.cli.forms import TABLE, formatted
 from shim.cli.hosts import view_of
 from shim.cli.output import heading, say, table
 from shim.engines.suitability import crun_refuses
@@ -57,8 +58,13 @@ class Planned(Value):
 
 @click.command("plan", epilog=f"{SHAPE}\n{output.STATUSES}")
 @click.argument("config", metavar="[CONFIG|BUNDLE]", required=False)
-@click.option("--container", metavar="NAME|ID", help="The config.json of a container on this host, by its name.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
+@click.option(
+    "--container",
+    metavar="NAME|ID",
+    shell_complete=completion.containers,
+    help="The config.json of this container on this host.",
+)
+@formatted
 @click.option("--host", metavar="DIR", help="Plan for a captured host (cgshimctl capture) instead of this one.")
 @click.option("--runtime", metavar="runc|crun|PATH", help="The real runtime. Default: as the settings say.")
 @engine_option
@@ -76,7 +82,7 @@ class Planned(Value):
     help="Who makes the cgroup. Default: systemd where cgroupsPath reads like SLICE:PREFIX:NAME, else cgroupfs.",
 )
 @click.option("--output", "target", metavar="FILE", help="Write the new configuration there, atomically.")
-def plan_command(target: str | None, as_json: bool, **asked: Any) -> None:
+def plan_command(target: str | None, form: str, **asked: Any) -> None:
     """Show what cgshim would change in CONFIG (or BUNDLE/config.json), and why.
 
     Fields that are honoured as they stand are left alone, and every other byte of the file stays as it is. The diff in
@@ -95,8 +101,8 @@ def plan_command(target: str | None, as_json: bool, **asked: Any) -> None:
     if target is not None and planned.refusal is None:
         write(planned, target)
         planned = _with_output(planned, os.path.abspath(target))
-    if as_json:
-        output.emit(shape(planned))
+    if form != TABLE:
+        output.emit(shape(planned), form)
     else:
         show(planned)
     click.get_current_context().exit(output.REFUSED if planned.refusal else output.FINE)
@@ -281,7 +287,7 @@ def _show_end(planned: Planned) -> None:
         output.failure(planned.refusal.text(), "red")
         return
     name = os.path.basename(planned.made.document.path)
-    lines, anew = difference.readable(planned.made.document.text, planned.text, name, output.columns())
+    lines, anew = difference.readable(planned.made.document.text, planned.text, name, terminal.columns())
     if not lines:
         heading("Nothing to change: the file is passed on byte for byte.")
     else:

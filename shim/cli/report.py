@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shim.cli import memory, output
+from shim.cli import completion, memory, output
+from shim.cli.forms import TABLE, formatted
 from shim.cli.output import heading, say, table
 from shim.containers.container import CONFIG
 from shim.engines import runtimes
@@ -44,11 +45,11 @@ SHAPE = """\b
 
 
 @click.command("report", epilog=f"{SHAPE}{memory.SHAPE}\n{output.STATUSES}")
-@click.argument("subject", metavar="NAME|ID|BUNDLE")
+@click.argument("subject", metavar="NAME|ID|BUNDLE", shell_complete=completion.containers)
 @click.option("--runtime", metavar="PATH", help="The runtime to ask for the state of ID. Default: the one it is of.")
 @click.option("--root", metavar="DIR", help="The runtime's --root. Default: the places where engines keep theirs.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
-def report_command(subject: str, runtime: str | None, root: str | None, as_json: bool) -> None:
+@formatted
+def report_command(subject: str, runtime: str | None, root: str | None, form: str) -> None:
     """Show what cgshim changed for a container (its engine's NAME for it, or its ID), or in BUNDLE/config.json, and
     what memory did to the container: its pressure while it runs, and after its end what the poststop hook found
     (cgshimctl hooks).
@@ -60,8 +61,8 @@ def report_command(subject: str, runtime: str | None, root: str | None, as_json:
         found = of_bundle(subject)
     else:
         found = of_container(subject, runtime, root)
-    if as_json:
-        output.emit(found)
+    if form != TABLE:
+        output.emit(found, form)
     else:
         show(found)
 

@@ -368,7 +368,9 @@ def test_runtime_of_an_entry(tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", [("plan", "/nonexistent"), ("doctor",)])
 def test_plan_and_doctor_look_at_the_entry(monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]) -> None:
     """`--engine` asks for the entry before anything else is read."""
-    monkeypatch.setattr("shim.cli.engine.entries.of_engine", lambda *_: (_ for _ in ()).throw(ShimError("x", "asked")))
+    monkeypatch.setattr(
+        "shim.cli.engine_request.entries.of_engine", lambda *_: (_ for _ in ()).throw(ShimError("x", "asked"))
+    )
     monkeypatch.setitem(ENGINE_MODULES, "docker", nerdctl)
     result = CliRunner().invoke(main, [*command, "--engine", "docker"])
     assert (result.exit_code, "asked" in result.stderr) == (3, True)
@@ -390,10 +392,14 @@ def test_tools_are_asked_about_the_file_that_is_named(engine: str, config: str, 
 
 
 def test_status_without_a_registration(machine: Machine) -> None:
-    """Status 1: the user asked whether it works, and it does not."""
+    """Status 1 and no fault: the engine is there and does not call cgshim; or it is not there at all."""
     result = machine.engine("status", "docker")
-    assert result.exit_code == 1
-    assert "WRONG  registered  no entry for cgshim in docker's files" in result.output
+    assert (result.exit_code, result.output) == (
+        *(1, "not registered  registered  no entry for cgshim in docker's files\n"),
+    )
+    (machine.root / "usr/bin/podman").unlink()
+    result = machine.engine("status", "podman")
+    assert (result.exit_code, result.output) == (1, "not installed  registered  no podman here\n")
 
 
 def test_status_after_the_binary_is_gone(machine: Machine) -> None:

@@ -87,8 +87,9 @@ def _json(*arguments: object, **where: str) -> dict[str, Any]:
     return shown
 
 
-def test_text_is_a_table_and_a_diff(config: Path) -> None:
+def test_text_is_a_table_and_a_diff(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The whole output for a hint that cgroup2 does not have; the annotation's line alone is cut at the width."""
+    monkeypatch.setattr("shim.cli.terminal.columns", lambda: 100)
     result = _plan(config)
     assert result.exit_code == 0
     lines = result.output.splitlines()
@@ -262,8 +263,9 @@ def test_cgroup_manager_is_read_off_the_path(config: Path) -> None:
     assert _json(config)["cgroup_manager"] == "cgroupfs"
 
 
-def test_one_long_line_is_laid_out_for_reading() -> None:
+def test_one_long_line_is_laid_out_for_reading(monkeypatch: pytest.MonkeyPatch) -> None:
     """Engines write one line; the text form shows the changed members, and no line is too wide."""
+    monkeypatch.setattr("shim.cli.terminal.columns", lambda: 100)
     result = _plan(HERE / "specs" / "podman-limits.json")
     assert result.exit_code == 0
     assert "(it is one long line; laid out here for reading)" in result.output

@@ -104,6 +104,9 @@ NEWER_ARGUMENTS = {
 }
 NEWER_MODULES = {"importlib.metadata", "importlib.resources", "tomllib", "zoneinfo", "graphlib", "typing_extensions"}
 
+# The rooms of tests that run with every Python, too, and what they share (other_pythons in run.sh).
+OLD_TOO = ("tests/rules", "tests/planning", "tests/oci", "tests/call")
+
 VAGUE = {"util", "utils", "helper", "helpers", "manager", "common", "misc"}
 
 
@@ -159,7 +162,7 @@ def test_annotations_are_not_evaluated(module: Module) -> None:
     assert [alias.name for node in found for alias in node.names] == ["annotations"]
 
 
-@pytest.mark.parametrize("module", PROGRAM, ids=_ids)
+@pytest.mark.parametrize("module", [*PROGRAM, *modules(*OLD_TOO)], ids=_ids)
 def test_nothing_newer_than_the_oldest_python(module: Module) -> None:
     """No attribute, module or argument that the standard library has only since Python 3.8 or later."""
     attributes = {node.attr for node in ast.walk(module.tree) if isinstance(node, ast.Attribute)}

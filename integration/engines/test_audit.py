@@ -343,11 +343,13 @@ def test_weight_that_no_scheduler_looks_at(docker_container: Callable[..., tuple
 
 
 def test_names_resolve_in_every_command(fleet: Fleet, system: System) -> None:
-    """report and plan take the engine's name for a container of each engine; plan where it can see the bundle."""
+    """report, explain and plan take the engine's name for a container of each engine; plan only with its bundle."""
     for engine in ("docker", "podman", "containerd", "cri", "cri-o"):
         name, one = next((n, o) for n, o in fleet.started.items() if o.engine == engine)
         told = _cgshimctl("report", "--json", name)
         assert json.loads(told)["container"] in Path(f"/proc/{one.pid}/cgroup").read_text()
+        healthy = f"cgshim: container {name} exists, and no failure of it is on record [nothing-to-explain]"
+        assert _cgshimctl("explain", name, status=3).partition("\n")[0] == healthy
         if system.name != "here":
             continue  # bundles are in the engines' own mount namespace
         planned = json.loads(_cgshimctl("plan", "--json", "--container", name))
@@ -355,12 +357,12 @@ def test_names_resolve_in_every_command(fleet: Fleet, system: System) -> None:
         assert (planned["refused"], planned["edits"]) == (False, [])
 
 
-def _cgshimctl(*arguments: str) -> str:
+def _cgshimctl(*arguments: str, status: int = 0) -> str:
     done = call(
         [sys.executable, "-m", "shim.cli.main", *arguments], env={**os.environ}, cwd=str(LAUNCHER.parent.parent)
     )
-    assert done.status == 0, str(done)
-    return done.out
+    assert done.status == status, str(done)
+    return done.out or done.err
 
 
 @pytest.fixture

@@ -76,7 +76,7 @@ def audit_command(*, files: tuple[str, ...], merge: bool, **asked: Any) -> None:
     cgshim is registered or not. As another user than root only what that user may read is seen.
 
     --after unified is a host with cgroup2 only; legacy is this host under a kernel without CONFIG_MEMCG_V1; DIR is a
-    host captured with `python3 -m shim.host.capture`.
+    host captured with `cgshimctl capture`.
 
     In a container, call it in the host's cgroup namespace: nsenter --target 1 --cgroup -- cgshimctl audit --tree /host
     """

@@ -12,7 +12,7 @@ import click
 
 from shim import system
 from shim.cli import completion, output, report
-from shim.cli.explained import entry, show, show_entry, show_list, similar
+from shim.cli.explained import entry, healthy, show, show_entry, show_list, similar
 from shim.cli.forms import TABLE, formatted
 from shim.cli.hosts import view_of
 from shim.cli.output import BROKEN, REFUSED
@@ -68,7 +68,7 @@ With --list: entries [{code, title, area}]. With CODE: the entry.
     "--last", "newest", is_flag=True, help="The newest failure on this host: cgshim's own last diagnosis, or a log."
 )
 @click.option("--list", "as_list", is_flag=True, help="List the codes of the catalogue.")
-@click.option("--host", metavar="DIR", help="The text comes from this captured host (shim.host.capture).")
+@click.option("--host", metavar="DIR", help="The text comes from this captured host (cgshimctl capture).")
 @click.option("--elsewhere", is_flag=True, help="The text comes from another host: nothing here can confirm a cause.")
 @click.option("--bundle", metavar="DIR", help="The container's bundle: with its config.json more can be confirmed.")
 @click.option("--runtime", type=click.Choice(["runc", "crun", "other"]), help="Default: told from the text.")
@@ -117,7 +117,7 @@ def _diagnose(subject: str | None, where: dict[str, Any]) -> tuple[Diagnosis, di
     else:
         text = _text(subject)
     if not text.strip():
-        raise _nothing(subject)
+        raise healthy(subject) if subject and container and _exists(container) else _nothing(subject)
     return explain(text, context(view, text, bundle, where["runtime"], container)), None
 
 
@@ -210,6 +210,15 @@ def _resolved(name: str) -> str:
         if error.code == "ambiguous-container":
             raise
         return name
+
+
+def _exists(container: str) -> bool:
+    from shim.containers.resolve import resolve
+
+    try:
+        return bool(resolve(container))
+    except ShimError as error:
+        return error.code == "ambiguous-container"
 
 
 def _pid(container: str) -> int:

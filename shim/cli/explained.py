@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from shim.cli import output
 from shim.cli.forms import TABLE
-from shim.cli.output import failure, heading, say, table
+from shim.cli.output import BROKEN, failure, heading, say, table
 from shim.diagnose.catalogue import AREAS, ENTRIES
 from shim.diagnose.entry import Entry, fill
 from shim.diagnose.explain import NOT_RECOGNISED, SEVERAL_CAUSES, entry_of
+from shim.errors import ShimError
 
 if TYPE_CHECKING:
     from shim.diagnose.diagnosis import Diagnosis
@@ -149,3 +150,16 @@ def show_list(form: str) -> None:
     for area, rows in AREAS:
         heading(area)
         table([(one.code, one.title) for one in rows], indent="  ")
+
+
+def healthy(name: str) -> ShimError:
+    """The answer about a container that nothing has happened to."""
+    return ShimError(
+        "nothing-to-explain",
+        f"container {name} exists, and no failure of it is on record",
+        remedy=(
+            f"cgshimctl audit --container {name} compares its limits with what was asked.",
+            f"cgshimctl report {name} shows what cgshim changed.",
+        ),
+        status=BROKEN,
+    )

@@ -34,5 +34,5 @@ def unusable(directory: str, why: str) -> ShimError:
         "bad-host-tree",
         f"{directory} is no captured host: {why}",
         evidence=(f"{directory}: {why}",),
-        remedy=("capture one with `python3 -m shim.host.capture DIRECTORY` on the host in question",),
+        remedy=("run `cgshimctl capture DIRECTORY` on the host in question",),
     )

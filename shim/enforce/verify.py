@@ -102,9 +102,15 @@ def _compare(view: View, directory: str, why: str, expectation: Expectation) -> 
     text, found = read
     if above is None or found.device != above.device:
         return Finding(expectation=expectation, path=path, found="", why="not on the cgroup file system")
-    return None if agrees(expectation, text) else Finding(expectation=expectation, path=path, found=text.strip())
+    beyond = (expectation.beyond and view.text(f"{directory}/{expectation.beyond}")) or ""
+    if agrees(expectation, text, beyond):
+        return None
+    return Finding(expectation=expectation, path=path, found=text.strip())
 
 
-def agrees(expectation: Expectation, text: str) -> bool:
-    """Does the file's content show what was expected, in the shape that the file has."""
-    return shapes.agrees(expectation.shape, expectation.value, text, PAGE)
+def agrees(expectation: Expectation, text: str, beyond: str = "") -> bool:
+    """Does the file's content show what was expected, in the shape that the file has.
+
+    beyond: the content of the file that `expectation.beyond` names.
+    """
+    return shapes.agrees(expectation.shape, shapes.without(expectation.value, beyond), text, PAGE)

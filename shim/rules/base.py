@@ -41,7 +41,18 @@ if TYPE_CHECKING:
 
     Effect = Literal["kept", "changed", "dropped", "unenforceable"]
     Shape = Literal[
-        "exact", "page", "number", "first-words", "second-word", "percents", "cpus", "lines", "percent", "any-form"
+        "exact",
+        "page",
+        "number",
+        "first-words",
+        "second-word",
+        "percents",
+        "pages",
+        "at-most",
+        "cpus",
+        "lines",
+        "percent",
+        "any-form",
     ]
 
 GUARD: Final = "guard"  # protects the host or a neighbour; refused when it cannot be enforced (policy)
@@ -124,7 +135,8 @@ class Expectation(Value):
     """What the kernel must show in the container's own cgroup afterwards.
 
     controller: as in Placement. version: 1 or 2. file: interface file. value: its content as text, numbers in the
-    kernel's unit. shape: how the file shows it (shim.rules.shapes).
+    kernel's unit. shape: how the file shows it (shim.rules.shapes). beyond: the file of the same cgroup whose number
+    `value` includes and `file` does not; "" for none.
     """
 
     field: str
@@ -134,6 +146,7 @@ class Expectation(Value):
     file: str
     value: str
     shape: Shape = "exact"
+    beyond: str = ""
 
     @property
     def source(self) -> Source:

@@ -21,11 +21,17 @@ def agrees(shape: str, wanted: str, text: str, page: int) -> bool:
     page: bytes of a page of memory on the machine that the file is from.
     """
     wanted, found = wanted.strip(), text.strip()
-    if shape == "page":
-        return _page(wanted, found, page)
+    if shape in SIZES:
+        return SIZES[shape](wanted, found, page)
     if shape == "any-form":  # a file that is not known here
         return _page(wanted, found, page) or any(same(wanted, found) for same in SHAPES.values())
     return SHAPES[shape](wanted, found)
+
+
+def without(wanted: str, text: str) -> str:
+    """The number `wanted` less the one that a file with this content shows; the same where it shows no limit."""
+    wanted, found = wanted.strip(), text.strip()
+    return str(int(wanted) - int(found)) if wanted.isdigit() and found.isdigit() else wanted
 
 
 def _exact(wanted: str, found: str) -> bool:
@@ -42,6 +48,16 @@ def _page(wanted: str, found: str, page: int) -> bool:
     asked = -1 if asked >= UNLIMITED else asked
     shown = -1 if shown >= UNLIMITED else shown
     return asked == shown or (asked > 0 and asked // page * page == shown)
+
+
+def _pages(wanted: str, found: str, page: int) -> bool:
+    """The difference of two sizes, each of which was rounded down to a page."""
+    return _page(wanted, found, page) or (wanted.isdigit() and _page(str(int(wanted) - page), found, page))
+
+
+def _at_most(wanted: str, found: str, page: int) -> bool:
+    """That or less: what the runtime makes of it depends on more than a plan can know."""
+    return _page(wanted, found, page) or (wanted.isdigit() and found.isdigit() and int(found) <= int(wanted))
 
 
 def _bytes(text: str) -> int:
@@ -130,3 +146,5 @@ SHAPES: dict[str, Callable[[str, str], bool]] = {
     "lines": _lines,
     "percent": _percent,
 }
+# Shapes for which the size of a page counts.
+SIZES: dict[str, Callable[[str, str, int], bool]] = {"page": _page, "pages": _pages, "at-most": _at_most}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ import pytest
 
 from shim.call import entry
 from shim.host.facts import UNIFIED
-from tests.fake_runtime import FakeRuntime
+from tests.fake_runtime import FakeRuntime, exit_status
 from tests.hosts_made import make_host
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ def _logs(runtime: FakeRuntime, *records: tuple[str, str]) -> None:
 
 
 def _call(runtime: FakeRuntime, *words: str) -> int:
-    return os.waitstatus_to_exitcode(entry.call(runtime.invocation(*words), str(runtime.path), ""))
+    return exit_status(entry.call(runtime.invocation(*words), str(runtime.path), ""))
 
 
 def test_the_fatal_record_before_the_error_is_the_reason(runtime: FakeRuntime) -> None:

@@ -153,6 +153,8 @@ def test_an_unread_hint_refuses_nobody(tree: Tree) -> None:
 OF_A_SHAPE = {
     "exact": "25000 50000",
     "page": "67108864",
+    "pages": "67108864",
+    "at-most": "67108864",
     "number": "32",
     "first-words": "25000",
     "second-word": "50000",
@@ -196,7 +198,7 @@ def test_what_cannot_be_seen_is_not_there_in_any_shape(tree: Tree, shape: str) -
 
 def test_every_shape_is_one_of_these() -> None:
     """A new shape gets a value above."""
-    assert set(OF_A_SHAPE) == {"page", "any-form", *shapes.SHAPES}
+    assert set(OF_A_SHAPE) == {"any-form", *shapes.SIZES, *shapes.SHAPES}
 
 
 @pytest.mark.parametrize("seen", ["namespace", "subtree"])

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Value = Union[int, float, Fraction, "frozenset[int]"]
 Limits = dict[str, Value]
 NONE = float("inf")
+NO_LIMIT = (1 << 63) - PAGE
 THROTTLES = dict(
     zip(("throttleReadBpsDevice", "throttleWriteBpsDevice", "throttleReadIOPSDevice", "throttleWriteIOPSDevice"), RATES)
 )
@@ -162,7 +163,8 @@ def _memory(section: Mapping[str, Any], zero_is_no_swap: bool) -> Limits:
     elif swap:
         if not limit or 0 <= swap < limit:
             raise Meaningless("memory.swap counts memory plus swap")
-        found["swap"] = swap - max(limit, 0)
+        # A page counter at its largest value (PAGE_COUNTER_MAX) limits nothing, and so does the sum with memory in it.
+        found["swap"] = NONE if limit >= NO_LIMIT else swap - max(limit, 0)
     return found
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from shim.planning.plan import Plan
+    from shim.rules.base import Expectation
     from shim.rules.base import Family as Family  # noqa: PLC0414 # the module of examples may not import shim
     from tests.model.cgroup import Cgroup
     from tests.model.limits import Limits
@@ -261,8 +262,7 @@ def compared(wish: Limits, plan: Plan, group: Cgroup, usual: Limits) -> Iterator
     found = limits.enforced(group.files)
     for name in losses(wish, group):
         refused = any(
-            about(name, one.field) and one.kind == "guard" and not agrees(one, group.files.get(one.file, "?"))
-            for one in plan.expectations
+            about(name, one.field) and one.kind == "guard" and not shows(group, one) for one in plan.expectations
         )
         if not reported(name, plan) and not refused:
             yield f"lost: {name} {_of(name, found)} instead of {wish[name]}"
@@ -271,6 +271,11 @@ def compared(wish: Limits, plan: Plan, group: Cgroup, usual: Limits) -> Iterator
         said = any(about(name, note.field) and note.effect != "kept" for note in plan.notes)
         if limits.looser(name, wanted, value) and value != usual.get(name) and not said:
             yield f"stricter: {name} {value} instead of {wanted}, and nothing says so"
+
+
+def shows(group: Cgroup, expected: Expectation) -> bool:
+    """Does the cgroup show what the plan expects of it."""
+    return agrees(expected, group.files.get(expected.file, ""), group.files.get(expected.beyond, ""))
 
 
 def read_back(wish: Limits, plan: Plan, group: Cgroup, before: Cgroup, *, hints_too: bool) -> Iterator[str]:
@@ -282,10 +287,10 @@ def read_back(wish: Limits, plan: Plan, group: Cgroup, before: Cgroup, *, hints_
     for one in plan.expectations:
         shown = group.files.get(one.file)
         names = [name for name in wish if about(name, one.field)]
-        if one.kind == "guard" and names and not gone & set(names) and not (shown is not None and agrees(one, shown)):
+        if one.kind == "guard" and names and not gone & set(names) and not shows(group, one):
             yield f"refused though it landed: {one.file} shows {shown!r}, {one.value!r} was expected ({one.field})"
     for name in losses(wish, before) - gone:
-        rejecting = [one for one in plan.expectations if not agrees(one, before.files.get(one.file, ""))]
+        rejecting = [one for one in plan.expectations if not shows(before, one)]
         looks = any(about(name, one.field) and (one.kind == "guard" or hints_too) for one in rejecting)
         if not looks and not reported(name, plan):
             yield f"never read back: {name} {wish[name]}"

@@ -40,6 +40,7 @@ STARTS: dict[str, tuple[dict[str, Any], str, tuple[Family, tuple[int, ...]]]] = 
     "swappiness unset": ({"memory": {"swappiness": UINT64}}, V1, RUNC),
     "throttle without a rate": ({"blockIO": {"throttleReadBpsDevice": [{"major": 8, "minor": 0}]}}, V1, RUNC),
     "unlimited in every number": ({"memory": {"limit": -1, "swap": INT64}}, V1, RUNC),
+    "no limit in every number": ({"memory": {"limit": INT64, "swap": INT64}}, "debian12-hybrid-6.18", ("runc", (1, 0))),
     "swap none beside memory above int64": ({"unified": {"memory.max": "8E", "memory.swap.max": "0"}}, V1, RUNC),
     "swap none beside a limit above int64": (
         {"memory": {"limit": INT64}, "unified": {"memory.swap.max": "0"}},
@@ -107,6 +108,13 @@ UPDATES: dict[str, tuple[dict[str, Any], dict[str, Any], str, tuple[Family, tupl
         {"blockIO": {"throttleReadBpsDevice": [{"major": 8, "minor": 0, "rate": UINT64}]}},
         "debian12-private-cgroupns-6.1",
         ("runc", (1, 1, 5)),
+    ),
+    "swap alone on cgroup2": (LIMITED, {"memory": {"swap": 128 * M}}, "wsl2-6.18", ("runc", (1, 2))),
+    "swap alone beside another limit in unified": (
+        LIMITED,
+        {"memory": {"swap": 128 * M}, "unified": {"memory.max": "67108864"}},
+        "wsl2-6.18",
+        ("runc", (1, 2)),
     ),
     "swap alone on v1": (LIMITED, {"memory": {"swap": 160 * M}}, V1, RUNC),
     "swap that counts from a limit beside another one": (

@@ -180,6 +180,37 @@ def test_swap_alone_in_an_update(layout: str) -> None:
     assert made.effect("memory.swap") == ("swap-alone", "guard", "kept")
 
 
+def test_swap_alone_in_an_update_is_read_back_beside_the_limit() -> None:
+    """cgroup2 shows swap alone, so that the container's own memory.max has to be taken off first.
+
+    A limit of 100 MiB and 1000 bytes: runc writes 160 MiB - limit, and the kernel cuts each number to whole pages.
+    """
+    (expected,) = _plan("unified", {"swap": 160 * M}, operation="update").plan.expectations
+    assert (expected.file, expected.beyond) == ("memory.swap.max", "memory.max")
+    assert agrees(expected, str(60 * M), str(100 * M))
+    assert agrees(expected, str(60 * M - 4096), str(100 * M))
+    assert agrees(expected, str(160 * M), "max")
+    assert not agrees(expected, str(60 * M - 8192), str(100 * M))
+    assert not agrees(expected, str(60 * M + 4096), str(100 * M))
+    assert not agrees(expected, "max", str(100 * M))
+    assert not agrees(expected, str(160 * M), str(100 * M))
+
+
+def test_swap_alone_beside_another_limit_in_unified_may_be_less() -> None:
+    """runc takes the limit that it has off the sum, and then sets the one of `unified`: less swap, never more."""
+    made = planned(
+        {"memory": {"swap": 128 * M}, "unified": {"memory.max": str(64 * M)}},
+        make_host("unified"),
+        "runc",
+        operation="update",
+    )
+    (expected,) = [one for one in made.plan.expectations if one.field == "memory.swap"]
+    assert agrees(expected, "0", str(64 * M))
+    assert agrees(expected, str(64 * M), str(64 * M))
+    assert not agrees(expected, str(65 * M), str(64 * M))
+    assert not agrees(expected, "max", str(64 * M))
+
+
 @pytest.mark.parametrize("runtime", ["runc", "crun"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_no_swap_asked_where_it_is_not_accounted(layout: str, runtime: str) -> None:

@@ -32,7 +32,7 @@ GRAVE = (findings.REFUSED, findings.UNTOUCHED, findings.UNLIMITED)
 
 def show(made: Diagnosis, *, everything: bool) -> None:
     """Write the whole text."""
-    say(verdict(made), bold=True, colour="red" if made.status else "green")
+    paragraph(verdict(made), bold=True, colour="red" if made.status else "green")
     _show_circumstances(made)
     wrong = [found for found in made.own if found.essential and found.outcome in GRAVE]
     if made.problems or wrong:

@@ -10,7 +10,7 @@ import click
 
 from shim import __version__
 from shim.call.faults import told
-from shim.cli.group import Family
+from shim.cli.group import Family, HelpContext
 from shim.cli.output import BROKEN
 from shim.errors import ShimError
 
@@ -39,13 +39,13 @@ Only `self-test` starts a container, one of its own. Only `engine`, `hooks`, `un
 
 \b
 Examples:
-  cgshimctl audit                         which containers run without the limits that were asked for
-  cgshimctl doctor                        what this host can enforce, and why not the rest
-  cgshimctl plan /path/to/bundle          what cgshim would change in its config.json, and why
-  cgshimctl plan config.json --host DIR   the same for another host, written by `capture DIR` there
-  cgshimctl report web                    what was changed for the container "web"
-  cgshimctl engine install podman         make podman call cgshim; `engine remove podman` takes it back
-  cgshimctl self-test --engine podman     start a container with limits, and read them back
+  cgshimctl audit                        which limits are missing
+  cgshimctl doctor                       what this host can enforce
+  cgshimctl plan BUNDLE                  what cgshim would change, and why
+  cgshimctl plan BUNDLE --host CAPTURE   the same for another host
+  cgshimctl report web                   what was changed for container "web"
+  cgshimctl engine install podman        make podman call cgshim
+  cgshimctl self-test --engine podman    start a container with limits
 
 \b
 Exit status:
@@ -69,7 +69,10 @@ class Tool(Family):
             return None
         module, attribute = COMMANDS[cmd_name]
         command = getattr(importlib.import_module(module), attribute)
-        return command if isinstance(command, click.Command) else None
+        if not isinstance(command, click.Command):
+            return None
+        command.context_class = HelpContext
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; an error becomes one message on stderr and exit status 3."""

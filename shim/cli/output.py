@@ -14,6 +14,7 @@ from shim.errors import printable_line, printable_lines
 FINE, REFUSED, USAGE, BROKEN = 0, 1, 2, 3
 SCHEMA = 1
 NARROWEST = 10  # columns of a cell that may be cut
+READABLE = 24  # columns of running text; narrower is one word a line
 GAP = "  "
 MUTED = "shim.cli.output.muted"  # key of click's context
 Cell = Union[str, Sequence[str]]  # foreign text, which is one line whatever it holds; or lines of our own making
@@ -47,15 +48,15 @@ def say(text: str = "", *, bold: bool = False, colour: str | None = None) -> Non
 
 
 def heading(text: str) -> None:
-    """A heading with an empty line before it."""
+    """Write a heading with an empty line before it."""
     say()
-    say(text, bold=True)
+    paragraph(text, bold=True)
 
 
-def paragraph(text: str, indent: str = "") -> None:
-    """Text wrapped to the width, its line ends become spaces."""
+def paragraph(text: str, indent: str = "", *, bold: bool = False, colour: str | None = None) -> None:
+    """Write text wrapped to the width; its line ends become spaces."""
     for line in wrapped(printable_lines(text), terminal.columns(), indent):
-        say(line)
+        say(line, bold=bold, colour=colour)
 
 
 def wrapped(text: str, width: int, indent: str = "", hanging: str = "") -> list[str]:
@@ -93,10 +94,11 @@ def table(rows: Sequence[Sequence[Cell]], header: Sequence[str] = (), indent: st
         return
     grid = [[_shown(cell) for cell in row] for row in ([header, *rows] if header else rows)]
     every = range(len(grid[0]))
-    natural, least = [[max(size(row[i]) for row in grid) for i in every] for size in (_natural, _longest_word)]
+    natural, words = [[max(size(row[i]) for row in grid) for i in every] for size in (_natural, _longest_word)]
+    least = [max(word, min(size, READABLE)) for word, size in zip(words, natural)]
     room = terminal.columns() - len(indent)
     if sum(least) + len(GAP) * (len(least) - 1) > room:
-        _stacked(grid[1:] if header else grid, indent)
+        (_stacked if header else _listed)(grid[1:] if header else grid, indent)
         return
     widths = fitted(natural, room, least)
     for number, row in enumerate(grid):
@@ -109,8 +111,16 @@ def _stacked(grid: list[list[list[str]]], indent: str) -> None:
     for row in grid:
         for number, cell in enumerate(row):
             inner = indent if number == 0 else f"{indent}  "
-            for line in [line for line in cell if line]:
+            for line in [line for line in cell if line not in ("", "-")]:
                 paragraph(line, inner)
+
+
+def _listed(grid: list[list[list[str]]], indent: str) -> None:
+    """Write rows without a header as 'NAME: TEXT'."""
+    for (name, *_), *cells in grid:
+        text = [line for cell in cells for line in cell if line]
+        for line in wrapped(f"{name}: {' '.join(text)}", terminal.columns(), indent, "  "):
+            say(line)
 
 
 def fitted(natural: list[int], width: int, least: Sequence[int] = ()) -> list[int]:

@@ -198,11 +198,11 @@ def _read_back(view: View, pid: int, host: Host) -> list[dict[str, Any]]:
 def _show(called: Called, found: list[dict[str, Any]], problem: str, *, passed: bool) -> None:
     through = f"{called.engine}'s entry {called.binary}" if called.engine else called.binary
     if problem:
-        output.say(f"Failed: {through} started no container.", bold=True, colour="red")
+        output.paragraph(f"Failed: {through} started no container.", bold=True, colour="red")
         output.failure(problem)
         return
     verdict = "Passed" if passed else "Failed"
     what = "enforces every limit" if passed else "does not enforce every limit"
-    output.say(f"{verdict}: {through} with {called.runtime or 'no runtime'} {what}.", bold=True)
+    output.paragraph(f"{verdict}: {through} with {called.runtime or 'no runtime'} {what}.", bold=True)
     rows = [(one["field"], str(one["asked"]), one["found"] or "nothing", one["file"]) for one in found]
     output.table(rows, ("LIMIT", "ASKED", "KERNEL", "FILE"), indent="  ")

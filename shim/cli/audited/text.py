@@ -109,7 +109,7 @@ def _after(fleet: dict[str, Any]) -> None:
     ]
     output.table(rows, ("OUTCOME", "CONTAINER", "FIELD", "WHY", "WITHOUT CGSHIM"))
     say()
-    say(plain(after["answer"]), bold=True)
+    paragraph(plain(after["answer"]), bold=True)
 
 
 def _summary(fleet: dict[str, Any]) -> None:

@@ -44,11 +44,11 @@ def taken_back(this: Call, error: BaseException) -> ShimError:
         error = own_fault(error)
     invocation = this.invocation
     if invocation.command == "update":
-        return _with(error, f"{this.runtime} had carried out the update: its values are the container's now")
+        return _with(error, f"{this.runtime} has already applied the update: the container has its values")
     if invocation.command != "create" and not invocation.detach:
         return error
     failed, _ = _ask(this, "delete", "--force")
-    done = f"delete --force {invocation.container_id}: {failed or 'done, no container is left'}"
+    done = f"delete --force {invocation.container_id}: {failed or 'done, the container is deleted'}"
     return _with(error, f"{this.runtime} {done}")
 
 

@@ -81,7 +81,7 @@ def audit_command(*, files: tuple[str, ...], merge: bool, **asked: Any) -> None:
     In a container, call it in the host's cgroup namespace: nsenter --target 1 --cgroup -- cgshimctl audit --tree /host
     """
     if merge != bool(files):
-        raise click.UsageError("--merge wants FILES, and FILES want --merge")
+        raise click.UsageError("--merge needs FILES, and FILES need --merge")
     if merge and (asked["after"] or asked["roots"]):
         raise click.UsageError("--after and --root look at this host; --merge does not")
     found = shape.merged(files) if merge else of_this_host(asked, asked["tree"])

@@ -76,7 +76,7 @@ class Diagnosis(Value):
 
 @click.command("doctor", epilog=f"{SHAPE}\n{output.STATUSES}")
 @formatted
-@click.option("--runtime", metavar="PATH", help="The real runtime: a path, or runc or crun. Default: as the settings.")
+@click.option("--runtime", metavar="PATH", help="A path, or runc or crun. Default: the one in the settings.")
 @engine_option
 @click.option("--root-tree", metavar="DIR", help="Look at a captured host (cgshimctl capture) or another root tree.")
 @click.option("--all", "everything", is_flag=True, help="Show every fact and every finding, for runc and for crun.")

@@ -62,7 +62,7 @@ With --list: entries [{code, title, area}]. With CODE: the entry.
 """
 
 
-@click.command("explain", epilog=f"{SHAPE}\n{STATUSES}")
+@click.command("explain", short_help="Explain the failure of a runtime or a container.", epilog=f"{SHAPE}\n{STATUSES}")
 @click.argument("subject", metavar="[FILE|-|TEXT|NAME|ID|CODE]", required=False, shell_complete=completion.codes)
 @click.option(
     "--last", "newest", is_flag=True, help="The newest failure on this host: cgshim's own last diagnosis, or a log."
@@ -71,7 +71,7 @@ With --list: entries [{code, title, area}]. With CODE: the entry.
 @click.option("--host", metavar="DIR", help="The text comes from this captured host (cgshimctl capture).")
 @click.option("--elsewhere", is_flag=True, help="The text comes from another host: nothing here can confirm a cause.")
 @click.option("--bundle", metavar="DIR", help="The container's bundle: with its config.json more can be confirmed.")
-@click.option("--runtime", type=click.Choice(["runc", "crun", "other"]), help="Default: told from the text.")
+@click.option("--runtime", type=click.Choice(["runc", "crun", "other"]), help="Default: detected from the text.")
 @formatted
 def explain_command(*, subject: str | None, newest: bool, as_list: bool, form: str, **where: Any) -> None:
     """Explain a runtime's failure: a log FILE, standard input (-), a pasted TEXT, what is left of a container (its
@@ -84,7 +84,7 @@ def explain_command(*, subject: str | None, newest: bool, as_list: bool, form: s
     if newest == (subject is not None):
         raise click.UsageError("name one of FILE, -, TEXT, NAME, ID, CODE, or use --last or --list")
     if where["host"] and where["elsewhere"]:
-        raise click.UsageError("--host names the host, --elsewhere says that it is not known: use one of them")
+        raise click.UsageError("use either --host or --elsewhere")
     known = entry(subject or "")
     if known is not None:
         show_entry(known, form)

@@ -22,7 +22,7 @@ HELP = """Hooks for engines that keep their own runtime: the hooks.d files of po
 \b
 Stages:
   precreate      podman, buildah: translates the limits before the runtime sees them
-  createRuntime  reads the limits back before the process starts, and refuses what did not land
+  createRuntime  reads the limits back before the process starts, and refuses the start if one is missing
   prestart       the same, for runtimes that do not know createRuntime
   poststop       what memory did to the container, for `cgshimctl report` (notes at createRuntime)
 
@@ -64,9 +64,11 @@ LIST_SHAPE = """\b
   hooks    [{file, dir, stages, path, runtime, annotated, problems [TEXT]}]
 """
 
-_dir = click.option("--dir", "place", default="", metavar="DIR", help="The directory. Default: the one that is read.")
+_dir = click.option(
+    "--dir", "place", default="", metavar="DIR", help="The directory. Default: the one that the engine reads."
+)
 _engine = click.option(
-    "--engine", type=click.Choice(["podman", "crio"]), help="Whose directory. Default: podman if there."
+    "--engine", type=click.Choice(["podman", "crio"]), help="Whose directory. Default: podman, if it is installed."
 )
 _rootless = click.option("--rootless", is_flag=True, help="The user's own directory, and podman's setting for it.")
 _stages = click.option(
@@ -85,7 +87,7 @@ def hooks_command() -> None:
 @_engine
 @_rootless
 @_stages
-@click.option("--runtime", metavar="PATH", help="The real runtime that the engine uses. Default: as cgshim chooses.")
+@click.option("--runtime", metavar="PATH", help="The engine's real runtime. Default: the one that cgshim would run.")
 @click.option("--annotated-only", is_flag=True, help="Only for containers with the annotation io.cgshim.enable=true.")
 @click.option(
     "--timeout", default=TIMEOUT, type=click.IntRange(0, 3600), show_default=True, help="Seconds, 0 for none."

@@ -66,7 +66,7 @@ class Planned(Value):
 )
 @formatted
 @click.option("--host", metavar="DIR", help="Plan for a captured host (cgshimctl capture) instead of this one.")
-@click.option("--runtime", metavar="runc|crun|PATH", help="The real runtime. Default: as the settings say.")
+@click.option("--runtime", metavar="runc|crun|PATH", help="The real runtime. Default: the one in the settings.")
 @engine_option
 @click.option("--policy", type=click.Choice(settings.POLICIES), help="Instead of the settings and the annotation.")
 @click.option(
@@ -74,12 +74,12 @@ class Planned(Value):
     type=click.Choice(["create", "run", "update"]),
     default="create",
     show_default=True,
-    help="run adds a hook that looks before the process starts; for update a file for --resources will do as CONFIG.",
+    help="run adds a hook that reads the limits back; for update, CONFIG may be a file for --resources.",
 )
 @click.option(
     "--cgroup-manager",
     type=click.Choice(["cgroupfs", "systemd", "disabled"]),
-    help="Who makes the cgroup. Default: systemd where cgroupsPath reads like SLICE:PREFIX:NAME, else cgroupfs.",
+    help="What creates the cgroup. Default: systemd if cgroupsPath has the form SLICE:PREFIX:NAME, else cgroupfs.",
 )
 @click.option("--output", "target", metavar="FILE", help="Write the new configuration there, atomically.")
 def plan_command(target: str | None, form: str, **asked: Any) -> None:
@@ -253,7 +253,7 @@ def show(planned: Planned) -> None:
     kept = kept_fields(made)
     if kept:
         say()
-        output.paragraph(f"Left as they stand: {', '.join(kept)}.")
+        output.paragraph(f"Unchanged: {', '.join(kept)}.")
     for ignored in made.ignored:
         say()
         output.paragraph(f"Note: {ignored}.")
@@ -283,7 +283,7 @@ def _stands_in(value: Any, path: tuple[str, ...]) -> bool:
 
 def _show_end(planned: Planned) -> None:
     if planned.refusal:
-        heading("The container would be refused, and the file left as it is")
+        heading("The container would be refused; the file stays unchanged")
         output.failure(planned.refusal.text(), "red")
         return
     name = os.path.basename(planned.made.document.path)

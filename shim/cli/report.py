@@ -44,9 +44,13 @@ SHAPE = """\b
 """
 
 
-@click.command("report", epilog=f"{SHAPE}{memory.SHAPE}\n{output.STATUSES}")
+@click.command(
+    "report",
+    short_help="Show what cgshim changed for a container, and what memory did to it.",
+    epilog=f"{SHAPE}{memory.SHAPE}\n{output.STATUSES}",
+)
 @click.argument("subject", metavar="NAME|ID|BUNDLE", shell_complete=completion.containers)
-@click.option("--runtime", metavar="PATH", help="The runtime to ask for the state of ID. Default: the one it is of.")
+@click.option("--runtime", metavar="PATH", help="The runtime to ask for the state. Default: the one that created ID.")
 @click.option("--root", metavar="DIR", help="The runtime's --root. Default: the places where engines keep theirs.")
 @formatted
 def report_command(subject: str, runtime: str | None, root: str | None, form: str) -> None:
@@ -96,7 +100,7 @@ def of_container(container: str, runtime: str | None, root: str | None) -> dict[
             "ambiguous-container",
             f"there is more than one container {container}",
             evidence=tuple(f"{place}/{name}" for place, name in places),
-            remedy=(f"say which: --root {places[0][0]} {places[0][1]}",),
+            remedy=(f"name one of them: --root {places[0][0]} {places[0][1]}",),
         )
     place, name = places[0]
     state = _state(_runtime_of(os.path.join(place, name), runtime), place, name)
@@ -187,7 +191,7 @@ def _state(runtime: Runtime, root: str, container: str) -> dict[str, Any]:
 def _unknown(container: str, why: str) -> ShimError:
     return ShimError(
         "no-container",
-        f"nothing is known of a container {container}",
+        f"this host has no container {container}",
         evidence=(why,),
         remedy=(
             "cgshimctl audit lists the containers of this host, with their names",
@@ -212,7 +216,7 @@ def _parsed(text: Any, source: str) -> dict[str, Any]:
     if not isinstance(value, dict) or value.get("schema") != SCHEMA:
         raise ShimError(
             "bad-report",
-            f"{source}: annotation {ANNOTATION} is no report that this version can read",
+            f"{source}: annotation {ANNOTATION} is not a report that this version can read",
             evidence=(f"{ANNOTATION}: {str(text)[:80]}",),
             remedy=("read it with the cgshimctl of the version that wrote it",),
         )

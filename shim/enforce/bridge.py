@@ -169,7 +169,7 @@ def _refused(limit: Expectation, path: str, why: str) -> ShimError:
     return ShimError(
         "bridge-refused",
         f"{limit.field} could not be set in cgroup2: {why}",
-        cause="the controller is in cgroup2 only, where cgshim sets the limit in the runtime's place",
+        cause="the controller is in cgroup2 only, where cgshim sets the limit instead of the runtime",
         evidence=(f"{path}: writing {limit.value!r}: {why}",),
         remedy=("check the value against the kernel's cgroup-v2 documentation",),
     )
@@ -178,8 +178,8 @@ def _refused(limit: Expectation, path: str, why: str) -> ShimError:
 def _impossible(*reasons: str) -> ShimError:
     return ShimError(
         "bridge-impossible",
-        "the container's limits live in cgroup2, and the controllers cannot be enabled for it there",
-        cause="the runtime works on v1 hierarchies, so cgshim sets them on the cgroup2 directory of the container",
+        "cannot enable the cgroup2 controllers that the container's limits need",
+        cause="the runtime uses v1 hierarchies, so cgshim sets these limits in the container's cgroup2 directory",
         evidence=reasons,
         remedy=(
             "EBUSY: move the processes of that cgroup into a leaf, or choose a cgroupsPath below one without processes",

@@ -33,7 +33,7 @@ def check_host(tree: Tree, prefix: str) -> None:
     problem = bad_place(tree, prefix)
     if problem:
         raise ShimError(
-            "bad-place", f"{prefix} is no place for a runtime: {problem}", remedy=("use --prefix /opt/cgshim",)
+            "bad-place", f"{prefix} is not suitable for a runtime: {problem}", remedy=("use --prefix /opt/cgshim",)
         )
     check_python(tree)
 

@@ -160,7 +160,7 @@ def _pending(tree: Tree, engine: Engine, entry: Entry) -> Check:
         return Check(state=FINE, what=what, evidence=f"no: {engine.NAME} reads its files at every call")
     started = _started(engine.SERVICE) if tree.live else None
     if started is None:
-        return Check(state=UNKNOWN, what=what, evidence=f"systemd does not say when {engine.SERVICE} started")
+        return Check(state=UNKNOWN, what=what, evidence=f"systemd does not report when {engine.SERVICE} started")
     if started == 0:
         return Check(state=NOTE, what=what, evidence=f"no: {engine.SERVICE} is not running")
     changed = os.stat(tree.at(entry.file)).st_mtime

@@ -107,7 +107,7 @@ def _started(words: list[str]) -> tuple[int, str]:
         return child.pid, ""
     child.kill()
     child.wait()
-    return 0, said or "the listener ended without a word"
+    return 0, said or "the listener ended without a message"
 
 
 def _born(view: View, pid: int) -> str:
@@ -129,7 +129,7 @@ def collect(view: View, noted: dict[str, Any], container: str) -> dict[str, Any]
     if switched_off(view):
         return {"reason": f"{switched_off(view)}; it was on when the container started"}
     if found["tasks"] == found["without"]:
-        why = UNACCOUNTED if found["tasks"] else "the kernel told of no process of the container"
+        why = UNACCOUNTED if found["tasks"] else "the kernel reported no process of the container"
         return {"reason": f"no delay accounting: {why}"}
     return found
 

@@ -98,7 +98,7 @@ def no_psi(view: View, directory: str) -> str:
     if view.kernel_text(path) is not None:
         return f"no PSI: {path} has no totals"
     known = path in view.errors
-    return "no PSI: " + (view.why(path) if known else f"{path} is an ordinary file and not the kernel's")
+    return "no PSI: " + (view.why(path) if known else f"{path} is a regular file, not the kernel's")
 
 
 def _nothing(reason: str) -> Pressure:

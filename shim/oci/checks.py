@@ -136,7 +136,7 @@ def _problems(value: Any, wanted: Any, where: str) -> list[Problem]:
     if not isinstance(value, shape):
         return [_wrong(value, shape, where)]
     if isinstance(wanted, (Each, Items)) and len(value) > wanted.most:
-        what = f"it has {len(value)} members, more than the {wanted.most} that are looked at"
+        what = f"it has {len(value)} members, more than the {wanted.most} that are read"
         return [Problem(field=where, what=what, remedy=f"at most {wanted.most} members")]
     if isinstance(wanted, Each):
         return [problem for key in value for problem in _member(key, value[key], wanted, where)]

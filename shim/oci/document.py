@@ -77,8 +77,8 @@ def ambiguous(path: str, field: str) -> ShimError:
     """The refusal for a key that stands twice where runtimes would differ on which one counts."""
     return ShimError(
         "ambiguous-config",
-        f"{path}: {field} stands there more than once",
-        cause="runc takes the last of two equal keys and crun the first, so the container's limits would be luck",
+        f"{path}: the key {field} is there more than once",
+        cause="runc uses the last of two equal keys and crun the first, so the limits would depend on the runtime",
         evidence=(f"{path}: duplicate key {field}",),
         remedy=(f"keep one {field} in {path}",),
     )

@@ -35,7 +35,7 @@ def _behind_comment(text: str, slash: int) -> int:
         raise Malformed("a comment or a value was expected, found '/'", slash)
     end = text.find("*/" if opening == "/*" else "\n", slash + 2)
     if end < 0 and opening == "/*":
-        raise Malformed("a comment does not end", slash)
+        raise Malformed("a comment has no end", slash)
     return len(text) if end < 0 else end + (2 if opening == "/*" else 0)
 
 

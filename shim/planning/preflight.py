@@ -133,7 +133,9 @@ def _no_room(asked: Asked, host: Host) -> Iterator[Hazard]:
     least = runtime.least_memory if host.swap_present.value is False else runtime.least_memory_with_swap
     if limit is None or not least or limit > least:
         return
-    evidence = (f"memory limit in config.json: {limit} bytes; never enough for {asked.runtime}: {least}",)
+    evidence = (
+        f"memory limit in config.json: {limit} bytes; {asked.runtime} cannot start a container with {least} or less",
+    )
     yield Hazard(code="oom-certain-at-start", evidence=evidence, values={"limit": str(limit), "runtime": asked.runtime})
 
 

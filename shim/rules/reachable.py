@@ -78,7 +78,7 @@ def honoured(case: Case, field: FieldSpec, value: str, *, shape: Shape = "exact"
     answer = kept(case, field.name, field.kind, field.file(case), value, field.controller, shape)
     if not caveat:
         return answer
-    reason = f"honoured as it stands: {field.file(case)}; {caveat}"
+    reason = f"passed on unchanged: {field.file(case)}; {caveat}"
     return Outcome(notes=(note(field.name, "honoured", field.kind, KEPT, reason),), expectations=answer.expectations)
 
 

@@ -174,9 +174,7 @@ def test_rootless_host_is_told_to_delegate() -> None:
     """Where only a part of the tree is ours, the remedy for a missing controller is delegation, not another kernel."""
     shown = _on("debian12-rootless-6.1", "--runtime", "runc")
     finding = next(f for f in shown["findings"] if f["name"] == "cpu.cpus")
-    assert finding["remedy"] == (
-        "have cpuset delegated to this part of the tree (systemd: Delegate=cpuset), or leave it out"
-    )
+    assert finding["remedy"] == ("delegate cpuset to this part of the tree (systemd: Delegate=cpuset), or leave it out")
 
 
 @pytest.mark.parametrize("host", ["forged-unified", "debian12-nothing-mounted-6.1"])
@@ -199,7 +197,7 @@ def test_broken_settings_are_shown_with_the_host(settings: Path, runc: str, fp: 
     assert result.exit_code == 3
     broken = "Not ready: the set-up is broken, so cgshim refuses containers until it is repaired."
     assert (result.output.splitlines()[0], result.output.splitlines()[-1]) == (broken, broken)
-    assert f"the settings in {settings} are of no use: policy: 'perhaps' is neither 'refuse' nor 'warn'" in (
+    assert f"{settings} is not a valid settings file: policy: 'perhaps' is neither 'refuse' nor 'warn'" in (
         " ".join(result.output.split())
     )
     assert "cgroup layout" in result.output
@@ -250,7 +248,7 @@ def test_bad_root_tree_is_one_message(tmp_path: Path) -> None:
     result = _doctor("--root-tree", str(tmp_path))
     assert result.exit_code == 3
     what = "it has neither a manifest.json nor a directory proc [bad-host-tree]"
-    assert f"{tmp_path} is no captured host: {what}" in result.output
+    assert f"{tmp_path} is not a captured host: {what}" in result.output
     assert "Traceback" not in result.output
 
 

@@ -135,7 +135,7 @@ def test_noexec_mount_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("runtime", "why"),
     [
-        ("runc", "is no absolute path"),
+        ("runc", "is not an absolute path"),
         ("/usr/bin/absent", "is not an executable file"),
         ("/usr/bin/cgshim", "is cgshim itself"),
     ],
@@ -150,7 +150,7 @@ def test_runtime_that_cgshim_could_not_run(machine: Machine, runtime: str, why: 
 def test_bad_names(machine: Machine, name: str) -> None:
     """A name is checked before anything is written; the empty one is the engine's usual one."""
     if name:
-        assert "is no name for a runtime [bad-name]" in machine.refused("install", "docker", f"--name={name}")
+        assert "is not a valid runtime name [bad-name]" in machine.refused("install", "docker", f"--name={name}")
     else:
         machine.install("docker", "--name=")
 
@@ -181,7 +181,7 @@ def test_buildkit_lines_of_others_are_kept(machine: Machine) -> None:
     """A drop-in of ours with more lines is set aside under a name that systemd does not read."""
     machine.install("buildkit")
     machine.write(BUILDKIT, BUILDKIT_TEXT + "Environment=A=1\n")
-    assert "said more than the entry" in machine.remove("buildkit")
+    assert "had more than the entry" in machine.remove("buildkit")
     assert machine.files() == {BUILDKIT + ".cgshim-backup": BUILDKIT_TEXT + "Environment=A=1\n"}
 
 
@@ -190,7 +190,7 @@ def test_buildkit_later_drop_in_wins(machine: Machine) -> None:
     machine.write(
         "/etc/systemd/system/docker.service.d/99-x.conf", "[Service]\nEnvironment=DOCKER_BUILDKIT_RUNC_COMMAND=/x\n"
     )
-    assert "99-x.conf gives BuildKit another runtime after this entry" in machine.refused("install", "buildkit")
+    assert "99-x.conf sets another runtime for BuildKit after this entry" in machine.refused("install", "buildkit")
 
 
 def test_nerdctl_needs_no_entry(machine: Machine) -> None:
@@ -236,7 +236,7 @@ def test_status_of_a_good_registration(machine: Machine) -> None:
             {
                 "state": "unknown",
                 "what": "restart pending",
-                "evidence": "systemd does not say when docker.service started",
+                "evidence": "systemd does not report when docker.service started",
             },
             {"state": "ok", "what": "the real runtime", "evidence": "/usr/sbin/runc (the first runc found)"},
         ],
@@ -331,7 +331,7 @@ def test_install_picks_the_runtime_that_works(tmp_path: Path) -> None:
         chosen = entries.choose(tree, asked, podman.install(tree, asked), ())
         assert chosen.path == "/usr/bin/cgshim-runc"
         assert chosen.notes[0].startswith(REASON)
-        assert chosen.notes[0].endswith("So this entry runs /usr/sbin/runc in the place of /usr/bin/crun.")
+        assert chosen.notes[0].endswith("So this entry runs /usr/sbin/runc instead of /usr/bin/crun.")
     asked = request.changed(runtime="/usr/bin/crun")
     with pytest.raises(ShimError, match="/usr/bin/crun would start no container on this host") as caught:
         entries.choose(tree, asked, podman.install(tree, asked), ())
@@ -534,7 +534,7 @@ def test_places_and_entries_that_do_not_exist() -> None:
     """A prefix that a reboot empties, and an engine that has no entry to print: the code stands behind the verdict."""
     run = CliRunner().invoke
     done = run(main, ["engine", "install", "podman", "--prefix", "/tmp/cgshim", "--dry-run"])
-    first = "cgshim: /tmp/cgshim is no place for a runtime: /tmp is empty after a reboot [bad-place]"
+    first = "cgshim: /tmp/cgshim is not suitable for a runtime: /tmp is empty after a reboot [bad-place]"
     assert (done.exit_code, done.stderr.splitlines()[0]) == (3, first)
     done = run(main, ["engine", "print", "nerdctl"])
     assert done.exit_code == 3

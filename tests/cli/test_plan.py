@@ -37,10 +37,10 @@ runtime  /opt/example/runc (--runtime)
 policy   refuse (default)
 
 What would change, and why
-FIELD              EFFECT   REASON                                       LOST
-memory.swappiness  dropped  cgroup2 has no swappiness of a cgroup's own  memory.swappiness
+FIELD              EFFECT   REASON                                  LOST
+memory.swappiness  dropped  cgroup2 has no swappiness for a cgroup  memory.swappiness
 
-Left as they stand: memory.limit, pids.limit.
+Unchanged: memory.limit, pids.limit.
 
 The file, before and after
 --- a/config.json
@@ -326,7 +326,7 @@ def test_missing_file_and_bad_settings(tmp_path: Path, settings: Path, config: P
     settings.write_text("{")
     broken = _plan(config)
     assert broken.exit_code == 3
-    assert f"the settings in {settings} are of no use" in broken.stderr
+    assert f"{settings} is not a valid settings file" in broken.stderr
 
 
 def test_bytes_that_are_not_utf8_survive(config: Path, tmp_path: Path) -> None:

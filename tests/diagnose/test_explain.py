@@ -72,7 +72,7 @@ def test_several_unconfirmed_causes_are_the_answer() -> None:
     assert (found.code, found.confirmed, found.ours) == (SEVERAL_CAUSES, False, True)
     assert found.others == ("swap-below-limit", "swap-without-limit", "swap-limit-raced")
     assert [one.code for one in found.causes] == ["swap-below-limit", "swap-without-limit", "swap-limit-raced"]
-    assert found.cause == "These words fit several causes, and nothing that was read decides between them."
+    assert found.cause == "This message has several causes, and no fact on the host decides between them."
     assert found.causes[1].tell == ("is --memory-swap (compose: memswap_limit) given without --memory (mem_limit)?")
 
 

@@ -174,7 +174,7 @@ def test_an_image_cannot_cost_the_host_a_process() -> None:
     noted = delays.start(View(), _state({"io.cgshim.pressure": "taskstats"}))
     assert noted == {
         "reason": "annotation io.cgshim.pressure=taskstats is ignored: the author of an image or a pod can write it; "
-        '{"annotations": "trust"} in /etc/cgshim/config.json lets it count'
+        '{"annotations": "trust"} in /etc/cgshim/config.json allows it'
     }
 
 

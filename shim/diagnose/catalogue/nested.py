@@ -15,7 +15,7 @@ ENTRIES = (
         ),
         ambiguous=(making(ENOENT),),
         verdict="the cgroup file system is read-only here: {path}",
-        cause="This is usual inside a container; the outer engine mounts cgroups read-only unless told otherwise.",
+        cause="This is usual inside a container; the outer engine mounts cgroups read-only by default.",
         remedy=(
             "Start the outer container with --privileged, or podman run --security-opt unmask=/sys/fs/cgroup",
             "or, with the right to do so: mount -o remount,rw /sys/fs/cgroup",

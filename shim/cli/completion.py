@@ -29,7 +29,7 @@ def completion_command(shell: str) -> None:
 
     found = get_completion_class(shell)
     if found is None:
-        raise ShimError("no-completion", f"this version of click cannot complete for {shell}")
+        raise click.UsageError(f"this version of click has no completion for {shell}")
     click.echo(found(main, {}, "cgshimctl", VARIABLE).source(), nl=False)
 
 

@@ -201,4 +201,18 @@ ENTRIES = (
         "Write it again with cgshimctl audit --json.",
         reference="docs/audit.md",
     ),
+    refusal(
+        "not-root",
+        "the command needs root",
+        "self-test starts a container, and only root may create the cgroups for it.",
+        "Run it as root.",
+        reference=PAGE,
+    ),
+    refusal(
+        "not-removed",
+        "a file of cgshim could not be removed",
+        "It belongs to another user, or its file system is read-only; what was removed before stays removed.",
+        "Run cgshimctl uninstall again as the user to whom the file belongs.",
+        reference=PAGE,
+    ),
 )

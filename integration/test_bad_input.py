@@ -14,7 +14,7 @@ import pytest
 
 from integration.bundle import base_config
 from integration.capabilities import require
-from integration.containers import call
+from integration.containers import LAUNCHER, call, find_runtime
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -319,3 +319,39 @@ def test_error_reaches_the_engines_log_whole(shim: Shim, bundle: Bundle, contain
     assert log.read_text().count("\n") == 1
     assert "linux.resources.pids.limit: a whole number was expected, found a string ('many')" in log.read_text()
     assert done.err.startswith(f"cgshim: {bundle.config_path}: linux.resources.pids.limit: ")
+
+
+@pytest.mark.parametrize("runtime", ["runc", "crun"])
+def test_delete_of_an_id_that_leads_elsewhere(runtime: str, tmp_path: Path) -> None:
+    """crun would remove the directory above its root; nothing is removed, and the call fails with the reason."""
+    found = find_runtime(runtime)
+    require(runtime, "" if found else f"{runtime} is not installed")
+    above = tmp_path / "above"
+    (above / "root").mkdir(parents=True)
+    (above / "kept").write_text("x\n")
+    argv = ["/bin/sh", str(LAUNCHER), "--root", str(above / "root"), "delete", "--force", ".."]
+    done = call(argv, env={"PATH": os.environ["PATH"], "CGSHIM_RUNTIME": found})
+    assert (done.status, done.out) == (1, ""), str(done)
+    assert done.err.endswith("[bad-container-id]\n"), str(done)
+    assert (above / "kept").read_text() == "x\n"
+
+
+def test_mounts_without_a_mount_namespace_are_told(shim: Shim, bundle: Bundle, container: str, tmp_path: Path) -> None:
+    """The container starts as under the bare runtime, which leaves its mounts behind; the caller is warned."""
+    config = base_config()
+    config["process"]["args"] = ["/bin/true"]
+    kept = [one for one in config["linux"]["namespaces"] if one["type"] != "mount"]
+    config["linux"]["namespaces"] = kept
+    config["mounts"].append({"destination": "/mnt", "type": "tmpfs", "source": "tmpfs"})
+    count = len(config["mounts"])
+    bundle.write(config)
+    log, table = tmp_path / "log.json", tmp_path / "mountinfo"
+    script = 'table=$1; shift; "$@"; status=$?; cp /proc/self/mountinfo "$table"; exit $status'
+    front = [*shim.prefix, "--log", str(log), "--log-format", "json"]
+    argv = ["unshare", "--mount", "sh", "-c", script, "sh", str(table), *front, "run", "--bundle", str(bundle.path)]
+    done = call([*argv, container], env=shim.environment)
+    left = [line.split()[4] for line in table.read_text().splitlines() if str(bundle.path) in line.split()[4]]
+    assert done.status == 0, str(done)
+    assert any(place.endswith("/rootfs/mnt") for place in left), left
+    warnings = [one["msg"] for one in map(json.loads, log.read_text().splitlines()) if one["level"] == "warning"]
+    assert [text for text in warnings if f"has no mount namespace: its {count} mount(s)" in text], warnings

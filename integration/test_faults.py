@@ -146,7 +146,7 @@ def test_every_call_gets_its_faults(work: Workspace) -> None:
     assert {fault.what for fault in found if fault.is_signal} == {"signal=SIGTERM", "signal=SIGKILL", "signal=SIGINT"}
     first = next(fault for fault in found if fault.ours)
     assert str(work.code) in first.seen
-    assert any(fault.call == "rename" and fault.ours for fault in found)
+    assert any(fault.call.startswith("rename") and fault.ours for fault in found)
     assert os.path.basename(work.program) == "runc"
 
 

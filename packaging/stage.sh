@@ -80,6 +80,9 @@ manuals() {
     done
 }
 
+# The watcher's unit, which no installation enables.
+units() { put 644 examples/systemd/cgshim-watch.service usr/lib/systemd/system/cgshim-watch.service; }
+
 # completion SHELL FILE
 completion() {
     local shell=$1 file=$stage/$2

@@ -69,7 +69,16 @@ for cgshim_word do
         case $cgshim_word in
         create|run|restore|update|checkpoint)
             cgshim_command=$cgshim_word cgshim_route=python; break ;;
+        delete) cgshim_state=delete ;;
         *) cgshim_state=other ;;
+        esac
+        ;;
+    delete) # crun takes such a word for an id, and removes what it leads to; with --regex it only compares
+        case $cgshim_word in
+        -r* | --r*) cgshim_state=other cgshim_route=runtime ;;
+        -*) ;;
+        */* | . | .. | '') cgshim_route=unfit ;;
+        *) ! cgshim_maker "$cgshim_word" || break ;;
         esac
         ;;
     other) ! cgshim_maker "$cgshim_word" || break ;;
@@ -316,6 +325,13 @@ cgshim_fail() {
     { printf '%s\n' "$cgshim_record" >>"$cgshim_log"; } 2>/dev/null
     exit "$1"
 }
+
+case $cgshim_route in
+unfit)
+    cgshim_fail 1 "cgshim: delete: crun would remove the directory to which this container's id leads; give an id as the\
+ subcommand list shows it [bad-container-id]"
+    ;;
+esac
 
 # ---------------------------------------------------------------- pass through
 

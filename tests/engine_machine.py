@@ -27,6 +27,7 @@ class Machine:
         self.root = root
         self.program(BINARY, (ROOT / "shim" / "launcher.sh").read_text())
         self.python = "cgshim 3 11\n"  # what its interpreter answers
+        self.pythons: dict[str, str] = {}  # the same of those that answer something else
         for path in ("/usr/bin/python3", *ENGINES, *runtimes):
             self.program(path)
         self.program("/usr/bin/dockerd", "#!/bin/sh\n# DOCKER_BUILDKIT_RUNC_COMMAND\n")
@@ -62,7 +63,7 @@ class Machine:
 
     def engine(self, *arguments: str, **options: Any) -> Result:
         """`cgshimctl engine ARGUMENTS --root TREE`."""
-        with mock.patch.object(install_prefix, "answer_of", return_value=self.python):
+        with mock.patch.object(install_prefix, "answer_of", lambda _, path: self.pythons.get(path, self.python)):
             result = CliRunner().invoke(main, ["engine", *arguments, "--root", str(self.root)], **options)
         assert result.exception is None or isinstance(result.exception, SystemExit), result.output
         return result

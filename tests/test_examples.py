@@ -15,7 +15,6 @@ from click.testing import CliRunner
 from integration.capabilities import program_problem, require
 from shim.cli.main import main
 from shim.engines.toml_text import parsed
-from tests.engine_machine import Machine
 from tests.syntax import ROOT
 
 if TYPE_CHECKING:
@@ -31,9 +30,9 @@ PRINTED = {
     "crio/50-cgshim.conf": ["crio"],
 }
 AUDIT = "kubernetes/audit.yaml"
-MANIFESTS = ("kubernetes/runtimeclass.yaml", "kubernetes/node-installer.yaml", "kubernetes/node-remover.yaml", AUDIT)
+# These have their tests in test_examples_watch.py.
+OF_WATCHER = ("systemd/cgshim-watch.service", "monitoring/alerts.yaml", "monitoring/dashboard.json")
 PLAYBOOK = "ansible/audit.yml"
-KUBERNETES = ("1.25", "1.31")
 
 
 def _documents(name: str) -> list[dict[str, Any]]:
@@ -43,9 +42,10 @@ def _documents(name: str) -> list[dict[str, Any]]:
 
 
 def test_every_example_is_tested() -> None:
-    """A file that is added to examples/ is added here, too; the quickstart has a test of its own."""
+    """A file that is added to examples/ is added here, too; kubernetes/ and the quickstart have tests of their own."""
     found = {str(path.relative_to(EXAMPLES)) for path in EXAMPLES.rglob("*") if path.is_file()}
-    assert found == {*PRINTED, *MANIFESTS, PLAYBOOK, "quickstart.sh"}
+    found = {name for name in found if not name.startswith("kubernetes/") and "__pycache__" not in name}
+    assert found == {*PRINTED, *OF_WATCHER, PLAYBOOK, "quickstart.sh"}
 
 
 @pytest.mark.parametrize("name", PRINTED)
@@ -81,115 +81,6 @@ def test_configurations_say_it_where_the_engine_looks(name: str, path: str, valu
     for key in path.split("/"):
         found = found[key]
     assert found == value
-
-
-@pytest.mark.parametrize("version", KUBERNETES)
-@pytest.mark.parametrize("name", MANIFESTS)
-def test_manifests_follow_the_published_schemas(name: str, version: str) -> None:
-    """Strictly: a key that the schema does not know is an error."""
-    import kubernetes_validate  # type: ignore[import-untyped,unused-ignore]
-
-    for document in _documents(name):
-        kubernetes_validate.validate(document, version, strict=True)
-
-
-def test_schema_check_can_fail() -> None:
-    """The validator refuses a manifest with a misspelt key."""
-    import kubernetes_validate
-
-    (document,) = _documents("kubernetes/runtimeclass.yaml")
-    with pytest.raises(kubernetes_validate.ValidationError):
-        kubernetes_validate.validate({**document, "handle": "cgshim"}, KUBERNETES[0], strict=True)
-
-
-def test_class_and_entry_have_one_name() -> None:
-    """The handler is the name that `engine install` gives the entry."""
-    (document,) = _documents("kubernetes/runtimeclass.yaml")
-    assert document["handler"] == "cgshim"
-
-
-def test_remover_undoes_the_installer() -> None:
-    """Both are the same but for their names and the one word in the script."""
-    installer = _documents("kubernetes/node-installer.yaml")[-1]
-    (remover,) = _documents("kubernetes/node-remover.yaml")
-    text = json.dumps(installer).replace("cgshim-installer", "cgshim-remover")
-    text = text.replace('"name": "install"', '"name": "remove"').replace("engine install", "engine remove")
-    assert json.loads(text) == remover
-
-
-class Node(Machine):
-    """A node's root tree, and the manifests' init containers at work on it."""
-
-    def __init__(self, root: Path, outside: Path) -> None:
-        super().__init__(root)
-        (root / "usr/bin/cgshim").unlink()
-        self.journal = outside / "restarts"
-        self.journal.touch()
-        self.bin = outside / "bin"
-        self.bin.mkdir()
-        self._command("cgshimctl", f'PYTHONPATH="{ROOT}" exec "{sys.executable}" -m shim.cli.main "$@"')
-        self._command("nsenter", f'echo "$@" >>"{self.journal}"')
-        # The node's interpreter is a stand-in here, so this machine's answers for it.
-        self._command("chroot", 'shift; exec "$@"')
-
-    def _command(self, name: str, line: str) -> None:
-        (self.bin / name).write_text(f"#!/bin/sh\n{line}\n")
-        (self.bin / name).chmod(0o755)
-
-    def apply(self, name: str, engine: str = "containerd") -> str:
-        """Run the init container's command as the kubelet would, with the tree in place of /host."""
-        container = _documents(name)[-1]["spec"]["template"]["spec"]["initContainers"][0]
-        environment = {entry["name"]: entry["value"] for entry in container["env"]}
-        assert environment == {"ENGINE": "containerd", "HOST": container["volumeMounts"][0]["mountPath"]}
-        environment.update(HOST=str(self.root), ENGINE=engine, PATH=f"{self.bin}{os.pathsep}/usr/bin:/bin")
-        argv = [*container["command"], *container["args"]]
-        done = subprocess.run(argv, check=False, capture_output=True, text=True, env=environment)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    def restarts(self) -> list[str]:
-        """What was run in the node's own namespaces."""
-        return self.journal.read_text().splitlines()
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> Node:
-    """A node with Python and runc, and without cgshim."""
-    (tmp_path / "outside").mkdir()
-    return Node(tmp_path / "node", tmp_path / "outside")
-
-
-@pytest.mark.parametrize("engine", ["containerd", "crio"])
-def test_node_gets_cgshim_and_loses_it_again(node: Node, engine: str) -> None:
-    """Installed, the engine is restarted once, not again; removed, the tree is as it was."""
-    text = 'version = 2\n[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]\nSystemdCgroup = true\n'
-    node.write("/etc/containerd/config.toml", text)
-    before = node.files("/")
-    node.apply("kubernetes/node-installer.yaml", engine)
-    assert node.restarts() == [f"--target 1 --mount -- systemctl restart {engine}"]
-    file = {"containerd": "/etc/containerd/config.toml", "crio": "/etc/crio/crio.conf.d/50-cgshim.conf"}[engine]
-    assert "/opt/cgshim/bin/cgshim" in node.read(file)
-    node.apply("kubernetes/node-installer.yaml", engine)
-    assert len(node.restarts()) == 1
-    node.apply("kubernetes/node-remover.yaml", engine)
-    assert len(node.restarts()) == 2
-    after = {path: content for path, content in node.files("/").items() if path != "/opt/"}
-    assert after == before
-
-
-def test_copied_launcher_finds_its_package(node: Node) -> None:
-    """What lies on the node works by itself: it answers `create` with a diagnosis of its own, in Python."""
-    node.apply("kubernetes/node-installer.yaml")
-    launcher = node.root / "opt/cgshim/bin/cgshim"
-    environment = {
-        "CGSHIM_RUNTIME": "/bin/true",
-        "CGSHIM_CONFIG": str(node.root / "none.json"),
-        "PATH": "/usr/bin:/bin",
-    }
-    argv = [str(launcher), "create", "--bundle", str(node.root / "absent"), "x"]
-    done = subprocess.run(argv, check=False, capture_output=True, text=True, env=environment)
-    assert done.returncode == 1
-    assert f"the bundle {node.root}/absent does not exist" in done.stderr
 
 
 def _fake_path(tmp_path: Path, **commands: str) -> dict[str, str]:

@@ -42,7 +42,7 @@ PURE = (
     "shim/call/flags.py",
     "shim/diagnose/diagnosis.py",
     "shim/diagnose/catalogue/*.py",
-    "shim/observe/oom.py",
+    *("shim/observe/oom.py", "shim/observe/memory_numbers.py", "shim/watch/changes.py", "shim/watch/event.py"),
     "shim/engines/hooks_directory.py",
     "shim/engines/json_text.py",
     "shim/engines/live_query.py",
@@ -74,7 +74,6 @@ AFTER_A_FAILURE = (
 # Imports inside a function that a successful intercepted call does not reach.
 LAZY = {
     "shim/oci/text.py": {"json"},  # only for text that is not JSON: the C scanner wants json's exception class
-    "shim/call/real_runtime.py": {"subprocess"},  # only where what a call did is taken back
     "shim/host/captured.py": {"json"},  # only captured hosts have a manifest
 }
 # The first is loaded before the rest, and `__future__` costs as much as a module of ours; both are to be read by
@@ -82,6 +81,8 @@ LAZY = {
 QUOTED = ("shim/start/archive.py", "shim/start/import_fault.py")
 COLD = (
     *("shim/cli/*.py", "shim/engines/*.py", "shim/observe/*.py", "shim/stages/*.py", "shim/audit/*.py"),
+    "shim/watch/*.py",
+    "shim/watch/*.py",
     *("shim/start/import_fault.py", "shim/host/capture.py", "shim/containers/[!s]*.py"),
     "shim/start/archive_file.py",  # at installation, or after a source has changed
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -18,6 +19,10 @@ from integration.engines.engine import CGROUP_PARENT, Wish, wait_until
 
 if TYPE_CHECKING:
     from integration.engines.containerd import Containerd
+
+# Read when grpc is imported. Its handlers of fork() would start threads in every child of the tests' process, and those
+# end the child (SIGABRT) when their descriptors are closed before its exec.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 
 HERE = Path(__file__).resolve().parent
 SECONDS = 60

@@ -6,7 +6,8 @@ from integration.failures.provocations import DEVICES, LAYOUT, LIMITS, TREE
 from integration.failures.provocations_checkpoint import CRIU, NEWER_KERNEL
 from integration.failures.provocations_mounts import FOREIGN, MOUNTS, USERS
 from integration.failures.provocations_privileges import PRIVILEGES
+from integration.failures.provocations_start import NOT_OURS, START
 
-ROWS = [*LAYOUT, *TREE, *LIMITS, *DEVICES, *PRIVILEGES, *MOUNTS, *USERS, *CRIU, *NEWER_KERNEL]
+ROWS = [*LAYOUT, *TREE, *LIMITS, *DEVICES, *PRIVILEGES, *MOUNTS, *USERS, *START, *CRIU, *NEWER_KERNEL]
 CASES = [(row, runtime) for row in ROWS for runtime in sorted(row.expect)]
-FOREIGN_CASES = [(row, runtime) for row in FOREIGN for runtime in sorted(row.expect)]
+FOREIGN_CASES = [(row, runtime) for row in (*FOREIGN, *NOT_OURS) for runtime in sorted(row.expect)]

@@ -55,10 +55,10 @@ def _of_the_call(work: Workspace, fault: Fault, outcome: Outcome) -> list[tuple[
     found = []
     if outcome.status is None:
         found.append(("hang", outcome.err))
+    if not fault.ours:
+        return found  # the shell's, the dynamic linker's and the interpreter's own words and ends, whatever they are
     if (outcome.status or 0) < 0 and not fault.is_signal:
         found.append(("crash", f"signal {-(outcome.status or 0)}"))
-    if not fault.ours:
-        return found  # the shell's and the interpreter's own words, whatever they are
     if "Traceback" in outcome.err:
         found.append(("traceback", outcome.err))
     if "[own-fault]" in outcome.err:

@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from typing import NamedTuple
 
 STOPPING = threading.Event()  # set when the run is interrupted: every guest ends
 MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay")
@@ -23,9 +24,34 @@ MEMORY = "1024"  # MiB
 # Nothing here changes what a cgroup does; it is what emulation pays for most: page table isolation and other
 # mitigations, five-level page tables, waiting for RCU, auditing.
 KERNEL = (
-    "console=ttyS0 quiet panic=-1 mitigations=off no5lvl rcupdate.rcu_expedited=1 rcupdate.rcu_normal_after_boot=0"
+    "quiet panic=-1 mitigations=off no5lvl rcupdate.rcu_expedited=1 rcupdate.rcu_normal_after_boot=0"
     " audit=0 apparmor=0 selinux=0 nowatchdog"
 )
+
+
+class Emulator(NamedTuple):
+    """QEMU for one architecture: the program, what it emulates, the serial console, and a busybox that runs there."""
+
+    program: str
+    machine: tuple[str, ...]
+    console: str
+    busybox: str = ""  # below the userland; "": this machine's own
+
+    def busybox_of(self, userland: pathlib.Path) -> pathlib.Path:
+        """The static busybox of the ramdisk and of the containers."""
+        return userland / self.busybox if self.busybox else pathlib.Path("/bin/busybox")
+
+
+# By Debian's name of the architecture. Pointer authentication is what emulation pays for most on arm64.
+EMULATORS = {
+    "amd64": Emulator("qemu-system-x86_64", ("-cpu", "max,la57=off"), "ttyS0"),
+    "arm64": Emulator(
+        "qemu-system-aarch64",
+        ("-machine", "virt,gic-version=3", "-cpu", "max,pauth=off,sve=off"),
+        "ttyAMA0",
+        "usr/bin/busybox",
+    ),
+}
 
 
 class Machine:
@@ -35,13 +61,21 @@ class Machine:
     """
 
     def __init__(
-        self, kernel: pathlib.Path, userland: pathlib.Path, cpus: str, memory: str = MEMORY, counted: bool = False
+        self,
+        kernel: pathlib.Path,
+        userland: pathlib.Path,
+        cpus: str,
+        memory: str = MEMORY,
+        *,
+        counted: bool = False,
+        architecture: str = "amd64",
     ) -> None:
         self.kernel = kernel
         self.userland = userland
         self.cpus = cpus
         self.memory = memory
         self.counted = counted
+        self.emulator = EMULATORS[architecture]
 
 
 class Guest:
@@ -56,16 +90,16 @@ class Guest:
         self.status = int(status.read_text()) if status.exists() and status.read_text().strip() else None
 
 
-def initrd(kernel: pathlib.Path, init: pathlib.Path, destination: pathlib.Path) -> None:
+def initrd(machine: Machine, init: pathlib.Path, destination: pathlib.Path) -> None:
     """A ramdisk with busybox, the modules that the shares need, and `init`."""
     with tempfile.TemporaryDirectory() as name:
         tree = pathlib.Path(name)
         for directory in ("bin", "proc", "sys", "dev", "modules"):
             (tree / directory).mkdir()
-        shutil.copy("/bin/busybox", tree / "bin/busybox")
+        shutil.copy(machine.emulator.busybox_of(machine.userland), tree / "bin/busybox")
         shutil.copy(init, tree / "init")
         (tree / "init").chmod(0o755)
-        order = [unpacked(module, tree / "modules") for module in modules(kernel)]
+        order = [unpacked(module, tree / "modules") for module in modules(machine.kernel)]
         (tree / "modules/list").write_text("".join(f"{module}\n" for module in order))
         with destination.open("wb") as file:
             subprocess.run("find . | cpio -o -H newc --quiet | gzip -1", shell=True, cwd=tree, stdout=file, check=True)
@@ -104,22 +138,22 @@ def boot(machine: Machine, checkout: pathlib.Path, out: pathlib.Path, words: str
     """Boot, follow the results in `out`, and return when the guest is off or was killed."""
     out.mkdir(parents=True)
     ramdisk = out / "initrd"
-    initrd(machine.kernel, checkout / "integration/matrix/guest/init", ramdisk)
+    initrd(machine, checkout / "integration/matrix/guest/init", ramdisk)
     (out / "share").mkdir()
     arguments = {
         "-accel": "tcg,thread=single",
-        "-cpu": "max,la57=off",
         "-smp": machine.cpus,
         "-m": machine.memory,
         "-serial": "stdio",
         "-kernel": str(machine.kernel / "vmlinuz"),
         "-initrd": str(ramdisk),
-        "-append": f"{KERNEL} {words}",
+        "-append": f"console={machine.emulator.console} {KERNEL} {words}",
     }
     if machine.counted:
         arguments["-icount"] = "shift=0,sleep=on"
     # A harness that is killed takes its guests along.
-    command = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-nographic", "-nodefaults", "-no-reboot"]
+    command = ["setpriv", "--pdeathsig", "KILL", machine.emulator.program, "-nographic", "-nodefaults", "-no-reboot"]
+    command += machine.emulator.machine
     command += [word for pair in arguments.items() for word in pair]
     command += share("userland", machine.userland) + share("modules", machine.kernel / "lib/modules")
     command += share("checkout", checkout) + share("out", out / "share", read_only=False)

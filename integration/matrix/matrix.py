@@ -90,7 +90,9 @@ def fetch_all(chosen: list[profiles.Profile], folder: pathlib.Path, started: flo
             say(f"{' '.join(words)}: {path.name}", started)
             if words[0] == "userland":
                 more = [fetched("package", words[1], name) for name in beside.get(words[1], ())]
-                snapshot(folder / f"checkout-{path.name}", path, more)
+                # Byte code is the same on all architectures, and nothing of another one's userland runs here.
+                suite, _, foreign = words[1].partition("/")
+                snapshot(folder / f"checkout-{path.name}", fetched("userland", suite) if foreign else path, more)
 
 
 def say(text: str, started: float) -> None:
@@ -122,7 +124,7 @@ def run_one(run: Run, folder: pathlib.Path) -> None:
     run.started = time.monotonic()
     profile = run.profile
     kernel, userland = fetched("kernel", profile.kernel), fetched("userland", profile.userland, *profile.packages)
-    machine = boot.Machine(kernel, userland, profile.cpus)
+    machine = boot.Machine(kernel, userland, profile.cpus, architecture=profile.architecture)
     checkout = folder / f"checkout-{userland.name}"
     run.guest = boot.boot(machine, checkout, run.out, profile.kernel_arguments(run.seed))
 

@@ -33,7 +33,10 @@ def problems(records: list[dict[str, Any]]) -> list[str]:
 
 
 def _faults(record: dict[str, Any], accounted: bool, swaps: bool) -> list[str]:
-    judges = {"bridge-use": bridged, "account": account, "delays": delayed, "checkpoint": restored, "audit": audited}
+    judges = {
+        "bridge-use": bridged, "account": account, "delays": delayed, "checkpoint": restored, "audit": audited,
+        "trace": traced,
+    }  # fmt: skip
     if record["set"] == "swap-use":
         return swap(record, accounted, swaps)
     return judges[record["set"]](record)
@@ -139,6 +142,30 @@ def delayed(record: dict[str, Any]) -> list[str]:
         live = not running["source"] and _no_psi(running["reason"]) and "kernel.task_delayacct=1" in running["reason"]
     faults = [] if right else [f"after the end: {figures} {absent}"]
     return faults if live else [*faults, f"running: {running}"]
+
+
+TOUCHED = 4096  # pages, by the process of the set trace (guest/tracing.py)
+MORE = 4096  # pages that an interpreter takes for itself, at most
+
+
+def traced(record: dict[str, Any]) -> list[str]:
+    """Faults of one record of trace: known pages are counted for their process, and nothing is left behind.
+
+    Documentation/trace/histogram.rst; an anonymous page that is touched is one mm_page_alloc of order 0.
+    """
+    if record["asked"] == "closed":
+        right = "it is not mounted" in record["text"] and "mount -t tracefs" in record["text"]
+        return [] if right else [f"without tracefs: {record['text']!r}"]
+    faults = [f"left behind: {record[key]}" for key in ("instances", "triggers", "notes") if record[key]]
+    if record["asked"] == "killed":
+        if record["during"] or record["before"] != [record["instance"]] or record["swept"] != record["before"]:
+            faults.append(f"after SIGKILL: {record}")
+        return faults
+    if not TOUCHED <= record["pages"] <= TOUCHED + MORE:
+        faults.append(f"{record['pages']} pages of a process that touches {TOUCHED}")
+    if record["objects"] < 100 or not 0.99 < record["small"] <= 1 or record["dropped"]:
+        faults.append(f"objects: {record}")
+    return faults
 
 
 def restored(record: dict[str, Any]) -> list[str]:

@@ -25,6 +25,11 @@ class Profile:
         self.command_line = "" if command_line == "-" else command_line.replace(";", " ")
 
     @property
+    def architecture(self) -> str:
+        """Debian's name of it; kernels are named `SUITE` or `SUITE/FLAVOUR`."""
+        return self.kernel.partition("/")[2].partition("-")[0] or "amd64"
+
+    @property
     def cpus(self) -> str:
         """Two where cpuset is tested in earnest: a second one costs emulation time."""
         return "2" if {"full", "update"} & set(self.cases.split(",")) else "1"

@@ -48,6 +48,7 @@ control() {
 programs usr/ '#!/usr/bin/python3 -I'
 put 755 packaging/entries.sh usr/lib/cgshim/entries.sh
 manuals
+units
 completion bash usr/share/bash-completion/completions/cgshimctl
 completion zsh usr/share/zsh/vendor-completions/_cgshimctl
 completion fish usr/share/fish/vendor_completions.d/cgshimctl.fish

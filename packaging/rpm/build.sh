@@ -21,6 +21,7 @@ put 755 packaging/entries.sh usr/lib/cgshim/entries.sh
 put 755 packaging/choose_python.sh usr/lib/cgshim/choose_python.sh
 ln -s /usr/bin/python3 "$stage/usr/lib/cgshim/python"
 manuals
+units
 completion bash usr/share/bash-completion/completions/cgshimctl
 completion zsh usr/share/zsh/site-functions/_cgshimctl
 completion fish usr/share/fish/vendor_completions.d/cgshimctl.fish

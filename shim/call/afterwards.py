@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from shim.call.prepare import Call, Prepared
     from shim.call.runtime_log import RuntimeLog
-    from shim.errors import Notice
+    from shim.errors import Notice, ShimError
 
 
 def finish(this: Call, prepared: Prepared, log: RuntimeLog | None, status: int) -> None:
@@ -25,9 +25,15 @@ def finish(this: Call, prepared: Prepared, log: RuntimeLog | None, status: int) 
     except BaseException as error:
         if status != 0:
             raise
-        from shim.call import real_runtime
+        raise _taken_back(this, error) from None  # what it came from is in its words
 
-        raise real_runtime.taken_back(this, error) from error
+
+def _taken_back(this: Call, error: BaseException) -> ShimError:
+    try:
+        from shim.call import real_runtime
+    except Exception:  # memory or files ran out for a moment, and the container must not stay
+        from shim.call import real_runtime
+    return real_runtime.taken_back(this, error)
 
 
 def _settle(this: Call, prepared: Prepared, log: RuntimeLog, status: int) -> None:
@@ -40,9 +46,9 @@ def _settle(this: Call, prepared: Prepared, log: RuntimeLog, status: int) -> Non
 
         failure.tell(this, prepared, log)
     except Exception as error:
-        from shim.call.faults import own_fault
+        from shim.call.faults import traced
 
-        own_fault(error)  # for CGSHIM_DEBUG: a fault in explaining must not cost the runtime's own words
+        traced(error)  # a fault in explaining must not cost the runtime's own words
         log.hand_on()
 
 

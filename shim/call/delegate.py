@@ -29,6 +29,7 @@ FORWARDED = (
     signal.SIGUSR2,
     signal.SIGWINCH,
 )
+WATCHED: set[int] = {*FORWARDED, signal.SIGCHLD}
 SI_KERNEL = 0x80  # asm-generic/siginfo.h: sent by the kernel, for instance by the terminal's driver
 # What Python ignores at start-up, by the names that the launcher has for them. The caller's default is put back.
 PYTHON_IGNORES = {"PIPE": signal.SIGPIPE, "XFSZ": signal.SIGXFSZ}
@@ -91,11 +92,26 @@ def run(
     Raises ShimError when it cannot be started at all.
     """
     parent_death = _parent_death()
-    watched: set[int] = {*FORWARDED, signal.SIGCHLD}
-    ignored_children = signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN
-    if ignored_children:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else the kernel would reap the child and its status
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
+    ignored_children = _reap_ourselves()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
+    try:
+        mask = before if held is None else held
+        child = start(runtime, arguments, variables, (mask, ignored_children, parent_death, before_exec))
+        return _wait(child)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _reap_ourselves() -> bool:
+    """Are ended children ignored by the caller's wish; from now on they are not, for their status would be lost."""
+    if signal.getsignal(signal.SIGCHLD) != signal.SIG_IGN:
+        return False
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    return True
+
+
+def start(runtime: str, arguments: list[str], variables: dict[bytes, bytes], setting: tuple) -> int:  # type: ignore[type-arg]
+    """Start `runtime`; its process id. setting: as `_become` takes it. Raises ShimError when it cannot be started."""
     parent = posix.getpid()
     try:
         reader, writer = posix.pipe()
@@ -103,21 +119,19 @@ def run(
     except OSError as error:
         from shim.start import exhaustion
 
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         raise exhaustion.no_process(error) from error
     if child == 0:
-        mask = before if held is None else held
-        _become(runtime, arguments, variables, (writer, parent, mask, ignored_children, parent_death, before_exec))
+        _become(runtime, arguments, variables, (writer, parent, *setting))
     posix.close(writer)
-    failure = posix.read(reader, 16)
+    try:
+        failure = posix.read(reader, 16)
+    except OSError:
+        failure = b""  # what became of it shows in the end: a container may be in the making
     posix.close(reader)
     if failure:
         posix.waitpid(child, 0)
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         raise _not_started(runtime, int(failure))
-    status = _wait(child, watched)
-    signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    return status
+    return child
 
 
 def _become(runtime: str, arguments: list[str], variables: dict[bytes, bytes], setting: tuple) -> None:  # type: ignore[type-arg]
@@ -141,14 +155,14 @@ def _become(runtime: str, arguments: list[str], variables: dict[bytes, bytes], s
         _exit(127)
 
 
-def _wait(child: int, watched: set[int]) -> int:
+def _wait(child: int) -> int:
     """Forward signals until the child ends.
 
     A signal that the kernel sent (Ctrl-C, a window's new size) went to the whole foreground process group, so the
     child has it already; forwarding it would make it two.
     """
     while True:
-        received = signal.sigwaitinfo(watched)
+        received = signal.sigwaitinfo(WATCHED)
         if received.si_signo == signal.SIGCHLD:
             done, status = posix.waitpid(child, posix.WNOHANG)
             if done:

@@ -1,4 +1,4 @@
-"""What is told in the place of an exception: the host ran out of something, or cgshim itself has a fault."""
+"""What is told in the place of an exception: the host failed, or cgshim itself has a fault."""
 
 from __future__ import annotations
 
@@ -6,20 +6,26 @@ from shim.errors import ShimError
 from shim.system import basename, environment
 
 
-def told(error: Exception) -> ShimError:
+def told(error: BaseException) -> ShimError:
     """What to say for an exception that ended a call."""
     if isinstance(error, ShimError):
-        return _of_the_host(error) or error
-    return _of_the_host(error) or own_fault(error)
+        return _of_a_refusal(error) or error
+    from shim.start import host_errors
+
+    found = host_errors.told(error)
+    if found is None:
+        return own_fault(error)
+    traced(error)
+    return found
 
 
-def _of_the_host(error: Exception) -> ShimError | None:
-    """What is told instead where the host ran out of something; None for any other error."""
-    if isinstance(error, ShimError) and error.__cause__ is None:
+def _of_a_refusal(error: ShimError) -> ShimError | None:
+    """What is told instead where it only came from what the host ran out of; None for any other refusal."""
+    if error.__cause__ is None:
         return None
     from shim.start import exhaustion
 
-    return exhaustion.told(error, exhaustion.OF_THE_PROCESS if isinstance(error, ShimError) else exhaustion.RESOURCES)
+    return exhaustion.told(error, exhaustion.OF_THE_PROCESS)
 
 
 def own_fault(error: BaseException) -> ShimError:
@@ -28,18 +34,25 @@ def own_fault(error: BaseException) -> ShimError:
     while place and place.tb_next:
         place = place.tb_next
     where = f"{basename(place.tb_frame.f_code.co_filename)}:{place.tb_lineno}" if place else "?"
-    debug = environment().get("CGSHIM_DEBUG", "")
-    if debug:
-        import traceback
-
-        try:
-            with open(debug, "a", encoding="utf-8") as file:
-                traceback.print_exception(type(error), error, error.__traceback__, file=file)
-        except OSError:
-            debug = ""
+    debug = traced(error)
     report = f"the traceback in {debug}" if debug else "what CGSHIM_DEBUG=FILE writes"
     words = " ".join(str(error).split())
     return ShimError(
         "own-fault",
         f"a fault of cgshim itself: {type(error).__name__}: {words} ({where}); report it with {report}",
     )
+
+
+def traced(error: BaseException) -> str:
+    """Write the traceback to the file that CGSHIM_DEBUG names; the file, "" if there is none."""
+    debug = environment().get("CGSHIM_DEBUG", "")
+    if not debug:
+        return ""
+    try:
+        import traceback
+
+        with open(debug, "a", encoding="utf-8") as file:
+            traceback.print_exception(type(error), error, error.__traceback__, file=file)
+    except (OSError, ImportError):
+        return ""
+    return debug

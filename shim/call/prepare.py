@@ -105,6 +105,7 @@ def _foreseen(this: Call, made: Rewrite) -> tuple[Notice, ...]:
         runtime=this.family,
         driver=this.invocation.driver,
         container=this.invocation.container_id,
+        mounts=preflight.mounts_on_host(made.document.value),
     )
     found = preflight.hazards(asked, View(), made.host)
     if not found:
@@ -121,7 +122,7 @@ def _foreseen(this: Call, made: Rewrite) -> tuple[Notice, ...]:
                 evidence=diagnosis.evidence,
                 remedy=diagnosis.remedy,
             )
-    return tuple(("info", f"cgshim: {diagnosis.verdict}") for diagnosis in told)
+    return tuple((hazard.level, f"cgshim: {diagnosis.verdict}") for hazard, diagnosis in zip(found, told))
 
 
 def _rewrite(this: Call, text: str, path: str, where: tuple[str, ...], beside: dict[str, str] | None = None) -> Rewrite:

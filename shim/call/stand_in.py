@@ -147,12 +147,13 @@ def discard(bundle: str) -> None:
 
 
 def _discard(directory: int, container: str) -> None:
-    """Our two files and the directory itself, if nothing else is in it."""
+    """Our two files, what killed calls left of them, and the directory itself, if nothing else is in it."""
     try:
         handle = posix.open(container, INSIDE, dir_fd=directory)
     except OSError:
         return
     try:
+        atomic.clean(handle)
         for name in ("config.json", CREATOR):
             try:
                 posix.unlink(name, dir_fd=handle)

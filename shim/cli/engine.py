@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import click
@@ -88,13 +89,15 @@ def engine_command() -> None:
 def install_command(*, engine: str, dry_run: bool, prefix: str, form: str, **options: Any) -> None:
     """Register cgshim, and show what was changed."""
     tree, request = Tree(options["root"]), request_of({**options, "prefix": prefix})
+    python = ""
     if prefix:
-        install_prefix.check_host(tree, prefix)
+        python = install_prefix.check_host(tree, prefix)
     else:
         status.check_binary(tree, request.binary)
         if not tree.live:
-            install_prefix.check_python(tree)
-    _show(engine, "install", engine_change.install(tree, request, engine, prefix, dry_run=dry_run), form, dry_run)
+            install_prefix.check_python(tree, os.path.dirname(os.path.dirname(request.binary)))
+    copy = engine_change.Copy(prefix=prefix, python=python)
+    _show(engine, "install", engine_change.install(tree, request, engine, copy, dry_run=dry_run), form, dry_run)
 
 
 @engine_command.command("remove", epilog=SHAPE)

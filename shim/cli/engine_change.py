@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from shim.cli import difference, output
 from shim.cli.output import paragraph, say
-from shim.engines import compilation, created, entries, install_prefix, leftovers, status
+from shim.engines import compilation, created, dependents, entries, install_prefix, leftovers, status
 from shim.engines.file import BACKUP, File
 from shim.engines.leftovers import ENGINES
 from shim.values import Value
@@ -48,6 +48,13 @@ class Outcome(Value):
         }
 
 
+class Copy(Value):
+    """A copy of cgshim itself. prefix: where, "" for none. python: the interpreter to link there, "" for none."""
+
+    prefix: str = ""
+    python: str = ""
+
+
 def with_entry(tree: Tree, request: Request, engine: Engine) -> tuple[entries.Chosen, Proposal]:
     """Return the entry for the runtime that the engine has today or that is asked for, and the registration of it."""
     plain = engine.install(tree, request)
@@ -55,15 +62,15 @@ def with_entry(tree: Tree, request: Request, engine: Engine) -> tuple[entries.Ch
     return chosen, engine.install(tree, request.changed(binary=chosen.path))
 
 
-def install(tree: Tree, request: Request, engine: str, prefix: str, *, dry_run: bool) -> Outcome:
-    """Register cgshim, with a copy of it in `prefix` if one is named. Raises ShimError."""
+def install(tree: Tree, request: Request, engine: str, copy: Copy, *, dry_run: bool) -> Outcome:
+    """Register cgshim, with a copy of it if one is wanted. Raises ShimError."""
     chosen, proposal = with_entry(tree, request, ENGINES[engine])
-    copied = _place(tree, prefix, dry_run=dry_run)
+    copied = _place(tree, copy, dry_run=dry_run)
     files = [*chosen.files, *proposal.files]
     called = (chosen.path,) if entries.is_made(tree, chosen, request.home) else ()
     record = created.note(tree, files, created.record(engine, request.home), called)
     shown = _carry_out(tree, [*files, *record], dry_run=dry_run)
-    compiled = () if dry_run else compilation.made(tree, prefix, request.binary)
+    compiled = () if dry_run else compilation.made(tree, copy.prefix, request.binary)
     notes = (*status.absent(tree, engine), *chosen.notes, *proposal.notes, *compiled)
     for note in notes:
         paragraph(note)
@@ -79,37 +86,37 @@ def remove(tree: Tree, request: Request, engine: str, prefix: str, *, dry_run: b
     proposal = ENGINES[engine].remove(tree, request)
     files = [*proposal.files, *leftovers.settings_left(tree, request, engine, proposal.name)]
     last = not request.name or leftovers.is_alone(tree, request, engine)
-    if not proposal.remembered:
+    # A second `remove` finds no entry any more, but perhaps a container that runs since before the first.
+    remembered = proposal.remembered or (dependents.running(tree, f"{prefix}/bin") if prefix else ())
+    if not remembered:
         files += leftovers.entries_left(tree, request, engine, last=last)
     shown = _carry_out(tree, files, dry_run=dry_run)
     if not dry_run and last:
         created.settle(tree, created.record(engine, request.home))
-    notes = (*proposal.notes, *proposal.remembered)
+    notes = (*proposal.notes, *remembered)
     for note in notes:
         paragraph(note)
     if prefix:
         used = not dry_run and any(leftovers.still_used(tree, request, name, "") for name in ENGINES)
-        told = install_prefix.take_away(tree, prefix, needed=used or bool(proposal.remembered), dry_run=dry_run)
+        told = install_prefix.take_away(tree, prefix, needed=used or bool(remembered), dry_run=dry_run)
         shown += [(prefix, REMOVED)] if told else []
         if told:
             paragraph(told)
     if not shown:
         say(f"{engine}: cgshim is not registered; nothing to do.")
     apply = _say_apply(ENGINES[engine], proposal, dry_run=dry_run, written=bool(proposal.files))
-    return Outcome(
-        name=proposal.name, files=tuple(shown), notes=notes, remembered=tuple(proposal.remembered), apply=apply
-    )
+    return Outcome(name=proposal.name, files=tuple(shown), notes=notes, remembered=tuple(remembered), apply=apply)
 
 
-def _place(tree: Tree, prefix: str, *, dry_run: bool) -> list[tuple[str, str]]:
+def _place(tree: Tree, copy: Copy, *, dry_run: bool) -> list[tuple[str, str]]:
     """Copy cgshim itself if that is asked for and is not there yet, before anything refers to it."""
-    new = [file for file in install_prefix.copies(tree, prefix) if file.before != file.after]
+    new = [file for file in install_prefix.copies(tree, copy.prefix, copy.python) if file.before != file.after]
     if new:
-        say(f"{'would copy' if dry_run else 'copied'} cgshim to {prefix} ({len(new)} files)")
+        say(f"{'would copy' if dry_run else 'copied'} cgshim to {copy.prefix} ({len(new)} files)")
     record = created.note(tree, new, created.record(install_prefix.RECORD))
     for file in [] if dry_run else [*new, *record]:
         tree.apply(file)
-    return [(prefix, CREATED)] if new else []
+    return [(copy.prefix, CREATED)] if new else []
 
 
 def _carry_out(tree: Tree, files: list[File], *, dry_run: bool) -> list[tuple[str, str]]:

@@ -17,15 +17,18 @@ from shim.errors import ShimError
 # Command -> (module, attribute). A module that is not installed is left out; none is imported before it is asked for.
 COMMANDS = {
     "audit": ("shim.cli.audit", "audit_command"),
+    "watch": ("shim.cli.watch", "watch_command"),
     "doctor": ("shim.cli.doctor", "doctor_command"),
     "plan": ("shim.cli.plan", "plan_command"),
     "report": ("shim.cli.report", "report_command"),
     "version": ("shim.cli.version", "version_command"),
     "explain": ("shim.cli.explain", "explain_command"),
     "failures": ("shim.cli.failures", "failures_command"),
+    "leaks": ("shim.cli.leaks", "leaks_command"),
     "engine": ("shim.cli.engine", "engine_command"),
     "hooks": ("shim.cli.hooks", "hooks_command"),
     "self-test": ("shim.cli.self_test", "self_test_command"),
+    "negotiate": ("shim.cli.negotiate", "negotiate_command"),
     "uninstall": ("shim.cli.uninstall", "uninstall_command"),
     "capture": ("shim.cli.capture", "capture_command"),
     "compile": ("shim.cli.compile", "compile_command"),

@@ -18,6 +18,7 @@ from shim.cli.output import heading, paragraph, say
 from shim.containers.container import ALIVE
 from shim.containers.inventory import inventory
 from shim.containers.tree import Tree as ContainerTree
+from shim.engines import dependents
 from shim.engines.leftovers import ENGINES
 from shim.engines.registration import Request
 from shim.engines.tree import Tree
@@ -73,7 +74,9 @@ def uninstall_command(*, dry_run: bool, purge: bool, rootless: bool, form: str) 
     request = Request(binary=own_launcher("/"), home=user)
     engines = _engines(tree, request, dry_run=dry_run)
     hooks = _hooks(rootless=rootless, dry_run=dry_run)
-    remaining = [note for outcome in engines.values() for note in outcome.remembered] + _running()
+    kept = [note for outcome in engines.values() for note in outcome.remembered]
+    kept += [*dependents.running(tree, os.path.dirname(request.binary)), *_running()]
+    remaining = list(dict.fromkeys(kept))
     removed = [] if remaining else _remove(_state(purge=purge and not rootless), dry_run=dry_run)
     commands = [outcome.apply for outcome in engines.values() if outcome.apply]
     if not remaining and not rootless:

@@ -51,9 +51,14 @@ def named(file: str) -> str:
     return rf"[`'\"]?(?P<path>(?P<directory>/{CHARACTER}*/)?(?P<file>{file}))[`'\"]?"
 
 
+def bare(file: str) -> str:
+    """An interface file without its directory and without a verb, as in a text that was cut in front of it."""
+    return rf"(?:^|: |=)[`'\"]?(?P<file0>{file})[`'\"]?"
+
+
 def writing(file: str, error: str) -> str:
     """Writing `file` (a regex for its name) failed with `error`; both runtimes, all wordings."""
-    return rf"\bwrit(?:e|ing)(?: file)?(?: to)? {named(file)}: {error}"
+    return rf"(?:\bwrit(?:e|ing)(?: file)?(?: to)? {named(file)}|{bare(file)}): {error}"
 
 
 # What runc says it wrote: "failed to write 500 to cpu.cfs_quota_us: write ...", "failed to write \"500\": write ...".
@@ -62,18 +67,22 @@ WROTE = r"(?:failed to write \"?(?P<asked>[^\s\":]+)(?:\\n)?\"?\s*(?:to \"?[\w./
 
 def opening(file: str, error: str) -> str:
     """Opening or finding `file` failed with `error`; both runtimes, all wordings."""
-    return rf"\b(?:open|openat2|opening|opening file|stat|access) {named(file)}(?: for writing)?: {error}"
+    verbs = r"\b(?:open|openat2|opening|opening file|stat|access)"
+    return rf"(?:{verbs} {named(file)}(?: for writing)?|{bare(file)}): {error}"
 
 
 def making(error: str) -> str:
-    """Creating a cgroup directory failed with `error`; group `path`."""
-    verbs = r"\b(?:mkdir|mkdirat|create|creating cgroup directory)"
+    """Creating a cgroup directory failed with `error`; group `path`. Runtimes, mkdir(1) and systemd say it so."""
+    verbs = (
+        r"(?:\b(?:mkdir|mkdirat|create|creating cgroup directory)|cannot create directory"
+        r"|failed to create(?: control group| cgroup| directory)?)"
+    )
     return rf"{verbs} [`'\"]?(?P<path>/sys/fs/cgroup/{CHARACTER}*)[`'\"]?: {error}"
 
 
 def creating(file: str) -> str:
-    """crun before 1.0 opened `file` with O_CREAT, which the cgroup file systems refuse (EACCES) where it is missing."""
-    return rf"\bopening file {named(file)} for writing: {EACCES}"
+    """Before 1.0 crun and runc opened `file` with O_CREAT, which cgroupfs refuses (EACCES) if it is missing."""
+    return rf"\bopen(?:ing file)? {named(file)}(?: for writing)?: {EACCES}"
 
 
 def mounted(source: str, problem: str) -> str:
@@ -85,7 +94,7 @@ def mounted(source: str, problem: str) -> str:
 def mounting(fstype: str, error: str) -> str:
     """Mounting source or type `fstype` failed with `error`; groups `source` and `destination`."""
     runc = mounted(fstype, rf"(?:[^\n]*: )?{error}")
-    crun = rf"\bmount `(?P<source2>{fstype})` to [`'](?P<destination2>[^`'\n]*)[`']: {error}"
+    crun = rf"\bmount [`'\"]?(?P<source2>{fstype})[`'\"]? to [`'\"]?(?P<destination2>[^`'\"\n:]*)[`'\"]?: {error}"
     return f"(?:{runc}|{crun})"
 
 

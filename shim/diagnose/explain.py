@@ -20,7 +20,7 @@ from shim.values import Value
 NOT_RECOGNISED = "not-recognised"
 SEVERAL_CAUSES = "several-causes"
 STUMBLES = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)  # of a look that is broken
-MOST = 4  # causes that are given where nothing decides
+MOST = 5  # causes that are given where nothing decides
 
 
 class Candidate(Value):

@@ -36,8 +36,9 @@ IN_FRONT = re.compile(
     r"|\[?\d{4}[-/]\d\d[-/]\d\d[T ][\d:.,]{8,}\S*\]?:? (?:std(?:out|err) [FP] )?"
     r"|> ?|(?:Warning|Normal) +[A-Z]\w+ +[\w<>]+(?: \(x\d+ over \w+\))? +\w[\w.,/-]* +)"
 )
+KLOG = re.compile(r'\berr="((?:[^"\\]|\\.)*)"')  # klog's structured form
 TERMINAL = re.compile(r"^(?P<level>DEBU|INFO|WARN|ERRO|FATA|PANI)\[\d+\] *")
-QUIETER = re.compile(r"(?:DEBU|INFO|WARN)\[\d+\] |(?:time=\S+ )?level=(?:debug|info|warning) ")
+QUIETER = re.compile(r"(?:DEBU|INFO|WARN)\[\d+\] (?!\[\d+\] System error)|(?:time=\S+ )?level=(?:debug|info|warning) ")
 LEVELS = {"DEBU": "debug", "INFO": "info", "WARN": "warning", "ERRO": "error", "FATA": "fatal", "PANI": "panic"}
 # How a line begins that is a message of its own and no continuation.
 STARTS = re.compile(
@@ -50,6 +51,10 @@ JOINED = re.compile(r"; (?=runc init error\(s\): |nsexec(?:-\d)?\[\d+\]: )")
 CONTINUED = re.compile(r"\\\n[ \t]*(\\ )?")  # a folded string of YAML
 ESCAPED_LINE_END = re.compile(r"\\+[nr](?![a-z]{2})|\\+n(?=cgshim: |runtime: |time=|level=)|\\+t")
 PRINTED = str.maketrans({"\u201c": '"', "\u201d": '"', "\u2018": "'", "\u2019": "'", "\u00a0": " "})
+
+# A text that was copied from an address or from Markdown source.
+IN_ADDRESS = re.compile(r"(?<=[\w:,;%])%(20)(?=[a-z])", re.IGNORECASE)
+ESCAPED_TICK = re.compile(r"\\+`")
 
 # Every wrapper that quotes a message escapes its quotes once more.
 ESCAPED_QUOTE = re.compile(r'\\+"')
@@ -123,6 +128,8 @@ class Heard(Value):
 def clean(text: str) -> Heard:
     """The messages of a JSON or logfmt log, or the lines of plain text, without noise."""
     plain = ANSI.sub("", text).replace("\r\n", "\n").replace("\r", "\n").translate(PRINTED)
+    plain = IN_ADDRESS.sub(lambda found: chr(int(found[1], 16)), plain)
+    plain = ESCAPED_TICK.sub("`", plain)
     plain = CONTINUED.sub(lambda found: " " if found[1] else "", plain)
     own = QUOTED.findall(plain) if DIAGNOSED.search(plain) else []
     shown = SHOWN.search(plain)
@@ -248,11 +255,16 @@ def _line(line: str) -> tuple[str, str]:
         return LEVELS[terminal["level"]], line[terminal.end() :]
     match = LOGFMT.match(line)
     if match is None:
-        return "", line
+        return "", KLOG.sub(lambda found: f"err={_go_string(found[1])}", line)
     message = match["msg"]
     if message.startswith('"'):
-        message = re.sub(r"\\(.)", lambda escape: {"n": "\n", "t": "\t"}.get(escape[1], escape[1]), _unquoted(message))
+        message = _go_string(_unquoted(message))
     return match["level"], message + match["rest"].rstrip()
+
+
+def _go_string(text: str) -> str:
+    """What Go's quoting stands for, as far as logs use it."""
+    return re.sub(r"\\(.)", lambda escape: {"n": "\n", "t": "\t"}.get(escape[1], escape[1]), text)
 
 
 def _unquoted(message: str) -> str:

@@ -40,6 +40,7 @@ SPEAKERS = (
     ("crun", r"\bcrun\b"),
     ("CRIU", r"\bcriu\b"),
     ("the NVIDIA hook", r"\bnvidia-container-(?:cli|toolkit|runtime)"),
+    ("LXC", r"\blx[cd][-_ ]\w|\bincus\b"),
     ("k3s", r"\bk3s\b"),
     ("the kubelet", r"\bkubelet\b|ContainerManager|\bkubepods\b.*doesn't exist"),
     ("CRI-O", r"\bcri-?o\b"),

@@ -37,7 +37,8 @@ def _is_own(binary: str) -> bool:
 
 
 def _by_the_trees_python(tree: Tree, parent: str) -> tuple[str, ...]:
-    python = next((path for path in INTERPRETERS if os.path.lexists(os.path.join(tree.root, path[1:]))), "")
+    places = (f"{parent}/python", *INTERPRETERS)
+    python = next((path for path in places if os.path.lexists(os.path.join(tree.root, path[1:]))), "")
     argv = [python, "-I", "-c", PROGRAM, parent]
     if not tree.live:
         argv = [CHROOT, tree.root, *argv]

@@ -6,6 +6,7 @@ import json
 import os
 from typing import TYPE_CHECKING
 
+from shim.errors import ShimError
 from shim.system import content
 
 if TYPE_CHECKING:
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from shim.engines.tree import Tree
 
 LARGEST = 1 << 30  # bytes of podman's database
+# containerd's `state` by default, as k3s and RKE2 have it, and as dockerd gives it to its own containerd.
+STATES = ("/run/containerd", "/run/k3s/containerd", "/run/docker/containerd/daemon")
+TASKS = "io.containerd.runtime.v2.task/*/*/runtime"
 
 
 def podman_containers(tree: Tree, request: Request, name: str) -> tuple[str, ...]:
@@ -39,16 +43,42 @@ def docker_containers(tree: Tree, data_root: str, name: str) -> tuple[str, ...]:
 
 def containerd_tasks(tree: Tree, binary: str) -> tuple[str, ...]:
     """A warning that names containerd's running containers whose shim calls `binary`."""
+    found = [task[:12] for task, program in _tasks(tree) if program == binary]
+    return (_running(binary, found),) if found else ()
+
+
+def running(tree: Tree, directory: str) -> tuple[str, ...]:
+    """A warning that names running containers, of any engine, that call a program of cgshim's in this directory."""
+    start = f"{directory}/cgshim"
+    found = [task[:12] for task, program in _tasks(tree) if program.startswith(start)]
+    for path in tree.glob("/proc/[0-9]*/cmdline"):
+        words = _words(tree, path)
+        if os.path.basename(words[0]) == "conmon" and any(word.startswith(start) for word in words):
+            found.append(f"conmon {path.split('/')[2]}")
+    return (_running(f"{directory}/cgshim", found),) if found else ()
+
+
+def _tasks(tree: Tree) -> list[tuple[str, str]]:
+    """containerd's running containers: the id, and the program that the shim calls for it."""
     found = []
-    for path in tree.glob("/run/containerd/io.containerd.runtime.v2.task/*/*/runtime"):
+    for path in (path for state in STATES for path in tree.glob(f"{state}/{TASKS}")):
         try:
-            if (tree.read(path) or "").strip() == binary:
-                found.append(os.path.basename(os.path.dirname(path))[:12])
-        except OSError:
+            found.append((os.path.basename(os.path.dirname(path)), (tree.read(path) or "").strip()))
+        except (OSError, ShimError):
             continue
-    if not found:
-        return ()
-    return (f"running containers call {binary} until they end; keep that file until then: {', '.join(found)}",)
+    return found
+
+
+def _words(tree: Tree, path: str) -> list[str]:
+    """The command line of a process; [""] for one that has ended, and for a kernel thread."""
+    try:
+        return content(tree.at(path)).decode("utf-8", "replace").split("\0")
+    except OSError:
+        return [""]
+
+
+def _running(binary: str, found: list[str]) -> str:
+    return f"running containers call {binary} until they end; keep that file until then: {', '.join(found)}"
 
 
 def crio_containers(tree: Tree, name: str) -> tuple[str, ...]:

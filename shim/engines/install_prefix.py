@@ -23,11 +23,24 @@ PATIENCE = 30  # seconds for an interpreter that only prints a line
 # A pod's PATH may leave out the directories for administrators.
 CHROOT = shutil.which("chroot") or shutil.which("chroot", path="/usr/sbin:/sbin:/usr/bin:/bin") or "chroot"
 RECORD = "prefix"  # of the directories that were made for a copy
+# Where the launcher looks by itself.
 INTERPRETERS = ("/usr/bin/python3", "/usr/local/sbin/python3", "/usr/local/bin/python3", "/usr/sbin/python3")
+# Where it needs a link, `lib/cgshim/python`, because python3 is too old or absent: as in packaging/choose_python.sh.
+OTHERS = (
+    "/usr/libexec/platform-python",
+    *(
+        f"{place}/python3.{minor}"
+        for minor in (13, 14, 12, 11, 10, 9, 8, 7)
+        for place in ("/usr/bin", "/usr/local/bin")
+    ),
+)
 
 
-def check_host(tree: Tree, prefix: str) -> None:
-    """Refuse a tree in which the launcher would find no interpreter: no container could be created there."""
+def check_host(tree: Tree, prefix: str) -> str:
+    """Refuse a tree in which the launcher would find no interpreter: no container could be created there.
+
+    Returns the interpreter that needs a link in the prefix, "" where the launcher finds one by itself.
+    """
     from shim.engines.status import bad_place
 
     problem = bad_place(tree, prefix)
@@ -35,23 +48,52 @@ def check_host(tree: Tree, prefix: str) -> None:
         raise ShimError(
             "bad-place", f"{prefix} is not suitable for a runtime: {problem}", remedy=("use --prefix /opt/cgshim",)
         )
-    check_python(tree)
+    if _why_not(tree, _link(prefix)) == "":
+        return ""  # chosen already, by the single file or by the administrator
+    first = next((path for path in INTERPRETERS if _is_there(tree, path)), "")
+    if first and _why_not(tree, first) == "":
+        return ""
+    found = next((path for path in OTHERS if _is_there(tree, path) and _why_not(tree, path) == ""), "")
+    if not found:
+        check_python(tree)
+    return found
 
 
-def check_python(tree: Tree) -> None:
-    """Run the tree's own interpreter: a file of its name may be anything, or of another machine. Raises ShimError."""
-    python = next((path for path in INTERPRETERS if os.path.lexists(os.path.join(tree.root, path.lstrip("/")))), "")
+def _link(prefix: str) -> str:
+    return f"{prefix}/lib/cgshim/python"
+
+
+def _is_there(tree: Tree, path: str) -> bool:
+    return os.path.lexists(os.path.join(tree.root, path.lstrip("/")))
+
+
+def check_python(tree: Tree, prefix: str = "/usr") -> None:
+    """Run the tree's own interpreter: a file of its name may be anything, or of another machine. Raises ShimError.
+
+    prefix: where cgshim is in the tree; a package may have chosen an interpreter for it.
+    """
+    if _why_not(tree, _link(prefix)) == "":
+        return
+    python = next((path for path in INTERPRETERS if _is_there(tree, path)), "")
     if not python:
         raise _no_python(f"{tree.root} has no python3, and cgshim needs it for `create`", ", ".join(INTERPRETERS))
-    answer = answer_of(tree, python)
-    found = re.fullmatch(r"cgshim (\d+) (\d+)\n", answer)
-    oldest = ".".join(map(str, OLDEST))
+    problem = _why_not(tree, python)
+    if problem:
+        raise _no_python(
+            f"{python} in {tree.root} {problem}", f"{python}: {answer_of(tree, python).strip() or 'no answer'}"
+        )
+
+
+def _why_not(tree: Tree, python: str) -> str:
+    """Why a path of the tree is not an interpreter for cgshim, "" if it is."""
+    if not _is_there(tree, python):
+        return "is not there"
+    found = re.fullmatch(r"cgshim (\d+) (\d+)\n", answer_of(tree, python))
     if found is None:
-        said = f"{python}: {answer.strip() or 'no answer'}"
-        raise _no_python(f"{python} in {tree.root} does not run as Python", said)
+        return "does not run as Python"
     if (int(found[1]), int(found[2])) < OLDEST:
-        version = f"{found[1]}.{found[2]}"
-        raise _no_python(f"{python} in {tree.root} is Python {version}, and cgshim needs {oldest} or newer", python)
+        return f"is Python {found[1]}.{found[2]}, and cgshim needs {'.'.join(map(str, OLDEST))} or newer"
+    return ""
 
 
 def _no_python(what: str, looked: str) -> ShimError:
@@ -74,8 +116,11 @@ def answer_of(tree: Tree, python: str) -> str:
     return done.stdout if done.returncode == 0 else done.stderr
 
 
-def copies(tree: Tree, prefix: str) -> list[File]:
-    """The files of the launcher and the package, in PREFIX/bin and PREFIX/lib/cgshim; [] without a prefix."""
+def copies(tree: Tree, prefix: str, python: str = "") -> list[File]:
+    """The files of the launcher and the package, in PREFIX/bin and PREFIX/lib/cgshim; [] without a prefix.
+
+    python: the interpreter to link, as `check_host` returns it.
+    """
     if not prefix:
         return []
     found = []
@@ -90,6 +135,8 @@ def copies(tree: Tree, prefix: str) -> list[File]:
     with open(injection.program(), encoding="utf-8") as file:
         path = f"{prefix}/bin/{injection.NAME}"
         found.append(File(path=path, before=tree.read(path), after=file.read(), executable=True))
+    if python:
+        found.append(File(path=_link(prefix), before=tree.link(_link(prefix)), after=python, link=True))
     return found
 
 

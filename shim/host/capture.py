@@ -34,6 +34,7 @@ PROC = (
     "/proc/self/gid_map",
 )
 LINKS = ("/proc/self/ns/cgroup", "/proc/self/ns/user")
+BOOTED = "/run/systemd/system"  # there where systemd is PID 1; that it is not there counts, too
 # Read by detection in every cgroup directory; of all other interface files only the existence counts.
 CONTENT = (
     "cgroup.controllers",
@@ -72,6 +73,8 @@ class Capture:
             target = self.view.link(path)
             if target is not None:
                 self.manifest["links"][path] = target
+        if not self.directory(BOOTED):
+            self.manifest["errors"][BOOTED] = error_name(self.view.errors.get(BOOTED, errno.ENOTDIR))
         if self.directory(BASE):
             for name in self.view.names(BASE):
                 if name in (*map(controllers.v1_name, controllers.ALL), "unified", "systemd") or self.is_plain():

@@ -101,7 +101,8 @@ class CapturedView(View):
         """
         parent, _, name = path.rpartition("/")
         is_file = "." in name and not name.endswith((".slice", ".scope", ".service"))
-        return self.exists(path) or (is_file and bool(self._directory(parent)))
+        told = path in self.manifest.get("errors", {})
+        return told or self.exists(path) or (is_file and bool(self._directory(parent)))
 
     def writable(self, path: str) -> bool:
         """What access(2) said of the directory, or of the file's directory."""

@@ -15,7 +15,7 @@ from shim.observe import pressure as kernel
 from shim.observe.delays import NOT_ASKED
 from shim.observe.oom import kills
 from shim.planning import bridged_limits
-from shim.rules.shapes import UNLIMITED
+from shim.rules.sizes import UNLIMITED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

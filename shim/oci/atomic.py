@@ -177,15 +177,18 @@ def _attributes(file: int | str) -> dict[str, bytes]:
     return {name: posix.getxattr(file, name) for name in names if name not in OF_THE_CONTENT}
 
 
-def clean(directory: int, name: str) -> None:
-    """Remove what earlier processes left of `name` in an open directory: those that are gone. Never fatal."""
-    start = f".{name}{MARK}"
+def clean(directory: int, name: str = "") -> None:
+    """Remove what earlier processes left of `name`, or of any name, in an open directory: those that are gone.
+
+    Never fatal.
+    """
+    start = f".{name}{MARK}" if name else "."
     try:
         with posix.scandir(directory) as entries:
             found = [entry.name for _, entry in zip(range(LOOKED_AT), entries) if entry.name.startswith(start)]
         for left in found:
-            number = left[len(start) :]
-            if number.isdigit() and not _alive(number):
+            _, mark, number = left.rpartition(MARK)
+            if mark and number.isdigit() and not _alive(number):
                 _unlink(left, directory)
     except OSError:
         return

@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Iterator
 
+    from shim.errors import Level
     from shim.host.facts import Host
     from shim.host.view import View
     from shim.rules.base import Driver, Family
@@ -36,6 +37,7 @@ class Asked(Value):
 
     resources: parsed `linux.resources`. cgroups_path: `linux.cgroupsPath`, None where the key is absent.
     runtime: "runc", "crun" or "other". driver: "cgroupfs", "systemd" or "disabled".
+    mounts: destinations of the container's mounts, where it has no mount namespace for them.
     """
 
     resources: dict[str, Any]
@@ -43,6 +45,7 @@ class Asked(Value):
     runtime: Family
     driver: Driver = "cgroupfs"
     container: str = ""
+    mounts: tuple[str, ...] = ()
 
 
 class Hazard(Value):
@@ -50,20 +53,22 @@ class Hazard(Value):
 
     code: a row of the catalogue. evidence: facts, one a line. values: for the row's templates.
     certain: the start cannot succeed, or must not be tried; False: it works, but not as it looks.
+    level: of the notice, where it is not certain; a warning goes to the system's log, too.
     """
 
     code: str
     evidence: tuple[str, ...]
     values: dict[str, str]
     certain: bool = True
+    level: Level = "info"
 
 
 def hazards(asked: Asked, view: View, host: Host) -> tuple[Hazard, ...]:
     """Everything found, worst first."""
     if asked.driver == "disabled":
-        return ()
+        return tuple(_shared_mounts(asked))
     looks = (_root_path(asked), _frozen(asked, view, host), _no_room(asked, host), _folders(asked, view, host))
-    return (*(found for look in looks for found in look), *_driver(asked), *_zero_pids(asked))
+    return (*(found for look in looks for found in look), *_driver(asked), *_zero_pids(asked), *_shared_mounts(asked))
 
 
 def _root_path(asked: Asked) -> Iterator[Hazard]:
@@ -183,3 +188,21 @@ def _zero_pids(asked: Asked) -> Iterator[Hazard]:
     if limit == 0 and not isinstance(limit, bool):
         evidence = ("config.json linux.resources.pids.limit = 0",)
         yield Hazard(code="pids-limit-zero", evidence=evidence, values={"runtime": asked.runtime}, certain=False)
+
+
+def _shared_mounts(asked: Asked) -> Iterator[Hazard]:
+    """runc and crun alike mount in the namespace that they are in, and unmount nothing at the end."""
+    if asked.mounts:
+        evidence = ("config.json linux.namespaces: no mount namespace", f"mounts: {' '.join(asked.mounts)}")
+        values = {"count": str(len(asked.mounts))}
+        yield Hazard(code="mounts-left-on-host", evidence=evidence, values=values, certain=False, level="warning")
+
+
+def mounts_on_host(config: dict[str, Any]) -> tuple[str, ...]:
+    """The destinations of the mounts of a parsed config.json that has no mount namespace, () where it has one."""
+    linux, mounts = config.get("linux"), config.get("mounts")
+    listed = linux.get("namespaces") if isinstance(linux, dict) else None
+    kinds = [one.get("type") for one in listed or () if isinstance(one, dict)] if isinstance(listed, list) else []
+    if "mount" in kinds or not isinstance(mounts, list):
+        return ()
+    return tuple(str(one.get("destination", "")) for one in mounts if isinstance(one, dict))

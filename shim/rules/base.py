@@ -125,11 +125,6 @@ class Note(Value):
     lost: str = ""
     bridgeable: bool = False
 
-    @property
-    def source(self) -> Source:
-        """Which of the two ways the field was asked for."""
-        return source_of(self.field)
-
 
 class Expectation(Value):
     """What the kernel must show in the container's own cgroup afterwards.

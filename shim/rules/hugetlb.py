@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 LIMITS = spec("hugepageLimits")
 UNITS = {"KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
 DIGITS = 20  # of an unsigned 64-bit number
-COMMON_SIZES = ("2MB", "1GB")
+# What a refusal can name: of pages of 4, 16 and 64 KiB, and the contiguous ones of some kernels (hugetlbpage.rst).
+COMMON_SIZES = ("64KB", "2MB", "32MB", "512MB", "1GB")
 UNLIMITED = 2**63 - 2**31  # from about here on the kernel shows its own idea of "no limit"
 
 

@@ -7,7 +7,7 @@ they count as guards, and are read back in any form.
 from __future__ import annotations
 
 from shim.rules.base import GUARD, HINT, Expectation
-from shim.rules.sizes import Untranslatable, size
+from shim.rules.sizes import Untranslatable, size, unlimited
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,8 +84,15 @@ def sets_nothing(key: str, value: str) -> bool:
 
 
 def stripped(key: str, value: str) -> str:
-    """The value as the kernel reads it, who takes white space alone for 0 where a size is expected (memparse())."""
-    return value.strip() or ("0" if shape(key) == "page" else "")
+    """The value as the kernel reads it.
+
+    Where a size is expected, white space alone is 0 (memparse(), lib/cmdline.c), and what no page counter can exceed
+    is `max` (PAGE_COUNTER_MAX, include/linux/page_counter.h).
+    """
+    found = value.strip()
+    if shape(key) != "page":
+        return found
+    return "max" if unlimited(found) else found or "0"
 
 
 def expected(key: str, value: str) -> tuple[Expectation, ...]:

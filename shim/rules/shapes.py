@@ -6,13 +6,11 @@ line for each device, in others the place of a word says what it means. Pure.
 
 from __future__ import annotations
 
-from shim.rules.sizes import Untranslatable, amount
+from shim.rules.sizes import UNLIMITED, Untranslatable, amount
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Callable
-
-UNLIMITED = (1 << 63) - (1 << 31)  # PAGE_COUNTER_MAX * PAGE_SIZE and above: how v1 shows "no limit"
 
 
 def agrees(shape: str, wanted: str, text: str, page: int) -> bool:

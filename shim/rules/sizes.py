@@ -4,6 +4,7 @@ from __future__ import annotations
 
 SUFFIXES = "KMGTPE"  # memparse(), lib/cmdline.c
 LARGEST = (1 << 63) - 1
+UNLIMITED = (1 << 63) - (1 << 31)  # PAGE_COUNTER_MAX in bytes, and a margin for the largest page
 NO_HOST_HAS = 1 << 62  # bytes: a limit of so much memory is none
 BASES = {"0x": 16, "0X": 16}
 
@@ -50,6 +51,14 @@ def size(key: str, value: str) -> int:
             f"{value!r} is not a valid size", f"{key} takes bytes below 2^64, also with a suffix K, M, G, or 'max'"
         )
     return min(found, LARGEST)
+
+
+def unlimited(text: str) -> bool:
+    """Is it as many bytes as the kernel's largest page counter, or more."""
+    try:
+        return UNLIMITED <= amount(text) < 1 << 64
+    except Untranslatable:
+        return False
 
 
 def amount(text: str) -> int:

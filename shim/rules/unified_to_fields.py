@@ -81,7 +81,7 @@ def _memory_high(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], st
         return (), "memory.high=max throttles nothing", ""
     if case.get("memory", "reservation") is not None:
         raise Untranslatable("v1's soft limit, the nearest to memory.high, is taken by the reservation")
-    reason = "v1 has no throttling; its soft limit, which is reclaimed first, is the nearest equivalent"
+    reason = "v1 has no throttling; its soft limit, which is reclaimed first, is the nearest equivalent equivalent"
     return (_set(("memory", "reservation"), wanted),), reason, "throttling above memory.high"
 
 
@@ -208,7 +208,8 @@ def _io_weight(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str,
     for line in value.splitlines():
         words = line.split()
         if words[:1] == ["default"] or len(words) == 1:
-            weight = most = max(most, _block_weight(case, key, words[-1]))
+            weight = _block_weight(case, key, words[-1])
+            most = max(most, weight)
             edits.append(_set(("blockIO", "weight"), min(weight, MOST_WEIGHT)))
         elif words:
             major, minor, rest = _device_line(key, line)

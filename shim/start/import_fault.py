@@ -13,12 +13,12 @@ NO_FILES = ("journald:", "syslog:")
 
 def tell(error: Exception) -> None:
     """Report `error`, raised by the import of the program, and end with status 1. sys.argv is the launcher's."""
-    told = _of_the_host(error)
-    if told:
-        _end(told)
     debug = os.environ.get("CGSHIM_DEBUG", "")
     if debug and not _traceback(debug, error):
         debug = ""
+    told = _of_the_host(error)
+    if told:
+        _end(told)
     # As shim.errors.printable_line, which may be what is broken.
     words = "".join(one if one.isprintable() else repr(one)[1:-1] for one in " ".join(str(error).split()))
     what = f"cgshim: a fault of cgshim itself: {type(error).__name__}: {words}; install it again, or report it with "
@@ -26,11 +26,11 @@ def tell(error: Exception) -> None:
 
 
 def _of_the_host(error: Exception) -> str:
-    """The message where the host ran out of something; "" for another error, or where that module is broken, too."""
+    """The message where the host failed; "" for another error, or where that module is broken, too."""
     try:
-        from shim.start import exhaustion
+        from shim.start import host_errors
 
-        told = exhaustion.told(error)
+        told = host_errors.told(error)
         return told.text() if told else ""
     except Exception:  # noqa: BLE001 # the first error is the one to be told
         return ""
@@ -110,6 +110,6 @@ def _traceback(path: str, error: Exception) -> bool:
 
         with open(path, "a", encoding="utf-8") as file:
             traceback.print_exception(type(error), error, error.__traceback__, file=file)
-    except OSError:
+    except (OSError, ImportError):
         return False
     return True

@@ -173,6 +173,7 @@ def write(place: str, name: str, value: dict[str, Any], most: int = 0) -> None:
     try:
         atomic.put_in(handle, name, (dump(value) + "\n").encode("ascii"), mode=0o600, flush=False)
         if most:
+            atomic.clean(handle)  # these have names of their own, under which nobody writes again
             found = _names(handle)
             for old in found[: max(0, len(found) - most)]:
                 posix.unlink(old, dir_fd=handle)

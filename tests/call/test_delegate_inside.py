@@ -122,6 +122,16 @@ def test_no_further_process(monkeypatch: pytest.MonkeyPatch) -> None:
     assert caught.value.what.startswith("no more processes can be created (EAGAIN)")
 
 
+def test_the_childs_word_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The child runs by then, so its end is waited for; it is not left behind with what it makes."""
+
+    def read(handle: int, most: int) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(delegate.posix, "read", read)  # type: ignore[attr-defined]
+    assert delegate.exit_code(delegate.run("/bin/sh", ["-c", "exit 5"], {})) == 5
+
+
 def test_environment_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernel's block, with what the launcher took out; its first line is no variable."""
     monkeypatch.setattr(delegate, "content", lambda path: b"A=1\0EMPTY=\0no equals\0B=x=y\0LD_PRELOAD=old\0")

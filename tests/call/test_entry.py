@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shim.call import channel, entry
+from shim import system
+from shim.call import channel, entry, real_runtime
 from shim.enforce import follow_up
 from shim.errors import ShimError
 from shim.host.facts import UNIFIED
@@ -152,7 +153,7 @@ def _fails(monkeypatch: pytest.MonkeyPatch, runtime: FakeRuntime, error: BaseExc
     _follow_up(monkeypatch, fail)
 
 
-ERRORS = (OSError(5, "EIO"), KeyError("x"), MemoryError(), RecursionError(), KeyboardInterrupt(), SystemExit(3))
+ERRORS = (KeyError("x"), RecursionError(), KeyboardInterrupt(), SystemExit(3))
 BUNDLED = (("create",), ("restore", "--detach"))
 
 
@@ -170,6 +171,53 @@ def test_whatever_goes_wrong_takes_the_container_back(
     assert runtime.calls()[1:] == TAKEN_BACK
 
 
+HOSTS = {
+    "EIO": (OSError(5, "Input/output error", "/x"), "host-error", "/x: [Errno 5] Input/output error: '/x'"),
+    "ENOMEM": (MemoryError(), "host-exhausted", "ENOMEM"),
+    "EMFILE": (OSError(24, "Too many open files"), "host-exhausted", "[Errno 24] Too many open files"),
+}
+
+
+@pytest.mark.parametrize("words", BUNDLED, ids=["create", "restore"])
+@pytest.mark.parametrize("name", HOSTS)
+def test_what_the_host_made_go_wrong_takes_it_back_too(
+    runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], name: str
+) -> None:
+    """It is called the host's, and what became of the container is the last of the evidence all the same."""
+    error, code, evidence = HOSTS[name]
+    _fails(monkeypatch, runtime, error)
+    refused = _refused(runtime, *words, "--bundle", str(runtime.bundle))
+    assert refused.code == code
+    assert refused.evidence == (evidence, f"{runtime.path} delete --force c1: done, the container is deleted")
+    assert refused.__cause__ is None  # else it would be put into words once more, without what became of it
+    assert runtime.calls()[1:] == TAKEN_BACK
+
+
+def test_it_is_taken_back_though_files_have_run_out(runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shortage that passes costs a tenth of a second, not a container without its limits."""
+    _fails(monkeypatch, runtime, KeyError("x"))
+    given, failures = system.memory_file, [OSError(24, "Too many open files"), OSError(12, "no memory")]
+
+    def scarce(name: str, **how: bool) -> int:
+        if runtime.calls()[1:] == ["state c1"] and failures:
+            raise failures.pop()
+        return given(name, **how)
+
+    monkeypatch.setattr(real_runtime, "memory_file", scarce)
+    refused = _refused(runtime, "create", "--bundle", str(runtime.bundle))
+    assert refused.evidence == (f"{runtime.path} delete --force c1: done, the container is deleted",)
+    assert (failures, runtime.calls()[1:]) == ([], TAKEN_BACK)
+
+
+def test_a_runtime_that_does_not_answer_is_ended(runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Patience has an end; the container is deleted as for any other answer."""
+    monkeypatch.setattr(real_runtime, "PATIENCE", 1)
+    runtime.does("state", script="exec sleep 60\n")
+    error = _refused(runtime, "create", "--bundle", str(runtime.bundle))
+    assert error.evidence[0] == f"{runtime.path} state c1: no end after 1 seconds"
+    assert runtime.calls()[1:] == TAKEN_BACK
+
+
 def test_a_refusal_keeps_its_words(runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch) -> None:
     """The diagnosis of the follow-up, with what became of the container as the last of the evidence."""
     given = ShimError("limit-not-applied", "it is not there", cause="why", evidence=("a",), remedy=("b",), status=4)
@@ -184,7 +232,7 @@ def test_a_refusal_keeps_its_words(runtime: FakeRuntime, monkeypatch: pytest.Mon
 
 def test_a_container_that_cannot_be_taken_back_is_named(runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody is told that it is gone."""
-    _fails(monkeypatch, runtime, OSError(5, "EIO"))
+    _fails(monkeypatch, runtime, KeyError("x"))
     runtime.does("delete", status=9)
     error = _refused(runtime, "create", "--bundle", str(runtime.bundle))
     assert error.evidence == (f"{runtime.path} delete --force c1: exit status 9",)
@@ -192,15 +240,15 @@ def test_a_container_that_cannot_be_taken_back_is_named(runtime: FakeRuntime, mo
 
 def test_a_runtime_that_is_gone_by_then(runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first error is told, and that the deletion did not happen."""
-    _fails(monkeypatch, runtime, OSError(5, "EIO"))
+    _fails(monkeypatch, runtime, KeyError("x"))
     runtime.does("state", out='{"pid": 1}', script=f"rm {runtime.path}\n")
     error = _refused(runtime, "create", "--bundle", str(runtime.bundle))
-    assert error.evidence[0].startswith(f"{runtime.path} delete --force c1: [Errno 2] No such file or directory")
+    assert error.evidence == (f"{runtime.path} delete --force c1: not started: execve {runtime.path}: ENOENT",)
 
 
 def test_an_updated_container_stays(runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch) -> None:
     """It runs already, with the new values; the message says so."""
-    _fails(monkeypatch, runtime, OSError(5, "EIO"))
+    _fails(monkeypatch, runtime, KeyError("x"))
     resources = runtime.place / "resources.json"
     resources.write_text('{"pids": {"limit": 9}}')
     error = _refused(runtime, "update", "--resources", str(resources))

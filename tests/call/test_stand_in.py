@@ -103,3 +103,15 @@ def test_stale_stand_ins_are_discarded(tmp_path: Path) -> None:
     stand_in.discard(bundles["running"])
     stand_in.discard(bundles["running"])
     assert not os.path.exists(bundles["running"])
+
+
+def test_what_a_killed_call_left_of_a_stand_in_goes_too(tmp_path: Path) -> None:
+    """Killed in the middle of writing: the half-written files would keep the directory for ever."""
+    state, root = str(tmp_path / "state"), str(tmp_path / "root")
+    place = stand_in.make(load("{}", "c"), "{}", "/b", stand_in.path_of(state, root, "gone"))
+    with subprocess.Popen(["true"]) as dead:
+        dead.wait()
+    for name in ("config.json", "creator"):
+        os.rename(os.path.join(place, name), os.path.join(place, f".{name}.cgshim-{dead.pid}"))
+    stand_in.discard_stale(state, root)
+    assert not os.path.exists(place)

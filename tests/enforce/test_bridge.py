@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import posix
 from typing import TYPE_CHECKING
 
@@ -212,3 +213,17 @@ def test_a_mount_that_is_not_cgroup2(tree: Tree, kernel: Kernel, line: str) -> N
         _bridge(tree, may_move=True)
     assert refused.value.evidence == (f"/proc/self/mountinfo: {MOUNT} is not a mount of cgroup2",)
     assert kernel.written == []
+
+
+def test_no_cgroup_of_our_own_can_be_made(tree: Tree, kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The directory and the errno, behind what kept the limits from the container's own cgroup."""
+    tree.write(f"{MOUNT}/pod/cgroup.procs", "99\n")
+
+    def make(path: str, device: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", path)
+
+    monkeypatch.setattr(module, "make", make)
+    with pytest.raises(ShimError) as refused:
+        _bridge(tree, may_move=True)
+    assert refused.value.evidence[1] == f"{tree.root}{MOUNT}/cgshim: ENOSPC"
+    assert tree.read(f"{MOUNT}/pod/c/cgroup.procs") == f"{INIT}\n"

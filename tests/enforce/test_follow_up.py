@@ -402,3 +402,15 @@ def test_the_hook_guards_the_same(host: Host, runtime: str) -> None:
         again = plan_of(after, host, runtime, kept=kept)
         guards = [{(e.file, e.value) for e in plan.expectations if e.kind == GUARD} for plan in (first, again)]
         assert guards[0] == guards[1], resources
+
+
+@pytest.mark.parametrize("landed", [True, False], ids=["landed", "lost"])
+def test_an_init_that_has_ended_proves_nothing(tree: Tree, landed: bool) -> None:
+    """Whatever was read, right or wrong: the end comes first, with the file that shows it."""
+    if not landed:
+        tree.write(f"{MOUNT}/c/memory.max", "max\n")
+    tree.write(f"/proc/{INIT}/stat", f"{INIT} (a) Z {posix.getpid()} 1 1 0")
+    with pytest.raises(following.InitEnded) as ended:
+        follow_up(tree.view, SUBJECT, _made(ASKED, make_host(UNIFIED), "refuse"))
+    assert (ended.value.code, ended.value.what) == ("init-ended", "the init of container c1 has ended")
+    assert ended.value.evidence == (f"/proc/{INIT}/stat: state Z",)

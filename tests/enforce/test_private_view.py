@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import posix
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from shim.planning.settings import Settings
 from tests.replayed import ReplayedView
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 ON = Settings(crun_on_hybrid="hide-cgroup2", origins={})
@@ -129,3 +131,80 @@ def test_the_diagnosis_names_what_would_not_work(controllers: str, config: str, 
         *(f"/boot/config-6.12.107: # CONFIG_{name} is not set" for name in evidence),
         "installed beside crun: /usr/sbin/runc",
     )
+
+
+class Libc:
+    """The C library's calls, recorded; `fails` names the one that answers -1."""
+
+    def __init__(self, fails: str = "") -> None:
+        self.fails = fails
+        self.calls: list[tuple[object, ...]] = []
+
+    def __call__(self, name: None) -> Libc:
+        """As ctypes.CDLL(None): the program itself."""
+        assert name is None
+        return self
+
+    def __getattr__(self, name: str) -> Callable[..., int]:
+        """A call by its name."""
+
+        def call(*arguments: object) -> int:
+            self.calls.append((name, *arguments))
+            return -1 if name == self.fails else 0
+
+        return call
+
+
+# linux/sched.h, linux/mount.h: CLONE_NEWNS; MS_REC and MS_SLAVE, so that mounts of the host still get here; MNT_DETACH.
+UNSHARED = ("unshare", 0x20000)
+DETACHED = ("mount", None, b"/", None, 0x4000 | 0x80000, None)
+
+
+@pytest.mark.parametrize(
+    ("fails", "calls"),
+    [
+        ("", [UNSHARED, DETACHED, ("umount2", b"/sys/fs/cgroup/unified", 2)]),
+        ("unshare", [UNSHARED]),
+        ("mount", [UNSHARED, DETACHED]),
+    ],
+)
+def test_the_mount_goes_from_a_view_of_our_own_alone(
+    monkeypatch: pytest.MonkeyPatch, fails: str, calls: list[tuple[object, ...]]
+) -> None:
+    """Where the view could not be made our own nothing is unmounted: it would be the host's."""
+    libc = Libc(fails)
+    monkeypatch.setattr(ctypes, "CDLL", libc)
+    private_view.hide()
+    assert libc.calls == calls
+
+
+def test_a_view_is_entered_by_its_descriptor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """setns(2) gets an open descriptor of it, which is closed afterwards."""
+    seen: list[tuple[str, int]] = []
+
+    class Setns(Libc):
+        def setns(self, handle: int, kind: int) -> int:
+            seen.append((os.readlink(f"/proc/self/fd/{handle}"), kind))
+            return 0
+
+    monkeypatch.setattr(ctypes, "CDLL", Setns())
+    before = os.listdir("/proc/self/fd")
+    private_view._enter("/proc/self/ns/mnt")
+    assert seen == [(os.readlink("/proc/self/ns/mnt"), 0x20000)]
+    assert os.listdir("/proc/self/fd") == before
+
+
+def test_ancestors_are_those_that_the_kernel_names() -> None:
+    """PPid of /proc/PID/status, level by level, up to but without init."""
+    wanted, pid = [], os.getppid()
+    while pid > 1:
+        wanted.append(pid)
+        with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
+            pid = next(int(line.split()[1]) for line in file if line.startswith("PPid:"))
+    assert list(private_view._ancestors()) == wanted
+
+
+def test_an_ancestor_that_is_gone_is_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody can say whose child it was."""
+    monkeypatch.setattr(posix, "getppid", lambda: 4194305)  # one more than the largest pid (proc(5), pid_max)
+    assert list(private_view._ancestors()) == [4194305]

@@ -336,3 +336,67 @@ class Counting(View):
         """As any view."""
         self.seen.append(path)
         return super().read(path)
+
+
+def test_the_cgroups_that_somebody_else_knows(tree: Tree) -> None:
+    """Of a process that is ending /proc/PID/cgroup says `/`; its cgroup by another source is looked at instead."""
+    tree.process("0::/\n")
+    tree.write(f"{MOUNT}/c/memory.max", "max\n")
+    (finding,) = verify(tree.view, INIT, (_expect("67108864"),), make_host(UNIFIED), {"": "/c"})
+    assert (finding.path, finding.found) == (f"{MOUNT}/c/memory.max", "max")
+
+
+def test_a_name_that_leads_out_of_the_cgroup(tree: Tree) -> None:
+    """It is not opened, so it proves nothing."""
+    tree.process("0::/c\n")
+    tree.write(f"{MOUNT}/c/memory.max", "max\n")
+    tree.write(f"{MOUNT}/memory.max", "67108864\n")
+    (finding,) = verify(tree.view, INIT, (_expect("67108864", file="../c/../memory.max"),), make_host(UNIFIED))
+    assert (finding.found, finding.why) == ("", "not the name of an interface file")
+
+
+@pytest.mark.parametrize(("content", "seen"), [("0-3\n", None), ("0-7\n", "0-7")], ids=["right", "wrong"])
+def test_a_cpuset_hierarchy_without_prefixes(tree: Tree, content: str, seen: str | None) -> None:
+    """`noprefix` (cgroup-v1/cgroups.rst) names the files without their controller; runc 1.3 and crun 1.8 write them."""
+    tree.process("4:cpuset:/c\n")
+    tree.write(f"{MOUNT}/cpuset/c/cpus", content)
+    expected = _expect("0-3", file="cpuset.cpus", version=1)
+    findings = verify(tree.view, INIT, (expected,), make_host(LEGACY))
+    assert [(one.path, one.found) for one in findings] == ([(f"{MOUNT}/cpuset/c/cpus", seen)] if seen else [])
+
+
+def test_a_cpuset_without_the_file_of_either_name(tree: Tree) -> None:
+    """The message names the file that every other host has."""
+    tree.process("4:cpuset:/c\n")
+    tree.write(f"{MOUNT}/cpuset/c/cgroup.procs")
+    (finding,) = verify(tree.view, INIT, (_expect("0-3", file="cpuset.cpus", version=1),), make_host(LEGACY))
+    assert (finding.path, finding.why) == (f"{MOUNT}/cpuset/c/cpuset.cpus", "ENOENT")
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "path", "why"),
+    [
+        (f"{MOUNT}/c", f"{MOUNT}/c", f"{MOUNT}/c is not on the cgroup file system of {MOUNT}"),
+        (f"{MOUNT}/c/memory.max", f"{MOUNT}/c/memory.max", "not on the cgroup file system"),
+    ],
+    ids=["directory", "file"],
+)
+def test_what_lies_on_another_device_proves_nothing(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch, elsewhere: str, path: str, why: str
+) -> None:
+    """Files mounted over a cgroup may say anything."""
+    tree.process("0::/c\n")
+    tree.write(f"{MOUNT}/c/memory.max", "67108864\n")
+    identity, read = tree.view.identity, tree.view.read
+
+    def foreign(found: Identity | None) -> Identity | None:
+        return found.changed(device=found.device + 1) if found else None
+
+    def read_elsewhere(wanted: str) -> tuple[str, Identity] | None:
+        found = read(wanted)
+        return (found[0], found[1].changed(device=found[1].device + 1)) if found and wanted == elsewhere else found
+
+    monkeypatch.setattr(tree.view, "identity", lambda p: foreign(identity(p)) if p == elsewhere else identity(p))
+    monkeypatch.setattr(tree.view, "read", read_elsewhere)
+    (finding,) = verify(tree.view, INIT, (_expect("67108864"),), make_host(UNIFIED))
+    assert (finding.found or "", finding.why) == ("", why)

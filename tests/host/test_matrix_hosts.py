@@ -73,6 +73,7 @@ def test_boots_of_a_run() -> None:
         "random-unified",
         "random-legacy",
         "random-hybrid",
+        "unified-arm64-16k",
     }
 
 

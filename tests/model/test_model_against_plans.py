@@ -232,7 +232,9 @@ def faults(call: Call) -> Iterator[str]:
     if plan is None or ended.group is None:
         return
     if wish is None:
-        if bare.group is None and not plan.unenforceable and not any(note.effect != "kept" for note in plan.notes):
+        compared_with = call.changes is None or call.bare(call.resources).group is not None
+        changed = any(note.effect != "kept" for note in plan.notes)
+        if compared_with and bare.group is None and not plan.unenforceable and not changed:
             yield f"silent: runs, but the bare runtime refuses it ({bare.refusal})"
         return
     for note in plan.unenforceable:

@@ -41,6 +41,11 @@ STARTS: dict[str, tuple[dict[str, Any], str, tuple[Family, tuple[int, ...]]]] = 
     "throttle without a rate": ({"blockIO": {"throttleReadBpsDevice": [{"major": 8, "minor": 0}]}}, V1, RUNC),
     "unlimited in every number": ({"memory": {"limit": -1, "swap": INT64}}, V1, RUNC),
     "no limit in every number": ({"memory": {"limit": INT64, "swap": INT64}}, "debian12-hybrid-6.18", ("runc", (1, 0))),
+    "swap in unified that is no limit": (
+        {"memory": {"swap": 0}, "unified": {"memory.swap.max": "8E"}},
+        "debian12-hybrid-6.18",
+        ("crun", (0, 17)),
+    ),
     "swap none beside memory above int64": ({"unified": {"memory.max": "8E", "memory.swap.max": "0"}}, V1, RUNC),
     "swap none beside a limit above int64": (
         {"memory": {"limit": INT64}, "unified": {"memory.swap.max": "0"}},

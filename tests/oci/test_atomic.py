@@ -237,3 +237,54 @@ def test_a_write_that_takes_nothing_is_an_error(config: Path, monkeypatch: pytes
     with pytest.raises(OSError, match="nothing was written"):
         atomic.replace(str(config), NEW)
     assert (config.read_bytes(), os.listdir(config.parent)) == (OLD, ["config.json"])
+
+
+def test_what_somebody_else_has_removed_by_then(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The owner of a directory may be quicker in cleaning up; the error is the write's, not that of the cleaning."""
+
+    def fsync(handle: int) -> None:
+        os.unlink(f"{config.parent}/.config.json.cgshim-{os.getpid()}")
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(posix, "fsync", fsync)
+    with pytest.raises(OSError, match="Input/output error") as failed:
+        atomic.replace(str(config), NEW)
+    assert failed.value.errno == errno.EIO
+    assert (config.read_bytes(), os.listdir(config.parent)) == (OLD, ["config.json"])
+
+
+@pytest.mark.parametrize(("number", "fine"), [(errno.EOPNOTSUPP, True), (errno.EIO, False)])
+def test_a_file_system_without_attributes(
+    config: Path, monkeypatch: pytest.MonkeyPatch, number: int, fine: bool
+) -> None:
+    """There is nothing to carry over then; any other error may hide an access list, so nothing is written."""
+
+    def listxattr(file: object) -> list[str]:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(posix, "listxattr", listxattr)
+    if fine:
+        atomic.replace(str(config), NEW)
+    else:
+        with pytest.raises(OSError, match="Input/output error"):
+            atomic.replace(str(config), NEW)
+    assert (config.read_bytes(), os.listdir(config.parent)) == (NEW if fine else OLD, ["config.json"])
+
+
+def test_an_attribute_that_is_there_already(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new file may have inherited it; it is not set again, which a security module could refuse."""
+    monkeypatch.setattr(posix, "listxattr", lambda file: ["security.x", "user.y"])
+    monkeypatch.setattr(
+        posix, "getxattr", lambda file, name: b"same" if name == "security.x" else str(type(file)).encode()
+    )
+    written: list[tuple[str, bytes]] = []
+    monkeypatch.setattr(posix, "setxattr", lambda file, name, value: written.append((name, value)))
+    atomic.replace(str(config), NEW)
+    assert written == [("user.y", b"<class 'str'>")]
+
+
+def test_a_directory_that_cannot_be_listed() -> None:
+    """Cleaning up is never worth an error."""
+    handle = os.open("/dev/null", os.O_RDONLY)
+    atomic.clean(handle)
+    os.close(handle)

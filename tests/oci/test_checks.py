@@ -313,3 +313,13 @@ def test_a_message_of_many_problems_ends() -> None:
     error = refuse(check({"devices": [1] * 1000}), "config.json")
     assert error.what.endswith("found a number ('1') (and 999 more)")
     assert (len(error.evidence), len(error.remedy)) == (50, 50)
+
+
+@pytest.mark.parametrize(
+    ("value", "found"), [([], "an array"), ("x", "a string"), (5, "a number"), (True, "a boolean")]
+)
+def test_resources_that_are_no_object(value: object, found: str) -> None:
+    """The file of an update holds them by themselves."""
+    (problem,) = check(value, "resources")
+    assert problem.field == "resources"
+    assert found.rsplit(maxsplit=1)[-1] in problem.what

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from shim.errors import ShimError
+from shim.oci import document
 from shim.oci.document import LARGEST, changeable, load, read, resources
 
 if TYPE_CHECKING:
@@ -276,3 +278,24 @@ def test_file_that_is_too_large(tmp_path: Path) -> None:
         read(str(path))
     what = "the file has 268435457 bytes, more than the 268435456 that are read"
     assert caught.value.what == f"{path} is not a usable OCI configuration: {what}"
+
+
+def test_another_file_that_is_not_there(tmp_path: Path) -> None:
+    """An update's resources are not a bundle, and nobody is told to name one."""
+    path = tmp_path / "resources.json"
+    with pytest.raises(ShimError) as caught:
+        read(str(path))
+    assert (caught.value.code, caught.value.what) == ("unreadable-file", f"{path} cannot be read: ENOENT")
+    assert caught.value.remedy == ("name a file that is there and that you may read",)
+
+
+def test_standard_input_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too much has words of its own; any other error is the host's."""
+
+    def drained(handle: int, most: int) -> bytes:
+        assert handle == 0
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(document, "drained", drained)
+    with pytest.raises(OSError, match="Input/output error"):
+        document.standard_input("standard input")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 
-from shim.oci.text import Malformed, dump, items, members, parse, scanner, skip
+from shim.oci.text import Malformed, dump, guarded, items, members, parse, scanner, skip
+from tests.syntax import ROOT
 
 GOOD = {
     "object": '{"a":1}',
@@ -125,3 +128,32 @@ def test_control_characters_are_no_part_of_a_string(text: str) -> None:
     """RFC 8259, section 7: a tab in a key or a value has to be escaped, as both runtimes want it."""
     with pytest.raises(Malformed, match="invalid control character"):
         members(text, 0, scanner())
+
+
+def test_the_scanners_exception_class_is_loaded_when_it_is_missed() -> None:
+    """`_json` takes it from json.decoder, which an intercepted call does not load, and says SystemError without it."""
+    program = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from shim.oci.text import Malformed, parse
+assert "json.decoder" not in sys.modules
+try:
+    parse('{"a": 1,}')
+except Malformed as error:
+    print(error.what)
+"""
+    line = [sys.executable, "-IS", "-c", program, str(ROOT)]
+    assert subprocess.run(line, capture_output=True, text=True, check=True).stdout.startswith("expecting property name")
+
+
+def test_a_scanner_that_misses_it_is_asked_again() -> None:
+    """The same question, once the class is there."""
+    answers: list[object] = [SystemError("no class"), ("value", 3)]
+
+    def scan(text: str, offset: int) -> object:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    assert guarded(scan)("x", 0) == ("value", 3)

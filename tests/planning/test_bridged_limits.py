@@ -13,6 +13,7 @@ from shim.oci import document
 from shim.planning import bridged_limits
 from shim.planning.plan import make_plan
 from shim.rules.base import GUARD, Expectation
+from shim.state import seal
 from tests.hosts_made import make_host
 from tests.kept_limits import configuration, sealed_and_read
 from tests.planned import planned
@@ -220,3 +221,23 @@ def test_every_device_of_a_file_with_lines_is_kept() -> None:
     assert kept == {"io.max": "\n".join(IO_MAX)}
     again = make_plan(first.after, host, "runc", "create", "cgroupfs", kept=kept)
     assert [(limit.value, limit.shape) for limit in again.bridge] == [(line, "lines") for line in IO_MAX]
+
+
+@pytest.mark.parametrize("code", ["no-key", "no-bundle"])
+def test_a_seal_that_cannot_be_looked_at(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    """Without the key a limit cannot be told from a forgery, so no start; whoever only looks is told."""
+    value = SEALED.format("00")
+
+    def fits(data: bytes, proof: str) -> bool:
+        raise ShimError(code, "it cannot be said whose it is")
+
+    monkeypatch.setattr(seal, "fits", fits)
+    told = "annotation io.cgshim.bridge is ignored, no limit is taken from it: it cannot be said whose it is"
+    ignored = bridged_limits.Kept(limits={}, refused=told)
+    assert bridged_limits.read(configuration(value), looking=True) == ignored
+    if code == "no-key":
+        with pytest.raises(ShimError) as refused:
+            bridged_limits.read(configuration(value))
+        assert refused.value.code == code
+    else:
+        assert bridged_limits.read(configuration(value)) == ignored

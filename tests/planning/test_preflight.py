@@ -9,7 +9,7 @@ import pytest
 from shim.diagnose.preflight import diagnosed
 from shim.host.facts import HYBRID, LEGACY, UNIFIED, Fact, Placement
 from shim.host.view import View
-from shim.planning.preflight import Asked, hazards, memory_limit
+from shim.planning.preflight import Asked, hazards, memory_limit, mounts_on_host
 from tests.hosts_made import make_host
 
 if TYPE_CHECKING:
@@ -236,6 +236,36 @@ def test_oddities_that_do_not_stop_the_start(tmp_path: Path) -> None:
     slice_path = _asked(path="system.slice:p:n")
     assert _codes(slice_path, view, make_host(UNIFIED)) == [("slice-path-with-cgroupfs", False)]
     assert _codes(_asked(path="system.slice:p:n", driver="systemd"), view, make_host(UNIFIED)) == []
+
+
+MOUNTS = [{"destination": "/proc"}, {"destination": "/dev"}]
+
+
+@pytest.mark.parametrize(
+    ("namespaces", "mounts", "found"),
+    [
+        ([{"type": "pid"}], MOUNTS, ("/proc", "/dev")),
+        (None, MOUNTS, ("/proc", "/dev")),
+        ([{"type": "mount"}], MOUNTS, ()),
+        ([{"type": "mount", "path": "/proc/1/ns/mnt"}], MOUNTS, ()),
+        ([{"type": "pid"}], [], ()),
+        ("odd", None, ()),
+    ],
+)
+def test_mounts_without_a_namespace_of_their_own(namespaces: Any, mounts: Any, found: tuple[str, ...]) -> None:
+    """They are the host's, unless there are none."""
+    assert mounts_on_host({"linux": {"namespaces": namespaces}, "mounts": mounts}) == found
+
+
+@pytest.mark.parametrize("driver", ["cgroupfs", "systemd", "disabled"])
+def test_mounts_that_stay_on_the_host_are_a_warning(tmp_path: Path, driver: Driver) -> None:
+    """The container starts as with the bare runtime; the system's log has it, too, for only warnings go there."""
+    asked = _asked(path="/a" if driver != "systemd" else "s.slice:p:n", driver=driver).changed(mounts=("/proc", "/dev"))
+    (hazard,) = hazards(asked, _tree(tmp_path, {}), make_host(UNIFIED))
+    assert (hazard.code, hazard.certain, hazard.level) == ("mounts-left-on-host", False, "warning")
+    (told,) = diagnosed((hazard,))
+    assert told.verdict.startswith("the container has no mount namespace: its 2 mount(s) are made on the host")
+    assert told.remedy[0] == 'Add {"type": "mount"} to linux.namespaces of config.json.'
 
 
 def test_an_ordinary_start_reads_one_file_for_each_level(tmp_path: Path) -> None:

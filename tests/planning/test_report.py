@@ -80,3 +80,16 @@ def test_earlier_report_stays_in_front() -> None:
 def test_foreign_annotation_is_replaced(earlier: object) -> None:
     """What is no report of ours neither stops a container nor gets into the report."""
     assert json.loads(report.annotation(REPORT, earlier)) == REPORT
+
+
+def test_what_steers_a_terminal_is_shown_as_its_escape() -> None:
+    """A key of `unified` is the user's, and people read the report."""
+    told = Note(field="unified.a\x1b[2J", code="c", kind="guard", effect="changed", reason="r", lost="line\nline")
+    assert report.note_object(told) == {
+        "field": "unified.a\\x1b[2J",
+        "effect": "changed",
+        "kind": "guard",
+        "code": "c",
+        "reason": "r",
+        "lost": "line\\nline",
+    }

@@ -113,3 +113,45 @@ def test_the_way_to_the_limits_in_another_case(key: str) -> None:
         assert made.plan.changes == ()
         assert [(one.file, one.value) for one in made.plan.expectations] == [("pids.max", "32")]
         assert made.text() == made.document.text
+
+
+def test_an_update_is_its_own_document() -> None:
+    """The file holds the resources object itself: its whole text changes, and fields are named from there."""
+    asked = {"unified": {"pids.max": "9"}}
+    made = _of(asked, command="update", where=rewrite.WHOLE)
+    assert made.prefix == "resources"
+    assert json.loads(made.text()) == {"pids": {"limit": 9}}
+    unchanged = _of({"pids": {"limit": 9}}, command="update", where=rewrite.WHOLE)
+    assert unchanged.text() == unchanged.document.text
+
+
+def test_an_annotation_without_a_say_is_told() -> None:
+    """A container may not loosen the policy; operators read of it."""
+    made = _of(_config({"pids": {"limit": 32}}, **{"io.cgshim.policy": "warn"}))
+    ((level, text),) = made.notices
+    assert level == "warning"
+    assert text.startswith("cgshim: ")
+    assert "io.cgshim.policy" in text
+
+
+def test_a_section_that_is_no_object() -> None:
+    """What cannot be read is refused, not taken for empty."""
+    with pytest.raises(ShimError) as refused:
+        _of({"linux": []})
+    assert refused.value.code == "bad-config"
+    assert "linux: an object was expected, found" in refused.value.what
+
+
+def test_a_value_of_the_wrong_type() -> None:
+    """The check of types comes before any rule."""
+    with pytest.raises(ShimError) as refused:
+        _of(_config({"pids": {"limit": "32"}}))
+    assert "linux.resources.pids.limit" in str((refused.value.what, refused.value.evidence))
+
+
+def test_a_value_that_nothing_takes() -> None:
+    """Whatever the policy: the field by its place in the file, and what would do."""
+    made = _of(_config({"memory": {"limit": -2}}), policy=WARN)
+    with pytest.raises(ShimError) as refused:
+        rewrite.judge(made)
+    assert "linux.resources.memory.limit" in str((refused.value.what, refused.value.evidence))

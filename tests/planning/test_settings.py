@@ -9,6 +9,7 @@ import pytest
 
 from shim.errors import ShimError
 from shim.planning.settings import Settings, acceptance, load, policy_of
+from shim.planning.settings import family as family_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -219,3 +220,16 @@ def test_a_runtime_that_is_not_in_use_need_not_be_there(tmp_path: Path) -> None:
     for in_use in ("", "/nonexistent/crun"):
         with pytest.raises(ShimError, match="the real runtime /nonexistent/crun does not exist"):
             load({"CGSHIM_CONFIG": str(path)}, in_use)
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "family"),
+    [("crun", "", "crun"), ("runtime", "runc", "runc"), ("runc", "youki", "runc"), ("youki", "", "other")],
+)
+def test_whose_rules_a_runtime_plays_by(tmp_path: Path, name: str, target: str, family: str) -> None:
+    """The name of the file that a link leads to comes first, then the name that was given."""
+    path = tmp_path / name
+    (tmp_path / (target or name)).write_text("")
+    if target:
+        path.symlink_to(target)
+    assert family_of(str(path)) == family

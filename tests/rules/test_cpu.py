@@ -11,6 +11,7 @@ from shim.host.facts import LEGACY, UNIFIED
 from shim.rules.base import CHANGED, DROPPED, GUARD, HINT, KEPT, UNENFORCEABLE
 from shim.rules.cpu import RULES
 from tests.hosts_made import LAYOUTS, made_hybrid, make_host
+from tests.planned import planned
 from tests.rules_asked import Answer, ask
 
 
@@ -343,3 +344,19 @@ def test_systemd_has_whole_percents(found: str, same: bool) -> None:
     assert agrees(expectation, found) is same
     (expectation,) = [one for one in cpu({"quota": 12345}, UNIFIED).expectations if one.file == "cpu.max"]
     assert agrees(expectation, "13000 100000") is False
+
+
+def test_the_period_alone_in_an_update_of_crun_beside_cpu_max() -> None:
+    """crun writes it with a quota of none, and then what unified says: that is what is there in the end."""
+    host = make_host(UNIFIED)
+    made = planned({"cpu": {"period": 20000}, "unified": {"cpu.max": "5000 10000"}}, host, "crun", "update")
+    assert made.effect("cpu.period") == ("honoured", GUARD, KEPT)
+    assert made.after["cpu"] == {"period": 20000}
+
+
+@pytest.mark.parametrize("key", ["realtimeRuntime", "realtimePeriod"])
+def test_realtime_zero_is_unset_to_runc(key: str) -> None:
+    """runc does not write a 0, so there is nothing to read back and nothing to lose."""
+    answer = cpu({key: 0}, UNIFIED, "runc")
+    assert (answer.edits, answer.shown()) == ([], [])
+    assert answer.effect(f"cpu.{key}")[2] == KEPT

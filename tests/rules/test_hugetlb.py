@@ -158,11 +158,16 @@ def test_update_by_runc_on_v1_is_read_back() -> None:
 def test_files_to_ask_the_host_about() -> None:
     """The sizes named, and the common ones for the remedy; nothing without the field."""
     assert probes({}) == ()
-    assert probes({"hugepageLimits": [{"pageSize": "64KB"}, {"pageSize": 7}, "x", {"pageSize": "huge"}]}) == (
-        "hugetlb.64KB.limit_in_bytes",
-        "hugetlb.64KB.max",
-        "hugetlb.2MB.limit_in_bytes",
-        "hugetlb.2MB.max",
-        "hugetlb.1GB.limit_in_bytes",
-        "hugetlb.1GB.max",
+    assert probes({"hugepageLimits": [{"pageSize": "64KB"}, {"pageSize": 7}, "x", {"pageSize": "huge"}]}) == tuple(
+        f"hugetlb.{size}.{file}"
+        for size in ("64KB", "2MB", "32MB", "512MB", "1GB")
+        for file in ("limit_in_bytes", "max")
     )
+
+
+@pytest.mark.parametrize("given", [{"pageSize": "2MB", "limit": 1}, "2MB", 7])
+def test_what_is_not_a_list(given: object) -> None:
+    """An update's file reaches the rules without the configuration's own check."""
+    (problem,) = ask(RULES, {"hugepageLimits": given}, make_host()).problems
+    assert (problem.field, problem.what) == ("hugepageLimits", "it is not a list")
+    assert problem.remedy == "write a list of {pageSize, limit}"

@@ -294,3 +294,10 @@ def test_leaf_weights_by_their_number(runtime: str) -> None:
     assert ask(RULES, asked, gone, runtime).effect("blockIO.leafWeight")[2] == DROPPED
     nothing = ask(RULES, {"blockIO": {"leafWeight": 0}}, gone, runtime)
     assert nothing.after == ({"blockIO": {"leafWeight": 0}} if runtime == "runc" else {})
+
+
+def test_weight_device_with_nothing_that_fits() -> None:
+    """An entry with a leaf weight alone says nothing on cgroup2: the whole field goes."""
+    answer = block({"weightDevice": [{"major": 8, "minor": 0, "leafWeight": 300}]}, files={"io.bfq.weight": True})
+    assert answer.effect("blockIO.weightDevice") == ("blockio-weight-device-fitted", HINT, DROPPED)
+    assert "weightDevice" not in answer.after.get("blockIO", {})

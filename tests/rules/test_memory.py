@@ -449,3 +449,21 @@ def test_swappiness_beside_an_unset_swap_is_a_wish_of_its_own() -> None:
     made = planned({"memory": {"limit": 64 * M, "swap": 0, "swappiness": 0}}, host)
     (shown,) = [one for one in made.plan.expectations if one.file == "memory.swappiness"]
     assert shown.kind == "hint"
+
+
+@pytest.mark.parametrize("key", ["kernel", "kernelTCP"])
+@pytest.mark.parametrize(("memory_in", "code"), [(2, "memory-in-cgroup2"), (0, "memory-nowhere")])
+def test_kernel_memory_without_the_controller(key: str, memory_in: int, code: str) -> None:
+    """A hint whose controller v1 does not have is dropped; cgroup2 has no file for it either."""
+    made = planned({"memory": {key: 64 * M}}, make_host("hybrid", versions={"memory": memory_in}))
+    assert made.effect(f"memory.{key}") == (code, "hint", "dropped")
+    assert made.plan.bridge == ()
+
+
+@pytest.mark.parametrize("key", ["kernel", "kernelTCP"])
+def test_kernel_memory_without_its_file(key: str) -> None:
+    """Linux 6.16 has no memory.kmem.* any more: the hint is dropped, and the file is named."""
+    file = "memory.kmem.tcp.limit_in_bytes" if key == "kernelTCP" else "memory.kmem.limit_in_bytes"
+    made = planned({"memory": {key: 64 * M}}, make_host("legacy", interface={file: False}))
+    assert made.effect(f"memory.{key}") == ("kernel-memory", "hint", "dropped")
+    assert made.reason(f"memory.{key}") == f"this kernel has no {file}"

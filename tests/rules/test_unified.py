@@ -42,9 +42,18 @@ TRANSLATED: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
     "memory.max-blank": ({"memory.max": " \n"}, _memory(limit=1)),
     "memory.max-0-no-swap": ({"memory.max": "0", "memory.swap.max": "0"}, _memory(limit=1, swap=1)),
     "swap-beyond": ({"memory.max": "64M", "memory.swap.max": str(MOST)}, _memory(limit=64 * M, swap=-1)),
+    # PAGE_COUNTER_MAX in bytes, with a margin for the largest page: no limit from there on.
+    "swap-no-limit": (
+        {"memory.max": "64M", "memory.swap.max": str(2**63 - 2**31)},
+        _memory(limit=64 * M, swap=-1),
+    ),
     "swap-most": (
-        {"memory.max": "64M", "memory.swap.max": str(MOST - 64 * M)},
-        _memory(limit=64 * M, swap=MOST),
+        {"memory.max": "2G", "memory.swap.max": str(2**63 - 2**31 - 1)},
+        _memory(limit=2**31, swap=MOST),
+    ),
+    "swap-above-most": (
+        {"memory.max": "2147483649", "memory.swap.max": str(2**63 - 2**31 - 1)},
+        _memory(limit=2**31 + 1, swap=-1),
     ),
     "memory.max-max": ({"memory.max": "max"}, _memory(limit=-1)),
     "memory.max-K": ({"memory.max": "64K"}, _memory(limit=65536)),
@@ -468,3 +477,33 @@ def test_rates_of_unified_and_classic_fields_are_one_line() -> None:
     assert set(line.value.split()) == {"8:0", "rbps=5", "wbps=7"}
     assert bridged.effect("blockIO.throttleReadBpsDevice") == ("bridged", "guard", "changed")
     assert bridged.plan.unenforceable == ()
+
+
+def test_swap_in_cgroup2_of_a_hybrid_that_does_not_account_it() -> None:
+    """The bridge has no file to write to, so the limit is lost, and nothing is bridged."""
+    host = make_host("hybrid", versions={"memory": 2}, **NO_SWAP_COUNTED)
+    made = planned({"unified": {"memory.swap.max": "1048576"}}, host)
+    assert made.effect("unified.memory.swap.max") == ("swap-unaccounted", "guard", "unenforceable")
+    assert made.plan.bridge == ()
+
+
+def test_an_update_of_memory_max_beside_a_sum_on_v1() -> None:
+    """The classic swap counts from the container's own limit, which the update replaces without naming it."""
+    made = planned(
+        {"unified": {"memory.max": "1M"}, "memory": {"swap": 2 * M}}, make_host("legacy"), operation="update"
+    )
+    assert made.effect("unified.memory.max")[2] == "unenforceable"
+    assert f"memory.swap {2 * M} counts from the container's own limit" in made.reason("unified.memory.max")
+
+
+def test_no_weight_in_a_line_of_io_weight() -> None:
+    """An empty line says nothing, on v1 as on cgroup2."""
+    made = planned({"unified": {"io.weight": "8:0 200\n\ndefault 100\n"}}, make_host("legacy", interface=BFQ))
+    device = {"major": 8, "minor": 0, "weight": 200}
+    assert made.after == {"blockIO": {"weight": 100, "weightDevice": [device]}}
+
+
+def test_a_limit_of_pages_that_is_no_number() -> None:
+    """cgroup2 gets it as it stands and refuses it; what is expected is what was written."""
+    made = planned({"unified": {"hugetlb.2MB.max": "much"}}, make_host())
+    assert made.shown() == {("hugetlb.2MB.max", "much")}

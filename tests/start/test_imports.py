@@ -19,16 +19,19 @@ ALLOWED = {"__future__", "errno", "math", "_json", "_signal", "time", "posix"}
 COLD = (
     "shim.cli*",
     "shim.audit*",
+    "shim.watch*",
     "shim.containers.*",
     "shim.engines*",
     "shim.stages*",
     "shim.observe*",
     "shim.diagnose*",
     "shim.start.exhaustion",
+    "shim.start.host_errors",
     "shim.call.failure",
     "shim.start.archive_file",
     "shim.start.import_fault",
     "shim.host.inspection",
+    "shim.host.negotiation",
     "shim.host.capture*",
 )
 

@@ -137,6 +137,39 @@ def shell_table(title: str) -> set[str]:
     return set(re.sub(r"[\s\\]", "", found.group(1)).split("|"))
 
 
+UNFIT = (
+    "cgshim: delete: crun would remove the directory to which this container's id leads; give an id as the subcommand "
+    "list shows it [bad-container-id]"
+)
+
+
+@pytest.mark.parametrize("word", ["..", ".", "", "../other", "/run", "a/b"])
+@pytest.mark.parametrize("flags", [(), ("--force",), ("-f",)])
+def test_an_id_that_leads_elsewhere_is_not_deleted(house: House, flags: tuple[str, ...], word: str) -> None:
+    """crun joins the id to its root and removes what it finds there; the runtime is not even started."""
+    log = house.root / "delete.json"
+    log.unlink(missing_ok=True)
+    done = house.run("--log", str(log), "--log-format", "json", "delete", *flags, word)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"{UNFIT}\n")
+    assert not house.report.exists()
+    assert json.loads(log.read_text()) == {"level": "error", "msg": UNFIT}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("delete", "a..b"),
+        ("delete", "--force", "...x"),
+        ("delete", "--regex", ".."),
+        ("kill", ".."),
+        ("delete", "--help"),
+    ],
+)
+def test_other_ids_and_patterns_pass(house: House, arguments: tuple[str, ...]) -> None:
+    """Ids with dots, regular expressions, and subcommands that remove nothing are the runtime's own affair."""
+    assert house.reported(*arguments)["arguments"] == [str(house.runtime), *arguments]
+
+
 def test_tables() -> None:
     """The shell's tables are those of Python: one truth in two languages."""
     assert shell_table("global flags with a value") == set(flags.GLOBAL_VALUED)

@@ -229,3 +229,16 @@ def test_inside_a_user_namespace(tmp_path: Path) -> None:
     require("user namespaces", "" if tried.returncode == 0 else "unshare -Ur fails for a user")
     done = subprocess.run([sys.executable, "-IS", "-c", program], check=False, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "{'n': 1}\n", "")
+
+
+def test_what_killed_calls_left_among_many_goes(tmp_path: Path) -> None:
+    """Each of these files has a name of its own, so no later write would come upon the half of one; the living stay."""
+    place = tmp_path / "state" / "failures"
+    with subprocess.Popen(["true"]) as dead:
+        dead.wait()
+    files.write(str(place), "1.json", {}, 2)
+    (place / f".2.json.cgshim-{dead.pid}").write_text("{")
+    (place / f".3.json.cgshim-{os.getpid()}").write_text("{")
+    (place / ".other").write_text("")
+    files.write(str(place), "4.json", {}, 2)
+    assert sorted(os.listdir(place)) == [f".3.json.cgshim-{os.getpid()}", ".other", "1.json", "4.json"]

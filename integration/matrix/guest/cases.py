@@ -461,6 +461,47 @@ RDMA = (
     ),
 )
 
+# Where a page has 16 KiB. The kernel rounds down to whole pages (page_counter_memparse in mm/page_counter.c); 100 bytes
+# more than three pages of 4 KiB would show those three there. Huge pages: 2 MiB, 32 MiB and 1 GiB (hugetlbpage.rst).
+OFF = 3 * 4096 + 100
+PAGES_16K = (
+    Case(
+        "memory.limit",
+        {"memory": {"limit": 64 * M + OFF}},
+        limit_in_bytes(64 * M),
+        {"memory.max": str(64 * M)},
+        name="memory.limit off a 16 KiB page",
+    ),
+    Case(
+        "memory.limit",
+        {"memory": {"limit": 64 * M + 16384 + OFF}},
+        limit_in_bytes(64 * M + 16384),
+        {"memory.max": str(64 * M + 16384)},
+        name="memory.limit of 16 KiB pages, and a part of one",
+    ),
+    Case(
+        "memory.swap",
+        {"memory": {"limit": 64 * M + OFF, "swap": 96 * M + OFF + 16384 + OFF, "reservation": 32 * M + OFF}},
+        {**limit_in_bytes(64 * M), **memsw(96 * M + 16384)},
+        {"memory.max": str(64 * M), "memory.swap.max": str(32 * M + 16384), "memory.low": str(32 * M)},
+        name="memory.swap and memory.reservation off a 16 KiB page",
+    ),
+    Case(
+        "unified.memory.max",
+        unified(memory_max=str(64 * M + OFF), memory_high=str(48 * M + OFF), memory_swap_max=str(32 * M + OFF)),
+        None,
+        {"memory.max": str(64 * M), "memory.high": str(48 * M), "memory.swap.max": str(32 * M)},
+        name="unified.memory.* off a 16 KiB page",
+    ),
+    Case(
+        "hugepageLimits",
+        {"hugepageLimits": [{"pageSize": "32MB", "limit": 64 * M}]},
+        {"hugetlb.32MB.limit_in_bytes": str(64 * M)},
+        {"hugetlb.32MB.max": str(64 * M)},
+        name="hugepageLimits of 32 MiB",
+    ),
+)
+
 FAILURES = (
     Case(
         "mounts",
@@ -474,13 +515,14 @@ FAILURES = (
 )
 
 COMMON = (*MEMORY, *CPU, *OTHERS, *UNIFIED, *ENGINES)
-ALL = (*COMMON, *BFQ, *RDMA, *FAILURES)
+ALL = (*COMMON, *BFQ, *RDMA, *PAGES_16K, *FAILURES)
 
 FEW = ("memory.limit", "cpu.quota", "unified.memory.max", "as an engine writes it for v1")
 # What the profiles table calls by one word; `update...`: on a running container.
 SETS: dict[str, tuple[str, ...]] = {
     "full": tuple(case.name for case in COMMON),
     "rdma": tuple(case.name for case in RDMA),
+    "pages-16k": tuple(case.name for case in PAGES_16K),
     "userns": (*FEW, *(case.name for case in FAILURES)),
     "few": FEW,
     "short": (
@@ -517,6 +559,7 @@ SETS: dict[str, tuple[str, ...]] = {
     "update": tuple(case.name for case in COMMON if not case.invalid and case.field != "engine"),
     "update-rdma": tuple(case.name for case in RDMA),
     "update-few": FEW,
+    "update-pages-16k": tuple(case.name for case in PAGES_16K),
 }
 
 

@@ -14,6 +14,7 @@ NO_SYSTEMD = (
     "then do not hold)"
 )
 EXPORT = "export XDG_RUNTIME_DIR=/run/user/$(id -u) DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/$(id -u)/bus"
+PRIVATE = r"read unix [^\n]*systemd/private: read: connection reset by peer"
 ASK = "systemctl --user status: does it answer? ls -l /run/user/$(id -u)/bus; loginctl show-user $USER -p Linger"
 
 ENTRIES = (
@@ -35,11 +36,10 @@ ENTRIES = (
         title="the bus of the user's session does not answer",
         patterns=(
             (
-                r"(?P<path>/run/(?:user/\d+/(?:bus|systemd/private)|systemd/private|dbus/system_bus_socket)): "
-                r"(?:connect: )?(?:connection refused|no such file "
-                r"or directory"
-                r"|ECONNREFUSED|ENOENT)"
+                r"(?P<path>/run/user/\d+/(?:bus|systemd/private)): "
+                r"(?:connect: )?(?:connection refused|no such file or directory|ECONNREFUSED|ENOENT)"
             ),
+            r"(?P<path2>/run/(?:systemd/private|dbus/system_bus_socket)): (?:connect: )?(?:connection |ECONN)refused",
             (
                 r"sd-bus call: (?:Transport endpoint is not connected|Connection reset by peer|Connection refused"
                 r"|Broken pipe|Process org\.freedesktop\.systemd1 exited)"
@@ -51,6 +51,8 @@ ENTRIES = (
             r"dbus: connection closed by user|dbus[^\n]*: (?:connection reset by peer|broken pipe)",
             r"Message recipient disconnected from message bus without replying",
         ),
+        ambiguous=(PRIVATE,),
+        offer=2,
         verdict="the bus to systemd does not answer: the user's session or its bus has ended",
         cause="The socket is there, or its name is in the environment, but no process listens: the session "
         "ended, dbus was "
@@ -72,10 +74,11 @@ ENTRIES = (
             r"failed to connect to dbus \(hint: for rootless containers",
             r"could not detect DBUS_SESSION_BUS_ADDRESS from the environment",
             r"Failed to connect to (?:user scope )?bus: (?:No medium found|No such file or directory|ENOENT)",
-            rf"sd-bus call: {EACCES}",
+            rf"sd-bus (?:call|add match|match signal): (?:{EACCES}|{EPERM})",
+            r"no valid bus path found in list unix:path=",  # youki
             r"DBUS_SESSION_BUS_ADDRESS and XDG_RUNTIME_DIR not defined",
         ),
-        ambiguous=(rf"cannot open (?:sd-bus|user bus): {ENOENT}",),
+        ambiguous=(rf"cannot open (?:sd-bus|user bus): {ENOENT}", PRIVATE),
         verdict="the user's systemd cannot be reached: there is no D-Bus session for this user",
         cause="XDG_RUNTIME_DIR and DBUS_SESSION_BUS_ADDRESS are unset, or the user has no session (sudo, su, cron).",
         remedy=(LINGER, EXPORT, "apt-get install dbus-user-session", f"Or do without systemd: {NO_SYSTEMD}"),
@@ -93,6 +96,7 @@ ENTRIES = (
             r"systemd not running on this host, cannot use systemd cgroups manager",
             r"systemd cgroup flag passed, but systemd support for managing cgroups is not available",
             r"System has not been booted with systemd",
+            rf"/run/(?:systemd/private|dbus/system_bus_socket): (?:connect: )?{ENOENT}",
         ),
         ambiguous=(rf"cannot open (?:sd-bus|system bus): {ENOENT}",),
         verdict="the systemd cgroup driver is chosen, but systemd does not run here",
@@ -180,5 +184,18 @@ ENTRIES = (
             "Until then restart the container (Kubernetes: delete the pod); exec without a terminal works.",
         ),
         reference="https://github.com/opencontainers/runc/issues/3551",
+    ),
+    Entry(
+        code="slice-not-found",
+        title="systemd does not have the slice in which the container should start",
+        patterns=(r"Unit (?P<unit>\S+\.slice) not (?:found|loaded)",),
+        verdict="systemd does not know the slice {unit}, in which the container should start",
+        cause="The slice of a pod is made for it and goes with it: the pod is being removed, systemd lost the unit, or "
+        "it cannot write /run/systemd/transient.",
+        remedy=(
+            "journalctl -b -u {unit}; ls -ld /run/systemd/transient: is it there?",
+            "systemctl daemon-reload; then delete the pod, which is made again. Restart the kubelet if it comes back.",
+        ),
+        reference="https://github.com/cri-o/cri-o/issues/9082",
     ),
 )

@@ -12,8 +12,12 @@ NO_KEYRING = (
 )
 KILLED = "journalctl -k | grep -iE 'denied|seccomp|segfault|oom' shows who ended the runtime's process"
 PIPE = (
-    r"(?:write init-p: broken pipe|read init-p: connection reset by peer"
-    r"|copying bootstrap data to pipe[^\n]*(?:broken pipe|EOF))"
+    r"(?:write (?:init-p|parent): broken pipe|read (?:init-p|parent): connection reset by peer"
+    r"|copying bootstrap data to pipe[^\n]*(?:broken pipe|EOF)|container init exited prematurely"
+    r"|getting pipe fds for pid \d+ caused"
+    r"|cannot start a (?:stopped process|container that has (?:run and )?stopped)"
+    r"|(?:executing setns process|exec setns process for init) caused:? \"?exit status \d+"
+    r"|container init caused:? ?(?:\\*\"\\*\"|\Z))"
 )
 CHILD_PID = r"getting the final child's pid from pipe caused:? \"?EOF|can't get final child's PID from pipe: EOF"
 

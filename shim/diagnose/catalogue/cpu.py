@@ -11,6 +11,10 @@ BANDWIDTH = "Linux Documentation/scheduler/sched-bwc.rst"
 REALTIME = "Linux Documentation/scheduler/sched-rt-group.rst"
 SPEC = "OCI runtime-spec, config-linux.md, CPU"
 RT_FILES = r"cpu\.rt_(?:runtime|period)_us"
+INTO_CPU = (
+    r"\b(?:write|writing file|write to) `?(?P<path>/sys/fs/cgroup/cpu(?!set)[^`\n:]*/(?:cgroup\.procs|tasks))`?: "
+    + EINVAL
+)
 QUOTA_FILES = r"cpu\.(?:cfs_quota_us|cfs_period_us|max)"
 
 ENTRIES = (
@@ -100,7 +104,7 @@ ENTRIES = (
     Entry(
         code="cpu-bandwidth-not-in-kernel",
         title="the kernel has no CPU quotas",
-        ambiguous=(opening(QUOTA_FILES, ENOENT),),
+        ambiguous=(opening(QUOTA_FILES, ENOENT), creating(QUOTA_FILES)),
         verdict="this kernel has no CPU quotas: {file} does not exist although the cpu controller is there",
         cause="CONFIG_CFS_BANDWIDTH is off.",
         remedy=(
@@ -110,6 +114,8 @@ ENTRIES = (
         reference="https://github.com/containers/podman/issues/13379",
         confirm=look.no_bandwidth,
         rank=40,
+        tell="ls /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/*/cpu.max: are both missing?",
+        offer=1,
     ),
     Entry(
         code="cpu-idle-with-shares",
@@ -120,6 +126,8 @@ ENTRIES = (
         remedy=("Remove cpu.shares where cpu.idle is 1.",),
         reference=SPEC,
         confirm=look.idle_with_shares,
+        tell="does the container set cpu.idle to 1 (unified or cpu.idle) and shares as well?",
+        offer=1,
     ),
     Entry(
         code="realtime-on-cgroup2",
@@ -141,6 +149,8 @@ ENTRIES = (
         remedy=("Remove cpu.realtimeRuntime and cpu.realtimePeriod, or use a kernel with CONFIG_RT_GROUP_SCHED=y.",),
         reference=REALTIME,
         confirm=look.no_realtime_files,
+        tell="ls /sys/fs/cgroup/cpu/cpu.rt_runtime_us: is it missing?",
+        offer=1,
     ),
     Entry(
         code="realtime-parent-has-none",
@@ -161,14 +171,29 @@ ENTRIES = (
     Entry(
         code="realtime-caller",
         title="a realtime process cannot enter a v1 cpu cgroup",
-        patterns=(
-            rf"\b(?:write|writing file|write to) [`]?(?P<path>/sys/fs/cgroup/cpu[^`\n:]*/cgroup\.procs)[`]?: {EINVAL}",
-        ),
+        ambiguous=(INTO_CPU,),
         verdict="a process with a realtime policy cannot enter the container's cpu cgroup (EINVAL)",
         cause="The engine or runtime runs as SCHED_FIFO or SCHED_RR and the new v1 cgroup has cpu.rt_runtime_us 0.",
         remedy=("chrt -p <pid of the engine>; chrt -o -p 0 <pid> makes it an ordinary process",),
         reference=REALTIME,
         confirm=look.realtime_caller,
+        tell="chrt -p <pid of the engine>: SCHED_FIFO or SCHED_RR? ps -eo cls,cmd | grep -E '^ *(RR|FF)'",
+        offer=2,
+    ),
+    Entry(
+        code="process-too-new-for-cpu-cgroup",
+        title="the process was moved into its cpu cgroup before the scheduler knew it",
+        ambiguous=(rf"(?:failed to write \d+ to cgroup\.procs: )?{INTO_CPU}",),
+        verdict="the process could not enter the container's cpu cgroup (EINVAL): it had only just been made",
+        cause="Kernels from 4.8 on refuse a process that has not run yet. It is a race, more frequent on a busy host. "
+        "runc before 1.0-rc7 gave up at once; later ones try five times.",
+        remedy=(
+            "Start it again: it is a matter of chance.",
+            "Upgrade runc to 1.0 or later (docker: 18.09.2, containerd.io 1.2.2 or later).",
+        ),
+        reference="https://github.com/opencontainers/runc/commit/bdf3524b34ff",
+        tell="does the same command work most of the time? runc --version: before 1.0-rc7?",
+        offer=1,
     ),
     Entry(
         code="cpu-burst-refused",
@@ -180,5 +205,7 @@ ENTRIES = (
         remedy=("Set cpu.burst to at most cpu.quota.",),
         reference=BANDWIDTH,
         confirm=look.large_burst,
+        tell="does the container set cpu.burst?",
+        offer=4,
     ),
 )

@@ -18,6 +18,7 @@ from shim.diagnose.entry import (
     writing,
 )
 
+PROCS = r"(?:cgroup\.procs|tasks)"
 CPUSETS = "Linux Documentation/admin-guide/cgroup-v1/cpusets.rst"
 
 ENTRIES = (
@@ -54,11 +55,13 @@ ENTRIES = (
         remedy=("cat /sys/devices/system/node/has_memory; correct cpu.mems (docker: --cpuset-mems)",),
         reference=CPUSETS,
         confirm=look.nodes_beyond,
+        tell="cat /sys/devices/system/node/has_memory: is every node of the list there?",
+        offer=1,
     ),
     Entry(
         code="cpuset-cpu-offline",
         title="a CPU of the list is, or was, offline, and the v1 cpuset of the engine lost it",
-        ambiguous=(WROTE + writing(r"cpuset\.(?:cpus|mems)", EINVAL),),
+        ambiguous=(WROTE + writing(r"cpuset\.cpus", EINVAL),),
         verdict="{file} refuses the list (EINVAL): a CPU or node in it is offline, or came back without the "
         "engine's cpuset",
         cause="A CPU that goes offline (suspend, hotplug, a smaller virtual machine) leaves every v1 cpuset, "
@@ -143,7 +146,7 @@ ENTRIES = (
         confirm=look.noprefix,
         foresee=layout.bare_cpuset,
         tell="grep cpuset /proc/self/mountinfo: is it noprefix, or elsewhere than /sys/fs/cgroup/cpuset?",
-        offer=1,
+        offer=3,
         rank=33,
         layout="v1",
     ),
@@ -170,7 +173,7 @@ ENTRIES = (
         code="cpuset-empty",
         title="the cpuset is empty",
         patterns=(
-            rf"\bwrit(?:e|ing file|e to) {named('cgroup.procs')}: {ENOSPC}",
+            rf"\bwrit(?:e|ing file|e to) {named(PROCS)}: {ENOSPC}",
             writing(r"cpuset\.(?:cpus|mems)", ENOSPC),
         ),
         layout="v1",

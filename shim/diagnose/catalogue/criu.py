@@ -155,6 +155,7 @@ ENTRIES = (
         patterns=(
             r"CRIU version (?P<version>\d+) must be (?P<needed>\d+) or higher",
             r"libcriu is too old",
+            r"requires at least CRIU (?P<needed3>\d+)",
             r"CRIU version too old\.? need at least (?P<needed2>[\d.]+)",
         ),
         verdict="this CRIU is older than {runtime} needs",

@@ -143,8 +143,8 @@ ENTRIES = (
     dropped(
         "io-limit-dropped",
         "block I/O",
-        KERNEL + r"(?:cgroup )?(?:BPS |IOPS )?Block (?:I/O|IO|read|write)[^\n]*discarded|(?:Weight|(?:BPS|IOPS)[\w /]*)"
-        r"(?:-device)? discarded",
+        KERNEL + r"(?:cgroup )?(?:(?:BPS |IOPS )?Block (?:I/O|IO|read|write)[^\n]*discarded|blkio \w+)"
+        r"|(?:Weight|(?:BPS|IOPS)[\w /]*)(?:-device)? discarded",
         "The container may read and write without a limit.",
         "A weight needs the BFQ scheduler or iocost: modprobe bfq; echo bfq > /sys/block/<disk>/queue/scheduler",
         "A rate needs CONFIG_BLK_DEV_THROTTLING.",

@@ -33,4 +33,17 @@ ENTRIES = (
         remedy=("Raise the memory limit, or find what uses the memory: memory.stat of the cgroup",),
         reference="Linux Documentation/admin-guide/cgroup-v2.rst, memory.events",
     ),
+    Entry(
+        code="mounts-left-on-host",
+        title="the container has no mount namespace, so its mounts stay on the host",
+        verdict="the container has no mount namespace: its {count} mount(s) are made on the host and stay there when "
+        "it ends",
+        cause="linux.namespaces of config.json names no mount namespace. The bare runtime mounts in the host's in this "
+        "case, and changes how mounts of the host propagate; nothing is unmounted at the end.",
+        remedy=(
+            'Add {{"type": "mount"}} to linux.namespaces of config.json.',
+            "What is left: grep <the container's root> /proc/self/mountinfo; umount -R each of them.",
+        ),
+        reference="OCI runtime-spec, config-linux.md, Namespaces",
+    ),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shim.diagnose.checks import engines as look
-from shim.diagnose.entry import EROFS, Entry
+from shim.diagnose.entry import EACCES, EINVAL, EROFS, Entry
 
 ENTRIES = (
     Entry(
@@ -175,5 +175,64 @@ ENTRIES = (
         ),
         reference="https://github.com/NVIDIA/nvidia-docker/issues/1447",
         rank=40,
+    ),
+    Entry(
+        code="nvidia-hook-reads-v1-beside-v2",
+        title="NVIDIA's hook does not understand a v1 hierarchy beside cgroup2",
+        patterns=(r"failed to get device cgroup[^\n]*: malformed cgroup entry: \d+:(?P<controller>[\w=,]+):",),
+        verdict="NVIDIA's hook does not understand /proc/PID/cgroup: a v1 hierarchy ({controller}) is mounted beside "
+        "cgroup2",
+        cause="libnvidia-container takes the host for cgroup2 and expects one line. A VPN client or a script that "
+        "mounts net_cls as v1 adds another.",
+        remedy=(
+            "grep {controller} /proc/self/mountinfo; umount that hierarchy on the host, and stop what mounts it.",
+            "Or: no-cgroups = true in /etc/nvidia-container-runtime/config.toml, and give the devices by --device.",
+        ),
+        reference="https://github.com/NVIDIA/libnvidia-container/issues/150",
+        rank=40,
+    ),
+    Entry(
+        code="host-out-of-memory-for-runtime",
+        title="the host has no memory left to start the runtime's own process",
+        patterns=(r"fork/exec /[^\s:]+: cannot allocate memory",),
+        verdict="the kernel has no memory for a new process of the runtime (ENOMEM)",
+        cause="The host is full, overcommit is forbidden (vm.overcommit_memory=2), or an old kernel (3.10) has run out "
+        "of memory for cgroups.",
+        remedy=(
+            "free -m; dmesg | tail: stop something, or give the host more memory.",
+            "On kernels 3.10: boot with cgroup.memory=nokmem, or upgrade; a reboot frees what was lost.",
+        ),
+        reference="https://github.com/opencontainers/runc/issues/1343",
+    ),
+    Entry(
+        code="nvidia-hook-filter-refused",
+        title="NVIDIA's hook cannot extend the device filter of the container",
+        patterns=(rf"unable to create new device filters program: load program: (?:{EINVAL}|{EACCES})",),
+        verdict="NVIDIA's hook read the container's device filter (eBPF) and could not load its own in its place",
+        cause="With net.core.bpf_jit_harden=2 (hardened kernels, Bottlerocket) the kernel gives no program back whole, "
+        "and the hook loads one that makes no sense. Old versions of the hook also build programs that newer kernels "
+        "refuse.",
+        remedy=(
+            "sysctl net.core.bpf_jit_harden: if it is 2, sysctl -w net.core.bpf_jit_harden=1",
+            (
+                "Upgrade nvidia-container-toolkit, and use CDI: nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml; "
+                "docker run --device nvidia.com/gpu=all"
+            ),
+            "Or: no-cgroups = true in /etc/nvidia-container-runtime/config.toml, and give the devices by --device.",
+        ),
+        reference="https://github.com/NVIDIA/libnvidia-container/issues/176",
+        rank=30,
+    ),
+    Entry(
+        code="hugepages-hidden-by-outer-layer",
+        title="an outer container forbids looking at the kernel's huge pages",
+        patterns=(rf"open /sys/kernel/mm/hugepages: {EACCES}",),
+        verdict="the runtime may not read /sys/kernel/mm/hugepages: an outer container forbids it (EACCES)",
+        cause="Runtimes look there for the sizes of huge pages. LXC's AppArmor profile forbids it without nesting.",
+        remedy=(
+            "LXD, Incus: security.nesting=true; Proxmox: features nesting=1; then restart the outer container.",
+            "Upgrade containerd and runc: newer ones go on without it.",
+        ),
+        reference="https://github.com/canonical/lxd/issues/4313",
     ),
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from shim.diagnose.checks import devices as look
-from shim.diagnose.checks import said
 from shim.diagnose.checks.configured import asked, asked_for
 from shim.diagnose.entry import (
     EINVAL,
@@ -13,7 +12,6 @@ from shim.diagnose.entry import (
     EOPNOTSUPP,
     EPERM,
     ERANGE,
-    WROTE,
     Entry,
     creating,
     named,
@@ -23,7 +21,6 @@ from shim.diagnose.entry import (
 
 BLKIO = "Linux Documentation/admin-guide/cgroup-v1/blkio-controller.rst"
 IO = "Linux Documentation/admin-guide/cgroup-v2.rst, IO"
-PIDS = "Linux Documentation/admin-guide/cgroup-v1/pids.rst"
 DEVICES = "Linux Documentation/admin-guide/cgroup-v1/devices.rst"
 SPEC = "OCI runtime-spec, config-linux.md, Block IO"
 WEIGHTS = r"(?:blkio\.(?:bfq\.)?weight|io\.(?:bfq\.)?weight)"
@@ -50,6 +47,8 @@ ENTRIES = (
         ),
         reference="https://github.com/opencontainers/runc/pull/3010",
         confirm=look.no_weight_file,
+        tell="ls /sys/fs/cgroup/blkio/blkio.weight /sys/fs/cgroup/blkio/blkio.bfq.weight: are both missing?",
+        offer=1,
     ),
     Entry(
         code="io-weight-not-in-kernel",
@@ -62,17 +61,19 @@ ENTRIES = (
         reference=IO,
         confirm=look.no_io_weight,
         rank=40,
+        tell="ls /sys/fs/cgroup/*/io.weight /sys/fs/cgroup/*/io.max: is only io.max there?",
+        offer=1,
     ),
     Entry(
         code="io-weight-device-without-bfq",
         title="weights per device need BFQ on that device",
         patterns=(
-            writing(WEIGHT_DEVICE, EOPNOTSUPP),
+            writing(WEIGHT_DEVICE, rf"(?:{EOPNOTSUPP}|{EINVAL})"),
             rf"\bopen(?:at2|ing file)? {named(WEIGHT_DEVICE)}(?: for writing)?: {ENOENT}",
         ),
         ambiguous=(rf"\bopen {named(r'io.weight')}: {ENOENT}",),
         verdict="blockIO.weightDevice cannot be set: the disk does not use the BFQ scheduler ({file})",
-        cause="Only BFQ takes a weight per device.",
+        cause="Only BFQ (before 5.0: CFQ) takes a weight per device.",
         remedy=("echo bfq > /sys/block/<disk>/queue/scheduler, or start without --blkio-weight-device",),
         reference="https://github.com/opencontainers/runc/issues/3529",
         confirm=asked("blockIO", "weightDevice"),
@@ -124,6 +125,8 @@ ENTRIES = (
         remedy=("ls /sys/kernel/mm/hugepages shows the sizes; correct hugepageLimits",),
         reference="Linux Documentation/admin-guide/cgroup-v1/hugetlb.rst",
         confirm=look.page_sizes,
+        tell="ls /sys/kernel/mm/hugepages: is there a directory of this size?",
+        offer=1,
     ),
     Entry(
         code="network-on-cgroup2",
@@ -154,67 +157,6 @@ ENTRIES = (
         remedy=("ls /sys/class/infiniband; correct or remove the device",),
         reference="Linux Documentation/admin-guide/cgroup-v1/rdma.rst",
         confirm=look.unknown_rdma,
-    ),
-    Entry(
-        code="pids-limit-above-maximum",
-        title="pids.limit is above the kernel's maximum",
-        ambiguous=(WROTE + writing(r"pids\.max", EINVAL),),
-        stated=said.too_many_pids,
-        excluded=said.unless(said.too_many_pids),
-        tell="is --pids-limit (compose: pids_limit; kubelet: podPidsLimit) above 4194304?",
-        offer=1,
-        verdict="pids.limit is above the kernel's maximum of 4194304 (EINVAL)",
-        cause="No more processes than that can exist at all.",
-        remedy=("Set pids.limit to -1 for no limit (docker: --pids-limit -1).",),
-        reference=PIDS,
-        confirm=look.pids_too_many,
-    ),
-    Entry(
-        code="pids-limit-negative",
-        title="crun before 1.13 cannot write pids.limit -1 on v1",
-        ambiguous=(WROTE + writing(r"pids\.max", EINVAL),),
-        stated=said.negative,
-        excluded=said.unless(said.negative),
-        tell="is --pids-limit (compose: pids_limit) negative? crun --version: before 1.13?",
-        offer=2,
-        verdict="this runtime cannot write a negative pids.limit (EINVAL)",
-        cause="crun before 1.13 writes -1 unchanged on v1; the kernel expects max.",
-        remedy=("Remove pids.limit, which means no limit, or upgrade crun to 1.13 or later.",),
-        reference=PIDS,
-        confirm=look.pids_negative,
-    ),
-    Entry(
-        code="pids-limit-zero",
-        title="pids.limit 0 changed its meaning",
-        ambiguous=(r"failed to create new OS thread \(have \d+ already; errno=11\)",),
-        verdict="pids.limit 0 leaves no room for a single process: runc 1.4 takes it literally",
-        cause="runc before 1.4, and crun in every version, read 0 as no limit; runc 1.4 and later "
-        "write the smallest limit.",
-        remedy=("Set pids.limit to -1 for no limit, or to a real number.",),
-        reference="https://github.com/opencontainers/runc/issues/5332",
-        confirm=look.pids_zero,
-        tell="is pids.limit 0 in config.json, or --pids-limit 0 given?",
-        offer=2,
-        rank=40,
-    ),
-    Entry(
-        code="pids-limit-reached",
-        title="a pids limit on the path is used up",
-        patterns=(r"unable to spawn stage-\d: resource temporarily unavailable",),
-        ambiguous=(
-            r"pthread_create failed: resource temporarily unavailable",
-            r"failed to create new OS thread \(have \d+ already; errno=11\)",
-            r"\b(?:clone|fork|fork/exec [^\n:]+): resource temporarily unavailable",
-        ),
-        verdict="no more processes can be created here: a pids limit is used up (EAGAIN)",
-        cause="The limit of an ancestor, systemd's TasksMax or the user's process limit counts the runtime too.",
-        remedy=("Raise pids.max of the cgroup shown, or systemctl set-property <unit> TasksMax=<more>",),
-        reference="https://github.com/docker/for-linux/issues/343",
-        confirm=look.pids_full,
-        tell="grep -H . /sys/fs/cgroup/pids/*/pids.{{current,max}} /sys/fs/cgroup/*/pids.{{current,max}}; "
-        "ulimit -u; sysctl "
-        "kernel.threads-max kernel.pid_max",
-        offer=1,
     ),
     Entry(
         code="device-rule-wider-than-parent",
@@ -254,6 +196,8 @@ ENTRIES = (
         reference="https://github.com/opencontainers/runc/issues/2792",
         confirm=look.bpf_refused,
         foresee=look.bpf_out_of_reach,
+        tell="is this inside another container or a sandbox? Its seccomp filter may answer ENOSYS for bpf.",
+        offer=2,
     ),
     Entry(
         code="device-filter-not-in-kernel",
@@ -262,13 +206,15 @@ ENTRIES = (
             rf"bpf_prog_query\(BPF_CGROUP_DEVICE\) failed: {EINVAL}",
             rf"\bbpf create `[^`]*`: {EINVAL}",
             rf"(?:can't load|load) program: {EINVAL}",
-            *FILTER_HIDDEN,
         ),
+        ambiguous=FILTER_HIDDEN,
         verdict="this kernel does not take the device filter (eBPF)",
         cause="EINVAL: CONFIG_CGROUP_BPF is off, or the kernel is older than the query that runc makes. ENOSYS: the "
         "kernel has no bpf system call at all.",
         remedy=("Use a kernel with CONFIG_CGROUP_BPF=y (4.15 or later), or upgrade the runtime.",),
         reference="https://github.com/opencontainers/runc/issues/3008",
+        tell="zgrep -E 'CONFIG_(BPF_SYSCALL|CGROUP_BPF)=' /proc/config.gz /boot/config-$(uname -r): is one missing?",
+        offer=1,
     ),
     Entry(
         code="memlock-cannot-be-raised",

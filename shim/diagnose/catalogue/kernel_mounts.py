@@ -31,6 +31,8 @@ ENTRIES = (
         ),
         reference="https://github.com/containers/crun/issues/1736",
         confirm=look.closed_cgroup,
+        tell="namei -l on the cgroup of the container: is a directory on the way closed (no x for others)?",
+        offer=1,
     ),
     Entry(
         code="cgroup-mount-busy",
@@ -41,6 +43,8 @@ ENTRIES = (
         remedy=("Upgrade crun to 1.3 or later, or give the container a network namespace.",),
         reference="https://github.com/containers/crun/issues/729",
         confirm=look.shared_sys,
+        tell="is it started with --network host? crun --version: before 1.3?",
+        offer=1,
     ),
     Entry(
         code="mqueue-needs-ipc-namespace",
@@ -100,16 +104,20 @@ ENTRIES = (
         remedy=("Remove gid=5 from the options of /dev/pts, or map at least 6 group ids (/etc/subgid).",),
         reference=USER_NS,
         confirm=look.unmapped_gid,
+        tell="cat /etc/subgid: are at least 6 ids mapped, or does the mount of /dev/pts have gid=5?",
+        offer=1,
     ),
     Entry(
         code="tmpfs-options-refused",
         title="tmpfs refuses its options",
-        patterns=(mounting("tmpfs", EINVAL),),
+        ambiguous=(mounting("tmpfs", EINVAL),),
         verdict="tmpfs refuses the options of {destination} (EINVAL)",
         cause="An option is unknown to tmpfs or its value has the wrong form.",
         remedy=("Correct the options; tmpfs takes size=, nr_inodes=, mode=, uid=, gid= and huge= (docker: --tmpfs).",),
         reference="tmpfs(5)",
         confirm=look.options_of,
+        tell="look at the options of this mount (docker: --tmpfs, compose: tmpfs): does tmpfs(5) know each of them?",
+        offer=1,
     ),
     Entry(
         code="tmpfs-in-user-namespace",
@@ -122,6 +130,9 @@ ENTRIES = (
         reference=USER_NS,
         confirm=mount_points.foreign_owner,
         rank=45,
+        first_for=r"\b[ug]id=\d",
+        tell="is it rootless, and does the mount have uid= or gid= among its options?",
+        offer=2,
     ),
     Entry(
         code="mount-namespace-missing",
@@ -135,6 +146,8 @@ ENTRIES = (
         remedy=('Add {{"type": "mount"}} to linux.namespaces of config.json.',),
         reference=USER_NS,
         confirm=look.without_namespace("mount"),
+        tell="does config.json list a user namespace and no mount namespace?",
+        offer=2,
     ),
     Entry(
         code="root-is-no-mount-point",
@@ -154,6 +167,8 @@ ENTRIES = (
         confirm=mount_points.no_mount_at_root,
         foresee=mount_points.root_without_mount,
         rank=30,
+        tell="grep ' / / ' /proc/self/mountinfo: is the root of this chroot missing there?",
+        offer=1,
     ),
     Entry(
         code="terminal-without-devpts",
@@ -207,6 +222,8 @@ ENTRIES = (
         ),
         reference="OCI runtime-spec, config.md, Root",
         confirm=look.root_problem,
+        tell="ls -ld on root.path of config.json: is it there?",
+        offer=1,
     ),
     Entry(
         code="rootfs-is-a-file",
@@ -241,12 +258,15 @@ ENTRIES = (
             rf"\bmake `(?P<path2>[^`\n]+)` private: {EACCES}",
             rf"error preparing rootfs: remount-private dst=(?P<path3>/[^\n,]+),[^\n]*: {EACCES}",  # runc from 1.2 on
         ),
-        ambiguous=(NO_ROOT, rf"\bopen `(?P<path4>/[^`\n]+/rootfs)`: {EACCES}"),
+        ambiguous=(NO_ROOT, rf"\bopen `(?P<path4>/[^`\n]+/(?:rootfs|merged))`: {EACCES}"),
         verdict="the container's users may not reach their root file system (EACCES)",
         cause="A directory on the way is closed to the ids that the user namespace maps; crun 1.28 reports ENOENT.",
         remedy=("chmod o+x the directory shown as evidence: namei -l <root.path>",),
         reference=USER_NS,
         confirm=look.unreachable,
+        first_for=r"\bopen ",
+        tell="namei -l on the container's root: is a directory on the way closed (no x for others)?",
+        offer=2,
     ),
     Entry(
         code="mount-over-root",
@@ -264,5 +284,7 @@ ENTRIES = (
         remedy=("Use the directory as root.path (podman run --rootfs) instead of mounting it at /.",),
         reference="https://github.com/containers/crun/issues/1752",
         confirm=look.over_root,
+        tell="does a mount of the container have / as its destination?",
+        offer=1,
     ),
 )

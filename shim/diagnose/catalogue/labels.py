@@ -40,12 +40,17 @@ ENTRIES = (
         patterns=(
             r"unable to apply apparmor profile: [^\n]*",
             r"AppArmor is not initialized correctly",
-            r"write to (?:file )?`?(?:/proc/)?(?:thread-self|self)/attr/(?:apparmor/)?exec`?: (?:no such file|ENOENT)",
+            r"Could not check if \S+ AppArmor profile was loaded: [^\n]*",
+            r"write(?: to)? (?:file )?`?(?:/proc/)?(?:thread-)?self/attr/(?:apparmor/)?exec`?: (?:no such file|ENOENT)",
+            r"apparmor failed to apply profile: [^\n]*",
+            r"apply apparmor profile `(?P<profile>[^`\n]*)`: profile not loaded",  # crun from 1.30 on
         ),
         verdict="the container's AppArmor profile cannot be applied on this host",
-        cause="AppArmor is not enabled in this kernel, or the profile is not loaded.",
+        cause="AppArmor is not enabled in this kernel, or another security module is in its place (EINVAL), or the "
+        "profile is not loaded (ENOENT).",
         remedy=(
             "aa-status; apparmor_parser -r /etc/apparmor.d/containers/<profile>, or --security-opt apparmor=unconfined",
+            "Inside LXC: security.nesting=true (LXD, Incus), features nesting=1 (Proxmox), and a newer host kernel.",
         ),
         reference="OCI runtime-spec, config.md, Linux Process",
         confirm=look.label_support("/sys/kernel/security/apparmor", "AppArmor", ("process", "apparmorProfile")),

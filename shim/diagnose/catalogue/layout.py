@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shim.diagnose.checks import layout as look
-from shim.diagnose.entry import CHARACTER, ENOENT, V1_HIERARCHY, V1_NAMES, Entry, opening
+from shim.diagnose.entry import CHARACTER, ENOENT, V1_HIERARCHY, V1_NAMES, Entry, creating, opening
 
 V2_DOC = "Linux Documentation/admin-guide/cgroup-v2.rst, Mounting"
 V1_DOC = "Linux Documentation/admin-guide/cgroup-v1/cgroups.rst, section 2.1"
@@ -54,13 +54,15 @@ ENTRIES = (
         code="v1-devices-not-mounted",
         title="the v1 devices hierarchy is missing",
         patterns=(r"mountpoint for devices not found", r"cgroup: subsystem does not exist"),
-        ambiguous=(opening(r"devices\.(?:deny|allow)", ENOENT),),
+        ambiguous=(opening(r"devices\.(?:deny|allow)", ENOENT), creating(r"devices\.(?:deny|allow)")),
         verdict="the v1 devices controller is not mounted, and {runtime} starts nothing without it",
         cause="On v1 hosts runc restricts devices for every container, so it insists on the devices hierarchy.",
         remedy=("mkdir -p /sys/fs/cgroup/devices && mount -t cgroup -o devices cgroup /sys/fs/cgroup/devices",),
         reference="https://github.com/opencontainers/runc/issues/1631",
         confirm=look.no_devices,
         foresee=look.devices_missing,
+        tell="grep devices /proc/self/mountinfo: is there a cgroup mount with devices, at /sys/fs/cgroup/devices?",
+        offer=1,
     ),
     Entry(
         code="cgroup-not-mounted",
@@ -74,7 +76,11 @@ ENTRIES = (
         cause="The runtime found neither cgroup2 nor v1 hierarchies where it looks for them.",
         remedy=(
             "mount -t cgroup2 cgroup2 /sys/fs/cgroup (without /sys first: mount -t sysfs sysfs /sys)",
-            "docker and runc older than cgroup2 need v1 hierarchies: apt-get install cgroupfs-mount && cgroupfs-mount",
+            (
+                "docker and runc older than cgroup2 (before 1.0-rc91) need v1 hierarchies: upgrade them, boot with "
+                "systemd.unified_cgroup_hierarchy=0, or, without systemd: apt-get install cgroupfs-mount && "
+                "cgroupfs-mount"
+            ),
             "inside a container: give it a cgroup mount (docker run --cgroupns=private, a writable /sys/fs/cgroup)",
         ),
         reference=V2_DOC,
@@ -103,11 +109,13 @@ ENTRIES = (
         code="sys-not-mounted",
         title="/sys is not mounted",
         patterns=(r"cannot statfs cgroup root: " + ENOENT, rf"statfs [`'\"]?/sys/fs/cgroup[`'\"]?: {ENOENT}"),
+        ambiguous=(r"no cgroup mount found in mountinfo",),  # runc from 1.4 on
         verdict="/sys is not mounted, so there is no /sys/fs/cgroup",
         cause="The runtime cannot tell which cgroup version the host has; runc stops with a Go panic here.",
         remedy=("mount -t sysfs sysfs /sys && mount -t cgroup2 cgroup2 /sys/fs/cgroup",),
         reference=V2_DOC,
         confirm=look.no_sys,
+        rank=44,
     ),
     Entry(
         code="runtime-too-old-for-layout",
@@ -157,6 +165,9 @@ ENTRIES = (
         reference="https://github.com/cilium/tetragon/issues/3041",
         confirm=look.unknown_to_v1,
         rank=40,
+        tell="grep -E 'MEMCG_V1|CPUSETS_V1' /boot/config-$(uname -r): is one of them not set?",
+        offer=4,
+        excluded=look.found_elsewhere,
     ),
     Entry(
         code="v1-controller-disabled-at-boot",
@@ -171,6 +182,10 @@ ENTRIES = (
         reference="Linux Documentation/admin-guide/kernel-parameters.txt, cgroup_disable and cgroup_no_v1",
         confirm=look.disabled_for_v1,
         rank=38,
+        tell="grep -o 'cgroup_[a-z_0-9]*=[a-z,_]*' /proc/cmdline: is the controller in it? On a Raspberry Pi memory is "
+        "switched off unless cgroup_enable=memory stands there.",
+        offer=3,
+        excluded=look.found_elsewhere,
     ),
     Entry(
         code="v1-controller-owned-by-cgroup2",
@@ -188,6 +203,8 @@ ENTRIES = (
         ),
         reference=V1_DOC,
         confirm=look.owned_by_cgroup2,
+        tell="grep -w {controller} /sys/fs/cgroup/cgroup.controllers /sys/fs/cgroup/*/cgroup.controllers: in one?",
+        offer=1,
     ),
     Entry(
         code="v1-controller-only-on-cgroup2",
@@ -209,6 +226,8 @@ ENTRIES = (
         reference=V1_DOC,
         confirm=look.only_on_cgroup2,
         rank=35,
+        tell="grep -w {controller} /sys/fs/cgroup/unified/cgroup.controllers: is it there?",
+        offer=2,
     ),
     Entry(
         code="v1-controller-mounted-elsewhere",
@@ -229,8 +248,7 @@ ENTRIES = (
     Entry(
         code="v1-controller-not-mounted",
         title="a limit needs a controller that has no v1 hierarchy",
-        patterns=(NO_JOIN,),
-        ambiguous=(V1_DIRECTORY, V1_FILE),
+        ambiguous=(NO_JOIN, V1_DIRECTORY, V1_FILE),
         tell="grep -w {controller} /proc/self/mountinfo: is there a cgroup mount with it?",
         offer=1,
         excluded=look.found_elsewhere,

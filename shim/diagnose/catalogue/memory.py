@@ -23,8 +23,12 @@ CUT_OFF = (
     r"sync socket: (?:broken pipe|connection reset by peer)",
     r"can't get final child's PID from pipe: EOF",
     r"getting the final child's pid from pipe caused:? \"?EOF",
-    r"write init-p: broken pipe",
-    r"read init-p: connection reset by peer",
+    r"write (?:init-p|parent): broken pipe",
+    r"read (?:init-p|parent): connection reset by peer",
+    r"container init exited prematurely",
+    r"cannot start a (?:stopped process|container that has (?:run and )?stopped)",
+    r"(?:executing setns process|exec setns process for init) caused:? \"?exit status \d+",
+    r"container init caused:? ?(?:\\*\"\\*\"|\Z)",
     r"copying bootstrap data to pipe[^\n]*(?:broken pipe|EOF)",
     r"BPF_PROG_ATTACH[^\n]*can't attach program: " + ENOENT,
 )
@@ -143,13 +147,22 @@ ENTRIES = (
     Entry(
         code="memory-cgroups-exhausted",
         title="the kernel has no memory cgroup id left",
-        patterns=(rf"mkdir (?P<path>/sys/fs/cgroup/memory/[^\n:]*): {ENOSPC}",),
-        ambiguous=(making(ENOSPC), making(ENOENT)),  # crun goes on without the parent that it could not make
+        patterns=(
+            rf"mkdir (?P<path>/sys/fs/cgroup/memory/[^\n:]*): {ENOSPC}",
+            rf"{ENOSPC} - failed to create directory '(?P<path2>/sys/fs/cgroup/memory/[^'\n]*)'",  # LXC
+        ),
+        # crun goes on without the parent that it could not make
+        ambiguous=(
+            making(ENOSPC),
+            rf"creating cgroup directory `?(?P<path3>/sys/fs/cgroup/memory/[^`\n]*)`?: {ENOENT}",
+        ),
         verdict="no further memory cgroup can be made: all 65535 ids are in use (ENOSPC)",
         cause="Removed cgroups keep their id until the last page charged to them is freed.",
         remedy=("echo 3 > /proc/sys/vm/drop_caches frees some; find what makes cgroups without removing them.",),
         reference="https://github.com/moby/moby/issues/24559",
         confirm=look.crowded,
+        tell="find /sys/fs/cgroup -type d | wc -l: are there tens of thousands?",
+        offer=2,
     ),
     Entry(
         code="kernel-memory-accounting-leak",

@@ -48,7 +48,7 @@ ENTRIES = (
         title="the mount point does not exist and cannot be created",
         patterns=(
             (
-                rf"\bmounting [^\n]*: (?:mkdir|mkdirat|openat|open|create mount ?point)[^\n]* "
+                rf"\bmounting [^\n]*(?:: |caused \\*\")(?:mkdir|mkdirat|openat|open|create mount ?point)[^\n]* "
                 rf"(?P<path>/[^\n:]*): {EROFS}"
             ),
             rf"\b(?:mkdir|mkdirat|creat|open) `(?P<path2>/(?!sys/fs/cgroup)[^`\n]*)`: {EROFS}",
@@ -70,7 +70,8 @@ ENTRIES = (
             rf"make mountpoint \\?\"(?P<path4>[^\"\\\n]+)\\?\": (?:openat file: )?{EACCES}",  # runc from 1.2 on
         ),
         ambiguous=(
-            rf"\b(?:mkdir|creat|create|open|openat2) `(?P<path2>(?!/sys/|/proc/|/dev/)[^`\n]*)`: {EACCES}",
+            rf"\b(?:mkdir|create?|openat2|open) [`](?P<path2>(?!/(?:sys|proc|dev)/)[^`\n]*)[`]: {EACCES}",
+            rf"\bcreating file [`'](?P<path5>[^`'\n]*)[`']: {EACCES}",
             rf"\bopen `(?P<path3>/(?!sys/|proc/|dev/)[^`\n]*)`: {ENOENT}",
         ),
         verdict="the mount point {path} cannot be made or reached by the container's users (EACCES)",
@@ -83,6 +84,8 @@ ENTRIES = (
         reference="https://github.com/containers/crun/issues/187",
         confirm=mount_points.closed_mount_point,
         rank=44,
+        tell="namei -l on the destination below the container's root: may the mapped users write there?",
+        offer=1,
     ),
     Entry(
         code="mount-destination-escapes",

@@ -130,6 +130,8 @@ ENTRIES = (
         reference="Linux Documentation/filesystems/overlayfs.rst",
         confirm=look.old_for_overlay,
         rank=40,
+        tell="uname -r: before 5.11, and is it rootless?",
+        offer=1,
     ),
     Entry(
         code="overlay-options-refused",
@@ -238,6 +240,8 @@ ENTRIES = (
         remedy=("Use ro instead of rro, or a newer kernel, libc and runtime.",),
         reference="https://github.com/containers/crun/issues/1131",
         confirm=mount_points.old_for_attributes,
+        tell="uname -r: before 5.12? Is rro among the options of the mount?",
+        offer=1,
     ),
     Entry(
         code="mount-not-shared",
@@ -270,8 +274,13 @@ ENTRIES = (
         ambiguous=(rf"\bremount[^\n]*: {EPERM}", mounting(rf"/{ANY}", EPERM)),
         verdict="the mount cannot be changed in a user namespace (EPERM): the source's mount has locked flags",
         cause="nosuid, nodev, noexec and ro of the source's mount must be kept inside a user namespace.",
-        remedy=("Add the source's flags to the mount's options: findmnt -no OPTIONS -T <source>",),
+        remedy=(
+            "Add the source's flags to the mount's options: findmnt -no OPTIONS -T {source}",
+            "Or mount it as open or as closed as its source is: nosuid, nodev, noexec and ro stay as they are there.",
+        ),
         reference="mount_namespaces(7), Restrictions on mount namespaces",
         confirm=look.in_the_initial_or_not,
+        tell="is it rootless or userns-remap? findmnt -no OPTIONS -T {source}: nosuid, nodev, noexec or ro?",
+        offer=1,
     ),
 )

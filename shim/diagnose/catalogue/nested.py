@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from shim.diagnose.checks import layout as look
-from shim.diagnose.entry import EACCES, ENOENT, EROFS, Entry, making
+from shim.diagnose.checks import nested
+from shim.diagnose.entry import EACCES, ENOENT, EPERM, EROFS, V1_HIERARCHY, Entry, making, mounting
 
 ENTRIES = (
     Entry(
@@ -13,7 +14,7 @@ ENTRIES = (
             making(EROFS),
             rf"\bopen(?:ing file|ing)? [`'\"]?(?P<path>/sys/fs/cgroup/[^`'\"\n]*?)[`'\"]?(?: for writing)?: {EROFS}",
         ),
-        ambiguous=(making(ENOENT),),
+        ambiguous=(making(ENOENT), rf"\bopen `(?P<path2>{V1_HIERARCHY}[^`\n]*)`: {ENOENT}"),  # crun 1.29
         verdict="the cgroup file system is read-only here: {path}",
         cause="This is usual inside a container; the outer engine mounts cgroups read-only by default.",
         remedy=(
@@ -24,12 +25,17 @@ ENTRIES = (
         confirm=look.read_only,
         foresee=look.read_only_anywhere,
         rank=33,
+        tell="grep ' cgroup' /proc/self/mountinfo: does the mount begin with ro, and is this inside a container?",
+        offer=3,
     ),
     Entry(
         code="cgroup-path-outside-view",
         title="the process's cgroup lies outside what its mounts show",
         patterns=(rf"(?:stat|lstat|open|openat2) (?P<path>/sys/fs/cgroup/[^\n:]*/\.\.[^\n:]*): {ENOENT}",),
-        ambiguous=(rf"(?:stat|lstat) (?P<path>/sys/fs/cgroup/[^\n:]*): {ENOENT}",),
+        ambiguous=(
+            rf"(?:stat|lstat) (?P<path>/sys/fs/cgroup/(?:[^\n:]|:(?! ))*): {ENOENT}",
+            rf"\bmount `(?P<path2>/sys/fs/cgroup/[^`\n]*)` to [`'][^`'\n]*[`']: {ENOENT}",
+        ),
         verdict="the cgroup of this process is not visible through its cgroup mount: {path}",
         cause="The path in /proc/self/cgroup belongs to another cgroup namespace than the mount, as in a container "
         "that shares the host's cgroup namespace but not its hierarchy, or the other way round.",
@@ -39,6 +45,8 @@ ENTRIES = (
         ),
         reference="cgroup_namespaces(7)",
         confirm=look.above_namespace,
+        tell="cat /proc/self/cgroup; ls -d {path}: is the cgroup of this process below /sys/fs/cgroup?",
+        offer=1,
     ),
     Entry(
         code="pod-subtree-at-cgroup-root",
@@ -79,5 +87,49 @@ ENTRIES = (
         reference="https://github.com/nestybox/sysbox/issues/544",
         confirm=look.nested,
         rank=40,
+        tell="is this inside a container? Does /proc/self/mountinfo have a writable mount of {controller}?",
+        offer=1,
+    ),
+    Entry(
+        code="mount-denied-by-outer-layer",
+        title="an outer container, a sandbox or a security module forbids the mount",
+        ambiguous=(
+            mounting(r"(?:proc|tmpfs|devpts|mqueue|shm|udev)", EACCES),
+            mounting(r"(?:tmpfs|devpts|shm|udev|/[^\"`\\\n]*)", EPERM),
+        ),
+        verdict="{source} may not be mounted at {destination}: an outer container, a sandbox or a security module "
+        "forbids it",
+        cause="Mounting needs CAP_SYS_ADMIN, and the AppArmor profile of LXC or the seccomp filter of docker may "
+        "forbid it all the same. A file system in user space (FUSE) is closed even to root.",
+        remedy=(
+            "Proxmox: features nesting=1,keyctl=1; LXD, Incus: security.nesting=true; LXC: lxc.apparmor.profile",
+            (
+                "Outer docker, podman: --privileged, or --security-opt apparmor=unconfined --security-opt "
+                "seccomp=unconfined"
+            ),
+            "buildah in a container: --isolation chroot; BuildKit: --oci-worker-no-process-sandbox",
+        ),
+        reference="https://github.com/moby/buildkit/blob/master/docs/rootless.md",
+        tell="dmesg | grep -i denied on the outermost host: does AppArmor name this mount? systemd-detect-virt",
+        offer=2,
+        rank=57,
+    ),
+    Entry(
+        code="proc-not-in-container",
+        title="the runtime finds no /proc inside the container",
+        ambiguous=(rf"open /proc/self/fd: {ENOENT}",),
+        verdict="there is no /proc in the new container when the runtime needs it",
+        cause="The runtime closes its files through /proc/self/fd after it has made the mounts. The configuration has "
+        "no mount of proc, something is mounted over it, or an outer sandbox that handles mounts itself (sysbox, "
+        "gitpod, gVisor) did not make it.",
+        remedy=(
+            "Start it again: under a sandbox it can be a race. Upgrade the sandbox.",
+            "config.json: mount proc at /proc, and nothing over / or /proc (docker: look at -v).",
+        ),
+        reference="https://github.com/gitpod-io/gitpod/issues/9247",
+        tell="systemd-detect-virt; mount | grep -c proc: is the engine inside another container?",
+        confirm=nested.without_proc,
+        offer=2,
+        rank=60,
     ),
 )

@@ -94,6 +94,7 @@ ENTRIES = (
             r"cgroup-root \[?\"?(?P<path>[^\]\"\n]*)\"?\]? doesn't exist",
             r"root container \[(?P<path2>[^\]\n]*)\] doesn't exist",
             r"\[\"?(?P<path3>kubepods[^\]\"\n]*)\"?\] doesn't exist",
+            r"cgroup \[\\*\"?(?P<path4>[^\]\"\\\n]*)\\*\"?\] has some missing (?:controllers|paths)",
         ),
         verdict="the kubelet finds its cgroup ({path}) not in every controller that it uses",
         cause="The kubelet looks for its root in every controller: cpu, cpuset, memory, pids and hugetlb among "

@@ -246,6 +246,19 @@ ENTRIES = (
         reference="errno(3), getrlimit(2), systemd.exec(5)",
     ),
     refusal(
+        "host-error",
+        "the host failed a system call that cgshim cannot do without",
+        "The message has the error's name, what it says of the host, and the file if there is one.",
+        "Look at the file that the message names, and at dmesg.",
+        reference="errno(3)",
+    ),
+    refusal(
+        "not-loadable",
+        "a module of cgshim or of Python cannot be loaded",
+        "Its file is missing, cannot be read, or is of another version than the others.",
+        "Install cgshim again; where the module is one of Python's own, the Python packages of the host.",
+    ),
+    refusal(
         "own-fault",
         "a fault of cgshim itself",
         "Nothing was started. The message has the exception and its place.",

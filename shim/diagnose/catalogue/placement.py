@@ -63,4 +63,33 @@ ENTRIES = (
         reference="OCI runtime-spec, config-linux.md, Cgroups Path",
         confirm=look.escaping_path,
     ),
+    Entry(
+        code="cgroup-root-mistaken",
+        title="the runtime looks for cgroups one directory too high",
+        patterns=(
+            r"\b(?:open|mkdir|l?stat|write) (?P<path>/sys/fs/(?:cpuset\.\w+|docker|kubepods|\w+\.slice)[^\s:]*): ",
+            rf"\bmkdir : {ENOENT}",
+        ),
+        verdict="the runtime does not find where the cgroup hierarchies begin, and looks outside of them",
+        cause="Old runtimes take the first cgroup mount of /proc/self/mountinfo for the pattern of all. A hierarchy "
+        "that is mounted elsewhere before the others (/cgroup, a bind into a container) misleads them.",
+        remedy=(
+            "grep cgroup /proc/self/mountinfo: unmount what does not lie below /sys/fs/cgroup, or mount it last.",
+            "Upgrade runc to 1.0 or later.",
+        ),
+        reference="https://github.com/opencontainers/runc/pull/1372",
+    ),
+    Entry(
+        code="cgroup-file-not-handed-over",
+        title="runc cannot give a file of the cgroup to the container's users",
+        patterns=(rf"chown (?P<path>/sys/fs/cgroup/[^\s:]*/[a-z]+\.[\w.]+): {ENOENT}",),
+        verdict="runc wants to give {path} to the container's users, and this kernel has no such file",
+        cause="runc 1.1.0 hands over every file that the kernel names in /sys/kernel/cgroup/delegate, also those of "
+        "controllers that are not there. It does so where /sys/fs/cgroup is mounted writable.",
+        remedy=(
+            "Upgrade runc to 1.1.1 or later.",
+            "Or mount /sys/fs/cgroup read-only into the container (no :rw).",
+        ),
+        reference="https://github.com/opencontainers/runc/issues/3387",
+    ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from shim.diagnose.checks import mounts as look
 from shim.diagnose.checks import nested
 from shim.diagnose.checks.configured import has_namespace
-from shim.diagnose.entry import EACCES, EINVAL, EPERM, V1_NAMES, Entry, mounting
+from shim.diagnose.entry import EACCES, EINVAL, ENOENT, EPERM, V1_NAMES, Entry, mounting
 
 CGROUP = "cgroup2?"
 USER_NS = "user_namespaces(7), Restrictions on mount namespaces"
@@ -129,7 +129,7 @@ ENTRIES = (
     ),
     Entry(
         code="named-hierarchy-mount",
-        title="a named v1 hierarchy cannot be mounted inside a cgroup namespace",
+        title="a v1 hierarchy that has only a name cannot be mounted inside a cgroup namespace",
         patterns=(
             (
                 rf"mounting \"cgroup\" to rootfs at \"[^\"\n]*\": mount "
@@ -137,8 +137,7 @@ ENTRIES = (
                 rf"[^\n]*data: (?:name=)?(?P=name): {EINVAL}"
             ),
         ),
-        verdict="the host has a v1 hierarchy {name} without a controller (name={name}), which this runtime "
-        "cannot mount",
+        verdict="the host has a v1 hierarchy without a controller, which this runtime cannot mount",
         cause="With a cgroup namespace runc mounts every hierarchy again, and takes the directory's name for a "
         "controller "
         "where the hierarchy has only a name.",
@@ -147,6 +146,8 @@ ENTRIES = (
             "Or share the host's cgroup namespace: --cgroupns=host (docker, podman), cgroup: host (compose)",
         ),
         reference="https://github.com/moby/buildkit/issues/4108",
-        layout="",
+        ambiguous=(mounting("cgroup", ENOENT),),
+        tell="grep ' - cgroup' /proc/self/mountinfo: does a hierarchy have only a name, or lie outside /sys/fs/cgroup?",
+        offer=2,
     ),
 )

@@ -6,6 +6,8 @@ from shim.diagnose.checks import devices
 from shim.diagnose.checks import privileges as look
 from shim.diagnose.entry import EACCES, ENOSPC, EPERM, Entry, making, named
 
+# Limits, but no file that has an entry of its own.
+LIMITS = r"(?:memory|cpu|pids|io|blkio|hugetlb|net_cls|net_prio|rdma|misc)\.(?!oom_control)[\w.]+"
 CONTAINMENT = "Linux Documentation/admin-guide/cgroup-v2.rst, Delegation Containment"
 RLIMIT = (
     rf"error setting rlimit type (?P<number>\d+): {EPERM}",
@@ -44,13 +46,44 @@ ENTRIES = (
         confirm=look.foreign_owner,
     ),
     Entry(
+        code="cgroup-file-not-writable",
+        title="this process may not write to the files of the container's cgroup",
+        ambiguous=(
+            rf"\b(?:open|opening file|write|write to|writing file) {named(LIMITS)}(?: for writing)?: {EACCES}",
+            rf"\b(?:write|write to|writing file) {named(LIMITS)}: {EPERM}",
+        ),
+        verdict="the limit cannot be written: {path} is not open to this process (EACCES)",
+        cause="The file belongs to another user, as in a user namespace or without delegation, or an outer container "
+        "shows the cgroups of the host and forbids writing to them.",
+        remedy=(
+            (
+                "Inside a container: start the outer one with --privileged and a private cgroup namespace "
+                "(docker, podman: --cgroupns=private), or do not limit the inner one."
+            ),
+            "Rootless: cgroup2 and a delegated scope: systemd-run --user --scope -p Delegate=yes <command>",
+        ),
+        reference=CONTAINMENT,
+        tell="ls -l on the file: who owns it? Where it does not exist at all, the kernel lacks this limit.",
+        offer=2,
+    ),
+    Entry(
         code="delegation-containment",
         title="processes cannot be moved in from outside the delegated subtree",
-        patterns=(rf"(?:failed to write \d+: )?\bwrit(?:e|ing file|e to) {named('cgroup.procs')}: {EACCES}",),
+        patterns=(
+            rf"(?:failed to write \d+: )?\bwrit(?:e|ing file|e to) {named(r'(?:cgroup.procs|tasks)')}: {EACCES}",
+            rf"Failed to add PIDs to scope's control group: {EACCES}",  # systemd's words
+            rf"unable to start unit [^\n]*Name:PIDs [^\n]*: {EACCES}",  # what runc hears of it
+        ),
         verdict="the process may not be moved into {path} (EACCES), even if that directory is this user's",
         cause="Moving a process needs write access to cgroup.procs of the common ancestor of where it is and where "
         "it goes.",
-        remedy=("Start from inside the delegated subtree: systemd-run --user --scope <command>",),
+        remedy=(
+            "Start from inside the delegated subtree: systemd-run --user --scope <command>",
+            (
+                "Rootless: log in as that user itself (ssh, machinectl shell user@), not with su or sudo: the process "
+                "must be below user@.service. loginctl enable-linger $USER for services."
+            ),
+        ),
         reference=CONTAINMENT,
         confirm=look.common_ancestor,
     ),
@@ -96,8 +129,8 @@ ENTRIES = (
         code="oom-score-may-not-be-lowered",
         title="oom_score_adj may not be lowered",
         patterns=(
-            rf"failed to update /proc/self/oom_score_adj: {EACCES}",
-            rf"write to [`]?/proc/self/oom_score_adj[`]?: {EACCES}",
+            rf"failed to (?:update|write to) /proc/(?:self|\d+)/oom_score_adj: {EACCES}",
+            rf"write(?: to)? [`]?/proc/(?:self|\d+)/oom_score_adj[`]?: {EACCES}",
         ),
         verdict="process.oomScoreAdj is lower than the caller's own, which needs CAP_SYS_RESOURCE (EACCES)",
         cause="Every process may raise its score, only privileged ones may lower it.",
@@ -139,8 +172,12 @@ ENTRIES = (
             rf"failed to unshare remaining namespaces(?: \(except cgroupns\))?: {EPERM}",
             rf"failed to unshare user namespace: {EPERM}",
             rf"(?:^|: )clone: {EPERM}",
+            rf"fork/exec /proc/self/exe: {EPERM}",  # programs of Go: gVisor, rootlesskit, buildkit
             rf"set propagation for `[^`]*`: {EPERM}",
         ),
+        ambiguous=(rf"preparing rootfs(?:: mount (?:dst=)?/, flags[^\n]*| caused:?) ?{EPERM}",),
+        tell="unshare -m true where the engine runs: is it refused?",
+        offer=1,
         verdict="this process may not make namespaces (EPERM): an outer container or sandbox forbids it",
         cause="CAP_SYS_ADMIN is missing, or a seccomp filter blocks unshare and mount; user namespaces may also be "
         "switched off by sysctl.",
@@ -159,6 +196,7 @@ ENTRIES = (
         patterns=(
             rf"failed to unshare[^\n]*: {ENOSPC}",
             rf"(?:^|: )clone: {ENOSPC}",
+            rf"fork/exec /proc/self/exe: {ENOSPC}",
         ),
         verdict="no further namespace can be made: user.max_*_namespaces is reached (ENOSPC)",
         cause="The number of namespaces is limited per user; 0 switches a kind off.",

@@ -73,6 +73,8 @@ ENTRIES = (
         remedy=("Start without a swap limit, or boot with swapaccount=1.",),
         reference="https://github.com/containerd/containerd/issues/7828",
         confirm=look.no_memsw,
+        tell="ls /sys/fs/cgroup/memory/memory.memsw.limit_in_bytes: is it missing?",
+        offer=1,
     ),
     Entry(
         code="swap-not-accounted-v2",
@@ -85,6 +87,8 @@ ENTRIES = (
         reference="https://github.com/kubernetes/kubernetes/pull/120784",
         confirm=look.no_swap_max,
         rank=44,
+        tell="ls /sys/fs/cgroup/*/memory.swap.max: is it missing beside memory.max?",
+        offer=1,
     ),
     Entry(
         code="memsw-below-usage",

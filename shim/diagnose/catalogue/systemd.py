@@ -44,7 +44,7 @@ ENTRIES = (
             r"did not receive systemd slice as cgroup parent when using systemd to manage cgroups",
             r"configured with systemd cgroup manager, but did not receive slice as parent",
             r"cgroup-parent for systemd cgroup should be a valid slice",
-            r"kubelet cgroup driver: \\?\"?\w+\\?\"? is different from docker cgroup driver",
+            r"kubelet cgroup driver: [^\n]* is different from (?:docker|container runtime) cgroup driver",
         ),
         verdict="two programs use different cgroup drivers: one systemd, the other cgroupfs",
         cause="With the systemd driver every parent is a slice; a plain path comes from the cgroupfs driver.",

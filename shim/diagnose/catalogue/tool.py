@@ -143,6 +143,21 @@ ENTRIES = (
         reference=PAGE,
     ),
     refusal(
+        "no-cgroup-version",
+        "the cgroup version for an engine is ambiguous, or there is no cgroup file system",
+        "What is mounted at /sys/fs/cgroup decides for every engine: nothing is, v1 hierarchies lie inside cgroup2, or "
+        "the files there are not the kernel's.",
+        "Mount cgroup2 there, or v1 hierarchies with cgroup2 beside them; the message names what contradicts what.",
+        reference=PAGE,
+    ),
+    refusal(
+        "no-cgroup-driver",
+        "whether systemd or the engine makes the cgroups is not known",
+        "That is decided by whether systemd is PID 1, and an older capture does not tell.",
+        "Capture the host again: cgshimctl capture DIRECTORY.",
+        reference=PAGE,
+    ),
+    refusal(
         "no-container",
         "nothing is known of the container",
         "Neither an engine's records nor a runtime's state have it, and no account of its memory was kept.",

@@ -29,8 +29,8 @@ CORE_FILES = (
 MISSING_FILE = opening(CORE_FILES, ENOENT)
 NOT_AVAILABLE = (
     r"unified resource \\?\"[^\"\n]*\\?\" can't be set: controller \\?\"(?P<controller>\w+)\\?\" not available",
-    r"the requested cgroup controller `(?P<controller>\w+)` is not available",
-    r"controller `(?P<controller>\w+)` is not available under",
+    r"the requested cgroup controller [`'\"]?(?P<controller>\w+)[`'\"]? is not available",
+    r"controller [`'\"]?(?P<controller>\w+)[`'\"]? is not available under",
 )
 MODE = r"cannot enter cgroupv2 \\?\"(?P<path>[^\"\\\n]+)\\?\" with domain controllers -- it is in "
 UNIFIED_SET = r"(?:unable to set|can't set) unified resource \\?\"(?P<key>[^\"\\\n]+)\\?\""
@@ -50,17 +50,23 @@ ENTRIES = (
         reference=CONTROL,
         confirm=look.owned_by_v1,
         rank=36,
+        tell="grep -w {controller} /proc/self/mountinfo: is it mounted as v1?",
+        offer=5,
     ),
     Entry(
         code="controller-disabled-at-boot",
         title="cgroup_disable= took the controller away",
         ambiguous=(*NOT_AVAILABLE, MISSING_FILE),
+        layout="v2",
         verdict="the {controller} controller is switched off on this host by the boot option cgroup_disable=",
         cause="A controller disabled at boot exists in no hierarchy.",
         remedy=("Remove it from cgroup_disable= on the kernel command line and reboot.",),
         reference="Linux Documentation/admin-guide/kernel-parameters.txt, cgroup_disable",
         confirm=look.disabled_at_boot,
         rank=35,
+        tell="grep -o 'cgroup_[a-z]*=[a-z,]*' /proc/cmdline: is {controller} off? On a Raspberry Pi memory is, "
+        "unless cgroup_enable=memory stands there.",
+        offer=4,
     ),
     Entry(
         code="domain-controller-in-threaded-subtree",
@@ -68,8 +74,15 @@ ENTRIES = (
         ambiguous=(opening(r"(?:memory|io|hugetlb|rdma)\.\S+?", ENOENT), *NOT_AVAILABLE),
         layout="v2",
         verdict="the {controller} controller does not work in a threaded cgroup subtree",
-        cause="memory, io, hugetlb and rdma exist only in domain cgroups; an ancestor has become threaded.",
-        remedy=("Choose a cgroupsPath outside the threaded subtree, or empty and recreate the threaded cgroup.",),
+        cause="memory, io, hugetlb and rdma exist only in domain cgroups; an ancestor has become threaded. crun makes "
+        "it threaded by itself where the parent of the container's cgroup holds processes.",
+        remedy=(
+            (
+                "Move the processes out of the parent into a cgroup of their own: mkdir <parent>/main; for p in "
+                "$(cat <parent>/cgroup.procs); do echo $p > <parent>/main/cgroup.procs; done"
+            ),
+            "Or choose a cgroupsPath outside the threaded subtree, or empty and recreate the threaded cgroup.",
+        ),
         reference=THREADS,
         confirm=look.threaded,
         rank=34,

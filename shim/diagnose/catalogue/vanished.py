@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from shim.diagnose.checks import vanished as look
-from shim.diagnose.entry import CHARACTER, EACCES, EBUSY, EINVAL, ENOENT, EPERM, V1_HIERARCHY, Entry, writing
+from shim.diagnose.entry import CHARACTER, EACCES, EBUSY, EINVAL, ENODEV, ENOENT, EPERM, V1_HIERARCHY, Entry, writing
 
 CGROUP = rf"(?P<path>/sys/fs/cgroup/{CHARACTER}+)"
 PROCS = rf"[`'\"]?{CGROUP}/(?:cgroup\.procs|tasks)[`'\"]?"
-OPENED = r"\b(?:open|openat2|opening|opening file|lstat|stat|access|write to|error reading from file)"
+OPENED = r"\b(?:open|openat2|opening|opening file|lstat|stat|access|write|write to|error reading from file)"
 ENTRIES = (
     Entry(
         code="exec-cgroup-vanished",
@@ -31,6 +31,7 @@ ENTRIES = (
         patterns=(
             rf"failed to write \d+: {OPENED} {PROCS}: {ENOENT}",
             rf"{OPENED} {PROCS}(?: for writing)?: {ENOENT}",
+            rf"\bwrite {PROCS}: {ENODEV}",  # removed between open and write
             r"cgroups: cgroup deleted",
             r"Unit (?P<unit>\S+\.scope) not (?:found|loaded)",
             r"cgroup (?:PIDs|path): [^\n]*no such file",
@@ -42,6 +43,7 @@ ENTRIES = (
                 rf"writing)?: "
                 rf"{ENOENT}"
             ),
+            rf"mounting [^\n]*cgroup[^\n]*: stat (?P<path5>/sys/fs/cgroup/(?:[^\n:]|:(?! ))+): {ENOENT}",
             rf"{OPENED} `(?P<path4>{V1_HIERARCHY.replace('controller', 'controller2')}[^`\n]+)`: {ENOENT}",
         ),
         verdict="the container's cgroup does not exist any more: {path}",

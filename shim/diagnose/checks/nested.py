@@ -84,3 +84,10 @@ def no_user_namespaces(facts: Facts, words: Words) -> tuple[str, ...]:
         if value is not None and value < least:
             found.append(f"{path}: {value}")
     return tuple(found)
+
+
+def without_proc(facts: Facts, words: Words) -> tuple[str, ...]:
+    """config.json asks for no mount of proc."""
+    listed = facts.config("mounts")
+    kinds = [one.get("type") for one in listed or () if isinstance(one, dict)]
+    return () if not isinstance(listed, list) or "proc" in kinds else ("config.json mounts: no mount of type proc",)

@@ -63,8 +63,17 @@ def not_delegated(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def threaded(facts: Facts, words: Words) -> tuple[str, ...]:
-    """The container's cgroup or an ancestor of it is not an ordinary domain."""
-    return _odd_types(facts, facts.lineage(facts.directory()))
+    """The container's cgroup or an ancestor of it is not an ordinary domain; the processes that made crun turn the
+    subtree into a threaded one are named.
+    """
+    above = facts.lineage(facts.directory())
+    crowds = (
+        (one, facts.words(one + "/cgroup.procs"))
+        for one in above
+        if facts.line(one + "/cgroup.type") == "domain threaded"
+    )
+    named = (f"{one}/cgroup.procs: {len(crowd)} process(es), {' '.join(crowd[:5])}" for one, crowd in crowds if crowd)
+    return (*_odd_types(facts, above), *named)
 
 
 def named_type(facts: Facts, words: Words) -> tuple[str, ...]:

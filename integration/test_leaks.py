@@ -1,0 +1,156 @@
+"""Real leaks in real containers, side by side: recorded by `cgshimctl watch`, found by `cgshimctl leaks`.
+
+What each container does is in leaking.py: it grows by a known rate, of one kind. What is found is compared with that.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from integration.bundle import find_busybox, make_bundle
+from integration.capabilities import busybox_problem, require, root_problem
+from integration.containers import SEARCH_PATH, Runtime, call, find_runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+HERE = Path(__file__).resolve().parent
+CTL = (sys.executable, "-m", "shim.cli.main")
+MIB = 1 << 20
+SECONDS, INTERVAL, QUIET = 18.0, 0.2, 5.0
+LIMIT = 192 * MIB
+CACHED = 96  # MiB of the file that is read
+# What runs -> MiB a second, the verdict, the kind that leaks.
+LEAKS = {
+    "anonymous": (3.0, "leak", "anonymous"),
+    "shmem": (3.0, "leak", "shmem"),
+    "sockets": (1.0, "leak", "kernel"),
+    "dentries": (1.0, "leak", "kernel"),
+    "cache": (5.0, "cache", ""),
+    "sawtooth": (10.0, "", ""),
+    "steady": (0.0, "steady", ""),
+}
+
+
+@pytest.fixture(scope="module")
+def recorded(
+    tmp_path_factory: pytest.TempPathFactory, runtime_problems: Callable[[str], str]
+) -> Iterator[tuple[Path, dict[str, str]]]:
+    """A recording of all of them, and the id of each."""
+    require("root", root_problem())
+    require("busybox", busybox_problem())
+    require("runc", runtime_problems("runc"))
+    place = tmp_path_factory.mktemp("leaks")
+    runtime = Runtime("runc", find_runtime("runc"), place / "root", [])
+    ids = {kind: f"cgshim-leak-{kind}-{os.getpid()}" for kind in LEAKS}
+    try:
+        for kind, container in ids.items():
+            _start(runtime, place / kind, kind, container)
+        _record(place / "recording", runtime, ids)
+        yield place / "recording", ids
+    finally:
+        runtime.cleanup()
+
+
+def _start(runtime: Runtime, place: Path, kind: str, container: str) -> None:
+    """A container with this machine's Python, a tmpfs, and a file that is not in the page cache."""
+    bundle = make_bundle(place, find_busybox())
+    rootfs = place / "rootfs"
+    for name in ("usr", "shm", "files"):
+        (rootfs / name).mkdir()
+    for name in ("lib", "lib64"):
+        if os.path.islink(f"/{name}"):
+            (rootfs / name).symlink_to(os.readlink(f"/{name}"))
+    shutil.copy(HERE / "leaking.py", rootfs / "leaking.py")
+    if kind == "cache":
+        with open(rootfs / "files" / "large", "wb") as large:
+            for _ in range(CACHED):
+                large.write(b"x" * MIB)
+            large.flush()
+            os.fsync(large.fileno())
+            os.posix_fadvise(large.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    bundle.configure(
+        args=["/usr/bin/python3", "/leaking.py", kind, str(LEAKS[kind][0]), str(QUIET)],
+        mounts=[
+            {"destination": "/usr", "type": "bind", "source": "/usr", "options": ["rbind", "ro"]},
+            {"destination": "/shm", "type": "tmpfs", "source": "tmpfs", "options": ["size=512m"]},
+        ],
+        resources={"memory": {"limit": LIMIT}},
+    )
+    runtime.create(bundle, container)
+    runtime.must("start", container)
+
+
+def _record(file: Path, runtime: Runtime, ids: dict[str, str]) -> None:
+    argv = [
+        *CTL,
+        "watch",
+        "--record",
+        str(file),
+        "--interval",
+        str(INTERVAL),
+        "--root",
+        str(runtime.root),
+        *ids.values(),
+    ]
+    watcher = subprocess.Popen(argv, cwd=HERE.parent, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    time.sleep(SECONDS)
+    watcher.send_signal(signal.SIGTERM)
+    _, told = watcher.communicate(timeout=60)
+    assert (watcher.returncode, told) == (0, ""), told
+
+
+@pytest.fixture(scope="module")
+def found(recorded: tuple[Path, dict[str, str]]) -> dict[str, Any]:
+    """What runs -> what `leaks --json` says of its container."""
+    file, ids = recorded
+    shown = call([*CTL, "leaks", str(file), "-o", "json"], env={"PATH": SEARCH_PATH}, cwd=str(HERE.parent))
+    assert shown.status == 1, str(shown)
+    by_id = {one["id"]: one for one in json.loads(shown.out)["containers"]}
+    return {kind: by_id[container] for kind, container in ids.items()}
+
+
+@pytest.mark.parametrize("kind", LEAKS)
+def test_each_is_told_from_the_others(found: dict[str, Any], kind: str) -> None:
+    """The kind that leaks, and no other; a cache is a cache; what is given back, or does nothing, is no leak."""
+    _, verdict, leaking = LEAKS[kind]
+    one = found[kind]
+    if leaking == "kernel":
+        require("accounting of kernel memory", "" if "kernel" in one["kinds"] else "this kernel counts none")
+    assert one["leaking"] == ([leaking] if leaking else []), one
+    if verdict:
+        assert one["verdict"] == verdict, one
+
+
+@pytest.mark.parametrize("kind", ["anonymous", "shmem"])
+def test_rate_and_moment_are_those_of_the_leak(found: dict[str, Any], kind: str) -> None:
+    """Within a tenth of what the program does; the limit is reached when arithmetic says so."""
+    one = found[kind]
+    trend = one["kinds"][kind]["trend"]
+    assert trend["rate"] == pytest.approx(LEAKS[kind][0] * MIB, rel=0.1)
+    assert trend["rate_low"] <= trend["rate"] <= trend["rate_high"]
+    assert one["limit_bytes"] == LIMIT
+    held = sum(one["kinds"][part]["last_bytes"] for part in ("anonymous", "shmem", "kernel") if part in one["kinds"])
+    assert one["limit_reached"]["seconds"] == pytest.approx((LIMIT - held) / trend["rate"], rel=0.15)
+
+
+def test_the_picture_shows_all_of_them(recorded: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
+    """An SVG with a panel for each container, and a page, both well-formed and loading nothing."""
+    for form in ("svg", "html"):
+        target = tmp_path / f"leaks.{form}"
+        argv = [*CTL, "leaks", str(recorded[0]), "-o", form, "--output", str(target)]
+        assert call(argv, env={"PATH": SEARCH_PATH}, cwd=str(HERE.parent)).status == 1
+        content = target.read_text()
+        assert content.count("<polyline") >= len(LEAKS)
+        assert "href" not in content
+        assert "src=" not in content

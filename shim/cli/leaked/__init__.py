@@ -1,0 +1,1 @@
+"""How `cgshimctl leaks` shows what it found: JSON, text, a plot, a page."""

@@ -1,0 +1,148 @@
+"""The containers as they are now, with the rates that two looks give, in an order. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Callable, Optional
+
+from shim.values import Value
+from shim.watch import event as kinds
+from shim.watch.sink import Sink
+
+if TYPE_CHECKING:
+    from shim.watch.alert import Alert
+    from shim.watch.event import Event
+    from shim.watch.sample import Sample
+
+WINDOW = 60.0  # seconds over which growth, pressure and throttling are taken
+NEWS = 3  # alerts that are shown
+STALLED = ("some", "swapin", "reclaim", "thrashing", "compaction")  # totals of time in which at least one task stood
+
+
+class Line(Value):
+    """One container. used: working set, or usage where there is none, bytes.
+
+    growth: bytes a second. stalled: share of the time in which it stood still for memory, above 1 where several tasks
+    are summed up (taskstats). throttled: share of the periods of its CPU quota. None: not known, or not after one look.
+    killed: its processes that were killed for memory. ended: it is gone.
+    """
+
+    sample: Sample
+    used: int | None
+    growth: float | None = None
+    stalled: float | None = None
+    throttled: float | None = None
+    killed: int | None = None
+
+    @property
+    def fullness(self) -> float:
+        """Share of the limit that is used; -1 without a limit."""
+        limit = self.sample.limit
+        if self.used is None or limit is None:
+            return -1.0
+        return self.used / limit if limit else 1.0
+
+
+Figure = Callable[["Line"], Optional[float]]
+
+# --sort -> what is compared. Highest first, but for words.
+ORDERS: dict[str, Figure] = {
+    "limit": lambda line: line.fullness,
+    "memory": lambda line: line.used,
+    "headroom": lambda line: None if line.sample.headroom is None else -line.sample.headroom,
+    "swap": lambda line: line.sample.memory.swap,
+    "peak": lambda line: line.sample.memory.peak,
+    "pressure": lambda line: line.stalled,
+    "growth": lambda line: line.growth,
+    "kills": lambda line: line.killed,
+    "throttled": lambda line: line.throttled,
+}
+WORDS = ("name", "engine")
+SORTS = (*ORDERS, *WORDS)
+
+
+class Board(Sink):
+    """A sink that keeps what is shown."""
+
+    def __init__(self) -> None:
+        self.looks: dict[str, deque[Sample]] = {}
+        self.killed: dict[str, int] = {}
+        self.news: deque[Alert] = deque(maxlen=NEWS)
+
+    def sample(self, sample: Sample) -> None:
+        """Newer values; those from before the window are forgotten, but for the last of them."""
+        looks = self.looks.setdefault(sample.id, deque())
+        looks.append(sample)
+        while len(looks) > 2 and sample.time - looks[1].time >= WINDOW:
+            looks.popleft()
+        kills = sample.events.get("oom_kill")
+        if kills is not None:
+            self.killed[sample.id] = kills
+
+    def event(self, event: Event) -> None:
+        """A kill that no look has seen yet."""
+        total = event.evidence.get("total")
+        if event.kind == kinds.OOM_KILL and total is not None:
+            self.killed[event.id] = max(int(total), self.killed.get(event.id, 0))
+
+    def alert(self, alert: Alert) -> None:
+        """The newest are shown."""
+        self.news.append(alert)
+
+    def gone(self, container: str) -> None:
+        """Its line goes, too."""
+        self.looks.pop(container, None)
+        self.killed.pop(container, None)
+
+    def lines(self, order: str = "limit") -> list[Line]:
+        """All containers. order: one of SORTS; those without the figure come last, in the order of their names."""
+        lines = sorted((self._line(looks) for looks in self.looks.values()), key=_called)
+        if order in WORDS:
+            return sorted(lines, key=lambda line: (getattr(line.sample, order), *_called(line)))
+        figure = ORDERS[order]
+        found = [(figure(line), line) for line in lines]
+        known = sorted((pair for pair in found if pair[0] is not None), key=lambda pair: pair[0] or 0, reverse=True)
+        return [line for _, line in (*known, *(pair for pair in found if pair[0] is None))]
+
+    def _line(self, looks: deque[Sample]) -> Line:
+        first, last = looks[0], looks[-1]
+        passed = last.time - first.time
+        return Line(
+            sample=last,
+            used=_used(last),
+            growth=_growth(first, last, passed),
+            stalled=_stalled(first, last, passed),
+            throttled=_throttled(first, last),
+            killed=self.killed.get(last.id),
+        )
+
+
+def _called(line: Line) -> tuple[str, str, str]:
+    return line.sample.pod, line.sample.name, line.sample.id
+
+
+def _used(sample: Sample) -> int | None:
+    memory = sample.memory
+    return memory.usage if memory.working_set is None else memory.working_set
+
+
+def _growth(first: Sample, last: Sample, passed: float) -> float | None:
+    then, now = _used(first), _used(last)
+    return (now - then) / passed if passed > 0 and now is not None and then is not None else None
+
+
+def _stalled(first: Sample, last: Sample, passed: float) -> float | None:
+    if passed <= 0 or not last.pressure.source or first.pressure.source != last.pressure.source:
+        return None
+    before, after = first.pressure.totals, last.pressure.totals
+    grown = sum(max(0, after[name] - before.get(name, 0)) for name in STALLED if name in after)
+    return grown / 1e6 / passed
+
+
+def _throttled(first: Sample, last: Sample) -> float | None:
+    if "quota_usec" not in last.cpu or "nr_periods" not in last.cpu:
+        return None
+    periods = last.cpu["nr_periods"] - first.cpu.get("nr_periods", 0)
+    if periods <= 0 or first is last:
+        return 0.0 if first is not last else None
+    return max(0.0, (last.cpu.get("nr_throttled", 0) - first.cpu.get("nr_throttled", 0)) / periods)

@@ -1,0 +1,1 @@
+"""One watcher for all containers of a host: samples, events, alerts."""

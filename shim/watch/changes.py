@@ -1,0 +1,51 @@
+"""What happened between two samples of one container. Pure."""
+
+from __future__ import annotations
+
+from shim.watch import event as kinds
+from shim.watch.event import Event
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from shim.watch.sample import Sample
+
+# counter -> kind of event. failcnt is v1's `max`: how often usage hit the limit (cgroup-v1/memory.rst, 2.4).
+COUNTERS = (
+    ("high", kinds.HIGH),
+    ("max", kinds.MAX),
+    ("failcnt", kinds.MAX),
+    ("oom", kinds.OOM),
+    ("oom_kill", kinds.OOM_KILL),
+)
+
+
+def between(before: dict[str, int], sample: Sample, source: str) -> Iterator[Event]:
+    """An event for each counter that grew. before: the counters of an earlier sample; of a new cgroup {}.
+
+    source: how it was learned that it is time to look. A counter that fell belongs to another cgroup of that name.
+    """
+    for counter, kind in COUNTERS:
+        now = sample.events.get(counter)
+        if now is None:
+            continue
+        then = before.get(counter, 0)
+        grown = now - then if now >= then else now
+        if grown:
+            yield of(sample, kind, source, counter=counter, count=grown, total=now)
+
+
+def of(sample: Sample, kind: str, source: str, **evidence: Any) -> Event:
+    """An event of the container that a sample is of."""
+    return Event(
+        time=sample.time,
+        kind=kind,
+        id=sample.id,
+        engine=sample.engine,
+        name=sample.name,
+        pod=sample.pod,
+        source=source,
+        evidence={"cgroup": sample.cgroup, **evidence},
+    )

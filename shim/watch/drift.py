@@ -1,0 +1,114 @@
+"""Does the kernel still show what was asked? The audit's comparison, a few containers at a time.
+
+What was asked may itself have changed since the records were read (`docker update`), so a difference counts only when
+it is still there with records that were read after it was seen.
+"""
+
+from __future__ import annotations
+
+import time
+
+from shim.audit.row import CHANGED, STRICTER
+from shim.audit.subjects import facts_of, host_of, subjects
+from shim.audit.verdict import rows
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from shim.audit.row import Row
+    from shim.audit.subject import Facts
+    from shim.containers.inventory import Inventory
+    from shim.containers.tree import Tree
+    from shim.host.facts import Host
+    from shim.host.view import View
+    from shim.watch.memory_of_alerts import Remembered
+
+AGE = 30.0  # seconds between two comparisons of one container
+SHARE = 0.003  # of one core
+
+
+class Drift:
+    """Compares in turn. remembered: which differences are told already."""
+
+    def __init__(self, tree: Tree, view: View, remembered: Remembered) -> None:
+        self.tree = tree
+        self.view = view
+        self.remembered = remembered
+        self.compared: dict[str, float] = {}
+        self.suspected: dict[str, float] = {}
+        self.known: tuple[Inventory, Host, Facts] | None = None
+
+    def turn(self, found: Inventory, read: float, seconds: float) -> tuple[list[tuple[str, list[Row]]], bool]:
+        """The containers whose turn it is: (id, new differences); and whether the records are to be read again.
+
+        found: records of the containers that are watched, read at `read` (monotonic). seconds: since the last turn.
+        """
+        end = time.process_time() + SHARE * seconds
+        now, told, again = time.monotonic(), [], False
+        order = sorted(found.containers, key=lambda one: self.compared.get(one.id, 0.0))
+        for one in order:
+            if now - self.compared.get(one.id, -AGE) < AGE and one.id not in self.suspected:
+                continue
+            if one.id in self.suspected and read <= self.suspected[one.id]:
+                again = True
+                continue
+            self.compared[one.id] = now
+            new = self._new(found, one.id)
+            if new and one.id not in self.suspected:
+                self.suspected[one.id], again = now, True
+            elif self.suspected.pop(one.id, None) is not None and new:
+                told.append((one.id, new))
+            if time.process_time() > end:
+                break
+        return told, again
+
+    def _new(self, found: Inventory, container: str) -> list[Row]:
+        """Differences that are not told yet; those that are gone are forgotten, so that they count when they return."""
+        if self.known is None or self.known[0] is not found:
+            host = host_of(self.view, found.containers)
+            self.known = (found, host, facts_of(self.tree, host, found.containers))
+        _, host, facts = self.known
+        only = found.changed(containers=tuple(one for one in found.containers if one.id == container))
+        judged = [row for subject in subjects(self.tree, host, only, facts) for row in rows(subject)]
+        entry = self.remembered.entry(container)
+        first, before = "drift" not in entry, entry.get("drift", {})
+        now = {row.limit: str(row.kernel) for row in judged if _differs(row)}
+        kept = {limit: kernel for limit, kernel in before.items() if now.get(limit) == kernel}
+        if first:  # stricter than asked from the start is how the engine wanted it
+            kept = {row.limit: str(row.kernel) for row in judged if row.verdict == STRICTER}
+        if kept != before or first:
+            entry["drift"], self.remembered.changed = kept, True
+        return [row for row in judged if _differs(row) and row.limit not in kept]
+
+    def told(self, container: str, rows_told: list[Row]) -> None:
+        """These differences are told."""
+        self.remembered.entry(container).setdefault("drift", {}).update(
+            {row.limit: str(row.kernel) for row in rows_told}
+        )
+        self.remembered.changed = True
+
+    def forget(self, container: str) -> None:
+        """It is gone."""
+        self.compared.pop(container, None)
+        self.suspected.pop(container, None)
+
+
+def _differs(row: Row) -> bool:
+    asked = row.configured if row.asked is None else row.asked
+    return row.verdict == CHANGED or (row.verdict == STRICTER and asked is not None and row.kernel is not None)
+
+
+def evidence(found: list[Row]) -> dict[str, Any]:
+    """For an event: all differences, and the worst one by itself."""
+    shown = [
+        {
+            "limit": row.limit,
+            "asked": row.configured if row.asked is None else row.asked,
+            "kernel": row.kernel,
+            "unit": row.unit,
+            "why": row.why,
+        }
+        for row in found
+    ]
+    return {**shown[0], "limits": shown, "mark": ",".join(f"{one['limit']}={one['kernel']}" for one in shown)}

@@ -1,0 +1,93 @@
+"""Cgroups that come and go: inotify on the directories in which containers get theirs."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from shim.watch import kernel_calls
+from shim.watch.loop import IN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from shim.host.view import View
+    from shim.watch.loop import Loop
+
+    Changed = Callable[[str, bool], None]  # (directory, is it new)
+
+MOST = 8192  # directories; a host has as many outside of containers as it has units and pods
+SOURCE = "inotify on the hierarchy"
+MASK = kernel_calls.CREATE | kernel_calls.DELETE | kernel_calls.ONLY_DIRECTORY
+
+
+class Hierarchy:
+    """Watches the directories of one hierarchy, but not what is inside of containers' cgroups.
+
+    mount: of the memory controller. changed: called with each directory that came or went. problem: why it does not
+    see all, "" if it does.
+    """
+
+    def __init__(self, view: View, loop: Loop, mount: str, changed: Changed) -> None:
+        self.view = view
+        self.loop = loop
+        self.mount = mount
+        self.changed = changed
+        self.problem = ""
+        self.inotify = kernel_calls.Inotify()
+        self.of_watch: dict[int, str] = {}
+        self.inner: frozenset[str] = frozenset()
+        loop.add(self.inotify.handle, IN, self._ready)
+
+    def watch(self, containers: Iterable[str]) -> None:
+        """Watch everything except these directories and what is below them."""
+        self.inner = frozenset(containers)
+        for watch, path in list(self.of_watch.items()):
+            if path in self.inner:
+                self.inotify.remove(watch)
+                del self.of_watch[watch]
+        self._below(self.mount, set(self.of_watch.values()))
+
+    def _below(self, path: str, known: set[str]) -> None:
+        waiting = [path]
+        while waiting:
+            path = waiting.pop()
+            if path in self.inner or (path not in known and not self._add(path)):
+                continue
+            try:
+                with os.scandir(self.view.path(path)) as entries:
+                    waiting += [f"{path}/{entry.name}" for entry in entries if entry.is_dir(follow_symlinks=False)]
+            except OSError:
+                continue  # gone meanwhile
+
+    def _add(self, path: str) -> bool:
+        if len(self.of_watch) >= MOST:
+            self.problem = f"more than {MOST} cgroups; new ones are seen in turn"
+            return False
+        try:
+            self.of_watch[self.inotify.add(self.view.path(path), MASK)] = path
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR):
+                self.problem = f"inotify: {error.strerror} ({path}); sysctl fs.inotify.max_user_watches"
+            return False
+        return True
+
+    def _ready(self, _: int) -> None:
+        for watch, mask, name in self.inotify.read():
+            if mask & kernel_calls.OVERFLOW:
+                self.changed(self.mount, True)
+            if mask & kernel_calls.IGNORED:
+                self.of_watch.pop(watch, None)
+            above = self.of_watch.get(watch)
+            if above is None or not mask & kernel_calls.IS_DIRECTORY:
+                continue
+            path = f"{above}/{name}"
+            if mask & kernel_calls.CREATE:
+                self._below(path, set())
+            self.changed(path, bool(mask & kernel_calls.CREATE))
+
+    def close(self) -> None:
+        """End all watches."""
+        self.loop.drop(self.inotify.handle)
+        self.inotify.close()

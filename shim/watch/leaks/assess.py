@@ -1,0 +1,119 @@
+"""The answer for one run of a container: what leaks, since when, what happened then, and when the limit is reached."""
+
+from __future__ import annotations
+
+from shim.values import Value
+from shim.watch.leaks.judge import CACHE, LEAK, MOVED, SHORT, UNKNOWN, VERDICTS, Judgement, judge
+from shim.watch.leaks.runs import HELD, KINDS, PRIVATE, latest
+from shim.watch.leaks.trend import CONFIDENCE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from shim.watch.leaks.runs import Happening, Line, Run
+    from shim.watch.recording import Who
+
+NEAR = 2.0  # spans around the moment in which the slope changed: what happened there may be why
+NEAREST = 5.0  # seconds, where spans are shorter
+RECLAIMABLE = "; the kernel may hold dentries and inodes among it, which it gives back when memory is short"
+
+
+class Estimate(Value):
+    """Seconds until the limit is reached at this rate; `soonest` and `latest` by the interval, None: never."""
+
+    limit: int
+    rate: float
+    seconds: float
+    soonest: float
+    latest: float | None
+
+
+class Assessment(Value):
+    """One run. verdict: of judge.VERDICTS, the gravest of its kinds. leaking: the kinds that leak, the fastest first.
+
+    kinds: kind -> judgement. began: UNIX seconds of the start of the fastest leak, None if it has leaked since the
+    recording began. happened: near that moment. reaches: the limit, None where nothing leaks or none is known.
+    """
+
+    run: Run
+    verdict: str
+    kinds: dict[str, Judgement]
+    leaking: tuple[str, ...]
+    began: float | None
+    happened: tuple[Happening, ...]
+    reaches: Estimate | None
+
+    @property
+    def who(self) -> Who:
+        """The container."""
+        return self.run.who
+
+
+def assess(run: Run, confidence: float = CONFIDENCE) -> Assessment:
+    """The answer for `run`. confidence: of the test and of the intervals, below 1."""
+    limit = latest(run.limits.get("limit", ()))
+    found = {kind: judge(line.times, line.values, limit, confidence) for kind, line in _judged(run)}
+    private = run.lines.get(PRIVATE)
+    kinds = {kind: _adjusted(kind, judgement, private, limit, confidence) for kind, judgement in found.items()}
+    leaking = sorted((kind for kind in kinds if kinds[kind].verdict == LEAK), key=lambda kind: -_rate(kinds[kind]))
+    began = kinds[leaking[0]].began if leaking else None
+    verdicts = [judgement.verdict for judgement in kinds.values()] or [UNKNOWN]
+    return Assessment(
+        run=run,
+        verdict=min(verdicts, key=VERDICTS.index),
+        kinds=kinds,
+        leaking=tuple(leaking),
+        began=began,
+        happened=_near(run, began) if leaking else (),
+        reaches=_reaches(run, limit, confidence) if leaking else None,
+    )
+
+
+def _judged(run: Run) -> list[tuple[str, Line]]:
+    return [(kind, run.lines[kind]) for kind in KINDS if kind in run.lines]
+
+
+def _rate(judgement: Judgement) -> float:
+    return judgement.trend.slope if judgement.trend else 0.0
+
+
+def _adjusted(kind: str, found: Judgement, private: Line | None, limit: int | None, confidence: float) -> Judgement:
+    """What a rise means depends on the kind: page cache is given back on demand, and swap only moves memory."""
+    if found.verdict != LEAK:
+        return found
+    if kind == "file":
+        why = "page cache grows until memory is short, and is given back then: it is not a leak"
+        return found.changed(verdict=CACHE, why=why)
+    if kind == "kernel":
+        return found.changed(why=found.why + RECLAIMABLE)
+    if kind == "swap" and private is not None:
+        whole = judge(private.times, private.values, limit, confidence)
+        if whole.verdict not in (LEAK, SHORT):
+            why = "memory is moved to swap: anonymous memory, shmem and swap together do not go on rising"
+            return found.changed(verdict=MOVED, why=why)
+    return found
+
+
+def _near(run: Run, began: float | None) -> tuple[Happening, ...]:
+    """What happened around `began`; without it, in the first moments of the run."""
+    around = max(NEAREST, NEAR * run.spacing)
+    moment = run.start if began is None else began
+    return tuple(one for one in run.happenings if abs(one.time - moment) <= around)
+
+
+def _reaches(run: Run, limit: int | None, confidence: float) -> Estimate | None:
+    """By what the kernel cannot take back: page cache goes first when the limit is near."""
+    held = run.lines.get(HELD)
+    if limit is None or held is None:
+        return None
+    whole = judge(held.times, held.values, limit, confidence)
+    if whole.trend is None or whole.trend.slope <= 0:
+        return None
+    left = max(0.0, limit - whole.last)
+    low = whole.trend.low
+    return Estimate(
+        limit=limit,
+        rate=whole.trend.slope,
+        seconds=left / whole.trend.slope,
+        soonest=left / whole.trend.high,
+        latest=left / low if low > 0 else None,
+    )

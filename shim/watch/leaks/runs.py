@@ -1,0 +1,239 @@
+"""From the records of a recording to one series a run of a container: medians of equal spans, and what happened.
+
+A run is the life of one cgroup: a container that starts again begins another one. Two passes: the first one learns when
+each run begins and ends, the second one fills the spans. So memory is bounded by the number of runs, not of samples.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from statistics import median
+
+from shim.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any
+
+    from shim.watch.recording import Record, Who
+
+SPANS = 120  # of a run: more make no better judgement, and cost their square
+MOST_HAPPENINGS = 400  # of a run that are kept, the newest
+KINDS = ("anonymous", "shmem", "kernel", "swap", "file")
+HELD = "held"  # what the kernel cannot take back without swap: it is what runs into the limit
+PRIVATE = "private"  # held by processes, wherever it is: what swap takes from memory changes nothing
+SUMS = {HELD: ("anonymous", "shmem", "kernel"), PRIVATE: ("anonymous", "shmem", "swap")}
+SHOWN = ("usage", "working_set")
+LIMITS = ("limit", "high", "swap_limit")
+
+
+class Happening(Value):
+    """Something that happened to a container. time: UNIX seconds. what: in words. kind: for the plot's marks."""
+
+    time: float
+    kind: str
+    what: str
+    source: str
+
+
+class Line(Value):
+    """One figure of a run over time: bytes at UNIX seconds."""
+
+    times: tuple[float, ...]
+    values: tuple[float, ...]
+
+
+class Run(Value):
+    """One run of one container. number: from 1, within the recording. lines: figure -> Line of medians.
+
+    limits: "limit", "high", "swap_limit" -> the moments at which it changed, and to what (None: to none). spacing:
+    seconds between two medians. skipped: samples with a time before that of an older one.
+    """
+
+    who: Who
+    number: int
+    start: float
+    end: float
+    samples: int
+    spacing: float
+    lines: dict[str, Line]
+    limits: dict[str, tuple[tuple[float, int | None], ...]]
+    happenings: tuple[Happening, ...]
+    skipped: int = 0
+
+
+class Extent:
+    """When a run begins and ends, and how many samples it has."""
+
+    def __init__(self, who: Who, number: int, time: float) -> None:
+        self.who, self.number, self.start, self.end, self.samples = who, number, time, time, 0
+
+
+def survey(extents: Iterable[tuple[Who, float, bool]], wanted: str = "") -> dict[str, list[Extent]]:
+    """Container's id -> its runs, in the order of time. wanted: a name, an id or its beginning; "" for all."""
+    found: dict[str, list[Extent]] = {}
+    ended: set[str] = set()
+    for who, time, is_end in extents:
+        if not is_wanted(who, wanted):
+            continue
+        if is_end:
+            ended.add(who.id)
+            continue
+        runs = found.setdefault(who.id, [])
+        if not runs or who.id in ended:
+            runs.append(Extent(who, len(runs) + 1, time))
+            ended.discard(who.id)
+        last = runs[-1]
+        last.who, last.end, last.samples = who, max(last.end, time), last.samples + 1
+    return found
+
+
+def is_wanted(who: Who, wanted: str) -> bool:
+    """By name, pod/name, id, or the beginning of an id, four characters at least."""
+    names = ("", who.name, f"{who.pod}/{who.name}", who.id)
+    return wanted in names or (len(wanted) >= 4 and who.id.startswith(wanted))
+
+
+def runs(records: Iterable[Record], found: dict[str, list[Extent]]) -> list[Run]:
+    """The runs that `survey` found, filled from the same records."""
+    filling: dict[str, _Filling] = {}
+    waiting = {own: deque(extents) for own, extents in found.items()}
+    done: list[Run] = []
+    for record in records:
+        own = record.who.id if record.who else str(record.object.get("id", ""))
+        if record.kind == "sample" and own in waiting:
+            if own not in filling and waiting[own]:
+                filling[own] = _Filling(waiting[own].popleft())
+            filling[own].sample(record.time, record.figures)
+        elif record.kind == "event" and own in filling:
+            filling[own].event(record.time, record.object)
+        elif record.kind == "gone" and own in filling and waiting[own]:
+            done.append(filling.pop(own).run())
+    done += [one.run() for one in filling.values()]
+    return sorted(done, key=lambda run: (run.who.engine, run.who.pod, run.who.name, run.who.id, run.number))
+
+
+class _Filling:
+    """A run whose records are being read."""
+
+    def __init__(self, extent: Extent) -> None:
+        self.extent = extent
+        self.spacing = max((extent.end - extent.start) / SPANS, 1e-3)
+        self.place, self.at, self.skipped = -1, extent.start, 0
+        self.times: list[float] = []
+        self.open: dict[str, list[int]] = {}
+        self.lines: dict[str, tuple[list[float], list[float]]] = {}
+        self.limits: dict[str, list[tuple[float, int | None]]] = {}
+        self.counters: dict[str, int] = {}
+        self.happenings: deque[Happening] = deque(maxlen=MOST_HAPPENINGS)
+
+    def sample(self, time: float, figures: dict[str, int]) -> None:
+        """One sample; one that is older than the last one (the clock was set back) is left out."""
+        if time < self.at:
+            self.skipped += 1
+            return
+        self.at = time
+        place = min(SPANS - 1, int((time - self.extent.start) / self.spacing))
+        if place != self.place:
+            self._close()
+            self.place = place
+        self.times.append(time)
+        for name in (*SHOWN, *KINDS):
+            if name in figures:
+                self.open.setdefault(name, []).append(figures[name])
+        for name, parts in SUMS.items():
+            present = [figures[part] for part in parts if part in figures]
+            if present:
+                self.open.setdefault(name, []).append(sum(present))
+        self._changes(time, figures)
+
+    def _close(self) -> None:
+        """The medians of a span that is full."""
+        middle = median(self.times) if self.times else 0.0
+        for name, values in self.open.items():
+            times, medians = self.lines.setdefault(name, ([], []))
+            times.append(middle)
+            medians.append(float(median(values)))
+        self.times, self.open = [], {}
+
+    def _changes(self, time: float, figures: dict[str, int]) -> None:
+        for name in LIMITS:
+            value = figures.get(name)
+            known = self.limits.setdefault(name, [])
+            if not known or known[-1][1] != value:
+                if known:
+                    what = f"{name.replace('_', ' ')} changed from {shown(known[-1][1])} to {shown(value)}"
+                    self._happened(time, "limit", what, "read back")
+                known.append((time, value))
+        for name, value in figures.items():
+            if name.startswith("events."):
+                more = value - self.counters.get(name, value)
+                if more > 0:
+                    self._counted(time, name[7:], more)
+                self.counters[name] = value
+
+    def _counted(self, time: float, name: str, more: int) -> None:
+        what = COUNTED.get(name)
+        if what is not None:
+            self._happened(time, "oom" if name.startswith("oom") else "reclaim", f"{what} ({more})", f"counter {name}")
+
+    def event(self, time: float, event: dict[str, Any]) -> None:
+        """What the watcher saw; counters that grew are known from the samples already."""
+        kind = str(event.get("kind"))
+        if kind in COUNTED or kind == "leak":
+            return
+        evidence = event.get("evidence")
+        more = (
+            [f"{k} {v}" for k, v in evidence.items() if isinstance(v, (str, int))] if isinstance(evidence, dict) else []
+        )
+        what = f"{kind.replace('_', ' ')}{': ' if more else ''}{', '.join(more)}"[:200]
+        self._happened(time, kind, what, str(event.get("source"))[:100])
+
+    def _happened(self, time: float, kind: str, what: str, source: str) -> None:
+        self.happenings.append(Happening(time=time, kind=kind, what=what, source=source))
+
+    def run(self) -> Run:
+        """The value, when everything has been read."""
+        self._close()
+        extent = self.extent
+        lines = {name: Line(times=tuple(times), values=tuple(values)) for name, (times, values) in self.lines.items()}
+        return Run(
+            who=extent.who,
+            number=extent.number,
+            start=extent.start,
+            end=extent.end,
+            samples=extent.samples,
+            spacing=self.spacing,
+            lines=lines,
+            limits={name: tuple(changes) for name, changes in self.limits.items()},
+            happenings=tuple(self.happenings),
+            skipped=self.skipped,
+        )
+
+
+# Counters of memory.events (v2; cgroup-v2.rst) and of v1 (memory.rst), and what it means that they grow.
+COUNTED = {
+    "high": "reclaim, because usage was above memory.high",
+    "max": "reclaim, because usage was about to exceed the limit",
+    "failcnt": "reclaim, because usage hit the limit",
+    "oom": "out of memory: reclaim found nothing",
+    "oom_kill": "a process was killed for lack of memory",
+}
+_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+
+
+def shown(value: float | None) -> str:
+    """Bytes for people, three digits: `64 MiB`, `1.5 GiB`; None is `none`."""
+    if value is None:
+        return "none"
+    size, unit = float(value), 0
+    while abs(size) >= 1000 and unit < len(_UNITS) - 1:
+        size, unit = size / 1024, unit + 1
+    digits = 0 if abs(size) >= 99.95 or size == int(size) else 1 if abs(size) >= 9.995 else 2
+    return f"{size:.{digits}f} {_UNITS[unit]}"
+
+
+def latest(changes: Sequence[tuple[float, int | None]]) -> int | None:
+    """The limit that holds at the end."""
+    return changes[-1][1] if changes else None

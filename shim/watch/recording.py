@@ -1,0 +1,320 @@
+"""Reads what shim.watch.record wrote: record after record, whatever the size of the files, and says what is damaged.
+
+A recording is foreign data: each line is checked, and an error names the file and the line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from shim.errors import ShimError
+from shim.values import Value
+
+if TYPE_CHECKING:
+    from typing import Any, BinaryIO, Callable, Iterator
+
+MAGIC, SCHEMA = "cgshim", 1
+COLUMNS = (
+    *("usage", "working_set", "anonymous", "file", "shmem", "kernel", "swap", "peak"),
+    *("limit", "high", "swap_limit"),
+)
+HEAD = 4096  # bytes in which a header ends
+LONGEST = 1 << 20  # bytes of one line
+LARGEST = 1 << 62  # bytes or events: no counter is larger
+SAMPLE = b'{"s":['  # as the recorder writes it
+MOST_PARTS = 1000  # files of one recording
+
+
+class Who(Value):
+    """The container of a sample. counters: the names of what follows the columns."""
+
+    id: str
+    engine: str
+    name: str
+    pod: str
+    cgroup: str
+    version: str
+    counters: tuple[str, ...]
+
+
+class Record(Value):
+    """One line. kind: "header", "sample", "event", "alert", "gone" or "lost".
+
+    time: UNIX seconds. who: of a sample and of "gone". figures: column or counter -> number, of a sample, without what
+    is not known. object: what the line says, of the other kinds.
+    """
+
+    kind: str
+    time: float
+    who: Who | None = None
+    figures: dict[str, int] = {}  # noqa: RUF012 # a frozen value's default
+    object: dict[str, Any] = {}  # noqa: RUF012
+
+
+def is_header(start: bytes) -> bool:
+    """The first bytes of a file are those of a recording that this version reads."""
+    line, end, _ = start.partition(b"\n")
+    try:
+        found = json.loads(line.decode("ascii")) if end else None
+    except ValueError:
+        return False
+    return isinstance(found, dict) and found.get("recording") == MAGIC and found.get("schema") == SCHEMA
+
+
+class Recording:
+    """All parts of a recording, oldest first, kept open, so that a rotation in between changes nothing.
+
+    problems: what was passed over, each with its place. Raises ShimError `bad-recording`.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.problems: list[str] = []
+        self.parts: list[tuple[str, BinaryIO]] = []
+        try:
+            for name in _names(path):
+                self.parts.append((name, _opened(name)))
+        except ShimError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the files."""
+        for _, file in self.parts:
+            file.close()
+        self.parts = []
+
+    def __enter__(self) -> Recording:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def records(self) -> Iterator[Record]:
+        """Every record in the order of time; from the start again at each call. Raises ShimError `bad-recording`."""
+        for part in self._read():
+            yield from part.records()
+
+    def extents(self) -> Iterator[tuple[Who, float, bool]]:
+        """The container and time of each sample, and of each end (True), without the numbers: five times as fast."""
+        for part in self._read():
+            yield from part.extents()
+
+    def _read(self) -> Iterator[_Part]:
+        self.problems = []
+        lives = _Lives()
+        for name, file in self.parts:
+            file.seek(0)
+            yield _Part(name, file, self.problems, lives)
+
+
+def _names(path: str) -> list[str]:
+    older = []
+    for number in range(1, MOST_PARTS):
+        if not os.path.lexists(f"{path}.{number}"):
+            break
+        older.append(f"{path}.{number}")
+    return [*reversed(older), path]
+
+
+def _opened(name: str) -> BinaryIO:
+    try:
+        handle = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        raise _bad(name, 0, error.strerror or str(error)) from error
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise _bad(name, 0, "it is not a regular file")
+    return os.fdopen(handle, "rb")
+
+
+class _Lives:
+    """Which containers live, so that one that started again, or the machine, while nobody looked ends a run."""
+
+    def __init__(self) -> None:
+        self.boot = ""
+        self.cgroups: dict[str, Any] = {}
+        self.seen: dict[str, Who] = {}
+
+    def ends(self, record: Record) -> list[Record]:
+        """The ends that `record` implies."""
+        if record.kind == "header":
+            boot, self.boot = self.boot, str(record.object.get("boot"))
+            return self._ended(record.time, list(self.seen)) if boot and boot != self.boot else []
+        if record.kind == "gone" and record.who:
+            self.seen.pop(record.who.id, None)
+        if record.kind == "event" and record.object["kind"] == "started":
+            own, evidence = record.object["id"], record.object.get("evidence")
+            sane = evidence if isinstance(evidence, dict) else {}
+            cgroup = sane.get("inode", sane.get("pid"))
+            before, self.cgroups[own] = self.cgroups.get(own), cgroup
+            return self._ended(record.time, [own]) if before != cgroup else []
+        return []
+
+    def _ended(self, time: float, ids: list[str]) -> list[Record]:
+        found = [self.seen.pop(own) for own in ids if own in self.seen]
+        return [Record(kind="gone", time=time, who=who) for who in found]
+
+
+class _Part:
+    """One file: the numbers of the containers count within it, from each header on."""
+
+    def __init__(self, name: str, file: BinaryIO, problems: list[str], lives: _Lives) -> None:
+        self.name, self.file, self.problems, self.lives = name, file, problems, lives
+        self.known: dict[int, Who] = {}
+        self.columns: tuple[str, ...] = ()
+        self.line = 0
+
+    def records(self) -> Iterator[Record]:
+        """Its records. A last line without an end was being written when the watcher or the machine stopped."""
+        for text in self._lines():
+            yield from self._record(text)
+
+    def extents(self) -> Iterator[tuple[Who, float, bool]]:
+        """As Recording.extents; a sample that cannot be read is left to `records` to complain about."""
+        for text in self._lines():
+            if text.startswith(SAMPLE):
+                start = text[len(SAMPLE) : 80].split(b",", 2)
+                with contextlib.suppress(ValueError, IndexError, KeyError):
+                    yield self.known[int(start[1])], float(start[0]), False
+                continue
+            for found in self._record(text):
+                if found.who is not None:
+                    yield found.who, found.time, found.kind == "gone"
+
+    def _lines(self) -> Iterator[bytes]:
+        while True:
+            text = self.file.readline(LONGEST)
+            if not text:
+                break
+            self.line += 1
+            if not text.endswith(b"\n"):
+                self._torn(text)
+                break
+            yield text
+        if not self.line:
+            raise self.bad("it is empty")
+
+    def _record(self, text: bytes) -> list[Record]:
+        kind, value = self._parsed(text)
+        readers: dict[str, Callable[[Any], Record | None]] = {
+            "s": self._sample, "c": self._container, "g": self._gone, "e": self._event, "a": self._alert,
+            "lost": self._lost, "recording": self._header,
+        }  # fmt: skip
+        found = readers[kind](value)
+        return [] if found is None else [*self.lives.ends(found), found]
+
+    def _torn(self, text: bytes) -> None:
+        if len(text) == LONGEST:
+            raise self.bad(f"the line is longer than {LONGEST} bytes")
+        if self.line == 1:
+            raise self.bad("it is not a recording")
+        self.problems.append(f"{self.name}:{self.line}: the last line is torn; it is passed over")
+
+    def _parsed(self, text: bytes) -> tuple[str, Any]:
+        try:
+            found = json.loads(text.decode("utf-8"))
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict) or not found:
+            raise self.bad(
+                "it is not a recording" if self.line == 1 else "the line is damaged: it is not a JSON object"
+            )
+        kind = next(iter(found))
+        if kind == "recording":
+            return kind, found
+        if self.line == 1:
+            raise self.bad("it is not a recording")
+        if kind not in ("s", "c", "g", "e", "a", "lost"):
+            raise self.bad(f"{kind[:40]!r} is not a kind of record")
+        return kind, found[kind]
+
+    def _header(self, found: dict[str, Any]) -> Record:
+        if found.get("recording") != MAGIC:
+            raise self.bad("it is not a recording")
+        if found.get("schema") != SCHEMA:
+            raise self.bad(f"schema is {found.get('schema')!r:.20}; this version of cgshim reads {SCHEMA}")
+        columns = found.get("columns")
+        if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
+            raise self.bad("columns is not a list of names")
+        self.columns, self.known = tuple(columns), {}
+        return Record(kind="header", time=self._time(found.get("time")), object=found)
+
+    def _container(self, value: Any) -> None:
+        names = ("id", "engine", "name", "pod", "cgroup", "version")
+        sane = isinstance(value, dict) and all(isinstance(value.get(name), str) for name in names)
+        counters = value.get("counters") if sane else None
+        if not isinstance(counters, list) or not all(isinstance(name, str) for name in counters):
+            raise self.bad("c: a container has k, id, engine, name, pod, cgroup, version and counters")
+        if not isinstance(value.get("k"), int):
+            raise self.bad("c: k is not a number")
+        who = Who(**{name: value[name] for name in names}, counters=tuple(counters))
+        self.known[value["k"]] = self.lives.seen[who.id] = who
+
+    def _sample(self, value: Any) -> Record:
+        if not isinstance(value, list) or len(value) < 2:
+            raise self.bad("s: a sample is a list of time, container and numbers")
+        who = self._who(value[1])
+        names = (*self.columns, *who.counters)
+        if len(value) != len(names) + 2:
+            raise self.bad(f"s: the sample has {len(value) - 2} numbers; its container has {len(names)}")
+        figures = {}
+        for name, number in zip(names, value[2:]):
+            if number is None:
+                continue
+            if type(number) is not int or not 0 <= number <= LARGEST:
+                raise self.bad(f"s: {name} is {number!r:.40}, not a number of bytes or events")
+            figures[name] = number
+        return Record(kind="sample", time=self._time(value[0]), who=who, figures=figures)
+
+    def _gone(self, value: Any) -> Record:
+        if not isinstance(value, list) or len(value) != 2:
+            raise self.bad("g: it is not a list of time and container")
+        return Record(kind="gone", time=self._time(value[0]), who=self._who(value[1]))
+
+    def _event(self, value: Any) -> Record:
+        found = self._object("event", value)
+        for name in ("kind", "id", "source"):
+            if not isinstance(found.get(name), str):
+                raise self.bad(f"e: {name} of the event is not a text")
+        return Record(kind="event", time=self._time(found.get("time")), object=found)
+
+    def _alert(self, value: Any) -> Record:
+        return Record(kind="alert", time=0.0, object=self._object("alert", value))
+
+    def _object(self, kind: str, value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise self.bad(f"the {kind} is not an object")
+        return value
+
+    def _lost(self, value: Any) -> Record:
+        found = self._object("lost", value)
+        count, why = value.get("records"), str(value.get("why"))[:100]
+        self.problems.append(f"{self.name}:{self.line}: {count!r:.20} records could not be written: {why}")
+        return Record(kind="lost", time=self._time(value.get("time")), object=found)
+
+    def _who(self, number: Any) -> Who:
+        if not isinstance(number, int) or number not in self.known:
+            raise self.bad(f"container {number!r:.20} was not introduced by a line before")
+        return self.known[number]
+
+    def _time(self, value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e11:
+            raise self.bad(f"the time {value!r:.40} is not in seconds since 1970")
+        return float(value)
+
+    def bad(self, why: str) -> ShimError:
+        """The error for the line that was read last."""
+        return _bad(self.name, self.line, why)
+
+
+def _bad(name: str, line: int, why: str) -> ShimError:
+    place = f"{name}:{line}" if line else name
+    remedy = ["name a file that `cgshimctl watch --record FILE` wrote"]
+    if line > 1:
+        remedy.append(f"or take the damaged line out, from a copy: sed -i {line}d COPY")
+    return ShimError("bad-recording", f"{place}: {why}", remedy=tuple(remedy))

@@ -1,0 +1,58 @@
+"""Who is watched: containers that come and go, found when the hierarchy changes and now and then anyway."""
+
+from __future__ import annotations
+
+import time
+
+from shim.containers.inventory import Inventory, inventory
+from shim.watch.place import follow
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from shim.containers.tree import Tree
+    from shim.watch.place import Followed, Places
+
+REGULARLY = 60.0  # seconds between looks for containers where nothing changed
+SETTLED = 0.3  # seconds after a change: a runtime writes its state after it has made the cgroups
+TWICE = 2.0  # seconds after a change for a second look: engines write their records last
+SHARE = 0.1  # of one core: what looks for containers may take while many come and go
+
+
+class Roster:
+    """The containers that run. names, roots: as in shim.watch.watcher.Options.
+
+    records: what is known of those that are followed, read at `read` (of a monotonic clock).
+    """
+
+    def __init__(self, tree: Tree, places: Places, names: tuple[str, ...], roots: tuple[str, ...]) -> None:
+        self.tree = tree
+        self.places = places
+        self.names = names
+        self.roots = roots
+        self.followed: dict[str, Followed] = {}
+        self.unfollowed: dict[str, str] = {}
+        self.records = Inventory(containers=(), cgroups={})
+        self.read = 0.0
+        self.due = 0.0
+        self.second = False
+        self.earliest = 0.0
+
+    def changed(self, now: float) -> None:
+        """The hierarchy has changed: look soon, and a second time. now: of a monotonic clock."""
+        self.due = max(min(self.due, now + SETTLED), self.earliest)
+        self.second = True
+
+    def refresh(self, now: float) -> tuple[list[Followed], list[Followed]]:
+        """Look now: who is new (or has another cgroup than before), and who is gone."""
+        began = time.process_time()
+        records, self.read = inventory(self.tree, self.roots), now
+        found, self.unfollowed = follow(self.places, records, self.names)
+        self.records = records.changed(containers=tuple(one for one in records.containers if one.id in found))
+        old = self.followed
+        started = [one for key, one in found.items() if key not in old or old[key].place.inode != one.place.inode]
+        gone = [one for key, one in old.items() if key not in found or found[key].place.inode != one.place.inode]
+        self.followed = found
+        self.earliest = now + (time.process_time() - began) / SHARE
+        self.due = max(self.earliest, now + (TWICE if self.second else REGULARLY))
+        self.second = False
+        return started, gone

@@ -1,0 +1,290 @@
+"""One watcher for the whole host: follows containers, looks at them when the kernel says so, and otherwise in turn."""
+
+from __future__ import annotations
+
+import time
+
+from shim.containers.tree import Tree
+from shim.host.detect import detect
+from shim.host.view import View
+from shim.values import Value
+from shim.watch import changes
+from shim.watch import event as kinds
+from shim.watch.desk import Desk
+from shim.watch.drift import AGE, Drift, evidence
+from shim.watch.ears import CONTROL_SOURCE, EventControl, EventsFiles, Triggers
+from shim.watch.event import Event
+from shim.watch.hierarchy import SOURCE, Hierarchy
+from shim.watch.judge import Judge, threshold
+from shim.watch.kills import SILENT, KernelLog
+from shim.watch.loop import Loop
+from shim.watch.memory_of_alerts import BOOT, Remembered
+from shim.watch.place import Places
+from shim.watch.roster import Roster
+from shim.watch.sampler import Sampler
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from shim.watch.ears import Ear
+    from shim.watch.kills import Victim
+    from shim.watch.place import Followed
+    from shim.watch.sample import Sample
+    from shim.watch.sink import Sink
+
+INTERVAL = 5.0  # seconds between looks at a container of which the kernel says nothing
+QUIET = 60.0  # seconds in which an alert of one type for one container is given once
+SHARE = 0.015  # of one core: what the looks in turn may take
+GAP = 1.0  # seconds between two looks at one container, however often the kernel notifies
+
+
+class Options(Value):
+    """What is watched and how.
+
+    names: containers (shim.watch.place.is_called), all where there are none. interval: seconds between looks; longer
+    where looking at all takes more than SHARE of a core. quiet: seconds, QUIET. state: a directory of its own in which
+    alerts survive a restart, "" for none. roots: further state directories of runtimes. root: of the host's files.
+    listen: for the kernel's notifications; without, all is polled.
+    """
+
+    names: tuple[str, ...] = ()
+    interval: float = INTERVAL
+    quiet: float = QUIET
+    state: str = ""
+    roots: tuple[str, ...] = ()
+    root: str = "/"
+    listen: bool = True
+
+
+class Watcher:
+    """Watches until `stop`, or for a number of rounds.
+
+    view: the host, a captured one too; this one's by default. clock: UNIX seconds. Raises ShimError for a state
+    directory that cannot be used. sources: id -> how events of the container are learned. problems: what went wrong
+    and stopped nothing.
+    """
+
+    def __init__(
+        self, options: Options | None = None, *, view: View | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.options = options = options or Options()
+        self.clock = clock
+        self.view = view or View(options.root)
+        self.host = detect(self.view, controllers=("memory", "cpu"), writable=False)
+        self.roster = Roster(Tree(options.root), Places(self.view, self.host), options.names, options.roots)
+        self.sampler = Sampler(self.view)
+        self.remembered = Remembered(options.state, (self.view.text(BOOT) or "").strip())
+        self.judge = Judge(self.remembered)
+        self.drift = Drift(self.roster.tree, self.view, self.remembered)
+        self.desk = Desk(self.remembered, options.quiet)
+        self.log = KernelLog(after=self.remembered.log)
+        self.pace = options.interval
+        self.sources: dict[str, list[str]] = {}
+        self.urgent: dict[str, tuple[float, str]] = {}
+        self.looked: dict[str, float] = {}
+        self.loop = Loop()
+        self.stopped = False
+        self.ears: list[Ear] = []
+        self.hierarchy: Hierarchy | None = None
+        if options.listen and self.view.live:
+            self._listen()
+
+    @property
+    def problems(self) -> list[str]:
+        """What went wrong, each once."""
+        return self.desk.problems
+
+    def _listen(self) -> None:
+        self.ears.append(Triggers(self.view, self.loop, self.want))
+        self.ears.append(EventControl(self.view, self.loop, self.want, threshold))
+        mount = self.host.place("memory").mount
+        try:
+            self.ears.append(EventsFiles(self.view, self.loop, self.want))
+            if mount:
+                self.hierarchy = Hierarchy(self.view, self.loop, mount, self._hierarchy)
+        except OSError as error:
+            self.desk.problem(f"inotify: {error.strerror}; events are found by polling")
+
+    def run(self, sinks: Iterable[Sink], *, rounds: int = 0) -> None:
+        """Until `stop`; rounds: end after so many looks at everything. Closes the sinks."""
+        try:
+            self.desk.open(sinks)
+            while not self.stopped:
+                self.round()
+                rounds -= 1
+                if not rounds:
+                    break
+                self._until(time.monotonic() + self.pace)
+        finally:
+            self.close()
+
+    def stop(self) -> None:
+        """End soon; may be called by a signal handler or another thread."""
+        self.stopped = True
+        self.loop.wake()
+
+    def want(self, container: str, source: str, delay: float = 0.0) -> None:
+        """Look at the container soon: at once, unless it was looked at a moment ago."""
+        when = max(time.monotonic() + delay, self.looked.get(container, 0.0) + GAP)
+        known = self.urgent.get(container)
+        if known is None or when < known[0]:
+            self.urgent[container] = (when, source)
+
+    def round(self) -> None:
+        """One look at everything."""
+        if time.monotonic() >= self.roster.due:
+            self.discover("polling")
+        began = time.process_time()
+        self.sampler.round()
+        for one in list(self.roster.followed.values()):
+            self.look(one, f"polling every {self.pace:.3g} s")
+        self._compare()
+        now = self.clock()
+        self.desk.due(now)
+        self.remembered.read_log(self.log.last)
+        self.remembered.save()
+        self.desk.each(lambda sink: sink.tick(now))
+        self.pace = max(self.options.interval, (time.process_time() - began) / SHARE)
+
+    def _compare(self) -> None:
+        """Which limits does the kernel no longer show as they were asked for."""
+        told, again = self.drift.turn(self.roster.records, self.roster.read, self.pace)
+        for container, found in told:
+            one = self.roster.followed.get(container)
+            sample = self.sampler.sample(one, self.clock()) if one else None
+            if one is not None and sample is not None:
+                source = f"comparison with what was asked, every {AGE:.0f} s or more"
+                self.desk.event(
+                    changes.of(sample, kinds.DRIFT, source, inode=one.place.inode, **evidence(found)), sample
+                )
+                self.drift.told(container, found)
+        if again:
+            self.roster.changed(time.monotonic())
+
+    def _until(self, end: float) -> None:
+        """Handle what the kernel tells until the next round."""
+        while not self.stopped:
+            now = time.monotonic()
+            if now >= self.roster.due:
+                self.discover(SOURCE if self.roster.second else "polling")
+            for container in [name for name, (when, _) in self.urgent.items() if when <= now]:
+                source = self.urgent.pop(container)[1]
+                one = self.roster.followed.get(container)
+                if one is not None:
+                    self.look(one, source)
+            now = time.monotonic()
+            if now >= end:
+                return
+            self.loop.wait(min([end, self.roster.due, *(when for when, _ in self.urgent.values())]) - now)
+
+    def discover(self, source: str) -> None:
+        """Which containers run now."""
+        started, gone = self.roster.refresh(time.monotonic())
+        for one in gone:
+            self.ended(one, source)
+        for one in started:
+            known = self.remembered.begin(one.id, one.place.inode)
+            if not known and not self.remembered.fresh:
+                self.remembered.count(one.id, {})  # nobody has seen it before: all that its counters have is news
+            self.sources[one.id] = [f"{type(ear).__name__}: {_heard(ear, one)}" for ear in self.ears]
+            if not known:
+                self.desk.event(self._plain(one, kinds.STARTED, source))
+            self.want(one.id, source)
+        self._forget_strangers()
+        if self.hierarchy is not None and (started or gone or not self.hierarchy.of_watch):
+            self.hierarchy.watch(one.place.memory.directory for one in self.roster.followed.values())
+            if self.hierarchy.problem:
+                self.desk.problem(self.hierarchy.problem)
+        self.remembered.fresh = False
+
+    def _forget_strangers(self) -> None:
+        """Containers that a watcher before this one knew and that are gone."""
+        for container in [name for name in self.remembered.value["containers"] if name not in self.roster.followed]:
+            self.desk.due(self.clock(), container)
+            self.remembered.forget(container)
+
+    def _hierarchy(self, path: str, new: bool) -> None:
+        """A cgroup came or went; what is inside of containers is theirs."""
+        self.roster.changed(time.monotonic())
+
+    def ended(self, one: Followed, source: str) -> None:
+        """A container is gone: its last kills are in the kernel's log, whatever became of its counters."""
+        victims = self.log.victims(one)
+        if victims:
+            self.desk.event(self._killed(one, victims))
+        for ear in self.ears:
+            ear.forget(one.id)
+        self.desk.due(self.clock(), one.id)
+        self.desk.event(self._plain(one, kinds.GONE, source))
+        self.desk.each(lambda sink: sink.gone(one.id))
+        self.judge.forget(one.id)
+        self.drift.forget(one.id)
+        self.remembered.forget(one.id)
+        for kept in (self.urgent, self.looked, self.sources):
+            kept.pop(one.id, None)
+
+    def look(self, one: Followed, source: str) -> Sample | None:
+        """Read a container's cgroup now. source: how it was learned that it is time to."""
+        sample = self.sampler.sample(one, self.clock())
+        if sample is None:
+            self.roster.changed(time.monotonic())
+            return None
+        self.looked[one.id] = time.monotonic()
+        self.urgent.pop(one.id, None)
+        self.desk.each(lambda sink: sink.sample(sample))
+        for event in self.judge.events(sample, source):
+            placed = event.changed(evidence={**event.evidence, "inode": one.place.inode})
+            self.desk.event(self._with_victims(one, placed), sample)
+        for ear in self.ears:
+            try:
+                ear.saw(sample)
+            except OSError as error:
+                self.desk.problem(f"{type(ear).__name__}: {one.container.title}: {error.strerror or error}")
+        if source == CONTROL_SOURCE:  # the kernel notifies before it kills and counts
+            self.want(one.id, f"{CONTROL_SOURCE}, a second later", GAP)
+        delay = self.judge.again(one.id)
+        if delay is not None:
+            self.want(one.id, source, delay)
+        return sample
+
+    def _with_victims(self, one: Followed, event: Event) -> Event:
+        if event.kind != kinds.OOM_KILL:
+            return event
+        victims = [victim.shape() for victim in self.log.victims(one)]
+        facts: dict[str, Any] = {"victims": victims}
+        if len(victims) < event.evidence.get("count", 0):
+            facts["victims_reason"] = self.log.problem or SILENT
+        return event.changed(evidence={**event.evidence, **facts})
+
+    def _killed(self, one: Followed, victims: list[Victim]) -> Event:
+        """Kills that only the kernel's log has: the counters went with the cgroup."""
+        event = self._plain(one, kinds.OOM_KILL, "kernel log (/dev/kmsg)")
+        shapes = [victim.shape() for victim in victims]
+        facts = {"count": len(victims), "victims": shapes, "mark": f"pid {victims[-1].pid}"}
+        return event.changed(evidence={**event.evidence, **facts})
+
+    def _plain(self, one: Followed, kind: str, source: str) -> Event:
+        evidence = {"cgroup": one.place.memory.path, "pid": one.container.pid, "inode": one.place.inode}
+        return Event(time=self.clock(), kind=kind, **one.named, source=source, evidence=evidence)
+
+    def close(self) -> None:
+        """Keep what a restart needs, close the sinks, let go of the kernel."""
+        self.remembered.read_log(self.log.last)
+        self.remembered.save()
+        self.desk.each(lambda sink: sink.close())
+        for ear in self.ears:
+            ear.close()
+        if self.hierarchy is not None:
+            self.hierarchy.close()
+        self.log.close()
+        self.loop.close()
+
+
+def _heard(ear: Ear, one: Followed) -> str:
+    """`listening`, or why an ear cannot listen for a container."""
+    try:
+        return ear.follow(one) or "listening"
+    except OSError as error:
+        return error.strerror or str(error)

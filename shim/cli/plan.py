@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shim.cli import completion, difference, findings, output, remedies, terminal
+from shim.cli import bundles, completion, difference, findings, output, remedies, terminal
 from shim.cli.engine_request import chosen_runtime, engine_option
 from shim.cli.forms import TABLE, formatted
 from shim.cli.hosts import view_of
 from shim.cli.output import heading, say, table
 from shim.engines.suitability import crun_refuses
 from shim.errors import ShimError
-from shim.oci import atomic, cgroups_path, document
+from shim.oci import cgroups_path
 from shim.planning import report, rewrite, settings
 from shim.rules.base import KEPT
 from shim.values import Value
@@ -44,6 +44,9 @@ SHAPE = """\b
   diff          unified diff of the file, "" where nothing changes
   output        the file that was written, null if none was
 """
+
+
+REMEDY = "name a bundle's directory, its config.json, or a container: cgshimctl plan --container NAME"
 
 
 class Planned(Value):
@@ -99,7 +102,7 @@ def plan_command(target: str | None, form: str, **asked: Any) -> None:
         asked["config"] = configuration_of(asked["container"])
     planned = plan({**asked, "writes": target is not None})
     if target is not None and planned.refusal is None:
-        write(planned, target)
+        bundles.write(planned.text, planned.made.document.path, target)
         planned = _with_output(planned, os.path.abspath(target))
     if form != TABLE:
         output.emit(shape(planned), form)
@@ -113,7 +116,7 @@ def plan(asked: dict[str, Any]) -> Planned:
     configured = settings.load(os.environ)
     runtime = chosen_runtime(configured, asked["runtime"], asked.get("engine"))
     path = located(asked["config"])
-    loaded = document.load(document.read(path, stream=True), path, reader=runtime.family)
+    loaded = bundles.loaded(path, REMEDY, runtime.family, stream=True)
     where = rewrite.WHOLE if asked["operation"] == "update" and _is_resources(loaded) else rewrite.RESOURCES
     call = rewrite.Asked(
         runtime=runtime.path,
@@ -162,38 +165,6 @@ def _is_resources(loaded: Document) -> bool:
 
 def _with_output(planned: Planned, path: str) -> Planned:
     return Planned(made=planned.made, runtime=planned.runtime, refusal=planned.refusal, text=planned.text, written=path)
-
-
-def write(planned: Planned, target: str) -> None:
-    """The new text at `target`, whole or not at all. Raises ShimError where it would hit the input by another name."""
-    source, path = planned.made.document.path, os.path.abspath(target)
-    try:
-        if not os.path.exists(path):
-            atomic.put(path, planned.text.encode("utf-8", "surrogateescape"), mode=0o666 & ~_umask())
-            return
-        if os.path.samefile(source, path) and source != path:
-            raise ShimError(
-                "output-is-input",
-                f"{target} is the file that was read, under another name",
-                evidence=(f"{os.path.realpath(path)} is {os.path.realpath(source)}",),
-                remedy=(f"to change it in place, name it as it was read: --output {source}",),
-            )
-        atomic.replace(path, planned.text.encode("utf-8", "surrogateescape"))
-    except OSError as error:
-        name = document.errno_name(error)
-        raise ShimError(
-            "unwritable-output",
-            f"{target} cannot be written: {name}",
-            evidence=(f"{error.filename or path}: {name}",),
-            remedy=("name a file in a directory that you may write to",),
-        ) from error
-
-
-def _umask() -> int:
-    """The caller's; there is no way to ask without setting it."""
-    found = os.umask(0o077)
-    os.umask(found)
-    return found
 
 
 def shape(planned: Planned) -> dict[str, Any]:

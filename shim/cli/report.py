@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shim.cli import completion, memory, output
+from shim.cli import bundles, completion, memory, output
 from shim.cli.forms import TABLE, formatted
 from shim.cli.output import heading, say, table
 from shim.containers.container import CONFIG
@@ -18,7 +18,6 @@ from shim.engines import runtimes
 from shim.errors import ShimError
 from shim.host import names
 from shim.host.view import View
-from shim.oci import document
 from shim.planning import settings
 from shim.planning.report import ANNOTATION, SCHEMA
 
@@ -32,6 +31,7 @@ ROOTS = ("/run/runc", "/run/crun", "/run/containerd/runc/*", "/run/docker/runtim
 ROOTLESS = ("{}/runc", "{}/crun")  # below XDG_RUNTIME_DIR, rootless podman's too
 STATE_FILES = (("runc", "state.json"), ("crun", "status"))
 
+REMEDY = "name a container, or a bundle's directory; cgshimctl audit lists the containers of this host"
 SHAPE = """\b
 --json: one object
   schema     1
@@ -75,7 +75,7 @@ def of_bundle(path: str) -> dict[str, Any]:
     """The report in a bundle's (or a file's) configuration."""
     file = os.path.abspath(path)
     file = os.path.join(file, "config.json") if not os.path.isfile(file) else file
-    loaded = document.load(document.read(file), file)
+    loaded = bundles.loaded(file, REMEDY)
     return _shape(None, os.path.dirname(file), loaded.value.get("annotations"), file)
 
 

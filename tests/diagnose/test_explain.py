@@ -309,3 +309,12 @@ def test_json_has_every_field() -> None:
         "tell": "",
         "causes": [],
     }
+
+
+def test_dockers_hint_about_mounts_is_kept() -> None:
+    """docker (setExitCodeFromError) adds its hint to "not a directory": in the runtime's own line, never in ours."""
+    raw = "error mounting /a to rootfs at /b: not a directory: permission denied"
+    found = Diagnosis(code="c", verdict="/a is not a directory", cause="x", raw=raw)
+    lines = render(found).splitlines()
+    assert lines[0] == "cgshim: /a is ENOTDIR [c]"
+    assert lines[-1] == "  runtime: error mounting /a to rootfs at /b: not a directory: EACCES"

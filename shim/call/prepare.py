@@ -194,7 +194,7 @@ def _not_written(path: str, error: OSError) -> ShimError:
 
 
 def _prepare_update(this: Call) -> Prepared:
-    """`update --resources`: the file holds the resources object itself; what is no file can be read only once."""
+    """`update --resources`: FILE is the resources object; a pipe can be read once only, so a memfd replaces it."""
     invocation = this.invocation
     if not invocation.resources:
         return Prepared(arguments=list(invocation.arguments))

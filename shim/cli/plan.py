@@ -258,11 +258,13 @@ def _show_end(planned: Planned) -> None:
         output.failure(planned.refusal.text(), "red")
         return
     name = os.path.basename(planned.made.document.path)
-    lines, anew = difference.readable(planned.made.document.text, planned.text, name, terminal.columns())
+    lines, reformatted = difference.readable(planned.made.document.text, planned.text, name, terminal.columns())
     if not lines:
         heading("Nothing to change: the file is passed on byte for byte.")
     else:
-        heading("The file, before and after" + (" (it is one long line; laid out here for reading)" if anew else ""))
+        heading(
+            "The file, before and after" + (" (it is one long line; laid out here for reading)" if reformatted else "")
+        )
         for line in lines:
             say(line, colour={"+": "green", "-": "red"}.get(line[:1]))
     if planned.written:

@@ -2,7 +2,7 @@
 
 A kernel without CONFIG_MEMCG_V1 (6.11 and later, where the distribution left it out) has its memory controller in
 cgroup2 alone, while runc works on the v1 hierarchies. runc 1.1 and later put the container into a cgroup2 directory
-all the same, without limits. Between `create` and `start` the bridge enables the controllers along that path
+anyway, without limits. Between `create` and `start` the bridge enables the controllers along that path
 (Documentation/admin-guide/cgroup-v2.rst, "Controlling Controllers") and writes the limits there.
 
 Where that cannot be done, a cgroup of cgshim's own can take the container's processes. `exec` does not know of it: the

@@ -1,4 +1,4 @@
-"""cgshim itself, copied to where an engine can call it: for nodes of a cluster, where no package manager is at hand."""
+"""cgshim itself, copied to where an engine can call it: for nodes of a cluster, without a package manager."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def _started(words: list[str]) -> tuple[int, str]:
     from shim.observe import listener
 
     package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    # A hook's argv[0] is no path, so Python does not know its own. What pip installed is beside our package.
+    # A hook's argv[0] is not a path, so Python does not know its own. What pip installed is beside our package.
     argv = [os.readlink("/proc/self/exe"), "-I", "-c", listener.CODE.format("register"), package, *words]
     try:
         child = subprocess.Popen(

@@ -161,7 +161,7 @@ def errno_name(error: OSError) -> str:
 
 
 def unusable(path: str, what: str, place: str = "") -> ShimError:
-    """The refusal of a file whose content is of no use."""
+    """The refusal of a file whose content is not usable."""
     where = f"{path}, {place}" if place else path
     return ShimError(
         "bad-config",

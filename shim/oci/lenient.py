@@ -1,4 +1,4 @@
-"""Text that is not RFC 8259 or too deep for the scanner, and that the runtime in use reads all the same.
+"""Text that is not RFC 8259 or too deep for the scanner, but that the runtime in use reads.
 
 Loaded only when the ordinary way has failed. crun's parser (yajl) allows comments; it and Go's decoder go deeper than
 Python's. The runtime reads and judges what is passed over here.

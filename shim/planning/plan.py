@@ -259,7 +259,7 @@ def _untouched(resources: dict[str, Any], host: Host, runtime: Family, operation
 
 def _without_cgroup(resources: dict[str, Any], host: Host, runtime: Family, operation: Operation) -> tuple[Note, ...]:
     """crun(1), --cgroup-manager=disabled: the container stays in its caller's cgroup, and its limits are ignored
-    without a word (crun 0.17 still refused them). What is lost by it is what a host without any controller would lose.
+    silently (crun 0.17 still refused them). What is lost by it is what a host without any controller would lose.
 
     Rules for devices are not spoken of as lost: engines write them for every container.
     """

@@ -67,7 +67,7 @@ class Settings(Value):
 
 
 def load(environment: Mapping[str, str], in_use: str = "") -> Settings:
-    """The settings of this host. Raises ShimError naming file and field for a file that is of no use.
+    """The settings of this host. Raises ShimError naming file and field for a file that is not valid.
 
     in_use: the real runtime of this call; where another one is named, nobody needs it to be there.
     """
@@ -122,7 +122,7 @@ def check_runtime(runtime: str, origin: str) -> None:
     if not runtime.startswith("/"):
         what = "is not an absolute path"
     elif not isfile(runtime):
-        what = "does not exist" if not exists(runtime) else "is no file"
+        what = "does not exist" if not exists(runtime) else "is not a file"
     elif not posix.access(runtime, posix.X_OK):
         what = "is not executable"
     if what:

@@ -86,7 +86,7 @@ def _stated(case: Case) -> list[str]:
 
 
 def kernel_name(size: str) -> str:
-    """The size in its largest whole unit ("2048KB" -> "2MB"); "" for what is no size."""
+    """The size in its largest whole unit ("2048KB" -> "2MB"); "" for what is not a size."""
     digits, unit = size[:-2], size[-2:]
     if unit not in UNITS or not (digits.isascii() and digits.isdigit()) or len(digits) > DIGITS or int(digits) == 0:
         return ""

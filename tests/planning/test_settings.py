@@ -126,7 +126,7 @@ def test_directory_in_its_place(tmp_path: Path) -> None:
         ("runc", "is not an absolute path"),
         ("./runc", "is not an absolute path"),
         ("/none/runc", "does not exist"),
-        ("/etc", "is no file"),
+        ("/etc", "is not a file"),
         ("/etc/passwd", "is not executable"),
     ],
     ids=["name", "relative", "missing", "directory", "not-executable"],

@@ -154,7 +154,7 @@ ENTRIES = (
         ambiguous=(*REFUSED_MOUNT, NO_JOIN, V1_DIRECTORY),
         verdict="this kernel has no v1 version of the {controller} controller, so it cannot be mounted as v1",
         cause="Kernels since 6.11 may be built without CONFIG_MEMCG_V1 or CONFIG_CPUSETS_V1; /proc/cgroups may "
-        "list the controller all the same.",
+        "still list the controller.",
         remedy=(
             "Boot with cgroup2 only: systemd.unified_cgroup_hierarchy=1 on the kernel command line.",
             (

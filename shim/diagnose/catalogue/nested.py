@@ -100,7 +100,7 @@ ENTRIES = (
         verdict="{source} may not be mounted at {destination}: an outer container, a sandbox or a security module "
         "forbids it",
         cause="Mounting needs CAP_SYS_ADMIN, and the AppArmor profile of LXC or the seccomp filter of docker may "
-        "forbid it all the same. A file system in user space (FUSE) is closed even to root.",
+        "still forbid it. A file system in user space (FUSE) is closed even to root.",
         remedy=(
             "Proxmox: features nesting=1,keyctl=1; LXD, Incus: security.nesting=true; LXC: lxc.apparmor.profile",
             (

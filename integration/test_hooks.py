@@ -540,6 +540,6 @@ def test_installed_where_podman_looks(podman: Podman, tmp_path: Path) -> None:
     argv = ["unshare", "--mount", "sh", "-c", inside, "sh", str(tmp_path), sys.executable, runtime, str(ROOT)]
     done = call(argv, env={"PATH": SEARCH_PATH, "CGSHIM_STATE": str(podman.state)}, cwd=str(ROOT))
     assert done.out == (
-        "no hook of cgshim's in /usr/share/containers/oci/hooks.d\n1\n0\n"
+        "no hook of cgshim in /usr/share/containers/oci/hooks.d\n1\n0\n"
         "podman runs cgshim's hooks of: createRuntime\n0\nsame\n"
     ), str(done)

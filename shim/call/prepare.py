@@ -95,7 +95,7 @@ def _prepare_bundle(this: Call) -> Prepared:
 
 
 def _foreseen(this: Call, made: Rewrite) -> tuple[Notice, ...]:
-    """What would fail without a message: refused where that is certain, a notice where it is not."""
+    """Failures that the runtime would not report: an error if certain, otherwise a notice."""
     from shim.host.view import View
     from shim.planning import preflight
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 LAYOUT_UNKNOWN = "layout-unknown"
 UNKNOWN_SWAP = Fact(value=None, evidence="not looked at")
-NO_CGROUP = "limits-without-cgroups"  # as the catalogue has it, for the crun that still said so
+NO_CGROUP = "limits-without-cgroups"  # the catalogue's code for crun 0.17, which reported this itself
 
 
 class Plan(Value):

@@ -52,8 +52,8 @@ class Hazard(Value):
     """Something that would go wrong in silence.
 
     code: a row of the catalogue. evidence: facts, one a line. values: for the row's templates.
-    certain: the start cannot succeed, or must not be tried; False: it works, but not as it looks.
-    level: of the notice, where it is not certain; a warning goes to the system's log, too.
+    certain: the start cannot succeed, or must not be tried; False: the start succeeds, but the setting has no effect.
+    level: of the notice, if it is not certain; a warning goes to the system's log, too.
     """
 
     code: str

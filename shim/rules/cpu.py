@@ -121,7 +121,7 @@ def _quota_in_cgroup2(case: Case, value: int) -> Expectation:
 
 
 def _with_its_period(case: Case, answer: Outcome) -> Outcome:
-    """What a bridge is given for the quota holds the period too, so that is not lost by itself."""
+    """The bridged cpu.max value includes the period, so the period is not lost separately."""
     if not answer.expectations or not 1000 <= number(case, PERIOD) <= 1000000:
         return answer
     told = note(PERIOD.name, "cpu-period-with-quota", HINT, CHANGED, "goes with cpu.quota, as one value of cpu.max")

@@ -35,7 +35,7 @@ def number(case: Case, field: FieldSpec) -> int:
 
 
 def unread(field: FieldSpec, value: Any) -> Outcome | None:
-    """The answer for a number that is absent or no number of its OCI type; None for one that is worth a look."""
+    """The outcome for an absent or ill-typed number; None if the value is valid and the rule should go on."""
     if value is None:
         return NOTHING
     if not whole(value):

@@ -228,13 +228,13 @@ ENTRIES = (
     refusal(
         "foreign-hook",
         "a file of the hooks directory has cgshim's name but was not written by cgshim",
-        "It names no hook of cgshim's, so installing or removing would destroy what another program wrote.",
+        "It does not name a hook of cgshim, so installing or removing would destroy what another program wrote.",
         "Move the file that the message names to another name, then call cgshimctl hooks again.",
     ),
     refusal(
         "unwritable-hooks",
         "a file of the hooks directory cannot be read or changed",
-        "The directory belongs to another user, or lies on a file system that is read-only.",
+        "The directory belongs to another user, or is on a read-only file system.",
         "Call cgshimctl hooks as the user to whom the directory belongs, or name another one with --dir.",
         reference="oci-hooks(5)",
     ),

@@ -57,22 +57,22 @@ class Family(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands, each with the whole first sentence of its help."""
-        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
-        rows = [(name, _sentence(command)) for name, command in found if command and not command.hidden]
+        rows = [(name, self.sentence(ctx, name)) for name in self.list_commands(ctx)]
         if rows:
             with formatter.section("Commands"):
                 formatter.write_dl(rows)
 
+    def sentence(self, ctx: click.Context, name: str) -> str:
+        """Return the description of a command in the list."""
+        command = self.get_command(ctx, name)
+        return command.get_short_help_str(limit=1000) if command else ""
+
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Return what click does; an unknown command is answered with the names that look like it."""
         name = args[0]
-        if self.get_command(ctx, name) is None and not name.startswith("-"):
+        if name not in self.list_commands(ctx) and not name.startswith("-"):
             ctx.fail(f"No such command {name!r}.{did_you_mean(name, self.list_commands(ctx))}")
         return super().resolve_command(ctx, args)
-
-
-def _sentence(command: click.Command) -> str:
-    return command.get_short_help_str(limit=1000)
 
 
 def did_you_mean(word: str, known: list[str]) -> str:

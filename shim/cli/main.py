@@ -35,6 +35,27 @@ COMMANDS = {
     "completion": ("shim.cli.completion", "completion_command"),
 }
 
+# What the list of commands says of each, so that `--help` imports none of them; tests hold the texts equal.
+SENTENCES = {
+    "audit": "Show which containers on this host run without the limits that were asked for.",
+    "watch": "Watch what memory limits do to containers: of all engines, while it happens.",
+    "doctor": "Show what this host can enforce, and what a container would be refused or lose here.",
+    "plan": "Show what cgshim would change in CONFIG (or BUNDLE/config.json), and why.",
+    "report": "Show what cgshim changed for a container, and what memory did to it.",
+    "version": "Print the version of cgshim and of the Python that runs it.",
+    "explain": "Explain the failure of a runtime or a container.",
+    "failures": "List the newest failures, at most 100, newest first.",
+    "leaks": "Show whose memory grows without end, in a recording that `cgshimctl watch --record FILE` wrote.",
+    "engine": "Register cgshim as an engine's OCI runtime, and take it back.",
+    "hooks": "Hooks for engines that keep their own runtime: the hooks.d files of podman and CRI-O.",
+    "self-test": "Start one container with limits through cgshim, read the limits back from its cgroup, and delete it.",
+    "negotiate": "Print the cgroup version that a container engine should use here: 1, 2 or hybrid.",
+    "uninstall": "Take cgshim off this host.",
+    "capture": "Write what cgshim can see of this host's cgroups to DIRECTORY.",
+    "compile": "Compile cgshim for the Python that runs this command.",
+    "completion": "Print the script with which a shell completes cgshimctl's commands, options, codes and containers.",
+}
+
 HELP = """Look into cgshim, the OCI runtime wrapper that fits cgroup limits to the host.
 
 Only `self-test` starts a container, one of its own. Only `engine`, `hooks`, `uninstall`, `compile`, and `plan` and
@@ -65,6 +86,10 @@ class Tool(Family):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The commands whose modules are installed."""
         return [name for name, (module, _) in COMMANDS.items() if importlib.util.find_spec(module)]
+
+    def sentence(self, ctx: click.Context, name: str) -> str:
+        """Return the description in the list of commands."""
+        return SENTENCES.get(name) or super().sentence(ctx, name)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of this name, None if there is none."""

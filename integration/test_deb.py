@@ -211,6 +211,8 @@ def test_removal_leaves_nothing(installed: Callable[[str], Result]) -> None:
         "find /usr -xdev -path '*cgshim*' -print"
     )
     assert result.status == 0, str(result)
-    assert re.search(r"^cgshim: buildkit still calls /usr/bin/cgshim; see /etc/\S+$", result.err, re.M), str(result)
+    assert re.search(r"^cgshim: buildkit still calls /usr/bin/cgshim; see /etc/\S+$", result.err, re.MULTILINE), str(
+        result
+    )
     assert "run: cgshimctl engine remove buildkit" in result.err
     assert [line for line in result.out.splitlines() if line.startswith("/usr/") and "dpkg" not in line] == []

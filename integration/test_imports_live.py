@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from integration.bundle import Bundle
-    from integration.containers import Shim
+    from integration.containers import Runtime, Shim
 
 # `gc`, to switch it off, and python-prctl's C module; its Python half would cost `re` and more.
 ALLOWED_LIVE = {*ALLOWED, "gc", "_prctl"}
@@ -74,3 +74,32 @@ def test_pass_through_starts_no_python(shim: Shim, bundle: Bundle, container: st
     shim.must("kill", container, "KILL")
     shim.must("delete", "--force", container)
     assert not report.exists()
+
+
+def _count_starts(shim: Shim, place: Path) -> Path:
+    """Make every start of an interpreter a line in the file that is returned."""
+    starts, wrapper = place / "starts", place / "python"
+    wrapper.write_text(f'#!/bin/sh\necho started >>"{starts}"\nexec /usr/bin/python3 "$@"\n')
+    wrapper.chmod(0o755)
+    shim.extra_environment["CGSHIM_PYTHON"] = str(wrapper)
+    return starts
+
+
+def test_a_run_starts_one_interpreter(shim: Shim, bundle: Bundle, container: str, tmp_path: Path) -> None:
+    """The hook that reads the limits back is answered by the cgshim that waits, with every limit in its place."""
+    bundle.configure(args=["/bin/true"], resources={"pids": {"limit": 31}, "memory": {"limit": 67108864}})
+    starts = _count_starts(shim, tmp_path)
+    shim.must("run", "--bundle", str(bundle.path), container)
+    assert "--waiting" in bundle.config_path.read_text()  # the hook was there, and could have started one
+    assert starts.read_text() == "started\n"
+
+
+def test_a_hook_that_nobody_waits_for_verifies(
+    runtime: Runtime, shim: Shim, bundle: Bundle, container: str, tmp_path: Path
+) -> None:
+    """The bare runtime with the configuration that an earlier `run` has left: the hook does it by itself."""
+    bundle.configure(args=["/bin/true"], resources={"pids": {"limit": 31}})
+    starts = _count_starts(shim, tmp_path)
+    shim.must("run", "--bundle", str(bundle.path), container)
+    runtime.must("run", "--bundle", str(bundle.path), container)
+    assert starts.read_text() == "started\nstarted\n"

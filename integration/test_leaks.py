@@ -5,8 +5,10 @@ What each container does is in leaking.py: it grows by a known rate, of one kind
 
 from __future__ import annotations
 
+import html
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,6 +22,7 @@ import pytest
 from integration.bundle import find_busybox, make_bundle
 from integration.capabilities import busybox_problem, require, root_problem
 from integration.containers import SEARCH_PATH, Runtime, call, find_runtime
+from integration.test_audit_page import NAMES, _run, browser_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,6 +43,21 @@ LEAKS = {
     "sawtooth": (10.0, "", ""),
     "steady": (0.0, "steady", ""),
 }
+
+# Added to a copy of the page: what the browser made of it, and which texts of a picture reach beyond its edges.
+MEASURE = """<script>
+const seen = {wide: document.documentElement.scrollWidth > window.innerWidth,
+  loaded: performance.getEntriesByType("resource").length, pictures: document.querySelectorAll("svg").length,
+  cut: [...document.querySelectorAll("svg")].flatMap((svg) => [...svg.querySelectorAll("text")].filter((text) =>
+    text.getBoundingClientRect().right > svg.getBoundingClientRect().right + 1 ||
+    text.getBoundingClientRect().left < svg.getBoundingClientRect().left - 1).map((text) => text.textContent))};
+document.body.setAttribute("data-seen", JSON.stringify(seen));
+</script>"""
+
+
+def browse(*argv: str) -> subprocess.CompletedProcess[str]:
+    """A browser without a window."""
+    return _run(next(path for path in map(shutil.which, NAMES) if path), *argv)
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +92,7 @@ def _start(runtime: Runtime, place: Path, kind: str, container: str) -> None:
     shutil.copy(HERE / "leaking.py", rootfs / "leaking.py")
     if kind == "cache":
         with open(rootfs / "files" / "large", "wb") as large:
-            for _ in range(CACHED):
-                large.write(b"x" * MIB)
+            large.writelines(b"x" * MIB for _ in range(CACHED))
             large.flush()
             os.fsync(large.fileno())
             os.posix_fadvise(large.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
@@ -104,7 +121,10 @@ def _record(file: Path, runtime: Runtime, ids: dict[str, str]) -> None:
         *ids.values(),
     ]
     watcher = subprocess.Popen(argv, cwd=HERE.parent, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    time.sleep(SECONDS)
+    time.sleep(QUIET)
+    runtime.must("exec", "--detach", ids["steady"], "/bin/sleep", "300")
+    runtime.must("update", "--memory", str(LIMIT + MIB), ids["steady"])
+    time.sleep(SECONDS - QUIET)
     watcher.send_signal(signal.SIGTERM)
     _, told = watcher.communicate(timeout=60)
     assert (watcher.returncode, told) == (0, ""), told
@@ -144,6 +164,25 @@ def test_rate_and_moment_are_those_of_the_leak(found: dict[str, Any], kind: str)
     assert one["limit_reached"]["seconds"] == pytest.approx((LIMIT - held) / trend["rate"], rel=0.15)
 
 
+def test_what_happened_is_beside_the_samples(found: dict[str, Any]) -> None:
+    """An exec, by the name of its program, and a changed limit, by both values; no container has either by itself."""
+    events = [
+        (event["kind"], event["what"]) for event in found["steady"]["events"] if event["kind"] in ("exec", "limit")
+    ]
+    kinds = dict(events)
+    assert kinds["exec"].endswith(", command sleep")
+    assert kinds["limit"] == f"limit changed from {LIMIT // MIB} MiB to {LIMIT // MIB + 1} MiB"
+    assert len(events) == 2
+    assert not [event for event in found["anonymous"]["events"] if event["kind"] in ("exec", "limit")]
+
+
+def test_allocation_is_counted(found: dict[str, Any]) -> None:
+    """What the sawtooth takes and gives back again is allocated all the same; what is steady allocates nothing."""
+    rate, base = (found[kind]["allocation_rate"] for kind in ("sawtooth", "steady"))
+    assert base < MIB / 4
+    assert rate > LEAKS["sawtooth"][0] * MIB / 2
+
+
 def test_the_picture_shows_all_of_them(recorded: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
     """An SVG with a panel for each container, and a page, both well-formed and loading nothing."""
     for form in ("svg", "html"):
@@ -154,3 +193,22 @@ def test_the_picture_shows_all_of_them(recorded: tuple[Path, dict[str, str]], tm
         assert content.count("<polyline") >= len(LEAKS)
         assert "href" not in content
         assert "src=" not in content
+
+
+def test_the_page_is_painted(recorded: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
+    """A real browser lays the page out, also in a small window, no wider than that, and loads nothing."""
+    require("headless browser", browser_problem())
+    target = tmp_path / "leaks.html"
+    call(
+        [*CTL, "leaks", str(recorded[0]), "-o", "html", "--output", str(target)],
+        env={"PATH": SEARCH_PATH},
+        cwd=str(HERE.parent),
+    )
+    target.write_text(target.read_text().replace("</body>", f"{MEASURE}</body>"))
+    for width in (1200, 500):
+        done = browse(f"--window-size={width},900", "--dump-dom", target.as_uri())
+        match = re.search(r'data-seen="([^"]*)"', done.stdout)
+        assert match, done.stderr
+        seen = json.loads(html.unescape(match.group(1)))
+        assert (seen["wide"], seen["loaded"], seen["pictures"]) == (False, 0, len(LEAKS))
+        assert seen["cut"] == []

@@ -129,5 +129,5 @@ def test_upgrade_and_removal(outside: Callable[[str], Result], installed: Callab
     assert "hot.cpython-" in result.out
     result = outside(f"{INSTALL} -e cgshim\nfind \"$TREE/usr\" -xdev -path '*/usr/*cgshim*' -print")
     assert result.status == 0, str(result)
-    assert re.search(r"^cgshim: buildkit still calls /usr/bin/cgshim; see /etc/\S+$", result.err, re.M)
+    assert re.search(r"^cgshim: buildkit still calls /usr/bin/cgshim; see /etc/\S+$", result.err, re.MULTILINE)
     assert result.out == ""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from integration.capabilities import program_problem, require
 from integration.containers import SEARCH_PATH, call
 from integration.terminal import Terminal
 from shim.host.cgroup_files import flat_keyed
@@ -130,6 +131,34 @@ def metrics(runtime: Runtime, container: str) -> Iterator[Iterator[str]]:
         assert watching.wait(timeout=PATIENCE) == 0
         assert watching.stderr.read() == ""
         watching.stderr.close()
+
+
+UNIT = ROOT / "examples" / "systemd" / "cgshim-watch.service"
+
+
+def test_capabilities_of_the_unit_are_enough(
+    doomed: CgroupValues, runtime: Runtime, container: str, tmp_path: Path
+) -> None:
+    """As root with nothing but the unit's capability bounding set: the kill is an alert, and its state is kept."""
+    require("setpriv", program_problem("setpriv"))
+    (named,) = re.findall(r"^CapabilityBoundingSet=(.*)$", UNIT.read_text(), flags=re.MULTILINE)
+    bound = ",".join(["-all", *(f"+{name.lower()[len('CAP_') :]}" for name in named.split())])
+    confined = ["setpriv", f"--bounding-set={bound}", "--inh-caps=-all", "--no-new-privs"]
+    options = ("--interval", "0.5", "--alert", "stdout", "--state", str(tmp_path / "state"))
+    argv = [*confined, *_watch(runtime, container, *options)]
+    watching = subprocess.Popen(argv, env={**os.environ, **ENVIRONMENT}, stdout=subprocess.PIPE, text=True)
+    assert watching.stdout is not None
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while not list((tmp_path / "state").glob("*")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        runtime.must("start", container)
+        found = next(one for one in map(json.loads, watching.stdout) if one["alert_type"] == "oom_kill")
+        assert found["container_full_id"] == container
+    finally:
+        watching.terminate()
+        assert watching.wait(timeout=PATIENCE) == 0
+        watching.stdout.close()
 
 
 def _value(scrape: str, name: str) -> float | None:

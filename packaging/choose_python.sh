@@ -6,7 +6,7 @@
 # Called at installation; call it again when that interpreter has been removed. Prints what was chosen.
 here=$(cd "$(dirname "$0")" && pwd -P) || exit 1
 if [ $# = 0 ]; then
-    set -- /usr/bin/python3 /usr/libexec/platform-python /usr/local/bin/python3
+    set -- /usr/bin/python3 /usr/libexec/platform-python /usr/local/bin/python3 /run/current-system/sw/bin/python3
     for minor in 13 14 12 11 10 9 8 7; do
         set -- "$@" "/usr/bin/python3.$minor" "/usr/local/bin/python3.$minor"
     done

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from integration.matrix.measured import expected, problems
+from integration.matrix.measured import expected, problems, traced
 
 M = 1 << 20
 ACCOUNTED, UNACCOUNTED = ["memory.swap.max"], ["memory.max"]
@@ -204,3 +204,23 @@ def test_audit_faults() -> None:
     assert len(_problems({**inner, "rows": {**rows, "pids.limit": row}}, ACCOUNTED)) == 1
     on_v1 = {"memory.limit_in_bytes": str(64 * M), "cpu.cfs_quota_us": "5000", "cpu.cfs_period_us": "10000"}
     assert _problems({**AUDIT, "files": {**on_v1, "pids.max": "50"}}, ACCOUNTED) == []
+
+
+def test_trace_faults() -> None:
+    """Pages that are not counted, or are not its own; what is left behind; reasons that are not the right ones."""
+    clean: dict[str, Any] = {"set": "trace", "instances": [], "triggers": [], "notes": []}
+    counted = {**clean, "asked": "counted", "pages": 4826, "objects": 1521, "small": 0.997, "dropped": 0}
+    assert traced(counted) == []
+    assert traced({**counted, "pages": 4000}) == ["4000 pages of a process that touches 4096"]
+    assert traced({**counted, "triggers": ["hist:x"]}) == ["left behind: ['hist:x']"]
+    assert len(traced({**counted, "dropped": 1})) == 1
+    killed = {**clean, "asked": "killed", "during": [], "before": ["/a"], "instance": "/a", "swept": ["/a"]}
+    assert traced(killed) == []
+    assert len(traced({**killed, "swept": []})) == 1
+    assert len(traced({**killed, "during": ["/a"]})) == 1
+    missing = {**clean, "asked": "missing", "text": "built without CONFIG_HIST_TRIGGERS"}
+    assert traced(missing) == []
+    assert traced({**missing, "text": "?"}) == ["no histograms: '?'"]
+    closed = {"asked": "closed", "text": "it is not mounted ... mount -t tracefs tracefs /sys/kernel/tracing"}
+    assert traced(closed) == []
+    assert traced({**closed, "text": ""}) == ["without tracefs: ''"]

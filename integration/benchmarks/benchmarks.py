@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import datetime
+import datetime as dt
 import json
 import os
 import platform
@@ -39,7 +39,7 @@ def machine(runtime: str) -> dict[str, Any]:
     release = Path("/etc/os-release").read_text().splitlines()
     systems = [line.partition("=")[2].strip('"') for line in release if line.startswith("PRETTY_NAME=")]
     return {
-        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="minutes"),
+        "date": dt.datetime.now(dt.timezone.utc).isoformat(timespec="minutes"),
         "processor": f"{len(models)} x {models[0] if models else platform.machine()}",
         "kernel": platform.release(),
         "system": "".join(systems),

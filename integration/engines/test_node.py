@@ -70,6 +70,9 @@ mount --bind "$3" "$1/root/mnt"
 """
 
 
+HERE = pytest.mark.parametrize("system", ["here"], indirect=True)  # it does not depend on the engine's release
+
+
 class Image(NamedTuple):
     """The built image: its root tree, and its command line."""
 
@@ -276,6 +279,7 @@ def test_an_engine_that_does_not_come_up_again(node: Node, fault: str, words: st
     assert node.run("ready").status == 1
 
 
+@HERE
 def test_a_node_whose_runtime_starts_nothing(node: Node) -> None:
     """The engine takes the entry, but no container starts through it: everything is put back, too."""
     before = node.tree()
@@ -287,6 +291,7 @@ def test_a_node_whose_runtime_starts_nothing(node: Node) -> None:
     assert "starts no container: broken runtime" in node.cluster.last[1]
 
 
+@HERE
 def test_a_container_that_still_calls_it(node: Node) -> None:
     """The entry goes, the program stays, and the pod is not ready until the container has ended."""
     before = node.tree()
@@ -303,6 +308,7 @@ def test_a_container_that_still_calls_it(node: Node) -> None:
     assert (node.run("once", ACTION="remove").status, node.tree()) == (0, before)
 
 
+@HERE
 def test_an_engine_that_is_down_already(node: Node) -> None:
     """Nothing is changed."""
     before = node.tree()
@@ -312,6 +318,7 @@ def test_an_engine_that_is_down_already(node: Node) -> None:
     assert node.cluster.last[1].startswith("nothing was changed: containerd does not answer after 1 s: ")
 
 
+@HERE
 def test_a_node_without_python(node: Node) -> None:
     """As on Container-Optimized OS: the pod says so and leaves nothing behind."""
     before = node.tree()

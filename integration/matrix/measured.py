@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from integration.matrix import watched
+
 M = 1 << 20
 SWAPPED = 20 * M  # a process 32 MiB above its limit has at least that in swap; the kernel keeps a little room
 # mm/memcontrol.c: a processor charges MEMCG_CHARGE_BATCH (64) pages in advance, so at a kill the counter may be that
@@ -35,7 +37,7 @@ def problems(records: list[dict[str, Any]]) -> list[str]:
 def _faults(record: dict[str, Any], accounted: bool, swaps: bool) -> list[str]:
     judges = {
         "bridge-use": bridged, "account": account, "delays": delayed, "checkpoint": restored, "audit": audited,
-        "trace": traced,
+        "trace": traced, "watch": watched.faults,
     }  # fmt: skip
     if record["set"] == "swap-use":
         return swap(record, accounted, swaps)
@@ -157,6 +159,8 @@ def traced(record: dict[str, Any]) -> list[str]:
         right = "it is not mounted" in record["text"] and "mount -t tracefs" in record["text"]
         return [] if right else [f"without tracefs: {record['text']!r}"]
     faults = [f"left behind: {record[key]}" for key in ("instances", "triggers", "notes") if record[key]]
+    if record["asked"] == "missing":
+        return faults if "CONFIG_HIST_TRIGGERS" in record["text"] else [*faults, f"no histograms: {record['text']!r}"]
     if record["asked"] == "killed":
         if record["during"] or record["before"] != [record["instance"]] or record["swept"] != record["before"]:
             faults.append(f"after SIGKILL: {record}")

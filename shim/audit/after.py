@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from shim.host.facts import Host
-    from shim.rules.base import Driver, Family, Note
+    from shim.rules.base import Driver, Note
+    from shim.rules.runtimes import Family
 
 SAME, TRANSLATED, LOST, REFUSED = "nothing changes", "cgshim translates", "a hint is lost", "nobody can enforce"
 OUTCOMES = (REFUSED, LOST, TRANSLATED, SAME)

@@ -55,6 +55,8 @@ def _settle(this: Call, prepared: Prepared, log: RuntimeLog, status: int) -> Non
 def _followed_up(this: Call, prepared: Prepared) -> list[Notice]:
     """Bridge and verify a container whose process has not started, or that was updated; further notices."""
     made = prepared.made
+    if prepared.waiting and _answered(prepared):
+        return prepared.waiting.notices or []
     if made is not None and made.watched:
         from shim.state import hook_notices
 
@@ -82,8 +84,13 @@ def _followed_up(this: Call, prepared: Prepared) -> list[Notice]:
         return init_ended.told(View(), subject, made, ended.fate)
 
 
+def _answered(prepared: Prepared) -> bool:
+    """The hook of a `run` had its word from this process, so what it found is known here."""
+    return prepared.waiting is not None and prepared.waiting.notices is not None
+
+
 def _tell(this: Call, prepared: Prepared, found: list[Notice]) -> None:
     """To the engine's log, and to the system's; what a hook found it has told operators itself."""
     channel.notify(this.invocation, [*prepared.notices, *found])
-    by_hook = prepared.made is not None and prepared.made.watched
+    by_hook = prepared.made is not None and prepared.made.watched and not _answered(prepared)
     channel.tell_operators([*prepared.notices, *([] if by_hook else found)], this.invocation.container_id)

@@ -30,6 +30,7 @@ FORWARDED = (
     signal.SIGWINCH,
 )
 WATCHED: set[int] = {*FORWARDED, signal.SIGCHLD}
+ASKED = signal.SIGURG  # by a hook of `run` (shim.call.hook_answer); nothing to whoever does not expect it
 SI_KERNEL = 0x80  # asm-generic/siginfo.h: sent by the kernel, for instance by the terminal's driver
 # What Python ignores at start-up, by the names that the launcher has for them. The caller's default is put back.
 PYTHON_IGNORES = {"PIPE": signal.SIGPIPE, "XFSZ": signal.SIGXFSZ}
@@ -84,20 +85,24 @@ def run(
     variables: dict[bytes, bytes],
     before_exec: Callable[[], None] | None = None,
     held: set[int] | None = None,
+    *,
+    asked: Callable[[int, int], None] | None = None,
 ) -> int:
     """Run `runtime` with `arguments` to its end; the wait status as waitpid(2) gives it.
 
     before_exec: what the child does to itself first. held: the mask of `hold`, which is to be the child's.
+    asked: what to do when a process sends ASKED, with that process's pid and the child's.
 
     Raises ShimError when it cannot be started at all.
     """
     parent_death = _parent_death()
     ignored_children = _reap_ourselves()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
+    watched = {*WATCHED, ASKED} if asked else WATCHED
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
     try:
         mask = before if held is None else held
         child = start(runtime, arguments, variables, (mask, ignored_children, parent_death, before_exec))
-        return _wait(child)
+        return _wait(child, watched, asked)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
@@ -155,18 +160,20 @@ def _become(runtime: str, arguments: list[str], variables: dict[bytes, bytes], s
         _exit(127)
 
 
-def _wait(child: int) -> int:
+def _wait(child: int, watched: set[int], asked: Callable[[int, int], None] | None) -> int:
     """Forward signals until the child ends.
 
     A signal that the kernel sent (Ctrl-C, a window's new size) went to the whole foreground process group, so the
     child has it already; forwarding it would make it two.
     """
     while True:
-        received = signal.sigwaitinfo(WATCHED)
+        received = signal.sigwaitinfo(watched)
         if received.si_signo == signal.SIGCHLD:
             done, status = posix.waitpid(child, posix.WNOHANG)
             if done:
                 return status
+        elif asked and received.si_signo == ASKED:
+            asked(received.si_pid, child)
         elif received.si_code != SI_KERNEL:
             posix.kill(child, received.si_signo)
 

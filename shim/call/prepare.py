@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shim.call.argv import Invocation
+    from shim.call.hook_answer import Waiting
     from shim.errors import Notice
     from shim.planning.plan import Plan
     from shim.planning.rewrite import Rewrite
     from shim.planning.settings import Settings
-    from shim.rules.base import Family
+    from shim.rules.runtimes import Family
 
 STDIN = "-"
 
@@ -60,13 +61,14 @@ class Prepared(Value):
     """How the real runtime is to be called, and what the follow-up needs.
 
     made: the rewrite, None where there was nothing to look at. notices: (level, text) for the engine's log.
-    stand_in: a bundle of our own that took the caller's place, "" if none did.
+    stand_in: a bundle of our own that took the caller's place, "" if none did. waiting: for the hook of a `run`.
     """
 
     arguments: list[str]
     made: Rewrite | None = None
     notices: tuple[Notice, ...] = ()
     stand_in: str = ""
+    waiting: Waiting | None = None
 
 
 def prepare(this: Call) -> Prepared:
@@ -88,10 +90,16 @@ def _prepare_bundle(this: Call) -> Prepared:
     made = _rewrite(this, before, path, rewrite.RESOURCES)
     rewrite.judge(made)
     told = (*made.notices, *notices(made.plan), *_foreseen(this, made))
+    waiting = None
+    if made.watched:
+        from shim.call.hook_answer import waiting_for_hook
+
+        waiting = waiting_for_hook()
+        made = made.changed(asked=made.asked.changed(waiting=waiting.place if waiting else ""))
     text = made.text()
     if text == made.document.text:
         return Prepared(arguments=list(invocation.arguments), made=made, notices=told)
-    return _written(this, made, text, identity, told)
+    return _written(this, made, text, identity, told).changed(waiting=waiting)
 
 
 def _foreseen(this: Call, made: Rewrite) -> tuple[Notice, ...]:
@@ -99,7 +107,7 @@ def _foreseen(this: Call, made: Rewrite) -> tuple[Notice, ...]:
     from shim.host.view import View
     from shim.planning import preflight
 
-    asked = preflight.Asked(
+    asked = preflight.Start(
         resources=apply_to_value(made.resources, made.plan.edits),  # what the runtime gets to see
         cgroups_path=cgroups_path.of(made.document.value),
         runtime=this.family,

@@ -17,15 +17,24 @@ def run(this: Call, prepared: Prepared, held: set[int]) -> tuple[int, RuntimeLog
     """The runtime's wait status and its log, None where nothing was caught. held: what shim.call.delegate.hold gave."""
     log = runtime_log.open_for(this.invocation, this.family)
     arguments, before_exec = _arguments(this, prepared, log), _before_exec(this, log)
+    asked = _asked(this, prepared)
     if not before_exec or not prepared.made or not prepared.made.watched:
-        return delegate.run(this.runtime, arguments, this.variables, before_exec, held), log
+        return delegate.run(this.runtime, arguments, this.variables, before_exec, held, asked=asked), log
     from shim.enforce import private_view
 
     withdraw = private_view.announce(this.invocation.container_id)
     try:
-        return delegate.run(this.runtime, arguments, this.variables, before_exec, held), log
+        return delegate.run(this.runtime, arguments, this.variables, before_exec, held, asked=asked), log
     finally:
         withdraw()
+
+
+def _asked(this: Call, prepared: Prepared) -> Callable[[int, int], None] | None:
+    """What answers the hook of a `run`, None where none will ask."""
+    waiting, made = prepared.waiting, prepared.made
+    if waiting is None or made is None:
+        return None
+    return lambda hook, runtime: waiting.answer(hook, runtime, this, made)
 
 
 def _arguments(this: Call, prepared: Prepared, log: RuntimeLog | None) -> list[str]:

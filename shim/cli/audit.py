@@ -119,7 +119,7 @@ def of_this_host(asked: dict[str, Any], root: str = "/") -> dict[str, Any]:
     if asked["engine"]:
         found = found.changed(containers=tuple(one for one in found.containers if one.engine in asked["engine"]))
     host = host_of(view, found.containers)
-    there = _target(asked["after"], view, host, found.containers) if asked["after"] else None
+    there = _target(asked["after"], view, found.containers) if asked["after"] else None
     facts = facts_of(tree, host, found.containers)
     judged = [(subject.container, rows(subject)) for subject in subjects(tree, host, found, facts)]
     node, system = os.uname().nodename, os.uname().release
@@ -145,7 +145,7 @@ def _after(container: Container, there: Host) -> migration.After:
     return migration.after(resources_of(container), there, container.family, container.driver, refused)
 
 
-def _target(name: str, view: View, host: Host, containers: tuple[Container, ...]) -> Host:
+def _target(name: str, view: View, containers: tuple[Container, ...]) -> Host:
     """The host after the migration."""
     names = tuple(dict.fromkeys(file for one in containers for file in wanted(resources_of(one))))
     if name in ("unified", "legacy"):

@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shim.cli import doctor_text, findings, host_checks, output
-from shim.cli.engine_request import engine_option, runtime_of_engine
+from shim.cli import doctor_text, engine_problems, findings, host_checks, output
+from shim.cli.engine_request import engine_option, own_request, runtime_of_engine
 from shim.cli.forms import TABLE, formatted
 from shim.cli.hosts import view_of
 from shim.engines import runtimes
+from shim.engines.tree import Tree
 from shim.errors import ShimError
 from shim.host.inspection import inspect
 from shim.planning import settings
 from shim.values import Value
 
 if TYPE_CHECKING:
-    from shim.cli.findings import Finding
-    from shim.diagnose.diagnosis import Diagnosis as Foreseen
+    from shim.cli.findings import FieldOutcome
+    from shim.diagnose.diagnosis import Diagnosis
     from shim.engines.runtimes import Runtime
     from shim.host.inspection import Inspection
     from shim.planning.settings import Settings
@@ -42,15 +43,15 @@ SHAPE = """\b
 """
 
 
-class Diagnosis(Value):
+class Examination(Value):
     """Everything that is shown."""
 
     inspected: Inspection
     runtime: Runtime
     configured: Settings
-    found: tuple[Finding, ...]
+    found: tuple[FieldOutcome, ...]
     problems: tuple[str, ...]
-    ahead: tuple[Foreseen, ...] = ()
+    ahead: tuple[Diagnosis, ...] = ()
 
     strictly: bool = False
 
@@ -63,13 +64,13 @@ class Diagnosis(Value):
         return output.REFUSED if counted else output.FINE
 
     @property
-    def refused(self) -> tuple[Finding, ...]:
+    def refused(self) -> tuple[FieldOutcome, ...]:
         """What the selected runtime would not start, or what cgshim cannot tell."""
         bad = (findings.REFUSED, findings.UNTOUCHED)
         return tuple(f for f in self.own if f.outcome in bad)
 
     @property
-    def own(self) -> tuple[Finding, ...]:
+    def own(self) -> tuple[FieldOutcome, ...]:
         """The findings about the selected runtime."""
         return tuple(f for f in self.found if self.runtime.family in f.runtimes)
 
@@ -100,7 +101,7 @@ def doctor_command(*, form: str, everything: bool, **asked: Any) -> None:
 
 def examine(
     root_tree: str | None, wanted: str | None, engine: str | None = None, *, strictly: bool = False
-) -> Diagnosis:
+) -> Examination:
     """Look at the host, the settings and the runtime, and ask the planner."""
     problems: list[str] = []
     try:
@@ -112,11 +113,12 @@ def examine(
     if root_tree is None:
         runtime = runtimes.with_version(runtime)
         problems.extend([runtime.problem] if runtime.problem else [])
+        problems.extend(engine_problems.found(Tree(), own_request()) if not (engine or wanted) else ())
     inspected = inspect(view_of(root_tree), findings.questions())
     families = dict.fromkeys((*runtimes.NAMES, runtime.family))
     found = findings.find(inspected.host, families, configured.policy, configured.crun_on_hybrid)
     ahead = host_checks.look(runtime.family, tuple(f.code for f in found)) if root_tree is None else ()
-    return Diagnosis(
+    return Examination(
         inspected=inspected,
         runtime=runtime,
         configured=configured,
@@ -127,7 +129,7 @@ def examine(
     )
 
 
-def shape(made: Diagnosis) -> dict[str, Any]:
+def shape(made: Examination) -> dict[str, Any]:
     """The object of --json."""
     host = made.inspected.host
     placed = {

@@ -10,8 +10,8 @@ from shim.cli.output import heading, paragraph, say, table
 if TYPE_CHECKING:
     from typing import Iterable
 
-    from shim.cli.doctor import Diagnosis
-    from shim.cli.findings import Finding
+    from shim.cli.doctor import Examination
+    from shim.cli.findings import FieldOutcome
     from shim.host.facts import Fact
     from shim.host.inspection import Inspection
 
@@ -30,7 +30,7 @@ BRIEFLY = {
 GRAVE = (findings.REFUSED, findings.UNTOUCHED, findings.UNLIMITED)
 
 
-def show(made: Diagnosis, *, everything: bool) -> None:
+def show(made: Examination, *, everything: bool) -> None:
     """Write the whole text."""
     paragraph(verdict(made), bold=True, colour="red" if made.status else "green")
     _show_circumstances(made)
@@ -54,7 +54,7 @@ def show(made: Diagnosis, *, everything: bool) -> None:
     paragraph(f"--all shows every fact with its evidence, the reasons, other runtimes{hints}.")
 
 
-def verdict(made: Diagnosis) -> str:
+def verdict(made: Examination) -> str:
     """Return the one line that says whether limits hold on this host."""
     family, host = made.runtime.family, made.inspected.host
     where = f"this host ({host.layout})"
@@ -73,7 +73,7 @@ def verdict(made: Diagnosis) -> str:
     return _ready(made, where)
 
 
-def _ready(made: Diagnosis, where: str) -> str:
+def _ready(made: Examination, where: str) -> str:
     family = made.runtime.family
     lost = _controllers(found for found in made.own if found.outcome == findings.UNLIMITED and found.essential)
     if lost:
@@ -84,7 +84,7 @@ def _ready(made: Diagnosis, where: str) -> str:
     return f"Ready: {family} can enforce {_listed(findings.ESSENTIAL, 'and')} limits on {where}."
 
 
-def _controllers(found: Iterable[Finding]) -> tuple[str, ...]:
+def _controllers(found: Iterable[FieldOutcome]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one.controller for one in found))
 
 
@@ -93,14 +93,14 @@ def _listed(names: tuple[str, ...], word: str = "or") -> str:
     return f" {word} ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
-def _show_circumstances(made: Diagnosis) -> None:
+def _show_circumstances(made: Examination) -> None:
     runtime, configured = made.runtime, made.configured
     version = f", {runtime.version}" if runtime.version else ""
     paragraph(f"runtime {runtime.path or 'none'} ({runtime.origin}{version})", "  ")
     paragraph(f"policy {configured.policy} ({configured.origins['policy']})", "  ")
 
 
-def _show_everything(made: Diagnosis) -> None:
+def _show_everything(made: Examination) -> None:
     _show_host(made.inspected)
     runtime, configured = made.runtime, made.configured
     heading("Runtime and settings")
@@ -160,13 +160,13 @@ def _value(fact: Fact) -> str:
     return names[fact.value] if fact.value is None or isinstance(fact.value, bool) else str(fact.value)
 
 
-def _show_rows(found: list[Finding]) -> None:
+def _show_rows(found: list[FieldOutcome]) -> None:
     """Write findings about the selected runtime, which needs no column."""
     rows = [(names, (f"{_word(outcome)}: {why[0]}", *why[1:])) for names, outcome, why in _of_one(found)]
     table(rows, indent="  ")
 
 
-def _show_names(found: list[Finding]) -> None:
+def _show_names(found: list[FieldOutcome]) -> None:
     """Write the fields of each outcome; why, and what to do, is in --all."""
     for outcome, title in BRIEFLY.items():
         names = [one.name for one in found if one.outcome == outcome]
@@ -179,14 +179,14 @@ def _word(outcome: str) -> str:
     return {findings.UNTOUCHED: "passed on unchanged", findings.WEAKER: "replaced"}.get(outcome, outcome)
 
 
-def _of_one(found: list[Finding]) -> list[tuple[list[str], str, tuple[str, ...]]]:
+def _of_one(found: list[FieldOutcome]) -> list[tuple[list[str], str, tuple[str, ...]]]:
     rows: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for finding in found:
         rows.setdefault((finding.outcome, _why(finding)), []).append(finding.name)
     return [(names, outcome, why) for (outcome, why), names in rows.items()]
 
 
-def _grouped(found: list[Finding]) -> list[tuple[list[str], str, tuple[str, ...]]]:
+def _grouped(found: list[FieldOutcome]) -> list[tuple[list[str], str, tuple[str, ...]]]:
     """Return a row for each reason; fields that share one share the row."""
     rows: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for finding in found:
@@ -194,7 +194,7 @@ def _grouped(found: list[Finding]) -> list[tuple[list[str], str, tuple[str, ...]
     return [(names, runtime, why) for (runtime, why), names in rows.items()]
 
 
-def _why(finding: Finding) -> tuple[str, ...]:
+def _why(finding: FieldOutcome) -> tuple[str, ...]:
     key = finding.name.rpartition("unified.")[2]
     reason = finding.reason.replace(key, "this key") if finding.reason.endswith(f" {key}") else finding.reason
     lost = (f"lost: {finding.lost}",) if finding.outcome == findings.WEAKER else ()

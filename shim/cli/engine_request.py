@@ -63,12 +63,12 @@ def chosen_runtime(configured: settings.Settings, wanted: str | None, engine: st
 
 def runtime_of_engine(engine: str) -> runtimes.Runtime:
     """The real runtime that an engine's entry on this machine leads to; a user's own entry for all but root."""
-    request, tree = request_of_engine(), Tree()
+    request, tree = own_request(), Tree()
     path, origin = entries.of_engine(tree, ENGINES[engine].registered(tree, request), engine)
     return runtimes.Runtime(path=path, family=settings.family(path) if path else "other", origin=origin)
 
 
-def request_of_engine() -> Request:
+def own_request() -> Request:
     """Return the request for what is registered on this machine; by a user other than root, for the user's own."""
     return Request(binary=SYSTEM_BINARY, home=home() if os.geteuid() else "")
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from shim.host.facts import Host
-    from shim.rules.base import Family
+    from shim.rules.runtimes import Family
 
 REFUSED, UNTOUCHED, UNLIMITED, WEAKER, HINT_DROPPED = "refused", "untouched", "not enforced", "weaker", "dropped"
 ORDER = (REFUSED, UNTOUCHED, UNLIMITED, WEAKER, HINT_DROPPED)
@@ -33,7 +33,7 @@ CRUN_HYBRID = "crun-refuses-hybrid"
 YOUNG = tuple(key for key in LINES if key.partition(".")[0] not in controllers.ALL)
 
 
-class Finding(Value):
+class FieldOutcome(Value):
     """What becomes of one field under some runtimes.
 
     outcome: "refused" (no container is started), "untouched" (policy warn on a host that is not understood: nothing is
@@ -76,7 +76,7 @@ def questions() -> tuple[str, ...]:
     return tuple(dict.fromkeys((*names, *YOUNG)))
 
 
-def find(host: Host, runtimes: Iterable[Family], policy: str, crun_on_hybrid: str = OFF) -> tuple[Finding, ...]:
+def find(host: Host, runtimes: Iterable[Family], policy: str, crun_on_hybrid: str = OFF) -> tuple[FieldOutcome, ...]:
     """Every probe's finding for each of these runtime families; equal ones are one."""
     merged: dict[tuple[str, ...], list[str]] = {}
     for runtime in runtimes:
@@ -90,10 +90,10 @@ def find(host: Host, runtimes: Iterable[Family], policy: str, crun_on_hybrid: st
     return tuple(sorted(found, key=lambda finding: ORDER.index(finding.outcome)))
 
 
-def _finding(row: tuple[str, ...], runtimes: tuple[str, ...], confined: bool) -> Finding:
+def _finding(row: tuple[str, ...], runtimes: tuple[str, ...], confined: bool) -> FieldOutcome:
     name, kind, outcome, code, reason, lost = row
     remedy = remedies.of(code, name, confined)
-    return Finding(
+    return FieldOutcome(
         name=name,
         kind=kind,
         outcome=outcome,

@@ -29,7 +29,8 @@ EPILOG = """\b
 --json: one object; bytes, seconds, bytes a second; times in UTC, ISO 8601
   schema      1
   file, test, confidence, leaks (how many), problems [TEXT]
-  containers  [{id, name, engine, pod, run, from, to, samples, limit_bytes, verdict, leaking [KIND], began,
+  containers  [{id, name, engine, pod, run, from, to, samples, limit_bytes, allocation_rate, verdict,
+              leaking [KIND], began,
               happened_then [EVENT], limit_reached {limit_bytes, rate, seconds, seconds_low, seconds_high},
               kinds {KIND: {verdict, why, first_bytes, last_bytes, began, rate_before,
                      trend {rate, rate_low, rate_high, tau, p, values, variance_factor}}},

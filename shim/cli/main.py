@@ -58,12 +58,13 @@ SENTENCES = {
 
 HELP = """Look into cgshim, the OCI runtime wrapper that fits cgroup limits to the host.
 
-Only `self-test` starts a container, one of its own. Only `engine`, `hooks`, `uninstall`, `compile`, and `plan` and
-`capture` with the file or directory that you name, write files; each prints what it changes.
+Only `self-test` starts a container, one of its own. Only `engine`, `hooks`, `uninstall`, `compile`, and `plan`,
+`capture`, `leaks` and `watch` with the files that you name, write files; each prints what it changes.
 
 \b
 Examples:
   cgshimctl audit                        which limits are missing
+  cgshimctl watch                        what the limits do to containers now
   cgshimctl doctor                       what this host can enforce
   cgshimctl plan BUNDLE                  what cgshim would change, and why
   cgshimctl plan BUNDLE --host CAPTURE   the same for another host

@@ -12,6 +12,7 @@ from shim.cli.engine_request import chosen_runtime, engine_option
 from shim.cli.forms import TABLE, formatted
 from shim.cli.hosts import view_of
 from shim.cli.output import heading, say, table
+from shim.engines import noprefix
 from shim.engines.suitability import crun_refuses
 from shim.errors import ShimError
 from shim.oci import cgroups_path
@@ -34,6 +35,7 @@ SHAPE = """\b
   cgroup_manager  cgroupfs|systemd|disabled
   policy        value, origin
   ignored       [TEXT] annotations that have no say, and why
+  warnings      [TEXT] what on this host may keep every container from starting
   refused       true or false
   refusal       null, or code, what, cause, evidence [TEXT], remedy [TEXT]
   notes         [{field, effect, kind guard|hint, code, reason, lost (if anything is)}], kept ones included;
@@ -57,6 +59,7 @@ class Planned(Value):
     refusal: ShimError | None
     text: str
     written: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @click.command("plan", epilog=f"{SHAPE}\n{output.STATUSES}")
@@ -135,8 +138,13 @@ def plan(asked: dict[str, Any]) -> Planned:
         if made.plan.problems:
             raise
         return Planned(made=made, runtime=runtime, refusal=error, text=loaded.text)
+    view = view_of(asked["host"])
     refusal = _by_runtime(made) if configured.crun_on_hybrid == settings.OFF else None
-    return Planned(made=made, runtime=runtime, refusal=refusal, text=loaded.text if refusal else made.text())
+    starts = call.command != "update"
+    refusal = refusal or (noprefix.refusal(view, runtime.path, runtime.family) if starts else None)
+    unsure = noprefix.warning(view, runtime.family) if starts else ""
+    text = loaded.text if refusal else made.text()
+    return Planned(made=made, runtime=runtime, refusal=refusal, text=text, warnings=(unsure,) if unsure else ())
 
 
 def _by_runtime(made: Rewrite) -> ShimError | None:
@@ -164,7 +172,7 @@ def _is_resources(loaded: Document) -> bool:
 
 
 def _with_output(planned: Planned, path: str) -> Planned:
-    return Planned(made=planned.made, runtime=planned.runtime, refusal=planned.refusal, text=planned.text, written=path)
+    return planned.changed(written=path)
 
 
 def shape(planned: Planned) -> dict[str, Any]:
@@ -184,6 +192,7 @@ def shape(planned: Planned) -> dict[str, Any]:
         "cgroup_manager": made.asked.driver,
         "policy": {"value": made.policy, "origin": made.policy_origin},
         "ignored": list(made.ignored),
+        "warnings": list(planned.warnings),
         "refused": planned.refusal is not None,
         "refusal": _refusal(planned.refusal),
         "notes": [report.note_object(note) for note in made.plan.notes],
@@ -225,9 +234,9 @@ def show(planned: Planned) -> None:
     if kept:
         say()
         output.paragraph(f"Unchanged: {', '.join(kept)}.")
-    for ignored in made.ignored:
+    for noted in (*made.ignored, *planned.warnings):
         say()
-        output.paragraph(f"Note: {ignored}.")
+        output.paragraph(f"Note: {noted}.")
     _show_end(planned)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shim.cli import output
-from shim.cli.engine_request import own_launcher, request_of_engine
+from shim.cli.engine_request import own_launcher, own_request
 from shim.cli.forms import TABLE, formatted
 from shim.enforce.verify import cgroup
 from shim.engines import entries
@@ -87,7 +87,7 @@ def _called(engine: str | None, binary: str | None) -> Called:
     if binary is None and engine is None:
         binary = own_launcher("/")
     elif binary is None and engine is not None:
-        present = ENGINES[engine].registered(tree, request_of_engine())
+        present = ENGINES[engine].registered(tree, own_request())
         entries.of_engine(tree, present, engine)  # which refuses an engine without an entry
         binary = next((one for one in present if one.default), present[0]).binary
     binary = os.path.abspath(str(binary))

@@ -143,7 +143,7 @@ def _sinks(watcher: Watcher, asked: dict[str, Any]) -> list[Sink]:
     stdout = outputs.Stdout(watcher.stop)
     made = outputs.alerts(asked["alerts"], asked["state"], stdout)
     made += outputs.metrics(asked["prometheus"], asked["textfile"], keep=asked["once"])
-    made += outputs.recording(asked["record"], asked["record_size"], watcher.options.interval)
+    made += outputs.recording(asked["record"], asked["record_size"], watcher)
     if asked["as_json"]:
         return made + outputs.lines(stdout)
     if made and (outputs.STDOUT in asked["alerts"] or not stdout.isatty()):

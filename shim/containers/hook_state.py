@@ -37,6 +37,11 @@ def read(descriptor: int = 0) -> State:
         if error.errno != EFBIG:
             raise
         raise _bad(f"more than {LARGEST} bytes") from error
+    return of(text)
+
+
+def of(text: str) -> State:
+    """The state that `text` is. Raises ShimError for anything that is not one."""
     if not text.strip():
         raise _bad("nothing")
     try:

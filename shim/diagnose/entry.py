@@ -22,21 +22,25 @@ if TYPE_CHECKING:
     Excluded = Callable[[Facts, "Words"], bool]
     Foresight = Callable[[Facts], "tuple[str, ...]"]
 
-# The errno phrases of Go and of glibc, or the name of the errno where a text has already been through `render`.
+# The errno phrases of Go and of glibc, and musl's where they differ (crun on Alpine), or the name of the errno where a
+# text has already been through `render`.
 EACCES = r"(?:permission denied|EACCES)"
-EBUSY = r"(?:device or resource busy|EBUSY)"
+EBUSY = r"(?:(?:device or )?resource busy|EBUSY)"
 EAGAIN = r"(?:resource temporarily unavailable|EAGAIN)"
 EINVAL = r"(?:invalid argument|EINVAL)"
-ELOOP = r"(?:too many levels of symbolic links|ELOOP)"
+ELOOP = r"(?:too many levels of symbolic links|symbolic link loop|ELOOP)"
+EMFILE = r"(?:too many open files|no file descriptors available|EMFILE)"
 ENODEV = r"(?:no such device|ENODEV)"
 ENOENT = r"(?:no such file or directory|ENOENT)"
+ENOMEM = r"(?:cannot allocate memory|out of memory|ENOMEM)"
 ENOSPC = r"(?:no space left on device|ENOSPC)"
 ENOSYS = r"(?:function not implemented|ENOSYS)"
 ENOTDIR = r"(?:not a directory|ENOTDIR)"
+ENOTTY = r"(?:inappropriate ioctl for device|not a tty|ENOTTY)"
 EOPNOTSUPP = r"(?:operation not supported|not supported|EOPNOTSUPP)"
 EPERM = r"(?:operation not permitted|EPERM)"
-EDQUOT = r"(?:disk quota exceeded|EDQUOT)"
-ERANGE = r"(?:numerical result out of range|ERANGE)"
+EDQUOT = r"(?:(?:disk )?quota exceeded|EDQUOT)"
+ERANGE = r"(?:numerical result out of range|result not representable|ERANGE)"
 EROFS = r"(?:read-only file system|EROFS)"
 # A character of a path: systemd's paths have colons in them, and only a colon with a blank behind it ends a path.
 CHARACTER = r"(?:[^\n`'\":]|:(?![\s\"']))"

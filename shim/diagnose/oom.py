@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FAILURES = ("memory.failcnt", "memory.memsw.failcnt")
 
 
-class Pressure(Value):
+class MemoryCounters(Value):
     """What a cgroup's memory counters say. Counts are since the cgroup was made; None: this layout does not tell.
 
     kills: processes killed by the OOM killer. events: times that the limit could not be kept by reclaiming.
@@ -34,7 +34,7 @@ class Pressure(Value):
     evidence: tuple[str, ...]
 
 
-def pressure(view: View, directory: str) -> Pressure | None:
+def pressure(view: View, directory: str) -> MemoryCounters | None:
     """The counters of the memory cgroup at `directory`, None where it has none (gone, or no memory controller)."""
     return _unified(view, directory) or _v1(view, directory)
 
@@ -51,13 +51,13 @@ def verdict(view: View, directory: str) -> Diagnosis | None:
     return None
 
 
-def _unified(view: View, directory: str) -> Pressure | None:
+def _unified(view: View, directory: str) -> MemoryCounters | None:
     path = f"{directory}/memory.events"
     text = view.text(path)
     if text is None:
         return None
     counts = flat_keyed(text)
-    return Pressure(
+    return MemoryCounters(
         kills=counts.get("oom_kill"),
         events=counts.get("oom"),
         failures=counts.get("max"),
@@ -66,7 +66,7 @@ def _unified(view: View, directory: str) -> Pressure | None:
     )
 
 
-def _v1(view: View, directory: str) -> Pressure | None:
+def _v1(view: View, directory: str) -> MemoryCounters | None:
     path = f"{directory}/memory.oom_control"
     text = view.text(path)
     if text is None:
@@ -75,7 +75,7 @@ def _v1(view: View, directory: str) -> Pressure | None:
     hits = {f"{directory}/{file}": (view.text(f"{directory}/{file}") or "").strip() for file in FAILURES}
     known = {file: int(count) for file, count in hits.items() if count.isdigit()}
     evidence = (_quoted(path, text), *(f"{file}: {count}" for file, count in known.items()))
-    return Pressure(
+    return MemoryCounters(
         kills=counts.get("oom_kill"),
         events=None,
         failures=sum(known.values()) if known else None,

@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from shim.engines.file import BACKUP, File
-from shim.engines.registration import Entry, Proposal, is_ours, set_aside
+from shim.engines.registration import Proposal, Registration, is_ours, set_aside
 from shim.errors import ShimError
 from shim.system import content
 
@@ -90,10 +90,10 @@ def remove(tree: Tree, request: Request) -> Proposal:
     return Proposal(name=VARIABLE, files=files, notes=notes)
 
 
-def registered(tree: Tree, request: Request) -> tuple[Entry, ...]:
+def registered(tree: Tree, request: Request) -> tuple[Registration, ...]:
     """What the drop-in says."""
     file = _file(request)
     found = _LINE.search(tree.read(file) or "")
     if not found or not is_ours(found[1], request):
         return ()
-    return (Entry(name=VARIABLE, binary=found[1], file=file, default=True),)
+    return (Registration(name=VARIABLE, binary=found[1], file=file, default=True),)

@@ -15,7 +15,7 @@ from shim.engines import toml_text
 from shim.engines.containerd_asked import default_version, merges
 from shim.engines.dependents import containerd_tasks
 from shim.engines.file import BACKUP, File
-from shim.engines.registration import OWN_NAME, Entry, Proposal, check_name, inside, is_ours, mapping, name_taken
+from shim.engines.registration import OWN_NAME, Proposal, Registration, check_name, inside, is_ours, mapping, name_taken
 from shim.errors import ShimError
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def remove(tree: Tree, request: Request) -> Proposal:
     return Proposal(name=wanted[0].name, files=tuple(files), notes=notes, remembered=remembered)
 
 
-def _without(tree: Tree, path: str, entries: list[Entry], *, every: bool) -> list[File]:
+def _without(tree: Tree, path: str, entries: list[Registration], *, every: bool) -> list[File]:
     text = tree.read(path) or ""
     if path.endswith(f"/{DROP_IN}"):
         gone = File(path=path, before=text, after=None)
@@ -195,7 +195,7 @@ def _without(tree: Tree, path: str, entries: list[Entry], *, every: bool) -> lis
     return files
 
 
-def _is_entry_alone(text: str, path: str, entries: list[Entry]) -> bool:
+def _is_entry_alone(text: str, path: str, entries: list[Registration]) -> bool:
     """Does the drop-in say nothing but what `install` writes?"""
     values = toml_text.parsed(text, path)
     plugins, table = mapping(values, "plugins"), table_of(version_of(values, path))
@@ -207,7 +207,7 @@ def _is_entry_alone(text: str, path: str, entries: list[Entry]) -> bool:
     return known and set(section) <= {"default_runtime_name", "runtimes"} and set(mapping(section, "runtimes")) <= names
 
 
-def _taken_back(text: str, backup: str | None, entry: Entry) -> str:
+def _taken_back(text: str, backup: str | None, entry: Registration) -> str:
     file = entry.file
     values = toml_text.parsed(text, file)
     table = table_of(version_of(values, file))
@@ -234,7 +234,7 @@ def _brought(there: dict[str, Any], former: dict[str, Any], *, written: bool) ->
     return written and there.get(BUILT_IN) == PLAIN and not mapping(former, "runtimes")
 
 
-def registered(tree: Tree, request: Request) -> tuple[Entry, ...]:
+def registered(tree: Tree, request: Request) -> tuple[Registration, ...]:
     """The entries that lead to cgshim: in the file itself and in a drop-in of ours."""
     file = _file(request)
     text = tree.read(file)
@@ -244,7 +244,7 @@ def registered(tree: Tree, request: Request) -> tuple[Entry, ...]:
     sections = [(path, mapping(part, *table_of(version_of(part, path)))) for path, part in parts]
     default = next((s["default_runtime_name"] for _, s in reversed(sections) if "default_runtime_name" in s), "runc")
     return tuple(
-        Entry(name=name, binary=entry["options"]["BinaryName"], file=path, default=name == default)
+        Registration(name=name, binary=entry["options"]["BinaryName"], file=path, default=name == default)
         for path, section in sections
         for name, entry in mapping(section, "runtimes").items()
         if is_ours(inside(entry, "options", "BinaryName"), request)

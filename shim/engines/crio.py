@@ -13,8 +13,8 @@ from shim.engines.file import BACKUP, File
 from shim.engines.real_runtime import search
 from shim.engines.registration import (
     OWN_NAME,
-    Entry,
     Proposal,
+    Registration,
     check_name,
     inside,
     is_ours,
@@ -145,7 +145,7 @@ def _is_ours_alone(values: dict[str, Any], request: Request) -> bool:
     return known and ours and set(runtime) <= {"default_runtime", "runtimes"}
 
 
-def registered(tree: Tree, request: Request) -> tuple[Entry, ...]:
+def registered(tree: Tree, request: Request) -> tuple[Registration, ...]:
     """What the drop-in says, and whether a later file takes the default away again."""
     file = _file(request)
     text = tree.read(file)
@@ -158,7 +158,7 @@ def registered(tree: Tree, request: Request) -> tuple[Entry, ...]:
         if later is not None:
             default = inside(toml_text.parsed(later, path), "crio", "runtime", "default_runtime") or default
     return tuple(
-        Entry(name=name, binary=entry["runtime_path"], file=file, default=name == default)
+        Registration(name=name, binary=entry["runtime_path"], file=file, default=name == default)
         for name, entry in mapping(values, *TABLE).items()
         if isinstance(entry, dict) and is_ours(entry.get("runtime_path"), request)
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from shim.engines import json_text
 from shim.engines.dependents import docker_containers
 from shim.engines.file import BACKUP, File
-from shim.engines.registration import OWN_NAME, Entry, Proposal, check_name, inside, is_ours, mapping, name_taken
+from shim.engines.registration import OWN_NAME, Proposal, Registration, check_name, inside, is_ours, mapping, name_taken
 from shim.errors import ShimError
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _data_root(request: Request) -> str:
     return f"{request.home}/../.local/share/docker" if request.home else "/var/lib/docker"
 
 
-def _taken_back(text: str, backup: str | None, entry: Entry) -> str:
+def _taken_back(text: str, backup: str | None, entry: Registration) -> str:
     values = json_text.parsed(text, entry.file)
     there = mapping(values, "runtimes", entry.name)
     if backup is not None and _edited(backup, entry.name, there, as_default=entry.default) == text:
@@ -121,12 +121,12 @@ def _taken_back(text: str, backup: str | None, entry: Entry) -> str:
     return json_text.without_member(text, ("runtimes", entry.name))
 
 
-def registered(tree: Tree, request: Request) -> tuple[Entry, ...]:
+def registered(tree: Tree, request: Request) -> tuple[Registration, ...]:
     """The entries of daemon.json that lead to cgshim."""
     file, values = _file(request), _read(tree, request)[1]
     default = values.get("default-runtime", "runc")
     return tuple(
-        Entry(name=name, binary=_binary(entry), file=file, default=name == default)
+        Registration(name=name, binary=_binary(entry), file=file, default=name == default)
         for name, entry in mapping(values, "runtimes").items()
         if isinstance(entry, dict) and is_ours(_binary(entry), request)
     )

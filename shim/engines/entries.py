@@ -22,7 +22,7 @@ from shim.values import Value
 if TYPE_CHECKING:
     from typing import Sequence
 
-    from shim.engines.registration import Entry, Proposal, Request
+    from shim.engines.registration import Proposal, Registration, Request
     from shim.engines.tree import Tree
 
 PREFIX = "cgshim-"
@@ -40,7 +40,7 @@ class Chosen(Value):
     notes: tuple[str, ...] = ()
 
 
-def choose(tree: Tree, request: Request, proposal: Proposal, present: tuple[Entry, ...]) -> Chosen:
+def choose(tree: Tree, request: Request, proposal: Proposal, present: tuple[Registration, ...]) -> Chosen:
     """The entry for the runtime that is asked for; else the one that is registered; else for what the engine has."""
     there = next((entry.binary for entry in present if entry.name == proposal.name), "")
     notes: tuple[str, ...] = ()
@@ -105,7 +105,7 @@ def runtime_of(tree: Tree, binary: str) -> tuple[str, str]:
     return (configured, settings.PATH) if configured else (search(tree), "the first one found")
 
 
-def of_engine(tree: Tree, present: tuple[Entry, ...], engine: str) -> tuple[str, str]:
+def of_engine(tree: Tree, present: tuple[Registration, ...], engine: str) -> tuple[str, str]:
     """The real runtime behind an engine's entry, its default if that is one, and what says so. Raises ShimError."""
     entry = next((one for one in present if one.default), present[0] if present else None)
     if entry is None:

@@ -28,6 +28,7 @@ INTERPRETERS = ("/usr/bin/python3", "/usr/local/sbin/python3", "/usr/local/bin/p
 # Where it needs a link, `lib/cgshim/python`, because python3 is too old or absent: as in packaging/choose_python.sh.
 OTHERS = (
     "/usr/libexec/platform-python",
+    "/run/current-system/sw/bin/python3",  # NixOS, where the link to it is made at each boot
     *(
         f"{place}/python3.{minor}"
         for minor in (13, 14, 12, 11, 10, 9, 8, 7)

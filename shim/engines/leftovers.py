@@ -10,7 +10,7 @@ from shim.errors import ShimError
 from shim.planning import settings
 
 if TYPE_CHECKING:
-    from shim.engines.registration import Engine, Entry, Request
+    from shim.engines.registration import Engine, Registration, Request
     from shim.engines.tree import Tree
 
 ENGINES: dict[str, Engine] = {module.NAME: module for module in (podman, containerd, docker, crio, nerdctl, buildkit)}
@@ -46,11 +46,11 @@ def is_alone(tree: Tree, request: Request, engine: str) -> bool:
     return all(entry.name == request.name for entry in ENGINES[engine].registered(tree, request))
 
 
-def _is_removed(entry: Entry, request: Request) -> bool:
+def _is_removed(entry: Registration, request: Request) -> bool:
     return not request.name or entry.name == request.name
 
 
-def _called(tree: Tree, request: Request, removed: str, gone: tuple[Entry, ...]) -> set[str]:
+def _called(tree: Tree, request: Request, removed: str, gone: tuple[Registration, ...]) -> set[str]:
     """The programs that engines call, but for the entries that are about to go; of a broken file all of them."""
     found = set()
     for name, module in ENGINES.items():

@@ -12,7 +12,7 @@ from shim.engines.registration import Proposal
 from shim.errors import ShimError
 
 if TYPE_CHECKING:
-    from shim.engines.registration import Entry, Request
+    from shim.engines.registration import Registration, Request
     from shim.engines.tree import Tree
 
 NAME = "nerdctl"
@@ -38,6 +38,6 @@ def remove(tree: Tree, request: Request) -> Proposal:
     return Proposal(name=request.binary, files=(), remembered=containerd_tasks(tree, request.binary))
 
 
-def registered(tree: Tree, request: Request) -> tuple[Entry, ...]:
+def registered(tree: Tree, request: Request) -> tuple[Registration, ...]:
     """Never."""
     return ()

@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any
 from shim.engines import toml_text
 from shim.engines.dependents import podman_containers
 from shim.engines.file import BACKUP, File
-from shim.engines.registration import Entry, Proposal, check_name, inside, is_ours, mapping, named_otherwise, set_aside
+from shim.engines.registration import (
+    Proposal,
+    Registration,
+    check_name,
+    inside,
+    is_ours,
+    mapping,
+    named_otherwise,
+    set_aside,
+)
 from shim.engines.runtimes import NAMES
 from shim.planning import settings
 
@@ -136,7 +145,7 @@ def _is_ours_alone(values: dict[str, Any], request: Request) -> bool:
     return known and all(is_ours(path, request) for path in paths)
 
 
-def registered(tree: Tree, request: Request) -> tuple[Entry, ...]:
+def registered(tree: Tree, request: Request) -> tuple[Registration, ...]:
     """What the drop-in says."""
     file = _file(request)
     text = tree.read(file)
@@ -148,5 +157,5 @@ def registered(tree: Tree, request: Request) -> tuple[Entry, ...]:
     for name, paths in mapping(values, "engine", "runtimes").items():
         ours = [path for path in paths if is_ours(path, request)] if isinstance(paths, list) else []
         if ours:
-            entries.append(Entry(name=name, binary=ours[0], file=file, default=name == default))
+            entries.append(Registration(name=name, binary=ours[0], file=file, default=name == default))
     return tuple(entries)

@@ -55,7 +55,7 @@ class Proposal(Value):
     apply: str = ""
 
 
-class Entry(Value):
+class Registration(Value):
     """A registration that is there. default: new containers use it without being asked to, as far as files tell."""
 
     name: str
@@ -77,7 +77,7 @@ class Engine(Protocol):
     def remove(self, tree: Tree, request: Request) -> Proposal:
         """The files that take the registration back, the default first."""
 
-    def registered(self, tree: Tree, request: Request) -> tuple[Entry, ...]:
+    def registered(self, tree: Tree, request: Request) -> tuple[Registration, ...]:
         """The registrations that are there."""
 
 

@@ -13,7 +13,7 @@ from shim.values import Value
 
 if TYPE_CHECKING:
     from shim.planning.settings import Settings
-    from shim.rules.base import Family
+    from shim.rules.runtimes import Family
 
 # As cgshim_search in shim/launcher.sh has them, in its order.
 NAMES: tuple[Family, ...] = ("runc", "crun")

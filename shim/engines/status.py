@@ -17,7 +17,7 @@ from shim.planning import settings
 from shim.values import Value
 
 if TYPE_CHECKING:
-    from shim.engines.registration import Engine, Entry, Request
+    from shim.engines.registration import Engine, Registration, Request
     from shim.engines.tree import Tree
 
 FINE, WRONG, UNKNOWN, NOTE = "ok", "WRONG", "unknown", "note"
@@ -64,7 +64,7 @@ def checks(tree: Tree, request: Request, engine: Engine) -> tuple[Check, ...]:
         found.append(_binary(tree, entry))
         found.append(_seen(tree, engine, entry, request))
         found.append(_pending(tree, engine, entry))
-        found.append(_runtime(tree, entry))
+        found.append(real_runtime(tree, entry))
     return tuple(found)
 
 
@@ -123,7 +123,7 @@ def check_binary(tree: Tree, path: str) -> None:
         )
 
 
-def _binary(tree: Tree, entry: Entry) -> Check:
+def _binary(tree: Tree, entry: Registration) -> Check:
     try:
         check_binary(tree, entry.binary)
     except ShimError as error:
@@ -131,7 +131,7 @@ def _binary(tree: Tree, entry: Entry) -> Check:
     return Check(state=FINE, what="executable", evidence=entry.binary)
 
 
-def _seen(tree: Tree, engine: Engine, entry: Entry, request: Request) -> Check:
+def _seen(tree: Tree, engine: Engine, entry: Registration, request: Request) -> Check:
     question = QUESTIONS.get(engine.NAME)
     what = SEEN
     program = shutil.which(question.argv[0]) if question and tree.live else None
@@ -153,7 +153,7 @@ def _seen(tree: Tree, engine: Engine, entry: Entry, request: Request) -> Check:
     return Check(state=WRONG, what=what, evidence=f"{' '.join(argv)}: {entry.name} is {path or 'not there'}")
 
 
-def _pending(tree: Tree, engine: Engine, entry: Entry) -> Check:
+def _pending(tree: Tree, engine: Engine, entry: Registration) -> Check:
     """Has the service started since the file was written?"""
     what = "restart pending"
     if not engine.SERVICE:
@@ -189,7 +189,7 @@ def start_time(shown: str, booted: float) -> float | None:
     return booted + int(microseconds) / 1e6 if microseconds.isdigit() and microseconds != "0" else None
 
 
-def _runtime(tree: Tree, entry: Entry) -> Check:
+def real_runtime(tree: Tree, entry: Registration) -> Check:
     """The real runtime that cgshim would run for this entry."""
     what = "the real runtime"
     try:

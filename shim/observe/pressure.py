@@ -230,7 +230,7 @@ class _Netlink:
 
             nla_map = ((AGGREGATE_PID, "TASKSTATS_TYPE_AGGR_PID", "group"), (AGGREGATE_TGID, "GROUP", "group"))
 
-            class group(nla):  # type: ignore[misc] # pyroute2's name for the type of an attribute
+            class group(nla):  # type: ignore[misc] # noqa: N801 # pyroute2's name for the type of an attribute
                 """A pid and its struct."""
 
                 nla_map = ((STATS, "STATS", "cdata"),)

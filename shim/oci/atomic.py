@@ -34,8 +34,10 @@ class Model(Value):
 
 
 def replace(path: str, data: bytes, identity: tuple[int, int] | None = None) -> None:
-    """Put `data` in place of the file at `path`, which a symbolic link may lead to; flushed to disk.
+    """Put `data` in place of the file at `path`, which a symbolic link may lead to.
 
+    The content is on disk before it gets the name, and the name is not waited for: after a power failure there is the
+    old file or the new one, whole. A container of before the failure does not run any more, whichever it is.
     identity: (st_dev, st_ino) of the file that was read; another one by now is not touched (ESTALE).
     Raises OSError; the old file is then untouched and nothing is left beside it. EPERM: the link belongs to somebody
     to whom the file does not, as with fs.protected_symlinks.
@@ -116,7 +118,7 @@ def _put(directory: int, name: str, data: bytes, model: Model, *, flush: bool) -
     except BaseException:
         _unlink(beside, directory)
         raise
-    if flush:
+    if flush and not model.replaced:
         _flush(directory)
 
 

@@ -11,72 +11,128 @@ from shim.host import names
 from shim.oci import cgroups_path as configured
 from shim.rules import fields
 from shim.rules.base import Problem
-from shim.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Callable
 
-
-class Integer(Value):
-    """A whole number in a range, both ends included."""
-
-    name: str
-    least: int
-    most: int
-
-
-class Each(Value):
-    """An object whose values are all of one type.
-
-    key: what is wrong with a key, "" if nothing is (shim.host.names). like: an example of one that may be used.
-    most: how many there may be: planning, setting and reading back cost something for each.
-    """
-
-    of: Any
-    key: Any
-    like: str
-    most: int
-
-
-class Items(Value):
-    """An array of at most `most` items that are all of one type."""
-
-    of: Any
-    most: int = 4096
-
-
-class Name(Value):
-    """A string that becomes part of a path or of a line for the kernel; as the keys of `Each`."""
-
-    key: Any
-    like: str
+    Check = Callable[[Any, str], "list[Problem]"]
 
 
 SHOWN, MOST, TOLD = 80, 200, 50  # characters of a name and of a field in a message, and problems in it
 
-INT64 = Integer(name="int64", least=-(1 << 63), most=(1 << 63) - 1)
-UINT64 = Integer(name="uint64", least=0, most=(1 << 64) - 1)
-UINT32 = Integer(name="uint32", least=0, most=(1 << 32) - 1)
-UINT16 = Integer(name="uint16", least=0, most=(1 << 16) - 1)
-INTERFACE = Name(key=names.network_interface, like="eth0")
+# A type is a function of a value and of where it stands, which says what is wrong. None, which null becomes, is no
+# value for it: `_of` leaves it out.
 
-# dict: an object with these members (others are unknown and left alone); list of one: an array of that,
-# for engines write a rule for each device of a host.
-TYPES: dict[str, Any] = {
+
+def _integer(name: str, least: int, most: int) -> Check:
+    """A whole number in a range, both ends included."""
+
+    def number(value: Any, where: str) -> list[Problem]:
+        if isinstance(value, bool) or not isinstance(value, int):
+            return [_wrong(value, int, where)]
+        if least <= value <= most:
+            return []
+        what = f"{value} is outside {name}"
+        return [Problem(field=where, what=what, remedy=f"a whole number from {least} to {most}")]
+
+    return number
+
+
+def _plain(shape: type) -> Check:
+    """Any value of one of Python's types."""
+    return lambda value, where: [] if isinstance(value, shape) else [_wrong(value, shape, where)]
+
+
+def _members(types: dict[str, Check]) -> Check:
+    """An object with these members; others are unknown and left alone."""
+
+    def members(value: Any, where: str) -> list[Problem]:
+        if not isinstance(value, dict):
+            return [_wrong(value, dict, where)]
+        return [p for key in types if key in value for p in _of(types[key], value[key], f"{where}.{key}")]
+
+    return members
+
+
+def _items(types: dict[str, Check], most: int = 0) -> Check:
+    """An array of such objects, at most `most` of them (0: any number, for engines write a rule for each device)."""
+    members = _members(types)
+
+    def items(value: Any, where: str) -> list[Problem]:
+        if not isinstance(value, list):
+            return [_wrong(value, list, where)]
+        # null is no item: runc would read zeros, crun a missing field.
+        return _too_many(value, most, where) or [
+            p
+            for i, one in enumerate(value)
+            for p in ([_wrong(one, dict, f"{where}[{i}]")] if one is None else members(one, f"{where}[{i}]"))
+        ]
+
+    return items
+
+
+def _each(of: Check, wrong: Callable[[str], str], like: str) -> Check:
+    """An object whose values are all of one type, and whose keys become parts of paths or lines for the kernel.
+
+    wrong: what is wrong with a key, "" if nothing is (shim.host.names). like: an example of one that may be used.
+    """
+
+    def each(value: Any, where: str) -> list[Problem]:
+        if not isinstance(value, dict):
+            return [_wrong(value, dict, where)]
+        return _too_many(value, 512, where) or [
+            p
+            for key, one in value.items()
+            for p in _of(of, one, f"{where}.{key}") or _named(key, wrong, like, f"{where}.{key}")
+        ]
+
+    return each
+
+
+def _name(wrong: Callable[[str], str], like: str) -> Check:
+    """A string that becomes part of a path or of a line for the kernel; as the keys of `_each`."""
+    return lambda value, where: _plain(str)(value, where) or _named(value, wrong, like, where)
+
+
+def _of(wanted: Check, value: Any, where: str) -> list[Problem]:
+    return [] if value is None else wanted(value, where)  # null is unset to every runtime
+
+
+def _too_many(value: dict[str, Any] | list[Any], most: int, where: str) -> list[Problem]:
+    """Planning, setting and reading back cost something for each member."""
+    if not most or len(value) <= most:
+        return []
+    what = f"it has {len(value)} members, more than the {most} that are read"
+    return [Problem(field=where, what=what, remedy=f"at most {most} members")]
+
+
+def _named(name: str, wrong: Callable[[str], str], like: str, where: str) -> list[Problem]:
+    what = wrong(name)
+    shown = name if len(name) <= SHOWN else f"{name[:SHOWN]}..."
+    return [Problem(field=where[:MOST], what=f"{shown!r}: {what}", remedy=f"a name like {like}")] if what else []
+
+
+INT64 = _integer("int64", -(1 << 63), (1 << 63) - 1)
+UINT64 = _integer("uint64", 0, (1 << 64) - 1)
+UINT32 = _integer("uint32", 0, (1 << 32) - 1)
+UINT16 = _integer("uint16", 0, (1 << 16) - 1)
+BOOLEAN, STRING = _plain(bool), _plain(str)
+
+TYPES: dict[str, Check] = {
     "int64": INT64,
     "uint64": UINT64,
     "uint32": UINT32,
     "uint16": UINT16,
-    "boolean": bool,
-    "string": str,
-    "weights": Items(of={"major": INT64, "minor": INT64, "weight": UINT16, "leafWeight": UINT16}),
-    "rates": Items(of={"major": INT64, "minor": INT64, "rate": UINT64}),
-    "hugepages": Items(of={"pageSize": str, "limit": UINT64}, most=512),
-    "priorities": Items(of={"name": INTERFACE, "priority": UINT32}),
-    "rdma": Each(of={"hcaHandles": UINT32, "hcaObjects": UINT32}, key=names.rdma_device, like="mlx5_0", most=512),
-    "devices": [{"allow": bool, "type": str, "major": INT64, "minor": INT64, "access": str}],
-    "keys": Each(of=str, key=names.interface_file, like="memory.max: letters, digits, _ and dots", most=512),
+    "boolean": BOOLEAN,
+    "string": STRING,
+    "weights": _items({"major": INT64, "minor": INT64, "weight": UINT16, "leafWeight": UINT16}, 4096),
+    "rates": _items({"major": INT64, "minor": INT64, "rate": UINT64}, 4096),
+    "hugepages": _items({"pageSize": STRING, "limit": UINT64}, 512),
+    "priorities": _items({"name": _name(names.network_interface, "eth0"), "priority": UINT32}, 4096),
+    "rdma": _each(_members({"hcaHandles": UINT32, "hcaObjects": UINT32}), names.rdma_device, "mlx5_0"),
+    "devices": _items({"allow": BOOLEAN, "type": STRING, "major": INT64, "minor": INT64, "access": STRING}),
+    "keys": _each(STRING, names.interface_file, "memory.max: letters, digits, _ and dots"),
 }
 
 
@@ -109,69 +165,21 @@ def unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def check(value: Any, where: str = "linux.resources") -> tuple[Problem, ...]:
     """Every member of a resources object whose type or range the runtime-spec does not allow."""
-    if value is None or not isinstance(value, dict):
-        return tuple(_problems(value, {}, where))
+    if not isinstance(value, dict):
+        return () if value is None else (_wrong(value, dict, where),)
     found = (
-        _problems(value[section], _shape(section), f"{where}.{section}")
+        _of(_type(section), value[section], f"{where}.{section}")
         for section in fields.TABLES
-        if section in value
+        if value.get(section) is not None
     )
     return tuple(problem for problems in found for problem in problems)
 
 
-def _shape(section: str) -> Any:
-    """The type of a section; of one that is not known, any."""
+def _type(section: str) -> Check:
     rows = fields.rows(section)
     if section in rows:
         return TYPES[rows[section][1]]
-    return {name.partition(".")[2]: TYPES[words[1]] for name, words in rows.items()} or None
-
-
-def _problems(value: Any, wanted: Any, where: str) -> list[Problem]:
-    if value is None or wanted is None:  # null is unset to every runtime; of what is not known there is no type
-        return []
-    if isinstance(wanted, Integer):
-        return _number(value, wanted, where)
-    shape = {dict: dict, list: list, Each: dict, Items: list, Name: str}.get(type(wanted), wanted)
-    if not isinstance(value, shape):
-        return [_wrong(value, shape, where)]
-    if isinstance(wanted, (Each, Items)) and len(value) > wanted.most:
-        what = f"it has {len(value)} members, more than the {wanted.most} that are read"
-        return [Problem(field=where, what=what, remedy=f"at most {wanted.most} members")]
-    if isinstance(wanted, Each):
-        return [problem for key in value for problem in _member(key, value[key], wanted, where)]
-    if isinstance(wanted, Name):
-        return _named(value, wanted, where)
-    if isinstance(wanted, dict):
-        return [p for key in wanted if key in value for p in _problems(value[key], wanted[key], f"{where}.{key}")]
-    if isinstance(wanted, (list, Items)):
-        item = wanted[0] if isinstance(wanted, list) else wanted.of
-        return [p for i, one in enumerate(value) for p in _item(one, item, f"{where}[{i}]")]
-    return []
-
-
-def _member(key: str, value: Any, wanted: Each, where: str) -> list[Problem]:
-    return _problems(value, wanted.of, f"{where}.{key}") or _named(key, wanted, f"{where}.{key}")
-
-
-def _named(name: str, wanted: Each | Name, where: str) -> list[Problem]:
-    what = wanted.key(name)
-    shown = name if len(name) <= SHOWN else f"{name[:SHOWN]}..."
-    return [Problem(field=where[:MOST], what=f"{shown!r}: {what}", remedy=f"a name like {wanted.like}")] if what else []
-
-
-def _item(value: Any, wanted: Any, where: str) -> list[Problem]:
-    """As a member, but null is no item: runc would read zeros, crun a missing field."""
-    return [_wrong(value, dict, where)] if value is None else _problems(value, wanted, where)
-
-
-def _number(value: Any, wanted: Integer, where: str) -> list[Problem]:
-    if isinstance(value, bool) or not isinstance(value, int):
-        return [_wrong(value, int, where)]
-    if wanted.least <= value <= wanted.most:
-        return []
-    what = f"{value} is outside {wanted.name}"
-    return [Problem(field=where, what=what, remedy=f"a whole number from {wanted.least} to {wanted.most}")]
+    return _members({name.partition(".")[2]: TYPES[words[1]] for name, words in rows.items()})
 
 
 def _wrong(value: Any, shape: type, where: str) -> Problem:

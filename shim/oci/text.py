@@ -24,6 +24,7 @@ else:
         _json.scanstring,
     )
 
+TOO_DEEP = "nested too deeply"
 BLANKS = " \t\n\r"
 
 
@@ -90,7 +91,7 @@ def guarded(scan: Callable[[str, int], Any]) -> Scan:
         except Malformed as error:
             raise Malformed(error.what, offset) from None
         except RecursionError:
-            raise Malformed("nested too deeply", offset) from None
+            raise Malformed(TOO_DEEP, offset) from None
         except ValueError as error:
             what = getattr(error, "msg", None) or str(error)
             raise Malformed(what[:1].lower() + what[1:], getattr(error, "pos", offset)) from None
@@ -196,16 +197,29 @@ def dump(value: Any) -> str:
 
 
 def of_any_depth(scan: Scan) -> Scan:
-    """A scanner as `scan`, which passes over a value that is too deep for it: None stands for such a value."""
+    """A scanner as `scan`, which passes over a value that is too deep for it: None stands for such a value.
+
+    yajl, crun's parser, and Go's decoder go deeper than Python's; the runtime reads and judges what is passed over.
+    """
 
     def passing(text: str, offset: int) -> tuple[Any, int]:
         try:
             return scan(text, offset)
         except Malformed as error:
-            from shim.oci import lenient
-
-            if error.what != lenient.TOO_DEEP:
+            if error.what != TOO_DEEP:
                 raise
-            return None, lenient.end(text, offset)
+            return None, _behind(text, offset)
 
     return passing
+
+
+def _behind(text: str, offset: int) -> int:
+    """The offset behind the array or object at `offset`, however deep it is."""
+    depth = 0
+    while offset < len(text):
+        char = text[offset]
+        offset = string_end(text, offset) if char == '"' else offset + 1
+        depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(char, 0)
+        if depth == 0:
+            return offset
+    raise Malformed("the text ends too early", len(text))

@@ -26,15 +26,17 @@ PLACES = ("hooks", "../../bin", "../../../bin")
 PASSED_ON = ("CGSHIM_CONFIG", "CGSHIM_DEBUG", "CGSHIM_PYTHON", "CGSHIM_STATE", "XDG_STATE_HOME")
 
 
-def hook(runtime: str, driver: str, *, bridged: bool = False) -> dict[str, Any]:
+def hook(runtime: str, driver: str, *, bridged: bool = False, waiting: str = "") -> dict[str, Any]:
     """The entry for `hooks.createRuntime`.
 
     bridged: cgshim keeps limits of the container (shim.planning.bridged_limits).
+    waiting: where the hook finds the cgshim that answers it (shim.call.hook_answer), "" for none.
 
     An annotation can come from an image, this entry cannot: it is how the hook knows that such limits must be there.
     """
     more = ["--bridged", "true"] if bridged else []
-    return command(STAGE, ["--runtime", runtime, "--driver", driver, *more])
+    asks = ["--waiting", waiting] if waiting else []
+    return command(STAGE, [*asks, "--runtime", runtime, "--driver", driver, *more])
 
 
 def cleanup(mount: str) -> dict[str, Any]:

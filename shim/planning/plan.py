@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from shim.host.facts import Host
-    from shim.rules.base import Driver, Family, Operation
+    from shim.rules.base import Driver, Operation
+    from shim.rules.runtimes import Family
 
 LAYOUT_UNKNOWN = "layout-unknown"
 UNKNOWN_SWAP = Fact(value=None, evidence="not looked at")

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from shim.errors import Level
     from shim.host.facts import Host
     from shim.host.view import View
-    from shim.rules.base import Driver, Family
+    from shim.rules.base import Driver
+    from shim.rules.runtimes import Family
 
 CGROUP = "/sys/fs/cgroup"
 # What a limit in `linux.resources` needs, by the names of v1.
@@ -32,7 +33,7 @@ FIELDS = (
 )
 
 
-class Asked(Value):
+class Start(Value):
     """What is about to be started.
 
     resources: parsed `linux.resources`. cgroups_path: `linux.cgroupsPath`, None where the key is absent.
@@ -63,7 +64,7 @@ class Hazard(Value):
     level: Level = "info"
 
 
-def hazards(asked: Asked, view: View, host: Host) -> tuple[Hazard, ...]:
+def hazards(asked: Start, view: View, host: Host) -> tuple[Hazard, ...]:
     """Everything found, worst first."""
     if asked.driver == "disabled":
         return tuple(_shared_mounts(asked))
@@ -71,14 +72,14 @@ def hazards(asked: Asked, view: View, host: Host) -> tuple[Hazard, ...]:
     return (*(found for look in looks for found in look), *_driver(asked), *_zero_pids(asked), *_shared_mounts(asked))
 
 
-def _root_path(asked: Asked) -> Iterator[Hazard]:
+def _root_path(asked: Start) -> Iterator[Hazard]:
     path = asked.cgroups_path
     if not runtimes.of(asked.runtime).root_itself or asked.driver != "cgroupfs" or path is None or path.strip("/."):
         return
     yield Hazard(code="cgroups-path-is-root", evidence=(f"config.json linux.cgroupsPath = {path!r}",), values={})
 
 
-def _frozen(asked: Asked, view: View, host: Host) -> Iterator[Hazard]:
+def _frozen(asked: Start, view: View, host: Host) -> Iterator[Hazard]:
     """v2: `cgroup.freeze` of every ancestor; v1: `freezer.state` of the nearest, which shows its ancestors' too."""
     unified = host.layout == "unified"
     mount = host.cgroup2_mount if unified else host.place("freezer").mount
@@ -106,7 +107,7 @@ def _frozen(asked: Asked, view: View, host: Host) -> Iterator[Hazard]:
             return
 
 
-def _is_own(asked: Asked, path: str) -> bool:
+def _is_own(asked: Start, path: str) -> bool:
     """Is this cgroup the one that the container itself is to be in; only an absolute cgroupsPath tells."""
     wanted = asked.cgroups_path or ""
     return wanted.startswith("/") and parents.expand(wanted, "") == path
@@ -126,14 +127,14 @@ def _frozen_itself(view: View, mount: str, directory: str) -> str:
     return directory
 
 
-def _path(asked: Asked, view: View, unified: bool) -> str:
+def _path(asked: Start, view: View, unified: bool) -> str:
     if asked.cgroups_path and asked.cgroups_path.startswith("/"):
         return asked.cgroups_path
     own = membership.paths(view.text("/proc/self/cgroup") or "").get("" if unified else "freezer", "/")
     return parents.expand(asked.cgroups_path or "", own) or own
 
 
-def _no_room(asked: Asked, host: Host) -> Iterator[Hazard]:
+def _no_room(asked: Start, host: Host) -> Iterator[Hazard]:
     limit, runtime = memory_limit(asked.resources), runtimes.of(asked.runtime)
     least = runtime.least_memory if host.swap_present.value is False else runtime.least_memory_with_swap
     if limit is None or not least or limit > least:
@@ -161,7 +162,7 @@ def memory_limit(resources: dict[str, Any]) -> int | None:
     return limit if isinstance(limit, int) and not isinstance(limit, bool) and limit > 0 else None
 
 
-def _folders(asked: Asked, view: View, host: Host) -> Iterator[Hazard]:
+def _folders(asked: Start, view: View, host: Host) -> Iterator[Hazard]:
     """crun on v1: a controller that is not mounted, but whose directory exists, gets its limits as ordinary files."""
     if not runtimes.of(asked.runtime).unmounted or host.layout not in ("hybrid", "legacy"):
         return
@@ -175,14 +176,14 @@ def _folders(asked: Asked, view: View, host: Host) -> Iterator[Hazard]:
             )
 
 
-def _driver(asked: Asked) -> Iterator[Hazard]:
+def _driver(asked: Start) -> Iterator[Hazard]:
     path = asked.cgroups_path or ""
     if asked.driver == "cgroupfs" and cgroups_path.is_for_systemd(path):
         evidence = (f"config.json linux.cgroupsPath = {path!r}",)
         yield Hazard(code="slice-path-with-cgroupfs", evidence=evidence, values={"path": path}, certain=False)
 
 
-def _zero_pids(asked: Asked) -> Iterator[Hazard]:
+def _zero_pids(asked: Start) -> Iterator[Hazard]:
     pids = asked.resources.get("pids")
     limit = pids.get("limit") if isinstance(pids, dict) else None
     if limit == 0 and not isinstance(limit, bool):
@@ -190,7 +191,7 @@ def _zero_pids(asked: Asked) -> Iterator[Hazard]:
         yield Hazard(code="pids-limit-zero", evidence=evidence, values={"runtime": asked.runtime}, certain=False)
 
 
-def _shared_mounts(asked: Asked) -> Iterator[Hazard]:
+def _shared_mounts(asked: Start) -> Iterator[Hazard]:
     """runc and crun alike mount in the namespace that they are in, and unmount nothing at the end."""
     if asked.mounts:
         evidence = ("config.json linux.namespaces: no mount namespace", f"mounts: {' '.join(asked.mounts)}")

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from shim.oci.document import Document
     from shim.planning.plan import Plan
     from shim.planning.settings import Settings
-    from shim.rules.base import Driver, Family, Operation
+    from shim.rules.base import Driver, Operation
+    from shim.rules.runtimes import Family
 
 RESOURCES = ("linux", "resources")
 ALWAYS = ("freezer",)  # a frozen ancestor hangs every start (shim.planning.preflight)
@@ -36,6 +37,7 @@ class Asked(Value):
     runtime: path of the real runtime. family: "runc", "crun" or "other". command: the runtime's subcommand.
     driver: "cgroupfs", "systemd" or "disabled". foreground: the runtime starts the user's process by itself.
     looking: nothing will be started, and nothing may be left on the host, not even a key (shim.state.seal).
+    waiting: where the hook of a `run` finds who answers it (shim.call.hook_answer), "" where nobody does.
     """
 
     runtime: str
@@ -44,6 +46,7 @@ class Asked(Value):
     driver: Driver = "cgroupfs"
     foreground: bool = False
     looking: bool = False
+    waiting: str = ""
 
     @property
     def operation(self) -> Operation:
@@ -226,7 +229,9 @@ def _hook_edits(made: Rewrite, present: dict[str, Any]) -> list[Edit]:
     wanted = {}
     if made.watched:
         kept = any(limit.kind == GUARD for limit in made.plan.bridge)
-        wanted[injection.STAGE] = injection.hook(made.asked.runtime, made.asked.driver, bridged=kept)
+        wanted[injection.STAGE] = injection.hook(
+            made.asked.runtime, made.asked.driver, bridged=kept, waiting=made.asked.waiting
+        )
     if made.leaves:
         wanted[injection.AFTER] = injection.cleanup(made.host.cgroup2_mount)
     lists = {stage: injection.injected(present, stage, entry) for stage, entry in wanted.items()}

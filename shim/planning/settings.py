@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from shim.rules.base import Family
+    from shim.rules.runtimes import Family
 
 FAMILIES: tuple[Family, ...] = ("crun", "runc")
 PATH = "/etc/cgshim/config.json"

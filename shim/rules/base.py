@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from shim.host.facts import Host
     from shim.rules.runtimes import Runtime
 
-    # How a file shows what was written to it (shim.rules.shapes).
-    Family = Literal["runc", "crun", "other"]
     Operation = Literal["create", "update"]
     Object = TypeVar("Object", bound=Mapping[str, Any])
     Driver = Literal["cgroupfs", "systemd", "disabled"]
@@ -40,6 +38,7 @@ if TYPE_CHECKING:
         unified: dict[str, str] | None
 
     Effect = Literal["kept", "changed", "dropped", "unenforceable"]
+    # How a file shows what was written to it (shim.rules.shapes).
     Shape = Literal[
         "exact",
         "page",

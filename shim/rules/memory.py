@@ -34,8 +34,8 @@ def limit(case: Case) -> Outcome:
     if not version:
         if value == -1:
             answer = removed("memory.limit", "memory-unlimited", GUARD, "unlimited needs no memory controller")
-            return lifted(case, answer, expect(case, "memory.limit", LIMIT_V2, "max"))
-        expected = expect(case, "memory.limit", LIMIT_V2, str(value))
+            return lifted(case, answer, expect("memory.limit", LIMIT_V2, "max"))
+        expected = expect("memory.limit", LIMIT_V2, str(value))
         return absent_guard(case, "memory", "memory.limit", f"memory above {with_unit(value)}", expected)
     if value == -1 and _rejects_lone_unlimited(case):
         reason = "a new cgroup is unlimited anyway, and runc before 1.2 fails on -1 if swap is not accounted"
@@ -63,7 +63,7 @@ def reservation(case: Case) -> Outcome:
     if value < -1:
         return invalid("memory.reservation", f"{value} is not a valid size", "bytes, or -1 for none")
     if not version:
-        expected = expect(case, "memory.reservation", SOFT_V2, _bytes(value), kind=HINT)
+        expected = expect("memory.reservation", SOFT_V2, _bytes(value), kind=HINT)
         return absent_hint(case, "memory", "memory.reservation", expected if value else ())
     if value == 0:
         return Outcome(notes=(note("memory.reservation", "zero-unset", HINT, KEPT, "0 reserves nothing"),))
@@ -111,7 +111,7 @@ def swappiness(case: Case) -> Outcome:
     if value > most:
         return invalid("memory.swappiness", f"{value} is above {most}", f"0 to {most}")
     answer = kept(case, "memory.swappiness", HINT, "memory.swappiness", str(value), "memory")
-    return answer.changed(expectations=instead_of_swap(case)) if stands_for_no_swap(case) else answer
+    return answer.changed(expectations=instead_of_swap()) if stands_for_no_swap(case) else answer
 
 
 def disable_oom_killer(case: Case) -> Outcome:

@@ -10,7 +10,9 @@ from shim.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from shim.rules.base import Family
+    from typing_extensions import Literal
+
+    Family = Literal["runc", "crun", "other"]
 
 
 class Runtime(Value):
@@ -58,7 +60,7 @@ class Runtime(Value):
     least_memory_with_swap: int
 
 
-# field: (runc, crun, other)
+# Each field has a value for runc, one for crun and one for any other, in this order.
 _KINDS = ("runc", "crun", "other")
 _TABLE = {
     "zero_is_unset": (True, False, False),

@@ -38,7 +38,7 @@ def swap(case: Case) -> Outcome:
     if not reach(case, "memory"):
         if case.host.version("memory") == 2 and case.host.swap_accounting.value is False:
             return _unaccounted(case, value - max(most, 0))
-        expected = expect(case, "memory.swap", SWAP_V2, str(value - max(most, 0))) if most else ()
+        expected = expect("memory.swap", SWAP_V2, str(value - max(most, 0))) if most else ()
         return absent_guard(case, "memory", "memory.swap", f"swap above {with_unit(value - max(most, 0))}", expected)
     if most <= 0:
         return _swap_alone(case, value, most)
@@ -60,15 +60,15 @@ def _zero_swap(case: Case, most: int) -> Outcome:
         if case.host.version("memory") == 0 and case.host.swap_present.value is False:
             reason = f"crun takes 0 as no swap, and the host has none ({case.host.swap_present.evidence})"
             return removed("memory.swap", "swap-absent", GUARD, reason)
-        expected = expect(case, "memory.swap", SWAP_V2, "0")
+        expected = expect("memory.swap", SWAP_V2, "0")
         return absent_guard(case, "memory", "memory.swap", "swap above 0 bytes", expected)
     if case.v1:
         reason = "v1 kernels refuse 0 (memory.memsw.limit_in_bytes, EINVAL); swappiness 0 is the nearest to no swap"
-        return _swappiness(case, reason)
+        return _swappiness(reason)
     if case.host.swap_accounting.value is False:
         return _unaccounted(case, 0)
     told = (note("memory.swap", "zero-swap", GUARD, KEPT, "crun takes 0 as no swap"),)
-    return Outcome(notes=told, expectations=expect(case, "memory.swap", SWAP_V2, "0"))
+    return Outcome(notes=told, expectations=expect("memory.swap", SWAP_V2, "0"))
 
 
 def _as_much_as_memory(case: Case, most: int) -> Outcome:
@@ -89,7 +89,7 @@ def _unlimited_swap(case: Case) -> Outcome:
         answer = removed("memory.swap", "swap-unlimited", GUARD, "unlimited needs no memory controller")
         if case.host.swap_accounting.value is False:
             return answer
-        return lifted(case, answer, expect(case, "memory.swap", SWAP_V2, "max"))
+        return lifted(case, answer, expect("memory.swap", SWAP_V2, "max"))
     if case.host.swap_accounting.value is False:
         reason = f"swap is not accounted here ({case.host.swap_accounting.evidence}), so it is unlimited anyway"
         return removed("memory.swap", "swap-unlimited", GUARD, reason)
@@ -119,7 +119,7 @@ def _swap_alone(case: Case, value: int, most: int) -> Outcome:
             Edit(op="set", path=("unified", SWAP_V2), value=str(value)),
         ),
         notes=(note("memory.swap", "swap-alone", GUARD, CHANGED, reason),),
-        expectations=expect(case, "memory.swap", SWAP_V2, str(value)),
+        expectations=expect("memory.swap", SWAP_V2, str(value)),
     )
 
 
@@ -133,9 +133,9 @@ def _swap_of_a_running_container(case: Case, value: int) -> Outcome:
         return _unaccounted(case, value, f"memory plus swap above {with_unit(value)}")
     reason = "the container's own memory limit decides; it is not part of this update"
     if case.v1:
-        expected = expect(case, "memory.swap", SWAP_V1, str(value), 1)
+        expected = expect("memory.swap", SWAP_V1, str(value), 1)
     else:  # the runtime subtracts the limit as it was written, the kernel shows it rounded down to a page
-        (both,) = expect(case, "memory.swap", SWAP_V2, str(value))
+        (both,) = expect("memory.swap", SWAP_V2, str(value))
         # Its memory.max may be replaced by `unified` only after that: then the swap is less than it could be.
         shape = "at-most" if case.get("unified", "memory.max") else "pages"
         expected = (both.changed(shape=shape, beyond="memory.max"),)
@@ -151,7 +151,7 @@ def _unaccounted(case: Case, allowed: int, lost: str = "") -> Outcome:
         return Outcome(edits=(drop,), notes=(note("memory.swap", "swap-absent", GUARD, CHANGED, reason),))
     if case.host.version("memory") == 1 and allowed == 0:
         reason = f"swap is not accounted ({accounting.evidence}); swappiness 0 is the nearest equivalent on v1"
-        return _swappiness(case, reason)
+        return _swappiness(reason)
     lost = lost or f"swap above {with_unit(allowed)}"
     reason = f"this kernel does not account for swap ({accounting.evidence}) and the host has swap"
     return Outcome(
@@ -160,7 +160,7 @@ def _unaccounted(case: Case, allowed: int, lost: str = "") -> Outcome:
     )
 
 
-def _swappiness(case: Case, reason: str) -> Outcome:
+def _swappiness(reason: str) -> Outcome:
     """Swappiness 0 in the place of "no swap"."""
     return Outcome(
         edits=(
@@ -168,13 +168,13 @@ def _swappiness(case: Case, reason: str) -> Outcome:
             Edit(op="set", path=("memory", "swappiness"), value=0),
         ),
         notes=(note("memory.swap", "swap-by-swappiness", GUARD, CHANGED, reason, SWAPPED_UNDER_PRESSURE),),
-        expectations=instead_of_swap(case),
+        expectations=instead_of_swap(),
     )
 
 
-def instead_of_swap(case: Case) -> tuple[Expectation, ...]:
+def instead_of_swap() -> tuple[Expectation, ...]:
     """That swappiness 0, which stands for "no swap", is there."""
-    return expect(case, "memory.swap", "memory.swappiness", "0", 1)
+    return expect("memory.swap", "memory.swappiness", "0", 1)
 
 
 def stands_for_no_swap(case: Case) -> bool:
@@ -183,9 +183,7 @@ def stands_for_no_swap(case: Case) -> bool:
     return no_swap_limit and case.get("memory", "swappiness") == 0 and (case.get("memory", "limit") or 0) > 0
 
 
-def expect(
-    case: Case, field: str, file: str, value: str, version: int = 2, *, kind: Kind = GUARD
-) -> tuple[Expectation, ...]:
+def expect(field: str, file: str, value: str, version: int = 2, *, kind: Kind = GUARD) -> tuple[Expectation, ...]:
     """What a file of the memory controller must show."""
     shape: Shape = "exact" if file == "memory.swappiness" else "page"
     expected = Expectation(

@@ -81,7 +81,7 @@ def _memory_high(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], st
         return (), "memory.high=max throttles nothing", ""
     if case.get("memory", "reservation") is not None:
         raise Untranslatable("v1's soft limit, the nearest to memory.high, is taken by the reservation")
-    reason = "v1 has no throttling; its soft limit, which is reclaimed first, is the nearest equivalent equivalent"
+    reason = "v1 has no throttling; its soft limit, which is reclaimed first, is the nearest equivalent"
     return (_set(("memory", "reservation"), wanted),), reason, "throttling above memory.high"
 
 

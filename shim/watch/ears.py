@@ -6,6 +6,7 @@ An ear only says which container to look at, and how that was learned; what happ
 from __future__ import annotations
 
 import os
+import time
 
 from shim.watch import kernel_calls
 from shim.watch.loop import ERROR, IN, PRIORITY
@@ -25,6 +26,8 @@ TRIGGERS = 64  # containers with a PSI trigger of their own; each costs the kern
 # Microseconds of stall in a window that are pressure. Windows of other lengths than a multiple of 2 s are for
 # CAP_SYS_RESOURCE only (psi.rst).
 STALL, WINDOW = 300_000, 2_000_000
+PATIENCE = 0.2  # seconds of EVERY that thresholds may take: the kernel waits for all processors at each (RCU)
+EVERY = 5.0
 LEVEL = "critical"  # of memory.pressure_level: reclaim finds next to nothing (cgroup-v1/memory.rst, 11)
 EVENTS_SOURCE, ABOVE_SOURCE = "inotify memory.events", "inotify memory.events.local of {}"
 CONTROL_SOURCE = "cgroup.event_control (memory.oom_control, thresholds)"
@@ -117,7 +120,8 @@ class EventControl(Ear):
     """eventfd(2) registered in v1's cgroup.event_control: OOM, the threshold, and a critical pressure level.
 
     cgroup-v1/memory.rst, sections 9 to 11. One descriptor for OOM and threshold of a container, a second one for the
-    level where the kernel has no PSI. threshold: of a sample, the bytes at which to notify, None for none.
+    level where the kernel has no PSI. threshold: of a sample, the bytes at which to notify, None for none. On a host
+    with many containers thresholds are registered some at a time; until then they are seen when it is their turn.
     """
 
     def __init__(self, view: View, loop: Loop, want: Want, threshold: Callable[[Sample], int | None]) -> None:
@@ -126,6 +130,7 @@ class EventControl(Ear):
         self.spots: dict[str, Spot] = {}
         self.handles: dict[str, list[int]] = {}
         self.at: dict[str, int | None] = {}
+        self.spent = (0.0, 0.0)  # (since when, how long)
 
     def follow(self, one: Followed) -> str:
         """Register for OOM and, without PSI, for the level; the threshold follows when its value is known."""
@@ -141,7 +146,10 @@ class EventControl(Ear):
     def saw(self, sample: Sample) -> None:
         """Register the threshold, and another one when the limit has changed."""
         spot, wanted = self.spots.get(sample.id), self.threshold(sample)
-        if spot is None or wanted == self.at.get(sample.id):
+        began = time.monotonic()
+        if began - self.spent[0] > EVERY:
+            self.spent = (began, 0.0)
+        if spot is None or wanted == self.at.get(sample.id) or self.spent[1] > PATIENCE:
             return
         first = self.handles[sample.id][0]  # closing it undoes its registrations
         self._drop(first)
@@ -149,6 +157,7 @@ class EventControl(Ear):
         if wanted is not None:
             self._write(spot, handle, "memory.usage_in_bytes", str(wanted))
         self.at[sample.id] = wanted
+        self.spent = (self.spent[0], self.spent[1] + time.monotonic() - began)
 
     def _register(self, spot: Spot, container: str, source: str, file: str, argument: str = "") -> int:
         handle = kernel_calls.event_descriptor()

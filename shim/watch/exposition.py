@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 LOOPBACK, PORT, HIGHEST = "127.0.0.1", 9435, 65535
 NAME = "cgshim.prom"
 PATIENCE = 10  # seconds for a client to send its request
+SELDOM = 14.0  # seconds at least between two files: node_exporter is scraped no more often than every 15
 HOW = "an address is ADDR:PORT, for instance 127.0.0.1:9435, [::1]:9435, or :9435 for this host alone"
 INSTALL = (
     "install prometheus_client: pip install 'cgshim[watch]', or Debian's python3-prometheus-client",
@@ -77,7 +78,7 @@ class Metrics:
         build.add_metric([__version__], 1)
         yield build
         sorted_out: dict[str, list[Series]] = {}
-        for one in self.book.series:
+        for one in self.book.series():
             sorted_out.setdefault(one.family.name, []).append(one)
         for family in (*OF_WATCHER, *OF_CONTAINERS):
             yield _shown(family, sorted_out.get(family.name, []))
@@ -166,14 +167,14 @@ def _cannot_listen(host: str, port: int, error: OSError | UnicodeError) -> ShimE
 
 
 class Textfile(Sink):
-    """Writes a book's metrics to DIRECTORY/cgshim.prom after each round; takes the file away when the watcher ends.
+    """Writes a book's metrics to DIRECTORY/cgshim.prom, not too often; takes the file away when the watcher ends.
 
     Raises ShimError "unwritable-output". node_exporter reads the old file or the new one, never a part.
     """
 
     def __init__(self, book: Book, directory: str, *, keep: bool = False) -> None:
         """keep: the file stays when the watcher ends, because it looks but once."""
-        self.keep = keep
+        self.keep, self.written = keep, -SELDOM
         self.metrics = Metrics(book)
         self.path = os.path.join(directory, NAME)
         self.beside = os.path.join(directory, f".{NAME}.{os.getpid()}")  # read by nobody: it does not end in .prom
@@ -187,8 +188,10 @@ class Textfile(Sink):
             ) from error
 
     def tick(self, now: float) -> None:
-        """Write the file. Raises OSError, for instance on a full disk: the old file stays then."""
-        self._write()
+        """Write the file, if it is time. Raises OSError, for instance on a full disk: the old file stays then."""
+        if now - self.written >= SELDOM:
+            self._write()
+            self.written = now
 
     def close(self) -> None:
         """A watcher that has ended says nothing."""

@@ -98,7 +98,7 @@ class Judge:
     def _leak(self, sample: Sample, source: str) -> Event | None:
         """Its memory grows without end, as far as the samples of the last hours show."""
         evidence = self.windows.add(sample)
-        return None if evidence is None else changes.of(sample, kinds.LEAK, source, **evidence)
+        return None if evidence is None else changes.of(sample, kinds.LEAK, source).changed(evidence=evidence)
 
     def _pressure(self, sample: Sample, source: str) -> Event | None:
         """The share of the time in which tasks stood still; without PSI v1 has the kernel's word that it is bad."""

@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from shim.observe.oom import Kill
     from shim.watch.place import Followed
 
 PATH = "/dev/kmsg"
@@ -39,12 +40,17 @@ class Victim(Value):
 
 
 class KernelLog:
-    """The log from now on, or from the record behind `after`. problem: why it cannot be read, "" if it can."""
+    """The log from now on, or from the record behind `after`. problem: why it cannot be read, "" if it can.
 
-    def __init__(self, path: str = PATH, after: int = -1) -> None:
+    anywhere: paths of cgroups are seen from a cgroup namespace; the log has the host's.
+    """
+
+    def __init__(self, path: str = PATH, after: int = -1, *, anywhere: bool = False) -> None:
         self.last = after
         self.problem = ""
-        self.lines: list[tuple[int, str]] = []
+        self.anywhere = anywhere
+        self.lines: list[str] = []
+        self.told: list[Kill] = []
         try:
             self.handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:
@@ -58,9 +64,8 @@ class KernelLog:
         """The container's processes that were killed since the last call for it."""
         self._read()
         path = one.place.memory.path
-        found = kills((text for _, text in self.lines), path)
-        if found:
-            self._drop(path)
+        found = [kill for kill in kills(self.lines, path, self.anywhere) if kill not in self.told]
+        self.told = [*self.told, *found][-KEPT:]
         init = one.container.pid
         return [
             Victim(
@@ -74,10 +79,6 @@ class KernelLog:
             for kill in found
         ]
 
-    def _drop(self, path: str) -> None:
-        """Lines of kills in `path` are told; those of other containers wait for their turn."""
-        self.lines = [(number, text) for number, text in self.lines if not kills((text,), path)]
-
     def _read(self) -> None:
         for _ in range(MOST):
             record = self._record()
@@ -90,7 +91,7 @@ class KernelLog:
                 self.last = sequence
                 line = text.partition("\n")[0]
                 if any(word in line for word in WORDS):
-                    self.lines.append((sequence, line))
+                    self.lines.append(line)
         del self.lines[:-KEPT]
 
     def _record(self) -> str:

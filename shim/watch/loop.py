@@ -23,7 +23,7 @@ class Loop:
         self.pipe = os.pipe()
         for end in self.pipe:
             os.set_blocking(end, False)
-        self.add(self.pipe[0], IN, lambda _: None)
+        self.add(self.pipe[0], IN, lambda _: self._woken())
 
     def add(self, handle: int, events: int, handler: Handler) -> None:
         """Call `handler` whenever `handle` is ready. Raises OSError."""
@@ -47,6 +47,9 @@ class Loop:
     def wake(self) -> None:
         """End the wait."""
         os.write(self.pipe[1], b"x")
+
+    def _woken(self) -> None:
+        os.read(self.pipe[0], 64)
 
     def close(self) -> None:
         """Close what is its own."""

@@ -24,21 +24,19 @@ BOOT = "/proc/sys/kernel/random/boot_id"
 class Remembered:
     """The state of a watcher. directory: its own, "" keeps nothing. boot: which boot it is; counters end with one.
 
+    fresh: no watcher has been here before, so what counters have by now is no news.
+
     Raises ShimError where the directory cannot be used.
     """
 
     def __init__(self, directory: str, boot: str = "") -> None:
         self.directory = directory
         found = files.read(directory, NAME) if directory else None
-        known = found is not None and found.get("schema") == SCHEMA and found.get("boot") == boot
-        self.value: dict[str, Any] = (found if known else None) or {
-            "schema": SCHEMA,
-            "boot": boot,
-            "log": -1,
-            "containers": {},
-            "pending": [],
-        }
+        known = found if found and found.get("schema") == SCHEMA and "pending" in found else {}
         self.fresh = not known
+        self.value: dict[str, Any] = {"schema": SCHEMA, "boot": boot, "log": -1, "containers": {}, "pending": []}
+        if known:
+            self.value.update(known if known.get("boot") == boot else {"pending": known["pending"]})
         self.changed = True
         self.save()
 

@@ -7,10 +7,12 @@ by a scrape that comes later.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from shim.errors import printable_line
 from shim.values import Value
 from shim.watch import event as kinds
-from shim.watch.alert import SHORT
+from shim.watch.alert import SHORT, TYPES
 from shim.watch.sink import Sink
 
 TYPE_CHECKING = False
@@ -112,13 +114,23 @@ ROUND = Family(
 OF_WATCHER = (CONTAINERS, LEFT_OUT, ROUND)
 
 
-class Series(Value):
+class Series(NamedTuple):
     """One value of a metric. extra: the value of the family's own label. labels: those of LABELS, () for none."""
 
     family: Family
     labels: tuple[str, ...]
     value: float
     extra: str = ""
+
+
+class Seen(NamedTuple):
+    """A container as it was at the end of a round: its labels, last sample, counters, alerts by type."""
+
+    labels: tuple[str, ...]
+    last: Sample | None
+    counters: dict[str, int]
+    alerts: dict[str, int]
+    running: bool
 
 
 class _Kept:
@@ -128,12 +140,14 @@ class _Kept:
         self.labels = labels
         self.last: Sample | None = None
         self.counters: dict[str, int] = {}
-        self.alerts: dict[str, int] = {}
+        # From 0 on: what Prometheus sees first at 1 has not increased for it.
+        self.alerts: dict[str, int] = dict.fromkeys(TYPES, 0)
         self.ended: float | None = None
 
 
 class Book(Sink):
-    """A sink that keeps the newest values. `series` is replaced whole at each `tick`, so any thread may read it.
+    """A sink that keeps the newest values. What `series` reads is replaced whole at each `tick`, so any thread may
+    call it. A tick is cheap whatever the number of containers; a scrape pays for its own text.
 
     linger: seconds, LINGER. most: containers, MOST.
     """
@@ -142,7 +156,8 @@ class Book(Sink):
         self.linger, self.most = linger, most
         self.kept: dict[str, _Kept] = {}
         self.left_out: set[str] = set()
-        self.series: tuple[Series, ...] = ()
+        self.now = 0.0
+        self.seen: tuple[Seen, ...] = ()
 
     def sample(self, sample: Sample) -> None:
         """Newer values. A counter that fell belongs to a new cgroup of the same container."""
@@ -181,13 +196,17 @@ class Book(Sink):
             self.kept[container].ended = -1.0
 
     def tick(self, now: float) -> None:
-        """Forget what ended long ago, and replace `series`."""
+        """Forget what ended long ago; from now on `series` has the newest values."""
         for container, kept in list(self.kept.items()):
             if kept.ended is not None and kept.ended < 0:
                 kept.ended = now
             if kept.ended is not None and now - kept.ended >= self.linger:
                 del self.kept[container]
-        self.series = tuple(self._series(now))
+        self.seen = tuple(
+            Seen(kept.labels, kept.last, dict(kept.counters), dict(kept.alerts), kept.ended is None)
+            for kept in self.kept.values()
+        )
+        self.now = now
 
     def _of(self, one: Sample | Event | Alert) -> _Kept | None:
         """The container's entry, None if there are too many."""
@@ -207,39 +226,39 @@ class Book(Sink):
             del self.kept[min(ended)[1]]
         return bool(ended)
 
-    def _series(self, now: float) -> Iterator[Series]:
-        running = [kept for kept in self.kept.values() if kept.ended is None]
-        yield Series(family=CONTAINERS, labels=(), value=len(running) + len(self.left_out))
-        yield Series(family=LEFT_OUT, labels=(), value=len(self.left_out))
-        yield Series(family=ROUND, labels=(), value=now)
-        for kept in self.kept.values():
-            yield from of_container(kept.labels, kept.last, kept.counters, kept.alerts, kept.ended is None)
+    def series(self) -> Iterator[Series]:
+        """Every value, as it was at the end of the last round."""
+        seen, left_out = self.seen, len(self.left_out)
+        yield Series(CONTAINERS, (), sum(one.running for one in seen) + left_out)
+        yield Series(LEFT_OUT, (), left_out)
+        yield Series(ROUND, (), self.now)
+        for one in seen:
+            yield from of_container(one)
 
 
-def of_container(
-    labels: tuple[str, ...], last: Sample | None, counters: dict[str, int], alerts: dict[str, int], running: bool
-) -> Iterator[Series]:
+def of_container(one: Seen) -> Iterator[Series]:
     """The values of one container; of one that has ended only its counters."""
-    yield Series(family=RUNNING, labels=labels, value=int(running))
-    for name, value in counters.items():
-        yield Series(family=COUNTERS[name], labels=labels, value=value)
-    for name, value in alerts.items():
-        yield Series(family=ALERTS, labels=labels, value=value, extra=name)
+    labels, last = one.labels, one.last
+    yield Series(RUNNING, labels, int(one.running))
+    for name, value in one.counters.items():
+        yield Series(COUNTERS[name], labels, value)
+    for name, value in one.alerts.items():
+        yield Series(ALERTS, labels, value, name)
     if last is None:
         return
     for name, value in last.pressure.totals.items():
-        yield Series(family=PRESSURE, labels=labels, value=value * MICROSECONDS, extra=name)
+        yield Series(PRESSURE, labels, value * MICROSECONDS, name)
     for name, family in CPU.items():
         if name in last.cpu:
             factor = MICROSECONDS if name.endswith("_usec") else 1
-            yield Series(family=family, labels=labels, value=last.cpu[name] * factor)
-    if running:
+            yield Series(family, labels, last.cpu[name] * factor)
+    if one.running:
         yield from _gauges(labels, last)
 
 
 def _gauges(labels: tuple[str, ...], last: Sample) -> Iterator[Series]:
     """What the kernel has no figure for has no series: 0 would be a lie."""
-    figures = {family: getattr(last.memory, field) for field, family in MEMORY.items()}
-    for family, value in {**figures, LIMIT: last.limit, HIGH: last.high}.items():
+    figures = [(family, getattr(last.memory, field)) for field, family in MEMORY.items()]
+    for family, value in (*figures, (LIMIT, last.limit), (HIGH, last.high)):
         if value is not None:
-            yield Series(family=family, labels=labels, value=value)
+            yield Series(family, labels, value)

@@ -195,7 +195,10 @@ def _container(sample: Sample, number: int, counters: tuple[str, ...]) -> dict[s
 
 def _counters(sample: Sample) -> dict[str, int]:
     groups = (("events", sample.events), ("pressure", sample.pressure.totals), ("cpu", sample.cpu))
-    return {f"{group}.{name}": value for group, found in groups for name, value in found.items()}
+    found = {f"{group}.{name}": value for group, counters in groups for name, value in counters.items()}
+    if sample.allocated.bytes is not None:
+        found["allocated.bytes"] = sample.allocated.bytes
+    return found
 
 
 def _opened(path: str) -> int:

@@ -12,7 +12,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from shim.errors import ShimError
-from shim.values import Value
+from shim.watch.lives import Lives, Record, Who
 
 if TYPE_CHECKING:
     from typing import Any, BinaryIO, Callable, Iterator
@@ -27,32 +27,6 @@ LONGEST = 1 << 20  # bytes of one line
 LARGEST = 1 << 62  # bytes or events: no counter is larger
 SAMPLE = b'{"s":['  # as the recorder writes it
 MOST_PARTS = 1000  # files of one recording
-
-
-class Who(Value):
-    """The container of a sample. counters: the names of what follows the columns."""
-
-    id: str
-    engine: str
-    name: str
-    pod: str
-    cgroup: str
-    version: str
-    counters: tuple[str, ...]
-
-
-class Record(Value):
-    """One line. kind: "header", "sample", "event", "alert", "gone" or "lost".
-
-    time: UNIX seconds. who: of a sample and of "gone". figures: column or counter -> number, of a sample, without what
-    is not known. object: what the line says, of the other kinds.
-    """
-
-    kind: str
-    time: float
-    who: Who | None = None
-    figures: dict[str, int] = {}  # noqa: RUF012 # a frozen value's default
-    object: dict[str, Any] = {}  # noqa: RUF012
 
 
 def is_header(start: bytes) -> bool:
@@ -106,7 +80,7 @@ class Recording:
 
     def _read(self) -> Iterator[_Part]:
         self.problems = []
-        lives = _Lives()
+        lives = Lives()
         for name, file in self.parts:
             file.seek(0)
             yield _Part(name, file, self.problems, lives)
@@ -132,38 +106,10 @@ def _opened(name: str) -> BinaryIO:
     return os.fdopen(handle, "rb")
 
 
-class _Lives:
-    """Which containers live, so that one that started again, or the machine, while nobody looked ends a run."""
-
-    def __init__(self) -> None:
-        self.boot = ""
-        self.cgroups: dict[str, Any] = {}
-        self.seen: dict[str, Who] = {}
-
-    def ends(self, record: Record) -> list[Record]:
-        """The ends that `record` implies."""
-        if record.kind == "header":
-            boot, self.boot = self.boot, str(record.object.get("boot"))
-            return self._ended(record.time, list(self.seen)) if boot and boot != self.boot else []
-        if record.kind == "gone" and record.who:
-            self.seen.pop(record.who.id, None)
-        if record.kind == "event" and record.object["kind"] == "started":
-            own, evidence = record.object["id"], record.object.get("evidence")
-            sane = evidence if isinstance(evidence, dict) else {}
-            cgroup = sane.get("inode", sane.get("pid"))
-            before, self.cgroups[own] = self.cgroups.get(own), cgroup
-            return self._ended(record.time, [own]) if before != cgroup else []
-        return []
-
-    def _ended(self, time: float, ids: list[str]) -> list[Record]:
-        found = [self.seen.pop(own) for own in ids if own in self.seen]
-        return [Record(kind="gone", time=time, who=who) for who in found]
-
-
 class _Part:
     """One file: the numbers of the containers count within it, from each header on."""
 
-    def __init__(self, name: str, file: BinaryIO, problems: list[str], lives: _Lives) -> None:
+    def __init__(self, name: str, file: BinaryIO, problems: list[str], lives: Lives) -> None:
         self.name, self.file, self.problems, self.lives = name, file, problems, lives
         self.known: dict[int, Who] = {}
         self.columns: tuple[str, ...] = ()
@@ -262,13 +208,11 @@ class _Part:
         names = (*self.columns, *who.counters)
         if len(value) != len(names) + 2:
             raise self.bad(f"s: the sample has {len(value) - 2} numbers; its container has {len(names)}")
-        figures = {}
-        for name, number in zip(names, value[2:]):
-            if number is None:
-                continue
+        figures = {name: number for name, number in zip(names, value[2:]) if number is not None}
+        for number in figures.values():
             if type(number) is not int or not 0 <= number <= LARGEST:
+                name = next(name for name in figures if figures[name] is number)
                 raise self.bad(f"s: {name} is {number!r:.40}, not a number of bytes or events")
-            figures[name] = number
         return Record(kind="sample", time=self._time(value[0]), who=who, figures=figures)
 
     def _gone(self, value: Any) -> Record:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 REGULARLY = 60.0  # seconds between looks for containers where nothing changed
 SETTLED = 0.3  # seconds after a change: a runtime writes its state after it has made the cgroups
 TWICE = 2.0  # seconds after a change for a second look: engines write their records last
-SHARE = 0.1  # of one core: what looks for containers may take while many come and go
+SHARE = 0.01  # of one core: what looks for containers may take while many come and go
 
 
 class Roster:
@@ -30,6 +30,7 @@ class Roster:
         self.names = names
         self.roots = roots
         self.followed: dict[str, Followed] = {}
+        self.by_directory: dict[str, str] = {}
         self.unfollowed: dict[str, str] = {}
         self.records = Inventory(containers=(), cgroups={})
         self.read = 0.0
@@ -39,8 +40,13 @@ class Roster:
 
     def changed(self, now: float) -> None:
         """The hierarchy has changed: look soon, and a second time. now: of a monotonic clock."""
-        self.due = max(min(self.due, now + SETTLED), self.earliest)
+        self.due = max(min(self.due, now + SETTLED), self.earliest, self.read + SETTLED)
         self.second = True
+
+    def drop(self, directory: str) -> Followed | None:
+        """The container whose memory cgroup is, or was, this directory, no longer followed; None if it is nobody's."""
+        key = self.by_directory.pop(directory, "")
+        return self.followed.pop(key, None)
 
     def refresh(self, now: float) -> tuple[list[Followed], list[Followed]]:
         """Look now: who is new (or has another cgroup than before), and who is gone."""
@@ -52,6 +58,7 @@ class Roster:
         started = [one for key, one in found.items() if key not in old or old[key].place.inode != one.place.inode]
         gone = [one for key, one in old.items() if key not in found or found[key].place.inode != one.place.inode]
         self.followed = found
+        self.by_directory = {one.place.memory.directory: key for key, one in found.items()}
         self.earliest = now + (time.process_time() - began) / SHARE
         self.due = max(self.earliest, now + (TWICE if self.second else REGULARLY))
         self.second = False

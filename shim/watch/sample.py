@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shim.observe.allocation import Allocated
 from shim.observe.memory_numbers import Memory
 from shim.observe.pressure import Pressure
 from shim.values import Value
@@ -22,7 +23,8 @@ class Sample(Value):
     (v2) or of memory and swap (v1). pressure: shim.observe.pressure. events: counters since the cgroup was made, own
     ones where the kernel tells them (memory.events.local, memory.failcnt), `oom_kill` with everything below;
     `under_oom` (v1) is 1 while tasks wait for memory. cpu: nr_periods, nr_throttled, throttled_usec, and
-    quota_usec and period_usec where there is a quota. problems: file -> why what is there was not read.
+    quota_usec and period_usec where there is a quota. allocated: shim.observe.allocation. problems: file -> why what is
+    there was not read.
     """
 
     time: float
@@ -40,6 +42,7 @@ class Sample(Value):
     pressure: Pressure = Pressure(source="", totals={}, evidence="")
     events: dict[str, int] = {}  # noqa: RUF012 # a frozen value's default
     cpu: dict[str, int] = {}  # noqa: RUF012
+    allocated: Allocated = Allocated(bytes=None, source="")
     problems: dict[str, str] = {}  # noqa: RUF012
 
     @property
@@ -62,5 +65,6 @@ class Sample(Value):
             "pressure": self.pressure.shape(),
             "events": self.events,
             "cpu": self.cpu,
+            "allocated": {"bytes": self.allocated.bytes, "source": self.allocated.source},
             "problems": self.problems,
         }

@@ -6,8 +6,11 @@ link to elsewhere) is named in the sample and not read.
 
 from __future__ import annotations
 
+import os
+
 from shim.host.cgroup_files import flat_keyed
 from shim.observe import memory_numbers
+from shim.observe.allocation import allocated
 from shim.observe.pressure import PSI, Pressure, no_psi, stalls
 from shim.rules.sizes import UNLIMITED
 from shim.watch.sample import Sample
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
     Other = Callable[[Followed, str], Pressure]
 
+PAGE = os.sysconf("SC_PAGE_SIZE")
 USAGE = {1: "memory.usage_in_bytes", 2: "memory.current"}
 LIMIT = {1: "memory.limit_in_bytes", 2: "memory.max"}
 HIGH = {1: "memory.soft_limit_in_bytes", 2: "memory.high"}
@@ -76,6 +80,7 @@ class Sampler:
             pressure=self._pressure(one),
             events=self._events(spot),
             cpu=self._cpu(one.place.cpu),
+            allocated=allocated(version, flat_keyed(texts.get("memory.stat", "")), PAGE),
             problems=dict(self.foreign),
         )
 

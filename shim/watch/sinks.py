@@ -23,6 +23,7 @@ IDENTIFIER = "cgshim-watch"
 WARNING, ERROR = 4, 3  # syslog(3)
 DAEMON = 3 << 3  # syslog(3), LOG_DAEMON
 SEVERE = ("oom_kill", "oom_stuck", "limit_drift")
+PREFIX = "CGSHIM"
 TAIL = 1 << 20  # bytes at the end of a file in which an alert is looked for after a restart
 LINE = 8000  # bytes of a message that every syslog takes
 # shape() -> field of the journal (systemd.journal-fields(7): upper case, no leading underscore).
@@ -102,7 +103,7 @@ class Datagrams(Sink):
 
 class Journal(Datagrams):
     """journald's native protocol (systemd's JOURNAL_NATIVE_PROTOCOL): `NAME=value` lines; a value with a line end in it
-    is sent with its length. Each part of the alert is a field of its own, with the prefix CGSHIM_.
+    is sent with its length. Each part of the alert is a field of its own, with the prefix PREFIX.
     """
 
     def datagram(self, alert: Alert) -> bytes:
@@ -113,9 +114,9 @@ class Journal(Datagrams):
             "PRIORITY": str(severity(alert)),
             "SYSLOG_IDENTIFIER": IDENTIFIER,
             "SYSLOG_FACILITY": str(DAEMON >> 3),
-            **{f"CGSHIM_{name.upper()}": str(shape[name]) for name in FIELDS},
-            **{f"CGSHIM_{name.upper()}": str(shape[name]) for name in NUMBERS if shape[name] is not None},
-            "ALERT_EVIDENCE": json.dumps(shape["evidence"], sort_keys=True),
+            **{f"{PREFIX}_{name.upper()}": str(shape[name]) for name in FIELDS},
+            **{f"{PREFIX}_{name.upper()}": str(shape[name]) for name in NUMBERS if shape[name] is not None},
+            f"{PREFIX}_EVIDENCE": json.dumps(shape["evidence"], sort_keys=True),
         }
         return b"".join(field(name, value) for name, value in fields.items())
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 INTERVAL = 5.0  # seconds between looks at a container of which the kernel says nothing
 QUIET = 60.0  # seconds in which an alert of one type for one container is given once
-SHARE = 0.015  # of one core: what the looks in turn may take
+SHARE = 0.01  # of one core: what the looks in turn may take
 GAP = 1.0  # seconds between two looks at one container, however often the kernel notifies
 
 
@@ -79,7 +79,7 @@ class Watcher:
         self.judge = Judge(self.remembered)
         self.drift = Drift(self.roster.tree, self.view, self.remembered)
         self.desk = Desk(self.remembered, options.quiet)
-        self.log = KernelLog(after=self.remembered.log)
+        self.log = KernelLog(after=self.remembered.log, anywhere=self.host.cgroup_view.value != "host")
         self.pace = options.interval
         self.sources: dict[str, list[str]] = {}
         self.urgent: dict[str, tuple[float, str]] = {}
@@ -206,7 +206,10 @@ class Watcher:
             self.remembered.forget(container)
 
     def _hierarchy(self, path: str, new: bool) -> None:
-        """A cgroup came or went; what is inside of containers is theirs."""
+        """A cgroup came or went. That a container's is gone is certain; who is new only the records tell."""
+        one = None if new else self.roster.drop(path)
+        if one is not None:
+            self.ended(one, SOURCE)
         self.roster.changed(time.monotonic())
 
     def ended(self, one: Followed, source: str) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from shim.rules.base import Family
+    from shim.rules.runtimes import Family
 
 HOST = str(ROOT / "tests/hosts/debian12-unified-6.1")
 DEFAULTS = settings.Settings(origins=dict.fromkeys(settings.KEYS, "default"))

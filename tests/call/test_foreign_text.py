@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from shim.rules.base import Family
+    from shim.rules.runtimes import Family
 
 FORGED = "cgshim: all is well [fine]"
 ENDS = ("\n", "\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029")

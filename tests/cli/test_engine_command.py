@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
+from shim.cli import engine_problems
 from shim.cli.main import main
 from shim.engines import entries, install_prefix, nerdctl, podman, status
 from shim.engines.file import File
@@ -347,11 +348,35 @@ def test_status_knows_what_doctor_knows(tmp_path: Path, monkeypatch: pytest.Monk
     machine = Machine(tmp_path, ("/usr/sbin/runc", "/usr/bin/crun"))
     machine.install("podman")
     entry = podman.registered(Here(str(tmp_path)), Request(binary="/usr/bin/cgshim"))[0]
-    check = status._runtime(Here(str(tmp_path)), entry)
+    check = status.real_runtime(Here(str(tmp_path)), entry)
     assert (check.state, REASON in check.evidence) == ("WRONG", True)
     (tmp_path / "hide.json").write_text('{"crun_on_hybrid": "hide-cgroup2"}')
     monkeypatch.setenv("CGSHIM_CONFIG", str(tmp_path / "hide.json"))
-    assert status._runtime(Here(str(tmp_path)), entry).state == "ok"
+    assert status.real_runtime(Here(str(tmp_path)), entry).state == "ok"
+
+
+@pytest.mark.usefixtures("hybrid")
+def test_doctor_looks_at_the_entries_of_every_engine(tmp_path: Path) -> None:
+    """Podman's crun starts nothing on this host, Docker's runc does, and containerd's file cannot be read."""
+    machine = Machine(tmp_path, ("/usr/sbin/runc", "/usr/bin/crun"))
+    machine.install("podman")
+    machine.install("docker")
+    tree, request = Here(str(tmp_path)), Request(binary="/usr/bin/cgshim")
+    (line,) = engine_problems.found(tree, request)
+    assert line.startswith("podman: the entry crun in /etc/containers/")
+    assert REASON in line
+    (tmp_path / "etc/docker/daemon.json").write_text("{")
+    lines = engine_problems.found(tree, request)
+    assert [one.partition(":")[0] for one in lines] == ["podman", "docker"]
+    assert lines[1].startswith("docker: its entries cannot be read: ")
+
+
+def test_doctor_asks_for_every_engine_unless_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is wrong with an entry is a problem of the set-up, status 3; --runtime asks about that runtime alone."""
+    monkeypatch.setattr("shim.cli.engine_problems.found", lambda tree, request: ("podman: told",))
+    assert "podman: told" in CliRunner().invoke(main, ["doctor", "--json"]).output
+    assert CliRunner().invoke(main, ["doctor", "--json"]).exit_code == 3
+    assert "podman: told" not in CliRunner().invoke(main, ["doctor", "--json", "--runtime", "runc"]).output
 
 
 def test_runtime_of_an_entry(tmp_path: Path) -> None:

@@ -104,8 +104,8 @@ def test_json_has_the_documented_shape(config: Path) -> None:
     """The keys of --json are the documented ones; the edit has the old value."""
     shown = _json(config)
     assert list(shown) == [
-        *("schema", "config", "host", "runtime", "operation", "cgroup_manager", "policy", "ignored", "refused"),
-        *("refusal", "notes", "edits", "expectations", "diff", "output"),
+        *("schema", "config", "host", "runtime", "operation", "cgroup_manager", "policy", "ignored", "warnings"),
+        *("refused", "refusal", "notes", "edits", "expectations", "diff", "output"),
     ]
     assert shown["schema"] == 1
     assert shown["config"] == str(config)

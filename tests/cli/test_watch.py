@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -50,7 +51,9 @@ def test_empty_host_has_an_empty_table(tree: Path) -> None:
     head, titles = found.stdout.splitlines()[:2]
     assert found.exit_code == 0
     assert head.endswith(f"UTC  {os.uname().nodename}: 0 containers, nearest to its limit first, every 5 s")
-    assert " ".join(titles.split()) == ("ENGINE NAME WORKING LIMIT HEADROOM SWAP PEAK PRESSURE GROWTH/s OOM THROTTLED")
+    assert " ".join(titles.split()) == (
+        "ENGINE NAME WORKING LIMIT HEADROOM SWAP PEAK PRESSURE GROWTH/s OOM THROTTLED ALLOC/s"
+    )
 
 
 def test_json_of_an_empty_host_is_empty(tree: Path) -> None:
@@ -216,6 +219,19 @@ def test_help_imports_nothing_of_the_watcher() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, cwd=ROOT)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_base_install_is_as_small_as_it_was() -> None:
+    """What the watcher shows more with is an extra; nobody else installs it."""
+    from shim.engines.toml_text import parsed
+
+    project = parsed((ROOT / "pyproject.toml").read_text(), "pyproject.toml")["project"]
+    needed = {re.split("[<>=]", one)[0] for one in project["dependencies"]}
+    assert needed == {"click", "pyroute2", "python-prctl", "tomlkit"}
+    extras = {
+        name: {re.split("[<>=]", one)[0] for one in needs} for name, needs in project["optional-dependencies"].items()
+    }
+    assert extras == {"watch": {"prometheus-client", "rich"}}
 
 
 def test_alerts_and_lines_say_their_schema() -> None:

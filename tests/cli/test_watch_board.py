@@ -11,6 +11,7 @@ from rich.console import Console
 from shim.cli.watched.board import SORTS, Board
 from shim.cli.watched.columns import cells, cut, filled, page, size
 from shim.cli.watched.screen import InPlace, Plain, Shown, as_text
+from shim.observe.allocation import Allocated
 from shim.observe.pressure import Pressure
 from tests.watched_made import MIB, NO_PSI, alert, event, sample
 
@@ -63,6 +64,7 @@ def test_row_of_one_look() -> None:
         "GROWTH/s": "-",
         "OOM": "0",
         "THROTTLED": "-",
+        "ALLOC/s": "-",
     }
 
 
@@ -80,6 +82,15 @@ def test_rates_of_two_looks() -> None:
     board.sample(later)
     row = _row(board)
     assert (row["GROWTH/s"], row["PRESSURE"], row["THROTTLED"]) == ("+2.0M", "5.0%", "25%")
+
+
+def test_rate_of_allocation() -> None:
+    """30 MiB more in ten seconds; of a kernel that does not count there is none."""
+    board = Board()
+    for second, count in ((0, 5 * MIB), (10, 35 * MIB)):
+        board.sample(sample(time=1000 + second, allocated=Allocated(bytes=count, source="x")))
+        board.sample(sample("other", time=1000 + second))
+    assert [line.allocated for line in board.lines("allocation")] == [3 * MIB, None]
 
 
 def test_rates_are_those_of_the_last_minute() -> None:
@@ -172,8 +183,8 @@ def test_columns_that_do_not_fit_are_named() -> None:
     """The most telling stay longest."""
     board = Board()
     board.sample(sample())
-    assert page(board, "limit", ["x"], (60, 0)).notes == ["too narrow for: ENGINE SWAP PEAK PRESSURE THROTTLED"]
-    assert page(board, "limit", ["x"], (80, 0)).notes == ["too narrow for: ENGINE PEAK THROTTLED"]
+    assert page(board, "limit", ["x"], (60, 0)).notes == ["too narrow for: ENGINE SWAP PEAK PRESSURE THROTTLED ALLOC/s"]
+    assert page(board, "limit", ["x"], (80, 0)).notes == ["too narrow for: ENGINE PEAK THROTTLED ALLOC/s"]
     assert page(board, "limit", ["x"], (120, 0)).notes == []
 
 
@@ -223,9 +234,9 @@ def _shown() -> Shown:
 
 EXPECTED = """\
 00:00:00 UTC  host: 2 containers, every 5 s
-ENGINE      NAME          WORKING   LIMIT  HEADROOM    SWAP    PEAK  PRESSURE  GROWTH/s    OOM  THROTTLED
-podman      full              99M    100M      1.0M       0     70M         -         -      0          -
-podman      web               50M    100M       50M       0     70M         -         -      0          -
+ENGINE      NAME          WORKING   LIMIT  HEADROOM    SWAP    PEAK  PRESSURE  GROWTH/s    OOM  THROTTLED  ALLOC/s
+podman      full              99M    100M      1.0M       0     70M         -         -      0          -        -
+podman      web               50M    100M       50M       0     70M         -         -      0          -        -
 """
 
 

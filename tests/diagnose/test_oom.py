@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.oom import Pressure, pressure, verdict
+from shim.diagnose.oom import MemoryCounters, pressure, verdict
 from tests.replayed import ReplayedView
 
 V2 = "/sys/fs/cgroup/x"
@@ -27,7 +27,7 @@ def test_kills_on_cgroup2() -> None:
     view = _v2("low 0\nhigh 0\nmax 12\noom 3\noom_kill 2\noom_group_kill 0\n")
     found = pressure(view, V2)  # type: ignore[arg-type]
     line = f"{V2}/memory.events: low 0 high 0 max 12 oom 3 oom_kill 2 oom_group_kill 0"
-    assert found == Pressure(kills=2, events=3, failures=12, stuck=False, evidence=(line,))
+    assert found == MemoryCounters(kills=2, events=3, failures=12, stuck=False, evidence=(line,))
     told = verdict(view, V2)  # type: ignore[arg-type]
     assert told is not None
     assert (told.code, told.verdict) == (

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from shim.planning.plan import Plan
     from shim.rules.base import Expectation
-    from shim.rules.base import Family as Family  # noqa: PLC0414 # the module of examples may not import shim
+    from shim.rules.runtimes import Family as Family  # noqa: PLC0414 # the module of examples may not import shim
     from tests.model.cgroup import Cgroup
     from tests.model.limits import Limits
     from tests.model.machine import Machine

@@ -9,14 +9,15 @@ import pytest
 from shim.diagnose.preflight import diagnosed
 from shim.host.facts import HYBRID, LEGACY, UNIFIED, Fact, Placement
 from shim.host.view import View
-from shim.planning.preflight import Asked, hazards, memory_limit, mounts_on_host
+from shim.planning.preflight import Start, hazards, memory_limit, mounts_on_host
 from tests.hosts_made import make_host
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from shim.host.facts import Host
-    from shim.rules.base import Driver, Family
+    from shim.rules.base import Driver
+    from shim.rules.runtimes import Family
 
 MIB = 1 << 20
 NO_SWAP = Fact(value=False, evidence="made for a test: no swap")
@@ -43,8 +44,8 @@ def _tree(root: Path, files: dict[str, str]) -> CountingView:
     return CountingView(str(root))
 
 
-def _asked(runtime: Family = "runc", path: str | None = "/a/b", driver: Driver = "cgroupfs", **resources: Any) -> Asked:
-    return Asked(resources=resources, cgroups_path=path, runtime=runtime, driver=driver, container="c1")
+def _asked(runtime: Family = "runc", path: str | None = "/a/b", driver: Driver = "cgroupfs", **resources: Any) -> Start:
+    return Start(resources=resources, cgroups_path=path, runtime=runtime, driver=driver, container="c1")
 
 
 def _with_freezer(layout: str) -> Host:
@@ -53,7 +54,7 @@ def _with_freezer(layout: str) -> Host:
     return host.changed(placements={**host.placements, "freezer": freezer})
 
 
-def _codes(asked: Asked, view: View, host: Host) -> list[tuple[str, bool]]:
+def _codes(asked: Start, view: View, host: Host) -> list[tuple[str, bool]]:
     return [(found.code, found.certain) for found in hazards(asked, view, host)]
 
 

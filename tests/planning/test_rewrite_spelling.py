@@ -13,7 +13,7 @@ from shim.planning.settings import Settings
 from tests.syntax import ROOT
 
 if TYPE_CHECKING:
-    from shim.rules.base import Family
+    from shim.rules.runtimes import Family
 
 TEXT = '{"Linux":{"Resources":{"Memory":{"Limit":67108864,"SWAPPINESS":60}}}}'
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shim.host.view import Identity
-    from shim.rules.base import Family
+    from shim.rules.runtimes import Family
 
 pytestmark = pytest.mark.property
 BOUNDED = settings(deadline=None, max_examples=150)

@@ -19,7 +19,7 @@ from shim.rules.unified_to_fields import TRANSLATIONS
 from tests.syntax import ROOT
 
 if TYPE_CHECKING:
-    from shim.rules.base import Family
+    from shim.rules.runtimes import Family
 
 FILE = re.compile(r"[a-z_]+(\.(<size>|[a-z_]+))+")
 NAMES = fields.names()

@@ -24,6 +24,7 @@ COLD = (
     "shim.engines*",
     "shim.stages*",
     "shim.observe*",
+    "shim.watch*",
     "shim.diagnose*",
     "shim.start.exhaustion",
     "shim.start.host_errors",

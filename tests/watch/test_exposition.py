@@ -145,7 +145,7 @@ def test_client_that_sends_nothing_does_not_stop_scrapes() -> None:
 
 
 def test_textfile(tmp_path: Path) -> None:
-    """Readable for node_exporter's user, replaced whole, nothing left beside it, and gone with the watcher."""
+    """Readable for node_exporter's user, replaced whole and not too often, nothing beside it, gone with the watcher."""
     book = _book()
     sink = Textfile(book, str(tmp_path))
     sink.tick(1000)
@@ -154,6 +154,8 @@ def test_textfile(tmp_path: Path) -> None:
     assert _read(file.read_text())["cgshim_container_oom_kills_total"][1] == 2
     assert stat.S_IMODE(file.stat().st_mode) == 0o644
     sink.tick(1005)
+    assert file.stat().st_ino == before
+    sink.tick(1015)
     assert file.stat().st_ino != before
     assert os.listdir(tmp_path) == ["cgshim.prom"]
     sink.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from shim.observe.pressure import Pressure
+from shim.watch.alert import TYPES
 from shim.watch.metrics import LINGER, OF_CONTAINERS, OF_WATCHER, Book
 from tests.syntax import ROOT
 from tests.watched_made import MIB, NO_PSI, alert, event, sample
@@ -16,7 +17,7 @@ def _values(book: Book, name: str) -> dict[tuple[str, ...], float]:
     """Labels -> value of one metric; of labels the container's name and the family's own."""
     return {
         (*one.labels[1:2], *([one.extra] if one.family.label else [])): one.value
-        for one in book.series
+        for one in book.series()
         if one.family.name == name
     }
 
@@ -103,12 +104,16 @@ def test_limit_hits_have_one_name_on_v1_and_v2() -> None:
 
 
 def test_alerts_are_counted_by_type() -> None:
-    """Those that were held back count, too."""
+    """Those that were held back count, too; each type is there from 0 on, so that the first one is an increase."""
     book = Book()
+    book.sample(sample())
+    book.tick(999)
+    assert _values(book, "cgshim_container_alerts") == {("web", kind): 0 for kind in TYPES}
     book.alert(alert())
     book.alert(alert("pressure", repeated=4))
     book.tick(1000)
-    assert _values(book, "cgshim_container_alerts") == {("web", "oom_kill"): 1, ("web", "pressure"): 5}
+    given = {labels: value for labels, value in _values(book, "cgshim_container_alerts").items() if value}
+    assert given == {("web", "oom_kill"): 1, ("web", "pressure"): 5}
 
 
 def test_number_of_containers_is_bounded() -> None:

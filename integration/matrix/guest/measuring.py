@@ -1,12 +1,13 @@
 """What is enforced, as against what a file shows: sets of cases that run processes up to their limits.
 
 `swap-use`: swapping.py. `bridge-use`: bridging.py. `account` and `delays`: accounting.py. `checkpoint`:
-checkpointing.py. `audit`: auditing.py. `trace`: tracing.py. Each record is judged on the host by measured.py.
+checkpointing.py. `audit`: auditing.py. `trace`: tracing.py. `watch`: watching.py. Each record is judged on the host by
+measured.py.
 """
 
 from __future__ import annotations
 
-from integration.matrix.guest import accounting, auditing, bridging, checkpointing, swapping, tracing
+from integration.matrix.guest import accounting, auditing, bridging, checkpointing, swapping, tracing, watching
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def measured(sets: str, way: Way, parent: str) -> Iterator[dict[str, Any]]:
         ("account", accounting.accounts, way.shim == ("bridge-use" in chosen)),
         ("delays", accounting.delays, not way.shim),
         ("audit", auditing.measure, not way.shim),
+        ("watch", watching.measure, way.runtime == "runc" and not way.shim),
         ("trace", tracing.measure, way.runtime == "runc" and not way.shim),  # no runtime has a part in it
         ("checkpoint", checkpointing.measure, way.runtime == "runc"),  # Debian's crun is built without criu
     )

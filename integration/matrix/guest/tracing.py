@@ -39,11 +39,14 @@ time.sleep(600)
 
 
 def measure(way: Way, parent: str) -> Iterator[dict[str, Any]]:
-    """Without tracefs, with it, and what a killed watcher leaves."""
+    """Without tracefs, with it (Debian 11's kernel has no histograms), and what a killed watcher leaves."""
     common = {"runtime": way.runtime, "through": way.through}
     if not os.path.isdir(f"{TRACEFS}/events"):
         yield {"asked": "closed", **common, "text": _refusal()}
         subprocess.run(["mount", "-t", "tracefs", "tracefs", TRACEFS], check=True)
+    if not os.path.exists(f"{TRACEFS}/events/kmem/kmalloc/hist"):
+        yield {"asked": "missing", **common, "text": _refusal(), **_leftovers()}
+        return
     yield {"asked": "counted", **common, **_counted()}
     yield {"asked": "killed", **common, **_killed()}
 

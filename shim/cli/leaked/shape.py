@@ -39,6 +39,7 @@ def _container(one: Assessment) -> dict[str, Any]:
         "to": iso(run.end),
         "samples": run.samples,
         "limit_bytes": latest(run.limits.get("limit", ())),
+        "allocation_rate": run.allocated,
         "verdict": one.verdict,
         "leaking": list(one.leaking),
         "began": iso(one.began) if one.began is not None else None,

@@ -47,6 +47,8 @@ def _leak(one: Assessment) -> None:
     table(rows, ("KIND", "VERDICT", "FROM, TO", "RATE", "WHY"), "  ")
     for kind in one.leaking:
         paragraph(f"{kind}: {interval(one, kind)}", "  ")
+    if one.run.allocated is not None:
+        paragraph(f"It allocates {rate(one.run.allocated)}, freed again or not.", "  ")
     if one.happened:
         paragraph("What happened when it began:" if one.began else "What happened at the start:", "  ")
         for event in one.happened[:MOST]:

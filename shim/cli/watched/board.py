@@ -24,7 +24,7 @@ class Line(Value):
 
     growth: bytes a second. stalled: share of the time in which it stood still for memory, above 1 where several tasks
     are summed up (taskstats). throttled: share of the periods of its CPU quota. None: not known, or not after one look.
-    killed: its processes that were killed for memory. ended: it is gone.
+    killed: its processes that were killed for memory. allocated: bytes a second (shim.observe.allocation).
     """
 
     sample: Sample
@@ -33,6 +33,7 @@ class Line(Value):
     stalled: float | None = None
     throttled: float | None = None
     killed: int | None = None
+    allocated: float | None = None
 
     @property
     def fullness(self) -> float:
@@ -56,6 +57,7 @@ ORDERS: dict[str, Figure] = {
     "growth": lambda line: line.growth,
     "kills": lambda line: line.killed,
     "throttled": lambda line: line.throttled,
+    "allocation": lambda line: line.allocated,
 }
 WORDS = ("name", "engine")
 SORTS = (*ORDERS, *WORDS)
@@ -113,6 +115,7 @@ class Board(Sink):
             growth=_growth(first, last, passed),
             stalled=_stalled(first, last, passed),
             throttled=_throttled(first, last),
+            allocated=_allocated(first, last, passed),
             killed=self.killed.get(last.id),
         )
 
@@ -137,6 +140,11 @@ def _stalled(first: Sample, last: Sample, passed: float) -> float | None:
     before, after = first.pressure.totals, last.pressure.totals
     grown = sum(max(0, after[name] - before.get(name, 0)) for name in STALLED if name in after)
     return grown / 1e6 / passed
+
+
+def _allocated(first: Sample, last: Sample, passed: float) -> float | None:
+    then, now = first.allocated.bytes, last.allocated.bytes
+    return max(0, now - then) / passed if passed > 0 and now is not None and then is not None else None
 
 
 def _throttled(first: Sample, last: Sample) -> float | None:

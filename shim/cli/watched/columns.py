@@ -90,6 +90,7 @@ COLUMNS = (
     Column("GROWTH/s", 8, 5, _growth),
     Column("OOM", 5, 4, lambda line: NOTHING if line.killed is None else str(line.killed)),
     Column("THROTTLED", 9, 10, lambda line: _share(line.throttled)),
+    Column("ALLOC/s", 7, 11, lambda line: size(line.allocated)),
 )
 
 
@@ -158,6 +159,8 @@ def _news(board: Board) -> list[str]:
 
 def cells(text: str) -> int:
     """Columns of a terminal: wide characters take two, combining ones none."""
+    if text.isascii() and text.isprintable():
+        return len(text)
     return sum(
         0 if unicodedata.combining(one) else 2 if unicodedata.east_asian_width(one) in "WF" else 1
         for one in printable_line(text)

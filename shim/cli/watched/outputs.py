@@ -117,14 +117,15 @@ def metrics(prometheus: str, textfile: str, *, keep: bool) -> list[Sink]:
     return made
 
 
-def recording(path: str, size: str, interval: float) -> list[Sink]:
-    """The sink of --record, of `size` bytes; its notes go to standard error.
+def recording(path: str, size: str, watcher: Watcher) -> list[Sink]:
+    """The sinks of --record, of `size` bytes; its notes go to standard error.
 
     Raises UsageError, or ShimError for a file that cannot take it.
     """
     if not path:
         return []
     from shim.rules.sizes import Untranslatable, amount
+    from shim.watch.execs import Execs
     from shim.watch.record import LEAST, Recorder
 
     try:
@@ -133,7 +134,9 @@ def recording(path: str, size: str, interval: float) -> list[Sink]:
         raise click.UsageError(f"--record-size: {error.what}; it takes bytes, with a suffix such as K, M, G") from error
     if most < LEAST:
         raise click.UsageError(f"--record-size: {size} is less than {LEAST} bytes, in which nothing fits")
-    return [Recorder(path, interval, most=most, tell=lambda note: click.echo(f"note: {note}", err=True))]
+    interval = watcher.options.interval
+    recorder = Recorder(path, interval, most=most, tell=lambda note: click.echo(f"note: {note}", err=True))
+    return [Execs(lambda: tuple(watcher.roster.followed.values()), recorder.event), recorder]
 
 
 def tracing(watcher: Watcher, *, wanted: bool, lines: bool) -> list[Sink]:

@@ -160,7 +160,7 @@ ENTRIES = (
         patterns=(
             r"[Tt]imeout waiting for systemd to (?P<what>create|remove) (?P<unit>\S+)",
             r"[Tt]imed out while waiting for (?:StartTransientUnit|systemd)[^\n]*(?P<unit2>\S+\.(?:scope|slice))?",
-            r"sd-bus call: Connection timed out",
+            r"sd-bus call: (?:Connection|Operation) timed out",
         ),
         verdict="systemd did not answer in time about the container's unit",
         cause="systemd is busy (many units or mounts, a daemon-reload with thousands of mounts), or hangs.",

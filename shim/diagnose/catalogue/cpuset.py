@@ -19,6 +19,8 @@ from shim.diagnose.entry import (
 )
 
 PROCS = r"(?:cgroup\.procs|tasks)"
+# "x.scope: Failed to set cpuset.cpus: ...", since systemd 252 "Failed to set 'cpuset.cpus' attribute on '/x' to ''"
+SYSTEMD_SETS = r"Failed to set '?(?P<file>cpuset\.(?:cpus|mems))\b[^\n]*?"
 CPUSETS = "Linux Documentation/admin-guide/cgroup-v1/cpusets.rst"
 
 ENTRIES = (
@@ -172,10 +174,7 @@ ENTRIES = (
     Entry(
         code="cpuset-empty",
         title="the cpuset is empty",
-        patterns=(
-            rf"\bwrit(?:e|ing file|e to) {named(PROCS)}: {ENOSPC}",
-            writing(r"cpuset\.(?:cpus|mems)", ENOSPC),
-        ),
+        patterns=(rf"\bwrit(?:e|ing file|e to) {named(PROCS)}: {ENOSPC}",),
         layout="v1",
         verdict="no process can enter the container's cpuset: it has no CPU or no memory node (ENOSPC)",
         cause="A new v1 cpuset is empty until cpuset.cpus and cpuset.mems are written, in every ancestor too.",
@@ -188,5 +187,34 @@ ENTRIES = (
         ),
         reference="https://github.com/opencontainers/runc/issues/133",
         confirm=look.empty_set,
+    ),
+    Entry(
+        code="cpuset-cannot-be-emptied",
+        title="the list of a cpuset that has processes cannot be taken away",
+        patterns=(rf"{SYSTEMD_SETS}: {ENOSPC}", writing(r"cpuset\.(?:cpus|mems)", ENOSPC)),
+        verdict="{file} cannot be emptied while the cgroup has processes (ENOSPC); it keeps the CPUs that it has",
+        cause="systemd, which knows of no AllowedCPUs= for this scope, writes an empty list over the one that the "
+        "kubelet's CPU manager or the runtime has set, as often as it applies the unit again. The kernel refuses that, "
+        "and so the container stays where it should be. Programs as nomad fail where they leave a slice without CPUs.",
+        remedy=(
+            "From systemd it is noise, not why a container fails: look for another message of the same time.",
+            "To end it, let systemd know: systemctl set-property --runtime <scope> AllowedCPUs=<list>",
+            "Another program: have it move the processes away first, or leave one CPU in the list.",
+        ),
+        reference="https://github.com/kubernetes/kubernetes/issues/134218",
+        rank=55,
+    ),
+    Entry(
+        code="cpuset-held-by-partition",
+        title="a partition beside this cgroup has the CPU for itself",
+        patterns=(rf"{SYSTEMD_SETS}: {EINVAL}",),
+        verdict="{file} cannot be set: a cgroup beside this one, or an exclusive set, holds one of these (EINVAL)",
+        cause="A cgroup with cpuset.cpus.partition root or isolated shares its CPUs with no cgroup beside it.",
+        remedy=(
+            "grep -r . /sys/fs/cgroup --include=cpuset.cpus.partition | grep -v member names it.",
+            "Choose other CPUs, or echo member into that file.",
+        ),
+        reference="Linux Documentation/admin-guide/cgroup-v2.rst",
+        rank=55,
     ),
 )

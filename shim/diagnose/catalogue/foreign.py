@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import EACCES, ENOENT, ENOTDIR, EPERM, Entry
+from shim.diagnose.entry import EACCES, ENOENT, ENOTDIR, ENOTTY, EPERM, Entry
 
 
 def _foreign(code: str, title: str, *patterns: str, remedy: str = "") -> Entry:
@@ -126,7 +126,7 @@ ENTRIES = (
         "the runtime refuses a field of config.json",
         r"namespace path: lstat /",
         r"invalid cgroup device type",
-        r"set_mempolicy: |invalid memory policy mode|NUMA mempolicy mode `",
+        r"set_mempolicy: |invalid memory policy mode|NUMA mempolicy mode [`']",
         r"move netDevice |netlink error while looking for interface `",
         r"intelRdt is specified in config|statfs `/sys/fs/resctrl`",
         r"invalid ioPriority|invalid io priority|error setting scheduler|sched_setattr: |invalid personality domain"
@@ -137,7 +137,7 @@ ENTRIES = (
         "terminal-missing",
         "the container wants a terminal, and the caller has none",
         r"(?:failed: |: |^)open /dev/tty: (?:no such device or address|ENXIO)",
-        r"(?:^|: )tcgetattr: Inappropriate ioctl for device",
+        rf"(?:^|: )tcgetattr: {ENOTTY}",
         r"provided file is not a console",
         remedy="Start it from a terminal, give --console-socket, or set process.terminal to false.",
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shim.diagnose.checks import engines as look
-from shim.diagnose.entry import EACCES, EINVAL, EROFS, Entry
+from shim.diagnose.entry import EACCES, EINVAL, EMFILE, ENOSPC, EROFS, Entry
 
 ENTRIES = (
     Entry(
@@ -128,9 +128,9 @@ ENTRIES = (
         code="inotify-limit-reached",
         title="no further file watch can be made",
         patterns=(
-            r"(?:fsnotify|inotify)[^\n]*too many open files",
-            r"Failed to allocate directory watch: (?:too many open files|no space left on device)",
-            r"inotify_(?:add_watch|init)[^\n]*(?:no space left on device|too many open files)",
+            rf"(?:fsnotify|inotify)[^\n]*{EMFILE}",
+            rf"Failed to allocate directory watch: (?:{EMFILE}|{ENOSPC})",
+            rf"inotify_(?:add_watch|init)[^\n]*(?:{ENOSPC}|{EMFILE})",
         ),
         verdict="no further file watch can be made: the user's limit of inotify instances is reached",
         cause="The kernel counts inotify instances and watches for each user, over all containers. This has "

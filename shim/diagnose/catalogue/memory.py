@@ -8,6 +8,7 @@ from shim.diagnose.entry import (
     EBUSY,
     EINVAL,
     ENOENT,
+    ENOMEM,
     ENOSPC,
     EOPNOTSUPP,
     WROTE,
@@ -167,9 +168,7 @@ ENTRIES = (
     Entry(
         code="kernel-memory-accounting-leak",
         title="kernel memory accounting of old kernels leaks cgroups",
-        ambiguous=(
-            r"mkdir (?P<path>/sys/fs/cgroup/memory/[^\n:]*): (?:cannot allocate memory|no space left on device)",
-        ),
+        ambiguous=(rf"mkdir (?P<path>/sys/fs/cgroup/memory/[^\n:]*): (?:{ENOMEM}|{ENOSPC})",),
         verdict="this kernel leaks memory cgroups once kernel memory is accounted: {path} cannot be created",
         cause="Known bug of the 3.10 kernels; runc built without nokmem switches the accounting on.",
         remedy=("Boot with cgroup.memory=nokmem, or use a newer kernel.",),

@@ -6,6 +6,7 @@ from shim.diagnose.checks import mount_points
 from shim.diagnose.checks import mounts as look
 from shim.diagnose.entry import (
     EACCES,
+    EBUSY,
     EINVAL,
     ENODEV,
     ENOENT,
@@ -122,7 +123,7 @@ ENTRIES = (
         ambiguous=(
             mounting("overlay", EPERM),
             mounting("overlay", EINVAL),
-            mounting("overlay", r"(?:device or resource busy)"),
+            mounting("overlay", EBUSY),
         ),
         verdict="overlay cannot be mounted in a user namespace on this kernel",
         cause="Kernels before 5.11 allow overlay only to real root.",
@@ -219,11 +220,11 @@ ENTRIES = (
     ),
     Entry(
         code="crun-null-destination",
-        title="crun 1.21 takes a missing value for the word null",
+        title="crun 1.21 cannot mount over a path that the image lacks",
         patterns=(r"cannot resolve `null` under rootfs",),
-        verdict="crun looks for a path named null in the container, because it printed a missing value",
-        cause="crun 1.21 has this fault on kernels before 5.6, which lack openat2. It is not about a command "
-        "in the image.",
+        verdict="crun could not resolve a mount's destination in the container; null is its word for the missing path",
+        cause="crun 1.21 refuses a destination that does not exist in the image yet, where the kernel lacks openat2 "
+        "(before 5.6) or a filter forbids it. 1.22 took the change back. It is not about a command in the image.",
         remedy=("Use crun 1.20, or 1.22 or later.", "Or a kernel from 5.6 on."),
         reference="https://github.com/containers/crun/issues/1783",
     ),

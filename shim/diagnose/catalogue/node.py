@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shim.diagnose.checks import layout, node, tree
-from shim.diagnose.entry import EACCES, ENOENT, ENOSPC, EPERM, EROFS, V1_NAMES, Entry, writing
+from shim.diagnose.entry import EACCES, ENOENT, EPERM, EROFS, V1_NAMES, Entry
 
 KUBELET = "https://github.com/kubernetes/kubernetes/issues/75832"
 FIND = r"failed to find (?P<controller>\w+) cgroup"
@@ -268,27 +268,5 @@ ENTRIES = (
         ),
         reference="https://github.com/moby/moby/issues/42275",
         rank=58,
-    ),
-    Entry(
-        code="cpuset-partition-lacks-cpus",
-        title="the CPUs or memory nodes are not in the parent's set",
-        patterns=(
-            rf"Failed to set (?P<file2>cpuset\.(?:cpus|mems))[^\n]*: (?:{ENOSPC}|invalid argument)",
-            writing(r"cpuset\.(?:cpus|mems)", ENOSPC),
-        ),
-        verdict="{file} cannot be set: the parent's set does not hold what is asked for (ENOSPC)",
-        cause="On cgroup2 a cgroup gets only CPUs and memory nodes of its parent's effective set. An exclusive "
-        "partition, a "
-        "CPU that was taken offline, or the static CPU manager's state from before a change takes them away.",
-        remedy=(
-            "Kubernetes: drain the node, rm /var/lib/kubelet/cpu_manager_state, restart the kubelet (rke2-agent, k3s).",
-            (
-                "Otherwise correct AllowedCPUs= of the unit or its slice: systemctl show -p "
-                "AllowedCPUs,EffectiveCPUs <slice>"
-            ),
-        ),
-        reference="https://github.com/rancher/rke2/issues/4849",
-        rank=55,
-        tell="grep . /sys/fs/cgroup/kubepods.slice/cpuset.cpus.effective /sys/devices/system/cpu/online",
     ),
 )

@@ -197,6 +197,13 @@ ENTRIES = (
         "Register it again.",
     ),
     refusal(
+        "hook-not-answered",
+        "the process that was to read the limits back ended without an answer",
+        "The hook of a `run` is answered by the cgshim that started the runtime. It was killed, or it could not read "
+        "the container's state in time. A container whose limits nobody has read back is not started.",
+        "Start the container again; the system's log says whether the kernel killed cgshim for memory.",
+    ),
+    refusal(
         "bad-state",
         "the hook was given no container state on standard input",
         "Hooks get the container's state as JSON; a call by hand has none.",

@@ -59,7 +59,7 @@ ENTRIES = (
         title="something is mounted over a part of /proc, and runc refuses to use it",
         patterns=(
             (
-                r"unsafe procfs detected: [^\n]*(?:invalid cross-device link|EXDEV|overmount|incorrect "
+                r"unsafe procfs detected: [^\n]*(?:(?:invalid )?cross-device link|EXDEV|overmount|incorrect "
                 r"procfs|not a procfs"
                 r"|wrong type|too many levels)"
             ),

@@ -14,12 +14,12 @@ ENTRIES = (
         title="the cgroup in which exec should start is gone: the container moved or removed it",
         patterns=(rf"can't open cgroup: [^\n]*?{CGROUP}: {ENOENT}",),
         verdict="exec cannot enter {path}: the container moved its processes away and removed that cgroup",
-        cause="runc 1.4.0 starts exec in the cgroup of the container's first process. A container that makes "
-        "cgroups of its "
-        "own (docker in docker, k3d, buildkit, systemd) can remove that one, and probes with exec fail.",
+        cause="runc 1.4.0 starts exec in the cgroup that the container was given, and fails where that one is gone. A "
+        "container in the host's cgroup namespace with /sys/fs/cgroup writable (docker in docker, k3d, buildkitd, "
+        "systemd) can leave it for one of its own, and the emptied one is removed. Probes with exec fail as well.",
         remedy=(
+            "Upgrade runc to 1.4.1 or later, which enters the cgroup of the first process then, as 1.3 does.",
             "Kubernetes: use a TCP or HTTP probe in place of exec for this container.",
-            "Upgrade runc to the newest 1.4, or go back to 1.3, which enters the container's own cgroup.",
         ),
         reference="https://github.com/opencontainers/runc/issues/5089",
         confirm=look.gone,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 from shim.values import Value
-from shim.watch.leaks.judge import CACHE, LEAK, MOVED, SHORT, UNKNOWN, VERDICTS, Judgement, judge
+from shim.watch.leaks.judge import CACHE, GIVEN_BACK, LEAK, MOVED, SHORT, UNKNOWN, VERDICTS, Judgement, judge
 from shim.watch.leaks.runs import HELD, KINDS, PRIVATE, latest
 from shim.watch.leaks.trend import CONFIDENCE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from shim.watch.leaks.runs import Happening, Line, Run
-    from shim.watch.recording import Who
+    from shim.watch.lives import Who
 
 NEAR = 2.0  # spans around the moment in which the slope changed: what happened there may be why
 NEAREST = 5.0  # seconds, where spans are shorter
@@ -53,6 +55,7 @@ def assess(run: Run, confidence: float = CONFIDENCE) -> Assessment:
     limit = latest(run.limits.get("limit", ()))
     found = {kind: judge(line.times, line.values, limit, confidence) for kind, line in _judged(run)}
     private = run.lines.get(PRIVATE)
+    found = {kind: _until_killed(run, kind, judgement, confidence) for kind, judgement in found.items()}
     kinds = {kind: _adjusted(kind, judgement, private, limit, confidence) for kind, judgement in found.items()}
     leaking = sorted((kind for kind in kinds if kinds[kind].verdict == LEAK), key=lambda kind: -_rate(kinds[kind]))
     began = kinds[leaking[0]].began if leaking else None
@@ -74,6 +77,26 @@ def _judged(run: Run) -> list[tuple[str, Line]]:
 
 def _rate(judgement: Judgement) -> float:
     return judgement.trend.slope if judgement.trend else 0.0
+
+
+def _until_killed(run: Run, kind: str, found: Judgement, confidence: float) -> Judgement:
+    """Memory that comes down because the kernel kills is not given back: the longest stretch between kills tells."""
+    kills = sorted({one.time for one in run.happenings if one.kind == "oom"})
+    if found.verdict != GIVEN_BACK or not kills:
+        return found
+    line = run.lines[kind]
+    stretches: dict[int, list[int]] = {}
+    for number, moment in enumerate(line.times):
+        stretches.setdefault(bisect_left(kills, moment), []).append(number)
+    longest = max(stretches.values(), key=len)
+    # The spans of the kills themselves have values from before and after.
+    first, last = longest[0] + (longest[0] > 0), longest[-1] + (longest[-1] == len(line.times) - 1)
+    limit = latest(run.limits.get("limit", ()))
+    judged = judge(line.times[first:last], line.values[first:last], limit, confidence)
+    if judged.verdict != LEAK:
+        return found
+    why = f"it comes down only when the kernel kills for lack of memory, {len(kills)} times, and rises again: "
+    return judged.changed(why=why + judged.why, first=found.first, last=found.last)
 
 
 def _adjusted(kind: str, found: Judgement, private: Line | None, limit: int | None, confidence: float) -> Judgement:

@@ -9,7 +9,8 @@
 
 from __future__ import annotations
 
-from math import exp
+from math import exp, fsum
+from operator import mul
 
 from shim.values import Value
 from shim.watch.leaks.trend import CONFIDENCE, LEAST, ranks, trend
@@ -99,7 +100,7 @@ def _two_lines(xs: Sequence[float], ys: Sequence[float], place: int) -> float:
 
 
 def _dot(one: Sequence[float], other: Sequence[float]) -> float:
-    return sum(a * b for a, b in zip(one, other))
+    return fsum(map(mul, one, other))
 
 
 def step(values: Sequence[float], confidence: float = CONFIDENCE) -> Step | None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
-    from shim.watch.recording import Record, Who
+    from shim.watch.lives import Record, Who
 
 SPANS = 120  # of a run: more make no better judgement, and cost their square
 MOST_HAPPENINGS = 400  # of a run that are kept, the newest
@@ -48,7 +48,8 @@ class Run(Value):
     """One run of one container. number: from 1, within the recording. lines: figure -> Line of medians.
 
     limits: "limit", "high", "swap_limit" -> the moments at which it changed, and to what (None: to none). spacing:
-    seconds between two medians. skipped: samples with a time before that of an older one.
+    seconds between two medians. allocated: bytes a second over the whole run (shim.observe.allocation), None if not
+    counted. skipped: samples with a time before that of an older one.
     """
 
     who: Who
@@ -60,6 +61,7 @@ class Run(Value):
     lines: dict[str, Line]
     limits: dict[str, tuple[tuple[float, int | None], ...]]
     happenings: tuple[Happening, ...]
+    allocated: float | None = None
     skipped: int = 0
 
 
@@ -122,10 +124,13 @@ class _Filling:
         self.spacing = max((extent.end - extent.start) / SPANS, 1e-3)
         self.place, self.at, self.skipped = -1, extent.start, 0
         self.times: list[float] = []
-        self.open: dict[str, list[int]] = {}
+        self.open: list[dict[str, int]] = []
+        self.names: tuple[str, ...] = ()
+        self.counted: tuple[str, ...] = ()
         self.lines: dict[str, tuple[list[float], list[float]]] = {}
         self.limits: dict[str, list[tuple[float, int | None]]] = {}
         self.counters: dict[str, int] = {}
+        self.allocated: tuple[int, int] | None = None
         self.happenings: deque[Happening] = deque(maxlen=MOST_HAPPENINGS)
 
     def sample(self, time: float, figures: dict[str, int]) -> None:
@@ -139,25 +144,32 @@ class _Filling:
             self._close()
             self.place = place
         self.times.append(time)
-        for name in (*SHOWN, *KINDS):
-            if name in figures:
-                self.open.setdefault(name, []).append(figures[name])
-        for name, parts in SUMS.items():
-            present = [figures[part] for part in parts if part in figures]
-            if present:
-                self.open.setdefault(name, []).append(sum(present))
+        self.open.append(figures)
+        allocated = figures.get("allocated.bytes")
+        if allocated is not None:
+            self.allocated = (self.allocated[0] if self.allocated else allocated, allocated)
         self._changes(time, figures)
 
     def _close(self) -> None:
         """The medians of a span that is full."""
         middle = median(self.times) if self.times else 0.0
-        for name, values in self.open.items():
+        for name in (*SHOWN, *KINDS):
+            self._add(name, middle, [figures[name] for figures in self.open if name in figures])
+        for name, parts in SUMS.items():
+            sums = [[figures[part] for part in parts if part in figures] for figures in self.open]
+            self._add(name, middle, [sum(present) for present in sums if present])
+        self.times, self.open = [], []
+
+    def _add(self, name: str, moment: float, values: list[int]) -> None:
+        if values:
             times, medians = self.lines.setdefault(name, ([], []))
-            times.append(middle)
+            times.append(moment)
             medians.append(float(median(values)))
-        self.times, self.open = [], {}
 
     def _changes(self, time: float, figures: dict[str, int]) -> None:
+        names = tuple(figures)
+        if names != self.names:
+            self.names, self.counted = names, tuple(name for name in names if name.startswith("events."))
         for name in LIMITS:
             value = figures.get(name)
             known = self.limits.setdefault(name, [])
@@ -166,12 +178,12 @@ class _Filling:
                     what = f"{name.replace('_', ' ')} changed from {shown(known[-1][1])} to {shown(value)}"
                     self._happened(time, "limit", what, "read back")
                 known.append((time, value))
-        for name, value in figures.items():
-            if name.startswith("events."):
-                more = value - self.counters.get(name, value)
-                if more > 0:
-                    self._counted(time, name[7:], more)
-                self.counters[name] = value
+        for name in self.counted:
+            value = figures[name]
+            more = value - self.counters.get(name, value)
+            if more > 0:
+                self._counted(time, name[7:], more)
+            self.counters[name] = value
 
     def _counted(self, time: float, name: str, more: int) -> None:
         what = COUNTED.get(name)
@@ -208,8 +220,16 @@ class _Filling:
             lines=lines,
             limits={name: tuple(changes) for name, changes in self.limits.items()},
             happenings=tuple(self.happenings),
+            allocated=self._rate(),
             skipped=self.skipped,
         )
+
+    def _rate(self) -> float | None:
+        passed = self.extent.end - self.extent.start
+        if self.allocated is None or passed <= 0:
+            return None
+        first, last = self.allocated
+        return max(0, last - first) / passed
 
 
 # Counters of memory.events (v2; cgroup-v2.rst) and of v1 (memory.rst), and what it means that they grow.

@@ -1,0 +1,58 @@
+"""Processes that were put into a container from outside (`exec`), found by looking: events of a recording."""
+
+from __future__ import annotations
+
+import os
+
+from shim.watch.event import Event
+from shim.watch.sink import Sink
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from shim.watch.place import Followed
+
+EXEC = "exec"
+SOURCE = "polling cgroup.procs"
+LARGEST = 1 << 20  # bytes of cgroup.procs that are read
+MOST = 20  # processes of one round in one container that are told
+
+
+class Execs(Sink):
+    """Each round: new processes of a container whose parent is none of the container's. tell: gets the events.
+
+    A process that comes and goes between two rounds is not seen. One whose parent has ended, where the container has no
+    PID namespace of its own, is told as well.
+    """
+
+    def __init__(
+        self, followed: Callable[[], Iterable[Followed]], tell: Callable[[Event], None], proc: str = "/proc"
+    ) -> None:
+        self.followed, self.tell, self.proc = followed, tell, proc
+        self.known: dict[str, frozenset[int]] = {}
+
+    def tick(self, now: float) -> None:
+        """One look at all containers."""
+        before, self.known = self.known, {}
+        for one in self.followed():
+            pids = frozenset(map(int, self._text(f"{one.place.memory.directory}/cgroup.procs").split()))
+            self.known[one.id] = pids
+            if one.id in before:
+                for pid in sorted(pids - before[one.id] - {one.container.pid})[:MOST]:
+                    self._new(one, pid, pids | before[one.id], now)
+
+    def _new(self, one: Followed, pid: int, own: frozenset[int], now: float) -> None:
+        name, _, rest = self._text(f"{self.proc}/{pid}/stat").rpartition(")")
+        fields = rest.split()
+        if len(fields) > 1 and int(fields[1]) not in own:
+            evidence = {"pid": pid, "command": name.partition("(")[2]}
+            self.tell(Event(time=now, kind=EXEC, **one.named, source=SOURCE, evidence=evidence))
+
+    @staticmethod
+    def _text(path: str) -> str:
+        try:
+            with open(os.fsencode(path), encoding="utf-8", errors="backslashreplace") as file:
+                return file.read(LARGEST)
+        except OSError:
+            return ""

@@ -60,8 +60,8 @@ def test_index_has_every_page() -> None:
 
 
 def test_readme_json_is_json() -> None:
-    """Every JSON snippet of README and docs/ can be pasted."""
-    blocks = _blocks("json")
+    """Every JSON snippet of README and of the pages about engines and settings can be pasted."""
+    blocks = _blocks("json", README, *(PAGES[name] for name in ("engines.md", "settings.md", "hooks.md")))
     assert blocks
     for block in blocks:
         json.loads(block)

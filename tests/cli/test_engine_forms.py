@@ -6,7 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 
+from shim.cli.main import main
 from tests.engine_machine import Machine
 
 if TYPE_CHECKING:
@@ -88,3 +90,23 @@ def test_quiet_prints_nothing(machine: Machine) -> None:
     result = machine.engine("install", "docker", "-q", "--name", "runc")
     assert result.exit_code == 3
     assert "[bad-name]" in result.output
+
+
+def test_places_and_entries_that_do_not_exist() -> None:
+    """A prefix that a reboot empties, and an engine that has no entry to print: the code stands behind the verdict."""
+    run = CliRunner().invoke
+    done = run(main, ["engine", "install", "podman", "--prefix", "/tmp/cgshim", "--dry-run"])
+    first = "cgshim: /tmp/cgshim is not suitable for a runtime: /tmp is empty after a reboot [bad-place]"
+    assert (done.exit_code, done.stderr.splitlines()[0]) == (3, first)
+    done = run(main, ["engine", "print", "nerdctl"])
+    assert done.exit_code == 3
+    assert done.stderr.splitlines()[0] == "cgshim: nerdctl has no configuration for it [no-entry]"
+
+
+def test_engine_that_is_not_there(machine: Machine) -> None:
+    """The entry is written, and a warning says that nothing reads it."""
+    assert "not installed here" not in machine.install("docker")
+    (machine.root / "usr/bin/podman").unlink()
+    words = " ".join(machine.install("podman").split())
+    assert "warning: podman is not installed here (no podman in /usr/bin, " in words
+    assert "nothing reads the entry yet" in words

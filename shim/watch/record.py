@@ -114,7 +114,7 @@ class Recorder(Sink):
             self._sync()
 
     def close(self) -> None:
-        """Write everything to the disk; the recorder cannot be used afterwards."""
+        """Bring everything to the disk; nothing can be recorded afterwards."""
         if self.handle >= 0:
             self._sync()
             os.close(self.handle)

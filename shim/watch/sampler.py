@@ -10,7 +10,7 @@ import os
 
 from shim.host.cgroup_files import flat_keyed
 from shim.observe import memory_numbers
-from shim.observe.allocation import allocated
+from shim.observe.allocation import HUGE_SIZE, allocated
 from shim.observe.pressure import PSI, Pressure, no_psi, stalls
 from shim.rules.sizes import UNLIMITED
 from shim.watch.sample import Sample
@@ -40,6 +40,7 @@ class Sampler:
     def __init__(self, view: View, other: Other | None = None) -> None:
         """other: pressure of a container without PSI, from the reason for that; nothing by default."""
         self.view = view
+        self.huge = _number(view.text(HUGE_SIZE)) or PAGE
         self.other = other
         self.missing: set[tuple[int, str]] = set()
         self.limits: dict[str, int | None] = {}
@@ -82,7 +83,7 @@ class Sampler:
             pressure=self._pressure(one),
             events={**self._events(spot), **(self._above(at) if at is not spot and limit is not None else {})},
             cpu=self._cpu(one.place.cpu),
-            allocated=allocated(version, flat_keyed(texts.get("memory.stat", "")), PAGE),
+            allocated=allocated(version, flat_keyed(texts.get("memory.stat", "")), PAGE, self.huge),
             problems=dict(self.foreign),
         )
 

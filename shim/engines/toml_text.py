@@ -3,6 +3,10 @@
 tomlkit writes keys and values, and reads files where Python has no parser. Where lines go is decided here: whole tables
 are added at the end and cut out again, single keys are set in the table where they belong. After each edit the text is
 read again and compared with what it should say, so a notation that this module does not know is refused, never damaged.
+
+tomlkit's own documents do not do for that: a table that they have added stays when its only key goes, so that a removal
+does not give back the file as it was, and the release of Debian 12 (0.11) loses values of tables that are continued
+after another one.
 """
 
 from __future__ import annotations

@@ -103,24 +103,10 @@ def make_plan(
     if host.layout in (NONE, AMBIGUOUS):
         return Plan(notes=_untouched(resources, host, runtime, operation))
     checked: Any = returned(resources, kept or {})  # shim.oci.checks has looked at its types
-    case = Case(
-        resources=checked,
-        host=host,
-        runtime=runtimes.of(runtime),
-        operation=operation,
-        driver=driver,
-    )
-    found, stated = _Findings(), _stated(resources)
+    case = Case(resources=checked, host=host, runtime=runtimes.of(runtime), operation=operation, driver=driver)
+    found = _Findings()
     case = found.take(case, _without_nulls(case) if operation == "update" else ())
-    for section, rules in table.ON_V1 if case.v1 else table.ON_V2:
-        # Asked of the resources as they are now: `unified` on v1 makes sections, and a memory rule makes `unified`.
-        for rule in rules() if case.resources.get(section) is not None else ():
-            if _present(case.resources, rule.field):
-                outcome = rule.apply(case)
-                found.notes.extend(outcome.notes)
-                found.problems.extend(outcome.problems)
-                found.expect(outcome.expectations, () if case.v1 else stated)
-                case = found.take(case, outcome.edits)
+    case = _ruled(case, found, () if case.v1 else _stated(resources))
     found.notes.extend(_misnamed(resources, runtime))
     expectations = tuple(found.expectations.values())
     return Plan(
@@ -130,6 +116,20 @@ def make_plan(
         problems=tuple(found.problems),
         bridge=tuple(limit for limit in expectations if limit.version == 2) if case.v1 else (),
     )
+
+
+def _ruled(case: Case, found: _Findings, stated: tuple[str, ...]) -> Case:
+    """Ask every rule whose field is there, in the table's order; the case with the resources as they leave them."""
+    for section, rules in table.ON_V1 if case.v1 else table.ON_V2:
+        # Asked of the resources as they are now: `unified` on v1 makes sections, and a memory rule makes `unified`.
+        for rule in rules() if case.resources.get(section) is not None else ():
+            if _present(case.resources, rule.field):
+                outcome = rule.apply(case)
+                found.notes.extend(outcome.notes)
+                found.problems.extend(outcome.problems)
+                found.expect(outcome.expectations, stated)
+                case = found.take(case, outcome.edits)
+    return case
 
 
 def _stated(resources: dict[str, Any]) -> tuple[str, ...]:

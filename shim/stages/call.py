@@ -58,11 +58,11 @@ def refuse(error: ShimError, container: str = "") -> None:
     """Say why, wherever somebody may look: stderr, `cgshimctl explain --last`, the system's log."""
     import syslog
 
-    from shim.state.failures import remember
+    from shim.state.failures import parts_of, remember
 
     text = error.text()
     _stderr((text + "\n").encode())
-    remember(text, error.code, container)
+    remember(text, error.code, container, parts=parts_of(error))
     system_log(text.split("\n"), syslog.LOG_ERR)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from shim.containers.hook_state import State
     from shim.host.view import View
 
-PATIENCE = 5  # seconds for the watcher's answer; it imports pyroute2 at the first question
+PATIENCE = 20  # seconds for the watcher's answer; it imports pyroute2 at the first question
 SOCKET = "watch.socket"  # in the state directory, which is its owner's alone
 LARGEST = 1 << 16  # bytes of a question or an answer
 NOT_ASKED = 'delay accounting (taskstats) was not asked for: setting "pressure": "taskstats"'
@@ -114,6 +114,6 @@ def collect(view: View, noted: dict[str, Any], container: str) -> dict[str, Any]
     if switched_off(view):
         return {"reason": f"{switched_off(view)}; it was on when the container started"}
     if found["tasks"] == found["without"]:
-        why = UNACCOUNTED if found["tasks"] else "the kernel told of no process of the container"
+        why = UNACCOUNTED if found["tasks"] else "the kernel reported no process of the container"
         return {"reason": f"no delay accounting: {why}"}
     return found

@@ -110,7 +110,9 @@ def test_runtime_of_an_entry(tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", [("plan", "/nonexistent"), ("doctor",)])
 def test_plan_and_doctor_look_at_the_entry(monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]) -> None:
     """`--engine` asks for the entry before anything else is read."""
-    monkeypatch.setattr("shim.cli.engine.entries.of_engine", lambda *_: (_ for _ in ()).throw(ShimError("x", "asked")))
+    monkeypatch.setattr(
+        "shim.cli.engine_request.entries.of_engine", lambda *_: (_ for _ in ()).throw(ShimError("x", "asked"))
+    )
     monkeypatch.setitem(ENGINE_MODULES, "docker", nerdctl)
     result = CliRunner().invoke(main, [*command, "--engine", "docker"])
     assert (result.exit_code, "asked" in result.stderr) == (3, True)

@@ -207,17 +207,4 @@ ENTRIES = (
         reference="https://github.com/kubernetes/kubernetes/issues/134218",
         rank=55,
     ),
-    Entry(
-        code="cpuset-held-by-partition",
-        title="a partition beside this cgroup has the CPU for itself",
-        patterns=(rf"{SYSTEMD_SETS}: {EINVAL}",),
-        verdict="{file} cannot be set: a cgroup beside this one, or an exclusive set, holds one of these (EINVAL)",
-        cause="A cgroup with cpuset.cpus.partition root or isolated shares its CPUs with no cgroup beside it.",
-        remedy=(
-            "grep -r . /sys/fs/cgroup --include=cpuset.cpus.partition | grep -v member names it.",
-            "Choose other CPUs, or echo member into that file.",
-        ),
-        reference="Linux Documentation/admin-guide/cgroup-v2.rst",
-        rank=55,
-    ),
 )

@@ -14,6 +14,7 @@ import pytest
 
 from integration.capabilities import busybox_problem, require, root_problem
 from integration.containers import SEARCH_PATH, Runtime, Shim, call, find_runtime
+from integration.matrix.guest.watcher import Watching
 from integration.podman import Podman, podman_problem
 
 if TYPE_CHECKING:
@@ -226,14 +227,12 @@ def test_poststop_reports_the_kill(podman: Podman, container: str) -> None:
 
 
 def test_poststop_has_the_delays_of_all_tasks(podman: Podman, container: str, delay_accounting: None) -> None:
-    """Asked for by annotation: podman waits for no listener, and the account has the container's tasks, no others."""
-    interpreter = os.path.realpath(sys.executable)  # what the installed hook runs
-    problem = call([interpreter, "-I", "-c", "import pyroute2.netlink"]).err
-    require(f"pyroute2 for {interpreter}", problem)
+    """Asked for by annotation: the watcher adds up, and the account has the container's tasks, no others."""
     _install(podman, "--stage", "poststop", settings_text=TRUST)
     asked = ("--annotation", "io.cgshim.pressure=taskstats")
     piping = "for n in 1 2 3; do echo $n | cat; done"  # a shell, and twice three children of its own
-    result = podman.run(container, "--memory", "32m", *asked, command=("sh", "-c", piping))
+    with Watching(names=("nobody",), service=str(podman.state)):
+        result = podman.run(container, "--memory", "32m", *asked, command=("sh", "-c", piping))
     assert (result.status, result.out) == (0, "1\n2\n3\n"), str(result)
     shown = _cgshimctl(podman.state, "report", _id(podman, container), "--json")
     delays = [one for one in json.loads(shown.out)["ended"]["figures"] if one["name"].startswith("delay.")]

@@ -100,7 +100,7 @@ COLD = (
     *("shim/start/import_fault.py", "shim/host/capture.py", "shim/containers/[!s]*.py"),
     "shim/start/archive_file.py",  # at installation, or after a source has changed
 )
-EDGES = ("shim/call/entry.py", "shim/cli/*.py", "shim/host/capture.py", "shim/stages/*.py", "shim/observe/listener.py")
+EDGES = ("shim/call/entry.py", "shim/cli/*.py", "shim/host/capture.py", "shim/stages/*.py")
 
 # "What's New in Python" 3.8 to 3.13, as far as a program like this one could want it.
 NEWER_ATTRIBUTES = {

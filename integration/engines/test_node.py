@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 KUBERNETES = CHECKOUT / "examples" / "kubernetes"
 SUITE = "trixie"  # of the image's base: the same tree as the matrix has
 FILE = "/etc/containerd/config.toml"
+K3S = "/var/lib/rancher/k3s/agent/etc/containerd"
 # What a node's administrator has written by hand stays, comments and all.
 OWN_WORDS = "# this node's own\n"
 SYSTEMCTL = """#!/bin/sh
@@ -42,6 +43,7 @@ case $1 in
 is-active) alive ;;
 restart)
     if alive; then kill "$(cat {place}/pid)"; while alive; do sleep 0.1; done; fi
+    [ ! -e {place}/generated ] || cat {place}/generated >{file}
     [ ! -e {place}/broken ] || ! grep -q cgshim {file} || {{ echo "job failed"; exit 1; }}
     [ ! -e {place}/mute ] || ! grep -q cgshim {file} || exit 0
     setsid containerd --config {file} </dev/null >{place}/log 2>&1 &
@@ -152,13 +154,14 @@ class Answer(http.server.BaseHTTPRequestHandler):
 class Node(Machine):
     """The node with its engine, and the pod on it."""
 
-    def __init__(self, machine: Machine, holder: Namespace, place: Path, image: Image) -> None:
-        super().__init__(machine.name, machine.within, machine.python)
+    def __init__(self, holder: Namespace, system: System, place: Path, image: Image, config: str) -> None:
+        super().__init__(system.name, holder.within, system.python)
+        self.config = config
         self.place, self.image, self.cluster = place, image, Cluster()
         self._pid = holder.within[1].rpartition("=")[2]
         (place / "bin").mkdir()
         systemctl = place / "bin/systemctl"
-        systemctl.write_text(SYSTEMCTL.format(place=place, file=FILE))
+        systemctl.write_text(SYSTEMCTL.format(place=place, file=self.config))
         systemctl.chmod(0o755)
         (place / "account").mkdir()
         (place / "account/token").write_text("secret\n")
@@ -167,7 +170,13 @@ class Node(Machine):
         self.pod = Namespace(POD, str(room), image.tree, str(place / "account"))
         assert not self.pod.problem
         self.root = str(room / "root")
-        self.shell(f"{systemctl} restart containerd")
+
+    def start(self, text: str, *, generated: bool = False) -> None:
+        """Start the engine with this configuration, which is `generated` anew at every start, as k3s does it."""
+        self.write(self.config, text)
+        if generated:
+            (self.place / "generated").write_text(text)
+        self.shell(f"{self.place}/bin/systemctl restart containerd")
         assert wait_until(lambda: self.answers)
 
     def shell(self, script: str) -> Result:
@@ -208,7 +217,7 @@ class Node(Machine):
 
     def tree(self) -> str:
         """Every file, directory and link that an installation could leave, with the files' checksums."""
-        places = "/etc/containerd /etc/cgshim /opt/cgshim /var/lib/cgshim"
+        places = f"{os.path.dirname(self.config)} /etc/containerd /etc/cgshim /opt/cgshim /var/lib/cgshim"
         return self.shell(f"find {places} \\( -type f -exec cksum {{}} + \\) -o -print 2>/dev/null | sort").out
 
     def close(self) -> None:
@@ -220,17 +229,15 @@ class Node(Machine):
 
 
 @pytest.fixture
-def node(system: System, place: Path, image: Image, installed_front: Front) -> Iterator[Node]:
-    """A fresh one for each test, with containerd running as it is configured there."""
+def node(request: pytest.FixtureRequest, system: System, place: Path, image: Image) -> Iterator[Node]:
+    """A fresh one for each test; its engine's file is the test's parameter, or the usual one."""
     require("containerd", system.missing("containerd", "ctr"))
     own = place / "node"
     shutil.rmtree(own, ignore_errors=True)
     (own / "room").mkdir(parents=True)
     holder = Namespace(OWN_STATE, str(own / "room"), outer=system.within)
     require("overlay in a mount namespace", holder.problem)
-    machine = Machine(system.name, holder.within, system.python)
-    machine.write(FILE, OWN_WORDS + configuration(machine, own, bare=installed_front.runtime))
-    found = Node(machine, holder, own, image)
+    found = Node(holder, system, own, image, getattr(request, "param", FILE))
     yield found
     found.close()
     holder.close()
@@ -238,8 +245,38 @@ def node(system: System, place: Path, image: Image, installed_front: Front) -> I
     shutil.rmtree(own, ignore_errors=True)
 
 
-def test_there_and_back(node: Node) -> None:
+@pytest.fixture
+def started(node: Node, installed_front: Front) -> Node:
+    """With containerd running as it is configured there."""
+    node.start(OWN_WORDS + configuration(node, node.place, bare=installed_front.runtime))
+    return node
+
+
+@pytest.mark.parametrize("node", [f"{K3S}/config.toml"], indirect=True)
+def test_an_engine_whose_file_is_generated(node: Node, installed_front: Front) -> None:
+    """As with k3s and RKE2: the entry goes into the directory that the file imports, where containerd merges that.
+
+    Where it does not (before 2.1), the entry is gone after the restart: everything is put back, and the reason told.
+    """
+    text = configuration(node, node.place, bare=installed_front.runtime)
+    node.start(f'imports = ["{K3S}/config-v3.toml.d/*.toml"]\n{text}', generated=True)
+    before = node.tree()
+    done = node.run("once", CONFIG=node.config)
+    if node.name == "here":
+        assert (done.status, node.tree(), node.answers) == (1, before, True), str(done)
+        assert "no entry for cgshim in containerd's files" in node.cluster.last[1]
+        return
+    assert (done.status, node.cluster.last) == (0, ("ready", "")), str(done)
+    entry = node.must_run("cat", f"{K3S}/config-v3.toml.d/50-cgshim.toml")
+    assert 'BinaryName = "/opt/cgshim/bin/cgshim-runc"' in entry
+    assert node.run("ready", CONFIG=node.config).status == 0
+    removed = node.run("once", CONFIG=node.config, ACTION="remove")
+    assert (removed.status, node.tree()) == (0, before), str(removed)
+
+
+def test_there_and_back(started: Node) -> None:
     """Registered, proven by a container, labelled, ready; looked at again without a restart; repaired; removed."""
+    node = started
     before = node.tree()
     assert node.run("ready").status == 1
     done = node.run("once")
@@ -265,8 +302,9 @@ def test_there_and_back(node: Node) -> None:
 
 
 @pytest.mark.parametrize(("fault", "words"), [("broken", "job failed"), ("mute", "does not answer after 5 s")])
-def test_an_engine_that_does_not_come_up_again(node: Node, fault: str, words: str) -> None:
+def test_an_engine_that_does_not_come_up_again(started: Node, fault: str, words: str) -> None:
     """systemctl says so, or nothing answers: the old configuration is back byte for byte, and the engine with it."""
+    node = started
     before = node.tree()
     (node.place / fault).touch()
     done = node.run("once")
@@ -280,8 +318,9 @@ def test_an_engine_that_does_not_come_up_again(node: Node, fault: str, words: st
 
 
 @HERE
-def test_a_node_whose_runtime_starts_nothing(node: Node) -> None:
+def test_a_node_whose_runtime_starts_nothing(started: Node) -> None:
     """The engine takes the entry, but no container starts through it: everything is put back, too."""
+    node = started
     before = node.tree()
     node.write("/opt/bad/runc", "#!/bin/sh\necho broken runtime >&2\nexit 1\n")
     node.must_run("chmod", "755", "/opt/bad/runc")
@@ -292,8 +331,9 @@ def test_a_node_whose_runtime_starts_nothing(node: Node) -> None:
 
 
 @HERE
-def test_a_container_that_still_calls_it(node: Node) -> None:
+def test_a_container_that_still_calls_it(started: Node) -> None:
     """The entry goes, the program stays, and the pod is not ready until the container has ended."""
+    node = started
     before = node.tree()
     assert node.run("once").status == 0
     task = "/run/containerd/io.containerd.runtime.v2.task/k8s.io/1"
@@ -309,8 +349,9 @@ def test_a_container_that_still_calls_it(node: Node) -> None:
 
 
 @HERE
-def test_an_engine_that_is_down_already(node: Node) -> None:
+def test_an_engine_that_is_down_already(started: Node) -> None:
     """Nothing is changed."""
+    node = started
     before = node.tree()
     node.shell(f"kill $(cat {node.place}/pid)")
     done = node.run("once", PATIENCE="1")
@@ -319,8 +360,9 @@ def test_an_engine_that_is_down_already(node: Node) -> None:
 
 
 @HERE
-def test_a_node_without_python(node: Node) -> None:
+def test_a_node_without_python(started: Node) -> None:
     """As on Container-Optimized OS: the pod says so and leaves nothing behind."""
+    node = started
     before = node.tree()
     few = node.place / "few"
     few.mkdir()

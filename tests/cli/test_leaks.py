@@ -142,7 +142,7 @@ def test_foreign_words_are_data(tmp_path: Path, form: str) -> None:
 
 
 def test_output_is_written_whole(file: Path, tmp_path: Path) -> None:
-    """Into a file; nothing on standard output; what is no file is not replaced."""
+    """Into a file; nothing on standard output; what is not a regular file is not replaced."""
     target = tmp_path / "leaks.svg"
     found = _leaks(file, "-o", "svg", "--output", target)
     assert (found.exit_code, found.stdout) == (1, "")

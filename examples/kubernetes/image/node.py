@@ -195,6 +195,11 @@ def text(done: subprocess.CompletedProcess[bytes]) -> str:
     return done.stdout.decode(errors="replace").strip() or f"exit status {done.returncode}"
 
 
+def paths(state: bytes) -> set[str]:
+    """The files in what `Node.state` gives."""
+    return {line.partition("  ")[2] for line in state.decode(errors="surrogateescape").splitlines()}
+
+
 def say(words: str) -> None:
     """One line, or more, of the pod's log."""
     sys.stdout.write(f"{words}\n")
@@ -231,6 +236,9 @@ def put_back(node: Node, before: bytes, saved: bytes, problem: str) -> None:
     node.tidy()
     if node.state() != before:
         node.shell("tar -C / -xf -", data=saved)
+        # Where the file was generated anew, `engine remove` found no entry, and left its copy of the file.
+        ours = [path for path in sorted(paths(node.state()) - paths(before)) if "cgshim" in os.path.basename(path)]
+        node.call("rm", "-f", "--", *ours)
     left = "" if node.state() == before else "; files of the engine's configuration differ from what they were"
     again = node.restart()
     raise Failed(f"{problem}; the old configuration is back{left}" + (f", and still: {again}" if again else ""))

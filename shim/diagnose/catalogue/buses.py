@@ -48,7 +48,7 @@ ENTRIES = (
                 r"(?:Failed to connect to (?:user scope )?bus|cannot open (?:sd-bus|user bus)): (?:Connection refused"
                 r"|Transport endpoint is not connected|Permission denied|Host is down)"
             ),
-            r"dbus: connection closed by user|dbus[^\n]*: (?:connection reset by peer|broken pipe)",
+            r"dbus[^\n]*: (?:connection reset by peer|broken pipe)",
             r"Message recipient disconnected from message bus without replying",
         ),
         ambiguous=(PRIVATE,),
@@ -160,6 +160,7 @@ ENTRIES = (
             r"[Tt]imeout waiting for systemd to (?P<what>create|remove) (?P<unit>\S+)",
             r"[Tt]imed out while waiting for (?:StartTransientUnit|systemd)[^\n]*(?P<unit2>\S+\.(?:scope|slice))?",
             r"sd-bus call: (?:Connection|Operation) timed out",
+            r"Failed to activate service 'org\.freedesktop\.systemd1': timed out",
         ),
         verdict="systemd did not answer in time about the container's unit",
         cause="systemd is busy (many units or mounts, a daemon-reload with thousands of mounts), or hangs.",
@@ -196,5 +197,19 @@ ENTRIES = (
             "systemctl daemon-reload; then delete the pod, which is made again. Restart the kubelet if it comes back.",
         ),
         reference="https://github.com/cri-o/cri-o/issues/9082",
+    ),
+    Entry(
+        code="bus-connection-stale",
+        title="a daemon goes on with a connection to systemd that dbus has ended",
+        patterns=(r"dbus: connection closed by user",),
+        verdict="the kubelet, or the engine, uses a connection to systemd that has ended",
+        cause="dbus was restarted (an upgrade, often), and the daemon does not connect again. What it starts "
+        "itself fails until it is restarted, while the runtime's own calls work.",
+        remedy=(
+            "systemctl restart kubelet (or crio, containerd, docker)",
+            "Upgrade it: what is built with the library of runc 1.0.0-rc94 or later connects again.",
+        ),
+        reference="https://github.com/kubernetes/kubernetes/issues/100328",
+        rank=45,
     ),
 )

@@ -268,4 +268,22 @@ ENTRIES = (
         confirm=look.first_error,
         rank=70,
     ),
+    Entry(
+        code="criu-cgroups-not-restored",
+        title="CRIU cannot restore the cgroups of the checkpoint",
+        patterns=(
+            r"cg: Can't move (?:\d+ )?into (?P<path>\S+)",
+            r"cg: Failed (?:closing|writing) (?P<path2>[^\n]+)",
+            r"cg: Restoring [^\n]* failed",
+        ),
+        verdict="CRIU cannot bring back the cgroup of the checkpoint, or one of its values: {path}",
+        cause="CRIU writes the cgroups that it saw at the checkpoint, while the runtime has made one for the container "
+        "already. Another layout, another name or a limit that this host refuses is enough.",
+        remedy=(
+            "Leave the cgroups to the runtime: runc restore --manage-cgroups-mode ignore (from 1.2 on).",
+            "Restore on a host with the same cgroup layout, and upgrade CRIU.",
+        ),
+        reference="https://github.com/opencontainers/runc/pull/3447",
+        rank=58,
+    ),
 )

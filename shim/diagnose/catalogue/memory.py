@@ -192,4 +192,17 @@ ENTRIES = (
         reference=SPEC,
         confirm=look.usage,
     ),
+    Entry(
+        code="soft-limit-on-realtime-kernel",
+        title="a realtime kernel has no soft memory limit on v1",
+        patterns=(writing(r"memory\.soft_limit_in_bytes", EOPNOTSUPP),),
+        verdict="memory.soft_limit_in_bytes cannot be set: this kernel is built with PREEMPT_RT (EOPNOTSUPP)",
+        cause="Since Linux 5.18 a kernel with PREEMPT_RT refuses the soft limit of v1.",
+        remedy=(
+            "Start without memory.reservation (docker: --memory-reservation; compose: mem_reservation).",
+            "uname -v shows PREEMPT_RT: boot the distribution's ordinary kernel, or with cgroup2 (memory.low).",
+        ),
+        reference="https://github.com/IceWhaleTech/CasaOS/issues/1832",
+        layout="v1",
+    ),
 )

@@ -95,6 +95,7 @@ ENTRIES = (
         title="an outer container, a sandbox or a security module forbids the mount",
         ambiguous=(
             mounting(r"(?:proc|tmpfs|devpts|mqueue|shm|udev)", EACCES),
+            rf"preparing rootfs caused:? \"?{EACCES}",
             mounting(r"(?:tmpfs|devpts|shm|udev|/[^\"`\\\n]*)", EPERM),
         ),
         verdict="{source} may not be mounted at {destination}: an outer container, a sandbox or a security module "

@@ -33,6 +33,7 @@ ENTRIES = (
         patterns=(
             r"unable to set swap limit without memory limit",
             r"cannot set swap limit without the memory limit",
+            r"Memory\.Swap is set without Memory\.Limit",  # gVisor
         ),
         ambiguous=(writing(MEMSW, EINVAL),),
         verdict="memory.swap is set, but memory.limit is not",

@@ -23,6 +23,8 @@ from integration.bundle import find_busybox, make_bundle
 from integration.capabilities import busybox_problem, require, root_problem
 from integration.containers import SEARCH_PATH, Runtime, call, find_runtime
 from integration.test_audit_page import NAMES, _run, browser_problem
+from shim.watch.threads import Threads
+from shim.watch.watcher import Options, Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve().parent
 CTL = (sys.executable, "-m", "shim.cli.main")
 MIB = 1 << 20
-SECONDS, INTERVAL, QUIET = 18.0, 0.2, 5.0
+SECONDS, INTERVAL, QUIET = 20.0, 0.2, 5.0
 LIMIT = 192 * MIB
 CACHED = 96  # MiB of the file that is read
 # What runs -> MiB a second, the verdict, the kind that leaks.
@@ -109,22 +111,18 @@ def _start(runtime: Runtime, place: Path, kind: str, container: str) -> None:
 
 
 def _record(file: Path, runtime: Runtime, ids: dict[str, str]) -> None:
-    argv = [
-        *CTL,
-        "watch",
-        "--record",
-        str(file),
-        "--interval",
-        str(INTERVAL),
-        "--root",
-        str(runtime.root),
-        *ids.values(),
-    ]
-    watcher = subprocess.Popen(argv, cwd=HERE.parent, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    """Two watchers, the first of which is killed; during the second one something happens to `steady`."""
+    argv = [*CTL, "watch", "--record", str(file), "--interval", str(INTERVAL), "--root", str(runtime.root)]
+    options: Any = {"cwd": HERE.parent, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    killed = subprocess.Popen([*argv, *ids.values()], **options)
+    time.sleep(QUIET)
+    killed.kill()
+    killed.communicate(timeout=60)
+    watcher = subprocess.Popen([*argv, *ids.values()], **options)
     time.sleep(QUIET)
     runtime.must("exec", "--detach", ids["steady"], "/bin/sleep", "300")
     runtime.must("update", "--memory", str(LIMIT + MIB), ids["steady"])
-    time.sleep(SECONDS - QUIET)
+    time.sleep(SECONDS - 2 * QUIET)
     watcher.send_signal(signal.SIGTERM)
     _, told = watcher.communicate(timeout=60)
     assert (watcher.returncode, told) == (0, ""), told
@@ -142,7 +140,7 @@ def found(recorded: tuple[Path, dict[str, str]]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("kind", LEAKS)
 def test_each_is_told_from_the_others(found: dict[str, Any], kind: str) -> None:
-    """The kind that leaks, and no other; a cache is a cache; what is given back, or does nothing, is no leak."""
+    """The kind that leaks, and no other; a cache is a cache; what is given back, or does nothing, is not a leak."""
     _, verdict, leaking = LEAKS[kind]
     one = found[kind]
     if leaking == "kernel":
@@ -162,6 +160,13 @@ def test_rate_and_moment_are_those_of_the_leak(found: dict[str, Any], kind: str)
     assert one["limit_bytes"] == LIMIT
     held = sum(one["kinds"][part]["last_bytes"] for part in ("anonymous", "shmem", "kernel") if part in one["kinds"])
     assert one["limit_reached"]["seconds"] == pytest.approx((LIMIT - held) / trend["rate"], rel=0.15)
+
+
+def test_a_killed_watcher_ends_no_run(recorded: tuple[Path, dict[str, str]], found: dict[str, Any]) -> None:
+    """Each container has one run, from before the kill to after it; both watchers have their header."""
+    assert recorded[0].read_text().count('{"recording":"cgshim"') == 2
+    assert {one["run"] for one in found.values()} == {1}
+    assert all(one["samples"] > 30 for one in found.values()), {kind: one["samples"] for kind, one in found.items()}
 
 
 def test_what_happened_is_beside_the_samples(found: dict[str, Any]) -> None:
@@ -212,3 +217,21 @@ def test_the_page_is_painted(recorded: tuple[Path, dict[str, str]], tmp_path: Pa
         seen = json.loads(html.unescape(match.group(1)))
         assert (seen["wide"], seen["loaded"], seen["pictures"]) == (False, 0, len(LEAKS))
         assert seen["cut"] == []
+
+
+def test_threads_are_attributed_to_their_container(recorded: tuple[Path, dict[str, str]]) -> None:
+    """What `--trace` shows beside a process: its name, and the container whose cgroup it is in; of this one, none."""
+    file, ids = recorded
+    watcher = Watcher(Options(names=tuple(ids.values()), roots=(str(file.parent / "root"),)))
+    try:
+        watcher.discover("test")
+        followed = list(watcher.roster.followed.values())
+        found = Threads().look_up([*(one.container.pid for one in followed), os.getpid()], followed)
+    finally:
+        watcher.close()
+    assert {one.id for one in followed} == set(ids.values())
+    for one in followed:
+        thread = found[one.container.pid]
+        assert (thread.pid, thread.container) == (one.container.pid, one.container.title)
+        assert thread.name.startswith("python3")
+    assert found[os.getpid()].container == ""

@@ -14,10 +14,12 @@ import pytest
 from integration.capabilities import require
 from integration.containers import SEARCH_PATH, call
 from integration.failures.provoked import readable_sources
+from integration.matrix.guest.watcher import Watching
 from shim.host.view import View
-from shim.observe import listener, pressure
+from shim.observe import pressure
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from integration.bundle import Bundle
@@ -93,26 +95,35 @@ TASKS = 40  # short-lived processes, one after the other
 
 
 @pytest.fixture
-def listened(bundle: Bundle, tmp_path: Path) -> Listened:
+def listened(bundle: Bundle, tmp_path: Path) -> Iterator[Listened]:
     """A container that ends by itself, all of whose reading is done by processes that are gone when it does."""
-    require("pyroute2 for /usr/bin/python3", _pyroute2_problem())
     _make_large(bundle)
-    return Listened(bundle, tmp_path / "state")
-
-
-def _pyroute2_problem() -> str:
-    """The hooks are run by the system's interpreter, as a package has them."""
-    return call([PYTHON, "-I", "-c", "import pyroute2.netlink"]).err
+    found = Listened(bundle, tmp_path / "state")
+    found.start()
+    yield found
+    found.stop()
 
 
 class Listened:
-    """A bundle with cgshim's poststop hook, and what that leaves."""
+    """A bundle with cgshim's poststop hook, what that leaves, and a watcher."""
 
     def __init__(self, bundle: Bundle, state: Path) -> None:
         self.bundle = bundle
         self.state = state
         state.mkdir(mode=0o700)
         (state / "settings.json").write_text('{"annotations": "trust"}')
+        self.watching: Watching | None = None
+
+    def start(self) -> None:
+        """A watcher that the hooks find."""
+        self.watching = Watching(names=("nobody",), service=str(self.state))
+        self.watching.__enter__()
+
+    def stop(self) -> None:
+        """No longer."""
+        if self.watching is not None:
+            self.watching.__exit__()
+        self.watching = None
 
     def configure(self, annotations: dict[str, str], command: str) -> None:
         """The container's command; its memory is a third of the file's size."""
@@ -159,46 +170,41 @@ def test_processes_that_ended_are_in_the_account(
         assert one["unit"] == "microseconds lost"
         assert int(one["includes"].split()[2]) >= TASKS + 2  # the shell and cat
     assert "delay" not in {one["name"] for one in account["absent"]}
-    assert os.listdir(listened.state / "delays") == []
 
 
-def test_the_listener_lives_as_long_as_the_container(
+def test_a_container_without_a_watcher_says_so(
     listened: Listened, runtime: Runtime, bundle: Bundle, container: str, delay_accounting: None
 ) -> None:
-    """One process, in no session of the runtime's, that holds nothing of the caller's; gone with the container."""
-    listened.configure(ASKED, "exec /bin/sleep 300")
-    runtime.create(bundle, container)
-    runtime.must("start", container)
-    listener = listened.note(container)["delays"]["listener"]
-    assert os.getsid(listener) == listener
-    held = sorted(os.readlink(f"/proc/{listener}/fd/{fd}") for fd in os.listdir(f"/proc/{listener}/fd"))
-    assert held == ["/dev/null"] * 3 + ["anon_inode:[pidfd]"] + [one for one in held if one.startswith("socket:")]
-    assert len(held) == 5
-    runtime.must("delete", "--force", container)
-    assert not os.path.exists(f"/proc/{listener}/exe") or Path(f"/proc/{listener}/stat").read_text().split()[2] == "Z"
-    assert "delay.reclaim" in {one["name"] for one in listened.report(container)["figures"]}
-
-
-def test_a_killed_listener_is_a_reason(
-    listened: Listened, runtime: Runtime, bundle: Bundle, container: str, delay_accounting: None
-) -> None:
-    """No figure of its own making: the account says that the listener left nothing."""
-    listened.configure(ASKED, "exec /bin/sleep 300")
-    runtime.create(bundle, container)
-    listener = listened.note(container)["delays"]["listener"]
-    os.kill(listener, 9)
-    runtime.must("delete", "--force", container)
+    """No figure of its own making: the account says what would have to run."""
+    listened.configure(ASKED, "true")
+    listened.stop()
+    runtime.must("run", "--bundle", str(bundle.path), container)
     account = listened.report(container)
     assert not [one for one in account["figures"] if one["name"].startswith("delay.")]
     reasons = [one["reason"] for one in account["absent"] if "taskstats" in one["reason"]]
-    assert len(reasons) == 1
-    assert reasons[0].endswith(f"no taskstats: the listener (process {listener}) left nothing")
+    assert [one.rpartition("; ")[2] for one in reasons] == ["systemctl start cgshim-watch)"]
+
+
+def test_a_watcher_that_was_restarted_says_so(
+    listened: Listened, runtime: Runtime, bundle: Bundle, container: str, delay_accounting: None
+) -> None:
+    """What its predecessor had is gone, so that the sum would be too small."""
+    listened.configure(ASKED, "exec /bin/sleep 300")
+    runtime.create(bundle, container)
+    assert listened.note(container)["delays"] == {"reason": ""}
+    listened.stop()
+    listened.start()
+    runtime.must("delete", "--force", container)
+    reasons = [one["reason"] for one in listened.report(container)["absent"] if "taskstats" in one["reason"]]
+    assert [one.partition("no taskstats: ")[2] for one in reasons] == [
+        "the watcher does not know the container: it was started after it"
+    ]
 
 
 def test_an_image_costs_no_process(
     listened: Listened, runtime: Runtime, bundle: Bundle, container: str, delay_accounting: None
 ) -> None:
-    """Where the settings do not trust annotations none starts a listener; the account says why."""
+    """Where the settings do not trust annotations nobody listens; the account says why."""
     (listened.state / "settings.json").write_text("{}")
     listened.configure(ASKED, "exec /bin/sleep 300")
     runtime.create(bundle, container)
@@ -211,7 +217,7 @@ def test_an_image_costs_no_process(
 def test_nothing_listens_unasked(
     listened: Listened, runtime: Runtime, bundle: Bundle, container: str, annotations: dict[str, str]
 ) -> None:
-    """A process for each container is nobody's default."""
+    """Every task of the host that ends is a record: nobody's default."""
     listened.configure(annotations, "exec /bin/sleep 300")
     runtime.create(bundle, container)
     delays = listened.note(container)["delays"]
@@ -221,7 +227,7 @@ def test_nothing_listens_unasked(
 def test_switched_off_at_the_start_is_a_reason(
     listened: Listened, runtime: Runtime, bundle: Bundle, container: str, delay_accounting: None
 ) -> None:
-    """Asked for, but the kernel counts nothing: no listener, and the account names the switch."""
+    """Asked for, but the kernel counts nothing: nobody listens, and the account names the switch."""
     SWITCH.write_text("0")
     listened.configure(ASKED, "true")
     runtime.must("run", "--bundle", str(bundle.path), container)
@@ -229,10 +235,10 @@ def test_switched_off_at_the_start_is_a_reason(
     assert "kernel.task_delayacct=1" in reason
 
 
-def test_without_the_right_to_listen(listened: Listened) -> None:
-    """Generic netlink tells an unprivileged user nothing: the listener says so and is gone."""
-    words = ["/tmp", "none.json", str(os.getpid()), "", ""]
-    code = listener.CODE.format("register")
+def test_without_the_right_to_listen() -> None:
+    """Generic netlink tells an unprivileged user nothing, and that is the reason."""
+    code = "import sys; sys.path.insert(0, sys.argv[1]); from shim.observe.pressure import exit_records; exit_records()"
     as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-    said = call([*as_nobody, PYTHON, "-I", "-c", code, str(readable_sources()), *words])
-    assert (said.status, said.out, said.err) == (1, "[Errno 1] Operation not permitted\n", "")
+    require("pyroute2 for /usr/bin/python3", call([PYTHON, "-I", "-c", "import pyroute2.netlink"]).err)
+    said = call([*as_nobody, PYTHON, "-I", "-c", code, str(readable_sources())])
+    assert (said.status, said.err.splitlines()[-1]) == (1, "PermissionError: [Errno 1] Operation not permitted")

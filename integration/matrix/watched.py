@@ -48,7 +48,7 @@ def numbers(record: dict[str, Any]) -> list[str]:
     return found
 
 
-def _common(record: dict[str, Any], kind: str, limit: int) -> tuple[list[str], dict[str, Any]]:
+def _told(record: dict[str, Any], kind: str, limit: int) -> tuple[list[str], dict[str, Any]]:
     alert = record["alerts"].get(kind)
     if not alert:
         return [f"no alert {kind}: {record.get('sources')}"], {}
@@ -62,13 +62,13 @@ def _common(record: dict[str, Any], kind: str, limit: int) -> tuple[list[str], d
 
 def worker(record: dict[str, Any]) -> list[str]:
     """The killed process is named, it is not init, and init is alive; the limit was hit before."""
-    found, alert = _common(record, "oom_kill", LIMIT)
+    found, alert = _told(record, "oom_kill", LIMIT)
     victims = alert.get("evidence", {}).get("victims", [])
     if [(one["name"], one["init"]) for one in victims[:1]] != [("busybox", False)] or not record["alive"]:
         found.append(f"victims {victims}, init alive {record['alive']}")
     if victims and victims[0]["usage"] < LIMIT - HELD_BACK:
         found.append(f"killed at {victims[0]['usage']}")
-    hit, maximum = _common(record, "memory_max_hit", LIMIT)
+    hit, maximum = _told(record, "memory_max_hit", LIMIT)
     if maximum and maximum["threshold_bytes"] != LIMIT:
         found.append(f"threshold_bytes of memory_max_hit is {maximum['threshold_bytes']}")
     return [*found, *hit]
@@ -86,7 +86,7 @@ def init(record: dict[str, Any]) -> list[str]:
 def high(record: dict[str, Any]) -> list[str]:
     """The threshold is the one that was set, the usage is above it, and the kernel told of it."""
     kind = EXCEEDED[record["version"]]
-    found, alert = _common(record, kind, 64 * M)
+    found, alert = _told(record, kind, 64 * M)
     if alert and alert["threshold_bytes"] != 16 * M:
         found.append(f"{kind}: threshold_bytes is {alert['threshold_bytes']}")
     if alert and record["version"] == "v1" and alert["usage_bytes"] < 16 * M:
@@ -96,7 +96,7 @@ def high(record: dict[str, Any]) -> list[str]:
 
 def stuck(record: dict[str, Any]) -> list[str]:
     """Out of memory without a kill, and why."""
-    found, alert = _common(record, "oom_stuck", LIMIT)
+    found, alert = _told(record, "oom_stuck", LIMIT)
     disabled = alert.get("evidence", {}).get("oom_kill_disable", 0)
     if alert and disabled != (1 if record["version"] == "v1" else 0):
         found.append(f"oom_kill_disable is {disabled}")
@@ -105,7 +105,7 @@ def stuck(record: dict[str, Any]) -> list[str]:
 
 def drift(record: dict[str, Any]) -> list[str]:
     """What was asked and what the kernel has."""
-    found, alert = _common(record, "limit_drift", 128 * M)
+    found, alert = _told(record, "limit_drift", 128 * M)
     evidence = alert.get("evidence", {})
     if alert and (evidence.get("limit"), evidence.get("asked"), evidence.get("kernel")) != (
         "memory.limit",
@@ -119,7 +119,7 @@ def drift(record: dict[str, Any]) -> list[str]:
 def restart(record: dict[str, Any]) -> list[str]:
     """A kill between two watchers is told once, by the second."""
     counts = [record["before"], *(sum(one["evidence"]["count"] for one in told) for told in record["told"])]
-    return [] if counts == [0, 1, 0] else [f"kills told by three watchers: {counts}"]
+    return [] if counts == [0, 1, 0] else [f"kills told by three watchers: {counts}; {record}"]
 
 
 def forged(record: dict[str, Any]) -> list[str]:

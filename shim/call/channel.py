@@ -16,6 +16,7 @@ from shim.system import abspath, basename, dirname
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
     from shim.call.argv import Invocation
     from shim.errors import Notice, ShimError
@@ -28,15 +29,17 @@ OWN_LOGS = ("log.json", "oci-log")  # containerd's and podman's, where they lie 
 def fail(invocation: Invocation, error: ShimError) -> None:
     """Say why the call is refused; the verdict at least, where files run out or the code cannot be read any more."""
     try:
-        say(invocation, error.text(), error.code)
+        from shim.state.failures import parts_of
+
+        say(invocation, error.text(), error.code, parts_of(error))
     except Exception:  # noqa: BLE001 # of whatever kind: a traceback in its place says nothing to anybody
         _stderr(f"cgshim: {ascii(error.what)[1:-1]} [{error.code}]")
 
 
-def say(invocation: Invocation, text: str, code: str = "") -> None:
+def say(invocation: Invocation, text: str, code: str = "", parts: dict[str, Any] | None = None) -> None:
     """Give a message to the engine's user: one record in the caller's log, and the same on stderr.
 
-    What an engine cuts or throws away `cgshimctl explain --last` still has.
+    What an engine cuts or throws away `cgshimctl explain --last` still has. parts: as shim.state.failures.remember.
     """
     text = printable_lines(text)
     if invocation.log:
@@ -47,7 +50,7 @@ def say(invocation: Invocation, text: str, code: str = "") -> None:
         _stderr(_short_record(text))
     from shim.state.failures import remember
 
-    remember(text, code, invocation.container_id)
+    remember(text, code, invocation.container_id, parts=parts)
 
 
 def _short_record(text: str) -> str:
@@ -127,7 +130,7 @@ def is_own(path: str, container: str, bundle: str) -> bool:
 
 
 def _write_log(invocation: Invocation, line: str) -> None:
-    """One record; a log of this container's own starts anew, since podman reads it only if it holds just one."""
+    """One record; a log of this container alone is overwritten, since podman reads it only if it holds just one."""
     path = invocation.log[5:] if invocation.log.startswith("file:") else invocation.log
     if path.startswith(("journald:", "syslog:")):
         return

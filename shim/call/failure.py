@@ -14,6 +14,8 @@ from shim.system import basename, join, normpath
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from shim.call.prepare import Call, Prepared
     from shim.call.runtime_log import RuntimeLog
 
@@ -34,11 +36,13 @@ def tell(this: Call, prepared: Prepared, log: RuntimeLog) -> None:
         log.hand_on()
         return
     words = _with_place_of_log(_with_reasons(_with_excerpt(words, text), text))
-    message = _own_refusal(words, this.invocation.container_id) or _explained(this, prepared, words)
+    message, parts = _own_refusal(words, this.invocation.container_id), None
+    if not message:
+        message, parts = _explained(this, prepared, words)
     if not message:
         log.hand_on()
         return
-    channel.say(this.invocation, message)
+    channel.say(this.invocation, message, parts=parts)
     if basename(this.invocation.log) in ("", "log.json"):  # podman takes a second object in its log for a fault
         log.hand_on_warnings(EXCERPT)
 
@@ -77,9 +81,9 @@ def _with_reasons(words: str, text: str) -> str:
     return "\n".join([*reasons, words])
 
 
-def _explained(this: Call, prepared: Prepared, words: str) -> str:
+def _explained(this: Call, prepared: Prepared, words: str) -> tuple[str, dict[str, Any]]:
     from shim.diagnose.explain import explain
-    from shim.diagnose.render import render
+    from shim.diagnose.render import as_dict, render
     from shim.host.view import View
 
     made, invocation = prepared.made, this.invocation
@@ -95,4 +99,4 @@ def _explained(this: Call, prepared: Prepared, words: str) -> str:
         notes=made.plan.notes if made else (),
     )
     diagnosis = explain(words, context)
-    return render(diagnosis, channel.MOST) if diagnosis.ours else ""
+    return render(diagnosis, channel.MOST) if diagnosis.ours else "", as_dict(diagnosis)

@@ -16,6 +16,7 @@ from shim.containers.inventory import inventory
 from shim.containers.resolve import named
 from shim.containers.tree import Tree
 from shim.errors import ShimError
+from shim.state import files
 from shim.watch.watcher import INTERVAL, Options, Watcher
 
 if TYPE_CHECKING:
@@ -87,7 +88,10 @@ def watch_command(*, names: tuple[str, ...], everything: bool, **asked: Any) -> 
     state = outputs.state_directory(asked["state"])
     roots = tuple(os.path.abspath(path) for path in asked["roots"])
     _known(names, asked["tree"], roots)
-    options = Options(names=names, interval=asked["interval"], state=state, roots=roots, root=asked["tree"])
+    service = "" if asked["once"] or asked["tree"] != "/" else files.directory(os.environ)
+    options = Options(
+        names=names, interval=asked["interval"], state=state, roots=roots, root=asked["tree"], service=service
+    )
     watcher = Watcher(options)
     traced = outputs.tracing(watcher, wanted=asked["trace"], lines=asked["as_json"])
     watch(watcher, _sinks(watcher, {**asked, "state": state}) + traced, once=asked["once"])

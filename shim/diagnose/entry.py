@@ -56,8 +56,8 @@ def named(file: str) -> str:
 
 
 def bare(file: str) -> str:
-    """An interface file without its directory and without a verb, as in a text that was cut in front of it."""
-    return rf"(?:^|: |=)[`'\"]?(?P<file0>{file})[`'\"]?"
+    """An interface file without a verb, and mostly without its directory, as in a text that was cut in front of it."""
+    return rf"(?:^|: |=)[`'\"]?(?:/sys/fs/cgroup/{CHARACTER}*/)?(?P<file0>{file})[`'\"]?"
 
 
 def writing(file: str, error: str) -> str:
@@ -78,7 +78,7 @@ def opening(file: str, error: str) -> str:
 def making(error: str) -> str:
     """Creating a cgroup directory failed with `error`; group `path`. Runtimes, mkdir(1) and systemd say it so."""
     verbs = (
-        r"(?:\b(?:mkdir|mkdirat|create|creating cgroup directory)|cannot create directory"
+        r"(?:\b(?:mkdir|mkdirat|create|creating cgroup directory)|can(?:not|'t) create directory"
         r"|failed to create(?: control group| cgroup| directory)?)"
     )
     return rf"{verbs} [`'\"]?(?P<path>/sys/fs/cgroup/{CHARACTER}*)[`'\"]?: {error}"

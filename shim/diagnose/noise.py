@@ -21,7 +21,9 @@ ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"
 DIAGNOSED = re.compile(r"cgshim: .* \[[a-z0-9-]+\]\s*$", re.MULTILINE)
 QUOTED = re.compile(r"^\s*runtime: (.*)$", re.MULTILINE)
 # The same as `cgshimctl explain` shows it: the runtime's words stand below this heading.
-SHOWN = re.compile(r"^\s*code +[a-z0-9-]+ *$.*?^The runtime's own words:?\s*$(?P<words>.*)", re.MULTILINE | re.DOTALL)
+SHOWN = re.compile(
+    r"^\s*code:? +[a-z0-9-]+ *$.*?^The runtime's own (?:words|message):?\s*$(?P<words>.*)", re.MULTILINE | re.DOTALL
+)
 LOGFMT = re.compile(
     r'^(?:time=(?:"[^"]*"|\S+) )?level=(?P<level>\w+) msg=(?P<msg>"(?:[^"\\]|\\.)*(?:"|$)|\S+)(?P<rest>.*)$'
 )
@@ -36,6 +38,8 @@ IN_FRONT = re.compile(
 )
 KLOG = re.compile(r'\berr="((?:[^"\\]|\\.)*)"')  # klog's structured form
 TERMINAL = re.compile(r"^(?P<level>DEBU|INFO|WARN|ERRO|FATA|PANI)\[\d+\] *")
+# An engine's word, without a level, for what it leaves out and goes on.
+LEFT_OUT = re.compile(r"\b(?:discarded|ignored)\.?$", re.IGNORECASE)
 QUIETER = re.compile(r"(?:DEBU|INFO|WARN)\[\d+\] (?!\[\d+\] System error)|(?:time=\S+ )?level=(?:debug|info|warning) ")
 LEVELS = {"DEBU": "debug", "INFO": "info", "WARN": "warning", "ERRO": "error", "FATA": "fatal", "PANI": "panic"}
 # How a line begins that is a message of its own and no continuation.
@@ -62,7 +66,7 @@ NOISE_LINES = (
     r"kernel memory settings are ignored and will be removed",
     r"skipping device \S+ for systemd",
     r"tun: unable to create tun",
-    r"cannot toggle freezer: cgroups not configured for container",
+    r"^cannot toggle freezer: cgroups not configured for container",
     r"^lstat : no such file or directory",
     r"nsexec-0\[\d+\]: failed to sync with stage-1",
     r"cgroup v1 is deprecated and will be removed in a future release",
@@ -77,6 +81,9 @@ PREFIXES = (r"the memory limit could be too low: ",)
 SUFFIXES = (r": unknown\.?$", r": OCI permission denied$", r": OCI runtime error$", r"\bunknown$")
 NOISE = re.compile("|".join(NOISE_LINES), re.IGNORECASE)
 AFFIXES = re.compile("|".join(PREFIXES + SUFFIXES), re.IGNORECASE | re.MULTILINE)
+# podman puts its own failure to enable controllers in front, as a warning, and the runtime then finds none.
+NOT_ENABLED = re.compile(r"\bcgroup\.subtree_control[`'\"]?: \w")
+LACKS = re.compile(r"controllers? .* (?:is|are) not available|open `?[a-z]+\.[\w.]+`?: no such file", re.IGNORECASE)
 # A cause stands at the beginning or the end of a line and of an output. The patterns must never see more than this:
 # the time of some grows with the square of a line's length.
 LINE = 2000
@@ -119,8 +126,14 @@ class Heard(Value):
         """
         lines = [line.strip() for line in self.everything.split("\n")]
         folded, unbroken = (_ends(separator.join(lines)) for separator in (" ", ""))
-        found = (*self.rejoined, self.failure, self.everything, *((folded, unbroken) if len(lines) > 1 else ()))
+        found = (*self.rejoined, self._reason, self.failure, self.everything)
+        found = (*found, *((folded, unbroken) if len(lines) > 1 else ()))
         return tuple(dict.fromkeys(one for one in found if one))
+
+    @property
+    def _reason(self) -> str:
+        """The warnings that say why a controller, whose lack the errors tell of, could not be enabled."""
+        return "\n".join(line for line in self.rest if NOT_ENABLED.search(line)) if LACKS.search(self.failure) else ""
 
 
 def clean(text: str) -> Heard:
@@ -253,7 +266,7 @@ def _line(line: str) -> tuple[str, str]:
         return LEVELS[terminal["level"]], line[terminal.end() :]
     match = LOGFMT.match(line)
     if match is None:
-        return "", KLOG.sub(lambda found: f"err={_go_string(found[1])}", line)
+        return "warning" if LEFT_OUT.search(line) else "", KLOG.sub(lambda one: f"err={_go_string(one[1])}", line)
     message = match["msg"]
     if message.startswith('"'):
         message = _go_string(_unquoted(message))

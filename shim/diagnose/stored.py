@@ -1,4 +1,8 @@
-"""A diagnosis that was given before, read back from its text: the other direction of `render` and `ShimError.text`."""
+"""A diagnosis that was given before: from the fields that were kept with it, or from its text alone.
+
+The text, the other direction of `render` and `ShimError.text`, is what earlier versions kept, and all that there is of
+what a hook said through its runtime.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +17,15 @@ if TYPE_CHECKING:
 
 HEAD = re.compile(r"cgshim: (?P<verdict>.*) \[(?P<code>[a-z0-9-]+)\]")
 KEYS = ("cause", "evidence", "remedy", "see", "tell")
+TEXTS, LISTS = ("code", "verdict", "cause", "reference", "raw", "tell"), ("evidence", "remedy", "others")
 ONE_OF = re.compile(r"  \d\. (?P<verdict>.*) \[(?P<code>[a-z0-9-]+)\]")
 
 
 def read_back(kept: dict[str, Any]) -> Diagnosis | None:
     """The diagnosis in what `shim.state.failures.recall` gives; None for a text of another form."""
+    parts = kept.get("diagnosis")
+    if isinstance(parts, dict) and isinstance(parts.get("verdict"), str):
+        return _of_parts(parts)
     first, *rest = str(kept["text"]).split("\n")
     head = HEAD.fullmatch(first)
     if head is None:
@@ -50,6 +58,22 @@ def read_back(kept: dict[str, Any]) -> Diagnosis | None:
         others=tuple(one.code for one in causes),
         causes=tuple(causes),
     )
+
+
+def _of_parts(parts: dict[str, Any]) -> Diagnosis:
+    """From the fields as `render.as_dict` and `failures.parts_of` have them; what is of another type is left out."""
+    fields: dict[str, Any] = {name: parts[name] for name in TEXTS if isinstance(parts.get(name), str)}
+    fields.update({name: _texts(parts.get(name)) for name in LISTS})
+    causes = parts.get("causes")
+    fields["causes"] = (
+        tuple(_of_parts(one) for one in causes if isinstance(one, dict)) if isinstance(causes, list) else ()
+    )
+    fields["confirmed"] = parts.get("confirmed", bool(fields["evidence"])) is True
+    return Diagnosis(**{"code": "", "verdict": "", **fields})
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
 
 
 def _with(cause: Diagnosis, line: str) -> Diagnosis:

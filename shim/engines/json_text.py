@@ -1,4 +1,8 @@
-"""JSON as text: one member set or taken out, every other character as it was."""
+"""JSON as text that people keep: one member set or taken out, every other character as it was.
+
+What is set is laid out in the file's own indentation; shim.oci.edits, for configurations that engines write, adds it in
+one line. Taking out is the same for both.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,11 @@ from typing import Any
 
 from shim.errors import ShimError
 from shim.oci.checks import Duplicate, kind, unambiguous
+from shim.oci.edits import apply_to_text
 from shim.oci.text import Malformed, members, parse, scanner, skip
+from shim.rules.base import Edit
 
+_EMPTY = re.compile(r"\A(\s*)\{\s+\}")  # the whole object, once its only member is gone
 _FIRST_INDENT = re.compile(r"\{[ \t]*\r?\n([ \t]+)\"")
 
 
@@ -35,7 +42,7 @@ def _second(text: str, key: str) -> int:
 def _malformed(file: str, place: str, what: str) -> ShimError:
     return ShimError(
         "malformed-engine-config",
-        f"{file}, {place}: no valid JSON; the file is left as it is",
+        f"{file}, {place}: not valid JSON; the file is unchanged",
         evidence=(f"{file}, {place}: {what}",),
         remedy=("correct that line, then run this command again", "the engine itself cannot read the file either"),
     )
@@ -49,27 +56,8 @@ def with_member(text: str, path: tuple[str, ...], value: Any) -> str:
 
 def without_member(text: str, path: tuple[str, ...]) -> str:
     """The object's text without the member at `path` and without objects that held nothing else."""
-    start, found = skip(text, 0), []
-    for depth, key in enumerate(path):
-        found = members(text, start, scanner())[0]
-        member = next((m for m in found if m.key == key), None)
-        if member is None:
-            return text
-        last = depth == len(path) - 1
-        if last or (
-            isinstance(member.value, dict) and set(member.value) <= {path[depth + 1]} and depth + 2 == len(path)
-        ):
-            return _taken(text, found, found.index(member))
-        start = member.value_start
-    return text
-
-
-def _taken(text: str, found: list[Any], index: int) -> str:
-    if index > 0:
-        return text[: found[index - 1].end] + text[found[index].end :]
-    if len(found) > 1:
-        return text[: found[0].start] + text[found[1].start :]
-    return text[: found[0].start].rstrip() + text[found[0].end :].lstrip()
+    after = apply_to_text(text, [Edit(op="remove", path=path)])
+    return text if after == text else _EMPTY.sub(r"\1{}", after)
 
 
 def _unit(text: str) -> str:

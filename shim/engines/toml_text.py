@@ -3,6 +3,10 @@
 tomlkit writes keys and values, and reads files where Python has no parser. Where lines go is decided here: whole tables
 are added at the end and cut out again, single keys are set in the table where they belong. After each edit the text is
 read again and compared with what it should say, so a notation that this module does not know is refused, never damaged.
+
+tomlkit's own documents do not do for that: a table that they have added stays when its only key goes, so that a removal
+does not give back the file as it was, and the release of Debian 12 (0.11) loses values of tables that are continued
+after another one.
 """
 
 from __future__ import annotations
@@ -80,7 +84,7 @@ def _malformed(file: str, line: int, what: str) -> ShimError:
     what = what.rstrip(".")
     return ShimError(
         "malformed-engine-config",
-        f"{file}, line {line}: no valid TOML; the file is left as it is",
+        f"{file}, line {line}: not valid TOML; the file is unchanged",
         evidence=(f"{file}, line {line}: {what[:1].lower()}{what[1:]}",),
         remedy=("correct that line, then run this command again", "the engine itself cannot read the file either"),
     )
@@ -259,8 +263,8 @@ def _checked(text: str, wanted: dict[str, Any], file: str) -> str:
         return text
     raise ShimError(
         "engine-config-notation",
-        f"{file} is written in a way that this command cannot edit safely; the file is left as it is",
+        f"{file} is written in a way that this command cannot edit safely; the file is unchanged",
         cause="inline tables and dotted keys cannot be extended with a table of their own",
         evidence=(file,),
-        remedy=("write the parts in question as [tables]", "or add what `cgshimctl engine print` shows by hand"),
+        remedy=("write the parts in question as [tables]", "or add the output of `cgshimctl engine print` by hand"),
     )

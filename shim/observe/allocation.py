@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 CHARGED = "memory.stat: total_pgpgin x page size"
 FAULTED = "memory.stat: pgfault x page size, thp_fault_alloc x huge page"
-HUGE = 512  # pages of a PMD-sized huge page on x86-64, and on arm64 with pages of 4 KiB
+HUGE_SIZE = "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"  # bytes (admin-guide/mm/transhuge.rst)
 
 
 class Allocated(Value):
@@ -33,8 +33,8 @@ class Allocated(Value):
     source: str
 
 
-def allocated(version: str, stat: Mapping[str, int], page: int) -> Allocated:
-    """From the keys of memory.stat. version: "v1" or "v2". page: bytes."""
+def allocated(version: str, stat: Mapping[str, int], page: int, huge: int) -> Allocated:
+    """From the keys of memory.stat. version: "v1" or "v2". page, huge: bytes of a page, and of a huge one."""
     if version == "v1":
         charged = stat.get("total_pgpgin")
         if charged is None:
@@ -43,5 +43,5 @@ def allocated(version: str, stat: Mapping[str, int], page: int) -> Allocated:
     faults = stat.get("pgfault")
     if faults is None:
         return Allocated(bytes=None, source="memory.stat has no pgfault")
-    huge = stat.get("thp_fault_alloc", 0)
-    return Allocated(bytes=(faults + huge * (HUGE - 1)) * page, source=FAULTED)
+    large = stat.get("thp_fault_alloc", 0)
+    return Allocated(bytes=faults * page + large * (huge - page), source=FAULTED)

@@ -1,7 +1,8 @@
 """Delay accounting of a whole container, from its start to its end, for the poststop hook's account.
 
-Only where it is asked for, by the setting `pressure` or, where the settings trust annotations, by io.cgshim.pressure:
-it takes a process of its own for each container (shim.observe.listener), which no image may cost the host.
+Only where it is asked for, by the setting `pressure` or, where the settings trust annotations, by io.cgshim.pressure.
+The watcher of the host (`cgshimctl watch`, shim.watch.delays) adds it up; the hook tells it of the container before
+its process starts and takes the sum at the end. Without a watcher there is none, and the account says so.
 """
 
 from __future__ import annotations
@@ -9,11 +10,10 @@ from __future__ import annotations
 import os
 
 from shim.errors import ShimError
-from shim.host import membership, process
+from shim.host import membership
 from shim.observe.pressure import UNACCOUNTED, switched_off
 from shim.planning import settings
 from shim.state import files
-from shim.system import pidfd_open
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,13 +22,15 @@ if TYPE_CHECKING:
     from shim.containers.hook_state import State
     from shim.host.view import View
 
-PATIENCE = 20  # seconds, for the listener to come up, and to write what it has after the end
-PLACE = "delays"
+PATIENCE = 20  # seconds for the watcher's answer; it imports pyroute2 at the first question
+SOCKET = "watch.socket"  # in the state directory, which is its owner's alone
+LARGEST = 1 << 16  # bytes of a question or an answer
 NOT_ASKED = 'delay accounting (taskstats) was not asked for: setting "pressure": "taskstats"'
+NO_WATCHER = "no taskstats: no watcher runs that could listen (cgshimctl watch; systemctl start cgshim-watch)"
 
 
 def wanted(annotations: dict[str, Any]) -> bool:
-    """Is a listener asked for; a container's annotation wins over settings that trust it. Raises ShimError."""
+    """Is it asked for; a container's annotation wins over settings that trust it. Raises ShimError."""
     configured, value = settings.load(os.environ), annotations.get(settings.PRESSURE)
     if value is None or (value in settings.PRESSURES and not configured.trusting):
         value = configured.pressure
@@ -42,10 +44,10 @@ def wanted(annotations: dict[str, Any]) -> bool:
 
 
 def start(view: View, state: State) -> dict[str, Any]:
-    """A listener for the container of `state`, before its process starts: what to note of it. reason: why none."""
-    directory = os.path.join(files.directory(os.environ), PLACE)
-    name = files.name_of(state.container)
-    files.drop(directory, name)
+    """Have the watcher listen for the container of `state`, before its process starts: what to note of it.
+
+    reason: why it does not, "" if it does.
+    """
     try:
         if not wanted(state.annotations):
             return {"reason": _not_wanted(state.annotations)}
@@ -54,9 +56,9 @@ def start(view: View, state: State) -> dict[str, Any]:
     off = switched_off(view)
     if off:
         return {"reason": off}
-    words = [directory, name, str(state.pid), *_hierarchy(view, state.pid)]
-    pid, said = _started(words)
-    return {"reason": "", "listener": pid, "born": _born(view, pid)} if pid else {"reason": f"no taskstats: {said}"}
+    controller, path = _hierarchy(view, state.pid)
+    question = {"ask": "listen", "pid": state.pid, "controller": controller, "path": path}
+    return {"reason": str(_asked(state.container, question).get("reason", ""))}
 
 
 def _not_wanted(annotations: dict[str, Any]) -> str:
@@ -78,72 +80,40 @@ def _hierarchy(view: View, pid: int) -> tuple[str, str]:
     return "", ""
 
 
-def _started(words: list[str]) -> tuple[int, str]:
-    """(process id of a listener that listens, "") or (0, what it said instead)."""
-    import select
-    import subprocess
+def _asked(container: str, question: dict[str, Any]) -> dict[str, Any]:
+    """The watcher's answer; a reason where none comes."""
+    import json
+    import socket
 
-    from shim.observe import listener
-
-    package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    # A hook's argv[0] is no path, so Python does not know its own. What pip installed is beside our package.
-    argv = [os.readlink("/proc/self/exe"), "-I", "-c", listener.CODE.format("register"), package, *words]
     try:
-        child = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            cwd="/",
-        )
-    except OSError as error:
-        return 0, str(error)
-    assert child.stdout is not None
-    with child.stdout as pipe:
-        heard, _, _ = select.select([pipe], [], [], PATIENCE)
-        said = pipe.readline().decode("utf-8", "replace").strip() if heard else f"no answer within {PATIENCE} s"
-    if said == listener.READY:
-        return child.pid, ""
-    child.kill()
-    child.wait()
-    return 0, said or "the listener ended without a word"
-
-
-def _born(view: View, pid: int) -> str:
-    """When a process was started; with its id that is one process and no other."""
-    return process.field(view.text(f"/proc/{pid}/stat") or "", process.STARTED)
+        handle = files.opened(files.directory(os.environ))
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
+                connection.settimeout(PATIENCE)
+                connection.connect(f"/proc/self/fd/{handle}/{SOCKET}")
+                connection.send(json.dumps({**question, "container": container}).encode("ascii"))
+                answer = json.loads(connection.recv(LARGEST) or b"{}")
+        finally:
+            os.close(handle)
+    except (FileNotFoundError, ConnectionRefusedError):
+        return {"reason": NO_WATCHER}
+    except (OSError, ValueError) as error:
+        return {"reason": f"no taskstats: the watcher does not answer: {error}"}
+    known = isinstance(answer, dict) and answer
+    return answer if known else {"reason": "no taskstats: the watcher gave no answer"}
 
 
 def collect(view: View, noted: dict[str, Any], container: str) -> dict[str, Any]:
-    """What the listener left: Exits.shape() and `overruns`; or {"reason"}. Waits for a listener at work."""
+    """What the watcher has of the container: Exits.shape() and `overruns`; or {"reason"}."""
     started = noted.get("delays") or {"reason": NOT_ASKED}
     if started.get("reason"):
         return {"reason": started["reason"]}
-    _wait(view, started["listener"], started["born"])
-    directory = os.path.join(files.directory(os.environ), PLACE)
-    found = files.read(directory, files.name_of(container))
-    files.drop(directory, files.name_of(container))
-    if found is None:
-        return {"reason": f"no taskstats: the listener (process {started['listener']}) left nothing"}
+    found = _asked(container, {"ask": "sum"})
+    if "tasks" not in found:
+        return {"reason": str(found.get("reason", NO_WATCHER))}
     if switched_off(view):
         return {"reason": f"{switched_off(view)}; it was on when the container started"}
     if found["tasks"] == found["without"]:
-        why = UNACCOUNTED if found["tasks"] else "the kernel told of no process of the container"
+        why = UNACCOUNTED if found["tasks"] else "the kernel reported no process of the container"
         return {"reason": f"no delay accounting: {why}"}
     return found
-
-
-def _wait(view: View, pid: int, born: str) -> None:
-    """Until the listener has ended; it does by itself when the container's init has."""
-    import select
-
-    try:
-        handle = pidfd_open(pid)
-    except OSError:
-        return
-    try:
-        if _born(view, pid) == born:
-            select.select([handle], [], [], PATIENCE)
-    finally:
-        os.close(handle)

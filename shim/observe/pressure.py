@@ -1,6 +1,6 @@
 """Memory pressure of a running container: from PSI, or where the kernel has none, from taskstats delay accounting.
 
-PSI (Documentation/accounting/psi.rst) says how long a cgroup's tasks stood still for want of memory. Without it
+PSI (Documentation/accounting/psi.rst) says how long a cgroup's tasks were stalled on memory. Without it
 (`psi=0`, vendor kernels) the kernel still counts, per process, the time spent in swap-in, direct reclaim, thrashing
 and compaction (Documentation/accounting/delay-accounting.rst), if `task_delayacct` is on, and tells over generic
 netlink. The two are not the same measure, so every answer says which one it is.
@@ -84,6 +84,11 @@ def of_cgroup(view: View, directory: str, pids: Iterable[int], ask: Callable[[in
         return _nothing(f"{missing}; no taskstats: {error}")
 
 
+def asking() -> Callable[[int], bytes]:
+    """What `of_cgroup` takes as `ask`, to be kept: the kernel's own answers. Raises OSError, ImportError."""
+    return _Netlink()
+
+
 def switched_off(view: View) -> str:
     """Why the kernel counts no delays although it could, "" if it does or has no switch (before Linux 5.14)."""
     off = (view.text(SWITCH) or "").strip() == "0"
@@ -98,7 +103,7 @@ def no_psi(view: View, directory: str) -> str:
     if view.kernel_text(path) is not None:
         return f"no PSI: {path} has no totals"
     known = path in view.errors
-    return "no PSI: " + (view.why(path) if known else f"{path} is an ordinary file and not the kernel's")
+    return "no PSI: " + (view.why(path) if known else f"{path} is a regular file, not the kernel's")
 
 
 def _nothing(reason: str) -> Pressure:
@@ -155,46 +160,22 @@ def delays(data: bytes) -> dict[str, int]:
     return found
 
 
-def lean() -> None:
-    """Have `pyroute2.netlink` imported without the rest of pyroute2, which takes a second and is not needed here.
-
-    For a process in which nothing else uses it. Raises ImportError without pyroute2.
-    """
-    import importlib
-    import importlib.util
-    import sys
-
-    spec = importlib.util.find_spec("pyroute2")
-    if spec is None:
-        raise ImportError("pyroute2 is not installed")
-    sys.modules["pyroute2"] = importlib.util.module_from_spec(spec)  # the package, without what it does at its import
-    try:
-        importlib.import_module("pyroute2.netlink.generic")
-    except (ImportError, AttributeError):
-        for name in [name for name in sys.modules if name.partition(".")[0] == "pyroute2"]:
-            del sys.modules[name]
-
-
 def exit_records() -> tuple[socket.socket, int]:
     """A socket that gets the struct taskstats of every task of the host that ends, and the number of their family.
 
     Documentation/accounting/taskstats.rst, "Usage". Raises OSError: no right (CAP_NET_ADMIN of the host), not the
     host's pid namespace, a kernel without taskstats.
     """
-    from pyroute2.netlink import NLM_F_ACK, NLM_F_REQUEST, genlmsg
-
-    class Registration(genlmsg):  # type: ignore[misc] # pyroute2 has no types
-        """Which processors' tasks are to be told of."""
-
-        nla_map = ((3, "TASKSTATS_CMD_ATTR_REGISTER_CPUMASK", "asciiz"),)
+    from pyroute2.netlink import NLM_F_ACK, NLM_F_REQUEST
+    from pyroute2.netlink.taskstats import TASKSTATS_CMD_GET, tcmd
 
     kernel = _Netlink()
     family = int(kernel.socket.prid)
     kernel.socket.close()
     with open(POSSIBLE, encoding="ascii") as file:
         processors = file.read().strip()
-    message = Registration()
-    message["cmd"], message["version"] = 1, 1  # TASKSTATS_CMD_GET
+    message = tcmd()
+    message["cmd"], message["version"] = TASKSTATS_CMD_GET, 1
     message["attrs"].append(["TASKSTATS_CMD_ATTR_REGISTER_CPUMASK", processors])
     message["header"]["type"], message["header"]["flags"] = family, NLM_F_REQUEST | NLM_F_ACK
     message.encode()
@@ -224,9 +205,10 @@ class _Netlink:
         from pyroute2.netlink import genlmsg, nla
         from pyroute2.netlink.exceptions import NetlinkError
         from pyroute2.netlink.generic import GenericNetlinkSocket
+        from pyroute2.netlink.taskstats import tcmd
 
         class Answer(genlmsg):  # type: ignore[misc] # pyroute2 has no types
-            """The answer with the struct as bytes: pyroute2 itself knows the layout of two versions only."""
+            """The answer with the struct as bytes: in most versions pyroute2's own has no reclaim or thrashing."""
 
             nla_map = ((AGGREGATE_PID, "TASKSTATS_TYPE_AGGR_PID", "group"), (AGGREGATE_TGID, "GROUP", "group"))
 
@@ -235,12 +217,7 @@ class _Netlink:
 
                 nla_map = ((STATS, "STATS", "cdata"),)
 
-        class Question(genlmsg):  # type: ignore[misc] # as above
-            """What is asked."""
-
-            nla_map = ((2, "TASKSTATS_CMD_ATTR_TGID", "uint32"),)
-
-        self.question = Question
+        self.question = tcmd
         self.socket = GenericNetlinkSocket()
         try:
             self.socket.bind("TASKSTATS", Answer)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 LAYOUT_UNKNOWN = "layout-unknown"
 UNKNOWN_SWAP = Fact(value=None, evidence="not looked at")
-NO_CGROUP = "limits-without-cgroups"  # as the catalogue has it, for the crun that still said so
+NO_CGROUP = "limits-without-cgroups"  # the catalogue's code for crun 0.17, which reported this itself
 
 
 class Plan(Value):
@@ -47,7 +47,7 @@ class Plan(Value):
 
     @property
     def changes(self) -> tuple[Note, ...]:
-        """The notes that the user must see: everything but what is honoured as it stands, with nothing lost."""
+        """The notes that the user must see: everything but what is passed on unchanged, with nothing lost."""
         return tuple(note for note in self.notes if note.effect != KEPT or note.lost)
 
 
@@ -103,24 +103,10 @@ def make_plan(
     if host.layout in (NONE, AMBIGUOUS):
         return Plan(notes=_untouched(resources, host, runtime, operation))
     checked: Any = returned(resources, kept or {})  # shim.oci.checks has looked at its types
-    case = Case(
-        resources=checked,
-        host=host,
-        runtime=runtimes.of(runtime),
-        operation=operation,
-        driver=driver,
-    )
-    found, stated = _Findings(), _stated(resources)
+    case = Case(resources=checked, host=host, runtime=runtimes.of(runtime), operation=operation, driver=driver)
+    found = _Findings()
     case = found.take(case, _without_nulls(case) if operation == "update" else ())
-    for section, rules in table.ON_V1 if case.v1 else table.ON_V2:
-        # Asked of the resources as they are now: `unified` on v1 makes sections, and a memory rule makes `unified`.
-        for rule in rules() if case.resources.get(section) is not None else ():
-            if _present(case.resources, rule.field):
-                outcome = rule.apply(case)
-                found.notes.extend(outcome.notes)
-                found.problems.extend(outcome.problems)
-                found.expect(outcome.expectations, () if case.v1 else stated)
-                case = found.take(case, outcome.edits)
+    case = _ruled(case, found, () if case.v1 else _stated(resources))
     found.notes.extend(_misnamed(resources, runtime))
     expectations = tuple(found.expectations.values())
     return Plan(
@@ -130,6 +116,20 @@ def make_plan(
         problems=tuple(found.problems),
         bridge=tuple(limit for limit in expectations if limit.version == 2) if case.v1 else (),
     )
+
+
+def _ruled(case: Case, found: _Findings, stated: tuple[str, ...]) -> Case:
+    """Ask every rule whose field is there, in the table's order; the case with the resources as they leave them."""
+    for section, rules in table.ON_V1 if case.v1 else table.ON_V2:
+        # Asked of the resources as they are now: `unified` on v1 makes sections, and a memory rule makes `unified`.
+        for rule in rules() if case.resources.get(section) is not None else ():
+            if _present(case.resources, rule.field):
+                outcome = rule.apply(case)
+                found.notes.extend(outcome.notes)
+                found.problems.extend(outcome.problems)
+                found.expect(outcome.expectations, stated)
+                case = found.take(case, outcome.edits)
+    return case
 
 
 def _stated(resources: dict[str, Any]) -> tuple[str, ...]:
@@ -248,7 +248,7 @@ def _untouched(resources: dict[str, Any], host: Host, runtime: Family, operation
 
     A guard that nobody can read back is lost as far as anybody knows; hints and rules for devices are the runtime's.
     """
-    why = f"left as it stands: the cgroup layout of this host is {host.layout} ({host.layout_evidence})"
+    why = f"left unchanged: the cgroup layout of this host is {host.layout} ({host.layout_evidence})"
     unseen = f"{why}, so nothing can say whether the limit is enforced"
     return tuple(
         note.changed(code=LAYOUT_UNKNOWN, reason=unseen)
@@ -260,12 +260,12 @@ def _untouched(resources: dict[str, Any], host: Host, runtime: Family, operation
 
 def _without_cgroup(resources: dict[str, Any], host: Host, runtime: Family, operation: Operation) -> tuple[Note, ...]:
     """crun(1), --cgroup-manager=disabled: the container stays in its caller's cgroup, and its limits are ignored
-    without a word (crun 0.17 still refused them). What is lost by it is what a host without any controller would lose.
+    silently (crun 0.17 still refused them). What is lost by it is what a host without any controller would lose.
 
     Rules for devices are not spoken of as lost: engines write them for every container.
     """
     lost = (DROPPED, UNENFORCEABLE)
-    off = "cgroups are switched off for this container (--cgroup-manager=disabled)"
+    off = "cgroups are disabled for this container (--cgroup-manager=disabled)"
     return tuple(
         note.changed(code=NO_CGROUP, reason=off) if note.effect in lost else note.changed(effect=KEPT, reason=off)
         for note in _without_controllers(resources, host, runtime, operation)

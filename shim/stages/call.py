@@ -58,11 +58,11 @@ def refuse(error: ShimError, container: str = "") -> None:
     """Say why, wherever somebody may look: stderr, `cgshimctl explain --last`, the system's log."""
     import syslog
 
-    from shim.state.failures import remember
+    from shim.state.failures import parts_of, remember
 
     text = error.text()
     _stderr((text + "\n").encode())
-    remember(text, error.code, container)
+    remember(text, error.code, container, parts=parts_of(error))
     system_log(text.split("\n"), syslog.LOG_ERR)
 
 
@@ -87,7 +87,7 @@ def _stderr(data: bytes) -> None:
 def _stderr_of(pid: int) -> int:
     """A descriptor of another process's stderr. Raises OSError.
 
-    A pipe or terminal is opened anew, so that it can be made not to block. Of a file that would have a position of its
+    A pipe or terminal is opened again, so that it can be made not to block. Of a file that would have a position of its
     own, at the beginning, where the runtime's next words would go over ours; a socket cannot be opened. So these two
     are taken as they are with pidfd_getfd(2), where it is allowed (Linux 5.6, the rights of a debugger).
     """

@@ -9,12 +9,15 @@ from __future__ import annotations
 import time
 
 from shim import system
+from shim.errors import printable_line
 from shim.state import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
+
+    from shim.errors import ShimError
 
 FILE = "last.json"
 SCHEMA = 1
@@ -25,9 +28,20 @@ SHORT = 8  # characters of an id that say which container it is
 KEPT = 100  # failures there; the oldest go first
 
 
-def remember(text: str, code: str, container: str = "", environment: Mapping[str, str] | None = None) -> None:
-    """Keep a diagnosis. Never fatal: a failure to keep it must not hide the failure that it tells of."""
+def remember(
+    text: str,
+    code: str,
+    container: str = "",
+    environment: Mapping[str, str] | None = None,
+    parts: dict[str, Any] | None = None,
+) -> None:
+    """Keep a diagnosis. Never fatal: a failure to keep it must not hide the failure that it tells of.
+
+    parts: its fields by the names that shim.diagnose.diagnosis has for them, where the caller knows more than the text.
+    """
     value = {"schema": SCHEMA, "time": int(time.time()), "code": code, "container": container, "text": text[:MOST]}
+    if parts is not None and sum(map(len, map(str, parts.values()))) <= MOST:
+        value["diagnosis"] = parts
     place = files.directory(system.environment() if environment is None else environment)
     try:
         files.write(place, FILE, value)
@@ -36,8 +50,21 @@ def remember(text: str, code: str, container: str = "", environment: Mapping[str
         return
 
 
+def parts_of(error: ShimError) -> dict[str, Any]:
+    """The fields of a refusal, for `remember`; foreign words in them are as printable as in its text."""
+    return {
+        "code": error.code,
+        "verdict": printable_line(error.what),
+        "cause": printable_line(error.cause),
+        "evidence": [printable_line(fact) for fact in error.evidence],
+        "remedy": [printable_line(step) for step in error.remedy],
+    }
+
+
 def recall(environment: Mapping[str, str] | None = None) -> dict[str, Any] | None:
-    """What was remembered last, None if nothing was: schema, time (seconds since 1970), code, container, text."""
+    """What was remembered last, None if nothing was: schema, time (seconds since 1970), code, container, text, and the
+    fields as diagnosis where they were known.
+    """
     found = files.read(files.directory(system.environment() if environment is None else environment), FILE)
     return _usable(found)
 

@@ -12,12 +12,17 @@ if TYPE_CHECKING:
 
     from shim.watch.sample import Sample
 
-# counter -> kind of event. failcnt is v1's `max`: how often usage hit the limit (cgroup-v1/memory.rst, 2.4).
+# counter -> kind of event. failcnt is v1's `max`: how often usage hit the limit (cgroup-v1/memory.rst, 2.4);
+# memsw_failcnt is that of memory and swap together. above_*: of the cgroup above whose limit is the tightest.
 COUNTERS = (
     ("high", kinds.HIGH),
     ("max", kinds.MAX),
     ("failcnt", kinds.MAX),
+    ("memsw_failcnt", kinds.MAX),
+    ("above_max", kinds.MAX),
+    ("above_failcnt", kinds.MAX),
     ("oom", kinds.OOM),
+    ("above_oom", kinds.OOM),
     ("oom_kill", kinds.OOM_KILL),
 )
 
@@ -34,7 +39,8 @@ def between(before: dict[str, int], sample: Sample, source: str) -> Iterator[Eve
         then = before.get(counter, 0)
         grown = now - then if now >= then else now
         if grown:
-            yield of(sample, kind, source, counter=counter, count=grown, total=now)
+            where = {"cgroup_of_limit": sample.limit_of} if counter.startswith("above_") else {}
+            yield of(sample, kind, source, counter=counter, count=grown, total=now, **where)
 
 
 def of(sample: Sample, kind: str, source: str, **evidence: Any) -> Event:

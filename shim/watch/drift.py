@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import time
 
+from shim.audit import columns
 from shim.audit.row import CHANGED, STRICTER
 from shim.audit.subjects import facts_of, host_of, subjects
 from shim.audit.verdict import rows
+from shim.containers.container import REMEMBERED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from shim.audit.row import Row
-    from shim.audit.subject import Facts
+    from shim.audit.subject import Facts, Subject
     from shim.containers.inventory import Inventory
     from shim.containers.tree import Tree
     from shim.host.facts import Host
@@ -70,7 +72,7 @@ class Drift:
             self.known = (found, host, facts_of(self.tree, host, found.containers))
         _, host, facts = self.known
         only = found.changed(containers=tuple(one for one in found.containers if one.id == container))
-        judged = [row for subject in subjects(self.tree, host, only, facts) for row in rows(subject)]
+        judged = [row for subject in subjects(self.tree, host, only, facts) for row in _unrecorded(subject)]
         entry = self.remembered.entry(container)
         first, before = "drift" not in entry, entry.get("drift", {})
         now = {row.limit: str(row.kernel) for row in judged if _differs(row)}
@@ -92,6 +94,12 @@ class Drift:
         """It is gone."""
         self.compared.pop(container, None)
         self.suspected.pop(container, None)
+
+
+def _unrecorded(subject: Subject) -> list[Row]:
+    """Without limits that the runtime's own record has as the kernel has them: `runc update` set them."""
+    known = {key: value for said in columns.said(subject) for key, value in said.by.get(REMEMBERED, {}).items()}
+    return [row for row in rows(subject) if row.kernel is None or known.get(row.limit) != row.kernel]
 
 
 def _differs(row: Row) -> bool:

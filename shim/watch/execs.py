@@ -31,9 +31,11 @@ class Execs(Sink):
     ) -> None:
         self.followed, self.tell, self.proc = followed, tell, proc
         self.known: dict[str, frozenset[int]] = {}
+        self.fresh: list[tuple[Followed, int, str, float]] = []
 
     def tick(self, now: float) -> None:
-        """One look at all containers."""
+        """One look at all containers. Who is new is told a round later: at first it is still the runtime."""
+        self.close()
         before, self.known = self.known, {}
         for one in self.followed():
             pids = frozenset(map(int, self._text(f"{one.place.memory.directory}/cgroup.procs").split()))
@@ -43,11 +45,22 @@ class Execs(Sink):
                     self._new(one, pid, pids | before[one.id], now)
 
     def _new(self, one: Followed, pid: int, own: frozenset[int], now: float) -> None:
+        name, parent = self._stat(pid)
+        if parent is not None and parent not in own:
+            self.fresh.append((one, pid, name, now))
+
+    def close(self) -> None:
+        """Tell of those that are left."""
+        for one, pid, first, then in self.fresh:
+            evidence = {"pid": pid, "command": self._stat(pid)[0] or first}
+            self.tell(Event(time=then, kind=EXEC, **one.named, source=SOURCE, evidence=evidence))
+        self.fresh = []
+
+    def _stat(self, pid: int) -> tuple[str, int | None]:
+        """A process's command and its parent (proc(5), stat); "" and None for one that is gone."""
         name, _, rest = self._text(f"{self.proc}/{pid}/stat").rpartition(")")
         fields = rest.split()
-        if len(fields) > 1 and int(fields[1]) not in own:
-            evidence = {"pid": pid, "command": name.partition("(")[2]}
-            self.tell(Event(time=now, kind=EXEC, **one.named, source=SOURCE, evidence=evidence))
+        return name.partition("(")[2], int(fields[1]) if len(fields) > 1 else None
 
     @staticmethod
     def _text(path: str) -> str:

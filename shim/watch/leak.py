@@ -2,7 +2,7 @@
 
 The rules are those of `cgshimctl leaks` (shim.watch.leaks.judge), at a higher confidence and over two windows: about an
 hour for a fast leak, about two and a half days for a slow one. A window keeps the lowest value of each span, because
-what a garbage collector gives back is not a leak. Both windows of a container take some 4 KB.
+what a garbage collector gives back is not a leak. Both windows of a container take less than 8 KB.
 """
 
 from __future__ import annotations

@@ -114,7 +114,7 @@ class Recorder(Sink):
             self._sync()
 
     def close(self) -> None:
-        """Bring everything to the disk; the recorder is of no use afterwards."""
+        """Bring everything to the disk; nothing can be recorded afterwards."""
         if self.handle >= 0:
             self._sync()
             os.close(self.handle)

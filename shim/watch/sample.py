@@ -21,7 +21,7 @@ class Sample(Value):
     controller. memory: shim.observe.memory_numbers. limit: bytes, the tightest of its own and those above it, None for
     no limit; limit_of: the cgroup that has it. high: memory.high (v2) or the soft limit (v1). swap_limit: bytes of swap
     (v2) or of memory and swap (v1). pressure: shim.observe.pressure. events: counters since the cgroup was made, own
-    ones where the kernel tells them (memory.events.local, memory.failcnt), `oom_kill` with everything below;
+    ones where the kernel tells them (memory.events.local; v1 `failcnt` and `memsw_failcnt`), `oom_kill` with all below;
     `under_oom` (v1) is 1 while tasks wait for memory. cpu: nr_periods, nr_throttled, throttled_usec, and
     quota_usec and period_usec where there is a quota. allocated: shim.observe.allocation. problems: file -> why what is
     there was not read.

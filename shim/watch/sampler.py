@@ -10,7 +10,7 @@ import os
 
 from shim.host.cgroup_files import flat_keyed
 from shim.observe import memory_numbers
-from shim.observe.allocation import allocated
+from shim.observe.allocation import HUGE_SIZE, allocated
 from shim.observe.pressure import PSI, Pressure, no_psi, stalls
 from shim.rules.sizes import UNLIMITED
 from shim.watch.sample import Sample
@@ -40,14 +40,17 @@ class Sampler:
     def __init__(self, view: View, other: Other | None = None) -> None:
         """other: pressure of a container without PSI, from the reason for that; nothing by default."""
         self.view = view
+        self.huge = _number(view.text(HUGE_SIZE)) or PAGE
         self.other = other
         self.missing: set[tuple[int, str]] = set()
         self.limits: dict[str, int | None] = {}
+        self.counters: dict[str, dict[str, int]] = {}
         self.foreign: dict[str, str] = {}
 
     def round(self) -> None:
         """Begin a new look at everything: limits of cgroups above are read again."""
         self.limits.clear()
+        self.counters.clear()
 
     def usage(self, one: Followed) -> int | None:
         """Just the usage, the cheapest look; None where the cgroup is gone."""
@@ -66,7 +69,7 @@ class Sampler:
                 texts[name] = text
         if USAGE[spot.version] not in texts and USAGE[spot.version] not in self.foreign:
             return None
-        limit, limit_of = self._limit(spot)
+        limit, at = self._limit(spot)
         return Sample(
             time=now,
             **one.named,
@@ -74,13 +77,13 @@ class Sampler:
             version=version,  # type: ignore[arg-type] # mypy does not narrow a conditional to literals
             memory=memory_numbers.measure(version, texts, self.foreign, populated=True),
             limit=limit,
-            limit_of=limit_of,
+            limit_of=at.path if limit is not None else "",
             high=_bytes(self._text(spot, HIGH[spot.version])),
             swap_limit=_bytes(self._text(spot, SWAP_LIMIT[spot.version])),
             pressure=self._pressure(one),
-            events=self._events(spot),
+            events={**self._events(spot), **(self._above(at) if at is not spot and limit is not None else {})},
             cpu=self._cpu(one.place.cpu),
-            allocated=allocated(version, flat_keyed(texts.get("memory.stat", "")), PAGE),
+            allocated=allocated(version, flat_keyed(texts.get("memory.stat", "")), PAGE, self.huge),
             problems=dict(self.foreign),
         )
 
@@ -98,24 +101,38 @@ class Sampler:
             return None
         return found[0]
 
-    def _limit(self, spot: Spot) -> tuple[int | None, str]:
+    def _limit(self, spot: Spot) -> tuple[int | None, Spot]:
         """The tightest limit of the cgroup and of those above it, and whose it is."""
-        best, where = _bytes(self._text(spot, LIMIT[spot.version])), spot.path
+        best, where = _bytes(self._text(spot, LIMIT[spot.version])), spot
         for above in spot.above:
             if above.directory not in self.limits:
                 self.limits[above.directory] = _bytes(self._text(above, LIMIT[spot.version]))
             limit = self.limits[above.directory]
             if limit is not None and (best is None or limit < best):
-                best, where = limit, above.path
-        return best, "" if best is None else where
+                best, where = limit, above
+        return best, where
+
+    def _above(self, spot: Spot) -> dict[str, int]:
+        """How often the limit was hit that is the tightest, where it is not the container's own (a pod's)."""
+        if spot.directory not in self.counters:
+            if spot.version == 2:
+                own = flat_keyed(self._text(spot, "memory.events.local") or "")
+                found = {f"above_{key}": own[key] for key in ("max", "oom") if key in own}
+            else:
+                failures = _number(self._text(spot, "memory.failcnt"))
+                found = {} if failures is None else {"above_failcnt": failures}
+            self.counters[spot.directory] = found
+        return self.counters[spot.directory]
 
     def _events(self, spot: Spot) -> dict[str, int]:
         if spot.version == 2:
             return self._events_v2(spot)
         events = {}
-        failures = _number(self._text(spot, "memory.failcnt"))
-        if failures is not None:
-            events["failcnt"] = failures
+        # A limit of memory and swap together that is no looser is hit first, and counts by itself (mm/memcontrol.c).
+        for key, name in (("failcnt", "memory.failcnt"), ("memsw_failcnt", "memory.memsw.failcnt")):
+            failures = _number(self._text(spot, name))
+            if failures is not None:
+                events[key] = failures
         control = flat_keyed(self._text(spot, "memory.oom_control") or "")
         events.update({key: control[key] for key in ("oom_kill", "under_oom", "oom_kill_disable") if key in control})
         # Vendor kernels (openEuler, Anolis) have memory.events of cgroup2 in v1, too.

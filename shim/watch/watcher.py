@@ -10,6 +10,7 @@ from shim.host.view import View
 from shim.values import Value
 from shim.watch import changes
 from shim.watch import event as kinds
+from shim.watch.delays import Delays
 from shim.watch.desk import Desk
 from shim.watch.drift import AGE, Drift, evidence
 from shim.watch.ears import CONTROL_SOURCE, EventControl, EventsFiles, Triggers
@@ -18,6 +19,7 @@ from shim.watch.hierarchy import SOURCE, Hierarchy
 from shim.watch.judge import Judge, threshold
 from shim.watch.kills import SILENT, KernelLog
 from shim.watch.loop import Loop
+from shim.watch.lost_time import LostTime
 from shim.watch.memory_of_alerts import BOOT, Remembered
 from shim.watch.place import Places
 from shim.watch.roster import Roster
@@ -46,7 +48,8 @@ class Options(Value):
     names: containers (shim.watch.place.is_called), all where there are none. interval: seconds between looks; longer
     where looking at all takes more than SHARE of a core. quiet: seconds, QUIET. state: a directory of its own in which
     alerts survive a restart, "" for none. roots: further state directories of runtimes. root: of the host's files.
-    listen: for the kernel's notifications; without, all is polled.
+    listen: for the kernel's notifications; without, all is polled. service: the state directory in which hooks find the
+    watcher (shim.watch.delays), "" for none.
     """
 
     names: tuple[str, ...] = ()
@@ -56,6 +59,7 @@ class Options(Value):
     roots: tuple[str, ...] = ()
     root: str = "/"
     listen: bool = True
+    service: str = ""
 
 
 class Watcher:
@@ -74,7 +78,7 @@ class Watcher:
         self.view = view or View(options.root)
         self.host = detect(self.view, controllers=("memory", "cpu"), writable=False)
         self.roster = Roster(Tree(options.root), Places(self.view, self.host), options.names, options.roots)
-        self.sampler = Sampler(self.view)
+        self.sampler = Sampler(self.view, LostTime(self.view) if self.view.live else None)
         self.remembered = Remembered(options.state, (self.view.text(BOOT) or "").strip())
         self.judge = Judge(self.remembered)
         self.drift = Drift(self.roster.tree, self.view, self.remembered)
@@ -90,6 +94,7 @@ class Watcher:
         self.hierarchy: Hierarchy | None = None
         if options.listen and self.view.live:
             self._listen()
+        self.delays = Delays(self.view, self.loop, options.service, self.desk.problem) if options.service else None
 
     @property
     def problems(self) -> list[str]:
@@ -281,6 +286,8 @@ class Watcher:
             ear.close()
         if self.hierarchy is not None:
             self.hierarchy.close()
+        if self.delays is not None:
+            self.delays.close()
         self.log.close()
         self.loop.close()
 

@@ -42,8 +42,9 @@ def _leaks(*argv: str | Path) -> Result:
     return CliRunner().invoke(main, ["leaks", *map(str, argv)])
 
 
-def test_text(file: Path) -> None:
+def test_text(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What leaks comes first, with when, how fast, until when, and what happened then; the rest is a line."""
+    monkeypatch.setattr("shim.cli.terminal.columns", lambda: 100)
     found = _leaks(file)
     assert found.exit_code == 1
     lines = found.stdout.splitlines()
@@ -142,7 +143,7 @@ def test_foreign_words_are_data(tmp_path: Path, form: str) -> None:
 
 
 def test_output_is_written_whole(file: Path, tmp_path: Path) -> None:
-    """Into a file; nothing on standard output; what is no file is not replaced."""
+    """Into a file; nothing on standard output; what is not a regular file is not replaced."""
     target = tmp_path / "leaks.svg"
     found = _leaks(file, "-o", "svg", "--output", target)
     assert (found.exit_code, found.stdout) == (1, "")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
+import socket
 import struct
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +15,7 @@ from shim.containers.hook_state import State
 from shim.host.view import View
 from shim.observe import delays
 from shim.observe.exits import MOST, Ended, Exits, decode, descends, same_cgroup
-from shim.state import files
+from shim.observe.pressure import UNACCOUNTED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -170,11 +173,11 @@ def test_asked_for(
 
 
 def test_an_image_cannot_cost_the_host_a_process() -> None:
-    """The note says why no listener was started although the container asked for one."""
+    """The note says why nobody listens although the container asked for it."""
     noted = delays.start(View(), _state({"io.cgshim.pressure": "taskstats"}))
     assert noted == {
         "reason": "annotation io.cgshim.pressure=taskstats is ignored: the author of an image or a pod can write it; "
-        '{"annotations": "trust"} in /etc/cgshim/config.json lets it count'
+        '{"annotations": "trust"} in /etc/cgshim/config.json allows it'
     }
 
 
@@ -184,31 +187,93 @@ def test_a_word_that_is_none_is_a_reason() -> None:
     assert noted == {"reason": "annotation io.cgshim.pressure: 'on' is neither 'psi' nor 'taskstats'"}
 
 
-def test_collect_without_a_listener(state_directory: Path) -> None:
-    """A note of an older version, a reason from the start, a listener that is gone: a reason each, never zeros."""
+class Watcher:
+    """A watcher that answers the next question with `answer`, and keeps the question."""
+
+    def __init__(self, place: Path, answer: bytes) -> None:
+        self.server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.server.bind(str(place / delays.SOCKET))
+        self.server.listen(1)
+        self.answer = answer
+        self.question: dict[str, Any] = {}
+        self.thread = threading.Thread(target=self._one)
+        self.thread.start()
+
+    def _one(self) -> None:
+        connection, _ = self.server.accept()
+        with connection:
+            self.question = json.loads(connection.recv(65536))
+            connection.send(self.answer) if self.answer else None
+        self.server.close()
+
+    def asked(self) -> dict[str, Any]:
+        """The question, once it is answered."""
+        self.thread.join(10)
+        return self.question
+
+
+NOTED = {"delays": {"reason": ""}}
+HEARD = {"tasks": 2, "without": 1, "unplaced": 0, "overruns": 0, "totals": {"reclaim": 1}}
+
+
+def test_no_watcher_is_a_reason(state_directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None was ever there, or one that is gone: the note and the account say what would have to run."""
+    (state_directory / "config.json").write_text('{"pressure": "taskstats"}')
+    monkeypatch.setenv("CGSHIM_CONFIG", str(state_directory / "config.json"))
+    monkeypatch.setattr(delays, "switched_off", lambda _view: "")
+    why = "no taskstats: no watcher runs that could listen (cgshimctl watch; systemctl start cgshim-watch)"
+    assert delays.start(View(), _state({})) == {"reason": why}
+    stale = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    stale.bind(str(state_directory / delays.SOCKET))
+    stale.close()
+    assert delays.start(View(), _state({})) == {"reason": why}
+    assert delays.collect(View(), NOTED, "web") == {"reason": why}
+
+
+def test_the_watcher_is_told_of_the_container(state_directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its id, its init, and the cgroup that is its own."""
+    (state_directory / "config.json").write_text('{"pressure": "taskstats"}')
+    monkeypatch.setenv("CGSHIM_CONFIG", str(state_directory / "config.json"))
+    monkeypatch.setattr(delays, "switched_off", lambda _view: "")
+    monkeypatch.setattr(delays, "_hierarchy", lambda _view, _pid: ("memory", "/docker/web"))
+    watcher = Watcher(state_directory, b'{"reason": ""}')
+    assert delays.start(View(), _state({})) == {"reason": ""}
+    assert watcher.asked() == {
+        "ask": "listen",
+        "container": "web",
+        "pid": os.getpid(),
+        "controller": "memory",
+        "path": "/docker/web",
+    }
+
+
+def test_what_was_not_asked_for_is_not_collected() -> None:
+    """A note of an older version, a reason from the start: a reason each, never zeros."""
     assert delays.collect(View(), {}, "web") == {"reason": delays.NOT_ASKED}
     assert delays.collect(View(), {"delays": {"reason": "off"}}, "web") == {"reason": "off"}
-    gone = {"delays": {"reason": "", "listener": 999999999, "born": "1"}}
-    assert delays.collect(View(), gone, "web")["reason"].endswith("the listener (process 999999999) left nothing")
 
 
-def test_collect(state_directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was left is taken away with it; without one accounted task it is no figure."""
-    monkeypatch.setattr(delays, "switched_off", lambda _view: "")
-    gone = {"delays": {"reason": "", "listener": 999999999, "born": "1"}}
-    heard = {"tasks": 2, "without": 1, "unplaced": 0, "overruns": 0, "totals": {"reclaim": 1}}
-    place = str(state_directory / "delays")
-    files.write(place, "web.json", heard)
-    assert delays.collect(View(), gone, "web") == heard
-    assert os.listdir(place) == []
-    files.write(place, "web.json", {**heard, "without": 2})
-    assert delays.collect(View(), gone, "web")["reason"].startswith("no delay accounting: the kernel was built")
-    monkeypatch.setattr(delays, "switched_off", lambda _view: "off")
-    files.write(place, "web.json", heard)
-    assert delays.collect(View(), gone, "web") == {"reason": "off; it was on when the container started"}
-
-
-def test_another_process_of_the_same_number_is_not_waited_for() -> None:
-    """The listener is gone and its number is this test's: nothing to wait for."""
-    noted = {"delays": {"reason": "", "listener": os.getpid(), "born": "1"}}
-    assert "left nothing" in delays.collect(View(), noted, "web")["reason"]
+@pytest.mark.parametrize(
+    ("answer", "off", "expected"),
+    [
+        (HEARD, "", HEARD),
+        ({**HEARD, "without": 2}, "", {"reason": f"no delay accounting: {UNACCOUNTED}"}),
+        (
+            {**HEARD, "tasks": 0, "without": 0},
+            "",
+            {"reason": "no delay accounting: the kernel reported no process of the container"},
+        ),
+        (HEARD, "off", {"reason": "off; it was on when the container started"}),
+        ({"reason": "unknown"}, "", {"reason": "unknown"}),
+        ([], "", {"reason": "no taskstats: the watcher gave no answer"}),
+        (None, "", {"reason": "no taskstats: the watcher gave no answer"}),
+    ],
+)
+def test_collect(
+    state_directory: Path, monkeypatch: pytest.MonkeyPatch, answer: Any, off: str, expected: dict[str, Any]
+) -> None:
+    """The watcher's sum; without one accounted task it is no figure."""
+    monkeypatch.setattr(delays, "switched_off", lambda _view: off)
+    watcher = Watcher(state_directory, b"" if answer is None else json.dumps(answer).encode())
+    assert delays.collect(View(), NOTED, "web") == expected
+    assert watcher.asked() == {"ask": "sum", "container": "web"}

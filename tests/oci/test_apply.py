@@ -121,8 +121,29 @@ def test_directory_that_cannot_be_flushed(config: Path, monkeypatch: pytest.Monk
         real(handle)
 
     monkeypatch.setattr(posix, "fsync", refuse)
-    atomic.replace(str(config), NEW.encode())
+    atomic.put(str(config), NEW.encode())
     assert config.read_text() == NEW
+
+
+def test_what_is_waited_for(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A create waits for the content, which is on disk before it has the name, and not for the directory."""
+    steps: list[str] = []
+    real_flush, real_rename = os.fsync, os.rename
+
+    def flush(handle: int) -> None:
+        steps.append("directory" if stat.S_ISDIR(os.fstat(handle).st_mode) else "content")
+        real_flush(handle)
+
+    def rename(*names: Any, **where: Any) -> None:
+        steps.append("name")
+        real_rename(*names, **where)
+
+    monkeypatch.setattr(posix, "fsync", flush)
+    monkeypatch.setattr(posix, "rename", rename)
+    atomic.replace(str(config), OLD.encode())
+    assert steps == ["content", "name"]
+    atomic.put(str(config), NEW.encode())
+    assert steps == ["content", "name", "content", "name", "directory"]
 
 
 def test_left_over_of_a_killed_process(config: Path) -> None:

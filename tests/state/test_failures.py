@@ -14,7 +14,7 @@ from shim.call import channel
 from shim.call.argv import Invocation
 from shim.cli.main import main
 from shim.diagnose.diagnosis import Diagnosis
-from shim.diagnose.render import render
+from shim.diagnose.render import as_dict, render
 from shim.diagnose.stored import read_back
 from shim.errors import ShimError
 from shim.state import failures, files
@@ -105,6 +105,53 @@ def test_diagnosis_is_read_back_from_either_text() -> None:
     assert read_back({"text": ""}) is None
 
 
+def test_diagnosis_is_read_back_whole(state_directory: Path) -> None:
+    """With its fields beside the text nothing is cut or guessed: two causes with all they have, words of any form."""
+    one = Diagnosis(code="a-b", verdict="v", cause="c", tell="look", remedy=("do", "or do"), reference="r")
+    given = Diagnosis(
+        code="x-y",
+        verdict="v: [w] " + "long " * 500,
+        cause="remedy: not one",
+        evidence=("  cause: not one",),
+        remedy=("r [x]",),
+        raw="runc: one\n  two",
+        others=("a-b",),
+        causes=(one,),
+        confirmed=True,
+    )
+    failures.remember(render(given), "", "web", parts=as_dict(given))
+    kept = failures.recall()
+    assert kept is not None
+    assert read_back(kept) == given
+
+
+def test_a_refusal_is_read_back_from_its_fields(state_directory: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """As it was said, with foreign words escaped as they are in its text."""
+    error = ShimError("some-code", "it\nfailed", cause="a cause", evidence=("/a: \x1b[2J",), remedy=("do it",))
+    channel.fail(Invocation(arguments=(), log="", log_format="text", container_id="web"), error)
+    capfd.readouterr()
+    kept = failures.recall()
+    assert kept is not None
+    assert read_back(kept) == Diagnosis(
+        code="some-code",
+        verdict="it\\nfailed",
+        cause="a cause",
+        evidence=("/a: \\x1b[2J",),
+        remedy=("do it",),
+        confirmed=True,
+    )
+
+
+@pytest.mark.parametrize("parts", [5, [], {}, {"verdict": 5}], ids=str)
+def test_fields_of_another_form(parts: object) -> None:
+    """The text counts then."""
+    found = read_back({"text": ERROR.text(), "diagnosis": parts})
+    assert found is not None
+    assert found.code == "some-code"
+    other = read_back({"text": "", "diagnosis": {"verdict": "v", "evidence": 5, "causes": [1, {"code": 2}]}})
+    assert other == Diagnosis(code="", verdict="v", causes=(Diagnosis(code="", verdict=""),))
+
+
 def test_explain_last_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """`cgshimctl explain --last`: what was remembered, as text and as JSON."""
     monkeypatch.setattr("shim.cli.explain.LOGS", ())
@@ -165,7 +212,7 @@ def test_a_failure_is_found_by_its_container(state_directory: Path) -> None:
 
 def test_failures_are_listed(state_directory: Path) -> None:
     """Age, container, code and the first line; as JSON the whole text."""
-    assert CliRunner().invoke(main, ["failures"]).output == "no failure is kept\n"
+    assert CliRunner().invoke(main, ["failures"]).output == "No failures are stored.\n"
     failures.remember("cgshim: it failed [some-code]\n  cause: x", "", "web")
     lines = CliRunner().invoke(main, ["failures"]).output.splitlines()
     assert lines[0].split() == ["AGE", "CONTAINER", "CODE", "MESSAGE"]

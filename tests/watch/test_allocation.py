@@ -20,7 +20,7 @@ from shim.watch.histogram import EVENTS, GONE, Thread, bound, parse, shares, sin
 from shim.watch.threads import Threads
 from shim.watch.trace import Trace, place, started, sweep
 
-PAGE = 4096
+PAGE, HUGE = 4096, 2 << 20
 KMALLOC = """\
 # event histogram
 #
@@ -43,21 +43,21 @@ PAGES = (
 
 def test_v1_counts_charges() -> None:
     """Measured on a v1 host: 16,384 pages of anonymous memory and 16,384 of a file are 16,386 and 16,420 charges."""
-    found = allocated("v1", {"pgpgin": 7, "total_pgpgin": 16386}, PAGE)
+    found = allocated("v1", {"pgpgin": 7, "total_pgpgin": 16386}, PAGE, HUGE)
     assert (found.bytes, found.source) == (16386 * PAGE, CHARGED)
 
 
 def test_cgroup2_counts_faults() -> None:
-    """A fault is a page, or a huge page of 512."""
-    assert allocated("v2", {"pgfault": 1000}, PAGE).bytes == 1000 * PAGE
-    found = allocated("v2", {"pgfault": 1000, "thp_fault_alloc": 10}, PAGE)
+    """A fault is a page, or a huge page, of whatever size this machine has."""
+    assert allocated("v2", {"pgfault": 1000}, PAGE, HUGE).bytes == 1000 * PAGE
+    found = allocated("v2", {"pgfault": 1000, "thp_fault_alloc": 10}, PAGE, HUGE)
     assert (found.bytes, found.source) == (990 * PAGE + 10 * (2 << 20), FAULTED)
 
 
 @pytest.mark.parametrize(("version", "key"), [("v1", "total_pgpgin"), ("v2", "pgfault")])
 def test_a_kernel_without_the_counter(version: str, key: str) -> None:
     """Unknown, with the reason; never 0."""
-    found = allocated(version, {}, PAGE)
+    found = allocated(version, {}, PAGE, HUGE)
     assert (found.bytes, found.source) == (None, f"memory.stat has no {key}")
 
 

@@ -34,7 +34,17 @@ class Looks:
 
 @pytest.mark.parametrize(
     ("counter", "kind"),
-    [("high", "high"), ("max", "max"), ("failcnt", "max"), ("oom", "oom"), ("oom_kill", "oom_kill")],
+    [
+        ("high", "high"),
+        ("max", "max"),
+        ("failcnt", "max"),
+        ("memsw_failcnt", "max"),
+        ("above_max", "max"),
+        ("above_failcnt", "max"),
+        ("above_oom", "oom"),
+        ("oom", "oom"),
+        ("oom_kill", "oom_kill"),
+    ],
 )
 def test_a_counter_that_grew(counter: str, kind: str) -> None:
     """The first look is where counting begins; then each growth is an event with how much and how much in all."""
@@ -42,7 +52,8 @@ def test_a_counter_that_grew(counter: str, kind: str) -> None:
     assert looks.at(sample(1, events={counter: 7})) == []
     (event,) = looks.at(sample(2, events={counter: 9}), "inotify memory.events")
     assert (event.kind, event.source, event.id) == (kind, "inotify memory.events", ID)
-    assert event.evidence == {"cgroup": "/docker/web", "counter": counter, "count": 2, "total": 9}
+    where = {"cgroup_of_limit": "/docker/web"} if counter.startswith("above_") else {}
+    assert event.evidence == {"cgroup": "/docker/web", "counter": counter, "count": 2, "total": 9, **where}
     assert looks.at(sample(3, events={counter: 9})) == []
 
 

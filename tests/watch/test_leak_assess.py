@@ -113,8 +113,12 @@ def test_execs_are_told(tmp_path: Path) -> None:
     (cgroup / "cgroup.procs").write_text("10\n11\n")
     execs.tick(1.0)
     (cgroup / "cgroup.procs").write_text("10\n11\n12\n13\n14\n")
+    (proc / "12" / "stat").write_text("12 (runc:[2:INIT]) S 1 0")
     execs.tick(2.0)
+    (proc / "12" / "stat").write_text("12 (a ) b) S 1 0")
+    assert told == []
     execs.tick(3.0)
+    execs.close()
     assert [(event.time, event.kind, event.evidence) for event in told] == [
         (2.0, "exec", {"pid": 12, "command": "a ) b"})
     ]

@@ -96,7 +96,7 @@ def test_a_leak_under_a_garbage_collector() -> None:
 
 
 def test_a_clock_that_is_set_back_begins_again() -> None:
-    """What was kept is of no use then, and nothing fails."""
+    """What was kept does not count any more, and nothing fails."""
     windows = Windows()
     for one in _minutes(40, anonymous=_growing):
         windows.add(one)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import struct
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
 from shim.host.view import View
 from shim.observe.pressure import Pressure
+from shim.watch.lost_time import LostTime
 from shim.watch.place import Spot
 from shim.watch.sampler import Sampler
 from tests.watch.made import ID, M, followed
@@ -37,6 +39,7 @@ V1 = {
     "memory.soft_limit_in_bytes": "9223372036854771712\n",
     "memory.memsw.limit_in_bytes": "134217728\n",
     "memory.failcnt": "17\n",
+    "memory.memsw.failcnt": "4\n",
     "memory.oom_control": "oom_kill_disable 0\nunder_oom 1\noom_kill 2\n",
     "cpu.stat": "nr_periods 7\nnr_throttled 3\nthrottled_time 900000\n",
     "cpu.cfs_quota_us": "-1\n",
@@ -86,7 +89,7 @@ def test_a_sample_of_v1(tmp_path: Path) -> None:
     assert found is not None
     assert (found.version, found.limit, found.limit_of, found.high) == ("v1", 64 * M, "/a/web", None)
     assert found.swap_limit == 128 * M
-    assert found.events == {"failcnt": 17, "oom_kill": 2, "under_oom": 1, "oom_kill_disable": 0}
+    assert found.events == {"failcnt": 17, "memsw_failcnt": 4, "oom_kill": 2, "under_oom": 1, "oom_kill_disable": 0}
     assert found.cpu == {"nr_periods": 7, "nr_throttled": 3, "throttled_usec": 900}
     assert found.headroom == 64 * M - (10 * M - 4096)
     assert found.pressure.reason == "no PSI: no cgroup2 directory"
@@ -157,3 +160,62 @@ def test_cgroups_above(tmp_path: Path) -> None:
     spot = Spot(version=2, mount="/cg", path="/a/b/c", device=1)
     assert [one.path for one in spot.above] == ["/a/b", "/a"]
     assert spot.changed(path="/a").above == ()
+
+
+def test_the_counters_of_the_limit_that_binds(tmp_path: Path) -> None:
+    """A pod's limit is hit at the pod: its own counters are in the sample of the container, and read once a round."""
+    one = _made(tmp_path, V2, 2)
+    (tmp_path / "cg/a/memory.max").write_text("33554432")
+    (tmp_path / "cg/a/memory.events.local").write_text("max 40\noom 2\noom_kill 0\n")
+    sampler = Sampler(View(str(tmp_path)))
+    found = sampler.sample(one, 5.0)
+    assert found is not None
+    assert (found.events["max"], found.events["above_max"], found.events["above_oom"]) == (2, 40, 2)
+    v1 = _made(tmp_path, V1, 1, "/b/web")
+    (tmp_path / "cg/b/memory.limit_in_bytes").write_text("33554432")
+    (tmp_path / "cg/b/memory.failcnt").write_text("9")
+    found = sampler.sample(v1, 5.0)
+    assert found is not None
+    assert (found.limit_of, found.events["failcnt"], found.events["above_failcnt"]) == ("/b", 17, 9)
+
+
+def _ask(pid: int) -> bytes:
+    """A struct taskstats of version 16 (include/uapi/linux/taskstats.h): 5 ms lost to reclaim by each process."""
+    stats = bytearray(560)
+    struct.pack_into("=H", stats, 0, 16)
+    struct.pack_into("=Q", stats, 16, pid)
+    struct.pack_into("=Q", stats, 320, 5_000_000)
+    return bytes(stats)
+
+
+def test_without_psi_delay_accounting(tmp_path: Path) -> None:
+    """What the living processes lost, called by its name, with the reason why it is not PSI."""
+    one = _made(tmp_path, {**V1, "cgroup.procs": "7\n8\n"}, 1)
+    view = View(str(tmp_path))
+    found = Sampler(view, LostTime(view, lambda: _ask)).sample(one, 5.0)
+    assert found is not None
+    assert (found.pressure.source, found.pressure.totals["reclaim"]) == ("taskstats", 10_000)
+    assert found.pressure.reason == (
+        "no PSI: no cgroup2 directory; the delays of processes that have ended are not in it"
+    )
+
+
+def test_neither_psi_nor_taskstats(tmp_path: Path) -> None:
+    """Asked once; then the reason is known."""
+    asked = []
+
+    def refused() -> NoReturn:
+        asked.append(1)
+        raise PermissionError(1, "Operation not permitted")
+
+    one = _made(tmp_path, V1, 1)
+    view = View(str(tmp_path))
+    sampler = Sampler(view, LostTime(view, refused))
+    for _ in range(2):
+        found = sampler.sample(one, 5.0)
+        assert found is not None
+        assert found.pressure.source == ""
+        assert found.pressure.reason == (
+            "no PSI: no cgroup2 directory; no taskstats: [Errno 1] Operation not permitted"
+        )
+    assert asked == [1]

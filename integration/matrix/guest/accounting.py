@@ -15,6 +15,7 @@ import time
 
 from integration.matrix.guest import cgroups, container, swapping
 from integration.matrix.guest.container import Container, Way
+from integration.matrix.guest.watcher import Watching
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def delays(way: Way, parent: str) -> Iterator[dict[str, Any]]:
     for asked in ("1", "0") if way.runtime == "runc" else ("1",):
         with open(SWITCH, "w") as file:
             file.write(asked)
-        with swap():
+        with swap(), Watching(names=("nobody",), service=STATE):
             found = _delayed(way, parent, asked == "1")
         yield {"asked": f"task_delayacct {asked}", **about, **found}
 

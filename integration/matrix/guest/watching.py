@@ -104,8 +104,8 @@ def _scene(way: Way, held: Container, after: Callable[[str], None], *wanted: str
         result = held.create("run")
         if result.status:
             return {"text": result.text[-1500:]}
+        directory = _memory(held)  # before its process ends, which may be soon
         started = watching.event("started", PATIENCE)
-        directory = _memory(held)
         after(directory)
         alerts = {kind: watching.alert(kind, PATIENCE) for kind in wanted}
         found: dict[str, Any] = {"alerts": alerts, "started": started, "init": held.pid()}
@@ -176,20 +176,28 @@ def _drift(way: Way, parent: str) -> dict[str, Any]:
 
 def _restart(way: Way, parent: str) -> dict[str, Any]:
     """A kill while no watcher is there; the next one tells of it, the one after that does not."""
-    with _container(way, parent, "busybox sleep 100000", {"limit": LIMIT, "swap": LIMIT}) as held:
+    go = f"{swapping.ROOT}/go"
+    command = "while [ ! -e /go ]; do busybox sleep 1; done; busybox tail /dev/zero; busybox sleep 100000"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(go)
+    with _container(way, parent, command, {"limit": LIMIT, "swap": LIMIT}) as held:
         with _watched(held) as first:
             result = held.create("run")
             if result.status:
                 return {"text": result.text[-1500:]}
             first.event("started", PATIENCE)
             first.until(lambda seen: seen.samples, PATIENCE)
-        container.call(way, "exec", held.name, "/bin/busybox", "tail", "/dev/zero")
+        with open(go, "w"):
+            time.sleep(10)
         told = []
         for _ in range(2):
             with _watched(held) as again:
                 again.until(lambda seen: len(seen.samples) > 2, PATIENCE)
                 told.append([one.shape() for one in again.seen.alerts if one.type == "oom_kill"])
-        return {"told": told, "before": len([one for one in first.seen.alerts if one.type == "oom_kill"])}
+        facts: dict[str, Any] = {}
+        with contextlib.suppress(OSError), open(f"{_memory(held)}/memory.oom_control") as file:
+            facts["oom_control"] = file.read()
+        return {**facts, "told": told, "before": len([one for one in first.seen.alerts if one.type == "oom_kill"])}
 
 
 def _forged(way: Way, parent: str) -> dict[str, Any]:

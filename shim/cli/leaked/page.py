@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Iterable, Sequence
 
     from shim.watch.leaks.assess import Assessment
+    from shim.watch.leaks.judge import Judgement
 
 STYLE = """
 :root { color-scheme: light; } body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 64rem;
@@ -47,24 +48,26 @@ def _section(number: int, one: Assessment) -> str:
     kinds = _table(
         ("Kind", "Verdict", "From", "To", "Rate", "Between", "Why"),
         (
-            (
-                kind, found.verdict, shown(found.first), shown(found.last),
-                rate(found.trend.slope) if found.trend else "",
-                f"{rate(found.trend.low)} and {rate(found.trend.high)}" if found.trend else "", found.why,
-            )
+            (kind, found.verdict, shown(found.first), shown(found.last), *_rates(found), found.why)
             for kind, found in one.kinds.items()
         ),
-    )  # fmt: skip
+    )
     then = [(clock(event.time), event.what, event.source) for event in one.happened]
     began = f"<h3>What happened when it began</h3>{_table(EVENTS, then)}" if then else ""
     events = [(clock(event.time), event.what, event.source) for event in one.run.happenings[-MOST:]]
-    rest = f"<details><summary>{len(events)} events</summary>{_table(EVENTS, events)}</details>" if events else ""
+    rest = f"<details><summary>Events: {len(events)}</summary>{_table(EVENTS, events)}</details>" if events else ""
     mark = ' class="leak"' if one.leaking else ""
     sentence = verdict(one)
     told = f"<p{mark}>{text(sentence[0].upper() + sentence[1:])}.</p>"
     return (
         f'<section title="{text(one.who.id)}"><h2>{text(called(one))}</h2>{told}\n{svg}{kinds}{began}{rest}</section>\n'
     )
+
+
+def _rates(found: Judgement) -> tuple[str, str]:
+    """The slope and its interval, nothing of a figure that does not change."""
+    trend = found.trend
+    return (rate(trend.slope), f"{rate(trend.low)} and {rate(trend.high)}") if trend and trend.slope else ("", "")
 
 
 EVENTS = ("Time (UTC)", "What", "How it was learned")

@@ -22,7 +22,7 @@ ENTRIES = (
         code="user-session-missing",
         title="there is no systemd session of the user, so systemd asks for a password",
         patterns=(r"Interactive authentication required", r"interactive authentication is required"),
-        verdict="systemd refuses to make the container's scope for this user: there is no session of the user's own",
+        verdict="systemd refuses to make the container's scope for this user: the user has no session",
         cause="Without the user's own systemd the runtime asked the system's, which only root may tell to make units. "
         "This is so after su or sudo, in cron, in CI and in a service without a login.",
         remedy=(LINGER, EXPORT, f"Or do without systemd: {NO_SYSTEMD}"),
@@ -48,13 +48,14 @@ ENTRIES = (
                 r"(?:Failed to connect to (?:user scope )?bus|cannot open (?:sd-bus|user bus)): (?:Connection refused"
                 r"|Transport endpoint is not connected|Permission denied|Host is down)"
             ),
-            r"dbus: connection closed by user|dbus[^\n]*: (?:connection reset by peer|broken pipe)",
+            r"dbus[^\n]*: (?:connection reset by peer|broken pipe)",
             r"Message recipient disconnected from message bus without replying",
         ),
         ambiguous=(PRIVATE,),
         offer=2,
         verdict="the bus to systemd does not answer: the user's session or its bus has ended",
-        cause="The socket is there, or its name is in the environment, but nobody listens: the session ended, dbus was "
+        cause="The socket is there, or its name is in the environment, but no process listens: the session "
+        "ended, dbus was "
         "restarted, or systemd executed itself again in an upgrade.",
         remedy=(
             "Rootless: log in again, and: systemctl --user start dbus.socket; " + LINGER,
@@ -160,6 +161,7 @@ ENTRIES = (
             r"[Tt]imeout waiting for systemd to (?P<what>create|remove) (?P<unit>\S+)",
             r"[Tt]imed out while waiting for (?:StartTransientUnit|systemd)[^\n]*(?P<unit2>\S+\.(?:scope|slice))?",
             r"sd-bus call: (?:Connection|Operation) timed out",
+            r"Failed to activate service 'org\.freedesktop\.systemd1': timed out",
         ),
         verdict="systemd did not answer in time about the container's unit",
         cause="systemd is busy (many units or mounts, a daemon-reload with thousands of mounts), or hangs.",
@@ -196,5 +198,19 @@ ENTRIES = (
             "systemctl daemon-reload; then delete the pod, which is made again. Restart the kubelet if it comes back.",
         ),
         reference="https://github.com/cri-o/cri-o/issues/9082",
+    ),
+    Entry(
+        code="bus-connection-stale",
+        title="a daemon goes on with a connection to systemd that dbus has ended",
+        patterns=(r"dbus: connection closed by user",),
+        verdict="the kubelet, or the engine, uses a connection to systemd that has ended",
+        cause="dbus was restarted (an upgrade, often), and the daemon does not connect again. What it starts "
+        "itself fails until it is restarted, while the runtime's own calls work.",
+        remedy=(
+            "systemctl restart kubelet (or crio, containerd, docker)",
+            "Upgrade it: what is built with the library of runc 1.0.0-rc94 or later connects again.",
+        ),
+        reference="https://github.com/kubernetes/kubernetes/issues/100328",
+        rank=45,
     ),
 )

@@ -45,7 +45,7 @@ ENTRIES = (
     Entry(
         code="session-key-refused",
         title="the kernel's key service is blocked",
-        patterns=(rf"{KEYRING}[^\n]*: (?:{EPERM}|{EACCES}|{ENOSYS})",),
+        patterns=(rf"{KEYRING}[^\n]*: (?:{EPERM}|{EACCES}|{ENOSYS})", r"could not create session key\"?$"),
         verdict="no session key can be made: keyctl is blocked here",
         cause="An outer container (LXC, ChromeOS, a sandbox) or its seccomp profile forbids the keyctl system call, or "
         "the kernel has no keys (CONFIG_KEYS).",
@@ -213,7 +213,7 @@ ENTRIES = (
         patterns=(r"container process is already dead",),
         ambiguous=(PIPE, r"sync socket: (?:broken pipe|connection reset by peer)"),
         confirm=nested.ended_by_kernel,
-        verdict="the runtime's init process ended before it was set up; somebody else ended it, or it could not run",
+        verdict="the runtime's init process ended before it was set up; another process ended it, or it could not run",
         cause="The message is only what is left when the process is gone. A security module, a seccomp filter "
         "around the "
         "engine, a hook, a memory limit or a full pids limit can end it.",
@@ -225,5 +225,19 @@ ENTRIES = (
         tell=KILLED,
         offer=2,
         rank=60,
+    ),
+    Entry(
+        code="namespace-unknown-to-runtime",
+        title="the runtime does not know a kind of namespace",
+        patterns=(r"namespace \{\\*\"(?P<namespace>[a-z]+)\\*\" \\*\"[^\"\n]*\"\} does not exist",),
+        verdict="this runtime does not know {namespace} namespaces, which the configuration asks for",
+        cause="runc knows cgroup namespaces from 1.0-rc6 on and time namespaces from 1.2 on. The engine is newer than "
+        "the runtime that it calls, or another, old runc comes first in its PATH.",
+        remedy=(
+            "Upgrade the runtime to what the engine was released with: runc --version; which -a runc",
+            "Docker: docker run --cgroupns=host asks for no cgroup namespace.",
+        ),
+        reference="https://github.com/docker/for-linux/issues/1198",
+        rank=50,
     ),
 )

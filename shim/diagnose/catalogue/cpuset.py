@@ -174,7 +174,10 @@ ENTRIES = (
     Entry(
         code="cpuset-empty",
         title="the cpuset is empty",
-        patterns=(rf"\bwrit(?:e|ing file|e to) {named(PROCS)}: {ENOSPC}",),
+        patterns=(
+            rf"\bwrit(?:e|ing file|e to) {named(PROCS)}: {ENOSPC}",
+            rf"Can't move (?:\d+ )?into cpuset/[^\n]*: {ENOSPC}",  # CRIU
+        ),
         layout="v1",
         verdict="no process can enter the container's cpuset: it has no CPU or no memory node (ENOSPC)",
         cause="A new v1 cpuset is empty until cpuset.cpus and cpuset.mems are written, in every ancestor too.",

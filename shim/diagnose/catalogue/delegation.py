@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import EACCES, EINVAL, ENOENT, Entry, opening, writing
+from shim.diagnose.entry import EACCES, EINVAL, ENOENT, EOPNOTSUPP, Entry, opening, writing
 
+REFUSED = writing(r"cgroup\.subtree_control", EINVAL)
 ENTRIES = (
     Entry(
         code="controller-refused-for-realtime",
         title="the cpu controller cannot be enabled while realtime processes run",
-        patterns=(writing(r"cgroup\.subtree_control", EINVAL),),
+        ambiguous=(REFUSED,),
         verdict="the kernel refuses to enable controllers for children (EINVAL): for cpu this means realtime processes",
         cause="A kernel with CONFIG_RT_GROUP_SCHED enables cpu on cgroup2 only while every realtime process is "
         "in the root "
@@ -17,10 +18,51 @@ ENTRIES = (
         "errno.",
         remedy=(
             "ps -eo pid,cls,rtprio,cmd | awk '$2 ~ /RR|FF/' lists them; end them or move them to the root cgroup.",
-            "Upgrade crun to 0.18 or later, which goes on without cpu; or use a kernel without CONFIG_RT_GROUP_SCHED.",
+            (
+                "Upgrade crun to 0.18 or later, which continues without cpu; or use a kernel without "
+                "CONFIG_RT_GROUP_SCHED."
+            ),
         ),
         reference="https://github.com/containers/crun/pull/591",
         tell="zgrep RT_GROUP_SCHED /proc/config.gz /boot/config-$(uname -r); ps -eo cls,cmd | grep -E '^ *(RR|FF)'",
+        offer=1,
+        layout="v2",
+    ),
+    Entry(
+        code="controller-refused-for-fixed-thread",
+        title="the cpuset controller cannot be enabled while a thread with fixed CPUs is in a cgroup",
+        ambiguous=(REFUSED,),
+        verdict="the kernel refuses to enable controllers for children (EINVAL): for cpuset this means a kernel thread "
+        "outside of the root cgroup",
+        cause="Enabling cpuset gives every thread in the cgroups below a set of CPUs, and a kernel thread that is "
+        "bound to one (a kworker) refuses it. Such threads belong into the root cgroup; OpenWrt had some elsewhere. "
+        "One write names all controllers, so none of them is enabled then.",
+        remedy=(
+            "Enable the others, one by one: echo +memory > /sys/fs/cgroup/cgroup.subtree_control, so +cpu, +io, +pids",
+            "Move the thread back: echo <pid> > /sys/fs/cgroup/cgroup.procs, then echo +cpuset as above.",
+        ),
+        reference="https://github.com/containers/podman/issues/21877",
+        tell="echo +cpuset > /sys/fs/cgroup/cgroup.subtree_control; for p in $(pgrep -P 2); do "
+        "grep -H -v '::/$' /proc/$p/cgroup; done",
+        offer=2,
+        layout="v2",
+    ),
+    Entry(
+        code="controller-refused-by-threads",
+        title="controllers cannot be handed down in a threaded cgroup",
+        patterns=(writing(r"cgroup\.subtree_control", EOPNOTSUPP),),
+        verdict="no controllers can be handed down in {path}: it is threaded, or invalid beside threads (EOPNOTSUPP)",
+        cause="memory, io and others need domain cgroups. A cgroup with processes and threaded children is none, nor "
+        "is what lies beside those. Usual in a container (LXC, docker in docker) whose processes are all in its root.",
+        remedy=(
+            "cat /sys/fs/cgroup/cgroup.type (inside a container it exists): threaded, or domain invalid?",
+            (
+                "Move the processes into a cgroup of their own first: mkdir /sys/fs/cgroup/init; for p in $(cat "
+                "/sys/fs/cgroup/cgroup.procs); do echo $p > /sys/fs/cgroup/init/cgroup.procs; done"
+            ),
+        ),
+        reference="https://github.com/containers/podman/issues/11841",
+        rank=40,
         layout="v2",
     ),
     Entry(

@@ -175,6 +175,7 @@ ENTRIES = (
             rf"bpf_prog_query\(BPF_CGROUP_DEVICE\) failed: {EPERM}",
             rf"\bbpf create `[^`]*`: {EPERM}",
             rf"BPF_PROG_ATTACH[^\n]*{EPERM}",
+            r"The bpf device cgroup requires real root",  # LXC
             rf"(?:can't load|load) program: {EPERM}",  # runc before 1.0
             rf"unable to find any existing device filters attached to the cgroup: [^\n]*{EPERM}",  # NVIDIA's hook
         ),
@@ -238,5 +239,20 @@ ENTRIES = (
             "or pass the devices explicitly (--device, CDI), or use the cgroupfs driver",
         ),
         reference="https://github.com/NVIDIA/nvidia-container-toolkit/issues/48",
+    ),
+    Entry(
+        code="devices-have-children",
+        title="the device rules of a cgroup with children cannot be written anew",
+        patterns=(rf"\bwrite(?: to)? {named(r'devices.(?:allow|deny)')}: {EINVAL}",),
+        verdict="{file} refuses a rule for all devices (EINVAL): the container has cgroups of its own below",
+        cause="v1 takes the rule for all devices only while a cgroup has no children. docker in docker and systemd "
+        "make some, and runc before 1.0 writes every device rule again at an update.",
+        remedy=(
+            "Upgrade runc to 1.0 or later: its update leaves the device rules alone.",
+            "Or remove what runs inside first, or start the container again with the new limits.",
+        ),
+        reference="https://github.com/docker-library/docker/issues/285",
+        rank=52,
+        layout="v1",
     ),
 )

@@ -40,6 +40,7 @@ ENTRIES = (
         patterns=(
             r"unable to apply apparmor profile: [^\n]*",
             r"AppArmor is not initialized correctly",
+            r"apparmor: config provided but apparmor not supported",
             r"Could not check if \S+ AppArmor profile was loaded: [^\n]*",
             r"write(?: to)? (?:file )?`?(?:/proc/)?(?:thread-)?self/attr/(?:apparmor/)?exec`?: (?:no such file|ENOENT)",
             r"apparmor failed to apply profile: [^\n]*",

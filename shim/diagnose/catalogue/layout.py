@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from shim.diagnose.checks import layout as look
-from shim.diagnose.entry import CHARACTER, ENOENT, V1_HIERARCHY, V1_NAMES, Entry, creating, opening
+from shim.diagnose.entry import CHARACTER, ENOENT, V1_HIERARCHY, V1_NAMES, Entry, creating, making, opening
 
 V2_DOC = "Linux Documentation/admin-guide/cgroup-v2.rst, Mounting"
 V1_DOC = "Linux Documentation/admin-guide/cgroup-v1/cgroups.rst, section 2.1"
 # Not the list of processes: that is missing where the container's cgroup is gone (container-cgroup-vanished).
 V1_DIRECTORY = (
-    rf"\b(?:open|openat2|creating cgroup directory) "
+    rf"\b(?:open|openat2|mkdir|creating cgroup directory) "
     rf"`?{V1_HIERARCHY}(?!{CHARACTER}*(?:cgroup\.procs|tasks)`?:){CHARACTER}*`?:"
     rf" {ENOENT}"
 )
@@ -23,7 +23,7 @@ MOUNTED_AT = (
 REFUSED_MOUNT = (
     MOUNTED_AT + WRONG_TYPE,
     rf"mount: [^\n:]*cgroup[^\n:]*: {WRONG_TYPE}",
-    rf"mount: [^\n:]*: {WRONG_TYPE}, bad superblock on cgroup\b",
+    rf"mount: (?:[^\n:]*: )?{WRONG_TYPE}, bad superblock on cgroup\b",
 )
 # crun creates a missing directory in the tmpfs and then misses the interface file in it.
 V1_FILE = opening(r"(?:memory|pids|cpu|cpuset|blkio|hugetlb|net_cls|net_prio)\.[\w.]+", ENOENT)
@@ -41,10 +41,9 @@ ENTRIES = (
             'or use runc: "runtime": its path, in the same file',
             "or boot with systemd.unified_cgroup_hierarchy=1 (cgroup2 only)",
             (
-                "or mount what cgroup2 has left as v1; for memory and cpuset only where the kernel has CONFIG_MEMCG_V1 "
-                "and CONFIG_CPUSETS_V1, which Debian's has not from 6.12 on: for c in "
-                "$(cat /sys/fs/cgroup/unified/cgroup.controllers); do mkdir -p /sys/fs/cgroup/$c && "
-                "mount -t cgroup -o $c cgroup /sys/fs/cgroup/$c; done"
+                "or mount each controller that cgroup2 still has as v1: "
+                "mount -t cgroup -o NAME cgroup /sys/fs/cgroup/NAME "
+                "(memory and cpuset need a kernel with CONFIG_MEMCG_V1 and CONFIG_CPUSETS_V1)"
             ),
         ),
         reference="https://github.com/buildbuddy-io/buildbuddy/pull/6857",
@@ -69,10 +68,13 @@ ENTRIES = (
         code="cgroup-not-mounted",
         title="no cgroup file system at /sys/fs/cgroup",
         patterns=(
-            r"no cgroup mount found in mountinfo",
+            r"no cgroup mount found\b",
             r"[Mm]ountpoint for cgroup not found",
             r"invalid file system type on [`'\"]?/sys/fs/cgroup",
         ),
+        ambiguous=(making(ENOENT),),
+        tell="grep cgroup /proc/self/mountinfo; ls /sys/fs/cgroup: nothing, inside of a container or a build?",
+        offer=2,
         verdict="no cgroup file system is mounted at /sys/fs/cgroup",
         cause="The runtime found neither cgroup2 nor v1 hierarchies where it looks for them.",
         remedy=(
@@ -92,7 +94,7 @@ ENTRIES = (
         code="cgroup-tmpfs-empty",
         title="a tmpfs at /sys/fs/cgroup holds no hierarchy",
         patterns=(r"could not join cgroup\s*$",),
-        ambiguous=(r"no cgroup mount found in mountinfo",),
+        ambiguous=(r"no cgroup mount found\b",),
         verdict="/sys/fs/cgroup is a tmpfs without any cgroup hierarchy in it",
         cause="The directory was prepared for v1 hierarchies, but none was mounted.",
         remedy=(
@@ -109,8 +111,8 @@ ENTRIES = (
     Entry(
         code="sys-not-mounted",
         title="/sys is not mounted",
-        patterns=(r"cannot statfs cgroup root: " + ENOENT, rf"statfs [`'\"]?/sys/fs/cgroup[`'\"]?: {ENOENT}"),
-        ambiguous=(r"no cgroup mount found in mountinfo",),  # runc from 1.4 on
+        patterns=(rf"cannot statfs cgroup root(?:: {ENOENT}|$)", rf"statfs [`'\"]?/sys/fs/cgroup[`'\"]?: {ENOENT}"),
+        ambiguous=(r"no cgroup mount found\b",),  # runc from 1.4 on
         verdict="/sys is not mounted, so there is no /sys/fs/cgroup",
         cause="The runtime cannot tell which cgroup version the host has; runc stops with a Go panic here.",
         remedy=("mount -t sysfs sysfs /sys && mount -t cgroup2 cgroup2 /sys/fs/cgroup",),
@@ -121,7 +123,7 @@ ENTRIES = (
     Entry(
         code="runtime-too-old-for-layout",
         title="a runtime from before cgroup2 meets a cgroup2 mount",
-        patterns=(r"no subsystem for mount",),
+        patterns=(r"no subsystem for mount", r"cgroups V2 is not yet supported"),  # the second is gVisor's
         verdict="this runtime is too old to understand the cgroup mounts of this host",
         cause="It reads a cgroup2 or unnamed hierarchy as a v1 hierarchy with a controller and finds none.",
         remedy=("Upgrade the runtime (runc 1.0 or later).", "{runtime} --version; grep cgroup /proc/self/mountinfo"),
@@ -155,7 +157,7 @@ ENTRIES = (
         ambiguous=(*REFUSED_MOUNT, NO_JOIN, V1_DIRECTORY),
         verdict="this kernel has no v1 version of the {controller} controller, so it cannot be mounted as v1",
         cause="Kernels since 6.11 may be built without CONFIG_MEMCG_V1 or CONFIG_CPUSETS_V1; /proc/cgroups may "
-        "list the controller all the same.",
+        "still list the controller.",
         remedy=(
             "Boot with cgroup2 only: systemd.unified_cgroup_hierarchy=1 on the kernel command line.",
             (
@@ -255,7 +257,7 @@ ENTRIES = (
         excluded=look.found_elsewhere,
         layout="v1",
         verdict="the {controller} limit cannot be set: the {controller} controller has no v1 hierarchy on this host",
-        cause="The runtime's words mislead: the cgroup is fine, the controller is not mounted.",
+        cause="The runtime's message is misleading: the cgroup is fine, but the controller is not mounted.",
         remedy=(
             (
                 "mkdir -p /sys/fs/cgroup/{controller} && mount -t cgroup -o {controller} cgroup "

@@ -127,7 +127,7 @@ ENTRIES = (
     ),
     Entry(
         code="oom-killer-on-cgroup2",
-        title="cgroup2 cannot switch the OOM killer off",
+        title="cgroup2 cannot disable the OOM killer",
         patterns=(r"cannot disable OOM killer with cgroupv2",),
         verdict="memory.disableOOMKiller does not exist on cgroup2",
         cause="cgroup2 always kills at memory.max; crun refuses the field, runc ignores it.",
@@ -191,5 +191,18 @@ ENTRIES = (
         remedy=("Choose a larger limit, or remove memory.checkBeforeUpdate.",),
         reference=SPEC,
         confirm=look.usage,
+    ),
+    Entry(
+        code="soft-limit-on-realtime-kernel",
+        title="a realtime kernel has no soft memory limit on v1",
+        patterns=(writing(r"memory\.soft_limit_in_bytes", EOPNOTSUPP),),
+        verdict="memory.soft_limit_in_bytes cannot be set: this kernel is built with PREEMPT_RT (EOPNOTSUPP)",
+        cause="Since Linux 5.18 a kernel with PREEMPT_RT refuses the soft limit of v1.",
+        remedy=(
+            "Start without memory.reservation (docker: --memory-reservation; compose: mem_reservation).",
+            "uname -v shows PREEMPT_RT: boot the distribution's ordinary kernel, or with cgroup2 (memory.low).",
+        ),
+        reference="https://github.com/IceWhaleTech/CasaOS/issues/1832",
+        layout="v1",
     ),
 )

@@ -20,8 +20,9 @@ ENTRIES = (
             FIND + r" \(v2\)",
             r"(?:missing|expected) (?:required )?cgroup controllers? \"?(?P<controller2>[a-z]+)\"?(?: not found)?",
         ),
+        patterns=(r"controller \"(?P<controller3>[a-z]+)\" is not delegated for the current user",),  # rootlesskit
         verdict="the {controller} controller is not delegated to this user's cgroups (cgroup2)",
-        cause="systemd hands a user only memory and pids unless it is told more. Rootless k3s, Kubernetes and "
+        cause="systemd delegates only memory and pids to a user by default. Rootless k3s, Kubernetes and "
         "Podman need "
         "cpu and cpuset too.",
         remedy=(
@@ -268,5 +269,19 @@ ENTRIES = (
         ),
         reference="https://github.com/moby/moby/issues/42275",
         rank=58,
+    ),
+    Entry(
+        code="kubelet-cgroups-differ",
+        title="the kubelet's cpu and memory cgroups are not the same on v1",
+        patterns=(r"cpu and memory cgroup hierarchy not unified\. +cpu: (?P<cpu>\S+), memory: (?P<memory>\S+)",),
+        verdict="the kubelet is in {cpu} for cpu and in {memory} for memory; before 1.15 it ends there, later it warns",
+        cause="systemd makes a unit's cgroup on v1 only for what the unit accounts or limits.",
+        remedy=(
+            "systemctl edit kubelet: [Service], CPUAccounting=true, MemoryAccounting=true; systemctl restart kubelet",
+            "Or upgrade the kubelet, or boot with cgroup2, which has one tree.",
+        ),
+        reference="https://github.com/cri-o/cri-o/issues/2632",
+        rank=55,
+        layout="v1",
     ),
 )

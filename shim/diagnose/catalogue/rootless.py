@@ -37,7 +37,7 @@ ENTRIES = (
         title="the parent cgroup belongs to another user",
         patterns=(making(EACCES),),
         verdict="this user may not create a cgroup at {path} (EACCES)",
-        cause="The parent directory belongs to somebody else: it was not delegated to this user.",
+        cause="The parent directory belongs to another user: it was not delegated to this user.",
         remedy=(
             "Start inside a delegated scope: systemd-run --user --scope -p Delegate=yes <command>",
             "or drop cgroupsPath so that the runtime uses the user's own cgroup",
@@ -51,8 +51,9 @@ ENTRIES = (
         ambiguous=(
             rf"\b(?:open|opening file|write|write to|writing file) {named(LIMITS)}(?: for writing)?: {EACCES}",
             rf"\b(?:write|write to|writing file) {named(LIMITS)}: {EPERM}",
+            rf"\bopenat2 {named(r'(?:memory|cpu|cpuset|pids|io|cgroup)[.][a-z.]+')}: {EACCES}",
         ),
-        verdict="the limit cannot be written: {path} is not open to this process (EACCES)",
+        verdict="the container's cgroup cannot be set up: {path} is not open to this process (EACCES)",
         cause="The file belongs to another user, as in a user namespace or without delegation, or an outer container "
         "shows the cgroups of the host and forbids writing to them.",
         remedy=(
@@ -156,11 +157,16 @@ ENTRIES = (
         patterns=(
             r"resource limits are not supported and ignored on cgroups V1 rootless systems",
             r"cannot use rootless systemd cgroups manager on cgroup v1",
+            r"cannot specify resource limits without cgroups v2",  # podman 1.9 to 2.1
         ),
         ambiguous=(r"cannot set (?P<controller>\w+) limit: (?:\w+: )?container could not join or create cgroup",),
         verdict="on v1 hierarchies an unprivileged user has no cgroups: limits need cgroup2",
-        cause="v1 has no safe delegation, so engines ignore or refuse limits of rootless containers.",
-        remedy=("Boot with cgroup2: systemd.unified_cgroup_hierarchy=1 on the kernel command line.",),
+        cause="v1 has no safe delegation, so engines ignore or refuse limits of rootless containers. podman 1.9 to 2.1 "
+        "says the same on cgroup2 without systemd as its cgroup manager.",
+        remedy=(
+            "Boot with cgroup2: systemd.unified_cgroup_hierarchy=1 on the kernel command line.",
+            "Where /sys/fs/cgroup is cgroup2 already: podman --cgroup-manager=systemd, from a login session.",
+        ),
         reference=CONTAINMENT,
         confirm=look.rootless_v1,
         rank=30,

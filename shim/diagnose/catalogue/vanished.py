@@ -137,4 +137,21 @@ ENTRIES = (
         ),
         reference="https://github.com/opencontainers/runc/issues/1083",
     ),
+    Entry(
+        code="freezer-without-cgroup",
+        title="a container without a cgroup of its own cannot be paused",
+        patterns=(
+            r"pause[^\n]*cannot toggle freezer: cgroups not configured for container",
+            rf"freezer not supported: [^\n]*?(?P<path>/sys/fs/cgroup/{CHARACTER}+)/cgroup\.freeze: {ENOENT}",
+        ),
+        verdict="the container cannot be paused: it has no cgroup that could be frozen",
+        cause="Pausing freezes the container's cgroup. A rootless engine without delegated cgroups (docker info: "
+        "Cgroup Driver: none) and gVisor start containers without one; on cgroup2 freezing needs Linux 5.2.",
+        remedy=(
+            "Rootless: let the engine use systemd as its cgroup driver, on cgroup2, with delegation.",
+            "Where that cannot be: stop the container instead of pausing it.",
+        ),
+        reference="https://github.com/docker/desktop-feedback/issues/27",
+        rank=50,
+    ),
 )

@@ -143,7 +143,7 @@ heading "Before: $(basename "$runtime") alone"
 bundle=$work/before
 write_bundle "$bundle"
 if create "$runtime"; then
-    echo "The container is created without a word. What the kernel enforces:"
+    echo "The container is created without any message. What the kernel enforces:"
     kernel_values "$(cat "$work/pid")" | indent
     delete
 else

@@ -153,7 +153,9 @@ def test_three_hundred_megabytes(shim: Shim, bundle: Bundle, container: str) -> 
 def test_limits_that_stand_twice(shim: Shim, bundle: Bundle, container: str) -> None:
     """Two limits for one thing are no limit that one could rely on."""
     bundle.config_path.write_text('{"linux":{"resources":{"memory":{"limit":5,"swap":9,"limit":6}}}}')
-    _refused(shim, bundle, container, "linux.resources.memory.limit stands there more than once", "[ambiguous-config]")
+    _refused(
+        shim, bundle, container, "the key linux.resources.memory.limit is there more than once", "[ambiguous-config]"
+    )
 
 
 # Written by hand: a few of each kind.
@@ -300,7 +302,7 @@ def test_bad_settings_stop_intercepted_commands_only(shim: Shim, bundle: Bundle,
     shim.settings_path.write_text('{"policy": "maybe"}')
     _assert_clear(
         shim("create", "--bundle", str(bundle.path), f"{container}-2"),
-        f"the settings in {shim.settings_path} are of no use: policy: 'maybe' is neither 'refuse' nor 'warn'",
+        f"{shim.settings_path} is not a valid settings file: policy: 'maybe' is neither 'refuse' nor 'warn'",
         "[bad-settings]",
     )
     assert shim.state(container)["status"] == "created"

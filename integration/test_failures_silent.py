@@ -80,7 +80,7 @@ def test_a_limit_that_kills_every_start(tmp_path: Path, own: str) -> None:
     assert text.splitlines()[0] == (
         f"cgshim: the memory limit of {limit} bytes kills runc before the container starts [oom-certain-at-start]"
     )
-    assert f"  evidence: memory limit in config.json: {limit} bytes; never enough for runc: " in text
+    assert f"  evidence: memory limit in config.json: {limit} bytes; runc cannot start a container with " in text
     assert not Path(f"{CGROUP}/memory/{own}/c").exists()
 
 

@@ -154,7 +154,7 @@ def test_create_runtime_refuses_a_limit_that_is_not_there(podman: Podman, contai
     _install(podman, "--stage", "createRuntime")
     result = podman.run(container, "--memory", "32m", command=("echo", "started"))
     assert (result.status, result.out) == (126, "")
-    assert "did not reach the kernel, so the container was not started" in result.err
+    assert ", so the container was not started" in result.err
     assert "[limit-not-applied]" in result.err
     assert f"memory.limit asked for '{LIMIT}'" in result.err
     assert f"libpod-{_id(podman, container)}/{_memory_file()[1]}: " in result.err
@@ -223,7 +223,7 @@ def test_poststop_reports_the_kill(podman: Podman, container: str) -> None:
     assert figures["peak"]["source"].startswith("kernel log")
     assert os.listdir(podman.state / "notes") == []
     text = _cgshimctl(podman.state, "report", identity[:12]).out
-    assert "Killed for want of memory" in text
+    assert "Killed: out of memory" in text
 
 
 def test_poststop_has_the_delays_of_all_tasks(podman: Podman, container: str, delay_accounting: None) -> None:
@@ -320,7 +320,7 @@ def test_refusal_is_in_what_crun_says(legacy_crun: Runtime, bundle: Bundle, cont
     )
     refused = legacy_crun("create", "--bundle", str(bundle.path), container)
     assert refused.status != 0
-    assert refused.err.startswith("cgshim: memory.limit did not reach the kernel, so "), str(refused)
+    assert refused.err.startswith("cgshim: the kernel does not show memory.limit, so "), str(refused)
     assert "[limit-not-applied]\n" in refused.err
     assert f"{mount}{path}/{file}: '{64 * MIB}'" in refused.err
     assert refused.err.endswith(f"error executing hook `{sys.executable}` (exit code: 1)\n"), str(refused)
@@ -351,7 +351,7 @@ def test_foreground_run_through_cgshim_says_it_whole(
     assert (result.status != 0, result.out) == (True, ""), str(result)
     (record,) = [json.loads(line) for line in log.read_text().splitlines()]
     first, *others = record["msg"].splitlines()
-    assert first.startswith("cgshim: memory.limit did not reach the kernel"), record["msg"]
+    assert first.startswith("cgshim: the kernel does not show memory.limit"), record["msg"]
     assert first.endswith("[limit-not-applied]")
     assert any(f"{mount}{path}/{file}: '{64 * MIB}'" in line for line in others)
 
@@ -539,6 +539,6 @@ def test_installed_where_podman_looks(podman: Podman, tmp_path: Path) -> None:
     argv = ["unshare", "--mount", "sh", "-c", inside, "sh", str(tmp_path), sys.executable, runtime, str(ROOT)]
     done = call(argv, env={"PATH": SEARCH_PATH, "CGSHIM_STATE": str(podman.state)}, cwd=str(ROOT))
     assert done.out == (
-        "no hook of cgshim's in /usr/share/containers/oci/hooks.d\n1\n0\n"
+        "no hook of cgshim in /usr/share/containers/oci/hooks.d\n1\n0\n"
         "podman runs cgshim's hooks of: createRuntime\n0\nsame\n"
     ), str(done)

@@ -238,7 +238,7 @@ def test_a_cgroup_of_our_own_under_warn(
     assert (own / "hugetlb.2MB.max").read_text() == f"{4 * M}\n"
     assert (own / "cgroup.procs").read_text().split() == [str(pid)]
     (warning,) = _warnings(log)
-    assert warning.startswith(f"cgshim: processes of exec are outside {own}, which has ")
+    assert warning.startswith(f"cgshim: processes started by exec are outside {own}, which has ")
     assert warning.endswith(f"{CGROUP2}{populated}/cgroup.subtree_control: enabling hugetlb: EBUSY")
     runc.must("start", container)
     assert f"0::{populated}/c" in runc.must("exec", container, "/bin/cat", "/proc/self/cgroup").out.splitlines()
@@ -342,11 +342,11 @@ def test_limits_of_a_container_without_a_cgroup(crun: Shim, bundle: Bundle, cont
     refused = crun(*off, "--log", str(log), "--log-format=json", "run", "--bundle", str(bundle.path), container)
     assert refused.status == 1, str(refused)
     assert "memory.limit cannot be enforced on this host [limits-without-cgroups]" in refused.err
-    assert "cgroups are switched off for this container (--cgroup-manager=disabled)" in refused.err
+    assert "cgroups are disabled for this container (--cgroup-manager=disabled)" in refused.err
     assert crun.containers() == []
     crun.settings(crun_on_hybrid="hide-cgroup2", policy="warn")
     log.unlink()
     crun.must(*off, "--log", str(log), "--log-format=json", "run", "--bundle", str(bundle.path), container)
     (warning,) = _warnings(log)
     assert "memory.limit" in warning
-    assert "memory above 67108864 bytes" in warning
+    assert "memory above 64 MiB (67108864 bytes)" in warning

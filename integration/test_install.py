@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import sys
+import tarfile
 import venv
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import pytest
 
+from integration.capabilities import require, root_problem
 from integration.containers import SEARCH_PATH, Shim, call
 from shim import __version__
 
@@ -108,3 +112,53 @@ def test_the_environments_extension_is_found(prefix: Path) -> None:
     argv = [str(prefix / "bin" / "python3"), "-BIS", "-c", program, str(prefix / "lib" / "cgshim")]
     packages = f"{prefix}/lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
     assert call(argv, env=ENVIRONMENT).out.strip() == packages
+
+
+def _contents(wheel: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(wheel) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def test_wheel_of_the_sdist_is_the_same(tmp_path: Path) -> None:
+    """`python -m build` makes the sdist and the wheel out of it: both have all that the checkout has."""
+    build = f"from hatchling.build import build_sdist; print(build_sdist({str(tmp_path)!r}))"
+    done = call([sys.executable, "-c", build], env=ENVIRONMENT, cwd=str(ROOT))
+    assert done.status == 0, str(done)
+    sdist = tmp_path / done.out.split()[-1]
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert names >= {"README.md", "CHANGELOG.md", "docs/man/cgshim.8", "examples/quickstart.sh", "tests/run.sh"}
+    for source, place in ((".", tmp_path / "checkout"), (str(sdist), tmp_path / "sdist")):
+        _pip("wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(place), source)
+    (checkout,), (unpacked,) = ((tmp_path / name).glob("*.whl") for name in ("checkout", "sdist"))
+    assert unpacked.name == checkout.name == f"cgshim-{__version__}-py3-none-any.whl"
+    assert _contents(unpacked) == _contents(checkout)
+
+
+def test_it_runs_in_an_empty_root(prefix: Path, tmp_path: Path) -> None:
+    """The launcher and the tool in a root that has the installation, an interpreter and a shell, and nothing else."""
+    require("root", root_problem())
+    places = [place for place in ("/usr", "/lib", "/lib64", "/bin", "/proc", "/dev") if os.path.isdir(place)]
+    mounts = "".join(f"mkdir -p {tmp_path}{place}; mount --rbind {place} {tmp_path}{place}\n" for place in places)
+    packages = Path(click.__file__).resolve().parent.parent
+    script = (
+        f"set -e\nmount -t tmpfs none {tmp_path}\n{mounts}"
+        f"for d in {prefix} {packages}; do mkdir -p {tmp_path}$d; mount --bind $d {tmp_path}$d; done\n"
+        f"chroot {tmp_path} {prefix}/bin/cgshimctl version --json\n"
+        f"chroot {tmp_path} {prefix}/bin/cgshimctl -V\n"
+        f"chroot {tmp_path} {prefix}/bin/cgshim create --bundle /nowhere c1 2>&1 || echo status $?\n"
+    )
+    environment = {**ENVIRONMENT, "PYTHONPATH": str(packages)}
+    done = call(["unshare", "--mount", "sh", "-c", script], env=environment)
+    assert done.status == 0, str(done)
+    version, tool, *refused = _parts(done.out)
+    assert json.loads(version)["cgshim"] == __version__
+    assert tool == f"cgshimctl {__version__}"
+    assert "[no-" in refused[0] or "bundle" in refused[0], str(done)
+    assert refused[-1] == "status 1"
+
+
+def _parts(text: str) -> list[str]:
+    """The JSON object as one element, then the lines behind it."""
+    value, end = json.JSONDecoder().raw_decode(text)
+    return [json.dumps(value), *text[end:].strip().splitlines()]

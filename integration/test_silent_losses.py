@@ -139,7 +139,7 @@ def _assert_refused(result: Result, log: Path, place: Place, container: str) -> 
     assert result.status == 1, str(result)
     level, text = _records(log)[-1]
     assert level == "error"
-    assert f"cgshim: {place.loss.field} did not reach the kernel, so the container was not started" in text
+    assert f"cgshim: the kernel does not show {place.loss.field}, so the container was not started" in text
     assert "[limit-not-applied]" in text
     assert f"evidence: {place.shown}; {place.loss.field} asked for {place.loss.asked[place.version]!r}" in text
     assert _left(container) == []
@@ -175,7 +175,7 @@ def test_an_update_is_refused(liar: Shim, bundle: Bundle, place: Place, containe
     assert result.status == 1, str(result)
     level, text = _records(tmp_path / "log.json")[-1]
     assert level == "error"
-    assert f"cgshim: {place.loss.field} did not reach the kernel, so the container was left as it now is" in text
+    assert f"cgshim: the kernel does not show {place.loss.field}; the update was not undone" in text
     assert f"evidence: {place.shown}; " in text
     assert liar.state(container)["status"] == "created"
 

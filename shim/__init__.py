@@ -1,3 +1,3 @@
-"""cgshim: an OCI runtime wrapper that makes cgroup limits fit the host at hand."""
+"""cgshim: an OCI runtime wrapper that fits cgroup limits to the host."""
 
 __version__ = "0.1.0"

@@ -94,7 +94,7 @@ class Machine:
         self.install(engine, *arguments)
         installed = self.files()
         assert installed != before
-        assert "already; nothing to do" in self.install(engine, *arguments)
+        assert "cgshim is already registered as" in self.install(engine, *arguments)
         assert self.files() == installed
         self.remove(engine)
         assert self.files() == before

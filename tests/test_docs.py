@@ -12,12 +12,15 @@ from shim import __version__
 from tests.syntax import ROOT, modules
 
 README = (ROOT / "README.md").read_text()
+PAGES = {path.name: path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))}
+SETTINGS = PAGES["settings.md"]
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text()
 LAUNCHER = ROOT / "shim" / "launcher.sh"
 
 
-def _blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+def _blocks(language: str, *pages: str) -> list[str]:
+    text = "\n".join(pages or (README, *PAGES.values()))
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
 
 
 def _program_text() -> str:
@@ -26,27 +29,46 @@ def _program_text() -> str:
 
 def test_readme_names_scripts_that_exist() -> None:
     """Every script of this repository that README tells to run is there."""
-    scripts = re.findall(r"^(?:sh|bash) (\S+)", "\n".join(_blocks("sh")), flags=re.MULTILINE)
+    scripts = re.findall(r"^(?:sh|bash) (\S+)", "\n".join(_blocks("sh", README)), flags=re.MULTILINE)
     assert set(scripts) >= {"examples/quickstart.sh", "tests/run.sh"}
     assert [name for name in scripts if not (ROOT / name).is_file()] == []
 
 
-def test_readme_links_lead_somewhere() -> None:
-    """Every relative link in README is a file here."""
-    targets = [t.split("#")[0] for t in re.findall(r"\]\(([^)]+)\)", README) if "://" not in t]
-    assert [target for target in targets if target and not (ROOT / target).exists()] == []
+def _links(text: str) -> list[str]:
+    return [target for target in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in target]
+
+
+def test_links_lead_somewhere() -> None:
+    """Every relative link in README and docs/ is a file here, and its part behind # a heading of that page."""
+    texts = {"README.md": README, **{f"docs/{name}": text for name, text in PAGES.items()}}
+    for name, text in texts.items():
+        for target in _links(text):
+            file, _, anchor = target.partition("#")
+            path = (ROOT / name).parent / file if file else ROOT / name
+            assert path.exists(), (name, target)
+            if anchor:
+                headings = re.findall(r"^#+ (.*)$", path.read_text(), flags=re.MULTILINE)
+                slugs = [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings]
+                assert anchor in slugs, (name, target)
+
+
+def test_index_has_every_page() -> None:
+    """docs/README.md leads to each page beside it, and README to the index."""
+    listed = set(_links(PAGES["README.md"]))
+    assert {name for name in PAGES if name != "README.md"} - listed == set()
+    assert "docs/README.md" in _links(README)
 
 
 def test_readme_json_is_json() -> None:
-    """Every JSON snippet of README can be pasted."""
-    blocks = _blocks("json")
+    """Every JSON snippet of README and of the pages about engines and settings can be pasted."""
+    blocks = _blocks("json", README, *(PAGES[name] for name in ("engines.md", "settings.md", "hooks.md")))
     assert blocks
     for block in blocks:
         json.loads(block)
 
 
 def test_readme_toml_is_toml() -> None:
-    """Every TOML snippet of README can be pasted."""
+    """Every TOML snippet of README and docs/ can be pasted."""
     tomllib = pytest.importorskip("tomllib", reason="tomllib: in the standard library from Python 3.11 on")
     blocks = _blocks("toml")
     assert blocks
@@ -55,16 +77,16 @@ def test_readme_toml_is_toml() -> None:
 
 
 def test_environment_variables_are_documented() -> None:
-    """The variables that the program reads and those in README's table are the same."""
-    table = set(re.findall(r"^\| `(CGSHIM_[A-Z]+)`", README, flags=re.MULTILINE))
+    """The variables that the program reads and those in the table of docs/settings.md are the same."""
+    table = set(re.findall(r"^\| `(CGSHIM_[A-Z]+)`", SETTINGS, flags=re.MULTILINE))
     assert set(re.findall(r"CGSHIM_[A-Z]+", _program_text())) == table
 
 
 def test_settings_are_documented() -> None:
-    """README's table has the keys that the settings file may have, each with its values."""
+    """The table of docs/settings.md has the keys that the settings file may have, each with its values."""
     from shim.planning import settings
 
-    table = dict(re.findall(r"^\| `([a-z_]+)` \| (.*?) \|", README, flags=re.MULTILINE))
+    table = dict(re.findall(r"^\| `([a-z_]+)` \| (.*?) \|", SETTINGS, flags=re.MULTILINE))
     assert set(table) == set(settings.KEYS)
 
 

@@ -119,7 +119,7 @@ def test_a_peak_is_below_the_limit_by_what_was_charged_ahead(peak: int, faults: 
 
 def test_refusal_faults() -> None:
     """The message must be whole, and the container must not be there."""
-    whole = "cgshim: memory.limit did not reach the kernel, so the container was not started [limit-not-applied]"
+    whole = "cgshim: the kernel does not show memory.limit, so the container was not started [limit-not-applied]"
     text = f"{whole}\n  evidence: /sys/fs/cgroup/account/c9/memory.max: 'max'; memory.limit asked for '{16 * M}'"
     refusal = {"set": "account", "asked": "refusal", "status": 1, "path": "/account/c9", "text": text}
     assert _problems(refusal, ACCOUNTED) == []

@@ -348,7 +348,7 @@ def test_names_resolve_in_every_command(fleet: Fleet, system: System) -> None:
         name, one = next((n, o) for n, o in fleet.started.items() if o.engine == engine)
         told = _cgshimctl("report", "--json", name)
         assert json.loads(told)["container"] in Path(f"/proc/{one.pid}/cgroup").read_text()
-        healthy = f"cgshim: container {name} exists, and no failure of it is on record [nothing-to-explain]"
+        healthy = f"cgshim: container {name} exists, and no failure of it is recorded [nothing-to-explain]"
         assert _cgshimctl("explain", name, status=3).partition("\n")[0] == healthy
         if system.name != "here":
             continue  # bundles are in the engines' own mount namespace

@@ -51,17 +51,17 @@ NO_CPU = (
 HIDDEN_TEXT = f"""\
 cgshim: RESOURCES: cpu.quota cannot be enforced on this host [cpu-nowhere]
   cause: {NO_CPU}; policy 'refuse' (default) makes no update that would lose a limit
-  evidence: cpu.quota: not limited would be CPU time above 50000 us in every 100000 us: {NO_CPU}
+  evidence: cpu.quota would be lost (CPU time above 50000 us in every 100000 us): {NO_CPU}
   evidence: cgroup layout hybrid: /sys/fs/cgroup/V1/cgroup.clone_children: 0; \
 /sys/fs/cgroup/unified/cgroup.controllers: hugetlb
-  remedy: leave cpu.quota out, or run where it can be enforced (cgshimctl doctor says what this host has)
+  remedy: leave cpu.quota out, or run where it can be enforced (cgshimctl doctor shows what this host has)
   remedy: or accept the loss, for every container: {{"policy": "warn"}} in CONFIG"""
 BAD_VALUE_TEXT = """\
 cgshim: RESOURCES: resources.pids.limit: 9999999 is above the kernel's 4194304 [bad-resources]
   evidence: RESOURCES: resources.pids.limit: 9999999 is above the kernel's 4194304
   remedy: resources.pids.limit: write 1 to 4194304, or -1 for no limit"""
 OWN_TEXT = """\
-cgshim: the settings in SETTINGS are of no use: policy: 'lenient' is neither 'refuse' nor 'warn' [bad-settings]
+cgshim: SETTINGS is not a valid settings file: policy: 'lenient' is neither 'refuse' nor 'warn' [bad-settings]
   evidence: SETTINGS: policy: 'lenient' is neither 'refuse' nor 'warn'
   remedy: correct SETTINGS, for example {"runtime": "/usr/sbin/runc", "policy": "refuse"}
   remedy: or remove it"""
@@ -150,7 +150,7 @@ def test_update_with_a_bad_value(running: Running) -> None:
 
 
 def test_update_and_own_fault(running: Running) -> None:
-    """Settings of cgshim's that are of no use."""
+    """Settings of cgshim that are not valid."""
     running.front.settings.write_text('{"policy": "lenient"}')
     assert running.update("--cpu-shares=77") == running.refusal(OWN_TEXT)
 

@@ -50,10 +50,10 @@ cgshim: CONFIG: linux.resources.pids.limit: 9999999 is above the kernel's 419430
 REFUSED_TEXT = """\
 cgshim: CONFIG: unified.misc.max cannot be enforced on this host [unified-without-counterpart]
   cause: cgroup v1 has no counterpart of misc.max; policy 'refuse' (default) starts no container that would lose a limit
-  evidence: unified.misc.max: not limited would be misc.max=res_a 5: cgroup v1 has no counterpart of misc.max
+  evidence: unified.misc.max would be lost (misc.max=res_a 5): cgroup v1 has no counterpart of misc.max
   evidence: cgroup layout hybrid: /sys/fs/cgroup/V1/cgroup.clone_children: 0; \
 /sys/fs/cgroup/unified/cgroup.controllers: hugetlb
-  remedy: leave unified.misc.max out, or run where it can be enforced (cgshimctl doctor says what this host has)
+  remedy: leave unified.misc.max out, or run where it can be enforced (cgshimctl doctor shows what this host has)
   remedy: or accept the loss, for every container: {"policy": "warn"} in CONFIG"""
 
 NO_PIDS = (
@@ -63,10 +63,10 @@ NO_PIDS = (
 HIDDEN_TEXT = f"""\
 cgshim: CONFIG: pids.limit cannot be enforced on this host [pids-nowhere]
   cause: {NO_PIDS}; policy 'refuse' (default) starts no container that would lose a limit
-  evidence: pids.limit: not limited would be more than 27 tasks: {NO_PIDS}
+  evidence: pids.limit would be lost (more than 27 tasks): {NO_PIDS}
   evidence: cgroup layout hybrid: /sys/fs/cgroup/V1/cgroup.clone_children: 0; \
 /sys/fs/cgroup/unified/cgroup.controllers: hugetlb
-  remedy: leave pids.limit out, or run where it can be enforced (cgshimctl doctor says what this host has)
+  remedy: leave pids.limit out, or run where it can be enforced (cgshimctl doctor shows what this host has)
   remedy: or accept the loss, for every container: {{"policy": "warn"}} in CONFIG"""
 
 REALTIME = Path("/sys/fs/cgroup/cpu/cpu.rt_runtime_us")
@@ -88,7 +88,7 @@ cgshim: the container asks for realtime CPU time that its parent does not have (
 NOT_FOUND = 'exec: "nosuch": executable file not found in $PATH'
 FRAMED = re.compile(r'time="TIME" level=error msg="(.* executable file not found in \$PATH)"')
 SETTINGS_TEXT = """\
-cgshim: the settings in SETTINGS are of no use: policy: 'lenient' is neither 'refuse' nor 'warn' [bad-settings]
+cgshim: SETTINGS is not a valid settings file: policy: 'lenient' is neither 'refuse' nor 'warn' [bad-settings]
   evidence: SETTINGS: policy: 'lenient' is neither 'refuse' nor 'warn'
   remedy: correct SETTINGS, for example {"runtime": "/usr/sbin/runc", "policy": "refuse"}
   remedy: or remove it"""

@@ -105,7 +105,7 @@ def account(record: dict[str, Any]) -> list[str]:
     """
     if record["asked"] == "refusal":
         said = record["text"]
-        whole = "cgshim: memory.limit did not reach the kernel, so the container was not started [limit-not-applied]"
+        whole = "cgshim: the kernel does not show memory.limit, so the container was not started [limit-not-applied]"
         shown = f"{record['path']}/memory.max: 'max'; memory.limit asked for '{16 * M}'"
         return [] if record["status"] and whole in said and shown in said else [f"status {record['status']}: {said}"]
     told = record["account"]

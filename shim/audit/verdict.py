@@ -77,7 +77,7 @@ def _cut_above(case: Case) -> str:
 
 
 def _unasked(case: Case) -> tuple[str, str] | None:
-    """Nobody asked. What the kernel has all the same is told, where it limits."""
+    """Nothing was asked. A limit that the kernel still has is reported."""
     if not case.limit.always or case.now in (None, NONE, *case.limit.free) or case.subject.container.helper:
         return None
     if not case.subject.container.records:

@@ -130,7 +130,7 @@ def is_own(path: str, container: str, bundle: str) -> bool:
 
 
 def _write_log(invocation: Invocation, line: str) -> None:
-    """One record; a log of this container's own starts anew, since podman reads it only if it holds just one."""
+    """One record; a log of this container alone is overwritten, since podman reads it only if it holds just one."""
     path = invocation.log[5:] if invocation.log.startswith("file:") else invocation.log
     if path.startswith(("journald:", "syslog:")):
         return

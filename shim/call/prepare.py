@@ -103,7 +103,7 @@ def _prepare_bundle(this: Call) -> Prepared:
 
 
 def _foreseen(this: Call, made: Rewrite) -> tuple[Notice, ...]:
-    """What would fail without a message: refused where that is certain, a notice where it is not."""
+    """Failures that the runtime would not report: an error if certain, otherwise a notice."""
     from shim.host.view import View
     from shim.planning import preflight
 
@@ -176,7 +176,7 @@ def _refuse_in_use(root: str, container: str) -> None:
         return
     raise ShimError(
         "id-in-use",
-        f"a container {container} already exists, so none can be created by that id; nothing was changed",
+        f"a container {container} already exists; nothing was changed",
         evidence=(f"{place}: exists",),
         remedy=(f"choose another id, or delete {container} first",),
     )
@@ -188,21 +188,21 @@ def _not_written(path: str, error: OSError) -> ShimError:
         return ShimError(
             "unwritable-bundle",
             f"{path} was replaced by another file while it was read: {name}",
-            cause="what would be written was made for the file that was read; neither file was touched",
+            cause="the changes were made for the file that was read; neither file was changed",
             evidence=(f"{path}: {name}",),
-            remedy=("have the engine create the container again, and let nobody else change the bundle meanwhile",),
+            remedy=("create the container again, and make sure that nothing else changes the bundle meanwhile",),
         )
     return ShimError(
         "unwritable-bundle",
         f"{path} needs changes for this host and cannot be written: {name}",
-        cause="starting the container without the changes would lose limits or fail; the file is as it was",
+        cause="starting the container without the changes would lose limits or fail; the file is unchanged",
         evidence=(f"{path}: {name}",),
-        remedy=(f"make room for and give write access to {dirname(path)}",),
+        remedy=(f"free some space in {dirname(path)} or make it writable",),
     )
 
 
 def _prepare_update(this: Call) -> Prepared:
-    """`update --resources`: the file holds the resources object itself; what is no file can be read only once."""
+    """`update --resources`: FILE is the resources object; a pipe can be read once only, so a memfd replaces it."""
     invocation = this.invocation
     if not invocation.resources:
         return Prepared(arguments=list(invocation.arguments))

@@ -52,7 +52,7 @@ def taken_back(this: Call, error: BaseException) -> ShimError:
     """
     invocation = this.invocation
     if invocation.command == "update":
-        done = f"{this.runtime} had carried out the update: its values are the container's now"
+        done = f"{this.runtime} has already applied the update: the container has its values"
         return _with(faults.told(error), done)
     if invocation.command != "create" and not invocation.detach:
         return faults.told(error)
@@ -61,7 +61,7 @@ def taken_back(this: Call, error: BaseException) -> ShimError:
         if not failed.startswith(NOT_STARTED):
             break
         time.sleep(PAUSE)
-    done = f"delete --force {invocation.container_id}: {failed or 'done, no container is left'}"
+    done = f"delete --force {invocation.container_id}: {failed or 'done, the container is deleted'}"
     return _with(faults.told(error), f"{this.runtime} {done}")
 
 

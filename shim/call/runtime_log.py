@@ -108,7 +108,7 @@ def behind(found: tuple[Record, ...], beginnings: tuple[str, ...]) -> tuple[Reco
 
 
 def open_for(invocation: Invocation, family: str) -> RuntimeLog | None:
-    """A private log for this call; None where the caller's is no file or the runtime itself must refuse it."""
+    """A private log for this call; None if the caller's is not a file or the runtime itself must refuse it."""
     if invocation.log_format not in FORMATS or invocation.log.startswith(ELSEWHERE):
         return None
     caller = -1

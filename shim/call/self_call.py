@@ -39,7 +39,7 @@ def refuse(runtime: str) -> None:
     """Raise ShimError `bad-runtime` where `runtime` is cgshim, or leads back to it."""
     head = _read(runtime, len(FIRST_LINES[0]))
     if head.startswith(FIRST_LINES):
-        raise _leads_back(runtime, f"{runtime} begins as cgshim's launcher does")
+        raise _leads_back(runtime, f"{runtime} starts with the text of cgshim's launcher")
     for pid, other in _callers(every=head.startswith(b"#!")):
         if other == runtime:
             raise _leads_back(runtime, f"process {pid}, which started this one, is cgshim with the same runtime")
@@ -86,10 +86,10 @@ def _leads_back(runtime: str, evidence: str) -> ShimError:
     return ShimError(
         "bad-runtime",
         f"the real runtime {runtime} leads back to cgshim",
-        cause="cgshim would start itself again and again; nothing was started",
+        cause="cgshim would start itself in an endless loop; nothing was started",
         evidence=(evidence,),
         remedy=(
             "name runc or crun itself in the file of the entry, in CGSHIM_RUNTIME or in the settings",
-            "a wrapper has to call the real runtime by its absolute path",
+            "if you use a wrapper, let it call the real runtime by its absolute path",
         ),
     )

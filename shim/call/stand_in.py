@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 OF_CALL = "~"  # between a container's id and what tells its stand-ins apart
 CREATOR = "creator"  # in a stand-in: the process that makes a container of it
 INSIDE = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC
-REMEDY = "or set CGSHIM_STATE to a directory of your own, in which nobody else may write on any level"
+REMEDY = "or set CGSHIM_STATE to a directory of your own that nobody else can write to, at any level"
 # With these errors a bundle gets a stand-in.
 # EINVAL: the file belongs to somebody who has no number in our user namespace (fchown(2)).
 # ESTALE: another file is in its place (shim.oci.atomic); the stand-in has what was read.
@@ -56,7 +56,7 @@ def make(document: Document, text: str, bundle: str, place: str) -> str:
     except OSError as error:
         raise ShimError(
             "unwritable-bundle",
-            f"the bundle {bundle} cannot be written, and neither can a stand-in for it",
+            f"the bundle {bundle} cannot be written, nor can a stand-in for it",
             cause="config.json needs changes for this host, and starting without them would lose limits",
             evidence=(f"{error.filename or place}: {_why(error)}",),
             remedy=(f"make {bundle} writable for uid {posix.geteuid()}", REMEDY),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from shim.containers.inventory import Inventory
     from shim.host.facts import Host
 
-FORMATS = ("text", "json", "html", "junit")
+FORMATS = ("table", "json", "yaml", "html", "junit", "text")  # "text" is the table, by its name of before
 ENGINES = ("docker", "podman", "cri", "cri-o", "nerdctl", "containerd", "runc", "crun")
 STATUSES = """\b
 Exit status:
@@ -55,7 +55,16 @@ stricter than asked, capped by an ancestor, enforced; the first five count as lo
 @click.argument("files", metavar="[FILE]...", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object; the same as -o json.")
 @click.option("--junit", "as_junit", is_flag=True, help="JUnit's XML for pipelines; the same as -o junit.")
-@click.option("-o", "form", type=click.Choice(FORMATS), default="text", show_default=True, help="How to show it.")
+@click.option(
+    "-o",
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="table",
+    show_default=True,
+    help="How to show the result; text is the table.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print errors only; the exit status has the answer.")
 @click.option("--engine", type=click.Choice(ENGINES), multiple=True, help="Only containers of this engine.")
 @click.option("--container", "names", metavar="NAME|ID", multiple=True, help="Only this container.")
 @click.option("--only", type=click.Choice(["lost"]), help="Only limits that are lost.")
@@ -81,15 +90,16 @@ def audit_command(*, files: tuple[str, ...], merge: bool, **asked: Any) -> None:
     In a container, call it in the host's cgroup namespace: nsenter --target 1 --cgroup -- cgshimctl audit --tree /host
     """
     if merge != bool(files):
-        raise click.UsageError("--merge wants FILES, and FILES want --merge")
+        raise click.UsageError("--merge needs FILES, and FILES need --merge")
     if merge and (asked["after"] or asked["roots"]):
         raise click.UsageError("--after and --root look at this host; --merge does not")
     found = shape.merged(files) if merge else of_this_host(asked, asked["tree"])
     found = _chosen(found, asked)
     form = "json" if asked["as_json"] else "junit" if asked["as_junit"] else asked["form"]
-    if form == "json":
-        output.emit(found)
-    elif form == "text":
+    output.mute(asked["quiet"])
+    if form in ("json", "yaml"):
+        output.emit(found, form)
+    elif form in ("table", "text"):
         text.show(found)
     else:
         click.echo((page if form == "html" else junit).page(found), nl=False)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from shim.cli.forms import TABLE, formatted
 from shim.cli.output import emit, say
 from shim.errors import ShimError
 
@@ -32,8 +33,8 @@ def _pairs(context: click.Context, parameter: click.Parameter, values: tuple[str
 @click.option(
     "--replace", multiple=True, metavar="OLD=NEW", callback=_pairs, help="Rename in paths and contents. Repeatable."
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
-def capture_command(directory: Path, name: str, replace: tuple[tuple[str, str], ...], as_json: bool) -> None:
+@formatted
+def capture_command(directory: Path, name: str, replace: tuple[tuple[str, str], ...], form: str) -> None:
     """Write what cgshim can see of this host's cgroups to DIRECTORY.
 
     `plan` reads it with --host, on any machine. It holds the cgroup lines of /proc and the
@@ -60,7 +61,7 @@ def capture_command(directory: Path, name: str, replace: tuple[tuple[str, str], 
             f"{directory} cannot be written: {os.strerror(error.errno or 0)}",
             remedy=("name a directory on a file system with free space that you may write to",),
         ) from error
-    if as_json:
-        emit({"directory": str(directory), "name": called})
+    if form != TABLE:
+        emit({"directory": str(directory), "name": called}, form)
     else:
         say(f"captured this host in {directory}; plan for it with: cgshimctl plan BUNDLE --host {directory}")

@@ -17,15 +17,15 @@ def exact(before: str, after: str, name: str) -> str:
 
 
 def readable(before: str, after: str, name: str, width: int) -> tuple[list[str], bool]:
-    """The diff's lines, none wider than `width`, and whether both texts had to be laid out anew for it.
+    """The diff's lines, none wider than `width`, and whether both texts had to be laid out for it.
 
     Engines write config.json as one line, and a diff of two long lines shows nothing.
     """
-    anew = any(len(line) > LONGEST for line in _split(before))
-    if anew:
+    reformatted = any(len(line) > LONGEST for line in _split(before))
+    if reformatted:
         before, after = _laid_out(before), _laid_out(after)
     lines = [line.rstrip("\n") for line in _split(exact(before, after, name))]
-    return [_cut(line, width) for line in lines], anew
+    return [_cut(line, width) for line in lines], reformatted
 
 
 def _split(text: str) -> list[str]:

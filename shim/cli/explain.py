@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shim import system
-from shim.cli import output, report
+from shim.cli import completion, output, report
 from shim.cli.explained import entry, healthy, show, show_entry, show_list, similar
+from shim.cli.forms import TABLE, formatted
 from shim.cli.hosts import view_of
 from shim.cli.output import BROKEN, REFUSED
 from shim.containers.state_files import bundle as bundle_of
@@ -61,8 +62,8 @@ With --list: entries [{code, title, area}]. With CODE: the entry.
 """
 
 
-@click.command("explain", epilog=f"{SHAPE}\n{STATUSES}")
-@click.argument("subject", metavar="[FILE|-|TEXT|NAME|ID|CODE]", required=False)
+@click.command("explain", short_help="Explain the failure of a runtime or a container.", epilog=f"{SHAPE}\n{STATUSES}")
+@click.argument("subject", metavar="[FILE|-|TEXT|NAME|ID|CODE]", required=False, shell_complete=completion.codes)
 @click.option(
     "--last", "newest", is_flag=True, help="The newest failure on this host: cgshim's own last diagnosis, or a log."
 )
@@ -70,27 +71,28 @@ With --list: entries [{code, title, area}]. With CODE: the entry.
 @click.option("--host", metavar="DIR", help="The text comes from this captured host (cgshimctl capture).")
 @click.option("--elsewhere", is_flag=True, help="The text comes from another host: nothing here can confirm a cause.")
 @click.option("--bundle", metavar="DIR", help="The container's bundle: with its config.json more can be confirmed.")
-@click.option("--runtime", type=click.Choice(["runc", "crun", "other"]), help="Default: told from the text.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
-def explain_command(*, subject: str | None, newest: bool, as_list: bool, as_json: bool, **where: Any) -> None:
+@click.option("--runtime", type=click.Choice(["runc", "crun", "other"]), help="Default: detected from the text.")
+@formatted
+def explain_command(*, subject: str | None, newest: bool, as_list: bool, form: str, **where: Any) -> None:
     """Explain a runtime's failure: a log FILE, standard input (-), a pasted TEXT, what is left of a container (its
     NAME or ID), or an entry of the catalogue by its CODE. The facts are read from this host, as it is now, unless
     --host or --elsewhere says that the text comes from another.
     """
     if as_list:
-        show_list(as_json)
+        show_list(form)
         return
     if newest == (subject is not None):
         raise click.UsageError("name one of FILE, -, TEXT, NAME, ID, CODE, or use --last or --list")
     if where["host"] and where["elsewhere"]:
-        raise click.UsageError("--host names the host, --elsewhere says that it is not known: use one of them")
+        raise click.UsageError("use either --host or --elsewhere")
     known = entry(subject or "")
     if known is not None:
-        show_entry(known, as_json)
+        show_entry(known, form)
         return
     found, kept = _diagnose(subject, where)
-    if as_json:
-        output.emit({**as_dict(found), **({name: kept.get(name) for name in ("time", "container")} if kept else {})})
+    if form != TABLE:
+        more = {name: kept.get(name) for name in ("time", "container")} if kept else {}
+        output.emit({**as_dict(found), **more}, form)
     else:
         show(found, kept, elsewhere=where["elsewhere"])
     if found.code == NOT_RECOGNISED:

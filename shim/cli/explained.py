@@ -7,7 +7,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from shim.cli import output
-from shim.cli.output import BROKEN, failure, heading, say, table
+from shim.cli.forms import TABLE
+from shim.cli.output import BROKEN, failure, heading, paragraph, say, table
 from shim.diagnose.catalogue import AREAS, ENTRIES
 from shim.diagnose.entry import Entry, fill
 from shim.diagnose.explain import NOT_RECOGNISED, SEVERAL_CAUSES, entry_of
@@ -21,20 +22,20 @@ UNKNOWN = Entry(
     code=NOT_RECOGNISED,
     title="no entry of the catalogue fits the failure",
     patterns=(),
-    verdict="the failure is not recognised; the runtime's own words stand below it",
-    cause="None is named, because none is proven: the evidence is only what is most often the reason.",
+    verdict="the failure is not recognised; the runtime's own message follows",
+    cause="No cause could be confirmed. The evidence lists the most common ones.",
     remedy=(
-        "cgshimctl doctor says what will fail on this host.",
+        "cgshimctl doctor shows what will fail on this host.",
         "Report the text, so that it gets an entry: cgshimctl explain --last --json has all of it.",
     ),
     reference="docs/diagnoses.md",
 )
 SEVERAL = Entry(
     code=SEVERAL_CAUSES,
-    title="several causes fit the message, and nothing that was read decides between them",
-    verdict="several causes fit the message; each stands below it, the likeliest first",
-    cause="The runtime's words are the same for all of them, and no fact of the host proves one.",
-    remedy=("Run the command that stands beside each cause: its output decides.",),
+    title="several causes fit the message, and no fact on the host decides between them",
+    verdict="several causes fit the message; they follow, the likeliest first",
+    cause="The runtime prints the same message for all of them, and no fact on the host confirms one.",
+    remedy=("Run the command given with each cause: its output decides.",),
     reference="docs/diagnoses.md",
 )
 WITHOUT_ENTRY = {UNKNOWN.code: UNKNOWN, SEVERAL.code: SEVERAL}
@@ -84,8 +85,8 @@ def show(found: Diagnosis, kept: dict[str, Any] | None = None, *, elsewhere: boo
     if found.code == NOT_RECOGNISED:
         _show_unknown(found)
         return
-    say(found.verdict, bold=True)
-    missing = "not looked for: the text comes from another host" if elsewhere else "none on this host"
+    paragraph(found.verdict, bold=True)
+    missing = "not checked: the text comes from another host" if elsewhere else "none on this host"
     rows = [("code", found.code), ("cause", found.cause)]
     rows += [] if found.causes else [("evidence", line) for line in found.evidence] or [("evidence", missing)]
     rows += [("how to tell", found.tell)]
@@ -101,25 +102,25 @@ def show(found: Diagnosis, kept: dict[str, Any] | None = None, *, elsewhere: boo
 
 
 def _show_unknown(found: Diagnosis) -> None:
-    """The runtime's own words first and whole, then one line; facts only where they have to do with the words.
+    """The runtime's own message first and whole, then one line; facts only where they have to do with the words.
 
     Lines after the first are marked: foreign words must not look like a verdict of cgshim's.
     """
     first, *others = found.raw.strip().splitlines() or [""]
     failure("\n".join((first, *(f"| {line}" for line in others))))
     say()
-    say(f"{found.verdict} [{found.code}]", bold=True)
+    paragraph(f"{found.verdict} [{found.code}]", bold=True)
     table([("evidence", line) for line in found.evidence] + [("remedy", line) for line in found.remedy])
 
 
 def _show_words(found: Diagnosis) -> None:
     if found.raw.strip():
-        heading("The runtime's own words")
+        heading("The runtime's own message")
         first, *others = found.raw.strip().splitlines()
         failure("\n".join((f"  {first}", *(f"  | {line}" for line in others))))
 
 
-def show_entry(entry: Entry, as_json: bool) -> None:
+def show_entry(entry: Entry, form: str) -> None:
     """An entry of the catalogue; names in angle brackets stand for what a message names."""
     shape = {
         "code": entry.code,
@@ -131,20 +132,20 @@ def show_entry(entry: Entry, as_json: bool) -> None:
         "ours": entry.ours,
         "silent": entry.silent,
     }
-    if as_json:
-        output.emit(shape)
+    if form != TABLE:
+        output.emit(shape, form)
         return
-    say(entry.title, bold=True)
+    paragraph(entry.title, bold=True)
     rows = [("code", entry.code), ("verdict", str(shape["verdict"])), ("cause", str(shape["cause"]))]
     rows += [("remedy", fill(step, {})) for step in entry.remedy]
     table([(name, value) for name, value in [*rows, ("see", entry.reference)] if value])
 
 
-def show_list(as_json: bool) -> None:
+def show_list(form: str) -> None:
     """Every entry by its area."""
-    if as_json:
+    if form != TABLE:
         entries = [{"code": one.code, "title": one.title, "area": area} for area, rows in AREAS for one in rows]
-        output.emit({"entries": entries})
+        output.emit({"entries": entries}, form)
         return
     for area, rows in AREAS:
         heading(area)
@@ -155,7 +156,7 @@ def healthy(name: str) -> ShimError:
     """The answer about a container that nothing has happened to."""
     return ShimError(
         "nothing-to-explain",
-        f"container {name} exists, and no failure of it is on record",
+        f"container {name} exists, and no failure of it is recorded",
         remedy=(
             f"cgshimctl audit --container {name} compares its limits with what was asked.",
             f"cgshimctl report {name} shows what cgshim changed.",

@@ -9,6 +9,7 @@ import click
 
 from shim.cli import output
 from shim.cli.explained import age
+from shim.cli.forms import TABLE, formatted
 from shim.cli.output import say, table
 from shim.state import failures
 
@@ -16,24 +17,25 @@ EPILOG = """\b
 --json: one object
   schema     1
   failures   [{time, container, code, text}], newest first; time in seconds since 1970
+
 \b
 Exit status: 0
 """
 
 
 @click.command("failures", epilog=EPILOG)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
-def failures_command(*, as_json: bool) -> None:
+@formatted
+def failures_command(*, form: str) -> None:
     """List the newest failures, at most 100, newest first. `cgshimctl explain ID` shows one of them whole.
 
     They are kept in cgshim's state directory, for its owner's eyes only: each user sees the own ones.
     """
     found = failures.failures()
-    if as_json:
-        output.emit({"failures": [_shape(one) for one in found]})
+    if form != TABLE:
+        output.emit({"failures": [_shape(one) for one in found]}, form)
         return
     if not found:
-        say("no failure is kept")
+        say("No failures are stored.")
         return
     rows = [
         (_age(one), str(one.get("container") or "-")[:16], _code(one), str(one["text"]).partition("\n")[0])

@@ -10,6 +10,7 @@ from shim.host import controllers
 from shim.host.facts import AMBIGUOUS, NONE
 from shim.planning.plan import LAYOUT_UNKNOWN, make_plan, wanted
 from shim.planning.settings import OFF, WARN
+from shim.rules import fields
 from shim.rules import runtimes as known
 from shim.rules.base import CHANGED, DROPPED, GUARD, UNENFORCEABLE, Note
 from shim.rules.keys import LINES
@@ -25,6 +26,8 @@ REFUSED, UNTOUCHED, UNLIMITED, WEAKER, HINT_DROPPED = "refused", "untouched", "n
 ORDER = (REFUSED, UNTOUCHED, UNLIMITED, WEAKER, HINT_DROPPED)
 EVERY_CONTAINER = "(every container)"
 WITH_LIMITS = "(every container with a limit)"
+# Controllers whose limits engines set for ordinary containers; the others need hardware or newer kernels.
+ESSENTIAL = ("memory", "cpu", "pids", "cpuset", "io")
 CRUN_HYBRID = "crun-refuses-hybrid"
 # Files of controllers that detection places only when asked for.
 YOUNG = tuple(key for key in LINES if key.partition(".")[0] not in controllers.ALL)
@@ -34,8 +37,8 @@ class FieldOutcome(Value):
     """What becomes of one field under some runtimes.
 
     outcome: "refused" (no container is started), "untouched" (policy warn on a host that is not understood: nothing is
-    changed, and the runtime decides), "not enforced" (what policy warn makes of refused), "weaker" (carried by the
-    nearest that there is), "dropped" (a hint). lost: what is no longer limited, "" where that is the whole field.
+    changed, and the runtime decides), "not enforced" (what policy warn makes of refused), "weaker" (replaced by the
+    nearest equivalent), "dropped" (a hint). lost: what is no longer limited, "" if that is the whole field.
     """
 
     name: str
@@ -47,10 +50,24 @@ class FieldOutcome(Value):
     remedy: str
     runtimes: tuple[str, ...]
 
+    @property
+    def controller(self) -> str:
+        """The controller that has the field, "" for a finding about whole containers."""
+        name = self.name.partition(" ")[0]
+        if name.startswith("unified."):
+            return name.split(".")[1]
+        return fields.spec(name).controller if name in fields.names() else ""
+
+    @property
+    def essential(self) -> bool:
+        """True if it is about a limit that nearly every host is expected to enforce, or about whole containers."""
+        return self.controller in ("", *ESSENTIAL)
+
     def shape(self) -> dict[str, Any]:
         """As JSON."""
-        fields = ("name", "kind", "outcome", "code", "reason", "lost", "remedy")
-        return {**{field: getattr(self, field) for field in fields}, "runtimes": list(self.runtimes)}
+        keys = ("name", "kind", "outcome", "code", "reason", "lost", "remedy")
+        shape = {key: getattr(self, key) for key in keys}
+        return {**shape, "runtimes": list(self.runtimes), "essential": self.essential}
 
 
 def questions() -> tuple[str, ...]:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any
 
 import click
 
-from shim.cli import difference, hooks_place, output
+from shim.cli import hooks_change, hooks_place, output
+from shim.cli.forms import TABLE, formatted
+from shim.cli.group import Family
 from shim.cli.output import say, table
-from shim.engines import created, hooks_proof, hooks_read, runtimes
 from shim.engines import hooks_directory as directory
-from shim.engines.file import File
-from shim.engines.tree import Tree
-from shim.errors import ShimError
-from shim.oci import atomic
+from shim.engines import hooks_proof, hooks_read, runtimes
 from shim.planning import settings
-from shim.system import content
 
 TIMEOUT = 30  # seconds: a hook takes well under one; without a limit a hanging disk would hang every container
 OUTDATED = "written by version 0.1, whose program no longer runs: call `cgshimctl hooks install` again"
@@ -26,7 +22,7 @@ HELP = """Hooks for engines that keep their own runtime: the hooks.d files of po
 \b
 Stages:
   precreate      podman, buildah: translates the limits before the runtime sees them
-  createRuntime  reads the limits back before the process starts, and refuses what did not land
+  createRuntime  reads the limits back before the process starts, and refuses the start if one is missing
   prestart       the same, for runtimes that do not know createRuntime
   poststop       what memory did to the container, for `cgshimctl report` (notes at createRuntime)
 
@@ -50,9 +46,29 @@ Exit status:
   3  refused: nothing was changed
 """
 
-_dir = click.option("--dir", "place", default="", metavar="DIR", help="The directory. Default: the one that is read.")
+SHAPE = """\b
+--json: one object
+  schema   1
+  dir      the directory
+  changed  true or false; with --dry-run, whether anything would be changed
+  dry_run  true or false
+  files    [{path, change}]; change: created, changed or removed
+"""
+
+LIST_SHAPE = """\b
+--json: one object
+  schema   1
+  dir      the directory
+  read_by  [ENGINE] that read it
+  proven   [STAGE] that podman ran, null without --prove
+  hooks    [{file, dir, stages, path, runtime, annotated, problems [TEXT]}]
+"""
+
+_dir = click.option(
+    "--dir", "place", default="", metavar="DIR", help="The directory. Default: the one that the engine reads."
+)
 _engine = click.option(
-    "--engine", type=click.Choice(["podman", "crio"]), help="Whose directory. Default: podman if there."
+    "--engine", type=click.Choice(["podman", "crio"]), help="Whose directory. Default: podman, if it is installed."
 )
 _rootless = click.option("--rootless", is_flag=True, help="The user's own directory, and podman's setting for it.")
 _stages = click.option(
@@ -61,23 +77,24 @@ _stages = click.option(
 _dry_run = click.option("--dry-run", is_flag=True, help="Show what would be written or removed; do nothing.")
 
 
-@click.group("hooks", help=HELP)
+@click.group("hooks", cls=Family, help=HELP)
 def hooks_command() -> None:
     """The group; its help is HELP."""
 
 
-@hooks_command.command("install")
+@hooks_command.command("install", epilog=SHAPE)
 @_dir
 @_engine
 @_rootless
 @_stages
-@click.option("--runtime", metavar="PATH", help="The real runtime that the engine uses. Default: as cgshim chooses.")
+@click.option("--runtime", metavar="PATH", help="The engine's real runtime. Default: the one that cgshim would run.")
 @click.option("--annotated-only", is_flag=True, help="Only for containers with the annotation io.cgshim.enable=true.")
 @click.option(
     "--timeout", default=TIMEOUT, type=click.IntRange(0, 3600), show_default=True, help="Seconds, 0 for none."
 )
 @_dry_run
-def install_command(place: str, engine: str | None, rootless: bool, dry_run: bool, **choice: Any) -> None:
+@formatted
+def install_command(*, place: str, engine: str | None, rootless: bool, dry_run: bool, form: str, **choice: Any) -> None:
     """Write the files. Default stages: precreate, createRuntime, poststop."""
     path = runtimes.usable(runtimes.chosen(settings.load(os.environ), choice["runtime"]))
     standard, more = ("", ()) if place else hooks_place.standard(engine, rootless=rootless)
@@ -89,67 +106,39 @@ def install_command(place: str, engine: str | None, rootless: bool, dry_run: boo
         timeout=choice["timeout"],
         early="prestart" if "createRuntime" not in stages and "prestart" in stages else "createRuntime",
     )
-    files = {directory.file_name(stage): directory.content(stage, wanted) for stage in stages}
-    texts = {name: json.dumps(value, indent=2) + "\n" for name, value in files.items()}
-    before = {name: _ours(os.path.join(place, name)) for name in texts}  # all are looked at before one is written
-    written = [File(path=os.path.join(place, name), before=before[name], after=text) for name, text in texts.items()]
-    record = created.note(Tree(), [*written, *more], hooks_place.record(place, rootless=rootless))
-    for file in more:
-        _put(file.path, file.before, str(file.after), dry_run)
-    for name, text in texts.items():
-        _put(os.path.join(place, name), before[name], text, dry_run)
-    for file in () if dry_run else record:
-        Tree().apply(file)
+    files = hooks_change.install(place, stages, wanted, more, rootless=rootless, dry_run=dry_run)
+    _show_changes(place, files, form, dry_run)
 
 
-@hooks_command.command("remove")
+@hooks_command.command("remove", epilog=SHAPE)
 @_dir
 @_engine
 @_rootless
 @_stages
 @_dry_run
-def remove_command(place: str, engine: str | None, rootless: bool, stages: tuple[str, ...], dry_run: bool) -> None:
+@formatted
+def remove_command(*, place: str, engine: str | None, rootless: bool, dry_run: bool, form: str, **choice: Any) -> None:
     """Remove what `install` wrote, and the directories that it made."""
     places = hooks_place.places(place, engine, rootless=rootless)
-    file = f"{hooks_place.home()}/containers/containers.conf.d/{hooks_read.DROP_IN}"
-    if rootless and not place and not stages and os.path.exists(file):
-        say(f"{'would remove' if dry_run else 'removed'} {file}")
-        if not dry_run:
-            _did(os.unlink, file)
-    for each in places:
-        _remove(each, stages, rootless=rootless, dry_run=dry_run)
+    own = rootless and not place
+    files = hooks_change.remove(places, choice["stages"], rootless=rootless, drop_in=own, dry_run=dry_run)
+    _show_changes(places[0], files, form, dry_run)
 
 
-def _remove(place: str, stages: tuple[str, ...], *, rootless: bool, dry_run: bool) -> None:
-    names = [directory.file_name(stage) for stage in stages or sorted(directory.STAGES)]
-    present = [name for name in names if _ours(os.path.join(place, name)) is not None]
-    for name in present:
-        path = os.path.join(place, name)
-        say(f"{'would remove' if dry_run else 'removed'} {path}")
-        if not dry_run:
-            _did(os.unlink, path)
-    if not present:
-        say(f"no hook of cgshim's in {place}")
-    if not dry_run and not any(directory.PATTERN.fullmatch(name) for name in hooks_place.listed(place)):
-        created.settle(Tree(), hooks_place.record(place, rootless=rootless))
+def _show_changes(place: str, files: list[tuple[str, str]], form: str, dry_run: bool) -> None:
+    if form != TABLE:
+        changes = [{"path": path, "change": change} for path, change in files]
+        output.emit({"dir": place, "changed": bool(files), "dry_run": dry_run, "files": changes}, form)
 
 
-@hooks_command.command("list")
+@hooks_command.command("list", epilog=LIST_SHAPE)
 @_dir
 @_engine
 @_rootless
 @click.option("--prove", is_flag=True, help="Have podman make a container, and look for the hooks in it.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
-@click.pass_context
-def list_command(  # noqa: PLR0917 - one parameter for each option
-    context: click.Context, place: str, engine: str | None, rootless: bool, prove: bool, as_json: bool
-) -> None:
-    r"""Show cgshim's hooks in the directory and whether each could run.
-
-    \b
-    --json: {"schema": 1, "dir": DIR, "read_by": [ENGINE], "proven": [STAGE] or null,
-             "hooks": [{file, stages, path, runtime, annotated, problems [TEXT]}]}
-    """
+@formatted
+def list_command(*, place: str, engine: str | None, rootless: bool, prove: bool, form: str) -> None:
+    """Show cgshim's hooks in the directory and whether each could run."""
     places = hooks_place.places(place, engine, rootless=rootless)
     readers = hooks_place.readers(places[0], rootless=rootless)
     found = [_described(each, name) for each in places for name in _names(each)]
@@ -163,10 +152,10 @@ def list_command(  # noqa: PLR0917 - one parameter for each option
             one["problems"].append("CRI-O reads this directory and does not start with the stage precreate: remove it")
     stages = hooks_proof.proven() if prove else None
     place = places[0]
-    if as_json:
-        output.emit({"dir": place, "read_by": readers, "proven": stages, "hooks": found})
-    elif not found:
-        say(f"no hook of cgshim's in {place}")
+    if form != TABLE:
+        output.emit({"dir": place, "read_by": readers, "proven": stages, "hooks": found}, form)
+    if not found:
+        say(f"no hook of cgshim in {place}")
     else:
         say(f"{place} is read by {' and '.join(readers) or 'no engine here'}")
         rows = [(one["file"], ", ".join(one["stages"]), one["runtime"], _state(one)) for one in found]
@@ -177,7 +166,7 @@ def list_command(  # noqa: PLR0917 - one parameter for each option
         if stages is not None:
             say(f"podman runs cgshim's hooks of: {', '.join(stages) or 'no stage'}")
     bad = any(one["problems"] for one in found) or stages == ()
-    context.exit(output.REFUSED if bad else output.FINE)
+    click.get_current_context().exit(output.REFUSED if bad else output.FINE)
 
 
 def _names(place: str) -> list[str]:
@@ -186,11 +175,11 @@ def _names(place: str) -> list[str]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise _refused(place, error) from error
+        raise hooks_change.refused(place, error) from error
 
 
 def _described(place: str, name: str) -> dict[str, Any]:
-    value = _parsed(os.path.join(place, name))
+    value = hooks_change.parsed(os.path.join(place, name))
     needed = directory.needed(value)
     problems = [f"{path} does not exist" for path in needed if not os.path.exists(path)]
     if directory.is_outdated(value):
@@ -212,67 +201,5 @@ def _described(place: str, name: str) -> dict[str, Any]:
 
 def _state(one: dict[str, Any]) -> str:
     if one["problems"]:
-        return "of no use"
+        return "unusable"
     return "ok, annotated containers only" if one["annotated"] else "ok"
-
-
-def _put(path: str, before: str | None, text: str, dry_run: bool) -> None:
-    if before == text:
-        say(f"unchanged {path}")
-    elif dry_run:
-        output.passage(difference.exact(before or "", text, path.lstrip("/")))
-    else:
-        _write(path, text)
-        say(f"{'wrote' if before is None else 'replaced'} {path}")
-
-
-def _write(path: str, text: str) -> None:
-    """Whole or not at all; the engines read *.json only, and may be reading just now."""
-    try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        atomic.put(path, text.encode("utf-8"))
-    except OSError as error:
-        raise _refused(error.filename or path, error) from error
-
-
-def _ours(path: str) -> str | None:
-    """The text of a file of ours, None where there is no file. Raises ShimError for somebody else's."""
-    try:
-        text = content(path).decode("utf-8", "surrogateescape")
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise _refused(path, error) from error
-    if directory.is_ours(_parsed(path)):
-        return text
-    raise ShimError(
-        "foreign-hook",
-        f"{path} was not written by cgshim and is left as it is",
-        evidence=(f"{path}: hook.args does not begin with {directory.MARK}",),
-        remedy=("move that file to another name, then call again",),
-        status=output.BROKEN,
-    )
-
-
-def _parsed(path: str) -> Any:
-    try:
-        return json.loads(content(path))
-    except (OSError, ValueError):
-        return None
-
-
-def _did(step: Any, path: str) -> None:
-    try:
-        step(path)
-    except OSError as error:
-        raise _refused(path, error) from error
-
-
-def _refused(path: str, error: OSError) -> ShimError:
-    return ShimError(
-        "unwritable-hooks",
-        f"{path} cannot be read or changed: {error.strerror}",
-        evidence=(f"{path}: {error.strerror}",),
-        remedy=("call it as the user to whom the directory belongs", "or name another one with --dir"),
-        status=output.BROKEN,
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from shim.cli.output import heading, table
+from shim.cli.output import table
 from shim.diagnose.diagnosis import Context
 from shim.diagnose.host_checks import foreseen
 from shim.diagnose.render import as_dict
@@ -27,9 +27,6 @@ def shape(found: tuple[Diagnosis, ...]) -> list[dict[str, Any]]:
 
 
 def show(found: tuple[Diagnosis, ...]) -> None:
-    """As text; nothing where nothing was found."""
-    if not found:
-        return
-    heading("Will fail here, for containers that meet it")
+    """Write them as text; nothing for ()."""
     rows = [(one.code, (one.verdict, *one.evidence, *(f"remedy: {step}" for step in one.remedy))) for one in found]
-    table(rows, ("CODE", "WHAT, EVIDENCE, AND WHAT TO DO"), indent="  ")
+    table(rows, indent="  ")

@@ -32,7 +32,7 @@ def unusable(directory: str, why: str) -> ShimError:
     """The error for a directory that is not a host's."""
     return ShimError(
         "bad-host-tree",
-        f"{directory} is no captured host: {why}",
+        f"{directory} is not a captured host: {why}",
         evidence=(f"{directory}: {why}",),
         remedy=("run `cgshimctl capture DIRECTORY` on the host in question",),
     )

@@ -37,6 +37,7 @@ EPILOG = """\b
               events [{time, kind, what, source}]}]
 KIND: anonymous, shmem, kernel, swap, file.
 VERDICT: leak, levelled off, given back, step, cache, moved, falls, steady, too short, unknown.
+
 \b
 Exit status:
   0  nothing leaks

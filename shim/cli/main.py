@@ -8,7 +8,9 @@ from typing import Any
 
 import click
 
-from shim.call.faults import own_fault
+from shim import __version__
+from shim.call.faults import told
+from shim.cli.group import Family, HelpContext
 from shim.cli.output import BROKEN
 from shim.errors import ShimError
 
@@ -25,27 +27,50 @@ COMMANDS = {
     "leaks": ("shim.cli.leaks", "leaks_command"),
     "engine": ("shim.cli.engine", "engine_command"),
     "hooks": ("shim.cli.hooks", "hooks_command"),
+    "self-test": ("shim.cli.self_test", "self_test_command"),
     "negotiate": ("shim.cli.negotiate", "negotiate_command"),
+    "uninstall": ("shim.cli.uninstall", "uninstall_command"),
     "capture": ("shim.cli.capture", "capture_command"),
     "compile": ("shim.cli.compile", "compile_command"),
+    "completion": ("shim.cli.completion", "completion_command"),
 }
 
-HELP = """Look into cgshim, the OCI runtime wrapper that makes cgroup limits fit the host at hand.
+# What the list of commands says of each, so that `--help` imports none of them; tests hold the texts equal.
+SENTENCES = {
+    "audit": "Show which containers on this host run without the limits that were asked for.",
+    "watch": "Watch what memory limits do to containers: of all engines, while it happens.",
+    "doctor": "Show what this host can enforce, and what a container would be refused or lose here.",
+    "plan": "Show what cgshim would change in CONFIG (or BUNDLE/config.json), and why.",
+    "report": "Show what cgshim changed for a container, and what memory did to it.",
+    "version": "Print the version of cgshim and of the Python that runs it.",
+    "explain": "Explain the failure of a runtime or a container.",
+    "failures": "List the newest failures, at most 100, newest first.",
+    "leaks": "Show whose memory grows without end, in a recording that `cgshimctl watch --record FILE` wrote.",
+    "engine": "Register cgshim as an engine's OCI runtime, and take it back.",
+    "hooks": "Hooks for engines that keep their own runtime: the hooks.d files of podman and CRI-O.",
+    "self-test": "Start one container with limits through cgshim, read the limits back from its cgroup, and delete it.",
+    "negotiate": "Print the cgroup version that a container engine should use here: 1, 2 or hybrid.",
+    "uninstall": "Take cgshim off this host.",
+    "capture": "Write what cgshim can see of this host's cgroups to DIRECTORY.",
+    "compile": "Compile cgshim for the Python that runs this command.",
+    "completion": "Print the script with which a shell completes cgshimctl's commands, options, codes and containers.",
+}
 
-Nothing here starts, changes or stops a container. Nothing is written but by `engine` and `hooks`, which show what
-they write, by `compile`, and where --output and the options of `watch` say.
+HELP = """Look into cgshim, the OCI runtime wrapper that fits cgroup limits to the host.
+
+Only `self-test` starts a container, one of its own. Only `engine`, `hooks`, `uninstall`, `compile`, and `plan`,
+`capture`, `leaks` and `watch` with the files that you name, write files; each prints what it changes.
 
 \b
 Examples:
-  cgshimctl audit                           which containers run without the limits that were asked for
-  cgshimctl watch                           what the limits do to the containers, while it happens
-  cgshimctl leaks FILE                      whose memory grows without end, in what `watch --record FILE` wrote
-  cgshimctl doctor                          what this host can enforce, and why not the rest
-  cgshimctl plan /path/to/bundle            what cgshim would change in its config.json, and why
-  cgshimctl plan config.json --host DIR     the same for another host, written by `capture DIR` there
-  cgshimctl report web                      what was changed for the container "web"
-  cgshimctl negotiate --engine docker       which cgroup version and driver an engine should use here
-  cgshimctl engine install podman           make podman call cgshim; `engine remove podman` takes it back
+  cgshimctl audit                        which limits are missing
+  cgshimctl watch                        what the limits do to containers now
+  cgshimctl doctor                       what this host can enforce
+  cgshimctl plan BUNDLE                  what cgshim would change, and why
+  cgshimctl plan BUNDLE --host CAPTURE   the same for another host
+  cgshimctl report web                   what was changed for container "web"
+  cgshimctl engine install podman        make podman call cgshim
+  cgshimctl self-test --engine podman    start a container with limits
 
 \b
 Exit status:
@@ -56,12 +81,16 @@ Exit status:
 """
 
 
-class Tool(click.Group):
+class Tool(Family):
     """A group whose commands are loaded when asked for, and which never shows a traceback."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The commands whose modules are installed."""
         return [name for name, (module, _) in COMMANDS.items() if importlib.util.find_spec(module)]
+
+    def sentence(self, ctx: click.Context, name: str) -> str:
+        """Return the description in the list of commands."""
+        return SENTENCES.get(name) or super().sentence(ctx, name)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of this name, None if there is none."""
@@ -69,7 +98,10 @@ class Tool(click.Group):
             return None
         module, attribute = COMMANDS[cmd_name]
         command = getattr(importlib.import_module(module), attribute)
-        return command if isinstance(command, click.Command) else None
+        if not isinstance(command, click.Command):
+            return None
+        command.context_class = HelpContext
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; an error becomes one message on stderr and exit status 3."""
@@ -80,12 +112,13 @@ class Tool(click.Group):
         except ShimError as error:
             failure = error
         except Exception as error:  # noqa: BLE001 # the edge: no traceback may reach the user
-            failure = own_fault(error)
+            failure = told(error)
         click.echo(failure.text(), err=True)
         raise click.exceptions.Exit(BROKEN)
 
 
 @click.command(cls=Tool, help=HELP, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, "-V", "--version", message="cgshimctl %(version)s")
 def main() -> None:
     """The console script's entry point; the commands are in modules of their own."""
 

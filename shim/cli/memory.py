@@ -12,12 +12,13 @@ from shim.host import membership
 from shim.host.detect import detect
 from shim.host.view import View
 from shim.observe import pressure
+from shim.rules import sizes
 from shim.stages.poststop import recall
 
 SHAPE = """\
-  running    only of a container that runs: {pressure: {source ("psi", "taskstats" or ""), unit,
+  running    only for a running container: {pressure: {source ("psi", "taskstats" or ""), unit,
              totals {NAME: NUMBER}, evidence, reason}}
-  ended      only of one that the poststop hook saw: {ended (seconds since 1970),
+  ended      only for one whose end the poststop hook recorded: {ended (seconds since 1970),
              figures [{name, value, unit, source, includes}],
              killed [{name, pid, cgroup, limited_by}], absent [{name, reason}]}
 """
@@ -52,11 +53,16 @@ def show(found: dict[str, Any]) -> None:
 
 def _show_pressure(shown: dict[str, Any]) -> None:
     if not shown["source"]:
-        say(f"none known: {shown['reason']}")
+        say(f"not known: {shown['reason']}")
         return
     rows = [(name, f"{value} {shown['unit']}") for name, value in shown["totals"].items()]
     rows += [("source", f"{shown['source']}: {shown['evidence']}"), ("note", shown["reason"])]
     table([row for row in rows if row[1]])
+
+
+def _shown(value: Any, unit: str) -> str:
+    """Return '20 MiB (20971520 bytes)', or the number with its unit."""
+    return sizes.with_unit(value) if unit == "bytes" and isinstance(value, int) else f"{value} {unit}"
 
 
 def _show_ended(account: dict[str, Any]) -> None:
@@ -65,7 +71,7 @@ def _show_ended(account: dict[str, Any]) -> None:
     figures = [
         (
             str(one.get("name")),
-            f"{one.get('value')} {one.get('unit')}",
+            _shown(one.get("value"), str(one.get("unit"))),
             str(one.get("source")),
             str(one.get("includes")),
         )
@@ -74,9 +80,9 @@ def _show_ended(account: dict[str, Any]) -> None:
     table(figures, ("FIGURE", "VALUE", "FROM", "OF"))
     killed = [(str(one.get("name")), str(one.get("pid")), str(one.get("limited_by"))) for one in account["killed"]]
     if killed:
-        heading("Killed for want of memory")
+        heading("Killed: out of memory")
         table(killed, ("PROCESS", "PID", "LIMIT OF"))
     absent = [(str(one.get("name")), str(one.get("reason"))) for one in account.get("absent", ())]
     if absent:
-        heading("What the kernel has nothing for")
+        heading("Figures that the kernel does not have")
         table(absent, ("FIGURE", "REASON"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shim.cli import output
+from shim.cli.forms import TABLE, formatted
 from shim.cli.hosts import view_of
 from shim.engines.cgroup_driver import ENGINES, answer
 from shim.errors import ShimError, printable_line
@@ -41,8 +42,8 @@ Exit status:
     "--engine", type=click.Choice(ENGINES), help="Show the cgroup driver and the settings of this engine, too."
 )
 @click.option("--root-tree", metavar="DIR", help="Look at a captured host or another root tree.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
-def negotiate_command(engine: str | None, root_tree: str | None, as_json: bool) -> None:
+@formatted
+def negotiate_command(engine: str | None, root_tree: str | None, form: str) -> None:
     """Print the cgroup version that a container engine should use here: 1, 2 or hybrid.
 
     For units and scripts that start an engine: the version is the first line of stdout, and the exit status is not 0
@@ -61,12 +62,12 @@ def negotiate_command(engine: str | None, root_tree: str | None, as_json: bool) 
     except ShimError as error:
         if error.code not in UNDECIDED:
             raise
-        if as_json:
-            output.emit(undecided(error, found))
+        if form != TABLE:
+            output.emit(undecided(error, found), form)
         click.echo(error.text(), err=True)
         raise click.exceptions.Exit(output.REFUSED) from error
-    if as_json:
-        output.emit(shape(found, made))
+    if form != TABLE:
+        output.emit(shape(found, made), form)
     else:
         show(found, made)
 

@@ -1,22 +1,22 @@
-"""Text and JSON for people's terminal: tables that fit 100 columns, headings, and the exit statuses."""
+"""What commands print: tables as wide as the terminal, headings, JSON and YAML; and the exit statuses."""
 
 from __future__ import annotations
 
 import json
-import shutil
-import sys
 import textwrap
 from typing import Any, Sequence, Union
 
 import click
 
+from shim.cli import terminal, yaml_text
 from shim.errors import printable_line, printable_lines
 
 FINE, REFUSED, USAGE, BROKEN = 0, 1, 2, 3
 SCHEMA = 1
-COLUMNS = 100
-NARROWEST = 10
+NARROWEST = 10  # columns of a cell that may be cut
+READABLE = 24  # columns of running text; narrower is one word a line
 GAP = "  "
+MUTED = "shim.cli.output.muted"  # key of click's context
 Cell = Union[str, Sequence[str]]  # foreign text, which is one line whatever it holds; or lines of our own making
 
 STATUSES = """\b
@@ -28,29 +28,41 @@ Exit status:
 """
 
 
-def columns() -> int:
-    """The width to write for: the terminal's own where there is one."""
-    if not sys.stdout.isatty():
-        return COLUMNS
-    return max(60, shutil.get_terminal_size((COLUMNS, 24)).columns)
+def mute(on: bool) -> None:
+    """Leave out from now on what `say` would write, for -q and for json and yaml."""
+    click.get_current_context().meta[MUTED] = on
+
+
+def _is_muted() -> bool:
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.meta.get(MUTED))
 
 
 def say(text: str = "", *, bold: bool = False, colour: str | None = None) -> None:
-    """One line: whatever foreign words hold, they neither end it nor steer the terminal."""
-    click.secho(printable_line(text), bold=bold or None, fg=colour)
+    """Write one line: whatever foreign text holds, it neither ends the line nor steers the terminal."""
+    if _is_muted():
+        return
+    line = printable_line(text)
+    styled = click.style(line, bold=bold or None, fg=colour) if bold or colour else line
+    click.echo(styled, color=terminal.has_colours())
 
 
 def heading(text: str) -> None:
-    """A heading with an empty line before it."""
+    """Write a heading with an empty line before it."""
     say()
-    say(text, bold=True)
+    paragraph(text, bold=True)
 
 
-def paragraph(text: str, indent: str = "") -> None:
-    """Text wrapped to the width, its line ends become spaces."""
-    options: dict[str, Any] = {"initial_indent": indent, "subsequent_indent": indent, "break_on_hyphens": False}
-    for line in textwrap.wrap(printable_lines(text), columns(), **options) or [""]:
-        say(line)
+def paragraph(text: str, indent: str = "", *, bold: bool = False, colour: str | None = None) -> None:
+    """Write text wrapped to the width; its line ends become spaces."""
+    for line in wrapped(printable_lines(text), terminal.columns(), indent):
+        say(line, bold=bold, colour=colour)
+
+
+def wrapped(text: str, width: int, indent: str = "", hanging: str = "") -> list[str]:
+    """Return `text` in lines of at most `width`; a word that is longer, such as a path, is never broken."""
+    options: dict[str, Any] = {"initial_indent": indent, "subsequent_indent": indent + hanging}
+    return textwrap.wrap(text, width, break_on_hyphens=False, break_long_words=False, **options) or [""]
 
 
 def passage(text: str) -> None:
@@ -63,36 +75,65 @@ def failure(text: str, colour: str | None = None) -> None:
     """A message of several lines (`ShimError.text`), each wrapped, what is behind a break indented."""
     for line in printable_lines(text).split("\n"):
         indent = " " * (len(line) - len(line.lstrip()))
-        options: dict[str, Any] = {"break_on_hyphens": False, "break_long_words": False}
-        wrapped = textwrap.wrap(
-            line.strip(), columns(), initial_indent=indent, subsequent_indent=f"{indent}  ", **options
-        )
-        for part in wrapped:
+        for part in wrapped(line.strip(), terminal.columns(), indent, "  "):
             say(part, colour=colour)
 
 
-def emit(shape: dict[str, Any]) -> None:
-    """`shape` as JSON with "schema" in front."""
-    click.echo(json.dumps({"schema": SCHEMA, **shape}, indent=2))
+def emit(shape: dict[str, Any], form: str = "json") -> None:
+    """Write `shape` as JSON or YAML, with "schema" in front."""
+    value = {"schema": SCHEMA, **shape}
+    click.echo(yaml_text.text(value) if form == "yaml" else json.dumps(value, indent=2), nl=form != "yaml")
 
 
 def table(rows: Sequence[Sequence[Cell]], header: Sequence[str] = (), indent: str = "") -> None:
-    """Rows under an optional header, cells wrapped so that no line is wider than the terminal."""
+    """Write rows under an optional header, wrapped so that no line is wider than the terminal.
+
+    No word is broken. Where the columns do not fit for that, each row becomes a paragraph of its own.
+    """
     if not rows:
         return
     grid = [[_shown(cell) for cell in row] for row in ([header, *rows] if header else rows)]
-    widths = fitted([max(_natural(row[i]) for row in grid) for i in range(len(grid[0]))], columns() - len(indent))
+    every = range(len(grid[0]))
+    natural, words = [[max(size(row[i]) for row in grid) for i in every] for size in (_natural, _longest_word)]
+    least = [max(word, min(size, READABLE)) for word, size in zip(words, natural)]
+    room = terminal.columns() - len(indent)
+    if sum(least) + len(GAP) * (len(least) - 1) > room:
+        (_stacked if header else _listed)(grid[1:] if header else grid, indent)
+        return
+    widths = fitted(natural, room, least)
     for number, row in enumerate(grid):
         for line in _lines(row, widths):
             say((indent + line).rstrip(), bold=bool(header) and number == 0)
 
 
-def fitted(natural: list[int], width: int) -> list[int]:
-    """Column widths whose sum with the gaps fits: the widest column gives way first, down to a minimum."""
+def _stacked(grid: list[list[list[str]]], indent: str) -> None:
+    """Write each row as its first cell with the others below it."""
+    for row in grid:
+        for number, cell in enumerate(row):
+            inner = indent if number == 0 else f"{indent}  "
+            for line in [line for line in cell if line not in ("", "-")]:
+                paragraph(line, inner)
+
+
+def _listed(grid: list[list[list[str]]], indent: str) -> None:
+    """Write rows without a header as 'NAME: TEXT'."""
+    for (name, *_), *cells in grid:
+        text = [line for cell in cells for line in cell if line]
+        for line in wrapped(f"{name}: {' '.join(text)}", terminal.columns(), indent, "  "):
+            say(line)
+
+
+def fitted(natural: list[int], width: int, least: Sequence[int] = ()) -> list[int]:
+    """Return column widths whose sum with the gaps fits: the widest column gives way first, down to its minimum."""
     widths = list(natural)
-    room = width - len(GAP) * (len(widths) - 1)
-    while sum(widths) > room and max(widths) > NARROWEST:
-        widths[widths.index(max(widths))] -= 1
+    floors = list(least) or [NARROWEST] * len(widths)
+    excess = sum(widths) + len(GAP) * (len(widths) - 1) - width
+    while excess > 0:
+        giving = [i for i, size in enumerate(widths) if size > floors[i]]
+        if not giving:
+            break
+        widths[max(giving, key=widths.__getitem__)] -= 1
+        excess -= 1
     return widths
 
 
@@ -111,5 +152,9 @@ def _natural(cell: list[str]) -> int:
     return max(map(len, cell))
 
 
+def _longest_word(cell: list[str]) -> int:
+    return max((len(word) for line in cell for word in line.split()), default=0)
+
+
 def _wrapped(cell: list[str], width: int) -> list[str]:
-    return [line for part in cell for line in textwrap.wrap(part, width, break_on_hyphens=False) or [""]]
+    return [line for part in cell for line in wrapped(part, max(width, 1))]

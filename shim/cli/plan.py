@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shim.cli import difference, findings, output, remedies
-from shim.cli.engine import chosen_runtime, engine_option
+from shim.cli import bundles, completion, difference, findings, output, remedies, terminal
+from shim.cli.engine_request import chosen_runtime, engine_option
+from shim.cli.forms import TABLE, formatted
 from shim.cli.hosts import view_of
 from shim.cli.output import heading, say, table
 from shim.engines import noprefix
 from shim.engines.suitability import crun_refuses
 from shim.errors import ShimError
-from shim.oci import atomic, cgroups_path, document
+from shim.oci import cgroups_path
 from shim.planning import report, rewrite, settings
 from shim.rules.base import KEPT
 from shim.values import Value
@@ -47,6 +48,9 @@ SHAPE = """\b
 """
 
 
+REMEDY = "name a bundle's directory, its config.json, or a container: cgshimctl plan --container NAME"
+
+
 class Planned(Value):
     """One configuration's plan. refusal: None where the container would be started."""
 
@@ -60,10 +64,15 @@ class Planned(Value):
 
 @click.command("plan", epilog=f"{SHAPE}\n{output.STATUSES}")
 @click.argument("config", metavar="[CONFIG|BUNDLE]", required=False)
-@click.option("--container", metavar="NAME|ID", help="The config.json of a container on this host, by its name.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
+@click.option(
+    "--container",
+    metavar="NAME|ID",
+    shell_complete=completion.containers,
+    help="The config.json of this container on this host.",
+)
+@formatted
 @click.option("--host", metavar="DIR", help="Plan for a captured host (cgshimctl capture) instead of this one.")
-@click.option("--runtime", metavar="runc|crun|PATH", help="The real runtime. Default: as the settings say.")
+@click.option("--runtime", metavar="runc|crun|PATH", help="The real runtime. Default: the one in the settings.")
 @engine_option
 @click.option("--policy", type=click.Choice(settings.POLICIES), help="Instead of the settings and the annotation.")
 @click.option(
@@ -71,15 +80,15 @@ class Planned(Value):
     type=click.Choice(["create", "run", "update"]),
     default="create",
     show_default=True,
-    help="run adds a hook that looks before the process starts; for update a file for --resources will do as CONFIG.",
+    help="run adds a hook that reads the limits back; for update, CONFIG may be a file for --resources.",
 )
 @click.option(
     "--cgroup-manager",
     type=click.Choice(["cgroupfs", "systemd", "disabled"]),
-    help="Who makes the cgroup. Default: systemd where cgroupsPath reads like SLICE:PREFIX:NAME, else cgroupfs.",
+    help="What creates the cgroup. Default: systemd if cgroupsPath has the form SLICE:PREFIX:NAME, else cgroupfs.",
 )
 @click.option("--output", "target", metavar="FILE", help="Write the new configuration there, atomically.")
-def plan_command(target: str | None, as_json: bool, **asked: Any) -> None:
+def plan_command(target: str | None, form: str, **asked: Any) -> None:
     """Show what cgshim would change in CONFIG (or BUNDLE/config.json), and why.
 
     Fields that are honoured as they stand are left alone, and every other byte of the file stays as it is. The diff in
@@ -96,10 +105,10 @@ def plan_command(target: str | None, as_json: bool, **asked: Any) -> None:
         asked["config"] = configuration_of(asked["container"])
     planned = plan({**asked, "writes": target is not None})
     if target is not None and planned.refusal is None:
-        write(planned, target)
+        bundles.write(planned.text, planned.made.document.path, target)
         planned = _with_output(planned, os.path.abspath(target))
-    if as_json:
-        output.emit(shape(planned))
+    if form != TABLE:
+        output.emit(shape(planned), form)
     else:
         show(planned)
     click.get_current_context().exit(output.REFUSED if planned.refusal else output.FINE)
@@ -110,7 +119,7 @@ def plan(asked: dict[str, Any]) -> Planned:
     configured = settings.load(os.environ)
     runtime = chosen_runtime(configured, asked["runtime"], asked.get("engine"))
     path = located(asked["config"])
-    loaded = document.load(document.read(path, stream=True), path, reader=runtime.family)
+    loaded = bundles.loaded(path, REMEDY, runtime.family, stream=True)
     where = rewrite.WHOLE if asked["operation"] == "update" and _is_resources(loaded) else rewrite.RESOURCES
     call = rewrite.Asked(
         runtime=runtime.path,
@@ -164,38 +173,6 @@ def _is_resources(loaded: Document) -> bool:
 
 def _with_output(planned: Planned, path: str) -> Planned:
     return planned.changed(written=path)
-
-
-def write(planned: Planned, target: str) -> None:
-    """The new text at `target`, whole or not at all. Raises ShimError where it would hit the input by another name."""
-    source, path = planned.made.document.path, os.path.abspath(target)
-    try:
-        if not os.path.exists(path):
-            atomic.put(path, planned.text.encode("utf-8", "surrogateescape"), mode=0o666 & ~_umask())
-            return
-        if os.path.samefile(source, path) and source != path:
-            raise ShimError(
-                "output-is-input",
-                f"{target} is the file that was read, under another name",
-                evidence=(f"{os.path.realpath(path)} is {os.path.realpath(source)}",),
-                remedy=(f"to change it in place, name it as it was read: --output {source}",),
-            )
-        atomic.replace(path, planned.text.encode("utf-8", "surrogateescape"))
-    except OSError as error:
-        name = document.errno_name(error)
-        raise ShimError(
-            "unwritable-output",
-            f"{target} cannot be written: {name}",
-            evidence=(f"{error.filename or path}: {name}",),
-            remedy=("name a file in a directory that you may write to",),
-        ) from error
-
-
-def _umask() -> int:
-    """The caller's; there is no way to ask without setting it."""
-    found = os.umask(0o077)
-    os.umask(found)
-    return found
 
 
 def shape(planned: Planned) -> dict[str, Any]:
@@ -256,7 +233,7 @@ def show(planned: Planned) -> None:
     kept = kept_fields(made)
     if kept:
         say()
-        output.paragraph(f"Left as they stand: {', '.join(kept)}.")
+        output.paragraph(f"Unchanged: {', '.join(kept)}.")
     for noted in (*made.ignored, *planned.warnings):
         say()
         output.paragraph(f"Note: {noted}.")
@@ -286,15 +263,17 @@ def _stands_in(value: Any, path: tuple[str, ...]) -> bool:
 
 def _show_end(planned: Planned) -> None:
     if planned.refusal:
-        heading("The container would be refused, and the file left as it is")
+        heading("The container would be refused; the file stays unchanged")
         output.failure(planned.refusal.text(), "red")
         return
     name = os.path.basename(planned.made.document.path)
-    lines, anew = difference.readable(planned.made.document.text, planned.text, name, output.columns())
+    lines, reformatted = difference.readable(planned.made.document.text, planned.text, name, terminal.columns())
     if not lines:
         heading("Nothing to change: the file is passed on byte for byte.")
     else:
-        heading("The file, before and after" + (" (it is one long line; laid out here for reading)" if anew else ""))
+        heading(
+            "The file, before and after" + (" (it is one long line; laid out here for reading)" if reformatted else "")
+        )
         for line in lines:
             say(line, colour={"+": "green", "-": "red"}.get(line[:1]))
     if planned.written:

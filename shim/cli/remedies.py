@@ -8,13 +8,13 @@ from __future__ import annotations
 from shim.host.controllers import v1_name
 from shim.rules import fields, fieldspec, keyspec
 
-UNIFIED_HOST = "use a host with cgroup2 alone (boot with systemd.unified_cgroup_hierarchy=1)"
+UNIFIED_HOST = "use a host with cgroup2 only (boot with systemd.unified_cgroup_hierarchy=1)"
 LEGACY_HOST = "leave it out: only v1 hierarchies have it"
 BY_CODE = {
     "layout-unknown": "mount the cgroup file systems where systemd mounts them, /sys/fs/cgroup",
     "crun-refuses-hybrid": 'use runc, or set "crun_on_hybrid": "hide-cgroup2" in the settings',
-    "swap-unaccounted": "enable swap accounting (kernels before 6.1: swapaccount=1), or switch swap off: swapoff -a",
-    "swap-by-swappiness": "enable swap accounting (kernels before 6.1: swapaccount=1), or switch swap off: swapoff -a",
+    "swap-unaccounted": "enable swap accounting (kernels before 6.1: swapaccount=1), or turn swap off: swapoff -a",
+    "swap-by-swappiness": "enable swap accounting (kernels before 6.1: swapaccount=1), or turn swap off: swapoff -a",
     "unified-without-counterpart": f"{UNIFIED_HOST}, or leave it out",
     "unified-to-classic": UNIFIED_HOST,
     "cpu-idle-unknown": "write 1 for an idle cgroup, 0 for a normal one",
@@ -22,7 +22,7 @@ BY_CODE = {
     "cpu-realtime-v1-only": LEGACY_HOST,
     "network-needs-both": "mount both net_cls and net_prio, or use runc",
     "rdma-unread": "use runc, which sets it",
-    "bad-resources": "write a value that this host knows, as the reason says",
+    "bad-resources": "write a value that this host accepts, as the reason says",
 }
 
 
@@ -61,7 +61,7 @@ def _v1_only(name: str) -> bool:
 
 def _nowhere(controller: str, confined: bool) -> str:
     if confined:
-        return f"have {controller} delegated to this part of the tree (systemd: Delegate={controller}), or leave it out"
+        return f"delegate {controller} to this part of the tree (systemd: Delegate={controller}), or leave it out"
     option = fieldspec.CONTROLLERS.get(controller, "its controller")
     v1 = v1_name(controller)
     if controller in ("net_cls", "net_prio"):

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shim.cli import memory, output
+from shim.cli import bundles, completion, memory, output
+from shim.cli.forms import TABLE, formatted
 from shim.cli.output import heading, say, table
 from shim.containers.container import CONFIG
 from shim.engines import runtimes
 from shim.errors import ShimError
 from shim.host import names
 from shim.host.view import View
-from shim.oci import document
 from shim.planning import settings
 from shim.planning.report import ANNOTATION, SCHEMA
 
@@ -31,6 +31,7 @@ ROOTS = ("/run/runc", "/run/crun", "/run/containerd/runc/*", "/run/docker/runtim
 ROOTLESS = ("{}/runc", "{}/crun")  # below XDG_RUNTIME_DIR, rootless podman's too
 STATE_FILES = (("runc", "state.json"), ("crun", "status"))
 
+REMEDY = "name a container, or a bundle's directory; cgshimctl audit lists the containers of this host"
 SHAPE = """\b
 --json: one object
   schema     1
@@ -43,12 +44,16 @@ SHAPE = """\b
 """
 
 
-@click.command("report", epilog=f"{SHAPE}{memory.SHAPE}\n{output.STATUSES}")
-@click.argument("subject", metavar="NAME|ID|BUNDLE")
-@click.option("--runtime", metavar="PATH", help="The runtime to ask for the state of ID. Default: the one it is of.")
+@click.command(
+    "report",
+    short_help="Show what cgshim changed for a container, and what memory did to it.",
+    epilog=f"{SHAPE}{memory.SHAPE}\n{output.STATUSES}",
+)
+@click.argument("subject", metavar="NAME|ID|BUNDLE", shell_complete=completion.containers)
+@click.option("--runtime", metavar="PATH", help="The runtime to ask for the state. Default: the one that created ID.")
 @click.option("--root", metavar="DIR", help="The runtime's --root. Default: the places where engines keep theirs.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
-def report_command(subject: str, runtime: str | None, root: str | None, as_json: bool) -> None:
+@formatted
+def report_command(subject: str, runtime: str | None, root: str | None, form: str) -> None:
     """Show what cgshim changed for a container (its engine's NAME for it, or its ID), or in BUNDLE/config.json, and
     what memory did to the container: its pressure while it runs, and after its end what the poststop hook found
     (cgshimctl hooks).
@@ -60,8 +65,8 @@ def report_command(subject: str, runtime: str | None, root: str | None, as_json:
         found = of_bundle(subject)
     else:
         found = of_container(subject, runtime, root)
-    if as_json:
-        output.emit(found)
+    if form != TABLE:
+        output.emit(found, form)
     else:
         show(found)
 
@@ -70,7 +75,7 @@ def of_bundle(path: str) -> dict[str, Any]:
     """The report in a bundle's (or a file's) configuration."""
     file = os.path.abspath(path)
     file = os.path.join(file, "config.json") if not os.path.isfile(file) else file
-    loaded = document.load(document.read(file), file)
+    loaded = bundles.loaded(file, REMEDY)
     return _shape(None, os.path.dirname(file), loaded.value.get("annotations"), file)
 
 
@@ -95,7 +100,7 @@ def of_container(container: str, runtime: str | None, root: str | None) -> dict[
             "ambiguous-container",
             f"there is more than one container {container}",
             evidence=tuple(f"{place}/{name}" for place, name in places),
-            remedy=(f"say which: --root {places[0][0]} {places[0][1]}",),
+            remedy=(f"name one of them: --root {places[0][0]} {places[0][1]}",),
         )
     place, name = places[0]
     state = _state(_runtime_of(os.path.join(place, name), runtime), place, name)
@@ -186,7 +191,7 @@ def _state(runtime: Runtime, root: str, container: str) -> dict[str, Any]:
 def _unknown(container: str, why: str) -> ShimError:
     return ShimError(
         "no-container",
-        f"nothing is known of a container {container}",
+        f"this host has no container {container}",
         evidence=(why,),
         remedy=(
             "cgshimctl audit lists the containers of this host, with their names",
@@ -211,7 +216,7 @@ def _parsed(text: Any, source: str) -> dict[str, Any]:
     if not isinstance(value, dict) or value.get("schema") != SCHEMA:
         raise ShimError(
             "bad-report",
-            f"{source}: annotation {ANNOTATION} is no report that this version can read",
+            f"{source}: annotation {ANNOTATION} is not a report that this version can read",
             evidence=(f"{ANNOTATION}: {str(text)[:80]}",),
             remedy=("read it with the cgshimctl of the version that wrote it",),
         )

@@ -7,6 +7,7 @@ import platform
 import click
 
 from shim import __version__
+from shim.cli.forms import TABLE, formatted
 from shim.cli.output import emit, say
 
 SHAPE = """\b
@@ -18,10 +19,10 @@ SHAPE = """\b
 
 
 @click.command("version", epilog=SHAPE)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
-def version_command(as_json: bool) -> None:
+@formatted
+def version_command(form: str) -> None:
     """Print the version of cgshim and of the Python that runs it."""
-    if as_json:
-        emit({"cgshim": __version__, "python": platform.python_version()})
+    if form != TABLE:
+        emit({"cgshim": __version__, "python": platform.python_version()}, form)
     else:
         say(f"cgshim {__version__} (Python {platform.python_version()})")

@@ -62,7 +62,7 @@ def _checked(value: Any) -> State:
         raise _bad(f"a state of OCI version {value['ociVersion']!r}, of which nothing is known,")
     pid = value.get("pid", 0)
     if isinstance(pid, bool) or not isinstance(pid, int):
-        raise _bad("a state whose pid is no number")
+        raise _bad("a state whose pid is not a number")
     annotations = value.get("annotations")
     return State(
         container=value["id"],

@@ -38,7 +38,7 @@ def named(found: Inventory, name: str) -> Container:
                 ),
                 remedy=(f"use the whole id: {chosen[0].id}",),
             )
-    raise unknown(name, f"none of the {len(found.containers)} containers on this host is called so", found.problems)
+    raise unknown(name, f"none of the {len(found.containers)} containers on this host has this name", found.problems)
 
 
 def configuration_of(name: str) -> str:
@@ -74,7 +74,7 @@ def unknown(name: str, why: str, problems: tuple[str, ...] = ()) -> ShimError:
     """The error for a name that leads nowhere."""
     return ShimError(
         "no-container",
-        f"nothing is known of a container {name}",
+        f"this host has no container {name}",
         evidence=(why, *problems[:5]),
         remedy=("cgshimctl audit lists the containers of this host", "or name the bundle's directory"),
     )

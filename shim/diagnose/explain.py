@@ -183,12 +183,12 @@ def _several(possible: list[Candidate], text: str, context: Context) -> Diagnosi
     ours = any(one.ours for one in causes)
     if len(causes) == 1:
         (one,) = causes
-        doubt = "These words may have other causes too, and nothing that was read decides."
+        doubt = "This message may have other causes too, and no fact on the host decides."
         return one.changed(raw=text, cause=f"{one.cause} {doubt}".strip())
     return Diagnosis(
         code=SEVERAL_CAUSES,
         verdict=f"one of {len(causes)} causes, the likeliest first: {causes[0].verdict}",
-        cause="These words fit several causes, and nothing that was read decides between them.",
+        cause="This message has several causes, and no fact on the host decides between them.",
         raw=text,
         ours=ours,
         others=codes,

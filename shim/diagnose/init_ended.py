@@ -73,7 +73,7 @@ def _never_started(view: View, subject: Subject, made: Rewrite, fate: Fate, own:
     return ShimError(
         "init-ended",
         f"the init of container {subject.container} ended before it could be started: {reason.words or _ending(fate)}",
-        cause=reason.cause or "neither the container's cgroup nor the kernel's log of it says why",
+        cause=reason.cause or "neither the container's cgroup nor the kernel's log of it shows the reason",
         evidence=(*reason.evidence, f"{fate.evidence}, {_ending(fate)}", *unread),
         remedy=reason.remedy or ("look at what the runtime wrote before, and at `dmesg`",),
     )
@@ -138,7 +138,7 @@ def _refused(profile: dict[str, Any]) -> list[str]:
 
 def _ending(fate: Fate) -> str:
     if fate.status is None:
-        return "its exit status is known to nobody any more"
+        return "its exit status is no longer known"
     if posix.WIFSIGNALED(fate.status):
         number = posix.WTERMSIG(fate.status)
         name = SIGNALS.get(number)

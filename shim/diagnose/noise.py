@@ -21,7 +21,9 @@ ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"
 DIAGNOSED = re.compile(r"cgshim: .* \[[a-z0-9-]+\]\s*$", re.MULTILINE)
 QUOTED = re.compile(r"^\s*runtime: (.*)$", re.MULTILINE)
 # The same as `cgshimctl explain` shows it: the runtime's words stand below this heading.
-SHOWN = re.compile(r"^\s*code +[a-z0-9-]+ *$.*?^The runtime's own words:?\s*$(?P<words>.*)", re.MULTILINE | re.DOTALL)
+SHOWN = re.compile(
+    r"^\s*code:? +[a-z0-9-]+ *$.*?^The runtime's own (?:words|message):?\s*$(?P<words>.*)", re.MULTILINE | re.DOTALL
+)
 LOGFMT = re.compile(
     r'^(?:time=(?:"[^"]*"|\S+) )?level=(?P<level>\w+) msg=(?P<msg>"(?:[^"\\]|\\.)*(?:"|$)|\S+)(?P<rest>.*)$'
 )

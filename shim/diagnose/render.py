@@ -22,6 +22,9 @@ PHRASES = (
     ("open executable", "open the executable"),
     ("not a directory", "ENOTDIR"),
 )
+# docker adds a hint about mounts to a message with this phrase, and ends with 127. That fits what the runtime wrote, so
+# the runtime's own lines keep the phrase; in our lines it would come without a reason.
+HINTED = "not a directory"
 
 
 def render(diagnosis: Diagnosis, limit: int = 1900) -> str:
@@ -37,12 +40,12 @@ def render(diagnosis: Diagnosis, limit: int = 1900) -> str:
     verdict = _one_line(f"cgshim: {diagnosis.verdict}")
     head = _cut_end(verdict, FIRST_LINE - len(diagnosis.code) - 3) + f" [{diagnosis.code}]"
     lines = [head, *_body(diagnosis)]
-    said = [part.strip() for part in plain(diagnosis.raw).split("\n") if part.strip()]
+    said = [part.strip() for part in _runtimes(diagnosis.raw).split("\n") if part.strip()]
     return _fitted(lines, "\n".join(f"{SAID}{part}" for part in said), limit)
 
 
 def _words_first(words: str, limit: int) -> str:
-    first, *others = plain(words).rstrip().split("\n")
+    first, *others = _runtimes(words).rstrip().split("\n")
     # Only the first line stands by itself: another one could pretend to be a verdict of cgshim's.
     text = "\n".join((first, *(f"{SAID}{line.strip()}" for line in others if line.strip())))
     return f"{_cut_middle(text, limit - len(NO_CAUSE) - 1)}\n{NO_CAUSE}"
@@ -50,8 +53,17 @@ def _words_first(words: str, limit: int) -> str:
 
 def plain(text: str) -> str:
     """ASCII only, no control characters but newline, the engines' phrases replaced by the errno's name."""
+    return _without(text, PHRASES)
+
+
+def _runtimes(text: str) -> str:
+    """The runtime's own lines: as `plain`, with the phrase for which docker has a hint."""
+    return _without(text, tuple(pair for pair in PHRASES if pair[0] != HINTED))
+
+
+def _without(text: str, phrases: tuple[tuple[str, str], ...]) -> str:
     safe = ascii_lines(text)
-    for phrase, errno_name in PHRASES:
+    for phrase, errno_name in phrases:
         safe = _replaced(safe, phrase, errno_name)
     return safe
 

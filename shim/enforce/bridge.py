@@ -2,7 +2,7 @@
 
 A kernel without CONFIG_MEMCG_V1 (6.11 and later, where the distribution left it out) has its memory controller in
 cgroup2 alone, while runc works on the v1 hierarchies. runc 1.1 and later put the container into a cgroup2 directory
-all the same, without limits. Between `create` and `start` the bridge enables the controllers along that path
+anyway, without limits. Between `create` and `start` the bridge enables the controllers along that path
 (Documentation/admin-guide/cgroup-v2.rst, "Controlling Controllers") and writes the limits there.
 
 Where that cannot be done, a cgroup of cgshim's own can take the container's processes. `exec` does not know of it: the
@@ -169,7 +169,7 @@ def _refused(limit: Expectation, path: str, why: str) -> ShimError:
     return ShimError(
         "bridge-refused",
         f"{limit.field} could not be set in cgroup2: {why}",
-        cause="the controller is in cgroup2 only, where cgshim sets the limit in the runtime's place",
+        cause="the controller is in cgroup2 only, where cgshim sets the limit instead of the runtime",
         evidence=(f"{path}: writing {limit.value!r}: {why}",),
         remedy=("check the value against the kernel's cgroup-v2 documentation",),
     )
@@ -178,8 +178,8 @@ def _refused(limit: Expectation, path: str, why: str) -> ShimError:
 def _impossible(*reasons: str) -> ShimError:
     return ShimError(
         "bridge-impossible",
-        "the container's limits live in cgroup2, and the controllers cannot be enabled for it there",
-        cause="the runtime works on v1 hierarchies, so cgshim sets them on the cgroup2 directory of the container",
+        "cannot enable the cgroup2 controllers that the container's limits need",
+        cause="the runtime uses v1 hierarchies, so cgshim sets these limits in the container's cgroup2 directory",
         evidence=reasons,
         remedy=(
             "EBUSY: move the processes of that cgroup into a leaf, or choose a cgroupsPath below one without processes",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Notices = list[Notice]
 
 
-OUT_OF_SIGHT = "is not to be seen below"  # shim.enforce.verify.cgroup: the path is known, and no mount shows it
+OUT_OF_SIGHT = "is not visible below"  # shim.enforce.verify.cgroup: the path is known, and no mount shows it
 
 
 class Subject(Value):
@@ -98,7 +98,7 @@ def _hidden(finding: Finding, made: Rewrite) -> str:
     seen = made.host.cgroup_view
     if finding.found is not None or OUT_OF_SIGHT not in finding.why or seen.value not in ("namespace", "subtree"):
         return ""
-    return f"; from here only a {seen.value} of the cgroups can be seen ({seen.evidence})"
+    return f"; from here only a {seen.value} of the cgroups is visible ({seen.evidence})"
 
 
 def without_process(container: str, made: Rewrite, said: str) -> Notices:
@@ -114,20 +114,21 @@ def without_process(container: str, made: Rewrite, said: str) -> Notices:
         return [("warning" if fields else "info", f"cgshim: {what} could not be read back: no process: {said}")]
     raise ShimError(
         "no-process",
-        f"no process of container {container} was found, so {fields} could not be read back: {_outcome(made)}",
+        f"no process of container {container} was found, so {fields} could not be read back{_outcome(made)}",
         cause=f"{made.asked.runtime} reported success, but neither its pid file nor its state has a pid",
         evidence=(said,),
         remedy=(
-            "look whether the container's init was killed at once (`dmesg` names processes killed for memory)",
+            "check whether the container's init was killed immediately (`dmesg` names those that the OOM killer ended)",
             settings.acceptance(made.trusting),
         ),
     )
 
 
 def _outcome(made: Rewrite) -> str:
-    """What became of the container."""
-    done = {"update": "left as it now is", "restore": "stopped"}
-    return f"the container was {done.get(made.asked.command, 'not started')}"
+    """What became of the container, as the end of a sentence."""
+    if made.asked.command == "update":
+        return "; the update was not undone"
+    return f", so the container was {'stopped' if made.asked.command == 'restore' else 'not started'}"
 
 
 def _bridged(view: View, subject: Subject, made: Rewrite) -> Notices:
@@ -144,7 +145,7 @@ def _bridged(view: View, subject: Subject, made: Rewrite) -> Notices:
     if not placed.outside:
         return []
     fields = ", ".join(limit.field for limit in limits)
-    text = f"processes of exec are outside {placed.directory}, which has {fields}: {placed.outside}"
+    text = f"processes started by exec are outside {placed.directory}, which has {fields}: {placed.outside}"
     return [("warning", f"cgshim: {text}")]
 
 
@@ -159,7 +160,7 @@ def not_applied(lost: tuple[Finding, ...], made: Rewrite) -> ShimError:
     more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
     return ShimError(
         "limit-not-applied",
-        f"{first.expectation.field} did not reach the kernel, so {_outcome(made)}{more}",
+        f"the kernel does not show {first.expectation.field}{more}{_outcome(made)}",
         cause=f"{made.asked.runtime} reported success, but the container's cgroup does not show the limit",
         evidence=tuple(finding.text() for finding in lost),
         remedy=(
@@ -173,11 +174,11 @@ def _not_read(unread: tuple[Finding, ...], made: Rewrite) -> ShimError:
     first, more = unread[0], f" (and {len(unread) - 1} more)" if len(unread) > 1 else ""
     return ShimError(
         "limit-not-read",
-        f"{first.expectation.field} could not be read back, so {_outcome(made)}{more}",
+        f"{first.expectation.field}{more} could not be read back{_outcome(made)}",
         cause=f"{made.asked.runtime} reported success, but nothing shows that the limit is there",
         evidence=(*(finding.text() for finding in unread), f"view of the cgroups: {made.host.cgroup_view.evidence}"),
         remedy=(
-            "look whether the container's init was killed at once (`dmesg` names processes killed for memory)",
+            "check whether the container's init was killed immediately (`dmesg` names those that the OOM killer ended)",
             "mount the container's cgroup hierarchy where cgshim runs (cgshimctl doctor shows what is mounted)",
             settings.acceptance(made.trusting),
         ),

@@ -86,7 +86,7 @@ def _below_bind(view: View, mount: str, path: str) -> tuple[str, str]:
     for found in mountinfo.parse(view.text("/proc/self/mountinfo") or ""):
         if found.point == mount and found.root != "/" and f"{path}/".startswith(f"{found.root}/"):
             return mount + path[len(found.root) :].rstrip("/"), ""
-    return "", f"{path} is not to be seen below {mount}"
+    return "", f"{path} is not visible below {mount}"
 
 
 def _compare(view: View, directory: str, why: str, expectation: Expectation) -> Finding | None:

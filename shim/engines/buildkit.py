@@ -24,7 +24,7 @@ VARIABLE = "DOCKER_BUILDKIT_RUNC_COMMAND"
 DROP_IN = "50-cgshim-buildkit.conf"
 DAEMONS = ("/usr/bin/dockerd", "/usr/sbin/dockerd", "/usr/local/bin/dockerd")
 LARGEST = 1 << 30  # bytes of a daemon's program
-UNKNOWN = f"warning: {{}} does not know {VARIABLE}: its BuildKit goes on with runc; with DOCKER_BUILDKIT=0 it is cgshim"
+UNKNOWN = f"warning: {{}} does not know {VARIABLE}: its BuildKit still uses runc; with DOCKER_BUILDKIT=0 it uses cgshim"
 _LINE = re.compile(rf"^Environment=\"?{VARIABLE}=([^\"\n]*)\"?$", re.MULTILINE)
 
 
@@ -45,12 +45,12 @@ def install(tree: Tree, request: Request) -> Proposal:
         if found and path > file:
             raise ShimError(
                 "name-taken",
-                f"{path} gives BuildKit another runtime after this entry",
+                f"{path} sets another runtime for BuildKit after this entry",
                 evidence=(f"{path}: {found[0]}",),
-                remedy=("take that line out first",),
+                remedy=("remove that line first",),
             )
         wrapped = found[1] if found else wrapped
-    notes = ("BuildKit uses it for every build: a default of its own does not exist",) if request.as_default else ()
+    notes = ("BuildKit uses it for every build; there is no default to set",) if request.as_default else ()
     before, there = tree.read(file), registered(tree, request)
     added = before is not None and not (there and before == _text(there[0].binary))
     return Proposal(

@@ -51,4 +51,4 @@ def _by_the_trees_python(tree: Tree, parent: str) -> tuple[str, ...]:
 
 
 def _slower(why: str) -> str:
-    return f"warning: the code could not be compiled, so that calls take longer: {why}; see `cgshimctl compile --help`"
+    return f"warning: the code could not be compiled, so calls take longer: {why}; see `cgshimctl compile --help`"

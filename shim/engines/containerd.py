@@ -45,7 +45,7 @@ def version_of(values: dict[str, Any], file: str) -> int:
             "engine-config-version",
             f"{file}: version {version!r} of containerd's configuration is not known",
             evidence=(f"{file}: version = {version!r}",),
-            remedy=("add what `cgshimctl engine print containerd` shows by hand, in the file's own notation",),
+            remedy=("add the output of `cgshimctl engine print containerd` by hand, in the notation of the file",),
         )
     return int(version)
 
@@ -119,7 +119,7 @@ def _entry(model: dict[str, Any], request: Request) -> tuple[dict[str, Any], str
 def _disabled(values: dict[str, Any], file: str) -> tuple[str, ...]:
     disabled = values.get("disabled_plugins") or []
     hit = [name for name in disabled if isinstance(name, str) and name in ("cri", *PLUGINS.values())]
-    return tuple(f"warning: {file} disables {name}: nothing reads the entry until that is taken out" for name in hit)
+    return tuple(f"warning: {file} disables {name}: nothing reads the entry until that is removed" for name in hit)
 
 
 def _covered(tree: Tree, values: dict[str, Any], file: str) -> tuple[str, ...]:
@@ -168,7 +168,7 @@ def remove(tree: Tree, request: Request) -> Proposal:
         here = [entry for entry in wanted if entry.file == path]
         every = len(here) == len([entry for entry in entries if entry.file == path])
         files.extend(_without(tree, path, here, every=every))
-    notes = tuple(f"{file.path} is kept: it said more than the entry" for file in files if file.before is None)
+    notes = tuple(f"{file.path} is kept: it has more than the entry" for file in files if file.before is None)
     binaries = dict.fromkeys(entry.binary for entry in wanted)
     remembered = tuple(note for binary in binaries for note in containerd_tasks(tree, binary))
     return Proposal(name=wanted[0].name, files=tuple(files), notes=notes, remembered=remembered)

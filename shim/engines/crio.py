@@ -63,7 +63,7 @@ def install(tree: Tree, request: Request) -> Proposal:
     """The drop-in; what the default runtime's entry says of monitor, root, annotations and so on is copied."""
     name, file = check_name(request.name or OWN_NAME), _file(request)
     if request.home:
-        raise ShimError("no-rootless", "CRI-O has no configuration of a user's own", remedy=("leave out --rootless",))
+        raise ShimError("no-rootless", "CRI-O has no per-user configuration", remedy=("leave out --rootless",))
     present = configured(tree, request)
     taken = mapping(present, "runtimes", name)
     if taken and not is_ours(taken.get("runtime_path"), request):

@@ -18,7 +18,7 @@ NAME = "docker"
 SERVICE = "docker.service"
 APPLY = "systemctl reload docker"
 FORGET = "systemctl restart docker"
-FORGETS_LATE = "A reload only adds: until docker is restarted, it calls cgshim, as its default, too, if it was."
+FORGETS_LATE = "A reload only adds runtimes: until docker is restarted it calls cgshim, also as its default if it was."
 RESERVED = ("runc", "io.containerd.runc.v2")
 RUNC_SHIM = "io.containerd.runc.v2"
 

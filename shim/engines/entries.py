@@ -65,7 +65,7 @@ def _that_starts(tree: Tree, request: Request, runtime: str) -> tuple[str, tuple
     other = "" if request.runtime else search(tree, ("runc",))
     if not other:
         raise starts_nothing(runtime, reason)
-    return other, (f"{reason}. So this entry runs {other} in the place of {runtime}.",)
+    return other, (f"{reason}. So this entry runs {other} instead of {runtime}.",)
 
 
 def _todays(tree: Tree, wrapped: str) -> tuple[str, tuple[str, ...]]:
@@ -75,7 +75,7 @@ def _todays(tree: Tree, wrapped: str) -> tuple[str, tuple[str, ...]]:
         return runtime or configured or search(tree), ()
     if settings.family(runtime) == settings.family(configured):
         return configured, ()
-    kept = f"{settings.PATH}: runtime {configured} holds for what calls cgshim by that name; this entry runs {runtime}"
+    kept = f"{settings.PATH}: runtime {configured} applies to calls of `cgshim` itself; this entry runs {runtime}"
     return runtime, (kept,)
 
 

@@ -62,7 +62,7 @@ def _podman(*words: str) -> str:
 def _failed(command: str, said: str) -> ShimError:
     return ShimError(
         "hooks-not-proven",
-        f"podman {command} of a container for the proof failed",
-        evidence=(said or "podman said nothing",),
-        remedy=("do what podman's message says", "or look at the hooks with `cgshimctl hooks list`"),
+        f"podman {command} failed for the container of the proof",
+        evidence=(said or "podman printed nothing",),
+        remedy=("follow podman's message", "or look at the hooks with `cgshimctl hooks list`"),
     )

@@ -1,4 +1,4 @@
-"""cgshim itself, copied to where an engine can call it: for nodes of a cluster, where no package manager is at hand."""
+"""cgshim itself, copied to where an engine can call it: for nodes of a cluster, without a package manager."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def check_host(tree: Tree, prefix: str) -> str:
     problem = bad_place(tree, prefix)
     if problem:
         raise ShimError(
-            "bad-place", f"{prefix} is no place for a runtime: {problem}", remedy=("use --prefix /opt/cgshim",)
+            "bad-place", f"{prefix} is not suitable for a runtime: {problem}", remedy=("use --prefix /opt/cgshim",)
         )
     if _why_not(tree, _link(prefix)) == "":
         return ""  # chosen already, by the single file or by the administrator

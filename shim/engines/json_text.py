@@ -42,7 +42,7 @@ def _second(text: str, key: str) -> int:
 def _malformed(file: str, place: str, what: str) -> ShimError:
     return ShimError(
         "malformed-engine-config",
-        f"{file}, {place}: no valid JSON; the file is left as it is",
+        f"{file}, {place}: not valid JSON; the file is unchanged",
         evidence=(f"{file}, {place}: {what}",),
         remedy=("correct that line, then run this command again", "the engine itself cannot read the file either"),
     )

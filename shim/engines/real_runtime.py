@@ -36,7 +36,7 @@ def check(tree: Tree, path: str) -> str:
     """`path` if it is an executable file other than cgshim. Raises ShimError."""
     what = ""
     if not path.startswith("/"):
-        what = "is no absolute path"
+        what = "is not an absolute path"
     elif not tree.executable(path):
         what = "is not an executable file"
     elif is_launcher(tree, path):

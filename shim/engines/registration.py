@@ -86,7 +86,7 @@ def check_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise ShimError(
             "bad-name",
-            f"{name!r} is no name for a runtime",
+            f"{name!r} is not a valid runtime name",
             remedy=("use letters, digits, '_', '-' and '.', the first one a letter or a digit",),
         )
     return name
@@ -122,7 +122,7 @@ def named_otherwise(engine: str, there: str, file: str) -> ShimError:
 
 def set_aside(file: str, text: str, kept: str) -> tuple[tuple[File, ...], tuple[str, ...]]:
     """What takes a file of ours away that someone has added to: its text is kept where no engine reads it."""
-    note = f"warning: {file} said more than the entry; it is kept as {kept}, which no engine reads"
+    note = f"warning: {file} had more than the entry; it is kept as {kept}, which no engine reads"
     return (File(path=file, before=text, after=None), File(path=kept, before=None, after=text)), (note,)
 
 

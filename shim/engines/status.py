@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from shim.engines.tree import Tree
 
 FINE, WRONG, UNKNOWN, NOTE = "ok", "WRONG", "unknown", "note"
+NOT_REGISTERED, NOT_INSTALLED = "not registered", "not installed"
+ABSENT = (NOT_REGISTERED, NOT_INSTALLED)
 NOT_LOOKED_AT = "-"  # for settings.load: the runtime that the settings name is judged here
 FLEETING = ("/run", "/tmp", "/var/run", "/dev")  # gone after a reboot, and the engine's default runtime with it
 PROGRAMS = {
@@ -37,7 +39,7 @@ PATIENCE = 30  # seconds for an engine's tool
 
 
 class Check(Value):
-    """One thing that was looked at. state: "ok", "WRONG", "unknown" (nobody to ask), "note"."""
+    """One check. state: "ok", "WRONG", "unknown" (no tool to ask), "note", or one of ABSENT."""
 
     state: str
     what: str
@@ -54,7 +56,7 @@ def checks(tree: Tree, request: Request, engine: Engine) -> tuple[Check, ...]:
     if request.name:
         present = tuple(entry for entry in present if entry.name == request.name)
     if not present:
-        return (Check(state=WRONG, what="registered", evidence=f"no entry for cgshim in {engine.NAME}'s files"),)
+        return (_not_there(tree, engine.NAME),)
     found = []
     for entry in present:
         default = "new containers' default" if entry.default else "not the default"
@@ -66,9 +68,16 @@ def checks(tree: Tree, request: Request, engine: Engine) -> tuple[Check, ...]:
     return tuple(found)
 
 
+def _not_there(tree: Tree, engine: str) -> Check:
+    """Return why there is nothing to check."""
+    if absent(tree, engine):
+        return Check(state=NOT_INSTALLED, what="registered", evidence=f"no {' or '.join(PROGRAMS[engine])} here")
+    return Check(state=NOT_REGISTERED, what="registered", evidence=f"no entry for cgshim in {engine}'s files")
+
+
 def verdict(found: tuple[Check, ...]) -> int:
-    """1 if anything is wrong, 4 if nobody could be asked whether the engine sees the entry, else 0."""
-    if any(check.state == WRONG for check in found):
+    """Return 1 if anything is wrong or not there, 4 if no tool could confirm that the engine sees the entry, else 0."""
+    if any(check.state in (WRONG, *ABSENT) for check in found):
         return 1
     return 4 if any(check.state == UNKNOWN and check.what == SEEN for check in found) else 0
 
@@ -151,7 +160,7 @@ def _pending(tree: Tree, engine: Engine, entry: Registration) -> Check:
         return Check(state=FINE, what=what, evidence=f"no: {engine.NAME} reads its files at every call")
     started = _started(engine.SERVICE) if tree.live else None
     if started is None:
-        return Check(state=UNKNOWN, what=what, evidence=f"systemd does not say when {engine.SERVICE} started")
+        return Check(state=UNKNOWN, what=what, evidence=f"systemd does not report when {engine.SERVICE} started")
     if started == 0:
         return Check(state=NOTE, what=what, evidence=f"no: {engine.SERVICE} is not running")
     changed = os.stat(tree.at(entry.file)).st_mtime

@@ -84,7 +84,7 @@ def _malformed(file: str, line: int, what: str) -> ShimError:
     what = what.rstrip(".")
     return ShimError(
         "malformed-engine-config",
-        f"{file}, line {line}: no valid TOML; the file is left as it is",
+        f"{file}, line {line}: not valid TOML; the file is unchanged",
         evidence=(f"{file}, line {line}: {what[:1].lower()}{what[1:]}",),
         remedy=("correct that line, then run this command again", "the engine itself cannot read the file either"),
     )
@@ -263,8 +263,8 @@ def _checked(text: str, wanted: dict[str, Any], file: str) -> str:
         return text
     raise ShimError(
         "engine-config-notation",
-        f"{file} is written in a way that this command cannot edit safely; the file is left as it is",
+        f"{file} is written in a way that this command cannot edit safely; the file is unchanged",
         cause="inline tables and dotted keys cannot be extended with a table of their own",
         evidence=(file,),
-        remedy=("write the parts in question as [tables]", "or add what `cgshimctl engine print` shows by hand"),
+        remedy=("write the parts in question as [tables]", "or add the output of `cgshimctl engine print` by hand"),
     )

@@ -102,7 +102,7 @@ def _as_user(hierarchies: Hierarchies, place: Placement, target: str) -> Placeme
 
 
 def _not_ours(hierarchies: Hierarchies, directory: str) -> str:
-    return f"{directory}: not writable for user id {hierarchies.view.euid()}, who can make no cgroup there"
+    return f"{directory}: not writable for user id {hierarchies.view.euid()}, who cannot create a cgroup there"
 
 
 def cgroup_view(hierarchies: Hierarchies, verdict: Verdict, placements: dict[str, Placement]) -> Fact:

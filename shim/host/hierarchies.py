@@ -70,7 +70,7 @@ class Hierarchies:
         found = self.view.identity(path)
         if found is None:
             return self.view.why(path)
-        return f"{path}: {found.size} bytes, an ordinary file and not the kernel's"
+        return f"{path}: {found.size} bytes, a regular file, not the kernel's"
 
     def cgroup2(self, mount: str) -> tuple[tuple[str, ...], str] | None:
         """Controllers and evidence if `mount` is the root of a cgroup2 mount, None otherwise."""

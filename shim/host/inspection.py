@@ -157,7 +157,7 @@ def _mount_contradictions(view: View, sights: tuple[Sight, ...]) -> tuple[str, .
         for file in ("memory.pressure", "cpu.pressure", "cgroup.clone_children", "cgroup.procs"):
             forged = view.identity(f"{directory}/{file}")
             if forged and forged.size:
-                found.append(f"{directory}/{file}: {forged.size} bytes, an ordinary file and not the kernel's")
+                found.append(f"{directory}/{file}: {forged.size} bytes, a regular file, not the kernel's")
     return tuple(found)
 
 

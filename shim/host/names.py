@@ -57,7 +57,7 @@ def cgroups_path(path: str) -> str:
     if ".." in parts:
         return "it contains '..', which runc and crun resolve differently"
     if len(parts) > LEVELS:
-        return f"it has {len(parts)} levels, more than the {LEVELS} that are looked at"
+        return f"it has {len(parts)} levels, more than the {LEVELS} that are read"
     longest = max(map(len, parts)) if parts else 0
     return f"one of its parts has {longest} characters, more than {COMPONENT}" if longest > COMPONENT else ""
 

@@ -31,5 +31,5 @@ def available(view: View, cgroup2_mount: str) -> Fact:
             evidence += f"; {view.why(path)}" if directory == cgroup2_mount else ""
             continue
         found = view.identity(path)
-        evidence += f"; {path}: {found.size if found else 0} bytes, an ordinary file and not the kernel's"
+        evidence += f"; {path}: {found.size if found else 0} bytes, a regular file, not the kernel's"
     return Fact(value=False, evidence=evidence)

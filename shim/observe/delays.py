@@ -114,6 +114,6 @@ def collect(view: View, noted: dict[str, Any], container: str) -> dict[str, Any]
     if switched_off(view):
         return {"reason": f"{switched_off(view)}; it was on when the container started"}
     if found["tasks"] == found["without"]:
-        why = UNACCOUNTED if found["tasks"] else "the kernel told of no process of the container"
+        why = UNACCOUNTED if found["tasks"] else "the kernel reported no process of the container"
         return {"reason": f"no delay accounting: {why}"}
     return found

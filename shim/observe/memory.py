@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 EVENTS = ("max", "oom", "oom_kill", "oom_group_kill", "high", "low")
 GONE = "the runtime removed the container's cgroup, and its counters with it, before the poststop hook ran"
-NOT_NOTED = "nothing was noted when the container started: the hook is to be installed for createRuntime as well"
+NOT_NOTED = "nothing was recorded when the container started: install the hook for createRuntime, too"
 
 
 def place(view: View, pid: int, bridged: dict[str, str] | None = None) -> dict[str, Any]:
@@ -178,7 +178,7 @@ def _counters_above(told: _Account, view: View, noted: dict[str, Any]) -> None:
         return
     now = above(view, noted["directory"], 2)
     if not before or not now or now["inode"] != before["inode"] or not now["events"]:
-        told.absent("events", f"{GONE}, and the cgroup above it has no counters or is not the same any more")
+        told.absent("events", f"{GONE}, and the cgroup above it has no counters or is no longer the same")
         return
     source = f"{before['directory']}/memory.events, difference between start and end"
     for key in EVENTS:
@@ -192,13 +192,13 @@ def _peak(told: _Account, view: View, noted: dict[str, Any], killed: tuple[Kill,
     own = [kill for kill in killed if kill.limited == kill.victim and kill.usage]
     if own:
         usage = max(kill.usage for kill in own)
-        told.figure("peak", usage, "bytes", "kernel log (/dev/kmsg): usage at the kill", "at least; this container")
+        told.figure("peak", usage, "bytes", "kernel log (/dev/kmsg): usage at the kill", "lower bound: this container")
         return
     before, now = noted["above"], above(view, noted["directory"], noted["version"])
     if before and now and now["inode"] == before["inode"] and now["peak"].isdigit():
-        includes = "at most; all that ever ran in that cgroup is in it"
+        includes = "upper bound: includes everything that ever ran in that cgroup"
         told.figure("peak_above", int(now["peak"]), "bytes", f"{now['directory']}/memory.peak", includes)
-    told.absent("peak", f"{GONE}, and nothing was killed, for which the kernel's log would have it")
+    told.absent("peak", f"{GONE}; no OOM kill, so the kernel log has no value")
 
 
 def _pressure(told: _Account, view: View, noted: dict[str, Any], delays: dict[str, Any]) -> None:
@@ -220,7 +220,7 @@ def _pressure(told: _Account, view: View, noted: dict[str, Any], delays: dict[st
 
 def _delays(told: _Account, delays: dict[str, Any]) -> None:
     """Another measure than PSI's: each task's own lost time, added up, so that it may exceed the time that passed."""
-    source = "taskstats: delay accounting of each task, told by the kernel when it ended"
+    source = "taskstats: delay accounting of each task, reported by the kernel when it ended"
     includes = f"this container: {delays['tasks']} task(s)"
     if delays["unplaced"] or delays["overruns"]:
         lost = f"{delays['unplaced']} record(s) of tasks that could not be placed"

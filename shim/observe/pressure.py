@@ -1,6 +1,6 @@
 """Memory pressure of a running container: from PSI, or where the kernel has none, from taskstats delay accounting.
 
-PSI (Documentation/accounting/psi.rst) says how long a cgroup's tasks stood still for want of memory. Without it
+PSI (Documentation/accounting/psi.rst) says how long a cgroup's tasks were stalled on memory. Without it
 (`psi=0`, vendor kernels) the kernel still counts, per process, the time spent in swap-in, direct reclaim, thrashing
 and compaction (Documentation/accounting/delay-accounting.rst), if `task_delayacct` is on, and tells over generic
 netlink. The two are not the same measure, so every answer says which one it is.
@@ -103,7 +103,7 @@ def no_psi(view: View, directory: str) -> str:
     if view.kernel_text(path) is not None:
         return f"no PSI: {path} has no totals"
     known = path in view.errors
-    return "no PSI: " + (view.why(path) if known else f"{path} is an ordinary file and not the kernel's")
+    return "no PSI: " + (view.why(path) if known else f"{path} is a regular file, not the kernel's")
 
 
 def _nothing(reason: str) -> Pressure:

@@ -103,7 +103,7 @@ def _too_many(value: dict[str, Any] | list[Any], most: int, where: str) -> list[
     """Planning, setting and reading back cost something for each member."""
     if not most or len(value) <= most:
         return []
-    what = f"it has {len(value)} members, more than the {most} that are looked at"
+    what = f"it has {len(value)} members, more than the {most} that are read"
     return [Problem(field=where, what=what, remedy=f"at most {most} members")]
 
 

@@ -77,8 +77,8 @@ def ambiguous(path: str, field: str) -> ShimError:
     """The refusal for a key that stands twice where runtimes would differ on which one counts."""
     return ShimError(
         "ambiguous-config",
-        f"{path}: {field} stands there more than once",
-        cause="runc takes the last of two equal keys and crun the first, so the container's limits would be luck",
+        f"{path}: the key {field} is there more than once",
+        cause="runc uses the last of two equal keys and crun the first, so the limits would depend on the runtime",
         evidence=(f"{path}: duplicate key {field}",),
         remedy=(f"keep one {field} in {path}",),
     )
@@ -161,7 +161,7 @@ def errno_name(error: OSError) -> str:
 
 
 def unusable(path: str, what: str, place: str = "") -> ShimError:
-    """The refusal of a file whose content is of no use."""
+    """The refusal of a file whose content is not usable."""
     where = f"{path}, {place}" if place else path
     return ShimError(
         "bad-config",

@@ -1,4 +1,4 @@
-"""Text that is not RFC 8259, and that crun reads all the same: its parser (yajl) allows comments.
+"""Text that is not RFC 8259, and that crun still reads: its parser (yajl) allows comments.
 
 Loaded only when the ordinary way has failed. The runtime reads and judges what is passed over here.
 """
@@ -32,5 +32,5 @@ def _behind_comment(text: str, slash: int) -> int:
         raise Malformed("a comment or a value was expected, found '/'", slash)
     end = text.find("*/" if opening == "/*" else "\n", slash + 2)
     if end < 0 and opening == "/*":
-        raise Malformed("a comment does not end", slash)
+        raise Malformed("a comment has no end", slash)
     return len(text) if end < 0 else end + (2 if opening == "/*" else 0)

@@ -78,7 +78,7 @@ def read(loaded: Document, *, looking: bool = False) -> Kept:
         return NOTHING
     limits, proof = _claimed(text)
     if not limits:
-        return _ignored("it is not of the form that cgshim writes")
+        return _ignored("it does not have the form that cgshim writes")
     from shim.errors import ShimError
     from shim.state import seal
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 LAYOUT_UNKNOWN = "layout-unknown"
 UNKNOWN_SWAP = Fact(value=None, evidence="not looked at")
-NO_CGROUP = "limits-without-cgroups"  # as the catalogue has it, for the crun that still said so
+NO_CGROUP = "limits-without-cgroups"  # the catalogue's code for crun 0.17, which reported this itself
 
 
 class Plan(Value):
@@ -47,7 +47,7 @@ class Plan(Value):
 
     @property
     def changes(self) -> tuple[Note, ...]:
-        """The notes that the user must see: everything but what is honoured as it stands, with nothing lost."""
+        """The notes that the user must see: everything but what is passed on unchanged, with nothing lost."""
         return tuple(note for note in self.notes if note.effect != KEPT or note.lost)
 
 
@@ -248,7 +248,7 @@ def _untouched(resources: dict[str, Any], host: Host, runtime: Family, operation
 
     A guard that nobody can read back is lost as far as anybody knows; hints and rules for devices are the runtime's.
     """
-    why = f"left as it stands: the cgroup layout of this host is {host.layout} ({host.layout_evidence})"
+    why = f"left unchanged: the cgroup layout of this host is {host.layout} ({host.layout_evidence})"
     unseen = f"{why}, so nothing can say whether the limit is enforced"
     return tuple(
         note.changed(code=LAYOUT_UNKNOWN, reason=unseen)
@@ -260,12 +260,12 @@ def _untouched(resources: dict[str, Any], host: Host, runtime: Family, operation
 
 def _without_cgroup(resources: dict[str, Any], host: Host, runtime: Family, operation: Operation) -> tuple[Note, ...]:
     """crun(1), --cgroup-manager=disabled: the container stays in its caller's cgroup, and its limits are ignored
-    without a word (crun 0.17 still refused them). What is lost by it is what a host without any controller would lose.
+    silently (crun 0.17 still refused them). What is lost by it is what a host without any controller would lose.
 
     Rules for devices are not spoken of as lost: engines write them for every container.
     """
     lost = (DROPPED, UNENFORCEABLE)
-    off = "cgroups are switched off for this container (--cgroup-manager=disabled)"
+    off = "cgroups are disabled for this container (--cgroup-manager=disabled)"
     return tuple(
         note.changed(code=NO_CGROUP, reason=off) if note.effect in lost else note.changed(effect=KEPT, reason=off)
         for note in _without_controllers(resources, host, runtime, operation)

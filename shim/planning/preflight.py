@@ -53,8 +53,8 @@ class Hazard(Value):
     """Something that would go wrong in silence.
 
     code: a row of the catalogue. evidence: facts, one a line. values: for the row's templates.
-    certain: the start cannot succeed, or must not be tried; False: it works, but not as it looks.
-    level: of the notice, where it is not certain; a warning goes to the system's log, too.
+    certain: the start cannot succeed, or must not be tried; False: the start succeeds, but the setting has no effect.
+    level: of the notice, if it is not certain; a warning goes to the system's log, too.
     """
 
     code: str
@@ -139,7 +139,9 @@ def _no_room(asked: Start, host: Host) -> Iterator[Hazard]:
     least = runtime.least_memory if host.swap_present.value is False else runtime.least_memory_with_swap
     if limit is None or not least or limit > least:
         return
-    evidence = (f"memory limit in config.json: {limit} bytes; never enough for {asked.runtime}: {least}",)
+    evidence = (
+        f"memory limit in config.json: {limit} bytes; {asked.runtime} cannot start a container with {least} or less",
+    )
     yield Hazard(code="oom-certain-at-start", evidence=evidence, values={"limit": str(limit), "runtime": asked.runtime})
 
 

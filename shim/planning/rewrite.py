@@ -194,7 +194,7 @@ def judge(made: Rewrite) -> None:
         return
     first = plan.unenforceable[0]
     more = len(plan.unenforceable) - 1
-    lines = tuple(f"{n.field}: not limited would be {n.lost}: {n.reason}" for n in plan.unenforceable)
+    lines = tuple(f"{n.field} would be lost ({n.lost}): {n.reason}" for n in plan.unenforceable)
     verb = "makes no update" if made.asked.operation == "update" else "starts no container"
     raise ShimError(
         first.code,
@@ -202,7 +202,7 @@ def judge(made: Rewrite) -> None:
         cause=f"{first.reason}; policy 'refuse' ({made.policy_origin}) {verb} that would lose a limit",
         evidence=(*lines, f"cgroup layout {made.host.layout}: {made.host.layout_evidence}"),
         remedy=(
-            f"leave {first.field} out, or run where it can be enforced (cgshimctl doctor says what this host has)",
+            f"leave {first.field} out, or run where it can be enforced (cgshimctl doctor shows what this host has)",
             settings.acceptance(made.trusting),
         ),
     )

@@ -67,7 +67,7 @@ class Settings(Value):
 
 
 def load(environment: Mapping[str, str], in_use: str = "") -> Settings:
-    """The settings of this host. Raises ShimError naming file and field for a file that is of no use.
+    """The settings of this host. Raises ShimError naming file and field for a file that is not valid.
 
     in_use: the real runtime of this call; where another one is named, nobody needs it to be there.
     """
@@ -101,7 +101,7 @@ def _values(path: str) -> dict[str, str]:
     except Malformed as error:
         raise _bad(path, f"{error.place(text)}: {error.what}") from None
     except Duplicate as error:
-        raise _bad(path, f"{error.key} stands there more than once") from None
+        raise _bad(path, f"the key {error.key} is there more than once") from None
     return _checked(path, values)
 
 
@@ -120,9 +120,9 @@ def check_runtime(runtime: str, origin: str) -> None:
     """Raise ShimError `bad-runtime` unless it is an executable file. origin: what names it."""
     what = ""
     if not runtime.startswith("/"):
-        what = "is no absolute path"
+        what = "is not an absolute path"
     elif not isfile(runtime):
-        what = "does not exist" if not exists(runtime) else "is no file"
+        what = "does not exist" if not exists(runtime) else "is not a file"
     elif not posix.access(runtime, posix.X_OK):
         what = "is not executable"
     if what:
@@ -146,7 +146,7 @@ def family(runtime: str) -> Family:
 def _bad(path: str, what: str) -> ShimError:
     return ShimError(
         "bad-settings",
-        f"the settings in {path} are of no use: {what}",
+        f"{path} is not a valid settings file: {what}",
         evidence=(f"{path}: {what}",),
         remedy=(f'correct {path}, for example {{"runtime": "/usr/sbin/runc", "policy": "refuse"}}', "or remove it"),
     )
@@ -176,7 +176,7 @@ def not_trusted(annotation: str, value: str) -> str:
     """What is said of an annotation that would loosen what the settings say."""
     return (
         f"annotation {annotation}={value} is ignored: the author of an image or a pod can write it; "
-        f'{{"annotations": "trust"}} in {PATH} lets it count'
+        f'{{"annotations": "trust"}} in {PATH} allows it'
     )
 
 

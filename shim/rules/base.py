@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 GUARD: Final = "guard"  # protects the host or a neighbour; refused when it cannot be enforced (policy)
 HINT: Final = "hint"  # tuning; dropped with a notice when it has no counterpart
 
-KEPT: Final = "kept"  # honoured as it stands
+KEPT: Final = "kept"  # passed on unchanged
 CHANGED: Final = "changed"  # carried by an edit with the same meaning
 DROPPED: Final = "dropped"  # a hint that this host cannot take
 UNENFORCEABLE: Final = "unenforceable"  # a guard that this host cannot take

@@ -42,7 +42,9 @@ def idle(case: Case) -> Outcome:
     if not version:
         return beyond(case, IDLE, lost)
     if value not in (0, 1):
-        return unsupported(IDLE, "cpu-idle-unknown", f"{value} is neither 0 nor 1, and the kernel takes no other", lost)
+        return unsupported(
+            IDLE, "cpu-idle-unknown", f"{value} is neither 0 nor 1, and the kernel accepts no other", lost
+        )
     if case.host.has("cpu.idle") is False:
         return unsupported(IDLE, "cpu-idle-unsupported", "this kernel has no cpu.idle (5.15 and later do)", lost)
     return honoured(case, IDLE, str(value), caveat="runc before 1.2 and crun before 1.5 do not read it")
@@ -90,7 +92,7 @@ def quota(case: Case) -> Outcome:
     period_us = number(case, PERIOD) or DEFAULT_PERIOD
     lost = f"CPU time above {value} us in every {period_us} us" if value > 0 else ""
     if 0 < value < 1000 and case.host.version("cpu"):
-        return invalid("cpu.quota", f"{value} us is below the kernel's least of 1000 us", "write 1000 or more, or -1")
+        return invalid("cpu.quota", f"{value} us is below the kernel's minimum of 1000 us", "write 1000 or more, or -1")
     version = reach(case, "cpu")
     if not version:
         return _with_its_period(case, beyond(case, QUOTA, lost, (_quota_in_cgroup2(case, value),)))
@@ -102,7 +104,7 @@ def quota(case: Case) -> Outcome:
     if version == 1:
         return honoured(case, QUOTA, str(value))
     if _period_unknown(case):
-        return honoured(case, QUOTA, str(value), shape="first-words", caveat="runc keeps the period as it is")
+        return honoured(case, QUOTA, str(value), shape="first-words", caveat="runc leaves the period unchanged")
     if case.operation == "update" and not number(case, PERIOD):
         caveat = f"crun sets the period to {DEFAULT_PERIOD} us with it"
         return honoured(case, QUOTA, f"{value} {DEFAULT_PERIOD}", caveat=caveat)
@@ -119,7 +121,7 @@ def _quota_in_cgroup2(case: Case, value: int) -> Expectation:
 
 
 def _with_its_period(case: Case, answer: Outcome) -> Outcome:
-    """What a bridge is given for the quota holds the period too, so that is not lost by itself."""
+    """The bridged cpu.max value includes the period, so the period is not lost separately."""
     if not answer.expectations or not 1000 <= number(case, PERIOD) <= 1000000:
         return answer
     told = note(PERIOD.name, "cpu-period-with-quota", HINT, CHANGED, "goes with cpu.quota, as one value of cpu.max")
@@ -154,7 +156,7 @@ def _no_quota_v2(case: Case) -> Outcome:
             expectations=(expect(QUOTA, 2, f"max {DEFAULT_PERIOD}"),),
         )
     if _period_unknown(case):
-        return honoured(case, QUOTA, "max", shape="first-words", caveat="runc keeps the period as it is")
+        return honoured(case, QUOTA, "max", shape="first-words", caveat="runc leaves the period unchanged")
     return honoured(case, QUOTA, f"max {period_us or DEFAULT_PERIOD}")
 
 
@@ -188,7 +190,7 @@ def _period_alone(case: Case, value: int) -> Outcome:
     """An update on cgroup2 with a period and no quota: runc keeps the quota, crun would reset it to none."""
     field = PERIOD_OF_A_QUOTA
     if case.runtime.halves_of_cpu_max:
-        return honoured(case, field, str(value), shape="second-word", caveat="runc keeps the quota as it is")
+        return honoured(case, field, str(value), shape="second-word", caveat="runc leaves the quota unchanged")
     if case.get("unified", "cpu.max"):
         return honoured(case, field, f"max {value}", caveat="unified.cpu.max is written after it")
     reason = "crun would reset the quota to none along with it; an update with cpu.quota beside it works"
@@ -239,7 +241,7 @@ def _realtime(case: Case, field: FieldSpec, value: int) -> Outcome:
     if not value and case.runtime.zero_is_unset:
         return unset(field, "runc takes 0 as unset")
     if not case.v1:
-        reason = "cgroup2 has no realtime budget of a cgroup's own: runc ignores the key, crun refuses it"
+        reason = "cgroup2 has no realtime budget for a cgroup: runc ignores the key, crun refuses it"
         return unsupported(field, "cpu-realtime-v1-only", reason, lost)
     if not reach(case, "cpu"):
         return beyond(case, field, lost)

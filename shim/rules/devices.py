@@ -23,9 +23,9 @@ def devices(case: Case) -> Outcome:
     if case.operation == "update" and "devices" in case.runtime.not_updated:
         reason = "runc does not touch device rules in an update; those of the container's start stay"
     elif case.v1:
-        reason = "honoured as it stands: devices.allow and devices.deny"
+        reason = "passed on unchanged: devices.allow and devices.deny"
     else:
-        reason = "honoured as it stands: an eBPF program on the container's cgroup"
+        reason = "passed on unchanged: an eBPF program on the container's cgroup"
     return Outcome(notes=(note("devices", "honoured", GUARD, KEPT, reason),))
 
 

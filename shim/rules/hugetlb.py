@@ -10,6 +10,7 @@ from shim.rules.base import CHANGED, GUARD, NOTHING, Edit, Outcome, Problem, Rul
 from shim.rules.fields import spec
 from shim.rules.outcomes import note
 from shim.rules.reachable import beyond, expect, honoured, reach, rewritten, showing, unset, whole
+from shim.rules.sizes import with_unit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def limits(case: Case) -> Outcome:
     version = reach(case, "hugetlb")
     if not version:
         limited = [entry for entry in named if entry["limit"] < UNLIMITED]
-        lost = ", ".join(f"{entry['pageSize']} huge pages above {entry['limit']} bytes" for entry in limited)
+        lost = ", ".join(f"{entry['pageSize']} huge pages above {with_unit(entry['limit'])}" for entry in limited)
         return beyond(case, LIMITS, lost, _expected(named, 2))
     stated = _stated(case)  # cgroup2's own keys win over the classic field, as in the runtimes
     expected = tuple(one for one in _expected(named, version) if one.file not in stated)
@@ -85,7 +86,7 @@ def _stated(case: Case) -> list[str]:
 
 
 def kernel_name(size: str) -> str:
-    """The size in its largest whole unit ("2048KB" -> "2MB"); "" for what is no size."""
+    """The size in its largest whole unit ("2048KB" -> "2MB"); "" for what is not a size."""
     digits, unit = size[:-2], size[-2:]
     if unit not in UNITS or not (digits.isascii() and digits.isdigit()) or len(digits) > DIGITS or int(digits) == 0:
         return ""
@@ -125,9 +126,9 @@ def _malformed(entries: Any) -> tuple[Problem, ...]:
         read: dict[str, Any] = entry if isinstance(entry, dict) else {}
         size, limit = read.get("pageSize"), read.get("limit")
         if not isinstance(size, str) or not kernel_name(size):
-            found.append(_problem(f"{field}.pageSize", f"{size!r} is no page size", 'write it like "2MB" or "1GB"'))
+            found.append(_problem(f"{field}.pageSize", f"{size!r} is not a page size", 'write it like "2MB" or "1GB"'))
         if not whole(limit) or int(limit or 0) < 0:
-            found.append(_problem(f"{field}.limit", f"{limit!r} is no number of bytes", "write bytes, 0 or more"))
+            found.append(_problem(f"{field}.limit", f"{limit!r} is not a number of bytes", "write bytes, 0 or more"))
     return tuple(found)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from shim.rules.base import GUARD, HINT, KEPT, Case, Outcome, Rule
 from shim.rules.outcomes import absent_guard, absent_hint, dropped, invalid, kept, lifted, note, removed
 from shim.rules.reachable import leftover, reach
+from shim.rules.sizes import with_unit
 from shim.rules.swap import SWAP_V1, SWAP_V2, expect, instead_of_swap, stands_for_no_swap, swap
 
 LIMIT_V1, LIMIT_V2 = "memory.limit_in_bytes", "memory.max"
@@ -35,9 +36,9 @@ def limit(case: Case) -> Outcome:
             answer = removed("memory.limit", "memory-unlimited", GUARD, "unlimited needs no memory controller")
             return lifted(case, answer, expect("memory.limit", LIMIT_V2, "max"))
         expected = expect("memory.limit", LIMIT_V2, str(value))
-        return absent_guard(case, "memory", "memory.limit", f"memory above {value} bytes", expected)
+        return absent_guard(case, "memory", "memory.limit", f"memory above {with_unit(value)}", expected)
     if value == -1 and _rejects_lone_unlimited(case):
-        reason = "a new cgroup is unlimited anyway, and runc before 1.2 fails on -1 where swap is not accounted"
+        reason = "a new cgroup is unlimited anyway, and runc before 1.2 fails on -1 if swap is not accounted"
         return removed("memory.limit", "memory-unlimited", GUARD, reason)
     return kept(case, "memory.limit", GUARD, (LIMIT_V1, LIMIT_V2)[version - 1], _bytes(value), "memory", "page")
 
@@ -84,7 +85,7 @@ def _kernel(case: Case, key: str, file: str) -> Outcome:
     if not reach(case, "memory"):
         return absent_hint(case, "memory", field)
     if not case.v1:
-        return dropped(field, "kernel-memory", "cgroup2 has no limit of its own for kernel memory")
+        return dropped(field, "kernel-memory", "cgroup2 has no separate limit for kernel memory")
     if case.host.has(file) is False:
         return dropped(field, "kernel-memory", f"this kernel has no {file}")
     answer = kept(case, field, HINT, file, _bytes(case.get("memory", key)), "memory", "page")
@@ -105,7 +106,7 @@ def swappiness(case: Case) -> Outcome:
     if not reach(case, "memory"):
         return absent_hint(case, "memory", "memory.swappiness")
     if not case.v1:
-        return dropped("memory.swappiness", "swappiness", "cgroup2 has no swappiness of a cgroup's own")
+        return dropped("memory.swappiness", "swappiness", "cgroup2 has no swappiness for a cgroup")
     most = case.runtime.most_swappiness
     if value > most:
         return invalid("memory.swappiness", f"{value} is above {most}", f"0 to {most}")
@@ -120,7 +121,7 @@ def disable_oom_killer(case: Case) -> Outcome:
     if not reach(case, "memory"):
         return absent_hint(case, "memory", "memory.disableOOMKiller")
     if not case.v1:
-        return dropped("memory.disableOOMKiller", "oom-killer", "cgroup2 cannot switch the OOM killer off")
+        return dropped("memory.disableOOMKiller", "oom-killer", "cgroup2 cannot disable the OOM killer")
     shown = "oom_kill_disable 1"  # one line of several
     return kept(case, "memory.disableOOMKiller", HINT, "memory.oom_control", shown, "memory", "lines")
 
@@ -159,7 +160,7 @@ def check_before_update(case: Case) -> Outcome:
             notes=(note(field, "checked-by-kernel", HINT, KEPT, "v1 refuses a limit below usage by itself"),)
         )
     if case.runtime.check_needs_swap and case.host.swap_accounting.value is False:
-        reason = "crun would look for memory.swap.current, which is missing where swap is not accounted"
+        reason = "crun would look for memory.swap.current, which is missing if swap is not accounted"
         return dropped(field, "check-needs-swap", reason)
     return Outcome(notes=(note(field, "honoured", HINT, KEPT, "the runtime compares with memory.current"),))
 

@@ -47,9 +47,7 @@ def kept(case: Case, field: str, kind: Kind, file: str, value: str, controller: 
                 shape=shape,
             ),
         )
-    return Outcome(
-        notes=(note(field, "honoured", kind, KEPT, f"honoured as it stands: {file}"),), expectations=expected
-    )
+    return Outcome(notes=(note(field, "honoured", kind, KEPT, f"passed on unchanged: {file}"),), expectations=expected)
 
 
 def removed(field: str, code: str, kind: Kind, reason: str) -> Outcome:
@@ -104,7 +102,7 @@ def absence(case: Case, controller: str) -> str:
 def _whereabouts(case: Case, controller: str) -> str:
     place = case.host.place(controller)
     if place.version == 2:
-        return f"{controller} is on cgroup2 only, and the runtime works on v1 hierarchies here ({place.evidence})"
+        return f"{controller} is on cgroup2 only, and the runtime uses v1 hierarchies here ({place.evidence})"
     whose = "this user" if case.host.rootless.value is True else "this host"
     return f"{whose} has no {controller} controller ({place.evidence})"
 

@@ -78,7 +78,7 @@ def _no_limit(case: Case, value: int, version: int) -> Outcome:
     if version == 1 and not case.runtime.minus_one_on_v1:
         return _no_limit_v1(case, unlimited)
     if value != -1:
-        reason = f"-1 is the one negative number that every runtime takes for no limit, not {value}"
+        reason = f"only -1 means no limit to every runtime, not {value}"
         return showing(rewritten(LIMIT, -1, "pids-limit-negative", reason), unlimited)
     return showing(honoured(case, LIMIT, ""), unlimited)
 

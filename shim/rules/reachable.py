@@ -35,7 +35,7 @@ def number(case: Case, field: FieldSpec) -> int:
 
 
 def unread(field: FieldSpec, value: Any) -> Outcome | None:
-    """The answer for a number that is absent or no number of its OCI type; None for one that is worth a look."""
+    """The outcome for an absent or ill-typed number; None if the value is valid and the rule should go on."""
     if value is None:
         return NOTHING
     if not whole(value):
@@ -78,7 +78,7 @@ def honoured(case: Case, field: FieldSpec, value: str, *, shape: Shape = "exact"
     answer = kept(case, field.name, field.kind, field.file(case), value, field.controller, shape)
     if not caveat:
         return answer
-    reason = f"honoured as it stands: {field.file(case)}; {caveat}"
+    reason = f"passed on unchanged: {field.file(case)}; {caveat}"
     return Outcome(notes=(note(field.name, "honoured", field.kind, KEPT, reason),), expectations=answer.expectations)
 
 

@@ -18,6 +18,14 @@ class Untranslatable(ValueError):
         self.remedy = remedy
 
 
+def with_unit(value: int) -> str:
+    """Return bytes for people: `64 MiB (67108864 bytes)`; a number that is no whole unit as it is."""
+    for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if value >= size and value % size == 0:
+            return f"{value // size} {unit} ({value} bytes)"
+    return f"{value} bytes"
+
+
 def number(key: str, value: str, least: int = 0, most: int = LARGEST, *, words: str = "") -> int:
     """A decimal number in a range, as kstrtou64() takes it. words: what else the file takes, for the remedy."""
     if not _decimal(value) or not least <= int(value[:32]) <= most:

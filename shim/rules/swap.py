@@ -9,7 +9,7 @@ from __future__ import annotations
 from shim.rules.base import CHANGED, GUARD, KEPT, UNENFORCEABLE, Case, Edit, Expectation, Outcome
 from shim.rules.outcomes import absent_guard, invalid, kept, lifted, note, removed
 from shim.rules.reachable import reach
-from shim.rules.sizes import NO_HOST_HAS
+from shim.rules.sizes import NO_HOST_HAS, with_unit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def swap(case: Case) -> Outcome:
         if case.host.version("memory") == 2 and case.host.swap_accounting.value is False:
             return _unaccounted(case, value - max(most, 0))
         expected = expect("memory.swap", SWAP_V2, str(value - max(most, 0))) if most else ()
-        return absent_guard(case, "memory", "memory.swap", f"swap above {value - max(most, 0)} bytes", expected)
+        return absent_guard(case, "memory", "memory.swap", f"swap above {with_unit(value - max(most, 0))}", expected)
     if most <= 0:
         return _swap_alone(case, value, most)
     if case.host.swap_accounting.value is False:
@@ -74,7 +74,7 @@ def _zero_swap(case: Case, most: int) -> Outcome:
 def _as_much_as_memory(case: Case, most: int) -> Outcome:
     """No swap beside a limit, in the words that every crun understands."""
     edits = (Edit(op="set", path=("memory", "swap"), value=most),)
-    reason = f"crun takes 0 as no swap, but not in every version; swap == limit ({most}) says the same everywhere"
+    reason = f"crun takes 0 as no swap, but not in every version; swap == limit ({most}) means the same everywhere"
     then = swap(case.changed(resources={**case.resources, "memory": {**case.get("memory"), "swap": most}}))
     first = note("memory.swap", "zero-swap", GUARD, CHANGED, reason)
     return Outcome(
@@ -103,7 +103,7 @@ def _swap_alone(case: Case, value: int, most: int) -> Outcome:
     if case.v1 and most < 0 and value >= NO_LIMIT:
         return _unlimited_swap(case)
     if case.v1 or most == 0:
-        what = f"{value} stands without a memory.limit, which kernel and runtimes refuse"
+        what = f"{value} is set without a memory.limit, which kernel and runtimes refuse"
         return invalid("memory.swap", what, "set memory.limit too, or leave memory.swap out")
     if case.host.swap_accounting.value is False:
         return _unaccounted(case, value)
@@ -126,11 +126,11 @@ def _swap_alone(case: Case, value: int, most: int) -> Outcome:
 def _swap_of_a_running_container(case: Case, value: int) -> Outcome:
     """An update with `swap` and no `limit`: v1 shows the sum, whatever the limit is; cgroup2 shows the difference."""
     if value >= NO_LIMIT:
-        then, reason = _unlimited_swap(case), f"{value} is no limit, and -1 says so to every runtime"
+        then, reason = _unlimited_swap(case), f"{value} means no limit, and -1 means that to every runtime"
         edits = then.edits or (Edit(op="set", path=("memory", "swap"), value=-1),)
         return then.changed(edits=edits, notes=(note("memory.swap", "swap-unlimited", GUARD, CHANGED, reason),))
     if case.host.swap_accounting.value is False:
-        return _unaccounted(case, value, f"memory plus swap above {value} bytes")
+        return _unaccounted(case, value, f"memory plus swap above {with_unit(value)}")
     reason = "the container's own memory limit decides; it is not part of this update"
     if case.v1:
         expected = expect("memory.swap", SWAP_V1, str(value), 1)
@@ -150,9 +150,9 @@ def _unaccounted(case: Case, allowed: int, lost: str = "") -> Outcome:
         reason = f"swap is not accounted ({accounting.evidence}), but the host has none ({present.evidence})"
         return Outcome(edits=(drop,), notes=(note("memory.swap", "swap-absent", GUARD, CHANGED, reason),))
     if case.host.version("memory") == 1 and allowed == 0:
-        reason = f"swap is not accounted ({accounting.evidence}); swappiness 0 is the nearest that v1 can enforce"
+        reason = f"swap is not accounted ({accounting.evidence}); swappiness 0 is the nearest equivalent on v1"
         return _swappiness(reason)
-    lost = lost or f"swap above {allowed} bytes"
+    lost = lost or f"swap above {with_unit(allowed)}"
     reason = f"this kernel does not account for swap ({accounting.evidence}) and the host has swap"
     return Outcome(
         edits=(drop,),

@@ -92,7 +92,7 @@ def _in_cgroup2(case: Case, key: str, value: str) -> Outcome:
     if key == "memory.swap.max" and case.host.swap_accounting.value is False:
         return _swap_unaccounted(case, key, value).changed(edits=())
     evidence = case.host.place(controller).evidence
-    reason = f"{controller} is on cgroup2 only, and the runtime works on v1 hierarchies here ({evidence})"
+    reason = f"{controller} is on cgroup2 only, and the runtime uses v1 hierarchies here ({evidence})"
     if value == "max" and kind(key) == GUARD and case.operation == "create":
         return Outcome(notes=(note(field, "unlimited", GUARD, CHANGED, f"{reason}, and it sets no limit"),))
     effect: Effect = UNENFORCEABLE if kind(key) == GUARD else DROPPED
@@ -152,7 +152,7 @@ def _checked(case: Case, key: str, value: str) -> Outcome:
         return _unavailable(key, value, f"{controller}-not-enabled", reason)
     if key == "memory.swap.max" and case.host.swap_accounting.value is False:
         return _swap_unaccounted(case, key, value)
-    told = note(field, "honoured", kind(key), KEPT, f"honoured as it stands: {key}")
+    told = note(field, "honoured", kind(key), KEPT, f"passed on unchanged: {key}")
     return Outcome(notes=(told,), expectations=expected(key, value))
 
 

@@ -71,7 +71,8 @@ def _memory_low(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str
     both = {name: (case.get("unified", name) or "").strip() for name in ("memory.low", "memory.min")}
     sizes = [size(name, text) for name, text in both.items() if text]
     wanted = -1 if -1 in sizes else max(sizes)
-    return (_set(("memory", "reservation"), wanted),), f"{key} is nearest to v1's soft limit", "guaranteed protection"
+    reason = f"{key} has its nearest equivalent in v1's soft limit"
+    return (_set(("memory", "reservation"), wanted),), reason, "guaranteed protection"
 
 
 def _memory_high(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, str]:
@@ -80,7 +81,7 @@ def _memory_high(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], st
         return (), "memory.high=max throttles nothing", ""
     if case.get("memory", "reservation") is not None:
         raise Untranslatable("v1's soft limit, the nearest to memory.high, is taken by the reservation")
-    reason = "v1 has no throttling; its soft limit, which is reclaimed first, is the nearest"
+    reason = "v1 has no throttling; its soft limit, which is reclaimed first, is the nearest equivalent"
     return (_set(("memory", "reservation"), wanted),), reason, "throttling above memory.high"
 
 
@@ -144,7 +145,8 @@ def _rdma_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, 
         for pair in pairs:
             name, _, amount = pair.partition("=")
             if name not in names:
-                raise Untranslatable(f"{pair!r} is no RDMA limit", "rdma.max takes 'DEVICE hca_handle=N hca_object=N'")
+                remedy = "rdma.max takes 'DEVICE hca_handle=N hca_object=N'"
+                raise Untranslatable(f"{pair!r} is not an RDMA limit", remedy)
             if amount != "max":
                 wanted[names[name]] = number(key, amount, 0, (1 << 31) - 1, words=", or 'max'")
             else:
@@ -170,7 +172,8 @@ def _io_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, st
         for pair in pairs:
             name, _, rate = pair.partition("=")
             if name not in names:
-                raise Untranslatable(f"{pair!r} is no throttle", "io.max takes 'MAJ:MIN rbps=N wbps=N riops=N wiops=N'")
+                remedy = "io.max takes 'MAJ:MIN rbps=N wbps=N riops=N wiops=N'"
+                raise Untranslatable(f"{pair!r} is not a throttle", remedy)
             device = {"major": major, "minor": minor}
             field = names[name]
             lists[field] = [item for item in lists[field] if (item["major"], item["minor"]) != (major, minor)]

@@ -87,7 +87,7 @@ def _stderr(data: bytes) -> None:
 def _stderr_of(pid: int) -> int:
     """A descriptor of another process's stderr. Raises OSError.
 
-    A pipe or terminal is opened anew, so that it can be made not to block. Of a file that would have a position of its
+    A pipe or terminal is opened again, so that it can be made not to block. Of a file that would have a position of its
     own, at the beginning, where the runtime's next words would go over ours; a socket cannot be opened. So these two
     are taken as they are with pidfd_getfd(2), where it is allowed (Linux 5.6, the rights of a debugger).
     """

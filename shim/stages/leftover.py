@@ -52,7 +52,7 @@ def remove(mount: str, container: str) -> None:
     raise ShimError(
         "leftover-cgroup",
         f"the cgroup {path} could not be removed",
-        cause="it has processes or children of its own, started by somebody else",
+        cause="it has processes or child cgroups that others created",
         evidence=(f"{path}/cgroup.procs: {' '.join((view.text(path + '/cgroup.procs') or '').split())}",),
         remedy=(f"rmdir {path} when it is empty",),
     )

@@ -149,7 +149,7 @@ class Finder:
         """The import system makes the module."""
 
     def exec_module(self, module: "ModuleType") -> None:
-        """Run the code of a module that is not of the core, or was imported anew."""
+        """Run the code of a module that is not of the core, or was imported again."""
         exec(module.__spec__.loader_state, module.__dict__)  # type: ignore[union-attr] # find_spec has put it there
 
     def load_core(self) -> None:

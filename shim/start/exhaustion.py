@@ -17,35 +17,35 @@ CODE = "host-exhausted"
 # errno -> (what is used up, what limits it, what to do)
 RESOURCES = {
     errno.EMFILE: (
-        "this process may open no more files",
-        "the limit of open files that the engine hands on (RLIMIT_NOFILE) is used up by files that it hands on",
+        "this process cannot open more files",
+        "the open files that the engine passes on use up the limit that it passes on (RLIMIT_NOFILE)",
         "raise it: LimitNOFILE= of the engine's unit, or `ulimit -n`",
     ),
     errno.ENFILE: (
-        "the host may open no more files",
+        "the host cannot open more files",
         "the kernel's limit for all processes together is reached",
         "raise it: sysctl fs.file-max; fs.file-nr shows how many are open",
     ),
     errno.ENOMEM: (
-        "there is no memory left",
+        "no memory is left",
         "the host, the engine's own cgroup (memory.max) or its address space (RLIMIT_AS) is full",
         "free memory, or raise the limit of the engine's unit (MemoryMax=, LimitAS=)",
     ),
     errno.ENOSPC: (
-        "there is no room left",
+        "no space is left",
         "the file system is full, or has no inodes left",
-        "make room; `df` and `df -i` show how much there is",
+        "free some space; `df` and `df -i` show the usage",
     ),
     errno.EDQUOT: (
-        "there is no room left for this user",
+        "no space is left for this user",
         "the user's quota on the file system is used up",
-        "make room, or raise the quota",
+        "free some space, or raise the quota",
     ),
 }
 
 
 NO_PROCESS = (
-    "no further process may be created",
+    "no more processes can be created",
     "a pids limit of the engine's cgroup or of one above it, the user's RLIMIT_NPROC or the kernel's limit is reached",
     "raise pids.max of that cgroup, or TasksMax= of the engine's unit; sysctl kernel.pid_max and kernel.threads-max",
 )

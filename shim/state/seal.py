@@ -126,7 +126,7 @@ def _look(path: str, status: posix.stat_result) -> None:
     if (status.st_mode & 0o170000) != (0o040000 if directory else 0o100000):
         raise _unusable(path, f"it is not a {'directory' if directory else 'regular file'}")
     if status.st_mode & (0o022 if directory else OTHERS):
-        raise _unusable(path, f"its mode is {status.st_mode & 0o7777:04o}, which lets others in")
+        raise _unusable(path, f"its mode is {status.st_mode & 0o7777:04o}, which gives others access")
 
 
 def _make(path: str) -> bytes:
@@ -172,6 +172,6 @@ def _unusable(path: str, why: str) -> ShimError:
         evidence=(f"{path}: {why}",),
         remedy=(
             f"make {dirname(path)} a directory of uid {posix.geteuid()}, with mode 0700",
-            f"if {path} is there, remove it: a new one is made, and limits that were sealed with it count no more",
+            f"if {path} is there, remove it: a new one is created, and limits sealed with the old one no longer count",
         ),
     )

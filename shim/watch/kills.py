@@ -1,4 +1,4 @@
-"""Which processes the kernel killed for want of memory: its log, read on from where it was read last."""
+"""The processes that the OOM killer ended: the kernel's log, from where it was read last."""
 
 from __future__ import annotations
 

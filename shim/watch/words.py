@@ -60,7 +60,7 @@ def _pressure(alert: Alert, who: str) -> str:
     share = alert.evidence.get("share")
     if share is None:
         return f"{who} is under critical memory pressure"
-    return f"{who} stood still for want of memory {100 * share:.0f} % of the time"
+    return f"{who} was stalled on memory {100 * share:.0f} % of the time"
 
 
 OF_TYPE = {

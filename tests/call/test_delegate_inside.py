@@ -119,7 +119,7 @@ def test_no_further_process(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ShimError) as caught:
         delegate.run("/bin/true", [], {})
     assert caught.value.code == "host-exhausted"
-    assert caught.value.what.startswith("no further process may be created (EAGAIN)")
+    assert caught.value.what.startswith("no more processes can be created (EAGAIN)")
 
 
 def test_the_childs_word_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,7 +130,7 @@ def test_without_a_pid_the_container_is_taken_back(
     assert error.code == "no-process"
     assert error.evidence == (
         f"{runtime.path} state c1: {said}",
-        f"{runtime.path} delete --force c1: done, no container is left",
+        f"{runtime.path} delete --force c1: done, the container is deleted",
     )
     assert followed == []
     assert runtime.calls()[1:] == TAKEN_BACK
@@ -167,7 +167,7 @@ def test_whatever_goes_wrong_takes_the_container_back(
     refused = _refused(runtime, *words, "--bundle", str(runtime.bundle))
     assert refused.code == "own-fault"
     assert type(error).__name__ in refused.what
-    assert refused.evidence == (f"{runtime.path} delete --force c1: done, no container is left",)
+    assert refused.evidence == (f"{runtime.path} delete --force c1: done, the container is deleted",)
     assert runtime.calls()[1:] == TAKEN_BACK
 
 
@@ -188,7 +188,7 @@ def test_what_the_host_made_go_wrong_takes_it_back_too(
     _fails(monkeypatch, runtime, error)
     refused = _refused(runtime, *words, "--bundle", str(runtime.bundle))
     assert refused.code == code
-    assert refused.evidence == (evidence, f"{runtime.path} delete --force c1: done, no container is left")
+    assert refused.evidence == (evidence, f"{runtime.path} delete --force c1: done, the container is deleted")
     assert refused.__cause__ is None  # else it would be put into words once more, without what became of it
     assert runtime.calls()[1:] == TAKEN_BACK
 
@@ -205,7 +205,7 @@ def test_it_is_taken_back_though_files_have_run_out(runtime: FakeRuntime, monkey
 
     monkeypatch.setattr(real_runtime, "memory_file", scarce)
     refused = _refused(runtime, "create", "--bundle", str(runtime.bundle))
-    assert refused.evidence == (f"{runtime.path} delete --force c1: done, no container is left",)
+    assert refused.evidence == (f"{runtime.path} delete --force c1: done, the container is deleted",)
     assert (failures, runtime.calls()[1:]) == ([], TAKEN_BACK)
 
 
@@ -227,7 +227,7 @@ def test_a_refusal_keeps_its_words(runtime: FakeRuntime, monkeypatch: pytest.Mon
         *("limit-not-applied", "it is not there", "why"),
         *(("b",), 4),
     )
-    assert error.evidence == ("a", f"{runtime.path} delete --force c1: done, no container is left")
+    assert error.evidence == ("a", f"{runtime.path} delete --force c1: done, the container is deleted")
 
 
 def test_a_container_that_cannot_be_taken_back_is_named(runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,7 +253,7 @@ def test_an_updated_container_stays(runtime: FakeRuntime, monkeypatch: pytest.Mo
     resources.write_text('{"pids": {"limit": 9}}')
     error = _refused(runtime, "update", "--resources", str(resources))
     assert error.code == "own-fault"
-    assert error.evidence == (f"{runtime.path} had carried out the update: its values are the container's now",)
+    assert error.evidence == (f"{runtime.path} has already applied the update: the container has its values",)
     assert runtime.calls()[1:] == ["state c1"]
 
 
@@ -313,7 +313,7 @@ def test_a_signal_does_not_stop_the_deletion(runtime: FakeRuntime, monkeypatch: 
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
     finally:
         signal.signal(signal.SIGTERM, before)
-    assert error.evidence[-1].endswith("done, no container is left")
+    assert error.evidence[-1].endswith("done, the container is deleted")
     masks = [int(line, 16) for line in (runtime.place / "blocked").read_text().split()]
     assert [bool(mask >> (signal.SIGTERM - 1) & 1) for mask in masks] == [False, True, True]
 
@@ -372,7 +372,7 @@ def test_an_id_in_use_is_refused_before_anything_is_touched(
     before = runtime.config.read_bytes()
     error = _refused(runtime, "create", "--bundle", str(runtime.bundle))
     assert error.code == "id-in-use"
-    assert error.what == "a container c1 already exists, so none can be created by that id; nothing was changed"
+    assert error.what == "a container c1 already exists; nothing was changed"
     assert error.evidence == (f"{runtime.root}/c1: exists",)
     assert sorted((state_directory / "bundles").glob("*/*/*")) == live
     assert (runtime.config.read_bytes(), len(runtime.calls())) == (before, 2)

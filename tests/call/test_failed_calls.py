@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-REFUSAL = "cgshim: pids.limit did not reach the kernel, so the container was not started [limit-not-applied]"
+REFUSAL = "cgshim: the kernel does not show pids.limit, so the container was not started [limit-not-applied]"
 MISSING = 'runc create failed: unable to start container process: exec: "nosuch": executable file not found in $PATH'
 
 

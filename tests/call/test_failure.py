@@ -30,7 +30,7 @@ NO_DEVICES = "runc create failed: mountpoint for devices not found"  # runc 1.0 
 NOT_OURS = 'runc create failed: exec: "nginx": executable file not found in $PATH'
 OWN_HOOK = (
     "runc run failed: unable to start container process: error during container init: error running createRuntime hook"
-    " #0: exit status 1, stdout: , stderr: cgshim: pids.limit did not reach the kernel [limit-not-applied]\n"
+    " #0: exit status 1, stdout: , stderr: cgshim: the kernel does not show pids.limit [limit-not-applied]\n"
     "  evidence: /sys/fs/cgroup/pids/x/pids.max: 'max'"
 )
 EXCERPT = ('--- Quoting "/w/restore.log"', "(00.1) Error (criu/net.c:1): the cause", "---")

@@ -42,7 +42,7 @@ def test_copy_under_any_name(tmp_path: Path, text: str, name: str) -> None:
             self_call.refuse(str(path))
         error = caught.value
         assert (error.code, error.what) == ("bad-runtime", f"the real runtime {path} leads back to cgshim")
-        assert error.evidence == (f"{path} begins as cgshim's launcher does",)
+        assert error.evidence == (f"{path} starts with the text of cgshim's launcher",)
 
 
 @pytest.mark.parametrize("content", [b"\x7fELF", b"", b"#!/bin/sh\nexec runc\n", b"#!/bin/sh\n# cgshim\n"])

@@ -59,7 +59,7 @@ def test_stand_in_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(ShimError) as caught:
         stand_in.make(load("{}", "c"), "{}", "/b", str(place))
     assert caught.value.code == "unwritable-bundle"
-    assert caught.value.what == "the bundle /b cannot be written, and neither can a stand-in for it"
+    assert caught.value.what == "the bundle /b cannot be written, nor can a stand-in for it"
     assert caught.value.evidence == (f"{place.parent}: ENOTDIR",)
     assert any("CGSHIM_STATE" in step for step in caught.value.remedy)
 

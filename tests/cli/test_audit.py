@@ -219,7 +219,7 @@ def test_container_that_is_not_there(host: Path) -> None:
     del host
     result = _audit("--container", "nobody")
     assert result.exit_code == 3
-    assert result.stderr.startswith("cgshim: nothing is known of a container nobody [no-container]\n")
+    assert result.stderr.startswith("cgshim: this host has no container nobody [no-container]\n")
 
 
 def test_after_the_migration(host: Path) -> None:
@@ -260,11 +260,11 @@ def test_after_a_captured_host(host: Path) -> None:
 
 
 def test_target_that_is_nothing(host: Path, tmp_path: Path) -> None:
-    """A directory that is no captured host: what it lacks, status 3."""
+    """A directory that is not a captured host: what it lacks, status 3."""
     del host
     result = _audit("--after", tmp_path)
     assert result.exit_code == 3
-    assert "is no captured host" in result.stderr
+    assert "is not a captured host" in result.stderr
 
 
 def test_plan_of_a_container_by_its_name(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:

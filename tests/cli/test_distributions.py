@@ -78,7 +78,7 @@ def test_there_and_back(request: pytest.FixtureRequest, distribution: str, engin
     said = machine.install(engine, "--prefix", "/opt/cgshim")
     assert "is not installed here" not in said
     assert machine.has("/opt/cgshim/bin/cgshim-hook")
-    assert "already; nothing to do" in machine.install(engine, "--prefix", "/opt/cgshim")
+    assert "cgshim is already registered as" in machine.install(engine, "--prefix", "/opt/cgshim")
     machine.remove(engine, "--prefix", "/opt/cgshim")
     assert machine.files("/etc") == before
     assert not machine.has("/opt/cgshim")

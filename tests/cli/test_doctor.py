@@ -59,7 +59,7 @@ def test_json_has_the_documented_shape() -> None:
     """The keys of --json are the documented ones, and every finding and controller has all of its keys."""
     shown = _on("debian12-hybrid-6.18", "--runtime", "runc")
     assert list(shown) == [
-        *("schema", "host", "runtime", "settings", "findings", "foreseen", "problems", "status"),
+        *("schema", "host", "runtime", "settings", "findings", "foreseen", "problems", "status", "verdict"),
     ]
     assert shown["schema"] == 1
     assert list(shown["host"]) == [
@@ -70,7 +70,7 @@ def test_json_has_the_documented_shape() -> None:
         *("user_namespace", "rootless"),
     ]
     assert {tuple(found) for found in shown["findings"]} == {
-        ("name", "kind", "outcome", "code", "reason", "lost", "remedy", "runtimes")
+        ("name", "kind", "outcome", "code", "reason", "lost", "remedy", "runtimes", "essential")
     }
     assert {tuple(place) for place in shown["host"]["controllers"].values()} == {("version", "mount", "evidence")}
     assert all(found["remedy"] and found["reason"] for found in shown["findings"])
@@ -98,7 +98,8 @@ def test_what_needs_no_failure_is_foreseen(monkeypatch: pytest.MonkeyPatch, runc
         }
     ]
     text = _doctor("--runtime", runc).output
-    assert "Will fail here, for containers that meet it" in text
+    assert "Worth knowing\n  rlimit-needs-sys-resource  v\n" in text
+    assert "Failures that containers will meet on this host" in _doctor("--runtime", runc, "--all").output
 
 
 def test_facts_of_a_hybrid_host_come_with_evidence() -> None:
@@ -161,9 +162,9 @@ def test_findings_are_sorted_worst_first() -> None:
 
 def test_policy_warn_refuses_nothing(settings: Path) -> None:
     """With "policy": "warn" the same guards are not enforced, and the status is 0."""
-    before = _on("debian12-unified-6.1", "--runtime", "runc")
+    before = _on("debian12-rootless-6.1", "--runtime", "runc")
     settings.write_text('{"policy": "warn"}')
-    after = _on("debian12-unified-6.1", "--runtime", "runc")
+    after = _on("debian12-rootless-6.1", "--runtime", "runc")
     assert _found(before, "runc", "refused") == _found(after, "runc", "not enforced") != []
     assert (before["status"], after["status"]) == (1, 0)
     assert after["settings"]["policy"] == {"value": "warn", "origin": str(settings)}
@@ -173,9 +174,7 @@ def test_rootless_host_is_told_to_delegate() -> None:
     """Where only a part of the tree is ours, the remedy for a missing controller is delegation, not another kernel."""
     shown = _on("debian12-rootless-6.1", "--runtime", "runc")
     finding = next(f for f in shown["findings"] if f["name"] == "cpu.cpus")
-    assert finding["remedy"] == (
-        "have cpuset delegated to this part of the tree (systemd: Delegate=cpuset), or leave it out"
-    )
+    assert finding["remedy"] == ("delegate cpuset to this part of the tree (systemd: Delegate=cpuset), or leave it out")
 
 
 @pytest.mark.parametrize("host", ["forged-unified", "debian12-nothing-mounted-6.1"])
@@ -191,12 +190,14 @@ def test_host_that_is_not_understood_is_no_success(host: str, settings: Path) ->
 
 
 def test_broken_settings_are_shown_with_the_host(settings: Path, runc: str, fp: FakeProcess) -> None:
-    """The facts are printed all the same; the message names file and field; the status is 3."""
+    """With --all the facts are still printed; the message names file and field; the status is 3."""
     settings.write_text('{"policy": "perhaps"}')
     fp.register([runc, "--version"], stdout="runc version 1.1.5+ds1\nspec: 1.0.2-dev\n")
-    result = _doctor("--runtime", runc)
+    result = _doctor("--runtime", runc, "--all")
     assert result.exit_code == 3
-    assert f"the settings in {settings} are of no use: policy: 'perhaps' is neither 'refuse' nor 'warn'" in (
+    broken = "Not ready: the set-up is broken, so cgshim refuses containers until it is repaired."
+    assert (result.output.splitlines()[0], result.output.splitlines()[-1]) == (broken, broken)
+    assert f"{settings} is not a valid settings file: policy: 'perhaps' is neither 'refuse' nor 'warn'" in (
         " ".join(result.output.split())
     )
     assert "cgroup layout" in result.output
@@ -247,8 +248,50 @@ def test_bad_root_tree_is_one_message(tmp_path: Path) -> None:
     result = _doctor("--root-tree", str(tmp_path))
     assert result.exit_code == 3
     what = "it has neither a manifest.json nor a directory proc [bad-host-tree]"
-    assert f"{tmp_path} is no captured host: {what}" in result.output
+    assert f"{tmp_path} is not a captured host: {what}" in result.output
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("host", "runtime", "status", "line"),
+    [
+        (
+            *("debian12-unified-6.1", "runc", 0),
+            "Ready: runc can enforce memory, cpu, pids, cpuset and io limits on this host (unified).",
+        ),
+        (
+            *("debian12-rootless-6.1", "runc", 1),
+            "Not ready: with runc, this host (unified) cannot enforce every cpuset or io limit.",
+        ),
+        (
+            *("debian12-legacy-plain-memory-6.1", "crun", 1),
+            "Not ready: with crun, this host (legacy) cannot enforce every memory limit.",
+        ),
+        (
+            *("debian12-hybrid-6.18", "crun", 1),
+            "Not ready: with crun, every container would be refused on this host (hybrid).",
+        ),
+        (
+            *("forged-unified", "runc", 1),
+            "Not ready: with runc, every container that has a limit would be refused on this host (ambiguous).",
+        ),
+    ],
+)
+def test_verdict_is_the_first_line(host: str, runtime: str, status: int, line: str) -> None:
+    """The verdict and the status, of hosts whose files say which controllers they have."""
+    result = _doctor("--root-tree", str(HOSTS / host), "--runtime", runtime)
+    assert (result.exit_code, result.output.splitlines()[0]) == (status, line)
+
+
+def test_strict_counts_every_controller() -> None:
+    """dmem, which kernels have from 6.14 on, decides with --strict alone."""
+    arguments = ("--root-tree", str(HOSTS / "debian12-unified-6.1"), "--runtime", "runc")
+    assert _doctor(*arguments).exit_code == 0
+    result = _doctor(*arguments, "--strict")
+    assert (result.exit_code, result.output.splitlines()[0]) == (
+        1,
+        "Not ready (--strict): with runc, this host (unified) cannot enforce every dmem limit.",
+    )
 
 
 def test_unknown_option_is_a_usage_error() -> None:

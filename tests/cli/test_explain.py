@@ -255,8 +255,8 @@ def test_a_captured_host_confirms() -> None:
 @pytest.mark.parametrize(
     ("args", "status", "said"),
     [
-        (("--host", "/nowhere", SD_BUS), 3, "/nowhere is no captured host"),
-        (("--host", "/", "--elsewhere", SD_BUS), 2, "use one of them"),
+        (("--host", "/nowhere", SD_BUS), 3, "/nowhere is not a captured host"),
+        (("--host", "/", "--elsewhere", SD_BUS), 2, "use either --host or --elsewhere"),
     ],
 )
 def test_hosts_that_are_none(args: tuple[str, ...], status: int, said: str) -> None:

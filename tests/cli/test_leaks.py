@@ -42,8 +42,9 @@ def _leaks(*argv: str | Path) -> Result:
     return CliRunner().invoke(main, ["leaks", *map(str, argv)])
 
 
-def test_text(file: Path) -> None:
+def test_text(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What leaks comes first, with when, how fast, until when, and what happened then; the rest is a line."""
+    monkeypatch.setattr("shim.cli.terminal.columns", lambda: 100)
     found = _leaks(file)
     assert found.exit_code == 1
     lines = found.stdout.splitlines()

@@ -88,3 +88,23 @@ def test_runs_as_a_module() -> None:
     done = subprocess.run(argv, cwd=ROOT, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Usage: cgshimctl ")
+
+
+def test_list_of_commands_is_what_they_say() -> None:
+    """The table with which --help imports no command has the first sentence of each."""
+    context = click.Context(main)
+    for name in tool.COMMANDS:
+        command = main.get_command(context, name)
+        assert command is not None
+        assert (name, tool.SENTENCES[name]) == (name, command.get_short_help_str(limit=1000))
+
+
+def test_help_and_version_import_no_command() -> None:
+    """Both answer without a single module of a command: at most a dozen modules of ours are loaded."""
+    for option in ("--help", "--version"):
+        argv = [sys.executable, "-X", "importtime", "-m", "shim.cli.main", option]
+        done = subprocess.run(argv, cwd=ROOT, check=False, capture_output=True, text=True)
+        loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+        ours = {name for name in loaded if name.startswith("shim.")}
+        assert ours & {module for module, _ in tool.COMMANDS.values()} == set()
+        assert len(ours) <= 12, ours

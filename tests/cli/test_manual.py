@@ -92,6 +92,6 @@ def test_completion_of_each_shell(shell: str) -> None:
     completion = found(main, {}, "cgshimctl", "_CGSHIMCTL_COMPLETE")
     assert completion.source_vars()["complete_var"] == "_CGSHIMCTL_COMPLETE"
     answers = {item.value for item in completion.get_completions(["engine"], "")}
-    assert answers == {"install", "print", "remove", "status"}
+    assert answers == {"install", "list", "print", "remove", "status"}
     engines = {item.value for item in completion.get_completions(["engine", "install"], "")}
     assert engines == {"buildkit", "containerd", "crio", "docker", "nerdctl", "podman"}

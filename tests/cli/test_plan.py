@@ -37,10 +37,10 @@ runtime  /opt/example/runc (--runtime)
 policy   refuse (default)
 
 What would change, and why
-FIELD              EFFECT   REASON                                       LOST
-memory.swappiness  dropped  cgroup2 has no swappiness of a cgroup's own  memory.swappiness
+FIELD              EFFECT   REASON                                  LOST
+memory.swappiness  dropped  cgroup2 has no swappiness for a cgroup  memory.swappiness
 
-Left as they stand: memory.limit, pids.limit.
+Unchanged: memory.limit, pids.limit.
 
 The file, before and after
 --- a/config.json
@@ -87,8 +87,9 @@ def _json(*arguments: object, **where: str) -> dict[str, Any]:
     return shown
 
 
-def test_text_is_a_table_and_a_diff(config: Path) -> None:
+def test_text_is_a_table_and_a_diff(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The whole output for a hint that cgroup2 does not have; the annotation's line alone is cut at the width."""
+    monkeypatch.setattr("shim.cli.terminal.columns", lambda: 100)
     result = _plan(config)
     assert result.exit_code == 0
     lines = result.output.splitlines()
@@ -262,8 +263,9 @@ def test_cgroup_manager_is_read_off_the_path(config: Path) -> None:
     assert _json(config)["cgroup_manager"] == "cgroupfs"
 
 
-def test_one_long_line_is_laid_out_for_reading() -> None:
+def test_one_long_line_is_laid_out_for_reading(monkeypatch: pytest.MonkeyPatch) -> None:
     """Engines write one line; the text form shows the changed members, and no line is too wide."""
+    monkeypatch.setattr("shim.cli.terminal.columns", lambda: 100)
     result = _plan(HERE / "specs" / "podman-limits.json")
     assert result.exit_code == 0
     assert "(it is one long line; laid out here for reading)" in result.output
@@ -324,7 +326,7 @@ def test_missing_file_and_bad_settings(tmp_path: Path, settings: Path, config: P
     settings.write_text("{")
     broken = _plan(config)
     assert broken.exit_code == 3
-    assert f"the settings in {settings} are of no use" in broken.stderr
+    assert f"{settings} is not a valid settings file" in broken.stderr
 
 
 def test_bytes_that_are_not_utf8_survive(config: Path, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ REPORT: dict[str, Any] = {
             "effect": "dropped",
             "kind": "hint",
             "code": "swappiness",
-            "reason": "cgroup2 has no swappiness of a cgroup's own",
+            "reason": "cgroup2 has no swappiness for a cgroup",
             "lost": "memory.swappiness",
         }
     ],
@@ -45,8 +45,8 @@ policy      refuse
 written by  cgshim 0.1.0
 
 What was changed, and why
-FIELD              EFFECT   REASON                                       LOST
-memory.swappiness  dropped  cgroup2 has no swappiness of a cgroup's own  memory.swappiness
+FIELD              EFFECT   REASON                                  LOST
+memory.swappiness  dropped  cgroup2 has no swappiness for a cgroup  memory.swappiness
 
 Edits in config.json
 EDIT    PATH                               BEFORE  AFTER
@@ -130,7 +130,7 @@ def test_unreadable_report_is_one_message(text: str, bundle: Path) -> None:
     (bundle / "config.json").write_text(json.dumps({"annotations": {"io.cgshim.report": text}}))
     result = _report(bundle)
     assert result.exit_code == 3
-    assert "annotation io.cgshim.report is no report that this version can read [bad-report]" in result.stderr
+    assert "annotation io.cgshim.report is not a report that this version can read [bad-report]" in result.stderr
 
 
 def test_report_by_id_asks_the_runtime(tmp_path: Path, runc: str, fp: FakeProcess) -> None:
@@ -171,7 +171,7 @@ def test_unknown_container_is_one_message() -> None:
     """No root has it: status 3, with the places that were searched and what to do."""
     result = _report("web")
     assert result.exit_code == 3
-    assert result.stderr.startswith("cgshim: nothing is known of a container web [no-container]\n")
+    assert result.stderr.startswith("cgshim: this host has no container web [no-container]\n")
     assert "remedy: cgshimctl audit lists the containers of this host, with their names" in result.stderr
 
 
@@ -183,7 +183,7 @@ def test_same_id_twice_is_a_question(tmp_path: Path) -> None:
     assert result.stderr.splitlines()[0] == "cgshim: there is more than one container web [ambiguous-container]"
     for place in places:
         assert f"evidence: {place}/web" in result.stderr
-    assert f"remedy: say which: --root {places[0]} web" in result.stderr
+    assert f"remedy: name one of them: --root {places[0]} web" in result.stderr
 
 
 def test_first_letters_of_an_id_are_enough(tmp_path: Path, runc: str, fp: FakeProcess) -> None:
@@ -195,7 +195,7 @@ def test_first_letters_of_an_id_are_enough(tmp_path: Path, runc: str, fp: FakePr
 
 
 def test_failing_runtime_is_quoted(tmp_path: Path, runc: str, fp: FakeProcess) -> None:
-    """The runtime's own words and its exit status."""
+    """The runtime's own message and its exit status."""
     root = _state_file(tmp_path, "default", "web")
     fp.register([runc, "--root", str(root), "state", "web"], returncode=1, stderr="container does not exist\n")
     result = _report("web")

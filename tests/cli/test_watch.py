@@ -107,14 +107,14 @@ def test_wrong_usage(tree: Path, arguments: tuple[str, ...], words: str) -> None
 @pytest.mark.parametrize(
     ("arguments", "verdict"),
     [
-        (("web",), "nothing is known of a container web [no-container]"),
+        (("web",), "this host has no container web [no-container]"),
         (("--textfile", "{0}/absent"), "{0}/absent: no file can be written there: No such file or directory "),
         (
             ("--alert", "file:{0}/absent/x"),
             "--alert file:{0}/absent/x takes no alerts: {0}/absent/x: No such file or directory ",
         ),
         (("--state", "/proc/x"), "/proc/x cannot be written: No such file or directory "),
-        (("--tree", "{0}"), "{0} is no captured host: it has no directory proc "),
+        (("--tree", "{0}"), "{0} is not a captured host: it has no directory proc "),
     ],
 )
 def test_bad_input(tree: Path, tmp_path: Path, arguments: tuple[str, ...], verdict: str) -> None:

@@ -132,10 +132,19 @@ def test_the_page_is_current() -> None:
 
 
 def test_every_area_is_on_the_page() -> None:
-    """The page has a heading for every area and every code, once."""
+    """The page has a heading for every area and every code, once, and the table of contents leads to each."""
     lines = page().splitlines()
-    assert [line[3:] for line in lines if line.startswith("## ")] == [area for area, _ in AREAS]
-    assert sorted(line[4:] for line in lines if line.startswith("### ")) == sorted(entry.code for entry in ENTRIES)
+    assert [line[3:] for line in lines if line.startswith("## ")] == ["By symptom", *(area for area, _ in AREAS)]
+    codes = sorted(entry.code for entry in ENTRIES)
+    assert sorted(line[4:] for line in lines if line.startswith("### ")) == codes
+    linked = [match[1] for match in (re.search(r"\]\(#([a-z0-9-]+)\)", line) for line in lines) if match]
+    assert sorted(set(linked) & set(codes)) == codes
+
+
+def test_contents_have_the_words_of_the_message() -> None:
+    """A literal part of the runtime's message stands beside the link, so that a search for it finds the entry."""
+    expected = "(#crun-refuses-hybrid): `cgroups in hybrid mode not supported, drop all controllers from cgroupv2`"
+    assert any(line.endswith(expected) for line in page().splitlines())
 
 
 def test_every_refusal_of_the_program_is_documented() -> None:

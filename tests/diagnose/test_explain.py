@@ -72,7 +72,7 @@ def test_several_unconfirmed_causes_are_the_answer() -> None:
     assert (found.code, found.confirmed, found.ours) == (SEVERAL_CAUSES, False, True)
     assert found.others == ("swap-below-limit", "swap-without-limit", "swap-limit-raced")
     assert [one.code for one in found.causes] == ["swap-below-limit", "swap-without-limit", "swap-limit-raced"]
-    assert found.cause == "These words fit several causes, and nothing that was read decides between them."
+    assert found.cause == "This message has several causes, and no fact on the host decides between them."
     assert found.causes[1].tell == ("is --memory-swap (compose: memswap_limit) given without --memory (mem_limit)?")
 
 
@@ -309,3 +309,12 @@ def test_json_has_every_field() -> None:
         "tell": "",
         "causes": [],
     }
+
+
+def test_dockers_hint_about_mounts_is_kept() -> None:
+    """docker (setExitCodeFromError) adds its hint to "not a directory": in the runtime's own line, never in ours."""
+    raw = "error mounting /a to rootfs at /b: not a directory: permission denied"
+    found = Diagnosis(code="c", verdict="/a is not a directory", cause="x", raw=raw)
+    lines = render(found).splitlines()
+    assert lines[0] == "cgshim: /a is ENOTDIR [c]"
+    assert lines[-1] == "  runtime: error mounting /a to rootfs at /b: not a directory: EACCES"

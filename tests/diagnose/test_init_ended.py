@@ -81,7 +81,7 @@ def test_never_the_root_cgroup(tree: Tree, subject: Subject, policy: str) -> Non
     error = _error(tree, subject, _made("create", policy))
     assert error.text().splitlines() == [
         "cgshim: the init of container c1 ended before it could be started: killed by signal 11 (SIGSEGV) [init-ended]",
-        "  cause: neither the container's cgroup nor the kernel's log of it says why",
+        "  cause: neither the container's cgroup nor the kernel's log of it shows the reason",
         f"  evidence: {STAT}: state Z, PF_EXITING, killed by signal 11 (SIGSEGV)",
         "  remedy: look at what the runtime wrote before, and at `dmesg`",
     ]

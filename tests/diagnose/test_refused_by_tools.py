@@ -24,9 +24,9 @@ def test_a_proof_that_podman_cannot_make(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(ShimError) as refused:
         hooks_proof._podman("create", "x")
     assert refused.value.text().splitlines() == [
-        "cgshim: podman create of a container for the proof failed [hooks-not-proven]",
+        "cgshim: podman create failed for the container of the proof [hooks-not-proven]",
         "  evidence: Error: short-name resolution failed",
-        "  remedy: do what podman's message says",
+        "  remedy: follow podman's message",
         "  remedy: or look at the hooks with `cgshimctl hooks list`",
     ]
 

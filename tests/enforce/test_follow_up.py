@@ -33,6 +33,11 @@ HYBRID_MOUNT = "/sys/fs/cgroup/unified"
 SUBJECT = Subject(pid=INIT, container="c1")
 ASKED: dict[str, Any] = {"memory": {"limit": 67108864, "reservation": 33554432}, "pids": {"limit": 32}}
 MEMORY_IN_2 = make_host(HYBRID, versions={"memory": 2})
+OUTCOMES = [
+    ("create", ", so the container was not started"),
+    ("restore", ", so the container was stopped"),
+    ("update", "; the update was not undone"),
+]
 
 
 def _made(resources: dict[str, Any], host: Host, policy: str, command: str = "create") -> rewrite.Rewrite:
@@ -71,7 +76,7 @@ def test_a_guard_that_did_not_land_is_refused(tree: Tree) -> None:
     with pytest.raises(ShimError) as refused:
         follow_up(tree.view, SUBJECT, _made(ASKED, make_host(UNIFIED), "refuse"))
     assert refused.value.code == "limit-not-applied"
-    assert refused.value.what == "memory.limit did not reach the kernel, so the container was not started"
+    assert refused.value.what == "the kernel does not show memory.limit, so the container was not started"
     assert refused.value.evidence == (f"{MOUNT}/c/memory.max: 'max'; memory.limit asked for '67108864'",)
     assert refused.value.cause.startswith("/usr/sbin/runc reported success, but ")
 
@@ -82,7 +87,7 @@ def test_all_that_is_lost_is_named(tree: Tree) -> None:
         tree.write(f"{MOUNT}/c/{file}", "1\n")
     with pytest.raises(ShimError) as refused:
         follow_up(tree.view, SUBJECT, _made(ASKED, make_host(UNIFIED), "refuse"))
-    assert refused.value.what.endswith("was not started (and 1 more)")
+    assert refused.value.what.endswith(" (and 1 more), so the container was not started")
     assert [line.partition(":")[0] for line in refused.value.evidence] == [
         f"{MOUNT}/c/memory.max",
         f"{MOUNT}/c/pids.max",
@@ -113,16 +118,14 @@ HINTS: dict[str, Any] = {"memory": {"reservation": 33554432}}
 UNREAD = "pids.max: /proc/PID/cgroup has no line for cgroup2; pids.limit asked for '32'"
 
 
-@pytest.mark.parametrize(
-    ("command", "outcome"), [("create", "not started"), ("restore", "stopped"), ("update", "left as it now is")]
-)
+@pytest.mark.parametrize(("command", "outcome"), OUTCOMES)
 def test_a_guard_that_cannot_be_read_back_is_refused(tree: Tree, command: str, outcome: str) -> None:
     """A process that is gone already, and nothing on the host that hides it: nobody knows of a limit."""
     tree.write(f"/proc/{INIT}/cgroup", "")
     with pytest.raises(ShimError) as refused:
         follow_up(tree.view, SUBJECT, _made({"pids": {"limit": 32}}, make_host(UNIFIED), "refuse", command))
     assert refused.value.code == "limit-not-read"
-    assert refused.value.what == f"pids.limit could not be read back, so the container was {outcome}"
+    assert refused.value.what == f"pids.limit could not be read back{outcome}"
     assert refused.value.evidence == (UNREAD, "view of the cgroups: made for a test: the host's own root")
 
 
@@ -131,7 +134,7 @@ def test_every_unread_guard_is_named(tree: Tree) -> None:
     tree.write(f"/proc/{INIT}/cgroup", "")
     with pytest.raises(ShimError) as refused:
         follow_up(tree.view, SUBJECT, _made(ASKED, make_host(UNIFIED), "refuse"))
-    assert refused.value.what.endswith("was not started (and 1 more)")
+    assert refused.value.what.endswith(" (and 1 more) could not be read back, so the container was not started")
     assert [line.partition(":")[0] for line in refused.value.evidence[:-1]] == ["memory.max", "pids.max"]
 
 
@@ -209,8 +212,8 @@ def test_a_nested_view_explains_what_cannot_be_read(tree: Tree, seen: str) -> No
     ((level, text),) = follow_up(tree.view, SUBJECT, _made({"pids": {"limit": 32}}, host, "refuse"))
     assert level == "warning"
     assert text == (
-        "cgshim: pids.limit could not be read back: pids.max: /../elsewhere/c is not to be seen below /sys/fs/cgroup; "
-        f"pids.limit asked for '32'; from here only a {seen} of the cgroups can be seen "
+        "cgshim: pids.limit could not be read back: pids.max: /../elsewhere/c is not visible below /sys/fs/cgroup; "
+        f"pids.limit asked for '32'; from here only a {seen} of the cgroups is visible "
         "(/proc/self/mountinfo: made for a test)"
     )
 
@@ -227,16 +230,14 @@ def test_a_nested_view_does_not_explain_a_process_that_is_gone(tree: Tree) -> No
 SAID = "/usr/sbin/runc state c1: exit status 1"
 
 
-@pytest.mark.parametrize(
-    ("command", "outcome"), [("create", "not started"), ("restore", "stopped"), ("update", "left as it now is")]
-)
+@pytest.mark.parametrize(("command", "outcome"), OUTCOMES)
 def test_without_a_process_guards_are_refused(command: str, outcome: str) -> None:
     """No pid file, no state, no answer: nothing was set by the bridge, and nothing was read back."""
     with pytest.raises(ShimError) as refused:
         following.without_process("c1", _made(LIMITS, MEMORY_IN_2, "refuse", command), SAID)
     assert refused.value.code == "no-process"
     assert refused.value.what == (
-        f"no process of container c1 was found, so memory.limit could not be read back: the container was {outcome}"
+        f"no process of container c1 was found, so memory.limit could not be read back{outcome}"
     )
     assert refused.value.evidence == (SAID,)
 
@@ -254,7 +255,7 @@ def test_an_update_that_did_not_land(tree: Tree) -> None:
     tree.write(f"{MOUNT}/c/pids.max", "max\n")
     with pytest.raises(ShimError) as refused:
         follow_up(tree.view, SUBJECT, _made({"pids": {"limit": 32}}, make_host(UNIFIED), "refuse", "update"))
-    assert refused.value.what == "pids.limit did not reach the kernel, so the container was left as it now is"
+    assert refused.value.what == "the kernel does not show pids.limit; the update was not undone"
 
 
 # ---- with the bridge
@@ -312,7 +313,8 @@ def test_warn_says_that_exec_escapes(tree: Tree, kernel: Kernel) -> None:
     tree.write(f"{HYBRID_MOUNT}/pod/cgroup.procs", "99\n")
     ((level, text),) = follow_up(tree.view, SUBJECT, _made(LIMITS, MEMORY_IN_2, "warn"))
     assert level == "warning"
-    assert text.startswith(f"cgshim: processes of exec are outside {HYBRID_MOUNT}/cgshim/c1, which has memory.limit: ")
+    outside = f"cgshim: processes started by exec are outside {HYBRID_MOUNT}/cgshim/c1, which has memory.limit: "
+    assert text.startswith(outside)
     assert text.endswith("/pod/cgroup.subtree_control: enabling memory: EBUSY")
     assert tree.read(f"{HYBRID_MOUNT}/cgshim/c1/memory.max") == "67108864\n"
     assert kernel.written[-1] == ("/cgshim/c1/memory.max", "67108864")
@@ -325,9 +327,7 @@ def test_warn_goes_on_without_the_limit(tree: Tree, kernel: Kernel, command: str
     tree.cgroup2(HYBRID_MOUNT, "/cgshim", processes="98\n")
     told = follow_up(tree.view, SUBJECT, _made(LIMITS, MEMORY_IN_2, "warn", command))
     assert [level for level, _ in told] == ["warning", "warning"]
-    assert told[0][1].startswith(
-        "cgshim: the container's limits live in cgroup2, and the controllers cannot be enabled"
-    )
+    assert told[0][1].startswith("cgshim: cannot enable the cgroup2 controllers that the container's limits need: ")
     assert "/pod/cgroup.subtree_control: enabling memory: EBUSY" in told[0][1]
     missing = f"{HYBRID_MOUNT}/pod/c/memory.max: ENOENT; memory.limit asked for '67108864'"
     assert told[1][1] == f"cgshim: memory.limit is not what the kernel shows: {missing}"

@@ -304,7 +304,7 @@ def test_a_cgroup_that_is_not_in_view(tree: Tree, path: str) -> None:
     tree.write(f"{MOUNT}/pod2/c/pids.max", "32\n")
     tree.write(f"{MOUNT}/pids0/c/pids.max", "32\n")
     (found,) = verify(tree.view, INIT, (_expect("32", file="pids.max", version=1),), make_host(LEGACY))
-    assert (found.found, found.why) == (None, f"{path} is not to be seen below {MOUNT}/pids")
+    assert (found.found, found.why) == (None, f"{path} is not visible below {MOUNT}/pids")
 
 
 def test_one_read_for_each_file(tree: Tree) -> None:

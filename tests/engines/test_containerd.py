@@ -181,14 +181,14 @@ def test_malformed_configuration(machine: Machine, text: str, line: int) -> None
     machine.write(FILE, text)
     for command in ("install", "remove", "status"):
         message = machine.refused(command, "containerd")
-        assert f"{FILE}, line {line}: no valid TOML; the file is left as it is [malformed-engine-config]" in message
+        assert f"{FILE}, line {line}: not valid TOML; the file is unchanged [malformed-engine-config]" in message
 
 
 def test_notation_that_cannot_be_extended(machine: Machine) -> None:
     """An inline table cannot get a table of its own: the file is refused, not damaged."""
     machine.write(FILE, f'version = 2\n[plugins]\n"{PLUGINS[2]}" = {{ containerd = {{ snapshotter = "native" }} }}\n')
     message = machine.refused("install", "containerd")
-    assert "cannot edit safely; the file is left as it is [engine-config-notation]" in message
+    assert "cannot edit safely; the file is unchanged [engine-config-notation]" in message
 
 
 def test_entry_of_someone_else(machine: Machine) -> None:
@@ -281,4 +281,4 @@ def test_remove_of_a_drop_in(machine: Machine, more: str) -> None:
     output = " ".join(machine.remove("containerd").split())
     kept = {drop_in + ".cgshim-backup": f"{COMMENT}version = 2\n\n{RUNC}{ENTRY}{more}"} if more else {}
     assert machine.files() == {FILE: main, **(kept or {"/etc/containerd/conf.d/": ""})}
-    assert ("is kept: it said more than the entry" in output) == bool(more)
+    assert ("is kept: it has more than the entry" in output) == bool(more)

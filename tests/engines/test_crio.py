@@ -101,7 +101,7 @@ def test_malformed_configuration(machine: Machine, place: str) -> None:
     """A broken file is reported with its line, and nothing is written."""
     machine.write(place, '[crio]\n[crio.runtime\ndefault_runtime = "runc"\n')
     message = machine.refused("install", "crio")
-    assert f"{place}, line 2: no valid TOML; the file is left as it is [malformed-engine-config]" in message
+    assert f"{place}, line 2: not valid TOML; the file is unchanged [malformed-engine-config]" in message
 
 
 def test_entry_of_someone_else(machine: Machine) -> None:
@@ -139,9 +139,7 @@ def test_containers_with_the_handler_are_warned_about(machine: Machine) -> None:
 
 def test_rootless_is_refused(machine: Machine) -> None:
     """CRI-O runs as root only: an entry of a user's own would never be read."""
-    assert "CRI-O has no configuration of a user's own [no-rootless]" in machine.refused(
-        "install", "crio", "--rootless"
-    )
+    assert "CRI-O has no per-user configuration [no-rootless]" in machine.refused("install", "crio", "--rootless")
 
 
 def test_what_others_added_is_kept(machine: Machine) -> None:
@@ -151,7 +149,7 @@ def test_what_others_added_is_kept(machine: Machine) -> None:
     text = machine.read(FILE) + '\n[crio.api]\nlisten = "x"\n'
     machine.write(FILE, text)
     output = " ".join(machine.remove("crio").split())
-    assert f"warning: {FILE} said more than the entry; it is kept as {kept}" in output
+    assert f"warning: {FILE} had more than the entry; it is kept as {kept}" in output
     assert machine.files() == {kept: text}
     (machine.root / kept[1:]).unlink()
     machine.write(FILE, text)

@@ -140,7 +140,7 @@ def test_malformed_configuration(machine: Machine, text: str, place: str) -> Non
     machine.write(FILE, text)
     for command in ("install", "remove", "status"):
         message = machine.refused(command, "docker")
-        assert f"{FILE}, {place}: no valid JSON; the file is left as it is [malformed-engine-config]" in message
+        assert f"{FILE}, {place}: not valid JSON; the file is unchanged [malformed-engine-config]" in message
 
 
 @pytest.mark.parametrize("name", ["runc", "io.containerd.runc.v2"])

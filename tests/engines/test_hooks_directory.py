@@ -174,7 +174,7 @@ def test_remove_leaves_nothing(runc: Path, place: Path) -> None:
     _hooks("install", "--dir", place, "--runtime", runc)
     assert _hooks("remove", "--dir", place).exit_code == 0
     assert not place.exists()
-    assert _hooks("remove", "--dir", place).output == f"no hook of cgshim's in {place}\n"
+    assert _hooks("remove", "--dir", place).output == f"no hook of cgshim in {place}\n"
 
 
 def test_others_stay(runc: Path, place: Path) -> None:
@@ -265,7 +265,7 @@ def test_list_knows_the_inline_program_of_version_0_1(runc: Path, place: Path) -
 def test_list_of_nothing(place: Path) -> None:
     """No directory: nothing is there, and that is fine."""
     result = _hooks("list", "--dir", place)
-    assert (result.exit_code, result.output) == (0, f"no hook of cgshim's in {place}\n")
+    assert (result.exit_code, result.output) == (0, f"no hook of cgshim in {place}\n")
 
 
 def test_prestart_is_noted_at_prestart(runc: Path, place: Path) -> None:

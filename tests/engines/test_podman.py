@@ -76,7 +76,7 @@ def test_another_runtime_in_the_settings(tmp_path: Path) -> None:
     before = machine.files()
     words = " ".join(machine.install("podman").split())
     assert (
-        "/etc/cgshim/config.json: runtime /usr/sbin/runc holds for what calls cgshim by that name; this entry runs"
+        "/etc/cgshim/config.json: runtime /usr/sbin/runc applies to calls of `cgshim` itself; this entry runs"
         " /usr/bin/crun"
     ) in words
     assert machine.files() == {**before, FILE: f'{COMMENT}[engine.runtimes]\n  crun = ["/usr/bin/cgshim-crun"]\n'}
@@ -138,7 +138,7 @@ def test_malformed_configuration(machine: Machine) -> None:
     """A broken containers.conf is reported with its line, and nothing is written."""
     machine.write(MAIN, "[engine]\nruntime = runc\n")
     message = machine.refused("install", "podman")
-    assert f"{MAIN}, line 2: no valid TOML; the file is left as it is [malformed-engine-config]" in message
+    assert f"{MAIN}, line 2: not valid TOML; the file is unchanged [malformed-engine-config]" in message
 
 
 def test_rootless_directory(machine: Machine, tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_what_others_added_is_kept(machine: Machine) -> None:
     text = machine.read(FILE) + "\n[containers]\npids_limit = 7\n"
     machine.write(FILE, text)
     output = " ".join(machine.remove("podman").split())
-    assert f"warning: {FILE} said more than the entry; it is kept as {FILE}.cgshim-backup" in output
+    assert f"warning: {FILE} had more than the entry; it is kept as {FILE}.cgshim-backup" in output
     assert machine.files() == {FILE + ".cgshim-backup": text}
     (machine.root / FILE[1:]).with_name("50-cgshim.conf.cgshim-backup").unlink()
     machine.write(FILE, text)

@@ -95,7 +95,7 @@ def test_malformed_toml_has_a_line(text: str, line: int, tomllib: bool, monkeypa
     """Python's own parser and, before 3.11, tomlkit name the same line."""
     if not tomllib:
         monkeypatch.setitem(sys.modules, "tomllib", None)
-    with pytest.raises(ShimError, match=rf"^f, line {line}: no valid TOML; the file is left as it is$"):
+    with pytest.raises(ShimError, match=rf"^f, line {line}: not valid TOML; the file is unchanged$"):
         toml_text.parsed(text, "f")
 
 

@@ -59,7 +59,7 @@ def test_v1_hierarchies_are_roots() -> None:
     )
     assert host.version("devices") == 1
     assert host.place("pids").evidence == (
-        "/sys/fs/cgroup/pids: not writable for user id 1000, who can make no cgroup there"
+        "/sys/fs/cgroup/pids: not writable for user id 1000, who cannot create a cgroup there"
     )
 
 

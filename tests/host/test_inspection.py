@@ -96,7 +96,7 @@ def test_pressure() -> None:
 def test_forged_pressure_is_none() -> None:
     """An ordinary file called memory.pressure is no pressure accounting, and is reported as what it is."""
     inspection = look("forged-pressure-4.19")
-    forged = "/sys/fs/cgroup/memory.pressure: 47 bytes, an ordinary file and not the kernel's"
+    forged = "/sys/fs/cgroup/memory.pressure: 47 bytes, a regular file, not the kernel's"
     assert (inspection.host.psi.value, inspection.host.psi.evidence) == (
         False,
         f"/proc/pressure/memory: ENOENT; {forged}",
@@ -133,7 +133,7 @@ def test_proc_cgroups_is_quoted_as_a_hint() -> None:
 def test_listed_but_nowhere() -> None:
     """A controller that /proc/cgroups calls enabled while no mount has it."""
     assert look("debian12-legacy-plain-memory-6.1").contradictions == (
-        "/sys/fs/cgroup/memory/memory.pressure: 2 bytes, an ordinary file and not the kernel's",
+        "/sys/fs/cgroup/memory/memory.pressure: 2 bytes, a regular file, not the kernel's",
         (
             "/proc/cgroups: memory enabled 1, hierarchy 4; yet it is nowhere: /proc/self/cgroup: memory:/kp/pod but "
             "not mounted here, /sys/fs/cgroup/memory/cgroup.clone_children: ENOENT"

@@ -177,7 +177,7 @@ def test_an_image_cannot_cost_the_host_a_process() -> None:
     noted = delays.start(View(), _state({"io.cgshim.pressure": "taskstats"}))
     assert noted == {
         "reason": "annotation io.cgshim.pressure=taskstats is ignored: the author of an image or a pod can write it; "
-        '{"annotations": "trust"} in /etc/cgshim/config.json lets it count'
+        '{"annotations": "trust"} in /etc/cgshim/config.json allows it'
     }
 
 
@@ -261,7 +261,7 @@ def test_what_was_not_asked_for_is_not_collected() -> None:
         (
             {**HEARD, "tasks": 0, "without": 0},
             "",
-            {"reason": "no delay accounting: the kernel told of no process of the container"},
+            {"reason": "no delay accounting: the kernel reported no process of the container"},
         ),
         (HEARD, "off", {"reason": "off; it was on when the container started"}),
         ({"reason": "unknown"}, "", {"reason": "unknown"}),

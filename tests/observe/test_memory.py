@@ -118,7 +118,7 @@ def test_cgroup2_gone_without_a_kill() -> None:
     by_name = {one["name"]: one for one in account["figures"]}
     assert by_name["events.oom"]["source"] == f"{ABOVE}/memory.events, difference between start and end"
     assert by_name["events.oom"]["includes"] == f"all that ran below {ABOVE} meanwhile"
-    assert by_name["peak_above"]["includes"] == "at most; all that ever ran in that cgroup is in it"
+    assert by_name["peak_above"]["includes"] == "upper bound: includes everything that ever ran in that cgroup"
     assert list(_absent(account)) == ["peak"]
 
 
@@ -229,7 +229,7 @@ def test_delays_of_a_host_without_psi() -> None:
         "delay.reclaim": 2345,
     }
     (one,) = (one for one in account["figures"] if one["name"] == "delay.reclaim")
-    assert one["source"] == "taskstats: delay accounting of each task, told by the kernel when it ended"
+    assert one["source"] == "taskstats: delay accounting of each task, reported by the kernel when it ended"
     assert (one["unit"], one["includes"]) == ("microseconds lost", "this container: 43 task(s)")
     assert "pressure" not in _absent(account)
     unasked = _absent(_account(after, noted, []))["pressure"]

@@ -66,7 +66,7 @@ def test_look_alike_of_psi_is_not_believed() -> None:
     view = Host("forged-pressure-4.19", None)
     found = pressure.of_cgroup(view, "/sys/fs/cgroup", [7], lambda _pid: _struct(8, OFFSETS))
     assert found.source == "taskstats"
-    ordinary = "/sys/fs/cgroup/memory.pressure is an ordinary file and not the kernel's"
+    ordinary = "/sys/fs/cgroup/memory.pressure is a regular file, not the kernel's"
     assert found.reason.startswith(f"no PSI: {ordinary};")
 
 

@@ -250,7 +250,7 @@ def test_interfaces_that_are_not_names(name: str, what: str) -> None:
         ("/a\0b", "it contains a NUL"),
         ("/a\nb", "it contains a line end, which no cgroup may have in its name"),
         ("/a" * 60000, "it is longer than the 4095 bytes that a path may have"),
-        ("/a" * 257, "it has 257 levels, more than the 256 that are looked at"),
+        ("/a" * 257, "it has 257 levels, more than the 256 that are read"),
         ("/" + "a" * 256, "one of its parts has 256 characters, more than 255"),
     ],
     ids=["climbs", "parent", "nul", "line-end", "long", "deep", "long-part"],
@@ -299,7 +299,7 @@ def test_more_members_than_anybody_has(field: str, member: object, most: int) ->
     values: dict[str, object] = {"unified": "1", "rdma": {"hcaHandles": 1}}
     for count in (most, most + 1):
         value = [member] * count if member else {f"x.k{number}": values[field] for number in range(count)}
-        told = [] if count == most else [f"it has {count} members, more than the {most} that are looked at"]
+        told = [] if count == most else [f"it has {count} members, more than the {most} that are read"]
         assert [problem.what for problem in check(_holding(field, value))] == told
 
 

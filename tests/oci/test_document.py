@@ -112,7 +112,7 @@ def test_ambiguous_limits_are_refused(text: str, field: str) -> None:
     with pytest.raises(ShimError) as caught:
         resources(load(text, "c"), WHERE)
     assert caught.value.code == "ambiguous-config"
-    assert caught.value.what == f"c: {field} stands there more than once"
+    assert caught.value.what == f"c: the key {field} is there more than once"
     assert caught.value.remedy == (f"keep one {field} in c",)
 
 
@@ -162,7 +162,7 @@ def test_comments_that_crun_reads() -> None:
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ('{"a": /* x }', "line 1, column 7: a comment does not end"),
+        ('{"a": /* x }', "line 1, column 7: a comment has no end"),
         ('{"a": 1} // x\n}', "line 2, column 1: something follows the configuration: '}'"),
         ('{"a": / 1}', "line 1, column 7: a comment or a value was expected, found '/'"),
         ('{"a": "/', "line 1, column 7: "),

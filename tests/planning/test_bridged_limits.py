@@ -53,7 +53,7 @@ def test_an_empty_key_does_not_hide_what_is_kept() -> None:
     assert bridged_limits.returned({"unified": {"memory.max": "1G"}}, KEPT) == newer
 
 
-FORM = "annotation io.cgshim.bridge is ignored, no limit is taken from it: it is not of the form that cgshim writes"
+FORM = "annotation io.cgshim.bridge is ignored, no limit is taken from it: it does not have the form that cgshim writes"
 FOREIGN = (
     "annotation io.cgshim.bridge is ignored, no limit is taken from it: "
     "cgshim has not written it on this host for this container"

@@ -48,7 +48,7 @@ def test_unknown_layout_is_for_the_policy(layout: str, driver: str, operation: s
     assert made.after == EVERYTHING
     assert made.plan.expectations == ()
     assert {note.code for note in made.plan.notes} == {"layout-unknown"}
-    why = f"left as it stands: the cgroup layout of this host is {layout} (made for a test: {layout})"
+    why = f"left unchanged: the cgroup layout of this host is {layout} (made for a test: {layout})"
     assert made.reason("devices") == why
     assert made.effect("devices")[2] == "kept"
     lost = {note.field for note in made.plan.unenforceable}
@@ -71,10 +71,10 @@ def test_cgroups_switched_off(layout: str) -> None:
     assert made.after == EVERYTHING
     assert made.plan.expectations == ()
     assert {note.reason for note in made.plan.notes} == {
-        "cgroups are switched off for this container (--cgroup-manager=disabled)"
+        "cgroups are disabled for this container (--cgroup-manager=disabled)"
     }
     assert {(note.field, note.lost) for note in made.plan.unenforceable} == {
-        ("memory.limit", "memory above 67108864 bytes"),
+        ("memory.limit", "memory above 64 MiB (67108864 bytes)"),
         ("memory.swap", "swap above 0 bytes"),
         ("cpu.quota", "CPU time above 50000 us in every 100000 us"),
         ("cpu.cpus", "confinement to CPUs 0"),

@@ -89,7 +89,7 @@ BAD = {
     "truncated": ('{"policy":', "line 1, column 11: a value was expected, found the end of the text"),
     "array": ("[]", "a JSON object was expected, found an array"),
     "null": ("null", "a JSON object was expected, found null"),
-    "twice": ('{"policy":"warn","policy":"refuse"}', "policy stands there more than once"),
+    "twice": ('{"policy":"warn","policy":"refuse"}', "the key policy is there more than once"),
     "unknown": (
         '{"runtimes":"/x"}',
         "runtimes: no such setting; there are runtime, policy, crun_on_hybrid, pressure, annotations",
@@ -107,7 +107,7 @@ def test_bad_file_is_one_error(tmp_path: Path, text: str | bytes, what: str) -> 
     """The error names the file and the field, and shows a good file."""
     error, path = _refusal(tmp_path, text), tmp_path / "config.json"
     assert error.code == "bad-settings"
-    assert error.what == f"the settings in {path} are of no use: {what}"
+    assert error.what == f"{path} is not a valid settings file: {what}"
     assert error.evidence == (f"{path}: {what}",)
     example = '{"runtime": "/usr/sbin/runc", "policy": "refuse"}'
     assert error.remedy == (f"correct {path}, for example {example}", "or remove it")
@@ -117,16 +117,16 @@ def test_directory_in_its_place(tmp_path: Path) -> None:
     """What cannot be read is called by the error's name."""
     with pytest.raises(ShimError) as caught:
         load({"CGSHIM_CONFIG": str(tmp_path)})
-    assert caught.value.what == f"the settings in {tmp_path} are of no use: cannot be read: EISDIR"
+    assert caught.value.what == f"{tmp_path} is not a valid settings file: cannot be read: EISDIR"
 
 
 @pytest.mark.parametrize(
     ("runtime", "what"),
     [
-        ("runc", "is no absolute path"),
-        ("./runc", "is no absolute path"),
+        ("runc", "is not an absolute path"),
+        ("./runc", "is not an absolute path"),
         ("/none/runc", "does not exist"),
-        ("/etc", "is no file"),
+        ("/etc", "is not a file"),
         ("/etc/passwd", "is not executable"),
     ],
     ids=["name", "relative", "missing", "directory", "not-executable"],
@@ -159,7 +159,7 @@ def test_unreadable_file_of_the_administrator(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(posix, "geteuid", lambda: 0)
     with pytest.raises(ShimError) as caught:
         load({"CGSHIM_CONFIG": str(tmp_path)})
-    assert caught.value.what.endswith("are of no use: cannot be read: EACCES")
+    assert caught.value.what.endswith("is not a valid settings file: cannot be read: EACCES")
 
 
 FILE = "/etc/cgshim/config.json"
@@ -168,7 +168,7 @@ STRICT = Settings(origins={"policy": FILE})
 TRUSTING = Settings(annotations="trust", origins={"policy": FILE})
 IGNORED = (
     "annotation io.cgshim.policy=warn is ignored: the author of an image or a pod can write it; "
-    '{"annotations": "trust"} in /etc/cgshim/config.json lets it count'
+    '{"annotations": "trust"} in /etc/cgshim/config.json allows it'
 )
 REFUSES, WARNS = {"io.cgshim.policy": "refuse"}, {"io.cgshim.policy": "warn"}
 OWN = "annotation io.cgshim.policy"

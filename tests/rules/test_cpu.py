@@ -76,7 +76,7 @@ def test_shares_stay_where_idle_cannot_be_had() -> None:
 def test_quota_below_the_kernels_least_is_a_problem(layout: str, quota: int) -> None:
     """min_cfs_quota_period is 1 ms (sched/core.c): 1 to 999 us are EINVAL in both hierarchies."""
     (problem,) = cpu({"quota": quota}, layout).problems
-    assert (problem.field, problem.what) == ("cpu.quota", f"{quota} us is below the kernel's least of 1000 us")
+    assert (problem.field, problem.what) == ("cpu.quota", f"{quota} us is below the kernel's minimum of 1000 us")
     assert problem.remedy == "write 1000 or more, or -1"
 
 
@@ -94,7 +94,7 @@ def test_quota_and_period_are_left_alone(quota: int, runtime: str) -> None:
     ]
     assert {one.kind for one in legacy.expectations} == {GUARD}
     assert legacy.effect("cpu.quota") == ("honoured", GUARD, KEPT)
-    assert legacy.reason("cpu.quota") == "honoured as it stands: cpu.cfs_quota_us"
+    assert legacy.reason("cpu.quota") == "passed on unchanged: cpu.cfs_quota_us"
 
 
 def test_quota_without_period_has_the_default() -> None:

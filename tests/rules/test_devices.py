@@ -16,8 +16,8 @@ DENY_ALL = {"devices": [{"allow": False, "access": "rwm"}]}
 @pytest.mark.parametrize(
     ("layout", "operation", "reason"),
     [
-        (UNIFIED, "create", "honoured as it stands: an eBPF program on the container's cgroup"),
-        (LEGACY, "create", "honoured as it stands: devices.allow and devices.deny"),
+        (UNIFIED, "create", "passed on unchanged: an eBPF program on the container's cgroup"),
+        (LEGACY, "create", "passed on unchanged: devices.allow and devices.deny"),
         (LEGACY, "update", "runc does not touch device rules in an update; those of the container's start stay"),
     ],
 )

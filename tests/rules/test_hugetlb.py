@@ -120,7 +120,7 @@ def test_hugetlb_in_cgroup2_of_a_hybrid_host() -> None:
     answer = ask(RULES, pages("2048KB", 5 * MB), made_hybrid(hugetlb=2))
     assert answer.after == {}
     assert answer.effect("hugepageLimits") == ("hugetlb-in-cgroup2", GUARD, UNENFORCEABLE)
-    assert answer.notes[0].lost == f"2MB huge pages above {5 * MB} bytes"
+    assert answer.notes[0].lost == f"2MB huge pages above 5 MiB ({5 * MB} bytes)"
     assert answer.shown() == [(2, "hugetlb.2MB.max", str(4 * MB), "exact")]
 
 

@@ -97,7 +97,7 @@ def test_weight_that_old_crun_cannot_find() -> None:
     """crun before 1.8.2 knows blkio.weight only; the version is unknown, so the reason says it."""
     answer = block({"weight": 500}, LEGACY, "crun", files=BFQ_V1)
     assert answer.edits == []
-    expected = "honoured as it stands: blkio.bfq.weight; crun before 1.8.2 looks for blkio.weight only"
+    expected = "passed on unchanged: blkio.bfq.weight; crun before 1.8.2 looks for blkio.weight only"
     assert answer.reason("blockIO.weight") == expected
 
 

@@ -159,7 +159,7 @@ def test_swap_below_limit(layout: str, limit: int, swap: int) -> None:
 )
 def test_swap_without_a_limit(layout: str, memory: dict[str, int]) -> None:
     """A number that has nothing to be taken from."""
-    what = f"{5 * M} stands without a memory.limit, which kernel and runtimes refuse"
+    what = f"{5 * M} is set without a memory.limit, which kernel and runtimes refuse"
     remedy = "set memory.limit too, or leave memory.swap out"
     assert _plan(layout, memory).problems() == [("memory.swap", what, remedy)]
 
@@ -235,7 +235,7 @@ def test_some_swap_asked_where_it_is_not_accounted(layout: str) -> None:
     made = planned({"memory": {"limit": 64 * M, "swap": 65 * M}}, make_host(layout, **UNACCOUNTED))
     assert made.after == {"memory": {"limit": 64 * M}}
     assert made.effect("memory.swap") == ("swap-unaccounted", "guard", "unenforceable")
-    assert made.lost("memory.swap") == f"swap above {M} bytes"
+    assert made.lost("memory.swap") == f"swap above 1 MiB ({M} bytes)"
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -329,7 +329,7 @@ def test_unlimited_pair_without_swap_accounting() -> None:
 
 
 def test_check_before_update_needs_swap_files_for_crun() -> None:
-    """crun reads memory.swap.current, which is missing where swap is not accounted."""
+    """crun reads memory.swap.current, which is missing if swap is not accounted."""
     made = planned({"memory": {"checkBeforeUpdate": True}}, make_host("unified", **UNACCOUNTED), "crun")
     assert made.after == {}
     assert made.effect("memory.checkBeforeUpdate") == ("check-needs-swap", "hint", "dropped")
@@ -342,9 +342,9 @@ def test_memory_controller_nowhere(layout: str) -> None:
     made = planned({"memory": memory}, make_host(layout, versions={"memory": 0}))
     assert made.after == {}
     assert made.effect("memory.limit") == ("memory-nowhere", "guard", "unenforceable")
-    assert made.lost("memory.limit") == f"memory above {64 * M} bytes"
+    assert made.lost("memory.limit") == f"memory above 64 MiB ({64 * M} bytes)"
     assert made.effect("memory.swap") == ("memory-nowhere", "guard", "unenforceable")
-    assert made.lost("memory.swap") == f"swap above {32 * M} bytes"
+    assert made.lost("memory.swap") == f"swap above 32 MiB ({32 * M} bytes)"
     for field in ("reservation", "swappiness", "kernel"):
         assert made.effect(f"memory.{field}") == ("memory-nowhere", "hint", "dropped")
     made = planned({"memory": {"limit": -1, "swap": -1}}, make_host(layout, versions={"memory": 0}))
@@ -432,7 +432,7 @@ def test_what_is_lost_of_swap_without_a_limit() -> None:
     host = make_host("hybrid", versions={"memory": 2}, swap_accounting=counted)
     made = planned({"memory": {"limit": -1, "swap": 96 * M}}, host)
     assert made.effect("memory.swap") == ("swap-unaccounted", "guard", "unenforceable")
-    assert made.lost("memory.swap") == f"swap above {96 * M} bytes"
+    assert made.lost("memory.swap") == f"swap above 96 MiB ({96 * M} bytes)"
 
 
 def test_no_limit_of_swap_is_shown_as_the_largest_number_on_v1() -> None:

@@ -21,7 +21,7 @@ def test_limits_that_the_kernel_takes(layout: str, runtime: str, limit: int) -> 
     answer = ask(RULES, {"pids": {"limit": limit}}, make_host(layout), runtime)
     assert answer.edits == []
     assert answer.effect("pids.limit") == ("honoured", GUARD, KEPT)
-    assert answer.reason("pids.limit") == "honoured as it stands: pids.max"
+    assert answer.reason("pids.limit") == "passed on unchanged: pids.max"
     assert answer.shown() == [(2 if layout == UNIFIED else 1, "pids.max", str(limit), "exact")]
 
 

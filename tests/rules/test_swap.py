@@ -98,4 +98,4 @@ def test_an_update_of_swap_alone_without_accounting(layout: str) -> None:
     """Nothing keeps the sum; the loss names it."""
     made = _plan({"swap": 64 * M}, layout, 2 if layout == "unified" else 1, "update", **UNACCOUNTED)
     assert made.effect("memory.swap") == LOST
-    assert made.lost("memory.swap") == f"memory plus swap above {64 * M} bytes"
+    assert made.lost("memory.swap") == f"memory plus swap above 64 MiB ({64 * M} bytes)"

@@ -75,8 +75,8 @@ def test_state_of_runc_and_of_crun(given: Any) -> None:
         ({"ociVersion": "2.0.0"}, "a state of OCI version '2.0.0', of which nothing is known,"),
         ({"id": ""}, "a state without id"),
         ({"bundle": 1}, "a state without bundle"),
-        ({"pid": True}, "a state whose pid is no number"),
-        ({"pid": "7"}, "a state whose pid is no number"),
+        ({"pid": True}, "a state whose pid is not a number"),
+        ({"pid": "7"}, "a state whose pid is not a number"),
     ],
 )
 def test_state_that_is_none(given: Any, changes: dict[str, Any], message: str) -> None:
@@ -117,7 +117,7 @@ def test_an_image_cannot_switch_the_hooks_off(monkeypatch: pytest.MonkeyPatch) -
     assert call.enabled({"io.cgshim.enable": "false"}, DEFAULTS, "web")
     ignored = (
         "container web: cgshim: annotation io.cgshim.enable=false is ignored: the author of an image or a pod can "
-        'write it; {"annotations": "trust"} in /etc/cgshim/config.json lets it count'
+        'write it; {"annotations": "trust"} in /etc/cgshim/config.json allows it'
     )
     assert logged == [ignored]
 

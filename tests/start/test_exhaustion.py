@@ -29,23 +29,23 @@ def _caused(error: ShimError, cause: BaseException) -> ShimError:
     [
         (
             OSError(errno.EMFILE, "Too many open files", "/a"),
-            "this process may open no more files (EMFILE), so the call could not be carried out",
+            "this process cannot open more files (EMFILE), so the call could not be carried out",
             "/a: [Errno 24] Too many open files: '/a'",
         ),
         (
             OSError(errno.ENFILE, "Too many open files in system"),
-            "the host may open no more files (ENFILE), so the call could not be carried out",
+            "the host cannot open more files (ENFILE), so the call could not be carried out",
             "[Errno 23] Too many open files in system",
         ),
-        (MemoryError(), "there is no memory left (ENOMEM), so the call could not be carried out", "ENOMEM"),
+        (MemoryError(), "no memory is left (ENOMEM), so the call could not be carried out", "ENOMEM"),
         (
             OSError(errno.ENOSPC, "No space left on device", "/b"),
-            "there is no room left (ENOSPC), so the call could not be carried out",
+            "no space is left (ENOSPC), so the call could not be carried out",
             "/b: [Errno 28] No space left on device: '/b'",
         ),
         (
             OSError(errno.EDQUOT, "Disk quota exceeded"),
-            "there is no room left for this user (EDQUOT), so the call could not be carried out",
+            "no space is left for this user (EDQUOT), so the call could not be carried out",
             "[Errno 122] Disk quota exceeded",
         ),
     ],
@@ -81,9 +81,9 @@ def test_circle_of_causes_ends() -> None:
 def test_no_process() -> None:
     """fork(2): EAGAIN is a limit of processes, ENOMEM is memory."""
     assert exhaustion.no_process(OSError(errno.EAGAIN, "x")).what.startswith(
-        "no further process may be created (EAGAIN)"
+        "no more processes can be created (EAGAIN)"
     )
-    assert exhaustion.no_process(OSError(errno.ENOMEM, "x")).what.startswith("there is no memory left (ENOMEM)")
+    assert exhaustion.no_process(OSError(errno.ENOMEM, "x")).what.startswith("no memory is left (ENOMEM)")
 
 
 def _no_processes() -> None:

@@ -207,12 +207,12 @@ def test_a_host_that_ran_out_is_no_fault(ending: Path, capfd: pytest.CaptureFixt
         import_fault.tell(OSError(24, "Too many open files", "/x/shim/planning/plan.py"))
     told = capfd.readouterr().err
     assert told.startswith(
-        "cgshim: this process may open no more files (EMFILE), so the call could not be carried out [h"
+        "cgshim: this process cannot open more files (EMFILE), so the call could not be carried out [h"
     )
     assert json.loads((ending / "log.json").read_text())["msg"] + "\n" == told
     with pytest.raises(Ended):
         import_fault.tell(MemoryError())
-    assert capfd.readouterr().err.startswith("cgshim: there is no memory left (ENOMEM)")
+    assert capfd.readouterr().err.startswith("cgshim: no memory is left (ENOMEM)")
 
 
 def test_nobody_listens(ending: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:

@@ -212,7 +212,7 @@ def test_a_failure_is_found_by_its_container(state_directory: Path) -> None:
 
 def test_failures_are_listed(state_directory: Path) -> None:
     """Age, container, code and the first line; as JSON the whole text."""
-    assert CliRunner().invoke(main, ["failures"]).output == "no failure is kept\n"
+    assert CliRunner().invoke(main, ["failures"]).output == "No failures are stored.\n"
     failures.remember("cgshim: it failed [some-code]\n  cause: x", "", "web")
     lines = CliRunner().invoke(main, ["failures"]).output.splitlines()
     assert lines[0].split() == ["AGE", "CONTAINER", "CODE", "MESSAGE"]

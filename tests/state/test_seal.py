@@ -81,9 +81,9 @@ def _spoilt(key: Path, how: str) -> str:
         key.mkdir(mode=0o700)
     if how == "open-directory":
         key.parent.chmod(0o777)
-        return f"{key.parent}: its mode is 0777, which lets others in"
+        return f"{key.parent}: its mode is 0777, which gives others access"
     said = {
-        "readable": "its mode is 0640, which lets others in",
+        "readable": "its mode is 0640, which gives others access",
         "foreign": f"it belongs to uid 12345, not to {os.geteuid()}",
         "link": "it cannot be read: ELOOP",
         "directory": "it is not a regular file",

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from shim.audit.row import CAPPED, ENFORCED, LOST, ORDER
-from shim.cli import output
+from shim.cli import output, terminal
 from shim.cli.output import heading, paragraph, say
 
 COLOURS = {**dict.fromkeys(LOST, "red"), CAPPED: None, ENFORCED: "green"}
@@ -50,7 +50,7 @@ def _table(pairs: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
     titles = [HEADER[number] for number in keep]
     natural = [max(len(row[column]) for row in [titles, *grid]) for column in range(len(keep))]
     # The verdict is never cut; what gives way is names.
-    widths = natural[:1] + output.fitted(natural[1:], output.columns() - natural[0] - len(output.GAP))
+    widths = natural[:1] + output.fitted(natural[1:], terminal.columns() - natural[0] - len(output.GAP))
     _line(titles, widths, None, bold=True)
     for cells, (limit, _) in zip(grid, pairs):
         _line(cells, widths, COLOURS.get(limit["verdict"], "yellow"))
@@ -109,7 +109,7 @@ def _after(fleet: dict[str, Any]) -> None:
     ]
     output.table(rows, ("OUTCOME", "CONTAINER", "FIELD", "WHY", "WITHOUT CGSHIM"))
     say()
-    say(plain(after["answer"]), bold=True)
+    paragraph(plain(after["answer"]), bold=True)
 
 
 def _summary(fleet: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ ENTRIES = (
         code="user-session-missing",
         title="there is no systemd session of the user, so systemd asks for a password",
         patterns=(r"Interactive authentication required", r"interactive authentication is required"),
-        verdict="systemd refuses to make the container's scope for this user: there is no session of the user's own",
+        verdict="systemd refuses to make the container's scope for this user: the user has no session",
         cause="Without the user's own systemd the runtime asked the system's, which only root may tell to make units. "
         "This is so after su or sudo, in cron, in CI and in a service without a login.",
         remedy=(LINGER, EXPORT, f"Or do without systemd: {NO_SYSTEMD}"),
@@ -54,7 +54,8 @@ ENTRIES = (
         ambiguous=(PRIVATE,),
         offer=2,
         verdict="the bus to systemd does not answer: the user's session or its bus has ended",
-        cause="The socket is there, or its name is in the environment, but nobody listens: the session ended, dbus was "
+        cause="The socket is there, or its name is in the environment, but no process listens: the session "
+        "ended, dbus was "
         "restarted, or systemd executed itself again in an upgrade.",
         remedy=(
             "Rootless: log in again, and: systemctl --user start dbus.socket; " + LINGER,

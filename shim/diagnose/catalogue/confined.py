@@ -213,7 +213,7 @@ ENTRIES = (
         patterns=(r"container process is already dead",),
         ambiguous=(PIPE, r"sync socket: (?:broken pipe|connection reset by peer)"),
         confirm=nested.ended_by_kernel,
-        verdict="the runtime's init process ended before it was set up; somebody else ended it, or it could not run",
+        verdict="the runtime's init process ended before it was set up; another process ended it, or it could not run",
         cause="The message is only what is left when the process is gone. A security module, a seccomp filter "
         "around the "
         "engine, a hook, a memory limit or a full pids limit can end it.",

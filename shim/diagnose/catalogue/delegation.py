@@ -18,7 +18,10 @@ ENTRIES = (
         "errno.",
         remedy=(
             "ps -eo pid,cls,rtprio,cmd | awk '$2 ~ /RR|FF/' lists them; end them or move them to the root cgroup.",
-            "Upgrade crun to 0.18 or later, which goes on without cpu; or use a kernel without CONFIG_RT_GROUP_SCHED.",
+            (
+                "Upgrade crun to 0.18 or later, which continues without cpu; or use a kernel without "
+                "CONFIG_RT_GROUP_SCHED."
+            ),
         ),
         reference="https://github.com/containers/crun/pull/591",
         tell="zgrep RT_GROUP_SCHED /proc/config.gz /boot/config-$(uname -r); ps -eo cls,cmd | grep -E '^ *(RR|FF)'",

@@ -67,7 +67,7 @@ ENTRIES = (
         r"(?:" + KERNEL + r"(?:swap limit|memory swap)(?!p)(?: capabilities)?,?[^\n]*(?:without swap|discarded)"
         r"|^WARNING: No swap limit support)",
         "Memory stays limited, but the container may use any amount of swap.",
-        "Boot with cgroup_enable=memory swapaccount=1 (kernels before 6.1), or switch swap off: swapoff -a.",
+        "Boot with cgroup_enable=memory swapaccount=1 (kernels before 6.1), or turn swap off: swapoff -a.",
         "A kernel without CONFIG_MEMCG_SWAP (before 6.1) cannot do it at all.",
         reference="https://github.com/docker-archive/classicswarm/issues/2825",
     ),

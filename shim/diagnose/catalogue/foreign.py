@@ -38,7 +38,7 @@ ENTRIES = (
                 "Or put the hook where everybody may go (/usr/libexec), or make it a createRuntime hook, which "
                 "runs as the runtime."
             ),
-            "Run by hand as root it works all the same; try it with the container's ids: setpriv --reuid=100000 {path}",
+            "Run by hand as root it still works; try it with the container's ids: setpriv --reuid=100000 {path}",
         ),
         reference="https://github.com/kubernetes-sigs/kind/issues/4178",
         rank=45,
@@ -100,7 +100,7 @@ ENTRIES = (
         r"cannot exec (?:in|a) (?:a )?(?:stopped container|container that has (?:run and )?stopped)",
         r"(?:^|: )container not running$",
         r"[Cc]ontainer \S+ is not running",
-        remedy="Start it first; its log says why it ended (docker logs, podman logs, kubectl logs --previous).",
+        remedy="Start it first; its log shows why it ended (docker logs, podman logs, kubectl logs --previous).",
     ),
     _foreign(
         "nvidia-driver-missing",
@@ -113,7 +113,7 @@ ENTRIES = (
         "a hook of the container failed",
         r"error running (?:\w+ )?hook",
         r"error executing hook",
-        remedy="Run the hook by hand; its path stands under hooks in config.json.",
+        remedy="Run the hook by hand; its path is under hooks in config.json.",
     ),
     _foreign(
         "capability-unknown",

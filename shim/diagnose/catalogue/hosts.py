@@ -76,7 +76,7 @@ ENTRIES = (
     ),
     Entry(
         code="runtime-ended-without-words",
-        title="the OCI runtime ended before it could say why",
+        title="the OCI runtime ended before it could report the reason",
         patterns=(
             r"unable to retrieve OCI runtime error[^\n]*\): (?P<program>\S+) did not terminate suc+ess?ful+y",
             r"unable to retrieve OCI runtime error[^\n]*\): exit status \d+",
@@ -86,7 +86,7 @@ ENTRIES = (
         "architecture or "
         "with a missing interpreter does so, and a process that was killed.",
         remedy=(
-            "Run {program} --version as the engine's user, and read what it says.",
+            "Run {program} --version as the engine's user, and read its output.",
             "journalctl -k | grep -iE 'oom|segfault|denied'; journalctl -u docker -u containerd -e",
         ),
         reference="https://github.com/awslabs/oci-add-hooks/issues/14",

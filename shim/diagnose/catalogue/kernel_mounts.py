@@ -174,7 +174,7 @@ ENTRIES = (
         code="terminal-without-devpts",
         title="a terminal is asked for, and no devpts is mounted for it",
         patterns=(rf"\bopen [`'\"]?/dev/(?:pts/)?ptmx[`'\"]?: {ENOENT}",),
-        verdict="the container wants a terminal, and there is no /dev/ptmx (ENOENT)",
+        verdict="the container needs a terminal, and there is no /dev/ptmx (ENOENT)",
         cause="/dev/ptmx belongs to the devpts file system at /dev/pts; config.json mounts none, or the host has none.",
         remedy=(
             "Mount devpts at /dev/pts of the container: type devpts, options newinstance,ptmxmode=0666",
@@ -186,9 +186,9 @@ ENTRIES = (
     ),
     Entry(
         code="rootfs-is-no-mount",
-        title="the root file system is not a mount of its own",
+        title="the root file system is not a separate mount",
         patterns=(rf"\bpivot_root(?: \.)?: {EBUSY}",),
-        verdict="the container's root file system is the host's root or no mount of its own (EBUSY at pivot_root)",
+        verdict="the container's root file system is the host's root or not a separate mount (EBUSY at pivot_root)",
         cause="pivot_root needs a new root that is a mount point and differs from the present one.",
         remedy=("mount --bind <rootfs> <rootfs>, or use a rootfs other than /",),
         reference="pivot_root(2)",
@@ -245,7 +245,8 @@ ENTRIES = (
         title="the path of the container's root file system has a symbolic link in it",
         patterns=(r"invalid rootfs: not an absolute path, or a symlink",),
         verdict="root.path of config.json is a symbolic link, or leads through one, which runc refuses",
-        cause="runc wants the root's own path, so that nobody can redirect it during the start; crun follows the link.",
+        cause="runc requires the root's own path, so that it cannot be redirected during the start; crun follows "
+        "the link.",
         remedy=("realpath <root.path> shows the path to write into config.json",),
         reference="OCI runtime-spec, config.md, Root",
     ),

@@ -41,10 +41,9 @@ ENTRIES = (
             'or use runc: "runtime": its path, in the same file',
             "or boot with systemd.unified_cgroup_hierarchy=1 (cgroup2 only)",
             (
-                "or mount what cgroup2 has left as v1; for memory and cpuset only where the kernel has CONFIG_MEMCG_V1 "
-                "and CONFIG_CPUSETS_V1, which Debian's has not from 6.12 on: for c in "
-                "$(cat /sys/fs/cgroup/unified/cgroup.controllers); do mkdir -p /sys/fs/cgroup/$c && "
-                "mount -t cgroup -o $c cgroup /sys/fs/cgroup/$c; done"
+                "or mount each controller that cgroup2 still has as v1: "
+                "mount -t cgroup -o NAME cgroup /sys/fs/cgroup/NAME "
+                "(memory and cpuset need a kernel with CONFIG_MEMCG_V1 and CONFIG_CPUSETS_V1)"
             ),
         ),
         reference="https://github.com/buildbuddy-io/buildbuddy/pull/6857",
@@ -158,7 +157,7 @@ ENTRIES = (
         ambiguous=(*REFUSED_MOUNT, NO_JOIN, V1_DIRECTORY),
         verdict="this kernel has no v1 version of the {controller} controller, so it cannot be mounted as v1",
         cause="Kernels since 6.11 may be built without CONFIG_MEMCG_V1 or CONFIG_CPUSETS_V1; /proc/cgroups may "
-        "list the controller all the same.",
+        "still list the controller.",
         remedy=(
             "Boot with cgroup2 only: systemd.unified_cgroup_hierarchy=1 on the kernel command line.",
             (
@@ -258,7 +257,7 @@ ENTRIES = (
         excluded=look.found_elsewhere,
         layout="v1",
         verdict="the {controller} limit cannot be set: the {controller} controller has no v1 hierarchy on this host",
-        cause="The runtime's words mislead: the cgroup is fine, the controller is not mounted.",
+        cause="The runtime's message is misleading: the cgroup is fine, but the controller is not mounted.",
         remedy=(
             (
                 "mkdir -p /sys/fs/cgroup/{controller} && mount -t cgroup -o {controller} cgroup "

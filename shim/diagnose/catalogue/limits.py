@@ -71,7 +71,7 @@ ENTRIES = (
         "swap-unaccounted",
         "a swap limit on a kernel that does not account for swap",
         f"The host has swap, and the kernel has no file in which to limit it. {POLICY}",
-        "Boot with swapaccount=1 (kernels before 6.1), or switch swap off: swapoff -a.",
+        "Boot with swapaccount=1 (kernels before 6.1), or turn swap off: swapoff -a.",
         ACCEPT,
         reference=PARAMETERS,
     ),

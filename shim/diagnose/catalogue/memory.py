@@ -127,7 +127,7 @@ ENTRIES = (
     ),
     Entry(
         code="oom-killer-on-cgroup2",
-        title="cgroup2 cannot switch the OOM killer off",
+        title="cgroup2 cannot disable the OOM killer",
         patterns=(r"cannot disable OOM killer with cgroupv2",),
         verdict="memory.disableOOMKiller does not exist on cgroup2",
         cause="cgroup2 always kills at memory.max; crun refuses the field, runc ignores it.",

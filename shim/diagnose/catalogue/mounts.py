@@ -191,7 +191,7 @@ ENTRIES = (
         code="sysbox-lower-directory-lost",
         title="sysbox looks for a lower directory of the image at a relative path",
         patterns=(r"setting up ID-mapped mount on path (?P<path>l/\w+) [^\n]*lstat l: (?:no such file|ENOENT)",),
-        verdict="sysbox did not find a lower directory of the image: it took the relative path {path} as it stands",
+        verdict="sysbox did not find a lower directory of the image: it used the relative path {path} unchanged",
         cause="docker's overlay2 names its layers by short relative links (l/...). This sysbox splits that "
         "list wrongly and "
         "then reports idmapped mounts as unsupported, which they are not.",

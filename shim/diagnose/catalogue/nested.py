@@ -16,7 +16,7 @@ ENTRIES = (
         ),
         ambiguous=(making(ENOENT), rf"\bopen `(?P<path2>{V1_HIERARCHY}[^`\n]*)`: {ENOENT}"),  # crun 1.29
         verdict="the cgroup file system is read-only here: {path}",
-        cause="This is usual inside a container; the outer engine mounts cgroups read-only unless told otherwise.",
+        cause="This is usual inside a container; the outer engine mounts cgroups read-only by default.",
         remedy=(
             "Start the outer container with --privileged, or podman run --security-opt unmask=/sys/fs/cgroup",
             "or, with the right to do so: mount -o remount,rw /sys/fs/cgroup",
@@ -101,7 +101,7 @@ ENTRIES = (
         verdict="{source} may not be mounted at {destination}: an outer container, a sandbox or a security module "
         "forbids it",
         cause="Mounting needs CAP_SYS_ADMIN, and the AppArmor profile of LXC or the seccomp filter of docker may "
-        "forbid it all the same. A file system in user space (FUSE) is closed even to root.",
+        "still forbid it. A file system in user space (FUSE) is closed even to root.",
         remedy=(
             "Proxmox: features nesting=1,keyctl=1; LXD, Incus: security.nesting=true; LXC: lxc.apparmor.profile",
             (

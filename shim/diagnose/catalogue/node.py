@@ -22,7 +22,7 @@ ENTRIES = (
         ),
         patterns=(r"controller \"(?P<controller3>[a-z]+)\" is not delegated for the current user",),  # rootlesskit
         verdict="the {controller} controller is not delegated to this user's cgroups (cgroup2)",
-        cause="systemd hands a user only memory and pids unless it is told more. Rootless k3s, Kubernetes and "
+        cause="systemd delegates only memory and pids to a user by default. Rootless k3s, Kubernetes and "
         "Podman need "
         "cpu and cpuset too.",
         remedy=(

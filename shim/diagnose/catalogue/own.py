@@ -19,7 +19,7 @@ def refusal(code: str, title: str, cause: str, *remedy: str, reference: str = ""
 ENTRIES = (
     refusal(
         "limit-not-applied",
-        "a limit did not reach the kernel, so the container was stopped",
+        "the kernel does not show a limit, so the container was stopped",
         "After the runtime reported success the limit was read back and was not there.",
         "Run cgshimctl doctor; the message names the file that was read and what it holds.",
     ),
@@ -29,7 +29,7 @@ ENTRIES = (
         "The runtime reported success, and when the limits were read back its init was dead: killed for memory by a "
         "limit that is too small for the init itself, refused a system call by the seccomp profile, or killed by "
         "somebody. Such a container can never be started, so it is deleted.",
-        "The message says what the kernel's log, the container's own cgroup and the profile show.",
+        "The message includes what the kernel's log, the container's own cgroup and the profile show.",
         "Raise the memory limit, or allow in the profile what the runtime's init needs.",
     ),
     refusal(
@@ -92,13 +92,13 @@ ENTRIES = (
     refusal(
         "unreadable-file",
         "a file named on the command line cannot be read",
-        "It is not there, is no file, or belongs to another user.",
+        "It does not exist, is not a file, or belongs to another user.",
         "Name a file that is there and that you may read.",
     ),
     refusal(
         "bad-config",
         "config.json is not a usable OCI configuration",
-        "It is no JSON, or a field has the wrong type.",
+        "It is not JSON, or a field has the wrong type.",
         "Correct the place that the message names.",
         reference=SPEC,
     ),
@@ -111,8 +111,8 @@ ENTRIES = (
     ),
     refusal(
         "bad-settings",
-        "the settings file is of no use",
-        "It is no JSON object, or a key is unknown or has the wrong type.",
+        "the settings file is not valid",
+        "It is not a JSON object, or a key is unknown or has the wrong type.",
         "Correct the file that the message names.",
         reference=SETTINGS,
     ),
@@ -127,7 +127,7 @@ ENTRIES = (
     refusal(
         "no-bundle",
         "limits would have to be kept in a configuration whose root file system is not known",
-        "Only cgroup2 can take a limit here, and nothing tells this container's configuration from another's.",
+        "Only cgroup2 can take a limit here, and nothing distinguishes this container's configuration from another's.",
         "Make root.path absolute, or create the container through cgshim as its runtime.",
     ),
     refusal(
@@ -152,7 +152,7 @@ ENTRIES = (
     ),
     refusal(
         "bad-pressure",
-        "the annotation that says how memory pressure is measured is neither psi nor taskstats",
+        "the annotation that selects how memory pressure is measured is neither psi nor taskstats",
         "Anything else is refused rather than guessed.",
         'Write "psi" or "taskstats", or leave the annotation out.',
         reference=SETTINGS,
@@ -181,13 +181,13 @@ ENTRIES = (
         "no-process",
         "the container has no process whose limits could be read back",
         "The container's init ended at once, or the runtime keeps no pid; or the hook was called for a container that "
-        "has ended. Limits that nobody has read back are not taken to be there.",
-        "The runtime's own message says why the container ended.",
+        "has ended. Limits that were not read back do not count as enforced.",
+        "The runtime's own message gives the reason why the container ended.",
     ),
     refusal(
         "leftover-cgroup",
         "the container's cgroup could not be removed after its end",
-        "It has processes or children of its own, started by somebody else.",
+        "It has processes or child cgroups that others created.",
         "rmdir it when it is empty; cgroup.procs names the processes.",
     ),
     refusal(
@@ -229,27 +229,27 @@ ENTRIES = (
     refusal(
         "hooks-not-proven",
         "podman could not make the container that would have proven the hooks",
-        "The message of podman says why; a hook that refuses the container is one reason.",
-        "Do what podman's message says.",
+        "Podman's message gives the reason; a hook that refuses the container is one.",
+        "Follow podman's message.",
     ),
     refusal(
         "foreign-hook",
-        "a file of the hooks directory has cgshim's name and is somebody else's",
-        "It names no hook of cgshim's, so installing or removing would destroy what another program wrote.",
+        "a file of the hooks directory has cgshim's name but was not written by cgshim",
+        "It does not name a hook of cgshim, so installing or removing would destroy what another program wrote.",
         "Move the file that the message names to another name, then call cgshimctl hooks again.",
     ),
     refusal(
         "unwritable-hooks",
         "a file of the hooks directory cannot be read or changed",
-        "The directory belongs to another user, or lies on a file system that is read-only.",
+        "The directory belongs to another user, or is on a read-only file system.",
         "Call cgshimctl hooks as the user to whom the directory belongs, or name another one with --dir.",
         reference="oci-hooks(5)",
     ),
     refusal(
         "host-exhausted",
         "the host ran out of something while cgshim worked",
-        "Open files, memory, processes or room on a file system: the message says which, and what limits it.",
-        "Raise the limit that the message names, mostly one of the engine's unit, or make room.",
+        "Open files, memory, processes or space on a file system: the message names it, and what limits it.",
+        "Raise the limit that the message names, mostly one of the engine's unit, or free some space.",
         reference="errno(3), getrlimit(2), systemd.exec(5)",
     ),
     refusal(

@@ -34,7 +34,7 @@ ENTRIES = (
         code="frozen-ancestor",
         title="an ancestor of the container's cgroup is frozen: the start would hang for ever",
         verdict="an ancestor of the container's cgroup is frozen: {path}; the start would hang without a message",
-        cause="A process that enters a frozen cgroup stops until somebody thaws it; neither runtime notices.",
+        cause="A process that enters a frozen cgroup stops until the cgroup is thawed; neither runtime notices.",
         remedy=("{thaw}",),
         reference="Linux Documentation/admin-guide/cgroup-v2.rst, cgroup.freeze",
         foresee=look.frozen_ancestors,
@@ -58,7 +58,7 @@ ENTRIES = (
         ),
         ambiguous=(rf"\bopen `(?P<path2>/sys/fs/cgroup/\.\.[^`\n]*)`: {ENOENT}",),  # crun 1.28
         verdict="cgroupsPath leads out of the cgroup file system: {path}",
-        cause="The path has .. in it; crun joins it to the mount point as it stands, runc cleans it silently.",
+        cause="The path has .. in it; crun joins it to the mount point unchanged, runc cleans it silently.",
         remedy=("Write linux.cgroupsPath without .. components.",),
         reference="OCI runtime-spec, config-linux.md, Cgroups Path",
         confirm=look.escaping_path,

@@ -19,7 +19,7 @@ ENTRIES = (
         ambiguous=(writing(MEMSW, EINVAL), opening(r"memory\.max", ENOENT)),
         verdict="memory.swap is smaller than memory.limit",
         cause="In OCI memory.swap is memory plus swap, so it is never below memory.limit; equal means no swap. "
-        "A value of 0 is written as it stands by crun on v1.",
+        "crun on v1 writes a value of 0 unchanged.",
         remedy=("Set memory.swap to memory.limit plus the swap wanted (docker: --memory-swap), or leave it out.",),
         reference=SPEC,
         confirm=look.swap_below_limit,
@@ -47,7 +47,7 @@ ENTRIES = (
     ),
     Entry(
         code="swap-limit-raced",
-        title="somebody else changed the memory limit between the two writes",
+        title="another process changed the memory limit between the two writes",
         ambiguous=(WROTE + writing(MEMSW, EINVAL),),
         verdict="memory+swap is refused (EINVAL): at that moment the memory limit of the cgroup was larger",
         cause="The runtime writes the memory limit and the memory+swap limit one after the other. Old systemd "

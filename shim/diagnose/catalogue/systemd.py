@@ -17,7 +17,8 @@ ENTRIES = (
             rf"sd-bus call: Invalid unit name or type\.?: {EINVAL}",
         ),
         verdict="the systemd driver needs cgroupsPath as slice:prefix:name, but got a path of the cgroupfs driver",
-        cause="Engine and runtime disagree about the cgroup driver: one was told systemd, the other cgroupfs.",
+        cause="Engine and runtime disagree about the cgroup driver: one is configured for systemd, the other for "
+        "cgroupfs.",
         remedy=(
             (
                 "Make them agree. kubelet: cgroupDriver; containerd: SystemdCgroup = true in the runtime's options; "

@@ -40,7 +40,7 @@ ENTRIES = (
     ),
     refusal(
         "bad-place",
-        "the directory is no place for a runtime",
+        "the directory is not suitable for a runtime",
         "It is empty after a reboot, or its file system is noexec; an engine without its runtime starts nothing.",
         "Use --prefix /opt/cgshim.",
         reference=ENGINES,
@@ -49,7 +49,7 @@ ENTRIES = (
         "no-python",
         "there is no Python that cgshim can use",
         "`create`, `run`, `restore`, `update` and `checkpoint` need Python 3.7 or newer: in the tree of the engine, "
-        "where CGSHIM_PYTHON says, or in the standard directories. Other calls, such as delete, go on without it.",
+        "where CGSHIM_PYTHON says, or in the standard directories. Other calls, such as delete, work without it.",
         "Install Python 3.7 or newer there, or set CGSHIM_PYTHON to the absolute path of one for the engine.",
     ),
     refusal(
@@ -75,7 +75,7 @@ ENTRIES = (
     ),
     refusal(
         "no-rootless",
-        "CRI-O has no configuration of a user's own",
+        "CRI-O has no per-user configuration",
         "It runs as root only.",
         "Leave out --rootless.",
         reference=ENGINES,
@@ -84,7 +84,7 @@ ENTRIES = (
         "no-entry",
         "the engine's configuration has no place for a runtime",
         "Its user names the runtime with each container.",
-        "The message says how it is named.",
+        "The message has that name.",
         reference=ENGINES,
     ),
     refusal(
@@ -96,7 +96,7 @@ ENTRIES = (
     ),
     refusal(
         "malformed-engine-config",
-        "the engine's configuration is no valid JSON or TOML",
+        "the engine's configuration is not valid JSON or TOML",
         "The engine cannot read it either; a file that is broken is left as it is.",
         "Correct the line that the message names, then run the command again.",
         reference=ENGINES,
@@ -207,13 +207,13 @@ ENTRIES = (
         "there is more than one container of this name or id",
         "Engines do not know each other's names, short ids are unique only below one root of a runtime, and the "
         "beginning of an id may fit several.",
-        "Use the whole id, or say which with --root.",
+        "Use the whole ID, or select one with --root.",
         reference=PAGE,
     ),
     refusal(
         "bad-report",
         "the container's report is none that this version can read",
-        "The annotation io.cgshim.report was written by another version, or by somebody else.",
+        "The annotation io.cgshim.report was written by another version, or not by cgshim.",
         "Read it with the cgshimctl of the version that wrote it.",
         reference=PAGE,
     ),
@@ -252,5 +252,19 @@ ENTRIES = (
         "It is not the output of cgshimctl audit --json, was cut short, or is of another schema.",
         "Write it again with cgshimctl audit --json.",
         reference="docs/audit.md",
+    ),
+    refusal(
+        "not-root",
+        "the command needs root",
+        "self-test starts a container, and only root may create the cgroups for it.",
+        "Run it as root.",
+        reference=PAGE,
+    ),
+    refusal(
+        "not-removed",
+        "a file of cgshim could not be removed",
+        "It belongs to another user, or its file system is read-only; what was removed before stays removed.",
+        "Run cgshimctl uninstall again as the user to whom the file belongs.",
+        reference=PAGE,
     ),
 )

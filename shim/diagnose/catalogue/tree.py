@@ -97,7 +97,7 @@ ENTRIES = (
         first_for=r"requested cgroup controller|not available under",
         layout="v2",
         verdict="the {controller} controller is not delegated to this user's cgroups",
-        cause="systemd hands down only some controllers to user@.service unless it is told otherwise.",
+        cause="systemd delegates only some controllers to user@.service by default.",
         remedy=(
             "mkdir -p /etc/systemd/system/user@.service.d",
             (
@@ -228,7 +228,7 @@ ENTRIES = (
         excluded=look.not_unified,
         layout="v2",
         verdict="the kernel refuses the value of unified[{key}] (EINVAL)",
-        cause="The value goes into the interface file as it stands; its format is the kernel's.",
+        cause="The value is written to the interface file unchanged; the kernel defines its format.",
         remedy=("Write the value as Documentation/admin-guide/cgroup-v2.rst describes it for this file.",),
         reference="Linux Documentation/admin-guide/cgroup-v2.rst, Controllers",
         confirm=look.unified_key,
@@ -280,7 +280,8 @@ ENTRIES = (
         title="limits are given, but cgroups are disabled",
         patterns=(r"cannot set limits without cgroups",),
         verdict="the container has resource limits, but its cgroups are disabled",
-        cause="With --cgroups=disabled there is no cgroup that could carry a limit. crun 0.17 says so; later ones start"
+        cause="With --cgroups=disabled there is no cgroup that could carry a limit. crun 0.17 reports that; "
+        "later ones start"
         " the container without its limits, which cgshim refuses.",
         remedy=("Remove the limits or --cgroups=disabled.",),
         reference="podman-run(1), --cgroups",

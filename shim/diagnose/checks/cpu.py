@@ -102,7 +102,7 @@ def nodes_beyond(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def malformed_list(facts: Facts, words: Words) -> tuple[str, ...]:
-    """`cpu.cpus` or `cpu.mems` is no list of numbers and ranges."""
+    """`cpu.cpus` or `cpu.mems` is not a list of numbers and ranges."""
     found = []
     for key in ("cpus", "mems"):
         value = facts.resource("cpu", key)

@@ -81,7 +81,7 @@ def foreign_owner(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def root_is_file(facts: Facts, words: Words) -> tuple[str, ...]:
-    """`root.path` is there and is no directory."""
+    """`root.path` exists and is not a directory."""
     found = facts.status(root_of(facts)) if root_of(facts) else None
     return (f"{root_of(facts)}: a file, not a directory",) if found is not None and not found.directory else ()
 

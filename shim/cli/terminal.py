@@ -1,0 +1,33 @@
+"""The terminal: how wide it is, and whether it shows colours.
+
+A file or a pipe gets whole lines, which programs can read. Colours follow https://no-color.org and
+https://bixense.com/clicolors: NO_COLOR, then CLICOLOR_FORCE, TERM=dumb, CLICOLOR=0, then whether stdout is a terminal.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+
+NARROWEST = 40  # columns; below that nothing is readable, however it is laid out
+UNLIMITED = 1 << 20  # columns of a file
+OFTEN = 80  # columns of a terminal whose width is not known
+
+
+def columns() -> int:
+    """Return the width to write for: the terminal's, or UNLIMITED if stdout is not one."""
+    if not sys.stdout.isatty():
+        return UNLIMITED
+    return max(NARROWEST, shutil.get_terminal_size((OFTEN, 24)).columns)
+
+
+def has_colours() -> bool:
+    """Return True if colours and bold letters may be written to stdout."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("CLICOLOR_FORCE", "0") not in ("", "0"):
+        return True
+    if os.environ.get("TERM") == "dumb" or os.environ.get("CLICOLOR") == "0":
+        return False
+    return sys.stdout.isatty()

@@ -205,7 +205,5 @@ ENTRIES = (
         remedy=("Set cpu.burst to at most cpu.quota.",),
         reference=BANDWIDTH,
         confirm=look.large_burst,
-        tell="does the container set cpu.burst?",
-        offer=4,
     ),
 )

@@ -111,7 +111,7 @@ ENTRIES = (
     Entry(
         code="sys-not-mounted",
         title="/sys is not mounted",
-        patterns=(rf"cannot statfs cgroup root(?:: {ENOENT}|$)", rf"statfs [`'\"]?/sys/fs/cgroup[`'\"]?: {ENOENT}"),
+        patterns=(rf"cannot statfs cgroup root(?:: {ENOENT}|(?!:))", rf"statfs [`'\"]?/sys/fs/cgroup[`'\"]?: {ENOENT}"),
         ambiguous=(r"no cgroup mount found\b",),  # runc from 1.4 on
         verdict="/sys is not mounted, so there is no /sys/fs/cgroup",
         cause="The runtime cannot tell which cgroup version the host has; runc stops with a Go panic here.",

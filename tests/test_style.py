@@ -48,7 +48,6 @@ TOUCHING = (
     "shim/observe/delays.py",
     "shim/observe/exits.py",
     "shim/observe/kernel_log.py",
-    "shim/observe/listener.py",
     "shim/observe/pressure.py",
     "shim/oci/atomic.py",
     "shim/oci/document.py",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from shim.containers.hook_state import State
     from shim.host.view import View
 
-PATIENCE = 5  # seconds for the watcher's answer; it imports pyroute2 at the first question
+PATIENCE = 20  # seconds for the watcher's answer; it imports pyroute2 at the first question
 SOCKET = "watch.socket"  # in the state directory, which is its owner's alone
 LARGEST = 1 << 16  # bytes of a question or an answer
 NOT_ASKED = 'delay accounting (taskstats) was not asked for: setting "pressure": "taskstats"'

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 REGULARLY = 60.0  # seconds between looks for containers where nothing changed
 SETTLED = 0.3  # seconds after a change: a runtime writes its state after it has made the cgroups
 TWICE = 2.0  # seconds after a change for a second look: engines write their records last
-SHARE = 0.01  # of one core: what looks for containers may take while many come and go
+# What looks for containers may take of one core while many come and go; and what they may take at once, in seconds.
+SHARE, BURST = 0.01, 3.0
 
 
 class Roster:
@@ -37,6 +38,7 @@ class Roster:
         self.due = 0.0
         self.second = False
         self.earliest = 0.0
+        self.credit, self.paid = BURST, time.monotonic()
 
     def changed(self, now: float) -> None:
         """The hierarchy has changed: look soon, and a second time. now: of a monotonic clock."""
@@ -59,7 +61,10 @@ class Roster:
         gone = [one for key, one in old.items() if key not in found or found[key].place.inode != one.place.inode]
         self.followed = found
         self.by_directory = {one.place.memory.directory: key for key, one in found.items()}
-        self.earliest = now + (time.process_time() - began) / SHARE
+        cost = time.process_time() - began
+        self.credit = min(BURST, self.credit + (now - self.paid) * SHARE) - cost
+        self.paid = now
+        self.earliest = now + max(0.0, cost - self.credit) / SHARE
         self.due = max(self.earliest, now + (TWICE if self.second else REGULARLY))
         self.second = False
         return started, gone

@@ -9,7 +9,6 @@ import sys
 
 from shim.watch.sink import Sink
 from shim.watch.spool import Spool
-from shim.watch.webhook import Webhook
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -186,4 +185,6 @@ def webhook(url: str, spool_directory: str) -> Sink:
 
     Raises ValueError for a URL that is not http or https, OSError for a directory that cannot be used.
     """
+    from shim.watch.webhook import Webhook  # urllib, http and ssl: a third of the tool's start, for those who want one
+
     return Webhook(url, Spool(spool_directory))

@@ -143,7 +143,7 @@ def captured(directory: Path) -> Machine | None:
     version = {} if unified else dict.fromkeys(_hierarchies(directory), 1)
     listed = _text(directory, f"{second or ROOT}/cgroup.controllers").split() if unified or second else []
     version.update({name: 2 for name in listed if name not in version})
-    kernel = tuple(map(int, manifest["kernel"].split(".")[:2]))
+    kernel = tuple(map(int, re.findall(r"\d+", manifest["kernel"])[:2]))
     names = {name for place, found in seen.items() if place.startswith(ROOT) for name in found["files"].split()}
     if not version:
         return None

@@ -115,8 +115,7 @@ def test_plan_is_pure_and_settled(call: tuple[Any, ...]) -> None:
 @given(CALLS)
 def test_result_is_still_valid(call: tuple[Any, ...]) -> None:
     """What a plan leaves obeys the runtime-spec's types as what it was given did."""
-    assert check(call[0]) == ()
-    assert check(planned(*call).after) == ()
+    assert set(check(planned(*call).after)) <= set(check(call[0]))
 
 
 @BOUNDED

@@ -152,6 +152,13 @@ ENTRIES = (
         reference=WATCH,
     ),
     refusal(
+        "watch-state",
+        "the watcher cannot keep its state",
+        "The directory cannot be made or written, or others may write to it, who could hide alerts or make them up.",
+        "Name a directory that is the watcher's alone: cgshimctl watch --state DIR.",
+        reference=WATCH,
+    ),
+    refusal(
         "bad-address",
         "the address to serve metrics on cannot be read",
         "It is ADDR:PORT, with an IPv6 address in brackets; :PORT is this host alone.",

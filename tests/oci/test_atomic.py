@@ -288,3 +288,17 @@ def test_a_directory_that_cannot_be_listed() -> None:
     handle = os.open("/dev/null", os.O_RDONLY)
     atomic.clean(handle)
     os.close(handle)
+
+
+def test_a_directory_that_cannot_be_flushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not every file system can (fsync(2), EINVAL); the file is in its place whatever comes of it."""
+    flushed: list[bool] = []
+
+    def fsync(handle: int) -> None:
+        flushed.append(stat.S_ISDIR(os.fstat(handle).st_mode))
+        if flushed[-1]:
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(posix, "fsync", fsync)
+    atomic.put(str(tmp_path / "new"), NEW)
+    assert ((tmp_path / "new").read_bytes(), flushed) == (NEW, [False, True])

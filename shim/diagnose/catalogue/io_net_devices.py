@@ -242,7 +242,7 @@ ENTRIES = (
     ),
     Entry(
         code="devices-have-children",
-        title="the device rules of a cgroup with children cannot be written anew",
+        title="the device rules of a cgroup with children cannot be rewritten",
         patterns=(rf"\bwrite(?: to)? {named(r'devices.(?:allow|deny)')}: {EINVAL}",),
         verdict="{file} refuses a rule for all devices (EINVAL): the container has cgroups of its own below",
         cause="v1 takes the rule for all devices only while a cgroup has no children. docker in docker and systemd "

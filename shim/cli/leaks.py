@@ -137,4 +137,4 @@ def _put(content: str, place: str) -> None:
         atomic.put(place, content.encode("utf-8"))
     except OSError as error:
         what = f"{place} cannot be written: {error.strerror}"
-        raise ShimError("cannot-write", what, remedy=("name another file with --output",)) from error
+        raise ShimError("unwritable-output", what, remedy=("name another file with --output",)) from error

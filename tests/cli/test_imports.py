@@ -78,5 +78,5 @@ def test_a_command_loads_no_other_commands_rooms(words: list[str], foreign: tupl
 
 
 def test_the_measurement_sees_a_slow_import() -> None:
-    """The method is able to fail: the list of all commands loads every one of them."""
-    assert "shim.watch" in _imported(["--help"])
+    """The method is able to fail: what a command needs for itself is seen."""
+    assert "shim.watch" in _imported(["watch", "--help"])

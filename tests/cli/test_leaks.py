@@ -153,11 +153,11 @@ def test_output_is_written_whole(file: Path, tmp_path: Path) -> None:
     os.mkfifo(fifo)
     found = _leaks(file, "--output", fifo)
     assert found.exit_code == 3
-    assert found.stderr.startswith(f"cgshim: {fifo} cannot be written: it is not a regular file [cannot-write]")
+    assert found.stderr.startswith(f"cgshim: {fifo} cannot be written: it is not a regular file [unwritable-output]")
     assert stat.S_ISFIFO(fifo.stat().st_mode)
     found = _leaks(file, "--output", tmp_path / "none" / "x")
     assert found.exit_code == 3
-    assert "No such file or directory [cannot-write]" in found.stderr
+    assert "No such file or directory [unwritable-output]" in found.stderr
 
 
 def test_errors(file: Path, tmp_path: Path) -> None:

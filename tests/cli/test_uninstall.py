@@ -68,3 +68,25 @@ def test_dry_run_removes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         "Dry run: nothing was changed.\n"
     )
     assert (tmp_path / "state").exists()
+
+
+def test_file_that_cannot_be_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names the file and whose matter it is; the status is that of a failure."""
+    _running(tmp_path / "bundle", "{}", "running", monkeypatch)
+
+    def refuse(path: str) -> None:
+        raise OSError(1, "Operation not permitted", path)
+
+    monkeypatch.setattr("shim.cli.uninstall.shutil.rmtree", refuse)
+    result = CliRunner().invoke(main, ["uninstall"])
+    assert result.exit_code == 3
+    said = f"cgshim: {tmp_path}/state cannot be removed: Operation not permitted [not-removed]\n"
+    assert result.stderr.startswith(said)
+
+
+def test_self_test_needs_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user who is not root is told so before anything is looked at."""
+    monkeypatch.setattr("shim.cli.self_test.os.geteuid", lambda: 1000)
+    result = CliRunner().invoke(main, ["self-test"])
+    assert result.exit_code == 3
+    assert result.stderr.startswith("cgshim: self-test starts a container, which needs root [not-root]\n")

@@ -15,6 +15,8 @@ import pytest
 from click.testing import CliRunner
 
 from shim.cli.main import main
+from shim.containers.container import Container
+from shim.containers.inventory import Inventory
 from tests.syntax import ROOT
 
 if TYPE_CHECKING:
@@ -60,6 +62,16 @@ def test_json_of_an_empty_host_is_empty(tree: Path) -> None:
     """No container, no line."""
     found = _watch(tree, "--json")
     assert (found.exit_code, found.stdout) == (0, "")
+
+
+def test_container_that_does_not_run(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is nothing to watch in a container that has ended, and the command says so at once."""
+    web = Container(id="a" * 64, name="web", engine="podman", state="stopped")
+    monkeypatch.setattr("shim.cli.watch.inventory", lambda *_: Inventory(containers=(web,), cgroups={}))
+    result = _watch(tree, "web")
+    assert result.exit_code == 3
+    said = "cgshim: the container web does not run, so there is nothing to watch [not-running]\n"
+    assert result.stderr.startswith(said)
 
 
 def test_stdout_is_for_alerts_alone_where_they_are_sent(tree: Path, tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ from shim.diagnose.catalogue import (
     tool,
     tree,
     vanished,
+    watching,
 )
 from shim.diagnose.entry import Entry
 
@@ -59,7 +60,7 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("Found by looking, without a message", found.ENTRIES),
     ("Limits that a host cannot enforce", limits.ENTRIES),
     ("Refusals and faults of cgshim itself", own.ENTRIES),
-    ("Refusals of cgshimctl", tool.ENTRIES),
+    ("Refusals of cgshimctl", (*tool.ENTRIES, *watching.ENTRIES)),
     ("Passed through unchanged", foreign.ENTRIES),
 )
 ENTRIES: tuple[Entry, ...] = tuple(entry for _, entries in AREAS for entry in entries)

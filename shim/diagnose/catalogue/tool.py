@@ -6,7 +6,6 @@ from shim.diagnose.catalogue.own import refusal
 
 ENGINES = "docs/engines.md"
 PAGE = "docs/cgshimctl.md"
-WATCH = "docs/watch.md"
 
 ENTRIES = (
     refusal(
@@ -143,41 +142,6 @@ ENTRIES = (
         "It has neither a manifest.json that can be read nor a directory proc.",
         "Capture one on the host in question: cgshimctl capture DIRECTORY.",
         reference=PAGE,
-    ),
-    refusal(
-        "not-running",
-        "the container to watch does not run",
-        "Of a container that has ended no cgroup is left to look at.",
-        "Start it first, or watch all containers, which includes those that start later.",
-        reference=WATCH,
-    ),
-    refusal(
-        "watch-state",
-        "the watcher cannot keep its state",
-        "The directory cannot be made or written, or others may write to it, who could hide alerts or make them up.",
-        "Name a directory that is the watcher's alone: cgshimctl watch --state DIR.",
-        reference=WATCH,
-    ),
-    refusal(
-        "bad-address",
-        "the address to serve metrics on cannot be read",
-        "It is ADDR:PORT, with an IPv6 address in brackets; :PORT is this host alone.",
-        "Write 127.0.0.1:9435, [::1]:9435 or :9435.",
-        reference=WATCH,
-    ),
-    refusal(
-        "cannot-listen",
-        "metrics cannot be served on the address",
-        "It is not one of this host's, the name has no address, or the port is taken or needs a privilege.",
-        "Name an address of this host, and a port that nobody listens on.",
-        reference=WATCH,
-    ),
-    refusal(
-        "no-prometheus-client",
-        "metrics need the Python library prometheus_client, which is not installed",
-        "Neither --prometheus nor --textfile works without it; the table and the alerts do.",
-        "Install it: pip install 'cgshim[watch]', or Debian's python3-prometheus-client.",
-        reference=WATCH,
     ),
     refusal(
         "no-cgroup-version",

@@ -145,7 +145,8 @@ def captured(directory: Path) -> Machine | None:
     version.update({name: 2 for name in listed if name not in version})
     kernel = tuple(map(int, re.findall(r"\d+", manifest["kernel"])[:2]))
     names = {name for place, found in seen.items() if place.startswith(ROOT) for name in found["files"].split()}
-    if not version:
+    other_pages = "-16k" in manifest["kernel"] or "loongarch64" in manifest["kernel"]
+    if not version or other_pages:  # the model counts in pages of 4 KiB, and in huge pages of 2 MiB
         return None
     return Machine(
         name=directory.name,

@@ -167,7 +167,7 @@ def test_another_cgroup_above_is_not_compared() -> None:
     noted["above"]["inode"] += 1
     account = _account(_unified(LATER, (0, 0), gone=(POD,)), noted, [])
     assert not [name for name in _figures(account) if name.startswith("events")]
-    assert "is not the same any more" in _absent(account)["events"]
+    assert "is no longer the same" in _absent(account)["events"]
 
 
 def test_bridged_after_the_note() -> None:

@@ -224,8 +224,9 @@ def _merged(first: Expectation | None, second: Expectation) -> Expectation:
         named = {word.partition("=")[0] for word in words}
         others = [word for word in older.value.split(" ")[1:] if word.partition("=")[0] not in named]
         return newer.changed(value=" ".join((line, *others, *words)))
-    if newer.file == "cpu.max" and len(newer.value.split()) == 1 and len(older.value.split()) == 2:
-        return newer.changed(value=f"{newer.value} {older.value.split()[1]}")
+    period = older.value.split()[1:] or (older.value.split() if older.shape == "second-word" else [])
+    if newer.file == "cpu.max" and len(newer.value.split()) == 1 and period:
+        return newer.changed(value=f"{newer.value} {period[0]}")
     return newer
 
 

@@ -102,6 +102,12 @@ UPDATES: dict[str, tuple[dict[str, Any], dict[str, Any], str, tuple[Family, tupl
         CGROUP2,
         RUNC,
     ),
+    "a period beside a quota of unified": (
+        {"cpu": {"quota": 20000}, "pids": {"limit": 7}},
+        {"cpu": {"period": 1000000}, "unified": {"cpu.max": "20000"}},
+        "debian12-inherited-cgroupns-6.1",
+        ("runc", (1, 0)),
+    ),
     "a period that unified overrides": (
         {},
         {"cpu": {"period": 1000000}, "unified": {"cpu.max": "100000 100000"}},

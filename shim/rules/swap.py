@@ -30,7 +30,7 @@ def swap(case: Case) -> Outcome:
         return invalid("memory.swap", f"{value} is not a valid size", "bytes of memory plus swap, or -1 for unlimited")
     if value == 0:
         return _zero_swap(case, most)
-    if value == -1:
+    if value == -1 or (case.v1 and value >= most >= NO_LIMIT):  # v1 cannot say "no swap" beside unlimited memory
         return _unlimited_swap(case)
     if most > 0 and value < most:
         what = f"{value} is less than memory.limit {most}, and swap is memory plus swap"

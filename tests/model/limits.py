@@ -163,8 +163,9 @@ def _memory(section: Mapping[str, Any], zero_is_no_swap: bool) -> Limits:
     elif swap:
         if not limit or 0 <= swap < limit:
             raise Meaningless("memory.swap counts memory plus swap")
-        # A page counter at its largest value (PAGE_COUNTER_MAX) limits nothing, and so does the sum with memory in it.
-        found["swap"] = NONE if limit >= NO_LIMIT else swap - max(limit, 0)
+        if limit >= NO_LIMIT:  # PAGE_COUNTER_MAX: no swap to cgroup2's runtimes, no limit at all to v1's kernels
+            raise Meaningless("memory.swap counts from a limit that limits nothing")
+        found["swap"] = swap - max(limit, 0)
     return found
 
 

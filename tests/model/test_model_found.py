@@ -120,6 +120,12 @@ UPDATES: dict[str, tuple[dict[str, Any], dict[str, Any], str, tuple[Family, tupl
         "debian12-private-cgroupns-6.1",
         ("runc", (1, 1, 5)),
     ),
+    "no limit in every number": (
+        {},
+        {"memory": {"limit": INT64, "swap": INT64}},
+        "matrix-swapaccount-0-legacy",
+        ("runc", (1, 0)),
+    ),
     "swap alone on cgroup2": (LIMITED, {"memory": {"swap": 128 * M}}, "wsl2-6.18", ("runc", (1, 2))),
     "swap alone beside another limit in unified": (
         LIMITED,

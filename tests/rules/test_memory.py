@@ -172,6 +172,16 @@ def test_swap_beside_unlimited_memory_for_runc() -> None:
     assert ("memory.swap.max", str(5 * M)) in made.shown()
 
 
+@pytest.mark.parametrize("layout", ["hybrid", "legacy"])
+def test_swap_beside_a_limit_that_is_none(layout: str) -> None:
+    """Both numbers are the largest page counter: v1 limits neither memory nor swap, whether it accounts for swap."""
+    memory = {"limit": 2**63 - 1, "swap": 2**63 - 1}
+    assert ("memory.memsw.limit_in_bytes", "max") in _plan(layout, memory).shown()
+    made = planned({"memory": memory}, make_host(layout, **UNACCOUNTED))
+    assert made.after == {"memory": {"limit": 2**63 - 1}}
+    assert made.effect("memory.swap") == ("swap-unlimited", "guard", "changed")
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_swap_alone_in_an_update(layout: str) -> None:
     """The container has a limit of its own, which is not part of the update: the runtime has the word."""

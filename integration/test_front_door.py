@@ -1,6 +1,6 @@
 """`cgshimctl self-test` and `uninstall` on this machine: a container with limits through an entry, and everything back.
 
-/etc, /opt and /var are private copies in a mount namespace of its own, which go with it.
+/etc, /opt and /var are private copies in a mount namespace of its own, which go with it; other processes are not seen.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ for d in etc opt var; do
 done
 """
 ENTRY = "/opt/cgshim/bin/cgshim-runc"
+# The containers of other tests would keep `uninstall` from its work.
+APART = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
 
 
 @pytest.fixture
@@ -45,7 +47,7 @@ def private(tmp_path: Path) -> Callable[[str], Result]:
     }
 
     def run(script: str) -> Result:
-        return call(["unshare", "--mount", "sh", "-c", PRIVATE + script], env=environment)
+        return call([*APART, "sh", "-c", PRIVATE + script], env=environment)
 
     require("overlay in a mount namespace", run("true").err.strip())
     return run

@@ -194,17 +194,22 @@ class Finder:
                 if code:
                     self._load(name, code)
 
+        # The names are those of __import__ itself: the standard library gives `fromlist` and `level` by name.
         def from_archive(
-            name: str, space: object = None, local: object = None, wanted: "tuple[str, ...]" = (), level: int = 0
+            name: str,
+            globals: object = None,  # noqa: A002
+            locals: object = None,  # noqa: A002
+            fromlist: "tuple[str, ...]" = (),
+            level: int = 0,
         ) -> "ModuleType":
-            if wanted and name in archive.rest and name.rpartition(".")[0] in modules:
+            if fromlist and name in archive.rest and name.rpartition(".")[0] in modules:
                 load(name)
-            if wanted and name in modules and name in archive.sources:
+            if fromlist and name in modules and name in archive.sources:
                 if not archive.sources[name][1]:
                     return modules[name]
-                for own in wanted:  # modules of a package, or names in it: the import system sees to the latter
+                for own in fromlist:  # modules of a package, or names in it: the import system sees to the latter
                     load(f"{name}.{own}")
-            return full(name, space, local, wanted, level)
+            return full(name, globals, locals, fromlist, level)
 
         return from_archive
 
@@ -218,8 +223,12 @@ def _loaded(full: "Callable[..., ModuleType]") -> "Callable[..., ModuleType]":
     modules = sys.modules
 
     def from_loaded(
-        name: str, space: object = None, local: object = None, wanted: "tuple[str, ...]" = (), level: int = 0
+        name: str,
+        globals: object = None,  # noqa: A002 # the names of __import__ itself
+        locals: object = None,  # noqa: A002
+        fromlist: "tuple[str, ...]" = (),
+        level: int = 0,
     ) -> "ModuleType":
-        return modules[name] if wanted and name in modules else full(name, space, local, wanted, level)
+        return modules[name] if fromlist and name in modules else full(name, globals, locals, fromlist, level)
 
     return from_loaded

@@ -233,6 +233,7 @@ def faults(call: Call) -> Iterator[str]:
         return
     if wish is None:
         compared_with = call.changes is None or call.bare(call.resources).group is not None
+        compared_with = compared_with and "hybrid mode" not in bare.refusal  # crun says that of every container
         changed = any(note.effect != "kept" for note in plan.notes)
         if compared_with and bare.group is None and not plan.unenforceable and not changed:
             yield f"silent: runs, but the bare runtime refuses it ({bare.refusal})"

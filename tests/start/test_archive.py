@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import CodeType
+from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -391,6 +391,19 @@ def test_a_module_is_run(parent: Path, archive: code_archive.Archive) -> None:
     finder.exec_module(module)
     assert module.__file__ == f"{parent}/shim/rules/sizes.py"
     assert len(vars(module)) > 8
+
+
+def test_imports_by_keyword(parent: Path, archive: code_archive.Archive) -> None:
+    """The standard library (encodings, for one) calls __import__ with the names that its documentation gives."""
+    asked: list[tuple[object, ...]] = []
+
+    def full(*arguments: object) -> ModuleType:
+        asked.append(arguments)
+        return sys
+
+    for stands_in in (code_archive._loaded(full), code_archive.Finder(archive, str(parent))._found(full)):
+        stands_in("encodings.nothing", globals={}, locals={}, fromlist=("*",), level=0)
+    assert asked == [("encodings.nothing", {}, {}, ("*",), 0)] * 2
 
 
 def test_what_has_changed_is_not_found(parent: Path, archive: code_archive.Archive) -> None:

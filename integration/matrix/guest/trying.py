@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 
 from integration.matrix.guest import cgroups
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 INSTALLED = "/cgshim"
+WAITS = 300  # tenths of a second, under emulation
 # One file of each controller that takes a value in a new cgroup; "" only opens it for writing.
 TRIALS = (
     ("memory", "memory.limit_in_bytes", "104857600"),
@@ -120,12 +122,24 @@ def enable(hierarchy: cgroups.Hierarchy, parent: str) -> list[tuple[str, str]]:
 def mountable() -> list[str]:
     """Controllers for which the kernel grants a v1 hierarchy of their own, or has granted one."""
     found = {name for hierarchy in cgroups.hierarchies() for name in hierarchy.controllers if "=" not in name}
+    before = _of_cgroup2()
     os.makedirs("/run/matrix/v1", exist_ok=True)
     for name in ("memory", "cpuset", "cpu", "pids", "blkio", "hugetlb"):
         if name not in found and quiet("mount", "-t", "cgroup", "-o", name, "cgroup", "/run/matrix/v1") == 0:
             found.add(name)
             quiet("umount", "/run/matrix/v1")
+    # The kernel gives a controller back when the last reference to its v1 hierarchy has gone, some time after umount.
+    for _ in range(WAITS):
+        if _of_cgroup2() == before:
+            break
+        time.sleep(0.1)
     return sorted(found)
+
+
+def _of_cgroup2() -> dict[str, str]:
+    """The controllers that each mounted cgroup2 has."""
+    mounts = [hierarchy.mount for hierarchy in cgroups.hierarchies() if hierarchy.version == 2]
+    return {mount: " ".join(lines(f"{mount}/cgroup.controllers")) for mount in mounts}
 
 
 def quiet(*command: str) -> int:

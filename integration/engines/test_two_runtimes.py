@@ -126,7 +126,7 @@ def test_each_engine_keeps_its_runtime(
         pair.is_fine(last)
         pair.remove(last)
         pair.end()
-        machine.must("remove", "docker", *PREFIX)
+        wait_until(lambda: machine.is_clean("docker", before))
     assert machine.files() == before
 
 

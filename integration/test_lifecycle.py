@@ -223,7 +223,8 @@ def test_interrupt_from_the_keyboard(
         user.type("\x03")
         user.wait_for("got 1")
         os.kill(user.pid, signal.SIGTERM)
-        seen.append((user.end(), user.seen))
+        # runc makes the terminal raw at about the time of the first line: that may end in either way, bare or not.
+        seen.append((user.end(), user.seen.replace("\r\n", "\n")))
     assert seen[1] == seen[0]
     assert seen[0][0] == 41
 

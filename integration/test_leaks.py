@@ -182,7 +182,7 @@ def test_what_happened_is_beside_the_samples(found: dict[str, Any]) -> None:
 
 
 def test_allocation_is_counted(found: dict[str, Any]) -> None:
-    """What the sawtooth takes and gives back again is allocated all the same; what is steady allocates nothing."""
+    """The sawtooth allocates although it gives the memory back; the steady container allocates nothing."""
     rate, base = (found[kind]["allocation_rate"] for kind in ("sawtooth", "steady"))
     assert base < MIB / 4
     assert rate > LEAKS["sawtooth"][0] * MIB / 2

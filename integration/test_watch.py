@@ -140,7 +140,7 @@ def test_a_limit_that_somebody_changed(  # noqa: PLR0917 # fixtures
     cgroup_values: type[CgroupValues],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """`runc update` is no drift; a number written into the file behind everybody's back is."""
+    """`runc update` is not drift; a number that somebody else writes into the file is."""
     monkeypatch.setattr(drift, "AGE", 1.0)
     _configure(memory, "sleep 300", {"limit": 64 * M})
     with _watching(runtime, container, state) as watching:

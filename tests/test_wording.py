@@ -26,10 +26,10 @@ TRANSLATED = re.compile(
     re.IGNORECASE,
 )
 DOCUMENTS = [
-    *(ROOT / name for name in ("README.md", "SECURITY.md", "CONTRIBUTING.md")),
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "SECURITY.md", "CONTRIBUTING.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "docs" / "man").iterdir()),
-    *sorted((ROOT / "examples").glob("*.sh")),
+    *sorted(path for kind in ("sh", "md", "yaml", "py") for path in (ROOT / "examples").rglob(f"*.{kind}")),
 ]
 PROGRAM = modules("shim", "hooks")
 

@@ -172,7 +172,7 @@ class Node(Machine):
         self.root = str(room / "root")
 
     def start(self, text: str, *, generated: bool = False) -> None:
-        """Start the engine with this configuration, which is `generated` anew at every start, as k3s does it."""
+        """Start the engine with this configuration, which is `generated` at every start, as k3s does it."""
         self.write(self.config, text)
         if generated:
             (self.place / "generated").write_text(text)
@@ -194,7 +194,7 @@ class Node(Machine):
         return self.shell(self.probe).status == 0
 
     def run(self, *words: str, **settings: str) -> Result:
-        """The image's entry point with the settings of the overlay `containerd`, but for what is different here."""
+        """The image's entry point with the settings of the overlay `containerd`, except for what differs here."""
         rendered = {"ACTION": "install", "ENGINE": "containerd", "UNITS": "containerd", "PREFIX": "/opt/cgshim"}
         environment = {
             **rendered,

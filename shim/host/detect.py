@@ -41,10 +41,7 @@ def detect(
     user = namespaces.user(view)
     rootless = namespaces.rootless(view, user)
     path = parents.expand(target, hierarchies.own.get("", ""), as_user=rootless.value is True)
-    available = delegated(hierarchies, verdict, path, rootless.value is not False)
-    placements = {name: table.place(hierarchies, verdict, available, name) for name in names}
-    if rootless.value is True:
-        placements = {name: _as_user(hierarchies, place, target) for name, place in placements.items()}
+    placements = _placements(hierarchies, verdict, names, (path, target), rootless.value)
     interface = Interface(hierarchies, path)
     answers = interface.answers(wanted, {**placements, "": _core(verdict)}, writable)
     memory = placements.get("memory")
@@ -63,6 +60,18 @@ def detect(
         user_namespace=user,
         rootless=rootless,
     )
+
+
+def _placements(
+    hierarchies: Hierarchies, verdict: Verdict, names: tuple[str, ...], paths: tuple[str, str], rootless: bool | None
+) -> dict[str, Placement]:
+    """Where each controller is for the container. paths: expanded, and as `cgroupsPath` has it."""
+    path, target = paths
+    available = delegated(hierarchies, verdict, path, rootless is not False)
+    placements = {name: table.place(hierarchies, verdict, available, name) for name in names}
+    if rootless is True:
+        return {name: _as_user(hierarchies, place, target) for name, place in placements.items()}
+    return placements
 
 
 def delegated(hierarchies: Hierarchies, verdict: Verdict, path: str, rootless: bool) -> tuple[tuple[str, ...], str]:

@@ -83,13 +83,13 @@ def test_a_warning_beside_the_failure_is_not_hidden(
 def test_a_relative_log_of_criu_is_read(
     runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """`--work-path ./work`: the path that the runtime gives counts from its directory, which is the caller's."""
-    (runtime.place / "work").mkdir()
+    """`--work-path ./dumps`: the path that the runtime gives counts from its directory, which is the caller's."""
+    (runtime.place / "dumps").mkdir()
     cause = "(00.1) Error (criu/sk-inet.c:191): inet: Connected TCP socket, consider using --tcp-established option."
-    (runtime.place / "work" / "dump.log").write_text(f"{cause}\n")
+    (runtime.place / "dumps" / "dump.log").write_text(f"{cause}\n")
     monkeypatch.chdir(runtime.place)
-    _logs(runtime, ("error", "criu failed: type NOTIFY errno 0\nlog file: work/dump.log"))
-    assert _call(runtime, "checkpoint", "--work-path", "./work", "c1") == 1
+    _logs(runtime, ("error", "criu failed: type NOTIFY errno 0\nlog file: dumps/dump.log"))
+    assert _call(runtime, "checkpoint", "--work-path", "./dumps", "c1") == 1
     err = capfd.readouterr().err
-    assert f"evidence: {runtime.place}/work/dump.log: {cause}" in err
+    assert f"evidence: {runtime.place}/dumps/dump.log: {cause}" in err
     assert "<log>" not in err

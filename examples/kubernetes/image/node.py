@@ -236,7 +236,7 @@ def put_back(node: Node, before: bytes, saved: bytes, problem: str) -> None:
     node.tidy()
     if node.state() != before:
         node.shell("tar -C / -xf -", data=saved)
-        # Where the file was generated anew, `engine remove` found no entry, and left its copy of the file.
+        # Where the file was generated again, `engine remove` found no entry, and left its copy of the file.
         ours = [path for path in sorted(paths(node.state()) - paths(before)) if "cgshim" in os.path.basename(path)]
         node.call("rm", "-f", "--", *ours)
     left = "" if node.state() == before else "; files of the engine's configuration differ from what they were"

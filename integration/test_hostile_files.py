@@ -136,7 +136,7 @@ def test_a_configuration_that_is_no_file(shim: Shim, bundle: Bundle, container: 
 
 
 def test_settings_that_are_no_file(shim: Shim) -> None:
-    """A FIFO in the place of the settings stops nobody for ever."""
+    """A FIFO instead of the settings stops nobody forever."""
     shim.settings_path.unlink()
     os.mkfifo(shim.settings_path)
     program = "import sys; sys.path.insert(0, sys.argv[1]); from shim.planning import settings\n"

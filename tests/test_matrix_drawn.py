@@ -36,7 +36,7 @@ LOST = {"settings": {"cpu.max": "max 100000"}}
 NAME = "random 0 of seed 7, runc, create {'cpu': {'quota': 50000}}: "
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
     "alike": ({}, {}, []),
-    "lost in both": (LOST, LOST, [f"{NAME}lost without a word: cpu inf instead of 1/2"]),
+    "lost in both": (LOST, LOST, [f"{NAME}lost silently: cpu inf instead of 1/2"]),
     "lost in both, and told": (LOST, {**LOST, "report": [["cpu.quota", "unenforceable", "cpu-nowhere"]]}, []),
     "lost bare, refused": (LOST, REFUSED, []),
     "refused though it works": ({}, REFUSED, [f"{NAME}the bare runtime enforces it, refused here (cpu-nowhere)"]),

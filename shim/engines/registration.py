@@ -25,7 +25,7 @@ class Request(Value):
     """What the user asked for.
 
     binary: absolute path of the launcher as the engine will call it. name: the runtime's name in the engine, "" for
-    the engine's usual one. runtime: absolute path of the real runtime, "" to keep what there is. home: the user's
+    the engine's usual one. runtime: absolute path of the real runtime, "" to keep the present one. home: the user's
     configuration directory for rootless engines, "" for the system's. config: the engine's configuration file, "" for
     the standard one. config_version: of containerd's file where there is none yet, 0 to find out.
     """

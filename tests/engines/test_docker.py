@@ -136,7 +136,7 @@ def test_default_of_another_kind_is_not_copied(machine: Machine) -> None:
     ids=["trailing comma", "no comma", "key twice", "no object"],
 )
 def test_malformed_configuration(machine: Machine, text: str, place: str) -> None:
-    """What is no JSON object is reported with its line and never rewritten, by no command."""
+    """A text that is not a JSON object is reported with its line and never rewritten, by no command."""
     machine.write(FILE, text)
     for command in ("install", "remove", "status"):
         message = machine.refused(command, "docker")

@@ -115,7 +115,7 @@ class Facts:
         return f"{path}: {' '.join(content.split()) or 'empty'}"
 
     def page_size(self) -> int:
-        """Bytes of a memory page; for a host that is not this one, the largest that Linux has, so nothing is claimed."""
+        """Bytes of a memory page; of a host that is not this one, the largest that Linux has: more is too much."""
         own = getattr(self.view, "page_size", None)
         if own is not None:
             return int(own)

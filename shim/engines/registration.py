@@ -127,11 +127,11 @@ def set_aside(file: str, text: str, kept: str) -> tuple[tuple[File, ...], tuple[
 
 
 def copy_left(tree: Tree, file: str, name: str) -> Proposal:
-    """Without the copy from before the installation, where somebody else has since written the file without our entry."""
+    """Without the copy from before the installation: somebody has since written the file anew, without our entry."""
     backup = tree.read(file + BACKUP)
     if backup is None:
         return Proposal(name=name, files=())
-    note = f"{file} has no entry of cgshim any more; its copy from before the installation goes, the file stays as it is"
+    note = f"{file} has no entry of cgshim any more and stays as it is; its copy from before the installation goes"
     return Proposal(name=name, files=(File(path=file + BACKUP, before=backup, after=None),), notes=(note,))
 
 

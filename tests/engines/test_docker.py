@@ -178,7 +178,10 @@ def test_remove_after_the_entry_went_with_its_file(machine: Machine, now: str | 
     assert machine.read(BACKUP) == OTHER
     words = " ".join(machine.remove("docker").split())
     for each in (shown, words):
-        assert f"{FILE} has no entry of cgshim any more; its copy from before the installation goes" in each
+        assert (
+            f"{FILE} has no entry of cgshim any more and stays as it is; its copy from before the installation goes"
+            in each
+        )
         assert f"--- a{BACKUP}" in each
         assert "nothing to do" not in each
         assert "systemctl" not in each

@@ -207,7 +207,7 @@ def overlay_directories(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def too_long(facts: Facts, words: Words) -> tuple[str, ...]:
-    """The options fill a page: the last byte of it, which is the size of the kernel's copy (mount(2)), has to be NUL."""
+    """The options leave no room for the NUL at the end of the page that mount(2) copies."""
     length = len(",".join(str(option) for option in requested(facts, words).get("options") or ()))
     wanted = destination_of(words)
     page = facts.page_size()

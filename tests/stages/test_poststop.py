@@ -7,25 +7,22 @@ in tests/observe.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from shim.planning.bridged_limits import ANNOTATION
 from shim.stages import poststop
+from tests.stages.hook_process import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-    Run = Callable[..., None]
+    from tests.stages.hook_process import Run
 
-
-class Ended(Exception):
-    """In place of os._exit; its argument is the status."""
+__all__ = ["run"]  # the fixture
 
 
 @pytest.fixture
@@ -34,29 +31,6 @@ def init() -> Iterator[int]:
     with subprocess.Popen(["/bin/sleep", "60"]) as process:
         yield process.pid
         process.kill()
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., None]]:
-    """`run(state, *arguments)`: the hook with this text, or object, on standard input; it has to end with 0."""
-
-    def end(status: int) -> None:
-        raise Ended(status)
-
-    monkeypatch.setattr(os, "_exit", end)
-    before = os.dup(0)
-
-    def one(state: object, *arguments: str) -> None:
-        (tmp_path / "state").write_text(state if isinstance(state, str) else json.dumps(state))
-        with (tmp_path / "state").open("rb") as file:
-            os.dup2(file.fileno(), 0)
-        monkeypatch.setattr(sys, "argv", ["cgshim-hook", *arguments])
-        with pytest.raises(Ended, match=r"^0$"):
-            poststop.main()
-
-    yield one
-    os.dup2(before, 0)
-    os.close(before)
 
 
 def _state(pid: int = 0, status: str = "stopped", **more: Any) -> dict[str, Any]:
@@ -69,14 +43,14 @@ def _files(place: Path) -> list[str]:
 
 def test_a_note_becomes_a_report(run: Run, init: int, state_directory: Path) -> None:
     """Before the start it notes where the process is; afterwards the report takes the note's place."""
-    run(_state(init, "creating"))
+    run(poststop.main, _state(init, "creating"))
     assert _files(state_directory) == ["notes/web.json"]
     noted = json.loads((state_directory / "notes/web.json").read_text())
     assert (noted["schema"], noted["container"], noted["bundle"]) == (1, "web", "/b")
     with open(f"/proc/{init}/cgroup", encoding="utf-8") as file:
         assert noted["path"] in {line.rstrip("\n").split(":", 2)[2] for line in file}
     assert noted["version"] in (1, 2)
-    run(_state())
+    run(poststop.main, _state())
     assert _files(state_directory) == ["reports/web.json"]
     report = poststop.recall("web") or {}
     assert (report["schema"], report["container"], report["bundle"]) == (1, "web", "/b")
@@ -87,16 +61,16 @@ def test_a_note_becomes_a_report(run: Run, init: int, state_directory: Path) -> 
 
 def test_podman_calls_it_a_second_time(run: Run, init: int, state_directory: Path) -> None:
     """The cleanup's call has no note any more, and leaves the report of the first as it is."""
-    run(_state(init, "created"))
-    run(_state())
+    run(poststop.main, _state(init, "created"))
+    run(poststop.main, _state())
     before = (state_directory / "reports/web.json").read_bytes()
-    run(_state())
+    run(poststop.main, _state())
     assert (state_directory / "reports/web.json").read_bytes() == before
 
 
 def test_a_container_that_was_never_noted(run: Run, state_directory: Path) -> None:
     """The report says what to do."""
-    run(_state())
+    run(poststop.main, _state())
     report = poststop.recall("web") or {}
     assert report["figures"] == []
     reason = "nothing was recorded when the container started: install the hook for createRuntime, too"
@@ -107,7 +81,7 @@ def test_limits_of_the_bridge_need_their_seal(run: Run, init: int, tmp_path: Pat
     """What an image writes into the annotation is no limit of the container's."""
     forged = {ANNOTATION: '{"limits": {"memory.max": "4096"}, "seal": "0"}'}
     (tmp_path / "config.json").write_text(json.dumps({"annotations": forged, "linux": {"resources": {}}}))
-    run(_state(init, "creating", bundle=str(tmp_path), annotations=forged))
+    run(poststop.main, _state(init, "creating", bundle=str(tmp_path), annotations=forged))
     noted = json.loads((state_directory / "notes/web.json").read_text())
     assert noted["limit"] != "4096"
     assert ANNOTATION not in noted["limit_source"]
@@ -116,7 +90,7 @@ def test_limits_of_the_bridge_need_their_seal(run: Run, init: int, tmp_path: Pat
 def test_a_container_that_says_no(run: Run, init: int, state_directory: Path) -> None:
     """With the administrator's trust nothing is written for it."""
     (state_directory / "no-settings.json").write_text('{"annotations": "trust"}')
-    run(_state(init, "creating", annotations={"io.cgshim.enable": "false"}))
+    run(poststop.main, _state(init, "creating", annotations={"io.cgshim.enable": "false"}))
     assert _files(state_directory) == ["no-settings.json"]
 
 
@@ -135,7 +109,7 @@ def test_a_refusal_costs_no_container(
 ) -> None:
     """It is kept for `explain --last`, and the hook ends with 0."""
     state, arguments = call
-    run(state, *arguments)
+    run(poststop.main, state, *arguments)
     last = json.loads((state_directory / "last.json").read_text())
     assert (last["code"], last["container"]) == (code, container)
 
@@ -146,5 +120,5 @@ def test_a_state_directory_that_takes_nothing(
     """A fault of ours is said with the system's words, and the container starts."""
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("CGSHIM_STATE", str(tmp_path / "file"))
-    run(_state(init, "creating"))
+    run(poststop.main, _state(init, "creating"))
     assert str(tmp_path / "file") in capfd.readouterr().err

@@ -155,7 +155,7 @@ ENTRIES = (
             mounting(ANY, EINVAL),
             mounted(ANY, ""),
         ),
-        verdict="the mount options of {destination} are too long: the kernel takes one page (4096 bytes)",
+        verdict="the mount options of {destination} are too long: the kernel takes one page",
         cause="mount(2) reads at most one page of options. An overlay with many lower directories exceeds that.",
         remedy=("Shorten the options: fewer or shorter lower directories (relative paths), or a flatter image.",),
         reference="mount(2)",

@@ -65,7 +65,7 @@ def test_crun_that_ignores_unified_is_no_measure() -> None:
 
 @pytest.mark.parametrize(("unified", "faults"), [({}, 0), ({"unified": {"cpu.max": "100000 100000"}}, 1)])
 def test_a_period_alone_is_refused_on_purpose(unified: dict[str, Any], faults: int) -> None:
-    """crun would take the quota away along with it; beside cpu.max in `unified` it cannot."""
+    """crun would remove the quota along with it; beside cpu.max in `unified` it cannot."""
     resources = {"cpu": {"period": 20000}, **unified}
     text = "cgshim: cpu.period cannot be enforced [cpu-period-alone]"
     shown = {"cpu.max": "100000 100000" if unified else "max 20000"}

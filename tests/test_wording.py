@@ -25,7 +25,7 @@ TRANSLATED = re.compile(
     r"\banew\b|\bwithout a word\b|\bfor want of\b|\bof no use\b|\bhas the word\b|\bat hand\b|\ball the same\b"
     r"|\b(?:stands?|stood) there\b|\bbelongs? into\b|\bof its own accord\b|\bfor ever\b|\b(?:comes?|came) of it\b"
     r"|\bwhat there is\b|\btakes the place of\b|\bgoes on (?:with|without)\b|\bbut for\b"
-    r"|\b(?:as|for) another user than\b|\bis none (?:of|that)\b|\bbe had\b"
+    r"|\b(?:as|for) another user than\b|\bis none (?:of|that)\b"
     r"|(?<!there )\bis no (?:absolute|valid|file|size|number|list|JSON|object|directory|container|page size)\b",
     re.IGNORECASE,
 )

@@ -127,7 +127,7 @@ def set_aside(file: str, text: str, kept: str) -> tuple[tuple[File, ...], tuple[
 
 
 def copy_left(tree: Tree, file: str, name: str) -> Proposal:
-    """Without the copy from before the installation: somebody has since written the file anew, without our entry."""
+    """Without the copy from before the installation: somebody has since replaced the file, without our entry."""
     backup = tree.read(file + BACKUP)
     if backup is None:
         return Proposal(name=name, files=())

@@ -165,9 +165,9 @@ def test_remove_after_the_file_was_changed(machine: Machine) -> None:
     assert machine.files() == {FILE: OTHER.replace('"debug": true', '"debug": false')}
 
 
-@pytest.mark.parametrize("now", ['{"debug": false}\n', None], ids=["written anew", "gone"])
+@pytest.mark.parametrize("now", ['{"debug": false}\n', None], ids=["replaced", "gone"])
 def test_remove_after_the_entry_went_with_its_file(machine: Machine, now: str | None) -> None:
-    """Somebody's own tool wrote the file anew: it stays as it is, and what the installation left beside it goes."""
+    """Somebody's own tool replaced the file: it stays as it is, and what the installation left beside it goes."""
     machine.write(FILE, OTHER)
     machine.install("docker")
     if now is None:

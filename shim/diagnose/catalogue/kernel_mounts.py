@@ -21,9 +21,8 @@ ENTRIES = (
             mounted("cgroup", rf"(?:[^\n]*: )?stat (?P<path>/sys/fs/cgroup/[^\n:]*): {EACCES}"),
         ),
         verdict="the container's users may not search the path to their own cgroup, so it cannot be mounted (EACCES)",
-        cause="To mount cgroup2 from a user namespace, the kernel walks from the root of the hierarchy to the "
-        "container's cgroup with the mapped ids. A directory on the way is closed to them. An engine with a "
-        "restrictive umask (0027, 0077) creates such directories.",
+        cause="To mount cgroup2, a user namespace needs to search the path to the container's cgroup with its mapped "
+        "ids, and a directory is closed. Engines with a restrictive umask (0027, 0077) create such directories.",
         remedy=(
             "chmod 0755 the directory shown as evidence",
             "for good: UMask=0022 in the engine's unit (rootless: user@.service), then recreate the cgroups",
@@ -128,12 +127,7 @@ ENTRIES = (
         verdict="tmpfs at {destination} is refused in a user namespace",
         cause="The user namespace does not map uid= or gid= of the mount (EINVAL), or a security module forbids "
         "mounts in user namespaces (EACCES, EPERM).",
-        remedy=(
-            (
-                "Correct or remove uid= and gid= of the mount. dmesg | grep -i denied shows whether a security module "
-                "refused it."
-            ),
-        ),
+        remedy=(("Correct uid= and gid= of the mount. dmesg | grep -i denied names a security module."),),
         reference=USER_NS,
         confirm=mount_points.foreign_owner,
         rank=45,
@@ -256,8 +250,7 @@ ENTRIES = (
         title="the path of the container's root file system has a symbolic link in it",
         patterns=(r"invalid rootfs: not an absolute path, or a symlink",),
         verdict="root.path of config.json is a symbolic link, or leads through one, which runc refuses",
-        cause="runc requires the resolved path, so that nobody can redirect it during the start. crun follows the "
-        "link.",
+        cause="runc requires the resolved path, so that nobody can redirect it. crun follows the link.",
         remedy=("realpath <root.path> shows the path to write into config.json",),
         reference="OCI runtime-spec, config.md, Root",
     ),

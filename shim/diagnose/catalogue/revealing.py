@@ -10,8 +10,9 @@ from shim.diagnose.entry import EACCES, EINVAL, ENOENT, EPERM, V1_NAMES, Entry, 
 CGROUP = "cgroup2?"
 USER_NS = "user_namespaces(7), Restrictions on mount namespaces"
 OUTER = (
-    "outer docker, podman: --privileged, or --cap-add SYS_ADMIN --security-opt apparmor=unconfined --security-opt "
-    "seccomp=unconfined; Proxmox: features nesting=1,keyctl=1; LXD, Incus: security.nesting=true"
+    "Outer docker, podman: --privileged, or --cap-add SYS_ADMIN --security-opt apparmor=unconfined --security-opt "
+    "seccomp=unconfined",
+    "Proxmox: features nesting=1,keyctl=1. LXD, Incus: security.nesting=true",
 )
 
 ENTRIES = (
@@ -69,7 +70,7 @@ ENTRIES = (
         ambiguous=(mounting("sysfs", EPERM), mounting("sysfs", EACCES)),
         verdict="sysfs cannot be mounted: a security module or the outer container forbids the mount",
         cause="AppArmor profiles of LXC and seccomp filters of sandboxes forbid the mount system call.",
-        remedy=(OUTER, "dmesg | grep -i denied names the profile."),
+        remedy=(*OUTER, "dmesg | grep -i denied names the profile."),
         reference="apparmor.d(5), Mount Rules",
         confirm=nested.confined_by_lxc,
         tell="dmesg | grep -i 'denied.*mount'",
@@ -102,7 +103,7 @@ ENTRIES = (
         ambiguous=(mounting(CGROUP, EPERM), mounting(CGROUP, EACCES)),
         verdict="cgroup cannot be mounted: an outer layer forbids mounts (no CAP_SYS_ADMIN, AppArmor, seccomp)",
         cause="The runtime runs inside a container or sandbox that was not given the right to mount.",
-        remedy=(OUTER, "dmesg | grep -i denied names an AppArmor profile."),
+        remedy=(*OUTER, "dmesg | grep -i denied names an AppArmor profile."),
         reference="mount(2), EPERM",
         confirm=nested.may_not_mount,
         tell="dmesg | grep -i denied; grep CapEff /proc/self/status (capsh --decode=...): is cap_sys_admin in it?",

@@ -36,8 +36,8 @@ BELOW_SPOKEN = "unable to set memory limit to 8388608 (current usage: USAGE, pea
 BELOW_TEXT = f"""\
 cgshim: the memory limit (8388608 bytes) is below what the container's cgroup uses already (USAGE bytes) \
 [memory-limit-below-usage]
-  cause: v1 refuses a limit below the present usage. At a start that is the usage of the runtime's own init process, at \
-an update that of the container.
+  cause: v1 refuses a limit below the present usage. At a start that is the usage of the runtime's own init process, \
+at an update that of the container.
   remedy: For an update: choose more than USAGE bytes, or let the container use less first.
   remedy: For a start: give it at least 12 MiB. In Kubernetes check the suffix: m means thousandths of a byte, Mi \
 mebibytes.

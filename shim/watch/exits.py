@@ -37,7 +37,7 @@ UNTOLD = "nothing that tells the status of other processes' children is availabl
 
 
 class Exits:
-    """Tells of exits. tell: gets the container, the evidence and the source. problem: gets what is not available and why.
+    """Tells of exits. tell: gets the container, the evidence and the source. problem: gets what is missing and why.
 
     sources: classes as in shim.watch.exit_sources, the best first.
     """

@@ -10,8 +10,10 @@ from shim.diagnose.entry import EACCES, EINVAL, ENOENT, EPERM, V1_NAMES, Entry, 
 CGROUP = "cgroup2?"
 USER_NS = "user_namespaces(7), Restrictions on mount namespaces"
 OUTER = (
-    "Outer docker, podman: --privileged, or --cap-add SYS_ADMIN --security-opt apparmor=unconfined --security-opt "
-    "seccomp=unconfined",
+    (
+        "Outer docker, podman: --privileged, or --cap-add SYS_ADMIN --security-opt apparmor=unconfined "
+        "--security-opt seccomp=unconfined"
+    ),
     "Proxmox: features nesting=1,keyctl=1. LXD, Incus: security.nesting=true",
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from shim.containers.tree import Tree
+from shim.containers.tree import HostTree
 from shim.host.detect import detect
 from shim.host.view import View
 from shim.values import Value
@@ -21,7 +21,7 @@ from shim.watch.kills import SILENT, KernelLog
 from shim.watch.loop import Loop
 from shim.watch.lost_time import LostTime
 from shim.watch.memory_of_alerts import BOOT, Remembered
-from shim.watch.place import Places
+from shim.watch.place import CgroupFinder
 from shim.watch.roster import Roster
 from shim.watch.sampler import Sampler
 
@@ -77,7 +77,7 @@ class Watcher:
         self.clock = clock
         self.view = view or View(options.root)
         self.host = detect(self.view, controllers=("memory", "cpu"), writable=False)
-        self.roster = Roster(Tree(options.root), Places(self.view, self.host), options.names, options.roots)
+        self.roster = Roster(HostTree(options.root), CgroupFinder(self.view, self.host), options.names, options.roots)
         self.sampler = Sampler(self.view, LostTime(self.view) if self.view.live else None)
         self.remembered = Remembered(options.state, (self.view.text(BOOT) or "").strip())
         self.judge = Judge(self.remembered)

@@ -14,7 +14,7 @@ from shim.cli.watched.board import SORTS
 from shim.containers.container import ALIVE
 from shim.containers.inventory import inventory
 from shim.containers.resolve import named
-from shim.containers.tree import Tree
+from shim.containers.tree import HostTree
 from shim.errors import ShimError
 from shim.state import files
 from shim.watch.watcher import INTERVAL, Options, Watcher
@@ -130,7 +130,7 @@ def _known(names: tuple[str, ...], root: str, roots: tuple[str, ...]) -> None:
     """Each name is that of one container that runs. Raises ShimError."""
     if not names:
         return
-    found = inventory(Tree(root), roots)
+    found = inventory(HostTree(root), roots)
     for name in names:
         container = named(found, name)
         if container.state not in ALIVE or not container.pid:

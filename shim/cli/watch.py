@@ -80,7 +80,7 @@ def watch_command(*, names: tuple[str, ...], everything: bool, **asked: Any) -> 
     WORKING is what counts for eviction: usage without inactive page cache. Growth, pressure and throttling are those of
     the last minute.
 
-    Containers that start are followed, too. As another user than root only what that user may read is seen.
+    Containers that start are followed, too. A user other than root sees only what that user may read.
     """
     if everything and names:
         raise click.UsageError("--all is every container; leave out the names")

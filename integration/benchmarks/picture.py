@@ -1,4 +1,4 @@
-"""Bars of extra CPU time as an SVG, drawn by hand: one group a case, one bar a front."""
+"""Bars as an SVG, drawn by hand: one group a case, one bar a front."""
 
 from __future__ import annotations
 
@@ -6,29 +6,51 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 COLOURS = {"sh": "#9aa5b1", "python": "#7b9e3f", "compiled": "#d9822b", "peer": "#b8327a", "cgshim": "#2b6cb0"}
+SEEN = {"bare": "#9aa5b1", "peer": "#b8327a", "cgshim": "#2b6cb0"}
 WIDTH, LEFT, BAR, GAP = 860, 230, 13, 14
+
+Bar = tuple[
+    str, float, str, tuple[float, float]
+]  # colour, length, the text behind it, a line over it from here to there
 
 
 def svg(cases: dict[str, dict[str, dict[str, Any]]], title: str) -> str:
     """Extra CPU milliseconds over the bare runtime, medians of the rounds."""
-    rows = [
-        (case, [(front, found["extra_cpu_ms"]["median"]) for front, found in fronts.items() if front in COLOURS])
-        for case, fronts in cases.items()
-        if "cgshim" in fronts
-    ]
-    most = max((value for _, bars in rows for _, value in bars), default=1.0)
+    rows: list[tuple[str, list[Bar]]] = []
+    for case, fronts in cases.items():
+        if "cgshim" in fronts:
+            values = [(front, found["extra_cpu_ms"]["median"]) for front, found in fronts.items() if front in COLOURS]
+            rows.append((case, [(COLOURS[front], value, f"{value:.1f}", (0, 0)) for front, value in values]))
+    return _drawn(rows, title, COLOURS)
+
+
+def relative(cases: dict[str, dict[str, dict[str, Any]]], title: str, kind: str) -> str:
+    """The cost `kind` of each front against the bare runtime's median: the median, and a line from minimum to p95."""
+    rows: list[tuple[str, list[Bar]]] = []
+    for case, fronts in cases.items():
+        whole = fronts["bare"][kind]["median"]
+        bars = []
+        for front, colour in SEEN.items():
+            if front in fronts:
+                cost = {name: value / whole for name, value in fronts[front][kind].items()}
+                value = fronts[front][kind]["median"]
+                bars.append((colour, cost["median"], f"{value:,.0f} ms", (cost["min"], cost["p95"])))
+        rows.append((case, bars))
+    return _drawn(rows, title, SEEN)
+
+
+def _drawn(rows: list[tuple[str, list[Bar]]], title: str, colours: dict[str, str]) -> str:
+    most = max((max(length, line[1]) for _, bars in rows for _, length, _, line in bars), default=1.0)
     scale = (WIDTH - LEFT - 90) / max(most, 1.0)
     parts, y = [], 64
     for case, bars in rows:
         middle = y + len(bars) * BAR / 2 + 4
         parts.append(f'<text x="{LEFT - 10}" y="{middle:.0f}" text-anchor="end">{escape(case)}</text>')
-        for front, value in bars:
-            long = max(value, 0) * scale
-            parts.append(f'<rect x="{LEFT}" y="{y}" width="{long:.1f}" height="{BAR - 2}" fill="{COLOURS[front]}"/>')
-            parts.append(f'<text x="{LEFT + long + 6:.1f}" y="{y + BAR - 3}" class="n">{value:.1f}</text>')
+        for colour, length, words, line in bars:
+            parts += _bar(y, colour, max(length, 0) * scale, words, (line[0] * scale, line[1] * scale))
             y += BAR
         y += GAP
-    for index, (front, colour) in enumerate(COLOURS.items()):
+    for index, (front, colour) in enumerate(colours.items()):
         x = LEFT + index * 120
         parts.append(
             f'<rect x="{x}" y="38" width="11" height="11" fill="{colour}"/><text x="{x + 16}" y="48">{front}</text>'
@@ -38,3 +60,13 @@ def svg(cases: dict[str, dict[str, dict[str, Any]]], title: str) -> str:
     box = f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{y}" viewBox="0 0 {WIDTH} {y}">'
     ground = f'<rect width="{WIDTH}" height="{y}" fill="#fff"/>'
     return "\n".join((box, f"<style>{style}</style>", ground, head, *parts, "</svg>", ""))
+
+
+def _bar(y: int, colour: str, long: float, words: str, line: tuple[float, float]) -> list[str]:
+    parts = [f'<rect x="{LEFT}" y="{y}" width="{long:.1f}" height="{BAR - 2}" fill="{colour}"/>']
+    if line[1]:
+        middle = y + (BAR - 2) / 2
+        ends = f'x1="{LEFT + line[0]:.1f}" x2="{LEFT + line[1]:.1f}" y1="{middle}" y2="{middle}"'
+        parts.append(f'<line {ends} stroke="#222"/>')
+    behind = LEFT + max(long, line[1]) + 6
+    return [*parts, f'<text x="{behind:.1f}" y="{y + BAR - 3}" class="n">{words}</text>']

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from shim.containers.container import Container
 from shim.containers.inventory import ENGINES, OF_ID
 from shim.watch import kernel_calls
-from shim.watch.place import Followed, ContainerCgroups, is_called
+from shim.watch.place import ContainerCgroups, Followed, is_called
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -70,7 +70,7 @@ class Roster:
     """Everything below /a/web is the container's."""
 
     def __init__(self, one: Followed) -> None:
-        self.one = one
+        self.one, self.version = one, 2
 
     def at(self, path: str) -> Followed | None:
         """The container of a path."""
@@ -145,6 +145,14 @@ def test_whose_process_it_was(case: Case, kernel: Kernel) -> None:
     assert [facts for facts, _ in case.wait()] == [own, child, moved]
 
 
+def test_v1_shows_no_cgroup_of_a_process_that_has_ended(case: Case, kernel: Kernel) -> None:
+    """It shows the root (cgroups(7)), so that only the parent tells."""
+    case.exits.roster.version = 1  # type: ignore[misc]
+    case.process(100, "/a/web")
+    kernel.ended(Exit(GONE, 100, 0), Exit(100, 1, 0))
+    assert [facts["pid"] for facts, _ in case.wait()] == [GONE]
+
+
 def test_many_processes(case: Case, kernel: Kernel) -> None:
     """Twenty of a container in a round; how many were left out is said with the next one. The first one is told."""
     kernel.ended(*(Exit(GONE + number, 77, 0) for number in range(25)), Exit(77, 1, 0))
@@ -214,7 +222,7 @@ def test_a_host_on_which_too_much_ends(
     assert case.problems == [f"exits of processes: {why}; those of containers' first processes are told by pidfds"]
     assert list(case.exits.handles) == [sleeper.pid]
     case.exits.tick()
-    assert case.exits.source is None
+    assert not case.exits.source
     monkeypatch.setattr(case.exits, "again", 0.0)
     case.exits.tick()
     assert case.exits.source is second

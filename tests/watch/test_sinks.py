@@ -137,7 +137,7 @@ def test_no_name_forges_a_field(daemon: socket.socket, tmp_path: Path, part: str
     sink = journal_alerts(str(tmp_path / "socket"))
     sink.alert(_alert())
     plain = _fields(daemon.recv(1 << 20))
-    alert = _alert(**{part: value})
+    alert = _alert().changed(**{part: value})
     sink.alert(alert.changed(message=message(alert)))
     fields = _fields(daemon.recv(1 << 20))
     assert list(fields) == list(plain)
@@ -157,7 +157,7 @@ def test_evidence_of_any_length_arrives(daemon: socket.socket, tmp_path: Path) -
 @pytest.mark.parametrize("value", NASTY.values(), ids=NASTY)
 def test_no_name_forges_a_syslog_line(daemon: socket.socket, tmp_path: Path, value: str) -> None:
     """One line in ASCII that every daemon takes, whatever the names are, and the object in it is whole."""
-    alert = _alert(**dict.fromkeys(FOREIGN, value), serial=value, message=value)
+    alert = _alert().changed(**dict.fromkeys((*FOREIGN, "serial", "message"), value))
     syslog_alerts(str(tmp_path / "socket")).alert(alert)
     data = daemon.recv(1 << 20)
     head = f"<27>cgshim-watch[{os.getpid()}]: cgshim-alert: ".encode()

@@ -40,6 +40,11 @@ class Roster:
         self.earliest = 0.0
         self.credit, self.paid = BURST, time.monotonic()
 
+    @property
+    def version(self) -> int:
+        """Of the memory controller: 1, 2, or 0 for none."""
+        return self.places.host.version("memory")
+
     def changed(self, now: float) -> None:
         """The hierarchy has changed: look soon, and a second time. now: of a monotonic clock."""
         self.due = max(min(self.due, now + SETTLED), self.earliest, self.read + SETTLED)

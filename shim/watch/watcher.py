@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 INTERVAL = 5.0  # seconds between looks at a container of which the kernel says nothing
 QUIET = 60.0  # seconds in which an alert of one type for one container is given once
-SHARE = 0.01  # of one core: what the looks in turn may take
+SHARE = 0.008  # of one core: what the looks in turn may take
 GAP = 1.0  # seconds between two looks at one container, however often the kernel notifies
 
 

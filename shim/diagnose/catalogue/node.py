@@ -6,7 +6,7 @@ from shim.diagnose.checks import layout, node, tree
 from shim.diagnose.entry import EACCES, ENOENT, EPERM, EROFS, V1_NAMES, Entry
 
 KUBELET = "https://github.com/kubernetes/kubernetes/issues/75832"
-FIND = r"failed to find (?P<controller>\w+) cgroup"
+FIND = rf"failed to find (?P<controller>{V1_NAMES}) cgroup"
 ON_PI = (
     "Raspberry Pi, and other hosts with a device tree: add cgroup_memory=1 cgroup_enable=memory to "
     "/boot/firmware/cmdline.txt (or /boot/cmdline.txt), on the one line that is there, and reboot."
@@ -20,7 +20,10 @@ ENTRIES = (
             FIND + r" \(v2\)",
             r"(?:missing|expected) (?:required )?cgroup controllers? \"?(?P<controller2>[a-z]+)\"?(?: not found)?",
         ),
-        patterns=(r"controller \"(?P<controller3>[a-z]+)\" is not delegated for the current user",),  # rootlesskit
+        patterns=(
+            r"rootless: cgroup v2 (?P<controller4>\w+) controller is not delegated",
+            r"controller \"(?P<controller3>[a-z]+)\" is not delegated for the current user",
+        ),  # rootlesskit
         verdict="the {controller} controller is not delegated to this user's cgroups (cgroup2)",
         cause="systemd delegates only memory and pids to a user by default. Rootless k3s, Kubernetes and "
         "Podman need "
@@ -242,6 +245,8 @@ ENTRIES = (
         code="systemd-cannot-write-cgroups",
         title="systemd inside a container cannot make its cgroups",
         patterns=(
+            r"Cannot determine cgroup we are running in",
+            r"Failed to allocate manager object(?:$|: No medium found|, freezing)",
             rf"Failed to create (?P<path>/[^\n:]*) control group: (?:{EROFS}|{EACCES}|{ENOENT}|{EPERM})",
             (
                 rf"Failed to (?:allocate manager object|create root cgroup hierarchy): "

@@ -120,17 +120,24 @@ def _place(tree: Tree, copy: Copy, *, dry_run: bool) -> list[tuple[str, str]]:
 
 
 def _carry_out(tree: Tree, files: list[File], *, dry_run: bool) -> list[tuple[str, str]]:
-    """Show each change, and make it unless this is a dry run. Return the changes without copies and records."""
+    """Show each change, and make it unless this is a dry run. Return those that were shown."""
     shown = []
     for file in files:
         if file.before == file.after:
             continue
-        if not file.path.endswith(BACKUP) and not created.is_record(file.path):
+        if _is_shown(file, files):
             shown.append((file.path, REMOVED if file.after is None else CREATED if file.before is None else CHANGED))
             _show(file, dry_run=dry_run)
         if not dry_run:
             tree.apply(file)
     return shown
+
+
+def _is_shown(file: File, files: list[File]) -> bool:
+    """Records are not; nor is a copy, unless it goes alone."""
+    if not file.path.endswith(BACKUP):
+        return not created.is_record(file.path)
+    return file.after is None and all(other.path + BACKUP != file.path for other in files)
 
 
 def _show(file: File, *, dry_run: bool) -> None:
@@ -143,7 +150,8 @@ def _show(file: File, *, dry_run: bool) -> None:
 
 
 def _say_apply(engine: Engine, proposal: Proposal, *, dry_run: bool, written: bool) -> str:
-    command = (proposal.apply or engine.APPLY) if written else ""
+    read = any(not file.path.endswith(BACKUP) for file in proposal.files)
+    command = (proposal.apply or engine.APPLY) if written and read else ""
     if written and dry_run:
         say("Dry run: nothing was written.")
     elif command:

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 from shim.engines import json_text
 from shim.engines.dependents import docker_containers
 from shim.engines.file import BACKUP, File
-from shim.engines.registration import OWN_NAME, Proposal, Registration, check_name, inside, is_ours, mapping, name_taken
+from shim.engines.registration import (
+    OWN_NAME,
+    Proposal,
+    Registration,
+    check_name,
+    copy_left,
+    inside,
+    is_ours,
+    mapping,
+    name_taken,
+)
 from shim.errors import ShimError
 
 if TYPE_CHECKING:
@@ -85,9 +95,11 @@ def remove(tree: Tree, request: Request) -> Proposal:
     text, values = _read(tree, request)
     entries = registered(tree, request)
     wanted = [entry for entry in entries if not request.name or entry.name == request.name]
+    file = _file(request)
+    if not entries:
+        return copy_left(tree, file, request.name)
     if text is None or not wanted:
         return Proposal(name=request.name, files=())
-    file = _file(request)
     backup = tree.read(file + BACKUP)
     after: str | None = text
     for entry in wanted:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import tempfile
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from shim.errors import ShimError
@@ -40,7 +41,8 @@ def proven() -> tuple[str, ...]:
             with open(path, encoding="utf-8") as file:
                 return tuple(dict.fromkeys(_stages(json.load(file))))
         finally:
-            subprocess.run(["podman", "rm", "--force", name], check=False, capture_output=True, timeout=PATIENCE)
+            with suppress(ShimError):  # what failed before says more
+                _podman("rm", "--force", name)
 
 
 def _stages(config: Any) -> Iterator[str]:

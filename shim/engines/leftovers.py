@@ -21,15 +21,15 @@ def settings_left(tree: Tree, request: Request, engine: str, removed: str) -> li
     if request.home or any(still_used(tree, request, name, removed if name == engine else "") for name in ENGINES):
         return []
     text, backup = tree.read(settings.PATH), tree.read(settings.PATH + BACKUP)
+    copy = [] if backup is None else [File(path=settings.PATH + BACKUP, before=backup, after=None)]
     if text is None:
-        return []
+        return copy
     runtime = str(real_runtime.named(text))
     if backup is not None and real_runtime.naming(backup, runtime) == text:
-        gone = File(path=settings.PATH + BACKUP, before=backup, after=None)
-        return [File(path=settings.PATH, before=text, after=backup), gone]
+        return [File(path=settings.PATH, before=text, after=backup), *copy]
     if backup is None and text == real_runtime.naming("{}\n", runtime):
         return [File(path=settings.PATH, before=text, after=None)]
-    return []
+    return copy
 
 
 def entries_left(tree: Tree, request: Request, engine: str, *, last: bool) -> tuple[File, ...]:

@@ -1,4 +1,4 @@
-"""What is asked of an engine's module and what it answers. Nothing here reads or writes."""
+"""What is asked of an engine's module and what it answers. Nothing here writes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
-from shim.engines.file import File
+from shim.engines.file import BACKUP, File
 from shim.errors import ShimError
 from shim.values import Value
 
@@ -124,6 +124,15 @@ def set_aside(file: str, text: str, kept: str) -> tuple[tuple[File, ...], tuple[
     """What takes a file of ours away that someone has added to: its text is kept where no engine reads it."""
     note = f"warning: {file} had more than the entry; it is kept as {kept}, which no engine reads"
     return (File(path=file, before=text, after=None), File(path=kept, before=None, after=text)), (note,)
+
+
+def copy_left(tree: Tree, file: str, name: str) -> Proposal:
+    """Without the copy from before the installation: somebody has since written the file anew, without our entry."""
+    backup = tree.read(file + BACKUP)
+    if backup is None:
+        return Proposal(name=name, files=())
+    note = f"{file} has no entry of cgshim any more and stays as it is; its copy from before the installation goes"
+    return Proposal(name=name, files=(File(path=file + BACKUP, before=backup, after=None),), notes=(note,))
 
 
 def inside(value: Any, *path: str) -> Any:

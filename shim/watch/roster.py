@@ -50,6 +50,16 @@ class Roster:
         key = self.by_directory.pop(directory, "")
         return self.followed.pop(key, None)
 
+    def at(self, path: str) -> Followed | None:
+        """The container whose memory cgroup is the one of this path in /proc/PID/cgroup, or lies above it."""
+        directory = self.places.directory(path)
+        while directory.count("/") > 1:
+            key = self.by_directory.get(directory)
+            if key is not None:
+                return self.followed.get(key)
+            directory = directory.rpartition("/")[0]
+        return None
+
     def refresh(self, now: float) -> tuple[list[Followed], list[Followed]]:
         """Look now: who is new (or has another cgroup than before), and who is gone."""
         began = time.process_time()

@@ -38,7 +38,8 @@ def _kill(alert: Alert, who: str) -> str:
     if not victims:
         return f"the kernel killed {alert.evidence.get('count', 1)} process(es) of {who}, which ran out of memory"
     named = ", ".join(f"{one['name']} ({one['pid']}{', init' if one['init'] else ''})" for one in victims)
-    survives = "" if any(one["init"] for one in victims) else "; its init is alive, so engines show nothing"
+    alive = all(one["init"] is False for one in victims)
+    survives = "; its init is alive, so engines show nothing" if alive else ""
     return f"the kernel killed {named} of {who}, which ran out of memory{survives}"
 
 

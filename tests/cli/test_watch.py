@@ -174,11 +174,11 @@ def test_signal_ends_it_cleanly(tree: Path, tmp_path: Path, number: signal.Signa
     """Watching has no other end: status 0, nothing on stderr, the textfile taken away."""
     watching = _started(tree, "--textfile", str(tmp_path))
     file = tmp_path / "cgshim.prom"
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not (file.exists() and "cgshim_watch_containers 0.0" in file.read_text()) and time.monotonic() < deadline:
         time.sleep(0.05)
     watching.send_signal(number)
-    out, err = watching.communicate(timeout=20)
+    out, err = watching.communicate(timeout=60)
     assert (watching.returncode, out, err) == (0, "", "")
     assert not file.exists()
 
@@ -190,7 +190,7 @@ def test_reader_that_goes_away_ends_it(tree: Path) -> None:
     assert watching.stderr is not None
     assert "containers" in watching.stdout.readline()
     watching.stdout.close()
-    assert watching.wait(timeout=20) == 0
+    assert watching.wait(timeout=60) == 0
     assert watching.stderr.read() == ""
     watching.stderr.close()
 

@@ -153,7 +153,7 @@ ENTRIES = (
             mounting(ANY, EINVAL),
             mounted(ANY, ""),
         ),
-        verdict="the mount options of {destination} are too long: the kernel takes one page (4096 bytes)",
+        verdict="the mount options of {destination} are too long: the kernel takes one page",
         cause="mount(2) cuts its data at a page; many lower directories of an overlay reach that.",
         remedy=("Shorten the options: fewer or shorter lower directories (relative paths), or a flatter image.",),
         reference="mount(2)",

@@ -1,4 +1,4 @@
-"""Sampled mutants of the modules that decide about limits, each against the tests of its module, its room, and all rooms.
+"""Sampled mutants of the modules that decide about limits, each against the tests of its module, its room, all rooms.
 
 `python -m tests.mutation [--count N] [--seed N] [MODULE...]` works in a copy of the tree, prints each survivor with its
 line, and ends with status 1 if there is one. It prints its seed, so that a run can be repeated.

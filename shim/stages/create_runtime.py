@@ -14,10 +14,10 @@ from shim.containers.hook_state import read
 from shim.enforce.follow_up import InitEnded, Subject, follow_up
 from shim.errors import ShimError
 from shim.host.view import View
-from shim.oci import cgroups_path, document
+from shim.oci import document
 from shim.planning import bridged_limits, rewrite, settings
 from shim.planning.report import ANNOTATION as REPORT
-from shim.stages.call import enabled, options, refuse
+from shim.stages.call import creation, enabled, options, refuse
 from shim.state import hook_notices
 
 TYPE_CHECKING = False
@@ -65,12 +65,7 @@ def verify_state(state: State, asked: dict[str, str]) -> None:
     made = rewrite.of(
         loaded,
         rewrite.RESOURCES,
-        rewrite.Asked(
-            runtime=asked["--runtime"],
-            family=settings.family(asked["--runtime"]),
-            command="create",
-            driver=cgroups_path.driver(loaded.value, asked["--driver"]),
-        ),
+        creation(loaded.value, asked),
         configured,
         view,
     )

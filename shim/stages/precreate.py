@@ -15,7 +15,7 @@ from shim.errors import ShimError
 from shim.host.view import View
 from shim.oci import cgroups_path, document
 from shim.planning import rewrite, settings
-from shim.stages.call import enabled, options, refuse
+from shim.stages.call import creation, enabled, options, refuse
 from shim.system import write_all
 
 TYPE_CHECKING = False
@@ -54,12 +54,7 @@ def filtered(data: bytes, arguments: list[str]) -> bytes:
     made = rewrite.of(
         loaded,
         rewrite.RESOURCES,
-        rewrite.Asked(
-            runtime=asked["--runtime"],
-            family=settings.family(asked["--runtime"]),
-            command="create",
-            driver=cgroups_path.driver(loaded.value, asked["--driver"]),
-        ),
+        creation(loaded.value, asked),
         configured,
         View(),
     )

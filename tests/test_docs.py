@@ -139,7 +139,7 @@ def test_shell_scripts_can_run() -> None:
 
 
 def test_architecture_names_every_room() -> None:
-    """docs/architecture.md, its drawings, the linter's contract and the folders of shim/: the same rooms, in one order."""
+    """docs/architecture.md, its drawings, the linter's contract and shim/ have the same rooms in one order."""
     page = (ROOT / "docs" / "architecture.md").read_text()
     described = re.findall(r"^\| `(\w+)/` \|", page, re.MULTILINE)
     folders = {path.name for path in (ROOT / "shim").iterdir() if (path / "__init__.py").exists()}

@@ -51,13 +51,7 @@ def filtered(data: bytes, arguments: list[str]) -> bytes:
     configured = settings.load(os.environ)
     if not enabled(loaded.value.get("annotations"), configured, _name(loaded.value)):
         return data
-    made = rewrite.of(
-        loaded,
-        rewrite.RESOURCES,
-        creation(loaded.value, asked),
-        configured,
-        View(),
-    )
+    made = rewrite.of(loaded, rewrite.RESOURCES, creation(loaded.value, asked), configured, View())
     rewrite.judge(made)
     from shim.call.prepare import notices
 

@@ -39,7 +39,7 @@ def _alone(said: Said) -> str:
 
 def _throttle(said: Said, name: str, device: str, facts: HostFacts) -> str:
     if device in facts.partitions:
-        return f"{device} is a partition or lies on another device: throttles belong to whole disks"
+        return f"{device} is a partition or is on another device: throttles belong to whole disks"
     if said.hierarchy.version == 1 and name in ("io.wbps", "io.wiops"):
         return "cgroup v1 throttles direct writes only: what goes through the page cache is not limited"
     return ""

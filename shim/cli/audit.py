@@ -82,7 +82,7 @@ def audit_command(*, files: tuple[str, ...], merge: bool, **asked: Any) -> None:
     For every limit: what the engine was asked, what the runtime was asked, what systemd thinks, what the kernel has,
     and what binds, where a cgroup above is tighter. Everything is read from files; no engine is asked, and nothing is
     changed. Containers of docker, podman, containerd (CRI, nerdctl, ctr), CRI-O, runc and crun are found, whether
-    cgshim is registered or not. As another user than root only what that user may read is seen.
+    cgshim is registered or not. A user other than root sees only what that user may read.
 
     --after unified is a host with cgroup2 only; legacy is this host under a kernel without CONFIG_MEMCG_V1; DIR is a
     host captured with `cgshimctl capture`.

@@ -1,4 +1,4 @@
-"""`cgshimctl engine`: register cgshim with an engine, take it back, show what there is."""
+"""`cgshimctl engine`: register cgshim with an engine, remove it, show what is registered."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def branch(container: Container, name: str, path: str) -> Branch:
 
 
 def _tail(candidate: str, path: str) -> str:
-    """The recorded cgroup (with or without its mount point in front) where it lies on the way to `path`."""
+    """The recorded cgroup (with or without its mount point in front) if it is on the way to `path`."""
     if not candidate.startswith("/"):
         return ""
     candidate = candidate.rstrip("/")

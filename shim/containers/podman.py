@@ -159,7 +159,7 @@ def _container(place: Place, path: str, config: dict[str, Any], state: dict[str,
 
 
 def _on_disk(place: Place, path: str) -> list[RecordedLimits]:
-    """config.json as the runtime got it at the last start; a user's lies below the home that is our tree's root."""
+    """config.json as the runtime got it at the last start; a user's is below the home that is our tree's root."""
     home = place.tree.root
     inside = path[len(home) :] if place.user and path.startswith(f"{home}/") else path
     document = place.tree.object(inside)

@@ -17,7 +17,7 @@ KUBELET = "/var/lib/kubelet/config.yaml"
 
 
 class Setting(Value):
-    """The text that belongs into an engine's file. when: which version of the file's format, "" for all."""
+    """The text for an engine's file. when: which version of the file's format, "" for all."""
 
     file: str
     text: str

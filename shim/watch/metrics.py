@@ -102,8 +102,12 @@ CPU = {
     ),
     "throttled_usec": _counter("cpu_throttled_seconds", "Time throttled.", "container_cpu_cfs_throttled_seconds_total"),
 }
+ALLOCATED = _counter(
+    "memory_allocated_bytes",
+    "Memory allocated, freed again or not, as far as memory.stat counts it: pages charged (v1), or faults (cgroup2).",
+)
 ALERTS = _counter("alerts", "Alerts given, by type.", label="alert_type")
-OF_CONTAINERS = (*MEMORY.values(), LIMIT, HIGH, RUNNING, *COUNTERS.values(), PRESSURE, *CPU.values(), ALERTS)
+OF_CONTAINERS = (*MEMORY.values(), LIMIT, HIGH, RUNNING, *COUNTERS.values(), PRESSURE, *CPU.values(), ALLOCATED, ALERTS)
 CONTAINERS = Metric(name="cgshim_watch_containers", kind="gauge", help="Containers that are watched.")
 LEFT_OUT = Metric(
     name="cgshim_watch_containers_left_out", kind="gauge", help=f"Containers beyond {MOST}, which have no series."
@@ -252,6 +256,8 @@ def of_container(one: Seen) -> Iterator[Series]:
         if name in last.cpu:
             factor = MICROSECONDS if name.endswith("_usec") else 1
             yield Series(family, labels, last.cpu[name] * factor)
+    if last.allocated.bytes is not None:
+        yield Series(ALLOCATED, labels, last.allocated.bytes)
     if one.running:
         yield from _gauges(labels, last)
 

@@ -114,13 +114,29 @@ class CgroupFinder:
             return "its cgroup is outside of what can be seen here"
         if not branch.known:
             return NO_OWN.format(branch.leaf)
-        root, path = self.roots.get(mount, "/"), branch.own
-        if root != "/":
-            path = path[len(root) :] if path.startswith(f"{root}/") else path
+        return Spot(version=version, mount=mount, path=self._below(mount, branch.own), device=self._device(mount))
+
+    def _below(self, mount: str, path: str) -> str:
+        """A path of /proc/PID/cgroup, below the mount, which may show a part of the hierarchy only."""
+        root = self.roots.get(mount, "/")
+        return path[len(root) :] if root != "/" and path.startswith(f"{root}/") else path
+
+    def _device(self, mount: str) -> int:
         if mount not in self.devices:
             identity = self.view.identity(mount)
             self.devices[mount] = identity.device if identity else -1
-        return Spot(version=version, mount=mount, path=path, device=self.devices[mount])
+        return self.devices[mount]
+
+    def directory(self, path: str) -> str:
+        """The directory of a memory cgroup, from its path in /proc/PID/cgroup."""
+        mount = self.host.place("memory").mount
+        return f"{mount}{self._below(mount, path)}".rstrip("/")
+
+    def memory(self, directory: str) -> Spot:
+        """The memory cgroup that a directory below its mount is."""
+        place = self.host.place("memory")
+        path = directory[len(place.mount) :]
+        return Spot(version=place.version, mount=place.mount, path=path, device=self._device(place.mount))
 
 
 def follow(

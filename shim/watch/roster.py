@@ -40,6 +40,11 @@ class Roster:
         self.earliest = 0.0
         self.credit, self.paid = BURST, time.monotonic()
 
+    @property
+    def version(self) -> int:
+        """Of the memory controller: 1, 2, or 0 for none."""
+        return self.places.host.version("memory")
+
     def changed(self, now: float) -> None:
         """The hierarchy has changed: look soon, and a second time. now: of a monotonic clock."""
         self.due = max(min(self.due, now + SETTLED), self.earliest, self.read + SETTLED)
@@ -49,6 +54,16 @@ class Roster:
         """The container whose memory cgroup is, or was, this directory, no longer followed; None if it is nobody's."""
         key = self.by_directory.pop(directory, "")
         return self.followed.pop(key, None)
+
+    def at(self, path: str) -> Followed | None:
+        """The container whose memory cgroup is the one of this path in /proc/PID/cgroup, or lies above it."""
+        directory = self.places.directory(path)
+        while directory.count("/") > 1:
+            key = self.by_directory.get(directory)
+            if key is not None:
+                return self.followed.get(key)
+            directory = directory.rpartition("/")[0]
+        return None
 
     def refresh(self, now: float) -> tuple[list[Followed], list[Followed]]:
         """Look now: who is new (or has another cgroup than before), and who is gone."""

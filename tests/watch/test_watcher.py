@@ -88,7 +88,7 @@ class Host:
         return found, sink
 
     def round(self, watcher: Watcher, sink: Seen) -> list[str]:
-        """One round, 5 seconds later: what came of it, kinds and types in order."""
+        """One round, 5 seconds later: the result, kinds and types in order."""
         self.now += 5
         watcher.roster.due = 0.0
         del sink.got[:]

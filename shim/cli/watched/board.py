@@ -46,7 +46,7 @@ class BoardRow(Value):
 
 Figure = Callable[["BoardRow"], Optional[float]]
 
-# --sort -> what is compared. Highest first, but for words.
+# --sort -> what is compared. Highest first, except words.
 ORDERS: dict[str, Figure] = {
     "limit": lambda line: line.fullness,
     "memory": lambda line: line.used,
@@ -72,7 +72,7 @@ class Board(Sink):
         self.news: deque[Alert] = deque(maxlen=NEWS)
 
     def sample(self, sample: Sample) -> None:
-        """Newer values; those from before the window are forgotten, but for the last of them."""
+        """Newer values; those from before the window are dropped, except the last of them."""
         looks = self.looks.setdefault(sample.id, deque())
         looks.append(sample)
         while len(looks) > 2 and sample.time - looks[1].time >= WINDOW:

@@ -10,6 +10,7 @@ from collections import deque
 from statistics import median
 
 from shim.values import Value
+from shim.watch.event import EXIT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -193,12 +194,11 @@ class _Filling:
     def event(self, time: float, event: dict[str, Any]) -> None:
         """What the watcher saw; counters that grew are known from the samples already."""
         kind = str(event.get("kind"))
-        if kind in COUNTED or kind == "leak":
-            return
         evidence = event.get("evidence")
-        more = (
-            [f"{k} {v}" for k, v in evidence.items() if isinstance(v, (str, int))] if isinstance(evidence, dict) else []
-        )
+        facts = evidence if isinstance(evidence, dict) else {}
+        if kind in COUNTED or kind == "leak" or (kind == EXIT and not (facts.get("init") or facts.get("signal"))):
+            return
+        more = [f"{k} {v}" for k, v in facts.items() if isinstance(v, (str, int))]
         what = f"{kind.replace('_', ' ')}{': ' if more else ''}{', '.join(more)}"[:200]
         self._happened(time, kind, what, str(event.get("source"))[:100])
 

@@ -215,10 +215,10 @@ def test_a_host_on_which_too_much_ends(
     made = iter((kernel, second))
     case = Case(tmp_path, lambda: next(made), pid=sleeper.pid)
     case.exits.follow(case.one)
-    kernel.cost = 0.31  # 1 % of 30 seconds, and a little
+    kernel.cost = 0.16  # 0.5 % of 30 seconds, and a little
     kernel.ended(Exit(GONE, GONE, 0))
     assert case.wait() == []
-    why = "so many processes of this host end that listening to the process connector takes more than 1% of a core"
+    why = "so many processes of this host end that listening to the process connector takes more than 0.5% of a core"
     assert case.problems == [f"exits of processes: {why}; those of containers' first processes are told by pidfds"]
     assert list(case.exits.handles) == [sleeper.pid]
     case.exits.tick()

@@ -1,4 +1,4 @@
-"""The watcher's unit, DaemonSet, alert rules and dashboard: valid, and about what there is."""
+"""The watcher's unit, DaemonSet, alert rules and dashboard: valid, and about things that exist."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RULES = EXAMPLES / "monitoring/alerts.yaml"
 CASES = ROOT / "tests/monitoring/alerts.test.yaml"
 DASHBOARD = EXAMPLES / "monitoring/dashboard.json"
 SCRAPED = {"instance", "job"}  # labels that Prometheus adds
-# What systemd.exec(5) takes away from a service; what the watcher needs all the same is said in the unit.
+# What systemd.exec(5) takes away from a service; the unit names what the watcher still needs.
 HARDENED = {
     "NoNewPrivileges": "yes",
     "ProtectSystem": "strict",

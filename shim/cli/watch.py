@@ -15,7 +15,7 @@ from shim.cli.watched.board import SORTS
 from shim.containers.container import ALIVE
 from shim.containers.inventory import inventory
 from shim.containers.resolve import named
-from shim.containers.tree import Tree
+from shim.containers.tree import HostTree
 from shim.errors import ShimError
 from shim.state import files
 from shim.watch.watcher import INTERVAL, Options, Watcher
@@ -81,7 +81,7 @@ def watch_command(*, names: tuple[str, ...], everything: bool, **asked: Any) -> 
     WORKING is what counts for eviction: usage without inactive page cache. Growth, pressure and throttling are those of
     the last minute.
 
-    Containers that start are followed, too. As another user than root only what that user may read is seen.
+    Containers that start are followed, too. A user other than root sees only what that user may read.
     """
     if everything and names:
         raise click.UsageError("--all is every container; leave out the names")
@@ -139,7 +139,7 @@ def _known(names: tuple[str, ...], root: str, roots: tuple[str, ...]) -> None:
     """Each name is that of one container that runs. Raises ShimError."""
     if not names:
         return
-    found = inventory(Tree(root), roots)
+    found = inventory(HostTree(root), roots)
     for name in names:
         container = named(found, name)
         if container.state not in ALIVE or not container.pid:

@@ -1,6 +1,6 @@
 """Processes of containers that end, told when the kernel says so: `exit` events.
 
-The process connector tells of every process, taskstats of the container's first one; where neither can be had, or where
+The process connector tells of every process, taskstats of the container's first one; if neither is available, or if
 so many processes of the host end that listening would cost too much, a pidfd of each container's first process tells
 that it has ended, not how. What is left is told when the cgroup is gone.
 """
@@ -35,11 +35,11 @@ TOGETHER = 0.02  # seconds in which what ends next is waited for: one wake-up fo
 FRESH = 1.0  # seconds for which the container of a parent is remembered
 MOST = 20  # processes of one container, its first one aside, that are told in a round
 TOO_MANY = "so many processes of this host end that listening to the {} takes more than {:.1%} of a core"
-UNTOLD = "nothing that tells the status of other processes' children can be had here"
+UNTOLD = "nothing that tells the status of other processes' children is available here"
 
 
 class Exits:
-    """Tells of exits. tell: gets the container, the evidence and the source. problem: gets what cannot be had and why.
+    """Tells of exits. tell: gets the container, the evidence and the source. problem: gets what is missing and why.
 
     sources: classes as in shim.watch.exit_sources, the best first.
     """
@@ -76,7 +76,7 @@ class Exits:
         return self._hold(one.container.pid)
 
     def _open(self) -> None:
-        """The first source that can be had; without any it is not tried again."""
+        """The first source that works; without any it is not tried again."""
         self.again = float("inf")
         for source in self.sources:
             try:

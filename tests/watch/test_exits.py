@@ -60,7 +60,7 @@ class Kernel:
 
 
 class Refusing:
-    """A source that cannot be had."""
+    """A source that does not work."""
 
     def __init__(self) -> None:
         raise PermissionError(1, "Operation not permitted")
@@ -281,7 +281,7 @@ class Netlink:
 
 
 def test_only_the_kernel_is_believed() -> None:
-    """Number 0 is the kernel's (netlink(7)); messages that are lost for want of room end nothing."""
+    """Number 0 is the kernel's (netlink(7)); messages that are lost for lack of room end nothing."""
     told = received(Netlink((b"a", (0, 1)), (b"forged", (77, 1)), OSError(105, "ENOBUFS"), (b"b", (0, 1))))  # type: ignore[arg-type]
     assert list(told) == [b"a", b"b"]
     with pytest.raises(OSError, match="EBADF"):

@@ -240,7 +240,7 @@ class Server:
 
     def serials(self, count: int) -> list[str]:
         """What has arrived, once it is so many."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while len(self.got) < count and time.monotonic() < deadline:
             time.sleep(0.02)
         return [body["serial"] for body, _ in self.got]

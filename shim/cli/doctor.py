@@ -21,7 +21,7 @@ from shim.values import Value
 if TYPE_CHECKING:
     from shim.cli.findings import FieldOutcome
     from shim.diagnose.diagnosis import Diagnosis
-    from shim.engines.runtimes import Runtime
+    from shim.engines.runtimes import ChosenRuntime
     from shim.host.inspection import Inspection
     from shim.planning.settings import Settings
 
@@ -47,7 +47,7 @@ class Examination(Value):
     """Everything that is shown."""
 
     inspected: Inspection
-    runtime: Runtime
+    runtime: ChosenRuntime
     configured: Settings
     found: tuple[FieldOutcome, ...]
     problems: tuple[str, ...]

@@ -49,7 +49,7 @@ class Recorded(Value):
 
 
 def recorded(runtime_root: str, container: str) -> Recorded | None:
-    """The record of a container below the runtime's root; None where there is none that can be read."""
+    """The record of a container below the runtime's root; None if no readable one exists."""
     if not runtime_root:
         return None
     directory = join(runtime_root, container)

@@ -1,6 +1,6 @@
 """Podman: a drop-in of containers.conf(5).
 
-The entry takes the place of `runc` or `crun` under its own name. Podman reads a runtime's errors as JSON only for names
+The entry replaces `runc` or `crun` under its own name. Podman reads a runtime's errors as JSON only for names
 it knows (`runtime_supports_json`), every container remembers the name it was created with, and with this name nothing
 of that changes, neither when cgshim comes nor when it goes.
 """

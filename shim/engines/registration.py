@@ -25,7 +25,7 @@ class Request(Value):
     """What the user asked for.
 
     binary: absolute path of the launcher as the engine will call it. name: the runtime's name in the engine, "" for
-    the engine's usual one. runtime: absolute path of the real runtime, "" to keep what there is. home: the user's
+    the engine's usual one. runtime: absolute path of the real runtime, "" to keep the present one. home: the user's
     configuration directory for rootless engines, "" for the system's. config: the engine's configuration file, "" for
     the standard one. config_version: of containerd's file where there is none yet, 0 to find out.
     """
@@ -127,7 +127,7 @@ def set_aside(file: str, text: str, kept: str) -> tuple[tuple[File, ...], tuple[
 
 
 def copy_left(tree: Tree, file: str, name: str) -> Proposal:
-    """Without the copy from before the installation: somebody has since written the file anew, without our entry."""
+    """Without the copy from before the installation: somebody has since replaced the file, without our entry."""
     backup = tree.read(file + BACKUP)
     if backup is None:
         return Proposal(name=name, files=())

@@ -20,7 +20,7 @@ MOST = 20  # processes of one round in one container that are told
 
 
 class Execs(Sink):
-    """Each round: new processes of a container whose parent is none of the container's. tell: gets the events.
+    """Each round: new processes of a container whose parent is not in the container. tell: gets the events.
 
     A process that comes and goes between two rounds is not seen. One whose parent has ended, where the container has no
     PID namespace of its own, is told as well.

@@ -1,7 +1,7 @@
 """Counts allocations by thread and size, with histogram triggers in a tracefs instance of our own.
 
 Nothing else that traces on this host is touched: an instance has its own events, and is removed as a whole. While it is
-there a note lies in the state directory; so what a killed watcher left behind is removed by the next one.
+a note is in the state directory; so what a killed watcher left behind is removed by the next one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MOST = 64 << 20  # bytes of one histogram's text
 
 
 class Trace:
-    """Histograms that count from now on, until `close`. Raises ShimError `no-trace` where they cannot be had."""
+    """Histograms that count from now on, until `close`. Raises ShimError `no-trace` if they are not available."""
 
     def __init__(self, environment: Mapping[str, str], root: str = "/") -> None:
         self.notes = _notes(environment)

@@ -183,7 +183,7 @@ HOSTS = {
 def test_what_the_host_made_go_wrong_takes_it_back_too(
     runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], name: str
 ) -> None:
-    """It is called the host's, and what became of the container is the last of the evidence all the same."""
+    """It is called the host's, and what became of the container is still the last of the evidence."""
     error, code, evidence = HOSTS[name]
     _fails(monkeypatch, runtime, error)
     refused = _refused(runtime, *words, "--bundle", str(runtime.bundle))

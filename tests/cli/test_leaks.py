@@ -161,7 +161,7 @@ def test_output_is_written_whole(file: Path, tmp_path: Path) -> None:
 
 
 def test_errors(file: Path, tmp_path: Path) -> None:
-    """Each names what is wrong, and what there is; status 3 for input, 2 for usage."""
+    """Each names what is wrong, and what exists; status 3 for input, 2 for usage."""
     found = _leaks(file, "nobody")
     assert found.exit_code == 3
     assert found.stderr.splitlines()[:2] == [

@@ -96,9 +96,9 @@ def test_textfile_of_a_single_look(tree: Path, tmp_path: Path) -> None:
         (("--prometheus", ":0"), "--once ends before anybody can scrape; use --textfile, or leave out --once"),
         (
             ("--alert", "mail"),
-            "--alert 'mail' is none of stdout, file:PATH, journald, syslog, or a URL that begins with http:// or https://",
+            "--alert 'mail' is not one of stdout, file:PATH, journald, syslog, or a URL that begins with http:// or https://",
         ),
-        (("--alert", "file:"), "--alert 'file:' is none of "),
+        (("--alert", "file:"), "--alert 'file:' is not one of "),
         (
             ("--alert", "http://192.0.2.1/"),
             "--alert URL wants --state DIR, where alerts wait while the URL does not answer",

@@ -60,7 +60,7 @@ class Kernel:
 
 
 class Refusing:
-    """A source that cannot be had."""
+    """A source that does not work."""
 
     def __init__(self) -> None:
         raise PermissionError(1, "Operation not permitted")
@@ -70,7 +70,7 @@ class Roster:
     """Everything below /a/web is the container's."""
 
     def __init__(self, one: Followed) -> None:
-        self.one = one
+        self.one, self.version = one, 2
 
     def at(self, path: str) -> Followed | None:
         """The container of a path."""
@@ -145,6 +145,14 @@ def test_whose_process_it_was(case: Case, kernel: Kernel) -> None:
     assert [facts for facts, _ in case.wait()] == [own, child, moved]
 
 
+def test_v1_shows_no_cgroup_of_a_process_that_has_ended(case: Case, kernel: Kernel) -> None:
+    """It shows the root (cgroups(7)), so that only the parent tells."""
+    case.exits.roster.version = 1  # type: ignore[misc]
+    case.process(100, "/a/web")
+    kernel.ended(Exit(GONE, 100, 0), Exit(100, 1, 0))
+    assert [facts["pid"] for facts, _ in case.wait()] == [GONE]
+
+
 def test_many_processes(case: Case, kernel: Kernel) -> None:
     """Twenty of a container in a round; how many were left out is said with the next one. The first one is told."""
     kernel.ended(*(Exit(GONE + number, 77, 0) for number in range(25)), Exit(77, 1, 0))
@@ -158,7 +166,7 @@ def test_many_processes(case: Case, kernel: Kernel) -> None:
 
 def test_taskstats_tells_of_threads_too(case: Case, kernel: Kernel) -> None:
     """So only the first process, whose number is known, is told."""
-    kernel.workers = False  # type: ignore[misc]
+    kernel.workers = False
     case.process(100, "/a/web")
     kernel.ended(Exit(100, 77, 0), Exit(77, 1, 0))
     assert [facts["pid"] for facts, _ in case.wait()] == [77]
@@ -214,10 +222,11 @@ def test_a_host_on_which_too_much_ends(
     assert case.problems == [f"exits of processes: {why}; those of containers' first processes are told by pidfds"]
     assert list(case.exits.handles) == [sleeper.pid]
     case.exits.tick()
-    assert case.exits.source is None
+    assert not case.exits.source
     monkeypatch.setattr(case.exits, "again", 0.0)
     case.exits.tick()
-    assert (case.exits.source, case.exits.handles) == (second, {})
+    assert case.exits.source is second
+    assert not case.exits.handles
     second.ended(Exit(sleeper.pid, 1, 0))
     assert [(facts["status"], source) for facts, source in case.wait()] == [(0, "process connector")]
     case.exits.close()
@@ -272,7 +281,7 @@ class Netlink:
 
 
 def test_only_the_kernel_is_believed() -> None:
-    """Number 0 is the kernel's (netlink(7)); messages that are lost for want of room end nothing."""
+    """Number 0 is the kernel's (netlink(7)); messages that are lost for lack of room end nothing."""
     told = received(Netlink((b"a", (0, 1)), (b"forged", (77, 1)), OSError(105, "ENOBUFS"), (b"b", (0, 1))))  # type: ignore[arg-type]
     assert list(told) == [b"a", b"b"]
     with pytest.raises(OSError, match="EBADF"):

@@ -38,6 +38,8 @@ ENTRIES = (
         code="apparmor-not-enabled",
         title="an AppArmor profile without AppArmor",
         patterns=(
+            r"(?:AppArmor|SELinux) not initialized correctly",
+            rf"write (?:to )?file [`'](?:/proc/)?(?:thread-)?self/attr/(?:apparmor/)?exec[`']: {EINVAL}",
             r"unable to apply apparmor profile: [^\n]*",
             r"AppArmor is not initialized correctly",
             r"apparmor: config provided but apparmor not supported",

@@ -153,6 +153,7 @@ ENTRIES = (
         code="rootless-on-v1",
         title="v1 hierarchies cannot be delegated to users",
         patterns=(
+            r"rootless netns[^\n]*\n[^\n]*could not join or create cgroup",
             r"resource limits are not supported and ignored on cgroups V1 rootless systems",
             r"cannot use rootless systemd cgroups manager on cgroup v1",
             r"cannot specify resource limits without cgroups v2",  # podman 1.9 to 2.1

@@ -199,7 +199,10 @@ ENTRIES = (
         code="controllers-need-empty-cgroup",
         tell="cat the parent's cgroup.procs: does it list processes?",
         title="a cgroup with processes cannot hand controllers down",
-        patterns=(writing(r"cgroup\.subtree_control", EBUSY),),
+        patterns=(
+            r"sed: (?:couldn't (?:flush stdout|write \d+ items? to stdout): (?:Device or )?[Rr]esource busy)",
+            writing(r"cgroup\.subtree_control", EBUSY),
+        ),
         ambiguous=(*NOT_AVAILABLE, MISSING_FILE),
         offer=3,
         layout="v2",

@@ -21,7 +21,7 @@ from shim.host.view import View
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# A private /sys/fs/cgroup with every v1 hierarchy but memory, whose directory exists all the same.
+# A private /sys/fs/cgroup with every v1 hierarchy but memory, whose directory exists nevertheless.
 PLAIN_MEMORY = (
     "umount -R /sys/fs/cgroup; mount -t tmpfs tmpfs /sys/fs/cgroup; "
     "for c in cpu cpuacct cpuset pids devices freezer blkio; do mkdir /sys/fs/cgroup/$c; "

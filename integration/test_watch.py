@@ -140,7 +140,7 @@ def test_the_status_by_taskstats(
 
 
 def test_a_container_that_lives_for_a_moment(runtime: Runtime, memory: Bundle, container: str, state: str) -> None:
-    """It is gone before its records are read: its start, its end and its kill are told all the same."""
+    """It is gone before its records are read: its start, its end and its kill are reported nevertheless."""
     _configure(memory, "tail /dev/zero & wait; true", {"limit": 8 * M})
     with _watching(runtime, container, state) as watching:
         watching.until(lambda _: watching.watcher.roster.read, PATIENCE)

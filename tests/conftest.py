@@ -18,8 +18,8 @@ hypothesis.settings.load_profile("untimed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """--update-golden writes tests/golden anew; look at the diff before you commit it."""
-    parser.addoption("--update-golden", action="store_true", help="write tests/golden anew from what comes out now")
+    """--update-golden writes tests/golden again; look at the diff before you commit it."""
+    parser.addoption("--update-golden", action="store_true", help="write tests/golden again from the present output")
 
 
 def pytest_configure() -> None:

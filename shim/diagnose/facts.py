@@ -124,7 +124,7 @@ class Facts:
     # Mounts and layout.
 
     def covering(self, path: str) -> Mounted | None:
-        """The mount that `path` lies on."""
+        """The mount that has `path`."""
         return mount_table.covering(self.mounts, path)
 
     def v1(self, controller: str) -> Mounted | None:

@@ -109,7 +109,7 @@ def install(tree: Tree, request: Request) -> Proposal:
         changed = _fresh(version, entries, as_default=request.as_default)
     else:
         changed = _edited(text, file, entries, as_default=request.as_default)
-    ours = any(entry.file == file for entry in registered(tree, request))  # what stood there before us is kept already
+    ours = any(entry.file == file for entry in registered(tree, request))  # the former text is kept already
     change = File(path=file, before=text, after=changed, backup=text is not None and not ours)
     return Proposal(name=name, files=(change,), notes=notes, wrapped=wrapped)
 

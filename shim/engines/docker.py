@@ -54,7 +54,7 @@ def install(tree: Tree, request: Request) -> Proposal:
         raise name_taken(NAME, name, file, _binary(there) or there.get("runtimeType"))
     entry, wrapped = _entry(values, there, request)
     after = _edited(text, name, entry, as_default=request.as_default)
-    foreign = text is not None and not registered(tree, request)  # else what stood there before us is kept already
+    foreign = text is not None and not registered(tree, request)  # else the former text is kept already
     return Proposal(
         name=name,
         files=(File(path=file, before=text, after=after, backup=foreign),),

@@ -51,7 +51,7 @@ def _is_removed(entry: Registration, request: Request) -> bool:
 
 
 def _called(tree: Tree, request: Request, removed: str, gone: tuple[Registration, ...]) -> set[str]:
-    """The programs that engines call, but for the entries that are about to go; of a broken file all of them."""
+    """The programs that engines call, except the entries that are about to go; of a broken file all of them."""
     found = set()
     for name, module in ENGINES.items():
         plain = request if name == removed else request.changed(name="", config="")

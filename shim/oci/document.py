@@ -31,9 +31,9 @@ KINDS = {0o010000: "a FIFO", 0o020000: "a character device", 0o060000: "a block 
 class Document(Value):
     """One JSON object and where its parts stand.
 
-    path: for messages. value: as parsed, but for `linux.seccomp`, which nobody here reads and which may have a
-    megabyte: it is checked as JSON and stands there as None. spans: key path -> (first, behind-last) offset of that
-    value, for the members of the document and of its `linux` object. repeated: key paths that stand there twice;
+    path: for messages. value: as parsed, except `linux.seccomp`, which cgshim does not read and which may have a
+    megabyte: it is checked as JSON and is None here. spans: key path -> (first, behind-last) offset of that
+    value, for the members of the document and of its `linux` object. repeated: key paths that occur twice;
     differing: those of them whose values are not the same.
     """
 

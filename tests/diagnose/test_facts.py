@@ -237,7 +237,7 @@ def test_who_may_search_a_directory(mode: int, uid: int, gid: int, open_to_them:
     ],
 )
 def test_lists_of_cpus(text: str, expected: set[int] | None) -> None:
-    """Numbers and ranges; anything else is no list."""
+    """Numbers and ranges; anything else is not a list."""
     assert numbers(text) == expected
 
 

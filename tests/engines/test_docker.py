@@ -136,7 +136,7 @@ def test_default_of_another_kind_is_not_copied(machine: Machine) -> None:
     ids=["trailing comma", "no comma", "key twice", "no object"],
 )
 def test_malformed_configuration(machine: Machine, text: str, place: str) -> None:
-    """What is no JSON object is reported with its line and never rewritten, by no command."""
+    """A text that is not a JSON object is reported with its line and never rewritten, by no command."""
     machine.write(FILE, text)
     for command in ("install", "remove", "status"):
         message = machine.refused(command, "docker")
@@ -165,9 +165,9 @@ def test_remove_after_the_file_was_changed(machine: Machine) -> None:
     assert machine.files() == {FILE: OTHER.replace('"debug": true', '"debug": false')}
 
 
-@pytest.mark.parametrize("now", ['{"debug": false}\n', None], ids=["written anew", "gone"])
+@pytest.mark.parametrize("now", ['{"debug": false}\n', None], ids=["replaced", "gone"])
 def test_remove_after_the_entry_went_with_its_file(machine: Machine, now: str | None) -> None:
-    """Somebody's own tool wrote the file anew: it stays as it is, and what the installation left beside it goes."""
+    """Somebody's own tool replaced the file: it stays as it is, and what the installation left beside it goes."""
     machine.write(FILE, OTHER)
     machine.install("docker")
     if now is None:

@@ -44,7 +44,7 @@ BROKEN_PROFILES = {
 
 @pytest.mark.parametrize("profile", BROKEN_PROFILES, ids=str)
 def test_seccomp_is_checked_although_it_is_not_kept(profile: str) -> None:
-    """A profile that is no JSON is refused like any other malformed part; a good one costs no memory."""
+    """A profile that is not JSON is refused like any other malformed part; a good one costs no memory."""
     text, what = BROKEN_PROFILES[profile]
     with pytest.raises(ShimError) as caught:
         load(f'{{"linux":{{"seccomp":{text}', "c")

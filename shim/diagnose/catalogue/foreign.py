@@ -27,18 +27,19 @@ ENTRIES = (
             rf"error running hook #\d+: fork/exec (?P<path2>/[^\n:]+): (?:{EACCES}|{EPERM})",
         ),
         verdict="the hook {path} cannot be executed by the container's users (EACCES)",
-        cause="createContainer and startContainer hooks run in the container's namespaces. With a user "
-        "namespace they have "
-        "its ids, and a directory on the way, or the file, may be closed to these. Otherwise the file is not "
-        "executable, or "
-        "lies on a mount with noexec.",
+        cause="createContainer and startContainer hooks run in the container's namespaces, with the ids of its user "
+        "namespace. A directory on the way, or the file, may be closed to these ids. Otherwise the file is not "
+        "executable, or its file system is mounted noexec.",
         remedy=(
-            "namei -l {path}: every directory needs x for others, the file r and x: chmod o+rx",
             (
-                "Or put the hook where everybody may go (/usr/libexec), or make it a createRuntime hook, which "
-                "runs as the runtime."
+                "namei -l {path} shows the permissions. Every directory needs x for others, the file r and x (chmod "
+                "o+rx)."
             ),
-            "Run by hand as root it still works; try it with the container's ids: setpriv --reuid=100000 {path}",
+            (
+                "Or move the hook to a directory that is open to all (/usr/libexec), or make it a createRuntime hook, "
+                "which runs as the runtime."
+            ),
+            "Run by hand as root, it works. Try it with the container's ids: setpriv --reuid=100000 {path}",
         ),
         reference="https://github.com/kubernetes-sigs/kind/issues/4178",
         rank=45,
@@ -97,8 +98,11 @@ ENTRIES = (
     _foreign(
         "container-not-running",
         "the container does not run",
+        r"(?:cannot start an already running container|container already has init process)",
+        r"container process not found, the pid was reused|\bprocess not running\b",
         r"cannot exec (?:in|a) (?:a )?(?:stopped container|container that has (?:run and )?stopped)",
         r"(?:^|: )container not running$",
+        r"cannot exec in a stopped state",
         r"[Cc]ontainer \S+ is not running",
         remedy="Start it first; its log shows why it ended (docker logs, podman logs, kubectl logs --previous).",
     ),
@@ -106,7 +110,7 @@ ENTRIES = (
         "nvidia-driver-missing",
         "NVIDIA's hook finds no driver on the host",
         r"nvidia-container-cli[\w.]*: [^\n]*(?:driver not loaded|libnvidia-ml\.so|driver error|driver/library version)",
-        remedy="Install the driver and load its module: nvidia-smi on the host must answer; after an upgrade reboot.",
+        remedy="Install the driver and load its module: nvidia-smi on the host must succeed. Reboot after an upgrade.",
     ),
     _foreign(
         "hook-failed",
@@ -160,6 +164,9 @@ ENTRIES = (
     _foreign(
         "bundle-invalid",
         "the bundle or its config.json cannot be read",
+        r"invalid config file, no [`'](?:linux|mounts|root)[`'] block|block [`']process[`'] not found|mounts must be an array",
+        r"(?:args must not be empty|Cwd must be an absolute path|process property must not be empty|config file not specified)",
+        r"cannot parse (?:process file|mount|resources|the data): ",
         r"JSON specification file config\.json not found",
         r"malformed spec file",
         r"cannot parse (?:configuration|config\.json)",

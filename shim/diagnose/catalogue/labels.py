@@ -21,7 +21,7 @@ ENTRIES = (
     ),
     Entry(
         code="selinux-relabel-refused",
-        title="the file system takes no SELinux labels",
+        title="the file system does not support SELinux labels",
         patterns=(
             rf"relabel failed \\?\"?(?P<source>/[^\"\\\n:]*)\\?\"?: {EOPNOTSUPP}",
             rf"\blsetxattr \\?\"?(?P<source2>/[^\"\\\n:]*)\\?\"?: {EOPNOTSUPP}",
@@ -38,6 +38,8 @@ ENTRIES = (
         code="apparmor-not-enabled",
         title="an AppArmor profile without AppArmor",
         patterns=(
+            r"(?:AppArmor|SELinux) not initialized correctly",
+            rf"write (?:to )?file [`'](?:/proc/)?(?:thread-)?self/attr/(?:apparmor/)?exec[`']: {EINVAL}",
             r"unable to apply apparmor profile: [^\n]*",
             r"AppArmor is not initialized correctly",
             r"apparmor: config provided but apparmor not supported",
@@ -47,7 +49,7 @@ ENTRIES = (
             r"apply apparmor profile `(?P<profile>[^`\n]*)`: profile not loaded",  # crun from 1.30 on
         ),
         verdict="the container's AppArmor profile cannot be applied on this host",
-        cause="AppArmor is not enabled in this kernel, or another security module is in its place (EINVAL), or the "
+        cause="AppArmor is not enabled in this kernel or another security module is in its place (EINVAL), or the "
         "profile is not loaded (ENOENT).",
         remedy=(
             "aa-status; apparmor_parser -r /etc/apparmor.d/containers/<profile>, or --security-opt apparmor=unconfined",

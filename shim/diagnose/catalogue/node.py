@@ -262,7 +262,8 @@ ENTRIES = (
         ),
         verdict="systemd in the container cannot make its cgroups: /sys/fs/cgroup is read-only, or another cgroup's",
         cause="systemd needs a cgroup tree of its own that it may write to. docker mounts it read-only, and "
-        "-v /sys/fs/cgroup:/sys/fs/cgroup:ro, the recipe for v1, keeps it so on cgroup2.",
+        "-v /sys/fs/cgroup:/sys/fs/cgroup:ro, the recipe for v1, keeps it so on cgroup2. A systemd "
+        "before 232 (CentOS 7) knows no cgroup2 at all.",
         remedy=(
             "podman does it by itself: podman run --systemd=always.",
             (

@@ -160,7 +160,7 @@ ENTRIES = (
     Entry(
         code="threaded-cgroup-has-no-procs",
         title="the container's cgroup is threaded: its cgroup.procs cannot be used",
-        patterns=(rf"\b(?:read|write) {named('cgroup.procs')}: {EOPNOTSUPP}",),
+        patterns=(rf"\b(?:read|write|write to|writing file) {named('cgroup.procs')}: {EOPNOTSUPP}",),
         verdict="the container's cgroup is threaded, so {path} cannot be read or written",
         cause="Threaded cgroups have processes only at the top of their subtree (EOPNOTSUPP).",
         remedy=("Use another cgroupsPath, or remove the cgroup: rmdir {directory}",),

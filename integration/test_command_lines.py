@@ -1,6 +1,6 @@
 """Command lines as real runtimes read them: which files they open is what shim.call.argv says that they mean.
 
-The configuration is no JSON and the root is empty, so that no runtime gets any further; strace says what it looked at.
+The configuration is not JSON and the root is empty, so that no runtime gets any further; strace says what it looked at.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ def _lines(result: Result) -> list[str]:
 
 
 def _no_foreign_file(text: str, container: str) -> None:
-    """Every file of a cgroup that is shown lies in the container's own."""
+    """Every file of a cgroup that is shown is in the container's own."""
     for word in text.replace("\\n", " ").split():
         if word.startswith("/sys/fs/cgroup/"):
             assert container in word, text

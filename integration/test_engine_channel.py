@@ -85,7 +85,7 @@ def test_one_object_in_the_containers_own_log(
 ) -> None:
     """podman and containerd read a log of this container: one JSON object, whose message is what stderr has, too.
 
-    The stderr is the container's own, so runc's line in it cannot be held back: it stands there as without cgshim. Only
+    The stderr is the container's own, so runc's line in it cannot be held back: it is there as without cgshim. Only
     that of an update is the runtime's, and its user reads the diagnosis alone.
     """
     log = tmp_path / container / "userdata" / "oci-log"

@@ -31,7 +31,7 @@ log = words[words.index("--log") + 1] if "--log" in words else ""
 if log:
     with open(log, "a") as file:
         file.write('{"level":"notice2030","msg":"limits are now kept elsewhere","seen":{"a":[1]},"time":"x"}\\n')
-        file.write("a line that is no JSON\\n")
+        file.write("a line that is not JSON\\n")
 done = subprocess.call([@PATH@, *words], close_fds=False)
 root = words[words.index("--root") + 1]
 for name in ("state.json", "status"):

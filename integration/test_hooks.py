@@ -204,7 +204,7 @@ def _id(podman: Podman, name: str) -> str:
 
 
 def test_poststop_reports_the_kill(podman: Podman, container: str) -> None:
-    """A process of the container is killed for want of memory; cgshimctl report knows it when all is gone."""
+    """A process of the container is killed for lack of memory; cgshimctl report knows it when all is gone."""
     _install(podman, "--stage", "poststop")
     result = podman.run(container, "--memory", "32m", "--memory-swap", "32m", command=("sh", "-c", GREEDY))
     assert "survived" in result.out, str(result)  # the shell did; tail was killed

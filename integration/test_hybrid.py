@@ -328,7 +328,7 @@ def test_what_crun_leaves_in_the_root_of_cgroup2(
 
 
 def test_limits_of_a_container_without_a_cgroup(crun: Shim, bundle: Bundle, container: str, tmp_path: Path) -> None:
-    """--cgroup-manager=disabled: bare crun ignores a limit without a word; here it is refused, or reported as lost.
+    """--cgroup-manager=disabled: bare crun ignores a limit silently; here it is refused, or reported as lost.
 
     Rules for devices, which engines write for everyone, and no limits at all are no reason to refuse.
     """

@@ -109,7 +109,7 @@ def test_bytes_outside_the_report_and_the_resources_stay(bundle: Bundle, shim: S
 
 
 def test_nothing_to_change(bundle: Bundle, shim: Shim, container: str) -> None:
-    """A file that this host takes as it is keeps its inode and its times, and nothing lies beside it."""
+    """A file that this host takes as it is keeps its inode and its times, and nothing is beside it."""
     bundle.configure(resources={"pids": {"limit": 31}})
     before = bundle.config_path.stat()
     names = sorted(entry.name for entry in bundle.path.iterdir())
@@ -265,7 +265,7 @@ def test_update(bundle: Bundle, shim: Shim, container: str, tmp_path: Path, form
 
 
 def test_update_that_needs_nothing_from_a_pipe(bundle: Bundle, shim: Shim, container: str) -> None:
-    """Resources that can be read only once reach the runtime all the same."""
+    """Resources that can be read only once reach the runtime, too."""
     _require_v1("pids")
     bundle.configure()
     pid = shim.create(bundle, container)

@@ -88,7 +88,7 @@ class Recorder:
             arguments=entries("arguments"),
             environment=dict(entry.split("=", 1) for entry in entries("environment")),
             directory=(self.place / "directory").read_text(),
-            # pipes are numbered anew in each run, and the shell that records keeps its script at 10
+            # pipes get new numbers in each run, and the shell that records keeps its script at 10
             descriptors={int(fd): target.split(":")[0] for fd, target in lines if fd != "10"},
             end=end,
         )

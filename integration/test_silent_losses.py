@@ -298,7 +298,7 @@ def anybodys() -> Iterator[Path]:
 
 @pytest.mark.parametrize("command", ["create", "run"])
 def test_rootless_crun_without_a_cgroup(anybodys: Path, container: str, command: str) -> None:
-    """Without a right to any cgroup crun starts it all the same, without limits; through cgshim it is refused."""
+    """Without a right to any cgroup crun still starts it, without limits; through cgshim it is refused."""
     crun = _crun()
     bundle = make_bundle(anybodys / "bundle", find_busybox())
     ids = [{"containerID": 0, "hostID": 0, "size": 1}]

@@ -90,7 +90,7 @@ def test_create_stays_within_its_budget(
     calls = _behind(_created(bundle, tmp_path, container), 2)
     assert len(calls) <= most, _census(calls)
     sources = [text for text in calls if ".pyc" in text and "/shim/" in text and text.startswith("open")]
-    assert sources == []  # all comes from one file, with one read but for what only edits need
+    assert sources == []  # all comes from one file, with one read, except the code for edits
 
 
 def test_no_mount_table_is_read(bundle: Bundle, tmp_path: Path, container: str) -> None:

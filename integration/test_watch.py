@@ -16,6 +16,8 @@ from shim.host.detect import detect
 from shim.host.view import View
 from shim.observe.memory_numbers import FILES, measure
 from shim.watch import drift
+from shim.watch.exit_sources import Taskstats
+from shim.watch.exits import Exits
 from shim.watch.sinks import file_alerts
 from shim.watch.watcher import Options, Watcher
 
@@ -101,6 +103,59 @@ def test_a_killed_init_is_told_although_its_cgroup_is_gone(
         assert watching.until(lambda seen: seen.gone_ones, PATIENCE) == [container]
     (victim,) = alert["evidence"]["victims"]
     assert (victim["name"], victim["pid"], victim["init"]) == ("tail", init, True)
+
+
+def _exits(watching: Watching, container: str) -> list[dict[str, Any]]:
+    events = [one.shape() for one in watching.seen.events if one.kind == "exit" and one.id == container]
+    return [{"source": one["source"], **one["evidence"]} for one in events]
+
+
+def test_exits_of_init_and_of_workers(runtime: Runtime, memory: Bundle, container: str, state: str) -> None:
+    """With the status or the signal of each, from the process connector; the container is gone soon after its init."""
+    pytest.importorskip("pyroute2.netlink.connector.cn_proc", reason="pyroute2 has no process connector")
+    commands = "sleep 2; (exit 3); sh -c 'kill -TERM $$'; sh -c 'exit 4' & wait; exit 9"
+    _configure(memory, commands, {"limit": LIMIT})
+    with _watching(runtime, container, state) as watching:
+        init = _run(runtime, memory, container)
+        watching.until(lambda seen: seen.gone_ones, PATIENCE)
+        found = _exits(watching, container)
+    assert {one["source"] for one in found} == {"process connector"}
+    assert [(one["pid"], one["status"]) for one in found if one["init"]] == [(init, 9)]
+    workers = [one for one in found if not one["init"]]
+    assert [one.get("status", one.get("signal")) for one in workers if one["parent"] == init][-3:] == [3, "SIGTERM", 4]
+
+
+def test_the_status_by_taskstats(
+    runtime: Runtime, memory: Bundle, container: str, state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where pyroute2 has no process connector (0.7.2): the kernel's record of init's exit."""
+    monkeypatch.setattr(Exits.__init__, "__defaults__", ((Taskstats,),))
+    _configure(memory, "sleep 2; exit 9", {"limit": LIMIT})
+    with _watching(runtime, container, state) as watching:
+        init = _run(runtime, memory, container)
+        watching.until(lambda seen: seen.gone_ones, PATIENCE)
+        (told,) = _exits(watching, container)
+    assert (told["pid"], told["init"], told["status"]) == (init, True, 9)
+    assert told["source"] == "taskstats (records of exits)"
+
+
+def test_a_container_that_lives_for_a_moment(runtime: Runtime, memory: Bundle, container: str, state: str) -> None:
+    """It is gone before its records are read: its start, its end and its kill are reported nevertheless."""
+    _configure(memory, "tail /dev/zero & wait; true", {"limit": 8 * M})
+    with _watching(runtime, container, state) as watching:
+        watching.until(lambda _: watching.watcher.roster.read, PATIENCE)
+        # Nobody looks at records: how long a container takes to come and go is for this machine's other work to say.
+        watching.watcher.roster.earliest = time.monotonic() + 2 * PATIENCE
+        runtime.must("run", "--bundle", str(memory.path), container)
+        runtime.must("delete", "--force", container)
+        alert = watching.alert("oom_kill", PATIENCE)
+        assert watching.until(lambda seen: seen.gone_ones, PATIENCE) == [container]
+        told = [(one.kind, one.source) for one in watching.seen.events]
+    (victim,) = alert["evidence"]["victims"]
+    assert (victim["name"], victim["init"], alert["evidence"]["count"]) == ("tail", None, 1)
+    assert alert["message"].endswith("ran out of memory")
+    hierarchy = "inotify on the hierarchy"
+    assert told == [("started", hierarchy), ("oom_kill", "kernel log (/dev/kmsg)"), ("gone", hierarchy)]
 
 
 @pytest.fixture

@@ -224,7 +224,7 @@ cgshim_is_usable() {
     case $cgshim_back:${1##*/} in yes:* | *:cgshim*) ! cgshim_is_copy "$1" ;; esac
 }
 
-# cgshim_back: the search must not take a copy. Two that are both called runc would find each other for ever, and so
+# cgshim_back: the search must not take a copy. Two that are both called runc would find each other forever, and so
 # would two of which the settings name one; one under any other name is never found.
 cgshim_back=no
 case ${0##*/} in runc | crun) cgshim_back=yes ;; esac

@@ -5,15 +5,21 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+# How long an example takes says how busy the machine is. It is not a property of what is tested.
+UNTIMED = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile("untimed", UNTIMED)
+hypothesis.settings.load_profile("untimed")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """--update-golden writes tests/golden anew; look at the diff before you commit it."""
-    parser.addoption("--update-golden", action="store_true", help="write tests/golden anew from what comes out now")
+    """--update-golden writes tests/golden again; look at the diff before you commit it."""
+    parser.addoption("--update-golden", action="store_true", help="write tests/golden again from the present output")
 
 
 def pytest_configure() -> None:

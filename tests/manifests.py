@@ -29,7 +29,7 @@ def documents(text: str) -> list[Document]:
 
 
 def kustomized(folder: Path, extra: tuple[str, ...] = ()) -> list[Document]:
-    """What `kustomize build FOLDER` gives, with further components, but for the hash in the ConfigMap's name."""
+    """What `kustomize build FOLDER` gives, with further components, except the hash in the ConfigMap's name."""
     found: list[Document] = []
     settings: Document = {}
     _collect(folder, found, settings)

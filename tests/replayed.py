@@ -17,6 +17,7 @@ class ReplayedView:
     """The facts of one case; everything else is absent."""
 
     root = "/replayed"
+    page_size = 4096  # bytes: all of them were recorded on x86-64
 
     def __init__(self, facts: dict[str, dict[str, Any]]) -> None:
         self.facts = {kind: facts.get(kind, {}) for kind in ("text", "names", "exists", "status")}

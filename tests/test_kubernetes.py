@@ -73,7 +73,7 @@ def test_kustomize_itself_gives_the_same(overlay: str) -> None:
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_chart_and_kustomize_say_the_same(overlay: str) -> None:
-    """Each document, but for the namespace, which Helm makes itself, the chart's checksum and its pull policy."""
+    """Each document, except the namespace, which Helm makes itself, the chart's checksum and its pull policy."""
     plain = [document for document in _overlay(overlay) if document["kind"] != "Namespace"]
     chart = charted(_values(overlay))
     template = _only(chart, "DaemonSet")["spec"]["template"]

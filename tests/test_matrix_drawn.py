@@ -36,7 +36,7 @@ LOST = {"settings": {"cpu.max": "max 100000"}}
 NAME = "random 0 of seed 7, runc, create {'cpu': {'quota': 50000}}: "
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
     "alike": ({}, {}, []),
-    "lost in both": (LOST, LOST, [f"{NAME}lost without a word: cpu inf instead of 1/2"]),
+    "lost in both": (LOST, LOST, [f"{NAME}lost silently: cpu inf instead of 1/2"]),
     "lost in both, and told": (LOST, {**LOST, "report": [["cpu.quota", "unenforceable", "cpu-nowhere"]]}, []),
     "lost bare, refused": (LOST, REFUSED, []),
     "refused though it works": ({}, REFUSED, [f"{NAME}the bare runtime enforces it, refused here (cpu-nowhere)"]),
@@ -65,7 +65,7 @@ def test_crun_that_ignores_unified_is_no_measure() -> None:
 
 @pytest.mark.parametrize(("unified", "faults"), [({}, 0), ({"unified": {"cpu.max": "100000 100000"}}, 1)])
 def test_a_period_alone_is_refused_on_purpose(unified: dict[str, Any], faults: int) -> None:
-    """crun would take the quota away along with it; beside cpu.max in `unified` it cannot."""
+    """crun would remove the quota along with it; beside cpu.max in `unified` it cannot."""
     resources = {"cpu": {"period": 20000}, **unified}
     text = "cgshim: cpu.period cannot be enforced [cpu-period-alone]"
     shown = {"cpu.max": "100000 100000" if unified else "max 20000"}

@@ -17,11 +17,15 @@ from tests.syntax import ROOT, modules
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from typing import TypeGuard
 
     from tests.syntax import Module
 
 TRANSLATED = re.compile(
     r"\banew\b|\bwithout a word\b|\bfor want of\b|\bof no use\b|\bhas the word\b|\bat hand\b|\ball the same\b"
+    r"|\b(?:stands?|stood) there\b|\bbelongs? into\b|\bof its own accord\b|\bfor ever\b|\b(?:comes?|came) of it\b"
+    r"|\bwhat there is\b|\btakes the place of\b|\bgoes on (?:with|without)\b|\bbut for\b"
+    r"|\b(?:as|for) another user than\b|\bis none (?:of|that)\b"
     r"|(?<!there )\bis no (?:absolute|valid|file|size|number|list|JSON|object|directory|container|page size)\b",
     re.IGNORECASE,
 )
@@ -32,6 +36,7 @@ DOCUMENTS = [
     *sorted(path for kind in ("sh", "md", "yaml", "py") for path in (ROOT / "examples").rglob(f"*.{kind}")),
 ]
 PROGRAM = modules("shim", "hooks")
+TESTS = [module for module in modules("tests", "integration", "packaging", "examples") if module.name != "test_wording"]
 
 
 def _strings(tree: ast.Module) -> Iterator[str]:
@@ -46,6 +51,26 @@ def test_program_reads_as_written_in_english(module: Module) -> None:
     """Messages, remedies, help and docstrings of a module."""
     found = [match[0] for text in _strings(module.tree) for match in TRANSLATED.finditer(" ".join(text.split()))]
     assert found == []
+
+
+def _documented(node: ast.AST) -> TypeGuard[ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef]:
+    return isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
+
+
+def _comments(text: str) -> Iterator[str]:
+    """Every comment of a module, without its mark; those on neighbouring lines together."""
+    lines = [line.strip() for line in text.splitlines()]
+    yield " ".join(line[1:].strip() for line in lines if line.startswith("#"))
+
+
+@pytest.mark.parametrize("module", [*PROGRAM, *TESTS], ids=[module.name for module in (*PROGRAM, *TESTS)])
+def test_comments_and_tests_read_as_written_in_english(module: Module) -> None:
+    """Comments of the program, docstrings and comments of the tests. Texts of others that a test quotes are exempt."""
+    texts = [
+        *_comments(module.text),
+        *(ast.get_docstring(node) or "" for node in ast.walk(module.tree) if _documented(node)),
+    ]
+    assert [match[0] for text in texts for match in TRANSLATED.finditer(" ".join(text.split()))] == []
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=[str(path.relative_to(ROOT)) for path in DOCUMENTS])

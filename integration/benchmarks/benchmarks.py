@@ -169,7 +169,7 @@ def main(arguments: list[str]) -> int:
     found["detection"] = detection_cases(options.quick)
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "results.json").write_text(json.dumps(found, indent=2) + "\n")
-    (options.out / "results.svg").write_text(picture.svg(found["cases"], "Extra CPU time over the bare runtime, ms"))
+    (options.out / "results.svg").write_text(picture.svg(found["cases"], picture.TITLE))
     text = table(found)
     (options.out / "results.txt").write_text(text)
     print(text)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from integration.engines.system import System
 
-# All mounts of the hierarchy go: where a root tree lies below /tmp there is more than one.
+# All mounts of the hierarchy go: if a root tree is below /tmp there is more than one.
 HIDE = """
 if [ -z "$HIDDEN" ]; then
     export HIDDEN=yes

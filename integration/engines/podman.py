@@ -52,7 +52,7 @@ class Podman:
         self.image = "localhost/box"
         self._place = place
         self._system = self.system = front.system
-        # Newer ones say on stderr that they will not know v1 for ever, unless this is set.
+        # Newer ones say on stderr that they will not support v1 forever, unless this is set.
         quiet = {"PODMAN_IGNORE_CGROUPSV1_WARNING": "1"}
         self.environment = {"PATH": SEARCH_PATH, "HOME": "/root", "TMPDIR": str(place), **quiet}
         if not place.exists():

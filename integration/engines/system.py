@@ -113,5 +113,5 @@ def newer_namespace(tree: str, room: Path) -> Namespace:
     room.mkdir()
     shared = [str(CHECKOUT), tempfile.gettempdir()]
     if not room.is_relative_to(tempfile.gettempdir()):
-        shared.append(str(room.parent))  # never twice: the first mount of it would be hidden, and listed all the same
+        shared.append(str(room.parent))  # never twice: the first mount of it would be hidden, and still be listed
     return Namespace(ENTER, str(room), tree, *shared)

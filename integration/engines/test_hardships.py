@@ -66,7 +66,7 @@ def test_killed_during_create(engine: Engine, front: Front, tmp_path: Path, name
 def _run_into(seen: list[Any], engine: Engine, name: str) -> None:
     try:
         seen.append(engine.run(name, Wish(("/bin/true",))))
-    except (AssertionError, ValueError) as error:  # conmon: no answer is no JSON
+    except (AssertionError, ValueError) as error:  # conmon: an empty answer is not JSON
         seen.append(error)
 
 
@@ -79,7 +79,7 @@ def test_without_path(engine: Engine, front: Front, name: str) -> None:
 
 
 def test_user_namespace(podman: Podman, front: Front, name: str) -> None:
-    """`podman run --uidmap`: the bundle belongs to another user, and is rewritten all the same."""
+    """`podman run --uidmap`: the bundle belongs to another user, and is rewritten nevertheless."""
     del front
     maps = ("--uidmap=0:100000:5000", "--gidmap=0:100000:5000")
     words = ["/bin/cat", "/proc/self/uid_map"]

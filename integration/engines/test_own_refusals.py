@@ -1,5 +1,5 @@
 """What engines refuse by themselves, before they call a runtime: a user who pastes that into `cgshimctl explain` gets
-the cause all the same. With CGSHIM_RECORD=1 the texts are kept for the tests that run anywhere.
+the cause, too. With CGSHIM_RECORD=1 the texts are kept for the tests that run anywhere.
 """
 
 from __future__ import annotations

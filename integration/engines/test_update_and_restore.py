@@ -36,10 +36,10 @@ BELOW_SPOKEN = "unable to set memory limit to 8388608 (current usage: USAGE, pea
 BELOW_TEXT = f"""\
 cgshim: the memory limit (8388608 bytes) is below what the container's cgroup uses already (USAGE bytes) \
 [memory-limit-below-usage]
-  cause: v1 refuses a limit below the usage: at a start that of the runtime's own init process, at an update that of \
-the container.
-  remedy: At an update name more than USAGE bytes, or let the container use less first.
-  remedy: At a start give it at least 12 MiB. In Kubernetes check the suffix: m means thousandths of a byte, Mi \
+  cause: v1 refuses a limit below the present usage. At a start that is the usage of the runtime's own init process, \
+at an update that of the container.
+  remedy: For an update: choose more than USAGE bytes, or let the container use less first.
+  remedy: For a start: give it at least 12 MiB. In Kubernetes check the suffix: m means thousandths of a byte, Mi \
 mebibytes.
   see: https://github.com/moby/moby/issues/41167
   runtime: {BELOW_SPOKEN}"""
@@ -216,7 +216,7 @@ def criu_text(operation: str, log: str) -> str:
     first, second = criu_spoken(operation, log).split("\n")
     return f"""\
 cgshim: this CRIU is too old for this kernel: it does not understand the kernel's vDSO [criu-older-than-kernel]
-  cause: The layout of the vDSO changes between kernels, and CRIU must know it even to start.
+  cause: The layout of the vDSO changes between kernels, and CRIU must know it to start at all.
   evidence: DIR/{log}: (SECONDS) Error (criu/vdso.c:381): vdso: Unexpected rt vDSO area bounds
   evidence: DIR/{log}: (SECONDS) Error (criu/vdso.c:613): vdso: Failed to fill self vdso symtable
   remedy: Upgrade CRIU: criu --version; uname -r; criu check

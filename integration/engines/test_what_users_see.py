@@ -38,7 +38,7 @@ MOUNT_REASON = {
 }
 MOUNT_TEXT = """\
 cgshim: a mount has a destination inside /proc: /proc/xx [mount-destination-in-proc]
-  cause: Nothing can be created there; runc forbids it for safety but for a few known files.
+  cause: Nothing can be created in /proc. For safety runc forbids mounts there, except on a few known files.
   remedy: Mount it elsewhere.
   see: OCI runtime-spec, config.md, Mounts
   runtime: """
@@ -81,7 +81,7 @@ cgshim: the container asks for realtime CPU time that its parent does not have (
   evidence: config.json linux.resources.cpu.realtimeRuntime = 1000
   remedy: In every ancestor, from the top down, write microseconds into cpu.rt_runtime_us \
 (dockerd --cpu-rt-runtime does).
-  remedy: sysctl kernel.sched_rt_runtime_us is the total
+  remedy: sysctl kernel.sched_rt_runtime_us shows the total.
   see: https://github.com/moby/moby/issues/31411
   runtime: {REALTIME_SPOKEN}"""
 

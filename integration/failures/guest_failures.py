@@ -99,7 +99,7 @@ def problem(one: dict[str, Any]) -> str:
 
 
 def frozen_problem(one: dict[str, Any]) -> str:
-    """The bare runtime hangs without a word until it is thawed, and cgshim says at once what is frozen."""
+    """The bare runtime hangs silently until it is thawed, and cgshim names the frozen cgroup at once."""
     directory, _, name = one["switch"].rpartition("/")
     states = ("1",) if name == "cgroup.freeze" else ("FROZEN", "FREEZING")  # the latter while a process enters
     wanted = [f"{one['switch']}: {state}" for state in states]
@@ -154,7 +154,7 @@ def write(found: dict[str, dict[str, Any]]) -> None:
 
 
 def judged(guest: GuestHost, folder: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
-    """Boot the guest, or read what an earlier boot left in the folder; says what came of it and how long it took."""
+    """Boot the guest, or read what an earlier boot left in the folder; returns the result and the time it took."""
     started = time.monotonic()
     if not options.again:
         shutil.rmtree(folder, ignore_errors=True)

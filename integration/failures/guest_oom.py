@@ -134,7 +134,7 @@ def problem(one: dict[str, Any]) -> str:
 
 
 def _start_problem(one: dict[str, Any]) -> str:
-    """crun's container is killed by itself, without a word. runc's start is told as the limit's; v1 refuses it at once
+    """crun's container is killed by itself, silently. runc's start is explained by the limit; v1 refuses it at once
     (EBUSY), and has no counts of what is gone. cgroup2's parent still has them: the kernel's own, and shown.
     """
     lines = one["text"].splitlines() or [""]

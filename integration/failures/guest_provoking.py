@@ -30,7 +30,7 @@ from shim.observe.kernel_log import read_kernel_log
 
 OUT = "/out/results"
 SECONDS = 60  # until a start that should end has not
-HANGING = 5  # seconds in a frozen cgroup without a word
+HANGING = 5  # seconds in a frozen cgroup without a message
 FREEZING = {"cgroup.freeze": ("1", "0"), "freezer.state": ("FROZEN", "THAWED")}
 
 

@@ -38,7 +38,7 @@ SYSTEMD = ("--systemd-cgroup",)
 class GuestHost(NamedTuple):
     """One boot. kernel, userland: Debian suites. layout: steps of matrix/guest/layout.sh. words: kernel arguments.
 
-    frozen: the frozen ancestor is provoked there, which hangs for ever anywhere else.
+    frozen: the frozen ancestor is provoked there, which hangs forever anywhere else.
     packages: what the userland has beyond the usual. memory: MiB, "" for what the matrix has.
     """
 
@@ -78,7 +78,7 @@ OLD_WORDS = (  # crun 0.17 wants mounts in config.json, and says nothing about /
 )
 ANYWHERE = (*named("chroot", "terminal", "no-mount-namespace", "inside-proc", "source-missing"), *named("no-terminal"))
 # What depends on no layout, in the words of another version.
-RUNC_ONLY = ("selinux", "apparmor")  # crun 1.28 goes on without the label that the kernel does not know
+RUNC_ONLY = ("selinux", "apparmor")  # crun 1.28 continues without the label that the kernel does not know
 VERSIONED = tuple(
     row._replace(layout="host", expect={"runc": row.expect["runc"]} if row.name in RUNC_ONLY else row.expect)
     for row in (*MOUNTS, *USERS, *FOREIGN)

@@ -106,7 +106,7 @@ def shared(cases: list[dict[str, Any]]) -> dict[str, str]:
 
 
 def kept(names: list[str]) -> dict[str, dict[str, Any]]:
-    """The cases of the file by name, with their texts in full; none of them if everything is recorded anew."""
+    """The cases of the file by name, with their texts in full; none of them if everything is recorded again."""
     stored = json.loads(FILE.read_text()) if names else {"texts": {}, "cases": []}
     for case in stored["cases"]:
         content = case["facts"]["text"]

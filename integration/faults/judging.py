@@ -99,7 +99,7 @@ def _of_the_container(work: Workspace, fault: Fault, outcome: Outcome) -> list[t
             return [("no-container", outcome.err)]
         missing = work.missing()
         return [("limit-lost", "; ".join(missing))] if missing else []
-    # Killed by a signal the call ends without a word, and the engine deletes what it does not know the end of.
+    # Killed by a signal the call ends without a message, and the engine deletes what it does not know the end of.
     if command in CREATING and work.exists and (outcome.status or 0) > 0:
         return [("container-left", outcome.err.strip())]
     return []

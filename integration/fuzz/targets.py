@@ -89,7 +89,7 @@ def log_parser(data: bytes) -> None:
             shown = runtime_log.line(record, family)
             assert shown.endswith("\n")
             assert line(shown[:-1]) == shown[:-1]
-    # A record that follows is found, whatever stands before it, unless it is inside of what stands there.
+    # A record that follows is found, whatever comes before it, unless it is inside of that.
     more = '{"level":"error","msg":"last","time":"T"}\n'
     if "{" not in text and '"' not in text:
         assert runtime_log.failure(text + more) == "last"

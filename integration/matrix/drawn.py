@@ -113,7 +113,7 @@ def _faults(one: Drawn, bare: Drawn | None) -> Iterator[str]:
         yield "the kernel shows what was asked for, and it was refused as not applied"
     if one.ran and one.lost and not one.reported:
         shown = ", ".join(f"{name} {one.of(name)} instead of {(one.asked or {})[name]}" for name in one.lost)
-        yield f"lost without a word: {shown}"
+        yield f"lost silently: {shown}"
     if bare is not None and bare.works and one.ran:
         others = sorted(name for name in {*one.found, *bare.found} if one.of(name) != bare.of(name))
         told = [f"{name} {one.of(name)}, not {bare.of(name)}" for name in others]

@@ -155,7 +155,7 @@ def run_all(runs: list[Run], folder: pathlib.Path, started: float) -> None:
 
 
 def ended(run: Run, started: float) -> None:
-    """Judge a profile whose guest is off, and say what came of it."""
+    """Judge a profile whose guest is off, and return the result."""
     run.judge()
     say(f"{run.profile.name}: {line(run)}", started)
     for problem in run.problems:

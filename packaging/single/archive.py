@@ -9,7 +9,7 @@ import zipfile
 
 
 def main(tree: str, target: str) -> None:
-    """Write it, modes included: `install` gives the files what stands there."""
+    """Write it, modes included: `install` gives the files these modes."""
     files = []
     for directory, inner, names in os.walk(tree):
         inner.sort()

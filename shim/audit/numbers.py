@@ -85,7 +85,7 @@ def integer(text: Any) -> int | None:
 
 
 def entries(value: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    """The objects in a list inside of an object; whatever else stands there is left out."""
+    """The objects in a list inside of an object; anything else is left out."""
     found = value.get(name)
     return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
 

@@ -1,4 +1,4 @@
-"""After the runtime: its log handed on or explained, the limits followed up, and told what there is to tell."""
+"""After the runtime: its log handed on or explained, the limits followed up, and the notices written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def finish(this: Call, prepared: Prepared, log: RuntimeLog | None, status: int) -> None:
-    """Hand on what the runtime said, follow up, tell what there is to tell.
+    """Hand on what the runtime said, follow up, write the notices.
 
     Whatever goes wrong once the runtime has succeeded, its container must not start with limits that nobody has seen.
     """

@@ -131,7 +131,7 @@ def start(runtime: str, arguments: list[str], variables: dict[bytes, bytes], set
     try:
         failure = posix.read(reader, 16)
     except OSError:
-        failure = b""  # what became of it shows in the end: a container may be in the making
+        failure = b""  # the result shows in the end: a container may be half made
     posix.close(reader)
     if failure:
         posix.waitpid(child, 0)

@@ -15,7 +15,7 @@ from shim.cli import hosts, output
 from shim.cli.audited import junit, page, shape, text
 from shim.containers.inventory import inventory
 from shim.containers.resolve import named
-from shim.containers.tree import Tree
+from shim.containers.tree import HostTree
 from shim.engines.suitability import crun_refuses
 from shim.host.detect import detect
 from shim.host.view import View
@@ -65,7 +65,13 @@ stricter than asked, capped by an ancestor, enforced; the first five count as lo
     help="How to show the result; text is the table.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only; the exit status has the answer.")
-@click.option("--engine", type=click.Choice(ENGINES), multiple=True, help="Only containers of this engine.")
+@click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    metavar="ENGINE",
+    multiple=True,
+    help=f"Only containers of this engine: {', '.join(ENGINES)}.",
+)
 @click.option("--container", "names", metavar="NAME|ID", multiple=True, help="Only this container.")
 @click.option("--only", type=click.Choice(["lost"]), help="Only limits that are lost.")
 @click.option(
@@ -82,7 +88,7 @@ def audit_command(*, files: tuple[str, ...], merge: bool, **asked: Any) -> None:
     For every limit: what the engine was asked, what the runtime was asked, what systemd thinks, what the kernel has,
     and what binds, where a cgroup above is tighter. Everything is read from files; no engine is asked, and nothing is
     changed. Containers of docker, podman, containerd (CRI, nerdctl, ctr), CRI-O, runc and crun are found, whether
-    cgshim is registered or not. As another user than root only what that user may read is seen.
+    cgshim is registered or not. A user other than root sees only what that user may read.
 
     --after unified is a host with cgroup2 only; legacy is this host under a kernel without CONFIG_MEMCG_V1; DIR is a
     host captured with `cgshimctl capture`.
@@ -111,7 +117,7 @@ def of_this_host(asked: dict[str, Any], root: str = "/") -> dict[str, Any]:
     """The audit of this host, or of the file system below `root`. Raises ShimError for a root without /proc."""
     if not os.path.isdir(os.path.join(root, "proc")):
         raise hosts.unusable(root, "it has no directory proc")
-    tree, view = Tree(root), View(root)
+    tree, view = HostTree(root), View(root)
     found = inventory(tree, tuple(os.path.abspath(path) for path in asked["roots"]))
     if asked["names"]:
         chosen = {one.id for name in asked["names"] for one in [named(found, name)]}

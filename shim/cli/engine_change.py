@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 CREATED, CHANGED, REMOVED = "created", "changed", "removed"
 
 
-class Outcome(Value):
+class EngineChange(Value):
     """What was done, or with --dry-run would be.
 
     Args:
@@ -62,7 +62,7 @@ def with_entry(tree: Tree, request: Request, engine: Engine) -> tuple[entries.Ch
     return chosen, engine.install(tree, request.changed(binary=chosen.path))
 
 
-def install(tree: Tree, request: Request, engine: str, copy: Copy, *, dry_run: bool) -> Outcome:
+def install(tree: Tree, request: Request, engine: str, copy: Copy, *, dry_run: bool) -> EngineChange:
     """Register cgshim, with a copy of it if one is wanted. Raises ShimError."""
     chosen, proposal = with_entry(tree, request, ENGINES[engine])
     copied = _place(tree, copy, dry_run=dry_run)
@@ -78,10 +78,10 @@ def install(tree: Tree, request: Request, engine: str, copy: Copy, *, dry_run: b
         say(f"{engine}: cgshim is already registered as {proposal.name}; nothing to do.")
     written = any(file.before != file.after for file in proposal.files)
     apply = _say_apply(ENGINES[engine], proposal, dry_run=dry_run, written=written)
-    return Outcome(name=proposal.name, files=(*copied, *shown), notes=notes, apply=apply)
+    return EngineChange(name=proposal.name, files=(*copied, *shown), notes=notes, apply=apply)
 
 
-def remove(tree: Tree, request: Request, engine: str, prefix: str, *, dry_run: bool) -> Outcome:
+def remove(tree: Tree, request: Request, engine: str, prefix: str, *, dry_run: bool) -> EngineChange:
     """Take the registration back, the default first. Raises ShimError."""
     proposal = ENGINES[engine].remove(tree, request)
     files = [*proposal.files, *leftovers.settings_left(tree, request, engine, proposal.name)]
@@ -105,7 +105,7 @@ def remove(tree: Tree, request: Request, engine: str, prefix: str, *, dry_run: b
     if not shown:
         say(f"{engine}: cgshim is not registered; nothing to do.")
     apply = _say_apply(ENGINES[engine], proposal, dry_run=dry_run, written=bool(proposal.files))
-    return Outcome(name=proposal.name, files=tuple(shown), notes=notes, remembered=tuple(remembered), apply=apply)
+    return EngineChange(name=proposal.name, files=tuple(shown), notes=notes, remembered=tuple(remembered), apply=apply)
 
 
 def _place(tree: Tree, copy: Copy, *, dry_run: bool) -> list[tuple[str, str]]:
@@ -120,17 +120,24 @@ def _place(tree: Tree, copy: Copy, *, dry_run: bool) -> list[tuple[str, str]]:
 
 
 def _carry_out(tree: Tree, files: list[File], *, dry_run: bool) -> list[tuple[str, str]]:
-    """Show each change, and make it unless this is a dry run. Return the changes without copies and records."""
+    """Show each change, and make it unless this is a dry run. Return those that were shown."""
     shown = []
     for file in files:
         if file.before == file.after:
             continue
-        if not file.path.endswith(BACKUP) and not created.is_record(file.path):
+        if _is_shown(file, files):
             shown.append((file.path, REMOVED if file.after is None else CREATED if file.before is None else CHANGED))
             _show(file, dry_run=dry_run)
         if not dry_run:
             tree.apply(file)
     return shown
+
+
+def _is_shown(file: File, files: list[File]) -> bool:
+    """Records are not; nor is a copy, unless it goes alone."""
+    if not file.path.endswith(BACKUP):
+        return not created.is_record(file.path)
+    return file.after is None and all(other.path + BACKUP != file.path for other in files)
 
 
 def _show(file: File, *, dry_run: bool) -> None:
@@ -143,7 +150,8 @@ def _show(file: File, *, dry_run: bool) -> None:
 
 
 def _say_apply(engine: Engine, proposal: Proposal, *, dry_run: bool, written: bool) -> str:
-    command = (proposal.apply or engine.APPLY) if written else ""
+    read = any(not file.path.endswith(BACKUP) for file in proposal.files)
+    command = (proposal.apply or engine.APPLY) if written and read else ""
     if written and dry_run:
         say("Dry run: nothing was written.")
     elif command:

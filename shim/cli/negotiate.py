@@ -14,7 +14,7 @@ from shim.errors import ShimError, printable_line
 from shim.host.negotiation import negotiated
 
 if TYPE_CHECKING:
-    from shim.engines.cgroup_driver import Answer
+    from shim.engines.cgroup_driver import DriverAdvice
     from shim.host.negotiation import Negotiated
 
 UNDECIDED = ("no-cgroup-version", "no-cgroup-driver")
@@ -64,7 +64,7 @@ def negotiate_command(engine: str | None, root_tree: str | None, form: str) -> N
             raise
         if form != TABLE:
             output.emit(undecided(error, found), form)
-        click.echo(error.text(), err=True)
+        output.complain(error.text())
         raise click.exceptions.Exit(output.REFUSED) from error
     if form != TABLE:
         output.emit(shape(found, made), form)
@@ -83,7 +83,7 @@ def undecided(error: ShimError, found: Negotiated | None) -> dict[str, Any]:
     return {"version": found.version if found else None, "problem": problem}
 
 
-def shape(found: Negotiated, made: Answer | None) -> dict[str, Any]:
+def shape(found: Negotiated, made: DriverAdvice | None) -> dict[str, Any]:
     """The object of --json."""
     told: dict[str, Any] = {
         "version": found.version,
@@ -103,14 +103,14 @@ def shape(found: Negotiated, made: Answer | None) -> dict[str, Any]:
     return told
 
 
-def show(found: Negotiated, made: Answer | None) -> None:
+def show(found: Negotiated, made: DriverAdvice | None) -> None:
     """The answer on stdout, notes on stderr."""
     output.say(found.version)
     if made:
         output.say(f"{made.engine} driver: {made.driver}")
-        output.say(f"because {made.reason}")
+        output.paragraph(f"because {made.reason}")
         for one in made.settings:
             output.heading(f"{one.file}{f' ({one.when})' if one.when else ''}")
             output.passage(one.text)
     for note in (*found.notes, *(made.notes if made else ())):
-        click.echo(f"note: {printable_line(note)}", err=True)
+        output.complain(f"note: {printable_line(note)}")

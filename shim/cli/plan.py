@@ -21,7 +21,7 @@ from shim.rules.base import KEPT
 from shim.values import Value
 
 if TYPE_CHECKING:
-    from shim.engines.runtimes import Runtime
+    from shim.engines.runtimes import ChosenRuntime
     from shim.oci.document import Document
     from shim.planning.rewrite import Rewrite
 
@@ -55,7 +55,7 @@ class Planned(Value):
     """One configuration's plan. refusal: None where the container would be started."""
 
     made: Rewrite
-    runtime: Runtime
+    runtime: ChosenRuntime
     refusal: ShimError | None
     text: str
     written: str | None = None

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from shim.cli import hosts
+from shim.cli import hosts, output
 from shim.cli.watched import outputs
 from shim.cli.watched.board import SORTS
 from shim.containers.container import ALIVE
 from shim.containers.inventory import inventory
 from shim.containers.resolve import named
-from shim.containers.tree import Tree
+from shim.containers.tree import HostTree
 from shim.errors import ShimError
 from shim.state import files
 from shim.watch.watcher import INTERVAL, Options, Watcher
@@ -55,7 +56,14 @@ docs/watch.md says what each figure is, and on which kernel it comes from which 
     metavar="SECONDS",
     help="Between two looks at a container of which the kernel says nothing.",
 )
-@click.option("--sort", type=click.Choice(SORTS), default="limit", show_default=True, help="What comes first.")
+@click.option(
+    "--sort",
+    type=click.Choice(SORTS),
+    metavar="COLUMN",
+    default="limit",
+    show_default=True,
+    help=f"What comes first: {', '.join(SORTS)}.",
+)
 @click.option("--once", is_flag=True, help="Look once and end.")
 @click.option("--prometheus", metavar="ADDR:PORT", default="", help="Serve metrics there; :PORT is this host alone.")
 @click.option("--textfile", metavar="DIR", default="", help="Write metrics to DIR/cgshim.prom, for node_exporter.")
@@ -80,7 +88,7 @@ def watch_command(*, names: tuple[str, ...], everything: bool, **asked: Any) -> 
     WORKING is what counts for eviction: usage without inactive page cache. Growth, pressure and throttling are those of
     the last minute.
 
-    Containers that start are followed, too. As another user than root only what that user may read is seen.
+    Containers that start are followed, too. A user other than root sees only what that user may read.
     """
     if everything and names:
         raise click.UsageError("--all is every container; leave out the names")
@@ -88,6 +96,7 @@ def watch_command(*, names: tuple[str, ...], everything: bool, **asked: Any) -> 
     state = outputs.state_directory(asked["state"])
     roots = tuple(os.path.abspath(path) for path in asked["roots"])
     _known(names, asked["tree"], roots)
+    _open_files()
     service = "" if asked["once"] or asked["tree"] != "/" else files.directory(os.environ)
     options = Options(
         names=names, interval=asked["interval"], state=state, roots=roots, root=asked["tree"], service=service
@@ -111,7 +120,7 @@ def watch(watcher: Watcher, sinks: list[Sink], *, once: bool = False) -> None:
         for number, handler in before:
             signal.signal(number, handler)
     for problem in watcher.problems:
-        click.echo(f"note: {problem}", err=True)
+        output.complain(f"note: {problem}")
 
 
 def _check(asked: dict[str, Any]) -> None:
@@ -126,11 +135,18 @@ def _check(asked: dict[str, Any]) -> None:
         raise hosts.unusable(asked["tree"], "it has no directory proc")
 
 
+def _open_files() -> None:
+    """As many as the hard limit allows: each container takes one or two, and the soft limit is usually 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def _known(names: tuple[str, ...], root: str, roots: tuple[str, ...]) -> None:
     """Each name is that of one container that runs. Raises ShimError."""
     if not names:
         return
-    found = inventory(Tree(root), roots)
+    found = inventory(HostTree(root), roots)
     for name in names:
         container = named(found, name)
         if container.state not in ALIVE or not container.pid:

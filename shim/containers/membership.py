@@ -8,7 +8,7 @@ from shim.values import Value
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from shim.containers.container import Container
-    from shim.containers.tree import Tree
+    from shim.containers.tree import HostTree
 
 FREEZERS = ("/sys/fs/cgroup/freezer", "/sys/fs/cgroup/systemd/freezer")
 
@@ -67,7 +67,7 @@ def branch(container: Container, name: str, path: str) -> Branch:
 
 
 def _tail(candidate: str, path: str) -> str:
-    """The recorded cgroup (with or without its mount point in front) where it lies on the way to `path`."""
+    """The recorded cgroup (with or without its mount point in front) if it is on the way to `path`."""
     if not candidate.startswith("/"):
         return ""
     candidate = candidate.rstrip("/")
@@ -91,7 +91,7 @@ def belongs(text: str, container: Container) -> bool:
     return container.id in text or (len(path) > 1 and path in text) or container.driver == "disabled"
 
 
-def frozen(tree: Tree, text: str) -> bool:
+def frozen(tree: HostTree, text: str) -> bool:
     """Is the process's cgroup, or one above it, frozen (v1: freezer.state, v2: cgroup.events)."""
     paths = lines.paths(text)
     if "freezer" in paths:

@@ -107,7 +107,7 @@ def looked(entry: Entry, facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def _note(error: Exception, entry: Entry) -> None:
-    """The traceback of a look that broke, where CGSHIM_DEBUG says; else it would be an unconfirmed cause for ever."""
+    """The traceback of a broken check, if CGSHIM_DEBUG is set; otherwise its cause would stay unconfirmed forever."""
     place = os.environ.get("CGSHIM_DEBUG", "")
     if not place:
         return

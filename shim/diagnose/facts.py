@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 CGROUP = "/sys/fs/cgroup"
 SYS_ADMIN, SYS_RESOURCE, BPF = 21, 24, 39  # capability numbers, include/uapi/linux/capability.h
+LARGEST_PAGE = 64 << 10  # bytes: Linux on arm64 and ppc64 can be built with pages of this size
 SMALL_MEMORY = 12 * 1024 * 1024  # runc init and its Go runtime need up to this much; CRI-O refuses below it
 
 
@@ -113,10 +114,17 @@ class Facts:
             return f"{path}: absent or unreadable"
         return f"{path}: {' '.join(content.split()) or 'empty'}"
 
+    def page_size(self) -> int:
+        """Bytes of a memory page; of a host that is not this one, the largest that Linux has: more is too much."""
+        own = getattr(self.view, "page_size", None)
+        if own is not None:
+            return int(own)
+        return os.sysconf("SC_PAGE_SIZE") if getattr(self.view, "live", False) else LARGEST_PAGE
+
     # Mounts and layout.
 
     def covering(self, path: str) -> Mounted | None:
-        """The mount that `path` lies on."""
+        """The mount that has `path`."""
         return mount_table.covering(self.mounts, path)
 
     def v1(self, controller: str) -> Mounted | None:

@@ -53,7 +53,7 @@ def parse_all(text: str) -> tuple[Mounted, ...]:
 
 
 def covering(mounts: tuple[Mounted, ...], path: str) -> Mounted | None:
-    """The mount that `path` lies on: the longest mount point above it, the last one where several are stacked."""
+    """The mount that has `path`: the longest mount point above it, the last one where several are stacked."""
     best = None
     for mount in mounts:
         point = mount.point.rstrip("/")

@@ -1,63 +1,42 @@
 """A diagnosis that was given before: from the fields that were kept with it, or from its text alone.
 
-The text, the other direction of `render` and `ShimError.text`, is what earlier versions kept, and all that there is of
-what a hook said through its runtime.
+A text alone is what version 0.1 kept, and all that there is of what a hook of ours said through its runtime.
 """
 
 from __future__ import annotations
 
-import re
-
 from shim.diagnose.diagnosis import Diagnosis
-from shim.diagnose.render import NO_CAUSE, SAID, UNKNOWN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-HEAD = re.compile(r"cgshim: (?P<verdict>.*) \[(?P<code>[a-z0-9-]+)\]")
-KEYS = ("cause", "evidence", "remedy", "see", "tell")
 TEXTS, LISTS = ("code", "verdict", "cause", "reference", "raw", "tell"), ("evidence", "remedy", "others")
-ONE_OF = re.compile(r"  \d\. (?P<verdict>.*) \[(?P<code>[a-z0-9-]+)\]")
+HEAD = "cgshim: "
+LINES = {"  cause": "cause", "  evidence": "evidence", "  remedy": "remedy", "  see": "reference", "  runtime": "raw"}
 
 
 def read_back(kept: dict[str, Any]) -> Diagnosis | None:
     """The diagnosis in what `shim.state.failures.recall` gives; None for a text of another form."""
     parts = kept.get("diagnosis")
-    if isinstance(parts, dict) and isinstance(parts.get("verdict"), str):
-        return _of_parts(parts)
-    first, *rest = str(kept["text"]).split("\n")
-    head = HEAD.fullmatch(first)
-    if head is None:
-        return _unknown(str(kept["text"]))
-    found: dict[str, list[str]] = {key: [] for key in (*KEYS, "said")}
-    causes: list[Diagnosis] = []
+    if not isinstance(parts, dict) or not isinstance(parts.get("verdict"), str):
+        parts = _parts_of(str(kept["text"]))
+    return _of_parts(parts) if parts else None
+
+
+def _parts_of(text: str) -> dict[str, Any]:
+    """The fields of `cgshim: VERDICT [CODE]` and the lines `  KEY: VALUE` below it; {} for a text of another form."""
+    first, *rest = text.split("\n")
+    verdict, found, code = first.rpartition(" [")
+    if not found or not first.startswith(HEAD) or not code.endswith("]"):
+        return {}
+    fields: dict[str, list[str]] = {name: [] for name in LINES.values()}
     for line in rest:
-        one = ONE_OF.fullmatch(line)
-        if one is not None:
-            causes.append(Diagnosis(code=one["code"], verdict=one["verdict"]))
-            continue
-        if causes and line.startswith(("  tell: ", "  remedy: ")):
-            causes[-1] = _with(causes[-1], line.strip())
-            continue
-        key, colon, value = line.strip().partition(": ")
-        if line.startswith(SAID):
-            found["said"].append(line[len(SAID) :])
-        elif colon and key in KEYS:
-            found[key].append(value)
-    return Diagnosis(
-        code=head["code"],
-        verdict=head["verdict"],
-        cause=" ".join(found["cause"]),
-        evidence=tuple(found["evidence"]),
-        remedy=tuple(found["remedy"]),
-        reference=" ".join(found["see"]),
-        raw="\n".join(found["said"]),
-        confirmed=bool(found["evidence"]),
-        tell=" ".join(found["tell"]),
-        others=tuple(one.code for one in causes),
-        causes=tuple(causes),
-    )
+        key, _, value = line.partition(": ")
+        if key in LINES:
+            fields[LINES[key]].append(value)
+    joined = {name: " ".join(fields[name]) for name in ("cause", "reference")}
+    return {"code": code[:-1], "verdict": verdict[len(HEAD) :], **fields, **joined, "raw": "\n".join(fields["raw"])}
 
 
 def _of_parts(parts: dict[str, Any]) -> Diagnosis:
@@ -74,18 +53,3 @@ def _of_parts(parts: dict[str, Any]) -> Diagnosis:
 
 def _texts(value: Any) -> tuple[str, ...]:
     return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
-
-
-def _with(cause: Diagnosis, line: str) -> Diagnosis:
-    """One of several causes with a line of its own: how to tell it, or what to do."""
-    key, _, value = line.partition(": ")
-    return cause.changed(tell=value) if key == "tell" else cause.changed(remedy=(*cause.remedy, value))
-
-
-def _unknown(text: str) -> Diagnosis | None:
-    """A message without a known cause: the runtime's own words with our line below them."""
-    words, found, _ = text.partition(f"\n{NO_CAUSE}")
-    if not found:
-        return None
-    raw = words.replace(f"\n{SAID}", "\n")
-    return Diagnosis(code=UNKNOWN, verdict="no cause is known for this message", raw=raw)

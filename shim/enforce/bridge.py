@@ -161,7 +161,7 @@ def _write(this: Bridge, path: str, limit: Expectation) -> None:
             put(path, line, this.device)
     except OSError as error:
         if limit.kind == HINT:
-            return  # reading back says what became of it
+            return  # reading back shows the result
         raise _refused(limit, path, errno_name(error)) from error
 
 

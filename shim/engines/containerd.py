@@ -15,7 +15,17 @@ from shim.engines import toml_text
 from shim.engines.containerd_asked import default_version, merges
 from shim.engines.dependents import containerd_tasks
 from shim.engines.file import BACKUP, File
-from shim.engines.registration import OWN_NAME, Proposal, Registration, check_name, inside, is_ours, mapping, name_taken
+from shim.engines.registration import (
+    OWN_NAME,
+    Proposal,
+    Registration,
+    check_name,
+    copy_left,
+    inside,
+    is_ours,
+    mapping,
+    name_taken,
+)
 from shim.errors import ShimError
 
 if TYPE_CHECKING:
@@ -99,7 +109,7 @@ def install(tree: Tree, request: Request) -> Proposal:
         changed = _fresh(version, entries, as_default=request.as_default)
     else:
         changed = _edited(text, file, entries, as_default=request.as_default)
-    ours = any(entry.file == file for entry in registered(tree, request))  # what stood there before us is kept already
+    ours = any(entry.file == file for entry in registered(tree, request))  # the former text is kept already
     change = File(path=file, before=text, after=changed, backup=text is not None and not ours)
     return Proposal(name=name, files=(change,), notes=notes, wrapped=wrapped)
 
@@ -161,6 +171,8 @@ def remove(tree: Tree, request: Request) -> Proposal:
     """Each file as it was: byte for byte where nothing else has changed since, else without our lines."""
     entries = registered(tree, request)
     wanted = [entry for entry in entries if not request.name or entry.name == request.name]
+    if not entries:
+        return copy_left(tree, _file(request), request.name)
     if not wanted:
         return Proposal(name=request.name, files=())
     files: list[File] = []

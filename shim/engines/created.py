@@ -37,7 +37,7 @@ def noted(tree: Tree, path: str) -> list[str]:
 
 
 def noted_by_others(tree: Tree, path: str) -> set[str]:
-    """The paths in the records beside this one, but for the one of links, which says who made them."""
+    """The paths in the records beside this one, except the one of links, which says who made them."""
     others = [other for other in tree.glob(f"{os.path.dirname(path)}/*") if other != path]
     return {line for other in others if not other.endswith("/links") for line in noted(tree, other)}
 

@@ -92,7 +92,7 @@ def crio_containers(tree: Tree, name: str) -> tuple[str, ...]:
 
 
 def _value(tree: Tree, path: str, *keys: str) -> object:
-    """What stands there; None for a file that is gone or no JSON, as those of containers that just end are."""
+    """Its content; None for a file that is gone or is not JSON, as those of containers that just end are."""
     try:
         value = json.loads(content(tree.at(path)))
     except (OSError, ValueError):

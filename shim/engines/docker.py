@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 from shim.engines import json_text
 from shim.engines.dependents import docker_containers
 from shim.engines.file import BACKUP, File
-from shim.engines.registration import OWN_NAME, Proposal, Registration, check_name, inside, is_ours, mapping, name_taken
+from shim.engines.registration import (
+    OWN_NAME,
+    Proposal,
+    Registration,
+    check_name,
+    copy_left,
+    inside,
+    is_ours,
+    mapping,
+    name_taken,
+)
 from shim.errors import ShimError
 
 if TYPE_CHECKING:
@@ -44,7 +54,7 @@ def install(tree: Tree, request: Request) -> Proposal:
         raise name_taken(NAME, name, file, _binary(there) or there.get("runtimeType"))
     entry, wrapped = _entry(values, there, request)
     after = _edited(text, name, entry, as_default=request.as_default)
-    foreign = text is not None and not registered(tree, request)  # else what stood there before us is kept already
+    foreign = text is not None and not registered(tree, request)  # else the former text is kept already
     return Proposal(
         name=name,
         files=(File(path=file, before=text, after=after, backup=foreign),),
@@ -85,9 +95,11 @@ def remove(tree: Tree, request: Request) -> Proposal:
     text, values = _read(tree, request)
     entries = registered(tree, request)
     wanted = [entry for entry in entries if not request.name or entry.name == request.name]
+    file = _file(request)
+    if not entries:
+        return copy_left(tree, file, request.name)
     if text is None or not wanted:
         return Proposal(name=request.name, files=())
-    file = _file(request)
     backup = tree.read(file + BACKUP)
     after: str | None = text
     for entry in wanted:

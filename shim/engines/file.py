@@ -8,7 +8,7 @@ BACKUP = ".cgshim-backup"  # behind the name of a file that was there before an 
 
 
 class File(Value):
-    """One file before and after; None is absence. backup: what stood there is kept beside it.
+    """One file before and after; None is absence. backup: the former text is kept beside it.
 
     executable: a new file can be executed. link: it is a symbolic link, and the texts are where it leads.
     """

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import tempfile
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from shim.errors import ShimError
@@ -14,7 +15,7 @@ from shim.planning import injection
 if TYPE_CHECKING:
     from typing import Iterator
 
-# podman's defaults are higher than the caller's own inside of another container, and then not to be had.
+# podman's defaults are higher than the caller's own inside another container, and then cannot be set.
 LIMITS = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000")
 PATIENCE = 120  # seconds for each call of podman
 
@@ -22,7 +23,7 @@ PATIENCE = 120  # seconds for each call of podman
 def proven() -> tuple[str, ...]:
     """The stages for which podman has put a hook of cgshim's into the container's configuration, and run it.
 
-    precreate is none of them: podman runs it by itself, and leaves no trace of it. Raises ShimError where the container
+    precreate is not one of them: podman runs it by itself, and leaves no trace. Raises ShimError if the container
     could not be made; its text has podman's own words.
     """
     name = f"cgshim-hooks-proof-{os.getpid()}"
@@ -40,7 +41,8 @@ def proven() -> tuple[str, ...]:
             with open(path, encoding="utf-8") as file:
                 return tuple(dict.fromkeys(_stages(json.load(file))))
         finally:
-            subprocess.run(["podman", "rm", "--force", name], check=False, capture_output=True, timeout=PATIENCE)
+            with suppress(ShimError):  # what failed before says more
+                _podman("rm", "--force", name)
 
 
 def _stages(config: Any) -> Iterator[str]:

@@ -28,7 +28,7 @@ def parsed(text: str, file: str) -> dict[str, Any]:
         raise _malformed(file, error.place(text), error.what) from None
     except Duplicate as error:
         place = f"line {_second(text, error.key)}"
-        raise _malformed(file, place, f"the key {error.key!r} stands there twice") from None
+        raise _malformed(file, place, f"the key {error.key!r} occurs twice") from None
     if not isinstance(value, dict):
         raise _malformed(file, "line 1", f"an object was expected, found {kind(value)}")
     return value

@@ -21,15 +21,15 @@ def settings_left(tree: Tree, request: Request, engine: str, removed: str) -> li
     if request.home or any(still_used(tree, request, name, removed if name == engine else "") for name in ENGINES):
         return []
     text, backup = tree.read(settings.PATH), tree.read(settings.PATH + BACKUP)
+    copy = [] if backup is None else [File(path=settings.PATH + BACKUP, before=backup, after=None)]
     if text is None:
-        return []
+        return copy
     runtime = str(real_runtime.named(text))
     if backup is not None and real_runtime.naming(backup, runtime) == text:
-        gone = File(path=settings.PATH + BACKUP, before=backup, after=None)
-        return [File(path=settings.PATH, before=text, after=backup), gone]
+        return [File(path=settings.PATH, before=text, after=backup), *copy]
     if backup is None and text == real_runtime.naming("{}\n", runtime):
         return [File(path=settings.PATH, before=text, after=None)]
-    return []
+    return copy
 
 
 def entries_left(tree: Tree, request: Request, engine: str, *, last: bool) -> tuple[File, ...]:
@@ -51,7 +51,7 @@ def _is_removed(entry: Registration, request: Request) -> bool:
 
 
 def _called(tree: Tree, request: Request, removed: str, gone: tuple[Registration, ...]) -> set[str]:
-    """The programs that engines call, but for the entries that are about to go; of a broken file all of them."""
+    """The programs that engines call, except the entries that are about to go; of a broken file all of them."""
     found = set()
     for name, module in ENGINES.items():
         plain = request if name == removed else request.changed(name="", config="")

@@ -1,4 +1,4 @@
-"""What is asked of an engine's module and what it answers. Nothing here reads or writes."""
+"""What is asked of an engine's module and what it answers. Nothing here writes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
-from shim.engines.file import File
+from shim.engines.file import BACKUP, File
 from shim.errors import ShimError
 from shim.values import Value
 
@@ -25,7 +25,7 @@ class Request(Value):
     """What the user asked for.
 
     binary: absolute path of the launcher as the engine will call it. name: the runtime's name in the engine, "" for
-    the engine's usual one. runtime: absolute path of the real runtime, "" to keep what there is. home: the user's
+    the engine's usual one. runtime: absolute path of the real runtime, "" to keep the present one. home: the user's
     configuration directory for rootless engines, "" for the system's. config: the engine's configuration file, "" for
     the standard one. config_version: of containerd's file where there is none yet, 0 to find out.
     """
@@ -120,10 +120,22 @@ def named_otherwise(engine: str, there: str, file: str) -> ShimError:
     )
 
 
-def set_aside(file: str, text: str, kept: str) -> tuple[tuple[File, ...], tuple[str, ...]]:
-    """What takes a file of ours away that someone has added to: its text is kept where no engine reads it."""
-    note = f"warning: {file} had more than the entry; it is kept as {kept}, which no engine reads"
-    return (File(path=file, before=text, after=None), File(path=kept, before=None, after=text)), (note,)
+def without_drop_in(name: str, file: File, kept: str, remembered: tuple[str, ...] = ()) -> Proposal:
+    """The removal `file` of a drop-in. kept: where its text goes if somebody has added to it, else ""."""
+    if not kept:
+        return Proposal(name=name, files=(file,), remembered=remembered)
+    note = f"warning: {file.path} had more than the entry; it is kept as {kept}, which no engine reads"
+    aside = File(path=kept, before=None, after=file.before)
+    return Proposal(name=name, files=(file, aside), notes=(note,), remembered=remembered)
+
+
+def copy_left(tree: Tree, file: str, name: str) -> Proposal:
+    """Without the copy from before the installation: somebody has since replaced the file, without our entry."""
+    backup = tree.read(file + BACKUP)
+    if backup is None:
+        return Proposal(name=name, files=())
+    note = f"{file} has no entry of cgshim any more and stays as it is; its copy from before the installation goes"
+    return Proposal(name=name, files=(File(path=file + BACKUP, before=backup, after=None),), notes=(note,))
 
 
 def inside(value: Any, *path: str) -> Any:

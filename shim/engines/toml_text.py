@@ -247,7 +247,7 @@ def _without(document: dict[str, Any], path: Path) -> dict[str, Any]:
 
 
 def _pruned(value: Any) -> Any:
-    """Values without empty tables: whether a header stands there on its own says nothing."""
+    """Values without empty tables: a header on its own has no meaning."""
     if not isinstance(value, dict):
         return value
     kept = {key: _pruned(inner) for key, inner in value.items()}

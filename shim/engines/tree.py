@@ -1,4 +1,4 @@
-"""The file system that an engine's configuration lies in: this machine's, or another root tree such as a node's."""
+"""The file system with an engine's configuration: this machine's, or another root tree such as a node's."""
 
 from __future__ import annotations
 

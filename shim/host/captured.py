@@ -1,6 +1,6 @@
 """A host captured by `shim.host.capture`, read like the running one.
 
-A captured tree lies on an ordinary file system, so what stat(2) said on the host is kept beside it. Layout of a
+A captured tree is on an ordinary file system, so what stat(2) said on the host is kept beside it. Layout of a
 capture: `root/` holds the files whose content was read, `manifest.json` holds everything else::
 
     {"format": 1, "kernel": "6.1.0", "euid": 0,

@@ -76,7 +76,7 @@ def sight(view: View, mount: mountinfo.Mount, covered: bool = False) -> Sight:
     """Whose tree a mount shows; the inode decides, the root field of mountinfo only tells apart what is not the host.
 
     The root field is relative to the reader's cgroup namespace: a namespace's own mount shows `/` as the host's does,
-    and the host's, inherited into a namespace, shows `/../..`. `covered`: a later cgroup mount lies on the same point.
+    and the host's, inherited into a namespace, shows `/../..`. `covered`: a later cgroup mount is on the same point.
     """
     found = view.identity(mount.point)
     if found is None:

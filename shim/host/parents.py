@@ -47,7 +47,7 @@ def beside_session(own: str) -> str:
 
 
 def _slice(name: str) -> str:
-    """`a-b.slice` lies in `a.slice` (systemd.slice(5)); `-.slice` is the root."""
+    """`a-b.slice` is in `a.slice` (systemd.slice(5)); `-.slice` is the root."""
     stem = name[: -len(".slice")] if name.endswith(".slice") else name
     if stem in ("", "-"):
         return ""

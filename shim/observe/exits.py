@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 NEW = 2  # TASKSTATS_CMD_NEW
 TYPE = 0x3FFF  # NLA_TYPE_MASK
+STATUS = 4  # offset of ac_exitcode, in all versions
 PARENT, PARENT_15 = 132, 180  # offset of ac_ppid; in version 15 of the struct, see shim.observe.pressure
 MOST = 10_000  # records that may wait for their parent's
 DEEPEST = 1000  # generations
@@ -28,12 +29,16 @@ GONE = " (deleted)"  # cgroups(7)
 
 
 class Ended(Value):
-    """One task's record. parent: process id. delays: nanoseconds by cause. accounted: does the kernel count them."""
+    """One task's record. parent: process id. delays: nanoseconds by cause. accounted: does the kernel count them.
+
+    status: as wait(2) gives it.
+    """
 
     pid: int
     parent: int
     delays: dict[str, int]
     accounted: bool = True
+    status: int = 0
 
 
 def decode(data: bytes, family: int) -> Iterator[Ended]:
@@ -74,7 +79,8 @@ def _aligned(length: int) -> int:
 def _ended(pid: int, data: bytes) -> Ended:
     (version,) = struct.unpack_from("=H", data)
     (parent,) = struct.unpack_from("=I", data, PARENT_15 if version == 15 else PARENT)
-    return Ended(pid=pid, parent=parent, delays=delays(data), accounted=accounted(data))
+    (status,) = struct.unpack_from("=I", data, STATUS)
+    return Ended(pid=pid, parent=parent, delays=delays(data), accounted=accounted(data), status=status)
 
 
 class Exits:

@@ -204,7 +204,7 @@ def _alive(number: str) -> bool:
 
 
 def _flush(directory: int) -> None:
-    """The name's own way to disk. Not every file system can; the new file is in place whatever comes of it."""
+    """The name's own way to disk. Not every file system can; the new file is in place in any case."""
     try:
         posix.fsync(directory)
     except OSError:

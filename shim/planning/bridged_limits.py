@@ -98,7 +98,7 @@ def _ignored(why: str) -> Kept:
 
 
 def _claimed(text: Any) -> tuple[dict[str, str], str]:
-    """(limits, seal) as they stand there; ({}, "") for anything of another shape."""
+    """(limits, seal) as they are there; ({}, "") for anything of another shape."""
     try:
         value = parse(text) if isinstance(text, str) else None
     except Malformed:
@@ -120,7 +120,7 @@ def _keepable(file: str) -> bool:
 
 
 def returned(resources: dict[str, Any], kept: dict[str, str]) -> dict[str, Any]:
-    """Resources with the kept limits back in their `unified`; what stands there already, in either form, wins."""
+    """Resources with the kept limits back in their `unified`; what is there already, in either form, wins."""
     left = {file: value for file, value in kept.items() if not _outdone(resources, file)}
     stated = {file: value for file, value in (resources.get("unified") or {}).items() if value or file not in left}
     return {**resources, "unified": {**left, **stated}} if left else resources

@@ -65,7 +65,7 @@ def _zero(case: Case) -> Outcome:
 
 
 def _zero_out_of_reach() -> Outcome:
-    """runc since 1.4 makes it 1, and fails because it cannot set that here; everybody else takes it for no limit."""
+    """runc since 1.4 makes it 1, and fails because it cannot set that here; all others read it as no limit."""
     reason = "0 is unset to crun and to runc before 1.4, and the runtime cannot reach the pids controller here"
     answer = removed(LIMIT.name, "pids-limit-zero-unset", GUARD, reason)
     (told,) = answer.notes

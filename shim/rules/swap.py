@@ -144,6 +144,8 @@ def _swap_of_a_running_container(case: Case, value: int) -> Outcome:
 
 def _unaccounted(case: Case, allowed: int, lost: str = "") -> Outcome:
     """Swap is limited to `allowed` bytes, but this kernel does not account for swap."""
+    if allowed >= NO_HOST_HAS:
+        return _unlimited_swap(case)
     drop = Edit(op="remove", path=("memory", "swap"))
     accounting, present = case.host.swap_accounting, case.host.swap_present
     if present.value is False:

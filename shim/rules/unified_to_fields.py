@@ -91,7 +91,7 @@ def _cpu_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, s
         raise Untranslatable(f"{value!r} has more than two words", "cpu.max takes 'QUOTA PERIOD' or 'max PERIOD'")
     words = " as quota, or 'max'"
     edits = [_set(("cpu", "quota"), -1 if quota == "max" else number(key, quota, 1, words=words))]
-    if period:  # without one, the period that stands there stays, as in the kernel
+    if period:  # without one, the present period stays, as in the kernel
         edits.append(_set(("cpu", "period"), number(key, period[0], 1, words=" as period")))
     return tuple(edits), "cpu.max is cpu.quota and cpu.period", ""
 

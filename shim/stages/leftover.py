@@ -1,6 +1,6 @@
 """poststop: remove the cgroup that the bridge made for the container (shim.enforce.bridge).
 
-`delete` is handed to the runtime as it stands, and the runtime knows nothing of that cgroup. Put into a configuration
+`delete` is handed to the runtime as it stands, and the runtime does not know that cgroup. Put into a configuration
 by shim.planning.injection. Nothing depends on it: whatever goes wrong, the hook ends with 0.
 """
 

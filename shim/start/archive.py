@@ -14,7 +14,7 @@ engine install` call), and a call takes it only if all of this holds; else it im
   before it is used, the others when they are asked for.
 
 The file has three parts: HEAD bytes (4 of the magic number, 8 of the hash, the length of the second part in decimals,
-spaces); this module's code, the lists of what there is and the core's code; the code of the others, each with a hash of
+spaces); this module's code, the lists of contents and the core's code; the code of the others, each with a hash of
 its own in the lists.
 """
 

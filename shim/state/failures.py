@@ -40,8 +40,10 @@ def remember(
     parts: its fields by the names that shim.diagnose.diagnosis has for them, where the caller knows more than the text.
     """
     value = {"schema": SCHEMA, "time": int(time.time()), "code": code, "container": container, "text": text[:MOST]}
-    if parts is not None and sum(map(len, map(str, parts.values()))) <= MOST:
-        value["diagnosis"] = parts
+    if parts is not None:
+        parts = {**parts, "raw": str(parts.get("raw", ""))[: MOST // 2]}
+        if sum(map(len, map(str, parts.values()))) <= MOST:
+            value["diagnosis"] = parts
     place = files.directory(system.environment() if environment is None else environment)
     try:
         files.write(place, FILE, value)

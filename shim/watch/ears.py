@@ -254,6 +254,14 @@ class Triggers(Ear):
             self.forget(container)
 
 
+def heard(ear: Ear, one: Followed) -> str:
+    """`listening`, or why an ear cannot listen for a container."""
+    try:
+        return ear.follow(one) or "listening"
+    except OSError as error:
+        return error.strerror or str(error)
+
+
 def _interface(view: View, spot: Spot, name: str) -> str:
     """The real path of an interface file of the kernel's, "" where there is none or another one in its place."""
     path = f"{spot.directory}/{name}"

@@ -49,10 +49,13 @@ class Hierarchy:
                 del self.of_watch[watch]
         self._below(self.mount, set(self.of_watch.values()))
 
-    def _below(self, path: str, known: set[str]) -> None:
+    def _below(self, path: str, known: set[str], *, new: bool = False) -> None:
+        """Watch it and all below. new: it came just now, and with it what is below."""
         waiting = [path]
         while waiting:
             path = waiting.pop()
+            if new:
+                self.changed(path, True)
             if path in self.inner or (path not in known and not self._add(path)):
                 continue
             try:
@@ -84,8 +87,9 @@ class Hierarchy:
                 continue
             path = f"{above}/{name}"
             if mask & kernel_calls.CREATE:
-                self._below(path, set())
-            self.changed(path, bool(mask & kernel_calls.CREATE))
+                self._below(path, set(), new=True)
+            else:
+                self.changed(path, False)
 
     def close(self) -> None:
         """End all watches."""

@@ -23,13 +23,14 @@ WORDS = ("oom-kill:", "Memory cgroup out of memory", "memory: usage", "killed as
 
 
 class Victim(Value):
-    """A killed process. init: is it the container's first, so that the container ends with it. limited: the cgroup
-    whose limit was hit. usage, failures: of that cgroup, at that moment, in bytes and times; 0 if the log has it not.
+    """A killed process. init: is it the container's first, so that the container ends with it; None where that one is
+    not known. limited: the cgroup whose limit was hit. usage, failures: of that cgroup, at that moment, in bytes and
+    times; 0 if the log has it not.
     """
 
     name: str
     pid: int
-    init: bool
+    init: bool | None
     limited: str
     usage: int
     failures: int
@@ -71,7 +72,7 @@ class KernelLog:
             Victim(
                 name=kill.name,
                 pid=kill.pid,
-                init=kill.pid == init,
+                init=kill.pid == init if init else None,
                 limited=kill.limited,
                 usage=kill.usage,
                 failures=kill.failures,

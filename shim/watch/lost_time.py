@@ -17,7 +17,7 @@ NO_DIRECTORY = "no PSI: no cgroup2 directory"
 
 
 class LostTime:
-    """Asks taskstats. The connection is kept; once it cannot be had, nobody is asked any more."""
+    """Asks taskstats. The connection is kept; once it fails, it is not tried again."""
 
     def __init__(self, view: View, connect: Callable[[], Callable[[int], bytes]] | None = None) -> None:
         self.view = view

@@ -1,7 +1,7 @@
 """Counts allocations by thread and size, with histogram triggers in a tracefs instance of our own.
 
 Nothing else that traces on this host is touched: an instance has its own events, and is removed as a whole. While it is
-there a note lies in the state directory; so what a killed watcher left behind is removed by the next one.
+a note is in the state directory; so what a killed watcher left behind is removed by the next one.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 import time
 
 from shim.errors import ShimError
+from shim.host import process
 from shim.state import files
 from shim.watch.histogram import EVENTS, NEEDED, Histogram, parse, together, trigger
 
@@ -29,7 +30,7 @@ MOST = 64 << 20  # bytes of one histogram's text
 
 
 class Trace:
-    """Histograms that count from now on, until `close`. Raises ShimError `no-trace` where they cannot be had."""
+    """Histograms that count from now on, until `close`. Raises ShimError `no-trace` if they are not available."""
 
     def __init__(self, environment: Mapping[str, str], root: str = "/") -> None:
         self.notes = _notes(environment)
@@ -120,8 +121,8 @@ def started(pid: int) -> str:
     """When a process began, in the kernel's ticks (proc(5), field 22 of stat); "" if it is gone."""
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
-            return file.read().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
+            return process.field(file.read(), process.STARTED)
+    except OSError:
         return ""
 
 

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import time
 
-from shim.containers.tree import Tree
+from shim.containers.tree import HostTree
 from shim.host.detect import detect
 from shim.host.view import View
 from shim.values import Value
-from shim.watch import changes
+from shim.watch import changes, reports
 from shim.watch import event as kinds
 from shim.watch.delays import Delays
 from shim.watch.desk import Desk
 from shim.watch.drift import AGE, Drift, evidence
-from shim.watch.ears import CONTROL_SOURCE, EventControl, EventsFiles, Triggers
-from shim.watch.event import Event
+from shim.watch.ears import CONTROL_SOURCE, EventControl, EventsFiles, Triggers, heard
+from shim.watch.exits import Exits
 from shim.watch.hierarchy import SOURCE, Hierarchy
 from shim.watch.judge import Judge, threshold
-from shim.watch.kills import SILENT, KernelLog
+from shim.watch.kills import KernelLog
 from shim.watch.loop import Loop
 from shim.watch.lost_time import LostTime
 from shim.watch.memory_of_alerts import BOOT, Remembered
-from shim.watch.place import Places
+from shim.watch.passing import Passing
+from shim.watch.place import CgroupFinder
 from shim.watch.roster import Roster
 from shim.watch.sampler import Sampler
 
@@ -31,14 +32,13 @@ if TYPE_CHECKING:
     from typing import Any
 
     from shim.watch.ears import Ear
-    from shim.watch.kills import Victim
     from shim.watch.place import Followed
     from shim.watch.sample import Sample
     from shim.watch.sink import Sink
 
 INTERVAL = 5.0  # seconds between looks at a container of which the kernel says nothing
 QUIET = 60.0  # seconds in which an alert of one type for one container is given once
-SHARE = 0.01  # of one core: what the looks in turn may take
+SHARE = 0.008  # of one core: what the looks in turn may take
 GAP = 1.0  # seconds between two looks at one container, however often the kernel notifies
 
 
@@ -77,7 +77,9 @@ class Watcher:
         self.clock = clock
         self.view = view or View(options.root)
         self.host = detect(self.view, controllers=("memory", "cpu"), writable=False)
-        self.roster = Roster(Tree(options.root), Places(self.view, self.host), options.names, options.roots)
+        finder = CgroupFinder(self.view, self.host)
+        self.roster = Roster(HostTree(options.root), finder, options.names, options.roots)
+        self.passing = Passing(self.view, finder, options.names, options.roots)
         self.sampler = Sampler(self.view, LostTime(self.view) if self.view.live else None)
         self.remembered = Remembered(options.state, (self.view.text(BOOT) or "").strip())
         self.judge = Judge(self.remembered)
@@ -92,6 +94,7 @@ class Watcher:
         self.stopped = False
         self.ears: list[Ear] = []
         self.hierarchy: Hierarchy | None = None
+        self.exits: Exits | None = None
         if options.listen and self.view.live:
             self._listen()
         self.delays = Delays(self.view, self.loop, options.service, self.desk.problem) if options.service else None
@@ -104,10 +107,12 @@ class Watcher:
     def _listen(self) -> None:
         self.ears.append(Triggers(self.view, self.loop, self.want))
         self.ears.append(EventControl(self.view, self.loop, self.want, threshold))
+        self.exits = Exits(self.view, self.loop, self.roster, self._exited, self.desk.problem)
         mount = self.host.place("memory").mount
         try:
             self.ears.append(EventsFiles(self.view, self.loop, self.want))
             if mount:
+                self.passing.listen()
                 self.hierarchy = Hierarchy(self.view, self.loop, mount, self._hierarchy)
         except OSError as error:
             self.desk.problem(f"inotify: {error.strerror}; events are found by polling")
@@ -146,6 +151,8 @@ class Watcher:
         for one in list(self.roster.followed.values()):
             self.look(one, f"polling every {self.pace:.3g} s")
         self._compare()
+        if self.exits is not None:
+            self.exits.tick()
         now = self.clock()
         self.desk.due(now)
         self.remembered.read_log(self.log.last)
@@ -193,9 +200,12 @@ class Watcher:
             known = self.remembered.begin(one.id, one.place.inode)
             if not known and not self.remembered.fresh:
                 self.remembered.count(one.id, {})  # nobody has seen it before: all that its counters have is news
-            self.sources[one.id] = [f"{type(ear).__name__}: {_heard(ear, one)}" for ear in self.ears]
+            self.passing.known(one.place.memory.directory)
+            self.sources[one.id] = [f"{type(ear).__name__}: {heard(ear, one)}" for ear in self.ears]
+            if self.exits is not None:
+                self.sources[one.id].append(f"Exits: {self.exits.follow(one)}")
             if not known:
-                self.desk.event(self._plain(one, kinds.STARTED, source))
+                self.desk.event(reports.plain(one, self.clock(), kinds.STARTED, source))
             self.want(one.id, source)
         self._forget_strangers()
         if self.hierarchy is not None and (started or gone or not self.hierarchy.of_watch):
@@ -213,19 +223,35 @@ class Watcher:
     def _hierarchy(self, path: str, new: bool) -> None:
         """A cgroup came or went. That a container's is gone is certain; who is new only the records tell."""
         one = None if new else self.roster.drop(path)
+        passed = None if new or one is not None else self.passing.went(path)
+        if new:
+            self.passing.came(path, self.clock())
+        elif passed is not None:
+            more = {"brief": "it ended before its records were read"}
+            self.desk.event(reports.plain(passed.one, passed.began, kinds.STARTED, SOURCE, **more))
+            one = passed.one
         if one is not None:
             self.ended(one, SOURCE)
         self.roster.changed(time.monotonic())
 
+    def _exited(self, one: Followed, facts: dict[str, Any], source: str) -> None:
+        """A process of a container has ended. Of its first one the counters are read before they go with the cgroup."""
+        if facts["init"]:
+            self.look(one, source)
+            self.roster.changed(time.monotonic())
+        self.desk.event(reports.plain(one, self.clock(), kinds.EXIT, source, **facts))
+
     def ended(self, one: Followed, source: str) -> None:
         """A container is gone: its last kills are in the kernel's log, whatever became of its counters."""
-        victims = self.log.victims(one)
-        if victims:
-            self.desk.event(self._killed(one, victims))
+        if self.exits is not None:
+            self.exits.forget(one, source)
+        killed = reports.killed(one, self.clock(), self.log)
+        if killed is not None:
+            self.desk.event(killed)
         for ear in self.ears:
             ear.forget(one.id)
         self.desk.due(self.clock(), one.id)
-        self.desk.event(self._plain(one, kinds.GONE, source))
+        self.desk.event(reports.plain(one, self.clock(), kinds.GONE, source))
         self.desk.each(lambda sink: sink.gone(one.id))
         self.judge.forget(one.id)
         self.drift.forget(one.id)
@@ -244,7 +270,7 @@ class Watcher:
         self.desk.each(lambda sink: sink.sample(sample))
         for event in self.judge.events(sample, source):
             placed = event.changed(evidence={**event.evidence, "inode": one.place.inode})
-            self.desk.event(self._with_victims(one, placed), sample)
+            self.desk.event(reports.with_victims(one, placed, self.log), sample)
         for ear in self.ears:
             try:
                 ear.saw(sample)
@@ -257,26 +283,6 @@ class Watcher:
             self.want(one.id, source, delay)
         return sample
 
-    def _with_victims(self, one: Followed, event: Event) -> Event:
-        if event.kind != kinds.OOM_KILL:
-            return event
-        victims = [victim.shape() for victim in self.log.victims(one)]
-        facts: dict[str, Any] = {"victims": victims}
-        if len(victims) < event.evidence.get("count", 0):
-            facts["victims_reason"] = self.log.problem or SILENT
-        return event.changed(evidence={**event.evidence, **facts})
-
-    def _killed(self, one: Followed, victims: list[Victim]) -> Event:
-        """Kills that only the kernel's log has: the counters went with the cgroup."""
-        event = self._plain(one, kinds.OOM_KILL, "kernel log (/dev/kmsg)")
-        shapes = [victim.shape() for victim in victims]
-        facts = {"count": len(victims), "victims": shapes, "mark": f"pid {victims[-1].pid}"}
-        return event.changed(evidence={**event.evidence, **facts})
-
-    def _plain(self, one: Followed, kind: str, source: str) -> Event:
-        evidence = {"cgroup": one.place.memory.path, "pid": one.container.pid, "inode": one.place.inode}
-        return Event(time=self.clock(), kind=kind, **one.named, source=source, evidence=evidence)
-
     def close(self) -> None:
         """Keep what a restart needs, close the sinks, let go of the kernel."""
         self.remembered.read_log(self.log.last)
@@ -286,15 +292,8 @@ class Watcher:
             ear.close()
         if self.hierarchy is not None:
             self.hierarchy.close()
-        if self.delays is not None:
-            self.delays.close()
+        for other in (self.exits, self.delays, self.passing):
+            if other is not None:
+                other.close()
         self.log.close()
         self.loop.close()
-
-
-def _heard(ear: Ear, one: Followed) -> str:
-    """`listening`, or why an ear cannot listen for a container."""
-    try:
-        return ear.follow(one) or "listening"
-    except OSError as error:
-        return error.strerror or str(error)

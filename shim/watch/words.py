@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shim.errors import printable_line
 from shim.watch import alert as types
 
 TYPE_CHECKING = False
@@ -10,9 +11,9 @@ if TYPE_CHECKING:
 
 
 def message(alert: Alert) -> str:
-    """One sentence: which container, what happened, against which number."""
+    """One sentence on one line: which container, what happened, against which number. Foreign names are escaped."""
     who = f"container {alert.name}" + (f" of pod {alert.pod}" if alert.pod else "")
-    return OF_TYPE[alert.type](alert, who)
+    return printable_line(OF_TYPE[alert.type](alert, who))
 
 
 def _times(alert: Alert) -> str:
@@ -38,7 +39,8 @@ def _kill(alert: Alert, who: str) -> str:
     if not victims:
         return f"the kernel killed {alert.evidence.get('count', 1)} process(es) of {who}, which ran out of memory"
     named = ", ".join(f"{one['name']} ({one['pid']}{', init' if one['init'] else ''})" for one in victims)
-    survives = "" if any(one["init"] for one in victims) else "; its init is alive, so engines show nothing"
+    alive = all(one["init"] is False for one in victims)
+    survives = "; its init is alive, so engines show nothing" if alive else ""
     return f"the kernel killed {named} of {who}, which ran out of memory{survives}"
 
 

@@ -150,7 +150,7 @@ def _with_dispositions(ignored: tuple[signal.Signals, ...], blocked: tuple[signa
 def test_signal_dispositions_are_the_callers(
     ignored: tuple[signal.Signals, ...], blocked: tuple[signal.Signals, ...]
 ) -> None:
-    """Ignored and blocked signals are inherited as by a bare call, and the exit status comes through all the same."""
+    """Ignored and blocked signals are inherited as by a bare call, and the exit status comes through, too."""
 
     def seen(argv: list[str]) -> tuple[int, bytes]:
         done = _run(argv, preexec_fn=lambda: _with_dispositions(ignored, blocked))

@@ -16,28 +16,15 @@ from shim import system
 from shim.call import channel, entry, real_runtime
 from shim.enforce import follow_up
 from shim.errors import ShimError
-from shim.host.facts import UNIFIED
 from shim.oci import atomic
 from tests.fake_runtime import FakeRuntime, exit_status
-from tests.hosts_made import make_host
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from shim.planning.rewrite import Rewrite
 
 TAKEN_BACK = ["state c1", "delete --force c1"]
-
-
-@pytest.fixture
-def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRuntime]:
-    """A runtime that succeeds at everything; a made host; no settings; the signals are let through again."""
-    monkeypatch.setenv("CGSHIM_CONFIG", str(tmp_path / "none.json"))
-    monkeypatch.setattr("shim.host.detect.detect", lambda *_, **__: make_host(UNIFIED))
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    yield FakeRuntime(tmp_path)
-    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 @pytest.fixture
@@ -183,7 +170,7 @@ HOSTS = {
 def test_what_the_host_made_go_wrong_takes_it_back_too(
     runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], name: str
 ) -> None:
-    """It is called the host's, and what became of the container is the last of the evidence all the same."""
+    """It is called the host's, and what became of the container is still the last of the evidence."""
     error, code, evidence = HOSTS[name]
     _fails(monkeypatch, runtime, error)
     refused = _refused(runtime, *words, "--bundle", str(runtime.bundle))

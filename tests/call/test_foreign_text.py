@@ -224,7 +224,7 @@ def test_state_file_of_a_report(state_directory: Path) -> None:
 
 
 def test_words_that_are_explained() -> None:
-    """A text pasted to `explain`: the runtime's own words stand there without their controls."""
+    """A text pasted to `explain`: the runtime's own words are in it without their controls."""
     result = CliRunner().invoke(
         main, ["explain", "-"], input=f"runc create failed: {_on_disk(HOSTILE)}".replace("\udcff", "")
     )

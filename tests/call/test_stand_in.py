@@ -106,7 +106,7 @@ def test_stale_stand_ins_are_discarded(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_call_left_of_a_stand_in_goes_too(tmp_path: Path) -> None:
-    """Killed in the middle of writing: the half-written files would keep the directory for ever."""
+    """Killed in the middle of writing: the half-written files would keep the directory forever."""
     state, root = str(tmp_path / "state"), str(tmp_path / "root")
     place = stand_in.make(load("{}", "c"), "{}", "/b", stand_in.path_of(state, root, "gone"))
     with subprocess.Popen(["true"]) as dead:

@@ -14,7 +14,7 @@ from shim.cli import audit as command
 from shim.cli.main import main
 from shim.containers.inventory import inventory
 from shim.containers.resolve import named
-from shim.containers.tree import Tree
+from shim.containers.tree import HostTree
 from shim.host.detect import detect
 from tests.audited_host import laid_out, recorded_host
 
@@ -71,6 +71,38 @@ def test_table_of_what_is_lost(host: Path) -> None:
     first, _, rest = result.output.partition("\n")
     assert re.fullmatch(r"\S+: hybrid, Linux \S+", first)
     assert rest == LOST
+
+
+STACKED = """\
+lost in the runtime: docker dock2, memory.kernel
+    asked 40 MiB, runtime 40 MiB, kernel none, effective
+    none
+    its cgroup has none, which nobody set; the runtime's own
+    record does not have it either
+
+Containers: 1. Limits: 1 (1 lost in the runtime).
+1 limit is lost.
+"""
+
+
+def test_table_on_a_narrow_terminal(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 60 columns each limit is a paragraph with the names of its values: no cell is cut."""
+    del host
+    monkeypatch.setattr("shim.cli.terminal.columns", lambda: 60)
+    assert _audit("--only", "lost").output.partition("\n")[2] == STACKED
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 120])
+@pytest.mark.parametrize("arguments", [(), ("--after", "unified"), ("--only", "lost")], ids=" ".join)
+def test_no_line_is_wider_than_the_terminal(
+    host: Path, arguments: tuple[str, ...], width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the width: only a word that cannot be broken, such as a path, may be."""
+    del host
+    monkeypatch.setattr("shim.cli.terminal.columns", lambda: width)
+    lines = _audit(*arguments).output.splitlines()
+    assert len(lines) > 5
+    assert [line for line in lines if len(line) > width and " " in line.strip()] == []
 
 
 def test_nothing_lost_is_status_0(host: Path) -> None:
@@ -269,7 +301,7 @@ def test_target_that_is_nothing(host: Path, tmp_path: Path) -> None:
 
 def test_plan_of_a_container_by_its_name(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The config.json that its engine wrote; one that was never started has none."""
-    found = inventory(Tree(str(host)))
+    found = inventory(HostTree(str(host)))
     monkeypatch.setattr("shim.containers.resolve.resolve", lambda name: named(found, name))
     result = CliRunner().invoke(main, ["plan", "--container", "dock-created"])
     assert result.exit_code == 3

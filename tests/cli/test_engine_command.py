@@ -212,6 +212,11 @@ def test_settings_of_an_earlier_version_stay_while_an_engine_calls_cgshim(tmp_pa
     assert machine.files() == {}
     machine.write("/etc/cgshim/config.json", '{"runtime": "/usr/bin/crun"}\n')
     machine.there_and_back("docker")
+    machine.write("/etc/cgshim/config.json.cgshim-backup", "{}\n")  # and somebody replaced the settings since
+    machine.install("docker")
+    words = " ".join(machine.remove("docker").split())
+    assert "--- a/etc/cgshim/config.json.cgshim-backup" in words
+    assert machine.files() == {"/etc/cgshim/config.json": '{"runtime": "/usr/bin/crun"}\n'}
 
 
 def test_status_of_a_good_registration(machine: Machine) -> None:

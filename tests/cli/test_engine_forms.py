@@ -66,7 +66,7 @@ def test_list_of_engines(machine: Machine) -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_changes_as_json(machine: Machine, engine: str) -> None:
-    """`changed` says whether anything was or would be done, and each file what became of it."""
+    """`changed` says whether anything was or would be done, and each file its result."""
     before = machine.files("/")
     told = json.loads(machine.install(engine, "--dry-run", "-o", "json"))
     assert (told["changed"], told["dry_run"], told["action"]) == (True, True, "install")

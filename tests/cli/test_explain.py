@@ -110,7 +110,7 @@ def test_a_code_prints_its_row() -> None:
     )
     assert (found["ours"], found["silent"]) == (True, False)
     text = _run("frozen-ancestor").output
-    assert text.startswith("an ancestor of the container's cgroup is frozen: the start would hang for ever\n")
+    assert text.startswith("an ancestor of the container's cgroup is frozen: the start would hang forever\n")
 
 
 @pytest.mark.parametrize(

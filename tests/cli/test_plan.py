@@ -319,7 +319,7 @@ def test_bad_input_is_one_message_and_status_3(content: bytes, message: str, con
 
 
 def test_missing_file_and_bad_settings(tmp_path: Path, settings: Path, config: Path) -> None:
-    """A missing bundle, and settings of no use, are status 3 as well."""
+    """A missing bundle, and invalid settings, are status 3 as well."""
     missing = _plan(tmp_path / "none" / "config.json")
     assert missing.exit_code == 3
     assert f"the bundle {tmp_path}/none does not exist or is not a directory" in missing.stderr

@@ -147,6 +147,18 @@ def test_contents_have_the_words_of_the_message() -> None:
     assert any(line.endswith(expected) for line in page().splitlines())
 
 
+LONGEST = 225  # characters of a remedy: three lines of a terminal
+LOOP = re.compile(r"\bfor \w+ in\b|\bwhile\b.*;\s*do\b")
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=_ids)
+def test_a_remedy_can_be_typed(entry: Entry) -> None:
+    """No remedy is a shell loop or longer than three lines; cause and remedies together are at most nine sentences."""
+    assert [remedy for remedy in entry.remedy if len(remedy) > LONGEST or LOOP.search(remedy)] == []
+    assert len(entry.remedy) <= 4
+    assert len(re.findall(r"[a-z)]\.(?: |$)", entry.cause)) <= 4
+
+
 def test_every_refusal_of_the_program_is_documented() -> None:
     """A literal code of a ShimError is in the catalogue, so the page and `cgshimctl explain CODE` know it."""
     codes = set()

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shim.diagnose.checks.cpu import numbers
-from shim.diagnose.checks.mounts import searchable
+from shim.diagnose.checks.mounts import searchable, too_long
 from shim.diagnose.diagnosis import Context
+from shim.diagnose.elsewhere import Elsewhere
+from shim.diagnose.entry import Words
 from shim.diagnose.facts import Facts, expand_slice
 from shim.diagnose.host_checks import foreseen
 from shim.diagnose.mount_table import covering, parse_all
@@ -20,6 +22,7 @@ from tests.replayed import ReplayedView
 if TYPE_CHECKING:
     from pathlib import Path
 
+SC_PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 ROOT = "22 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw\n"
 TMPFS = "30 21 0:26 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755\n"
 MEMORY = "31 30 0:40 / /sys/fs/cgroup/memory rw,nosuid shared:9 - cgroup cgroup rw,memory\n"
@@ -30,6 +33,49 @@ UNIFIED = "30 21 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"
 def _facts(mountinfo: str, text: dict[str, str] | None = None, **fields: Any) -> Facts:
     view = ReplayedView({"text": {"/proc/self/mountinfo": mountinfo, **(text or {})}})
     return Facts(Context(view=view, **{"kernel_log": "", **fields}))
+
+
+class LargePages(ReplayedView):
+    """A kernel for arm64 with CONFIG_ARM64_64K_PAGES."""
+
+    page_size = 65536
+
+
+def _long(length: int) -> dict[str, Any]:
+    return {"mounts": [{"destination": "/data", "type": "overlay", "options": ["x" * length]}]}
+
+
+@pytest.mark.parametrize(
+    ("view", "length", "evidence"),
+    [
+        (ReplayedView({}), 4095, ()),
+        (ReplayedView({}), 4096, ("config.json mounts /data: options of 4096 bytes, a page is 4096",)),
+        (LargePages({}), 65535, ()),
+        (LargePages({}), 65536, ("config.json mounts /data: options of 65536 bytes, a page is 65536",)),
+        (Elsewhere(), 4096, ()),
+        (Elsewhere(), 65536, ("config.json mounts /data: options of 65536 bytes, a page is 65536",)),
+        (View(), SC_PAGE_SIZE - 1, ()),
+        (
+            View(),
+            SC_PAGE_SIZE,
+            (f"config.json mounts /data: options of {SC_PAGE_SIZE} bytes, a page is {SC_PAGE_SIZE}",),
+        ),
+    ],
+    ids=[
+        "4 KiB, one less",
+        "4 KiB",
+        "64 KiB, one less",
+        "64 KiB",
+        "another host, 4 KiB",
+        "another host, 64 KiB",
+        "this host, one less",
+        "this host",
+    ],
+)
+def test_mount_options_are_too_long_by_the_pages_of_the_host(view: Any, length: int, evidence: tuple[str, ...]) -> None:
+    """mount(2) copies a page, whose last byte is NUL; with larger pages the same options fit."""
+    facts = Facts(Context(view=view, config=_long(length), kernel_log=""))
+    assert too_long(facts, Words(text="", groups={"destination": "data", "source": ""})) == evidence
 
 
 @pytest.mark.parametrize(
@@ -191,7 +237,7 @@ def test_who_may_search_a_directory(mode: int, uid: int, gid: int, open_to_them:
     ],
 )
 def test_lists_of_cpus(text: str, expected: set[int] | None) -> None:
-    """Numbers and ranges; anything else is no list."""
+    """Numbers and ranges; anything else is not a list."""
     assert numbers(text) == expected
 
 

@@ -108,6 +108,14 @@ def test_refused_by_its_profile(tree: Tree, subject: Subject) -> None:
     assert error.evidence[0] == "linux.seccomp: defaultAction SCMP_ACT_ERRNO, execve not allowed"
 
 
+def test_a_profile_that_is_too_deep_to_read_is_no_reason(tree: Tree, subject: Subject) -> None:
+    """The runtime has read it; the look at it stops, and the rest of the diagnosis is there."""
+    made = _made("create")
+    text = '{"linux":{"seccomp":{"x":' + "[" * 3000 + "]" * 3000 + "}}}"
+    error = _error(tree, subject, made.changed(document=document.load(text, "config.json")))
+    assert error.what == _error(tree, subject, made).what
+
+
 def test_a_profile_that_lets_all_pass_is_no_reason(tree: Tree, subject: Subject) -> None:
     """Nothing is made up."""
     error = _error(tree, subject, _made("create", linux={"seccomp": {"defaultAction": "SCMP_ACT_ALLOW"}}))

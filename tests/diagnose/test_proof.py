@@ -43,7 +43,7 @@ STRINGS = {
     for node in ast.walk(module.tree)
     if isinstance(node, ast.Constant) and isinstance(node.value, str)
 }
-LEAST_PROVOKED = 170  # codes; all that a message leads to, but for a dozen of whose hosts there is none here
+LEAST_PROVOKED = 170  # codes; all that a message leads to, except a dozen whose hosts are not available here
 
 
 @pytest.mark.parametrize("case", QUOTED, ids=lambda case: case["code"])

@@ -169,7 +169,7 @@ def test_a_value_that_the_kernel_refuses(tree: Tree, kernel: Kernel) -> None:
 
 
 def test_a_hint_that_the_kernel_refuses(tree: Tree, kernel: Kernel) -> None:
-    """The limits beside it are set all the same; reading back reports the hint."""
+    """The limits beside it are still set; reading back reports the hint."""
     kernel.refused.add("1073741824")
     limits = (_limit("memory.high", "1073741824").changed(kind=HINT), *LIMITS)
     bridge(tree.view, INIT, "c1", limits, HOST, may_move=False)

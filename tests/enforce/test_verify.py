@@ -87,7 +87,7 @@ def test_sizes_are_rounded_down_to_a_page(wanted: str, found: str, same: bool) -
     ],
 )
 def test_other_values_are_not_rounded(wanted: str, found: str, same: bool) -> None:
-    """What is no size is there as it was asked for, or it is not there."""
+    """A value that is not a size is there as it was asked for, or it is missing."""
     assert agrees(_expect(wanted), found) is same
 
 

@@ -233,6 +233,19 @@ def test_two_names(machine: Machine) -> None:
     assert machine.files() == {FILE: DEBIAN}
 
 
+def test_remove_after_the_entry_went_with_its_file(machine: Machine) -> None:
+    """`containerd config default` over it: the file stays as it is, and the copy of the former one goes."""
+    machine.write(FILE, DEBIAN)
+    machine.install("containerd")
+    machine.write(FILE, "version = 2\n")
+    words = " ".join(machine.remove("containerd").split())
+    assert (
+        f"{FILE} has no entry of cgshim any more and stays as it is; its copy from before the installation goes"
+        in words
+    )
+    assert machine.files() == {FILE: "version = 2\n"}
+
+
 def test_imported_entry_is_copied(machine: Machine) -> None:
     """The default's entry may be in a file that config.toml imports."""
     machine.write(FILE, 'version = 2\nimports = ["/etc/containerd/conf.d/*.toml"]\n')

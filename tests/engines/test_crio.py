@@ -158,7 +158,7 @@ def test_what_others_added_is_kept(machine: Machine) -> None:
 
 
 def test_built_in_default_is_crun_where_it_is(tmp_path: Path) -> None:
-    """CRI-O has crun as its default since 1.31; a node without one goes on with runc."""
+    """CRI-O has crun as its default since 1.31; a node without one keeps runc."""
     machine = Machine(tmp_path)
     machine.install("crio", "--as-default")
     assert 'runtime_path = "/usr/bin/cgshim-runc"' in machine.read(FILE)

@@ -136,7 +136,7 @@ def test_default_of_another_kind_is_not_copied(machine: Machine) -> None:
     ids=["trailing comma", "no comma", "key twice", "no object"],
 )
 def test_malformed_configuration(machine: Machine, text: str, place: str) -> None:
-    """What is no JSON object is reported with its line and never rewritten, by no command."""
+    """A text that is not a JSON object is reported with its line and never rewritten, by no command."""
     machine.write(FILE, text)
     for command in ("install", "remove", "status"):
         message = machine.refused(command, "docker")
@@ -163,6 +163,40 @@ def test_remove_after_the_file_was_changed(machine: Machine) -> None:
     machine.write(FILE, machine.read(FILE).replace('"debug": true', '"debug": false'))
     machine.remove("docker")
     assert machine.files() == {FILE: OTHER.replace('"debug": true', '"debug": false')}
+
+
+@pytest.mark.parametrize("now", ['{"debug": false}\n', None], ids=["replaced", "gone"])
+def test_remove_after_the_entry_went_with_its_file(machine: Machine, now: str | None) -> None:
+    """Somebody's own tool replaced the file: it stays as it is, and what the installation left beside it goes."""
+    machine.write(FILE, OTHER)
+    machine.install("docker")
+    if now is None:
+        (machine.root / FILE[1:]).unlink()
+    else:
+        machine.write(FILE, now)
+    shown = " ".join(machine.engine("remove", "docker", "--dry-run").output.split())
+    assert machine.read(BACKUP) == OTHER
+    words = " ".join(machine.remove("docker").split())
+    for each in (shown, words):
+        assert (
+            f"{FILE} has no entry of cgshim any more and stays as it is; its copy from before the installation goes"
+            in each
+        )
+        assert f"--- a{BACKUP}" in each
+        assert "nothing to do" not in each
+        assert "systemctl" not in each
+    assert "Dry run: nothing was written." in shown
+    assert machine.files() == ({"/etc/docker/": ""} if now is None else {FILE: now})
+    assert "docker: cgshim is not registered; nothing to do." in machine.remove("docker")
+
+
+def test_remove_of_another_name_leaves_the_copy(machine: Machine) -> None:
+    """An entry that is still there needs the copy."""
+    machine.write(FILE, OTHER)
+    machine.install("docker")
+    before = machine.files()
+    assert "nothing to do" in machine.remove("docker", "--name", "other")
+    assert machine.files() == before
 
 
 def test_remove_of_a_hand_written_entry(machine: Machine) -> None:

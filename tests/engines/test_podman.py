@@ -25,7 +25,7 @@ def machine(tmp_path: Path) -> Machine:
 
 
 def test_without_any_configuration(machine: Machine) -> None:
-    """The entry takes the place of `runc`, whose errors podman reads as JSON; nothing else is written."""
+    """The entry replaces `runc`, whose errors podman reads as JSON; nothing else is written."""
     machine.install("podman")
     assert machine.files() == {FILE: TRANSPARENT}
 

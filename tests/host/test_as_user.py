@@ -92,7 +92,7 @@ def test_cgroup2(own: str, target: str, given: dict[str, str], expected: int) ->
 
 
 def test_expand_for_a_user() -> None:
-    """systemd.slice(5) and pam_systemd(8): a session's scope lies beside the manager's service."""
+    """systemd.slice(5) and pam_systemd(8): a session's scope is beside the manager's service."""
     assert parents.expand("user.slice:libpod:1", SESSION, as_user=True) == f"{MANAGER}/user.slice"
     assert parents.expand("user.slice:libpod:1", SESSION) == "/user.slice"
     assert parents.expand("system.slice:a:1", "/user.slice/user-0.slice/session-1.scope") == "/system.slice"

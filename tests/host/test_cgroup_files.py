@@ -1,4 +1,4 @@
-"""Writing to a cgroup: only what lies on its file system, by a name of the kernel's, through no link."""
+"""Writing to a cgroup: only files on its file system, by a name of the kernel's, through no link."""
 
 from __future__ import annotations
 

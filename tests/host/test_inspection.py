@@ -124,7 +124,7 @@ def test_proc_cgroups_hides_what_works() -> None:
 
 
 def test_proc_cgroups_is_quoted_as_a_hint() -> None:
-    """6.12 lists memory as enabled; it is on cgroup2 all the same, because nothing else decides."""
+    """6.12 lists memory as enabled; it is still on cgroup2, because nothing else decides."""
     inspection = look("debian13-hybrid-6.12")
     assert "/proc/cgroups: memory hierarchy 0 enabled 1" in inspection.hints
     assert inspection.host.version("memory") == 2

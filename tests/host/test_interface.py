@@ -117,7 +117,7 @@ def test_trial_leaves_enabled_controllers_alone(tmp_path: Path) -> None:
 
 
 def test_trial_without_the_controller_answers_nothing(tmp_path: Path) -> None:
-    """A controller that cannot be enabled leaves the file unknown, not absent; the cgroup is removed all the same."""
+    """A controller that cannot be enabled leaves the file unknown, not absent; the cgroup is still removed."""
     (tmp_path / "cg/cgroup.subtree_control").mkdir(parents=True)
     found = trial.look(View(str(tmp_path)), "/cg", {"memory.max": MEMORY})
     assert found == {"memory.max": (None, "/cg/cgroup.subtree_control: writing +memory: EISDIR")}

@@ -48,7 +48,7 @@ def test_a_fifo_does_not_block(tmp_path: Path) -> None:
 
 
 def test_a_device_that_never_ends(tmp_path: Path) -> None:
-    """A link to /dev/zero is no file of the kernel's; nothing of it is read."""
+    """A link to /dev/zero is not one of the kernel's files; nothing of it is read."""
     (tmp_path / "swaps").symlink_to("/dev/zero")
     view = View(str(tmp_path))
     assert view.text("/swaps") is None

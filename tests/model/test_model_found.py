@@ -46,6 +46,11 @@ STARTS: dict[str, tuple[dict[str, Any], str, tuple[Family, tuple[int, ...]]]] = 
         "debian12-hybrid-6.18",
         ("crun", (0, 17)),
     ),
+    "swap that is no limit where nobody counts it": (
+        {"memory": {"limit": 64 * M, "swap": INT64}},
+        "matrix-swapaccount-0-legacy",
+        ("crun", (1, 18)),
+    ),
     "swap none beside memory above int64": ({"unified": {"memory.max": "8E", "memory.swap.max": "0"}}, V1, RUNC),
     "swap none beside a limit above int64": (
         {"memory": {"limit": INT64}, "unified": {"memory.swap.max": "0"}},

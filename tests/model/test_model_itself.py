@@ -6,6 +6,7 @@ real kernels; the cells of cgshim's own columns are not looked at.
 
 from __future__ import annotations
 
+import copy
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,7 +15,7 @@ import pytest
 
 from integration.matrix import judge
 from integration.matrix.guest import cases
-from tests.model import crun, limits, machine, runc
+from tests.model import crun, limits, machine, requests, runc
 from tests.model.cgroup import Cgroup
 from tests.model.kernel import Refused
 
@@ -184,3 +185,13 @@ def test_limits_are_one_in_every_notation() -> None:
     assert limits.asked({"memory": {"limit": 64 << 20, "swap": 96 << 20}, "pids": {"limit": 100}}) == wanted
     keys = {"memory.max": "64M", "memory.swap.max": "32M", "pids.max": "100"}
     assert limits.asked({"memory": {"limit": 1 << 20}, "unified": keys}) == wanted
+
+
+def test_an_object_does_not_change_the_next_one() -> None:
+    """Sections and lists are drawn from one table, and fields are put into copies of them."""
+    before = copy.deepcopy(requests.FIELDS)
+    section, pages = requests.FIELDS["memory"][0], requests.FIELDS["hugepageLimits"][1]
+    found = requests.made([("memory", section), ("memory.swap", 5), ("hugepageLimits", pages)])
+    assert found == {"memory": {"swap": 5}, "hugepageLimits": [{"pageSize": "2MB", "limit": 0}]}
+    found["hugepageLimits"][0]["limit"] = 7
+    assert before == requests.FIELDS

@@ -182,7 +182,7 @@ def test_an_image_cannot_cost_the_host_a_process() -> None:
 
 
 def test_a_word_that_is_none_is_a_reason() -> None:
-    """The rest of the note is made all the same."""
+    """The rest of the note is still made."""
     noted = delays.start(View(), _state({"io.cgshim.pressure": "on"}))
     assert noted == {"reason": "annotation io.cgshim.pressure: 'on' is neither 'psi' nor 'taskstats'"}
 

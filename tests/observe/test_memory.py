@@ -162,7 +162,7 @@ def test_unreadable_log_is_a_reason() -> None:
 
 
 def test_another_cgroup_above_is_not_compared() -> None:
-    """The cgroup above was removed and made anew: another inode, so no difference is made."""
+    """The cgroup above was removed and made again: another inode, so no difference is made."""
     noted = _noted(_unified(EVENTS, (0, 0)))
     noted["above"]["inode"] += 1
     account = _account(_unified(LATER, (0, 0), gone=(POD,)), noted, [])

@@ -109,7 +109,7 @@ def test_no_swap_accounting() -> None:
 
 
 def test_a_refused_file_is_named() -> None:
-    """What lies on another device is the reason, for every figure that it would give."""
+    """A file on another device is the reason, for every figure that it would give."""
     texts = {name: text for name, text in V2.items() if name != "memory.stat"}
     why = "/sys/fs/cgroup/a/memory.stat: on another device than the cgroup file system, so it is not the kernel's"
     found = measure("v2", texts, {"memory.stat": why})

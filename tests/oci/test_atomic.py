@@ -291,7 +291,7 @@ def test_a_directory_that_cannot_be_listed() -> None:
 
 
 def test_a_directory_that_cannot_be_flushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not every file system can (fsync(2), EINVAL); the file is in its place whatever comes of it."""
+    """Not every file system can (fsync(2), EINVAL); the file is in its place in any case."""
     flushed: list[bool] = []
 
     def fsync(handle: int) -> None:

@@ -115,7 +115,7 @@ def test_no_number(field: str, value: object, found: str) -> None:
 
 @pytest.mark.parametrize(("wanted", "field"), [(kind, field) for kind, fields in TYPES.items() for field in fields])
 def test_wrong_type(wanted: str, field: str) -> None:
-    """Each field that is no number, with a value of another type."""
+    """Each field that is not a number, with a value of another type."""
     value, found = WRONG[wanted]
     assert _told(field, value) == [(f"linux.resources.{field}", f"{wanted} was expected, found {found}", wanted)]
 

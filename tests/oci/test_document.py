@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from typing import TYPE_CHECKING
@@ -11,6 +12,9 @@ import pytest
 from shim.errors import ShimError
 from shim.oci import document
 from shim.oci.document import LARGEST, changeable, load, read, resources
+from shim.oci.edits import apply_to_text
+from shim.oci.spelling import DOCUMENT, spelled
+from shim.rules.base import Edit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +42,7 @@ BROKEN_PROFILES = {
 
 @pytest.mark.parametrize("profile", BROKEN_PROFILES, ids=str)
 def test_seccomp_is_checked_although_it_is_not_kept(profile: str) -> None:
-    """A profile that is no JSON is refused like any other malformed part; a good one costs no memory."""
+    """A profile that is not JSON is refused like any other malformed part; a good one costs no memory."""
     text, what = BROKEN_PROFILES[profile]
     with pytest.raises(ShimError) as caught:
         load(f'{{"linux":{{"seccomp":{text}', "c")
@@ -184,9 +188,51 @@ def test_depth_that_nobody_here_reads() -> None:
     loaded = load(text, "c")
     assert resources(loaded, WHERE) == {"pids": {"limit": 3}}
     assert loaded.replaced({WHERE: "{}"}) == text.replace('{"pids":{"limit":3}}', "{}")
-    for text in (f'{{"annotations":{deep}}}', f'{{"linux":{{"resources":{{"x":{deep}}}}}}}'):
-        with pytest.raises(ShimError, match="nested too deeply"):
-            load(text, "c")
+
+
+@pytest.mark.parametrize("depth", [950, 990, 1000, 9_997, 20_000])
+@pytest.mark.parametrize("unit", [("[", "]"), ('{"z":', "}")], ids=["arrays", "objects"])
+def test_depth_beside_the_limits(depth: int, unit: tuple[str, str]) -> None:
+    """runc takes 10,000 levels in all, so 9,997 in a member of the resources, and crun a million."""
+    deep = unit[0] * depth + '"]}"' + unit[1] * depth
+    text = f'{{"linux":{{"resources":{{"pids":{{"limit":3}},"x":{deep},"blockIO":{{"y":[{{"major":8}},{deep}]}}}}}}}}'
+    loaded = load(text, "c")
+    found = resources(loaded, WHERE)
+    assert (found["pids"], found["blockIO"]["y"][0]) == ({"limit": 3}, {"major": 8})
+    edit = Edit(op="set", path=("pids", "limit"), value=4)
+    changed = loaded.replaced({WHERE: apply_to_text(changeable(loaded, WHERE), [edit])})
+    assert changed == text.replace('"limit":3', '"limit":4')
+    small = text.replace('"pids"', '"Pids"')
+    assert spelled(small, DOCUMENT) == text
+
+
+@pytest.mark.parametrize("key", ["annotations", "hooks", "mounts", "process", "root"])
+def test_depth_beside_what_else_is_read(key: str) -> None:
+    """A member of an object that is read here may be deep, too."""
+    deep = "[" * 20_000 + "]" * 20_000
+    loaded = load(f'{{"{key}":{{"a":"b","x":[{deep}]}}}}', "c")
+    assert loaded.value[key]["a"] == "b"
+
+
+@pytest.mark.parametrize("depth", [*range(940, 1001, 4), 20_000])
+def test_a_deep_key_that_stands_twice(depth: int) -> None:
+    """Around the depth at which Python gives up, and below it: the outer key is named, and nothing crashes."""
+    deep = '{"z":' * depth + "1" + "}" * depth
+    loaded = load(f'{{"linux":{{"resources":{{"x":{{"a":{deep},"a":{deep}}},"pids":{{"limit":3}}}}}}}}', "c")
+    assert resources(loaded, WHERE)["pids"] == {"limit": 3}
+    with pytest.raises(ShimError, match=r"the key linux\.resources\.x\.a is there more than once"):
+        changeable(loaded, WHERE)
+    inside = '{"z":' * depth + '{"b":1,"b":1}' + "}" * depth
+    with contextlib.suppress(ShimError):  # below what is read, nobody looks whether a key stands twice
+        changeable(load(f'{{"linux":{{"resources":{inside}}}}}', "c"), WHERE)
+
+
+@pytest.mark.parametrize("text", ["[" * 5000 + ",", "[" * 5000 + "1 2", '{"a":[' * 5000, "[1,[" * 5000 + "}"])
+def test_deep_and_malformed(text: str) -> None:
+    """What is too deep for Python is still looked at as JSON in the levels that are read."""
+    with pytest.raises(ShimError) as caught:
+        load(f'{{"linux":{{"resources":{text}', "c")
+    assert caught.value.code == "bad-config"
 
 
 def test_duplicates_elsewhere_do_not_matter() -> None:

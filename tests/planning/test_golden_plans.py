@@ -1,7 +1,7 @@
 """Plans for configurations as real engines wrote them, on hosts as they were captured, compared with tests/golden.
 
 The specs are whole config.json files, saved by a runtime that podman 4.3.1, Docker 20.10.24 and containerd 1.6.20 (ctr,
-and its CRI service as a kubelet calls it) were given. `--update-golden` writes the golden files anew.
+and its CRI service as a kubelet calls it) were given. `--update-golden` writes the golden files again.
 """
 
 from __future__ import annotations

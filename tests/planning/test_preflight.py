@@ -206,7 +206,7 @@ def test_a_start_that_fails_however_the_limit_is_written(tmp_path: Path, wanted:
     ],
 )
 def test_the_limit_that_counts(resources: dict[str, Any], limit: int | None) -> None:
-    """`unified` wins; whatever is no number is no limit."""
+    """`unified` wins; anything that is not a number is no limit."""
     assert memory_limit(resources) == limit
 
 

@@ -1,4 +1,4 @@
-"""Keys in another case: planned and expected as the runtime at hand reads them."""
+"""Keys in another case: planned and expected as the selected runtime reads them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings: where each value is from, and one clear error for a file that is of no use."""
+"""Settings: where each value is from, and one clear error for a file that is not valid."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from tests.engine_machine import Machine
 
 pytestmark = pytest.mark.property
 
-# What stands there before: engine -> path and text; an empty text is an empty directory.
+# What is there before: engine -> path and text; an empty text is an empty directory.
 BEFORE: dict[str, list[dict[str, str]]] = {
     "podman": [
         {},

@@ -28,7 +28,7 @@ def cpu(members: dict[str, Any], layout: str = UNIFIED, runtime: str = "runc", o
     ids=["below-min", "min", "min+1", "default", "max-1", "max", "above-max"],
 )
 def test_shares_stay_within_the_kernels_range(layout: str, runtime: str, shares: int, written: int) -> None:
-    """sched/core.c clamps cpu.shares to 2..262144; runc refuses what lies outside, crun leaves v1 to the kernel."""
+    """sched/core.c clamps cpu.shares to 2..262144; runc refuses values outside, crun leaves v1 to the kernel."""
     answer = cpu({"shares": shares}, layout, runtime)
     untouched = shares == written or (layout != UNIFIED and runtime == "crun")
     assert answer.after == {"cpu": {"shares": shares if untouched else written}}

@@ -184,7 +184,7 @@ def test_swap_beside_a_limit_that_is_none(layout: str) -> None:
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_swap_alone_in_an_update(layout: str) -> None:
-    """The container has a limit of its own, which is not part of the update: the runtime has the word."""
+    """The container has a limit of its own, which is not part of the update: the runtime decides."""
     made = _plan(layout, {"swap": 64 * M}, operation="update")
     assert made.plan.edits == ()
     assert made.effect("memory.swap") == ("swap-alone", "guard", "kept")

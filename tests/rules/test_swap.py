@@ -74,6 +74,16 @@ def test_unlimited_swap_where_memory_is_in_the_other_hierarchy(
     assert [(one.file, one.value) for one in made.plan.bridge] == bridged
 
 
+@pytest.mark.parametrize(("layout", "memory_in"), [("legacy", 1), ("unified", 2), ("hybrid", 2)])
+def test_swap_that_no_host_has_needs_no_accounting(layout: str, memory_in: int) -> None:
+    """2^62 bytes and more of swap beside a limit are no limit, which holds although nobody counts."""
+    made = _plan({"limit": 64 * M, "swap": (1 << 62) + 64 * M}, layout, memory_in, **UNACCOUNTED)
+    assert made.effect("memory.swap") == ("swap-unlimited", "guard", "changed")
+    assert "swap" not in made.after.get("memory", {})
+    counted = _plan({"limit": 64 * M, "swap": (1 << 62) + 64 * M - 1}, layout, memory_in, **UNACCOUNTED)
+    assert counted.effect("memory.swap") == LOST
+
+
 @pytest.mark.parametrize("swap", [COUNTERS_MOST, (1 << 63) - 1])
 def test_a_sum_beyond_the_kernels_counter_beside_no_limit(swap: int) -> None:
     """On v1 it is no limit, in the kernel's own number."""

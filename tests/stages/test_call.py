@@ -216,7 +216,7 @@ def _bundle(place: Path, config: dict[str, Any]) -> hook_state.State:
         ({}, True),
         ({"io.cgshim.enable": "true"}, True),
         ({"io.cgshim.enable": "false"}, False),
-        # cgshim already took limits out of this configuration: without the hook they would be lost without a word
+        # cgshim already took limits out of this configuration: without the hook they would be lost silently
         ({"io.cgshim.enable": "false", bridged_limits.ANNOTATION: "{}"}, True),
     ],
 )

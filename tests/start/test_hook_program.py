@@ -28,7 +28,7 @@ def _inline(text: str) -> str:
 
 
 def test_what_it_shares_with_the_launcher() -> None:
-    """The search for package and interpreter, and Python's first lines, but for what each of the two must have."""
+    """The search for package and interpreter, and Python's first lines, except what each of the two must have."""
     locate = _function(LAUNCHER, "cgshim_locate").replace(
         "$cgshim_directory/call/entry.py", "$cgshim_prefix/shim/call/entry.py"
     )

@@ -163,7 +163,7 @@ def test_the_callers_log(arguments: list[str], expected: tuple[str, str]) -> Non
     ],
 )
 def test_whose_log(path: str, arguments: list[str], own: bool) -> None:
-    """Only what is this container's is begun anew; the same places as in shim.call.channel."""
+    """Only what is this container's is started again; the same places as in shim.call.channel."""
     assert import_fault._is_own(path, ["--log", path, *arguments]) is own
     bundle = "/b" if "--bundle" in " ".join(arguments) else ""
     assert channel.is_own(path, "c1", bundle) is own
@@ -202,7 +202,7 @@ def test_what_is_told_in_this_process(ending: Path, capfd: pytest.CaptureFixture
 
 
 def test_a_host_that_ran_out_is_no_fault(ending: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """A module that cannot be opened for want of descriptors is not broken."""
+    """A module that cannot be opened for lack of descriptors is not broken."""
     with pytest.raises(Ended):
         import_fault.tell(OSError(24, "Too many open files", "/x/shim/planning/plan.py"))
     told = capfd.readouterr().err

@@ -12,7 +12,7 @@ import sys
 
 from tests.syntax import ROOT, modules
 
-# Of the standard library, over what a bare `python -IS` has loaded already. All built in, but for `__future__`, which
+# Of the standard library, over what a bare `python -IS` has loaded already. All built in, except `__future__`, which
 # shim.start.archive leaves out. Not among them is `os`: shim.system says what stands in for it.
 ALLOWED = {"__future__", "errno", "math", "_json", "_signal", "time", "posix"}
 # Loaded only after a failure, by people's tools, or for captured hosts.

@@ -218,7 +218,7 @@ def test_other_shells(house: House, command: str, shell: list[str]) -> None:
 
 @pytest.mark.parametrize("command", ["state", "create"])
 def test_environment(house: House, command: str) -> None:
-    """The environment is the caller's, but for what dash is known to do to PWD."""
+    """The environment is the caller's, except what dash is known to do to PWD."""
     # The launcher's own names are prefixed: an exported `runtime` or `command` must not be overwritten by them.
     sent = {"runtime": "1", "command": "2", "log": "3", "OLDPWD": "/x", "PS1": "4", "EMPTY": "", "LINES": "a\nb"}
     state = house.reported(command, "ID", environment=sent)
@@ -317,7 +317,7 @@ RUNTIME_SETTINGS = [
     ("", False),
     (" \n", False),
 ]
-# Settings that Python refuses, with what it says; a call that is passed through ends at some runtime all the same.
+# Settings that Python refuses, with what it says; a call that is passed through still ends at some runtime.
 BAD_SETTINGS = [
     ('{"policy": 5, "runtime": "$RUNTIME"}', "policy: a string was expected, found a number"),
     ('{"a": {"runtime": "/bin/false"}, "runtime": "$RUNTIME"}', "a: no such setting"),
@@ -379,7 +379,7 @@ def test_bad_settings(house: House, text: str, what: str) -> None:
     ids=str,
 )
 def test_broken_configuration_stops_nothing(house: House, environment: dict[str, str | None]) -> None:
-    """A pass-through command falls back to the search when the configuration is of no use."""
+    """A pass-through command falls back to the search when the configuration is not valid."""
     version = installed_version()
     house.configure("broken")
     done = house.run("--version", environment=environment)

@@ -278,7 +278,7 @@ SIGNALS = [(), ("SIGPIPE",), ("SIGXFSZ",), ("SIGPIPE", "SIGXFSZ")]
 @pytest.mark.parametrize("ignored", SIGNALS, ids=lambda names: "-".join(names) or "none")
 @pytest.mark.parametrize("shell", [[], ["bash", "--posix"], ["busybox", "sh"]], ids=["sh", "bash", "busybox"])
 def test_ignored_signals_are_told(house: House, ignored: tuple[str, ...], shell: list[str]) -> None:
-    """Python ignores two signals of its own accord; the launcher says which the caller ignores."""
+    """Python itself ignores two signals; the launcher says which the caller ignores."""
     if shell:
         require(shell[0], program_problem(shell[0]))
         shell = [shutil.which(shell[0]) or "", *shell[1:]]

@@ -22,6 +22,20 @@ from shim.state import failures, files
 if TYPE_CHECKING:
     from pathlib import Path
 
+OLD = {
+    "schema": 1,
+    "time": 1795348800,
+    "code": "cgroup-v1-unified",
+    "container": "web",
+    "text": "cgshim: runc refuses [unified] on cgroup v1 [cgroup-v1-unified]\n"
+    "  cause: the key exists only on cgroup2\n"
+    "  evidence: /sys/fs/cgroup: tmpfs\n"
+    "  evidence: /proc/filesystems: cgroup2\n"
+    "  remedy: translate: the key\n"
+    "  see: cgroup-v2.rst\n"
+    "  runtime: runc: a\n"
+    "  runtime: b: c",
+}
 ERROR = ShimError("some-code", "it failed", cause="a cause", evidence=("/a: 1", "/b: 2"), remedy=("do it",))
 
 
@@ -235,20 +249,40 @@ def test_several_causes_are_read_back(state_directory: Path) -> None:
     """What was shown of them is kept: code, how to tell, what to do."""
     one = Diagnosis(code="one-cause", verdict="the first", tell="look here", remedy=("do this",))
     two = Diagnosis(code="two-cause", verdict="the second", tell="look there", remedy=("do that",))
-    failures.remember(render(Diagnosis(code="several-causes", verdict="one of 2", causes=(one, two), raw="words")), "")
+    others = ("one-cause", "two-cause")
+    given = Diagnosis(code="several-causes", verdict="one of 2", causes=(one, two), others=others, raw="words")
+    failures.remember(render(given), "", parts=as_dict(given))
     found = failures.recall()
     assert found is not None
-    again = read_back(found)
-    assert again is not None
-    assert (again.causes, again.others, again.raw) == ((one, two), ("one-cause", "two-cause"), "words")
+    assert read_back(found) == given
 
 
 def test_words_without_a_cause_are_read_back(state_directory: Path) -> None:
-    """They stand first and whole, and our line below them is no part of them."""
-    failures.remember(render(Diagnosis(code="not-recognised", verdict="x", raw="one\ntwo: Permission denied\n")), "")
+    """They stand first and whole in the text, and are kept as the runtime said them; the end of very many goes."""
+    given = Diagnosis(code="not-recognised", verdict="x", raw="one\ntwo: Permission denied\n")
+    failures.remember(render(given), "", parts=as_dict(given))
     found = failures.recall()
     assert found is not None
     assert found["text"].startswith("one\n  runtime: two: EACCES\ncgshim: no cause is known for this message")
-    again = read_back(found)
-    assert again is not None
-    assert (again.code, again.raw) == ("not-recognised", "one\ntwo: EACCES")
+    assert read_back(found) == given
+    failures.remember(render(given), "", parts=as_dict(given.changed(raw="x" * (80 << 10))))
+    found = failures.recall()
+    assert found is not None
+    assert read_back(found) == given.changed(raw="x" * (32 << 10))
+
+
+def test_what_version_0_1_kept(state_directory: Path) -> None:
+    """A last.json without fields is read from its text."""
+    (state_directory / "last.json").write_text(json.dumps(OLD))
+    kept = failures.recall()
+    assert kept is not None
+    assert read_back(kept) == Diagnosis(
+        code="cgroup-v1-unified",
+        verdict="runc refuses [unified] on cgroup v1",
+        cause="the key exists only on cgroup2",
+        evidence=("/sys/fs/cgroup: tmpfs", "/proc/filesystems: cgroup2"),
+        remedy=("translate: the key",),
+        reference="cgroup-v2.rst",
+        raw="runc: a\nb: c",
+        confirmed=True,
+    )

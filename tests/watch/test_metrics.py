@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from shim.observe.allocation import Allocated
 from shim.observe.pressure import Pressure
 from shim.watch.alert import TYPES
 from shim.watch.metrics import LINGER, OF_CONTAINERS, OF_WATCHER, Book
@@ -58,6 +59,23 @@ def test_seconds_are_made_of_microseconds() -> None:
     assert pressure == {("web", "some"): 2.5, ("web", "full"): 1.0}
     assert (_one(book, "cpu_periods"), _one(book, "cpu_throttled_periods")) == (40, 3)
     assert _one(book, "cpu_throttled_seconds") == 0.25
+
+
+def test_what_was_allocated_is_a_counter() -> None:
+    """Of what memory.stat counts; a kernel that counts none has no series. It outlives its container."""
+    book = Book()
+    book.sample(sample(allocated=Allocated(bytes=5 * MIB, source="memory.stat: total_pgpgin x page size")))
+    book.tick(1000)
+    assert _one(book, "memory_allocated_bytes") == 5242880
+    book.gone(sample().id)
+    book.tick(1001)
+    assert _one(book, "memory_allocated_bytes") == 5242880
+    other = Book()
+    other.sample(sample(allocated=Allocated(bytes=None, source="memory.stat has no pgfault")))
+    other.tick(1000)
+    assert _one(other, "memory_allocated_bytes") is None
+    (family,) = [one for one in OF_CONTAINERS if one.name == "cgshim_container_memory_allocated_bytes"]
+    assert (family.kind, family.label) == ("counter", "")
 
 
 def test_kill_of_a_whole_container_is_seen_after_its_end() -> None:

@@ -291,7 +291,7 @@ class Agent:
         self.failed: bytes | None = None
 
     def look(self) -> None:
-        """One look: do what ACTION says, and tell the cluster and the readiness probe what came of it."""
+        """One round: run ACTION, and report the result to the cluster and the readiness probe."""
         if self.failed is not None and self.failed == self.node.state():
             return
         problem, self.failed = "", None

@@ -1,6 +1,6 @@
 """The hooks of containers on this kernel: what a refusal says, what the account after the end says.
 
-`account`: a process is killed for want of memory, and createRuntime refuses a limit that is not there.
+`account`: a process is killed for lack of memory, and createRuntime refuses a limit that is not there.
 `delays`: a kernel without PSI, with its delay accounting switched on and off.
 """
 

@@ -79,7 +79,7 @@ def _alert(where: str, state: str, stream: Any) -> Sink:
             return sinks.webhook(where, os.path.join(state, "spool"))
         except ValueError as error:
             raise click.UsageError(f"--alert {where}: {error}") from error
-    raise click.UsageError(f"--alert {where!r} is none of {ALERTS}")
+    raise click.UsageError(f"--alert {where!r} is not one of {ALERTS}")
 
 
 def _takes_none(where: str, error: OSError) -> ShimError:

@@ -9,9 +9,8 @@ LINGER = (
     "loginctl enable-linger $USER, then log in as that user itself (ssh, machinectl shell user@), not with su or sudo"
 )
 NO_SYSTEMD = (
-    'podman --cgroup-manager cgroupfs, or cgroup_manager = "cgroupfs" in containers.conf (limits of rootless '
-    "containers "
-    "then do not hold)"
+    'podman --cgroup-manager cgroupfs, or cgroup_manager = "cgroupfs" in containers.conf (rootless containers then '
+    "have no limits)"
 )
 EXPORT = "export XDG_RUNTIME_DIR=/run/user/$(id -u) DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/$(id -u)/bus"
 PRIVATE = r"read unix [^\n]*systemd/private: read: connection reset by peer"
@@ -22,9 +21,9 @@ ENTRIES = (
         code="user-session-missing",
         title="there is no systemd session of the user, so systemd asks for a password",
         patterns=(r"Interactive authentication required", r"interactive authentication is required"),
-        verdict="systemd refuses to make the container's scope for this user: the user has no session",
-        cause="Without the user's own systemd the runtime asked the system's, which only root may tell to make units. "
-        "This is so after su or sudo, in cron, in CI and in a service without a login.",
+        verdict="systemd refuses to create the container's scope for this user: the user has no session",
+        cause="Without a systemd instance of the user, the runtime asks the system's, which creates units only for "
+        "root. This happens after su or sudo, in cron, in CI and in a service without a login.",
         remedy=(LINGER, EXPORT, f"Or do without systemd: {NO_SYSTEMD}"),
         reference="https://github.com/containers/podman/issues/25824",
         tell=ASK,
@@ -54,11 +53,10 @@ ENTRIES = (
         ambiguous=(PRIVATE,),
         offer=2,
         verdict="the bus to systemd does not answer: the user's session or its bus has ended",
-        cause="The socket is there, or its name is in the environment, but no process listens: the session "
-        "ended, dbus was "
-        "restarted, or systemd executed itself again in an upgrade.",
+        cause="The socket exists, or the environment names it, but no process listens: the session has ended, dbus "
+        "was restarted, or systemd re-executed itself during an upgrade.",
         remedy=(
-            "Rootless: log in again, and: systemctl --user start dbus.socket; " + LINGER,
+            "Rootless: log in again, then: systemctl --user start dbus.socket. If it happens again: " + LINGER,
             "Root: systemctl status dbus systemd-logind; systemctl daemon-reexec",
             "In a build container or CI there is no bus: buildah --isolation chroot, or " + NO_SYSTEMD,
         ),
@@ -111,7 +109,7 @@ ENTRIES = (
             "WSL 2: [boot] systemd=true in /etc/wsl.conf, then wsl --shutdown",
         ),
         reference="sd_booted(3)",
-        tell="ls -d /run/systemd/system: it is there only where systemd runs as the first process",
+        tell="ls -d /run/systemd/system: does it exist? It does only if systemd is the first process",
         confirm=look.not_running,
         offer=2,
         rank=44,
@@ -121,7 +119,7 @@ ENTRIES = (
         title="crun was built without its systemd driver",
         patterns=(r"systemd not supported", r"systemd support (?:is )?not (?:compiled|built)"),
         verdict="this crun was built without systemd, and the engine asks for its systemd cgroup driver",
-        cause="crun --version shows +SYSTEMD where it has the driver; builds for Buildroot, Yocto, Alpine and OpenWrt "
+        cause="crun --version shows +SYSTEMD if it has the driver. Builds for Buildroot, Yocto, Alpine and OpenWrt "
         "often lack it.",
         remedy=(
             (
@@ -134,7 +132,7 @@ ENTRIES = (
     ),
     Entry(
         code="systemd-unit-failed",
-        title="systemd took the container's unit, and its job failed",
+        title="systemd accepted the container's unit, but its job failed",
         patterns=(
             (
                 r"(?:error|timed out) moving conmon with pid \d+ to systemd unit (?P<unit4>\S+?):?(?: got "
@@ -149,8 +147,8 @@ ENTRIES = (
             ),
         ),
         verdict="systemd could not start {unit}: its job ended with {result}",
-        cause="systemd itself took the request and then failed: a property that it cannot apply, a controller that it "
-        "cannot enable, a process that ended at once, or a unit of that name that is failed.",
+        cause="systemd accepted the request, but could not carry it out: it cannot apply a property or enable a "
+        "controller, a process ended at once, or a failed unit has that name.",
         remedy=(
             "journalctl -b -u {unit} shows systemd's own reason.",
             "systemctl reset-failed {unit}, then start the container again.",
@@ -160,17 +158,17 @@ ENTRIES = (
     ),
     Entry(
         code="systemd-too-slow",
-        title="systemd did not finish the container's unit in time",
+        title="systemd does not finish the container's unit in time",
         patterns=(
             r"[Tt]imeout waiting for systemd to (?P<what>create|remove) (?P<unit>\S+)",
             r"[Tt]imed out while waiting for (?:StartTransientUnit|systemd)[^\n]*(?P<unit2>\S+\.(?:scope|slice))?",
             r"sd-bus call: (?:Connection|Operation) timed out",
             r"Failed to activate service 'org\.freedesktop\.systemd1': timed out",
         ),
-        verdict="systemd did not answer in time about the container's unit",
+        verdict="systemd did not finish the container's unit in time",
         cause="systemd is busy (many units or mounts, a daemon-reload with thousands of mounts), or hangs.",
         remedy=(
-            "systemctl is-system-running; systemctl list-jobs; systemd-analyze dump | wc -l",
+            "systemctl is-system-running; systemctl list-jobs; systemd-analyze dump | wc -l show how busy systemd is.",
             "Upgrade systemd and runc: runc 1.1.4 and later wait longer. Fewer mounts on the host help too.",
         ),
         reference="https://github.com/kubernetes/kubernetes/issues/120103",
@@ -181,9 +179,8 @@ ENTRIES = (
         title="the container's processes may not open their terminal",
         patterns=(rf"\bopen(?:ing file)? [`'\"]?/dev/(?:pts/\d+|ptmx|console|tty)[`'\"]?(?: for writing)?: {EPERM}",),
         verdict="the container may not open its terminal: the rule for /dev/pts in its device filter is lost (EPERM)",
-        cause="runc 1.1.3 gave systemd device rules in which /dev/pts is missing. A systemctl daemon-reload "
-        "applies them "
-        "again, and exec with a terminal fails from then on.",
+        cause="runc 1.1.3 gives systemd device rules without /dev/pts. A systemctl daemon-reload applies these rules "
+        "again, and from then on exec with a terminal fails.",
         remedy=(
             "Upgrade runc to 1.1.4 or later, and start the container again.",
             "Until then restart the container (Kubernetes: delete the pod); exec without a terminal works.",
@@ -201,24 +198,27 @@ ENTRIES = (
             r"Unit (?P<unit>\S+\.slice) not (?:found|loaded)",
         ),
         verdict="systemd does not know the slice {unit}, in which the container should start",
-        cause="The slice of a pod is made for it and goes with it: the pod is being removed, systemd lost the unit, or "
-        "it cannot write /run/systemd/transient.",
+        cause="A pod's slice is created and removed with the pod. The pod is being removed, systemd lost the unit, or "
+        "systemd cannot write /run/systemd/transient.",
         remedy=(
-            "journalctl -b -u {unit}; ls -ld /run/systemd/transient: is it there?",
-            "systemctl daemon-reload; then delete the pod, which is made again. Restart the kubelet if it comes back.",
+            "journalctl -b -u {unit}; ls -ld /run/systemd/transient: does it exist?",
+            (
+                "systemctl daemon-reload, then delete the pod, so that it is created again. If the error comes back, "
+                "restart the kubelet."
+            ),
         ),
         reference="https://github.com/cri-o/cri-o/issues/9082",
     ),
     Entry(
         code="bus-connection-stale",
-        title="a daemon goes on with a connection to systemd that dbus has ended",
+        title="a daemon keeps using a connection to systemd that dbus has closed",
         patterns=(r"dbus: connection closed by user",),
-        verdict="the kubelet, or the engine, uses a connection to systemd that has ended",
-        cause="dbus was restarted (an upgrade, often), and the daemon does not connect again. What it starts "
-        "itself fails until it is restarted, while the runtime's own calls work.",
+        verdict="the kubelet, or the engine, still uses a connection to systemd that was closed",
+        cause="dbus was restarted, often by an upgrade, and the daemon does not connect again. What it starts itself "
+        "fails until it is restarted, while the runtime's own calls work.",
         remedy=(
             "systemctl restart kubelet (or crio, containerd, docker)",
-            "Upgrade it: what is built with the library of runc 1.0.0-rc94 or later connects again.",
+            "Upgrade it: programs built with the library of runc 1.0.0-rc94 or later connect again.",
         ),
         reference="https://github.com/kubernetes/kubernetes/issues/100328",
         rank=45,

@@ -26,8 +26,8 @@ ENTRIES = (
         code="session-key-quota",
         title="the user has no session key left",
         patterns=(rf"{KEYRING}[^\n]*: {EDQUOT}",),
-        verdict="no session key can be made: the quota of keys is used up (EDQUOT)",
-        cause="A runtime makes one kernel key for each container, and the kernel counts the keys of a user, over all "
+        verdict="cannot create a session key: the quota of keys is used up (EDQUOT)",
+        cause="A runtime creates one kernel key per container. The kernel counts the keys per user, over all "
         "containers (200 by default).",
         remedy=(
             (
@@ -36,7 +36,7 @@ ENTRIES = (
                 "root_maxbytes)"
             ),
             "To keep it: write the same into /etc/sysctl.d/90-keys.conf",
-            f"Or make no keys. {NO_KEYRING}",
+            f"Or create no keys. {NO_KEYRING}",
         ),
         reference="https://github.com/moby/moby/issues/22865",
         tell="cat /proc/key-users: the third number is keys in use, the quota is in /proc/sys/kernel/keys/",
@@ -46,7 +46,7 @@ ENTRIES = (
         code="session-key-refused",
         title="the kernel's key service is blocked",
         patterns=(rf"{KEYRING}[^\n]*: (?:{EPERM}|{EACCES}|{ENOSYS})", r"could not create session key\"?$"),
-        verdict="no session key can be made: keyctl is blocked here",
+        verdict="cannot create a session key: keyctl is blocked here",
         cause="An outer container (LXC, ChromeOS, a sandbox) or its seccomp profile forbids the keyctl system call, or "
         "the kernel has no keys (CONFIG_KEYS).",
         remedy=(
@@ -54,7 +54,7 @@ ENTRIES = (
                 "Proxmox: pct set <id> --features keyctl=1,nesting=1, then restart the container. LXD, Incus: "
                 "security.syscalls.intercept or security.nesting=true"
             ),
-            f"Or make no keys. {NO_KEYRING}",
+            f"Or create no keys. {NO_KEYRING}",
         ),
         reference="https://github.com/containers/podman/issues/11037",
     ),
@@ -63,11 +63,10 @@ ENTRIES = (
         title="the kernel refuses to set the process's key or exec label",
         patterns=(rf"(?:reset|write(?: to)?) `?/proc/(?:self|thread-self)/attr/keycreate`?: (?:{EPERM}|{EACCES})",),
         verdict="the kernel refuses a write to /proc/self/attr/keycreate",
-        cause="The write belongs to SELinux labels of keys. Release candidates of Linux 5.13 refused it to "
-        "everybody by "
-        "mistake; otherwise a security module or an outer container does.",
+        cause="The write sets the SELinux label of keys. Release candidates of Linux 5.13 refused it to everybody by "
+        "mistake. On other kernels a security module or an outer container refuses it.",
         remedy=(
-            "Use another kernel than 5.13-rc.",
+            "Do not use a release candidate of Linux 5.13.",
             (
                 "Or start without labels: podman run --security-opt label=disable; podman also has keyring = false in "
                 "containers.conf."
@@ -83,15 +82,15 @@ ENTRIES = (
             r"seccomp[^\n]*\berr(?:no|or) 524\b",
         ),
         verdict="the seccomp filter cannot be loaded (errno 524): the memory for compiled BPF programs is used up",
-        cause="524 is the kernel's ENOTSUPP, which its BPF compiler gives when net.core.bpf_jit_limit is reached. Each "
-        "container has a filter; some kernels (5.10 and 5.15 among them) lose memory when containers end.",
+        cause="524 is the kernel's ENOTSUPP. Its BPF compiler returns it when net.core.bpf_jit_limit is reached. Each "
+        "container has a filter, and some kernels (5.10 and 5.15 among them) lose memory when containers end.",
         remedy=(
             "sysctl -w net.core.bpf_jit_limit=528482304; to keep it, write it into /etc/sysctl.d/90-bpf.conf",
-            "Upgrade the kernel; a reboot frees what was lost.",
+            "Upgrade the kernel. A reboot frees the lost memory.",
         ),
         reference="https://github.com/awslabs/amazon-eks-ami/issues/1179",
-        tell="sysctl net.core.bpf_jit_limit; grep bpf_jit /proc/vmallocinfo | awk '{{s+=$2}} END {{print s}}' "
-        "is the use",
+        tell="sysctl net.core.bpf_jit_limit; grep bpf_jit /proc/vmallocinfo | awk '{{s+=$2}} END {{print s}}' shows "
+        "the usage",
     ),
     Entry(
         code="seccomp-rule-refused",
@@ -103,8 +102,8 @@ ENTRIES = (
             ),
         ),
         verdict="the runtime cannot add the seccomp rule for {call}",
-        cause="The engine's profile is newer than the runtime and its libseccomp: they do not know an errno of its own "
-        "for a rule (clone3), or the rule repeats the default action (bdflush).",
+        cause="The engine's profile is newer than the runtime and its libseccomp. They do not support a rule with an "
+        "errno of its own (clone3), or the rule repeats the default action (bdflush).",
         remedy=(
             "Upgrade runc to 1.0.2 or later (Docker's package: containerd.io) and libseccomp to 2.5 or later.",
             "Or give an older profile: --security-opt seccomp=profile.json",
@@ -127,9 +126,8 @@ ENTRIES = (
         cause="The kernel lacks CONFIG_SECCOMP_FILTER, or the runtime was built without it.",
         remedy=(
             (
-                "docker, podman: --security-opt seccomp=unconfined (without its protection). Kubernetes: "
-                "seccompProfile: "
-                "type: Unconfined."
+                "docker, podman: --security-opt seccomp=unconfined (the container then has no filter). Kubernetes: "
+                "seccompProfile: type: Unconfined."
             ),
             "Or use a kernel with it: grep SECCOMP_FILTER /boot/config-$(uname -r); runc --version names seccomp.",
         ),
@@ -159,13 +157,13 @@ ENTRIES = (
     ),
     Entry(
         code="seccomp-agent-unreachable",
-        title="the program that should decide about system calls does not listen",
+        title="the seccomp agent does not listen",
         patterns=(
             r"failed to connect with seccomp agent[^\n]*",
             r"open seccomp receiver[^\n]*",
         ),
         verdict="the seccomp agent of linux.seccomp.listenerPath cannot be reached",
-        cause="The profile hands system calls to a program of the user's, and nothing listens on its socket.",
+        cause="The profile passes system calls to a program of the user, and nothing listens on its socket.",
         remedy=("Start the agent before the container, or remove listenerPath and the SCMP_ACT_NOTIFY rules.",),
         reference="OCI runtime-spec, config-linux.md, Seccomp",
         ours=False,
@@ -185,8 +183,8 @@ ENTRIES = (
             r"unable to (?:create|clone)[^\n]*(?:cloned binary|/proc/self/exe clone)",
         ),
         verdict="runc cannot make the protected copy of its own program from which containers start",
-        cause="Since CVE-2019-5736 runc runs from a sealed copy of itself. It needs memfd_create (Linux 3.17), or a "
-        "place for a file without a name (O_TMPFILE) that is not mounted noexec, and a /proc that works.",
+        cause="Since CVE-2019-5736 runc runs from a sealed copy of itself. It needs a working /proc, and either "
+        "memfd_create (Linux 3.17) or a directory without noexec for a file without a name (O_TMPFILE).",
         remedy=(
             "Mount /proc where runc runs, and make /tmp or /run a tmpfs without noexec: findmnt -T /tmp",
             "Kernels before 3.17 (some NAS and VPS): upgrade the kernel, or runc to 1.1.13 or later.",
@@ -199,8 +197,8 @@ ENTRIES = (
         title="user namespaces are switched off, so the runtime's init process cannot start",
         ambiguous=(CHILD_PID,),
         verdict="the runtime's init process ended before it had a namespace: user namespaces may be switched off",
-        cause="runc reports only that the pipe to its child was closed (EOF). A user namespace that the kernel refuses "
-        "is the usual reason where the container has one (rootless, userns-remap, sysbox).",
+        cause="runc reports only that the pipe to its child was closed (EOF). If the container has a user namespace "
+        "(rootless, userns-remap, sysbox), the usual reason is that the kernel refuses it.",
         remedy=(
             (
                 "sysctl -w user.max_user_namespaces=15000; Debian: also kernel.unprivileged_userns_clone=1; "
@@ -228,9 +226,8 @@ ENTRIES = (
             r"sync socket: (?:broken pipe|connection reset by peer)",
         ),
         confirm=nested.ended_by_kernel,
-        verdict="the runtime's init process ended before it was set up; another process ended it, or it could not run",
-        cause="The message is only what is left when the process is gone. A security module, a seccomp filter "
-        "around the "
+        verdict="the runtime's init process ended before it was set up: another process ended it, or it could not run",
+        cause="The message only reports that the process is gone. A security module, a seccomp filter around the "
         "engine, a hook, a memory limit or a full pids limit can end it.",
         remedy=(
             KILLED,
@@ -246,10 +243,10 @@ ENTRIES = (
         title="the runtime does not know a kind of namespace",
         patterns=(r"namespace \{\\*\"(?P<namespace>[a-z]+)\\*\" \\*\"[^\"\n]*\"\} does not exist",),
         verdict="this runtime does not know {namespace} namespaces, which the configuration asks for",
-        cause="runc knows cgroup namespaces from 1.0-rc6 on and time namespaces from 1.2 on. The engine is newer than "
-        "the runtime that it calls, or another, old runc comes first in its PATH.",
+        cause="runc supports cgroup namespaces since 1.0-rc6 and time namespaces since 1.2. The engine is newer than "
+        "the runtime that it calls, or an older runc comes first in its PATH.",
         remedy=(
-            "Upgrade the runtime to what the engine was released with: runc --version; which -a runc",
+            "Upgrade the runtime to the version that the engine was released with: runc --version; which -a runc",
             "Docker: docker run --cgroupns=host asks for no cgroup namespace.",
         ),
         reference="https://github.com/docker/for-linux/issues/1198",

@@ -27,7 +27,8 @@ ENTRIES = (
             r"Value specified in CPUWeight is out of range",
         ),
         verdict="cpu.shares is out of range: 2 to 262144 is allowed",
-        cause="Runtimes convert shares to the kernel's weight and not all of them clamp; shares 1 underflows.",
+        cause="Runtimes convert shares to the kernel's weight, and not all of them clamp the value: 1 share "
+        "underflows.",
         remedy=("Set cpu.shares (docker: --cpu-shares) between 2 and 262144.",),
         reference=SPEC,
         confirm=look.bad_shares,
@@ -51,7 +52,7 @@ ENTRIES = (
         title="the container asks for more CPU time than its parent has",
         ambiguous=(WROTE + writing(r"cpu\.(?:cfs_quota_us|cfs_period_us)", EINVAL),),
         verdict="the container asks for more CPU time than an ancestor's quota allows (EINVAL)",
-        cause="v1 requires quota/period of a child to be no larger than that of every ancestor.",
+        cause="On v1, quota/period of a cgroup must not exceed that of any ancestor.",
         remedy=(
             (
                 "Ask for less: --cpus, --cpu-quota (docker, podman), cpus: (compose), limits.cpu (Kubernetes: the "
@@ -75,11 +76,10 @@ ENTRIES = (
         code="cpu-period-order",
         title="period and quota are written one after the other below a limited parent",
         ambiguous=(WROTE + writing(r"cpu\.cfs_period_us", EINVAL),),
-        verdict="the CPU period is refused (EINVAL): with the old quota beside it, it exceeds what the parent "
-        "allows for a moment",
-        cause="Period and quota are two files on v1. runc before 1.0.2 wrote the period first; below a parent "
-        "with a limit the "
-        "new period and the old quota together are then too much, although the final values are not.",
+        verdict="the CPU period is refused (EINVAL): together with the old quota it briefly exceeds what the parent "
+        "allows",
+        cause="On v1, period and quota are two files, and runc before 1.0.2 writes the period first. Below a parent "
+        "with a limit, the new period with the old quota is too much, although the final values are not.",
         remedy=(
             "Upgrade runc to 1.0.2 or later (Docker's package: containerd.io), which tries the other order.",
             "Until then keep the default period of 100000, and change the quota alone.",
@@ -123,8 +123,8 @@ ENTRIES = (
         patterns=(r"cannot set both `cpu\.idle` and `cpu\.(?:shares|weight)`",),
         ambiguous=(writing(r"cpu\.weight", EINVAL),),
         verdict="cpu.idle and cpu.shares cannot be set together with runc on cgroup2 (EINVAL)",
-        cause="runc writes cpu.idle first; an idle cgroup takes no weight.",
-        remedy=("Remove cpu.shares where cpu.idle is 1.",),
+        cause="runc writes cpu.idle first, and an idle cgroup accepts no weight.",
+        remedy=("Remove cpu.shares if cpu.idle is 1.",),
         reference=SPEC,
         confirm=look.idle_with_shares,
         tell="does the container set cpu.idle to 1 (unified or cpu.idle) and shares as well?",
@@ -135,7 +135,7 @@ ENTRIES = (
         title="cgroup2 has no realtime limits",
         patterns=(r"realtime (?:runtime|period) not supported on cgroupv2", r"realtime is not supported on v2 yet"),
         verdict="cpu.realtimeRuntime and cpu.realtimePeriod do not exist on cgroup2",
-        cause="cgroup2 has no realtime interface; crun refuses the fields, runc ignores them.",
+        cause="The fields belong to cgroup v1. crun refuses them, and runc ignores them.",
         remedy=("Remove them (docker: --cpu-rt-runtime, --cpu-rt-period).",),
         reference="https://github.com/containers/podman/issues/10278",
         confirm=asked_for(("cpu", "realtimeRuntime"), ("cpu", "realtimePeriod")),
@@ -164,7 +164,7 @@ ENTRIES = (
                 "In every ancestor, from the top down, write microseconds into cpu.rt_runtime_us (dockerd "
                 "--cpu-rt-runtime does)."
             ),
-            "sysctl kernel.sched_rt_runtime_us is the total",
+            "sysctl kernel.sched_rt_runtime_us shows the total.",
         ),
         reference="https://github.com/moby/moby/issues/31411",
         confirm=look.no_realtime_left,
@@ -174,8 +174,9 @@ ENTRIES = (
         title="a realtime process cannot enter a v1 cpu cgroup",
         ambiguous=(INTO_CPU,),
         verdict="a process with a realtime policy cannot enter the container's cpu cgroup (EINVAL)",
-        cause="The engine or runtime runs as SCHED_FIFO or SCHED_RR and the new v1 cgroup has cpu.rt_runtime_us 0.",
-        remedy=("chrt -p <pid of the engine>; chrt -o -p 0 <pid> makes it an ordinary process",),
+        cause="The engine or the runtime runs as SCHED_FIFO or SCHED_RR, and the new v1 cgroup has cpu.rt_runtime_us "
+        "0.",
+        remedy=("chrt -p <pid of the engine> shows the policy; chrt -o -p 0 <pid> makes it an ordinary process",),
         reference=REALTIME,
         confirm=look.realtime_caller,
         tell="chrt -p <pid of the engine>: SCHED_FIFO or SCHED_RR? ps -eo cls,cmd | grep -E '^ *(RR|FF)'",
@@ -185,11 +186,11 @@ ENTRIES = (
         code="process-too-new-for-cpu-cgroup",
         title="the process was moved into its cpu cgroup before the scheduler knew it",
         ambiguous=(rf"(?:failed to write \d+ to cgroup\.procs: )?{INTO_CPU}",),
-        verdict="the process could not enter the container's cpu cgroup (EINVAL): it had only just been made",
-        cause="Kernels from 4.8 on refuse a process that has not run yet. It is a race, more frequent on a busy host. "
-        "runc before 1.0-rc7 gave up at once; later ones try five times.",
+        verdict="the process could not enter the container's cpu cgroup (EINVAL): it was created only a moment before",
+        cause="Since 4.8 the kernel refuses a process that has not run yet. It is a race, more frequent on a busy "
+        "host. runc before 1.0-rc7 gives up at once; later versions try five times.",
         remedy=(
-            "Start it again: it is a matter of chance.",
+            "Start it again: the outcome depends on timing.",
             "Upgrade runc to 1.0 or later (docker: 18.09.2, containerd.io 1.2.2 or later).",
         ),
         reference="https://github.com/opencontainers/runc/commit/bdf3524b34ff",
@@ -202,7 +203,7 @@ ENTRIES = (
         patterns=(writing(r"cpu\.(?:max\.burst|cfs_burst_us)", EINVAL),),
         ambiguous=(writing(r"cpu\.(?:max|cfs_quota_us)", EINVAL),),  # runc writes burst first, the quota then clashes
         verdict="cpu.burst is refused (EINVAL): it may not be larger than the quota",
-        cause="The kernel takes a burst up to the quota; runc writes it first, so that the quota is what fails.",
+        cause="The kernel accepts a burst up to the quota. runc writes the burst first, so the quota fails.",
         remedy=("Set cpu.burst to at most cpu.quota.",),
         reference=BANDWIDTH,
         confirm=look.large_burst,

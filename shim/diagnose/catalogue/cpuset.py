@@ -43,7 +43,7 @@ ENTRIES = (
         tell="look at --cpuset-cpus and --cpuset-mems (compose: cpuset): only digits, commas and hyphens?",
         offer=3,
         verdict="{file} refuses the list (EINVAL): it is not of the form 0-3,8",
-        cause="The kernel takes numbers and ranges separated by commas.",
+        cause="The kernel accepts numbers and ranges separated by commas.",
         remedy=("Correct cpu.cpus or cpu.mems (docker: --cpuset-cpus, --cpuset-mems).",),
         reference=CPUSETS,
         confirm=look.malformed_list,
@@ -64,11 +64,10 @@ ENTRIES = (
         code="cpuset-cpu-offline",
         title="a CPU of the list is, or was, offline, and the v1 cpuset of the engine lost it",
         ambiguous=(WROTE + writing(r"cpuset\.cpus", EINVAL),),
-        verdict="{file} refuses the list (EINVAL): a CPU or node in it is offline, or came back without the "
+        verdict="{file} refuses the list (EINVAL): a CPU or node in it is offline, or is back but missing from the "
         "engine's cpuset",
-        cause="A CPU that goes offline (suspend, hotplug, a smaller virtual machine) leaves every v1 cpuset, "
-        "and only the root "
-        "gets it again. The engine's own cpuset (docker, kubepods) stays without it.",
+        cause="A CPU that goes offline (suspend, hotplug, a smaller virtual machine) leaves every v1 cpuset, and only "
+        "the root cpuset gets it back. The engine's own cpuset (docker, kubepods) stays without it.",
         remedy=(
             (
                 "cat /sys/fs/cgroup/cpuset/cpuset.cpus > /sys/fs/cgroup/cpuset/docker/cpuset.cpus (or kubepods, "
@@ -95,7 +94,7 @@ ENTRIES = (
         cause="A v1 cpuset with cpu_exclusive or mem_exclusive shares nothing with its siblings.",
         remedy=(
             (
-                "grep -l 1 /sys/fs/cgroup/cpuset/*/cpuset.cpu_exclusive names it; echo 0 into that file, or choose "
+                "grep -l 1 /sys/fs/cgroup/cpuset/*/cpuset.cpu_exclusive names it. Write 0 into that file, or choose "
                 "other CPUs."
             ),
         ),
@@ -111,18 +110,17 @@ ENTRIES = (
         code="cpuset-in-use",
         title="the new set would take CPUs away from cgroups or tasks that use them",
         patterns=(writing(r"cpuset\.(?:cpus|mems|cpu_exclusive|cpus\.partition)", EBUSY),),
-        verdict="{file} cannot be changed (EBUSY): a cgroup below it, or a deadline task in it, uses what "
-        "would be taken away",
-        cause="A v1 cpuset always holds what its children hold. A container that makes cpusets of its own "
-        "(docker in docker, "
-        "systemd) has such children.",
+        verdict="{file} cannot be changed (EBUSY): a cgroup below it, or a deadline task in it, uses CPUs or nodes "
+        "that would be removed",
+        cause="A v1 cpuset must contain everything that its children contain. A container that creates cpusets of its "
+        "own (docker in docker, systemd) has such children.",
         remedy=(
             (
                 "Shrink the children first: find <the container's cpuset> -mindepth 1 -name cpuset.cpus | tac, and "
                 "write the new list "
                 "into each."
             ),
-            "Or start the container again with the new list (--cpuset-cpus) in place of an update.",
+            "Or start the container again with the new list (--cpuset-cpus) instead of updating it.",
         ),
         reference="https://github.com/opencontainers/runc/issues/1635",
     ),
@@ -132,17 +130,16 @@ ENTRIES = (
         ambiguous=(opening(r"cpuset\.(?:cpus|mems)", ENOENT),),
         verdict="{path} does not exist: the cpuset hierarchy is mounted with noprefix, or shows another part "
         "of the tree",
-        cause="Mounted with the option noprefix (Android, some init scripts, mount -t cpuset) the files are "
-        "called cpus and mems. "
-        "A hierarchy that is mounted elsewhere than /sys/fs/cgroup, or only in part, lacks the cgroup that the "
+        cause="With the mount option noprefix (Android, some init scripts, mount -t cpuset) the files are called cpus "
+        "and mems. A hierarchy that is mounted outside /sys/fs/cgroup, or only in part, lacks the cgroup that the "
         "runtime looks for.",
         remedy=(
-            "use runc 1.3 or crun 1.8, or later: they find the files without their prefix",
+            "Use runc 1.3 or crun 1.8, or later: they find the files without their prefix.",
             (
-                "umount the odd one, then: mkdir -p /sys/fs/cgroup/cpuset && mount -t cgroup -o cpuset cgroup "
+                "Or unmount that hierarchy, then: mkdir -p /sys/fs/cgroup/cpuset && mount -t cgroup -o cpuset cgroup "
                 "/sys/fs/cgroup/cpuset"
             ),
-            "The prefix stays away until every mount of that hierarchy is gone; a reboot makes sure of it.",
+            "The option lasts until every mount of that hierarchy is gone. A reboot makes sure of that.",
         ),
         reference="https://github.com/moby/moby/issues/29018",
         confirm=look.noprefix,
@@ -157,7 +154,7 @@ ENTRIES = (
         title="the parent cpuset lacks what the container asks for",
         patterns=(writing(r"cpuset\.(?:cpus|mems)", EACCES),),
         verdict="{file} refuses the list (EACCES): it is not a subset of the parent's",
-        cause="A v1 cpuset holds only what its parent holds.",
+        cause="A v1 cpuset can contain only what its parent contains.",
         remedy=(
             (
                 "Ask for CPUs of the parent (--cpuset-cpus, --cpuset-mems; compose: cpuset), or extend {file} of "
@@ -180,7 +177,7 @@ ENTRIES = (
         ),
         layout="v1",
         verdict="no process can enter the container's cpuset: it has no CPU or no memory node (ENOSPC)",
-        cause="A new v1 cpuset is empty until cpuset.cpus and cpuset.mems are written, in every ancestor too.",
+        cause="A new v1 cpuset is empty until cpuset.cpus and cpuset.mems are written, and so is every ancestor.",
         remedy=(
             (
                 "From the top down, in each cgroup on the way: cat ../cpuset.mems > cpuset.mems; cat "
@@ -193,16 +190,16 @@ ENTRIES = (
     ),
     Entry(
         code="cpuset-cannot-be-emptied",
-        title="the list of a cpuset that has processes cannot be taken away",
+        title="the list of a cpuset that has processes cannot be emptied",
         patterns=(rf"{SYSTEMD_SETS}: {ENOSPC}", writing(r"cpuset\.(?:cpus|mems)", ENOSPC)),
         verdict="{file} cannot be emptied while the cgroup has processes (ENOSPC); it keeps the CPUs that it has",
-        cause="systemd, which knows of no AllowedCPUs= for this scope, writes an empty list over the one that the "
-        "kubelet's CPU manager or the runtime has set, as often as it applies the unit again. The kernel refuses that, "
-        "and so the container stays where it should be. Programs as nomad fail where they leave a slice without CPUs.",
+        cause="systemd has no AllowedCPUs= for this scope. Each time it applies the unit, it writes an empty list "
+        "over the one that the kubelet's CPU manager or the runtime has set. The kernel refuses that, and the "
+        "container keeps its CPUs. Programs such as nomad fail if they leave a slice without CPUs.",
         remedy=(
-            "From systemd it is noise, not why a container fails: look for another message of the same time.",
-            "To end it, let systemd know: systemctl set-property --runtime <scope> AllowedCPUs=<list>",
-            "Another program: have it move the processes away first, or leave one CPU in the list.",
+            "From systemd the message is harmless. If a container failed, look for another message of the same time.",
+            "To stop it, give systemd the list: systemctl set-property --runtime <scope> AllowedCPUs=<list>",
+            "Other programs must move the processes away first, or leave one CPU in the list.",
         ),
         reference="https://github.com/kubernetes/kubernetes/issues/134218",
         rank=55,

@@ -31,12 +31,12 @@ ENTRIES = (
         ambiguous=(TID, *FAILED),
         verdict="CRIU's CUDA plugin refuses the frozen container, and CRIU 4.0 then fails with a "
         "misleading seccomp error",
-        cause="The engine freezes the container before the dump. The plugin cannot work with that; CRIU 4.0 loses the "
-        "error, goes on without any task and stumbles in the seccomp code. Seccomp, the user and capabilities have "
-        "nothing to do with it, and the container need not use a GPU.",
+        cause="The engine freezes the container before the dump, and the plugin cannot work with that. CRIU 4.0 loses "
+        "the error, continues without any task, and fails in its seccomp code. Seccomp, users and capabilities are "
+        "not at fault, and the container need not use a GPU.",
         remedy=(
-            "Upgrade CRIU to 4.1 or later (4.0 is affected, 3.19 and earlier have no such plugin): criu --version",
-            "or move the plugin away where no GPU is used: mv /usr/lib/criu/cuda_plugin.so /root/",
+            "Upgrade CRIU to 4.1 or later: criu --version (only 4.0 is affected; 3.19 has no such plugin)",
+            "or move the plugin away if no GPU is used: mv /usr/lib/criu/cuda_plugin.so /root/",
         ),
         reference="https://github.com/checkpoint-restore/criu/issues/2508",
         confirm=look.incompatible_plugin,
@@ -48,9 +48,9 @@ ENTRIES = (
         patterns=(TID, logged(TRACED)),
         ambiguous=FAILED,
         verdict="CRIU could not seize the container's processes",
-        cause="CRIU attaches to every process as a debugger does, and a process has one debugger at most: strace, gdb "
-        "or a profiler on it is in the way. Where only the seccomp collector complains, the cause stands earlier in "
-        "the log; with CRIU 4.0 it is often a plugin that refuses a frozen container.",
+        cause="CRIU attaches to every process as a debugger does, and a process can have only one: strace, gdb or a "
+        "profiler is in the way. If only the seccomp collector complains, the cause is earlier in the log. With CRIU "
+        "4.0 it is often a plugin that refuses a frozen container.",
         remedy=(
             "grep TracerPid /proc/<pid>/status names the debugger; end it",
             "grep -n Error dump.log | sort -u -k 2; criu --version; ls /usr/lib/criu/*.so",
@@ -68,9 +68,9 @@ ENTRIES = (
             logged(r"Dumping seccomp filters not supported"),
         ),
         ambiguous=FAILED,
-        verdict="CRIU cannot suspend seccomp: the kernel lacks it, or CRIU may not do it from here",
-        cause="It needs CONFIG_CHECKPOINT_RESTORE, Linux 4.3 or later, and CAP_SYS_ADMIN without a seccomp filter on "
-        "CRIU itself.",
+        verdict="CRIU cannot suspend seccomp: the kernel does not support it, or CRIU lacks the permission",
+        cause="It needs CONFIG_CHECKPOINT_RESTORE, Linux 4.3 or later, and CAP_SYS_ADMIN. A seccomp filter on CRIU "
+        "itself forbids it, too.",
         remedy=(CHECK, "or start the container with --security-opt seccomp=unconfined before the checkpoint"),
         reference="https://github.com/checkpoint-restore/criu/issues/112",
         confirm=look.logged(r"suspending seccomp failed"),
@@ -97,7 +97,7 @@ ENTRIES = (
         patterns=(logged(r"vdso: Unexpected rt vDSO area bounds"), logged(r"Failed to fill self vdso symtable")),
         ambiguous=FAILED,
         verdict="this CRIU is too old for this kernel: it does not understand the kernel's vDSO",
-        cause="The layout of the vDSO changes between kernels, and CRIU must know it even to start.",
+        cause="The layout of the vDSO changes between kernels, and CRIU must know it to start at all.",
         remedy=("Upgrade CRIU: criu --version; uname -r; criu check",),
         reference="https://github.com/checkpoint-restore/criu/releases",
         confirm=look.logged(r"vDSO area bounds|vdso symtable"),
@@ -113,7 +113,8 @@ ENTRIES = (
         ),
         ambiguous=FAILED,
         verdict="CRIU cannot work here: its detection of kernel features failed",
-        cause="The kernel lacks CONFIG_CHECKPOINT_RESTORE or a feature that this CRIU needs, or CRIU may not look.",
+        cause="The kernel lacks CONFIG_CHECKPOINT_RESTORE or a feature that this CRIU needs, or CRIU lacks the "
+        "permission to check.",
         remedy=(CHECK, "grep CHECKPOINT_RESTORE /boot/config-$(uname -r)"),
         reference="https://criu.org/Linux_kernel",
         confirm=look.reasons(r"initializing kerndat|kernel features"),
@@ -128,24 +129,24 @@ ENTRIES = (
             rf"Can't exec criu swrk: {ENOENT}",
             r"could not load `?(?P<library>libcriu\.so[.\d]*)",
         ),
-        verdict="CRIU, which does the checkpoint, is not installed or not where {runtime} looks for it",
-        cause="Runtimes call CRIU for checkpoint and restore; it is a package of its own.",
+        verdict="CRIU, which runtimes need for checkpoints, is not installed or not where {runtime} looks for it",
+        cause="Runtimes call CRIU for checkpoint and restore. It is a package of its own.",
         remedy=(
             "apt-get install criu, and libcriu2 for crun (dnf install criu criu-libs)",
-            "runc: --criu <path> names another place",
+            "runc: --criu <path> names another location",
         ),
         reference="https://criu.org/Installation",
         confirm=look.no_criu,
     ),
     Entry(
         code="criu-does-not-answer",
-        title="what is called as CRIU does not answer",
+        title="the program that is called as CRIU does not answer",
         patterns=(
             r"CRIU version check failed: (?:read|write) criu-xprt-cln",
             r"CRIU: failed checking version",
         ),
         verdict="the program called as CRIU ended without an answer",
-        cause="CRIU crashed at its start, or the file is something else.",
+        cause="CRIU crashed at its start, or the file is another program.",
         remedy=("criu --version; criu check",),
         reference="https://criu.org/Check_the_kernel",
     ),
@@ -165,11 +166,11 @@ ENTRIES = (
     ),
     Entry(
         code="criu-tcp-connection",
-        title="open TCP connections are dumped only when asked for",
+        title="CRIU dumps open TCP connections only if asked",
         patterns=(logged(r"Connected TCP socket, consider using --tcp-established"),),
         ambiguous=FAILED,
         verdict="the container has open TCP connections, which CRIU dumps only with --tcp-established",
-        cause="Restoring a connection needs its address, so CRIU needs an option for it.",
+        cause="A restored connection needs the same address, so CRIU has an option for it.",
         remedy=("podman container checkpoint --tcp-established; runc checkpoint --tcp-established",),
         reference="https://criu.org/TCP_connection",
         confirm=look.logged(r"Connected TCP socket"),
@@ -207,7 +208,7 @@ ENTRIES = (
         ),
         ambiguous=FAILED,
         verdict="a process ID of the checkpoint is already in use",
-        cause="A restored process keeps its ID; without a PID namespace of its own it competes with the host's.",
+        cause="A restored process keeps its ID. Without a PID namespace of its own, it needs the same ID on the host.",
         remedy=("Stop the original container first, or restore into a PID namespace of its own.",),
         reference="https://criu.org/When_C/R_fails",
         confirm=look.logged(r"Can't fork for \d+: File exists|not match expected"),
@@ -219,8 +220,8 @@ ENTRIES = (
         patterns=(logged(r"Locking network failed"),),
         ambiguous=FAILED,
         verdict="CRIU cannot lock the container's network namespace while it saves it: its firewall program fails",
-        cause="CRIU drops packets with iptables-restore and ip6tables-restore, or with nftables where it is told so; "
-        "that takes the program, and the kernel's netfilter with its mark match.",
+        cause="CRIU drops packets with iptables-restore and ip6tables-restore, or with nftables if configured. This "
+        "needs the program, and netfilter with the mark match in the kernel.",
         remedy=(
             "apt-get install iptables (dnf install iptables)",
             "or echo 'network-lock nftables' >> /etc/criu/runc.conf (CRIU 3.17 and later; crun.conf for crun)",
@@ -234,8 +235,9 @@ ENTRIES = (
         title="there is no checkpoint to restore",
         patterns=(rf"\bopen(?:ing file)? `?(?P<path>/[^\s`]*/descriptors\.json)`?(?: for reading)?: {ENOENT}",),
         ambiguous=FAILED,
-        verdict="there is no checkpoint where {runtime} should restore from",
-        cause="The checkpoint was saved elsewhere, failed, or is gone; descriptors.json is what runtimes add to it.",
+        verdict="{runtime} finds no checkpoint at the place to restore from",
+        cause="The checkpoint was saved elsewhere, failed, or was deleted. descriptors.json is a file that runtimes "
+        "add to it.",
         remedy=("Give --image-path of the checkpoint: ls <image-path>/inventory.img <image-path>/descriptors.json",),
         reference="https://github.com/opencontainers/runc/blob/main/docs/checkpoint-restore.md",
         confirm=look.no_image,
@@ -249,7 +251,7 @@ ENTRIES = (
             r"Checkpoint/Restore not supported|CRIU support not built in",
         ),
         verdict="{runtime} was built without checkpoint and restore",
-        cause="Some distributions build crun without CRIU; crun --version shows +CRIU where it is in.",
+        cause="Some distributions build crun without CRIU. crun --version shows +CRIU if it is included.",
         remedy=("Use runc for this container, or a crun built with CRIU.",),
         reference="https://github.com/containers/crun",
     ),
@@ -262,7 +264,7 @@ ENTRIES = (
             r"CRIU (?P<stage>checkpointing|restoring) failed:? -?\d+",
         ),
         verdict="CRIU failed ({stage}); the first errors of its log give the reason",
-        cause="Runtimes do not pass CRIU's reason on; it is in {log}.",
+        cause="Runtimes do not pass on CRIU's reason. It is in {log}.",
         remedy=("grep -n Error {log} | head", CHECK),
         reference="https://criu.org/When_C/R_fails",
         confirm=look.first_error,
@@ -279,11 +281,11 @@ ENTRIES = (
             r"cg: Failed (?:closing|writing) (?P<path2>[^\n]+)",
             r"cg: Restoring [^\n]* failed",
         ),
-        verdict="CRIU cannot bring back the cgroup of the checkpoint, or one of its values: {path}",
-        cause="CRIU writes the cgroups that it saw at the checkpoint, while the runtime has made one for the container "
-        "already. Another layout, another name or a limit that this host refuses is enough.",
+        verdict="CRIU cannot restore the cgroup of the checkpoint, or one of its values: {path}",
+        cause="CRIU restores the cgroups of the checkpoint, although the runtime has already created one for the "
+        "container. It fails if the layout or the name differs, or if this host refuses a limit.",
         remedy=(
-            "Leave the cgroups to the runtime: runc restore --manage-cgroups-mode ignore (from 1.2 on).",
+            "Leave the cgroups to the runtime: runc restore --manage-cgroups-mode ignore (since 1.2).",
             "Restore on a host with the same cgroup layout, and upgrade CRIU.",
         ),
         reference="https://github.com/opencontainers/runc/pull/3447",

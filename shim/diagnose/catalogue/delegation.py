@@ -11,11 +11,9 @@ ENTRIES = (
         title="the cpu controller cannot be enabled while realtime processes run",
         ambiguous=(REFUSED,),
         verdict="the kernel refuses to enable controllers for children (EINVAL): for cpu this means realtime processes",
-        cause="A kernel with CONFIG_RT_GROUP_SCHED enables cpu on cgroup2 only while every realtime process is "
-        "in the root "
-        "cgroup. rtkit-daemon, audio servers and multipathd are such processes. A name that is no controller "
-        "gives the same "
-        "errno.",
+        cause="A kernel with CONFIG_RT_GROUP_SCHED enables cpu on cgroup2 only while every realtime process "
+        "(rtkit-daemon, audio servers, multipathd) is in the root cgroup. A name that is not a controller gives the "
+        "same errno.",
         remedy=(
             "ps -eo pid,cls,rtprio,cmd | awk '$2 ~ /RR|FF/' lists them; end them or move them to the root cgroup.",
             (
@@ -34,11 +32,14 @@ ENTRIES = (
         ambiguous=(REFUSED,),
         verdict="the kernel refuses to enable controllers for children (EINVAL): for cpuset this means a kernel thread "
         "outside of the root cgroup",
-        cause="Enabling cpuset gives every thread in the cgroups below a set of CPUs, and a kernel thread that is "
-        "bound to one (a kworker) refuses it. Such threads belong into the root cgroup; OpenWrt had some elsewhere. "
-        "One write names all controllers, so none of them is enabled then.",
+        cause="Enabling cpuset gives every thread below a set of CPUs, which the kernel refuses for a kernel thread "
+        "that is bound to one CPU (a kworker). Such threads belong in the root cgroup; OpenWrt had some elsewhere. "
+        "One write names all controllers, so none of them is enabled.",
         remedy=(
-            "Enable the others, one by one: echo +memory > /sys/fs/cgroup/cgroup.subtree_control, so +cpu, +io, +pids",
+            (
+                "Enable the others one by one: echo +memory > /sys/fs/cgroup/cgroup.subtree_control, then +cpu, +io "
+                "and +pids"
+            ),
             "Move the thread back: echo <pid> > /sys/fs/cgroup/cgroup.procs, then echo +cpuset as above.",
         ),
         reference="https://github.com/containers/podman/issues/21877",
@@ -52,13 +53,14 @@ ENTRIES = (
         title="controllers cannot be handed down in a threaded cgroup",
         patterns=(writing(r"cgroup\.subtree_control", EOPNOTSUPP),),
         verdict="no controllers can be handed down in {path}: it is threaded, or invalid beside threads (EOPNOTSUPP)",
-        cause="memory, io and others need domain cgroups. A cgroup with processes and threaded children is none, nor "
-        "is what lies beside those. Usual in a container (LXC, docker in docker) whose processes are all in its root.",
+        cause="memory, io and others need domain cgroups. A cgroup that has processes and threaded children is not "
+        "one, and neither are its other children. This is usual in a container (LXC, docker in docker) whose "
+        "processes are all in its root.",
         remedy=(
-            "cat /sys/fs/cgroup/cgroup.type (inside a container it exists): threaded, or domain invalid?",
+            "cat /sys/fs/cgroup/cgroup.type (a container has this file): is it threaded, or domain invalid?",
             (
-                "Move the processes into a cgroup of their own first: mkdir /sys/fs/cgroup/init; for p in $(cat "
-                "/sys/fs/cgroup/cgroup.procs); do echo $p > /sys/fs/cgroup/init/cgroup.procs; done"
+                "First move the processes into a leaf: mkdir /sys/fs/cgroup/init && xargs -rn1 < "
+                "/sys/fs/cgroup/cgroup.procs > /sys/fs/cgroup/init/cgroup.procs"
             ),
         ),
         reference="https://github.com/containers/podman/issues/11841",
@@ -67,18 +69,20 @@ ENTRIES = (
     ),
     Entry(
         code="controller-missing-in-parent",
-        title="a controller is to be handed down that the parent itself does not have",
+        title="the parent itself does not have a controller that it should hand down",
         patterns=(writing(r"cgroup\.subtree_control", ENOENT),),
         verdict="a controller cannot be handed down in {path}: that cgroup does not have it itself (ENOENT)",
-        cause="A cgroup can hand down only what is in its own cgroup.controllers. For a user's cgroups systemd "
-        "decides that.",
+        cause="A cgroup can hand down only what its own cgroup.controllers lists. For a user's cgroups systemd "
+        "decides what that is.",
         remedy=(
             (
-                "Rootless: mkdir -p /etc/systemd/system/user@.service.d && printf '[Service]\\nDelegate=cpu cpuset "
-                "io memory "
-                "pids\\n' > /etc/systemd/system/user@.service.d/delegate.conf && systemctl daemon-reload; log in again"
+                "Rootless: systemctl edit user@.service, add Delegate=cpu cpuset io memory pids under [Service], then "
+                "log in again."
             ),
-            "Root: echo '+cpu +cpuset +io +memory +pids' > /sys/fs/cgroup/cgroup.subtree_control, and on the way down",
+            (
+                "Root: echo '+cpu +cpuset +io +memory +pids' > /sys/fs/cgroup/cgroup.subtree_control, and the same in "
+                "each cgroup on the way down"
+            ),
             "Or start the container without the limit (--blkio-weight, --cpuset-cpus).",
         ),
         reference="https://github.com/containers/crun/issues/254",

@@ -8,8 +8,8 @@ MOBY = "https://github.com/moby/moby/blob/master/daemon/daemon_unix.go"
 KERNEL = r"your kernel does not support "
 UNMOUNTED = r"(?: or the cgroup is not mounted)?"
 MEMORY_ON = (
-    "Switch the memory controller on: add cgroup_enable=memory (Raspberry Pi: cgroup_enable=memory cgroup_memory=1 in "
-    "/boot/firmware/cmdline.txt or /boot/cmdline.txt) to the kernel command line, and reboot."
+    "Enable the memory controller: add cgroup_enable=memory to the kernel command line, and reboot. Raspberry Pi: "
+    "cgroup_enable=memory cgroup_memory=1 in /boot/firmware/cmdline.txt or /boot/cmdline.txt."
 )
 SEEN_BY = "docker info | grep WARNING lists what this engine cannot limit"
 
@@ -26,7 +26,7 @@ def dropped(
         title=f"the engine dropped the limit on {limit}, because this kernel cannot enforce it",
         patterns=(words, rf"WARNING: No {shown} support") if shown else (words,),
         verdict=f"the limit on {limit} was dropped: the container runs without it",
-        cause=f"{loss} The engine looked for the controller or its file and did not find it on the host.",
+        cause=f"{loss} The engine did not find the controller or its file on the host.",
         remedy=remedy,
         reference=reference,
         tell=SEEN_BY,
@@ -75,21 +75,21 @@ ENTRIES = (
         "swappiness-dropped",
         "swappiness",
         KERNEL + r"memory swappiness[^\n]*discarded",
-        "The host's own vm.swappiness counts.",
-        "Remove --memory-swappiness (compose: mem_swappiness). cgroup2 has no swappiness for each cgroup.",
+        "The host's vm.swappiness applies.",
+        "Remove --memory-swappiness (compose: mem_swappiness). cgroup2 has no swappiness per cgroup.",
     ),
     dropped(
         "memory-reservation-dropped",
         "memory reservation",
         KERNEL + r"(?:memory soft limit|memory reservation)[^\n]*discarded",
-        "The container's memory is not protected or pushed back under pressure; its hard limit stays.",
+        "The reservation has no effect under memory pressure. The hard limit stays.",
         MEMORY_ON,
     ),
     dropped(
         "kernel-memory-dropped",
         "kernel memory",
         KERNEL + r"kernel memory[^\n]*(?:discarded|limit)",
-        "Kernel memory is counted as part of the memory limit in all present kernels.",
+        "Current kernels count kernel memory as part of the memory limit.",
         "Remove --kernel-memory (compose: kernel_memory), and set --memory.",
         shown=r"kernel memory(?: TCP)? limit",
     ),
@@ -97,9 +97,9 @@ ENTRIES = (
         "oom-kill-disable-dropped",
         "the OOM killer (oom_kill_disable)",
         r"OomKillDisable discarded|" + KERNEL + r"OomKillDisable",
-        "The kernel kills the container's processes when it reaches its memory limit, as it does without the option.",
-        "Remove oom_kill_disable: true from compose (docker: --oom-kill-disable). cgroup2 has no such switch, and a "
-        "kernel without the memory controller does not either.",
+        "At the memory limit the kernel kills the container's processes, as without the option.",
+        "Remove oom_kill_disable: true from compose (docker: --oom-kill-disable). Neither cgroup2 nor a kernel "
+        "without the memory controller has such a switch.",
         "To protect one container, use oom_score_adj instead (docker: --oom-score-adj).",
         reference="https://github.com/mailcow/mailcow-dockerized/issues/5001",
         shown=r"oom kill disable",
@@ -111,14 +111,14 @@ ENTRIES = (
         "The container may start as many processes as the host allows.",
         "Use a kernel with CONFIG_CGROUP_PIDS (4.3 or later). v1: mkdir -p /sys/fs/cgroup/pids && mount -t cgroup -o "
         "pids cgroup /sys/fs/cgroup/pids",
-        "Or limit it by the user: --ulimit nproc=<number>",
+        "Or limit it per user: --ulimit nproc=<number>",
         shown=r"pids limit",
     ),
     dropped(
         "cpu-shares-dropped",
         "CPU shares",
         KERNEL + r"CPU shares?[^\n]*discarded|Shares discarded",
-        "All containers get the same part of the CPU.",
+        "All containers get the same share of the CPU.",
         "Use a kernel with CONFIG_FAIR_GROUP_SCHED and mount the cpu controller.",
         shown=r"cpu shares",
     ),
@@ -154,18 +154,17 @@ ENTRIES = (
         "nano-cpus-refused",
         "the engine refuses cpus: this kernel has no CPU quotas",
         (r"NanoCPUs can ?not be set", r"CPU cfs (?:period|quota) can ?not be set, as your kernel"),
-        "--cpus is a quota, and the kernel was built without CONFIG_CFS_BANDWIDTH, as on Synology and other "
-        "NAS systems, "
-        "older Raspberry Pi OS and RancherOS. Or the cpu controller is not mounted.",
-        "Compose: remove cpus: and deploy.resources.limits.cpus, and use cpu_shares: instead. docker: --cpu-shares in "
-        "place of --cpus. --cpuset-cpus works too.",
+        "--cpus is a quota, and the kernel was built without CONFIG_CFS_BANDWIDTH (Synology and other NAS systems, "
+        "older Raspberry Pi OS, RancherOS). Or the cpu controller is not mounted.",
+        "docker: use --cpu-shares or --cpuset-cpus instead of --cpus. Compose: cpu_shares: instead of cpus: and "
+        "deploy.resources.limits.cpus.",
         "Or use a kernel with CONFIG_CFS_BANDWIDTH=y: zgrep CFS_BANDWIDTH /proc/config.gz",
         verdict="the engine refuses --cpus: this kernel has no CPU quotas (CONFIG_CFS_BANDWIDTH), or no cpu controller",
         reference="https://github.com/zabbix/zabbix-docker/issues/1129",
     ),
     refused(
         "cpus-beyond-host",
-        "more CPUs are asked for than this host has",
+        "the container requests more CPUs than this host has",
         (
             r"Range of CPUs is from [\d.]+ to (?P<most>[\d.]+)",
             r"Requested CPUs are not available[^\n]*requested (?P<asked>[\d,-]+), available: (?P<most2>[\d,-]+)",
@@ -174,39 +173,39 @@ ENTRIES = (
                 r"(?P<most3>[\d,-]+)"
             ),
         ),
-        "Docker compares --cpus, --cpuset-cpus and --cpuset-mems with the host's own before it starts anything. A file "
-        "made for a larger machine fails on a smaller one, and in a virtual machine (Docker Desktop) its CPUs count.",
-        "Ask for no more than {most}: --cpus, --cpuset-cpus, --cpuset-mems (compose: cpus, cpuset, "
+        "Docker compares --cpus, --cpuset-cpus and --cpuset-mems with the host's before it starts anything. A file "
+        "made for a larger machine fails on a smaller one. With Docker Desktop, the CPUs of its virtual machine count.",
+        "Request no more than {most}: --cpus, --cpuset-cpus, --cpuset-mems (compose: cpus, cpuset, "
         "deploy.resources.limits.cpus).",
-        "nproc; cat /sys/fs/cgroup/cpuset.cpus.effective or /sys/fs/cgroup/cpuset/cpuset.cpus shows what there is.",
-        verdict="more CPUs or memory nodes are asked for than this host has ({most})",
+        "nproc; cat /sys/fs/cgroup/cpuset.cpus.effective or /sys/fs/cgroup/cpuset/cpuset.cpus show what exists.",
+        verdict="the container requests more CPUs or memory nodes than this host has ({most})",
         reference="https://github.com/docker/compose/issues/3306",
     ),
     refused(
         "cpuset-value-invalid",
-        "the list of CPUs or memory nodes is not one",
+        "the value is not a list of CPUs or memory nodes",
         (r"Invalid value (?P<value>\S+) for cpuset (?:cpus|mems)",),
-        "The kernel takes numbers and ranges separated by commas, such as 0-3,8.",
+        "The kernel accepts numbers and ranges separated by commas, such as 0-3,8.",
         "Correct --cpuset-cpus or --cpuset-mems (compose: cpuset).",
     ),
     refused(
         "memory-update-needs-swap",
         "the new memory limit is above the memory and swap limit that is set",
         (r"Memory limit should be smaller than already set memoryswap limit",),
-        "Docker set memory plus swap when the container was made (twice the memory by default), and docker update -m "
+        "Docker set memory plus swap when it created the container (twice the memory by default). docker update -m "
         "alone would raise the memory limit above it.",
         "docker update --memory <size> --memory-swap <the same or more, or -1 for no limit> <container>",
         reference="https://github.com/moby/moby/issues/39541",
     ),
     refused(
         "memory-swap-combination",
-        "memory and memory-swap do not fit together",
+        "memory and memory-swap contradict each other",
         (
             r"Minimum memory ?swap limit should be larger than memory limit",
             r"You should always set the memory limit when using memory ?swap limit",
             r"Minimum memory limit (?:can not|should) be less than memory reservation limit",
         ),
-        "--memory-swap is memory plus swap, so it needs --memory and is never below it; a reservation is below "
+        "--memory-swap is memory plus swap, so it needs --memory and is never below it. A reservation must be below "
         "the limit.",
         "Set --memory-swap to --memory plus the swap that you want (equal: no swap; -1: any).",
         "Compose: mem_limit, memswap_limit, mem_reservation.",
@@ -216,12 +215,12 @@ ENTRIES = (
         "the memory limit is below the engine's minimum",
         (r"Minimum (?:kernel )?memory (?:limit|reservation) allowed is (?P<least>\w+)",),
         "The engine refuses a limit in which no container could start.",
-        "Ask for at least {least} (docker: --memory; compose: mem_limit). 64m without the m is 64 bytes.",
+        "Use at least {least} (docker: --memory; compose: mem_limit). 64m without the m is 64 bytes.",
         verdict="the memory limit is below the engine's minimum of {least}",
     ),
     refused(
         "engine-value-out-of-range",
-        "a value is outside of what the engine allows",
+        "a value is outside the range that the engine allows",
         (
             r"(?P<what>CPU cfs (?:period|quota)) can ?not be less than (?P<allowed>[^\n]+)",
             r"Range of (?P<what2>blkio weight) is (?P<allowed2>from \d+ to \d+)",
@@ -235,13 +234,13 @@ ENTRIES = (
         "Correct it: --cpu-period, --cpu-quota, --blkio-weight, --oom-score-adj, --memory-swappiness, "
         "--shm-size (compose: the "
         "same with underscores).",
-        verdict="{what} is outside of what the engine allows: {allowed}",
+        verdict="{what} is outside the range that the engine allows: {allowed}",
     ),
     refused(
         "cpu-options-conflict",
         "two options set the same CPU limit",
         (r"Conflicting options: (?P<first>Nano CPUs) and (?P<second>CPU (?:Period|Quota)) cannot both be set",),
-        "--cpus is a quota and a period in one, so neither can be given beside it.",
+        "--cpus is a quota and a period in one. Neither can be set beside it.",
         "Use --cpus alone (compose: cpus), or --cpu-period and --cpu-quota without it.",
         verdict="{first} (--cpus) and {second} cannot be set together",
     ),

@@ -27,18 +27,19 @@ ENTRIES = (
             rf"error running hook #\d+: fork/exec (?P<path2>/[^\n:]+): (?:{EACCES}|{EPERM})",
         ),
         verdict="the hook {path} cannot be executed by the container's users (EACCES)",
-        cause="createContainer and startContainer hooks run in the container's namespaces. With a user "
-        "namespace they have "
-        "its ids, and a directory on the way, or the file, may be closed to these. Otherwise the file is not "
-        "executable, or "
-        "lies on a mount with noexec.",
+        cause="createContainer and startContainer hooks run in the container's namespaces, with the ids of its user "
+        "namespace. A directory on the way, or the file, may be closed to these ids. Otherwise the file is not "
+        "executable, or its file system is mounted noexec.",
         remedy=(
-            "namei -l {path}: every directory needs x for others, the file r and x: chmod o+rx",
             (
-                "Or put the hook where everybody may go (/usr/libexec), or make it a createRuntime hook, which "
-                "runs as the runtime."
+                "namei -l {path} shows the permissions. Every directory needs x for others, the file r and x (chmod "
+                "o+rx)."
             ),
-            "Run by hand as root it still works; try it with the container's ids: setpriv --reuid=100000 {path}",
+            (
+                "Or move the hook to a directory that is open to all (/usr/libexec), or make it a createRuntime hook, "
+                "which runs as the runtime."
+            ),
+            "Run by hand as root, it works. Try it with the container's ids: setpriv --reuid=100000 {path}",
         ),
         reference="https://github.com/kubernetes-sigs/kind/issues/4178",
         rank=45,
@@ -109,7 +110,7 @@ ENTRIES = (
         "nvidia-driver-missing",
         "NVIDIA's hook finds no driver on the host",
         r"nvidia-container-cli[\w.]*: [^\n]*(?:driver not loaded|libnvidia-ml\.so|driver error|driver/library version)",
-        remedy="Install the driver and load its module: nvidia-smi on the host must answer; after an upgrade reboot.",
+        remedy="Install the driver and load its module: nvidia-smi on the host must succeed. Reboot after an upgrade.",
     ),
     _foreign(
         "hook-failed",

@@ -19,9 +19,9 @@ ENTRIES = (
     Entry(
         code="memory-oom-deadlock",
         title="the container is out of memory and its OOM killer is switched off",
-        verdict="the container's cgroup is out of memory, and nothing is killed: its processes wait for ever",
-        cause="memory.disableOOMKiller is set (oom_kill_disable 1), so the kernel stops the processes instead "
-        "(under_oom 1, oom_kill stays).",
+        verdict="the container's cgroup is out of memory, and nothing is killed: its processes wait forever",
+        cause="memory.disableOOMKiller is set (oom_kill_disable 1), so the kernel stops the processes instead of "
+        "killing one (under_oom 1, oom_kill does not rise).",
         remedy=("echo 0 > {path}/memory.oom_control, or raise memory.limit_in_bytes, or kill a process",),
         reference="Linux Documentation/admin-guide/cgroup-v1/memory.rst, OOM Control",
     ),
@@ -38,11 +38,11 @@ ENTRIES = (
         title="the container has no mount namespace, so its mounts stay on the host",
         verdict="the container has no mount namespace: its {count} mount(s) are made on the host and stay there when "
         "it ends",
-        cause="linux.namespaces of config.json names no mount namespace. The bare runtime mounts in the host's in this "
-        "case, and changes how mounts of the host propagate; nothing is unmounted at the end.",
+        cause="linux.namespaces of config.json has no mount namespace. The bare runtime then mounts in the host's and "
+        "changes how the host's mounts propagate. Nothing is unmounted at the end.",
         remedy=(
             'Add {{"type": "mount"}} to linux.namespaces of config.json.',
-            "What is left: grep <the container's root> /proc/self/mountinfo; umount -R each of them.",
+            "To clean up: grep <the container's root> /proc/self/mountinfo, then umount -R each mount.",
         ),
         reference="OCI runtime-spec, config-linux.md, Namespaces",
     ),

@@ -14,10 +14,9 @@ ENTRIES = (
             r"creat(?:e|ing) (?:bind )?(?:mount|volume)[^\n]* source(?: path)? "
             r"[`'\"](?P<source2>[^`'\"\n]*)[`'\"]: [^\n]*" + EROFS,
         ),
-        verdict="docker cannot create {source}: for the daemon that place is read-only",
-        cause="The daemon does not see the same file system as you. Docker from a snap is confined to /home, "
-        "/media and "
-        "/mnt; Docker Desktop, docker-machine and CoreOS-like hosts have a root file system that is read-only.",
+        verdict="docker cannot create {source}: the place is read-only for the daemon",
+        cause="The daemon does not see the same file system as you. Docker from a snap is confined to /home, /media "
+        "and /mnt. Docker Desktop, docker-machine and CoreOS-like hosts have a read-only root file system.",
         remedy=(
             (
                 "Snap: put the volume below /home, or replace the snap: snap remove docker, then install docker-ce or "
@@ -58,14 +57,13 @@ ENTRIES = (
         ),
         verdict="the engine cannot run {program}: the OCI runtime is not installed on the host where it looks",
         cause="This is the runtime on the host, not a command in the image. Its package was removed or never "
-        "installed, "
-        "or the engine's configuration names it still.",
+        "installed, but the engine's configuration still names it.",
         remedy=(
             (
                 "NVIDIA: install nvidia-container-toolkit, then: nvidia-ctk runtime configure --runtime=docker && "
                 "systemctl restart docker"
             ),
-            "cgshim: install it again, or take it out of the engine: cgshimctl engine remove <engine>",
+            "cgshim: install it again, or remove it from the engine: cgshimctl engine remove <engine>",
             (
                 "docker: correct runtimes and default-runtime in /etc/docker/daemon.json. containerd: the runtime's "
                 "BinaryName. podman: runtime in containers.conf. Kubernetes: the RuntimeClass's handler."
@@ -82,9 +80,8 @@ ENTRIES = (
             r"unable to retrieve OCI runtime error[^\n]*\): exit status \d+",
         ),
         verdict="{program} ended before it wrote its log, so its reason is lost",
-        cause="The runtime, or a wrapper around it, ended before it opened its log. A wrapper of another "
-        "architecture or "
-        "with a missing interpreter does so, and a process that was killed.",
+        cause="The runtime, or a wrapper around it, ended before it opened its log. It was killed, it is a program "
+        "for another architecture, or its interpreter is missing.",
         remedy=(
             "Run {program} --version as the engine's user, and read its output.",
             "journalctl -k | grep -iE 'oom|segfault|denied'; journalctl -u docker -u containerd -e",
@@ -101,8 +98,8 @@ ENTRIES = (
             r"lchown [^\n]*: invalid argument",
         ),
         verdict="the image has files of an owner that the user namespace does not map",
-        cause="A user namespace maps a range of ids (65536 for a pod of Kubernetes). A file of the image has an owner "
-        "above it, so its owner cannot be kept.",
+        cause="A user namespace maps a range of ids (65536 for a Kubernetes pod). The owner of a file in the image is "
+        "outside that range.",
         remedy=(
             "Build the image again with owners below 65536: find / -xdev -uid +65535 in it shows the files.",
             (
@@ -118,24 +115,23 @@ ENTRIES = (
         title="containerd cannot read the user list of an image behind a link",
         patterns=(r"openat etc/(?:passwd|group): path escapes from parent",),
         verdict="containerd cannot read /etc/passwd of the image: it is a link that leads out of the image's root",
-        cause="containerd 2.2.1 opens the file in a way that follows no absolute link. Images of NixOS and others have "
-        "/etc/passwd as such a link.",
+        cause="containerd 2.2.1 does not follow absolute links when it opens this file. Images of NixOS and others "
+        "have /etc/passwd as such a link.",
         remedy=("Upgrade containerd to a version after 2.2.1, or go back to 2.2.0.", "Or give the user as a number."),
         reference="https://github.com/containerd/containerd/issues/12683",
         ours=False,
     ),
     Entry(
         code="inotify-limit-reached",
-        title="no further file watch can be made",
+        title="the user's limit of file watches is reached",
         patterns=(
             rf"(?:fsnotify|inotify)[^\n]*{EMFILE}",
             rf"Failed to allocate directory watch: (?:{EMFILE}|{ENOSPC})",
             rf"inotify_(?:add_watch|init)[^\n]*(?:{ENOSPC}|{EMFILE})",
         ),
-        verdict="no further file watch can be made: the user's limit of inotify instances is reached",
-        cause="The kernel counts inotify instances and watches for each user, over all containers. This has "
-        "nothing to do "
-        "with the number of open files.",
+        verdict="cannot create another file watch: the user's limit of inotify instances is reached",
+        cause="The kernel counts inotify instances and watches per user, over all containers. The limit of open files "
+        "is a different one.",
         remedy=(
             (
                 "sysctl -w fs.inotify.max_user_instances=8192 fs.inotify.max_user_watches=524288; to keep it, "
@@ -158,7 +154,7 @@ ENTRIES = (
         ),
         verdict="NVIDIA's hook cannot set the device rules: it looks for the v1 devices controller, and may "
         "not use it here",
-        cause="libnvidia-container before 1.8 knows no cgroup2. On v1 a rootless engine may not write the "
+        cause="libnvidia-container before 1.8 does not support cgroup2. On v1, a rootless engine may not write to the "
         "devices controller.",
         remedy=(
             (
@@ -185,7 +181,10 @@ ENTRIES = (
         cause="libnvidia-container takes the host for cgroup2 and expects one line. A VPN client or a script that "
         "mounts net_cls as v1 adds another.",
         remedy=(
-            "grep {controller} /proc/self/mountinfo; umount that hierarchy on the host, and stop what mounts it.",
+            (
+                "grep {controller} /proc/self/mountinfo shows the hierarchy. Unmount it on the host, and stop the "
+                "program that mounts it."
+            ),
             "Or: no-cgroups = true in /etc/nvidia-container-runtime/config.toml, and give the devices by --device.",
         ),
         reference="https://github.com/NVIDIA/libnvidia-container/issues/150",
@@ -196,11 +195,11 @@ ENTRIES = (
         title="the host has no memory left to start the runtime's own process",
         patterns=(r"fork/exec /[^\s:]+: cannot allocate memory",),
         verdict="the kernel has no memory for a new process of the runtime (ENOMEM)",
-        cause="The host is full, overcommit is forbidden (vm.overcommit_memory=2), or an old kernel (3.10) has run out "
-        "of memory for cgroups.",
+        cause="The host's memory is full, overcommit is forbidden (vm.overcommit_memory=2), or an old kernel (3.10) "
+        "has run out of memory for cgroups.",
         remedy=(
-            "free -m; dmesg | tail: stop something, or give the host more memory.",
-            "On kernels 3.10: boot with cgroup.memory=nokmem, or upgrade; a reboot frees what was lost.",
+            "free -m; dmesg | tail show the usage. Stop a program, or give the host more memory.",
+            "On kernels 3.10: boot with cgroup.memory=nokmem, or upgrade. A reboot frees the lost memory.",
         ),
         reference="https://github.com/opencontainers/runc/issues/1343",
     ),
@@ -209,8 +208,8 @@ ENTRIES = (
         title="NVIDIA's hook cannot extend the device filter of the container",
         patterns=(rf"unable to create new device filters program: load program: (?:{EINVAL}|{EACCES})",),
         verdict="NVIDIA's hook read the container's device filter (eBPF) and could not load its own in its place",
-        cause="With net.core.bpf_jit_harden=2 (hardened kernels, Bottlerocket) the kernel gives no program back whole, "
-        "and the hook loads one that makes no sense. Old versions of the hook also build programs that newer kernels "
+        cause="With net.core.bpf_jit_harden=2 (hardened kernels, Bottlerocket) the kernel does not return the whole "
+        "program, so the hook loads an invalid one. Old versions of the hook also build programs that newer kernels "
         "refuse.",
         remedy=(
             "sysctl net.core.bpf_jit_harden: if it is 2, sysctl -w net.core.bpf_jit_harden=1",
@@ -225,13 +224,13 @@ ENTRIES = (
     ),
     Entry(
         code="hugepages-hidden-by-outer-layer",
-        title="an outer container forbids looking at the kernel's huge pages",
+        title="an outer container forbids reading the kernel's huge pages",
         patterns=(rf"open /sys/kernel/mm/hugepages: {EACCES}",),
         verdict="the runtime may not read /sys/kernel/mm/hugepages: an outer container forbids it (EACCES)",
-        cause="Runtimes look there for the sizes of huge pages. LXC's AppArmor profile forbids it without nesting.",
+        cause="Runtimes read the sizes of huge pages there. LXC's AppArmor profile forbids it without nesting.",
         remedy=(
             "LXD, Incus: security.nesting=true; Proxmox: features nesting=1; then restart the outer container.",
-            "Upgrade containerd and runc: newer ones go on without it.",
+            "Upgrade containerd and runc: newer versions continue without it.",
         ),
         reference="https://github.com/canonical/lxd/issues/4313",
     ),

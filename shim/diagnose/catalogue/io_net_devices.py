@@ -39,7 +39,7 @@ ENTRIES = (
         patterns=(opening(r"blkio\.(?:bfq\.)?weight", ENOENT),),
         ambiguous=(creating(r"blkio\.(?:bfq\.)?weight"),),
         verdict="blockIO.weight cannot be set: this host has no {file}",
-        cause="The CFQ scheduler left the kernel in 5.0; only BFQ has weights on v1, as blkio.bfq.weight. crun before "
+        cause="The CFQ scheduler left the kernel in 5.0. On v1 only BFQ has weights, as blkio.bfq.weight. crun before "
         "1.8.2 does not know that name.",
         remedy=(
             "modprobe bfq; echo bfq > /sys/block/<disk>/queue/scheduler",
@@ -55,8 +55,8 @@ ENTRIES = (
         title="cgroup2 has no io.weight",
         ambiguous=(opening(r"io\.weight", ENOENT),),
         verdict="blockIO.weight cannot be set: the io controller is there, but this kernel has no io.weight",
-        cause="io.weight needs CONFIG_BLK_CGROUP_IOCOST or the BFQ scheduler. podman shows this failure as "
-        "a command that was not found.",
+        cause="io.weight needs CONFIG_BLK_CGROUP_IOCOST or the BFQ scheduler. podman reports this failure as a "
+        "command that was not found.",
         remedy=("Start without --blkio-weight, or: modprobe bfq",),
         reference=IO,
         confirm=look.no_io_weight,
@@ -111,7 +111,12 @@ ENTRIES = (
         ),
         verdict="blockIO throttles a device that this host does not have, or a partition of one ({file})",
         cause="Limits apply to whole disks, named by major and minor number.",
-        remedy=("lsblk -d -o NAME,MAJ:MIN shows the disks; correct --device-read-bps and its like",),
+        remedy=(
+            (
+                "lsblk -d -o NAME,MAJ:MIN shows the disks; correct --device-read-bps, or the option that names the "
+                "device"
+            ),
+        ),
         reference=SPEC,
         confirm=look.unknown_disk,
     ),
@@ -120,7 +125,7 @@ ENTRIES = (
         title="the kernel has no huge pages of this size",
         patterns=(opening(r"hugetlb\.\w+\.(?:rsvd\.)?(?:max|limit_in_bytes)", ENOENT),),
         ambiguous=(creating(r"hugetlb\.\w+\.(?:rsvd\.)?(?:max|limit_in_bytes)"),),
-        verdict="this host has no huge pages of the size asked for: {file} does not exist",
+        verdict="this host has no huge pages of the requested size: {file} does not exist",
         cause="Each supported size has its own interface file.",
         remedy=("ls /sys/kernel/mm/hugepages shows the sizes; correct hugepageLimits",),
         reference="Linux Documentation/admin-guide/cgroup-v1/hugetlb.rst",
@@ -133,7 +138,7 @@ ENTRIES = (
         title="cgroup2 has no network classes or priorities",
         patterns=(r"network limits not supported on cgroupv2",),
         verdict="linux.resources.network does not exist on cgroup2",
-        cause="net_cls and net_prio are v1 controllers; crun refuses the field, runc ignores it.",
+        cause="net_cls and net_prio are v1 controllers. crun refuses the field, and runc ignores it.",
         remedy=("Remove it; use tc or eBPF with cgroup2 paths instead.",),
         reference="Linux Documentation/admin-guide/cgroup-v2.rst, Misc",
         confirm=asked("network"),
@@ -163,7 +168,8 @@ ENTRIES = (
         title="a device rule is wider than the parent's",
         patterns=(writing(r"devices\.(?:allow|deny)", EPERM),),
         verdict="a device rule is wider than what the parent cgroup allows: {file} refuses it (EPERM)",
-        cause="On v1 a container gets only devices that its parent has, as inside LXC or another container.",
+        cause="On v1 a container gets only devices that its parent has. This holds inside LXC or another container, "
+        "too.",
         remedy=("Drop the wider rule (docker: --device-cgroup-rule), or widen devices.allow of the parent.",),
         reference=DEVICES,
         confirm=look.narrow_parent,
@@ -181,12 +187,12 @@ ENTRIES = (
         ),
         ambiguous=FILTER_HIDDEN,
         verdict="this process may not load the device filter (eBPF)",
-        cause="On cgroup2 device rules are eBPF programs, which need CAP_BPF or CAP_SYS_ADMIN in the initial user "
-        "namespace and the bpf system call. runc loads one for every container.",
+        cause="On cgroup2, device rules are eBPF programs. They need the bpf system call, and CAP_BPF or "
+        "CAP_SYS_ADMIN in the initial user namespace. runc loads one for every container.",
         remedy=(
             (
-                "Upgrade runc to 1.0 or later, which leaves the filter out in a user namespace, or use crun, which "
-                "goes on without it."
+                "Upgrade runc to 1.0 or later, which loads no filter in a user namespace, or use crun, which "
+                "continues without it."
             ),
             (
                 "NVIDIA's hook in LXC or rootless: no-cgroups = true under [nvidia-container-cli] in "
@@ -209,9 +215,9 @@ ENTRIES = (
             rf"(?:can't load|load) program: {EINVAL}",
         ),
         ambiguous=FILTER_HIDDEN,
-        verdict="this kernel does not take the device filter (eBPF)",
+        verdict="this kernel does not accept the device filter (eBPF)",
         cause="EINVAL: CONFIG_CGROUP_BPF is off, or the kernel is older than the query that runc makes. ENOSYS: the "
-        "kernel has no bpf system call at all.",
+        "kernel has no bpf system call.",
         remedy=("Use a kernel with CONFIG_CGROUP_BPF=y (4.15 or later), or upgrade the runtime.",),
         reference="https://github.com/opencontainers/runc/issues/3008",
         tell="zgrep -E 'CONFIG_(BPF_SYSCALL|CGROUP_BPF)=' /proc/config.gz /boot/config-$(uname -r): is one missing?",
@@ -221,9 +227,9 @@ ENTRIES = (
         code="memlock-cannot-be-raised",
         title="crun cannot raise RLIMIT_MEMLOCK for the device filter",
         patterns=(r"setrlimit \(RLIM_MEMLOCK\): " + EPERM,),
-        verdict="crun may not raise RLIMIT_MEMLOCK, which it wants for the device filter (EPERM)",
-        cause="crun before 1.14.1 insists on it whenever there are device rules; it needs CAP_SYS_RESOURCE.",
-        remedy=("ulimit -l unlimited before the engine starts, or upgrade crun to 1.14.1 or later, or use runc",),
+        verdict="crun may not raise RLIMIT_MEMLOCK for the device filter (EPERM)",
+        cause="crun before 1.14.1 raises it whenever there are device rules. That needs CAP_SYS_RESOURCE.",
+        remedy=("Upgrade crun to 1.14.1 or later, use runc, or run ulimit -l unlimited before the engine starts.",),
         reference="getrlimit(2), RLIMIT_MEMLOCK",
         confirm=look.cannot_raise,
     ),
@@ -232,8 +238,8 @@ ENTRIES = (
         title="a device disappears after systemctl daemon-reload",
         patterns=(r"Failed to initialize NVML: Unknown Error",),
         verdict="the GPU was taken away: systemd applied its own device rules again",
-        cause="With the systemd driver a daemon-reload replaces device rules by those that systemd knows, and it knows "
-        "only devices with a link in /dev/char.",
+        cause="With the systemd driver, a daemon-reload replaces the device rules by those that systemd knows. "
+        "systemd knows only devices that have a link in /dev/char.",
         remedy=(
             "nvidia-ctk system create-dev-char-symlinks --create-all",
             "or pass the devices explicitly (--device, CDI), or use the cgroupfs driver",
@@ -245,11 +251,11 @@ ENTRIES = (
         title="the device rules of a cgroup with children cannot be rewritten",
         patterns=(rf"\bwrite(?: to)? {named(r'devices.(?:allow|deny)')}: {EINVAL}",),
         verdict="{file} refuses a rule for all devices (EINVAL): the container has cgroups of its own below",
-        cause="v1 takes the rule for all devices only while a cgroup has no children. docker in docker and systemd "
-        "make some, and runc before 1.0 writes every device rule again at an update.",
+        cause="On v1, the rule for all devices can be written only while a cgroup has no children. docker in docker "
+        "and systemd create some, and runc before 1.0 writes every device rule again at an update.",
         remedy=(
             "Upgrade runc to 1.0 or later: its update leaves the device rules alone.",
-            "Or remove what runs inside first, or start the container again with the new limits.",
+            "Or stop the inner containers first, or start the container again with the new limits.",
         ),
         reference="https://github.com/docker-library/docker/issues/285",
         rank=52,

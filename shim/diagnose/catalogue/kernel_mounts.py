@@ -21,13 +21,12 @@ ENTRIES = (
             mounted("cgroup", rf"(?:[^\n]*: )?stat (?P<path>/sys/fs/cgroup/[^\n:]*): {EACCES}"),
         ),
         verdict="the container's users may not search the path to their own cgroup, so it cannot be mounted (EACCES)",
-        cause="Mounting cgroup2 from a user namespace walks from the hierarchy's root to the container's cgroup with "
-        "the mapped ids; a directory on the way is closed to them. A restrictive umask (0027, 0077) of the engine "
-        "makes such directories.",
+        cause="To mount cgroup2, a user namespace needs to search the path to the container's cgroup with its mapped "
+        "ids, and a directory is closed. Engines with a restrictive umask (0027, 0077) create such directories.",
         remedy=(
             "chmod 0755 the directory shown as evidence",
-            "cure: UMask=0022 for the engine's unit (rootless: user@.service), then recreate the cgroups",
-            "or run without a cgroup namespace of its own: --cgroupns=host",
+            "for good: UMask=0022 in the engine's unit (rootless: user@.service), then recreate the cgroups",
+            "or run in the host's cgroup namespace: --cgroupns=host",
         ),
         reference="https://github.com/containers/crun/issues/1736",
         confirm=look.closed_cgroup,
@@ -38,8 +37,9 @@ ENTRIES = (
         code="cgroup-mount-busy",
         title="cgroup2 is already mounted in the /sys that is bound into the container",
         ambiguous=(mounting(CGROUP, EBUSY),),
-        verdict="cgroup2 cannot be mounted at /sys/fs/cgroup: the bound /sys carries it already (EBUSY)",
-        cause="With the host's network the engine binds /sys recursively; crun before 1.3 then mounts on top of it.",
+        verdict="cgroup2 cannot be mounted at /sys/fs/cgroup: the bind-mounted /sys already contains it (EBUSY)",
+        cause="With the host's network, the engine bind-mounts /sys recursively. crun before 1.3 then mounts cgroup2 "
+        "on top of it.",
         remedy=("Upgrade crun to 1.3 or later, or give the container a network namespace.",),
         reference="https://github.com/containers/crun/issues/729",
         confirm=look.shared_sys,
@@ -78,8 +78,9 @@ ENTRIES = (
         ambiguous=(mounting("proc", EPERM), rf"open /proc/sys/kernel/cap_last_cap: {ENOENT}"),
         tell="grep ' /proc' /proc/self/mountinfo where the engine runs: is anything mounted over a part of it, or ro?",
         offer=1,
-        verdict="proc cannot be mounted: the outer container hides parts of its /proc, so no complete one may be made",
-        cause="A user namespace may mount proc only where one is visible in full; masked paths and read-only parts of "
+        verdict="proc cannot be mounted: the outer container hides parts of its /proc, so the kernel allows no "
+        "complete one",
+        cause="A user namespace may mount proc only if a proc is visible in full. Masked paths and read-only parts of "
         "the outer /proc forbid it (EPERM).",
         remedy=(
             (
@@ -100,7 +101,7 @@ ENTRIES = (
         ),
         ambiguous=(mounting("devpts", EINVAL),),
         verdict="devpts cannot be mounted: its gid= option names a group that the user namespace does not map (EINVAL)",
-        cause="gid=5 (tty) is usual, and a small mapping does not reach it.",
+        cause="gid=5 (tty) is usual, but a small mapping does not include it.",
         remedy=("Remove gid=5 from the options of /dev/pts, or map at least 6 group ids (/etc/subgid).",),
         reference=USER_NS,
         confirm=look.unmapped_gid,
@@ -124,9 +125,9 @@ ENTRIES = (
         title="tmpfs is refused in a user namespace",
         ambiguous=(mounting("tmpfs", EINVAL), mounting("tmpfs", EPERM), mounting("tmpfs", EACCES)),
         verdict="tmpfs at {destination} is refused in a user namespace",
-        cause="uid= or gid= of the mount is an id that the user namespace does not map (EINVAL), or a security module "
-        "forbids mounts in user namespaces (EACCES, EPERM).",
-        remedy=("Correct or remove uid= and gid= of the mount; dmesg | grep -i denied shows a security module.",),
+        cause="The user namespace does not map uid= or gid= of the mount (EINVAL), or a security module forbids "
+        "mounts in user namespaces (EACCES, EPERM).",
+        remedy=(("Correct uid= and gid= of the mount. dmesg | grep -i denied names a security module."),),
         reference=USER_NS,
         confirm=mount_points.foreign_owner,
         rank=45,
@@ -142,7 +143,7 @@ ENTRIES = (
             rf"\b(?:create device|openat) `/dev/[^`\n]*`: {EACCES}",
         ),
         verdict="the container has a user namespace but no mount namespace, so nothing can be mounted for it",
-        cause="Mounts belong to the user namespace that made the mount namespace, here the host's (EPERM).",
+        cause="Mounts belong to the user namespace that owns the mount namespace, which is the host's here (EPERM).",
         remedy=('Add {{"type": "mount"}} to linux.namespaces of config.json.',),
         reference=USER_NS,
         confirm=look.without_namespace("mount"),
@@ -158,9 +159,9 @@ ENTRIES = (
         ),
         ambiguous=(rf"preparing rootfs caused: {EINVAL}",),  # runc before 1.1
         verdict="{runtime} runs in a chroot whose root is not a mount point, so no container can start (EINVAL)",
-        cause="Every container begins with changing the propagation of the mount at /; a plain chroot has none there.",
+        cause="Every container start changes the propagation of the mount at /. A plain chroot has no mount there.",
         remedy=(
-            "Make it one before the chroot: mount --bind <root> <root>, then chroot (or pivot_root) into it",
+            "Make it a mount point before the chroot: mount --bind <root> <root>, then chroot (or pivot_root) into it",
             "or use systemd-nspawn or unshare --mount with pivot_root instead of chroot",
         ),
         reference="mount(2), MS_PRIVATE and EINVAL; chroot(2)",
@@ -172,10 +173,11 @@ ENTRIES = (
     ),
     Entry(
         code="terminal-without-devpts",
-        title="a terminal is asked for, and no devpts is mounted for it",
+        title="a terminal is requested, but no devpts is mounted for it",
         patterns=(rf"\bopen [`'\"]?/dev/(?:pts/)?ptmx[`'\"]?: {ENOENT}",),
         verdict="the container needs a terminal, and there is no /dev/ptmx (ENOENT)",
-        cause="/dev/ptmx belongs to the devpts file system at /dev/pts; config.json mounts none, or the host has none.",
+        cause="/dev/ptmx belongs to the devpts file system at /dev/pts. config.json does not mount it, or the host "
+        "does not have it.",
         remedy=(
             "Mount devpts at /dev/pts of the container: type devpts, options newinstance,ptmxmode=0666",
             "on the host or in a chroot: mount -t devpts devpts /dev/pts; ln -s pts/ptmx /dev/ptmx",
@@ -189,7 +191,7 @@ ENTRIES = (
         title="the root file system is not a separate mount",
         patterns=(rf"\bpivot_root(?: \.)?: {EBUSY}",),
         verdict="the container's root file system is the host's root or not a separate mount (EBUSY at pivot_root)",
-        cause="pivot_root needs a new root that is a mount point and differs from the present one.",
+        cause="pivot_root needs a new root that is a mount point and differs from the current one.",
         remedy=("mount --bind <rootfs> <rootfs>, or use a rootfs other than /",),
         reference="pivot_root(2)",
         confirm=look.root_is_no_mount,
@@ -199,7 +201,7 @@ ENTRIES = (
         title="pivot_root does not work on an initramfs",
         patterns=(rf"\bpivot_root(?: \.)?:? {EINVAL}",),
         verdict="pivot_root is refused (EINVAL): the host runs from an initramfs, or its root mount is shared",
-        cause="The initial ramfs cannot be pivoted away from.",
+        cause="The kernel cannot pivot away from the initial ramfs.",
         remedy=(
             "{runtime} --no-pivot, engine option no-pivot (DOCKER_RAMDISK=true), or switch_root to a real root first",
         ),
@@ -216,9 +218,12 @@ ENTRIES = (
         ),
         ambiguous=(NO_ROOT,),
         verdict="the container's root file system does not exist",
-        cause="root.path of config.json points to nothing, for example an image that was not mounted.",
+        cause="The path in root.path of config.json does not exist, for example because the image was not mounted.",
         remedy=(
-            "Mount or unpack the image at root.path of config.json, or correct the path: ls -ld shows what is there.",
+            (
+                "Mount or unpack the image at root.path of config.json, or correct the path. ls -ld shows what exists "
+                "there."
+            ),
         ),
         reference="OCI runtime-spec, config.md, Root",
         confirm=look.root_problem,
@@ -234,7 +239,7 @@ ENTRIES = (
             rf"the target `(?P<path2>/[^`\n]*)` is invalid: {ENOTDIR}",  # crun 1.8
         ),
         verdict="root.path of config.json is a file, not a directory (ENOTDIR)",
-        cause="It was given an image file or an archive; the runtime needs the directory that it was unpacked to.",
+        cause="root.path names an image file or an archive. The runtime needs the directory that it was unpacked to.",
         remedy=("Unpack or mount the image, and write that directory into root.path.",),
         reference="OCI runtime-spec, config.md, Root",
         confirm=mount_points.root_is_file,
@@ -245,8 +250,7 @@ ENTRIES = (
         title="the path of the container's root file system has a symbolic link in it",
         patterns=(r"invalid rootfs: not an absolute path, or a symlink",),
         verdict="root.path of config.json is a symbolic link, or leads through one, which runc refuses",
-        cause="runc requires the root's own path, so that it cannot be redirected during the start; crun follows "
-        "the link.",
+        cause="runc requires the resolved path, so that nobody can redirect it. crun follows the link.",
         remedy=("realpath <root.path> shows the path to write into config.json",),
         reference="OCI runtime-spec, config.md, Root",
     ),
@@ -267,7 +271,8 @@ ENTRIES = (
             rf"\bopen `(?P<path4>/[^`\n]+/(?:rootfs|merged))`: {EACCES}",
         ),
         verdict="the container's users may not reach their root file system (EACCES)",
-        cause="A directory on the way is closed to the ids that the user namespace maps; crun 1.28 reports ENOENT.",
+        cause="A directory on the way is closed to the ids that the user namespace maps. crun 1.28 reports ENOENT for "
+        "this.",
         remedy=("chmod o+x the directory shown as evidence: namei -l <root.path>",),
         reference=USER_NS,
         confirm=look.unreachable,
@@ -287,7 +292,7 @@ ENTRIES = (
             rf"\bopenat2 `[^`\n]*`: {ENOENT}",  # crun 1.28: whatever it wants next is hidden
         ),
         verdict="a mount has / of the container as its destination, which runtimes do not support",
-        cause="It hides everything mounted before it, /proc included; crun refuses with EINVAL or ENOENT.",
+        cause="Such a mount hides everything mounted before it, /proc included. crun refuses it with EINVAL or ENOENT.",
         remedy=("Use the directory as root.path (podman run --rootfs) instead of mounting it at /.",),
         reference="https://github.com/containers/crun/issues/1752",
         confirm=look.over_root,

@@ -21,7 +21,7 @@ ENTRIES = (
     ),
     Entry(
         code="selinux-relabel-refused",
-        title="the file system takes no SELinux labels",
+        title="the file system does not support SELinux labels",
         patterns=(
             rf"relabel failed \\?\"?(?P<source>/[^\"\\\n:]*)\\?\"?: {EOPNOTSUPP}",
             rf"\blsetxattr \\?\"?(?P<source2>/[^\"\\\n:]*)\\?\"?: {EOPNOTSUPP}",
@@ -50,7 +50,7 @@ ENTRIES = (
             r"apply apparmor profile `(?P<profile>[^`\n]*)`: profile not loaded",  # crun from 1.30 on
         ),
         verdict="the container's AppArmor profile cannot be applied on this host",
-        cause="AppArmor is not enabled in this kernel, or another security module is in its place (EINVAL), or the "
+        cause="AppArmor is not enabled in this kernel or another security module is in its place (EINVAL), or the "
         "profile is not loaded (ENOENT).",
         remedy=(
             "aa-status; apparmor_parser -r /etc/apparmor.d/containers/<profile>, or --security-opt apparmor=unconfined",

@@ -34,16 +34,14 @@ ENTRIES = (
         title="crun refuses a hybrid host on which cgroup2 still owns a controller",
         patterns=(r"cgroups in hybrid mode not supported, drop all controllers from cgroupv2",),
         verdict="crun refuses this hybrid host: cgroup2 at /sys/fs/cgroup/unified still owns a controller",
-        cause="v1 hierarchies are in use and one controller was left to cgroup2; crun starts no "
-        "container in that state.",
+        cause="v1 hierarchies are in use, and cgroup2 still has a controller. crun starts no container on such a host.",
         remedy=(
             'Let cgshim start crun without that mount: "crun_on_hybrid": "hide-cgroup2" in /etc/cgshim/config.json',
             'or use runc: "runtime": its path, in the same file',
             "or boot with systemd.unified_cgroup_hierarchy=1 (cgroup2 only)",
             (
-                "or mount each controller that cgroup2 still has as v1: "
-                "mount -t cgroup -o NAME cgroup /sys/fs/cgroup/NAME "
-                "(memory and cpuset need a kernel with CONFIG_MEMCG_V1 and CONFIG_CPUSETS_V1)"
+                "or give that controller to v1: mount -t cgroup -o NAME cgroup /sys/fs/cgroup/NAME (memory needs a "
+                "kernel with CONFIG_MEMCG_V1, cpuset one with CONFIG_CPUSETS_V1)"
             ),
         ),
         reference="https://github.com/buildbuddy-io/buildbuddy/pull/6857",
@@ -75,16 +73,16 @@ ENTRIES = (
             r"invalid file system type on [`'\"]?/sys/fs/cgroup",
         ),
         ambiguous=(making(ENOENT),),
-        tell="grep cgroup /proc/self/mountinfo; ls /sys/fs/cgroup: nothing, inside of a container or a build?",
+        tell="grep cgroup /proc/self/mountinfo; ls /sys/fs/cgroup: is it empty, inside a container or a build?",
         offer=2,
         verdict="no cgroup file system is mounted at /sys/fs/cgroup",
-        cause="The runtime found neither cgroup2 nor v1 hierarchies where it looks for them.",
+        cause="The runtime finds neither cgroup2 nor v1 hierarchies at /sys/fs/cgroup.",
         remedy=(
             "mount -t cgroup2 cgroup2 /sys/fs/cgroup (without /sys first: mount -t sysfs sysfs /sys)",
             (
-                "docker and runc older than cgroup2 (before 1.0-rc91) need v1 hierarchies: upgrade them, boot with "
-                "systemd.unified_cgroup_hierarchy=0, or, without systemd: apt-get install cgroupfs-mount && "
-                "cgroupfs-mount"
+                "docker and runc before 1.0-rc91 do not support cgroup2: upgrade them, or boot with "
+                "systemd.unified_cgroup_hierarchy=0 (without systemd: apt-get install cgroupfs-mount && "
+                "cgroupfs-mount)"
             ),
             "inside a container: give it a cgroup mount (docker run --cgroupns=private, a writable /sys/fs/cgroup)",
         ),
@@ -102,8 +100,8 @@ ENTRIES = (
         remedy=(
             "mount -t cgroup2 cgroup2 /sys/fs/cgroup",
             (
-                "or mount the v1 hierarchies: for c in cpu cpuacct cpuset memory devices freezer blkio pids; do "
-                "mkdir -p /sys/fs/cgroup/$c; mount -t cgroup -o $c cgroup /sys/fs/cgroup/$c; done"
+                "or mount the v1 hierarchies: apt-get install cgroupfs-mount && cgroupfs-mount, or each by hand: "
+                "mkdir /sys/fs/cgroup/memory && mount -t cgroup -o memory cgroup /sys/fs/cgroup/memory"
             ),
         ),
         reference=V1_DOC,
@@ -116,7 +114,7 @@ ENTRIES = (
         patterns=(rf"cannot statfs cgroup root(?:: {ENOENT}|(?!:))", rf"statfs [`'\"]?/sys/fs/cgroup[`'\"]?: {ENOENT}"),
         ambiguous=(r"no cgroup mount found\b",),  # runc from 1.4 on
         verdict="/sys is not mounted, so there is no /sys/fs/cgroup",
-        cause="The runtime cannot tell which cgroup version the host has; runc stops with a Go panic here.",
+        cause="The runtime cannot find out which cgroup version the host has. runc stops with a Go panic.",
         remedy=("mount -t sysfs sysfs /sys && mount -t cgroup2 cgroup2 /sys/fs/cgroup",),
         reference=V2_DOC,
         confirm=look.no_sys,
@@ -131,7 +129,8 @@ ENTRIES = (
             r"cgroups V2 is not yet supported",
         ),  # the second is gVisor's
         verdict="this runtime is too old to understand the cgroup mounts of this host",
-        cause="It reads a cgroup2 or unnamed hierarchy as a v1 hierarchy with a controller and finds none.",
+        cause="It takes the cgroup2 mount, or a hierarchy without a name, for a v1 hierarchy, and finds no controller "
+        "in it.",
         remedy=("Upgrade the runtime (runc 1.0 or later).", "{runtime} --version; grep cgroup /proc/self/mountinfo"),
         reference="https://github.com/moby/moby/issues/44295",
         confirm=look.cgroup2_present,
@@ -162,8 +161,8 @@ ENTRIES = (
         patterns=(r"Unknown subsys name '?(?P<controller>\w+)",),
         ambiguous=(*REFUSED_MOUNT, NO_JOIN, V1_DIRECTORY),
         verdict="this kernel has no v1 version of the {controller} controller, so it cannot be mounted as v1",
-        cause="Kernels since 6.11 may be built without CONFIG_MEMCG_V1 or CONFIG_CPUSETS_V1; /proc/cgroups may "
-        "still list the controller.",
+        cause="Since 6.11 a kernel may be built without CONFIG_MEMCG_V1 or CONFIG_CPUSETS_V1. Its /proc/cgroups may "
+        "list the controller nevertheless.",
         remedy=(
             "Boot with cgroup2 only: systemd.unified_cgroup_hierarchy=1 on the kernel command line.",
             (
@@ -184,15 +183,13 @@ ENTRIES = (
         patterns=(r"Disabled controller '?(?P<controller>\w+)",),
         ambiguous=(*REFUSED_MOUNT, NO_JOIN, V1_DIRECTORY),
         verdict="the {controller} controller was disabled for v1 when this host was booted",
-        cause="cgroup_disable= takes a controller away everywhere; cgroup_no_v1= leaves it to cgroup2.",
-        remedy=(
-            "Remove the option from the kernel command line (on a Raspberry Pi from its cmdline.txt too) and reboot.",
-        ),
+        cause="cgroup_disable= removes a controller from every hierarchy. cgroup_no_v1= leaves it to cgroup2.",
+        remedy=("Remove the option from the kernel command line (Raspberry Pi: from cmdline.txt, too), and reboot.",),
         reference="Linux Documentation/admin-guide/kernel-parameters.txt, cgroup_disable and cgroup_no_v1",
         confirm=look.disabled_for_v1,
         rank=38,
-        tell="grep -o 'cgroup_[a-z_0-9]*=[a-z,_]*' /proc/cmdline: is the controller in it? On a Raspberry Pi memory is "
-        "switched off unless cgroup_enable=memory stands there.",
+        tell="grep -o 'cgroup_[a-z_0-9]*=[a-z,_]*' /proc/cmdline: does it name the controller? On a Raspberry Pi "
+        "memory is off unless cgroup_enable=memory is there.",
         offer=3,
         excluded=look.found_elsewhere,
     ),
@@ -204,8 +201,8 @@ ENTRIES = (
             r"mount: [^\n]*: (?P<controller>[a-z_]+) already mounted or mount point busy",
         ),
         verdict="the {controller} controller cannot be mounted as v1: cgroup2 uses it (EBUSY)",
-        cause="A controller belongs to one hierarchy at a time. Scripts that ignore this error go on without the "
-        "controller, and its limits are then silently not enforced.",
+        cause="A controller belongs to one hierarchy at a time. A script that ignores this error continues without "
+        "the controller, and its limits are then silently not enforced.",
         remedy=(
             "Use cgroup2 for this controller, or empty every cgroup.subtree_control that names it, then mount again:",
             "find /sys/fs/cgroup -name cgroup.subtree_control | xargs grep -l {controller}",
@@ -222,8 +219,7 @@ ENTRIES = (
         excluded=look.found_elsewhere,
         layout="v1",
         verdict="the {controller} controller exists only in cgroup2 here, but {runtime} works with v1 hierarchies",
-        cause="The words of the runtime mislead: nothing is wrong with joining the cgroup, the controller just has "
-        "no v1 hierarchy.",
+        cause="The message misleads: the cgroup exists and can be joined, but the controller has no v1 hierarchy.",
         remedy=(
             "Let cgshim place the limit in cgroup2, or drop it from the container.",
             "or boot with cgroup2 only: systemd.unified_cgroup_hierarchy=1",
@@ -243,7 +239,7 @@ ENTRIES = (
         title="the v1 hierarchy is mounted where runtimes do not look",
         ambiguous=(NO_JOIN, V1_DIRECTORY),
         verdict="the {controller} hierarchy is mounted, but not at /sys/fs/cgroup/{controller}",
-        cause="crun opens hierarchies by that name only; runc also fails when the name is missing.",
+        cause="crun opens a hierarchy only at that path, and runc fails if the path is missing, too.",
         remedy=(
             (
                 "mkdir -p /sys/fs/cgroup/{controller} && mount -t cgroup -o {controller} cgroup "
@@ -263,7 +259,7 @@ ENTRIES = (
         excluded=look.found_elsewhere,
         layout="v1",
         verdict="the {controller} limit cannot be set: the {controller} controller has no v1 hierarchy on this host",
-        cause="The runtime's message is misleading: the cgroup is fine, but the controller is not mounted.",
+        cause="The message misleads: the cgroup exists, but the controller is not mounted.",
         remedy=(
             (
                 "mkdir -p /sys/fs/cgroup/{controller} && mount -t cgroup -o {controller} cgroup "
@@ -279,7 +275,7 @@ ENTRIES = (
         title="crun needs the v1 cpuset hierarchy for every container",
         ambiguous=(rf"\bopen `?/sys/fs/cgroup/(?P<controller>cpuset)/[^`\n:]*cpuset\.(?:cpus|mems)`?: {ENOENT}",),
         verdict="crun cannot start anything: the v1 cpuset hierarchy is not mounted at /sys/fs/cgroup/cpuset",
-        cause="The kernel lists this process in a cpuset hierarchy, so crun initialises cpuset even without a limit.",
+        cause="The kernel lists a cpuset hierarchy for this process, so crun initialises cpuset even without a limit.",
         remedy=("mkdir -p /sys/fs/cgroup/cpuset && mount -t cgroup -o cpuset cgroup /sys/fs/cgroup/cpuset",),
         reference=V1_DOC,
         confirm=look.not_mounted,
@@ -289,8 +285,8 @@ ENTRIES = (
         code="limits-written-to-tmpfs",
         title="a controller directory is a plain folder: limits are written into ordinary files",
         verdict="{path} is a plain directory, not a cgroup mount: limits written there have no effect",
-        cause="crun creates missing files and directories in the tmpfs and reports success; the kernel never sees "
-        "the limit. Engines leave such directories behind for controllers that are not mounted.",
+        cause="crun creates the missing files and directories in the tmpfs and reports success, but the kernel never "
+        "sees the limit. Engines leave such directories behind for controllers that are not mounted.",
         remedy=("rm -r {path}", "or mount the controller there: mount -t cgroup -o {controller} cgroup {path}"),
         reference=V1_DOC,
         foresee=look.plain_directories,

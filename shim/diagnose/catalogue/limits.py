@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 PARAMETERS = "kernel Documentation/admin-guide/kernel-parameters.txt"
 V1_DOC = "kernel Documentation/admin-guide/cgroup-v1"
 V2_DOC = "kernel Documentation/admin-guide/cgroup-v2.rst"
-POLICY = "The policy refuse, which is the default, starts no container and makes no update that would lose a limit."
+POLICY = "The default policy, refuse, starts no container and makes no update that would lose a limit."
 ACCEPT = "Or leave the limit out, or accept its loss: policy warn in the settings."
 DOCTOR = "cgshimctl doctor shows what this host has and can enforce."
 # Those of cgroup v1 alone hold hints, which no policy refuses to lose.
@@ -26,7 +26,7 @@ def _nowhere(name: str, option: str) -> Entry:
     return refusal(
         f"{name}-nowhere",
         f"a limit needs the {name} controller, which this host does not have",
-        f"No v1 hierarchy that is mounted here carries it, and cgroup2 does not offer it. {POLICY}",
+        f"No v1 hierarchy on this host has it, and cgroup2 does not offer it. {POLICY}",
         f"Use a kernel with {option}, boot it without {name} in cgroup_disable= or cgroup_no_v1=, and mount it.",
         ACCEPT,
         DOCTOR,
@@ -38,7 +38,7 @@ def _not_enabled(name: str) -> Entry:
     return refusal(
         f"{name}-not-enabled",
         f"a limit needs the {name} controller, which crun never enables",
-        f"crun writes only to controllers that it enables for the container, and {name} is none of them. {POLICY}",
+        f"crun writes only to controllers that it enables for the container, and {name} is not one of them. {POLICY}",
         "Use runc, which enables it.",
         ACCEPT,
         reference=V2_DOC,
@@ -52,7 +52,8 @@ ENTRIES = (
     refusal(
         "layout-unknown",
         "a limit on a host whose cgroup layout is not understood",
-        f"It is not known in which hierarchy the limit would go, so it could be neither placed nor read back. {POLICY}",
+        "cgshim does not know which hierarchy the limit belongs to, so it can neither set it nor read it back. "
+        f"{POLICY}",
         "Mount the cgroup file systems where systemd mounts them, /sys/fs/cgroup.",
         ACCEPT,
         DOCTOR,
@@ -70,7 +71,7 @@ ENTRIES = (
     refusal(
         "swap-unaccounted",
         "a swap limit on a kernel that does not account for swap",
-        f"The host has swap, and the kernel has no file in which to limit it. {POLICY}",
+        f"The host has swap, but the kernel has no file that limits it. {POLICY}",
         "Boot with swapaccount=1 (kernels before 6.1), or turn swap off: swapoff -a.",
         ACCEPT,
         reference=PARAMETERS,
@@ -86,7 +87,7 @@ ENTRIES = (
     refusal(
         "cpu-period-alone",
         "an update of the CPU period without a quota beside it",
-        f"crun would take the quota away along with it. {POLICY}",
+        f"crun would remove the quota along with it. {POLICY}",
         "Name cpu.quota in the same update.",
         reference=V2_DOC,
     ),

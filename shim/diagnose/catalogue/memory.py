@@ -44,13 +44,13 @@ ENTRIES = (
             writing(r"memory\.limit_in_bytes", EBUSY),
         ),
         verdict="the memory limit ({limit} bytes) is below what the container's cgroup uses already ({usage} bytes)",
-        cause="v1 refuses a limit below the usage: at a start that of the runtime's own init process, at an update "
-        "that of the container.",
+        cause="v1 refuses a limit below the present usage. At a start that is the usage of the runtime's own init "
+        "process, at an update that of the container.",
         remedy=(
-            "At an update name more than {usage} bytes, or let the container use less first.",
+            "For an update: choose more than {usage} bytes, or let the container use less first.",
             (
-                "At a start give it at least 12 MiB. In Kubernetes check the suffix: m means thousandths "
-                "of a byte, Mi mebibytes."
+                "For a start: give it at least 12 MiB. In Kubernetes check the suffix: m means thousandths of a byte, "
+                "Mi mebibytes."
             ),
         ),
         reference="https://github.com/moby/moby/issues/41167",
@@ -63,8 +63,8 @@ ENTRIES = (
         patterns=(r"container init was OOM-killed", r"OOM: [^\n]*sync socket"),
         ambiguous=CUT_OFF,
         verdict="the memory limit killed the container's init process before it could start (OOM)",
-        cause="The runtime's init process lives inside the container's limit. Whatever else the message says is what "
-        "was left when the process was gone.",
+        cause="The runtime's init process runs inside the container's limit. The rest of the message only reports "
+        "that the process is gone.",
         remedy=(
             (
                 "Give the container at least 12 MiB. In Kubernetes check the suffix: m means thousandths "
@@ -94,7 +94,7 @@ ENTRIES = (
         title="the new memory limit is above the present memory+swap limit",
         ambiguous=(WROTE + writing(r"memory\.limit_in_bytes", EINVAL),),
         verdict="the new memory limit is above the memory+swap limit the cgroup has now",
-        cause="v1 wants limit <= memory+swap at every moment; raising only the limit breaks that.",
+        cause="v1 requires limit <= memory+swap at every moment. Raising only the limit breaks that.",
         remedy=("Raise both in one update: memory.limit and memory.swap (docker update --memory --memory-swap).",),
         reference=V1_DOC,
         confirm=look.memsw_order,
@@ -122,7 +122,7 @@ ENTRIES = (
             rf"memory\.kmem\.(?:tcp\.)?limit_in_bytes[`'\"]?: (?:{EOPNOTSUPP}|{EINVAL}|{ENOENT})",
         ),
         verdict="kernel memory limits (memory.kernel, memory.kernelTCP) do not exist on this host",
-        cause="Kernel memory is part of memory.limit; the separate limits left the kernel.",
+        cause="Kernel memory is part of memory.limit. The kernel no longer has separate limits for it.",
         remedy=("Remove memory.kernel and memory.kernelTCP (docker: --kernel-memory).",),
         reference="https://github.com/nestybox/sysbox/issues/557",
         confirm=asked_for(("memory", "kernel"), ("memory", "kernelTCP")),
@@ -132,7 +132,7 @@ ENTRIES = (
         title="cgroup2 cannot disable the OOM killer",
         patterns=(r"cannot disable OOM killer with cgroupv2",),
         verdict="memory.disableOOMKiller does not exist on cgroup2",
-        cause="cgroup2 always kills at memory.max; crun refuses the field, runc ignores it.",
+        cause="cgroup2 always kills at memory.max. crun refuses the field, and runc ignores it.",
         remedy=("Remove it (docker: --oom-kill-disable); memory.high throttles instead of killing.",),
         reference=V2_DOC,
         confirm=asked("memory", "disableOOMKiller"),
@@ -154,14 +154,19 @@ ENTRIES = (
             rf"mkdir (?P<path>/sys/fs/cgroup/memory/[^\n:]*): {ENOSPC}",
             rf"{ENOSPC} - failed to create directory '(?P<path2>/sys/fs/cgroup/memory/[^'\n]*)'",  # LXC
         ),
-        # crun goes on without the parent that it could not make
+        # crun continues without the parent that it could not make
         ambiguous=(
             making(ENOSPC),
             rf"creating cgroup directory `?(?P<path3>/sys/fs/cgroup/memory/[^`\n]*)`?: {ENOENT}",
         ),
-        verdict="no further memory cgroup can be made: all 65535 ids are in use (ENOSPC)",
+        verdict="cannot create another memory cgroup: all 65535 ids are in use (ENOSPC)",
         cause="Removed cgroups keep their id until the last page charged to them is freed.",
-        remedy=("echo 3 > /proc/sys/vm/drop_caches frees some; find what makes cgroups without removing them.",),
+        remedy=(
+            (
+                "echo 3 > /proc/sys/vm/drop_caches frees some ids. Then find the program that creates cgroups and "
+                "does not remove them."
+            ),
+        ),
         reference="https://github.com/moby/moby/issues/24559",
         confirm=look.crowded,
         tell="find /sys/fs/cgroup -type d | wc -l: are there tens of thousands?",
@@ -172,7 +177,8 @@ ENTRIES = (
         title="kernel memory accounting of old kernels leaks cgroups",
         ambiguous=(rf"mkdir (?P<path>/sys/fs/cgroup/memory/[^\n:]*): (?:{ENOMEM}|{ENOSPC})",),
         verdict="this kernel leaks memory cgroups once kernel memory is accounted: {path} cannot be created",
-        cause="Known bug of the 3.10 kernels; runc built without nokmem switches the accounting on.",
+        cause="This is a known bug of the 3.10 kernels. A runc that was built without nokmem switches the accounting "
+        "on.",
         remedy=("Boot with cgroup.memory=nokmem, or use a newer kernel.",),
         reference="https://github.com/opencontainers/runc/issues/1725",
         confirm=look.old_kernel,
@@ -189,7 +195,7 @@ ENTRIES = (
             r"cannot set the memory limit lower than its current usage",
         ),
         verdict="the new memory limit is not above what the container uses now",
-        cause="memory.checkBeforeUpdate asks for this refusal; without it cgroup2 would reclaim, then kill.",
+        cause="memory.checkBeforeUpdate asks for this refusal. Without it, cgroup2 would reclaim memory and then kill.",
         remedy=("Choose a larger limit, or remove memory.checkBeforeUpdate.",),
         reference=SPEC,
         confirm=look.usage,

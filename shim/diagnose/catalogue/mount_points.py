@@ -12,14 +12,14 @@ SPEC = "OCI runtime-spec, config.md, Mounts"
 ENTRIES = (
     Entry(
         code="mount-destination-below-file",
-        title="the destination lies below a file",
+        title="the destination is below a file",
         patterns=(
             rf"open o_path procfd: open (?P<path>/[^\n:]*): {ENOTDIR}",
             rf"\b(?:mkdir|open) `(?P<path2>/[^`\n]*)`: {ENOTDIR}",
             rf"lookup mountpoint target: [^\n]*openat2 (?P<path3>/[^\n:]*): {ENOTDIR}",  # runc from 1.2 on
             rf"error creating directory `(?P<path4>[^`\n]*)` since `[^`\n]*` exists and it is {ENOTDIR}",
         ),
-        verdict="the destination of a mount lies below something that is a file in the image: {path}",
+        verdict="the destination of a mount is below a file of the image: {path}",
         cause="Every component of a destination except the last must be a directory (ENOTDIR).",
         remedy=("Choose another destination, or remove the file from the image.",),
         reference="https://github.com/containers/crun/issues/1307",
@@ -39,7 +39,7 @@ ENTRIES = (
             r"to rootfs at \"(?P<path5>/proc)\": [^\n]*cannot be mounted because it is not of type proc",
         ),
         verdict="a mount has a destination inside /proc: {path}",
-        cause="Nothing can be created there; runc forbids it for safety but for a few known files.",
+        cause="Nothing can be created in /proc. For safety runc forbids mounts there, except on a few known files.",
         remedy=("Mount it elsewhere.",),
         reference=SPEC,
     ),
@@ -55,7 +55,7 @@ ENTRIES = (
             rf"\bmkdir `(?P<path3>/sys/[^`\n]*)`: {EPERM}",
         ),
         verdict="the mount point {path} does not exist in the image and cannot be created there",
-        cause="The root file system, or the file system that the destination lies in, is read-only.",
+        cause="The root file system, or the file system of the destination, is read-only.",
         remedy=("Create the directory in the image, or mount below a writable place such as a tmpfs.",),
         reference=SPEC,
     ),
@@ -74,9 +74,9 @@ ENTRIES = (
             rf"\bcreating file [`'](?P<path5>[^`'\n]*)[`']: {EACCES}",
             rf"\bopen `(?P<path3>/(?!sys/|proc/|dev/)[^`\n]*)`: {ENOENT}",
         ),
-        verdict="the mount point {path} cannot be made or reached by the container's users (EACCES)",
-        cause="The directory that it lies in belongs to an id that the user namespace does not map; crun reports "
-        "ENOENT for a file.",
+        verdict="the container's users may not create or reach the mount point {path} (EACCES)",
+        cause="The directory above it belongs to an id that the user namespace does not map. For a file, crun reports "
+        "ENOENT.",
         remedy=(
             "Create the mount point in the image, or give the directory to a mapped id: chown <hostID> <directory>",
             "or mount a tmpfs over the directory shown as evidence first",
@@ -98,8 +98,8 @@ ENTRIES = (
             rf"\bopenat2 `(?P<path4>[^`\n]*)`: {ELOOP}",
         ),
         verdict="the destination of a mount leads through symbolic links out of the container, or in a circle: {path}",
-        cause="The image has a link where the mount point should be, and the runtime does not follow it outside. crun "
-        "meets such a link only where it has no openat2(2), as below an old seccomp profile.",
+        cause="The image has a symbolic link at the mount point, and the runtime does not follow it out of the "
+        "container. crun fails on such a link only without openat2(2), for example under an old seccomp profile.",
         remedy=("Use the link's target inside the image as destination, or replace the link in the image.",),
         reference="https://github.com/containers/crun/issues/654",
     ),

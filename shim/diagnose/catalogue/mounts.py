@@ -35,7 +35,7 @@ ENTRIES = (
             rf"\bcannot stat `(?P<source6>/[^`\n]*)`: {ENOENT}",  # crun from 1.10 on
         ),
         verdict="the source of a mount does not exist: {source}",
-        cause="Bind mounts need a source that is there before the container starts (ENOENT).",
+        cause="A bind mount needs a source that exists before the container starts (ENOENT).",
         remedy=("mkdir -p {source}, or correct the path of the volume",),
         reference=SPEC,
         confirm=look.missing_component,
@@ -61,7 +61,7 @@ ENTRIES = (
         title="a file is mounted onto a directory",
         ambiguous=(mounting(rf"/{ANY}", ENOTDIR), mounting(rf"/{ANY}", ENOENT)),
         verdict="a file is mounted onto a directory: {source} to {destination} (ENOTDIR)",
-        cause="Source and destination of a bind mount are either both directories or both not.",
+        cause="The source and the destination of a bind mount must both be directories, or neither of them.",
         remedy=("Name a file as destination, or check that {source} was meant to be a directory.",),
         reference=SPEC,
         confirm=look.kinds(source_is_directory=False),
@@ -72,18 +72,20 @@ ENTRIES = (
         title="a directory is mounted onto a file",
         ambiguous=(mounting(rf"/{ANY}", ENOTDIR),),
         verdict="a directory is mounted onto a file: {source} to {destination} (ENOTDIR)",
-        cause="Often the source was missing and an engine created a directory in its place.",
-        remedy=("rmdir {source} if it was created by mistake and put the file there, or correct the destination",),
+        cause="Often the source was missing, and an engine created a directory in its place.",
+        remedy=(
+            ("If {source} was created by mistake, rmdir it and put the file there. Otherwise correct the destination."),
+        ),
         reference=SPEC,
         confirm=look.kinds(source_is_directory=True),
         rank=40,
     ),
     Entry(
         code="mount-kinds-differ",
-        title="of source and destination one is a directory, the other a file",
+        title="source and destination do not match: one is a directory, the other a file",
         patterns=(mounting(rf"/{ANY}", ENOTDIR),),
-        verdict="of {source} and {destination} in the container one is a directory and the other is not (ENOTDIR)",
-        cause="Source and destination of a bind mount are either both directories or both not.",
+        verdict="{source} and {destination} do not match: one is a directory and the other is not (ENOTDIR)",
+        cause="The source and the destination of a bind mount must both be directories, or neither of them.",
         remedy=("ls -ld {source}; compare with {destination} in the image",),
         reference=SPEC,
     ),
@@ -92,7 +94,7 @@ ENTRIES = (
         title="the kernel does not know the file system type",
         patterns=(mounting(ANY, ENODEV),),
         verdict="the kernel does not know the file system type of {destination} (ENODEV)",
-        cause="The type is misspelt, or its kernel module is not loaded; containers cannot load modules.",
+        cause="The type is misspelt, or its kernel module is not loaded. Containers cannot load modules.",
         remedy=("modprobe <type> on the host; grep <type> /proc/filesystems",),
         reference="mount(2), ENODEV",
         confirm=look.unknown_filesystem,
@@ -112,7 +114,7 @@ ENTRIES = (
         title="a directory of an overlay mount does not exist",
         patterns=(mounting("overlay", ENOENT),),
         verdict="a lower, upper or work directory of the overlay at {destination} does not exist (ENOENT)",
-        cause="overlay wants all its directories to be there; upper and work lie on one file system.",
+        cause="overlay needs all of its directories to exist, and upper and work to be on one file system.",
         remedy=("mkdir -p the directory shown as evidence",),
         reference="Linux Documentation/filesystems/overlayfs.rst",
         confirm=look.overlay_directories,
@@ -126,7 +128,7 @@ ENTRIES = (
             mounting("overlay", EBUSY),
         ),
         verdict="overlay cannot be mounted in a user namespace on this kernel",
-        cause="Kernels before 5.11 allow overlay only to real root.",
+        cause="Kernels before 5.11 allow overlay mounts only to root outside of user namespaces.",
         remedy=("Use fuse-overlayfs (storage.conf: mount_program), or a newer kernel.",),
         reference="Linux Documentation/filesystems/overlayfs.rst",
         confirm=look.old_for_overlay,
@@ -153,8 +155,8 @@ ENTRIES = (
             mounting(ANY, EINVAL),
             mounted(ANY, ""),
         ),
-        verdict="the mount options of {destination} are too long: the kernel takes one page (4096 bytes)",
-        cause="mount(2) cuts its data at a page; many lower directories of an overlay reach that.",
+        verdict="the mount options of {destination} are too long: the kernel takes one page",
+        cause="mount(2) reads at most one page of options. An overlay with many lower directories exceeds that.",
         remedy=("Shorten the options: fewer or shorter lower directories (relative paths), or a flatter image.",),
         reference="mount(2)",
         confirm=look.too_long,
@@ -179,9 +181,8 @@ ENTRIES = (
                 "tmpfs from 6.3; NFS has none."
             ),
             (
-                "podman: without idmap, with :U, which changes the owners. Kubernetes: hostUsers: true for this "
-                "pod. CRI-O: keep "
-                "/var/lib/containers/storage on such a file system."
+                "podman: use :U, which changes the owners, instead of idmap. Kubernetes: hostUsers: true for this "
+                "pod. CRI-O: keep /var/lib/containers/storage on such a file system."
             ),
         ),
         reference="mount_setattr(2), ID-mapped mounts",
@@ -192,9 +193,8 @@ ENTRIES = (
         title="sysbox looks for a lower directory of the image at a relative path",
         patterns=(r"setting up ID-mapped mount on path (?P<path>l/\w+) [^\n]*lstat l: (?:no such file|ENOENT)",),
         verdict="sysbox did not find a lower directory of the image: it used the relative path {path} unchanged",
-        cause="docker's overlay2 names its layers by short relative links (l/...). This sysbox splits that "
-        "list wrongly and "
-        "then reports idmapped mounts as unsupported, which they are not.",
+        cause="docker's overlay2 names its layers by short relative links (l/...). This sysbox splits that list "
+        "wrongly and then reports that idmapped mounts are not supported, although they are.",
         remedy=(
             "Upgrade sysbox, or go back one version of docker (apt-mark hold docker-ce).",
             "Or switch idmapped mounts off: sysbox-mgr --disable-idmapped-mount, then restart sysbox.",
@@ -207,11 +207,11 @@ ENTRIES = (
         title="crun's own mount of /sys, /proc or /dev needs mount_setattr",
         patterns=(rf"\bmount_setattr `/?(?P<path>(?:sys|proc|dev)[^`\n]*)`: {ENOSYS}",),
         verdict="crun cannot make its own bind mount of /{path} read-only: mount_setattr is missing (ENOSYS)",
-        cause="Without the right to a fresh sysfs crun binds the host's /sys and makes it read-only as a "
-        "whole, which needs "
-        "mount_setattr: Linux 5.12, and a libc and crun that know it. Nothing in your configuration asks for it.",
+        cause="Without the right to mount a fresh sysfs, crun binds the host's /sys and makes all of it read-only. "
+        "That needs mount_setattr: Linux 5.12, and a libc and a crun that know it. Nothing in your configuration asks "
+        "for it.",
         remedy=(
-            "Upgrade: a kernel from 5.12 on; or podman 4.4.1 or later with crun 1.8 or later, which go on without it.",
+            "Upgrade to Linux 5.12 or later, or to podman 4.4.1 and crun 1.8 or later, which continue without it.",
             "Or give the container a network namespace of its own (no --network host), so that /sys is a fresh mount.",
         ),
         reference="https://github.com/containers/crun/issues/1131",
@@ -222,10 +222,11 @@ ENTRIES = (
         code="crun-null-destination",
         title="crun 1.21 cannot mount over a path that the image lacks",
         patterns=(r"cannot resolve `null` under rootfs",),
-        verdict="crun could not resolve a mount's destination in the container; null is its word for the missing path",
-        cause="crun 1.21 refuses a destination that does not exist in the image yet, where the kernel lacks openat2 "
-        "(before 5.6) or a filter forbids it. 1.22 took the change back. It is not about a command in the image.",
-        remedy=("Use crun 1.20, or 1.22 or later.", "Or a kernel from 5.6 on."),
+        verdict="crun could not resolve the destination of a mount in the container, and prints null for the missing "
+        "path",
+        cause="Without openat2 (Linux before 5.6, or a filter that forbids it) crun 1.21 refuses a destination that "
+        "does not exist in the image. crun 1.22 reverts that change. The command of the image is not at fault.",
+        remedy=("Use crun 1.20, or 1.22 or later.", "Or use Linux 5.6 or later."),
         reference="https://github.com/containers/crun/issues/1783",
     ),
     Entry(
@@ -237,7 +238,7 @@ ENTRIES = (
         ),
         ambiguous=(mounted(ANY, ENOSYS),),  # runc does not name the system call
         verdict="recursive mount attributes (rro) need mount_setattr, which kernel or runtime lacks (ENOSYS)",
-        cause="It needs Linux 5.12 and a runtime built against it; runc since 1.1, crun since 1.4.",
+        cause="They need Linux 5.12 and a runtime that was built against it: runc 1.1, crun 1.4, or later.",
         remedy=("Use ro instead of rro, or a newer kernel, libc and runtime.",),
         reference="https://github.com/containers/crun/issues/1131",
         confirm=mount_points.old_for_attributes,
@@ -255,7 +256,7 @@ ENTRIES = (
             r"(?P<source2>/\S*) is not a shared (?:or slave )?mount",
         ),
         verdict="the mount that holds {source} is not shared, so rshared or rslave cannot work",
-        cause="Mounts propagate only through shared mounts; without systemd the root mount is private.",
+        cause="Mounts propagate only through shared mounts. Without systemd the root mount is private.",
         remedy=("mount --make-rshared /, or --make-rshared on the mount point shown",),
         reference="mount_namespaces(7), SHARED SUBTREES",
         confirm=look.not_shared,
@@ -265,7 +266,7 @@ ENTRIES = (
         title="rootfsPropagation is not a known value",
         patterns=(r"rootfsPropagation=(?P<value>\S+) is not supported",),
         verdict="linux.rootfsPropagation is {value}, which is not a propagation type",
-        cause="shared, slave, private, unbindable and their recursive forms are known.",
+        cause="The valid values are shared, slave, private, unbindable and their recursive forms.",
         remedy=("Correct linux.rootfsPropagation.",),
         reference="OCI runtime-spec, config-linux.md, Rootfs Mount Propagation",
     ),
@@ -274,10 +275,10 @@ ENTRIES = (
         title="flags of the source's mount may not be dropped in a user namespace",
         ambiguous=(rf"\bremount[^\n]*: {EPERM}", mounting(rf"/{ANY}", EPERM)),
         verdict="the mount cannot be changed in a user namespace (EPERM): the source's mount has locked flags",
-        cause="nosuid, nodev, noexec and ro of the source's mount must be kept inside a user namespace.",
+        cause="A user namespace must keep nosuid, nodev, noexec and ro of the source's mount.",
         remedy=(
             "Add the source's flags to the mount's options: findmnt -no OPTIONS -T {source}",
-            "Or mount it as open or as closed as its source is: nosuid, nodev, noexec and ro stay as they are there.",
+            "Or remove the option that contradicts them.",
         ),
         reference="mount_namespaces(7), Restrictions on mount namespaces",
         confirm=look.in_the_initial_or_not,

@@ -16,23 +16,22 @@ ENTRIES = (
         ),
         ambiguous=(making(ENOENT), rf"\bopen `(?P<path2>{V1_HIERARCHY}[^`\n]*)`: {ENOENT}"),  # crun 1.29
         verdict="the cgroup file system is read-only here: {path}",
-        cause="This is usual inside a container; the outer engine mounts cgroups read-only by default.",
+        cause="This is usual inside a container: engines mount cgroups read-only by default.",
         remedy=(
             "Start the outer container with --privileged, or podman run --security-opt unmask=/sys/fs/cgroup",
-            "or, with the right to do so: mount -o remount,rw /sys/fs/cgroup",
+            "or, with CAP_SYS_ADMIN: mount -o remount,rw /sys/fs/cgroup",
         ),
         reference="https://github.com/opencontainers/runc/issues/2639",
         confirm=look.read_only,
         foresee=look.read_only_anywhere,
         rank=33,
-        tell="grep ' cgroup' /proc/self/mountinfo: does the mount begin with ro, and is this inside a container?",
+        tell="grep ' cgroup' /proc/self/mountinfo: is the mount ro, and is this inside a container?",
         offer=3,
     ),
     Entry(
         code="cgroup-path-outside-view",
-        title="the process's cgroup lies outside what its mounts show",
+        title="the process's cgroup is outside its mounts",
         patterns=(
-            r"cgroup parent path outside cgroup root",
             r"cgroup parent path outside cgroup root",
             rf"(?:stat|lstat|open|openat2) (?P<path>/sys/fs/cgroup/[^\n:]*/\.\.[^\n:]*): {ENOENT}",
         ),
@@ -41,7 +40,7 @@ ENTRIES = (
             rf"\bmount `(?P<path2>/sys/fs/cgroup/[^`\n]*)` to [`'][^`'\n]*[`']: {ENOENT}",
         ),
         verdict="the cgroup of this process is not visible through its cgroup mount: {path}",
-        cause="The path in /proc/self/cgroup belongs to another cgroup namespace than the mount, as in a container "
+        cause="The path in /proc/self/cgroup and the mount belong to different cgroup namespaces, as in a container "
         "that shares the host's cgroup namespace but not its hierarchy, or the other way round.",
         remedy=(
             "Start the outer container with a private cgroup namespace: docker run --cgroupns=private",
@@ -58,8 +57,8 @@ ENTRIES = (
         patterns=(r"cgroup mountpoint is not in the host cgroup namespace",),
         ambiguous=(rf"(?:stat|lstat) (?P<path>/sys/fs/cgroup/[^\n:]*): {ENOENT}",),
         verdict="/sys/fs/cgroup shows a subtree (a pod's own cgroup), not the host's root",
-        cause="Kubernetes nodes with v1 bind-mount the pod's cgroup there; absolute cgroup paths of the host do not "
-        "exist below it. A host root has root / in mountinfo and inode 1.",
+        cause="Kubernetes nodes with v1 bind-mount the pod's cgroup there, and the host's absolute cgroup paths do "
+        "not exist below it. A host root has root / in mountinfo and inode 1.",
         remedy=(
             "Mount the host's hierarchy into the pod: hostPath /sys/fs/cgroup",
             "or look through the host's init: /proc/1/root/sys/fs/cgroup (needs hostPID)",
@@ -73,7 +72,7 @@ ENTRIES = (
         code="outer-layer-lacks-controller",
         title="the outer container or sandbox did not delegate a newer controller",
         patterns=(rf"\bmkdir (?P<path>/sys/fs/cgroup/(?P<controller>rdma|misc)/[^\n:]*): {EACCES}",),
-        # crun goes on without the parent that it may not make.
+        # crun continues without the parent that it may not make.
         ambiguous=(
             (
                 rf"\bcreating cgroup directory `(?P<path>/sys/fs/cgroup/(?P<controller>rdma|misc)/[^`\n]*)`: "
@@ -81,7 +80,7 @@ ENTRIES = (
             ),
         ),
         verdict="the outer layer did not delegate the {controller} controller: {path} cannot be created",
-        cause="Newer runc versions join the rdma and misc controllers, which an older sysbox or LXC does not hand on.",
+        cause="Newer runc versions join the rdma and misc controllers, which an older sysbox or LXC does not delegate.",
         remedy=(
             (
                 "Upgrade the outer layer (sysbox, LXC), or unmount the controller inside: umount "
@@ -107,7 +106,8 @@ ENTRIES = (
         verdict="{source} may not be mounted at {destination}: an outer container, a sandbox or a security module "
         "forbids it",
         cause="Mounting needs CAP_SYS_ADMIN, and the AppArmor profile of LXC or the seccomp filter of docker may "
-        "still forbid it. A file system in user space (FUSE) is closed even to root.",
+        "still forbid it. A FUSE file system is closed even to root unless it is mounted with allow_other or "
+        "allow_root.",
         remedy=(
             "Proxmox: features nesting=1,keyctl=1; LXD, Incus: security.nesting=true; LXC: lxc.apparmor.profile",
             (
@@ -126,9 +126,9 @@ ENTRIES = (
         title="the runtime finds no /proc inside the container",
         ambiguous=(rf"open /proc/self/fd: {ENOENT}",),
         verdict="there is no /proc in the new container when the runtime needs it",
-        cause="The runtime closes its files through /proc/self/fd after it has made the mounts. The configuration has "
-        "no mount of proc, something is mounted over it, or an outer sandbox that handles mounts itself (sysbox, "
-        "gitpod, gVisor) did not make it.",
+        cause="The runtime closes its files through /proc/self/fd after it has made the mounts. config.json does not "
+        "mount proc, something is mounted over it, or an outer sandbox that handles mounts itself (sysbox, gitpod, "
+        "gVisor) did not mount it.",
         remedy=(
             "Start it again: under a sandbox it can be a race. Upgrade the sandbox.",
             "config.json: mount proc at /proc, and nothing over / or /proc (docker: look at -v).",

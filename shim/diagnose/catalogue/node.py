@@ -8,8 +8,8 @@ from shim.diagnose.entry import EACCES, ENOENT, EPERM, EROFS, V1_NAMES, Entry
 KUBELET = "https://github.com/kubernetes/kubernetes/issues/75832"
 FIND = rf"failed to find (?P<controller>{V1_NAMES}) cgroup"
 ON_PI = (
-    "Raspberry Pi, and other hosts with a device tree: add cgroup_memory=1 cgroup_enable=memory to "
-    "/boot/firmware/cmdline.txt (or /boot/cmdline.txt), on the one line that is there, and reboot."
+    "Raspberry Pi, and other hosts with a device tree: append cgroup_memory=1 cgroup_enable=memory to the one line of "
+    "/boot/firmware/cmdline.txt (or /boot/cmdline.txt), and reboot."
 )
 
 ENTRIES = (
@@ -25,9 +25,8 @@ ENTRIES = (
             r"controller \"(?P<controller3>[a-z]+)\" is not delegated for the current user",
         ),  # rootlesskit
         verdict="the {controller} controller is not delegated to this user's cgroups (cgroup2)",
-        cause="systemd delegates only memory and pids to a user by default. Rootless k3s, Kubernetes and "
-        "Podman need "
-        "cpu and cpuset too.",
+        cause="By default systemd delegates only memory and pids to a user. Rootless k3s, Kubernetes and Podman also "
+        "need cpu and cpuset.",
         remedy=(
             "mkdir -p /etc/systemd/system/user@.service.d",
             (
@@ -54,9 +53,8 @@ ENTRIES = (
         ),
         ambiguous=(FIND,),
         verdict="the {controller} controller is switched off in this host's kernel",
-        cause="The boot option that leaves it out is the default of some boards, or the kernel was built "
-        "without it. On "
-        "cgroup2 it may also be in no cgroup.controllers because a v1 hierarchy holds it.",
+        cause="Some boards switch it off at boot by default, or the kernel was built without it. On cgroup2, a "
+        "controller that a v1 hierarchy holds is in no cgroup.controllers, either.",
         remedy=(
             ON_PI,
             "Elsewhere: remove it from cgroup_disable= on the kernel command line, or use a kernel that has it.",
@@ -74,13 +72,12 @@ ENTRIES = (
         ambiguous=(FIND + r"(?! \(v2\))",),
         verdict="the {controller} controller is there for cgroup2, but this kernel hides it from programs that "
         "look for v1",
-        cause="From 6.11 on kernels may be built without the v1 code of memory and cpuset (CONFIG_MEMCG_V1, "
-        "CONFIG_CPUSETS_V1), "
-        "and then leave them out of /proc/cgroups, where older k3s, Docker and Java look.",
+        cause="Since 6.11, kernels may be built without the v1 code of memory and cpuset (CONFIG_MEMCG_V1, "
+        "CONFIG_CPUSETS_V1). They then omit both from /proc/cgroups, which older k3s, Docker and Java read.",
         remedy=(
             "Use cgroup2 alone: boot with systemd.unified_cgroup_hierarchy=1, and upgrade k3s (1.26 or later).",
             (
-                "Or a kernel with CONFIG_MEMCG_V1=y; from 6.16 on: cgroup_v1_proc=true on the command line lists "
+                "Or use a kernel with CONFIG_MEMCG_V1=y. Since 6.16, cgroup_v1_proc=true on the command line lists "
                 "them again."
             ),
         ),
@@ -100,15 +97,14 @@ ENTRIES = (
             r"\[\"?(?P<path3>kubepods[^\]\"\n]*)\"?\] doesn't exist",
             r"cgroup \[\\*\"?(?P<path4>[^\]\"\\\n]*)\\*\"?\] has some missing (?:controllers|paths)",
         ),
-        verdict="the kubelet finds its cgroup ({path}) not in every controller that it uses",
-        cause="The kubelet looks for its root in every controller: cpu, cpuset, memory, pids and hugetlb among "
-        "them. One "
-        "that is mounted late, mounted as v1 only in part, or not handed down on cgroup2 is enough. The same happens "
-        "where the kubelet and the engine use different cgroup drivers.",
+        verdict="the kubelet's cgroup ({path}) does not exist in every controller that it uses",
+        cause="The kubelet looks for its root in every controller, cpu, cpuset, memory, pids and hugetlb among them. "
+        "One of them is mounted late, mounted as v1 only in part, or not enabled on cgroup2. Or the kubelet and the "
+        "engine use different cgroup drivers.",
         remedy=(
             (
-                "v1: mount every controller that /proc/cgroups lists, then make the directory in each: for c in "
-                "/sys/fs/cgroup/*/; do mkdir -p $c/kubepods; done"
+                "v1: mount every controller that /proc/cgroups lists, then create the directory in each: mkdir -p "
+                "/sys/fs/cgroup/<controller>/kubepods"
             ),
             (
                 "cgroup2: echo '+cpu +cpuset +memory +pids +hugetlb' > /sys/fs/cgroup/cgroup.subtree_control; "
@@ -125,15 +121,13 @@ ENTRIES = (
         title="the cgroup for reserved resources does not exist",
         patterns=(r"Failed to enforce (?P<kind>Kube|System) Reserved Cgroup Limits on \"(?P<path>[^\"\n]*)\"",),
         verdict="the kubelet cannot enforce {kind} Reserved: the cgroup {path} does not exist in every controller",
-        cause="kubeReservedCgroup and systemReservedCgroup must exist before the kubelet starts, in every "
-        "controller that "
-        "it looks at: cpu, cpuset, memory, pids and hugetlb. systemd makes a slice in some of them only, cpuset and "
-        "hugetlb not among them.",
+        cause="kubeReservedCgroup and systemReservedCgroup must exist before the kubelet starts, in the controllers "
+        "cpu, cpuset, memory, pids and hugetlb. systemd creates a slice only in some of them, and not in cpuset and "
+        "hugetlb.",
         remedy=(
             (
-                "v1: for c in cpu cpuset hugetlb memory pids systemd; do mkdir -p /sys/fs/cgroup/$c{path}; done, "
-                "before the "
-                "kubelet starts (ExecStartPre=)"
+                "v1: mkdir -p /sys/fs/cgroup/<controller>{path} for each of them and for systemd, before the kubelet "
+                "starts (ExecStartPre=)"
             ),
             "Or leave kube-reserved and system-reserved out of enforceNodeAllocatable; the reservation itself stays.",
             "With the systemd driver the name is written without .slice.",
@@ -187,9 +181,9 @@ ENTRIES = (
         code="docker-in-systemd-scope",
         title="Docker wants to make its cgroup in systemd's own scope",
         patterns=(rf"linux init cgroups path: mkdir /[^\n:]*: (?:{EROFS}|{EACCES}|{ENOENT})",),
-        verdict="Docker makes its cgroups at a path that does not exist: its own view of them is wrong",
-        cause="Docker 1.13 release candidates took /init.scope, systemd's own cgroup, as the parent of containers, "
-        "without the mount point in front.",
+        verdict="Docker creates its cgroups at a path that does not exist: it misreads its own cgroup",
+        cause="Docker 1.13 release candidates take /init.scope, systemd's own cgroup, as the parent of containers, "
+        "and omit the mount point.",
         remedy=("Upgrade Docker; 1.13.0 has the fix.", "Or give the parent: dockerd --cgroup-parent=/docker"),
         reference="https://github.com/moby/moby/issues/29833",
     ),
@@ -198,9 +192,8 @@ ENTRIES = (
         title="the runtime joins the cgroup without its mount point: it did not find the hierarchy",
         patterns=(rf"\bmkdir /(?P<controller>{V1_NAMES})/[^\n:]*: (?:{ENOENT}|{EROFS}|{EACCES})",),
         verdict="the runtime does not find where the {controller} hierarchy is mounted, and writes to /{controller}",
-        cause="No mount of this hierarchy is where this runtime looks. Termux and other Android builds look "
-        "elsewhere than "
-        "/sys/fs/cgroup, and Android mounts some controllers at /dev.",
+        cause="This hierarchy is not mounted where the runtime looks. Termux and other Android builds do not look in "
+        "/sys/fs/cgroup, and Android mounts some controllers below /dev.",
         remedy=(
             (
                 "mkdir -p /sys/fs/cgroup/{controller} && mount -t cgroup -o {controller} cgroup "
@@ -224,18 +217,17 @@ ENTRIES = (
             r"cgroups? ?v1 (?:is|are) (?:no longer|not) supported",
         ),
         verdict="this program refuses cgroup v1, which this host, or the host of this container, uses",
-        cause="systemd 256 and later, and the kubelet from 1.35 on (failCgroupV1), run on cgroup2 only. A "
-        "container has the "
-        "version of its host.",
+        cause="systemd 256 and later, and the kubelet since 1.35 (failCgroupV1), run only on cgroup2. A container has "
+        "the cgroup version of its host.",
         remedy=(
             (
                 "Boot the host with cgroup2: systemd.unified_cgroup_hierarchy=1 (and without cgroup_no_v1 or "
-                "SYSTEMD_CGROUP_* words)."
+                "SYSTEMD_CGROUP_* options)."
             ),
             (
-                "kubelet, for a while: failCgroupV1: false. systemd 256 and 257: "
-                "SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1 on the kernel "
-                "command line; for a container use an image with an older systemd."
+                "kubelet, for the time being: failCgroupV1: false. systemd 256 and 257: "
+                "SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1 on the kernel command line; for a container use an image with "
+                "an older systemd."
             ),
         ),
         reference="https://github.com/systemd/systemd/releases/tag/v256",
@@ -243,7 +235,7 @@ ENTRIES = (
     ),
     Entry(
         code="systemd-cannot-write-cgroups",
-        title="systemd inside a container cannot make its cgroups",
+        title="systemd inside a container cannot create its cgroups",
         patterns=(
             r"Cannot determine cgroup we are running in",
             r"Failed to allocate manager object(?:$|: No medium found|, freezing)",
@@ -260,10 +252,11 @@ ENTRIES = (
             r"Failed to mount API filesystems",
             r"Freezing execution\.\s*$",
         ),
-        verdict="systemd in the container cannot make its cgroups: /sys/fs/cgroup is read-only, or another cgroup's",
-        cause="systemd needs a cgroup tree of its own that it may write to. docker mounts it read-only, and "
-        "-v /sys/fs/cgroup:/sys/fs/cgroup:ro, the recipe for v1, keeps it so on cgroup2. A systemd "
-        "before 232 (CentOS 7) knows no cgroup2 at all.",
+        verdict="systemd in the container cannot create its cgroups: /sys/fs/cgroup is read-only, or not the "
+        "container's own",
+        cause="systemd needs a writable cgroup tree of its own. docker mounts it read-only. The v1 recipe, -v "
+        "/sys/fs/cgroup:/sys/fs/cgroup:ro, does the same on cgroup2. A systemd before 232 (CentOS 7) does not know "
+        "cgroup2.",
         remedy=(
             "podman does it by itself: podman run --systemd=always.",
             (
@@ -280,8 +273,8 @@ ENTRIES = (
         code="kubelet-cgroups-differ",
         title="the kubelet's cpu and memory cgroups are not the same on v1",
         patterns=(r"cpu and memory cgroup hierarchy not unified\. +cpu: (?P<cpu>\S+), memory: (?P<memory>\S+)",),
-        verdict="the kubelet is in {cpu} for cpu and in {memory} for memory; before 1.15 it ends there, later it warns",
-        cause="systemd makes a unit's cgroup on v1 only for what the unit accounts or limits.",
+        verdict="the kubelet is in {cpu} for cpu and in {memory} for memory: before 1.15 it stops, later it warns",
+        cause="On v1, systemd creates a unit's cgroup only in the controllers that the unit accounts or limits.",
         remedy=(
             "systemctl edit kubelet: [Service], CPUAccounting=true, MemoryAccounting=true; systemctl restart kubelet",
             "Or upgrade the kubelet, or boot with cgroup2, which has one tree.",

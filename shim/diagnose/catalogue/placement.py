@@ -14,8 +14,8 @@ ENTRIES = (
             r"running container in a non-empty cgroup",
         ),
         verdict="the container's cgroup is already in use: it holds processes of something else",
-        cause="runc 1.2 and later refuse an occupied cgroup (late 1.1 too with the systemd driver); a container of "
-        "the same name may still run.",
+        cause="runc 1.2 and later refuse an occupied cgroup; late 1.1 releases do so with the systemd driver. A "
+        "container of the same name may still run.",
         remedy=("runc list; systemd-cgls shows whose processes they are", "Use another container id or cgroupsPath."),
         reference="https://github.com/opencontainers/runc/issues/3132",
         confirm=look.occupied,
@@ -25,16 +25,16 @@ ENTRIES = (
         title="the container's own cgroup is frozen",
         patterns=(r"container's cgroup unexpectedly frozen",),
         verdict="the container's cgroup is frozen, so nothing can start in it",
-        cause="A paused container, or what an interrupted pause left behind, has this cgroup.",
+        cause="The container is paused, or an interrupted pause has left its cgroup frozen.",
         remedy=("{runtime} resume <id>, or: echo 0 > cgroup.freeze (v1: echo THAWED > freezer.state)",),
         reference="Linux Documentation/admin-guide/cgroup-v2.rst, cgroup.freeze",
         confirm=look.frozen,
     ),
     Entry(
         code="frozen-ancestor",
-        title="an ancestor of the container's cgroup is frozen: the start would hang for ever",
+        title="an ancestor of the container's cgroup is frozen: the start would hang forever",
         verdict="an ancestor of the container's cgroup is frozen: {path}; the start would hang without a message",
-        cause="A process that enters a frozen cgroup stops until the cgroup is thawed; neither runtime notices.",
+        cause="A process that enters a frozen cgroup stops until the cgroup is thawed. Neither runtime notices.",
         remedy=("{thaw}",),
         reference="Linux Documentation/admin-guide/cgroup-v2.rst, cgroup.freeze",
         foresee=look.frozen_ancestors,
@@ -44,8 +44,8 @@ ENTRIES = (
         title="cgroupsPath is the root cgroup: crun's cleanup would kill everything in it",
         patterns=(rf"cannot delete path [`'\"]?/sys/fs/cgroup/?[`'\"]?: {EBUSY}",),
         verdict="cgroupsPath is the root cgroup: crun would kill every process in it when the container ends",
-        cause="crun's cgroupfs driver cleans up by killing all processes of the container's cgroup; with an empty "
-        "path or / that is the root cgroup of the host.",
+        cause="crun's cgroupfs driver kills all processes of the container's cgroup when the container ends. With an "
+        "empty path or / that is the host's root cgroup.",
         remedy=("Remove linux.cgroupsPath from config.json, or give the container a path of its own.",),
         reference="OCI runtime-spec, config-linux.md, Cgroups Path",
         confirm=look.root_path,
@@ -58,7 +58,7 @@ ENTRIES = (
         ),
         ambiguous=(rf"\bopen `(?P<path2>/sys/fs/cgroup/\.\.[^`\n]*)`: {ENOENT}",),  # crun 1.28
         verdict="cgroupsPath leads out of the cgroup file system: {path}",
-        cause="The path has .. in it; crun joins it to the mount point unchanged, runc cleans it silently.",
+        cause='The path contains "..". crun appends it to the mount point unchanged, and runc cleans it silently.',
         remedy=("Write linux.cgroupsPath without .. components.",),
         reference="OCI runtime-spec, config-linux.md, Cgroups Path",
         confirm=look.escaping_path,
@@ -71,10 +71,10 @@ ENTRIES = (
             rf"\bmkdir : {ENOENT}",
         ),
         verdict="the runtime does not find where the cgroup hierarchies begin, and looks outside of them",
-        cause="Old runtimes take the first cgroup mount of /proc/self/mountinfo for the pattern of all. A hierarchy "
-        "that is mounted elsewhere before the others (/cgroup, a bind into a container) misleads them.",
+        cause="Old runtimes take the first cgroup mount in /proc/self/mountinfo as the model for all others. A "
+        "hierarchy that is mounted elsewhere before them (/cgroup, a bind into a container) misleads them.",
         remedy=(
-            "grep cgroup /proc/self/mountinfo: unmount what does not lie below /sys/fs/cgroup, or mount it last.",
+            "grep cgroup /proc/self/mountinfo: unmount every hierarchy outside /sys/fs/cgroup, or mount it last.",
             "Upgrade runc to 1.0 or later.",
         ),
         reference="https://github.com/opencontainers/runc/pull/1372",
@@ -83,9 +83,9 @@ ENTRIES = (
         code="cgroup-file-not-handed-over",
         title="runc cannot give a file of the cgroup to the container's users",
         patterns=(rf"chown (?P<path>/sys/fs/cgroup/[^\s:]*/[a-z]+\.[\w.]+): {ENOENT}",),
-        verdict="runc wants to give {path} to the container's users, and this kernel has no such file",
-        cause="runc 1.1.0 hands over every file that the kernel names in /sys/kernel/cgroup/delegate, also those of "
-        "controllers that are not there. It does so where /sys/fs/cgroup is mounted writable.",
+        verdict="runc cannot give {path} to the container's users: this kernel has no such file",
+        cause="runc 1.1.0 hands over every file that the kernel names in /sys/kernel/cgroup/delegate, even if its "
+        "controller is missing. It does so when /sys/fs/cgroup is mounted writable.",
         remedy=(
             "Upgrade runc to 1.1.1 or later.",
             "Or mount /sys/fs/cgroup read-only into the container (no :rw).",

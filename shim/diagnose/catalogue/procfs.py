@@ -16,7 +16,7 @@ UNSAFE = r"unsafe procfs detected: [^\n]*"
 ENTRIES = (
     Entry(
         code="procfs-denied-by-apparmor",
-        title="the AppArmor profile of an outer container denies runc the /proc of the new container",
+        title="the AppArmor profile of an outer container denies runc access to the new container's /proc",
         patterns=(
             rf"\breopen fd \d+: (?:{EACCES}|{EPERM})",
             rf"can't mask (?:dir|path|file) [^\n]*: {EACCES}",
@@ -24,10 +24,9 @@ ENTRIES = (
             rf"open sysctl {KEY} file: [^\n]*: {EACCES}",
         ),
         verdict="the AppArmor profile of the outer container (LXC, Proxmox, Incus) denies runc access to the new /proc",
-        cause="Since 1.2.8, 1.3.3 and 1.4 runc opens /proc through a mount that has no path yet (CVE-2025-52881). "
-        "AppArmor takes /proc/sys in it for /sys, and the profile of the outer container denies that. The "
-        "sysctl of the "
-        "message is not at fault.",
+        cause="Since 1.2.8, 1.3.3 and 1.4, runc opens /proc through a mount that has no path yet (CVE-2025-52881). "
+        "AppArmor mistakes /proc/sys in it for /sys, which the profile of the outer container denies. The sysctl in "
+        "the message is not at fault.",
         remedy=(
             "Proxmox: upgrade lxc-pve to 6.0.5-2 or later on the host, then restart the LXC container.",
             "Incus: upgrade to 6.19 or later. LXD and LXC: upgrade to a version whose profile allows it.",
@@ -42,12 +41,11 @@ ENTRIES = (
     ),
     Entry(
         code="procfs-without-openat2",
-        title="the system call openat2 is answered as if the kernel did not have it",
+        title="openat2 fails as if the kernel did not have it",
         patterns=(rf"{UNSAFE}{ENOSYS}", rf"openat2 [^\n]*proc[^\n]*: {ENOSYS}"),
         verdict="runc cannot check its /proc: openat2 fails with ENOSYS",
-        cause="The runc package of Ubuntu had a fault of this kind in 1.3.3. The same happens on kernels "
-        "before 5.6, and "
-        "below a sandbox or seccomp filter that does not know openat2.",
+        cause="Ubuntu's package of runc 1.3.3 had such a fault. The same happens on kernels before 5.6, and under a "
+        "sandbox or seccomp filter that does not know openat2.",
         remedy=(
             "Ubuntu: apt-get update && apt-get install --only-upgrade runc, or go back one version of the package.",
             "Inside another container: upgrade the outer engine and libseccomp, so that its profile knows openat2.",
@@ -65,11 +63,13 @@ ENTRIES = (
             ),
         ),
         verdict="runc refuses this /proc as unsafe: something is mounted over a part of it",
-        cause="Since 1.2.8 and 1.3.3 runc follows no path in /proc that leads into another mount. Sysbox and "
-        "lxcfs mount "
-        "files of their own over /proc/sys and others.",
+        cause="Since 1.2.8 and 1.3.3, runc does not follow a path in /proc into another mount. Sysbox and lxcfs mount "
+        "files of their own over parts of /proc, such as /proc/sys.",
         remedy=(
-            "Upgrade the outer layer: sysbox to a version that supports runc 1.3.3, LXC and lxcfs to their newest.",
+            (
+                "Upgrade the outer layer: sysbox to a version that supports runc 1.3.3, LXC and lxcfs to their latest "
+                "versions."
+            ),
             "Until then keep an older docker and runc inside: apt-mark hold docker-ce containerd.io",
         ),
         reference="https://github.com/nestybox/sysbox/issues/973",
@@ -81,8 +81,8 @@ ENTRIES = (
         title="proc cannot be mounted through a file descriptor: the outer layer traps mounts by their path",
         patterns=(rf"mounting \"proc\" to rootfs at \"/proc\": mount src=proc, [^\n]*dstFd=[^\n]*: {ENOENT}",),
         verdict="proc cannot be mounted through a file descriptor, as runc 1.2 and later do (ENOENT)",
-        cause="Sysbox handles the mounts of its containers itself and looks for the destination by its path, which is "
-        "not there in this form.",
+        cause="Sysbox handles the mounts of its containers itself. It looks for the destination by its path, and this "
+        "form has none.",
         remedy=("Upgrade sysbox, or keep runc 1.1 inside its containers: apt-mark hold containerd.io",),
         reference="https://github.com/opencontainers/runc/issues/4542",
     ),
@@ -92,12 +92,11 @@ ENTRIES = (
         patterns=(rf"can't mask (?:dir|path) [^\n]*nr_inodes=1[^\n]*: {EINVAL}",),
         verdict="this kernel refuses the tmpfs with which runc hides a directory of the container "
         "(nr_inodes=1, EINVAL)",
-        cause="runc 1.3.6, 1.4.3 and 1.5.0 cover directories with a tmpfs of one inode. The kernel 5.4 of "
-        "Ubuntu 20.04 has a "
-        "patch of its own that wants two.",
+        cause="runc 1.3.6, 1.4.3 and 1.5.0 cover directories with a tmpfs of one inode. Ubuntu 20.04's kernel 5.4 has "
+        "a patch that requires two.",
         remedy=(
-            "Upgrade runc to 1.5.1 or later, which goes back to a plain tmpfs; buildkit: an image with such a runc.",
-            "Or use another kernel: Ubuntu 20.04's newer one (linux-generic-hwe-20.04, 5.15).",
+            "Upgrade runc to 1.5.1 or later, which uses a plain tmpfs again. BuildKit: use an image with such a runc.",
+            "Or use Ubuntu 20.04's newer kernel (linux-generic-hwe-20.04, 5.15).",
         ),
         reference="https://github.com/opencontainers/runc/issues/5348",
         rank=40,
@@ -110,8 +109,8 @@ ENTRIES = (
             r"mask(?:ing)? path \"?(?P<path2>/[^\"\n:]*)\"?: [^\n]*",
         ),
         verdict="the runtime cannot cover {path} inside the container",
-        cause="Engines hide parts of /proc and /sys with an empty mount. An outer container, a security module or a "
-        "rootless mount without the right on the file forbids it here.",
+        cause="Engines hide parts of /proc and /sys with an empty mount. Here an outer container or a security module "
+        "forbids that, or a rootless user lacks the permission on the file.",
         remedy=(
             (
                 "docker: --security-opt systempaths=unconfined; podman: --security-opt unmask=ALL; "
@@ -133,14 +132,14 @@ ENTRIES = (
         ),
         verdict="this kernel has no sysctl {key} in the container (ENOENT)",
         cause="The kernel is older than the sysctl, or its module is not loaded. net.ipv4.ip_unprivileged_port_start "
-        "needs Linux 4.11, which many NAS kernels are older than. Docker 20.10 and later set it for every container of "
-        "their own accord; docker leaves it out with --network host.",
+        "needs Linux 4.11, and many NAS kernels are older. Docker 20.10 and later set it for every container, except "
+        "with --network host.",
         remedy=(
             (
                 "Compose: remove it under sysctls:. docker, podman: leave out --sysctl. Kubernetes: "
                 "securityContext.sysctls."
             ),
-            "sysctl {key} on the host shows whether the kernel has it; modprobe loads the module of a missing one.",
+            "sysctl {key} on the host shows whether the kernel has it. modprobe loads a missing module.",
         ),
         reference=SYSCTLS,
         ours=False,
@@ -172,8 +171,8 @@ ENTRIES = (
             rf"\bopen `/proc/sys/(?!kernel/cap_last_cap)(?P<key4>[^`\n]*)`: (?:{EACCES}|{EROFS}|{EPERM})",
         ),
         verdict="the sysctl {key} cannot be set for this container",
-        cause="Only sysctls that belong to a namespace of the container can be set: net.* with a network namespace of "
-        "its own, kernel.shm*, kernel.msg*, kernel.sem and fs.mqueue.* with an IPC namespace of its own.",
+        cause="A container can set only the sysctls of its own namespaces: net.* with a network namespace of its own, "
+        "kernel.shm*, kernel.msg*, kernel.sem and fs.mqueue.* with an IPC namespace of its own.",
         remedy=(
             (
                 "Set it on the host instead: sysctl -w {key}=<value>, and remove it from the container: sysctls: "

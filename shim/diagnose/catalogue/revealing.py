@@ -10,8 +10,11 @@ from shim.diagnose.entry import EACCES, EINVAL, ENOENT, EPERM, V1_NAMES, Entry, 
 CGROUP = "cgroup2?"
 USER_NS = "user_namespaces(7), Restrictions on mount namespaces"
 OUTER = (
-    "outer docker, podman: --privileged, or --cap-add SYS_ADMIN --security-opt apparmor=unconfined --security-opt "
-    "seccomp=unconfined; Proxmox: features nesting=1,keyctl=1; LXD, Incus: security.nesting=true"
+    (
+        "Outer docker, podman: --privileged, or --cap-add SYS_ADMIN --security-opt apparmor=unconfined "
+        "--security-opt seccomp=unconfined"
+    ),
+    "Proxmox: features nesting=1,keyctl=1. LXD, Incus: security.nesting=true",
 )
 
 ENTRIES = (
@@ -19,11 +22,10 @@ ENTRIES = (
         code="sysfs-partly-covered",
         title="the outer /sys is partly covered, so no fresh sysfs is allowed in a user namespace",
         ambiguous=(mounting("sysfs", EPERM),),
-        verdict="sysfs cannot be mounted: parts of the outer /sys are covered or read-only, and the kernel shows no "
-        "more in a user namespace than is visible outside",
-        cause="A read-only or hidden mount below /sys (often /sys/fs/cgroup, or what an outer container masks) forbids "
-        "a complete sysfs to a user namespace (EPERM), even with a network namespace of its own. crun falls back to a "
-        "bind mount of /sys, runc does not.",
+        verdict="sysfs cannot be mounted in this user namespace: parts of the outer /sys are covered or read-only",
+        cause="A user namespace may mount sysfs only if the outer /sys is visible in full and writable (EPERM), even "
+        "with a network namespace of its own. Often /sys/fs/cgroup is read-only, or an outer container masks a part. "
+        "crun falls back to a bind mount of /sys; runc does not.",
         remedy=(
             'Use crun: podman --runtime crun, or runtime = "crun" in containers.conf.',
             (
@@ -48,8 +50,8 @@ ENTRIES = (
         ambiguous=(mounting("sysfs", EPERM),),
         verdict="sysfs cannot be mounted: the container has a user namespace, but uses a network "
         "namespace it does not own",
-        cause="sysfs shows the network namespace, so the kernel lets only its owner mount it (EPERM). crun falls back "
-        "to a bind mount, runc does not.",
+        cause="sysfs shows the network namespace, so the kernel lets only the owner of that namespace mount it "
+        "(EPERM). crun falls back to a bind mount; runc does not.",
         remedy=(
             (
                 "Mount /sys as a bind: type none, source /sys, options rbind,nosuid,noexec,nodev,ro (as "
@@ -69,8 +71,8 @@ ENTRIES = (
         title="a security module or sandbox forbids mounting sysfs",
         ambiguous=(mounting("sysfs", EPERM), mounting("sysfs", EACCES)),
         verdict="sysfs cannot be mounted: a security module or the outer container forbids the mount",
-        cause="AppArmor profiles of LXC, and seccomp filters of sandboxes, refuse mount itself.",
-        remedy=(OUTER, "dmesg | grep -i denied names the profile."),
+        cause="AppArmor profiles of LXC and seccomp filters of sandboxes forbid the mount system call.",
+        remedy=(*OUTER, "dmesg | grep -i denied names the profile."),
         reference="apparmor.d(5), Mount Rules",
         confirm=nested.confined_by_lxc,
         tell="dmesg | grep -i 'denied.*mount'",
@@ -81,13 +83,9 @@ ENTRIES = (
         code="cgroup-mount-partly-covered",
         title="the outer /sys/fs/cgroup is read-only or partly covered, so no fresh cgroup mount is allowed",
         ambiguous=(mounting(CGROUP, EPERM),),
-        verdict="cgroup cannot be mounted: the outer /sys/fs/cgroup is read-only or partly covered, and a user "
-        "namespace "
-        "may not see more of it",
-        cause="In a user namespace, or inside a container that runs in one, the kernel allows a fresh cgroup "
-        "mount only "
-        "where the outer one is visible in full and writable (EPERM). An outer container mounts it read-only "
-        "or masks it.",
+        verdict="cgroup cannot be mounted in a user namespace: the outer /sys/fs/cgroup is read-only or partly covered",
+        cause="In a user namespace, and in a container that runs in one, the kernel allows a fresh cgroup mount only "
+        "if the outer one is visible in full and writable (EPERM). Outer containers mount it read-only or mask it.",
         remedy=(
             (
                 "Start the outer container with a writable one: docker --privileged --cgroupns=private; podman: "
@@ -107,7 +105,7 @@ ENTRIES = (
         ambiguous=(mounting(CGROUP, EPERM), mounting(CGROUP, EACCES)),
         verdict="cgroup cannot be mounted: an outer layer forbids mounts (no CAP_SYS_ADMIN, AppArmor, seccomp)",
         cause="The runtime runs inside a container or sandbox that was not given the right to mount.",
-        remedy=(OUTER, "dmesg | grep -i denied names an AppArmor profile."),
+        remedy=(*OUTER, "dmesg | grep -i denied names an AppArmor profile."),
         reference="mount(2), EPERM",
         confirm=nested.may_not_mount,
         tell="dmesg | grep -i denied; grep CapEff /proc/self/status (capsh --decode=...): is cap_sys_admin in it?",
@@ -119,7 +117,7 @@ ENTRIES = (
         title="a cgroup mount in a user namespace without a cgroup namespace",
         ambiguous=(mounting(CGROUP, EPERM),),
         verdict="cgroup2 cannot be mounted from a user namespace without a cgroup namespace of its own (EPERM)",
-        cause="The kernel allows it only to the owner of the cgroup namespace; old runc versions have no fallback.",
+        cause="Only the owner of the cgroup namespace may mount it. Old runc versions have no fallback.",
         remedy=("Give the container a cgroup namespace (--cgroupns=private), or upgrade runc to 1.0 or later.",),
         reference="https://github.com/opencontainers/runc/issues/2158",
         confirm=look.without_namespace("cgroup"),
@@ -138,11 +136,10 @@ ENTRIES = (
             ),
         ),
         verdict="the host has a v1 hierarchy without a controller, which this runtime cannot mount",
-        cause="With a cgroup namespace runc mounts every hierarchy again, and takes the directory's name for a "
-        "controller "
-        "where the hierarchy has only a name.",
+        cause="With a cgroup namespace, runc mounts every hierarchy again. For a hierarchy that has only a name, it "
+        "mistakes the directory's name for a controller.",
         remedy=(
-            "Unmount that hierarchy on the host where nothing needs it: umount /sys/fs/cgroup/{name}",
+            "Unmount that hierarchy on the host if nothing needs it: umount /sys/fs/cgroup/{name}",
             "Or share the host's cgroup namespace: --cgroupns=host (docker, podman), cgroup: host (compose)",
         ),
         reference="https://github.com/moby/buildkit/issues/4108",

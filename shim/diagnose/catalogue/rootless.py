@@ -17,10 +17,10 @@ RLIMIT = (
 ENTRIES = (
     Entry(
         code="rootless-without-cgroup-permission",
-        title="limits without any right on cgroups",
+        title="limits for a user who may not create cgroups",
         patterns=(r"rootless needs no limits \+ no cgrouppath when no permission is granted for cgroups",),
         verdict="this user may not create cgroups, so the container's limits cannot be set",
-        cause="Without delegation an unprivileged runtime has no cgroup to write to; crun drops the limits silently "
+        cause="Without delegation an unprivileged runtime has no cgroup to write to. crun drops the limits silently "
         "in this case.",
         remedy=(
             (
@@ -41,7 +41,7 @@ ENTRIES = (
         "SELinux or AppArmor, or the outer container of a virtual server, forbids it.",
         remedy=(
             "Start inside a delegated scope: systemd-run --user --scope -p Delegate=yes <command>",
-            "or drop cgroupsPath so that the runtime uses the user's own cgroup",
+            "or remove cgroupsPath, so that the runtime uses the user's own cgroup",
         ),
         reference=CONTAINMENT,
         confirm=look.foreign_owner,
@@ -54,9 +54,9 @@ ENTRIES = (
             rf"\b(?:write|write to|writing file) {named(LIMITS)}: {EPERM}",
             rf"\bopenat2 {named(r'(?:memory|cpu|cpuset|pids|io|cgroup)[.][a-z.]+')}: {EACCES}",
         ),
-        verdict="the container's cgroup cannot be set up: {path} is not open to this process (EACCES)",
-        cause="The file belongs to another user, as in a user namespace or without delegation, or an outer container "
-        "shows the cgroups of the host and forbids writing to them.",
+        verdict="the container's cgroup cannot be set up: this process may not open {path} (EACCES)",
+        cause="The file belongs to another user, as in a user namespace or without delegation. Or an outer container "
+        "shows the host's cgroups and forbids writing to them.",
         remedy=(
             (
                 "Inside a container: start the outer one with --privileged and a private cgroup namespace "
@@ -65,7 +65,7 @@ ENTRIES = (
             "Rootless: cgroup2 and a delegated scope: systemd-run --user --scope -p Delegate=yes <command>",
         ),
         reference=CONTAINMENT,
-        tell="ls -l on the file: who owns it? Where it does not exist at all, the kernel lacks this limit.",
+        tell="ls -l on the file: who owns it? If it does not exist at all, the kernel lacks this limit.",
         offer=2,
     ),
     Entry(
@@ -77,13 +77,13 @@ ENTRIES = (
             rf"unable to start unit [^\n]*Name:PIDs [^\n]*: {EACCES}",  # what runc hears of it
         ),
         verdict="the process may not be moved into {path} (EACCES), even if that directory is this user's",
-        cause="Moving a process needs write access to cgroup.procs of the common ancestor of where it is and where "
-        "it goes.",
+        cause="Moving a process needs write access to cgroup.procs of the common ancestor of its old and its new "
+        "cgroup.",
         remedy=(
             "Start from inside the delegated subtree: systemd-run --user --scope <command>",
             (
                 "Rootless: log in as that user itself (ssh, machinectl shell user@), not with su or sudo: the process "
-                "must be below user@.service. loginctl enable-linger $USER for services."
+                "must be below user@.service. For services: loginctl enable-linger $USER"
             ),
         ),
         reference=CONTAINMENT,
@@ -94,7 +94,7 @@ ENTRIES = (
         title="RLIMIT_NOFILE is above fs.nr_open",
         ambiguous=RLIMIT,
         verdict="RLIMIT_NOFILE is above fs.nr_open, which not even root may exceed (EPERM)",
-        cause="fs.nr_open is the most file descriptors any process may have.",
+        cause="fs.nr_open is the largest number of file descriptors that a process may have.",
         remedy=("Lower the limit (docker: --ulimit nofile=), or: sysctl -w fs.nr_open=<more>",),
         reference="Linux Documentation/admin-guide/sysctl/fs.rst, nr_open",
         confirm=look.above_nr_open,
@@ -105,21 +105,19 @@ ENTRIES = (
         title="a hard limit may not be raised without CAP_SYS_RESOURCE",
         patterns=RLIMIT,
         verdict="a resource limit of the container is above the caller's hard limit (EPERM)",
-        cause="Raising a hard limit needs CAP_SYS_RESOURCE, which the caller lacks, as in many virtual machines and "
+        cause="Raising a hard limit needs CAP_SYS_RESOURCE. The caller lacks it, as in many virtual machines and "
         "rootless setups.",
         remedy=(
             (
-                "docker, podman: lower --ulimit (nofile=, nproc=) to the Max in /proc/self/limits of the engine. "
-                "Compose: ulimits."
+                "docker, podman: lower --ulimit (nofile=, nproc=) to the hard limit in the engine's "
+                "/proc/<pid>/limits. Compose: ulimits."
             ),
             (
-                'podman without --ulimit: default_ulimits = ["nofile=1024:4096"] under [containers] in containers.conf'
-                ", with numbers of that kind; --ulimit host makes podman 4.3 ask for the same number again and "
-                "does not help."
+                'podman without --ulimit: set default_ulimits = ["nofile=1024:4096"] under [containers] in '
+                "containers.conf, with numbers up to that limit. With podman 4.3, --ulimit host does not help."
             ),
             (
-                "Or raise the limit where the engine starts: LimitNOFILE= and LimitNPROC= in its unit (rootless: "
-                "user@.service), "
+                "Or raise the engine's own limit: LimitNOFILE= and LimitNPROC= in its unit (rootless: user@.service), "
                 "or give it CAP_SYS_RESOURCE."
             ),
         ),
@@ -135,7 +133,7 @@ ENTRIES = (
             rf"write(?: to)? [`]?/proc/(?:self|\d+)/oom_score_adj[`]?: {EACCES}",
         ),
         verdict="process.oomScoreAdj is lower than the caller's own, which needs CAP_SYS_RESOURCE (EACCES)",
-        cause="Every process may raise its score, only privileged ones may lower it.",
+        cause="Every process may raise its score. Only a privileged one may lower it.",
         remedy=(
             (
                 "docker, podman: --oom-score-adj no lower than the engine's own: cat /proc/$(pidof "
@@ -163,11 +161,11 @@ ENTRIES = (
         ),
         ambiguous=(r"cannot set (?P<controller>\w+) limit: (?:\w+: )?container could not join or create cgroup",),
         verdict="on v1 hierarchies an unprivileged user has no cgroups: limits need cgroup2",
-        cause="v1 has no safe delegation, so engines ignore or refuse limits of rootless containers. podman 1.9 to 2.1 "
-        "says the same on cgroup2 without systemd as its cgroup manager.",
+        cause="v1 has no safe delegation, so engines ignore or refuse the limits of rootless containers. podman 1.9 "
+        "to 2.1 prints the same on cgroup2 without systemd as its cgroup manager.",
         remedy=(
             "Boot with cgroup2: systemd.unified_cgroup_hierarchy=1 on the kernel command line.",
-            "Where /sys/fs/cgroup is cgroup2 already: podman --cgroup-manager=systemd, from a login session.",
+            "If /sys/fs/cgroup is cgroup2 already: podman --cgroup-manager=systemd, from a login session.",
         ),
         reference=CONTAINMENT,
         confirm=look.rootless_v1,
@@ -175,7 +173,7 @@ ENTRIES = (
     ),
     Entry(
         code="outer-layer-forbids-namespaces",
-        title="an outer layer forbids making namespaces or mounts",
+        title="an outer layer forbids creating namespaces or mounts",
         patterns=(
             rf"failed to unshare remaining namespaces(?: \(except cgroupns\))?: {EPERM}",
             rf"failed to unshare user namespace: {EPERM}",
@@ -186,12 +184,15 @@ ENTRIES = (
         ambiguous=(rf"preparing rootfs(?:: mount (?:dst=)?/, flags[^\n]*| caused:?) ?{EPERM}",),
         tell="unshare -m true where the engine runs: is it refused?",
         offer=1,
-        verdict="this process may not make namespaces (EPERM): an outer container or sandbox forbids it",
-        cause="CAP_SYS_ADMIN is missing, or a seccomp filter blocks unshare and mount; user namespaces may also be "
-        "switched off by sysctl.",
+        verdict="this process may not create namespaces (EPERM): an outer container or sandbox forbids it",
+        cause="CAP_SYS_ADMIN is missing, or a seccomp filter blocks unshare and mount. A sysctl may also switch user "
+        "namespaces off.",
         remedy=(
             "Start the outer container with --privileged or --cap-add SYS_ADMIN --security-opt seccomp=unconfined",
-            "sysctl kernel.unprivileged_userns_clone kernel.apparmor_restrict_unprivileged_userns",
+            (
+                "sysctl kernel.unprivileged_userns_clone kernel.apparmor_restrict_unprivileged_userns shows whether "
+                "user namespaces are restricted."
+            ),
         ),
         reference="unshare(2), ERRORS",
         confirm=look.no_namespaces,
@@ -206,9 +207,14 @@ ENTRIES = (
             rf"(?:^|: )clone: {ENOSPC}",
             rf"fork/exec /proc/self/exe: {ENOSPC}",
         ),
-        verdict="no further namespace can be made: user.max_*_namespaces is reached (ENOSPC)",
-        cause="The number of namespaces is limited per user; 0 switches a kind off.",
-        remedy=("sysctl -a 2>/dev/null | grep 'user.max_.*_namespaces'; sysctl -w user.max_user_namespaces=15000",),
+        verdict="cannot create another namespace: user.max_*_namespaces is reached (ENOSPC)",
+        cause="The number of namespaces is limited per user. 0 switches a kind off.",
+        remedy=(
+            (
+                "sysctl -a 2>/dev/null | grep 'user.max_.*_namespaces' shows the limits. Raise one: sysctl -w "
+                "user.max_user_namespaces=15000"
+            ),
+        ),
         reference="namespaces(7), The /proc/sys/user directory",
         confirm=look.namespace_limits,
         rank=18,

@@ -18,7 +18,7 @@ ENTRIES = (
         ),
         ambiguous=(writing(MEMSW, EINVAL), opening(r"memory\.max", ENOENT)),
         verdict="memory.swap is smaller than memory.limit",
-        cause="In OCI memory.swap is memory plus swap, so it is never below memory.limit; equal means no swap. "
+        cause="In OCI, memory.swap is memory plus swap, so it is never below memory.limit. Equal values mean no swap. "
         "crun on v1 writes a value of 0 unchanged.",
         remedy=("Set memory.swap to memory.limit plus the swap wanted (docker: --memory-swap), or leave it out.",),
         reference=SPEC,
@@ -50,9 +50,8 @@ ENTRIES = (
         title="another process changed the memory limit between the two writes",
         ambiguous=(WROTE + writing(MEMSW, EINVAL),),
         verdict="memory+swap is refused (EINVAL): at that moment the memory limit of the cgroup was larger",
-        cause="The runtime writes the memory limit and the memory+swap limit one after the other. Old systemd "
-        "and Docker (1.9 to "
-        "1.12) each wrote their own in between, so that the same container fails only now and then.",
+        cause="The runtime writes the memory limit and the memory+swap limit one after the other. Old systemd and "
+        "Docker (1.9 to 1.12) wrote their own values in between, so the same container fails only sometimes.",
         remedy=(
             "Start it again; upgrade Docker and systemd.",
             "Or give --memory-swap -1 (compose: memswap_limit: -1), which leaves swap without a limit.",
@@ -69,8 +68,8 @@ ENTRIES = (
         patterns=(opening(MEMSW, ENOENT),),
         ambiguous=(creating(MEMSW), r"memory\.memsw\.limit_in_bytes[`'\"]?: permission denied"),
         verdict="this host does not account swap, so memory.swap cannot be set",
-        cause="The v1 memory hierarchy has no memory.memsw files: CONFIG_MEMCG_SWAP is off, or swapaccount=0 "
-        "on kernels before 6.1.",
+        cause="The v1 memory hierarchy has no memory.memsw files: CONFIG_MEMCG_SWAP is off, or a kernel before 6.1 "
+        "was booted with swapaccount=0.",
         remedy=("Start without a swap limit, or boot with swapaccount=1.",),
         reference="https://github.com/containerd/containerd/issues/7828",
         confirm=look.no_memsw,
@@ -82,9 +81,9 @@ ENTRIES = (
         title="this kernel has no memory.swap.max",
         ambiguous=(opening(r"memory\.swap\.max", ENOENT), creating(r"memory\.swap\.max")),
         verdict="this kernel has no memory.swap.max, so swap cannot be limited",
-        cause="The kernel is built without swap, or swap accounting is off; kubelet 1.28.0 to 1.28.2 "
-        "wrote the file anyway.",
-        remedy=("Start without a swap limit; for kubelet upgrade to 1.28.3 or later.",),
+        cause="The kernel is built without swap, or swap accounting is off. kubelet 1.28.0 to 1.28.2 write the file "
+        "nevertheless.",
+        remedy=("Start without a swap limit. kubelet: upgrade to 1.28.3 or later.",),
         reference="https://github.com/kubernetes/kubernetes/pull/120784",
         confirm=look.no_swap_max,
         rank=44,
@@ -96,8 +95,8 @@ ENTRIES = (
         title="the memory+swap limit is below what is used already",
         patterns=(writing(MEMSW, EBUSY),),
         verdict="the memory+swap limit is below what the cgroup uses already (EBUSY)",
-        cause="v1 refuses a limit that it cannot reach by reclaiming: at a start from what the runtime's own init "
-        "process uses, at an update from what the container does.",
+        cause="v1 refuses a limit that it cannot reach by reclaiming. At a start the usage of the runtime's own init "
+        "process counts, at an update that of the container.",
         remedy=(
             "Choose a larger memory.swap, or free memory in the container first.",
             "At a start give the container at least 12 MiB, in memory.limit and memory.swap.",
@@ -110,7 +109,7 @@ ENTRIES = (
         title="cgroup2 has no swappiness per cgroup",
         patterns=(r"cannot set memory swappiness with cgroupv2",),
         verdict="memory.swappiness does not exist on cgroup2",
-        cause="cgroup2 has no swappiness per cgroup; crun refuses the field, runc ignores it.",
+        cause="The field belongs to cgroup v1. crun refuses it, and runc ignores it.",
         remedy=("Remove memory.swappiness (docker: --memory-swappiness).",),
         reference=V2_DOC,
         confirm=asked("memory", "swappiness"),
@@ -125,7 +124,7 @@ ENTRIES = (
         tell="is --memory-swappiness (compose: mem_swappiness) outside 0 to 100?",
         offer=1,
         verdict="memory.swappiness is out of range",
-        cause="runc takes 0 to 100; the kernel takes up to 200 since 5.8.",
+        cause="runc accepts 0 to 100. The kernel accepts up to 200 since 5.8.",
         remedy=("Set memory.swappiness between 0 and 100.",),
         reference=V1_DOC,
         confirm=value_is(lambda value: not 0 <= value <= 100, "memory", "swappiness"),
@@ -135,7 +134,8 @@ ENTRIES = (
         title="an old kernel does not let swappiness be changed in this cgroup",
         ambiguous=(WROTE + writing(r"memory\.swappiness", EINVAL),),
         verdict="this kernel does not let memory.swappiness be changed here, whatever the value (EINVAL)",
-        cause="Kernels before 3.16, and RHEL 7 with its 3.10, refuse it in every cgroup below one with use_hierarchy.",
+        cause="Kernels before 3.16, and the 3.10 kernel of RHEL 7, refuse it in every cgroup below one with "
+        "use_hierarchy.",
         remedy=(
             (
                 "Remove --memory-swappiness (compose: mem_swappiness). Nomad and Docker Swarm set it to 0 by "

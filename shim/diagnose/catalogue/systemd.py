@@ -17,7 +17,7 @@ ENTRIES = (
             rf"sd-bus call: Invalid unit name or type\.?: {EINVAL}",
         ),
         verdict="the systemd driver needs cgroupsPath as slice:prefix:name, but got a path of the cgroupfs driver",
-        cause="Engine and runtime disagree about the cgroup driver: one is configured for systemd, the other for "
+        cause="The engine and the runtime use different cgroup drivers: one is configured for systemd, the other for "
         "cgroupfs.",
         remedy=(
             (
@@ -32,8 +32,8 @@ ENTRIES = (
         code="slice-path-with-cgroupfs",
         title="the cgroupfs driver gets slice:prefix:name",
         verdict="cgroupsPath {path} is meant for the systemd driver, but the cgroupfs driver is in use",
-        cause="The runtime makes a directory of exactly that name: the container runs outside its slice, and the "
-        "slice's limits do not hold for it. Nothing reports it.",
+        cause="The runtime creates a directory of exactly that name. The container then runs outside its slice, and "
+        "the slice's limits do not apply to it. Nothing reports this.",
         remedy=("Pass --systemd-cgroup to the runtime (containerd: SystemdCgroup = true), or use a plain path.",),
         reference="https://github.com/kata-containers/runtime/issues/2818",
     ),
@@ -64,7 +64,7 @@ ENTRIES = (
             rf"sd-bus call: Invalid unit name '(?P<slice2>[^']*)': {EINVAL}",
             r"Unit (?P<slice3>\S+\.slice) failed to load properly",
         ),
-        verdict="the slice in cgroupsPath has no valid name",
+        verdict="the slice in cgroupsPath has an invalid name",
         cause="A slice ends in .slice, does not begin or end with a dash, and has no double dash.",
         remedy=("Correct the first part of cgroupsPath (docker, podman: --cgroup-parent), for example machine.slice.",),
         reference=SLICES,
@@ -81,8 +81,8 @@ ENTRIES = (
             ),
             r"sd-bus call: (?P<reason2>Cannot set property [^\n:]+)",
         ),
-        verdict="systemd refuses to make the container's unit: {reason}",
-        cause="The last part of the message is systemd's own reason; crun may add an errno that means nothing.",
+        verdict="systemd refuses to create the container's unit: {reason}",
+        cause="The last part of the message is systemd's own reason. crun may add an unrelated errno.",
         remedy=(
             "journalctl -b -u init.scope -e shows the same from systemd's side.",
             "Check the annotations org.systemd.property.* of the container, and its limits.",
@@ -95,8 +95,8 @@ ENTRIES = (
         code="unit-name-in-use",
         title="a unit of that name exists already",
         patterns=(r"Unit (?P<unit>\S+) (?:already exists|was already loaded or has a fragment file)",),
-        verdict="systemd has a unit {unit} already, perhaps left by an earlier container",
-        cause="A failed unit keeps its name until it is reset; a running one belongs to another container.",
+        verdict="systemd already has a unit {unit}, perhaps left by an earlier container",
+        cause="A failed unit keeps its name until it is reset. A running one belongs to another container.",
         remedy=("systemctl status {unit}; systemctl reset-failed {unit}",),
         reference="https://github.com/opencontainers/runc/issues/3132",
         confirm=look.running,
@@ -106,7 +106,7 @@ ENTRIES = (
         title="the runtime does not know --systemd-cgroup",
         patterns=(r"flag provided but not defined: -systemd-cgroup",),
         verdict="this runtime has no systemd cgroup driver, but the engine asks for it",
-        cause="The engine passes --systemd-cgroup, which this runtime does not know.",
+        cause="The engine passes --systemd-cgroup, and this runtime does not have that option.",
         remedy=("Use the cgroupfs driver with this runtime, or another runtime.",),
         reference="https://github.com/nestybox/sysbox/issues/165",
     ),
@@ -115,7 +115,7 @@ ENTRIES = (
         title="systemd finds CPUShares out of range",
         patterns=(r"Value specified in CPUShares is out of range",),
         verdict="systemd refuses cpu.shares: it is out of range (2 to 262144)",
-        cause="Some runtimes hand cpu.shares to systemd unchecked, and 0 and 1 are not valid values.",
+        cause="Some runtimes pass cpu.shares to systemd unchecked. 0 and 1 are not valid values.",
         remedy=("Set cpu.shares between 2 and 262144, or leave it out.",),
         reference="https://github.com/kata-containers/kata-containers/issues/6861",
         confirm=value_is(lambda value: not 2 <= value <= 262144, "cpu", "shares"),

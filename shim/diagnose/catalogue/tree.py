@@ -42,9 +42,12 @@ ENTRIES = (
         ambiguous=(*NOT_AVAILABLE, MISSING_FILE),
         layout="v2",
         verdict="the {controller} controller is not in cgroup2: a v1 hierarchy owns it",
-        cause="A controller belongs to one hierarchy at a time; as long as a v1 hierarchy has it, cgroup2 cannot.",
+        cause="A controller belongs to one hierarchy at a time. While a v1 hierarchy has it, cgroup2 does not.",
         remedy=(
-            "Unmount the v1 hierarchy everywhere after its last child is gone: umount /sys/fs/cgroup/{controller}",
+            (
+                "Unmount the v1 hierarchy everywhere, once its last child cgroup is gone: umount "
+                "/sys/fs/cgroup/{controller}"
+            ),
             "or boot with cgroup2 only: systemd.unified_cgroup_hierarchy=1 cgroup_no_v1=all",
         ),
         reference=CONTROL,
@@ -64,8 +67,8 @@ ENTRIES = (
         reference="Linux Documentation/admin-guide/kernel-parameters.txt, cgroup_disable",
         confirm=look.disabled_at_boot,
         rank=35,
-        tell="grep -o 'cgroup_[a-z]*=[a-z,]*' /proc/cmdline: is {controller} off? On a Raspberry Pi memory is, "
-        "unless cgroup_enable=memory stands there.",
+        tell="grep -o 'cgroup_[a-z]*=[a-z,]*' /proc/cmdline: does it name {controller}? On a Raspberry Pi memory is "
+        "off unless cgroup_enable=memory is there.",
         offer=4,
     ),
     Entry(
@@ -74,12 +77,12 @@ ENTRIES = (
         ambiguous=(opening(r"(?:memory|io|hugetlb|rdma)\.\S+?", ENOENT), *NOT_AVAILABLE),
         layout="v2",
         verdict="the {controller} controller does not work in a threaded cgroup subtree",
-        cause="memory, io, hugetlb and rdma exist only in domain cgroups; an ancestor has become threaded. crun makes "
-        "it threaded by itself where the parent of the container's cgroup holds processes.",
+        cause="memory, io, hugetlb and rdma work only in domain cgroups, and an ancestor is threaded. crun itself "
+        "makes it threaded if the parent of the container's cgroup holds processes.",
         remedy=(
             (
-                "Move the processes out of the parent into a cgroup of their own: mkdir <parent>/main; for p in "
-                "$(cat <parent>/cgroup.procs); do echo $p > <parent>/main/cgroup.procs; done"
+                "Move the processes out of the parent into a leaf: cd <parent> && mkdir main && xargs -rn1 < "
+                "cgroup.procs > main/cgroup.procs"
             ),
             "Or choose a cgroupsPath outside the threaded subtree, or empty and recreate the threaded cgroup.",
         ),
@@ -132,7 +135,8 @@ ENTRIES = (
         patterns=(MODE + "an invalid state",),
         verdict="{path} cannot hold the container: its parent holds processes and threaded "
         "controllers (domain invalid)",
-        cause="On cgroup2 a cgroup either holds processes or hands domain controllers to children; here it does both.",
+        cause="On cgroup2 a cgroup either holds processes or hands domain controllers to its children. The parent "
+        "does both.",
         remedy=(
             "Move the parent's processes into a leaf before enabling controllers, as init does in docker-in-docker:",
             (
@@ -148,11 +152,14 @@ ENTRIES = (
         title="the parent is threaded, but limits need a domain cgroup",
         patterns=(MODE + r"(?:domain )?threaded mode",),
         verdict="{path} is threaded, and the container's limits need an ordinary (domain) cgroup",
-        cause="runc counts memory, io, hugetlb and cpu limits as needing a domain cgroup.",
+        cause="For runc, limits of memory, io, hugetlb and cpu need a domain cgroup.",
         remedy=(
             "Choose a cgroupsPath outside the threaded subtree.",
             "Which children made it threaded: grep -r threaded {path}/*/cgroup.type",
-            "Processes beside controllers for children do so as well: move them into a leaf of their own.",
+            (
+                "A cgroup that holds processes and enables controllers for its children has the same effect: move its "
+                "processes into a leaf."
+            ),
         ),
         reference=THREADS,
         confirm=look.named_type,
@@ -162,7 +169,7 @@ ENTRIES = (
         title="the container's cgroup is threaded: its cgroup.procs cannot be used",
         patterns=(rf"\b(?:read|write|write to|writing file) {named('cgroup.procs')}: {EOPNOTSUPP}",),
         verdict="the container's cgroup is threaded, so {path} cannot be read or written",
-        cause="Threaded cgroups have processes only at the top of their subtree (EOPNOTSUPP).",
+        cause="In a threaded subtree only the cgroup at its top lists processes; the others return EOPNOTSUPP.",
         remedy=("Use another cgroupsPath, or remove the cgroup: rmdir {directory}",),
         reference=THREADS,
         confirm=look.named_type,
@@ -172,7 +179,8 @@ ENTRIES = (
         title="crun tries to make its own parent threaded",
         patterns=(opening(r"cgroup\.type", EACCES),),
         verdict="crun cannot use this cgroup: it or its parent is not an ordinary domain cgroup",
-        cause="crun before 1.8.5 then tries to change the type of the root, which is why path and errno mislead.",
+        cause="crun before 1.8.5 then tries to change the type of the root cgroup, which is why the path and the "
+        "errno mislead.",
         remedy=("Choose a cgroupsPath whose ancestors are all of type domain, or upgrade crun to 1.8.5 or later.",),
         reference="https://github.com/containers/crun/issues/1208",
         confirm=look.threaded,
@@ -189,7 +197,7 @@ ENTRIES = (
     ),
     Entry(
         code="controllers-need-empty-cgroup",
-        tell="cat the parent's cgroup.procs: processes in it forbid controllers for its children",
+        tell="cat the parent's cgroup.procs: does it list processes?",
         title="a cgroup with processes cannot hand controllers down",
         patterns=(
             r"sed: (?:couldn't (?:flush stdout|write \d+ items? to stdout): (?:Device or )?[Rr]esource busy)",
@@ -199,8 +207,8 @@ ENTRIES = (
         offer=3,
         layout="v2",
         verdict="controllers cannot be enabled for the container: its parent cgroup holds processes",
-        cause="On cgroup2 only a cgroup without processes hands domain controllers to its children (EBUSY); runtimes "
-        "try, ignore the error and stumble over the missing controller.",
+        cause="On cgroup2 only a cgroup without processes can hand domain controllers to its children (EBUSY). "
+        "Runtimes try it, ignore the error, and fail later because the controller is missing.",
         remedy=(
             "In the cgroup shown as evidence: mkdir init && xargs -rn1 < cgroup.procs > init/cgroup.procs",
             "or choose a cgroupsPath below a cgroup without processes",
@@ -218,7 +226,7 @@ ENTRIES = (
             r"the specified key has not the form CONTROLLER\.VALUE `(?P<key>[^`\n]+)`",
         ),
         verdict="linux.resources.unified has a key that is not a cgroup2 interface file: {key}",
-        cause="Keys are the names of interface files, for example memory.max; they have a dot and no slash.",
+        cause="Each key is the name of an interface file, such as memory.max. It has a dot and no slash.",
         remedy=("Correct the key in the container's configuration.",),
         reference="OCI runtime-spec, config-linux.md, Unified",
         confirm=look.unified_key,
@@ -245,7 +253,7 @@ ENTRIES = (
         excluded=look.not_unified,
         layout="v2",
         verdict="unified[{key}] names a file that this kernel does not have (ENOENT)",
-        cause="Its controller is there, the interface file is not: a typing error or a newer kernel's file.",
+        cause="The controller exists, but the file does not: the name is misspelt, or it belongs to a newer kernel.",
         remedy=("ls /sys/fs/cgroup/*/ shows the files that exist; correct or remove the key.",),
         reference="OCI runtime-spec, config-linux.md, Unified",
         confirm=look.unified_key,
@@ -256,7 +264,7 @@ ENTRIES = (
         title="linux.resources.unified on a v1 host",
         patterns=(r"cannot use unified on cgroup v1",),
         verdict="linux.resources.unified cannot be used here: the runtime works with v1 hierarchies",
-        cause="unified holds cgroup2 interface files; no runtime translates them for v1.",
+        cause="unified names cgroup2 interface files, and no runtime translates them for v1.",
         remedy=(
             (
                 "Use the classic fields: memory.max is memory.limit, pids.max is pids.limit, cpu.max is cpu.quota and "
@@ -271,7 +279,7 @@ ENTRIES = (
         title="an ancestor allows no more cgroups below it",
         patterns=(making(EAGAIN),),
         verdict="the cgroup cannot be created: an ancestor limits depth or number of cgroups ({path})",
-        cause="cgroup.max.depth or cgroup.max.descendants of an ancestor is reached (EAGAIN); dying cgroups count.",
+        cause="An ancestor has reached its cgroup.max.depth or cgroup.max.descendants (EAGAIN). Dying cgroups count.",
         remedy=(
             "grep -H . /sys/fs/cgroup/{{,*/,*/*/}}cgroup.max.d* shows which; write max into the file that is reached.",
         ),
@@ -283,9 +291,8 @@ ENTRIES = (
         title="limits are given, but cgroups are disabled",
         patterns=(r"cannot set limits without cgroups",),
         verdict="the container has resource limits, but its cgroups are disabled",
-        cause="With --cgroups=disabled there is no cgroup that could carry a limit. crun 0.17 reports that; "
-        "later ones start"
-        " the container without its limits, which cgshim refuses.",
+        cause="With --cgroups=disabled there is no cgroup that could carry a limit. crun 0.17 reports this. Later "
+        "versions start the container without its limits, which cgshim refuses.",
         remedy=("Remove the limits or --cgroups=disabled.",),
         reference="podman-run(1), --cgroups",
         confirm=asked_for(("memory",), ("cpu",), ("pids",)),

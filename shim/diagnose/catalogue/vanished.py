@@ -14,12 +14,15 @@ ENTRIES = (
         title="the cgroup in which exec should start is gone: the container moved or removed it",
         patterns=(rf"can't open cgroup: [^\n]*?{CGROUP}: {ENOENT}",),
         verdict="exec cannot enter {path}: the container moved its processes away and removed that cgroup",
-        cause="runc 1.4.0 starts exec in the cgroup that the container was given, and fails where that one is gone. A "
-        "container in the host's cgroup namespace with /sys/fs/cgroup writable (docker in docker, k3d, buildkitd, "
-        "systemd) can leave it for one of its own, and the emptied one is removed. Probes with exec fail as well.",
+        cause="runc 1.4.0 starts exec in the cgroup that the container was given, and fails if that cgroup is gone. A "
+        "container in the host's cgroup namespace with a writable /sys/fs/cgroup (docker in docker, k3d, buildkitd, "
+        "systemd) can move to a cgroup of its own; the empty one is then removed. Probes that use exec fail, too.",
         remedy=(
-            "Upgrade runc to 1.4.1 or later, which enters the cgroup of the first process then, as 1.3 does.",
-            "Kubernetes: use a TCP or HTTP probe in place of exec for this container.",
+            (
+                "Upgrade runc to 1.4.1 or later, which then enters the cgroup of the container's first process, as "
+                "1.3 does."
+            ),
+            "Kubernetes: use a TCP or HTTP probe instead of exec for this container.",
         ),
         reference="https://github.com/opencontainers/runc/issues/5089",
         confirm=look.gone,
@@ -46,22 +49,19 @@ ENTRIES = (
             rf"mounting [^\n]*cgroup[^\n]*: stat (?P<path5>/sys/fs/cgroup/(?:[^\n:]|:(?! ))+): {ENOENT}",
             rf"{OPENED} `(?P<path4>{V1_HIERARCHY.replace('controller', 'controller2')}[^`\n]+)`: {ENOENT}",
         ),
-        verdict="the container's cgroup does not exist any more: {path}",
-        cause="The controller is not at fault. The cgroup was removed behind the runtime: its last process "
-        "ended while the "
-        "runtime still started (a race), systemd removed the scope (daemon-reload, systemd or engine upgrade, "
-        "another cgroup "
-        "driver), or somebody removed it. exec, update and probes of a container in that state fail as well.",
+        verdict="the container's cgroup no longer exists: {path}",
+        cause="The controller is not at fault: something removed the cgroup. Its last process ended during the start "
+        "(a race), systemd removed the scope (daemon-reload, an upgrade, another cgroup driver), or somebody else "
+        "did. exec, update and probes of such a container fail, too.",
         remedy=(
             "Start the container again (Kubernetes: delete the pod; docker, podman: restart it).",
             (
-                "If it comes again: use the same cgroup driver in the kubelet and the engine, and do not let "
-                "two systemd "
-                "managers own the same slice (Delegate=yes for the engine's unit)."
+                "If it happens again: use the same cgroup driver in the kubelet and the engine, and let only one "
+                "systemd instance manage the slice (Delegate=yes for the engine's unit)."
             ),
         ),
         reference="https://github.com/opencontainers/runc/issues/4620",
-        tell="ls -d {path}: is it there? grep cgroup /proc/<pid of the container>/mountinfo",
+        tell="ls -d {path}: does it exist? grep cgroup /proc/<pid of the container>/mountinfo",
         confirm=look.gone,
         offer=2,
         rank=37,
@@ -81,9 +81,8 @@ ENTRIES = (
             r"(?:cannot|can't|failed to) freeze (?:container|cgroup)",
         ),
         verdict="the runtime could not freeze the container's cgroup in time, and gave up",
-        cause="With the systemd driver on v1 runc freezes the container while it changes its device rules. A "
-        "process that "
-        "gets no CPU time (a full or throttled node) or hangs in the kernel (state D) does not freeze.",
+        cause="With the systemd driver on v1, runc freezes the container while it changes the device rules. A process "
+        "does not freeze while it gets no CPU time (a full or throttled node) or hangs in the kernel (state D).",
         remedy=(
             "Look for starved or hanging processes: ps -eo pid,stat,wchan:30,cmd | awk '$2 ~ /^D/'; top",
             "Reserve CPU for the system (kubelet: systemReserved, kubeReserved), or start fewer containers at once.",
@@ -95,13 +94,12 @@ ENTRIES = (
     ),
     Entry(
         code="devices-distorted-by-outer-layer",
-        title="the outer layer's device list does not come to what runc wrote",
+        title="the outer layer shows another device list than runc wrote",
         patterns=(r"resulting devices cgroup doesn't match target mode",),
         verdict="the device rules that runc wrote did not take effect: an outer layer (Virtuozzo, OpenVZ, LXC) "
         "changes them",
-        cause="Before 1.0 runc computed what it had to write from the outer device list, and refused when the "
-        "result differed. "
-        "Virtuozzo and LXC show another list than they enforce.",
+        cause="runc before 1.0 computes the rules to write from the outer device list, and refuses if the result "
+        "differs. Virtuozzo and LXC show another list than they enforce.",
         remedy=(
             "Upgrade docker and runc (1.0 or later, containerd.io 1.4.8 or later), or keep docker 19.03.",
             "Ask the provider for a real virtual machine (KVM) instead of a container (OpenVZ, Virtuozzo).",
@@ -113,15 +111,14 @@ ENTRIES = (
         title="the host does not let the OOM killer be switched off",
         patterns=(writing(r"memory\.oom_control", rf"(?:{EACCES}|{EPERM}|{EINVAL}|{EBUSY})"),),
         verdict="the OOM killer of this container cannot be switched off: memory.oom_control refuses it",
-        cause="OpenVZ and Virtuozzo, as many rented servers are, forbid it to containers. EINVAL comes from a "
-        "cgroup that has "
-        "children with other settings.",
+        cause="OpenVZ and Virtuozzo, which many rented servers use, forbid it in containers. EINVAL comes from a "
+        "cgroup whose children have other settings.",
         remedy=(
             "Compose: remove oom_kill_disable: true from every service. docker: leave out --oom-kill-disable.",
-            "Use oom_score_adj: (docker: --oom-score-adj) to have others killed first.",
+            "Use oom_score_adj: (docker: --oom-score-adj), so that other processes are killed first.",
         ),
         reference="https://github.com/mailcow/mailcow-dockerized/issues/1629",
-        tell="ls /proc/vz /proc/user_beancounters: they are there on OpenVZ and Virtuozzo",
+        tell="ls /proc/vz /proc/user_beancounters: they exist on OpenVZ and Virtuozzo",
     ),
     Entry(
         code="kernel-memory-on-occupied-cgroup",
@@ -131,9 +128,8 @@ ENTRIES = (
             writing(r"memory\.kmem\.limit_in_bytes", EBUSY),
         ),
         verdict="the kernel memory limit cannot be set: the cgroup has processes or children already (EBUSY)",
-        cause="Kernels before 4.6 let kernel memory be limited only in an empty cgroup. The limit was "
-        "deprecated in 5.4 and "
-        "is gone from runc since 1.0-rc94.",
+        cause="Kernels before 4.6 accept a kernel memory limit only for an empty cgroup. The limit is deprecated "
+        "since Linux 5.4, and runc no longer sets it since 1.0-rc94.",
         remedy=(
             (
                 "Remove it: docker --kernel-memory, compose kernel_memory, memory.kernel of config.json. --memory "
@@ -151,11 +147,11 @@ ENTRIES = (
             rf"freezer not supported: [^\n]*?(?P<path>/sys/fs/cgroup/{CHARACTER}+)/cgroup\.freeze: {ENOENT}",
         ),
         verdict="the container cannot be paused: it has no cgroup that could be frozen",
-        cause="Pausing freezes the container's cgroup. A rootless engine without delegated cgroups (docker info: "
-        "Cgroup Driver: none) and gVisor start containers without one; on cgroup2 freezing needs Linux 5.2.",
+        cause="Pausing freezes the container's cgroup. gVisor, and a rootless engine without delegated cgroups "
+        "(docker info: Cgroup Driver: none), start containers without one. On cgroup2, freezing needs Linux 5.2.",
         remedy=(
             "Rootless: let the engine use systemd as its cgroup driver, on cgroup2, with delegation.",
-            "Where that cannot be: stop the container instead of pausing it.",
+            "If that is not possible: stop the container instead of pausing it.",
         ),
         reference="https://github.com/docker/desktop-feedback/issues/27",
         rank=50,

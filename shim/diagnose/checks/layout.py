@@ -158,7 +158,7 @@ def only_on_cgroup2(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def found_elsewhere(facts: Facts, words: Words) -> bool:
-    """The path in the words lies outside /sys/fs/cgroup: the runtime found a mount of that hierarchy. So did runc where
+    """The path in the message is outside /sys/fs/cgroup: the runtime found a mount of that hierarchy. So did runc where
     it names an interface file: for a controller that is not mounted it has other words.
     """
     if "`" not in words.text and re.search(r"/[a-z_]+\.[\w.]+: ", words.text):
@@ -191,7 +191,7 @@ def plain_directories(facts: Facts) -> tuple[str, ...]:
 
 
 def read_only(facts: Facts, words: Words) -> tuple[str, ...]:
-    """The path of the failed operation lies on a cgroup mount that is read-only."""
+    """The path of the failed operation is on a cgroup mount that is read-only."""
     mount = facts.covering(words["path"])
     return (mount.line(),) if mount and mount.fstype.startswith("cgroup") and mount.read_only else ()
 

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from shim.diagnose.entry import Check, Words
 
 OVERFLOW = 65534  # what an id without a mapping looks like from inside (/proc/sys/kernel/overflowuid)
-PAGE = 4096  # mount(2): the data argument is one page
 
 
 def destination_of(words: Words) -> str:
@@ -208,10 +207,11 @@ def overlay_directories(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def too_long(facts: Facts, words: Words) -> tuple[str, ...]:
-    """The options are longer than one page."""
+    """The options leave no room for the NUL at the end of the page that mount(2) copies."""
     length = len(",".join(str(option) for option in requested(facts, words).get("options") or ()))
     wanted = destination_of(words)
-    return (f"config.json mounts {wanted}: options of {length} bytes, a page is {PAGE}",) if length >= PAGE else ()
+    page = facts.page_size()
+    return (f"config.json mounts {wanted}: options of {length} bytes, a page is {page}",) if length >= page else ()
 
 
 def in_the_initial_or_not(facts: Facts, words: Words) -> tuple[str, ...]:

@@ -51,7 +51,7 @@ def foreign_owner(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def common_ancestor(facts: Facts, words: Words) -> tuple[str, ...]:
-    """The directory is this user's, but the caller's own cgroup lies outside the delegated subtree."""
+    """The directory is this user's, but the caller's own cgroup is outside the delegated subtree."""
     directory, mine = words["path"].rpartition("/")[0], facts.field("Uid").split()[1:2]
     while directory.startswith(CGROUP + "/") and facts.status(directory) is None:
         directory = directory.rpartition("/")[0]  # the runtime has removed what it made

@@ -136,7 +136,7 @@ def occupied(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def frozen_ancestors(facts: Facts) -> tuple[str, ...]:
-    """Frozen cgroups on the container's path, v2 and v1; a task that enters one stops for ever."""
+    """Frozen cgroups on the container's path, v2 and v1; a task that enters one stops forever."""
     found = []
     for directory in facts.lineage(facts.directory()):
         if facts.layout() == "unified" and facts.line(f"{directory}/cgroup.freeze") == "1":
@@ -165,7 +165,7 @@ def escaping_path(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def not_unified(facts: Facts, words: Words) -> bool:
-    """config.json was read, and the key of the message is none of `linux.resources.unified`."""
+    """config.json was read, and the key of the message is not in `linux.resources.unified`."""
     return facts.context.config is not None and not unified_key(facts, words)
 
 

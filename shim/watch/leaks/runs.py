@@ -10,13 +10,14 @@ from collections import deque
 from statistics import median
 
 from shim.values import Value
+from shim.watch.event import EXIT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
-    from shim.watch.lives import Record, Who
+    from shim.watch.lives import RecordedLine, Who
 
 SPANS = 120  # of a run: more make no better judgement, and cost their square
 MOST_HAPPENINGS = 400  # of a run that are kept, the newest
@@ -97,7 +98,7 @@ def is_wanted(who: Who, wanted: str) -> bool:
     return wanted in names or (len(wanted) >= 4 and who.id.startswith(wanted))
 
 
-def runs(records: Iterable[Record], found: dict[str, list[Extent]]) -> list[Run]:
+def runs(records: Iterable[RecordedLine], found: dict[str, list[Extent]]) -> list[Run]:
     """The runs that `survey` found, filled from the same records."""
     filling: dict[str, _Filling] = {}
     waiting = {own: deque(extents) for own, extents in found.items()}
@@ -193,12 +194,11 @@ class _Filling:
     def event(self, time: float, event: dict[str, Any]) -> None:
         """What the watcher saw; counters that grew are known from the samples already."""
         kind = str(event.get("kind"))
-        if kind in COUNTED or kind == "leak":
-            return
         evidence = event.get("evidence")
-        more = (
-            [f"{k} {v}" for k, v in evidence.items() if isinstance(v, (str, int))] if isinstance(evidence, dict) else []
-        )
+        facts = evidence if isinstance(evidence, dict) else {}
+        if kind in COUNTED or kind == "leak" or (kind == EXIT and not (facts.get("init") or facts.get("signal"))):
+            return
+        more = [f"{k} {v}" for k, v in facts.items() if isinstance(v, (str, int))]
         what = f"{kind.replace('_', ' ')}{': ' if more else ''}{', '.join(more)}"[:200]
         self._happened(time, kind, what, str(event.get("source"))[:100])
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from shim.audit.after import as_driver, as_family
 from shim.audit.row import Row
-from shim.audit.subject import Facts, Hierarchy, Level, Subject
+from shim.audit.subject import AuditedContainer, CgroupLevels, HostFacts, Level
 from shim.audit.verdict import rows
-from shim.containers.container import ASKED, CONFIG, KUBELET, REMEMBERED, SPEC, SYSTEMD, Container, Record
+from shim.containers.container import ASKED, CONFIG, KUBELET, REMEMBERED, SPEC, SYSTEMD, Container, RecordedLimits
 from shim.planning.plan import make_plan
 from tests.hosts_made import make_host
 
@@ -18,62 +18,62 @@ PREFIXES = {**CONTROLLERS, "hugetlb": "hugetlb", "devices": "devices"}
 ID = "5e" * 32
 
 
-def record(column: str, kind: str, **value: Any) -> Record:
+def record(column: str, kind: str, **value: Any) -> RecordedLimits:
     """One party's word, from a file called after the column."""
-    return Record(column=column, kind=kind, source=f"/{column}", value=value)
+    return RecordedLimits(column=column, kind=kind, source=f"/{column}", value=value)
 
 
-def docker(**host: Any) -> Record:
+def docker(**host: Any) -> RecordedLimits:
     """hostconfig.json."""
     return record(ASKED, "docker", **host)
 
 
-def podman(*options: str) -> Record:
+def podman(*options: str) -> RecordedLimits:
     """CreateCommand: these options of `podman run`."""
     return record(ASKED, "podman", argv=["podman", "run", *options, "image", "sleep", "--memory=1g"])
 
 
-def cri(**asked: Any) -> Record:
+def cri(**asked: Any) -> RecordedLimits:
     """CRI's LinuxContainerResources."""
     return record(ASKED, "cri", **asked)
 
 
-def spec(**resources: Any) -> Record:
+def spec(**resources: Any) -> RecordedLimits:
     """The engine's own copy of the OCI spec."""
     return record(SPEC, "oci", resources=resources)
 
 
-def config(score: int | None = None, **resources: Any) -> Record:
+def config(score: int | None = None, **resources: Any) -> RecordedLimits:
     """config.json."""
     return record(CONFIG, "oci", resources=resources, oom_score_adj=score)
 
 
-def runc(**groups: Any) -> Record:
+def runc(**groups: Any) -> RecordedLimits:
     """runc's state.json."""
     return record(REMEMBERED, "runc", **groups)
 
 
-def unit(**settings: str) -> Record:
+def unit(**settings: str) -> RecordedLimits:
     """systemd's files of the scope."""
     return record(SYSTEMD, "unit", **settings)
 
 
-def pod(**limits: Any) -> Record:
+def pod(**limits: Any) -> RecordedLimits:
     """The kubelet's files."""
     return record(KUBELET, "pod", **limits)
 
 
 def made(
-    *records: Record,
+    *records: RecordedLimits,
     version: int = 2,
     files: dict[str, str] | None = None,
     inner: dict[str, str] | None = None,
     above: dict[str, str] | None = None,
     missing: str = "",
-    facts: Facts | None = None,
+    facts: HostFacts | None = None,
     process: dict[str, str] | None = None,
     **container: Any,
-) -> Subject:
+) -> AuditedContainer:
     """A running container. files: of its own cgroup; inner: of one below it; above: of one above it."""
     kinds = {one.kind: one for one in records}
     engine = next((name for name in ("docker", "podman", "cri") if name in kinds), "runc")
@@ -83,16 +83,16 @@ def made(
     levels = {name: _hierarchy(name, version, texts, missing) for name in set(PREFIXES.values())}
     asked = next((one.value["resources"] for one in records if one.column == CONFIG), None)
     host = make_host("unified" if version == 2 else "legacy")
-    return Subject(
+    return AuditedContainer(
         container=Container(**{"driver": driver, "records": records, **given}),
         hierarchies=levels,
         process=process or {"oom_score_adj": "0\n"},
-        facts=facts or Facts(swap=1 << 30, swap_accounting=True),
+        facts=facts or HostFacts(swap=1 << 30, swap_accounting=True),
         plan=make_plan(asked, host, as_family(str(given["family"])), "create", as_driver(driver)) if asked else None,
     )
 
 
-def _hierarchy(controller: str, version: int, texts: dict[str, dict[str, str] | None], missing: str) -> Hierarchy:
+def _hierarchy(controller: str, version: int, texts: dict[str, dict[str, str] | None], missing: str) -> CgroupLevels:
     """One controller's files of each level."""
 
     def levels(*paths: str) -> tuple[Level, ...]:
@@ -104,9 +104,9 @@ def _hierarchy(controller: str, version: int, texts: dict[str, dict[str, str] | 
         )
 
     own = () if missing else levels("/pod/web", "/pod/web/inner")
-    return Hierarchy(version=version, mount="/sys/fs/cgroup", own=own, above=levels("/pod"), missing=missing)
+    return CgroupLevels(version=version, mount="/sys/fs/cgroup", own=own, above=levels("/pod"), missing=missing)
 
 
-def judged(subject: Subject, limit: str) -> Row | None:
+def judged(subject: AuditedContainer, limit: str) -> Row | None:
     """The row of one limit, None where nothing is said about it."""
     return next((row for row in rows(subject) if row.limit == limit), None)

@@ -177,7 +177,7 @@ def test_shell_scripts_can_run() -> None:
 
 
 def test_architecture_names_every_room() -> None:
-    """docs/architecture.md, the linter's contract and the folders of shim/ have the same rooms in the same order."""
+    """docs/architecture.md, its drawings, the linter's contract and shim/ have the same rooms in one order."""
     page = (ROOT / "docs" / "architecture.md").read_text()
     described = re.findall(r"^\| `(\w+)/` \|", page, re.MULTILINE)
     folders = {path.name for path in (ROOT / "shim").iterdir() if (path / "__init__.py").exists()}
@@ -185,3 +185,7 @@ def test_architecture_names_every_room() -> None:
     contract = re.search(r"^layers = \[(.*?)^\]", (ROOT / "pyproject.toml").read_text(), re.MULTILINE | re.DOTALL)
     assert contract
     assert [room for room in re.findall(r"shim\.(\w+)", contract[1]) if room in folders] == described
+    drawn = re.findall(r">([^<]+)</text>", (ROOT / "docs" / "architecture-rooms.svg").read_text())
+    assert [word for word in drawn if word in folders] == described
+    (chart,) = re.findall(r"^```mermaid\nflowchart TB\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert [word for word in dict.fromkeys(re.findall(r"\w+", chart)) if word in folders] == described

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 EXAMPLES = ROOT / "examples"
 UNIT = EXAMPLES / "systemd/cgshim-watch.service"
 RULES = EXAMPLES / "monitoring/alerts.yaml"
+CASES = ROOT / "tests/monitoring/alerts.test.yaml"
 DASHBOARD = EXAMPLES / "monitoring/dashboard.json"
 SCRAPED = {"instance", "job"}  # labels that Prometheus adds
 # What systemd.exec(5) takes away from a service; the unit names what the watcher still needs.
@@ -230,6 +231,22 @@ def test_rules_in_promtool_itself() -> None:
     done = subprocess.run(["promtool", "check", "rules", str(RULES)], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "SUCCESS: 12 rules found" in done.stdout
+
+
+def test_rules_fire_for_what_they_are_for() -> None:
+    """Prometheus' own test runner evaluates each rule over made-up series; every alert has a case that fires."""
+    require("promtool", program_problem("promtool"))
+    done = subprocess.run(["promtool", "test", "rules", str(CASES)], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_rule_has_a_case_that_fires() -> None:
+    """A rule that is added comes with one; the runner takes a rule without a case for right."""
+    import yaml
+
+    rules = {rule["alert"] for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]}
+    cases = [case for test in yaml.safe_load(CASES.read_text())["tests"] for case in test["alert_rule_test"]]
+    assert {case["alertname"] for case in cases if case.get("exp_alerts")} == rules
 
 
 def test_dashboard_has_the_form_of_grafana() -> None:

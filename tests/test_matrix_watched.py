@@ -38,7 +38,27 @@ NUMBERS: dict[str, Any] = {
 RESTART: dict[str, Any] = {"asked": "restart", "version": "v1", "before": 0, "told": [[{"evidence": {"count": 1}}], []]}
 
 
-@pytest.mark.parametrize("record", [WORKER, NUMBERS, RESTART, {"asked": "worker", "version": ""}])
+LEAKS: dict[str, Any] = {
+    "asked": "leaks",
+    "version": "v2",
+    "found": {
+        "anonymous": {"verdict": "leak", "leaking": ["anonymous"], "kinds": {}},
+        "shmem": {"verdict": "leak", "leaking": ["shmem"], "kinds": {}},
+        "sockets": {"verdict": "leak", "leaking": ["kernel"], "kinds": {"kernel": ["leak", ""]}},
+        "cache": {"verdict": "cache", "leaking": [], "kinds": {}},
+        "steady": {"verdict": "steady", "leaking": [], "kinds": {}},
+    },
+}
+
+
+def _leaks(name: str, **changes: Any) -> dict[str, Any]:
+    return {**LEAKS, "found": {**LEAKS["found"], name: {**LEAKS["found"][name], **changes}}}
+
+
+UNCOUNTED = _leaks("sockets", verdict="steady", leaking=[], kinds={})
+
+
+@pytest.mark.parametrize("record", [WORKER, NUMBERS, RESTART, LEAKS, UNCOUNTED, {"asked": "worker", "version": ""}])
 def test_what_is_right(record: dict[str, Any]) -> None:
     """No fault; and none on a kernel without a memory controller."""
     assert watched.faults(record) == []
@@ -48,6 +68,9 @@ def test_what_is_right(record: dict[str, Any]) -> None:
     ("record", "fault"),
     [
         ({**WORKER, "alive": False}, "init alive False"),
+        (_leaks("cache", verdict="leak", leaking=["file"]), "cache: leak, leaking ['file']: {}"),
+        (_leaks("shmem", verdict="steady", leaking=[]), "shmem: steady, leaking []: {}"),
+        ({**LEAKS, "found": {}}, "anonymous: not in the recording: []"),
         ({**WORKER, "alerts": {**WORKER["alerts"], "oom_kill": {}}}, "no alert oom_kill"),
         ({**WORKER, "problems": ["inotify"]}, "the watcher had a problem: inotify"),
         ({**RESTART, "told": [[], []]}, "kills told by three watchers: [0, 0, 0]"),

@@ -3,6 +3,9 @@
 # results.json and results.svg. As root. Nothing is installed: the compiled stand-in is built in a scratch folder, with
 # gcc's or Debian's own packages unpacked there. WRAPPER: a real one, that looks for runc in PATH, to be measured, too.
 #
+# run.sh --engines [--rounds N] [--out DIR] [--peer WRAPPER]: what a person waits for: podman, docker, ctr and CRI with
+# each runtime behind them; engines.json. `python3 -m integration.benchmarks.page DIR/engines.json` puts it into the documents.
+#
 # run.sh --vm [--out DIR]: count instructions, with runc and with crun, in a guest that is all cgroup2; needs what
 # integration/matrix needs.
 set -euo pipefail
@@ -10,6 +13,14 @@ case " $* " in *" -h "* | *" --help "*) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}/
 cd "$(dirname "$0")/../.."
 command -v gcc > /dev/null || { echo "benchmarks: gcc is missing (apt-get install gcc libc6-dev)" >&2; exit 1; }
 [ "$(id -u)" = 0 ] || { echo "benchmarks: containers are started, so run as root" >&2; exit 1; }
+case " $* " in
+*" --engines "*)
+  python=.venv/bin/python # grpcio-tools, for CRI
+  [ -x "$python" ] || python=python3
+  /usr/bin/python3 -B -m shim.start.archive_file
+  exec "$python" -B -m integration.benchmarks.engines_seen "$@"
+  ;;
+esac
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/cgshim-benchmarks.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
 gcc -O2 -static -o "$scratch/spawn" integration/benchmarks/spawn.c

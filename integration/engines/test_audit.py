@@ -23,7 +23,7 @@ from integration.kernel import CgroupValues
 from shim.audit.subjects import facts_of, host_of, subjects
 from shim.audit.verdict import rows
 from shim.containers.inventory import inventory
-from shim.containers.tree import Tree
+from shim.containers.tree import HostTree
 from shim.host.view import View
 
 if TYPE_CHECKING:
@@ -293,7 +293,7 @@ def test_paused_and_frozen_containers(docker_container: Callable[..., tuple[str,
 def test_container_that_dies_meanwhile(docker_container: Callable[..., tuple[str, int]]) -> None:
     """Between the inventory and the reading of its cgroup: its limits are unknown, everybody else's are not."""
     name, pid = docker_container("--memory=64m")
-    tree, view = Tree(), View()
+    tree, view = HostTree(), View()
     found = inventory(tree)
     host = host_of(view, found.containers)
     directory = CgroupValues(pid).directory("memory")

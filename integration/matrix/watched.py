@@ -14,6 +14,14 @@ M = 1 << 20
 HELD_BACK = 2 * 64 * 4096
 SLACK = 2 * HELD_BACK + M // 2  # both before and after, and what comes on top
 LIMIT = 32 * M
+# What runs (guest/leaks.py) -> the verdict, the kinds that leak.
+LEAKS: dict[str, tuple[str, list[str]]] = {
+    "anonymous": ("leak", ["anonymous"]),
+    "shmem": ("leak", ["shmem"]),
+    "sockets": ("leak", ["kernel"]),
+    "cache": ("cache", []),
+    "steady": ("steady", []),
+}
 IN_USAGE = ("anonymous", "shmem", "file", "kernel")
 EXCEEDED = {"v1": "cgroup_v1_memory_threshold_exceeded", "v2": "cgroup_v2_memory_high_exceeded"}
 EVENT_SOURCES = {"v1": "cgroup.event_control", "v2": "inotify memory.events"}
@@ -133,6 +141,20 @@ def forged(record: dict[str, Any]) -> list[str]:
     return [] if record["directory"] in why and "another device" in why else [f"the reason is {why!r}"]
 
 
+def leaks(record: dict[str, Any]) -> list[str]:
+    """The kind that leaks, and no other. A cache is none; one that reads from no device has none to read."""
+    found = []
+    for runs, (verdict, leaking) in LEAKS.items():
+        one = record["found"].get(runs)
+        if one is None and runs != "cache":
+            found.append(f"{runs}: not in the recording: {sorted(record['found'])}")
+        elif one and "kernel" in leaking and "kernel" not in one["kinds"]:
+            continue  # this kernel counts no kernel memory
+        elif one and (one["verdict"], one["leaking"]) != (verdict, leaking):
+            found.append(f"{runs}: {one['verdict']}, leaking {one['leaking']}: {one['kinds']}")
+    return found
+
+
 JUDGES = {
     "numbers": numbers,
     "worker": worker,
@@ -142,4 +164,5 @@ JUDGES = {
     "drift": drift,
     "restart": restart,
     "forged": forged,
+    "leaks": leaks,
 }

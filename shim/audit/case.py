@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 
     from shim.audit.columns import Said
     from shim.audit.limit import Limit
-    from shim.audit.subject import Subject
+    from shim.audit.subject import AuditedContainer
 
 # containerd and its clients change their own copy of the spec at an update, not the bundle's.
 OLD_BUNDLES = ("cri", "nerdctl", "containerd")
 OF_PODS = ("memory.limit", "cpu.quota")
 
 
-class Case(Value):
+class JudgedLimit(Value):
     """One limit while it is judged. wish: what should hold. given: what the runtime was asked for, updates included."""
 
-    subject: Subject
+    subject: AuditedContainer
     said: Said
     key: str
     limit: Limit
@@ -44,7 +44,7 @@ class Case(Value):
         return self.said.by.get(name, {}).get(self.key)
 
 
-def case_of(subject: Subject, said: Said, key: str) -> Case:
+def case_of(subject: AuditedContainer, said: Said, key: str) -> JudgedLimit:
     """The case of one limit."""
     limit = said.limit(key)
     own, above = said.values(key, said.own), said.values(key, said.above)
@@ -52,7 +52,7 @@ def case_of(subject: Subject, said: Said, key: str) -> Case:
     now = tightest(limit, own) if limit.order == AT_MOST else _nearest(limit, own, wish)
     order = (REMEMBERED, CONFIG, *((SPEC,) if subject.container.engine in OLD_BUNDLES else ()))
     given = next((said.by[name][key] for name in order if key in said.by.get(name, ())), None)
-    return Case(
+    return JudgedLimit(
         subject=subject,
         said=said,
         key=key,
@@ -72,7 +72,7 @@ def _nearest(limit: Limit, own: list[tuple[str, Any]], wish: Any) -> tuple[str, 
     return next(same, own[0] if own else None)
 
 
-def _wish(subject: Subject, said: Said, key: str, limit: Limit) -> tuple[Any, str]:
+def _wish(subject: AuditedContainer, said: Said, key: str, limit: Limit) -> tuple[Any, str]:
     """What should hold: the youngest word of whoever asks, and a note where that is not the first one."""
     words = {name: found[key] for name, found in said.by.items() if key in found}
     pod = subject.container.record(KUBELET)

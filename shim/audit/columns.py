@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from shim.audit.limit import Found, Kind, Limit
-    from shim.audit.subject import Hierarchy, Subject
-    from shim.containers.container import Record
+    from shim.audit.subject import AuditedContainer, CgroupLevels
+    from shim.containers.container import RecordedLimits
 
 COLUMNS = (KUBELET, ASKED, SPEC, CONFIG, REMEMBERED, SYSTEMD)
 
@@ -23,7 +23,7 @@ class Said(Value):
     """One kind of limit of one container: column -> limit -> value; own and above: (cgroup, values) level by level."""
 
     kind: Kind
-    hierarchy: Hierarchy
+    hierarchy: CgroupLevels
     by: dict[str, Found]
     own: tuple[tuple[str, Found], ...]
     above: tuple[tuple[str, Found], ...]
@@ -46,12 +46,12 @@ class Said(Value):
         return [(path, value) for path, value in found if value is not None]
 
 
-def said(subject: Subject) -> list[Said]:
+def said(subject: AuditedContainer) -> list[Said]:
     """Everything, kind by kind."""
     return [_of_kind(subject, kind) for kind in KINDS]
 
 
-def _of_kind(subject: Subject, kind: Kind) -> Said:
+def _of_kind(subject: AuditedContainer, kind: Kind) -> Said:
     hierarchy = subject.hierarchy(kind.limits[0].controller)
     version = hierarchy.version
     by = {}
@@ -69,7 +69,7 @@ def _of_kind(subject: Subject, kind: Kind) -> Said:
     )
 
 
-def _of_record(kind: Kind, record: Record, version: int, numbers: dict[str, str]) -> Found:
+def _of_record(kind: Kind, record: RecordedLimits, version: int, numbers: dict[str, str]) -> Found:
     value = record.value
     if record.kind == "docker":
         return kind.docker({**value, "numbers": numbers}, version)

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from shim.audit.limits import KINDS
-from shim.audit.subject import Hierarchy, Level
+from shim.audit.subject import CgroupLevels, Level
 from shim.containers.membership import Branch, branches
 from shim.host import mountinfo
+from shim.host.controllers import v1_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from shim.containers.container import Container
-    from shim.containers.tree import Tree
+    from shim.containers.tree import HostTree
     from shim.host.facts import Host
 
 FEW = 8
-V1_NAMES = {"io": "blkio"}
 CONTROLLERS = tuple(dict.fromkeys(kind.limits[0].controller for kind in KINDS if kind.limits[0].controller))
 
 
 class Kernel:
     """Reads cgroups of one host; remembers directories, so that shared ancestors cost one look."""
 
-    def __init__(self, tree: Tree, host: Host) -> None:
+    def __init__(self, tree: HostTree, host: Host) -> None:
         self.tree = tree
         self.host = host
         # Of several mounts on one point the last one is seen.
@@ -36,31 +36,33 @@ class Kernel:
             (kind.limits[0].controller, version): names for kind in KINDS for version, names in kind.files.items()
         }
 
-    def hierarchies(self, container: Container, text: str) -> dict[str, Hierarchy]:
+    def hierarchies(self, container: Container, text: str) -> dict[str, CgroupLevels]:
         """Controller -> where the container is, from its /proc/PID/cgroup."""
         found = branches(container, text)
         return {name: self._hierarchy(name, container, found) for name in CONTROLLERS}
 
-    def _hierarchy(self, controller: str, container: Container, found: dict[str, Branch]) -> Hierarchy:
+    def _hierarchy(self, controller: str, container: Container, found: dict[str, Branch]) -> CgroupLevels:
         place = self.host.place(controller)
         version, mount = place.version, place.mount
         if controller == "devices" and not version:
-            return Hierarchy(version=2, missing="cgroup2 has no devices controller")
+            return CgroupLevels(version=2, missing="cgroup2 has no devices controller")
         if not version:
-            return Hierarchy(version=0, missing=f"this host has no {controller} controller: {place.evidence}")
-        branch = found.get("" if version == 2 else V1_NAMES.get(controller, controller))
+            return CgroupLevels(version=0, missing=f"this host has no {controller} controller: {place.evidence}")
+        branch = found.get("" if version == 2 else v1_name(controller))
         if branch is not None:
             branch = self._shown(mount, branch)
         if branch is None:
-            return Hierarchy(version=version, mount=mount, missing=f"/proc/{container.pid}/cgroup has no {controller}")
+            return CgroupLevels(
+                version=version, mount=mount, missing=f"/proc/{container.pid}/cgroup has no {controller}"
+            )
         if not branch.known or container.hints.get("no-cgroup") or container.driver == "disabled":
             where = f"its process is in {branch.leaf}, with others"
             above = self._levels(mount, controller, version, (branch.leaf, *branch.above))
-            return Hierarchy(version=version, mount=mount, above=above, missing=f"no own cgroup: {where}")
+            return CgroupLevels(version=version, mount=mount, above=above, missing=f"no own cgroup: {where}")
         own = self._levels(mount, controller, version, branch.inner)
         above = self._levels(mount, controller, version, branch.above)
         missing = "" if own else f"cannot be read: {mount}{branch.own}"
-        return Hierarchy(version=version, mount=mount, own=own, above=above, missing=missing)
+        return CgroupLevels(version=version, mount=mount, own=own, above=above, missing=missing)
 
     def _shown(self, mount: str, branch: Branch) -> Branch:
         """Where only a part of the hierarchy is mounted (a bind, as in pods), paths begin at the root of the mount."""

@@ -17,7 +17,7 @@ class Level(Value):
     files: dict[str, str]
 
 
-class Hierarchy(Value):
+class CgroupLevels(Value):
     """Where one controller has the container: own levels (its cgroup down to the process's), and those above.
 
     version: 1, 2, or 0 where the host has the controller nowhere. missing: why there is no own level, "" if there is.
@@ -30,7 +30,7 @@ class Hierarchy(Value):
     missing: str = ""
 
 
-class Facts(Value):
+class HostFacts(Value):
     """What the host says about how much limits are worth.
 
     swap: bytes of swap space. schedulers: disk `MAJ:MIN` -> its I/O scheduler. partitions: devices that are not whole
@@ -47,21 +47,21 @@ class Facts(Value):
     outside: bool = False
 
 
-class Subject(Value):
+class AuditedContainer(Value):
     """One container with all that its verdicts need. process: files of its init, `oom_score_adj`.
 
     plan: what the rules say of its resources on this host under its own runtime; None where it has none.
     """
 
     container: Container
-    hierarchies: dict[str, Hierarchy]
+    hierarchies: dict[str, CgroupLevels]
     process: dict[str, str]
-    facts: Facts
+    facts: HostFacts
     plan: Plan | None = None
 
-    def hierarchy(self, controller: str) -> Hierarchy:
+    def hierarchy(self, controller: str) -> CgroupLevels:
         """The controller's hierarchy; of what is no controller's the process itself is the level."""
         if not controller:
             own = (Level(path="", files=self.process),) if self.process else ()
-            return Hierarchy(version=0, own=own, missing="" if own else "the process cannot be read")
-        return self.hierarchies.get(controller) or Hierarchy(version=0, missing=f"no {controller} controller")
+            return CgroupLevels(version=0, own=own, missing="" if own else "the process cannot be read")
+        return self.hierarchies.get(controller) or CgroupLevels(version=0, missing=f"no {controller} controller")

@@ -8,7 +8,7 @@ import stat
 from shim.audit import command
 from shim.audit.after import as_driver, as_family
 from shim.audit.levels import Kernel
-from shim.audit.subject import Facts, Subject
+from shim.audit.subject import AuditedContainer, HostFacts
 from shim.containers.container import CONFIG, GONE, REMEMBERED, SPEC
 from shim.host.detect import detect
 from shim.oci import checks
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from shim.containers.container import Container
     from shim.containers.inventory import Inventory
-    from shim.containers.tree import Tree
+    from shim.containers.tree import HostTree
     from shim.host.facts import Host
     from shim.host.view import View
     from shim.planning.plan import Plan
@@ -45,7 +45,7 @@ def host_of(view: View, containers: Iterable[Container]) -> Host:
     return detect(view, tuple(names), writable=False)
 
 
-def subjects(tree: Tree, host: Host, found: Inventory, facts: Facts) -> Iterator[Subject]:
+def subjects(tree: HostTree, host: Host, found: Inventory, facts: HostFacts) -> Iterator[AuditedContainer]:
     """Each container, read now; one that ends meanwhile has no levels."""
     kernel = Kernel(tree, host)
     planned: dict[str, Plan] = {}
@@ -58,7 +58,7 @@ def subjects(tree: Tree, host: Host, found: Inventory, facts: Facts) -> Iterator
             # It ended (or moved) while its cgroups were read: half of what was read is of nobody.
             why = f"process {container.pid} ended while it was looked at"
             container = container.changed(state=GONE, pid=0, problems=(*container.problems, why))
-        yield Subject(
+        yield AuditedContainer(
             container=container,
             hierarchies=hierarchies,
             process={"oom_score_adj": score} if score is not None else {},
@@ -79,7 +79,7 @@ def _plan(planned: dict[str, Plan], container: Container, host: Host) -> Plan | 
     return planned[key]
 
 
-def facts_of(tree: Tree, host: Host, containers: Iterable[Container]) -> Facts:
+def facts_of(tree: HostTree, host: Host, containers: Iterable[Container]) -> HostFacts:
     """What the host says about how much limits are worth."""
     schedulers, partitions, cost = {}, [], ""
     for name in tree.names("/sys/dev/block"):
@@ -93,7 +93,7 @@ def facts_of(tree: Tree, host: Host, containers: Iterable[Container]) -> Facts:
         cost = tree.text(f"{host.cgroup2_mount}/io.cost.qos") or ""
     swaps = (tree.text("/proc/swaps") or "").splitlines()[1:]
     accounting = host.swap_accounting.value
-    return Facts(
+    return HostFacts(
         swap=sum(int(line.split()[2]) << 10 for line in swaps if len(line.split()) > 2),
         swap_accounting=accounting if isinstance(accounting, bool) else None,
         schedulers=schedulers,
@@ -104,7 +104,7 @@ def facts_of(tree: Tree, host: Host, containers: Iterable[Container]) -> Facts:
     )
 
 
-def _numbers(tree: Tree, containers: Iterable[Container]) -> dict[str, str]:
+def _numbers(tree: HostTree, containers: Iterable[Container]) -> dict[str, str]:
     """Device path -> `MAJ:MIN` for those that engines' records name."""
     found = {}
     for path in {path for container in containers for path in _named(container)}:

@@ -15,12 +15,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from shim.audit.subject import Subject
+    from shim.audit.subject import AuditedContainer
 
 FILES = "the file that was given to compose may still have it: "
 
 
-def dropped(subject: Subject) -> dict[str, tuple[bool, str]]:
+def dropped(subject: AuditedContainer) -> dict[str, tuple[bool, str]]:
     """Limit -> (certain, why) for requests of which only a trace is left."""
     record = next((one for one in subject.container.records if one.kind == "docker"), None)
     if record is None:
@@ -39,7 +39,7 @@ def dropped(subject: Subject) -> dict[str, tuple[bool, str]]:
     return {}
 
 
-def by_cgshim(subject: Subject) -> list[Row]:
+def by_cgshim(subject: AuditedContainer) -> list[Row]:
     """What cgshim itself gave up, with a notice in the container's annotation."""
     config = subject.container.record(CONFIG)
     report = _report(config.value.get("report") if config else None)

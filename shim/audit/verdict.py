@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shim.audit import columns, traces, weakness
-from shim.audit.case import OF_PODS, Case, case_of, show
+from shim.audit.case import OF_PODS, JudgedLimit, case_of, show
 from shim.audit.limit import LOOSER, NONE, SAME, TIGHTER, WITHIN, relation, tightest
 from shim.audit.row import (
     AT_RISK,
@@ -24,12 +24,12 @@ from shim.rules.base import KEPT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from shim.audit.subject import Subject
+    from shim.audit.subject import AuditedContainer
 
 NO_CONFIG = "no config.json of it could be read"
 
 
-def rows(subject: Subject) -> list[Row]:
+def rows(subject: AuditedContainer) -> list[Row]:
     """All limits of a container, the worst first."""
     lost = traces.dropped(subject)
     found = traces.by_cgshim(subject)
@@ -43,7 +43,7 @@ def rows(subject: Subject) -> list[Row]:
     return sorted(found, key=lambda row: ORDER.index(row.verdict))
 
 
-def _judge(case: Case, trace: tuple[bool, str] | None) -> tuple[str, str] | None:
+def _judge(case: JudgedLimit, trace: tuple[bool, str] | None) -> tuple[str, str] | None:
     """(verdict, why), None where there is nothing to say."""
     if trace and columns.is_nothing(case.limit, case.wish):
         return LOST_BEFORE if trace[0] else UNKNOWN, trace[1]
@@ -68,7 +68,7 @@ def _judge(case: Case, trace: tuple[bool, str] | None) -> tuple[str, str] | None
     return _looser(case, found)
 
 
-def _cut_above(case: Case) -> str:
+def _cut_above(case: JudgedLimit) -> str:
     """A set that lost members because an ancestor has not got them (v1: CPUs that were offline once)."""
     above = case.above if case.limit.order == WITHIN else None
     if above is None or relation(case.limit, case.wish, above[1]) != LOOSER:
@@ -76,7 +76,7 @@ def _cut_above(case: Case) -> str:
     return f"{above[0]} has {show(case.limit, above[1])}"
 
 
-def _unasked(case: Case) -> tuple[str, str] | None:
+def _unasked(case: JudgedLimit) -> tuple[str, str] | None:
     """Nothing was asked. A limit that the kernel still has is reported."""
     if not case.limit.always or case.now in (None, NONE, *case.limit.free) or case.subject.container.helper:
         return None
@@ -91,12 +91,12 @@ def _unasked(case: Case) -> tuple[str, str] | None:
     return STRICTER, _who(case, "nobody asked for it, as far as the records go")
 
 
-def _zero(case: Case) -> tuple[str, str]:
+def _zero(case: JudgedLimit) -> tuple[str, str]:
     why = "0 is 'not set' to crun and to runc before 1.4, and a limit of 1 to runc from 1.4 on; use -1 for no limit"
     return (STRICTER if isinstance(case.now, int) and case.now > 0 else UNKNOWN), why
 
 
-def _stopped(case: Case, state: str) -> tuple[str, str] | None:
+def _stopped(case: JudgedLimit, state: str) -> tuple[str, str] | None:
     """Nothing of it in the kernel: only what the engine dropped at its last start can be told."""
     dropped = case.column(ASKED) is not None and case.subject.container.record(CONFIG) and case.given is None
     if dropped:
@@ -105,7 +105,7 @@ def _stopped(case: Case, state: str) -> tuple[str, str] | None:
     return (UNKNOWN, why[state]) if state in why else None
 
 
-def _unseen(case: Case) -> tuple[str, str] | None:
+def _unseen(case: JudgedLimit) -> tuple[str, str] | None:
     """No value of the kernel's for a container that runs: no such file, no such cgroup, or no right to read it."""
     missing = case.said.hierarchy.missing
     if not case.passed_on:
@@ -125,7 +125,7 @@ def _unseen(case: Case) -> tuple[str, str] | None:
     return LOST_IN, f"its cgroup has no file for it: {_place(case)}"
 
 
-def _holds(case: Case) -> tuple[str, str]:
+def _holds(case: JudgedLimit) -> tuple[str, str]:
     """The own cgroup has it. Is it all, will it stay, is it worth what it says."""
     weak = weakness.weakness(case.said, case.key, case.wish, case.subject.facts)
     if weak:
@@ -138,7 +138,7 @@ def _holds(case: Case) -> tuple[str, str]:
     return ENFORCED, case.note
 
 
-def _risk(case: Case) -> str:
+def _risk(case: JudgedLimit) -> str:
     """systemd has another value than the kernel, and writes its own at the next daemon-reload."""
     record = case.subject.container.record(SYSTEMD)
     if record is None or not case.limit.property or case.own != (case.said.own[0][0] if case.said.own else ""):
@@ -156,7 +156,7 @@ def _risk(case: Case) -> str:
     return f"the unit has {name}={show(case.limit, thinks) if thinks is not None else 'nothing'} ({record.source})"
 
 
-def _looser(case: Case, found: str) -> tuple[str, str]:
+def _looser(case: JudgedLimit, found: str) -> tuple[str, str]:
     """The own cgroup allows more (or something else): an ancestor holds it, or it is lost, and where."""
     if case.above and relation(case.limit, case.above[1], case.wish) in (SAME, TIGHTER):
         return CAPPED, f"its own cgroup has {show(case.limit, case.now)}; {case.above[0]} holds it"
@@ -179,7 +179,7 @@ def _looser(case: Case, found: str) -> tuple[str, str]:
     return CHANGED, _who(case, f"{_levels(case)}" if found == LOOSER else f"another value: {_levels(case)}")
 
 
-def _arrived_weaker(case: Case) -> bool:
+def _arrived_weaker(case: JudgedLimit) -> bool:
     """The runtime was asked for less than the engine, and did as it was told."""
     config, remembered = case.column(CONFIG), case.column(REMEMBERED)
     if config is None or case.column(ASKED) is None or relation(case.limit, config, case.now) != SAME:
@@ -187,7 +187,7 @@ def _arrived_weaker(case: Case) -> bool:
     return remembered is None or relation(case.limit, remembered, config) == SAME
 
 
-def _refused(case: Case) -> str:
+def _refused(case: JudgedLimit) -> str:
     """What the rules for this runtime on this host say of the field: a runtime that cannot set it did not."""
     notes = case.subject.plan.notes if case.subject.plan else ()
     for note in notes:
@@ -196,13 +196,13 @@ def _refused(case: Case) -> str:
     return "" if not case.subject.container.hints.get("no-cgroup") else case.subject.container.hints["no-cgroup"]
 
 
-def _never_set(case: Case) -> bool:
+def _never_set(case: JudgedLimit) -> bool:
     """runc keeps what it set; only what an update erases may be absent there although it was."""
     has_record = any(one.kind == "runc" for one in case.subject.container.records)
     return has_record and case.column(REMEMBERED) is None and not case.limit.erased and _is_free(case)
 
 
-def _who(case: Case, text: str) -> str:
+def _who(case: JudgedLimit, text: str) -> str:
     """Who has the value that the kernel has: that is who set it, or will again."""
     thinks, remembered = case.column(SYSTEMD), case.column(REMEMBERED)
     if thinks is not None and relation(case.limit, thinks, case.now) == SAME:
@@ -212,21 +212,21 @@ def _who(case: Case, text: str) -> str:
     return text
 
 
-def _is_free(case: Case) -> bool:
+def _is_free(case: JudgedLimit) -> bool:
     """Does the kernel show what a cgroup has that nobody set."""
     return case.now in case.limit.free or columns.is_nothing(case.limit, case.now)
 
 
-def _levels(case: Case) -> str:
+def _levels(case: JudgedLimit) -> str:
     return f"its cgroup has {show(case.limit, case.now)}"
 
 
-def _place(case: Case) -> str:
+def _place(case: JudgedLimit) -> str:
     hierarchy = case.said.hierarchy
     return f"{hierarchy.mount}{case.own or (hierarchy.own[0].path if hierarchy.own else '')}"
 
 
-def _row(case: Case, verdict: str, why: str) -> Row:
+def _row(case: JudgedLimit, verdict: str, why: str) -> Row:
     candidates = [(case.own, case.now)] if case.now is not None else []
     best = tightest(case.limit, [*candidates, *([case.above] if case.above else [])])
     asked = case.column(KUBELET)

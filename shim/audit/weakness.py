@@ -7,10 +7,10 @@ from shim.audit.limit import LOOSER, NONE, relation
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from shim.audit.columns import Said
-    from shim.audit.subject import Facts
+    from shim.audit.subject import HostFacts
 
 
-def weakness(said: Said, key: str, value: object, facts: Facts) -> str:
+def weakness(said: Said, key: str, value: object, facts: HostFacts) -> str:
     """Why the limit, though it is set, limits less than it says; "" where nothing speaks against it."""
     name, _, device = key.partition(" ")
     if name.startswith("io."):
@@ -20,7 +20,7 @@ def weakness(said: Said, key: str, value: object, facts: Facts) -> str:
     return ""
 
 
-def _weight(said: Said, facts: Facts) -> str:
+def _weight(said: Said, facts: HostFacts) -> str:
     """Only bfq looks at weights, and on cgroup2 io.cost where it is switched on."""
     if not facts.schedulers or "bfq" in facts.schedulers.values() or (said.hierarchy.version == 2 and facts.cost):
         return _alone(said)
@@ -37,7 +37,7 @@ def _alone(said: Said) -> str:
     return ""
 
 
-def _throttle(said: Said, name: str, device: str, facts: Facts) -> str:
+def _throttle(said: Said, name: str, device: str, facts: HostFacts) -> str:
     if device in facts.partitions:
         return f"{device} is a partition or is on another device: throttles belong to whole disks"
     if said.hierarchy.version == 1 and name in ("io.wbps", "io.wiops"):

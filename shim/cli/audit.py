@@ -15,7 +15,7 @@ from shim.cli import hosts, output
 from shim.cli.audited import junit, page, shape, text
 from shim.containers.inventory import inventory
 from shim.containers.resolve import named
-from shim.containers.tree import Tree
+from shim.containers.tree import HostTree
 from shim.engines.suitability import crun_refuses
 from shim.host.detect import detect
 from shim.host.view import View
@@ -117,7 +117,7 @@ def of_this_host(asked: dict[str, Any], root: str = "/") -> dict[str, Any]:
     """The audit of this host, or of the file system below `root`. Raises ShimError for a root without /proc."""
     if not os.path.isdir(os.path.join(root, "proc")):
         raise hosts.unusable(root, "it has no directory proc")
-    tree, view = Tree(root), View(root)
+    tree, view = HostTree(root), View(root)
     found = inventory(tree, tuple(os.path.abspath(path) for path in asked["roots"]))
     if asked["names"]:
         chosen = {one.id for name in asked["names"] for one in [named(found, name)]}

@@ -37,10 +37,10 @@ def containers(ctx: click.Context, param: click.Parameter, incomplete: str) -> l
     """Return the names of this host's containers that begin so, and the short ids of those without a name."""
     del ctx, param
     from shim.containers.inventory import inventory
-    from shim.containers.tree import Tree
+    from shim.containers.tree import HostTree
 
     try:
-        found = [one.name or one.id[:12] for one in inventory(Tree("/")).containers]
+        found = [one.name or one.id[:12] for one in inventory(HostTree("/")).containers]
     except (OSError, ShimError):
         return []
     return sorted({name for name in found if name.startswith(incomplete)})

@@ -111,7 +111,7 @@ def remove_command(*, engine: str, dry_run: bool, prefix: str, form: str, **opti
     _show(engine, "remove", engine_change.remove(tree, request, engine, prefix, dry_run=dry_run), form, dry_run)
 
 
-def _show(engine: str, action: str, outcome: engine_change.Outcome, form: str, dry_run: bool) -> None:
+def _show(engine: str, action: str, outcome: engine_change.EngineChange, form: str, dry_run: bool) -> None:
     if form != TABLE:
         output.emit({"engine": engine, "action": action, **outcome.shape(dry_run=dry_run)}, form)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 CREATED, CHANGED, REMOVED = "created", "changed", "removed"
 
 
-class Outcome(Value):
+class EngineChange(Value):
     """What was done, or with --dry-run would be.
 
     Args:
@@ -62,7 +62,7 @@ def with_entry(tree: Tree, request: Request, engine: Engine) -> tuple[entries.Ch
     return chosen, engine.install(tree, request.changed(binary=chosen.path))
 
 
-def install(tree: Tree, request: Request, engine: str, copy: Copy, *, dry_run: bool) -> Outcome:
+def install(tree: Tree, request: Request, engine: str, copy: Copy, *, dry_run: bool) -> EngineChange:
     """Register cgshim, with a copy of it if one is wanted. Raises ShimError."""
     chosen, proposal = with_entry(tree, request, ENGINES[engine])
     copied = _place(tree, copy, dry_run=dry_run)
@@ -78,10 +78,10 @@ def install(tree: Tree, request: Request, engine: str, copy: Copy, *, dry_run: b
         say(f"{engine}: cgshim is already registered as {proposal.name}; nothing to do.")
     written = any(file.before != file.after for file in proposal.files)
     apply = _say_apply(ENGINES[engine], proposal, dry_run=dry_run, written=written)
-    return Outcome(name=proposal.name, files=(*copied, *shown), notes=notes, apply=apply)
+    return EngineChange(name=proposal.name, files=(*copied, *shown), notes=notes, apply=apply)
 
 
-def remove(tree: Tree, request: Request, engine: str, prefix: str, *, dry_run: bool) -> Outcome:
+def remove(tree: Tree, request: Request, engine: str, prefix: str, *, dry_run: bool) -> EngineChange:
     """Take the registration back, the default first. Raises ShimError."""
     proposal = ENGINES[engine].remove(tree, request)
     files = [*proposal.files, *leftovers.settings_left(tree, request, engine, proposal.name)]
@@ -105,7 +105,7 @@ def remove(tree: Tree, request: Request, engine: str, prefix: str, *, dry_run: b
     if not shown:
         say(f"{engine}: cgshim is not registered; nothing to do.")
     apply = _say_apply(ENGINES[engine], proposal, dry_run=dry_run, written=bool(proposal.files))
-    return Outcome(name=proposal.name, files=tuple(shown), notes=notes, remembered=tuple(remembered), apply=apply)
+    return EngineChange(name=proposal.name, files=tuple(shown), notes=notes, remembered=tuple(remembered), apply=apply)
 
 
 def _place(tree: Tree, copy: Copy, *, dry_run: bool) -> list[tuple[str, str]]:

@@ -56,16 +56,16 @@ def request_of(options: dict[str, Any]) -> Request:
     )
 
 
-def chosen_runtime(configured: settings.Settings, wanted: str | None, engine: str | None) -> runtimes.Runtime:
+def chosen_runtime(configured: settings.Settings, wanted: str | None, engine: str | None) -> runtimes.ChosenRuntime:
     """For --runtime, else for --engine, else for the settings, else the first one found."""
     return runtime_of_engine(engine) if engine and not wanted else runtimes.chosen(configured, wanted)
 
 
-def runtime_of_engine(engine: str) -> runtimes.Runtime:
+def runtime_of_engine(engine: str) -> runtimes.ChosenRuntime:
     """The real runtime that an engine's entry on this machine leads to; a user's own entry for all but root."""
     request, tree = own_request(), Tree()
     path, origin = entries.of_engine(tree, ENGINES[engine].registered(tree, request), engine)
-    return runtimes.Runtime(path=path, family=settings.family(path) if path else "other", origin=origin)
+    return runtimes.ChosenRuntime(path=path, family=settings.family(path) if path else "other", origin=origin)
 
 
 def own_request() -> Request:

@@ -14,7 +14,7 @@ from shim.errors import ShimError, printable_line
 from shim.host.negotiation import negotiated
 
 if TYPE_CHECKING:
-    from shim.engines.cgroup_driver import Answer
+    from shim.engines.cgroup_driver import DriverAdvice
     from shim.host.negotiation import Negotiated
 
 UNDECIDED = ("no-cgroup-version", "no-cgroup-driver")
@@ -83,7 +83,7 @@ def undecided(error: ShimError, found: Negotiated | None) -> dict[str, Any]:
     return {"version": found.version if found else None, "problem": problem}
 
 
-def shape(found: Negotiated, made: Answer | None) -> dict[str, Any]:
+def shape(found: Negotiated, made: DriverAdvice | None) -> dict[str, Any]:
     """The object of --json."""
     told: dict[str, Any] = {
         "version": found.version,
@@ -103,7 +103,7 @@ def shape(found: Negotiated, made: Answer | None) -> dict[str, Any]:
     return told
 
 
-def show(found: Negotiated, made: Answer | None) -> None:
+def show(found: Negotiated, made: DriverAdvice | None) -> None:
     """The answer on stdout, notes on stderr."""
     output.say(found.version)
     if made:

@@ -23,7 +23,7 @@ from shim.planning.report import ANNOTATION, SCHEMA
 
 if TYPE_CHECKING:
     from shim.containers.container import Container
-    from shim.engines.runtimes import Runtime
+    from shim.engines.runtimes import ChosenRuntime
 
 # Where runtimes keep their containers when engines call them: runc and crun themselves, podman and CRI-O among their
 # callers; containerd's namespaces; Docker's.
@@ -160,7 +160,7 @@ def _has(root: str, container: str) -> bool:
     return any(os.path.isfile(os.path.join(root, container, file)) for _, file in STATE_FILES)
 
 
-def _runtime_of(directory: str, wanted: str | None) -> Runtime:
+def _runtime_of(directory: str, wanted: str | None) -> ChosenRuntime:
     """The runtime that wrote this state directory: each has a file of its own in it."""
     configured = settings.load(os.environ)
     chosen = runtimes.chosen(configured, wanted)
@@ -170,7 +170,7 @@ def _runtime_of(directory: str, wanted: str | None) -> Runtime:
     return chosen if kind in ("", chosen.family) else runtimes.chosen(configured, kind)
 
 
-def _state(runtime: Runtime, root: str, container: str) -> dict[str, Any]:
+def _state(runtime: ChosenRuntime, root: str, container: str) -> dict[str, Any]:
     argv = [runtimes.usable(runtime), "--root", root, "state", container]
     try:
         done = subprocess.run(argv, check=False, capture_output=True, timeout=runtimes.PATIENCE)

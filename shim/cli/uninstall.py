@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shim.cli import engine_change, hooks_change, hooks_place, output
-from shim.cli.engine_change import REMOVED, Outcome
+from shim.cli.engine_change import REMOVED, EngineChange
 from shim.cli.engine_request import home, own_launcher
 from shim.cli.forms import TABLE, formatted
 from shim.cli.output import heading, paragraph, say
 from shim.containers.container import ALIVE
 from shim.containers.inventory import inventory
-from shim.containers.tree import Tree as ContainerTree
+from shim.containers.tree import HostTree
 from shim.engines import dependents
 from shim.engines.leftovers import ENGINES
 from shim.engines.registration import Request
@@ -98,7 +98,7 @@ def uninstall_command(*, dry_run: bool, purge: bool, rootless: bool, form: str) 
     click.get_current_context().exit(output.REFUSED if remaining else output.FINE)
 
 
-def _engines(tree: Tree, request: Request, *, dry_run: bool) -> dict[str, Outcome]:
+def _engines(tree: Tree, request: Request, *, dry_run: bool) -> dict[str, EngineChange]:
     """Take every registration back. A broken file of one engine stops all before the first change: ShimError."""
     called = [name for name, engine in ENGINES.items() if engine.registered(tree, request)]
     found = {}
@@ -119,7 +119,7 @@ def _hooks(*, rootless: bool, dry_run: bool) -> list[str]:
 def _running() -> list[str]:
     """Return the containers that run and whose config.json leads to cgshim's programs, a sentence for each."""
     found = []
-    for one in inventory(ContainerTree("/")).containers:
+    for one in inventory(HostTree("/")).containers:
         if one.state in ALIVE and one.bundle and MARK in _text(os.path.join(one.bundle, "config.json")):
             found.append(f"{one.engine} container {one.title} runs and was prepared by cgshim")
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from shim.cli.watched.board import SORTS
 from shim.containers.container import ALIVE
 from shim.containers.inventory import inventory
 from shim.containers.resolve import named
-from shim.containers.tree import Tree
+from shim.containers.tree import HostTree
 from shim.errors import ShimError
 from shim.state import files
 from shim.watch.watcher import INTERVAL, Options, Watcher
@@ -95,6 +96,7 @@ def watch_command(*, names: tuple[str, ...], everything: bool, **asked: Any) -> 
     state = outputs.state_directory(asked["state"])
     roots = tuple(os.path.abspath(path) for path in asked["roots"])
     _known(names, asked["tree"], roots)
+    _open_files()
     service = "" if asked["once"] or asked["tree"] != "/" else files.directory(os.environ)
     options = Options(
         names=names, interval=asked["interval"], state=state, roots=roots, root=asked["tree"], service=service
@@ -133,11 +135,18 @@ def _check(asked: dict[str, Any]) -> None:
         raise hosts.unusable(asked["tree"], "it has no directory proc")
 
 
+def _open_files() -> None:
+    """As many as the hard limit allows: each container takes one or two, and the soft limit is usually 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def _known(names: tuple[str, ...], root: str, roots: tuple[str, ...]) -> None:
     """Each name is that of one container that runs. Raises ShimError."""
     if not names:
         return
-    found = inventory(Tree(root), roots)
+    found = inventory(HostTree(root), roots)
     for name in names:
         container = named(found, name)
         if container.state not in ALIVE or not container.pid:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shim.oci import cgroups_path
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -15,7 +16,7 @@ RANKS = ("docker", "cri-o", "cri", "nerdctl", "podman", "buildah", "containerd",
 ASKED, SPEC, CONFIG, REMEMBERED, SYSTEMD, KUBELET = "asked", "spec", "config", "remembered", "systemd", "kubelet"
 
 
-class Record(Value):
+class RecordedLimits(Value):
     """What one party wrote down. column: ASKED, SPEC, CONFIG, REMEMBERED, SYSTEMD or KUBELET.
 
     kind: whose notation: "docker" (HostConfig), "podman" (argv of its create command under "argv"), "cri" (CRI's
@@ -58,7 +59,7 @@ class Container(Value):
     helper: bool = False
     user: str = ""
     hints: dict[str, str] = {}  # noqa: RUF012 # named facts for the verdicts: compose files, cgroups mode, pod uid
-    records: tuple[Record, ...] = ()
+    records: tuple[RecordedLimits, ...] = ()
     problems: tuple[str, ...] = ()
 
     @property
@@ -66,7 +67,7 @@ class Container(Value):
         """How a person calls it."""
         return self.name or self.id[:12]
 
-    def record(self, column: str) -> Record | None:
+    def record(self, column: str) -> RecordedLimits | None:
         """The record of a column, None where nobody kept one."""
         return next((record for record in self.records if record.column == column), None)
 
@@ -103,7 +104,7 @@ def family_of(runtime: str) -> str:
     return next((known for known in ("crun", "runc") if known in name), "other" if name else "")
 
 
-def oci(column: str, source: str, document: dict[str, Any]) -> Record:
+def oci(column: str, source: str, document: dict[str, Any]) -> RecordedLimits:
     """The record of a config.json: what it asks of cgroups, and nothing else of it (it holds secrets, too)."""
     linux = document.get("linux")
     linux = linux if isinstance(linux, dict) else {}
@@ -117,11 +118,9 @@ def oci(column: str, source: str, document: dict[str, Any]) -> Record:
     report = annotations.get("io.cgshim.report") if isinstance(annotations, dict) else None
     if isinstance(report, str):
         value["report"] = report
-    return Record(column=column, kind="oci", source=source, value=value)
+    return RecordedLimits(column=column, kind="oci", source=source, value=value)
 
 
 def path_of(document: dict[str, Any]) -> str:
     """cgroupsPath of a config.json."""
-    linux = document.get("linux")
-    path = linux.get("cgroupsPath") if isinstance(linux, dict) else None
-    return path if isinstance(path, str) else ""
+    return cgroups_path.of(document) or ""

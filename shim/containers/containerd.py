@@ -18,7 +18,7 @@ from shim.containers.container import (
     SPEC,
     STOPPED,
     Container,
-    Record,
+    RecordedLimits,
     family_of,
     oci,
     path_of,
@@ -130,7 +130,7 @@ def _recorded(path: str, namespace: str, name: str, bucket: bolt.Bucket) -> Cont
     extensions = inside["extensions"].values() if "extensions" in inside else {}
     asked = _asked_of_cri(extensions)
     if asked is not None:
-        records.insert(0, Record(column=ASKED, kind="cri", source=f"{path}: {CRI_CONTAINER}", value=asked))
+        records.insert(0, RecordedLimits(column=ASKED, kind="cri", source=f"{path}: {CRI_CONTAINER}", value=asked))
     return _named(
         Container(
             id=name,
@@ -165,7 +165,7 @@ def _with_status(place: Place, container: Container) -> Container:
         value = value.get(name) if isinstance(value, dict) else None
     if not isinstance(value, dict):
         return container
-    asked = Record(column=ASKED, kind="cri", source=path, value=value)
+    asked = RecordedLimits(column=ASKED, kind="cri", source=path, value=value)
     return container.changed(records=(asked, *(record for record in container.records if record.column != ASKED)))
 
 

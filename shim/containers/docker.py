@@ -6,7 +6,7 @@ structure with what it cannot enforce set to zero. So an absent limit there is n
 
 from __future__ import annotations
 
-from shim.containers.container import ASKED, CREATED, PAUSED, RUNNING, STOPPED, Container, Record
+from shim.containers.container import ASKED, CREATED, PAUSED, RUNNING, STOPPED, Container, RecordedLimits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _container(place: Place, root: str, config: dict[str, Any]) -> Container:
     pid = state.get("Pid")
     problem = place.tree.problems.get(source) or ("" if host else "is not there")
     hints = {"compose": str(labels[COMPOSE])} if labels.get(COMPOSE) else {}
-    record = Record(column=ASKED, kind="docker", source=source, value={k: host[k] for k in LIMITS if k in host})
+    record = RecordedLimits(column=ASKED, kind="docker", source=source, value={k: host[k] for k in LIMITS if k in host})
     namespace, name = labels.get("io.kubernetes.pod.namespace"), labels.get("io.kubernetes.pod.name")
     return Container(
         id=container,

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from shim.containers.places import Places
     from shim.containers.processes import Census, Process
-    from shim.containers.tree import Tree
+    from shim.containers.tree import HostTree
 
 # A cgroup's name that holds an id: systemd's scopes, cgroupfs as podman, containerd and docker name theirs.
 OF_ID = re.compile(
@@ -50,7 +50,7 @@ class Inventory(Value):
     problems: tuple[str, ...] = ()
 
 
-def inventory(tree: Tree, roots: tuple[str, ...] = ()) -> Inventory:
+def inventory(tree: HostTree, roots: tuple[str, ...] = ()) -> Inventory:
     """Look at everything below the root of `tree`. roots: further state directories of runtimes."""
     seen = census(tree)
     known = places(tree, seen, roots)
@@ -88,7 +88,7 @@ def _sightings(known: Places, seen: Census) -> Iterator[Container]:
             yield found
 
 
-def _of_process(process: Process, tree: Tree) -> Container | None:
+def _of_process(process: Process, tree: HostTree) -> Container | None:
     """What a shim's or conmon's command line says; all that there is where records cannot be read."""
     if process.kind == SHIM:
         name, namespace = process.option("-id", "--id"), process.option("-namespace", "--namespace")
@@ -148,7 +148,7 @@ def _rootless_of(container: Container) -> bool:
     return not container.recorded and not container.start
 
 
-def _finished(tree: Tree, seen: Census, container: Container) -> Container:
+def _finished(tree: HostTree, seen: Census, container: Container) -> Container:
     """With the truth about its process: alive, paused, gone, or somebody else's by now."""
     if container.state not in ALIVE and not (container.pid and container.state != STOPPED):
         return container.changed(pid=0)

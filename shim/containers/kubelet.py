@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from shim.containers.container import KUBELET, Container, Record
+from shim.containers.container import KUBELET, Container, RecordedLimits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 CPUS, ALLOCATED = "cpu_manager_state", "allocated_pods_state"
 
 
-def notes(places: tuple[Place, ...]) -> dict[tuple[str, str], Record]:
+def notes(places: tuple[Place, ...]) -> dict[tuple[str, str], RecordedLimits]:
     """(pod uid, container's name) -> limits by the names of Kubernetes, "exclusive" with its CPUs.
 
     "allocated" is there where the limits are known, so that one that is not there was not asked for.
     """
-    found: dict[tuple[str, str], Record] = {}
+    found: dict[tuple[str, str], RecordedLimits] = {}
     for place in places:
         path = f"{place.path}/{ALLOCATED}"
         for uid, containers in _allocations(place.tree.object(path)).items():
@@ -35,10 +35,12 @@ def notes(places: tuple[Place, ...]) -> dict[tuple[str, str], Record]:
     return found
 
 
-def _note(found: dict[tuple[str, str], Record], uid: str, name: str, path: str, value: dict[str, Any]) -> None:
+def _note(found: dict[tuple[str, str], RecordedLimits], uid: str, name: str, path: str, value: dict[str, Any]) -> None:
     earlier = found.get((uid, name))
     both = {**(earlier.value if earlier else {}), **value}
-    found[uid, name] = Record(column=KUBELET, kind="pod", source=earlier.source if earlier else path, value=both)
+    found[uid, name] = RecordedLimits(
+        column=KUBELET, kind="pod", source=earlier.source if earlier else path, value=both
+    )
 
 
 def _allocations(state: dict[str, Any]) -> dict[str, Any]:
@@ -65,7 +67,7 @@ def _objects(value: Any) -> dict[str, dict[str, Any]]:
     return {str(k): v for k, v in value.items() if isinstance(v, dict)} if isinstance(value, dict) else {}
 
 
-def noted(container: Container, known: dict[tuple[str, str], Record]) -> Container:
+def noted(container: Container, known: dict[tuple[str, str], RecordedLimits]) -> Container:
     """The container with the kubelet's record, where it has one."""
     record = known.get((container.hints.get("pod-uid", ""), container.name))
     return container.changed(records=(*container.records, record)) if record else container

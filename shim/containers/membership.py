@@ -8,7 +8,7 @@ from shim.values import Value
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from shim.containers.container import Container
-    from shim.containers.tree import Tree
+    from shim.containers.tree import HostTree
 
 FREEZERS = ("/sys/fs/cgroup/freezer", "/sys/fs/cgroup/systemd/freezer")
 
@@ -91,7 +91,7 @@ def belongs(text: str, container: Container) -> bool:
     return container.id in text or (len(path) > 1 and path in text) or container.driver == "disabled"
 
 
-def frozen(tree: Tree, text: str) -> bool:
+def frozen(tree: HostTree, text: str) -> bool:
     """Is the process's cgroup, or one above it, frozen (v1: freezer.state, v2: cgroup.events)."""
     paths = lines.paths(text)
     if "freezer" in paths:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from shim.containers import processes
-from shim.containers.tree import Tree
+from shim.containers.tree import HostTree
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -26,7 +26,7 @@ STORAGE_CONF = ("/etc/containers/storage.conf", "/usr/share/containers/storage.c
 class Place(Value):
     """A directory of one tree. user: whose it is, "" for root's."""
 
-    tree: Tree
+    tree: HostTree
     path: str
     user: str = ""
 
@@ -45,7 +45,7 @@ class Places(Value):
     storage: tuple[Place, ...]
     kubelet: tuple[Place, ...]
     runtimes: tuple[Place, ...]
-    trees: dict[int, Tree]
+    trees: dict[int, HostTree]
 
     def all(self) -> tuple[Place, ...]:
         """Every place."""
@@ -55,12 +55,12 @@ class Places(Value):
 class Found:
     """Places while they are collected; each once."""
 
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, tree: HostTree) -> None:
         self.tree = tree
         self.by_kind: dict[str, dict[tuple[str, str], Place]] = {}
-        self._elsewhere: dict[str, Tree] = {}
+        self._elsewhere: dict[str, HostTree] = {}
 
-    def add(self, kind: str, path: str, tree: Tree | None = None, user: str = "") -> None:
+    def add(self, kind: str, path: str, tree: HostTree | None = None, user: str = "") -> None:
         """Remember a place."""
         tree = tree or self.tree
         path = path.rstrip("/")
@@ -68,7 +68,7 @@ class Found:
             place = Place(tree=tree, path=path, user=user)
             self.by_kind.setdefault(kind, {}).setdefault((tree.root, path), place)
 
-    def tree_of(self, process: Process) -> Tree:
+    def tree_of(self, process: Process) -> HostTree:
         """What the process sees as the root of the file system; one tree a mount namespace.
 
         What a user's process names is read without following links, so that it leads to no file of somebody else.
@@ -76,14 +76,14 @@ class Found:
         if not process.elsewhere and process.user in (0, self.tree.owner("/proc/self")):
             return self.tree
         root = f"{self.tree.root}/proc/{process.pid}/root" if process.elsewhere else self.tree.root
-        return self._elsewhere.setdefault(process.elsewhere, Tree(root, follow=False))
+        return self._elsewhere.setdefault(process.elsewhere, HostTree(root, follow=False))
 
     def of(self, kind: str) -> tuple[Place, ...]:
         """All places of a kind."""
         return tuple(self.by_kind.get(kind, {}).values())
 
 
-def places(tree: Tree, census: Census, roots: tuple[str, ...] = ()) -> Places:
+def places(tree: HostTree, census: Census, roots: tuple[str, ...] = ()) -> Places:
     """Every place that may hold records. roots: further state directories of runtimes."""
     found = Found(tree)
     _usual(found)
@@ -130,7 +130,7 @@ def _usual(found: Found) -> None:
     _docker_roots(found, tree, settings.get("data-root") or settings.get("graph"), settings.get("exec-root"))
 
 
-def _namespaces(found: Found, tree: Tree, path: str) -> None:
+def _namespaces(found: Found, tree: HostTree, path: str) -> None:
     """A runtime root for each of containerd's namespaces."""
     for name in tree.names(path):
         found.add("runtimes", f"{path}/{name}", tree)
@@ -142,21 +142,21 @@ def _users(found: Found) -> None:
         fields = line.split(":")
         if len(fields) < 7 or not fields[5].startswith("/") or fields[5] == "/" or fields[2] == "0":
             continue
-        home = Tree(found.tree.root + fields[5], follow=False)
+        home = HostTree(found.tree.root + fields[5], follow=False)
         found.add("storage", "/.local/share/containers/storage", home, fields[2])
     for name in found.tree.names("/run/user"):
-        inside = Tree(f"{found.tree.root}/run/user/{name}", follow=False)
+        inside = HostTree(f"{found.tree.root}/run/user/{name}", follow=False)
         for runtime in ("runc", "crun"):
             found.add("runtimes", f"/{runtime}", inside, name)
 
 
-def _dockerd(found: Found, process: Process, tree: Tree) -> None:
+def _dockerd(found: Found, process: Process, tree: HostTree) -> None:
     settings = tree.object(process.option("--config-file") or "/etc/docker/daemon.json")
     data = process.option("--data-root", "--graph", "-g") or settings.get("data-root")
     _docker_roots(found, tree, data, process.option("--exec-root") or settings.get("exec-root"))
 
 
-def _docker_roots(found: Found, tree: Tree, data: Any, executed: Any) -> None:
+def _docker_roots(found: Found, tree: HostTree, data: Any, executed: Any) -> None:
     if isinstance(data, str) and data:
         found.add("docker", data, tree)
         found.add("metadata", f"{data}/containerd/daemon", tree)
@@ -167,7 +167,7 @@ def _docker_roots(found: Found, tree: Tree, data: Any, executed: Any) -> None:
                 _namespaces(found, tree, f"{executed}/{name}")
 
 
-def _containerd(found: Found, process: Process, tree: Tree) -> None:
+def _containerd(found: Found, process: Process, tree: HostTree) -> None:
     text = tree.text(process.option("--config", "-c") or "/etc/containerd/config.toml") or ""
     # What stands above the first table are the daemon's own settings.
     settings = dict(OPTION.findall(re.split(r"^\s*\[", text, maxsplit=1, flags=re.MULTILINE)[0]))
@@ -180,7 +180,7 @@ def _containerd(found: Found, process: Process, tree: Tree) -> None:
         _namespaces(found, tree, "/run/containerd/runc")
 
 
-def _conmon(found: Found, process: Process, tree: Tree) -> None:
+def _conmon(found: Found, process: Process, tree: HostTree) -> None:
     """BUNDLE is GRAPH/DRIVER-containers/ID/userdata for podman and below RUN for CRI-O; the rest is on the line."""
     bundle = process.option("-b", "--bundle")
     graph, between, _ = bundle.partition("-containers/")

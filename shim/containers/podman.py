@@ -20,7 +20,7 @@ from shim.containers.container import (
     SPEC,
     STOPPED,
     Container,
-    Record,
+    RecordedLimits,
     family_of,
     oci,
     path_of,
@@ -130,7 +130,7 @@ def _container(place: Place, path: str, config: dict[str, Any], state: dict[str,
     command = config.get("CreateCommand")
     if isinstance(command, list) and command:
         argv = {"argv": [str(word) for word in command]}
-        records.append(Record(column=ASKED, kind="podman", source=f"{path}: CreateCommand", value=argv))
+        records.append(RecordedLimits(column=ASKED, kind="podman", source=f"{path}: CreateCommand", value=argv))
     records.append(oci(SPEC, f"{path}: spec", spec))
     bundle = str(config.get("staticDir") or "")
     records += _on_disk(place, str(state.get("configPath") or f"{bundle}/config.json"))
@@ -158,7 +158,7 @@ def _container(place: Place, path: str, config: dict[str, Any], state: dict[str,
     )
 
 
-def _on_disk(place: Place, path: str) -> list[Record]:
+def _on_disk(place: Place, path: str) -> list[RecordedLimits]:
     """config.json as the runtime got it at the last start; a user's is below the home that is our tree's root."""
     home = place.tree.root
     inside = path[len(home) :] if place.user and path.startswith(f"{home}/") else path

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from shim.host import process
 from shim.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from shim.containers.tree import Tree
+    from shim.containers.tree import HostTree
 
 SHIM, CONMON, DOCKERD, CONTAINERD, KUBELET, CRIO = "shim", "conmon", "dockerd", "containerd", "kubelet", "crio"
 KINDS = {"conmon": CONMON, "dockerd": DOCKERD, "containerd": CONTAINERD, "kubelet": KUBELET, "crio": CRIO}
@@ -47,7 +48,7 @@ class Census(Value):
     problems: tuple[str, ...] = ()
 
 
-def census(tree: Tree) -> Census:
+def census(tree: HostTree) -> Census:
     """One look at every process. Those that end meanwhile are left out."""
     # Of a host that is seen from inside a container its init is the measure, not this process.
     ours = (tree.link("/proc/1/ns/mnt") if tree.root else "") or tree.link("/proc/self/ns/mnt")
@@ -83,17 +84,16 @@ def kind_of(line: bytes) -> str:
     return KINDS.get(program, "")
 
 
-def start_time(tree: Tree, pid: int) -> int:
+def start_time(tree: HostTree, pid: int) -> int:
     """When the process started, in clock ticks since boot (field 22 of /proc/PID/stat); 0 if it is gone."""
-    return _field(tree, pid, 22)
+    found = process.field(_stat(tree, pid), process.STARTED)
+    return int(found) if found.isdecimal() else 0
 
 
-def parent(tree: Tree, pid: int) -> int:
+def parent(tree: HostTree, pid: int) -> int:
     """The parent's number (field 4 of /proc/PID/stat); 0 if the process is gone."""
-    return _field(tree, pid, 4)
+    return process.parent(_stat(tree, pid))
 
 
-def _field(tree: Tree, pid: int, number: int) -> int:
-    """A field of /proc/PID/stat; the second one, the name, may itself contain blanks and `)`."""
-    words = (tree.text(f"/proc/{pid}/stat") or "").rpartition(")")[2].split()
-    return int(words[number - 3]) if len(words) > number - 3 and words[number - 3].isdigit() else 0
+def _stat(tree: HostTree, pid: int) -> str:
+    return tree.text(f"/proc/{pid}/stat") or ""

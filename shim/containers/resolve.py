@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from shim.containers.inventory import inventory
-from shim.containers.tree import Tree
+from shim.containers.tree import HostTree
 from shim.errors import ShimError
 
 TYPE_CHECKING = False
@@ -18,7 +18,7 @@ FEWEST = 3  # letters of an id; fewer are a name or a slip
 
 def resolve(name: str, root: str = "/") -> Container:
     """The container on this host that is called so. Raises ShimError where none or more than one is."""
-    return named(inventory(Tree(root)), name)
+    return named(inventory(HostTree(root)), name)
 
 
 def named(found: Inventory, name: str) -> Container:

@@ -14,7 +14,7 @@ from shim.containers.container import (
     RUNNING,
     STOPPED,
     Container,
-    Record,
+    RecordedLimits,
     family_of,
     oci,
     path_of,
@@ -66,7 +66,7 @@ def _of_runc(place: Place, name: str, source: str, state: dict[str, Any]) -> Con
             family="runc",
             driver=driver,
             recorded={str(k): str(v) for k, v in paths.items()} if isinstance(paths, dict) else {},
-            records=(Record(column=REMEMBERED, kind="runc", source=source, value=limits),),
+            records=(RecordedLimits(column=REMEMBERED, kind="runc", source=source, value=limits),),
             user=place.user,
         ),
     )

@@ -19,7 +19,7 @@ _STEP = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY
 QUIET = (errno.ENOENT, errno.ENOTDIR, errno.ESRCH)
 
 
-class Tree:
+class HostTree:
     """Files below `root`; paths are absolute, as whoever wrote them sees them.
 
     follow: links count, as on this host itself. problems: path -> why it could not be read; absent ones are not in it.

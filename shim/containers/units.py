@@ -6,18 +6,18 @@ files the quota is `CPUQuota=NN%` and sizes are bytes or "infinity" (systemd.res
 
 from __future__ import annotations
 
-from shim.containers.container import SYSTEMD, Container, Record
+from shim.containers.container import SYSTEMD, Container, RecordedLimits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from shim.containers.tree import Tree
+    from shim.containers.tree import HostTree
 
 PREFIXES = ("docker", "libpod", "cri-containerd", "crio", "nerdctl", "runc", "crun")
 # As systemd reads them: later ones win.
 WHERE = ("/run/systemd/transient", "/run/systemd/system.control", "/etc/systemd/system.control")
 
 
-def noted(tree: Tree, container: Container) -> Container:
+def noted(tree: HostTree, container: Container) -> Container:
     """The container with systemd's record, where it has a scope of its own."""
     if container.driver != "systemd":
         return container
@@ -28,12 +28,12 @@ def noted(tree: Tree, container: Container) -> Container:
     for name in dict.fromkeys(names):
         found = properties(tree, name, container.user)
         if found:
-            record = Record(column=SYSTEMD, kind="unit", source=next(iter(found)), value=_flat(found))
+            record = RecordedLimits(column=SYSTEMD, kind="unit", source=next(iter(found)), value=_flat(found))
             return container.changed(records=(*container.records, record))
     return container
 
 
-def properties(tree: Tree, unit: str, user: str = "") -> dict[str, dict[str, str]]:
+def properties(tree: HostTree, unit: str, user: str = "") -> dict[str, dict[str, str]]:
     """File -> the settings in it, in the order in which systemd applies them; {} if it has no such unit."""
     where = [f"/run/user/{user}/systemd/transient", f"/run/user/{user}/systemd/user.control"] if user else WHERE
     found = {}

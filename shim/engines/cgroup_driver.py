@@ -24,7 +24,7 @@ class Setting(Value):
     when: str = ""
 
 
-class Answer(Value):
+class DriverAdvice(Value):
     """The driver for one engine, why, its settings, and what else to know."""
 
     engine: str
@@ -34,7 +34,7 @@ class Answer(Value):
     notes: tuple[str, ...] = ()
 
 
-def answer(engine: str, found: Negotiated) -> Answer:
+def answer(engine: str, found: Negotiated) -> DriverAdvice:
     """The driver and the settings of `engine`, one of ENGINES. Raises ShimError as `shim.host.negotiation.driver`."""
     chosen, reason = driver(found)
     kubernetes = engine in ("containerd", "crio")
@@ -42,7 +42,7 @@ def answer(engine: str, found: Negotiated) -> Answer:
     if kubernetes:
         settings = (*settings, Setting(file=KUBELET, text=f"cgroupDriver: {chosen}\n"))
     notes = (KUBELET_V1,) if kubernetes and found.version != "2" else ()
-    return Answer(engine=engine, driver=chosen, reason=reason, settings=settings, notes=notes)
+    return DriverAdvice(engine=engine, driver=chosen, reason=reason, settings=settings, notes=notes)
 
 
 def _docker(chosen: Driver) -> tuple[Setting, ...]:

@@ -31,7 +31,7 @@ MOST = max(map(len, FIRST_LINES))  # bytes that tell cgshim from a runtime
 PATIENCE = 10  # seconds for a program that only prints a line
 
 
-class Runtime(Value):
+class ChosenRuntime(Value):
     """path: "" if none was found. family: the rules that apply. origin: where the choice is from.
 
     version: the first line of `--version`, "" if it was not asked or did not answer; then `problem` says why.
@@ -72,25 +72,25 @@ def _is_launcher(path: str) -> bool:
         return False
 
 
-def chosen(configured: Settings, wanted: str | None) -> Runtime:
+def chosen(configured: Settings, wanted: str | None) -> ChosenRuntime:
     """The runtime for --runtime (a path, or the name runc or crun), else for the settings, else the first found."""
     for known in NAMES:
         if known == wanted:
-            return Runtime(path=search((known,)) or known, family=known, origin="--runtime")
+            return ChosenRuntime(path=search((known,)) or known, family=known, origin="--runtime")
     if wanted:
-        return Runtime(path=os.path.abspath(wanted), family=settings.family(wanted), origin="--runtime")
+        return ChosenRuntime(path=os.path.abspath(wanted), family=settings.family(wanted), origin="--runtime")
     if configured.runtime:
         family = settings.family(configured.runtime)
-        return Runtime(path=configured.runtime, family=family, origin=configured.origins["runtime"])
+        return ChosenRuntime(path=configured.runtime, family=family, origin=configured.origins["runtime"])
     path = search()
-    return Runtime(path=path, family=settings.family(path) if path else "other", origin="the first one found")
+    return ChosenRuntime(path=path, family=settings.family(path) if path else "other", origin="the first one found")
 
 
-def with_version(runtime: Runtime) -> Runtime:
+def with_version(runtime: ChosenRuntime) -> ChosenRuntime:
     """The runtime with what it says of itself."""
     if not runtime.path:
         problem = "neither runc nor crun is in the standard directories"
-        return Runtime(path="", family=runtime.family, origin=runtime.origin, problem=problem)
+        return ChosenRuntime(path="", family=runtime.family, origin=runtime.origin, problem=problem)
     try:
         done = subprocess.run([runtime.path, "--version"], check=False, capture_output=True, timeout=PATIENCE)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -102,11 +102,13 @@ def with_version(runtime: Runtime) -> Runtime:
     return _told(runtime, version=first)
 
 
-def _told(runtime: Runtime, version: str = "", problem: str = "") -> Runtime:
-    return Runtime(path=runtime.path, family=runtime.family, origin=runtime.origin, version=version, problem=problem)
+def _told(runtime: ChosenRuntime, version: str = "", problem: str = "") -> ChosenRuntime:
+    return ChosenRuntime(
+        path=runtime.path, family=runtime.family, origin=runtime.origin, version=version, problem=problem
+    )
 
 
-def usable(runtime: Runtime) -> str:
+def usable(runtime: ChosenRuntime) -> str:
     """Its path. Raises ShimError if there is no such program."""
     if runtime.path and os.path.isfile(runtime.path) and os.access(runtime.path, os.X_OK):
         return runtime.path

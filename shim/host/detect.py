@@ -41,7 +41,7 @@ def detect(
     user = namespaces.user(view)
     rootless = namespaces.rootless(view, user)
     path = parents.expand(target, hierarchies.own.get("", ""), as_user=rootless.value is True)
-    placements = _placements(hierarchies, verdict, names, (path, target), rootless.value)
+    placements = _placements(hierarchies, verdict, names, (path, target), rootless)
     interface = Interface(hierarchies, path)
     answers = interface.answers(wanted, {**placements, "": _core(verdict)}, writable)
     memory = placements.get("memory")
@@ -63,13 +63,13 @@ def detect(
 
 
 def _placements(
-    hierarchies: Hierarchies, verdict: Verdict, names: tuple[str, ...], paths: tuple[str, str], rootless: bool | None
+    hierarchies: Hierarchies, verdict: Verdict, names: tuple[str, ...], paths: tuple[str, str], rootless: Fact
 ) -> dict[str, Placement]:
     """Where each controller is for the container. paths: expanded, and as `cgroupsPath` has it."""
     path, target = paths
-    available = delegated(hierarchies, verdict, path, rootless is not False)
+    available = delegated(hierarchies, verdict, path, rootless.value is not False)
     placements = {name: table.place(hierarchies, verdict, available, name) for name in names}
-    if rootless is True:
+    if rootless.value is True:
         return {name: _as_user(hierarchies, place, target) for name, place in placements.items()}
     return placements
 

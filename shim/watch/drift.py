@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from shim.audit.row import Row
-    from shim.audit.subject import Facts, Subject
+    from shim.audit.subject import AuditedContainer, HostFacts
     from shim.containers.inventory import Inventory
-    from shim.containers.tree import Tree
+    from shim.containers.tree import HostTree
     from shim.host.facts import Host
     from shim.host.view import View
     from shim.watch.memory_of_alerts import Remembered
@@ -33,13 +33,13 @@ SHARE = 0.003  # of one core
 class Drift:
     """Compares in turn. remembered: which differences are told already."""
 
-    def __init__(self, tree: Tree, view: View, remembered: Remembered) -> None:
+    def __init__(self, tree: HostTree, view: View, remembered: Remembered) -> None:
         self.tree = tree
         self.view = view
         self.remembered = remembered
         self.compared: dict[str, float] = {}
         self.suspected: dict[str, float] = {}
-        self.known: tuple[Inventory, Host, Facts] | None = None
+        self.known: tuple[Inventory, Host, HostFacts] | None = None
 
     def turn(self, found: Inventory, read: float, seconds: float) -> tuple[list[tuple[str, list[Row]]], bool]:
         """The containers whose turn it is: (id, new differences); and whether the records are to be read again.
@@ -96,7 +96,7 @@ class Drift:
         self.suspected.pop(container, None)
 
 
-def _unrecorded(subject: Subject) -> list[Row]:
+def _unrecorded(subject: AuditedContainer) -> list[Row]:
     """Without limits that the runtime's own record has as the kernel has them: `runc update` set them."""
     known = {key: value for said in columns.said(subject) for key, value in said.by.get(REMEMBERED, {}).items()}
     return [row for row in rows(subject) if row.kernel is None or known.get(row.limit) != row.kernel]

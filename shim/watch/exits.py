@@ -29,10 +29,12 @@ if TYPE_CHECKING:
 
 SOURCES = (Connector, Taskstats)
 PIDFD, LATE = "pidfd", "the end of its cgroup"
-SHARE, WINDOW = 0.01, 30.0  # of one core, in so many seconds: what listening may take
+SHARE, WINDOW = 0.005, 30.0  # of one core, in so many seconds: what listening may take
 REST = 300.0  # seconds until it is tried again
+TOGETHER = 0.02  # seconds in which what ends next is waited for: one wake-up for all
+FRESH = 1.0  # seconds for which the container of a parent is remembered
 MOST = 20  # processes of one container, its first one aside, that are told in a round
-TOO_MANY = "so many processes of this host end that listening to the {} takes more than {:.0%} of a core"
+TOO_MANY = "so many processes of this host end that listening to the {} takes more than {:.1%} of a core"
 UNTOLD = "nothing that tells the status of other processes' children is available here"
 
 
@@ -60,6 +62,8 @@ class Exits:
         self.handles: dict[int, int] = {}
         self.counts: dict[str, int] = {}
         self.left_out: dict[str, int] = {}
+        self.homes: dict[int, Followed | None] = {}
+        self.cleared = 0.0
         self.since, self.spent, self.again = time.monotonic(), 0.0, 0.0
 
     def follow(self, one: Followed) -> str:
@@ -110,19 +114,29 @@ class Exits:
             os.close(handle)
 
     def _ready(self) -> None:
+        time.sleep(TOGETHER)
         began = time.process_time()
-        homes: dict[int, Followed | None] = {}
+        if time.monotonic() - self.cleared > FRESH:
+            self.homes.clear()
+            self.cleared = time.monotonic()
         for pid, parent, status in self.source.read():
             if pid in self.inits:
                 self._first_ended(pid, how(status), self.source.source)
             elif self.source.workers:
-                for one in (pid, parent):
-                    if one not in homes:
-                        homes[one] = self._home(one)
-                home = homes[pid] or homes[parent]
+                home = self._home_of_parent(parent) or self._own_home(pid)
                 if home is not None:
                     self._worker_ended(home, pid, parent, status)
         self._spend(time.process_time() - began)
+
+    def _home_of_parent(self, pid: int) -> Followed | None:
+        """Children of one process often end one after the other."""
+        if pid not in self.homes:
+            self.homes[pid] = self.inits.get(pid) or self._home(pid)
+        return self.homes[pid]
+
+    def _own_home(self, pid: int) -> Followed | None:
+        """Only cgroup2 shows it of a process that has ended (cgroups(7)), until its parent has waited for it."""
+        return self._home(pid) if self.roster.version == 2 else None
 
     def _home(self, pid: int) -> Followed | None:
         """The container that a process is in: its memory cgroup, or one above that. None for one that is gone."""

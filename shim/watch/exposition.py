@@ -20,7 +20,7 @@ from shim.watch.sink import Sink
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from shim.watch.metrics import Book, Family, Series
+    from shim.watch.metrics import Book, Metric, Series
 
 LOOPBACK, PORT, HIGHEST = "127.0.0.1", 9435, 65535
 NAME = "cgshim.prom"
@@ -90,7 +90,7 @@ class Metrics:
         return bytes(generate_latest(self.registry))
 
 
-def _shown(family: Family, series: list[Series]) -> Any:
+def _shown(family: Metric, series: list[Series]) -> Any:
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
     names = [*(LABELS if family in OF_CONTAINERS else ()), *([family.label] if family.label else [])]

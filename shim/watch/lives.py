@@ -21,7 +21,7 @@ class Who(Value):
     counters: tuple[str, ...]
 
 
-class Record(Value):
+class RecordedLine(Value):
     """One line. kind: "header", "sample", "event", "alert", "gone" or "lost".
 
     time: UNIX seconds. who: of a sample and of "gone". figures: column or counter -> number, of a sample, without what
@@ -43,7 +43,7 @@ class Lives:
         self.cgroups: dict[str, Any] = {}
         self.seen: dict[str, Who] = {}
 
-    def ends(self, record: Record) -> list[Record]:
+    def ends(self, record: RecordedLine) -> list[RecordedLine]:
         """The ends that `record` implies."""
         if record.kind == "header":
             boot, self.boot = self.boot, str(record.object.get("boot"))
@@ -58,6 +58,6 @@ class Lives:
             return self._ended(record.time, [own]) if before != cgroup else []
         return []
 
-    def _ended(self, time: float, ids: list[str]) -> list[Record]:
+    def _ended(self, time: float, ids: list[str]) -> list[RecordedLine]:
         found = [self.seen.pop(own) for own in ids if own in self.seen]
-        return [Record(kind="gone", time=time, who=who) for who in found]
+        return [RecordedLine(kind="gone", time=time, who=who) for who in found]

@@ -31,7 +31,7 @@ LONGEST = 200  # characters of a name in a label
 MICROSECONDS = 1e-6
 
 
-class Family(Value):
+class Metric(Value):
     """One metric. kind: "gauge" or "counter"; the name of a counter is without `_total`. label: a further label, "" for
     none. cadvisor: its counterpart there, "" for none.
     """
@@ -43,12 +43,12 @@ class Family(Value):
     cadvisor: str = ""
 
 
-def _gauge(name: str, text: str, cadvisor: str = "") -> Family:
-    return Family(name=PREFIX + name, kind="gauge", help=text, cadvisor=cadvisor)
+def _gauge(name: str, text: str, cadvisor: str = "") -> Metric:
+    return Metric(name=PREFIX + name, kind="gauge", help=text, cadvisor=cadvisor)
 
 
-def _counter(name: str, text: str, cadvisor: str = "", label: str = "") -> Family:
-    return Family(name=PREFIX + name, kind="counter", help=text, cadvisor=cadvisor, label=label)
+def _counter(name: str, text: str, cadvisor: str = "", label: str = "") -> Metric:
+    return Metric(name=PREFIX + name, kind="counter", help=text, cadvisor=cadvisor, label=label)
 
 
 MEMORY = {
@@ -108,11 +108,11 @@ ALLOCATED = _counter(
 )
 ALERTS = _counter("alerts", "Alerts given, by type.", label="alert_type")
 OF_CONTAINERS = (*MEMORY.values(), LIMIT, HIGH, RUNNING, *COUNTERS.values(), PRESSURE, *CPU.values(), ALLOCATED, ALERTS)
-CONTAINERS = Family(name="cgshim_watch_containers", kind="gauge", help="Containers that are watched.")
-LEFT_OUT = Family(
+CONTAINERS = Metric(name="cgshim_watch_containers", kind="gauge", help="Containers that are watched.")
+LEFT_OUT = Metric(
     name="cgshim_watch_containers_left_out", kind="gauge", help=f"Containers beyond {MOST}, which have no series."
 )
-ROUND = Family(
+ROUND = Metric(
     name="cgshim_watch_last_round_timestamp_seconds", kind="gauge", help="When every container was last looked at."
 )
 OF_WATCHER = (CONTAINERS, LEFT_OUT, ROUND)
@@ -121,7 +121,7 @@ OF_WATCHER = (CONTAINERS, LEFT_OUT, ROUND)
 class Series(NamedTuple):
     """One value of a metric. extra: the value of the family's own label. labels: those of LABELS, () for none."""
 
-    family: Family
+    family: Metric
     labels: tuple[str, ...]
     value: float
     extra: str = ""

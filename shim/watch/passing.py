@@ -9,12 +9,12 @@ from typing import NamedTuple
 from shim.containers.container import Container
 from shim.containers.inventory import ENGINES, OF_ID
 from shim.watch import kernel_calls
-from shim.watch.place import Followed, Place, is_called
+from shim.watch.place import ContainerCgroups, Followed, is_called
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from shim.host.view import View
-    from shim.watch.place import Places
+    from shim.watch.place import CgroupFinder
 
 MOST = 4096  # cgroups; of more the oldest are forgotten
 USUAL = ("/run/runc", "/run/crun")
@@ -34,8 +34,8 @@ class Passing:
     A cgroup is a container's if an engine's id of 64 digits is its name, or if a runtime made a directory of that name.
     """
 
-    def __init__(self, view: View, places: Places, names: tuple[str, ...], roots: tuple[str, ...]) -> None:
-        self.view, self.places, self.names = view, places, names
+    def __init__(self, view: View, finder: CgroupFinder, names: tuple[str, ...], roots: tuple[str, ...]) -> None:
+        self.view, self.finder, self.names = view, finder, names
         self.roots = (*roots, *USUAL)
         self.waiting: dict[str, Passed] = {}
         self.made: dict[str, str] = {}
@@ -63,9 +63,9 @@ class Passing:
         container = self._container(directory.rpartition("/")[2], directory)
         if container is None:
             return
-        spot = self.places.memory(directory)
+        spot = self.finder.memory(directory)
         identity = self.view.identity(directory)
-        place = Place(memory=spot, inode=identity.inode if identity else 0)
+        place = ContainerCgroups(memory=spot, inode=identity.inode if identity else 0)
         self.waiting[directory] = Passed(Followed(container=container, place=place), now)
         if len(self.waiting) > MOST:
             del self.waiting[next(iter(self.waiting))]

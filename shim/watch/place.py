@@ -42,7 +42,7 @@ class Spot(Value):
         return tuple(found)
 
 
-class Place(Value):
+class ContainerCgroups(Value):
     """A container's cgroups. unified: in cgroup2, None where it has none of its own there. inode: of memory's."""
 
     memory: Spot
@@ -55,7 +55,7 @@ class Followed(Value):
     """A container that is watched."""
 
     container: Container
-    place: Place
+    place: ContainerCgroups
 
     @property
     def id(self) -> str:
@@ -69,7 +69,7 @@ class Followed(Value):
         return {"id": one.id, "engine": one.engine, "name": one.title, "pod": one.pod}
 
 
-class Places:
+class CgroupFinder:
     """Finds the cgroups of containers on one host."""
 
     def __init__(self, view: View, host: Host) -> None:
@@ -82,7 +82,7 @@ class Places:
             self.roots.update({f"{beside}/{name}": mount.root for name in mount.controllers})
         self.devices: dict[str, int] = {}
 
-    def of(self, container: Container, text: str) -> Place | str:
+    def of(self, container: Container, text: str) -> ContainerCgroups | str:
         """The container's place from its /proc/PID/cgroup; or why it has none."""
         found = branches(container, text)
         memory = self._spot(found, "memory")
@@ -92,7 +92,7 @@ class Places:
         if identity is None:
             return self.view.why(memory.directory)
         cpu, unified = self._spot(found, "cpu"), self._unified(found)
-        return Place(
+        return ContainerCgroups(
             memory=memory,
             inode=identity.inode,
             cpu=None if isinstance(cpu, str) else cpu,
@@ -139,7 +139,9 @@ class Places:
         return Spot(version=place.version, mount=place.mount, path=path, device=self._device(place.mount))
 
 
-def follow(places: Places, found: Inventory, names: Iterable[str] = ()) -> tuple[dict[str, Followed], dict[str, str]]:
+def follow(
+    places: CgroupFinder, found: Inventory, names: Iterable[str] = ()
+) -> tuple[dict[str, Followed], dict[str, str]]:
     """The containers that run: those that can be followed, by id, and why others cannot (id -> reason).
 
     names: ids, names or POD/NAME, the beginning of an id included; all containers where there are none. Pods' pause
@@ -154,7 +156,7 @@ def follow(places: Places, found: Inventory, names: Iterable[str] = ()) -> tuple
         if (container.helper and not chosen) or (chosen and not any(is_called(container, name) for name in chosen)):
             continue
         place = places.of(container, found.cgroups.get(container.pid, ""))
-        if isinstance(place, Place):
+        if isinstance(place, ContainerCgroups):
             followed[container.id] = Followed(container=container, place=place)
         else:
             reasons[container.id] = place

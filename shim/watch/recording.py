@@ -12,7 +12,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from shim.errors import ShimError
-from shim.watch.lives import Lives, Record, Who
+from shim.watch.lives import Lives, RecordedLine, Who
 
 if TYPE_CHECKING:
     from typing import Any, BinaryIO, Callable, Iterator
@@ -68,7 +68,7 @@ class Recording:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[RecordedLine]:
         """Every record in the order of time; from the start again at each call. Raises ShimError `bad-recording`."""
         for part in self._read():
             yield from part.records()
@@ -115,7 +115,7 @@ class _Part:
         self.columns: tuple[str, ...] = ()
         self.line = 0
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[RecordedLine]:
         """Its records. A last line without an end was being written when the watcher or the machine stopped."""
         for text in self._lines():
             yield from self._record(text)
@@ -145,9 +145,9 @@ class _Part:
         if not self.line:
             raise self.bad("it is empty")
 
-    def _record(self, text: bytes) -> list[Record]:
+    def _record(self, text: bytes) -> list[RecordedLine]:
         kind, value = self._parsed(text)
-        readers: dict[str, Callable[[Any], Record | None]] = {
+        readers: dict[str, Callable[[Any], RecordedLine | None]] = {
             "s": self._sample, "c": self._container, "g": self._gone, "e": self._event, "a": self._alert,
             "lost": self._lost, "recording": self._header,
         }  # fmt: skip
@@ -179,7 +179,7 @@ class _Part:
             raise self.bad(f"{kind[:40]!r} is not a kind of record")
         return kind, found[kind]
 
-    def _header(self, found: dict[str, Any]) -> Record:
+    def _header(self, found: dict[str, Any]) -> RecordedLine:
         if found.get("recording") != MAGIC:
             raise self.bad("it is not a recording")
         if found.get("schema") != SCHEMA:
@@ -188,7 +188,7 @@ class _Part:
         if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
             raise self.bad("columns is not a list of names")
         self.columns, self.known = tuple(columns), {}
-        return Record(kind="header", time=self._time(found.get("time")), object=found)
+        return RecordedLine(kind="header", time=self._time(found.get("time")), object=found)
 
     def _container(self, value: Any) -> None:
         names = ("id", "engine", "name", "pod", "cgroup", "version")
@@ -201,7 +201,7 @@ class _Part:
         who = Who(**{name: value[name] for name in names}, counters=tuple(counters))
         self.known[value["k"]] = self.lives.seen[who.id] = who
 
-    def _sample(self, value: Any) -> Record:
+    def _sample(self, value: Any) -> RecordedLine:
         if not isinstance(value, list) or len(value) < 2:
             raise self.bad("s: a sample is a list of time, container and numbers")
         who = self._who(value[1])
@@ -213,33 +213,33 @@ class _Part:
             if type(number) is not int or not 0 <= number <= LARGEST:
                 name = next(name for name in figures if figures[name] is number)
                 raise self.bad(f"s: {name} is {number!r:.40}, not a number of bytes or events")
-        return Record(kind="sample", time=self._time(value[0]), who=who, figures=figures)
+        return RecordedLine(kind="sample", time=self._time(value[0]), who=who, figures=figures)
 
-    def _gone(self, value: Any) -> Record:
+    def _gone(self, value: Any) -> RecordedLine:
         if not isinstance(value, list) or len(value) != 2:
             raise self.bad("g: it is not a list of time and container")
-        return Record(kind="gone", time=self._time(value[0]), who=self._who(value[1]))
+        return RecordedLine(kind="gone", time=self._time(value[0]), who=self._who(value[1]))
 
-    def _event(self, value: Any) -> Record:
+    def _event(self, value: Any) -> RecordedLine:
         found = self._object("event", value)
         for name in ("kind", "id", "source"):
             if not isinstance(found.get(name), str):
                 raise self.bad(f"e: {name} of the event is not a text")
-        return Record(kind="event", time=self._time(found.get("time")), object=found)
+        return RecordedLine(kind="event", time=self._time(found.get("time")), object=found)
 
-    def _alert(self, value: Any) -> Record:
-        return Record(kind="alert", time=0.0, object=self._object("alert", value))
+    def _alert(self, value: Any) -> RecordedLine:
+        return RecordedLine(kind="alert", time=0.0, object=self._object("alert", value))
 
     def _object(self, kind: str, value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise self.bad(f"the {kind} is not an object")
         return value
 
-    def _lost(self, value: Any) -> Record:
+    def _lost(self, value: Any) -> RecordedLine:
         found = self._object("lost", value)
         count, why = value.get("records"), str(value.get("why"))[:100]
         self.problems.append(f"{self.name}:{self.line}: {count!r:.20} records could not be written: {why}")
-        return Record(kind="lost", time=self._time(value.get("time")), object=found)
+        return RecordedLine(kind="lost", time=self._time(value.get("time")), object=found)
 
     def _who(self, number: Any) -> Who:
         if not isinstance(number, int) or number not in self.known:

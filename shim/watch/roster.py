@@ -9,8 +9,8 @@ from shim.watch.place import follow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from shim.containers.tree import Tree
-    from shim.watch.place import Followed, Places
+    from shim.containers.tree import HostTree
+    from shim.watch.place import CgroupFinder, Followed
 
 REGULARLY = 60.0  # seconds between looks for containers where nothing changed
 SETTLED = 0.3  # seconds after a change: a runtime writes its state after it has made the cgroups
@@ -25,7 +25,7 @@ class Roster:
     records: what is known of those that are followed, read at `read` (of a monotonic clock).
     """
 
-    def __init__(self, tree: Tree, places: Places, names: tuple[str, ...], roots: tuple[str, ...]) -> None:
+    def __init__(self, tree: HostTree, places: CgroupFinder, names: tuple[str, ...], roots: tuple[str, ...]) -> None:
         self.tree = tree
         self.places = places
         self.names = names
@@ -39,6 +39,11 @@ class Roster:
         self.second = False
         self.earliest = 0.0
         self.credit, self.paid = BURST, time.monotonic()
+
+    @property
+    def version(self) -> int:
+        """Of the memory controller: 1, 2, or 0 for none."""
+        return self.places.host.version("memory")
 
     def changed(self, now: float) -> None:
         """The hierarchy has changed: look soon, and a second time. now: of a monotonic clock."""

@@ -25,6 +25,10 @@ SEVERE = ("oom_kill", "oom_stuck", "limit_drift")
 PREFIX = "CGSHIM"
 TAIL = 1 << 20  # bytes at the end of a file in which an alert is looked for after a restart
 LINE = 8000  # bytes of a message that every syslog takes
+CUTS = (1000, 200, 50)  # characters of each text in a line that is longer: 50 fit, whatever they are escaped to
+# Of the journal, in characters: all together fit into a datagram (net.core.wmem_default, usually 212,992 bytes).
+LONGEST, LONGEST_EVIDENCE = 4096, 1 << 16
+LEFT_OUT = "longer than {} bytes"
 # shape() -> field of the journal (systemd.journal-fields(7): upper case, no leading underscore).
 FIELDS = ("alert_type", "container_id", "container_full_id", "container_name", "engine", "pod", "serial", "repeated")
 NUMBERS = ("threshold_bytes", "usage_bytes", "limit_bytes")
@@ -102,36 +106,51 @@ class Datagrams(Sink):
 
 class Journal(Datagrams):
     """journald's native protocol (systemd's JOURNAL_NATIVE_PROTOCOL): `NAME=value` lines; a value with a line end in it
-    is sent with its length. Each part of the alert is a field of its own, with the prefix PREFIX.
+    is sent with its length. Each part of the alert is a field of its own, with the prefix PREFIX. Texts that are too
+    long for a datagram are cut off.
     """
 
     def datagram(self, alert: Alert) -> bytes:
         """The fields of one entry."""
-        shape = alert.shape()
+        shape = _cut(alert.shape(), LONGEST)
+        evidence = json.dumps(shape["evidence"], sort_keys=True)
+        if len(evidence) > LONGEST_EVIDENCE:
+            evidence = json.dumps({"left_out": LEFT_OUT.format(LONGEST_EVIDENCE)})
         fields = {
-            "MESSAGE": alert.message,
+            "MESSAGE": shape["message"],
             "PRIORITY": str(severity(alert)),
             "SYSLOG_IDENTIFIER": IDENTIFIER,
             "SYSLOG_FACILITY": str(DAEMON >> 3),
             **{f"{PREFIX}_{name.upper()}": str(shape[name]) for name in FIELDS},
             **{f"{PREFIX}_{name.upper()}": str(shape[name]) for name in NUMBERS if shape[name] is not None},
-            f"{PREFIX}_EVIDENCE": json.dumps(shape["evidence"], sort_keys=True),
+            f"{PREFIX}_EVIDENCE": evidence,
         }
         return b"".join(field(name, value) for name, value in fields.items())
 
 
 class Syslog(Datagrams):
     """`<PRIORITY>cgshim-watch[PID]: cgshim-alert: JSON`, as syslog(3) writes to /dev/log (RFC 3164, without the time,
-    which the daemon adds). An object that is too long for a syslog line comes without its evidence.
+    which the daemon adds). An object that is too long for a syslog line comes without its evidence, and where that is
+    not enough with its texts cut off.
     """
 
     def datagram(self, alert: Alert) -> bytes:
         """The line."""
         head = f"<{DAEMON | severity(alert)}>{IDENTIFIER}[{os.getpid()}]: cgshim-alert: "
-        data = (head + text(alert)).encode("ascii")
-        if len(data) > LINE:
-            data = (head + text(alert, evidence=False)).encode("ascii")
-        return data
+        shape = alert.shape()
+        line = head + json.dumps(shape)
+        if len(line) > LINE:
+            shape["evidence"] = {"left_out": LEFT_OUT.format(LINE)}
+            line = head + json.dumps(shape)
+        for most in CUTS:
+            if len(line) > LINE:
+                line = head + json.dumps(_cut(shape, most))
+        return line.encode("ascii")
+
+
+def _cut(shape: dict[str, Any], most: int) -> dict[str, Any]:
+    """With texts of so many characters at most."""
+    return {name: value[:most] if isinstance(value, str) else value for name, value in shape.items()}
 
 
 def field(name: str, value: str) -> bytes:
@@ -147,12 +166,9 @@ def severity(alert: Alert) -> int:
     return ERROR if alert.type in SEVERE else WARNING
 
 
-def text(alert: Alert, *, evidence: bool = True) -> str:
+def text(alert: Alert) -> str:
     """The alert as one line of JSON in ASCII: foreign names cannot end the line or steer a terminal."""
-    shape: dict[str, Any] = alert.shape()
-    if not evidence:
-        shape["evidence"] = {"left_out": f"longer than {LINE} bytes"}
-    return json.dumps(shape)
+    return json.dumps(alert.shape())
 
 
 def stdout_alerts(stream: TextIO | None = None) -> Sink:

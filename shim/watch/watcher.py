@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from shim.containers.tree import Tree
+from shim.containers.tree import HostTree
 from shim.host.detect import detect
 from shim.host.view import View
 from shim.values import Value
@@ -22,7 +22,7 @@ from shim.watch.loop import Loop
 from shim.watch.lost_time import LostTime
 from shim.watch.memory_of_alerts import BOOT, Remembered
 from shim.watch.passing import Passing
-from shim.watch.place import Places
+from shim.watch.place import CgroupFinder
 from shim.watch.roster import Roster
 from shim.watch.sampler import Sampler
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 INTERVAL = 5.0  # seconds between looks at a container of which the kernel says nothing
 QUIET = 60.0  # seconds in which an alert of one type for one container is given once
-SHARE = 0.01  # of one core: what the looks in turn may take
+SHARE = 0.008  # of one core: what the looks in turn may take
 GAP = 1.0  # seconds between two looks at one container, however often the kernel notifies
 
 
@@ -77,9 +77,9 @@ class Watcher:
         self.clock = clock
         self.view = view or View(options.root)
         self.host = detect(self.view, controllers=("memory", "cpu"), writable=False)
-        places = Places(self.view, self.host)
-        self.roster = Roster(Tree(options.root), places, options.names, options.roots)
-        self.passing = Passing(self.view, places, options.names, options.roots)
+        finder = CgroupFinder(self.view, self.host)
+        self.roster = Roster(HostTree(options.root), finder, options.names, options.roots)
+        self.passing = Passing(self.view, finder, options.names, options.roots)
         self.sampler = Sampler(self.view, LostTime(self.view) if self.view.live else None)
         self.remembered = Remembered(options.state, (self.view.text(BOOT) or "").strip())
         self.judge = Judge(self.remembered)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shim.errors import printable_line
 from shim.watch import alert as types
 
 TYPE_CHECKING = False
@@ -10,9 +11,9 @@ if TYPE_CHECKING:
 
 
 def message(alert: Alert) -> str:
-    """One sentence: which container, what happened, against which number."""
+    """One sentence on one line: which container, what happened, against which number. Foreign names are escaped."""
     who = f"container {alert.name}" + (f" of pod {alert.pod}" if alert.pod else "")
-    return OF_TYPE[alert.type](alert, who)
+    return printable_line(OF_TYPE[alert.type](alert, who))
 
 
 def _times(alert: Alert) -> str:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shim.audit.subject import Facts
+from shim.audit.subject import HostFacts
 from shim.audit.subjects import facts_of, resources_of, subjects
 from shim.audit.verdict import rows
 from shim.cli.audited import page, shape
 from shim.containers.inventory import inventory
-from shim.containers.tree import Tree
+from shim.containers.tree import HostTree
 from tests.audited_host import laid_out, recorded_host
 
 if TYPE_CHECKING:
@@ -50,11 +50,11 @@ def _with(value: Any, path: tuple[Any, ...], new: Any) -> Any:
 
 def _whole(place: Path) -> set[str]:
     """The audit to its end: inventory, facts, verdicts, page; the names of the containers."""
-    tree = Tree(str(place))
+    tree = HostTree(str(place))
     found = inventory(tree)
     facts_of(tree, recorded_host(), found.containers)
     # What the plan refuses about resources is the runtime's business; here only the verdicts are looked at.
-    judged = [(one.container, rows(one)) for one in subjects(tree, recorded_host(), found, Facts(swap=1))]
+    judged = [(one.container, rows(one)) for one in subjects(tree, recorded_host(), found, HostFacts(swap=1))]
     containers = [shape.of_container(container, limits, None) for container, limits in judged]
     page.page(shape.fleet([shape.of_host("h", "k", recorded_host(), containers, found.problems)]))
     return {container["name"] for container in containers}
@@ -85,5 +85,5 @@ def test_odd_values_never_end_the_audit(place: Path, name: str, seed: int) -> No
 
 def test_resources_of_a_damaged_config_are_an_object(place: Path) -> None:
     """The planner gets an object, whatever stands in the file."""
-    for container in inventory(Tree(str(place))).containers:
+    for container in inventory(HostTree(str(place))).containers:
         assert isinstance(resources_of(container), dict)

@@ -18,14 +18,14 @@ from shim.audit.row import (
     UNKNOWN,
     WEAKER,
 )
-from shim.audit.subject import Facts, Subject
+from shim.audit.subject import AuditedContainer, HostFacts
 from tests.audited_made import MIB, cri, docker, judged, made, pod, podman, runc, spec, unit
 from tests.audited_made import config as oci
 from tests.syntax import ROOT
 
-NO_SWAP_ACCOUNTING = Facts(swap=1 << 30, swap_accounting=False)
-MQ = Facts(schedulers={"8:0": "mq-deadline"}, partitions=("8:1",))
-BFQ = Facts(schedulers={"8:0": "bfq"})
+NO_SWAP_ACCOUNTING = HostFacts(swap=1 << 30, swap_accounting=False)
+MQ = HostFacts(schedulers={"8:0": "mq-deadline"}, partitions=("8:1",))
+BFQ = HostFacts(schedulers={"8:0": "bfq"})
 LIMIT = {"limit": 64 * MIB}
 WRITES = {"throttleWriteBpsDevice": [{"major": 8, "minor": 0, "rate": MIB}]}
 ON_PARTITION = {"throttleReadBpsDevice": [{"major": 8, "minor": 1, "rate": MIB}]}
@@ -38,13 +38,13 @@ class Case(NamedTuple):
     """A report: its name, the container, the limit, the verdict (None: nothing is said), words of the reason."""
 
     name: str
-    subject: Subject
+    subject: AuditedContainer
     limit: str
     verdict: str | None
     why: str = ""
 
 
-def _swap(now: str, *records: Any) -> Subject:
+def _swap(now: str, *records: Any) -> AuditedContainer:
     """Memory 64 MiB and no swap were asked; swap.max is `now`."""
     return made(docker(Memory=64 * MIB, MemorySwap=64 * MIB), *records, files={**FULL, "memory.swap.max": now})
 
@@ -187,7 +187,7 @@ CASES = (
     ),
     Case(
         "B15",
-        made(oci(memory=LIMIT), files=OPEN, facts=Facts(outside=True)),
+        made(oci(memory=LIMIT), files=OPEN, facts=HostFacts(outside=True)),
         "memory.limit",
         UNKNOWN,
         "cannot be seen",

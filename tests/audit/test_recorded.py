@@ -9,12 +9,12 @@ import pytest
 
 from shim.audit.limit import shown
 from shim.audit.row import ENFORCED, LOST_IN
-from shim.audit.subject import Facts
+from shim.audit.subject import HostFacts
 from shim.audit.subjects import subjects
 from shim.audit.verdict import rows
 from shim.containers.inventory import inventory
 from shim.containers.resolve import named
-from shim.containers.tree import Tree
+from shim.containers.tree import HostTree
 from shim.errors import ShimError
 from tests.audited_host import laid_out, recorded_host, written
 
@@ -58,12 +58,12 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def _found(place: Path) -> Inventory:
-    return inventory(Tree(str(place)))
+    return inventory(HostTree(str(place)))
 
 
 def _judged(place: Path) -> dict[str, dict[str, Any]]:
     """Container's name -> limit -> row."""
-    judged = subjects(Tree(str(place)), recorded_host(), _found(place), Facts())
+    judged = subjects(HostTree(str(place)), recorded_host(), _found(place), HostFacts())
     return {one.container.title: {row.limit: row for row in rows(one)} for one in judged}
 
 

@@ -14,7 +14,7 @@ from shim.cli import audit as command
 from shim.cli.main import main
 from shim.containers.inventory import inventory
 from shim.containers.resolve import named
-from shim.containers.tree import Tree
+from shim.containers.tree import HostTree
 from shim.host.detect import detect
 from tests.audited_host import laid_out, recorded_host
 
@@ -301,7 +301,7 @@ def test_target_that_is_nothing(host: Path, tmp_path: Path) -> None:
 
 def test_plan_of_a_container_by_its_name(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The config.json that its engine wrote; one that was never started has none."""
-    found = inventory(Tree(str(host)))
+    found = inventory(HostTree(str(host)))
     monkeypatch.setattr("shim.containers.resolve.resolve", lambda name: named(found, name))
     result = CliRunner().invoke(main, ["plan", "--container", "dock-created"])
     assert result.exit_code == 3

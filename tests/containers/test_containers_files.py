@@ -16,7 +16,7 @@ from shim.containers.inventory import inventory
 from shim.containers.membership import branch
 from shim.containers.places import Place, places
 from shim.containers.processes import Process, census, kind_of
-from shim.containers.tree import LARGEST, Tree
+from shim.containers.tree import LARGEST, HostTree
 from tests.audited_host import written
 from tests.audited_many import meta
 from tests.hosts_made import make_host
@@ -142,7 +142,7 @@ def test_tree_of_a_user_follows_no_link(tmp_path: Path) -> None:
     written(tmp_path, "/secret/file").write_text('{"a": 1}')
     written(tmp_path, "/home/link").symlink_to(tmp_path / "secret")
     written(tmp_path, "/home/file").symlink_to(tmp_path / "secret" / "file")
-    careful, trusting = Tree(f"{tmp_path}/home", follow=False), Tree(f"{tmp_path}/home")
+    careful, trusting = HostTree(f"{tmp_path}/home", follow=False), HostTree(f"{tmp_path}/home")
     for path in ("/link/file", "/file", "/../secret/file"):
         assert careful.object(path) == {}
     assert trusting.object("/link/file") == trusting.object("/file") == {"a": 1}
@@ -155,7 +155,7 @@ def test_tree_reads_regular_files_only(tmp_path: Path) -> None:
     (tmp_path / "directory").mkdir()
     with open(tmp_path / "huge", "wb") as file:
         file.truncate(LARGEST + 1)
-    tree = Tree(str(tmp_path))
+    tree = HostTree(str(tmp_path))
     assert [tree.read(f"/{name}") for name in ("fifo", "directory", "huge", "absent")] == [None] * 4
     assert tree.problems == {"/fifo": "EINVAL", "/directory": "EINVAL", "/huge": f"is larger than {LARGEST} bytes"}
 
@@ -170,7 +170,7 @@ def test_unit_files_in_systemds_order(tmp_path: Path) -> None:
     written(tmp_path, f"/run/systemd/transient/{unit}.d/50-IO.conf").write_text(drop)
     written(tmp_path, f"/etc/systemd/system.control/{unit}.d/50-MemoryMax.conf").write_text("[Scope]\nMemoryMax=200\n")
     noted = units.noted(
-        Tree(str(tmp_path)), Container(id=ID, driver="systemd", cgroups_path=f"system.slice:docker:{ID}")
+        HostTree(str(tmp_path)), Container(id=ID, driver="systemd", cgroups_path=f"system.slice:docker:{ID}")
     )
     (record,) = noted.records
     assert record.value == {
@@ -200,7 +200,7 @@ STATES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 def test_kubelets_files(tmp_path: Path, name: str, state: dict[str, Any], value: dict[str, Any]) -> None:
     """Exclusive CPUs and allocated limits, in each of the forms that releases write, by pod and container."""
     written(tmp_path, f"/k/{name}").write_text(json.dumps(state))
-    notes = kubelet.notes((Place(tree=Tree(str(tmp_path)), path="/k"),))
+    notes = kubelet.notes((Place(tree=HostTree(str(tmp_path)), path="/k"),))
     found = kubelet.noted(Container(id=ID, name="web", hints={"pod-uid": "u"}), notes)
     assert [record.value for record in found.records] == [value]
     assert kubelet.noted(Container(id=ID, name="other", hints={"pod-uid": "u"}), notes).records == ()
@@ -220,7 +220,7 @@ def test_crio_tells_its_own_from_podmans(tmp_path: Path) -> None:
         written(tmp_path, f"{base}/{name}/userdata/config.json").write_text(json.dumps(config))
     state = {"status": "running", "initPid": 7, "initStartTime": "99"}
     written(tmp_path, f"{base}/{ID}/userdata/state.json").write_text(json.dumps(state))
-    (found,) = crio.containers(Place(tree=Tree(str(tmp_path)), path="/g"))
+    (found,) = crio.containers(Place(tree=HostTree(str(tmp_path)), path="/g"))
     assert (found.id, found.name, found.pod, found.pid, found.start) == (ID, "web", "ns/pod", 7, 99)
     assert (found.state, found.driver, found.helper) == ("running", "systemd", False)
 
@@ -230,13 +230,13 @@ def test_docker_with_remapped_users(tmp_path: Path) -> None:
     config = {"ID": ID, "Name": "/web", "State": {"Running": True, "Pid": 7}}
     written(tmp_path, f"/d/165536.165536/containers/{ID}/config.v2.json").write_text(json.dumps(config))
     written(tmp_path, f"/d/165536.165536/containers/{ID}/hostconfig.json").write_text('{"Memory": 5, "Env": ["x"]}')
-    (found,) = docker.containers(Place(tree=Tree(str(tmp_path)), path="/d"))
+    (found,) = docker.containers(Place(tree=HostTree(str(tmp_path)), path="/d"))
     assert (found.name, found.pid, found.records[0].value) == ("web", 7, {"Memory": 5})
 
 
 def test_podman_without_a_database(tmp_path: Path) -> None:
     """A storage that only Buildah or CRI-O uses has none: nothing is found and nothing is wrong."""
-    tree = Tree(str(tmp_path))
+    tree = HostTree(str(tmp_path))
     assert list(podman.containers(Place(tree=tree, path="/g"))) == []
     assert tree.problems == {}
 
@@ -256,7 +256,7 @@ def test_places_from_command_lines_and_settings(tmp_path: Path) -> None:
     written(tmp_path, "/moved/exec/runtime-runc/moby/x").write_text("")
     for pid, argv in lines.items():
         written(tmp_path, f"/proc/{pid}/cmdline").write_text("\0".join(argv) + "\0")
-    tree = Tree(str(tmp_path))
+    tree = HostTree(str(tmp_path))
     found = places(tree, census(tree), ("/asked",))
     paths = {kind: {place.path for place in value} for kind, value in found.__dict__.items() if kind != "trees"}
     assert "/moved/docker" in paths["docker"]
@@ -278,7 +278,7 @@ def test_container_that_only_its_cgroup_knows(tmp_path: Path) -> None:
         written(tmp_path, f"/proc/{pid}/cgroup").write_text(f"0::/system.slice/libpod-{ID}.scope/container\n")
     written(tmp_path, "/proc/22/cmdline").write_text("conmon\0")
     written(tmp_path, "/proc/22/cgroup").write_text(f"0::/system.slice/crio-conmon-{'ef' * 32}.scope\n")
-    (found,) = inventory(Tree(str(tmp_path))).containers
+    (found,) = inventory(HostTree(str(tmp_path))).containers
     assert (found.engine, found.id, found.pid, found.state) == ("podman", ID, 20, "running")
     assert found.problems == ("no record of it was found; its cgroup is in /proc/20/cgroup",)
 
@@ -317,7 +317,7 @@ def test_part_of_a_hierarchy_that_is_mounted(tmp_path: Path) -> None:
     mount = "30 20 0:26 /pod /sys/fs/cgroup rw - cgroup2 cgroup rw\n"
     written(tmp_path, "/proc/self/mountinfo").write_text(mount)
     written(tmp_path, "/sys/fs/cgroup/web/pids.max").write_text("50\n")
-    kernel = Kernel(Tree(str(tmp_path)), make_host("unified"))
+    kernel = Kernel(HostTree(str(tmp_path)), make_host("unified"))
     found = kernel.hierarchies(Container(id="web", pid=7, cgroups_path="/pod/web"), "0::/pod/web\n")["pids"]
     assert [(level.path, level.files) for level in found.own] == [("/web", {"pids.max": "50\n"})]
 
@@ -334,7 +334,7 @@ def test_part_of_a_hierarchy_behind_a_link(tmp_path: Path) -> None:
     written(tmp_path, "/sys/fs/cgroup/cpu").symlink_to("cpu,cpuacct")
     host = make_host("legacy")
     cpu = host.placements["cpu"].changed(mount="/sys/fs/cgroup/cpu")
-    kernel = Kernel(Tree(str(tmp_path)), host.changed(placements={**host.placements, "cpu": cpu}))
+    kernel = Kernel(HostTree(str(tmp_path)), host.changed(placements={**host.placements, "cpu": cpu}))
     found = kernel.hierarchies(Container(id="web", pid=7, cgroups_path="/pod/web"), "4:cpu,cpuacct:/pod/web\n")["cpu"]
     assert [(level.path, level.files) for level in found.own] == [("/web", {"cpu.shares": "512\n"})]
 
@@ -347,6 +347,6 @@ def test_nerdctls_containers_by_their_labels(tmp_path: Path) -> None:
     written(tmp_path, f"{bundle}/config.json").write_text(json.dumps(config))
     written(tmp_path, f"{bundle}/options.json").write_text('{"binary_name": "/usr/bin/crun", "systemd_cgroup": true}')
     written(tmp_path, f"{bundle}/init.pid").write_text("7")
-    (found,) = containerd.tasks(Place(tree=Tree(str(tmp_path)), path=bundle.rpartition("/default")[0]))
+    (found,) = containerd.tasks(Place(tree=HostTree(str(tmp_path)), path=bundle.rpartition("/default")[0]))
     assert (found.engine, found.name, found.pid, found.family, found.driver) == ("nerdctl", "web", 7, "crun", "systemd")
     assert found.root == "/run/containerd/runc/default"

@@ -17,7 +17,7 @@ M = 1 << 20
 INT64, UINT64 = (1 << 63) - 1, (1 << 64) - 1
 SIZE = (64 * M, 96 * M, 128 * M, 64 * M + 1, -1, 0, INT64)
 SWAP = (64 * M, 128 * M, 192 * M, -1, 0, 32 * M, INT64)
-RATE = ({"rate": 1048576}, {"rate": 100}, {"rate": 0}, {"rate": UINT64}, {})
+RATE: tuple[dict[str, int], ...] = ({"rate": 1048576}, {"rate": 100}, {"rate": 0}, {"rate": UINT64}, {})
 THROTTLE = tuple(
     {**dict(zip(("major", "minor"), map(int, disk.split(":")))), **rate} for disk in DISKS[1:] for rate in RATE
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from shim.containers.container import Container
 from shim.observe.memory_numbers import Memory
 from shim.observe.pressure import Pressure
-from shim.watch.place import Followed, Place, Spot
+from shim.watch.place import ContainerCgroups, Followed, Spot
 from shim.watch.sample import Sample
 from shim.watch.sink import Sink
 
@@ -47,7 +47,7 @@ def followed(root: Path, version: int = 2, path: str = "/a/web", pid: int = 77) 
     directory = root / "cg"
     (directory / path.strip("/")).mkdir(parents=True, exist_ok=True)
     spot = Spot(version=version, mount="/cg", path=path, device=os.stat(directory).st_dev)
-    place = Place(memory=spot, inode=5, cpu=spot, unified=spot if version == 2 else None)
+    place = ContainerCgroups(memory=spot, inode=5, cpu=spot, unified=spot if version == 2 else None)
     return Followed(container=Container(id=ID, name="web", engine="docker", pid=pid), place=place)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from shim.host.detect import detect
 from shim.watch.passing import Passing
-from shim.watch.place import Places
+from shim.watch.place import CgroupFinder
 from shim.watch.words import message
 from tests.watch.made import ID
 from tests.watch.test_sinks import _alert
@@ -30,7 +30,7 @@ def _passing(root: Path, *names: str, roots: tuple[str, ...] = ()) -> Passing:
         (root / path).write_text(text)
     view = Plain(str(root))
     host = detect(view, controllers=("memory",), writable=False)
-    return Passing(view, Places(view, host), names, roots)
+    return Passing(view, CgroupFinder(view, host), names, roots)
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shim.containers.inventory import Inventory
-from shim.containers.tree import Tree
+from shim.containers.tree import HostTree
 from shim.watch import roster
 from shim.watch.roster import BURST, REGULARLY, SETTLED, SHARE, TWICE, Roster
 
 if TYPE_CHECKING:
-    from shim.watch.place import Places
+    from shim.watch.place import CgroupFinder
 
 COST = 0.5  # seconds of CPU time for one look
 
@@ -33,8 +33,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def _roster() -> Roster:
-    places: Places = None  # type: ignore[assignment] # nobody to be placed
-    return Roster(Tree("/nowhere"), places, (), ())
+    places: CgroupFinder = None  # type: ignore[assignment] # nobody to be placed
+    return Roster(HostTree("/nowhere"), places, (), ())
 
 
 @pytest.mark.usefixtures("clock")

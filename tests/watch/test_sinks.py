@@ -17,6 +17,7 @@ from shim.watch.alert import Alert
 from shim.watch.sinks import file_alerts, journal_alerts, stdout_alerts, syslog_alerts, webhook
 from shim.watch.spool import Spool
 from shim.watch.webhook import Webhook
+from shim.watch.words import message
 from tests.watch.made import ID, M
 
 if TYPE_CHECKING:
@@ -112,6 +113,61 @@ def test_the_journal_gets_fields(daemon: socket.socket, tmp_path: Path) -> None:
         "CGSHIM_LIMIT_BYTES": str(64 * M),
         "CGSHIM_EVIDENCE": '{"count": 1}',
     }
+
+
+NASTY = {
+    "line ends": "web\nPRIORITY=0\nCGSHIM_ENGINE=forged\n",
+    "a value with its length": "web\nMESSAGE\n" + "\x04" + "\0" * 7 + "fake\n",
+    "control characters": "web\x1b[2J\x07\x00\x85\u2028",
+    "an equals sign": "MESSAGE=forged",
+    "half a character": "web\udc80\ud800",
+    "a syslog line": "web\n<8>sshd[1]: forged",
+    "a million characters": "\U0001f600" * 1_000_000,
+}
+FOREIGN = ("name", "pod", "engine", "id")
+
+
+@pytest.mark.parametrize("value", NASTY.values(), ids=NASTY)
+@pytest.mark.parametrize("part", FOREIGN)
+def test_no_name_forges_a_field(daemon: socket.socket, tmp_path: Path, part: str, value: str) -> None:
+    """The entry has its fields, each once, and what somebody else wrote is in the value of one.
+
+    It arrives, however long a name is; the message is one line.
+    """
+    sink = journal_alerts(str(tmp_path / "socket"))
+    sink.alert(_alert())
+    plain = _fields(daemon.recv(1 << 20))
+    alert = _alert().changed(**{part: value})
+    sink.alert(alert.changed(message=message(alert)))
+    fields = _fields(daemon.recv(1 << 20))
+    assert list(fields) == list(plain)
+    own = {"name": "CONTAINER_NAME", "pod": "POD", "engine": "ENGINE", "id": "CONTAINER_FULL_ID"}[part]
+    assert fields[f"CGSHIM_{own}"] == value[:4096].encode("utf-8", "backslashreplace").decode()
+    others = set(fields) - {f"CGSHIM_{own}", "MESSAGE", *(["CGSHIM_CONTAINER_ID"] if part == "id" else [])}
+    assert {name: fields[name] for name in others} == {name: plain[name] for name in others}
+    assert fields["MESSAGE"].isprintable()
+
+
+def test_evidence_of_any_length_arrives(daemon: socket.socket, tmp_path: Path) -> None:
+    """What is too long for a datagram is left out, which is said."""
+    journal_alerts(str(tmp_path / "socket")).alert(_alert(evidence={"victims": ["x" * 4096] * 100}))
+    assert _fields(daemon.recv(1 << 20))["CGSHIM_EVIDENCE"] == '{"left_out": "longer than 65536 bytes"}'
+
+
+@pytest.mark.parametrize("value", NASTY.values(), ids=NASTY)
+def test_no_name_forges_a_syslog_line(daemon: socket.socket, tmp_path: Path, value: str) -> None:
+    """One line in ASCII that every daemon takes, whatever the names are, and the object in it is whole."""
+    alert = _alert().changed(**dict.fromkeys((*FOREIGN, "serial", "message"), value))
+    syslog_alerts(str(tmp_path / "socket")).alert(alert)
+    data = daemon.recv(1 << 20)
+    head = f"<27>cgshim-watch[{os.getpid()}]: cgshim-alert: ".encode()
+    assert data.startswith(head)
+    assert len(data) <= 8000
+    assert all(32 <= byte < 127 for byte in data)
+    found = json.loads(data[len(head) :])
+    assert found["alert_type"] == "oom_kill"
+    assert value.startswith(found["container_name"])
+    assert found["container_name"] == value or len(value) > 50
 
 
 def test_syslog_gets_a_line(daemon: socket.socket, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shim.audit.subject import Facts
+from shim.audit.subject import HostFacts
 from shim.host.view import View
 from shim.watch import drift
 from shim.watch.alert import Alert
@@ -170,7 +170,9 @@ def test_a_restart_over_the_state_file(host: Host, state_directory: Path) -> Non
 def test_a_limit_that_drifted(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     """Seen once it may be that the records are older; with records read afterwards it is drift, and told once."""
     monkeypatch.setattr(drift, "AGE", 0.0)
-    monkeypatch.setattr(drift, "facts_of", lambda *_: Facts())  # of this tree's root nobody would know what is above
+    monkeypatch.setattr(
+        drift, "facts_of", lambda *_: HostFacts()
+    )  # of this tree's root nobody would know what is above
     watcher, sink = host.watcher()
     host.round(watcher, sink)
     host.write("/sys/fs/cgroup/w/web/memory.max", f"{128 * M}\n")
@@ -185,7 +187,9 @@ def test_a_limit_that_drifted(host: Host, monkeypatch: pytest.MonkeyPatch) -> No
 def test_an_update_is_no_drift(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernel has another limit, and so has runc's own record, as after `runc update`; config.json is old."""
     monkeypatch.setattr(drift, "AGE", 0.0)
-    monkeypatch.setattr(drift, "facts_of", lambda *_: Facts())  # of this tree's root nobody would know what is above
+    monkeypatch.setattr(
+        drift, "facts_of", lambda *_: HostFacts()
+    )  # of this tree's root nobody would know what is above
     watcher, sink = host.watcher()
     host.round(watcher, sink)
     host.start("web", 77, 128 * M, updated=128 * M)

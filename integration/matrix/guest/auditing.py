@@ -64,10 +64,10 @@ def _audited(held: Container) -> dict[str, Any]:
     from shim.audit.subjects import facts_of, host_of, subjects
     from shim.audit.verdict import rows
     from shim.containers.inventory import inventory
-    from shim.containers.tree import Tree
+    from shim.containers.tree import HostTree
     from shim.host.view import View
 
-    tree = Tree()
+    tree = HostTree()
     found = inventory(tree, (f"{container.RUN}/state",))
     host = host_of(View(), found.containers)
     judged = list(subjects(tree, host, found, facts_of(tree, host, found.containers)))

@@ -92,17 +92,18 @@ class Seen(Sink):
 
 
 class Watching:
-    """A watcher in a thread of its own, for as long as the context lasts."""
+    """A watcher in a thread of its own, for as long as the context lasts. more: sinks beside the one that keeps all."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *more: Sink, **options: Any) -> None:
         self.seen = Seen()
+        self.more = more
         self.watcher = Watcher(Options(**options))
         self.failed: list[BaseException] = []
         self.thread = threading.Thread(target=self._run, daemon=True)
 
     def _run(self) -> None:
         try:
-            self.watcher.run([self.seen])
+            self.watcher.run([self.seen, *self.more])
         except BaseException as error:  # shown by the test that waits
             self.failed.append(error)
             raise

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import time
 
-from integration.matrix.guest import cgroups, container, swapping
+from integration.matrix.guest import cgroups, container, leaks, swapping
 from integration.matrix.guest.container import Container, Way
 from integration.matrix.guest.watcher import AMOUNTS, BLOCKS, Taker, Watching
 
@@ -221,6 +221,10 @@ def _forged(way: Way, parent: str) -> dict[str, Any]:
             subprocess.run(["umount", f"{directory}/memory.stat"], check=True)
 
 
+def _leaks(way: Way, parent: str) -> dict[str, Any]:
+    return leaks.leaks(way, parent, STATE)
+
+
 SCENES = {
     "worker": _worker,
     "init": _init,
@@ -229,6 +233,7 @@ SCENES = {
     "drift": _drift,
     "restart": _restart,
     "forged": _forged,
+    "leaks": _leaks,
 }
 
 

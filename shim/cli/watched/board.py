@@ -19,7 +19,7 @@ NEWS = 3  # alerts that are shown
 STALLED = ("some", "swapin", "reclaim", "thrashing", "compaction")  # totals of time in which at least one task stood
 
 
-class Line(Value):
+class BoardRow(Value):
     """One container. used: working set, or usage where there is none, bytes.
 
     growth: bytes a second. stalled: share of the time in which it stood still for memory, above 1 where several tasks
@@ -44,7 +44,7 @@ class Line(Value):
         return self.used / limit if limit else 1.0
 
 
-Figure = Callable[["Line"], Optional[float]]
+Figure = Callable[["BoardRow"], Optional[float]]
 
 # --sort -> what is compared. Highest first, except words.
 ORDERS: dict[str, Figure] = {
@@ -96,7 +96,7 @@ class Board(Sink):
         self.looks.pop(container, None)
         self.killed.pop(container, None)
 
-    def lines(self, order: str = "limit") -> list[Line]:
+    def lines(self, order: str = "limit") -> list[BoardRow]:
         """All containers. order: one of SORTS; those without the figure come last, in the order of their names."""
         lines = sorted((self._line(looks) for looks in self.looks.values()), key=_called)
         if order in WORDS:
@@ -106,10 +106,10 @@ class Board(Sink):
         known = sorted((pair for pair in found if pair[0] is not None), key=lambda pair: pair[0] or 0, reverse=True)
         return [line for _, line in (*known, *(pair for pair in found if pair[0] is None))]
 
-    def _line(self, looks: deque[Sample]) -> Line:
+    def _line(self, looks: deque[Sample]) -> BoardRow:
         first, last = looks[0], looks[-1]
         passed = last.time - first.time
-        return Line(
+        return BoardRow(
             sample=last,
             used=_used(last),
             growth=_growth(first, last, passed),
@@ -120,7 +120,7 @@ class Board(Sink):
         )
 
 
-def _called(line: Line) -> tuple[str, str, str]:
+def _called(line: BoardRow) -> tuple[str, str, str]:
     return line.sample.pod, line.sample.name, line.sample.id
 
 

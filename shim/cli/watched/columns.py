@@ -11,7 +11,7 @@ from shim.watch.alert import iso
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from shim.cli.watched.board import Board, Line
+    from shim.cli.watched.board import Board, BoardRow
 
 GAP = 2
 NAME = "NAME"
@@ -28,7 +28,7 @@ class Column(NamedTuple):
     title: str
     width: int
     rank: int
-    cell: Callable[[Line], str]
+    cell: Callable[[BoardRow], str]
     right: bool = True
 
 
@@ -58,7 +58,7 @@ def size(value: float | None) -> str:
     raise AssertionError  # the last unit has an answer
 
 
-def _growth(line: Line) -> str:
+def _growth(line: BoardRow) -> str:
     if line.growth is None:
         return NOTHING
     return f"{'+' if line.growth >= 0.5 else ''}{size(line.growth)}"
@@ -68,11 +68,11 @@ def _share(value: float | None) -> str:
     return NOTHING if value is None else f"{value * 100:.0f}%" if value >= 0.0995 else f"{value * 100:.1f}%"
 
 
-def _pressure(line: Line) -> str:
+def _pressure(line: BoardRow) -> str:
     return _share(line.stalled) if line.sample.pressure.source else ABSENT
 
 
-def title(line: Line) -> str:
+def title(line: BoardRow) -> str:
     """POD/NAME, or the name, or the id where there is neither."""
     sample = line.sample
     return f"{sample.pod}/{sample.name}" if sample.pod else sample.name or sample.id[:12]
@@ -140,7 +140,7 @@ def _left_out(columns: tuple[Column, ...]) -> list[str]:
     return [f"too narrow for: {' '.join(missing)}"] if missing else []
 
 
-def _without(lines: list[Line]) -> list[str]:
+def _without(lines: list[BoardRow]) -> list[str]:
     """Why there is no pressure, a line a reason; files that are not the kernel's."""
     reasons: dict[str, int] = {}
     for line in lines:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
-    from shim.watch.lives import Record, Who
+    from shim.watch.lives import RecordedLine, Who
 
 SPANS = 120  # of a run: more make no better judgement, and cost their square
 MOST_HAPPENINGS = 400  # of a run that are kept, the newest
@@ -98,7 +98,7 @@ def is_wanted(who: Who, wanted: str) -> bool:
     return wanted in names or (len(wanted) >= 4 and who.id.startswith(wanted))
 
 
-def runs(records: Iterable[Record], found: dict[str, list[Extent]]) -> list[Run]:
+def runs(records: Iterable[RecordedLine], found: dict[str, list[Extent]]) -> list[Run]:
     """The runs that `survey` found, filled from the same records."""
     filling: dict[str, _Filling] = {}
     waiting = {own: deque(extents) for own, extents in found.items()}

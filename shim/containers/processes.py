@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 SHIM, CONMON, DOCKERD, CONTAINERD, KUBELET, CRIO = "shim", "conmon", "dockerd", "containerd", "kubelet", "crio"
 KINDS = {"conmon": CONMON, "dockerd": DOCKERD, "containerd": CONTAINERD, "kubelet": KUBELET, "crio": CRIO}
+KERNEL_THREAD = 0x00200000  # PF_KTHREAD of the flags in /proc/PID/stat (linux/sched.h)
 
 
 class Process(Value):
@@ -83,6 +84,16 @@ def kind_of(line: bytes) -> str:
     return KINDS.get(program, "")
 
 
+def unlisted(tree: HostTree, pid: int) -> str | None:
+    """/proc/PID/cgroup of a process that the census leaves out, None if it has ended or is a kernel thread.
+
+    The command line of any process is empty in the middle of execve(2), and where it was started without arguments.
+    """
+    if not pid or _stat(tree, pid)[:1] in ([], ["Z"], ["X"]) or _field(tree, pid, 9) & KERNEL_THREAD:
+        return None
+    return tree.text(f"/proc/{pid}/cgroup")
+
+
 def start_time(tree: HostTree, pid: int) -> int:
     """When the process started, in clock ticks since boot (field 22 of /proc/PID/stat); 0 if it is gone."""
     return _field(tree, pid, 22)
@@ -94,6 +105,11 @@ def parent(tree: HostTree, pid: int) -> int:
 
 
 def _field(tree: HostTree, pid: int, number: int) -> int:
-    """A field of /proc/PID/stat; the second one, the name, may itself contain blanks and `)`."""
-    words = (tree.text(f"/proc/{pid}/stat") or "").rpartition(")")[2].split()
+    """A number of /proc/PID/stat, 0 if the process is gone."""
+    words = _stat(tree, pid)
     return int(words[number - 3]) if len(words) > number - 3 and words[number - 3].isdigit() else 0
+
+
+def _stat(tree: HostTree, pid: int) -> list[str]:
+    """The fields of /proc/PID/stat from the third on; the second one, the name, may itself contain blanks and `)`."""
+    return (tree.text(f"/proc/{pid}/stat") or "").rpartition(")")[2].split()

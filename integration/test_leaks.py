@@ -1,6 +1,7 @@
 """Real leaks in real containers, side by side: recorded by `cgshimctl watch`, found by `cgshimctl leaks`.
 
-What each container does is in leaking.py: it grows by a known rate, of one kind. What is found is compared with that.
+What each container does is in matrix/guest/leaking.py: it grows by a known rate, of one kind. What is found is compared
+with that.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ def _start(runtime: Runtime, place: Path, kind: str, container: str) -> None:
     for name in ("lib", "lib64"):
         if os.path.islink(f"/{name}"):
             (rootfs / name).symlink_to(os.readlink(f"/{name}"))
-    shutil.copy(HERE / "leaking.py", rootfs / "leaking.py")
+    shutil.copy(HERE / "matrix/guest/leaking.py", rootfs / "leaking.py")
     if kind == "cache":
         with open(rootfs / "files" / "large", "wb") as large:
             large.writelines(b"x" * MIB for _ in range(CACHED))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shim.host import process
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 SHIM, CONMON, DOCKERD, CONTAINERD, KUBELET, CRIO = "shim", "conmon", "dockerd", "containerd", "kubelet", "crio"
 KINDS = {"conmon": CONMON, "dockerd": DOCKERD, "containerd": CONTAINERD, "kubelet": KUBELET, "crio": CRIO}
 KERNEL_THREAD = 0x00200000  # PF_KTHREAD of the flags in /proc/PID/stat (linux/sched.h)
+ENDED = ("Z", "X")  # zombie, dead
 
 
 class Process(Value):
@@ -89,27 +91,24 @@ def unlisted(tree: HostTree, pid: int) -> str | None:
 
     The command line of any process is empty in the middle of execve(2), and where it was started without arguments.
     """
-    if not pid or _stat(tree, pid)[:1] in ([], ["Z"], ["X"]) or _field(tree, pid, 9) & KERNEL_THREAD:
+    stat = _stat(tree, pid) if pid else ""
+    flags = process.field(stat, process.FLAGS)
+    kernel_thread = flags.isdecimal() and int(flags) & KERNEL_THREAD
+    if kernel_thread or process.field(stat, process.STATE) in ("", *ENDED):
         return None
     return tree.text(f"/proc/{pid}/cgroup")
 
 
 def start_time(tree: HostTree, pid: int) -> int:
     """When the process started, in clock ticks since boot (field 22 of /proc/PID/stat); 0 if it is gone."""
-    return _field(tree, pid, 22)
+    found = process.field(_stat(tree, pid), process.STARTED)
+    return int(found) if found.isdecimal() else 0
 
 
 def parent(tree: HostTree, pid: int) -> int:
     """The parent's number (field 4 of /proc/PID/stat); 0 if the process is gone."""
-    return _field(tree, pid, 4)
+    return process.parent(_stat(tree, pid))
 
 
-def _field(tree: HostTree, pid: int, number: int) -> int:
-    """A number of /proc/PID/stat, 0 if the process is gone."""
-    words = _stat(tree, pid)
-    return int(words[number - 3]) if len(words) > number - 3 and words[number - 3].isdigit() else 0
-
-
-def _stat(tree: HostTree, pid: int) -> list[str]:
-    """The fields of /proc/PID/stat from the third on; the second one, the name, may itself contain blanks and `)`."""
-    return (tree.text(f"/proc/{pid}/stat") or "").rpartition(")")[2].split()
+def _stat(tree: HostTree, pid: int) -> str:
+    return tree.text(f"/proc/{pid}/stat") or ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from shim.watch import alert as types
 from shim.watch import event as kinds
 from shim.watch.alert import Alert
+from shim.watch.event import who
 from shim.watch.memory_of_alerts import plain, restored
 from shim.watch.words import message
 
@@ -88,10 +89,7 @@ def _alert(kind: str, event: Event, sample: Sample | None) -> Alert:
     alert = Alert(
         time=event.time,
         type=kind,
-        id=event.id,
-        engine=event.engine,
-        name=event.name,
-        pod=event.pod,
+        **who(event),
         threshold=threshold,
         usage=sample.memory.usage if sample else None,
         limit=sample.limit if sample else None,

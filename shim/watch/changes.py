@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shim.watch import event as kinds
-from shim.watch.event import Event
+from shim.watch.event import Event, who
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,10 +48,7 @@ def of(sample: Sample, kind: str, source: str, **evidence: Any) -> Event:
     return Event(
         time=sample.time,
         kind=kind,
-        id=sample.id,
-        engine=sample.engine,
-        name=sample.name,
-        pod=sample.pod,
+        **who(sample),
         source=source,
         evidence={"cgroup": sample.cgroup, **evidence},
     )

@@ -34,3 +34,8 @@ class Event(Value):
     def shape(self) -> dict[str, Any]:
         """As JSON."""
         return {"type": "event", **{name: getattr(self, name) for name in Event.__annotations__}}
+
+
+def who(one: Any) -> dict[str, Any]:
+    """The container that a sample, an event or an alert is of, for making another of these."""
+    return {"id": one.id, "engine": one.engine, "name": one.name, "pod": one.pod}

@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 SOURCES = (Connector, Taskstats)
 PIDFD, LATE = "pidfd", "the end of its cgroup"
-SHARE, WINDOW = 0.01, 30.0  # of one core, in so many seconds: what listening may take
+SHARE, WINDOW = 0.005, 30.0  # of one core, in so many seconds: what listening may take
 REST = 300.0  # seconds until it is tried again
 TOGETHER = 0.02  # seconds in which what ends next is waited for: one wake-up for all
 FRESH = 1.0  # seconds for which the container of a parent is remembered
 MOST = 20  # processes of one container, its first one aside, that are told in a round
-TOO_MANY = "so many processes of this host end that listening to the {} takes more than {:.0%} of a core"
+TOO_MANY = "so many processes of this host end that listening to the {} takes more than {:.1%} of a core"
 UNTOLD = "nothing that tells the status of other processes' children is available here"
 
 
@@ -131,7 +131,7 @@ class Exits:
     def _home_of_parent(self, pid: int) -> Followed | None:
         """Children of one process often end one after the other."""
         if pid not in self.homes:
-            self.homes[pid] = self._home(pid)
+            self.homes[pid] = self.inits.get(pid) or self._home(pid)
         return self.homes[pid]
 
     def _own_home(self, pid: int) -> Followed | None:

@@ -262,3 +262,17 @@ def test_alerts_and_lines_say_their_schema() -> None:
     assert [(line["schema"], line["type"]) for line in lines] == [(1, "sample"), (1, "event"), (1, "alert")]
     assert lines[0]["memory"]["working_set"] == 52428800
     assert lines[2]["container_id"] == ("web" * 4)[:12]
+
+
+def test_as_many_open_files_as_the_hard_limit_allows() -> None:
+    """The soft limit is 1024 by default, and 1,000 containers on v1 take more."""
+    code = (
+        "import resource as r\n"
+        "hard = r.getrlimit(r.RLIMIT_NOFILE)[1]\n"
+        "r.setrlimit(r.RLIMIT_NOFILE, (64, hard))\n"
+        "from shim.cli.watch import _open_files\n"
+        "_open_files()\n"
+        "print(r.getrlimit(r.RLIMIT_NOFILE) == (hard, hard))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, cwd=ROOT)
+    assert (done.stdout, done.stderr) == ("True\n", "")

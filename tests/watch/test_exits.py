@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -13,7 +14,7 @@ import pytest
 
 from shim.host.view import View
 from shim.watch import exits
-from shim.watch.exit_sources import Exit, Layout, received
+from shim.watch.exit_sources import Exit, Layout, _answered, received
 from shim.watch.exits import Exits, how
 from shim.watch.loop import Loop
 from tests.watch.made import followed
@@ -153,6 +154,12 @@ def test_v1_shows_no_cgroup_of_a_process_that_has_ended(case: Case, kernel: Kern
     assert [facts["pid"] for facts, _ in case.wait()] == [GONE]
 
 
+def test_a_child_of_the_first_process_is_known_without_looking(case: Case, kernel: Kernel) -> None:
+    """Both may be gone by the time that their ends are read."""
+    kernel.ended(Exit(GONE, 77, 0), Exit(77, 1, 0))
+    assert [facts["pid"] for facts, _ in case.wait()] == [GONE, 77]
+
+
 def test_many_processes(case: Case, kernel: Kernel) -> None:
     """Twenty of a container in a round; how many were left out is said with the next one. The first one is told."""
     kernel.ended(*(Exit(GONE + number, 77, 0) for number in range(25)), Exit(77, 1, 0))
@@ -215,10 +222,10 @@ def test_a_host_on_which_too_much_ends(
     made = iter((kernel, second))
     case = Case(tmp_path, lambda: next(made), pid=sleeper.pid)
     case.exits.follow(case.one)
-    kernel.cost = 0.31  # 1 % of 30 seconds, and a little
+    kernel.cost = 0.16  # 0.5 % of 30 seconds, and a little
     kernel.ended(Exit(GONE, GONE, 0))
     assert case.wait() == []
-    why = "so many processes of this host end that listening to the process connector takes more than 1% of a core"
+    why = "so many processes of this host end that listening to the process connector takes more than 0.5% of a core"
     assert case.problems == [f"exits of processes: {why}; those of containers' first processes are told by pidfds"]
     assert list(case.exits.handles) == [sleeper.pid]
     case.exits.tick()
@@ -262,6 +269,35 @@ def test_a_layout_is_the_table_of_the_message() -> None:
     what, pid = layout.pick("what", "pid")
     assert (layout.values(data)[what], layout.values(data)[pid]) == (7, 9)
     assert layout.values(data[:-1]) == ()
+
+
+class Answer(Message):
+    """An event with the number of an error."""
+
+    fields = (("what", "I"), ("error", "I"))
+
+
+def _event(what: int, error: int) -> bytes:
+    return bytes(8) + what.to_bytes(4, "little") + error.to_bytes(4, "little")
+
+
+@pytest.mark.parametrize(
+    ("events", "error", "text"),
+    [
+        ([_event(9, 5), _event(0, 0)], None, ""),
+        ([_event(9, 0), _event(0, 1)], PermissionError, "Operation not permitted"),
+        ([_event(9, 0)], PermissionError, "the kernel gives no answer: this is not the host's PID and user namespace"),
+        ([_event(0, 0)[:-1]], PermissionError, "the kernel gives no answer"),
+    ],
+)
+def test_the_answer_of_the_process_connector(events: list[bytes], error: Any, text: str) -> None:
+    """Event 0 is the answer, with the number of an error or 0; other namespaces get none (cn_proc.c)."""
+    ours, kernel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, kernel:
+        for one in events:
+            kernel.send(one)
+        with pytest.raises(error, match=text) if error else contextlib.nullcontext():
+            _answered(ours, Layout(Answer), 0)
 
 
 class Netlink:

@@ -1,6 +1,6 @@
 """Containers that leak, side by side: recorded by a watcher, judged by what `cgshimctl leaks` is made of.
 
-What runs in them is integration/leaking.py, by the guest's Python. A scene of watching.py.
+What runs in them is leaking.py, by the guest's Python. A scene of watching.py.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SECONDS = 35.0  # of recording; BLOCKS is 16 MiB, of which so much is read in th
 PATIENCE = 60  # seconds
 # What runs -> MiB a second.
 RATES = {"anonymous": 0.5, "shmem": 0.5, "sockets": 0.4, "cache": 0.4, "steady": 0.0}
-PROGRAM = os.path.join(os.path.dirname(os.path.abspath(container.__file__)), "../../leaking.py")
+PROGRAM = os.path.join(os.path.dirname(os.path.abspath(container.__file__)), "leaking.py")
 
 
 def leaks(way: Way, parent: str, state: str) -> dict[str, Any]:

@@ -102,7 +102,7 @@ CONTENTS: dict[str, tuple[bytes, str]] = {
     "elf": (b"\x7fELF\x02\x01\x01" + b"\0" * 100, "a value was expected"),
     "utf-16": (GOOD.encode("utf-16"), "a value was expected"),
     "deep": (b'{"a":' * 100000, "the text ends too early"),
-    "deep-limits": (b'{"linux":{"resources":' + b'{"a":' * 100000, "nested too deeply"),
+    "deep-limits": (b'{"linux":{"resources":' + b'{"a":' * 100000, "the text ends too early"),
     "linux-array": (b'{"linux":[]}', "linux: an object was expected, found an array"),
     "linux-string": (b'{"linux":"x"}', "linux: an object was expected, found a string"),
     "resources-array": (b'{"linux":{"resources":[]}}', "linux.resources: an object was expected, found an array"),

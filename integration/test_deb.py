@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
@@ -13,8 +12,9 @@ from typing import TYPE_CHECKING, Callable
 import pytest
 
 from integration.bundle import find_busybox, make_bundle
-from integration.capabilities import busybox_problem, require, root_problem
+from integration.capabilities import busybox_problem, require
 from integration.containers import SEARCH_PATH, Result, call, find_runtime
+from integration.private_root import ENTER, entered
 from shim import __version__
 
 if TYPE_CHECKING:
@@ -28,16 +28,6 @@ ENVIRONMENT = {
     "DEBIAN_FRONTEND": "noninteractive",
     "NEEDRESTART_SUSPEND": "1",
 }
-# This host's own files with a writable layer on top, and the kernel's file systems.
-ENTER = """
-set -eu
-mkdir -p "$PLACE/upper" "$PLACE/work" "$PLACE/root"
-mount -t overlay none -o "lowerdir=/,upperdir=$PLACE/upper,workdir=$PLACE/work" "$PLACE/root"
-for d in proc sys dev; do mount --rbind "/$d" "$PLACE/root/$d"; done
-mkdir -p "$PLACE/root/shared"
-mount --bind "$SHARED" "$PLACE/root/shared"
-exec chroot "$PLACE/root" sh -euc "$1"
-"""
 
 
 def _program(name: str) -> None:
@@ -74,20 +64,7 @@ def shared(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def inside(shared: Path) -> Iterator[Callable[[str], Result]]:
     """Runs shell text in the private root; what it changes is kept from one call to the next."""
-    require("root", root_problem())
-    # Not below /tmp: a layer may not lie inside the tree that it is put on.
-    place = Path("/dev/shm") / f"cgshim-deb-{os.getpid()}"
-    place.mkdir()
-    environment = {**ENVIRONMENT, "PLACE": str(place), "SHARED": str(shared)}
-
-    def run(script: str) -> Result:
-        return call(["unshare", "--mount", "sh", "-c", ENTER, "sh", script], env=environment)
-
-    try:
-        require("overlay over this host's root", run("true").err.strip())
-        yield run
-    finally:
-        subprocess.run(["rm", "-rf", "--one-file-system", str(place)], check=True)
+    yield from entered("deb", shared, ENVIRONMENT, ENTER)
 
 
 @pytest.fixture(scope="module")

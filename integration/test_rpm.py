@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
@@ -13,9 +12,9 @@ from typing import TYPE_CHECKING, Callable
 import pytest
 
 from integration.bundle import find_busybox, make_bundle
-from integration.capabilities import busybox_problem, program_problem, require, root_problem
+from integration.capabilities import busybox_problem, program_problem, require
 from integration.containers import SEARCH_PATH, Result, call, find_runtime
-from integration.test_deb import ENTER
+from integration.private_root import ENTER, entered
 from shim import __version__
 
 if TYPE_CHECKING:
@@ -64,19 +63,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def outside(shared: Path) -> Iterator[Callable[[str], Result]]:
     """Runs shell text beside the tree $TREE; what it changes is kept from one call to the next."""
-    require("root", root_problem())
-    place = Path("/dev/shm") / f"cgshim-rpm-{os.getpid()}"
-    place.mkdir()
-    environment = {**ENVIRONMENT, "PLACE": str(place), "SHARED": str(shared)}
-
-    def run(script: str) -> Result:
-        return call(["unshare", "--mount", "sh", "-c", ENTER_WITH_RPM, "sh", script], env=environment)
-
-    try:
-        require("overlay over this host's root", run("true").err.strip())
-        yield run
-    finally:
-        subprocess.run(["rm", "-rf", "--one-file-system", str(place)], check=True)
+    yield from entered("rpm", shared, ENVIRONMENT, ENTER_WITH_RPM)
 
 
 @pytest.fixture(scope="module")

@@ -107,6 +107,19 @@ def test_text_that_only_the_runtime_knows(shim: Shim, bundle: Bundle, container:
     assert json.loads(shim("state", container).out)["id"] == container
 
 
+@pytest.mark.parametrize("depth", [2000, 9990])
+def test_limits_beside_what_is_too_deep_for_python(
+    shim: Shim, bundle: Bundle, container: str, cgroup_values: Callable[[int], CgroupValues], depth: int
+) -> None:
+    """A member of the resources that nobody knows may have as many levels as the runtime takes; the limits land."""
+    bundle.configure(resources={"unified": {"pids.max": "32"}, "x": "deep"})
+    deep = "[" * depth + "]" * depth
+    bundle.config_path.write_text(bundle.config_path.read_text().replace('"deep"', deep))
+    values = cgroup_values(shim.create(bundle, container))
+    assert (values.read("pids.max", values.version("pids")) or "").strip() == "32"
+    assert deep in bundle.config_path.read_text()
+
+
 def test_a_key_twice_with_one_value(shim: Shim, bundle: Bundle, container: str) -> None:
     """Both runtimes read the same limit, so it stays as it is; where it has to change, one of the two would stay."""
     bundle.configure(resources={"pids": {"limit": 32}})

@@ -6,6 +6,7 @@ from shim.audit.limits import KINDS
 from shim.audit.subject import CgroupLevels, Level
 from shim.containers.membership import Branch, branches
 from shim.host import mountinfo
+from shim.host.controllers import v1_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from shim.host.facts import Host
 
 FEW = 8
-V1_NAMES = {"io": "blkio"}
 CONTROLLERS = tuple(dict.fromkeys(kind.limits[0].controller for kind in KINDS if kind.limits[0].controller))
 
 
@@ -48,7 +48,7 @@ class Kernel:
             return CgroupLevels(version=2, missing="cgroup2 has no devices controller")
         if not version:
             return CgroupLevels(version=0, missing=f"this host has no {controller} controller: {place.evidence}")
-        branch = found.get("" if version == 2 else V1_NAMES.get(controller, controller))
+        branch = found.get("" if version == 2 else v1_name(controller))
         if branch is not None:
             branch = self._shown(mount, branch)
         if branch is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shim.host.controllers import v1_name, v2_name
 from shim.host.facts import HYBRID, UNIFIED, Fact, Host, Placement
 
 TYPE_CHECKING = False
@@ -61,7 +62,7 @@ def without_v1_code(host: Host, names: Iterable[str]) -> Host:
             why = f"this kernel without its v1 code has {name} in cgroup2 only"
             placements[name] = Placement(controller=name, version=2, mount=mount, evidence=why)
         elif place.version == 2 and host.layout == UNIFIED:
-            v1 = {"io": "blkio"}.get(name, name)
+            v1 = v1_name(name)
             why = f"{name} is on a v1 hierarchy"
             placements[name] = Placement(controller=name, version=1, mount=f"{BASE}/{v1}", evidence=why)
         else:
@@ -104,7 +105,7 @@ def _on_v2(host: Host, name: str, there: set[str]) -> bool | None:
 
 def _on_hybrid(host: Host, name: str, placements: dict[str, Placement]) -> bool | None:
     """The same for a hybrid host: each controller has the files of where it is."""
-    controller = {"blkio": "io"}.get(name.partition(".")[0], name.partition(".")[0])
+    controller = v2_name(name.partition(".")[0])
     version = placements[controller].version if controller in placements else 0
     if version == 2:
         return _on_v2(host, name, {controller})

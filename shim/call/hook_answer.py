@@ -23,7 +23,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
 
-    from shim.call.prepare import Call
     from shim.errors import Notice
     from shim.planning.rewrite import Rewrite
 else:
@@ -45,7 +44,7 @@ class Waiting:
         self.place = f"{posix.getpid()}:{started}:{self.reader}"
         self.notices: list[Notice] | None = None
 
-    def answer(self, hook: int, runtime: int, this: Call, made: Rewrite) -> None:
+    def answer(self, hook: int, runtime: int, container: str, made: Rewrite) -> None:
         """Answer the process `hook`, if the child `runtime` has started it and nobody was answered before."""
         if self.writer < 0 or _parent(hook) != runtime:
             return
@@ -53,7 +52,7 @@ class Waiting:
         before = signal.signal(signal.SIGALRM, _late)
         signal.alarm(SECONDS)
         try:
-            write_all(self.writer, self._word(hook, this, made))
+            write_all(self.writer, self._word(hook, container, made))
         except OSError:
             pass  # the hook gets no answer, or has ended: the container does not start
         finally:
@@ -62,13 +61,13 @@ class Waiting:
             posix.close(self.writer)
             self.writer = -1
 
-    def _word(self, hook: int, this: Call, made: Rewrite) -> bytes:
+    def _word(self, hook: int, container: str, made: Rewrite) -> bytes:
         try:
             state = _state(hook)
         except PermissionError:
             return b"unread\n"
         try:
-            self.notices = _found(state, this, made)
+            self.notices = _found(state, container, made)
         except Exception:  # noqa: BLE001 # whatever it is, the hook finds it again, and tells
             return b"verify\n" + state
         return b"verified\n"
@@ -106,13 +105,13 @@ def _state(hook: int) -> bytes:
         posix.close(handle)
 
 
-def _found(state: bytes, this: Call, made: Rewrite) -> list[Notice]:
+def _found(state: bytes, container: str, made: Rewrite) -> list[Notice]:
     """Verify the container of this state; raises whatever is against its start."""
     from shim.containers import hook_state
     from shim.enforce.follow_up import Subject, follow_up
     from shim.host.view import View
 
     told = hook_state.of(state.decode("utf-8", "surrogateescape"))
-    if told.container != this.invocation.container_id or told.pid <= 0:
+    if told.container != container or told.pid <= 0:
         raise ValueError("the state of another container, or of one without a process")
     return follow_up(View(), Subject(pid=told.pid, container=told.container), made)

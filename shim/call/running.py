@@ -34,7 +34,7 @@ def _asked(this: Call, prepared: Prepared) -> Callable[[int, int], None] | None:
     waiting, made = prepared.waiting, prepared.made
     if waiting is None or made is None:
         return None
-    return lambda hook, runtime: waiting.answer(hook, runtime, this, made)
+    return lambda hook, runtime: waiting.answer(hook, runtime, this.invocation.container_id, made)
 
 
 def _arguments(this: Call, prepared: Prepared, log: RuntimeLog | None) -> list[str]:

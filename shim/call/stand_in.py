@@ -8,7 +8,7 @@ from shim.errors import ShimError
 from shim.oci import atomic
 from shim.oci.document import errno_name
 from shim.oci.edits import apply_to_text
-from shim.oci.text import items
+from shim.oci.text import items, of_any_depth
 from shim.rules.base import Edit
 from shim.state import files as kept
 from shim.system import basename, dirname, isdir, join
@@ -88,7 +88,7 @@ def absolute(document: Document, text: str, bundle: str) -> str:
 
 def _resolved(text: str, bundle: str) -> str:
     """The text of `mounts` with the sources of relative bind mounts made absolute, and nothing else touched."""
-    for mount, first, last in reversed(items(text)):
+    for mount, first, last in reversed(items(text, 0, of_any_depth())[0]):
         if _relative(mount):
             edit = Edit(op="set", path=("source",), value=join(bundle, mount["source"]))
             text = text[:first] + apply_to_text(text[first:last], [edit]) + text[last:]

@@ -65,7 +65,13 @@ stricter than asked, capped by an ancestor, enforced; the first five count as lo
     help="How to show the result; text is the table.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only; the exit status has the answer.")
-@click.option("--engine", type=click.Choice(ENGINES), multiple=True, help="Only containers of this engine.")
+@click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    metavar="ENGINE",
+    multiple=True,
+    help=f"Only containers of this engine: {', '.join(ENGINES)}.",
+)
 @click.option("--container", "names", metavar="NAME|ID", multiple=True, help="Only this container.")
 @click.option("--only", type=click.Choice(["lost"]), help="Only limits that are lost.")
 @click.option(

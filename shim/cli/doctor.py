@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from shim.cli import doctor_text, engine_problems, findings, host_checks, output
 from shim.cli.engine_request import engine_option, own_request, runtime_of_engine
+from shim.cli.examination import Examination
 from shim.cli.forms import TABLE, formatted
 from shim.cli.hosts import view_of
 from shim.engines import runtimes
@@ -16,14 +17,6 @@ from shim.engines.tree import Tree
 from shim.errors import ShimError
 from shim.host.inspection import inspect
 from shim.planning import settings
-from shim.values import Value
-
-if TYPE_CHECKING:
-    from shim.cli.findings import FieldOutcome
-    from shim.diagnose.diagnosis import Diagnosis
-    from shim.engines.runtimes import ChosenRuntime
-    from shim.host.inspection import Inspection
-    from shim.planning.settings import Settings
 
 SHAPE = """\b
 --json: one object
@@ -41,38 +34,6 @@ SHAPE = """\b
   status          the exit status
   verdict         the first line of the text
 """
-
-
-class Examination(Value):
-    """Everything that is shown."""
-
-    inspected: Inspection
-    runtime: ChosenRuntime
-    configured: Settings
-    found: tuple[FieldOutcome, ...]
-    problems: tuple[str, ...]
-    ahead: tuple[Diagnosis, ...] = ()
-
-    strictly: bool = False
-
-    @property
-    def status(self) -> int:
-        """Broken set-up, then a limit that the selected runtime cannot enforce here; with `strictly` any limit."""
-        if self.problems:
-            return output.BROKEN
-        counted = [found for found in self.refused if self.strictly or found.essential]
-        return output.REFUSED if counted else output.FINE
-
-    @property
-    def refused(self) -> tuple[FieldOutcome, ...]:
-        """What the selected runtime would not start, or what cgshim cannot tell."""
-        bad = (findings.REFUSED, findings.UNTOUCHED)
-        return tuple(f for f in self.own if f.outcome in bad)
-
-    @property
-    def own(self) -> tuple[FieldOutcome, ...]:
-        """The findings about the selected runtime."""
-        return tuple(f for f in self.found if self.runtime.family in f.runtimes)
 
 
 @click.command("doctor", epilog=f"{SHAPE}\n{output.STATUSES}")

@@ -10,7 +10,7 @@ from shim.cli.output import heading, paragraph, say, table
 if TYPE_CHECKING:
     from typing import Iterable
 
-    from shim.cli.doctor import Examination
+    from shim.cli.examination import Examination
     from shim.cli.findings import FieldOutcome
     from shim.host.facts import Fact
     from shim.host.inspection import Inspection

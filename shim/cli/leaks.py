@@ -67,7 +67,11 @@ def leaks_command(*, file: str, name: str, form: str, as_json: bool, place: str,
     NAME is a container's name, pod/name or id. docs/leaks.md says how to read the answer.
     """
     found, problems = _assessed(file, name, confidence)
-    _put(_written("json" if as_json else form, file, found, problems, confidence), place)
+    form = "json" if as_json else form
+    if form == "text" and not place:
+        text.show(file, found, problems)  # as wide as the terminal
+    else:
+        _put(_written(form, file, found, problems, confidence), place)
     if any(one.leaking for one in found):
         raise click.exceptions.Exit(output.REFUSED)
 

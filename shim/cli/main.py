@@ -10,6 +10,7 @@ import click
 
 from shim import __version__
 from shim.call.faults import told
+from shim.cli import output
 from shim.cli.group import Family, HelpContext
 from shim.cli.output import BROKEN
 from shim.errors import ShimError
@@ -113,7 +114,7 @@ class Tool(Family):
             failure = error
         except Exception as error:  # noqa: BLE001 # the edge: no traceback may reach the user
             failure = told(error)
-        click.echo(failure.text(), err=True)
+        output.complain(failure.text())
         raise click.exceptions.Exit(BROKEN)
 
 

@@ -64,7 +64,7 @@ def negotiate_command(engine: str | None, root_tree: str | None, form: str) -> N
             raise
         if form != TABLE:
             output.emit(undecided(error, found), form)
-        click.echo(error.text(), err=True)
+        output.complain(error.text())
         raise click.exceptions.Exit(output.REFUSED) from error
     if form != TABLE:
         output.emit(shape(found, made), form)
@@ -108,9 +108,9 @@ def show(found: Negotiated, made: DriverAdvice | None) -> None:
     output.say(found.version)
     if made:
         output.say(f"{made.engine} driver: {made.driver}")
-        output.say(f"because {made.reason}")
+        output.paragraph(f"because {made.reason}")
         for one in made.settings:
             output.heading(f"{one.file}{f' ({one.when})' if one.when else ''}")
             output.passage(one.text)
     for note in (*found.notes, *(made.notes if made else ())):
-        click.echo(f"note: {printable_line(note)}", err=True)
+        output.complain(f"note: {printable_line(note)}")

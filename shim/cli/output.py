@@ -73,10 +73,22 @@ def passage(text: str) -> None:
 
 def failure(text: str, colour: str | None = None) -> None:
     """A message of several lines (`ShimError.text`), each wrapped, what is behind a break indented."""
+    for line in _message(text, terminal.columns()):
+        say(line, colour=colour)
+
+
+def complain(text: str) -> None:
+    """Write a message or a note to stderr, wrapped as `failure` does."""
+    for line in _message(text, terminal.error_columns()):
+        click.echo(line, err=True)
+
+
+def _message(text: str, width: int) -> list[str]:
+    lines = []
     for line in printable_lines(text).split("\n"):
         indent = " " * (len(line) - len(line.lstrip()))
-        for part in wrapped(line.strip(), terminal.columns(), indent, "  "):
-            say(part, colour=colour)
+        lines += wrapped(line.strip(), width, indent, "  ")
+    return lines
 
 
 def emit(shape: dict[str, Any], form: str = "json") -> None:
@@ -98,7 +110,10 @@ def table(rows: Sequence[Sequence[Cell]], header: Sequence[str] = (), indent: st
     least = [max(word, min(size, READABLE)) for word, size in zip(words, natural)]
     room = terminal.columns() - len(indent)
     if sum(least) + len(GAP) * (len(least) - 1) > room:
-        (_stacked if header else _listed)(grid[1:] if header else grid, indent)
+        if header:
+            _stacked(header, grid[1:], indent)
+        else:
+            _listed(grid, indent)
         return
     widths = fitted(natural, room, least)
     for number, row in enumerate(grid):
@@ -106,13 +121,16 @@ def table(rows: Sequence[Sequence[Cell]], header: Sequence[str] = (), indent: st
             say((indent + line).rstrip(), bold=bool(header) and number == 0)
 
 
-def _stacked(grid: list[list[list[str]]], indent: str) -> None:
-    """Write each row as its first cell with the others below it."""
+def _stacked(header: Sequence[str], grid: list[list[list[str]]], indent: str) -> None:
+    """Write each row as its first cell, with the others below it as 'NAME: TEXT'."""
     for row in grid:
-        for number, cell in enumerate(row):
-            inner = indent if number == 0 else f"{indent}  "
-            for line in [line for line in cell if line not in ("", "-")]:
-                paragraph(line, inner)
+        for number, (name, cell) in enumerate(zip(header, row)):
+            lines = [line for line in cell if line not in ("", "-")]
+            lead = f"{name.lower()}: " if number and lines else ""
+            for line in lines:
+                for part in wrapped(lead + line, terminal.columns(), f"{indent}  " if number else indent, "  "):
+                    say(part)
+                lead = ""
 
 
 def _listed(grid: list[list[list[str]]], indent: str) -> None:

@@ -17,8 +17,15 @@ OFTEN = 80  # columns of a terminal whose width is not known
 
 def columns() -> int:
     """Return the width to write for: the terminal's, or UNLIMITED if stdout is not one."""
-    if not sys.stdout.isatty():
-        return UNLIMITED
+    return _width() if sys.stdout.isatty() else UNLIMITED
+
+
+def error_columns() -> int:
+    """Return the width for messages: the terminal's, or UNLIMITED if stderr is not one."""
+    return _width() if sys.stderr.isatty() else UNLIMITED
+
+
+def _width() -> int:
     return max(NARROWEST, shutil.get_terminal_size((OFTEN, 24)).columns)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shim.cli import hosts
+from shim.cli import hosts, output
 from shim.cli.watched import outputs
 from shim.cli.watched.board import SORTS
 from shim.containers.container import ALIVE
@@ -56,7 +56,14 @@ docs/watch.md says what each figure is, and on which kernel it comes from which 
     metavar="SECONDS",
     help="Between two looks at a container of which the kernel says nothing.",
 )
-@click.option("--sort", type=click.Choice(SORTS), default="limit", show_default=True, help="What comes first.")
+@click.option(
+    "--sort",
+    type=click.Choice(SORTS),
+    metavar="COLUMN",
+    default="limit",
+    show_default=True,
+    help=f"What comes first: {', '.join(SORTS)}.",
+)
 @click.option("--once", is_flag=True, help="Look once and end.")
 @click.option("--prometheus", metavar="ADDR:PORT", default="", help="Serve metrics there; :PORT is this host alone.")
 @click.option("--textfile", metavar="DIR", default="", help="Write metrics to DIR/cgshim.prom, for node_exporter.")
@@ -113,7 +120,7 @@ def watch(watcher: Watcher, sinks: list[Sink], *, once: bool = False) -> None:
         for number, handler in before:
             signal.signal(number, handler)
     for problem in watcher.problems:
-        click.echo(f"note: {problem}", err=True)
+        output.complain(f"note: {problem}")
 
 
 def _check(asked: dict[str, Any]) -> None:

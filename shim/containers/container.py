@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shim.oci import cgroups_path
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -122,6 +123,4 @@ def oci(column: str, source: str, document: dict[str, Any]) -> RecordedLimits:
 
 def path_of(document: dict[str, Any]) -> str:
     """cgroupsPath of a config.json."""
-    linux = document.get("linux")
-    path = linux.get("cgroupsPath") if isinstance(linux, dict) else None
-    return path if isinstance(path, str) else ""
+    return cgroups_path.of(document) or ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shim.host import process
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -85,15 +86,14 @@ def kind_of(line: bytes) -> str:
 
 def start_time(tree: HostTree, pid: int) -> int:
     """When the process started, in clock ticks since boot (field 22 of /proc/PID/stat); 0 if it is gone."""
-    return _field(tree, pid, 22)
+    found = process.field(_stat(tree, pid), process.STARTED)
+    return int(found) if found.isdecimal() else 0
 
 
 def parent(tree: HostTree, pid: int) -> int:
     """The parent's number (field 4 of /proc/PID/stat); 0 if the process is gone."""
-    return _field(tree, pid, 4)
+    return process.parent(_stat(tree, pid))
 
 
-def _field(tree: HostTree, pid: int, number: int) -> int:
-    """A field of /proc/PID/stat; the second one, the name, may itself contain blanks and `)`."""
-    words = (tree.text(f"/proc/{pid}/stat") or "").rpartition(")")[2].split()
-    return int(words[number - 3]) if len(words) > number - 3 and words[number - 3].isdigit() else 0
+def _stat(tree: HostTree, pid: int) -> str:
+    return tree.text(f"/proc/{pid}/stat") or ""

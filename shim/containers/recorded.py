@@ -8,6 +8,7 @@ mount, and `process-start-time`. Both outlive the init; only `delete` removes th
 from __future__ import annotations
 
 from shim.containers.state_files import state_object
+from shim.host.controllers import v1_name
 from shim.system import join
 from shim.values import Value
 
@@ -41,7 +42,7 @@ class Recorded(Value):
         """The same as /proc/PID/cgroup would have it: controller -> path below the mount."""
         found = {}
         for name in (*host.placements, ""):
-            key = {"io": "blkio"}.get(name, name)
+            key = v1_name(name)
             path = self.below(key, host.place(name).mount if name else host.cgroup2_mount)
             if path is not None:
                 found[key] = path

@@ -156,6 +156,7 @@ class Entry(Value):
     foresee: the same look without a failure, for `cgshimctl doctor`; evidence, or () when all is well.
     rank: of several confirmed causes the lowest wins; ties go to the earlier row.
     ours: False: not about mounts or cgroups, the message passes through untouched.
+    last: asked only where no other entry fits the words.
     """
 
     code: str
@@ -176,6 +177,7 @@ class Entry(Value):
     foresee: Foresight | None = None
     rank: int = 50
     ours: bool = True
+    last: bool = False
 
     @property
     def silent(self) -> bool:

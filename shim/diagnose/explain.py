@@ -61,25 +61,27 @@ def explain(text: str, context: Context) -> Diagnosis:
         return given
     facts = Facts(spoken.placed(context, heard.everything))
     possible: list[Candidate] = []
-    for words in heard.readings:
-        fitting = candidates(words, facts)
-        counting = sorted((one for one in fitting if one.counts), key=lambda one: one.order)
-        if counting:
-            return _diagnosis(counting[0], text, context, _rest(fitting, counting[0]))
-        offered = [one for one in fitting if one.entry.offer]
-        possible = possible or sorted(offered, key=lambda one: one.likeliest)
-        if possible:
-            break
-    if possible:
-        return _several(possible, text, context)
+    for last in (False, True):
+        for words in heard.readings:
+            fitting = candidates(words, facts, last)
+            counting = sorted((one for one in fitting if one.counts), key=lambda one: one.order)
+            if counting:
+                return _diagnosis(counting[0], text, context, _rest(fitting, counting[0]))
+            possible = sorted((one for one in fitting if one.entry.offer), key=lambda one: one.likeliest)
+            if possible:
+                return _several(possible, text, context)
     return spoken.by_code(own, text) or _not_recognised(text, heard, facts)
 
 
-def candidates(words: str, facts: Facts) -> list[Candidate]:
-    """Every entry that recognises `words` and is not ruled out, with what the host shows for it."""
+def candidates(words: str, facts: Facts, last: bool = False) -> list[Candidate]:
+    """Every entry that recognises `words` and is not ruled out, with what the host shows for it; with `last` those that
+    are asked only where no other fits.
+    """
     found = []
     layout = spoken.layout_of(words)
     for place, entry in enumerate(ENTRIES):
+        if entry.last is not last:
+            continue
         if entry.layout and layout and entry.layout != layout:
             continue
         seen = entry.found_in(words)

@@ -16,7 +16,7 @@ from shim.enforce import verify
 from shim.enforce.follow_up import not_applied
 from shim.errors import ShimError
 from shim.observe import kernel_log, oom
-from shim.oci.text import parse
+from shim.oci.text import Malformed, parse
 from shim.planning import settings
 from shim.rules.base import GUARD
 from shim.values import Value
@@ -47,7 +47,7 @@ class Reason(Value):
     remedy: tuple[str, ...] = ()
 
 
-def told(view: View, subject: Subject, made: Rewrite, fate: Fate) -> Notices:
+def notices(view: View, subject: Subject, made: Rewrite, fate: Fate) -> Notices:
     """(level, text) notices for a container that was updated or restored and is over already.
 
     Raises ShimError `init-ended` for one that was created and can never be started, and `limit-not-applied` where the
@@ -120,8 +120,11 @@ def _seccomp(made: Rewrite, subject: Subject, lines: list[str]) -> Reason | None
 
 def _profile(made: Rewrite) -> dict[str, Any]:
     """`linux.seccomp`, which the document leaves unread; {} where there is none."""
-    linux = parse(made.document.text).get("linux") if made.where else None
-    profile = linux.get("seccomp") if isinstance(linux, dict) else None
+    text = made.document.part("linux", "seccomp") if made.where else ""
+    try:
+        profile = parse(text) if text else None
+    except Malformed:  # deeper than what is parsed here
+        profile = None
     return profile if isinstance(profile, dict) else {}
 
 

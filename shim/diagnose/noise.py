@@ -39,7 +39,7 @@ IN_FRONT = re.compile(
 KLOG = re.compile(r'\berr="((?:[^"\\]|\\.)*)"')  # klog's structured form
 TERMINAL = re.compile(r"^(?P<level>DEBU|INFO|WARN|ERRO|FATA|PANI)\[\d+\] *")
 # An engine's word, without a level, for what it leaves out and goes on.
-LEFT_OUT = re.compile(r"\b(?:discarded|ignored)\.?$", re.IGNORECASE)
+LEFT_OUT = re.compile(r"\b(?:discarded|ignored|limited without swap)\.?(?: +[\d.]+s)?$", re.IGNORECASE)
 QUIETER = re.compile(r"(?:DEBU|INFO|WARN)\[\d+\] (?!\[\d+\] System error)|(?:time=\S+ )?level=(?:debug|info|warning) ")
 LEVELS = {"DEBU": "debug", "INFO": "info", "WARN": "warning", "ERRO": "error", "FATA": "fatal", "PANI": "panic"}
 # How a line begins that is a message of its own and no continuation.
@@ -54,6 +54,8 @@ CONTINUED = re.compile(r"\\\n[ \t]*(\\ )?")  # a folded string of YAML
 ESCAPED_LINE_END = re.compile(r"\\+[nr](?![a-z]{2})|\\+n(?=cgshim: |runtime: |time=|level=)|\\+t")
 PRINTED = str.maketrans({"\u201c": '"', "\u201d": '"', "\u2018": "'", "\u2019": "'", "\u00a0": " "})
 
+# crun before 0.11 quoted a path with ', and with ` from then on.
+OLD_QUOTES = re.compile(r"'([^'`\n]*)'(?=[\s:,.]|$)")
 # A text that was copied from an address or from Markdown source.
 IN_ADDRESS = re.compile(r"(?<=[\w:,;%])%(20)(?=[a-z])", re.IGNORECASE)
 ESCAPED_TICK = re.compile(r"\\+`")
@@ -72,6 +74,7 @@ NOISE_LINES = (
     r"cgroup v1 is deprecated and will be removed in a future release",
     r"support for non-absolute mount destinations will be removed",
     r"failed to remove (?:cgroup|paths)",
+    r"^\[conmon:d\]: failed to write to /proc/self/oom_score_adj",
     r"^container still running$",
 )
 # What runtimes quote of CRIU's log is the cause, though runc quotes it as warnings.
@@ -82,8 +85,12 @@ SUFFIXES = (r": unknown\.?$", r": OCI permission denied$", r": OCI runtime error
 NOISE = re.compile("|".join(NOISE_LINES), re.IGNORECASE)
 AFFIXES = re.compile("|".join(PREFIXES + SUFFIXES), re.IGNORECASE | re.MULTILINE)
 # podman puts its own failure to enable controllers in front, as a warning, and the runtime then finds none.
-NOT_ENABLED = re.compile(r"\bcgroup\.subtree_control[`'\"]?: \w")
-LACKS = re.compile(r"controllers? .* (?:is|are) not available|open `?[a-z]+\.[\w.]+`?: no such file", re.IGNORECASE)
+NOT_ENABLED = re.compile(r"\bcgroup\.subtree_control[`'\"]?: \w|mkdir /sys/fs/cgroup\S*: read-only", re.IGNORECASE)
+LACKS = re.compile(
+    r"controllers? .* (?:is|are) not available|open `?[a-z]+\.[\w.]+`?: no such file|creating cgroup directory .*: "
+    r"no such",
+    re.IGNORECASE,
+)
 # A cause stands at the beginning or the end of a line and of an output. The patterns must never see more than this:
 # the time of some grows with the square of a line's length.
 LINE = 2000
@@ -128,6 +135,7 @@ class Heard(Value):
         folded, unbroken = (_ends(separator.join(lines)) for separator in (" ", ""))
         found = (*self.rejoined, self._reason, self.failure, self.everything)
         found = (*found, *((folded, unbroken) if len(lines) > 1 else ()))
+        found = (*found, *(OLD_QUOTES.sub(r"`\1`", one) for one in found))
         return tuple(dict.fromkeys(one for one in found if one))
 
     @property
@@ -147,6 +155,8 @@ def clean(text: str) -> Heard:
     own = own or ([shown["words"]] if shown else [])
     plain = "\n".join(own) if own else plain
     heard = _heard(plain)
+    if not heard.everything:  # noise alone is what was asked about
+        heard = Heard(errors=tuple(line.strip() for line in plain.split("\n") if line.strip())[:LINES], rest=())
     return heard.changed(rejoined=tuple(_heard(joined).first for joined in _rejoined(plain)))
 
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from shim.rules.base import Expectation
 
 PAGE = posix.sysconf("SC_PAGE_SIZE")
-V1_NAMES = {"io": "blkio"}
 
 
 class Finding(Value):

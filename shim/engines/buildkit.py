@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from shim.engines.file import BACKUP, File
-from shim.engines.registration import Proposal, Registration, is_ours, set_aside
+from shim.engines.registration import Proposal, Registration, is_ours, without_drop_in
 from shim.errors import ShimError
 from shim.system import content
 
@@ -84,10 +84,8 @@ def remove(tree: Tree, request: Request) -> Proposal:
     text, found = tree.read(file), registered(tree, request)
     if text is None:
         return Proposal(name=VARIABLE, files=())
-    if found and text == _text(found[0].binary):
-        return Proposal(name=VARIABLE, files=(File(path=file, before=text, after=None),))
-    files, notes = set_aside(file, text, file + BACKUP)
-    return Proposal(name=VARIABLE, files=files, notes=notes)
+    kept = "" if found and text == _text(found[0].binary) else file + BACKUP
+    return without_drop_in(VARIABLE, File(path=file, before=text, after=None), kept)
 
 
 def registered(tree: Tree, request: Request) -> tuple[Registration, ...]:

@@ -21,7 +21,7 @@ from shim.engines.registration import (
     mapping,
     name_taken,
     named_otherwise,
-    set_aside,
+    without_drop_in,
 )
 from shim.errors import ShimError
 
@@ -130,10 +130,8 @@ def remove(tree: Tree, request: Request) -> Proposal:
         return Proposal(name=request.name, files=())
     name = found[0].name
     text, remembered = tree.read(file) or "", crio_containers(tree, name)
-    if not _is_ours_alone(toml_text.parsed(text, file), request):
-        files, warnings = set_aside(file, text, _kept(file))
-        return Proposal(name=name, files=files, notes=warnings, remembered=remembered)
-    return Proposal(name=name, files=(File(path=file, before=text, after=None),), remembered=remembered)
+    kept = "" if _is_ours_alone(toml_text.parsed(text, file), request) else _kept(file)
+    return without_drop_in(name, File(path=file, before=text, after=None), kept, remembered)
 
 
 def _is_ours_alone(values: dict[str, Any], request: Request) -> bool:

@@ -21,7 +21,7 @@ from shim.engines.registration import (
     is_ours,
     mapping,
     named_otherwise,
-    set_aside,
+    without_drop_in,
 )
 from shim.engines.runtimes import NAMES
 from shim.planning import settings
@@ -129,10 +129,8 @@ def remove(tree: Tree, request: Request) -> Proposal:
     name = found[0].name
     remembered = podman_containers(tree, request, name) if name not in JSON_NAMES else ()
     text = tree.read(file) or ""
-    if not _is_ours_alone(toml_text.parsed(text, file), request):
-        files, warnings = set_aside(file, text, file + BACKUP)
-        return Proposal(name=name, files=files, notes=warnings, remembered=remembered)
-    return Proposal(name=name, files=(File(path=file, before=text, after=None),), remembered=remembered)
+    kept = "" if _is_ours_alone(toml_text.parsed(text, file), request) else file + BACKUP
+    return without_drop_in(name, File(path=file, before=text, after=None), kept, remembered)
 
 
 def _is_ours_alone(values: dict[str, Any], request: Request) -> bool:

@@ -120,10 +120,13 @@ def named_otherwise(engine: str, there: str, file: str) -> ShimError:
     )
 
 
-def set_aside(file: str, text: str, kept: str) -> tuple[tuple[File, ...], tuple[str, ...]]:
-    """What takes a file of ours away that someone has added to: its text is kept where no engine reads it."""
-    note = f"warning: {file} had more than the entry; it is kept as {kept}, which no engine reads"
-    return (File(path=file, before=text, after=None), File(path=kept, before=None, after=text)), (note,)
+def without_drop_in(name: str, file: File, kept: str, remembered: tuple[str, ...] = ()) -> Proposal:
+    """The removal `file` of a drop-in. kept: where its text goes if somebody has added to it, else ""."""
+    if not kept:
+        return Proposal(name=name, files=(file,), remembered=remembered)
+    note = f"warning: {file.path} had more than the entry; it is kept as {kept}, which no engine reads"
+    aside = File(path=kept, before=None, after=file.before)
+    return Proposal(name=name, files=(file, aside), notes=(note,), remembered=remembered)
 
 
 def copy_left(tree: Tree, file: str, name: str) -> Proposal:

@@ -10,7 +10,8 @@ import posix
 
 from shim.errors import ShimError
 from shim.oci.checks import Duplicate, agreeing, kind, unambiguous
-from shim.oci.text import Malformed, members, of_any_depth, scanner, skip
+from shim.oci.text import LEVELS, Malformed, members, of_any_depth, skip
+from shim.rules import runtimes
 from shim.system import EFBIG, KIND, READ, basename, dirname, drained, everything, isdir
 from shim.system import LARGEST as OF_STREAMS
 from shim.values import Value
@@ -20,13 +21,11 @@ if TYPE_CHECKING:
     from typing import Any, Callable
 
     from shim.oci.text import Member
+    from shim.rules.runtimes import Family
 
 LARGEST = 256 << 20  # bytes; engines pass config.json through messages of 16 MiB at most
 # inode(7): what has no size, with its article.
 KINDS = {0o010000: "a FIFO", 0o020000: "a character device", 0o060000: "a block device", 0o140000: "a socket"}
-# Values that are read here; another member may be too deep for the scanner, which no runtime minds.
-READ_OF_ALL = ("annotations", "hooks", "mounts", "process", "root")
-READ_OF_LINUX = ("resources", "cgroupsPath", "namespaces")
 
 
 class Document(Value):
@@ -171,7 +170,7 @@ def unusable(path: str, what: str, place: str = "") -> ShimError:
     )
 
 
-def load(text: str, path: str, *, reader: str = "") -> Document:
+def load(text: str, path: str, *, reader: Family = "other") -> Document:
     """The document in `text`. Raises ShimError naming line and column for what is not one JSON object.
 
     reader: the runtime's kind. runc does not look at what follows the document, crun takes comments for white space;
@@ -183,18 +182,17 @@ def load(text: str, path: str, *, reader: str = "") -> Document:
         try:
             return _load(text, path, reader)
         except Malformed:
-            if reader != "crun" or "/" not in text:
+            if "/" not in text or not runtimes.of(reader).comments:
                 raise
             from shim.oci import lenient
 
-            return _load(lenient.without_comments(text), path, "")
+            return _load(lenient.without_comments(text), path, reader)
     except Malformed as error:
         raise unusable(path, error.what, error.place(text)) from None
 
 
-def _load(text: str, path: str, reader: str) -> Document:
-    scan = scanner()
-    unread = of_any_depth(scan)
+def _load(text: str, path: str, reader: Family) -> Document:
+    scan = of_any_depth()
     start = skip(text, 0)
     if text[start] != "{":
         value, _ = scan(text, start)
@@ -203,7 +201,7 @@ def _load(text: str, path: str, reader: str) -> Document:
     repeated: list[tuple[str, ...]] = []
     differing: list[tuple[str, ...]] = []
     # `bool` stands for a function that makes nothing of an object's members: they are checked, but not kept.
-    passing = of_any_depth(scanner(bool))
+    passing = of_any_depth(bool)
 
     def unkept(text: str, offset: int) -> tuple[Any, int]:
         return None, passing(text, offset)[1]
@@ -212,12 +210,12 @@ def _load(text: str, path: str, reader: str) -> Document:
         # `linux` alone is walked member by member: its seccomp profile, often the bulk, is then scanned just once.
         if text[offset] != "{":
             return scan(text, offset)
-        found, end = members(text, offset, unread, {"seccomp": unkept, **dict.fromkeys(READ_OF_LINUX, scan)})
+        found, end = members(text, offset, scan, {"seccomp": unkept})
         return _indexed(found, ("linux",), spans, repeated, differing), end
 
-    found, end = members(text, start, unread, {"linux": descend, **dict.fromkeys(READ_OF_ALL, scan)})
+    found, end = members(text, start, scan, {"linux": descend})
     value = _indexed(found, (), spans, repeated, differing)
-    rest = "" if reader == "runc" else text[end:].lstrip(" \t\n\r")
+    rest = "" if runtimes.of(reader).text_behind else text[end:].lstrip(" \t\n\r")
     if rest:
         raise Malformed(f"something follows the configuration: {rest[:1]!r}", len(text) - len(rest))
     return Document(
@@ -259,20 +257,20 @@ def changeable(document: Document, path: tuple[str, ...]) -> str:
 
 def _parsed(document: Document, path: tuple[str, ...], text: str, pairs: Callable[[list[tuple[str, Any]]], Any]) -> Any:
     try:
-        return scanner(pairs)(text, skip(text, 0))[0]  # what follows a whole document is the runtime's (load)
+        return of_any_depth(pairs)(text, skip(text, 0))[0]  # what follows a whole document is the runtime's (load)
     except Duplicate as error:
         inside = _twice(text, skip(text, 0)) or (error.key,)
         raise ambiguous(document.path, ".".join((*path, *inside))) from None
 
 
-def _twice(text: str, start: int) -> tuple[str, ...]:
+def _twice(text: str, start: int, levels: int = LEVELS) -> tuple[str, ...]:
     """The path of the first key that stands twice in the object at `start` or in objects inside; () if none does."""
     seen: set[str] = set()
-    for member in members(text, start, scanner())[0]:
+    for member in members(text, start, of_any_depth())[0]:
         if member.key in seen:
             return (member.key,)
         seen.add(member.key)
-        inside = _twice(text, member.value_start) if isinstance(member.value, dict) else ()
+        inside = _twice(text, member.value_start, levels - 1) if levels and isinstance(member.value, dict) else ()
         if inside:
             return (member.key, *inside)
     return ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.oci.text import Member, dump, members, scanner, skip
+from shim.oci.text import Member, dump, members, of_any_depth, skip
 from shim.rules.base import apply_to_value
 
 TYPE_CHECKING = False
@@ -22,7 +22,7 @@ def apply_to_text(text: str, edits: Iterable[Edit]) -> str:
 
 
 def _spliced(text: str, start: int, path: tuple[str, ...], edit: Edit) -> str:
-    found, _ = members(text, start, scanner())
+    found, _ = members(text, start, of_any_depth())
     index = next((i for i, member in enumerate(found) if member.key == path[0]), None)
     if index is None:
         return text if edit.op == "remove" else _added(text, start, found, path, edit.value)

@@ -8,7 +8,7 @@ and keep their case in Go, too.
 
 from __future__ import annotations
 
-from shim.oci.text import items, members, scanner, skip
+from shim.oci.text import items, members, of_any_depth, skip
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,19 +83,19 @@ def _meant(key: str, shape: dict[str, Any]) -> str:
 
 def _spelled(text: str, start: int, shape: Any) -> tuple[str, int]:
     """The text with the value at `start` treated, and the offset behind that value."""
-    _, end = scanner()(text, start)
+    _, end = of_any_depth()(text, start)
     if isinstance(shape, dict) and text[start] == "{":
         return _object(text, start, shape)
     if isinstance(shape, list) and text[start] == "[":
-        for _, first, last in reversed(items(text[start:end])):
-            changed, behind = _spelled(text, start + first, shape[0])
-            end += behind - (start + last)
+        for _, first, last in reversed(items(text, start, of_any_depth())[0]):
+            changed, behind = _spelled(text, first, shape[0])
+            end += behind - last
             text = changed
     return text, end
 
 
 def _object(text: str, start: int, shape: dict[str, Any]) -> tuple[str, int]:
-    found, end = members(text, start, scanner())
+    found, end = members(text, start, of_any_depth())
     for member in reversed(found):  # from the last one on: offsets before it stay right
         name = ANY if ANY in shape else _meant(member.key, shape)
         if not name:
@@ -104,7 +104,7 @@ def _object(text: str, start: int, shape: dict[str, Any]) -> tuple[str, int]:
         end += behind - member.end
         text = changed
         if name not in (ANY, member.key):
-            last = scanner()(text, member.start)[1]
+            last = of_any_depth()(text, member.start)[1]
             text = f'{text[: member.start]}"{name}"{text[last:]}'
             end += len(name) + 2 - (last - member.start)
     return text, end

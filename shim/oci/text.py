@@ -25,6 +25,7 @@ else:
     )
 
 TOO_DEEP = "nested too deeply"
+LEVELS = 8  # of arrays and objects; no value that is read here has more than six above it (linux.resources.blockIO)
 BLANKS = " \t\n\r"
 
 
@@ -140,17 +141,21 @@ def members(text: str, start: int, scan: Scan, nested: dict[str, Scan] | None = 
         offset = skip(text, offset + 1)
 
 
-def items(text: str) -> list[tuple[Any, int, int]]:
-    """The items of the array that `text` is, each with its first and behind-last offset."""
+def items(text: str, start: int, scan: Scan) -> tuple[list[tuple[Any, int, int]], int]:
+    """The items of the array whose `[` stands at `start`, each with its first and behind-last offset, and its end."""
     found: list[tuple[Any, int, int]] = []
-    scan, offset = scanner(), skip(text, 1)
-    while text[offset] != "]":
+    offset = skip(text, start + 1)
+    if text[offset] == "]":
+        return found, offset + 1
+    while True:
         value, end = scan(text, offset)
         found.append((value, offset, end))
         offset = skip(text, end)
-        if text[offset] == ",":
-            offset = skip(text, offset + 1)
-    return found
+        if text[offset] == "]":
+            return found, offset + 1
+        if text[offset] != ",":
+            raise Malformed(f"',' or ']' was expected, found {text[offset]!r}", offset)
+        offset = skip(text, offset + 1)
 
 
 def _member(text: str, start: int, scan: Scan, nested: dict[str, Scan]) -> Member:
@@ -196,11 +201,12 @@ def dump(value: Any) -> str:
     return repr(value).replace("inf", "1e999")
 
 
-def of_any_depth(scan: Scan) -> Scan:
-    """A scanner as `scan`, which passes over a value that is too deep for it: None stands for such a value.
+def of_any_depth(pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Scan:
+    """A `scanner` for values of any depth. Of one that is too deep for Python, only the upper LEVELS are built.
 
-    yajl, crun's parser, and Go's decoder go deeper than Python's; the runtime reads and judges what is passed over.
+    yajl, crun's parser, and Go's decoder go deeper; the runtime reads and judges what stands there.
     """
+    scan = scanner(pairs)
 
     def passing(text: str, offset: int) -> tuple[Any, int]:
         try:
@@ -208,9 +214,28 @@ def of_any_depth(scan: Scan) -> Scan:
         except Malformed as error:
             if error.what != TOO_DEEP:
                 raise
-            return None, _behind(text, offset)
+            return _upper_levels(text, offset, scan, pairs or dict, LEVELS)
 
     return passing
+
+
+def _upper_levels(
+    text: str, offset: int, scan: Scan, pairs: Callable[[list[tuple[str, Any]]], Any], levels: int
+) -> tuple[Any, int]:
+    """The value at `offset`, with None in the place of the arrays and objects below so many levels; and its end."""
+    if text[offset] not in "{[":
+        return scan(text, offset)
+    if not levels:
+        return None, _behind(text, offset)
+
+    def inside(text: str, offset: int) -> tuple[Any, int]:
+        return _upper_levels(text, offset, scan, pairs, levels - 1)
+
+    if text[offset] == "{":
+        found, end = members(text, offset, inside)
+        return pairs([(member.key, member.value) for member in found]), end
+    listed, end = items(text, offset, inside)
+    return [value for value, _, _ in listed], end
 
 
 def _behind(text: str, offset: int) -> int:

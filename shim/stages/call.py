@@ -14,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from shim.planning.rewrite import Asked
     from shim.planning.settings import Settings
 
 ANNOTATION = "io.cgshim.enable"
@@ -33,6 +34,19 @@ def options(arguments: list[str], known: dict[str, str], usage: str) -> dict[str
             remedy=(usage,),
         )
     return found
+
+
+def creation(config: Any, given: dict[str, str]) -> Asked:
+    """The `create` that a hook stands in, from config.json and the hook's options --runtime and --driver."""
+    from shim.oci import cgroups_path
+    from shim.planning import rewrite
+
+    return rewrite.Asked(
+        runtime=given["--runtime"],
+        family=settings.family(given["--runtime"]),
+        command="create",
+        driver=cgroups_path.driver(config, given["--driver"]),
+    )
 
 
 def enabled(annotations: Any, configured: Settings, container: str = "") -> bool:

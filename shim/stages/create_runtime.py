@@ -14,10 +14,10 @@ from shim.containers.hook_state import read
 from shim.enforce.follow_up import InitEnded, Subject, follow_up
 from shim.errors import ShimError
 from shim.host.view import View
-from shim.oci import cgroups_path, document
+from shim.oci import document
 from shim.planning import bridged_limits, rewrite, settings
 from shim.planning.report import ANNOTATION as REPORT
-from shim.stages.call import enabled, options, refuse
+from shim.stages.call import creation, enabled, options, refuse
 from shim.state import hook_notices
 
 TYPE_CHECKING = False
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from shim.containers.hook_state import State
+    from shim.errors import Notice
     from shim.planning.settings import Settings
 
 USAGE = "usage: create_runtime --runtime PATH [--driver cgroupfs|systemd|disabled] [--bridged true] < STATE"
@@ -62,31 +63,23 @@ def verify_state(state: State, asked: dict[str, str]) -> None:
 
         private_view.leave(configured, state.container)
     view = View()
-    made = rewrite.of(
-        loaded,
-        rewrite.RESOURCES,
-        rewrite.Asked(
-            runtime=asked["--runtime"],
-            family=settings.family(asked["--runtime"]),
-            command="create",
-            driver=cgroups_path.driver(loaded.value, asked["--driver"]),
-        ),
-        configured,
-        view,
-    )
+    made = rewrite.of(loaded, rewrite.RESOURCES, creation(loaded.value, asked), configured, view)
     if bridged_limits.ANNOTATION in (loaded.value.get("annotations") or {}):
         rewrite.judge(made)  # what left the resources for cgroup2 must still be within reach
     if asked.get("--bridged") and made.policy != settings.WARN:
         _require_kept(bridged_limits.read(loaded))
-    subject = Subject(pid=state.pid, container=state.container)
+    found = _followed_up(view, Subject(pid=state.pid, container=state.container), made)
+    hook_notices.leave(state.container, found, os.environ)
+    tell_operators([*made.notices, *found], state.container)
+
+
+def _followed_up(view: View, subject: Subject, made: rewrite.Rewrite) -> list[Notice]:
     try:
-        told = follow_up(view, subject, made)
+        return follow_up(view, subject, made)
     except InitEnded as ended:
         from shim.diagnose import init_ended
 
-        told = init_ended.told(view, subject, made, ended.fate)
-    hook_notices.leave(state.container, told, os.environ)
-    tell_operators([*made.notices, *told], state.container)
+        return init_ended.notices(view, subject, made, ended.fate)
 
 
 def _left_alone(annotations: Any, configured: Settings, container: str) -> bool:

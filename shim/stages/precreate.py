@@ -15,7 +15,7 @@ from shim.errors import ShimError
 from shim.host.view import View
 from shim.oci import cgroups_path, document
 from shim.planning import rewrite, settings
-from shim.stages.call import enabled, options, refuse
+from shim.stages.call import creation, enabled, options, refuse
 from shim.system import write_all
 
 TYPE_CHECKING = False
@@ -51,18 +51,7 @@ def filtered(data: bytes, arguments: list[str]) -> bytes:
     configured = settings.load(os.environ)
     if not enabled(loaded.value.get("annotations"), configured, _name(loaded.value)):
         return data
-    made = rewrite.of(
-        loaded,
-        rewrite.RESOURCES,
-        rewrite.Asked(
-            runtime=asked["--runtime"],
-            family=settings.family(asked["--runtime"]),
-            command="create",
-            driver=cgroups_path.driver(loaded.value, asked["--driver"]),
-        ),
-        configured,
-        View(),
-    )
+    made = rewrite.of(loaded, rewrite.RESOURCES, creation(loaded.value, asked), configured, View())
     rewrite.judge(made)
     from shim.call.prepare import notices
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from shim.host import process
 from shim.watch.event import Event
 from shim.watch.sink import Sink
 
@@ -58,9 +59,8 @@ class Execs(Sink):
 
     def _stat(self, pid: int) -> tuple[str, int | None]:
         """A process's command and its parent (proc(5), stat); "" and None for one that is gone."""
-        name, _, rest = self._text(f"{self.proc}/{pid}/stat").rpartition(")")
-        fields = rest.split()
-        return name.partition("(")[2], int(fields[1]) if len(fields) > 1 else None
+        text = self._text(f"{self.proc}/{pid}/stat")
+        return text.rpartition(")")[0].partition("(")[2], process.parent(text) if text else None
 
     @staticmethod
     def _text(path: str) -> str:

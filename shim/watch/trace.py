@@ -12,6 +12,7 @@ import re
 import time
 
 from shim.errors import ShimError
+from shim.host import process
 from shim.state import files
 from shim.watch.histogram import EVENTS, NEEDED, Histogram, parse, together, trigger
 
@@ -120,8 +121,8 @@ def started(pid: int) -> str:
     """When a process began, in the kernel's ticks (proc(5), field 22 of stat); "" if it is gone."""
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
-            return file.read().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
+            return process.field(file.read(), process.STARTED)
+    except OSError:
         return ""
 
 

@@ -16,28 +16,15 @@ from shim import system
 from shim.call import channel, entry, real_runtime
 from shim.enforce import follow_up
 from shim.errors import ShimError
-from shim.host.facts import UNIFIED
 from shim.oci import atomic
 from tests.fake_runtime import FakeRuntime, exit_status
-from tests.hosts_made import make_host
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from shim.planning.rewrite import Rewrite
 
 TAKEN_BACK = ["state c1", "delete --force c1"]
-
-
-@pytest.fixture
-def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRuntime]:
-    """A runtime that succeeds at everything; a made host; no settings; the signals are let through again."""
-    monkeypatch.setenv("CGSHIM_CONFIG", str(tmp_path / "none.json"))
-    monkeypatch.setattr("shim.host.detect.detect", lambda *_, **__: make_host(UNIFIED))
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    yield FakeRuntime(tmp_path)
-    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 @pytest.fixture

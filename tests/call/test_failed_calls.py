@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 import json
-import signal
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from shim.call import entry
-from shim.host.facts import UNIFIED
 from shim.state import failures
 from tests.fake_runtime import FakeRuntime, exit_status
-from tests.hosts_made import make_host
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    import pytest
 
 REFUSAL = "cgshim: the kernel does not show pids.limit, so the container was not started [limit-not-applied]"
 MISSING = 'runc create failed: unable to start container process: exec: "nosuch": executable file not found in $PATH'
-
-
-@pytest.fixture
-def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRuntime]:
-    """A runtime on a made host; the signals are let through again."""
-    monkeypatch.setenv("CGSHIM_CONFIG", str(tmp_path / "none.json"))
-    monkeypatch.setattr("shim.host.detect.detect", lambda *_, **__: make_host(UNIFIED))
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    yield FakeRuntime(tmp_path)
-    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _fails(runtime: FakeRuntime, *messages: str, command: str = "create") -> list[dict[str, Any]]:

@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 import json
-import signal
-from typing import TYPE_CHECKING
 
 import pytest
 
 from shim.call import entry
-from shim.host.facts import UNIFIED
 from tests.fake_runtime import FakeRuntime, exit_status
-from tests.hosts_made import make_host
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 MISSING = 'runc create failed: unable to start container process: exec: "nosuch": executable file not found in $PATH'
 FATAL = "nsexec[4711]: failed to update /proc/self/oom_score_adj: Permission denied"
 HEARD_NO_MORE = "runc create failed: unable to start container process: can't get final child's PID from pipe: EOF"
 HALF_DONE = "Setting back cgroup configs failed due to error: write: invalid argument, your state.json is inconsistent."
-
-
-@pytest.fixture
-def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRuntime]:
-    """A runtime on a made host; the signals are let through again."""
-    monkeypatch.setenv("CGSHIM_CONFIG", str(tmp_path / "none.json"))
-    monkeypatch.setattr("shim.host.detect.detect", lambda *_, **__: make_host(UNIFIED))
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    yield FakeRuntime(tmp_path)
-    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _logs(runtime: FakeRuntime, *records: tuple[str, str]) -> None:

@@ -52,7 +52,9 @@ class Hooked:
             given.write_text(state)
         arguments = f"createRuntime --waiting {place or self.waiting.place} --runtime /r"
         line = f"{before} {HOOK} {arguments} <{given} 2>{said}; exit $?"
-        answer = asked or (lambda hook, runtime: self.waiting.answer(hook, runtime, self.call, _made()))
+        answer = asked or (
+            lambda hook, runtime: self.waiting.answer(hook, runtime, self.call.invocation.container_id, _made())
+        )
         variables = {b"CGSHIM_PYTHON": os.fsencode(self.python), b"PATH": b"/usr/bin:/bin"}
         status = delegate.run("/bin/sh", ["-c", line], variables, asked=answer)
         return delegate.exit_code(status), said.read_text()

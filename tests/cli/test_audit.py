@@ -73,6 +73,38 @@ def test_table_of_what_is_lost(host: Path) -> None:
     assert rest == LOST
 
 
+STACKED = """\
+lost in the runtime: docker dock2, memory.kernel
+    asked 40 MiB, runtime 40 MiB, kernel none, effective
+    none
+    its cgroup has none, which nobody set; the runtime's own
+    record does not have it either
+
+Containers: 1. Limits: 1 (1 lost in the runtime).
+1 limit is lost.
+"""
+
+
+def test_table_on_a_narrow_terminal(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 60 columns each limit is a paragraph with the names of its values: no cell is cut."""
+    del host
+    monkeypatch.setattr("shim.cli.terminal.columns", lambda: 60)
+    assert _audit("--only", "lost").output.partition("\n")[2] == STACKED
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 120])
+@pytest.mark.parametrize("arguments", [(), ("--after", "unified"), ("--only", "lost")], ids=" ".join)
+def test_no_line_is_wider_than_the_terminal(
+    host: Path, arguments: tuple[str, ...], width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the width: only a word that cannot be broken, such as a path, may be."""
+    del host
+    monkeypatch.setattr("shim.cli.terminal.columns", lambda: width)
+    lines = _audit(*arguments).output.splitlines()
+    assert len(lines) > 5
+    assert [line for line in lines if len(line) > width and " " in line.strip()] == []
+
+
 def test_nothing_lost_is_status_0(host: Path) -> None:
     """podman's containers alone have all that was asked; each has a line with its limits."""
     del host
@@ -126,7 +158,7 @@ def test_page_is_one_file_that_asks_for_nothing(host: Path) -> None:
     for words in ("docker dock2", "cri tests/shared-bare/cri-web", "lost in the runtime"):
         assert words in result.output
     limits = _json()["summary"]["limits"]
-    assert f"<h1>1 of {limits} container limits are lost</h1>" in result.output
+    assert f"<h1>1 of {limits} container limits is lost</h1>" in result.output
 
 
 @pytest.mark.parametrize("form", ["html", "junit"])

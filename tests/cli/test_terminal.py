@@ -52,6 +52,34 @@ def test_no_word_is_broken_and_no_other_line_is_too_wide(width: int, monkeypatch
     assert [line for line in lines if len(line) > width and line.strip() != PATH] == []
 
 
+def test_a_row_that_does_not_fit_names_its_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a narrow terminal `yes` alone says nothing: each cell has its column's name; absent ones are left out."""
+    monkeypatch.setattr("shim.cli.terminal.columns", lambda: 40)
+    rows = [("podman", "yes", "-", "registered, but its program is missing: /usr/bin/cgshim-runc")]
+    command = click.Command("show", callback=lambda: output.table(rows, ("ENGINE", "INSTALLED", "NOTE", "STATE")))
+    assert CliRunner().invoke(command, []).output.splitlines() == [
+        "podman",
+        "  installed: yes",
+        "  state: registered, but its program is",
+        "    missing: /usr/bin/cgshim-runc",
+    ]
+
+
+def test_message_is_as_wide_as_the_terminal_of_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is wrapped and indented there, and whole in a file, whatever stdout is."""
+    text = "cgshim: the container is refused [code]\n  remedy: write a smaller number"
+    command = click.Command("show", callback=lambda: output.complain(text))
+    monkeypatch.setattr("shim.cli.terminal.error_columns", lambda: 30)
+    assert CliRunner().invoke(command, []).output.splitlines() == [
+        "cgshim: the container is",
+        "  refused [code]",
+        "  remedy: write a smaller",
+        "    number",
+    ]
+    monkeypatch.setattr("shim.cli.terminal.error_columns", lambda: terminal.UNLIMITED)
+    assert CliRunner().invoke(command, []).output == f"{text}\n"
+
+
 def test_file_gets_one_line_for_each_row(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a terminal nothing is wrapped."""
     lines = _printed(terminal.UNLIMITED, monkeypatch)

@@ -71,7 +71,7 @@ def _error(tree: Tree, subject: Subject, made: rewrite.Rewrite) -> ShimError:
     with pytest.raises(InitEnded) as ended:
         follow_up(tree.view, subject, made)
     with pytest.raises(ShimError) as refused:
-        init_ended.told(tree.view, subject, made, ended.value.fate)
+        init_ended.notices(tree.view, subject, made, ended.value.fate)
     return refused.value
 
 
@@ -108,6 +108,14 @@ def test_refused_by_its_profile(tree: Tree, subject: Subject) -> None:
     assert error.evidence[0] == "linux.seccomp: defaultAction SCMP_ACT_ERRNO, execve not allowed"
 
 
+def test_a_profile_that_is_too_deep_to_read_is_no_reason(tree: Tree, subject: Subject) -> None:
+    """The runtime has read it; the look at it stops, and the rest of the diagnosis is there."""
+    made = _made("create")
+    text = '{"linux":{"seccomp":{"x":' + "[" * 3000 + "]" * 3000 + "}}}"
+    error = _error(tree, subject, made.changed(document=document.load(text, "config.json")))
+    assert error.what == _error(tree, subject, made).what
+
+
 def test_a_profile_that_lets_all_pass_is_no_reason(tree: Tree, subject: Subject) -> None:
     """Nothing is made up."""
     error = _error(tree, subject, _made("create", linux={"seccomp": {"defaultAction": "SCMP_ACT_ALLOW"}}))
@@ -127,10 +135,10 @@ def test_an_update_or_a_short_restored_process(tree: Tree, subject: Subject, com
     made = _made(command)
     with pytest.raises(InitEnded) as ended:
         follow_up(tree.view, subject, made)
-    told = init_ended.told(tree.view, subject, made, ended.value.fate)
+    told = init_ended.notices(tree.view, subject, made, ended.value.fate)
     assert [level for level, _ in told] == ["info"]
     tree.write(f"{MEMORY}/c/memory.limit_in_bytes", "4096\n")
     with pytest.raises(ShimError) as refused:
-        init_ended.told(tree.view, subject, made, ended.value.fate)
+        init_ended.notices(tree.view, subject, made, ended.value.fate)
     assert refused.value.code == "limit-not-applied"
     assert refused.value.evidence == (f"{MEMORY}/c/memory.limit_in_bytes: '4096'; memory.limit asked for '3145728'",)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.mutation.__main__ import MODULES, ROOMS, ROOT, WIDER, own_tests
 from tests.mutation.mutants import mutant, places
 
 CHANGES = {
@@ -25,3 +26,12 @@ def test_every_change_is_made(text: str, wanted: set[str]) -> None:
     """The table of changes, each on a line of its own."""
     found = [mutant(text, *place) for place in places(text)]
     assert {one.text for one in found if one} == wanted
+
+
+def test_what_is_changed_and_what_is_run_is_there() -> None:
+    """Each room has modules, each module has something to change or is a table, and every test file exists."""
+    assert {module.split("/")[1] for module in MODULES} == set(ROOMS)
+    assert "tests/rules/test_swap.py" in own_tests("shim/rules/swap")
+    named = {*(f"{module}.py" for module in MODULES), *WIDER, *(one for module in MODULES for one in own_tests(module))}
+    assert {name for name in named if not (ROOT / name).exists()} == set()
+    assert all(list(places((ROOT / f"{module}.py").read_text())) for module in MODULES)

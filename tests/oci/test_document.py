@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from typing import TYPE_CHECKING
@@ -11,9 +12,14 @@ import pytest
 from shim.errors import ShimError
 from shim.oci import document
 from shim.oci.document import LARGEST, changeable, load, read, resources
+from shim.oci.edits import apply_to_text
+from shim.oci.spelling import DOCUMENT, spelled
+from shim.rules.base import Edit
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from shim.rules.runtimes import Family
 
 WHERE = ("linux", "resources")
 ODD = '{ "a":1,\n"linux" :{"x":[ ], "resources"\t: {"pids":{"limit":1}} , "seccomp": {"n":18446744073709551615}} }\n'
@@ -141,9 +147,12 @@ def test_what_runc_does_not_read() -> None:
     assert (resources(loaded, WHERE), loaded.text) == ({"pids": {"limit": 3}}, text)
     assert loaded.replaced({WHERE: "{}"}) == '{"linux":{"resources":{}}}\n} trailing \0'
     assert resources(load('{"pids":{"limit":3}} x', "c", reader="runc"), ()) == {"pids": {"limit": 3}}
-    for reader in ("crun", "other", ""):
+    others: tuple[Family, ...] = ("crun", "other")
+    for reader in others:
         with pytest.raises(ShimError, match="something follows"):
             load(text, "c", reader=reader)
+    with pytest.raises(ShimError, match="something follows"):
+        load(text, "c")
 
 
 def test_comments_that_crun_reads() -> None:
@@ -154,9 +163,12 @@ def test_comments_that_crun_reads() -> None:
     assert loaded.value["a"] == "http://x/*no*/"
     assert len(loaded.text) == len(text)
     assert loaded.text.count("\n") == text.count("\n")
-    for reader in ("runc", "other", ""):
+    others: tuple[Family, ...] = ("runc", "other")
+    for reader in others:
         with pytest.raises(ShimError, match="not a usable"):
             load(text, "c", reader=reader)
+    with pytest.raises(ShimError, match="not a usable"):
+        load(text, "c")
 
 
 @pytest.mark.parametrize(
@@ -184,9 +196,51 @@ def test_depth_that_nobody_here_reads() -> None:
     loaded = load(text, "c")
     assert resources(loaded, WHERE) == {"pids": {"limit": 3}}
     assert loaded.replaced({WHERE: "{}"}) == text.replace('{"pids":{"limit":3}}', "{}")
-    for text in (f'{{"annotations":{deep}}}', f'{{"linux":{{"resources":{{"x":{deep}}}}}}}'):
-        with pytest.raises(ShimError, match="nested too deeply"):
-            load(text, "c")
+
+
+@pytest.mark.parametrize("depth", [950, 990, 1000, 9_997, 20_000])
+@pytest.mark.parametrize("unit", [("[", "]"), ('{"z":', "}")], ids=["arrays", "objects"])
+def test_depth_beside_the_limits(depth: int, unit: tuple[str, str]) -> None:
+    """runc takes 10,000 levels in all, so 9,997 in a member of the resources, and crun a million."""
+    deep = unit[0] * depth + '"]}"' + unit[1] * depth
+    text = f'{{"linux":{{"resources":{{"pids":{{"limit":3}},"x":{deep},"blockIO":{{"y":[{{"major":8}},{deep}]}}}}}}}}'
+    loaded = load(text, "c")
+    found = resources(loaded, WHERE)
+    assert (found["pids"], found["blockIO"]["y"][0]) == ({"limit": 3}, {"major": 8})
+    edit = Edit(op="set", path=("pids", "limit"), value=4)
+    changed = loaded.replaced({WHERE: apply_to_text(changeable(loaded, WHERE), [edit])})
+    assert changed == text.replace('"limit":3', '"limit":4')
+    small = text.replace('"pids"', '"Pids"')
+    assert spelled(small, DOCUMENT) == text
+
+
+@pytest.mark.parametrize("key", ["annotations", "hooks", "mounts", "process", "root"])
+def test_depth_beside_what_else_is_read(key: str) -> None:
+    """A member of an object that is read here may be deep, too."""
+    deep = "[" * 20_000 + "]" * 20_000
+    loaded = load(f'{{"{key}":{{"a":"b","x":[{deep}]}}}}', "c")
+    assert loaded.value[key]["a"] == "b"
+
+
+@pytest.mark.parametrize("depth", [*range(940, 1001, 4), 20_000])
+def test_a_deep_key_that_stands_twice(depth: int) -> None:
+    """Around the depth at which Python gives up, and below it: the outer key is named, and nothing crashes."""
+    deep = '{"z":' * depth + "1" + "}" * depth
+    loaded = load(f'{{"linux":{{"resources":{{"x":{{"a":{deep},"a":{deep}}},"pids":{{"limit":3}}}}}}}}', "c")
+    assert resources(loaded, WHERE)["pids"] == {"limit": 3}
+    with pytest.raises(ShimError, match=r"the key linux\.resources\.x\.a is there more than once"):
+        changeable(loaded, WHERE)
+    inside = '{"z":' * depth + '{"b":1,"b":1}' + "}" * depth
+    with contextlib.suppress(ShimError):  # below what is read, nobody looks whether a key stands twice
+        changeable(load(f'{{"linux":{{"resources":{inside}}}}}', "c"), WHERE)
+
+
+@pytest.mark.parametrize("text", ["[" * 5000 + ",", "[" * 5000 + "1 2", '{"a":[' * 5000, "[1,[" * 5000 + "}"])
+def test_deep_and_malformed(text: str) -> None:
+    """What is too deep for Python is still looked at as JSON in the levels that are read."""
+    with pytest.raises(ShimError) as caught:
+        load(f'{{"linux":{{"resources":{text}', "c")
+    assert caught.value.code == "bad-config"
 
 
 def test_duplicates_elsewhere_do_not_matter() -> None:

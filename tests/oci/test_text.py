@@ -97,13 +97,17 @@ def test_members_refuse_what_is_no_object(text: str, what: str) -> None:
 
 def test_items_of_an_array() -> None:
     """Each item of an array with its own text."""
-    text = '[ 1 ,{"a": [2]}, "x"\n]'
-    assert [(value, text[first:last]) for value, first, last in items(text)] == [
+    text = '[ 1 ,{"a": [2]}, "x"\n] '
+    found, end = items(text, 0, scanner())
+    assert [(value, text[first:last]) for value, first, last in found] == [
         (1, "1"),
         ({"a": [2]}, '{"a": [2]}'),
         ("x", '"x"'),
     ]
-    assert items("[ ]") == []
+    assert end == len(text) - 1
+    assert items(" [ ]", 1, scanner()) == ([], 4)
+    with pytest.raises(Malformed, match="',' or ']' was expected, found '2'"):
+        items("[1 2]", 0, scanner())
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_a_leak_says_when_and_how_fast() -> None:
 def test_too_few_values() -> None:
     """Nine values are no series."""
     found = judge(TIMES[:9], [float(MIB * number) for number in range(9)])
-    assert (found.verdict, found.why, found.trend) == (words.SHORT, "9 values; the test takes 10", None)
+    assert (found.verdict, found.why, found.trend) == (words.SHORT, "9 values; the test needs 10", None)
 
 
 def test_walks_are_seldom_leaks() -> None:

@@ -10,6 +10,7 @@ from shim.cli import output, terminal
 from shim.cli.output import heading, paragraph, say
 
 COLOURS = {**dict.fromkeys(LOST, "red"), CAPPED: None, ENFORCED: "green"}
+SHORT_NAME = 16  # columns; a shorter part of a container's name tells nobody which it is
 HEADER = ("VERDICT", "CONTAINER", "LIMIT", "ASKED", "RUNTIME", "SYSTEMD", "KERNEL", "EFFECTIVE")
 
 
@@ -49,11 +50,25 @@ def _table(pairs: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
     grid = [[_cells(limit, container)[number] for number in keep] for limit, container in pairs]
     titles = [HEADER[number] for number in keep]
     natural = [max(len(row[column]) for row in [titles, *grid]) for column in range(len(keep))]
-    # The verdict is never cut; what gives way is names.
-    widths = natural[:1] + output.fitted(natural[1:], terminal.columns() - natural[0] - len(output.GAP))
+    # Only names are cut: a verdict, a limit or a value that is cut says something else.
+    floors = [min(size, SHORT_NAME) if column == 1 else size for column, size in enumerate(natural)]
+    if sum(floors) + len(output.GAP) * (len(floors) - 1) > terminal.columns():
+        _stacked(pairs, grid, titles)
+        return
+    widths = output.fitted(natural, terminal.columns(), floors)
     _line(titles, widths, None, bold=True)
     for cells, (limit, _) in zip(grid, pairs):
         _line(cells, widths, COLOURS.get(limit["verdict"], "yellow"))
+        if limit["why"]:
+            paragraph(plain(limit["why"]), "    ")
+
+
+def _stacked(pairs: list[tuple[dict[str, Any], dict[str, Any]]], grid: list[list[str]], titles: list[str]) -> None:
+    """For narrow terminals: a limit's verdict, then its values with their names, then the reason."""
+    for (limit, _), (verdict, name, field, *values) in zip(pairs, grid):
+        colour = COLOURS.get(limit["verdict"], "yellow") if sys.stdout.isatty() else None
+        paragraph(f"{verdict}: {name}, {field}", colour=colour)
+        paragraph(", ".join(f"{title.lower()} {value}" for title, value in zip(titles[3:], values)), "    ")
         if limit["why"]:
             paragraph(plain(limit["why"]), "    ")
 

@@ -19,7 +19,7 @@ def show(path: str, found: list[Assessment], problems: list[str]) -> None:
     """Everything as text."""
     start, end = min(one.run.start for one in found), max(one.run.end for one in found)
     samples = sum(one.run.samples for one in found)
-    say(f"{path}: {clock(start)} to {clock(end)} UTC, {samples} samples")
+    paragraph(f"{path}: {clock(start)} to {clock(end)} UTC, {samples} sample{'' if samples == 1 else 's'}")
     for one in found:
         if one.leaking:
             _leak(one)

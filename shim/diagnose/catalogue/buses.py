@@ -134,7 +134,11 @@ ENTRIES = (
         code="systemd-unit-failed",
         title="systemd accepted the container's unit, but its job failed",
         patterns=(
-            r"error creating systemd unit [`'\"](?P<unit>[^`'\"\n]+)[`'\"]: got [`'\"](?P<result>[^`'\"\n]+)",
+            (
+                r"(?:error|timed out) moving conmon with pid \d+ to systemd unit (?P<unit4>\S+?):?(?: got "
+                r"(?P<result4>\w+))?$"
+            ),
+            r"error [`']?creating[`']? systemd unit [`'\"](?P<unit>[^`'\"\n]+)[`'\"]: got [`'\"](?P<result>[^`'\"\n]+)",
             r"(?:unable|failed) to start unit \"(?P<unit2>[^\"\n]+)\"[^\n]*: (?:job )?result (?P<result2>\w+)",
             (
                 r"error (?:starting|creating) (?:the )?(?:systemd )?(?:unit|scope) (?P<unit3>\S+): "
@@ -186,7 +190,13 @@ ENTRIES = (
     Entry(
         code="slice-not-found",
         title="systemd does not have the slice in which the container should start",
-        patterns=(r"Unit (?P<unit>\S+\.slice) not (?:found|loaded)",),
+        patterns=(
+            r"(?P<unit2>\S+\.slice): Failed to open /run/systemd/transient/[^\n]*",
+            r"Slice (?P<unit3>\S+\.slice) not found",
+            r"(?P<unit2>\S+\.slice): Failed to open /run/systemd/transient/[^\n]*",
+            r"Slice (?P<unit3>\S+\.slice) not found",
+            r"Unit (?P<unit>\S+\.slice) not (?:found|loaded)",
+        ),
         verdict="systemd does not know the slice {unit}, in which the container should start",
         cause="A pod's slice is created and removed with the pod. The pod is being removed, systemd lost the unit, or "
         "systemd cannot write /run/systemd/transient.",

@@ -114,6 +114,8 @@ ENTRIES = (
         code="seccomp-not-supported",
         title="kernel or runtime has no seccomp, and the container has a profile",
         patterns=(
+            r"SECCOMP_FILTER_FLAG_NEW_LISTENER[`']?(?: flag is)? not supported",
+            r"seccomp notify support not available",
             r"seccomp is not enabled (?:in your kernel|on your system|in your docker daemon)",
             r"seccomp profiles are not supported on this daemon",
             r"config provided but seccomp not supported",
@@ -135,6 +137,8 @@ ENTRIES = (
         code="seccomp-load-refused",
         title="the kernel refuses the seccomp filter",
         patterns=(
+            r"lxc_seccomp_load[^\n]*Error loading the seccomp policy",
+            r"could not load seccomp policy",
             rf"error loading seccomp filter[^\n]*: (?:{EACCES}|{EPERM}|{EINVAL}|[^\n]*not supported)",
             rf"\bseccomp \(SECCOMP_SET_MODE_FILTER\): (?:{EACCES}|{EPERM}|{EINVAL})",
         ),
@@ -168,6 +172,9 @@ ENTRIES = (
         code="runtime-cannot-copy-itself",
         title="runc cannot make the protected copy of itself that it runs from",
         patterns=(
+            r"could not create sealable file for cloned binary",
+            r"(?:O_TMPFILE creation failed|unlinking classic tmpfile|could not seal fd|copied binary size mismatch)",
+            r"attempted to spawn a container with no /proc/self/exe protection",
             r"could not ensure we are a cloned binary",
             (
                 r"(?:failed|unable|could not) to (?:create|make|get) (?:a )?(?:sealed |cloned |safe "
@@ -209,7 +216,15 @@ ENTRIES = (
         code="runtime-init-ended",
         title="the runtime's init process ended before it was set up",
         patterns=(r"container process is already dead",),
-        ambiguous=(PIPE, r"sync socket: (?:broken pipe|connection reset by peer)"),
+        ambiguous=(
+            r"(?:failed to sync with|unexpected sync) (?:child|parent|patent|grandchild)?[^\n]*",
+            r"exec fifo is empty",
+            r"read (?:pid |status )?from sync socket",
+            r"parent closed synchronisation channel",
+            r"sync socket closed",
+            PIPE,
+            r"sync socket: (?:broken pipe|connection reset by peer)",
+        ),
         confirm=nested.ended_by_kernel,
         verdict="the runtime's init process ended before it was set up: another process ended it, or it could not run",
         cause="The message only reports that the process is gone. A security module, a seccomp filter around the "

@@ -120,6 +120,7 @@ ENTRIES = (
     Entry(
         code="cpu-idle-with-shares",
         title="cpu.idle and cpu.shares together",
+        patterns=(r"cannot set both `cpu\.idle` and `cpu\.(?:shares|weight)`",),
         ambiguous=(writing(r"cpu\.weight", EINVAL),),
         verdict="cpu.idle and cpu.shares cannot be set together with runc on cgroup2 (EINVAL)",
         cause="runc writes cpu.idle first, and an idle cgroup accepts no weight.",

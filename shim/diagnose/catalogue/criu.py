@@ -274,6 +274,9 @@ ENTRIES = (
         code="criu-cgroups-not-restored",
         title="CRIU cannot restore the cgroups of the checkpoint",
         patterns=(
+            r"cg: Can't mount (?P<path3>[^\n]*cgyard[^\n]*)",
+            r"Can't mount cgyard[^\n]*",
+            r"cg: (?:Can't|Failed to|Unable to) [^\n]+",
             r"cg: Can't move (?:\d+ )?into (?P<path>\S+)",
             r"cg: Failed (?:closing|writing) (?P<path2>[^\n]+)",
             r"cg: Restoring [^\n]* failed",

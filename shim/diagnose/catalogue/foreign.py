@@ -98,8 +98,11 @@ ENTRIES = (
     _foreign(
         "container-not-running",
         "the container does not run",
+        r"(?:cannot start an already running container|container already has init process)",
+        r"container process not found, the pid was reused|\bprocess not running\b",
         r"cannot exec (?:in|a) (?:a )?(?:stopped container|container that has (?:run and )?stopped)",
         r"(?:^|: )container not running$",
+        r"cannot exec in a stopped state",
         r"[Cc]ontainer \S+ is not running",
         remedy="Start it first; its log shows why it ended (docker logs, podman logs, kubectl logs --previous).",
     ),
@@ -161,6 +164,11 @@ ENTRIES = (
     _foreign(
         "bundle-invalid",
         "the bundle or its config.json cannot be read",
+        r"invalid config file, no [`'](?:linux|mounts|root)[`'] block|block [`']process[`'] not found|mounts must be "
+        r"an array",
+        r"(?:args must not be empty|Cwd must be an absolute path|process property must not be empty|config file not "
+        r"specified)",
+        r"cannot parse (?:process file|mount|resources|the data): ",
         r"JSON specification file config\.json not found",
         r"malformed spec file",
         r"cannot parse (?:configuration|config\.json)",

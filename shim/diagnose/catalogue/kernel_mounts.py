@@ -262,7 +262,14 @@ ENTRIES = (
             rf"\bmake `(?P<path2>[^`\n]+)` private: {EACCES}",
             rf"error preparing rootfs: remount-private dst=(?P<path3>/[^\n,]+),[^\n]*: {EACCES}",  # runc from 1.2 on
         ),
-        ambiguous=(NO_ROOT, rf"\bopen `(?P<path4>/[^`\n]+/(?:rootfs|merged))`: {EACCES}"),
+        ambiguous=(
+            rf"jailing process inside rootfs(?: caused)?:? (?:pivot_root )?\"?{EACCES}",
+            rf"pivot_root(?: [^\n:]*)?: {EACCES}",
+            rf"preparing rootfs caused:? \"?{EACCES}",
+            rf"error preparing rootfs: {EACCES}",
+            NO_ROOT,
+            rf"\bopen `(?P<path4>/[^`\n]+/(?:rootfs|merged))`: {EACCES}",
+        ),
         verdict="the container's users may not reach their root file system (EACCES)",
         cause="A directory on the way is closed to the ids that the user namespace maps. crun 1.28 reports ENOENT for "
         "this.",

@@ -66,6 +66,8 @@ ENTRIES = (
         code="cgroup-not-mounted",
         title="no cgroup file system at /sys/fs/cgroup",
         patterns=(
+            r"failed to find the cgroup root",
+            r"no cgroup mount found in mountinfo",
             r"no cgroup mount found\b",
             r"[Mm]ountpoint for cgroup not found",
             r"invalid file system type on [`'\"]?/sys/fs/cgroup",
@@ -121,7 +123,11 @@ ENTRIES = (
     Entry(
         code="runtime-too-old-for-layout",
         title="a runtime from before cgroup2 meets a cgroup2 mount",
-        patterns=(r"no subsystem for mount", r"cgroups V2 is not yet supported"),  # the second is gVisor's
+        patterns=(
+            r"this version of runc doesn't work on cgroups v2",
+            r"no subsystem for mount",
+            r"cgroups V2 is not yet supported",
+        ),  # the second is gVisor's
         verdict="this runtime is too old to understand the cgroup mounts of this host",
         cause="It takes the cgroup2 mount, or a hierarchy without a name, for a v1 hierarchy, and finds no controller "
         "in it.",

@@ -31,7 +31,10 @@ ENTRIES = (
     Entry(
         code="cgroup-path-outside-view",
         title="the process's cgroup is outside its mounts",
-        patterns=(rf"(?:stat|lstat|open|openat2) (?P<path>/sys/fs/cgroup/[^\n:]*/\.\.[^\n:]*): {ENOENT}",),
+        patterns=(
+            r"cgroup parent path outside cgroup root",
+            rf"(?:stat|lstat|open|openat2) (?P<path>/sys/fs/cgroup/[^\n:]*/\.\.[^\n:]*): {ENOENT}",
+        ),
         ambiguous=(
             rf"(?:stat|lstat) (?P<path>/sys/fs/cgroup/(?:[^\n:]|:(?! ))*): {ENOENT}",
             rf"\bmount `(?P<path2>/sys/fs/cgroup/[^`\n]*)` to [`'][^`'\n]*[`']: {ENOENT}",
@@ -94,6 +97,8 @@ ENTRIES = (
         code="mount-denied-by-outer-layer",
         title="an outer container, a sandbox or a security module forbids the mount",
         ambiguous=(
+            rf"jailing process inside rootfs(?: caused)?:? (?:pivot_root )?\"?(?:{EACCES}|{EPERM})",
+            rf"pivot_root(?: [^\n:]*)?: (?:{EACCES}|{EPERM})",
             mounting(r"(?:proc|tmpfs|devpts|mqueue|shm|udev)", EACCES),
             rf"preparing rootfs caused:? \"?{EACCES}",
             mounting(r"(?:tmpfs|devpts|shm|udev|/[^\"`\\\n]*)", EPERM),

@@ -6,7 +6,7 @@ from shim.diagnose.checks import layout, node, tree
 from shim.diagnose.entry import EACCES, ENOENT, EPERM, EROFS, V1_NAMES, Entry
 
 KUBELET = "https://github.com/kubernetes/kubernetes/issues/75832"
-FIND = r"failed to find (?P<controller>\w+) cgroup"
+FIND = rf"failed to find (?P<controller>{V1_NAMES}) cgroup"
 ON_PI = (
     "Raspberry Pi, and other hosts with a device tree: append cgroup_memory=1 cgroup_enable=memory to the one line of "
     "/boot/firmware/cmdline.txt (or /boot/cmdline.txt), and reboot."
@@ -20,7 +20,10 @@ ENTRIES = (
             FIND + r" \(v2\)",
             r"(?:missing|expected) (?:required )?cgroup controllers? \"?(?P<controller2>[a-z]+)\"?(?: not found)?",
         ),
-        patterns=(r"controller \"(?P<controller3>[a-z]+)\" is not delegated for the current user",),  # rootlesskit
+        patterns=(
+            r"rootless: cgroup v2 (?P<controller4>\w+) controller is not delegated",
+            r"controller \"(?P<controller3>[a-z]+)\" is not delegated for the current user",
+        ),  # rootlesskit
         verdict="the {controller} controller is not delegated to this user's cgroups (cgroup2)",
         cause="By default systemd delegates only memory and pids to a user. Rootless k3s, Kubernetes and Podman also "
         "need cpu and cpuset.",
@@ -234,6 +237,8 @@ ENTRIES = (
         code="systemd-cannot-write-cgroups",
         title="systemd inside a container cannot create its cgroups",
         patterns=(
+            r"Cannot determine cgroup we are running in",
+            r"Failed to allocate manager object(?:$|: No medium found|, freezing)",
             rf"Failed to create (?P<path>/[^\n:]*) control group: (?:{EROFS}|{EACCES}|{ENOENT}|{EPERM})",
             (
                 rf"Failed to (?:allocate manager object|create root cgroup hierarchy): "
@@ -250,7 +255,8 @@ ENTRIES = (
         verdict="systemd in the container cannot create its cgroups: /sys/fs/cgroup is read-only, or not the "
         "container's own",
         cause="systemd needs a writable cgroup tree of its own. docker mounts it read-only. The v1 recipe, -v "
-        "/sys/fs/cgroup:/sys/fs/cgroup:ro, does the same on cgroup2.",
+        "/sys/fs/cgroup:/sys/fs/cgroup:ro, does the same on cgroup2. A systemd before 232 (CentOS 7) does not know "
+        "cgroup2.",
         remedy=(
             "podman does it by itself: podman run --systemd=always.",
             (

@@ -37,7 +37,8 @@ ENTRIES = (
         title="the parent cgroup belongs to another user",
         patterns=(making(EACCES),),
         verdict="this user may not create a cgroup at {path} (EACCES)",
-        cause="The parent directory belongs to another user: it was not delegated to this user.",
+        cause="The parent directory belongs to another user: it was not delegated to this user. Where this is root: "
+        "SELinux or AppArmor, or the outer container of a virtual server, forbids it.",
         remedy=(
             "Start inside a delegated scope: systemd-run --user --scope -p Delegate=yes <command>",
             "or remove cgroupsPath, so that the runtime uses the user's own cgroup",
@@ -153,6 +154,7 @@ ENTRIES = (
         code="rootless-on-v1",
         title="v1 hierarchies cannot be delegated to users",
         patterns=(
+            r"rootless netns[^\n]*\n[^\n]*could not join or create cgroup",
             r"resource limits are not supported and ignored on cgroups V1 rootless systems",
             r"cannot use rootless systemd cgroups manager on cgroup v1",
             r"cannot specify resource limits without cgroups v2",  # podman 1.9 to 2.1

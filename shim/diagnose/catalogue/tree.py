@@ -167,7 +167,7 @@ ENTRIES = (
     Entry(
         code="threaded-cgroup-has-no-procs",
         title="the container's cgroup is threaded: its cgroup.procs cannot be used",
-        patterns=(rf"\b(?:read|write) {named('cgroup.procs')}: {EOPNOTSUPP}",),
+        patterns=(rf"\b(?:read|write|write to|writing file) {named('cgroup.procs')}: {EOPNOTSUPP}",),
         verdict="the container's cgroup is threaded, so {path} cannot be read or written",
         cause="In a threaded subtree only the cgroup at its top lists processes; the others return EOPNOTSUPP.",
         remedy=("Use another cgroupsPath, or remove the cgroup: rmdir {directory}",),
@@ -199,7 +199,10 @@ ENTRIES = (
         code="controllers-need-empty-cgroup",
         tell="cat the parent's cgroup.procs: does it list processes?",
         title="a cgroup with processes cannot hand controllers down",
-        patterns=(writing(r"cgroup\.subtree_control", EBUSY),),
+        patterns=(
+            r"sed: (?:couldn't (?:flush stdout|write \d+ items? to stdout): (?:Device or )?[Rr]esource busy)",
+            writing(r"cgroup\.subtree_control", EBUSY),
+        ),
         ambiguous=(*NOT_AVAILABLE, MISSING_FILE),
         offer=3,
         layout="v2",

@@ -70,6 +70,12 @@ ENTRIES = (
         code="cgroup-not-freezable",
         title="the container's cgroup cannot be frozen in time",
         patterns=(
+            r"unexpected state \w+ while freezing",
+            r"expected \"cgroup\.freeze\"[^\n]* to be [^\n]*",
+            r"timeout of \S+ reached waiting for the cgroup to (?:freeze|thaw)",
+            r"unexpected state \w+ while freezing",
+            r"expected \"cgroup\.freeze\"[^\n]* to be [^\n]*",
+            r"timeout of \S+ reached waiting for the cgroup to (?:freeze|thaw)",
             r"\bunable to freeze\b",
             r"freez(?:e|ing)[^\n]*(?:timed out|timeout|not in the expected state)",
             r"(?:cannot|can't|failed to) freeze (?:container|cgroup)",

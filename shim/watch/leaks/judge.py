@@ -64,7 +64,7 @@ def judge(
 ) -> Judgement:
     """The judgement of bytes at times (UNIX seconds, rising), medians of equal spans. limit: the container's, bytes."""
     if len(values) < LEAST:
-        why = f"{len(values)} values; the test takes {LEAST}"
+        why = f"{len(values)} value{'' if len(values) == 1 else 's'}; the test needs {LEAST}"
         return Judgement(verdict=SHORT, why=why, first=_end(values[:1]), last=_end(values))
     start, began, before = _last_part(times, values, confidence)
     now = trend(times[start:], values[start:], confidence)

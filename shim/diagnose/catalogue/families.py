@@ -1,0 +1,192 @@
+"""Whole families of messages, by what failed and its errno: asked only where no other entry fits the words.
+
+Runtimes have more wordings for a cgroup file that cannot be opened than anybody can list. What the kernel means by the
+errno is the same in all of them.
+"""
+
+from __future__ import annotations
+
+from shim.diagnose.entry import (
+    CHARACTER,
+    EACCES,
+    EBUSY,
+    EINVAL,
+    ENODEV,
+    ENOENT,
+    ENOMEM,
+    ENOSPC,
+    EPERM,
+    ERANGE,
+    EROFS,
+    Entry,
+)
+
+KERNEL = "Linux Documentation/admin-guide/cgroup-v2.rst"
+V1 = "Linux Documentation/admin-guide/cgroup-v1/cgroups.rst"
+INTERFACE = (
+    r"\b(?:cgroup|memory|cpu|cpuset|cpuacct|pids|io|blkio|hugetlb|rdma|misc|devices|freezer|net_cls|net_prio|perf_event)"
+    r"\.[a-zA-Z0-9_]+[\w.]*"
+)
+SUBJECT = rf"(?P<path>/sys/fs/cgroup\b{CHARACTER}*|{INTERFACE})"
+# Between the subject and the errno stand quotes, the rest of a clause, or a second subject.
+LINK = r"[^\n:]{0,80}(?:: [^\n:]{1,80}){0,2}: "
+SCOPE = "systemd-run --user --scope -p Delegate=yes <command>"
+
+
+def cgroup(error: str) -> str:
+    """Something about a cgroup's file or directory failed with `error`; group `path`."""
+    return rf"{SUBJECT}{LINK}{error}"
+
+
+ENTRIES = (
+    Entry(
+        code="cgroup-file-missing",
+        title="a file or directory of a cgroup is not there",
+        ambiguous=(
+            r"Failed to open cgroups? file: (?P<path>/sys/fs/cgroup\S*)",
+            cgroup(rf"(?:{ENOENT}|{ENODEV})"),
+            r"no such directory for (?P<path>\S+)",
+        ),
+        verdict="{path} is not there: its cgroup is gone, or has no such controller",
+        cause="ENOENT has three usual causes: the cgroup was removed meanwhile; its controller is not enabled in the "
+        "parent (cgroup2) or not mounted (v1); or the kernel was built without this limit.",
+        remedy=(
+            "Start the container again, which gives it a new cgroup. exec into it cannot work any more.",
+            "If it comes back: leave the limit out, or enable its controller on the way from the root down.",
+        ),
+        tell="ls the directory: where it is missing, the cgroup is gone; where other files of the controller are there "
+        "and this is not, the kernel lacks it; else cat cgroup.controllers in it, and cgroup.subtree_control above it.",
+        reference=KERNEL,
+        offer=1,
+        last=True,
+    ),
+    Entry(
+        code="cgroup-value-refused",
+        title="the kernel refuses a value for a file of a cgroup",
+        ambiguous=(cgroup(rf"(?:{EINVAL}|{ERANGE}|no such device or address)"),),
+        verdict="the kernel refuses the value for {path}",
+        cause="EINVAL, ERANGE: the value is no number, out of range, or does not fit its neighbours: the parent's "
+        "limit, "
+        "the CPUs and nodes that exist, a second file that it belongs to.",
+        remedy=(
+            "Compare what was written with the parent's file of the same name, and correct the limit.",
+            "Leave the limit out to see whether the container starts without it.",
+        ),
+        tell="cat the same file in the parent's directory, and dmesg | tail",
+        reference=KERNEL,
+        offer=1,
+        last=True,
+    ),
+    Entry(
+        code="cgroup-busy",
+        title="a cgroup is in use, so that it cannot be changed or removed",
+        ambiguous=(
+            cgroup(EBUSY),
+            rf"(?:cannot delete path|[Ff]ailed to remove paths?|unable to remove)[^\n]*{EBUSY}",
+            rf"cannot (?:destroy subsystem|delete path) [^\n]*{EBUSY}",
+        ),
+        verdict="a cgroup cannot be changed or removed while processes or other cgroups are in it: {path}",
+        cause="EBUSY: processes are left (hanging in state D, frozen, or started by exec), cgroups below it exist, "
+        "or on "
+        "cgroup2 it has both processes and controllers for children.",
+        remedy=(
+            "find the cgroup's directory -name cgroup.procs | xargs cat: end these processes, then repeat.",
+            "A process in state D waits for a disk or network file system; only its return, or a reboot, ends it.",
+        ),
+        tell="cat cgroup.procs and cgroup.subtree_control in the cgroup; ps -o pid,stat,wchan:30,cmd -p <pids>",
+        reference=KERNEL,
+        offer=1,
+        last=True,
+    ),
+    Entry(
+        code="cgroup-access-denied",
+        title="this process may not change the cgroup",
+        ambiguous=(
+            cgroup(rf"(?:{EACCES}|{EPERM})"),
+            r"cgroup manager can ?not access cgroup \(rootless container\)",
+            rf"cannot (?:chown|get file owner for) [`'\"]?{SUBJECT}[^\n]*: [^\n]+",
+        ),
+        verdict="this process may not change {path}",
+        cause="The cgroup belongs to another user or was not delegated (rootless), an outer container shows cgroups "
+        "that it protects, or a security module forbids it. An old runtime says EACCES where a v1 file does not exist.",
+        remedy=(
+            f"Rootless: cgroup2, a login session, and {SCOPE}",
+            (
+                "Inside a container: start the outer one with --privileged and --cgroupns=private, or do not limit the "
+                "inner one."
+            ),
+        ),
+        tell="ls -ld the path: who owns it, is it there? id -u; grep cgroup /proc/self/mountinfo",
+        reference=f"{KERNEL}, Delegation",
+        offer=1,
+        last=True,
+    ),
+    Entry(
+        code="cgroup-not-writable",
+        title="the cgroup file system is read-only for this process",
+        ambiguous=(cgroup(EROFS), rf"[`'\"]?(?P<path2>/sys/fs/cgroup[^\s`'\":]*)[`'\"]?[^\n]*{EROFS}"),
+        verdict="{path} is on a cgroup file system that is mounted read-only here",
+        cause="Engines mount cgroups read-only into a container that is not privileged. A service with "
+        "ProtectControlGroups=yes sees them so, too.",
+        remedy=(
+            "Start the outer container with --privileged (or podman --security-opt unmask=/sys/fs/cgroup).",
+            "For a systemd service: ProtectControlGroups=no and Delegate=yes.",
+        ),
+        tell="grep cgroup /proc/self/mountinfo: does it say ro?",
+        reference="https://github.com/opencontainers/runc/issues/2639",
+        offer=1,
+        last=True,
+    ),
+    Entry(
+        code="cgroup-room-missing",
+        title="the kernel has no room for another cgroup, or none in this one",
+        ambiguous=(cgroup(rf"(?:{ENOSPC}|{ENOMEM}|resource temporarily unavailable)"),),
+        verdict="the kernel has no room for {path}",
+        cause="Creating: leaked cgroups fill the kernel's 65535 memory cgroups (zombies after kernel memory was "
+        "limited), "
+        "or cgroup.max.descendants is reached. cpuset: the set is empty. cgroup.procs: pids.max or realtime time is "
+        "used "
+        "up.",
+        remedy=(
+            (
+                "grep memory /proc/cgroups; cat /sys/fs/cgroup/cgroup.stat: many (dying) cgroups are a leak of old "
+                "kernels; "
+                "echo 3 > /proc/sys/vm/drop_caches helps for a while, a newer kernel for good."
+            ),
+            "cpuset on v1: write the parent's cpuset.cpus and cpuset.mems first.",
+        ),
+        tell="cat /proc/cgroups; cat cgroup.max.descendants and pids.max on the way down",
+        reference=V1,
+        offer=1,
+        last=True,
+    ),
+    Entry(
+        code="systemd-request-failed",
+        title="systemd, or the way to it, refused a request about the container's unit",
+        ambiguous=(
+            r"sd-bus (?:call|message|open|close|match|add|process|wait)[^\n]*: [^\n]+",
+            r"cannot open sd-bus: [^\n]+",
+            r"(?:set up dbus message|sd_bus_message_\w+): [^\n]+",
+            r"(?:unable|failed) to (?:start|stop|set properties of|get) (?:systemd )?(?:unit|slice|scope)[^\n]*",
+            r"(?:error|unable)[^\n]* (?:setting|set) unit properties[^\n]*",
+            r"(?:dbus|D-Bus|org\.freedesktop\.(?:DBus|systemd1))[^\n]*(?:error|failed|denied|closed|refused)[^\n]*",
+            r"could not execute `(?:busctl|systemctl) [^\n]*",
+            r"could not detect the OwnerUID[^\n]*",
+            r"error (?:while )?(?:dialing|authenticating connection|sending Hello message)[^\n]*",
+            r"(?:did not|could not|cannot|failed to) create (?:systemd|pod) (?:cgroup|slice|scope)[^\n]*",
+        ),
+        verdict="systemd did not do what the runtime asked it for the container's unit",
+        cause="The last words are systemd's or the bus's own. Usual: no session of the user (su, sudo, cron, CI), a "
+        "unit "
+        "of the same name that is left, a property that this systemd does not know, systemd or dbus being restarted.",
+        remedy=(
+            "journalctl -b _PID=1 | tail (rootless: journalctl --user) shows systemd's reason.",
+            "Rootless: loginctl enable-linger $USER, and log in as that user itself; root: systemctl daemon-reexec.",
+            "Or the cgroupfs driver: podman --cgroup-manager cgroupfs; containerd: SystemdCgroup = false.",
+        ),
+        tell="systemctl (--user) is-system-running; loginctl show-user $USER -p Linger; ls -l /run/user/$(id -u)/bus",
+        reference="org.freedesktop.systemd1(5)",
+        offer=2,
+        last=True,
+    ),
+)

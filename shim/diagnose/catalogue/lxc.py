@@ -1,0 +1,86 @@
+"""LXC, LXD and Incus: their own failures with cgroups and mounts, and what they deny to engines inside."""
+
+from __future__ import annotations
+
+from shim.diagnose.entry import Entry
+
+ENTRIES = (
+    Entry(
+        code="lxc-cannot-make-cgroups",
+        title="LXC cannot make the container's cgroups",
+        patterns=(
+            r"cg(?:fs|fsng|manager)\.c: ?\w*: ?\d+:? (?:[^\n]*- )?(?:[Ff]ailed to create|Could not create)[^\n]*",
+            (
+                r"cg(?:fs|fsng|manager)\.c(?![^\n]*bpf)[^\n]*(?:Couldn't|Failed|No such file|Permission "
+                r"denied|Read-only|not "
+                r"enable|controller found)[^\n]*"
+            ),
+            (
+                r"lxc_(?:spawn|init)[^\n]*[Ff]ailed (?:creating cgroups|to (?:initialize|create|setup) "
+                r"(?:cgroup|cgroups)(?!2 device)[^\n]*"
+                r"|initializing cgroup support)"
+            ),
+            r"[Nn]o cgroup controllers (?:configured|found)[^\n]*",
+            r"[Ff]ailed initializing cgroup support",
+            r"Could not find writable mount point for cgroup hierarchy \d+",
+            r"cgroup error\? +\d+ cgroups with this name already running",
+        ),
+        verdict="LXC could not make the container's cgroups",
+        cause="An unprivileged user needs cgroups that are his own: a systemd session with delegation (cgroup2), or "
+        "libpam-cgfs (v1). As root: no cgroup file system is mounted, a controller is missing, or cgroups of an "
+        "earlier container are left. Inside a container cgroups are read-only.",
+        remedy=(
+            (
+                "Unprivileged, cgroup2: systemd-run --user --scope -p Delegate=yes -- lxc-start NAME; loginctl "
+                "enable-linger"
+            ),
+            "Unprivileged, v1: apt-get install libpam-cgfs, log in again.",
+            "Root: lxc-checkconfig; grep cgroup /proc/self/mountinfo; systemctl status lxcfs",
+        ),
+        reference="https://linuxcontainers.org/lxc/getting-started/",
+        tell="cat /proc/self/cgroup; ls -ld /sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup | tail -1)",
+        rank=54,
+    ),
+    Entry(
+        code="systemd-bus-closed-in-container",
+        title="systemctl reaches no systemd: in a container, another program is the first process",
+        patterns=(r"Failed to get D-Bus connection: (?:Operation not permitted|No such file or directory)",),
+        verdict="systemctl finds no systemd here",
+        cause="The container's first process is no systemd, or systemd could not start because it may not write to "
+        "its cgroups (CentOS 7 images).",
+        remedy=(
+            "Start the service's program itself, as images are meant to.",
+            (
+                "podman run --systemd=always IMAGE /sbin/init; docker: --privileged --cgroupns=host "
+                "-v /sys/fs/cgroup:/sys/fs/cgroup:rw IMAGE /usr/sbin/init, and systemd 247 or later on cgroup2"
+            ),
+        ),
+        reference="https://github.com/docker-library/docs/tree/master/centos",
+        rank=55,
+    ),
+    Entry(
+        code="apparmor-profile-not-loaded",
+        title="the engine cannot load its AppArmor profile",
+        patterns=(
+            r"AppArmor enabled on system but the \S+ profile could not be loaded[^\n]*",
+            r"apparmor_parser[^\n]*(?:exit status \d+|failed|denied|Access denied)[^\n]*",
+            r"[Ff]ailed to load (?:the )?(?:default )?(?:AppArmor|apparmor) profile[^\n]*",
+            r"[Uu]nable to (?:replace|add) \"[^\"\n]*\"\. +(?:Permission denied|Profile doesn't conform)[^\n]*",
+            r"install (?:default )?(?:AppArmor|apparmor) profile[^\n]*",
+        ),
+        verdict="the engine could not load its AppArmor profile into the kernel",
+        cause="Inside LXC and other containers securityfs is closed or shows the host's; or the package apparmor "
+        "(apparmor_parser) is missing, older than the kernel, or its abstractions are not installed.",
+        remedy=(
+            "apt-get install apparmor apparmor-utils; systemctl restart apparmor docker",
+            (
+                "Proxmox, LXC: features nesting=1, and lxc.apparmor.profile: unconfined if that does not do; LXD, "
+                "Incus: "
+                "security.nesting=true"
+            ),
+            "Without AppArmor for one container: --security-opt apparmor=unconfined",
+        ),
+        reference="https://github.com/moby/moby/issues/25488",
+        rank=52,
+    ),
+)

@@ -1,0 +1,118 @@
+"""Podman's own words about systemd, cgroups and a container's state."""
+
+from __future__ import annotations
+
+from shim.diagnose.catalogue.buses import EXPORT, LINGER, NO_SYSTEMD
+from shim.diagnose.entry import EACCES, ENOENT, EPERM, Entry
+
+ENTRIES = (
+    Entry(
+        code="podman-without-user-session",
+        title="podman finds no systemd session of the user",
+        patterns=(
+            r"exec: \"dbus-launch\": executable file not found",
+            r"[Tt]he cgroupv2 manager is set to systemd but there is no systemd user session available",
+            r"For using systemd, you may need to (?:login|log in) using an? user session",
+            (
+                rf"[Ff]ailed to add (?:pause process|conmon|podman) to (?:the )?systemd (?:sandbox "
+                rf"cgroup|user\.slice)[^\n]*"
+                rf"(?:session bus|user bus|{ENOENT}|{EACCES}|{EPERM}|authentication|connection refused)?"
+            ),
+            r"[Ff]ailed to move the (?:rootless )?(?:netns )?\w+ process to the systemd user\.slice",
+            r"Falling back to --cgroup-manager=cgroupfs",
+            r"couldn't determine address of session bus",
+        ),
+        verdict="podman cannot reach a systemd of this user, and goes on without it",
+        cause="podman asks the user's own systemd for cgroups. After su or sudo, in cron, in CI and in services there "
+        "is no such session. podman then falls back to cgroupfs, and limits of rootless containers do not hold.",
+        remedy=(LINGER, EXPORT, f"Or do without systemd, and without the warning: {NO_SYSTEMD}"),
+        reference="https://github.com/containers/podman/issues/6368",
+        tell="loginctl show-user $USER -p Linger; ls -l /run/user/$(id -u)/bus; echo $XDG_RUNTIME_DIR",
+        rank=46,
+    ),
+    Entry(
+        code="podman-stats-need-cgroup2",
+        title="podman has no statistics of rootless containers on v1",
+        patterns=(
+            r"stats is not supported in rootless mode without cgroups v2",
+            r"(?:pause|unpause) is not supported for rootless containers(?: without cgroups v2)?",
+            r"not supported (?:in|for) rootless (?:mode|containers) without cgroups? ?v2",
+            r"can ?not pause container \S+ without (?:a )?cgroup",
+        ),
+        verdict="podman offers this for rootless containers only on cgroup2",
+        cause="On v1 a user has no cgroup of its own from which usage could be read, or which could be frozen.",
+        remedy=(
+            "Boot with cgroup2: systemd.unified_cgroup_hierarchy=1 on the kernel's command line.",
+            "Or run the container as root.",
+        ),
+        reference="https://github.com/containers/podman/issues/1793",
+    ),
+    Entry(
+        code="container-paused",
+        title="the container is paused, or in a state in which this cannot be done",
+        patterns=(
+            r"cannot exec in a paused (?:container|state)",
+            r"the container [`'\"][^`'\"\n]*[`'\"] is (?:paused|not in ['`](?:created|stopped)['`][^\n]*state)",
+            r"[Cc]ontainer \S+ is paused",
+            r"container not paused",
+        ),
+        verdict="the container's state does not allow this: it is paused (frozen), or has been started before",
+        cause="A paused container's cgroup is frozen, and so would be whatever entered it. A pause can be left over "
+        "from docker commit, docker checkpoint or a runtime that was killed while it changed device rules.",
+        remedy=(
+            "docker, podman: unpause NAME; runc, crun: resume ID; ctr: tasks resume ID",
+            "If it stays so: cat its cgroup.freeze (v1: freezer.state), and write 0 (v1: THAWED) into it.",
+        ),
+        reference="https://github.com/opencontainers/runc/issues/2205",
+        rank=56,
+    ),
+    Entry(
+        code="signal-not-permitted",
+        title="the engine may not kill the container's process",
+        patterns=(
+            r"sending signal \d+ to pid \d+ caused:? \"?permission denied",
+            r"(?:cannot|could not|unable to) (?:stop|kill|remove|restart) container:?[^\n]*: permission denied",
+            r"unable to signal init: permission denied",
+            r"[Cc]annot kill container:? [^\n]*(?:permission denied|did not receive an exit event)",
+            r"signaling init process caused:? \"?permission denied",
+        ),
+        verdict="the engine may not send a signal to the container's process (EACCES): a security module forbids it",
+        cause="AppArmor: docker from snap beside docker from a package, a profile that was reloaded or changed while "
+        "the container ran, or a runc that is confined itself (Ubuntu's profile runc) and not named as a peer.",
+        remedy=(
+            "Only one docker: snap list docker; apt list --installed docker.io docker-ce; remove one of them.",
+            "systemctl restart docker; if that does not help: aa-remove-unknown, then restart docker.",
+            'dmesg | grep \'apparmor="DENIED" operation="signal"\' names both profiles.',
+        ),
+        reference="https://github.com/moby/moby/issues/47749",
+        tell="dmesg | grep -i 'apparmor.*signal'",
+        rank=50,
+    ),
+    Entry(
+        code="exit-file-missing",
+        title="podman waits for the end of a container that its monitor never reported",
+        patterns=(
+            r"timed out waiting for file \S+/exits?/\S+",
+            r"timed out waiting for runtime to create pidfile for exec session",
+            r"conmon exited prematurely",
+            r"conmon failed: [^\n]*",
+        ),
+        verdict="conmon, podman's monitor of the container, ended without a report",
+        cause="conmon was killed, most often because it was in a service's cgroup that systemd emptied when the "
+        "service ended or reached its memory limit. An old conmon (podman 3, 4.0) also ended in an exec with much "
+        "output.",
+        remedy=(
+            (
+                "Services: KillMode=none is no remedy; use Quadlet or podman generate systemd, which set "
+                "Delegate=yes and "
+                "Type=notify."
+            ),
+            (
+                "Upgrade conmon and podman. podman --log-level=debug run ... shows conmon's own words; journalctl -t "
+                "conmon too."
+            ),
+        ),
+        reference="https://github.com/containers/podman/issues/5934",
+        rank=58,
+    ),
+)

@@ -271,9 +271,10 @@ def test_a_layout_is_the_table_of_the_message() -> None:
     assert layout.values(data[:-1]) == ()
 
 
-class Answer(Message):
+class Answer:
     """An event with the number of an error."""
 
+    header = Message.header
     fields = (("what", "I"), ("error", "I"))
 
 

@@ -259,7 +259,7 @@ class Message:
     """As pyroute2's classes have it: names and codes of struct, in order, without padding."""
 
     header = (("length", "I"), ("type", "H"), ("flags", "H"))
-    fields = (("flags", "H"), ("what", "I"), ("pid", "Q"))
+    fields: tuple[tuple[str, str], ...] = (("flags", "H"), ("what", "I"), ("pid", "Q"))
 
 
 def test_a_layout_is_the_table_of_the_message() -> None:

@@ -203,7 +203,7 @@ def dump(value: Any) -> str:
 def of_any_depth(pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Scan:
     """A `scanner` for values of any depth. Of one that is too deep for Python, only the upper LEVELS are built.
 
-    yajl, crun's parser, and Go's decoder go deeper; the runtime reads and judges what stands there.
+    yajl, crun's parser, and Go's decoder go deeper; the runtime reads and judges that text.
     """
     scan = scanner(pairs)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from integration.failures.provocations import RUNNING, Config, Provocation, both, limits, placed, runc, sleeping
+from integration.failures.provocations import RUNNING, Config, Provocation, both, crun, limits, placed, runc, sleeping
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +47,45 @@ def closed_hook(config: Config) -> None:
     config["hooks"] = {"createContainer": [{"path": "$TOP/file"}]}
 
 
+def sharing(kind: str) -> Callable[[Config], None]:
+    """Without a namespace of this kind of its own."""
+
+    def change(config: Config) -> None:
+        config["linux"]["namespaces"] = [one for one in config["linux"]["namespaces"] if one["type"] != kind]
+        config["hostname"] = "web"
+
+    return change
+
+
+def host_sysctl(config: Config) -> None:
+    """A sysctl of the network, and the host's network."""
+    config["linux"]["namespaces"] = [one for one in config["linux"]["namespaces"] if one["type"] != "network"]
+    config["linux"]["sysctl"] = {"net.ipv4.ip_forward": "1"}
+
+
+def few_ids(config: Config) -> None:
+    """A user namespace of ten ids, and a user that is not among them."""
+    ids = [{"containerID": 0, "hostID": 100000, "size": 10}]
+    config["linux"]["namespaces"].append({"type": "user"})
+    config["linux"].update(uidMappings=ids, gidMappings=ids)
+    config["process"]["user"] = {"uid": 50, "gid": 50}
+
+
+def mounting(**mount: object) -> Callable[[Config], None]:
+    """One mount more, at /tmp."""
+
+    def change(config: Config) -> None:
+        config["mounts"].append({"destination": "/tmp", **mount})
+
+    return change
+
+
+HALF_MAPPED = {
+    "type": "bind",
+    "source": "/tmp",
+    "options": ["rbind"],
+    "uidMappings": [{"containerID": 0, "hostID": 1, "size": 1}],
+}
 START = (
     Provocation("root-is-file", file_as_root, runc("rootfs-is-a-file")),
     Provocation("mask", linux(maskedPaths=["/bin/true/x"]), runc("masked-path-refused")),
@@ -63,6 +102,20 @@ START = (
         sleeping(),
         runc("container-cgroup-vanished", "/c: absent"),
         prepare=GONE,
+        call=("exec", "$ID", "/bin/true"),
+    ),
+    Provocation("shared-uts", sharing("uts"), runc("namespace-needed")),
+    Provocation("sysctl-of-host", host_sysctl, runc("namespace-needed")),
+    Provocation("rdt", linux(intelRdt={"l3CacheSchema": "L3:0=f"}), runc("resctrl-not-available")),
+    Provocation("few-ids", few_ids, runc("process-user-not-mapped")),
+    Provocation("half-mapped", mounting(**HALF_MAPPED), crun("idmap-options-conflict")),
+    Provocation("unknown-fs", mounting(type="nosuchfs", source="nosuchfs"), runc("mount-refused-by-kernel")),
+    Provocation("no-such-device", mounting(type="ext4", source="/dev/nosuch"), runc("mount-place-missing")),
+    Provocation(
+        "exec-paused",
+        sleeping(),
+        runc("container-paused"),
+        prepare=RUNNING + "; $RUNTIME pause $ID",
         call=("exec", "$ID", "/bin/true"),
     ),
 )

@@ -74,6 +74,7 @@ NOISE_LINES = (
     r"cgroup v1 is deprecated and will be removed in a future release",
     r"support for non-absolute mount destinations will be removed",
     r"failed to remove (?:cgroup|paths)",
+    r"^\[conmon:d\]: failed to write to /proc/self/oom_score_adj",
     r"^container still running$",
 )
 # What runtimes quote of CRIU's log is the cause, though runc quotes it as warnings.
@@ -86,7 +87,8 @@ AFFIXES = re.compile("|".join(PREFIXES + SUFFIXES), re.IGNORECASE | re.MULTILINE
 # podman puts its own failure to enable controllers in front, as a warning, and the runtime then finds none.
 NOT_ENABLED = re.compile(r"\bcgroup\.subtree_control[`'\"]?: \w|mkdir /sys/fs/cgroup\S*: read-only", re.IGNORECASE)
 LACKS = re.compile(
-    r"controllers? .* (?:is|are) not available|open `?[a-z]+\.[\w.]+`?: no such file|creating cgroup directory .*: no such",
+    r"controllers? .* (?:is|are) not available|open `?[a-z]+\.[\w.]+`?: no such file|creating cgroup directory .*: "
+    r"no such",
     re.IGNORECASE,
 )
 # A cause stands at the beginning or the end of a line and of an output. The patterns must never see more than this:

@@ -13,6 +13,7 @@ from shim.diagnose.catalogue import (
     denials,
     engines,
     families,
+    families_of_mounts,
     fields,
     filters,
     foreign,
@@ -77,7 +78,7 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("Other programs with cgroups", neighbours.ENTRIES),
     ("What is left over, and what no longer fits", leftovers.ENTRIES),
     ("After the start", aftermath.ENTRIES),
-    ("By the kind of failure, where nothing else fits", families.ENTRIES),
+    ("By the kind of failure, where nothing else fits", (*families.ENTRIES, *families_of_mounts.ENTRIES)),
     ("Passed through unchanged", foreign.ENTRIES),
 )
 ENTRIES: tuple[Entry, ...] = tuple(entry for _, entries in AREAS for entry in entries)

@@ -134,7 +134,10 @@ ENTRIES = (
         code="systemd-unit-failed",
         title="systemd accepted the container's unit, but its job failed",
         patterns=(
-            r"(?:error|timed out) moving conmon with pid \d+ to systemd unit (?P<unit4>\S+?):?(?: got (?P<result4>\w+))?$",
+            (
+                r"(?:error|timed out) moving conmon with pid \d+ to systemd unit (?P<unit4>\S+?):?(?: got "
+                r"(?P<result4>\w+))?$"
+            ),
             r"error [`']?creating[`']? systemd unit [`'\"](?P<unit>[^`'\"\n]+)[`'\"]: got [`'\"](?P<result>[^`'\"\n]+)",
             r"(?:unable|failed) to start unit \"(?P<unit2>[^\"\n]+)\"[^\n]*: (?:job )?result (?P<result2>\w+)",
             (

@@ -14,8 +14,11 @@ ENTRIES = (
         "change_profile and change_onexec with 'label not found': the profile is not loaded in this namespace of "
         "AppArmor, which nests only one level deep.",
         remedy=(
-            "mount, pivotroot: Proxmox nesting=1, LXD and Incus security.nesting=true; docker, podman: --security-opt "
-            "apparmor=unconfined",
+            (
+                "mount, pivotroot: Proxmox nesting=1, LXD and Incus security.nesting=true; docker, podman: "
+                "--security-opt "
+                "apparmor=unconfined"
+            ),
             "signal, ptrace: reload the profile (apparmor_parser -r) so that both sides name each other as peer.",
             "Label not found: load the profile here, or start the container unconfined.",
         ),
@@ -30,7 +33,8 @@ ENTRIES = (
             r"avc: +denied +\{ (?P<operation>[^}\n]+?) \}[^\n]*",
         ),
         verdict="SELinux denied {operation}; scontext=, tcontext= and name= in the line say to whom and what",
-        cause="The container's domain (container_t) has no such right on the object: a volume without :z or :Z, a device, "
+        cause="The container's domain (container_t) has no such right on the object: a volume without :z or :Z, a "
+        "device, "
         "or /sys/fs/cgroup, which systemd in a container writes to.",
         remedy=(
             "A volume: :Z (its own) or :z (shared). systemd in a container: setsebool -P container_manage_cgroup 1",
@@ -40,28 +44,19 @@ ENTRIES = (
         rank=60,
     ),
     Entry(
-        code="seccomp-denied",
-        title="the audit log says that a seccomp filter stopped a system call",
-        patterns=(r"type=(?:1326|SECCOMP)\b[^\n]*syscall=(?P<number>\d+)[^\n]*",),
-        verdict="a seccomp filter stopped system call {number}",
-        cause="The container's profile does not allow the call: the profile is older than the program (clone3, "
-        "faccessat2, openat2), or the call is one that containers are not given (mount, unshare, keyctl, bpf).",
-        remedy=(
-            "ausyscall {number} gives its name. Upgrade the engine, runc and libseccomp.",
-            "Or allow it: --security-opt seccomp=profile.json; unconfined shows whether it is that.",
-        ),
-        reference="seccomp(2)",
-        rank=60,
-    ),
-    Entry(
         code="cgroup-fork-rejected",
         title="the kernel's log says that a pids limit was reached",
         patterns=(r"cgroup: fork rejected by pids controller in (?P<path>/\S*)",),
         verdict="the pids limit of {path} is used up: the kernel refused a new process there",
-        cause="pids.max of this cgroup or one above it counts processes and threads; systemd's TasksMax is the same limit.",
+        cause="pids.max of this cgroup or one above it counts processes and threads; systemd's TasksMax is the same "
+        "limit.",
         remedy=(
-            "docker, podman: --pids-limit; Kubernetes: podPidsLimit of the kubelet; a unit: TasksMax=. Raise it, or find "
-            "what does not end its threads.",
+            (
+                "docker, podman: --pids-limit; Kubernetes: podPidsLimit of the kubelet; a unit: TasksMax=. Raise it, "
+                "or "
+                "find "
+                "what does not end its threads."
+            ),
         ),
         reference="Linux Documentation/admin-guide/cgroup-v1/pids.rst",
     ),
@@ -70,11 +65,16 @@ ENTRIES = (
         title="this kernel does not know an option of the cgroup2 mount",
         patterns=(r"cgroup2: unknown option \"?(?P<option>[\w,]+)", r"cgroup2: Unknown parameter '(?P<option2>\w+)'"),
         verdict="the kernel does not know the mount option {option} of cgroup2; systemd tries again without it",
-        cause="nsdelegate came with Linux 4.13, memory_recursiveprot with 5.7. It is a notice of an old kernel (Jetson, "
-        "vendors' boards), not the failure; such a kernel often lacks CONFIG_CGROUP_BPF, which cgroup2 needs for devices.",
+        cause="nsdelegate came with Linux 4.13, memory_recursiveprot with 5.7. It is a notice of an old kernel "
+        "(Jetson, "
+        "vendors' boards), not the failure; such a kernel often lacks CONFIG_CGROUP_BPF, which cgroup2 needs for "
+        "devices.",
         remedy=(
-            "Look for the engine's own error. A newer kernel, or systemd.unified_cgroup_hierarchy=0 for v1, helps where "
-            "it is about bpf_prog_query or devices.",
+            (
+                "Look for the engine's own error. A newer kernel, or systemd.unified_cgroup_hierarchy=0 for v1, helps "
+                "where "
+                "it is about bpf_prog_query or devices."
+            ),
         ),
         reference="Linux Documentation/admin-guide/cgroup-v2.rst, Mounting",
         rank=70,
@@ -83,10 +83,14 @@ ENTRIES = (
         code="sandbox-without-namespaces",
         title="a sandboxing program may not make namespaces",
         patterns=(
-            r"bwrap: (?:Creating new namespace failed|No permissions to cre?ate (?:a )?new namespace|setting up uid map)[^\n]*",
+            (
+                r"bwrap: (?:Creating new namespace failed|No permissions to cre?ate (?:a )?new namespace|setting up "
+                r"uid "
+                r"map)[^\n]*"
+            ),
             rf"unshare: (?:unshare failed|write failed [^\n]*|cannot [^\n]*): {EPERM}",
             rf"nsenter: [^\n]*: {EPERM}",
-            r"rootlesskit[^\n]*fork/exec /proc/self/exe: (?:operation not permitted|permission denied)",
+            r"rootlesskit[^\n]*fork/exec /proc/self/exe: permission denied",
             r"Failed to move to new namespace: PID namespaces supported[^\n]*",
             r"credentials\.cc\(\d+\)[^\n]*Permission denied",
         ),
@@ -95,8 +99,10 @@ ENTRIES = (
         "(kernel.apparmor_restrict_unprivileged_userns); in a container the seccomp filter or missing CAP_SYS_ADMIN "
         "forbids it; older Debian and RHEL 7 have them switched off.",
         remedy=(
-            "Ubuntu: a profile with userns for the program in /etc/apparmor.d, or: "
-            "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
+            (
+                "Ubuntu: a profile with userns for the program in /etc/apparmor.d, or: "
+                "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
+            ),
             "In a container: --security-opt seccomp=unconfined --security-opt apparmor=unconfined, or --privileged",
             "Others: sysctl -w user.max_user_namespaces=28633 kernel.unprivileged_userns_clone=1",
         ),
@@ -124,11 +130,18 @@ ENTRIES = (
         code="threads-used-up",
         title="a program in the container gets no more threads or processes",
         ambiguous=(
-            rf"(?:fork|pthread_create|can't start new thread|Cannot create (?:worker )?(?:GC )?thread)[^\n]*: (?:retry: )?"
-            rf"{EAGAIN}",
-            r"(?:unable to create (?:new )?native thread|can't start new thread|blas_thread_init: pthread_create failed)"
-            r"[^\n]*",
+            (
+                rf"(?:fork|pthread_create|can't start new thread|Cannot create (?:worker )?(?:GC )?thread)[^\n]*: "
+                rf"(?:retry: )?"
+                rf"{EAGAIN}"
+            ),
+            (
+                r"(?:unable to create (?:new )?native thread|can't start new thread|blas_thread_init: pthread_create "
+                r"failed)"
+                r"[^\n]*"
+            ),
             rf"fork: (?:retry: )?{EAGAIN}",
+            rf"can't fork: {EAGAIN}",
         ),
         verdict="the container gets no more threads or processes (EAGAIN): a pids limit, or the user's process limit",
         cause="pids.max of the container, its pod or its unit counts threads; RLIMIT_NPROC counts those of the user on "
@@ -146,7 +159,10 @@ ENTRIES = (
         code="sysctl-closed-in-container",
         title="a program in the container may not set a sysctl",
         patterns=(
-            r"sysctl: (?:error )?setting key ['\"`](?P<key>[^'\"`\n]+)['\"`][^\n]*: (?:Read-only|Permission|Operation)[^\n]*",
+            (
+                r"sysctl: (?:error )?setting key ['\"`](?P<key>[^'\"`\n]+)['\"`][^\n]*: "
+                r"(?:Read-only|Permission|Operation)[^\n]*"
+            ),
             r"sysctl: (?:permission denied on key|cannot stat) ['\"`]?(?P<key2>[\w./-]+)[^\n]*",
             r"(?P<path>/proc/sys/(?:vm|kernel|net|fs)/[\w./-]+): (?:Read-only file system|Permission denied)",
             r"[Ff]ailed to write '[^'\n]*' to '(?P<path2>/proc/sys/[^'\n]+)'[^\n]*",
@@ -154,11 +170,15 @@ ENTRIES = (
         ),
         verdict="sysctls cannot be set from inside this container: /proc/sys is read-only, or belongs to the host",
         cause="Engines mount /proc/sys read-only into a container. Only some sysctls belong to a namespace of its own "
-        "(net.*, kernel.shm*, kernel.msg*, fs.mqueue.*); all others are the host's. A volume over /sys or /proc does the "
+        "(net.*, kernel.shm*, kernel.msg*, fs.mqueue.*); all others are the host's. A volume over /sys or /proc does "
+        "the "
         "same to the engine's network setup.",
         remedy=(
             "Of a namespace: docker, podman: --sysctl key=value; compose: sysctls; Kubernetes: securityContext.sysctls",
-            "Others: sysctl -w on the host; the kubelet in LXC: KubeletInUserNamespace, and protectKernelDefaults: false",
+            (
+                "Others: sysctl -w on the host; the kubelet in LXC: KubeletInUserNamespace, and protectKernelDefaults: "
+                "false"
+            ),
             "netavark: do not mount the host's /sys or /proc into the container.",
         ),
         reference="OCI runtime-spec, config-linux.md, Sysctl",
@@ -171,8 +191,11 @@ ENTRIES = (
         verdict="the kubelet cannot open /dev/kmsg, from which it learns of OOM kills",
         cause="Containers of LXC, LXD and Incus have no /dev/kmsg, or no right to read it.",
         remedy=(
-            "Proxmox, LXC: lxc.mount.entry: /dev/kmsg dev/kmsg none defaults,bind,create=file; LXD, Incus: a device of "
-            "type unix-char with source=/dev/kmsg",
+            (
+                "Proxmox, LXC: lxc.mount.entry: /dev/kmsg dev/kmsg none defaults,bind,create=file; LXD, Incus: a "
+                "device of "
+                "type unix-char with source=/dev/kmsg"
+            ),
             "Or: ln -s /dev/console /dev/kmsg at each start (tmpfiles.d: L /dev/kmsg - - - - /dev/console).",
             "Kubernetes 1.22 on: the feature gate KubeletInUserNamespace ignores it.",
         ),
@@ -184,7 +207,11 @@ ENTRIES = (
         patterns=(
             r"Couldn't move process (?P<number>\d+) to (?:directly )?requested cgroup[^\n]*",
             r"Failed to (?:add PIDs? to|attach \d+ to)[^\n]*No such process",
-            r"(?:write|writing file|write to) [`'\"]?/sys/fs/cgroup/[^\n]*(?:cgroup\.procs|tasks)[`'\"]?: [Nn]o such process",
+            (
+                r"(?:write|writing file|write to) [`'\"]?/sys/fs/cgroup/[^\n]*(?:cgroup\.procs|tasks)[`'\"]?: [Nn]o "
+                r"such "
+                r"process"
+            ),
             r"failed to write \d+ to (?:cgroup\.procs|tasks)[^\n]*: no such process",
         ),
         verdict="the process was gone before it could be moved into the container's cgroup",

@@ -11,7 +11,10 @@ ENTRIES = (
         patterns=(
             r"(?P<field>hostname|domainname) requires the (?P<kind>UTS) namespace",
             r"unable to set (?P<field2>\w+) without a private (?P<kind2>UTS) namespace",
-            r"unable to (?P<field3>restrict sys entries|apply network settings) without a private (?P<kind3>\w+) namespace",
+            (
+                r"unable to (?P<field3>restrict sys entries|apply network settings) without a private (?P<kind3>\w+) "
+                r"namespace"
+            ),
             r"sysctl \"(?P<field4>[^\"\n]+)\" (?:is )?not allowed in (?:the )?hosts? (?P<kind4>\w+) namespace",
             r"(?P<kind5>[tT]ime|USER|user) namespaces? aren't enabled in the kernel",
             r"sysctl [`\"](?P<field5>[^`\"\n]+)[`\"] (?:is not allowed as it )?conflicts with (?:the )?OCI [^\n]*field",
@@ -20,8 +23,12 @@ ENTRIES = (
         cause="The field would change the host itself. The container shares the host's namespace (--uts=host, "
         "--network=host, --ipc=host, hostNetwork: true), or the kernel has no such namespace.",
         remedy=(
-            "Remove the field (docker, podman: --hostname, --sysctl; Kubernetes: hostname, securityContext.sysctls), or "
-            "the --uts=host, --network=host, --ipc=host beside it.",
+            (
+                "Remove the field (docker, podman: --hostname, --sysctl; Kubernetes: hostname, "
+                "securityContext.sysctls), "
+                "or "
+                "the --uts=host, --network=host, --ipc=host beside it."
+            ),
         ),
         reference="OCI runtime-spec, config-linux.md, Namespaces",
     ),
@@ -36,7 +43,8 @@ ENTRIES = (
             r"(?:setuid|setgid|setgroups)(?: failed)?[: ]+(?P<number2>\d+)?[^\n]*invalid argument",
         ),
         verdict="the container's user, or one of its groups, is not mapped in the user namespace",
-        cause="The image's USER, --user or --group-add has an id that the user namespace does not hold; without lines in "
+        cause="The image's USER, --user or --group-add has an id that the user namespace does not hold; without "
+        "lines in "
         "/etc/subuid and /etc/subgid only id 0 exists in it. Additional groups need newgidmap or setgroups.",
         remedy=(
             "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER; podman system migrate",
@@ -85,7 +93,8 @@ ENTRIES = (
             r"failed to verify if current working directory is safe[^\n]*",
         ),
         verdict="the runtime refuses the working directory, which does not lie in the container",
-        cause="process.cwd leads out of the container, as /proc/self/fd/N of an attack does (CVE-2024-21626); a volume or "
+        cause="process.cwd leads out of the container, as /proc/self/fd/N of an attack does (CVE-2024-21626); a "
+        "volume or "
         "FUSE mount whose directory was removed or replaced meanwhile looks the same.",
         remedy=(
             "Correct WORKDIR of the image and --workdir; distrust an image that has /proc/self/fd there.",
@@ -101,7 +110,10 @@ ENTRIES = (
         cause="Go reports the directory in which it starts a process so: the container's root was unmounted or removed "
         "while its processes still run, as after an engine's restart, a prune, a disk that failed, or an upgrade.",
         remedy=(
-            "Make the container again: docker compose up -d --force-recreate; podman rm -f and run; kubectl delete pod.",
+            (
+                "Make the container again: docker compose up -d --force-recreate; podman rm -f and run; kubectl delete "
+                "pod."
+            ),
             "If all containers have it: restart the engine; ls /proc on this host.",
         ),
         reference="https://github.com/Mailu/Mailu/issues/2684",
@@ -111,21 +123,35 @@ ENTRIES = (
         code="podman-options-conflict",
         title="options about cgroups and namespaces do not go together",
         patterns=(
-            r"cannot (?:set|specify) (?:cgroup parent|resource limits|--cgroup-mode=split)[^\n]*(?:cgroup|disabled)[^\n]*",
+            (
+                r"cannot (?:set|specify) (?:cgroup parent|resource limits|--cgroup-mode=split)[^\n]*"
+                r"(?:cgroup|disabled)[^\n]*"
+            ),
             r"containers not creating [Cc]groups must create a private PID namespace[^\n]*",
-            r"(?:device cgroup rules are not supported|cannot set max size for user namespace when not running) [^\n]*rootless"
-            r"[^\n]*",
+            (
+                r"(?:device cgroup rules are not supported|cannot set max size for user namespace when not running) "
+                r"[^\n]*rootless"
+                r"[^\n]*"
+            ),
             r"(?:this container|container \S+) (?:does not have|did not create|is not creating) (?:a )?[Cc]groups?",
             r"requested OCI runtime \S+ is not compatible with NoCgroups",
-            r"(?:privileged mode is incompatible with user namespaces|cannot share the host[^\n]* when user namespaces are "
-            r"enabled)[^\n]*",
-            r"rootless systemd driver doesn't support cgroup v1|native\.cgroupdriver=systemd requires cgroup v2 for rootless",
+            (
+                r"(?:privileged mode is incompatible with user namespaces|cannot share the host[^\n]* when user "
+                r"namespaces are "
+                r"enabled)[^\n]*"
+            ),
+            (
+                r"rootless systemd driver doesn't support cgroup v1|native\.cgroupdriver=systemd requires cgroup v2 "
+                r"for "
+                r"rootless"
+            ),
             r"invalid (?:default )?cgroup (?:namespace )?mode[:\s][^\n]*",
             r"unknown cgroups? (?:manager|mode) (?:specified )?[^\n]*",
             r"delegate-cgroup not supported on cgroup v1",
         ),
         verdict="the options for cgroups and namespaces that were given do not go together",
-        cause="Without a cgroup of its own (--cgroups=disabled) a container cannot be limited, paused or measured; some "
+        cause="Without a cgroup of its own (--cgroups=disabled) a container cannot be limited, paused or measured; "
+        "some "
         "options need root, cgroup2, or no user namespace.",
         remedy=("Leave out one of the options that the message names.",),
         reference="podman-run(1), --cgroups, --cgroupns, --userns",

@@ -9,6 +9,8 @@ ENTRIES = (
         code="device-filter-failed",
         title="the container's device filter could not be put in place",
         ambiguous=(
+            r"[Ff]ailed to (?:load|attach) bpf program",
+            r"can't load program: [^\n]+",
             r"(?:failed to call )?BPF_PROG_(?:LOAD|ATTACH|DETACH)[^\n]*: [^\n]+",
             r"bpf: prog load keeps being interrupted[^\n]*",
             r"bpf_prog_query\(BPF_CGROUP_DEVICE\) failed: [^\n]+",
@@ -20,13 +22,13 @@ ENTRIES = (
             r"\beBPF not supported\b",
         ),
         verdict="the container's device filter (eBPF) could not be loaded, attached or exchanged",
-        cause="EPERM: no CAP_BPF or CAP_SYS_ADMIN in the initial user namespace (rootless, LXC), or the kernel's lockdown. "
-        "EINVAL, ENOSYS: CONFIG_CGROUP_BPF or CONFIG_BPF_SYSCALL is missing, or crun was built without it. EAGAIN, "
-        "ENOMEM: memory for programs (bpf_jit_limit, RLIMIT_MEMLOCK) ran out.",
+        cause="EPERM: no CAP_BPF or CAP_SYS_ADMIN in the initial user namespace (rootless, LXC), or lockdown. EINVAL, "
+        "ENOSYS: CONFIG_CGROUP_BPF is missing, or an old kernel. E2BIG: 64 filters are attached, each runc update "
+        "before 1.0 added one. EACCES: the kernel's verifier refuses it. ENOMEM: bpf_jit_limit or RLIMIT_MEMLOCK.",
         remedy=(
             "zcat /proc/config.gz | grep BPF (or /boot/config-$(uname -r)): CONFIG_CGROUP_BPF=y is needed.",
             "In LXC or rootless: run the outer container with CAP_BPF, or crun, which leaves the filter out there.",
-            "sysctl net.core.bpf_jit_limit; ulimit -l: raise them where memory is short.",
+            "Too many filters: upgrade runc, recreate the container. Memory: raise net.core.bpf_jit_limit, ulimit -l.",
         ),
         reference="Linux Documentation/admin-guide/cgroup-v2.rst, Device controller",
         tell="bpftool prog list; grep CapEff /proc/self/status; dmesg | tail",
@@ -37,49 +39,38 @@ ENTRIES = (
         code="device-unknown-to-kernel",
         title="a device rule names a driver that is not loaded",
         patterns=(
+            r"failed to stat CDI host device \"(?P<device5>[^\"\n]+)\"",
             r"unable to find device '(?P<device>[^'\n]*)'",
             r"\bfind device '(?P<device2>[^'\n]*)'",
-            rf"error gathering device information while adding custom device \\*\"(?P<device3>[^\"\\\n]*)\\*\": (?:{ENOENT}"
-            r"|not a device node)",
-            rf"(?:stat|lstat) (?P<device4>/dev/(?:nvidia|dri|kfd|fuse|kvm|net|infiniband|video|tty)[\w/]*): {ENOENT}",
+            (
+                rf"error gathering device information while adding custom device \\*\"(?P<device3>[^\"\\\n]*)\\*\": "
+                rf"(?:{ENOENT}"
+                r"|not a device node)"
+            ),
+            rf"(?:stat|lstat) (?P<device4>/dev/(?:nvidia|dri|kfd|fuse|kvm|net|infiniband|video|tty)[\w/-]*): {ENOENT}",
         ),
         verdict="there is no device {device} on this host",
         cause="Its driver is not loaded, the hardware is missing or was unplugged, or the path is another one after a "
         "restart. runc looks up the driver's name in /proc/devices for systemd.",
         remedy=(
             "ls -l /dev; cat /proc/devices; modprobe the driver (nvidia-modprobe -u -c=0 for NVIDIA).",
-            "Remove the device from the configuration (docker, podman: --device; compose: devices) where it is not "
-            "needed.",
+            (
+                "Remove the device from the configuration (docker, podman: --device; compose: devices) where it is not "
+                "needed."
+            ),
         ),
         reference="Linux Documentation/admin-guide/cgroup-v1/devices.rst",
         rank=58,
     ),
     Entry(
-        code="device-rules-not-representable",
-        title="a device rule cannot be expressed for this cgroup version or driver",
-        patterns=(
-            r"cannot punch hole in existing wildcard rule",
-            r"systemd does not support deny rules for devices",
-            r"cannot add deny rule to systemd DeviceAllow list",
-            r"updating device access list not supported when using BPFProgram",
-            r"emulated cgroupv2 devices ruleset had[^\n]*",
-            r"cgroup manager is not configured to set device rules",
-        ),
-        verdict="these device rules cannot be expressed with this driver or cgroup version",
-        cause="v1 cannot forbid one device after a rule with a wildcard allowed its kind, and systemd's DeviceAllow= "
-        "knows no rules that deny.",
-        remedy=(
-            "Allow the devices that are needed one by one, in place of a wildcard with exceptions.",
-            "Or use the cgroupfs driver (systemd's rules are the limit), or cgroup2.",
-        ),
-        reference="Linux Documentation/admin-guide/cgroup-v1/devices.rst",
-    ),
-    Entry(
         code="nvidia-hook-mount-failed",
         title="NVIDIA's hook cannot mount the driver's files into the container",
         patterns=(
-            rf"nvidia-container-cli[\w.]*: mount error: (?:[^\n]*mount operation failed|mount(?:ing)?[^\n]*): [^\n]*"
-            rf"(?:{EPERM}|{ENOENT}|read-only)?",
+            (
+                rf"nvidia-container-cli[\w.]*: mount error: (?:[^\n]*mount operation failed|mount(?:ing)?[^\n]*): "
+                rf"[^\n]*"
+                rf"(?:{EPERM}|{ENOENT}|read-only)?"
+            ),
             r"nvidia-container-cli[\w.]*: (?:mount|permission|container|detection|ldcache|requirement) error: [^\n]+",
         ),
         verdict="NVIDIA's hook could not mount the driver's files into the container",
@@ -89,8 +80,11 @@ ENTRIES = (
         remedy=(
             "Remove libcuda* and libnvidia* that were baked into the image (file exists).",
             "nvidia-container-cli -k -d /dev/tty info on the host; after a driver's update: reboot, ldconfig.",
-            "Rootless or LXC: no-cgroups = true in /etc/nvidia-container-runtime/config.toml, or CDI: nvidia-ctk cdi "
-            "generate.",
+            (
+                "Rootless or LXC: no-cgroups = true in /etc/nvidia-container-runtime/config.toml, or CDI: nvidia-ctk "
+                "cdi "
+                "generate."
+            ),
         ),
         reference="https://github.com/NVIDIA/libnvidia-container/issues/154",
         tell="nvidia-container-cli -k -d /dev/tty info",

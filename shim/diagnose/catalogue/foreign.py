@@ -164,8 +164,10 @@ ENTRIES = (
     _foreign(
         "bundle-invalid",
         "the bundle or its config.json cannot be read",
-        r"invalid config file, no [`'](?:linux|mounts|root)[`'] block|block [`']process[`'] not found|mounts must be an array",
-        r"(?:args must not be empty|Cwd must be an absolute path|process property must not be empty|config file not specified)",
+        r"invalid config file, no [`'](?:linux|mounts|root)[`'] block|block [`']process[`'] not found|mounts must be "
+        r"an array",
+        r"(?:args must not be empty|Cwd must be an absolute path|process property must not be empty|config file not "
+        r"specified)",
         r"cannot parse (?:process file|mount|resources|the data): ",
         r"JSON specification file config\.json not found",
         r"malformed spec file",

@@ -44,8 +44,10 @@ ENTRIES = (
         code="kubelet-finds-no-system-cgroup",
         title="the kubelet asks for statistics of a cgroup that cAdvisor does not know",
         patterns=(
-            r"[Ff]ailed to get (?:system container stats|cgroup stats|container info)[^\n]*unknown container \\*\"?"
-            r"(?P<path>/[^\"\\\s]*)",
+            (
+                r"[Ff]ailed to get (?:system container stats|cgroup stats|container info)[^\n]*unknown container \\*\"?"
+                r"(?P<path>/[^\"\\\s]*)"
+            ),
             r"[Ff]ailed to get (?:system container stats|cgroup stats) for \\*\"(?P<path2>[^\"\\\s]*)",
             r"unknown container \\*\"(?P<path3>/[^\"\\\s]+)",
         ),
@@ -54,7 +56,10 @@ ENTRIES = (
         "a service cpu and memory cgroups only when asked. Where the path is a container's, it has just ended. It is a "
         "warning; pods are not affected.",
         remedy=(
-            "kubelet: --runtime-cgroups=/system.slice/containerd.service --kubelet-cgroups=/system.slice/kubelet.service",
+            (
+                "kubelet: --runtime-cgroups=/system.slice/containerd.service "
+                "--kubelet-cgroups=/system.slice/kubelet.service"
+            ),
             "And in both units (drop-in): CPUAccounting=true and MemoryAccounting=true; then restart both.",
         ),
         reference="https://github.com/kubernetes/kubernetes/issues/56850",
@@ -71,8 +76,10 @@ ENTRIES = (
         verdict="the kubelet uses the systemd cgroup driver and the engine cgroupfs; they must be the same",
         cause="The kubelet names a slice as the parent of its pods, which only the systemd driver understands.",
         remedy=(
-            'CRI-O: cgroup_manager = "systemd" in /etc/crio/crio.conf.d; podman: the same in containers.conf; '
-            "containerd: SystemdCgroup = true; docker: native.cgroupdriver=systemd; restart the engine.",
+            (
+                'CRI-O: cgroup_manager = "systemd" in /etc/crio/crio.conf.d; podman: the same in containers.conf; '
+                "containerd: SystemdCgroup = true; docker: native.cgroupdriver=systemd; restart the engine."
+            ),
             "Or kubelet: cgroupDriver: cgroupfs",
         ),
         reference="https://kubernetes.io/docs/setup/production-environment/container-runtimes/#cgroup-drivers",
@@ -105,10 +112,12 @@ ENTRIES = (
         verdict="the kubelet cannot make, or set, a cgroup below kubepods",
         cause="The words at the end of the message are the kernel's or systemd's: a controller that is not mounted or "
         "not enabled, a cgroup that was removed, a leftover unit, or a parent that holds processes or less than is "
-        "asked for.",
+        "asked for; at an empty path, the root cgroup, which takes no limits.",
         remedy=(
-            "Look at the tree: cat /sys/fs/cgroup/cgroup.subtree_control; ls -d /sys/fs/cgroup/*/kubepods* "
-            "/sys/fs/cgroup/kubepods*; systemctl status kubepods.slice",
+            (
+                "Look at the tree: cat /sys/fs/cgroup/cgroup.subtree_control; ls -d /sys/fs/cgroup/*/kubepods* "
+                "/sys/fs/cgroup/kubepods*; systemctl status kubepods.slice"
+            ),
             "Use one cgroup driver in the kubelet and the engine; drain the node, reboot it if cgroups were left over.",
         ),
         reference="https://kubernetes.io/docs/concepts/architecture/cgroups/",

@@ -38,6 +38,7 @@ ENTRIES = (
         code="apparmor-not-enabled",
         title="an AppArmor profile without AppArmor",
         patterns=(
+            r"set apparmor profile \S+: (?:no such file|permission denied)[^\n]*",
             r"(?:AppArmor|SELinux) not initialized correctly",
             rf"write (?:to )?file [`'](?:/proc/)?(?:thread-)?self/attr/(?:apparmor/)?exec[`']: {EINVAL}",
             r"unable to apply apparmor profile: [^\n]*",

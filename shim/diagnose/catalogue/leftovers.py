@@ -17,15 +17,26 @@ ENTRIES = (
             rf"cannot (?:delete path|destroy subsystem|rm) [`'](?P<path2>/sys/fs/cgroup/[^`'\n]+)[`'][^\n]*: {EBUSY}",
         ),
         verdict="a cgroup cannot be removed: processes, or cgroups below it, are left (EBUSY)",
-        cause="A process of the container has not ended: it hangs in the kernel (state D: a disk or network file system "
+        cause="A process of the container has not ended: it hangs in the kernel (state D: a disk or network file "
+        "system "
         "that does not answer), is frozen, or has just been killed, and then it is a matter of seconds. As a single "
         "warning (will retry; trim) it is harmless.",
         remedy=(
-            "find /sys/fs/cgroup -path '*<pod or container id>*' -name cgroup.procs -exec cat {{}} + names the processes; "
-            "ps -o pid,stat,wchan:30,cmd -p <pids>",
-            "Frozen: write THAWED into freezer.state (v1), 0 into cgroup.freeze. State D: bring the storage back, or "
-            "reboot the node.",
-            "Pods that hang in Terminating: restart containerd or CRI-O, then the kubelet; upgrade runc to 1.1.13 or later.",
+            (
+                "find /sys/fs/cgroup -path '*<pod or container id>*' -name cgroup.procs -exec cat {{}} + names the "
+                "processes; "
+                "ps -o pid,stat,wchan:30,cmd -p <pids>"
+            ),
+            (
+                "Frozen: write THAWED into freezer.state (v1), 0 into cgroup.freeze. State D: bring the storage "
+                "back, or "
+                "reboot the node."
+            ),
+            (
+                "Pods that hang in Terminating: restart containerd or CRI-O, then the kubelet; upgrade runc to "
+                "1.1.13 or "
+                "later."
+            ),
         ),
         reference="https://github.com/kubernetes/kubernetes/issues/123766",
         rank=56,
@@ -39,11 +50,14 @@ ENTRIES = (
             rf"mount [`']cgroup2[`'] to [^\n]*: {ENODEV}",
         ),
         verdict="the kernel does not know this cgroup file system (ENODEV)",
-        cause="cgroup2 came with Linux 4.5, and is complete enough for containers from 4.15 on; RHEL and CentOS 7 have 3.10. "
+        cause="cgroup2 came with Linux 4.5, and is complete enough for containers from 4.15 on; RHEL and CentOS 7 "
+        "have 3.10. "
         "v1 needs CONFIG_CGROUPS and its controllers, which newest kernels may leave out (CONFIG_MEMCG_V1).",
         remedy=(
-            "grep cgroup /proc/filesystems; uname -r. Use a newer kernel, or v1 "
-            "(systemd.unified_cgroup_hierarchy=0) on an old one.",
+            (
+                "grep cgroup /proc/filesystems; uname -r. Use a newer kernel, or v1 "
+                "(systemd.unified_cgroup_hierarchy=0) on an old one."
+            ),
         ),
         reference="cgroups(7)",
     ),
@@ -55,7 +69,8 @@ ENTRIES = (
             mounting(r"/sys/fs/cgroup", EINVAL),
         ),
         verdict="the kernel refuses to bind /sys/fs/cgroup into the container, because mounts lie below it (EINVAL)",
-        cause="Without a cgroup namespace of the container's own a rootless runc binds the host's /sys/fs/cgroup. On v1 and "
+        cause="Without a cgroup namespace of the container's own a rootless runc binds the host's /sys/fs/cgroup. On "
+        "v1 and "
         "hybrid hosts hierarchies are mounted below it, and a user namespace may not show what they cover.",
         remedy=(
             "Boot with cgroup2 (systemd.unified_cgroup_hierarchy=1): nothing is mounted below it there.",
@@ -77,7 +92,10 @@ ENTRIES = (
         verdict="the runtime does not understand what the engine gives it: one of the two is too old",
         cause="An engine from one source (a static build, a distribution's backport) meets a runtime from another.",
         remedy=(
-            "Upgrade the runtime: crun --version, runc --version; podman info | grep -A5 ociRuntime shows which is used.",
+            (
+                "Upgrade the runtime: crun --version, runc --version; podman info | grep -A5 ociRuntime shows which is "
+                "used."
+            ),
             "Only one of each in PATH: type -a crun runc conmon",
         ),
         reference="https://github.com/containers/crun/issues/1880",
@@ -91,7 +109,8 @@ ENTRIES = (
             r"runsc[^\n]*update[^\n]*not (?:supported|implemented)",
         ),
         verdict="gVisor's runsc does not change the limits of this container while it runs",
-        cause="Limits of gVisor hold for the sandbox, which the pod's first container stands for; older versions refuse the "
+        cause="Limits of gVisor hold for the sandbox, which the pod's first container stands for; older versions "
+        "refuse the "
         "update of any other.",
         remedy=("Upgrade gVisor. Until then recreate the pod with other limits.",),
         reference="https://github.com/google/gvisor/pull/12791",
@@ -110,8 +129,11 @@ ENTRIES = (
         cause="cpuManagerPolicy or memoryManagerPolicy was changed, or CPUs or memory were added or taken away, while "
         "/var/lib/kubelet holds the assignments from before.",
         remedy=(
-            "Drain the node, stop the kubelet, rm /var/lib/kubelet/cpu_manager_state /var/lib/kubelet/memory_manager_state, "
-            "start it again (k3s and rke2: below /var/lib/kubelet as well).",
+            (
+                "Drain the node, stop the kubelet, rm /var/lib/kubelet/cpu_manager_state "
+                "/var/lib/kubelet/memory_manager_state, "
+                "start it again (k3s and rke2: below /var/lib/kubelet as well)."
+            ),
         ),
         reference="https://kubernetes.io/docs/tasks/administer-cluster/cpu-management-policies/",
     ),
@@ -127,9 +149,16 @@ ENTRIES = (
         cause="kubeadm does not know it. The usual ones: swap is on, the kubelet and the engine use different cgroup "
         "drivers, a controller is switched off (memory on a Raspberry Pi), or the kubelet refuses cgroup v1 (1.35 on).",
         remedy=(
-            "journalctl -u kubelet -n 50 --no-pager | grep -E '^|E[0-9]{{4}}|[Ff]ailed'; then cgshimctl explain with that "
-            "line.",
-            "Compare: grep SystemdCgroup /etc/containerd/config.toml; grep cgroupDriver /var/lib/kubelet/config.yaml; swapon",
+            (
+                "journalctl -u kubelet -n 50 --no-pager | grep -E '^|E[0-9]{{4}}|[Ff]ailed'; then cgshimctl explain "
+                "with "
+                "that "
+                "line."
+            ),
+            (
+                "Compare: grep SystemdCgroup /etc/containerd/config.toml; grep cgroupDriver "
+                "/var/lib/kubelet/config.yaml; swapon"
+            ),
         ),
         reference="https://kubernetes.io/docs/setup/production-environment/tools/kubeadm/troubleshooting-kubeadm/",
         rank=72,
@@ -138,18 +167,24 @@ ENTRIES = (
         code="kubelet-options-conflict",
         title="the kubelet's options about cgroups do not go together",
         patterns=(
-            r"(?:EnforceNodeAllocatable|enforceNodeAllocatable)[^\n]*(?:cgroups-?[Pp]er-?QOS|cgroupsPerQOS|requires|invalid)"
-            r"[^\n]*",
+            (
+                r"(?:EnforceNodeAllocatable|enforceNodeAllocatable)[^\n]*"
+                r"(?:cgroups-?[Pp]er-?QOS|cgroupsPerQOS|requires|invalid)"
+                r"[^\n]*"
+            ),
             r"invalid configuration:[^\n]*(?:[Cc]groupsPerQOS|cgroup-root|--cgroup|[Cc]group)[^\n]*",
             r"invalid Node Allocatable configuration[^\n]*",
-            r"--cgroups-per-qos enabled, but --cgroup-root was not specified[^\n]*",
+            r"Node Allocatable enforcement is not supported unless Cgroups Per QOS feature is turned on",
         ),
         verdict="the kubelet refuses its configuration: options about cgroups do not go together",
         cause="enforceNodeAllocatable needs cgroupsPerQOS; kube-reserved and system-reserved in it need "
         "kubeReservedCgroup and systemReservedCgroup; what is reserved must be less than the node has.",
         remedy=(
-            "cgroupsPerQOS: true with enforceNodeAllocatable: [pods]; or cgroupsPerQOS: false with enforceNodeAllocatable: "
-            "[] (nothing limits pods as a whole then).",
+            (
+                "cgroupsPerQOS: true with enforceNodeAllocatable: [pods]; or cgroupsPerQOS: false with "
+                "enforceNodeAllocatable: "
+                "[] (nothing limits pods as a whole then)."
+            ),
         ),
         reference="https://kubernetes.io/docs/tasks/administer-cluster/reserve-compute-resources/",
     ),
@@ -164,10 +199,12 @@ ENTRIES = (
         ),
         verdict="the rootless engine has no cgroups: limits of its containers are ignored",
         cause="A user gets cgroups only from systemd on cgroup2. Without systemd, on v1, or in a session without "
-        "delegation the engine goes on without them.",
+        "delegation the engine continues without them.",
         remedy=(
-            "cgroup2 and systemd; then docker info must say Cgroup Driver: systemd. In a drop-in of user@.service: "
-            "Delegate=cpu cpuset io memory pids; log in again.",
+            (
+                "cgroup2 and systemd; then docker info must say Cgroup Driver: systemd. In a drop-in of user@.service: "
+                "Delegate=cpu cpuset io memory pids; log in again."
+            ),
             "Without systemd no limit of a rootless container holds: use ulimit, or run the engine as root.",
         ),
         reference="https://docs.docker.com/engine/security/rootless/",
@@ -192,7 +229,8 @@ ENTRIES = (
         title="podman knows of no cgroup for the pod",
         patterns=(r"\bpod [0-9a-f]{12,} cgroup is not set\b",),
         verdict="podman finds no cgroup of the pod, in which its containers should start",
-        cause="The pod was left over from a start that failed, was made with another cgroup manager, or before a change "
+        cause="The pod was left over from a start that failed, was made with another cgroup manager, or before a "
+        "change "
         "of podman's version; its record has no cgroup.",
         remedy=("podman pod rm -f NAME, and make it again (podman-compose down; up). Upgrade podman.",),
         reference="https://github.com/containers/podman/issues/24889",
@@ -202,11 +240,15 @@ ENTRIES = (
         code="lxc-mount-failed",
         title="LXC cannot make a mount of the container",
         patterns=(
-            r"lxc[^\n]*(?:conf|mount_utils|utils)\.c[^\n]*(?:[Ff]ailed to (?:mount|setup|create|open)|Permission denied|"
-            r"Operation not permitted)[^\n]*",
+            (
+                r"lxc[^\n]*(?:conf|mount_utils|utils)\.c[^\n]*(?:[Ff]ailed to (?:mount|setup|create|open)|Permission "
+                r"denied|"
+                r"Operation not permitted)[^\n]*"
+            ),
         ),
         verdict="LXC could not make a mount of the container",
-        cause="AppArmor's profile of an outer container, a source whose owner is not in the container's id map, a directory "
+        cause="AppArmor's profile of an outer container, a source whose owner is not in the container's id map, a "
+        "directory "
         "on the way that its ids may not search, or a file system that a user namespace may not mount.",
         remedy=(
             "Nested: security.nesting=true (LXD, Incus); features nesting=1 (Proxmox); dmesg | grep -i denied",

@@ -10,9 +10,16 @@ ENTRIES = (
         title="LXC cannot make the container's cgroups",
         patterns=(
             r"cg(?:fs|fsng|manager)\.c: ?\w*: ?\d+:? (?:[^\n]*- )?(?:[Ff]ailed to create|Could not create)[^\n]*",
-            r"cg(?:fs|fsng|manager)\.c[^\n]*(?:Couldn't|Failed|No such file|Permission denied|Read-only|not enable|controller found)[^\n]*",
-            r"lxc_(?:spawn|init)[^\n]*[Ff]ailed (?:creating cgroups|to (?:initialize|create|setup) (?:cgroup|cgroups)[^\n]*"
-            r"|initializing cgroup support)",
+            (
+                r"cg(?:fs|fsng|manager)\.c(?![^\n]*bpf)[^\n]*(?:Couldn't|Failed|No such file|Permission "
+                r"denied|Read-only|not "
+                r"enable|controller found)[^\n]*"
+            ),
+            (
+                r"lxc_(?:spawn|init)[^\n]*[Ff]ailed (?:creating cgroups|to (?:initialize|create|setup) "
+                r"(?:cgroup|cgroups)(?!2 device)[^\n]*"
+                r"|initializing cgroup support)"
+            ),
             r"[Nn]o cgroup controllers (?:configured|found)[^\n]*",
             r"[Ff]ailed initializing cgroup support",
             r"Could not find writable mount point for cgroup hierarchy \d+",
@@ -23,32 +30,16 @@ ENTRIES = (
         "libpam-cgfs (v1). As root: no cgroup file system is mounted, a controller is missing, or cgroups of an "
         "earlier container are left. Inside a container cgroups are read-only.",
         remedy=(
-            "Unprivileged, cgroup2: systemd-run --user --scope -p Delegate=yes -- lxc-start NAME; loginctl enable-linger",
+            (
+                "Unprivileged, cgroup2: systemd-run --user --scope -p Delegate=yes -- lxc-start NAME; loginctl "
+                "enable-linger"
+            ),
             "Unprivileged, v1: apt-get install libpam-cgfs, log in again.",
             "Root: lxc-checkconfig; grep cgroup /proc/self/mountinfo; systemctl status lxcfs",
         ),
         reference="https://linuxcontainers.org/lxc/getting-started/",
         tell="cat /proc/self/cgroup; ls -ld /sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup | tail -1)",
         rank=54,
-    ),
-    Entry(
-        code="lxc-needs-other-cgroup-version",
-        title="the container's systemd does not fit the host's cgroup version",
-        patterns=(
-            r"cgroupv2 environment[^\n]*(?:not supported|too old|unsupported)[^\n]*",
-            r"unsupported (?:Debian|Ubuntu|CentOS)?[^\n]*(?:pure cgroupv2|cgroupv2 environment)[^\n]*",
-            r"systemd[^\n]*(?:does|can)(?:n't| not) (?:support|run in a) (?:pure )?(?:unified )?cgroup ?v?2[^\n]*",
-            r"The image used by this instance requires a CGroupV1 host system",
-            r"[Rr]equested cgroup v1 only guest",
-        ),
-        verdict="the container's system needs cgroup v1, and the host has cgroup2 only",
-        cause="A systemd older than 232 (CentOS 7, Ubuntu 16.04) knows no cgroup2, and does not boot on such a host.",
-        remedy=(
-            "Boot the host with systemd.unified_cgroup_hierarchy=0 (Linux and systemd before 256/258 only).",
-            "Or upgrade the container's distribution, or run it in a virtual machine.",
-        ),
-        reference="https://pve.proxmox.com/wiki/Upgrade_from_6.x_to_7.0",
-        rank=50,
     ),
     Entry(
         code="systemd-bus-closed-in-container",
@@ -59,8 +50,10 @@ ENTRIES = (
         "its cgroups (CentOS 7 images).",
         remedy=(
             "Start the service's program itself, as images are meant to.",
-            "podman run --systemd=always IMAGE /sbin/init; docker: --privileged --cgroupns=host "
-            "-v /sys/fs/cgroup:/sys/fs/cgroup:rw IMAGE /usr/sbin/init, and systemd 247 or later on cgroup2",
+            (
+                "podman run --systemd=always IMAGE /sbin/init; docker: --privileged --cgroupns=host "
+                "-v /sys/fs/cgroup:/sys/fs/cgroup:rw IMAGE /usr/sbin/init, and systemd 247 or later on cgroup2"
+            ),
         ),
         reference="https://github.com/docker-library/docs/tree/master/centos",
         rank=55,
@@ -80,8 +73,11 @@ ENTRIES = (
         "(apparmor_parser) is missing, older than the kernel, or its abstractions are not installed.",
         remedy=(
             "apt-get install apparmor apparmor-utils; systemctl restart apparmor docker",
-            "Proxmox, LXC: features nesting=1, and lxc.apparmor.profile: unconfined if that does not do; LXD, Incus: "
-            "security.nesting=true",
+            (
+                "Proxmox, LXC: features nesting=1, and lxc.apparmor.profile: unconfined if that does not do; LXD, "
+                "Incus: "
+                "security.nesting=true"
+            ),
             "Without AppArmor for one container: --security-opt apparmor=unconfined",
         ),
         reference="https://github.com/moby/moby/issues/25488",

@@ -11,7 +11,10 @@ ENTRIES = (
         patterns=(
             r"[Ff]ailed to (?:find|get) (?:any )?(?:supported )?cgroup (?:mounts|subsystems)[^\n]*",
             r"cgroup mountpoint does not exist",
-            r"cgcreate: [^\n]*|cgexec: [^\n]*|cgroup change of group failed[^\n]*|libcgroup initialization failed[^\n]*",
+            (
+                r"cgcreate: [^\n]*|cgexec: [^\n]*|cgroup change of group failed[^\n]*|libcgroup initialization "
+                r"failed[^\n]*"
+            ),
             r"[Cc]group is not mounted|[Cc]group, requested group parameter does not exist",
             rf"cgroup namespace '(?P<controller>{V1_NAMES})' not mounted",
             r"system configuration does not support cgroup management",
@@ -29,41 +32,5 @@ ENTRIES = (
         ),
         reference="cgroups(7)",
         rank=60,
-    ),
-    Entry(
-        code="batch-system-cgroups",
-        title="a batch system (Slurm, Nomad, HTCondor) cannot use its cgroups",
-        patterns=(
-            r"slurm(?:d|stepd)[^\n]*\bcgroup[^\n]*",
-            r"[Cc]ontroller \w+ is not enabled!?|cgroup/v[12] plugin[^\n]*|Cannot initialize cgroup plugin[^\n]*",
-            r"nomad[^\n]*cgroup[^\n]*",
-        ),
-        verdict="the batch system cannot set up its cgroups",
-        cause="The controller is not delegated to the daemon's unit (cgroup2), not mounted or switched off (v1), or the "
-        "daemon was started outside a unit of systemd that hands on its cgroup.",
-        remedy=(
-            "systemctl edit the daemon: [Service] Delegate=yes; cat cgroup.controllers in its cgroup: is it there?",
-            "Slurm: CgroupPlugin=autodetect, and EnableControllers=yes in cgroup.conf.",
-        ),
-        reference="https://slurm.schedmd.com/cgroup_v2.html",
-        rank=64,
-    ),
-    Entry(
-        code="libvirt-cgroups",
-        title="libvirt cannot make or set a machine's cgroup",
-        patterns=(
-            r"(?:virCgroup\w+|libvirt)[^\n]*[Cc](?:group|ontroller)[^\n]*",
-            r"Failed to create controller \w+ for group[^\n]*",
-            r"Unable to write to '(?P<path>/sys/fs/cgroup/[^'\n]+)'[^\n]*",
-        ),
-        verdict="libvirt cannot make or set a cgroup",
-        cause="The controller is missing, the cgroup was removed by systemd, or the values do not fit (cpu.shares above "
-        "10000 on cgroup2). In a container /sys/fs/cgroup is read-only.",
-        remedy=(
-            "systemctl restart libvirtd; then start the machine again. cputune shares: 1 to 10000.",
-            "In a container: --privileged, or cgroup_controllers = [] in qemu.conf.",
-        ),
-        reference="https://libvirt.org/cgroups.html",
-        rank=64,
     ),
 )

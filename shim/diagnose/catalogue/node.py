@@ -255,7 +255,8 @@ ENTRIES = (
         verdict="systemd in the container cannot create its cgroups: /sys/fs/cgroup is read-only, or not the "
         "container's own",
         cause="systemd needs a writable cgroup tree of its own. docker mounts it read-only. The v1 recipe, -v "
-        "/sys/fs/cgroup:/sys/fs/cgroup:ro, does the same on cgroup2.",
+        "/sys/fs/cgroup:/sys/fs/cgroup:ro, does the same on cgroup2. A systemd before 232 (CentOS 7) does not know "
+        "cgroup2.",
         remedy=(
             "podman does it by itself: podman run --systemd=always.",
             (

@@ -13,13 +13,16 @@ ENTRIES = (
             r"exec: \"dbus-launch\": executable file not found",
             r"[Tt]he cgroupv2 manager is set to systemd but there is no systemd user session available",
             r"For using systemd, you may need to (?:login|log in) using an? user session",
-            rf"[Ff]ailed to add (?:pause process|conmon|podman) to (?:the )?systemd (?:sandbox cgroup|user\.slice)[^\n]*"
-            rf"(?:session bus|user bus|{ENOENT}|{EACCES}|{EPERM}|authentication|connection refused)?",
+            (
+                rf"[Ff]ailed to add (?:pause process|conmon|podman) to (?:the )?systemd (?:sandbox "
+                rf"cgroup|user\.slice)[^\n]*"
+                rf"(?:session bus|user bus|{ENOENT}|{EACCES}|{EPERM}|authentication|connection refused)?"
+            ),
             r"[Ff]ailed to move the (?:rootless )?(?:netns )?\w+ process to the systemd user\.slice",
             r"Falling back to --cgroup-manager=cgroupfs",
             r"couldn't determine address of session bus",
         ),
-        verdict="podman cannot reach a systemd of this user, and goes on without it",
+        verdict="podman cannot reach a systemd of this user, and continues without it",
         cause="podman asks the user's own systemd for cgroups. After su or sudo, in cron, in CI and in services there "
         "is no such session. podman then falls back to cgroupfs, and limits of rootless containers do not hold.",
         remedy=(LINGER, EXPORT, f"Or do without systemd, and without the warning: {NO_SYSTEMD}"),
@@ -88,14 +91,26 @@ ENTRIES = (
     Entry(
         code="exit-file-missing",
         title="podman waits for the end of a container that its monitor never reported",
-        patterns=(r"timed out waiting for file \S+/exits/\S+", r"conmon exited prematurely", r"conmon failed: [^\n]*"),
+        patterns=(
+            r"timed out waiting for file \S+/exits?/\S+",
+            r"timed out waiting for runtime to create pidfile for exec session",
+            r"conmon exited prematurely",
+            r"conmon failed: [^\n]*",
+        ),
         verdict="conmon, podman's monitor of the container, ended without a report",
-        cause="conmon was killed, most often because it was in a service's cgroup that systemd emptied when the service "
-        "ended or reached its memory limit, or because it could not reach systemd.",
+        cause="conmon was killed, most often because it was in a service's cgroup that systemd emptied when the "
+        "service ended or reached its memory limit. An old conmon (podman 3, 4.0) also ended in an exec with much "
+        "output.",
         remedy=(
-            "Services: KillMode=none is no remedy; use Quadlet or podman generate systemd, which set Delegate=yes and "
-            "Type=notify.",
-            "podman --log-level=debug run ... shows conmon's own words; journalctl -t conmon too.",
+            (
+                "Services: KillMode=none is no remedy; use Quadlet or podman generate systemd, which set "
+                "Delegate=yes and "
+                "Type=notify."
+            ),
+            (
+                "Upgrade conmon and podman. podman --log-level=debug run ... shows conmon's own words; journalctl -t "
+                "conmon too."
+            ),
         ),
         reference="https://github.com/containers/podman/issues/5934",
         rank=58,

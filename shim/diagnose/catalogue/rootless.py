@@ -37,7 +37,8 @@ ENTRIES = (
         title="the parent cgroup belongs to another user",
         patterns=(making(EACCES),),
         verdict="this user may not create a cgroup at {path} (EACCES)",
-        cause="The parent directory belongs to another user: it was not delegated to this user.",
+        cause="The parent directory belongs to another user: it was not delegated to this user. Where this is root: "
+        "SELinux or AppArmor, or the outer container of a virtual server, forbids it.",
         remedy=(
             "Start inside a delegated scope: systemd-run --user --scope -p Delegate=yes <command>",
             "or remove cgroupsPath, so that the runtime uses the user's own cgroup",

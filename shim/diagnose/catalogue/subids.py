@@ -14,7 +14,10 @@ ENTRIES = (
         patterns=(
             rf"{MAPPER}: (?:write to|open of) (?:uid|gid)_map failed: (?:{EPERM}|{EACCES})",
             rf"{MAPPER}[^\n]*: Could not (?:set caps|prctl|open proc directory)",
-            rf"cannot set up namespace using \"?[^\"\n]*{MAPPER}\"?: [^\n]*(?:should have setuid or have filecaps|fork)",
+            (
+                rf"cannot set up namespace using \"?[^\"\n]*{MAPPER}\"?: [^\n]*(?:should have setuid or have "
+                rf"filecaps|fork)"
+            ),
             rf"cannot setup namespace using {MAPPER}",
         ),
         ambiguous=(
@@ -29,10 +32,16 @@ ENTRIES = (
         "a mount with nosuid, no_new_privs, or an outer container without these capabilities takes them away. The "
         "outer container's own ids must also hold those of /etc/subuid.",
         remedy=(
-            "ls -l $(command -v newuidmap); getcap $(command -v newuidmap); then reinstall uidmap (shadow-utils), or: "
-            "chmod u+s /usr/bin/newuidmap /usr/bin/newgidmap",
-            "In a container: let the outer one have SETUID, SETGID and SYS_ADMIN (--privileged), without "
-            "no-new-privileges; LXC: an idmap of more than 65536 ids, or lower ranges in /etc/subuid and /etc/subgid.",
+            (
+                "ls -l $(command -v newuidmap); getcap $(command -v newuidmap); then reinstall uidmap "
+                "(shadow-utils), or: "
+                "chmod u+s /usr/bin/newuidmap /usr/bin/newgidmap"
+            ),
+            (
+                "In a container: let the outer one have SETUID, SETGID and SYS_ADMIN (--privileged), without "
+                "no-new-privileges; LXC: an idmap of more than 65536 ids, or lower ranges in /etc/subuid and "
+                "/etc/subgid."
+            ),
             "After a change: podman system migrate",
         ),
         reference=ROOTLESS,
@@ -54,7 +63,8 @@ ENTRIES = (
         ),
         verdict="this user has no range of subordinate ids, which a rootless container's other users come from",
         cause="/etc/subuid and /etc/subgid have no line for the user, as for users of a directory service (LDAP, "
-        "Active Directory) and users that were made by hand; or the ranges were changed while podman kept the old ones.",
+        "Active Directory) and users that were made by hand; or the ranges were changed while podman kept the old "
+        "ones.",
         remedy=(
             "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER; podman system migrate",
             "Several users need ranges that do not overlap.",
@@ -65,25 +75,36 @@ ENTRIES = (
         code="user-namespace-refused",
         title="this user may not make a user namespace",
         patterns=(
-            r"user namespaces are not enabled in /proc/sys/(?:user/max_user_namespaces|kernel/unprivileged_userns_clone)",
+            (
+                r"user namespaces are not enabled in /proc/sys/"
+                r"(?:user/max_user_namespaces|kernel/unprivileged_userns_clone)"
+            ),
             r"cannot (?:clone|re-exec process): (?:Operation not permitted|No space left on device|Invalid argument)",
             r"[Cc]annot re-exec process",
+            r"unshare\(CLONE_NEWUSER\): Operation not permitted",
             rf"fork/exec /proc/self/exe: {EINVAL}",
             r"user namespaces? (?:is|are)(?:n't| not) (?:enabled|supported)",
             r"This error might have happened because /proc/sys/user/max_user_namespaces",
             r"apparmor_restrict_unprivileged_userns",
             rf"[Ff]ailed to (?:create|unshare) (?:a )?(?:new )?user namespace[^\n]*(?:{EPERM}|{ENOSPC}|{EACCES})",
-            r"parse\(?RootlessKit\)?[^\n]*permission denied|\[rootlesskit:parent\] error: failed to start the child[^\n]*"
-            r"(?:operation not permitted|permission denied)",
+            (
+                r"parse\(?RootlessKit\)?[^\n]*permission denied|\[rootlesskit:parent\] error: failed to start the "
+                r"child[^\n]*"
+                r"(?:operation not permitted|permission denied)"
+            ),
         ),
         verdict="this user may not make a user namespace, which every rootless container needs",
-        cause="user.max_user_namespaces is 0 (RHEL and CentOS 7), kernel.unprivileged_userns_clone is 0 (older Debian), "
+        cause="user.max_user_namespaces is 0 (RHEL and CentOS 7), kernel.unprivileged_userns_clone is 0 (older "
+        "Debian), "
         "AppArmor keeps programs without a profile from it (Ubuntu from 23.10 on), or an outer container's seccomp "
         "filter forbids it.",
         remedy=(
             "sysctl -w user.max_user_namespaces=28633; Debian: sysctl -w kernel.unprivileged_userns_clone=1",
-            "Ubuntu 24.04: an AppArmor profile with userns for the program (rootlesskit has one in its packages), or: "
-            "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
+            (
+                "Ubuntu 24.04: an AppArmor profile with userns for the program (rootlesskit has one in its "
+                "packages), or: "
+                "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
+            ),
             "In a container: --security-opt seccomp=unconfined --security-opt apparmor=unconfined, or --privileged",
         ),
         reference="https://rootlesscontaine.rs/getting-started/common/apparmor/",
@@ -111,13 +132,17 @@ ENTRIES = (
         patterns=(
             rf"cannot setns [`'](?P<path>[^`'\n]*)[`']: (?:{EPERM}|{EINVAL}|no such (?:file|process)[^\n]*)",
             rf"\bsetns [`'](?P<path2>[^`'\n]*)[`']: (?:{EPERM}|{EINVAL})",
-            r"failed to (?:setns|join)(?: to)?(?: into)? (?P<path3>(?:[a-z]+ )?namespaces?[^\n]*|/\S+|[^\n:]*ns): [^\n]+",
+            (
+                r"failed to (?:setns|join)(?: to)?(?: into)? (?P<path3>(?:[a-z]+ )?namespaces?[^\n]*|/\S+|[^\n:]*ns): "
+                r"[^\n]+"
+            ),
             r"failed to open /proc/\d+/ns/(?P<path4>\w+): [^\n]+",
             r"joining network namespace[^\n]*: [^\n]+",
             r"[Rr]equested network namespace \S+ does not exist",
         ),
         verdict="the namespace {path} cannot be entered",
-        cause="ESRCH, ENOENT: its process has ended, as a pod's first container may. EPERM: it belongs to a user namespace "
+        cause="ESRCH, ENOENT: its process has ended, as a pod's first container may. EPERM: it belongs to a user "
+        "namespace "
         "over which the caller has no rights (rootless, --userns), or an outer layer forbids setns. EINVAL: the caller "
         "has several threads or is in that user namespace already.",
         remedy=(

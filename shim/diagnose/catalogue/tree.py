@@ -167,7 +167,7 @@ ENTRIES = (
     Entry(
         code="threaded-cgroup-has-no-procs",
         title="the container's cgroup is threaded: its cgroup.procs cannot be used",
-        patterns=(rf"\b(?:read|write) {named('cgroup.procs')}: {EOPNOTSUPP}",),
+        patterns=(rf"\b(?:read|write|write to|writing file) {named('cgroup.procs')}: {EOPNOTSUPP}",),
         verdict="the container's cgroup is threaded, so {path} cannot be read or written",
         cause="In a threaded subtree only the cgroup at its top lists processes; the others return EOPNOTSUPP.",
         remedy=("Use another cgroupsPath, or remove the cgroup: rmdir {directory}",),

@@ -1,0 +1,40 @@
+"""Families of failures: words that runtimes can print, and that no other entry knows, get the answer of their errno."""
+
+from __future__ import annotations
+
+import pytest
+
+from shim.cli.explain import context
+from shim.diagnose.catalogue import ENTRIES
+from shim.diagnose.elsewhere import Elsewhere
+from shim.diagnose.explain import explain
+
+# Formats as the sources have them, filled in: runc's libcontainer/cgroups/file.go ("failed to write %q: %w", 1.1.0 on)
+# and crun's src/libcrun/cgroup.c, linux.c and seccomp.c ("write `%s`", 0.20 on; "write to `%s`", 1.8.7 on).
+PRINTED = (
+    (
+        "Error: crun: write `/sys/fs/cgroup/a/io.weight`: Read-only file system: OCI runtime error",
+        "cgroup-not-writable",
+    ),
+    (
+        'failed to write "1": write /sys/fs/cgroup/a/cgroup.procs: resource temporarily unavailable',
+        "cgroup-room-missing",
+    ),
+    ("Error: crun: write to `/proc/self/oom_score_adj`: Read-only file system", "proc-path-refused"),
+    ("Error: crun: seccomp GET_NOTIF_SIZES: Invalid argument", "seccomp-filter-failed"),
+)
+
+
+@pytest.mark.parametrize(("text", "code"), PRINTED)
+def test_words_of_a_source_get_the_answer_of_their_errno(text: str, code: str) -> None:
+    """Nothing is confirmed: the words say no more than the errno does."""
+    found = explain(text, context(Elsewhere(), text, "", None))
+    assert (found.code, found.confirmed) == (code, False)
+
+
+@pytest.mark.parametrize("entry", [entry for entry in ENTRIES if entry.last], ids=lambda entry: entry.code)
+def test_what_is_asked_last_claims_nothing(entry: object) -> None:
+    """Such an entry only ever offers: it has words that are ambiguous, and nothing that confirms it."""
+    assert entry.ambiguous
+    assert not entry.patterns
+    assert entry.confirm is None

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from shim.cli.explain import context
 from shim.diagnose.catalogue import ENTRIES
 from shim.diagnose.elsewhere import Elsewhere
 from shim.diagnose.explain import explain
+
+if TYPE_CHECKING:
+    from shim.diagnose.entry import Entry
 
 # Formats as the sources have them, filled in: runc's libcontainer/cgroups/file.go ("failed to write %q: %w", 1.1.0 on)
 # and crun's src/libcrun/cgroup.c, linux.c and seccomp.c ("write `%s`", 0.20 on; "write to `%s`", 1.8.7 on).
@@ -21,6 +26,10 @@ PRINTED = (
         "cgroup-room-missing",
     ),
     ("Error: crun: write to `/proc/self/oom_score_adj`: Read-only file system", "proc-path-refused"),
+    (
+        'error mounting "x" to rootfs at "/y": mount x:/y, flags: 0x0: function not implemented',
+        "mount-refused-by-kernel",
+    ),
     ("Error: crun: seccomp GET_NOTIF_SIZES: Invalid argument", "seccomp-filter-failed"),
 )
 
@@ -33,7 +42,7 @@ def test_words_of_a_source_get_the_answer_of_their_errno(text: str, code: str) -
 
 
 @pytest.mark.parametrize("entry", [entry for entry in ENTRIES if entry.last], ids=lambda entry: entry.code)
-def test_what_is_asked_last_claims_nothing(entry: object) -> None:
+def test_what_is_asked_last_claims_nothing(entry: Entry) -> None:
     """Such an entry only ever offers: it has words that are ambiguous, and nothing that confirms it."""
     assert entry.ambiguous
     assert not entry.patterns

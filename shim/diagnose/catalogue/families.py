@@ -65,7 +65,7 @@ ENTRIES = (
         title="the kernel refuses a value for a file of a cgroup",
         ambiguous=(cgroup(rf"(?:{EINVAL}|{ERANGE}|no such device or address)"),),
         verdict="the kernel refuses the value for {path}",
-        cause="EINVAL, ERANGE: the value is no number, out of range, or does not fit its neighbours: the parent's "
+        cause="EINVAL, ERANGE: the value is not a number, out of range, or does not fit its neighbours: the parent's "
         "limit, "
         "the CPUs and nodes that exist, a second file that it belongs to.",
         remedy=(

@@ -22,7 +22,7 @@ ENTRIES = (
             r"Falling back to --cgroup-manager=cgroupfs",
             r"couldn't determine address of session bus",
         ),
-        verdict="podman cannot reach a systemd of this user, and goes on without it",
+        verdict="podman cannot reach a systemd of this user, and continues without it",
         cause="podman asks the user's own systemd for cgroups. After su or sudo, in cron, in CI and in services there "
         "is no such session. podman then falls back to cgroupfs, and limits of rootless containers do not hold.",
         remedy=(LINGER, EXPORT, f"Or do without systemd, and without the warning: {NO_SYSTEMD}"),

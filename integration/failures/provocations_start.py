@@ -87,7 +87,7 @@ HALF_MAPPED = {
     "uidMappings": [{"containerID": 0, "hostID": 1, "size": 1}],
 }
 START = (
-    Provocation("root-is-file", file_as_root, runc("rootfs-is-a-file")),
+    Provocation("root-is-file", file_as_root, runc("rootfs-is-a-file", "a file, not a directory")),
     Provocation("mask", linux(maskedPaths=["/bin/true/x"]), runc("masked-path-refused")),
     Provocation("no-proc", without_proc, runc("proc-not-in-container", "no mount of type proc")),
     Provocation("closed-hook", closed_hook, runc("hook-not-reachable")),
@@ -109,7 +109,7 @@ START = (
     Provocation("rdt", linux(intelRdt={"l3CacheSchema": "L3:0=f"}), runc("resctrl-not-available")),
     Provocation("few-ids", few_ids, runc("process-user-not-mapped")),
     Provocation("half-mapped", mounting(**HALF_MAPPED), crun("idmap-options-conflict")),
-    Provocation("unknown-fs", mounting(type="nosuchfs", source="nosuchfs"), runc("mount-refused-by-kernel")),
+    Provocation("unknown-fs", mounting(type="nosuchfs", source="nosuchfs"), runc("filesystem-unknown", "no nosuchfs")),
     Provocation("no-such-device", mounting(type="ext4", source="/dev/nosuch"), runc("mount-place-missing")),
     Provocation(
         "exec-paused",

@@ -74,6 +74,7 @@ NOISE_LINES = (
     r"cgroup v1 is deprecated and will be removed in a future release",
     r"support for non-absolute mount destinations will be removed",
     r"failed to remove (?:cgroup|paths)",
+    r"is not a shared mount, this could cause issues",
     r"^\[conmon:d\]: failed to write to /proc/self/oom_score_adj",
     r"^container still running$",
 )

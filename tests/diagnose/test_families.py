@@ -26,6 +26,10 @@ PRINTED = (
         "cgroup-room-missing",
     ),
     ("Error: crun: write to `/proc/self/oom_score_adj`: Read-only file system", "proc-path-refused"),
+    (
+        'error mounting "x" to rootfs at "/y": mount x:/y, flags: 0x0: function not implemented',
+        "mount-refused-by-kernel",
+    ),
     ("Error: crun: seccomp GET_NOTIF_SIZES: Invalid argument", "seccomp-filter-failed"),
 )
 

@@ -265,14 +265,12 @@ ENTRIES = (
         ambiguous=(
             rf"jailing process inside rootfs(?: caused)?:? (?:pivot_root )?\"?{EACCES}",
             rf"pivot_root(?: [^\n:]*)?: {EACCES}",
-            rf"preparing rootfs caused:? \"?{EACCES}",
-            rf"error preparing rootfs: {EACCES}",
+            rf"preparing rootfs(?: caused)?:? \"?{EACCES}",
             NO_ROOT,
             rf"\bopen `(?P<path4>/[^`\n]+/(?:rootfs|merged))`: {EACCES}",
         ),
         verdict="the container's users may not reach their root file system (EACCES)",
-        cause="A directory on the way is closed to the ids that the user namespace maps. crun 1.28 reports ENOENT for "
-        "this.",
+        cause="A directory on the way is closed to the ids that the user namespace maps. crun 1.28 reports ENOENT.",
         remedy=("chmod o+x the directory shown as evidence: namei -l <root.path>",),
         reference=USER_NS,
         confirm=look.unreachable,

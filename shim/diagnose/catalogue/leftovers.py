@@ -199,7 +199,7 @@ ENTRIES = (
         ),
         verdict="the rootless engine has no cgroups: limits of its containers are ignored",
         cause="A user gets cgroups only from systemd on cgroup2. Without systemd, on v1, or in a session without "
-        "delegation the engine continues without them.",
+        "delegation the engine leaves them out.",
         remedy=(
             (
                 "cgroup2 and systemd; then docker info must say Cgroup Driver: systemd. In a drop-in of user@.service: "
@@ -209,20 +209,6 @@ ENTRIES = (
         ),
         reference="https://docs.docker.com/engine/security/rootless/",
         rank=58,
-    ),
-    Entry(
-        code="mount-not-shared",
-        title="the host's mount is not shared, so that mounts do not reach containers",
-        patterns=(
-            r"is mounted on \S+ but it is not a shared (?:or slave )?mount",
-            r"\"?/\"? is not a shared mount, this could cause issues[^\n]*",
-        ),
-        verdict="a mount of the host is private: mounts made later on do not reach the container, or leave it",
-        cause="WSL, containers and systems without systemd leave / private. A volume with rshared, rslave or "
-        "mountPropagation needs it shared. podman's words are a warning, and the failure, if any, stands below it.",
-        remedy=("mount --make-rshared /, at each start before the engine (WSL: [boot] command in /etc/wsl.conf).",),
-        reference="mount_namespaces(7), Shared subtrees",
-        rank=75,
     ),
     Entry(
         code="podman-pod-without-cgroup",

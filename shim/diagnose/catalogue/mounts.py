@@ -253,7 +253,7 @@ ENTRIES = (
                 r"path \\?\"?(?P<source>/[^\s\"\\]*)\\?\"? is mounted on "
                 r"\\?\"?(?P<mount>/[^\s\"\\]*)\\?\"? but it is not a shared(?: or slave)? mount"
             ),
-            r"(?P<source2>/\S*) is not a shared (?:or slave )?mount",
+            r"(?P<source2>/[^\s\"\\]*)\\?\"? is not a shared (?:or slave )?mount",
         ),
         verdict="the mount that holds {source} is not shared, so rshared or rslave cannot work",
         cause="Mounts propagate only through shared mounts. Without systemd the root mount is private.",

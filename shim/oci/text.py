@@ -170,8 +170,7 @@ def _member(text: str, start: int, scan: Scan, nested: dict[str, Scan]) -> Membe
     return Member(key=key, start=start, value_start=value_start, end=end, value=value)
 
 
-def _string(text: str, start: int) -> tuple[Any, int]:
-    return guarded(lambda text, offset: scanstring(text, offset, True))(text, start)
+_string = guarded(lambda text, offset: scanstring(text, offset, True))
 
 
 def string_end(text: str, quote: int) -> int:

@@ -43,7 +43,8 @@ def _memory_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str
 def _swap_of_a_pair(limit: int, allowed: int) -> tuple[tuple[Edit, ...], str]:
     """Swap of `allowed` bytes beside another memory limit than it was counted from."""
     if limit > 0:
-        return (_set(("memory", "swap"), limit + allowed),), ""
+        both = limit + allowed
+        return (_set(("memory", "swap"), both if both <= LARGEST else -1),), ""  # runtimes read no more than LARGEST
     if allowed == 0:
         instead = (Edit(op="remove", path=("memory", "swap")), _set(("memory", "swappiness"), 0))
         return instead, "swapping of this container under host-wide memory pressure"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from shim.cli.explain import context
 from shim.diagnose.catalogue import ENTRIES
 from shim.diagnose.elsewhere import Elsewhere
 from shim.diagnose.explain import explain
+
+if TYPE_CHECKING:
+    from shim.diagnose.entry import Entry
 
 # Formats as the sources have them, filled in: runc's libcontainer/cgroups/file.go ("failed to write %q: %w", 1.1.0 on)
 # and crun's src/libcrun/cgroup.c, linux.c and seccomp.c ("write `%s`", 0.20 on; "write to `%s`", 1.8.7 on).
@@ -33,7 +38,7 @@ def test_words_of_a_source_get_the_answer_of_their_errno(text: str, code: str) -
 
 
 @pytest.mark.parametrize("entry", [entry for entry in ENTRIES if entry.last], ids=lambda entry: entry.code)
-def test_what_is_asked_last_claims_nothing(entry: object) -> None:
+def test_what_is_asked_last_claims_nothing(entry: Entry) -> None:
     """Such an entry only ever offers: it has words that are ambiguous, and nothing that confirms it."""
     assert entry.ambiguous
     assert not entry.patterns

@@ -72,6 +72,19 @@ FIELDS = {
 }
 
 
+# Fields whose numbers are int64 in the runtime-spec; no runtime reads a document with a greater one.
+SIGNED = (
+    *(("memory", name) for name in ("limit", "swap", "reservation", "kernel")),
+    *(("cpu", "quota"), ("pids", "limit")),
+)
+
+
+def unreadable(resources: dict[str, Any]) -> str:
+    """Why no runtime reads this object, "" if it does."""
+    numbers = {f"{section}.{name}": (resources.get(section) or {}).get(name) or 0 for section, name in SIGNED}
+    return "; ".join(f"{field} {number}" for field, number in numbers.items() if not -(1 << 63) <= number < 1 << 63)
+
+
 class Ended(NamedTuple):
     """How a call ended: the container's cgroup, or why there is none."""
 
@@ -225,7 +238,9 @@ def faults(call: Call) -> Iterator[str]:
     bare, both, wish = call.without_cgshim(), call.through_cgshim(), call.meant()
     if both is None:
         return
-    (plan, _, ended), before = both
+    (plan, after, ended), before = both
+    if unreadable(after):
+        yield f"unreadable: {unreadable(after)}"
     lost = call.lost_without_cgshim(bare, wish or {})
     if ended.group is None and wish is not None and lost is not None and not lost:
         yield f"broken: the bare runtime runs it; {ended.refusal}"

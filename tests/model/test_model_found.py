@@ -46,6 +46,11 @@ STARTS: dict[str, tuple[dict[str, Any], str, tuple[Family, tuple[int, ...]]]] = 
         "debian12-hybrid-6.18",
         ("crun", (0, 17)),
     ),
+    "a sum that no runtime reads": (
+        {"memory": {"limit": 64 * M, "swap": INT64}, "unified": {"memory.max": str(128 * M)}},
+        V1,
+        RUNC,
+    ),
     "swap that is no limit where nobody counts it": (
         {"memory": {"limit": 64 * M, "swap": INT64}},
         "matrix-swapaccount-0-legacy",

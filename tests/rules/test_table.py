@@ -64,3 +64,13 @@ def test_rule_cites_spec_and_kernel(rule: Rule) -> None:
 def test_probes_are_names_of_interface_files(rule: Rule) -> None:
     """What a rule asks the host about are names of cgroup interface files, never paths."""
     assert [name for name in rule.probes if not INTERFACE_FILE.match(name) or "/" in name] == []
+
+
+def test_probes_that_depend_on_what_is_asked_for() -> None:
+    """The files of a page size that is named, in both hierarchies, and those that a key of `unified` may stand for."""
+    asked = {"hugepageLimits": [{"pageSize": "64KB", "limit": 0}], "unified": {"memory.swap.max": "0"}}
+    assert {"hugetlb.64KB.max", "hugetlb.64KB.limit_in_bytes", "memory.memsw.limit_in_bytes"} <= set(
+        table.probes(asked)
+    )
+    assert "memory.memsw.limit_in_bytes" not in table.probes({"hugepageLimits": asked["hugepageLimits"]})
+    assert table.probes({}) == []

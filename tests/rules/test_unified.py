@@ -378,6 +378,13 @@ def test_swap_not_accounted_on_cgroup2(value: str, present: bool, code: str, eff
     assert made.effect("unified.memory.swap.max") == (code, "guard", effect)
 
 
+@pytest.mark.parametrize(("key", "sum_of_both"), [("128M", -1), ("64M", MOST), ("32M", MOST - 32 * M)])
+def test_no_sum_beyond_what_runtimes_read(key: str, sum_of_both: int) -> None:
+    """The swap of a classic pair beside another memory.max: 2^63 bytes and more are no limit, and no int64."""
+    made = planned({"memory": {"limit": 64 * M, "swap": MOST}, "unified": {"memory.max": key}}, make_host("legacy"))
+    assert made.after["memory"]["swap"] == sum_of_both
+
+
 def test_no_limit_beside_a_classic_pair() -> None:
     """memory.max=max over {limit, swap} leaves 32 MiB of swap on cgroup2, which v1 cannot say: no number is made up."""
     made = planned({"memory": {"limit": 64 * M, "swap": 96 * M}, "unified": {"memory.max": "max"}}, make_host("legacy"))

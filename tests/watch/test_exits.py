@@ -259,7 +259,7 @@ class Message:
     """As pyroute2's classes have it: names and codes of struct, in order, without padding."""
 
     header = (("length", "I"), ("type", "H"), ("flags", "H"))
-    fields = (("flags", "H"), ("what", "I"), ("pid", "Q"))
+    fields: tuple[tuple[str, str], ...] = (("flags", "H"), ("what", "I"), ("pid", "Q"))
 
 
 def test_a_layout_is_the_table_of_the_message() -> None:
@@ -271,9 +271,10 @@ def test_a_layout_is_the_table_of_the_message() -> None:
     assert layout.values(data[:-1]) == ()
 
 
-class Answer(Message):
+class Answer:
     """An event with the number of an error."""
 
+    header = Message.header
     fields = (("what", "I"), ("error", "I"))
 
 

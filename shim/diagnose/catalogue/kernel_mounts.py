@@ -80,8 +80,7 @@ ENTRIES = (
         offer=1,
         verdict="proc cannot be mounted: the outer container hides parts of its /proc, so the kernel allows no "
         "complete one",
-        cause="A user namespace may mount proc only if a proc is visible in full. Masked paths and read-only parts of "
-        "the outer /proc forbid it (EPERM).",
+        cause="A user namespace may mount proc only if the outer /proc is visible in full and writable (EPERM).",
         remedy=(
             (
                 "outer podman: --security-opt unmask=/proc/*; outer docker: --security-opt systempaths=unconfined; "
@@ -125,8 +124,7 @@ ENTRIES = (
         title="tmpfs is refused in a user namespace",
         ambiguous=(mounting("tmpfs", EINVAL), mounting("tmpfs", EPERM), mounting("tmpfs", EACCES)),
         verdict="tmpfs at {destination} is refused in a user namespace",
-        cause="The user namespace does not map uid= or gid= of the mount (EINVAL), or a security module forbids "
-        "mounts in user namespaces (EACCES, EPERM).",
+        cause="uid= or gid= is not mapped (EINVAL), or a security module forbids the mount (EACCES, EPERM).",
         remedy=(("Correct uid= and gid= of the mount. dmesg | grep -i denied names a security module."),),
         reference=USER_NS,
         confirm=mount_points.foreign_owner,

@@ -135,18 +135,51 @@ def test_wheel_of_the_sdist_is_the_same(tmp_path: Path) -> None:
     assert _contents(unpacked) == _contents(checkout)
 
 
+@pytest.fixture(scope="module")
+def release(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """What `python -m build` makes of this checkout: "sdist" and "wheel", the wheel out of the sdist."""
+    require("build", "" if importlib.util.find_spec("build") else "the module `build` is not installed")
+    place = tmp_path_factory.mktemp("release")
+    done = call(
+        [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(place), "."],
+        env=ENVIRONMENT,
+        cwd=str(ROOT),
+    )
+    assert done.status == 0, str(done)
+    names = {"sdist": f"cgshim-{__version__}.tar.gz", "wheel": f"cgshim-{__version__}-py3-none-any.whl"}
+    assert {path.name for path in place.iterdir()} == set(names.values())
+    return {kind: place / name for kind, name in names.items()}
+
+
+@pytest.mark.parametrize("kind", ["sdist", "wheel"])
+def test_release_installs_and_runs_in_an_empty_root(kind: str, release: dict[str, Path], tmp_path: Path) -> None:
+    """Each file of a release, in a virtual environment of its own."""
+    venv.create(tmp_path / "prefix", with_pip=False)
+    python = str(tmp_path / "prefix" / "bin" / "python")
+    # A wheel is made of the sdist first, by the backend that is here, so that pip needs no network.
+    _pip("wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(tmp_path), str(release[kind]))
+    (wheel,) = tmp_path.glob("*.whl")
+    _pip("--python", python, "install", "--quiet", "--no-deps", str(wheel))
+    (tmp_path / "root").mkdir()
+    _runs_in_an_empty_root(tmp_path / "prefix", tmp_path / "root")
+
+
 def test_it_runs_in_an_empty_root(prefix: Path, tmp_path: Path) -> None:
     """The launcher and the tool in a root that has the installation, an interpreter and a shell, and nothing else."""
+    _runs_in_an_empty_root(prefix, tmp_path)
+
+
+def _runs_in_an_empty_root(prefix: Path, root: Path) -> None:
     require("root", root_problem())
     places = [place for place in ("/usr", "/lib", "/lib64", "/bin", "/proc", "/dev") if os.path.isdir(place)]
-    mounts = "".join(f"mkdir -p {tmp_path}{place}; mount --rbind {place} {tmp_path}{place}\n" for place in places)
+    mounts = "".join(f"mkdir -p {root}{place}; mount --rbind {place} {root}{place}\n" for place in places)
     packages = Path(click.__file__).resolve().parent.parent
     script = (
-        f"set -e\nmount -t tmpfs none {tmp_path}\n{mounts}"
-        f"for d in {prefix} {packages}; do mkdir -p {tmp_path}$d; mount --bind $d {tmp_path}$d; done\n"
-        f"chroot {tmp_path} {prefix}/bin/cgshimctl version --json\n"
-        f"chroot {tmp_path} {prefix}/bin/cgshimctl -V\n"
-        f"chroot {tmp_path} {prefix}/bin/cgshim create --bundle /nowhere c1 2>&1 || echo status $?\n"
+        f"set -e\nmount -t tmpfs none {root}\n{mounts}"
+        f"for d in {prefix} {packages}; do mkdir -p {root}$d; mount --bind $d {root}$d; done\n"
+        f"chroot {root} {prefix}/bin/cgshimctl version --json\n"
+        f"chroot {root} {prefix}/bin/cgshimctl -V\n"
+        f"chroot {root} {prefix}/bin/cgshim create --bundle /nowhere c1 2>&1 || echo status $?\n"
     )
     environment = {**ENVIRONMENT, "PYTHONPATH": str(packages)}
     done = call(["unshare", "--mount", "sh", "-c", script], env=environment)

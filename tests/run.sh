@@ -120,7 +120,7 @@ install_packages() {
         # What the Debian package depends on, and what checks it.
         wanted="$wanted python3-click python3-pyroute2 python3-tomlkit lintian pipx man-db groff rpm"
         wanted="$wanted runc crun shellcheck strace iproute2 podman conmon containerd docker.io mmdebstrap buildah"
-        wanted="$wanted prometheus"
+        [ "$all" = no ] || wanted="$wanted prometheus"
     fi
     if [ "$matrix" = yes ] && [ -e integration/matrix/run.sh ]; then
         wanted="$wanted qemu-system-x86 kmod cpio"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from xml.etree import ElementTree as ET
 
 import pytest
 
+from integration.benchmarks import picture
 from shim import __version__
 from tests.syntax import ROOT, modules
 
@@ -57,6 +59,42 @@ def test_index_has_every_page() -> None:
     listed = set(_links(PAGES["README.md"]))
     assert {name for name in PAGES if name != "README.md"} - listed == set()
     assert "docs/README.md" in _links(README)
+
+
+def _drawn(picture: str) -> str:
+    """The text of an SVG, without spaces and times."""
+    tree = ET.fromstring((ROOT / "docs" / picture).read_text())
+    lines = "".join("".join(text.itertext()) for text in tree.iter("{http://www.w3.org/2000/svg}text"))
+    return re.sub(r"\s|\u00a0", "", re.sub(r"time=\"\S+", "", lines))
+
+
+def test_recording_is_the_text_beside_it() -> None:
+    """The picture of the quickstart shows the command, and then what README shows as text."""
+    block = README.partition("<!-- quickstart:begin -->")[2].partition("```text\n")[2].partition("```")[0]
+    plain = re.sub(r"\s", "", re.sub(r"time=\"\S+", "", block))
+    assert plain.startswith("Thishosthascgroupv1hierarchies")
+    assert _drawn("quickstart.svg") == "$bashexamples/quickstart.sh" + plain
+
+
+def test_performance_picture_is_drawn_from_the_table() -> None:
+    """`python3 -m integration.benchmarks.picture > docs/performance.svg` was run after the last change of the page."""
+    table = picture.table(PAGES["performance.md"])
+    assert set(table) >= {"--version", "create, nothing to edit", "whole life: six calls"}
+    assert all(set(fronts) >= {"sh", "python", "cgshim"} for fronts in table.values())
+    assert (ROOT / "docs" / "performance.svg").read_text() == picture.drawn(table, picture.TITLE)
+    assert "![" in PAGES["performance.md"]
+    assert "(performance.svg)" in PAGES["performance.md"]
+
+
+def test_performance_picture_leaves_out_other_versions() -> None:
+    """A row with an asterisk, and the cases that no caller sees, are in the table alone."""
+    page = (
+        "| case | bare | sh | cgshim | peak |\n| --- | --- | --- | --- | --- |\n"
+        "| `state` (12) | 6.0 | +1.3 | **+1.1** | 8 |\n"
+        "| `run` \\* (3) | 6.0 | +1.3 | **+9.1** | 8 |\n"
+        "| alone, with edits (3) | 6.0 | -0.3 | **+9.1** | 8 |\n\nText | more |\n"
+    )
+    assert picture.table(page) == {"state": {"sh": 1.3, "cgshim": 1.1}}
 
 
 def test_readme_json_is_json() -> None:

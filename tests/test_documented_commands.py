@@ -1,7 +1,10 @@
 """Every `cgshimctl` command that README, docs/ and the examples show is one that cgshimctl takes.
 
 The commands that only read are run; the others are parsed with their options. integration/ runs those that install,
-register and remove: test_deb, test_rpm, test_single_file, test_pipx, test_engine_registration, test_front_door.
+register and remove: test_deb, test_rpm, test_single_file, test_pipx, test_install, test_engine_registration,
+test_front_door; test_quickstart runs the first command of README. Scripts and modules of this repository exist and have
+the options that the pages give them. Not run by a test: what a distribution's own tools do (apt-get, dnf, systemctl,
+journalctl), `pip install atheris`, and the loop over runc's own suite in docs/conformance.md, which needs its sources.
 """
 
 from __future__ import annotations
@@ -75,6 +78,33 @@ def test_command_is_understood(page: str, text: str) -> None:
     if isinstance(command, click.Group) or not words:
         return  # a mention of the command as such
     command.make_context(text, words, parent=context.parent)
+
+
+def _scripts() -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """(page, file of this repository, options) of each `bash FILE`, `sh FILE` and `python3 -m MODULE` on a page."""
+    for page in PAGES:
+        for span in _spans(page.read_text()):
+            found = re.match(r"(?:bash|sh|\S*python3?) (?P<module>-m )?(?P<file>[\w./-]+)(?P<rest>[^|#>]*)", span)
+            if not found or (found["module"] and not found["file"].startswith(("integration", "shim"))):
+                continue
+            file = found["file"]
+            if found["module"]:
+                place = ROOT / file.replace(".", "/")
+                file = str((place / "__main__.py" if place.is_dir() else place.with_suffix(".py")).relative_to(ROOT))
+            yield str(page.relative_to(ROOT)), file, tuple(re.findall(r"--[a-z-]+", found["rest"]))
+
+
+SCRIPTS = sorted({one for one in _scripts() if not one[1].startswith(("-", "cgshim-"))})
+
+
+@pytest.mark.parametrize(("page", "file", "options"), SCRIPTS, ids=[f"{page}: {file}" for page, file, _ in SCRIPTS])
+def test_script_exists_and_has_the_options(page: str, file: str, options: tuple[str, ...]) -> None:
+    """A script or module that a page tells to run is there, and its text, or that of its folder, has each option."""
+    del page
+    path = ROOT / file
+    assert path.is_file(), file
+    text = path.read_text() + "".join(other.read_text() for other in path.parent.glob("*.py"))
+    assert [option for option in options if option not in text] == []
 
 
 @pytest.mark.parametrize("text", READ_ONLY)

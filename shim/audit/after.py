@@ -82,4 +82,6 @@ def answer(outcomes: list[str]) -> str:
     if count[TRANSLATED]:
         which = f"{count[TRANSLATED]} of {len(outcomes)}"
         return f"Yes, with cgshim: {which} containers have limits that the bare runtime does not take there."
+    if len(outcomes) == 1:
+        return "Yes: the container keeps its limits as they are."
     return f"Yes: all {len(outcomes)} containers keep their limits as they are."

@@ -66,7 +66,7 @@ def sized(text: str) -> int | None:
     return size(text) if text and text[-1] != "%" else None
 
 
-def kept(pairs: dict[str, int | str | None]) -> dict[str, int | str]:
+def present(pairs: dict[str, int | str | None]) -> dict[str, int | str]:
     """Without those that were not named."""
     return {name: value for name, value in pairs.items() if value is not None}
 
@@ -90,7 +90,7 @@ def entries(value: dict[str, Any], name: str) -> list[dict[str, Any]]:
     return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
 
 
-def last(options: dict[str, list[str]], *names: str) -> str | None:
+def last_option(options: dict[str, list[str]], *names: str) -> str | None:
     """The word of an option that counts: its last."""
     words = [word for name in names for word in options.get(name, ())]
     return words[-1] if words else None

@@ -81,7 +81,7 @@ def _followed_up(this: Call, prepared: Prepared) -> list[Notice]:
     except InitEnded as ended:
         from shim.diagnose import init_ended
 
-        return init_ended.told(View(), subject, made, ended.fate)
+        return init_ended.notices(View(), subject, made, ended.fate)
 
 
 def _answered(prepared: Prepared) -> bool:

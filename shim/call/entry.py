@@ -59,7 +59,7 @@ def _described(invocation: Invocation, runtime: str, loader_state: str) -> Call:
     configured = settings.load(environment(), runtime)
     return Call(
         invocation=invocation,
-        runtime=self_call.checked(runtime),
+        runtime=self_call.checked(runtime, configured.runtime),
         family=settings.family(runtime),
         variables=variables,
         settings=configured,

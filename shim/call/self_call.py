@@ -21,10 +21,14 @@ PROGRAM = b'main("shim.'  # in the words of the interpreter that the launcher be
 MOST = 16384  # bytes of a command line: the runtime stands near its front
 
 
-def checked(runtime: str) -> str:
-    """The real runtime's path, if it can be used. Raises ShimError: none was found, or it is cgshim itself."""
+def checked(runtime: str, named: str = "") -> str:
+    """The real runtime's path, if it can be used. Raises ShimError: none was found, or it is cgshim itself.
+
+    named: the runtime that the settings name, which was checked when they were read.
+    """
     if runtime:
-        settings.check_runtime(runtime, "the entry's file in /etc/cgshim/runtimes")  # the settings' has been by now
+        if runtime != named:
+            settings.check_runtime(runtime, "the entry's file in /etc/cgshim/runtimes")
         refuse(runtime)
         return runtime
     raise ShimError(

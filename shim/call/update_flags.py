@@ -7,12 +7,14 @@ where it is given. So what has to be changed for this host can take its way thro
 from __future__ import annotations
 
 from shim.oci.text import dump
+from shim.rules import runtimes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from shim.call.argv import Invocation
+    from shim.rules.runtimes import Family
 
 NUMBER, SIZE, TEXT = "number", "size", "text"
 # flag -> section, key, how it is written
@@ -37,14 +39,15 @@ FLAGS = {
 UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}  # powers of 1024: go-units, RAMInBytes
 
 
-def resources(invocation: Invocation, family: str) -> str:
+def resources(invocation: Invocation, family: Family) -> str:
     """The object as JSON, "" where no flag is a limit, or where one has a value that the runtime itself must refuse."""
     found: dict[str, dict[str, Any]] = {}
+    runtime = runtimes.of(family)
     for name, text in invocation.options:
-        if name not in FLAGS or (not text and family == "runc"):  # to runc an empty value is an absent flag
+        if name not in FLAGS or (not text and runtime.empty_flag_is_unset):
             continue
         section, key, form = FLAGS[name]
-        value = text if form == TEXT else _number(text, form == SIZE and family == "runc")
+        value = text if form == TEXT else _number(text, form == SIZE and runtime.units_in_flags)
         if value is None:
             return ""
         found.setdefault(section, {})[key] = value

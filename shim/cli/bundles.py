@@ -10,11 +10,12 @@ from shim.oci import atomic, document
 
 if TYPE_CHECKING:
     from shim.oci.document import Document
+    from shim.rules.runtimes import Family
 
 NO_BUNDLE = "bad-bundle"
 
 
-def loaded(path: str, remedy: str, reader: str = "", *, stream: bool = False) -> Document:
+def loaded(path: str, remedy: str, reader: Family = "other", *, stream: bool = False) -> Document:
     """Return the document at `path`. Raises ShimError, with `remedy` if there is no such bundle."""
     try:
         text = document.read(path, stream=stream)
@@ -22,7 +23,7 @@ def loaded(path: str, remedy: str, reader: str = "", *, stream: bool = False) ->
         if error.code != NO_BUNDLE:
             raise
         raise ShimError(error.code, error.what, evidence=error.evidence, remedy=(remedy,)) from error
-    return document.load(text, path, reader=reader) if reader else document.load(text, path)
+    return document.load(text, path, reader=reader)
 
 
 def write(text: str, source: str, target: str) -> None:

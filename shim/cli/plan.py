@@ -17,6 +17,7 @@ from shim.engines.suitability import crun_refuses
 from shim.errors import ShimError
 from shim.oci import cgroups_path
 from shim.planning import report, rewrite, settings
+from shim.rules import runtimes
 from shim.rules.base import KEPT
 from shim.values import Value
 
@@ -149,7 +150,7 @@ def plan(asked: dict[str, Any]) -> Planned:
 
 def _by_runtime(made: Rewrite) -> ShimError | None:
     """What the runtime itself refuses whatever the configuration says; an update does not look."""
-    why = crun_refuses(made.host) if made.asked.family == "crun" else ""
+    why = crun_refuses(made.host) if runtimes.of(made.asked.family).refuses_hybrid else ""
     if not why or made.asked.operation == "update":
         return None
     return ShimError(

@@ -24,7 +24,7 @@ from shim.containers.container import (
 )
 from shim.containers.membership import belongs, frozen
 from shim.containers.places import places
-from shim.containers.processes import CONMON, SHIM, census, parent, start_time
+from shim.containers.processes import CONMON, SHIM, census, parent, start_time, unlisted
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -154,10 +154,11 @@ def _finished(tree: HostTree, seen: Census, container: Container) -> Container:
         return container.changed(pid=0)
     if not container.pid and container.state == CREATED:
         return container
-    text = seen.cgroups.get(container.pid)
+    text = seen.cgroups.get(container.pid) or unlisted(tree, container.pid)
     if text is None:
         why = f"process {container.pid} is gone or cannot be seen" if container.pid else "no process of it is known"
         return container.changed(state=GONE, pid=0, problems=(*container.problems, why))
+    seen.cgroups[container.pid] = text
     started = start_time(tree, container.pid)
     if container.start and started and container.start != started:
         why = f"process {container.pid} started at {started}, the container's at {container.start}: another one"

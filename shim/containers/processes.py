@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 SHIM, CONMON, DOCKERD, CONTAINERD, KUBELET, CRIO = "shim", "conmon", "dockerd", "containerd", "kubelet", "crio"
 KINDS = {"conmon": CONMON, "dockerd": DOCKERD, "containerd": CONTAINERD, "kubelet": KUBELET, "crio": CRIO}
+KERNEL_THREAD = 0x00200000  # PF_KTHREAD of the flags in /proc/PID/stat (linux/sched.h)
+ENDED = ("Z", "X")  # zombie, dead
 
 
 class Process(Value):
@@ -82,6 +84,19 @@ def kind_of(line: bytes) -> str:
     if program.startswith("containerd-shim"):
         return SHIM
     return KINDS.get(program, "")
+
+
+def unlisted(tree: HostTree, pid: int) -> str | None:
+    """/proc/PID/cgroup of a process that the census leaves out, None if it has ended or is a kernel thread.
+
+    The command line of any process is empty in the middle of execve(2), and where it was started without arguments.
+    """
+    stat = _stat(tree, pid) if pid else ""
+    flags = process.field(stat, process.FLAGS)
+    kernel_thread = flags.isdecimal() and int(flags) & KERNEL_THREAD
+    if kernel_thread or process.field(stat, process.STATE) in ("", *ENDED):
+        return None
+    return tree.text(f"/proc/{pid}/cgroup")
 
 
 def start_time(tree: HostTree, pid: int) -> int:

@@ -47,7 +47,7 @@ class Reason(Value):
     remedy: tuple[str, ...] = ()
 
 
-def told(view: View, subject: Subject, made: Rewrite, fate: Fate) -> Notices:
+def notices(view: View, subject: Subject, made: Rewrite, fate: Fate) -> Notices:
     """(level, text) notices for a container that was updated or restored and is over already.
 
     Raises ShimError `init-ended` for one that was created and can never be started, and `limit-not-applied` where the

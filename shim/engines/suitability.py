@@ -10,6 +10,7 @@ from shim.host.detect import detect
 from shim.host.facts import HYBRID
 from shim.host.view import View
 from shim.planning import settings
+from shim.rules import runtimes
 
 if TYPE_CHECKING:
     from shim.engines.tree import Tree
@@ -29,7 +30,7 @@ def crun_refuses(host: Host) -> str:
 
 def why_nothing_starts(tree: Tree, runtime: str) -> str:
     """Why this runtime starts no container here, "" if it does. Of another root tree nobody knows the host."""
-    if not tree.live or settings.family(runtime) != "crun" or _is_hidden():
+    if not tree.live or not runtimes.of(settings.family(runtime)).refuses_hybrid or _is_hidden():
         return ""
     return crun_refuses(detect(View()))
 

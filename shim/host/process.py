@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-PARENT, STARTED, POLICY = 4, 22, 41
+STATE, PARENT, FLAGS, STARTED, POLICY = 3, 4, 9, 22, 41
 
 
 def field(text: str, number: int) -> str:

@@ -11,6 +11,7 @@ import posix
 from shim.errors import ShimError
 from shim.oci.checks import Duplicate, agreeing, kind, unambiguous
 from shim.oci.text import LEVELS, Malformed, members, of_any_depth, skip
+from shim.rules import runtimes
 from shim.system import EFBIG, KIND, READ, basename, dirname, drained, everything, isdir
 from shim.system import LARGEST as OF_STREAMS
 from shim.values import Value
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any, Callable
 
     from shim.oci.text import Member
+    from shim.rules.runtimes import Family
 
 LARGEST = 256 << 20  # bytes; engines pass config.json through messages of 16 MiB at most
 # inode(7): what has no size, with its article.
@@ -168,7 +170,7 @@ def unusable(path: str, what: str, place: str = "") -> ShimError:
     )
 
 
-def load(text: str, path: str, *, reader: str = "") -> Document:
+def load(text: str, path: str, *, reader: Family = "other") -> Document:
     """The document in `text`. Raises ShimError naming line and column for what is not one JSON object.
 
     reader: the runtime's kind. runc does not look at what follows the document, crun takes comments for white space;
@@ -180,16 +182,16 @@ def load(text: str, path: str, *, reader: str = "") -> Document:
         try:
             return _load(text, path, reader)
         except Malformed:
-            if reader != "crun" or "/" not in text:
+            if "/" not in text or not runtimes.of(reader).comments:
                 raise
             from shim.oci import lenient
 
-            return _load(lenient.without_comments(text), path, "")
+            return _load(lenient.without_comments(text), path, reader)
     except Malformed as error:
         raise unusable(path, error.what, error.place(text)) from None
 
 
-def _load(text: str, path: str, reader: str) -> Document:
+def _load(text: str, path: str, reader: Family) -> Document:
     scan = of_any_depth()
     start = skip(text, 0)
     if text[start] != "{":
@@ -213,7 +215,7 @@ def _load(text: str, path: str, reader: str) -> Document:
 
     found, end = members(text, start, scan, {"linux": descend})
     value = _indexed(found, (), spans, repeated, differing)
-    rest = "" if reader == "runc" else text[end:].lstrip(" \t\n\r")
+    rest = "" if runtimes.of(reader).text_behind else text[end:].lstrip(" \t\n\r")
     if rest:
         raise Malformed(f"something follows the configuration: {rest[:1]!r}", len(text) - len(rest))
     return Document(

@@ -170,8 +170,7 @@ def _member(text: str, start: int, scan: Scan, nested: dict[str, Scan]) -> Membe
     return Member(key=key, start=start, value_start=value_start, end=end, value=value)
 
 
-def _string(text: str, start: int) -> tuple[Any, int]:
-    return guarded(lambda text, offset: scanstring(text, offset, True))(text, start)
+_string = guarded(lambda text, offset: scanstring(text, offset, True))
 
 
 def string_end(text: str, quote: int) -> int:
@@ -204,7 +203,7 @@ def dump(value: Any) -> str:
 def of_any_depth(pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Scan:
     """A `scanner` for values of any depth. Of one that is too deep for Python, only the upper LEVELS are built.
 
-    yajl, crun's parser, and Go's decoder go deeper; the runtime reads and judges what stands there.
+    yajl, crun's parser, and Go's decoder go deeper; the runtime reads and judges that text.
     """
     scan = scanner(pairs)
 

@@ -91,8 +91,8 @@ def _frozen(asked: Start, view: View, host: Host) -> Iterator[Hazard]:
         if state in words:
             frozen = directory if unified else _frozen_itself(view, mount, directory)
             own = _is_own(asked, frozen[len(mount) :]) and (unified or not _shown_above(view, mount, frozen, words))
-            if own and asked.runtime == "runc":
-                return  # it looks at the container's own cgroup, and says at once that it is frozen
+            if own and runtimes.of(asked.runtime).looks_at_frozen:
+                return
             yield Hazard(
                 code="container-cgroup-frozen" if own else "frozen-ancestor",
                 evidence=(f"{frozen}/{file}: {state}",),

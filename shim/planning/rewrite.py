@@ -122,9 +122,10 @@ def of(
     """
     from shim.host.detect import detect
     from shim.planning import plan
+    from shim.rules import runtimes
 
-    if asked.family == "runc":
-        loaded = _as_runc_reads(loaded, where)
+    if runtimes.of(asked.family).any_case:
+        loaded = _in_any_case(loaded, where)
     resources = _resources(loaded, where)
     annotations = _annotations(loaded) if where else beside or {}
     kept = bridged_limits.read(loaded, looking=asked.looking) if where else bridged_limits.NOTHING
@@ -147,7 +148,7 @@ def of(
     )
 
 
-def _as_runc_reads(loaded: Document, where: tuple[str, ...]) -> Document:
+def _in_any_case(loaded: Document, where: tuple[str, ...]) -> Document:
     """The document with the keys that Go takes in any case spelled as in the specification; mostly the very same."""
     shape = spelling.DOCUMENT if where else spelling.RESOURCES
     if not spelling.odd(loaded.value, shape):

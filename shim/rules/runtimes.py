@@ -30,7 +30,9 @@ class Runtime(Value):
     any_case: keys in any case. root_itself: puts a container into the root cgroup where cgroupsPath says so.
     unmounted: writes limits into the directory of a v1 controller that is not mounted. refuses_hybrid: starts nothing
     where cgroup2 is beside v1 hierarchies with controllers of its own. least_memory, least_memory_with_swap: bytes
-    with which no start succeeds, where the host has no swap, or has some; 0 where nobody looked.
+    with which no start succeeds, where the host has no swap, or has some; 0 where nobody looked. text_behind: does not
+    look at what follows the configuration. comments: takes comments for white space. looks_at_frozen: says at once that
+    a container's own cgroup is frozen. empty_flag_is_unset, units_in_flags: of `update`; `--memory ""`, `1g`.
     """
 
     name: Family
@@ -58,6 +60,11 @@ class Runtime(Value):
     refuses_hybrid: bool
     least_memory: int
     least_memory_with_swap: int
+    text_behind: bool
+    comments: bool
+    looks_at_frozen: bool
+    empty_flag_is_unset: bool
+    units_in_flags: bool
 
 
 # Each field has a value for runc, one for crun and one for any other, in this order.
@@ -89,6 +96,11 @@ _TABLE = {
     # 1.8.1 needs 190 kB. Kernel memory (stacks, page tables) cannot be swapped out.
     "least_memory": (1 << 20, 1 << 16, 0),
     "least_memory_with_swap": (1 << 17, 1 << 16, 0),
+    "text_behind": (True, False, False),
+    "comments": (False, True, False),
+    "looks_at_frozen": (True, False, False),
+    "empty_flag_is_unset": (True, False, False),
+    "units_in_flags": (True, False, False),
 }
 
 

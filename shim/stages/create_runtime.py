@@ -79,7 +79,7 @@ def _followed_up(view: View, subject: Subject, made: rewrite.Rewrite) -> list[No
     except InitEnded as ended:
         from shim.diagnose import init_ended
 
-        return init_ended.told(view, subject, made, ended.fate)
+        return init_ended.notices(view, subject, made, ended.fate)
 
 
 def _left_alone(annotations: Any, configured: Settings, container: str) -> bool:

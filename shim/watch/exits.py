@@ -131,7 +131,7 @@ class Exits:
     def _home_of_parent(self, pid: int) -> Followed | None:
         """Children of one process often end one after the other."""
         if pid not in self.homes:
-            self.homes[pid] = self._home(pid)
+            self.homes[pid] = self.inits.get(pid) or self._home(pid)
         return self.homes[pid]
 
     def _own_home(self, pid: int) -> Followed | None:

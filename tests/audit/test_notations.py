@@ -287,7 +287,7 @@ def test_outcomes_of_a_migration() -> None:
     bridged = after({"memory": {"limit": 64 * MIB}}, legacy, "runc", "cgroupfs")
     outcomes = [one.outcome for one in (same, hint, guard, bridged)]
     assert outcomes == ["nothing changes", "a hint is lost", "nobody can enforce", "cgshim translates"]
-    assert answer(outcomes[:1]) == "Yes: all 1 containers keep their limits as they are."
+    assert answer(outcomes[:1]) == "Yes: the container keeps its limits as they are."
     assert answer(outcomes[:2]) == "Yes, with a loss of tuning values: 1 of 2 containers lose a hint."
     assert answer(outcomes[2:]) == "Not yet: 1 of 2 containers have limits that nobody can enforce there."
     assert answer([]) == "Yes: there are no containers."

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 
 from shim.call import argv, update_flags
 
+if TYPE_CHECKING:
+    from shim.rules.runtimes import Family
 
-def _object(family: str, *words: str) -> object:
+
+def _object(family: Family, *words: str) -> object:
     text = update_flags.resources(argv.parse(["update", *words, "c1"], "/"), family)
     return json.loads(text) if text else None
 

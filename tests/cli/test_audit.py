@@ -158,7 +158,7 @@ def test_page_is_one_file_that_asks_for_nothing(host: Path) -> None:
     for words in ("docker dock2", "cri tests/shared-bare/cri-web", "lost in the runtime"):
         assert words in result.output
     limits = _json()["summary"]["limits"]
-    assert f"<h1>1 of {limits} container limits are lost</h1>" in result.output
+    assert f"<h1>1 of {limits} container limits is lost</h1>" in result.output
 
 
 @pytest.mark.parametrize("form", ["html", "junit"])

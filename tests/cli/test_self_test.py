@@ -104,7 +104,7 @@ def test_the_container_has_the_host_s_programs_read_only(program: Program) -> No
     ids=["stderr", "silent", "log", "log that is none"],
 )
 def test_a_container_that_does_not_start(program: Program, script: str, problem: str) -> None:
-    """What was printed is the problem, the log's last message first; it is deleted all the same."""
+    """What was printed is the problem, the log's last message first; it is still deleted."""
     program.does(script)
     status, shown = _tested(program)
     assert (status, shown["passed"], shown["limits"]) == (1, False, [])

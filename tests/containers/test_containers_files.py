@@ -283,6 +283,33 @@ def test_container_that_only_its_cgroup_knows(tmp_path: Path) -> None:
     assert found.problems == ("no record of it was found; its cgroup is in /proc/20/cgroup",)
 
 
+PF_KTHREAD = 0x00200000
+# (state, flags) in /proc/PID/stat, what the inventory says of the process with this start time
+WITHOUT_A_COMMAND_LINE = {
+    "in the middle of execve": ("R", 0, 400, "running"),
+    "started without arguments": ("S", 0x00400000, 400, "running"),
+    "zombie": ("Z", 0, 400, "gone"),
+    "dead": ("X", 0, 400, "gone"),
+    "kernel thread that has the number now": ("I", PF_KTHREAD, 400, "gone"),
+    "another process": ("R", 0, 401, "gone"),
+}
+
+
+@pytest.mark.parametrize("case", WITHOUT_A_COMMAND_LINE)
+def test_container_whose_process_has_no_command_line(tmp_path: Path, case: str) -> None:
+    """/proc/PID/cmdline is empty while execve(2) replaces the program, and for good without arguments."""
+    letter, flags, started, state = WITHOUT_A_COMMAND_LINE[case]
+    status = {"pid": 20, "process-start-time": 400, "cgroup-path": "/web", "bundle": "/bundle"}
+    written(tmp_path, "/run/crun/web/status").write_text(json.dumps(status))
+    written(tmp_path, "/proc/20/cmdline").write_text("")
+    written(tmp_path, "/proc/20/cgroup").write_text("0::/web\n")
+    written(tmp_path, "/proc/20/stat").write_text(f"20 (a) b) {letter} 1 20 20 0 -1 {flags} {'0 ' * 12}{started} 0 0\n")
+    found = inventory(HostTree(str(tmp_path)))
+    assert [(one.id, one.state) for one in found.containers] == [("web", state)]
+    if state == "running":
+        assert found.cgroups == {20: "0::/web\n"}
+
+
 BRANCHES = [
     ({"recorded": {"": f"/a/x-{ID}.scope/container"}}, f"/a/x-{ID}.scope/container", f"/a/x-{ID}.scope"),
     ({"recorded": {"memory": "/sys/fs/cgroup/memory/a/web"}}, "/a/web/deeper", "/a/web"),

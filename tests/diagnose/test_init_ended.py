@@ -71,7 +71,7 @@ def _error(tree: Tree, subject: Subject, made: rewrite.Rewrite) -> ShimError:
     with pytest.raises(InitEnded) as ended:
         follow_up(tree.view, subject, made)
     with pytest.raises(ShimError) as refused:
-        init_ended.told(tree.view, subject, made, ended.value.fate)
+        init_ended.notices(tree.view, subject, made, ended.value.fate)
     return refused.value
 
 
@@ -135,10 +135,10 @@ def test_an_update_or_a_short_restored_process(tree: Tree, subject: Subject, com
     made = _made(command)
     with pytest.raises(InitEnded) as ended:
         follow_up(tree.view, subject, made)
-    told = init_ended.told(tree.view, subject, made, ended.value.fate)
+    told = init_ended.notices(tree.view, subject, made, ended.value.fate)
     assert [level for level, _ in told] == ["info"]
     tree.write(f"{MEMORY}/c/memory.limit_in_bytes", "4096\n")
     with pytest.raises(ShimError) as refused:
-        init_ended.told(tree.view, subject, made, ended.value.fate)
+        init_ended.notices(tree.view, subject, made, ended.value.fate)
     assert refused.value.code == "limit-not-applied"
     assert refused.value.evidence == (f"{MEMORY}/c/memory.limit_in_bytes: '4096'; memory.limit asked for '3145728'",)

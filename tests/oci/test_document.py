@@ -19,6 +19,8 @@ from shim.rules.base import Edit
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from shim.rules.runtimes import Family
+
 WHERE = ("linux", "resources")
 ODD = '{ "a":1,\n"linux" :{"x":[ ], "resources"\t: {"pids":{"limit":1}} , "seccomp": {"n":18446744073709551615}} }\n'
 
@@ -145,9 +147,12 @@ def test_what_runc_does_not_read() -> None:
     assert (resources(loaded, WHERE), loaded.text) == ({"pids": {"limit": 3}}, text)
     assert loaded.replaced({WHERE: "{}"}) == '{"linux":{"resources":{}}}\n} trailing \0'
     assert resources(load('{"pids":{"limit":3}} x', "c", reader="runc"), ()) == {"pids": {"limit": 3}}
-    for reader in ("crun", "other", ""):
+    others: tuple[Family, ...] = ("crun", "other")
+    for reader in others:
         with pytest.raises(ShimError, match="something follows"):
             load(text, "c", reader=reader)
+    with pytest.raises(ShimError, match="something follows"):
+        load(text, "c")
 
 
 def test_comments_that_crun_reads() -> None:
@@ -158,9 +163,12 @@ def test_comments_that_crun_reads() -> None:
     assert loaded.value["a"] == "http://x/*no*/"
     assert len(loaded.text) == len(text)
     assert loaded.text.count("\n") == text.count("\n")
-    for reader in ("runc", "other", ""):
+    others: tuple[Family, ...] = ("runc", "other")
+    for reader in others:
         with pytest.raises(ShimError, match="not a usable"):
             load(text, "c", reader=reader)
+    with pytest.raises(ShimError, match="not a usable"):
+        load(text, "c")
 
 
 @pytest.mark.parametrize(

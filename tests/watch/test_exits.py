@@ -154,6 +154,12 @@ def test_v1_shows_no_cgroup_of_a_process_that_has_ended(case: Case, kernel: Kern
     assert [facts["pid"] for facts, _ in case.wait()] == [GONE]
 
 
+def test_a_child_of_the_first_process_is_known_without_looking(case: Case, kernel: Kernel) -> None:
+    """Both may be gone by the time that their ends are read."""
+    kernel.ended(Exit(GONE, 77, 0), Exit(77, 1, 0))
+    assert [facts["pid"] for facts, _ in case.wait()] == [GONE, 77]
+
+
 def test_many_processes(case: Case, kernel: Kernel) -> None:
     """Twenty of a container in a round; how many were left out is said with the next one. The first one is told."""
     kernel.ended(*(Exit(GONE + number, 77, 0) for number in range(25)), Exit(77, 1, 0))
@@ -265,9 +271,10 @@ def test_a_layout_is_the_table_of_the_message() -> None:
     assert layout.values(data[:-1]) == ()
 
 
-class Answer(Message):
+class Answer:
     """An event with the number of an error."""
 
+    header = Message.header
     fields = (("what", "I"), ("error", "I"))
 
 

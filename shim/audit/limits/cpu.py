@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shim.audit.limit import AT_MOST, EXACT, NONE, ONE_OF, Kind, Limit
-from shim.audit.numbers import integer, kept, last, positive, quantity, section, shown
+from shim.audit.numbers import integer, last_option, positive, present, quantity, section, shown
 from shim.rules.weights import LEAST, MOST, weight_of
 
 TYPE_CHECKING = False
@@ -67,13 +67,13 @@ def rate(quota: int | None, period: int | None) -> int | None:
 
 def _named(quota: int | None, period: int | None, shares: int | None, version: int) -> Found:
     alone = period if quota is None and period not in (None, PERIOD) else None
-    return kept({"cpu.quota": rate(quota, period), "cpu.period": alone, "cpu.weight": weights(shares, version)})
+    return present({"cpu.quota": rate(quota, period), "cpu.period": alone, "cpu.weight": weights(shares, version)})
 
 
 def _oci(resources: dict[str, Any], version: int) -> Found:
     cpu, unified = section(resources, "cpu"), section(resources, "unified")
     found = _named(positive(cpu.get("quota")), positive(cpu.get("period")), positive(cpu.get("shares")), version)
-    found.update(kept({"cpu.burst": positive(cpu.get("burst")), "cpu.idle": positive(cpu.get("idle"))}))
+    found.update(present({"cpu.burst": positive(cpu.get("burst")), "cpu.idle": positive(cpu.get("idle"))}))
     if isinstance(unified.get("cpu.max"), str):
         found.update(_of_max(unified["cpu.max"]))
     weight = shown(unified.get("cpu.weight"))
@@ -87,7 +87,7 @@ def _of_max(text: str) -> Found:
     if not words:
         return {}
     quota = NONE if words[0] == "max" else integer(words[0])
-    return kept({"cpu.quota": rate(quota, integer(words[1]) if len(words) > 1 else None)})
+    return present({"cpu.quota": rate(quota, integer(words[1]) if len(words) > 1 else None)})
 
 
 def _docker(host: dict[str, Any], version: int) -> Found:
@@ -102,10 +102,10 @@ def _docker(host: dict[str, Any], version: int) -> Found:
 
 def _podman(options: dict[str, list[str]], version: int) -> Found:
     def number(*names: str) -> int | None:
-        return positive(integer(last(options, *names)))
+        return positive(integer(last_option(options, *names)))
 
     found = _named(number("--cpu-quota"), number("--cpu-period"), number("--cpu-shares"), version)
-    cpus = quantity(last(options, "--cpus") or 0, PERIOD)
+    cpus = quantity(last_option(options, "--cpus") or 0, PERIOD)
     if cpus is not None and cpus > 0:
         found["cpu.quota"] = cpus * SECOND // PERIOD
     return found
@@ -128,7 +128,9 @@ def _runc(groups: dict[str, Any], version: int) -> Found:
     weight = positive(groups.get("cpu_weight"))
     if version == 2 and weight is not None:
         found["cpu.weight"] = str(weight)
-    found.update(kept({"cpu.burst": positive(groups.get("cpu_burst")), "cpu.idle": positive(groups.get("cpu_idle"))}))
+    found.update(
+        present({"cpu.burst": positive(groups.get("cpu_burst")), "cpu.idle": positive(groups.get("cpu_idle"))})
+    )
     return {**found, **_oci({"unified": section(groups, "unified")}, version)}
 
 
@@ -136,18 +138,18 @@ def _unit(settings: dict[str, str], version: int) -> Found:
     """CPUQuota=50% is half a CPU; CPUQuotaPerSecUSec=, where a file has it, is microseconds or `infinity`."""
     percents = quantity(settings.get("CPUQuota", "").rstrip("%"), SECOND // 100)
     name = "CPUWeight" if version == 2 else "CPUShares"
-    return kept({"cpu.quota": percents, "cpu.weight": settings.get(name) or None})
+    return present({"cpu.quota": percents, "cpu.weight": settings.get(name) or None})
 
 
 def _pod(limits: dict[str, Any], version: int) -> Found:
     del version
-    return kept({"cpu.quota": quantity(limits["cpu"], SECOND) if "cpu" in limits else None})
+    return present({"cpu.quota": quantity(limits["cpu"], SECOND) if "cpu" in limits else None})
 
 
 def _v1(files: dict[str, str]) -> Found:
     quota, period = integer(files.get("cpu.cfs_quota_us")), integer(files.get("cpu.cfs_period_us"))
     shares = (files.get("cpu.shares") or "").strip()
-    return kept(
+    return present(
         {
             "cpu.quota": rate(NONE if quota is not None and quota < 0 else quota, period),
             "cpu.period": period,
@@ -163,7 +165,7 @@ def _v2(files: dict[str, str]) -> Found:
     weight = (files.get("cpu.weight") or "").strip()
     return {
         **_of_max(files.get("cpu.max", "")),
-        **kept(
+        **present(
             {
                 "cpu.period": integer(words[1]) if len(words) > 1 else None,
                 "cpu.weight": weight or None,

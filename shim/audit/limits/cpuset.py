@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shim.audit.limit import WITHIN, Kind, Limit
-from shim.audit.numbers import kept, last, section
+from shim.audit.numbers import last_option, present, section
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,39 +41,39 @@ def _text(value: Any) -> str | None:
 def _oci(resources: dict[str, Any], version: int) -> Found:
     del version
     cpu, unified = section(resources, "cpu"), section(resources, "unified")
-    return kept({f"cpuset.{n}": _text(unified.get(f"cpuset.{n}")) or _text(cpu.get(n)) for n in ("cpus", "mems")})
+    return present({f"cpuset.{n}": _text(unified.get(f"cpuset.{n}")) or _text(cpu.get(n)) for n in ("cpus", "mems")})
 
 
 def _docker(host: dict[str, Any], version: int) -> Found:
     del version
-    return kept({"cpuset.cpus": _text(host.get("CpusetCpus")), "cpuset.mems": _text(host.get("CpusetMems"))})
+    return present({"cpuset.cpus": _text(host.get("CpusetCpus")), "cpuset.mems": _text(host.get("CpusetMems"))})
 
 
 def _podman(options: dict[str, list[str]], version: int) -> Found:
     del version
-    return kept({f"cpuset.{name}": _text(last(options, f"--cpuset-{name}")) for name in ("cpus", "mems")})
+    return present({f"cpuset.{name}": _text(last_option(options, f"--cpuset-{name}")) for name in ("cpus", "mems")})
 
 
 def _cri(asked: dict[str, Any], version: int) -> Found:
-    names = kept({f"cpuset.{name}": _text(asked.get(f"cpuset_{name}")) for name in ("cpus", "mems")})
+    names = present({f"cpuset.{name}": _text(asked.get(f"cpuset_{name}")) for name in ("cpus", "mems")})
     return {**names, **_oci({"unified": section(asked, "unified")}, version)}
 
 
 def _unit(settings: dict[str, str], version: int) -> Found:
     del version
-    return kept(
+    return present(
         {"cpuset.cpus": _text(settings.get("AllowedCPUs")), "cpuset.mems": _text(settings.get("AllowedMemoryNodes"))}
     )
 
 
 def _pod(limits: dict[str, Any], version: int) -> Found:
     del version
-    return kept({"cpuset.cpus": _text(limits.get("exclusive"))})
+    return present({"cpuset.cpus": _text(limits.get("exclusive"))})
 
 
 def _kernel(files: dict[str, str]) -> Found:
     """An empty file of cgroup2 means the parent's set; what holds is in `.effective` in both cases."""
-    return kept(
+    return present(
         {
             f"cpuset.{n}": _text(files.get(f"cpuset.{n}")) or _text(files.get(f"cpuset.{n}.effective"))
             for n in ("cpus", "mems")

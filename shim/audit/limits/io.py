@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shim.audit.limit import AT_MOST, NONE, ONE_OF, Kind, Limit
-from shim.audit.numbers import entries, integer, kept, last, positive, section, shown, size
+from shim.audit.numbers import entries, integer, last_option, positive, present, section, shown, size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def weights(weight: int | None, version: int) -> str | None:
 
 def _oci(resources: dict[str, Any], version: int) -> Found:
     block = section(resources, "blockIO")
-    found = kept({"io.weight": weights(positive(block.get("weight")), version)})
+    found = present({"io.weight": weights(positive(block.get("weight")), version)})
     for word, names in WORDS.items():
         for entry in entries(block, names[0]):
             if positive(entry.get("rate")):
@@ -75,7 +75,7 @@ def _of_max(text: str) -> Found:
 
 
 def _docker(host: dict[str, Any], version: int) -> Found:
-    found = kept({"io.weight": weights(positive(host.get("BlkioWeight")), version)})
+    found = present({"io.weight": weights(positive(host.get("BlkioWeight")), version)})
     numbers = section(host, "numbers")
     for word, names in WORDS.items():
         for entry in entries(host, names[1]):
@@ -86,7 +86,7 @@ def _docker(host: dict[str, Any], version: int) -> Found:
 
 
 def _podman(options: dict[str, list[str]], version: int) -> Found:
-    found = kept({"io.weight": weights(integer(last(options, "--blkio-weight")), version)})
+    found = present({"io.weight": weights(integer(last_option(options, "--blkio-weight")), version)})
     for name, names in WORDS.items():
         for text in options.get(names[2], ()):
             path, _, rate = text.rpartition(":")
@@ -97,7 +97,7 @@ def _podman(options: dict[str, list[str]], version: int) -> Found:
 
 
 def _runc(groups: dict[str, Any], version: int) -> Found:
-    found = kept({"io.weight": weights(positive(groups.get("blkio_weight")), version)})
+    found = present({"io.weight": weights(positive(groups.get("blkio_weight")), version)})
     for word, names in WORDS.items():
         for entry in entries(groups, f"blkio_throttle_{names[3]}_device"):
             if positive(entry.get("rate")):
@@ -107,7 +107,7 @@ def _runc(groups: dict[str, Any], version: int) -> Found:
 
 def _v1(files: dict[str, str]) -> Found:
     """Devices without a limit are not listed, and a read file without lines says that there is none."""
-    found = kept({"io.weight": _weight(files.get("blkio.weight") or files.get("blkio.bfq.weight"))})
+    found = present({"io.weight": _weight(files.get("blkio.weight") or files.get("blkio.bfq.weight"))})
     for word, names in WORDS.items():
         text = files.get(f"blkio.throttle.{names[3]}_device")
         for line in (text or "").splitlines():
@@ -121,7 +121,7 @@ def _v1(files: dict[str, str]) -> Found:
 
 
 def _v2(files: dict[str, str]) -> Found:
-    found = kept({"io.weight": _weight(files.get("io.bfq.weight") or files.get("io.weight"))})
+    found = present({"io.weight": _weight(files.get("io.bfq.weight") or files.get("io.weight"))})
     if "io.max" in files:
         found.update({f"io.{word}": NONE for word in WORDS})
         found.update(_of_max(files["io.max"]))

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from shim.audit.limit import AT_MOST, EXACT, NONE, Kind, Limit
-from shim.audit.numbers import integer, kept, last, positive, quantity, section, shown, size, sized, whole
+from shim.audit.numbers import integer, last_option, positive, present, quantity, section, shown, size, sized, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _swap(limit: int | None, total: int | None, version: int) -> int | None:
 
 def _named(limit: int | None, total: int | None, version: int, **others: int | None) -> Found:
     pairs: dict[str, int | str | None] = {"memory.limit": limit, "memory.swap": _swap(limit, total, version)}
-    return kept({**pairs, **{name.replace("_", "."): value for name, value in others.items()}})
+    return present({**pairs, **{name.replace("_", "."): value for name, value in others.items()}})
 
 
 def _oci(resources: dict[str, Any], version: int) -> Found:
@@ -140,17 +140,17 @@ def _docker(host: dict[str, Any], version: int) -> Found:
 
 def _podman(options: dict[str, list[str]], version: int) -> Found:
     def sized_option(name: str) -> int | None:
-        return positive(size(last(options, name) or "0"))
+        return positive(size(last_option(options, name) or "0"))
 
     found = _named(
         sized_option("--memory"),
         sized_option("--memory-swap"),
         version,
         memory_reservation=sized_option("--memory-reservation"),
-        memory_swappiness=_from_0(integer(last(options, "--memory-swappiness"))),
+        memory_swappiness=_from_0(integer(last_option(options, "--memory-swappiness"))),
         memory_kernel=sized_option("--kernel-memory"),
     )
-    if last(options, "--oom-kill-disable") == "true":
+    if last_option(options, "--oom-kill-disable") == "true":
         found["memory.oom-kill-disable"] = 1
     return found
 
@@ -175,7 +175,7 @@ def _runc(groups: dict[str, Any], version: int) -> Found:
 
 
 def _unit(settings: dict[str, str], version: int) -> Found:
-    return kept(
+    return present(
         {
             "memory.limit": sized(settings.get("MemoryMax") or settings.get("MemoryLimit") or ""),
             "memory.swap": sized(settings.get("MemorySwapMax", "")) if version == 2 else None,
@@ -187,13 +187,13 @@ def _unit(settings: dict[str, str], version: int) -> Found:
 
 def _pod(limits: dict[str, Any], version: int) -> Found:
     del version
-    return kept({"memory.limit": quantity(limits["memory"]) if "memory" in limits else None})
+    return present({"memory.limit": quantity(limits["memory"]) if "memory" in limits else None})
 
 
 def _v1(files: dict[str, str]) -> Found:
     control = files.get("memory.oom_control", "").split()
     disabled = control[control.index("oom_kill_disable") + 1] if "oom_kill_disable" in control[:-1] else ""
-    return kept(
+    return present(
         {
             "memory.limit": shown(files.get("memory.limit_in_bytes")),
             "memory.swap": shown(files.get("memory.memsw.limit_in_bytes")),
@@ -206,7 +206,7 @@ def _v1(files: dict[str, str]) -> Found:
 
 
 def _v2(files: dict[str, str]) -> Found:
-    return kept(
+    return present(
         {
             "memory.limit": shown(files.get("memory.max")),
             "memory.swap": shown(files.get("memory.swap.max")),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shim.audit.limit import EXACT, Kind, Limit
-from shim.audit.numbers import integer, kept, last, whole
+from shim.audit.numbers import integer, last_option, present, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,22 +17,22 @@ LIMITS = (Limit(key="oom-score-adj", unit="", order=EXACT, controller="", hint=T
 
 def _oci(document: dict[str, Any], version: int) -> Found:
     del version
-    return kept({"oom-score-adj": whole(document.get(FILE))})
+    return present({"oom-score-adj": whole(document.get(FILE))})
 
 
 def _docker(host: dict[str, Any], version: int) -> Found:
     """0 is what the client sends where nothing was asked."""
     del version
-    return kept({"oom-score-adj": whole(host.get("OomScoreAdj")) or None})
+    return present({"oom-score-adj": whole(host.get("OomScoreAdj")) or None})
 
 
 def _podman(options: dict[str, list[str]], version: int) -> Found:
     del version
-    return kept({"oom-score-adj": integer(last(options, "--oom-score-adj"))})
+    return present({"oom-score-adj": integer(last_option(options, "--oom-score-adj"))})
 
 
 def _kernel(files: dict[str, str]) -> Found:
-    return kept({"oom-score-adj": integer(files.get(FILE))})
+    return present({"oom-score-adj": integer(files.get(FILE))})
 
 
 KIND = Kind(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shim.audit.limit import AT_MOST, NONE, Kind, Limit
-from shim.audit.numbers import integer, kept, last, section, shown, sized, whole
+from shim.audit.numbers import integer, last_option, present, section, shown, sized, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,19 +33,19 @@ def _signed(value: Any) -> int | None:
 def _oci(resources: dict[str, Any], version: int) -> Found:
     del version
     stated = shown(section(resources, "unified").get("pids.max"))
-    return kept({"pids.limit": stated if stated is not None else _signed(section(resources, "pids").get("limit"))})
+    return present({"pids.limit": stated if stated is not None else _signed(section(resources, "pids").get("limit"))})
 
 
 def _docker(host: dict[str, Any], version: int) -> Found:
     del version
     found = _signed(host.get("PidsLimit"))
-    return kept({"pids.limit": found or None})  # dockerd reads 0 as "none asked"
+    return present({"pids.limit": found or None})  # dockerd reads 0 as "none asked"
 
 
 def _podman(options: dict[str, list[str]], version: int) -> Found:
     del version
-    number = integer(last(options, "--pids-limit"))
-    return kept({"pids.limit": None if number is None else number or NONE})
+    number = integer(last_option(options, "--pids-limit"))
+    return present({"pids.limit": None if number is None else number or NONE})
 
 
 def _cri(asked: dict[str, Any], version: int) -> Found:
@@ -54,16 +54,16 @@ def _cri(asked: dict[str, Any], version: int) -> Found:
 
 def _runc(groups: dict[str, Any], version: int) -> Found:
     found = _signed(groups.get("pids_limit")) or None
-    return {**kept({"pids.limit": found}), **_oci({"unified": section(groups, "unified")}, version)}
+    return {**present({"pids.limit": found}), **_oci({"unified": section(groups, "unified")}, version)}
 
 
 def _unit(settings: dict[str, str], version: int) -> Found:
     del version
-    return kept({"pids.limit": sized(settings.get("TasksMax", ""))})
+    return present({"pids.limit": sized(settings.get("TasksMax", ""))})
 
 
 def _kernel(files: dict[str, str]) -> Found:
-    return kept({"pids.limit": shown(files.get("pids.max"))})
+    return present({"pids.limit": shown(files.get("pids.max"))})
 
 
 KIND = Kind(

@@ -40,7 +40,9 @@ def page(fleet: dict[str, Any]) -> str:
     summary = fleet["summary"]
     numbers = [("hosts", summary["hosts"]), ("containers", summary["containers"]), ("limits", summary["limits"])]
     numbers += list(summary["verdicts"].items())
-    boxes = "".join(f'<li class="{_class(name)}"><b>{count}</b> {escape(name)}</li>' for name, count in numbers)
+    boxes = "".join(
+        f'<li class="{_class(name)}"><b>{count}</b> {escape(_counted(name, count))}</li>' for name, count in numbers
+    )
     after = fleet.get("after")
     told = (
         f'<p class="answer">After the migration ({_text(after["target"])}): {_text(after["answer"])}</p>'
@@ -56,7 +58,12 @@ def page(fleet: dict[str, Any]) -> str:
 
 def _title(fleet: dict[str, Any]) -> str:
     lost, limits = fleet["summary"]["lost"], fleet["summary"]["limits"]
-    return f"{lost} of {limits} container limits are lost"
+    return f"{lost} of {limits} container limits {'is' if lost == 1 else 'are'} lost"
+
+
+def _counted(name: str, count: int) -> str:
+    """What is counted; a verdict has no plural."""
+    return name[:-1] if count == 1 and name in ("hosts", "containers", "limits") else name
 
 
 def _host(host: dict[str, Any]) -> str:

@@ -63,9 +63,9 @@ ENTRIES = (
     ),
     Entry(
         code="systemd-device-policy-ignored",
-        title="systemd in a container cannot set device rules, and runs without them",
+        title="systemd in a container cannot set device rules, and continues without",
         patterns=(rf"Failed to (?:re)?set devices\.(?:list|allow|deny)[^\n]*: (?:{EPERM}|{EACCES}|{ENOENT})",),
-        verdict="systemd in this container may not change device rules; it runs without them",
+        verdict="systemd in this container may not change device rules; it continues without them",
         cause="The devices controller is not delegated to containers. It is a notice: a service fails for it only "
         "where it "
         "needs a device that the container lacks.",

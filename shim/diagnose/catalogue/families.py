@@ -65,9 +65,8 @@ ENTRIES = (
         title="the kernel refuses a value for a file of a cgroup",
         ambiguous=(cgroup(rf"(?:{EINVAL}|{ERANGE}|no such device or address)"),),
         verdict="the kernel refuses the value for {path}",
-        cause="EINVAL, ERANGE: the value is not a number, out of range, or does not fit its neighbours: the parent's "
-        "limit, "
-        "the CPUs and nodes that exist, a second file that it belongs to.",
+        cause="The value is not a number, is out of range, or does not fit its neighbours (EINVAL, ERANGE): the "
+        "parent's limit, the existing CPUs and nodes, or a second file that belongs to it.",
         remedy=(
             "Compare what was written with the parent's file of the same name, and correct the limit.",
             "Leave the limit out to see whether the container starts without it.",

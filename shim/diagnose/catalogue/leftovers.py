@@ -199,7 +199,7 @@ ENTRIES = (
         ),
         verdict="the rootless engine has no cgroups: limits of its containers are ignored",
         cause="A user gets cgroups only from systemd on cgroup2. Without systemd, on v1, or in a session without "
-        "delegation the engine leaves them out.",
+        "delegation the engine continues without them.",
         remedy=(
             (
                 "cgroup2 and systemd; then docker info must say Cgroup Driver: systemd. In a drop-in of user@.service: "

@@ -8,6 +8,8 @@ from shim.diagnose.entry import EACCES, ELOOP, ENOENT, ENOTDIR, EPERM, EROFS, En
 
 ANY = r"[^\"`\\\n]*"
 SPEC = "OCI runtime-spec, config.md, Mounts"
+# crun names a file of a cgroup without its directory, as it does with mount points.
+OF_CGROUP = r"(?:cgroup|cpu|cpuset|memory|io|blkio|pids|hugetlb|devices|freezer|net_cls|net_prio|rdma|misc)\."
 
 ENTRIES = (
     Entry(
@@ -70,7 +72,7 @@ ENTRIES = (
             rf"make mountpoint \\?\"(?P<path4>[^\"\\\n]+)\\?\": (?:openat file: )?{EACCES}",  # runc from 1.2 on
         ),
         ambiguous=(
-            rf"\b(?:mkdir|create?|openat2|open) [`](?P<path2>(?!/(?:sys|proc|dev)/)[^`\n]*)[`]: {EACCES}",
+            rf"\b(?:mkdir|create?|openat2|open) [`](?P<path2>(?!/(?:sys|proc|dev)/|{OF_CGROUP})[^`\n]*)[`]: {EACCES}",
             rf"\bcreating file [`'](?P<path5>[^`'\n]*)[`']: {EACCES}",
             rf"\bopen `(?P<path3>/(?!sys/|proc/|dev/)[^`\n]*)`: {ENOENT}",
         ),

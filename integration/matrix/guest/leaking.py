@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MIB = 1 << 20
 STEP = 0.1  # seconds between two allocations
+CATCH_UP = 3  # steps at once at most
 TOOTH = float(sys.argv[4]) if len(sys.argv) > 4 else 2.0
 BASE = 8 * MIB  # bytes that it holds from the start
 SLOTS = 512  # bytes that a dentry with a long name takes, about
@@ -31,6 +32,7 @@ def main() -> None:
     began, held = time.monotonic(), 0
     while True:
         due = int((time.monotonic() - began) * rate * MIB)
+        due = min(due, held + int(CATCH_UP * STEP * rate * MIB))  # after a pause no step, but a steeper rise
         if due > held:
             GROW[kind](due - held, held)
             held = due

@@ -201,7 +201,7 @@ def test_depth_that_nobody_here_reads() -> None:
 @pytest.mark.parametrize("depth", [950, 990, 1000, 9_997, 20_000])
 @pytest.mark.parametrize("unit", [("[", "]"), ('{"z":', "}")], ids=["arrays", "objects"])
 def test_depth_beside_the_limits(depth: int, unit: tuple[str, str]) -> None:
-    """runc takes 10,000 levels in all, so 9,997 in a member of the resources, and crun a million."""
+    """runc takes 10,000 levels in all, so 9,997 in a member of the resources, and crun more (20,000 tried)."""
     deep = unit[0] * depth + '"]}"' + unit[1] * depth
     text = f'{{"linux":{{"resources":{{"pids":{{"limit":3}},"x":{deep},"blockIO":{{"y":[{{"major":8}},{deep}]}}}}}}}}'
     loaded = load(text, "c")

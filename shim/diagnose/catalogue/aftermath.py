@@ -21,8 +21,7 @@ ENTRIES = (
         remedy=(
             (
                 "Raise the limit (docker, podman: --memory; Kubernetes: resources.limits.memory), or lower what the "
-                "program "
-                "takes (heap sizes, workers)."
+                "program takes (heap sizes, workers)."
             ),
             "cgshimctl watch NAME shows what grows.",
         ),
@@ -39,8 +38,7 @@ ENTRIES = (
         ),
         verdict="the kubelet's cAdvisor does not know the file system of /var/lib/kubelet, or found no cgroups at all",
         cause="btrfs and ZFS have devices that a kubelet in a container (kind, k3d) does not see. A kubelet before "
-        "1.19 "
-        "fails with the same words on a host with cgroup2 only.",
+        "1.19 fails with the same words on a host with cgroup2 only.",
         remedy=(
             "kind, k3d: mount /dev/mapper (and /dev) of the host into the node, or use an ext4 or xfs volume for /var.",
             "Kubernetes before 1.19: upgrade, or boot with systemd.unified_cgroup_hierarchy=0.",
@@ -67,8 +65,7 @@ ENTRIES = (
         patterns=(rf"Failed to (?:re)?set devices\.(?:list|allow|deny)[^\n]*: (?:{EPERM}|{EACCES}|{ENOENT})",),
         verdict="systemd in this container may not change device rules; it runs without them",
         cause="The devices controller is not delegated to containers. It is a notice: a service fails for it only "
-        "where it "
-        "needs a device that the container lacks.",
+        "where it needs a device that the container lacks.",
         remedy=(
             "Look for the service's own error: systemctl status, journalctl -u.",
             "Units with PrivateDevices= or DeviceAllow=: an override without them.",
@@ -86,8 +83,7 @@ ENTRIES = (
         ),
         verdict="the seccomp profile names {name}, which this libseccomp does not know",
         cause="The engine is newer than libseccomp. crun before 0.10.6 refuses such a profile; later ones, and runc, "
-        "leave "
-        "the call out and say so ('ignored'), which harms nothing.",
+        "leave the call out and say so ('ignored'), which harms nothing.",
         remedy=(
             "Upgrade libseccomp, and crun where it is static.",
             "'ignored': no failure; look for another message.",
@@ -123,14 +119,12 @@ ENTRIES = (
             r"lxc_start[^\n]*The container failed to start[^\n]*",
         ),
         verdict="LXC says only that the container did not start; the reason stands in its log, above these lines",
-        cause="The last lines are consequences. Usual first ones: cgroups (version, delegation), AppArmor, a mount "
-        "or the "
-        "root file system, hooks.",
+        cause="The last lines are consequences. Usual first ones: cgroups (version, delegation), AppArmor, a mount or "
+        "the root file system, hooks.",
         remedy=(
             (
                 "lxc-start -n NAME -F -l DEBUG -o /tmp/lxc.log (Proxmox: pct start ID --debug; LXD, Incus: lxc info "
-                "NAME "
-                "--show-log); then cgshimctl explain with the first ERROR line."
+                "NAME --show-log); then cgshimctl explain with the first ERROR line."
             ),
         ),
         reference="lxc-start(1)",

@@ -31,9 +31,8 @@ ENTRIES = (
         "containers (200 by default).",
         remedy=(
             (
-                "sysctl -w kernel.keys.maxkeys=20000 kernel.keys.maxbytes=1000000 (for root: "
-                "kernel.keys.root_maxkeys and "
-                "root_maxbytes)"
+                "sysctl -w kernel.keys.maxkeys=20000 kernel.keys.maxbytes=1000000 (for root: kernel.keys.root_maxkeys "
+                "and root_maxbytes)"
             ),
             "To keep it: write the same into /etc/sysctl.d/90-keys.conf",
             f"Or create no keys. {NO_KEYRING}",
@@ -201,9 +200,8 @@ ENTRIES = (
         "(rootless, userns-remap, sysbox), the usual reason is that the kernel refuses it.",
         remedy=(
             (
-                "sysctl -w user.max_user_namespaces=15000; Debian: also kernel.unprivileged_userns_clone=1; "
-                "Ubuntu 24.04: "
-                "kernel.apparmor_restrict_unprivileged_userns=0"
+                "sysctl -w user.max_user_namespaces=15000; Debian: also kernel.unprivileged_userns_clone=1; Ubuntu "
+                "24.04: kernel.apparmor_restrict_unprivileged_userns=0"
             ),
         ),
         reference="https://github.com/nestybox/sysbox/issues/162",

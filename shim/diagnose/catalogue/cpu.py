@@ -60,8 +60,7 @@ ENTRIES = (
             ),
             (
                 "Or raise cpu.cfs_quota_us of the ancestor (-1: no limit); for a slice of systemd: systemctl "
-                "set-property <slice> "
-                "CPUQuota="
+                "set-property <slice> CPUQuota="
             ),
         ),
         reference=BANDWIDTH,

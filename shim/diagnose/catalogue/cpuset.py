@@ -71,8 +71,7 @@ ENTRIES = (
         remedy=(
             (
                 "cat /sys/fs/cgroup/cpuset/cpuset.cpus > /sys/fs/cgroup/cpuset/docker/cpuset.cpus (or kubepods, "
-                "machine.slice), then "
-                "start again; or reboot."
+                "machine.slice), then start again; or reboot."
             ),
             "Ask for CPUs that are online: --cpuset-cpus, compose cpuset.",
         ),
@@ -80,8 +79,7 @@ ENTRIES = (
         excluded=said.where(said.not_a_list),
         confirm=look.lost_cpus,
         tell="cat /sys/devices/system/cpu/online /sys/fs/cgroup/cpuset/cpuset.cpus "
-        "/sys/fs/cgroup/cpuset/docker/cpuset.cpus: are "
-        "they the same?",
+        "/sys/fs/cgroup/cpuset/docker/cpuset.cpus: are they the same?",
         offer=1,
         rank=53,
         layout="v1",
@@ -117,8 +115,7 @@ ENTRIES = (
         remedy=(
             (
                 "Shrink the children first: find <the container's cpuset> -mindepth 1 -name cpuset.cpus | tac, and "
-                "write the new list "
-                "into each."
+                "write the new list into each."
             ),
             "Or start the container again with the new list (--cpuset-cpus) instead of updating it.",
         ),

@@ -16,8 +16,7 @@ ENTRIES = (
         remedy=(
             (
                 "mount, pivotroot: Proxmox nesting=1, LXD and Incus security.nesting=true; docker, podman: "
-                "--security-opt "
-                "apparmor=unconfined"
+                "--security-opt apparmor=unconfined"
             ),
             "signal, ptrace: reload the profile (apparmor_parser -r) so that both sides name each other as peer.",
             "Label not found: load the profile here, or start the container unconfined.",
@@ -34,8 +33,7 @@ ENTRIES = (
         ),
         verdict="SELinux denied {operation}; scontext=, tcontext= and name= in the line say to whom and what",
         cause="The container's domain (container_t) has no such right on the object: a volume without :z or :Z, a "
-        "device, "
-        "or /sys/fs/cgroup, which systemd in a container writes to.",
+        "device, or /sys/fs/cgroup, which systemd in a container writes to.",
         remedy=(
             "A volume: :Z (its own) or :z (shared). systemd in a container: setsebool -P container_manage_cgroup 1",
             "To see whether it is that: --security-opt label=disable. ausearch -m avc -ts recent lists all of them.",
@@ -53,9 +51,7 @@ ENTRIES = (
         remedy=(
             (
                 "docker, podman: --pids-limit; Kubernetes: podPidsLimit of the kubelet; a unit: TasksMax=. Raise it, "
-                "or "
-                "find "
-                "what does not end its threads."
+                "or find what does not end its threads."
             ),
         ),
         reference="Linux Documentation/admin-guide/cgroup-v1/pids.rst",
@@ -66,14 +62,12 @@ ENTRIES = (
         patterns=(r"cgroup2: unknown option \"?(?P<option>[\w,]+)", r"cgroup2: Unknown parameter '(?P<option2>\w+)'"),
         verdict="the kernel does not know the mount option {option} of cgroup2; systemd tries again without it",
         cause="nsdelegate came with Linux 4.13, memory_recursiveprot with 5.7. It is a notice of an old kernel "
-        "(Jetson, "
-        "vendors' boards), not the failure; such a kernel often lacks CONFIG_CGROUP_BPF, which cgroup2 needs for "
-        "devices.",
+        "(Jetson, vendors' boards), not the failure; such a kernel often lacks CONFIG_CGROUP_BPF, which cgroup2 needs "
+        "for devices.",
         remedy=(
             (
                 "Look for the engine's own error. A newer kernel, or systemd.unified_cgroup_hierarchy=0 for v1, helps "
-                "where "
-                "it is about bpf_prog_query or devices."
+                "where it is about bpf_prog_query or devices."
             ),
         ),
         reference="Linux Documentation/admin-guide/cgroup-v2.rst, Mounting",
@@ -171,8 +165,7 @@ ENTRIES = (
         verdict="sysctls cannot be set from inside this container: /proc/sys is read-only, or belongs to the host",
         cause="Engines mount /proc/sys read-only into a container. Only some sysctls belong to a namespace of its own "
         "(net.*, kernel.shm*, kernel.msg*, fs.mqueue.*); all others are the host's. A volume over /sys or /proc does "
-        "the "
-        "same to the engine's network setup.",
+        "the same to the engine's network setup.",
         remedy=(
             "Of a namespace: docker, podman: --sysctl key=value; compose: sysctls; Kubernetes: securityContext.sysctls",
             (
@@ -193,8 +186,7 @@ ENTRIES = (
         remedy=(
             (
                 "Proxmox, LXC: lxc.mount.entry: /dev/kmsg dev/kmsg none defaults,bind,create=file; LXD, Incus: a "
-                "device of "
-                "type unix-char with source=/dev/kmsg"
+                "device of type unix-char with source=/dev/kmsg"
             ),
             "Or: ln -s /dev/console /dev/kmsg at each start (tmpfiles.d: L /dev/kmsg - - - - /dev/console).",
             "Kubernetes 1.22 on: the feature gate KubeletInUserNamespace ignores it.",

@@ -231,9 +231,8 @@ ENTRIES = (
             r"(?P<what4>SHM size) can ?not be (?P<allowed4>less than \d+)",
         ),
         "The engine checks a few values itself before it calls the runtime.",
-        "Correct it: --cpu-period, --cpu-quota, --blkio-weight, --oom-score-adj, --memory-swappiness, "
-        "--shm-size (compose: the "
-        "same with underscores).",
+        "Correct it: --cpu-period, --cpu-quota, --blkio-weight, --oom-score-adj, --memory-swappiness, --shm-size "
+        "(compose: the same with underscores).",
         verdict="{what} is outside the range that the engine allows: {allowed}",
     ),
     refused(

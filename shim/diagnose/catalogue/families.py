@@ -85,9 +85,8 @@ ENTRIES = (
             rf"cannot (?:destroy subsystem|delete path) [^\n]*{EBUSY}",
         ),
         verdict="a cgroup cannot be changed or removed while processes or other cgroups are in it: {path}",
-        cause="EBUSY: processes are left (hanging in state D, frozen, or started by exec), cgroups below it exist, "
-        "or on "
-        "cgroup2 it has both processes and controllers for children.",
+        cause="EBUSY: processes are left (hanging in state D, frozen, or started by exec), cgroups below it exist, or "
+        "on cgroup2 it has both processes and controllers for children.",
         remedy=(
             "find the cgroup's directory -name cgroup.procs | xargs cat: end these processes, then repeat.",
             "A process in state D waits for a disk or network file system; only its return, or a reboot, ends it.",
@@ -142,15 +141,12 @@ ENTRIES = (
         ambiguous=(cgroup(rf"(?:{ENOSPC}|{ENOMEM}|resource temporarily unavailable)"),),
         verdict="the kernel has no room for {path}",
         cause="Creating: leaked cgroups fill the kernel's 65535 memory cgroups (zombies after kernel memory was "
-        "limited), "
-        "or cgroup.max.descendants is reached. cpuset: the set is empty. cgroup.procs: pids.max or realtime time is "
-        "used "
-        "up.",
+        "limited), or cgroup.max.descendants is reached. cpuset: the set is empty. cgroup.procs: pids.max or realtime "
+        "time is used up.",
         remedy=(
             (
                 "grep memory /proc/cgroups; cat /sys/fs/cgroup/cgroup.stat: many (dying) cgroups are a leak of old "
-                "kernels; "
-                "echo 3 > /proc/sys/vm/drop_caches helps for a while, a newer kernel for good."
+                "kernels; echo 3 > /proc/sys/vm/drop_caches helps for a while, a newer kernel for good."
             ),
             "cpuset on v1: write the parent's cpuset.cpus and cpuset.mems first.",
         ),

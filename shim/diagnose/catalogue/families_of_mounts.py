@@ -36,16 +36,13 @@ ENTRIES = (
         ambiguous=(mount(rf"(?:{EINVAL}|{ENODEV}|{ENOSYS}|unknown filesystem type[^\n]*|wrong fs type[^\n]*)"),),
         verdict="the kernel does not accept the container's mount of {source}",
         cause="EINVAL: an option that this file system or this kernel does not know, or a source that is no mount or "
-        "is "
-        "unbindable. ENODEV: the kernel has no such file system (a v1 controller, overlay, fuse). ENOSYS: the new "
-        "mount "
-        "calls (fsopen, mount_setattr) are missing or filtered.",
+        "is unbindable. ENODEV: the kernel has no such file system (a v1 controller, overlay, fuse). ENOSYS: the new "
+        "mount calls (fsopen, mount_setattr) are missing or filtered.",
         remedy=(
             "dmesg | tail often names the option. Remove it, or modprobe the file system.",
             (
                 "cgroup mounts: grep the controller in /proc/cgroups and /sys/fs/cgroup/cgroup.controllers; it can be "
-                "only in "
-                "one of the two."
+                "only in one of the two."
             ),
         ),
         tell="dmesg | tail; cat /proc/filesystems; uname -r",
@@ -59,9 +56,8 @@ ENTRIES = (
         ambiguous=(mount(rf"(?:{ENOENT}|not a directory|is a directory|{EROFS}|too many levels of symbolic links)"),),
         verdict="the source, or the place in the container, of the mount of {source} is not there or of another kind",
         cause="ENOENT: the source was removed or lies on a volume that is not mounted (yet), or the root file system "
-        "has "
-        "no such directory. ENOTDIR, EISDIR: a file is to be mounted on a directory. EROFS: the place would have to be "
-        "made in a read-only root.",
+        "has no such directory. ENOTDIR, EISDIR: a file is to be mounted on a directory. EROFS: the place would have "
+        "to be made in a read-only root.",
         remedy=(
             "ls -ld the source on the host where the engine runs (a virtual machine has other files).",
             "Make the place in the image, or mount elsewhere.",
@@ -98,9 +94,8 @@ ENTRIES = (
         ),
         verdict="the container's namespaces cannot be made or entered",
         cause="EPERM: no CAP_SYS_ADMIN, user namespaces switched off, or an outer container's seccomp or AppArmor. "
-        "EINVAL: "
-        "the kernel lacks this kind, or ids are not mapped. ENOSPC: the number in /proc/sys/user/max_*_namespaces is "
-        "used up.",
+        "EINVAL: the kernel lacks this kind, or ids are not mapped. ENOSPC: the number in "
+        "/proc/sys/user/max_*_namespaces is used up.",
         remedy=(
             (
                 "grep . /proc/sys/user/max_*_namespaces; sysctl kernel.unprivileged_userns_clone "
@@ -119,8 +114,7 @@ ENTRIES = (
         ambiguous=(r"\b(?:seccomp|libseccomp)\b[^\n]*: [^\n]+", r"[Ff]ailed to (?:init|set|load) seccomp[^\n]*"),
         verdict="the container's seccomp filter could not be made or loaded",
         cause="A profile of a newer engine names system calls, architectures or flags that this libseccomp or kernel "
-        "does "
-        "not know; or the kernel is built without filters, or an outer filter forbids seccomp().",
+        "does not know; or the kernel is built without filters, or an outer filter forbids seccomp().",
         remedy=(
             "Upgrade libseccomp and the runtime together: they must know what the engine's profile names.",
             "To see whether it is that: --security-opt seccomp=unconfined (Kubernetes: seccompProfile: Unconfined).",

@@ -25,9 +25,7 @@ ENTRIES = (
         remedy=(
             (
                 "Remove the field (docker, podman: --hostname, --sysctl; Kubernetes: hostname, "
-                "securityContext.sysctls), "
-                "or "
-                "the --uts=host, --network=host, --ipc=host beside it."
+                "securityContext.sysctls), or the --uts=host, --network=host, --ipc=host beside it."
             ),
         ),
         reference="OCI runtime-spec, config-linux.md, Namespaces",
@@ -43,9 +41,8 @@ ENTRIES = (
             r"(?:setuid|setgid|setgroups)(?: failed)?[: ]+(?P<number2>\d+)?[^\n]*invalid argument",
         ),
         verdict="the container's user, or one of its groups, is not mapped in the user namespace",
-        cause="The image's USER, --user or --group-add has an id that the user namespace does not hold; without "
-        "lines in "
-        "/etc/subuid and /etc/subgid only id 0 exists in it. Additional groups need newgidmap or setgroups.",
+        cause="The image's USER, --user or --group-add has an id that the user namespace does not hold; without lines "
+        "in /etc/subuid and /etc/subgid only id 0 exists in it. Additional groups need newgidmap or setgroups.",
         remedy=(
             "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER; podman system migrate",
             "Or choose another user: --user 0; podman: --group-add keep-groups in place of ids.",
@@ -93,9 +90,8 @@ ENTRIES = (
             r"failed to verify if current working directory is safe[^\n]*",
         ),
         verdict="the runtime refuses the working directory, which does not lie in the container",
-        cause="process.cwd leads out of the container, as /proc/self/fd/N of an attack does (CVE-2024-21626); a "
-        "volume or "
-        "FUSE mount whose directory was removed or replaced meanwhile looks the same.",
+        cause="process.cwd leads out of the container, as /proc/self/fd/N of an attack does (CVE-2024-21626); a volume "
+        "or FUSE mount whose directory was removed or replaced meanwhile looks the same.",
         remedy=(
             "Correct WORKDIR of the image and --workdir; distrust an image that has /proc/self/fd there.",
             "Start the container again where the directory was replaced.",
@@ -151,8 +147,7 @@ ENTRIES = (
         ),
         verdict="the options for cgroups and namespaces that were given do not go together",
         cause="Without a cgroup of its own (--cgroups=disabled) a container cannot be limited, paused or measured; "
-        "some "
-        "options need root, cgroup2, or no user namespace.",
+        "some options need root, cgroup2, or no user namespace.",
         remedy=("Leave out one of the options that the message names.",),
         reference="podman-run(1), --cgroups, --cgroupns, --userns",
         rank=56,

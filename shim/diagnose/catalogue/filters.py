@@ -82,8 +82,7 @@ ENTRIES = (
             "nvidia-container-cli -k -d /dev/tty info on the host; after a driver's update: reboot, ldconfig.",
             (
                 "Rootless or LXC: no-cgroups = true in /etc/nvidia-container-runtime/config.toml, or CDI: nvidia-ctk "
-                "cdi "
-                "generate."
+                "cdi generate."
             ),
         ),
         reference="https://github.com/NVIDIA/libnvidia-container/issues/154",

@@ -103,9 +103,8 @@ ENTRIES = (
         remedy=(
             "Build the image again with owners below 65536: find / -xdev -uid +65535 in it shows the files.",
             (
-                "Kubernetes: hostUsers: true for this pod. Rootless podman: more ids in /etc/subuid and "
-                "/etc/subgid, then "
-                "podman system migrate. docker: userns-remap with a larger range."
+                "Kubernetes: hostUsers: true for this pod. Rootless podman: more ids in /etc/subuid and /etc/subgid, "
+                "then podman system migrate. docker: userns-remap with a larger range."
             ),
         ),
         reference="https://github.com/containerd/containerd/issues/12329",
@@ -134,9 +133,8 @@ ENTRIES = (
         "is a different one.",
         remedy=(
             (
-                "sysctl -w fs.inotify.max_user_instances=8192 fs.inotify.max_user_watches=524288; to keep it, "
-                "write it into "
-                "/etc/sysctl.d/90-inotify.conf"
+                "sysctl -w fs.inotify.max_user_instances=8192 fs.inotify.max_user_watches=524288; to keep it, write it "
+                "into /etc/sysctl.d/90-inotify.conf"
             ),
         ),
         reference="https://github.com/flatcar/Flatcar/issues/563",
@@ -163,9 +161,8 @@ ENTRIES = (
             ),
             (
                 "Rootless, or inside LXC: no-cgroups = true under [nvidia-container-cli] in "
-                "/etc/nvidia-container-runtime/config.toml "
-                "(rootless: also in ~/.config), and give the devices yourself: --device /dev/nvidia0 --device "
-                "/dev/nvidiactl"
+                "/etc/nvidia-container-runtime/config.toml (rootless: also in ~/.config), and give the devices "
+                "yourself: --device /dev/nvidia0 --device /dev/nvidiactl"
             ),
             "Or boot with v1: systemd.unified_cgroup_hierarchy=0",
         ),

@@ -18,24 +18,20 @@ ENTRIES = (
         ),
         verdict="a cgroup cannot be removed: processes, or cgroups below it, are left (EBUSY)",
         cause="A process of the container has not ended: it hangs in the kernel (state D: a disk or network file "
-        "system "
-        "that does not answer), is frozen, or has just been killed, and then it is a matter of seconds. As a single "
-        "warning (will retry; trim) it is harmless.",
+        "system that does not answer), is frozen, or has just been killed, and then it is a matter of seconds. As a "
+        "single warning (will retry; trim) it is harmless.",
         remedy=(
             (
                 "find /sys/fs/cgroup -path '*<pod or container id>*' -name cgroup.procs -exec cat {{}} + names the "
-                "processes; "
-                "ps -o pid,stat,wchan:30,cmd -p <pids>"
+                "processes; ps -o pid,stat,wchan:30,cmd -p <pids>"
             ),
             (
-                "Frozen: write THAWED into freezer.state (v1), 0 into cgroup.freeze. State D: bring the storage "
-                "back, or "
-                "reboot the node."
+                "Frozen: write THAWED into freezer.state (v1), 0 into cgroup.freeze. State D: bring the storage back, "
+                "or reboot the node."
             ),
             (
-                "Pods that hang in Terminating: restart containerd or CRI-O, then the kubelet; upgrade runc to "
-                "1.1.13 or "
-                "later."
+                "Pods that hang in Terminating: restart containerd or CRI-O, then the kubelet; upgrade runc to 1.1.13 "
+                "or later."
             ),
         ),
         reference="https://github.com/kubernetes/kubernetes/issues/123766",
@@ -50,9 +46,8 @@ ENTRIES = (
             rf"mount [`']cgroup2[`'] to [^\n]*: {ENODEV}",
         ),
         verdict="the kernel does not know this cgroup file system (ENODEV)",
-        cause="cgroup2 came with Linux 4.5, and is complete enough for containers from 4.15 on; RHEL and CentOS 7 "
-        "have 3.10. "
-        "v1 needs CONFIG_CGROUPS and its controllers, which newest kernels may leave out (CONFIG_MEMCG_V1).",
+        cause="cgroup2 came with Linux 4.5, and is complete enough for containers from 4.15 on; RHEL and CentOS 7 have "
+        "3.10. v1 needs CONFIG_CGROUPS and its controllers, which newest kernels may leave out (CONFIG_MEMCG_V1).",
         remedy=(
             (
                 "grep cgroup /proc/filesystems; uname -r. Use a newer kernel, or v1 "
@@ -70,8 +65,7 @@ ENTRIES = (
         ),
         verdict="the kernel refuses to bind /sys/fs/cgroup into the container, because mounts lie below it (EINVAL)",
         cause="Without a cgroup namespace of the container's own a rootless runc binds the host's /sys/fs/cgroup. On "
-        "v1 and "
-        "hybrid hosts hierarchies are mounted below it, and a user namespace may not show what they cover.",
+        "v1 and hybrid hosts hierarchies are mounted below it, and a user namespace may not show what they cover.",
         remedy=(
             "Boot with cgroup2 (systemd.unified_cgroup_hierarchy=1): nothing is mounted below it there.",
             "docker, podman: --cgroupns=private. Or crun, which binds with what lies below.",
@@ -110,8 +104,7 @@ ENTRIES = (
         ),
         verdict="gVisor's runsc does not change the limits of this container while it runs",
         cause="Limits of gVisor hold for the sandbox, which the pod's first container stands for; older versions "
-        "refuse the "
-        "update of any other.",
+        "refuse the update of any other.",
         remedy=("Upgrade gVisor. Until then recreate the pod with other limits.",),
         reference="https://github.com/google/gvisor/pull/12791",
     ),
@@ -131,8 +124,7 @@ ENTRIES = (
         remedy=(
             (
                 "Drain the node, stop the kubelet, rm /var/lib/kubelet/cpu_manager_state "
-                "/var/lib/kubelet/memory_manager_state, "
-                "start it again (k3s and rke2: below /var/lib/kubelet as well)."
+                "/var/lib/kubelet/memory_manager_state, start it again (k3s and rke2: below /var/lib/kubelet as well)."
             ),
         ),
         reference="https://kubernetes.io/docs/tasks/administer-cluster/cpu-management-policies/",
@@ -151,9 +143,7 @@ ENTRIES = (
         remedy=(
             (
                 "journalctl -u kubelet -n 50 --no-pager | grep -E '^|E[0-9]{{4}}|[Ff]ailed'; then cgshimctl explain "
-                "with "
-                "that "
-                "line."
+                "with that line."
             ),
             (
                 "Compare: grep SystemdCgroup /etc/containerd/config.toml; grep cgroupDriver "
@@ -182,8 +172,7 @@ ENTRIES = (
         remedy=(
             (
                 "cgroupsPerQOS: true with enforceNodeAllocatable: [pods]; or cgroupsPerQOS: false with "
-                "enforceNodeAllocatable: "
-                "[] (nothing limits pods as a whole then)."
+                "enforceNodeAllocatable: [] (nothing limits pods as a whole then)."
             ),
         ),
         reference="https://kubernetes.io/docs/tasks/administer-cluster/reserve-compute-resources/",
@@ -216,8 +205,7 @@ ENTRIES = (
         patterns=(r"\bpod [0-9a-f]{12,} cgroup is not set\b",),
         verdict="podman finds no cgroup of the pod, in which its containers should start",
         cause="The pod was left over from a start that failed, was made with another cgroup manager, or before a "
-        "change "
-        "of podman's version; its record has no cgroup.",
+        "change of podman's version; its record has no cgroup.",
         remedy=("podman pod rm -f NAME, and make it again (podman-compose down; up). Upgrade podman.",),
         reference="https://github.com/containers/podman/issues/24889",
         rank=40,
@@ -234,8 +222,7 @@ ENTRIES = (
         ),
         verdict="LXC could not make a mount of the container",
         cause="AppArmor's profile of an outer container, a source whose owner is not in the container's id map, a "
-        "directory "
-        "on the way that its ids may not search, or a file system that a user namespace may not mount.",
+        "directory on the way that its ids may not search, or a file system that a user namespace may not mount.",
         remedy=(
             "Nested: security.nesting=true (LXD, Incus); features nesting=1 (Proxmox); dmesg | grep -i denied",
             "lxc-start -F -l DEBUG -o log shows the first failure; the last lines are its consequences.",

@@ -75,8 +75,7 @@ ENTRIES = (
             "apt-get install apparmor apparmor-utils; systemctl restart apparmor docker",
             (
                 "Proxmox, LXC: features nesting=1, and lxc.apparmor.profile: unconfined if that does not do; LXD, "
-                "Incus: "
-                "security.nesting=true"
+                "Incus: security.nesting=true"
             ),
             "Without AppArmor for one container: --security-opt apparmor=unconfined",
         ),

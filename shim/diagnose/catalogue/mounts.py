@@ -176,9 +176,8 @@ ENTRIES = (
         "nodes), or the container has no user namespace of its own.",
         remedy=(
             (
-                "Use a kernel and file system with idmapped mounts: ext4, xfs and btrfs from 5.12 and 5.15, "
-                "overlay from 5.19, "
-                "tmpfs from 6.3; NFS has none."
+                "Use a kernel and file system with idmapped mounts: ext4, xfs and btrfs from 5.12 and 5.15, overlay "
+                "from 5.19, tmpfs from 6.3; NFS has none."
             ),
             (
                 "podman: use :U, which changes the owners, instead of idmap. Kubernetes: hostUsers: true for this "

@@ -105,9 +105,8 @@ ENTRIES = (
         ),
         verdict="{source} may not be mounted at {destination}: an outer container, a sandbox or a security module "
         "forbids it",
-        cause="Mounting needs CAP_SYS_ADMIN, and the AppArmor profile of LXC or the seccomp filter of docker may "
-        "still forbid it. A FUSE file system is closed even to root unless it is mounted with allow_other or "
-        "allow_root.",
+        cause="Mounting needs CAP_SYS_ADMIN, and the AppArmor profile of LXC or the seccomp filter of docker may still "
+        "forbid it. A FUSE file system is closed even to root unless it is mounted with allow_other or allow_root.",
         remedy=(
             "Proxmox: features nesting=1,keyctl=1; LXD, Incus: security.nesting=true; LXC: lxc.apparmor.profile",
             (

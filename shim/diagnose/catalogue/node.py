@@ -36,9 +36,8 @@ ENTRIES = (
             "systemctl daemon-reload, then log out and in again (or reboot)",
         ),
         reference="https://github.com/k3d-io/k3d/issues/1082",
-        tell="cat /sys/fs/cgroup/user.slice/user-$(id -u).slice/user@$(id -u).service/cgroup.controllers: is "
-        "it missing "
-        "there?",
+        tell="cat /sys/fs/cgroup/user.slice/user-$(id -u).slice/user@$(id -u).service/cgroup.controllers: is it "
+        "missing there?",
         confirm=tree.not_delegated,
         offer=1,
         rank=37,
@@ -108,8 +107,7 @@ ENTRIES = (
             ),
             (
                 "cgroup2: echo '+cpu +cpuset +memory +pids +hugetlb' > /sys/fs/cgroup/cgroup.subtree_control; "
-                "Delegate=yes in "
-                "the kubelet's unit"
+                "Delegate=yes in the kubelet's unit"
             ),
             "Make the drivers agree: cgroupDriver in the kubelet's configuration, SystemdCgroup in containerd's.",
         ),
@@ -164,9 +162,8 @@ ENTRIES = (
         title="Docker does not start: it finds no devices hierarchy",
         patterns=(r"Devices cgroup isn't mounted",),
         verdict="Docker does not start: no v1 hierarchy has the devices controller, and it does not see cgroup2",
-        cause="Nothing mounted the v1 hierarchies (no systemd, WSL, a chroot, LXC, Android), or the host has "
-        "cgroup2 and "
-        "this Docker is older than 20.10.",
+        cause="Nothing mounted the v1 hierarchies (no systemd, WSL, a chroot, LXC, Android), or the host has cgroup2 "
+        "and this Docker is older than 20.10.",
         remedy=(
             "Without systemd: apt-get install cgroupfs-mount && cgroupfs-mount, then start dockerd again.",
             "On cgroup2: upgrade Docker to 20.10 or later; or boot with systemd.unified_cgroup_hierarchy=0.",
@@ -200,9 +197,8 @@ ENTRIES = (
                 "/sys/fs/cgroup/{controller}"
             ),
             (
-                "Termux: mount a tmpfs at /sys/fs/cgroup first (mount -t tmpfs -o mode=755 tmpfs /sys/fs/cgroup), "
-                "then each "
-                "controller in it."
+                "Termux: mount a tmpfs at /sys/fs/cgroup first (mount -t tmpfs -o mode=755 tmpfs /sys/fs/cgroup), then "
+                "each controller in it."
             ),
         ),
         reference="https://github.com/termux/termux-packages/issues/15662",
@@ -260,9 +256,8 @@ ENTRIES = (
         remedy=(
             "podman does it by itself: podman run --systemd=always.",
             (
-                "docker on cgroup2: docker run --privileged --cgroupns=private, without a mount of /sys/fs/cgroup; "
-                "or, without "
-                "--privileged: --cgroupns=host -v /sys/fs/cgroup:/sys/fs/cgroup:rw --tmpfs /run --tmpfs /tmp"
+                "docker on cgroup2: docker run --privileged --cgroupns=private, without a mount of /sys/fs/cgroup; or, "
+                "without --privileged: --cgroupns=host -v /sys/fs/cgroup:/sys/fs/cgroup:rw --tmpfs /run --tmpfs /tmp"
             ),
             "On v1 the image's systemd needs the hierarchy name=systemd; systemd 256 and later need cgroup2.",
         ),

@@ -64,9 +64,8 @@ ENTRIES = (
         remedy=("Raise pids.max of the cgroup shown, or systemctl set-property <unit> TasksMax=<more>",),
         reference="https://github.com/docker/for-linux/issues/343",
         confirm=look.pids_full,
-        tell="grep -H . /sys/fs/cgroup/pids/*/pids.{{current,max}} /sys/fs/cgroup/*/pids.{{current,max}}; "
-        "ulimit -u; sysctl "
-        "kernel.threads-max kernel.pid_max",
+        tell="grep -H . /sys/fs/cgroup/pids/*/pids.{{current,max}} /sys/fs/cgroup/*/pids.{{current,max}}; ulimit -u; "
+        "sysctl kernel.threads-max kernel.pid_max",
         offer=1,
     ),
 )

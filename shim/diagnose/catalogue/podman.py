@@ -103,9 +103,8 @@ ENTRIES = (
         "output.",
         remedy=(
             (
-                "Services: KillMode=none is no remedy; use Quadlet or podman generate systemd, which set "
-                "Delegate=yes and "
-                "Type=notify."
+                "Services: KillMode=none is no remedy; use Quadlet or podman generate systemd, which set Delegate=yes "
+                "and Type=notify."
             ),
             (
                 "Upgrade conmon and podman. podman --log-level=debug run ... shows conmon's own words; journalctl -t "

@@ -176,8 +176,7 @@ ENTRIES = (
         remedy=(
             (
                 "Set it on the host instead: sysctl -w {key}=<value>, and remove it from the container: sysctls: "
-                "(compose), "
-                "--sysctl (docker, podman), securityContext.sysctls (Kubernetes)."
+                "(compose), --sysctl (docker, podman), securityContext.sysctls (Kubernetes)."
             ),
             "Or give the container its own namespace: no --network host for net.*, no --ipc host for kernel.*.",
         ),

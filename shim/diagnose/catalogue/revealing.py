@@ -34,8 +34,7 @@ ENTRIES = (
             ),
             (
                 "Inside another container: start that one with --security-opt unmask=ALL (podman) or "
-                "systempaths=unconfined "
-                "(docker), or unmount what covers /sys."
+                "systempaths=unconfined (docker), or unmount what covers /sys."
             ),
         ),
         reference="https://github.com/opencontainers/runc/issues/3970",

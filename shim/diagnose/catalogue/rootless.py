@@ -137,13 +137,11 @@ ENTRIES = (
         remedy=(
             (
                 "docker, podman: --oom-score-adj no lower than the engine's own: cat /proc/$(pidof "
-                "dockerd)/oom_score_adj. Compose: "
-                "oom_score_adj. config.json: process.oomScoreAdj."
+                "dockerd)/oom_score_adj. Compose: oom_score_adj. config.json: process.oomScoreAdj."
             ),
             (
-                "Kubernetes sets it by itself (-998 for the pod's own container): give the engine "
-                "CAP_SYS_RESOURCE. CRI-O and "
-                "containerd inside a container: restrict_oom_score_adj = true in containerd's CRI section."
+                "Kubernetes sets it by itself (-998 for the pod's own container): give the engine CAP_SYS_RESOURCE. "
+                "CRI-O and containerd inside a container: restrict_oom_score_adj = true in containerd's CRI section."
             ),
         ),
         reference="proc_pid_oom_score_adj(5)",

@@ -33,9 +33,8 @@ ENTRIES = (
         "outer container's own ids must also hold those of /etc/subuid.",
         remedy=(
             (
-                "ls -l $(command -v newuidmap); getcap $(command -v newuidmap); then reinstall uidmap "
-                "(shadow-utils), or: "
-                "chmod u+s /usr/bin/newuidmap /usr/bin/newgidmap"
+                "ls -l $(command -v newuidmap); getcap $(command -v newuidmap); then reinstall uidmap (shadow-utils), "
+                "or: chmod u+s /usr/bin/newuidmap /usr/bin/newgidmap"
             ),
             (
                 "In a container: let the outer one have SETUID, SETGID and SYS_ADMIN (--privileged), without "
@@ -95,15 +94,13 @@ ENTRIES = (
         ),
         verdict="this user may not make a user namespace, which every rootless container needs",
         cause="user.max_user_namespaces is 0 (RHEL and CentOS 7), kernel.unprivileged_userns_clone is 0 (older "
-        "Debian), "
-        "AppArmor keeps programs without a profile from it (Ubuntu from 23.10 on), or an outer container's seccomp "
-        "filter forbids it.",
+        "Debian), AppArmor keeps programs without a profile from it (Ubuntu from 23.10 on), or an outer container's "
+        "seccomp filter forbids it.",
         remedy=(
             "sysctl -w user.max_user_namespaces=28633; Debian: sysctl -w kernel.unprivileged_userns_clone=1",
             (
-                "Ubuntu 24.04: an AppArmor profile with userns for the program (rootlesskit has one in its "
-                "packages), or: "
-                "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
+                "Ubuntu 24.04: an AppArmor profile with userns for the program (rootlesskit has one in its packages), "
+                "or: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
             ),
             "In a container: --security-opt seccomp=unconfined --security-opt apparmor=unconfined, or --privileged",
         ),
@@ -142,9 +139,8 @@ ENTRIES = (
         ),
         verdict="the namespace {path} cannot be entered",
         cause="ESRCH, ENOENT: its process has ended, as a pod's first container may. EPERM: it belongs to a user "
-        "namespace "
-        "over which the caller has no rights (rootless, --userns), or an outer layer forbids setns. EINVAL: the caller "
-        "has several threads or is in that user namespace already.",
+        "namespace over which the caller has no rights (rootless, --userns), or an outer layer forbids setns. EINVAL: "
+        "the caller has several threads or is in that user namespace already.",
         remedy=(
             "Start the container again whose namespace is shared (--network container:, --pid container:, the pod).",
             "Rootless: both containers need the same --userns; as root do not join what a user's engine made.",

@@ -133,8 +133,7 @@ ENTRIES = (
         remedy=(
             (
                 "Remove it: docker --kernel-memory, compose kernel_memory, memory.kernel of config.json. --memory "
-                "limits kernel "
-                "memory too."
+                "limits kernel memory too."
             ),
         ),
         reference="https://github.com/opencontainers/runc/issues/1083",

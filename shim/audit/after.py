@@ -67,21 +67,26 @@ def _change(note: Note) -> Change:
     return Change(field=note.field, outcome=outcome, reason=note.reason, without=without)
 
 
+def _verb(count: int, one: str, more: str) -> str:
+    return one if count == 1 else more
+
+
 def answer(outcomes: list[str]) -> str:
     """Can this host be upgraded."""
     count = {name: outcomes.count(name) for name in OUTCOMES}
     if not outcomes:
         return "Yes: there are no containers."
     if count[REFUSED]:
-        more = f" and {count[LOST]} lose a hint" if count[LOST] else ""
-        return (
-            f"Not yet: {count[REFUSED]} of {len(outcomes)} containers have limits that nobody can enforce there{more}."
-        )
+        more = f" and {count[LOST]} {_verb(count[LOST], 'loses', 'lose')} a hint" if count[LOST] else ""
+        have = f"{len(outcomes)} containers {_verb(count[REFUSED], 'has', 'have')} limits"
+        return f"Not yet: {count[REFUSED]} of {have} that nobody can enforce there{more}."
     if count[LOST]:
-        return f"Yes, with a loss of tuning values: {count[LOST]} of {len(outcomes)} containers lose a hint."
+        lose = f"{len(outcomes)} containers {_verb(count[LOST], 'loses', 'lose')} a hint"
+        return f"Yes, with a loss of tuning values: {count[LOST]} of {lose}."
     if count[TRANSLATED]:
         which = f"{count[TRANSLATED]} of {len(outcomes)}"
-        return f"Yes, with cgshim: {which} containers have limits that the bare runtime does not take there."
+        have = _verb(count[TRANSLATED], "has", "have")
+        return f"Yes, with cgshim: {which} containers {have} limits that the bare runtime does not take there."
     if len(outcomes) == 1:
         return "Yes: the container keeps its limits as they are."
     return f"Yes: all {len(outcomes)} containers keep their limits as they are."

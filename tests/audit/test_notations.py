@@ -288,7 +288,8 @@ def test_outcomes_of_a_migration() -> None:
     outcomes = [one.outcome for one in (same, hint, guard, bridged)]
     assert outcomes == ["nothing changes", "a hint is lost", "nobody can enforce", "cgshim translates"]
     assert answer(outcomes[:1]) == "Yes: the container keeps its limits as they are."
-    assert answer(outcomes[:2]) == "Yes, with a loss of tuning values: 1 of 2 containers lose a hint."
-    assert answer(outcomes[2:]) == "Not yet: 1 of 2 containers have limits that nobody can enforce there."
+    assert answer(outcomes[:2]) == "Yes, with a loss of tuning values: 1 of 2 containers loses a hint."
+    assert answer(outcomes[2:]) == "Not yet: 1 of 2 containers has limits that nobody can enforce there."
+    assert answer([*outcomes, *outcomes]).startswith("Not yet: 2 of 8 containers have limits")
     assert answer([]) == "Yes: there are no containers."
     assert after({}, there, "crun", "cgroupfs", "crun starts nothing").changes[-1].field == "(every container)"

@@ -265,7 +265,7 @@ def test_after_the_migration(host: Path) -> None:
         ("memory.kernel", "a hint is lost"),
         ("memory.disableOOMKiller", "a hint is lost"),
     }
-    assert found["after"]["answer"] == "Yes, with a loss of tuning values: 1 of 10 containers lose a hint."
+    assert found["after"]["answer"] == "Yes, with a loss of tuning values: 1 of 10 containers loses a hint."
 
 
 def test_after_a_kernel_without_v1_code(host: Path) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from integration.containers import LAUNCHER, SEARCH_PATH, call
-from shim.diagnose import noise
+from shim.diagnose.records import line_record
 from tests.replayed import Case, guests
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def _records(case: Case) -> str:
     runc = case.context.runtime == "runc"
     made = []
     for line in case.text.splitlines():
-        level, message = noise._line(line)
+        level, message = line_record(line)
         record = {"level": level or "error", "msg": message, "time": "2026-11-22T18:21:20Z"}
         made.append(json.dumps(record, indent=None if runc else 2))
     return "\n".join(made) + "\n"

@@ -62,15 +62,25 @@ def explain(text: str, context: Context) -> Diagnosis:
     facts = Facts(spoken.placed(context, heard.everything))
     possible: list[Candidate] = []
     for last in (False, True):
-        for words in heard.readings:
-            fitting = candidates(words, facts, last)
+        for reading in heard.readings:
+            fitting = [one for words in reading for one in candidates(words, facts, last)]
             counting = sorted((one for one in fitting if one.counts), key=lambda one: one.order)
-            if counting:
-                return _diagnosis(counting[0], text, context, _rest(fitting, counting[0]))
+            whole = _of_broken_lines(heard, facts) if fitting else []
+            if counting or whole:
+                best = min([*counting[:1], *whole], key=lambda one: one.order)
+                return _diagnosis(best, text, context, _rest(fitting, best))
             possible = sorted((one for one in fitting if one.entry.offer), key=lambda one: one.likeliest)
             if possible:
                 return _several(possible, text, context)
     return spoken.by_code(own, text) or _not_recognised(text, heard, facts)
+
+
+def _of_broken_lines(heard: noise.Heard, facts: Facts) -> list[Candidate]:
+    """What the words mean without their line breaks. It may be more than what fits one of the lines: the catalogue has
+    what is particular in front of what is general.
+    """
+    found = (one for words in heard.perhaps for one in candidates(words, facts))
+    return [one for one in found if one.counts and one.entry.found_in(heard.everything) is None]
 
 
 def candidates(words: str, facts: Facts, last: bool = False) -> list[Candidate]:
@@ -156,8 +166,8 @@ def entry_of(code: str) -> Entry:
 
 
 def _rest(fitting: list[Candidate], best: Candidate) -> tuple[str, ...]:
-    others = (one for one in fitting if one is not best and (one.counts or one.entry.offer))
-    return tuple(one.entry.code for one in others)
+    others = (one.entry.code for one in fitting if one.counts or one.entry.offer)
+    return tuple(code for code in dict.fromkeys(others) if code != best.entry.code)
 
 
 def _diagnosis(best: Candidate, text: str, context: Context, others: tuple[str, ...]) -> Diagnosis:
@@ -180,7 +190,8 @@ def _diagnosis(best: Candidate, text: str, context: Context, others: tuple[str, 
 
 def _several(possible: list[Candidate], text: str, context: Context) -> Diagnosis:
     """Each cause that the words may have; a single one is the answer itself, and says that it is not proven."""
-    causes = tuple(_diagnosis(one, "", context, ()) for one in possible[:MOST])
+    each = list({one.entry.code: one for one in reversed(possible)}.values())[::-1]
+    causes = tuple(_diagnosis(one, "", context, ()) for one in each[:MOST])
     codes = tuple(one.code for one in causes)
     ours = any(one.ours for one in causes)
     if len(causes) == 1:

@@ -7,41 +7,29 @@ memory, engines append their own verdict.
 
 from __future__ import annotations
 
-import json
 import re
 
+from shim.diagnose.records import IN_FRONT, LEFT_OUT, records
 from shim.values import Value
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 # A diagnosis that was pasted back: only the runtime's own words in it count (`shim.diagnose.render`).
 DIAGNOSED = re.compile(r"cgshim: .* \[[a-z0-9-]+\]\s*$", re.MULTILINE)
 QUOTED = re.compile(r"^\s*runtime: (.*)$", re.MULTILINE)
+# Phrases of the runtime's that `shim.diagnose.render` abbreviates, because engines act on them.
+ABBREVIATED = (
+    (re.compile(r"\bexecutable not found \(ENOENT\) in\b"), "executable file not found in"),
+    (re.compile(r"\bEACCES\b"), "permission denied"),
+    (re.compile(r"\bEPERM\b"), "operation not permitted"),
+    (re.compile(r"\bENOENT\b"), "no such file or directory"),
+)
 # The same as `cgshimctl explain` shows it: the runtime's words stand below this heading.
 SHOWN = re.compile(
     r"^\s*code:? +[a-z0-9-]+ *$.*?^The runtime's own (?:words|message):?\s*$(?P<words>.*)", re.MULTILINE | re.DOTALL
 )
-LOGFMT = re.compile(
-    r'^(?:time=(?:"[^"]*"|\S+) )?level=(?P<level>\w+) msg=(?P<msg>"(?:[^"\\]|\\.)*(?:"|$)|\S+)(?P<rest>.*)$'
-)
 INNER = re.compile(r'^(?:time=(?:"[^"]*"|\S+) )?level=\w+ msg="(?P<msg>.*?)"?$')
-# What stands in front of a program's own line: the journal, klog, container logs, events of Kubernetes, mail quotes.
-PROGRAM = r"[\w@.:/()-]+(?:\[\d+\])?: "
-IN_FRONT = re.compile(
-    rf"^(?:(?:[A-Z][a-z]{{2}} +\d{{1,2}} [\d:.]{{8,}}|\d{{4}}-\d\d-\d\dT[\d:.,]{{8,}}\S*) (?!level=)\S+ {PROGRAM}"
-    r"|[IWEF]\d{4} [\d:.]{8,} +\d+ [\w.-]+\.go:\d+\] "
-    r"|\[?\d{4}[-/]\d\d[-/]\d\d[T ][\d:.,]{8,}\S*\]?:? (?:std(?:out|err) [FP] )?"
-    r"|> ?|(?:Warning|Normal) +[A-Z]\w+ +[\w<>]+(?: \(x\d+ over \w+\))? +\w[\w.,/-]* +)"
-)
-KLOG = re.compile(r'\berr="((?:[^"\\]|\\.)*)"')  # klog's structured form
-TERMINAL = re.compile(r"^(?P<level>DEBU|INFO|WARN|ERRO|FATA|PANI)\[\d+\] *")
-# An engine's word, without a level, for what it leaves out and goes on.
-LEFT_OUT = re.compile(r"\b(?:discarded|ignored|limited without swap)\.?(?: +[\d.]+s)?$", re.IGNORECASE)
+FAILED = re.compile(r"\b(?:[Ee]rror response|[Ee]rror: |[Ff]ailed|cannot)\b")
 QUIETER = re.compile(r"(?:DEBU|INFO|WARN)\[\d+\] (?!\[\d+\] System error)|(?:time=\S+ )?level=(?:debug|info|warning) ")
-LEVELS = {"DEBU": "debug", "INFO": "info", "WARN": "warning", "ERRO": "error", "FATA": "fatal", "PANI": "panic"}
 # How a line begins that is a message of its own and no continuation.
 STARTS = re.compile(
     r"^\s*(?:$|[{}\[\]]|(?:DEBU|INFO|WARN|ERRO|FATA)\[|time=|level=|[Ee]rror:|ERROR:?|WARNING:|[Ff]ailed "
@@ -105,12 +93,15 @@ class Heard(Value):
     """A runtime's output without its noise.
 
     errors: messages of level error and worse, or of no level, and quoted ones. rest: warnings and information.
-    rejoined: the errors of a text whose lines a terminal or folding broke, as they read without the breaks.
+    rejoined: the errors of a text whose lines a terminal or folding broke, as they read without the breaks. perhaps:
+    the same where that is in doubt. aside: what counts as noise, where it is all that was said.
     """
 
     errors: tuple[str, ...]
     rest: tuple[str, ...]
     rejoined: tuple[str, ...] = ()
+    perhaps: tuple[str, ...] = ()
+    aside: tuple[str, ...] = ()
 
     @property
     def failure(self) -> str:
@@ -128,16 +119,18 @@ class Heard(Value):
         return self.failure or self.everything
 
     @property
-    def readings(self) -> tuple[str, ...]:
-        """The words in the order in which they are tried: without breaks where the lines were broken, as they came, and
-        at last as one line.
+    def readings(self) -> tuple[tuple[str, ...], ...]:
+        """The words in the order in which they are tried: without breaks where the lines were broken (in a word, or
+        between two), as they came, and at last as one line.
         """
         lines = [line.strip() for line in self.everything.split("\n")]
         folded, unbroken = (_ends(separator.join(lines)) for separator in (" ", ""))
-        found = (*self.rejoined, self._reason, self.failure, self.everything)
-        found = (*found, *((folded, unbroken) if len(lines) > 1 else ()))
-        found = (*found, *(OLD_QUOTES.sub(r"`\1`", one) for one in found))
-        return tuple(dict.fromkeys(one for one in found if one))
+        found = [self.rejoined, *((one,) for one in (self._reason, self.failure, self.everything))]
+        found += [(folded,), (unbroken,)] if len(lines) > 1 else []
+        found.append(tuple(_ends(" ".join(line.split())) for line in self.rejoined))
+        found += [tuple(OLD_QUOTES.sub(r"`\1`", one) for one in words) for words in found]
+        spoken = (tuple(one for one in words if one) for words in (*found, self.aside))
+        return tuple(dict.fromkeys(words for words in spoken if words))
 
     @property
     def _reason(self) -> str:
@@ -147,43 +140,82 @@ class Heard(Value):
 
 def clean(text: str) -> Heard:
     """The messages of a JSON or logfmt log, or the lines of plain text, without noise."""
-    plain = ANSI.sub("", text).replace("\r\n", "\n").replace("\r", "\n").translate(PRINTED)
-    plain = IN_ADDRESS.sub(lambda found: chr(int(found[1], 16)), plain)
-    plain = ESCAPED_TICK.sub("`", plain)
-    plain = CONTINUED.sub(lambda found: " " if found[1] else "", plain)
-    own = QUOTED.findall(plain) if DIAGNOSED.search(plain) else []
-    shown = SHOWN.search(plain)
-    own = own or ([shown["words"]] if shown else [])
-    plain = "\n".join(own) if own else plain
+    plain = _own_words(_printed(text))
     heard = _heard(plain)
     if not heard.everything:  # noise alone is what was asked about
         heard = Heard(errors=tuple(line.strip() for line in plain.split("\n") if line.strip())[:LINES], rest=())
-    return heard.changed(rejoined=tuple(_heard(joined).first for joined in _rejoined(plain)))
+    joined, begins, short = _rejoined(plain)
+    whole = tuple((_heard(one).first, one) for one in joined)
+    found = tuple(said or one for said, one in whole if said or not begins)
+    aside = _aside(plain, heard)
+    if begins or short:
+        return heard.changed(perhaps=found, aside=aside)
+    return heard.changed(rejoined=found, aside=aside)
 
 
-def _rejoined(text: str) -> tuple[str, ...]:
+def _printed(text: str) -> str:
+    """The text as somebody read it: without colours, escapes of an address or of Markdown, and folding of YAML."""
+    plain = ANSI.sub("", text).replace("\r\n", "\n").replace("\r", "\n").translate(PRINTED)
+    plain = IN_ADDRESS.sub(lambda found: chr(int(found[1], 16)), plain)
+    plain = ESCAPED_TICK.sub("`", plain)
+    if _full(plain.strip("\n").split("\n")):  # a terminal may break a line behind a backslash
+        return plain
+    return CONTINUED.sub(lambda found: " " if found[1] else "", plain)
+
+
+def _own_words(plain: str) -> str:
+    """The runtime's own words of a diagnosis that was pasted back; any other text as it is."""
+    own = QUOTED.findall(plain) if DIAGNOSED.search(plain) else []
+    shown = SHOWN.search(plain)
+    own = own or ([shown["words"]] if shown else [])
+    return _spelled_out("\n".join(own)) if own else plain
+
+
+def _spelled_out(text: str) -> str:
+    for short, phrase in ABBREVIATED:
+        text = short.sub(phrase, text)
+    return text
+
+
+def _full(lines: list[str]) -> bool:
+    """Is every line but the last as long as a terminal is wide?"""
+    widths = {len(line) for line in lines[:-1]}
+    return len(lines) > 2 and len(widths) == 1
+
+
+def _aside(text: str, heard: Heard) -> tuple[str, ...]:
+    """The whole text, noise and warnings included, where nothing else was said than words such as CreateError."""
+    if not heard.everything or any(" " in line for line in heard.errors + heard.rest):
+        return ()
+    return (_ends("\n".join(message for _, message in records(text)[:LINES])),)
+
+
+def _rejoined(text: str) -> tuple[tuple[str, ...], bool, bool]:
     """The text without the breaks of a terminal (every line but the last is full) or of folding (every line but the
-    last would not have held the next word); () for lines that are messages of their own.
+    last would not have held the next word), () where there are none. What makes that doubtful: a line begins as a
+    message of its own does; a line is much shorter than the others.
     """
     lines = text.strip("\n").split("\n")
     widths = [len(line) for line in lines[:-1]]
     width = max(widths, default=0)
-    full = len(widths) > 1 and width - min(widths) == 0
-    own = not full and any(STARTS.match(line) for line in lines[1:])
-    if width < NARROW or own or len(lines[-1]) > width or width - min(widths) > LONGEST_WORD:
-        return ()
+    begins = not _full(lines) and any(STARTS.match(line) for line in lines[1:])
+    next_words = (f"{line} ".index(" ", len(line) - len(line.lstrip())) for line in lines[1:])
+    held = any(length + 1 + word <= width for length, word in zip(widths, next_words))
+    short = width - min(widths, default=0) > LONGEST_WORD
+    if width < NARROW or len(lines[-1]) > width or (short and held):
+        return (), begins, short
     folded = " ".join(line.strip() for line in lines)
-    return ("".join(lines), folded) if width - min(widths) <= 1 else (folded,)
+    return (("".join(lines), folded) if width - min(widths) <= 1 else (folded,)), begins, short
 
 
 def _heard(text: str) -> Heard:
     errors: list[str] = []
     rest: list[str] = []
-    records = _records(text)
-    if len(records) > LINES:
-        records = records[: LINES // 2] + records[-LINES // 2 :]
+    found = records(text)
+    if len(found) > LINES:
+        found = found[: LINES // 2] + found[-LINES // 2 :]
     excerpt = False
-    for level, message in records:
+    for level, message in found:
         excerpt = bool(EXCERPT.match(message)) or (excerpt and not EXCERPT_ENDS.match(message))
         kept = errors if excerpt or not level or level.lower() in FAILING else rest
         kept.extend(_spoken(message))
@@ -200,6 +232,8 @@ def _spoken(message: str) -> list[str]:
         quiet = AFFIXES.sub("", ESCAPED_LINE_END.sub("\n", short)).strip()
         heard = [line for line in quiet.split("\n") if line.strip() and not NOISE.search(line)]
         louder = [line for line in heard if not QUIETER.match(line)]
+        if any(FAILED.search(line) for line in louder):
+            louder = [line for line in louder if not LEFT_OUT.search(line.strip())]
         quiet = "\n".join(_quoted(line) for line in louder or heard)
         if quiet:
             found.append(quiet)
@@ -214,81 +248,3 @@ def _quoted(line: str) -> str:
 
 def _ends(line: str) -> str:
     return line if len(line) <= LINE else f"{line[: LINE // 2]} ... {line[-LINE // 2 :]}"
-
-
-def _records(text: str) -> list[tuple[str, str]]:
-    """(level, message) of every record; level "" where the format has none."""
-    found: list[tuple[str, str]] = []
-    decoder = json.JSONDecoder()
-    position = 0
-    while position < len(text):
-        if text[position] == "{":
-            try:
-                value, position = decoder.raw_decode(text, position)
-            except (ValueError, RecursionError):
-                pass
-            else:
-                found.append(_json_record(value))
-                continue
-        line, _, _ = text[position:].partition("\n")
-        position += len(line) + 1
-        if line.strip():
-            found.append(_line(line.strip()))
-    return found
-
-
-def _json_record(value: Any) -> tuple[str, str]:
-    if not isinstance(value, dict):
-        return "", str(value)
-    message = value.get("msg", value.get("message"))
-    if not isinstance(message, str):
-        return "", "\n".join(_texts(value))
-    message = _inner(message)
-    more = value.get("error", value.get("err"))
-    return str(value.get("level", "")), f"{message}: {more}" if more else message
-
-
-def _inner(text: str) -> str:
-    """The message of a record of JSON that was put into a string of JSON; any other text as it is."""
-    if not text.lstrip().startswith("{"):
-        return text
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-    return _json_record(value)[1] or text
-
-
-def _texts(value: Any, depth: int = 12) -> list[str]:
-    """Every string in a JSON value that is no record of a log, such as the state of a container."""
-    if isinstance(value, str):
-        return [_inner(value)]
-    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return [text for one in inside for text in _texts(one, depth - 1)] if depth else []
-
-
-def _line(line: str) -> tuple[str, str]:
-    for _ in range(3):
-        if LOGFMT.match(line):
-            break
-        line = IN_FRONT.sub("", line, count=1).lstrip()
-    terminal = TERMINAL.match(line)
-    if terminal is not None:
-        return LEVELS[terminal["level"]], line[terminal.end() :]
-    match = LOGFMT.match(line)
-    if match is None:
-        return "warning" if LEFT_OUT.search(line) else "", KLOG.sub(lambda one: f"err={_go_string(one[1])}", line)
-    message = match["msg"]
-    if message.startswith('"'):
-        message = _go_string(_unquoted(message))
-    return match["level"], message + match["rest"].rstrip()
-
-
-def _go_string(text: str) -> str:
-    """What Go's quoting stands for, as far as logs use it."""
-    return re.sub(r"\\(.)", lambda escape: {"n": "\n", "t": "\t"}.get(escape[1], escape[1]), text)
-
-
-def _unquoted(message: str) -> str:
-    """Without its quotes; the last one is missing where a line was cut."""
-    return message[1:-1] if len(message) > 1 and message.endswith('"') else message[1:]

@@ -111,7 +111,10 @@ ENTRIES = (
     Entry(
         code="seccomp-filter-failed",
         title="the container's seccomp filter could not be made or loaded",
-        ambiguous=(r"\b(?:seccomp|libseccomp)\b[^\n]*: [^\n]+", r"[Ff]ailed to (?:init|set|load) seccomp[^\n]*"),
+        ambiguous=(
+            r"\b(?:seccomp|libseccomp)\b(?!: entry on tid)[^\n]*: [^\n]+",
+            r"[Ff]ailed to (?:init|set|load) seccomp[^\n]*",
+        ),
         verdict="the container's seccomp filter could not be made or loaded",
         cause="A profile of a newer engine names system calls, architectures or flags that this libseccomp or kernel "
         "does not know; or the kernel is built without filters, or an outer filter forbids seccomp().",

@@ -103,7 +103,7 @@ ENTRIES = (
         remedy=(
             (
                 "v1: mount every controller that /proc/cgroups lists, then create the directory in each: mkdir -p "
-                "/sys/fs/cgroup/<controller>/kubepods"
+                "/sys/fs/cgroup/CONTROLLER/kubepods"
             ),
             (
                 "cgroup2: echo '+cpu +cpuset +memory +pids +hugetlb' > /sys/fs/cgroup/cgroup.subtree_control; "
@@ -124,7 +124,7 @@ ENTRIES = (
         "hugetlb.",
         remedy=(
             (
-                "v1: mkdir -p /sys/fs/cgroup/<controller>{path} for each of them and for systemd, before the kubelet "
+                "v1: mkdir -p /sys/fs/cgroup/CONTROLLER{path} for each of them and for systemd, before the kubelet "
                 "starts (ExecStartPre=)"
             ),
             "Or leave kube-reserved and system-reserved out of enforceNodeAllocatable; the reservation itself stays.",

@@ -61,7 +61,7 @@ ENTRIES = (
         ),
         verdict="no more processes can be created here: a pids limit is used up (EAGAIN)",
         cause="The limit of an ancestor, systemd's TasksMax and the user's process limit also count the runtime.",
-        remedy=("Raise pids.max of the cgroup shown, or systemctl set-property <unit> TasksMax=<more>",),
+        remedy=("Raise pids.max of the cgroup shown, or systemctl set-property UNIT TasksMax=NUMBER",),
         reference="https://github.com/docker/for-linux/issues/343",
         confirm=look.pids_full,
         tell="grep -H . /sys/fs/cgroup/pids/*/pids.{{current,max}} /sys/fs/cgroup/*/pids.{{current,max}}; ulimit -u; "

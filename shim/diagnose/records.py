@@ -1,0 +1,106 @@
+"""Records of logs in a runtime's output: JSON, logfmt, klog, the journal, and what engines put in front of a line."""
+
+from __future__ import annotations
+
+import json
+import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+LOGFMT = re.compile(
+    r'^(?:time=(?:"[^"]*"|\S+) )?level=(?P<level>\w+) msg=(?P<msg>"(?:[^"\\]|\\.)*(?:"|$)|\S+)(?P<rest>.*)$'
+)
+# What stands in front of a program's own line: the journal, klog, container logs, events of Kubernetes, mail quotes.
+PROGRAM = r"[\w@.:/()-]+(?:\[\d+\])?: "
+IN_FRONT = re.compile(
+    rf"^(?:(?:[A-Z][a-z]{{2}} +\d{{1,2}} [\d:.]{{8,}}|\d{{4}}-\d\d-\d\dT[\d:.,]{{8,}}\S*) (?!level=)\S+ {PROGRAM}"
+    r"|[IWEF]\d{4} [\d:.]{8,} +\d+ [\w.-]+\.go:\d+\] "
+    r"|\[?\d{4}[-/]\d\d[-/]\d\d[T ][\d:.,]{8,}\S*\]?:? (?:std(?:out|err) [FP] )?"
+    r"|> ?|(?:Warning|Normal) +[A-Z]\w+ +[\w<>]+(?: \(x\d+ over \w+\))? +\w[\w.,/-]* +)"
+)
+KLOG = re.compile(r'\berr="((?:[^"\\]|\\.)*)"')  # klog's structured form
+TERMINAL = re.compile(r"^(?P<level>DEBU|INFO|WARN|ERRO|FATA|PANI)\[\d+\] *")
+LEVELS = {"DEBU": "debug", "INFO": "info", "WARN": "warning", "ERRO": "error", "FATA": "fatal", "PANI": "panic"}
+# An engine's word, without a level, for what it leaves out and goes on.
+LEFT_OUT = re.compile(r"\b(?:discarded|ignored|limited without swap)\.?(?: +[\d.]+s)?$", re.IGNORECASE)
+
+
+def records(text: str) -> list[tuple[str, str]]:
+    """(level, message) of every record; level "" where the format has none."""
+    found: list[tuple[str, str]] = []
+    decoder = json.JSONDecoder()
+    position = 0
+    while position < len(text):
+        if text[position] == "{":
+            try:
+                value, position = decoder.raw_decode(text, position)
+            except (ValueError, RecursionError):
+                pass
+            else:
+                found.append(_json_record(value))
+                continue
+        line, _, _ = text[position:].partition("\n")
+        position += len(line) + 1
+        if line.strip():
+            found.append(line_record(line.strip()))
+    return found
+
+
+def _json_record(value: Any) -> tuple[str, str]:
+    if not isinstance(value, dict):
+        return "", str(value)
+    message = value.get("msg", value.get("message"))
+    if not isinstance(message, str):
+        return "", "\n".join(_texts(value))
+    message = _inner(message)
+    more = value.get("error", value.get("err"))
+    return str(value.get("level", "")), f"{message}: {more}" if more else message
+
+
+def _inner(text: str) -> str:
+    """The message of a record of JSON that was put into a string of JSON; any other text as it is."""
+    if not text.lstrip().startswith("{"):
+        return text
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return _json_record(value)[1] or text
+
+
+def _texts(value: Any, depth: int = 12) -> list[str]:
+    """Every string in a JSON value that is no record of a log, such as the state of a container."""
+    if isinstance(value, str):
+        return [_inner(value)]
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [text for one in inside for text in _texts(one, depth - 1)] if depth else []
+
+
+def line_record(line: str) -> tuple[str, str]:
+    """(level, message) of one line, without what stands in front of it."""
+    for _ in range(3):
+        if LOGFMT.match(line):
+            break
+        line = IN_FRONT.sub("", line, count=1).lstrip()
+    terminal = TERMINAL.match(line)
+    if terminal is not None:
+        return LEVELS[terminal["level"]], line[terminal.end() :]
+    match = LOGFMT.match(line)
+    if match is None:
+        return "warning" if LEFT_OUT.search(line) else "", KLOG.sub(lambda one: f"err={_go_string(one[1])}", line)
+    message = match["msg"]
+    if message.startswith('"'):
+        message = _go_string(_unquoted(message))
+    return match["level"], message + match["rest"].rstrip()
+
+
+def _go_string(text: str) -> str:
+    """What Go's quoting stands for, as far as logs use it."""
+    return re.sub(r"\\(.)", lambda escape: {"n": "\n", "t": "\t"}.get(escape[1], escape[1]), text)
+
+
+def _unquoted(message: str) -> str:
+    """Without its quotes; the last one is missing where a line was cut."""
+    return message[1:-1] if len(message) > 1 and message.endswith('"') else message[1:]

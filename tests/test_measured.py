@@ -65,6 +65,8 @@ def test_sentence() -> None:
     """Medians by the clock, in seconds."""
     words = "Seconds by the clock with runc and with cgshim in front of it, medians: podman run: 1.25 and 2.50."
     assert page.sentence(FOUND) == words
+    busy = {**FOUND, "machine": {**FOUND["machine"], "load": "3.0"}}
+    assert "(load 3.0)" in page.sentence(busy).replace("\n", " ")
 
 
 def test_text_says_what_is_missing() -> None:

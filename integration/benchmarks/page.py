@@ -66,7 +66,7 @@ def sentence(found: dict[str, Any]) -> str:
         parts.append(f"{case}: {bare:.2f} and {ours:.2f}")
     said = f"Seconds by the clock with runc and with cgshim in front of it, medians: {'; '.join(parts)}."
     if float(found["machine"]["load"]) > 1:
-        said += f" Other programs used the machine, too (load {found['machine']['load']}), so that all of it took longer."
+        said += f" Others used the machine, too (load {found['machine']['load']}), so that all of it took longer."
     return textwrap.fill(said, 120, break_on_hyphens=False)
 
 

@@ -58,6 +58,7 @@ OWN_STATE = (
     + """
 mkdir "$1/lib" "$1/lib.work"
 mount -t overlay overlay -o "lowerdir=/var/lib,upperdir=$1/lib,workdir=$1/lib.work" /var/lib
+rm -rf /var/lib/cgshim  # what this machine's own cgshim made, hidden from the node
 """
 )
 # The pod sees the host's processes and devices, as with hostPID and privileged.

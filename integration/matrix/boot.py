@@ -19,7 +19,7 @@ from typing import NamedTuple
 STOPPING = threading.Event()  # set when the run is interrupted: every guest ends
 MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay")
 LIMIT = 1500  # seconds for a whole boot
-SILENCE = 240  # seconds without a new result: the guest hangs
+SILENCE = 480  # seconds without a new result: the guest hangs. One scene of a set may wait five times for 90 seconds.
 MEMORY = "1024"  # MiB
 # Nothing here changes what a cgroup does; it is what emulation pays for most: page table isolation and other
 # mitigations, five-level page tables, waiting for RCU, auditing.

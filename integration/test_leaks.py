@@ -167,7 +167,8 @@ def test_a_killed_watcher_ends_no_run(recorded: tuple[Path, dict[str, str]], fou
     """Each container has one run, from before the kill to after it; both watchers have their header."""
     assert recorded[0].read_text().count('{"recording":"cgshim"') == 2
     assert {one["run"] for one in found.values()} == {1}
-    assert all(one["samples"] > 30 for one in found.values()), {kind: one["samples"] for kind, one in found.items()}
+    # How many come in 20 s depends on what a sample costs here: the watcher keeps to a share of one core.
+    assert all(one["samples"] > 10 for one in found.values()), {kind: one["samples"] for kind, one in found.items()}
 
 
 def test_what_happened_is_beside_the_samples(found: dict[str, Any]) -> None:

@@ -204,7 +204,7 @@ def seed(word: str) -> int:
 def options_of(arguments: list[str], known: list[profiles.Profile]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="run.sh", description="Boot real kernels and hold cgshim against them.")
-    names = (f"{profile.name}{'*' * profile.second}" for profile in known)
+    names = (f"{profile.name}{'*' * (profile.second + profile.alone)}" for profile in known)
     parser.add_argument("profile", nargs="*", help=f"default: all without * of {', '.join(names)}")
     parser.add_argument("--all", action="store_true", help="those with *, too")
     parser.add_argument("--results", type=pathlib.Path, help="keep all results and logs in this folder")

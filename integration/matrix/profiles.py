@@ -18,7 +18,7 @@ class Profile:
         if len(fields) != 7:
             raise ValueError(f"{TABLE.name}: seven columns are needed: {line!r}")
         name, self.kernel, userland, self.layout, self.cases, command_line, self.different = fields
-        self.name, self.second = name.rstrip("*"), name.endswith("*")
+        self.name, self.second, self.alone = name.rstrip("*"), name.endswith("*"), name.endswith("**")
         self.userland, _, more = userland.partition("+")
         self.systemd = self.layout == "systemd"
         self.packages = PACKAGES[more]
@@ -67,10 +67,12 @@ class Profile:
 
 
 def chosen(known: list[Profile], names: list[str], every: bool) -> list[Profile]:
-    """The profiles that these names mean; without names those that are no second look, or `every` one."""
+    """The profiles that these names mean; without names those that are no second look, or
+    `every` one but those that boot by their name alone.
+    """
     if names:
         return [profile for profile in known if profile.name in names]
-    return [profile for profile in known if every or not profile.second]
+    return [profile for profile in known if not profile.alone and (every or not profile.second)]
 
 
 def read(path: pathlib.Path = TABLE) -> list[Profile]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 
 from integration.matrix.guest import container, swapping
 from integration.matrix.guest.container import Container, Way
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 M = 1 << 20
 LIMIT = 128 * M
+STARTED = 15  # seconds in which the interpreters of all containers are up: until then they grow, too
 SAMPLES = 30  # of each container; the tests of a trend take ten
 PATIENCE = 75  # seconds: a slow guest may have fewer samples by then
 # What runs -> MiB a second; of BLOCKS, which has 16 MiB, less than all is read in that time.
@@ -47,6 +49,7 @@ def leaks(way: Way, parent: str, state: str) -> dict[str, Any]:
         names = {one.name: kind for kind, one in held.items()}
         recorder = Recorder(path, 1.0, tell=print)
         options = {"names": tuple(names), "roots": (f"{container.RUN}/state",), "state": state, "interval": 1.0}
+        time.sleep(STARTED)
         with _unbounded(), Watching(recorder, **options) as watching:
             watching.until(lambda seen: _fewest(seen.samples, names) >= SAMPLES, PATIENCE)
     return {"found": _judged(path, names), "problems": watching.watcher.problems + list(map(repr, watching.failed))}

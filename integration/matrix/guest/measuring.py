@@ -27,6 +27,7 @@ def measured(sets: str, way: Way, parent: str) -> Iterator[dict[str, Any]]:
         ("delays", accounting.delays, not way.shim),
         ("audit", auditing.measure, not way.shim),
         ("watch", watching.measure, way.runtime == "runc" and not way.shim),
+        ("leaks", watching.leaking, way.runtime == "runc" and not way.shim),
         ("trace", tracing.measure, way.runtime == "runc" and not way.shim),  # no runtime has a part in it
         ("checkpoint", checkpointing.measure, way.runtime == "runc"),  # Debian's crun is built without criu
     )

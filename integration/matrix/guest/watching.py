@@ -17,7 +17,7 @@ from integration.matrix.guest.watcher import AMOUNTS, BLOCKS, Taker, Watching
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Iterator
+    from typing import Any, Callable, Iterator, Mapping
 
     Scene = Callable[[Way, str], dict[str, Any]]
 
@@ -47,7 +47,7 @@ def leaking(way: Way, parent: str) -> Iterator[dict[str, Any]]:
         yield {**record, "set": "watch"}
 
 
-def _played(scenes: dict[str, Scene], way: Way, parent: str) -> Iterator[dict[str, Any]]:
+def _played(scenes: Mapping[str, Scene], way: Way, parent: str) -> Iterator[dict[str, Any]]:
     about = {"runtime": way.runtime, "through": way.through}
     version = _version()
     for asked, run in scenes.items():

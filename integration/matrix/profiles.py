@@ -36,8 +36,8 @@ class Profile:
 
     @property
     def tabled(self) -> bool:
-        """Has it a section in docs/compatibility.md: random resources objects are others in every run."""
-        return self.cases != "random-200"
+        """Has it a section in docs/compatibility.md? Random objects differ from run to run; leaks are no limits."""
+        return self.cases not in ("random-200", "leaks")
 
     @property
     def beside(self) -> tuple[str, ...]:

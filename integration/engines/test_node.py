@@ -200,7 +200,7 @@ class Node(Machine):
         environment = {
             **rendered,
             "PROBE": self.probe,
-            "PATIENCE": "5",
+            "PATIENCE": "15",
             "PAUSE": "0.1",
             "NODE_NAME": "node-1",
             "NODE_PATH": f"{self.place}/bin:{ENVIRONMENT['PATH']}",
@@ -302,7 +302,7 @@ def test_there_and_back(started: Node) -> None:
     assert node.run("ready", ACTION="remove").status == 0
 
 
-@pytest.mark.parametrize(("fault", "words"), [("broken", "job failed"), ("mute", "does not answer after 5 s")])
+@pytest.mark.parametrize(("fault", "words"), [("broken", "job failed"), ("mute", "does not answer after 15 s")])
 def test_an_engine_that_does_not_come_up_again(started: Node, fault: str, words: str) -> None:
     """systemctl says so, or nothing answers: the old configuration is back byte for byte, and the engine with it."""
     node = started

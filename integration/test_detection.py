@@ -87,8 +87,7 @@ def test_v1_placements_are_the_mounts_of_v1() -> None:
 def test_v2_placements_are_the_controllers_of_cgroup2() -> None:
     """Each controller that the cgroup2 root lists is placed there."""
     host = detect(View(), writable=False)
-    if not host.cgroup2_mount:
-        pytest.skip("cgroup2: not mounted on this host")
+    require("cgroup2", "" if host.cgroup2_mount else "it is not mounted on this host")
     listed = Path(host.cgroup2_mount, "cgroup.controllers").read_text().split()
     known = set(host.placements)
     assert {name for name, place in host.placements.items() if place.version == 2} == set(listed) & known
@@ -100,8 +99,7 @@ def test_placement_can_be_used(controller: str, cgroup: Callable[[str], Path]) -
     require("root", root_problem())
     # On a cgroup2 host without any cgroup the question for the file enables the controller, as a runtime would.
     place = detect(View(), wanted=(WRITABLE[2][controller][0],), controllers=(controller,)).place(controller)
-    if place.version == 0:
-        pytest.skip(f"{controller}: {place.evidence}")
+    require(f"a {controller} controller", "" if place.version else place.evidence)
     name, value = WRITABLE[place.version][controller]
     directory = cgroup(place.mount)
     (directory / name).write_text(value)
@@ -153,8 +151,8 @@ def test_a_bind_in_a_private_mount_namespace_is_a_subtree(cgroup: Callable[[str]
     require("root", root_problem())
     host = detect(View(), writable=False)
     place = next((p for p in host.placements.values() if p.version), None)
-    if place is None:
-        pytest.skip("cgroup: no hierarchy on this host")
+    require("a cgroup hierarchy", "" if place else "this host has none")
+    assert place is not None
     directory = cgroup(place.mount)
     program = (
         "from shim.host.inspection import inspect; from shim.host.view import View; "
@@ -168,6 +166,5 @@ def test_a_bind_in_a_private_mount_namespace_is_a_subtree(cgroup: Callable[[str]
         text=True,
         cwd=Path(__file__).resolve().parent.parent,
     )
-    if "Operation not permitted" in done.stderr:
-        pytest.skip("mount-namespace: unshare or mount is not permitted")
+    require("a mount namespace", done.stderr if "Operation not permitted" in done.stderr else "")
     assert done.stdout.strip() == "['hidden', 'subtree']", done.stderr

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from integration.capabilities import require
 from integration.containers import LAUNCHER
 
 if TYPE_CHECKING:
@@ -162,8 +163,7 @@ def test_checkpoint_of_a_container_is_not_planned(recorder: Recorder, place: Pat
 
 def test_restore_is_planned_like_create(recorder: Recorder, place: Path) -> None:
     """A restored container needs its limits translated, too."""
-    if not os.path.isdir("/sys/fs/cgroup/pids"):
-        pytest.skip("v1 hierarchies: no pids hierarchy at /sys/fs/cgroup/pids")
+    require("pids on cgroup v1", "" if os.path.isdir("/sys/fs/cgroup/pids") else "no hierarchy at /sys/fs/cgroup/pids")
     recorder.settings.write_text('{"policy": "warn"}')  # the stand-in makes no container that could be looked at
     config = place / "config.json"
     config.write_text('{"ociVersion":"1.0.2","linux":{"resources":{"unified":{"pids.max":"5"}}}}')

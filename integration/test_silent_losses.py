@@ -91,7 +91,8 @@ def place(request: pytest.FixtureRequest, container: str) -> Place:
     for point, found, options in _mounts():
         if found == version and (version == 2 or controller in options):
             return Place(point / container / loss.files[version], version, loss)
-    pytest.skip(f"cgroup mounts: none has {controller}")
+    require(f"a {controller} controller", "no cgroup mount has it")
+    raise AssertionError
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -119,7 +120,8 @@ def listening(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("listening")
 def test_exits_of_init_and_of_workers(runtime: Runtime, memory: Bundle, container: str, state: str) -> None:
     """With the status or the signal of each, from the process connector; the container is gone soon after its init."""
-    pytest.importorskip("pyroute2.netlink.connector.cn_proc", reason="pyroute2 has no process connector")
+    known = importlib.util.find_spec("pyroute2.netlink.connector")
+    require("pyroute2's process connector", "" if known else "the installed pyroute2 has none")
     commands = "sleep 2; (exit 3); sh -c 'kill -TERM $$'; sh -c 'exit 4' & wait; exit 9"
     _configure(memory, commands, {"limit": LIMIT})
     with _watching(runtime, container, state) as watching:

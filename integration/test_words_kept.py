@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from integration.capabilities import require
 from integration.containers import call
 
 if TYPE_CHECKING:
@@ -26,8 +27,7 @@ def test_the_reason_of_the_first_stage(
     shim: Shim, bundle: Bundle, container: str, tmp_path: Path, logged: bool
 ) -> None:
     """oomScoreAdj without the right to lower it: runc 1.1 says so in a fatal record, before its last error."""
-    if _effective() & MAY_LOWER:
-        pytest.skip("no CAP_SYS_RESOURCE: this process has it")
+    require("no CAP_SYS_RESOURCE", "this process has it" if _effective() & MAY_LOWER else "")
     config = bundle.configure()
     config["process"]["oomScoreAdj"] = -998
     bundle.write(config)

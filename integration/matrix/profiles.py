@@ -36,7 +36,7 @@ class Profile:
 
     @property
     def tabled(self) -> bool:
-        """Has it a section in docs/compatibility.md? Random objects differ from run to run; leaks are no limits."""
+        """Has it a section in docs/compatibility.md? Random objects differ from run to run; leaks are not limits."""
         return self.cases not in ("random-200", "leaks")
 
     @property
@@ -67,7 +67,7 @@ class Profile:
 
 
 def chosen(known: list[Profile], names: list[str], every: bool) -> list[Profile]:
-    """The profiles that these names mean; without names those that are no second look, or
+    """The profiles that these names mean; without names those without a mark, or
     `every` one but those that boot by their name alone.
     """
     if names:

@@ -71,7 +71,7 @@ def _inner(text: str) -> str:
 
 
 def _texts(value: Any, depth: int = 12) -> list[str]:
-    """Every string in a JSON value that is no record of a log, such as the state of a container."""
+    """Every string in a JSON value that is not a log record, such as the state of a container."""
     if isinstance(value, str):
         return [_inner(value)]
     inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()

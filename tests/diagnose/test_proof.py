@@ -68,7 +68,7 @@ def test_what_was_provoked_has_no_excuse(code: str) -> None:
 
 @pytest.mark.parametrize("entry", [entry for entry in ENTRIES if not entry.silent], ids=lambda entry: entry.code)
 def test_a_message_has_a_recorded_or_a_quoted_text(entry: Any) -> None:
-    """A row that words lead to was provoked here, or has the words of somebody's real failure.
+    """An entry that matches words was provoked here, or quotes a failure that somebody published.
 
     What is asked last is for words that nobody has shown yet: what a runtime's source prints is proof enough there.
     """

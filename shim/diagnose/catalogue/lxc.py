@@ -46,7 +46,7 @@ ENTRIES = (
         title="systemctl reaches no systemd: in a container, another program is the first process",
         patterns=(r"Failed to get D-Bus connection: (?:Operation not permitted|No such file or directory)",),
         verdict="systemctl finds no systemd here",
-        cause="The container's first process is no systemd, or systemd could not start because it may not write to "
+        cause="The container's first process is not systemd, or systemd could not start because it may not write to "
         "its cgroups (CentOS 7 images).",
         remedy=(
             "Start the service's program itself, as images are meant to.",

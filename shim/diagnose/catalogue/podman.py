@@ -23,8 +23,8 @@ ENTRIES = (
             r"couldn't determine address of session bus",
         ),
         verdict="podman cannot reach a systemd of this user, and continues without it",
-        cause="podman asks the user's own systemd for cgroups. After su or sudo, in cron, in CI and in services there "
-        "is no such session. podman then falls back to cgroupfs, and limits of rootless containers do not hold.",
+        cause="podman asks the user's own systemd for cgroups. After su or sudo, in cron, in CI and in services "
+        "that session is missing. podman then falls back to cgroupfs, and limits of rootless containers do not hold.",
         remedy=(LINGER, EXPORT, f"Or do without systemd, and without the warning: {NO_SYSTEMD}"),
         reference="https://github.com/containers/podman/issues/6368",
         tell="loginctl show-user $USER -p Linger; ls -l /run/user/$(id -u)/bus; echo $XDG_RUNTIME_DIR",
@@ -103,7 +103,7 @@ ENTRIES = (
         "output.",
         remedy=(
             (
-                "Services: KillMode=none is no remedy; use Quadlet or podman generate systemd, which set Delegate=yes "
+                "Services: KillMode=none does not help; use Quadlet or podman generate systemd, which set Delegate=yes "
                 "and Type=notify."
             ),
             (

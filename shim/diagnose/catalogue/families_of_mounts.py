@@ -36,8 +36,8 @@ ENTRIES = (
         ambiguous=(mount(rf"(?:{EINVAL}|{ENODEV}|{ENOSYS}|unknown filesystem type[^\n]*|wrong fs type[^\n]*)"),),
         verdict="the kernel does not accept the container's mount of {source}",
         cause="EINVAL: an option that this file system or this kernel does not know, or a source that is not a mount "
-        "or is unbindable. ENODEV: the kernel has no such file system (a v1 controller, overlay, fuse). ENOSYS: the new "
-        "mount calls (fsopen, mount_setattr) are missing or filtered.",
+        "or is unbindable. ENODEV: the kernel has no such file system (a v1 controller, overlay, fuse). ENOSYS: the "
+        "new mount calls (fsopen, mount_setattr) are missing or filtered.",
         remedy=(
             "dmesg | tail often names the option. Remove it, or modprobe the file system.",
             (

@@ -134,11 +134,21 @@ def metrics(runtime: Runtime, container: str) -> Iterator[Iterator[str]]:
         watching.stderr.close()
 
 
-def _ended(watching: subprocess.Popen[str], last: bool) -> bool:
-    """`last`; if so, the watcher is told to end, so that its output has an end, too."""
-    if last:
+def _alert(watching: subprocess.Popen[str], kind: str) -> dict[str, str] | None:
+    """The first alert of this kind, None after a minute without one. The watcher ends then: by one signal, because a
+    second one ends it at once.
+    """
+    assert watching.stdout is not None
+    silence = threading.Timer(PATIENCE, watching.terminate)
+    silence.start()
+    lines = map(json.loads, watching.stdout)
+    found = next((line for line in lines if line.get("alert_type") == kind), None)
+    silence.cancel()
+    silence.join()
+    if found is not None:
         watching.terminate()
-    return last
+    watching.stdout.read()
+    return found
 
 
 UNIT = ROOT / "examples" / "systemd" / "cgshim-watch.service"
@@ -152,24 +162,20 @@ def test_capabilities_of_the_unit_are_enough(
     (named,) = re.findall(r"^CapabilityBoundingSet=(.*)$", UNIT.read_text(), flags=re.MULTILINE)
     bound = ",".join(["-all", *(f"+{name.lower()[len('CAP_') :]}" for name in named.split())])
     confined = ["setpriv", f"--bounding-set={bound}", "--inh-caps=-all", "--no-new-privs"]
-    options = ("--interval", "0.5", "--alert", "stdout", "--state", str(tmp_path / "state"))
+    options = ("--interval", "0.5", "--json", "--state", str(tmp_path / "state"))
     argv = [*confined, *_watch(runtime, container, *options)]
-    watching = subprocess.Popen(argv, env={**os.environ, **ENVIRONMENT}, stdout=subprocess.PIPE, text=True)
-    assert watching.stdout is not None
-    try:
-        deadline = time.monotonic() + PATIENCE
-        while not (tmp_path / "state" / "watcher.json").exists() and time.monotonic() < deadline:
-            time.sleep(0.05)  # written at the end of the first round
-        runtime.must("start", container)
-        silence = threading.Timer(PATIENCE, watching.terminate)
-        silence.start()
-        found = [one for one in map(json.loads, watching.stdout) if _ended(watching, one["alert_type"] == "oom_kill")]
-        silence.cancel()
-        assert [one["container_full_id"] for one in found] == [container]
-    finally:
-        watching.terminate()
-        assert watching.wait(timeout=PATIENCE) == 0
-        watching.stdout.close()
+    with subprocess.Popen(argv, env={**os.environ, **ENVIRONMENT}, stdout=subprocess.PIPE, text=True) as watching:
+        try:
+            assert watching.stdout is not None
+            assert any('"type": "sample"' in line for line in watching.stdout)  # it knows the counters before the kill
+            runtime.must("start", container)
+            found = _alert(watching, "oom_kill")
+            assert watching.wait(timeout=PATIENCE) == 0
+        finally:
+            watching.kill()  # one that has ended gets no signal
+    assert found is not None
+    assert found["container_full_id"] == container
+    assert (tmp_path / "state" / "watcher.json").exists()
 
 
 def _value(scrape: str, name: str) -> float | None:

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # Sets up and runs the project's checks from a fresh clone on a Debian-like machine, as root.
 #
-#   bash tests/run.sh [--quick|--lint|--all] [--no-matrix] [-- PYTEST ARGUMENTS]
+#   bash tests/run.sh [--quick|--lint|--ci|--all] [--no-matrix] [-- PYTEST ARGUMENTS]
 #
 #   (no option)  linters, unit tests, integration tests on this host, and three kernels booted in QEMU that stand
 #                for the cgroup layouts: about ten minutes on two idle cores, after some 600 MB of Debian packages
 #   --quick      unit tests only: two to three minutes, no container, no virtual machine
 #   --lint       linters only
-#   --all        everything: the Pythons that pyenv has, newer engines in a root tree of their own, all kernels of the
-#                matrix, failures provoked in guests, more injected faults; about an hour. This is what CI runs.
+#   --ci         what CI runs, in less than an hour: also the Pythons that pyenv has, newer engines in a root tree of
+#                their own, a kernel for each kind of host, and failures provoked in three guests
+#   --all        everything: all kernels of the matrix, and all guests; two to three hours
 #   --no-matrix  no virtual machines
 #
 # The last line is `N passed, N failed, N skipped`, summed over everything; the exit status is 1 if anything failed.
@@ -19,12 +20,14 @@ quick=no
 lint=yes
 tests=yes
 matrix=yes
+ci=no
 all=no
 while [ $# -gt 0 ]; do
     case "$1" in
         --quick) quick=yes lint=no matrix=no ;;
         --lint) tests=no matrix=no ;;
-        --all) all=yes ;;
+        --ci) ci=yes ;;
+        --all) ci=yes all=yes ;;
         --no-matrix) matrix=no ;;
         -h | --help)
             sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p;}' "$0"
@@ -120,7 +123,7 @@ install_packages() {
         # What the Debian package depends on, and what checks it.
         wanted="$wanted python3-click python3-pyroute2 python3-tomlkit lintian pipx man-db groff rpm"
         wanted="$wanted runc crun shellcheck strace iproute2 podman conmon containerd docker.io mmdebstrap buildah"
-        [ "$all" = no ] || wanted="$wanted prometheus"
+        [ "$ci" = no ] || wanted="$wanted prometheus"
     fi
     if [ "$matrix" = yes ] && [ -e integration/matrix/run.sh ]; then
         wanted="$wanted qemu-system-x86 kmod cpio"
@@ -199,13 +202,14 @@ finish() {
 # Every shell script of the project, in a checkout or in an unpacked archive.
 scripts() { find . -path './.*' ! -path './.ci*' -prune -o \( -name '*.sh' -o -path './.ci/run' \) -type f -print; }
 
-case $quick:$tests:$all:$matrix in
+case $quick:$tests:$ci:$matrix in
 yes:*) plan="unit tests: about three minutes" ;;
 no:no:*) plan="linters: about a minute" ;;
 no:yes:no:no) plan="linters, unit and integration tests: about eight minutes" ;;
 no:yes:no:yes) plan="linters, unit and integration tests, three kernels in QEMU: about ten minutes" ;;
-*) plan="everything: about an hour" ;;
+*) plan="everything that CI runs: less than an hour" ;;
 esac
+[ "$all" = no ] || plan="everything: two to three hours"
 say "$plan on two idle cores; the first run also installs packages, makes .venv and fetches kernels"
 
 if ! install_packages || ! make_environment; then
@@ -214,15 +218,16 @@ if ! install_packages || ! make_environment; then
     finish
 fi
 
-if [ "$lint" = yes ]; then
+linters() {
     # shellcheck disable=SC2046 # names without spaces
     check shellcheck shellcheck $(scripts)
     check "ruff check" .venv/bin/ruff check
     check "ruff format" .venv/bin/ruff format --check
     check "mypy --strict" .venv/bin/mypy
     check "lint-imports" .venv/bin/lint-imports
-fi
-if [ "$tests" = yes ]; then
+}
+
+unit_tests() {
     pytest_run unit tests "$@"
     if [ $# -eq 0 ]; then
         # Every line and branch of the rooms that decide about limits has a test in its room's folder (pyproject.toml).
@@ -231,17 +236,54 @@ if [ "$tests" = yes ]; then
             tests/rules tests/planning tests/oci tests/enforce
         check "coverage" .venv/bin/python -m coverage report
     fi
-    [ "$all" = no ] || other_pythons
-    if [ "$quick" = no ]; then
-        # Only --all makes the root tree with newer engines and runs every engine test there, too.
-        [ "$all" = yes ] || export CGSHIM_TESTS=here
-        pytest_run integration integration "$@"
+    [ "$ci" = no ] || other_pythons
+}
+
+integration_tests() {
+    # Only --ci and --all make the root tree with newer engines and run every engine test there, too.
+    [ "$ci" = yes ] || export CGSHIM_TESTS=here
+    pytest_run integration integration "$@"
+}
+
+# What needs no container runs beside what does: each keeps one core busy. Its output follows when both have ended.
+beside() {
+    (
+        # shellcheck disable=SC2030 # counted apart, and added below
+        passed=0 failed=0 skipped=0
+        [ "$lint" = no ] || linters
+        unit_tests "$@"
+        echo "$passed $failed $skipped" >"$results/beside.totals"
+    ) >"$results/beside.log" 2>&1 &
+    local other=$!
+    trap 'pkill -P $other; kill $other; exit 130' INT TERM
+    integration_tests "$@"
+    wait $other
+    trap - INT TERM
+    cat "$results/beside.log"
+    if [ -s "$results/beside.totals" ]; then
+        # shellcheck disable=SC2046 # three numbers
+        set -- $(cat "$results/beside.totals")
+        # shellcheck disable=SC2031 # they come from the file
+        passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
+    else
+        failed=$((failed + 1))
+        echo "FAILED: linters and unit tests did not come to their end"
     fi
-fi
+}
+
+case $tests:$quick in
+no:*) [ "$lint" = no ] || linters ;;
+yes:yes) unit_tests "$@" ;;
+*) beside "$@" ;;
+esac
 if [ "$matrix" = yes ]; then
     if [ "$all" = yes ]; then
         check matrix bash integration/matrix/run.sh --all
         check "failures in guests" .venv/bin/python -m integration.failures.guest_failures
+    elif [ "$ci" = yes ]; then
+        check matrix bash integration/matrix/run.sh
+        # The oldest cgroup2, v1 alone, and systemd as PID 1.
+        check "failures in guests" .venv/bin/python -m integration.failures.guest_failures unified-5.10 legacy-6.1 systemd
     else
         # One boot each for cgroup2 alone, for v1 alone, and for v1 with a controller left to cgroup2; one kernel.
         check matrix bash integration/matrix/run.sh occupied-parent no-v1-memory hybrid-hugetlb

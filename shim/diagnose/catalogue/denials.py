@@ -199,6 +199,7 @@ ENTRIES = (
         patterns=(
             r"Couldn't move process (?P<number>\d+) to (?:directly )?requested cgroup[^\n]*",
             r"Failed to (?:add PIDs? to|attach \d+ to)[^\n]*No such process",
+            r"No PIDs left to attach to the scope's control group",
             (
                 r"(?:write|writing file|write to) [`'\"]?/sys/fs/cgroup/[^\n]*(?:cgroup\.procs|tasks)[`'\"]?: [Nn]o "
                 r"such "

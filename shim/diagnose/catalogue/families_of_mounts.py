@@ -90,7 +90,7 @@ ENTRIES = (
             rf"\b(?:unshare|clone3?|setns|nsenter)\b[^\n]*: (?:{EPERM}|{EINVAL}|{ENOSPC}|{EACCES}|{ENOSYS})",
             r"failed to unshare[^\n]*",
             r"(?:set(?:res)?[ug]id|setgroups)\b[^\n]*: (?:operation not permitted|invalid argument)",
-            rf"write[^\n]*/(?:uid_map|gid_map|setgroups)[^\n]*: (?:{EPERM}|{EINVAL}|{EACCES})",
+            rf"writ(?:e|ing)[^\n]*/(?:uid_map|gid_map|setgroups)[^\n]*: (?:{EPERM}|{EINVAL}|{EACCES})",
         ),
         verdict="the container's namespaces cannot be made or entered",
         cause="EPERM: no CAP_SYS_ADMIN, user namespaces switched off, or an outer container's seccomp or AppArmor. "

@@ -23,6 +23,9 @@ ENTRIES = (
         patterns=(
             r"rootless: cgroup v2 (?P<controller4>\w+) controller is not delegated",
             r"controller \"(?P<controller3>[a-z]+)\" is not delegated for the current user",
+            r"delegated cgroup v2 controllers are required for rootless",
+            r"cgroup v2 controllers are not delegated for rootless",
+            r"rootless provider requires setting systemd property \"Delegate=yes\"",
         ),  # rootlesskit
         verdict="the {controller} controller is not delegated to this user's cgroups (cgroup2)",
         cause="By default systemd delegates only memory and pids to a user. Rootless k3s, Kubernetes and Podman also "
@@ -49,6 +52,8 @@ ENTRIES = (
         patterns=(
             r"CGROUPS_(?P<controller3>[A-Z]+): missing",
             r"(?:missing|required) cgroups?(?: disabled)?: (?P<controller4>\w+)",
+            r"\b(?P<controller5>[a-z]+) cgroup controller not found",
+            r"Unable to find (?P<controller6>[a-z]+) controller",
         ),
         ambiguous=(FIND,),
         verdict="the {controller} controller is switched off in this host's kernel",
@@ -210,7 +215,7 @@ ENTRIES = (
             r"[Rr]efusing to run under cgroup v1",
             r"[Dd]etected cgroup v1 hierarchy at /sys/fs/cgroup[^\n]*no longer supported",
             r"configured to not run on a host using cgroup v1",
-            r"cgroups? ?v1 (?:is|are) (?:no longer|not) supported",
+            r"cgroups? ?v1 (?:is |are )?(?:no longer|not) supported",
         ),
         verdict="this program refuses cgroup v1, which this host, or the host of this container, uses",
         cause="systemd 256 and later, and the kubelet since 1.35 (failCgroupV1), run only on cgroup2. A container has "

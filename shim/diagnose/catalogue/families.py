@@ -35,7 +35,7 @@ SCOPE = "systemd-run --user --scope -p Delegate=yes <command>"
 
 def cgroup(error: str) -> str:
     """Something about a cgroup's file or directory failed with `error`; group `path`."""
-    return rf"(?:{SUBJECT}|[Ff]ailed to create (?:cgroup|control group) (?P<path9>/[^\n:]+)){LINK}{error}"
+    return rf"(?:(?<!mount: ){SUBJECT}|[Ff]ailed to create (?:cgroup|control group) (?P<path9>/[^\n:]+)){LINK}{error}"
 
 
 ENTRIES = (

@@ -36,6 +36,7 @@ ENTRIES = (
             ),
             r"[Nn]o cgroup controllers (?:configured|found)[^\n]*",
             r"[Ff]ailed initializing cgroup support",
+            r"Could not set clone_children to 1 for cpuset hierarchy",
             r"Could not find writable mount point for cgroup hierarchy \d+",
             r"cgroup error\? +\d+ cgroups with this name already running",
         ),

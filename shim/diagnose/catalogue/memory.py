@@ -199,7 +199,7 @@ ENTRIES = (
         verdict="the new memory limit is not above what the container uses now",
         cause="memory.checkBeforeUpdate asks for this refusal. Without it, cgroup2 would reclaim memory and then kill.",
         remedy=(
-            "Choose a larger limit (config.json: or remove memory.checkBeforeUpdate). CRI-O and the kubelet always ask.",
+            "Choose a larger limit. config.json: or remove memory.checkBeforeUpdate. CRI-O and the kubelet always ask.",
         ),
         reference=SPEC,
         confirm=look.usage,

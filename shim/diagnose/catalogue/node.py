@@ -24,6 +24,7 @@ ENTRIES = (
             r"rootless: cgroup v2 (?P<controller4>\w+) controller is not delegated",
             r"controller \"(?P<controller3>[a-z]+)\" is not delegated for the current user",
             r"delegated cgroup v2 controllers are required for rootless",
+            r"(?P<controller5>[a-z]+) controller needs to be delegated",
             r"cgroup v2 controllers are not delegated for rootless",
             r"rootless provider requires setting systemd property \"Delegate=yes\"",
         ),  # rootlesskit
@@ -149,16 +150,19 @@ ENTRIES = (
             rf"[Mm]ountpoint for (?P<controller4>{V1_NAMES}) not found",
         ),
         verdict="no v1 hierarchy has the {controller} controller, which this program needs to start",
-        cause="The kernel lacks the controller, it was switched off at boot, or nothing mounted it.",
+        cause="The kernel lacks the controller, it was switched off at boot, or nothing mounted it. Or the host "
+        "has cgroup2 "
+        "alone, and this program knows only v1, as the image google/cadvisor and a kubelet before 1.19 do.",
         remedy=(
             (
                 "mkdir -p /sys/fs/cgroup/{controller} && mount -t cgroup -o {controller} cgroup "
                 "/sys/fs/cgroup/{controller}"
             ),
             "Or mount all: apt-get install cgroupfs-mount && cgroupfs-mount (systems without systemd)",
+            "cgroup2: upgrade the program (cAdvisor: gcr.io/cadvisor/cadvisor), or systemd.unified_cgroup_hierarchy=0.",
         ),
         reference="https://github.com/kubernetes-retired/kubernetes-anywhere/issues/81",
-        tell="cat /proc/cgroups: is it listed, with 1 in the last column?",
+        tell="stat -fc %T /sys/fs/cgroup: cgroup2fs? cat /proc/cgroups: is it listed, with 1 in the last column?",
         confirm=layout.not_mounted,
         layout="v1",
     ),

@@ -90,7 +90,8 @@ ENTRIES = (
             ),
         ),
         reference=CONTAINMENT,
-        tell="does systemd[1] log it, or a user's systemd[<pid>]? Only a user's needs delegation; cat /proc/self/cgroup",
+        tell="does systemd[1] log it, or a user's systemd[<pid>]? Only a user's needs delegation; cat "
+        "/proc/self/cgroup",
         confirm=look.common_ancestor,
         offer=1,
     ),

@@ -55,8 +55,8 @@ ENTRIES = (
         ambiguous=(SCOPE_REFUSED,),
         verdict="the system's own systemd may not move the process into the scope: a security module or an outer "
         "container forbids it",
-        cause="Root's systemd needs no delegation. SELinux denies it with a policy that does not fit "
-        "(container-selinux older than runc or crun), and inside LXC the outer container does. The container then runs outside its scope.",
+        cause="Root's systemd needs no delegation. SELinux denies it with an old policy (container-selinux), and "
+        "inside LXC the outer container does. The container then runs outside its scope.",
         remedy=(
             "ausearch -m avc -ts recent, or dmesg | grep -i denied: is systemd named? dnf upgrade container-selinux",
             "In a container: security.nesting=true (LXD, Incus), features nesting=1 (Proxmox), and cgroup2.",

@@ -212,9 +212,9 @@ ENTRIES = (
         title="a program that the engine needs is not installed on the host",
         patterns=(
             (
-                r"exec: \"(?P<program>[^\"\n]*(?:systemd-run|newuidmap|newgidmap|nsenter|slirp4netns|pasta|fuse-overlayfs|"
-                r"netavark|aardvark-dns|iptables|nft|conmon|catatonit|busctl|systemctl|criu|rootlesskit|crun|runc))\": "
-                r"executable file not found"
+                r"exec: \"(?P<program>[^\"\n]*(?:systemd-run|newuidmap|newgidmap|nsenter|slirp4netns|pasta|conmon|"
+                r"fuse-overlayfs|netavark|aardvark-dns|iptables|nft|catatonit|busctl|systemctl|criu|rootlesskit|crun|"
+                r"runc))\": executable file not found"
             ),
         ),
         verdict="the engine itself needs {program}, which is not installed on this host (or not in its PATH)",

@@ -52,7 +52,7 @@ NO_PROCESS = (
 OF_THE_PROCESS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # never about the file or the value in question
 
 
-def told(error: BaseException, numbers: Container[int] = tuple(RESOURCES)) -> ShimError | None:
+def as_shim_error(error: BaseException, numbers: Container[int] = tuple(RESOURCES)) -> ShimError | None:
     """What to say instead of `error`, if it or what it came from is one of the errno `numbers`; else None."""
     seen: list[BaseException] = []
     following: BaseException | None = error

@@ -29,9 +29,9 @@ CAUSES = {
 }
 
 
-def told(error: BaseException) -> ShimError | None:
+def as_shim_error(error: BaseException) -> ShimError | None:
     """What to say instead of `error`, if the host made it; else None."""
-    found = exhaustion.told(error)
+    found = exhaustion.as_shim_error(error)
     if found:
         return found
     if isinstance(error, ImportError) and error.name:

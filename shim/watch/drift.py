@@ -83,10 +83,10 @@ class Drift:
             entry["drift"], self.remembered.changed = kept, True
         return [row for row in judged if _differs(row) and row.limit not in kept]
 
-    def told(self, container: str, rows_told: list[Row]) -> None:
-        """These differences are told."""
+    def reported(self, container: str, rows: list[Row]) -> None:
+        """These differences were reported, and are not reported again."""
         self.remembered.entry(container).setdefault("drift", {}).update(
-            {row.limit: str(row.kernel) for row in rows_told}
+            {row.limit: str(row.kernel) for row in rows}
         )
         self.remembered.changed = True
 

@@ -67,8 +67,8 @@ def kills(lines: Iterable[str], path: str, anywhere: bool = False) -> tuple[Kill
 def lines_of(lines: Iterable[str], container: str) -> tuple[str, ...]:
     """The lines of the log that name a victim in the cgroup of the container with this id, or below it.
 
-    Engines name the cgroup ID, ENGINE-ID or PREFIX:ID, and with systemd ENGINE-ID.scope. A part of another name, such as
-    the start of another container's id, is not the container.
+    Engines name the cgroup ID, ENGINE-ID or PREFIX:ID, and with systemd ENGINE-ID.scope. A part of another name, such
+    as the start of another container's id, is not the container.
     """
     if not container:
         return ()

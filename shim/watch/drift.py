@@ -85,9 +85,7 @@ class Drift:
 
     def reported(self, container: str, rows: list[Row]) -> None:
         """These differences were reported, and are not reported again."""
-        self.remembered.entry(container).setdefault("drift", {}).update(
-            {row.limit: str(row.kernel) for row in rows}
-        )
+        self.remembered.entry(container).setdefault("drift", {}).update({row.limit: str(row.kernel) for row in rows})
         self.remembered.changed = True
 
     def forget(self, container: str) -> None:

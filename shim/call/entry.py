@@ -28,7 +28,7 @@ def main() -> None:
     try:
         status = call(invocation, runtime, loader_state)
     except Exception as error:
-        told = faults.told(error)
+        told = faults.as_shim_error(error)
         channel.fail(invocation, told)
         _exit(told.status)
     delegate.exit_like(status)

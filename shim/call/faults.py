@@ -6,13 +6,13 @@ from shim.errors import ShimError
 from shim.system import basename, environment
 
 
-def told(error: BaseException) -> ShimError:
+def as_shim_error(error: BaseException) -> ShimError:
     """Return the error to report for an exception that ended a call."""
     if isinstance(error, ShimError):
         return _of_a_refusal(error) or error
     from shim.start import host_errors
 
-    found = host_errors.told(error)
+    found = host_errors.as_shim_error(error)
     if found is None:
         return own_fault(error)
     traced(error)
@@ -27,7 +27,7 @@ def _of_a_refusal(error: ShimError) -> ShimError | None:
         return None
     from shim.start import exhaustion
 
-    return exhaustion.told(error, exhaustion.OF_THE_PROCESS)
+    return exhaustion.as_shim_error(error, exhaustion.OF_THE_PROCESS)
 
 
 def own_fault(error: BaseException) -> ShimError:

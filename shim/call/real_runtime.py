@@ -56,16 +56,16 @@ def taken_back(this: Call, error: BaseException) -> ShimError:
     invocation = this.invocation
     if invocation.command == "update":
         done = f"{this.runtime} has already applied the update: the container has its values"
-        return _with(faults.told(error), done)
+        return _with(faults.as_shim_error(error), done)
     if invocation.command != "create" and not invocation.detach:
-        return faults.told(error)
+        return faults.as_shim_error(error)
     for _ in range(TRIES):
         failed, _ = _ask(this, "delete", "--force")
         if not failed.startswith(NOT_STARTED):
             break
         time.sleep(PAUSE)
     done = f"delete --force {invocation.container_id}: {failed or 'done, the container is deleted'}"
-    return _with(faults.told(error), f"{this.runtime} {done}")
+    return _with(faults.as_shim_error(error), f"{this.runtime} {done}")
 
 
 def _with(error: ShimError, line: str) -> ShimError:

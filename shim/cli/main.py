@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from shim import __version__
-from shim.call.faults import told
+from shim.call.faults import as_shim_error
 from shim.cli import output
 from shim.cli.group import Family, HelpContext
 from shim.cli.output import BROKEN
@@ -113,7 +113,7 @@ class Tool(Family):
         except ShimError as error:
             failure = error
         except Exception as error:  # noqa: BLE001 # the edge: no traceback may reach the user
-            failure = told(error)
+            failure = as_shim_error(error)
         output.complain(failure.text())
         raise click.exceptions.Exit(BROKEN)
 

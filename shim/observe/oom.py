@@ -65,6 +65,20 @@ def kills(lines: Iterable[str], path: str, anywhere: bool = False) -> tuple[Kill
     return tuple(kill for kill in found if _inside(kill.victim, path, anywhere))
 
 
+def lines_of(lines: Iterable[str], container: str) -> tuple[str, ...]:
+    """The lines of the log that name a victim in the cgroup of the container with this id, or below it.
+
+    Engines name the cgroup ID, ENGINE-ID or PREFIX:ID, and with systemd ENGINE-ID.scope. A part of another name, such
+    as the start of another container's id, is not the container.
+    """
+    if not container:
+        return ()
+    name = re.escape(container)
+    own = re.compile(rf"/(?:(?:crio-|libpod-|[^/]*:)?{name}|[^/]*-{name}\.scope)(?:/|$)")
+    named = ((line, LINE.search(line) or BEFORE_5_0.search(line)) for line in lines)
+    return tuple(line for line, found in named if found and own.search(found.group("victim")))
+
+
 def _kill(named: dict[str, str], counters: dict[str, int]) -> Kill:
     return Kill(
         name=named["name"],

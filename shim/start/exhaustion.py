@@ -52,7 +52,7 @@ NO_PROCESS = (
 OF_THE_PROCESS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # never about one file or value
 
 
-def told(error: BaseException, numbers: Container[int] = tuple(RESOURCES)) -> ShimError | None:
+def as_shim_error(error: BaseException, numbers: Container[int] = tuple(RESOURCES)) -> ShimError | None:
     """Return the error to report instead of `error` if it, or its cause, has one of the errno `numbers`; else None."""
     seen: list[BaseException] = []
     following: BaseException | None = error

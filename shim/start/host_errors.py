@@ -29,9 +29,9 @@ CAUSES = {
 }
 
 
-def told(error: BaseException) -> ShimError | None:
+def as_shim_error(error: BaseException) -> ShimError | None:
     """Return the error to report instead of `error` if the host caused it; else None."""
-    found = exhaustion.told(error)
+    found = exhaustion.as_shim_error(error)
     if found:
         return found
     if isinstance(error, ImportError) and error.name:

@@ -30,7 +30,7 @@ def _of_the_host(error: Exception) -> str:
     try:
         from shim.start import host_errors
 
-        told = host_errors.told(error)
+        told = host_errors.as_shim_error(error)
         return told.text() if told else ""
     except Exception:  # noqa: BLE001 # the first error is the one to report
         return ""

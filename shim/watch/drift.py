@@ -85,11 +85,9 @@ class Drift:
             entry["drift"], self.remembered.changed = kept, True
         return [row for row in judged if _differs(row) and row.limit not in kept]
 
-    def told(self, container: str, rows_told: list[Row]) -> None:
+    def reported(self, container: str, rows: list[Row]) -> None:
         """Mark these differences as reported."""
-        self.remembered.entry(container).setdefault("drift", {}).update(
-            {row.limit: str(row.kernel) for row in rows_told}
-        )
+        self.remembered.entry(container).setdefault("drift", {}).update({row.limit: str(row.kernel) for row in rows})
         self.remembered.changed = True
 
     def forget(self, container: str) -> None:

@@ -171,7 +171,7 @@ class Watcher:
                 self.desk.event(
                     changes.of(sample, kinds.DRIFT, source, inode=one.place.inode, **evidence(found)), sample
                 )
-                self.drift.told(container, found)
+                self.drift.reported(container, found)
         if again:
             self.roster.changed(time.monotonic())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shim.diagnose.checks.configured import number, shown
 from shim.diagnose.facts import CGROUP, SMALL_MEMORY, Facts
+from shim.observe import oom
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,9 +28,7 @@ def killed(facts: Facts) -> tuple[str, ...]:
         for file in ("memory.events", "memory.oom_control"):
             if directory and facts.keyed(f"{directory}/{file}").get("oom_kill", 0) > 0:
                 found.append(facts.quote(f"{directory}/{file}"))
-    log = [line for line in facts.kernel_log().splitlines() if "oom-kill:constraint=CONSTRAINT_MEMCG" in line]
-    wanted = facts.context.container
-    return (*found, *(line for line in log[-1:] if wanted and wanted in line))
+    return (*found, *oom.lines_of(facts.kernel_log().splitlines(), facts.context.container)[-1:])
 
 
 def was_killed(facts: Facts, words: Words) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What is told in the place of an exception: the host failed, or cgshim itself has a fault."""
+"""The error to report in place of an exception: either the host failed, or cgshim itself has a fault."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from shim.system import basename, environment
 
 
 def as_shim_error(error: BaseException) -> ShimError:
-    """What to say for an exception that ended a call."""
+    """Return the error to report for an exception that ended a call."""
     if isinstance(error, ShimError):
         return _of_a_refusal(error) or error
     from shim.start import host_errors
@@ -20,7 +20,9 @@ def as_shim_error(error: BaseException) -> ShimError:
 
 
 def _of_a_refusal(error: ShimError) -> ShimError | None:
-    """What is told instead where it only came from what the host ran out of; None for any other refusal."""
+    """Return the error to report instead of a refusal that was caused by an exhausted resource; None for other
+    refusals.
+    """
     if error.__cause__ is None:
         return None
     from shim.start import exhaustion
@@ -29,7 +31,9 @@ def _of_a_refusal(error: ShimError) -> ShimError | None:
 
 
 def own_fault(error: BaseException) -> ShimError:
-    """An exception that should never have been: one line for the engine, the traceback where CGSHIM_DEBUG says."""
+    """Return the error for an unexpected exception: one line for the engine; the traceback goes where CGSHIM_DEBUG
+    says.
+    """
     place = error.__traceback__
     while place and place.tb_next:
         place = place.tb_next
@@ -44,7 +48,7 @@ def own_fault(error: BaseException) -> ShimError:
 
 
 def traced(error: BaseException) -> str:
-    """Write the traceback to the file that CGSHIM_DEBUG names; the file, "" if there is none."""
+    """Write the traceback to the file that CGSHIM_DEBUG names. Return that path, "" if there is none."""
     debug = environment().get("CGSHIM_DEBUG", "")
     if not debug:
         return ""

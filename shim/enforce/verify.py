@@ -1,7 +1,6 @@
-"""Read back: does the container's own cgroup show what the plan expects.
+"""Reads back whether the container's own cgroup shows what the plan expects.
 
-One read of /proc/PID/cgroup and one of each interface file. How the kernel shows a value is the matter of
-shim.rules.shapes.
+Reads /proc/PID/cgroup once and each interface file once. shim.rules.shapes knows how the kernel shows a value.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ PAGE = posix.sysconf("SC_PAGE_SIZE")
 
 
 class Finding(Value):
-    """A limit that did not land (`found` is what the file shows) or could not be read back (`found` is None)."""
+    """A limit that is missing (`found` is the file's content) or could not be read back (`found` is None)."""
 
     expectation: Expectation
     path: str
@@ -30,7 +29,7 @@ class Finding(Value):
     why: str = ""
 
     def text(self) -> str:
-        """One line: file, what it shows, what was asked."""
+        """Return one line: the file, its content, the value that was asked for."""
         asked = f"{self.expectation.field} asked for {self.expectation.value!r}"
         if self.why:
             return f"{self.path}: {self.why}; {asked}"
@@ -40,13 +39,13 @@ class Finding(Value):
 def verify(
     view: View, pid: int, expectations: tuple[Expectation, ...], host: Host, own: dict[str, str] | None = None
 ) -> tuple[Finding, ...]:
-    """Every expectation that the cgroup of process `pid` does not show.
+    """Return a finding for every expectation that the cgroup of process `pid` does not show.
 
-    own: its cgroups, as /proc/PID/cgroup would name them, where the process itself tells them no more.
+    own: its cgroups in the form of /proc/PID/cgroup, for a process that no longer shows them.
     """
     if own is None:
         own = membership.paths(view.text(f"/proc/{pid}/cgroup") or "")
-    places: dict[tuple[str, int], tuple[str, str]] = {}  # a hierarchy has several limits
+    places: dict[tuple[str, int], tuple[str, str]] = {}  # several limits may share a hierarchy
     findings = []
     for expectation in expectations:
         place = (expectation.controller, expectation.version)
@@ -59,9 +58,9 @@ def verify(
 
 
 def cgroup(view: View, own: dict[str, str], controller: str, version: int, host: Host) -> tuple[str, str]:
-    """Directory of the process's cgroup in the hierarchy of `controller`, or "" and the reason.
+    """Return the directory of the process's cgroup in the hierarchy of `controller`, or "" and the reason.
 
-    own: what /proc/PID/cgroup says, by controller ("" for cgroup2).
+    own: paths from /proc/PID/cgroup, by controller ("" for cgroup2).
     """
     key = "" if version == 2 else controllers.v1_name(controller)
     mount = host.cgroup2_mount if version == 2 else host.place(controller).mount
@@ -79,7 +78,7 @@ def cgroup(view: View, own: dict[str, str], controller: str, version: int, host:
 
 
 def _below_bind(view: View, mount: str, path: str) -> tuple[str, str]:
-    """The mount shows a subtree (a bind, as on EKS): mountinfo's root field says which."""
+    """The mount shows a subtree (a bind, as on EKS); mountinfo's root field names it."""
     from shim.host import mountinfo
 
     for found in mountinfo.parse(view.text("/proc/self/mountinfo") or ""):
@@ -96,7 +95,7 @@ def _compare(view: View, directory: str, why: str, expectation: Expectation) -> 
         return Finding(expectation=expectation, path=path, found="", why="not the name of an interface file")
     read, above = view.read(path), view.identity(directory)
     if read is None and expectation.controller == "cpuset" and expectation.version == 1:
-        # Mounted with noprefix (Android, ChromeOS), where runc from 1.3 and crun from 1.8 write `cpus`.
+        # Mounted with noprefix (Android, ChromeOS); runc from 1.3 and crun from 1.8 then write `cpus`.
         bare = f"{directory}/{expectation.file.partition('.')[2]}"
         read, path = (view.read(bare), bare) if view.exists(bare) else (read, path)
     if read is None:
@@ -111,7 +110,7 @@ def _compare(view: View, directory: str, why: str, expectation: Expectation) -> 
 
 
 def agrees(expectation: Expectation, text: str, beyond: str = "") -> bool:
-    """Does the file's content show what was expected, in the shape that the file has.
+    """Return whether the file's content shows the expected value, in the shape of the file.
 
     beyond: the content of the file that `expectation.beyond` names.
     """

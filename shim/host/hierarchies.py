@@ -1,4 +1,4 @@
-"""Where the hierarchies are mounted: at the well-known places first, in mountinfo only when those do not decide."""
+"""Where the hierarchies are mounted: first from the well-known places, from mountinfo only if those do not decide."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 BASE = "/sys/fs/cgroup"
 MEMBERSHIP = "/proc/self/cgroup"
 MOUNTINFO = "/proc/self/mountinfo"
-V1_PROOF = "cgroup.clone_children"  # in every v1 directory, in no v2 one, never empty
+V1_PROOF = "cgroup.clone_children"  # exists in every v1 directory, in no cgroup2 one, and is never empty
 
 
 class Hierarchies:
-    """One look at a host's cgroup mounts; nothing is read before it is asked for, and nothing twice.
+    """The cgroup mounts of a host. Each is read when it is first needed, and only once.
 
     own: v1 controller, `name=...` or "" for cgroup2 -> this process's cgroup; empty if /proc is unreadable.
     """
@@ -31,7 +31,7 @@ class Hierarchies:
         self._mounts: tuple[mountinfo.Mount, ...] | None = None
 
     def mounts(self) -> tuple[mountinfo.Mount, ...]:
-        """Every cgroup mount. As costly as the host has mounts, so the last resort of an intercepted call."""
+        """Return every cgroup mount. The cost grows with the host's mounts, so an intercepted call uses this last."""
         if self._mounts is None:
             from shim.host import mountinfo
 
@@ -39,11 +39,13 @@ class Hierarchies:
         return self._mounts
 
     def v1_names(self) -> tuple[str, ...]:
-        """Controllers that are bound to v1 hierarchies, by v1 names, mounted here or not."""
+        """Return the controllers that are bound to v1 hierarchies, by v1 names, whether they are mounted here or
+        not.
+        """
         return tuple(name for name in self.own if name and not name.startswith("name="))
 
     def v1(self, name: str) -> tuple[str, str]:
-        """Mount point of the v1 hierarchy of `name` (a v1 name or `name=...`) or "", and the evidence."""
+        """Return the mount point of the v1 hierarchy of `name` (a v1 name or `name=...`) or "", and the evidence."""
         if name not in self._v1:
             self._v1[name] = self._find_v1(name)
         return self._v1[name]
@@ -66,21 +68,21 @@ class Hierarchies:
         return "", f"{MEMBERSHIP}: {name}:{self.own.get(name, '?')} but {where}"
 
     def absent(self, path: str) -> str:
-        """Why `path` is not an interface file: its errno, or that it is an ordinary file."""
+        """Return why `path` is not an interface file: its errno, or that it is an ordinary file."""
         found = self.view.identity(path)
         if found is None:
             return self.view.why(path)
         return f"{path}: {found.size} bytes, a regular file, not the kernel's"
 
     def cgroup2(self, mount: str) -> tuple[tuple[str, ...], str] | None:
-        """Controllers and evidence if `mount` is the root of a cgroup2 mount, None otherwise."""
+        """Return controllers and evidence if `mount` is the root of a cgroup2 mount, None otherwise."""
         path = f"{mount}/cgroup.controllers"
         text = self.view.kernel_text(path)
         if text is not None:
             return tuple(text.split()), quote(path, text)
         if path in self.view.errors:
             return None
-        # There, but without content: either no controller is left for cgroup2, or somebody's empty file.
+        # It exists without content: either no controller is left for cgroup2, or it is a foreign empty file.
         if self.view.kernel_file(f"{mount}/cgroup.stat"):
             return (), quote(path, "")
         return None

@@ -119,7 +119,12 @@ class View:
         return self.identity(path) is not None
 
     def kernel_text(self, path: str) -> str | None:
-        """Content of an interface file that the kernel itself provides, None for anything else.
+        """Content of an interface file that the kernel itself provides, None for anything else (`kernel_read`)."""
+        found = self.kernel_read(path)
+        return found[0] if found else None
+
+    def kernel_read(self, path: str) -> tuple[str, Identity] | None:
+        """`kernel_text`, and the identity of the directory that the file is in.
 
         kernfs reports size 0 for files that have content, which no regular file can do, and the file lies on its
         directory's own device. So a file of the right name on a tmpfs, or a link to elsewhere, does not pass.
@@ -129,7 +134,7 @@ class View:
         if not found or not found[0] or found[1].size != 0 or found[1].directory:
             return None
         parent = self.identity(path.rpartition("/")[0] or "/")
-        return found[0] if parent and parent.device == found[1].device else None
+        return (found[0], parent) if parent and parent.device == found[1].device else None
 
     def kernel_file(self, path: str) -> bool:
         """True if `path` is a kernel interface file and not a regular file that somebody put there."""

@@ -123,7 +123,7 @@ class View:
         return self.identity(path) is not None
 
     def kernel_text(self, path: str) -> str | None:
-        """Return the content of an interface file that the kernel itself provides, None for anything else (`kernel_read`)."""
+        """Return the content of an interface file of the kernel itself, None for anything else (see `kernel_read`)."""
         found = self.kernel_read(path)
         return found[0] if found else None
 

@@ -35,7 +35,7 @@ SCOPE = "systemd-run --user --scope -p Delegate=yes <command>"
 
 def cgroup(error: str) -> str:
     """Something about a cgroup's file or directory failed with `error`; group `path`."""
-    return rf"{SUBJECT}{LINK}{error}"
+    return rf"(?:(?<!mount: ){SUBJECT}|[Ff]ailed to create (?:cgroup|control group) (?P<path9>/[^\n:]+)){LINK}{error}"
 
 
 ENTRIES = (
@@ -113,6 +113,7 @@ ENTRIES = (
                 "Inside a container: start the outer one with --privileged and --cgroupns=private, or do not limit the "
                 "inner one."
             ),
+            "docker from snap: its AppArmor profile may be too narrow: snap remove docker; apt-get install docker.io.",
         ),
         tell="ls -ld the path: who owns it, is it there? id -u; grep cgroup /proc/self/mountinfo",
         reference=f"{KERNEL}, Delegation",

@@ -12,7 +12,10 @@ ENTRIES = (
             r"failed to delete cgroup paths for [^\n]*",
             r"unable to destroy cgroup paths? for [^\n]*",
             r"[Ff]ailed to remove paths?: map\[[^\n]*",
-            r"[Ff]ailed to (?:trim compat systemd|remove|delete|destroy) cgroup [^\n]*",
+            (
+                r"[Ff]ailed to (?:trim compat systemd|remove|delete|destroy) cgroup "
+                r"(?![^\n]*(?:denied|permitted|read-only))[^\n]*"
+            ),
             rf"(?:remove|rmdir|unlinkat) (?P<path>/sys/fs/cgroup/[^\s:]+)[^\n]*: {EBUSY}",
             rf"cannot (?:delete path|destroy subsystem|rm) [`'](?P<path2>/sys/fs/cgroup/[^`'\n]+)[`'][^\n]*: {EBUSY}",
         ),

@@ -6,6 +6,20 @@ from shim.diagnose.entry import Entry
 
 ENTRIES = (
     Entry(
+        code="lxc-cgroup-name-taken",
+        title="LXC takes another name for a cgroup that exists",
+        patterns=(r"File exists - (?:Creating the final cgroup|Failed to create (?:monitor|container) cgroup)[^\n]*",),
+        verdict="a notice: a cgroup of this container's name is left from before, and LXC tries the next name",
+        cause="The container was killed or restarted, and its old cgroup is not empty. The reason of a failed start "
+        "stands in another line.",
+        remedy=(
+            "Look for the first ERROR line of the log, and explain that one.",
+            "find /sys/fs/cgroup -name 'lxc.*' -empty: a reboot, or rmdir, removes what is left.",
+        ),
+        reference="https://github.com/lxc/lxc/blob/main/src/lxc/cgroups/cgfsng.c",
+        rank=53,
+    ),
+    Entry(
         code="lxc-cannot-make-cgroups",
         title="LXC cannot make the container's cgroups",
         patterns=(
@@ -22,6 +36,7 @@ ENTRIES = (
             ),
             r"[Nn]o cgroup controllers (?:configured|found)[^\n]*",
             r"[Ff]ailed initializing cgroup support",
+            r"Could not set clone_children to 1 for cpuset hierarchy",
             r"Could not find writable mount point for cgroup hierarchy \d+",
             r"cgroup error\? +\d+ cgroups with this name already running",
         ),

@@ -31,6 +31,7 @@ SOURCE = re.compile(r"https://\S+|(?:runc|crun) [\d.]+, Linux [\d.]+")
 PLACEHOLDER = re.compile(r"<(?:controller|path|source|destination|limit|usage|key|file|unit|reason|name|count)>")
 
 
+@functools.cache  # the plain text is what each of its forms is held against
 def _explained(text: str, view: Any = None) -> Diagnosis:
     return explain(text, context(view or Elsewhere(), text, "", None))
 

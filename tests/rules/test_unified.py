@@ -268,6 +268,15 @@ WINS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"memory": {"limit": 5 * M, "swap": 8 * M}, "unified": {"memory.max": "9M"}},
         _memory(limit=9 * M, swap=12 * M),
     ),
+    # No host has 2^62 bytes. A pair of such a limit would allow as much swap; "no swap" is what was asked for.
+    "memory-beyond-and-no-swap": (
+        {"memory": {"limit": 5 * M, "swap": 5 * M}, "unified": {"memory.max": str(1 << 62)}},
+        _memory(limit=-1, swappiness=0),
+    ),
+    "memory-within-and-no-swap": (
+        {"memory": {"limit": 5 * M, "swap": 5 * M}, "unified": {"memory.max": str((1 << 62) - 1)}},
+        _memory(limit=(1 << 62) - 1, swap=(1 << 62) - 1),
+    ),
     "swap": (
         {"memory": {"limit": 5 * M, "swap": 8 * M}, "unified": {"memory.swap.max": "1M"}},
         _memory(limit=5 * M, swap=6 * M),

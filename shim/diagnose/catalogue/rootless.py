@@ -1,4 +1,4 @@
-"""What unprivileged callers, and processes without the needed capabilities, run into."""
+"""Failures of unprivileged callers, and of processes without the required capabilities."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ ENTRIES = (
         patterns=(
             rf"(?:failed to write \d+: )?\bwrit(?:e|ing file|e to) {named(r'(?:cgroup.procs|tasks)')}: {EACCES}",
             rf"Failed to add PIDs to scope's control group: {EACCES}",  # systemd's words
-            rf"unable to start unit [^\n]*Name:PIDs [^\n]*: {EACCES}",  # what runc hears of it
+            rf"unable to start unit [^\n]*Name:PIDs [^\n]*: {EACCES}",  # as runc gets it
         ),
         verdict="the process may not be moved into {path} (EACCES), even if that directory is this user's",
         cause="Moving a process needs write access to cgroup.procs of the common ancestor of its old and its new "

@@ -76,6 +76,7 @@ ENTRIES = (
             rf"sd-bus (?:call|add match|match signal): (?:{EACCES}|{EPERM})",
             r"no valid bus path found in list unix:path=",  # youki
             r"\$?DBUS_SESSION_BUS_ADDRESS and \$?XDG_RUNTIME_DIR not defined",
+            r"\$?XDG_RUNTIME_DIR (?:is not set|environment variable is not set|not set|is unset)",
         ),
         ambiguous=(rf"cannot open (?:sd-bus|user bus): {ENOENT}", PRIVATE),
         verdict="the user's systemd cannot be reached: there is no D-Bus session for this user",

@@ -256,6 +256,7 @@ ENTRIES = (
             r"Failed to get (?:memory )?cgroup path\. Container may have exited",
             r"Failed to write to cgroup\.event_control",
             r"cgroup2_path not initialized",
+            r"conmon[^\n]*Failed to open cgroups? file: [^\n]*",
         ),
         verdict="conmon could not watch the container for OOM: its cgroup was gone, or it has none",
         cause="The container ended at once, or is rootless without cgroups. If it was killed for its memory, podman "

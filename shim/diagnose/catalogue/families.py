@@ -63,7 +63,12 @@ ENTRIES = (
     Entry(
         code="cgroup-value-refused",
         title="the kernel refuses a value for a file of a cgroup",
-        ambiguous=(cgroup(rf"(?:{EINVAL}|{ERANGE}|no such device or address)"),),
+        ambiguous=(
+            (
+                rf"(?P<path>/sys/fs/cgroup/{CHARACTER}*\.{CHARACTER}+|{INTERFACE}){LINK}"
+                rf"(?:{EINVAL}|{ERANGE}|no such device or address)"
+            ),
+        ),
         verdict="the kernel refuses the value for {path}",
         cause="The value is not a number, is out of range, or does not fit its neighbours (EINVAL, ERANGE): the "
         "parent's limit, the existing CPUs and nodes, or a second file that belongs to it.",

@@ -27,6 +27,7 @@ CUT_OFF = (
     r"write (?:init-p|parent): broken pipe",
     r"read (?:init-p|parent): connection reset by peer",
     r"container init exited prematurely",
+    r"OOM: read from the init process",
     r"cannot start a (?:stopped process|container that has (?:run and )?stopped)",
     r"(?:executing setns process|exec setns process for init) caused:? \"?exit status \d+",
     r"container init caused:? ?(?:\\*\"\\*\"|\Z)",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import V1_NAMES, Entry
+from shim.diagnose.entry import ENOMEM, V1_NAMES, Entry
 
 ENTRIES = (
     Entry(
@@ -179,6 +179,39 @@ ENTRIES = (
         remedy=("Look for the line with Error: or with crun or runc, and explain that one.",),
         reference="https://github.com/containers/podman/issues/3024",
         rank=10,
+    ),
+    Entry(
+        code="fork-out-of-memory",
+        title="a process could not be made: out of memory, or a dead pid namespace",
+        patterns=(rf"(?:[Uu]nable to fork|[Ff]ork failed|can't fork|nsenter: fork(?: failed)?): {ENOMEM}",),
+        verdict="the kernel could not make a process (ENOMEM)",
+        cause="The host or the cgroup has no memory left (overcommit counts, too); or the process joined a pid "
+        "namespace whose first process has ended, where every fork fails so, though memory is free.",
+        remedy=(
+            "The container is gone or half dead: start it again; for exec this is the usual case.",
+            "Else give memory: a higher limit, swap, vm.overcommit_memory=0 or 1.",
+        ),
+        reference="Linux man page fork(2), ENOMEM",
+        tell="free -m; cat /proc/sys/vm/overcommit_memory; is the container's first process alive (docker top)?",
+        rank=62,
+    ),
+    Entry(
+        code="snap-reads-no-cgroup",
+        title="snap cannot read or make cgroups: it runs in a sandbox or a container",
+        patterns=(
+            r"cannot determine cgroup version: [^\n]*",
+            r"cannot create cgroup hierarchy (?P<path>/\S+?)/?: [^\n]*",
+        ),
+        verdict="snapd does not see the cgroups of the host, which it needs to confine programs",
+        cause="The snap was started inside another sandbox (firejail hides /sys/fs/cgroup) or a container where no "
+        "cgroup file system, or a read-only one, is mounted.",
+        remedy=(
+            "Start it outside of the sandbox; a snap has its own confinement.",
+            "In a container: LXD or Incus with nesting, or the program as a package instead of a snap.",
+        ),
+        reference="https://github.com/netblue30/firejail/issues/3836",
+        ours=False,
+        rank=40,
     ),
     Entry(
         code="kubelet-kernel-flags",

@@ -148,6 +148,7 @@ ENTRIES = (
             r"Unable to find (?P<controller6>\w+) cgroup in mounts",
             r"cgroups: (?P<controller5>\w+) cgroup not supported on this system",
             rf"[Mm]ountpoint for (?P<controller4>{V1_NAMES}) not found",
+            r"unable to find \\?\"(?P<controller7>\w+)\\?\" in controller set",
         ),
         verdict="no v1 hierarchy has the {controller} controller, which this program needs to start",
         cause="The kernel lacks the controller, it was switched off at boot, or nothing mounted it. Or the host "
@@ -186,11 +187,18 @@ ENTRIES = (
     Entry(
         code="docker-in-systemd-scope",
         title="Docker wants to make its cgroup in systemd's own scope",
-        patterns=(rf"linux init cgroups path: mkdir /[^\n:]*: (?:{EROFS}|{EACCES}|{ENOENT})",),
-        verdict="Docker creates its cgroups at a path that does not exist: it misreads its own cgroup",
-        cause="Docker 1.13 release candidates take /init.scope, systemd's own cgroup, as the parent of containers, "
-        "and omit the mount point.",
-        remedy=("Upgrade Docker; 1.13.0 has the fix.", "Or give the parent: dockerd --cgroup-parent=/docker"),
+        patterns=(
+            rf"linux init cgroups path: mkdir /[^\n:]*: (?:{EROFS}|{EACCES}|{ENOENT})",
+            rf"/sys/fs/cgroup/[\w,]+/init\.scope/(?:system\.slice|docker)\S*: {ENOENT}",
+        ),
+        verdict="Docker looks for its cgroups at a path that does not exist: it misreads its own cgroup",
+        cause="Docker of 2015, and release candidates of 1.13, take /init.scope, where systemd is since version 226, "
+        "as the parent of all containers.",
+        remedy=(
+            "Upgrade Docker; 1.13.0 and later have the fixes.",
+            "Or give the parent: dockerd --cgroup-parent=/docker",
+        ),
+        rank=25,
         reference="https://github.com/moby/moby/issues/29833",
     ),
     Entry(

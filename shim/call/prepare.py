@@ -41,7 +41,7 @@ class Call(Value):
 
     @property
     def root(self) -> str:
-        """Where the real runtime keeps its containers: the value of --root, or the default."""
+        """The directory in which the real runtime keeps its containers: --root, or the default."""
         if self.invocation.root:
             return self.invocation.root
         below = "/run" if posix.geteuid() == 0 else environment().get("XDG_RUNTIME_DIR", "/run")

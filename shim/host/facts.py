@@ -67,7 +67,7 @@ class Host(Value):
     cgroup_view: Fact  # "host", "namespace" (a cgroup namespace's root) or "subtree" (a bind of one, as on EKS)
     user_namespace: Fact  # True: not the initial one; the evidence has uid_map and gid_map
     rootless: Fact
-    own: dict[str, str]
+    own: dict[str, str] = {}  # noqa: RUF012 # a frozen value's default
 
     def place(self, controller: str) -> Placement:
         """Return the controller's placement; a controller without one is nowhere."""

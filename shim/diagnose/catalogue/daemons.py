@@ -179,7 +179,7 @@ ENTRIES = (
         ),
         verdict="the OOM score {asked} was not set: it is lower than the caller's own, which needs CAP_SYS_RESOURCE",
         cause="Every process may raise its score; only a privileged one may lower it. podman then takes the lowest "
-        "that it may; the kubelet in a container or user namespace goes on without.",
+        "that it may; the kubelet in a container or user namespace continues with its own score.",
         remedy=(
             "Leave --oom-score-adj out, or start the container as root.",
             "Kubelet in a user namespace: the feature gate KubeletInUserNamespace=true.",

@@ -1,4 +1,4 @@
-"""cgroup.subtree_control: why a controller cannot be handed down to the container's cgroup."""
+"""cgroup.subtree_control: why a controller cannot be enabled for the container's cgroup."""
 
 from __future__ import annotations
 

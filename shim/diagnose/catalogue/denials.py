@@ -1,4 +1,6 @@
-"""Lines of the kernel's log and of the audit log, and what programs inside a container say when they are refused."""
+"""Lines of the kernel's log and of the audit log, and messages of programs in a container that are denied an
+operation.
+"""
 
 from __future__ import annotations
 

@@ -17,9 +17,9 @@ SEEN_BY = "docker info | grep WARNING lists what this engine cannot limit"
 def dropped(
     code: str, limit: str, words: str, loss: str, *remedy: str, reference: str = MOBY, shown: str = ""
 ) -> Entry:
-    """A limit that the engine leaves out with a warning; the container starts without it.
+    """A limit that the engine drops with a warning; the container starts without it.
 
-    shown: how `docker info` names what it cannot do.
+    shown: the line of `docker info` about it.
     """
     return Entry(
         code=code,

@@ -1,7 +1,7 @@
-"""Whole families of messages, by what failed and its errno: asked only where no other entry fits the words.
+"""Whole families of messages, by the failed operation and its errno: tried only if no other entry fits the words.
 
-Runtimes have more wordings for a cgroup file that cannot be opened than anybody can list. What the kernel means by the
-errno is the same in all of them.
+Runtimes have more wordings for a cgroup file that cannot be opened than any list. The kernel's meaning of the errno is
+the same in all of them.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ INTERFACE = (
     r"\.[a-zA-Z0-9_]+[\w.]*"
 )
 SUBJECT = rf"(?P<path>/sys/fs/cgroup\b{CHARACTER}*|{INTERFACE})"
-# Between the subject and the errno stand quotes, the rest of a clause, or a second subject.
+# Between the subject and the errno there may be quotes, the rest of a clause, or a second subject.
 LINK = r"[^\n:]{0,80}(?:: [^\n:]{1,80}){0,2}: "
 SCOPE = "systemd-run --user --scope -p Delegate=yes <command>"
 
 
 def cgroup(error: str) -> str:
-    """Something about a cgroup's file or directory failed with `error`; group `path`."""
+    """Match: an operation on a cgroup's file or directory failed with `error`; group `path`."""
     return rf"(?:(?<!mount: ){SUBJECT}|[Ff]ailed to create (?:cgroup|control group) (?P<path9>/[^\n:]+)){LINK}{error}"
 
 

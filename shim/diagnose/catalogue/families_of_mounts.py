@@ -1,4 +1,4 @@
-"""Failures of mounts, namespaces, /proc and filters by their errno: asked only where no other entry fits."""
+"""Failures of mounts, namespaces, /proc and filters by their errno: tried only if no other entry fits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from shim.diagnose.entry import EACCES, EBUSY, EINVAL, ENODEV, ENOENT, ENOSPC, E
 
 
 def mount(error: str) -> str:
-    """Some mount, remount or move failed with `error`; group `source`."""
+    """Match: a mount, remount or move failed with `error`; group `source`."""
     # What is mounted is quoted, a path, or a file system's name; other words are not about a mount of the container.
     names = r"(?:proc|sysfs|cgroup2?|tmpfs|devpts|mqueue|overlay|fuse|none|bind|src=)[^\s`'\"\\]*"
     source = rf"(?:[`'\"\\]+(?P<source>[^`'\"\\\n]+)[`'\"\\]+|(?P<source2>[^\s`'\"\\]*/[^\s`'\"\\]*|{names}))"

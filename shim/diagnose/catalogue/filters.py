@@ -1,4 +1,4 @@
-"""Device rules of cgroup2 (eBPF) and v1 beyond what a single errno says."""
+"""Device rules of cgroup2 (eBPF) and v1 with causes that an errno alone does not tell."""
 
 from __future__ import annotations
 

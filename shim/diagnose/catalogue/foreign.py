@@ -1,4 +1,4 @@
-"""Failures that are neither about mounts nor about cgroups: they pass through exactly as they came."""
+"""Failures that are about neither mounts nor cgroups: they are passed through unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What engines say of the host around them: volumes, runtimes, images and the limits of a user."""
+"""Engines' messages about the host around them: volumes, runtimes, images and the limits of a user."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ DEVICES = "Linux Documentation/admin-guide/cgroup-v1/devices.rst"
 SPEC = "OCI runtime-spec, config-linux.md, Block IO"
 WEIGHTS = r"(?:blkio\.(?:bfq\.)?weight|io\.(?:bfq\.)?weight)"
 WEIGHT_DEVICE = r"(?:blkio\.(?:bfq\.)?weight_device|io\.bfq\.weight)"
-# No bpf system call: the kernel has none (CONFIG_BPF_SYSCALL), or a seccomp filter answers so.
+# No bpf system call: the kernel lacks it (CONFIG_BPF_SYSCALL), or a seccomp filter returns ENOSYS.
 FILTER_HIDDEN = (
     rf"bpf_prog_query\(BPF_CGROUP_DEVICE\) failed: {ENOSYS}",
     rf"\bbpf create `[^`]*`: {ENOSYS}",

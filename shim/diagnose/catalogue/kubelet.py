@@ -1,4 +1,4 @@
-"""What the kubelet, CRI-O and k3s say of cgroups before, or beside, a container's start."""
+"""Messages of the kubelet, CRI-O and k3s about cgroups before, or beside, a container's start."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ ENTRIES = (
         patterns=(r"failed to run clone3\s+(?:\d+: )?38\b", r"failed to run clone3[^\n]*(?:not implemented|ENOSYS)"),
         verdict="this kernel has no clone3 (errno 38), which youki uses",
         cause="clone3 came with Linux 5.3. A seccomp filter around youki that does not know it gives the same errno.",
-        remedy=("Use a kernel 5.3 or later, youki 0.1 or later (which goes on without clone3), or runc or crun.",),
+        remedy=("Use a kernel 5.3 or later, youki 0.1 or later (which does not need clone3), or runc or crun.",),
         reference="https://github.com/youki-dev/youki/issues/1826",
     ),
     Entry(

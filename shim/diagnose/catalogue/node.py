@@ -1,4 +1,4 @@
-"""What Docker, the kubelet, k3s and CRI-O say of a host's cgroups when they start."""
+"""Messages of Docker, the kubelet, k3s and CRI-O about a host's cgroups when they start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a runtime reaches the container's /proc and its sysctls, and what stands in its way."""
+"""The container's /proc and its sysctls, and what prevents a runtime from reaching them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What unprivileged callers, and processes without the needed capabilities, run into."""
+"""Failures of unprivileged callers, and of processes without the required capabilities."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ ENTRIES = (
         title="processes cannot be moved in from outside the delegated subtree",
         patterns=(
             rf"(?:failed to write \d+: )?\bwrit(?:e|ing file|e to) {named(r'(?:cgroup.procs|tasks)')}: {EACCES}",
-            rf"unable to start unit [^\n]*Name:PIDs [^\n]*: {EACCES}",  # what runc hears of it
+            rf"unable to start unit [^\n]*Name:PIDs [^\n]*: {EACCES}",  # as runc gets it
         ),
         ambiguous=(SCOPE_REFUSED,),
         verdict="the process may not be moved into {path} (EACCES), even if that directory is this user's",

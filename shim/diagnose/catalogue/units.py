@@ -96,7 +96,7 @@ ENTRIES = (
         ),
         verdict="systemd could not load the device filter of a unit: its device rules do not hold",
         cause="On cgroup2 device rules are a program (eBPF). The kernel lacks CONFIG_CGROUP_BPF, or systemd runs in a "
-        "container or user session that may not load programs. A notice where the unit starts all the same.",
+        "container or user session that may not load programs. If the unit starts, this is only a notice.",
         remedy=(
             "zgrep -E 'CGROUP_BPF|BPF_SYSCALL' /proc/config.gz /boot/config-$(uname -r): use a kernel with both.",
             "In a container: ignore it, or an override without PrivateDevices= and DeviceAllow=.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shim.diagnose.checks import mounts as look
-from shim.diagnose.entry import EINVAL, EOPNOTSUPP, Entry
+from shim.diagnose.entry import EACCES, EINVAL, EOPNOTSUPP, EPERM, Entry
 
 ENTRIES = (
     Entry(
@@ -59,5 +59,32 @@ ENTRIES = (
         ),
         reference="OCI runtime-spec, config.md, Linux Process",
         confirm=look.label_support("/sys/kernel/security/apparmor", "AppArmor", ("process", "apparmorProfile")),
+    ),
+    Entry(
+        code="device-filter-not-readable",
+        title="runc may not read the device filter that is attached already",
+        patterns=(rf"cannot fetch program from id: get program by id: (?:{EACCES}|{EPERM})",),
+        verdict="runc may not read the BPF program that filters the container's devices",
+        cause="runc 1.0.0 looks at the program that systemd attached, which SELinux's policy of then does not permit.",
+        remedy=(
+            "Upgrade runc (1.0.1 and later) and container-selinux.",
+            "ausearch -m avc -ts recent shows whether it is SELinux; setenforce 0 for one trial.",
+        ),
+        reference="https://github.com/containerd/containerd/issues/5759",
+        rank=30,
+    ),
+    Entry(
+        code="rootlesskit-may-not-mount",
+        title="rootlesskit may not change the mounts of its own namespace",
+        patterns=(rf"failed to share mount point: /: (?:{EACCES}|{EPERM})",),
+        verdict="rootlesskit may not set the propagation of / in its new mount namespace",
+        cause="An outer container's AppArmor profile (EACCES) or its seccomp filter (EPERM) forbids mount.",
+        remedy=(
+            "Kubernetes: securityContext with appArmorProfile and seccompProfile of type Unconfined.",
+            "Docker: --security-opt apparmor=unconfined --security-opt seccomp=unconfined",
+        ),
+        reference="https://github.com/moby/buildkit/blob/master/docs/rootless.md",
+        tell="dmesg | grep -i apparmor, on the node",
+        rank=30,
     ),
 )

@@ -50,7 +50,7 @@ ENTRIES = (
     Entry(
         code="v1-file-outside-hierarchy",
         title="a file of v1 is looked for where no v1 hierarchy is",
-        patterns=(rf"/sys/fs/cgroup/{NOT_V1}(?P<path>[^\n:]*/)?(?P<file>{V1_ONLY})[`'\"]?: (?:{ENOENT}|{EACCES})",),
+        patterns=(rf"/sys/fs/cgroup/{NOT_V1}(?P<path>[^\s:]*/)?(?P<file>{V1_ONLY})[`'\"]?: (?:{ENOENT}|{EACCES})",),
         verdict="{file} is a file of v1, and is looked for in a directory that belongs to no v1 hierarchy of its own",
         cause="Either all v1 controllers are mounted together at /sys/fs/cgroup itself (an fstab line of old guides), "
         "and this one is not among them; or this is cgroup2, and the program knows only v1.",

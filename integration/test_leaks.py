@@ -87,7 +87,7 @@ def _start(runtime: Runtime, place: Path, kind: str, container: str) -> None:
     """A container with this machine's Python, a tmpfs, and a file that is not in the page cache."""
     bundle = make_bundle(place, find_busybox())
     rootfs = place / "rootfs"
-    for name in ("usr", "shm", "files"):
+    for name in ("usr", "shm", "files", "names"):
         (rootfs / name).mkdir()
     for name in ("lib", "lib64"):
         if os.path.islink(f"/{name}"):

@@ -19,6 +19,7 @@ PIDFD_OPEN = 434  # asm-generic/unistd.h: the same number on every architecture 
 NAMELESS = ("/dev/shm", "/run", "/tmp")  # directories in which open(2) may create a file without a name
 # The most bytes read from one file or stream from outside. Engines send config.json in messages of at most 16 MiB.
 LARGEST = 32 << 20
+PIECE = 1 << 16  # bytes of one read, where the size is not known
 # Does not block on a FIFO that somebody put at a well-known path, and never acquires a controlling terminal.
 READ = posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK | posix.O_NOCTTY
 
@@ -111,21 +112,23 @@ def everything(handle: int, status: posix.stat_result, path: str, most: int = LA
         raise OSError(EINVAL, "not a regular file", path)
     if status.st_size > most:
         raise OSError(EFBIG, f"more than {most} bytes", path)
-    return drained(handle, most, status.st_size or 65536, path)  # st_size is 0 for the kernel's own files
+    data = posix.read(handle, status.st_size + 1 if status.st_size else PIECE)  # 0 is what the kernel's own files say
+    if len(data) == status.st_size:
+        return data  # there was room for more, so this is the end
+    return drained(handle, most, path, data)
 
 
-def drained(handle: int, most: int, piece: int = 65536, path: str = "") -> bytes:
-    """Read up to the end of file, `piece` bytes at a time. Raises OSError: EFBIG above `most` bytes."""
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        part = posix.read(handle, piece)
+def drained(handle: int, most: int, path: str = "", data: bytes = b"") -> bytes:
+    """`data` and all that follows up to the end of file. Raises OSError: EFBIG above `most` bytes of both."""
+    parts = [data]
+    size = len(data)
+    while size <= most:
+        part = posix.read(handle, PIECE)
         if not part:
             return b"".join(parts)
         parts.append(part)
         size += len(part)
-        if size > most:
-            raise OSError(EFBIG, f"more than {most} bytes", path)
+    raise OSError(EFBIG, f"more than {most} bytes", path)
 
 
 def write_all(handle: int, data: bytes) -> None:

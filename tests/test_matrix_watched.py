@@ -45,6 +45,7 @@ LEAKS: dict[str, Any] = {
         "anonymous": {"verdict": "leak", "leaking": ["anonymous"], "kinds": {}},
         "shmem": {"verdict": "leak", "leaking": ["shmem"], "kinds": {}},
         "sockets": {"verdict": "leak", "leaking": ["kernel"], "kinds": {"kernel": ["leak", ""]}},
+        "dentries": {"verdict": "leak", "leaking": ["kernel"], "kinds": {"kernel": ["leak", ""]}},
         "cache": {"verdict": "cache", "leaking": [], "kinds": {}},
         "steady": {"verdict": "steady", "leaking": [], "kinds": {}},
     },
@@ -70,6 +71,10 @@ def test_what_is_right(record: dict[str, Any]) -> None:
         ({**WORKER, "alive": False}, "init alive False"),
         (_leaks("cache", verdict="leak", leaking=["file"]), "cache: leak, leaking ['file']: {}"),
         (_leaks("shmem", verdict="steady", leaking=[]), "shmem: steady, leaking []: {}"),
+        (
+            _leaks("dentries", verdict="steady", leaking=[], kinds={"kernel": ["steady", ""]}),
+            "dentries: steady, leaking []: {'kernel': ['steady', '']}",
+        ),
         ({**LEAKS, "found": {}}, "anonymous: not in the recording: []"),
         ({**WORKER, "alerts": {**WORKER["alerts"], "oom_kill": {}}}, "no alert oom_kill"),
         ({**WORKER, "problems": ["inotify"]}, "the watcher had a problem: inotify"),

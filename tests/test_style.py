@@ -50,6 +50,7 @@ TOUCHING = (
     "shim/observe/kernel_log.py",
     "shim/observe/pressure.py",
     "shim/oci/atomic.py",
+    "shim/oci/attribute_calls.py",
     "shim/oci/document.py",
     "shim/oci/stream.py",
     "shim/planning/injection.py",

@@ -37,6 +37,8 @@ boots; `bash tests/run.sh --all` boots all of them.
 
 The code in brackets is the one of the report or of the diagnosis. Cases marked † cannot be enforced by any kernel of
 the matrix: refusing them is right.
+
+Runtimes that are newer than Debian's were measured by hand: [runtimes.md](runtimes.md#newer-than-debians).
 """
 
 

@@ -19,6 +19,7 @@ LEAKS: dict[str, tuple[str, list[str]]] = {
     "anonymous": ("leak", ["anonymous"]),
     "shmem": ("leak", ["shmem"]),
     "sockets": ("leak", ["kernel"]),
+    "dentries": ("leak", ["kernel"]),
     "cache": ("cache", []),
     "steady": ("steady", []),
 }

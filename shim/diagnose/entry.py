@@ -66,7 +66,8 @@ def bare(file: str) -> str:
 
 def writing(file: str, error: str) -> str:
     """Match: writing `file` (a regex for its name) failed with `error`; both runtimes, all wordings."""
-    return rf"(?:\bwrit(?:e|ing)(?: file)?(?: to)? {named(file)}|{bare(file)}): {error}"
+    value = r"(?: \"?[^\s\":]{1,40}\"? to)?"  # the value, where runc says only what it failed to write to where
+    return rf"(?:\bwrit(?:e|ing)(?: file)?{value}(?: to)? {named(file)}|{bare(file)}): {error}"
 
 
 # What runc prints about the value: "failed to write 500 to cpu.cfs_quota_us: write ...", "failed to write \"500\":

@@ -17,7 +17,9 @@ V1_FILES = re.compile(
     r"\b(?:\w+\.limit_in_bytes|\w+\.memsw\.\w+|memory\.(?:kmem|oom_control|swappiness|use_hierarchy|soft_limit)\w*"
     r"|cpu\.(?:cfs|rt)_\w+|cpu\.shares|blkio\.\w+|devices\.(?:allow|deny|list)|freezer\.state|net_(?:cls|prio)\.\w+)\b"
     rf"|/sys/fs/cgroup/(?:[a-z_]+,)?{V1_NAMES}(?:,[a-z_]+)?/"
-    rf"|/(?:[a-z_]+,)?{V1_NAMES}(?:,[a-z_]+)?/(?:{CHARACTER}*/)?{V1_NAMES}\.[a-z_]+\b",
+    rf"|/(?:[a-z_]+,)?{V1_NAMES}(?:,[a-z_]+)?/(?:{CHARACTER}*/)?{V1_NAMES}\.[a-z_]+\b"
+    # Runtimes look for cgroup2 at /sys/fs/cgroup alone.
+    rf"|(?:open|write|stat|mkdir) /(?!sys/fs/cgroup){CHARACTER}*/{V1_NAMES}\.[a-z_]+\b",
     re.IGNORECASE,
 )
 V2_FILES = re.compile(

@@ -45,12 +45,12 @@ def verify(
     """
     if own is None:
         own = membership.paths(view.text(f"/proc/{pid}/cgroup") or "")
-    places: dict[tuple[str, int], tuple[str, str]] = {}  # several limits may share a hierarchy
+    places: dict[tuple[str, int], tuple[str, str, int]] = {}  # several limits may share a hierarchy
     findings = []
     for expectation in expectations:
         place = (expectation.controller, expectation.version)
         if place not in places:
-            places[place] = cgroup(view, own, *place, host)
+            places[place] = _place(view, own, *place, host)
         finding = _compare(view, *places[place], expectation)
         if finding:
             findings.append(finding)
@@ -62,19 +62,27 @@ def cgroup(view: View, own: dict[str, str], controller: str, version: int, host:
 
     own: paths from /proc/PID/cgroup, by controller ("" for cgroup2).
     """
+    return _place(view, own, controller, version, host)[:2]
+
+
+def _place(view: View, own: dict[str, str], controller: str, version: int, host: Host) -> tuple[str, str, int]:
+    """As `cgroup`, and the device that the directory is on, -1 if it cannot be seen."""
     key = "" if version == 2 else controllers.v1_name(controller)
     mount = host.cgroup2_mount if version == 2 else host.place(controller).mount
     path = own.get(key)
     if path is None or not mount:
-        return "", f"/proc/PID/cgroup has no line for {key or 'cgroup2'}" if mount else f"{controller} is not mounted"
+        why = f"/proc/PID/cgroup has no line for {key or 'cgroup2'}" if mount else f"{controller} is not mounted"
+        return "", why, -1
     direct = mount + path.rstrip("/")
     found = view.identity(direct) if "/.." not in path else None
     if found is None:
-        return _below_bind(view, mount, path)
+        directory, why = _below_bind(view, mount, path)
+        bound = view.identity(directory) if directory else None
+        return directory, why, bound.device if bound else -1
     root = found if direct == mount else view.identity(mount)
     if root is None or found.device != root.device or not found.directory:
-        return "", f"{direct} is not on the cgroup file system of {mount}"
-    return direct, ""
+        return "", f"{direct} is not on the cgroup file system of {mount}", -1
+    return direct, "", found.device
 
 
 def _below_bind(view: View, mount: str, path: str) -> tuple[str, str]:
@@ -87,13 +95,13 @@ def _below_bind(view: View, mount: str, path: str) -> tuple[str, str]:
     return "", f"{path} is not visible below {mount}"
 
 
-def _compare(view: View, directory: str, why: str, expectation: Expectation) -> Finding | None:
+def _compare(view: View, directory: str, why: str, device: int, expectation: Expectation) -> Finding | None:
     if not directory:
         return Finding(expectation=expectation, path=expectation.file, found=None, why=why)
     path = f"{directory}/{expectation.file}"
     if names.interface_file(expectation.file):
         return Finding(expectation=expectation, path=path, found="", why="not the name of an interface file")
-    read, above = view.read(path), view.identity(directory)
+    read = view.read(path)
     if read is None and expectation.controller == "cpuset" and expectation.version == 1:
         # Mounted with noprefix (Android, ChromeOS); runc from 1.3 and crun from 1.8 then write `cpus`.
         bare = f"{directory}/{expectation.file.partition('.')[2]}"
@@ -101,7 +109,7 @@ def _compare(view: View, directory: str, why: str, expectation: Expectation) -> 
     if read is None:
         return Finding(expectation=expectation, path=path, found="", why=view.why(path)[len(f"{path}: ") :])
     text, found = read
-    if above is None or found.device != above.device:
+    if found.device != device:
         return Finding(expectation=expectation, path=path, found="", why="not on the cgroup file system")
     beyond = (expectation.beyond and view.text(f"{directory}/{expectation.beyond}")) or ""
     if agrees(expectation, text, beyond):

@@ -59,6 +59,7 @@ def detect(
         cgroup_view=cgroup_view(hierarchies, verdict, placements),
         user_namespace=user,
         rootless=rootless,
+        own=hierarchies.own,
     )
 
 
@@ -121,8 +122,8 @@ def cgroup_view(hierarchies: Hierarchies, verdict: Verdict, placements: dict[str
     for place in placements.values():
         if place.version == 1:
             own = hierarchies.own.get(table.v1_name(place.controller), "")
-            return namespaces.cgroup(hierarchies.view, place.mount, own)
-    return namespaces.cgroup(hierarchies.view, verdict.cgroup2_mount, hierarchies.own.get("", ""))
+            return namespaces.cgroup(hierarchies, place.mount, own)
+    return namespaces.cgroup(hierarchies, verdict.cgroup2_mount, hierarchies.own.get("", ""))
 
 
 def _controllers_of(wanted: tuple[str, ...]) -> tuple[str, ...]:

@@ -50,6 +50,7 @@ class Host(Value):
     interface: interface file name -> whether a non-root cgroup of this host has it (None: could not be probed). Has
         only the files that were asked for.
     interface_evidence: one line for each of them, `file: path: what was seen`, also why it could not be probed.
+    own: this process's cgroups, as shim.host.membership.paths gives them; {} where they cannot be read.
     """
 
     layout: Layout
@@ -66,6 +67,7 @@ class Host(Value):
     cgroup_view: Fact  # "host", "namespace" (a cgroup namespace's root) or "subtree" (a bind of one, as on EKS)
     user_namespace: Fact  # True: not the initial one; the evidence has uid_map and gid_map
     rootless: Fact
+    own: dict[str, str] = {}  # noqa: RUF012 # a frozen value's default
 
     def place(self, controller: str) -> Placement:
         """Return the controller's placement; a controller without one is nowhere."""

@@ -8,7 +8,7 @@ from shim.host.view import quote
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from shim.host import mountinfo
-    from shim.host.view import View
+    from shim.host.view import Identity, View
 
 BASE = "/sys/fs/cgroup"
 MEMBERSHIP = "/proc/self/cgroup"
@@ -28,6 +28,7 @@ class Hierarchies:
         self.readable = text is not None
         self.own = membership.paths(text or "")
         self._v1: dict[str, tuple[str, str]] = {}
+        self._roots: dict[str, Identity | None] = {}
         self._mounts: tuple[mountinfo.Mount, ...] | None = None
 
     def mounts(self) -> tuple[mountinfo.Mount, ...]:
@@ -55,7 +56,7 @@ class Hierarchies:
             # A mounted hierarchy is active, and each process is in exactly one cgroup of each active hierarchy.
             return "", f"{MEMBERSHIP}: no hierarchy carries {name}"
         proof = f"{BASE}/{name.replace('name=', '')}/{V1_PROOF}"
-        text = self.view.kernel_text(proof)
+        text = self._kernel_text(proof)
         if text is not None:
             return proof.rpartition("/")[0], quote(proof, text)
         return self._v1_elsewhere(name, proof)
@@ -67,6 +68,19 @@ class Hierarchies:
         where = f"not mounted here, {self.absent(proof)}"
         return "", f"{MEMBERSHIP}: {name}:{self.own.get(name, '?')} but {where}"
 
+    def _kernel_text(self, path: str) -> str | None:
+        """As View.kernel_text, of a file at the root of a mount."""
+        found = self.view.kernel_read(path)
+        if found:
+            self._roots[path.rpartition("/")[0]] = found[1]
+        return found[0] if found else None
+
+    def root(self, mount: str) -> Identity | None:
+        """What stat(2) says of a mount point."""
+        if mount not in self._roots:
+            self._roots[mount] = self.view.identity(mount)
+        return self._roots[mount]
+
     def absent(self, path: str) -> str:
         """Return why `path` is not an interface file: its errno, or that it is an ordinary file."""
         found = self.view.identity(path)
@@ -77,7 +91,7 @@ class Hierarchies:
     def cgroup2(self, mount: str) -> tuple[tuple[str, ...], str] | None:
         """Return controllers and evidence if `mount` is the root of a cgroup2 mount, None otherwise."""
         path = f"{mount}/cgroup.controllers"
-        text = self.view.kernel_text(path)
+        text = self._kernel_text(path)
         if text is not None:
             return tuple(text.split()), quote(path, text)
         if path in self.view.errors:

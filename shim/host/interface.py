@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from shim.host.facts import Placement
     from shim.host.hierarchies import Hierarchies
-    from shim.host.view import Identity
 
     Answer = tuple[Optional[bool], str]
 
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
 NOT_ON_V1_ROOT = ("pids.max", "rdma.max", "misc.max", "blkio.bfq.weight", "blkio.bfq.weight_device")
 # No cgroup2 file has such a name: an answer that needs no trial.
 _V1_ENDINGS = ("_in_bytes", "_us", "_device")
+# cgroup2's names that no v1 hierarchy has, not even a vendor's. The rules ask for the files of both versions.
+_V2_NAMES = ("memory.swap.max", "cpu.max", "cpu.max.burst")
 HOST_ROOT = 1  # inode of the root directory of every cgroup file system; a namespace's or a bind's root has another
 
 
@@ -36,7 +37,6 @@ class Interface:
         self.view = hierarchies.view
         self.target = target
         self._directories: dict[str, str | None] = {}
-        self._roots: dict[str, Identity | None] = {}
 
     def answers(self, names: tuple[str, ...], places: dict[str, Placement], trial: bool) -> dict[str, Answer]:
         """Return name -> (present, evidence). trial: a cgroup may be made for files that are not visible otherwise."""
@@ -85,7 +85,7 @@ class Interface:
                 if directory not in seen:
                     seen.append(directory)
                     yield directory
-        root = self._root(place.mount)
+        root = self.hierarchies.root(place.mount)
         if root and root.inode != HOST_ROOT:
             yield place.mount
         child = self.view.first_child(place.mount)
@@ -102,20 +102,15 @@ class Interface:
         found = self.view.identity(path)
         if found is None:
             return False, self.view.why(path)
-        root = self._root(place.mount)
+        root = self.hierarchies.root(place.mount)
         if root and found.device != root.device:
             return False, f"{path}: not on the cgroup file system"
         return True, f"{path}: present"
-
-    def _root(self, mount: str) -> Identity | None:
-        if mount not in self._roots:
-            self._roots[mount] = self.view.identity(mount)
-        return self._roots[mount]
 
 
 def of_file_in(name: str, place: Placement) -> bool:
     """Return False if no file of this name can exist in that version: `blkio.*` is v1's, `io.*` is cgroup2's."""
     prefix = name.partition(".")[0]
     if place.version == 1:
-        return prefix == v1_name(place.controller)
+        return prefix == v1_name(place.controller) and name not in _V2_NAMES
     return prefix == "cgroup" or (prefix == place.controller and not name.endswith(_V1_ENDINGS))

@@ -8,6 +8,7 @@ from shim.host.view import quote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from shim.host.hierarchies import Hierarchies
     from shim.host.view import View
 
 UID_MAP = "/proc/self/uid_map"
@@ -36,7 +37,7 @@ def rootless(view: View, user_namespace: Fact) -> Fact:
     return Fact(value=user_namespace.value, evidence=f"effective user id: 0; {user_namespace.evidence}")
 
 
-def cgroup(view: View, mount: str, own: str) -> Fact:
+def cgroup(hierarchies: Hierarchies, mount: str, own: str) -> Fact:
     """Whether the cgroup file system at `mount` is the host's, a cgroup namespace's, or a bind of a part of it.
 
     Only the host's root directory has inode 1, whatever mountinfo's root field is. A process in a cgroup namespace
@@ -45,7 +46,7 @@ def cgroup(view: View, mount: str, own: str) -> Fact:
     """
     if not mount:
         return Fact(value=None, evidence="no cgroup file system")
-    root = view.identity(mount)
+    view, root = hierarchies.view, hierarchies.root(mount)
     if root is None:
         return Fact(value=None, evidence=view.why(mount))
     evidence = f"{mount}: inode {root.inode}"

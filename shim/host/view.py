@@ -123,7 +123,12 @@ class View:
         return self.identity(path) is not None
 
     def kernel_text(self, path: str) -> str | None:
-        """Return the content of an interface file of the kernel itself, None for anything else.
+        """Return the content of an interface file of the kernel itself, None for anything else (see `kernel_read`)."""
+        found = self.kernel_read(path)
+        return found[0] if found else None
+
+    def kernel_read(self, path: str) -> tuple[str, Identity] | None:
+        """As `kernel_text`, with the identity of the directory that the file is in.
 
         kernfs reports size 0 for files that have content, which an ordinary file cannot have, and the file is on its
         directory's device. So a file of the right name on a tmpfs, or a link to another place, does not pass. Only
@@ -133,7 +138,7 @@ class View:
         if not found or not found[0] or found[1].size != 0 or found[1].directory:
             return None
         parent = self.identity(path.rpartition("/")[0] or "/")
-        return found[0] if parent and parent.device == found[1].device else None
+        return (found[0], parent) if parent and parent.device == found[1].device else None
 
     def kernel_file(self, path: str) -> bool:
         """Return whether `path` is an interface file of the kernel, not an ordinary file."""

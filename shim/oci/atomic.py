@@ -12,6 +12,10 @@ import posix
 from shim.system import DIRECTORY, KIND, basename, dirname, join, write_all
 from shim.values import Value
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 EPERM, EOPNOTSUPP, ESTALE = 1, 95, 116  # asm-generic/errno-base.h, errno.h
 LINK = 0o120000  # inode(7)
 MARK = ".cgshim-"  # in `.NAME.cgshim-PID`, the temporary file that is renamed when it is complete
@@ -159,25 +163,35 @@ def _take_after(handle: int, model: Model) -> None:
     if status is None:
         posix.fchmod(handle, model.mode)
         return
-    wanted, present = _attributes(model.way), _attributes(handle)
+    calls = _calls()
+    wanted, present = _attributes(calls, model.way), _attributes(calls, handle)
     if ACL in present and ACL not in wanted:
-        posix.removexattr(handle, ACL)
+        calls.removexattr(handle, ACL)
     if (status.st_uid, status.st_gid) != (posix.geteuid(), posix.getegid()):
         posix.fchown(handle, status.st_uid, status.st_gid)
     for name, value in wanted.items():
         if present.get(name) != value:
-            posix.setxattr(handle, name, value)
+            calls.setxattr(handle, name, value)
     posix.fchmod(handle, status.st_mode & 0o7777)
 
 
-def _attributes(file: int | str) -> dict[str, bytes]:
+def _calls() -> Any:
+    """Who has the functions for extended attributes."""
+    if hasattr(posix, "listxattr"):
+        return posix
+    from shim.oci import attribute_calls
+
+    return attribute_calls
+
+
+def _attributes(calls: Any, file: int | str) -> dict[str, bytes]:
     try:
-        names = posix.listxattr(file)
+        names = calls.listxattr(file)
     except OSError as error:
         if error.errno != EOPNOTSUPP:  # this file system has none
             raise
         return {}
-    return {name: posix.getxattr(file, name) for name in names if name not in OF_THE_CONTENT}
+    return {name: calls.getxattr(file, name) for name in names if name not in OF_THE_CONTENT}
 
 
 def clean(directory: int, name: str = "") -> None:

@@ -6,7 +6,7 @@ catalogue's (`shim.diagnose.preflight`), imported only after a finding.
 
 from __future__ import annotations
 
-from shim.host import controllers, membership, parents
+from shim.host import controllers, parents
 from shim.oci import cgroups_path
 from shim.rules import runtimes
 from shim.rules.sizes import Untranslatable, amount
@@ -88,7 +88,7 @@ def _frozen(asked: Start, view: View, host: Host) -> Iterator[Hazard]:
     if not mount:
         return
     file, words = ("cgroup.freeze", ("1",)) if unified else ("freezer.state", ("FROZEN", "FREEZING"))
-    for directory in parents.existing(view, mount, _path(asked, view, unified)):
+    for directory in parents.existing(view, mount, _path(asked, host, unified)):
         state = (view.text(f"{directory}/{file}") or "").strip()
         if state in words:
             frozen = directory if unified else _frozen_itself(view, mount, directory)
@@ -129,10 +129,10 @@ def _frozen_itself(view: View, mount: str, directory: str) -> str:
     return directory
 
 
-def _path(asked: Start, view: View, unified: bool) -> str:
+def _path(asked: Start, host: Host, unified: bool) -> str:
     if asked.cgroups_path and asked.cgroups_path.startswith("/"):
         return asked.cgroups_path
-    own = membership.paths(view.text("/proc/self/cgroup") or "").get("" if unified else "freezer", "/")
+    own = host.own.get("" if unified else "freezer", "/")
     return parents.expand(asked.cgroups_path or "", own) or own
 
 

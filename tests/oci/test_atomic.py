@@ -16,15 +16,25 @@ from typing import TYPE_CHECKING
 import pytest
 
 from integration.capabilities import require, root_problem
-from shim.oci import atomic
+from shim.oci import atomic, attribute_calls
 from shim.oci.document import identified
 from tests.syntax import ROOT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 OLD, NEW = b'{"old": true}', b'{"new": true}'
 OTHER = 4242  # nobody's uid
+FUNCTIONS = ("listxattr", "getxattr", "setxattr", "removexattr")
+
+
+@pytest.fixture(params=["as it is", "built with musl"])
+def python(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This Python, and one whose `posix` has no calls for extended attributes; the tests' `os` keeps its own."""
+    if request.param == "built with musl":
+        for name in FUNCTIONS:
+            monkeypatch.delattr(posix, name)
 
 
 @pytest.fixture
@@ -56,6 +66,7 @@ USER_OBJ, USER, GROUP_OBJ, MASK, NO_ID = 0x01, 0x02, 0x04, 0x10, 0xFFFFFFFF
 FOR_ONE = _acl((USER_OBJ, 6, NO_ID), (USER, 4, OTHER), (GROUP_OBJ, 0, NO_ID), (MASK, 4, NO_ID), (0x20, 0, NO_ID))
 
 
+@pytest.mark.usefixtures("python")
 def test_access_lists_and_attributes_stay(config: Path) -> None:
     """A file that the group may not read is not readable to it afterwards; the ACL and user.* are the same bytes."""
     require("extended attributes", _attributes_problem(config))
@@ -70,6 +81,7 @@ def test_access_lists_and_attributes_stay(config: Path) -> None:
     assert config.stat().st_mode == before
 
 
+@pytest.mark.usefixtures("python")
 def test_security_labels_stay(config: Path) -> None:
     """A label of a security module is carried where the file system keeps one, module or not."""
     require("root", root_problem())
@@ -83,6 +95,7 @@ def test_security_labels_stay(config: Path) -> None:
     assert os.getxattr(config, "security.selinux") == label
 
 
+@pytest.mark.usefixtures("python")
 def test_an_inherited_access_list_goes(config: Path) -> None:
     """The directory's default ACL gives every new file an entry; the file that is replaced had none."""
     require("extended attributes", _attributes_problem(config))
@@ -251,6 +264,27 @@ def test_what_somebody_else_has_removed_by_then(config: Path, monkeypatch: pytes
         atomic.replace(str(config), NEW)
     assert failed.value.errno == errno.EIO
     assert (config.read_bytes(), os.listdir(config.parent)) == (OLD, ["config.json"])
+
+
+def _opened(path: str) -> int:
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+
+@pytest.mark.parametrize("file", [str, _opened])
+def test_attributes_without_the_calls_of_python(config: Path, file: Callable[[str], int | str]) -> None:
+    """The functions that stand in for those of `posix` do and raise the same."""
+    require("extended attributes", _attributes_problem(config))
+    opened = file(str(config))
+    os.setxattr(config, "user.one", b"\0\xff")
+    attribute_calls.setxattr(opened, "user.two", b"")
+    assert sorted(attribute_calls.listxattr(opened)) == sorted(os.listxattr(config))
+    assert {"user.one", "user.two"} <= set(os.listxattr(config))
+    assert (attribute_calls.getxattr(opened, "user.one"), os.getxattr(config, "user.two")) == (b"\0\xff", b"")
+    attribute_calls.removexattr(opened, "user.one")
+    assert "user.one" not in os.listxattr(config)
+    with pytest.raises(OSError, match=os.strerror(errno.ENODATA)) as failed:
+        attribute_calls.getxattr(opened, "user.one")
+    assert (failed.value.errno, failed.value.filename) == (errno.ENODATA, opened)
 
 
 @pytest.mark.parametrize(("number", "fine"), [(errno.EOPNOTSUPP, True), (errno.EIO, False)])

@@ -1,8 +1,8 @@
 """What runs in a container to hold ever more memory of one kind: `python3 leaking.py KIND RATE [QUIET [TOOTH]]`.
 
-KIND: anonymous, shmem (a tmpfs on /shm), sockets and dentries (kernel memory), cache (/files/large is read: no leak),
-sawtooth (memory that is given back), steady. RATE: MiB a second. QUIET: seconds before it begins. TOOTH: seconds after
-which a sawtooth gives its memory back.
+KIND: anonymous, shmem (a tmpfs on /shm), sockets and dentries (kernel memory; /names is no tmpfs, which forgets names
+that do not exist), cache (/files/large is read: no leak), sawtooth (memory that is given back), steady. RATE: MiB a
+second. QUIET: seconds before it begins. TOOTH: seconds after which a sawtooth gives its memory back.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _sockets(more: int, _: int) -> None:
 
 def _dentries(more: int, held: int) -> None:
     for number in range(held // SLOTS, (held + more) // SLOTS):
-        os.path.exists(f"/{number:0200d}")  # a name that does not exist is remembered, too
+        os.path.exists(f"/names/{number:0200d}")  # a name that does not exist is remembered, too
 
 
 def _cache(more: int, _: int) -> None:

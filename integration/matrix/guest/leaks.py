@@ -30,7 +30,7 @@ STARTED = 15  # seconds in which the interpreters of all containers are up: unti
 SAMPLES = 30  # of each container; the tests of a trend take ten
 PATIENCE = 75  # seconds: a slow guest may have fewer samples by then
 # What runs -> MiB a second; of BLOCKS, which has 16 MiB, less than all is read in that time.
-RATES = {"anonymous": 0.5, "shmem": 0.5, "sockets": 0.2, "cache": 0.2, "steady": 0.0}
+RATES = {"anonymous": 0.5, "shmem": 0.5, "sockets": 0.2, "dentries": 0.2, "cache": 0.2, "steady": 0.0}
 PROGRAM = os.path.join(os.path.dirname(os.path.abspath(container.__file__)), "leaking.py")
 
 
@@ -92,7 +92,9 @@ def _judged(path: str, names: dict[str, str]) -> dict[str, Any]:
 
 
 def _leaking(way: Way, parent: str, kind: str, program: str) -> Container:
-    """A container with the guest's Python, a tmpfs, and for `cache` the block device as a file."""
+    """A container with the guest's Python, a tmpfs, for `cache` the block device as a file, and for `dentries` a file
+    system that remembers names that do not exist, which the tmpfs of the guest does not.
+    """
 
     def config(made: dict[str, Any]) -> None:
         swapping.room(made)
@@ -101,6 +103,7 @@ def _leaking(way: Way, parent: str, kind: str, program: str) -> Container:
             *(_bound(path, path) for path in ("/usr", "/lib", "/lib64") if os.path.exists(path)),
             {"destination": "/shm", "type": "tmpfs", "source": "tmpfs", "options": ["size=64m"]},
             *([_bound(BLOCKS, "/files/large")] if kind == "cache" else []),
+            *([_stacked("/names", "bin", "sys")] if kind == "dentries" else []),
         ]
 
     devices = [{"allow": True, "access": "rwm"}]
@@ -109,3 +112,9 @@ def _leaking(way: Way, parent: str, kind: str, program: str) -> Container:
 
 def _bound(source: str, destination: str) -> dict[str, Any]:
     return {"destination": destination, "type": "bind", "source": os.path.realpath(source), "options": ["rbind", "ro"]}
+
+
+def _stacked(destination: str, *directories: str) -> dict[str, Any]:
+    """A read-only overlay of directories of the containers' root file system."""
+    lower = ":".join(f"{container.RUN}/rootfs/{one}" for one in directories)
+    return {"destination": destination, "type": "overlay", "source": "overlay", "options": [f"lowerdir={lower}"]}

@@ -35,7 +35,7 @@ SCOPE = "systemd-run --user --scope -p Delegate=yes <command>"
 
 def cgroup(error: str) -> str:
     """Match: an operation on a cgroup's file or directory failed with `error`; group `path`."""
-    return rf"{SUBJECT}{LINK}{error}"
+    return rf"(?:(?<!mount: ){SUBJECT}|[Ff]ailed to create (?:cgroup|control group) (?P<path9>/[^\n:]+)){LINK}{error}"
 
 
 ENTRIES = (
@@ -63,7 +63,12 @@ ENTRIES = (
     Entry(
         code="cgroup-value-refused",
         title="the kernel refuses a value for a file of a cgroup",
-        ambiguous=(cgroup(rf"(?:{EINVAL}|{ERANGE}|no such device or address)"),),
+        ambiguous=(
+            (
+                rf"(?P<path>/sys/fs/cgroup/{CHARACTER}*\.{CHARACTER}+|{INTERFACE}){LINK}"
+                rf"(?:{EINVAL}|{ERANGE}|no such device or address)"
+            ),
+        ),
         verdict="the kernel refuses the value for {path}",
         cause="The value is not a number, is out of range, or does not fit its neighbours (EINVAL, ERANGE): the "
         "parent's limit, the existing CPUs and nodes, or a second file that belongs to it.",
@@ -113,6 +118,7 @@ ENTRIES = (
                 "Inside a container: start the outer one with --privileged and --cgroupns=private, or do not limit the "
                 "inner one."
             ),
+            "docker from snap: its AppArmor profile may be too narrow: snap remove docker; apt-get install docker.io.",
         ),
         tell="ls -ld the path: who owns it, is it there? id -u; grep cgroup /proc/self/mountinfo",
         reference=f"{KERNEL}, Delegation",

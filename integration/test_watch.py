@@ -40,6 +40,8 @@ GREEDY = "tail /dev/zero"  # it keeps an endless line in memory
 # The shell takes memory by faults of its own. To one that asks by a system call the kernel says ENOMEM instead.
 DOUBLING = "x=aaaaaaaa; while :; do x=$x$x; done"
 APPLETS = ("tail", "dd")
+# What follows waits until the watcher knows the container: when that is, is for this machine's other work to say.
+WAIT = "until [ -e /go ]; do sleep 0.1; done; "
 
 
 @pytest.fixture
@@ -95,15 +97,22 @@ def test_a_killed_init_is_told_although_its_cgroup_is_gone(
     runtime: Runtime, memory: Bundle, container: str, state: str
 ) -> None:
     """Init takes too much and is killed, and the container is deleted at once."""
-    _configure(memory, "sleep 1; exec tail /dev/zero", {"limit": LIMIT})
+    _configure(memory, WAIT + "exec tail /dev/zero", {"limit": LIMIT})
     with _watching(runtime, container, state) as watching:
         init = _run(runtime, memory, container)
+        _go(watching, memory)
         watching.until(lambda _: runtime.state(container)["status"] == "stopped", PATIENCE)
         runtime.must("delete", "--force", container)
         alert = watching.alert("oom_kill", PATIENCE)
         assert watching.until(lambda seen: seen.gone_ones, PATIENCE) == [container]
     (victim,) = alert["evidence"]["victims"]
     assert (victim["name"], victim["pid"], victim["init"]) == ("tail", init, True)
+
+
+def _go(watching: Watching, bundle: Bundle) -> None:
+    """The watcher knows the container, so what waits in it goes on (WAIT)."""
+    assert watching.event("started", PATIENCE)
+    (bundle.path / "rootfs" / "go").touch()
 
 
 def _exits(watching: Watching, container: str) -> list[dict[str, Any]]:
@@ -122,10 +131,11 @@ def test_exits_of_init_and_of_workers(runtime: Runtime, memory: Bundle, containe
     """With the status or the signal of each, from the process connector; the container is gone soon after its init."""
     known = importlib.util.find_spec("pyroute2.netlink.connector")
     require("pyroute2's process connector", "" if known else "the installed pyroute2 has none")
-    commands = "sleep 2; (exit 3); sh -c 'kill -TERM $$'; sh -c 'exit 4' & wait; exit 9"
+    commands = WAIT + "(exit 3); sh -c 'kill -TERM $$'; sh -c 'exit 4' & wait; exit 9"
     _configure(memory, commands, {"limit": LIMIT})
     with _watching(runtime, container, state) as watching:
         init = _run(runtime, memory, container)
+        _go(watching, memory)
         watching.until(lambda seen: seen.gone_ones, PATIENCE)
         found = _exits(watching, container)
     assert {one["source"] for one in found} == {"process connector"}
@@ -140,9 +150,10 @@ def test_the_status_by_taskstats(
 ) -> None:
     """Where pyroute2 has no process connector (0.7.2): the kernel's record of init's exit."""
     monkeypatch.setattr(Exits.__init__, "__defaults__", ((Taskstats,),))
-    _configure(memory, "sleep 2; exit 9", {"limit": LIMIT})
+    _configure(memory, WAIT + "exit 9", {"limit": LIMIT})
     with _watching(runtime, container, state) as watching:
         init = _run(runtime, memory, container)
+        _go(watching, memory)
         watching.until(lambda seen: seen.gone_ones, PATIENCE)
         (told,) = _exits(watching, container)
     assert (told["pid"], told["init"], told["status"]) == (init, True, 9)
@@ -178,9 +189,10 @@ def v1(memory: Bundle) -> None:
 def test_the_threshold_of_v1(runtime: Runtime, memory: Bundle, container: str, state: str, v1: None) -> None:
     """Nine tenths of the limit, told by the kernel: an eventfd in cgroup.event_control."""
     # Between the threshold, 60395520, and the limit, 67108864, with what else the container's processes are charged.
-    _configure(memory, "sleep 2; head -c 63500000 /dev/zero | tail -c 63500000 | sleep 300", {"limit": 64 * M})
+    _configure(memory, WAIT + "head -c 63500000 /dev/zero | tail -c 63500000 | sleep 300", {"limit": 64 * M})
     with _watching(runtime, container, state, interval=30.0) as watching:
         _run(runtime, memory, container)
+        _go(watching, memory)
         alert = watching.alert("cgroup_v1_memory_threshold_exceeded", PATIENCE)
     assert alert["threshold_bytes"] == 60395520  # 0.9 of 64 MiB, down to whole pages
     assert alert["usage_bytes"] >= 60395520
@@ -189,9 +201,10 @@ def test_the_threshold_of_v1(runtime: Runtime, memory: Bundle, container: str, s
 
 def test_a_stuck_container(runtime: Runtime, memory: Bundle, container: str, state: str, v1: None) -> None:
     """The OOM killer is disabled: the container stands still, under_oom is 1, and nothing is killed."""
-    _configure(memory, f"sleep 1; {DOUBLING}", {"limit": LIMIT, "disableOOMKiller": True})
+    _configure(memory, WAIT + DOUBLING, {"limit": LIMIT, "disableOOMKiller": True})
     with _watching(runtime, container, state) as watching:
         _run(runtime, memory, container)
+        _go(watching, memory)
         alert = watching.alert("oom_stuck", PATIENCE)
     evidence = alert["evidence"]
     assert (evidence["under_oom"], evidence["oom_kill_disable"], evidence["oom_kill"]) == (1, 1, 0)

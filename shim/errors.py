@@ -1,13 +1,13 @@
-r"""The one error type of the program, and foreign text made printable for it and for every other channel.
+r"""The one error type of the program, and the functions that make foreign text printable.
 
 Library code raises `ShimError`; only the edges (`entry`, `cli`, `hooks`) turn it into text, a log record and an
 exit status.
 
-What a configuration, an image, a runtime or a state file says is data. Shown as it is, a line end in it would start a
-line or a record that seems to be cgshim's own, and controls would steer the terminal: C0 and C1 (U+0085 ends a line),
-U+2028 and U+2029, the bidirectional controls that reorder what is read, halves of surrogate pairs that UTF-8 cannot
-say. So every character that Unicode does not count as printable, except a tab, is shown as its escape in Python's
-manner: `\n`, `\x1b`, `\x85`, `\u202e`, `\udcff` (a byte FF that is not UTF-8).
+Text from a configuration, an image, a runtime or a state file is data. Printed as it is, a line end in it would start a
+line or a record that looks like cgshim's own, and control characters would act on the terminal: C0 and C1 (U+0085 ends
+a line), U+2028 and U+2029, the bidirectional controls, and surrogates, which UTF-8 cannot encode. So every character
+that Unicode does not count as printable, except a tab, is printed as a Python escape: `\n`, `\x1b`, `\x85`, `\u202e`,
+`\udcff` (a byte FF that is not UTF-8).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     Level = Literal["info", "warning"]
-    Notice = tuple[Level, str]  # what is told although the call succeeds
+    Notice = tuple[Level, str]  # notices: a call that succeeds shows these
 
 
 class ShimError(Exception):
@@ -50,8 +50,8 @@ class ShimError(Exception):
         self.status = status
 
     def text(self) -> str:
-        """The whole message, verdict first, as the engine's user reads it: whatever foreign words are in it, each part
-        is one line of printable characters.
+        """Return the whole message, verdict first, one line for each part. Every line is printable, whatever foreign
+        text is in it.
         """
         lines = [f"cgshim: {self.what} [{self.code}]"]
         if self.cause:
@@ -62,21 +62,24 @@ class ShimError(Exception):
 
 
 def printable_line(text: str) -> str:
-    """`text` in one line: whatever it holds, it ends no line and steers nothing. Printable text stays as it is."""
+    """Return `text` as one printable line, with everything else escaped. Printable text is returned unchanged."""
     if text.isprintable():
         return text
     return "".join([one if one.isprintable() or one == "\t" else escaped(one) for one in text])
 
 
 def printable_lines(text: str) -> str:
-    """A message of ours with several lines, its foreign parts in `printable_line` already: line ends stay."""
+    """Return a message of several lines with control characters escaped and line ends kept. Foreign parts must have
+    gone through `printable_line` before.
+    """
     if text.isprintable():
         return text
     return "".join([one if one.isprintable() or one in "\n\t" else escaped(one) for one in text])
 
 
 def ascii_lines(text: str) -> str:
-    """For engines, which escape each character beyond ASCII with up to twelve bytes and then cut: `?` stands for it.
+    """Return `text` with `?` for each character beyond ASCII: engines escape such a character with up to twelve bytes,
+    then cut.
 
     Line ends stay; a tab and a carriage return become a space.
     """
@@ -84,5 +87,5 @@ def ascii_lines(text: str) -> str:
 
 
 def escaped(character: str) -> str:
-    """One character as its escape in ASCII."""
+    """Return the ASCII escape of one character."""
     return character.encode("unicode_escape").decode("ascii")

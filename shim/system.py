@@ -1,8 +1,8 @@
-"""What an intercepted call needs of `os` and `os.path`, for less than `import os` costs: that takes 1.5 ms, nearly all
-of it for the abstract classes that `os.environ` and `os.PathLike` are made of.
+"""The parts of `os` and `os.path` that an intercepted call needs. `import os` costs 1.5 ms, nearly all of it for the
+abstract base classes of `os.environ` and `os.PathLike`.
 
 System calls come from `posix`, the built-in module behind `os`, under the same names. This module has the rest, for
-`str` paths on Linux; each function answers as its namesake in `os` or `os.path` does, unless it says otherwise.
+`str` paths on Linux. Each function behaves like its namesake in `os` or `os.path` unless its docstring says otherwise.
 """
 
 from __future__ import annotations
@@ -12,30 +12,31 @@ import sys
 
 # inode(7): the part of a mode that says what a file is. The module `_stat` makes a hundred more such constants.
 KIND, DIRECTORY, REGULAR = 0o170000, 0o040000, 0o100000
-NULL = 0x103  # /dev/null, null(4), as st_rdev has it: people name it where they want no file
-# asm-generic/errno-base.h; the module with all of them costs a tenth of a millisecond.
+NULL = 0x103  # the st_rdev of /dev/null, null(4): users name it where a path is required and no file is wanted
+# asm-generic/errno-base.h; importing `errno`, which has all of them, costs 0.1 ms
 EIO, EINVAL, EFBIG, ENOTSUP = 5, 22, 27, 95
-PIDFD_OPEN = 434  # asm-generic/unistd.h: the same number wherever containers run
-NAMELESS = ("/dev/shm", "/run", "/tmp")  # where open(2) may make a file without a name
-# Bytes of one file or stream from outside. Engines pass config.json through messages of 16 MiB at most.
+PIDFD_OPEN = 434  # asm-generic/unistd.h: the same number on every architecture that runs containers
+NAMELESS = ("/dev/shm", "/run", "/tmp")  # directories in which open(2) may create a file without a name
+# The most bytes read from one file or stream from outside. Engines send config.json in messages of at most 16 MiB.
 LARGEST = 32 << 20
-# Never blocks on a FIFO that somebody left under a well-known name, never acquires a terminal.
+PIECE = 1 << 16  # bytes of one read, where the size is not known
+# Does not block on a FIFO that somebody put at a well-known path, and never acquires a controlling terminal.
 READ = posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK | posix.O_NOCTTY
 
 
 def environment() -> dict[str, str]:
-    """This process's environment as `os.environ` shows it, but as a copy: changing it changes nothing."""
+    """Return a copy of this process's environment, decoded as in `os.environ`."""
     encoding, errors = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
     return {name.decode(encoding, errors): value.decode(encoding, errors) for name, value in posix.environ.items()}
 
 
 def fsencode(text: str) -> bytes:
-    """The bytes that the kernel gets, or gave, for `text`."""
+    """Return the bytes that `text` has in a system call."""
     return text.encode(sys.getfilesystemencoding(), sys.getfilesystemencodeerrors())
 
 
 def join(path: str, *more: str) -> str:
-    """The parts with slashes between them; an absolute part makes nothing of those before it."""
+    """Join the parts with slashes. An absolute part discards the parts before it."""
     for part in more:
         if part.startswith("/"):
             path = part
@@ -45,18 +46,20 @@ def join(path: str, *more: str) -> str:
 
 
 def basename(path: str) -> str:
-    """What stands behind the last slash."""
+    """Return the part behind the last slash."""
     return path.rpartition("/")[2]
 
 
 def dirname(path: str) -> str:
-    """What stands before the last slash, without further slashes at its end, unless it has nothing else."""
+    """Return the part before the last slash, without trailing slashes unless it consists of slashes alone."""
     head, slash, _ = path.rpartition("/")
     return head.rstrip("/") or head + slash
 
 
 def normpath(path: str) -> str:
-    """`path` without empty and `.` parts; `..` takes away the part before it, symbolic link or not."""
+    """Return `path` without empty and `.` parts. A `..` removes the part before it, even if that part is a symbolic
+    link.
+    """
     root = "//" if path.startswith("//") and not path.startswith("///") else path[: path.startswith("/")]
     parts: list[str] = []
     for part in path.split("/"):
@@ -70,12 +73,12 @@ def normpath(path: str) -> str:
 
 
 def abspath(path: str) -> str:
-    """`path` normalised, and relative ones below the working directory."""
+    """Return `path` normalised. Relative paths start from the working directory."""
     return normpath(path if path.startswith("/") else join(posix.getcwd(), path))
 
 
 def realpath(path: str) -> str:
-    """The path without symbolic links, as the kernel resolves it; `path` itself where there is nothing."""
+    """Resolve symbolic links as the kernel does. Return `path` itself if nothing exists there."""
     try:
         handle = posix.open(path, posix.O_PATH | posix.O_CLOEXEC)
     except OSError:
@@ -89,9 +92,10 @@ def realpath(path: str) -> str:
 
 
 def content(path: str, most: int = LARGEST) -> bytes:
-    """All that is in a regular file of at most `most` bytes; open() would ask about a terminal and a position first.
+    """Return the content of a regular file of at most `most` bytes. `open()` would need two more system calls.
 
-    Raises OSError: EINVAL for what is not a regular file, so that a FIFO blocks nobody and a device never ends; EFBIG.
+    Raises OSError: EINVAL if it is not a regular file (a FIFO would block, a device might never end), EFBIG if it is
+    too large.
     """
     handle = posix.open(path, READ)
     try:
@@ -101,32 +105,34 @@ def content(path: str, most: int = LARGEST) -> bytes:
 
 
 def everything(handle: int, status: posix.stat_result, path: str, most: int = LARGEST) -> bytes:
-    """What is left to read of an open regular file, whose fstat(2) is `status`; as `content`. path: for the error."""
-    if status.st_mode & KIND != REGULAR and status.st_mode & KIND != DIRECTORY:  # of that, read(2) says what it is
+    """Read the rest of an open regular file; errors as in `content`. status: its fstat(2). path: for error messages."""
+    if status.st_mode & KIND != REGULAR and status.st_mode & KIND != DIRECTORY:  # read(2) itself reports a directory
         if status.st_rdev == NULL:
             return b""
         raise OSError(EINVAL, "not a regular file", path)
     if status.st_size > most:
         raise OSError(EFBIG, f"more than {most} bytes", path)
-    return drained(handle, most, status.st_size or 65536, path)  # 0 is what the kernel's own files say
+    data = posix.read(handle, status.st_size + 1 if status.st_size else PIECE)  # 0 is what the kernel's own files say
+    if len(data) == status.st_size:
+        return data  # there was room for more, so this is the end
+    return drained(handle, most, path, data)
 
 
-def drained(handle: int, most: int, piece: int = 65536, path: str = "") -> bytes:
-    """Everything up to the end of file, in pieces of this size. Raises OSError: EFBIG above `most` bytes."""
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        part = posix.read(handle, piece)
+def drained(handle: int, most: int, path: str = "", data: bytes = b"") -> bytes:
+    """`data` and all that follows up to the end of file. Raises OSError: EFBIG above `most` bytes of both."""
+    parts = [data]
+    size = len(data)
+    while size <= most:
+        part = posix.read(handle, PIECE)
         if not part:
             return b"".join(parts)
         parts.append(part)
         size += len(part)
-        if size > most:
-            raise OSError(EFBIG, f"more than {most} bytes", path)
+    raise OSError(EFBIG, f"more than {most} bytes", path)
 
 
 def write_all(handle: int, data: bytes) -> None:
-    """Every byte, however little write(2) takes at a time. Raises OSError."""
+    """Write every byte, even if write(2) takes fewer at a time. Raises OSError."""
     view = memoryview(data)
     while view:
         written = posix.write(handle, view)
@@ -136,9 +142,9 @@ def write_all(handle: int, data: bytes) -> None:
 
 
 def memory_file(name: str, *, inheritable: bool = True) -> int:
-    """A descriptor of a new file without a path; nothing is left of it, whatever happens. Raises OSError.
+    """Return a descriptor of a new file without a path. The kernel frees it with the last descriptor. Raises OSError.
 
-    memfd_create(2), which Python has from 3.8 on, else a file that no directory ever shows.
+    Uses memfd_create(2), which Python has since 3.8, or else O_TMPFILE.
     """
     create = getattr(posix, "memfd_create", None)
     if create:
@@ -156,7 +162,7 @@ def memory_file(name: str, *, inheritable: bool = True) -> int:
 
 
 def pidfd_open(pid: int) -> int:
-    """A pidfd of the process, as Python has it from 3.9 on. Raises OSError."""
+    """Return a pidfd of the process; Python has this function since 3.9. Raises OSError."""
     known = getattr(posix, "pidfd_open", None)
     if known:
         return int(known(pid))
@@ -169,17 +175,17 @@ def pidfd_open(pid: int) -> int:
 
 
 def exists(path: str) -> bool:
-    """Is there anything at `path`, symbolic links followed."""
+    """Return whether anything exists at `path`. Follows symbolic links."""
     return _kind(path) >= 0
 
 
 def isdir(path: str) -> bool:
-    """Is a directory at `path`, symbolic links followed."""
+    """Return whether `path` is a directory. Follows symbolic links."""
     return _kind(path) == DIRECTORY
 
 
 def isfile(path: str) -> bool:
-    """Is a regular file at `path`, symbolic links followed."""
+    """Return whether `path` is a regular file. Follows symbolic links."""
     return _kind(path) == REGULAR
 
 

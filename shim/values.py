@@ -57,5 +57,5 @@ else:
             return f"{type(self).__name__}({inside})"
 
         def changed(self, **fields):
-            """A copy with some fields replaced."""
+            """Return a copy with some fields replaced."""
             return type(self)(**{**self.__dict__, **fields})

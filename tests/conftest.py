@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
+from shim.observe import kernel_log
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -34,3 +36,12 @@ def state_directory(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytes
     monkeypatch.setenv("CGSHIM_STATE", str(place))
     monkeypatch.setenv("CGSHIM_CONFIG", str(place / "no-settings.json"))
     return place
+
+
+@pytest.fixture(autouse=True)
+def no_kernel_log(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log that is read without a path is empty: what the machine's kernel says is about other containers."""
+    empty = tmp_path_factory.mktemp("log") / "kmsg"
+    empty.touch()
+    for reading in (kernel_log.records, kernel_log.read_kernel_log):
+        monkeypatch.setattr(reading, "__defaults__", (str(empty),))

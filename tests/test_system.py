@@ -86,6 +86,20 @@ def test_content_has_an_end(tmp_path: Path) -> None:
         system.content("/proc/self/stat", 2)
 
 
+@pytest.mark.parametrize("now", [0, 999, 1000, 1001, 200_000])
+def test_content_of_a_file_that_changes_meanwhile(tmp_path: Path, now: int) -> None:
+    """What fstat(2) said a moment ago does not cut what is read."""
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * 1000)
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        status = os.fstat(handle)
+        path.write_bytes(os.urandom(now))
+        assert system.everything(handle, status, str(path)) == path.read_bytes()
+    finally:
+        os.close(handle)
+
+
 @pytest.mark.parametrize("name", ["nothing", "directory", "to-loop", "file/below"])
 def test_content_that_cannot_be_read(tree: Path, name: str) -> None:
     """The same error that open() raises."""

@@ -29,6 +29,15 @@ TRANSLATED = re.compile(
     r"|(?<!there )\bis no (?:absolute|valid|file|size|number|list|JSON|object|directory|container|page size)\b",
     re.IGNORECASE,
 )
+# In docstrings and comments of the program, besides: phrases that a reader has to read twice.
+ROUNDABOUT = re.compile(
+    r"\bwhoever\b|\bin the place of\b|\bso much as\b|\b(?:is|are) never worth\b|\beyes (?:alone|only)\b|\bas ever\b"
+    r"|\bwhere (?:there is none|none is|nobody|none has)\b|\bcannot be said\b|\bspeaks? of\b|\b(?:has|have) not got\b"
+    r"|\bothers?'s? words\b|\bin words of ours\b|\bnobody looked\b|\bis looked (?:at|into)\b|\bwhat is left of\b"
+    r"|\bhand(?:s|ed)? (?:on|down)\b|\bis told\b|\bas it came\b|\bmade of what\b|\bthere is no (?:word|telling) of\b",
+    re.IGNORECASE,
+)
+QUESTION = re.compile(r"(?:Are|Can|Did|Does|Has|Have|How|Is|May|Was|What|Where|Which|Who|Whose|Why|Will|Would)\b")
 DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CHANGELOG.md", "SECURITY.md", "CONTRIBUTING.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
@@ -71,6 +80,28 @@ def test_comments_and_tests_read_as_written_in_english(module: Module) -> None:
         *(ast.get_docstring(node) or "" for node in ast.walk(module.tree) if _documented(node)),
     ]
     assert [match[0] for text in texts for match in TRANSLATED.finditer(" ".join(text.split()))] == []
+
+
+def _docstrings(tree: ast.Module) -> Iterator[str]:
+    """Docstrings, except those of commands: these are help texts, and reviewed as such."""
+    for node in ast.walk(tree):
+        if _documented(node) and not (isinstance(node, ast.FunctionDef) and node.name.endswith("_command")):
+            yield ast.get_docstring(node) or ""
+
+
+@pytest.mark.parametrize("module", PROGRAM, ids=[module.name for module in PROGRAM])
+def test_docstrings_and_comments_are_read_once(module: Module) -> None:
+    """They have no phrase that sends a reader back to the beginning of the sentence."""
+    texts = [*_comments(module.text), *_docstrings(module.tree)]
+    assert [match[0] for text in texts for match in ROUNDABOUT.finditer(" ".join(text.split()))] == []
+
+
+@pytest.mark.parametrize("module", PROGRAM, ids=[module.name for module in PROGRAM])
+def test_functions_answer_instead_of_asking(module: Module) -> None:
+    """A function's docstring begins with what the function does or returns, never with the question that it answers."""
+    functions = [node for node in ast.walk(module.tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    asked = [f"{node.lineno} {node.name}" for node in functions if QUESTION.match(ast.get_docstring(node) or "")]
+    assert asked == []
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=[str(path.relative_to(ROOT)) for path in DOCUMENTS])

@@ -75,7 +75,7 @@ def test_podman(podman: Podman, front: Front, name: str) -> None:
     podman.must("unpause", name)
     assert freezer(pid) == "THAWED"
     podman.must("kill", "--signal=HUP", name)
-    assert wait_until(lambda: podman.must("logs", name) == "hup")
+    assert wait_until(lambda: podman.must("logs", name) == "hup"), str(podman("logs", name))
     podman.must("restart", "--time=0", name)
     again = podman.pid(name)
     assert again != pid

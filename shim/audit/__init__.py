@@ -1,4 +1,4 @@
-"""Which limits of a container hold: every party's word about each limit, and a verdict.
+"""Which limits of a container hold: each party's value for every limit, and a verdict.
 
-`levels` and `subjects` read the kernel's files; all else is pure: values in, values out.
+`levels` and `subjects` read the kernel's files; everything else is pure.
 """

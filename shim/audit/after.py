@@ -1,4 +1,4 @@
-"""What becomes of a container's limits on another host: the rules' own plan, put into four answers."""
+"""What becomes of a container's limits on another host: the rules' plan, reduced to four outcomes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OUTCOMES = (REFUSED, LOST, TRANSLATED, SAME)
 
 
 class Change(Value):
-    """One field there. outcome: TRANSLATED, LOST or REFUSED. without: what becomes of it without cgshim."""
+    """The change of one field there. outcome: TRANSLATED, LOST or REFUSED. without: what happens without cgshim."""
 
     field: str
     outcome: str
@@ -28,24 +28,24 @@ class Change(Value):
 
 
 class After(Value):
-    """A container there: the worst of its changes, SAME where there is none."""
+    """A container there: the worst of its changes, SAME if there is none."""
 
     outcome: str
     changes: tuple[Change, ...] = ()
 
 
 def as_family(text: str) -> Family:
-    """The runtime's kind as the rules have it; a record that does not say it means runc."""
+    """Return the runtime's kind for the rules; a record without one means runc."""
     return "crun" if text == "crun" else "other" if text == "other" else "runc"
 
 
 def as_driver(text: str) -> Driver:
-    """The cgroup driver as the rules have it; a record that does not say it means cgroupfs."""
+    """Return the cgroup driver for the rules; a record without one means cgroupfs."""
     return "systemd" if text == "systemd" else "disabled" if text == "disabled" else "cgroupfs"
 
 
 def after(resources: dict[str, Any], host: Host, family: str, driver: str, refused: str = "") -> After:
-    """The container's limits on `host`. refused: why its runtime starts nothing there at all, "" if it does."""
+    """Return the container's limits on `host`. refused: why its runtime starts nothing there, "" if it does."""
     plan = make_plan(resources, host, as_family(family), "create", as_driver(driver))
     changes = [_change(note) for note in plan.notes if note.effect != KEPT]
     changes += [
@@ -72,7 +72,7 @@ def _verb(count: int, one: str, more: str) -> str:
 
 
 def answer(outcomes: list[str]) -> str:
-    """Can this host be upgraded."""
+    """Return whether this host can be upgraded."""
     count = {name: outcomes.count(name) for name in OUTCOMES}
     if not outcomes:
         return "Yes: there are no containers."

@@ -1,4 +1,4 @@
-"""One limit of one container, gathered from all columns: what should hold, what was passed on, what the kernel has."""
+"""One limit of one container from all columns: the intended value, the one passed to the runtime, the kernel's."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from shim.audit.limit import Limit
     from shim.audit.subject import AuditedContainer
 
-# containerd and its clients change their own copy of the spec at an update, not the bundle's.
+# At an update containerd and its clients change their own copy of the spec, not the bundle's.
 OLD_BUNDLES = ("cri", "nerdctl", "containerd")
 OF_PODS = ("memory.limit", "cpu.quota")
 
 
 class JudgedLimit(Value):
-    """One limit while it is judged. wish: what should hold. given: what the runtime was asked for, updates included."""
+    """A limit to judge. wish: the intended value. given: the value passed to the runtime, updates included."""
 
     subject: AuditedContainer
     said: Said
@@ -35,17 +35,17 @@ class JudgedLimit(Value):
 
     @property
     def passed_on(self) -> bool:
-        """Is it known at all what the runtime was asked for."""
+        """True if it is known what the runtime was asked for."""
         columns = (CONFIG, REMEMBERED, *((SPEC,) if self.subject.container.engine in OLD_BUNDLES else ()))
         return any(self.subject.container.record(name) is not None for name in columns)
 
     def column(self, name: str) -> Any:
-        """A party's word."""
+        """Return a party's value."""
         return self.said.by.get(name, {}).get(self.key)
 
 
 def case_of(subject: AuditedContainer, said: Said, key: str) -> JudgedLimit:
-    """The case of one limit."""
+    """Return the case of one limit."""
     limit = said.limit(key)
     own, above = said.values(key, said.own), said.values(key, said.above)
     wish, note = _wish(subject, said, key, limit)
@@ -67,13 +67,13 @@ def case_of(subject: AuditedContainer, said: Said, key: str) -> JudgedLimit:
 
 
 def _nearest(limit: Limit, own: list[tuple[str, Any]], wish: Any) -> tuple[str, Any] | None:
-    """Of values that cannot be ordered the one that was asked for, at whatever level it is; else the topmost."""
+    """For values that cannot be ordered, return the intended one at any level, else the topmost."""
     same = (pair for pair in own if wish is not None and relation(limit, pair[1], wish) == SAME)
     return next(same, own[0] if own else None)
 
 
 def _wish(subject: AuditedContainer, said: Said, key: str, limit: Limit) -> tuple[Any, str]:
-    """What should hold: the youngest word of whoever asks, and a note where that is not the first one."""
+    """Return the intended value: the newest request, and a note if it is not the first one."""
     words = {name: found[key] for name, found in said.by.items() if key in found}
     pod = subject.container.record(KUBELET)
     if KUBELET in words or (pod and pod.value.get("allocated") and key in OF_PODS):
@@ -94,5 +94,5 @@ def _wish(subject: AuditedContainer, said: Said, key: str, limit: Limit) -> tupl
 
 
 def show(limit: Limit, value: Any) -> str:
-    """A value as a person reads it."""
+    """Return a value for people."""
     return shown(limit.unit, value)

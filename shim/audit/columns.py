@@ -1,4 +1,4 @@
-"""Each party's word about each limit, in one notation."""
+"""Each party's values for every limit, in one notation."""
 
 from __future__ import annotations
 
@@ -29,25 +29,27 @@ class Said(Value):
     above: tuple[tuple[str, Found], ...]
 
     def keys(self) -> list[str]:
-        """Every limit that anybody named, and those that are always looked for."""
+        """Every limit that a party names, and those that are always checked."""
         named = [key for column in COLUMNS for key in self.by.get(column, ())]
         always = [limit.key for limit in self.kind.limits if limit.always and any(limit.key in f for _, f in self.own)]
         return list(dict.fromkeys((*named, *always)))
 
     def limit(self, key: str) -> Limit:
-        """The limit that a key is of: devices and sizes stand behind a space."""
+        """Return the limit of a key; a device or size follows a space."""
         name = key.partition(" ")[0]
         return next(limit for limit in self.kind.limits if limit.key == name)
 
     def values(self, key: str, levels: tuple[tuple[str, Found], ...]) -> list[tuple[str, Any]]:
-        """(cgroup, value) of the levels that have the limit; a file that lists no such device says that it has none."""
+        """Return (cgroup, value) of the levels that have the limit. A file without a line for a device means no
+        limit.
+        """
         name = key.partition(" ")[0]
         found = [(path, values.get(key, values.get(name) if name != key else None)) for path, values in levels]
         return [(path, value) for path, value in found if value is not None]
 
 
 def said(subject: AuditedContainer) -> list[Said]:
-    """Everything, kind by kind."""
+    """Return all values, kind by kind."""
     return [_of_kind(subject, kind) for kind in KINDS]
 
 
@@ -83,11 +85,11 @@ def _of_record(kind: Kind, record: RecordedLimits, version: int, numbers: dict[s
 
 
 def _numbered(key: str, numbers: dict[str, str]) -> str:
-    """A device by its number, where the user named it by its path."""
+    """Return a device by its number if the user named it by its path."""
     name, space, device = key.partition(" ")
     return f"{name} {numbers.get(device, device)}" if space else key
 
 
 def is_nothing(limit: Limit, value: Any) -> bool:
-    """Is the value the same as no limit at all."""
+    """Return whether the value means no limit."""
     return value is None or (value == NONE and limit.unit != "")

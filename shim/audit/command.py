@@ -1,9 +1,9 @@
-"""The command line of `podman run` and `podman create` as options: what the user typed, from its CreateCommand."""
+"""Parses the command line of `podman run` and `podman create`: the user's options, from CreateCommand."""
 
 from __future__ import annotations
 
 VERBS = ("run", "create")
-# podman-run(1): options without a value; all others take the next word where there is no `=`.
+# podman-run(1): options without a value; all others take the next word if there is no `=`.
 ALONE = {
     *("--detach", "--disable-content-trust", "--env-host", "--help", "--http-proxy", "--init", "--interactive"),
     *("--no-healthcheck", "--no-hostname", "--no-hosts", "--no-session", "--oom-kill-disable", "--passwd"),
@@ -16,7 +16,7 @@ LETTERS = {"m": "--memory", "c": "--cpu-shares"}
 
 
 def options(argv: list[str]) -> dict[str, list[str]]:
-    """Option -> its words, up to the image's name. Those before `run`, and of podman itself, are left out."""
+    """Return option -> its values, up to the image's name, without podman's own options before `run`."""
     found: dict[str, list[str]] = {}
     inside = False
     words = iter(argv[1:])
@@ -25,7 +25,7 @@ def options(argv: list[str]) -> dict[str, list[str]]:
             break
         if not word.startswith("-"):
             if inside:
-                break  # the image: all that follows is the container's
+                break  # the image: the container's own arguments follow
             inside = word in VERBS
             continue
         name, value = _split(word)

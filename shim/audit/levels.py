@@ -1,4 +1,4 @@
-"""The kernel's side: every container's cgroups read level by level, ancestors once for all that share them."""
+"""The kernel's values: every container's cgroups level by level; shared ancestors are read once."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ CONTROLLERS = tuple(dict.fromkeys(kind.limits[0].controller for kind in KINDS if
 
 
 class Kernel:
-    """Reads cgroups of one host; remembers directories, so that shared ancestors cost one look."""
+    """Reads cgroups of one host. Directories are cached, so that shared ancestors are read once."""
 
     def __init__(self, tree: HostTree, host: Host) -> None:
         self.tree = tree
         self.host = host
-        # Of several mounts on one point the last one is seen.
+        # Of several mounts at one point the last one is visible.
         self._roots: dict[str, str] = {}
         for mount in mountinfo.parse(tree.text("/proc/self/mountinfo") or ""):
             self._roots[mount.point] = mount.root
@@ -37,7 +37,7 @@ class Kernel:
         }
 
     def hierarchies(self, container: Container, text: str) -> dict[str, CgroupLevels]:
-        """Controller -> where the container is, from its /proc/PID/cgroup."""
+        """Return controller -> the container's cgroups, from its /proc/PID/cgroup."""
         found = branches(container, text)
         return {name: self._hierarchy(name, container, found) for name in CONTROLLERS}
 
@@ -65,7 +65,7 @@ class Kernel:
         return CgroupLevels(version=version, mount=mount, own=own, above=above, missing=missing)
 
     def _shown(self, mount: str, branch: Branch) -> Branch:
-        """Where only a part of the hierarchy is mounted (a bind, as in pods), paths begin at the root of the mount."""
+        """If only a part of the hierarchy is mounted (a bind, as in pods), paths begin at the root of the mount."""
         root = self._roots.get(mount, "/")
         if root == "/" or not branch.leaf.startswith(f"{root}/"):
             return branch
@@ -80,7 +80,7 @@ class Kernel:
     def _level(self, mount: str, path: str, names: tuple[str, ...]) -> Level | None:
         key = (f"{mount}{path}".rstrip("/"), names)
         if key not in self._seen:
-            # A directory with many possible names is listed first; of few names each is just tried.
+            # For many possible names the directory is listed first; a few names are just tried.
             listed = set(self.tree.names(key[0])) if len(names) > FEW else None
             texts = {name: self.tree.text(f"{key[0]}/{name}") for name in names if listed is None or name in listed}
             files = {name: text for name, text in texts.items() if text is not None}

@@ -1,4 +1,4 @@
-"""A kind of limit: in whose notations it may stand, in which interface files it is, and how two values compare."""
+"""A kind of limit: its names in every notation, its interface files, and how two values compare."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ SAME, LOOSER, TIGHTER, OTHER = "same", "looser", "tighter", "other"
 
 
 class Limit(Value):
-    """One limit. key: its name here; of limits with a device or page size the part before the space or the last dot.
+    """One limit. key: its name here; for a limit with a device or page size the part before the space or the last dot.
 
     unit: "bytes", "cpus" (microseconds a second), "count", "weight", "set", "bytes/s", "io/s" or "".
     order: AT_MOST (less is tighter), EXACT, WITHIN (a set of numbers), ONE_OF (values that mean the same, with | in
-    between). controller: cgroup2's name, "" where it is not a cgroup's. field: in linux.resources.
-    free: what the kernel shows where nobody set anything, by version. hint: nothing is unprotected without it.
-    property: systemd's names; () for what it never writes. erased: an update that does not name it takes it out of
-    runc's record. always: looked for even where nobody asked.
+    between). controller: cgroup2's name, "" if it is not a cgroup limit. field: in linux.resources.
+    free: the kernel's default, by version. hint: it protects nothing. property: systemd's names, () if systemd never
+    writes it. erased: an update that does not name it removes it from runc's record. always: checked even without a
+    request.
     """
 
     key: str
@@ -49,7 +49,7 @@ def _nothing(*_: Any) -> Found:
 
 
 class Kind(Value):
-    """One module's answers. Each function returns limit -> value for one notation; absent ones were not named.
+    """The functions of one module. Each returns limit -> value for one notation, without limits that are not named.
 
     oci, docker, podman, cri, runc: (their object, version of the controller). unit: systemd's settings.
     pod: Kubernetes' limits. v1, v2: interface file -> text. files: version -> names of those files.
@@ -68,7 +68,7 @@ class Kind(Value):
 
 
 def relation(limit: Limit, value: int | str, wish: int | str) -> str:
-    """How a value stands to what was asked: SAME, LOOSER, TIGHTER, or OTHER where neither can be said."""
+    """Return how a value compares with the request: SAME, LOOSER, TIGHTER, or OTHER if they cannot be ordered."""
     if value == wish:
         return SAME
     if limit.order == ONE_OF:
@@ -84,7 +84,7 @@ def relation(limit: Limit, value: int | str, wish: int | str) -> str:
 
 
 def _page(value: int) -> int:
-    """The page size that may have rounded to this value."""
+    """Return the page size that may have caused this value by rounding."""
     return LARGEST_PAGE if value % LARGEST_PAGE == 0 else PAGE
 
 
@@ -96,7 +96,7 @@ def _within(value: str, wish: str) -> str:
 
 
 def members(text: str) -> set[int]:
-    """`0-3,7` or systemd's `0-3 7` as a set; anything else is left out (cpuset(7), "List format")."""
+    """Return `0-3,7` or systemd's `0-3 7` as a set; other text is left out (cpuset(7), "List format")."""
     found: set[int] = set()
     for part in text.replace(",", " ").split():
         first, _, last = part.partition("-")
@@ -111,7 +111,7 @@ def members(text: str) -> set[int]:
 
 
 def tightest(limit: Limit, values: list[tuple[str, int | str]]) -> tuple[str, int | str] | None:
-    """The (place, value) that binds among several levels, the first of equals."""
+    """Return the (place, value) in force among several levels, the first of equal ones."""
     best: tuple[str, int | str] | None = None
     for place, value in values:
         if best is None or relation(limit, value, best[1]) == TIGHTER:
@@ -120,7 +120,7 @@ def tightest(limit: Limit, values: list[tuple[str, int | str]]) -> tuple[str, in
 
 
 def shown(unit: str, value: Any) -> str:
-    """A value in its unit: `64 MiB`, `0.5 CPUs`, `none` for no limit."""
+    """Return a value with its unit: `64 MiB`, `0.5 CPUs`, `none` for no limit."""
     if value is None:
         return "-"
     if value == NONE and unit:

@@ -1,4 +1,4 @@
-"""Numbers as engines, systemd and the kernel write them."""
+"""Parses numbers as engines, systemd and the kernel write them."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ POD = {"k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 1 << 10, "Mi": 1 <
 
 
 def whole(value: Any) -> int | None:
-    """A JSON number, None for anything else; true and false are none."""
+    """Return a JSON integer, None for anything else, booleans included."""
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def positive(value: Any) -> int | None:
-    """A number above 0, NONE for a negative one; 0 means "not set" to engines and runtimes."""
+    """Return a number above 0, NONE for a negative one; 0 means "not set" to engines and runtimes."""
     found = whole(value)
     return None if not found else found if found > 0 else NONE
 
 
 def shown(text: Any) -> int | None:
-    """The kernel's word: a number, `max`, or a v1 number that means the same; None for anything else."""
+    """Return the kernel's value: a number, NONE for `max` or a v1 number that means the same; None for other text."""
     word = text.strip() if isinstance(text, str) else ""
     if word in ("max", "-1"):
         return NONE
@@ -35,7 +35,7 @@ def shown(text: Any) -> int | None:
 
 
 def size(word: str) -> int | None:
-    """What engines' command lines take: `64m`, `1.5g`, `1073741824b`, `-1` (docker/go-units, RAMInBytes)."""
+    """Return bytes of an option's value: `64m`, `1.5g`, `1073741824b`, `-1` (docker/go-units, RAMInBytes)."""
     word = word.strip().lower()
     if word == "-1":
         return NONE
@@ -48,7 +48,7 @@ def size(word: str) -> int | None:
 
 
 def quantity(word: Any, scale: int = 1) -> int | None:
-    """A Kubernetes quantity in units of 1/scale: `500m` with scale 1000 is 500, `128Mi` is bytes."""
+    """Return a Kubernetes quantity in units of 1/scale: `500m` with scale 1000 is 500, `128Mi` is bytes."""
     text = str(word)
     digits = text.rstrip("kKMGTim")
     unit = text[len(digits) :]
@@ -60,37 +60,37 @@ def quantity(word: Any, scale: int = 1) -> int | None:
 
 
 def sized(text: str) -> int | None:
-    """A size in a unit file: bytes, K, M, G, T to the base of 1024, or `infinity`; shares of RAM are not told."""
+    """Return a size from a unit file: bytes, K, M, G, T (powers of 1024), or `infinity`; None for a share of RAM."""
     if text == "infinity":
         return NONE
     return size(text) if text and text[-1] != "%" else None
 
 
 def present(pairs: dict[str, int | str | None]) -> dict[str, int | str]:
-    """Without those that were not named."""
+    """Return the pairs whose value is not None."""
     return {name: value for name, value in pairs.items() if value is not None}
 
 
 def section(value: dict[str, Any], name: str) -> dict[str, Any]:
-    """An object inside of an object, {} where there is none."""
+    """Return an object inside an object, {} if there is none."""
     found = value.get(name)
     return found if isinstance(found, dict) else {}
 
 
 def integer(text: Any) -> int | None:
-    """Decimal digits of ASCII with a sign or without, None for anything else."""
+    """Return an integer from ASCII decimal digits with an optional sign, None for anything else."""
     word = text.strip() if isinstance(text, str) else ""
     digits = word[1:] if word.startswith("-") else word
     return int(word) if digits.isascii() and digits.isdigit() and len(digits) < 30 else None
 
 
 def entries(value: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    """The objects in a list inside of an object; anything else is left out."""
+    """Return the objects in a list inside an object; anything else is left out."""
     found = value.get(name)
     return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
 
 
 def last_option(options: dict[str, list[str]], *names: str) -> str | None:
-    """The word of an option that counts: its last."""
+    """Return the last value of an option, which is the one that counts."""
     words = [word for name in names for word in options.get(name, ())]
     return words[-1] if words else None

@@ -1,4 +1,4 @@
-"""The verdicts, and the line that one is given in."""
+"""The verdicts, and the line for one of them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ LOST = (LOST_BEFORE, LOST_IN, CHANGED, WEAKER, AT_RISK)
 
 
 class Row(Value):
-    """One limit of one container. Values are in the limit's notation, None where the party says nothing.
+    """One limit of one container. Values are in the limit's notation, None if the party has none.
 
-    kernel: of the container's own cgroup. effective: what binds, with the cgroup in `where`.
+    kernel: in the container's own cgroup. effective: the value in force, with its cgroup in `where`.
     """
 
     limit: str
@@ -35,5 +35,5 @@ class Row(Value):
 
     @property
     def lost(self) -> bool:
-        """Does it count as lost."""
+        """True if it counts as lost."""
         return self.verdict in LOST

@@ -1,4 +1,4 @@
-"""What the verdicts are made from: a container, its cgroups level by level, and the host's facts."""
+"""The input of the verdicts: a container, its cgroups level by level, and facts about the host."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Level(Value):
 
 
 class CgroupLevels(Value):
-    """Where one controller has the container: own levels (its cgroup down to the process's), and those above.
+    """The container in one controller: own levels (its cgroup down to the process's), and those above.
 
-    version: 1, 2, or 0 where the host has the controller nowhere. missing: why there is no own level, "" if there is.
+    version: 1, 2, or 0 if the host does not have the controller. missing: why there is no own level, "" if there is.
     """
 
     version: int
@@ -31,7 +31,7 @@ class CgroupLevels(Value):
 
 
 class HostFacts(Value):
-    """What the host says about how much limits are worth.
+    """Facts about the host that decide what limits achieve.
 
     swap: bytes of swap space. schedulers: disk `MAJ:MIN` -> its I/O scheduler. partitions: devices that are not whole
     disks. cost: io.cost is on for at least one device. numbers: device path -> `MAJ:MIN`. page: bytes.
@@ -48,9 +48,9 @@ class HostFacts(Value):
 
 
 class AuditedContainer(Value):
-    """One container with all that its verdicts need. process: files of its init, `oom_score_adj`.
+    """One container with all data for its verdicts. process: files of its init, `oom_score_adj`.
 
-    plan: what the rules say of its resources on this host under its own runtime; None where it has none.
+    plan: the rules' plan for its resources on this host under its own runtime; None if it has none.
     """
 
     container: Container
@@ -60,7 +60,7 @@ class AuditedContainer(Value):
     plan: Plan | None = None
 
     def hierarchy(self, controller: str) -> CgroupLevels:
-        """The controller's hierarchy; of what is no controller's the process itself is the level."""
+        """Return the controller's hierarchy; for limits without a controller the process itself is the level."""
         if not controller:
             own = (Level(path="", files=self.process),) if self.process else ()
             return CgroupLevels(version=0, own=own, missing="" if own else "the process cannot be read")

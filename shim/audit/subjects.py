@@ -1,4 +1,4 @@
-"""The inventory with all that verdicts need: the kernel's values, the host's facts, the rules' word on each."""
+"""The inventory with all data for the verdicts: the kernel's values, facts about the host, the rules' plans."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 
 def resources_of(container: Container) -> dict[str, Any]:
-    """linux.resources as the runtime got them; the engine's own copy where there is no bundle.
+    """Return linux.resources as passed to the runtime, or the engine's own copy if there is no bundle.
 
-    {} for what no runtime can read: the rules are not asked about values of a wrong type.
+    {} for resources that no runtime can read: the rules do not accept values of a wrong type.
     """
     for column in (CONFIG, SPEC):
         record = container.record(column)
@@ -40,13 +40,13 @@ def resources_of(container: Container) -> dict[str, Any]:
 
 
 def host_of(view: View, containers: Iterable[Container]) -> Host:
-    """One host for all: its facts, and the interface files that any of the containers' rules ask for."""
+    """Return one host for all: its facts, and the interface files that the rules need for any of the containers."""
     names = dict.fromkeys(name for container in containers for name in wanted(resources_of(container)))
     return detect(view, tuple(names), writable=False)
 
 
 def subjects(tree: HostTree, host: Host, found: Inventory, facts: HostFacts) -> Iterator[AuditedContainer]:
-    """Each container, read now; one that ends meanwhile has no levels."""
+    """Yield each container, read now; one that ends meanwhile has no levels."""
     kernel = Kernel(tree, host)
     planned: dict[str, Plan] = {}
     for known in found.containers:
@@ -55,7 +55,7 @@ def subjects(tree: HostTree, host: Host, found: Inventory, facts: HostFacts) -> 
         score = tree.text(f"/proc/{container.pid}/oom_score_adj") if text else None
         hierarchies = kernel.hierarchies(container, text) if text else {}
         if text and tree.text(f"/proc/{container.pid}/cgroup") != text:
-            # It ended (or moved) while its cgroups were read: half of what was read is of nobody.
+            # It ended (or moved) while its cgroups were read: the data are inconsistent.
             why = f"process {container.pid} ended while it was looked at"
             container = container.changed(state=GONE, pid=0, problems=(*container.problems, why))
         yield AuditedContainer(
@@ -68,7 +68,7 @@ def subjects(tree: HostTree, host: Host, found: Inventory, facts: HostFacts) -> 
 
 
 def _plan(planned: dict[str, Plan], container: Container, host: Host) -> Plan | None:
-    """The rules' word; containers of a kind have the same resources, so each is asked once."""
+    """Return the rules' plan. Containers of a kind have the same resources, so equal plans are made once."""
     resources = {name: value for name, value in resources_of(container).items() if name != "devices"}
     if not resources:
         return None
@@ -80,7 +80,7 @@ def _plan(planned: dict[str, Plan], container: Container, host: Host) -> Plan | 
 
 
 def facts_of(tree: HostTree, host: Host, containers: Iterable[Container]) -> HostFacts:
-    """What the host says about how much limits are worth."""
+    """Return the facts about the host that decide what limits achieve."""
     schedulers, partitions, cost = {}, [], ""
     for name in tree.names("/sys/dev/block"):
         base = f"/sys/dev/block/{name}"
@@ -105,7 +105,7 @@ def facts_of(tree: HostTree, host: Host, containers: Iterable[Container]) -> Hos
 
 
 def _numbers(tree: HostTree, containers: Iterable[Container]) -> dict[str, str]:
-    """Device path -> `MAJ:MIN` for those that engines' records name."""
+    """Return device path -> `MAJ:MIN` for the devices in engines' records."""
     found = {}
     for path in {path for container in containers for path in _named(container)}:
         handle = tree.open(path, os.O_PATH | os.O_CLOEXEC) if path.startswith("/dev/") else None

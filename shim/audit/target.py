@@ -1,4 +1,4 @@
-"""The host after its migration, made from the one that it is: pure, and only as sure as what is known today."""
+"""The host after its migration, derived from the present one. Pure, and only as certain as what is known today."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from typing import Iterable
 
 BASE = "/sys/fs/cgroup"
-# Controllers that cgroup2 has (Documentation/admin-guide/cgroup-v2.rst).
+# Controllers of cgroup2 (Documentation/admin-guide/cgroup-v2.rst).
 ON_V2 = ("memory", "cpu", "cpuset", "pids", "io", "hugetlb", "rdma", "misc")
-ONLY_WITH_V1_CODE = ("memory", "cpuset")  # CONFIG_MEMCG_V1, CONFIG_CPUSETS_V1; kernels from 6.11 leave them out
-# cgroup2's file -> the v1 file whose presence says that this kernel has the feature.
+ONLY_WITH_V1_CODE = ("memory", "cpuset")  # CONFIG_MEMCG_V1, CONFIG_CPUSETS_V1; kernels from 6.11 may lack them
+# cgroup2's file -> the v1 file that shows the feature in this kernel.
 TWINS = {
     "cpu.max.burst": "cpu.cfs_burst_us",
     "memory.swap.max": "memory.memsw.limit_in_bytes",
@@ -28,7 +28,7 @@ AFTER = "after the migration, as far as this kernel tells"
 
 
 def twins(names: Iterable[str]) -> tuple[str, ...]:
-    """The files to ask this host for, besides `names`."""
+    """Return the files to look for on this host, besides `names`."""
     return tuple(dict.fromkeys(TWINS[name] for name in names if name in TWINS))
 
 
@@ -54,7 +54,7 @@ def unified(host: Host, names: Iterable[str]) -> Host:
 
 
 def without_v1_code(host: Host, names: Iterable[str]) -> Host:
-    """v1 hierarchies under a kernel without CONFIG_MEMCG_V1 and CONFIG_CPUSETS_V1: those two are in cgroup2 beside."""
+    """Return v1 hierarchies under a kernel without CONFIG_MEMCG_V1 and CONFIG_CPUSETS_V1, with these two in cgroup2."""
     mount = f"{BASE}/unified"
     placements = {}
     for name, place in host.placements.items():
@@ -89,7 +89,7 @@ def _is_v1(name: str) -> bool:
 
 
 def _on_v2(host: Host, name: str, there: set[str]) -> bool | None:
-    """Would a cgroup of cgroup2 have the file."""
+    """Return whether a cgroup of cgroup2 would have the file."""
     if _is_v1(name):
         return False
     controller = name.partition(".")[0]
@@ -104,7 +104,7 @@ def _on_v2(host: Host, name: str, there: set[str]) -> bool | None:
 
 
 def _on_hybrid(host: Host, name: str, placements: dict[str, Placement]) -> bool | None:
-    """The same for a hybrid host: each controller has the files of where it is."""
+    """Return whether a cgroup of a hybrid host would have the file: each controller has those of its hierarchy."""
     controller = v2_name(name.partition(".")[0])
     version = placements[controller].version if controller in placements else 0
     if version == 2:

@@ -1,7 +1,7 @@
-"""What docker's host check leaves behind when it drops a request (moby, daemon/daemon_unix.go).
+"""The traces that docker's host check leaves when it drops a request (moby, daemon/daemon_unix.go).
 
-The structure that is saved is the one that was changed, at create, update and every start: a host that booted once
-without a controller has erased the wish for good. Memory 0 beside MemorySwap -1 cannot be asked for in another way.
+Docker saves the changed structure, at create, update and every start: one boot without a controller erases the request
+for good. Memory 0 beside MemorySwap -1 cannot be requested in another way.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FILES = "the file that was given to compose may still have it: "
 
 
 def dropped(subject: AuditedContainer) -> dict[str, tuple[bool, str]]:
-    """Limit -> (certain, why) for requests of which only a trace is left."""
+    """Return limit -> (certain, why) for requests that left only a trace."""
     record = next((one for one in subject.container.records if one.kind == "docker"), None)
     if record is None:
         return {}
@@ -40,7 +40,7 @@ def dropped(subject: AuditedContainer) -> dict[str, tuple[bool, str]]:
 
 
 def by_cgshim(subject: AuditedContainer) -> list[Row]:
-    """What cgshim itself gave up, with a notice in the container's annotation."""
+    """Return limits that cgshim itself gave up, with a notice in the container's annotation."""
     config = subject.container.record(CONFIG)
     report = _report(config.value.get("report") if config else None)
     return [

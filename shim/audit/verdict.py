@@ -1,4 +1,4 @@
-"""From what everybody says about one limit to a verdict: a decision table, top to bottom."""
+"""From all values of one limit to a verdict: a decision table, top to bottom."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NO_CONFIG = "no config.json of it could be read"
 
 
 def rows(subject: AuditedContainer) -> list[Row]:
-    """All limits of a container, the worst first."""
+    """Return all limits of a container, the worst first."""
     lost = traces.dropped(subject)
     found = traces.by_cgshim(subject)
     for said in columns.said(subject):
@@ -44,7 +44,7 @@ def rows(subject: AuditedContainer) -> list[Row]:
 
 
 def _judge(case: JudgedLimit, trace: tuple[bool, str] | None) -> tuple[str, str] | None:
-    """(verdict, why), None where there is nothing to say."""
+    """Return (verdict, why), None if there is nothing to report."""
     if trace and columns.is_nothing(case.limit, case.wish):
         return LOST_BEFORE if trace[0] else UNKNOWN, trace[1]
     if columns.is_nothing(case.limit, case.wish):
@@ -52,7 +52,7 @@ def _judge(case: JudgedLimit, trace: tuple[bool, str] | None) -> tuple[str, str]
     if case.key == "pids.limit" and case.wish == 0:
         return _zero(case)
     if case.key == "oom-score-adj" and case.wish == 0 == case.now:
-        return None  # what engines write where nobody asked
+        return None  # the engines' own values if nothing was requested
     container = case.subject.container
     if container.state not in ALIVE or not container.pid:
         return _stopped(case, container.state)
@@ -69,7 +69,7 @@ def _judge(case: JudgedLimit, trace: tuple[bool, str] | None) -> tuple[str, str]
 
 
 def _cut_above(case: JudgedLimit) -> str:
-    """A set that lost members because an ancestor has not got them (v1: CPUs that were offline once)."""
+    """Return a set that lost members because an ancestor does not have them (v1: CPUs that were offline once)."""
     above = case.above if case.limit.order == WITHIN else None
     if above is None or relation(case.limit, case.wish, above[1]) != LOOSER:
         return ""
@@ -77,7 +77,7 @@ def _cut_above(case: JudgedLimit) -> str:
 
 
 def _unasked(case: JudgedLimit) -> tuple[str, str] | None:
-    """Nothing was asked. A limit that the kernel still has is reported."""
+    """Nothing was requested. Report a limit that the kernel has anyway."""
     if not case.limit.always or case.now in (None, NONE, *case.limit.free) or case.subject.container.helper:
         return None
     if not case.subject.container.records:
@@ -97,7 +97,7 @@ def _zero(case: JudgedLimit) -> tuple[str, str]:
 
 
 def _stopped(case: JudgedLimit, state: str) -> tuple[str, str] | None:
-    """Nothing of it in the kernel: only what the engine dropped at its last start can be told."""
+    """The container does not run: only a request that the engine dropped at its last start can be reported."""
     dropped = case.column(ASKED) is not None and case.subject.container.record(CONFIG) and case.given is None
     if dropped:
         return LOST_BEFORE, "the engine did not pass it on at the last start"
@@ -106,14 +106,14 @@ def _stopped(case: JudgedLimit, state: str) -> tuple[str, str] | None:
 
 
 def _unseen(case: JudgedLimit) -> tuple[str, str] | None:
-    """No value of the kernel's for a container that runs: no such file, no such cgroup, or no right to read it."""
+    """A running container without a kernel value: no such file, no such cgroup, or no permission."""
     missing = case.said.hierarchy.missing
     if not case.passed_on:
         return UNKNOWN, f"{NO_CONFIG}; {missing or _place(case)}"
     if case.given is None and case.column(ASKED) is not None and not missing.startswith("cannot"):
         return LOST_BEFORE, f"config.json does not have it; {missing or 'its cgroup has no file for it either'}"
     if case.key == "devices" and case.said.hierarchy.version != 1:
-        return None  # cgroup2: a BPF program, which nobody but its loader can read
+        return None  # cgroup2: a BPF program, which only its loader can read
     if case.key == "memory.swap" and not case.subject.facts.swap:
         return ENFORCED, "the host has no swap space, so none can be used"
     if missing.startswith("no own cgroup"):
@@ -126,7 +126,7 @@ def _unseen(case: JudgedLimit) -> tuple[str, str] | None:
 
 
 def _holds(case: JudgedLimit) -> tuple[str, str]:
-    """The own cgroup has it. Is it all, will it stay, is it worth what it says."""
+    """The own cgroup has it. Check that it is complete, permanent and effective."""
     weak = weakness.weakness(case.said, case.key, case.wish, case.subject.facts)
     if weak:
         return WEAKER, weak
@@ -139,13 +139,13 @@ def _holds(case: JudgedLimit) -> tuple[str, str]:
 
 
 def _risk(case: JudgedLimit) -> str:
-    """systemd has another value than the kernel, and writes its own at the next daemon-reload."""
+    """Return the risk that systemd, whose value differs from the kernel's, writes its own at the next daemon-reload."""
     record = case.subject.container.record(SYSTEMD)
     if record is None or not case.limit.property or case.own != (case.said.own[0][0] if case.said.own else ""):
         return ""
     thinks = case.column(SYSTEMD)
     if thinks is None and case.key.startswith(("cpuset", "memory.low", "memory.min", "memory.high")):
-        return ""  # left alone by systemd as long as its property is not set
+        return ""  # unchanged by systemd as long as its property is not set
     if thinks is not None and relation(case.limit, thinks, case.wish) in (SAME, TIGHTER):
         return ""
     if thinks is None and case.key in ("cpu.weight", "memory.reservation"):
@@ -157,7 +157,7 @@ def _risk(case: JudgedLimit) -> str:
 
 
 def _looser(case: JudgedLimit, found: str) -> tuple[str, str]:
-    """The own cgroup allows more (or something else): an ancestor holds it, or it is lost, and where."""
+    """The own cgroup allows more (or something else): either an ancestor holds the limit, or it is lost."""
     if case.above and relation(case.limit, case.above[1], case.wish) in (SAME, TIGHTER):
         return CAPPED, f"its own cgroup has {show(case.limit, case.now)}; {case.above[0]} holds it"
     exclusive = case.subject.container.record(KUBELET)
@@ -180,7 +180,7 @@ def _looser(case: JudgedLimit, found: str) -> tuple[str, str]:
 
 
 def _arrived_weaker(case: JudgedLimit) -> bool:
-    """The runtime was asked for less than the engine, and did as it was told."""
+    """Return whether the runtime was asked for less than the engine, and set that."""
     config, remembered = case.column(CONFIG), case.column(REMEMBERED)
     if config is None or case.column(ASKED) is None or relation(case.limit, config, case.now) != SAME:
         return False
@@ -188,7 +188,7 @@ def _arrived_weaker(case: JudgedLimit) -> bool:
 
 
 def _refused(case: JudgedLimit) -> str:
-    """What the rules for this runtime on this host say of the field: a runtime that cannot set it did not."""
+    """Return what the rules for this runtime on this host have on the field: a runtime that cannot set it did not."""
     notes = case.subject.plan.notes if case.subject.plan else ()
     for note in notes:
         if note.field == case.limit.field and note.effect != KEPT:
@@ -197,13 +197,13 @@ def _refused(case: JudgedLimit) -> str:
 
 
 def _never_set(case: JudgedLimit) -> bool:
-    """runc keeps what it set; only what an update erases may be absent there although it was."""
+    """runc records what it set; only values that an update erases may be missing although they were set."""
     has_record = any(one.kind == "runc" for one in case.subject.container.records)
     return has_record and case.column(REMEMBERED) is None and not case.limit.erased and _is_free(case)
 
 
 def _who(case: JudgedLimit, text: str) -> str:
-    """Who has the value that the kernel has: that is who set it, or will again."""
+    """Return which party has the kernel's value: it set the value, or will set it again."""
     thinks, remembered = case.column(SYSTEMD), case.column(REMEMBERED)
     if thinks is not None and relation(case.limit, thinks, case.now) == SAME:
         return f"{text}; systemd has the same: {case.limit.property[0]}"
@@ -213,7 +213,7 @@ def _who(case: JudgedLimit, text: str) -> str:
 
 
 def _is_free(case: JudgedLimit) -> bool:
-    """Does the kernel show what a cgroup has that nobody set."""
+    """Return whether the kernel shows the default."""
     return case.now in case.limit.free or columns.is_nothing(case.limit, case.now)
 
 

@@ -1,4 +1,4 @@
-"""Limits that are set and do little: what the disk, the scheduler or the hierarchy makes of them."""
+"""Limits that are set but have little effect, because of the disk, the scheduler or the hierarchy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def weakness(said: Said, key: str, value: object, facts: HostFacts) -> str:
-    """Why the limit, though it is set, limits less than it says; "" where nothing speaks against it."""
+    """Return why the limit has less effect than its value suggests; "" if nothing speaks against it."""
     name, _, device = key.partition(" ")
     if name.startswith("io."):
         return _weight(said, facts) if name == "io.weight" else _throttle(said, name, device, facts)
@@ -21,7 +21,7 @@ def weakness(said: Said, key: str, value: object, facts: HostFacts) -> str:
 
 
 def _weight(said: Said, facts: HostFacts) -> str:
-    """Only bfq looks at weights, and on cgroup2 io.cost where it is switched on."""
+    """Only bfq uses weights, and on cgroup2 io.cost if it is enabled."""
     if not facts.schedulers or "bfq" in facts.schedulers.values() or (said.hierarchy.version == 2 and facts.cost):
         return _alone(said)
     names = ", ".join(sorted(set(facts.schedulers.values())))
@@ -30,7 +30,7 @@ def _weight(said: Said, facts: HostFacts) -> str:
 
 
 def _alone(said: Said) -> str:
-    """A weight competes with siblings; set on an inner cgroup alone it has none."""
+    """A weight competes with those of siblings; on an inner cgroup alone there are none."""
     levels = said.values("io.weight", said.own)
     if len(levels) > 1 and levels[0][1] in ("100", "default 100") and levels[-1][1] != levels[0][1]:
         return f"it is set on {levels[-1][0]} only, which has no siblings to compete with"

@@ -1,4 +1,4 @@
-"""After the runtime: its log handed on or explained, the limits followed up, and the notices written."""
+"""After the runtime: pass on or explain its log, follow up the limits, and write the notices."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 
 def finish(this: Call, prepared: Prepared, log: RuntimeLog | None, status: int) -> None:
-    """Hand on what the runtime said, follow up, write the notices.
+    """Pass on or explain the runtime's log, follow up the limits, and write the notices.
 
-    Whatever goes wrong once the runtime has succeeded, its container must not start with limits that nobody has seen.
+    Whatever goes wrong after the runtime has succeeded, its container must not start with limits that nobody has
+    checked.
     """
     try:
         if log:
@@ -25,7 +26,7 @@ def finish(this: Call, prepared: Prepared, log: RuntimeLog | None, status: int) 
     except BaseException as error:
         if status != 0:
             raise
-        raise _taken_back(this, error) from None  # what it came from is in its words
+        raise _taken_back(this, error) from None  # the refusal's text includes its cause
 
 
 def _taken_back(this: Call, error: BaseException) -> ShimError:
@@ -37,7 +38,9 @@ def _taken_back(this: Call, error: BaseException) -> ShimError:
 
 
 def _settle(this: Call, prepared: Prepared, log: RuntimeLog, status: int) -> None:
-    """Hand the runtime's log on, or explain what is in it; a failing process of the user's leaves no error there."""
+    """Pass on the runtime's log, or explain the failure in it. If the user's process failed, no error is left in the
+    log.
+    """
     if status == 0 or not runtime_log.failure(log.text()):
         log.hand_on()
         return
@@ -48,12 +51,12 @@ def _settle(this: Call, prepared: Prepared, log: RuntimeLog, status: int) -> Non
     except Exception as error:
         from shim.call.faults import traced
 
-        traced(error)  # a fault in explaining must not cost the runtime's own words
+        traced(error)  # a fault in the explanation must not hide the runtime's own message
         log.hand_on()
 
 
 def _followed_up(this: Call, prepared: Prepared) -> list[Notice]:
-    """Bridge and verify a container whose process has not started, or that was updated; further notices."""
+    """Bridge and verify a container whose process has not started, or one that was updated; return further notices."""
     made = prepared.made
     if prepared.waiting and _answered(prepared):
         return prepared.waiting.notices or []
@@ -85,12 +88,12 @@ def _followed_up(this: Call, prepared: Prepared) -> list[Notice]:
 
 
 def _answered(prepared: Prepared) -> bool:
-    """The hook of a `run` had its word from this process, so what it found is known here."""
+    """Return whether this process answered the hook of a `run`, so that the hook's notices are known here."""
     return prepared.waiting is not None and prepared.waiting.notices is not None
 
 
 def _tell(this: Call, prepared: Prepared, found: list[Notice]) -> None:
-    """To the engine's log, and to the system's; what a hook found it has told operators itself."""
+    """Write the notices to the engine's log and the system's. A hook has already written its own to the system's."""
     channel.notify(this.invocation, [*prepared.notices, *found])
     by_hook = prepared.made is not None and prepared.made.watched and not _answered(prepared)
     channel.tell_operators([*prepared.notices, *([] if by_hook else found)], this.invocation.container_id)

@@ -1,12 +1,13 @@
 """The runtime's command line, read as runc and crun read it.
 
-Where the two differ, this is what counts, observed with runc 1.1.5 and crun 1.8.1:
+Where the two differ, these rules apply, as observed with runc 1.1.5 and crun 1.8.1:
 
-- runc takes flags after the container id, crun refuses the superfluous words: they are read.
-- runc (urfave/cli v3) takes global flags after the command, older ones and crun refuse them: they are read.
-- `-bundle X` and `-b=X` are Go's; crun's short options cluster (`-dbX`), and its long ones may be abbreviated.
-- The last of several equal flags wins, an empty `--bundle` is none, and a flag's value may be any word, `--` included.
-- What a runtime would refuse is read as far as it makes sense: refusing is the runtime's business.
+- runc accepts flags after the container id, which crun refuses as extra arguments: they are read.
+- runc with urfave/cli v3 accepts global flags after the command, which older ones and crun refuse: they are read.
+- `-bundle X` and `-b=X` are Go's forms. crun's short options cluster (`-dbX`), and its long ones may be abbreviated.
+- The last of several equal flags wins. An empty `--bundle` counts as missing. Any word can be a flag's value, also
+  `--`.
+- A command line that a runtime would refuse is read as far as possible; the refusal is left to the runtime.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
 class Invocation(Value):
     """One call of the runtime.
 
-    arguments: argv without the program's name, as it came.
-    command: the subcommand; "" if there is none or a flag before it cannot be classified.
-        For a command that is not in COMMANDS nothing behind it is read.
+    arguments: argv without the program's name, unchanged.
+    command: the subcommand; "" if there is none or a flag before it cannot be classified. Behind a command that is not
+        in COMMANDS nothing is read.
     container_id: the first operand of the command, "" if it is missing.
     bundle: absolute path, not resolved; the working directory if the flag is missing; "" for update and checkpoint,
         which have no bundle.
@@ -36,13 +37,14 @@ class Invocation(Value):
     systemd_cgroup: the state of --systemd-cgroup.
     cgroup_manager: crun's --cgroup-manager, "" if missing or overridden by a later --systemd-cgroup.
     config: absolute path of crun's --config, "" if missing or the default.
-    resources: FILE of update's --resources, "-" for standard input; has_resources tells an empty one from none.
+    resources: FILE of update's --resources, "-" for standard input; has_resources is true if the flag is there,
+        even with an empty value.
     detach: the state of --detach, which only run and restore have.
-    help: the runtime is asked to print its help, and will do nothing else.
+    help: the runtime will only print its help.
     options: the command's own flags in order, by their long names, as (name, value); value "true" or "false" for
         one without an argument. Global flags are not among them.
-    command_index: where the command stands in arguments, -1 if there is none.
-    bundle_slot, log_slot, log_format_slot, resources_slot: where the value in force stands, as (index in arguments,
+    command_index: index of the command in arguments, -1 if there is none.
+    bundle_slot, log_slot, log_format_slot, resources_slot: position of the value in force, as (index in arguments,
         offset in that word); None if the flag is missing.
     """
 
@@ -70,7 +72,7 @@ class Invocation(Value):
 
     @property
     def driver(self) -> Driver:
-        """Who makes the cgroup: "systemd", "cgroupfs" or "disabled"; crun refuses any other --cgroup-manager."""
+        """The cgroup driver: "systemd", "cgroupfs" or "disabled"; crun refuses any other --cgroup-manager."""
         for known in DRIVERS:
             if known == self.cgroup_manager:
                 return known
@@ -85,10 +87,10 @@ class Invocation(Value):
 
 
 def _container_id(operands: list[tuple[str, bool]]) -> str:
-    """The first operand that cannot be the value of an unknown flag, else the first.
+    """Return the first operand that cannot be the value of an unknown flag, else the first.
 
-    A flag from the future may or may not have a value. The commands take exactly one operand, so a word that follows
-    such a flag is its value if that leaves another for the id, and the id if it does not.
+    An unknown flag, from a newer runtime, may or may not have a value. The commands take exactly one operand. So a word
+    that follows such a flag is its value if another operand remains for the id, and else it is the id.
     """
     for word, after_unknown in operands:
         if not after_unknown:
@@ -101,7 +103,7 @@ def _absolute(path: str, cwd: str) -> str:
 
 
 def _settle_cgroup(flags: list[tuple[str, str]]) -> tuple[bool, str]:
-    """State of --systemd-cgroup and the --cgroup-manager in force; in crun the later of the two wins."""
+    """Return the state of --systemd-cgroup and the --cgroup-manager in force; in crun the later of the two wins."""
     systemd, chosen = False, ""
     for name, value in flags:
         if name == "cgroup-manager":
@@ -113,7 +115,7 @@ def _settle_cgroup(flags: list[tuple[str, str]]) -> tuple[bool, str]:
 
 
 def parse(arguments: list[str], cwd: str) -> Invocation:
-    """Read argv without the program's name; `cwd` is the absolute path that relative ones start from. Never fails."""
+    """Read argv without the program's name. cwd: the absolute path that relative ones start from. Never fails."""
     reader = Reader(arguments)
     index = find_command(reader)
     command = arguments[index] if index >= 0 else ""
@@ -135,7 +137,7 @@ def parse(arguments: list[str], cwd: str) -> Invocation:
         pid_file=last.get("pid-file", ""),
         systemd_cgroup=systemd,
         cgroup_manager=chosen,
-        # crun looks for the default in the bundle, for any other name in the directory that it was called in.
+        # crun reads the default name in the bundle, any other name relative to the caller's working directory.
         config="" if config in ("", "config.json") else _absolute(config, cwd),
         resources=last.get("resources", ""),
         has_resources="resources" in last,
@@ -156,7 +158,7 @@ def _put(arguments: list[str], slot: Slot, value: str) -> None:
 
 
 def _with_flag(invocation: Invocation, name: str, slot: Slot | None, value: str) -> list[str]:
-    """The arguments with the command's flag `name` set to `value`, where it stands or else behind the command."""
+    """Return the arguments with the command's flag `name` set to `value`, in its place or else behind the command."""
     arguments = list(invocation.arguments)
     if slot:
         _put(arguments, slot, value)
@@ -167,21 +169,25 @@ def _with_flag(invocation: Invocation, name: str, slot: Slot | None, value: str)
 
 
 def with_bundle(invocation: Invocation, path: str) -> list[str]:
-    """The arguments with another bundle; unchanged for a command that has none. To go on editing, parse them again."""
+    """Return the arguments with another bundle; unchanged for a command that has none. Parse them again before the next
+    edit.
+    """
     if not invocation.bundle:
         return list(invocation.arguments)
     return _with_flag(invocation, "bundle", invocation.bundle_slot, path)
 
 
 def with_resources(invocation: Invocation, path: str) -> list[str]:
-    """The arguments of an update that reads the resources from `path`; those of another command are unchanged."""
+    """Return the arguments of an update that reads the resources from `path`; those of another command are
+    unchanged.
+    """
     if invocation.command != "update":
         return list(invocation.arguments)
     return _with_flag(invocation, "resources", invocation.resources_slot, path)
 
 
 def with_log(invocation: Invocation, file: str, log_format: str) -> list[str]:
-    """The arguments with the global --log and --log-format set; a missing one goes to the front."""
+    """Return the arguments with the global --log and --log-format set. Missing ones go to the front."""
     arguments = list(invocation.arguments)
     front: list[str] = []
     for name, slot, value in (

@@ -1,7 +1,7 @@
-"""The engine's channel: where the user of podman, containerd, Docker or CRI-O gets to read what went wrong.
+"""The engine's channel: where the user of podman, containerd, Docker or CRI-O reads what went wrong.
 
-containerd and Docker show the last error of the `--log` file, podman the file's one JSON object if it is the whole
-content, CRI-O the first 8 KiB of stderr. So a failure goes to both places, as one record.
+containerd and Docker show the last error in the `--log` file. podman shows the JSON object in that file if it is the
+only content. CRI-O shows the first 8 KiB of stderr. So a failure goes to both places, as one record.
 """
 
 from __future__ import annotations
@@ -22,24 +22,27 @@ if TYPE_CHECKING:
     from shim.errors import Notice, ShimError
 
 MOST = 1900  # bytes on stderr: podman's reader cuts the JSON-escaped message at 4,096
-SHOWN = ("update", "checkpoint")  # podman and CRI-O read a start's stderr, but show their user that of these as it is
-OWN_LOGS = ("log.json", "oci-log")  # containerd's and podman's, where they lie in a directory of the container's own
+SHOWN = ("update", "checkpoint")  # podman and CRI-O print the stderr of these unchanged
+OWN_LOGS = ("log.json", "oci-log")  # log names of containerd and podman, if they are in a directory of the container
 
 
 def fail(invocation: Invocation, error: ShimError) -> None:
-    """Say why the call is refused; the verdict at least, where files run out or the code cannot be read any more."""
+    """Write why the call is refused. If files have run out or code cannot be read any more, write the verdict at
+    least.
+    """
     try:
         from shim.state.failures import parts_of
 
         say(invocation, error.text(), error.code, parts_of(error))
-    except Exception:  # noqa: BLE001 # of whatever kind: a traceback in its place says nothing to anybody
+    except Exception:  # noqa: BLE001 # whatever it is: a traceback would help nobody
         _stderr(f"cgshim: {ascii(error.what)[1:-1]} [{error.code}]")
 
 
 def say(invocation: Invocation, text: str, code: str = "", parts: dict[str, Any] | None = None) -> None:
-    """Give a message to the engine's user: one record in the caller's log, and the same on stderr.
+    """Write a message for the engine's user: one record to the caller's log, and the same to stderr.
 
-    What an engine cuts or throws away `cgshimctl explain --last` still has. parts: as shim.state.failures.remember.
+    `cgshimctl explain --last` shows the whole message even if an engine cuts or discards it. parts: as in
+    shim.state.failures.remember.
     """
     text = printable_lines(text)
     if invocation.log:
@@ -54,7 +57,9 @@ def say(invocation: Invocation, text: str, code: str = "", parts: dict[str, Any]
 
 
 def _short_record(text: str) -> str:
-    """A text record of at most MOST bytes: quotes, line ends and all that is not ASCII grow in it."""
+    """Return a text record of at most MOST bytes. Quotes, line ends and non-ASCII characters take more bytes when
+    escaped.
+    """
     most = MOST
     line = record(clipped(text, most), "error", "text")
     while len(line) > MOST:
@@ -64,10 +69,10 @@ def _short_record(text: str) -> str:
 
 
 def notify(invocation: Invocation, notices: list[Notice]) -> None:
-    """Add (level, text) notices to containerd's log, the only one where they are neither shown as an error nor lost.
+    """Write (level, text) notices to containerd's log, the only log that neither shows them as errors nor loses them.
 
-    podman takes a second object in its log for a malformed error, and without a log file there is only the
-    container's own stderr.
+    podman takes a second object in its log for a malformed error. Without a log file there is only stderr, which is the
+    container's own.
     """
     if not notices or basename(invocation.log) != "log.json" or invocation.log_format != "json":
         return
@@ -76,12 +81,14 @@ def notify(invocation: Invocation, notices: list[Notice]) -> None:
         with open(invocation.log, "ab") as file:
             file.write(lines.encode("ascii"))
     except OSError:
-        return  # a notice is never worth a container
+        return  # a notice must not cost a container
 
 
 def tell_operators(notices: Iterable[Notice], container: str) -> None:
-    """The warnings among (level, text) notices go to the system's log: no engine shows its user what a call or a hook
-    that succeeds has to say, and a limit that is lost under policy `warn` must not go unnoticed.
+    """Write the warnings among (level, text) notices to the system's log.
+
+    No engine shows its user the output of a call or hook that succeeds, and a limit that is lost under policy `warn`
+    must not go unnoticed.
     """
     named = f"container {container}: " if container else ""
     lines = [f"{named}{' '.join(text.split())}" for level, text in notices if level == "warning"]
@@ -92,7 +99,7 @@ def tell_operators(notices: Iterable[Notice], container: str) -> None:
 
 
 def system_log(lines: list[str], level: int) -> None:
-    """One record each, which journald or a syslog daemon takes; where neither runs nothing happens."""
+    """Write one record a line to journald or the syslog daemon. Does nothing if neither runs."""
     import syslog
 
     syslog.openlog("cgshim", 0, syslog.LOG_DAEMON)
@@ -102,7 +109,7 @@ def system_log(lines: list[str], level: int) -> None:
 
 
 def record(text: str, level: str, form: str) -> str:
-    """One log record as runc writes it, in "json" or "text" form, with its newline."""
+    """Return one log record as runc writes it, in "json" or "text" form, with its newline."""
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     if form == "json":
         return dump({"level": level, "msg": text, "time": now}) + "\n"
@@ -110,7 +117,7 @@ def record(text: str, level: str, form: str) -> str:
 
 
 def clipped(text: str, most: int = MOST) -> str:
-    """At most `most` bytes, cut at a line or, for one endless line, inside it."""
+    """Return at most `most` bytes of `text`, cut at a line end, or inside a line that is too long by itself."""
     data = text.encode("utf-8", "replace")
     if len(data) <= most:
         return text
@@ -119,9 +126,9 @@ def clipped(text: str, most: int = MOST) -> str:
 
 
 def is_own(path: str, container: str, bundle: str) -> bool:
-    """Does the log hold the records of this container alone: is it in the bundle, or in a directory named by the id.
+    """Return whether the log is for this container alone: it is in the bundle, or in a directory named by the id.
 
-    podman: .../ID/userdata/oci-log; containerd: .../NAMESPACE/ID/log.json, its bundle.
+    podman: .../ID/userdata/oci-log. containerd: .../NAMESPACE/ID/log.json, which is in the bundle.
     """
     if basename(path) not in OWN_LOGS:
         return False
@@ -130,7 +137,9 @@ def is_own(path: str, container: str, bundle: str) -> bool:
 
 
 def _write_log(invocation: Invocation, line: str) -> None:
-    """One record; a log of this container alone is overwritten, since podman reads it only if it holds just one."""
+    """Write one record. It replaces a log of this container alone, which podman reads only if it holds a single
+    record.
+    """
     path = invocation.log[5:] if invocation.log.startswith("file:") else invocation.log
     if path.startswith(("journald:", "syslog:")):
         return
@@ -152,4 +161,4 @@ def _stderr(text: str) -> None:
     try:
         posix.write(2, (text if text.endswith("\n") else text + "\n").encode("utf-8", "backslashreplace"))
     except OSError:
-        return  # nobody listens
+        return  # nobody reads it

@@ -1,7 +1,7 @@
-"""The real runtime as our child: same descriptors, environment, working directory, signals and exit status.
+"""The real runtime as a child: same descriptors, environment, working directory, signals and exit status.
 
-cgshim stays its parent, for only a living parent can verify and explain. So that nothing is left behind when cgshim
-is killed, the child asks for a parent-death signal (prctl(2), PR_SET_PDEATHSIG).
+cgshim stays the parent, because only a living parent can verify and explain. The child asks for a parent-death signal
+(prctl(2), PR_SET_PDEATHSIG), so that nothing is left running if cgshim is killed.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ FORWARDED = (
     signal.SIGWINCH,
 )
 WATCHED: set[int] = {*FORWARDED, signal.SIGCHLD}
-ASKED = signal.SIGURG  # by a hook of `run` (shim.call.hook_answer); nothing to whoever does not expect it
+ASKED = signal.SIGURG  # sent by a hook of `run` (shim.call.hook_answer); a process that does not handle it ignores it
 SI_KERNEL = 0x80  # asm-generic/siginfo.h: sent by the kernel, for instance by the terminal's driver
-# What Python ignores at start-up, by the names that the launcher has for them. The caller's default is put back.
+# Ignored by Python at start-up, by the launcher's names for them. The caller's setting is restored.
 PYTHON_IGNORES = {"PIPE": signal.SIGPIPE, "XFSZ": signal.SIGXFSZ}
 to_default = set(PYTHON_IGNORES.values())
 
 
 def die_of_interrupts() -> None:
-    """Let Ctrl-C end this process silently, as it would the runtime; Python's own handler prints a traceback."""
+    """Let Ctrl-C end this process silently, as it ends the runtime; Python's own handler prints a traceback."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def keep_ignored(caller_state: str) -> None:
-    """Let the child ignore what the caller ignores; `caller_state` as the launcher gives it.
+    """Let the child ignore the signals that the caller ignores. caller_state: from the launcher.
 
-    The launcher finds that out by sending itself the signal; one that the caller blocks tells nothing.
+    The launcher tests that by sending itself each signal. If the caller blocks a signal, the test shows nothing.
     """
     line = caller_state.partition("\n")[0]
     ignored = {number for name, number in PYTHON_IGNORES.items() if name in line.split() and "=" not in line}
@@ -54,10 +54,10 @@ def keep_ignored(caller_state: str) -> None:
 
 
 def environment(caller_state: str) -> dict[bytes, bytes]:
-    """The environment as the caller gave it.
+    """Return the environment as the caller gave it.
 
-    Python itself adds LC_CTYPE where the locale is C (PEP 538), so the block that the kernel keeps is read instead.
-    `caller_state`: what the launcher took out for our own interpreter's sake, `NAME=value` a line.
+    Python adds LC_CTYPE if the locale is C (PEP 538), so the kernel's copy is read instead. caller_state: the variables
+    that the launcher removed for our own interpreter, `NAME=value` a line.
     """
     block = content("/proc/self/environ")
     pairs = [entry.partition(b"=") for entry in block.split(b"\0") if b"=" in entry]
@@ -70,12 +70,12 @@ def environment(caller_state: str) -> dict[bytes, bytes]:
 
 
 def hold() -> set[int]:
-    """From now on a signal that would end this process waits; the mask from before, for `run` and `release`."""
+    """Block the signals that would end this process. Return the previous mask, for `run` and `release`."""
     return signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED)
 
 
 def release(mask: set[int]) -> None:
-    """What has been waiting since `hold` happens now."""
+    """Restore the mask; pending signals are delivered now."""
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
@@ -88,12 +88,12 @@ def run(
     *,
     asked: Callable[[int, int], None] | None = None,
 ) -> int:
-    """Run `runtime` with `arguments` to its end; the wait status as waitpid(2) gives it.
+    """Run `runtime` with `arguments` to its end. Return the wait status as waitpid(2) gives it.
 
-    before_exec: what the child does to itself first. held: the mask of `hold`, which is to be the child's.
-    asked: what to do when a process sends ASKED, with that process's pid and the child's.
+    before_exec: called in the child first. held: the mask from `hold`, for the child. asked: called with a process's
+    pid and the child's when that process sends ASKED.
 
-    Raises ShimError when it cannot be started at all.
+    Raises ShimError if the runtime cannot be started.
     """
     parent_death = _parent_death()
     ignored_children = _reap_ourselves()
@@ -108,7 +108,9 @@ def run(
 
 
 def _reap_ourselves() -> bool:
-    """Are ended children ignored by the caller's wish; from now on they are not, for their status would be lost."""
+    """Return whether the caller ignores SIGCHLD. It is no longer ignored from here on: a child's status would be
+    lost.
+    """
     if signal.getsignal(signal.SIGCHLD) != signal.SIG_IGN:
         return False
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -116,7 +118,9 @@ def _reap_ourselves() -> bool:
 
 
 def start(runtime: str, arguments: list[str], variables: dict[bytes, bytes], setting: tuple) -> int:  # type: ignore[type-arg]
-    """Start `runtime`; its process id. setting: as `_become` takes it. Raises ShimError when it cannot be started."""
+    """Start `runtime` and return its process id. setting: as `_become` takes it. Raises ShimError if it cannot be
+    started.
+    """
     parent = posix.getpid()
     try:
         reader, writer = posix.pipe()
@@ -131,7 +135,7 @@ def start(runtime: str, arguments: list[str], variables: dict[bytes, bytes], set
     try:
         failure = posix.read(reader, 16)
     except OSError:
-        failure = b""  # the result shows in the end: a container may be half made
+        failure = b""  # the end of the runtime shows what came of a stop half-way
     posix.close(reader)
     if failure:
         posix.waitpid(child, 0)
@@ -140,7 +144,7 @@ def start(runtime: str, arguments: list[str], variables: dict[bytes, bytes], set
 
 
 def _become(runtime: str, arguments: list[str], variables: dict[bytes, bytes], setting: tuple) -> None:  # type: ignore[type-arg]
-    """In the child: put back what Python changed, tie our life to the parent's, and exec. Never returns."""
+    """In the child: restore what Python changed, tie this process's life to its parent's, and exec. Never returns."""
     writer, parent, mask, ignored_children, parent_death, before_exec = setting
     try:
         parent_death()
@@ -163,8 +167,8 @@ def _become(runtime: str, arguments: list[str], variables: dict[bytes, bytes], s
 def _wait(child: int, watched: set[int], asked: Callable[[int, int], None] | None) -> int:
     """Forward signals until the child ends.
 
-    A signal that the kernel sent (Ctrl-C, a window's new size) went to the whole foreground process group, so the
-    child has it already; forwarding it would make it two.
+    A signal from the kernel (Ctrl-C, a window's new size) goes to the whole foreground process group, so the child
+    already has it and must not get it twice.
     """
     while True:
         received = signal.sigwaitinfo(watched)
@@ -179,7 +183,7 @@ def _wait(child: int, watched: set[int], asked: Callable[[int, int], None] | Non
 
 
 def exit_like(status: int) -> None:
-    """End this process as the child ended: with its exit status, or killed by the same signal."""
+    """End this process as the child ended: with its exit status, or by the same signal."""
     if posix.WIFSIGNALED(status):
         number = posix.WTERMSIG(status)
         if number != signal.SIGKILL:
@@ -190,14 +194,14 @@ def exit_like(status: int) -> None:
 
 
 def exit_code(status: int) -> int:
-    """The shell's view of a wait status: the exit status, or 128 and the signal."""
+    """Return a shell's exit status for a wait status: the exit status, or 128 plus the signal."""
     return posix.WEXITSTATUS(status) if posix.WIFEXITED(status) else 128 + posix.WTERMSIG(status)
 
 
 def _parent_death() -> Callable[[], None]:
-    """A function for the child that has the kernel kill it when its parent dies.
+    """Return a function that makes the kernel kill the calling child when its parent dies.
 
-    python-prctl's C module is used by itself: its Python half inspects capabilities at import, 3 ms for nothing.
+    Only python-prctl's C module is used: its Python half inspects capabilities at import, which takes 3 ms.
     """
     found = extension.third_party("_prctl")
     if found:

@@ -1,7 +1,7 @@
 """One intercepted call, start to end: the table of contents of the program.
 
-Start-up is paid by every container, so this module and all that it imports keep to the allow-list of
-tests/start/test_imports.py: no click, no pyroute2, none of the heavy parts of the standard library.
+Every container pays for start-up. So this module and all its imports keep to the allow-list of
+tests/start/test_imports.py: no click, no pyroute2, none of the heavy modules of the standard library.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ def main() -> None:
     try:
         status = call(invocation, runtime, loader_state)
     except Exception as error:
-        told = faults.told(error)
+        told = faults.as_shim_error(error)
         channel.fail(invocation, told)
         _exit(told.status)
     delegate.exit_like(status)
 
 
 def call(invocation: Invocation, runtime: str, loader_state: str) -> int:
-    """Prepare, run the real runtime, follow up; its wait status."""
+    """Prepare, run the real runtime, follow up; return its wait status."""
     this = _described(invocation, runtime, loader_state)
     prepared = prepare(this)
     started = False
-    held = delegate.hold()  # a signal waits until the limits are known to be there, or the container is gone again
+    held = delegate.hold()  # signals wait until the limits are verified or the container is gone again
     try:
         status, log = running.run(this, prepared, held)
         afterwards.finish(this, prepared, log, status)

@@ -1,6 +1,6 @@
-"""The real runtime failed: its words and the host's facts become one diagnosis on the engine's channel.
+"""The real runtime failed: turn its message and the host's facts into one diagnosis on the engine's channel.
 
-Imported only then, so it may take its time.
+Imported only after a failure, so it may take its time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from shim.call.prepare import Call, Prepared
     from shim.call.runtime_log import RuntimeLog
 
-OWN_HOOK = "stderr: cgshim: "  # how runc quotes the hook that cgshim put into the configuration
+OWN_HOOK = "stderr: cgshim: "  # how runc quotes the hook that cgshim injected
 CRUN_HOOK = "error executing hook"
 NAMED_LOG = r"(log file: |CRIU logfile `?|--- (?:Quoting|excerpt from CRIU log) [\"`])(?!/)([^\s\"`]+)"
 EXCERPT = ("--- Quoting ", "--- excerpt from CRIU log ")  # runc, crun
@@ -28,7 +28,7 @@ EXCERPT = ("--- Quoting ", "--- excerpt from CRIU log ")  # runc, crun
 def tell(this: Call, prepared: Prepared, log: RuntimeLog) -> None:
     """Write the diagnosis of a failed call to the caller's log and to stderr.
 
-    What is not ours (a missing command in the image, the user's own code) goes on exactly as the runtime gave it.
+    A failure that is not about the host (a missing command in the image, the user's own code) is passed on unchanged.
     """
     text = log.text()
     words = runtime_log.failure(text)
@@ -43,12 +43,12 @@ def tell(this: Call, prepared: Prepared, log: RuntimeLog) -> None:
         log.hand_on()
         return
     channel.say(this.invocation, message, parts=parts)
-    if basename(this.invocation.log) in ("", "log.json"):  # podman takes a second object in its log for a fault
+    if basename(this.invocation.log) in ("", "log.json"):  # podman takes a second object for an error
         log.hand_on_warnings(EXCERPT)
 
 
 def _own_refusal(words: str, container: str) -> str:
-    """The diagnosis that our own hook gave, without the runtime's frame around it; crun does not quote its hooks."""
+    """Return the diagnosis of our own hook without the runtime's text around it; crun does not quote its hooks."""
     _, found, inner = words.partition(OWN_HOOK)
     if found:
         return f"cgshim: {inner.rstrip()}"
@@ -60,13 +60,17 @@ def _own_refusal(words: str, container: str) -> str:
 
 
 def _with_excerpt(words: str, text: str) -> str:
-    """Newer runtimes say only that CRIU failed, after they have quoted its log, a record for each line."""
+    """Put CRIU's log into the message. Newer runtimes quote that log, one record a line, and then report only that CRIU
+    failed.
+    """
     quoted = runtime_log.behind(runtime_log.records(text), EXCERPT)
     return "\n".join(record.message for record in quoted) if quoted else words
 
 
 def _with_place_of_log(words: str) -> str:
-    """CRIU's log by its absolute path: of `--work-path ./x` a runtime gives the path from our own directory."""
+    """Make the path of CRIU's log absolute: with `--work-path ./x` a runtime prints one relative to our own
+    directory.
+    """
     import re
 
     cwd = posix.getcwd()
@@ -74,8 +78,8 @@ def _with_place_of_log(words: str) -> str:
 
 
 def _with_reasons(words: str, text: str) -> str:
-    """runc before 1.4 logs what its first stages died of as a record of its own, of the level "fatal", and as its error
-    only that they are gone.
+    """Put the reasons of runc's first stages into the message. runc before 1.4 logs those as records of level "fatal",
+    and its error says only that the stages are gone.
     """
     reasons = [one.message for one in runtime_log.records(text) if one.level == "fatal" and one.message not in words]
     return "\n".join([*reasons, words])

@@ -1,4 +1,4 @@
-"""What is told in the place of an exception: the host failed, or cgshim itself has a fault."""
+"""The error to report in place of an exception: either the host failed, or cgshim itself has a fault."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from shim.errors import ShimError
 from shim.system import basename, environment
 
 
-def told(error: BaseException) -> ShimError:
-    """What to say for an exception that ended a call."""
+def as_shim_error(error: BaseException) -> ShimError:
+    """Return the error to report for an exception that ended a call."""
     if isinstance(error, ShimError):
         return _of_a_refusal(error) or error
     from shim.start import host_errors
 
-    found = host_errors.told(error)
+    found = host_errors.as_shim_error(error)
     if found is None:
         return own_fault(error)
     traced(error)
@@ -20,16 +20,20 @@ def told(error: BaseException) -> ShimError:
 
 
 def _of_a_refusal(error: ShimError) -> ShimError | None:
-    """What is told instead where it only came from what the host ran out of; None for any other refusal."""
+    """Return the error to report instead of a refusal that was caused by an exhausted resource; None for other
+    refusals.
+    """
     if error.__cause__ is None:
         return None
     from shim.start import exhaustion
 
-    return exhaustion.told(error, exhaustion.OF_THE_PROCESS)
+    return exhaustion.as_shim_error(error, exhaustion.OF_THE_PROCESS)
 
 
 def own_fault(error: BaseException) -> ShimError:
-    """An exception that should never have been: one line for the engine, the traceback where CGSHIM_DEBUG says."""
+    """Return the error for an unexpected exception: one line for the engine; the traceback goes where CGSHIM_DEBUG
+    says.
+    """
     place = error.__traceback__
     while place and place.tb_next:
         place = place.tb_next
@@ -44,7 +48,7 @@ def own_fault(error: BaseException) -> ShimError:
 
 
 def traced(error: BaseException) -> str:
-    """Write the traceback to the file that CGSHIM_DEBUG names; the file, "" if there is none."""
+    """Write the traceback to the file that CGSHIM_DEBUG names. Return that path, "" if there is none."""
     debug = environment().get("CGSHIM_DEBUG", "")
     if not debug:
         return ""

@@ -1,8 +1,8 @@
-"""The flags of runc and crun, and how a word names one.
+"""The flags of runc and crun, and how an argument names one.
 
 Sources: `--help` of runc 1.1.5 and crun 1.8.1; main.go, create.go, run.go, restore.go, update.go and checkpoint.go of
-runc at 76d9cf5d; crun.c and the files of the same names of crun at ba38286f. shim/launcher.sh has the same tables; a
-test compares them.
+runc at 76d9cf5d; crun.c and the files of the same names of crun at ba38286f. shim/launcher.sh has the same tables,
+which a test compares.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ COMMANDS = ("create", "run", "restore", "update", "checkpoint")
 
 GLOBAL_VALUED = frozenset(("log", "log-format", "log-level", "root", "criu", "rootless", "cgroup-manager"))
 GLOBAL_BOOLEAN = frozenset(("debug", "systemd-cgroup"))
-# crun takes a long option by any beginning of its name; log-level came after 1.8.1.
+# crun accepts any prefix of a long option; log-level was added after 1.8.1.
 CRUN_GLOBAL_VALUED = ("cgroup-manager", "log", "log-format", "log-level", "root", "rootless")
 CRUN_GLOBAL_BOOLEAN = ("debug", "systemd-cgroup")
 
@@ -70,7 +70,7 @@ _FALSE = ("0", "f", "F", "FALSE", "false", "False")
 
 
 def _split(word: str) -> tuple[str, int, str | None]:
-    """`--name=value` or `-name=value` as name, offset of the value (0 if none is attached), value."""
+    """Return `--name=value` or `-name=value` as name, offset of the value (0 if none is attached) and value."""
     dashes = 2 if word.startswith("--") else 1
     equals = word.find("=")
     if equals < 0:
@@ -79,13 +79,13 @@ def _split(word: str) -> tuple[str, int, str | None]:
 
 
 def _in_full(name: str, command: str) -> str:
-    """The long option of crun that `name` abbreviates, `name` itself if there is no single one."""
+    """Return the long option of crun that `name` abbreviates; `name` itself if it is not the prefix of exactly one."""
     names = [full for full in CRUN_VALUED[command] | CRUN_BOOLEAN[command] if len(full) > 1 and full.startswith(name)]
     return names[0] if name and len(names) == 1 else name
 
 
 class Reader:
-    """The scan over one command line; what it has found so far."""
+    """The scan over one command line and its findings so far."""
 
     def __init__(self, arguments: list[str]) -> None:
         self.words = arguments
@@ -97,7 +97,9 @@ class Reader:
         self.help = False
 
     def value(self, offset: int) -> str | None:
-        """The value at `offset` of the current word, or the next word if `offset` is 0; None if there is none."""
+        """Return the value at `offset` of the current word, or the next word if `offset` is 0; None if there is
+        none.
+        """
         if offset:
             return self.words[self.position][offset:]
         if self.position + 1 >= len(self.words):
@@ -113,7 +115,7 @@ class Reader:
             self.slots[name] = (self.position, offset)
 
     def switch(self, name: str, attached: str | None, into: list[tuple[str, str]]) -> None:
-        """Record the flag `name`, which needs no value but in Go may have one."""
+        """Record the flag `name`, which needs no value but may have one in Go."""
         if attached in _FALSE:
             into.append((name, "false"))
         elif not attached or attached in _TRUE:
@@ -121,10 +123,10 @@ class Reader:
 
 
 def _global_in_full(name: str) -> str:
-    """The global option of crun that `name` abbreviates, `name` itself if it abbreviates none.
+    """Return the global option of crun that `name` abbreviates; `name` itself if it abbreviates none.
 
-    Of several the first: crun refuses those, but a value behind them is to be read as one. Where there is no log-level,
-    `log-` is log-format alone.
+    If several match, return the first: crun refuses those, but a value behind them must be read as a value. Without
+    log-level, `log-` abbreviates log-format alone.
     """
     if not name or name in GLOBAL_VALUED or name in GLOBAL_BOOLEAN:
         return name
@@ -132,7 +134,7 @@ def _global_in_full(name: str) -> str:
 
 
 def _global_flag(reader: Reader, word: str, *, abbreviated: bool = False) -> bool:
-    """Take a global flag; False if `word` is none."""
+    """Read a global flag; return False if `word` is not one."""
     name, offset, attached = _split(word)
     name = _global_in_full(name) if abbreviated else name
     if name in GLOBAL_VALUED:
@@ -145,7 +147,7 @@ def _global_flag(reader: Reader, word: str, *, abbreviated: bool = False) -> boo
 
 
 def find_command(reader: Reader) -> int:
-    """Index of the command, -1 if there is none or a flag before it cannot be classified."""
+    """Return the index of the command; -1 if there is none or a flag before it cannot be classified."""
     while reader.position < len(reader.words):
         word = reader.words[reader.position]
         if word == "--":
@@ -160,11 +162,11 @@ def find_command(reader: Reader) -> int:
 
 
 def _command_flag(reader: Reader, word: str, command: str) -> bool:
-    """Take a flag of the command, written in full as Go or crun want it, or abbreviated; False if `word` is none."""
+    """Read a flag of the command, in Go's or crun's form or abbreviated; return False if `word` is not one."""
     valued, boolean = RUNC_VALUED[command], RUNC_BOOLEAN[command]
     name, offset, attached = _split(word)
     if word.startswith("--"):
-        # Behind two dashes crun has no single letters, but abbreviations.
+        # After two dashes crun knows abbreviations, but no single letters.
         name = name if name in valued or name in boolean else _in_full(name, command)
         valued, boolean = valued | CRUN_VALUED[command], boolean | CRUN_BOOLEAN[command]
     if name in valued:
@@ -177,7 +179,7 @@ def _command_flag(reader: Reader, word: str, command: str) -> bool:
 
 
 def _cluster(reader: Reader, word: str, command: str) -> bool:
-    """Take crun's short options in one word, such as `-db/bundle`; False if one of them is unknown."""
+    """Read crun's short options in one word, such as `-db/bundle`; return False if one of them is unknown."""
     if word.startswith("--"):
         return False
     for index in range(1, len(word)):
@@ -195,7 +197,7 @@ def _cluster(reader: Reader, word: str, command: str) -> bool:
 
 
 def read_command(reader: Reader, command: str) -> None:
-    """Read what stands behind the command, from reader.position on."""
+    """Read the arguments behind the command, from reader.position on."""
     unknown_before = False
     while reader.position < len(reader.words):
         word = reader.words[reader.position]
@@ -206,7 +208,7 @@ def read_command(reader: Reader, command: str) -> None:
             reader.operands.append((word, unknown_before))
             unknown_before = False
         elif word in _HELP:
-            # crun stops at the id, and its checkpoint and restore ignore one word more.
+            # crun stops at the id, and its checkpoint and restore ignore one further argument.
             reader.help = reader.help or not reader.operands or command not in ("restore", "checkpoint")
             unknown_before = False
         else:

@@ -1,15 +1,15 @@
 """The createRuntime hook of a foreground `run`, answered by the cgshim that is the runtime's parent.
 
-That cgshim has the plan in memory, so the hook need not start an interpreter to make it once more. The hook's arguments
-say who waits: PID:START:DESCRIPTOR. The hook (hooks/cgshim-hook, a few lines of sh) sees that this process is the
-parent of its runtime, sends it SIGURG, and reads one line from the pipe behind /proc/PID/fd/DESCRIPTOR:
+That cgshim has the plan in memory, so the hook need not start an interpreter and plan again. The hook's argument
+PID:START:DESCRIPTOR names the waiting process. The hook (hooks/cgshim-hook, a few lines of sh) checks that this process
+is the parent of its runtime, sends it SIGURG, and reads one line from the pipe at /proc/PID/fd/DESCRIPTOR:
 
-- `verified`: every limit is there, the process may start;
-- `verify`, and behind it the state that the hook was given: verify by yourself, and say what is wrong;
-- `unread`: the same, but the state could not be read, so the hook still has it.
+- `verified`: every limit is set, and the process may start;
+- `verify` and the state that the hook was given: the hook must verify, and report what is wrong;
+- `unread`: the hook must verify; the state could not be read, so it is still on the hook's standard input.
 
-Every doubt is one of the latter, so that only success takes this way. The pipe ends with this process: whoever waits
-for a dead one reads nothing, and fails the container. SIGURG does nothing to a process that does not expect it.
+Only a complete success is answered with `verified`. The pipe ends with this process: a hook that waits for a dead
+process reads nothing and fails the container. A process that does not handle SIGURG ignores it.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ if TYPE_CHECKING:
 else:
     import _signal as signal  # as in shim.call.delegate
 
-SECONDS = 30  # for an answer
+SECONDS = 30  # seconds for an answer
 STATE = 3  # the hook's descriptor
 ETIMEDOUT = 110  # asm-generic/errno.h
 LARGEST = 8 << 20  # bytes of a state (shim.containers.hook_state)
 
 
 class Waiting:
-    """What one `run` waits with. place: the hook's argument. notices: what was found, None while nobody has asked."""
+    """The pipe of one `run`. place: the hook's argument. notices: the findings, None if no hook has asked yet."""
 
     def __init__(self) -> None:
-        """Raises OSError where there is no descriptor left or no /proc."""
+        """Raises OSError if there is no free descriptor or no /proc."""
         started = process.field(_status("self"), process.STARTED)
         self.reader, self.writer = posix.pipe()
         self.place = f"{posix.getpid()}:{started}:{self.reader}"
         self.notices: list[Notice] | None = None
 
     def answer(self, hook: int, runtime: int, container: str, made: Rewrite) -> None:
-        """Answer the process `hook`, if the child `runtime` has started it and nobody was answered before."""
+        """Answer the process `hook` if the child `runtime` has started it and no hook was answered before."""
         if self.writer < 0 or _parent(hook) != runtime:
             return
-        posix.close(self.reader)  # the hook has opened the pipe; if it dies now, writing fails instead of waiting
+        posix.close(self.reader)  # the hook has opened the pipe; if it dies now, the write fails instead of blocking
         before = signal.signal(signal.SIGALRM, _late)
         signal.alarm(SECONDS)
         try:
@@ -68,13 +68,13 @@ class Waiting:
             return b"unread\n"
         try:
             self.notices = _found(state, container, made)
-        except Exception:  # noqa: BLE001 # whatever it is, the hook finds it again, and tells
+        except Exception:  # noqa: BLE001 # whatever it is, the hook finds and reports it again
             return b"verify\n" + state
         return b"verified\n"
 
 
 def waiting_for_hook() -> Waiting | None:
-    """None where this process cannot be asked: the hook does it all by itself then."""
+    """Return None if this process cannot be asked: the hook then verifies by itself."""
     try:
         return Waiting()
     except OSError:
@@ -97,7 +97,7 @@ def _late(_number: int, _frame: object) -> None:
 
 
 def _state(hook: int) -> bytes:
-    """What the runtime has written for the hook, which keeps it as this descriptor. Raises OSError."""
+    """Return the state that the runtime has written for the hook, from the hook's descriptor. Raises OSError."""
     handle = posix.open(f"/proc/{hook}/fd/{STATE}", posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NOCTTY)
     try:
         return drained(handle, LARGEST)
@@ -106,7 +106,7 @@ def _state(hook: int) -> bytes:
 
 
 def _found(state: bytes, container: str, made: Rewrite) -> list[Notice]:
-    """Verify the container of this state; raises whatever is against its start."""
+    """Verify the container of this state. Raises every error that must prevent its start."""
     from shim.containers import hook_state
     from shim.enforce.follow_up import Subject, follow_up
     from shim.host.view import View

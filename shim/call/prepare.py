@@ -1,4 +1,4 @@
-"""Before the runtime: the document read, planned, judged and written; the arguments that the runtime will get."""
+"""Before the runtime: read, plan, judge and write the document; return the arguments for the runtime."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ STDIN = "-"
 
 
 class Call(Value):
-    """What one call is about: its command line, the real runtime, the caller's environment and the settings.
+    """One call: its command line, the real runtime, the caller's environment and the settings.
 
-    family: which rules the real runtime plays by, "runc", "crun" or "other".
+    family: whose rules apply to the real runtime: "runc", "crun" or "other".
     """
 
     invocation: Invocation
@@ -41,7 +41,7 @@ class Call(Value):
 
     @property
     def root(self) -> str:
-        """Where the real runtime keeps its containers: --root, or its default."""
+        """The directory in which the real runtime keeps its containers: --root, or the default."""
         if self.invocation.root:
             return self.invocation.root
         below = "/run" if posix.geteuid() == 0 else environment().get("XDG_RUNTIME_DIR", "/run")
@@ -49,7 +49,7 @@ class Call(Value):
 
 
 def hiding(this: Call) -> Callable[[], None] | None:
-    """What the runtime's process does to itself first, None for nothing (shim.enforce.private_view)."""
+    """Return what the runtime's process must call before exec; None for nothing (shim.enforce.private_view)."""
     if this.settings.crun_on_hybrid == settings.OFF:
         return None
     from shim.enforce import private_view
@@ -58,10 +58,10 @@ def hiding(this: Call) -> Callable[[], None] | None:
 
 
 class Prepared(Value):
-    """How the real runtime is to be called, and what the follow-up needs.
+    """The arguments for the real runtime, and the values that the follow-up needs.
 
-    made: the rewrite, None where there was nothing to look at. notices: (level, text) for the engine's log.
-    stand_in: a bundle of our own that took the caller's place, "" if none did. waiting: for the hook of a `run`.
+    made: the rewrite, None if no document was read. notices: (level, text) for the engine's log. stand_in: our own
+    bundle in place of the caller's, "" if there is none. waiting: for the hook of a `run`.
     """
 
     arguments: list[str]
@@ -72,7 +72,7 @@ class Prepared(Value):
 
 
 def prepare(this: Call) -> Prepared:
-    """The preparation that the command needs; ShimError where it must not go on."""
+    """Prepare the command. Raises ShimError if the call must not go on."""
     invocation = this.invocation
     as_it_stands = Prepared(arguments=list(invocation.arguments))
     if invocation.help or not invocation.container_id or invocation.command == "checkpoint":
@@ -103,12 +103,14 @@ def _prepare_bundle(this: Call) -> Prepared:
 
 
 def _foreseen(this: Call, made: Rewrite) -> tuple[Notice, ...]:
-    """Failures that the runtime would not report: an error if certain, otherwise a notice."""
+    """Find failures that the runtime would not report: raise an error for a certain one, return notices for the
+    others.
+    """
     from shim.host.view import View
     from shim.planning import preflight
 
     asked = preflight.Start(
-        resources=apply_to_value(made.resources, made.plan.edits),  # what the runtime gets to see
+        resources=apply_to_value(made.resources, made.plan.edits),  # the resources as the runtime gets them
         cgroups_path=cgroups_path.of(made.document.value),
         runtime=this.family,
         driver=this.invocation.driver,
@@ -170,7 +172,9 @@ def _written(this: Call, made: Rewrite, text: str, identity: tuple[int, int], to
 
 
 def _refuse_in_use(root: str, container: str) -> None:
-    """The runtime would refuse as well, but only after the live container's files had been changed."""
+    """Refuse an id in use. The runtime would refuse it as well, but only after the live container's files had
+    changed.
+    """
     place = join(root, container)
     if not exists(place):
         return
@@ -202,7 +206,9 @@ def _not_written(path: str, error: OSError) -> ShimError:
 
 
 def _prepare_update(this: Call) -> Prepared:
-    """`update --resources`: FILE is the resources object; a pipe can be read once only, so a memfd replaces it."""
+    """Prepare `update --resources FILE`. FILE is the resources object; a pipe can be read only once, so a memfd
+    replaces it.
+    """
     invocation = this.invocation
     if not invocation.resources:
         return Prepared(arguments=list(invocation.arguments))
@@ -221,7 +227,7 @@ def _prepare_update(this: Call) -> Prepared:
 
 
 def _prepare_flags(this: Call) -> Prepared:
-    """`update` with its limits as flags: planned as if they stood in a file, which they become where that is needed."""
+    """Prepare an `update` with limits as flags. They are planned as a file, which replaces them if it needs changes."""
     from shim.call import update_flags
     from shim.containers import state_files
 
@@ -240,14 +246,14 @@ def _prepare_flags(this: Call) -> Prepared:
 
 
 def _in_memory(text: str) -> str:
-    """A path under which the child finds `text`: a memfd, so that nothing is left behind, whatever happens."""
+    """Return a path from which the child can read `text`: of a memfd, so that no file is left behind."""
     handle = memory_file("resources")  # no MFD_CLOEXEC: the child opens it through its own /proc/self/fd
     write_all(handle, text.encode("utf-8", "surrogateescape"))
     return f"/proc/self/fd/{handle}"
 
 
 def notices(plan: Plan) -> tuple[Notice, ...]:
-    """(level, text) for the engine's log: a warning where something is lost, information where nothing is."""
+    """Return (level, text) for the engine's log: a warning for a loss, otherwise information."""
     return tuple(
         (
             "warning" if note.lost else "info",

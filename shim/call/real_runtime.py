@@ -1,8 +1,8 @@
-"""What cgshim itself asks of the real runtime once that has succeeded: its state of the container, and to delete it.
+"""Commands that cgshim itself gives to the real runtime after a success: `state`, and `delete` of the container.
 
-Only where something is wrong, which may be that files or memory have run out: everything that is needed is loaded at
-once, and nothing of the standard library's. The children get the caller's environment, the runtime's global flags, and
-the mask of shim.call.delegate.hold, and outlive this process: a signal does not stop a deletion half-way.
+Used only if something went wrong, possibly because files or memory ran out. So everything is imported beforehand, and
+nothing of it from the standard library. The children get the caller's environment, the runtime's global flags and the
+mask from shim.call.delegate.hold. They outlive this process, so a signal does not stop a deletion half-way.
 """
 
 from __future__ import annotations
@@ -26,11 +26,13 @@ else:
 
 PATIENCE = 30  # seconds
 NOT_STARTED = "not started: "
-TRIES, PAUSE = 5, 0.1  # seconds between them; a container without its limits must go, even if files have run out
+TRIES, PAUSE = 5, 0.1  # seconds between attempts, because files may have run out and the container must go
 
 
 def pid(this: Call) -> tuple[int, str]:
-    """The pid of the container's init as `state` has it, and what was asked and answered; 0 if it does not say."""
+    """Return the pid of the container's init from `state`, 0 if it has none, and the command with its answer as
+    evidence.
+    """
     status, text = _ask(this, "state")
     asked = f"{this.runtime} state {this.invocation.container_id}"
     if status:
@@ -46,23 +48,24 @@ def pid(this: Call) -> tuple[int, str]:
 
 
 def taken_back(this: Call, error: BaseException) -> ShimError:
-    """The refusal for an error after the runtime's success; the container is deleted, an updated one stays as it is.
+    """Return the refusal for an error after the runtime's success. Deletes the container, but leaves an updated one as
+    it is.
 
     A foreground `run` or `restore` has ended already.
     """
     invocation = this.invocation
     if invocation.command == "update":
         done = f"{this.runtime} has already applied the update: the container has its values"
-        return _with(faults.told(error), done)
+        return _with(faults.as_shim_error(error), done)
     if invocation.command != "create" and not invocation.detach:
-        return faults.told(error)
+        return faults.as_shim_error(error)
     for _ in range(TRIES):
         failed, _ = _ask(this, "delete", "--force")
         if not failed.startswith(NOT_STARTED):
             break
         time.sleep(PAUSE)
     done = f"delete --force {invocation.container_id}: {failed or 'done, the container is deleted'}"
-    return _with(faults.told(error), f"{this.runtime} {done}")
+    return _with(faults.as_shim_error(error), f"{this.runtime} {done}")
 
 
 def _with(error: ShimError, line: str) -> ShimError:
@@ -73,7 +76,7 @@ def _with(error: ShimError, line: str) -> ShimError:
 
 
 def _ask(this: Call, *command: str) -> tuple[str, str]:
-    """(why it failed or "", standard output) of a command for the container."""
+    """Run a command for the container; return why it failed or "", and its standard output."""
     before = this.invocation.arguments[: this.invocation.command_index]
     arguments = [*before, *command, this.invocation.container_id]
     try:
@@ -88,7 +91,7 @@ def _ask(this: Call, *command: str) -> tuple[str, str]:
 
 
 def _heard(this: Call, arguments: list[str]) -> tuple[int | None, str]:
-    """The wait status, None for a process that was ended for its slowness, and what it wrote to its standard output."""
+    """Return the wait status, None if the process was killed after a timeout, and the standard output."""
     output = memory_file("answer", inheritable=False)
     hide = hiding(this)
 

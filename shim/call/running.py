@@ -1,4 +1,4 @@
-"""The real runtime run: with its log caught on the way, and out of sight of cgroup2 where the settings say so."""
+"""Run the real runtime: capture its log, and hide cgroup2 from it if the settings say so."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 def run(this: Call, prepared: Prepared, held: set[int]) -> tuple[int, RuntimeLog | None]:
-    """The runtime's wait status and its log, None where nothing was caught. held: what shim.call.delegate.hold gave."""
+    """Return the runtime's wait status and its log, None if no log was captured. held: the mask from
+    shim.call.delegate.hold.
+    """
     log = runtime_log.open_for(this.invocation, this.family)
     arguments, before_exec = _arguments(this, prepared, log), _before_exec(this, log)
     asked = _asked(this, prepared)
@@ -30,7 +32,7 @@ def run(this: Call, prepared: Prepared, held: set[int]) -> tuple[int, RuntimeLog
 
 
 def _asked(this: Call, prepared: Prepared) -> Callable[[int, int], None] | None:
-    """What answers the hook of a `run`, None where none will ask."""
+    """Return the function that answers the hook of a `run`, None if no hook will ask."""
     waiting, made = prepared.waiting, prepared.made
     if waiting is None or made is None:
         return None

@@ -1,9 +1,9 @@
-"""The real runtime's log, caught on its way: private while it runs, the caller's afterwards.
+"""The real runtime's log: private while the runtime runs, then passed on to the caller.
 
-A runtime says why it failed in its `--log` file only; the stderr of a start is the container's and cannot be captured.
-So it gets a log of our own, in memory, and what it wrote is handed on when we know how the call ended. The stderr of an
-update or a checkpoint is the runtime's own, and kept back with the log: containerd shows the first line of a
-checkpoint's alone, which is to be the diagnosis.
+A runtime reports a failure only in its `--log` file. The stderr of a start belongs to the container and cannot be
+captured. So the runtime gets a private log in memory, which is passed on once the result of the call is known. The
+stderr of an update or a checkpoint belongs to the runtime and is held back with the log: containerd shows only the
+first line of a checkpoint's, which has to be the diagnosis.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
     from shim.call.argv import Invocation
 
-FIRST_DESCRIPTOR = 200  # far above what --preserve-fds and LISTEN_FDS hand to the container
+FIRST_DESCRIPTOR = 200  # far above the descriptors that --preserve-fds and LISTEN_FDS pass to the container
 ERRORS = ("error", "fatal", "panic")
-WRITTEN = ("error", "panic")  # what a runtime writes to its stderr itself; runc's first stages log "fatal" only
+WRITTEN = ("error", "panic")  # also on the runtime's own stderr; runc's first stages log only "fatal"
 FORMATS = ("text", "json")
-TRIES = 1000  # braces that begin no record, until the rest is given up: each may cost a walk down a deep nesting
-ELSEWHERE = ("journald:", "syslog:")  # crun's logs that are no files
+TRIES = 1000  # stray braces after which the rest is not parsed: each may cost a walk through a deep nesting
+ELSEWHERE = ("journald:", "syslog:")  # prefixes of crun's logs that are not files
 
 
 class Record(Value):
-    """One entry as runc and crun write it: logrus' and crun's JSON share three keys; `others` may follow in runc's."""
+    """One log entry of runc or crun. The JSON of both shares three keys; runc may add `others`."""
 
     level: str
     message: str
@@ -41,7 +41,7 @@ class Record(Value):
 class RuntimeLog:
     """The private log of one call, and the caller's log behind it.
 
-    path: what the runtime gets as --log. Use `open_for`, which answers None where nothing is to be caught.
+    path: the runtime's --log. Create one with `open_for`, which returns None if nothing is to be captured.
     """
 
     def __init__(self, handle: int, caller: int, form: str, family: str, stderr: int = -1) -> None:
@@ -54,19 +54,19 @@ class RuntimeLog:
 
     @property
     def has_stderr(self) -> bool:
-        """Is the runtime's stderr kept back, too; the child is then to call `take_stderr`."""
+        """Return whether the runtime's stderr is held back, too. The child then has to call `take_stderr`."""
         return self._stderr >= 0
 
     def take_stderr(self) -> None:
-        """In the child: what it says from now on is kept back."""
+        """In the child: hold back all further output to stderr."""
         posix.dup2(self._stderr, 2)
 
     def text(self) -> str:
-        """Everything that the runtime wrote."""
+        """Return everything that the runtime wrote."""
         return _content(self._handle)
 
     def hand_on(self) -> None:
-        """What the runtime wrote, to the caller's log and in the caller's format; to stderr, as text, without one."""
+        """Write the captured log to the caller's log, in its format; without such a log write it to stderr as text."""
         try:
             if self.has_stderr:
                 _write(2, _content(self._stderr))
@@ -76,7 +76,7 @@ class RuntimeLog:
         if not text:
             return
         if self._caller < 0:
-            # Its stderr would have had them; an error's text it has written there, log or not.
+            # Its stderr would show these; the text of an error is there already.
             spoken = (record for record in records(text) if record.level not in WRITTEN)
             _write(2, "".join(line(record, self._family) for record in spoken))
             return
@@ -85,9 +85,9 @@ class RuntimeLog:
         _write(self._caller, text)
 
     def hand_on_warnings(self, excerpt: tuple[str, ...]) -> None:
-        """What is no error, beside a diagnosis: it may tell of a change that could not be taken back.
+        """Write the records below level error beside a diagnosis: one may report a change that could not be reverted.
 
-        excerpt: how a quotation begins that is part of the failure's own words, and not handed on.
+        excerpt: how a quotation begins that is part of the failure itself and is not passed on.
         """
         found = records(self.text())
         quoted = behind(found, excerpt)
@@ -100,7 +100,7 @@ class RuntimeLog:
 
 
 def behind(found: tuple[Record, ...], beginnings: tuple[str, ...]) -> tuple[Record, ...]:
-    """The records from the first on whose message begins so; () if none does."""
+    """Return the records from the first one on whose message begins with one of `beginnings`; () if none does."""
     for place, record in enumerate(found):
         if record.message.startswith(beginnings):
             return found[place:]
@@ -108,13 +108,13 @@ def behind(found: tuple[Record, ...], beginnings: tuple[str, ...]) -> tuple[Reco
 
 
 def open_for(invocation: Invocation, family: str) -> RuntimeLog | None:
-    """A private log for this call; None if the caller's is not a file or the runtime itself must refuse it."""
+    """Return a private log for this call; None if the caller's is not a file or the runtime itself must refuse it."""
     if invocation.log_format not in FORMATS or invocation.log.startswith(ELSEWHERE):
         return None
     caller = -1
     if invocation.log:
         try:
-            # Opened first, as the runtime would: a log that cannot be opened is the runtime's to complain about.
+            # Opened first, as the runtime would: if that fails, the runtime reports it.
             path = invocation.log[5:] if invocation.log.startswith("file:") else invocation.log
             caller = posix.open(path, posix.O_WRONLY | posix.O_CREAT | posix.O_APPEND | posix.O_CLOEXEC, 0o644)
         except OSError:
@@ -133,7 +133,7 @@ def _content(handle: int) -> str:
 
 
 def _high(handle: int) -> int:
-    """The same file under a number that no container is given; the runtimes close it before the container starts."""
+    """Return the same file as a high descriptor that no container inherits; the runtimes close it before the start."""
     number = FIRST_DESCRIPTOR
     while exists(f"/proc/self/fd/{number}"):
         number += 1
@@ -143,7 +143,9 @@ def _high(handle: int) -> int:
 
 
 def records(text: str) -> tuple[Record, ...]:
-    """The entries of a JSON log. Values are parsed, not lines: crun 1.28 spreads an object over several."""
+    """Return the entries of a JSON log. Parses values instead of lines, because crun 1.28 writes an object over
+    several.
+    """
     if not text:
         return ()
     found, offset, scan, tries = [], 0, scanner(), TRIES
@@ -167,7 +169,7 @@ def _record(value: Any) -> Record:
 
 
 def failure(text: str) -> str:
-    """The runtime's last error message, "" if it logged none."""
+    """Return the runtime's last error message, "" if it logged none."""
     for record in reversed(records(text)):
         if record.level in ERRORS:
             return record.message
@@ -175,13 +177,15 @@ def failure(text: str) -> str:
 
 
 def json_line(record: Record) -> str:
-    """A record as the runtimes' JSON logs have it."""
+    """Return a record in the JSON form of the runtimes' logs."""
     shown = {"level": record.level, "msg": record.message, "time": record.time}
     return dump({**shown, **dict(record.others)}) + "\n"
 
 
 def line(record: Record, family: str) -> str:
-    """A record in the runtime's own text form, in one line whatever an image or a configuration put into it."""
+    """Return a record in the runtime's text form, always on one line, whatever an image or a configuration put into
+    it.
+    """
     from shim.errors import printable_line
 
     if family == "crun":
@@ -194,4 +198,4 @@ def _write(handle: int, text: str) -> None:
     try:
         posix.write(handle, text.encode("utf-8", "surrogateescape"))
     except OSError:
-        return  # a log is never worth a container
+        return  # a log must not cost a container

@@ -1,8 +1,8 @@
-"""The real runtime must not be cgshim again: each call would start the next one, without an end.
+"""Refuses cgshim as the real runtime: each call would start the next one endlessly.
 
-The launcher follows no setting that names it, so only an intercepted call can get into such a circle. A copy of the
-launcher is known by its first lines, whatever it is called. A program in between that calls cgshim (a wrapper of
-somebody else's) is known on the second round: the call that started this one has the same runtime.
+The launcher ignores settings that name cgshim, so only an intercepted call can get into such a loop. A copy of the
+launcher is recognised by its first lines, whatever its name. Another program that calls cgshim, such as a third-party
+wrapper, is recognised on the second round: the call that started this one has the same runtime.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FIRST_LINES = (b"#!/bin/sh\n{ # cgshim launcher\n", b"#!/bin/sh\n# cgshim launcher\n")  # now, and up to 0.1
-PROGRAM = b'main("shim.'  # in the words of the interpreter that the launcher becomes
-MOST = 16384  # bytes of a command line: the runtime stands near its front
+FIRST_LINES = (b"#!/bin/sh\n{ # cgshim launcher\n", b"#!/bin/sh\n# cgshim launcher\n")  # current, and up to 0.1
+PROGRAM = b'main("shim.'  # in the command line of the interpreter that the launcher becomes
+MOST = 16384  # bytes of a command line: the runtime is near its beginning
 
 
 def checked(runtime: str, named: str = "") -> str:
-    """The real runtime's path, if it can be used. Raises ShimError: none was found, or it is cgshim itself.
+    """Return the real runtime's path. Raises ShimError if none was found, or if it is cgshim itself.
 
-    named: the runtime that the settings name, which was checked when they were read.
+    named: the runtime from the settings, which was checked when they were read.
     """
     if runtime:
         if runtime != named:
@@ -40,7 +40,7 @@ def checked(runtime: str, named: str = "") -> str:
 
 
 def refuse(runtime: str) -> None:
-    """Raise ShimError `bad-runtime` where `runtime` is cgshim, or leads back to it."""
+    """Raise ShimError `bad-runtime` if `runtime` is cgshim or leads back to it."""
     head = _read(runtime, len(FIRST_LINES[0]))
     if head.startswith(FIRST_LINES):
         raise _leads_back(runtime, f"{runtime} starts with the text of cgshim's launcher")
@@ -50,10 +50,10 @@ def refuse(runtime: str) -> None:
 
 
 def _callers(*, every: bool) -> Iterator[tuple[int, str]]:
-    """The calls of cgshim's that led here, nearest first, as (pid, its real runtime).
+    """Yield the calls of cgshim that led here, nearest first, as (pid, real runtime).
 
-    every: also beyond processes that are none of them. A wrapper becomes its runtime as a rule, so that the parent is
-    enough; a script may stay.
+    every: also search beyond processes that are not cgshim. A wrapper usually execs its runtime, so that the parent is
+    enough; a script may stay between.
     """
     pid = posix.getppid()
     while pid > 1:
@@ -73,7 +73,7 @@ def _parent(pid: int) -> int:
 
 
 def _read(path: str, most: int) -> bytes:
-    """The first bytes of a file, none of one that cannot be read: delegate says what is wrong with a runtime."""
+    """Return the first bytes of a file, b"" if it cannot be read: delegate reports what is wrong with a runtime."""
     try:
         handle = posix.open(path, posix.O_RDONLY | posix.O_NONBLOCK | posix.O_CLOEXEC)
     except (OSError, ValueError):

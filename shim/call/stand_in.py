@@ -1,4 +1,4 @@
-"""A bundle that cannot be written gets a stand-in beside cgshim's own state, with the paths made absolute."""
+"""A stand-in in cgshim's state directory for a bundle that cannot be written. Its relative paths become absolute."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ if TYPE_CHECKING:
 
     from shim.oci.document import Document
 
-OF_CALL = "~"  # between a container's id and what tells its stand-ins apart
-CREATOR = "creator"  # in a stand-in: the process that makes a container of it
+OF_CALL = "~"  # between a container's id and the unique part of its stand-ins' names
+CREATOR = "creator"  # in a stand-in: pid of the process that creates a container from it
 INSIDE = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC
 REMEDY = "or set CGSHIM_STATE to a directory of your own that nobody else can write to, at any level"
-# With these errors a bundle gets a stand-in.
-# EINVAL: the file belongs to somebody who has no number in our user namespace (fchown(2)).
-# ESTALE: another file is in its place (shim.oci.atomic); the stand-in has what was read.
+# A bundle gets a stand-in after one of these errors.
+# EINVAL: the file's owner has no id in our user namespace (fchown(2)).
+# ESTALE: another file replaced it (shim.oci.atomic); the stand-in gets the content that was read.
 NOT_WRITABLE = ("EROFS", "EACCES", "EPERM", "EBUSY", "EINVAL", "ESTALE")
 
 
 def path_of(state: str, runtime_root: str, container: str) -> str:
-    """A place for a stand-in bundle of a container, another one at each call: one of its name may be in use.
+    """Return a path for a stand-in bundle of a container, a new one for each call: an earlier one may be in use.
 
-    Ids are unique only below one root of a runtime, and hold no "~" (runc) or no slash (crun).
+    Ids are unique only below one root of a runtime. They contain no "~" (runc) or no slash (crun).
     """
-    # An id with a slash is none, but refusing it is the runtime's business; it must not lead out of our directory.
+    # An id with a slash is invalid. The runtime refuses it, but until then it must not lead out of our directory.
     name = f"{container.replace('/', '-')}{OF_CALL}{posix.getpid()}-{posix.urandom(4).hex()}"
     return join(state, "bundles", runtime_root.strip("/").replace("/", "-"), name)
 
 
 def make(document: Document, text: str, bundle: str, place: str) -> str:
-    """A bundle of our own with `text` as its config.json and every relative path made absolute; its path.
+    """Create a bundle with `text` as its config.json and every relative path made absolute; return its path.
 
-    Raises ShimError where it cannot be written either. It must live until the container is deleted.
+    Raises ShimError if it cannot be written either. It has to exist until the container is deleted.
     """
     try:
         handle = kept.opened(place, make=True)
@@ -65,13 +65,15 @@ def make(document: Document, text: str, bundle: str, place: str) -> str:
 
 
 def _why(error: OSError) -> str:
-    """The error's name, and what we found ourselves."""
+    """Return the error's name, or our own reason."""
     own = error.strerror in (kept.THEIRS, kept.SHARED, kept.NOWHERE)
     return f"{errno_name(error)}, {error.strerror}" if own else errno_name(error)
 
 
 def absolute(document: Document, text: str, bundle: str) -> str:
-    """`text` for another directory: `root.path` and the sources of bind mounts, relative to the bundle, resolved."""
+    """Return `text` for another directory: `root.path` and the sources of bind mounts are resolved against the
+    bundle.
+    """
     from shim.oci.document import load
 
     changed = load(text, document.path)
@@ -87,7 +89,7 @@ def absolute(document: Document, text: str, bundle: str) -> str:
 
 
 def _resolved(text: str, bundle: str) -> str:
-    """The text of `mounts` with the sources of relative bind mounts made absolute, and nothing else touched."""
+    """Return the text of `mounts` with relative sources of bind mounts made absolute, and everything else unchanged."""
     for mount, first, last in reversed(items(text, 0, of_any_depth())[0]):
         if _relative(mount):
             edit = Edit(op="set", path=("source",), value=join(bundle, mount["source"]))
@@ -96,7 +98,7 @@ def _resolved(text: str, bundle: str) -> str:
 
 
 def _relative(mount: Any) -> bool:
-    """A bind mount whose source is relative to the bundle (config.md, "Mounts")."""
+    """Return whether it is a bind mount with a source relative to the bundle (config.md, "Mounts")."""
     if not isinstance(mount, dict) or not isinstance(mount.get("source"), str):
         return False
     bind = mount.get("type") == "bind" or bool({"bind", "rbind"} & set(mount.get("options") or ()))
@@ -104,9 +106,9 @@ def _relative(mount: Any) -> bool:
 
 
 def discard_stale(state: str, runtime_root: str) -> None:
-    """Remove stand-ins whose container is gone: `delete` never reaches Python, so the next one cleans up.
+    """Remove stand-ins of containers that are gone. `delete` never reaches Python, so the next start cleans up.
 
-    Nothing is looked at in a directory that another user could have made.
+    A directory that another user could have made is not read.
     """
     try:
         handle = kept.opened(dirname(path_of(state, runtime_root, "")))
@@ -122,7 +124,7 @@ def discard_stale(state: str, runtime_root: str) -> None:
 
 
 def _in_the_making(directory: int, name: str) -> bool:
-    """Another call may have made the stand-in just now, and its runtime not yet the container."""
+    """Return whether another call may have just made the stand-in, before its runtime has made the container."""
     try:
         handle = posix.open(name, INSIDE, dir_fd=directory)
         try:
@@ -147,7 +149,7 @@ def discard(bundle: str) -> None:
 
 
 def _discard(directory: int, container: str) -> None:
-    """Our two files, what killed calls left of them, and the directory itself, if nothing else is in it."""
+    """Remove our two files, temporary files of killed calls, and the directory if it is empty then."""
     try:
         handle = posix.open(container, INSIDE, dir_fd=directory)
     except OSError:

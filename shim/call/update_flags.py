@@ -1,7 +1,7 @@
-"""The limits of `update` that are given as flags, as the resources object that a file would hold.
+"""The limits that `update` gets as flags, as the resources object that a file would contain.
 
-runc (update.go) and crun (update.c) make that object themselves where --resources is absent, and read no flag of these
-where it is given. So what has to be changed for this host can take its way through --resources.
+runc (update.go) and crun (update.c) build that object themselves without --resources, and ignore these flags with it.
+So limits that need changes for this host can be passed through --resources.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from shim.rules.runtimes import Family
 
 NUMBER, SIZE, TEXT = "number", "size", "text"
-# flag -> section, key, how it is written
+# flag -> section, key, notation
 FLAGS = {
     "blkio-weight": ("blockIO", "weight", NUMBER),
     "cpu-period": ("cpu", "period", NUMBER),
@@ -40,7 +40,7 @@ UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}  # powers of 1024: go-un
 
 
 def resources(invocation: Invocation, family: Family) -> str:
-    """The object as JSON, "" where no flag is a limit, or where one has a value that the runtime itself must refuse."""
+    """Return the object as JSON; "" if no flag is a limit, or if the runtime itself must refuse a value."""
     found: dict[str, dict[str, Any]] = {}
     runtime = runtimes.of(family)
     for name, text in invocation.options:
@@ -62,7 +62,7 @@ def _number(text: str, units: bool) -> int | None:
 
 
 def _in_bytes(text: str) -> int | None:
-    """`10M`, `1.5 GiB`, `4kb`; None for anything else."""
+    """Return the bytes of `10M`, `1.5 GiB`, `4kb`; None for anything else."""
     number = text.rstrip("bBiIkKmMgGtTpP")
     unit = text[len(number) :].lower()
     unit = unit[: -len("ib")] if len(unit) == 3 and unit.endswith("ib") else unit[:-1] if unit.endswith("b") else unit

@@ -1,1 +1,1 @@
-"""cgshimctl, the human's tool. May import anything; never imported by the hot path."""
+"""cgshimctl, the tool for people. May import anything; never imported by the hot path."""

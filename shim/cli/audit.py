@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from shim.containers.inventory import Inventory
     from shim.host.facts import Host
 
-FORMATS = ("table", "json", "yaml", "html", "junit", "text")  # "text" is the table, by its name of before
+FORMATS = ("table", "json", "yaml", "html", "junit", "text")  # "text" is the table's earlier name
 ENGINES = ("docker", "podman", "cri", "cri-o", "nerdctl", "containerd", "runc", "crun")
 STATUSES = """\b
 Exit status:
@@ -114,7 +114,7 @@ def audit_command(*, files: tuple[str, ...], merge: bool, **asked: Any) -> None:
 
 
 def of_this_host(asked: dict[str, Any], root: str = "/") -> dict[str, Any]:
-    """The audit of this host, or of the file system below `root`. Raises ShimError for a root without /proc."""
+    """Return the audit of this host, or of the file system below `root`. Raises ShimError for a root without /proc."""
     if not os.path.isdir(os.path.join(root, "proc")):
         raise hosts.unusable(root, "it has no directory proc")
     tree, view = HostTree(root), View(root)
@@ -133,7 +133,7 @@ def of_this_host(asked: dict[str, Any], root: str = "/") -> dict[str, Any]:
 
 
 def _told(found: Inventory) -> tuple[str, ...]:
-    """The problems of the inventory; those of another user than root first of all."""
+    """Return the problems of the inventory, beginning with a missing permission."""
     if os.geteuid() == 0:
         return found.problems
     return ("not root: only this user's containers and files are seen", *found.problems)
@@ -152,7 +152,7 @@ def _after(container: Container, there: Host) -> migration.After:
 
 
 def _target(name: str, view: View, containers: tuple[Container, ...]) -> Host:
-    """The host after the migration."""
+    """Return the host after the migration."""
     names = tuple(dict.fromkeys(file for one in containers for file in wanted(resources_of(one))))
     if name in ("unified", "legacy"):
         asked = (*names, *target.twins(names))
@@ -162,7 +162,9 @@ def _target(name: str, view: View, containers: tuple[Container, ...]) -> Host:
 
 
 def _chosen(found: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
-    """With --only lost the other limits go, and containers without any; with --merge the filters apply here, too."""
+    """Filter: --only lost removes other limits and containers without a lost one; with --merge the filters apply,
+    too.
+    """
     for host in found["hosts"]:
         kept = [one for one in host["containers"] if not asked["engine"] or one["engine"] in asked["engine"]]
         kept = [one for one in kept if not asked["names"] or any(_is(one, name) for name in asked["names"])]

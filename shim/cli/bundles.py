@@ -1,4 +1,4 @@
-"""config.json as commands read it: what cannot be read is answered in the words of the command, not of the runtime."""
+"""config.json for commands: errors in the terms of the command, not of the runtime."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def write(text: str, source: str, target: str) -> None:
 
 
 def _umask() -> int:
-    """The caller's; there is no way to ask without setting it."""
+    """Return the caller's umask, which can only be read by setting it."""
     found = os.umask(0o077)
     os.umask(found)
     return found

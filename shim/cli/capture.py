@@ -1,4 +1,4 @@
-"""`cgshimctl capture`: what detection can see of this host, for another machine, a report or a test."""
+"""`cgshimctl capture`: everything that detection reads on this host, for another machine, a report or a test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`cgshimctl compile`: the code that calls load, made at installation. A call itself never writes code."""
+"""`cgshimctl compile`: compiles the code that calls load, at installation. A call itself never writes code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`cgshimctl completion`, and what is completed beside commands and options: codes, containers."""
+"""`cgshimctl completion`, and the completion of values: codes, containers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def completion_command(shell: str) -> None:
 
 
 def containers(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-    """Return the names of this host's containers that begin so, and the short ids of those without a name."""
+    """Return the names of this host's containers with this beginning, and the short ids of those without a name."""
     del ctx, param
     from shim.containers.inventory import inventory
     from shim.containers.tree import HostTree
@@ -47,7 +47,7 @@ def containers(ctx: click.Context, param: click.Parameter, incomplete: str) -> l
 
 
 def codes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-    """Return the codes of the catalogue that begin so, then the containers."""
+    """Return the codes of the catalogue with this beginning, then the containers."""
     from shim.diagnose.catalogue import ENTRIES
 
     known = [one.code for one in ENTRIES if one.code.startswith(incomplete)]

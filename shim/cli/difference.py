@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 import json
 
-LONGEST = 200  # characters of a line that a person still compares by eye
+LONGEST = 200  # characters of a line that a person can still compare by eye
 
 
 def exact(before: str, after: str, name: str) -> str:
-    """A unified diff that patch(1) takes; "" for equal texts."""
+    """Return a unified diff for patch(1); "" for equal texts."""
     lines: list[str] = []
     for line in difflib.unified_diff(_split(before), _split(after), f"a/{name}", f"b/{name}"):
         lines.append(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n")
@@ -17,9 +17,9 @@ def exact(before: str, after: str, name: str) -> str:
 
 
 def readable(before: str, after: str, name: str, width: int) -> tuple[list[str], bool]:
-    """The diff's lines, none wider than `width`, and whether both texts had to be laid out for it.
+    """Return the diff's lines, none wider than `width`, and whether both texts had to be reformatted for it.
 
-    Engines write config.json as one line, and a diff of two long lines shows nothing.
+    Engines write config.json as one line, and a diff of two long lines would show nothing.
     """
     reformatted = any(len(line) > LONGEST for line in _split(before))
     if reformatted:
@@ -29,7 +29,9 @@ def readable(before: str, after: str, name: str, width: int) -> tuple[list[str],
 
 
 def _split(text: str) -> list[str]:
-    """The lines with their ends. Only a line feed ends one: U+0085 and the like are characters of a string."""
+    """Return the lines with their ends. Only a line feed ends a line: U+0085 and the like are characters of a
+    string.
+    """
     *whole, last = text.split("\n")
     return [f"{line}\n" for line in whole] + ([last] if last else [])
 

@@ -1,4 +1,4 @@
-"""What `cgshimctl doctor` prints: the verdict, what is wrong, what is worth knowing; with --all everything."""
+"""The output of `cgshimctl doctor`: the verdict, what is wrong, what is worth knowing; with --all everything."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def _show_everything(made: Examination) -> None:
 
 
 def facts(inspected: Inspection) -> dict[str, Fact]:
-    """Return the single facts by their names."""
+    """Return the single facts by name."""
     host = inspected.host
     return {
         "swap_accounting": host.swap_accounting,
@@ -167,7 +167,7 @@ def _show_rows(found: list[FieldOutcome]) -> None:
 
 
 def _show_names(found: list[FieldOutcome]) -> None:
-    """Write the fields of each outcome; why, and what to do, is in --all."""
+    """Write the fields of each outcome; reasons and remedies are in --all."""
     for outcome, title in BRIEFLY.items():
         names = [one.name for one in found if one.outcome == outcome]
         if names:
@@ -187,7 +187,7 @@ def _of_one(found: list[FieldOutcome]) -> list[tuple[list[str], str, tuple[str, 
 
 
 def _grouped(found: list[FieldOutcome]) -> list[tuple[list[str], str, tuple[str, ...]]]:
-    """Return a row for each reason; fields that share one share the row."""
+    """Return a row for each reason, with all fields that share it."""
     rows: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for finding in found:
         rows.setdefault(("+".join(finding.runtimes), _why(finding)), []).append(finding.name)

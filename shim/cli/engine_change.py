@@ -1,4 +1,4 @@
-"""Registrations made and taken back, each change shown: for `cgshimctl engine install`, `remove`, and `uninstall`."""
+"""Makes and removes registrations and shows each change: for `cgshimctl engine install`, `remove`, and `uninstall`."""
 
 from __future__ import annotations
 
@@ -19,15 +19,11 @@ CREATED, CHANGED, REMOVED = "created", "changed", "removed"
 
 
 class EngineChange(Value):
-    """What was done, or with --dry-run would be.
+    """The changes that were made, or with --dry-run would be.
 
-    Args:
-        name: the runtime's name in the engine.
-        files: (path, CREATED, CHANGED or REMOVED) of each file and link.
-        notes: sentences for the user.
-        remembered: those of them about containers that still need the entry.
-        apply: the command after which the engine knows, "" if none is needed.
-
+    Args: name: the runtime's name in the engine. files: (path, CREATED, CHANGED or REMOVED) of each file and link.
+        notes: sentences for the user. remembered: those of them about containers that still need the entry. apply: the
+        command that makes the engine read the change, "" if none is needed.
     """
 
     name: str
@@ -49,21 +45,21 @@ class EngineChange(Value):
 
 
 class Copy(Value):
-    """A copy of cgshim itself. prefix: where, "" for none. python: the interpreter to link there, "" for none."""
+    """A copy of cgshim itself. prefix: its place, "" for none. python: the interpreter to link there, "" for none."""
 
     prefix: str = ""
     python: str = ""
 
 
 def with_entry(tree: Tree, request: Request, engine: Engine) -> tuple[entries.Chosen, Proposal]:
-    """Return the entry for the runtime that the engine has today or that is asked for, and the registration of it."""
+    """Return the entry for the requested runtime or the one that the engine has now, and its registration."""
     plain = engine.install(tree, request)
     chosen = entries.choose(tree, request, plain, engine.registered(tree, request))
     return chosen, engine.install(tree, request.changed(binary=chosen.path))
 
 
 def install(tree: Tree, request: Request, engine: str, copy: Copy, *, dry_run: bool) -> EngineChange:
-    """Register cgshim, with a copy of it if one is wanted. Raises ShimError."""
+    """Register cgshim, with a copy of it if one is requested. Raises ShimError."""
     chosen, proposal = with_entry(tree, request, ENGINES[engine])
     copied = _place(tree, copy, dry_run=dry_run)
     files = [*chosen.files, *proposal.files]
@@ -82,11 +78,11 @@ def install(tree: Tree, request: Request, engine: str, copy: Copy, *, dry_run: b
 
 
 def remove(tree: Tree, request: Request, engine: str, prefix: str, *, dry_run: bool) -> EngineChange:
-    """Take the registration back, the default first. Raises ShimError."""
+    """Remove the registration, the default first. Raises ShimError."""
     proposal = ENGINES[engine].remove(tree, request)
     files = [*proposal.files, *leftovers.settings_left(tree, request, engine, proposal.name)]
     last = not request.name or leftovers.is_alone(tree, request, engine)
-    # A second `remove` finds no entry any more, but perhaps a container that runs since before the first.
+    # A second `remove` finds no entry, but perhaps a container that was running before the first.
     remembered = proposal.remembered or (dependents.running(tree, f"{prefix}/bin") if prefix else ())
     if not remembered:
         files += leftovers.entries_left(tree, request, engine, last=last)
@@ -109,7 +105,7 @@ def remove(tree: Tree, request: Request, engine: str, prefix: str, *, dry_run: b
 
 
 def _place(tree: Tree, copy: Copy, *, dry_run: bool) -> list[tuple[str, str]]:
-    """Copy cgshim itself if that is asked for and is not there yet, before anything refers to it."""
+    """Copy cgshim itself if requested and missing, before anything refers to it."""
     new = [file for file in install_prefix.copies(tree, copy.prefix, copy.python) if file.before != file.after]
     if new:
         say(f"{'would copy' if dry_run else 'copied'} cgshim to {copy.prefix} ({len(new)} files)")
@@ -120,7 +116,7 @@ def _place(tree: Tree, copy: Copy, *, dry_run: bool) -> list[tuple[str, str]]:
 
 
 def _carry_out(tree: Tree, files: list[File], *, dry_run: bool) -> list[tuple[str, str]]:
-    """Show each change, and make it unless this is a dry run. Return those that were shown."""
+    """Show each change, and make it unless this is a dry run. Return the changes that were shown."""
     shown = []
     for file in files:
         if file.before == file.after:
@@ -134,7 +130,7 @@ def _carry_out(tree: Tree, files: list[File], *, dry_run: bool) -> list[tuple[st
 
 
 def _is_shown(file: File, files: list[File]) -> bool:
-    """Records are not; nor is a copy, unless it goes alone."""
+    """Return whether a change is shown: records never are; a copy is only if it is the only change."""
     if not file.path.endswith(BACKUP):
         return not created.is_record(file.path)
     return file.after is None and all(other.path + BACKUP != file.path for other in files)

@@ -1,4 +1,4 @@
-"""What keeps the entries of the engines on a host from starting containers, for `cgshimctl doctor`."""
+"""What prevents the engines' entries on a host from starting containers, for `cgshimctl doctor`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 def found(tree: Tree, request: Request) -> tuple[str, ...]:
-    """One line for each entry whose real runtime is missing or starts nothing here; none for an engine without one."""
+    """Return one line for each entry whose real runtime is missing or starts nothing here; none for an engine without
+    one.
+    """
     lines: list[str] = []
     for name, engine in ENGINES.items():
         try:

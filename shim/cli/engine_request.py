@@ -1,4 +1,4 @@
-"""What the options of `cgshimctl engine` ask for; and the runtime behind an engine's entry, for other commands."""
+"""Parses the options of `cgshimctl engine`, and finds the runtime behind an engine's entry for other commands."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ engine_option = click.option(
 
 
 def shared(command: Command) -> Command:
-    """Add the options of every command about registrations but the engine's name."""
+    """Add the options of every command about registrations, except the engine's name."""
     options = [
         click.option("--name", default="", help="The runtime's name in the engine."),
         click.option("--binary", default="", help="The cgshim to register, instead of the one beside this command."),
@@ -57,19 +57,21 @@ def request_of(options: dict[str, Any]) -> Request:
 
 
 def chosen_runtime(configured: settings.Settings, wanted: str | None, engine: str | None) -> runtimes.ChosenRuntime:
-    """For --runtime, else for --engine, else for the settings, else the first one found."""
+    """Return the runtime for --runtime, else for --engine, else for the settings, else the first one found."""
     return runtime_of_engine(engine) if engine and not wanted else runtimes.chosen(configured, wanted)
 
 
 def runtime_of_engine(engine: str) -> runtimes.ChosenRuntime:
-    """The real runtime that an engine's entry on this machine leads to; a user's own entry for all but root."""
+    """Return the real runtime behind an engine's entry on this machine; for a user other than root the user's own
+    entry.
+    """
     request, tree = own_request(), Tree()
     path, origin = entries.of_engine(tree, ENGINES[engine].registered(tree, request), engine)
     return runtimes.ChosenRuntime(path=path, family=settings.family(path) if path else "other", origin=origin)
 
 
 def own_request() -> Request:
-    """Return the request for what is registered on this machine; by a user other than root, for the user's own."""
+    """Return the request for this machine's registrations; for a user other than root, for the user's own."""
     return Request(binary=SYSTEM_BINARY, home=home() if os.geteuid() else "")
 
 

@@ -76,7 +76,7 @@ def _all(tree: Tree, request: Request, form: str) -> int:
 
 
 def _checks(tree: Tree, request: Request, name: str) -> tuple[status.Check, ...]:
-    """Return the checks of one engine; a file that cannot be read is one that failed."""
+    """Return the checks of one engine; an unreadable file counts as a failed check."""
     try:
         return status.checks(tree, request, ENGINES[name])
     except ShimError as error:

@@ -1,4 +1,4 @@
-"""What `cgshimctl doctor` found out, as one value: its exit status and its text are made from it."""
+"""The findings of `cgshimctl doctor` as one value, from which its exit status and its text are made."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class Examination(Value):
-    """Everything that is shown.
+    """All findings.
 
-    found: for each field and runtime. problems: of the set-up itself. ahead: failures that containers will meet.
+    found: for each field and runtime. problems: of the set-up itself. ahead: failures that containers will have.
     strictly: limits that few containers have count for the status, too.
     """
 
@@ -32,7 +32,7 @@ class Examination(Value):
 
     @property
     def status(self) -> int:
-        """Broken set-up, then a limit that the selected runtime cannot enforce here; with `strictly` any limit."""
+        """1 for a broken set-up or a limit that the selected runtime cannot enforce here; with `strictly` any limit."""
         if self.problems:
             return output.BROKEN
         counted = [found for found in self.refused if self.strictly or found.essential]
@@ -40,7 +40,7 @@ class Examination(Value):
 
     @property
     def refused(self) -> tuple[FieldOutcome, ...]:
-        """What the selected runtime would not start, or what cgshim cannot tell."""
+        """Limits for which the selected runtime would start nothing, or whose fate is unknown."""
         bad = (findings.REFUSED, findings.UNTOUCHED)
         return tuple(f for f in self.own if f.outcome in bad)
 

@@ -1,4 +1,4 @@
-"""`cgshimctl explain`: what a failure means, from its text, its log, or what is left of the container."""
+"""`cgshimctl explain`: the cause of a failure, from its text, its log, or the rest of the container."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from shim.state import failures
 if TYPE_CHECKING:
     from shim.diagnose.diagnosis import Diagnosis
 
-# Where engines let the runtime write its log; {} is a container's id or *.
+# The logs that engines tell the runtime to write; {} is a container's id or *.
 LOGS = (
     "/run/containerd/io.containerd.runtime.v2.task/*/{}/log.json",
     "/run/docker/containerd/daemon/io.containerd.runtime.v2.task/*/{}/log.json",
@@ -100,7 +100,7 @@ def explain_command(*, subject: str | None, newest: bool, as_list: bool, form: s
 
 
 def _diagnose(subject: str | None, where: dict[str, Any]) -> tuple[Diagnosis, dict[str, Any] | None]:
-    """The diagnosis, and the stored failure that it comes from, None where it comes from a text."""
+    """Return the diagnosis, and the stored failure that it comes from, None if it comes from a text."""
     view = Elsewhere() if where["elsewhere"] else view_of(where["host"])
     bundle, container = where["bundle"] or "", ""
     if subject is None or _is_name(subject):
@@ -122,7 +122,7 @@ def _diagnose(subject: str | None, where: dict[str, Any]) -> tuple[Diagnosis, di
 
 
 def _piped() -> str:
-    """The end of what is on standard input, which may be all that an engine said. Raises ShimError if it never ends."""
+    """Return the end of standard input, possibly an engine's whole output. Raises ShimError if it never ends."""
     text, size = "", 0
     while size <= system.LARGEST:
         part = sys.stdin.read(65536)
@@ -138,12 +138,12 @@ def _piped() -> str:
 
 
 def _is_name(subject: str) -> bool:
-    """Can it be a container's id: no text, no file and no path."""
+    """Return whether it can be a container's id: not a text, a file or a path."""
     return subject != "-" and "/" not in subject and not os.path.exists(subject) and not any(map(str.isspace, subject))
 
 
 def _text(subject: str) -> str:
-    """Standard input, a file's content, or the pasted text itself. Raises ShimError for a file that is none."""
+    """Return standard input, a file's content, or the pasted text itself. Raises ShimError for an unreadable file."""
     if subject == "-":
         return _piped()
     if any(map(str.isspace, subject)) and not os.path.exists(subject):
@@ -159,8 +159,8 @@ def _text(subject: str) -> str:
 
 
 def _told(container: str) -> tuple[Diagnosis, dict[str, Any]] | None:
-    """cgshim's own last diagnosis, or its last of this container, if no engine's log is newer: podman, for one, shows
-    nothing of what a precreate hook says.
+    """Return cgshim's own last diagnosis, or its last of this container, unless an engine's log is newer. Engines may
+    hide it: podman shows no output of a precreate hook.
     """
     log = _newest(_logs(container or "*"))
     since = int(os.path.getmtime(log)) if log else 0
@@ -171,7 +171,7 @@ def _told(container: str) -> tuple[Diagnosis, dict[str, Any]] | None:
 
 
 def context(view: Any, text: str, bundle: str, runtime: str | None, container: str = "") -> Context:
-    """The context of a text that was given without its call; the runtime is told from its words."""
+    """Return the context of a text without its call; its words identify the runtime."""
     config = _config(bundle) if bundle else None
     return Context(
         view=view,
@@ -186,9 +186,9 @@ def context(view: Any, text: str, bundle: str, runtime: str | None, container: s
 
 
 def _of_container(view: View, container: str) -> Diagnosis | None:
-    """What the memory counters of a container that still exists say; None if nothing or it does not."""
+    """Return what the memory counters of an existing container show; None if they show nothing or it is gone."""
     pid = _pid(container)
-    alive = pid and fate(view, pid) is None  # a dead process is in no cgroup of the container's
+    alive = pid and fate(view, pid) is None  # a dead process is no longer in the container's cgroup
     paths = membership.paths(view.text(f"/proc/{pid}/cgroup") or "") if alive else {}
     places = [("/sys/fs/cgroup/memory", paths.get("memory")), ("/sys/fs/cgroup", paths.get(""))]
     for mount, path in places:
@@ -199,7 +199,7 @@ def _of_container(view: View, container: str) -> Diagnosis | None:
 
 
 def _resolved(name: str) -> str:
-    """The id of the container that its engine calls so; the name itself where none is known."""
+    """Return the id of the container that its engine calls so; the name itself if there is none."""
     if _pid(name) or _bundle(name):
         return name
     from shim.containers.resolve import resolve

@@ -1,4 +1,4 @@
-"""How `cgshimctl explain` shows a diagnosis, an entry and the list of all entries."""
+"""Shows a diagnosis, an entry, and the list of all entries for `cgshimctl explain`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from shim.errors import ShimError
 if TYPE_CHECKING:
     from shim.diagnose.diagnosis import Diagnosis
 
-# What the code of an answer without an entry means: no row of the catalogue, which holds what is known.
+# The meaning of codes without an entry: the catalogue has only known failures.
 UNKNOWN = Entry(
     code=NOT_RECOGNISED,
     title="no entry of the catalogue fits the failure",
@@ -42,7 +42,7 @@ WITHOUT_ENTRY = {UNKNOWN.code: UNKNOWN, SEVERAL.code: SEVERAL}
 
 
 def entry(code: str) -> Entry | None:
-    """The entry of this code, None where there is none."""
+    """Return the entry of this code, None if there is none."""
     try:
         return WITHOUT_ENTRY.get(code) or entry_of(code)
     except KeyError:
@@ -50,13 +50,13 @@ def entry(code: str) -> Entry | None:
 
 
 def similar(code: str) -> tuple[str, ...]:
-    """Codes that a mistyped one may have meant, the nearest first."""
+    """Return the codes that a mistyped one may have meant, the most similar first."""
     codes = [*WITHOUT_ENTRY, *(one.code for one in ENTRIES)]
     return tuple(difflib.get_close_matches(code.lower(), codes, 3, 0.75))
 
 
 def age(seconds: float) -> str:
-    """How long ago, in the largest unit that fits."""
+    """Return how long ago, in the largest unit that fits."""
     for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
         if seconds >= size:
             count = int(seconds // size)
@@ -66,7 +66,7 @@ def age(seconds: float) -> str:
 
 
 def when(kept: dict[str, Any]) -> str:
-    """Time, age and container of a failure that was kept."""
+    """Return the time, age and container of a stored failure."""
     at = kept.get("time")
     known = isinstance(at, int)
     stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at)) if known else "at an unknown time"
@@ -76,7 +76,7 @@ def when(kept: dict[str, Any]) -> str:
 
 
 def show(found: Diagnosis, kept: dict[str, Any] | None = None, *, elsewhere: bool = False) -> None:
-    """The diagnosis as text.
+    """Write the diagnosis as text.
 
     kept: the stored failure that it comes from, whose time and container are shown. elsewhere: no host was read.
     """
@@ -102,7 +102,8 @@ def show(found: Diagnosis, kept: dict[str, Any] | None = None, *, elsewhere: boo
 
 
 def _show_unknown(found: Diagnosis) -> None:
-    """The runtime's own message first and whole, then one line; facts only where they have to do with the words.
+    """Write the runtime's own message, first and complete, then one line; facts only if they have to do with the
+    message.
 
     Lines after the first are marked: foreign words must not look like a verdict of cgshim's.
     """
@@ -121,7 +122,7 @@ def _show_words(found: Diagnosis) -> None:
 
 
 def show_entry(entry: Entry, form: str) -> None:
-    """An entry of the catalogue; names in angle brackets stand for what a message names."""
+    """Write an entry of the catalogue; names in angle brackets stand for parts of the message."""
     shape = {
         "code": entry.code,
         "title": entry.title,
@@ -142,7 +143,7 @@ def show_entry(entry: Entry, form: str) -> None:
 
 
 def show_list(form: str) -> None:
-    """Every entry by its area."""
+    """Write every entry by area."""
     if form != TABLE:
         entries = [{"code": one.code, "title": one.title, "area": area} for area, rows in AREAS for one in rows]
         output.emit({"entries": entries}, form)
@@ -153,7 +154,7 @@ def show_list(form: str) -> None:
 
 
 def healthy(name: str) -> ShimError:
-    """The answer about a container that nothing has happened to."""
+    """Return the answer about a container without a problem."""
     return ShimError(
         "nothing-to-explain",
         f"container {name} exists, and no failure of it is recorded",

@@ -54,7 +54,7 @@ def _age(one: dict[str, Any]) -> str:
 
 
 def _code(one: dict[str, Any]) -> str:
-    """The code that was kept, or the one in brackets at the end of the message's first line."""
+    """Return the stored code, or the one in brackets at the end of the message's first line."""
     first = str(one["text"]).partition("\n")[0]
     _, bracket, rest = first.rpartition("[")
     return str(one.get("code") or "") or (rest.rstrip("]") if bracket and rest.endswith("]") else "-")

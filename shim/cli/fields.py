@@ -28,7 +28,7 @@ FORMS = {
 
 
 def page() -> str:
-    """The whole page."""
+    """Return the whole page."""
     rows = [_field(fields.spec(name)) for name in fields.names() if name != "unified"]
     keys = [_key(keyspec.spec(key)) for key in keyspec.LINES]
     about = "## Keys of `unified`\n\nA key that is not listed is a guard, and is read back in any of these forms."

@@ -26,15 +26,15 @@ REFUSED, UNTOUCHED, UNLIMITED, WEAKER, HINT_DROPPED = "refused", "untouched", "n
 ORDER = (REFUSED, UNTOUCHED, UNLIMITED, WEAKER, HINT_DROPPED)
 EVERY_CONTAINER = "(every container)"
 WITH_LIMITS = "(every container with a limit)"
-# Controllers whose limits engines set for ordinary containers; the others need hardware or newer kernels.
+# Controllers whose limits engines set for ordinary containers; others need hardware or newer kernels.
 ESSENTIAL = ("memory", "cpu", "pids", "cpuset", "io")
 CRUN_HYBRID = "crun-refuses-hybrid"
-# Files of controllers that detection places only when asked for.
+# Files of controllers that detection places only on request.
 YOUNG = tuple(key for key in LINES if key.partition(".")[0] not in controllers.ALL)
 
 
 class FieldOutcome(Value):
-    """What becomes of one field under some runtimes.
+    """The result for one field under some runtimes.
 
     outcome: "refused" (no container is started), "untouched" (policy warn on a host that is not understood: nothing is
     changed, and the runtime decides), "not enforced" (what policy warn makes of refused), "weaker" (replaced by the
@@ -52,7 +52,7 @@ class FieldOutcome(Value):
 
     @property
     def controller(self) -> str:
-        """The controller that has the field, "" for a finding about whole containers."""
+        """The controller of the field, "" for a finding about whole containers."""
         name = self.name.partition(" ")[0]
         if name.startswith("unified."):
             return name.split(".")[1]
@@ -71,13 +71,13 @@ class FieldOutcome(Value):
 
 
 def questions() -> tuple[str, ...]:
-    """The interface files that the planner asks about for any of the probes."""
+    """Return the interface files that the planner needs for any of the probes."""
     names = [name for probe in probes.ALL for name in wanted(probe.resources)]
     return tuple(dict.fromkeys((*names, *YOUNG)))
 
 
 def find(host: Host, runtimes: Iterable[Family], policy: str, crun_on_hybrid: str = OFF) -> tuple[FieldOutcome, ...]:
-    """Every probe's finding for each of these runtime families; equal ones are one."""
+    """Return every probe's finding for each of these runtime families; equal ones are merged."""
     merged: dict[tuple[str, ...], list[str]] = {}
     for runtime in runtimes:
         whole = crun_refuses(host) if known.of(runtime).refuses_hybrid and crun_on_hybrid == OFF else ""
@@ -125,7 +125,7 @@ def _rows(host: Host, runtime: Family, policy: str) -> list[tuple[str, ...]]:
 
 
 def _outcome(note: Note, policy: str) -> str:
-    """Empty for what loses nothing."""
+    """Return the outcome, "" if nothing is lost."""
     if note.effect == UNENFORCEABLE:
         return UNLIMITED if policy == WARN else REFUSED
     if note.effect == DROPPED:

@@ -25,7 +25,7 @@ def formatted(command: Command) -> Command:
         output.mute(quiet or form != TABLE)
         return command(*arguments, form=form, **options)
 
-    called.__dict__.update(vars(command))  # the options that are there already
+    called.__dict__.update(vars(command))  # the existing options
     called.__doc__, called.__name__ = command.__doc__, command.__name__
     options = [
         click.option("--json", "as_json", is_flag=True, help="The same as -o json."),

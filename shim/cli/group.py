@@ -10,7 +10,7 @@ import click
 
 from shim.cli.output import wrapped
 
-KEEP = "\b"  # click's mark in front of a paragraph whose lines stay as they are
+KEEP = "\b"  # click's mark before a paragraph whose lines are kept
 FIRST_COLUMN = re.compile(r"\s*\S+(?: \S+)*\s{2,}")
 
 
@@ -44,7 +44,7 @@ class HelpContext(click.Context):
 
 
 class Family(click.Group):
-    """A group whose help does not cut descriptions off, and that knows what a mistyped command meant."""
+    """A group whose help does not cut descriptions off, and that suggests names for a mistyped command."""
 
     context_class = HelpContext
 
@@ -68,7 +68,7 @@ class Family(click.Group):
         return command.get_short_help_str(limit=1000) if command else ""
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        """Return what click does; an unknown command is answered with the names that look like it."""
+        """Resolve as click does, and answer an unknown command with similar names."""
         name = args[0]
         if name not in self.list_commands(ctx) and not name.startswith("-"):
             ctx.fail(f"No such command {name!r}.{did_you_mean(name, self.list_commands(ctx))}")
@@ -76,6 +76,6 @@ class Family(click.Group):
 
 
 def did_you_mean(word: str, known: list[str]) -> str:
-    """Return ' Did you mean A or B?', or "" if nothing known looks like the word."""
+    """Return ' Did you mean A or B?', or "" if no known name is similar."""
     close = difflib.get_close_matches(word.lower(), known, 3, 0.7)
     return f" Did you mean {' or '.join(close)}?" if close else ""

@@ -1,4 +1,4 @@
-"""The files of `cgshimctl hooks`, written and removed, each change shown."""
+"""Writes and removes the files of `cgshimctl hooks` and shows each change."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def install(
     """Write the file of each stage, and `more`; return the paths with what became of them. Raises ShimError."""
     files = {directory.file_name(stage): directory.content(stage, wanted) for stage in stages}
     texts = {name: json.dumps(value, indent=2) + "\n" for name, value in files.items()}
-    before = {name: _ours(os.path.join(place, name)) for name in texts}  # all are looked at before one is written
+    before = {name: _ours(os.path.join(place, name)) for name in texts}  # all are checked before one is written
     written = [File(path=os.path.join(place, name), before=before[name], after=text) for name, text in texts.items()]
     record = created.note(Tree(), [*written, *more], hooks_place.record(place, rootless=rootless))
     changes = [change for file in (*more, *written) for change in _put(file, dry_run)]
@@ -93,7 +93,7 @@ def _put(file: File, dry_run: bool) -> list[tuple[str, str]]:
 
 
 def _write(path: str, text: str) -> None:
-    """Whole or not at all; the engines read *.json only, and may be reading just now."""
+    """Write whole or not at all; the engines read *.json only, and may be reading just now."""
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         atomic.put(path, text.encode("utf-8"))
@@ -102,7 +102,7 @@ def _write(path: str, text: str) -> None:
 
 
 def _ours(path: str) -> str | None:
-    """The text of a file of ours, None where there is no file. Raises ShimError for somebody else's."""
+    """Return the text of a file of ours, None if there is no file. Raises ShimError for a foreign one."""
     try:
         text = content(path).decode("utf-8", "surrogateescape")
     except FileNotFoundError:

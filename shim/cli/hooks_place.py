@@ -1,4 +1,4 @@
-"""Where `cgshimctl hooks` works: the directory that the engine reads, which stages it may have, and who reads it."""
+"""Where `cgshimctl hooks` works: the directory that the engine reads, the stages allowed in it, and its readers."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def home() -> str:
-    """The user's own configuration directory."""
+    """Return the user's own configuration directory."""
     return os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
 
 
 def standard(engine: str | None, *, rootless: bool) -> tuple[str, tuple[File, ...]]:
-    """The directory that the engine reads, and what has to be written for it to be read."""
+    """Return the directory that the engine reads, and the files that make the engine read it."""
     tree = Tree()
     if rootless:
         return hooks_read.of_a_user(tree, home(), hooks_read.podman_reads(tree, home()))
@@ -34,12 +34,14 @@ def standard(engine: str | None, *, rootless: bool) -> tuple[str, tuple[File, ..
 
 
 def record(place: str, *, rootless: bool) -> str:
-    """Where it is written down which directories were made for this one."""
+    """Return the record of the directories that were created for this one."""
     return created.record(f"hooks{place.replace('/', '-')}", home() if rootless or os.geteuid() else "")
 
 
 def allowed(place: str, stages: tuple[str, ...]) -> tuple[str, ...]:
-    """The stages for a directory; precreate never where CRI-O would read it. Raises ShimError if it is asked for."""
+    """Return the stages for a directory, without precreate if CRI-O would read it. Raises ShimError if that was
+    requested.
+    """
     tree = Tree()
     if not hooks_read.is_read(tree, place, hooks_read.crio_reads(tree)):
         return stages or directory.DEFAULT
@@ -61,7 +63,7 @@ def allowed(place: str, stages: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def places(place: str, engine: str | None, *, rootless: bool) -> list[str]:
-    """The directory that is named, else the one that the engine reads and the one that version 0.1 wrote to."""
+    """Return the named directory, else the one that the engine reads and the one of version 0.1."""
     if place:
         return [os.path.abspath(place)]
     usual = standard(engine, rootless=rootless)[0]
@@ -70,7 +72,7 @@ def places(place: str, engine: str | None, *, rootless: bool) -> list[str]:
 
 
 def listed(place: str) -> list[str]:
-    """The names in the directory, [] where it cannot be read."""
+    """Return the names in the directory, [] if it cannot be read."""
     try:
         return os.listdir(place)
     except OSError:
@@ -78,7 +80,7 @@ def listed(place: str) -> list[str]:
 
 
 def readers(place: str, *, rootless: bool) -> list[str]:
-    """The engines here that read the directory."""
+    """Return the engines here that read the directory."""
     tree = Tree()
     reads = {"podman": hooks_read.podman_reads(tree, home() if rootless else "") if shutil.which("podman") else ()}
     if not rootless:

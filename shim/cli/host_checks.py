@@ -1,4 +1,4 @@
-"""What will go wrong on this host before anything has: the catalogue's own looks, shown by `cgshimctl doctor`."""
+"""Problems of this host before any failure: the catalogue's own checks, shown by `cgshimctl doctor`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def look(runtime: str, known: tuple[str, ...]) -> tuple[Diagnosis, ...]:
-    """The diagnoses that need no failure, gravest first, on the running host; not those that `known` names already."""
+    """Return the diagnoses that need no failure, gravest first, on the running host, without those in `known`."""
     found = foreseen(Context(view=View(), runtime=runtime))
     return tuple(diagnosis for diagnosis in found if diagnosis.code not in known)
 

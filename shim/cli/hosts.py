@@ -1,4 +1,4 @@
-"""Which host a command looks at: this one, a captured one, or another root directory."""
+"""The host that a command examines: this one, a captured one, or another root directory."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from shim.host.view import View
 
 
 def view_of(directory: str | None) -> View:
-    """This host for None, else the capture in `directory`, else that directory as another root of a file system.
+    """Return this host for None, else the capture in `directory`, else that directory as another root.
 
-    Of another root nothing is ever tried out: it is read only. Raises ShimError for a directory that is neither.
+    Another root is only read: no trial is made there. Raises ShimError for a directory that is neither.
     """
     if directory is None:
         return View()
@@ -29,7 +29,7 @@ def view_of(directory: str | None) -> View:
 
 
 def unusable(directory: str, why: str) -> ShimError:
-    """The error for a directory that is not a host's."""
+    """Return the error for a directory that is not a host's."""
     return ShimError(
         "bad-host-tree",
         f"{directory} is not a captured host: {why}",

@@ -77,7 +77,7 @@ def leaks_command(*, file: str, name: str, form: str, as_json: bool, place: str,
 
 
 def _assessed(file: str, name: str, confidence: float) -> tuple[list[Assessment], list[str]]:
-    """What leaks first, the fastest of all before the others. Raises ShimError."""
+    """Return the assessments, leaks first, the fastest of all first, and the problems. Raises ShimError."""
     with Recording(file) as recording:
         extents = survey(recording.extents(), name)
         if not extents:
@@ -131,7 +131,7 @@ def _written(form: str, file: str, found: list[Assessment], problems: list[str],
 
 
 def _put(content: str, place: str) -> None:
-    """To standard output, or to a file that is written whole or not at all. Raises ShimError."""
+    """Write to standard output, or to a file, whole or not at all. Raises ShimError."""
     if not place:
         click.echo(content, nl=False)
         return

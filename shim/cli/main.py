@@ -1,4 +1,4 @@
-"""`cgshimctl`: what this host can enforce, what would become of a configuration, what was done to a container."""
+"""`cgshimctl`: what this host can enforce, what a configuration becomes, what was changed for a container."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 import click
 
 from shim import __version__
-from shim.call.faults import told
+from shim.call.faults import as_shim_error
 from shim.cli import output
 from shim.cli.group import Family, HelpContext
 from shim.cli.output import BROKEN
 from shim.errors import ShimError
 
-# Command -> (module, attribute). A module that is not installed is left out; none is imported before it is asked for.
+# Command -> (module, attribute). A module that is not installed is left out; each is imported only when it is used.
 COMMANDS = {
     "audit": ("shim.cli.audit", "audit_command"),
     "watch": ("shim.cli.watch", "watch_command"),
@@ -36,7 +36,7 @@ COMMANDS = {
     "completion": ("shim.cli.completion", "completion_command"),
 }
 
-# What the list of commands says of each, so that `--help` imports none of them; tests hold the texts equal.
+# Descriptions for the list of commands, so that `--help` imports none of them; tests compare the texts.
 SENTENCES = {
     "audit": "Show which containers on this host run without the limits that were asked for.",
     "watch": "Watch what memory limits do to containers: of all engines, while it happens.",
@@ -83,10 +83,10 @@ Exit status:
 
 
 class Tool(Family):
-    """A group whose commands are loaded when asked for, and which never shows a traceback."""
+    """A group whose commands are imported on use, and which never shows a traceback."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The commands whose modules are installed."""
+        """Return the commands whose modules are installed."""
         return [name for name, (module, _) in COMMANDS.items() if importlib.util.find_spec(module)]
 
     def sentence(self, ctx: click.Context, name: str) -> str:
@@ -94,7 +94,7 @@ class Tool(Family):
         return SENTENCES.get(name) or super().sentence(ctx, name)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of this name, None if there is none."""
+        """Return the command of this name, None if there is none."""
         if cmd_name not in self.list_commands(ctx):
             return None
         module, attribute = COMMANDS[cmd_name]
@@ -113,7 +113,7 @@ class Tool(Family):
         except ShimError as error:
             failure = error
         except Exception as error:  # noqa: BLE001 # the edge: no traceback may reach the user
-            failure = told(error)
+            failure = as_shim_error(error)
         output.complain(failure.text())
         raise click.exceptions.Exit(BROKEN)
 

@@ -1,4 +1,4 @@
-"""The manual page cgshimctl(8), made of what the commands say of themselves: `python3 -m shim.cli.manual`."""
+"""The manual page cgshimctl(8), made from the commands' own help: `python3 -m shim.cli.manual`."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ The settings; see
 .BR runc (8),
 .BR crun (1)
 """
-KEEP = "\b"  # click's mark in front of a paragraph whose lines stay as they are
+KEEP = "\b"  # click's mark before a paragraph whose lines are kept
 
 
 def page() -> str:
-    """The page as roff."""
+    """Return the page as roff."""
     context = click.Context(main, info_name="cgshimctl")
     parts = [HEAD.format(version=__version__), _prose(main.help or ""), ".SH COMMANDS\n"]
     parts.extend(_commands(main, context, ()))
@@ -69,7 +69,7 @@ def _command(command: click.Command, context: click.Context, words: tuple[str, .
 
 
 def _prose(text: str) -> str:
-    """Paragraphs; those that click leaves as they are keep their lines here, too."""
+    """Return paragraphs; those that click does not wrap keep their lines here, too."""
     found = []
     for paragraph in inspect.cleandoc(text).split("\n\n"):
         lines = paragraph.strip("\n").split("\n")
@@ -82,7 +82,7 @@ def _prose(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """As roff reads it literally: backslashes, hyphens, and a dot or quote where a request would stand."""
+    """Escape text for roff: backslashes, hyphens, and a dot or quote at the beginning of a line."""
     text = text.replace("\\", "\\e").replace("-", "\\-")
     return f"\\&{text}" if text[:1] in (".", "'") else text
 

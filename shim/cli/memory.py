@@ -1,4 +1,4 @@
-"""What memory did to a container: its pressure while it runs, the poststop hook's account after its end."""
+"""The memory of a container: its pressure while it runs, and the poststop hook's account after its end."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SHAPE = """\
 
 
 def running(view: View, pid: int) -> dict[str, Any] | None:
-    """The memory pressure of the container with this init; None if it does not run."""
+    """Return the memory pressure of the container with this init; None if it does not run."""
     text = view.text(f"/proc/{pid}/cgroup") if pid else None
     if text is None or fate(view, pid):
         return None
@@ -38,12 +38,12 @@ def running(view: View, pid: int) -> dict[str, Any] | None:
 
 
 def ended(container: str) -> dict[str, Any] | None:
-    """The account of a container that is gone; None if the poststop hook did not see it."""
+    """Return the account of a container that is gone; None if the poststop hook did not see it."""
     return recall(container)
 
 
 def show(found: dict[str, Any]) -> None:
-    """Both as text, where there are any."""
+    """Write those of both that exist, as text."""
     if found.get("running"):
         heading("Memory pressure")
         _show_pressure(found["running"]["pressure"])

@@ -73,7 +73,7 @@ def negotiate_command(engine: str | None, root_tree: str | None, form: str) -> N
 
 
 def undecided(error: ShimError, found: Negotiated | None) -> dict[str, Any]:
-    """The object of --json where there is no answer, or none but the version."""
+    """Return the object of --json if there is no answer, or only the version."""
     problem = {
         "code": error.code,
         "what": error.what,
@@ -84,7 +84,7 @@ def undecided(error: ShimError, found: Negotiated | None) -> dict[str, Any]:
 
 
 def shape(found: Negotiated, made: DriverAdvice | None) -> dict[str, Any]:
-    """The object of --json."""
+    """Return the object of --json."""
     told: dict[str, Any] = {
         "version": found.version,
         "evidence": found.evidence,
@@ -104,7 +104,7 @@ def shape(found: Negotiated, made: DriverAdvice | None) -> dict[str, Any]:
 
 
 def show(found: Negotiated, made: DriverAdvice | None) -> None:
-    """The answer on stdout, notes on stderr."""
+    """Write the answer to stdout and notes to stderr."""
     output.say(found.version)
     if made:
         output.say(f"{made.engine} driver: {made.driver}")

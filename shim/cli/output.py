@@ -14,10 +14,10 @@ from shim.errors import printable_line, printable_lines
 FINE, REFUSED, USAGE, BROKEN = 0, 1, 2, 3
 SCHEMA = 1
 NARROWEST = 10  # columns of a cell that may be cut
-READABLE = 24  # columns of running text; narrower is one word a line
+READABLE = 24  # columns of running text; a narrower column has one word a line
 GAP = "  "
 MUTED = "shim.cli.output.muted"  # key of click's context
-Cell = Union[str, Sequence[str]]  # foreign text, which is one line whatever it holds; or lines of our own making
+Cell = Union[str, Sequence[str]]  # foreign text, always printed on one line; or lines of our own
 
 STATUSES = """\b
 Exit status:
@@ -29,7 +29,7 @@ Exit status:
 
 
 def mute(on: bool) -> None:
-    """Leave out from now on what `say` would write, for -q and for json and yaml."""
+    """Suppress from now on the output of `say`, for -q and for json and yaml."""
     click.get_current_context().meta[MUTED] = on
 
 
@@ -39,7 +39,7 @@ def _is_muted() -> bool:
 
 
 def say(text: str = "", *, bold: bool = False, colour: str | None = None) -> None:
-    """Write one line: whatever foreign text holds, it neither ends the line nor steers the terminal."""
+    """Write one line. Foreign text in it can neither end the line nor control the terminal."""
     if _is_muted():
         return
     line = printable_line(text)
@@ -66,13 +66,13 @@ def wrapped(text: str, width: int, indent: str = "", hanging: str = "") -> list[
 
 
 def passage(text: str) -> None:
-    """Lines of a file, as they are."""
+    """Write lines of a file unchanged."""
     for line in text.rstrip("\n").split("\n"):
         say(line)
 
 
 def failure(text: str, colour: str | None = None) -> None:
-    """A message of several lines (`ShimError.text`), each wrapped, what is behind a break indented."""
+    """Return a message of several lines (`ShimError.text`), each wrapped, with continuation lines indented."""
     for line in _message(text, terminal.columns()):
         say(line, colour=colour)
 
@@ -142,7 +142,7 @@ def _listed(grid: list[list[list[str]]], indent: str) -> None:
 
 
 def fitted(natural: list[int], width: int, least: Sequence[int] = ()) -> list[int]:
-    """Return column widths whose sum with the gaps fits: the widest column gives way first, down to its minimum."""
+    """Return column widths whose sum with the gaps fits: the widest column shrinks first, down to its minimum."""
     widths = list(natural)
     floors = list(least) or [NARROWEST] * len(widths)
     excess = sum(widths) + len(GAP) * (len(widths) - 1) - width

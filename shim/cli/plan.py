@@ -1,4 +1,4 @@
-"""`cgshimctl plan`: what an intercepted call would make of a configuration, without making it."""
+"""`cgshimctl plan`: what an intercepted call would make of a configuration, without a container."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ REMEDY = "name a bundle's directory, its config.json, or a container: cgshimctl 
 
 
 class Planned(Value):
-    """One configuration's plan. refusal: None where the container would be started."""
+    """One configuration's plan. refusal: None if the container would be started."""
 
     made: Rewrite
     runtime: ChosenRuntime
@@ -116,7 +116,9 @@ def plan_command(target: str | None, form: str, **asked: Any) -> None:
 
 
 def plan(asked: dict[str, Any]) -> Planned:
-    """Read the document, look at the host, plan. Raises ShimError for what the runtime's path would refuse to read."""
+    """Read the document, look at the host, plan. Raises ShimError for a document that an intercepted call would
+    refuse.
+    """
     configured = settings.load(os.environ)
     runtime = chosen_runtime(configured, asked["runtime"], asked.get("engine"))
     path = located(asked["config"])
@@ -149,7 +151,7 @@ def plan(asked: dict[str, Any]) -> Planned:
 
 
 def _by_runtime(made: Rewrite) -> ShimError | None:
-    """What the runtime itself refuses whatever the configuration says; an update does not look."""
+    """Return the runtime's refusal of this host for any configuration; None for an update, which is not refused."""
     why = crun_refuses(made.host) if runtimes.of(made.asked.family).refuses_hybrid else ""
     if not why or made.asked.operation == "update":
         return None
@@ -163,7 +165,7 @@ def _by_runtime(made: Rewrite) -> ShimError | None:
 
 
 def located(config: str) -> str:
-    """Absolute path of the file: CONFIG itself, or config.json of a bundle."""
+    """Return the absolute path of the file: CONFIG itself, or config.json of a bundle."""
     path = os.path.abspath(config)
     return os.path.join(path, "config.json") if os.path.isdir(path) else path
 
@@ -177,7 +179,7 @@ def _with_output(planned: Planned, path: str) -> Planned:
 
 
 def shape(planned: Planned) -> dict[str, Any]:
-    """The object of --json."""
+    """Return the object of --json."""
     made = planned.made
     about = report.Circumstances(
         runtime=planned.runtime.path,
@@ -218,7 +220,7 @@ def _refusal(error: ShimError | None) -> dict[str, Any] | None:
 
 
 def show(planned: Planned) -> None:
-    """The same as text."""
+    """Write the plan as text."""
     made = planned.made
     rows = [
         ("file", made.document.path),
@@ -242,7 +244,9 @@ def show(planned: Planned) -> None:
 
 
 def kept_fields(made: Rewrite) -> list[str]:
-    """The fields of the file that are honoured and that no edit touches; rules also speak of what others made."""
+    """Return the fields of the file that are honoured and not edited; rules also comment on fields made by other
+    rules.
+    """
     touched = [edit.path for edit in made.plan.edits]
     fields = dict.fromkeys(note.field for note in made.plan.notes if note.effect == KEPT)
     found = []

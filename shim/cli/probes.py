@@ -1,6 +1,7 @@
-"""One small resources object for every field and every well-known `unified` key, to ask the planner about each.
+"""One small resources object for every field and every well-known `unified` key, for questions to the planner.
 
-No value is the kernel's default, where the field has another one, so that reading it back proves something.
+If a field has other values than the kernel's default, the probe uses one of them, so that reading it back proves
+something.
 
 Fields: OCI runtime-spec, config-linux.md, "Control groups". Keys: Documentation/admin-guide/cgroup-v2.rst.
 """
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
 
 class Probe(Value):
-    """name: what is asked for, for people. resources: it and what it cannot go without. beside: the latter alone."""
+    """name: the probe's field, for people. resources: the probe with its requirements. beside: only the
+    requirements.
+    """
 
     name: str
     resources: dict[str, Any]
@@ -29,7 +32,7 @@ class Probe(Value):
 
 
 def _field(field: FieldSpec, value: Any, name: str = "") -> Probe:
-    """A probe for one classic field, with what the field cannot go without."""
+    """Return a probe for one classic field, with the fields that it requires."""
     section, _, key = field.name.partition(".")
     others = filter(None, background(field.name).beside.split(","))
     beside = {other.partition(".")[2]: _value(fields.spec(other)) for other in others}
@@ -43,7 +46,7 @@ def _value(field: FieldSpec) -> Any:
 
 def _classic() -> Iterator[Probe]:
     for field in map(fields.spec, fields.names()):
-        if field.name == "memory.swap":  # two wishes: no swap at all, which hosts can often grant, and a number
+        if field.name == "memory.swap":  # two requests: no swap at all, which hosts can often grant, and a number
             limit = _value(fields.spec("memory.limit"))
             yield _field(field, limit, "memory.swap (no swap at all)")
             yield _field(field, _value(field), "memory.swap (a limit for swap)")

@@ -1,4 +1,4 @@
-"""What to do about a finding, by the code of its note. Pure.
+"""The remedy for a finding, by the code of its note. Pure.
 
 Kernel options: Documentation/admin-guide/kernel-parameters.txt and the controllers' Kconfig help.
 """
@@ -27,7 +27,7 @@ BY_CODE = {
 
 
 def of(code: str, name: str, confined: bool = False) -> str:
-    """What to do: by the code as it is, by its ending, or in general.
+    """Return the remedy: by the exact code, by its ending, or a general one.
 
     confined: only a part of the cgroup tree is visible or writable, so that a controller may be missing here alone.
     """
@@ -47,14 +47,14 @@ def of(code: str, name: str, confined: bool = False) -> str:
 
 
 def _classic(name: str) -> str:
-    """The field of a probe: its own, or the one that carries a key of `unified` on v1."""
+    """Return the field of a probe: its own, or the v1 counterpart of a key of `unified`."""
     field = name.partition(" ")[0]
     prefix = "unified."
     return keyspec.spec(field[len(prefix) :]).classic.partition(",")[0] if field.startswith(prefix) else field
 
 
 def _v1_only(name: str) -> bool:
-    """Has cgroup2 no file for it at all, so that a host with cgroup2 alone would not help."""
+    """Return whether cgroup2 has no file for it, so that a host with only cgroup2 would not help."""
     field = name.partition(" ")[0]
     return field in fields.names() and not fields.spec(field).v2
 

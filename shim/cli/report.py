@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from shim.containers.container import Container
     from shim.engines.runtimes import ChosenRuntime
 
-# Where runtimes keep their containers when engines call them: runc and crun themselves, podman and CRI-O among their
-# callers; containerd's namespaces; Docker's.
+# Where runtimes keep containers of engines: runc and crun themselves, also for podman and CRI-O; containerd's
+# namespaces; Docker's.
 ROOTS = ("/run/runc", "/run/crun", "/run/containerd/runc/*", "/run/docker/runtime-*/*")
-ROOTLESS = ("{}/runc", "{}/crun")  # below XDG_RUNTIME_DIR, rootless podman's too
+ROOTLESS = ("{}/runc", "{}/crun")  # below XDG_RUNTIME_DIR, also for rootless podman
 STATE_FILES = (("runc", "state.json"), ("crun", "status"))
 
 REMEDY = "name a container, or a bundle's directory; cgshimctl audit lists the containers of this host"
@@ -72,7 +72,7 @@ def report_command(subject: str, runtime: str | None, root: str | None, form: st
 
 
 def of_bundle(path: str) -> dict[str, Any]:
-    """The report in a bundle's (or a file's) configuration."""
+    """Return the report in a bundle's (or a file's) configuration."""
     file = os.path.abspath(path)
     file = os.path.join(file, "config.json") if not os.path.isfile(file) else file
     loaded = bundles.loaded(file, REMEDY)
@@ -80,7 +80,7 @@ def of_bundle(path: str) -> dict[str, Any]:
 
 
 def of_container(container: str, runtime: str | None, root: str | None) -> dict[str, Any]:
-    """The report in a container's state, as its runtime tells it; an id may be cut short where it stays unique."""
+    """Return the report in a container's state from its runtime; a unique beginning of the id is enough."""
     if names.container(container):
         raise _unknown(container, names.container(container))
     places = [(os.path.abspath(root), container)] if root and _has(root, container) else _search(container, root)
@@ -111,7 +111,7 @@ def of_container(container: str, runtime: str | None, root: str | None) -> dict[
 
 
 def _search(container: str, root: str | None) -> list[tuple[str, str]]:
-    """(root, id) of the containers with this id, else of those whose ids begin so."""
+    """Return (root, id) of the containers with this id, else of those whose ids begin with it."""
     searched = [os.path.abspath(root)] if root else roots()
     exact = [(place, container) for place in searched if _has(place, container)]
     if exact:
@@ -126,7 +126,7 @@ def _search(container: str, root: str | None) -> list[tuple[str, str]]:
 
 
 def _by_name(name: str) -> Container | None:
-    """The container that its engine calls so, or that lies at a place of its own."""
+    """Return the container that its engine calls so, or one with its state in an unusual place."""
     from shim.containers.resolve import resolve
 
     try:
@@ -138,7 +138,7 @@ def _by_name(name: str) -> Container | None:
 
 
 def _of_records(found: Container) -> dict[str, Any]:
-    """A container whose runtime's state is in another mount namespace, or is gone: its config.json tells."""
+    """Return the report from the config.json of a container whose state is in another mount namespace, or is gone."""
     record = found.record(CONFIG)
     annotations = {ANNOTATION: record.value["report"]} if record and "report" in record.value else {}
     shape = _shape(found.id, found.bundle, annotations, record.source if record else "")
@@ -152,7 +152,7 @@ def _patterns() -> list[str]:
 
 
 def roots() -> list[str]:
-    """The directories that exist among the places where runtimes keep their containers."""
+    """Return the existing directories among the places where runtimes keep their containers."""
     return [place for pattern in _patterns() for place in sorted(glob.glob(pattern))]
 
 
@@ -161,7 +161,7 @@ def _has(root: str, container: str) -> bool:
 
 
 def _runtime_of(directory: str, wanted: str | None) -> ChosenRuntime:
-    """The runtime that wrote this state directory: each has a file of its own in it."""
+    """Return the runtime that wrote this state directory, recognised by its own file in it."""
     configured = settings.load(os.environ)
     chosen = runtimes.chosen(configured, wanted)
     if wanted:
@@ -224,7 +224,7 @@ def _parsed(text: Any, source: str) -> dict[str, Any]:
 
 
 def show(found: dict[str, Any]) -> None:
-    """The same as text."""
+    """Write the report as text."""
     report = found["report"]
     rows = [("container", found["container"]), ("bundle", found["bundle"])]
     if report:

@@ -1,4 +1,4 @@
-"""`cgshimctl self-test`: one container with limits, started through cgshim, and what its cgroup then shows."""
+"""`cgshimctl self-test`: starts one container with limits through cgshim and reads them back from its cgroup."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from shim.host.facts import Host
 
 PATIENCE = 60  # seconds for one call of the runtime
-SHARED = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "nix", "gnu")  # what a program of the host needs
+SHARED = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "nix", "gnu")  # programs of the host
 MIB = 1 << 20
 # field -> (controller, value in config.json, (file, content) on cgroup v1, (file, content) on cgroup2).
 # Documentation/admin-guide/cgroup-v1 and cgroup-v2.rst
@@ -52,7 +52,7 @@ Exit status: 0 if every limit was read back, 1 if not, 3 if no container could b
 
 
 class Called(Value):
-    """What the test goes through. binary: as the engine calls it. runtime: the real one behind it."""
+    """The chain under test. binary: as called by the engine. runtime: the real one behind it."""
 
     engine: str
     binary: str
@@ -82,13 +82,13 @@ def self_test_command(engine: str | None, binary: str | None, form: str) -> None
 
 
 def _called(engine: str | None, binary: str | None) -> Called:
-    """Return what is named, else the program behind the engine's entry, else the one beside this command."""
+    """Return the named program, else the one behind the engine's entry, else the one beside this command."""
     tree = Tree()
     if binary is None and engine is None:
         binary = own_launcher("/")
     elif binary is None and engine is not None:
         present = ENGINES[engine].registered(tree, own_request())
-        entries.of_engine(tree, present, engine)  # which refuses an engine without an entry
+        entries.of_engine(tree, present, engine)  # refuses an engine without an entry
         binary = next((one for one in present if one.default), present[0]).binary
     binary = os.path.abspath(str(binary))
     if not os.access(binary, os.X_OK):
@@ -98,7 +98,7 @@ def _called(engine: str | None, binary: str | None) -> Called:
 
 
 def _tried(called: Called) -> tuple[list[dict[str, Any]], str]:
-    """Return the limits as the kernel shows them, and what was printed if the container did not start."""
+    """Return the limits as the kernel shows them, and the output if the container did not start."""
     host = detect(View())
     work = tempfile.mkdtemp(prefix="cgshim-self-test-")
     name = os.path.basename(work)
@@ -117,7 +117,9 @@ def _tried(called: Called) -> tuple[list[dict[str, Any]], str]:
 
 
 def _run(argv: list[str], work: str) -> str | None:
-    """Return None if the call succeeds, else what it printed: to a file, as a container would keep a pipe open."""
+    """Return None if the call succeeds, else its output. It goes to a file, because a container would keep a pipe
+    open.
+    """
     with open(f"{work}/output", "w+", encoding="utf-8", errors="replace") as file:
         try:
             done = subprocess.run(
@@ -167,7 +169,7 @@ def _write_bundle(work: str, host: Host) -> None:
 
 
 def _mounts(root: str) -> list[dict[str, Any]]:
-    """Make the root directory of a container that has the host's programs; return the mounts for it."""
+    """Create the root directory for a container with the host's programs; return the mounts for it."""
     os.makedirs(f"{root}/proc")
     found = []
     for name in SHARED:

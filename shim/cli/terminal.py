@@ -1,4 +1,4 @@
-"""The terminal: how wide it is, and whether it shows colours.
+"""The terminal's width and colours.
 
 A file or a pipe gets whole lines, which programs can read. Colours follow https://no-color.org and
 https://bixense.com/clicolors: NO_COLOR, then CLICOLOR_FORCE, TERM=dumb, CLICOLOR=0, then whether stdout is a terminal.
@@ -10,9 +10,9 @@ import os
 import shutil
 import sys
 
-NARROWEST = 40  # columns; below that nothing is readable, however it is laid out
+NARROWEST = 40  # columns; nothing is readable in fewer
 UNLIMITED = 1 << 20  # columns of a file
-OFTEN = 80  # columns of a terminal whose width is not known
+OFTEN = 80  # columns of a terminal of unknown width
 
 
 def columns() -> int:

@@ -1,4 +1,4 @@
-"""`cgshimctl uninstall`: everything that was set up for cgshim is taken back, in the order in which nothing breaks."""
+"""`cgshimctl uninstall`: removes everything that was set up for cgshim, in an order that breaks nothing."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def uninstall_command(*, dry_run: bool, purge: bool, rootless: bool, form: str) 
 
 
 def _engines(tree: Tree, request: Request, *, dry_run: bool) -> dict[str, EngineChange]:
-    """Take every registration back. A broken file of one engine stops all before the first change: ShimError."""
+    """Remove every registration. A broken file of one engine raises ShimError before the first change."""
     called = [name for name, engine in ENGINES.items() if engine.registered(tree, request)]
     found = {}
     for name in called:
@@ -117,7 +117,7 @@ def _hooks(*, rootless: bool, dry_run: bool) -> list[str]:
 
 
 def _running() -> list[str]:
-    """Return the containers that run and whose config.json leads to cgshim's programs, a sentence for each."""
+    """Return one sentence for each running container whose config.json refers to cgshim's programs."""
     found = []
     for one in inventory(HostTree("/")).containers:
         if one.state in ALIVE and one.bundle and MARK in _text(os.path.join(one.bundle, "config.json")):
@@ -133,14 +133,14 @@ def _text(path: str) -> bytes:
 
 
 def _state(*, purge: bool) -> list[str]:
-    """Return the directories of state that this user has, and with `purge` that of the settings."""
+    """Return this user's directories of state, and with `purge` that of the settings."""
     places = [files.directory(environment()), *([seal.PLACE] if os.geteuid() == 0 else [])]
     places += [SETTINGS] if purge else []
     return [place for place in dict.fromkeys(places) if place and os.path.isdir(place)]
 
 
 def _programs(binary: str) -> tuple[list[str], str]:
-    """Return the files of an installation by the single file; else the command of whoever installed them."""
+    """Return the files of a single-file installation, else the command of the installer that was used."""
     prefix = os.path.dirname(os.path.dirname(os.path.realpath(binary)))
     library = f"{prefix}/lib/cgshim"
     if os.path.islink(f"{library}/python"):

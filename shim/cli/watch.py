@@ -107,7 +107,7 @@ def watch_command(*, names: tuple[str, ...], everything: bool, **asked: Any) -> 
 
 
 def watch(watcher: Watcher, sinks: list[Sink], *, once: bool = False) -> None:
-    """Until a signal, or for one look. A second Ctrl-C ends it at once."""
+    """Watch until a signal, or for one round. A second Ctrl-C ends it at once."""
 
     def end(number: int, _: object) -> None:
         signal.signal(number, signal.SIG_DFL)
@@ -124,7 +124,7 @@ def watch(watcher: Watcher, sinks: list[Sink], *, once: bool = False) -> None:
 
 
 def _check(asked: dict[str, Any]) -> None:
-    """What contradicts itself."""
+    """Check for contradicting options."""
     if asked["once"] and asked["prometheus"]:
         raise click.UsageError("--once ends before anybody can scrape; use --textfile, or leave out --once")
     if asked["once"] and asked["trace"]:
@@ -136,14 +136,16 @@ def _check(asked: dict[str, Any]) -> None:
 
 
 def _open_files() -> None:
-    """As many as the hard limit allows: each container takes one or two, and the soft limit is usually 1024."""
+    """Raise the soft limit to the hard one: each container takes one or two files, and the soft limit is usually
+    1024.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _known(names: tuple[str, ...], root: str, roots: tuple[str, ...]) -> None:
-    """Each name is that of one container that runs. Raises ShimError."""
+    """Check that each name is that of one running container. Raises ShimError."""
     if not names:
         return
     found = inventory(HostTree(root), roots)
@@ -159,7 +161,7 @@ def _known(names: tuple[str, ...], root: str, roots: tuple[str, ...]) -> None:
 
 
 def _sinks(watcher: Watcher, asked: dict[str, Any]) -> list[Sink]:
-    """In this order, so that what is drawn last comes after everything that can fail."""
+    """Open the sinks in this order, so that the drawing comes after everything that can fail."""
     stdout = outputs.Stdout(watcher.stop)
     made = outputs.alerts(asked["alerts"], asked["state"], stdout)
     made += outputs.metrics(asked["prometheus"], asked["textfile"], keep=asked["once"])

@@ -1,7 +1,7 @@
 """JSON values as YAML 1.2, for `-o yaml`.
 
-The shapes that cgshimctl prints are objects, arrays, strings, numbers, true, false and null. A writer for these is
-shorter than a dependency. Strings that could be read as anything else are quoted, as JSON quotes them. Pure.
+cgshimctl prints only objects, arrays, strings, numbers, true, false and null. A writer for these is shorter than a
+dependency. Strings that could be read as another value are quoted, as in JSON. Pure.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import re
 from typing import Any
 
-# A plain scalar (YAML 1.2, 7.3.3) that is a string in every schema: no number, no date, no indicator, no comment.
+# A plain scalar (YAML 1.2, 7.3.3) that is a string in every schema: not a number, date, indicator or comment.
 PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./-]*(?: [A-Za-z0-9_./()-]+)*")
 RESERVED = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))  # YAML 1.1 reads these as values
 
@@ -53,7 +53,7 @@ def _scalar(value: Any) -> str:
 
 
 def _quoted(value: str) -> str:
-    """Return a double-quoted scalar; what does not print is escaped, as terminals would obey it."""
+    """Return a double-quoted scalar; unprintable characters are escaped, because terminals would act on them."""
     return "".join(one if one.isprintable() else _escaped(one) for one in json.dumps(value, ensure_ascii=False))
 
 

@@ -1,1 +1,1 @@
-"""Who runs on this host: runtimes' state, engines' records, cgroups; read from files, no daemon is asked."""
+"""The containers of this host: runtimes' state, engines' records, cgroups; read from files, without asking a daemon."""

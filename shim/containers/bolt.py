@@ -1,8 +1,8 @@
 """A reader for BoltDB files (containerd's meta.db, older podman's bolt_state.db): without a lock, without writing.
 
-Format: github.com/etcd-io/bbolt, page.go, meta.go, bucket.go. Their owners hold an exclusive flock(2) as long as they
-run, so none is taken here. Pages are copy-on-write, so what a commit replaces survives until the next one: a walk is
-whole if the newest transaction is the same before and after it. Everything in the file is checked, nothing believed.
+Format: github.com/etcd-io/bbolt, page.go, meta.go, bucket.go. Their owners hold an exclusive flock(2) while they run,
+so none is taken here. Pages are copy-on-write, so replaced pages survive until the next commit: a walk is consistent if
+the newest transaction is the same before and after it. The content is not trusted; everything is checked.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ META = struct.Struct("<IIIIQQQQQQ")  # magic, version, pagesize, flags, root, se
 IN_BUCKET = 0x01
 DEEPEST, ATTEMPTS = 32, 5
 LARGEST = 64 << 20  # bytes of one page with its overflow
-MOST = 200_000  # pages that one walk reads; a forged file could send it round and round
+MOST = 200_000  # pages that one walk reads; a forged file could contain a loop
 
 Reader = Callable[[int, int], bytes]  # size, offset
 
@@ -38,31 +38,31 @@ class Bucket:
         self._page = page
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
-        """Keys with their values, in order; the buckets inside are left out."""
+        """Yield keys with their values, in order, without nested buckets."""
         for flags, key, value in self._pages.leaves(self._page, 0):
             if not flags & IN_BUCKET:
                 yield key, value
 
     def buckets(self) -> Iterator[tuple[str, Bucket]]:
-        """The buckets inside, by name."""
+        """Yield the nested buckets by name."""
         for flags, key, value in self._pages.leaves(self._page, 0):
             if flags & IN_BUCKET:
                 yield key.decode("utf-8", "surrogateescape"), self._pages.bucket(value)
 
     def bucket(self, *names: str) -> Bucket | None:
-        """The bucket at this path, None where there is none."""
+        """Return the bucket at this path, None if there is none."""
         found: Bucket | None = self
         for name in names:
             found = dict(found.buckets()).get(name) if found else None
         return found
 
     def values(self) -> dict[str, bytes]:
-        """Keys as text, with their values."""
+        """Return keys as text, with their values."""
         return {key.decode("utf-8", "surrogateescape"): value for key, value in self.items()}
 
 
 class Pages:
-    """The file's pages as one transaction left them."""
+    """The file's pages as of one transaction."""
 
     def __init__(self, read: Reader) -> None:
         self._read = read
@@ -70,18 +70,18 @@ class Pages:
         self.size, self._root, self.transaction = newest(read)
 
     def top(self) -> Bucket:
-        """The bucket that holds all others."""
+        """Return the bucket that holds all others."""
         return Bucket(self, self._page(self._root))
 
     def bucket(self, value: bytes) -> Bucket:
-        """The bucket that a value describes: its pages are elsewhere, or follow at once."""
+        """Return the bucket that a value describes: its pages are elsewhere, or follow directly."""
         if len(value) < BUCKET.size:
             raise Torn("a bucket is cut short")
         root, _ = BUCKET.unpack_from(value)
         return Bucket(self, self._page(root) if root else value[BUCKET.size :])
 
     def leaves(self, page: bytes, depth: int) -> Iterator[tuple[int, bytes, bytes]]:
-        """(flags, key, value) of all elements below a page."""
+        """Yield (flags, key, value) of all elements below a page."""
         if depth > DEEPEST or len(page) < HEADER.size:
             raise Torn("pages that lead into each other")
         _, kind, count, _ = HEADER.unpack_from(page)
@@ -113,7 +113,7 @@ class Pages:
 
 
 def newest(read: Reader) -> tuple[int, int, int]:
-    """(page size, root page, transaction) of the newer of the two meta pages that is intact."""
+    """Return (page size, root page, transaction) of the newer intact meta page."""
     found = []
     first = _meta(read(META.size, HEADER.size))
     for size in (first[0],) if first else (4096, 8192, 16384, 65536):
@@ -134,7 +134,7 @@ def _meta(content: bytes) -> tuple[int, int, int] | None:
 
 
 def fnv1a(content: bytes) -> int:
-    """FNV-1a with 64 bits, the checksum of a meta page."""
+    """Return the 64-bit FNV-1a checksum of a meta page."""
     value = 0xCBF29CE484222325
     for byte in content:
         value = (value ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
@@ -142,7 +142,7 @@ def fnv1a(content: bytes) -> int:
 
 
 def walk(handle: int, visit: Callable[[Bucket], None], restart: Callable[[], None]) -> None:
-    """Let `visit` read from the top bucket; after a commit in between, `restart` and once more. Raises Torn."""
+    """Call `visit` with the top bucket; after a commit meanwhile call `restart` and try once more. Raises Torn."""
 
     def read(size: int, offset: int) -> bytes:
         return os.pread(handle, size, offset)

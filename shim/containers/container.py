@@ -1,4 +1,4 @@
-"""A container as the inventory has it: who it is, where it runs, and what each party wrote down about its limits."""
+"""A container in the inventory: its names, where it runs, and each party's record of its limits."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 RUNNING, PAUSED, CREATED, STOPPED, GONE, UNKNOWN = "running", "paused", "created", "stopped", "gone", "unknown"
 ALIVE = (RUNNING, PAUSED, CREATED)
-# Who is shown for a container that several know: the topmost engine first.
+# Which engine is shown for a container that several know: the topmost first.
 RANKS = ("docker", "cri-o", "cri", "nerdctl", "podman", "buildah", "containerd", "runc", "crun", "unknown")
 ASKED, SPEC, CONFIG, REMEMBERED, SYSTEMD, KUBELET = "asked", "spec", "config", "remembered", "systemd", "kubelet"
 
 
 class RecordedLimits(Value):
-    """What one party wrote down. column: ASKED, SPEC, CONFIG, REMEMBERED, SYSTEMD or KUBELET.
+    """The record of one party. column: ASKED, SPEC, CONFIG, REMEMBERED, SYSTEMD or KUBELET.
 
     kind: whose notation: "docker" (HostConfig), "podman" (argv of its create command under "argv"), "cri" (CRI's
     LinuxContainerResources), "oci" (`resources` and `oom_score_adj`), "runc" (its state's config.cgroups), "unit"
@@ -31,12 +31,12 @@ class RecordedLimits(Value):
 
 
 class Container(Value):
-    """One container; what is not known is "" or 0.
+    """One container; an unknown field is "" or 0.
 
     root: of the runtime's state directory. namespace: containerd's. pod: NAMESPACE/NAME. start: clock ticks since boot
     of the init process. family: "runc", "crun" or "other". driver: "cgroupfs", "systemd" or "disabled".
-    recorded: controller ("" for cgroup2) -> cgroup that the runtime says it made.
-    helper: infrastructure of an engine (a pod's pause container), not asked for by anybody.
+    recorded: controller ("" for cgroup2) -> cgroup that the runtime recorded.
+    helper: infrastructure of an engine (a pod's pause container) that no user asked for.
     problems: what could not be read, one sentence each.
     """
 
@@ -64,22 +64,24 @@ class Container(Value):
 
     @property
     def title(self) -> str:
-        """How a person calls it."""
+        """The name for people."""
         return self.name or self.id[:12]
 
     def record(self, column: str) -> RecordedLimits | None:
-        """The record of a column, None where nobody kept one."""
+        """Return the record of a column, None if there is none."""
         return next((record for record in self.records if record.column == column), None)
 
 
 def key(container: Container) -> tuple[str, str]:
-    """What makes two sightings one container: long hexadecimal ids are unique, others are so below one root only."""
+    """Return the identity of a container: a long hexadecimal id is unique, another one is unique only below one
+    root.
+    """
     unique = len(container.id) == 64 and all(letter in "0123456789abcdef" for letter in container.id)
     return container.id, "" if unique else container.root
 
 
 def merged(first: Container, second: Container) -> Container:
-    """Two sightings of one container; where both know something, the topmost engine's word counts."""
+    """Return two sightings of one container as one; if both know a field, the topmost engine wins."""
     upper, lower = (first, second) if _rank(first) <= _rank(second) else (second, first)
     fields: dict[str, Any] = {}
     for name in Container.__annotations__:
@@ -99,13 +101,13 @@ def _rank(container: Container) -> int:
 
 
 def family_of(runtime: str) -> str:
-    """Which runtime a path or a name means, judged by its last component."""
+    """Return the family of a runtime's path or name, judged by its last component."""
     name = runtime.rpartition("/")[2]
     return next((known for known in ("crun", "runc") if known in name), "other" if name else "")
 
 
 def oci(column: str, source: str, document: dict[str, Any]) -> RecordedLimits:
-    """The record of a config.json: what it asks of cgroups, and nothing else of it (it holds secrets, too)."""
+    """Return the record of a config.json: only its cgroup limits, because it also holds secrets."""
     linux = document.get("linux")
     linux = linux if isinstance(linux, dict) else {}
     process = document.get("process")
@@ -122,5 +124,5 @@ def oci(column: str, source: str, document: dict[str, Any]) -> RecordedLimits:
 
 
 def path_of(document: dict[str, Any]) -> str:
-    """cgroupsPath of a config.json."""
+    """Return cgroupsPath of a config.json."""
     return cgroups_path.of(document) or ""

@@ -1,7 +1,7 @@
 """containerd's records: bundles of running tasks, and meta.db with the specs, labels and CRI's own metadata.
 
 meta.db (core/metadata/buckets.go): v1 / NAMESPACE / containers / ID / spec, runtime, labels, extensions. The bundle's
-config.json is what the runtime got at the creation; an update changes meta.db's spec and the kernel, not the bundle.
+config.json is what the runtime got at creation; an update changes meta.db's spec and the kernel, not the bundle.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ ENGINES = {"moby": "docker", "k8s.io": "cri", "buildkit": "buildah"}
 
 
 def tasks(place: Place) -> Iterator[Container]:
-    """Those that have a bundle: STATE/io.containerd.runtime.v2.task/NAMESPACE/ID."""
+    """Yield containers with a bundle: STATE/io.containerd.runtime.v2.task/NAMESPACE/ID."""
     tree = place.tree
     for namespace in tree.names(place.path):
         for name in tree.names(f"{place.path}/{namespace}"):
@@ -72,14 +72,14 @@ def _task(place: Place, namespace: str, name: str, bundle: str, document: dict[s
 
 
 def engine_of(namespace: str, labels: dict[str, str]) -> str:
-    """Who asked containerd: told by the namespace, or by nerdctl's labels."""
+    """Return the engine that called containerd, from the namespace or from nerdctl's labels."""
     if "nerdctl/namespace" in labels or "nerdctl/name" in labels:
         return "nerdctl"
     return ENGINES.get(namespace.partition("-")[0], "containerd")
 
 
 def _named(container: Container, labels: dict[str, str]) -> Container:
-    """Names from annotations of config.json, or from labels of meta.db; both have them, old versions only some."""
+    """Add names from annotations of config.json, or from labels of meta.db; old versions have only some of them."""
     names = labels.get("nerdctl/name") or labels.get("io.kubernetes.container.name")
     names = names or labels.get("io.kubernetes.cri.container-name") or ""
     space = labels.get("io.kubernetes.pod.namespace") or labels.get("io.kubernetes.cri.sandbox-namespace") or ""
@@ -96,7 +96,7 @@ def _named(container: Container, labels: dict[str, str]) -> Container:
 
 
 def recorded(place: Place) -> Iterator[Container]:
-    """Those that meta.db below a root of containerd has, running or not."""
+    """Yield the containers in meta.db below a root of containerd, running or not."""
     path = f"{place.path}/{METADATA}"
     handle = place.tree.open(path)
     if handle is None:
@@ -148,7 +148,7 @@ def _recorded(path: str, namespace: str, name: str, bucket: bolt.Bucket) -> Cont
 
 
 def _asked_of_cri(extensions: dict[str, bytes]) -> dict[str, Any] | None:
-    """CRI's LinuxContainerResources as the kubelet sent them at the creation."""
+    """Return CRI's LinuxContainerResources as the kubelet sent them at creation."""
     value: Any = _object(any_value(extensions.get(CRI_CONTAINER, b"")))
     for name in ("Metadata", "Config", "linux", "resources"):
         value = value.get(name) if isinstance(value, dict) else None
@@ -156,7 +156,7 @@ def _asked_of_cri(extensions: dict[str, bytes]) -> dict[str, Any] | None:
 
 
 def _with_status(place: Place, container: Container) -> Container:
-    """Since 1.7 the status file has the resources that were last accepted: younger than those of the creation."""
+    """Add the status file's resources, which since 1.7 are those last accepted, newer than those at creation."""
     if container.engine != "cri" or container.helper:
         return container
     path = f"{place.path}/{STATUS}/{container.id}/status"
@@ -183,7 +183,7 @@ def _object(content: bytes) -> dict[str, Any]:
 
 
 def any_value(content: bytes) -> bytes:
-    """Field 2 of a protobuf Any (google/protobuf/any.proto), b"" where there is none."""
+    """Return field 2 of a protobuf Any (google/protobuf/any.proto), b"" if there is none."""
     position, found = 0, b""
     while position < len(content):
         tag, position = _varint(content, position)

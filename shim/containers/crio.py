@@ -1,6 +1,6 @@
-"""CRI-O's records: config.json and state.json in its containers' directories, which podman's storage shares.
+"""CRI-O's records: config.json and state.json in its containers' directories, in the storage that podman uses, too.
 
-config.json is written at the creation and never again; what the kubelet asks later is in the daemon's memory only.
+config.json is written at creation and never again; later requests of the kubelet are only in the daemon's memory.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ STATES = {"running": RUNNING, "created": CREATED, "stopped": STOPPED}
 
 
 def containers(place: Place) -> Iterator[Container]:
-    """CRI-O's containers below a storage directory, told from podman's by their annotations."""
+    """Yield CRI-O's containers below a storage directory; annotations distinguish them from podman's."""
     tree = place.tree
     for driver in tree.names(place.path):
         if not driver.endswith("-containers"):
@@ -65,7 +65,7 @@ def _container(place: Place, name: str, directory: str, document: dict[str, Any]
 
 
 def _inner(annotations: dict[str, Any], name: str) -> dict[str, Any]:
-    """An annotation that is itself a JSON object."""
+    """Return an annotation that is itself a JSON object."""
     try:
         value = json.loads(annotations.get(PREFIX + name) or "{}")
     except (ValueError, TypeError):

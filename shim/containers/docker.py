@@ -1,7 +1,8 @@
 """Docker's records: DATA/containers/ID/config.v2.json and hostconfig.json (moby, container/container.go).
 
-hostconfig.json is what is left of the request: dockerd looks at the host at create, update and start, and saves the
-structure with what it cannot enforce set to zero. So an absent limit there is no proof that nobody asked.
+hostconfig.json is the request after dockerd's checks. At create, update and start dockerd examines the host and saves
+the structure with every limit that it cannot enforce set to zero. So an absent limit there does not prove that nobody
+asked for it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from shim.containers.places import Place
 
-# The keys that are about limits; the file has environment variables, too.
+# The keys for limits only: the file also has environment variables.
 LIMITS = (
     *("Memory", "MemorySwap", "MemoryReservation", "MemorySwappiness", "OomKillDisable", "OomScoreAdj", "KernelMemory"),
     *("NanoCpus", "CpuShares", "CpuPeriod", "CpuQuota", "CpuRealtimePeriod", "CpuRealtimeRuntime", "CpusetCpus"),
@@ -25,7 +26,7 @@ COMPOSE = "com.docker.compose.project.config_files"
 
 
 def containers(place: Place) -> Iterator[Container]:
-    """Docker's containers below a data root."""
+    """Yield Docker's containers below a data root."""
     data = [place.path]
     data += [f"{place.path}/{name}" for name in place.tree.names(place.path) if _remapped(name)]
     for root in data:
@@ -36,7 +37,7 @@ def containers(place: Place) -> Iterator[Container]:
 
 
 def _remapped(name: str) -> bool:
-    """With userns-remap the data are one deeper, in UID.GID."""
+    """With userns-remap the data are one level deeper, in UID.GID."""
     user, dot, group = name.partition(".")
     return bool(dot) and user.isdigit() and group.isdigit()
 
@@ -76,5 +77,5 @@ def _state(state: dict[str, Any]) -> str:
         return PAUSED
     if state.get("Running"):
         return RUNNING
-    # Go's zero time: it never ended, so it was never started.
+    # Go's zero time: the container was never started.
     return CREATED if str(state.get("FinishedAt") or "0001").startswith("0001") else STOPPED

@@ -12,14 +12,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-LARGEST = 8 << 20  # a state holds the annotations, so it can be as large as a configuration's
-MAJORS = ("0", "1")  # of ociVersion; the state object did not change between them
+LARGEST = 8 << 20  # a state has the annotations, so it can be as large as a configuration
+MAJORS = ("0", "1")  # of ociVersion; the state object is the same in these
 
 
 class State(Value):
     """container: the id. pid: its init's, 0 after the end. bundle: absolute path. annotations: as configured.
 
-    status: as the runtime words it; runc says "creating" before the process starts, crun "created".
+    status: in the runtime's wording; runc reports "creating" before the process starts, crun "created".
     """
 
     container: str
@@ -30,7 +30,7 @@ class State(Value):
 
 
 def read(descriptor: int = 0) -> State:
-    """The state on `descriptor`. Raises ShimError for anything that is not one."""
+    """Return the state on `descriptor`. Raises ShimError for anything else."""
     try:
         text = drained(descriptor, LARGEST).decode("utf-8", "surrogateescape")
     except OSError as error:
@@ -41,7 +41,7 @@ def read(descriptor: int = 0) -> State:
 
 
 def of(text: str) -> State:
-    """The state that `text` is. Raises ShimError for anything that is not one."""
+    """Return the state in `text`. Raises ShimError for anything else."""
     if not text.strip():
         raise _bad("nothing")
     try:

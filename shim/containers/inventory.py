@@ -1,6 +1,6 @@
 """Every container on the host: all sources read once, sightings of one container joined, its processes found.
 
-Nothing here calls an engine. What cannot be read, or ends meanwhile, becomes a problem in the answer.
+Calls no engine. A file that cannot be read, or a process that ends meanwhile, becomes a problem in the answer.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from shim.containers.processes import Census, Process
     from shim.containers.tree import HostTree
 
-# A cgroup's name that holds an id: systemd's scopes, cgroupfs as podman, containerd and docker name theirs.
+# Cgroup names with an id in them: systemd's scopes, and the cgroupfs names of podman, containerd and docker.
 OF_ID = re.compile(
     r"(?:^|/)(?:(docker|libpod|cri-containerd|crio|nerdctl|runc|crun)-)?([0-9a-f]{64})(?:\.scope)?(?=/|$)"
 )
@@ -51,7 +51,7 @@ class Inventory(Value):
 
 
 def inventory(tree: HostTree, roots: tuple[str, ...] = ()) -> Inventory:
-    """Look at everything below the root of `tree`. roots: further state directories of runtimes."""
+    """Return the inventory of everything below the root of `tree`. roots: further state directories of runtimes."""
     seen = census(tree)
     known = places(tree, seen, roots)
     joined: dict[tuple[str, str], Container] = {}
@@ -89,7 +89,7 @@ def _sightings(known: Places, seen: Census) -> Iterator[Container]:
 
 
 def _of_process(process: Process, tree: HostTree) -> Container | None:
-    """What a shim's or conmon's command line says; all that there is where records cannot be read."""
+    """Return the container of a shim's or conmon's command line, the only source if records cannot be read."""
     if process.kind == SHIM:
         name, namespace = process.option("-id", "--id"), process.option("-namespace", "--namespace")
         root = f"/run/containerd/runc/{namespace}"
@@ -116,7 +116,7 @@ def _of_process(process: Process, tree: HostTree) -> Container | None:
 
 
 def _strays(joined: dict[tuple[str, str], Container], seen: Census) -> None:
-    """Cgroups that are named after a container of which nobody has a record: its engine is gone, or keeps it away."""
+    """Report cgroups named after a container without a record: its engine is gone, or hides it."""
     ids = {container.id for container in joined.values()}
     for pid, text in seen.cgroups.items():
         match = OF_ID.search(text.replace("\n", "/\n"))
@@ -130,7 +130,7 @@ def _strays(joined: dict[tuple[str, str], Container], seen: Census) -> None:
 
 
 def _adopted(joined: dict[tuple[str, str], Container]) -> list[Container]:
-    """A short id that an engine keeps without its runtime's root is the runtime's container of that id, if only one."""
+    """Match a short id that an engine keeps without the runtime's root to the runtime's only container with that id."""
     by_id: dict[str, list[tuple[str, str]]] = {}
     for place in joined:
         by_id.setdefault(place[0], []).append(place)
@@ -144,12 +144,12 @@ def _adopted(joined: dict[tuple[str, str], Container]) -> list[Container]:
 
 
 def _rootless_of(container: Container) -> bool:
-    """Known to an engine, not to a runtime."""
+    """Return whether an engine knows it and a runtime does not."""
     return not container.recorded and not container.start
 
 
 def _finished(tree: HostTree, seen: Census, container: Container) -> Container:
-    """With the truth about its process: alive, paused, gone, or somebody else's by now."""
+    """Return the container with the state of its process: alive, paused, gone, or replaced by another one."""
     if container.state not in ALIVE and not (container.pid and container.state != STOPPED):
         return container.changed(pid=0)
     if not container.pid and container.state == CREATED:

@@ -1,4 +1,4 @@
-"""The kubelet's own records: exclusive CPUs (cpu_manager_state), and what it has allocated to pods."""
+"""The kubelet's own records: exclusive CPUs (cpu_manager_state), and the resources allocated to pods."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ CPUS, ALLOCATED = "cpu_manager_state", "allocated_pods_state"
 
 
 def notes(places: tuple[Place, ...]) -> dict[tuple[str, str], RecordedLimits]:
-    """(pod uid, container's name) -> limits by the names of Kubernetes, "exclusive" with its CPUs.
+    """Return (pod uid, container's name) -> limits by their Kubernetes names, and "exclusive" with its CPUs.
 
-    "allocated" is there where the limits are known, so that one that is not there was not asked for.
+    "allocated" is set if the limits are known: a limit that is then missing was not asked for.
     """
     found: dict[tuple[str, str], RecordedLimits] = {}
     for place in places:
@@ -44,7 +44,7 @@ def _note(found: dict[tuple[str, str], RecordedLimits], uid: str, name: str, pat
 
 
 def _allocations(state: dict[str, Any]) -> dict[str, Any]:
-    """pod uid -> container -> resources; newer files have them as text inside of "data"."""
+    """Return pod uid -> container -> resources; newer files have them as text in "data"."""
     data = state.get("data")
     if isinstance(data, str):
         try:
@@ -68,6 +68,6 @@ def _objects(value: Any) -> dict[str, dict[str, Any]]:
 
 
 def noted(container: Container, known: dict[tuple[str, str], RecordedLimits]) -> Container:
-    """The container with the kubelet's record, where it has one."""
+    """Return the container with the kubelet's record, if there is one."""
     record = known.get((container.hints.get("pod-uid", ""), container.name))
     return container.changed(records=(*container.records, record)) if record else container

@@ -1,4 +1,4 @@
-"""A container's cgroups: which process's they are, what is its own part of the path, what lies above."""
+"""A container's cgroups: its own part of the path, the cgroups below it, and those above."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FREEZERS = ("/sys/fs/cgroup/freezer", "/sys/fs/cgroup/systemd/freezer")
 class Branch(Value):
     """One hierarchy's path: `own` is the container's cgroup, `leaf` where its process is (at or below `own`).
 
-    known: False where nothing tells which part of the path is the container's.
+    known: False if nothing tells which part of the path is the container's.
     """
 
     own: str
@@ -25,7 +25,7 @@ class Branch(Value):
 
     @property
     def inner(self) -> tuple[str, ...]:
-        """The container's cgroups from its own down to the process's."""
+        """Return the container's cgroups from its own down to the process's."""
         rest = self.leaf[len(self.own) :].strip("/").split("/") if self.leaf != self.own else []
         found, path = [self.own], self.own.rstrip("/")
         for part in rest:
@@ -35,7 +35,7 @@ class Branch(Value):
 
     @property
     def above(self) -> tuple[str, ...]:
-        """The cgroups above its own, the nearest first, without the root."""
+        """Return the cgroups above its own, the nearest first, without the root."""
         found, path = [], self.own
         while "/" in path.strip("/"):
             path = path.rpartition("/")[0]
@@ -44,7 +44,7 @@ class Branch(Value):
 
 
 def branches(container: Container, text: str) -> dict[str, Branch]:
-    """Hierarchy (v1 controller, "" for cgroup2) -> branch, from the container's /proc/PID/cgroup."""
+    """Return hierarchy (v1 controller, "" for cgroup2) -> branch, from the container's /proc/PID/cgroup."""
     return {
         name: branch(container, name, path)
         for name, path in lines.paths(text).items()
@@ -53,7 +53,9 @@ def branches(container: Container, text: str) -> dict[str, Branch]:
 
 
 def branch(container: Container, name: str, path: str) -> Branch:
-    """Cut at what the runtime recorded, else at the component that has the id, else at the configured path."""
+    """Cut the path at the cgroup that the runtime recorded, else at the component with the id, else at the configured
+    path.
+    """
     recorded = container.recorded.get(name, "") or container.recorded.get("", "")
     for candidate in (recorded, container.cgroups_path):
         own = _tail(candidate, path)
@@ -67,7 +69,7 @@ def branch(container: Container, name: str, path: str) -> Branch:
 
 
 def _tail(candidate: str, path: str) -> str:
-    """The recorded cgroup (with or without its mount point in front) if it is on the way to `path`."""
+    """Return the recorded cgroup (with or without its mount point in front) if it is `path` or above it."""
     if not candidate.startswith("/"):
         return ""
     candidate = candidate.rstrip("/")
@@ -80,19 +82,19 @@ def _tail(candidate: str, path: str) -> str:
 
 
 def _scope(own: str) -> str:
-    """crun puts the processes one below the scope; the scope is the container's, too."""
+    """crun puts the processes one level below the scope; the scope itself is the container's, too."""
     upper, _, last = own.rpartition("/")
     return upper if last == "container" and upper.endswith(".scope") else own
 
 
 def belongs(text: str, container: Container) -> bool:
-    """Does a /proc/PID/cgroup name the container: its id, or its configured path."""
+    """Return whether a /proc/PID/cgroup names the container: its id, or its configured path."""
     path = container.cgroups_path.rpartition(":")[2]
     return container.id in text or (len(path) > 1 and path in text) or container.driver == "disabled"
 
 
 def frozen(tree: HostTree, text: str) -> bool:
-    """Is the process's cgroup, or one above it, frozen (v1: freezer.state, v2: cgroup.events)."""
+    """Return whether the process's cgroup, or one above it, is frozen (v1: freezer.state, v2: cgroup.events)."""
     paths = lines.paths(text)
     if "freezer" in paths:
         state = tree.text(f"{FREEZERS[0]}{paths['freezer']}/freezer.state") or ""

@@ -1,7 +1,7 @@
-"""Where engines keep their records: the usual places, and those that command lines and settings name.
+"""Where engines keep their records: the usual places, and those in command lines and settings.
 
-A place belongs to a tree: this host's own, a user's home (no link counts there), or the root of a daemon's own mount
-namespace (rootless Docker and containerd), seen through /proc/PID/root.
+A place belongs to a tree: this host's own, a user's home (where links are not followed), or the root of a daemon's own
+mount namespace (rootless Docker and containerd), seen through /proc/PID/root.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ STORAGE_CONF = ("/etc/containers/storage.conf", "/usr/share/containers/storage.c
 
 
 class Place(Value):
-    """A directory of one tree. user: whose it is, "" for root's."""
+    """A directory of one tree. user: its owner, "" for root."""
 
     tree: HostTree
     path: str
@@ -32,9 +32,9 @@ class Place(Value):
 
 
 class Places(Value):
-    """All of them, by what is in them.
+    """All places, by their content.
 
-    docker: data roots. exec_roots: docker's runtime state. tasks: containerd's bundles, a directory a namespace.
+    docker: data roots. exec_roots: docker's runtime state. tasks: containerd's bundles, one directory a namespace.
     metadata: containerd's roots. storage: GRAPH of podman and CRI-O. kubelet: its root. runtimes: roots of runc, crun.
     trees: pid of one of the engines' processes -> the tree in which its paths are to be read.
     """
@@ -53,7 +53,7 @@ class Places(Value):
 
 
 class Found:
-    """Places while they are collected; each once."""
+    """The places collected so far, each once."""
 
     def __init__(self, tree: HostTree) -> None:
         self.tree = tree
@@ -61,7 +61,7 @@ class Found:
         self._elsewhere: dict[str, HostTree] = {}
 
     def add(self, kind: str, path: str, tree: HostTree | None = None, user: str = "") -> None:
-        """Remember a place."""
+        """Add a place."""
         tree = tree or self.tree
         path = path.rstrip("/")
         if path.startswith("/"):
@@ -69,9 +69,9 @@ class Found:
             self.by_kind.setdefault(kind, {}).setdefault((tree.root, path), place)
 
     def tree_of(self, process: Process) -> HostTree:
-        """What the process sees as the root of the file system; one tree a mount namespace.
+        """Return the root file system that the process sees; one tree for each mount namespace.
 
-        What a user's process names is read without following links, so that it leads to no file of somebody else.
+        In a user's process no links are followed, so that a path cannot lead to another user's file.
         """
         if not process.elsewhere and process.user in (0, self.tree.owner("/proc/self")):
             return self.tree
@@ -79,12 +79,12 @@ class Found:
         return self._elsewhere.setdefault(process.elsewhere, HostTree(root, follow=False))
 
     def of(self, kind: str) -> tuple[Place, ...]:
-        """All places of a kind."""
+        """Return all places of a kind."""
         return tuple(self.by_kind.get(kind, {}).values())
 
 
 def places(tree: HostTree, census: Census, roots: tuple[str, ...] = ()) -> Places:
-    """Every place that may hold records. roots: further state directories of runtimes."""
+    """Return every place that may hold records. roots: further state directories of runtimes."""
     found = Found(tree)
     _usual(found)
     _users(found)
@@ -131,13 +131,13 @@ def _usual(found: Found) -> None:
 
 
 def _namespaces(found: Found, tree: HostTree, path: str) -> None:
-    """A runtime root for each of containerd's namespaces."""
+    """Add a runtime root for each of containerd's namespaces."""
     for name in tree.names(path):
         found.add("runtimes", f"{path}/{name}", tree)
 
 
 def _users(found: Found) -> None:
-    """Rootless podman's storage in homes, runtimes' state below XDG_RUNTIME_DIR: users may write there."""
+    """Add rootless podman's storage in homes and runtimes' state below XDG_RUNTIME_DIR, where users may write."""
     for line in (found.tree.text("/etc/passwd") or "").splitlines():
         fields = line.split(":")
         if len(fields) < 7 or not fields[5].startswith("/") or fields[5] == "/" or fields[2] == "0":
@@ -169,7 +169,7 @@ def _docker_roots(found: Found, tree: HostTree, data: Any, executed: Any) -> Non
 
 def _containerd(found: Found, process: Process, tree: HostTree) -> None:
     text = tree.text(process.option("--config", "-c") or "/etc/containerd/config.toml") or ""
-    # What stands above the first table are the daemon's own settings.
+    # Lines before the first table are the daemon's own settings.
     settings = dict(OPTION.findall(re.split(r"^\s*\[", text, maxsplit=1, flags=re.MULTILINE)[0]))
     root = process.option("--root") or settings.get("root", "/var/lib/containerd")
     state = process.option("--state") or settings.get("state", "/run/containerd")
@@ -181,7 +181,9 @@ def _containerd(found: Found, process: Process, tree: HostTree) -> None:
 
 
 def _conmon(found: Found, process: Process, tree: HostTree) -> None:
-    """BUNDLE is GRAPH/DRIVER-containers/ID/userdata for podman and below RUN for CRI-O; the rest is on the line."""
+    """BUNDLE is GRAPH/DRIVER-containers/ID/userdata for podman and below RUN for CRI-O; the command line has the
+    rest.
+    """
     bundle = process.option("-b", "--bundle")
     graph, between, _ = bundle.partition("-containers/")
     if between:

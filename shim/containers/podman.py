@@ -1,6 +1,6 @@
 """podman's records: its database (SQLite, before 4.8 BoltDB) has each container's create command and OCI spec.
 
-Never `podman` itself: it takes locks, and its first call after a boot may migrate the database.
+`podman` itself is never called: it takes locks, and its first call after a boot may migrate the database.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ MANAGED = "io.container.manager"
 
 
 def containers(place: Place) -> Iterator[Container]:
-    """podman's containers in a storage directory; problems with the database are kept in the tree."""
+    """Yield podman's containers in a storage directory; the tree keeps problems with the database."""
     for path, read in ((f"{place.path}/db.sql", _sqlite), (f"{place.path}/libpod/bolt_state.db", _bolt)):
         handle = place.tree.open(path)
         if handle is None:
@@ -72,7 +72,7 @@ def _bolt(place: Place, path: str, handle: int) -> list[tuple[dict[str, Any], di
 
 
 def _sqlite(place: Place, path: str, handle: int) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """A copy is opened, so that no lock is taken and no journal of somebody else's is touched."""
+    """A copy is opened, so that no lock is taken and no foreign journal is touched."""
     try:
         import sqlite3
     except ImportError:
@@ -159,7 +159,7 @@ def _container(place: Place, path: str, config: dict[str, Any], state: dict[str,
 
 
 def _on_disk(place: Place, path: str) -> list[RecordedLimits]:
-    """config.json as the runtime got it at the last start; a user's is below the home that is our tree's root."""
+    """Return config.json from the last start; a user's is below the home, which is our tree's root."""
     home = place.tree.root
     inside = path[len(home) :] if place.user and path.startswith(f"{home}/") else path
     document = place.tree.object(inside)

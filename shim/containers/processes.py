@@ -1,4 +1,4 @@
-"""The processes that know of containers: shims, conmons, engines' daemons; and every process's cgroups."""
+"""The processes that know of containers (shims, conmons, engines' daemons), and the cgroups of every process."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ ENDED = ("Z", "X")  # zombie, dead
 
 
 class Process(Value):
-    """One of them. argv: its command line. elsewhere: its mount namespace, "" where it is ours, so that paths are.
+    """One such process. argv: its command line. elsewhere: its mount namespace if its paths are not ours, else "".
 
-    user: whose it is; anybody can start a program that is called conmon.
+    user: its owner; anybody can start a program named conmon.
     """
 
     pid: int
@@ -29,11 +29,11 @@ class Process(Value):
     user: int = 0
 
     def option(self, *names: str) -> str:
-        """The value of an option, as `-b V`, `--b V` or `--b=V`; "" if it is not there."""
+        """Return the value of an option, as `-b V`, `--b V` or `--b=V`; "" if it is not there."""
         return next(iter(self.options(*names)), "")
 
     def options(self, *names: str) -> list[str]:
-        """All values of an option that may come more than once."""
+        """Return all values of an option that may be repeated."""
         found = []
         for position, word in enumerate(self.argv):
             name, equals, value = word.partition("=")
@@ -43,7 +43,7 @@ class Process(Value):
 
 
 class Census(Value):
-    """Everything of /proc that the inventory needs. cgroups: pid -> content of its /proc/PID/cgroup."""
+    """The parts of /proc that the inventory needs. cgroups: pid -> content of its /proc/PID/cgroup."""
 
     processes: tuple[Process, ...]
     cgroups: dict[int, str]
@@ -51,8 +51,8 @@ class Census(Value):
 
 
 def census(tree: HostTree) -> Census:
-    """One look at every process. Those that end meanwhile are left out."""
-    # Of a host that is seen from inside a container its init is the measure, not this process.
+    """Look at every process once. Those that end meanwhile are left out."""
+    # For a host that is seen from inside a container, compare with its init instead of this process.
     ours = (tree.link("/proc/1/ns/mnt") if tree.root else "") or tree.link("/proc/self/ns/mnt")
     found, cgroups, hidden = [], {}, 0
     for name in tree.names("/proc"):
@@ -79,7 +79,7 @@ def census(tree: HostTree) -> Census:
 
 
 def kind_of(line: bytes) -> str:
-    """Which of them a command line is of, "" for any other process."""
+    """Return the kind of process with this command line, "" for any other."""
     program = line.partition(b"\0")[0].rpartition(b"/")[2].decode("utf-8", "replace")
     if program.startswith("containerd-shim"):
         return SHIM
@@ -87,9 +87,9 @@ def kind_of(line: bytes) -> str:
 
 
 def unlisted(tree: HostTree, pid: int) -> str | None:
-    """/proc/PID/cgroup of a process that the census leaves out, None if it has ended or is a kernel thread.
+    """Return /proc/PID/cgroup of a process that the census leaves out, None if it has ended or is a kernel thread.
 
-    The command line of any process is empty in the middle of execve(2), and where it was started without arguments.
+    A command line is empty in the middle of execve(2), and for a process that was started without arguments.
     """
     stat = _stat(tree, pid) if pid else ""
     flags = process.field(stat, process.FLAGS)
@@ -100,13 +100,13 @@ def unlisted(tree: HostTree, pid: int) -> str | None:
 
 
 def start_time(tree: HostTree, pid: int) -> int:
-    """When the process started, in clock ticks since boot (field 22 of /proc/PID/stat); 0 if it is gone."""
+    """Return when the process started, in clock ticks since boot (field 22 of /proc/PID/stat); 0 if it is gone."""
     found = process.field(_stat(tree, pid), process.STARTED)
     return int(found) if found.isdecimal() else 0
 
 
 def parent(tree: HostTree, pid: int) -> int:
-    """The parent's number (field 4 of /proc/PID/stat); 0 if the process is gone."""
+    """Return the parent's pid (field 4 of /proc/PID/stat); 0 if the process is gone."""
     return process.parent(_stat(tree, pid))
 
 

@@ -1,4 +1,4 @@
-"""Where the runtime itself says that a container's cgroups are, and which process it made the init.
+"""The runtime's own record of a container's cgroups and init process.
 
 runc writes ROOT/ID/state.json: `cgroup_paths` has an absolute directory for each controller ("" for cgroup2), and
 `init_process_start` the init's start in clock ticks. crun writes ROOT/ID/status: `cgroup-path`, one path below every
@@ -20,10 +20,10 @@ EVERYWHERE = "*"  # crun has one path for all hierarchies
 
 
 class Recorded(Value):
-    """What the runtime wrote down.
+    """The runtime's record.
 
-    file: where. directories: controller ("" for cgroup2, as in /proc/PID/cgroup) or EVERYWHERE -> the directory; of
-    EVERYWHERE it is below the mount. started: the init's start in clock ticks since boot (proc(5)), 0 if not told.
+    file: its path. directories: controller ("" for cgroup2, as in /proc/PID/cgroup) or EVERYWHERE -> the directory; of
+    EVERYWHERE it is below the mount. started: the init's start in clock ticks since boot (proc(5)), 0 if unknown.
     """
 
     file: str
@@ -31,7 +31,7 @@ class Recorded(Value):
     started: int = 0
 
     def below(self, controller: str, mount: str) -> str | None:
-        """The path below `mount` of the container's cgroup, None where the record has none there."""
+        """Return the path below `mount` of the container's cgroup, None if the record has none there."""
         path = self.directories.get(EVERYWHERE)
         if path is not None:
             return path
@@ -39,7 +39,7 @@ class Recorded(Value):
         return directory[len(mount) :] or "/" if mount and f"{directory}/".startswith(f"{mount}/") else None
 
     def memberships(self, host: Host) -> dict[str, str]:
-        """The same as /proc/PID/cgroup would have it: controller -> path below the mount."""
+        """Return the record in the form of /proc/PID/cgroup: controller -> path below the mount."""
         found = {}
         for name in (*host.placements, ""):
             key = v1_name(name)
@@ -50,7 +50,7 @@ class Recorded(Value):
 
 
 def recorded(runtime_root: str, container: str) -> Recorded | None:
-    """The record of a container below the runtime's root; None if no readable one exists."""
+    """Return the record of a container below the runtime's root; None if no readable one exists."""
     if not runtime_root:
         return None
     directory = join(runtime_root, container)

@@ -1,4 +1,4 @@
-"""From the name that a person uses to the container: an engine's name, POD/NAME, an id, or its first letters."""
+"""Finds a container by a name that people use: an engine's name, POD/NAME, an id, or the beginning of an id."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from shim.containers.container import Container
     from shim.containers.inventory import Inventory
 
-FEWEST = 3  # letters of an id; fewer are a name or a slip
+FEWEST = 3  # letters of an id; a shorter text is a name or a mistake
 
 
 def resolve(name: str, root: str = "/") -> Container:
-    """The container on this host that is called so. Raises ShimError where none or more than one is."""
+    """Return the container on this host with this name. Raises ShimError for none or more than one."""
     return named(inventory(HostTree(root)), name)
 
 
 def named(found: Inventory, name: str) -> Container:
-    """The one container of an inventory that is called `name`. Raises ShimError where none or more than one is."""
+    """Return the container of an inventory with this name. Raises ShimError for none or more than one."""
     for matches in (_exact, _begins):
         chosen = [one for one in found.containers if matches(one, name)]
         alive = [one for one in chosen if one.pid]
@@ -42,7 +42,7 @@ def named(found: Inventory, name: str) -> Container:
 
 
 def configuration_of(name: str) -> str:
-    """The config.json that a container of this host was made from. Raises ShimError where there is none to read."""
+    """Return the path of the config.json of a container of this host. Raises ShimError if there is none to read."""
     found = resolve(name)
     path = os.path.join(found.bundle, "config.json")
     if found.bundle and os.path.isfile(path):
@@ -56,7 +56,7 @@ def configuration_of(name: str) -> str:
 
 
 def _described(container: Container) -> str:
-    """ENGINE: POD/NAME ID; names are others' words, so what would steer a terminal is shown as its code."""
+    """Return ENGINE: POD/NAME ID. Names are foreign text, so control characters are escaped."""
     pod = f"{container.pod}/" if container.pod else ""
     text = f"{container.engine}: {pod}{container.title} {container.id}"
     return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text)
@@ -71,7 +71,7 @@ def _begins(container: Container, name: str) -> bool:
 
 
 def unknown(name: str, why: str, problems: tuple[str, ...] = ()) -> ShimError:
-    """The error for a name that leads nowhere."""
+    """Return the error for a name without a container."""
     return ShimError(
         "no-container",
         f"this host has no container {name}",

@@ -1,7 +1,7 @@
-"""What runtimes remember: runc's ROOT/ID/state.json with the limits of the last update, crun's ROOT/ID/status without.
+"""The runtimes' records: runc's ROOT/ID/state.json with the limits of the last update, crun's ROOT/ID/status without.
 
-An update erases from runc's record what it does not name (quota and period, cpuset, pids, unified), though the kernel
-keeps it: that something is absent there proves nothing about those.
+An update erases fields from runc's record that it does not name (quota and period, cpuset, pids, unified), though the
+kernel keeps the limits. So their absence from the record proves nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LEFT_OUT = ("devices", "path", "name", "parent", "scope_prefix", "Paths", "Syste
 
 
 def containers(place: Place) -> Iterator[Container]:
-    """The containers of one state directory."""
+    """Yield the containers of one state directory."""
     for name in place.tree.names(place.path):
         directory = f"{place.path}/{name}"
         state = place.tree.object(f"{directory}/state.json")
@@ -95,11 +95,11 @@ def _of_crun(place: Place, name: str, directory: str, status: dict[str, Any]) ->
 
 
 def _with_config(place: Place, container: Container) -> Container:
-    """With the bundle's config.json, which for a container of no engine is all that was asked."""
+    """Add the bundle's config.json, which for a container without an engine is all that was asked for."""
     path = os.path.join(container.bundle, "config.json")
     home = place.tree.root
     inside = path[len(home) :] if home and path.startswith(f"{home}/") else path
-    readable = not place.user or inside != path  # elsewhere a user's file would be read with links followed
+    readable = not place.user or inside != path  # a user's file in another place would be read with links followed
     document = place.tree.object(inside) if container.bundle.startswith("/") and readable else {}
     if not document:
         return container

@@ -1,4 +1,4 @@
-"""Who the container's init is, right after `create`: from the pid file, or from the runtime's own state."""
+"""The container's init right after `create`, from the pid file or from the runtime's own state."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from shim.system import content, join
 
 
 def pid(pid_file: str, runtime_root: str, container: str) -> int:
-    """The pid of the container's init, 0 if it cannot be found out. pid_file: the engine's --pid-file, "" for none.
+    """Return the pid of the container's init, 0 if it cannot be found. pid_file: the engine's --pid-file, "" for none.
 
-    runc keeps it in ROOT/ID/state.json as `init_process_pid`, crun in ROOT/ID/status as `pid`; both are read rather
-    than asked for, because `state` would cost as much as the whole of cgshim.
+    runc keeps it in ROOT/ID/state.json as `init_process_pid`, crun in ROOT/ID/status as `pid`. Both files are read
+    directly, because the command `state` would take as long as all of cgshim.
     """
     if pid_file:
         found = _number(_read(pid_file))
@@ -25,9 +25,9 @@ def pid(pid_file: str, runtime_root: str, container: str) -> int:
 
 
 def annotations_of(runtime_root: str, container: str) -> dict[str, str]:
-    """The annotations of a created container, {} if the runtime's state does not tell.
+    """Return the annotations of a created container, {} if the runtime's state has none.
 
-    runc keeps them among `config.labels` as NAME=VALUE; for crun they are read in the bundle that it remembers.
+    runc keeps them in `config.labels` as NAME=VALUE; for crun they are read from the bundle in its record.
     """
     labels = _labels(join(runtime_root, container))
     if labels:
@@ -37,7 +37,7 @@ def annotations_of(runtime_root: str, container: str) -> dict[str, str]:
 
 
 def bundle(runtime_root: str, container: str) -> str:
-    """The bundle that the container was created from, "" if the runtime's state does not say."""
+    """Return the bundle that the container was created from, "" if the runtime's state has none."""
     directory = join(runtime_root, container)
     status = _object(_read(join(directory, "status")))
     if isinstance(status.get("bundle"), str):
@@ -55,7 +55,7 @@ def _labels(directory: str) -> list[str]:
 
 
 def state_object(path: str) -> dict[str, object]:
-    """A state file of a runtime as an object, {} for anything that is none."""
+    """Return a state file of a runtime as an object, {} for any other content."""
     return _object(_read(path))
 
 

@@ -1,7 +1,7 @@
-"""Reading engines' files, also those of other mount namespaces and of users, without being led astray.
+"""Reads engines' files, also those of other mount namespaces and of users, safely.
 
-A tree that is not this host's own, or that a user may write to, is read component by component with O_NOFOLLOW: a
-link that somebody planted there leads nowhere. Absent and unreadable files are answers; `problems` keeps the latter.
+A tree that is not this host's own, or that a user may write to, is read component by component with O_NOFOLLOW, so that
+a planted link leads nowhere. Absent and unreadable files are answers; `problems` keeps the latter.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ QUIET = (errno.ENOENT, errno.ENOTDIR, errno.ESRCH)
 
 
 class HostTree:
-    """Files below `root`; paths are absolute, as whoever wrote them sees them.
+    """Files below `root`. Paths are absolute, as seen by the program that wrote them.
 
-    follow: links count, as on this host itself. problems: path -> why it could not be read; absent ones are not in it.
+    follow: follow links, for this host's own tree. problems: path -> why it could not be read, without absent files.
     """
 
     def __init__(self, root: str = "/", *, follow: bool = True) -> None:
@@ -31,7 +31,7 @@ class HostTree:
         self.problems: dict[str, str] = {}
 
     def open(self, path: str, flags: int = _FILE) -> int | None:
-        """A descriptor of the file or directory at `path`, None when it is absent or unreadable."""
+        """Return a descriptor of the file or directory at `path`, None if it is absent or unreadable."""
         try:
             if self.follow:
                 return os.open(self.root + path, flags)
@@ -56,7 +56,7 @@ class HostTree:
         return current
 
     def read(self, path: str) -> bytes | None:
-        """The whole regular file (or file of /proc), None when it is absent, unreadable or larger than LARGEST."""
+        """Return the whole file (ordinary, or of /proc), None if it is absent, unreadable or larger than LARGEST."""
         handle = self.open(path)
         if handle is None:
             return None
@@ -71,7 +71,7 @@ class HostTree:
             os.close(handle)
 
     def _whole(self, path: str, handle: int) -> bytes | None:
-        """read(2) until the end: files of /proc and cgroups tell no size."""
+        """Read to the end: files of /proc and cgroups report no size."""
         parts: list[bytes] = []
         size = 0
         while True:
@@ -85,12 +85,12 @@ class HostTree:
                 return None
 
     def text(self, path: str) -> str | None:
-        """The content as text; bytes that are not UTF-8 survive as surrogates."""
+        """Return the content as text; bytes that are not UTF-8 survive as surrogates."""
         content = self.read(path)
         return None if content is None else content.decode("utf-8", "surrogateescape")
 
     def object(self, path: str) -> dict[str, Any]:
-        """The JSON object in a file, {} when there is none; a file that holds something else is a problem."""
+        """Return the JSON object in a file, {} if there is none; other content is a problem."""
         content = self.read(path)
         if content is None:
             return {}
@@ -102,7 +102,7 @@ class HostTree:
         return value if isinstance(value, dict) else {}
 
     def names(self, path: str) -> list[str]:
-        """Sorted names in a directory, [] when there is none."""
+        """Return sorted names in a directory, [] if there is none."""
         handle = self.open(path, _STEP)
         if handle is None:
             return []
@@ -115,7 +115,7 @@ class HostTree:
             os.close(handle)
 
     def link(self, path: str) -> str:
-        """What a link of /proc says, "" when it says nothing."""
+        """Return the target of a link of /proc, "" if it has none."""
         try:
             return os.readlink(self.root + path)
         except OSError as error:
@@ -123,7 +123,7 @@ class HostTree:
             return ""
 
     def owner(self, path: str) -> int:
-        """The user id of a file's owner, -1 when it is gone."""
+        """Return the user id of a file's owner, -1 if the file is gone."""
         try:
             return os.stat(self.root + path, follow_symlinks=False).st_uid
         except OSError as error:
@@ -131,6 +131,6 @@ class HostTree:
             return -1
 
     def failed(self, path: str, error: OSError) -> None:
-        """Keep why, unless there is just nothing there."""
+        """Record the error, unless the file is just absent."""
         if error.errno not in QUIET:
             self.problems[path] = errno.errorcode.get(error.errno or 0, str(error))

@@ -1,4 +1,4 @@
-"""What systemd thinks of a container's scope: its text files, without D-Bus.
+"""systemd's settings for a container's scope, from text files, without D-Bus.
 
 Transient units are written below /run/systemd/transient; `systemctl set-property` writes to system.control. In these
 files the quota is `CPUQuota=NN%` and sizes are bytes or "infinity" (systemd.resource-control(5)).
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from shim.containers.tree import HostTree
 
 PREFIXES = ("docker", "libpod", "cri-containerd", "crio", "nerdctl", "runc", "crun")
-# As systemd reads them: later ones win.
+# In systemd's order: later ones win.
 WHERE = ("/run/systemd/transient", "/run/systemd/system.control", "/etc/systemd/system.control")
 
 
 def noted(tree: HostTree, container: Container) -> Container:
-    """The container with systemd's record, where it has a scope of its own."""
+    """Return the container with systemd's record, if it has a scope of its own."""
     if container.driver != "systemd":
         return container
     slice_, _, rest = container.cgroups_path.partition(":")
@@ -34,7 +34,7 @@ def noted(tree: HostTree, container: Container) -> Container:
 
 
 def properties(tree: HostTree, unit: str, user: str = "") -> dict[str, dict[str, str]]:
-    """File -> the settings in it, in the order in which systemd applies them; {} if it has no such unit."""
+    """Return file -> its settings, in the order in which systemd applies them; {} if there is no such unit."""
     where = [f"/run/user/{user}/systemd/transient", f"/run/user/{user}/systemd/user.control"] if user else WHERE
     found = {}
     for directory in where:
@@ -48,7 +48,7 @@ def properties(tree: HostTree, unit: str, user: str = "") -> dict[str, dict[str,
 
 
 def settings(text: str) -> dict[str, str]:
-    """KEY -> value of a unit file; of a key that comes more than once (a line a device) all, a line each."""
+    """Return KEY -> value of a unit file; a repeated key (one line a device) has all values, one a line."""
     found: dict[str, str] = {}
     for line in text.splitlines():
         name, equals, value = line.partition("=")

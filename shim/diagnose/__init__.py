@@ -1,1 +1,1 @@
-"""Failures explained: catalogue, facts, report."""
+"""Explains failures: catalogue, facts, rendering."""

@@ -1,6 +1,6 @@
-"""What an explanation is: a frozen value that the engine's channel, `cgshimctl` and the tests all render.
+"""A diagnosis: a frozen value that the engine's channel, `cgshimctl` and the tests render.
 
-Importable from the hot path: it imports nothing but `Value`.
+May be imported on the hot path: it imports nothing but `Value`.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 
 class Context(Value):
-    """What is known about the call that failed.
+    """The known facts about the call that failed.
 
     view: the host's files (`shim.host.view.View` or anything with `text`, `names` and, if it has it, `status`).
-    config: parsed config.json, None where there is none. runtime: "runc", "crun" or "other".
-    bundle: absolute path, "" if unknown. cgroups_path: `linux.cgroupsPath`, None where the key is absent.
+    config: parsed config.json, None if there is none. runtime: "runc", "crun" or "other".
+    bundle: absolute path, "" if unknown. cgroups_path: `linux.cgroupsPath`, None if the key is absent.
     command: "create", "run", "restore", "update", "checkpoint". container: its id.
-    placed: False where nothing is known of the call, so that its cgroup is not known either (a pasted text).
-    notes: the plan's notes (`shim.rules.base.Note`), where a plan was made.
-    kernel_log: text of the kernel log, None: read it from the host when an entry asks for it.
+    placed: False if the call, and with it the cgroup, is unknown (a pasted text).
+    notes: the plan's notes (`shim.rules.base.Note`), () without a plan.
+    kernel_log: text of the kernel log; None: read it from the host when an entry needs it.
     """
 
     view: Any
@@ -40,13 +40,13 @@ class Diagnosis(Value):
     """One explained failure.
 
     code: stable, kebab-case, listed in docs/diagnoses.md. verdict: one sentence. cause: why.
-    evidence: facts that were read on this host, one a line. remedy: steps to paste, one a line.
-    reference: kernel document or upstream thread. raw: the runtime's own words, noise included.
+    evidence: facts from this host, one a line. remedy: steps to paste, one a line.
+    reference: kernel document or upstream thread. raw: the runtime's own text, noise included.
     confirmed: a fact on this host supports it; False: only the text does.
-    ours: False for a failure that is not about mounts or cgroups; it passes through exactly as it came.
+    ours: False for a failure that is not about mounts or cgroups; it is passed through unchanged.
     others: codes that fit the text too, but were not confirmed or came second.
-    tell: a command whose output decides whether this is the cause; "" where there is no doubt.
-    causes: where several causes fit and nothing decides, a diagnosis of each, the likeliest first.
+    tell: a command whose output decides whether this is the cause; "" if there is no doubt.
+    causes: if several causes fit and nothing decides, a diagnosis of each, the likeliest first.
     """
 
     code: str

@@ -1,4 +1,4 @@
-"""The view of a host of which nothing is known: a text from another machine proves nothing about this one."""
+"""The view of an unknown host: a text from another machine proves nothing about this one."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ if TYPE_CHECKING:
 
 
 class Elsewhere:
-    """Answers every question with "not known"; no entry is confirmed by it."""
+    """Answers every question with "unknown", so that it confirms no entry."""
 
     root = "elsewhere"
 
     def text(self, path: str) -> None:
-        """Nothing was read."""
+        """Return None: nothing is known."""
 
     def names(self, path: str) -> tuple[str, ...]:
-        """Nothing was listed."""
+        """Return (): nothing is known."""
         return ()
 
     def exists(self, path: str) -> bool:
-        """Nothing was seen."""
+        """Return False: nothing is known."""
         return False
 
     def knows(self, path: str) -> bool:
-        """That nothing was seen at `path` does not mean that nothing is there."""
+        """Return False: that `path` was not seen does not mean that it does not exist."""
         return False
 
     def kept(self, path: str) -> bool:
-        """No content was kept."""
+        """Return False: no content was kept."""
         return False
 
     def identity(self, path: str) -> None:
-        """Nothing was seen."""
+        """Return None: nothing is known."""
 
     def status(self, path: str) -> Status | None:
-        """Nothing was seen."""
+        """Return None: nothing is known."""
         return None

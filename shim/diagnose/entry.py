@@ -1,8 +1,8 @@
-"""A row of the catalogue, and the fragments its patterns are made of.
+"""A row of the catalogue, and the fragments of its patterns.
 
 Runtimes say the same thing in many wordings over their versions ("opening file `F` for writing: E", "open `F` for
 writing: E", "openat2 /path/F: e"). The fragments here cover all of them, so that an entry names only the file and
-the error. Every pattern is searched without regard to case, and ^ and $ are the ends of a line.
+the error. Patterns ignore case, and ^ and $ match at the ends of a line.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     Excluded = Callable[[Facts, "Words"], bool]
     Foresight = Callable[[Facts], "tuple[str, ...]"]
 
-# The errno phrases of Go and of glibc, and musl's where they differ (crun on Alpine), or the name of the errno where a
-# text has already been through `render`.
+# The errno phrases of Go and of glibc, and musl's if they differ (crun on Alpine), or the name of the errno, for a text
+# from `render`.
 EACCES = r"(?:permission denied|EACCES)"
 EBUSY = r"(?:(?:device or )?resource busy|EBUSY)"
 EAGAIN = r"(?:resource temporarily unavailable|EAGAIN)"
@@ -42,41 +42,49 @@ EPERM = r"(?:operation not permitted|EPERM)"
 EDQUOT = r"(?:(?:disk )?quota exceeded|EDQUOT)"
 ERANGE = r"(?:numerical result out of range|result not representable|ERANGE)"
 EROFS = r"(?:read-only file system|EROFS)"
-# A character of a path: systemd's paths have colons in them, and only a colon with a blank behind it ends a path.
+# A character of a path: systemd's paths contain colons, and only a colon followed by a blank ends a path.
 CHARACTER = r"(?:[^\n`'\":]|:(?![\s\"']))"
-# The controllers of v1 as their hierarchies are named, alone or mounted together ("cpu,cpuacct"); other directories
-# below /sys/fs/cgroup (unified, systemd, slices, containers) are none.
+# The controllers of v1 by the names of their hierarchies, alone or mounted together ("cpu,cpuacct"); other directories
+# below /sys/fs/cgroup (unified, systemd, slices, containers) do not match.
 V1_NAMES = r"(?:cpuset|cpuacct|cpu|blkio|memory|devices|freezer|net_cls|net_prio|perf_event|hugetlb|pids|rdma|misc)"
 V1_HIERARCHY = rf"/sys/fs/cgroup/(?P<controller>{V1_NAMES})(?:,[a-z_]+)*/"
 
 
 def named(file: str) -> str:
-    """An interface file, with or without its directory and the runtimes' quotes; groups `path`, `directory`, `file`."""
+    """Match an interface file, with or without its directory and the runtimes' quotes; groups `path`, `directory`,
+    `file`.
+    """
     return rf"[`'\"]?(?P<path>(?P<directory>/{CHARACTER}*/)?(?P<file>{file}))[`'\"]?"
 
 
 def bare(file: str) -> str:
-    """An interface file without a verb, and mostly without its directory, as in a text that was cut in front of it."""
+    """Match an interface file without a verb, and usually without its directory, as in a text that was cut before
+    it.
+    """
     return rf"(?:^|: |=)[`'\"]?(?:/sys/fs/cgroup/{CHARACTER}*/)?(?P<file0>{file})[`'\"]?"
 
 
 def writing(file: str, error: str) -> str:
-    """Writing `file` (a regex for its name) failed with `error`; both runtimes, all wordings."""
-    return rf"(?:\bwrit(?:e|ing)(?: file)?(?: to)? {named(file)}|{bare(file)}): {error}"
+    """Match: writing `file` (a regex for its name) failed with `error`; both runtimes, all wordings."""
+    value = r"(?: \"?[^\s\":]{1,40}\"? to)?"  # the value, where runc says only what it failed to write to where
+    return rf"(?:\bwrit(?:e|ing)(?: file)?{value}(?: to)? {named(file)}|{bare(file)}): {error}"
 
 
-# What runc says it wrote: "failed to write 500 to cpu.cfs_quota_us: write ...", "failed to write \"500\": write ...".
+# What runc prints about the value: "failed to write 500 to cpu.cfs_quota_us: write ...", "failed to write \"500\":
+# write ...".
 WROTE = r"(?:failed to write \"?(?P<asked>[^\s\":]+)(?:\\n)?\"?\s*(?:to \"?[\w./,:-]+\"?)?: )?"
 
 
 def opening(file: str, error: str) -> str:
-    """Opening or finding `file` failed with `error`; both runtimes, all wordings."""
+    """Match: opening or finding `file` failed with `error`; both runtimes, all wordings."""
     verbs = r"\b(?:open|openat2|opening|opening file|stat|access)"
     return rf"(?:{verbs} {named(file)}(?: for writing)?|{bare(file)}): {error}"
 
 
 def making(error: str) -> str:
-    """Creating a cgroup directory failed with `error`; group `path`. Runtimes, mkdir(1) and systemd say it so."""
+    """Match: creating a cgroup directory failed with `error`; group `path`. Wordings of runtimes, mkdir(1) and
+    systemd.
+    """
     verbs = (
         r"(?:\b(?:mkdir|mkdirat|create|creating cgroup directory)|can(?:not|'t) create directory"
         r"|failed to create(?: control group| cgroup| directory)?)"
@@ -85,38 +93,38 @@ def making(error: str) -> str:
 
 
 def creating(file: str) -> str:
-    """Before 1.0 crun and runc opened `file` with O_CREAT, which cgroupfs refuses (EACCES) if it is missing."""
+    """Match: before 1.0 crun and runc opened `file` with O_CREAT, which cgroupfs refuses (EACCES) if it is missing."""
     return rf"\bopen(?:ing file)? {named(file)}(?: for writing)?: {EACCES}"
 
 
 def mounted(source: str, problem: str) -> str:
-    """runc's report that `problem` (a regex) came of mounting `source`, all versions; groups as for `mounting`."""
+    """Match runc's report of `problem` (a regex) while mounting `source`, all versions; groups as for `mounting`."""
     target = r"to rootfs(?: \\*\"[^\"\n]*\")? at \\*\"(?P<destination>[^\"\\\n]*)\\*\""
     return rf"\bmounting \\*\"(?P<source>{source})\\*\" {target}(?:: | caused:? \\*\"?){problem}"
 
 
 def mounting(fstype: str, error: str) -> str:
-    """Mounting source or type `fstype` failed with `error`; groups `source` and `destination`."""
+    """Match: mounting source or type `fstype` failed with `error`; groups `source` and `destination`."""
     runc = mounted(fstype, rf"(?:[^\n]*: )?{error}")
     crun = rf"\bmount [`'\"]?(?P<source2>{fstype})[`'\"]? to [`'\"]?(?P<destination2>[^`'\"\n:]*)[`'\"]?: {error}"
     return f"(?:{runc}|{crun})"
 
 
-COMPILED: dict[str, re.Pattern[str]] = {}  # the table has more patterns than the cache of `re` keeps
+COMPILED: dict[str, re.Pattern[str]] = {}  # larger than the cache of `re`, because the table has more patterns
 
 
 def compiled(pattern: str) -> re.Pattern[str]:
-    """The pattern, searched without regard to case, with ^ and $ at the ends of each line."""
+    """Compile a pattern: ignore case, and match ^ and $ at the ends of each line."""
     if pattern not in COMPILED:
         COMPILED[pattern] = re.compile(pattern, re.IGNORECASE | re.MULTILINE)
     return COMPILED[pattern]
 
 
 class Words(Value):
-    """What a pattern found: the matched text and its named groups.
+    """A match: the matched text and its named groups.
 
-    Groups that say the same in the wordings of different runtimes are numbered (`path`, `path2`) and one value here.
-    proven: these words have no other cause.
+    Groups with the same meaning in the wordings of different runtimes are numbered (`path`, `path2`) and are one value
+    here. proven: these words have no other cause.
     """
 
     text: str
@@ -124,16 +132,16 @@ class Words(Value):
     proven: bool = True
 
     def __getitem__(self, name: str) -> str:
-        """The group's text, "" where this wording has none."""
+        """Return the group's text, "" if this wording has none."""
         return self.groups.get(name, "")
 
     @property
     def controller(self) -> str:
-        """The controller that the words are about: named, or the first part of the interface file's name."""
+        """The controller that the words are about: the named one, or the first part of the interface file's name."""
         return self["controller"] or self["file"].split(".")[0]
 
     def values(self, runtime: str) -> dict[str, str]:
-        """For templates: the groups, the controller and the runtime's name."""
+        """Return values for templates: the groups, the controller and the runtime's name."""
         name = runtime if runtime in ("runc", "crun") else "the runtime"
         return {**({"controller": self.controller} if self.controller else {}), **self.groups, "runtime": name}
 
@@ -142,21 +150,21 @@ class Entry(Value):
     """One known failure.
 
     code: stable, kebab-case. title: a noun phrase for lists.
-    patterns: regular expressions, any of which recognises it: these words have no other cause worth naming.
-    ambiguous: words that have other causes too; a match counts only when `confirm` finds evidence.
-        An entry with neither gives no message at all and is found by looking.
-    verdict, cause, remedy: templates; `{name}` is a named group of the pattern. See `filled` for what is not known.
-    confirm: looks at the host and returns the evidence, () when the host does not support this cause.
-    stated: reads the words alone and returns what in them proves this cause, () where they do not.
-    excluded: True where the words, or the configuration that was read, rule this cause out.
-    layout: "v1" or "v2", where the cause belongs to one of them; words about the other rule it out.
-    offer: its place among several possible causes where nothing decides, 1 is the likeliest; 0: never without evidence.
-    first_for: words for which this cause is the likeliest, whatever its `offer`.
+    patterns: regular expressions, each of which identifies it: these words have no other likely cause.
+    ambiguous: words that have other causes, too; a match counts only if `confirm` finds evidence. An entry with neither
+        has no message and is found by its check alone.
+    verdict, cause, remedy: templates; `{name}` is a named group of the pattern. See `filled` for unknown values.
+    confirm: checks the host and returns the evidence, () if the host does not support this cause.
+    stated: reads only the words and returns the part that proves this cause, () if none does.
+    excluded: True if the words, or the configuration that was read, rule this cause out.
+    layout: "v1" or "v2" for a cause that belongs to one of them; words about the other rule it out.
+    offer: its place among several undecided causes, 1 is the likeliest; 0: never without evidence. first_for: words for
+    which this cause is the likeliest, whatever its `offer`.
     tell: a command whose output decides whether this is the cause, and what to look for in it.
-    foresee: the same look without a failure, for `cgshimctl doctor`; evidence, or () when all is well.
+    foresee: the same check without a failure, for `cgshimctl doctor`; evidence, or () if all is well.
     rank: of several confirmed causes the lowest wins; ties go to the earlier row.
-    ours: False: not about mounts or cgroups, the message passes through untouched.
-    last: asked only where no other entry fits the words.
+    ours: False: not about mounts or cgroups; the message is passed through unchanged.
+    last: tried only if no other entry fits the words.
     """
 
     code: str
@@ -181,11 +189,11 @@ class Entry(Value):
 
     @property
     def silent(self) -> bool:
-        """Does it give no message?"""
+        """True if it has no message."""
         return not self.patterns and not self.ambiguous
 
     def found_in(self, text: str) -> Words | None:
-        """What the first fitting pattern found."""
+        """Return the match of the first pattern that fits, None if none does."""
         for pattern in self.patterns + self.ambiguous:
             match = compiled(pattern).search(text)
             if match is not None:
@@ -197,19 +205,19 @@ class Entry(Value):
 
 
 class Placeholders(dict):  # type: ignore[type-arg]
-    """Values for a template; what is not known shows as <name>."""
+    """Values for a template; an unknown one is shown as <name>."""
 
     def __missing__(self, key: str) -> str:
         return f"<{key}>"
 
 
 def fill(template: str, values: dict[str, str]) -> str:
-    """The template with its `{name}`s replaced; what is not known shows as <name>, as on the page of all entries."""
+    """Return the template with its `{name}`s replaced; an unknown one becomes <name>, as on the page of all entries."""
     return template.format_map(Placeholders(values))
 
 
 def known(template: str, values: dict[str, str]) -> bool:
-    """Has every `{name}` of the template a value that is not empty?"""
+    """Return whether every `{name}` of the template has a value that is not empty."""
     return all(values.get(name) for name in NAMES.findall(template.replace("{{", "").replace("}}", "")))
 
 
@@ -217,7 +225,7 @@ NAMES = re.compile(r"{(\w+)}")
 
 
 class Filled(Value):
-    """An entry's texts for one failure; nothing in them stands for what is not known."""
+    """An entry's texts for one failure, without placeholders for unknown values."""
 
     verdict: str
     cause: str
@@ -228,8 +236,8 @@ class Filled(Value):
 def filled(entry: Entry, values: dict[str, str]) -> Filled:
     """The entry's templates with their values.
 
-    Where the verdict needs a value that is not known the title takes its place; of the cause the sentences without
-    one are kept, of the remedy the steps.
+    If the verdict needs an unknown value, the title replaces it. Sentences of the cause and steps of the remedy are
+    left out if they need one.
     """
     sentences = (part for part in sentences_of(entry.cause) if known(part, values))
     return Filled(
@@ -241,5 +249,5 @@ def filled(entry: Entry, values: dict[str, str]) -> Filled:
 
 
 def sentences_of(text: str) -> list[str]:
-    """The sentences of a template."""
+    """Return the sentences of a template."""
     return re.split(r"(?<=[.;]) (?=[A-Z{])", text)

@@ -1,8 +1,8 @@
-"""From a runtime's words and the host's facts to one diagnosis.
+"""From a runtime's message and the host's facts to one diagnosis.
 
-Of several causes that fit the words, one that a fact on this host confirms wins. Where the words have several causes
-and nothing decides, each of them is given, the likeliest first ("several-causes"), with a way to tell. Where nothing
-fits, the answer is "not-recognised": no guess.
+Of several causes that fit the words, one that a fact on this host confirms wins. If the words have several causes and
+nothing decides, all of them are returned, the likeliest first ("several-causes"), with a way to decide. If nothing
+fits, the answer is "not-recognised", without a guess.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from shim.values import Value
 
 NOT_RECOGNISED = "not-recognised"
 SEVERAL_CAUSES = "several-causes"
-STUMBLES = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)  # of a look that is broken
-MOST = 5  # causes that are given where nothing decides
+STUMBLES = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)  # of a broken check
+MOST = 5  # causes to return if nothing decides
 
 
 class Candidate(Value):
     """An entry that fits the words.
 
-    evidence: what the host shows for it, () if nothing does. stated: what in the words proves it.
+    evidence: what the host shows for it, () for nothing. stated: the words that prove it.
     """
 
     entry: Entry
@@ -37,23 +37,23 @@ class Candidate(Value):
 
     @property
     def order(self) -> tuple[bool, bool, int, int]:
-        """What a fact or the words prove first; our own before what is foreign; then by rank and place."""
+        """Sort key: proof from a fact or the words first; our own entries before foreign ones; then rank and place."""
         return not (self.evidence or self.stated), not self.entry.ours, self.entry.rank, self.place
 
     @property
     def likeliest(self) -> tuple[bool, int, int]:
-        """Its place among several possible causes."""
+        """Sort key: its place among several possible causes."""
         first = self.entry.first_for and compiled(self.entry.first_for).search(self.words.text)
         return not first, self.entry.offer, self.place
 
     @property
     def counts(self) -> bool:
-        """Can this be the answer: something proves it, or its words have no other cause."""
+        """True if it can be the answer: something proves it, or its words have no other cause."""
         return bool(self.evidence or self.stated) or self.words.proven
 
 
 def explain(text: str, context: Context) -> Diagnosis:
-    """The diagnosis of a runtime's output `text` (plain, logfmt or JSON; noise included)."""
+    """Return the diagnosis of a runtime's output `text` (plain, logfmt or JSON; noise included)."""
     heard = noise.clean(text)
     own = spoken.own_code(text)
     given = spoken.own_message(text, own)
@@ -76,16 +76,16 @@ def explain(text: str, context: Context) -> Diagnosis:
 
 
 def _of_broken_lines(heard: noise.Heard, facts: Facts) -> list[Candidate]:
-    """What the words mean without their line breaks. It may be more than what fits one of the lines: the catalogue has
-    what is particular in front of what is general.
+    """Return the candidates for the words without their line breaks. They may be more specific than those for one line:
+    the catalogue has specific entries before general ones.
     """
     found = (one for words in heard.perhaps for one in candidates(words, facts))
     return [one for one in found if one.counts and one.entry.found_in(heard.everything) is None]
 
 
 def candidates(words: str, facts: Facts, last: bool = False) -> list[Candidate]:
-    """Every entry that recognises `words` and is not ruled out, with what the host shows for it; with `last` those that
-    are asked only where no other fits.
+    """Return every entry that matches `words` and is not ruled out, with evidence from the host; with `last` those
+    entries that are tried only if no other fits.
     """
     found = []
     layout = spoken.layout_of(words)
@@ -104,8 +104,8 @@ def candidates(words: str, facts: Facts, last: bool = False) -> list[Candidate]:
 
 
 def looked(entry: Entry, facts: Facts, words: Words) -> tuple[str, ...]:
-    """What the entry's check finds. A check that stumbles over a file of unknown form finds nothing: the runtime's
-    failure is what the user has to learn of, not ours.
+    """Return what the entry's check finds. A check that fails on a file of unknown form finds nothing: the user must
+    learn of the runtime's failure, not of ours.
     """
     if entry.confirm is None:
         return ()
@@ -117,7 +117,9 @@ def looked(entry: Entry, facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def _note(error: Exception, entry: Entry) -> None:
-    """The traceback of a broken check, if CGSHIM_DEBUG is set; otherwise its cause would stay unconfirmed forever."""
+    """Write the traceback of a broken check if CGSHIM_DEBUG is set; otherwise its cause would silently stay
+    unconfirmed.
+    """
     place = os.environ.get("CGSHIM_DEBUG", "")
     if not place:
         return
@@ -132,7 +134,7 @@ def _note(error: Exception, entry: Entry) -> None:
 
 
 def ruled_out(entry: Entry, facts: Facts, words: Words) -> bool:
-    """Does the entry's `excluded` say that it cannot be? A look that stumbles rules nothing out."""
+    """Return whether the entry's `excluded` rules it out. A check that fails rules nothing out."""
     if entry.excluded is None:
         return False
     try:
@@ -143,7 +145,7 @@ def ruled_out(entry: Entry, facts: Facts, words: Words) -> bool:
 
 
 def without_words(code: str, evidence: tuple[str, ...], values: dict[str, str]) -> Diagnosis:
-    """The diagnosis of an entry that was found by looking, not by a message. Raises KeyError for an unknown code."""
+    """Return the diagnosis of an entry that a check found without a message. Raises KeyError for an unknown code."""
     entry = entry_of(code)
     texts = filled(entry, values)
     return Diagnosis(
@@ -158,7 +160,7 @@ def without_words(code: str, evidence: tuple[str, ...], values: dict[str, str]) 
 
 
 def entry_of(code: str) -> Entry:
-    """The catalogue's row. Raises KeyError for an unknown code."""
+    """Return the catalogue's row. Raises KeyError for an unknown code."""
     for entry in ENTRIES:
         if entry.code == code:
             return entry
@@ -189,7 +191,7 @@ def _diagnosis(best: Candidate, text: str, context: Context, others: tuple[str, 
 
 
 def _several(possible: list[Candidate], text: str, context: Context) -> Diagnosis:
-    """Each cause that the words may have; a single one is the answer itself, and says that it is not proven."""
+    """Return each cause that the words may have. A single one is the answer itself, marked as not proven."""
     each = list({one.entry.code: one for one in reversed(possible)}.values())[::-1]
     causes = tuple(_diagnosis(one, "", context, ()) for one in each[:MOST])
     codes = tuple(one.code for one in causes)
@@ -210,7 +212,7 @@ def _several(possible: list[Candidate], text: str, context: Context) -> Diagnosi
 
 
 def _not_recognised(text: str, heard: noise.Heard, facts: Facts) -> Diagnosis:
-    """No cause. The host's facts belong to it only where the words are about cgroups at all."""
+    """Return the diagnosis without a cause. It has facts about the host only if the words are about cgroups."""
     about_cgroups = "cgroup" in heard.everything.lower()
     return Diagnosis(
         code=NOT_RECOGNISED,

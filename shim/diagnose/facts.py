@@ -1,6 +1,6 @@
-"""What the catalogue's checks look at, through one view of the host; runs only after something failed.
+"""The facts that the catalogue's checks use, from one view of the host; read only after a failure.
 
-Nothing here raises for a file that is absent or unreadable: such a file is an answer of its own.
+Nothing here raises for a file that is absent or unreadable: that is an answer, too.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 CGROUP = "/sys/fs/cgroup"
 SYS_ADMIN, SYS_RESOURCE, BPF = 21, 24, 39  # capability numbers, include/uapi/linux/capability.h
 LARGEST_PAGE = 64 << 10  # bytes: Linux on arm64 and ppc64 can be built with pages of this size
-SMALL_MEMORY = 12 * 1024 * 1024  # runc init and its Go runtime need up to this much; CRI-O refuses below it
+SMALL_MEMORY = 12 * 1024 * 1024  # runc init and its Go runtime need up to this much; CRI-O refuses lower limits
 
 
 class Status(Value):
-    """Mode bits without the type, owner, and is it a directory."""
+    """Mode bits without the type, the owner, and whether it is a directory."""
 
     mode: int
     uid: int
@@ -46,7 +46,7 @@ class Facts:
     # Files.
 
     def text(self, path: str) -> str | None:
-        """Content, None when absent or unreadable."""
+        """Return the content, None if absent or unreadable."""
         if not self.was_read(path):
             return None
         try:
@@ -56,47 +56,47 @@ class Facts:
         return None if content is None else str(content)
 
     def line(self, path: str) -> str:
-        """Content without surrounding white space, "" when absent."""
+        """Return the content without surrounding white space, "" if absent."""
         return (self.text(path) or "").strip()
 
     def words(self, path: str) -> tuple[str, ...]:
-        """Content split at white space."""
+        """Return the content split at white space."""
         return tuple((self.text(path) or "").split())
 
     def number(self, path: str) -> int | None:
-        """Content as a number; None when absent, "max" or not a number."""
+        """Return the content as a number; None if absent, "max" or not a number."""
         try:
             return int(self.line(path))
         except ValueError:
             return None
 
     def keyed(self, path: str) -> dict[str, int]:
-        """A flat keyed file as numbers."""
+        """Return a flat keyed file as numbers."""
         return flat_keyed(self.text(path) or "")
 
     def names(self, path: str) -> tuple[str, ...]:
-        """Names in a directory, () when there is none."""
+        """Return the names in a directory, () if there is none."""
         try:
             return tuple(self.view.names(path) or ())
         except OSError:
             return ()
 
     def exists(self, path: str) -> bool:
-        """Is there anything at `path`?"""
+        """Return whether anything exists at `path`."""
         return bool(self.view.exists(path))
 
     def absent(self, path: str) -> bool:
-        """Is it known that there is nothing at `path`? Of a captured host only what was captured is known."""
+        """Return whether `path` is known not to exist. For a captured host only captured paths are known."""
         knows = getattr(self.view, "knows", None)
         return (knows is None or bool(knows(path))) and not self.exists(path)
 
     def was_read(self, path: str) -> bool:
-        """Does the view have the content of what is at `path`? Of most files a capture has the name only."""
+        """Return whether the view has the content of `path`. A capture has only the names of most files."""
         kept = getattr(self.view, "kept", None)
         return kept is None or bool(kept(path))
 
     def status(self, path: str) -> Status | None:
-        """Mode and owner; None when absent or unreachable. Symbolic links are followed."""
+        """Return mode and owner; None if absent or unreachable. Follows symbolic links."""
         own = getattr(self.view, "status", None)
         if own is not None:
             found = own(path)
@@ -108,14 +108,14 @@ class Facts:
         return Status(mode=got.st_mode & 0o7777, uid=got.st_uid, gid=got.st_gid, directory=(got.st_mode >> 12) == 0o4)
 
     def quote(self, path: str) -> str:
-        """Evidence: the path and what it holds, on one line."""
+        """Return evidence: the path and its content, on one line."""
         content = self.text(path)
         if content is None:
             return f"{path}: absent or unreadable"
         return f"{path}: {' '.join(content.split()) or 'empty'}"
 
     def page_size(self) -> int:
-        """Bytes of a memory page; of a host that is not this one, the largest that Linux has: more is too much."""
+        """Bytes of a memory page; for another host the largest page of Linux, because too large is harmless."""
         own = getattr(self.view, "page_size", None)
         if own is not None:
             return int(own)
@@ -124,21 +124,21 @@ class Facts:
     # Mounts and layout.
 
     def covering(self, path: str) -> Mounted | None:
-        """The mount that has `path`."""
+        """Return the mount that contains `path`."""
         return mount_table.covering(self.mounts, path)
 
     def v1(self, controller: str) -> Mounted | None:
-        """The v1 hierarchy that carries `controller`, nearest to where runtimes look first."""
+        """Return the v1 hierarchy of `controller`, closest to where runtimes look first."""
         found = [one for one in self.mounts if one.fstype == "cgroup" and controller in one.super_options]
         return min(found, key=lambda one: (not one.point.startswith(CGROUP + "/"), len(one.point)), default=None)
 
     def cgroup2(self) -> Mounted | None:
-        """The cgroup2 mount, nearest to where runtimes look first."""
+        """The cgroup2 mount, closest to where runtimes look first."""
         found = [one for one in self.mounts if one.fstype == "cgroup2"]
         return min(found, key=lambda one: (not one.point.startswith(CGROUP), len(one.point)), default=None)
 
     def layout(self) -> str:
-        """`unified`, `hybrid`, `legacy` or `none`, as runtimes decide it: by what is mounted at /sys/fs/cgroup."""
+        """`unified`, `hybrid`, `legacy` or `none`, judged as runtimes do: by the mounts at /sys/fs/cgroup."""
         top = self.covering(CGROUP)
         if top is not None and top.fstype == "cgroup2":
             return "unified"
@@ -148,7 +148,7 @@ class Facts:
         return "none"
 
     def directory(self, controller: str = "") -> str:
-        """Where the container's own cgroup is or would be: absolute path, "" where that cannot be said."""
+        """Return the absolute path where the container's own cgroup is or would be, "" if unknown."""
         if not self.context.placed:
             return ""
         mount = self.cgroup2() if self.layout() == "unified" else self.v1(controller or "devices")
@@ -163,7 +163,7 @@ class Facts:
         return _joined(mount.point, own, wanted or self.context.container)
 
     def lineage(self, directory: str) -> tuple[str, ...]:
-        """The cgroup directories from the mount point down to `directory`, both included."""
+        """Return the cgroup directories from the mount point down to `directory`, both included."""
         mount = self.covering(directory)
         if mount is None or not mount.fstype.startswith("cgroup"):
             return ()
@@ -174,14 +174,14 @@ class Facts:
         return tuple(found)
 
     def parent(self, controller: str = "") -> str:
-        """The parent of the container's cgroup, "" where that cannot be said."""
+        """Return the parent of the container's cgroup, "" if unknown."""
         found = self.lineage(self.directory(controller))
         return found[-2] if len(found) > 1 else ""
 
     # The process that starts the runtime.
 
     def field(self, name: str) -> str:
-        """A field of /proc/self/status, "" when absent."""
+        """Return a field of /proc/self/status, "" if absent."""
         for line in (self.text("/proc/self/status") or "").splitlines():
             key, _, value = line.partition(":")
             if key == name:
@@ -189,19 +189,19 @@ class Facts:
         return ""
 
     def capable(self, capability: int) -> bool | None:
-        """Is the capability effective; None when it cannot be read."""
+        """Return whether the capability is effective; None if that cannot be read."""
         try:
             return bool(int(self.field("CapEff"), 16) >> capability & 1)
         except ValueError:
             return None
 
     def in_user_namespace(self) -> bool:
-        """Is this process outside the initial user namespace?"""
+        """True if this process is outside the initial user namespace."""
         words = self.words("/proc/self/uid_map")
         return bool(words) and words != ("0", "0", "4294967295")
 
     def command_line(self, name: str) -> str:
-        """Value of a kernel boot option, "" when it is not given; a bare option gives its own name."""
+        """Return the value of a kernel boot option, "" if it is not set; a bare option returns its own name."""
         for word in self.words("/proc/cmdline"):
             key, equals, value = word.partition("=")
             if key == name:
@@ -221,7 +221,7 @@ class Facts:
     # The container's configuration.
 
     def config(self, *keys: str) -> Any:
-        """The value at `keys` in config.json, None where absent."""
+        """Return the value at `keys` in config.json, None if absent."""
         value: Any = self.context.config
         for key in keys:
             if not isinstance(value, dict):
@@ -230,28 +230,28 @@ class Facts:
         return value
 
     def resource(self, *keys: str) -> Any:
-        """The value at `keys` in `linux.resources`."""
+        """Return the value at `keys` in `linux.resources`."""
         return self.config("linux", "resources", *keys)
 
     def memory_limit(self) -> int | None:
-        """`memory.limit` in bytes, or `unified["memory.max"]`; None where there is no limit."""
+        """`memory.limit` in bytes, or `unified["memory.max"]`; None if there is no limit."""
         from shim.planning.preflight import memory_limit
 
         resources = self.resource()
         return memory_limit(resources) if isinstance(resources, dict) else None
 
     def is_user(self) -> bool:
-        """Has this process an effective user id other than 0."""
+        """True if this process has an effective user id other than 0."""
         return self.field("Uid").split()[1:2] not in ([], ["0"])
 
     def has_namespace(self, kind: str) -> bool:
-        """Does config.json list a namespace of this type?"""
+        """Return whether config.json lists a namespace of this type."""
         listed = self.config("linux", "namespaces") or ()
         return any(isinstance(one, dict) and one.get("type") == kind for one in listed)
 
 
 def expand_slice(path: str | None, own: str = "") -> str:
-    """A systemd path (`slice:prefix:name`) as the directories that systemd makes of it; other paths as they are.
+    """Return a systemd path (`slice:prefix:name`) as systemd's directories; other paths are unchanged.
 
     own: this process's cgroup, which decides between the system's and a user's slices.
     """

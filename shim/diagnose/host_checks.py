@@ -1,4 +1,4 @@
-"""What will go wrong on this host before anything has: the catalogue's own looks, without a message."""
+"""Problems of this host before any failure: the catalogue's own checks, without a message."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def foreseen(context: Context) -> tuple[Diagnosis, ...]:
-    """Every entry whose own look finds something, lowest rank (gravest) first; templates keep their <names>."""
+    """Return every entry whose own check finds something, lowest rank (gravest) first; templates keep their <names>."""
     facts = Facts(context)
     looked = ((entry, entry.foresee(facts)) for entry in ENTRIES if entry.foresee is not None)
     found = [(entry, evidence) for entry, evidence in looked if evidence]

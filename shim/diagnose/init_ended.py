@@ -1,9 +1,8 @@
-"""The container's init ended between the runtime's success and the read-back: what is proved, and why it ended.
+"""The container's init ended between the runtime's success and the read-back: what is proven, and why it ended.
 
-A dead process is in no cgroup of its own, so limits are read where the runtime's state says that the container's
-cgroups are. Why it ended is told by that cgroup's own counter of kills and the kernel's log of that cgroup, by the
-kernel's record of a seccomp action on that process, by the profile, and by the wait status of a process that nobody has
-waited for yet.
+A dead process is in no cgroup of its own, so limits are read from the cgroups in the runtime's record. Why it ended
+shows in that cgroup's own counter of kills, in the kernel's log about that cgroup, in the kernel's record of a seccomp
+action on that process, in the profile, and in the wait status of a process that nobody has waited for yet.
 """
 
 from __future__ import annotations
@@ -31,15 +30,15 @@ if TYPE_CHECKING:
     from shim.host.view import View
     from shim.planning.rewrite import Rewrite
 
-LETS_PASS = ("SCMP_ACT_ALLOW", "SCMP_ACT_LOG")  # seccomp(2): what these actions answer runs
-# What the init still does once the filter is loaded: wait for `start` at a FIFO, then become the process.
+LETS_PASS = ("SCMP_ACT_ALLOW", "SCMP_ACT_LOG")  # seccomp(2): with these actions the system call still runs
+# System calls of the init after the filter is loaded: wait for `start` at a FIFO, then exec.
 NEEDED = ("openat", "read", "write", "close", "futex", "execve", "exit_group")
-SIGNALS = {6: "SIGABRT", 9: "SIGKILL", 11: "SIGSEGV", 15: "SIGTERM", 31: "SIGSYS"}  # signal(7), those of inits
+SIGNALS = {6: "SIGABRT", 9: "SIGKILL", 11: "SIGSEGV", 15: "SIGTERM", 31: "SIGSYS"}  # signal(7): those that end an init
 SECCOMP = "type=1326"  # include/uapi/linux/audit.h, AUDIT_SECCOMP
 
 
 class Reason(Value):
-    """Why it ended. words: completes "the init ended: "; "" where only the wait status is known."""
+    """Why it ended. words: completes "the init ended: "; "" if only the wait status is known."""
 
     words: str = ""
     cause: str = ""
@@ -48,10 +47,10 @@ class Reason(Value):
 
 
 def notices(view: View, subject: Subject, made: Rewrite, fate: Fate) -> Notices:
-    """(level, text) notices for a container that was updated or restored and is over already.
+    """Return (level, text) notices for a container that was updated or restored and has already ended.
 
-    Raises ShimError `init-ended` for one that was created and can never be started, and `limit-not-applied` where the
-    container's own cgroup shows another value than the guard that was asked for.
+    Raises ShimError `init-ended` for one that was created and can never be started, and `limit-not-applied` if the
+    container's own cgroup shows another value than the requested guard.
     """
     found = recorded(subject.root, subject.container)
     own = found.memberships(made.host) if found else {}
@@ -61,7 +60,7 @@ def notices(view: View, subject: Subject, made: Rewrite, fate: Fate) -> Notices:
     lost = tuple(one for one in findings if one.expectation.kind == GUARD and one.found)
     if lost and made.policy != settings.WARN:
         raise not_applied(lost, made)
-    level: Level = "info" if own else "warning"  # without a record of its cgroups nothing shows what they have
+    level: Level = "info" if own else "warning"  # without a record of its cgroups nothing shows their limits
     return [(level, f"cgshim: the init of container {subject.container} has ended: {_ending(fate)}; {fate.evidence}")]
 
 
@@ -119,7 +118,7 @@ def _seccomp(made: Rewrite, subject: Subject, lines: list[str]) -> Reason | None
 
 
 def _profile(made: Rewrite) -> dict[str, Any]:
-    """`linux.seccomp`, which the document leaves unread; {} where there is none."""
+    """Return `linux.seccomp`, which the document does not parse; {} if there is none."""
     text = made.document.part("linux", "seccomp") if made.where else ""
     try:
         profile = parse(text) if text else None
@@ -129,7 +128,7 @@ def _profile(made: Rewrite) -> dict[str, Any]:
 
 
 def _refused(profile: dict[str, Any]) -> list[str]:
-    """The needed system calls that no rule of the profile names with an action that lets them pass."""
+    """Return the required system calls that no rule of the profile allows."""
     if profile.get("defaultAction") in LETS_PASS:
         return []
     passing: set[str] = set()

@@ -1,4 +1,4 @@
-"""The facts that are most often behind a failed start, for the answer to a message that nobody knows."""
+"""The most frequent facts behind a failed start, for the answer to an unknown message."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from shim.diagnose.facts import CGROUP, SMALL_MEMORY, SYS_ADMIN, SYS_RESOURCE, F
 
 
 def usual_suspects(facts: Facts) -> tuple[str, ...]:
-    """One line for the layout, then one for each unusual thing that is so on this host."""
+    """Return one line for the layout, then one for each unusual fact about this host."""
     found = [_layout(facts)]
     for look in (_straggler, _read_only, _memory, _namespace, _capabilities, _boot):
         found.extend(look(facts))

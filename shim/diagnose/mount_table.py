@@ -1,6 +1,6 @@
-"""/proc/PID/mountinfo with every mount in it: after a failure it matters what covers a path, and how it is mounted.
+"""/proc/PID/mountinfo with every mount: after a failure it matters what covers a path, and how it is mounted.
 
-`shim.host.mountinfo` keeps the cgroup mounts only, and of those no per-mount options.
+`shim.host.mountinfo` keeps only the cgroup mounts, without their per-mount options.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from shim.values import Value
 class Mounted(Value):
     """One line of mountinfo.
 
-    point, root, fstype, source: as the kernel gives them, octal escapes decoded.
+    point, root, fstype, source: from the kernel, octal escapes decoded.
     options: of this mount (`ro`, `nosuid`, ...). super_options: of the file system (v1 controllers among them).
     peers: optional fields (`shared:12`, `master:3`).
     """
@@ -27,17 +27,17 @@ class Mounted(Value):
 
     @property
     def read_only(self) -> bool:
-        """Is this mount, or the whole file system, read-only?"""
+        """True if this mount, or the whole file system, is read-only."""
         return "ro" in self.options or "ro" in self.super_options
 
     def line(self) -> str:
-        """Evidence: where, what and how."""
+        """Evidence: the place, the type and the options."""
         extra = f" ({self.root})" if self.root != "/" else ""
         return f"mountinfo: {self.point}{extra} {self.fstype} {','.join(self.options)} - {','.join(self.super_options)}"
 
 
 def parse_all(text: str) -> tuple[Mounted, ...]:
-    """Every well-formed line in mount order."""
+    """Return every well-formed line in mount order."""
     return tuple(
         Mounted(
             point=unescape(left[4]),
@@ -53,7 +53,7 @@ def parse_all(text: str) -> tuple[Mounted, ...]:
 
 
 def covering(mounts: tuple[Mounted, ...], path: str) -> Mounted | None:
-    """The mount that has `path`: the longest mount point above it, the last one where several are stacked."""
+    """Return the mount that contains `path`: the longest mount point above it, the last one if several are stacked."""
     best = None
     for mount in mounts:
         point = mount.point.rstrip("/")

@@ -1,8 +1,8 @@
-"""Takes a runtime's output apart: what was said, at which level, and what of it is noise.
+"""Takes a runtime's output apart: messages, their levels, and noise.
 
-Noise is what a runtime prints beside the cause or in front of it: runc's warning about OOM counts comes with every
-failure at an early stage, crun puts "the memory limit could be too low" before failures that have nothing to do with
-memory, engines append their own verdict.
+Noise is text that a runtime prints beside the cause or before it. runc's warning about OOM counts comes with every
+failure at an early stage. crun prints "the memory limit could be too low" before failures that have nothing to do with
+memory. Engines append their own verdict.
 """
 
 from __future__ import annotations
@@ -13,42 +13,42 @@ from shim.diagnose.records import IN_FRONT, LEFT_OUT, records
 from shim.values import Value
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
-# A diagnosis that was pasted back: only the runtime's own words in it count (`shim.diagnose.render`).
+# A pasted diagnosis: only the runtime's own words in it count (`shim.diagnose.render`).
 DIAGNOSED = re.compile(r"cgshim: .* \[[a-z0-9-]+\]\s*$", re.MULTILINE)
 QUOTED = re.compile(r"^\s*runtime: (.*)$", re.MULTILINE)
-# Phrases of the runtime's that `shim.diagnose.render` abbreviates, because engines act on them.
+# The runtime's phrases that `shim.diagnose.render` abbreviates, because engines act on them.
 ABBREVIATED = (
     (re.compile(r"\bexecutable not found \(ENOENT\) in\b"), "executable file not found in"),
     (re.compile(r"\bEACCES\b"), "permission denied"),
     (re.compile(r"\bEPERM\b"), "operation not permitted"),
     (re.compile(r"\bENOENT\b"), "no such file or directory"),
 )
-# The same as `cgshimctl explain` shows it: the runtime's words stand below this heading.
+# The same from `cgshimctl explain`: the runtime's words are below this heading.
 SHOWN = re.compile(
     r"^\s*code:? +[a-z0-9-]+ *$.*?^The runtime's own (?:words|message):?\s*$(?P<words>.*)", re.MULTILINE | re.DOTALL
 )
 INNER = re.compile(r'^(?:time=(?:"[^"]*"|\S+) )?level=\w+ msg="(?P<msg>.*?)"?$')
 FAILED = re.compile(r"\b(?:[Ee]rror response|[Ee]rror: |[Ff]ailed|cannot)\b")
 QUIETER = re.compile(r"(?:DEBU|INFO|WARN)\[\d+\] (?!\[\d+\] System error)|(?:time=\S+ )?level=(?:debug|info|warning) ")
-# How a line begins that is a message of its own and no continuation.
+# The beginning of a line that is a message of its own, not a continuation.
 STARTS = re.compile(
     r"^\s*(?:$|[{}\[\]]|(?:DEBU|INFO|WARN|ERRO|FATA)\[|time=|level=|[Ee]rror:|ERROR:?|WARNING:|[Ff]ailed "
     r"|docker: |cgshim: |  ?[a-z]+: "
     rf"|{IN_FRONT.pattern[1:]}|\w+_linux\.go:\d+: starting|(?:runc|crun|podman|docker|kubelet)\b[^:]{{0,40}}: )"
 )
-# runc from 1.4 on joins what it and its children say; each is a line of its own.
+# runc from 1.4 on joins its own and its children's messages; each is a line of its own.
 JOINED = re.compile(r"; (?=runc init error\(s\): |nsexec(?:-\d)?\[\d+\]: )")
 CONTINUED = re.compile(r"\\\n[ \t]*(\\ )?")  # a folded string of YAML
 ESCAPED_LINE_END = re.compile(r"\\+[nr](?![a-z]{2})|\\+n(?=cgshim: |runtime: |time=|level=)|\\+t")
 PRINTED = str.maketrans({"\u201c": '"', "\u201d": '"', "\u2018": "'", "\u2019": "'", "\u00a0": " "})
 
-# crun before 0.11 quoted a path with ', and with ` from then on.
+# crun before 0.11 quoted a path with ', and later with `.
 OLD_QUOTES = re.compile(r"'([^'`\n]*)'(?=[\s:,.]|$)")
-# A text that was copied from an address or from Markdown source.
+# A text that was copied from a URL or from Markdown source.
 IN_ADDRESS = re.compile(r"(?<=[\w:,;%])%(20)(?=[a-z])", re.IGNORECASE)
 ESCAPED_TICK = re.compile(r"\\+`")
 
-# Every wrapper that quotes a message escapes its quotes once more.
+# Every wrapper that quotes a message escapes its quotes again.
 ESCAPED_QUOTE = re.compile(r'\\+"')
 
 NOISE_LINES = (
@@ -66,22 +66,22 @@ NOISE_LINES = (
     r"^\[conmon:d\]: failed to write to /proc/self/oom_score_adj",
     r"^container still running$",
 )
-# What runtimes quote of CRIU's log is the cause, though runc quotes it as warnings.
+# Lines that runtimes quote from CRIU's log are the cause, though runc quotes them as warnings.
 EXCERPT = re.compile(r'--- (?:Quoting|excerpt from CRIU log) ["`]')
 EXCERPT_ENDS = re.compile(r"---(?: end of excerpt)?$")
 PREFIXES = (r"the memory limit could be too low: ",)
 SUFFIXES = (r": unknown\.?$", r": OCI permission denied$", r": OCI runtime error$", r"\bunknown$")
 NOISE = re.compile("|".join(NOISE_LINES), re.IGNORECASE)
 AFFIXES = re.compile("|".join(PREFIXES + SUFFIXES), re.IGNORECASE | re.MULTILINE)
-# podman puts its own failure to enable controllers in front, as a warning, and the runtime then finds none.
+# podman first prints its own failure to enable controllers as a warning, and the runtime then finds none.
 NOT_ENABLED = re.compile(r"\bcgroup\.subtree_control[`'\"]?: \w|mkdir /sys/fs/cgroup\S*: read-only", re.IGNORECASE)
 LACKS = re.compile(
     r"controllers? .* (?:is|are) not available|open `?[a-z]+\.[\w.]+`?: no such file|creating cgroup directory .*: "
     r"no such",
     re.IGNORECASE,
 )
-# A cause stands at the beginning or the end of a line and of an output. The patterns must never see more than this:
-# the time of some grows with the square of a line's length.
+# A cause is at the beginning or the end of a line and of an output. The patterns must never get more than this: the
+# time of some is quadratic in a line's length.
 LINE = 2000
 NARROW = 40  # columns; no terminal is narrower
 LONGEST_WORD = 40  # folding leaves up to this much of a line empty
@@ -93,8 +93,8 @@ class Heard(Value):
     """A runtime's output without its noise.
 
     errors: messages of level error and worse, or of no level, and quoted ones. rest: warnings and information.
-    rejoined: the errors of a text whose lines a terminal or folding broke, as they read without the breaks. perhaps:
-    the same where that is in doubt. aside: what counts as noise, where it is all that was said.
+    rejoined: the errors of a text whose lines a terminal or folding broke, without the breaks. perhaps: the same if
+    that is in doubt. aside: the noise, if there is nothing else.
     """
 
     errors: tuple[str, ...]
@@ -115,13 +115,13 @@ class Heard(Value):
 
     @property
     def first(self) -> str:
-        """The errors; the rest where there are none."""
+        """The errors, or the rest if there are none."""
         return self.failure or self.everything
 
     @property
     def readings(self) -> tuple[tuple[str, ...], ...]:
-        """The words in the order in which they are tried: without breaks where the lines were broken (in a word, or
-        between two), as they came, and at last as one line.
+        """The words in the order in which they are tried: without breaks if the lines were broken (in a word, or
+        between two), unchanged, and at last as one line.
         """
         lines = [line.strip() for line in self.everything.split("\n")]
         folded, unbroken = (_ends(separator.join(lines)) for separator in (" ", ""))
@@ -134,15 +134,15 @@ class Heard(Value):
 
     @property
     def _reason(self) -> str:
-        """The warnings that say why a controller, whose lack the errors tell of, could not be enabled."""
+        """The warnings that explain why a controller could not be enabled, if the errors report that it is missing."""
         return "\n".join(line for line in self.rest if NOT_ENABLED.search(line)) if LACKS.search(self.failure) else ""
 
 
 def clean(text: str) -> Heard:
-    """The messages of a JSON or logfmt log, or the lines of plain text, without noise."""
+    """Return the messages of a JSON or logfmt log, or the lines of plain text, without noise."""
     plain = _own_words(_printed(text))
     heard = _heard(plain)
-    if not heard.everything:  # noise alone is what was asked about
+    if not heard.everything:  # the text is nothing but noise
         heard = Heard(errors=tuple(line.strip() for line in plain.split("\n") if line.strip())[:LINES], rest=())
     joined, begins, short = _rejoined(plain)
     whole = tuple((_heard(one).first, one) for one in joined)
@@ -154,7 +154,7 @@ def clean(text: str) -> Heard:
 
 
 def _printed(text: str) -> str:
-    """The text as somebody read it: without colours, escapes of an address or of Markdown, and folding of YAML."""
+    """Return the text as printed: without colours, escapes of a URL or of Markdown, and YAML folding."""
     plain = ANSI.sub("", text).replace("\r\n", "\n").replace("\r", "\n").translate(PRINTED)
     plain = IN_ADDRESS.sub(lambda found: chr(int(found[1], 16)), plain)
     plain = ESCAPED_TICK.sub("`", plain)
@@ -164,7 +164,7 @@ def _printed(text: str) -> str:
 
 
 def _own_words(plain: str) -> str:
-    """The runtime's own words of a diagnosis that was pasted back; any other text as it is."""
+    """Return the runtime's own words from a pasted diagnosis; any other text is unchanged."""
     own = QUOTED.findall(plain) if DIAGNOSED.search(plain) else []
     shown = SHOWN.search(plain)
     own = own or ([shown["words"]] if shown else [])
@@ -178,22 +178,22 @@ def _spelled_out(text: str) -> str:
 
 
 def _full(lines: list[str]) -> bool:
-    """Is every line but the last as long as a terminal is wide?"""
+    """Return whether every line but the last is as long as a terminal is wide."""
     widths = {len(line) for line in lines[:-1]}
     return len(lines) > 2 and len(widths) == 1
 
 
 def _aside(text: str, heard: Heard) -> tuple[str, ...]:
-    """The whole text, noise and warnings included, where nothing else was said than words such as CreateError."""
+    """Return the whole text, noise and warnings included, if it has nothing but words such as CreateError."""
     if not heard.everything or any(" " in line for line in heard.errors + heard.rest):
         return ()
     return (_ends("\n".join(message for _, message in records(text)[:LINES])),)
 
 
 def _rejoined(text: str) -> tuple[tuple[str, ...], bool, bool]:
-    """The text without the breaks of a terminal (every line but the last is full) or of folding (every line but the
-    last would not have held the next word), () where there are none. What makes that doubtful: a line begins as a
-    message of its own does; a line is much shorter than the others.
+    """Return the text without the breaks of a terminal (every line but the last is full) or of folding (every line but
+    the last has no room for the next word), () if there are none. It is doubtful if a line begins like a message of its
+    own, or is much shorter than the others.
     """
     lines = text.strip("\n").split("\n")
     widths = [len(line) for line in lines[:-1]]
@@ -223,8 +223,8 @@ def _heard(text: str) -> Heard:
 
 
 def _spoken(message: str) -> list[str]:
-    """The message without the lines that are noise; what runc joined to it follows. A message that quotes a log, as
-    engines put a runtime's whole output into one, has records in it.
+    """Return the message without noise lines; messages that runc joined to it follow. A message that quotes a log, as
+    engines quote a runtime's whole output, has records in it.
     """
     found = []
     for part in JOINED.split(message):
@@ -241,7 +241,7 @@ def _spoken(message: str) -> list[str]:
 
 
 def _quoted(line: str) -> str:
-    """The message of a quoted record, whose own quotes may be unescaped by now; any other line as it is."""
+    """Return the message of a quoted record, whose own quotes may be unescaped by now; any other line is unchanged."""
     inner = INNER.match(line)
     return inner["msg"] if inner else line
 

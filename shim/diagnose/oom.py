@@ -1,4 +1,4 @@
-"""The truth about memory: was something killed, does everything stand still, how often; on both layouts.
+"""The facts about memory on both layouts: whether something was killed, how often, and whether everything stands still.
 
 v1 counts in `memory.oom_control` (`oom_kill` since Linux 4.13) and `memory.failcnt`, v2 in `memory.events`, whose
 numbers include the descendants (Documentation/admin-guide/cgroup-v1/memory.rst, cgroup-v2.rst).
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from shim.host.view import View
 
 
-# Where memory and memory+swap have the same limit, only the second one's counter moves.
+# If memory and memory+swap have the same limit, only the second counter moves.
 FAILURES = ("memory.failcnt", "memory.memsw.failcnt")
 
 
 class MemoryCounters(Value):
-    """What a cgroup's memory counters say. Counts are since the cgroup was made; None: this layout does not tell.
+    """A cgroup's memory counters, since it was made; None: not on this layout.
 
     kills: processes killed by the OOM killer. events: times that the limit could not be kept by reclaiming.
     failures: times that the limit was hit. stuck: out of memory now, with the OOM killer switched off (v1).
@@ -35,12 +35,12 @@ class MemoryCounters(Value):
 
 
 def pressure(view: View, directory: str) -> MemoryCounters | None:
-    """The counters of the memory cgroup at `directory`, None where it has none (gone, or no memory controller)."""
+    """Return the counters of the memory cgroup at `directory`, None if it has none (gone, or no memory controller)."""
     return _unified(view, directory) or _v1(view, directory)
 
 
 def verdict(view: View, directory: str) -> Diagnosis | None:
-    """What went wrong with memory in this cgroup, None if nothing did or nothing can be told."""
+    """Return what went wrong with memory in this cgroup, None if nothing did or nothing shows."""
     found = pressure(view, directory)
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""docs/diagnoses.md out of the catalogue: `python -m shim.diagnose.page > docs/diagnoses.md`."""
+"""Prints docs/diagnoses.md from the catalogue: `python -m shim.diagnose.page > docs/diagnoses.md`."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ CONTENTS = """## By symptom
 Search this page for the message; these are the words by which it is recognised. Without words, a fact on the host or
 the rest of the message decides.
 """
-FEWEST = 17  # characters of a message that tell it from others
-# What ends a run of literal characters in a pattern: an escape, the head of a group, an operator.
+FEWEST = 17  # characters of a message that distinguish it from others
+# The end of a run of literal characters in a pattern: an escape, the start of a group, an operator.
 OPERATORS = re.compile(r"\\[A-Za-z]|\(\?(?:P<\w+>|[:=!]|<[=!])|[\[\](){}|*+?^$.\\]")
 # strerror(3): too many failures end with one of these.
 COMMON = (
@@ -46,7 +46,7 @@ OFFERED = "The message has other causes too; if nothing decides, this is one of 
 
 
 def page() -> str:
-    """The whole document."""
+    """Return the whole document."""
     parts = [HEAD, CONTENTS, *(line for area, entries in AREAS for line in _contents(area, entries)), ""]
     for area, entries in AREAS:
         parts.append(f"## {area}\n")
@@ -76,7 +76,7 @@ def _words(entry: Entry) -> str:
 
 
 def section(entry: Entry) -> str:
-    """One entry as Markdown."""
+    """Return one entry as Markdown."""
     lines = [f"### {entry.code}", "", _sentence(entry.title)]
     if not entry.ours and not entry.reference:
         return "\n".join([*lines, ""])

@@ -1,4 +1,4 @@
-"""What `shim.planning.preflight` found, in the words of the catalogue."""
+"""The hazards of `shim.planning.preflight`, in the catalogue's texts."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ if TYPE_CHECKING:
 
 
 def diagnosed(hazards: tuple[Hazard, ...]) -> tuple[Diagnosis, ...]:
-    """One diagnosis for each hazard, in the same order."""
+    """Return one diagnosis for each hazard, in the same order."""
     return tuple(without_words(found.code, found.evidence, found.values) for found in hazards)

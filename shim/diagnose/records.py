@@ -1,4 +1,4 @@
-"""Records of logs in a runtime's output: JSON, logfmt, klog, the journal, and what engines put in front of a line."""
+"""Parses log records in a runtime's output: JSON, logfmt, klog, the journal, and engines' prefixes of a line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 LOGFMT = re.compile(
     r'^(?:time=(?:"[^"]*"|\S+) )?level=(?P<level>\w+) msg=(?P<msg>"(?:[^"\\]|\\.)*(?:"|$)|\S+)(?P<rest>.*)$'
 )
-# What stands in front of a program's own line: the journal, klog, container logs, events of Kubernetes, mail quotes.
+# Prefixes of a program's own line: the journal, klog, container logs, events of Kubernetes, mail quotes.
 PROGRAM = r"[\w@.:/()-]+(?:\[\d+\])?: "
 IN_FRONT = re.compile(
     rf"^(?:(?:[A-Z][a-z]{{2}} +\d{{1,2}} [\d:.]{{8,}}|\d{{4}}-\d\d-\d\dT[\d:.,]{{8,}}\S*) (?!level=)\S+ {PROGRAM}"
@@ -23,12 +23,12 @@ IN_FRONT = re.compile(
 KLOG = re.compile(r'\berr="((?:[^"\\]|\\.)*)"')  # klog's structured form
 TERMINAL = re.compile(r"^(?P<level>DEBU|INFO|WARN|ERRO|FATA|PANI)\[\d+\] *")
 LEVELS = {"DEBU": "debug", "INFO": "info", "WARN": "warning", "ERRO": "error", "FATA": "fatal", "PANI": "panic"}
-# An engine's word, without a level, for what it leaves out and goes on.
+# An engine's word, without a level, for errors that it skips.
 LEFT_OUT = re.compile(r"\b(?:discarded|ignored|limited without swap)\.?(?: +[\d.]+s)?$", re.IGNORECASE)
 
 
 def records(text: str) -> list[tuple[str, str]]:
-    """(level, message) of every record; level "" where the format has none."""
+    """Return (level, message) of every record; level "" if the format has none."""
     found: list[tuple[str, str]] = []
     decoder = json.JSONDecoder()
     position = 0
@@ -60,7 +60,7 @@ def _json_record(value: Any) -> tuple[str, str]:
 
 
 def _inner(text: str) -> str:
-    """The message of a record of JSON that was put into a string of JSON; any other text as it is."""
+    """Return the message of a JSON record inside a JSON string; any other text is unchanged."""
     if not text.lstrip().startswith("{"):
         return text
     try:
@@ -71,7 +71,7 @@ def _inner(text: str) -> str:
 
 
 def _texts(value: Any, depth: int = 12) -> list[str]:
-    """Every string in a JSON value that is not a log record, such as the state of a container."""
+    """Return every string in a JSON value that is not a log record, such as the state of a container."""
     if isinstance(value, str):
         return [_inner(value)]
     inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
@@ -79,7 +79,7 @@ def _texts(value: Any, depth: int = 12) -> list[str]:
 
 
 def line_record(line: str) -> tuple[str, str]:
-    """(level, message) of one line, without what stands in front of it."""
+    """Return (level, message) of one line, without its prefix."""
     for _ in range(3):
         if LOGFMT.match(line):
             break
@@ -97,10 +97,10 @@ def line_record(line: str) -> tuple[str, str]:
 
 
 def _go_string(text: str) -> str:
-    """What Go's quoting stands for, as far as logs use it."""
+    """Decode Go's quoting, as far as logs use it."""
     return re.sub(r"\\(.)", lambda escape: {"n": "\n", "t": "\t"}.get(escape[1], escape[1]), text)
 
 
 def _unquoted(message: str) -> str:
-    """Without its quotes; the last one is missing where a line was cut."""
+    """Return the message without its quotes; the last one is missing if a line was cut."""
     return message[1:-1] if len(message) > 1 and message.endswith('"') else message[1:]

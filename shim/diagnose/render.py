@@ -1,7 +1,7 @@
-"""A diagnosis as the text that the engine's user reads.
+"""Renders a diagnosis as the text for the engine's user.
 
-Engines look for certain phrases in a message and then show only that line and change the exit status, so our own
-words name the errno instead. They cut long messages, so the verdict comes first and what may be lost comes last.
+Engines look for certain phrases in a message and then show only that line and change the exit status, so our own text
+names the errno instead. They cut long messages, so the verdict comes first and the least important part last.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from shim.errors import ascii_lines
 
 UNKNOWN = "not-recognised"
 NO_CAUSE = "cgshim: no cause is known for this message; cgshimctl doctor looks at the host [not-recognised]"
-SAID = "  runtime: "  # in front of each of the runtime's own lines; `noise.clean` knows it
-FIRST_LINE = 200  # bytes: a Kubernetes event keeps about this much
-# Matched without regard to case. podman: getOCIRuntimeError; docker: setExitCodeFromError.
+SAID = "  runtime: "  # before each of the runtime's own lines; `noise.clean` recognises it
+FIRST_LINE = 200  # bytes: a Kubernetes event keeps about this many
+# Matched case-insensitively. podman: getOCIRuntimeError; docker: setExitCodeFromError.
 PHRASES = (
     ("permission denied", "EACCES"),
     ("operation not permitted", "EPERM"),
@@ -22,16 +22,16 @@ PHRASES = (
     ("open executable", "open the executable"),
     ("not a directory", "ENOTDIR"),
 )
-# docker adds a hint about mounts to a message with this phrase, and ends with 127. That fits what the runtime wrote, so
-# the runtime's own lines keep the phrase; in our lines it would come without a reason.
+# docker adds a hint about mounts to a message with this phrase, and ends with 127. That fits the runtime's message, so
+# the runtime's own lines keep the phrase; in our lines the hint would be unfounded.
 HINTED = "not a directory"
 
 
 def render(diagnosis: Diagnosis, limit: int = 1900) -> str:
-    """The whole message in at most `limit` bytes of printable ASCII and newlines; verdict first, raw words last.
+    """Return the whole message in at most `limit` bytes of printable ASCII and newlines; verdict first, raw words last.
 
-    A failure that is not ours is returned exactly as it came. Where no cause is known the runtime's own words stand
-    first and whole, and one line of ours follows.
+    A failure that is not ours is returned unchanged. If no cause is known, the runtime's own words come first and
+    complete, followed by one line of ours.
     """
     if not diagnosis.ours:
         return diagnosis.raw
@@ -46,18 +46,18 @@ def render(diagnosis: Diagnosis, limit: int = 1900) -> str:
 
 def _words_first(words: str, limit: int) -> str:
     first, *others = _runtimes(words).rstrip().split("\n")
-    # Only the first line stands by itself: another one could pretend to be a verdict of cgshim's.
+    # Only the first line is unmarked: another one could imitate a verdict of cgshim's.
     text = "\n".join((first, *(f"{SAID}{line.strip()}" for line in others if line.strip())))
     return f"{_cut_middle(text, limit - len(NO_CAUSE) - 1)}\n{NO_CAUSE}"
 
 
 def plain(text: str) -> str:
-    """ASCII only, no control characters but newline, the engines' phrases replaced by the errno's name."""
+    """Return ASCII without control characters but newline, with the errno's name for engines' phrases."""
     return _without(text, PHRASES)
 
 
 def _runtimes(text: str) -> str:
-    """The runtime's own lines: as `plain`, with the phrase for which docker has a hint."""
+    """Return the runtime's own lines: as `plain`, but with the phrase for which docker has a hint."""
     return _without(text, tuple(pair for pair in PHRASES if pair[0] != HINTED))
 
 
@@ -69,7 +69,7 @@ def _without(text: str, phrases: tuple[tuple[str, str], ...]) -> str:
 
 
 def as_dict(diagnosis: Diagnosis) -> dict[str, object]:
-    """For --json: every field, tuples as lists."""
+    """Return every field for --json, tuples as lists."""
     fields = (
         "code",
         "verdict",
@@ -106,7 +106,7 @@ def _one_line(text: str) -> str:
 
 
 def _fitted(lines: list[str], words: str, limit: int) -> str:
-    """Give the raw words what is left, at least a third; drop lines from the end, never the first, to make room."""
+    """Give the raw words the remaining room, at least a third. Drop lines from the end, never the first."""
     least = min(len(words) + 1, limit // 3) if words else 0
     while len(lines) > 1 and len("\n".join(lines)) + least > limit:
         lines.pop()

@@ -1,4 +1,4 @@
-"""What a text says about itself: who speaks, of which cgroup layout and which cgroup, and cgshim's own words in it."""
+"""What a text reveals about itself: the program, the cgroup layout, the cgroup, and cgshim's own words in it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ V1_FILES = re.compile(
     r"\b(?:\w+\.limit_in_bytes|\w+\.memsw\.\w+|memory\.(?:kmem|oom_control|swappiness|use_hierarchy|soft_limit)\w*"
     r"|cpu\.(?:cfs|rt)_\w+|cpu\.shares|blkio\.\w+|devices\.(?:allow|deny|list)|freezer\.state|net_(?:cls|prio)\.\w+)\b"
     rf"|/sys/fs/cgroup/(?:[a-z_]+,)?{V1_NAMES}(?:,[a-z_]+)?/"
-    rf"|/(?:[a-z_]+,)?{V1_NAMES}(?:,[a-z_]+)?/(?:{CHARACTER}*/)?{V1_NAMES}\.[a-z_]+\b",
+    rf"|/(?:[a-z_]+,)?{V1_NAMES}(?:,[a-z_]+)?/(?:{CHARACTER}*/)?{V1_NAMES}\.[a-z_]+\b"
+    # Runtimes look for cgroup2 at /sys/fs/cgroup alone.
+    rf"|(?:open|write|stat|mkdir) /(?!sys/fs/cgroup){CHARACTER}*/{V1_NAMES}\.[a-z_]+\b",
     re.IGNORECASE,
 )
 V2_FILES = re.compile(
@@ -30,7 +32,7 @@ PLACE = re.compile(
     rf"/sys/fs/cgroup(?:/(?:[a-z_]+,)?{V1_NAMES}(?:,[a-z_]+)?(?=/)|/unified|/systemd)?"
     rf"(?P<cgroup>/{CHARACTER}+)/[a-z]+\d*\.[\w.]+"
 )
-# Programs by their own words, the most telling first.
+# Programs by their own words, the most specific first.
 SPEAKERS = (
     ("runc", r"\brunc (?:create|run|exec|start|update|restore|checkpoint) failed|\brunc:|\bnsexec|\brunc init\b"),
     (
@@ -54,12 +56,12 @@ SHOWN = re.compile(r"^\s*code\s+(?P<code>[a-z0-9]+(?:-[a-z0-9]+)+)\s*$", re.MULT
 
 
 def speaker(words: str) -> str:
-    """Who speaks; "the runtime" only where no other program is known by its words."""
+    """Return the program that printed the words; "the runtime" if none is recognised."""
     return next((name for name, pattern in SPEAKERS if re.search(pattern, words, re.IGNORECASE)), "the program")
 
 
 def runtime_of(text: str) -> str:
-    """Whose words they are: "runc" or "crun", "other" where they are nobody's of the two."""
+    """Return whose words they are: "runc" or "crun", "other" if neither's."""
     name = speaker(text)
     if name in ("runc", "crun"):
         return name
@@ -72,7 +74,7 @@ def runtime_of(text: str) -> str:
 
 
 def command_of(text: str) -> str:
-    """What was called, as far as the words say: "exec", "update", else "create"."""
+    """Return what was called, as far as the words show: "exec", "update", else "create"."""
     if re.search(r"\bexec failed|(?:executing command|to exec) in container|probe errored", text):
         return "exec"
     updated = r"Setting back cgroup configs failed|Cannot update container|\bupdate failed|UpdateContainerResources"
@@ -80,13 +82,13 @@ def command_of(text: str) -> str:
 
 
 def layout_of(words: str) -> str:
-    """The cgroup version that paths and files in the words say: "v1" or "v2"; "" where they say nothing, or both."""
+    """Return the cgroup version of the paths and files in the words: "v1" or "v2"; "" if they show none or both."""
     first, second = V1_FILES.search(words), V2_FILES.search(words)
     return "" if bool(first) == bool(second) else "v1" if first else "v2"
 
 
 def placed(context: Context, words: str) -> Context:
-    """The context of a pasted text, with the cgroup that a path in the words names."""
+    """Return the context of a pasted text, with the cgroup from a path in the words."""
     if context.placed:
         return context
     found = PLACE.search(words)
@@ -94,7 +96,7 @@ def placed(context: Context, words: str) -> Context:
 
 
 def own_code(text: str) -> str:
-    """The code of a diagnosis of cgshim's that was pasted back, "" where there is none or no such code."""
+    """Return the code of a pasted diagnosis of cgshim, "" if there is none or no such code."""
     flat = " ".join(text.replace("\\n", "\n").split())
     found = OWN.search(text) or OWN.search(flat) or SHOWN.search(text)
     code = found["code"] if found else ""
@@ -102,7 +104,7 @@ def own_code(text: str) -> str:
 
 
 def own_message(text: str, code: str) -> Diagnosis | None:
-    """What cgshim itself refused: the entry that no runtime's words lead to, with the message's own verdict."""
+    """Return what cgshim itself refused: the entry without any runtime's words, with the message's own verdict."""
     entry = next((one for one in ENTRIES if one.code == code and one.silent), None)
     if entry is None:
         return None
@@ -112,7 +114,7 @@ def own_message(text: str, code: str) -> Diagnosis | None:
 
 
 def by_code(code: str, text: str) -> Diagnosis | None:
-    """The entry of this code, for a pasted diagnosis whose words alone lead nowhere."""
+    """Return the entry of this code, for a pasted diagnosis whose words alone are not recognised."""
     for entry in ENTRIES:
         if entry.code == code:
             texts = filled(entry, {"runtime": "the runtime"})

@@ -1,6 +1,6 @@
-"""A diagnosis that was given before: from the fields that were kept with it, or from its text alone.
+"""Reads a stored diagnosis: from the fields that were kept with it, or from its text alone.
 
-A text alone is what version 0.1 kept, and all that there is of what a hook of ours said through its runtime.
+Version 0.1 kept only the text, and only text comes through a runtime from a hook of ours.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ LINES = {"  cause": "cause", "  evidence": "evidence", "  remedy": "remedy", "  
 
 
 def read_back(kept: dict[str, Any]) -> Diagnosis | None:
-    """The diagnosis in what `shim.state.failures.recall` gives; None for a text of another form."""
+    """Return the diagnosis from a result of `shim.state.failures.recall`; None for a text of another form."""
     parts = kept.get("diagnosis")
     if not isinstance(parts, dict) or not isinstance(parts.get("verdict"), str):
         parts = _parts_of(str(kept["text"]))
@@ -25,7 +25,9 @@ def read_back(kept: dict[str, Any]) -> Diagnosis | None:
 
 
 def _parts_of(text: str) -> dict[str, Any]:
-    """The fields of `cgshim: VERDICT [CODE]` and the lines `  KEY: VALUE` below it; {} for a text of another form."""
+    """Return the fields of `cgshim: VERDICT [CODE]` and the lines ` KEY: VALUE` below it; {} for a text of another
+    form.
+    """
     first, *rest = text.split("\n")
     verdict, found, code = first.rpartition(" [")
     if not found or not first.startswith(HEAD) or not code.endswith("]"):
@@ -40,7 +42,7 @@ def _parts_of(text: str) -> dict[str, Any]:
 
 
 def _of_parts(parts: dict[str, Any]) -> Diagnosis:
-    """From the fields as `render.as_dict` and `failures.parts_of` have them; what is of another type is left out."""
+    """Build it from the fields of `render.as_dict` and `failures.parts_of`; fields of another type are left out."""
     fields: dict[str, Any] = {name: parts[name] for name in TEXTS if isinstance(parts.get(name), str)}
     fields.update({name: _texts(parts.get(name)) for name in LISTS})
     causes = parts.get("causes")

@@ -1,1 +1,1 @@
-"""After the runtime: limits that cgshim sets itself, and limits read back from the kernel."""
+"""After the runtime: set limits that it cannot, and read all limits back from the kernel."""

@@ -1,13 +1,13 @@
 """Limits that the runtime cannot place: on a hybrid host, controllers that only cgroup2 has.
 
-A kernel without CONFIG_MEMCG_V1 (6.11 and later, where the distribution left it out) has its memory controller in
-cgroup2 alone, while runc works on the v1 hierarchies. runc 1.1 and later put the container into a cgroup2 directory
-anyway, without limits. Between `create` and `start` the bridge enables the controllers along that path
+A kernel without CONFIG_MEMCG_V1 (6.11 and later, if the distribution disabled it) has its memory controller only in
+cgroup2, while runc works on the v1 hierarchies. runc 1.1 and later still put the container into a cgroup2 directory,
+but without limits. Between `create` and `start` the bridge enables the controllers along that path
 (Documentation/admin-guide/cgroup-v2.rst, "Controlling Controllers") and writes the limits there.
 
-Where that cannot be done, a cgroup of cgshim's own can take the container's processes. `exec` does not know of it: the
-runtime puts what it starts later where it put the container (runc: `cgroup_paths` of its state), outside the limits.
-So that way is for policy `warn` only, and says so.
+If that is not possible, the bridge can move the container's processes into a cgroup of cgshim's own. The runtime does
+not know that cgroup: it starts later processes of `exec` where it put the container (runc: `cgroup_paths` of its
+state), outside the limits. So this happens only under policy `warn`, with a notice.
 """
 
 from __future__ import annotations
@@ -26,18 +26,19 @@ if TYPE_CHECKING:
     from shim.host.view import View
     from shim.rules.base import Expectation
 
-OWN = "/cgshim"  # for containers that the runtime left in a cgroup where no limit can be set
+OWN = "/cgshim"  # for containers that the runtime left in a cgroup where limits cannot be set
 
 
 class Placed(Value):
-    """Where the limits are. outside: why processes of `exec` are not below them, "" if they are."""
+    """Where the limits were set. outside: why processes of `exec` are not below them, "" if they are."""
 
     directory: str
     outside: str = ""
 
 
 class Bridge(Value):
-    """One container and the cgroup2 it is in. path: below the mount, "" where no limit can be set, for `blocked`.
+    """One container and its cgroup2 directory. path: below the mount; "" if limits cannot be set there, with `blocked`
+    as the reason.
 
     device: st_dev of the cgroup2 file system.
     """
@@ -51,22 +52,22 @@ class Bridge(Value):
     blocked: str
 
     def file(self, path: str, name: str) -> str:
-        """The real path of an interface file."""
+        """Return the real path of an interface file."""
         return self.view.path(f"{self.mount}{path}/{name}")
 
     @property
     def own(self) -> str:
-        """Our own cgroup for it."""
+        """Our own cgroup for the container."""
         return f"{OWN}/{self.container}"
 
 
 def bridge(
     view: View, pid: int, container: str, limits: tuple[Expectation, ...], host: Host, *, may_move: bool
 ) -> Placed:
-    """Put `limits` (cgroup2 files) on the cgroup2 directory of the container's init `pid`.
+    """Write `limits` (cgroup2 files) to the cgroup2 directory of the container's init `pid`.
 
-    may_move: into a cgroup of our own, where nothing else holds; not for a container that runs already.
-    Raises ShimError naming the level at which a controller cannot be enabled, or the file that refused the value.
+    may_move: the processes may move into a cgroup of our own if nothing else works; never for a container that already
+    runs. Raises ShimError naming the level at which a controller cannot be enabled, or the file that refused the value.
     """
     for limit in limits:
         if names.interface_file(limit.file):
@@ -88,7 +89,7 @@ def bridge(
 
 
 def _device(view: View, mount: str) -> int:
-    """st_dev of the cgroup2 file system at `mount`, as the kernel's own table of mounts has it."""
+    """Return st_dev of the cgroup2 file system at `mount`, from the kernel's mount table."""
     found = view.identity(mount)
     there = [one for one in mountinfo.parse(view.text(hierarchies.MOUNTINFO) or "") if one.point == mount]
     if found and there and there[-1].type == "cgroup2" and view.device(there[-1].device) == found.device:
@@ -97,13 +98,14 @@ def _device(view: View, mount: str) -> int:
 
 
 def _joined(view: View, pid: int, host: Host) -> tuple[str, str]:
-    """The container's own cgroup2 path below the mount, or "" and why it has none."""
+    """Return the container's own cgroup2 path below the mount, or "" and the reason why it has none."""
     own = membership.paths(view.text(f"/proc/{pid}/cgroup") or "")
     found = own.get("", "/")
     if found == "/":
         return "", "the runtime left the container in the root of cgroup2"
     for other in ("self", process.parent(view.text(f"/proc/{pid}/stat") or "")):
-        # A runtime that does not know hybrid hosts leaves the container with its caller: the engine, a whole service.
+        # A runtime that does not support hybrid hosts leaves the container in its caller's cgroup: the engine's, a
+        # whole service's.
         if membership.paths(view.text(f"/proc/{other}/cgroup") or "").get("") == found:
             return "", f"the runtime left the container in its caller's own cgroup, {found}"
     directory, why = cgroup(view, own, "cgroup2", 2, host)
@@ -111,10 +113,10 @@ def _joined(view: View, pid: int, host: Host) -> tuple[str, str]:
 
 
 def _enable(this: Bridge, path: str, controllers: tuple[str, ...]) -> str:
-    """Enable controllers for the children of every cgroup above `path`, from the root down; "" or what was in the way.
+    """Enable controllers for the children of every cgroup above `path`, from the root down; return "" or the obstacle.
 
-    A cgroup with processes of its own cannot hand domain controllers to its children ("No Internal Process"). Nothing
-    disables them again: that would take the limits of every other cgroup below, whoever has set them.
+    A cgroup with processes of its own cannot enable domain controllers for its children ("No Internal Process"). They
+    are never disabled again: that would remove the limits of every other cgroup below.
     """
     level = ""
     for child in path.strip("/").split("/"):
@@ -131,7 +133,7 @@ def _enable(this: Bridge, path: str, controllers: tuple[str, ...]) -> str:
 
 
 def _move(this: Bridge, controllers: tuple[str, ...]) -> str:
-    """The container's processes into a cgroup of our own; its path."""
+    """Move the container's processes into a cgroup of our own; return its path."""
     try:
         for path in (OWN, this.own):
             make(this.view.path(this.mount + path), this.device)
@@ -147,9 +149,9 @@ def _move(this: Bridge, controllers: tuple[str, ...]) -> str:
 
 
 def _processes(this: Bridge) -> list[str]:
-    """All that a restored container consists of; init alone where its cgroup is not its own."""
+    """Return all processes of a restored container; init alone if its cgroup is not its own."""
     text = this.view.text(f"{this.mount}{this.path}/cgroup.procs") if this.path else None
-    # A process that is about to be gone shows as 0 for a moment, and written back 0 means whoever writes.
+    # A process that is about to exit can show as 0, and writing 0 would move the writer itself.
     listed = [pid for pid in (text or "").split() if pid != "0"]
     return list(dict.fromkeys((str(this.pid), *listed)))
 
@@ -157,11 +159,11 @@ def _processes(this: Bridge) -> list[str]:
 def _write(this: Bridge, path: str, limit: Expectation) -> None:
     path = this.view.path(this.mount + path)
     try:
-        for line in limit.value.split("\n"):  # of io.max the kernel takes one device at a time
+        for line in limit.value.split("\n"):  # the kernel takes io.max one device at a time
             put(path, line, this.device)
     except OSError as error:
         if limit.kind == HINT:
-            return  # reading back shows the result
+            return  # the read-back shows the result
         raise _refused(limit, path, errno_name(error)) from error
 
 
@@ -191,10 +193,10 @@ def _impossible(*reasons: str) -> ShimError:
 
 
 def remove_own(view: View, container: str, mount: str) -> None:
-    """Remove the directory that `bridge` made for a container, and the one above, if they are there and empty."""
+    """Remove the directory that `bridge` made for a container, and the one above, if they exist and are empty."""
     found = view.identity(mount)
     for path in (f"{OWN}/{container}", OWN) if found else ():
         try:
             cgroup_files.remove(view.path(mount + path), found.device if found else 0)
         except OSError:
-            continue  # none was made, or something is in it
+            continue  # none was made, or it is not empty

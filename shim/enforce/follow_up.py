@@ -1,6 +1,6 @@
-"""After the runtime has done its part: bridge, read back, and let the policy judge what did not land.
+"""After the runtime: bridge, read back, and let the policy judge limits that are missing.
 
-Used on the same terms by an intercepted `create`, `restore` and `update`, and by the createRuntime hook.
+Used alike by an intercepted `create`, `restore` and `update`, and by the createRuntime hook.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     Notices = list[Notice]
 
 
-OUT_OF_SIGHT = "is not visible below"  # shim.enforce.verify.cgroup: the path is known, and no mount shows it
+OUT_OF_SIGHT = "is not visible below"  # from shim.enforce.verify.cgroup: the path is known, but no mount shows it
 
 
 class Subject(Value):
-    """The container that is looked at: its init's pid and its id.
+    """The container to verify: its init's pid and its id.
 
-    root: where the runtime keeps its state, "" where that is not known (a hook is not told).
+    root: where the runtime keeps its state, "" if that is unknown (a hook does not get it).
     """
 
     pid: int
@@ -37,7 +37,9 @@ class Subject(Value):
 
 
 class InitEnded(ShimError):
-    """The container's init runs no more, so its /proc/PID/cgroup proves nothing; shim.diagnose.init_ended tells why."""
+    """The container's init has ended, so its /proc/PID/cgroup proves nothing; shim.diagnose.init_ended finds the
+    reason.
+    """
 
     def __init__(self, container: str, fate: Fate) -> None:
         super().__init__("init-ended", f"the init of container {container} has ended", evidence=(fate.evidence,))
@@ -45,7 +47,7 @@ class InitEnded(ShimError):
 
 
 def follow_up(view: View, subject: Subject, made: Rewrite) -> Notices:
-    """Set what only cgroup2 has, read every limit back, and see that the init whose limits they are still runs.
+    """Set limits that only cgroup2 has, read every limit back, and check that the same init still runs.
 
     Returns (level, text) notices. Raises InitEnded, or what `_landed` raises.
     """
@@ -70,10 +72,11 @@ def _started(subject: Subject) -> int:
 
 
 def _landed(view: View, subject: Subject, made: Rewrite) -> Notices:
-    """Set what only cgroup2 has, read every limit back; (level, text) notices.
+    """Set limits that only cgroup2 has and read every limit back; return (level, text) notices.
 
-    Raises ShimError `limit-not-applied` for a guard that the kernel does not show, `limit-not-read` for one that
-    cannot be seen and no fact of the host says why, and the bridge's own errors, unless the policy is `warn`.
+    Raises ShimError `limit-not-applied` for a guard that the kernel does not show, and `limit-not-read` for one that
+    cannot be read although no fact about the host explains it, and the bridge's own errors, unless the policy is
+    `warn`.
     """
     from shim.enforce.verify import verify
 
@@ -90,10 +93,10 @@ def _landed(view: View, subject: Subject, made: Rewrite) -> Notices:
 
 
 def _hidden(finding: Finding, made: Rewrite) -> str:
-    """The fact of the host that keeps the container's cgroup out of sight, "" if there is none.
+    """Return the fact about the host that hides the container's cgroup, "" if there is none.
 
-    In a cgroup namespace, or where only a subtree is mounted, cgroups beside our own cannot be seen
-    (cgroup_namespaces(7)). A process that is gone, or a hierarchy that is not mounted, is another matter.
+    In a cgroup namespace, or if only a subtree is mounted, cgroups beside our own are invisible (cgroup_namespaces(7)).
+    A process that is gone, or a hierarchy that is not mounted, is not such a fact.
     """
     seen = made.host.cgroup_view
     if finding.found is not None or OUT_OF_SIGHT not in finding.why or seen.value not in ("namespace", "subtree"):
@@ -102,9 +105,9 @@ def _hidden(finding: Finding, made: Rewrite) -> str:
 
 
 def without_process(container: str, made: Rewrite, said: str) -> Notices:
-    """What becomes of a container whose init cannot be found, so that no limit can be set or read back.
+    """Judge a container whose init cannot be found, so that no limit can be set or read back.
 
-    said: what the runtime's own `state` answered. Raises ShimError `no-process` for guards, unless the policy is
+    said: the answer of the runtime's own `state`. Raises ShimError `no-process` for guards, unless the policy is
     `warn`.
     """
     limits = (*made.plan.expectations, *made.plan.bridge)
@@ -125,7 +128,7 @@ def without_process(container: str, made: Rewrite, said: str) -> Notices:
 
 
 def _outcome(made: Rewrite) -> str:
-    """What became of the container, as the end of a sentence."""
+    """Return the fate of the container, as the end of a sentence."""
     if made.asked.command == "update":
         return "; the update was not undone"
     return f", so the container was {'stopped' if made.asked.command == 'restore' else 'not started'}"
@@ -155,7 +158,7 @@ def _notice(finding: Finding) -> str:
 
 
 def not_applied(lost: tuple[Finding, ...], made: Rewrite) -> ShimError:
-    """The refusal: what was asked, which file shows what instead."""
+    """Return the refusal: the value that was asked for, and the file with the value that it shows."""
     first = lost[0]
     more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
     return ShimError(

@@ -1,8 +1,8 @@
-"""Does the container's init still run: /proc/PID/stat, as proc(5) has it.
+"""Whether the container's init still runs: /proc/PID/stat, proc(5).
 
-A process that is about to end is no longer in its cgroup: on cgroup v1 its /proc/PID/cgroup says "/" from the moment at
-which the kernel sets PF_EXITING (kernel/cgroup/cgroup.c, proc_cgroup_show). So what is read there proves something only
-if the process ran afterwards.
+A process that is about to end is no longer in its cgroup: on cgroup v1 its /proc/PID/cgroup shows "/" as soon as the
+kernel sets PF_EXITING (kernel/cgroup/cgroup.c, proc_cgroup_show). So its content proves something only if the process
+was still running afterwards.
 """
 
 from __future__ import annotations
@@ -14,22 +14,23 @@ if TYPE_CHECKING:
     from shim.host.view import View
 
 PF_EXITING = 0x4  # include/linux/sched.h
-STATE, FLAGS, STARTED, EXIT = 0, 6, 19, 49  # fields 3, 9, 22 and 52 of stat, counted behind the command's name
+STATE, FLAGS, STARTED, EXIT = 0, 6, 19, 49  # fields 3, 9, 22 and 52 of stat, counted from behind the command's name
 ENDED = "ZXx"
 NOT_THERE = ("ENOENT", "ESRCH")
 
 
 class Fate(Value):
-    """Of an init that has ended. evidence: what shows it. status: its wait status, None where nothing tells it."""
+    """The end of an init. evidence: what shows it. status: its wait status, None if unknown."""
 
     evidence: str
     status: int | None = None
 
 
 def fate(view: View, pid: int, started: int = 0) -> Fate | None:
-    """None for a process that runs, or of which nothing can be known.
+    """Return None for a process that runs, or of which nothing can be known.
 
-    started: what the runtime recorded; a process of another start has only the number in common. 0: not compared.
+    started: the start time that the runtime recorded; another start time means another process with the same pid. 0:
+    not compared.
     """
     path = f"/proc/{pid}/stat"
     text = view.text(path)

@@ -1,8 +1,8 @@
-"""crun on a hybrid host: a mount namespace of its own, in which the cgroup2 mount is not there.
+"""crun on a hybrid host: a mount namespace of its own without the cgroup2 mount.
 
-crun starts no container while cgroup2, beside v1 hierarchies, still has a controller. Without that mount it takes the
-host for one with v1 hierarchies alone. Switched on by the setting `crun_on_hybrid`; every call for a container has to
-see the same, so the launcher does likewise for what it hands on. mount_namespaces(7).
+crun starts no container while cgroup2, beside v1 hierarchies, still has a controller. Without that mount it sees only
+v1 hierarchies. The setting `crun_on_hybrid` enables this. Every call for a container has to see the same mounts, so the
+launcher does likewise for the calls that it passes through. mount_namespaces(7).
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from shim.planning.settings import Settings
 
 CGROUP2 = "/sys/fs/cgroup/unified"  # where crun looks
-PLACE, MOST = "private", 200  # files: of runs whose cgshim was killed
+PLACE, MOST = "private", 200  # files: left by runs whose cgshim was killed
 CLONE_NEWNS, MS_REC, MS_SLAVE, MNT_DETACH = 0x20000, 0x4000, 0x80000, 2  # sched.h, mount.h
 
 
 def applies(configured: Settings, runtime: str) -> bool:
-    """Is this runtime to be started without the mount; judged as the launcher does, by the name that was given."""
+    """Return whether this runtime must be started without the mount, judged by its name as in the launcher."""
     chosen = configured.crun_on_hybrid == settings.HIDE and "crun" in basename(runtime)
     return chosen and posix.access(f"{CGROUP2}/cgroup.procs", posix.W_OK)
 
 
 def hide() -> None:
-    """Take the mount out of this process's view, and of nobody else's. What fails is left to crun to refuse."""
+    """Hide the mount from this process alone. If that fails, crun itself refuses the host."""
     import ctypes
 
     libc = ctypes.CDLL(None)
@@ -42,9 +42,10 @@ def hide() -> None:
 
 
 def announce(container: str) -> Callable[[], None]:
-    """Leave word of this process for the hooks of a `run`: crun may have detached itself. Returns how to take it back.
+    """Record this process for the hooks of a `run`: crun may have detached itself. Return a function that removes the
+    record.
 
-    A hook that does not find the way out refuses what it cannot see (shim.planning.rewrite.judge).
+    A hook without that record refuses limits that it cannot see (shim.planning.rewrite.judge).
     """
     place, name = _word(container)
     try:
@@ -55,7 +56,7 @@ def announce(container: str) -> Callable[[], None]:
 
 
 def leave(configured: Settings, container: str) -> None:
-    """For a hook of a runtime that was started so: back to the view of whoever started the runtime."""
+    """For a hook of a runtime in such a namespace: return to the mount namespace of the runtime's caller."""
     if configured.crun_on_hybrid != settings.HIDE:
         return
     own = posix.readlink("/proc/self/ns/mnt")

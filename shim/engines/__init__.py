@@ -1,1 +1,1 @@
-"""One module an engine: where its configuration lies, what an entry for cgshim looks like, how it is taken back."""
+"""One module an engine: where its configuration is, what an entry for cgshim looks like, how it is removed."""

@@ -1,6 +1,6 @@
 """BuildKit inside dockerd: it ignores Docker's runtimes and takes its own from the daemon's environment.
 
-A buildkitd of its own takes the path as `--oci-worker-binary`, or as `binary` in `[worker.oci]` of buildkitd.toml.
+A buildkitd of its own gets the path as `--oci-worker-binary`, or as `binary` in `[worker.oci]` of buildkitd.toml.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def install(tree: Tree, request: Request) -> Proposal:
 
 
 def _without_the_variable(tree: Tree) -> list[str]:
-    """The daemons that are there and have no such word in them: docker 20.10's."""
+    """Return the daemons that exist and do not contain the variable's name: docker 20.10's."""
     found = []
     for path in DAEMONS:
         try:
@@ -79,7 +79,7 @@ def _text(binary: str) -> str:
 
 
 def remove(tree: Tree, request: Request) -> Proposal:
-    """Without the drop-in."""
+    """The removal of the drop-in."""
     file = _file(request)
     text, found = tree.read(file), registered(tree, request)
     if text is None:
@@ -89,7 +89,7 @@ def remove(tree: Tree, request: Request) -> Proposal:
 
 
 def registered(tree: Tree, request: Request) -> tuple[Registration, ...]:
-    """What the drop-in says."""
+    """Return what the drop-in registers."""
     file = _file(request)
     found = _LINE.search(tree.read(file) or "")
     if not found or not is_ours(found[1], request):

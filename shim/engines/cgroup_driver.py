@@ -17,7 +17,7 @@ KUBELET = "/var/lib/kubelet/config.yaml"
 
 
 class Setting(Value):
-    """The text for an engine's file. when: which version of the file's format, "" for all."""
+    """The text for an engine's file. when: the version of the file's format, "" for all."""
 
     file: str
     text: str
@@ -25,7 +25,7 @@ class Setting(Value):
 
 
 class DriverAdvice(Value):
-    """The driver for one engine, why, its settings, and what else to know."""
+    """The driver for one engine, the reason, its settings, and further notes."""
 
     engine: str
     driver: Driver
@@ -35,7 +35,9 @@ class DriverAdvice(Value):
 
 
 def answer(engine: str, found: Negotiated) -> DriverAdvice:
-    """The driver and the settings of `engine`, one of ENGINES. Raises ShimError as `shim.host.negotiation.driver`."""
+    """Return the driver and the settings of `engine`, one of ENGINES. Raises ShimError as
+    `shim.host.negotiation.driver`.
+    """
     chosen, reason = driver(found)
     kubernetes = engine in ("containerd", "crio")
     settings = _SETTINGS[engine](chosen)
@@ -64,7 +66,7 @@ def _containerd(chosen: Driver) -> tuple[Setting, ...]:
 
 
 def _crio(chosen: Driver) -> tuple[Setting, ...]:
-    # With cgroupfs CRI-O takes no other place for conmon than the pod's own cgroup.
+    # With cgroupfs CRI-O accepts no place for conmon but the pod's own cgroup.
     conmon = "system.slice" if chosen == "systemd" else "pod"
     text = f'[crio.runtime]\ncgroup_manager = "{chosen}"\nconmon_cgroup = "{conmon}"\n'
     return (Setting(file="/etc/crio/crio.conf.d/10-cgroup-driver.conf", text=text),)

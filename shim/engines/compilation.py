@@ -1,4 +1,4 @@
-"""The code that calls load, made when cgshim is registered: by the interpreter that the launcher will use."""
+"""Compiles the code that calls load, when cgshim is registered, with the interpreter that the launcher will use."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ PROGRAM = f"import sys; sys.path.insert(0, sys.argv[1]); import {archive_file.__
 
 
 def made(tree: Tree, prefix: str, binary: str) -> tuple[str, ...]:
-    """Make it for the copy in `prefix`, or for this package if `binary` is its launcher; what went wrong, if so."""
+    """Compile the copy in `prefix`, or this package if `binary` is its launcher; return what went wrong, if
+    anything.
+    """
     if prefix:
         return _by_the_trees_python(tree, f"{prefix.rstrip('/')}/lib/cgshim")
     if not tree.live or not _is_own(binary):
@@ -30,7 +32,7 @@ def made(tree: Tree, prefix: str, binary: str) -> tuple[str, ...]:
 
 
 def _is_own(binary: str) -> bool:
-    """Is this launcher installed together with the package that runs now."""
+    """Return whether this launcher belongs to the package that runs now."""
     parent = archive_file.own_parent()
     prefix = os.path.dirname(os.path.dirname(os.path.realpath(binary)))
     return parent.startswith(f"{prefix}/lib/")

@@ -1,10 +1,12 @@
-"""containerd's CRI plugin: an entry whose BinaryName is cgshim. `runtime_path` would be the shim, which stays its own.
+"""containerd's CRI plugin: an entry whose BinaryName is cgshim. `runtime_path` would name the shim, which stays
+containerd's.
 
-The plugin's name in the file depends on the file's version (containerd: docs/cri/config.md). A drop-in of the imports
-is used where containerd merges it: before 2.1 a drop-in replaces the plugin's whole section, and its settings are lost.
+The plugin's name in the file depends on the file's version (containerd: docs/cri/config.md). A drop-in among the
+imports is used if containerd merges it: before 2.1 a drop-in replaces the plugin's whole section, whose settings are
+then lost.
 
-A file without any runtime has the built-in entry `runc`. The first entry written there takes it away, and containerd
-1.6 then refuses to load the plugin ("no corresponding runtime configured"), so that entry is written, too.
+A file without any runtime has the built-in entry `runc`. The first written entry removes it, and containerd 1.6 then
+refuses to load the plugin ("no corresponding runtime configured"). So that entry is written, too.
 """
 
 from __future__ import annotations
@@ -48,7 +50,7 @@ def _file(request: Request) -> str:
 
 
 def version_of(values: dict[str, Any], file: str) -> int:
-    """The version of a file; absent is 1. Raises ShimError for one that is not known."""
+    """Return the version of a file; an absent one is 1. Raises ShimError for an unknown version."""
     version = values.get("version", 1)
     if version not in PLUGINS or isinstance(version, bool):
         raise ShimError(
@@ -61,12 +63,12 @@ def version_of(values: dict[str, Any], file: str) -> int:
 
 
 def table_of(version: int) -> tuple[str, ...]:
-    """Where a file of this version keeps what concerns OCI runtimes."""
+    """Return the path of the table for OCI runtimes in a file of this version."""
     return ("plugins", PLUGINS[version], "containerd")
 
 
 def _imported(tree: Tree, values: dict[str, Any], file: str) -> list[str]:
-    """The files that this one imports, without ours; relative patterns start where the file is."""
+    """Return the files that this one imports, without ours. Relative patterns start from the file's directory."""
     patterns = [p for p in values.get("imports") or [] if isinstance(p, str)]
     base = file.rpartition("/")[0]
     found = [path for p in patterns for path in tree.glob(p if p.startswith("/") else f"{base}/{p}")]
@@ -74,7 +76,7 @@ def _imported(tree: Tree, values: dict[str, Any], file: str) -> list[str]:
 
 
 def _runtimes(tree: Tree, values: dict[str, Any], file: str) -> tuple[dict[str, Any], str]:
-    """Every runtime's entry in this file and in those it imports, and the default's name."""
+    """Return every runtime's entry in this file and its imports, and the default's name."""
     found: dict[str, Any] = {}
     default = "runc"
     for path in (file, *_imported(tree, values, file)):
@@ -109,13 +111,13 @@ def install(tree: Tree, request: Request) -> Proposal:
         changed = _fresh(version, entries, as_default=request.as_default)
     else:
         changed = _edited(text, file, entries, as_default=request.as_default)
-    ours = any(entry.file == file for entry in registered(tree, request))  # the former text is kept already
+    ours = any(entry.file == file for entry in registered(tree, request))  # the former text was kept before
     change = File(path=file, before=text, after=changed, backup=text is not None and not ours)
     return Proposal(name=name, files=(change,), notes=notes, wrapped=wrapped)
 
 
 def _entry(model: dict[str, Any], request: Request) -> tuple[dict[str, Any], str]:
-    """The entry with all that the copied one says (SystemdCgroup before all), and the runtime that that one called."""
+    """Return the entry with all settings of the copied one (above all SystemdCgroup), and that one's runtime."""
     if model.get("runtime_type", RUNC_SHIM) != RUNC_SHIM:
         return {"runtime_type": RUNC_SHIM, "options": {"BinaryName": request.binary}}, "runc"
     options = mapping(model, "options")
@@ -133,7 +135,7 @@ def _disabled(values: dict[str, Any], file: str) -> tuple[str, ...]:
 
 
 def _covered(tree: Tree, values: dict[str, Any], file: str) -> tuple[str, ...]:
-    """A warning for each imported file that stands in for what this one says about the plugin."""
+    """Return a warning for each imported file that overrides what this one sets for the plugin."""
     hit = []
     for path in _imported(tree, values, file):
         part = toml_text.parsed(tree.read(path) or "", path)
@@ -156,7 +158,7 @@ def _fresh(version: int, entries: dict[str, Any], *, as_default: bool) -> str:
 
 
 def _edited(text: str, file: str, entries: dict[str, Any], *, as_default: bool) -> str:
-    """The text with these entries; the last of them is the default that is asked for."""
+    """Return the text with these entries, of which the last one becomes the default if one was asked for."""
     values = toml_text.parsed(text, file)
     table, name = table_of(version_of(values, file)), list(entries)[-1]
     if as_default and inside(values, *table, "default_runtime_name") != name:
@@ -168,7 +170,7 @@ def _edited(text: str, file: str, entries: dict[str, Any], *, as_default: bool) 
 
 
 def remove(tree: Tree, request: Request) -> Proposal:
-    """Each file as it was: byte for byte where nothing else has changed since, else without our lines."""
+    """Return each file as before: byte for byte if nothing else has changed since, else without our lines."""
     entries = registered(tree, request)
     wanted = [entry for entry in entries if not request.name or entry.name == request.name]
     if not entries:
@@ -208,7 +210,7 @@ def _without(tree: Tree, path: str, entries: list[Registration], *, every: bool)
 
 
 def _is_entry_alone(text: str, path: str, entries: list[Registration]) -> bool:
-    """Does the drop-in say nothing but what `install` writes?"""
+    """Return whether the drop-in has only what `install` writes."""
     values = toml_text.parsed(text, path)
     plugins, table = mapping(values, "plugins"), table_of(version_of(values, path))
     section = mapping(values, *table)
@@ -242,12 +244,12 @@ def _taken_back(text: str, backup: str | None, entry: Registration) -> str:
 
 
 def _brought(there: dict[str, Any], former: dict[str, Any], *, written: bool) -> bool:
-    """Is the built-in entry in the file because `install` has put it there?"""
+    """Return whether `install` has put the built-in entry into the file."""
     return written and there.get(BUILT_IN) == PLAIN and not mapping(former, "runtimes")
 
 
 def registered(tree: Tree, request: Request) -> tuple[Registration, ...]:
-    """The entries that lead to cgshim: in the file itself and in a drop-in of ours."""
+    """Return the entries that lead to cgshim, in the file itself and in a drop-in of ours."""
     file = _file(request)
     text = tree.read(file)
     main = toml_text.parsed(text, file) if text is not None else {}
@@ -264,7 +266,9 @@ def registered(tree: Tree, request: Request) -> tuple[Registration, ...]:
 
 
 def _directories(values: dict[str, Any], file: str) -> list[str]:
-    """Where a drop-in of ours may be: what the file imports, and the directory that newer ones import by themselves."""
+    """Return where a drop-in of ours may be: the file's imports, and the directory that newer versions always
+    import.
+    """
     patterns = [p for p in values.get("imports") or [] if isinstance(p, str) and p.endswith("/*.toml")]
     base = file.rpartition("/")[0]
     found = [p if p.startswith("/") else f"{base}/{p}" for p in patterns]

@@ -1,4 +1,4 @@
-"""What containerd itself says: which file it would write, which files it imports, whether it merges them."""
+"""containerd's own answers: which file it would write, which files it imports, whether it merges them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from shim.engines.tree import Tree
 
 PATIENCE = 20  # seconds for a program that only prints
-OLDEST = 2  # read by containerd 1.2 and everything newer
+OLDEST = 2  # containerd 1.2 and later read it
 PLUGIN = {2: "io.containerd.grpc.v1.cri", 3: "io.containerd.cri.v1.runtime"}
 
 
 def printed(tree: Tree, *arguments: str) -> dict[str, Any]:
-    """What `containerd ARGUMENTS` prints, {} where there is none to ask or it fails."""
+    """Return the output of `containerd ARGUMENTS`, {} if there is no containerd or it fails."""
     program = shutil.which("containerd") if tree.live else None
     if not program:
         return {}
@@ -32,15 +32,16 @@ def printed(tree: Tree, *arguments: str) -> dict[str, Any]:
 
 
 def default_version(tree: Tree) -> int:
-    """The version that containerd gives its own default file; the oldest in use where it cannot be asked."""
+    """Return the version of containerd's own default file; the oldest in use if it cannot be asked."""
     version = printed(tree, "config", "default").get("version")
     return version if version in PLUGIN else OLDEST
 
 
 def merges(tree: Tree, file: str, version: int, values: dict[str, Any]) -> str:
-    """The directory for a drop-in, "" where a drop-in would not be read, or would replace what the file says.
+    """Return the directory for a drop-in, "" if a drop-in would not be read, or would replace the file's settings.
 
-    Tried out with two files of its own, because no version number tells: distributions carry the change back.
+    This is tested with two temporary files, because the version number does not tell: distributions backport the
+    change.
     """
     if version not in PLUGIN or not tree.live:
         return ""

@@ -1,4 +1,4 @@
-"""CRI-O: a drop-in of crio.conf(5). Here `runtime_path` is the OCI runtime, so it is cgshim."""
+"""CRI-O: a drop-in of crio.conf(5). Its `runtime_path` is the OCI runtime, so it names cgshim."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def _file(request: Request) -> str:
 
 
 def _kept(file: str) -> str:
-    """Where a copy is kept: CRI-O reads every file in the directory, whatever it is called."""
+    """Return where a copy is kept: CRI-O reads every file in the directory, whatever its name."""
     return f"{os.path.dirname(os.path.dirname(file))}/{os.path.basename(file)}{BACKUP}"
 
 
 def configured(tree: Tree, request: Request) -> dict[str, Any]:
-    """`[crio.runtime]` of every file but ours, later ones on top; a runtime's table is replaced as a whole."""
+    """Return `[crio.runtime]` of every file but ours; later files win, and a runtime's table is replaced as a whole."""
     runtime: dict[str, Any] = {}
     for path in ["/etc/crio/crio.conf", *tree.glob(f"{DIRECTORY}/*")]:
         text = None if path == _file(request) else tree.read(path)
@@ -60,7 +60,7 @@ def configured(tree: Tree, request: Request) -> dict[str, Any]:
 
 
 def install(tree: Tree, request: Request) -> Proposal:
-    """The drop-in; what the default runtime's entry says of monitor, root, annotations and so on is copied."""
+    """Return the drop-in, with the default runtime's monitor, root, annotations and other settings copied."""
     name, file = check_name(request.name or OWN_NAME), _file(request)
     if request.home:
         raise ShimError("no-rootless", "CRI-O has no per-user configuration", remedy=("leave out --rootless",))
@@ -89,7 +89,7 @@ def install(tree: Tree, request: Request) -> Proposal:
 
 
 def _built_in(tree: Tree, runtimes: dict[str, Any], request: Request) -> str:
-    """The default where no file names one: CRI-O's own word, else crun (since CRI-O 1.31) where it is there."""
+    """Return the default if no file names one: CRI-O's own answer, else crun (since CRI-O 1.31) if it is there."""
     asked = inside(_printed(tree), "crio", "runtime", "default_runtime")
     if isinstance(asked, str) and asked and asked not in {entry.name for entry in registered(tree, request)}:
         return asked
@@ -99,7 +99,7 @@ def _built_in(tree: Tree, runtimes: dict[str, Any], request: Request) -> str:
 
 
 def _printed(tree: Tree) -> dict[str, Any]:
-    """What `crio config` prints, {} where there is none to ask or it fails."""
+    """Return the output of `crio config`, {} if there is no CRI-O or it fails."""
     program = shutil.which("crio") if tree.live else None
     if not program:
         return {}
@@ -123,7 +123,7 @@ def _text(name: str, entry: dict[str, Any], *, as_default: bool) -> str:
 
 
 def remove(tree: Tree, request: Request) -> Proposal:
-    """Without the drop-in."""
+    """The removal of the drop-in."""
     file = _file(request)
     found = registered(tree, request)
     if not found:
@@ -135,7 +135,7 @@ def remove(tree: Tree, request: Request) -> Proposal:
 
 
 def _is_ours_alone(values: dict[str, Any], request: Request) -> bool:
-    """Does the drop-in say nothing but what `install` writes?"""
+    """Return whether the drop-in has only what `install` writes."""
     runtime = mapping(values, "crio", "runtime")
     known = set(values) <= {"crio"} and set(mapping(values, "crio")) <= {"runtime"}
     entries = mapping(runtime, "runtimes").values()
@@ -144,7 +144,7 @@ def _is_ours_alone(values: dict[str, Any], request: Request) -> bool:
 
 
 def registered(tree: Tree, request: Request) -> tuple[Registration, ...]:
-    """What the drop-in says, and whether a later file takes the default away again."""
+    """Return what the drop-in registers, and whether a later file overrides the default."""
     file = _file(request)
     text = tree.read(file)
     if text is None:

@@ -1,4 +1,4 @@
-"""Containers that remember a runtime's name: after the entry is gone their engine cannot start them. Read-only."""
+"""Containers that store a runtime's name: without the entry their engine cannot start them. Read-only."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ if TYPE_CHECKING:
     from shim.engines.tree import Tree
 
 LARGEST = 1 << 30  # bytes of podman's database
-# containerd's `state` by default, as k3s and RKE2 have it, and as dockerd gives it to its own containerd.
+# containerd's default `state`, those of k3s and RKE2, and the one that dockerd gives to its own containerd.
 STATES = ("/run/containerd", "/run/k3s/containerd", "/run/docker/containerd/daemon")
 TASKS = "io.containerd.runtime.v2.task/*/*/runtime"
 
 
 def podman_containers(tree: Tree, request: Request, name: str) -> tuple[str, ...]:
-    """A warning if podman's database names the runtime. Both kinds of it keep a container's configuration as JSON."""
+    """Return a warning if podman's database names the runtime. SQLite and BoltDB keep a container's configuration as
+    JSON.
+    """
     share = os.path.join(os.path.dirname(request.home), ".local/share") if request.home else "/var/lib"
     mark = f'"runtime":"{name}"'.encode()
     for path in tree.glob(f"{share}/containers/storage/libpod/*"):
@@ -33,7 +35,7 @@ def podman_containers(tree: Tree, request: Request, name: str) -> tuple[str, ...
 
 
 def docker_containers(tree: Tree, data_root: str, name: str) -> tuple[str, ...]:
-    """A warning that names Docker's containers with this runtime."""
+    """Return a warning that names Docker's containers with this runtime."""
     found = []
     for path in tree.glob(f"{data_root}/containers/*/hostconfig.json"):
         if _value(tree, path, "Runtime") == name:
@@ -42,13 +44,15 @@ def docker_containers(tree: Tree, data_root: str, name: str) -> tuple[str, ...]:
 
 
 def containerd_tasks(tree: Tree, binary: str) -> tuple[str, ...]:
-    """A warning that names containerd's running containers whose shim calls `binary`."""
+    """Return a warning that names containerd's running containers whose shim calls `binary`."""
     found = [task[:12] for task, program in _tasks(tree) if program == binary]
     return (_running(binary, found),) if found else ()
 
 
 def running(tree: Tree, directory: str) -> tuple[str, ...]:
-    """A warning that names running containers, of any engine, that call a program of cgshim's in this directory."""
+    """Return a warning that names running containers, of any engine, that call a program of cgshim in this
+    directory.
+    """
     start = f"{directory}/cgshim"
     found = [task[:12] for task, program in _tasks(tree) if program.startswith(start)]
     for path in tree.glob("/proc/[0-9]*/cmdline"):
@@ -59,7 +63,7 @@ def running(tree: Tree, directory: str) -> tuple[str, ...]:
 
 
 def _tasks(tree: Tree) -> list[tuple[str, str]]:
-    """containerd's running containers: the id, and the program that the shim calls for it."""
+    """Return containerd's running containers: the id, and the program that the shim calls for it."""
     found = []
     for path in (path for state in STATES for path in tree.glob(f"{state}/{TASKS}")):
         try:
@@ -70,7 +74,7 @@ def _tasks(tree: Tree) -> list[tuple[str, str]]:
 
 
 def _words(tree: Tree, path: str) -> list[str]:
-    """The command line of a process; [""] for one that has ended, and for a kernel thread."""
+    """Return the command line of a process; [""] for an ended process or a kernel thread."""
     try:
         return content(tree.at(path)).decode("utf-8", "replace").split("\0")
     except OSError:
@@ -82,7 +86,7 @@ def _running(binary: str, found: list[str]) -> str:
 
 
 def crio_containers(tree: Tree, name: str) -> tuple[str, ...]:
-    """A warning that names CRI-O's containers with this handler."""
+    """Return a warning that names CRI-O's containers with this handler."""
     key = "io.kubernetes.cri-o.RuntimeHandler"
     found = []
     for path in tree.glob("/var/lib/containers/storage/overlay-containers/*/userdata/config.json"):
@@ -92,7 +96,7 @@ def crio_containers(tree: Tree, name: str) -> tuple[str, ...]:
 
 
 def _value(tree: Tree, path: str, *keys: str) -> object:
-    """Its content; None for a file that is gone or is not JSON, as those of containers that just end are."""
+    """Return the content; None for a file that is gone or is not JSON, as for a container that is just ending."""
     try:
         value = json.loads(content(tree.at(path)))
     except (OSError, ValueError):

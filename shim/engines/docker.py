@@ -1,4 +1,4 @@
-"""Docker: `runtimes` in daemon.json, edited in place; the daemon has no drop-ins."""
+"""Docker: `runtimes` in daemon.json, edited in place, because the daemon has no drop-ins."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _read(tree: Tree, request: Request) -> tuple[str | None, dict[str, Any]]:
 
 
 def install(tree: Tree, request: Request) -> Proposal:
-    """daemon.json with the entry; `runtimeArgs` and shim options of the entry in use are kept."""
+    """Return daemon.json with the entry; `runtimeArgs` and shim options of the entry in use are kept."""
     name, file = check_name(request.name or OWN_NAME), _file(request)
     if name in RESERVED:
         raise ShimError("bad-name", f"Docker reserves the name {name!r}", remedy=("choose another with --name",))
@@ -54,7 +54,7 @@ def install(tree: Tree, request: Request) -> Proposal:
         raise name_taken(NAME, name, file, _binary(there) or there.get("runtimeType"))
     entry, wrapped = _entry(values, there, request)
     after = _edited(text, name, entry, as_default=request.as_default)
-    foreign = text is not None and not registered(tree, request)  # else the former text is kept already
+    foreign = text is not None and not registered(tree, request)  # otherwise the former text was kept before
     return Proposal(
         name=name,
         files=(File(path=file, before=text, after=after, backup=foreign),),
@@ -67,7 +67,7 @@ def _binary(entry: dict[str, Any]) -> Any:
 
 
 def _entry(values: dict[str, Any], there: dict[str, Any], request: Request) -> tuple[dict[str, Any], str]:
-    """The entry, and the runtime that the copied one called."""
+    """Return the entry, and the runtime of the copied one."""
     default = values.get("default-runtime", "runc")
     model = there or mapping(values, "runtimes", str(default))
     if "path" in model:
@@ -91,7 +91,7 @@ def _edited(text: str | None, name: str, entry: dict[str, Any], *, as_default: b
 
 
 def remove(tree: Tree, request: Request) -> Proposal:
-    """daemon.json as it was: byte for byte where nothing else has changed since, else without our members."""
+    """Return daemon.json as before: byte for byte if nothing else has changed since, else without our members."""
     text, values = _read(tree, request)
     entries = registered(tree, request)
     wanted = [entry for entry in entries if not request.name or entry.name == request.name]
@@ -134,7 +134,7 @@ def _taken_back(text: str, backup: str | None, entry: Registration) -> str:
 
 
 def registered(tree: Tree, request: Request) -> tuple[Registration, ...]:
-    """The entries of daemon.json that lead to cgshim."""
+    """Return the entries of daemon.json that lead to cgshim."""
     file, values = _file(request), _read(tree, request)[1]
     default = values.get("default-runtime", "runc")
     return tuple(

@@ -1,8 +1,8 @@
-"""Entries: the names under which engines call cgshim, each with the real runtime that belongs to it.
+"""Entries: the names under which engines call cgshim, each with its real runtime.
 
 `cgshim-NAME` is a symbolic link to the launcher, beside it. NAME is `runc` or `crun` for those that the launcher finds
 in the standard directories; any other runtime has a file, /etc/cgshim/runtimes/NAME, with its path. So two engines may
-have two runtimes, and what is installed or removed for the one changes nothing for the other.
+have two runtimes, and an installation or removal for one does not affect the other.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 PREFIX = "cgshim-"
 DIRECTORY = "/etc/cgshim/runtimes"
-# The Debian package's own, which stay; unless `install` has made them, as the record of links says.
+# The Debian package's own links. They stay unless the record says that `install` has made them.
 SHIPPED = ("/usr/bin/cgshim-runc", "/usr/bin/cgshim-crun")
 LINKS = "links"
 
 
 class Chosen(Value):
-    """An entry for one registration. path: as the engine calls it. notes: what to tell about the runtime."""
+    """An entry for one registration. path: as the engine calls it. notes: about the runtime, for the user."""
 
     path: str
     files: tuple[File, ...]
@@ -41,7 +41,7 @@ class Chosen(Value):
 
 
 def choose(tree: Tree, request: Request, proposal: Proposal, present: tuple[Registration, ...]) -> Chosen:
-    """The entry for the runtime that is asked for; else the one that is registered; else for what the engine has."""
+    """Return the entry for the requested runtime, else for the registered one, else for the engine's own."""
     there = next((entry.binary for entry in present if entry.name == proposal.name), "")
     notes: tuple[str, ...] = ()
     if request.runtime:
@@ -58,7 +58,7 @@ def choose(tree: Tree, request: Request, proposal: Proposal, present: tuple[Regi
 
 
 def _that_starts(tree: Tree, request: Request, runtime: str) -> tuple[str, tuple[str, ...]]:
-    """The runtime, or another one where it starts no container here and nobody has asked for it. Raises ShimError."""
+    """Return the runtime, or another one if it starts no container here and was not asked for. Raises ShimError."""
     reason = why_nothing_starts(tree, runtime)
     if not reason:
         return runtime, ()
@@ -69,7 +69,9 @@ def _that_starts(tree: Tree, request: Request, runtime: str) -> tuple[str, tuple
 
 
 def _todays(tree: Tree, wrapped: str) -> tuple[str, tuple[str, ...]]:
-    """The engine's own runtime; the settings' where it is of the same kind, or where the engine's is not known."""
+    """Return the engine's own runtime; that of the settings if it is of the same kind, or if the engine's is
+    unknown.
+    """
     configured, runtime = named(tree.read(settings.PATH) or ""), path_of(tree, wrapped)
     if not runtime or not configured or tree.same(runtime, configured):
         return runtime or configured or search(tree), ()
@@ -84,7 +86,7 @@ def _family(name: str) -> str:
 
 
 def name_of(tree: Tree, runtime: str) -> str:
-    """NAME for a runtime: what the launcher finds by itself has a short one, any other that of its path."""
+    """Return NAME for a runtime: short if the launcher finds it by itself, otherwise derived from its path."""
     for known in NAMES:
         found = search(tree, (known,))
         if found and tree.same(found, runtime) and tree.read(f"{DIRECTORY}/{known}") is None:
@@ -93,7 +95,7 @@ def name_of(tree: Tree, runtime: str) -> str:
 
 
 def runtime_of(tree: Tree, binary: str) -> tuple[str, str]:
-    """The real runtime behind what an engine calls, "" if there is none, and what says so."""
+    """Return the real runtime behind the program that an engine calls, "" if there is none, and its origin."""
     base = os.path.basename(binary)
     if base.startswith(PREFIX):
         name = base[len(PREFIX) :]
@@ -106,7 +108,7 @@ def runtime_of(tree: Tree, binary: str) -> tuple[str, str]:
 
 
 def of_engine(tree: Tree, present: tuple[Registration, ...], engine: str) -> tuple[str, str]:
-    """The real runtime behind an engine's entry, its default if that is one, and what says so. Raises ShimError."""
+    """Return the real runtime behind an engine's entry, preferably its default, and its origin. Raises ShimError."""
     entry = next((one for one in present if one.default), present[0] if present else None)
     if entry is None:
         raise ShimError(
@@ -120,7 +122,7 @@ def of_engine(tree: Tree, present: tuple[Registration, ...], engine: str) -> tup
 
 
 def _files(tree: Tree, request: Request, path: str, runtime: str) -> tuple[File, ...]:
-    """What the entry needs and does not have yet."""
+    """Return the files that the entry still needs."""
     target = os.path.basename(request.binary)
     found = [File(path=path, before=tree.link(path), after=target, link=True)]
     name = os.path.basename(path)[len(PREFIX) :]
@@ -134,13 +136,13 @@ def _files(tree: Tree, request: Request, path: str, runtime: str) -> tuple[File,
 
 
 def is_made(tree: Tree, chosen: Chosen, home: str) -> bool:
-    """Is the entry's link made by `install`, or will it be; or else a package's."""
+    """Return whether the entry's link is or will be made by `install`, rather than by a package."""
     new = any(file.path == chosen.path for file in chosen.files)
     return new or chosen.path not in SHIPPED or chosen.path in noted(tree, record(LINKS, home))
 
 
 def left(tree: Tree, gone: Sequence[str], used: set[str], home: str = "") -> tuple[File, ...]:
-    """What `install` made for programs that nothing calls any more. used: those that engines still call."""
+    """Return what `install` made for programs that nothing calls any more. used: those that engines still call."""
     files = []
     links = record(LINKS, home)
     made = noted(tree, links)

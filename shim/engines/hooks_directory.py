@@ -1,6 +1,6 @@
 """The files of a hooks.d directory (podman and CRI-O: oci-hooks(5), schema 1.0.0). Pure.
 
-One file for each stage, named 50-cgshim-STAGE.json; nothing else in the directory is ours.
+One file for each stage, named 50-cgshim-STAGE.json; all other files in the directory are foreign.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 VERSION = "1.0.0"
 PATTERN = re.compile(r"50-cgshim-(\w+)\.json")
-MARK = "cgshim-"  # every hook of ours has an argv[0] that begins so
+MARK = "cgshim-"  # beginning of argv[0] in every hook of ours
 STAGES = ("precreate", "prestart", "createRuntime", "poststop")
 DEFAULT = ("precreate", "createRuntime", "poststop")
 ANNOTATED = {"annotations": {r"^io\.cgshim\.enable$": "^true$"}}
 
 
 class Wanted(Value):
-    """runtime: path of the real runtime. annotated: only containers that ask for it. timeout: seconds, 0 for none.
+    """runtime: path of the real runtime. annotated: only for containers that ask for it. timeout: seconds, 0 for none.
 
-    early: the stage before the start at which the poststop hook notes.
+    early: the stage before the start at which the poststop hook records.
     """
 
     runtime: str
@@ -35,13 +35,15 @@ class Wanted(Value):
 
 
 def file_name(stage: str) -> str:
-    """The name of a stage's file. podman and CRI-O run hooks in the order of the names: verify comes before noting."""
+    """Return the name of a stage's file. podman and CRI-O run hooks in the order of names: verify comes before
+    recording.
+    """
     return f"50-cgshim-{stage}.json"
 
 
 def content(stage: str, wanted: Wanted) -> dict[str, Any]:
-    """The object in the file of `stage`."""
-    # The account after the end needs a note from before the start.
+    """Return the object for the file of `stage`."""
+    # The account after the end needs a record from before the start.
     stages = [wanted.early, stage] if stage == "poststop" else [stage]
     arguments = ["--runtime", wanted.runtime] if stage != "poststop" else []
     hook = injection.command(stage, arguments)
@@ -52,19 +54,19 @@ def content(stage: str, wanted: Wanted) -> dict[str, Any]:
 
 
 def is_ours(value: Any) -> bool:
-    """Did cgshim write this object; a person may have changed it since."""
+    """Return whether cgshim wrote this object; a person may have changed it since."""
     arguments = _arguments(value)
     return bool(arguments) and arguments[0].startswith(MARK)
 
 
 def is_outdated(value: Any) -> bool:
-    """Is this a hook of version 0.1, which had the program's text in its arguments; that text fits no longer."""
+    """Return whether this is a hook of version 0.1, whose program was in its arguments and no longer works."""
     arguments = _arguments(value)
     return is_ours(value) and arguments[0] != injection.NAME
 
 
 def needed(value: Any) -> list[str]:
-    """The files that the hook needs to run: its program, the real runtime."""
+    """Return the files that the hook needs to run: its program and the real runtime."""
     arguments = _arguments(value)
     hook = value.get("hook") if isinstance(value, dict) else None
     path = hook.get("path") if isinstance(hook, dict) else None

@@ -1,4 +1,4 @@
-"""Proof that podman runs the hooks: a container is made, looked at and removed; its process never starts."""
+"""Proof that podman runs the hooks: creates, inspects and removes a container; its process never starts."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from shim.planning import injection
 if TYPE_CHECKING:
     from typing import Iterator
 
-# podman's defaults are higher than the caller's own inside another container, and then cannot be set.
+# Inside another container podman's default limits are above its own and cannot be set.
 LIMITS = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000")
 PATIENCE = 120  # seconds for each call of podman
 
 
 def proven() -> tuple[str, ...]:
-    """The stages for which podman has put a hook of cgshim's into the container's configuration, and run it.
+    """Return the stages whose hook podman has put into the container's configuration and run.
 
-    precreate is not one of them: podman runs it by itself, and leaves no trace. Raises ShimError if the container
-    could not be made; its text has podman's own words.
+    precreate is not among them: podman runs it itself, without a trace. Raises ShimError with podman's own message if
+    the container could not be created.
     """
     name = f"cgshim-hooks-proof-{os.getpid()}"
     with tempfile.TemporaryDirectory(prefix="cgshim-hooks-") as place:
@@ -41,7 +41,7 @@ def proven() -> tuple[str, ...]:
             with open(path, encoding="utf-8") as file:
                 return tuple(dict.fromkeys(_stages(json.load(file))))
         finally:
-            with suppress(ShimError):  # what failed before says more
+            with suppress(ShimError):  # the earlier error is more precise
                 _podman("rm", "--force", name)
 
 

@@ -1,8 +1,8 @@
-"""Which hooks directories the engines read, so that hooks are written where they are read and break nothing.
+"""Which hooks directories the engines read, so that hooks go where they are read and break nothing.
 
 Podman runs the stages precreate, prestart, createRuntime ... of every directory of `hooks_dir` in containers.conf.
-CRI-O does not start with a directory in which any file names a stage that it does not know; precreate is one. Where
-neither is configured, both read /usr/share/containers/oci/hooks.d, and nothing else (Podman 4.3 and 5, CRI-O 1.36).
+CRI-O does not start if any file in a directory names a stage that it does not know, such as precreate. Without a
+configuration both read only /usr/share/containers/oci/hooks.d (Podman 4.3 and 5, CRI-O 1.36).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from shim.engines.tree import Tree
 
 BUILT_IN = ("/usr/share/containers/oci/hooks.d",)
-FORMER = "/etc/containers/oci/hooks.d"  # where version 0.1 wrote them; no engine reads it by itself
+FORMER = "/etc/containers/oci/hooks.d"  # used by version 0.1; no engine reads it without a configuration
 DROP_IN = "51-cgshim-hooks.conf"
 CRIO_UNKNOWN = ("precreate",)  # CRI-O: hooks.New without extension stages
 PATIENCE = 20  # seconds for a program that only prints
@@ -29,7 +29,7 @@ _ANSWER = re.compile(r"--hooks-dir\b.*?\(default \[([^\]]*)\]\)")
 
 
 def podman_reads(tree: Tree, home: str = "") -> tuple[str, ...]:
-    """Podman's own answer, else what its files say. home: the configuration directory of a user without root."""
+    """Return podman's own answer, else that of its files. home: the configuration directory of a rootless user."""
     program = shutil.which("podman") if tree.live else None
     if program:
         try:
@@ -44,7 +44,7 @@ def podman_reads(tree: Tree, home: str = "") -> tuple[str, ...]:
 
 
 def crio_reads(tree: Tree) -> tuple[str, ...]:
-    """What CRI-O's files say; () where there is neither the program nor a configuration."""
+    """Return the directories from CRI-O's files; () if there is neither the program nor a configuration."""
     there = any(tree.has(path) for path in ("/etc/crio", "/usr/bin/crio", "/usr/local/bin/crio", "/usr/sbin/crio"))
     if not there:
         return ()
@@ -56,12 +56,12 @@ def _paths(value: object) -> tuple[str, ...]:
 
 
 def is_read(tree: Tree, place: str, directories: tuple[str, ...]) -> bool:
-    """Is the directory among these, under whatever path?"""
+    """Return whether the directory is among these, under any path."""
     return any(os.path.realpath(tree.at(place)) == os.path.realpath(tree.at(path)) for path in directories)
 
 
 def of_a_user(tree: Tree, home: str, reads: tuple[str, ...]) -> tuple[str, tuple[File, ...]]:
-    """A user's own directory, and the drop-in that makes his podman read it, too."""
+    """Return a user's own directory, and the drop-in that makes the user's podman read it."""
     place, file = f"{home}/containers/oci/hooks.d", f"{home}/containers/containers.conf.d/{DROP_IN}"
     if place in reads and tree.read(file) is None:
         return place, ()

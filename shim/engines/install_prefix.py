@@ -1,4 +1,4 @@
-"""cgshim itself, copied to where an engine can call it: for nodes of a cluster, without a package manager."""
+"""A copy of cgshim itself in a place where an engine can call it: for cluster nodes, without a package manager."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ if TYPE_CHECKING:
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 QUESTION = "import sys; print('cgshim', *sys.version_info[:2])"
 PATIENCE = 30  # seconds for an interpreter that only prints a line
-# A pod's PATH may leave out the directories for administrators.
+# A pod's PATH may lack the administrator's directories.
 CHROOT = shutil.which("chroot") or shutil.which("chroot", path="/usr/sbin:/sbin:/usr/bin:/bin") or "chroot"
-RECORD = "prefix"  # of the directories that were made for a copy
-# Where the launcher looks by itself.
+RECORD = "prefix"  # mode of the directories that were created for a copy
+# Where the launcher looks without a link.
 INTERPRETERS = ("/usr/bin/python3", "/usr/local/sbin/python3", "/usr/local/bin/python3", "/usr/sbin/python3")
-# Where it needs a link, `lib/cgshim/python`, because python3 is too old or absent: as in packaging/choose_python.sh.
+# Interpreters that need a link, `lib/cgshim/python`, because python3 is too old or absent: as in
+# packaging/choose_python.sh.
 OTHERS = (
     "/usr/libexec/platform-python",
-    "/run/current-system/sw/bin/python3",  # NixOS, where the link to it is made at each boot
+    "/run/current-system/sw/bin/python3",  # NixOS, which creates this link at each boot
     *(
         f"{place}/python3.{minor}"
         for minor in (13, 14, 12, 11, 10, 9, 8, 7)
@@ -38,9 +39,9 @@ OTHERS = (
 
 
 def check_host(tree: Tree, prefix: str) -> str:
-    """Refuse a tree in which the launcher would find no interpreter: no container could be created there.
+    """Refuse a tree without an interpreter for the launcher: no container could be created there.
 
-    Returns the interpreter that needs a link in the prefix, "" where the launcher finds one by itself.
+    Returns the interpreter that needs a link in the prefix, "" if the launcher finds one without it.
     """
     from shim.engines.status import bad_place
 
@@ -50,7 +51,7 @@ def check_host(tree: Tree, prefix: str) -> str:
             "bad-place", f"{prefix} is not suitable for a runtime: {problem}", remedy=("use --prefix /opt/cgshim",)
         )
     if _why_not(tree, _link(prefix)) == "":
-        return ""  # chosen already, by the single file or by the administrator
+        return ""  # already chosen, by the single file or by the administrator
     first = next((path for path in INTERPRETERS if _is_there(tree, path)), "")
     if first and _why_not(tree, first) == "":
         return ""
@@ -69,7 +70,7 @@ def _is_there(tree: Tree, path: str) -> bool:
 
 
 def check_python(tree: Tree, prefix: str = "/usr") -> None:
-    """Run the tree's own interpreter: a file of its name may be anything, or of another machine. Raises ShimError.
+    """Run the tree's own interpreter: its file may be anything, or for another machine. Raises ShimError.
 
     prefix: where cgshim is in the tree; a package may have chosen an interpreter for it.
     """
@@ -86,7 +87,7 @@ def check_python(tree: Tree, prefix: str = "/usr") -> None:
 
 
 def _why_not(tree: Tree, python: str) -> str:
-    """Why a path of the tree is not an interpreter for cgshim, "" if it is."""
+    """Return why a path of the tree is not an interpreter for cgshim, "" if it is."""
     if not _is_there(tree, python):
         return "is not there"
     found = re.fullmatch(r"cgshim (\d+) (\d+)\n", answer_of(tree, python))
@@ -108,7 +109,7 @@ def _no_python(what: str, looked: str) -> ShimError:
 
 
 def answer_of(tree: Tree, python: str) -> str:
-    """What the tree's interpreter prints for QUESTION, else what went wrong."""
+    """Return the output of the tree's interpreter for QUESTION, else what went wrong."""
     argv = [*(() if tree.live else (CHROOT, tree.root)), python, "-I", "-S", "-c", QUESTION]
     try:
         done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=PATIENCE)
@@ -142,7 +143,7 @@ def copies(tree: Tree, prefix: str, python: str = "") -> list[File]:
 
 
 def _modules() -> list[str]:
-    """The files of the package, below the directory that contains it."""
+    """Return the files of the package, relative to the directory that contains it."""
     found = []
     beside = os.path.dirname(PACKAGE)
     for directory, inner, files in os.walk(PACKAGE):
@@ -153,7 +154,7 @@ def _modules() -> list[str]:
 
 
 def take_away(tree: Tree, prefix: str, *, needed: bool, dry_run: bool) -> str:
-    """Delete the copy, unless an engine or a running container still calls it; what was done, "" if nothing was."""
+    """Delete the copy unless an engine or a running container still calls it; return what was done, "" for nothing."""
     programs = [f"{prefix}/bin/cgshim", f"{prefix}/bin/{injection.NAME}"]
     if not any(tree.has(path) for path in (*programs, f"{prefix}/lib/cgshim")):
         return ""

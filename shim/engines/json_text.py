@@ -1,7 +1,7 @@
-"""JSON as text that people keep: one member set or taken out, every other character as it was.
+"""JSON as text that people keep: one member is set or removed, all other characters are unchanged.
 
-What is set is laid out in the file's own indentation; shim.oci.edits, for configurations that engines write, adds it in
-one line. Taking out is the same for both.
+A new member gets the file's own indentation. shim.oci.edits, for configurations that engines write, adds it on one
+line. Removal is the same for both.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from shim.oci.edits import apply_to_text
 from shim.oci.text import Malformed, members, parse, scanner, skip
 from shim.rules.base import Edit
 
-_EMPTY = re.compile(r"\A(\s*)\{\s+\}")  # the whole object, once its only member is gone
+_EMPTY = re.compile(r"\A(\s*)\{\s+\}")  # the whole object if its only member was removed
 _FIRST_INDENT = re.compile(r"\{[ \t]*\r?\n([ \t]+)\"")
 
 
 def parsed(text: str, file: str) -> dict[str, Any]:
-    """The object in the text. Raises ShimError naming file and line for anything else."""
+    """Return the object in the text. Raises ShimError naming file and line for anything else."""
     try:
         value = parse(text, unambiguous)
     except Malformed as error:
@@ -49,19 +49,19 @@ def _malformed(file: str, place: str, what: str) -> ShimError:
 
 
 def with_member(text: str, path: tuple[str, ...], value: Any) -> str:
-    """The object's text with the member at `path` set; absent objects on the way are added."""
+    """Return the object's text with the member at `path` set; missing objects in the path are added."""
     unit = _unit(text)
     return _set(text, skip(text, 0), path, value, (unit, 1))
 
 
 def without_member(text: str, path: tuple[str, ...]) -> str:
-    """The object's text without the member at `path` and without objects that held nothing else."""
+    """Return the object's text without the member at `path` and without objects that become empty."""
     after = apply_to_text(text, [Edit(op="remove", path=path)])
     return text if after == text else _EMPTY.sub(r"\1{}", after)
 
 
 def _unit(text: str) -> str:
-    """One step of indentation as the file has it, "" for a file of one line, two spaces for an empty object."""
+    """Return one step of the file's indentation, "" for a file of one line, two spaces for an empty object."""
     found = _FIRST_INDENT.search(text)
     if found:
         return found[1]

@@ -1,4 +1,4 @@
-"""All engines, and what is left once one of them no longer calls cgshim."""
+"""All engines, and what remains once one of them no longer calls cgshim."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ ENGINES: dict[str, Engine] = {module.NAME: module for module in (podman, contain
 
 
 def settings_left(tree: Tree, request: Request, engine: str, removed: str) -> list[File]:
-    """The settings that `install` wrote, once no engine calls cgshim any more. Others' settings are never touched."""
+    """Return the settings that `install` wrote, once no engine calls cgshim any more. Other settings are never
+    touched.
+    """
     if request.home or any(still_used(tree, request, name, removed if name == engine else "") for name in ENGINES):
         return []
     text, backup = tree.read(settings.PATH), tree.read(settings.PATH + BACKUP)
@@ -33,7 +35,7 @@ def settings_left(tree: Tree, request: Request, engine: str, removed: str) -> li
 
 
 def entries_left(tree: Tree, request: Request, engine: str, *, last: bool) -> tuple[File, ...]:
-    """What nothing calls once this engine's entries are gone. last: also what it has called before."""
+    """Return what nothing calls once this engine's entries are gone. last: also what it called before."""
     record = created.record(engine, request.home)
     gone = tuple(entry for entry in ENGINES[engine].registered(tree, request) if _is_removed(entry, request))
     binaries = [*(entry.binary for entry in gone), *(created.noted(tree, record) if last else ())]
@@ -42,7 +44,7 @@ def entries_left(tree: Tree, request: Request, engine: str, *, last: bool) -> tu
 
 
 def is_alone(tree: Tree, request: Request, engine: str) -> bool:
-    """Has the engine no entry but the one that is named?"""
+    """Return whether the engine has no entry but the named one."""
     return all(entry.name == request.name for entry in ENGINES[engine].registered(tree, request))
 
 
@@ -51,7 +53,7 @@ def _is_removed(entry: Registration, request: Request) -> bool:
 
 
 def _called(tree: Tree, request: Request, removed: str, gone: tuple[Registration, ...]) -> set[str]:
-    """The programs that engines call, except the entries that are about to go; of a broken file all of them."""
+    """Return the programs that engines call, without the entries to be removed; for a broken file all of them."""
     found = set()
     for name, module in ENGINES.items():
         plain = request if name == removed else request.changed(name="", config="")
@@ -63,7 +65,7 @@ def _called(tree: Tree, request: Request, removed: str, gone: tuple[Registration
 
 
 def still_used(tree: Tree, request: Request, engine: str, removed: str) -> bool:
-    """Does the engine call cgshim, under any other name than the one removed? A broken file counts as yes."""
+    """Return whether the engine calls cgshim under another name than the removed one; a broken file counts as yes."""
     plain = request if removed else request.changed(name="", config="")
     try:
         entries = ENGINES[engine].registered(tree, plain)

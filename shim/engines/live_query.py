@@ -1,4 +1,4 @@
-"""What to ask each engine's own tool, and where its answer names the runtime's program. Pure."""
+"""The question for each engine's own tool, and where its answer names the runtime's program. Pure."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ RESERVED_PLUGINS = ("io.containerd.cri.v1.runtime", "io.containerd.grpc.v1.cri",
 
 
 class Question(Value):
-    """argv: the tool. answer: (its output, the runtime's name) -> the program, "" if it is not named.
+    """argv: the tool. answer: (its output, the runtime's name) -> the program, "" if it is not there.
 
-    named: the runtime's name is one argument more. needs_daemon: silence says nothing about the entry.
-    file, directory: the tool's options for another configuration file, another directory of drop-ins.
+    named: the runtime's name is a further argument. needs_daemon: no answer says nothing about the entry. file,
+    directory: the tool's options for another configuration file and another directory of drop-ins.
     """
 
     argv: tuple[str, ...]
@@ -30,7 +30,7 @@ class Question(Value):
     directory: str = ""
 
     def reading(self, config: str) -> tuple[str, ...]:
-        """The options for a configuration that is not where it usually is, () for "" and where the tool has none."""
+        """Return the options for a configuration in an unusual place, () for "" or if the tool has none."""
         if not config:
             return ()
         place = config.rpartition("/")[0]
@@ -40,20 +40,20 @@ class Question(Value):
 
 
 def podman_info(text: str, name: str) -> str:
-    """Of `podman --runtime NAME info`: the path of the runtime in use."""
+    """From `podman --runtime NAME info`: the path of the runtime in use."""
     found = inside(_json(text), "path")
     return str(found) if found else ""
 
 
 def docker_info(text: str, name: str) -> str:
-    """Of `docker info`: the path of this runtime."""
+    """From `docker info`: the path of this runtime."""
     entry = inside(_json(text), name)
     found = inside(entry, "path") or inside(entry, "options", "BinaryName")
     return str(found) if found else ""
 
 
 def containerd_dump(text: str, name: str) -> str:
-    """Of `containerd config dump`: BinaryName of this handler, under whatever name the plugin has there."""
+    """From `containerd config dump`: BinaryName of this handler, under either name of the plugin."""
     values = _toml(text)
     for plugin in RESERVED_PLUGINS:
         found = inside(values, "plugins", plugin, "containerd", "runtimes", name, "options", "BinaryName")
@@ -63,13 +63,13 @@ def containerd_dump(text: str, name: str) -> str:
 
 
 def crio_config(text: str, name: str) -> str:
-    """Of `crio config`: runtime_path of this handler."""
+    """From `crio config`: runtime_path of this handler."""
     found = inside(_toml(text), "crio", "runtime", "runtimes", name, "runtime_path")
     return str(found) if found else ""
 
 
 def unit_environment(text: str, name: str) -> str:
-    """Of `systemctl show -p Environment`: this variable's value."""
+    """From `systemctl show -p Environment`: this variable's value."""
     words = text.strip().partition("=")[2].split()
     return next((word.partition("=")[2] for word in words if word.startswith(f"{name}=")), "")
 

@@ -1,6 +1,6 @@
-"""nerdctl: nothing to register. It hands the path on to containerd's runc shim as BinaryName, container by container.
+"""nerdctl needs no registration. It passes the path to containerd's runc shim as BinaryName, for each container.
 
-`nerdctl.toml` has no key for a default runtime, and containerd's `default_runtime_name` is read by the CRI plugin only.
+`nerdctl.toml` has no key for a default runtime, and only the CRI plugin reads containerd's `default_runtime_name`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ APPLY = ""
 
 
 def install(tree: Tree, request: Request) -> Proposal:
-    """No file, only how it is used. Raises ShimError for a default, which nerdctl does not have."""
+    """Return no file, only instructions. Raises ShimError for a default, which nerdctl does not have."""
     if request.as_default:
         raise ShimError(
             "no-default",

@@ -1,7 +1,7 @@
-"""A cpuset hierarchy whose files are called `cpus` and `mems` (mount option `noprefix`), and who can start there.
+"""A cpuset hierarchy with files named `cpus` and `mems` (mount option `noprefix`), and which runtimes start there.
 
-runc before 1.3 and crun before 1.8 look for `cpuset.cpus` alone, for every container, and start nothing. A runc shows
-by the name of a function whether it looks for the other; a crun does not show it.
+runc before 1.3 and crun before 1.8 look only for `cpuset.cpus`, for every container, and start none. Whether a runc
+looks for the other name shows in a function's name; a crun does not show it.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from shim.host.view import View
 
 CODE = "cpuset-mounted-noprefix"
-FINDER = b"cpusetFile"  # opencontainers/cgroups, fs/cpuset.go; names of functions stay in a stripped program of Go's
+FINDER = b"cpusetFile"  # opencontainers/cgroups, fs/cpuset.go; a stripped Go program keeps function names
 PART = 1 << 20
 
 
 def mounted(view: View) -> str:
-    """The mount of such a hierarchy as evidence, "" where there is none."""
+    """Return the mount of such a hierarchy as evidence, "" if there is none."""
     for line in (view.text("/proc/self/mountinfo") or "").splitlines():
         left, _, right = line.partition(" - ")
         words, options = left.split(), right.split()
@@ -30,7 +30,7 @@ def mounted(view: View) -> str:
 
 
 def looks_for_both(runtime: str) -> bool | None:
-    """Does this runc look for the files under both names; None where the file cannot be read."""
+    """Return whether this runc looks for both names; None if the file cannot be read."""
     overlap = b""
     try:
         with open(runtime, "rb") as file:
@@ -46,7 +46,7 @@ def looks_for_both(runtime: str) -> bool | None:
 
 
 def refusal(view: View, runtime: str, family: str) -> ShimError | None:
-    """What keeps this runc from starting any container on such a host; None elsewhere, and where nobody knows."""
+    """Return why this runtime starts no container on such a host; None elsewhere, and if that is unknown."""
     place = mounted(view)
     if not place or family != "runc" or looks_for_both(runtime) is not False:
         return None
@@ -60,7 +60,7 @@ def refusal(view: View, runtime: str, family: str) -> ShimError | None:
 
 
 def warning(view: View, family: str) -> str:
-    """What a plan says where nobody can tell whether the runtime starts anything, "" elsewhere."""
+    """Return a plan's note if it is unknown whether the runtime starts anything, "" elsewhere."""
     place = mounted(view)
     if not place or family == "runc":
         return ""

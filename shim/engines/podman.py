@@ -1,8 +1,8 @@
 """Podman: a drop-in of containers.conf(5).
 
-The entry replaces `runc` or `crun` under its own name. Podman reads a runtime's errors as JSON only for names
-it knows (`runtime_supports_json`), every container remembers the name it was created with, and with this name nothing
-of that changes, neither when cgshim comes nor when it goes.
+The entry replaces `runc` or `crun` under its own name. Podman reads a runtime's errors as JSON only for names that it
+knows (`runtime_supports_json`), and every container stores the name that it was created with. With this name neither
+changes, when cgshim is installed or when it is removed.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ NAME = "podman"
 SERVICE = ""
 APPLY = ""
 DROP_IN = "50-cgshim.conf"
-# containers-common: pkg/config/default.go. Podman 4.3 refuses {append=true} in an array, so a list is written whole.
+# containers-common: pkg/config/default.go. Podman 4.3 refuses {append=true} in an array, so the whole list is written.
 JSON_NAMES = ("crun", "runc", "kata", "runsc", "youki", "krun", "ocijail")
-# The order in which podman looks for a runtime where none is configured, and where.
+# The order and the places in which podman looks for a runtime without a configuration.
 FOUND_FIRST = ("crun", "runc")
 WHERE = ("/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/sbin", "/bin")
 
@@ -47,7 +47,7 @@ def _file(request: Request) -> str:
 
 
 def configured(tree: Tree, request: Request) -> dict[str, Any]:
-    """`[engine]` of every file but ours, later ones on top."""
+    """Return `[engine]` of every file but ours; later files win."""
     bases = ["/usr/share", "/etc", *([request.home] if request.home else [])]
     paths = []
     for base in bases:
@@ -62,7 +62,7 @@ def configured(tree: Tree, request: Request) -> dict[str, Any]:
 
 
 def _default(tree: Tree, engine: dict[str, Any]) -> str:
-    """The name under which podman creates containers today."""
+    """Return the name under which podman creates containers now."""
     named = engine.get("runtime")
     if isinstance(named, str) and named:
         return os.path.basename(named)
@@ -71,7 +71,7 @@ def _default(tree: Tree, engine: dict[str, Any]) -> str:
 
 
 def _path(tree: Tree, engine: dict[str, Any], name: str) -> str:
-    """The program behind a runtime's name."""
+    """Return the program behind a runtime's name."""
     paths = inside(engine, "runtimes", name)
     if isinstance(paths, list):
         return next((path for path in paths if isinstance(path, str) and tree.executable(path)), "")
@@ -121,7 +121,7 @@ def _text(request: Request, name: str, engine: dict[str, Any]) -> str:
 
 
 def remove(tree: Tree, request: Request) -> Proposal:
-    """Without the drop-in."""
+    """The removal of the drop-in."""
     file = _file(request)
     found = registered(tree, request)
     if not found:
@@ -134,7 +134,7 @@ def remove(tree: Tree, request: Request) -> Proposal:
 
 
 def _is_ours_alone(values: dict[str, Any], request: Request) -> bool:
-    """Does the drop-in say nothing but what `install` writes?"""
+    """Return whether the drop-in has only what `install` writes."""
     engine = mapping(values, "engine")
     known = set(values) <= {"engine"} and set(engine) <= {"runtime", "runtime_supports_json", "runtimes"}
     paths = [
@@ -144,7 +144,7 @@ def _is_ours_alone(values: dict[str, Any], request: Request) -> bool:
 
 
 def registered(tree: Tree, request: Request) -> tuple[Registration, ...]:
-    """What the drop-in says."""
+    """Return what the drop-in registers."""
     file = _file(request)
     text = tree.read(file)
     if text is None:

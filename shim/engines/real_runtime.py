@@ -1,4 +1,4 @@
-"""Runtimes in a tree: which is there, which an engine has today, what the settings name."""
+"""Runtimes in a tree: which exist, which one an engine has now, which one the settings name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def search(tree: Tree, names: tuple[str, ...] = NAMES) -> str:
-    """The first runtime in the tree's standard directories, in the launcher's order; "" if there is none."""
+    """Return the first runtime in the tree's standard directories, in the launcher's order; "" if there is none."""
     for name in names:
         for directory in DIRECTORIES:
             path = f"{directory}/{name}"
@@ -24,7 +24,7 @@ def search(tree: Tree, names: tuple[str, ...] = NAMES) -> str:
 
 
 def is_launcher(tree: Tree, path: str) -> bool:
-    """Is this cgshim itself?"""
+    """Return whether this is cgshim itself."""
     try:
         with open(tree.at(path), "rb") as file:
             return is_launcher_text(file.read(MOST))
@@ -33,7 +33,7 @@ def is_launcher(tree: Tree, path: str) -> bool:
 
 
 def check(tree: Tree, path: str) -> str:
-    """`path` if it is an executable file other than cgshim. Raises ShimError."""
+    """Return `path` if it is an executable file other than cgshim. Raises ShimError."""
     what = ""
     if not path.startswith("/"):
         what = "is not an absolute path"
@@ -52,18 +52,18 @@ def check(tree: Tree, path: str) -> str:
 
 
 def naming(text: str, path: str) -> str:
-    """The settings' text with this runtime."""
+    """Return the settings' text with this runtime."""
     return json_text.with_member(text if text.strip() else "{}\n", ("runtime",), path)
 
 
 def named(text: str) -> str:
-    """The runtime that the settings' text names, "" if none."""
+    """Return the runtime in the settings' text, "" if none."""
     found = json_text.parsed(text, settings.PATH).get("runtime") if text.strip() else ""
     return found if isinstance(found, str) else ""
 
 
 def path_of(tree: Tree, name: str) -> str:
-    """A runtime's path; a bare name is looked up as the engine would."""
+    """Return a runtime's path; a bare name is looked up as by the engine."""
     if not name or name.startswith("/"):
         return name if name and tree.executable(name) and not is_launcher(tree, name) else ""
     return search(tree, (name,)) if name in NAMES else ""

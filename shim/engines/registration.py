@@ -1,4 +1,4 @@
-"""What is asked of an engine's module and what it answers. Nothing here writes."""
+"""The request to an engine's module and its answers. Nothing here writes."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
     from shim.engines.tree import Tree
 else:
-    Protocol = object  # which Python has from 3.8 on
+    Protocol = object  # in Python since 3.8
 
 OWN_NAME = "cgshim"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 class Request(Value):
-    """What the user asked for.
+    """The user's request.
 
     binary: absolute path of the launcher as the engine will call it. name: the runtime's name in the engine, "" for
     the engine's usual one. runtime: absolute path of the real runtime, "" to keep the present one. home: the user's
     configuration directory for rootless engines, "" for the system's. config: the engine's configuration file, "" for
-    the standard one. config_version: of containerd's file where there is none yet, 0 to find out.
+    the standard one. config_version: of a new file for containerd, 0 to find out.
     """
 
     binary: str
@@ -40,10 +40,10 @@ class Request(Value):
 
 
 class Proposal(Value):
-    """What would be done. name: the runtime's name in the engine. wrapped: the runtime that it stands in front of.
+    """The proposed changes. name: the runtime's name in the engine. wrapped: the runtime behind cgshim.
 
     in_place: that runtime's own name now leads to cgshim, so cgshim must run that very one. remembered: what still
-    needs the entry or its program after it is gone. apply: the command for this change, where it is not the engine's.
+    needs the entry or its program after the removal. apply: the command for this change, if it is not the engine's.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Proposal(Value):
 
 
 class Registration(Value):
-    """A registration that is there. default: new containers use it without being asked to, as far as files tell."""
+    """An existing registration. default: new containers use it unless they name another, as far as files tell."""
 
     name: str
     binary: str
@@ -65,24 +65,24 @@ class Registration(Value):
 
 
 class Engine(Protocol):
-    """What each engine's module has."""
+    """The interface of each engine's module."""
 
     NAME: str
-    SERVICE: str  # systemd unit, "" where nothing runs
-    APPLY: str  # the command after which the engine knows, "" where none is needed
+    SERVICE: str  # systemd unit, "" if there is no service
+    APPLY: str  # the command that makes the engine read the change, "" if none is needed
 
     def install(self, tree: Tree, request: Request) -> Proposal:
-        """The files that register cgshim. Raises ShimError for what cannot be done safely."""
+        """Return the files that register cgshim. Raises ShimError if that cannot be done safely."""
 
     def remove(self, tree: Tree, request: Request) -> Proposal:
-        """The files that take the registration back, the default first."""
+        """Return the files that remove the registration, the default first."""
 
     def registered(self, tree: Tree, request: Request) -> tuple[Registration, ...]:
-        """The registrations that are there."""
+        """Return the existing registrations."""
 
 
 def check_name(name: str) -> str:
-    """`name` if every engine can take it as a runtime's name."""
+    """Return `name` if every engine accepts it as a runtime's name."""
     if not _NAME.fullmatch(name):
         raise ShimError(
             "bad-name",
@@ -93,7 +93,7 @@ def check_name(name: str) -> str:
 
 
 def is_ours(path: Any, request: Request) -> bool:
-    """Does this path of an engine's entry lead to cgshim?"""
+    """Return whether this path of an engine's entry leads to cgshim."""
     if not isinstance(path, str):
         return False
     name = os.path.basename(path)
@@ -101,7 +101,7 @@ def is_ours(path: Any, request: Request) -> bool:
 
 
 def name_taken(engine: str, name: str, file: str, path: Any) -> ShimError:
-    """The refusal to overwrite an entry that is someone else's."""
+    """Return the refusal to overwrite a foreign entry."""
     return ShimError(
         "name-taken",
         f"{engine} has a runtime {name!r} already, and it is not cgshim",
@@ -111,7 +111,7 @@ def name_taken(engine: str, name: str, file: str, path: Any) -> ShimError:
 
 
 def named_otherwise(engine: str, there: str, file: str) -> ShimError:
-    """The refusal to rename a registration: containers may remember the old name."""
+    """Return the refusal to rename a registration: containers may have stored the old name."""
     return ShimError(
         "registered-otherwise",
         f"cgshim is registered with {engine} under the name {there!r} already",
@@ -121,7 +121,7 @@ def named_otherwise(engine: str, there: str, file: str) -> ShimError:
 
 
 def without_drop_in(name: str, file: File, kept: str, remembered: tuple[str, ...] = ()) -> Proposal:
-    """The removal `file` of a drop-in. kept: where its text goes if somebody has added to it, else ""."""
+    """Return the removal of the drop-in `file`. kept: where its text goes if somebody has added to it, else ""."""
     if not kept:
         return Proposal(name=name, files=(file,), remembered=remembered)
     note = f"warning: {file.path} had more than the entry; it is kept as {kept}, which no engine reads"
@@ -130,7 +130,9 @@ def without_drop_in(name: str, file: File, kept: str, remembered: tuple[str, ...
 
 
 def copy_left(tree: Tree, file: str, name: str) -> Proposal:
-    """Without the copy from before the installation: somebody has since replaced the file, without our entry."""
+    """Return the removal of the copy from before the installation: somebody replaced the file since, without our
+    entry.
+    """
     backup = tree.read(file + BACKUP)
     if backup is None:
         return Proposal(name=name, files=())
@@ -139,13 +141,13 @@ def copy_left(tree: Tree, file: str, name: str) -> Proposal:
 
 
 def inside(value: Any, *path: str) -> Any:
-    """The value at this path of nested objects, None where it is absent."""
+    """Return the value at this path of nested objects, None if it is absent."""
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
     return value
 
 
 def mapping(value: Any, *path: str) -> dict[str, Any]:
-    """The object at this path, {} where it is absent or none."""
+    """Return the object at this path, {} if it is absent or not an object."""
     found = inside(value, *path)
     return found if isinstance(found, dict) else {}

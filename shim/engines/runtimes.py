@@ -1,4 +1,4 @@
-"""The real runtime, found as the launcher finds it, and asked for its version."""
+"""The real runtime, found as by the launcher, and its version."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from shim.planning.settings import Settings
     from shim.rules.runtimes import Family
 
-# As cgshim_search in shim/launcher.sh has them, in its order.
+# In the order of cgshim_search in shim/launcher.sh.
 NAMES: tuple[Family, ...] = ("runc", "crun")
 DIRECTORIES = (
     "/usr/local/sbin",
@@ -27,14 +27,14 @@ DIRECTORIES = (
     "/usr/lib/cri-o-runc/sbin",
     "/usr/libexec/crio",
 )
-MOST = max(map(len, FIRST_LINES))  # bytes that tell cgshim from a runtime
+MOST = max(map(len, FIRST_LINES))  # bytes that distinguish cgshim from a runtime
 PATIENCE = 10  # seconds for a program that only prints a line
 
 
 class ChosenRuntime(Value):
-    """path: "" if none was found. family: the rules that apply. origin: where the choice is from.
+    """path: "" if none was found. family: whose rules apply. origin: where the choice is from.
 
-    version: the first line of `--version`, "" if it was not asked or did not answer; then `problem` says why.
+    version: the first line of `--version`, "" if it was not run or printed nothing; `problem` then says why.
     """
 
     path: str
@@ -50,7 +50,7 @@ class ChosenRuntime(Value):
 
 
 def search(names: tuple[str, ...] = NAMES) -> str:
-    """The first runtime in the standard directories that is not a copy of the launcher, "" if there is none."""
+    """Return the first runtime in the standard directories that is not a copy of the launcher, "" if there is none."""
     for name in names:
         for directory in DIRECTORIES:
             path = f"{directory}/{name}"
@@ -60,7 +60,7 @@ def search(names: tuple[str, ...] = NAMES) -> str:
 
 
 def is_launcher_text(head: bytes) -> bool:
-    """Is this how cgshim's own launcher begins."""
+    """Return whether cgshim's own launcher begins like this."""
     return head.startswith(FIRST_LINES)
 
 
@@ -73,7 +73,9 @@ def _is_launcher(path: str) -> bool:
 
 
 def chosen(configured: Settings, wanted: str | None) -> ChosenRuntime:
-    """The runtime for --runtime (a path, or the name runc or crun), else for the settings, else the first found."""
+    """Return the runtime for --runtime (a path, or the name runc or crun), else for the settings, else the first
+    found.
+    """
     for known in NAMES:
         if known == wanted:
             return ChosenRuntime(path=search((known,)) or known, family=known, origin="--runtime")
@@ -87,7 +89,7 @@ def chosen(configured: Settings, wanted: str | None) -> ChosenRuntime:
 
 
 def with_version(runtime: ChosenRuntime) -> ChosenRuntime:
-    """The runtime with what it says of itself."""
+    """Return the runtime with its own version text."""
     if not runtime.path:
         problem = "neither runc nor crun is in the standard directories"
         return ChosenRuntime(path="", family=runtime.family, origin=runtime.origin, problem=problem)
@@ -109,7 +111,7 @@ def _told(runtime: ChosenRuntime, version: str = "", problem: str = "") -> Chose
 
 
 def usable(runtime: ChosenRuntime) -> str:
-    """Its path. Raises ShimError if there is no such program."""
+    """Return its path. Raises ShimError if there is no such program."""
     if runtime.path and os.path.isfile(runtime.path) and os.access(runtime.path, os.X_OK):
         return runtime.path
     what = f"the real runtime {runtime.path} is not an executable file" if runtime.path else "no real runtime was found"

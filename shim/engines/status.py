@@ -1,4 +1,4 @@
-"""Proof that a registration works: asked of the engine's own tool, the kernel and systemd."""
+"""Proof that a registration works, from the engine's own tool, the kernel and systemd."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 FINE, WRONG, UNKNOWN, NOTE = "ok", "WRONG", "unknown", "note"
 NOT_REGISTERED, NOT_INSTALLED = "not registered", "not installed"
 ABSENT = (NOT_REGISTERED, NOT_INSTALLED)
-NOT_LOOKED_AT = "-"  # for settings.load: the runtime that the settings name is judged here
-FLEETING = ("/run", "/tmp", "/var/run", "/dev")  # gone after a reboot, and the engine's default runtime with it
+NOT_LOOKED_AT = "-"  # for settings.load: the runtime in the settings is checked here
+FLEETING = ("/run", "/tmp", "/var/run", "/dev")  # gone after a reboot, along with the engine's default runtime
 PROGRAMS = {
     "podman": ("podman",),
     "docker": ("dockerd",),
@@ -51,7 +51,7 @@ class Check(Value):
 
 
 def checks(tree: Tree, request: Request, engine: Engine) -> tuple[Check, ...]:
-    """Every check of one engine, in the order in which they build on each other."""
+    """Return every check of one engine, each after those that it depends on."""
     present = engine.registered(tree, request)
     if request.name:
         present = tuple(entry for entry in present if entry.name == request.name)
@@ -83,7 +83,7 @@ def verdict(found: tuple[Check, ...]) -> int:
 
 
 def absent(tree: Tree, engine: str) -> tuple[str, ...]:
-    """A warning where the engine that is registered for is not there."""
+    """Return a warning if the engine is not installed."""
     if any(tree.executable(f"{place}/{name}") for name in PROGRAMS[engine] for place in PATHS):
         return ()
     names = " or ".join(PROGRAMS[engine])
@@ -91,7 +91,7 @@ def absent(tree: Tree, engine: str) -> tuple[str, ...]:
 
 
 def bad_place(tree: Tree, path: str) -> str:
-    """Why a program at this path would not be there or not run when the engine calls it, "" if it would."""
+    """Return why a program at this path would be missing or would not run when the engine calls it, "" if it works."""
     for place in FLEETING:
         if path == place or path.startswith(place + "/"):
             return f"{place} is empty after a reboot"
@@ -110,7 +110,7 @@ def _existing(path: str) -> str:
 
 
 def check_binary(tree: Tree, path: str) -> None:
-    """Refuse to register what the engine cannot call. Raises ShimError."""
+    """Refuse to register a program that the engine cannot call. Raises ShimError."""
     problem = "" if tree.executable(path) else "no executable file is there"
     problem = problem or bad_place(tree, path)
     if problem:
@@ -154,7 +154,7 @@ def _seen(tree: Tree, engine: Engine, entry: Registration, request: Request) -> 
 
 
 def _pending(tree: Tree, engine: Engine, entry: Registration) -> Check:
-    """Has the service started since the file was written?"""
+    """Check whether the service started after the file was written."""
     what = "restart pending"
     if not engine.SERVICE:
         return Check(state=FINE, what=what, evidence=f"no: {engine.NAME} reads its files at every call")
@@ -172,7 +172,7 @@ def _pending(tree: Tree, engine: Engine, entry: Registration) -> Check:
 
 
 def _started(service: str) -> float | None:
-    """When the service's process started, in seconds since 1970; 0 if it does not run, None if nobody knows."""
+    """Return when the service's process started, in seconds since 1970; 0 if it does not run, None if unknown."""
     if not os.path.isdir("/run/systemd/system") or not shutil.which("systemctl"):
         return None
     argv = ["systemctl", "show", service, "--property=ActiveState,ExecMainStartTimestampMonotonic"]
@@ -181,7 +181,7 @@ def _started(service: str) -> float | None:
 
 
 def start_time(shown: str, booted: float) -> float | None:
-    """The start time out of `systemctl show`'s lines; `booted`: when the monotonic clock was zero."""
+    """Return the start time from the lines of `systemctl show`. booted: when the monotonic clock was zero."""
     values: dict[str, Any] = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
     if values.get("ActiveState", "active") != "active":
         return 0
@@ -190,7 +190,7 @@ def start_time(shown: str, booted: float) -> float | None:
 
 
 def real_runtime(tree: Tree, entry: Registration) -> Check:
-    """The real runtime that cgshim would run for this entry."""
+    """Check the real runtime that cgshim would run for this entry."""
     what = "the real runtime"
     try:
         settings.load(os.environ if tree.live else {"CGSHIM_CONFIG": tree.at(settings.PATH)}, in_use=NOT_LOOKED_AT)

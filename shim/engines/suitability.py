@@ -20,7 +20,7 @@ CODE = "runtime-starts-nothing"
 
 
 def crun_refuses(host: Host) -> str:
-    """Why crun starts no container at all on this host (libcrun_cgroup_enter), "" if it does."""
+    """Return why crun starts no container on this host (libcrun_cgroup_enter), "" if it does."""
     if host.layout != HYBRID or not host.cgroup2_controllers:
         return ""
     names = " ".join(host.cgroup2_controllers)
@@ -29,14 +29,14 @@ def crun_refuses(host: Host) -> str:
 
 
 def why_nothing_starts(tree: Tree, runtime: str) -> str:
-    """Why this runtime starts no container here, "" if it does. Of another root tree nobody knows the host."""
+    """Return why this runtime starts no container here, "" if it does. The host of another root tree is unknown."""
     if not tree.live or not runtimes.of(settings.family(runtime)).refuses_hybrid or _is_hidden():
         return ""
     return crun_refuses(detect(View()))
 
 
 def _is_hidden() -> bool:
-    """Do the settings keep cgroup2 from crun; settings that cannot be read are reported elsewhere."""
+    """Return whether the settings hide cgroup2 from crun. Unreadable settings are reported elsewhere."""
     try:
         return settings.load(os.environ).crun_on_hybrid != settings.OFF
     except ShimError:
@@ -44,7 +44,7 @@ def _is_hidden() -> bool:
 
 
 def starts_nothing(runtime: str, reason: str) -> ShimError:
-    """The refusal to register a runtime that starts no container here."""
+    """Return the refusal to register a runtime that starts no container here."""
     return ShimError(
         CODE,
         f"{runtime} would start no container on this host, so it is not registered",

@@ -1,12 +1,12 @@
 """TOML as text: edits that leave every other line as it is.
 
-tomlkit writes keys and values, and reads files where Python has no parser. Where lines go is decided here: whole tables
-are added at the end and cut out again, single keys are set in the table where they belong. After each edit the text is
-read again and compared with what it should say, so a notation that this module does not know is refused, never damaged.
+tomlkit writes keys and values, and reads files if Python has no parser. This module decides where lines go: whole
+tables are added at the end and cut out again, single keys are set in their tables. After each edit the text is read
+again and compared with the intended values. So a notation that this module does not know is refused, never damaged.
 
-tomlkit's own documents do not do for that: a table that they have added stays when its only key goes, so that a removal
-does not give back the file as it was, and the release of Debian 12 (0.11) loses values of tables that are continued
-after another one.
+tomlkit's own documents cannot do that. A table that they have added stays when its only key is removed, so that a
+removal would not restore the file. And the release in Debian 12 (0.11) loses values of tables that continue after
+another table.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ INDENT = "  "
 
 
 def parsed(text: str, file: str) -> dict[str, Any]:
-    """The document's values. Raises ShimError naming file and line for text that is not TOML."""
+    """Return the document's values. Raises ShimError naming file and line for text that is not TOML."""
     try:
         return values(text)
     except ValueError as error:
@@ -39,9 +39,9 @@ def parsed(text: str, file: str) -> dict[str, Any]:
 
 
 def values(text: str) -> dict[str, Any]:
-    """The document's values. Raises ValueError.
+    """Return the document's values. Raises ValueError.
 
-    Python's own parser is preferred: tomlkit 0.11 loses values of tables that are continued after another table.
+    Python's own parser is preferred: tomlkit 0.11 loses values of tables that continue after another table.
     """
     try:
         tomllib = importlib.import_module("tomllib")
@@ -62,7 +62,7 @@ def _values_by_tomlkit(text: str) -> dict[str, Any]:
 
 
 def _ambiguous(text: str) -> int:
-    """The line that makes the document ambiguous: the first without which it would be fine."""
+    """Return the line that makes the document ambiguous: the first one without which it is valid."""
     lines = text.splitlines(keepends=True)
     for number in range(1, len(lines) + 1):
         try:
@@ -75,7 +75,7 @@ def _ambiguous(text: str) -> int:
 
 
 def _line(text: str, place: str) -> int:
-    """The line out of `line L, column C)`; anything else is the end of the document."""
+    """Return the line from `line L, column C)`; the end of the document for any other text."""
     word = place.partition("line ")[2].partition(",")[0]
     return int(word) if word.isdigit() else max(1, len(text.splitlines()))
 
@@ -91,7 +91,7 @@ def _malformed(file: str, line: int, what: str) -> ShimError:
 
 
 def with_table(text: str, path: Path, entry: dict[str, Any], file: str) -> str:
-    """The text with the table at `path` holding just `entry`: in place of the old one if there is one, at the end."""
+    """Return the text with the table at `path` holding just `entry`: in place of the old one, otherwise at the end."""
     wanted = _without(parsed(text, file), path)
     _parent(wanted, path, create=True)[path[-1]] = entry
     bare = _cut(text, path)
@@ -100,12 +100,12 @@ def with_table(text: str, path: Path, entry: dict[str, Any], file: str) -> str:
 
 
 def without_table(text: str, path: Path, file: str) -> str:
-    """The text without the table at `path` and the tables in it."""
+    """Return the text without the table at `path` and the tables in it."""
     return _checked(_cut(text, path), _without(parsed(text, file), path), file)
 
 
 def with_key(text: str, path: Path, key: str, value: str, file: str) -> str:
-    """The text with one string set in the table at `path`; a comment behind the old value stays."""
+    """Return the text with one string set in the table at `path`; a comment behind the old value is kept."""
     wanted = parsed(text, file)
     _parent(wanted, (*path, key), create=True)[key] = value
     all_lines = text.splitlines(keepends=True)
@@ -123,7 +123,7 @@ def with_key(text: str, path: Path, key: str, value: str, file: str) -> str:
 
 
 def without_key(text: str, path: Path, key: str, file: str) -> str:
-    """The text without one key of the table at `path`; a table that only held it goes, too."""
+    """Return the text without one key of the table at `path`; a table that becomes empty is removed, too."""
     wanted = parsed(text, file)
     _parent(wanted, (*path, key), create=True).pop(key, None)
     all_lines = text.splitlines(keepends=True)
@@ -138,7 +138,7 @@ def without_key(text: str, path: Path, key: str, file: str) -> str:
 
 
 def lines(path: Path, entry: dict[str, Any], indent: str = "") -> list[str]:
-    """The table as lines of a file, tables in it behind its keys."""
+    """Return the table as lines of a file, with nested tables behind its keys."""
     found = [f"{indent}[{'.'.join(map(_key, path))}]"]
     inner = {key: value for key, value in entry.items() if isinstance(value, dict)}
     found.extend(f"{indent}{INDENT}{_key(k)} = {_value(v)}" for k, v in entry.items() if k not in inner)
@@ -163,7 +163,7 @@ def _value(value: Any) -> str:
 
 
 def _header(line: str) -> Path | None:
-    """The path that a table's header names, None for any other line."""
+    """Return the path in a table's header, None for any other line."""
     if not _HEADER.match(line.rstrip("\n")):
         return None
     try:
@@ -178,7 +178,7 @@ def _header(line: str) -> Path | None:
 
 
 def _section(all_lines: list[str], path: Path) -> tuple[int | None, int]:
-    """The line of the table's header, None if it has none, and the line behind its last."""
+    """Return the line of the table's header, None if it has none, and the line behind its last one."""
     headers = [(number, _header(line)) for number, line in enumerate(all_lines)]
     starts = [number for number, header in headers if header is not None]
     first = next((number for number, header in headers if header == path), None)
@@ -188,7 +188,7 @@ def _section(all_lines: list[str], path: Path) -> tuple[int | None, int]:
 
 
 def _end(all_lines: list[str], first: int, following: int) -> int:
-    """Behind the last line that says something: comments in front of the next header belong to that."""
+    """Return the line behind the last one with content: comments before the next header belong to that header."""
     if following == len(all_lines):
         return following
     while following > first + 1 and all_lines[following - 1].strip()[:1] in ("", "#"):
@@ -203,7 +203,7 @@ def _key_line(all_lines: list[str], first: int | None, last: int, key: str) -> i
 
 
 def _indent(all_lines: list[str], first: int, last: int) -> str:
-    """As the table's keys are indented; one step more than its header where it has none."""
+    """Return the indentation of the table's keys; one step more than its header if it has none."""
     for line in all_lines[first + 1 : last]:
         if line.strip() and not line.lstrip().startswith("#"):
             return line[: len(line) - len(line.lstrip())]
@@ -212,7 +212,7 @@ def _indent(all_lines: list[str], first: int, last: int) -> str:
 
 
 def _cut(text: str, path: Path) -> str:
-    """The text without the sections at and below `path`."""
+    """Return the text without the sections at and below `path`."""
     all_lines = text.splitlines(keepends=True)
     while True:
         headers = [(number, _header(line)) for number, line in enumerate(all_lines)]
@@ -225,7 +225,7 @@ def _cut(text: str, path: Path) -> str:
 
 
 def _closed(all_lines: list[str], first: int, last: int) -> list[str]:
-    """The lines without [first, last), and without the empty line that stood between them and their neighbours."""
+    """Return the lines without [first, last), and without the empty line between them and their neighbours."""
     above, below = all_lines[:first], all_lines[last:]
     if above and not above[-1].strip() and (not below or not below[0].strip()):
         above = above[:-1]
@@ -247,7 +247,7 @@ def _without(document: dict[str, Any], path: Path) -> dict[str, Any]:
 
 
 def _pruned(value: Any) -> Any:
-    """Values without empty tables: a header on its own has no meaning."""
+    """Return values without empty tables: a header alone has no meaning."""
     if not isinstance(value, dict):
         return value
     kept = {key: _pruned(inner) for key, inner in value.items()}

@@ -15,22 +15,24 @@ from shim.system import content
 if TYPE_CHECKING:
     from shim.engines.file import File
 
-OWN = ("/cgshim/runtimes", "/cgshim/made", "etc/cgshim", "lib/cgshim", "state/cgshim")  # nobody else's, if empty
+OWN = ("/cgshim/runtimes", "/cgshim/made", "etc/cgshim", "lib/cgshim", "state/cgshim")  # mode for the owner alone
 
 
 class Tree:
-    """Paths are absolute as seen from inside the tree; `root` is where it lies. A live tree is this machine's own."""
+    """Paths are absolute, as seen from inside the tree; `root` is its own path. A live tree is this machine's."""
 
     def __init__(self, root: str = "/") -> None:
         self.root = os.path.abspath(root)
 
     @property
     def live(self) -> bool:
-        """May programs of this tree be asked?"""
+        """True if programs of this tree may be run."""
         return self.root == "/"
 
     def at(self, path: str) -> str:
-        """The path from outside, symbolic links followed. Raises ShimError for a link that leads out of the tree."""
+        """Return the path from outside, symbolic links followed. Raises ShimError for a link that leads out of the
+        tree.
+        """
         outside = os.path.join(self.root, path.lstrip("/"))
         if self.live:
             return os.path.realpath(outside)
@@ -42,7 +44,7 @@ class Tree:
         return resolved
 
     def read(self, path: str) -> str | None:
-        """The file's text, None if there is none. Raises ShimError for what is there but cannot be read."""
+        """Return the file's text, None if there is none. Raises ShimError for a file that cannot be read."""
         try:
             return content(self.at(path)).decode("utf-8")
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
@@ -54,28 +56,28 @@ class Tree:
             raise _failed(path, f"cannot be read: {_errno(error)}", self.root) from error
 
     def link(self, path: str) -> str | None:
-        """Where the symbolic link leads, None if there is none."""
+        """Return the target of the symbolic link, None if there is none."""
         try:
             return os.readlink(self._beside(path))
         except OSError:
             return None
 
     def _beside(self, path: str) -> str:
-        """The path from outside, itself not followed if it is a symbolic link."""
+        """Return the path from outside without following it if it is a symbolic link."""
         return os.path.join(self.at(os.path.dirname(path)), os.path.basename(path))
 
     def glob(self, pattern: str) -> list[str]:
-        """The paths that match, sorted, as seen from inside."""
+        """Return the paths that match, sorted, as seen from inside."""
         found = glob.glob(os.path.join(glob.escape(self.root), pattern.lstrip("/")))
         return sorted("/" + os.path.relpath(path, self.root) for path in found)
 
     def executable(self, path: str) -> bool:
-        """Is there an executable file?"""
+        """Return whether it is an executable file."""
         outside = self.at(path)
         return os.path.isfile(outside) and os.access(outside, os.X_OK)
 
     def same(self, one: str, other: str) -> bool:
-        """Are both the same file, under whatever path?"""
+        """Return whether both are the same file, under any path."""
         if one == other:
             return True
         try:
@@ -84,7 +86,7 @@ class Tree:
             return False
 
     def apply(self, file: File) -> None:
-        """Make one change: whole or not at all. Raises ShimError."""
+        """Make one change, whole or not at all. Raises ShimError."""
         try:
             if file.backup and file.before is not None and file.after is not None:
                 self._keep(file.path, file.before)
@@ -100,7 +102,9 @@ class Tree:
             raise _failed(file.path, f"cannot be written: {_errno(error)}", str(error)) from error
 
     def _keep(self, path: str, text: str) -> None:
-        """The oldest copy counts: a second registration must not overwrite it with one that has the first in it."""
+        """Keep the oldest copy: a second registration must not overwrite it with a text that has the first one in
+        it.
+        """
         if not os.path.exists(self.at(path) + BACKUP):
             self._write(self.at(path) + BACKUP, text, like=self.at(path))
 
@@ -129,11 +133,11 @@ class Tree:
             directory = os.path.dirname(directory)
 
     def has(self, path: str) -> bool:
-        """Is anything there?"""
+        """Return whether anything exists there."""
         return os.path.lexists(self.at(path))
 
     def remove_empty(self, directory: str) -> None:
-        """Remove the directory if it is there and empty."""
+        """Remove the directory if it exists and is empty."""
         try:
             os.rmdir(self.at(directory))
         except OSError:
@@ -141,25 +145,25 @@ class Tree:
 
 
 class Nothing(Tree):
-    """A machine without any file."""
+    """A machine without files."""
 
     def __init__(self) -> None:
         super().__init__("/nonexistent")
 
     def read(self, path: str) -> str | None:
-        """Never anything."""
+        """Always None."""
         return None
 
     def link(self, path: str) -> str | None:
-        """Never one."""
+        """Always None."""
         return None
 
     def glob(self, pattern: str) -> list[str]:
-        """Never anything."""
+        """Always []."""
         return []
 
     def executable(self, path: str) -> bool:
-        """Never."""
+        """Always False."""
         return False
 
 

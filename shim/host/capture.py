@@ -1,8 +1,8 @@
-"""Captures what detection can look at: `python3 -m shim.host.capture DEST [--name N] [--replace OLD=NEW ...]`.
+"""Captures everything that detection can read: `python3 -m shim.host.capture DEST [--name N] [--replace OLD=NEW ...]`.
 
-Writes `root/` (the files whose content counts) and `manifest.json` (everything that a copy would lose); the format is
-described in `shim.host.captured`. Of mountinfo only the cgroup mounts and the mounts above them are kept, and
-`--replace` renames what would name a machine, in paths and contents alike.
+Writes `root/` (the files whose content is needed) and `manifest.json` (everything that a copy would lose);
+shim.host.captured describes the format. Of mountinfo only the cgroup mounts and the mounts above them are kept.
+`--replace` renames what would identify a machine, in paths and contents.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ PROC = (
     "/proc/self/gid_map",
 )
 LINKS = ("/proc/self/ns/cgroup", "/proc/self/ns/user")
-BOOTED = "/run/systemd/system"  # there where systemd is PID 1; that it is not there counts, too
-# Read by detection in every cgroup directory; of all other interface files only the existence counts.
+BOOTED = "/run/systemd/system"  # exists if systemd is PID 1; its absence is recorded, too
+# Read by detection in every cgroup directory. Of all other interface files only the existence is needed.
 CONTENT = (
     "cgroup.controllers",
     "cgroup.subtree_control",
@@ -47,7 +47,7 @@ CONTENT = (
 
 
 class Capture:
-    """Collects a manifest and the contents while it walks; `written()` puts them into a directory."""
+    """Collects a manifest and contents; `written()` writes them to a directory."""
 
     def __init__(self, view: View, name: str, replace: tuple[tuple[str, str], ...]) -> None:
         self.view = view
@@ -65,7 +65,9 @@ class Capture:
         }
 
     def collect(self) -> None:
-        """Everything: /proc, the mounts, and in each hierarchy the root, its first child and our own cgroup."""
+        """Collect everything: /proc, the mounts, and from each hierarchy the root, its first child and our own
+        cgroup.
+        """
         mounts = self._mountinfo()
         for path in PROC:
             self.file(path)
@@ -84,7 +86,7 @@ class Capture:
             self.hierarchy(mount, own)
 
     def hierarchy(self, mount: mountinfo.Mount, own: dict[str, str]) -> None:
-        """The root of one cgroup mount, its first child, and our own cgroup with all above it."""
+        """Collect the root of one cgroup mount, its first child, and our own cgroup with all its ancestors."""
         points = {mount.point}
         for name in mount.controllers:
             link = f"{BASE}/{name}"  # `cpu` is a link to the hierarchy at `cpu,cpuacct`
@@ -101,12 +103,12 @@ class Capture:
                     self.directory(directory)
 
     def is_plain(self) -> bool:
-        """True if `BASE` is a regular file system: each of its names counts then (forgeries, co-mounts)."""
+        """True if `BASE` is an ordinary file system. Each of its names is then needed (forgeries, co-mounts)."""
         found = self.view.identity(BASE)
         return found is not None and self.types.get(found.device) not in ("cgroup2", "sysfs")
 
     def directory(self, path: str) -> bool:
-        """One directory: identity, names of its files, first children, and the contents that count."""
+        """Collect one directory: identity, file names, first children, and the contents that are needed."""
         found = self.view.identity(path)
         if not found or not found.directory:
             return False
@@ -127,7 +129,7 @@ class Capture:
         return True
 
     def file(self, path: str) -> None:
-        """One file outside the hierarchies, with its directory's identity."""
+        """Collect one file outside the hierarchies, with the identity of its directory."""
         parent = path.rpartition("/")[0]
         holder = self.view.identity(parent)
         if not holder:
@@ -147,7 +149,7 @@ class Capture:
             entry["files"] = f"{entry['files']} {path.rpartition('/')[2]}".strip()
 
     def written(self, destination: pathlib.Path) -> None:
-        """Writes the capture, replacing what an earlier one left under the same names."""
+        """Write the capture. Replaces an earlier one under the same names."""
         for path, text in sorted(self.contents.items()):
             target = destination / "root" / path.lstrip("/")
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -156,13 +158,13 @@ class Capture:
         (destination / "manifest.json").write_text(json.dumps(self.manifest, indent=1) + "\n", encoding="utf-8")
 
     def named(self, text: str) -> str:
-        """`text` with everything renamed that was asked for."""
+        """Return `text` with all renames of --replace applied."""
         for old, new in self.replace:
             text = text.replace(old, new)
         return text
 
     def _entries(self, path: str) -> tuple[list[str], list[str]]:
-        """Files sorted, sub-directories in the kernel's order."""
+        """Return files sorted, and sub-directories in the kernel's order."""
         files: list[str] = []
         children: list[str] = []
         with os.scandir(self.view.path(path)) as entries:
@@ -181,7 +183,7 @@ class Capture:
         return False
 
     def _mountinfo(self) -> tuple[mountinfo.Mount, ...]:
-        """Keeps the cgroup mounts and the mounts on the way to them; learns the type of each device."""
+        """Keep the cgroup mounts and the mounts above them; record the type of each device."""
         path = "/proc/self/mountinfo"
         text = self.view.text(path) or ""
         mounts = mountinfo.parse(text)
@@ -197,7 +199,7 @@ class Capture:
 
 
 def main(arguments: list[str]) -> int:
-    """Captures the running host into a directory; exit status 0."""
+    """Capture the running host into a directory; return exit status 0."""
     parser = argparse.ArgumentParser(prog="python3 -m shim.host.capture", description="Capture a host for tests.")
     parser.add_argument("destination", type=pathlib.Path)
     parser.add_argument("--name", default="", help="what the capture is called (default: the directory's name)")

@@ -1,7 +1,7 @@
-"""A host captured by `shim.host.capture`, read like the running one.
+"""A host captured by `shim.host.capture`, read like a running one.
 
-A captured tree is on an ordinary file system, so what stat(2) said on the host is kept beside it. Layout of a
-capture: `root/` holds the files whose content was read, `manifest.json` holds everything else::
+A captured tree is on an ordinary file system, so the host's stat(2) results are stored beside it. Layout of a capture:
+`root/` has the files whose content was read, `manifest.json` has everything else::
 
     {"format": 1, "kernel": "6.1.0", "euid": 0,
      "directories": {"/sys/fs/cgroup/cpu": {"device": "0:29", "inode": 1, "type": "cgroup", "writable": true,
@@ -29,12 +29,12 @@ KERNEL_TYPES = ("cgroup", "cgroup2", "proc", "sysfs")
 
 
 class CapturedView(View):
-    """View over the capture in `directory`. Raises OSError or ValueError when there is no readable capture."""
+    """View of the capture in `directory`. Raises OSError or ValueError if there is no readable capture."""
 
     live = False
 
     def __init__(self, directory: str) -> None:
-        import json  # only captures need it, an intercepted call never gets here
+        import json  # only captures need it; an intercepted call never comes here
 
         super().__init__(directory + "/root")
         self.manifest: dict[str, Any] = json.loads(content(directory + "/manifest.json"))
@@ -46,7 +46,7 @@ class CapturedView(View):
         return int(self.manifest.get("euid", 0))
 
     def read(self, path: str) -> tuple[str, Identity] | None:
-        """The captured content, with the identity that the host gave."""
+        """Return the captured content, with the identity on the host."""
         found = self._recorded_error(path) or self.identity(path)
         if not isinstance(found, Identity):
             return None
@@ -56,7 +56,7 @@ class CapturedView(View):
         return self._content(path), found
 
     def identity(self, path: str) -> Identity | None:
-        """What stat(2) said on the host; the inode of a plain file was not kept and is 0."""
+        """Return stat(2) from the host. The inode of an ordinary file was not kept and is 0."""
         directory = self._directory(path)
         if directory:
             device, inode = self.device(directory["device"]), int(directory["inode"])
@@ -71,7 +71,7 @@ class CapturedView(View):
         return None
 
     def names(self, path: str) -> tuple[str, ...]:
-        """Captured names in a directory."""
+        """Return captured names in a directory."""
         found = self._directory(path)
         if not found:
             self._missing(path, errno.ENOENT)
@@ -79,12 +79,12 @@ class CapturedView(View):
         return tuple(sorted(found.get("files", "").split() + list(found.get("children", []))))
 
     def first_child(self, path: str) -> str | None:
-        """The sub-directory that the host gave first."""
+        """Return the sub-directory that was first on the host."""
         children = self._directory(path).get("children", [])
         return str(children[0]) if children else None
 
     def link(self, path: str) -> str | None:
-        """Captured target of a symbolic link."""
+        """Return the captured target of a symbolic link."""
         target = self.manifest.get("links", {}).get(path)
         if target is None:
             self._missing(path, errno.ENOENT)
@@ -92,12 +92,12 @@ class CapturedView(View):
         return str(target)
 
     def kept(self, path: str) -> bool:
-        """Is the content of what is at `path` in the capture, or is it known that nothing was there?"""
+        """Return whether the content at `path` was captured, or is known to be absent."""
         return posix.access(self.path(path), posix.F_OK) or not self.exists(path)
 
     def knows(self, path: str) -> bool:
-        """Is it known whether there is anything at `path`? A capture lists the files of its directories in full, but
-        not their sub-directories; an interface file has a dot in its name, and no name of a unit.
+        """Return whether the capture tells if anything exists at `path`. It lists the files of its directories
+        completely, but not their sub-directories; an interface file has a dot in its name, and no unit's suffix.
         """
         parent, _, name = path.rpartition("/")
         is_file = "." in name and not name.endswith((".slice", ".scope", ".service"))
@@ -105,7 +105,7 @@ class CapturedView(View):
         return told or self.exists(path) or (is_file and bool(self._directory(parent)))
 
     def writable(self, path: str) -> bool:
-        """What access(2) said of the directory, or of the file's directory."""
+        """Return the result of access(2) for the directory, or for the file's directory."""
         found = self._directory(path) or self._directory(path.rpartition("/")[0])
         return bool(found.get("writable", True))
 
@@ -113,7 +113,7 @@ class CapturedView(View):
         try:
             return content(self.path(path)).decode("utf-8", "surrogateescape")
         except FileNotFoundError:
-            return ""  # its existence was captured, not its content
+            return ""  # its existence was captured, but not its content
 
     def _directory(self, path: str) -> dict[str, Any]:
         found: dict[str, Any] = self.manifest["directories"].get(path, {})

@@ -1,8 +1,8 @@
-"""Directories and interface files of a cgroup file system, opened so that nothing else can be hit.
+"""Directories and interface files of a cgroup file system, opened safely.
 
-A name becomes a path here, and what is written goes to the kernel as root. So the directory is opened first, must lie
-on the file system of the mount (its st_dev), and everything in it is opened from there, by a name that the kernel
-could have given it, through no link; a file is neither made nor cut.
+Names become paths here, and root writes to the kernel through them. So the directory is opened first and must be on the
+file system of the mount (its st_dev). Everything in it is opened from there, by a name that the kernel could have
+created, and no link is followed. A file is neither created nor truncated.
 """
 
 from __future__ import annotations
@@ -23,13 +23,15 @@ _FILE = posix.O_NOFOLLOW | posix.O_CLOEXEC | posix.O_NONBLOCK
 
 
 def flat_keyed(text: str) -> dict[str, int]:
-    """A flat keyed file (cgroup-v2.rst, "Format"): the lines `NAME NUMBER` as numbers; other lines are left out."""
+    """Parse a flat keyed file (cgroup-v2.rst, "Format"): the lines `NAME NUMBER`; other lines are left out."""
     pairs = (line.split() for line in text.splitlines())
     return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdecimal()}
 
 
 def directory(path: str, device: int) -> int:
-    """A descriptor (O_PATH) of a cgroup directory; the caller closes it. Raises OSError: EXDEV on another device."""
+    """Return a descriptor (O_PATH) of a cgroup directory; the caller closes it. Raises OSError: EXDEV on another
+    device.
+    """
     if ".." in path.split("/"):
         raise OSError(EINVAL, "not the path of a cgroup", path)
     handle = posix.open(path, _DIRECTORY)
@@ -40,7 +42,7 @@ def directory(path: str, device: int) -> int:
 
 
 def put(path: str, text: str, device: int) -> None:
-    """Write an interface file with one write(2), as the kernel wants it. Raises OSError."""
+    """Write an interface file with one write(2), as the kernel requires. Raises OSError."""
     handle = _file(path, posix.O_WRONLY, device)
     try:
         posix.write(handle, text.encode("utf-8", "surrogateescape"))
@@ -49,7 +51,7 @@ def put(path: str, text: str, device: int) -> None:
 
 
 def get(path: str, device: int) -> str:
-    """What an interface file says. Raises OSError."""
+    """Return the content of an interface file. Raises OSError."""
     handle = _file(path, posix.O_RDONLY, device)
     try:
         return drained(handle, MOST, path=path).decode("utf-8", "surrogateescape")
@@ -75,7 +77,7 @@ def _file(path: str, flags: int, device: int) -> int:
 
 
 def make(path: str, device: int) -> None:
-    """Make a cgroup; one that is there already is fine. Raises OSError."""
+    """Make a cgroup, unless it exists. Raises OSError."""
     _in_parent(posix.mkdir, path, device, there=True)
 
 

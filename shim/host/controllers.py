@@ -1,4 +1,4 @@
-"""Where each controller lives: a v1 hierarchy, cgroup2, or nowhere (Documentation/admin-guide/cgroup-v2.rst)."""
+"""Where each controller is: a v1 hierarchy, cgroup2, or nowhere (Documentation/admin-guide/cgroup-v2.rst)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from shim.host.hierarchies import Hierarchies
     from shim.host.layout import Verdict
 
-# v2 names where there is one, all that the OCI runtime-spec can name and that mountinfo may show.
+# cgroup2's names if they exist: every controller that the OCI runtime-spec can name and mountinfo may show.
 ALL = (
     "memory",
     "cpu",
@@ -26,7 +26,7 @@ ALL = (
     "cpuacct",
     "perf_event",
 )
-# What cgroup2 has instead of a controller, so that "nowhere" is not read as "impossible".
+# What cgroup2 has in place of a controller, so that "nowhere" is not taken for "impossible".
 _INSTEAD = {
     "devices": "cgroup2 has no devices controller, runtimes attach a BPF program",
     "freezer": "cgroup2 has no freezer controller, every cgroup has cgroup.freeze",
@@ -38,7 +38,7 @@ _INSTEAD = {
 
 
 def v1_name(controller: str) -> str:
-    """The name in v1 mounts and file names: only `io` was called otherwise."""
+    """Return the name in v1 mounts and file names; only `io` differs."""
     return "blkio" if controller == "io" else controller
 
 
@@ -48,13 +48,17 @@ def v2_name(controller: str) -> str:
 
 
 def of_file(name: str) -> str:
-    """Controller of an interface file by its prefix, v2 name: `blkio.bfq.weight` -> `io`; "" for `cgroup.*`."""
+    """Return the controller of an interface file, cgroup2's name, by its prefix: `blkio.bfq.weight` -> `io`; "" for
+    `cgroup.*`.
+    """
     prefix = name.partition(".")[0]
     return "" if prefix == "cgroup" else v2_name(prefix)
 
 
 def place(hierarchies: Hierarchies, verdict: Verdict, available: tuple[tuple[str, ...], str], name: str) -> Placement:
-    """Placement of one controller. `available`: the cgroup2 controllers that a container can get, and the evidence."""
+    """Return the placement of one controller. available: the cgroup2 controllers that a container can get, and the
+    evidence.
+    """
     mount, v1 = hierarchies.v1(v1_name(name)) if name in ALL else ("", "")
     if mount:
         return Placement(controller=name, version=1, mount=mount, evidence=v1)

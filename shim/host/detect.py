@@ -1,6 +1,6 @@
-"""Detection for an intercepted call: a handful of files, whatever the number of mounts and cgroups.
+"""Detection for an intercepted call: reads a handful of files, whatever the number of mounts and cgroups.
 
-The deep look, with every mount, is `shim.host.inspection`; both return the same facts.
+`shim.host.inspection` looks deeper, at every mount. Both return the same facts.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ def detect(
     writable: bool = True,
     controllers: tuple[str, ...] | None = None,
 ) -> Host:
-    """The facts that planning needs.
+    """Return the facts that planning needs.
 
     wanted: interface file names to answer in `Host.interface`.
-    target: the container's `cgroupsPath`, "" if unknown; files are looked up as near to it as possible.
-    writable: a trial cgroup may be made for a wanted file that no existing cgroup can answer for.
-    controllers: v2 names to place (those of `wanted` are added); None for all. Swap is looked at with "memory".
+    target: the container's `cgroupsPath`, "" if unknown; files are looked up as close to it as possible.
+    writable: a trial cgroup may be made for a wanted file if no existing cgroup gives the answer.
+    controllers: v2 names to place (those of `wanted` are added); None for all. Swap is detected with "memory".
     """
     names = tuple(dict.fromkeys((*(table.ALL if controllers is None else controllers), *_controllers_of(wanted))))
     hierarchies = Hierarchies(view)
@@ -59,13 +59,14 @@ def detect(
         cgroup_view=cgroup_view(hierarchies, verdict, placements),
         user_namespace=user,
         rootless=rootless,
+        own=hierarchies.own,
     )
 
 
 def _placements(
     hierarchies: Hierarchies, verdict: Verdict, names: tuple[str, ...], paths: tuple[str, str], rootless: Fact
 ) -> dict[str, Placement]:
-    """Where each controller is for the container. paths: expanded, and as `cgroupsPath` has it."""
+    """Return where each controller is for the container. paths: expanded, and as in `cgroupsPath`."""
     path, target = paths
     available = delegated(hierarchies, verdict, path, rootless.value is not False)
     placements = {name: table.place(hierarchies, verdict, available, name) for name in names}
@@ -75,10 +76,10 @@ def _placements(
 
 
 def delegated(hierarchies: Hierarchies, verdict: Verdict, path: str, rootless: bool) -> tuple[tuple[str, ...], str]:
-    """cgroup2 controllers that a container at `path` can get, with the evidence.
+    """Return the cgroup2 controllers that a container at `path` can get, with the evidence.
 
-    Root can enable, all the way down, whatever the root of the mount lists. A user is confined to the part of the
-    tree that was delegated: what counts is the deepest cgroup that exists on the way to the container.
+    Root can enable all controllers of the mount's root, down to any level. A user is confined to the delegated part of
+    the tree: the deepest existing cgroup on the container's path decides.
     """
     mount = verdict.cgroup2_mount
     if not mount:
@@ -96,9 +97,11 @@ def delegated(hierarchies: Hierarchies, verdict: Verdict, path: str, rootless: b
 
 
 def _as_user(hierarchies: Hierarchies, place: Placement, target: str) -> Placement:
-    """A v1 controller that this user can make no cgroup for is nowhere: v1 hierarchies are root's, as a rule.
+    """Return "nowhere" for a v1 controller in which this user can make no cgroup: v1 hierarchies usually belong to
+    root.
 
-    Not so those without limits of the caller's: runtimes ignore that a user cannot set device rules on v1.
+    Controllers without limits that the caller asked for are exempt: runtimes ignore that a user cannot set device rules
+    on v1.
     """
     if place.version != 1 or place.controller in WITHOUT_LIMITS:
         return place
@@ -115,12 +118,12 @@ def _not_ours(hierarchies: Hierarchies, directory: str) -> str:
 
 
 def cgroup_view(hierarchies: Hierarchies, verdict: Verdict, placements: dict[str, Placement]) -> Fact:
-    """Whose tree this is, judged by the first v1 hierarchy in use, or by cgroup2 where there is none."""
+    """Return whose tree this is, judged by the first v1 hierarchy in use, or by cgroup2 if there is none."""
     for place in placements.values():
         if place.version == 1:
             own = hierarchies.own.get(table.v1_name(place.controller), "")
-            return namespaces.cgroup(hierarchies.view, place.mount, own)
-    return namespaces.cgroup(hierarchies.view, verdict.cgroup2_mount, hierarchies.own.get("", ""))
+            return namespaces.cgroup(hierarchies, place.mount, own)
+    return namespaces.cgroup(hierarchies, verdict.cgroup2_mount, hierarchies.own.get("", ""))
 
 
 def _controllers_of(wanted: tuple[str, ...]) -> tuple[str, ...]:
@@ -128,6 +131,6 @@ def _controllers_of(wanted: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _core(verdict: Verdict) -> Placement:
-    """Where `cgroup.*` files are asked for: cgroup2's core, which no controller owns."""
+    """Return the placement for `cgroup.*` files: cgroup2's core, which belongs to no controller."""
     version = 2 if verdict.cgroup2_mount else 0
     return Placement(controller="", version=version, mount=verdict.cgroup2_mount, evidence="no cgroup2 mount")

@@ -1,4 +1,4 @@
-"""Where the hierarchies are mounted: at the well-known places first, in mountinfo only when those do not decide."""
+"""Where the hierarchies are mounted: first from the well-known places, from mountinfo only if those do not decide."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from shim.host.view import quote
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from shim.host import mountinfo
-    from shim.host.view import View
+    from shim.host.view import Identity, View
 
 BASE = "/sys/fs/cgroup"
 MEMBERSHIP = "/proc/self/cgroup"
 MOUNTINFO = "/proc/self/mountinfo"
-V1_PROOF = "cgroup.clone_children"  # in every v1 directory, in no v2 one, never empty
+V1_PROOF = "cgroup.clone_children"  # exists in every v1 directory, in no cgroup2 one, and is never empty
 
 
 class Hierarchies:
-    """One look at a host's cgroup mounts; nothing is read before it is asked for, and nothing twice.
+    """The cgroup mounts of a host. Each is read when it is first needed, and only once.
 
     own: v1 controller, `name=...` or "" for cgroup2 -> this process's cgroup; empty if /proc is unreadable.
     """
@@ -28,10 +28,11 @@ class Hierarchies:
         self.readable = text is not None
         self.own = membership.paths(text or "")
         self._v1: dict[str, tuple[str, str]] = {}
+        self._roots: dict[str, Identity | None] = {}
         self._mounts: tuple[mountinfo.Mount, ...] | None = None
 
     def mounts(self) -> tuple[mountinfo.Mount, ...]:
-        """Every cgroup mount. As costly as the host has mounts, so the last resort of an intercepted call."""
+        """Return every cgroup mount. The cost grows with the host's mounts, so an intercepted call uses this last."""
         if self._mounts is None:
             from shim.host import mountinfo
 
@@ -39,11 +40,13 @@ class Hierarchies:
         return self._mounts
 
     def v1_names(self) -> tuple[str, ...]:
-        """Controllers that are bound to v1 hierarchies, by v1 names, mounted here or not."""
+        """Return the controllers that are bound to v1 hierarchies, by v1 names, whether they are mounted here or
+        not.
+        """
         return tuple(name for name in self.own if name and not name.startswith("name="))
 
     def v1(self, name: str) -> tuple[str, str]:
-        """Mount point of the v1 hierarchy of `name` (a v1 name or `name=...`) or "", and the evidence."""
+        """Return the mount point of the v1 hierarchy of `name` (a v1 name or `name=...`) or "", and the evidence."""
         if name not in self._v1:
             self._v1[name] = self._find_v1(name)
         return self._v1[name]
@@ -53,7 +56,7 @@ class Hierarchies:
             # A mounted hierarchy is active, and each process is in exactly one cgroup of each active hierarchy.
             return "", f"{MEMBERSHIP}: no hierarchy carries {name}"
         proof = f"{BASE}/{name.replace('name=', '')}/{V1_PROOF}"
-        text = self.view.kernel_text(proof)
+        text = self._kernel_text(proof)
         if text is not None:
             return proof.rpartition("/")[0], quote(proof, text)
         return self._v1_elsewhere(name, proof)
@@ -65,22 +68,35 @@ class Hierarchies:
         where = f"not mounted here, {self.absent(proof)}"
         return "", f"{MEMBERSHIP}: {name}:{self.own.get(name, '?')} but {where}"
 
+    def _kernel_text(self, path: str) -> str | None:
+        """As View.kernel_text, of a file at the root of a mount."""
+        found = self.view.kernel_read(path)
+        if found:
+            self._roots[path.rpartition("/")[0]] = found[1]
+        return found[0] if found else None
+
+    def root(self, mount: str) -> Identity | None:
+        """What stat(2) says of a mount point."""
+        if mount not in self._roots:
+            self._roots[mount] = self.view.identity(mount)
+        return self._roots[mount]
+
     def absent(self, path: str) -> str:
-        """Why `path` is not an interface file: its errno, or that it is an ordinary file."""
+        """Return why `path` is not an interface file: its errno, or that it is an ordinary file."""
         found = self.view.identity(path)
         if found is None:
             return self.view.why(path)
         return f"{path}: {found.size} bytes, a regular file, not the kernel's"
 
     def cgroup2(self, mount: str) -> tuple[tuple[str, ...], str] | None:
-        """Controllers and evidence if `mount` is the root of a cgroup2 mount, None otherwise."""
+        """Return controllers and evidence if `mount` is the root of a cgroup2 mount, None otherwise."""
         path = f"{mount}/cgroup.controllers"
-        text = self.view.kernel_text(path)
+        text = self._kernel_text(path)
         if text is not None:
             return tuple(text.split()), quote(path, text)
         if path in self.view.errors:
             return None
-        # There, but without content: either no controller is left for cgroup2, or somebody's empty file.
+        # It exists without content: either no controller is left for cgroup2, or it is a foreign empty file.
         if self.view.kernel_file(f"{mount}/cgroup.stat"):
             return (), quote(path, "")
         return None

@@ -1,6 +1,6 @@
-"""The deep look at a host, for people: every cgroup mount, whose tree each one shows, and what contradicts what.
+"""The complete facts about a host, for cgshimctl: every cgroup mount, whose tree each shows, and all contradictions.
 
-Costs as much as the host has mounts, so an intercepted call never imports this.
+The cost grows with the host's mounts, so an intercepted call never imports this.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 INITIAL_CGROUP_NAMESPACE = "cgroup:[4026531835]"  # include/linux/proc_ns.h, PROC_CGROUP_INIT_INO
 PROC_CGROUPS = "/proc/cgroups"
-# Controllers that are on cgroup2 when no v1 hierarchy has them; the others may just be unused.
+# Controllers that are on cgroup2 if no v1 hierarchy has them; others may be unused.
 IN_BOTH = ("memory", "cpu", "cpuset", "pids", "io", "hugetlb", "rdma", "misc")
 
 
@@ -39,10 +39,11 @@ class Sight(Value):
 
 
 class Inspection(Value):
-    """A host with everything that can be said about it.
+    """A host with all known facts.
 
-    cgroup_namespace: "initial" or "private". delegation: may this process make cgroups below its own.
-    hints: what /proc/cgroups claims, which decides nothing. contradictions: what does not fit together.
+    cgroup_namespace: "initial" or "private". delegation: whether this process may make cgroups below its own. hints:
+    the content of /proc/cgroups, which decides nothing. contradictions: facts that contradict each other, one sentence
+    each.
     """
 
     host: Host
@@ -54,7 +55,7 @@ class Inspection(Value):
 
 
 def inspect(view: View, wanted: tuple[str, ...] = ()) -> Inspection:
-    """Every fact filled in; makes no trial cgroup."""
+    """Return every fact; makes no trial cgroup."""
     hierarchies = Hierarchies(view)
     host = detect(view, wanted=wanted, writable=False)
     mounts = hierarchies.mounts()
@@ -73,7 +74,7 @@ def inspect(view: View, wanted: tuple[str, ...] = ()) -> Inspection:
 
 
 def sight(view: View, mount: mountinfo.Mount, covered: bool = False) -> Sight:
-    """Whose tree a mount shows; the inode decides, the root field of mountinfo only tells apart what is not the host.
+    """Return whose tree a mount shows. The inode decides; mountinfo's root field only distinguishes the other cases.
 
     The root field is relative to the reader's cgroup namespace: a namespace's own mount shows `/` as the host's does,
     and the host's, inherited into a namespace, shows `/../..`. `covered`: a later cgroup mount is on the same point.
@@ -86,12 +87,12 @@ def sight(view: View, mount: mountinfo.Mount, covered: bool = False) -> Sight:
         return Sight(mount=mount, shows="hidden", evidence=f"{evidence}; another mount covers it")
     if found.inode == HOST_ROOT:
         return Sight(mount=mount, shows="host", evidence=evidence)
-    above = set(mount.root.split("/")) <= {"", ".."}  # `/`, or only upwards: the root of this or an outer namespace
+    above = set(mount.root.split("/")) <= {"", ".."}  # `/`, or only `..`: the root of this or an outer namespace
     return Sight(mount=mount, shows="namespace" if above else "subtree", evidence=evidence)
 
 
 def cgroup_namespace(view: View, hierarchies: Hierarchies) -> Fact:
-    """Initial or private; a path that climbs (`/..`) also shows a private one, from outside its root."""
+    """Return "initial" or "private". A path with `/..` also shows a private one, from outside its root."""
     path = "/proc/self/ns/cgroup"
     target = view.link(path)
     if target is None:
@@ -102,7 +103,9 @@ def cgroup_namespace(view: View, hierarchies: Hierarchies) -> Fact:
 
 
 def delegation(view: View, host: Host, hierarchies: Hierarchies) -> Fact:
-    """True if cgroups can be made below our own one; the evidence lists what can be enabled there."""
+    """Return True if cgroups can be made below our own; the evidence lists the controllers that can be enabled
+    there.
+    """
     mount, name = host.cgroup2_mount, ""
     for place in host.placements.values():
         if not mount and place.version == 1:
@@ -123,13 +126,13 @@ def delegation(view: View, host: Host, hierarchies: Hierarchies) -> Fact:
 
 
 def proc_cgroups(text: str) -> dict[str, tuple[int, bool]]:
-    """Controller, v1 name -> (hierarchy id, enabled) as /proc/cgroups claims; malformed lines are left out."""
+    """Return v1 controller -> (hierarchy id, enabled) from /proc/cgroups; malformed lines are left out."""
     rows = (line.split() for line in text.splitlines() if not line.startswith("#"))
     return {r[0]: (int(r[1]), r[3] == "1") for r in rows if len(r) == 4 and r[1].isdigit()}
 
 
 def _cgroup_view(host: Host, sights: tuple[Sight, ...]) -> Fact:
-    """As `detect` has it, or by mountinfo where the mount is listed there."""
+    """Return the view as `detect` does, or from mountinfo if the mount is listed there."""
     first = next((place for place in host.placements.values() if place.version == 1), None)
     point = first.mount if first else host.cgroup2_mount
     for seen in reversed(sights):
@@ -146,7 +149,7 @@ def _hints(view: View, claims: dict[str, tuple[int, bool]]) -> tuple[str, ...]:
 
 
 def _mount_contradictions(view: View, sights: tuple[Sight, ...]) -> tuple[str, ...]:
-    """Mounts at a well-known place that are not what the place is called, and look-alikes of interface files."""
+    """Return mounts at a well-known place that do not match its name, and look-alikes of interface files."""
     found = []
     for seen in sights:
         mount, name = seen.mount, seen.mount.point.rpartition("/")[2]
@@ -162,7 +165,7 @@ def _mount_contradictions(view: View, sights: tuple[Sight, ...]) -> tuple[str, .
 
 
 def _claim_contradictions(host: Host, claims: dict[str, tuple[int, bool]]) -> tuple[str, ...]:
-    """Where /proc/cgroups says otherwise than the mounts do, on a host whose own tree is in sight."""
+    """Return where /proc/cgroups contradicts the mounts, on a host whose own tree is visible."""
     found: list[str] = []
     if host.cgroup_view.value != "host":
         return ()

@@ -1,7 +1,7 @@
-"""Whether a non-root cgroup of this host has an interface file; asked of an existing cgroup where there is one.
+"""Whether a non-root cgroup of this host has an interface file. An existing cgroup is examined if there is one.
 
-Many v2 files and some v1 ones (`pids.max`, `blkio.bfq.weight`) are absent from the root (CFTYPE_NOT_ON_ROOT), so the
-root never proves that they are missing. On v2 a cgroup has a controller's files only when its own
+Many v2 files and some v1 ones (`pids.max`, `blkio.bfq.weight`) are absent from the root (CFTYPE_NOT_ON_ROOT), so their
+absence from the root proves nothing. On v2 a cgroup has a controller's files only when its own
 `cgroup.controllers` lists the controller.
 """
 
@@ -16,30 +16,30 @@ if TYPE_CHECKING:
 
     from shim.host.facts import Placement
     from shim.host.hierarchies import Hierarchies
-    from shim.host.view import Identity
 
     Answer = tuple[Optional[bool], str]
 
-# v1 files with CFTYPE_NOT_ON_ROOT; of all others the root speaks for every cgroup. (Vendor kernels add more, on hosts
-# whose init system populates each hierarchy, so that another cgroup than the root is there to look in.)
+# v1 files with CFTYPE_NOT_ON_ROOT. For all others the root shows what every cgroup has. (Vendor kernels add more of
+# these, on hosts whose init system populates each hierarchy, so that another cgroup is there to examine.)
 NOT_ON_V1_ROOT = ("pids.max", "rdma.max", "misc.max", "blkio.bfq.weight", "blkio.bfq.weight_device")
-# No cgroup2 file is named like this: an answer that needs no trial.
+# No cgroup2 file has such a name: an answer that needs no trial.
 _V1_ENDINGS = ("_in_bytes", "_us", "_device")
+# cgroup2's names that no v1 hierarchy has, not even a vendor's. The rules ask for the files of both versions.
+_V2_NAMES = ("memory.swap.max", "cpu.max", "cpu.max.burst")
 HOST_ROOT = 1  # inode of the root directory of every cgroup file system; a namespace's or a bind's root has another
 
 
 class Interface:
-    """Answers for interface files. `target`: the container's cgroup path, or "" if unknown."""
+    """Answers about interface files. target: the container's cgroup path, or "" if unknown."""
 
     def __init__(self, hierarchies: Hierarchies, target: str = "") -> None:
         self.hierarchies = hierarchies
         self.view = hierarchies.view
         self.target = target
         self._directories: dict[str, str | None] = {}
-        self._roots: dict[str, Identity | None] = {}
 
     def answers(self, names: tuple[str, ...], places: dict[str, Placement], trial: bool) -> dict[str, Answer]:
-        """Each name -> (present, evidence). `trial`: a cgroup may be made for what is not to be seen otherwise."""
+        """Return name -> (present, evidence). trial: a cgroup may be made for files that are not visible otherwise."""
         found = {name: self.look(name, places[of_file(name)]) for name in names}
         open_questions: dict[str, list[str]] = {}
         for name, answer in found.items():
@@ -53,7 +53,7 @@ class Interface:
         return found
 
     def look(self, name: str, place: Placement) -> Answer:
-        """One file, from what exists already; None when there is no cgroup to look in."""
+        """Return the answer for one file from existing cgroups; None if there is no cgroup to examine."""
         if place.version == 0:
             return False, place.evidence
         if not of_file_in(name, place):
@@ -70,7 +70,7 @@ class Interface:
         return None, below + (f" has {place.controller} enabled" if place.version == 2 and place.controller else "")
 
     def directory(self, place: Placement) -> str | None:
-        """A non-root cgroup that has the controller; None if there is none to be seen without a search."""
+        """Return a non-root cgroup that has the controller; None if finding one would need a search."""
         key = f"{place.version}:{place.controller}"
         if key not in self._directories:
             candidates = self._candidates(place)
@@ -85,7 +85,7 @@ class Interface:
                 if directory not in seen:
                     seen.append(directory)
                     yield directory
-        root = self._root(place.mount)
+        root = self.hierarchies.root(place.mount)
         if root and root.inode != HOST_ROOT:
             yield place.mount
         child = self.view.first_child(place.mount)
@@ -102,20 +102,15 @@ class Interface:
         found = self.view.identity(path)
         if found is None:
             return False, self.view.why(path)
-        root = self._root(place.mount)
+        root = self.hierarchies.root(place.mount)
         if root and found.device != root.device:
             return False, f"{path}: not on the cgroup file system"
         return True, f"{path}: present"
 
-    def _root(self, mount: str) -> Identity | None:
-        if mount not in self._roots:
-            self._roots[mount] = self.view.identity(mount)
-        return self._roots[mount]
-
 
 def of_file_in(name: str, place: Placement) -> bool:
-    """False if no file of this name can be in that version: `blkio.*` is v1's, `io.*` is v2's."""
+    """Return False if no file of this name can exist in that version: `blkio.*` is v1's, `io.*` is cgroup2's."""
     prefix = name.partition(".")[0]
     if place.version == 1:
-        return prefix == v1_name(place.controller)
+        return prefix == v1_name(place.controller) and name not in _V2_NAMES
     return prefix == "cgroup" or (prefix == place.controller and not name.endswith(_V1_ENDINGS))

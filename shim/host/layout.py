@@ -1,7 +1,7 @@
-"""Which cgroup layout runtimes meet here, with the reason; contradictions are `ambiguous`, never guessed away.
+"""The cgroup layout that runtimes find here, with the reason. Contradictions are `ambiguous`, never guessed away.
 
-Runtimes decide by what is mounted on /sys/fs/cgroup and on its `unified` directory and nowhere else, so those two
-are what counts; /proc/cgroups says nothing about either and is not read.
+Runtimes decide only by the file systems at /sys/fs/cgroup and at its `unified` directory, so those two decide here,
+too. /proc/cgroups shows neither and is not read.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Verdict(Value):
 
 
 def decide(hierarchies: Hierarchies, asked: tuple[str, ...] = ()) -> Verdict:
-    """The layout. `asked`: v1 names to try first, because the caller looks at them anyway."""
+    """Return the layout. asked: v1 names to try first, because the caller needs them anyway."""
     top = hierarchies.cgroup2(BASE)
     if top:
         return _unified(hierarchies, *top)
@@ -45,7 +45,7 @@ def decide(hierarchies: Hierarchies, asked: tuple[str, ...] = ()) -> Verdict:
 
 def _unified(hierarchies: Hierarchies, controllers: tuple[str, ...], evidence: str) -> Verdict:
     inside = ""
-    if hierarchies.v1_names():  # never so where everything is on cgroup2, hence mountinfo stays unread there
+    if hierarchies.v1_names():  # never if everything is on cgroup2, so mountinfo stays unread there
         mounts = (mount for mount in hierarchies.mounts() if mount.point.startswith(BASE + "/"))
         carriers = (mount for mount in mounts if any(not name.startswith("name=") for name in mount.controllers))
         inside = ", ".join(f"{mount.point} ({','.join(mount.controllers)})" for mount in carriers)
@@ -56,7 +56,7 @@ def _unified(hierarchies: Hierarchies, controllers: tuple[str, ...], evidence: s
 
 
 def _any_v1(hierarchies: Hierarchies, asked: tuple[str, ...]) -> str | None:
-    """Evidence of the first v1 hierarchy that is mounted; named ones count, they come with a v1 mount layout."""
+    """Return evidence of the first mounted v1 hierarchy. Named ones count: they are part of a v1 layout."""
     bound = hierarchies.own if hierarchies.readable else ("memory", "cpu", "cpuset", "pids", "devices")
     for name in (*(name for name in asked if name in bound), *bound):
         mount, evidence = hierarchies.v1(name) if name else ("", "")
@@ -66,7 +66,7 @@ def _any_v1(hierarchies: Hierarchies, asked: tuple[str, ...]) -> str | None:
 
 
 def _nothing(hierarchies: Hierarchies) -> Verdict:
-    """Neither layout at the well-known places: elsewhere, an imitation, or not there at all."""
+    """Return the verdict for neither layout at the well-known places: elsewhere, an imitation, or absent."""
     view = hierarchies.view
     elsewhere = [mount for mount in hierarchies.mounts() if view.identity(mount.point)]
     if elsewhere:

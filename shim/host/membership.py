@@ -1,10 +1,10 @@
-"""/proc/PID/cgroup as text to values (cgroups(7)): which cgroup a process is in, hierarchy by hierarchy."""
+"""Parses /proc/PID/cgroup (cgroups(7)): the cgroup of a process in each hierarchy."""
 
 from __future__ import annotations
 
 
 def paths(text: str) -> dict[str, str]:
-    """v1 controller name, `name=...` of a named hierarchy, or "" for cgroup2 -> path of the process's cgroup.
+    """Return v1 controller name, `name=...` of a named hierarchy, or "" for cgroup2 -> path of the process's cgroup.
 
     A line is `ID:CONTROLLERS:PATH`; the path may itself contain colons. Malformed lines are left out.
     """
@@ -18,6 +18,6 @@ def paths(text: str) -> dict[str, str]:
 
 
 def hierarchies(text: str) -> tuple[tuple[str, ...], ...]:
-    """Each v1 hierarchy's controllers, named ones included, in the order of the text."""
+    """Return each v1 hierarchy's controllers, named ones included, in the order of the text."""
     parts = (line.split(":", 2) for line in text.splitlines())
     return tuple(tuple(part[1].split(",")) for part in parts if len(part) == 3 and part[1])

@@ -1,4 +1,4 @@
-"""/proc/PID/mountinfo as text to values (proc_pid_mountinfo(5)); only the cgroup mounts are kept."""
+"""Parses /proc/PID/mountinfo (proc_pid_mountinfo(5)); only the cgroup mounts are kept."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _FLAGS = ("rw", "ro", "xattr", "noprefix", "clone_children", "cpuset_v2_mode", "
 
 
 def parse(text: str) -> tuple[Mount, ...]:
-    """The cgroup mounts in mount order; malformed lines are left out."""
+    """Return the cgroup mounts in mount order; malformed lines are left out."""
     found = []
     for left, right in fields(text):
         if right[0] in ("cgroup", "cgroup2"):
@@ -49,7 +49,7 @@ def parse(text: str) -> tuple[Mount, ...]:
 
 
 def fields(text: str) -> Iterator[tuple[list[str], list[str]]]:
-    """The fields of every well-formed line, escaped as they are: those before the lone `-`, and those behind it.
+    """Yield the fields of every well-formed line, still escaped: those before the lone `-`, and those behind it.
 
     At least 6 (id, parent, device, root, point, options, optional fields) and 3 (type, source, super options).
     """
@@ -61,7 +61,7 @@ def fields(text: str) -> Iterator[tuple[list[str], list[str]]]:
 
 
 def unescape(field: str) -> str:
-    r"""`\040` and its like (space, tab, newline, backslash, #) decoded; anything else stays as it is."""
+    r"""Decode `\040` and its like (space, tab, newline, backslash, #); other text is unchanged."""
     if "\\" not in field:
         return field
     first, *rest = field.split("\\")

@@ -1,14 +1,14 @@
-"""Names from outside that become paths: interface files, container ids, cgroupsPath, devices.
+"""Foreign names that become paths: interface files, container ids, cgroupsPath, devices.
 
-Each function answers "" for a name that may be used, and what is wrong with it otherwise. Pure. A name that passes is
-one component of a path, or for cgroupsPath a path that does not climb.
+Each function returns "" for a valid name, otherwise what is wrong with it. Pure. A valid name is one component of a
+path; a valid cgroupsPath is a path that does not climb.
 """
 
 from __future__ import annotations
 
 # Bytes. NAME_MAX and PATH_MAX of linux/limits.h, the latter less its NUL.
 COMPONENT, PATH = 255, 4095
-# Detection and the kernel do work for each level. The deepest trees of nested engines have some twenty.
+# Detection and the kernel do some work for each level. The deepest trees of nested engines have about twenty.
 LEVELS = 256
 # CGROUP_FILE_NAME_MAX of linux/cgroup-defs.h: a controller's name, a dot, a file's name and a NUL.
 INTERFACE_FILE = 97
@@ -16,7 +16,9 @@ IB_DEVICE, INTERFACE = 63, 15  # IB_DEVICE_NAME_MAX of rdma/ib_verbs.h, IFNAMSIZ
 
 
 def interface_file(name: str) -> str:
-    """`controller.file`, as cgroup_file_name() in kernel/cgroup/cgroup.c makes them: letters, digits, `_` and dots."""
+    """Check `controller.file`, as built by cgroup_file_name() in kernel/cgroup/cgroup.c: letters, digits, `_` and
+    dots.
+    """
     parts = name.split(".")
     if len(parts) > 1 and len(name) <= INTERFACE_FILE and all(map(_word, parts)):
         return ""
@@ -28,10 +30,10 @@ def _word(part: str) -> bool:
 
 
 def container(name: str) -> str:
-    """A container's id, by what runc and crun have in common: one component of a path.
+    """Check a container's id by what runc and crun have in common: one component of a path.
 
-    runc allows letters, digits and `_+-.` only, and refuses the rest itself. crun takes `..` for an id and removes
-    its root's parent with it.
+    runc allows only letters, digits and `_+-.`, and refuses the rest itself. crun accepts `..` as an id and then
+    removes its root's parent.
     """
     return _unfit(name, COMPONENT)
 
@@ -47,7 +49,7 @@ def _unfit(name: str, most: int) -> str:
 
 
 def cgroups_path(path: str) -> str:
-    """`linux.cgroupsPath`, in the cgroupfs or the systemd form."""
+    """Check `linux.cgroupsPath`, in the cgroupfs or the systemd form."""
     if len(path) > PATH or len(path.encode("utf-8", "surrogatepass")) > PATH:
         return f"it is longer than the {PATH} bytes that a path may have"
     for sign, called in (("\0", "a NUL"), ("\n", "a line end, which no cgroup may have in its name")):
@@ -63,12 +65,12 @@ def cgroups_path(path: str) -> str:
 
 
 def rdma_device(name: str) -> str:
-    """A key of `linux.resources.rdma`, which becomes the first word of a line of rdma.max."""
+    """Check a key of `linux.resources.rdma`, which becomes the first word of a line of rdma.max."""
     return _unfit(name, IB_DEVICE) or ("it contains white space" if name.split() != [name] else "")
 
 
 def network_interface(name: str) -> str:
-    """`name` of `linux.resources.network.priorities`, by dev_valid_name() in net/core/dev.c."""
+    """Check `name` of `linux.resources.network.priorities`, by dev_valid_name() in net/core/dev.c."""
     if name in (".", "..") or ":" in name:
         return "it is not the name of a network interface"
     return _unfit(name, INTERFACE) or ("it contains white space" if name.split() != [name] else "")

@@ -1,4 +1,4 @@
-"""User and cgroup namespaces: whose view of the host this is."""
+"""User and cgroup namespaces: from which of them this process sees the host."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from shim.host.view import quote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from shim.host.hierarchies import Hierarchies
     from shim.host.view import View
 
 UID_MAP = "/proc/self/uid_map"
@@ -16,7 +17,7 @@ INITIAL = ["0", "0", "4294967295"]  # the initial user namespace maps every id t
 
 
 def user(view: View) -> Fact:
-    """Is this another user namespace than the initial one? A kernel without CONFIG_USER_NS has only that one."""
+    """Whether this is not the initial user namespace. A kernel without CONFIG_USER_NS has only that one."""
     text = view.text(UID_MAP)
     if text is None:
         known = view.why(UID_MAP).endswith(": ENOENT") and view.exists("/proc/self")
@@ -29,23 +30,23 @@ def user(view: View) -> Fact:
 
 
 def rootless(view: View, user_namespace: Fact) -> Fact:
-    """Not the host's root: another effective user id, or root of a user namespace only."""
+    """Whether this is not the host's root: another effective user id, or root of a user namespace only."""
     euid = view.euid()
     if euid != 0:
         return Fact(value=True, evidence=f"effective user id: {euid}")
     return Fact(value=user_namespace.value, evidence=f"effective user id: 0; {user_namespace.evidence}")
 
 
-def cgroup(view: View, mount: str, own: str) -> Fact:
+def cgroup(hierarchies: Hierarchies, mount: str, own: str) -> Fact:
     """Whether the cgroup file system at `mount` is the host's, a cgroup namespace's, or a bind of a part of it.
 
-    Only the host's root directory has inode 1, whatever the mountinfo root field says. A process in a cgroup
-    namespace finds its own path (`own`, from /proc/self/cgroup) below the mount; where a part of the tree was bound
-    over it, the path is the host's and leads nowhere.
+    Only the host's root directory has inode 1, whatever mountinfo's root field is. A process in a cgroup namespace
+    finds its own path (`own`, from /proc/self/cgroup) below the mount. If a part of the tree was bound over it, the
+    path is the host's and does not exist below the mount.
     """
     if not mount:
         return Fact(value=None, evidence="no cgroup file system")
-    root = view.identity(mount)
+    view, root = hierarchies.view, hierarchies.root(mount)
     if root is None:
         return Fact(value=None, evidence=view.why(mount))
     evidence = f"{mount}: inode {root.inode}"

@@ -1,7 +1,7 @@
 """Which cgroup version a container engine should use on this host, and whether systemd or the engine makes the cgroups.
 
-For whoever starts an engine: `negotiated(View())` answers or raises, and guesses nothing. An intercepted call never
-imports this.
+For a program that starts an engine: `negotiated(View())` returns or raises, and never guesses. An intercepted call
+never imports this.
 """
 
 from __future__ import annotations
@@ -25,19 +25,18 @@ if TYPE_CHECKING:
 
 VERSIONS: dict[Layout, Version] = {LEGACY: "1", UNIFIED: "2", HYBRID: "hybrid"}
 BOOTED = "/run/systemd/system"  # a directory where systemd is PID 1: sd_booted(3)
-UNITS = (".service", ".scope", ".mount")  # no one but systemd calls a cgroup so
+UNITS = (".service", ".scope", ".mount")  # only systemd makes cgroups with these names
 GUARDS = ("memory", "cpu", "pids", "cpuset", "io")  # controllers whose limits protect a host
 CODE = "no-cgroup-version"
 
 
 class Negotiated(Value):
-    """What an engine should use here.
+    """What an engine should use on this host.
 
-    version: "1" (v1 hierarchies only), "2" (cgroup2 only) or "hybrid" (v1 hierarchies, cgroup2 beside them).
-    evidence: the files that say so.
-    systemd: is systemd PID 1, with the evidence; None where a capture does not tell.
-    rootless: is the one who asks a user without privileges; an engine of theirs makes no cgroups in v1 hierarchies.
-    notes: what such an engine cannot do here, one sentence each.
+    version: "1" (v1 hierarchies only), "2" (cgroup2 only) or "hybrid" (v1 hierarchies, cgroup2 beside them). evidence:
+    the files that prove it. systemd: whether systemd is PID 1, with the evidence; None if a capture does not tell.
+    rootless: whether the caller is a user without privileges, whose engine makes no cgroups in v1 hierarchies. notes:
+    what such an engine cannot do here, one sentence each.
     """
 
     version: Version
@@ -48,9 +47,9 @@ class Negotiated(Value):
 
 
 def negotiated(view: View) -> Negotiated:
-    """The cgroup version for an engine on the host behind `view`.
+    """Return the cgroup version for an engine on the host behind `view`.
 
-    Raises ShimError "no-cgroup-version" where no cgroup file system is at /sys/fs/cgroup or two contradict each other.
+    Raises ShimError "no-cgroup-version" if no cgroup file system is at /sys/fs/cgroup or two contradict each other.
     """
     host = detect(view, writable=False)
     if host.layout not in VERSIONS:
@@ -65,7 +64,8 @@ def negotiated(view: View) -> Negotiated:
 
 
 def driver(found: Negotiated) -> tuple[Driver, str]:
-    """Who makes the cgroups, and why. Two who write to one tree undo each other's work, so PID 1 decides.
+    """Return which program makes the cgroups, and why. Two that write to one tree undo each other's work, so PID 1
+    decides.
 
     Raises ShimError "no-cgroup-driver" for a capture that does not tell what PID 1 is.
     """
@@ -84,9 +84,9 @@ def driver(found: Negotiated) -> tuple[Driver, str]:
 
 
 def systemd(view: View, *, whole: bool = True) -> Fact:
-    """Is systemd PID 1: its own mark, or in a capture without it the names of the cgroups.
+    """Return whether systemd is PID 1: by its own mark, or in a capture without it by the names of the cgroups.
 
-    whole: the host's own root is mounted; in a container the names are those that the host's PID 1 gave.
+    whole: the host's own root is mounted; in a container the names come from the host's PID 1.
     """
     found = view.identity(BOOTED)
     if found is not None:
@@ -102,7 +102,7 @@ def systemd(view: View, *, whole: bool = True) -> Fact:
 
 
 def _placements(host: Host) -> tuple[str, ...]:
-    """Controllers that the engine will not find where it looks."""
+    """Return the controllers that the engine will not find."""
     nowhere = [name for name in GUARDS if not host.version(name)]
     beside = [name for name in GUARDS if host.layout == HYBRID and host.version(name) == 2]
     notes = [f"no hierarchy has {', '.join(nowhere)}, so no engine enforces such limits here"] if nowhere else []
@@ -121,7 +121,7 @@ def _sight(host: Host) -> tuple[str, ...]:
 
 
 def _read_only(view: View, host: Host) -> tuple[str, ...]:
-    """Mounts where root itself can make no cgroup."""
+    """Return the mounts in which even root can make no cgroup."""
     if host.rootless.value is True:
         return ()
     mounts = dict.fromkeys(place.mount for place in host.placements.values() if place.version)

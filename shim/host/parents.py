@@ -1,4 +1,4 @@
-"""Below which existing cgroup a container will be made, as far as its configuration tells."""
+"""The existing cgroup below which a container will be made, as far as its configuration tells."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def expand(target: str, own: str, *, as_user: bool = False) -> str:
-    """A `cgroupsPath` as a path in the hierarchy, "" when it does not say where.
+    """Return a `cgroupsPath` as a path in the hierarchy, "" if it does not tell where.
 
     Absolute paths stay; systemd's `slice:prefix:name` becomes the slice's path, inside the user manager's part of the
     tree when `own` (this process's cgroup) is in one. Relative paths are placed differently by each runtime.
@@ -26,7 +26,9 @@ def expand(target: str, own: str, *, as_user: bool = False) -> str:
 
 
 def delegated_to_user(own: str) -> str:
-    """`/user.slice/user-1000.slice/user@1000.service` out of a path below it: what systemd delegates to a user."""
+    """Return `/user.slice/user-1000.slice/user@1000.service` from a path below it: the part that systemd delegates to a
+    user.
+    """
     components = own.split("/")
     for index, component in enumerate(components):
         if component.startswith("user@") and component.endswith(".service"):
@@ -35,8 +37,8 @@ def delegated_to_user(own: str) -> str:
 
 
 def beside_session(own: str) -> str:
-    """Where the user's manager is for a login session: `/user.slice/user-1000.slice/session-2.scope` is root's, the
-    manager's `user@1000.service` beside it is the user's. "" for anything else.
+    """Return the cgroup of the user's manager for a login session: `/user.slice/user-1000.slice/session-2.scope` is
+    root's, the manager's `user@1000.service` beside it is the user's. "" for any other path.
     """
     above, _, name = own.strip("/").rpartition("/")
     number = above[len("user.slice/user-") : -len(".slice")]
@@ -56,13 +58,13 @@ def _slice(name: str) -> str:
 
 
 def _clean(path: str) -> str:
-    """Without empty and `.` components; "" if it climbs, which no runtime resolves like another."""
+    """Return the path without empty and `.` components; "" if it climbs, which runtimes resolve differently."""
     components = [component for component in path.split("/") if component not in ("", ".")]
     return "" if ".." in components else "/" + "/".join(components)
 
 
 def existing(view: View, mount: str, path: str) -> Iterator[str]:
-    """Directories of the hierarchy at `mount` along `path`, deepest first, without the mount itself."""
+    """Yield directories of the hierarchy at `mount` along `path`, deepest first, without the mount itself."""
     path = _clean(path)
     while len(path) > 1:
         found = view.identity(mount + path)

@@ -14,9 +14,9 @@ SYSTEM = "/proc/pressure/memory"
 
 
 def available(view: View, cgroup2_mount: str) -> Fact:
-    """Does the kernel account pressure? Only the kernel's own files count: vendors put look-alikes on a tmpfs.
+    """Whether the kernel accounts pressure. Only the kernel's own files count: vendors put look-alikes on a tmpfs.
 
-    With `psi=0` a 5.10 kernel still shows the files but answers EOPNOTSUPP; later ones do not create them.
+    With `psi=0` a 5.10 kernel still has the files but answers EOPNOTSUPP; later kernels do not create them.
     """
     text = view.text(SYSTEM)
     if text is not None:

@@ -16,7 +16,7 @@ FILES = {1: "memory.memsw.limit_in_bytes", 2: "memory.swap.max"}
 
 
 def accounting(interface: Interface, memory: Placement, answers: dict[str, Answer]) -> Fact:
-    """Is swap charged to cgroups here? The file exists exactly when it is, with or without a swap device."""
+    """Whether swap is charged to cgroups. The file exists exactly if it is, with or without a swap device."""
     name = FILES.get(memory.version)
     if name is None:
         return Fact(value=False, evidence=f"no memory controller: {memory.evidence}")
@@ -25,7 +25,7 @@ def accounting(interface: Interface, memory: Placement, answers: dict[str, Answe
 
 
 def present(view: View) -> Fact:
-    """Is any swap in use, zram included? A kernel without CONFIG_SWAP has no /proc/swaps at all."""
+    """Whether any swap is in use, zram included. A kernel without CONFIG_SWAP has no /proc/swaps."""
     text = view.text(SWAPS)
     if text is None:
         known = view.why(SWAPS).endswith(": ENOENT") and view.exists("/proc/self")

@@ -1,4 +1,6 @@
-"""A cgroup made for one look, on a host that has none below the root (a fresh v2 host before its first container)."""
+"""A temporary cgroup for one look, on a host with none below the root (a fresh cgroup2 host before its first
+container).
+"""
 
 from __future__ import annotations
 
@@ -21,10 +23,10 @@ PREFIX = "cgshim-probe-"
 
 
 def look(view: View, mount: str, files: dict[str, Placement]) -> dict[str, Answer]:
-    """Each file -> (present, evidence); (None, reason) when the kernel would not let us look.
+    """Return each file -> (present, evidence); (None, reason) if the kernel refused the look.
 
-    The cgroup is always removed. A controller that had to be enabled in the root stays enabled: the runtime does the
-    same next, and to disable it again could take the limits from a container that started meanwhile.
+    The cgroup is always removed. A controller that had to be enabled in the root stays enabled: the runtime enables it
+    next, and disabling it could remove the limits of a container that started meanwhile.
     """
     path = f"{mount}/{PREFIX}{posix.getpid()}"
     missing = {place.controller for place in files.values() if place.version == 2 and place.controller}
@@ -32,7 +34,7 @@ def look(view: View, mount: str, files: dict[str, Placement]) -> dict[str, Answe
     try:
         posix.mkdir(view.path(path))
     except FileExistsError:
-        pass  # left by a killed process that had our pid; empty, so it serves as well
+        pass  # left by a killed process with our pid; it is empty and can be used
     except OSError as error:
         return {name: (None, _why("mkdir", path, error)) for name in files}
     found: dict[str, Answer] = {}
@@ -53,7 +55,7 @@ def _answer(view: View, path: str, name: str, refused: str | None) -> Answer:
 
 
 def _enable(view: View, mount: str, controllers: list[str]) -> dict[str, str]:
-    """Controllers that could not be enabled for the children of `mount`, each with the reason."""
+    """Return the controllers that could not be enabled for the children of `mount`, each with the reason."""
     control, root = f"{mount}/cgroup.subtree_control", view.identity(mount)
     enabled = (view.text(control) or "").split() if controllers else []
     refused = {}

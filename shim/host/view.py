@@ -1,6 +1,6 @@
-"""The only reader of the machine: everything that detection knows came through a `View`.
+"""The only reader of the machine: detection gets everything through a `View`.
 
-A view is rooted anywhere, so a captured tree (`shim.host.captured`) is read by the same code as a running host.
+A view can have any root, so that a captured tree (`shim.host.captured`) is read by the same code as a running host.
 Absent and unreadable files are answers, not exceptions; `errors` keeps the errno of each for the evidence.
 """
 
@@ -15,7 +15,7 @@ COMMON = {1: "EPERM", 2: "ENOENT", 13: "EACCES"}
 
 
 class Identity(Value):
-    """What stat(2) says of a path: `device` and `inode` name it, `size` is in bytes."""
+    """The result of stat(2): `device` and `inode` identify a file, `size` is in bytes."""
 
     device: int
     inode: int
@@ -24,7 +24,7 @@ class Identity(Value):
 
 
 class View:
-    """Read access below `root`; paths are absolute, as the host itself would write them.
+    """Read access below `root`. Paths are absolute, as on the host itself.
 
     errors: path -> errno of the last failed access to it.
     live: a running kernel is behind it, so a trial cgroup can be made.
@@ -37,7 +37,7 @@ class View:
         self.errors: dict[str, int] = {}
 
     def path(self, path: str) -> str:
-        """The real path behind `path`."""
+        """Return the real path of `path`."""
         return self.root + path
 
     def euid(self) -> int:
@@ -45,9 +45,9 @@ class View:
         return posix.geteuid()
 
     def read(self, path: str) -> tuple[str, Identity] | None:
-        """Content and identity from one and the same open file; None when absent or unreadable.
+        """Return content and identity from one open file; None if it is absent or unreadable.
 
-        Only regular files are read, which the kernel's own are, and no more of them than shim.system.LARGEST.
+        Reads only regular files, which include the kernel's own, and at most shim.system.LARGEST bytes.
         """
         try:
             descriptor = posix.open(self.path(path), READ)
@@ -65,7 +65,7 @@ class View:
         return data.decode("utf-8", "surrogateescape"), _identity(status)
 
     def identity(self, path: str) -> Identity | None:
-        """stat(2), symbolic links followed; None when absent or unreachable."""
+        """Return stat(2), with symbolic links followed; None if absent or unreachable."""
         try:
             return _identity(posix.stat(self.path(path)))
         except OSError as error:
@@ -73,7 +73,9 @@ class View:
             return None
 
     def names(self, path: str) -> tuple[str, ...]:
-        """Sorted names in a directory, () when there is none. Grows with the directory: not for the hot path."""
+        """Return sorted names in a directory, () if there is none. The cost grows with the directory: not for the hot
+        path.
+        """
         try:
             return tuple(sorted(posix.listdir(self.path(path))))
         except OSError as error:
@@ -81,7 +83,7 @@ class View:
             return ()
 
     def first_child(self, path: str) -> str | None:
-        """Name of the first sub-directory in the kernel's own order; reads no further than that."""
+        """Return the first sub-directory in the kernel's order; None if there is none. Reads no further."""
         try:
             with posix.scandir(self.path(path)) as entries:
                 for entry in entries:
@@ -93,7 +95,7 @@ class View:
         return None
 
     def link(self, path: str) -> str | None:
-        """Target of a symbolic link, None when it is not one."""
+        """Return the target of a symbolic link, None if it is not a link."""
         try:
             return posix.readlink(self.path(path))
         except OSError as error:
@@ -101,42 +103,49 @@ class View:
             return None
 
     def writable(self, path: str) -> bool:
-        """True if this process may write there: access(2) with the effective ids, read-only mounts included."""
+        """Return whether this process may write there: access(2) with the effective ids, which reports read-only
+        mounts, too.
+        """
         return posix.access(self.path(path), posix.W_OK, effective_ids=True)
 
     def device(self, number: str) -> int:
-        """`major:minor`, as mountinfo writes it, as stat(2) gives it; -1 when it is no such thing."""
+        """Return `major:minor`, the form of mountinfo, as a number in the form of stat(2); -1 for any other text."""
         major, _, minor = number.partition(":")
         return posix.makedev(int(major), int(minor)) if major.isdigit() and minor.isdigit() else -1
 
     def text(self, path: str) -> str | None:
-        """Content, None when absent or unreadable; the reason is then in `errors`."""
+        """Return the content, None if absent or unreadable; `errors` then has the reason."""
         found = self.read(path)
         return found[0] if found else None
 
     def exists(self, path: str) -> bool:
-        """True if there is anything at `path`."""
+        """Return whether anything exists at `path`."""
         return self.identity(path) is not None
 
     def kernel_text(self, path: str) -> str | None:
-        """Content of an interface file that the kernel itself provides, None for anything else.
+        """Return the content of an interface file of the kernel itself, None for anything else (see `kernel_read`)."""
+        found = self.kernel_read(path)
+        return found[0] if found else None
 
-        kernfs reports size 0 for files that have content, which no regular file can do, and the file lies on its
-        directory's own device. So a file of the right name on a tmpfs, or a link to elsewhere, does not pass.
-        Only meaningful for files that are never empty (`cgroup.stat` on v2, `cgroup.clone_children` on v1).
+    def kernel_read(self, path: str) -> tuple[str, Identity] | None:
+        """As `kernel_text`, with the identity of the directory that the file is in.
+
+        kernfs reports size 0 for files that have content, which an ordinary file cannot have, and the file is on its
+        directory's device. So a file of the right name on a tmpfs, or a link to another place, does not pass. Only
+        valid for files that are never empty (`cgroup.stat` on v2, `cgroup.clone_children` on v1).
         """
         found = self.read(path)
         if not found or not found[0] or found[1].size != 0 or found[1].directory:
             return None
         parent = self.identity(path.rpartition("/")[0] or "/")
-        return found[0] if parent and parent.device == found[1].device else None
+        return (found[0], parent) if parent and parent.device == found[1].device else None
 
     def kernel_file(self, path: str) -> bool:
-        """True if `path` is a kernel interface file and not a regular file that somebody put there."""
+        """Return whether `path` is an interface file of the kernel, not an ordinary file."""
         return self.kernel_text(path) is not None
 
     def why(self, path: str) -> str:
-        """Evidence for a path that gave no answer: `path: ENOENT`."""
+        """Return the evidence for a path without an answer: `path: ENOENT`."""
         number = self.errors.get(path)
         if number is None:
             return f"{path}: not looked at"
@@ -147,7 +156,7 @@ class View:
 
 
 def error_name(number: int) -> str:
-    """`ENOENT`; of two names for one number the one that the kernel's documentation uses."""
+    """Return `ENOENT`; if a number has two names, the one in the kernel's documentation."""
     if number in COMMON:
         return COMMON[number]
     import errno
@@ -156,7 +165,7 @@ def error_name(number: int) -> str:
 
 
 def quote(path: str, content: str) -> str:
-    """Evidence: `path: content`, on one line."""
+    """Return the evidence `path: content`, on one line."""
     lines = content.strip().splitlines()
     return f"{path}: {' | '.join(' '.join(line.split()) for line in lines)}" if lines else f"{path}: empty"
 

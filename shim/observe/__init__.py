@@ -1,1 +1,1 @@
-"""What memory does to a container: pressure, kills, events, exits of tasks."""
+"""Memory of a container: pressure, kills, events, exits of tasks."""

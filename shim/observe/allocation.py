@@ -8,7 +8,7 @@ No kernel has a counter of allocated bytes for a cgroup. What comes nearest, fro
   that was not mapped, mostly for the first time. What read() and write() bring into the page cache is not in it, memory
   that is mapped again is. `thp_fault_alloc`: that many of the faults took a transparent huge page.
 
-So the numbers of the two do not compare with each other; each compares with itself over time.
+So the two versions' numbers cannot be compared with each other, only with themselves over time.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ HUGE_SIZE = "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"  # bytes (admin
 
 
 class Allocated(Value):
-    """bytes: since the cgroup was made, with everything below it; None where the kernel does not count. source: from
-    what, or why not.
+    """bytes: since the cgroup was made, with everything below it; None if the kernel does not count them. source: the
+    keys, or the reason.
     """
 
     bytes: int | None
@@ -34,7 +34,9 @@ class Allocated(Value):
 
 
 def allocated(version: str, stat: Mapping[str, int], page: int, huge: int) -> Allocated:
-    """From the keys of memory.stat. version: "v1" or "v2". page, huge: bytes of a page, and of a huge one."""
+    """Return the bytes from the keys of memory.stat. version: "v1" or "v2". page, huge: bytes of a page and of a huge
+    page.
+    """
     if version == "v1":
         charged = stat.get("total_pgpgin")
         if charged is None:

@@ -1,8 +1,8 @@
 """Delay accounting of a whole container, from its start to its end, for the poststop hook's account.
 
-Only where it is asked for, by the setting `pressure` or, where the settings trust annotations, by io.cgshim.pressure.
-The watcher of the host (`cgshimctl watch`, shim.watch.delays) adds it up; the hook tells it of the container before
-its process starts and takes the sum at the end. Without a watcher there is none, and the account says so.
+Only on request, by the setting `pressure` or, if the settings trust annotations, by io.cgshim.pressure. The host's
+watcher (`cgshimctl watch`, shim.watch.delays) adds the delays up. The hook announces the container to it before its
+process starts and takes the sum at the end. Without a watcher there is no sum, and the account says so.
 """
 
 from __future__ import annotations
@@ -23,14 +23,16 @@ if TYPE_CHECKING:
     from shim.host.view import View
 
 PATIENCE = 20  # seconds for the watcher's answer; it imports pyroute2 at the first question
-SOCKET = "watch.socket"  # in the state directory, which is its owner's alone
+SOCKET = "watch.socket"  # in the state directory, which only its owner can use
 LARGEST = 1 << 16  # bytes of a question or an answer
 NOT_ASKED = 'delay accounting (taskstats) was not asked for: setting "pressure": "taskstats"'
 NO_WATCHER = "no taskstats: no watcher runs that could listen (cgshimctl watch; systemctl start cgshim-watch)"
 
 
 def wanted(annotations: dict[str, Any]) -> bool:
-    """Is it asked for; a container's annotation wins over settings that trust it. Raises ShimError."""
+    """Return whether it is requested; a container's annotation wins if the settings trust annotations. Raises
+    ShimError.
+    """
     configured, value = settings.load(os.environ), annotations.get(settings.PRESSURE)
     if value is None or (value in settings.PRESSURES and not configured.trusting):
         value = configured.pressure
@@ -44,9 +46,9 @@ def wanted(annotations: dict[str, Any]) -> bool:
 
 
 def start(view: View, state: State) -> dict[str, Any]:
-    """Have the watcher listen for the container of `state`, before its process starts: what to note of it.
+    """Make the watcher listen for the container of `state`, before its process starts. Return the object to record.
 
-    reason: why it does not, "" if it does.
+    reason: why the watcher does not listen, "" if it does.
     """
     try:
         if not wanted(state.annotations):
@@ -67,9 +69,9 @@ def _not_wanted(annotations: dict[str, Any]) -> str:
 
 
 def _hierarchy(view: View, pid: int) -> tuple[str, str]:
-    """(controller, path) of a cgroup that is the container's alone; ("", "") where it shares all with its caller.
+    """Return (controller, path) of a cgroup that only the container uses; ("", "") if it shares all with its caller.
 
-    cgroup2 first: it shows a process that has ended where it was.
+    cgroup2 first: it still shows the cgroup of a process that has ended.
     """
     own = membership.paths(view.text(f"/proc/{pid}/cgroup") or "")
     callers = membership.paths(view.text("/proc/self/cgroup") or "")
@@ -81,7 +83,7 @@ def _hierarchy(view: View, pid: int) -> tuple[str, str]:
 
 
 def _asked(container: str, question: dict[str, Any]) -> dict[str, Any]:
-    """The watcher's answer; a reason where none comes."""
+    """Return the watcher's answer, or a reason if there is none."""
     import json
     import socket
 
@@ -104,7 +106,7 @@ def _asked(container: str, question: dict[str, Any]) -> dict[str, Any]:
 
 
 def collect(view: View, noted: dict[str, Any], container: str) -> dict[str, Any]:
-    """What the watcher has of the container: Exits.shape() and `overruns`; or {"reason"}."""
+    """Return the watcher's data on the container: Exits.shape() and `overruns`; or {"reason"}."""
     started = noted.get("delays") or {"reason": NOT_ASKED}
     if started.get("reason"):
         return {"reason": started["reason"]}

@@ -1,8 +1,8 @@
-"""What the kernel tells of tasks that end (taskstats), and which of them were of one container. Pure.
+"""The kernel's records of tasks that end (taskstats), and which of them belong to one container. Pure.
 
-include/uapi/linux/taskstats.h; Documentation/accounting/taskstats.rst. A record names the task and its parent, not its
-cgroup. So the cgroup is looked up while the task can still be seen, and where it is gone already its parent decides,
-whose own record may come later: a container's init, at the root of all, is known.
+include/uapi/linux/taskstats.h; Documentation/accounting/taskstats.rst. A record names the task and its parent, but not
+its cgroup. So the cgroup is looked up while the task is still visible. If it is gone, its parent decides, whose own
+record may come later. The root of all, a container's init, is known.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ NEW = 2  # TASKSTATS_CMD_NEW
 TYPE = 0x3FFF  # NLA_TYPE_MASK
 STATUS = 4  # offset of ac_exitcode, in all versions
 PARENT, PARENT_15 = 132, 180  # offset of ac_ppid; in version 15 of the struct, see shim.observe.pressure
-MOST = 10_000  # records that may wait for their parent's
+MOST = 10_000  # records that may wait for their parent's record
 DEEPEST = 1000  # generations
 GONE = " (deleted)"  # cgroups(7)
 
 
 class Ended(Value):
-    """One task's record. parent: process id. delays: nanoseconds by cause. accounted: does the kernel count them.
+    """One task's record. parent: process id. delays: nanoseconds by cause. accounted: whether the kernel counts them.
 
     status: as wait(2) gives it.
     """
@@ -42,7 +42,7 @@ class Ended(Value):
 
 
 def decode(data: bytes, family: int) -> Iterator[Ended]:
-    """The tasks in what was read from the socket at once; messages of other kinds are left out."""
+    """Yield the tasks in one read from the socket; messages of other kinds are left out."""
     rest = memoryview(data)
     while len(rest) >= 20:
         length, kind, command = struct.unpack_from("=IH10xB", rest)
@@ -86,8 +86,8 @@ def _ended(pid: int, data: bytes) -> Ended:
 class Exits:
     """Sums up the records of one container.
 
-    init: process id of its first process. inside: pid -> is it in the container's cgroup, None for one that cannot be
-    seen any more.
+    init: process id of its first process. inside: pid -> whether it is in the container's cgroup, None for one that is
+    no longer visible.
     """
 
     def __init__(self, init: int, inside: Callable[[int], bool | None]) -> None:
@@ -141,7 +141,9 @@ class Exits:
             self.totals[name] = self.totals.get(name, 0) + nanoseconds
 
     def shape(self) -> dict[str, Any]:
-        """As JSON: tasks counted, of those `without` delays, `unplaced` that may be the container's, nanoseconds."""
+        """Return JSON: tasks counted, tasks `without` delays, `unplaced` ones that may be the container's,
+        nanoseconds.
+        """
         return {
             "tasks": self.tasks,
             "without": self.without,
@@ -151,7 +153,8 @@ class Exits:
 
 
 def descends(pid: int, ancestor: int, parent: Callable[[int], int]) -> bool | None:
-    """Is `pid` below `ancestor` in the tree of processes; None if the way up is broken. parent: 0 for one that is gone.
+    """Return whether `pid` descends from `ancestor`; None if the chain of parents is broken. parent: returns 0 for a
+    process that is gone.
 
     For containers without a cgroup of their own.
     """
@@ -167,9 +170,9 @@ def descends(pid: int, ancestor: int, parent: Callable[[int], int]) -> bool | No
 
 
 def same_cgroup(text: str, controller: str, path: str) -> bool | None:
-    """Does /proc/PID/cgroup say that the process is in `path` of a hierarchy, or below; None where it does not say.
+    """Return whether /proc/PID/cgroup puts the process into `path` of a hierarchy, or below; None if it does not tell.
 
-    v1 shows "/" for a process that has ended; cgroup2 the cgroup it was in, marked where that is gone (cgroups(7)).
+    v1 shows "/" for a process that has ended. cgroup2 shows the cgroup it was in, marked if that is gone (cgroups(7)).
     """
     from shim.host import membership
 

@@ -9,14 +9,14 @@ MOST = 20000  # records; a log ring holds fewer
 
 
 def read_kernel_log(path: str = "/dev/kmsg") -> str:
-    """All records' texts, one a line, oldest first; "" where this process may not read them (dmesg_restrict)."""
+    """Return all records' texts, one a line, oldest first; "" if this process may not read them (dmesg_restrict)."""
     return "\n".join(text for _, text in records(path) or ())
 
 
 def records(path: str = "/dev/kmsg") -> list[tuple[int, str]] | None:
-    """All records, oldest first: the kernel's sequence number, which never repeats, and the text.
+    """Return all records, oldest first: the kernel's sequence number, which never repeats, and the text.
 
-    None where this process may not read them.
+    None if this process may not read them.
     """
     found: list[tuple[int, str]] = []
     try:
@@ -37,7 +37,7 @@ def records(path: str = "/dev/kmsg") -> list[tuple[int, str]] | None:
 
 
 def _record(descriptor: int) -> str:
-    """The next record, "" at the end of the log; an overwritten record is skipped by reading again."""
+    """Return the next record, "" at the end of the log. An overwritten record is skipped by reading again."""
     while True:
         try:
             return os.read(descriptor, RECORD).decode("utf-8", "replace")

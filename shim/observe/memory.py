@@ -1,4 +1,4 @@
-"""The memory figures of a container whose cgroup is gone: what was noted before, and what is left of it.
+"""The memory figures of a container whose cgroup is gone: what was recorded before, and what remains.
 
 Counters: Documentation/admin-guide/cgroup-v2.rst ("memory.events", "memory.peak", hierarchical), cgroup-v1/memory.rst.
 """
@@ -30,15 +30,15 @@ NOT_NOTED = "nothing was recorded when the container started: install the hook f
 
 
 def place(view: View, pid: int, bridged: dict[str, str] | None = None) -> dict[str, Any]:
-    """What to note of the memory cgroup of process `pid`: version, directory, path, limit, and the one above.
+    """Return the record of the memory cgroup of process `pid`: version, directory, path, limit, and the cgroup above.
 
-    bridged: limits that cgshim sets in cgroup2 itself after `create` (shim.planning.bridged_limits), perhaps after
-    this.
+    bridged: limits that cgshim itself sets in cgroup2 after `create` (shim.planning.bridged_limits), possibly later
+    than this.
     """
     host = detect(view, controllers=("memory",))
     version = host.version("memory")
     own = membership.paths(view.text(f"/proc/{pid}/cgroup") or "")
-    if fate(view, pid):  # on v1 a dead process is in the root cgroup, whose counters are not the container's
+    if fate(view, pid):  # on v1 a dead process is in the root cgroup, whose counters do not belong to the container
         own = {}
     path = own.get("" if version == 2 else "memory", "")
     directory, why = cgroup(view, own, "memory", version, host) if version else ("", host.place("memory").evidence)
@@ -64,9 +64,9 @@ def place(view: View, pid: int, bridged: dict[str, str] | None = None) -> dict[s
 
 
 def above(view: View, directory: str, version: int) -> dict[str, Any]:
-    """The hierarchical counters of the cgroup above `directory`, {} where it has none (the root, or v1).
+    """Return the hierarchical counters of the cgroup above `directory`, {} if it has none (the root, or v1).
 
-    One that has no memory controller yet has no counters; they begin with 0 when it is enabled.
+    A cgroup without the memory controller has no counters; they start at 0 when it is enabled.
     """
     parent = _parent(directory)
     found = view.identity(parent) if version == 2 and parent and view.exists(f"{parent}/cgroup.events") else None
@@ -78,7 +78,9 @@ def above(view: View, directory: str, version: int) -> dict[str, Any]:
 
 
 def pressure(view: View, parent: str) -> dict[str, Any]:
-    """Total stall times of the cgroup2 directory `parent`, in microseconds: {"directory", "some", "full"} or {}."""
+    """Return the total stall times of the cgroup2 directory `parent`, in microseconds: {"directory", "some", "full"} or
+    {}.
+    """
     found = kernel.stalls(view.kernel_text(f"{parent}/memory.pressure") or "") if parent else {}
     return {"directory": parent, **found} if found else {}
 
@@ -86,9 +88,9 @@ def pressure(view: View, parent: str) -> dict[str, Any]:
 def account(
     view: View, noted: dict[str, Any] | None, records: list[tuple[int, str]] | None, delays: dict[str, Any]
 ) -> dict[str, Any]:
-    """The report's `figures`, `killed` and `absent` from the note, the kernel log and what is left of the cgroups.
+    """Return the report's `figures`, `killed` and `absent` from the record, the kernel log and the remaining cgroups.
 
-    delays: what shim.observe.delays.collect has.
+    delays: from shim.observe.delays.collect.
     """
     told = _Account()
     if noted is None:
@@ -108,7 +110,7 @@ def account(
 
 
 class _Account:
-    """Collects figures, each with its source, and what is absent, each with the reason."""
+    """Collects figures with their sources, and absent figures with the reasons."""
 
     def __init__(self) -> None:
         self.figures: list[dict[str, Any]] = []
@@ -135,7 +137,7 @@ def _from_log(told: _Account, noted: dict[str, Any], records: list[tuple[int, st
     since = [(number, text) for number, text in records if number > noted["kernel_log"]]
     lines = [text for _, text in since]
     found = kills(lines, noted["path"], noted["namespace"])
-    if noted.get("container"):  # the bridge may have moved it since (shim.enforce.bridge)
+    if noted.get("container"):  # the bridge may have moved it since then (shim.enforce.bridge)
         found += kills(lines, f"{OWN}/{noted['container']}", noted["namespace"])
     only = "this container's cgroup and those below it; in a burst the kernel may not log every kill"
     if since and since[0][0] > noted["kernel_log"] + 1:
@@ -155,7 +157,7 @@ def _limit(told: _Account, noted: dict[str, Any]) -> None:
 
 
 def _own_counters(told: _Account, view: View, noted: dict[str, Any]) -> None:
-    """The cgroup is still there: its own numbers are the best."""
+    """The cgroup still exists: its own numbers are the best."""
     directory, only = noted["directory"], "this container's cgroup and those below it"
     v2 = noted["version"] == 2
     name = "memory.events" if v2 else "memory.oom_control"
@@ -188,7 +190,7 @@ def _counters_above(told: _Account, view: View, noted: dict[str, Any]) -> None:
 
 
 def _peak(told: _Account, view: View, noted: dict[str, Any], killed: tuple[Kill, ...]) -> None:
-    """At a kill the log has the usage; without one the peak above is a bound from above."""
+    """After a kill the log has the usage; without one the peak of the cgroup above is an upper bound."""
     own = [kill for kill in killed if kill.limited == kill.victim and kill.usage]
     if own:
         usage = max(kill.usage for kill in own)
@@ -219,7 +221,7 @@ def _pressure(told: _Account, view: View, noted: dict[str, Any], delays: dict[st
 
 
 def _delays(told: _Account, delays: dict[str, Any]) -> None:
-    """Another measure than PSI's: each task's own lost time, added up, so that it may exceed the time that passed."""
+    """Not the same measure as PSI: the lost time of all tasks, added up, which can exceed the elapsed time."""
     source = "taskstats: delay accounting of each task, reported by the kernel when it ended"
     includes = f"this container: {delays['tasks']} task(s)"
     if delays["unplaced"] or delays["overruns"]:

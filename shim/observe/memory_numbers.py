@@ -1,4 +1,4 @@
-"""What "memory" means: one definition of each figure, over cgroup v1, cgroup2 and what vendors added. Pure.
+"""One definition of each memory figure, over cgroup v1, cgroup2 and vendors' additions. Pure.
 
 The documents: Documentation/admin-guide/cgroup-v2.rst ("Memory Interface Files"), cgroup-v1/memory.rst (section 5.2 and
 2.7), mm/memcontrol.c and mm/memcontrol-v1.c where the documents say nothing. docs/watch.md shows the table.
@@ -25,9 +25,9 @@ NO_KMEM = "is 0 although the cgroup has processes: this kernel does not count ke
 class Memory(Value):
     """The figures of one cgroup and all below it, in bytes; None for what this kernel does not have.
 
-    usage: all that is charged. working_set: usage without inactive page cache of files, never below 0; the kubelet
+    usage: all charged memory. working_set: usage without inactive page cache of files, never below 0; the kubelet
     evicts by it. anonymous: private memory of processes. file: page cache of files, without shmem. shmem: tmpfs and
-    shared memory. kernel: what the kernel holds for the container and counts in usage. swap: what is swapped out.
+    shared memory. kernel: kernel memory of the container that is counted in usage. swap: swapped-out memory.
     peak: the highest usage so far. sources: field -> the file, and its keys, it was made from. absent: field -> why it
     is None.
     """
@@ -44,14 +44,14 @@ class Memory(Value):
     absent: dict[str, str] = {}  # noqa: RUF012
 
     def shape(self) -> dict[str, Any]:
-        """As JSON: the fields that there are, `sources` and `absent`."""
+        """Return JSON: the available fields, `sources` and `absent`."""
         figures = {name: getattr(self, name) for name in FIELDS}
         return {**figures, "sources": self.sources, "absent": self.absent}
 
 
 class Way(Value):
-    """One way to a figure: `file`, or the sum of its keys `plus` less those of `minus`, or less those of the way of
-    another field. optional: keys of `plus` and `minus` that may be missing. document: where the kernel says so.
+    """A way to compute a figure: `file`, or the sum of its keys `plus` less those of `minus`, or less another field's
+    `minus` keys.
     """
 
     file: str
@@ -69,7 +69,7 @@ class Way(Value):
 _PARTS = ("kernel_stack", "slab", "pagetables", "percpu", "vmalloc", "sock")
 _STAT_V2 = "memory.stat_v2"
 
-# version -> field -> ways; the first one that this kernel has counts. working_set has what is subtracted from usage.
+# version -> field -> ways; the first that this kernel supports counts. working_set lists what is subtracted from usage.
 TABLE: dict[str, dict[str, tuple[Way, ...]]] = {
     "v2": {
         "usage": (Way(file="memory.current"),),
@@ -119,7 +119,7 @@ FILES = {
 def measure(
     version: str, texts: Mapping[str, str], refused: Mapping[str, str] | None = None, *, populated: bool = False
 ) -> Memory:
-    """The figures from interface files. version: "v1" or "v2". texts: file -> content, those that could be read.
+    """Return the figures from interface files. version: "v1" or "v2". texts: file -> content of the readable files.
 
     refused: file -> why it was not read, or why what is there does not count (shim.watch.place). populated: processes
     are in the cgroup, so that kernel memory of 0 means that none is counted.
@@ -163,7 +163,7 @@ def _value(way: Way, text: str | None, keyed: Mapping[str, int]) -> int | None:
 
 
 def _why(ways: tuple[Way, ...], texts: Mapping[str, str], refused: Mapping[str, str]) -> str:
-    """Of the first way, which is the usual one."""
+    """Return the reason for the first way, which is the usual one."""
     way = ways[0]
     if way.file in refused:
         return refused[way.file]

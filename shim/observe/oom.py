@@ -1,4 +1,4 @@
-"""What the kernel's log says of a memory cgroup's out-of-memory kills.
+"""Parses the kernel log for a memory cgroup's out-of-memory kills.
 
 mm/oom_kill.c prints, for each kill, the counters of the cgroup that ran out and one line that names the victim and
 its cgroup: `oom-kill:constraint=CONSTRAINT_MEMCG,...,oom_memcg=A,task_memcg=B,task=NAME,pid=N,uid=N` since Linux 5.0,
@@ -27,8 +27,8 @@ KILLED = re.compile(r"^Memory cgroup out of memory: Kill(?:ed)? process (?P<pid>
 class Kill(Value):
     """One killed process. limited: the cgroup whose limit was hit, the victim's own or one above it.
 
-    usage, limit: that cgroup's memory at that moment, in bytes, 0 if the log does not say. failures: how often the
-    limit had been hit by then.
+    usage, limit: that cgroup's memory at that moment, in bytes, 0 if the log does not have them. failures: how often
+    the limit had been hit by then.
     """
 
     name: str
@@ -41,9 +41,10 @@ class Kill(Value):
 
 
 def kills(lines: Iterable[str], path: str, anywhere: bool = False) -> tuple[Kill, ...]:
-    """The kills in the cgroup `path` (as in /proc/PID/cgroup) and below it, in the order of the log.
+    """Return the kills in the cgroup `path` (as in /proc/PID/cgroup) and below it, in the order of the log.
 
-    anywhere: `path` is seen from a cgroup namespace; the log, which has the host's paths, may put more in front.
+    anywhere: `path` is from inside a cgroup namespace; the log's paths, which are the host's, may be longer at the
+    front.
     """
     found: list[Kill] = []
     counters: dict[str, int] = {}
@@ -62,6 +63,20 @@ def kills(lines: Iterable[str], path: str, anywhere: bool = False) -> tuple[Kill
             found.append(_kill({**old, **named.groupdict()}, counters))
             old, counters = {}, {}
     return tuple(kill for kill in found if _inside(kill.victim, path, anywhere))
+
+
+def lines_of(lines: Iterable[str], container: str) -> tuple[str, ...]:
+    """The lines of the log that name a victim in the cgroup of the container with this id, or below it.
+
+    Engines name the cgroup ID, ENGINE-ID or PREFIX:ID, and with systemd ENGINE-ID.scope. A part of another name, such
+    as the start of another container's id, is not the container.
+    """
+    if not container:
+        return ()
+    name = re.escape(container)
+    own = re.compile(rf"/(?:(?:crio-|libpod-|[^/]*:)?{name}|[^/]*-{name}\.scope)(?:/|$)")
+    named = ((line, LINE.search(line) or BEFORE_5_0.search(line)) for line in lines)
+    return tuple(line for line, found in named if found and own.search(found.group("victim")))
 
 
 def _kill(named: dict[str, str], counters: dict[str, int]) -> Kill:

@@ -1,11 +1,11 @@
-"""Memory pressure of a running container: from PSI, or where the kernel has none, from taskstats delay accounting.
+"""Memory pressure of a running container: from PSI, or from taskstats delay accounting if the kernel has no PSI.
 
-PSI (Documentation/accounting/psi.rst) says how long a cgroup's tasks were stalled on memory. Without it
-(`psi=0`, vendor kernels) the kernel still counts, per process, the time spent in swap-in, direct reclaim, thrashing
-and compaction (Documentation/accounting/delay-accounting.rst), if `task_delayacct` is on, and tells over generic
-netlink. The two are not the same measure, so every answer says which one it is.
+PSI (Documentation/accounting/psi.rst) shows how long a cgroup's tasks were stalled on memory. Without it (`psi=0`,
+vendor kernels) the kernel still counts, for each process, the time spent in swap-in, direct reclaim, thrashing and
+compaction (Documentation/accounting/delay-accounting.rst) if `task_delayacct` is on, and reports it over generic
+netlink. The two measures differ, so every answer names its source.
 
-Imports pyroute2, and only when that is asked: never on the path of an intercepted call.
+Imports pyroute2 only on request: never on the path of an intercepted call.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ POSSIBLE = "/sys/devices/system/cpu/possible"
 BUFFER = 4 << 20  # bytes of exit records that may wait for their listener
 SO_RCVBUFFORCE, NETLINK_GENERIC, NLMSG_ERROR = 33, 16, 2
 
-# Offset of `count` (u64) and of `delay_total` (u64, nanoseconds) in struct taskstats, by the version of the struct
-# that has the field first. Version 15 (Linux 6.14) put maxima and minima between the fields, version 16 moved them to
-# the end, so that all others have one layout.
+# Offsets of `count` (u64) and of `delay_total` (u64, nanoseconds) in struct taskstats, by the first version of the
+# struct with the field. Version 15 (Linux 6.14) put maxima and minima between the fields, version 16 moved them to the
+# end, so that all others have one layout.
 FIELDS = {"swapin": (48, 1), "reclaim": (312, 7), "thrashing": (328, 9), "compaction": (352, 11)}
 FIELDS_15 = {"swapin": (80, 15), "reclaim": (360, 15), "thrashing": (392, 15), "compaction": (432, 15)}
 UNACCOUNTED = "the kernel was built or booted without it (CONFIG_TASK_DELAY_ACCT; nodelayacct before Linux 5.14)"
-RUNS = 16  # offset of cpu_count, how often the task got a processor; 0 where the kernel has no delay accounting
+RUNS = 16  # offset of cpu_count, how often the task got a processor; 0 if the kernel has no delay accounting
 
 
 class Pressure(Value):
@@ -44,7 +44,7 @@ class Pressure(Value):
 
     source: "psi", "taskstats" or "" for neither. totals: for PSI `some` and `full`, for taskstats `swapin`,
     `reclaim`, `thrashing` and `compaction`, each in microseconds since the start, summed over the processes that live.
-    evidence: the file, or the processes asked. reason: why there is nothing, or why it is not PSI.
+    evidence: the file, or the processes queried. reason: why there is no answer, or why it is not PSI.
     """
 
     source: str
@@ -85,18 +85,18 @@ def of_cgroup(view: View, directory: str, pids: Iterable[int], ask: Callable[[in
 
 
 def asking() -> Callable[[int], bytes]:
-    """What `of_cgroup` takes as `ask`, to be kept: the kernel's own answers. Raises OSError, ImportError."""
+    """Return a reusable `ask` for `of_cgroup`: the kernel's own answers. Raises OSError, ImportError."""
     return _Netlink()
 
 
 def switched_off(view: View) -> str:
-    """Why the kernel counts no delays although it could, "" if it does or has no switch (before Linux 5.14)."""
+    """Return why the kernel counts no delays although it could, "" if it does or has no switch (before Linux 5.14)."""
     off = (view.text(SWITCH) or "").strip() == "0"
     return f"no delay accounting: {SWITCH} is 0 (sysctl kernel.task_delayacct=1 starts it)" if off else ""
 
 
 def no_psi(view: View, directory: str) -> str:
-    """Why the cgroup2 `directory` ("" if there is none) has no PSI, for one that has none."""
+    """Return why the cgroup2 `directory` ("" if there is none) has no PSI."""
     path = f"{directory}/memory.pressure"
     if not directory:
         return "no PSI: no cgroup2 directory"
@@ -111,7 +111,7 @@ def _nothing(reason: str) -> Pressure:
 
 
 def stalls(text: str) -> dict[str, int]:
-    """Of a PSI file: `some avg10=0.00 avg60=0.00 avg300=0.00 total=313` -> {"some": 313}; microseconds."""
+    """Parse a PSI file: `some avg10=0.00 avg60=0.00 avg300=0.00 total=313` -> {"some": 313}; microseconds."""
     found = {}
     for line in text.splitlines():
         kind, _, rest = line.partition(" ")
@@ -128,7 +128,7 @@ def _by_tasks(pids: tuple[int, ...], ask: Callable[[int], bytes], missing: str) 
         try:
             data = ask(pid)
         except ProcessLookupError:
-            continue  # it ended while we asked
+            continue  # it ended meanwhile
         if not accounted(data):
             return _nothing(f"{missing}; no delay accounting: {UNACCOUNTED}")
         asked.append(pid)
@@ -145,12 +145,12 @@ def _by_tasks(pids: tuple[int, ...], ask: Callable[[int], bytes], missing: str) 
 
 
 def accounted(data: bytes) -> bool:
-    """Does the kernel count delays at all; where it does not, all of them read 0. The switch is another matter."""
+    """Return whether the kernel counts delays at all; if not, all of them read 0. The sysctl is checked elsewhere."""
     return len(data) >= RUNS + 8 and data[RUNS : RUNS + 8] != bytes(8)
 
 
 def delays(data: bytes) -> dict[str, int]:
-    """Nanoseconds lost, by cause, from a struct taskstats; what its version does not have is left out."""
+    """Return nanoseconds lost, by cause, from a struct taskstats; causes that its version lacks are left out."""
     (version,) = struct.unpack_from("=H", data)
     fields = FIELDS_15 if version == 15 else FIELDS
     found = {}
@@ -161,7 +161,8 @@ def delays(data: bytes) -> dict[str, int]:
 
 
 def exit_records() -> tuple[socket.socket, int]:
-    """A socket that gets the struct taskstats of every task of the host that ends, and the number of their family.
+    """Return a socket that gets the struct taskstats of every task of the host that ends, and the number of their
+    family.
 
     Documentation/accounting/taskstats.rst, "Usage". Raises OSError: no right (CAP_NET_ADMIN of the host), not the
     host's pid namespace, a kernel without taskstats.
@@ -192,7 +193,9 @@ def exit_records() -> tuple[socket.socket, int]:
 
 
 def _acknowledged(data: bytes) -> None:
-    """struct nlmsghdr (16 bytes) and the first word of struct nlmsgerr. A record that came before it is no refusal."""
+    """Check struct nlmsghdr (16 bytes) and the first word of struct nlmsgerr. An earlier exit record is not a
+    refusal.
+    """
     kind, code = struct.unpack_from("=4xH10xi", data)
     if kind == NLMSG_ERROR and code:
         raise OSError(-code, os.strerror(-code))
@@ -208,7 +211,9 @@ class _Netlink:
         from pyroute2.netlink.taskstats import tcmd
 
         class Answer(genlmsg):  # type: ignore[misc] # pyroute2 has no types
-            """The answer with the struct as bytes: in most versions pyroute2's own has no reclaim or thrashing."""
+            """The answer with the struct as bytes: for most versions pyroute2's own class lacks reclaim or
+            thrashing.
+            """
 
             nla_map = ((AGGREGATE_PID, "TASKSTATS_TYPE_AGGR_PID", "group"), (AGGREGATE_TGID, "GROUP", "group"))
 

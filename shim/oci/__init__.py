@@ -1,1 +1,1 @@
-"""The OCI document: text, spans, edits, checks."""
+"""The OCI document: text, spans, edits and checks."""

@@ -1,8 +1,8 @@
-"""A file put in place whole or not at all, by rename(2): a crash, a full disk or a kill leaves the old or the new one.
+"""Puts a file in place by rename(2): a crash, a full disk or a kill leaves the old file or the new one, whole.
 
-All is done by the descriptor of one directory, so that nobody who may change a part of the path, or the name itself,
-makes us write elsewhere. A file that replaces another one carries its owner, mode and extended attributes, which is
-where ACLs and security labels are (acl(5), xattr(7)).
+Everything is done through the descriptor of one directory, so that nobody who can change a part of the path, or the
+name itself, makes cgshim write elsewhere. A file that replaces another one gets its owner, mode and extended
+attributes, which include ACLs and security labels (acl(5), xattr(7)).
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 EPERM, EOPNOTSUPP, ESTALE = 1, 95, 116  # asm-generic/errno-base.h, errno.h
 LINK = 0o120000  # inode(7)
-MARK = ".cgshim-"  # in `.NAME.cgshim-PID`, the file that is renamed when it is complete
-LOOKED_AT = 1000  # entries of a directory, in the search for what dead processes left
+MARK = ".cgshim-"  # in `.NAME.cgshim-PID`, the temporary file that is renamed when it is complete
+LOOKED_AT = 1000  # directory entries to search for files of dead processes
 ACL = "system.posix_acl_access"  # a new file may have inherited one from its directory (acl(5), "default ACL")
-OF_THE_CONTENT = ("security.ima", "security.evm")  # the kernel's own seals; those of another content would be wrong
+OF_THE_CONTENT = ("security.ima", "security.evm")  # set by the kernel itself; they would be wrong for other content
 
 
 class Model(Value):
-    """What a new file takes after.
+    """The file whose attributes a new file gets.
 
-    status: of the file that it takes after, None if there is none; it then gets `mode`. way: a path to that file.
-    replaced: it is the file that must still have the name when the new one gets it.
+    status: of that file, None if there is none; the new file then gets `mode`. way: a path to that file. replaced: the
+    name must still be that file's when the new file gets it.
     """
 
     status: posix.stat_result | None = None
@@ -38,13 +38,13 @@ class Model(Value):
 
 
 def replace(path: str, data: bytes, identity: tuple[int, int] | None = None) -> None:
-    """Put `data` in place of the file at `path`, which a symbolic link may lead to.
+    """Put `data` in place of the file at `path`, which may be a symbolic link to it.
 
-    The content is on disk before it gets the name, and the name is not waited for: after a power failure there is the
-    old file or the new one, whole. A container of before the failure does not run any more, whichever it is.
-    identity: (st_dev, st_ino) of the file that was read; another one by now is not touched (ESTALE).
-    Raises OSError; the old file is then untouched and nothing is left beside it. EPERM: the link belongs to somebody
-    to whom the file does not, as with fs.protected_symlinks.
+    The content is on disk before it gets the name. The name itself is not synced: after a power failure there is either
+    the old file or the new one, whole, and no container from before the failure still runs. identity: (st_dev, st_ino)
+    of the file that was read; if it is another file now, nothing is changed (ESTALE). Raises OSError; the old file is
+    then unchanged and no temporary file is left. EPERM: the link and the file have different owners, as with
+    fs.protected_symlinks.
     """
     old = posix.open(path, posix.O_PATH | posix.O_CLOEXEC)
     try:
@@ -63,9 +63,10 @@ def replace(path: str, data: bytes, identity: tuple[int, int] | None = None) -> 
 
 
 def put(path: str, data: bytes, *, mode: int = 0o644, like: str = "", flush: bool = True) -> None:
-    """Put `data` at `path` itself, whether anything is there or not. Raises OSError as `replace` does.
+    """Put `data` at `path` itself, whether a file exists there or not. Raises OSError as `replace` does.
 
-    like: a file whose owner, mode and extended attributes it gets, if that one is there; else it has `mode`.
+    like: a file whose owner, mode and extended attributes the new one gets if that file exists; otherwise it gets
+    `mode`.
     """
     directory = _directory(dirname(path) or ".")
     try:
@@ -75,7 +76,7 @@ def put(path: str, data: bytes, *, mode: int = 0o644, like: str = "", flush: boo
 
 
 def put_in(directory: int, name: str, data: bytes, *, mode: int = 0o644, like: str = "", flush: bool = True) -> None:
-    """`put`, for a name in an open directory."""
+    """Like `put`, for a name in an open directory."""
     model = Model(mode=mode)
     try:
         if like:
@@ -90,9 +91,9 @@ def _directory(path: str) -> int:
 
 
 def _behind_link(path: str, old: int, status: posix.stat_result) -> str:
-    """Where the file is: `path`, or what a link leads to that is ours, root's or the file's owner's.
+    """Return where the file is: `path`, or the target of a link that belongs to us, to root or to the file's owner.
 
-    Anybody else's link could lead to anybody's file.
+    Another user's link could lead to any file.
     """
     link = posix.lstat(path)
     if link.st_mode & KIND != LINK:
@@ -127,7 +128,7 @@ def _put(directory: int, name: str, data: bytes, model: Model, *, flush: bool) -
 
 
 def _unlink(name: str, directory: int) -> None:
-    """Without an error of its own: whose directory it is may have been quicker."""
+    """Remove a name. Errors are ignored: the directory's owner may have removed it first."""
     try:
         posix.unlink(name, dir_fd=directory)
     except OSError:
@@ -135,7 +136,7 @@ def _unlink(name: str, directory: int) -> None:
 
 
 def _new(directory: int, name: str) -> int:
-    """A new file of ours; one of its name was left by a killed process with our number and stands for nothing."""
+    """Create a file for this process. If the name exists, a killed process with our pid left it, and it is replaced."""
     flags = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_NOFOLLOW | posix.O_CLOEXEC
     try:
         return posix.open(name, flags, 0o600, dir_fd=directory)
@@ -145,8 +146,8 @@ def _new(directory: int, name: str) -> int:
 
 
 def _refuse_changed(directory: int, name: str, model: Model) -> None:
-    """The name must still be that of the file that was read. What comes behind this look changes an entry of this
-    directory alone: rename(2) follows no link.
+    """Raise ESTALE if the name is no longer that of the file that was read. A change after this check affects only an
+    entry of this directory, because rename(2) follows no link.
     """
     now = posix.stat(name, dir_fd=directory, follow_symlinks=False)
     if model.status is None or (now.st_dev, now.st_ino) != (model.status.st_dev, model.status.st_ino):
@@ -154,9 +155,9 @@ def _refuse_changed(directory: int, name: str, model: Model) -> None:
 
 
 def _take_after(handle: int, model: Model) -> None:
-    """Owner, mode and extended attributes. An ACL says more than the mode, and may say less than an inherited one.
+    """Copy owner, mode and extended attributes. An ACL may grant more than the mode, and less than an inherited one.
 
-    The mode comes last: until then nobody but the owner can read the file.
+    The mode is set last: until then only the owner can read the file.
     """
     status = model.status
     if status is None:
@@ -194,9 +195,9 @@ def _attributes(calls: Any, file: int | str) -> dict[str, bytes]:
 
 
 def clean(directory: int, name: str = "") -> None:
-    """Remove what earlier processes left of `name`, or of any name, in an open directory: those that are gone.
+    """Remove temporary files of processes that are gone, of `name` or of any name, in an open directory.
 
-    Never fatal.
+    Never raises OSError.
     """
     start = f".{name}{MARK}" if name else "."
     try:
@@ -218,7 +219,7 @@ def _alive(number: str) -> bool:
 
 
 def _flush(directory: int) -> None:
-    """The name's own way to disk. Not every file system can; the new file is in place in any case."""
+    """Sync the directory. Not every file system can; the new file is in place in any case."""
     try:
         posix.fsync(directory)
     except OSError:

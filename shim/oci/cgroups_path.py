@@ -1,4 +1,4 @@
-"""`linux.cgroupsPath` of a configuration, and what its form says about the cgroup driver."""
+"""`linux.cgroupsPath` of a configuration, and which cgroup driver its form is for."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ DRIVERS: tuple[Driver, ...] = ("systemd", "cgroupfs", "disabled")
 
 
 def of(config: Any) -> str | None:
-    """`linux.cgroupsPath` of a parsed config.json, None where it is absent or not a string."""
+    """Return `linux.cgroupsPath` of a parsed config.json, None if it is absent or not a string."""
     linux = config.get("linux") if isinstance(config, dict) else None
     path = linux.get("cgroupsPath") if isinstance(linux, dict) else None
     return path if isinstance(path, str) else None
 
 
 def is_for_systemd(path: str) -> bool:
-    """True for SLICE:PREFIX:NAME, the form of runc's and crun's systemd driver.
+    """Return True for SLICE:PREFIX:NAME, the form of runc's and crun's systemd driver.
 
-    No name of a systemd unit contains a slash, so `/a:b:c` is a path for the cgroupfs driver.
+    The name of a systemd unit cannot contain a slash, so `/a:b:c` is a path for the cgroupfs driver.
     """
     return path.count(":") == 2 and "/" not in path
 
 
 def driver(config: Any, wanted: str = "") -> Driver:
-    """The cgroup driver: `wanted` if it names one, else the one that the path is written for."""
+    """Return the cgroup driver: `wanted` if it names one, else the one that the path's form is for."""
     for known in DRIVERS:
         if known == wanted:
             return known

@@ -1,7 +1,7 @@
 """The types of `linux.resources`, checked before anything is planned.
 
-The fields of shim.rules.fields and the types of the runtime-spec's JSON schema (schema/defs.json). All problems are
-collected, so that one run names them all. Ranges that only the kernel knows are the rules' business.
+They cover the fields of shim.rules.fields and the types of the runtime-spec's JSON schema (schema/defs.json). All
+problems are collected, so that one error names them all. Ranges that only the kernel knows are checked by the rules.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     Check = Callable[[Any, str], "list[Problem]"]
 
 
-SHOWN, MOST, TOLD = 80, 200, 50  # characters of a name and of a field in a message, and problems in it
+SHOWN, MOST, TOLD = 80, 200, 50  # characters of a name and of a value in a message, and problems in one message
 
-# A type is a function of a value and of where it stands, which says what is wrong. None, which null becomes, is no
-# value for it: `_of` leaves it out.
+# A Check takes a value and its path and yields problems. It never gets None, which stands for null: `_of` leaves it
+# out.
 
 
 def _integer(name: str, least: int, most: int) -> Check:
@@ -40,12 +40,12 @@ def _integer(name: str, least: int, most: int) -> Check:
 
 
 def _plain(shape: type) -> Check:
-    """Any value of one of Python's types."""
+    """Check for a value of one Python type."""
     return lambda value, where: [] if isinstance(value, shape) else [_wrong(value, shape, where)]
 
 
 def _members(types: dict[str, Check]) -> Check:
-    """An object with these members; others are unknown and left alone."""
+    """Check for an object with these members; unknown members are ignored."""
 
     def members(value: Any, where: str) -> list[Problem]:
         if not isinstance(value, dict):
@@ -56,13 +56,13 @@ def _members(types: dict[str, Check]) -> Check:
 
 
 def _items(types: dict[str, Check], most: int = 0) -> Check:
-    """An array of such objects, at most `most` of them (0: any number, for engines write a rule for each device)."""
+    """Check for an array of such objects, at most `most` (0: any number; engines write one rule a device)."""
     members = _members(types)
 
     def items(value: Any, where: str) -> list[Problem]:
         if not isinstance(value, list):
             return [_wrong(value, list, where)]
-        # null is no item: runc would read zeros, crun a missing field.
+        # null is not an item: runc would read zeros, crun report a missing field.
         return _too_many(value, most, where) or [
             p
             for i, one in enumerate(value)
@@ -73,9 +73,9 @@ def _items(types: dict[str, Check], most: int = 0) -> Check:
 
 
 def _each(of: Check, wrong: Callable[[str], str], like: str) -> Check:
-    """An object whose values are all of one type, and whose keys become parts of paths or lines for the kernel.
+    """Check for an object whose values have one type, and whose keys become parts of paths or lines for the kernel.
 
-    wrong: what is wrong with a key, "" if nothing is (shim.host.names). like: an example of one that may be used.
+    wrong: returns what is wrong with a key, "" if nothing is (shim.host.names). like: an example of a valid key.
     """
 
     def each(value: Any, where: str) -> list[Problem]:
@@ -91,16 +91,16 @@ def _each(of: Check, wrong: Callable[[str], str], like: str) -> Check:
 
 
 def _name(wrong: Callable[[str], str], like: str) -> Check:
-    """A string that becomes part of a path or of a line for the kernel; as the keys of `_each`."""
+    """Check for a string that becomes part of a path or of a line for the kernel, like the keys of `_each`."""
     return lambda value, where: _plain(str)(value, where) or _named(value, wrong, like, where)
 
 
 def _of(wanted: Check, value: Any, where: str) -> list[Problem]:
-    return [] if value is None else wanted(value, where)  # null is unset to every runtime
+    return [] if value is None else wanted(value, where)  # null means unset to every runtime
 
 
 def _too_many(value: dict[str, Any] | list[Any], most: int, where: str) -> list[Problem]:
-    """Planning, setting and reading back cost something for each member."""
+    """Report an object or array with too many members: each costs time in planning, setting and reading back."""
     if not most or len(value) <= most:
         return []
     what = f"it has {len(value)} members, more than the {most} that are read"
@@ -137,7 +137,7 @@ TYPES: dict[str, Check] = {
 
 
 class Duplicate(Exception):
-    """A key that stands twice in one object. No ValueError: to the scanner that would be malformed JSON."""
+    """A key occurs twice in one object. Not a ValueError, which the scanner would report as malformed JSON."""
 
     def __init__(self, key: str) -> None:
         super().__init__(key)
@@ -145,7 +145,7 @@ class Duplicate(Exception):
 
 
 def agreeing(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object's members as a dict; raises Duplicate where a key comes twice with different values."""
+    """Return an object's members as a dict. Raises Duplicate if a key occurs twice with different values."""
     value = dict(pairs)
     if len(value) != len(pairs):
         for key, one in pairs:
@@ -155,7 +155,7 @@ def agreeing(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object's members as a dict; raises Duplicate where a key comes twice."""
+    """Return an object's members as a dict. Raises Duplicate if a key occurs twice."""
     value = dict(pairs)
     if len(value) != len(pairs):
         keys = [key for key, _ in pairs]
@@ -164,7 +164,7 @@ def unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def check(value: Any, where: str = "linux.resources") -> tuple[Problem, ...]:
-    """Every member of a resources object whose type or range the runtime-spec does not allow."""
+    """Return a problem for each member of a resources object whose type or range the runtime-spec does not allow."""
     if not isinstance(value, dict):
         return () if value is None else (_wrong(value, dict, where),)
     found = (
@@ -191,7 +191,7 @@ def _wrong(value: Any, shape: type, where: str) -> Problem:
 
 
 def kind(value: Any) -> str:
-    """The JSON name of a value's type, with its article."""
+    """Return the JSON name of a value's type, with its article."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -201,7 +201,7 @@ def kind(value: Any) -> str:
 
 
 def cgroups_path(config: Any, path: str) -> str:
-    """`linux.cgroupsPath`, "" where it is absent. Raises ShimError for one that could lead anywhere."""
+    """Return `linux.cgroupsPath`, "" if it is absent. Raises ShimError for a path that could lead outside."""
     target = configured.of(config) or ""
     what = names.cgroups_path(target)
     if not what:
@@ -218,7 +218,7 @@ def cgroups_path(config: Any, path: str) -> str:
 
 
 def container(name: str) -> None:
-    """Raises ShimError for a container's id that is not one component of a path."""
+    """Raise ShimError for a container id that is not one component of a path."""
     what = names.container(name)
     if what:
         raise ShimError(
@@ -230,7 +230,7 @@ def container(name: str) -> None:
 
 
 def refuse(problems: tuple[Problem, ...], path: str) -> ShimError:
-    """One error that names every problem: field, what is wrong, what to write instead."""
+    """Return one error that names every problem: the field, what is wrong, what to write instead."""
     first = problems[0]
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return ShimError(

@@ -1,7 +1,7 @@
 """config.json as text: the parsed value, the spans that may be touched, and the splice.
 
-OCI runtime-spec, config.md. Only the spans handed out by `span` are ever replaced; every other byte, `linux.seccomp`
-first of all, goes back to disk as it was read, also bytes that are not UTF-8.
+OCI runtime-spec, config.md. Only the spans that `span` returns are ever replaced. Every other byte, above all those of
+`linux.seccomp`, is written back as it was read, also bytes that are not UTF-8.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from shim.oci.text import Member
     from shim.rules.runtimes import Family
 
-LARGEST = 256 << 20  # bytes; engines pass config.json through messages of 16 MiB at most
-# inode(7): what has no size, with its article.
+LARGEST = 256 << 20  # bytes; engines send config.json in messages of at most 16 MiB
+# inode(7): kinds of files without a size, with their articles
 KINDS = {0o010000: "a FIFO", 0o020000: "a character device", 0o060000: "a block device", 0o140000: "a socket"}
 
 
 class Document(Value):
-    """One JSON object and where its parts stand.
+    """One JSON object and the offsets of its parts.
 
     path: for messages. value: as parsed, except `linux.seccomp`, which cgshim does not read and which may have a
-    megabyte: it is checked as JSON and is None here. spans: key path -> (first, behind-last) offset of that
-    value, for the members of the document and of its `linux` object. repeated: key paths that occur twice;
-    differing: those of them whose values are not the same.
+    megabyte: it is checked as JSON and is None here. spans: key path -> offsets (first, behind-last) of that value, for
+    the members of the document and of its `linux` object. repeated: key paths that occur twice; differing: those of
+    them whose values differ.
     """
 
     path: str
@@ -45,26 +45,28 @@ class Document(Value):
     differing: tuple[tuple[str, ...], ...] = ()
 
     def section(self, *path: str) -> str:
-        """The text of one section that is to be changed, "" where it is absent; refuses a key that stands twice."""
+        """Return the text of a section for a change, "" if it is absent. Raises ShimError for a key that occurs
+        twice.
+        """
         if path in self.repeated or path[:1] in self.repeated:
             raise ambiguous(self.path, ".".join(path))
         return self.part(*path)
 
     def part(self, *path: str) -> str:
-        """The text of one section that is only read; a key that stands twice with one value is no matter then."""
+        """Return the text of a section for reading, "" if it is absent. Its key may occur twice with one value."""
         if path in self.differing or path[:1] in self.differing:
             raise ambiguous(self.path, ".".join(path))
         first, last = self.spans.get(path, (0, 0)) if path else (0, len(self.text))
         return self.text[first:last]
 
     def replaced(self, sections: dict[tuple[str, ...], str]) -> str:
-        """The whole text with these sections' texts in place of the old; a section that is absent is added."""
+        """Return the whole text with new texts for these sections. A section that is absent is added."""
         text = self.text
         behind = text.index("{") + 1
         new = [f'"{path[0]}":{sections[path]}' for path in sections if path not in self.spans]
         comma = "," if new and text[skip(text, behind)] != "}" else ""
         parts = [text[:behind], ",".join(reversed(new)), comma]
-        # In one go: each step on its own would copy a profile of a megabyte once more.
+        # One splice for all: one for each section would copy a profile of a megabyte each time.
         for path in sorted(self.spans.keys() & sections.keys(), key=lambda path: self.spans[path]):
             first, last = self.spans[path]
             parts += (text[behind:first], sections[path])
@@ -73,7 +75,7 @@ class Document(Value):
 
 
 def ambiguous(path: str, field: str) -> ShimError:
-    """The refusal for a key that stands twice where runtimes would differ on which one counts."""
+    """Return the refusal for a key that occurs twice, because runtimes would differ on which value counts."""
     return ShimError(
         "ambiguous-config",
         f"{path}: the key {field} is there more than once",
@@ -84,15 +86,15 @@ def ambiguous(path: str, field: str) -> ShimError:
 
 
 def read(path: str, *, stream: bool = False) -> str:
-    """The file's text; bytes that are not UTF-8 survive the round trip (surrogateescape). Raises ShimError.
+    """Return the file's text; bytes that are not UTF-8 survive the round trip (surrogateescape). Raises ShimError.
 
-    stream: a pipe or a terminal will do, too, for who reads the file only once.
+    stream: also accept a pipe or a terminal, for a caller that reads the file only once.
     """
     return identified(path, stream=stream)[0]
 
 
 def identified(path: str, *, stream: bool = False) -> tuple[str, tuple[int, int]]:
-    """`read`, and which file it was: st_dev and st_ino."""
+    """Return the text as `read` does, and the file's (st_dev, st_ino)."""
     try:
         handle = posix.open(path, READ)
         try:
@@ -120,7 +122,7 @@ def _content(handle: int, status: posix.stat_result, path: str, stream: bool) ->
 
 
 def standard_input(name: str, most: int = OF_STREAMS) -> str:
-    """What is on standard input. Raises ShimError above `most` bytes. name: for messages."""
+    """Return the text on standard input. Raises ShimError above `most` bytes. name: for messages."""
     try:
         return drained(0, most).decode("utf-8", "surrogateescape")
     except OSError as error:
@@ -144,7 +146,7 @@ def _unreadable(path: str, error: OSError) -> ShimError:
 
 
 def _no_file(path: str, what: str, found: str) -> ShimError:
-    """The refusal of what cannot be read at all, be it a bundle's or another file. found: what open(2) met."""
+    """Return the refusal for a path that cannot be read. found: the result of open(2)."""
     code, remedy = "unreadable-file", "name a file that is there and that you may read"
     if basename(path) == "config.json":
         code = "bad-bundle"
@@ -153,14 +155,14 @@ def _no_file(path: str, what: str, found: str) -> ShimError:
 
 
 def errno_name(error: OSError) -> str:
-    """`ENOENT` and the like: engines reinterpret the spelled-out phrases, so messages use the names."""
+    """Return the name, such as `ENOENT`: engines reinterpret the phrases of strerror(3)."""
     import errno
 
     return errno.errorcode.get(error.errno or 0, str(error.errno))
 
 
 def unusable(path: str, what: str, place: str = "") -> ShimError:
-    """The refusal of a file whose content is not usable."""
+    """Return the refusal for a file with unusable content."""
     where = f"{path}, {place}" if place else path
     return ShimError(
         "bad-config",
@@ -171,12 +173,12 @@ def unusable(path: str, what: str, place: str = "") -> ShimError:
 
 
 def load(text: str, path: str, *, reader: Family = "other") -> Document:
-    """The document in `text`. Raises ShimError naming line and column for what is not one JSON object.
+    """Return the document in `text`. Raises ShimError with line and column if `text` is not one JSON object.
 
-    reader: the runtime's kind. runc does not look at what follows the document, crun takes comments for white space;
-    the document's text then has it so.
+    reader: the runtime's kind. runc ignores text behind the document, and crun treats comments as white space; the
+    document's text is then without them.
     """
-    if not (text[:99].strip(" \t\n\r\0") or text.strip(" \t\n\r\0")):  # what is stripped is copied, be it a megabyte
+    if not (text[:99].strip(" \t\n\r\0") or text.strip(" \t\n\r\0")):  # strip() copies the text, up to a megabyte
         raise unusable(path, "it is empty")
     try:
         try:
@@ -200,14 +202,15 @@ def _load(text: str, path: str, reader: Family) -> Document:
     spans: dict[tuple[str, ...], tuple[int, int]] = {}
     repeated: list[tuple[str, ...]] = []
     differing: list[tuple[str, ...]] = []
-    # `bool` stands for a function that makes nothing of an object's members: they are checked, but not kept.
+    # `bool` as a constructor: objects are checked, but not kept.
     passing = of_any_depth(bool)
 
     def unkept(text: str, offset: int) -> tuple[Any, int]:
         return None, passing(text, offset)[1]
 
     def descend(text: str, offset: int) -> tuple[Any, int]:
-        # `linux` alone is walked member by member: its seccomp profile, often the bulk, is then scanned just once.
+        # Only `linux` is walked member by member, so that its seccomp profile, often most of the text, is scanned just
+        # once.
         if text[offset] != "{":
             return scan(text, offset)
         found, end = members(text, offset, scan, {"seccomp": unkept})
@@ -243,13 +246,13 @@ def _indexed(
 
 
 def resources(document: Document, path: tuple[str, ...]) -> dict[str, Any]:
-    """The resources object at `path`, {} where it is absent or null; refuses keys that stand twice and differ."""
+    """Return the resources object at `path`, {} if it is absent or null. Raises ShimError for a key with two values."""
     text = document.part(*path)
     return section_object(document, _parsed(document, path, text, agreeing), path) if text else {}
 
 
 def changeable(document: Document, path: tuple[str, ...]) -> str:
-    """The text at `path` for an edit; refuses any key that stands twice in it, because one of the two would stay."""
+    """Return the text at `path` for an edit. Raises ShimError for any key in it that occurs twice."""
     text = document.section(*path) if path else document.text
     _parsed(document, path, text, unambiguous)
     return text
@@ -257,14 +260,14 @@ def changeable(document: Document, path: tuple[str, ...]) -> str:
 
 def _parsed(document: Document, path: tuple[str, ...], text: str, pairs: Callable[[list[tuple[str, Any]]], Any]) -> Any:
     try:
-        return of_any_depth(pairs)(text, skip(text, 0))[0]  # what follows a whole document is the runtime's (load)
+        return of_any_depth(pairs)(text, skip(text, 0))[0]  # text behind a whole document is left to the runtime (load)
     except Duplicate as error:
         inside = _twice(text, skip(text, 0)) or (error.key,)
         raise ambiguous(document.path, ".".join((*path, *inside))) from None
 
 
 def _twice(text: str, start: int, levels: int = LEVELS) -> tuple[str, ...]:
-    """The path of the first key that stands twice in the object at `start` or in objects inside; () if none does."""
+    """Return the path of the first key that occurs twice in the object at `start`, at any depth; () if none does."""
     seen: set[str] = set()
     for member in members(text, start, of_any_depth())[0]:
         if member.key in seen:
@@ -277,7 +280,7 @@ def _twice(text: str, start: int, levels: int = LEVELS) -> tuple[str, ...]:
 
 
 def section_object(document: Document, value: Any, path: tuple[str, ...]) -> dict[str, Any]:
-    """`value`, which stands at `path`, as an object; null and absent are {}. Raises ShimError for anything else."""
+    """Return `value`, which is at `path`, as an object; null and absent are {}. Raises ShimError for anything else."""
     if value is None:
         return {}
     if not isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Edits applied to an object's own text, by the same rules as to its value (shim.rules.base.apply_to_value)."""
+"""Applies edits to an object's own text, by the same rules as to its value (shim.rules.base.apply_to_value)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def apply_to_text(text: str, edits: Iterable[Edit]) -> str:
-    """The object's text with the edits spliced in; every byte that no edit names stays as it was."""
+    """Return the object's text with the edits spliced in. All other bytes are unchanged."""
     start = skip(text, 0)
     for edit in edits:
         text = _spliced(text, start, edit.path, edit)
@@ -45,7 +45,7 @@ def _nested(path: tuple[str, ...], value: Any) -> Any:
 
 
 def _without(text: str, found: list[Member], index: int) -> str:
-    """The text less one member and the one comma that belongs to it."""
+    """Return the text without one member and its comma."""
     if index > 0:
         return text[: found[index - 1].end] + text[found[index].end :]
     if len(found) > 1:
@@ -54,7 +54,7 @@ def _without(text: str, found: list[Member], index: int) -> str:
 
 
 def _added(text: str, start: int, found: list[Member], path: tuple[str, ...], value: Any) -> str:
-    """The text with a member behind the last one, laid out as its neighbours are."""
+    """Return the text with a member added at the end, in the layout of its neighbours."""
     inside = dump(_nested(path[1:], value))
     if not found:
         return text[: start + 1] + f"{dump(path[0])}: {inside}" + text[start + 1 :]

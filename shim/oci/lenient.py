@@ -1,6 +1,6 @@
-"""Text that is not RFC 8259, and that crun still reads: its parser (yajl) allows comments.
+"""Text that is not RFC 8259 but that crun reads: its parser (yajl) allows comments.
 
-Loaded only when the ordinary way has failed. The runtime reads and judges what is passed over here.
+Imported only when the ordinary parser has failed. The runtime itself reads and judges the text that is skipped here.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from shim.oci.text import Malformed, string_end
 
 
 def without_comments(text: str) -> str:
-    """The text with `/* … */` and `// …` outside of strings as white space, every other character at its place."""
+    """Return the text with `/* … */` and `
+    …` outside of strings as white space, so that all offsets stay the same.
+    """
     parts: list[str] = []
     offset = 0
     while True:

@@ -1,4 +1,4 @@
-"""Keys in another case than the runtime-spec's, for a runtime that takes them: runc.
+"""Keys that differ in case from the runtime-spec's, for a runtime that accepts them: runc.
 
 Go's encoding/json prefers a key as it is spelled and accepts it in any case ("Memory", "pagesize"), by Unicode's simple
 folding; so runc sets such a limit. crun compares keys byte for byte and ignores it. The names are those of config.md
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-ANY = "*"  # a map: any key, all values of one shape
+ANY = "*"  # a map: any key, and one shape for all values
 
 
 def _names(text: str) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def _names(text: str) -> dict[str, Any]:
 
 _RATES = [_names("major minor rate")]
 _WEIGHTS = [_names("major minor weight leafWeight")]
-# name -> what is inside: None a value, a dict an object, a list of one an array of that.
+# name -> shape of its value: None for a plain value, a dict for an object, a list of one shape for an array.
 RESOURCES: dict[str, Any] = {
     "unified": None,
     "devices": [_names("allow type major minor access")],
@@ -55,7 +55,7 @@ DOCUMENT: dict[str, Any] = {
 
 
 def odd(value: Any, shape: Any) -> bool:
-    """Has a parsed document (or a part of it) one of these keys in another case than the specification's."""
+    """Return whether a parsed document, or a part of it, has a key that differs in case from the specification's."""
     if isinstance(shape, list):
         return isinstance(value, list) and any(odd(item, shape[0]) for item in value)
     if not isinstance(shape, dict) or not isinstance(value, dict):
@@ -72,7 +72,7 @@ def odd(value: Any, shape: Any) -> bool:
 
 
 def spelled(text: str, shape: Any) -> str:
-    """The text with these keys as the specification spells them; nothing else is changed."""
+    """Return the text with these keys spelled as in the specification; everything else is unchanged."""
     return _spelled(text, skip(text, 0), shape)[0]
 
 
@@ -82,7 +82,7 @@ def _meant(key: str, shape: dict[str, Any]) -> str:
 
 
 def _spelled(text: str, start: int, shape: Any) -> tuple[str, int]:
-    """The text with the value at `start` treated, and the offset behind that value."""
+    """Return the text with the value at `start` respelled, and the offset behind that value."""
     _, end = of_any_depth()(text, start)
     if isinstance(shape, dict) and text[start] == "{":
         return _object(text, start, shape)
@@ -96,7 +96,7 @@ def _spelled(text: str, start: int, shape: Any) -> tuple[str, int]:
 
 def _object(text: str, start: int, shape: dict[str, Any]) -> tuple[str, int]:
     found, end = members(text, start, of_any_depth())
-    for member in reversed(found):  # from the last one on: offsets before it stay right
+    for member in reversed(found):  # from the last one back, so that earlier offsets stay valid
         name = ANY if ANY in shape else _meant(member.key, shape)
         if not name:
             continue

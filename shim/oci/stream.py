@@ -1,4 +1,4 @@
-"""Resources from what is not a file, such as a shell's `<(command)`: with an end, in bytes and in time."""
+"""Resources from a pipe, terminal or device, such as a shell's `<(command)`, with limits on bytes and time."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from shim.start import extension
 from shim.system import EFBIG, LARGEST
 from shim.system import drained as everything
 
-PATIENCE = 30  # seconds for all of it
+PATIENCE = 30  # seconds for the whole stream
 FIFO = 0o010000
 KIND = 0o170000
 
 
 def drained(handle: int, path: str) -> bytes:
-    """All that comes out of an open pipe, terminal or device, opened with O_NONBLOCK. Raises OSError, ShimError.
+    """Return everything from an open pipe, terminal or device, opened with O_NONBLOCK. Raises OSError, ShimError.
 
-    A FIFO may have no writer yet, or one that never writes; a terminal's user may take as long as the runtime lets him.
+    A FIFO may have no writer yet, or one that never writes. A terminal's user may take as long as the runtime allows.
     """
     if posix.fstat(handle).st_mode & KIND != FIFO:
         posix.set_blocking(handle, True)

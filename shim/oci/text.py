@@ -1,8 +1,8 @@
-"""JSON as text: values with their spans, errors with their place, and a writer.
+"""JSON as text: values with their spans, errors with their position, and a writer.
 
-The standard `json` package costs 7 ms at start-up, nearly all of it for `re`. Its C core, `_json`, is the same
-parser without it: `make_scanner` reads any value at an offset and says where it ends, which is just what splicing
-needs. Grammar: RFC 8259; NaN and Infinity, which Python would accept, are errors as they are for the runtimes.
+The standard `json` package costs 7 ms at start-up, nearly all of it for `re`. Its C core, `_json`, is the same parser
+without it: `make_scanner` reads any value at an offset and returns where it ends, which is exactly what splicing needs.
+The grammar is RFC 8259: NaN and Infinity, which Python would accept, are errors, as they are for the runtimes.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ else:
     )
 
 TOO_DEEP = "nested too deeply"
-LEVELS = 8  # of arrays and objects; no value that is read here has more than six above it (linux.resources.blockIO)
+LEVELS = 8  # levels of arrays and objects; no value that is read here is below more than six (linux.resources.blockIO)
 BLANKS = " \t\n\r"
 
 
 class Malformed(ValueError):
-    """Not JSON: what was wrong and the offset in the text."""
+    """Not JSON: the reason and the offset in the text."""
 
     def __init__(self, what: str, offset: int) -> None:
         super().__init__(what)
@@ -58,12 +58,12 @@ def _refuse_constant(name: str) -> None:
 
 
 def _integer(digits: str) -> int | float:
-    """Python refuses to read integers of more than 4300 digits, the runtimes skip them in fields they do not know."""
+    """Python refuses integers of more than 4300 digits; the runtimes skip them in fields that they do not know."""
     return int(digits) if len(digits) < 1000 else float(digits)
 
 
 class _Context:
-    """What `make_scanner` asks for: the attributes of a `json.JSONDecoder`."""
+    """The attributes of a `json.JSONDecoder` that `make_scanner` reads."""
 
     strict = True
     object_hook = None
@@ -74,14 +74,14 @@ class _Context:
 
 
 def scanner(pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Scan:
-    """A function (text, offset) -> (value, end). `pairs` builds each object from its (key, value) list."""
+    """Return a function (text, offset) -> (value, end). pairs: builds each object from its (key, value) list."""
     context = _Context()
     context.object_pairs_hook = pairs
     return guarded(make_scanner(context))  # type: ignore[arg-type] # typeshed names the class, not its protocol
 
 
 def guarded(scan: Callable[[str, int], Any]) -> Scan:
-    """`scan` with every failure turned into `Malformed`."""
+    """Return `scan` with every failure turned into `Malformed`."""
 
     def checked(text: str, offset: int) -> tuple[Any, int]:
         try:
@@ -105,14 +105,14 @@ def _scanned(scan: Callable[[str, int], Any], text: str, offset: int) -> tuple[A
     try:
         return scan(text, offset)  # type: ignore[no-any-return]
     except SystemError:
-        # `_json` takes its exception class from json.decoder and fails without one while that is not imported.
+        # `_json` gets its exception class from json.decoder, and fails without one as long as that is not imported.
         import json.decoder  # noqa: F401
 
         return scan(text, offset)  # type: ignore[no-any-return]
 
 
 def skip(text: str, offset: int) -> int:
-    """The offset of the next character that is not white space; `Malformed` at the end of the text."""
+    """Return the offset of the next character that is not white space. Raises Malformed at the end of the text."""
     try:
         while text[offset] in BLANKS:
             offset += 1
@@ -122,9 +122,9 @@ def skip(text: str, offset: int) -> int:
 
 
 def members(text: str, start: int, scan: Scan, nested: dict[str, Scan] | None = None) -> tuple[list[Member], int]:
-    """The members of the object whose `{` stands at `start`, in their order, and the offset behind its `}`.
+    """Return the members of the object whose `{` is at `start`, in order, and the offset behind its `}`.
 
-    `nested` names keys whose values another scan function reads.
+    nested: scan functions for the values of certain keys.
     """
     found: list[Member] = []
     offset = skip(text, start + 1)
@@ -142,7 +142,9 @@ def members(text: str, start: int, scan: Scan, nested: dict[str, Scan] | None = 
 
 
 def items(text: str, start: int, scan: Scan) -> tuple[list[tuple[Any, int, int]], int]:
-    """The items of the array whose `[` stands at `start`, each with its first and behind-last offset, and its end."""
+    """Return the items of the array whose `[` is at `start`, each with its offsets (first, behind-last), and its
+    end.
+    """
     found: list[tuple[Any, int, int]] = []
     offset = skip(text, start + 1)
     if text[offset] == "]":
@@ -174,12 +176,12 @@ _string = guarded(lambda text, offset: scanstring(text, offset, True))
 
 
 def string_end(text: str, quote: int) -> int:
-    """The offset behind the string whose opening quote stands at `quote`."""
+    """Return the offset behind the string whose opening quote is at `quote`."""
     return _string(text, quote + 1)[1]
 
 
 def parse(text: str, pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
-    """The one value that `text` holds; `Malformed` for anything else, also behind it."""
+    """Return the only value in `text`. Raises Malformed for anything else, also behind the value."""
     value, end = scanner(pairs)(text, skip(text, 0))
     rest = text[end:].lstrip(BLANKS)
     if rest:
@@ -188,7 +190,7 @@ def parse(text: str, pairs: Callable[[list[tuple[str, Any]]], Any] | None = None
 
 
 def dump(value: Any) -> str:
-    """`value` as one line of ASCII JSON. Integers keep every digit; an infinite number stays one."""
+    """Return `value` as one line of ASCII JSON. Integers keep every digit; an infinite number stays infinite."""
     if isinstance(value, str):
         return encode_basestring_ascii(value)
     if value is None or isinstance(value, bool):
@@ -201,9 +203,9 @@ def dump(value: Any) -> str:
 
 
 def of_any_depth(pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Scan:
-    """A `scanner` for values of any depth. Of one that is too deep for Python, only the upper LEVELS are built.
+    """Return a `scanner` for values of any depth. Below LEVELS levels, arrays and objects are None.
 
-    yajl, crun's parser, and Go's decoder go deeper; the runtime reads and judges that text.
+    yajl (crun's parser) and Go's decoder accept deeper nesting than Python; the runtime reads and judges that text.
     """
     scan = scanner(pairs)
 
@@ -221,7 +223,7 @@ def of_any_depth(pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) ->
 def _upper_levels(
     text: str, offset: int, scan: Scan, pairs: Callable[[list[tuple[str, Any]]], Any], levels: int
 ) -> tuple[Any, int]:
-    """The value at `offset`, with None in the place of the arrays and objects below so many levels; and its end."""
+    """Return the value at `offset`, with None for arrays and objects below so many levels, and its end."""
     if text[offset] not in "{[":
         return scan(text, offset)
     if not levels:
@@ -238,7 +240,7 @@ def _upper_levels(
 
 
 def _behind(text: str, offset: int) -> int:
-    """The offset behind the array or object at `offset`, however deep it is."""
+    """Return the offset behind the array or object at `offset`, at any depth."""
     depth = 0
     while offset < len(text):
         char = text[offset]

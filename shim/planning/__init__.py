@@ -1,1 +1,1 @@
-"""From a resources object and a host to a plan: rules applied, settings and policy, the report."""
+"""From a resources object and a host to a plan: rules, settings and policy, the report."""

@@ -1,17 +1,17 @@
-"""Limits in cgshim's own keeping: annotation `io.cgshim.bridge`.
+"""Limits that cgshim keeps itself: the annotation `io.cgshim.bridge`.
 
-What the bridge sets in cgroup2 has no place in `linux.resources` of a v1 container, so it leaves them. The annotation
-keeps it as cgroup2 `file: value` pairs: for a later start from the same bundle, for the hook, and for the day on
-which the host boots another layout and the runtime can take them again.
+A limit that the bridge sets in cgroup2 has no place in the `linux.resources` of a v1 container, so it is removed there.
+The annotation keeps it as a cgroup2 `file: value` pair: for a later start from the same bundle, for the hook, and for
+the time when the host boots another layout and the runtime can set it again.
 
-Engines copy annotations from image manifests and pods, so one counts only if cgshim itself wrote it for this very
-container. Its seal (shim.state.seal) proves that: it covers the limits, `linux.cgroupsPath` and the absolute path of
-the root file system, which the hook precreate, a stand-in bundle and a later start see alike. A bundle's own path would
-not do: podman does not tell it to precreate, and a stand-in has another. State of our own about each bundle would need
-somebody to clean it up, and what is below /run does not survive a reboot.
+Engines copy annotations from image manifests and pods. So an annotation counts only if cgshim itself wrote it for this
+very container. Its seal (shim.state.seal) proves that. The seal covers the limits, `linux.cgroupsPath` and the absolute
+path of the root file system, which are the same for the precreate hook, a stand-in bundle and a later start. The
+bundle's path would not do: podman does not pass it to precreate, and a stand-in has another one. Files of cgshim's own
+for each bundle would need a cleanup, and files below /run do not survive a reboot.
 
-Even a genuine one yields to every field that the user has set since, and nothing but limits and tuning of the
-container itself is taken from it.
+Even a genuine annotation yields to every field that the user has set since, and only limits and tuning of the container
+itself are taken from it.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from shim.rules.base import Expectation
 
 ANNOTATION = "io.cgshim.bridge"
-FORM = "cgshim bridge 1"  # what is sealed; another form gets another name
-# Not kept: an action, and what takes CPUs from other cgroups.
+FORM = "cgshim bridge 1"  # version of the sealed form
+# Not kept: actions, and files that take CPUs from other cgroups.
 NEVER = ("memory.reclaim", "cpuset.cpus.partition", "cpuset.cpus.exclusive")
 THROTTLES = (
     "throttleReadBpsDevice",
@@ -38,7 +38,7 @@ THROTTLES = (
     "throttleWriteIOPSDevice",
 )
 WEIGHTS = (("blockIO", "weight"), ("blockIO", "weightDevice"))
-# cgroup2 file -> the classic fields for the same limit (config-linux.md); any of them that is set outdoes the file.
+# cgroup2 file -> the classic fields for the same limit (config-linux.md); any of them that is set overrides the file.
 FIELDS: dict[str, tuple[tuple[str, str], ...]] = {
     "memory.max": (("memory", "limit"),),
     "memory.swap.max": (("memory", "swap"),),
@@ -57,7 +57,7 @@ FIELDS: dict[str, tuple[tuple[str, str], ...]] = {
 
 
 class Kept(Value):
-    """limits: cgroup2 file -> value. refused: why what the annotation says does not count, "" if it does."""
+    """limits: cgroup2 file -> value. refused: why the annotation does not count, "" if it does."""
 
     limits: dict[str, str]
     refused: str = ""
@@ -67,10 +67,10 @@ NOTHING = Kept(limits={})
 
 
 def read(loaded: Document, *, looking: bool = False) -> Kept:
-    """The limits in keeping for the container of a configuration.
+    """Return the kept limits of the container with this configuration.
 
-    Raises ShimError where there is a key that cannot be used: what cannot be told from a forgery may be a limit.
-    looking: nothing will be started, so that is only said.
+    Raises ShimError if the key cannot be used: an annotation that cannot be told from a forgery may be a limit.
+    looking: nothing will be started, so the problem is only reported.
     """
     annotations = loaded.value.get("annotations")
     text = annotations.get(ANNOTATION) if isinstance(annotations, dict) else None
@@ -98,7 +98,7 @@ def _ignored(why: str) -> Kept:
 
 
 def _claimed(text: Any) -> tuple[dict[str, str], str]:
-    """(limits, seal) as they are there; ({}, "") for anything of another shape."""
+    """Return (limits, seal) from the annotation, unverified; ({}, "") for any other shape."""
     try:
         value = parse(text) if isinstance(text, str) else None
     except Malformed:
@@ -112,7 +112,7 @@ def _claimed(text: Any) -> tuple[dict[str, str], str]:
 
 
 def _keepable(file: str) -> bool:
-    """Is it an interface file of a controller that a container can be given."""
+    """Return whether it is an interface file of a controller that a container can get."""
     word = file.replace(".", "").replace("_", "").replace("-", "")
     controller, dot, name = file.partition(".")
     shaped = word.isascii() and word.isalnum() and bool(controller and dot and name) and ".." not in file
@@ -120,7 +120,7 @@ def _keepable(file: str) -> bool:
 
 
 def returned(resources: dict[str, Any], kept: dict[str, str]) -> dict[str, Any]:
-    """Resources with the kept limits back in their `unified`; what is there already, in either form, wins."""
+    """Return resources with the kept limits in their `unified`. A limit that is already there, in either form, wins."""
     left = {file: value for file, value in kept.items() if not _outdone(resources, file)}
     stated = {file: value for file, value in (resources.get("unified") or {}).items() if value or file not in left}
     return {**resources, "unified": {**left, **stated}} if left else resources
@@ -138,9 +138,9 @@ def _outdone(resources: dict[str, Any], file: str) -> bool:
 
 
 def write(bridge: tuple[Expectation, ...], loaded: Document, *, seals: bool = True) -> str:
-    """The annotation's value; a file with a line for each device has them all. seals: False for a look only.
+    """Return the annotation's value. A file keeps all its lines for devices. seals: False for a text to look at.
 
-    Raises ShimError where there is no key to seal it with, or nothing that tells this container from another.
+    Raises ShimError if there is no key for the seal, or nothing that tells this container from another.
     """
     from shim.state import seal
 
@@ -152,7 +152,7 @@ def write(bridge: tuple[Expectation, ...], loaded: Document, *, seals: bool = Tr
 
 
 def _sealed(loaded: Document, limits: dict[str, str]) -> bytes:
-    """What the seal covers, as bytes."""
+    """Return the bytes that the seal covers."""
     from shim.state import seal
 
     path = cgroups_path.of(loaded.value) or ""

@@ -1,6 +1,6 @@
-"""The hooks that cgshim puts into a configuration (OCI runtime-spec, config.md, "POSIX-platform Hooks").
+"""The hooks that cgshim adds to a configuration (OCI runtime-spec, config.md, "POSIX-platform Hooks").
 
-createRuntime, for `run`: `create` leaves time before the user's process starts; `run` does not. A hook of that stage
+createRuntime, for `run`: `create` leaves time before the user's process starts, `run` does not. A hook of that stage
 runs after the runtime has applied the limits and before the process.
 poststop, where the bridge may use a cgroup of cgshim's own (shim.enforce.bridge): `delete` never reaches Python.
 """
@@ -14,25 +14,26 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-NAME = "cgshim-hook"  # the hook's program and its argv[0]; with the argument behind it an earlier one of ours is known
+NAME = "cgshim-hook"  # program and argv[0] of the hook, by which an earlier entry of ours is recognised
 STAGE = "createRuntime"
 CLEANUP = "cleanup"
 AFTER = "poststop"
-# What version 0.1 wrote in the place of NAME: a text of Python in the arguments, under these names.
+# Version 0.1 wrote Python code as an argument instead of NAME, under these names.
 FORMER = {STAGE: "cgshim-verify", CLEANUP: "cgshim-cleanup"}
-# Where the program is, seen from the directory that contains the package: a source tree, PREFIX/lib/cgshim (and
+# Paths of the program relative to the directory that contains the package: in a source tree, for PREFIX/lib/cgshim (and
+# PREFIX/share/cgshim), for PREFIX/lib/python3.N/site-packages.
 # PREFIX/share/cgshim), PREFIX/lib/python3.N/site-packages.
 PLACES = ("hooks", "../../bin", "../../../bin")
 PASSED_ON = ("CGSHIM_CONFIG", "CGSHIM_DEBUG", "CGSHIM_PYTHON", "CGSHIM_STATE", "XDG_STATE_HOME")
 
 
 def hook(runtime: str, driver: str, *, bridged: bool = False, waiting: str = "") -> dict[str, Any]:
-    """The entry for `hooks.createRuntime`.
+    """Return the entry for `hooks.createRuntime`.
 
-    bridged: cgshim keeps limits of the container (shim.planning.bridged_limits).
-    waiting: where the hook finds the cgshim that answers it (shim.call.hook_answer), "" for none.
+    bridged: cgshim keeps limits of the container (shim.planning.bridged_limits). waiting: where the hook finds the
+    cgshim that answers it (shim.call.hook_answer), "" for none.
 
-    An annotation can come from an image, this entry cannot: it is how the hook knows that such limits must be there.
+    An annotation can come from an image, this entry cannot: it tells the hook that such limits must exist.
     """
     more = ["--bridged", "true"] if bridged else []
     asks = ["--waiting", waiting] if waiting else []
@@ -40,12 +41,12 @@ def hook(runtime: str, driver: str, *, bridged: bool = False, waiting: str = "")
 
 
 def cleanup(mount: str) -> dict[str, Any]:
-    """The entry for `hooks.poststop`. mount: of cgroup2."""
+    """Return the entry for `hooks.poststop`. mount: of cgroup2."""
     return command(CLEANUP, ["--mount", mount])
 
 
 def program() -> str:
-    """The path of the program that every hook of ours is. Raises ShimError where this installation has none."""
+    """Return the path of the program that all our hooks run. Raises ShimError if this installation has none."""
     parent = dirname(dirname(dirname(abspath(__file__))))
     for place in PLACES:
         path = abspath(f"{parent}/{place}/{NAME}")
@@ -61,7 +62,7 @@ def program() -> str:
 
 
 def command(stage: str, arguments: list[str]) -> dict[str, Any]:
-    """The entry that calls the program for a stage; it needs no environment."""
+    """Return the entry that calls the program for a stage. It needs no environment."""
     entry: dict[str, Any] = {"path": program(), "args": [NAME, stage, *arguments]}
     present = environment()
     variables = [f"{name}={present[name]}" for name in PASSED_ON if name in present]
@@ -69,7 +70,7 @@ def command(stage: str, arguments: list[str]) -> dict[str, Any]:
 
 
 def injected(hooks: Any, stage: str, entry: dict[str, Any]) -> list[Any]:
-    """The stage's hooks with ours as the last one, just once."""
+    """Return the stage's hooks with ours as the last one, exactly once."""
     present = hooks.get(stage) if isinstance(hooks, dict) else None
     others = [other for other in present or [] if not _is_ours(other, entry["args"][1])]
     return [*others, entry]

@@ -1,7 +1,7 @@
-"""Resources, host and runtime to a plan: what to change, why, and what the kernel must show afterwards.
+"""From resources, host and runtime to a plan: what to change, why, and what the kernel must show afterwards.
 
-Pure: the host is a value and nothing here reads a file. The rules run in table order, each on what the ones before
-it left, and the edits that remain are the difference between the first and the last resources.
+Pure: the host is a value and nothing here reads a file. The rules run in the table's order, each on the result of the
+earlier ones. The plan's edits are the difference between the original resources and the last result.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ NO_CGROUP = "limits-without-cgroups"  # the catalogue's code for crun 0.17, whic
 
 
 class Plan(Value):
-    """What will be done to one resources object.
+    """The plan for one resources object.
 
-    edits: in the order in which they are to be spliced. notes: one or more for each field that was there.
-    expectations: the limits that must be read back. problems: values that nothing here can take.
-    bridge: those of the expectations that cgshim has to set itself (shim.enforce.bridge).
+    edits: in the order of the splices. notes: one or more for each field that was present. expectations: the limits
+    that must be read back. problems: values that no runtime and kernel here can take. bridge: the expectations that
+    cgshim has to set itself (shim.enforce.bridge).
     """
 
     edits: tuple[Edit, ...] = ()
@@ -42,17 +42,17 @@ class Plan(Value):
 
     @property
     def unenforceable(self) -> tuple[Note, ...]:
-        """The guards that this host and runtime cannot enforce: the policy decides about them."""
+        """The guards that this host and runtime cannot enforce; the policy decides about them."""
         return tuple(note for note in self.notes if note.effect == UNENFORCEABLE)
 
     @property
     def changes(self) -> tuple[Note, ...]:
-        """The notes that the user must see: everything but what is passed on unchanged, with nothing lost."""
+        """The notes that the user must see: all but those for fields that are passed on unchanged without a loss."""
         return tuple(note for note in self.notes if note.effect != KEPT or note.lost)
 
 
 def wanted(resources: dict[str, Any]) -> tuple[str, ...]:
-    """The interface files about which the rules for these resources ask the host."""
+    """Return the interface files about which the rules for these resources ask the host."""
     names = [
         name
         for section, rules in table.CLASSIC
@@ -68,7 +68,7 @@ def wanted(resources: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _probes_of_translations(keys: dict[str, Any]) -> list[str]:
-    """What the classic rules will ask once `unified` has become classic fields."""
+    """Return the files that the classic rules will ask for once `unified` has become classic fields."""
     sections = {fields.of_controller(key.partition(".")[0]) for key in keys}
     names = [
         name for section, rules in table.CLASSIC if section in sections for rule in rules() for name in rule.probes
@@ -78,7 +78,7 @@ def _probes_of_translations(keys: dict[str, Any]) -> list[str]:
 
 
 def controllers(resources: dict[str, Any]) -> tuple[str, ...]:
-    """The controllers whose placement these resources ask for."""
+    """Return the controllers whose placement these resources need."""
     names = [name for key, value in resources.items() if value is not None for name in fields.controllers(key)]
     names.extend(key.partition(".")[0] for key in resources.get("unified") or {} if not key.startswith("cgroup."))
     return tuple(dict.fromkeys(names))
@@ -93,16 +93,16 @@ def make_plan(
     *,
     kept: dict[str, str] | None = None,
 ) -> Plan:
-    """The plan for `resources` on `host` under `runtime` ("runc", "crun", "other").
+    """Return the plan for `resources` on `host` under `runtime` ("runc", "crun", "other").
 
     operation: "create" or "update". driver: "cgroupfs", "systemd" or "disabled".
-    kept: cgroup2 limits that an earlier plan took into keeping (shim.planning.bridged_limits).
+    kept: cgroup2 limits that an earlier plan moved to the annotation (shim.planning.bridged_limits).
     """
     if driver == "disabled":
         return Plan(notes=_without_cgroup(resources, host, runtime, operation))
     if host.layout in (NONE, AMBIGUOUS):
         return Plan(notes=_untouched(resources, host, runtime, operation))
-    checked: Any = returned(resources, kept or {})  # shim.oci.checks has looked at its types
+    checked: Any = returned(resources, kept or {})  # shim.oci.checks has checked the types
     case = Case(resources=checked, host=host, runtime=runtimes.of(runtime), operation=operation, driver=driver)
     found = _Findings()
     case = found.take(case, _without_nulls(case) if operation == "update" else ())
@@ -119,9 +119,9 @@ def make_plan(
 
 
 def _ruled(case: Case, found: _Findings, stated: tuple[str, ...]) -> Case:
-    """Ask every rule whose field is there, in the table's order; the case with the resources as they leave them."""
+    """Apply each rule whose field is present, in the table's order. Return the case with the resulting resources."""
     for section, rules in table.ON_V1 if case.v1 else table.ON_V2:
-        # Asked of the resources as they are now: `unified` on v1 makes sections, and a memory rule makes `unified`.
+        # Ask for the current resources: `unified` on v1 creates sections, and a memory rule creates `unified`.
         for rule in rules() if case.resources.get(section) is not None else ():
             if _present(case.resources, rule.field):
                 outcome = rule.apply(case)
@@ -133,7 +133,7 @@ def _ruled(case: Case, found: _Findings, stated: tuple[str, ...]) -> Case:
 
 
 def _stated(resources: dict[str, Any]) -> tuple[str, ...]:
-    """The files that `unified` names with a value that is written."""
+    """Return the files for which `unified` has a value that is written."""
     if not resources.get("unified"):
         return ()
     from shim.rules.keys import sets_nothing
@@ -142,7 +142,7 @@ def _stated(resources: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _misnamed(resources: dict[str, Any], runtime: Family) -> tuple[Note, ...]:
-    """Keys that are nearly those of the specification; what is no key of it at all is an extension."""
+    """Return notes for keys that almost match one of the specification; all other unknown keys are extensions."""
     unknown = fields.strangers(resources)
     if not unknown:
         return ()
@@ -152,13 +152,13 @@ def _misnamed(resources: dict[str, Any], runtime: Family) -> tuple[Note, ...]:
 
 
 def _bridged(found: _Findings) -> tuple[Note, ...]:
-    """Hybrid: what only cgroup2 has is set there by cgshim itself, before the container's process starts."""
+    """Return the notes for a hybrid host: cgshim sets what only cgroup2 has, before the process starts."""
     files, outdone = found.in_cgroup2, found.outdone
     return tuple(_told(note, files.get(note.field, ""), outdone.get(note.field, "")) for note in found.notes)
 
 
 def _told(note: Note, file: str, winner: str) -> Note:
-    """The note of a limit that only cgroup2 could take: set in `file` by cgshim, or the `winner` says the same."""
+    """Return the note for a limit in cgroup2 alone: cgshim sets `file`, or the `winner` sets the same limit."""
     if not note.bridgeable or not (file or winner):
         return note
     if file:
@@ -169,7 +169,7 @@ def _told(note: Note, file: str, winner: str) -> Note:
 
 
 class _Findings:
-    """What the rules have answered so far; lives no longer than one call of `make_plan`."""
+    """The answers of the rules so far, for the duration of one call of `make_plan`."""
 
     def __init__(self) -> None:
         self.notes: list[Note] = []
@@ -179,9 +179,9 @@ class _Findings:
         self.in_cgroup2: dict[str, str] = {}  # field -> the cgroup2 file that must show it
 
     def expect(self, expectations: tuple[Expectation, ...], stated: tuple[str, ...]) -> None:
-        """Keep what the kernel must show; for one and the same file `unified` counts, as in the runtimes.
+        """Record what the kernel must show. If two fields set the same file, `unified` counts, as in the runtimes.
 
-        stated: the files that `unified` names on cgroup2, where its rule comes last. On v1 its rule comes first.
+        stated: the files that `unified` names on cgroup2, where its rule runs last. On v1 its rule runs first.
         """
         for expectation in expectations:
             key = (expectation.controller, expectation.file, _line(expectation))
@@ -196,25 +196,26 @@ class _Findings:
                 self.in_cgroup2[expectation.field] = expectation.file
 
     def take(self, case: Case, edits: tuple[Edit, ...]) -> Case:
-        """The case that the next rule sees."""
+        """Return the case for the next rule."""
         return case.changed(resources=base.apply_to_value(case.resources, edits)) if edits else case
 
 
 def _line(expectation: Expectation) -> str:
-    """Files with a line for each device hold several expectations."""
+    """Return the key of a line: a file with one line a device has several expectations."""
     return expectation.value.partition(" ")[0] if expectation.shape == "lines" else ""
 
 
 def _shared(expectation: Expectation) -> bool:
-    """Does the file keep what is not named: lines and words of other devices and rates, the period of cpu.max."""
+    """Return whether a write keeps other devices' lines, other rates of a line, or the period of cpu.max."""
     return expectation.shape == "lines" or expectation.file == "cpu.max"
 
 
 def _merged(first: Expectation | None, second: Expectation) -> Expectation:
-    """What a file shows that two fields write to: `unified` wins a word of both, as in the runtimes, else the later.
+    """Return what a file shows that two fields write to. `unified` wins a word, as in the runtimes, else the later
+    field.
 
-    `8:0 rbps=1 wiops=2` comes of two fields that name different words of one line, `5000 7000` of a cpu.max `5000` in
-    `unified` and a period beside it.
+    Two fields that name different words of one line give `8:0 rbps=1 wiops=2`. A cpu.max of `5000` in `unified` with a
+    classic period gives `5000 7000`.
     """
     if first is None:
         return second
@@ -240,14 +241,14 @@ def _present(resources: Mapping[str, Any], field: str) -> bool:
 
 
 def _without_nulls(case: Case) -> tuple[Edit, ...]:
-    """`runc update` dereferences a null section and dies (exit status 2); null means unset to everybody else."""
+    """Remove null sections: `runc update` dereferences them and dies (exit status 2); elsewhere null means unset."""
     return tuple(Edit(op="remove", path=(key,)) for key, value in case.resources.items() if value is None)
 
 
 def _untouched(resources: dict[str, Any], host: Host, runtime: Family, operation: Operation) -> tuple[Note, ...]:
-    """Nothing is known of where limits would go, so nothing is rewritten and nothing can be read back.
+    """Return notes for a host on which nothing shows where limits go: nothing is rewritten or read back.
 
-    A guard that nobody can read back is lost as far as anybody knows; hints and rules for devices are the runtime's.
+    A guard that cannot be read back counts as lost. Hints and device rules are left to the runtime.
     """
     why = f"left unchanged: the cgroup layout of this host is {host.layout} ({host.layout_evidence})"
     unseen = f"{why}, so nothing can say whether the limit is enforced"
@@ -260,10 +261,10 @@ def _untouched(resources: dict[str, Any], host: Host, runtime: Family, operation
 
 
 def _without_cgroup(resources: dict[str, Any], host: Host, runtime: Family, operation: Operation) -> tuple[Note, ...]:
-    """crun(1), --cgroup-manager=disabled: the container stays in its caller's cgroup, and its limits are ignored
-    silently (crun 0.17 still refused them). What is lost by it is what a host without any controller would lose.
+    """Return notes for crun(1), --cgroup-manager=disabled: the container stays in its caller's cgroup, without limits.
 
-    Rules for devices are not spoken of as lost: engines write them for every container.
+    crun ignores them silently (0.17 still refused them), so every limit is lost that a host without controllers loses.
+    Device rules are not reported: engines write them for every container.
     """
     lost = (DROPPED, UNENFORCEABLE)
     off = "cgroups are disabled for this container (--cgroup-manager=disabled)"
@@ -276,13 +277,13 @@ def _without_cgroup(resources: dict[str, Any], host: Host, runtime: Family, oper
 def _without_controllers(
     resources: dict[str, Any], host: Host, runtime: Family, operation: Operation
 ) -> tuple[Note, ...]:
-    """The notes that a host with cgroup2 and no controller at all would give: each limit as lost."""
+    """Return the notes for a host with cgroup2 and no controller: every limit as lost."""
     bare = host.changed(layout=UNIFIED, placements={}, interface={}, swap_present=UNKNOWN_SWAP)
     return make_plan(resources, bare, runtime, operation, "cgroupfs").notes
 
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any], path: tuple[str, ...] = ()) -> tuple[Edit, ...]:
-    """The edits that make `after` of `before`; what is set comes first, so that no section is emptied on the way."""
+    """Return the edits that turn `before` into `after`. Additions come first, so that no section becomes empty."""
     removals: list[Edit] = []
     settings: list[Edit] = []
     for key in before:

@@ -1,12 +1,12 @@
-"""Looks for what would fail without a message: a start that hangs, limits that go nowhere, a cleanup that kills all.
+"""Finds starts that would fail without a message: a start that hangs, limits that go nowhere, a cleanup that kills all.
 
-Runs before every create and run, so it reads one file for each level of the container's path and nothing more. The
-texts are the catalogue's (`shim.diagnose.preflight`), loaded only when something was found.
+Runs before every create and run, so it reads only one file for each level of the container's path. The texts are the
+catalogue's (`shim.diagnose.preflight`), imported only after a finding.
 """
 
 from __future__ import annotations
 
-from shim.host import controllers, membership, parents
+from shim.host import controllers, parents
 from shim.oci import cgroups_path
 from shim.rules import runtimes
 from shim.rules.sizes import Untranslatable, amount
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from shim.rules.runtimes import Family
 
 CGROUP = "/sys/fs/cgroup"
-# What a limit in `linux.resources` needs, by the names of v1.
+# The controllers that a limit in `linux.resources` needs, by their v1 names.
 FIELDS = (
     ("memory", "memory"),
     ("cpu", "cpu"),
@@ -34,11 +34,11 @@ FIELDS = (
 
 
 class Start(Value):
-    """What is about to be started.
+    """What will be started.
 
     resources: parsed `linux.resources`. cgroups_path: `linux.cgroupsPath`, None where the key is absent.
     runtime: "runc", "crun" or "other". driver: "cgroupfs", "systemd" or "disabled".
-    mounts: destinations of the container's mounts, where it has no mount namespace for them.
+    mounts: destinations of the container's mounts if it has no mount namespace.
     """
 
     resources: dict[str, Any]
@@ -50,11 +50,11 @@ class Start(Value):
 
 
 class Hazard(Value):
-    """Something that would go wrong in silence.
+    """A silent failure.
 
     code: a row of the catalogue. evidence: facts, one a line. values: for the row's templates.
-    certain: the start cannot succeed, or must not be tried; False: the start succeeds, but the setting has no effect.
-    level: of the notice, if it is not certain; a warning goes to the system's log, too.
+    certain: True if the start cannot succeed, or must not be tried. False if it succeeds, but a setting has no effect.
+    level: of the notice, if not certain; a warning also goes to the system's log.
     """
 
     code: str
@@ -65,7 +65,7 @@ class Hazard(Value):
 
 
 def hazards(asked: Start, view: View, host: Host) -> tuple[Hazard, ...]:
-    """Everything found, worst first."""
+    """Return all hazards, worst first."""
     if asked.driver == "disabled":
         return tuple(_shared_mounts(asked))
     looks = (_root_path(asked), _frozen(asked, view, host), _no_room(asked, host), _folders(asked, view, host))
@@ -80,13 +80,15 @@ def _root_path(asked: Start) -> Iterator[Hazard]:
 
 
 def _frozen(asked: Start, view: View, host: Host) -> Iterator[Hazard]:
-    """v2: `cgroup.freeze` of every ancestor; v1: `freezer.state` of the nearest, which shows its ancestors' too."""
+    """Find a frozen cgroup. v2: `cgroup.freeze` of every ancestor. v1: `freezer.state` of the nearest, which shows
+    all.
+    """
     unified = host.layout == "unified"
     mount = host.cgroup2_mount if unified else host.place("freezer").mount
     if not mount:
         return
     file, words = ("cgroup.freeze", ("1",)) if unified else ("freezer.state", ("FROZEN", "FREEZING"))
-    for directory in parents.existing(view, mount, _path(asked, view, unified)):
+    for directory in parents.existing(view, mount, _path(asked, host, unified)):
         state = (view.text(f"{directory}/{file}") or "").strip()
         if state in words:
             frozen = directory if unified else _frozen_itself(view, mount, directory)
@@ -108,29 +110,29 @@ def _frozen(asked: Start, view: View, host: Host) -> Iterator[Hazard]:
 
 
 def _is_own(asked: Start, path: str) -> bool:
-    """Is this cgroup the one that the container itself is to be in; only an absolute cgroupsPath tells."""
+    """Return whether this cgroup is the container's own; only an absolute cgroupsPath tells."""
     wanted = asked.cgroups_path or ""
     return wanted.startswith("/") and parents.expand(wanted, "") == path
 
 
 def _shown_above(view: View, mount: str, directory: str, words: tuple[str, ...]) -> bool:
-    """v1: does the cgroup above show that it is frozen, so that this one may only show its ancestor's state."""
+    """v1: return whether the cgroup above is frozen, so that this one may only show its ancestor's state."""
     above = parents.existing(view, mount, directory[len(mount) :].rpartition("/")[0])
     return any((view.text(f"{one}/freezer.state") or "").strip() in words for one in above)
 
 
 def _frozen_itself(view: View, mount: str, directory: str) -> str:
-    """The topmost cgroup that was frozen itself: THAWED in what only shows its state is without effect."""
+    """Return the topmost cgroup that was frozen itself: THAWED has no effect on one that shows its ancestor's state."""
     for above in parents.existing(view, mount, directory[len(mount) :]):
         if (view.text(f"{above}/freezer.self_freezing") or "").strip() == "1":
             directory = above
     return directory
 
 
-def _path(asked: Start, view: View, unified: bool) -> str:
+def _path(asked: Start, host: Host, unified: bool) -> str:
     if asked.cgroups_path and asked.cgroups_path.startswith("/"):
         return asked.cgroups_path
-    own = membership.paths(view.text("/proc/self/cgroup") or "").get("" if unified else "freezer", "/")
+    own = host.own.get("" if unified else "freezer", "/")
     return parents.expand(asked.cgroups_path or "", own) or own
 
 
@@ -146,9 +148,9 @@ def _no_room(asked: Start, host: Host) -> Iterator[Hazard]:
 
 
 def memory_limit(resources: dict[str, Any]) -> int | None:
-    """`unified["memory.max"]`, also with a suffix, or `memory.limit`, in bytes; None where there is none.
+    """Return `unified["memory.max"]`, which may have a suffix, or `memory.limit`, in bytes; None if there is none.
 
-    0 is a limit in `unified` and unset in `memory.limit`. Values of other types are the checks' matter.
+    0 is a limit in `unified` and unset in `memory.limit`. Values of other types are left to the checks.
     """
     unified, memory = resources.get("unified"), resources.get("memory")
     wanted = unified.get("memory.max") if isinstance(unified, dict) else None
@@ -163,7 +165,7 @@ def memory_limit(resources: dict[str, Any]) -> int | None:
 
 
 def _folders(asked: Start, view: View, host: Host) -> Iterator[Hazard]:
-    """crun on v1: a controller that is not mounted, but whose directory exists, gets its limits as ordinary files."""
+    """crun on v1: find a controller without a mount but with a directory: its limits become ordinary files."""
     if not runtimes.of(asked.runtime).unmounted or host.layout not in ("hybrid", "legacy"):
         return
     for field, controller in FIELDS:
@@ -192,7 +194,7 @@ def _zero_pids(asked: Start) -> Iterator[Hazard]:
 
 
 def _shared_mounts(asked: Start) -> Iterator[Hazard]:
-    """runc and crun alike mount in the namespace that they are in, and unmount nothing at the end."""
+    """Find mounts on the host: runc and crun mount in their caller's namespace, and unmount nothing at the end."""
     if asked.mounts:
         evidence = ("config.json linux.namespaces: no mount namespace", f"mounts: {' '.join(asked.mounts)}")
         values = {"count": str(len(asked.mounts))}
@@ -200,7 +202,7 @@ def _shared_mounts(asked: Start) -> Iterator[Hazard]:
 
 
 def mounts_on_host(config: dict[str, Any]) -> tuple[str, ...]:
-    """The destinations of the mounts of a parsed config.json that has no mount namespace, () where it has one."""
+    """Return the destinations of the mounts of a parsed config.json without a mount namespace, () if it has one."""
     linux, mounts = config.get("linux"), config.get("mounts")
     listed = linux.get("namespaces") if isinstance(linux, dict) else None
     kinds = [one.get("type") for one in listed or () if isinstance(one, dict)] if isinstance(listed, list) else []

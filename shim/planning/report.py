@@ -1,4 +1,4 @@
-"""The report of what was done to one container: one JSON object in its annotation `io.cgshim.report`."""
+"""The report of the changes for one container: one JSON object in its annotation `io.cgshim.report`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Circumstances(Value):
 
 
 def note_object(note: Note) -> dict[str, str]:
-    """A note as JSON; `lost` only where something is. People read it, and a key of `unified` may be anybody's words."""
+    """Return a note as JSON, with `lost` only if there is a loss. A key of `unified` may be foreign text."""
     fields = {"field": note.field, "effect": note.effect, "kind": note.kind, "code": note.code, "reason": note.reason}
     fields = {**fields, "lost": note.lost} if note.lost else fields
     return fields if "".join(fields.values()).isprintable() else _printable(fields)
@@ -41,7 +41,7 @@ def _printable(fields: dict[str, str]) -> dict[str, str]:
 
 
 def build(plan: Plan, resources: dict[str, Any], host: Host, circumstances: Circumstances) -> dict[str, Any]:
-    """The report object: schema, cgshim, host, runtime, operation, policy, changes (notes) and edits with `old`."""
+    """Return the report: schema, cgshim, host, runtime, operation, policy, changes (notes) and edits with `old`."""
     edits = []
     for edit in plan.edits:
         entry: dict[str, Any] = {"op": edit.op, "path": "linux.resources." + ".".join(edit.path)}
@@ -72,11 +72,11 @@ def _old(value: Any, path: tuple[str, ...]) -> Any:
 
 
 def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []  # anybody can write an annotation
+    return value if isinstance(value, list) else []  # the annotation may be anybody's text
 
 
 def annotation(report: dict[str, Any], earlier: Any) -> str:
-    """The annotation's value. What an earlier call on the same bundle did stays in it, in front."""
+    """Return the annotation's value. Earlier calls on the same bundle stay in it, in front."""
     if isinstance(earlier, str):
         try:
             before = parse(earlier)

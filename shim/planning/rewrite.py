@@ -1,6 +1,6 @@
-"""From one document to its plan and its new text: what an intercepted call and `cgshimctl plan` share.
+"""From a document to its plan and its new text, for an intercepted call and for `cgshimctl plan`.
 
-Reads the host through the view that it is given, writes nothing, and decides nothing: `judge` says whether the result
+Reads the host through the given view and writes nothing. It decides nothing either: `judge` decides whether the result
 may be used.
 """
 
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
     from shim.rules.runtimes import Family
 
 RESOURCES = ("linux", "resources")
-ALWAYS = ("freezer",)  # a frozen ancestor hangs every start (shim.planning.preflight)
-WHOLE: tuple[str, ...] = ()  # a file for `update --resources` is the resources object itself
+ALWAYS = ("freezer",)  # a frozen ancestor blocks every start (shim.planning.preflight)
+WHOLE: tuple[str, ...] = ()  # in a file for `update --resources` the resources object is the whole document
 
 
 class Asked(Value):
-    """For whom the rewrite is.
+    """The call that the rewrite is for.
 
-    runtime: path of the real runtime. family: "runc", "crun" or "other". command: the runtime's subcommand.
-    driver: "cgroupfs", "systemd" or "disabled". foreground: the runtime starts the user's process by itself.
-    looking: nothing will be started, and nothing may be left on the host, not even a key (shim.state.seal).
-    waiting: where the hook of a `run` finds who answers it (shim.call.hook_answer), "" where nobody does.
+    runtime: path of the real runtime. family: "runc", "crun" or "other". command: the runtime's subcommand. driver:
+    "cgroupfs", "systemd" or "disabled". foreground: the runtime itself starts the user's process. looking: nothing will
+    be started, and nothing may be left on the host, not even a key (shim.state.seal). waiting: where the hook of a
+    `run` finds the process that answers it (shim.call.hook_answer), "" for none.
     """
 
     runtime: str
@@ -50,14 +50,14 @@ class Asked(Value):
 
     @property
     def operation(self) -> Operation:
-        """What the rules tell apart: "create" or "update"."""
+        """The operation for the rules: "create" or "update"."""
         return "update" if self.command == "update" else "create"
 
 
 class Rewrite(Value):
     """One document on one host. where: key path of its resources object, WHOLE if it is the document itself.
 
-    trusting: annotations may loosen what the settings say. ignored: what is to be said of those that do not count.
+    trusting: annotations may loosen the settings. ignored: messages about annotations that do not count.
     """
 
     document: Document
@@ -73,32 +73,32 @@ class Rewrite(Value):
 
     @property
     def notices(self) -> tuple[Notice, ...]:
-        """(level, text) of the annotations that have no say."""
+        """(level, text) for annotations that are ignored."""
         return tuple(("warning", f"cgshim: {text}") for text in self.ignored)
 
     @property
     def prefix(self) -> str:
-        """What stands before a field in a message that names its place in the file."""
+        """The text before a field in a message that names its place in the file."""
         return ".".join(self.where) or "resources"
 
     @property
     def refused(self) -> bool:
-        """The policy does not let a container start without these limits."""
+        """True if the policy refuses to start a container without these limits."""
         return bool(self.plan.unenforceable) and self.policy != settings.WARN
 
     @property
     def watched(self) -> bool:
-        """The user's process would start before cgshim could look: a hook has to (shim.planning.injection)."""
+        """True if the user's process starts before cgshim can verify: a hook has to (shim.planning.injection)."""
         guarded = any(expectation.kind == GUARD for expectation in self.plan.expectations)
         return self.asked.foreground and (guarded or bool(self.plan.bridge))
 
     @property
     def leaves(self) -> bool:
-        """The bridge may use a cgroup that the runtime does not remove (shim.enforce.bridge)."""
+        """True if the bridge may use a cgroup that the runtime does not remove (shim.enforce.bridge)."""
         return bool(self.plan.bridge) and self.policy == settings.WARN
 
     def text(self) -> str:
-        """The new text; the very same one where nothing is to be changed."""
+        """The new text; the original one if there are no changes."""
         if not self.where:
             text = document.changeable(self.document, WHOLE) if self.plan.edits else self.document.text
             return apply_to_text(text, self.plan.edits)
@@ -116,9 +116,9 @@ def of(
     *,
     beside: dict[str, Any] | None = None,
 ) -> Rewrite:
-    """The rewrite of a document. Raises ShimError for resources or a policy that cannot be understood.
+    """Return the rewrite of a document. Raises ShimError for resources or a policy that cannot be understood.
 
-    beside: the container's annotations, for a document that has none of its own (WHOLE).
+    beside: the container's annotations, for a document without annotations (WHOLE).
     """
     from shim.host.detect import detect
     from shim.planning import plan
@@ -149,7 +149,7 @@ def of(
 
 
 def _in_any_case(loaded: Document, where: tuple[str, ...]) -> Document:
-    """The document with the keys that Go takes in any case spelled as in the specification; mostly the very same."""
+    """Return the document with keys that Go accepts in any case spelled as in the specification."""
     shape = spelling.DOCUMENT if where else spelling.RESOURCES
     if not spelling.odd(loaded.value, shape):
         return loaded
@@ -157,7 +157,7 @@ def _in_any_case(loaded: Document, where: tuple[str, ...]) -> Document:
 
 
 def _with_names(planned: Plan, loaded: Document, family: Family) -> Plan:
-    """The plan, and a note where the way to the resources is written in another case."""
+    """Return the plan, with a note if a key on the way to the resources differs in case."""
     way = (("linux",), ("linux", "resources"))
     found = [".".join(path) for path in loaded.spans if path not in way and tuple(map(str.lower, path)) in way]
     if not found:
@@ -186,7 +186,7 @@ def _resources(loaded: Document, where: tuple[str, ...]) -> dict[str, Any]:
 
 
 def judge(made: Rewrite) -> None:
-    """Raise ShimError for values that nothing can take, and under `refuse` for guards that nothing can enforce."""
+    """Raise ShimError for values that are not possible, and under `refuse` for guards that cannot be enforced."""
     path, plan = made.document.path, made.plan
     if plan.problems:
         named = (Problem(field=f"{made.prefix}.{p.field}", what=p.what, remedy=p.remedy) for p in plan.problems)
@@ -210,7 +210,7 @@ def judge(made: Rewrite) -> None:
 
 
 def _sections(made: Rewrite) -> dict[tuple[str, ...], str]:
-    """The configuration's sections that change, with their new texts."""
+    """Return the sections of the configuration that change, with their new texts."""
     loaded, sections = made.document, {}
     if made.plan.edits:
         annotations = loaded.section("annotations") if loaded.value.get("annotations") else "{}"

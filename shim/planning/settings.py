@@ -1,4 +1,4 @@
-"""Settings: `/etc/cgshim/config.json`, annotations `io.cgshim.*` and defaults; every value knows where it is from.
+"""Settings: `/etc/cgshim/config.json`, annotations `io.cgshim.*` and defaults; every value has its origin.
 
 The launcher reads `runtime` from the same file with its own few lines of sh, because pass-through commands never
 start Python; a broken file therefore stops intercepted commands only.
@@ -33,7 +33,7 @@ TIGHTEN, TRUST = "tighten", "trust"
 AUTHORITIES = (TIGHTEN, TRUST)
 ANNOTATION = "io.cgshim.policy"
 PRESSURE = "io.cgshim.pressure"
-# Key -> the two words that it knows; the first is the default.
+# Key -> its two allowed values, of which the first is the default.
 CHOICES = {
     "policy": POLICIES,
     "crun_on_hybrid": (OFF, HIDE),
@@ -46,11 +46,10 @@ KEYS = ("runtime", *CHOICES)
 class Settings(Value):
     """runtime: absolute path of the real runtime, "" for the first one found. policy: "refuse" or "warn".
 
-    crun_on_hybrid: "off", or "hide-cgroup2" (shim.enforce.private_view).
-    pressure: "psi", or "taskstats" (shim.observe.delays).
-    annotations: what a container's annotations io.cgshim.* may do, "tighten" or "trust". The author of an image or of
-    a pod can write them, so by default they make nothing looser than the settings do and cost the host nothing.
-    origins: key -> where its value is from.
+    crun_on_hybrid: "off", or "hide-cgroup2" (shim.enforce.private_view). pressure: "psi", or "taskstats"
+    (shim.observe.delays). annotations: what a container's annotations io.cgshim.* may do, "tighten" or "trust". The
+    author of an image or of a pod can write them. So by default they cannot loosen the settings, and cost the host
+    nothing. origins: key -> where its value is from.
     """
 
     runtime: str = ""
@@ -62,14 +61,14 @@ class Settings(Value):
 
     @property
     def trusting(self) -> bool:
-        """May an annotation say more than the settings do."""
+        """True if an annotation may loosen the settings."""
         return self.annotations == TRUST
 
 
 def load(environment: Mapping[str, str], in_use: str = "") -> Settings:
-    """The settings of this host. Raises ShimError naming file and field for a file that is not valid.
+    """Return the settings of this host. Raises ShimError naming file and field for a file that is not valid.
 
-    in_use: the real runtime of this call; where another one is named, nobody needs it to be there.
+    in_use: the real runtime of this call; a runtime that is not used need not exist.
     """
     path = environment.get("CGSHIM_CONFIG") or PATH
     values = _values(path)
@@ -94,7 +93,7 @@ def _values(path: str) -> dict[str, str]:
         return {}
     except OSError as error:
         if isinstance(error, PermissionError) and posix.geteuid() != 0:
-            return {}  # a rootless caller cannot read the administrator's file; the defaults are the strict ones
+            return {}  # a rootless caller cannot read the administrator's file; the defaults are the strict values
         raise _bad(path, f"cannot be read: {errno_name(error)}") from error
     try:
         values = parse(text, unambiguous) if text.strip() else {}
@@ -117,7 +116,7 @@ def _checked(path: str, values: Any) -> dict[str, str]:
 
 
 def check_runtime(runtime: str, origin: str) -> None:
-    """Raise ShimError `bad-runtime` unless it is an executable file. origin: what names it."""
+    """Raise ShimError `bad-runtime` unless it is an executable file. origin: the file or variable that names it."""
     what = ""
     if not runtime.startswith("/"):
         what = "is not an absolute path"
@@ -135,7 +134,7 @@ def check_runtime(runtime: str, origin: str) -> None:
 
 
 def family(runtime: str) -> Family:
-    """Which rules the runtime at this path plays by, judged by its name: "runc", "crun" or "other"."""
+    """Return the family of the runtime at this path, judged by its name: "runc", "crun" or "other"."""
     for name in (basename(realpath(runtime)), basename(runtime)):
         for known in FAMILIES:
             if known in name:
@@ -153,9 +152,10 @@ def _bad(path: str, what: str) -> ShimError:
 
 
 def policy_of(settings: Settings, annotations: Any) -> tuple[str, str, str]:
-    """The policy for one container, where it is from, and which annotation has no say ("" for none).
+    """Return the policy for one container, its origin, and the annotation that was ignored ("" for none).
 
-    `refuse` in its annotation always holds; `warn` lets limits go, so it takes the administrator's trust.
+    The annotation `refuse` always counts. The annotation `warn` gives up limits, so it counts only if the settings
+    trust annotations.
     """
     value = annotations.get(ANNOTATION) if isinstance(annotations, dict) else None
     own, origin = settings.policy, settings.origins["policy"]
@@ -173,7 +173,7 @@ def policy_of(settings: Settings, annotations: Any) -> tuple[str, str, str]:
 
 
 def not_trusted(annotation: str, value: str) -> str:
-    """What is said of an annotation that would loosen what the settings say."""
+    """Return the message about an annotation that would loosen the settings."""
     return (
         f"annotation {annotation}={value} is ignored: the author of an image or a pod can write it; "
         f'{{"annotations": "trust"}} in {PATH} allows it'
@@ -181,7 +181,7 @@ def not_trusted(annotation: str, value: str) -> str:
 
 
 def acceptance(trusting: bool) -> str:
-    """How to have a container started without a limit; an annotation is advised only where it counts."""
+    """Return how to have a container started without a limit. An annotation is advised only if it counts."""
     by_settings = f'{{"policy": "warn"}} in {PATH}'
     if trusting:
         return f"or accept the loss: annotation {ANNOTATION}=warn, or {by_settings}"

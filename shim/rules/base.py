@@ -1,8 +1,8 @@
-"""What a rule is given and what it answers.
+"""The input and the output of a rule.
 
 A rule is a pure function `rule(case) -> Outcome` about one field of `linux.resources` (OCI runtime-spec,
-config-linux.md, "Control groups"). It never mutates what it is given and it always answers for a field that is
-present: with an edit, or with the reason why none is needed.
+config-linux.md, "Control groups"). It never changes its input. For a field that is present it always returns an edit,
+or a note with the reason why none is needed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Kind = Literal["guard", "hint"]
 
     class Resources(TypedDict, total=False):
-        """`linux.resources` as the checks let it through (schema/config-linux.json); null counts as absent."""
+        """`linux.resources` after the checks (schema/config-linux.json); null counts as absent."""
 
         memory: dict[str, Any] | None
         cpu: dict[str, Any] | None
@@ -55,27 +55,27 @@ if TYPE_CHECKING:
     ]
 
 GUARD: Final = "guard"  # protects the host or a neighbour; refused when it cannot be enforced (policy)
-HINT: Final = "hint"  # tuning; dropped with a notice when it has no counterpart
+HINT: Final = "hint"  # tuning; dropped with a notice if the host has no counterpart
 
 KEPT: Final = "kept"  # passed on unchanged
-CHANGED: Final = "changed"  # carried by an edit with the same meaning
-DROPPED: Final = "dropped"  # a hint that this host cannot take
-UNENFORCEABLE: Final = "unenforceable"  # a guard that this host cannot take
+CHANGED: Final = "changed"  # replaced by an edit with the same meaning
+DROPPED: Final = "dropped"  # a hint that this host cannot honour
+UNENFORCEABLE: Final = "unenforceable"  # a guard that this host cannot enforce
 
 
 UNIFIED_PREFIX = "unified."
 
 
 def source_of(field: str) -> Source:
-    """A classic field of `linux.resources`, or a key of its `unified`."""
+    """Return whether the field is a classic field of `linux.resources` or a key of its `unified`."""
     return "unified" if field.startswith(UNIFIED_PREFIX) else "classic"
 
 
 class Case(Value):
     """One resources object on one host under one runtime.
 
-    resources: the parsed object as the rules before this one left it; read it, do not change it.
-    runtime: what its kind does. operation: "create" or "update". driver: "cgroupfs", "systemd" or "disabled".
+    resources: the parsed object after the earlier rules; read-only. runtime: the behaviour of its kind. operation:
+    "create" or "update". driver: "cgroupfs", "systemd" or "disabled".
     """
 
     resources: Resources
@@ -85,7 +85,7 @@ class Case(Value):
     driver: Driver = "cgroupfs"
 
     def get(self, *path: str) -> Any:
-        """The value at `path` inside resources, None where absent or null."""
+        """Return the value at `path` inside resources, None if it is absent or null."""
         value: Any = self.resources
         for key in path:
             if not isinstance(value, dict) or value.get(key) is None:
@@ -95,7 +95,7 @@ class Case(Value):
 
     @property
     def v1(self) -> bool:
-        """The runtime works on v1 hierarchies here (legacy and hybrid)."""
+        """True if the runtime works on v1 hierarchies here (legacy and hybrid)."""
         return self.host.layout in ("legacy", "hybrid")
 
 
@@ -108,11 +108,11 @@ class Edit(Value):
 
 
 class Note(Value):
-    """What became of one field and why.
+    """The effect on one field and the reason.
 
     field: dotted path inside resources, as the caller wrote it (`memory.swap`, `unified.memory.max`).
     code: stable, kebab-case. kind: GUARD or HINT. effect: KEPT, CHANGED, DROPPED or UNENFORCEABLE.
-    reason: one sentence that names the host's or runtime's fact. lost: what is no longer limited, "" if nothing.
+    reason: one sentence with the fact about the host or runtime. lost: what is no longer limited, "" if nothing.
     bridgeable: the file is in cgroup2, where the runtime does not write but cgshim can (shim.enforce.bridge).
     """
 
@@ -126,11 +126,11 @@ class Note(Value):
 
 
 class Expectation(Value):
-    """What the kernel must show in the container's own cgroup afterwards.
+    """A value that the container's own cgroup must show afterwards.
 
     controller: as in Placement. version: 1 or 2. file: interface file. value: its content as text, numbers in the
-    kernel's unit. shape: how the file shows it (shim.rules.shapes). beyond: the file of the same cgroup whose number
-    `value` includes and `file` does not; "" for none.
+    kernel's unit. shape: how the file shows it (shim.rules.shapes). beyond: the file of the same cgroup whose number is
+    included in `value` but not in `file`; "" for none.
     """
 
     field: str
@@ -144,12 +144,12 @@ class Expectation(Value):
 
     @property
     def source(self) -> Source:
-        """Which of the two ways the limit was asked for."""
+        """Whether the limit came from a classic field or from `unified`."""
         return source_of(self.field)
 
 
 class Problem(Value):
-    """A value that no runtime and kernel here can take: the field, what is wrong, what to write instead."""
+    """A value that no runtime and kernel here can use: the field, what is wrong, what to write instead."""
 
     field: str
     what: str
@@ -157,7 +157,7 @@ class Problem(Value):
 
 
 class Outcome(Value):
-    """A rule's whole answer."""
+    """The complete answer of a rule."""
 
     edits: tuple[Edit, ...] = ()
     notes: tuple[Note, ...] = ()
@@ -169,7 +169,7 @@ NOTHING = Outcome()
 
 
 class Rule(Value):
-    """A row of the table: the field it answers for, the function, and the interface files it asks the host about."""
+    """A row of the table: the field, the rule function, and the interface files that it asks the host for."""
 
     field: str
     apply: Callable[[Case], Outcome]
@@ -177,10 +177,10 @@ class Rule(Value):
 
 
 def apply_to_value(value: Object, edits: Iterable[Edit]) -> Object:
-    """A copy of `value` with the edits made; the original is left as it was.
+    """Return a copy of `value` with the edits applied.
 
-    A missing parent is made, and an object that an edit leaves empty is removed, because runtimes act on empty
-    objects: crun refuses `"network": {}` on cgroup2, `runc update` a `"unified": {}` on v1.
+    A missing parent is created. An object that becomes empty is removed, because runtimes act on empty objects: crun
+    refuses `"network": {}` on cgroup2, `runc update` a `"unified": {}` on v1.
     """
     changed: Any = value
     for edit in edits:

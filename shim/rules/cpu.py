@@ -1,8 +1,8 @@
 """`linux.resources.cpu` without cpuset (OCI runtime-spec, config-linux.md, "CPU").
 
 Kernel: Documentation/scheduler/sched-bwc.rst and sched-rt-group.rst, cgroup-v2.rst "CPU Interface Files". All times are
-microseconds. `idle` comes before `shares`, and `quota` before `period` and `burst`, because the later ones look at what
-the earlier ones left.
+microseconds. `idle` comes before `shares`, and `quota` before `period` and `burst`, because the later ones depend on
+the results of the earlier ones.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 IDLE = spec("cpu.idle")
 SHARES = spec("cpu.shares")
 QUOTA = spec("cpu.quota")
-# A period alone limits nothing, next to a quota it is half of the limit.
+# A period alone limits nothing; with a quota it is half of the limit.
 PERIOD = spec("cpu.period")
 PERIOD_OF_A_QUOTA = PERIOD.changed(kind=GUARD)
 BURST = spec("cpu.burst")
@@ -108,7 +108,7 @@ def quota(case: Case) -> Outcome:
     if case.operation == "update" and not number(case, PERIOD):
         caveat = f"crun sets the period to {DEFAULT_PERIOD} us with it"
         return honoured(case, QUOTA, f"{value} {DEFAULT_PERIOD}", caveat=caveat)
-    # systemd has whole percents of a CPU, and newer runtimes round up to them before they write.
+    # systemd has whole percents of a CPU, and newer runtimes round up to these before they write.
     return honoured(case, QUOTA, f"{value} {period_us}", shape="percents" if case.driver == "systemd" else "exact")
 
 
@@ -121,7 +121,7 @@ def _quota_in_cgroup2(case: Case, value: int) -> Expectation:
 
 
 def _with_its_period(case: Case, answer: Outcome) -> Outcome:
-    """The bridged cpu.max value includes the period, so the period is not lost separately."""
+    """Mark a period as not lost if the bridged cpu.max value includes it."""
     if not answer.expectations or not 1000 <= number(case, PERIOD) <= 1000000:
         return answer
     told = note(PERIOD.name, "cpu-period-with-quota", HINT, CHANGED, "goes with cpu.quota, as one value of cpu.max")
@@ -135,7 +135,7 @@ def _period_unknown(case: Case) -> bool:
 
 
 def _no_quota_v1(case: Case) -> Outcome:
-    """Any negative number is "none" to the kernel, but crun before 1.8.4 writes it as an unsigned one (ERANGE)."""
+    """Any negative number means "none" to the kernel, but crun before 1.8.4 writes it as unsigned (ERANGE)."""
     if case.runtime.minus_one_on_v1:
         return honoured(case, QUOTA, "-1")
     if case.operation == "update":

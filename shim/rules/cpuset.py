@@ -1,8 +1,8 @@
 """`linux.resources.cpu.cpus` and `.mems` (OCI runtime-spec, config-linux.md, "CPU").
 
 Kernel: cgroup-v1/cpusets.rst "List Format", cgroup-v2.rst "Cpuset Interface Files". Numbers of CPUs and memory nodes
-as lists of ranges ("0-3,5", "0-6:1/2" for one of every two). Whether they exist, and on v1 whether the parent has them,
-shows only when the kernel is asked.
+as lists of ranges ("0-3,5", "0-6:1/2" for one of every two). Only the kernel knows whether they exist and, on v1,
+whether the parent has them.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 CPUS = spec("cpu.cpus")
 MEMS = spec("cpu.mems")
 WORDS = ("all", "N")  # bitmap_parselist() of newer kernels: every number, the last number
-MOST = 65535  # far above any kernel's NR_CPUS (8192) and MAX_NUMNODES (1024); keeps expansion small
+MOST = 65535  # far above any kernel's NR_CPUS (8192) and MAX_NUMNODES (1024), and small enough to expand
 LONGEST = 1 << 16  # characters; the kernel takes 100 + 6 * NR_CPUS (cpuset_common_legacy_files, max_write_len)
-LARGEST = 1 << 20  # numbers that the words of one list stand for, however often they overlap
+LARGEST = 1 << 20  # numbers in one list after expansion, with repetitions
 DIGITS = 10
 
 
@@ -37,7 +37,7 @@ def mems(case: Case) -> Outcome:
 
 
 def emptiness(case: Case) -> Outcome:
-    """What is left of `cpu` where that controller is out of reach: crun opens its v1 directory for any such object."""
+    """The rest of `cpu` without a reachable controller: crun opens its v1 directory for any such object."""
     left = case.get("cpu") or {}
     return NOTHING if left.get("cpus") or left.get("mems") else leftover(case, "cpu", "cpu")
 
@@ -61,7 +61,9 @@ def _list(case: Case, field: FieldSpec, what: str) -> Outcome:
 
 
 def normalised(text: str) -> str | None:
-    """The list as the kernel prints it ("0,1,3" -> "0-1,3"); "" where only the kernel knows, None for no list."""
+    """Return the list as the kernel prints it ("0,1,3" -> "0-1,3"); "" if only the kernel knows, None if it is not a
+    list.
+    """
     numbers: set[int] = set()
     words = text.replace(",", " ").split() if len(text) <= LONGEST else []
     if not words:
@@ -81,7 +83,7 @@ def normalised(text: str) -> str | None:
 
 
 def _numbers(word: str) -> list[int] | None:
-    """What "5", "0-3" or "0-6:1/2" stands for."""
+    """Return the numbers in "5", "0-3" or "0-6:1/2"; None for anything else."""
     span, colon, step = word.partition(":")
     first, dash, last = span.partition("-")
     used, slash, group = step.partition("/")

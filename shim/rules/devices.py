@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def devices(case: Case) -> Outcome:
     """`devices`, ordered list of rules -> v1 devices.allow and devices.deny, on cgroup2 an eBPF program.
 
-    The same list serves both; a runtime that cannot carry it fails by itself, loudly.
+    The same list is valid for both. A runtime that cannot apply it fails with an error of its own.
     """
     if case.get("devices") is None:
         return NOTHING

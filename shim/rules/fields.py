@@ -1,7 +1,8 @@
-"""What is known of each field of `linux.resources`: one row each, from which rules, checks and people's tables come.
+"""One row for each field of `linux.resources`, from which rules, checks and the tables of cgshimctl are made.
 
 OCI runtime-spec, config-linux.md, "Control groups" and schema/config-linux.json for the types; the kernel's
-Documentation/admin-guide/cgroup-v1/*.rst and cgroup-v2.rst for the files. What needs thinking is in the field's rule.
+Documentation/admin-guide/cgroup-v1/*.rst and cgroup-v2.rst for the files. Everything that a row cannot say is in the
+field's rule.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 
     from shim.rules.base import Case, Kind
 
-# By section, and a line each with a space between two words; `-` is nothing. Name, type, kind, controller (cgroup2's
-# name), v1 file, cgroup2 file. What only people's tools need is in shim.rules.fieldspec.
+# By section, one line a field, separated by spaces; `-` for none. Name, type, kind, controller (cgroup2's name), v1
+# file, cgroup2 file. What only cgshimctl needs is in shim.rules.fieldspec.
 TABLES = {
     "memory": """\
 memory.limit int64 guard memory memory.limit_in_bytes memory.max
@@ -91,15 +92,15 @@ class FieldSpec(Value):
 
     @property
     def signed(self) -> bool:
-        """May it be negative."""
+        """True if the value may be negative."""
         return self.type == "int64"
 
     def file(self, case: Case) -> str:
-        """The interface file in the hierarchy that the runtime writes."""
+        """Return the interface file in the hierarchy that the runtime writes."""
         return self.v1 if case.v1 else self.v2
 
 
-# Controller -> the section of the classic fields that need it; the column of the table says the same, field by field.
+# Controller -> the section of the classic fields that need it, as in the table's column.
 SECTIONS = {
     "memory": "memory",
     "cpu": "cpu",
@@ -113,11 +114,11 @@ SECTIONS = {
     "devices": "devices",
 }
 COLUMNS = ("name", "type", "kind", "controller", "v1", "v2")
-_ROWS: dict[str, dict[str, list[str]]] = {}  # by section, once it was asked for: a container has four of the nine
+_ROWS: dict[str, dict[str, list[str]]] = {}  # cache of parsed sections: a container uses about four of the nine
 
 
 def rows(section: str) -> dict[str, list[str]]:
-    """The words of each field of a section, {} for a section that is not in the table."""
+    """Return the words of each field of a section, {} for a section that is not in the table."""
     if section not in _ROWS:
         lines = (line.replace(" -", " ").split(" ") for line in TABLES.get(section, "").splitlines())
         _ROWS[section] = {words[0]: words for words in lines}
@@ -125,30 +126,30 @@ def rows(section: str) -> dict[str, list[str]]:
 
 
 def spec(name: str) -> FieldSpec:
-    """The row of one field. Raises KeyError for a name that is not in the table."""
+    """Return the row of one field. Raises KeyError for a name that is not in the table."""
     row = dict(zip(COLUMNS, rows(name.partition(".")[0])[name]))
-    made = FieldSpec.__new__(FieldSpec)  # every call makes a dozen of them, and all columns are there
+    made = FieldSpec.__new__(FieldSpec)  # every call makes a dozen, so without keyword checks: all columns are there
     made.__dict__.update(row)
     return made
 
 
 def names() -> tuple[str, ...]:
-    """Every field, in the table's order."""
+    """Return every field in the table's order."""
     return tuple(name for section in TABLES for name in rows(section))
 
 
 def controllers(section: str) -> tuple[str, ...]:
-    """The controllers that the fields of a section need, in the table's order."""
+    """Return the controllers that the fields of a section need, in the table's order."""
     return tuple(controller for controller, needing in SECTIONS.items() if needing == section)
 
 
 def of_controller(controller: str) -> str:
-    """The section of the classic fields that need this controller, "" for none."""
+    """Return the section of the classic fields that need this controller, "" for none."""
     return SECTIONS.get(controller, "")
 
 
 def strangers(resources: dict[str, Any]) -> list[str]:
-    """The keys that no row of the table has: of sections, and of fields in those that are there."""
+    """Return the keys that are not in the table: unknown sections, and unknown fields of known sections."""
     found = []
     for section, value in resources.items():
         known = rows(section)

@@ -1,11 +1,12 @@
-"""What people's tools know of each field beside its row in shim.rules.fields; no call needs it."""
+"""Facts about each field, beside its row in shim.rules.fields, that only cgshimctl needs."""
 
 from __future__ import annotations
 
 from shim.rules import fields
 from shim.values import Value
 
-# A line each; `-` is nothing, `*` the probe of the type (PROBES). Name, Linux version that brought the file, kernel
+# One line a field; `-` for none, `*` for the probe of the type (PROBES). Name, Linux version that added the file,
+# kernel option beside the controller's own, a value to ask for, fields that it requires
 # option beside the controller's own, a value to ask for, fields that it cannot go without
 TABLE = """\
 memory.limit - - 67108864 -
@@ -41,7 +42,7 @@ network.priorities - - * -
 devices - - * -
 unified - - - -
 """
-# A value to ask for, as JSON, of those types that are no single value.
+# Probe values, as JSON, for the types that are objects or lists.
 PROBES = {
     "weights": '[{"major": 8, "minor": 0, "weight": 200}]',
     "rates": '[{"major": 8, "minor": 0, "rate": 1048576}]',
@@ -50,7 +51,7 @@ PROBES = {
     "priorities": '[{"name": "lo", "priority": 5}]',
     "devices": '[{"allow": false, "access": "rwm"}]',
 }
-# What to do where the kernel, or the layout, has no file for the field.
+# The remedy if the kernel, or the layout, has no file for the field.
 REMEDIES = {
     "memory.kernel": "leave it out: memory.limit counts kernel memory too",
     "memory.kernelTCP": "leave it out: memory.limit counts kernel memory too",
@@ -72,7 +73,7 @@ REMEDIES = {
     "network.classID": "leave it out: only v1 hierarchies have it",
     "network.priorities": "leave it out: only v1 hierarchies have it",
 }
-# Each controller that a limit may need, and the option that a kernel is built with to have it.
+# Each controller that a limit may need, and the kernel option that enables it.
 CONTROLLERS = {
     "memory": "CONFIG_MEMCG",
     "cpu": "CONFIG_CGROUP_SCHED",
@@ -91,10 +92,10 @@ LINES = {line.partition(" ")[0]: line for line in TABLE.splitlines()}
 
 
 class Background(Value):
-    """What the row of a field does not say.
+    """The facts that the row of a field does not have.
 
-    since: Linux version with the file, "" for those of every kernel that is supported. option: the kernel's, without
-    CONFIG_. probe: a value to ask for, as JSON. beside: fields that it cannot go without, with commas.
+    since: Linux version that added the file, "" if every supported kernel has it. option: the kernel's, without
+    CONFIG_. probe: a value to ask for, as JSON. beside: fields that it requires, separated by commas.
     """
 
     name: str
@@ -105,7 +106,7 @@ class Background(Value):
 
 
 def background(name: str) -> Background:
-    """The line of one field. Raises KeyError for a name that is not in the table."""
+    """Return the line of one field. Raises KeyError for a name that is not in the table."""
     row = {column: "" if word == "-" else word for column, word in zip(COLUMNS, LINES[name].split(" "))}
     if row["probe"] == "*":
         row["probe"] = PROBES[fields.spec(name).type]

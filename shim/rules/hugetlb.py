@@ -1,7 +1,7 @@
 """`linux.resources.hugepageLimits` (OCI runtime-spec, config-linux.md, "Huge page limits").
 
 Kernel: cgroup-v1/hugetlb.rst, cgroup-v2.rst "HugeTLB Interface Files". Limits are bytes, rounded down to a page of the
-size. The kernel names a size in its largest whole unit, so 2 MiB pages are `2MB` and never `2048KB`.
+size. The kernel names a size in its largest whole unit: 2 MiB pages are `2MB`, never `2048KB`.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 LIMITS = spec("hugepageLimits")
 UNITS = {"KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
 DIGITS = 20  # of an unsigned 64-bit number
-# What a refusal can name: of pages of 4, 16 and 64 KiB, and the contiguous ones of some kernels (hugetlbpage.rst).
+# Sizes that a refusal can name: those for base pages of 4, 16 and 64 KiB, and the contiguous ones of some kernels
+# (hugetlbpage.rst).
 COMMON_SIZES = ("64KB", "2MB", "32MB", "512MB", "1GB")
-UNLIMITED = 2**63 - 2**31  # from about here on the kernel shows its own idea of "no limit"
+UNLIMITED = 2**63 - 2**31  # from about this value on the kernel shows its own number for "no limit"
 
 
 def probes(resources: dict[str, Any]) -> tuple[str, ...]:
-    """The interface files of the sizes that `resources` names, and of the common ones to name in a refusal."""
+    """Return the interface files of the sizes that `resources` names, and of the common sizes for a refusal to name."""
     entries = resources.get("hugepageLimits")
     if not isinstance(entries, list) or not entries:
         return ()
@@ -81,12 +82,12 @@ def _update_by_runc(case: Case, named: list[dict[str, Any]], version: int) -> Ou
 
 
 def _stated(case: Case) -> list[str]:
-    """The files that `unified` names with a value; an empty one is not written."""
+    """Return the files for which `unified` has a value; an empty value is not written."""
     return [key for key, value in (case.get("unified") or {}).items() if value]
 
 
 def kernel_name(size: str) -> str:
-    """The size in its largest whole unit ("2048KB" -> "2MB"); "" for what is not a size."""
+    """Return the size in its largest whole unit ("2048KB" -> "2MB"); "" if it is not a size."""
     digits, unit = size[:-2], size[-2:]
     if unit not in UNITS or not (digits.isascii() and digits.isdigit()) or len(digits) > DIGITS or int(digits) == 0:
         return ""
@@ -113,7 +114,7 @@ def _expected(named: list[dict[str, Any]], version: int) -> tuple[Expectation, .
 
 
 def shown(size: str, limit: int) -> str:
-    """The limit as the kernel shows it, in whole pages of `size`."""
+    """Return the limit as the kernel shows it, in whole pages of `size`."""
     return "max" if limit >= UNLIMITED else str(limit - limit % _bytes(size))
 
 
@@ -133,7 +134,7 @@ def _malformed(entries: Any) -> tuple[Problem, ...]:
 
 
 def _unknown(case: Case, named: list[dict[str, Any]], version: int) -> tuple[Problem, ...]:
-    """Entries whose file is known to be missing; None from the host means that nobody could look."""
+    """Return entries whose file is known to be missing. None from the host means that it could not be checked."""
     if not version:
         return ()
     sizes = [name.split(".")[1] for name, there in case.host.interface.items() if there and _sized(name, version)]

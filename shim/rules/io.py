@@ -1,7 +1,7 @@
 """`linux.resources.blockIO` (OCI runtime-spec, config-linux.md, "Block IO").
 
 Kernel: cgroup-v1/blkio-controller.rst, cgroup-v2.rst "IO Interface Files", block/bfq-iosched.rst. The controller is
-`blkio` on v1 and `io` on cgroup2; placements use the latter. Rates are bytes or operations a second.
+`blkio` on v1 and `io` on cgroup2; placements use the latter. Rates are bytes or operations per second.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def weight(case: Case) -> Outcome:
 
 
 def _weight_shown(case: Case, value: int) -> tuple[Expectation, ...]:
-    """The file that shows the weight, where it is known which one the runtime takes."""
+    """Return the file that shows the weight, if it is known which one the runtime uses."""
     if case.v1:
         found = [file for file in ("blkio.weight", "blkio.bfq.weight") if case.host.has(file)]
         return (expect(WEIGHT, 1, str(value), file=found[0]),) if found else ()
@@ -81,7 +81,7 @@ def _weight_shown(case: Case, value: int) -> tuple[Expectation, ...]:
 
 
 def leaf_weight(case: Case) -> Outcome:
-    """`leafWeight`, 10 to 1000 -> v1 blkio.leaf_weight, which went with CFQ in kernel 5.0; nothing on cgroup2."""
+    """`leafWeight`, 10 to 1000 -> v1 blkio.leaf_weight, removed with CFQ in kernel 5.0; nothing on cgroup2."""
     value = case.get(*LEAF_WEIGHT.path)
     early = unread(LEAF_WEIGHT, value)
     if early:
@@ -103,7 +103,7 @@ def leaf_weight(case: Case) -> Outcome:
 def weight_device(case: Case) -> Outcome:
     """`weightDevice`, list of {major, minor, weight 1 to 1000, leafWeight} -> blkio.bfq.weight_device, io.bfq.weight.
 
-    Needs BFQ as the disk's scheduler; leaf weights went with CFQ in kernel 5.0 and never were on cgroup2.
+    Needs BFQ as the disk's scheduler. Leaf weights were removed with CFQ in kernel 5.0 and never existed on cgroup2.
     """
     entries = case.get(*WEIGHT_DEVICE.path)
     early = unlisted(WEIGHT_DEVICE, entries)
@@ -127,7 +127,7 @@ def weight_device(case: Case) -> Outcome:
 
 
 def _weighed(entry: dict[str, Any], without_leaf: bool) -> dict[str, Any] | None:
-    """The entry as the kernel takes it, None for one with nothing left to say."""
+    """Return the entry as the kernel takes it, None if it asks for nothing."""
     kept = {key: value for key, value in entry.items() if not (without_leaf and key == "leafWeight")}
     value: Any = kept.get("weight")
     if whole(value) and value > 1000:
@@ -146,7 +146,7 @@ def _device_weights(case: Case, entries: list[dict[str, Any]]) -> tuple[Expectat
 
 
 def emptiness(case: Case) -> Outcome:
-    """What is left of `blockIO` where the controller is out of reach: crun opens its files for any such object."""
+    """The rest of `blockIO` without a reachable controller: crun opens its files for any such object."""
     return leftover(case, "blockIO", "io")
 
 

@@ -1,7 +1,7 @@
-"""The files that `unified` names: what kind of limit each is, and in which form the kernel shows it.
+"""The files that `unified` may name: the kind of each limit, and the form in which the kernel shows it.
 
-Documentation/admin-guide/cgroup-v2.rst, the section of each controller. Keys that are not listed here may be limits:
-they count as guards, and are read back in any form.
+Documentation/admin-guide/cgroup-v2.rst, the section of each controller. A key that is not listed here may be a limit,
+so it counts as a guard and is read back in any form.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from shim.rules.base import Kind
 
-# A line each; `-` is nothing. Name, kind, form in which the file shows what was written (shim.rules.shapes; `-` for an
-# action, or what only the root has), classic field that carries it on v1, Linux version that brought the file, kernel
-# option beside the controller's own, key that it cannot go without, and, to the end of the line, a value to ask for
+# One line a key; `-` for none. Name, kind, form in which the file shows what was written (shim.rules.shapes; `-` for an
+# action, or a file of the root alone), classic field for it on v1, Linux version that added the file, kernel option
+# beside the controller's own, key that it requires, and, to the end of the line, a value to ask for
 TABLE = """\
 memory.max guard page memory.limit - - - 67108864
 memory.swap.max guard page memory.swap - SWAP memory.max 0
@@ -60,18 +60,20 @@ LINES = {line.partition(" ")[0]: line for line in TABLE.splitlines()}
 
 
 def line_of(key: str) -> str:
-    """The table's line for a key, of `hugetlb.<size>.max` for any size; "" for a key that is not in it."""
+    """Return the table's line for a key, of `hugetlb.<size>.max` for any size; "" for a key that is not in it."""
     controller, _, rest = key.partition(".")
     return LINES.get(f"hugetlb.<size>.{rest.partition('.')[2]}" if controller == "hugetlb" else key, "")
 
 
 def kind(key: str) -> Kind:
-    """GUARD or HINT."""
+    """Return GUARD or HINT."""
     return HINT if key.startswith("cgroup.") or line_of(key).split(" ", 2)[1:2] == [HINT] else GUARD
 
 
 def shape(key: str) -> str:
-    """The form in which the file shows what was written, "any-form" for a file that is not known, "" for none."""
+    """Return the form in which the file shows what was written, "any-form" for an unknown file, "" if it is never
+    shown.
+    """
     if key.startswith("cgroup."):
         return ""
     found = (line_of(key) or f"{key} {GUARD} any-form ").split(" ", 3)[2]
@@ -79,15 +81,15 @@ def shape(key: str) -> str:
 
 
 def sets_nothing(key: str, value: str) -> bool:
-    """No write at all, or one that leaves a list of CPUs as empty as it is in a new cgroup."""
+    """Return whether nothing is written, or only an empty list of CPUs, which a new cgroup has anyway."""
     return value == "" or (not value.strip() and key.startswith("cpuset."))
 
 
 def stripped(key: str, value: str) -> str:
-    """The value as the kernel reads it.
+    """Return the value as the kernel reads it.
 
-    Where a size is expected, white space alone is 0 (memparse(), lib/cmdline.c), and what no page counter can exceed
-    is `max` (PAGE_COUNTER_MAX, include/linux/page_counter.h).
+    Where a size is expected, white space alone is 0 (memparse(), lib/cmdline.c), and a size above every page counter is
+    `max` (PAGE_COUNTER_MAX, include/linux/page_counter.h).
     """
     found = value.strip()
     if shape(key) != "page":
@@ -96,7 +98,7 @@ def stripped(key: str, value: str) -> str:
 
 
 def expected(key: str, value: str) -> tuple[Expectation, ...]:
-    """What cgroup2 must show after `value` was written to the file `key`; one for each line that it has."""
+    """Return what cgroup2 must show after `value` was written to the file `key`, one expectation for each line."""
     form = shape(key)
     if not value or not form:
         return ()
@@ -121,7 +123,7 @@ def _expectation(key: str, value: str, form: str) -> Expectation:
 
 
 def _whole_pages(key: str, value: str) -> str:
-    """Bytes as the kernel shows them: down to whole pages of the size that the file is named after."""
+    """Return bytes as the kernel shows them, rounded down to whole pages of the size in the file's name."""
     from shim.rules import hugetlb
 
     page = key.split(".")[1]
@@ -135,7 +137,7 @@ def _whole_pages(key: str, value: str) -> str:
 
 
 def _line(key: str, words: list[str]) -> str:
-    """One line as the kernel shows it; "" for what takes a line away."""
+    """Return one line as the kernel shows it; "" for a value that removes the line."""
     if key in WITH_A_DEFAULT and len(words) == 1:
         return f"default {words[0]}"
     if key in WITH_A_DEFAULT and words[1:] == ["default"]:
@@ -144,7 +146,7 @@ def _line(key: str, words: list[str]) -> str:
 
 
 def _rate(word: str) -> str:
-    """`riops=4294967295` is all that io.max counts to, which it shows as `max`."""
+    """io.max counts no further than `riops=4294967295`, which it shows as `max`."""
     name, _, rate = word.partition("=")
     whole = name in MOST and rate.isascii() and rate.isdigit()
     return f"{name}=max" if whole and int(rate) >= MOST[name] else word

@@ -1,4 +1,4 @@
-"""The rows of shim.rules.keys as values, for people's tools; a rule looks at two words of a line only."""
+"""The rows of shim.rules.keys as values, for cgshimctl; a rule needs only two words of a line."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ __all__ = ["COLUMNS", "LINES", "KeySpec", "spec"]
 class KeySpec(Value):
     """One file of cgroup2 that `unified` may name.
 
-    shape: how the file shows what was written, "" for what cannot be read back. classic: fields that carry it on v1.
-    since: Linux version with the file, "" for those of every kernel that is supported. option: the kernel's, without
-    CONFIG_. beside: key that it cannot go without. probe: a value to ask for.
+    shape: how the file shows what was written, "" if it cannot be read back. classic: fields for it on v1. since: Linux
+    version that added the file, "" if every supported kernel has it. option: the kernel's, without CONFIG_. beside: a
+    key that it requires. probe: a value to ask for.
     """
 
     name: str
@@ -36,7 +36,9 @@ COLUMNS = ("name", "kind", "shape", "classic", "since", "option", "beside", "pro
 
 
 def spec(key: str) -> KeySpec:
-    """The row of one key, of `hugetlb.<size>.max` for any size. Raises KeyError for a key that is not in the table."""
+    """Return the row of one key, of `hugetlb.<size>.max` for any size. Raises KeyError for a key that is not in the
+    table.
+    """
     line = line_of(key)
     if not line:
         raise KeyError(key)

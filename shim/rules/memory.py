@@ -24,7 +24,7 @@ def _bytes(value: int) -> str:
 def limit(case: Case) -> Outcome:
     """`limit`, int64 bytes, -1 unlimited -> v1 memory.limit_in_bytes, v2 memory.max.
 
-    0 is unset to runc, while crun writes it and the container dies at once; below -1 nothing takes it.
+    0 is unset to runc. crun writes it, and the container dies at once. Values below -1 are invalid everywhere.
     """
     value, version = case.get("memory", "limit"), reach(case, "memory")
     if value < -1:
@@ -51,7 +51,7 @@ def _zero_limit(case: Case) -> Outcome:
 
 
 def _rejects_lone_unlimited(case: Case) -> bool:
-    """runc up to 1.1 raises swap to unlimited along with memory, and fails without the file (cgroup2)."""
+    """runc up to 1.1 raises swap to unlimited together with memory, and fails if the file is missing (cgroup2)."""
     if case.v1 or case.operation == "update" or not case.runtime.raises_swap_along:
         return False
     return case.host.swap_accounting.value is False and case.get("memory", "swap") is None
@@ -131,7 +131,7 @@ def use_hierarchy(case: Case) -> Outcome:
     value, field = case.get("memory", "useHierarchy"), "memory.useHierarchy"
     if not case.runtime.reads_hierarchy:
         told = (note(field, "hierarchy", HINT, KEPT, "runc does not read it"),)
-        if case.v1 and case.host.version("memory") == 1:  # what the kernel has by itself is read back
+        if case.v1 and case.host.version("memory") == 1:  # the kernel's own value is read back
             return kept(case, field, HINT, "memory.use_hierarchy", str(int(value)), "memory").changed(notes=told)
         return Outcome(notes=told)
     if value and not case.v1:
@@ -146,7 +146,7 @@ def use_hierarchy(case: Case) -> Outcome:
 
 
 def emptiness(case: Case) -> Outcome:
-    """What is left of `memory` where the controller is out of reach: crun opens its directory for any such object."""
+    """The rest of `memory` without a reachable controller: crun opens its directory for any such object."""
     return leftover(case, "memory", "memory")
 
 
@@ -165,8 +165,8 @@ def check_before_update(case: Case) -> Outcome:
     return Outcome(notes=(note(field, "honoured", HINT, KEPT, "the runtime compares with memory.current"),))
 
 
-# `swap` comes before `limit`: it is counted from the limit, also from one that the next rule takes out. `swappiness`
-# comes before both: with `swap` still there it is known whether 0 was asked for or stands for "no swap".
+# `swap` comes before `limit`: it is counted from the limit, even from one that the next rule removes. `swappiness`
+# comes before both: as long as `swap` is there, it is known whether 0 was asked for or stands for "no swap".
 RULES: tuple[Rule, ...] = (
     Rule(field="memory.swappiness", apply=swappiness),
     Rule(field="memory.swap", apply=swap, probes=(SWAP_V1, SWAP_V2)),

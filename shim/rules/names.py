@@ -1,8 +1,8 @@
-"""Keys of `linux.resources` that are nearly those of the specification (config-linux.md, "Control groups").
+"""Keys that almost match those of the specification in `linux.resources` (config-linux.md, "Control groups").
 
-Go's decoder, and so runc, takes a key in any case; crun takes it as it stands. The names before OCI 1.0 (runtime-spec
-v0.5.0, config-linux.md) are read by no runtime any more. No rule looks at either, and no cgroup interface file
-(Documentation/admin-guide/cgroup-v2.rst) is read back for them, so the user is told.
+Go's decoder, and therefore runc, accepts a key in any case; crun compares it exactly. The names from before OCI 1.0
+(runtime-spec v0.5.0, config-linux.md) are no longer read by any runtime. No rule handles either kind, and no cgroup
+interface file (Documentation/admin-guide/cgroup-v2.rst) is read back for them, so a note reports them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ BEFORE_1_0 = {
 
 
 def misnamed(names: list[str], runtime: Runtime) -> tuple[Note, ...]:
-    """A note for each of these keys that stands for a field under another spelling; other keys are extensions."""
+    """Return a note for each of these keys that is another spelling of a field; other keys are extensions."""
     lower = {name.lower(): name for name in (*fields.TABLES, *fields.names())}
     told = []
     for name in names:
@@ -41,7 +41,7 @@ def misnamed(names: list[str], runtime: Runtime) -> tuple[Note, ...]:
 
 
 def around(found: list[str], runtime: Runtime) -> tuple[Note, ...]:
-    """A note for each of these keys on the way to the resources, which only runc takes in another case."""
+    """Return a note for each of these keys on the path to the resources, which only runc accepts in another case."""
     return tuple(_other_case(name, name.lower(), runtime) for name in found)
 
 

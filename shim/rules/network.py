@@ -58,7 +58,7 @@ def priorities(case: Case) -> Outcome:
 
 
 def emptiness(case: Case) -> Outcome:
-    """What is left of `network`: crun refuses any such object on cgroup2, and wants both hierarchies on v1."""
+    """The rest of `network`: crun refuses any such object on cgroup2, and requires both hierarchies on v1."""
     left = case.get("network")
     if left is None or not case.runtime.opens_every_section or (case.v1 and not _one_known_absent(case)):
         return NOTHING

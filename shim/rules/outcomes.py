@@ -1,4 +1,4 @@
-"""The few shapes that a rule's answer takes."""
+"""The few forms of a rule's outcome."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 
 def note(field: str, code: str, kind: Kind, effect: Effect, reason: str, lost: str = "") -> Note:
-    """A Note with its fields in reading order."""
+    """Return a Note with its fields in reading order."""
     return Note(field=field, code=code, kind=kind, effect=effect, reason=reason, lost=lost)
 
 
 def invalid(field: str, what: str, remedy: str) -> Outcome:
-    """Nothing here could take the value."""
+    """The value is invalid everywhere."""
     return Outcome(problems=(Problem(field=field, what=what, remedy=remedy),))
 
 
 def kept(case: Case, field: str, kind: Kind, file: str, value: str, controller: str, shape: Shape = "exact") -> Outcome:
-    """Honoured as it stands, in `file`; `value` "" where the kernel's file does not show what was asked."""
+    """Honoured unchanged, in `file`. value: "" if the file does not show what was asked for."""
     place = case.host.place(controller)
     expected: tuple[Expectation, ...] = ()
     if value:
@@ -51,24 +51,24 @@ def kept(case: Case, field: str, kind: Kind, file: str, value: str, controller: 
 
 
 def removed(field: str, code: str, kind: Kind, reason: str) -> Outcome:
-    """The key goes and nothing is lost by it."""
+    """The key is removed without a loss."""
     return Outcome(edits=(_remove(field),), notes=(note(field, code, kind, CHANGED, reason),))
 
 
 def lifted(case: Case, answer: Outcome, expectations: tuple[Expectation, ...]) -> Outcome:
-    """No limit, where cgroup2 alone has the controller: an update takes away what the container has there now."""
+    """No limit, and only cgroup2 has the controller: an update lifts the container's present limit there."""
     if case.operation != "update" or case.host.version(expectations[0].controller) != 2:
         return answer
     return answer.changed(notes=bridgeable(answer.notes), expectations=expectations)
 
 
 def dropped(field: str, code: str, reason: str) -> Outcome:
-    """A hint that this host or runtime cannot take."""
+    """A hint that this host or runtime cannot honour."""
     return Outcome(edits=(_remove(field),), notes=(note(field, code, HINT, DROPPED, reason, field),))
 
 
 def absent_hint(case: Case, controller: str, field: str, expectations: tuple[Expectation, ...] = ()) -> Outcome:
-    """A hint whose controller the runtime cannot reach; the expectations say what cgroup2 would have to show."""
+    """A hint whose controller the runtime cannot reach. expectations: what cgroup2 would have to show."""
     answer = dropped(field, absence(case, controller), _whereabouts(case, controller))
     if case.host.version(controller) != 2:
         return answer
@@ -78,7 +78,7 @@ def absent_hint(case: Case, controller: str, field: str, expectations: tuple[Exp
 def absent_guard(
     case: Case, controller: str, field: str, lost: str, expectations: tuple[Expectation, ...] = ()
 ) -> Outcome:
-    """A guard whose controller the runtime cannot reach; the expectations say what cgroup2 would have to show."""
+    """A guard whose controller the runtime cannot reach. expectations: what cgroup2 would have to show."""
     code, reason = absence(case, controller), _whereabouts(case, controller)
     told = (note(field, code, GUARD, UNENFORCEABLE, reason, lost),)
     in_cgroup2 = expectations if case.host.version(controller) == 2 else ()
@@ -90,12 +90,12 @@ def absent_guard(
 
 
 def bridgeable(notes: tuple[Note, ...]) -> tuple[Note, ...]:
-    """The notes of what cgshim itself can set in cgroup2."""
+    """Return the notes for limits that cgshim itself can set in cgroup2."""
     return tuple(one.changed(bridgeable=True) for one in notes)
 
 
 def absence(case: Case, controller: str) -> str:
-    """`memory-in-cgroup2` where only the other hierarchy has the controller, `memory-nowhere` where none has."""
+    """Return `memory-in-cgroup2` if only the other hierarchy has the controller, `memory-nowhere` if none has it."""
     return f"{controller}-in-cgroup2" if case.host.version(controller) == 2 else f"{controller}-nowhere"
 
 

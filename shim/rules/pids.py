@@ -1,7 +1,7 @@
 """`linux.resources.pids` (OCI runtime-spec, config-linux.md, "PIDs").
 
-Kernel: cgroup-v1/pids.rst, cgroup-v2.rst "PID Interface Files": `max` or 0 to 4194304 (PID_MAX_LIMIT on 64 bit), any
-negative number is refused. The unit is tasks.
+Kernel: cgroup-v1/pids.rst, cgroup-v2.rst "PID Interface Files": `max` or 0 to 4194304 (PID_MAX_LIMIT on 64 bit),
+negative numbers are refused. The unit is tasks.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def limit(case: Case) -> Outcome:
 
 
 def _zero(case: Case) -> Outcome:
-    """A start has a hazard of its own for it (shim.planning.preflight); in an update it may be a limit of one task."""
+    """A start has its own hazard for this (shim.planning.preflight). In an update it may be a limit of one task."""
     answer = unset(LIMIT, "0 is unset to crun and to runc before 1.4; runc 1.4 and later make it 1")
     if case.operation != "update":
         return answer
@@ -95,12 +95,12 @@ def _no_limit_v1(case: Case, unlimited: tuple[Expectation, ...]) -> Outcome:
 
 
 def _unlimited(case: Case, version: int, value: str) -> tuple[Expectation, ...]:
-    # systemd's own DefaultTasksMax may stand in the scope.
+    # The scope may have systemd's DefaultTasksMax.
     return () if case.driver == "systemd" else (expect(LIMIT, version, value),)
 
 
 def emptiness(case: Case) -> Outcome:
-    """What is left of `pids` where the controller is out of reach: crun opens its v1 directory for any such object."""
+    """The rest of `pids` without a reachable controller: crun opens its v1 directory for any such object."""
     return leftover(case, "pids", "pids")
 
 

@@ -25,7 +25,7 @@ MOST = 2**31 - 1
 def rdma(case: Case) -> Outcome:
     """`rdma`, device -> {hcaHandles, hcaObjects}, each a count -> rdma.max in both hierarchies.
 
-    runc since 1.1 sets it; crun reads neither the field nor enables the controller for a `unified` key.
+    runc since 1.1 sets it. crun neither reads the field nor enables the controller for a `unified` key.
     """
     devices = case.get("rdma")
     if devices is None:

@@ -1,7 +1,7 @@
-"""What the rules of the small controllers share: where a field lands, and whether the runtime gets there.
+"""Shared by the rules of the small controllers: the hierarchy of a field, and whether the runtime can reach it.
 
-On legacy and hybrid hosts the runtimes write v1 hierarchies only, on unified hosts cgroup2 only. A controller that
-lives on the other side, or nowhere, is out of their reach whatever the file system shows.
+On legacy and hybrid hosts the runtimes write only to v1 hierarchies, on unified hosts only to cgroup2. A controller on
+the other side, or on none, is out of their reach, even if its files are visible.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 
 
 def reach(case: Case, controller: str) -> int:
-    """The version in which the runtime can set the controller here: 1, 2, or 0 for not at all."""
+    """Return the version in which the runtime can set the controller here: 1, 2, or 0 if it cannot."""
     version = case.host.version(controller)
     return version if version == (1 if case.v1 else 2) else 0
 
 
 def whole(value: Any) -> bool:
-    """Is it a JSON integer; Python counts `true` among them."""
+    """Return whether it is a JSON integer; Python counts `true` as one."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def number(case: Case, field: FieldSpec) -> int:
-    """The field's number for a rule that only looks at it; 0 where it is absent or no number."""
+    """Return the field's number for a rule that only needs to know it; 0 if it is absent or not a number."""
     value = case.get(*field.path)
     return value if whole(value) else 0
 
 
 def unread(field: FieldSpec, value: Any) -> Outcome | None:
-    """The outcome for an absent or ill-typed number; None if the value is valid and the rule should go on."""
+    """Return the outcome for an absent or ill-typed number; None if the value is valid and the rule should go on."""
     if value is None:
         return NOTHING
     if not whole(value):
@@ -46,9 +46,9 @@ def unread(field: FieldSpec, value: Any) -> Outcome | None:
 
 
 def unlisted(field: FieldSpec, entries: Any, optional: tuple[str, ...] = ()) -> Outcome | None:
-    """The answer for a list that is absent, empty or malformed; None for one that is worth a look.
+    """Return the outcome for a list that is absent, empty or malformed; None if the rule should go on.
 
-    optional: numbers of an entry that may be absent or null, beside `major` and `minor`, which may not.
+    optional: numbers of an entry that may be absent or null; `major` and `minor` may not.
     """
     if entries is None:
         return NOTHING
@@ -69,12 +69,12 @@ def _complete(entry: Any, optional: tuple[str, ...]) -> bool:
 
 
 def unset(field: FieldSpec, reason: str = "0 is unset to runc and crun") -> Outcome:
-    """Present, but asks for nothing."""
+    """The field is present but asks for nothing."""
     return Outcome(notes=(note(field.name, "unset", field.kind, KEPT, reason),))
 
 
 def honoured(case: Case, field: FieldSpec, value: str, *, shape: Shape = "exact", caveat: str = "") -> Outcome:
-    """Stays as it is; `value` is what the file must show, "" where that is not known. `caveat` ends the reason."""
+    """Kept unchanged. value: what the file must show, "" if that is unknown. caveat: the end of the reason."""
     answer = kept(case, field.name, field.kind, field.file(case), value, field.controller, shape)
     if not caveat:
         return answer
@@ -83,13 +83,13 @@ def honoured(case: Case, field: FieldSpec, value: str, *, shape: Shape = "exact"
 
 
 def rewritten(field: FieldSpec, value: Any, code: str, reason: str) -> Outcome:
-    """Another value takes its place, with the same meaning or the nearest that the kernel has; no expectation yet."""
+    """Replaced by a value with the same meaning, or the nearest that the kernel has; no expectation yet."""
     edits = (Edit(op="set", path=field.path, value=value),)
     return Outcome(edits=edits, notes=(note(field.name, code, field.kind, CHANGED, reason),))
 
 
 def expect(field: FieldSpec, version: int, value: str, *, file: str = "", shape: Shape = "exact") -> Expectation:
-    """What the field's file, or `file`, must show."""
+    """Return what the field's file, or `file`, must show."""
     return Expectation(
         field=field.name,
         kind=field.kind,
@@ -102,14 +102,14 @@ def expect(field: FieldSpec, version: int, value: str, *, file: str = "", shape:
 
 
 def showing(answer: Outcome, expected: tuple[Expectation, ...]) -> Outcome:
-    """The same answer, with what the kernel must show."""
+    """Return the same outcome with what the kernel must show."""
     return Outcome(edits=answer.edits, notes=answer.notes, expectations=expected, problems=answer.problems)
 
 
 def beyond(case: Case, field: FieldSpec, lost: str, expected: tuple[Expectation, ...] = ()) -> Outcome:
-    """The runtime does not reach the controller: the field goes. `lost` "" where it asked for no limit.
+    """The runtime does not reach the controller: the field is removed. lost: "" if it asked for no limit.
 
-    expected: what cgroup2 would have to show, for a bridge that sets it there; an update to "no limit" needs it too.
+    expected: what cgroup2 must show if the bridge sets the limit there; an update to "no limit" needs it, too.
     """
     if not lost:
         reason = f"it asks for no limit, and the runtime cannot reach the {field.controller} controller here"
@@ -121,7 +121,7 @@ def beyond(case: Case, field: FieldSpec, lost: str, expected: tuple[Expectation,
 
 
 def unsupported(field: FieldSpec, code: str, reason: str, lost: str) -> Outcome:
-    """The controller is there, but the kernel or the runtime has nothing to carry this field; it goes."""
+    """The controller is there, but the kernel or the runtime cannot set this field, so it is removed."""
     if not lost:
         return removed(field.name, code, field.kind, reason)
     if field.kind == HINT:
@@ -131,9 +131,9 @@ def unsupported(field: FieldSpec, code: str, reason: str, lost: str) -> Outcome:
 
 
 def leftover(case: Case, section: str, controller: str) -> Outcome:
-    """What is left of a section whose controller the runtime cannot reach asks for nothing, and goes under crun.
+    """The rest of a section whose controller the runtime cannot reach asks for nothing; under crun it is removed.
 
-    The rules before have taken out every limit; crun opens the controller's directory for any such object.
+    The earlier rules have removed every limit; crun opens the controller's directory for any such object.
     """
     if case.get(section) is None or not case.runtime.opens_every_section or not known_absent(case, controller):
         return NOTHING
@@ -142,5 +142,5 @@ def leftover(case: Case, section: str, controller: str) -> Outcome:
 
 
 def known_absent(case: Case, controller: str) -> bool:
-    """Detection looks for the controllers of what is asked for; of others it says nothing."""
+    """Return whether the controller is known to be absent. Detection looks only for controllers that are needed."""
     return controller in case.host.placements and not reach(case, controller)

@@ -1,7 +1,7 @@
-"""What each kind of runtime does with `linux.resources` (config-linux.md, "Control groups"), as far as rules must know.
+"""The behaviour of each kind of runtime with `linux.resources` (config-linux.md, "Control groups"), as rules need it.
 
-Read in the sources of runc 1.0 to 1.5 and crun 0.17 to 1.29 and observed with most of them; the version is not known
-here, so a row says what the oldest or the strictest of them does. "other" is what nobody looked at.
+Taken from the sources of runc 1.0 to 1.5 and crun 0.17 to 1.29, and observed with most of them. The version is not
+known here, so a row describes the oldest or the strictest of them. "other" is a runtime that was not examined.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
 
 class Runtime(Value):
-    """One kind of runtime. Each field is what it does, with the limit or file that it is about.
+    """One kind of runtime. Each field is a behaviour, with the limit or file that it concerns.
 
-    zero_is_unset: memory.limit, memory.swap, realtime and leafWeight of 0. opens_every_section: the controller's
-    directory for an object with nothing in it, and fails without. minus_one_on_v1: writes -1 for no quota and no limit
+    zero_is_unset: memory.limit, memory.swap, realtime and leafWeight of 0. opens_every_section: opens the controller's
+    directory even for an empty object, and fails if it is missing. minus_one_on_v1: writes -1 for no quota and no limit
     of tasks. halves_of_cpu_max: an update sets quota or period alone and keeps the other. period_reset: an update of
     the quota alone sets the period to its default. idle_first: cpu.idle before cpu.weight. checks_shares: fails on
-    cpu.shares that the kernel would round. raises_swap_along: memory.limit -1 lifts the limit of swap, too.
-    swap_alone: takes memory.swap with memory.limit -1 as a number for swap. reads_kernel_memory, reads_hierarchy,
-    reads_rdma: these fields. check_needs_swap: checkBeforeUpdate wants memory.swap.current. unset_swappiness: 2^64 - 1
-    is unset. most_swappiness: the highest that is taken. weight_file: fails where blkio.weight is missing.
-    not_updated: sections that an update ignores. never_enabled: cgroup2 controllers that it does not enable.
-    any_case: keys in any case. root_itself: puts a container into the root cgroup where cgroupsPath says so.
-    unmounted: writes limits into the directory of a v1 controller that is not mounted. refuses_hybrid: starts nothing
-    where cgroup2 is beside v1 hierarchies with controllers of its own. least_memory, least_memory_with_swap: bytes
-    with which no start succeeds, where the host has no swap, or has some; 0 where nobody looked. text_behind: does not
-    look at what follows the configuration. comments: takes comments for white space. looks_at_frozen: says at once that
-    a container's own cgroup is frozen. empty_flag_is_unset, units_in_flags: of `update`; `--memory ""`, `1g`.
+    cpu.shares that the kernel would round. raises_swap_along: memory.limit -1 lifts the limit of swap, too. swap_alone:
+    takes memory.swap with memory.limit -1 as a number for swap. reads_kernel_memory, reads_hierarchy, reads_rdma: these
+    fields. check_needs_swap: checkBeforeUpdate wants memory.swap.current. unset_swappiness: 2^64 - 1 is unset.
+    most_swappiness: the highest that is taken. weight_file: fails where blkio.weight is missing. not_updated: sections
+    that an update ignores. never_enabled: cgroup2 controllers that it does not enable. any_case: keys in any case.
+    root_itself: puts a container into the root cgroup where cgroupsPath says so. unmounted: writes limits into the
+    directory of a v1 controller that is not mounted. refuses_hybrid: starts nothing where cgroup2 is beside v1
+    hierarchies with controllers of its own. least_memory, least_memory_with_swap: bytes with which no start succeeds on
+    a host without and with swap; 0 if unknown. text_behind: ignores text behind the configuration. comments: treats
+    comments as white space. looks_at_frozen: reports at once that a container's own cgroup is frozen.
+    empty_flag_is_unset, units_in_flags: of `update`; `--memory ""`, `1g`.
     """
 
     name: Family
@@ -108,10 +108,10 @@ _MADE: dict[str, Runtime] = {}
 
 
 def of(kind: Family) -> Runtime:
-    """The runtime of a kind. Raises ValueError for another word."""
+    """Return the runtime of a kind. Raises ValueError for another word."""
     if kind not in _MADE:
         place = _KINDS.index(kind)
-        made = Runtime.__new__(Runtime)  # tests/rules/test_fields.py holds the table against the fields
+        made = Runtime.__new__(Runtime)  # tests/rules/test_fields.py compares the table with the fields
         made.__dict__.update({"name": kind}, **{field: row[place] for field, row in _TABLE.items()})
         _MADE[kind] = made
     return _MADE[kind]

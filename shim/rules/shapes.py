@@ -1,7 +1,7 @@
-"""How the kernel shows what was written to an interface file: one comparison for each shape of file.
+"""How the kernel shows a value that was written to an interface file: one comparison for each shape of file.
 
-Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/*.rst. Memory sizes are rounded down to a page, some files have a
-line for each device, in others the place of a word says what it means. Pure.
+Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/*.rst. Memory sizes are rounded down to a page. Some files have
+one line a device; in others the position of a word gives its meaning. Pure.
 """
 
 from __future__ import annotations
@@ -14,20 +14,21 @@ if TYPE_CHECKING:
 
 
 def agrees(shape: str, wanted: str, text: str, page: int) -> bool:
-    """Does a file with this content show the wanted value. Raises KeyError for a shape that is not in SHAPES.
+    """Return whether a file with this content shows the wanted value. Raises KeyError for a shape that is not in
+    SHAPES.
 
-    page: bytes of a page of memory on the machine that the file is from.
+    page: bytes of a memory page on the machine that the file is from.
     """
     wanted, found = wanted.strip(), text.strip()
     if shape in SIZES:
         return SIZES[shape](wanted, found, page)
-    if shape == "any-form":  # a file that is not known here
+    if shape == "any-form":  # an unknown file
         return _page(wanted, found, page) or any(same(wanted, found) for same in SHAPES.values())
     return SHAPES[shape](wanted, found)
 
 
 def without(wanted: str, text: str) -> str:
-    """The number `wanted` less the one that a file with this content shows; the same where it shows no limit."""
+    """Return `wanted` less the number in a file with this content; `wanted` itself if the file shows no limit."""
     wanted, found = wanted.strip(), text.strip()
     return str(int(wanted) - int(found)) if wanted.isdigit() and found.isdigit() else wanted
 
@@ -54,7 +55,7 @@ def _pages(wanted: str, found: str, page: int) -> bool:
 
 
 def _at_most(wanted: str, found: str, page: int) -> bool:
-    """That or less: what the runtime makes of it depends on more than a plan can know."""
+    """That number or less: the runtime's result depends on more than a plan can know."""
     return _page(wanted, found, page) or (wanted.isdigit() and found.isdigit() and int(found) <= int(wanted))
 
 
@@ -68,7 +69,7 @@ def _number(wanted: str, found: str) -> bool:
 
 
 def _first_words(wanted: str, found: str) -> bool:
-    """As many words as were written, from the first on: `50000` leaves the period of cpu.max as it was."""
+    """As many words as were written, from the first on: writing `50000` keeps the period of cpu.max."""
     words = wanted.split()
     shown = found.split()[: len(words)]
     return len(words) == len(shown) and all(map(_same_word, words, shown))
@@ -80,7 +81,7 @@ def _second_word(wanted: str, found: str) -> bool:
 
 
 def _percents(wanted: str, found: str) -> bool:
-    """Quota and period of cpu.max, the quota perhaps rounded up to whole percents of a CPU, as systemd has them."""
+    """Quota and period of cpu.max; the quota may be rounded up to whole percents of a CPU, as by systemd."""
     if _exact(wanted, found):
         return True
     words = wanted.split() + found.split()
@@ -91,7 +92,7 @@ def _percents(wanted: str, found: str) -> bool:
 
 
 def _cpus(wanted: str, found: str) -> bool:
-    """Lists of CPUs or memory nodes: `0,1` and `0-1` are the same; what `all` is, only the kernel knows."""
+    """Lists of CPUs or memory nodes: `0,1` and `0-1` are the same; only the kernel knows what `all` means."""
     from shim.rules.cpuset import normalised
 
     asked, shown = normalised(wanted), normalised(found)
@@ -99,7 +100,7 @@ def _cpus(wanted: str, found: str) -> bool:
 
 
 def _lines(wanted: str, found: str) -> bool:
-    """Each wanted line is there; the first word of a line says what the others are about."""
+    """Each wanted line is there. The first word of a line is its key."""
     shown = {line.split()[0]: line.split()[1:] for line in found.splitlines() if line.strip()}
     return all(_line(words[0], words[1:], shown) for words in map(str.split, wanted.splitlines()) if words)
 

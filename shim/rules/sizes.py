@@ -5,12 +5,14 @@ from __future__ import annotations
 SUFFIXES = "KMGTPE"  # memparse(), lib/cmdline.c
 LARGEST = (1 << 63) - 1
 UNLIMITED = (1 << 63) - (1 << 31)  # PAGE_COUNTER_MAX in bytes, and a margin for the largest page
-NO_HOST_HAS = 1 << 62  # bytes: a limit of so much memory is none
+NO_HOST_HAS = 1 << 62  # bytes: a limit of this size is no limit
 BASES = {"0x": 16, "0X": 16}
 
 
 class Untranslatable(ValueError):
-    """`what` is wrong; `remedy` says how to write it, "" if v1 cannot express the value at all."""
+    """A value with no counterpart. what: the reason. remedy: how to write it, "" if v1 cannot express the value at
+    all.
+    """
 
     def __init__(self, what: str, remedy: str = "") -> None:
         super().__init__(what)
@@ -19,7 +21,7 @@ class Untranslatable(ValueError):
 
 
 def with_unit(value: int) -> str:
-    """Return bytes for people: `64 MiB (67108864 bytes)`; a number that is no whole unit as it is."""
+    """Return bytes with a unit: `64 MiB (67108864 bytes)`; a number that is not in whole units is unchanged."""
     for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
         if value >= size and value % size == 0:
             return f"{value // size} {unit} ({value} bytes)"
@@ -27,7 +29,7 @@ def with_unit(value: int) -> str:
 
 
 def number(key: str, value: str, least: int = 0, most: int = LARGEST, *, words: str = "") -> int:
-    """A decimal number in a range, as kstrtou64() takes it. words: what else the file takes, for the remedy."""
+    """Return a decimal number in a range, as kstrtou64() reads it. words: what else the file takes, for the remedy."""
     if not _decimal(value) or not least <= int(value[:32]) <= most:
         what = f"{value!r} is not a number from {least} to {most}"
         raise Untranslatable(what, f"{key} takes a number from {least} to {most}{words}")
@@ -35,9 +37,9 @@ def number(key: str, value: str, least: int = 0, most: int = LARGEST, *, words: 
 
 
 def size(key: str, value: str) -> int:
-    """Bytes with an optional suffix K to E, or -1 for `max`. Raises Untranslatable.
+    """Return bytes for a number with an optional suffix K to E, or -1 for `max`. Raises Untranslatable.
 
-    From 2^63 bytes on it is LARGEST; a number that does not fit into the kernel's 64 bits would start again at 0
+    Sizes of 2^63 bytes and more become LARGEST. A number that does not fit into the kernel's 64 bits would wrap around
     there, so it is refused.
     """
     if value == "max":
@@ -54,7 +56,7 @@ def size(key: str, value: str) -> int:
 
 
 def unlimited(text: str) -> bool:
-    """Is it as many bytes as the kernel's largest page counter, or more."""
+    """Return whether it is at least as many bytes as the kernel's largest page counter."""
     try:
         return UNLIMITED <= amount(text) < 1 << 64
     except Untranslatable:
@@ -62,7 +64,9 @@ def unlimited(text: str) -> bool:
 
 
 def amount(text: str) -> int:
-    """A number in any base that the kernel reads (10, 0x10, 010), with an optional suffix. Raises Untranslatable."""
+    """Return a number in any base that the kernel reads (10, 0x10, 010), with an optional suffix. Raises
+    Untranslatable.
+    """
     digits, shift = text, 0
     if digits[-1:] and digits[-1] in SUFFIXES + SUFFIXES.lower() and digits[:2] not in BASES:
         digits, shift = text[:-1], 10 * (SUFFIXES.index(text[-1].upper()) + 1)
@@ -76,5 +80,5 @@ def amount(text: str) -> int:
 
 
 def _decimal(digits: str) -> bool:
-    """Digits that are decimal to the kernel, too, which reads 010 as eight."""
+    """Return whether the kernel reads the digits as decimal; it reads 010 as eight."""
     return digits.isascii() and digits.isdigit() and (digits == "0" or not digits.startswith("0"))

@@ -23,14 +23,14 @@ NO_LIMIT = (1 << 63) - (1 << 12)  # PAGE_COUNTER_MAX (include/linux/page_counter
 def swap(case: Case) -> Outcome:
     """`swap`, int64 bytes of memory plus swap, -1 unlimited -> v1 memory.memsw.limit_in_bytes, v2 memory.swap.max.
 
-    cgroup2 gets the difference to `limit`. Without swap accounting neither file exists.
+    cgroup2 gets the difference from `limit`. Without swap accounting neither file exists.
     """
     value, most = case.get("memory", "swap"), case.get("memory", "limit") or 0
     if value < -1:
         return invalid("memory.swap", f"{value} is not a valid size", "bytes of memory plus swap, or -1 for unlimited")
     if value == 0:
         return _zero_swap(case, most)
-    if value == -1 or (case.v1 and value >= most >= NO_LIMIT):  # v1 cannot say "no swap" beside unlimited memory
+    if value == -1 or (case.v1 and value >= most >= NO_LIMIT):  # v1 cannot express "no swap" beside unlimited memory
         return _unlimited_swap(case)
     if most > 0 and value < most:
         what = f"{value} is less than memory.limit {most}, and swap is memory plus swap"
@@ -72,7 +72,7 @@ def _zero_swap(case: Case, most: int) -> Outcome:
 
 
 def _as_much_as_memory(case: Case, most: int) -> Outcome:
-    """No swap beside a limit, in the words that every crun understands."""
+    """No swap beside a limit, in the form that every crun understands."""
     edits = (Edit(op="set", path=("memory", "swap"), value=most),)
     reason = f"crun takes 0 as no swap, but not in every version; swap == limit ({most}) means the same everywhere"
     then = swap(case.changed(resources={**case.resources, "memory": {**case.get("memory"), "swap": most}}))
@@ -97,7 +97,7 @@ def _unlimited_swap(case: Case) -> Outcome:
 
 
 def _swap_alone(case: Case, value: int, most: int) -> Outcome:
-    """A number for `swap` without a finite `limit` to take it from."""
+    """A number for `swap` without a finite `limit` to subtract from it."""
     if case.operation == "update" and most == 0:
         return _swap_of_a_running_container(case, value)
     if case.v1 and most < 0 and value >= NO_LIMIT:
@@ -136,7 +136,7 @@ def _swap_of_a_running_container(case: Case, value: int) -> Outcome:
         expected = expect("memory.swap", SWAP_V1, str(value), 1)
     else:  # the runtime subtracts the limit as it was written, the kernel shows it rounded down to a page
         (both,) = expect("memory.swap", SWAP_V2, str(value))
-        # Its memory.max may be replaced by `unified` only after that: then the swap is less than it could be.
+        # A key of `unified` may replace its memory.max only after that; then the swap is less than it could be.
         shape = "at-most" if case.get("unified", "memory.max") else "pages"
         expected = (both.changed(shape=shape, beyond="memory.max"),)
     return Outcome(notes=(note("memory.swap", "swap-alone", GUARD, KEPT, reason),), expectations=expected)
@@ -163,7 +163,7 @@ def _unaccounted(case: Case, allowed: int, lost: str = "") -> Outcome:
 
 
 def _swappiness(reason: str) -> Outcome:
-    """Swappiness 0 in the place of "no swap"."""
+    """Set swappiness 0 in place of "no swap"."""
     return Outcome(
         edits=(
             Edit(op="remove", path=("memory", "swap")),
@@ -175,18 +175,20 @@ def _swappiness(reason: str) -> Outcome:
 
 
 def instead_of_swap() -> tuple[Expectation, ...]:
-    """That swappiness 0, which stands for "no swap", is there."""
+    """Return the expectation for swappiness 0, which stands for "no swap"."""
     return expect("memory.swap", "memory.swappiness", "0", 1)
 
 
 def stands_for_no_swap(case: Case) -> bool:
-    """Is `swappiness` 0 what `_unaccounted` leaves in the place of "no swap"; it has to be read back as such."""
+    """Return whether `swappiness` is the 0 that `_unaccounted` set in place of "no swap"; it is then read back as
+    such.
+    """
     no_swap_limit = case.host.swap_accounting.value is False and case.get("memory", "swap") is None
     return no_swap_limit and case.get("memory", "swappiness") == 0 and (case.get("memory", "limit") or 0) > 0
 
 
 def expect(field: str, file: str, value: str, version: int = 2, *, kind: Kind = GUARD) -> tuple[Expectation, ...]:
-    """What a file of the memory controller must show."""
+    """Return what a file of the memory controller must show."""
     shape: Shape = "exact" if file == "memory.swappiness" else "page"
     expected = Expectation(
         field=field, kind=kind, controller="memory", version=version, file=file, value=value, shape=shape

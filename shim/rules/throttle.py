@@ -1,7 +1,7 @@
 """The four throttle lists of `linux.resources.blockIO` (OCI runtime-spec, config-linux.md, "Block IO").
 
-Kernel: cgroup-v1/blkio-controller.rst "Throttling/Upper limit policy files", cgroup-v2.rst "io.max". Rates are bytes
-or operations a second.
+Kernel: cgroup-v1/blkio-controller.rst "Throttling/Upper limit policy files", cgroup-v2.rst "io.max". Rates are bytes or
+operations per second.
 """
 
 from __future__ import annotations
@@ -75,12 +75,14 @@ def _throttle(case: Case, field: FieldSpec, word: str) -> Outcome:
 
 
 def _fitting(case: Case, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rates that cgroup2 takes: 1 becomes 2; 0 goes from a new cgroup, which has no limit, and is spelled out else."""
+    """Return rates that cgroup2 takes: 1 becomes 2; 0 is removed for a new cgroup, which has no limit, else it becomes
+    `max`.
+    """
     found = []
     lifted = set()
     for entry in entries:
         device = (entry["major"], entry["minor"])
-        stated = entry.get("rate") or 0  # runtimes read 0 where there is none
+        stated = entry.get("rate") or 0  # runtimes read a missing rate as 0
         if stated == 0 and case.operation == "create" and device not in lifted:
             continue
         lifted.add(device)
@@ -90,7 +92,7 @@ def _fitting(case: Case, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _lines_v1(field: FieldSpec, rates: dict[str, int]) -> tuple[Expectation, ...]:
-    """`8:0 1048576` for each device that stays limited."""
+    """Return `8:0 1048576` for each device that stays limited."""
     most = UNLIMITED_IOPS if "iops" in field.v1 else UNLIMITED_RATE
     return tuple(
         expect(field, 1, f"{device} {rate}", shape="lines") for device, rate in rates.items() if 0 < rate < most
@@ -98,9 +100,10 @@ def _lines_v1(field: FieldSpec, rates: dict[str, int]) -> tuple[Expectation, ...
 
 
 def _lines_v2(case: Case, field: FieldSpec) -> tuple[Expectation, ...]:
-    """`8:0 rbps=1048576 wbps=max riops=max wiops=max` for each device of `field`: io.max has one line for all four.
+    """Return `8:0 rbps=1048576 wbps=max riops=max wiops=max` for each device of `field`: io.max has one line for all
+    four.
 
-    An update leaves unnamed words as they were.
+    An update keeps the words that it does not name.
     """
     stated = {word: _rates(case, one) for one, word in THROTTLES}
     found = []
@@ -114,7 +117,9 @@ def _lines_v2(case: Case, field: FieldSpec) -> tuple[Expectation, ...]:
 
 
 def _own_words(case: Case, field: FieldSpec, word: str, rates: dict[str, int]) -> tuple[Expectation, ...]:
-    """`8:0 rbps=1048576`: the other lists may have left the resources by now, and io.max keeps words not named."""
+    """Return `8:0 rbps=1048576`: the other lists may be gone from the resources by now, and io.max keeps unnamed
+    words.
+    """
     found = [(device, _rate_v2(word, rate)) for device, rate in rates.items()]
     limited = [(device, rate) for device, rate in found if rate != "max" or case.operation == "update"]
     return tuple(expect(field, 2, f"{device} {word}={rate}", shape="lines") for device, rate in limited)
@@ -130,7 +135,7 @@ def _rate_v2(word: str, rate: int | None) -> str:
 
 
 def _rates(case: Case, field: FieldSpec) -> dict[str, int]:
-    """Device -> rate, the last one stated; nothing where the list is malformed, which its own rule reports."""
+    """Return device -> rate, the last one if there are several; {} for a malformed list, which its own rule reports."""
     entries = case.get(*field.path)
     if unlisted(field, entries, optional=("rate",)):
         return {}

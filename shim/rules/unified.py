@@ -1,8 +1,8 @@
 """`linux.resources.unified` (OCI runtime-spec, config-linux.md, "Unified"): cgroup2 files by name.
 
-On v1 hierarchies no runtime takes it (runc and crun: "cannot use unified on cgroup v1"; crun forgets it silently
-where `cpu` stands without cpus and mems). Each key becomes the classic field for the same limit; the rules of that
-field then judge it. Files and values: Documentation/admin-guide/cgroup-v2.rst.
+On v1 hierarchies no runtime accepts it (runc and crun: "cannot use unified on cgroup v1"; crun silently drops it if
+`cpu` is present without cpus and mems). Each key becomes the classic field for the same limit; the rules of that field
+then judge it. Files and values: Documentation/admin-guide/cgroup-v2.rst.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ if TYPE_CHECKING:
 
 
 def on_v1(case: Case) -> Outcome:
-    """Every key to its classic field, one after the other, so that `memory.swap.max` finds `memory.max` done."""
+    """Translate every key to its classic field, in order, so that `memory.swap.max` comes after `memory.max`."""
     edits: list[Edit] = []
     notes: list[Note] = []
     problems: list[Problem] = []
     expectations: list[Expectation] = []
     keys = case.get("unified")
     if not keys and case.operation == "create":
-        return NOTHING  # only `runc update` minds an empty object
-    # memory.max before what is counted from it; memory.high takes what the others leave of the soft limit.
+        return NOTHING  # only `runc update` fails on an empty object
+    # memory.max before the fields that depend on it; memory.high gets what the others leave of the soft limit.
     ordered = sorted(keys, key=lambda key: (key == "memory.swap.max", key == "memory.high"))
     for key in ordered:
         value = keys[key]
@@ -87,7 +87,7 @@ def _translated(case: Case, key: str, value: str) -> Outcome:
 
 
 def _in_cgroup2(case: Case, key: str, value: str) -> Outcome:
-    """Hybrid: the key's own controller is on cgroup2, where the runtime does not write but the bridge can."""
+    """Hybrid: the key's controller is on cgroup2, where the runtime does not write but the bridge can."""
     field, controller = f"unified.{key}", key.partition(".")[0]
     if key == "memory.swap.max" and case.host.swap_accounting.value is False:
         return _swap_unaccounted(case, key, value).changed(edits=())
@@ -125,7 +125,7 @@ def _without_counterpart(key: str, value: str) -> Outcome:
 
 
 def on_v2(case: Case) -> Outcome:
-    """Every key as it stands, unless its controller or its file is missing here."""
+    """Keep every key, unless its controller or its file is missing here."""
     edits: list[Edit] = []
     notes: list[Note] = []
     expectations: list[Expectation] = []
@@ -178,7 +178,7 @@ def _swap_unaccounted(case: Case, key: str, value: str) -> Outcome:
 
 
 def probes(resources: dict[str, Any]) -> tuple[str, ...]:
-    """The interface files that decide: swap's, where a key is about swap."""
+    """Return the interface files that decide: those of swap if a key is about swap."""
     keys = resources.get("unified") or {}
     return ("memory.swap.max", "memory.memsw.limit_in_bytes") if "memory.swap.max" in keys else ()
 

@@ -1,8 +1,8 @@
-"""cgroup2 file contents as classic OCI fields: one function a file, `TRANSLATIONS` the table.
+"""Contents of cgroup2 files as classic OCI fields: one function a file, with the table `TRANSLATIONS`.
 
-Each takes (case, key, value) and gives (edits, reason, lost); value is as Documentation/admin-guide/cgroup-v2.rst
-lets it be written, stripped and not empty. What cannot be carried raises Untranslatable: with a remedy if the value
-is malformed, without one if v1 has no way to say it.
+Each takes (case, key, value) and returns (edits, reason, lost). value: as Documentation/admin-guide/cgroup-v2.rst
+allows it, stripped and not empty. A value without a counterpart raises Untranslatable: with a remedy if it is
+malformed, without one if v1 cannot express it.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ def _memory_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str
     if case.operation == "update" and limit == 0 < swap and not case.get("unified", "memory.swap.max"):
         raise Untranslatable(f"memory.swap {swap} counts from the container's own limit, which is not in this update")
     wanted = wanted or 1  # runtimes read 0 as "unset"; a byte is rounded down to the same 0 by the kernel
-    wanted = -1 if wanted >= NO_HOST_HAS else wanted  # nothing can be added to it, and it limits nothing
+    wanted = -1 if wanted >= NO_HOST_HAS else wanted  # cannot be added to, and limits nothing
     edits, lost = [_set(("memory", "limit"), wanted)], ""
     if 0 < limit <= swap and not case.get("unified", "memory.swap.max"):
-        # On cgroup2 the classic pair would have become so much swap, whatever memory.max says afterwards.
+        # On cgroup2 the classic pair would have become this much swap, whatever memory.max becomes later.
         more, lost = _swap_of_a_pair(wanted, swap - limit)
         edits.extend(more)
     return tuple(edits), "memory.max is memory.limit", lost
 
 
 def _swap_of_a_pair(limit: int, allowed: int) -> tuple[tuple[Edit, ...], str]:
-    """Swap of `allowed` bytes beside another memory limit than it was counted from."""
+    """Swap of `allowed` bytes beside a memory limit other than the one that it was counted from."""
     if limit > 0:
         both = limit + allowed
         return (_set(("memory", "swap"), both if both <= LARGEST else -1),), ""  # runtimes read no more than LARGEST
@@ -56,7 +56,7 @@ def _memory_swap_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...]
     if allowed < 0:
         return (_set(("memory", "swap"), -1),), "memory.swap.max=max is memory.swap -1", ""
     if 0 < most < NO_HOST_HAS:
-        if most + allowed > LARGEST:  # more than the runtimes read, and than any host has
+        if most + allowed > LARGEST:  # more than the runtimes read, and more than any host has
             return (_set(("memory", "swap"), -1),), f"{most} + {allowed} is no limit", ""
         edits = (_set(("memory", "swap"), most + allowed),)
         return edits, f"memory.swap counts memory plus swap: {most} + {allowed}", ""
@@ -68,7 +68,7 @@ def _memory_swap_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...]
 
 
 def _memory_low(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, str]:
-    """memory.low and memory.min have one counterpart between them, which takes the stronger of the two."""
+    """memory.low and memory.min share one counterpart, which gets the stronger of the two."""
     both = {name: (case.get("unified", name) or "").strip() for name in ("memory.low", "memory.min")}
     sizes = [size(name, text) for name, text in both.items() if text]
     wanted = -1 if -1 in sizes else max(sizes)
@@ -122,7 +122,7 @@ def _cpuset(path: tuple[str, ...]) -> Translation:
 def _pids_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, str]:
     wanted = -1 if value == "max" else number(key, value, 0, 1 << 22, words=", or 'max'")
     if wanted == 0:
-        # Runtimes read 0 as "unset"; the kernel's 0 lets nothing fork, and 1 is as strict for a single process.
+        # Runtimes read 0 as "unset". The kernel's 0 allows no fork, and 1 is as strict for a single process.
         return (_set(("pids", "limit"), 1),), "pids.max 0 is pids.limit 1: runtimes read 0 as unset", ""
     return (_set(("pids", "limit"), wanted),), "pids.max is pids.limit", ""
 
@@ -130,7 +130,7 @@ def _pids_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, 
 def _hugetlb_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, str]:
     page, wanted = key.split(".")[1], size(key, value)
     others = [item for item in case.get("hugepageLimits") or [] if item.get("pageSize") != page]
-    if wanted >= 0 or case.operation == "update":  # an update lifts what is there
+    if wanted >= 0 or case.operation == "update":  # an update lifts the present limit
         others.append({"pageSize": page, "limit": LARGEST if wanted < 0 else wanted})
     if not others:
         return (Edit(op="remove", path=("hugepageLimits",)),), f"{key}=max sets no limit", ""
@@ -142,7 +142,7 @@ def _rdma_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, 
     devices = dict(case.get("rdma") or {})
     for line in filter(str.strip, value.splitlines()):
         device, *pairs = line.split()
-        wanted = dict(devices.get(device) or {})  # what a line does not name stays, as in the kernel
+        wanted = dict(devices.get(device) or {})  # unnamed words of a line are kept, as by the kernel
         for pair in pairs:
             name, _, amount = pair.partition("=")
             if name not in names:
@@ -183,7 +183,7 @@ def _io_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str, st
                 wanted = number(key, rate, 1, UNLIMITED_RATE, words=", or 'max'")
                 lists[field].append({**device, "rate": wanted})
             elif case.operation == "update":
-                lists[field].append({**device, "rate": 0})  # v1: takes the limit of this device away
+                lists[field].append({**device, "rate": 0})  # v1: removes the limit of this device
     edits = []
     for field in names.values():
         if field in touched and lists[field]:

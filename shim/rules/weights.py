@@ -1,8 +1,8 @@
 """`cpu.shares` (v1, 2 to 262144, default 1024) and `cpu.weight` (cgroup2, 1 to 10000, default 100).
 
 Runtimes convert shares to weight with one of two formulas (runc up to 1.3.1 and crun up to 1.22: linear; later:
-a quadratic in log2 that maps default to default). cgshim leaves that direction to them. The way back uses the later
-one, whose default is the kernel's.
+a quadratic in log2 that maps default to default). cgshim leaves that direction to them. For the opposite direction it
+uses the later formula, whose default is the kernel's.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ LEAST, MOST = 2, 262144
 
 
 def weight_of(shares: int) -> int:
-    """The weight that newer runtimes give to `shares`: 2 -> 1, 1024 -> 100, 262144 -> 10000."""
+    """Return the weight that newer runtimes compute from `shares`: 2 -> 1, 1024 -> 100, 262144 -> 10000."""
     if shares <= LEAST:
         return 1
     if shares >= MOST:
@@ -23,7 +23,7 @@ def weight_of(shares: int) -> int:
 
 
 def shares_of(weight: int) -> int:
-    """The most shares whose weight is `weight`: 1 -> 2, 100 -> 1024, 10000 -> 262144."""
+    """Return the largest shares whose weight is `weight`: 1 -> 2, 100 -> 1024, 10000 -> 262144."""
     low, high = LEAST, MOST
     while low < high:
         middle = (low + high + 1) // 2

@@ -1,4 +1,4 @@
-"""What all hooks share: their options, which containers they leave alone, and where a refusal goes."""
+"""Shared by all hooks: their options, which containers they leave alone, and where a refusal goes."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 ANNOTATION = "io.cgshim.enable"
 NULL = os.makedev(1, 3)  # /dev/null
-PIDFD_GETFD = 438  # the system call has one number on all architectures that run Python and containers
+PIDFD_GETFD = 438  # the same number on every architecture that runs Python and containers
 
 
 def options(arguments: list[str], known: dict[str, str], usage: str) -> dict[str, str]:
-    """`--name value` pairs over the defaults in `known`. Raises ShimError for anything else."""
+    """Return `--name value` pairs over the defaults in `known`. Raises ShimError for anything else."""
     pairs = list(zip(arguments[::2], arguments[1::2]))
     found = {**known, **dict(pairs)}
     if len(arguments) % 2 or set(found) != set(known) or not found.get("--runtime", "-").strip():
@@ -37,7 +37,7 @@ def options(arguments: list[str], known: dict[str, str], usage: str) -> dict[str
 
 
 def creation(config: Any, given: dict[str, str]) -> Asked:
-    """The `create` that a hook stands in, from config.json and the hook's options --runtime and --driver."""
+    """Return the `create` that a hook represents, from config.json and the hook's options --runtime and --driver."""
     from shim.oci import cgroups_path
     from shim.planning import rewrite
 
@@ -50,9 +50,9 @@ def creation(config: Any, given: dict[str, str]) -> Asked:
 
 
 def enabled(annotations: Any, configured: Settings, container: str = "") -> bool:
-    """False for a container whose annotation io.cgshim.enable says "false", where the settings trust annotations.
+    """Return False for a container with the annotation io.cgshim.enable "false", if the settings trust annotations.
 
-    Else the author of an image could switch off what looks after its limits; operators are told of the attempt.
+    If they do not, an image's author must not be able to switch off the verification, and the attempt is logged.
     """
     value = annotations.get(ANNOTATION) if isinstance(annotations, dict) else None
     if value not in (None, "true", "false"):
@@ -69,7 +69,7 @@ def enabled(annotations: Any, configured: Settings, container: str = "") -> bool
 
 
 def refuse(error: ShimError, container: str = "") -> None:
-    """Say why, wherever somebody may look: stderr, `cgshimctl explain --last`, the system's log."""
+    """Write the reason to stderr, the system's log and the file behind `cgshimctl explain --last`."""
     import syslog
 
     from shim.state.failures import parts_of, remember
@@ -81,7 +81,9 @@ def refuse(error: ShimError, container: str = "") -> None:
 
 
 def _stderr(data: bytes) -> None:
-    """To stderr; crun, and podman for precreate, give their hooks /dev/null for that: then to their own stderr."""
+    """Write to stderr. crun, and podman for precreate, give their hooks /dev/null there: then write to their own
+    stderr.
+    """
     try:
         found = os.fstat(2)
         if found.st_rdev != NULL:
@@ -99,11 +101,11 @@ def _stderr(data: bytes) -> None:
 
 
 def _stderr_of(pid: int) -> int:
-    """A descriptor of another process's stderr. Raises OSError.
+    """Return a descriptor of another process's stderr. Raises OSError.
 
-    A pipe or terminal is opened again, so that it can be made not to block. Of a file that would have a position of its
-    own, at the beginning, where the runtime's next words would go over ours; a socket cannot be opened. So these two
-    are taken as they are with pidfd_getfd(2), where it is allowed (Linux 5.6, the rights of a debugger).
+    A pipe or terminal is opened again, so that it can be set to non-blocking. A file opened again would have its own
+    position, at the beginning, where the runtime's next output would overwrite ours. A socket cannot be opened. These
+    two are duplicated with pidfd_getfd(2) if that is allowed (Linux 5.6, ptrace access).
     """
     path = f"/proc/{pid}/fd/2"
     mode = os.stat(path).st_mode

@@ -32,7 +32,7 @@ USAGE = "usage: create_runtime --runtime PATH [--driver cgroupfs|systemd|disable
 
 
 def main() -> None:
-    """Run the hook for the state on standard input and end with 0, or with 1 and the reason on stderr."""
+    """Run the hook for the state on standard input. Exit with 0, or with 1 and the reason on stderr."""
     state = None
     try:
         asked = options(sys.argv[1:], {"--runtime": "", "--driver": "", "--bridged": ""}, USAGE)
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def verify_state(state: State, asked: dict[str, str]) -> None:
-    """Bridge and read back; raises ShimError for what must fail the container."""
+    """Bridge and read back. Raises ShimError for every error that must fail the container."""
     if not state.pid or not os.path.isdir(f"/proc/{state.pid}"):
         raise _gone(state)
     path = os.path.join(state.bundle, "config.json")
@@ -65,7 +65,7 @@ def verify_state(state: State, asked: dict[str, str]) -> None:
     view = View()
     made = rewrite.of(loaded, rewrite.RESOURCES, creation(loaded.value, asked), configured, view)
     if bridged_limits.ANNOTATION in (loaded.value.get("annotations") or {}):
-        rewrite.judge(made)  # what left the resources for cgroup2 must still be within reach
+        rewrite.judge(made)  # limits that moved from the resources to cgroup2 must still be reachable
     if asked.get("--bridged") and made.policy != settings.WARN:
         _require_kept(bridged_limits.read(loaded))
     found = _followed_up(view, Subject(pid=state.pid, container=state.container), made)
@@ -83,7 +83,7 @@ def _followed_up(view: View, subject: Subject, made: rewrite.Rewrite) -> list[No
 
 
 def _left_alone(annotations: Any, configured: Settings, container: str) -> bool:
-    """The container does not want the hooks; but limits that cgshim took out of its configuration it must still get."""
+    """Return whether the container opted out of the hooks. One whose limits cgshim has moved must still get them."""
     if enabled(annotations, configured, container):
         return False
     return not (isinstance(annotations, dict) and (bridged_limits.ANNOTATION in annotations or REPORT in annotations))

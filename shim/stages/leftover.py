@@ -1,7 +1,7 @@
 """poststop: remove the cgroup that the bridge made for the container (shim.enforce.bridge).
 
-`delete` is handed to the runtime as it stands, and the runtime does not know that cgroup. Put into a configuration
-by shim.planning.injection. Nothing depends on it: whatever goes wrong, the hook ends with 0.
+`delete` is passed to the runtime unchanged, and the runtime does not know that cgroup. shim.planning.injection adds
+this hook to a configuration. Nothing depends on it: the hook always exits with 0.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from shim.planning import settings
 from shim.stages.call import options, refuse
 
 USAGE = "usage: leftover --mount CGROUP2 < STATE"
-TRIES, PAUSE = 20, 0.05  # seconds; a killed process leaves its cgroup a little after it is gone
+TRIES, PAUSE = 20, 0.05  # seconds; a killed process leaves its cgroup only some time after its end
 
 
 def main() -> None:
-    """Remove the cgroup of the container in the state on standard input; always ends with 0."""
+    """Remove the cgroup of the container in the state on standard input. Always exits with 0."""
     container = ""
     try:
         asked = options(sys.argv[1:], {"--mount": ""}, USAGE)
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def remove(mount: str, container: str) -> None:
-    """Remove it, if it is there. Raises ShimError if it cannot be removed."""
+    """Remove the cgroup if it exists. Raises ShimError if it cannot be removed."""
     if not mount.startswith("/") or "/" in container:
         return
     view, path = View(), f"{mount}{OWN}/{container}"

@@ -1,10 +1,10 @@
-"""createRuntime and poststop: what memory did to a container, for `cgshimctl report`.
+"""createRuntime and poststop: the memory account of a container, for `cgshimctl report`.
 
-runc and crun remove the container's cgroup before they run poststop hooks, and its counters go with it. So the same
-hook runs twice: before the process starts it notes where the cgroup is, its limit and the counters of the cgroup
-above; afterwards it takes what outlives the cgroup: the kernel's log, and what the cgroup above counts for all below
-it. Every figure says where it is from and what it may include; what the kernel has nothing for is absent, with the
-reason. A report is never worth a container: whatever goes wrong, the hook ends with 0.
+runc and crun remove the container's cgroup, with its counters, before they run poststop hooks. So the same hook runs
+twice. Before the process starts it records the cgroup's path, its limit and the counters of the cgroup above.
+Afterwards it uses what outlives the cgroup: the kernel's log, and the counters of the cgroup above for all below it.
+Every figure names its source and what it may include. A figure that the kernel does not have is absent, with the
+reason. A report must not cost a container: the hook always exits with 0.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 NOTES, REPORTS = "notes", "reports"
-MOST_NOTES, MOST_REPORTS = 1000, 200  # files; of more the oldest go
+MOST_NOTES, MOST_REPORTS = 1000, 200  # files; above this number the oldest are removed
 USAGE = "usage: poststop < STATE"
 
 
 def main() -> None:
-    """Note or report for the state on standard input; always ends with 0."""
+    """Record or report for the state on standard input. Always exits with 0."""
     container = ""
     try:
         options(sys.argv[1:], {}, USAGE)
@@ -50,12 +50,14 @@ def main() -> None:
 
 
 def ended(state: State) -> bool:
-    """Is this the poststop stage (its state says "stopped" and has no process) and not the one before the start."""
+    """Return whether this is the poststop stage (its state is "stopped", without a process), not the one before the
+    start.
+    """
     return state.status == "stopped" or not state.pid
 
 
 def note(state: State) -> None:
-    """Before the process starts: where its cgroups are and what can be compared later. Raises OSError."""
+    """Before the process starts: record the paths of its cgroups and the counters for a comparison. Raises OSError."""
     from shim.host.view import View
     from shim.observe import delays, kernel_log, memory
 
@@ -74,7 +76,7 @@ def note(state: State) -> None:
 
 
 def _bridged(state: State) -> dict[str, str]:
-    """Limits that cgshim sets itself after this (shim.planning.bridged_limits), as config.json has them."""
+    """Return the limits that cgshim itself sets after this (shim.planning.bridged_limits), from config.json."""
     from shim.oci import document
     from shim.planning import bridged_limits
 
@@ -85,7 +87,7 @@ def _bridged(state: State) -> dict[str, str]:
 
 
 def report(state: State) -> None:
-    """After the end: the report, in place of the note. Raises OSError."""
+    """After the end: replace the record with the report. Raises OSError."""
     from shim.host.view import View
     from shim.observe import delays, kernel_log, memory
 
@@ -93,7 +95,7 @@ def report(state: State) -> None:
     name = files.name_of(state.container)
     noted = files.read(_place(NOTES), name)
     if noted is None and files.read(_place(REPORTS), name) is not None:
-        return  # podman calls the hook again when it cleans up: the first call had the note
+        return  # podman calls the hook again when it cleans up; the first call consumed the record
     value: dict[str, Any] = {
         "schema": SCHEMA,
         "container": state.container,
@@ -106,7 +108,7 @@ def report(state: State) -> None:
 
 
 def recall(container: str) -> dict[str, Any] | None:
-    """The report of a container that has ended, by its id or the beginning of just one; None if there is none.
+    """Return the report of a container that has ended, by its id or a unique beginning; None if there is none.
 
     schema, container, bundle, ended (seconds since 1970), figures [{name, value, unit, source, includes}],
     killed [{name, pid, cgroup, limited_by}], absent [{name, reason}].

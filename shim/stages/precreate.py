@@ -1,8 +1,8 @@
-"""precreate (podman, buildah): config.json on standard input, the one for this host on standard output.
+"""precreate (podman, buildah): config.json on standard input, config.json for this host on standard output.
 
-Same plan and same splice as an intercepted `create`; a configuration that needs nothing goes through byte for byte.
-podman throws the hook's stderr away, so a refusal goes to podman's own, to `cgshimctl explain --last` and to the
-system's log.
+Same plan and same splice as in an intercepted `create`. A configuration that needs no change is written back byte for
+byte. podman discards the hook's stderr, so a refusal goes to podman's own stderr, to `cgshimctl explain --last` and to
+the system's log.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ USAGE = "usage: precreate --runtime PATH [--driver cgroupfs|systemd|disabled] < 
 
 
 def main() -> None:
-    """Run the hook and end with 0, or with 1, the reason on stderr and nothing on standard output."""
+    """Run the hook. Exit with 0, or with 1, the reason on stderr and nothing on standard output."""
     try:
         data = document.standard_input(SOURCE).encode("utf-8", "surrogateescape")
         write_all(1, filtered(data, sys.argv[1:]))
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def filtered(data: bytes, arguments: list[str]) -> bytes:
-    """The configuration for this host; the same bytes where nothing is to be changed. Raises ShimError to refuse."""
+    """Return the configuration for this host, the same bytes if nothing changes. Raises ShimError to refuse."""
     asked = options(arguments, {"--runtime": "", "--driver": ""}, USAGE)
     loaded = document.load(data.decode("utf-8", "surrogateescape"), SOURCE)
     configured = settings.load(os.environ)
@@ -60,10 +60,10 @@ def filtered(data: bytes, arguments: list[str]) -> bytes:
 
 
 def _watched(made: Rewrite) -> Rewrite:
-    """Limits that the runtime cannot place are set by the createRuntime hook: then it goes into the configuration."""
+    """Add the createRuntime hook if there are limits that the runtime cannot set: the hook sets them."""
     return made.changed(asked=made.asked.changed(foreground=True)) if made.plan.bridge else made
 
 
 def _name(config: dict[str, Any]) -> str:
-    """How to name the container in a log: podman gives the hook no id, but the cgroup's path ends in it."""
+    """Return the container's name for a log: podman passes no id to the hook, but the cgroup's path ends in it."""
     return os.path.basename(cgroups_path.of(config) or "")

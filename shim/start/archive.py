@@ -1,25 +1,27 @@
-"""The package's code in one file: `__pycache__/hot.TAG.bin` in the place of fifty `.pyc` files.
+"""The package's code in one file: `__pycache__/hot.TAG.bin`, which replaces fifty `.pyc` files.
 
-An ordinary import looks a module up in a directory, opens, checks and reads its file: fourteen system calls and a
-fifth of a millisecond, fifty times at every `create`. Here the code that every `create` needs (the core) comes with
-one read and is run in its order without the import system's help; the rest stays in the file until it is asked for.
+An ordinary import searches directories, then opens, checks and reads a file: fourteen system calls and 0.2 ms, fifty
+times for every `create`. The archive holds the code that every `create` needs (the core) in one block, which is read at
+once and executed in order without the import system. The other modules stay in the file until they are imported.
 
-A call never writes code. Whoever installs makes the file (`cgshimctl compile`, which the Debian package and `cgshimctl
-engine install` call), and a call takes it only if all of this holds; else it imports module by module, as ever:
-- it belongs to root or to the owner of the directory with the package, and its mode is 0644 (33188 with its kind);
-- its head has the magic number of this interpreter's code, and the hash of the file's length and of all that is read at
-  once. Damaged code would not raise an error but kill the interpreter, so this comes before unmarshalling. The hash is
-  what Python has for its own `.pyc` (`_imp.source_hash`, SipHash): built in everywhere, unlike zlib, 0.05 ms here;
-- every source has the size and the time, to the nanosecond, that it was made from: those of the core are looked at
-  before it is used, the others when they are asked for.
+A call never writes code. The installation creates the file (`cgshimctl compile`, which the Debian package and
+`cgshimctl engine install` call), and a call uses it only if all of this holds. Otherwise it imports the modules one by
+one, as Python does:
+- it belongs to root or to the owner of the package's directory, and its mode is 0644 (33188 with the file type);
+- its head has the magic number of this interpreter's code, and a hash of the file's length and of the block that is
+  read at once. Damaged code would crash the interpreter instead of raising an error, so the hash is checked before
+  unmarshalling. It is the hash of Python's own `.pyc` files (`_imp.source_hash`, SipHash), which every interpreter has
+  built in, unlike zlib; it takes 0.05 ms;
+- every source still has the size and the modification time, in nanoseconds, of the one that was compiled. Sources of
+  the core are checked before the core is used, the others when they are imported.
 
 The file has three parts: HEAD bytes (4 of the magic number, 8 of the hash, the length of the second part in decimals,
 spaces); this module's code, the lists of contents and the core's code; the code of the others, each with a hash of
 its own in the lists.
 """
 
-# No `from __future__ import annotations` in this one: it would be the only module to load `__future__`, a quarter of a
-# millisecond, and Python 3.6 has none. So annotations that are more than a built-in type stand in quotes.
+# No `from __future__ import annotations` here: it would be the only module to load `__future__` (0.25 ms), and Python
+# 3.6 does not have it. Annotations that are more than a built-in type are therefore quoted.
 import _imp
 import marshal
 import posix
@@ -30,19 +32,19 @@ if TYPE_CHECKING:
     from types import CodeType, ModuleType
     from typing import Any, Callable
 
-    Source = tuple[str, bool, int, int]  # path below the parent, is it a package, time in nanoseconds, size in bytes
-    Place = tuple[int, int, bytes]  # where a module's code is in the file's last part, its length, its hash
+    Source = tuple[str, bool, int, int]  # relative path, whether it is a package, time in ns, bytes
+    Place = tuple[int, int, bytes]  # offset of a module's code in the file's last part, its length, its hash
 
 HERE = "shim.start.archive"
-OLDEST = (3, 7)  # Python; older ones, from 3.6 on, can read this module, and get to know it by what `main` says
+OLDEST = (3, 7)  # the oldest Python; `main` rejects older ones, of which 3.6 can still parse this module
 HEAD = 32  # bytes before the second part
-fitting: "Archive | None" = None  # what the launcher found
+fitting: "Archive | None" = None  # set by the launcher
 
 
 def main(module: str) -> None:
-    """Run `main` of a module of the package or of `hooks`: the program, once the launcher has found this module.
+    """Run `main` of a module of the package or of `hooks`. The launcher has already imported this module.
 
-    A package that cannot be loaded is a message on the engine's channel, too, and no traceback.
+    If the package cannot be loaded, report that on the engine's channel instead of with a traceback.
     """
     if sys.version_info < OLDEST:
         from shim.start.import_fault import refuse_python
@@ -51,7 +53,7 @@ def main(module: str) -> None:
     try:
         use(sys.path[0])
         run = __import__(module, None, None, ("main",)).main
-    except Exception as error:  # noqa: BLE001 # whatever it is, it must be told
+    except Exception as error:  # noqa: BLE001 # whatever it is, it must be reported
         from shim.start.import_fault import tell
 
         tell(error)
@@ -59,7 +61,7 @@ def main(module: str) -> None:
 
 
 def opened(parent: str, file: int, content: "list[Any]") -> "Archive":
-    """The archive in `file`, read up to its last part; OSError if a source of the core is not the one it was made from.
+    """Return the archive in `file`, read up to its last part. Raises OSError if a source of the core has changed.
 
     content: sources, core and rest, as Archive has them. The launcher has compared the hash.
     """
@@ -71,7 +73,7 @@ def opened(parent: str, file: int, content: "list[Any]") -> "Archive":
 
 
 def is_current(source: "Source", parent: str) -> bool:
-    """Is the file the one that the code was made from."""
+    """Return whether the file is the one that was compiled."""
     try:
         found = posix.stat(f"{parent}/{source[0]}")
     except OSError:
@@ -80,7 +82,7 @@ def is_current(source: "Source", parent: str) -> bool:
 
 
 def use(parent: str) -> None:
-    """Take the modules below `parent`, the directory that contains the package, from the archive where there is one."""
+    """Import the modules below `parent`, the directory that contains the package, from the archive if it is valid."""
     if fitting is not None:
         finder = Finder(fitting, parent)
         sys.meta_path.insert(0, finder)
@@ -90,9 +92,9 @@ def use(parent: str) -> None:
 class Archive:
     """What the file holds.
 
-    file: a descriptor, kept open because a new file may take the name meanwhile. start: where the last part begins.
-    sources: module -> what it was made from. core: (module, code), each behind those that it imports.
-    rest: the other modules.
+    file: an open descriptor, because a new file may take the name meanwhile. start: offset of the last part. sources:
+    module -> the source it was compiled from. core: (module, code), each behind the modules that it imports. rest: the
+    other modules.
     """
 
     def __init__(
@@ -110,7 +112,7 @@ class Archive:
         self.rest = rest
 
     def code(self, name: str) -> "CodeType | None":
-        """The code of any module; None if it is damaged or cannot be read."""
+        """Return the code of a module; None if it is damaged or cannot be read."""
         if name not in self.rest:
             return dict(self.core)[name]
         offset, length, seal = self.rest[name]
@@ -125,7 +127,7 @@ class Archive:
 
 
 class Finder:
-    """Finds and loads the modules of an archive (as importlib.abc's MetaPathFinder and Loader, which cost 5 ms)."""
+    """Finds and loads the modules of an archive, like importlib.abc's MetaPathFinder and Loader, which cost 5 ms."""
 
     def __init__(self, archive: Archive, parent: str) -> None:
         self.archive = archive
@@ -133,7 +135,9 @@ class Finder:
         self.make = type(sys.__spec__)  # importlib.machinery.ModuleSpec
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> "Any":
-        """The module's spec, None for a module that is not in the archive, is damaged there, or is another one now."""
+        """Return the module's spec; None if the archive does not have the module, or its code is damaged or out of
+        date.
+        """
         source = self.archive.sources.get(name)
         code = self.archive.code(name) if source and is_current(source, self.parent) else None
         if source is None or code is None:
@@ -146,16 +150,17 @@ class Finder:
         return spec
 
     def create_module(self, spec: object) -> None:
-        """The import system makes the module."""
+        """Leave the creation of the module to the import system."""
 
     def exec_module(self, module: "ModuleType") -> None:
-        """Run the code of a module that is not of the core, or was imported again."""
-        exec(module.__spec__.loader_state, module.__dict__)  # type: ignore[union-attr] # find_spec has put it there
+        """Run the code of a module outside the core, or of one that is imported again."""
+        exec(module.__spec__.loader_state, module.__dict__)  # type: ignore[union-attr] # set by find_spec
 
     def load_core(self) -> None:
-        """Import the core: what the import system does, less its search and its locks, which are for threads.
+        """Import the core. This does what the import system does, except for its search and its locks, which threads
+        need.
 
-        What is imported later from the archive's other modules comes in the same way: a third of the cost.
+        Modules of the archive that the core imports later are loaded in the same way, for a third of the usual cost.
         """
         import builtins
 
@@ -185,7 +190,9 @@ class Finder:
             setattr(sys.modules[above], own, module)
 
     def _found(self, full: "Callable[..., ModuleType]") -> "Callable[..., ModuleType]":
-        """`from` imports that look into the archive first; what it has not, the import system finds."""
+        """Return an `__import__` for the core that looks into the archive first and leaves other modules to the import
+        system.
+        """
         modules, archive = sys.modules, self.archive
 
         def load(name: str) -> None:
@@ -194,7 +201,7 @@ class Finder:
                 if code:
                     self._load(name, code)
 
-        # The names are those of __import__ itself: the standard library gives `fromlist` and `level` by name.
+        # Parameter names are those of __import__: the standard library passes `fromlist` and `level` by keyword.
         def from_archive(
             name: str,
             globals: object = None,  # noqa: A002
@@ -207,7 +214,7 @@ class Finder:
             if fromlist and name in modules and name in archive.sources:
                 if not archive.sources[name][1]:
                     return modules[name]
-                for own in fromlist:  # modules of a package, or names in it: the import system sees to the latter
+                for own in fromlist:  # submodules or attributes of a package: the import system handles the latter
                     load(f"{name}.{own}")
             return full(name, globals, locals, fromlist, level)
 
@@ -215,10 +222,10 @@ class Finder:
 
 
 def _loaded(full: "Callable[..., ModuleType]") -> "Callable[..., ModuleType]":
-    """`from` imports of what is loaded already, as everything is that the core's modules import from each other.
+    """Return an `__import__` for `from` imports of loaded modules, which all imports among the core's modules are.
 
-    The import system looks for submodules first and makes an exception of each module that is no package: two
-    microseconds, two hundred times.
+    The import system would look for submodules first and raise an exception inside for every module that is not a
+    package: two microseconds, two hundred times.
     """
     modules = sys.modules
 

@@ -1,4 +1,4 @@
-"""Makes the file that `shim.start.archive` reads, at installation or by `cgshimctl compile`."""
+"""Create the file that `shim.start.archive` reads, at installation or by `cgshimctl compile`."""
 
 from __future__ import annotations
 import __future__
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
     from shim.start.archive import Place, Source
 
-# What an intercepted call imports; not the diagnosis, nor people's tools.
+# Imported by an intercepted call; without the diagnosis and the commands of cgshimctl.
 ROOMS = ("", "call", "containers", "enforce", "host", "oci", "planning", "rules", "start", "state")
-# What nearly every `create` imports, with all that these import at their top; the rest waits until it is asked for.
+# Imported by nearly every `create`, together with the imports at the top of these modules; the rest is loaded on
+# demand.
 CORE = (
     *("shim.call.entry", "shim.planning.plan", "shim.host.view", "shim.host.detect", "shim.planning.preflight"),
     *("shim.rules.memory", "shim.rules.cpu", "shim.rules.cpuset", "shim.rules.pids", "shim.rules.devices"),
@@ -33,25 +34,25 @@ NOT_IN_IT = "shim.start.archive_file"
 
 
 def main() -> None:
-    """Make the file for the package that this module is of, and Python's own for the modules that it has not."""
+    """Create the archive of this package, and Python's own `.pyc` files for the modules outside it."""
     make(own_parent())
 
 
 def own_parent() -> str:
-    """The directory that contains the package that this module is of."""
+    """Return the directory that contains this package."""
     return os.path.dirname(os.path.dirname(os.path.abspath(shim.__file__)))
 
 
 def path_below(parent: str) -> str:
-    """Where the file is."""
+    """Return the path of the archive."""
     return f"{parent}/shim/__pycache__/hot.{sys.implementation.cache_tag}.bin"
 
 
 def make(parent: str) -> str:
-    """Put a new file in the place of the old one, whole or not at all; its path. Nobody else may write to it.
+    """Replace the archive, whole or not at all; return its path. Only the owner may write to it.
 
     parent: the directory that contains the package. Raises OSError, and SyntaxError or ValueError for a source that
-    cannot be compiled, of which there is no file then.
+    cannot be compiled; no archive is left in that case.
     """
     data, path = content(parent), path_below(parent)
     before = os.umask(0o022)
@@ -84,7 +85,7 @@ def _write(data: bytes, path: str) -> None:
 
 
 def content(parent: str) -> bytes:
-    """The file for the sources below `parent`."""
+    """Return the archive's content for the sources below `parent`."""
     sources = _sources(parent)
     codes: dict[str, CodeType] = {}
     for name, source in sources.items():
@@ -103,7 +104,7 @@ def content(parent: str) -> bytes:
 
 
 def _head(core: bytes, length: int) -> bytes:
-    """length: of the whole file. The launcher compares it with what it finds."""
+    """Return the head. length: of the whole file; the launcher compares it with the file's size."""
     return (importlib.util.MAGIC_NUMBER + _imp.source_hash(length, core) + b"%d" % len(core)).ljust(HEAD)
 
 
@@ -121,7 +122,7 @@ def _sources(parent: str) -> dict[str, Source]:
 
 
 def _order(codes: dict[str, CodeType]) -> list[str]:
-    """The core, each module behind its package and those that it imports at its top."""
+    """Return the core's modules, each behind its package and the modules that it imports at its top."""
     order: list[str] = []
     seen: set[str] = set()
 
@@ -145,7 +146,7 @@ def _order(codes: dict[str, CodeType]) -> list[str]:
 
 
 def compiled(source: bytes, path: str) -> CodeType:
-    """The code of a module without what only its readers need: docstrings, annotations of functions, guarded imports.
+    """Compile a module without the parts that only readers need: docstrings, annotations of functions, guarded imports.
 
     Line numbers stay. The annotations of classes stay, too: they are the fields of a `Value`.
     """
@@ -156,7 +157,7 @@ def compiled(source: bytes, path: str) -> CodeType:
             node.returns = None
         elif isinstance(node, ast.arg):
             node.annotation = None
-        if isinstance(node, (ast.expr, ast.stmt)):  # columns serve the carets of a traceback, and take a tenth
+        if isinstance(node, (ast.expr, ast.stmt)):  # columns: only for carets
             node.col_offset, node.end_lineno, node.end_col_offset = 0, node.lineno, 0
     flags = __future__.annotations.compiler_flag
     code: CodeType = compile(tree, path, "exec", flags=flags, dont_inherit=True, optimize=2)
@@ -165,7 +166,7 @@ def compiled(source: bytes, path: str) -> CodeType:
 
 def _needed(node: ast.stmt) -> list[ast.stmt]:
     if isinstance(node, ast.ImportFrom) and node.module == "__future__":
-        return []  # what it says is said to compile()
+        return []  # compile() gets it as a flag
     if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
         return node.orelse
     return [node]

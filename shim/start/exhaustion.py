@@ -1,4 +1,4 @@
-"""The host ran out of something while cgshim worked: that is a fact of the host, and no fault of cgshim.
+"""A resource of the host ran out while cgshim worked: a fact about the host, not a fault of cgshim.
 
 errno(3): which resource, what limits it, and what to do. Imported only when a call has failed.
 """
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Container
 
 CODE = "host-exhausted"
-# errno -> (what is used up, what limits it, what to do)
+# errno -> (the resource, its limit, the remedy)
 RESOURCES = {
     errno.EMFILE: (
         "this process cannot open more files",
@@ -49,11 +49,11 @@ NO_PROCESS = (
     "a pids limit of the engine's cgroup or of one above it, the user's RLIMIT_NPROC or the kernel's limit is reached",
     "raise pids.max of that cgroup, or TasksMax= of the engine's unit; sysctl kernel.pid_max and kernel.threads-max",
 )
-OF_THE_PROCESS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # never about the file or the value in question
+OF_THE_PROCESS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # never about one file or value
 
 
-def told(error: BaseException, numbers: Container[int] = tuple(RESOURCES)) -> ShimError | None:
-    """What to say instead of `error`, if it or what it came from is one of the errno `numbers`; else None."""
+def as_shim_error(error: BaseException, numbers: Container[int] = tuple(RESOURCES)) -> ShimError | None:
+    """Return the error to report instead of `error` if it, or its cause, has one of the errno `numbers`; else None."""
     seen: list[BaseException] = []
     following: BaseException | None = error
     while following is not None and following not in seen:
@@ -66,7 +66,7 @@ def told(error: BaseException, numbers: Container[int] = tuple(RESOURCES)) -> Sh
 
 
 def no_process(error: OSError) -> ShimError:
-    """fork(2) has failed: with EAGAIN it is a limit of processes, else a resource as any other."""
+    """Return the error for a fork(2) that failed. EAGAIN means a limit of processes; other numbers mean a resource."""
     number = error.errno or 0
     return _refusal(number, RESOURCES.get(number, NO_PROCESS), error)
 

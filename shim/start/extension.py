@@ -1,6 +1,6 @@
-"""Extension modules of the interpreter's and of python-prctl, found by their path.
+"""Extension modules of the interpreter and of python-prctl, loaded by path.
 
-`import` would try every finder on every directory of the path and list each directory first: half a millisecond for
+`import` would ask every finder about every directory of the path and list each directory first. That costs 0.5 ms for
 one module whose place is known.
 """
 
@@ -17,14 +17,18 @@ if TYPE_CHECKING:
 
 
 def standard(name: str) -> Any:
-    """A module of the standard library that may be built in or be a file of its own. Raises as `import` does."""
+    """Return a module of the standard library that is either built in or a file of its own. Raises the errors of
+    `import`.
+    """
     if name not in sys.modules and name not in sys.builtin_module_names:
         found(name, [path for path in sys.path if basename(path) == "lib-dynload"])
-    return __import__(name)  # answered by sys.modules where it was found
+    return __import__(name)  # sys.modules has it if it was found there
 
 
 def third_party(name: str) -> Any:
-    """A module from where this interpreter's packages are, which `-S` leaves out of the path; None if it is absent."""
+    """Return a module from this interpreter's package directories, which `-S` leaves out of the path; None if it is
+    absent.
+    """
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     own = dirname(dirname(sys.executable or "/usr/bin/python3"))
     return found(
@@ -38,7 +42,7 @@ def third_party(name: str) -> Any:
 
 
 def found(name: str, directories: list[str]) -> Any:
-    """The module from the first of the directories that has it; None if none has, or it is another interpreter's."""
+    """Return the module from the first directory that has it; None if none has it or it is for another interpreter."""
     specification = type(sys.__spec__)  # importlib.machinery.ModuleSpec
     for directory in directories:
         for suffix in _imp.extension_suffixes():

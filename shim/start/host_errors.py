@@ -1,4 +1,4 @@
-"""The host kept cgshim from its work: it ran out of something, failed a system call, or a module cannot be loaded.
+"""A failure of the host: it ran out of a resource, failed a system call, or a module cannot be loaded.
 
 None of these is a fault of cgshim. Imported only when a call has failed.
 """
@@ -11,7 +11,7 @@ from shim.errors import ShimError
 from shim.start import exhaustion
 
 CODE, NOT_LOADED = "host-error", "not-loadable"
-# errno(3) -> what it says of the host; the others would be a mistake in a call.
+# errno(3) -> its meaning for the host; other numbers would mean a faulty call
 CAUSES = {
     errno.EIO: "the device or the file system below it cannot be read or written",
     errno.EACCES: "the mode of a file or of a directory above it, or a security module, denies it",
@@ -29,9 +29,9 @@ CAUSES = {
 }
 
 
-def told(error: BaseException) -> ShimError | None:
-    """What to say instead of `error`, if the host made it; else None."""
-    found = exhaustion.told(error)
+def as_shim_error(error: BaseException) -> ShimError | None:
+    """Return the error to report instead of `error` if the host caused it; else None."""
+    found = exhaustion.as_shim_error(error)
     if found:
         return found
     if isinstance(error, ImportError) and error.name:

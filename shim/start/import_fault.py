@@ -1,7 +1,7 @@
-"""The program cannot even be loaded: a file is missing, broken, or too new for the interpreter.
+"""The program cannot be loaded: a file is missing, broken, or too new for the interpreter.
 
-Says so on both of the engine's channels. Imports nothing of the package, for that is what may be broken, and is loaded
-only then. It is written for the Pythons of old hosts, from 3.6 on, which are to read it: hence the quoted annotations.
+Reports that on both of the engine's channels. It imports nothing of the package, which may be what is broken, and is
+loaded only then. It has to run on the Python of old hosts, from 3.6 on: hence the quoted annotations.
 """
 
 import os
@@ -12,32 +12,32 @@ NO_FILES = ("journald:", "syslog:")
 
 
 def tell(error: Exception) -> None:
-    """Report `error`, raised by the import of the program, and end with status 1. sys.argv is the launcher's."""
+    """Report `error`, raised while the program was imported, and exit with status 1. sys.argv is the launcher's."""
     debug = os.environ.get("CGSHIM_DEBUG", "")
     if debug and not _traceback(debug, error):
         debug = ""
     told = _of_the_host(error)
     if told:
         _end(told)
-    # As shim.errors.printable_line, which may be what is broken.
+    # like shim.errors.printable_line, which may be what is broken
     words = "".join(one if one.isprintable() else repr(one)[1:-1] for one in " ".join(str(error).split()))
     what = f"cgshim: a fault of cgshim itself: {type(error).__name__}: {words}; install it again, or report it with "
     _end(what + (f"the traceback in {debug}" if debug else "what CGSHIM_DEBUG=FILE writes") + " [own-fault]")
 
 
 def _of_the_host(error: Exception) -> str:
-    """The message where the host failed; "" for another error, or where that module is broken, too."""
+    """Return the message for a failure of the host; "" for another error, or if that module is broken, too."""
     try:
         from shim.start import host_errors
 
-        told = host_errors.told(error)
+        told = host_errors.as_shim_error(error)
         return told.text() if told else ""
-    except Exception:  # noqa: BLE001 # the first error is the one to be told
+    except Exception:  # noqa: BLE001 # the first error is the one to report
         return ""
 
 
 def refuse_python(oldest: "tuple[int, int]") -> None:
-    """Say that this interpreter is older than cgshim can use, and end with status 1. oldest: the first that it can."""
+    """Report that this interpreter is too old and exit with status 1. oldest: the first supported version."""
     version = ".".join(str(part) for part in sys.version_info[:3])
     _end(
         "cgshim: no usable Python interpreter [no-python]\n"
@@ -56,7 +56,7 @@ def _end(text: str) -> None:
 
 
 def caller_log(arguments: "list[str]") -> "tuple[str, str]":
-    """The value of --log and --log-format before the subcommand; "" and "text" where there is none."""
+    """Return the values of --log and --log-format before the subcommand; "" and "text" if they are missing."""
     found = {"log": "", "log-format": "text"}
     pending = ""
     for word in arguments:
@@ -84,7 +84,7 @@ def _record(form: str, text: str) -> str:
 
 
 def _is_own(path: str, arguments: "list[str]") -> bool:
-    """As shim.call.channel.is_own, with any word for the id and for the bundle: there is no reader of flags here."""
+    """Like shim.call.channel.is_own, with any argument as the id or the bundle: flags are not parsed here."""
     words = {value for word in arguments for value in (word, word.partition("=")[2])} - {""}
     directory = os.path.dirname(os.path.abspath(path))
     above = {directory, os.path.basename(directory), os.path.basename(os.path.dirname(directory))}
@@ -99,7 +99,7 @@ def _write_log(log: str, record: str) -> None:
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | fresh, 0o600)
     except OSError:
-        return  # stderr has it
+        return  # stderr has the message
     os.write(handle, record.encode("utf-8", "backslashreplace"))
     os.close(handle)
 

@@ -1,1 +1,1 @@
-"""What cgshim keeps on disk: small files, past failures, notices of hooks."""
+"""cgshim's own files on disk: small files, past failures, notices of hooks."""

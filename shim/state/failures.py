@@ -1,7 +1,7 @@
-"""The last diagnosis, where `cgshimctl explain --last` finds it: some engines throw a hook's or runtime's words away.
+"""The last diagnosis, for `cgshimctl explain --last`: some engines discard the output of a hook or a runtime.
 
-One file, `last.json` in cgshim's state directory, readable for its owner alone; the next failure replaces it. Beside it
-the newest failures are kept one by one (`cgshimctl failures`).
+One file, `last.json` in cgshim's state directory, that only its owner can read. The next failure replaces it. The
+newest failures are also kept one by one (`cgshimctl failures`).
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 FILE = "last.json"
 SCHEMA = 1
-RECENT = 60  # seconds: a hook speaks just before its runtime gives up
+RECENT = 60  # seconds: a hook fails just before its runtime does
 MOST = 64 << 10  # characters of one diagnosis
-FAILURES = "failures"  # the directory of the newest ones
-SHORT = 8  # characters of an id that say which container it is
-KEPT = 100  # failures there; the oldest go first
+FAILURES = "failures"  # directory of the newest failures
+SHORT = 8  # characters of an id that identify a container
+KEPT = 100  # failures in it; the oldest are removed first
 
 
 def remember(
@@ -35,9 +35,9 @@ def remember(
     environment: Mapping[str, str] | None = None,
     parts: dict[str, Any] | None = None,
 ) -> None:
-    """Keep a diagnosis. Never fatal: a failure to keep it must not hide the failure that it tells of.
+    """Keep a diagnosis. Never raises: an error here must not hide the failure itself.
 
-    parts: its fields by the names that shim.diagnose.diagnosis has for them, where the caller knows more than the text.
+    parts: its fields by the names in shim.diagnose.diagnosis, if the caller has more than the text.
     """
     value = {"schema": SCHEMA, "time": int(time.time()), "code": code, "container": container, "text": text[:MOST]}
     if parts is not None:
@@ -48,12 +48,12 @@ def remember(
     try:
         files.write(place, FILE, value)
         files.write(system.join(place, FAILURES), f"{time.time_ns()}.json", value, KEPT)
-    except Exception:  # noqa: BLE001 # of whatever kind: where files run out, Python cannot even import a codec
+    except Exception:  # noqa: BLE001 # whatever it is: if files run out, Python cannot even import a codec
         return
 
 
 def parts_of(error: ShimError) -> dict[str, Any]:
-    """The fields of a refusal, for `remember`; foreign words in them are as printable as in its text."""
+    """Return the fields of a refusal for `remember`, with foreign text made printable."""
     return {
         "code": error.code,
         "verdict": printable_line(error.what),
@@ -64,15 +64,15 @@ def parts_of(error: ShimError) -> dict[str, Any]:
 
 
 def recall(environment: Mapping[str, str] | None = None) -> dict[str, Any] | None:
-    """What was remembered last, None if nothing was: schema, time (seconds since 1970), code, container, text, and the
-    fields as diagnosis where they were known.
+    """Return the last diagnosis, None if there is none: schema, time (seconds since 1970), code, container, text, and
+    the diagnosis's fields if they are known.
     """
     found = files.read(files.directory(system.environment() if environment is None else environment), FILE)
     return _usable(found)
 
 
 def failures(environment: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
-    """The newest failures, newest first, at most `KEPT`; each as `recall` gives it."""
+    """Return the newest failures, newest first, at most `KEPT`, each as `recall` returns it."""
     place = files.directory(system.environment() if environment is None else environment)
     place = system.join(place, FAILURES)
     found = [_usable(files.read(place, name)) for name in sorted(files.names(place), reverse=True)]
@@ -80,7 +80,9 @@ def failures(environment: Mapping[str, str] | None = None) -> list[dict[str, Any
 
 
 def of_container(container: str, environment: Mapping[str, str] | None = None) -> dict[str, Any] | None:
-    """The newest failure of the container of this id, or of the beginning of one (eight characters or more)."""
+    """Return the newest failure of the container with this id, or with an id that begins with it (eight characters or
+    more).
+    """
     for one in failures(environment):
         known = str(one.get("container", ""))
         if known and (known == container or (len(container) >= SHORT and known.startswith(container))):
@@ -95,7 +97,7 @@ def _usable(found: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 def just_said_of(container: str) -> str:
-    """The text about this container that a hook of ours left a moment ago, "" if none did."""
+    """Return the text about this container that a hook of ours kept a moment ago, "" if there is none."""
     found = recall()
     if found is None or not container or found.get("container") != container:
         return ""

@@ -1,10 +1,11 @@
-"""What cgshim keeps on disk: small JSON objects, and stand-ins for bundles, below one directory of its own.
+"""cgshim's own files on disk: small JSON objects, and stand-ins for bundles, below one directory.
 
-Everything here is done by descriptors of directories that were looked at on the way, level by level: whoever could
-put a directory or a link of his own into the path, or a file into the directory, could make root read, overwrite or
-remove what is somebody else's. There is no shared temporary directory for that reason.
+Everything is done through descriptors of directories that were checked level by level. Otherwise a user who can put a
+directory or a link into the path, or a file into the directory, could make root read, overwrite or remove another
+user's file. For the same reason no shared temporary directory is used.
 
-Objects are written whole or not at all, for their owner's eyes, bounded. Not on the path of a call that succeeds.
+Objects are written whole or not at all, only their owner can read them, and their size is limited. Not used by a call
+that succeeds.
 """
 
 from __future__ import annotations
@@ -21,21 +22,21 @@ if TYPE_CHECKING:
     from typing import Any
 
 LARGEST = 1 << 20  # bytes of one object
-LINKS = 40  # symbolic links on the way, as in path_resolution(7)
+LINKS = 40  # symbolic links in a path, as in path_resolution(7)
 FOREIGN, LINK, STICKY = 0o022, 0o120000, 0o1000  # inode(7)
-OVERFLOW = 65534  # user_namespaces(7): the owner of what belongs to nobody in this namespace
+OVERFLOW = 65534  # user_namespaces(7): the owner of files whose owner has no id in this namespace
 EPERM, ENOENT, ELOOP = 1, 2, 40  # asm-generic/errno-base.h, errno.h
-# Why a level is not used, in words of ours: an engine would take the kernel's for something else.
+# Why a level is not used, in our own words: engines would misread the kernel's.
 THEIRS, SHARED = "it belongs to another user", "others may write to it"
 NOWHERE = "no XDG_RUNTIME_DIR, /run/user/UID or home directory to keep files in"
 
 
 def directory(environment: Mapping[str, str]) -> str:
-    """The state directory, "" if there is none: CGSHIM_STATE; for root /run/cgshim; for a rootless caller below
-    XDG_RUNTIME_DIR, /run/user/UID or the user's own state directory.
+    """Return the state directory, "" if there is none: CGSHIM_STATE; for root /run/cgshim; for a rootless caller a
+    directory below XDG_RUNTIME_DIR, /run/user/UID or the user's own state directory.
 
-    Engines call some hooks with an empty environment, so what a session would say is filled in, by the user's id
-    outside of the user namespace. Whether it is fit for use `opened` says.
+    Engines call some hooks with an empty environment. The values that a session would set are then derived from the
+    user id outside of the user namespace. `opened` checks whether the directory may be used.
     """
     if environment.get("CGSHIM_STATE", "").startswith("/"):
         return environment["CGSHIM_STATE"]
@@ -60,13 +61,13 @@ def _home() -> str:
 
 
 def outer_user() -> int:
-    """Our user id as the parent user namespace has it."""
+    """Return our user id in the parent user namespace."""
     own = posix.geteuid()
     return next((outside + own - inside for inside, outside, most in _users() if inside <= own < inside + most), own)
 
 
 def _users() -> list[list[int]]:
-    """/proc/self/uid_map (user_namespaces(7)): inside, outside, length; [] where there is no such thing."""
+    """Return /proc/self/uid_map (user_namespaces(7)) as [inside, outside, length] rows; [] if there is none."""
     try:
         with open("/proc/self/uid_map", encoding="ascii") as file:
             return [[int(word) for word in line.split()] for line in file.read(LARGEST).splitlines()]
@@ -75,11 +76,11 @@ def _users() -> list[list[int]]:
 
 
 def opened(path: str, *, make: bool = False) -> int:
-    """A descriptor of the directory at `path`, which is ours; the caller closes it.
+    """Return a descriptor of our own directory at `path`; the caller closes it.
 
-    make: make it, and what is missing above it, for our eyes only. Raises OSError: EPERM, with the path of the level,
-    for one that another user owns or may write to. A level may be root's as well as ours. Sticky directories like
-    /tmp may be on the way, but nothing is made in them.
+    make: create it, and missing levels above it, accessible for us alone. Raises OSError: EPERM, with the path of the
+    level, for one that another user owns or may write to. A level may belong to root or to us. Sticky directories like
+    /tmp may be in the path, but nothing is created in them.
     """
     if not path.startswith("/"):
         raise FileNotFoundError(ENOENT, NOWHERE, path)
@@ -117,7 +118,9 @@ def _parts(path: str) -> list[str]:
 
 
 def _link(handle: int, part: str, level: str) -> str:
-    """The target of a symbolic link in an open directory, "" for anything else. Raises OSError for a foreign link."""
+    """Return the target of a symbolic link in an open directory, "" if it is not a link. Raises OSError for a foreign
+    link.
+    """
     try:
         found = posix.stat(part, dir_fd=handle, follow_symlinks=False)
     except FileNotFoundError:
@@ -145,7 +148,7 @@ def _checked(status: posix.stat_result, level: str, *, last: bool) -> posix.stat
     _refuse_foreign(status, level)
     others = status.st_mode & FOREIGN
     if others == 0o020 and status.st_gid == status.st_uid:
-        others = 0  # a user's own group, as distributions with umask 002 give to each
+        others = 0  # a user's private group, which distributions with umask 002 create
     if last and status.st_uid != posix.geteuid():
         raise PermissionError(EPERM, THEIRS, level)
     if others and (last or not status.st_mode & STICKY):
@@ -154,7 +157,7 @@ def _checked(status: posix.stat_result, level: str, *, last: bool) -> posix.stat
 
 
 def _refuse_foreign(status: posix.stat_result, level: str) -> None:
-    """65534 is root, seen from a user namespace in which root has no number; elsewhere it is a user like any other."""
+    """65534 is root, seen from a user namespace in which root has no id; elsewhere it is an ordinary user."""
     if status.st_uid in (0, posix.geteuid()):
         return
     same = [inside for inside, outside, most in _users() if inside == outside and inside <= OVERFLOW < inside + most]
@@ -163,17 +166,21 @@ def _refuse_foreign(status: posix.stat_result, level: str) -> None:
 
 
 def name_of(container: str) -> str:
-    """A file's name for a container's id; an id with a slash is none, but must not lead out of the directory."""
+    """Return a file name for a container's id. An id with a slash is invalid, but must not lead out of the
+    directory.
+    """
     return container.replace("/", "-") + ".json"
 
 
 def write(place: str, name: str, value: dict[str, Any], most: int = 0) -> None:
-    """Put `value` into `place`/`name`; above `most` files there (0: any number) the oldest go. Raises OSError."""
+    """Write `value` to `place`/`name`. Above `most` files there (0: any number) the oldest are removed. Raises
+    OSError.
+    """
     handle = opened(place, make=True)
     try:
         atomic.put_in(handle, name, (dump(value) + "\n").encode("ascii"), mode=0o600, flush=False)
         if most:
-            atomic.clean(handle)  # these have names of their own, under which nobody writes again
+            atomic.clean(handle)  # these names are unique: no later call writes to them
             found = _names(handle)
             for old in found[: max(0, len(found) - most)]:
                 posix.unlink(old, dir_fd=handle)
@@ -182,7 +189,7 @@ def write(place: str, name: str, value: dict[str, Any], most: int = 0) -> None:
 
 
 def read(place: str, name: str) -> dict[str, Any] | None:
-    """The object in `place`/`name`; None where there is none, or one that somebody else could have put there."""
+    """Return the object in `place`/`name`; None if there is none, or if another user could have written it."""
     try:
         handle = opened(place)
         try:
@@ -195,7 +202,7 @@ def read(place: str, name: str) -> dict[str, Any] | None:
 
 
 def content(directory: int, name: str) -> bytes:
-    """All that is in a file of an open directory. Raises OSError; no link is followed, and only our own is read."""
+    """Return the content of a file in an open directory. Raises OSError, also for a link or another user's file."""
     handle = posix.open(name, READ | posix.O_NOFOLLOW, dir_fd=directory)
     try:
         status = posix.fstat(handle)
@@ -207,7 +214,7 @@ def content(directory: int, name: str) -> bytes:
 
 
 def names(place: str) -> list[str]:
-    """The files in `place`, oldest first."""
+    """Return the files in `place`, oldest first."""
     try:
         handle = opened(place)
         try:

@@ -1,7 +1,7 @@
-"""What our createRuntime hook has to tell although it lets the container start: it has no channel of its own.
+"""Notices of our createRuntime hook about a container that may start: the hook itself cannot show them.
 
-Runtimes throw the words of a successful hook away. So it leaves them in cgshim's state directory, and the cgshim
-whose `run` it belongs to takes them to the engine's log when the runtime returns.
+Runtimes discard the output of a successful hook. So the hook keeps its notices in cgshim's state directory. The cgshim
+of that `run` moves them to the engine's log when the runtime returns.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from shim.errors import Level, Notice
 
 PLACE = "notices"
-MOST = 200  # files: of runs whose cgshim was killed
+MOST = 200  # files: left by runs whose cgshim was killed
 
 
 def leave(container: str, notices: list[Notice], environment: Mapping[str, str]) -> None:
-    """Keep (level, text) notices about a container, or that there are none. Never fatal."""
+    """Keep (level, text) notices about a container, or an empty list. Never raises OSError."""
     place, name = join(files.directory(environment), PLACE), files.name_of(container)
     try:
         if notices:
@@ -32,7 +32,7 @@ def leave(container: str, notices: list[Notice], environment: Mapping[str, str])
 
 
 def take(container: str, environment: Mapping[str, str]) -> list[Notice]:
-    """The notices about a container, which are then gone; [] where there are none."""
+    """Return and remove the notices about a container; [] if there are none."""
     place, name = join(files.directory(environment), PLACE), files.name_of(container)
     found = (files.read(place, name) or {}).get("notices")
     files.drop(place, name)

@@ -1,9 +1,9 @@
-"""A proof that cgshim wrote something: HMAC-SHA256 (RFC 2104); only root, or the rootless user, can read the key.
+"""Proof that cgshim wrote a text: HMAC-SHA256 (RFC 2104) with a key that only root, or the rootless user, can read.
 
-The key is made once and has to outlive a reboot, because the bundles that hold sealed limits do: root's is
-/var/lib/cgshim/key, a rootless user's is in XDG_STATE_HOME/cgshim; with CGSHIM_STATE it is there.
-Without its key a seal fits nothing. `hmac` and `hashlib` cost milliseconds and OpenSSL, so the interpreter's own
-SHA-256 is used by itself. Loaded only where limits live in cgroup2 alone (shim.planning.bridged_limits).
+The key is created once and must survive a reboot, as the bundles with sealed limits do. Root's key is
+/var/lib/cgshim/key, a rootless user's is in XDG_STATE_HOME/cgshim; with CGSHIM_STATE it is there. Without its key a
+seal is never valid. `hmac` and `hashlib` take milliseconds and OpenSSL, so the interpreter's own SHA-256 module is used
+directly. Imported only if limits are in cgroup2 alone (shim.planning.bridged_limits).
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ OTHERS = 0o077
 
 
 def of(data: bytes) -> str:
-    """The seal on `data`, in hexadecimal; makes the key where there is none. Raises ShimError."""
+    """Return the seal on `data` in hexadecimal. Creates the key if there is none. Raises ShimError."""
     path = _path(environment())
     key = _read(path)
     return _code(key or _make(path), data)
 
 
 def fits(data: bytes, seal: str) -> bool:
-    """Is it the seal that cgshim would put on `data`; no where it never made a key. Raises ShimError."""
-    from _operator import _compare_digest  # hmac.compare_digest: takes the same time wherever the texts differ
+    """Return whether it is cgshim's seal on `data`; False if there is no key. Raises ShimError."""
+    from _operator import _compare_digest  # like hmac.compare_digest: takes the same time wherever the texts differ
 
     key = _read(_path(environment()))
     return key is not None and _compare_digest(_code(key, data).encode(), seal.encode("utf-8", "replace"))
 
 
 def root_of(loaded: Document) -> str:
-    """Where a container's root file system is; a relative path is one below the bundle (config.md, "Root").
+    """Return the path of a container's root file system. A relative one is below the bundle (config.md, "Root").
 
-    Raises ShimError where the bundle is not known.
+    Raises ShimError if the bundle is unknown.
     """
     root = loaded.value.get("root")
     path = root.get("path") if isinstance(root, dict) else None
@@ -77,10 +77,10 @@ def _sha256(data: bytes) -> bytes:
 
 
 def _path(variables: Mapping[str, str]) -> str:
-    """Where the key of whoever calls is. A hook may have no environment at all, so HOME is not asked first."""
+    """Return the path of the caller's key. A hook may have no environment, so HOME is not used first."""
     if variables.get("CGSHIM_STATE", "").startswith("/"):
         return join(variables["CGSHIM_STATE"], FILE)
-    if posix.geteuid() == 0 and posix.access(dirname(PLACE), posix.W_OK):  # not so for the root of a user namespace
+    if posix.geteuid() == 0 and posix.access(dirname(PLACE), posix.W_OK):  # not for root of a user namespace
         return join(PLACE, FILE)
     state = variables.get("XDG_STATE_HOME", "")
     if not state.startswith("/"):
@@ -98,7 +98,9 @@ def _home() -> str:
 
 
 def _read(path: str) -> bytes | None:
-    """The key; None where there is none. Raises ShimError for one that somebody else could know or have put there."""
+    """Return the key, None if there is none. Raises ShimError for a key that another user could know or have
+    written.
+    """
     try:
         _look(dirname(path), posix.lstat(dirname(path)))
         handle = posix.open(path, posix.O_RDONLY | posix.O_NOFOLLOW | posix.O_NONBLOCK | posix.O_CLOEXEC)
@@ -119,7 +121,7 @@ def _read(path: str) -> bytes | None:
 
 
 def _look(path: str, status: posix.stat_result) -> None:
-    """The key must be for its owner's eyes alone, its directory for nobody else to write in."""
+    """Check that only the owner can read the key, and that nobody else can write to its directory."""
     directory = not path.endswith(f"/{FILE}")
     if status.st_uid != posix.geteuid():
         raise _unusable(path, f"it belongs to uid {status.st_uid}, not to {posix.geteuid()}")
@@ -130,7 +132,7 @@ def _look(path: str, status: posix.stat_result) -> None:
 
 
 def _make(path: str) -> bytes:
-    """A new key, complete on disk before it has its name; the one of another call that was faster wins."""
+    """Create a key, complete on disk before it gets its name. If another call was faster, that call's key is used."""
     place, beside = dirname(path), f"{path}.{posix.getpid()}"
     key = posix.urandom(SIZE)
     try:

@@ -1,4 +1,4 @@
-"""What an operator is to be told, in the shape that other programs read."""
+"""An alert for an operator, in the form that other programs read."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ SHORT = 12  # characters of an id, as engines show it
 
 
 class Alert(Value):
-    """One alert. time: UNIX seconds. type: one of TYPES. threshold: bytes that were exceeded, None where none was.
+    """One alert. time: UNIX seconds. type: one of TYPES. threshold: bytes that were exceeded, None for other types.
 
-    usage, limit: bytes, None where not known. serial: what makes it one alert and no other across restarts of the
-    watcher: type, container and the counter that grew. repeated: how many of its kind were held back before it.
-    message: one sentence. evidence: files and numbers, `source` among them.
+    usage, limit: bytes, None if unknown. serial: identifies the alert across restarts of the watcher: type, container
+    and the counter that grew. repeated: how many of its kind were held back before it. message: one sentence. evidence:
+    files and numbers, with `source`.
     """
 
     time: float
@@ -41,7 +41,7 @@ class Alert(Value):
     evidence: dict[str, Any] = {}  # noqa: RUF012 # a frozen value's default
 
     def shape(self) -> dict[str, Any]:
-        """As JSON: container_id has the first 12 characters, time is UTC in ISO 8601 with milliseconds."""
+        """Return JSON: container_id has the first 12 characters, time is UTC in ISO 8601 with milliseconds."""
         return {
             "type": "alert",
             "alert_type": self.type,

@@ -1,7 +1,8 @@
-"""Which events are alerts, and when they are told: the first at once, those that follow at growing distances.
+"""Which events are alerts, and when they are sent: the first at once, later ones at growing intervals.
 
-An alert that is held back is not lost: the next one of its type for its container says how many there were, and comes
-when its time has come, or when the container ends. What is held back survives a restart (shim.watch.memory_of_alerts).
+An alert that is held back is not lost. The next one of its type for its container has the number of those held back,
+and is sent when its time has come or the container ends. Held-back alerts survive a restart
+(shim.watch.memory_of_alerts).
 """
 
 from __future__ import annotations
@@ -32,14 +33,15 @@ OF_KIND = {
     kinds.DRIFT: types.LIMIT_DRIFT,
     kinds.LEAK: types.LEAK_SUSPECTED,
 }
-LONGEST = 3600.0  # seconds between alerts of one type for one container, however long it goes on
+LONGEST = 3600.0  # seconds between alerts of one type for one container, at most
 MOST_VICTIMS = 20  # processes in one alert
 
 
 class Alerts:
-    """Alerts from events. quiet: seconds after an alert in which others of its type and container are held back.
+    """Makes alerts from events. quiet: seconds after an alert in which others of its type and container are held back.
 
-    The time doubles with each alert that follows directly, up to LONGEST, and is `quiet` again when one went by.
+    The interval doubles with each alert that follows directly, up to LONGEST. After an interval without one it is
+    `quiet` again.
     """
 
     def __init__(self, remembered: Remembered, quiet: float) -> None:
@@ -47,7 +49,7 @@ class Alerts:
         self.quiet = quiet
 
     def of(self, event: Event, sample: Sample | None) -> Alert | None:
-        """The alert of an event, None if it is none or is held back. sample: of that moment."""
+        """Return the alert of an event, None if it is no alert or is held back. sample: from that moment."""
         kind = OF_KIND.get(event.kind)
         if kind is None:
             return None
@@ -60,7 +62,7 @@ class Alerts:
         return self._told(rate, alert)
 
     def due(self, now: float, container: str = "") -> Iterator[Alert]:
-        """Alerts whose time has come. container: all that is held back for it, since it ends."""
+        """Yield alerts whose time has come. container: every held-back one of this container, because it ends."""
         for name, entry in list(self.remembered.value["containers"].items()):
             for rate in entry.get("alerts", {}).values():
                 if "held" in rate and (name == container if container else now >= rate["until"]):
@@ -101,14 +103,14 @@ def _alert(kind: str, event: Event, sample: Sample | None) -> Alert:
 
 
 def _context(sample: Sample | None) -> dict[str, Any]:
-    """What tells a leak from a cache that fills its limit, as is normal."""
+    """Return the figures that distinguish a leak from a cache that fills its limit, which is normal."""
     if sample is None:
         return {}
     return {"working_set": sample.memory.working_set, "limit_of": sample.limit_of}
 
 
 def _joined(held: dict[str, Any] | None, alert: Alert) -> Alert:
-    """The newer one, with what the older ones say."""
+    """Return the newer alert with the data of the older ones."""
     if held is None:
         return alert
     before = restored(held)

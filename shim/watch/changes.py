@@ -1,4 +1,4 @@
-"""What happened between two samples of one container. Pure."""
+"""The events between two samples of one container. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from shim.watch.sample import Sample
 
 # counter -> kind of event. failcnt is v1's `max`: how often usage hit the limit (cgroup-v1/memory.rst, 2.4);
-# memsw_failcnt is that of memory and swap together. above_*: of the cgroup above whose limit is the tightest.
+# memsw_failcnt is that of memory and swap together. above_*: of the ancestor with the tightest limit.
 COUNTERS = (
     ("high", kinds.HIGH),
     ("max", kinds.MAX),
@@ -28,9 +28,9 @@ COUNTERS = (
 
 
 def between(before: dict[str, int], sample: Sample, source: str) -> Iterator[Event]:
-    """An event for each counter that grew. before: the counters of an earlier sample; of a new cgroup {}.
+    """Yield an event for each counter that grew. before: the counters of an earlier sample; {} for a new cgroup.
 
-    source: how it was learned that it is time to look. A counter that fell belongs to another cgroup of that name.
+    source: the notification that led to this sample. A counter that fell belongs to another cgroup of the same name.
     """
     for counter, kind in COUNTERS:
         now = sample.events.get(counter)
@@ -44,7 +44,7 @@ def between(before: dict[str, int], sample: Sample, source: str) -> Iterator[Eve
 
 
 def of(sample: Sample, kind: str, source: str, **evidence: Any) -> Event:
-    """An event of the container that a sample is of."""
+    """Return an event of the sample's container."""
     return Event(
         time=sample.time,
         kind=kind,

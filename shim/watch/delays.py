@@ -1,9 +1,9 @@
-"""What the tasks of a container lost to memory: taskstats' exit records, for the poststop hook's account.
+"""Time that a container's tasks lost to memory: taskstats' exit records, for the poststop hook's account.
 
-The kernel tells of a task's delays once, when it ends, to whoever listens. The hook of a container that asks for it
-(shim.observe.delays) tells this watcher before the container's process starts, and takes the sum after its end; both
-over a socket in the state directory, which is for its owner alone. Without such a container nothing listens and
-pyroute2 is not imported.
+The kernel reports a task's delays only once, when the task ends. The hook of a container that requests it
+(shim.observe.delays) announces the container to this watcher before its process starts, and takes the sum after its
+end; both over a socket in the state directory, which only its owner can use. Without such a container nothing listens
+and pyroute2 is not imported.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from shim.host.view import View
     from shim.watch.loop import Loop
 
-MOST = 2000  # containers; of those whose poststop hook never came the oldest go
+MOST = 2000  # containers; if poststop hooks never came, the oldest are removed
 ASKING = 1.0  # seconds for a question to arrive
 UNKNOWN = "the watcher does not know the container: it was started after it"
 
 
 class Delays:
-    """Answers hooks. directory: the state directory of cgshim. problem: gets the reason where it cannot."""
+    """Answers hooks. directory: cgshim's state directory. problem: called with the reason if it cannot."""
 
     def __init__(self, view: View, loop: Loop, directory: str, problem: Callable[[str], None]) -> None:
         self.view = view
@@ -60,7 +60,7 @@ class Delays:
         loop.add(self.server.fileno(), IN, lambda _: self._asked())
 
     def _bind(self, path: str) -> None:
-        """In the place of a watcher that is gone; one that is there keeps it."""
+        """Replace the socket of a watcher that is gone; a running watcher keeps its own."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC) as other:
             try:
                 other.connect(path)
@@ -80,7 +80,7 @@ class Delays:
                 answer = self._answer(asked)
                 connection.send(json.dumps(answer).encode("ascii"))
             except (OSError, ValueError, KeyError, TypeError):
-                return  # whoever asked is gone, or asks in another way: a hook takes no answer for a reason
+                return  # the hook is gone or breaks the protocol: it treats a missing answer as a reason
 
     def _answer(self, asked: dict[str, Any]) -> dict[str, Any]:
         container = str(asked["container"])
@@ -129,7 +129,7 @@ class Delays:
         return inside
 
     def _drain(self) -> None:
-        """Every record that waits, to each container that asked: it belongs to one of them, or to none."""
+        """Pass every waiting record to each container that asked; it belongs to one of them or to none."""
         while self.records is not None:
             try:
                 data = self.records.recv(65536)
@@ -146,14 +146,14 @@ class Delays:
                     exits.add(one)
 
     def _rest(self) -> None:
-        """Listen no longer than anybody wants it: every task of the host that ends is a record."""
+        """Stop listening when no container needs it: every task of the host that ends sends a record."""
         if not self.exits and self.records is not None:
             self.loop.drop(self.records.fileno())
             self.records.close()
             self.records = None
 
     def close(self) -> None:
-        """Answer nobody any more."""
+        """Stop answering."""
         self.exits.clear()
         self._rest()
         if self.serves:

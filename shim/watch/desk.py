@@ -1,4 +1,4 @@
-"""From events to sinks: each event is passed on, becomes an alert or not, and an alert is passed on once."""
+"""From events to sinks: passes on each event, makes an alert of it or not, and passes on each alert once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ MOST_PROBLEMS = 100
 
 
 class Desk:
-    """Passes on. remembered: where alerts are that not all sinks have. problems: what sinks could not do, each once."""
+    """Passes on events and alerts. remembered: alerts that not all sinks have yet. problems: errors of sinks, each
+    once.
+    """
 
     def __init__(self, remembered: Remembered, quiet: float) -> None:
         self.remembered = remembered
@@ -27,32 +29,36 @@ class Desk:
         self.problems: list[str] = []
 
     def open(self, sinks: Iterable[Sink]) -> None:
-        """These get everything from now on, and first the alerts that an earlier watcher may not have passed on."""
+        """Send everything to these sinks from now on, beginning with alerts that an earlier watcher may not have passed
+        on.
+        """
         self.sinks = tuple(sinks)
         for alert in self.remembered.pending():
             self.each(lambda sink, alert=alert: sink.has(alert.serial) or sink.alert(alert))  # type: ignore[misc]
             self.remembered.delivered(alert)
 
     def event(self, event: Event, sample: Sample | None = None) -> None:
-        """Pass on an event, and the alert that it is."""
+        """Pass on an event, and its alert if there is one."""
         self.each(lambda sink: sink.event(event))
         alert = self.alerts.of(event, sample)
         if alert is not None:
             self.tell(alert)
 
     def due(self, now: float, container: str = "") -> None:
-        """Alerts that were held back and whose time has come, or all of a container that ends."""
+        """Pass on held-back alerts whose time has come, or all of a container that ends."""
         for alert in self.alerts.due(now, container):
             self.tell(alert)
 
     def tell(self, alert: Alert) -> None:
-        """Written down before, crossed out after, so that it survives whatever happens in between."""
+        """Record the alert before it is sent and remove the record afterwards, so that it survives a crash in
+        between.
+        """
         self.remembered.pend(alert)
         self.each(lambda sink: sink.alert(alert))
         self.remembered.delivered(alert)
 
     def each(self, step: Callable[[Sink], object]) -> None:
-        """For every sink; one that fails does not keep the others from theirs."""
+        """Call `step` for every sink; an error of one does not affect the others."""
         for sink in self.sinks:
             try:
                 step(sink)
@@ -60,6 +66,6 @@ class Desk:
                 self.problem(f"{type(sink).__name__}: {error}")
 
     def problem(self, text: str) -> None:
-        """Keep what is wrong, for whoever started the watcher."""
+        """Record a problem for the user of the watcher."""
         if text not in self.problems and len(self.problems) < MOST_PROBLEMS:
             self.problems.append(text)

@@ -1,7 +1,7 @@
-"""Does the kernel still show what was asked? The audit's comparison, a few containers at a time.
+"""Whether the kernel still shows the requested limits: the audit's comparison, a few containers at a time.
 
-What was asked may itself have changed since the records were read (`docker update`), so a difference counts only when
-it is still there with records that were read after it was seen.
+The request itself may have changed since the records were read (`docker update`). So a difference counts only if it
+remains with records that were read after it was found.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SHARE = 0.003  # of one core
 
 
 class Drift:
-    """Compares in turn. remembered: which differences are told already."""
+    """Compares containers in turn. remembered: the differences that were reported."""
 
     def __init__(self, tree: HostTree, view: View, remembered: Remembered) -> None:
         self.tree = tree
@@ -42,9 +42,9 @@ class Drift:
         self.known: tuple[Inventory, Host, HostFacts] | None = None
 
     def turn(self, found: Inventory, read: float, seconds: float) -> tuple[list[tuple[str, list[Row]]], bool]:
-        """The containers whose turn it is: (id, new differences); and whether the records are to be read again.
+        """Return (id, new differences) of the containers whose turn it is, and whether the records must be read again.
 
-        found: records of the containers that are watched, read at `read` (monotonic). seconds: since the last turn.
+        found: records of the watched containers, read at `read` (monotonic). seconds: since the last turn.
         """
         end = time.process_time() + SHARE * seconds
         now, told, again = time.monotonic(), [], False
@@ -66,7 +66,9 @@ class Drift:
         return told, again
 
     def _new(self, found: Inventory, container: str) -> list[Row]:
-        """Differences that are not told yet; those that are gone are forgotten, so that they count when they return."""
+        """Return differences that were not reported yet. Those that are gone are forgotten, so that they count if they
+        return.
+        """
         if self.known is None or self.known[0] is not found:
             host = host_of(self.view, found.containers)
             self.known = (found, host, facts_of(self.tree, host, found.containers))
@@ -77,27 +79,25 @@ class Drift:
         first, before = "drift" not in entry, entry.get("drift", {})
         now = {row.limit: str(row.kernel) for row in judged if _differs(row)}
         kept = {limit: kernel for limit, kernel in before.items() if now.get(limit) == kernel}
-        if first:  # stricter than asked from the start is how the engine wanted it
+        if first:  # stricter than requested from the start: the engine's own choice
             kept = {row.limit: str(row.kernel) for row in judged if row.verdict == STRICTER}
         if kept != before or first:
             entry["drift"], self.remembered.changed = kept, True
         return [row for row in judged if _differs(row) and row.limit not in kept]
 
-    def told(self, container: str, rows_told: list[Row]) -> None:
-        """These differences are told."""
-        self.remembered.entry(container).setdefault("drift", {}).update(
-            {row.limit: str(row.kernel) for row in rows_told}
-        )
+    def reported(self, container: str, rows: list[Row]) -> None:
+        """Mark these differences as reported."""
+        self.remembered.entry(container).setdefault("drift", {}).update({row.limit: str(row.kernel) for row in rows})
         self.remembered.changed = True
 
     def forget(self, container: str) -> None:
-        """It is gone."""
+        """Forget a container that is gone."""
         self.compared.pop(container, None)
         self.suspected.pop(container, None)
 
 
 def _unrecorded(subject: AuditedContainer) -> list[Row]:
-    """Without limits that the runtime's own record has as the kernel has them: `runc update` set them."""
+    """Drop limits whose value in the runtime's own record equals the kernel's: `runc update` set them."""
     known = {key: value for said in columns.said(subject) for key, value in said.by.get(REMEMBERED, {}).items()}
     return [row for row in rows(subject) if row.kernel is None or known.get(row.limit) != row.kernel]
 
@@ -108,7 +108,7 @@ def _differs(row: Row) -> bool:
 
 
 def evidence(found: list[Row]) -> dict[str, Any]:
-    """For an event: all differences, and the worst one by itself."""
+    """Return evidence for an event: all differences, and the worst one separately."""
     shown = [
         {
             "limit": row.limit,

@@ -1,6 +1,6 @@
-"""How the kernel says that something happened to a container: each kind of notification is an ear.
+"""The kernel's notifications about containers: each kind is an ear.
 
-An ear only says which container to look at, and how that was learned; what happened is read from the files then.
+An ear reports only which container to look at, and through which notification; the files show what happened.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from shim.watch.place import Followed, Spot
     from shim.watch.sample import Sample
 
-    Want = Callable[[str, str], None]  # (container, source): look at it
+    Want = Callable[[str, str], None]  # (container, source): look at this container
 
-TRIGGERS = 64  # containers with a PSI trigger of their own; each costs the kernel a thread (psi.rst, "psimon")
-# Microseconds of stall in a window that are pressure. Windows of other lengths than a multiple of 2 s are for
-# CAP_SYS_RESOURCE only (psi.rst).
+TRIGGERS = 64  # containers with a PSI trigger of their own; each costs a kernel thread (psi.rst, "psimon")
+# Microseconds of stall in a window that count as pressure. Window lengths other than multiples of 2 s need
+# CAP_SYS_RESOURCE (psi.rst).
 STALL, WINDOW = 300_000, 2_000_000
-PATIENCE = 0.2  # seconds of EVERY that thresholds may take: the kernel waits for all processors at each (RCU)
+PATIENCE = 0.2  # seconds of every EVERY for thresholds: for each one the kernel waits for all processors (RCU)
 EVERY = 5.0
-LEVEL = "critical"  # of memory.pressure_level: reclaim finds next to nothing (cgroup-v1/memory.rst, 11)
+LEVEL = "critical"  # of memory.pressure_level: reclaim finds almost nothing (cgroup-v1/memory.rst, 11)
 EVENTS_SOURCE, ABOVE_SOURCE = "inotify memory.events", "inotify memory.events.local of {}"
 CONTROL_SOURCE = "cgroup.event_control (memory.oom_control, thresholds)"
 LEVEL_SOURCE = f"cgroup.event_control memory.pressure_level {LEVEL}"
@@ -36,7 +36,7 @@ TRIGGER_SOURCE = "PSI trigger"
 
 
 class Ear:
-    """One kind of notification. want: called with each container that is to be looked at."""
+    """One kind of notification. want: called with each container to look at."""
 
     def __init__(self, view: View, loop: Loop, want: Want) -> None:
         self.view = view
@@ -44,24 +44,24 @@ class Ear:
         self.want = want
 
     def follow(self, one: Followed) -> str:
-        """Listen for a container; why that is not possible, "" if it is. Raises OSError."""
+        """Listen for a container; return why that is not possible, "" if it is. Raises OSError."""
         raise NotImplementedError
 
     def forget(self, container: str) -> None:
-        """No longer."""
+        """Stop listening for a container."""
 
     def saw(self, sample: Sample) -> None:
-        """The container was looked at."""
+        """Take note of a sample."""
 
     def close(self) -> None:
-        """No longer for any."""
+        """Stop listening."""
 
 
 class EventsFiles(Ear):
-    """inotify on memory.events of cgroup2, which kernels modify with each event (cgroup-v2.rst, "memory.events").
+    """inotify on memory.events of cgroup2, which the kernel modifies at each event (cgroup-v2.rst, "memory.events").
 
-    The container's own file, which counts what is below it, too; and the local file of each cgroup above it, which
-    counts what that cgroup's own limit did to all below. One watch for each file, one descriptor for all.
+    It watches the container's own file, which also counts everything below, and the local file of each cgroup above it,
+    which counts the effects of that cgroup's own limit. One watch for each file, one descriptor for all.
     """
 
     def __init__(self, view: View, loop: Loop, want: Want) -> None:
@@ -92,7 +92,7 @@ class EventsFiles(Ear):
         self.of_watch[watch][1].add(container)
 
     def forget(self, container: str) -> None:
-        """Drop the watches that are nobody's any more."""
+        """Drop the watches that no container needs any more."""
         for path, watch in list(self.watches.items()):
             containers = self.of_watch[watch][1]
             containers.discard(container)
@@ -103,7 +103,7 @@ class EventsFiles(Ear):
     def _ready(self, _: int) -> None:
         for watch, mask, _name in self.inotify.read():
             source, containers = self.of_watch.get(watch, ("", set()))
-            if mask & kernel_calls.OVERFLOW:  # some were dropped, nobody knows whose
+            if mask & kernel_calls.OVERFLOW:  # some events were dropped, and their containers are unknown
                 containers = set().union(*(names for _, names in self.of_watch.values()))
                 source = f"{EVENTS_SOURCE}, whose queue overflowed"
             if not mask & kernel_calls.IGNORED:
@@ -119,9 +119,10 @@ class EventsFiles(Ear):
 class EventControl(Ear):
     """eventfd(2) registered in v1's cgroup.event_control: OOM, the threshold, and a critical pressure level.
 
-    cgroup-v1/memory.rst, sections 9 to 11. One descriptor for OOM and threshold of a container, a second one for the
-    level where the kernel has no PSI. threshold: of a sample, the bytes at which to notify, None for none. On a host
-    with many containers thresholds are registered some at a time; until then they are seen when it is their turn.
+    cgroup-v1/memory.rst, sections 9 to 11. A container has one descriptor for OOM and threshold, and a second one for
+    the level if the kernel has no PSI. threshold: returns for a sample the bytes at which to notify, None for none. On
+    a host with many containers only some thresholds are registered at a time; the others are checked when it is their
+    turn.
     """
 
     def __init__(self, view: View, loop: Loop, want: Want, threshold: Callable[[Sample], int | None]) -> None:
@@ -133,7 +134,7 @@ class EventControl(Ear):
         self.spent = (0.0, 0.0)  # (since when, how long)
 
     def follow(self, one: Followed) -> str:
-        """Register for OOM and, without PSI, for the level; the threshold follows when its value is known."""
+        """Register for OOM and, without PSI, for the level. The threshold follows when its value is known."""
         spot = one.place.memory
         if spot.version != 1:
             return "cgroup2 has no cgroup.event_control"
@@ -144,14 +145,14 @@ class EventControl(Ear):
         return ""
 
     def saw(self, sample: Sample) -> None:
-        """Register the threshold, and another one when the limit has changed."""
+        """Register the threshold, and a new one if the limit has changed."""
         spot, wanted = self.spots.get(sample.id), self.threshold(sample)
         began = time.monotonic()
         if began - self.spent[0] > EVERY:
             self.spent = (began, 0.0)
         if spot is None or wanted == self.at.get(sample.id) or self.spent[1] > PATIENCE:
             return
-        first = self.handles[sample.id][0]  # closing it undoes its registrations
+        first = self.handles[sample.id][0]  # closing it removes its registrations
         self._drop(first)
         self.handles[sample.id][0] = handle = self._register(spot, sample.id, CONTROL_SOURCE, "memory.oom_control")
         if wanted is not None:
@@ -175,7 +176,7 @@ class EventControl(Ear):
         return handle
 
     def _write(self, spot: Spot, handle: int, file: str, argument: str) -> None:
-        """`EVENTFD FILE ARGUMENT`, as the kernel wants it; the files need not stay open."""
+        """Write `EVENTFD FILE ARGUMENT`, the kernel's format; the files need not stay open."""
         path = _interface(self.view, spot, file)
         if not path:
             raise FileNotFoundError(2, "no such interface file", f"{spot.directory}/{file}")
@@ -201,7 +202,7 @@ class EventControl(Ear):
         self.at.pop(container, None)
 
     def close(self) -> None:
-        """Of all."""
+        """Close all descriptors."""
         for container in list(self.handles):
             self.forget(container)
 
@@ -209,8 +210,8 @@ class EventControl(Ear):
 class Triggers(Ear):
     """PSI triggers (Documentation/accounting/psi.rst, "Monitoring for pressure thresholds"), for the first containers.
 
-    Each costs a descriptor and, of a privileged watcher, a kernel thread; so there are TRIGGERS at most, and pressure
-    of further containers is seen when it is their turn.
+    Each costs a descriptor and, for a privileged watcher, a kernel thread. So there are at most TRIGGERS, and pressure
+    of further containers is checked when it is their turn.
     """
 
     def __init__(self, view: View, loop: Loop, want: Want) -> None:
@@ -218,7 +219,7 @@ class Triggers(Ear):
         self.handles: dict[str, int] = {}
 
     def follow(self, one: Followed) -> str:
-        """A trigger in the container's memory.pressure."""
+        """Add a trigger to the container's memory.pressure."""
         spot = one.place.unified
         path = _interface(self.view, spot, "memory.pressure") if spot else ""
         if not path:
@@ -249,13 +250,13 @@ class Triggers(Ear):
             os.close(handle)
 
     def close(self) -> None:
-        """Of all."""
+        """Close all descriptors."""
         for container in list(self.handles):
             self.forget(container)
 
 
 def heard(ear: Ear, one: Followed) -> str:
-    """`listening`, or why an ear cannot listen for a container."""
+    """Return `listening`, or why an ear cannot listen for a container."""
     try:
         return ear.follow(one) or "listening"
     except OSError as error:
@@ -263,7 +264,7 @@ def heard(ear: Ear, one: Followed) -> str:
 
 
 def _interface(view: View, spot: Spot, name: str) -> str:
-    """The real path of an interface file of the kernel's, "" where there is none or another one in its place."""
+    """Return the real path of a kernel's interface file, "" if there is none or another file in its place."""
     path = f"{spot.directory}/{name}"
     identity = view.identity(path)
     return view.path(path) if identity is not None and identity.device == spot.device else ""

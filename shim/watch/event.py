@@ -1,4 +1,4 @@
-"""What happened to a container, and how that was learned."""
+"""An event of a container, and the notification that led to it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ KINDS = (STARTED, GONE, EXIT, HIGH, MAX, OOM, OOM_KILL, OOM_STUCK, THRESHOLD, PR
 
 
 class Event(Value):
-    """One thing that happened.
+    """One event.
 
-    time: UNIX seconds, when it was seen. kind: one of KINDS. id, engine, name, pod: the container. source: how it was
-    learned: "inotify memory.events", "PSI trigger", "cgroup.event_control", "process connector", "inotify on the
-    hierarchy", "polling every 5 s". evidence: the files and numbers that show it; `count` where a counter grew.
+    time: UNIX seconds, when it was seen. kind: one of KINDS. id, engine, name, pod: the container. source: the
+    notification: "inotify memory.events", "PSI trigger", "cgroup.event_control", "process connector", "inotify on the
+    hierarchy", "polling every 5 s". evidence: the files and numbers that show it; `count` if a counter grew.
     """
 
     time: float
@@ -37,5 +37,5 @@ class Event(Value):
 
 
 def who(one: Any) -> dict[str, Any]:
-    """The container that a sample, an event or an alert is of, for making another of these."""
+    """Return the container of a sample, an event or an alert, as arguments for another of these."""
     return {"id": one.id, "engine": one.engine, "name": one.name, "pod": one.pod}

@@ -1,4 +1,4 @@
-"""Processes that were put into a container from outside (`exec`), found by looking: events of a recording."""
+"""Finds processes that were started in a container from outside (`exec`), by polling: events of a recording."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 EXEC = "exec"
 SOURCE = "polling cgroup.procs"
 LARGEST = 1 << 20  # bytes of cgroup.procs that are read
-MOST = 20  # processes of one round in one container that are told
+MOST = 20  # processes of one round in one container that are reported
 
 
 class Execs(Sink):
-    """Each round: new processes of a container whose parent is not in the container. tell: gets the events.
+    """Finds in each round new processes of a container whose parent is not in the container. tell: called with the
+    events.
 
-    A process that comes and goes between two rounds is not seen. One whose parent has ended, where the container has no
-    PID namespace of its own, is told as well.
+    A process that starts and ends between two rounds is not seen. In a container without a PID namespace of its own, a
+    process whose parent has ended is reported as well.
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class Execs(Sink):
         self.fresh: list[tuple[Followed, int, str, float]] = []
 
     def tick(self, now: float) -> None:
-        """One look at all containers. Who is new is told a round later: at first it is still the runtime."""
+        """Look at all containers. A new process is reported one round later: at first it is still the runtime."""
         self.close()
         before, self.known = self.known, {}
         for one in self.followed():
@@ -51,14 +52,14 @@ class Execs(Sink):
             self.fresh.append((one, pid, name, now))
 
     def close(self) -> None:
-        """Tell of those that are left."""
+        """Report the remaining ones."""
         for one, pid, first, then in self.fresh:
             evidence = {"pid": pid, "command": self._stat(pid)[0] or first}
             self.tell(Event(time=then, kind=EXEC, **one.named, source=SOURCE, evidence=evidence))
         self.fresh = []
 
     def _stat(self, pid: int) -> tuple[str, int | None]:
-        """A process's command and its parent (proc(5), stat); "" and None for one that is gone."""
+        """Return a process's command and parent (proc(5), stat); "" and None for one that is gone."""
         text = self._text(f"{self.proc}/{pid}/stat")
         return text.rpartition(")")[0].partition("(")[2], process.parent(text) if text else None
 

@@ -1,7 +1,7 @@
-"""Where the kernel tells that a process has ended, and with what status: the process connector, or taskstats.
+"""Sources for the end of a process and its status: the process connector, or taskstats.
 
-The process connector (drivers/connector/cn_proc.c) is asked through pyroute2's messages, where the installed pyroute2
-has them (pyroute2.netlink.connector; 0.7.2 does not). From Linux 6.6 on it is told to send ends alone.
+The process connector (drivers/connector/cn_proc.c) is used through pyroute2's messages if the installed pyroute2 has
+them (pyroute2.netlink.connector; 0.7.2 does not). From Linux 6.6 on it is asked for exits only.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from typing import Any
 
 ANSWER = 0.5  # seconds for the kernel's answer, which it gives before send(2) returns
-BEFORE_IT = 1000  # events of others that may come before the answer
+BEFORE_IT = 1000  # events for others that may come before the answer
 WAITING = 1 << 20  # bytes of events that may wait
 LARGEST = 1 << 16
 
 
 class Exit(NamedTuple):
-    """One process that ended. parent: 0 where it is not told. status: as wait(2) gives it."""
+    """One process that ended. parent: 0 if unknown. status: as wait(2) gives it."""
 
     pid: int
     parent: int
@@ -35,8 +35,8 @@ class Exit(NamedTuple):
 
 
 class Layout:
-    """Where the fields of a message are, by the table of pyroute2's class: decoding each by the class itself takes a
-    hundred microseconds, and every process of the host that ends is a message.
+    """The positions of a message's fields, from the table of pyroute2's class. Decoding with the class itself takes 0.1
+    ms, and every process of the host that ends sends a message.
     """
 
     def __init__(self, message: Any) -> None:
@@ -45,18 +45,19 @@ class Layout:
         self.names = [name for name, _ in table]
 
     def pick(self, *names: str) -> tuple[int, ...]:
-        """The places of fields in what `values` gives. Of two with one name (`flags`) the first."""
+        """Return the positions of fields in the result of `values`. If two have the same name (`flags`), the first."""
         return tuple(self.names.index(name) for name in names)
 
     def values(self, data: bytes) -> tuple[int, ...]:
-        """The fields of one message, () for one that is too short."""
+        """Return the fields of one message, () if it is too short."""
         return self.form.unpack_from(data) if len(data) >= self.form.size else ()
 
 
 class Connector:
-    """Every process that ends, as the process connector tells it.
+    """Every process that ends, from the process connector.
 
-    Raises ImportError where pyroute2 has no messages for it, OSError: no CAP_NET_ADMIN, or not the host's namespaces.
+    Raises ImportError if pyroute2 has no messages for it, and OSError without CAP_NET_ADMIN or outside of the host's
+    namespaces.
     """
 
     source = "process connector"
@@ -81,7 +82,7 @@ class Connector:
         self.socket.setblocking(False)
 
     def _listen(self, cn_proc: Any) -> None:
-        """Ask, wait for the answer, then ask for ends alone: kernels before 6.6 do not even answer that."""
+        """Subscribe, wait for the answer, then ask for exits only, which kernels before 6.6 do not even answer."""
 
         class Filtered(cn_proc.proc_event_control):  # type: ignore[misc] # pyroute2 has no types
             """struct proc_input of Linux 6.6: which events."""
@@ -89,7 +90,7 @@ class Connector:
             fields = (*cn_proc.proc_event_control.fields, ("event_type", "I"))
 
         class Answer(cn_proc.proc_event_base):  # type: ignore[misc]
-            """With the number of the error, which pyroute2's own leaves out."""
+            """Has the error number, which pyroute2's own class leaves out."""
 
             fields = (*cn_proc.proc_event_base.fields, ("error", "I"))
 
@@ -98,7 +99,7 @@ class Connector:
         self.socket.send(_control(cn_proc, Filtered, 8, event_type=self.wanted))
 
     def read(self) -> Iterator[Exit]:
-        """What has ended since; threads of processes that go on are left out."""
+        """Yield the processes that ended since the last call, without threads of processes that still run."""
         for data in received(self.socket):
             values = self.layout.values(data)
             if not values:
@@ -108,12 +109,12 @@ class Connector:
                 yield Exit(pid, parent, status)
 
     def close(self) -> None:
-        """Listen no longer."""
+        """Stop listening."""
         self.socket.close()
 
 
 def _control(cn_proc: Any, kind: Any, length: int, **fields: int) -> bytes:
-    """The message that begins to listen. length: bytes behind struct cn_msg."""
+    """Return the message that subscribes. length: bytes behind struct cn_msg."""
     from pyroute2.netlink import NLMSG_DONE
 
     message = kind()
@@ -127,7 +128,7 @@ def _control(cn_proc: Any, kind: Any, length: int, **fields: int) -> bytes:
 
 
 def _answered(connection: socket.socket, layout: Layout, none: int) -> None:
-    """Wait for the answer. Raises OSError for a refusal and for silence, which is the kernel's to other namespaces."""
+    """Wait for the answer. Raises OSError for a refusal, and for silence, which other namespaces get."""
     connection.settimeout(ANSWER)
     what, error = layout.pick("what", "error")
     for _ in range(BEFORE_IT):
@@ -143,7 +144,7 @@ def _answered(connection: socket.socket, layout: Layout, none: int) -> None:
 
 
 def received(connection: socket.socket) -> Iterator[bytes]:
-    """What waits, from the kernel alone. What did not fit into the socket's buffer is lost."""
+    """Yield the waiting messages of the kernel alone. Messages that did not fit into the socket's buffer are lost."""
     while True:
         try:
             data, sender = connection.recvfrom(LARGEST)
@@ -158,9 +159,9 @@ def received(connection: socket.socket) -> Iterator[bytes]:
 
 
 class Taskstats:
-    """Every task that ends, as taskstats tells it: threads, too, so that only pids that are known mean something.
+    """Every task that ends, from taskstats. This includes threads, so only known pids can be used.
 
-    Raises ImportError, OSError as shim.observe.pressure.exit_records.
+    Raises ImportError and OSError as shim.observe.pressure.exit_records does.
     """
 
     source = "taskstats (records of exits)"
@@ -171,11 +172,11 @@ class Taskstats:
         self.socket.setblocking(False)
 
     def read(self) -> Iterator[Exit]:
-        """What has ended since."""
+        """Yield the tasks that ended since the last call."""
         for data in received(self.socket):
             for one in decode(data, self.family):
                 yield Exit(one.pid, one.parent, one.status)
 
     def close(self) -> None:
-        """Listen no longer."""
+        """Stop listening."""
         self.socket.close()

@@ -1,8 +1,8 @@
-"""Processes of containers that end, told when the kernel says so: `exit` events.
+"""Processes of containers that end: `exit` events as soon as the kernel reports them.
 
-The process connector tells of every process, taskstats of the container's first one; if neither is available, or if
-so many processes of the host end that listening would cost too much, a pidfd of each container's first process tells
-that it has ended, not how. What is left is told when the cgroup is gone.
+The process connector reports every process, taskstats the container's first one. If neither is available, or if so many
+processes of the host end that listening would cost too much, a pidfd of each container's first process shows that it
+has ended, but not how. All other ends are reported when the cgroup is gone.
 """
 
 from __future__ import annotations
@@ -29,19 +29,20 @@ if TYPE_CHECKING:
 
 SOURCES = (Connector, Taskstats)
 PIDFD, LATE = "pidfd", "the end of its cgroup"
-SHARE, WINDOW = 0.005, 30.0  # of one core, in so many seconds: what listening may take
-REST = 300.0  # seconds until it is tried again
-TOGETHER = 0.02  # seconds in which what ends next is waited for: one wake-up for all
-FRESH = 1.0  # seconds for which the container of a parent is remembered
-MOST = 20  # processes of one container, its first one aside, that are told in a round
+SHARE, WINDOW = 0.005, 30.0  # of one core, over so many seconds: the limit for listening
+REST = 300.0  # seconds until listening is tried again
+TOGETHER = 0.02  # seconds to wait for further exits: one wake-up for all
+FRESH = 1.0  # seconds for which the container of a parent is cached
+MOST = 20  # processes of one container, besides its first one, that are reported in a round
 TOO_MANY = "so many processes of this host end that listening to the {} takes more than {:.1%} of a core"
 UNTOLD = "nothing that tells the status of other processes' children is available here"
 
 
 class Exits:
-    """Tells of exits. tell: gets the container, the evidence and the source. problem: gets what is missing and why.
+    """Reports exits. tell: called with the container, the evidence and the source. problem: called with the missing
+    source and the reason.
 
-    sources: classes as in shim.watch.exit_sources, the best first.
+    sources: classes of shim.watch.exit_sources, the best first.
     """
 
     def __init__(  # noqa: PLR0917 # what a watcher has
@@ -67,7 +68,7 @@ class Exits:
         self.since, self.spent, self.again = time.monotonic(), 0.0, 0.0
 
     def follow(self, one: Followed) -> str:
-        """From now on; how its exits are learned."""
+        """Follow a container from now on; return how its exits are found."""
         self.inits[one.container.pid] = one
         if self.source is None and time.monotonic() >= self.again:
             self._open()
@@ -76,7 +77,7 @@ class Exits:
         return self._hold(one.container.pid)
 
     def _open(self) -> None:
-        """The first source that works; without any it is not tried again."""
+        """Open the first source that works. If none does, it is not tried again."""
         self.again = float("inf")
         for source in self.sources:
             try:
@@ -90,7 +91,7 @@ class Exits:
             return
 
     def _hold(self, pid: int) -> str:
-        """A pidfd, which Python has from 3.9 on. One that has ended already is ready at once, or is gone."""
+        """Open a pidfd, which Python has since 3.9. One of an ended process is ready at once, or does not exist."""
         if pid in self.handles:
             return PIDFD
         opened = getattr(os, "pidfd_open", None)
@@ -129,17 +130,21 @@ class Exits:
         self._spend(time.process_time() - began)
 
     def _home_of_parent(self, pid: int) -> Followed | None:
-        """Children of one process often end one after the other."""
+        """Return the container of the parent: children of one process often end one after the other."""
         if pid not in self.homes:
             self.homes[pid] = self.inits.get(pid) or self._home(pid)
         return self.homes[pid]
 
     def _own_home(self, pid: int) -> Followed | None:
-        """Only cgroup2 shows it of a process that has ended (cgroups(7)), until its parent has waited for it."""
+        """Return the container from cgroup2, which still shows it for an ended process until its parent waits
+        (cgroups(7)).
+        """
         return self._home(pid) if self.roster.version == 2 else None
 
     def _home(self, pid: int) -> Followed | None:
-        """The container that a process is in: its memory cgroup, or one above that. None for one that is gone."""
+        """Return the container of a process: its memory cgroup is in the process's path. None for a process that is
+        gone.
+        """
         found = paths(self.view.text(f"/proc/{pid}/cgroup") or "")
         return self.roster.at(found.get("memory", found.get("", "")))
 
@@ -172,14 +177,14 @@ class Exits:
                 self._hold(pid)
 
     def tick(self) -> None:
-        """A round is over: a pause in listening may be, too."""
+        """End a round, and possibly a pause in listening."""
         self.counts.clear()
         if self.source is None and self.again <= time.monotonic() and self.inits:
             self.reasons, self.since, self.spent = [], time.monotonic(), 0.0
             self._open()
 
     def forget(self, one: Followed, source: str) -> None:
-        """The container is gone: if nothing has told that its first process ended, `source` does."""
+        """Forget a container that is gone. If no source reported the end of its first process, `source` does."""
         known = self.inits.get(one.container.pid)
         if known is not None and known.id == one.id:
             self._first_ended(one.container.pid, {"reason": self._unseen()}, source)
@@ -196,14 +201,14 @@ class Exits:
             self.source = None
 
     def close(self) -> None:
-        """Listen no longer."""
+        """Stop listening."""
         self._stop()
         for pid in list(self.handles):
             self._release(pid)
 
 
 def how(status: int) -> dict[str, Any]:
-    """From wait(2)'s status to what is told: `status`, the exit status, or `signal`, its name, and `core`."""
+    """Return from wait(2)'s status: `status`, the exit status, or `signal`, its name, and `core`."""
     if not os.WIFSIGNALED(status):
         return {"status": os.WEXITSTATUS(status)}
     number = os.WTERMSIG(status)

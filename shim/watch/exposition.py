@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LOOPBACK, PORT, HIGHEST = "127.0.0.1", 9435, 65535
 NAME = "cgshim.prom"
 PATIENCE = 10  # seconds for a client to send its request
-SELDOM = 14.0  # seconds at least between two files: node_exporter is scraped no more often than every 15
+SELDOM = 14.0  # seconds at least between two files: node_exporter is scraped at most every 15
 HOW = "an address is ADDR:PORT, for instance 127.0.0.1:9435, [::1]:9435, or :9435 for this host alone"
 INSTALL = (
     "install prometheus_client: pip install 'cgshim[watch]', or Debian's python3-prometheus-client",
@@ -34,7 +34,7 @@ INSTALL = (
 
 
 def address(text: str) -> tuple[str, int]:
-    """`ADDR:PORT`, `[ADDR]:PORT` or `:PORT` as host and port. Raises ShimError "bad-address"."""
+    """Return host and port of `ADDR:PORT`, `[ADDR]:PORT` or `:PORT`. Raises ShimError "bad-address"."""
     host, colon, port = text.rpartition(":")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
@@ -50,7 +50,7 @@ def _bad(text: str, why: str) -> ShimError:
 
 
 class Metrics:
-    """What prometheus_client collects: the newest values of a book. Raises ShimError "no-prometheus-client"."""
+    """A collector for prometheus_client: the newest values of a book. Raises ShimError "no-prometheus-client"."""
 
     def __init__(self, book: Book) -> None:
         try:
@@ -67,11 +67,11 @@ class Metrics:
         self.registry.register(self)
 
     def describe(self) -> list[Any]:
-        """Nothing beforehand: there may be no container yet."""
+        """Return []: there may be no container yet."""
         return []
 
     def collect(self) -> Iterator[Any]:
-        """All families, also those without a value now."""
+        """Yield all families, also those without a value."""
         from prometheus_client.core import GaugeMetricFamily
 
         build = GaugeMetricFamily("cgshim_build_info", "The version of cgshim.", labels=["version"])
@@ -84,7 +84,7 @@ class Metrics:
             yield _shown(family, sorted_out.get(family.name, []))
 
     def text(self) -> bytes:
-        """The text format."""
+        """Return the text format."""
         from prometheus_client import generate_latest
 
         return bytes(generate_latest(self.registry))
@@ -105,7 +105,7 @@ class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
     def server_bind(self) -> None:
-        """As WSGIServer, without asking the name service who this host is."""
+        """Like WSGIServer, but without a name lookup of this host."""
         socket.socket.setsockopt(self.socket, socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
@@ -121,10 +121,10 @@ class _Handler(WSGIRequestHandler):
     timeout = PATIENCE
 
     def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 # the base class calls it so
-        """A scrape is no news."""
+        """Log nothing."""
 
     def address_string(self) -> str:
-        """The client's address, not its name."""
+        """Return the client's address, not its name."""
         return str(self.client_address[0])
 
 
@@ -139,14 +139,14 @@ class Exporter(Sink):
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
             server = _Server6 if found[0] == socket.AF_INET6 else _Server
             self.server = server(found[4][:2], _Handler)  # type: ignore[arg-type]
-        except (OSError, UnicodeError) as error:  # the latter for a name that cannot be one, such as a..b
+        except (OSError, UnicodeError) as error:  # the latter for an impossible name, such as a..b
             raise _cannot_listen(host, port, error) from error
         self.server.set_app(make_wsgi_app(metrics.registry))
         threading.Thread(target=self.server.serve_forever, name="metrics", daemon=True).start()
 
     @property
     def url(self) -> str:
-        """Where to scrape."""
+        """The address to scrape."""
         host, port = self.server.server_address[:2]
         name = str(host)
         return f"http://{f'[{name}]' if ':' in name else name}:{port}/metrics"
@@ -167,17 +167,17 @@ def _cannot_listen(host: str, port: int, error: OSError | UnicodeError) -> ShimE
 
 
 class Textfile(Sink):
-    """Writes a book's metrics to DIRECTORY/cgshim.prom, not too often; takes the file away when the watcher ends.
+    """Writes a book's metrics to DIRECTORY/cgshim.prom, at a limited rate; removes the file when the watcher ends.
 
-    Raises ShimError "unwritable-output". node_exporter reads the old file or the new one, never a part.
+    Raises ShimError "unwritable-output". node_exporter reads the old file or the new one, never a partial one.
     """
 
     def __init__(self, book: Book, directory: str, *, keep: bool = False) -> None:
-        """keep: the file stays when the watcher ends, because it looks but once."""
+        """keep: the file stays when the watcher ends, because this watcher looks only once."""
         self.keep, self.written = keep, -SELDOM
         self.metrics = Metrics(book)
         self.path = os.path.join(directory, NAME)
-        self.beside = os.path.join(directory, f".{NAME}.{os.getpid()}")  # read by nobody: it does not end in .prom
+        self.beside = os.path.join(directory, f".{NAME}.{os.getpid()}")  # ignored: does not end in .prom
         try:
             self._write()
         except OSError as error:
@@ -188,13 +188,13 @@ class Textfile(Sink):
             ) from error
 
     def tick(self, now: float) -> None:
-        """Write the file, if it is time. Raises OSError, for instance on a full disk: the old file stays then."""
+        """Write the file if it is due. Raises OSError, for instance on a full disk; the old file then stays."""
         if now - self.written >= SELDOM:
             self._write()
             self.written = now
 
     def close(self) -> None:
-        """A watcher that has ended says nothing."""
+        """Remove the file, so that no metrics of an ended watcher remain."""
         if not self.keep and os.path.exists(self.path):
             os.unlink(self.path)
 

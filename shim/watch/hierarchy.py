@@ -1,4 +1,4 @@
-"""Cgroups that come and go: inotify on the directories in which containers get theirs."""
+"""New and removed cgroups: inotify on the directories in which containers get theirs."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from shim.host.view import View
     from shim.watch.loop import Loop
 
-    Changed = Callable[[str, bool], None]  # (directory, is it new)
+    Changed = Callable[[str, bool], None]  # (directory, whether it is new)
 
-MOST = 8192  # directories; a host has as many outside of containers as it has units and pods
+MOST = 8192  # directories; outside of containers a host has as many as units and pods
 SOURCE = "inotify on the hierarchy"
 MASK = kernel_calls.CREATE | kernel_calls.DELETE | kernel_calls.ONLY_DIRECTORY
 
 
 class Hierarchy:
-    """Watches the directories of one hierarchy, but not what is inside of containers' cgroups.
+    """Watches the directories of one hierarchy, except those inside containers' cgroups.
 
-    mount: of the memory controller. changed: called with each directory that came or went. problem: why it does not
-    see all, "" if it does.
+    mount: of the memory controller. changed: called with each directory that was made or removed. problem: why it does
+    not see all, "" if it does.
     """
 
     def __init__(self, view: View, loop: Loop, mount: str, changed: Changed) -> None:
@@ -41,7 +41,7 @@ class Hierarchy:
         loop.add(self.inotify.handle, IN, self._ready)
 
     def watch(self, containers: Iterable[str]) -> None:
-        """Watch everything except these directories and what is below them."""
+        """Watch everything except these directories and those below them."""
         self.inner = frozenset(containers)
         for watch, path in list(self.of_watch.items()):
             if path in self.inner:
@@ -50,7 +50,7 @@ class Hierarchy:
         self._below(self.mount, set(self.of_watch.values()))
 
     def _below(self, path: str, known: set[str], *, new: bool = False) -> None:
-        """Watch it and all below. new: it came just now, and with it what is below."""
+        """Watch a directory and all below it. new: it was just made, and so were those below it."""
         waiting = [path]
         while waiting:
             path = waiting.pop()

@@ -1,10 +1,11 @@
-"""The kernel's histograms of allocations (Documentation/trace/histogram.rst): from their text to numbers. Pure.
+"""The kernel's histograms of allocations (Documentation/trace/histogram.rst), parsed. Pure.
 
 Each event is counted by the thread that allocated and by the size:
 
     { common_pid:       1234, bytes_alloc:         64 } hitcount:         17
 
-bytes_alloc is what the slab allocator gives, not what was asked for. mm_page_alloc has an order instead: 2^order pages.
+bytes_alloc is the size that the slab allocator gives, not the requested one. mm_page_alloc has an order instead:
+2^order pages.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ EVENTS = {
     "kmem_cache_alloc_node": (OBJECTS, "bytes_alloc"),
     "mm_page_alloc": (PAGES, "order"),
 }
-NEEDED = ("mm_page_alloc",)  # without it nothing can be said
-SMALL = 16 << 10  # bytes: the share of what is smaller is told
-ENTRIES = 16384  # of one histogram; what does not fit is counted as dropped
+NEEDED = ("mm_page_alloc",)  # required event
+SMALL = 16 << 10  # bytes: the share of smaller allocations is reported
+ENTRIES = 16384  # of one histogram; further entries are counted as dropped
 _LINE = re.compile(r"\{ common_pid: *(\d+), (bytes_alloc|order): *(\d+) \} hitcount: *(\d+)")
 _DROPPED = re.compile(r"^ *Dropped: *(\d+)", re.MULTILINE)
 
@@ -36,17 +37,17 @@ Counts = "dict[tuple[str, int, int], int]"  # (group, thread, bytes) -> allocati
 
 
 class Histogram(Value):
-    """counts: (group, thread's id, bytes of one) -> how many. dropped: for which there was no room."""
+    """counts: (group, thread's id, bytes of one) -> how many. dropped: events without room in the table."""
 
     counts: dict[tuple[str, int, int], int]
     dropped: int
 
 
 class Share(Value):
-    """What one process did. name, pid: the process; pid 0: threads that ended before they were looked up.
+    """The allocations of one process. name, pid: the process; pid 0: threads that ended before they were looked up.
 
-    container: id, "" for what runs in none. classes: (group, upper bound of the size, a power of two) -> (allocations,
-    bytes). small, all: allocations below SMALL, and all.
+    container: id, "" for a process outside of containers. classes: (group, upper bound of the size, a power of two) ->
+    (allocations, bytes). small, all: allocations below SMALL, and all.
     """
 
     name: str
@@ -56,7 +57,7 @@ class Share(Value):
 
     @property
     def bytes(self) -> int:
-        """Of pages: what objects take is in the pages that the slab allocator took for them."""
+        """Bytes of pages: objects are in pages that the slab allocator took for them."""
         return sum(size for (group, _), (_, size) in self.classes.items() if group == PAGES)
 
     @property
@@ -72,7 +73,7 @@ class Share(Value):
 
 
 class Thread(Value):
-    """Whose a thread is."""
+    """The process and container of a thread."""
 
     name: str
     pid: int
@@ -83,12 +84,12 @@ GONE = Thread(name="(ended)", pid=0, container="")
 
 
 def trigger(event: str) -> str:
-    """What is written into the event's `trigger` file; with `!` in front it is taken back."""
+    """Return the text for the event's `trigger` file; with `!` in front it removes the trigger."""
     return f"hist:keys=common_pid,{EVENTS[event][1]}:size={ENTRIES}"
 
 
 def parse(event: str, text: str, page: int) -> Histogram:
-    """The `hist` file of one event. page: bytes of a page."""
+    """Parse the `hist` file of one event. page: bytes of a page."""
     group, _ = EVENTS[event]
     counts: dict[tuple[str, int, int], int] = {}
     for thread, field, number, hits in _LINE.findall(text):
@@ -99,7 +100,7 @@ def parse(event: str, text: str, page: int) -> Histogram:
 
 
 def together(found: Iterable[Histogram]) -> Histogram:
-    """Several events as one."""
+    """Return several events as one histogram."""
     counts: dict[tuple[str, int, int], int] = {}
     dropped = 0
     for one in found:
@@ -110,14 +111,14 @@ def together(found: Iterable[Histogram]) -> Histogram:
 
 
 def since(before: Histogram, now: Histogram) -> Histogram:
-    """What was added between two looks."""
+    """Return the additions between two reads."""
     more = {key: hits - before.counts.get(key, 0) for key, hits in now.counts.items()}
     counts = {key: hits for key, hits in more.items() if hits > 0}
     return Histogram(counts=counts, dropped=max(0, now.dropped - before.dropped))
 
 
 def shares(found: Histogram, threads: Mapping[int, Thread]) -> list[Share]:
-    """By process, the one with the most bytes first. threads: thread's id -> whose it is."""
+    """Return the shares by process, the one with the most bytes first. threads: thread's id -> its process."""
     classes: dict[Thread, dict[tuple[str, int], tuple[int, int]]] = {}
     for (group, thread, size), hits in found.counts.items():
         mine = classes.setdefault(threads.get(thread, GONE), {})
@@ -132,7 +133,7 @@ def shares(found: Histogram, threads: Mapping[int, Thread]) -> list[Share]:
 
 
 def bound(size: int) -> int:
-    """The class of a size: the power of two that it does not exceed, 8 at least; a size of SMALL is not below it."""
+    """Return the class of a size: the next power of two, 8 at least; a size of SMALL is above the class of SMALL."""
     found = 8
     while found < size:
         found *= 2

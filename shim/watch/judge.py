@@ -1,6 +1,6 @@
-"""From two looks at a container to what happened in between: counters, threshold, stuck OOM, pressure.
+"""From two samples of a container to the events between them: counters, threshold, stuck OOM, pressure.
 
-What must survive a restart of the watcher is in its Remembered; the pressure between two looks is not.
+State that must survive a restart of the watcher is in Remembered; the pressure between two samples is not.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from shim.watch.memory_of_alerts import Remembered
     from shim.watch.sample import Sample
 
-STUCK = 2.0  # seconds out of memory without a kill that are stuck; the killer needs some itself
+STUCK = 2.0  # seconds out of memory without a kill that count as stuck; the OOM killer needs some time itself
 AGAIN = 1.0  # seconds until the next look while a container is out of memory
 SHARE = 0.9  # of the limit: the threshold of a v1 cgroup without a soft limit
 REARM = 0.95  # of the threshold: below it the next crossing counts again
 STALLED = 0.15  # of the time between two looks, as in shim.watch.ears.STALL
-SHORTEST = 0.9  # seconds between two looks over which pressure is a share
+SHORTEST = 0.9  # seconds between two samples over which pressure is a share
 
 
 class Judge:
-    """Knows the last look at each container. remembered: what survives a restart."""
+    """Keeps the last sample of each container. remembered: state that survives a restart."""
 
     def __init__(self, remembered: Remembered) -> None:
         self.remembered = remembered
@@ -36,7 +36,7 @@ class Judge:
         self.windows = Windows()
 
     def events(self, sample: Sample, source: str) -> Iterator[Event]:
-        """What happened since the last look. source: why it was looked now."""
+        """Yield the events since the last sample. source: why the sample was taken."""
         entry = self.remembered.entry(sample.id)
         before = entry.get("counters", sample.events)
         found = list(changes.between(before, sample, source))
@@ -52,16 +52,18 @@ class Judge:
                 yield event
 
     def again(self, container: str) -> float | None:
-        """Seconds until the container is to be looked at again, None where its turn will do."""
+        """Return the seconds until the container must be looked at again, None if its turn is early enough."""
         return AGAIN if "stuck" in self.remembered.entry(container) else None
 
     def forget(self, container: str) -> None:
-        """It is gone."""
+        """Forget a container that is gone."""
         self.stalls.pop(container, None)
         self.windows.forget(container)
 
     def _threshold(self, entry: dict[str, Any], sample: Sample, source: str) -> Event | None:
-        """The usage crossed it, and not only with page cache of files, which the kernel takes back when it must."""
+        """Return an event if the usage crossed the threshold without the page cache of files, which the kernel can
+        reclaim.
+        """
         at, usage, used = threshold(sample), sample.memory.usage, sample.memory.working_set
         if at is None or usage is None or used is None:
             return None
@@ -75,7 +77,9 @@ class Judge:
         return changes.of(sample, kinds.THRESHOLD, source, threshold=at, threshold_of=of, mark=f"{sample.time:.0f}")
 
     def _stuck(self, entry: dict[str, Any], sample: Sample, found: list[Event], source: str) -> Event | None:
-        """Out of memory for STUCK seconds, and nothing was killed: v1 says so, cgroup2 counts `oom` without kills."""
+        """Return an event after STUCK seconds out of memory without a kill: v1 shows it, cgroup2 counts `oom` without
+        kills.
+        """
         out = any(event.kind == kinds.OOM for event in found) or bool(sample.events.get("under_oom"))
         killed = any(event.kind == kinds.OOM_KILL for event in found)
         if not out or killed:
@@ -96,12 +100,12 @@ class Judge:
         )
 
     def _leak(self, sample: Sample, source: str) -> Event | None:
-        """Its memory grows without end, as far as the samples of the last hours show."""
+        """Return an event if memory grows without end, as far as the samples of the last hours show."""
         evidence = self.windows.add(sample)
         return None if evidence is None else changes.of(sample, kinds.LEAK, source).changed(evidence=evidence)
 
     def _pressure(self, sample: Sample, source: str) -> Event | None:
-        """The share of the time in which tasks stood still; without PSI v1 has the kernel's word that it is bad."""
+        """Return an event for the share of stalled time; on v1 without PSI for the kernel's critical level."""
         if source == LEVEL_SOURCE:
             return changes.of(sample, kinds.PRESSURE, source, level="critical")
         totals, told = sample.pressure.totals, self.stalls.get(sample.id)
@@ -121,9 +125,9 @@ class Judge:
 
 
 def threshold(sample: Sample) -> int | None:
-    """Bytes of usage from which a v1 cgroup is near its limit: its soft limit, or a share of the limit.
+    """Return the usage in bytes at which a v1 cgroup is near its limit: its soft limit, or a share of the limit.
 
-    cgroup2 has memory.high for that, which the kernel itself acts on and counts.
+    cgroup2 has memory.high for that, which the kernel itself enforces and counts.
     """
     if sample.version != "v1":
         return None
@@ -133,5 +137,5 @@ def threshold(sample: Sample) -> int | None:
 
 
 def _over(entry: dict[str, Any], sample: Sample) -> bool:
-    """No further `oom` for a while: cgroup2 has no `under_oom`."""
+    """Return whether there was no further `oom` for a while: cgroup2 has no `under_oom`."""
     return bool(sample.time - entry["stuck"]["last"] > 3 * AGAIN)

@@ -1,4 +1,4 @@
-"""System calls that Python has not, or has not in 3.7: inotify(7) and eventfd(2), through the C library."""
+"""System calls that Python, or Python 3.7, does not have: inotify(7) and eventfd(2), through the C library."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def _checked(result: int, path: str = "") -> int:
 
 
 def event_descriptor() -> int:
-    """eventfd(2), not blocking; the caller closes it. Raises OSError."""
+    """Return a non-blocking eventfd(2); the caller closes it. Raises OSError."""
     return _checked(_C["eventfd"](0, FLAGS))
 
 
 def counted(handle: int) -> int:
-    """How often an eventfd was signalled since it was read last; 0 if it was not."""
+    """Return how often an eventfd was signalled since it was last read; 0 if it was not."""
     try:
         return int.from_bytes(os.read(handle, 8), sys.byteorder)
     except BlockingIOError:
@@ -42,21 +42,21 @@ def counted(handle: int) -> int:
 
 
 class Inotify:
-    """One inotify instance. Raises OSError where the user may have no more (fs.inotify.max_user_instances)."""
+    """One inotify instance. Raises OSError if the user has too many (fs.inotify.max_user_instances)."""
 
     def __init__(self) -> None:
         self.handle = _checked(_C.inotify_init1(FLAGS))
 
     def add(self, path: str, mask: int) -> int:
-        """Watch `path`; the number of the watch. Raises OSError: ENOSPC is fs.inotify.max_user_watches."""
+        """Watch `path`; return the number of the watch. Raises OSError: ENOSPC means fs.inotify.max_user_watches."""
         return _checked(_C.inotify_add_watch(self.handle, os.fsencode(path), mask), path)
 
     def remove(self, watch: int) -> None:
-        """Watch it no longer; one that the kernel removed with its file is fine."""
+        """Remove a watch, unless the kernel removed it with its file."""
         _C.inotify_rm_watch(self.handle, watch)
 
     def read(self) -> Iterator[tuple[int, int, str]]:
-        """(watch, mask, name in a watched directory) of all that waits."""
+        """Yield (watch, mask, name in a watched directory) of all waiting events."""
         while True:
             try:
                 data = os.read(self.handle, READ)

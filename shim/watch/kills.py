@@ -1,4 +1,4 @@
-"""The processes that the OOM killer ended: the kernel's log, from where it was read last."""
+"""The processes that the OOM killer ended: reads the kernel's log from the last position on."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 PATH = "/dev/kmsg"
 RECORD, MOST = 8192, 20000  # bytes of a record; records read at once
-KEPT = 500  # lines of the log that may belong to kills not yet asked about
+KEPT = 500  # lines of the log that may belong to kills not yet queried
 CLOSED = f"{PATH} cannot be read (kernel.dmesg_restrict), so it is not known which process was killed"
 SILENT = "the kernel's log does not name this kill: it names ten in five seconds"
 WORDS = ("oom-kill:", "Memory cgroup out of memory", "memory: usage", "killed as a result")
 
 
 class Victim(Value):
-    """A killed process. init: is it the container's first, so that the container ends with it; None where that one is
-    not known. limited: the cgroup whose limit was hit. usage, failures: of that cgroup, at that moment, in bytes and
-    times; 0 if the log has it not.
+    """A killed process. init: whether it is the container's first, so that the container ends with it; None if that is
+    unknown. limited: the cgroup whose limit was hit. usage, failures: of that cgroup at that moment, in bytes and
+    times; 0 if not in the log.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Victim(Value):
 class KernelLog:
     """The log from now on, or from the record behind `after`. problem: why it cannot be read, "" if it can.
 
-    anywhere: paths of cgroups are seen from a cgroup namespace; the log has the host's.
+    anywhere: paths of cgroups are from inside a cgroup namespace; the log has the host's.
     """
 
     def __init__(self, path: str = PATH, after: int = -1, *, anywhere: bool = False) -> None:
@@ -57,12 +57,12 @@ class KernelLog:
         except OSError:
             self.handle, self.problem = -1, CLOSED
             return
-        if after < 0:  # what happened before anybody watched is not news, but where it ends must be known
+        if after < 0:  # earlier records are not reported, but their end must be known
             self._read()
             self.lines.clear()
 
     def victims(self, one: Followed) -> list[Victim]:
-        """The container's processes that were killed since the last call for it."""
+        """Return the container's processes that were killed since the last call for it."""
         self._read()
         path = one.place.memory.path
         found = [kill for kill in kills(self.lines, path, self.anywhere) if kill not in self.told]
@@ -100,13 +100,13 @@ class KernelLog:
             try:
                 return os.read(self.handle, RECORD).decode("utf-8", "replace")
             except BrokenPipeError:
-                continue  # overwritten meanwhile; the next one is there
+                continue  # overwritten meanwhile; the next one is available
             except OSError:
                 break
         return ""
 
     def close(self) -> None:
-        """Read no more."""
+        """Stop reading."""
         if self.handle >= 0:
             os.close(self.handle)
             self.handle = -1

@@ -1,8 +1,8 @@
-"""Does the memory of a container grow without end? What the watcher keeps for the answer, and when it asks.
+"""Whether the memory of a container grows without end: the values that the watcher keeps, and when it tests them.
 
 The rules are those of `cgshimctl leaks` (shim.watch.leaks.judge), at a higher confidence and over two windows: about an
 hour for a fast leak, about two and a half days for a slow one. A window keeps the lowest value of each span, because
-what a garbage collector gives back is not a leak. Both windows of a container take less than 8 KB.
+memory that a garbage collector frees is not a leak. Both windows of a container take less than 8 KB.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
     from shim.watch.sample import Sample
 
-KINDS = ("anonymous", "shmem", "kernel")  # page cache is given back; swap holds what was anonymous or shmem before
+KINDS = ("anonymous", "shmem", "kernel")  # page cache is reclaimable; swap holds former anonymous memory or shmem
 SPANS = (60.0, 3600.0)  # seconds of one value, of each window
-VALUES = 64  # of a window, at most
-FEWEST = 20  # values, before anybody asks
-EVERY = 5  # values between two questions
+VALUES = 64  # values of a window, at most
+FEWEST = 20  # values before the first test
+EVERY = 5  # values between two tests
 CONFIDENCE = 0.999
 
 
 def suspected(samples: Sequence[Sample], confidence: float = CONFIDENCE) -> dict[str, Any] | None:
-    """The evidence for a leak in the samples of one container, oldest first; None where there is none.
+    """Return the evidence for a leak in the samples of one container, oldest first; None if there is none.
 
     Evidence: kind (a field of Memory), rate, rate_low, rate_high (bytes a second), confidence (of the interval and the
     test), p, values, seconds (that the values cover), test.
@@ -47,7 +47,7 @@ def suspected(samples: Sequence[Sample], confidence: float = CONFIDENCE) -> dict
 def _evidence(
     kind: str, times: Sequence[float], values: Sequence[float], limit: int | None, confidence: float
 ) -> dict[str, Any] | None:
-    """One kind's. Most series do not rise at all: that is seen without a test."""
+    """Return the evidence for one kind. Most series do not rise at all, which shows without a test."""
     quarter = max(1, len(values) // 4)
     risen = min(values[-quarter:]) - max(values[:quarter])
     if risen < max(SMALLEST, PART_OF_LIMIT * (limit or 0)) / 2:
@@ -77,7 +77,7 @@ class _Window:
         self.lows = [array("d") for _ in KINDS]
 
     def add(self, sample: Sample) -> bool:
-        """True when a span ended with this sample."""
+        """Add a sample. Return True if a span ended with it."""
         fresh = not self.starts or sample.time >= self.starts[-1] + self.span
         if self.starts and sample.time < self.starts[-1]:
             self.clear()  # the clock was set back
@@ -99,13 +99,13 @@ class _Window:
         return fresh
 
     def clear(self) -> None:
-        """Begin again."""
+        """Start again."""
         del self.starts[:]
         for lows in self.lows:
             del lows[:]
 
     def ask(self, limit: int | None) -> dict[str, Any] | None:
-        """The evidence in the spans that have ended."""
+        """Return the evidence in the complete spans."""
         times = self.starts[:-1]
         for number, kind in enumerate(KINDS):
             values = self.lows[number][:-1]
@@ -117,14 +117,14 @@ class _Window:
 
 
 class Windows:
-    """What is kept of all containers."""
+    """The windows of all containers."""
 
     def __init__(self) -> None:
         self.kept: dict[str, tuple[_Window, ...]] = {}
         self.counts: dict[str, int] = {}
 
     def add(self, sample: Sample) -> dict[str, Any] | None:
-        """Keep a sample; from time to time the evidence for a leak, as `suspected` gives it."""
+        """Add a sample; at intervals return the evidence for a leak, as `suspected` does."""
         windows = self.kept.get(sample.id)
         if windows is None:
             windows = self.kept[sample.id] = tuple(map(_Window, SPANS))
@@ -140,6 +140,6 @@ class Windows:
         return self.counts[container] % EVERY == 0
 
     def forget(self, container: str) -> None:
-        """It is gone, or another one has its name."""
+        """Forget a container that is gone, or whose name another one has."""
         self.kept.pop(container, None)
         self.counts.pop(container, None)

@@ -1,4 +1,4 @@
-"""The records of a recording, and which containers live at each: an end that nobody saw is still an end. Pure."""
+"""The records of a recording, and which containers live at each: also an end that nobody saw is an end. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Who(Value):
-    """The container of a sample. counters: the names of what follows the columns."""
+    """The container of a sample. counters: the names of the values behind the columns."""
 
     id: str
     engine: str
@@ -24,8 +24,8 @@ class Who(Value):
 class RecordedLine(Value):
     """One line. kind: "header", "sample", "event", "alert", "gone" or "lost".
 
-    time: UNIX seconds. who: of a sample and of "gone". figures: column or counter -> number, of a sample, without what
-    is not known. object: what the line says, of the other kinds.
+    time: UNIX seconds. who: of a sample and of "gone". figures: for a sample, column or counter -> known number.
+    object: for the other kinds, the line's JSON.
     """
 
     kind: str
@@ -36,7 +36,7 @@ class RecordedLine(Value):
 
 
 class Lives:
-    """Which containers live, so that one that started again, or the machine, while nobody looked ends a run."""
+    """The living containers. A container or machine that restarted while the watcher was not running ends a run."""
 
     def __init__(self) -> None:
         self.boot = ""
@@ -44,7 +44,7 @@ class Lives:
         self.seen: dict[str, Who] = {}
 
     def ends(self, record: RecordedLine) -> list[RecordedLine]:
-        """The ends that `record` implies."""
+        """Return the ends that `record` implies."""
         if record.kind == "header":
             boot, self.boot = self.boot, str(record.object.get("boot"))
             return self._ended(record.time, list(self.seen)) if boot and boot != self.boot else []

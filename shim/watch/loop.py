@@ -1,4 +1,4 @@
-"""Descriptors that the kernel makes ready, and what is then to be done."""
+"""Waits for descriptors and calls their handlers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Handler = Callable[[int], None]  # gets the events, as in epoll(7)
+    Handler = Callable[[int], None]  # called with the events, as in epoll(7)
 
 IN, PRIORITY, ERROR = select.EPOLLIN, select.EPOLLPRI, select.EPOLLERR
 
@@ -31,12 +31,12 @@ class Loop:
         self.handlers[handle] = handler
 
     def drop(self, handle: int) -> None:
-        """No longer; before the descriptor is closed."""
+        """Remove a descriptor, before it is closed."""
         if self.handlers.pop(handle, None) is not None:
             self.poll.unregister(handle)
 
     def wait(self, seconds: float) -> bool:
-        """Until something is ready, which is then done, or the time is over. True if anything was ready."""
+        """Wait until a descriptor is ready and handle it, or until the time is over. Return True if one was ready."""
         ready = self.poll.poll(max(0.0, seconds))
         for handle, events in ready:
             handler = self.handlers.get(handle)  # an earlier handler may have dropped it
@@ -52,7 +52,7 @@ class Loop:
         os.read(self.pipe[0], 64)
 
     def close(self) -> None:
-        """Close what is its own."""
+        """Close the loop's own descriptors."""
         self.poll.close()
         for end in self.pipe:
             os.close(end)

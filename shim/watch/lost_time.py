@@ -1,4 +1,4 @@
-"""Memory pressure of containers on hosts without PSI: what the kernel's delay accounting says of their processes."""
+"""Memory pressure of containers on hosts without PSI, from the kernel's delay accounting of their processes."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from shim.host.view import View
     from shim.watch.place import Followed
 
-MOST = 200  # processes of one container; each is a question to the kernel
+MOST = 200  # processes of one container; each is one query to the kernel
 NO_DIRECTORY = "no PSI: no cgroup2 directory"
 
 
 class LostTime:
-    """Asks taskstats. The connection is kept; once it fails, it is not tried again."""
+    """Queries taskstats. The connection is kept; after a failure it is not tried again."""
 
     def __init__(self, view: View, connect: Callable[[], Callable[[int], bytes]] | None = None) -> None:
         self.view = view
@@ -26,7 +26,7 @@ class LostTime:
         self.problem = ""
 
     def __call__(self, one: Followed, reason: str) -> Pressure:
-        """The pressure of a container. reason: why it has no PSI."""
+        """Return the pressure of a container. reason: why it has no PSI."""
         if self.ask is None and not self.problem:
             try:
                 self.ask = self.connect()

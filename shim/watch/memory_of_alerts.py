@@ -1,8 +1,8 @@
-"""What a watcher must know after a restart, so that no alert is lost and none comes twice.
+"""The state that a watcher needs after a restart, so that no alert is lost and none is sent twice.
 
-For each container the counters as they were last seen; alerts that are held back; and alerts that are on their way to
-the sinks. An alert is written here before any sink gets it and taken out when all have it: a watcher that is killed in
-between offers it again, with the same `serial`, which a sink can look for.
+For each container the last counters; held-back alerts; and alerts on their way to the sinks. An alert is written here
+before any sink gets it and removed when all have it. A watcher that is killed in between sends it again after its
+restart, with the same `serial`, which a sink can look for.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ BOOT = "/proc/sys/kernel/random/boot_id"
 
 
 class Remembered:
-    """The state of a watcher. directory: its own, "" keeps nothing. boot: which boot it is; counters end with one.
+    """The state of a watcher. directory: its own, "" keeps nothing. boot: the boot's id; counters end with a boot.
 
-    fresh: no watcher has been here before, so what counters have by now is no news.
+    fresh: no watcher ran here before, so the present counters are not reported.
 
-    Raises ShimError where the directory cannot be used.
+    Raises ShimError if the directory cannot be used.
     """
 
     def __init__(self, directory: str, boot: str = "") -> None:
@@ -41,12 +41,12 @@ class Remembered:
         self.save()
 
     def entry(self, container: str) -> dict[str, Any]:
-        """What is kept of a container: `inode`, `counters`, and what shim.watch.alerts keeps."""
+        """Return the state of a container: `inode`, `counters`, and the state of shim.watch.alerts."""
         found: dict[str, Any] = self.value["containers"].setdefault(container, {})
         return found
 
     def begin(self, container: str, inode: int) -> bool:
-        """A container is followed from now on. True if it was before, in the same cgroup."""
+        """Begin to follow a container. Return True if it was followed before, in the same cgroup."""
         known = bool(self.entry(container).get("inode") == inode)
         if not known:
             self.value["containers"][container] = {"inode": inode}
@@ -54,50 +54,50 @@ class Remembered:
         return known
 
     def counters(self, container: str) -> dict[str, int] | None:
-        """The counters at the last look, None before the first."""
+        """Return the last counters, None if there are none."""
         found: dict[str, int] | None = self.entry(container).get("counters")
         return found
 
     def count(self, container: str, counters: dict[str, int]) -> None:
-        """What the counters are now."""
+        """Store the present counters."""
         entry = self.entry(container)
         if entry.get("counters") != counters:
             entry["counters"] = counters
             self.changed = True
 
     def forget(self, container: str) -> None:
-        """It is gone."""
+        """Forget a container that is gone."""
         self.changed = self.value["containers"].pop(container, None) is not None or self.changed
 
     def read_log(self, last: int) -> None:
-        """The number of the kernel log's record that was read last."""
+        """Store the number of the last record read from the kernel's log."""
         if self.value["log"] != last:
             self.value["log"] = last
             self.changed = True
 
     @property
     def log(self) -> int:
-        """The same, -1 before the first."""
+        """Return the number of the last record read from the kernel's log, -1 if there is none."""
         return int(self.value["log"])
 
     def pend(self, alert: Alert) -> None:
-        """The alert is on its way: written before this returns."""
+        """Store an alert that is on its way; it is on disk when this returns."""
         self.value["pending"] = [*self.value["pending"][-MOST_PENDING:], plain(alert)]
         self.changed = True
         self.save()
 
     def delivered(self, alert: Alert) -> None:
-        """All sinks have it."""
+        """Remove an alert that all sinks have."""
         self.value["pending"] = [one for one in self.value["pending"] if one["serial"] != alert.serial]
         self.changed = True
         self.save()
 
     def pending(self) -> list[Alert]:
-        """Alerts of which it is not known whether all sinks have them."""
+        """Return alerts that some sinks may not have."""
         return [restored(one) for one in self.value["pending"]]
 
     def save(self) -> None:
-        """Write what has changed. Raises ShimError."""
+        """Write the changes. Raises ShimError."""
         if not self.directory or not self.changed:
             return
         try:
@@ -113,10 +113,10 @@ class Remembered:
 
 
 def plain(alert: Alert) -> dict[str, Any]:
-    """An alert's fields as JSON."""
+    """Return an alert's fields as JSON."""
     return {name: getattr(alert, name) for name in Alert.__annotations__}
 
 
 def restored(fields: dict[str, Any]) -> Alert:
-    """The alert again; fields that a later version added have their defaults."""
+    """Return the alert from its fields; a missing field, from a later version, gets its default."""
     return Alert(**{name: fields[name] for name in Alert.__annotations__ if name in fields})

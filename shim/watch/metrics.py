@@ -1,8 +1,8 @@
 """The metrics of the watcher as a table and a book of values; shim.watch.exposition shows them to Prometheus.
 
 Names follow Prometheus' conventions (base units, `_total` for counters) and stand beside cadvisor's; docs/watch.md has
-the counterparts. Gauges go with the container. Its counters stay for a while, so that what happened at its end is seen
-by a scrape that comes later.
+the counterparts. Gauges end with the container. Its counters stay for a while, so that a later scrape sees the events
+at its end.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ HIGH = _gauge(
     "container_spec_memory_reservation_limit_bytes",
 )
 RUNNING = _gauge("running", "1 while the container runs, 0 for a while after its end.")
-# Counter of the kernel, or where v1 calls it so, its other name -> metric.
+# The kernel's counter, or v1's other name for it -> metric.
 COUNTERS = {
     "oom_kill": _counter("oom_kills", "Processes killed because memory was short.", "container_oom_events_total"),
     "oom": _counter("ooms", "How often the container was out of memory, killed or not."),
@@ -128,7 +128,7 @@ class Series(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """A container as it was at the end of a round: its labels, last sample, counters, alerts by type."""
+    """A container at the end of a round: its labels, last sample, counters, alerts by type."""
 
     labels: tuple[str, ...]
     last: Sample | None
@@ -138,20 +138,20 @@ class Seen(NamedTuple):
 
 
 class _Kept:
-    """What is known of one container. ended: UNIX seconds, None while it runs."""
+    """The state of one container. ended: UNIX seconds, None while it runs."""
 
     def __init__(self, labels: tuple[str, ...]) -> None:
         self.labels = labels
         self.last: Sample | None = None
         self.counters: dict[str, int] = {}
-        # From 0 on: what Prometheus sees first at 1 has not increased for it.
+        # Starts at 0: Prometheus does not count a series that begins with 1 as an increase.
         self.alerts: dict[str, int] = dict.fromkeys(TYPES, 0)
         self.ended: float | None = None
 
 
 class Book(Sink):
-    """A sink that keeps the newest values. What `series` reads is replaced whole at each `tick`, so any thread may
-    call it. A tick is cheap whatever the number of containers; a scrape pays for its own text.
+    """A sink that keeps the newest values. Each `tick` replaces the data of `series` as a whole, so any thread may call
+    it. A tick is cheap with any number of containers; a scrape pays for its own text.
 
     linger: seconds, LINGER. most: containers, MOST.
     """
@@ -164,7 +164,7 @@ class Book(Sink):
         self.seen: tuple[Seen, ...] = ()
 
     def sample(self, sample: Sample) -> None:
-        """Newer values. A counter that fell belongs to a new cgroup of the same container."""
+        """Store newer values. A counter that fell belongs to a new cgroup of the same container."""
         kept = self._of(sample)
         if kept is None:
             return
@@ -176,7 +176,7 @@ class Book(Sink):
         kept.last, kept.ended = sample, None
 
     def event(self, event: Event) -> None:
-        """What happened after the last look, a kill at the very end for instance, counts before the next one."""
+        """Count events after the last sample, for instance a kill at the very end."""
         counter = OF_EVENT.get(event.kind)
         kept = self._of(event)
         if counter is None or kept is None:
@@ -188,19 +188,19 @@ class Book(Sink):
             kept.counters[counter] = seen + int(event.evidence.get("count", 1))
 
     def alert(self, alert: Alert) -> None:
-        """One more of its type."""
+        """Count an alert by its type."""
         kept = self._of(alert)
         if kept is not None:
             kept.alerts[alert.type] = kept.alerts.get(alert.type, 0) + 1 + alert.repeated
 
     def gone(self, container: str) -> None:
-        """From now on only counters; the next tick says when."""
+        """Keep only the counters; the next tick records the time."""
         self.left_out.discard(container)
         if container in self.kept:
             self.kept[container].ended = -1.0
 
     def tick(self, now: float) -> None:
-        """Forget what ended long ago; from now on `series` has the newest values."""
+        """Remove containers that ended long ago, and publish the newest values to `series`."""
         for container, kept in list(self.kept.items()):
             if kept.ended is not None and kept.ended < 0:
                 kept.ended = now
@@ -213,7 +213,7 @@ class Book(Sink):
         self.now = now
 
     def _of(self, one: Sample | Event | Alert) -> _Kept | None:
-        """The container's entry, None if there are too many."""
+        """Return the container's entry, None if there are too many."""
         if one.id not in self.kept:
             if len(self.kept) >= self.most and not self._make_room():
                 self.left_out.add(one.id)
@@ -224,14 +224,14 @@ class Book(Sink):
         return self.kept[one.id]
 
     def _make_room(self) -> bool:
-        """Forget the container that ended first."""
+        """Remove the container that ended first."""
         ended = [(kept.ended, container) for container, kept in self.kept.items() if kept.ended is not None]
         if ended:
             del self.kept[min(ended)[1]]
         return bool(ended)
 
     def series(self) -> Iterator[Series]:
-        """Every value, as it was at the end of the last round."""
+        """Yield every value as of the end of the last round."""
         seen, left_out = self.seen, len(self.left_out)
         yield Series(CONTAINERS, (), sum(one.running for one in seen) + left_out)
         yield Series(LEFT_OUT, (), left_out)
@@ -241,7 +241,7 @@ class Book(Sink):
 
 
 def of_container(one: Seen) -> Iterator[Series]:
-    """The values of one container; of one that has ended only its counters."""
+    """Yield the values of one container, only its counters if it has ended."""
     labels, last = one.labels, one.last
     yield Series(RUNNING, labels, int(one.running))
     for name, value in one.counters.items():
@@ -263,7 +263,7 @@ def of_container(one: Seen) -> Iterator[Series]:
 
 
 def _gauges(labels: tuple[str, ...], last: Sample) -> Iterator[Series]:
-    """What the kernel has no figure for has no series: 0 would be a lie."""
+    """Yield gauges. A figure that the kernel does not have gets no series: 0 would be wrong."""
     figures = [(family, getattr(last.memory, field)) for field, family in MEMORY.items()]
     for family, value in (*figures, (LIMIT, last.limit), (HIGH, last.high)):
         if value is not None:

@@ -1,4 +1,4 @@
-"""Containers that end before their records are read: known by their cgroup's name and by the kernel's log alone."""
+"""Containers that end before their records are read, known only from their cgroup's name and the kernel's log."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ if TYPE_CHECKING:
     from shim.host.view import View
     from shim.watch.place import CgroupFinder
 
-MOST = 4096  # cgroups; of more the oldest are forgotten
+MOST = 4096  # cgroups; above this number the oldest are forgotten
 USUAL = ("/run/runc", "/run/crun")
 MASK = kernel_calls.CREATE | kernel_calls.ONLY_DIRECTORY
 
 
 class Passed(NamedTuple):
-    """One that is gone. one: with process 0, for nobody has seen its first one. began: UNIX seconds."""
+    """A container that is gone. one: with process 0, because its first one was never seen. began: UNIX seconds."""
 
     one: Followed
     began: float
 
 
 class Passing:
-    """Cgroups that came and that no record tells of yet. names, roots: as in shim.watch.watcher.Options.
+    """New cgroups without a record yet. names, roots: as in shim.watch.watcher.Options.
 
-    A cgroup is a container's if an engine's id of 64 digits is its name, or if a runtime made a directory of that name.
+    A cgroup belongs to a container if its name is an engine's id of 64 digits, or if a runtime made a directory of that
+    name.
     """
 
     def __init__(self, view: View, finder: CgroupFinder, names: tuple[str, ...], roots: tuple[str, ...]) -> None:
@@ -43,14 +44,14 @@ class Passing:
         self.inotify: kernel_calls.Inotify | None = None
 
     def listen(self) -> None:
-        """Remember from now on what runtimes make in their directories. Raises OSError: no inotify."""
+        """Record from now on the directories that runtimes make. Raises OSError: no inotify."""
         self.inotify = kernel_calls.Inotify()
         for root in self.roots:
-            with contextlib.suppress(OSError):  # not there yet: it is looked into when a cgroup comes
+            with contextlib.suppress(OSError):  # missing so far: examined when a cgroup is made
                 self.of_watch[self.inotify.add(self.view.path(root), MASK)] = root
 
     def _read(self) -> None:
-        """What runtimes made; nothing waits for it, so it is read when it is asked for."""
+        """Read the events of the runtimes' directories. They are read on demand, because nothing waits for them."""
         for watch, _, name in self.inotify.read() if self.inotify else ():
             if watch in self.of_watch and name:
                 self.made[name] = self.of_watch[watch]
@@ -58,7 +59,7 @@ class Passing:
             del self.made[next(iter(self.made))]
 
     def came(self, directory: str, now: float) -> None:
-        """A cgroup was made. The runtime has made its own directory before, which may be gone by now."""
+        """Record a new cgroup. The runtime made its own directory before, which may be gone by now."""
         self._read()
         container = self._container(directory.rpartition("/")[2], directory)
         if container is None:
@@ -71,11 +72,11 @@ class Passing:
             del self.waiting[next(iter(self.waiting))]
 
     def known(self, directory: str) -> None:
-        """It is followed now."""
+        """Remove a cgroup that is followed now."""
         self.waiting.pop(directory, None)
 
     def went(self, directory: str) -> Passed | None:
-        """A cgroup is gone: the container whose it was, None if it is nobody's or was followed."""
+        """Return the container of a removed cgroup, None if it has none or was followed."""
         return self.waiting.pop(directory, None)
 
     def _container(self, leaf: str, directory: str) -> Container | None:
@@ -93,7 +94,7 @@ class Passing:
         return container if wanted else None
 
     def close(self) -> None:
-        """Listen no longer."""
+        """Stop listening."""
         if self.inotify is not None:
             self.inotify.close()
             self.inotify = None

@@ -1,4 +1,4 @@
-"""Where the files of a container's cgroups are: of the memory controller, of cpu, and of cgroup2 for its pressure."""
+"""The files of a container's cgroups: of the memory controller, of cpu, and of cgroup2 for its pressure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NO_OWN = "its processes are in {}, which it shares with others"
 
 
 class Spot(Value):
-    """One cgroup directory. path: below the mount. device: of the mount, and so of every file that counts."""
+    """One cgroup directory. path: below the mount. device: of the mount, and so of every valid file."""
 
     version: int
     mount: str
@@ -29,7 +29,7 @@ class Spot(Value):
 
     @property
     def directory(self) -> str:
-        """Mount and path."""
+        """The mount and the path."""
         return f"{self.mount}{self.path}".rstrip("/")
 
     @property
@@ -43,7 +43,7 @@ class Spot(Value):
 
 
 class ContainerCgroups(Value):
-    """A container's cgroups. unified: in cgroup2, None where it has none of its own there. inode: of memory's."""
+    """A container's cgroups. unified: in cgroup2, None if it has none of its own there. inode: of the memory cgroup."""
 
     memory: Spot
     inode: int
@@ -59,12 +59,12 @@ class Followed(Value):
 
     @property
     def id(self) -> str:
-        """The container's whole id."""
+        """The container's full id."""
         return self.container.id
 
     @property
     def named(self) -> dict[str, str]:
-        """What samples, events and alerts say of it."""
+        """The names for samples, events and alerts."""
         one = self.container
         return {"id": one.id, "engine": one.engine, "name": one.title, "pod": one.pod}
 
@@ -83,7 +83,7 @@ class CgroupFinder:
         self.devices: dict[str, int] = {}
 
     def of(self, container: Container, text: str) -> ContainerCgroups | str:
-        """The container's place from its /proc/PID/cgroup; or why it has none."""
+        """Return the container's cgroups from its /proc/PID/cgroup, or why it has none."""
         found = branches(container, text)
         memory = self._spot(found, "memory")
         if isinstance(memory, str):
@@ -117,7 +117,7 @@ class CgroupFinder:
         return Spot(version=version, mount=mount, path=self._below(mount, branch.own), device=self._device(mount))
 
     def _below(self, mount: str, path: str) -> str:
-        """A path of /proc/PID/cgroup, below the mount, which may show a part of the hierarchy only."""
+        """Return a path of /proc/PID/cgroup relative to the mount, which may show only a part of the hierarchy."""
         root = self.roots.get(mount, "/")
         return path[len(root) :] if root != "/" and path.startswith(f"{root}/") else path
 
@@ -128,12 +128,12 @@ class CgroupFinder:
         return self.devices[mount]
 
     def directory(self, path: str) -> str:
-        """The directory of a memory cgroup, from its path in /proc/PID/cgroup."""
+        """Return the directory of a memory cgroup, from its path in /proc/PID/cgroup."""
         mount = self.host.place("memory").mount
         return f"{mount}{self._below(mount, path)}".rstrip("/")
 
     def memory(self, directory: str) -> Spot:
-        """The memory cgroup that a directory below its mount is."""
+        """Return the memory cgroup at a directory below its mount."""
         place = self.host.place("memory")
         path = directory[len(place.mount) :]
         return Spot(version=place.version, mount=place.mount, path=path, device=self._device(place.mount))
@@ -142,10 +142,10 @@ class CgroupFinder:
 def follow(
     places: CgroupFinder, found: Inventory, names: Iterable[str] = ()
 ) -> tuple[dict[str, Followed], dict[str, str]]:
-    """The containers that run: those that can be followed, by id, and why others cannot (id -> reason).
+    """Return the running containers that can be followed, by id, and why others cannot (id -> reason).
 
-    names: ids, names or POD/NAME, the beginning of an id included; all containers where there are none. Pods' pause
-    containers are left out, unless they are named.
+    names: ids, names or POD/NAME, or the beginning of an id; all containers if empty. Pods' pause containers are left
+    out unless they are named.
     """
     chosen = tuple(names)
     followed: dict[str, Followed] = {}
@@ -164,6 +164,6 @@ def follow(
 
 
 def is_called(container: Container, name: str) -> bool:
-    """Is it the container that is meant; of an id the first three characters are enough."""
+    """Return whether the container has this name; three characters of an id are enough."""
     full = f"{container.pod}/{container.name}"
     return name in (container.name, container.id, full) or (len(name) > 2 and container.id.startswith(name))

@@ -1,4 +1,4 @@
-"""What the watcher saw, on disk: a sink that appends to a file which is bounded, rotated, and whole after a crash.
+"""The watcher's data on disk: a sink that appends to a file of limited size, rotated, and valid after a crash.
 
 One JSON object a line, written by one write(2) each:
 
@@ -7,8 +7,8 @@ One JSON object a line, written by one write(2) each:
     {"s": [time, k, bytes or null of each column, each counter]}                                            a sample
     {"e": EVENT}   {"a": ALERT}   {"g": [time, k]} (gone)   {"lost": {"time", "records", "why"}}
 
-Each sample stands by itself: nothing in it is a difference. A header begins each file, and each start of the watcher;
-the numbers of the containers count from there. FILE is the newest part, FILE.1 the one before, and so on.
+Each sample is complete: it has no differences to an earlier one. A header begins each file and each start of the
+watcher; containers are numbered from there. FILE is the newest part, FILE.1 the one before, and so on.
 shim.watch.recording reads it.
 """
 
@@ -34,24 +34,23 @@ if TYPE_CHECKING:
     from shim.watch.event import Event
     from shim.watch.sample import Sample
 
-LARGEST = 256 << 20  # bytes of all parts together, unless told otherwise
+LARGEST = 256 << 20  # bytes of all parts together, by default
 PARTS = 4
 SMALLEST = 64 << 10  # bytes of one part
 LEAST = PARTS * SMALLEST
-SYNC = 10.0  # seconds between two fdatasync(2): what a power cut takes is younger
-TAIL = 1 << 20  # bytes at the end that are looked through for a torn line
+SYNC = 10.0  # seconds between two fdatasync(2): a power cut loses only younger records
+TAIL = 1 << 20  # bytes at the end that are searched for a torn line
 FLAGS = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 class Recorder(Sink):
     """A sink of the watcher that writes a recording.
 
-    path: FILE. It is made with mode 0600, or appended to if it is a recording already. interval: seconds between two
-    samples, for the header. most: bytes of all parts; parts: how many files. tell: gets one line when writing begins to
-    fail, and one when it works again; what could not be written is counted in the recording.
+    path: FILE. It is created with mode 0600, or appended to if it is a recording. interval: seconds between two
+    samples, for the header. most: bytes of all parts; parts: how many files. tell: called with one line when writing
+    begins to fail, and with one when it works again; lost records are counted in the recording.
 
-    Raises ShimError `bad-recording-place` for a file that cannot be used: nothing is overwritten that is not a
-    recording.
+    Raises ShimError `bad-recording-place` for a file that cannot be used: only a recording is overwritten.
     """
 
     def __init__(
@@ -92,7 +91,7 @@ class Recorder(Sink):
         self._put({"s": [round(sample.time, 3), number, *figures, *limits, *counters.values()]})
 
     def event(self, event: Event) -> None:
-        """Append an event. A container that starts while it is known has another cgroup now: another run."""
+        """Append an event. If a known container starts, it has a new cgroup: a new run."""
         if event.kind == STARTED:
             self.gone(event.id)
         shape = event.shape()
@@ -104,17 +103,17 @@ class Recorder(Sink):
         self._put({"a": alert.shape()})
 
     def gone(self, container: str) -> None:
-        """A container has ended: a later one of the same id is another run."""
+        """Record that a container has ended: a later one with the same id is a new run."""
         if container in self.numbers:
             self._put({"g": [round(time.time(), 3), self.numbers.pop(container)[0]]})
 
     def tick(self, now: float) -> None:
-        """A round is over; from time to time what was written is brought to the disk."""
+        """End a round; from time to time sync the file to disk."""
         if time.monotonic() - self.synced >= SYNC:
             self._sync()
 
     def close(self) -> None:
-        """Bring everything to the disk; nothing can be recorded afterwards."""
+        """Sync everything to disk. Nothing can be recorded afterwards."""
         if self.handle >= 0:
             self._sync()
             os.close(self.handle)
@@ -128,7 +127,7 @@ class Recorder(Sink):
             self._failed(error)
 
     def _put(self, record: dict[str, Any]) -> None:
-        """One record, one write; half a line is taken back, so that the file stays a recording."""
+        """Write one record with one write(2). A partial line is removed, so that the file stays a recording."""
         if self.why:
             self._try_again()
         if not self.why:
@@ -202,7 +201,7 @@ def _counters(sample: Sample) -> dict[str, int]:
 
 
 def _opened(path: str) -> int:
-    """FILE, ours alone, empty or a recording. Raises ShimError."""
+    """Open FILE: our own, empty or a recording. Raises ShimError."""
     try:
         handle = os.open(path, FLAGS | os.O_CREAT, 0o600)
     except OSError as error:
@@ -224,7 +223,7 @@ def _opened(path: str) -> int:
 
 
 def _mended(handle: int) -> int:
-    """Cut off a line that a crash tore, or bytes that never came to the disk; the size that is left."""
+    """Remove a torn line, or bytes that never reached the disk; return the remaining size."""
     size = os.fstat(handle).st_size
     start = max(0, size - TAIL)
     tail = os.pread(handle, size - start, start)
@@ -245,7 +244,7 @@ def _is_whole(line: bytes) -> bool:
 
 
 def _refuse_foreign(path: str) -> None:
-    """An older part would be replaced: only if it is one. Raises ShimError."""
+    """Check that an older part, which would be replaced, is a recording. Raises ShimError."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:

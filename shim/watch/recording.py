@@ -1,4 +1,4 @@
-"""Reads what shim.watch.record wrote: record after record, whatever the size of the files, and says what is damaged.
+"""Reads the files of shim.watch.record, record by record, whatever their size, and reports damage.
 
 A recording is foreign data: each line is checked, and an error names the file and the line.
 """
@@ -22,15 +22,15 @@ COLUMNS = (
     *("usage", "working_set", "anonymous", "file", "shmem", "kernel", "swap", "peak"),
     *("limit", "high", "swap_limit"),
 )
-HEAD = 4096  # bytes in which a header ends
+HEAD = 4096  # bytes within which a header ends
 LONGEST = 1 << 20  # bytes of one line
 LARGEST = 1 << 62  # bytes or events: no counter is larger
-SAMPLE = b'{"s":['  # as the recorder writes it
+SAMPLE = b'{"s":['  # in the recorder's format
 MOST_PARTS = 1000  # files of one recording
 
 
 def is_header(start: bytes) -> bool:
-    """The first bytes of a file are those of a recording that this version reads."""
+    """Return whether a file with these first bytes is a recording that this version reads."""
     line, end, _ = start.partition(b"\n")
     try:
         found = json.loads(line.decode("ascii")) if end else None
@@ -40,9 +40,9 @@ def is_header(start: bytes) -> bool:
 
 
 class Recording:
-    """All parts of a recording, oldest first, kept open, so that a rotation in between changes nothing.
+    """All parts of a recording, oldest first, kept open, so that a rotation meanwhile has no effect.
 
-    problems: what was passed over, each with its place. Raises ShimError `bad-recording`.
+    problems: skipped lines, each with its place. Raises ShimError `bad-recording`.
     """
 
     def __init__(self, path: str) -> None:
@@ -69,12 +69,14 @@ class Recording:
         self.close()
 
     def records(self) -> Iterator[RecordedLine]:
-        """Every record in the order of time; from the start again at each call. Raises ShimError `bad-recording`."""
+        """Yield every record in order of time, from the start at each call. Raises ShimError `bad-recording`."""
         for part in self._read():
             yield from part.records()
 
     def extents(self) -> Iterator[tuple[Who, float, bool]]:
-        """The container and time of each sample, and of each end (True), without the numbers: five times as fast."""
+        """Yield the container and time of each sample, and of each end (True), without the numbers: five times as
+        fast.
+        """
         for part in self._read():
             yield from part.extents()
 
@@ -107,7 +109,7 @@ def _opened(name: str) -> BinaryIO:
 
 
 class _Part:
-    """One file: the numbers of the containers count within it, from each header on."""
+    """One file; container numbers count within it, from each header on."""
 
     def __init__(self, name: str, file: BinaryIO, problems: list[str], lives: Lives) -> None:
         self.name, self.file, self.problems, self.lives = name, file, problems, lives
@@ -116,12 +118,14 @@ class _Part:
         self.line = 0
 
     def records(self) -> Iterator[RecordedLine]:
-        """Its records. A last line without an end was being written when the watcher or the machine stopped."""
+        """Yield its records. A last line without a line end was being written when the watcher or the machine
+        stopped.
+        """
         for text in self._lines():
             yield from self._record(text)
 
     def extents(self) -> Iterator[tuple[Who, float, bool]]:
-        """As Recording.extents; a sample that cannot be read is left to `records` to complain about."""
+        """Like Recording.extents; an invalid sample is left to `records` to report."""
         for text in self._lines():
             if text.startswith(SAMPLE):
                 start = text[len(SAMPLE) : 80].split(b",", 2)
@@ -252,7 +256,7 @@ class _Part:
         return float(value)
 
     def bad(self, why: str) -> ShimError:
-        """The error for the line that was read last."""
+        """Return the error for the last line read."""
         return _bad(self.name, self.line, why)
 
 

@@ -1,4 +1,4 @@
-"""Events of a container that no sample shows: that it started, ended or exited, and whom the kernel killed."""
+"""Events of a container that no sample shows: started, ended, exited, and processes that the kernel killed."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 def plain(one: Followed, now: float, kind: str, source: str, **more: Any) -> Event:
-    """An event with what tells the container from another of its name. now: UNIX seconds."""
+    """Return an event with the data that distinguish the container from another of its name. now: UNIX seconds."""
     evidence = {"cgroup": one.place.memory.path, "pid": one.container.pid, "inode": one.place.inode, **more}
     return Event(time=now, kind=kind, **one.named, source=source, evidence=evidence)
 
 
 def killed(one: Followed, now: float, log: KernelLog) -> Event | None:
-    """Kills that only the kernel's log has: the counters went with the cgroup. None if there are none."""
+    """Return kills that only the kernel's log shows: the counters went with the cgroup. None if there are none."""
     victims = log.victims(one)
     if not victims:
         return None
@@ -30,7 +30,7 @@ def killed(one: Followed, now: float, log: KernelLog) -> Event | None:
 
 
 def with_victims(one: Followed, event: Event, log: KernelLog) -> Event:
-    """Whom the kernel killed, for an event that says that it did; any other event as it is."""
+    """Add the killed processes to an event about a kill; other events are returned unchanged."""
     if event.kind != kinds.OOM_KILL:
         return event
     victims = [victim.shape() for victim in log.victims(one)]

@@ -1,4 +1,4 @@
-"""Who is watched: containers that come and go, found when the hierarchy changes and now and then anyway."""
+"""The watched containers: found when the hierarchy changes, and at intervals."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from shim.containers.tree import HostTree
     from shim.watch.place import CgroupFinder, Followed
 
-REGULARLY = 60.0  # seconds between looks for containers where nothing changed
+REGULARLY = 60.0  # seconds between searches for containers if nothing changed
 SETTLED = 0.3  # seconds after a change: a runtime writes its state after it has made the cgroups
-TWICE = 2.0  # seconds after a change for a second look: engines write their records last
-# What looks for containers may take of one core while many come and go; and what they may take at once, in seconds.
+TWICE = 2.0  # seconds after a change for a second search: engines write their records last
+# The part of one core for searches while many containers come and go, and the seconds for a burst.
 SHARE, BURST = 0.01, 3.0
 
 
 class Roster:
-    """The containers that run. names, roots: as in shim.watch.watcher.Options.
+    """The running containers. names, roots: as in shim.watch.watcher.Options.
 
-    records: what is known of those that are followed, read at `read` (of a monotonic clock).
+    records: the inventory's records of the followed containers, read at `read` (monotonic).
     """
 
     def __init__(self, tree: HostTree, places: CgroupFinder, names: tuple[str, ...], roots: tuple[str, ...]) -> None:
@@ -42,21 +42,21 @@ class Roster:
 
     @property
     def version(self) -> int:
-        """Of the memory controller: 1, 2, or 0 for none."""
+        """The version of the memory controller: 1, 2, or 0 for none."""
         return self.places.host.version("memory")
 
     def changed(self, now: float) -> None:
-        """The hierarchy has changed: look soon, and a second time. now: of a monotonic clock."""
+        """Search soon, and a second time, because the hierarchy has changed. now: monotonic."""
         self.due = max(min(self.due, now + SETTLED), self.earliest, self.read + SETTLED)
         self.second = True
 
     def drop(self, directory: str) -> Followed | None:
-        """The container whose memory cgroup is, or was, this directory, no longer followed; None if it is nobody's."""
+        """Stop following the container with this memory cgroup and return it; None if there is none."""
         key = self.by_directory.pop(directory, "")
         return self.followed.pop(key, None)
 
     def at(self, path: str) -> Followed | None:
-        """The container whose memory cgroup is the one of this path in /proc/PID/cgroup, or lies above it."""
+        """Return the container whose memory cgroup has this path in /proc/PID/cgroup, or is above it."""
         directory = self.places.directory(path)
         while directory.count("/") > 1:
             key = self.by_directory.get(directory)
@@ -66,7 +66,7 @@ class Roster:
         return None
 
     def refresh(self, now: float) -> tuple[list[Followed], list[Followed]]:
-        """Look now: who is new (or has another cgroup than before), and who is gone."""
+        """Search now; return new containers (or those with a new cgroup), and those that are gone."""
         began = time.process_time()
         records, self.read = inventory(self.tree, self.roots), now
         found, self.unfollowed = follow(self.places, records, self.names)

@@ -1,4 +1,4 @@
-"""What a container's cgroup said at one moment."""
+"""The state of a container's cgroup at one moment."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Sample(Value):
     (v2) or of memory and swap (v1). pressure: shim.observe.pressure. events: counters since the cgroup was made, own
     ones where the kernel tells them (memory.events.local; v1 `failcnt` and `memsw_failcnt`), `oom_kill` with all below;
     `under_oom` (v1) is 1 while tasks wait for memory. cpu: nr_periods, nr_throttled, throttled_usec, and
-    quota_usec and period_usec where there is a quota. allocated: shim.observe.allocation. problems: file -> why what is
-    there was not read.
+    quota_usec and period_usec where there is a quota. allocated: shim.observe.allocation. problems: file -> why it was
+    not read.
     """
 
     time: float
@@ -47,12 +47,12 @@ class Sample(Value):
 
     @property
     def headroom(self) -> int | None:
-        """Bytes that the working set may still grow by; None without a limit or a working set."""
+        """Bytes by which the working set may still grow; None without a limit or a working set."""
         used = self.memory.working_set
         return None if self.limit is None or used is None else max(0, self.limit - used)
 
     def shape(self) -> dict[str, Any]:
-        """As JSON; bytes, microseconds, and seconds since 1970."""
+        """Return JSON; bytes, microseconds, and seconds since 1970."""
         plain = ("time", "id", "engine", "name", "pod", "cgroup", "version")
         return {
             "type": "sample",

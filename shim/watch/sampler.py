@@ -1,7 +1,7 @@
 """From the interface files of a container's cgroups to a Sample.
 
-A file counts only on the cgroup file system's own device: one of the right name on another (a tmpfs over a file, a
-link to elsewhere) is named in the sample and not read.
+A file counts only on the cgroup file system's own device. A file of the right name on another device (a tmpfs over it,
+a link to another place) is named in the sample and not read.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ FOREIGN = "{}: on another device than the cgroup file system, so it is not the k
 
 
 class Sampler:
-    """Reads cgroups of one host. What a kernel does not have is looked for once; what lies above, once a round."""
+    """Reads cgroups of one host. Files that the kernel lacks are tried once; ancestors are read once a round."""
 
     def __init__(self, view: View, other: Other | None = None) -> None:
-        """other: pressure of a container without PSI, from the reason for that; nothing by default."""
+        """other: returns the pressure of a container without PSI, from the reason for that; nothing by default."""
         self.view = view
         self.huge = _number(view.text(HUGE_SIZE)) or PAGE
         self.other = other
@@ -48,17 +48,17 @@ class Sampler:
         self.foreign: dict[str, str] = {}
 
     def round(self) -> None:
-        """Begin a new look at everything: limits of cgroups above are read again."""
+        """Begin a new round: limits of ancestors are read again."""
         self.limits.clear()
         self.counters.clear()
 
     def usage(self, one: Followed) -> int | None:
-        """Just the usage, the cheapest look; None where the cgroup is gone."""
+        """Return only the usage, the cheapest look; None if the cgroup is gone."""
         spot = one.place.memory
         return _number(self._text(spot, USAGE[spot.version]))
 
     def sample(self, one: Followed, now: float) -> Sample | None:
-        """Everything; None where the cgroup is gone."""
+        """Return a full sample; None if the cgroup is gone."""
         self.foreign = {}
         spot = one.place.memory
         version = "v2" if spot.version == 2 else "v1"
@@ -102,7 +102,7 @@ class Sampler:
         return found[0]
 
     def _limit(self, spot: Spot) -> tuple[int | None, Spot]:
-        """The tightest limit of the cgroup and of those above it, and whose it is."""
+        """Return the tightest limit of the cgroup and its ancestors, and which cgroup has it."""
         best, where = _bytes(self._text(spot, LIMIT[spot.version])), spot
         for above in spot.above:
             if above.directory not in self.limits:
@@ -113,7 +113,7 @@ class Sampler:
         return best, where
 
     def _above(self, spot: Spot) -> dict[str, int]:
-        """How often the limit was hit that is the tightest, where it is not the container's own (a pod's)."""
+        """Return how often the tightest limit was hit, if it belongs to an ancestor (a pod)."""
         if spot.directory not in self.counters:
             if spot.version == 2:
                 own = flat_keyed(self._text(spot, "memory.events.local") or "")
@@ -128,20 +128,20 @@ class Sampler:
         if spot.version == 2:
             return self._events_v2(spot)
         events = {}
-        # A limit of memory and swap together that is no looser is hit first, and counts by itself (mm/memcontrol.c).
+        # A limit of memory and swap together that is not looser is hit first, with its own counter (mm/memcontrol.c).
         for key, name in (("failcnt", "memory.failcnt"), ("memsw_failcnt", "memory.memsw.failcnt")):
             failures = _number(self._text(spot, name))
             if failures is not None:
                 events[key] = failures
         control = flat_keyed(self._text(spot, "memory.oom_control") or "")
         events.update({key: control[key] for key in ("oom_kill", "under_oom", "oom_kill_disable") if key in control})
-        # Vendor kernels (openEuler, Anolis) have memory.events of cgroup2 in v1, too.
+        # Vendor kernels (openEuler, Anolis) have cgroup2's memory.events in v1, too.
         more = flat_keyed(self._text(spot, "memory.events") or "")
         events.update({key: more[key] for key in EVENTS if key in more and key not in events})
         return events
 
     def _events_v2(self, spot: Spot) -> dict[str, int]:
-        """Own counters of limits; kills with everything below, where a container has cgroups of its own inside."""
+        """Return own counters of limits, but kills with everything below, in case a container has cgroups inside."""
         whole = flat_keyed(self._text(spot, "memory.events") or "")
         own = flat_keyed(self._text(spot, "memory.events.local") or "") or whole
         return {key: (whole if "kill" in key else own)[key] for key in EVENTS if key in whole and key in own}
@@ -180,6 +180,6 @@ def _number(text: str | None) -> int | None:
 
 
 def _bytes(text: str | None) -> int | None:
-    """A limit in bytes; None for `max`, v1's number for no limit, or no such file."""
+    """Return a limit in bytes; None for `max`, v1's number for no limit, or a missing file."""
     number = _number(text)
     return None if number is None or number >= UNLIMITED else number

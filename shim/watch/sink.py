@@ -1,4 +1,4 @@
-"""Where samples, events and alerts go."""
+"""A destination for samples, events and alerts."""
 
 from __future__ import annotations
 
@@ -10,26 +10,28 @@ if TYPE_CHECKING:
 
 
 class Sink:
-    """Takes what the watcher has; this one lets everything pass by. An OSError of one is told and stops nothing."""
+    """Receives the watcher's data; this one ignores them. An OSError of a sink is reported and stops nothing."""
 
     def sample(self, sample: Sample) -> None:
-        """A container was looked at."""
+        """Called with each sample of a container."""
 
     def event(self, event: Event) -> None:
-        """Something happened to a container."""
+        """Called with each event of a container."""
 
     def alert(self, alert: Alert) -> None:
-        """An operator is to be told."""
+        """Called with each alert."""
 
     def has(self, serial: str) -> bool:
-        """Has it got the alert with this serial? Asked after a restart, of alerts that may not have arrived."""
+        """Return whether it has the alert with this serial. Called after a restart, for alerts that may not have
+        arrived.
+        """
         return False
 
     def gone(self, container: str) -> None:
-        """The container with this id has ended; its `gone` event came before."""
+        """Called when the container with this id has ended, after its `gone` event."""
 
     def tick(self, now: float) -> None:
-        """A round is over; UNIX seconds."""
+        """Called at the end of a round. now: UNIX seconds."""
 
     def close(self) -> None:
-        """The watcher ends."""
+        """Called when the watcher ends."""

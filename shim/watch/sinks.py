@@ -23,9 +23,9 @@ WARNING, ERROR = 4, 3  # syslog(3)
 DAEMON = 3 << 3  # syslog(3), LOG_DAEMON
 SEVERE = ("oom_kill", "oom_stuck", "limit_drift")
 PREFIX = "CGSHIM"
-TAIL = 1 << 20  # bytes at the end of a file in which an alert is looked for after a restart
-LINE = 8000  # bytes of a message that every syslog takes
-CUTS = (1000, 200, 50)  # characters of each text in a line that is longer: 50 fit, whatever they are escaped to
+TAIL = 1 << 20  # bytes at the end of a file that are searched for an alert after a restart
+LINE = 8000  # bytes of a message that every syslog accepts
+CUTS = (1000, 200, 50)  # characters of each text in a line that is too long: 50 fit, however they are escaped
 # Of the journal, in characters: all together fit into a datagram (net.core.wmem_default, usually 212,992 bytes).
 LONGEST, LONGEST_EVIDENCE = 4096, 1 << 16
 LEFT_OUT = "longer than {} bytes"
@@ -60,7 +60,7 @@ class File(Sink):
         return os.open(self.path, flags | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK, 0o640)
 
     def alert(self, alert: Alert) -> None:
-        """Append. Raises OSError."""
+        """Append the alert. Raises OSError."""
         handle = self._open(os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         try:
             data = (text(alert) + "\n").encode("utf-8", "backslashreplace")
@@ -70,7 +70,7 @@ class File(Sink):
             os.close(handle)
 
     def has(self, serial: str) -> bool:
-        """Is it near the end of the file."""
+        """Return whether it is near the end of the file."""
         try:
             handle = self._open(os.O_RDONLY)
         except OSError:
@@ -84,13 +84,13 @@ class File(Sink):
 
 
 class Datagrams(Sink):
-    """One datagram an alert, to a socket that may come and go with its daemon."""
+    """Sends one datagram for each alert, to a socket that may come and go with its daemon."""
 
     def __init__(self, path: str) -> None:
         self.path = path
 
     def alert(self, alert: Alert) -> None:
-        """Send. Raises OSError: nobody listens, or the daemon does not take it."""
+        """Send the alert. Raises OSError: nobody listens, or the daemon does not accept it."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out:
             out.settimeout(1.0)
             try:
@@ -100,18 +100,18 @@ class Datagrams(Sink):
                 raise OSError(error.errno, error.strerror or str(error), self.path) from error
 
     def datagram(self, alert: Alert) -> bytes:
-        """What is sent."""
+        """Return the datagram."""
         raise NotImplementedError
 
 
 class Journal(Datagrams):
     """journald's native protocol (systemd's JOURNAL_NATIVE_PROTOCOL): `NAME=value` lines; a value with a line end in it
     is sent with its length. Each part of the alert is a field of its own, with the prefix PREFIX. Texts that are too
-    long for a datagram are cut off.
+    long for a datagram are cut.
     """
 
     def datagram(self, alert: Alert) -> bytes:
-        """The fields of one entry."""
+        """Return the fields of one entry."""
         shape = _cut(alert.shape(), LONGEST)
         evidence = json.dumps(shape["evidence"], sort_keys=True)
         if len(evidence) > LONGEST_EVIDENCE:
@@ -130,12 +130,12 @@ class Journal(Datagrams):
 
 class Syslog(Datagrams):
     """`<PRIORITY>cgshim-watch[PID]: cgshim-alert: JSON`, as syslog(3) writes to /dev/log (RFC 3164, without the time,
-    which the daemon adds). An object that is too long for a syslog line comes without its evidence, and where that is
-    not enough with its texts cut off.
+    which the daemon adds). An object that is too long for a syslog line loses its evidence; if it is still too long,
+    its texts are cut.
     """
 
     def datagram(self, alert: Alert) -> bytes:
-        """The line."""
+        """Return the line."""
         head = f"<{DAEMON | severity(alert)}>{IDENTIFIER}[{os.getpid()}]: cgshim-alert: "
         shape = alert.shape()
         line = head + json.dumps(shape)
@@ -149,12 +149,12 @@ class Syslog(Datagrams):
 
 
 def _cut(shape: dict[str, Any], most: int) -> dict[str, Any]:
-    """With texts of so many characters at most."""
+    """Return the object with texts of at most so many characters."""
     return {name: value[:most] if isinstance(value, str) else value for name, value in shape.items()}
 
 
 def field(name: str, value: str) -> bytes:
-    """One field in the journal's protocol."""
+    """Return one field in the journal's protocol."""
     data = value.encode("utf-8", "backslashreplace")
     if b"\n" not in data:
         return name.encode("ascii") + b"=" + data + b"\n"
@@ -162,12 +162,12 @@ def field(name: str, value: str) -> bytes:
 
 
 def severity(alert: Alert) -> int:
-    """Of syslog(3): an error where something was lost or stands still, else a warning."""
+    """Return a severity of syslog(3): an error if something was lost or is stuck, else a warning."""
     return ERROR if alert.type in SEVERE else WARNING
 
 
 def text(alert: Alert) -> str:
-    """The alert as one line of JSON in ASCII: foreign names cannot end the line or steer a terminal."""
+    """Return the alert as one line of ASCII JSON: foreign names cannot end the line or control a terminal."""
     return json.dumps(alert.shape())
 
 
@@ -182,12 +182,12 @@ def file_alerts(path: str) -> Sink:
 
 
 def journal_alerts(path: str = JOURNAL) -> Sink:
-    """Alerts to journald, with fields. Raises OSError where there is none."""
+    """Alerts to journald, with fields. Raises OSError if there is no journald."""
     return Journal(_socket(path))
 
 
 def syslog_alerts(path: str = SYSLOG) -> Sink:
-    """Alerts to /dev/log. Raises OSError where there is none."""
+    """Alerts to /dev/log. Raises OSError if there is no syslog daemon."""
     return Syslog(_socket(path))
 
 
@@ -197,10 +197,10 @@ def _socket(path: str) -> str:
 
 
 def webhook(url: str, spool_directory: str) -> Sink:
-    """Alerts as POST requests, a JSON object each; what cannot be delivered waits in the spool, a directory of its own.
+    """Alerts as POST requests, one JSON object each. Undelivered alerts wait in the spool, a directory of its own.
 
     Raises ValueError for a URL that is not http or https, OSError for a directory that cannot be used.
     """
-    from shim.watch.webhook import Webhook  # urllib, http and ssl: a third of the tool's start, for those who want one
+    from shim.watch.webhook import Webhook  # urllib, http and ssl take a third of the start-up time
 
     return Webhook(url, Spool(spool_directory))

@@ -1,4 +1,4 @@
-"""Alerts that wait for their delivery, on disk: in order, bounded, whole or not at all."""
+"""Undelivered alerts on disk: in order, with a size limit, each whole or not at all."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import os
 from shim.oci import atomic
 from shim.state import files
 
-MOST, LARGEST = 10_000, 64 << 20  # files, and bytes of all of them; of more the oldest go
+MOST, LARGEST = 10_000, 64 << 20  # files, and bytes of all of them; above these the oldest are removed
 
 
 class Spool:
-    """A queue of byte strings in `directory`, which nobody else uses. dropped: how many had to go for newer ones.
+    """A queue of byte strings in `directory`, which nobody else uses. dropped: how many were removed for newer ones.
 
-    Raises OSError where the directory cannot be used.
+    Raises OSError if the directory cannot be used.
     """
 
     def __init__(self, directory: str, most: int = MOST, largest: int = LARGEST) -> None:
@@ -33,7 +33,7 @@ class Spool:
         return len(self.sizes)
 
     def put(self, data: bytes) -> None:
-        """Add one at the end; above the bounds the oldest go. Raises OSError."""
+        """Add one at the end; above the limits the oldest are removed. Raises OSError."""
         handle = files.opened(self.directory, make=True)
         try:
             atomic.put_in(handle, _name(self.next), data, mode=0o600, flush=True)
@@ -46,7 +46,7 @@ class Spool:
             os.close(handle)
 
     def first(self) -> tuple[int, bytes] | None:
-        """The oldest and its number, None where none waits. Raises OSError."""
+        """Return the number and content of the oldest, None if the queue is empty. Raises OSError."""
         handle = files.opened(self.directory)
         try:
             for number in sorted(self.sizes):
@@ -59,7 +59,7 @@ class Spool:
         return None
 
     def done(self, number: int) -> None:
-        """It is delivered. Raises OSError."""
+        """Remove a delivered one. Raises OSError."""
         handle = files.opened(self.directory)
         try:
             self._unlink(handle, number)
@@ -74,7 +74,7 @@ class Spool:
             return
 
     def holds(self, words: bytes) -> bool:
-        """Is there one with these bytes in it. Raises OSError."""
+        """Return whether one contains these bytes. Raises OSError."""
         handle = files.opened(self.directory)
         try:
             return any(words in files.content(handle, _name(number)) for number in sorted(self.sizes))

@@ -1,4 +1,4 @@
-"""Whose a thread is: its process, and the container whose memory cgroup it is in."""
+"""The process of a thread, and the container of its memory cgroup."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Threads:
         self.known: dict[int, Thread] = {}
 
     def look_up(self, threads: Iterable[int], followed: Iterable[Followed]) -> dict[int, Thread]:
-        """Thread's id -> whose it is; one that has ended is GONE, unless it was known before."""
+        """Return thread's id -> its process; an ended thread is GONE unless it was known before."""
         homes = [(home, one.container.title) for one in followed for home in [self._home(one.container.pid)] if home]
         homes.sort(key=lambda home: -len(home[0]))  # the innermost first
         before, self.known = self.known, {}
@@ -32,7 +32,7 @@ class Threads:
         return self.known
 
     def _home(self, thread: int) -> str:
-        """The path of the memory cgroup that a thread is in, "" for none and for the root."""
+        """Return the path of a thread's memory cgroup, "" for none and for the root."""
         found = paths(self._text(f"{thread}/cgroup"))
         return found.get("memory", found.get("", "")).rstrip("/")
 

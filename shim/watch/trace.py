@@ -1,7 +1,7 @@
 """Counts allocations by thread and size, with histogram triggers in a tracefs instance of our own.
 
-Nothing else that traces on this host is touched: an instance has its own events, and is removed as a whole. While it is
-a note is in the state directory; so what a killed watcher left behind is removed by the next one.
+Other tracing on this host is not affected: an instance has its own events and is removed as a whole. While it exists a
+note is in the state directory, so that the next watcher removes the instance of a killed one.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ LOCKDOWN = "/sys/kernel/security/lockdown"
 HOST_PIDS = 0xEFFFFFFC  # inode of the host's PID namespace: PROC_PID_INIT_INO, include/linux/proc_ns.h
 FOLDER = "traces"  # of the state directory
 _OURS = re.compile(r"cgshim-\d+\Z")
-BUSY = 20  # times that a removal is tried while somebody reads in the instance
+BUSY = 20  # attempts at a removal while another process reads in the instance
 MOST = 64 << 20  # bytes of one histogram's text
 
 
 class Trace:
-    """Histograms that count from now on, until `close`. Raises ShimError `no-trace` if they are not available."""
+    """Histograms that count until `close`. Raises ShimError `no-trace` if they are not available."""
 
     def __init__(self, environment: Mapping[str, str], root: str = "/") -> None:
         self.notes = _notes(environment)
@@ -65,7 +65,7 @@ class Trace:
             self.events.append(event)
 
     def read(self) -> Histogram:
-        """All that was counted since the beginning. Raises OSError."""
+        """Return all counts since the beginning. Raises OSError."""
         found = []
         for event in self.events:
             with open(f"{self.instance}/events/kmem/{event}/hist", encoding="ascii", errors="replace") as file:
@@ -73,13 +73,13 @@ class Trace:
         return together(found)
 
     def close(self) -> None:
-        """Take everything back."""
+        """Remove the instance."""
         if _removed(self.instance):
             files.drop(self.notes, f"{os.path.basename(self.instance)}.json")
 
 
 def place(root: str = "/") -> str:
-    """Where tracefs is. Raises ShimError `no-trace`, with the reason."""
+    """Return the mount point of tracefs. Raises ShimError `no-trace`, with the reason."""
     namespace = os.path.join(root, "proc/self/ns/pid")
     with contextlib.suppress(OSError):
         if os.stat(namespace).st_ino != HOST_PIDS:
@@ -98,7 +98,7 @@ def place(root: str = "/") -> str:
 
 
 def sweep(environment: Mapping[str, str]) -> list[str]:
-    """Remove what dead watchers left behind; the instances that were removed."""
+    """Remove the instances of dead watchers; return those that were removed."""
     notes = _notes(environment)
     found = []
     for name in files.names(notes):
@@ -118,7 +118,7 @@ def sweep(environment: Mapping[str, str]) -> list[str]:
 
 
 def started(pid: int) -> str:
-    """When a process began, in the kernel's ticks (proc(5), field 22 of stat); "" if it is gone."""
+    """Return when a process started, in the kernel's ticks (proc(5), field 22 of stat); "" if it is gone."""
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
             return process.field(file.read(), process.STARTED)
@@ -127,7 +127,7 @@ def started(pid: int) -> str:
 
 
 def _removed(instance: str) -> bool:
-    """Triggers first, for kernels that keep an instance with triggers; then the whole of it."""
+    """Remove triggers first, for kernels that keep an instance with triggers, then the instance."""
     for event in EVENTS:
         with contextlib.suppress(OSError):
             _write(f"{instance}/events/kmem/{event}/trigger", f"!{trigger(event)}")

@@ -1,4 +1,4 @@
-"""One watcher for the whole host: follows containers, looks at them when the kernel says so, and otherwise in turn."""
+"""One watcher for the whole host: follows containers, samples them after a notification, and otherwise in turn."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ if TYPE_CHECKING:
     from shim.watch.sample import Sample
     from shim.watch.sink import Sink
 
-INTERVAL = 5.0  # seconds between looks at a container of which the kernel says nothing
-QUIET = 60.0  # seconds in which an alert of one type for one container is given once
-SHARE = 0.008  # of one core: what the looks in turn may take
-GAP = 1.0  # seconds between two looks at one container, however often the kernel notifies
+INTERVAL = 5.0  # seconds between samples of a container without notifications
+QUIET = 60.0  # seconds in which an alert of one type for one container is sent once
+SHARE = 0.008  # of one core: the limit for samples in turn
+GAP = 1.0  # seconds between two samples of one container, however often the kernel notifies
 
 
 class Options(Value):
-    """What is watched and how.
+    """The options of a watcher.
 
-    names: containers (shim.watch.place.is_called), all where there are none. interval: seconds between looks; longer
-    where looking at all takes more than SHARE of a core. quiet: seconds, QUIET. state: a directory of its own in which
-    alerts survive a restart, "" for none. roots: further state directories of runtimes. root: of the host's files.
-    listen: for the kernel's notifications; without, all is polled. service: the state directory in which hooks find the
-    watcher (shim.watch.delays), "" for none.
+    names: containers (shim.watch.place.is_called), all if empty. interval: seconds between samples; longer if one of
+    each container takes more than SHARE of a core. quiet: seconds, QUIET. state: a directory of its own in which alerts
+    survive a restart, "" for none. roots: further state directories of runtimes. root: of the host's files. listen: for
+    the kernel's notifications; without, all is polled. service: the state directory in which hooks find the watcher
+    (shim.watch.delays), "" for none.
     """
 
     names: tuple[str, ...] = ()
@@ -65,9 +65,9 @@ class Options(Value):
 class Watcher:
     """Watches until `stop`, or for a number of rounds.
 
-    view: the host, a captured one too; this one's by default. clock: UNIX seconds. Raises ShimError for a state
-    directory that cannot be used. sources: id -> how events of the container are learned. problems: what went wrong
-    and stopped nothing.
+    view: the host, possibly a captured one; this host by default. clock: UNIX seconds. Raises ShimError for a state
+    directory that cannot be used. sources: id -> how events of the container are found. problems: errors that stopped
+    nothing.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Watcher:
 
     @property
     def problems(self) -> list[str]:
-        """What went wrong, each once."""
+        """The problems, each once."""
         return self.desk.problems
 
     def _listen(self) -> None:
@@ -118,7 +118,7 @@ class Watcher:
             self.desk.problem(f"inotify: {error.strerror}; events are found by polling")
 
     def run(self, sinks: Iterable[Sink], *, rounds: int = 0) -> None:
-        """Until `stop`; rounds: end after so many looks at everything. Closes the sinks."""
+        """Watch until `stop`. rounds: end after so many rounds. Closes the sinks."""
         try:
             self.desk.open(sinks)
             while not self.stopped:
@@ -131,19 +131,19 @@ class Watcher:
             self.close()
 
     def stop(self) -> None:
-        """End soon; may be called by a signal handler or another thread."""
+        """End soon; a signal handler or another thread may call this."""
         self.stopped = True
         self.loop.wake()
 
     def want(self, container: str, source: str, delay: float = 0.0) -> None:
-        """Look at the container soon: at once, unless it was looked at a moment ago."""
+        """Sample the container soon: at once, unless it was sampled a moment ago."""
         when = max(time.monotonic() + delay, self.looked.get(container, 0.0) + GAP)
         known = self.urgent.get(container)
         if known is None or when < known[0]:
             self.urgent[container] = (when, source)
 
     def round(self) -> None:
-        """One look at everything."""
+        """Sample every container once."""
         if time.monotonic() >= self.roster.due:
             self.discover("polling")
         began = time.process_time()
@@ -161,7 +161,7 @@ class Watcher:
         self.pace = max(self.options.interval, (time.process_time() - began) / SHARE)
 
     def _compare(self) -> None:
-        """Which limits does the kernel no longer show as they were asked for."""
+        """Find limits that the kernel no longer shows as requested."""
         told, again = self.drift.turn(self.roster.records, self.roster.read, self.pace)
         for container, found in told:
             one = self.roster.followed.get(container)
@@ -171,12 +171,12 @@ class Watcher:
                 self.desk.event(
                     changes.of(sample, kinds.DRIFT, source, inode=one.place.inode, **evidence(found)), sample
                 )
-                self.drift.told(container, found)
+                self.drift.reported(container, found)
         if again:
             self.roster.changed(time.monotonic())
 
     def _until(self, end: float) -> None:
-        """Handle what the kernel tells until the next round."""
+        """Handle notifications until the next round."""
         while not self.stopped:
             now = time.monotonic()
             if now >= self.roster.due:
@@ -192,14 +192,14 @@ class Watcher:
             self.loop.wait(min([end, self.roster.due, *(when for when, _ in self.urgent.values())]) - now)
 
     def discover(self, source: str) -> None:
-        """Which containers run now."""
+        """Find the containers that run now."""
         started, gone = self.roster.refresh(time.monotonic())
         for one in gone:
             self.ended(one, source)
         for one in started:
             known = self.remembered.begin(one.id, one.place.inode)
             if not known and not self.remembered.fresh:
-                self.remembered.count(one.id, {})  # nobody has seen it before: all that its counters have is news
+                self.remembered.count(one.id, {})  # never seen before: all counts are reported
             self.passing.known(one.place.memory.directory)
             self.sources[one.id] = [f"{type(ear).__name__}: {heard(ear, one)}" for ear in self.ears]
             if self.exits is not None:
@@ -215,13 +215,13 @@ class Watcher:
         self.remembered.fresh = False
 
     def _forget_strangers(self) -> None:
-        """Containers that a watcher before this one knew and that are gone."""
+        """Remove containers from the state that an earlier watcher knew and that are gone."""
         for container in [name for name in self.remembered.value["containers"] if name not in self.roster.followed]:
             self.desk.due(self.clock(), container)
             self.remembered.forget(container)
 
     def _hierarchy(self, path: str, new: bool) -> None:
-        """A cgroup came or went. That a container's is gone is certain; who is new only the records tell."""
+        """A cgroup was made or removed. That a container's is gone is certain; only the records show who is new."""
         one = None if new else self.roster.drop(path)
         passed = None if new or one is not None else self.passing.went(path)
         if new:
@@ -235,14 +235,14 @@ class Watcher:
         self.roster.changed(time.monotonic())
 
     def _exited(self, one: Followed, facts: dict[str, Any], source: str) -> None:
-        """A process of a container has ended. Of its first one the counters are read before they go with the cgroup."""
+        """A process has ended. After a container's first one the counters are read before the cgroup goes."""
         if facts["init"]:
             self.look(one, source)
             self.roster.changed(time.monotonic())
         self.desk.event(reports.plain(one, self.clock(), kinds.EXIT, source, **facts))
 
     def ended(self, one: Followed, source: str) -> None:
-        """A container is gone: its last kills are in the kernel's log, whatever became of its counters."""
+        """A container is gone: its last kills are in the kernel's log, even if its counters were lost."""
         if self.exits is not None:
             self.exits.forget(one, source)
         killed = reports.killed(one, self.clock(), self.log)
@@ -260,7 +260,7 @@ class Watcher:
             kept.pop(one.id, None)
 
     def look(self, one: Followed, source: str) -> Sample | None:
-        """Read a container's cgroup now. source: how it was learned that it is time to."""
+        """Read a container's cgroup now. source: the notification that led to this."""
         sample = self.sampler.sample(one, self.clock())
         if sample is None:
             self.roster.changed(time.monotonic())
@@ -284,7 +284,7 @@ class Watcher:
         return sample
 
     def close(self) -> None:
-        """Keep what a restart needs, close the sinks, let go of the kernel."""
+        """Save the state for a restart, close the sinks, and release the kernel's resources."""
         self.remembered.read_log(self.log.last)
         self.remembered.save()
         self.desk.each(lambda sink: sink.close())

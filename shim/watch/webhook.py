@@ -1,6 +1,6 @@
-"""Alerts as POST requests: first into the spool, from there to the receiver, in order, until it answers 2xx.
+"""Alerts as POST requests: first into the spool, then to the receiver, in order, until it answers 2xx.
 
-A thread of its own delivers, so that a receiver that is slow or down does not keep the watcher from watching.
+A separate thread delivers them, so that a slow or unavailable receiver does not stop the watcher.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 TIMEOUT = 10.0  # seconds for one request
 FIRST, LONGEST = 1.0, 60.0  # seconds between attempts; doubled after each
-AT_END = 2.0  # seconds that the end waits for what is left; the rest is delivered at the next start
-SERIAL = "Cgshim-Alert-Serial"  # a receiver that knows it already may drop the request
+AT_END = 2.0  # seconds for the rest at the end; further alerts are delivered at the next start
+SERIAL = "Cgshim-Alert-Serial"  # lets a receiver recognise a repeated request
 
 
 class NoRedirect(urllib.request.HTTPRedirectHandler):
-    """An answer 3xx is an error: a POST that was redirected would arrive as a GET, without the alert."""
+    """A 3xx answer is an error: a redirected POST would arrive as a GET, without the alert."""
 
     def redirect_request(self, *_: object) -> None:
-        """Nowhere."""
+        """Return None: no redirect."""
 
 
 class Webhook(Sink):
@@ -49,14 +49,14 @@ class Webhook(Sink):
         self.thread.start()
 
     def alert(self, alert: Alert) -> None:
-        """Into the spool. Raises OSError."""
+        """Add the alert to the spool. Raises OSError."""
         data = json.dumps(alert.shape()).encode("ascii")
         with self.lock:
             self.spool.put(data)
         self.more.set()
 
     def has(self, serial: str) -> bool:
-        """Does it wait in the spool."""
+        """Return whether it waits in the spool."""
         with self.lock:
             return self.spool.holds(json.dumps(serial).encode("ascii"))
 
@@ -73,7 +73,7 @@ class Webhook(Sink):
                 self.wait = min(LONGEST, self.wait * 2)
 
     def _all(self) -> bool:
-        """Deliver what waits, in order; False at the first that does not arrive."""
+        """Deliver waiting alerts in order; return False at the first failure."""
         while True:
             try:
                 with self.lock:
@@ -95,14 +95,14 @@ class Webhook(Sink):
             answer.read(1 << 16)
 
     def close(self) -> None:
-        """Deliver what can be in a moment; the rest stays in the spool."""
+        """Deliver what is possible in a moment; the rest stays in the spool."""
         self.ending.set()
         self.more.set()
         self.thread.join(AT_END)
 
 
 def _serial(data: bytes) -> str:
-    """Of an alert in the spool; "" for what somebody else put there, which the receiver may judge."""
+    """Return the serial of an alert in the spool; "" for a foreign file, which the receiver may judge."""
     try:
         return str(json.loads(data)["serial"])
     except (ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""What an alert says in one sentence. Pure."""
+"""The message of an alert in one sentence. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def message(alert: Alert) -> str:
-    """One sentence on one line: which container, what happened, against which number. Foreign names are escaped."""
+    """Return one sentence on one line: the container, what happened, and the limit. Foreign names are escaped."""
     who = f"container {alert.name}" + (f" of pod {alert.pod}" if alert.pod else "")
     return printable_line(OF_TYPE[alert.type](alert, who))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shim.diagnose.checks.cpu import numbers
+from shim.diagnose.checks.memory import killed
 from shim.diagnose.checks.mounts import searchable, too_long
 from shim.diagnose.diagnosis import Context
 from shim.diagnose.elsewhere import Elsewhere
@@ -286,3 +287,16 @@ def test_a_healthy_host_has_nothing_foreseen() -> None:
     """No finding without a fact."""
     text = {"/proc/self/mountinfo": ROOT + UNIFIED, "/proc/self/status": "CapEff:\t000001ffffffffff\nSeccomp:\t0\n"}
     assert foreseen(Context(view=ReplayedView({"text": text}), kernel_log="")) == ()
+
+
+KILL = (
+    "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg={0},task_memcg={0},"
+    "task=runc:[2:INIT],pid=7,uid=0"
+)
+
+
+@pytest.mark.parametrize(("cgroup", "shown"), [("/docker/c1", 1), ("/docker/7f0c1d", 0), ("/", 0)])
+def test_only_a_kill_in_the_containers_cgroup_is_its_kill(cgroup: str, shown: int) -> None:
+    """A name that is a part of another container's is no proof of what the kernel did to this one."""
+    facts = Facts(Context(view=ReplayedView({}), container="c1", kernel_log=KILL.format(cgroup)))
+    assert killed(facts) == (KILL.format(cgroup),) * shown

@@ -14,7 +14,7 @@ from shim.diagnose.explain import explain
 WORDS = {
     "create `/sys/fs/cgroup/memory/c1`: Permission denied": "cgroup-belongs-to-another-user",
     "create `/sys/fs/cgroup/c1`: Permission denied": "cgroup-belongs-to-another-user",
-    "open `memory.max` for writing: Permission denied": "cgroup-file-not-writable",
+    "open `memory.max` for writing: Permission denied": "several-causes",  # or not there: kernfs creates no files
     "write to `cpu.rt_runtime_us`: Operation not permitted": "cgroup-file-not-writable",
     "write to `memory.max`: Permission denied": "cgroup-file-not-writable",
     "write to `/sys/fs/cgroup/c1/cgroup.procs`: Device or resource busy": "cgroup-hands-down-controllers",

@@ -70,9 +70,7 @@ def test_hybrid_host_reads_these_files_and_no_others() -> None:
         "read /sys/fs/cgroup/cpu/cgroup.clone_children",
         "stat /sys/fs/cgroup/cpu",
         "stat /sys/fs/cgroup/memory/memory.memsw.limit_in_bytes",
-        "stat /sys/fs/cgroup/memory",
         "read /proc/swaps",
-        "stat /sys/fs/cgroup/memory",
     ]
 
 
@@ -89,10 +87,18 @@ def test_unified_host_reads_these_files_and_no_others() -> None:
         "stat /sys/fs/cgroup/kp",
         "read /sys/fs/cgroup/kp/cgroup.controllers",
         "stat /sys/fs/cgroup/kp/memory.swap.max",
-        "stat /sys/fs/cgroup",
         "read /proc/swaps",
-        "stat /sys/fs/cgroup",
     ]
+
+
+def test_names_of_cgroup2_are_not_searched_for_in_v1() -> None:
+    """The rules ask for the files of both versions: those of cgroup2 take no look at a v1 hierarchy."""
+    view, both = counted("debian12-hybrid-6.18"), counted("debian12-hybrid-6.18")
+    v1, v2 = ("memory.memsw.limit_in_bytes", "cpu.cfs_quota_us"), ("memory.swap.max", "cpu.max", "cpu.max.burst")
+    detect(view, wanted=v1, controllers=("memory", "cpu"))
+    host = detect(both, wanted=(*v1, *v2), controllers=("memory", "cpu"))
+    assert both.log == view.log
+    assert [host.has(name) for name in (*v1, *v2)] == [True, True, False, False, False]
 
 
 def test_no_resources_cost_least() -> None:

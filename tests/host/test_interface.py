@@ -38,7 +38,9 @@ def answer(tree: str, name: str, target: str = "") -> tuple[bool | None, str]:
         ("debian12-private-cgroupns-6.1", "memory.max", True, "/sys/fs/cgroup/memory.max: present"),
         # v1: the root has most files, but pids.max is never there.
         ("debian12-hybrid-6.18", "cpu.rt_runtime_us", True, "/sys/fs/cgroup/cpu/cpu.rt_runtime_us: present"),
-        ("debian12-hybrid-6.18", "cpu.max", False, "/sys/fs/cgroup/cpu/cpu.max: ENOENT"),
+        ("debian12-hybrid-6.18", "cpu.max", False, ("no such file in cgroup v1, where cpu is: "
+         "/sys/fs/cgroup/cpu/cgroup.clone_children: 0")),
+        ("debian12-hybrid-6.18", "cpu.uclamp.max", False, "/sys/fs/cgroup/cpu/cpu.uclamp.max: ENOENT"),
         ("debian12-hybrid-6.18", "pids.max", None, "/sys/fs/cgroup/pids: no cgroup below it"),
         ("debian12-legacy-pod-bind-6.1", "pids.max", True, "/sys/fs/cgroup/pids/pids.max: present"),
         ("debian12-legacy-comounted-6.1", "cpu.rt_runtime_us", False, "/sys/fs/cgroup/cpu/cpu.rt_runtime_us: ENOENT"),
@@ -68,9 +70,9 @@ def test_target_comes_first() -> None:
         True,
         "/sys/fs/cgroup/kp/io.weight: present",
     )
-    assert answer("debian12-hybrid-6.18", "memory.swap.max", "/jobs/x") == (
+    assert answer("debian12-hybrid-6.18", "memory.high", "/jobs/x") == (
         False,
-        "/sys/fs/cgroup/memory/jobs/memory.swap.max: ENOENT",
+        "/sys/fs/cgroup/memory/jobs/memory.high: ENOENT",
     )
 
 

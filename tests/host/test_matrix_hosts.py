@@ -71,7 +71,6 @@ def test_boots_of_a_run() -> None:
         "no-v1-memory",
         "memory-off",
         "swapaccount-0",
-        "swapaccount-0-legacy",
         "psi-0",
         "occupied-parent",
         "read-only",

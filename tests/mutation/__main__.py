@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import random
+import resource
 import shutil
 import subprocess
 import sys
@@ -33,7 +34,8 @@ MODULES = tuple(
 )
 # What sees the joints between modules; tests that draw are left out, because they do not fail every time.
 WIDER = (*(f"tests/{room}" for room in ROOMS), "tests/model/test_model_found.py")
-PATIENCE = 300  # seconds; a mutant that never ends is noticed, too
+MOST = 300  # seconds of processor time, however busy the machine is; a mutant that never ends is noticed, too
+PATIENCE = 3600  # seconds, for one that waits for ever
 
 
 def own_tests(module: str) -> list[str]:
@@ -45,8 +47,13 @@ def own_tests(module: str) -> list[str]:
 
 def _noticed(place: Path, tests: list[str]) -> bool:
     line = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
+
+    def bounded() -> None:
+        resource.setrlimit(resource.RLIMIT_CPU, (MOST, MOST))
+
     try:
-        return subprocess.run(line, check=False, cwd=place, capture_output=True, timeout=PATIENCE).returncode != 0
+        done = subprocess.run(line, check=False, cwd=place, capture_output=True, timeout=PATIENCE, preexec_fn=bounded)
+        return done.returncode != 0
     except subprocess.TimeoutExpired:
         return True
 

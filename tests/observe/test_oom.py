@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shim.observe import kernel_log
-from shim.observe.oom import Kill, kills
+from shim.observe.oom import Kill, kills, lines_of
 
 # Linux 6.18, runc container with a limit of 8 MiB on a v1 hierarchy; the long tables are left out.
 LINUX_6_18 = """\
@@ -112,3 +112,44 @@ def test_records_have_the_kernels_numbers(tmp_path_factory: pytest.TempPathFacto
     assert kernel_log.read_kernel_log(str(path)) == "NET: Registered"
     assert kernel_log.records(str(path.parent / "none")) is None
     assert kernel_log.read_kernel_log(str(path.parent / "none")) == ""
+
+
+def _killed(cgroup: str) -> str:
+    """One kill in this cgroup, as Linux 5.0 and later print it; the cpuset has a name of its own there."""
+    return (
+        f"oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=c1,mems_allowed=0,oom_memcg={cgroup},"
+        f"task_memcg={cgroup},task=runc:[2:INIT],pid=7,uid=0"
+    )
+
+
+@pytest.mark.parametrize(
+    "cgroup",
+    [
+        "/c1",
+        "/pods/c1",
+        "/pods/c1/worker",
+        "/kubepods/pod1/crio-c1",
+        "/libpod_parent/libpod-c1",
+        "/system.slice/docker-c1.scope",
+        "/a.slice:cri-containerd:c1",
+        "/kubepods.slice/cri-containerd-c1.scope/init",
+    ],
+)
+def test_lines_of_a_container(cgroup: str) -> None:
+    """The victim's cgroup is called by the id, as engines call it, or lies below one that is."""
+    other = _killed("/c2")
+    assert lines_of([other, _killed(cgroup), other], "c1") == (_killed(cgroup),)
+
+
+@pytest.mark.parametrize(
+    "cgroup", ["/c11", "/0c1", "/docker/7f0c1d", "/web-c1", "/c1-2", "/c1.slice/x", "/docker-c1.scope.d", "/x/crio-c1x"]
+)
+def test_lines_of_another_container(cgroup: str) -> None:
+    """An id that is a part of another one, and a cpuset that has the same name, prove nothing."""
+    assert lines_of([_killed(cgroup)], "c1") == ()
+
+
+def test_lines_of_a_container_before_linux_5_0() -> None:
+    """The line that names the cgroups; without a container there is none."""
+    assert lines_of(LINUX_4_19, "0a1b") == (LINUX_4_19[1],)
+    assert lines_of(LINUX_4_19, "") == ()

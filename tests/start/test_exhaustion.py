@@ -53,7 +53,7 @@ def _caused(error: ShimError, cause: BaseException) -> ShimError:
 )
 def test_each_resource(error: BaseException, what: str, evidence: str) -> None:
     """What is used up, by its errno, with cause and remedy."""
-    told = exhaustion.told(error)
+    told = exhaustion.as_shim_error(error)
     assert told
     assert (told.code, told.what, told.evidence, told.status) == ("host-exhausted", what, (evidence,), 1)
     assert told.cause
@@ -63,19 +63,19 @@ def test_each_resource(error: BaseException, what: str, evidence: str) -> None:
 def test_what_it_came_from_counts() -> None:
     """A refusal that an EMFILE made is that EMFILE; one that a full disk made names the file better itself."""
     refusal = ShimError("bad-settings", "cannot be read")
-    told = exhaustion.told(_caused(refusal, OSError(errno.EMFILE, "x")), exhaustion.OF_THE_PROCESS)
+    told = exhaustion.as_shim_error(_caused(refusal, OSError(errno.EMFILE, "x")), exhaustion.OF_THE_PROCESS)
     assert told
     assert told.code == "host-exhausted"
-    assert exhaustion.told(_caused(refusal, OSError(errno.ENOSPC, "x")), exhaustion.OF_THE_PROCESS) is None
+    assert exhaustion.as_shim_error(_caused(refusal, OSError(errno.ENOSPC, "x")), exhaustion.OF_THE_PROCESS) is None
     for other in (OSError(errno.EACCES, "x"), ValueError("x"), OSError(errno.EAGAIN, "x")):
-        assert exhaustion.told(other) is None
+        assert exhaustion.as_shim_error(other) is None
 
 
 def test_circle_of_causes_ends() -> None:
     """Exceptions may name each other."""
     first, second = ValueError("a"), ValueError("b")
     first.__cause__, second.__cause__ = second, first
-    assert exhaustion.told(first) is None
+    assert exhaustion.as_shim_error(first) is None
 
 
 def test_no_process() -> None:

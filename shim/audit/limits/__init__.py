@@ -1,4 +1,4 @@
-"""One module a kind of limit; `KINDS` is the table of all."""
+"""One module for each kind of limit, with the table `KINDS`."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def linear(shares: int) -> int:
 
 
 def weights(shares: int | None, version: int) -> str | None:
-    """What the kernel may show for shares: clamped on v1, either formula's weight on v2."""
+    """Return the values that the kernel may show for shares: clamped on v1, either formula's weight on v2."""
     if shares is None or shares <= 0:
         return None
     inside = min(max(shares, LEAST), MOST)
@@ -59,7 +59,7 @@ def weights(shares: int | None, version: int) -> str | None:
 
 
 def rate(quota: int | None, period: int | None) -> int | None:
-    """Microseconds a second."""
+    """Return microseconds a second."""
     if quota is None or quota == NONE:
         return quota
     return quota * SECOND // (period if period and period > 0 else PERIOD)
@@ -135,7 +135,7 @@ def _runc(groups: dict[str, Any], version: int) -> Found:
 
 
 def _unit(settings: dict[str, str], version: int) -> Found:
-    """CPUQuota=50% is half a CPU; CPUQuotaPerSecUSec=, where a file has it, is microseconds or `infinity`."""
+    """CPUQuota=50% is half a CPU; CPUQuotaPerSecUSec=, if a file has it, is microseconds or `infinity`."""
     percents = quantity(settings.get("CPUQuota", "").rstrip("%"), SECOND // 100)
     name = "CPUWeight" if version == 2 else "CPUShares"
     return present({"cpu.quota": percents, "cpu.weight": settings.get(name) or None})

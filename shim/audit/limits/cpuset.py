@@ -72,7 +72,7 @@ def _pod(limits: dict[str, Any], version: int) -> Found:
 
 
 def _kernel(files: dict[str, str]) -> Found:
-    """An empty file of cgroup2 means the parent's set; what holds is in `.effective` in both cases."""
+    """An empty file of cgroup2 means the parent's set; `.effective` has the set in force in both cases."""
     return present(
         {
             f"cpuset.{n}": _text(files.get(f"cpuset.{n}")) or _text(files.get(f"cpuset.{n}.effective"))

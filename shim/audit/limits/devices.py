@@ -1,4 +1,4 @@
-"""Device access. On v1 a list that can be read; on cgroup2 a BPF program, which only its loader knows."""
+"""Device access: on v1 a readable list, on cgroup2 a BPF program that only its loader knows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LIMITS = (Limit(key="devices", unit="", order=EXACT, controller="devices", field
 
 
 def _oci(resources: dict[str, Any], version: int) -> Found:
-    """Restricted where the first rule denies everything and no later one allows it again (runtime-spec)."""
+    """Restricted if the first rule denies everything and no later one allows it again (runtime-spec)."""
     del version
     denied = False
     for rule in entries(resources, "devices"):

@@ -1,4 +1,4 @@
-"""Huge pages, a limit a page size (cgroup-v1/hugetlb.rst): what may be faulted in, and what may be reserved."""
+"""Huge pages, one limit for each page size (cgroup-v1/hugetlb.rst): pages that may be faulted in, or reserved."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from shim.audit.limit import Found
 
-# The kernel's names of sizes; a host has the files of those that its processor knows.
+# The kernel's names of sizes; a host has files for those that its processor supports.
 SIZES = ("64KB", "1MB", "2MB", "16MB", "32MB", "512MB", "1GB", "2GB", "16GB")
 LIMITS = (Limit(key="hugetlb", unit="bytes", order=AT_MOST, controller="hugetlb", field="hugepageLimits"),)
 ENDINGS = {1: ("limit_in_bytes", "rsvd.limit_in_bytes"), 2: ("max", "rsvd.max")}

@@ -1,4 +1,6 @@
-"""Block I/O: throttles, a limit a device and direction, and weights (cgroup-v1/blkio-controller.rst, cgroup-v2.rst)."""
+"""Block I/O: throttles, one for each device and direction, and weights (cgroup-v1/blkio-controller.rst,
+cgroup-v2.rst).
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,7 @@ V2 = ("io.max", "io.weight", "io.bfq.weight")
 
 
 def weights(weight: int | None, version: int) -> str | None:
-    """What the kernel may show: bfq's weight as it is, or io.weight converted as runtimes do it."""
+    """Return the values that the kernel may show: bfq's weight unchanged, or io.weight as runtimes convert it."""
     if weight is None or weight <= 0:
         return None
     return str(weight) if version != 2 else f"{weight}|{1 + (weight - 10) * 9999 // 990}"
@@ -106,7 +108,7 @@ def _runc(groups: dict[str, Any], version: int) -> Found:
 
 
 def _v1(files: dict[str, str]) -> Found:
-    """Devices without a limit are not listed, and a read file without lines says that there is none."""
+    """Devices without a limit are not listed; a file without lines means that there is no limit."""
     found = present({"io.weight": _weight(files.get("blkio.weight") or files.get("blkio.bfq.weight"))})
     for word, names in WORDS.items():
         text = files.get(f"blkio.throttle.{names[3]}_device")

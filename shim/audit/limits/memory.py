@@ -83,7 +83,7 @@ V2 = ("memory.max", "memory.swap.max", "memory.low", "memory.high", "memory.min"
 
 
 def _swap(limit: int | None, total: int | None, version: int) -> int | None:
-    """The swap limit in the notation of the version; both have to be known for v2."""
+    """Return the swap limit in the notation of the version; v2 needs both values."""
     if total is None or total == NONE or version != 2:
         return total
     return total - limit if limit is not None and limit != NONE and total >= limit else None

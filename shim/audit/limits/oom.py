@@ -1,4 +1,4 @@
-"""The score by which the kernel chooses whom to kill: a process's own, inherited, not a cgroup's (proc(5))."""
+"""The score by which the kernel chooses a process to kill: a process's own, inherited, not a cgroup's (proc(5))."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _oci(document: dict[str, Any], version: int) -> Found:
 
 
 def _docker(host: dict[str, Any], version: int) -> Found:
-    """0 is what the client sends where nothing was asked."""
+    """The client sends 0 if nothing was requested."""
     del version
     return present({"oom-score-adj": whole(host.get("OomScoreAdj")) or None})
 

@@ -39,7 +39,7 @@ def _oci(resources: dict[str, Any], version: int) -> Found:
 def _docker(host: dict[str, Any], version: int) -> Found:
     del version
     found = _signed(host.get("PidsLimit"))
-    return present({"pids.limit": found or None})  # dockerd reads 0 as "none asked"
+    return present({"pids.limit": found or None})  # dockerd reads 0 as "not requested"
 
 
 def _podman(options: dict[str, list[str]], version: int) -> Found:

@@ -1,1 +1,1 @@
-"""What `cgshimctl audit` shows: one shape, and its renderings."""
+"""The output of `cgshimctl audit`: one shape, and its renderings."""

@@ -1,4 +1,4 @@
-"""JUnit's XML, as CI systems read it: a suite a host, a case a limit; lost ones fail, unknown ones are skipped."""
+"""JUnit XML for CI systems: a suite for each host, a case for each limit; lost ones fail, unknown ones are skipped."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shim.cli.audited.text import called
 
 
 def page(fleet: dict[str, Any]) -> str:
-    """The document."""
+    """Return the document."""
     suites = "".join(_suite(host) for host in fleet["hosts"])
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="cgshimctl audit">\n{suites}</testsuites>\n'
 
@@ -40,8 +40,8 @@ def _message(limit: dict[str, Any]) -> str:
 
 
 def _attribute(text: str) -> str:
-    """XML 1.0 has no place for control characters, whatever they are written as."""
+    """Escape a text. XML 1.0 cannot contain control characters in any form."""
     clean = "".join(letter if letter >= " " and not "\ud800" <= letter <= "\udfff" else "�" for letter in text)
-    from xml.sax.saxutils import quoteattr  # it brings urllib, http and ssl with it: a third of the tool's start
+    from xml.sax.saxutils import quoteattr  # it imports urllib, http and ssl: a third of the tool's start-up time
 
     return quoteattr(clean)

@@ -1,4 +1,4 @@
-"""One HTML page without anything from elsewhere: it can be mailed, kept, and opened from a file."""
+"""One HTML page without external resources: it can be mailed, archived, and opened from a file."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ TITLES = (
 
 
 def page(fleet: dict[str, Any]) -> str:
-    """The document."""
+    """Return the document."""
     summary = fleet["summary"]
     numbers = [("hosts", summary["hosts"]), ("containers", summary["containers"]), ("limits", summary["limits"])]
     numbers += list(summary["verdicts"].items())
@@ -62,7 +62,7 @@ def _title(fleet: dict[str, Any]) -> str:
 
 
 def _counted(name: str, count: int) -> str:
-    """What is counted; a verdict has no plural."""
+    """Return what is counted; a verdict has no plural."""
     return name[:-1] if count == 1 and name in ("hosts", "containers", "limits") else name
 
 
@@ -114,5 +114,5 @@ def _class(verdict: str) -> str:
 
 
 def _text(text: Any) -> str:
-    """Names and paths are somebody else's words: escaped, and without surrogates."""
+    """Return names and paths, which are foreign text, escaped and without surrogates."""
     return escape(str(text).encode("utf-8", "replace").decode("utf-8"), quote=True)

@@ -1,4 +1,4 @@
-"""The object of `audit --json`: hosts, their containers, their limits. All other renderings are made of it."""
+"""The object of `audit --json`: hosts, their containers, their limits. All other renderings are made from it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COLUMNS = ("asked", "configured", "systemd", "kernel", "effective")
 
 
 def of_host(name: str, kernel: str, host: Host, containers: list[dict[str, Any]], problems: tuple[str, ...]) -> Any:
-    """One host's part."""
+    """Return one host's part."""
     return {
         "host": name,
         "kernel": kernel,
@@ -35,7 +35,7 @@ def of_host(name: str, kernel: str, host: Host, containers: list[dict[str, Any]]
 
 
 def of_container(container: Container, rows: list[Row], there: migration.After | None) -> dict[str, Any]:
-    """One container; `verdict` is its worst."""
+    """Return one container; `verdict` is its worst."""
     names = ("id", "engine", "pod", "image", "state", "pid", "bundle", "runtime")
     found: dict[str, Any] = {"name": container.title, **{name: getattr(container, name) for name in names}}
     found["verdict"] = rows[0].verdict if rows else ENFORCED
@@ -63,7 +63,7 @@ def _row(row: Row) -> dict[str, Any]:
 
 
 def fleet(hosts: list[dict[str, Any]], target: str = "") -> dict[str, Any]:
-    """Everything: the hosts, the counts of all, and the answer about the migration where it was asked."""
+    """Return everything: the hosts, the counts of all, and the answer about the migration if it was requested."""
     containers = [container for host in hosts for container in host["containers"]]
     limits = [limit for container in containers for limit in container["limits"]]
     counts = {verdict: sum(limit["verdict"] == verdict for limit in limits) for verdict in ORDER}
@@ -86,7 +86,7 @@ def fleet(hosts: list[dict[str, Any]], target: str = "") -> dict[str, Any]:
 
 
 def merged(paths: tuple[str, ...]) -> dict[str, Any]:
-    """The audits of several hosts in one. Raises ShimError naming the file that is none."""
+    """Return the audits of several hosts as one. Raises ShimError naming the file that is not an audit."""
     hosts: list[dict[str, Any]] = []
     targets = []
     for path in paths:

@@ -1,4 +1,4 @@
-"""The table that a person reads: the verdict first, the worst first."""
+"""The table for people: the verdict first, the worst first."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from shim.cli import output, terminal
 from shim.cli.output import heading, paragraph, say
 
 COLOURS = {**dict.fromkeys(LOST, "red"), CAPPED: None, ENFORCED: "green"}
-SHORT_NAME = 16  # columns; a shorter part of a container's name tells nobody which it is
+SHORT_NAME = 16  # columns; a shorter part of a container's name does not identify it
 HEADER = ("VERDICT", "CONTAINER", "LIMIT", "ASKED", "RUNTIME", "SYSTEMD", "KERNEL", "EFFECTIVE")
 
 
 def show(fleet: dict[str, Any]) -> None:
-    """Everything as text."""
+    """Write everything as text."""
     for host in fleet["hosts"]:
         say(plain(f"{host['host']}: {host['layout']}, Linux {host['kernel']}"), bold=True)
         _limits(host)
@@ -26,7 +26,7 @@ def show(fleet: dict[str, Any]) -> None:
 
 
 def _limits(host: dict[str, Any]) -> None:
-    """What does not hold as asked, a line each; what holds, a line a container."""
+    """Write limits that do not hold, one a line; those that hold, one line a container."""
     pairs = [(limit, container) for container in host["containers"] for limit in container["limits"]]
     pairs = [pair for pair in pairs if pair[0]["verdict"] != ENFORCED]
     pairs.sort(key=lambda pair: ORDER.index(pair[0]["verdict"]))
@@ -50,7 +50,7 @@ def _table(pairs: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
     grid = [[_cells(limit, container)[number] for number in keep] for limit, container in pairs]
     titles = [HEADER[number] for number in keep]
     natural = [max(len(row[column]) for row in [titles, *grid]) for column in range(len(keep))]
-    # Only names are cut: a verdict, a limit or a value that is cut says something else.
+    # Only names are cut: a cut verdict, limit or value would be wrong.
     floors = [min(size, SHORT_NAME) if column == 1 else size for column, size in enumerate(natural)]
     if sum(floors) + len(output.GAP) * (len(floors) - 1) > terminal.columns():
         _stacked(pairs, grid, titles)
@@ -64,7 +64,7 @@ def _table(pairs: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
 
 
 def _stacked(pairs: list[tuple[dict[str, Any], dict[str, Any]]], grid: list[list[str]], titles: list[str]) -> None:
-    """For narrow terminals: a limit's verdict, then its values with their names, then the reason."""
+    """For narrow terminals: write a limit's verdict, then its values with their names, then the reason."""
     for (limit, _), (verdict, name, field, *values) in zip(pairs, grid):
         colour = COLOURS.get(limit["verdict"], "yellow") if sys.stdout.isatty() else None
         paragraph(f"{verdict}: {name}, {field}", colour=colour)
@@ -80,18 +80,18 @@ def _cells(limit: dict[str, Any], container: dict[str, Any]) -> list[str]:
 
 
 def called(container: dict[str, Any]) -> str:
-    """ENGINE NAME, with the pod in front of the name where there is one."""
+    """Return ENGINE NAME, with the pod before the name if there is one."""
     pod = f"{container['pod']}/" if container["pod"] else ""
     return plain(f"{container['engine']} {pod}{container['name']}")
 
 
 def plain(text: Any) -> str:
-    """Names, paths and reasons are others' words: what would steer a terminal is shown as its code."""
+    """Return foreign text (names, paths, reasons) with control characters escaped."""
     return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in str(text))
 
 
 def _line(cells: list[str], widths: list[int], colour: str | None, *, bold: bool = False) -> None:
-    """One row; a cell that is too long is cut in the middle, for names differ at their ends."""
+    """Write one row. A cell that is too long is cut in the middle, because names differ at their ends."""
     parts = [_cut(cell, width).ljust(width) for cell, width in zip(cells, widths)]
     coloured = colour if sys.stdout.isatty() else None
     say(output.GAP.join(parts).rstrip(), bold=bold, colour=coloured)

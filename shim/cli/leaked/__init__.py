@@ -1,1 +1,1 @@
-"""How `cgshimctl leaks` shows what it found: JSON, text, a plot, a page."""
+"""The output of `cgshimctl leaks`: JSON, text, a plot, a page."""

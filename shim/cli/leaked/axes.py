@@ -15,7 +15,7 @@ _SPANS = (
 
 
 def bytes_ticks(most: float) -> list[float]:
-    """From 0 to `most` or the next tick above it, in round numbers of one unit."""
+    """Return ticks from 0 to `most` or above, in round numbers of one unit."""
     unit = 1.0
     while most / unit >= 1000:
         unit *= 1024
@@ -27,12 +27,12 @@ def bytes_ticks(most: float) -> list[float]:
 
 
 def bytes_label(value: float) -> str:
-    """A tick's label; 0 has no unit."""
+    """Return a tick's label; 0 has no unit."""
     return shown(value) if value else "0"
 
 
 def time_ticks(start: float, end: float) -> list[float]:
-    """Round moments (UTC) between `start` and `end`, UNIX seconds."""
+    """Return round moments (UTC) between `start` and `end`, UNIX seconds."""
     width = max(end - start, 1e-3)
     step = next((span for span in _SPANS if width / span <= TICKS + 2), _SPANS[-1])
     first = -(-start // step) * step
@@ -44,7 +44,7 @@ def time_ticks(start: float, end: float) -> list[float]:
 
 
 def time_label(moment: float, start: float, end: float) -> str:
-    """As fine as the axis needs."""
+    """Return a label as precise as the axis needs."""
     width = end - start
     form = (
         "%H:%M:%S" if width < 900 else "%H:%M" if width < 2 * 86400 else "%m-%d %H:%M" if width < 8 * 86400 else "%m-%d"

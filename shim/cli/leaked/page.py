@@ -1,4 +1,4 @@
-"""One HTML page with the plots and the numbers behind them; nothing is loaded from elsewhere."""
+"""One HTML page with the plots and the numbers behind them, without external resources."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ table { border-collapse: collapse; width: 100%; } th, td { text-align: left; ver
   border-bottom: 1px solid #ddd; } td.number { white-space: nowrap; font-variant-numeric: tabular-nums; }
 summary { cursor: pointer; padding: .3rem 0; } .about { color: #555; }
 """
-MOST = 200  # events of one container that are listed, the newest
+MOST = 200  # events listed for one container, the newest
 
 
 def page(path: str, found: Sequence[Assessment], problems: Sequence[str], confidence: float) -> str:
-    """The document."""
+    """Return the document."""
     leaks = sum(1 for one in found if one.leaking)
     title = f"{leaks} of {len(found)} containers leak memory" if leaks else "No container leaks memory"
     start, end = min(one.run.start for one in found), max(one.run.end for one in found)
@@ -65,7 +65,7 @@ def _section(number: int, one: Assessment) -> str:
 
 
 def _rates(found: Judgement) -> tuple[str, str]:
-    """The slope and its interval, nothing of a figure that does not change."""
+    """Return the slope and its interval, "" for a figure that does not change."""
     trend = found.trend
     return (rate(trend.slope), f"{rate(trend.low)} and {rate(trend.high)}") if trend and trend.slope else ("", "")
 

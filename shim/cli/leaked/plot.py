@@ -1,7 +1,7 @@
 """A plot of each container's memory as SVG: figures, limits and events on one axis of time, in one file.
 
-The colours are those of M. Okabe and K. Ito, which people with colour blindness tell apart, on white; every line has
-its name beside it as well.
+The colours are those of M. Okabe and K. Ito, which people with colour blindness can distinguish, on white. Every line
+also has its name beside it.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ MARKS = {
     "limit": (LIMIT, "◆", "limit changed"),
 }
 OTHER = ("#555555", "▴", "event")
-FAR = 3.0  # a limit that is so many times as high as everything else is named, not drawn
-VISIBLE = 0.01  # a figure that never is this part of the axis is left out
+FAR = 3.0  # a limit that is this many times above everything else is named, not drawn
+VISIBLE = 0.01  # a figure that stays below this part of the axis is left out
 APART = 13  # pixels between two names
 MOST_MARKS = 60
 
 
 def picture(found: Sequence[Assessment]) -> str:
-    """One SVG file, a panel for each container."""
+    """Return one SVG file, a panel for each container."""
     height = HEIGHT * len(found)
     title = "Memory of containers" if len(found) > 1 else f"Memory of {called(found[0])}"
     head = (
@@ -55,7 +55,7 @@ def picture(found: Sequence[Assessment]) -> str:
 
 
 def text(words: str) -> str:
-    """Foreign words as XML takes them: printable, escaped."""
+    """Return foreign words for XML: printable and escaped."""
     return escape(printable_line(words).encode("utf-8", "replace").decode("utf-8"), quote=True)
 
 
@@ -73,17 +73,17 @@ class _Panel:
         self.top = self.ticks[-1]
 
     def drawn(self) -> str:
-        """The panel's elements, from behind to the front."""
+        """Return the panel's elements, from back to front."""
         parts = [*self._head(), *self._grid(), *self._marks(), *self._limits(), *self._lines(), *self._trend()]
         return "\n".join(parts)
 
     def x(self, moment: float) -> float:
-        """Pixels from the left."""
+        """Return pixels from the left."""
         part = (moment - self.start) / (self.end - self.start)
         return LEFT + min(1.0, max(0.0, part)) * (WIDTH - LEFT - RIGHT)
 
     def y(self, value: float) -> float:
-        """Pixels from the top."""
+        """Return pixels from the top."""
         return HEIGHT - BOTTOM - value / self.top * (HEIGHT - TOP - BOTTOM)
 
     def _head(self) -> list[str]:
@@ -114,7 +114,7 @@ class _Panel:
         return found
 
     def _lines(self) -> list[str]:
-        """The figures, and their names at the right, moved apart where they would lie over each other."""
+        """Return the figures, with their names at the right, moved apart if they would overlap."""
         shown_lines = {
             name: line
             for name, line in self.run.lines.items()
@@ -140,7 +140,7 @@ class _Panel:
         return " ".join(f"{self.x(moment):.1f},{self.y(value):.1f}" for moment, value in zip(line.times, line.values))
 
     def _limits(self) -> list[str]:
-        """The limit as steps; one that is far above is named at the top."""
+        """Return the limit as steps; one that is far above is named at the top."""
         found = []
         changes = self.run.limits.get("limit", ())
         for number, (moment, value) in enumerate(changes):
@@ -160,7 +160,7 @@ class _Panel:
         return found
 
     def _trend(self) -> list[str]:
-        """Where the fastest leak began, and the line of its rate."""
+        """Return the beginning of the fastest leak, and the line of its rate."""
         if not self.one.leaking:
             return []
         found = []
@@ -176,7 +176,7 @@ class _Panel:
         return found
 
     def _marks(self) -> list[str]:
-        """What happened, on the axis of time; what it was is the mark's title."""
+        """Return marks for events on the axis of time; the mark's title describes the event."""
         found = []
         low = HEIGHT - BOTTOM
         for event in self.run.happenings[-MOST_MARKS:]:
@@ -200,7 +200,7 @@ class _Panel:
 
 
 def _apart(wanted: list[tuple[float, str]], low: float) -> list[tuple[float, str]]:
-    """Heights of names, from the top, none nearer than APART to the next, the last no lower than `low`."""
+    """Return heights of names, from the top, at least APART from each other, the last no lower than `low`."""
     placed: list[tuple[float, str]] = []
     for y, name in wanted:
         placed.append((max(y, placed[-1][0] + APART) if placed else y, name))

@@ -1,4 +1,4 @@
-"""The assessments as JSON: plain numbers in bytes and seconds, nothing rounded, nothing for people alone."""
+"""The assessments as JSON: plain numbers in bytes and seconds, not rounded, without texts for people alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TEST = "Mann-Kendall with ties, variance after Hamed and Rao; slopes after Theil
 
 
 def shape(path: str, found: list[Assessment], problems: list[str], confidence: float) -> dict[str, Any]:
-    """The whole answer."""
+    """Return the whole answer."""
     return {
         "file": path,
         "test": TEST,

@@ -1,4 +1,4 @@
-"""The answer for a terminal: what leaks first, with the numbers; then the rest, a line each."""
+"""The answer for a terminal: leaks first, with the numbers; then the rest, one a line."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from shim.watch.leaks.runs import shown
 if TYPE_CHECKING:
     from shim.watch.leaks.assess import Assessment
 
-MOST = 8  # happenings that are shown of one container
+MOST = 8  # events shown for one container
 
 
 def show(path: str, found: list[Assessment], problems: list[str]) -> None:
-    """Everything as text."""
+    """Write everything as text."""
     start, end = min(one.run.start for one in found), max(one.run.end for one in found)
     samples = sum(one.run.samples for one in found)
     paragraph(f"{path}: {clock(start)} to {clock(end)} UTC, {samples} sample{'' if samples == 1 else 's'}")
@@ -58,7 +58,7 @@ def _leak(one: Assessment) -> None:
 
 
 def _change(one: Assessment) -> str:
-    """The kinds that changed."""
+    """Return the kinds that changed."""
     moved = [(kind, found) for kind, found in one.kinds.items() if found.verdict != STEADY]
     parts = [f"{kind} {shown(found.first)} to {shown(found.last)}: {found.why}" for kind, found in moved]
     return "; ".join(parts) or "nothing changed much"

@@ -1,4 +1,4 @@
-"""The sentences that text, plot and page have in common."""
+"""The sentences that text, plot and page share."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _TIMES = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 
 
 def called(one: Assessment) -> str:
-    """ENGINE POD/NAME, and which run if there were several before."""
+    """Return ENGINE POD/NAME, with the run's number if there were several."""
     pod = f"{one.who.pod}/" if one.who.pod else ""
     run = f" (run {one.run.number})" if one.run.number > 1 else ""
     return f"{one.who.engine} {pod}{one.who.name}{run}"
 
 
 def rate(bytes_a_second: float) -> str:
-    """In the largest span of time that keeps the number small: `21 MiB/min`."""
+    """Return the rate in the largest unit of time that keeps the number small: `21 MiB/min`."""
     span, unit = next(
         (
             (span, unit)
@@ -34,7 +34,7 @@ def rate(bytes_a_second: float) -> str:
 
 
 def interval(one: Assessment, kind: str) -> str:
-    """The rate with its interval: `21 MiB/min (20 to 22)`, or "" where there is none."""
+    """Return the rate with its interval: `21 MiB/min (20 to 22)`, or "" without one."""
     trend = one.kinds[kind].trend
     if trend is None:
         return ""
@@ -42,7 +42,7 @@ def interval(one: Assessment, kind: str) -> str:
 
 
 def lasting(seconds: float | None) -> str:
-    """`42 s`, `9 min`, `5 h`, `3 d`; None is `never`."""
+    """Return `42 s`, `9 min`, `5 h`, `3 d`; `never` for None."""
     if seconds is None:
         return "never"
     for span, unit in _TIMES:
@@ -52,7 +52,7 @@ def lasting(seconds: float | None) -> str:
 
 
 def reached(found: Estimate | None) -> str:
-    """When the limit is reached."""
+    """Return when the limit is reached."""
     if found is None:
         return ""
     if found.seconds <= 0:
@@ -63,12 +63,12 @@ def reached(found: Estimate | None) -> str:
 
 
 def clock(moment: float) -> str:
-    """`2026-01-31 12:34:56` in UTC."""
+    """Return `2026-01-31 12:34:56` in UTC."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(moment))
 
 
 def verdict(one: Assessment) -> str:
-    """One sentence for a container."""
+    """Return one sentence for a container."""
     if not one.leaking:
         return f"no leak: {one.verdict}"
     fastest = one.leaking[0]

@@ -1,4 +1,4 @@
-"""The containers as they are now, with the rates that two looks give, in an order. Pure."""
+"""The containers' present values, with rates between two samples, in order. Pure."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from shim.watch.event import Event
     from shim.watch.sample import Sample
 
-WINDOW = 60.0  # seconds over which growth, pressure and throttling are taken
-NEWS = 3  # alerts that are shown
-STALLED = ("some", "swapin", "reclaim", "thrashing", "compaction")  # totals of time in which at least one task stood
+WINDOW = 60.0  # seconds over which growth, pressure and throttling are computed
+NEWS = 3  # alerts shown
+STALLED = ("some", "swapin", "reclaim", "thrashing", "compaction")  # totals of time with a stalled task
 
 
 class BoardRow(Value):
-    """One container. used: working set, or usage where there is none, bytes.
+    """One container. used: working set, or usage if there is none, bytes.
 
-    growth: bytes a second. stalled: share of the time in which it stood still for memory, above 1 where several tasks
-    are summed up (taskstats). throttled: share of the periods of its CPU quota. None: not known, or not after one look.
+    growth: bytes a second. stalled: share of the time in which it was stalled on memory, above 1 if several tasks are
+    added up (taskstats). throttled: share of the periods of its CPU quota. None: unknown, or not after one sample.
     killed: its processes that were killed for memory. allocated: bytes a second (shim.observe.allocation).
     """
 
@@ -37,7 +37,7 @@ class BoardRow(Value):
 
     @property
     def fullness(self) -> float:
-        """Share of the limit that is used; -1 without a limit."""
+        """The used share of the limit; -1 without a limit."""
         limit = self.sample.limit
         if self.used is None or limit is None:
             return -1.0
@@ -46,7 +46,7 @@ class BoardRow(Value):
 
 Figure = Callable[["BoardRow"], Optional[float]]
 
-# --sort -> what is compared. Highest first, except words.
+# --sort -> sort key. Highest first, except for texts.
 ORDERS: dict[str, Figure] = {
     "limit": lambda line: line.fullness,
     "memory": lambda line: line.used,
@@ -64,7 +64,7 @@ SORTS = (*ORDERS, *WORDS)
 
 
 class Board(Sink):
-    """A sink that keeps what is shown."""
+    """A sink that keeps the values to show."""
 
     def __init__(self) -> None:
         self.looks: dict[str, deque[Sample]] = {}
@@ -72,7 +72,7 @@ class Board(Sink):
         self.news: deque[Alert] = deque(maxlen=NEWS)
 
     def sample(self, sample: Sample) -> None:
-        """Newer values; those from before the window are dropped, except the last of them."""
+        """Add newer values. Those from before the window are dropped, except the last of them."""
         looks = self.looks.setdefault(sample.id, deque())
         looks.append(sample)
         while len(looks) > 2 and sample.time - looks[1].time >= WINDOW:
@@ -82,22 +82,24 @@ class Board(Sink):
             self.killed[sample.id] = kills
 
     def event(self, event: Event) -> None:
-        """A kill that no look has seen yet."""
+        """Count a kill that no sample shows yet."""
         total = event.evidence.get("total")
         if event.kind == kinds.OOM_KILL and total is not None:
             self.killed[event.id] = max(int(total), self.killed.get(event.id, 0))
 
     def alert(self, alert: Alert) -> None:
-        """The newest are shown."""
+        """Keep the newest alerts."""
         self.news.append(alert)
 
     def gone(self, container: str) -> None:
-        """Its line goes, too."""
+        """Remove its row."""
         self.looks.pop(container, None)
         self.killed.pop(container, None)
 
     def lines(self, order: str = "limit") -> list[BoardRow]:
-        """All containers. order: one of SORTS; those without the figure come last, in the order of their names."""
+        """Return all containers. order: one of SORTS; those without the figure come last, in the order of their
+        names.
+        """
         lines = sorted((self._line(looks) for looks in self.looks.values()), key=_called)
         if order in WORDS:
             return sorted(lines, key=lambda line: (getattr(line.sample, order), *_called(line)))

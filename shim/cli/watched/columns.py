@@ -1,4 +1,4 @@
-"""The board as columns that fit a width: cells of text, what was left out, and what has to be said below. Pure."""
+"""The board as columns that fit a width: cells of text, columns left out, and lines below. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 GAP = 2
 NAME = "NAME"
-NARROWEST, WIDEST = 12, 48  # of a name
+NARROWEST, WIDEST = 12, 48  # columns of a name
 NEAR, NEARER = 0.75, 0.9  # shares of the limit that are marked
 UNITS = "KMGTP"
 NOTHING = "-"
@@ -23,7 +23,7 @@ ABSENT = "n/a"
 
 
 class Column(NamedTuple):
-    """A column. The lower its rank the longer it stays where the width is short. right: numbers."""
+    """A column. The lower its rank, the longer it stays if the width is short. right: numbers."""
 
     title: str
     width: int
@@ -33,7 +33,7 @@ class Column(NamedTuple):
 
 
 class Page(NamedTuple):
-    """What is shown. marks: for each row "", "near" or "nearer" its limit. notes: lines below the table."""
+    """The page to show. marks: for each row "", "near" or "nearer" its limit. notes: lines below the table."""
 
     head: str
     columns: tuple[Column, ...]
@@ -43,7 +43,7 @@ class Page(NamedTuple):
 
 
 def size(value: float | None) -> str:
-    """Bytes in at most five characters, by powers of 1024: `0`, `512`, `9.5K`, `1023M`, `1.2G`."""
+    """Return bytes in at most five characters, by powers of 1024: `0`, `512`, `9.5K`, `1023M`, `1.2G`."""
     if value is None:
         return NOTHING
     sign, rest = ("-", -value) if value < 0 else ("", value)
@@ -55,7 +55,7 @@ def size(value: float | None) -> str:
             return f"{sign}{rest:.1f}{unit}"
         if rest < 1023.5 or unit == UNITS[-1]:
             return f"{sign}{rest:.0f}{unit}"
-    raise AssertionError  # the last unit has an answer
+    raise AssertionError  # the last unit always fits
 
 
 def _growth(line: BoardRow) -> str:
@@ -73,7 +73,7 @@ def _pressure(line: BoardRow) -> str:
 
 
 def title(line: BoardRow) -> str:
-    """POD/NAME, or the name, or the id where there is neither."""
+    """Return POD/NAME, or the name, or the id if there is neither."""
     sample = line.sample
     return f"{sample.pod}/{sample.name}" if sample.pod else sample.name or sample.id[:12]
 
@@ -95,7 +95,7 @@ COLUMNS = (
 
 
 def chosen(width: int, longest: int) -> tuple[Column, ...]:
-    """The columns that fit, in their order; what is over goes to the names, up to the longest of them."""
+    """Return the columns that fit, in order; spare width goes to the names, up to the longest of them."""
     kept: list[Column] = []
     for column in sorted(COLUMNS, key=lambda column: column.rank):
         if sum(one.width + GAP for one in (*kept, column)) - GAP > width:
@@ -109,9 +109,9 @@ def chosen(width: int, longest: int) -> tuple[Column, ...]:
 
 
 def page(board: Board, order: str, head: Sequence[str], room: tuple[int, int], problems: Iterable[str] = ()) -> Page:
-    """The board in a room of so many columns and lines. 0 lines: as many as there are containers.
+    """Return the board for this many columns and lines. 0 lines: as many as there are containers.
 
-    head: what stands above the table; as much of it as fits.
+    head: the text above the table, as much of it as fits.
     """
     width, height = room
     lines = board.lines(order)
@@ -141,7 +141,7 @@ def _left_out(columns: tuple[Column, ...]) -> list[str]:
 
 
 def _without(lines: list[BoardRow]) -> list[str]:
-    """Why there is no pressure, a line a reason; files that are not the kernel's."""
+    """Return why there is no pressure, one line a reason, and files that are not the kernel's."""
     reasons: dict[str, int] = {}
     for line in lines:
         if not line.sample.pressure.source:
@@ -158,7 +158,7 @@ def _news(board: Board) -> list[str]:
 
 
 def cells(text: str) -> int:
-    """Columns of a terminal: wide characters take two, combining ones none."""
+    """Return the terminal columns of a text: wide characters take two, combining ones none."""
     if text.isascii() and text.isprintable():
         return len(text)
     return sum(
@@ -168,7 +168,7 @@ def cells(text: str) -> int:
 
 
 def cut(text: str, width: int) -> str:
-    """At most so many columns; what was cut is shown by an ellipsis."""
+    """Return at most so many columns; an ellipsis shows a cut."""
     if cells(text) <= width:
         return text
     kept = ""
@@ -180,7 +180,7 @@ def cut(text: str, width: int) -> str:
 
 
 def filled(text: str, width: int, right: bool) -> str:
-    """Exactly so many columns."""
+    """Return exactly so many columns."""
     text = cut(text, width)
     blank = " " * (width - cells(text))
     return blank + text if right else text + blank

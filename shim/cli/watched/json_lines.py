@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 
 
 class JsonLines(Sink):
-    """Writes and flushes each. Raises BrokenPipeError where nobody reads any more."""
+    """Writes and flushes each. Raises BrokenPipeError if the reader is gone."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
 
     def sample(self, sample: Sample) -> None:
-        """`"type": "sample"`."""
+        """Write `"type": "sample"`."""
         self._put(sample.shape())
 
     def event(self, event: Event) -> None:
-        """`"type": "event"`."""
+        """Write `"type": "event"`."""
         self._put(event.shape())
 
     def alert(self, alert: Alert) -> None:
-        """`"type": "alert"`."""
+        """Write `"type": "alert"`."""
         self._put(alert.shape())
 
     def _put(self, shape: dict[str, Any]) -> None:

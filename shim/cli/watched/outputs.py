@@ -1,4 +1,4 @@
-"""From what the command line asks for to sinks: everything that can be wrong is found before the watching begins."""
+"""Makes sinks from the command line's options; every error is found before the watching begins."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ ALERTS = "stdout, file:PATH, journald, syslog, or a URL that begins with http://
 
 
 class Stdout:
-    """Standard output. Where nobody reads it any more, `stop` is called and the rest goes nowhere."""
+    """Standard output. If the reader is gone, `stop` is called and the rest is discarded."""
 
     def __init__(self, stop: Callable[[], None]) -> None:
         self.stop = stop
 
     def write(self, text: str) -> int:
-        """All of it, at once."""
+        """Write the whole text at once."""
         try:
             sys.stdout.write(text)
             sys.stdout.flush()
         except BrokenPipeError:
-            # The interpreter flushes at its end, too: that must not fail a second time.
+            # The interpreter also flushes at its end, which must not fail again.
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, sys.stdout.fileno())
             os.close(nowhere)
@@ -45,15 +45,15 @@ class Stdout:
         return len(text)
 
     def flush(self) -> None:
-        """Done by `write`."""
+        """Do nothing: `write` flushes."""
 
     def isatty(self) -> bool:
-        """Is it a terminal."""
+        """Return whether it is a terminal."""
         return sys.stdout.isatty()
 
 
 def alerts(where: tuple[str, ...], state: str, stream: Any) -> list[Sink]:
-    """The sinks of --alert. Raises UsageError, or ShimError for a place that takes none."""
+    """Return the sinks of --alert. Raises UsageError, or ShimError for an unusable destination."""
     made = []
     for one in dict.fromkeys(where):
         try:
@@ -96,7 +96,7 @@ def _takes_none(where: str, error: OSError) -> ShimError:
 
 
 def metrics(prometheus: str, textfile: str, *, keep: bool) -> list[Sink]:
-    """The sinks of --prometheus and --textfile, and the book that both read. Raises ShimError.
+    """Return the sinks of --prometheus and --textfile, and their book. Raises ShimError.
 
     keep: the file stays when the watcher ends.
     """
@@ -118,9 +118,9 @@ def metrics(prometheus: str, textfile: str, *, keep: bool) -> list[Sink]:
 
 
 def recording(path: str, size: str, watcher: Watcher) -> list[Sink]:
-    """The sinks of --record, of `size` bytes; its notes go to standard error.
+    """Return the sink of --record, of `size` bytes; its notes go to standard error.
 
-    Raises UsageError, or ShimError for a file that cannot take it.
+    Raises UsageError, or ShimError for an unusable file.
     """
     if not path:
         return []
@@ -140,7 +140,7 @@ def recording(path: str, size: str, watcher: Watcher) -> list[Sink]:
 
 
 def tracing(watcher: Watcher, *, wanted: bool, lines: bool) -> list[Sink]:
-    """The sink of --trace. What a watcher that was killed left in tracefs is taken back, wanted or not.
+    """Return the sink of --trace. Instances in tracefs that a killed watcher left are removed in any case.
 
     lines: JSON each round instead of a table at the end. Raises ShimError `no-trace` with the reason.
     """
@@ -162,7 +162,7 @@ def _textfile(book: Book, directory: str, keep: bool) -> Sink:
 
 
 def drawing(order: str, about: Callable[[int], list[str]], stream: Any) -> tuple[list[Sink], screen.Shown]:
-    """The table: in place on a terminal with rich, else one after the other."""
+    """Return the table's sink: in place on a terminal with rich, else one table after the other."""
     board = Board()
     shown = screen.Shown(board, order, about)
     if stream.isatty() and screen.available():
@@ -173,12 +173,12 @@ def drawing(order: str, about: Callable[[int], list[str]], stream: Any) -> tuple
 
 
 def lines(stream: Any) -> list[Sink]:
-    """The sink of --json."""
+    """Return the sink of --json."""
     return [JsonLines(stream)]
 
 
 def state_directory(path: str) -> str:
-    """The directory, made if it is not there; "" for none. Raises ShimError "unwritable-output"."""
+    """Return the directory, created if it is missing; "" for none. Raises ShimError "unwritable-output"."""
     if not path:
         return ""
     try:
@@ -192,7 +192,7 @@ def state_directory(path: str) -> str:
 
 
 def unwritable(path: str, error: OSError) -> ShimError:
-    """The error for a place that cannot be written."""
+    """Return the error for a place that cannot be written."""
     return ShimError(
         "unwritable-output",
         f"{path} cannot be written: {error.strerror or error}",

@@ -1,4 +1,4 @@
-"""Where the board is drawn: in place by rich, or as plain text, one table after the other."""
+"""Draws the board: in place by rich, or as plain text, one table after the other."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from shim.cli.watched.board import Board
 
-COLUMNS, LINES = 120, 24  # where nobody says how large the terminal is
+COLUMNS, LINES = 120, 24  # if the terminal does not tell its size
 STYLES = {"": "", "near": "yellow", "nearer": "bold red"}
 INSTALL = (
     "for a table that is redrawn in place install rich: pip install 'cgshim[watch]', or Debian's python3-rich; "
@@ -25,9 +25,9 @@ INSTALL = (
 
 
 class Shown:
-    """What all drawings share.
+    """Shared by all drawings.
 
-    about: from the number of containers to what stands above the table. problems: lines below it.
+    about: returns the text above the table for a number of containers. problems: lines below it.
     """
 
     def __init__(self, board: Board, order: str, about: Callable[[int], list[str]]) -> None:
@@ -35,14 +35,14 @@ class Shown:
         self.problems: Callable[[], Iterable[str]] = lambda: ()
 
     def page(self, now: float, width: int, height: int) -> Page:
-        """The page at a time, in UNIX seconds."""
+        """Return the page at a time in UNIX seconds."""
         first, *more = self.about(len(self.board.looks))
         head = [f"{iso(now)[11:19]} UTC  {first}", *more]
         return page(self.board, self.order, head, (width, height), self.problems())
 
 
 class Plain(Sink):
-    """A table a round, on a stream."""
+    """Writes one table a round to a stream."""
 
     def __init__(self, shown: Shown, stream: TextIO | None = None) -> None:
         self.shown = shown
@@ -50,7 +50,7 @@ class Plain(Sink):
         self.separate = False
 
     def tick(self, now: float) -> None:
-        """Write the table. Raises BrokenPipeError where nobody reads it any more."""
+        """Write the table. Raises BrokenPipeError if the reader is gone."""
         width = shutil.get_terminal_size((COLUMNS, LINES)).columns if self.stream.isatty() else COLUMNS
         text = as_text(self.shown.page(now, width, 0))
         self.stream.write("\n" + text if self.separate else text)
@@ -59,7 +59,7 @@ class Plain(Sink):
 
 
 def as_text(made: Page) -> str:
-    """Lines that are no wider than the page was made for."""
+    """Return lines that are no wider than the page's width."""
     lines = [made.head]
     for row in ([column.title for column in made.columns], *made.rows):
         cells = [filled(text, column.width, column.right) for text, column in zip(row, made.columns)]
@@ -68,7 +68,7 @@ def as_text(made: Page) -> str:
 
 
 def available() -> bool:
-    """Is rich installed."""
+    """Return whether rich is installed."""
     try:
         import rich.live
     except ImportError:
@@ -77,7 +77,7 @@ def available() -> bool:
 
 
 class InPlace(Sink):
-    """The table on the terminal's alternate screen; the last one stays on the ordinary screen at the end.
+    """The table on the terminal's alternate screen; the last one stays on the normal screen at the end.
 
     console: of rich, the terminal's own by default.
     """
@@ -93,19 +93,19 @@ class InPlace(Sink):
         self.live.start()
 
     def tick(self, now: float) -> None:
-        """Draw it again."""
+        """Draw again."""
         self.last = self.shown.page(now, self.console.width, self.console.height)
         self.live.update(as_rich(self.last), refresh=True)
 
     def close(self) -> None:
-        """Give the terminal back."""
+        """Restore the terminal."""
         self.live.stop()
         if self.last is not None:
             self.console.print(as_rich(self.last))
 
 
 def as_rich(made: Page) -> Any:
-    """The page for rich: the same cells, in colour where a limit is near."""
+    """Return the page for rich: the same cells, coloured near a limit."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text

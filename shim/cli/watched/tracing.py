@@ -1,4 +1,4 @@
-"""Who allocates, by process and size: JSON lines while it is watched, or a table at the end."""
+"""Allocations by process and size: JSON lines while watching, or a table at the end."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
     from shim.watch.place import Followed
 
-MOST = 20  # processes that are shown
+MOST = 20  # processes shown
 SIZES = 3  # classes of one process in the table: those with the most allocations
 HEAD = ("PROCESS", "PID", "CONTAINER", "PAGES", "OBJECTS", "BELOW 16 KiB", "MOST OF")
 
 
 class Tracing(Sink):
-    """Reads the histograms each round. Raises ShimError `no-trace` where there are none.
+    """Reads the histograms each round. Raises ShimError `no-trace` if there are none.
 
-    followed: the containers that are watched now. lines: JSON lines each round instead of a table at the end.
+    followed: returns the watched containers. lines: JSON lines each round instead of a table at the end.
     """
 
     def __init__(self, followed: Callable[[], Iterable[Followed]], stream: Any, *, lines: bool) -> None:
@@ -42,7 +42,7 @@ class Tracing(Sink):
         self.dropped, self.began, self.last = 0, time.monotonic(), time.monotonic()
 
     def tick(self, now: float) -> None:
-        """What was allocated since the last round."""
+        """Read the allocations since the last round."""
         if self.trace is None:
             return
         histogram = self.trace.read()
@@ -60,7 +60,7 @@ class Tracing(Sink):
                 mine[key] = (counted + count, sized + size)
 
     def close(self) -> None:
-        """The last round, then the triggers are taken back, then the table."""
+        """Write the last round, remove the triggers, write the table."""
         if self.trace is None:
             return
         try:
@@ -88,7 +88,7 @@ class Tracing(Sink):
 
 
 def shape(found: list[Share], now: float, seconds: float, dropped: int) -> dict[str, Any]:
-    """One round as JSON; bytes of pages hold those of the objects in them."""
+    """Return one round as JSON; the bytes of pages include those of the objects in them."""
     return {
         "type": "allocations",
         "time": now,
@@ -115,13 +115,13 @@ def shape(found: list[Share], now: float, seconds: float, dropped: int) -> dict[
 
 
 def small(found: list[Share]) -> float:
-    """The share of all allocations that are smaller than 16 KiB."""
+    """Return the share of all allocations that are smaller than 16 KiB."""
     count = sum(share.count for share in found)
     return round(sum(share.small * share.count for share in found) / count, 4) if count else 0.0
 
 
 def table(found: list[Share], seconds: float, dropped: int) -> str:
-    """The whole time, for people."""
+    """Return the table over the whole time."""
     rows = [HEAD, *(_row(share, seconds) for share in found[:MOST])]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]

@@ -13,8 +13,8 @@ ENTRIES = (
             r"Memory cgroup out of memory: Kill(?:ed)? process (?P<number>\d+)[^\n]*",
             r"Task in (?P<path2>/\S+) killed as a result of limit of (?P<limited>/\S+)",
             r"\bOOMKilled\b",
-            r"invoked oom-killer: gfp_mask",
         ),
+        ambiguous=(r"invoked oom-killer: gfp_mask", r"process of this unit has been killed by the OOM killer"),
         verdict="the kernel killed a process of the container: its memory limit, or one above it, was reached",
         cause="memory.max (v1: memory.limit_in_bytes) of the cgroup in oom_memcg= was used up; page cache that can be "
         "dropped does not count. Where constraint=CONSTRAINT_NONE the whole host was short.",
@@ -26,6 +26,8 @@ ENTRIES = (
             "cgshimctl watch NAME shows what grows.",
         ),
         reference="Linux Documentation/admin-guide/cgroup-v2.rst, Memory",
+        tell="journalctl -k | grep constraint=: CONSTRAINT_MEMCG is a limit, and oom_memcg= names its cgroup",
+        offer=1,
         rank=66,
     ),
     Entry(

@@ -45,7 +45,7 @@ ENTRIES = (
             ),
             (
                 r"(?:Failed to connect to (?:user scope )?bus|cannot open (?:sd-bus|user bus)): (?:Connection refused"
-                r"|Transport endpoint is not connected|Permission denied|Host is down)"
+                r"|Transport endpoint is not connected|Permission denied)"
             ),
             r"dbus[^\n]*: (?:connection reset by peer|broken pipe)",
             r"Message recipient disconnected from message bus without replying",
@@ -70,11 +70,13 @@ ENTRIES = (
         title="no D-Bus session for the user",
         patterns=(
             r"failed to connect to dbus \(hint: for rootless containers",
-            r"could not detect DBUS_SESSION_BUS_ADDRESS from the environment",
+            r"could not detect DBUS_SESSION_BUS_ADDRESS from (?:the environment|`systemctl)",
+            r"rootless cgroups require a D-Bus session",
             r"Failed to connect to (?:user scope )?bus: (?:No medium found|No such file or directory|ENOENT)",
             rf"sd-bus (?:call|add match|match signal): (?:{EACCES}|{EPERM})",
             r"no valid bus path found in list unix:path=",  # youki
-            r"DBUS_SESSION_BUS_ADDRESS and XDG_RUNTIME_DIR not defined",
+            r"\$?DBUS_SESSION_BUS_ADDRESS and \$?XDG_RUNTIME_DIR not defined",
+            r"\$?XDG_RUNTIME_DIR (?:is not set|environment variable is not set|not set|is unset)",
         ),
         ambiguous=(rf"cannot open (?:sd-bus|user bus): {ENOENT}", PRIVATE),
         verdict="the user's systemd cannot be reached: there is no D-Bus session for this user",
@@ -94,6 +96,8 @@ ENTRIES = (
             r"systemd not running on this host, cannot use systemd cgroups manager",
             r"systemd cgroup flag passed, but systemd support for managing cgroups is not available",
             r"System has not been booted with systemd",
+            r"Failed to connect to bus: Host is down",
+            r"systemd cgroup manager not available",
             rf"/run/(?:systemd/private|dbus/system_bus_socket): (?:connect: )?{ENOENT}",
         ),
         ambiguous=(rf"cannot open (?:sd-bus|system bus): {ENOENT}",),
@@ -163,6 +167,7 @@ ENTRIES = (
             r"[Tt]imeout waiting for systemd to (?P<what>create|remove) (?P<unit>\S+)",
             r"[Tt]imed out while waiting for (?:StartTransientUnit|systemd)[^\n]*(?P<unit2>\S+\.(?:scope|slice))?",
             r"sd-bus call: (?:Connection|Operation) timed out",
+            r"Failed to start transient \w+ unit: Connection timed out",
             r"Failed to activate service 'org\.freedesktop\.systemd1': timed out",
         ),
         verdict="systemd did not finish the container's unit in time",

@@ -221,12 +221,14 @@ ENTRIES = (
             r"parent closed synchronisation channel",
             r"sync socket closed",
             PIPE,
+            CHILD_PID,
             r"sync socket: (?:broken pipe|connection reset by peer)",
         ),
         confirm=nested.ended_by_kernel,
         verdict="the runtime's init process ended before it was set up: another process ended it, or it could not run",
         cause="The message only reports that the process is gone. A security module, a seccomp filter around the "
-        "engine, a hook, a memory limit or a full pids limit can end it.",
+        "engine, a hook, a memory limit or a full pids limit can end it; rootless also an --oom-score-adj below, or a "
+        "--ulimit above, the caller's own.",
         remedy=(
             KILLED,
             "Start it once by hand as the engine's user: runc --debug run, and read the first error.",

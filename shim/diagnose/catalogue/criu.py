@@ -1,11 +1,11 @@
-"""Checkpoint and restore: the runtime hands on only "criu failed", the cause stands in CRIU's log."""
+"""Checkpoint and restore: the runtime reports only "criu failed"; the cause is in CRIU's log."""
 
 from __future__ import annotations
 
 from shim.diagnose.checks import criu as look
 from shim.diagnose.entry import EINVAL, ENOENT, EPERM, Entry
 
-# runc from 1.2 and crun from 1.28 quote lines of the log before they say that CRIU failed.
+# runc from 1.2 and crun from 1.28 quote lines of the log before they report that CRIU failed.
 QUOTING = r'--- (?:Quoting|excerpt from CRIU log) ["`](?P<log>[^"`\n]+)["`](?:\n[^\n]*)*?'
 FAILED = (
     r"criu failed: type (?P<stage>\w+) errno \d+\s+log file: (?P<log>\S+)",
@@ -15,7 +15,7 @@ FAILED = (
 
 
 def logged(line: str) -> str:
-    """A line of CRIU's log, with the log's name where a runtime quotes the line."""
+    """Match a line of CRIU's log, with the log's name if a runtime quotes the line."""
     return f"(?:{QUOTING})?{line}"
 
 

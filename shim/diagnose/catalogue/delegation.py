@@ -1,9 +1,18 @@
-"""cgroup.subtree_control: why a controller cannot be handed down to the container's cgroup."""
+"""cgroup.subtree_control: why a controller cannot be enabled for the container's cgroup."""
 
 from __future__ import annotations
 
-from shim.diagnose.entry import EACCES, EINVAL, ENOENT, EOPNOTSUPP, Entry, opening, writing
+from shim.diagnose.entry import EACCES, EINVAL, ENOENT, EOPNOTSUPP, Entry, creating, opening, writing
 
+# Interface files that exist wherever their controller is enabled, whatever the kernel version.
+CORE_FILES = (
+    r"(?:memory\.(?:max|low|min|high)|pids\.max|cpu\.weight|cpuset\.(?:cpus|mems)(?:\.effective)?|io\.stat"
+    r"|hugetlb\.(?:1GB|2MB)\.max|rdma\.max)"
+)
+MISSING_FILE = opening(CORE_FILES, ENOENT)
+# Files that need more of the kernel than the controller, and any file that a runtime opens with O_CREAT.
+NEWER = r"(?:cpu\.max|io\.max|io\.(?:bfq\.)?weight)"
+PERHAPS_MISSING = (opening(NEWER, ENOENT), creating(rf"(?:{CORE_FILES}|{NEWER})"))
 REFUSED = writing(r"cgroup\.subtree_control", EINVAL)
 ENTRIES = (
     Entry(

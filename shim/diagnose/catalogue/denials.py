@@ -1,4 +1,6 @@
-"""Lines of the kernel's log and of the audit log, and what programs inside a container say when they are refused."""
+"""Lines of the kernel's log and of the audit log, and messages of programs in a container that are denied an
+operation.
+"""
 
 from __future__ import annotations
 
@@ -107,7 +109,7 @@ ENTRIES = (
         code="thread-refused-by-old-filter",
         title="a program in the container may not start threads: the seccomp filter is older than its C library",
         patterns=(
-            rf"(?:pthread_create|clone3|thread)[^\n]*(?:failed|create|start)[^\n]*: {EPERM}",
+            rf"(?:pthread_create|clone3|\bthread\b(?!-self))[^\n]*(?:failed|create|start)[^\n]*: {EPERM}",
             r"runtime/cgo: pthread_create failed: Operation not permitted",
             r"failed to create new OS thread \(have \d+ already; errno=1\)",
         ),
@@ -199,6 +201,7 @@ ENTRIES = (
         patterns=(
             r"Couldn't move process (?P<number>\d+) to (?:directly )?requested cgroup[^\n]*",
             r"Failed to (?:add PIDs? to|attach \d+ to)[^\n]*No such process",
+            r"No PIDs left to attach to the scope's control group",
             (
                 r"(?:write|writing file|write to) [`'\"]?/sys/fs/cgroup/[^\n]*(?:cgroup\.procs|tasks)[`'\"]?: [Nn]o "
                 r"such "

@@ -17,9 +17,9 @@ SEEN_BY = "docker info | grep WARNING lists what this engine cannot limit"
 def dropped(
     code: str, limit: str, words: str, loss: str, *remedy: str, reference: str = MOBY, shown: str = ""
 ) -> Entry:
-    """A limit that the engine leaves out with a warning; the container starts without it.
+    """A limit that the engine drops with a warning; the container starts without it.
 
-    shown: how `docker info` names what it cannot do.
+    shown: the line of `docker info` about it.
     """
     return Entry(
         code=code,
@@ -107,7 +107,7 @@ ENTRIES = (
     dropped(
         "pids-limit-dropped",
         "the number of processes (pids)",
-        KERNEL + r"pids? (?:limit|cgroup)[^\n]*discarded|PIDs limit discarded",
+        KERNEL + r"pids? (?:limit|cgroup)[^\n]*discarded|PIDs limit discarded|Disabling pod PIDs limit feature",
         "The container may start as many processes as the host allows.",
         "Use a kernel with CONFIG_CGROUP_PIDS (4.3 or later). v1: mkdir -p /sys/fs/cgroup/pids && mount -t cgroup -o "
         "pids cgroup /sys/fs/cgroup/pids",
@@ -126,7 +126,7 @@ ENTRIES = (
         "cpu-quota-dropped",
         "CPU time (period and quota)",
         KERNEL + r"CPU (?:cfs|CFS scheduler|period|quota|real-?time)[^\n]*(?:discarded|period|quota)"
-        r"|(?:Period|Quota|CPU cfs \w+) discarded",
+        r"|(?:Period|Quota|CPU cfs \w+) discarded|Disabling CPU quotas due to missing",
         "The container may use every CPU in full.",
         "Use --cpu-shares (compose: cpu_shares) or --cpuset-cpus instead.",
         "Or use a kernel with CONFIG_CFS_BANDWIDTH=y: zgrep CFS_BANDWIDTH /proc/config.gz /boot/config-$(uname -r)",
@@ -148,7 +148,7 @@ ENTRIES = (
         "The container may read and write without a limit.",
         "A weight needs the BFQ scheduler or iocost: modprobe bfq; echo bfq > /sys/block/<disk>/queue/scheduler",
         "A rate needs CONFIG_BLK_DEV_THROTTLING.",
-        shown=r"(?:blkio|io)\.?[\w. ]*",
+        shown=r"(?:blkio|io)\.?[\w. ()]*",
     ),
     refused(
         "nano-cpus-refused",
@@ -184,7 +184,10 @@ ENTRIES = (
     refused(
         "cpuset-value-invalid",
         "the value is not a list of CPUs or memory nodes",
-        (r"Invalid value (?P<value>\S+) for cpuset (?:cpus|mems)",),
+        (
+            r"Invalid value (?P<value>\S+) for cpuset (?:cpus|mems)",
+            r"resources\.Cpuset(?:Cpus|Mems)=\"(?P<value2>[^\"\n]*)\" conversion error",
+        ),
         "The kernel accepts numbers and ranges separated by commas, such as 0-3,8.",
         "Correct --cpuset-cpus or --cpuset-mems (compose: cpuset).",
     ),
@@ -229,6 +232,8 @@ ENTRIES = (
                 r"(?P<allowed3>[^\n]+)"
             ),
             r"(?P<what4>SHM size) can ?not be (?P<allowed4>less than \d+)",
+            r"invalid (?P<what5>CPU shares) \(-?\d+\): value must be (?P<allowed5>a positive integer)",
+            r"(?P<what6>cpu(?:period|quota)) -?\d+ cannot be (?P<allowed6>less than [^\n]+)",
         ),
         "The engine checks a few values itself before it calls the runtime.",
         "Correct it: --cpu-period, --cpu-quota, --blkio-weight, --oom-score-adj, --memory-swappiness, --shm-size "
@@ -238,10 +243,14 @@ ENTRIES = (
     refused(
         "cpu-options-conflict",
         "two options set the same CPU limit",
-        (r"Conflicting options: (?P<first>Nano CPUs) and (?P<second>CPU (?:Period|Quota)) cannot both be set",),
+        (
+            r"Conflicting options: (?P<first>Nano CPUs) and (?P<second>CPU (?:Period|Quota)) cannot both be set",
+            r"(?P<second2>--cpu-(?:quota|period)) and (?P<first2>--cpus) cannot be set together",
+            r"(?P<first3>cpus) and (?P<second3>quota/period) should be used separately",
+        ),
         "--cpus is a quota and a period in one. Neither can be set beside it.",
         "Use --cpus alone (compose: cpus), or --cpu-period and --cpu-quota without it.",
-        verdict="{first} (--cpus) and {second} cannot be set together",
+        verdict="two options set the same CPU limit: {first} and {second}",
     ),
     refused(
         "oom-disable-without-limit",

@@ -1,7 +1,7 @@
-"""Whole families of messages, by what failed and its errno: asked only where no other entry fits the words.
+"""Whole families of messages, by the failed operation and its errno: tried only if no other entry fits the words.
 
-Runtimes have more wordings for a cgroup file that cannot be opened than anybody can list. What the kernel means by the
-errno is the same in all of them.
+Runtimes have more wordings for a cgroup file that cannot be opened than any list. The kernel's meaning of the errno is
+the same in all of them.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ INTERFACE = (
     r"\.[a-zA-Z0-9_]+[\w.]*"
 )
 SUBJECT = rf"(?P<path>/sys/fs/cgroup\b{CHARACTER}*|{INTERFACE})"
-# Between the subject and the errno stand quotes, the rest of a clause, or a second subject.
+# Between the subject and the errno there may be quotes, the rest of a clause, or a second subject.
 LINK = r"[^\n:]{0,80}(?:: [^\n:]{1,80}){0,2}: "
 SCOPE = "systemd-run --user --scope -p Delegate=yes <command>"
 
 
 def cgroup(error: str) -> str:
-    """Something about a cgroup's file or directory failed with `error`; group `path`."""
-    return rf"{SUBJECT}{LINK}{error}"
+    """Match: an operation on a cgroup's file or directory failed with `error`; group `path`."""
+    return rf"(?:(?<!mount: ){SUBJECT}|[Ff]ailed to create (?:cgroup|control group) (?P<path9>/[^\n:]+)){LINK}{error}"
 
 
 ENTRIES = (
@@ -63,7 +63,12 @@ ENTRIES = (
     Entry(
         code="cgroup-value-refused",
         title="the kernel refuses a value for a file of a cgroup",
-        ambiguous=(cgroup(rf"(?:{EINVAL}|{ERANGE}|no such device or address)"),),
+        ambiguous=(
+            (
+                rf"(?P<path>/sys/fs/cgroup/{CHARACTER}*\.{CHARACTER}+|{INTERFACE}){LINK}"
+                rf"(?:{EINVAL}|{ERANGE}|no such device or address)"
+            ),
+        ),
         verdict="the kernel refuses the value for {path}",
         cause="The value is not a number, is out of range, or does not fit its neighbours (EINVAL, ERANGE): the "
         "parent's limit, the existing CPUs and nodes, or a second file that belongs to it.",
@@ -113,6 +118,7 @@ ENTRIES = (
                 "Inside a container: start the outer one with --privileged and --cgroupns=private, or do not limit the "
                 "inner one."
             ),
+            "docker from snap: its AppArmor profile may be too narrow: snap remove docker; apt-get install docker.io.",
         ),
         tell="ls -ld the path: who owns it, is it there? id -u; grep cgroup /proc/self/mountinfo",
         reference=f"{KERNEL}, Delegation",

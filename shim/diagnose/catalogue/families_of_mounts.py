@@ -1,4 +1,4 @@
-"""Failures of mounts, namespaces, /proc and filters by their errno: asked only where no other entry fits."""
+"""Failures of mounts, namespaces, /proc and filters by their errno: tried only if no other entry fits."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from shim.diagnose.entry import EACCES, EBUSY, EINVAL, ENODEV, ENOENT, ENOSPC, E
 
 
 def mount(error: str) -> str:
-    """Some mount, remount or move failed with `error`; group `source`."""
-    source = r"[`'\"\\]*(?P<source>[^\s`'\"\\]+)[`'\"\\]*"
-    return rf"\b(?:re)?mount(?:ing|ed)?(?: point)? {source}[^\n]*: {error}"
+    """Match: a mount, remount or move failed with `error`; group `source`."""
+    # What is mounted is quoted, a path, or a file system's name; other words are not about a mount of the container.
+    names = r"(?:proc|sysfs|cgroup2?|tmpfs|devpts|mqueue|overlay|fuse|none|bind|src=)[^\s`'\"\\]*"
+    source = rf"(?:[`'\"\\]+(?P<source>[^`'\"\\\n]+)[`'\"\\]+|(?P<source2>[^\s`'\"\\]*/[^\s`'\"\\]*|{names}))"
+    return rf"\b(?:re)?mount(?:ing|ed)?:?(?: point)? {source}[^\n]*: {error}"
 
 
 ENTRIES = (
@@ -90,7 +92,7 @@ ENTRIES = (
             rf"\b(?:unshare|clone3?|setns|nsenter)\b[^\n]*: (?:{EPERM}|{EINVAL}|{ENOSPC}|{EACCES}|{ENOSYS})",
             r"failed to unshare[^\n]*",
             r"(?:set(?:res)?[ug]id|setgroups)\b[^\n]*: (?:operation not permitted|invalid argument)",
-            rf"write[^\n]*/(?:uid_map|gid_map|setgroups)[^\n]*: (?:{EPERM}|{EINVAL}|{EACCES})",
+            rf"writ(?:e|ing)[^\n]*/(?:uid_map|gid_map|setgroups)[^\n]*: (?:{EPERM}|{EINVAL}|{EACCES})",
         ),
         verdict="the container's namespaces cannot be made or entered",
         cause="EPERM: no CAP_SYS_ADMIN, user namespaces switched off, or an outer container's seccomp or AppArmor. "

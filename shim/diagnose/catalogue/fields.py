@@ -144,6 +144,11 @@ ENTRIES = (
             r"invalid (?:default )?cgroup (?:namespace )?mode[:\s][^\n]*",
             r"unknown cgroups? (?:manager|mode) (?:specified )?[^\n]*",
             r"delegate-cgroup not supported on cgroup v1",
+            r"option WritableCgroups conflicts with[^\n]*",
+            r"cannot use container-init binary with systemd=always",
+            r"cannot join another container's PID namespace if not creating cgroups[^\n]*",
+            r"cannot run top on container \S+ as it did not create a cgroup",
+            r"OCI runtime \"[^\"\n]*\" does not support cgroups|--separate-pull-cgroup is supported only with systemd",
         ),
         verdict="the options for cgroups and namespaces that were given do not go together",
         cause="Without a cgroup of its own (--cgroups=disabled) a container cannot be limited, paused or measured; "

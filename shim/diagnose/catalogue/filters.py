@@ -1,4 +1,4 @@
-"""Device rules of cgroup2 (eBPF) and v1 beyond what a single errno says."""
+"""Device rules of cgroup2 (eBPF) and v1 with causes that an errno alone does not tell."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ ENTRIES = (
                 rf"[^\n]*"
                 rf"(?:{EPERM}|{ENOENT}|read-only)?"
             ),
-            r"nvidia-container-cli[\w.]*: (?:mount|permission|container|detection|ldcache|requirement) error: [^\n]+",
+            r"nvidia-container-cli[\w.]*: (?:mount|permission|container) error: (?!failed to get device cgroup)[^\n]+",
         ),
         verdict="NVIDIA's hook could not mount the driver's files into the container",
         cause="The image holds files of the driver where the hook mounts (libnvidia-*.so), the container's root is "

@@ -1,4 +1,4 @@
-"""Failures that are neither about mounts nor about cgroups: they pass through exactly as they came."""
+"""Failures that are about neither mounts nor cgroups: they are passed through unchanged."""
 
 from __future__ import annotations
 
@@ -150,7 +150,9 @@ ENTRIES = (
         "a capability cannot be given, because the caller does not have it",
         r"\bapply caps: (?:can't apply capabilities: )?" + EPERM,
         r"\bcapset: " + EPERM,
-        remedy="Remove the capability from process.capabilities (docker: --cap-drop).",
+        remedy="Inside LXC: a privileged container, or nesting (Proxmox: nesting=1; LXD, Incus: "
+        "security.nesting=true); "
+        "in docker: --privileged. Else remove the capability (docker: --cap-drop; config.json: process.capabilities).",
     ),
     _foreign(
         "seccomp-profile-invalid",

@@ -1,4 +1,4 @@
-"""What gives no message and is found by looking, before the start or after it."""
+"""Problems without a message, found by a check before the start or after it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What engines say of the host around them: volumes, runtimes, images and the limits of a user."""
+"""Engines' messages about the host around them: volumes, runtimes, images and the limits of a user."""
 
 from __future__ import annotations
 
@@ -44,6 +44,7 @@ ENTRIES = (
                 r"\"(?P<program2>[^\"\n]*(?:shim|runc|crun|runtime)"
                 r"[^\"\n]*)\": executable file not found"
             ),
+            r"Runtime path (?P<program10>\S+) is not valid",
             r"runtime \"(?P<program3>[^\"\n]+)\" binary not installed",
             r"default OCI runtime \"(?P<program4>[^\"\n]+)\" not found",
             r"[Uu]nknown (?:or invalid )?runtime (?:specified|name):? (?P<program5>[\w/-]+(?:\.[\w/-]+)*)",
@@ -127,6 +128,7 @@ ENTRIES = (
             rf"(?:fsnotify|inotify)[^\n]*{EMFILE}",
             rf"Failed to allocate directory watch: (?:{EMFILE}|{ENOSPC})",
             rf"inotify_(?:add_watch|init)[^\n]*(?:{ENOSPC}|{EMFILE})",
+            rf"[Ff]ailed to (?:add|create|initialize) inotify[^\n]*(?:{ENOSPC}|{EMFILE})",
         ),
         verdict="cannot create another file watch: the user's limit of inotify instances is reached",
         cause="The kernel counts inotify instances and watches per user, over all containers. The limit of open files "

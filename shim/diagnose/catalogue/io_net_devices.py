@@ -25,7 +25,7 @@ DEVICES = "Linux Documentation/admin-guide/cgroup-v1/devices.rst"
 SPEC = "OCI runtime-spec, config-linux.md, Block IO"
 WEIGHTS = r"(?:blkio\.(?:bfq\.)?weight|io\.(?:bfq\.)?weight)"
 WEIGHT_DEVICE = r"(?:blkio\.(?:bfq\.)?weight_device|io\.bfq\.weight)"
-# No bpf system call: the kernel has none (CONFIG_BPF_SYSCALL), or a seccomp filter answers so.
+# No bpf system call: the kernel lacks it (CONFIG_BPF_SYSCALL), or a seccomp filter returns ENOSYS.
 FILTER_HIDDEN = (
     rf"bpf_prog_query\(BPF_CGROUP_DEVICE\) failed: {ENOSYS}",
     rf"\bbpf create `[^`]*`: {ENOSYS}",
@@ -53,7 +53,7 @@ ENTRIES = (
     Entry(
         code="io-weight-not-in-kernel",
         title="cgroup2 has no io.weight",
-        ambiguous=(opening(r"io\.weight", ENOENT),),
+        ambiguous=(opening(r"io\.(?:bfq\.)?weight", ENOENT), creating(r"io\.(?:bfq\.)?weight")),
         verdict="blockIO.weight cannot be set: the io controller is there, but this kernel has no io.weight",
         cause="io.weight needs CONFIG_BLK_CGROUP_IOCOST or the BFQ scheduler. podman reports this failure as a "
         "command that was not found.",
@@ -63,6 +63,18 @@ ENTRIES = (
         rank=40,
         tell="ls /sys/fs/cgroup/*/io.weight /sys/fs/cgroup/*/io.max: is only io.max there?",
         offer=1,
+        first_for=r"io\.(?:bfq\.)?weight",
+    ),
+    Entry(
+        code="io-throttle-not-in-kernel",
+        title="cgroup2 has no io.max",
+        ambiguous=(opening(r"io\.max", ENOENT), creating(r"io\.max")),
+        verdict="blockIO throttles cannot be set: the io controller may be there, but this kernel has no io.max",
+        cause="io.max needs CONFIG_BLK_DEV_THROTTLING, which kernels of virtual machines and boards often lack.",
+        remedy=("Start without --device-read-bps and the like, or use a kernel with CONFIG_BLK_DEV_THROTTLING.",),
+        reference="https://github.com/docker/for-mac/issues/7175",
+        tell="ls /sys/fs/cgroup/*/io.*: is io.stat there, but not io.max? zgrep THROTTLING /proc/config.gz",
+        offer=3,
     ),
     Entry(
         code="io-weight-device-without-bfq",

@@ -1,4 +1,4 @@
-"""What the kubelet, CRI-O and k3s say of cgroups before, or beside, a container's start."""
+"""Messages of the kubelet, CRI-O and k3s about cgroups before, or beside, a container's start."""
 
 from __future__ import annotations
 
@@ -107,7 +107,10 @@ ENTRIES = (
             r"[Ff]ailed to set (?:config for )?supported (?:cgroup )?subsystems?[^\n]*",
             r"failed to ensure that the pod: \S+ cgroups exist and are correctly applied[^\n]*",
             r"[Ff]ailed to create (?:\[\\*\"?kubepods\\*\"?\]|container for \[kubepods[^\]]*\])[^\n]*",
-            r"[Ff]ailed to start ContainerManager(?![^\n]*(?:rootfs info|device for dir))[^\n]*",
+            (
+                r"[Ff]ailed to start ContainerManager(?![^\n]*(?:rootfs info|device for dir))[^\n]*"
+                r"(?:cgroup|kubepods|QOS|subsystem|slice|scope|dbus|systemd)[^\n]*"
+            ),
         ),
         verdict="the kubelet cannot make, or set, a cgroup below kubepods",
         cause="The words at the end of the message are the kernel's or systemd's: a controller that is not mounted or "

@@ -44,6 +44,7 @@ ENTRIES = (
             r"unable to apply apparmor profile: [^\n]*",
             r"AppArmor is not initialized correctly",
             r"apparmor: config provided but apparmor not supported",
+            r"AppArmor profile \\?\"[^\"\n]+\" is not loaded",
             r"Could not check if \S+ AppArmor profile was loaded: [^\n]*",
             r"write(?: to)? (?:file )?`?(?:/proc/)?(?:thread-)?self/attr/(?:apparmor/)?exec`?: (?:no such file|ENOENT)",
             r"apparmor failed to apply profile: [^\n]*",

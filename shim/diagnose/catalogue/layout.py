@@ -54,8 +54,13 @@ ENTRIES = (
         patterns=(r"mountpoint for devices not found", r"cgroup: subsystem does not exist"),
         ambiguous=(opening(r"devices\.(?:deny|allow)", ENOENT), creating(r"devices\.(?:deny|allow)")),
         verdict="the v1 devices controller is not mounted, and {runtime} starts nothing without it",
-        cause="On v1 hosts runc restricts devices for every container, so it insists on the devices hierarchy.",
-        remedy=("mkdir -p /sys/fs/cgroup/devices && mount -t cgroup -o devices cgroup /sys/fs/cgroup/devices",),
+        cause="On v1 hosts runc restricts devices for every container, so it insists on the devices hierarchy. "
+        "On a host "
+        "with cgroup2 alone, a runc before 1.0-rc91 says the same.",
+        remedy=(
+            "mkdir -p /sys/fs/cgroup/devices && mount -t cgroup -o devices cgroup /sys/fs/cgroup/devices",
+            "cgroup2 alone (stat -fc %T /sys/fs/cgroup says cgroup2fs): upgrade docker and runc.",
+        ),
         reference="https://github.com/opencontainers/runc/issues/1631",
         confirm=look.no_devices,
         foresee=look.devices_missing,
@@ -127,6 +132,7 @@ ENTRIES = (
             r"this version of runc doesn't work on cgroups v2",
             r"no subsystem for mount",
             r"cgroups V2 is not yet supported",
+            r"not implemented for cgroup v2 unified hierarchy",
         ),  # the second is gVisor's
         verdict="this runtime is too old to understand the cgroup mounts of this host",
         cause="It takes the cgroup2 mount, or a hierarchy without a name, for a v1 hierarchy, and finds no controller "

@@ -12,7 +12,10 @@ ENTRIES = (
             r"failed to delete cgroup paths for [^\n]*",
             r"unable to destroy cgroup paths? for [^\n]*",
             r"[Ff]ailed to remove paths?: map\[[^\n]*",
-            r"[Ff]ailed to (?:trim compat systemd|remove|delete|destroy) cgroup [^\n]*",
+            (
+                r"[Ff]ailed to (?:trim compat systemd|remove|delete|destroy) cgroup "
+                r"(?![^\n]*(?:denied|permitted|read-only))[^\n]*"
+            ),
             rf"(?:remove|rmdir|unlinkat) (?P<path>/sys/fs/cgroup/[^\s:]+)[^\n]*: {EBUSY}",
             rf"cannot (?:delete path|destroy subsystem|rm) [`'](?P<path2>/sys/fs/cgroup/[^`'\n]+)[`'][^\n]*: {EBUSY}",
         ),
@@ -229,5 +232,35 @@ ENTRIES = (
         ),
         reference="lxc.container.conf(5)",
         rank=66,
+    ),
+    Entry(
+        code="mount-target-of-other-kind",
+        title="the image has a directory where a file is to be put, or the other way round",
+        patterns=(r"creating (?:file|directory) [`'](?P<path>[^'\n]+)': (?:[Ii]s a directory|[Nn]ot a directory)",),
+        verdict="the runtime cannot create {path} as the target of a mount: the image has something else there",
+        cause="A file is mounted onto a directory or a directory onto a file, or a link in the image leads to "
+        "the other kind. crun of 2019 also took some links, as /media of Fedora Silverblue, for files.",
+        remedy=(
+            "Compare: ls -ld SOURCE on the host, and podman run --rm --entrypoint ls IMAGE -ld DESTINATION",
+            "Where both are directories and one is a link: upgrade crun.",
+        ),
+        reference="https://github.com/containers/toolbox/issues/330",
+        rank=50,
+    ),
+    Entry(
+        code="user-not-set-up",
+        title="runc cannot become the container's user",
+        patterns=(r"(?:unable to )?setup user: (?:caused:? )?(?:permission denied|operation not permitted)",),
+        verdict="runc cannot become the container's user: permission denied",
+        cause="Either the user's groups cannot be set or standard input and output cannot be given to him (a user "
+        "namespace that does not map them), or the image's /etc/passwd cannot be read: SELinux labels of the storage, "
+        "permissions of the root.",
+        remedy=(
+            "SELinux: ausearch -m avc -ts recent; restorecon -R the storage (rootless: ~/.local/share/containers)",
+            "Try another --user and --userns=host; add ranges to /etc/subuid and /etc/subgid; podman system migrate.",
+        ),
+        reference="https://github.com/opencontainers/runc/blob/main/libcontainer/init_linux.go",
+        tell="getenforce; does --security-opt label=disable change it? Does --user 0 change it?",
+        rank=50,
     ),
 )

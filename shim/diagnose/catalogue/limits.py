@@ -1,6 +1,6 @@
-"""Limits that the policy refuses to lose, by the codes of the planner's notes; none of it is recognised by words.
+"""Limits that the policy refuses to lose, by the codes of the planner's notes; no message leads to them.
 
-The text that a user sees names the field, what the host has, and what would not be limited.
+The text for the user names the field, the fact about the host, and what would not be limited.
 """
 
 from __future__ import annotations

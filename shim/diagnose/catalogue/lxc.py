@@ -6,6 +6,20 @@ from shim.diagnose.entry import Entry
 
 ENTRIES = (
     Entry(
+        code="lxc-cgroup-name-taken",
+        title="LXC takes another name for a cgroup that exists",
+        patterns=(r"File exists - (?:Creating the final cgroup|Failed to create (?:monitor|container) cgroup)[^\n]*",),
+        verdict="a notice: a cgroup of this container's name is left from before, and LXC tries the next name",
+        cause="The container was killed or restarted, and its old cgroup is not empty. The reason of a failed start "
+        "stands in another line.",
+        remedy=(
+            "Look for the first ERROR line of the log, and explain that one.",
+            "find /sys/fs/cgroup -name 'lxc.*' -empty: a reboot, or rmdir, removes what is left.",
+        ),
+        reference="https://github.com/lxc/lxc/blob/main/src/lxc/cgroups/cgfsng.c",
+        rank=53,
+    ),
+    Entry(
         code="lxc-cannot-make-cgroups",
         title="LXC cannot make the container's cgroups",
         patterns=(
@@ -22,6 +36,8 @@ ENTRIES = (
             ),
             r"[Nn]o cgroup controllers (?:configured|found)[^\n]*",
             r"[Ff]ailed initializing cgroup support",
+            r"Failed to (?:enter|attach to) (?:monitor|container) cgroup",
+            r"Could not set clone_children to 1 for cpuset hierarchy",
             r"Could not find writable mount point for cgroup hierarchy \d+",
             r"cgroup error\? +\d+ cgroups with this name already running",
         ),
@@ -40,6 +56,47 @@ ENTRIES = (
         reference="https://linuxcontainers.org/lxc/getting-started/",
         tell="cat /proc/self/cgroup; ls -ld /sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup | tail -1)",
         rank=54,
+    ),
+    Entry(
+        code="lxc-limit-refused",
+        title="LXC could not write a limit of the container's configuration",
+        patterns=(
+            r"Error setting cgroup \S+ limit type (?P<key>[\w.]+)",
+            r"Error setting (?P<key3>[\w.]+) to \S+ for \S+",
+            r"[Ff]ailed to set ?up (?:the )?(?:legacy |unified )?cgroups? (?:device )?limits",
+            r"Failed to set \"(?P<key2>[\w.]+)\" to \"[^\"\n]*\"",
+        ),
+        verdict="LXC could not write a limit of the container's configuration into its cgroup",
+        cause="The key is of the other cgroup version (lxc.cgroup. is v1, lxc.cgroup2. is cgroup2), its controller is "
+        "missing here, the kernel refuses the value (a throttle on a partition or a device that is gone), or the user "
+        "may not write it.",
+        remedy=(
+            "Take out the lxc.cgroup keys one by one, until the container starts; the log's line before names the key.",
+            "cgroup2: lxc.cgroup2.memory.max, .cpu.weight, .io.max; throttles name a whole disk as MAJOR:MINOR.",
+            "memory.* on Debian 8 and boards: cgroup_enable=memory swapaccount=1 on the kernel command line.",
+        ),
+        reference="https://linuxcontainers.org/lxc/manpages/man5/lxc.container.conf.5.html",
+        tell="grep lxc.cgroup the container's config; stat -fc %T /sys/fs/cgroup; dmesg | tail",
+        rank=53,
+    ),
+    Entry(
+        code="lxd-limit-ignored",
+        title="LXD or Incus says which limits this host cannot hold",
+        patterns=(
+            r"Couldn't find the CGroup (?P<controller>[\w ]+?) controller[^\n]*ignored",
+            r"CGroup (?P<controller2>memory swap) accounting is disabled[^\n]*ignored",
+            r"Error reading host's (?P<controller3>cpuset)\.cpus",
+        ),
+        verdict="a notice: LXD found no {controller} controller, and will not hold containers to such limits",
+        cause="The kernel lacks the controller or has it switched off at boot, its hierarchy is not mounted, or it is "
+        "not handed down to LXD's own cgroup (LXD in a container). Containers start, without these limits.",
+        remedy=(
+            "grep . /proc/cgroups; grep cgroup /proc/self/mountinfo; cat /sys/fs/cgroup/cgroup.controllers",
+            "Swap on v1: swapaccount=1 on the kernel command line; memory on boards: cgroup_enable=memory.",
+            "Snap: snap restart lxd (or: systemctl restart lxd) once the controller is there.",
+        ),
+        reference="https://github.com/canonical/lxd/issues/4219",
+        rank=64,
     ),
     Entry(
         code="systemd-bus-closed-in-container",

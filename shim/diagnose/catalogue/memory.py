@@ -27,6 +27,7 @@ CUT_OFF = (
     r"write (?:init-p|parent): broken pipe",
     r"read (?:init-p|parent): connection reset by peer",
     r"container init exited prematurely",
+    r"OOM: read from the init process",
     r"cannot start a (?:stopped process|container that has (?:run and )?stopped)",
     r"(?:executing setns process|exec setns process for init) caused:? \"?exit status \d+",
     r"container init caused:? ?(?:\\*\"\\*\"|\Z)",
@@ -193,10 +194,14 @@ ENTRIES = (
         patterns=(
             r"rejecting memory(?:\+swap)? limit (?P<limit>\d+) <= usage (?P<usage>\d+)",
             r"cannot set the memory limit lower than its current usage",
+            r"cannot decrease memory limit to (?P<limit2>\d+) bytes: current usage is (?P<usage2>\d+)",
+            r"attempting to set [^\n]* memory limit \((?P<limit3>\d+)\) below current usage \((?P<usage3>\d+)\)",
         ),
         verdict="the new memory limit is not above what the container uses now",
         cause="memory.checkBeforeUpdate asks for this refusal. Without it, cgroup2 would reclaim memory and then kill.",
-        remedy=("Choose a larger limit, or remove memory.checkBeforeUpdate.",),
+        remedy=(
+            "Choose a larger limit. config.json: or remove memory.checkBeforeUpdate. CRI-O and the kubelet always ask.",
+        ),
         reference=SPEC,
         confirm=look.usage,
     ),

@@ -1,4 +1,4 @@
-"""Volumes: where they are put."""
+"""Volumes: their destinations."""
 
 from __future__ import annotations
 

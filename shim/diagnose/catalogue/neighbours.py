@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import V1_NAMES, Entry
+from shim.diagnose.entry import ENOMEM, V1_NAMES, Entry
 
 ENTRIES = (
     Entry(
@@ -32,5 +32,208 @@ ENTRIES = (
         ),
         reference="cgroups(7)",
         rank=60,
+    ),
+    Entry(
+        code="java-misreads-cgroups",
+        title="Java fails while it reads the cgroups of its host",
+        patterns=(
+            r"jdk\.internal\.platform\.Cgroup\w+",
+            r"jdk\.internal\.platform\.cgroupv[12]\.[^\n]*",
+        ),
+        verdict="a Java program fails in Java's own detection of containers: it does not understand this host's "
+        "cgroups",
+        cause="Java reads /proc/cgroups, mountinfo and /proc/self/cgroup. Older releases fail where a controller "
+        "is not "
+        "there, is hidden from /proc/cgroups (kernels 6.11 on), or where v1 and cgroup2 are mounted side by side.",
+        remedy=(
+            "Upgrade Java: a current update of 11, 17 or 21, or a newer release.",
+            "Until then: -XX:-UseContainerSupport (JAVA_TOOL_OPTIONS); then set -Xmx, because limits are not seen.",
+        ),
+        reference="https://bugs.openjdk.org/browse/JDK-8349988",
+        tell="java -version; grep -c . /proc/cgroups; grep cgroup /proc/self/mountinfo",
+        rank=50,
+    ),
+    Entry(
+        code="slurm-plugin-missing",
+        title="Slurm was built without its plugin for cgroup2",
+        patterns=(r"(?:[Cc]ouldn't find the specified plugin name for|cannot find cgroup plugin for) cgroup/v2",),
+        verdict="slurmd has no plugin cgroup/v2, which this host needs",
+        cause="The plugin is built only where the headers of D-Bus and the kernel's bpf.h were there (libdbus-1-dev, "
+        "linux-headers). Slurm before 22.05 has none.",
+        remedy=(
+            "Install the distribution's newer package, or build Slurm 22.05 or later with libdbus-1-dev (dbus-devel).",
+            "Or CgroupPlugin=cgroup/v1 in cgroup.conf on a host with v1; or ProctrackType=proctrack/linuxproc without.",
+        ),
+        reference="https://slurm.schedmd.com/cgroup_v2.html",
+    ),
+    Entry(
+        code="cadvisor-notices",
+        title="notices of cAdvisor about cgroups",
+        patterns=(r"Cannot detect current cgroup on cgroup v2",),
+        verdict="a notice of cAdvisor, no failure: on cgroup2 it does not find out its own cgroup",
+        cause="It then watches all cgroups that it sees. Look for another message if something failed.",
+        remedy=("Nothing is to be done.",),
+        reference="https://github.com/google/cadvisor/blob/master/manager/manager.go",
+        rank=70,
+    ),
+    Entry(
+        code="cadvisor-watches-other-name",
+        title="cAdvisor looks for a hierarchy under another order of its names",
+        patterns=(r"inotify_add_watch (?P<path>/sys/fs/cgroup/[a-z_]+,[a-z_,]+): no such file or directory",),
+        verdict="cAdvisor looks for {path}; the hierarchy is mounted under the same names in another order",
+        cause="The kernel lists cpuacct,cpu where systemd mounted cpu,cpuacct. Old versions of cAdvisor, and of the "
+        "kubelet, take the kernel's order for the directory.",
+        remedy=(
+            "mount -o remount,rw /sys/fs/cgroup && ln -s /sys/fs/cgroup/cpu,cpuacct /sys/fs/cgroup/cpuacct,cpu",
+            "Or upgrade cAdvisor (gcr.io/cadvisor/cadvisor), or use cgroup2.",
+        ),
+        reference="https://github.com/google/cadvisor/issues/1943",
+    ),
+    Entry(
+        code="kata-guest-differs",
+        title="the guest of Kata Containers lacks what the host's limits ask for",
+        patterns=(
+            r"unable to read a control group file caused by[^\n]*",
+            r"unable to write to a control group file[^\n]*caused by[^\n]*",
+        ),
+        verdict="Kata's agent cannot set a limit in the guest: the guest's kernel has no such file",
+        cause="The limits are the host's: sizes of huge pages that the guest does not have, or a controller of another "
+        "cgroup version than the guest's.",
+        remedy=(
+            "Upgrade Kata Containers, and its guest kernel and image together with it.",
+            "Take the limit out (huge pages, cpuset) for this runtime class.",
+        ),
+        reference="https://github.com/kata-containers/kata-containers/issues/5191",
+    ),
+    Entry(
+        code="kata-guest-memory-missing",
+        title="the host has not the memory, or huge pages, for a virtual machine",
+        patterns=(r"unable to map backing store for guest RAM: Cannot allocate memory",),
+        verdict="QEMU gets no memory for the guest of this sandbox: too few huge pages, or a memory limit",
+        cause="With enable_hugepages the whole guest lies in huge pages of the host; else the memory limit of "
+        "the pod's "
+        "cgroup (sandbox_cgroup_only) or the host is too small for it.",
+        remedy=(
+            "grep Huge /proc/meminfo; sysctl -w vm.nr_hugepages=<guest's MiB / 2>; or enable_hugepages = false",
+            "default_memory in Kata's configuration.toml; a larger limit of the pod, or its overhead.",
+        ),
+        reference="https://github.com/kata-containers/runtime/issues/1210",
+    ),
+    Entry(
+        code="youki-kernel-too-old",
+        title="youki needs a newer kernel",
+        patterns=(r"failed to run clone3\s+(?:\d+: )?38\b", r"failed to run clone3[^\n]*(?:not implemented|ENOSYS)"),
+        verdict="this kernel has no clone3 (errno 38), which youki uses",
+        cause="clone3 came with Linux 5.3. A seccomp filter around youki that does not know it gives the same errno.",
+        remedy=("Use a kernel 5.3 or later, youki 0.1 or later (which does not need clone3), or runc or crun.",),
+        reference="https://github.com/youki-dev/youki/issues/1826",
+    ),
+    Entry(
+        code="shim-ended",
+        title="containerd's shim ended while it was asked",
+        patterns=(r"ttrpc: closed", r"shim (?:died|exited unexpectedly)[^\n]*"),
+        verdict="containerd's shim, which holds the container, ended; what it wanted to say is lost",
+        cause="It was killed (out of memory, a systemd unit that kills its whole cgroup), crashed, or is of another "
+        "version than containerd.",
+        remedy=(
+            "journalctl -u containerd -e; journalctl -k | grep -iE 'oom|segfault': what stands just before?",
+            (
+                "containerd --version; containerd-shim-runc-v2 -v: one version. KillMode=process, Delegate=yes in "
+                "its unit."
+            ),
+        ),
+        reference="https://github.com/containerd/containerd/blob/main/core/runtime/v2/README.md",
+        tell="journalctl -k | grep -iE 'oom|segfault'",
+        rank=66,
+    ),
+    Entry(
+        code="apptainer-cgroups-not-applied",
+        title="Apptainer or Singularity could not apply cgroups",
+        ambiguous=(
+            r"while applying cgroups config: [^\n]*",
+            r"[Ff]ailed to apply cgroups ressources restriction: [^\n]*",
+            r"failed to check cgroup root and container namespace: [^\n]*",
+        ),
+        verdict="Apptainer, or Singularity, could not make the cgroup of this instance or apply its limits",
+        cause="The last words are the kernel's or systemd's. Instances of a user need cgroup2 and a login session with "
+        "systemd; --apply-cgroups on v1 needs root. Early 3.x releases had faults here.",
+        remedy=(
+            (
+                "Log in as that user itself (loginctl enable-linger), and check XDG_RUNTIME_DIR and "
+                "DBUS_SESSION_BUS_ADDRESS."
+            ),
+            "Without limits: unset DBUS_SESSION_BUS_ADDRESS before instance start; upgrade Apptainer.",
+        ),
+        reference="https://github.com/apptainer/apptainer/issues/1731",
+        tell="systemctl --user status; stat -fc %T /sys/fs/cgroup",
+        offer=1,
+        last=True,
+    ),
+    Entry(
+        code="conmon-oom-score-notice",
+        title="conmon's notice that it may not lower its OOM score",
+        patterns=(r"conmon(?::d\]|[^\n]*): failed to write to /proc/self/oom_score_adj",),
+        verdict="a notice of conmon, no failure: a user's process may not lower its own OOM score",
+        cause="It stands in every debug log of rootless podman. If the container does not start, another line "
+        "says why.",
+        remedy=("Look for the line with Error: or with crun or runc, and explain that one.",),
+        reference="https://github.com/containers/podman/issues/3024",
+        rank=10,
+    ),
+    Entry(
+        code="fork-out-of-memory",
+        title="a process could not be made: out of memory, or a dead pid namespace",
+        patterns=(rf"(?:[Uu]nable to fork|[Ff]ork failed|can't fork|nsenter: fork(?: failed)?): {ENOMEM}",),
+        verdict="the kernel could not make a process (ENOMEM)",
+        cause="The host or the cgroup has no memory left (overcommit counts, too); or the process joined a pid "
+        "namespace whose first process has ended, where every fork fails so, though memory is free.",
+        remedy=(
+            "The container is gone or half dead: start it again; for exec this is the usual case.",
+            "Else give memory: a higher limit, swap, vm.overcommit_memory=0 or 1.",
+        ),
+        reference="Linux man page fork(2), ENOMEM",
+        tell="free -m; cat /proc/sys/vm/overcommit_memory; is the container's first process alive (docker top)?",
+        rank=62,
+    ),
+    Entry(
+        code="snap-reads-no-cgroup",
+        title="snap cannot read or make cgroups: it runs in a sandbox or a container",
+        patterns=(
+            r"cannot determine cgroup version: [^\n]*",
+            r"cannot create cgroup hierarchy (?P<path>/\S+?)/?: [^\n]*",
+        ),
+        verdict="snapd does not see the cgroups of the host, which it needs to confine programs",
+        cause="The snap was started inside another sandbox (firejail hides /sys/fs/cgroup) or a container where no "
+        "cgroup file system, or a read-only one, is mounted.",
+        remedy=(
+            "Start it outside of the sandbox; a snap has its own confinement.",
+            "In a container: LXD or Incus with nesting, or the program as a package instead of a snap.",
+        ),
+        reference="https://github.com/netblue30/firejail/issues/3836",
+        ours=False,
+        rank=40,
+    ),
+    Entry(
+        code="kubelet-kernel-flags",
+        title="the kubelet wants other sysctls than the host has",
+        patterns=(
+            (
+                r"invalid kernel flag: (?P<key>[\w./-]+), expected value: (?P<value>\S+?), actual value: "
+                r"(?P<found>[^\s,\]]+)"
+            ),
+        ),
+        verdict="the kubelet does not start: the host's sysctl {key} is {found}, and it wants {value}",
+        cause="protectKernelDefaults is true, so the kubelet does not set these sysctls itself. It is not about "
+        "cgroups.",
+        remedy=(
+            (
+                "/etc/sysctl.d/90-kubelet.conf: vm.overcommit_memory=1, kernel.panic=10, kernel.panic_on_oops=1; "
+                "sysctl --system"
+            ),
+            "Or protectKernelDefaults: false in the kubelet's configuration.",
+        ),
+        reference="https://kubernetes.io/docs/reference/config-api/kubelet-config.v1beta1/",
+        ours=False,
+        rank=40,
     ),
 )

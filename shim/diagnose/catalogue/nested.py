@@ -1,4 +1,4 @@
-"""Inside a container: read-only cgroups, views that show only a part, layers that hand on too little."""
+"""Inside a container: read-only cgroups, views that show only a part, layers that grant too little."""
 
 from __future__ import annotations
 

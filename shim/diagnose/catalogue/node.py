@@ -1,4 +1,4 @@
-"""What Docker, the kubelet, k3s and CRI-O say of a host's cgroups when they start."""
+"""Messages of Docker, the kubelet, k3s and CRI-O about a host's cgroups when they start."""
 
 from __future__ import annotations
 
@@ -23,6 +23,10 @@ ENTRIES = (
         patterns=(
             r"rootless: cgroup v2 (?P<controller4>\w+) controller is not delegated",
             r"controller \"(?P<controller3>[a-z]+)\" is not delegated for the current user",
+            r"delegated cgroup v2 controllers are required for rootless",
+            r"(?P<controller5>[a-z]+) controller needs to be delegated",
+            r"cgroup v2 controllers are not delegated for rootless",
+            r"rootless provider requires setting systemd property \"Delegate=yes\"",
         ),  # rootlesskit
         verdict="the {controller} controller is not delegated to this user's cgroups (cgroup2)",
         cause="By default systemd delegates only memory and pids to a user. Rootless k3s, Kubernetes and Podman also "
@@ -49,6 +53,8 @@ ENTRIES = (
         patterns=(
             r"CGROUPS_(?P<controller3>[A-Z]+): missing",
             r"(?:missing|required) cgroups?(?: disabled)?: (?P<controller4>\w+)",
+            r"\b(?P<controller5>[a-z]+) cgroup controller not found",
+            r"Unable to find (?P<controller6>[a-z]+) controller",
         ),
         ambiguous=(FIND,),
         verdict="the {controller} controller is switched off in this host's kernel",
@@ -142,18 +148,22 @@ ENTRIES = (
             r"Unable to find (?P<controller6>\w+) cgroup in mounts",
             r"cgroups: (?P<controller5>\w+) cgroup not supported on this system",
             rf"[Mm]ountpoint for (?P<controller4>{V1_NAMES}) not found",
+            r"unable to find \\?\"(?P<controller7>\w+)\\?\" in controller set",
         ),
         verdict="no v1 hierarchy has the {controller} controller, which this program needs to start",
-        cause="The kernel lacks the controller, it was switched off at boot, or nothing mounted it.",
+        cause="The kernel lacks the controller, it was switched off at boot, or nothing mounted it. Or the host "
+        "has cgroup2 "
+        "alone, and this program knows only v1, as the image google/cadvisor and a kubelet before 1.19 do.",
         remedy=(
             (
                 "mkdir -p /sys/fs/cgroup/{controller} && mount -t cgroup -o {controller} cgroup "
                 "/sys/fs/cgroup/{controller}"
             ),
             "Or mount all: apt-get install cgroupfs-mount && cgroupfs-mount (systems without systemd)",
+            "cgroup2: upgrade the program (cAdvisor: gcr.io/cadvisor/cadvisor), or systemd.unified_cgroup_hierarchy=0.",
         ),
         reference="https://github.com/kubernetes-retired/kubernetes-anywhere/issues/81",
-        tell="cat /proc/cgroups: is it listed, with 1 in the last column?",
+        tell="stat -fc %T /sys/fs/cgroup: cgroup2fs? cat /proc/cgroups: is it listed, with 1 in the last column?",
         confirm=layout.not_mounted,
         layout="v1",
     ),
@@ -177,11 +187,18 @@ ENTRIES = (
     Entry(
         code="docker-in-systemd-scope",
         title="Docker wants to make its cgroup in systemd's own scope",
-        patterns=(rf"linux init cgroups path: mkdir /[^\n:]*: (?:{EROFS}|{EACCES}|{ENOENT})",),
-        verdict="Docker creates its cgroups at a path that does not exist: it misreads its own cgroup",
-        cause="Docker 1.13 release candidates take /init.scope, systemd's own cgroup, as the parent of containers, "
-        "and omit the mount point.",
-        remedy=("Upgrade Docker; 1.13.0 has the fix.", "Or give the parent: dockerd --cgroup-parent=/docker"),
+        patterns=(
+            rf"linux init cgroups path: mkdir /[^\n:]*: (?:{EROFS}|{EACCES}|{ENOENT})",
+            rf"/sys/fs/cgroup/[\w,]+/init\.scope/(?:system\.slice|docker)\S*: {ENOENT}",
+        ),
+        verdict="Docker looks for its cgroups at a path that does not exist: it misreads its own cgroup",
+        cause="Docker of 2015, and release candidates of 1.13, take /init.scope, where systemd is since version 226, "
+        "as the parent of all containers.",
+        remedy=(
+            "Upgrade Docker; 1.13.0 and later have the fixes.",
+            "Or give the parent: dockerd --cgroup-parent=/docker",
+        ),
+        rank=25,
         reference="https://github.com/moby/moby/issues/29833",
     ),
     Entry(
@@ -210,7 +227,7 @@ ENTRIES = (
             r"[Rr]efusing to run under cgroup v1",
             r"[Dd]etected cgroup v1 hierarchy at /sys/fs/cgroup[^\n]*no longer supported",
             r"configured to not run on a host using cgroup v1",
-            r"cgroups? ?v1 (?:is|are) (?:no longer|not) supported",
+            r"cgroups? ?v1 (?:is |are )?(?:no longer|not) supported",
         ),
         verdict="this program refuses cgroup v1, which this host, or the host of this container, uses",
         cause="systemd 256 and later, and the kubelet since 1.35 (failCgroupV1), run only on cgroup2. A container has "

@@ -1,6 +1,6 @@
-"""What cgshim itself refuses, and its own faults; none of it is recognised by words.
+"""cgshim's own refusals and faults; no runtime's message leads to them.
 
-The texts that a user sees are made where the refusal happens; here is what `cgshimctl explain CODE` says of it.
+The texts for the user are made where the refusal happens; this is the text of `cgshimctl explain CODE`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ SETTINGS = "docs/settings.md"
 
 
 def refusal(code: str, title: str, cause: str, *remedy: str, reference: str = "") -> Entry:
-    """A row that no words lead to, only its code."""
+    """A row without a message, found only by its code."""
     return Entry(code=code, title=title, verdict=title, cause=cause, remedy=remedy, reference=reference)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shim.diagnose.catalogue.buses import EXPORT, LINGER, NO_SYSTEMD
-from shim.diagnose.entry import EACCES, ENOENT, EPERM, Entry
+from shim.diagnose.entry import EACCES, EPERM, Entry
 
 ENTRIES = (
     Entry(
@@ -16,7 +16,7 @@ ENTRIES = (
             (
                 rf"[Ff]ailed to add (?:pause process|conmon|podman) to (?:the )?systemd (?:sandbox "
                 rf"cgroup|user\.slice)[^\n]*"
-                rf"(?:session bus|user bus|{ENOENT}|{EACCES}|{EPERM}|authentication|connection refused)?"
+                rf"(?:session bus|user bus|/run/user/|{EACCES}|{EPERM}|authentication)"
             ),
             r"[Ff]ailed to move the (?:rootless )?(?:netns )?\w+ process to the systemd user\.slice",
             r"Falling back to --cgroup-manager=cgroupfs",
@@ -73,7 +73,7 @@ ENTRIES = (
             r"sending signal \d+ to pid \d+ caused:? \"?permission denied",
             r"(?:cannot|could not|unable to) (?:stop|kill|remove|restart) container:?[^\n]*: permission denied",
             r"unable to signal init: permission denied",
-            r"[Cc]annot kill container:? [^\n]*(?:permission denied|did not receive an exit event)",
+            r"[Cc]annot kill container:? [^\n]*permission denied",
             r"signaling init process caused:? \"?permission denied",
         ),
         verdict="the engine may not send a signal to the container's process (EACCES): a security module forbids it",

@@ -1,4 +1,4 @@
-"""How a runtime reaches the container's /proc and its sysctls, and what stands in its way."""
+"""The container's /proc and its sysctls, and what prevents a runtime from reaching them."""
 
 from __future__ import annotations
 
@@ -79,11 +79,17 @@ ENTRIES = (
     Entry(
         code="proc-mount-trapped",
         title="proc cannot be mounted through a file descriptor: the outer layer traps mounts by their path",
-        patterns=(rf"mounting \"proc\" to rootfs at \"/proc\": mount src=proc, [^\n]*dstFd=[^\n]*: {ENOENT}",),
-        verdict="proc cannot be mounted through a file descriptor, as runc 1.2 and later do (ENOENT)",
+        patterns=(
+            rf"mounting \"proc\" to rootfs at \"/proc\": mount src=proc, [^\n]*dstFd=[^\n]*: {ENOENT}",
+            rf"mounting \"proc\" to rootfs (?:\"[^\"\n]*\" )?at \"/proc\" caused:? mount through procfd: {ENOENT}",
+        ),
+        verdict="proc cannot be mounted through a file descriptor, as runc 1.0 and later do (ENOENT)",
         cause="Sysbox handles the mounts of its containers itself. It looks for the destination by its path, and this "
         "form has none.",
-        remedy=("Upgrade sysbox, or keep runc 1.1 inside its containers: apt-mark hold containerd.io",),
+        remedy=(
+            "Upgrade sysbox (0.4 for runc 1.0, a later one for runc 1.2).",
+            "Or keep an older engine in its containers: docker 20.10.2, or runc 1.1 (apt-mark hold containerd.io).",
+        ),
         reference="https://github.com/opencontainers/runc/issues/4542",
     ),
     Entry(

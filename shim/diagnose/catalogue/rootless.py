@@ -1,7 +1,8 @@
-"""What unprivileged callers, and processes without the needed capabilities, run into."""
+"""Failures of unprivileged callers, and of processes without the required capabilities."""
 
 from __future__ import annotations
 
+from shim.diagnose.catalogue.units import SCOPE_REFUSED
 from shim.diagnose.checks import devices
 from shim.diagnose.checks import privileges as look
 from shim.diagnose.entry import EACCES, ENOSPC, EPERM, Entry, making, named
@@ -38,10 +39,12 @@ ENTRIES = (
         patterns=(making(EACCES),),
         verdict="this user may not create a cgroup at {path} (EACCES)",
         cause="The parent directory belongs to another user: it was not delegated to this user. Where this is root: "
-        "SELinux or AppArmor, or the outer container of a virtual server, forbids it.",
+        "SELinux or AppArmor, or the outer container of a virtual server, forbids it. A v1 hierarchy (a controller's "
+        "name, or name=systemd, in the path) cannot be delegated to a user at all.",
         remedy=(
             "Start inside a delegated scope: systemd-run --user --scope -p Delegate=yes <command>",
             "or remove cgroupsPath, so that the runtime uses the user's own cgroup",
+            "v1: boot with cgroup2 (systemd.unified_cgroup_hierarchy=1), or run it as root.",
         ),
         reference=CONTAINMENT,
         confirm=look.foreign_owner,
@@ -73,9 +76,9 @@ ENTRIES = (
         title="processes cannot be moved in from outside the delegated subtree",
         patterns=(
             rf"(?:failed to write \d+: )?\bwrit(?:e|ing file|e to) {named(r'(?:cgroup.procs|tasks)')}: {EACCES}",
-            rf"Failed to add PIDs to scope's control group: {EACCES}",  # systemd's words
-            rf"unable to start unit [^\n]*Name:PIDs [^\n]*: {EACCES}",  # what runc hears of it
+            rf"unable to start unit [^\n]*Name:PIDs [^\n]*: {EACCES}",  # as runc gets it
         ),
+        ambiguous=(SCOPE_REFUSED,),
         verdict="the process may not be moved into {path} (EACCES), even if that directory is this user's",
         cause="Moving a process needs write access to cgroup.procs of the common ancestor of its old and its new "
         "cgroup.",
@@ -87,7 +90,10 @@ ENTRIES = (
             ),
         ),
         reference=CONTAINMENT,
+        tell="does systemd[1] log it, or a user's systemd[<pid>]? Only a user's needs delegation; cat "
+        "/proc/self/cgroup",
         confirm=look.common_ancestor,
+        offer=1,
     ),
     Entry(
         code="rlimit-above-nr-open",

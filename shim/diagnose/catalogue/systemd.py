@@ -15,6 +15,8 @@ ENTRIES = (
         patterns=(
             r"expected cgroupsPath to be of format \\?\"slice:prefix:name\\?\"[^\n]*got \\?\"(?P<path>[^\"\\\n]*)",
             rf"sd-bus call: Invalid unit name or type\.?: {EINVAL}",
+            r"invalid systemd cgroup path format: (?P<path2>\S+) \(expected slice",
+            r"option --runc-systemd-cgroup requires --cgroup to be set",
         ),
         verdict="the systemd driver needs cgroupsPath as slice:prefix:name, but got a path of the cgroupfs driver",
         cause="The engine and the runtime use different cgroup drivers: one is configured for systemd, the other for "
@@ -61,6 +63,8 @@ ENTRIES = (
         title="the slice has an invalid name",
         patterns=(
             r"invalid slice name: (?P<slice>\S+)",
+            r"cannot assemble cgroup path with base \"(?P<slice4>[^\"\n]*)\" - must end in \.slice",
+            r"Slice name (?P<slice5>\S+) is not valid",
             rf"sd-bus call: Invalid unit name '(?P<slice2>[^']*)': {EINVAL}",
             r"Unit (?P<slice3>\S+\.slice) failed to load properly",
         ),
@@ -76,7 +80,7 @@ ENTRIES = (
         patterns=(
             (
                 r"unable to start unit \\?\"(?P<unit>[^\"\\\n]+)\\?\"[^\n]*\): (?P<reason>(?!dial |dbus|read "
-                r"unix|Interactive|Message "
+                r"unix|Interactive|The name org\.freedesktop|Message "
                 r"recipient|Connection |Transport )[^\n]+)"
             ),
             r"sd-bus call: (?P<reason2>Cannot set property [^\n:]+)",

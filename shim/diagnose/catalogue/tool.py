@@ -1,4 +1,4 @@
-"""What `cgshimctl` refuses, by its code; none of it is recognised by words, and none of it changed anything."""
+"""Refusals of `cgshimctl`, by code; no message leads to them, and none of them changed anything."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shim.diagnose.catalogue.delegation import MISSING_FILE, PERHAPS_MISSING
 from shim.diagnose.checks import tree as look
 from shim.diagnose.checks.configured import asked, asked_for
 from shim.diagnose.entry import (
@@ -21,12 +22,6 @@ from shim.diagnose.entry import (
 CONTROL = "Linux Documentation/admin-guide/cgroup-v2.rst, Controlling Controllers"
 NO_INTERNAL = "Linux Documentation/admin-guide/cgroup-v2.rst, No Internal Process Constraint"
 THREADS = "Linux Documentation/admin-guide/cgroup-v2.rst, Threads"
-# Interface files that exist wherever their controller is enabled, whatever the kernel version.
-CORE_FILES = (
-    r"(?:memory\.(?:max|low|min|high)|pids\.max|cpu\.weight|cpuset\.(?:cpus|mems)(?:\.effective)?|io\.max|io\.stat"
-    r"|hugetlb\.(?:1GB|2MB)\.max|rdma\.max)"
-)
-MISSING_FILE = opening(CORE_FILES, ENOENT)
 NOT_AVAILABLE = (
     r"unified resource \\?\"[^\"\n]*\\?\" can't be set: controller \\?\"(?P<controller>\w+)\\?\" not available",
     r"the requested cgroup controller [`'\"]?(?P<controller>\w+)[`'\"]? is not available",
@@ -95,7 +90,7 @@ ENTRIES = (
         tell="cat /sys/fs/cgroup/user.slice/user-$(id -u).slice/user@$(id -u).service/cgroup.controllers "
         "(rootless only)",
         title="systemd did not delegate the controller to this user",
-        ambiguous=(*NOT_AVAILABLE, MISSING_FILE),
+        ambiguous=(*NOT_AVAILABLE, MISSING_FILE, *PERHAPS_MISSING),
         offer=2,
         first_for=r"requested cgroup controller|not available under",
         layout="v2",
@@ -117,7 +112,7 @@ ENTRIES = (
         code="controller-not-enabled",
         tell="cat /sys/fs/cgroup/cgroup.controllers /sys/fs/cgroup/cgroup.subtree_control: is {controller} in both?",
         title="the controller is not enabled on the container's path",
-        ambiguous=(*NOT_AVAILABLE, MISSING_FILE),
+        ambiguous=(*NOT_AVAILABLE, MISSING_FILE, *PERHAPS_MISSING),
         offer=1,
         layout="v2",
         verdict="the {controller} controller is not enabled on the way to the container's cgroup",

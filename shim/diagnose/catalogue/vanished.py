@@ -35,11 +35,11 @@ ENTRIES = (
             rf"failed to write \d+: {OPENED} {PROCS}: {ENOENT}",
             rf"{OPENED} {PROCS}(?: for writing)?: {ENOENT}",
             rf"\bwrite {PROCS}: {ENODEV}",  # removed between open and write
-            r"cgroups: cgroup deleted",
             r"Unit (?P<unit>\S+\.scope) not (?:found|loaded)",
             r"cgroup (?:PIDs|path): [^\n]*no such file",
         ),
         ambiguous=(
+            r"\bcgroup deleted\b",
             rf"{OPENED} [`'\"]?(?P<path2>/sys/fs/cgroup/{CHARACTER}+\.scope)/[a-z]+\.[\w.]+[`'\"]?: {ENOENT}",
             (
                 rf"{OPENED} [`'\"]?(?P<path3>{V1_HIERARCHY}{CHARACTER}+?)/(?P<file>[a-z_]+\.[\w.]+)[`'\"]?(?: for "
@@ -61,7 +61,8 @@ ENTRIES = (
             ),
         ),
         reference="https://github.com/opencontainers/runc/issues/4620",
-        tell="ls -d {path}: does it exist? grep cgroup /proc/<pid of the container>/mountinfo",
+        tell="ls -d the cgroup of the message: does it exist? Did the container just end? grep cgroup "
+        "/proc/<pid of the container>/mountinfo",
         confirm=look.gone,
         offer=2,
         rank=37,

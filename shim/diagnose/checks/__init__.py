@@ -1,1 +1,1 @@
-"""Looks at the host that confirm or refute a cause: `check(facts, words) -> evidence`, () where it does not hold."""
+"""Checks that confirm or refute a cause on the host: `check(facts, words) -> evidence`, () if it does not apply."""

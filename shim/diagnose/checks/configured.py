@@ -1,4 +1,4 @@
-"""Checks of what config.json asks for."""
+"""Checks of the requests in config.json."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def asked(*keys: str) -> Check:
 
 
 def asked_for(*fields: tuple[str, ...]) -> Check:
-    """Evidence: every one of these fields of `linux.resources` that is present."""
+    """Evidence: all of these fields of `linux.resources` that are present."""
 
     def check(facts: Facts, words: Words) -> tuple[str, ...]:
         values = ((keys, facts.resource(*keys)) for keys in fields)
@@ -31,7 +31,7 @@ def asked_for(*fields: tuple[str, ...]) -> Check:
 
 
 def value_is(test: Callable[[Any], bool], *keys: str) -> Check:
-    """Evidence: the field is a number for which `test` holds."""
+    """Evidence: the field is a number that passes `test`."""
 
     def check(facts: Facts, words: Words) -> tuple[str, ...]:
         value = facts.resource(*keys)
@@ -47,11 +47,11 @@ def shown(keys: tuple[str, ...], value: Any) -> str:
 
 
 def number(facts: Facts, *keys: str) -> int | None:
-    """A numeric field of `linux.resources`, None where absent or not a number."""
+    """Return a numeric field of `linux.resources`, None if it is absent or not a number."""
     value = facts.resource(*keys)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def has_namespace(kind: str) -> Excluded:
-    """Rules out what needs its absence: config.json was read, and lists a namespace of `kind`."""
+    """Rules out causes that need a missing namespace: config.json was read and lists a namespace of `kind`."""
     return lambda facts, words: facts.config("linux", "namespaces") is not None and facts.has_namespace(kind)

@@ -16,13 +16,13 @@ SHARES = (2, 262144)  # kernel/sched: MIN_SHARES, MAX_SHARES
 
 
 def bad_shares(facts: Facts, words: Words) -> tuple[str, ...]:
-    """`cpu.shares` is outside what the kernel knows."""
+    """`cpu.shares` is outside the kernel's range."""
     shares = number(facts, "cpu", "shares")
     return () if shares is None or SHARES[0] <= shares <= SHARES[1] else (shown(("cpu", "shares"), shares),)
 
 
 def bad_quota(facts: Facts, words: Words) -> tuple[str, ...]:
-    """`cpu.quota` or `cpu.period` is outside what the kernel takes."""
+    """`cpu.quota` or `cpu.period` is outside the kernel's range."""
     quota, period = number(facts, "cpu", "quota"), number(facts, "cpu", "period")
     found = []
     if quota is not None and 0 < quota < LEAST_QUOTA:
@@ -41,7 +41,7 @@ def large_burst(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def tight_ancestor(facts: Facts, words: Words) -> tuple[str, ...]:
-    """An ancestor on v1 allows a smaller share of time than the container asks for."""
+    """An ancestor on v1 allows a smaller share of time than the container needs."""
     quota, period = number(facts, "cpu", "quota"), number(facts, "cpu", "period") or 100000
     if quota is None or quota <= 0:
         return ()
@@ -75,7 +75,7 @@ def no_realtime_files(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def no_realtime_left(facts: Facts, words: Words) -> tuple[str, ...]:
-    """An ancestor below the root, or the container's own group, has no realtime time to give."""
+    """An ancestor below the root, or the container's own group, has no realtime time left."""
     lineage = facts.lineage(facts.directory("cpu"))
     paths = [f"{directory}/cpu.rt_runtime_us" for directory in lineage[1:-1]]
     zero = [f"{path}: 0" for path in paths if facts.number(path) == 0]
@@ -84,7 +84,7 @@ def no_realtime_left(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def realtime_caller(facts: Facts, words: Words) -> tuple[str, ...]:
-    """The process that starts the runtime has a realtime policy, and v1 groups have no realtime time at first."""
+    """The process that starts the runtime has a realtime policy, and new v1 groups have no realtime time."""
     policy = process.field(facts.text("/proc/self/stat") or "", process.POLICY)
     if policy not in ("1", "2"):
         return ()
@@ -112,7 +112,7 @@ def malformed_list(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def not_in_parent(facts: Facts, words: Words) -> tuple[str, ...]:
-    """`cpu.cpus` or `cpu.mems` is no subset of the parent's on v1."""
+    """`cpu.cpus` or `cpu.mems` is not a subset of the parent's on v1."""
     parent = facts.parent("cpuset")
     found = []
     for key in ("cpus", "mems"):
@@ -143,7 +143,7 @@ def no_bandwidth(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def numbers(text: str) -> set[int] | None:
-    """A kernel list ("0-3,8") as numbers; None when it is none. Ranges of more than 65536 numbers count as none."""
+    """Return a kernel list ("0-3,8") as numbers; None if it is not one, or has a range of more than 65536 numbers."""
     found: set[int] = set()
     for part in text.strip().split(","):
         first, dash, last = part.strip().partition("-")
@@ -179,7 +179,7 @@ def lost_cpus(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def exclusive_siblings(facts: Facts, words: Words) -> tuple[str, ...]:
-    """A cgroup beside the container's has its CPUs or nodes for itself."""
+    """A cgroup beside the container's uses the container's CPUs or nodes exclusively."""
     parent = words["directory"].rstrip("/").rpartition("/")[0]
     found = []
     for name in facts.names(parent) if parent else ():

@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 PLUGINS = ("/usr/lib/criu", "/usr/local/lib/criu", "/usr/lib64/criu", "/usr/libexec/criu")
 PROGRAMS = ("/usr/sbin/criu", "/usr/bin/criu", "/usr/local/sbin/criu")
 CUDA = "cuda_plugin.so"
-LOG_BYTES = 400000  # the end of a log is where it failed
-# CRIU tries what the kernel can do, and logs as an error what it cannot; neither stops it. The exit status of a
-# program that it started follows upon a line that says more.
+LOG_BYTES = 400000  # the failure is at the end of a log
+# CRIU probes the kernel, and logs missing features as errors; neither stops it. The exit status of a program that it
+# started follows a more precise line.
 HARMLESS = ("tun: Unable to create tun", "rlimit: Can't setup RLIMIT_NOFILE for self", ": exited, status=")
 
 
 def log_lines(facts: Facts, words: Words) -> list[str]:
-    """Error lines of the log file that the message names, each once; () where it names none that can be read."""
+    """Return the error lines of the log file that the message names, each once; () if no such file can be read."""
     path = words["log"]
     text = (facts.text(path) or "")[-LOG_BYTES:] if path else ""
     lines = [line.strip() for line in text.splitlines() if "Error (" in line]
@@ -30,7 +30,7 @@ def log_lines(facts: Facts, words: Words) -> list[str]:
 
 
 def said(line: str) -> str:
-    """The line without its time: CRIU says some things a hundred times."""
+    """Return the line without its time: CRIU repeats some lines a hundred times."""
     return line.partition("Error (")[2]
 
 
@@ -49,7 +49,7 @@ def logged(phrase: str) -> Check:
 
 
 def reasons(phrase: str) -> Check:
-    """Evidence: the line of the log that matches `phrase`, and before it the error that led to it."""
+    """Evidence: the line of the log that matches `phrase`, after the error that led to it."""
 
     def check(facts: Facts, words: Words) -> tuple[str, ...]:
         import re
@@ -68,7 +68,7 @@ def first_error(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def cuda_plugin(facts: Facts) -> tuple[str, ...]:
-    """The CUDA plugin is installed and considers itself usable: its device node or its driver is there."""
+    """The CUDA plugin is installed and active: its device node or its driver exists."""
     plugin = next((f"{directory}/{CUDA}" for directory in PLUGINS if facts.exists(f"{directory}/{CUDA}")), "")
     driver = next((path for path in ("/dev/nvidiactl", "/proc/driver/nvidia/gpus") if facts.exists(path)), "")
     return (f"{plugin}: present", f"{driver}: present") if plugin and driver else ()
@@ -80,7 +80,7 @@ def incompatible_plugin(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def no_criu(facts: Facts, words: Words) -> tuple[str, ...]:
-    """No criu where the message says, or where it is usually; for crun no library of it."""
+    """criu is missing at the path in the message and at its usual place; for crun its library is missing."""
     if words["library"]:
         return no_library(facts, words["library"])
     paths = (words["path"],) if words["path"] else PROGRAMS
@@ -88,14 +88,14 @@ def no_criu(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def no_library(facts: Facts, name: str) -> tuple[str, ...]:
-    """The shared library is in none of the directories that ld.so(8) looks into."""
+    """The shared library is in none of the directories that ld.so(8) searches."""
     places = [f"/usr/lib/{one}" for one in facts.names("/usr/lib") if one.endswith("-linux-gnu")]
     places += ["/usr/lib64", "/usr/lib", "/usr/local/lib"]
     return (f"{places[0]}/{name}: absent",) if all(facts.absent(f"{place}/{name}") for place in places) else ()
 
 
 def no_image(facts: Facts, words: Words) -> tuple[str, ...]:
-    """The file that the message names is not there, or CRIU found one of its own missing."""
+    """The file in the message does not exist, or CRIU did not find one of its own."""
     if words["path"]:
         return () if not facts.absent(words["path"]) else (f"{words['path']}: absent",)
     return logged(r"\(empty-image\)")(facts, words)

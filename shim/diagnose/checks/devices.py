@@ -14,7 +14,7 @@ UNITS = {"KB": 1, "MB": 1024, "GB": 1024 * 1024}  # to kB, as hugetlb file names
 
 
 def no_weight_file(facts: Facts, words: Words) -> tuple[str, ...]:
-    """The hierarchy has no weight file of any kind below its root."""
+    """The hierarchy has no weight file below its root."""
     mount = facts.v1("blkio")
     if mount is None or facts.layout() == "unified":
         return ()
@@ -112,7 +112,7 @@ def pids_zero(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def pids_full(facts: Facts, words: Words) -> tuple[str, ...]:
-    """A cgroup on the path, or this process's own, has no process left to give."""
+    """A cgroup on the path, or this process's own, has reached its process limit."""
     own = facts.own.get("pids", facts.own.get("", ""))
     mount = facts.cgroup2() if facts.layout() == "unified" else facts.v1("pids")
     mine = facts.lineage(mount.point + own) if mount else ()
@@ -135,7 +135,7 @@ def narrow_parent(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def may_not_load_bpf(facts: Facts) -> tuple[str, ...]:
-    """This process has neither CAP_BPF nor CAP_SYS_ADMIN in the initial user namespace, or a seccomp filter."""
+    """This process lacks CAP_BPF and CAP_SYS_ADMIN in the initial user namespace, or has a seccomp filter."""
     found = []
     if facts.capable(BPF) is False and facts.capable(SYS_ADMIN) is False:
         found.append(f"/proc/self/status CapEff: {facts.field('CapEff')} (no CAP_BPF, no CAP_SYS_ADMIN)")
@@ -147,8 +147,8 @@ def may_not_load_bpf(facts: Facts) -> tuple[str, ...]:
 
 
 def bpf_out_of_reach(facts: Facts) -> tuple[str, ...]:
-    """As `may_not_load_bpf`, where a filter is loaded at all: v1 has a devices hierarchy instead, and a user gets none
-    (runc, where it is rootless: "errors from the device subsystem are ignored").
+    """As `may_not_load_bpf`, if a filter is loaded at all: v1 has a devices hierarchy instead, and a rootless container
+    gets none (runc: "errors from the device subsystem are ignored").
     """
     if facts.v1("devices") or facts.is_user():
         return ()

@@ -1,4 +1,4 @@
-"""Checks of how engines are installed and what they were told."""
+"""Checks of how engines are installed and configured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of what is mounted where."""
+"""Checks of mounts and hierarchies."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 def straggler(facts: Facts) -> tuple[str, ...]:
-    """cgroup2 beside v1 hierarchies still owns a controller, for which crun refuses to work."""
+    """cgroup2 beside v1 hierarchies still has a controller, so that crun refuses to run."""
     path = CGROUP + "/unified/cgroup.controllers"
     return (facts.quote(path),) if facts.layout() == "hybrid" and facts.words(path) else ()
 
 
 def hybrid_with_controllers(facts: Facts, words: Words) -> tuple[str, ...]:
-    """As `straggler`; beside that what would work instead, and what would not."""
+    """As `straggler`, with the alternatives that would work and those that would not."""
     found = straggler(facts)
     return (*found, *_without_v1_code(facts), *_other_runtime(facts)) if found else ()
 
@@ -29,7 +29,7 @@ RUNC = ("/usr/local/sbin/runc", "/usr/local/bin/runc", "/usr/sbin/runc", "/usr/b
 
 
 def _without_v1_code(facts: Facts) -> tuple[str, ...]:
-    """Options that the kernel was built without, for controllers that would have to be mounted as v1."""
+    """Kernel options that are off, for controllers that would have to be mounted as v1."""
     release = (facts.view.text("/proc/sys/kernel/osrelease") or "").strip()
     path = f"/boot/config-{release}"
     lines = (facts.view.text(path) or "").splitlines()
@@ -103,7 +103,7 @@ def no_systemd_hierarchy(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def said_by_kernel(facts: Facts, words: Words, phrase: str) -> tuple[str, ...]:
-    """The kernel log, or the text itself, says `phrase` 'controller'; a controller in the words must be the same."""
+    """The kernel log, or the text itself, has `phrase` 'controller'; a controller in the words must be the same one."""
     wanted = words["controller"]
     found = []
     for line in [*facts.kernel_log().splitlines(), words.text]:
@@ -136,7 +136,7 @@ def owned_by_cgroup2(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def not_mounted(facts: Facts, words: Words) -> tuple[str, ...]:
-    """No v1 hierarchy carries the controller, on a host that works with v1 hierarchies."""
+    """No v1 hierarchy has the controller, on a host with v1 hierarchies."""
     if facts.layout() not in ("legacy", "hybrid") or facts.v1(words.controller):
         return ()
     return (f"mountinfo: no cgroup mount carries the {words.controller} controller",)
@@ -158,8 +158,8 @@ def only_on_cgroup2(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def found_elsewhere(facts: Facts, words: Words) -> bool:
-    """The path in the message is outside /sys/fs/cgroup: the runtime found a mount of that hierarchy. So did runc where
-    it names an interface file: for a controller that is not mounted it has other words.
+    """The path in the message is outside /sys/fs/cgroup: the runtime found a mount of that hierarchy. The same is true
+    if runc names an interface file: for a controller that is not mounted it has another message.
     """
     if "`" not in words.text and re.search(r"/[a-z_]+\.[\w.]+: ", words.text):
         return True
@@ -167,7 +167,7 @@ def found_elsewhere(facts: Facts, words: Words) -> bool:
 
 
 def elsewhere(facts: Facts, words: Words) -> tuple[str, ...]:
-    """The controller is mounted, but not under the name where runtimes look."""
+    """The controller is mounted, but not under the name that runtimes use."""
     name = words["controller"]
     mount = facts.v1(name)
     usual = f"{CGROUP}/{name}"
@@ -177,7 +177,7 @@ def elsewhere(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def plain_directories(facts: Facts) -> tuple[str, ...]:
-    """Controller directories that are ordinary folders of the tmpfs: limits written there go nowhere."""
+    """Controller directories that are ordinary directories of the tmpfs: limits written there have no effect."""
     if facts.layout() not in ("legacy", "hybrid"):
         return ()
     found = []
@@ -191,7 +191,7 @@ def plain_directories(facts: Facts) -> tuple[str, ...]:
 
 
 def read_only(facts: Facts, words: Words) -> tuple[str, ...]:
-    """The path of the failed operation is on a cgroup mount that is read-only."""
+    """The path of the failed operation is on a read-only cgroup mount."""
     mount = facts.covering(words["path"])
     return (mount.line(),) if mount and mount.fstype.startswith("cgroup") and mount.read_only else ()
 
@@ -203,8 +203,8 @@ def read_only_anywhere(facts: Facts) -> tuple[str, ...]:
 
 
 def above_namespace(facts: Facts, words: Words) -> tuple[str, ...]:
-    """This process's own cgroup path leads above its cgroup namespace or does not exist in its view, or its mounts
-    show more than its namespace.
+    """This process's own cgroup path leads above its cgroup namespace or does not exist in its view, or its mounts show
+    more than its namespace.
     """
     found = []
     for name, path in facts.own.items():
@@ -233,5 +233,5 @@ def pod_subtree(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def nested(facts: Facts, words: Words) -> tuple[str, ...]:
-    """This process runs in a user namespace, so some outer layer decided what it may have."""
+    """This process is in a user namespace, so an outer layer decided what it may have."""
     return (facts.quote("/proc/self/uid_map"),) if facts.in_user_namespace() else ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shim.diagnose.checks.configured import number, shown
 from shim.diagnose.facts import CGROUP, SMALL_MEMORY, Facts
+from shim.observe import oom
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,19 +22,17 @@ def small_limit(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def killed(facts: Facts) -> tuple[str, ...]:
-    """What the container's or its parent's cgroup and the kernel log say about OOM kills."""
+    """The OOM kills in the counters of the container's or its parent's cgroup and in the kernel log."""
     found = []
     for directory in (facts.directory("memory"), facts.parent("memory")):
         for file in ("memory.events", "memory.oom_control"):
             if directory and facts.keyed(f"{directory}/{file}").get("oom_kill", 0) > 0:
                 found.append(facts.quote(f"{directory}/{file}"))
-    log = [line for line in facts.kernel_log().splitlines() if "oom-kill:constraint=CONSTRAINT_MEMCG" in line]
-    wanted = facts.context.container
-    return (*found, *(line for line in log[-1:] if wanted and wanted in line))
+    return (*found, *oom.lines_of(facts.kernel_log().splitlines(), facts.context.container)[-1:])
 
 
 def was_killed(facts: Facts, words: Words) -> tuple[str, ...]:
-    """As `small_limit`, or proof of a kill with any limit."""
+    """As `small_limit`, or proof of a kill at any limit."""
     return small_limit(facts, words) or killed(facts)
 
 
@@ -72,8 +71,8 @@ def swap_alone(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def swap_is_fine(facts: Facts, words: Words) -> bool:
-    """The configuration was read, and its swap is not below its limit. Without it a missing memory.max says nothing of
-    swap: only crun on a few kernels reports it so.
+    """The configuration was read, and its swap is not below its limit. Without it a missing memory.max proves nothing
+    about swap: only crun on a few kernels reports it so.
     """
     if facts.context.config is None:
         return words["file"] == "memory.max"
@@ -81,7 +80,7 @@ def swap_is_fine(facts: Facts, words: Words) -> bool:
 
 
 def limit_is_there(facts: Facts, words: Words) -> bool:
-    """The configuration was read, and its swap does not stand alone."""
+    """The configuration was read, and it has a limit besides swap."""
     return facts.context.config is not None and not swap_alone(facts, words)
 
 
@@ -105,7 +104,7 @@ def no_swap_max(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def memsw_order(facts: Facts, words: Words) -> tuple[str, ...]:
-    """The new limit is above the memory+swap limit that the cgroup has now; for update only the message has it."""
+    """The new limit is above the cgroup's present memory+swap limit; for update only the message has the new one."""
     limit = int(words["asked"]) if words["asked"] else facts.memory_limit()
     path = (words["directory"] or facts.directory("memory") + "/") + "memory.memsw.limit_in_bytes"
     now = facts.number(path)
@@ -115,7 +114,7 @@ def memsw_order(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def usage(facts: Facts, words: Words) -> tuple[str, ...]:
-    """What the container's cgroup uses now."""
+    """The present usage of the container's cgroup."""
     directory = facts.directory("memory")
     files = ("memory.usage_in_bytes", "memory.memsw.usage_in_bytes", "memory.current")
     paths = (f"{directory}/{file}" for file in files)
@@ -123,12 +122,12 @@ def usage(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def usage_or_small(facts: Facts, words: Words) -> tuple[str, ...]:
-    """As `usage`; at a start the cgroup is gone with the failure, and what is left is that the limit is small."""
+    """As `usage`. After a failed start the cgroup is gone, and only the small limit is evidence."""
     return usage(facts, words) or (small_limit(facts, words) if facts.context.command in ("create", "run") else ())
 
 
 def crowded(facts: Facts, words: Words) -> tuple[str, ...]:
-    """The kernel has run out of memory cgroup ids: 65535 of them, dying ones included."""
+    """The kernel has run out of memory cgroup ids: there are 65535, also for dying cgroups."""
     for line in (facts.text("/proc/cgroups") or "").splitlines():
         parts = line.split()
         if len(parts) == 4 and parts[0] == "memory" and parts[2].isdigit() and int(parts[2]) > 60000:

@@ -1,4 +1,4 @@
-"""Checks of what a mount is put on: its mount point, the root of the runtime, the devpts of a terminal."""
+"""Checks of mount targets: the mount point, the root of the runtime, the devpts of a terminal."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WRITE_AND_SEARCH = 0o3
 
 
 def closed_mount_point(facts: Facts, words: Words) -> tuple[str, ...]:
-    """The first directory on the way to the mount point in which the mapped users may create or find nothing."""
+    """The first directory on the path to the mount point in which the mapped users may not create or find anything."""
     root = root_of(facts)
     uids, gids = mapped_ids(facts, "uid"), mapped_ids(facts, "gid")
     if not root or not uids:
@@ -44,7 +44,7 @@ def closed_mount_point(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def _destination(facts: Facts, path: str) -> str:
-    """`path`, or the destination that it is the last part of: crun before 1.0 named no more of it."""
+    """Return `path`, or the destination that ends in it: crun before 1.0 printed only the last part."""
     listed = [str(one.get("destination")) for one in facts.config("mounts") or () if isinstance(one, dict)]
     path = "/" + path.strip("/")
     if any(f"{one}/".startswith(f"{path}/") for one in listed):
@@ -57,10 +57,12 @@ def _next(directory: str, whole: str) -> str:
 
 
 def _open_to(found: Status, maps: tuple[list[range], list[range]], create: bool) -> bool:
-    """May root of the user namespace search the directory, and make something in it (user_namespaces(7))?"""
+    """Return whether root of the user namespace may search the directory and create files in it
+    (user_namespaces(7)).
+    """
     known_uid, known_gid = any(found.uid in ids for ids in maps[0]), any(found.gid in ids for ids in maps[1])
     if known_uid and known_gid:
-        return True  # CAP_DAC_OVERRIDE holds over inodes whose owner and group are both mapped
+        return True  # CAP_DAC_OVERRIDE applies to inodes whose owner and group are both mapped
     owner = any(ids and ids[0] == found.uid for ids in maps[0])
     group = any(ids and ids[0] == found.gid for ids in maps[1])
     wanted = WRITE_AND_SEARCH if create else 0o1
@@ -68,7 +70,7 @@ def _open_to(found: Status, maps: tuple[list[range], list[range]], create: bool)
 
 
 def foreign_owner(facts: Facts, words: Words) -> tuple[str, ...]:
-    """An owner among the mount's options that is not mapped; for EACCES and EPERM that there is a user namespace."""
+    """An unmapped owner among the mount's options; for EACCES and EPERM also the existence of a user namespace."""
     if not re.search(EINVAL, words.text, re.IGNORECASE):
         return in_the_initial_or_not(facts, words)
     for option in requested(facts, words).get("options") or ():
@@ -92,7 +94,7 @@ def no_mount_at_root(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def root_without_mount(facts: Facts) -> tuple[str, ...]:
-    """No mount that this process sees is at /: it runs in a chroot."""
+    """This process sees no mount at /: it runs in a chroot."""
     if not facts.mounts or any(one.point == "/" for one in facts.mounts):
         return ()
     return ("/proc/self/mountinfo: no mount at /",)

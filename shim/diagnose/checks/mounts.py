@@ -1,4 +1,4 @@
-"""Checks of the mounts that config.json asks for."""
+"""Checks of the mounts in config.json."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ if TYPE_CHECKING:
 
     from shim.diagnose.entry import Check, Words
 
-OVERFLOW = 65534  # what an id without a mapping looks like from inside (/proc/sys/kernel/overflowuid)
+OVERFLOW = 65534  # how an id without a mapping looks from inside (/proc/sys/kernel/overflowuid)
 
 
 def destination_of(words: Words) -> str:
-    """Destination of the failed mount: absolute, or relative to the root file system as crun writes it."""
+    """Return the destination of the failed mount: absolute, or relative to the root file system as crun writes it."""
     return "/" + words["destination"].lstrip("/")
 
 
 def source_of(words: Words) -> str:
-    """Source of the failed mount, "" where the message has none."""
+    """Return the source of the failed mount, "" if the message has none."""
     return words["source"] or words["path"]
 
 
 def requested(facts: Facts, words: Words) -> dict[str, Any]:
-    """The mount of config.json that failed, found by its destination or else by its source; {} when it is not there.
+    """Return the mount of config.json that failed, found by its destination or else by its source; {} if it is not
+    there.
 
-    crun's mount_setattr names the destination where older versions named the source.
+    With mount_setattr crun prints the destination, while older versions printed the source.
     """
     listed = [one for one in facts.config("mounts") or () if isinstance(one, dict)]
     source = source_of(words)
@@ -38,7 +39,7 @@ def requested(facts: Facts, words: Words) -> dict[str, Any]:
 
 
 def options_of(facts: Facts, words: Words) -> tuple[str, ...]:
-    """Options of the failed mount, long ones cut."""
+    """Return the options of the failed mount, cut if they are long."""
     options = [str(option) for option in requested(facts, words).get("options") or ()]
     text = ",".join(options)
     return (
@@ -89,7 +90,7 @@ def missing_component(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def unreachable(facts: Facts, words: Words) -> tuple[str, ...]:
-    """The first directory on the way to the source, or to the root, that the container's users may not search."""
+    """The first directory on the path to the source, or to the root, that the container's users may not search."""
     path, uids, gids = source_of(words) or root_of(facts), mapped_ids(facts, "uid"), mapped_ids(facts, "gid")
     if not path.startswith("/") or not uids:
         return ()
@@ -119,18 +120,20 @@ def closed_cgroup(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def searchable(mode: int, uid: int, gid: int, maps: tuple[list[range], list[range]]) -> bool:
-    """May root of a user namespace with these host id ranges search the directory (user_namespaces(7))?"""
+    """Return whether root of a user namespace with these host id ranges may search the directory
+    (user_namespaces(7)).
+    """
     mapped_uid = any(uid in ids for ids in maps[0])
     mapped_gid = any(gid in ids for ids in maps[1])
     if mapped_uid and mapped_gid:
-        return True  # CAP_DAC_READ_SEARCH holds over inodes whose owner and group are both mapped
+        return True  # CAP_DAC_READ_SEARCH applies to inodes whose owner and group are both mapped
     owner = any(ids and ids[0] == uid for ids in maps[0])
     group = any(ids and ids[0] == gid for ids in maps[1])
     return bool(mode & (0o100 if owner else 0o010 if group else 0o001))
 
 
 def kinds(source_is_directory: bool) -> Check:
-    """Evidence: source and destination differ, one a directory, the other not."""
+    """Evidence: source and destination differ: one is a directory, the other is not."""
 
     def check(facts: Facts, words: Words) -> tuple[str, ...]:
         source, target = facts.status(source_of(words)), facts.status(inside(facts, destination_of(words)))
@@ -164,18 +167,18 @@ def over_root(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def inside(facts: Facts, destination: str) -> str:
-    """The host's path of a destination in the container."""
+    """Return the host's path of a destination in the container."""
     return root_of(facts).rstrip("/") + "/" + destination.lstrip("/")
 
 
 def root_of(facts: Facts) -> str:
-    """`root.path`, absolute."""
+    """Return `root.path`, absolute."""
     root = str(facts.config("root", "path") or "")
     return root if root.startswith("/") or not root else f"{facts.context.bundle}/{root}"
 
 
 def root_problem(facts: Facts, words: Words) -> tuple[str, ...]:
-    """`root.path` and what is there."""
+    """`root.path` and what is at it."""
     root = root_of(facts)
     if not root or not facts.absent(root):
         return ()
@@ -207,7 +210,7 @@ def overlay_directories(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def too_long(facts: Facts, words: Words) -> tuple[str, ...]:
-    """The options leave no room for the NUL at the end of the page that mount(2) copies."""
+    """The options leave no room for the NUL in the page that mount(2) copies."""
     length = len(",".join(str(option) for option in requested(facts, words).get("options") or ()))
     wanted = destination_of(words)
     page = facts.page_size()
@@ -260,7 +263,7 @@ def not_shared(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def mapped_ids(facts: Facts, kind: str) -> list[range]:
-    """The ids of files that the container's users own or may own, as stat(2) shows them to this process."""
+    """Return the file ids that the container's users own or may own, as stat(2) shows them to this process."""
     listed = facts.config("linux", f"{kind}Mappings")
     if not listed and facts.in_user_namespace():
         rows = [line.split() for line in (facts.text(f"/proc/self/{kind}_map") or "").splitlines()]
@@ -277,19 +280,19 @@ def mapped_ids(facts: Facts, kind: str) -> list[range]:
 
 
 def map_line(facts: Facts) -> str:
-    """Which ids the container's users have on the host."""
+    """Return the ids of the container's users on the host."""
     mappings = facts.config("linux", "uidMappings")
     return f"config.json linux.uidMappings: {mappings}" if mappings else facts.quote("/proc/self/uid_map")
 
 
 def mapped(number: int, mappings: Any, key: str) -> bool:
-    """Is `number` in one of the mappings, on the side of `key` ("containerID" or "hostID")?"""
+    """Return whether `number` is in one of the mappings, on the side of `key` ("containerID" or "hostID")."""
     known = [one for one in mappings if isinstance(one, dict)]
     return any(one.get(key, 0) <= number < one.get(key, 0) + one.get("size", 0) for one in known)
 
 
 def upwards(path: str) -> tuple[str, ...]:
-    """Every directory from the root to `path`, both included."""
+    """Return every directory from the root to `path`, both included."""
     found = ["/"]
     for name in path.split("/"):
         if name:

@@ -1,4 +1,4 @@
-"""Checks of what an outer container does to this process."""
+"""Checks of restrictions that an outer container imposes on this process."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def confined_by_lxc(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def mounts_over_proc(facts: Facts, words: Words) -> tuple[str, ...]:
-    """Mounts over parts of /proc that are no proc themselves."""
+    """Mounts over parts of /proc that are not proc themselves."""
     below = (one for one in facts.mounts if one.point.startswith("/proc/"))
     return tuple(one.line() for one in below if one.fstype not in ("proc", "binfmt_misc", "autofs"))[:3]
 
 
 def mounts_over_sys(facts: Facts, words: Words) -> tuple[str, ...]:
-    """Read-only mounts, or mounts of other file systems than the kernel's own, over parts of /sys, where this process
-    is in a user namespace: the kernel then allows no fresh sysfs (mount_too_revealing).
+    """Read-only mounts, or mounts of foreign file systems, over parts of /sys, if this process is in a user namespace:
+    the kernel then allows no new sysfs (mount_too_revealing).
     """
     if not facts.in_user_namespace():
         return ()
@@ -37,7 +37,7 @@ def mounts_over_sys(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def mounts_over_cgroup(facts: Facts, words: Words) -> tuple[str, ...]:
-    """A read-only cgroup mount, or something over a part of one, where this process is in a user namespace."""
+    """A read-only cgroup mount, or a mount over a part of one, if this process is in a user namespace."""
     if not facts.in_user_namespace():
         return ()
     below = (one for one in facts.mounts if one.point.startswith(CGROUP) and one.read_only)
@@ -67,7 +67,7 @@ def session_keys(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def ended_by_kernel(facts: Facts, words: Words) -> tuple[str, ...]:
-    """The kernel log says that it ended, or refused something to, a runtime's own process."""
+    """The kernel log has a kill or a denial of a runtime's own process."""
     ours = ("runc:[", 'comm="runc', 'comm="crun', "crun[")
     ended = ("segfault", "DENIED", "type=1326")
     lines = facts.kernel_log().splitlines()

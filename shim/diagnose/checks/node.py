@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def switched_off(facts: Facts, words: Words) -> tuple[str, ...]:
-    """A boot option switches the controller off, or the kernel lists it as disabled."""
+    """A boot option disables the controller, or the kernel lists it as disabled."""
     name = words.controller.lower()
     if not name:
         return ()

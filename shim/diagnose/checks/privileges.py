@@ -1,4 +1,4 @@
-"""Checks of owners, modes, rlimits and what an outer layer leaves to this process."""
+"""Checks of owners, modes, rlimits and the privileges that an outer layer leaves to this process."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def unprivileged(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def foreign_owner(facts: Facts, words: Words) -> tuple[str, ...]:
-    """The nearest existing ancestor of the path belongs to somebody else."""
+    """The nearest existing ancestor of the path belongs to another user."""
     path = words["path"].rstrip("/")
     while path.startswith(CGROUP):
         found = facts.status(path)
@@ -54,7 +54,7 @@ def common_ancestor(facts: Facts, words: Words) -> tuple[str, ...]:
     """The directory is this user's, but the caller's own cgroup is outside the delegated subtree."""
     directory, mine = words["path"].rpartition("/")[0], facts.field("Uid").split()[1:2]
     while directory.startswith(CGROUP + "/") and facts.status(directory) is None:
-        directory = directory.rpartition("/")[0]  # the runtime has removed what it made
+        directory = directory.rpartition("/")[0]  # the runtime has removed the cgroup that it made
     found = facts.status(directory)
     if found is None or not mine or str(found.uid) != mine[0] or mine[0] == "0":
         return ()
@@ -63,7 +63,7 @@ def common_ancestor(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def rlimit_evidence(facts: Facts, words: Words) -> tuple[str, ...]:
-    """The hard limit asked for is above this process's, which lacks CAP_SYS_RESOURCE."""
+    """The requested hard limit is above that of this process, which lacks CAP_SYS_RESOURCE."""
     name = rlimit_name(words)
     asked = _asked(facts, name)
     missing = no_sys_resource(facts)
@@ -86,7 +86,7 @@ def above_nr_open(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def rlimit_name(words: Words) -> str:
-    """RLIMIT_* of the message, from its name or number."""
+    """Return RLIMIT_* of the message, from its name or number."""
     return words["name"] or next((name for name, row in RLIMITS.items() if row[0] == words["number"]), "")
 
 
@@ -106,7 +106,7 @@ def _current(facts: Facts, name: str) -> tuple[str, ...]:
 
 
 def oom_score(facts: Facts, words: Words) -> tuple[str, ...]:
-    """The score asked for is below this process's own, which lacks CAP_SYS_RESOURCE."""
+    """The requested score is below that of this process, which lacks CAP_SYS_RESOURCE."""
     asked, own = facts.config("process", "oomScoreAdj"), facts.number("/proc/self/oom_score_adj")
     if not isinstance(asked, int) or own is None or asked >= own:
         return ()
@@ -128,8 +128,8 @@ def cannot_make_namespaces(facts: Facts) -> tuple[str, ...]:
 
 
 def namespaces_out_of_reach(facts: Facts) -> tuple[str, ...]:
-    """As `cannot_make_namespaces`; but a user starts with a user namespace, in which he has CAP_SYS_ADMIN, so for him
-    only what switches those off counts (user_namespaces(7), sysctl kernel.unprivileged_userns_clone of Debian).
+    """As `cannot_make_namespaces`. But a rootless user starts with a user namespace and has CAP_SYS_ADMIN in it, so
+    only the switches for user namespaces count (user_namespaces(7), sysctl kernel.unprivileged_userns_clone of Debian).
     """
     if not facts.is_user():
         return cannot_make_namespaces(facts)

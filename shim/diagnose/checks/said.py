@@ -1,4 +1,4 @@
-"""What the number in a message says: a value that no kernel takes, or one that rules a cause out."""
+"""What the number in a message proves: a value that no kernel accepts, or one that rules a cause out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SWAPPINESS = (0, 100)
 
 
 def asked(words: Words) -> int | None:
-    """The number that was written, None where the message has none."""
+    """Return the number that was written, None if the message has none."""
     text = words["asked"]
     return int(text) if text.lstrip("-").isdigit() else None
 
@@ -35,7 +35,7 @@ def cpu_out_of_range(words: Words) -> tuple[str, ...]:
 
 
 def too_many_pids(words: Words) -> tuple[str, ...]:
-    """More processes than the kernel can number."""
+    """More processes than the kernel's maximum."""
     value = asked(words)
     return (f"{written(words)}, the kernel's maximum is {MOST_PIDS}",) if value and value > MOST_PIDS else ()
 
@@ -59,7 +59,7 @@ def swappiness_out_of_range(words: Words) -> tuple[str, ...]:
 
 
 def unless(states: Stated) -> Excluded:
-    """Rules the cause out where the message has a value and `states` finds nothing wrong with it."""
+    """Rules the cause out if the message has a value and `states` finds nothing wrong with it."""
 
     def excluded(facts: Facts, words: Words) -> bool:
         return bool(words["asked"]) and not states(words)
@@ -68,7 +68,7 @@ def unless(states: Stated) -> Excluded:
 
 
 def where(states: Stated) -> Excluded:
-    """Rules the cause out where `states` already explains the message."""
+    """Rules the cause out if `states` already explains the message."""
 
     def excluded(facts: Facts, words: Words) -> bool:
         return bool(states(words))

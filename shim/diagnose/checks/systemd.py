@@ -12,7 +12,7 @@ RUNNING = "/run/systemd/system"
 
 
 def path_form(facts: Facts, words: Words) -> tuple[str, ...]:
-    """`linux.cgroupsPath` is no slice:prefix:name."""
+    """`linux.cgroupsPath` is not a slice:prefix:name."""
     wanted = facts.context.cgroups_path
     return (f"config.json linux.cgroupsPath = {wanted!r}",) if wanted and wanted.count(":") != 2 else ()
 
@@ -24,7 +24,7 @@ def slice_form(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def not_running(facts: Facts, words: Words) -> tuple[str, ...]:
-    """systemd does not run on this host, by the test that sd_booted(3) makes."""
+    """systemd does not run on this host, by the test of sd_booted(3)."""
     if not facts.absent(RUNNING):
         return ()
     return (f"{RUNNING}: absent", f"/proc/1/comm: {facts.line('/proc/1/comm') or 'unreadable'}")
@@ -36,9 +36,9 @@ def running(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def no_user_bus(facts: Facts, words: Words) -> tuple[str, ...]:
-    """The bus of the message is not there; where it names none, this user has no runtime directory with a bus in it.
+    """The bus in the message does not exist. If it names none: this user has no runtime directory with a bus in it.
 
-    That root has none proves nothing: the container's user is another one.
+    A missing bus of root proves nothing: the container's user is another one.
     """
     uid = (facts.field("Uid").split() or [""])[0]
     path = words["path"] or (f"/run/user/{uid}/bus" if uid not in ("", "0") else "")
@@ -46,5 +46,5 @@ def no_user_bus(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def is_root(facts: Facts, words: Words) -> bool:
-    """The process that asks is root, whose bus is the system's."""
+    """The caller is root, whose bus is the system's."""
     return facts.field("Uid").split()[1:2] == ["0"] and not facts.in_user_namespace()

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def vanishing_point(facts: Facts, controller: str) -> tuple[str, ...]:
-    """The first level on the container's path at which `controller` is no longer handed down."""
+    """The first level on the container's path at which `controller` is not enabled for the children."""
     path = _vanishes_in(facts, controller)
     return (f"{facts.quote(path)} (no {v2_name(controller)})",) if path else ()
 
@@ -51,7 +51,7 @@ def owned_by_v1(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def not_delegated(facts: Facts, words: Words) -> tuple[str, ...]:
-    """The level that does not hand the controller down belongs to systemd's user manager or to this user."""
+    """The level that does not enable the controller belongs to systemd's user manager or to this user."""
     where = vanishing_point(facts, words.controller)
     own = facts.own.get("", "")
     users = "/user@" in own or "user.slice" in own
@@ -63,8 +63,8 @@ def not_delegated(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def threaded(facts: Facts, words: Words) -> tuple[str, ...]:
-    """The container's cgroup or an ancestor of it is not an ordinary domain; the processes that made crun turn the
-    subtree into a threaded one are named.
+    """The container's cgroup or an ancestor is not an ordinary domain. Names the processes that made crun turn the
+    subtree into a threaded one.
     """
     above = facts.lineage(facts.directory())
     crowds = (
@@ -77,13 +77,13 @@ def threaded(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def named_type(facts: Facts, words: Words) -> tuple[str, ...]:
-    """The cgroup of the message, or its parent if it is gone, is not an ordinary domain; its processes and enabled
-    controllers say why.
+    """The cgroup of the message, or its parent if it is gone, is not an ordinary domain. Its processes and enabled
+    controllers explain why.
     """
     directory = words["path"].rstrip("/")
     directory = directory.rpartition("/cgroup.")[0] or directory
     above = directory.rpartition("/")[0]
-    gone = facts.text(f"{directory}/cgroup.type") is None  # runc removes what it made
+    gone = facts.text(f"{directory}/cgroup.type") is None  # runc removes the cgroup that it made
     found = _odd_types(facts, (above if gone else directory,))
     for one in (directory, above) if found else ():
         crowd = facts.words(one + "/cgroup.procs")
@@ -98,13 +98,13 @@ def _odd_types(facts: Facts, directories: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def has_children(facts: Facts, words: Words) -> tuple[str, ...]:
-    """The cgroup of the message hands controllers down to children, so it may hold no processes itself."""
+    """The cgroup of the message enables controllers for its children, so it may not contain processes."""
     path = words["directory"] + "cgroup.subtree_control" if words["directory"] else ""
     return (facts.quote(path),) if facts.words(path) else ()
 
 
 def has_processes(facts: Facts, words: Words) -> tuple[str, ...]:
-    """The cgroup that should hand the controller down holds processes, so it may not."""
+    """The cgroup that should enable the controller for its children contains processes, so it may not."""
     path = words["path"] or _vanishes_in(facts, words.controller)
     directory = path.rpartition("/cgroup.")[0]
     mount = facts.cgroup2()
@@ -129,7 +129,7 @@ def tree_limit(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def occupied(facts: Facts, words: Words) -> tuple[str, ...]:
-    """The container's cgroup already holds processes."""
+    """The container's cgroup already contains processes."""
     path = facts.directory() + "/cgroup.procs"
     count = len(facts.words(path))
     return (f"{path}: {count} process(es)",) if count else ()
@@ -159,7 +159,7 @@ def root_path(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def escaping_path(facts: Facts, words: Words) -> tuple[str, ...]:
-    """`linux.cgroupsPath` has `..` in it."""
+    """`linux.cgroupsPath` contains `..`."""
     wanted = facts.context.cgroups_path or ""
     return (f"config.json linux.cgroupsPath = {wanted!r}",) if ".." in wanted.split("/") else ()
 
@@ -170,7 +170,7 @@ def not_unified(facts: Facts, words: Words) -> bool:
 
 
 def unified_key(facts: Facts, words: Words) -> tuple[str, ...]:
-    """The key of the message stands in `linux.resources.unified`."""
+    """The key of the message is in `linux.resources.unified`."""
     key = words["key"] or words["file"]
     values = facts.resource("unified")
     if not isinstance(values, dict) or key not in values:

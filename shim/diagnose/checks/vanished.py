@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 def gone(facts: Facts, words: Words) -> tuple[str, ...]:
-    """The cgroup of the message does not exist, although the hierarchy that it belongs to is mounted there.
+    """The cgroup of the message does not exist, although its hierarchy is mounted there.
 
-    An ancestor below the mount point must be there: else the text may be about another host. Where words have other
-    causes too this counts for an update and for exec only: after a failed start every runtime removes the cgroup.
+    An ancestor below the mount point must exist: otherwise the text may be about another host. If the words have other
+    causes, too, this counts only for update and exec: after a failed start every runtime removes the cgroup.
     """
     if not words.proven and facts.context.command not in ("update", "exec"):
         return ()

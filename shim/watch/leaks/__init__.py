@@ -1,1 +1,1 @@
-"""Whether the memory of a container grows without end: statistics, verdicts, and what happened when it began."""
+"""Whether the memory of a container grows without end: statistics, verdicts, and what happened at the beginning."""

@@ -1,4 +1,4 @@
-"""The answer for one run of a container: what leaks, since when, what happened then, and when the limit is reached."""
+"""The answer for one run of a container: what leaks, since when, what happened then, and when it reaches the limit."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from shim.watch.leaks.runs import Happening, Line, Run
     from shim.watch.lives import Who
 
-NEAR = 2.0  # spans around the moment in which the slope changed: what happened there may be why
-NEAREST = 5.0  # seconds, where spans are shorter
+NEAR = 2.0  # spans around the change of the slope: events there may be the cause
+NEAREST = 5.0  # seconds, if spans are shorter
 RECLAIMABLE = "; the kernel may hold dentries and inodes among it, which it gives back when memory is short"
 
 
 class Estimate(Value):
-    """Seconds until the limit is reached at this rate; `soonest` and `latest` by the interval, None: never."""
+    """Seconds until the limit is reached at this rate; `soonest` and `latest` from the interval. None: never."""
 
     limit: int
     rate: float
@@ -33,7 +33,7 @@ class Assessment(Value):
     """One run. verdict: of judge.VERDICTS, the gravest of its kinds. leaking: the kinds that leak, the fastest first.
 
     kinds: kind -> judgement. began: UNIX seconds of the start of the fastest leak, None if it has leaked since the
-    recording began. happened: near that moment. reaches: the limit, None where nothing leaks or none is known.
+    recording began. happened: events near that moment. reaches: the limit, None if nothing leaks or no limit is known.
     """
 
     run: Run
@@ -51,7 +51,7 @@ class Assessment(Value):
 
 
 def assess(run: Run, confidence: float = CONFIDENCE) -> Assessment:
-    """The answer for `run`. confidence: of the test and of the intervals, below 1."""
+    """Return the answer for `run`. confidence: of the test and of the intervals, below 1."""
     limit = latest(run.limits.get("limit", ()))
     found = {kind: judge(line.times, line.values, limit, confidence) for kind, line in _judged(run)}
     private = run.lines.get(PRIVATE)
@@ -80,7 +80,7 @@ def _rate(judgement: Judgement) -> float:
 
 
 def _until_killed(run: Run, kind: str, found: Judgement, confidence: float) -> Judgement:
-    """Memory that comes down because the kernel kills is not given back: the longest stretch between kills tells."""
+    """Judge the longest stretch between kills: memory that falls because the kernel kills is not given back."""
     kills = sorted({one.time for one in run.happenings if one.kind == "oom"})
     if found.verdict != GIVEN_BACK or not kills:
         return found
@@ -100,7 +100,7 @@ def _until_killed(run: Run, kind: str, found: Judgement, confidence: float) -> J
 
 
 def _adjusted(kind: str, found: Judgement, private: Line | None, limit: int | None, confidence: float) -> Judgement:
-    """What a rise means depends on the kind: page cache is given back on demand, and swap only moves memory."""
+    """Adjust for the kind: page cache is reclaimed on demand, and swap only moves memory."""
     if found.verdict != LEAK:
         return found
     if kind == "file":
@@ -117,14 +117,14 @@ def _adjusted(kind: str, found: Judgement, private: Line | None, limit: int | No
 
 
 def _near(run: Run, began: float | None) -> tuple[Happening, ...]:
-    """What happened around `began`; without it, in the first moments of the run."""
+    """Return the events around `began`, or without it those at the beginning of the run."""
     around = max(NEAREST, NEAR * run.spacing)
     moment = run.start if began is None else began
     return tuple(one for one in run.happenings if abs(one.time - moment) <= around)
 
 
 def _reaches(run: Run, limit: int | None, confidence: float) -> Estimate | None:
-    """By what the kernel cannot take back: page cache goes first when the limit is near."""
+    """Estimate from memory that the kernel cannot reclaim: page cache is freed first near the limit."""
     held = run.lines.get(HELD)
     if limit is None or held is None:
         return None

@@ -2,8 +2,8 @@
 
 - The bend: two lines that meet, fitted by least squares with the meeting point moved over the series (D. J. Hudson,
   "Fitting segmented curves whose join points have to be estimated", J. Am. Stat. Assoc. 61 (1966) 1097-1129). It counts
-  only if the intervals of the slopes before and after it (`trend`) have nothing in common: a point that was searched
-  for has no ordinary level of significance, so this is a decision by two separate intervals, not a test of its own.
+  only if the intervals of the slopes before and after it (`trend`) do not overlap. A point that was searched for has no
+  ordinary level of significance, so two separate intervals decide, not a test.
 - The step: A. N. Pettitt, "A non-parametric approach to the change-point problem", Appl. Stat. 28 (1979) 126-135.
 """
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from shim.watch.leaks.trend import Trend
 
 EDGE = 3  # values on either side of a bend, at least
-BETTER = 0.5  # of the squares that one line leaves, two lines have to explain so much at least
+BETTER = 0.5  # part of the squared residuals of one line that two lines must explain
 
 
 class Bend(Value):
-    """The slope changed at the value `knot`. place: where the part after it begins, LEAST values or more.
+    """The slope changed at the value `knot`. place: index of the first value after it.
 
     before, after: the trends of the two parts, each of LEAST values or more.
     """
@@ -46,7 +46,7 @@ class Step(Value):
 
 
 def bend(times: Sequence[float], values: Sequence[float], confidence: float = CONFIDENCE) -> Bend | None:
-    """Where the slope of a series changed most; None where nothing shows that it did."""
+    """Return where the slope of a series changed most; None if nothing shows a change."""
     count = len(values)
     if count < 2 * LEAST or min(values) == max(values):
         return None
@@ -62,7 +62,7 @@ def bend(times: Sequence[float], values: Sequence[float], confidence: float = CO
 
 
 def _meeting(times: Sequence[float], values: Sequence[float]) -> tuple[int, float]:
-    """The best meeting point, and what part of one line's squares the two leave there."""
+    """Return the best meeting point, and the part of one line's squared residuals that two lines leave there."""
     start, span = times[0], times[-1] - times[0] or 1.0
     level, size = values[0], max(values) - min(values)
     xs = [(time - start) / span for time in times]
@@ -75,7 +75,7 @@ def _meeting(times: Sequence[float], values: Sequence[float]) -> tuple[int, floa
 
 
 def _squares(xs: Sequence[float], ys: Sequence[float]) -> float:
-    """What the best straight line leaves."""
+    """Return the squared residuals of the best straight line."""
     count, sum_x, sum_y = len(xs), sum(xs), sum(ys)
     xx = sum(x * x for x in xs) - sum_x * sum_x / count
     xy = sum(x * y for x, y in zip(xs, ys)) - sum_x * sum_y / count
@@ -84,7 +84,9 @@ def _squares(xs: Sequence[float], ys: Sequence[float]) -> float:
 
 
 def _two_lines(xs: Sequence[float], ys: Sequence[float], place: int) -> float:
-    """What y = a + b x + c max(0, x - knot) leaves, its knot at the value `place`: normal equations for three."""
+    """Return the squared residuals of y = a + b x + c max(0, x - knot), with the knot at the value `place`: three
+    normal equations.
+    """
     knot = xs[place]
     bent = [x - knot if x > knot else 0.0 for x in xs]
     count = len(xs)
@@ -104,7 +106,7 @@ def _dot(one: Sequence[float], other: Sequence[float]) -> float:
 
 
 def step(values: Sequence[float], confidence: float = CONFIDENCE) -> Step | None:
-    """Where the level of a series changed, by Pettitt's test; None where p is above 1 - confidence."""
+    """Return where the level of a series changed, by Pettitt's test; None if p is above 1 - confidence."""
     count = len(values)
     if count < LEAST:
         return None

@@ -1,4 +1,4 @@
-"""What a series of one kind of memory says: a leak, growth that ended, memory that comes back, or nothing.
+"""The judgement of a series of one kind of memory: a leak, growth that ended, memory that comes back, or nothing.
 
 A leak is memory that rises, goes on rising, and is not given back. Each of the three is a rule of its own here.
 """
@@ -19,15 +19,15 @@ LEAK, LEVELLED, GIVEN_BACK, STEP, STEADY, FALLS = "leak", "levelled off", "given
 CACHE, MOVED, SHORT, UNKNOWN = "cache", "moved", "too short", "unknown"
 VERDICTS = (LEAK, LEVELLED, GIVEN_BACK, STEP, CACHE, MOVED, FALLS, STEADY, SHORT, UNKNOWN)
 
-SMALLEST = 1 << 20  # bytes: growth below it is not worth a word
-PART_OF_LIMIT = 0.01  # and neither is growth below this part of the limit
-STILL = 0.25  # of the whole slope: what the last third of a series has at least if it still rises
-ALIKE = 2  # Trend.inflation above it: neighbours are alike, so that ups and downs are more than noise
-BENDS = 4  # that are looked for, one after the other, towards the end
+SMALLEST = 1 << 20  # bytes: smaller growth is not reported
+PART_OF_LIMIT = 0.01  # nor is growth below this part of the limit
+STILL = 0.25  # of the whole slope: the last third of a series has at least this if it still rises
+ALIKE = 2  # Trend.inflation above it: neighbours are similar, so that ups and downs are more than noise
+BENDS = 4  # changes that are searched for, one after the other, towards the end
 
 
 class Judgement(Value):
-    """What one kind of memory does in one run of a container.
+    """The judgement of one kind of memory in one run of a container.
 
     verdict: one of VERDICTS; why: one sentence. first, last: bytes. trend: of the part since `began`, None if too
     short. began: UNIX seconds of the last change of the slope, None if it did not change. before: bytes a second
@@ -44,7 +44,7 @@ class Judgement(Value):
 
 
 class _Series(Value):
-    """A series, and what of it lasts until now: the values from `start`, their trend and what they grew by."""
+    """A series and the part of it that lasts until now: the values from `start`, their trend and their growth."""
 
     times: Sequence[float]
     values: Sequence[float]
@@ -62,7 +62,9 @@ class _Series(Value):
 def judge(
     times: Sequence[float], values: Sequence[float], limit: float | None = None, confidence: float = CONFIDENCE
 ) -> Judgement:
-    """The judgement of bytes at times (UNIX seconds, rising), medians of equal spans. limit: the container's, bytes."""
+    """Return the judgement of bytes at times (UNIX seconds, rising), medians of equal spans. limit: the container's,
+    bytes.
+    """
     if len(values) < LEAST:
         why = f"{len(values)} value{'' if len(values) == 1 else 's'}; the test needs {LEAST}"
         return Judgement(verdict=SHORT, why=why, first=_end(values[:1]), last=_end(values))
@@ -82,7 +84,7 @@ def _end(values: Sequence[float]) -> float:
 def _last_part(
     times: Sequence[float], values: Sequence[float], confidence: float
 ) -> tuple[int, float | None, float | None]:
-    """Where the part begins that lasts until now; when the slope changed there, and what it was before."""
+    """Return where the last part begins, when the slope changed there, and the slope before."""
     start = 0
     began = before = None
     for _ in range(BENDS):
@@ -107,7 +109,7 @@ def _verdict(series: _Series) -> tuple[str, str]:
 
 
 def said(found: Trend) -> str:
-    """The test and its answer in words."""
+    """Return the test and its result in words."""
     return (
         f"Mann-Kendall test, {found.count} values, tau {found.tau:.2f}, p {shown_p(found.p)} "
         f"(significant at {found.confidence:.4g})"
@@ -115,7 +117,7 @@ def said(found: Trend) -> str:
 
 
 def shown_p(p: float) -> str:
-    """A probability; what is tiny is only bounded."""
+    """Return a probability as text; a tiny one as a bound."""
     return "below 1e-6" if p < 1e-6 else f"{p:.2g}"
 
 
@@ -137,7 +139,7 @@ def _without_trend(series: _Series) -> tuple[str, str]:
 
 
 def _has_ended(series: _Series) -> bool:
-    """The last third, if it is long enough to be asked, does not rise as the whole does."""
+    """Return whether the last third, if it is long enough to test, rises less than the whole."""
     times, values = series.last_part
     count = max(LEAST, len(values) // 3)
     if len(values) < 2 * LEAST:
@@ -146,7 +148,7 @@ def _has_ended(series: _Series) -> bool:
 
 
 def returned(values: Sequence[float], amount: float) -> float | None:
-    """The highest peak that was reached by a rise of `amount` at least and followed by a fall of as much; else None."""
+    """Return the highest peak after a rise of `amount` at least and before a fall of as much; else None."""
     low = peak = values[0]
     highest = None
     for value in values:

@@ -1,7 +1,7 @@
-"""From the records of a recording to one series a run of a container: medians of equal spans, and what happened.
+"""From the records of a recording to one series for each run of a container: medians of equal spans, and events.
 
-A run is the life of one cgroup: a container that starts again begins another one. Two passes: the first one learns when
-each run begins and ends, the second one fills the spans. So memory is bounded by the number of runs, not of samples.
+A run is the life of one cgroup: a container that starts again begins a new run. The first of two passes finds the
+beginning and end of each run, the second fills the spans. So memory is bounded by the number of runs, not of samples.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
     from shim.watch.lives import RecordedLine, Who
 
-SPANS = 120  # of a run: more make no better judgement, and cost their square
-MOST_HAPPENINGS = 400  # of a run that are kept, the newest
+SPANS = 120  # of a run: more do not improve the judgement, and the cost is quadratic
+MOST_HAPPENINGS = 400  # events kept for a run, the newest
 KINDS = ("anonymous", "shmem", "kernel", "swap", "file")
-HELD = "held"  # what the kernel cannot take back without swap: it is what runs into the limit
-PRIVATE = "private"  # held by processes, wherever it is: what swap takes from memory changes nothing
+HELD = "held"  # memory that the kernel cannot reclaim without swap: it is what reaches the limit
+PRIVATE = "private"  # memory of processes, swapped out or not
 SUMS = {HELD: ("anonymous", "shmem", "kernel"), PRIVATE: ("anonymous", "shmem", "swap")}
 SHOWN = ("usage", "working_set")
 LIMITS = ("limit", "high", "swap_limit")
 
 
 class Happening(Value):
-    """Something that happened to a container. time: UNIX seconds. what: in words. kind: for the plot's marks."""
+    """An event of a container. time: UNIX seconds. what: in words. kind: for the plot's marks."""
 
     time: float
     kind: str
@@ -67,14 +67,14 @@ class Run(Value):
 
 
 class Extent:
-    """When a run begins and ends, and how many samples it has."""
+    """The beginning and end of a run, and its number of samples."""
 
     def __init__(self, who: Who, number: int, time: float) -> None:
         self.who, self.number, self.start, self.end, self.samples = who, number, time, time, 0
 
 
 def survey(extents: Iterable[tuple[Who, float, bool]], wanted: str = "") -> dict[str, list[Extent]]:
-    """Container's id -> its runs, in the order of time. wanted: a name, an id or its beginning; "" for all."""
+    """Return container's id -> its runs, in order of time. wanted: a name, an id or its beginning; "" for all."""
     found: dict[str, list[Extent]] = {}
     ended: set[str] = set()
     for who, time, is_end in extents:
@@ -93,13 +93,13 @@ def survey(extents: Iterable[tuple[Who, float, bool]], wanted: str = "") -> dict
 
 
 def is_wanted(who: Who, wanted: str) -> bool:
-    """By name, pod/name, id, or the beginning of an id, four characters at least."""
+    """Return whether the name, pod/name, id, or the beginning of an id (at least four characters) matches."""
     names = ("", who.name, f"{who.pod}/{who.name}", who.id)
     return wanted in names or (len(wanted) >= 4 and who.id.startswith(wanted))
 
 
 def runs(records: Iterable[RecordedLine], found: dict[str, list[Extent]]) -> list[Run]:
-    """The runs that `survey` found, filled from the same records."""
+    """Return the runs from `survey`, filled from the same records."""
     filling: dict[str, _Filling] = {}
     waiting = {own: deque(extents) for own, extents in found.items()}
     done: list[Run] = []
@@ -135,7 +135,7 @@ class _Filling:
         self.happenings: deque[Happening] = deque(maxlen=MOST_HAPPENINGS)
 
     def sample(self, time: float, figures: dict[str, int]) -> None:
-        """One sample; one that is older than the last one (the clock was set back) is left out."""
+        """Add a sample. One that is older than the last (the clock was set back) is left out."""
         if time < self.at:
             self.skipped += 1
             return
@@ -152,7 +152,7 @@ class _Filling:
         self._changes(time, figures)
 
     def _close(self) -> None:
-        """The medians of a span that is full."""
+        """Compute the medians of a full span."""
         middle = median(self.times) if self.times else 0.0
         for name in (*SHOWN, *KINDS):
             self._add(name, middle, [figures[name] for figures in self.open if name in figures])
@@ -192,7 +192,7 @@ class _Filling:
             self._happened(time, "oom" if name.startswith("oom") else "reclaim", f"{what} ({more})", f"counter {name}")
 
     def event(self, time: float, event: dict[str, Any]) -> None:
-        """What the watcher saw; counters that grew are known from the samples already."""
+        """Add an event of the watcher; growing counters are known from the samples already."""
         kind = str(event.get("kind"))
         evidence = event.get("evidence")
         facts = evidence if isinstance(evidence, dict) else {}
@@ -206,7 +206,7 @@ class _Filling:
         self.happenings.append(Happening(time=time, kind=kind, what=what, source=source))
 
     def run(self) -> Run:
-        """The value, when everything has been read."""
+        """Return the run after everything was read."""
         self._close()
         extent = self.extent
         lines = {name: Line(times=tuple(times), values=tuple(values)) for name, (times, values) in self.lines.items()}
@@ -232,7 +232,7 @@ class _Filling:
         return max(0, last - first) / passed
 
 
-# Counters of memory.events (v2; cgroup-v2.rst) and of v1 (memory.rst), and what it means that they grow.
+# Counters of memory.events (v2; cgroup-v2.rst) and of v1 (memory.rst), and the meaning of their growth.
 COUNTED = {
     "high": "reclaim, because usage was above memory.high",
     "max": "reclaim, because usage was about to exceed the limit",
@@ -244,7 +244,7 @@ _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
 def shown(value: float | None) -> str:
-    """Bytes for people, three digits: `64 MiB`, `1.5 GiB`; None is `none`."""
+    """Return bytes for people, three digits: `64 MiB`, `1.5 GiB`; `none` for None."""
     if value is None:
         return "none"
     size, unit = float(value), 0
@@ -255,5 +255,5 @@ def shown(value: float | None) -> str:
 
 
 def latest(changes: Sequence[tuple[float, int | None]]) -> int | None:
-    """The limit that holds at the end."""
+    """Return the limit in force at the end."""
     return changes[-1][1] if changes else None

@@ -5,9 +5,9 @@
 - The slope and its interval: H. Theil, "A rank-invariant method of linear and polynomial regression analysis", Proc.
   Kon. Ned. Akad. Wet. 53 (1950); P. K. Sen, "Estimates of the regression coefficient based on Kendall's tau", J. Am.
   Stat. Assoc. 63 (1968) 1379-1389.
-- Neighbours are alike: K. H. Hamed and A. R. Rao, "A modified Mann-Kendall trend test for autocorrelated data", J.
-  Hydrol. 204 (1998) 182-196. It is stricter here, so that the test errs towards "no trend": their sum ends at the first
-  lag that is not significant, because the far lags of a short series are biased below 0 (C. J. Geyer, "Practical Markov
+- Autocorrelation: K. H. Hamed and A. R. Rao, "A modified Mann-Kendall trend test for autocorrelated data", J. Hydrol.
+  204 (1998) 182-196. It is stricter here, so that the test errs towards "no trend": their sum ends at the first lag
+  that is not significant, because the far lags of a short series are biased below 0 (C. J. Geyer, "Practical Markov
   chain Monte Carlo", Stat. Sci. 7 (1992) 473-483); the factor is at least that of a first-order process with the same
   first lag, its bias taken out (M. G. Kendall, "Note on bias in the estimation of autocorrelation", Biometrika 41
   (1954) 403-404); and it never makes the variance smaller.
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 LEAST = 10  # values: below it the normal approximation of the test does not hold (Kendall 1975)
 CONFIDENCE = 0.99
-MOST_ALIKE = 0.93  # of neighbours: at 1 a series is a walk, which has no variance to compare with
-TIGHT = 1e-9  # residuals that are this small, as a part of the range, are rounding
+MOST_ALIKE = 0.93  # autocorrelation: at 1 a series is a random walk, which has no variance to compare with
+TIGHT = 1e-9  # residuals this small, as a part of the range, are rounding errors
 
 
 class Trend(Value):
@@ -50,17 +50,17 @@ class Trend(Value):
 
     @property
     def rises(self) -> bool:
-        """The trend is significant, and its whole interval is above 0."""
+        """True if the trend is significant and its whole interval is above 0."""
         return self.p <= 1 - self.confidence and self.low > 0
 
     @property
     def falls(self) -> bool:
-        """The same downwards."""
+        """True if the trend is significant and its whole interval is below 0."""
         return self.p <= 1 - self.confidence and self.high < 0
 
 
 def trend(times: Sequence[float], values: Sequence[float], confidence: float = CONFIDENCE) -> Trend:
-    """The trend of `values` at `times`, which rise. Raises ValueError for fewer than LEAST values."""
+    """Return the trend of `values` at `times`, which rise. Raises ValueError for fewer than LEAST values."""
     count = len(values)
     if count < LEAST:
         raise ValueError(f"{count} values are too few for a trend: it takes {LEAST}")
@@ -86,7 +86,7 @@ def trend(times: Sequence[float], values: Sequence[float], confidence: float = C
 
 
 def _slopes(times: Sequence[float], values: Sequence[float]) -> list[float]:
-    """The slopes of all pairs, sorted; two values at the same time have none."""
+    """Return the slopes of all pairs, sorted, without pairs at the same time."""
     pairs = list(zip(times, values))
     found: list[float] = []
     for number, (time, value) in enumerate(pairs):
@@ -96,7 +96,7 @@ def _slopes(times: Sequence[float], values: Sequence[float]) -> list[float]:
 
 
 def _score(slopes: list[float]) -> int:
-    """Mann's S: rising pairs less falling ones."""
+    """Return Mann's S: the number of rising pairs less that of falling ones."""
     falling = bisect_left(slopes, 0.0)
     return len(slopes) - _after(slopes, 0.0) - falling
 
@@ -117,7 +117,7 @@ def _median(ordered: list[float]) -> float:
 
 
 def variance(values: Sequence[float]) -> float:
-    """The variance of S for independent values, with Kendall's correction for ties."""
+    """Return the variance of S for independent values, with Kendall's correction for ties."""
     counts: dict[float, int] = {}
     for value in values:
         counts[value] = counts.get(value, 0) + 1
@@ -127,7 +127,7 @@ def variance(values: Sequence[float]) -> float:
 
 
 def inflation(times: Sequence[float], values: Sequence[float], slope: float) -> float:
-    """Hamed and Rao's factor, from the ranks of what the slope leaves, over the first lags that are significant."""
+    """Return Hamed and Rao's factor, from the ranks of the residuals, over the first significant lags."""
     count = len(values)
     left = [value - slope * (time - times[0]) for time, value in zip(times, values)]
     span = max(values) - min(values)
@@ -147,7 +147,7 @@ def inflation(times: Sequence[float], values: Sequence[float], slope: float) -> 
 
 
 def _factor(correlations: list[float], count: int) -> float:
-    """Hamed and Rao's equation 7: n / n*."""
+    """Return Hamed and Rao's equation 7: n / n*."""
     total = 0.0
     for lag, correlation in enumerate(correlations, 1):
         total += (count - lag) * (count - lag - 1) * (count - lag - 2) * correlation
@@ -155,7 +155,7 @@ def _factor(correlations: list[float], count: int) -> float:
 
 
 def autocorrelation(values: Sequence[float]) -> Iterator[float]:
-    """The sample autocorrelation at the lags 1, 2, ... n-1; nothing of a constant series."""
+    """Yield the sample autocorrelation at the lags 1, 2, ... n-1; nothing for a constant series."""
     mean = sum(values) / len(values)
     centred = [value - mean for value in values]
     power = sum(value * value for value in centred)
@@ -164,7 +164,7 @@ def autocorrelation(values: Sequence[float]) -> Iterator[float]:
 
 
 def ranks(values: Sequence[float]) -> list[float]:
-    """Ranks from 1; equal values share the mean of theirs."""
+    """Return ranks from 1; equal values share their mean rank."""
     order = sorted(range(len(values)), key=values.__getitem__)
     found = [0.0] * len(values)
     start = 0
@@ -179,7 +179,7 @@ def ranks(values: Sequence[float]) -> list[float]:
 
 
 def _interval(slopes: list[float], width: float) -> tuple[float, float]:
-    """Sen's interval: the slopes at the ranks (N-C)/2 and (N+C)/2+1."""
+    """Return Sen's interval: the slopes at the ranks (N-C)/2 and (N+C)/2+1."""
     if not slopes:
         return 0.0, 0.0
     count = len(slopes)
@@ -189,7 +189,7 @@ def _interval(slopes: list[float], width: float) -> tuple[float, float]:
 
 
 def quantile(part: float) -> float:
-    """The value below which `part` of the standard normal distribution lies, by bisection."""
+    """Return the quantile of the standard normal distribution at `part`, by bisection."""
     if part not in _QUANTILES:
         low, high = -10.0, 10.0
         while high - low > 1e-12:

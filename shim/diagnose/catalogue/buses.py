@@ -80,7 +80,8 @@ ENTRIES = (
         ),
         ambiguous=(rf"cannot open (?:sd-bus|user bus): {ENOENT}", PRIVATE),
         verdict="the user's systemd cannot be reached: there is no D-Bus session for this user",
-        cause="XDG_RUNTIME_DIR and DBUS_SESSION_BUS_ADDRESS are unset, or the user has no session (sudo, su, cron).",
+        cause="XDG_RUNTIME_DIR and DBUS_SESSION_BUS_ADDRESS are unset, or the user has no session (sudo, su, cron). "
+        "Where systemctl --user works and a call is denied, SELinux or systemd itself refuses to move this process.",
         remedy=(LINGER, EXPORT, "apt-get install dbus-user-session", f"Or do without systemd: {NO_SYSTEMD}"),
         reference="https://github.com/containers/podman/issues/6368",
         tell=ASK,

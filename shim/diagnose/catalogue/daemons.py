@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import EACCES, Entry
+from shim.diagnose.entry import EACCES, ENOENT, Entry
 
 MOBY = "https://github.com/moby/moby/blob/master/daemon/daemon_unix.go"
 CRIO = "https://github.com/cri-o/cri-o/blob/main/docs/crio.conf.5.md"
@@ -264,5 +264,19 @@ ENTRIES = (
         remedy=("podman logs NAME, podman inspect NAME (State): look at why it ended.",),
         reference="https://github.com/containers/conmon/blob/main/src/cgroup.c",
         rank=66,
+    ),
+    Entry(
+        code="containerd-not-told-of-systemd",
+        title="Docker uses the systemd driver, and its containerd was started without it",
+        patterns=(rf"stat /sys/fs/cgroup/systemd/\S+\.service/(?:system|machine|user)\.slice\S*: {ENOENT}",),
+        verdict="containerd takes the systemd path of the container for a plain directory",
+        cause="dockerd has native.cgroupdriver=systemd, but a containerd that was started by hand runs runc without "
+        "--systemd-cgroup.",
+        remedy=(
+            "Docker 1.11 to 17.x: containerd --runtime-args --systemd-cgroup=true; newer ones pass it themselves.",
+            "Or take the option out: dockerd --exec-opt native.cgroupdriver=cgroupfs",
+        ),
+        reference="https://github.com/moby/moby/issues/22108",
+        rank=20,
     ),
 )

@@ -148,6 +148,7 @@ ENTRIES = (
             r"Unable to find (?P<controller6>\w+) cgroup in mounts",
             r"cgroups: (?P<controller5>\w+) cgroup not supported on this system",
             rf"[Mm]ountpoint for (?P<controller4>{V1_NAMES}) not found",
+            rf"cgroup mountpoint not found for (?P<controller8>{V1_NAMES})",
             r"unable to find \\?\"(?P<controller7>\w+)\\?\" in controller set",
         ),
         verdict="no v1 hierarchy has the {controller} controller, which this program needs to start",
@@ -192,7 +193,7 @@ ENTRIES = (
             rf"/sys/fs/cgroup/[\w,]+/init\.scope/(?:system\.slice|docker)\S*: {ENOENT}",
         ),
         verdict="Docker looks for its cgroups at a path that does not exist: it misreads its own cgroup",
-        cause="Docker of 2015, and release candidates of 1.13, take /init.scope, where systemd is since version 226, "
+        cause="Docker before 1.13, and its release candidates, take /init.scope, where systemd is since version 226, "
         "as the parent of all containers.",
         remedy=(
             "Upgrade Docker; 1.13.0 and later have the fixes.",

@@ -122,4 +122,67 @@ ENTRIES = (
         layout="v1",
         rank=40,
     ),
+    Entry(
+        code="systemd-property-malformed",
+        title="an annotation of the container names a property of systemd's that is malformed",
+        patterns=(
+            r"[Aa]nnotation (?P<key>org\.systemd\.property\.[^\s=]+)(?:=[^\n]*?)? (?:name incorrect|value parse error)",
+            r"invalid systemd property name `(?P<key2>[^`'\n]+)[`']",
+        ),
+        verdict="the annotation {key} is no property that the runtime can hand to systemd",
+        cause="After org.systemd.property. comes a name of letters, at least three; the value is a variant of D-Bus: "
+        "text in quotes, numbers with their type.",
+        remedy=(
+            "As --annotation org.systemd.property.TimeoutStopUSec='uint64 123456789', or .CollectMode=\"'inactive'\".",
+            "Or leave the annotation out: the engine needs none.",
+        ),
+        reference="https://github.com/opencontainers/runc/blob/main/docs/systemd.md",
+        rank=20,
+    ),
+    Entry(
+        code="systemd-device-rules-narrower",
+        title="crun cannot express the device rules as properties of systemd",
+        patterns=(
+            r"systemd does not support deny rules for devices",
+            r"updating device access list not supported when using BPFProgram",
+            r"devices rule with wildcard for major is not supported and it is ignored with systemd",
+        ),
+        verdict="crun hands device rules to systemd, which cannot hold these, or not change them",
+        cause="With the systemd driver crun sets DeviceAllow, which only allows, or BPFProgram, which no update can "
+        "exchange. An update of any limit fails so when the engine sends the device rules along (podman update of a "
+        "privileged container).",
+        remedy=(
+            "Set the limit when the container is created.",
+            "Or use the cgroupfs driver: podman --cgroup-manager=cgroupfs, or use runc.",
+        ),
+        reference="https://github.com/containers/crun/blob/main/src/libcrun/cgroup-systemd.c",
+        rank=20,
+    ),
+    Entry(
+        code="delegate-cgroup-refused",
+        title="crun's annotation run.oci.delegate-cgroup cannot be followed",
+        patterns=(
+            r"invalid `\.\.` component in delegate-cgroup",
+            r"delegate-cgroup not supported on cgroup v1",
+        ),
+        verdict="crun does not follow the annotation run.oci.delegate-cgroup",
+        cause="It names a cgroup below the container's own, without '..', and works on cgroup2 only.",
+        remedy=("Give a plain name (run.oci.delegate-cgroup=/init), or leave the annotation out.",),
+        reference="https://github.com/containers/crun/blob/main/src/libcrun/cgroup.c",
+        rank=20,
+    ),
+    Entry(
+        code="memory-limit-of-wrong-type",
+        title="runc of 2017 hands systemd a memory limit of the wrong type",
+        patterns=(r"applying cgroup configuration for process caused[:\s\\\"]*no such device or address",),
+        verdict="systemd refused the scope (ENXIO): this runc hands it the memory limit with the wrong type",
+        cause="runc of 2017 (Docker 17.06.1 and 17.09.0, and distributions' packages of then) sends a signed number. "
+        "It shows only with the systemd driver and a memory limit.",
+        remedy=(
+            "Upgrade Docker and runc: both had the fix by 2018.",
+            "Until then: --exec-opt native.cgroupdriver=cgroupfs, or no --memory.",
+        ),
+        reference="https://github.com/opencontainers/runc/issues/1557",
+        rank=30,
+    ),
 )

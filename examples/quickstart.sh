@@ -2,7 +2,7 @@
 # One container whose limits are meant for another kind of host than this one: first with the bare runtime, then with
 # cgshim in front of it. Run as root on a Debian-like machine: sh examples/quickstart.sh
 #
-# Installs runc, busybox and Python if they are missing, works in a temporary directory, and leaves nothing behind.
+# Installs runc, busybox and Python if they are missing, works in a temporary directory, and leaves only these packages.
 set -eu
 
 top=$(cd "$(dirname "$0")/.." && pwd)

@@ -26,7 +26,8 @@ TRANSLATED = re.compile(
     r"|\b(?:stands?|stood) there\b|\bbelongs? into\b|\bof its own accord\b|\bfor ever\b|\b(?:comes?|came) of it\b"
     r"|\bwhat there is\b|\btakes the place of\b|\bgoes on (?:with|without)\b|\bbut for\b"
     r"|\b(?:as|for) another user than\b|\bis none (?:of|that)\b"
-    r"|(?<!there )\bis no (?:absolute|valid|file|size|number|list|JSON|object|directory|container|page size)\b",
+    r"|(?<!there )\bis no (?:absolute|valid|file|size|number|list|JSON|object|directory|container|page size)\b"
+    r"|(?<!there )\b(?:is|are) no (?:alert|error|OCI|problem|request|shell|user|word)s?\b",
     re.IGNORECASE,
 )
 # In docstrings and comments of the program, besides: phrases that a reader has to read twice.

@@ -155,8 +155,9 @@ def test_podman_healthcheck(podman: Podman, front: Front, name: str) -> None:
 
 
 def test_podman_info(podman: Podman, front: Front) -> None:
-    """`podman info` shows the real runtime's version, with nothing of ours in it."""
+    """`podman info` shows the path of cgshim's entry, and the real runtime's version with nothing of ours in it."""
     info = json.loads(podman.must("info", "--format={{json .Host.OCIRuntime}}"))
+    assert info["path"] == str(front.path)
     assert info["version"] == front.system([front.runtime, "--version"]).out.strip()
 
 
@@ -169,13 +170,14 @@ def test_probes(front: Front, probe: str) -> None:
 
 
 def test_docker_sees_the_real_version(docker: Docker, front: Front) -> None:
-    """`docker version` and `docker info` parse the default runtime's `--version`: the real runtime's."""
+    """`docker version` and `docker info` name cgshim's entry, and parse its `--version`: the real runtime's."""
     version_text = front.system([front.runtime, "--version"]).out
     wanted = version_text.splitlines()[0].removeprefix("runc version ")
     version = json.loads(docker.daemon.must("version", "--format={{json .Server.Components}}"))
     assert {one["Name"]: one["Version"] for one in version}["wrap"] == wanted
     info = json.loads(docker.daemon.must("info", "--format={{json .}}"))
     assert info["DefaultRuntime"] == "wrap"
+    assert info["Runtimes"]["wrap"]["path"] == str(front.path)
     assert f"\ncommit: {info['RuncCommit']['ID']}\n" in version_text
 
 

@@ -72,7 +72,7 @@ def _verb(count: int, one: str, more: str) -> str:
 
 
 def answer(outcomes: list[str]) -> str:
-    """Return whether this host can be upgraded."""
+    """Return in words whether this host can be upgraded."""
     count = {name: outcomes.count(name) for name in OUTCOMES}
     if not outcomes:
         return "Yes: there are no containers."

@@ -69,7 +69,7 @@ def _judge(case: JudgedLimit, trace: tuple[bool, str] | None) -> tuple[str, str]
 
 
 def _cut_above(case: JudgedLimit) -> str:
-    """Return a set that lost members because an ancestor does not have them (v1: CPUs that were offline once)."""
+    """Return the ancestor whose set is too small for the requested one (v1: CPUs that were offline once), else ""."""
     above = case.above if case.limit.order == WITHIN else None
     if above is None or relation(case.limit, case.wish, above[1]) != LOOSER:
         return ""

@@ -40,7 +40,7 @@ LIST_SHAPE = """\b
 @formatted
 def status_command(engine: str | None, form: str, **options: Any) -> None:
     """Prove that the registration works: the engine's own tool sees the runtime, the binary can be executed, no restart
-    is pending. Without ENGINE every engine is looked at, and those that do not call cgshim are no error.
+    is pending. Without ENGINE every engine is checked, and those that do not call cgshim are not an error.
     """
     tree, request = Tree(options["root"]), request_of(options)
     raise click.exceptions.Exit(_one(tree, request, engine, form) if engine else _all(tree, request, form))

@@ -72,7 +72,7 @@ def passage(text: str) -> None:
 
 
 def failure(text: str, colour: str | None = None) -> None:
-    """Return a message of several lines (`ShimError.text`), each wrapped, with continuation lines indented."""
+    """Write a message of several lines (`ShimError.text`), each wrapped, with continuation lines indented."""
     for line in _message(text, terminal.columns()):
         say(line, colour=colour)
 

@@ -76,7 +76,7 @@ class Hierarchies:
         return found[0] if found else None
 
     def root(self, mount: str) -> Identity | None:
-        """What stat(2) says of a mount point."""
+        """Return the result of stat(2) for a mount point, None if there is none."""
         if mount not in self._roots:
             self._roots[mount] = self.view.identity(mount)
         return self._roots[mount]

@@ -51,7 +51,7 @@ class Memory(Value):
 
 class Way(Value):
     """A way to compute a figure: `file`, or the sum of its keys `plus` less those of `minus`, or less another field's
-    `minus` keys.
+    `minus` keys. optional: keys that may be missing. document: where the kernel describes them.
     """
 
     file: str

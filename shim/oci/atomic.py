@@ -176,7 +176,7 @@ def _take_after(handle: int, model: Model) -> None:
 
 
 def _calls() -> Any:
-    """Who has the functions for extended attributes."""
+    """Return the module with the functions for extended attributes."""
     if hasattr(posix, "listxattr"):
         return posix
     from shim.oci import attribute_calls

@@ -47,7 +47,7 @@ def _read(function: str, file: int | str, *name: bytes) -> bytes:
 
 
 def _call(function: str, file: int | str, *arguments: Any) -> int:
-    """What the C library's function gives; `f` and its name is the one for descriptors."""
+    """Return the C library function's result; the variant for descriptors has an `f` before its name."""
     import ctypes
 
     opened = isinstance(file, int)

@@ -49,7 +49,7 @@ class Alerts:
         self.quiet = quiet
 
     def of(self, event: Event, sample: Sample | None) -> Alert | None:
-        """Return the alert of an event, None if it is no alert or is held back. sample: from that moment."""
+        """Return the alert of an event, None if it is not an alert or is held back. sample: from that moment."""
         kind = OF_KIND.get(event.kind)
         if kind is None:
             return None

@@ -133,7 +133,7 @@ def shares(found: Histogram, threads: Mapping[int, Thread]) -> list[Share]:
 
 
 def bound(size: int) -> int:
-    """Return the class of a size: the next power of two, 8 at least; a size of SMALL is above the class of SMALL."""
+    """Return the class of a size: the smallest power of two that is not less, 8 at least."""
     found = 8
     while found < size:
         found *= 2

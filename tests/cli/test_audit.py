@@ -118,7 +118,7 @@ def test_nothing_lost_is_status_0(host: Path) -> None:
 
 
 def test_no_containers_at_all(tmp_path: Path) -> None:
-    """An empty host is no error; one without /proc is none."""
+    """An empty host is not an error; a root without /proc is not a host."""
     result = _audit("--tree", tmp_path)
     assert result.exit_code == 3
     assert "it has no directory proc" in result.stderr

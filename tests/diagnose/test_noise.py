@@ -73,7 +73,7 @@ def test_a_brace_that_is_no_json_is_text() -> None:
 
 
 def test_a_pasted_diagnosis_counts_only_by_the_runtimes_words() -> None:
-    """Causes and remedies of ours are no words of the runtime."""
+    """Our own causes and remedies are not the runtime's words."""
     text = "cgshim: verdict [code]\n  cause: no subsystem for mount\n  runtime: the cause: unknown\n"
     assert noise.clean(text).failure == "the cause"
 

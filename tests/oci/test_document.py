@@ -1,4 +1,4 @@
-"""The document: spans, splicing, and the one clear error for everything that is no OCI configuration."""
+"""The document: spans, splicing, and the one clear error for everything that is not an OCI configuration."""
 
 from __future__ import annotations
 

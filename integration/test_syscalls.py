@@ -29,7 +29,7 @@ RESOURCES = {
 }
 # The path with an edit: `unified` is rewritten on v1, kernel memory on v2.
 EDITED = {**RESOURCES, "memory": {"limit": 67108864, "kernel": 67108864}, "unified": {"pids.max": "100"}}
-SHELL, KEPT, REWRITTEN = 68, 545, 591  # of the shell, of Python for a create (250 of which are its own start)
+SHELL, KEPT, REWRITTEN = 68, 521, 569  # of the shell, of Python for a create (250 of which are its own start)
 
 
 def _calls(bundle: Bundle, place: Path, *words: str, runtime: str) -> list[str]:

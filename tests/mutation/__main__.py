@@ -1,7 +1,8 @@
 """Sampled mutants of the modules that decide about limits, each against the tests of its module, its room, all rooms.
 
 `python -m tests.mutation [--count N] [--seed N] [MODULE...]` works in a copy of the tree, prints each survivor with its
-line, and ends with status 1 if there is one. It prints its seed, so that a run can be repeated.
+line, and ends with status 1 if there is one, 2 if tests fail without a mutant. It prints its seed, so that a run can be
+repeated.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ def own_tests(module: str) -> list[str]:
     return [*([own] if (ROOT / own).exists() else []), f"tests/{room}"]
 
 
-def _noticed(place: Path, tests: list[str]) -> bool:
-    line = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
+def _noticed(place: Path, tests: str) -> bool:
+    line = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", tests]
 
     def bounded() -> None:
         resource.setrlimit(resource.RLIMIT_CPU, (MOST, MOST))
@@ -63,7 +64,7 @@ def _survives(place: Path, module: str, changed: Mutant) -> bool:
     before = path.read_text()
     path.write_text(changed.text)
     try:
-        return not any(_noticed(place, [tests]) for tests in (*own_tests(module), *WIDER))
+        return not any(_noticed(place, tests) for tests in (*own_tests(module), *WIDER))
     finally:
         path.write_text(before)
 
@@ -80,7 +81,11 @@ def main() -> int:
     survivors = 0
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch) / "tree"
-        shutil.copytree(ROOT, place, ignore=shutil.ignore_patterns(".git", ".venv", "__pycache__", "integration"))
+        shutil.copytree(ROOT, place, ignore=shutil.ignore_patterns(".*", "__pycache__"))
+        broken = [tests for tests in WIDER if _noticed(place, tests)]
+        if broken:
+            _say(f"these fail without any mutant: {' '.join(broken)}")
+            return 2
         for module, one in drawn:
             if _survives(place, module, one):
                 survivors += 1

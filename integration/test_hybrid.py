@@ -192,7 +192,7 @@ def test_what_was_kept_for_another_container_is_ignored(
     logged = ("--log", str(log), "--log-format", "json")
     runc.must(*logged, "create", "--bundle", str(bundle.path), container)
     ignored = (
-        "cgshim: annotation io.cgshim.bridge is ignored, no limit is taken from it: "
+        "cgshim: annotation io.cgshim.bridge is ignored, and no limit is taken from it: "
         "cgshim has not written it on this host for this container"
     )
     assert _warnings(log) == [ignored]

@@ -81,7 +81,7 @@ def _wish(subject: AuditedContainer, said: Said, key: str, limit: Limit) -> tupl
     asked, spec = words.get(ASKED), words.get(SPEC)
     engine = subject.container.engine
     if asked is not None and spec is not None and engine in ("podman", "cri") and relation(limit, spec, asked) != SAME:
-        return spec, f"updated through {engine} since: at the creation {show(limit, asked)}"
+        return spec, f"updated through {engine} since; at creation: {show(limit, asked)}"
     for word in (asked, spec):
         if word is not None:
             return word, ""

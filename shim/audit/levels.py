@@ -56,9 +56,9 @@ class Kernel:
                 version=version, mount=mount, missing=f"/proc/{container.pid}/cgroup has no {controller}"
             )
         if not branch.known or container.hints.get("no-cgroup") or container.driver == "disabled":
-            where = f"its process is in {branch.leaf}, with others"
+            where = f"its process shares {branch.leaf} with others"
             above = self._levels(mount, controller, version, (branch.leaf, *branch.above))
-            return CgroupLevels(version=version, mount=mount, above=above, missing=f"no own cgroup: {where}")
+            return CgroupLevels(version=version, mount=mount, above=above, missing=f"no cgroup of its own: {where}")
         own = self._levels(mount, controller, version, branch.inner)
         above = self._levels(mount, controller, version, branch.above)
         missing = "" if own else f"cannot be read: {mount}{branch.own}"

@@ -24,7 +24,7 @@ V1_ONLY = (
     *("memory.swappiness", "memory.oom_control", "cpu.shares", "memory.use_hierarchy", "memory.limit_in_bytes"),
     *("net_cls.classid", "net_prio.ifpriomap", "cpuset.memory_migrate"),
 )
-AFTER = "after the migration, as far as this kernel tells"
+AFTER = "after the migration, as far as this kernel shows"
 
 
 def twins(names: Iterable[str]) -> tuple[str, ...]:

@@ -92,7 +92,7 @@ def _unasked(case: JudgedLimit) -> tuple[str, str] | None:
 
 
 def _zero(case: JudgedLimit) -> tuple[str, str]:
-    why = "0 is 'not set' to crun and to runc before 1.4, and a limit of 1 to runc from 1.4 on; use -1 for no limit"
+    why = "0 is unset to crun and to runc before 1.4; runc 1.4 and later make it 1; use -1 for no limit"
     return (STRICTER if isinstance(case.now, int) and case.now > 0 else UNKNOWN), why
 
 
@@ -116,7 +116,7 @@ def _unseen(case: JudgedLimit) -> tuple[str, str] | None:
         return None  # cgroup2: a BPF program, which only its loader can read
     if case.key == "memory.swap" and not case.subject.facts.swap:
         return ENFORCED, "the host has no swap space, so none can be used"
-    if missing.startswith("no own cgroup"):
+    if missing.startswith("no cgroup of its own"):
         return LOST_IN, missing
     if any(case.column(name) == case.wish for name in (REMEMBERED, SYSTEMD)):
         return CHANGED, f"its cgroup has no file for it any more ({missing or _place(case)}), though it was set"
@@ -162,7 +162,7 @@ def _looser(case: JudgedLimit, found: str) -> tuple[str, str]:
         return CAPPED, f"its own cgroup has {show(case.limit, case.now)}; {case.above[0]} holds it"
     exclusive = case.subject.container.record(KUBELET)
     if case.key == "cpu.quota" and exclusive and exclusive.value.get("exclusive"):
-        return ENFORCED, f"by exclusive CPUs {exclusive.value['exclusive']}: the kubelet sets no quota then"
+        return ENFORCED, f"exclusive CPUs {exclusive.value['exclusive']}: for these the kubelet sets no quota"
     if not case.passed_on:
         return UNKNOWN, f"{NO_CONFIG}; {_levels(case)}"
     if case.given is None:

@@ -85,7 +85,7 @@ def _ask(this: Call, *command: str) -> tuple[str, str]:
         words = error.evidence[0] if isinstance(error, ShimError) else str(error)
         return f"{NOT_STARTED}{' '.join(words.split())}", ""
     if status is None:
-        return f"no end after {PATIENCE} seconds", output
+        return f"still running after {PATIENCE} seconds", output
     code = delegate.exit_code(status)
     return f"exit status {code}" if code else "", output
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 OF_CALL = "~"  # between a container's id and the unique part of its stand-ins' names
 CREATOR = "creator"  # in a stand-in: pid of the process that creates a container from it
 INSIDE = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC
-REMEDY = "or set CGSHIM_STATE to a directory of your own that nobody else can write to, at any level"
+REMEDY = "or set CGSHIM_STATE to a directory of your own; neither it nor one above it may be writable for others"
 # A bundle gets a stand-in after one of these errors.
 # EINVAL: the file's owner has no id in our user namespace (fchown(2)).
 # ESTALE: another file replaced it (shim.oci.atomic); the stand-in gets the content that was read.

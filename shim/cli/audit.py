@@ -116,7 +116,7 @@ def audit_command(*, files: tuple[str, ...], merge: bool, **asked: Any) -> None:
 def of_this_host(asked: dict[str, Any], root: str = "/") -> dict[str, Any]:
     """Return the audit of this host, or of the file system below `root`. Raises ShimError for a root without /proc."""
     if not os.path.isdir(os.path.join(root, "proc")):
-        raise hosts.unusable(root, "it has no directory proc")
+        raise hosts.unusable(root, "it has no proc directory")
     tree, view = HostTree(root), View(root)
     found = inventory(tree, tuple(os.path.abspath(path) for path in asked["roots"]))
     if asked["names"]:

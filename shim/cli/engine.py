@@ -123,9 +123,12 @@ engine_command.add_command(status_command)
 @engine_command.command("print")
 @_engine
 @shared
-@click.option("--as-default", is_flag=True, help="With the default set.")
+@click.option("--as-default", is_flag=True, help="Set the default, too.")
 @click.option(
-    "--config-version", type=click.Choice(["1", "2", "3"]), default="2", help="Of containerd's configuration file."
+    "--config-version",
+    type=click.Choice(["1", "2", "3"]),
+    default="2",
+    help="The version of containerd's file.",
 )
 def print_command(engine: str, config_version: str, **options: Any) -> None:
     """Print the entry as it would be for an engine without any configuration; read and write nothing."""

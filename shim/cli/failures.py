@@ -28,7 +28,7 @@ Exit status: 0
 def failures_command(*, form: str) -> None:
     """List the newest failures, at most 100, newest first. `cgshimctl explain ID` shows one of them whole.
 
-    They are kept in cgshim's state directory, for its owner's eyes only: each user sees the own ones.
+    They are kept in cgshim's state directory, which only its owner can read: each user sees only their own.
     """
     found = failures.failures()
     if form != TABLE:

@@ -10,8 +10,9 @@ HEAD = """# Fields of linux.resources
 
 Generated from `shim/rules/fields.py` and `shim/rules/keys.py` by `python -m shim.cli.fields`; do not edit.
 
-A *guard* protects the host or a neighbour: a container whose guard cannot be enforced is refused, or with the policy
-`warn` reported. A *hint* is dropped with a notice. A guard that has a file is read back from the container's cgroup.
+A *guard* protects the host or a neighbour. A container whose guard cannot be enforced is refused; with the policy
+`warn` it starts, and the loss is reported. A *hint* is dropped with a notice. A guard that has a file is read back from
+the container's cgroup.
 """
 FIELDS = ("Field", "Kind", "Type", "cgroup v1", "cgroup2", "Since Linux", "Kernel option")
 KEYS = ("Key", "Kind", "On cgroup v1", "Read back as", "Since Linux", "Kernel option")

@@ -24,7 +24,7 @@ Stages:
   precreate      podman, buildah: translates the limits before the runtime sees them
   createRuntime  reads the limits back before the process starts, and refuses the start if one is missing
   prestart       the same, for runtimes that do not know createRuntime
-  poststop       what memory did to the container, for `cgshimctl report` (notes at createRuntime)
+  poststop       what memory did to the container, for `cgshimctl report` (needs createRuntime, too)
 
 Without --dir they are written where the engine looks: podman is asked, else its hooks_dir and CRI-O's are read. CRI-O
 does not start if a directory that it reads has a precreate hook: there, that stage is left out. A container with the

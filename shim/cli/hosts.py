@@ -22,7 +22,7 @@ def view_of(directory: str | None) -> View:
         except (OSError, ValueError, KeyError) as error:
             raise unusable(directory, f"its manifest.json cannot be read: {error}") from error
     if not os.path.isdir(os.path.join(directory, "proc")):
-        raise unusable(directory, "it has neither a manifest.json nor a directory proc")
+        raise unusable(directory, "it has neither a manifest.json nor a proc directory")
     view = View(os.path.abspath(directory))
     view.live = False
     return view

@@ -55,7 +55,7 @@ Exit status:
 @click.option("--output", "place", metavar="PATH", default="", help="Write to this file instead of standard output.")
 @click.option(
     "--confidence", type=click.FloatRange(0.5, 0.999999), default=CONFIDENCE, show_default=True,
-    help="Of the test and of the intervals.",
+    help="The confidence level of the test and of the intervals.",
 )  # fmt: skip
 def leaks_command(*, file: str, name: str, form: str, as_json: bool, place: str, confidence: float) -> None:
     """Show whose memory grows without end, in a recording that `cgshimctl watch --record FILE` wrote.

@@ -39,7 +39,7 @@ COMMANDS = {
 # Descriptions for the list of commands, so that `--help` imports none of them; tests compare the texts.
 SENTENCES = {
     "audit": "Show which containers on this host run without the limits that were asked for.",
-    "watch": "Watch what memory limits do to containers: of all engines, while it happens.",
+    "watch": "Watch what memory limits do to the containers of all engines, as it happens.",
     "doctor": "Show what this host can enforce, and what a container would be refused or lose here.",
     "plan": "Show what cgshim would change in CONFIG (or BUNDLE/config.json), and why.",
     "report": "Show what cgshim changed for a container, and what memory did to it.",

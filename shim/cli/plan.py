@@ -157,7 +157,7 @@ def _by_runtime(made: Rewrite) -> ShimError | None:
         return None
     return ShimError(
         findings.CRUN_HYBRID,
-        "crun would start no container on this host",
+        "crun cannot start a container on this host",
         cause=why,
         evidence=(f"cgroup layout {made.host.layout}: {made.host.layout_evidence}",),
         remedy=(remedies.of(findings.CRUN_HYBRID, ""),),

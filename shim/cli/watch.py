@@ -54,7 +54,7 @@ docs/watch.md says what each figure is, and on which kernel it comes from which 
     default=INTERVAL,
     show_default=True,
     metavar="SECONDS",
-    help="Between two looks at a container of which the kernel says nothing.",
+    help="The time between two readings of a container, unless the kernel reports an event.",
 )
 @click.option(
     "--sort",
@@ -62,7 +62,7 @@ docs/watch.md says what each figure is, and on which kernel it comes from which 
     metavar="COLUMN",
     default="limit",
     show_default=True,
-    help=f"What comes first: {', '.join(SORTS)}.",
+    help=f"The order of the containers: {', '.join(SORTS)}.",
 )
 @click.option("--once", is_flag=True, help="Look once and end.")
 @click.option("--prometheus", metavar="ADDR:PORT", default="", help="Serve metrics there; :PORT is this host alone.")
@@ -71,22 +71,30 @@ docs/watch.md says what each figure is, and on which kernel it comes from which 
     "--alert", "alerts", metavar="WHERE", multiple=True, help=f"Send alerts as JSON to {outputs.ALERTS}. Repeatable."
 )
 @click.option(
-    "--state", metavar="DIR", default="", help="Keep there what a restart needs to lose no alert and repeat none."
+    "--state",
+    metavar="DIR",
+    default="",
+    help="Keep state there: a restart then neither loses nor repeats an alert.",
 )
 @click.option("--record", metavar="FILE", default="", help="Append what is seen to FILE, for `cgshimctl leaks FILE`.")
-@click.option("--record-size", metavar="BYTES", default="256M", show_default=True, help="All files of the recording.")
+@click.option(
+    "--record-size",
+    metavar="BYTES",
+    default="256M",
+    show_default=True,
+    help="The limit for all files of the recording together.",
+)
 @click.option("--trace", is_flag=True, help="Also count allocations by process and size (histograms in tracefs).")
 @click.option("--root", "roots", metavar="DIR", multiple=True, help="A further --root of runc or crun to look in.")
 @click.option(
     "--tree", metavar="DIR", default="/", help="Where the host's file system is: a node's root, mounted in a container."
 )
 def watch_command(*, names: tuple[str, ...], everything: bool, **asked: Any) -> None:
-    """Watch what memory limits do to containers: of all engines, while it happens.
+    """Watch what memory limits do to the containers of all engines, as it happens.
 
-    In a terminal a table that is redrawn in place, the container that is nearest to its limit first; elsewhere a plain
-    table each time. Where alerts or metrics are sent somewhere, nothing but them is written outside of a terminal.
-    WORKING is what counts for eviction: usage without inactive page cache. Growth, pressure and throttling are those of
-    the last minute.
+    In a terminal, one table is redrawn in place, with the container nearest to its limit first. Elsewhere, a plain
+    table is printed each time, but none if alerts or metrics are sent somewhere. WORKING is what counts for eviction:
+    usage without inactive page cache. Growth, pressure and throttling are those of the last minute.
 
     Containers that start are followed, too. A user other than root sees only what that user may read.
     """
@@ -132,7 +140,7 @@ def _check(asked: dict[str, Any]) -> None:
     if asked["as_json"] and outputs.STDOUT in asked["alerts"]:
         raise click.UsageError("--json has the alerts already; leave out --alert stdout")
     if not os.path.isdir(os.path.join(asked["tree"], "proc")):
-        raise hosts.unusable(asked["tree"], "it has no directory proc")
+        raise hosts.unusable(asked["tree"], "it has no proc directory")
 
 
 def _open_files() -> None:

@@ -127,7 +127,7 @@ def _note(error: Exception, entry: Entry) -> None:
 
     try:
         with open(place, "a", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(f"the look for {entry.code} broke:\n")
+            file.write(f"the check for {entry.code} failed:\n")
             traceback.print_exception(type(error), error, error.__traceback__, file=file)
     except OSError:
         return

@@ -142,8 +142,8 @@ def _covered(tree: Tree, values: dict[str, Any], file: str) -> tuple[str, ...]:
         if mapping(part, *table_of(version_of(part if "version" in part else values, path))[:2]):
             hit.append(path)
     return tuple(
-        f"warning: {path} has settings of the plugin, too, and where containerd does not merge files (before 2.1) they "
-        f"are the only ones that count: see `cgshimctl engine status containerd`, and use --config {path}"
+        f"warning: {path} has settings of the plugin, too; containerd before 2.1 does not merge files and reads only "
+        f"those: see `cgshimctl engine status containerd`, and use --config {path}"
         for path in hit
     )
 

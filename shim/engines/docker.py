@@ -28,7 +28,9 @@ NAME = "docker"
 SERVICE = "docker.service"
 APPLY = "systemctl reload docker"
 FORGET = "systemctl restart docker"
-FORGETS_LATE = "A reload only adds runtimes: until docker is restarted it calls cgshim, also as its default if it was."
+FORGETS_LATE = (
+    "A reload only adds runtimes. Until docker is restarted, it still calls cgshim, also as its default if it was that."
+)
 RESERVED = ("runc", "io.containerd.runc.v2")
 RUNC_SHIM = "io.containerd.runc.v2"
 

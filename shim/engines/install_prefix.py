@@ -159,7 +159,7 @@ def take_away(tree: Tree, prefix: str, *, needed: bool, dry_run: bool) -> str:
     if not any(tree.has(path) for path in (*programs, f"{prefix}/lib/cgshim")):
         return ""
     if needed:
-        return f"{prefix} stays: it is still called. Run the same command again when it is not."
+        return f"{prefix} stays, because it is still called. Run the same command again when it is not."
     if dry_run:
         return f"would delete {prefix}/bin/cgshim and {prefix}/lib/cgshim"
     place = tree.at(f"{prefix}/lib/cgshim")

@@ -52,7 +52,7 @@ def refusal(view: View, runtime: str, family: str) -> ShimError | None:
         return None
     return ShimError(
         CODE,
-        f"{runtime} would start no container on this host: its cpuset hierarchy is mounted with noprefix",
+        f"{runtime} cannot start a container on this host: its cpuset hierarchy is mounted with noprefix",
         cause="the files are called cpus and mems there, and this runc looks for cpuset.cpus and cpuset.mems alone",
         evidence=(place, f"{runtime}: without the function {FINDER.decode()}, which runc has from 1.3 on"),
         remedy=("use runc 1.3 or crun 1.8, or later", "or mount cpuset without noprefix, after a reboot"),

@@ -136,7 +136,7 @@ def copy_left(tree: Tree, file: str, name: str) -> Proposal:
     backup = tree.read(file + BACKUP)
     if backup is None:
         return Proposal(name=name, files=())
-    note = f"{file} has no entry of cgshim any more and stays as it is; its copy from before the installation goes"
+    note = f"{file} has no entry of cgshim any more and stays as it is; its copy from before `install` is removed"
     return Proposal(name=name, files=(File(path=file + BACKUP, before=backup, after=None),), notes=(note,))
 
 

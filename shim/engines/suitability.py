@@ -47,7 +47,7 @@ def starts_nothing(runtime: str, reason: str) -> ShimError:
     """Return the refusal to register a runtime that starts no container here."""
     return ShimError(
         CODE,
-        f"{runtime} would start no container on this host, so it is not registered",
+        f"{runtime} cannot start a container on this host, so it is not registered",
         cause=reason,
         evidence=(reason,),
         remedy=(

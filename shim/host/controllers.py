@@ -28,10 +28,10 @@ ALL = (
 )
 # What cgroup2 has in place of a controller, so that "nowhere" is not taken for "impossible".
 _INSTEAD = {
-    "devices": "cgroup2 has no devices controller, runtimes attach a BPF program",
-    "freezer": "cgroup2 has no freezer controller, every cgroup has cgroup.freeze",
-    "cpuacct": "cgroup2 has no cpuacct controller, cpu.stat has its numbers",
-    "perf_event": "cgroup2 has perf_event implicitly, it is never listed",
+    "devices": "cgroup2 has no devices controller; runtimes attach a BPF program",
+    "freezer": "cgroup2 has no freezer controller; every cgroup has cgroup.freeze",
+    "cpuacct": "cgroup2 has no cpuacct controller; cpu.stat has its numbers",
+    "perf_event": "cgroup2 has perf_event implicitly; it is never listed",
     "net_cls": "cgroup2 has no net_cls controller",
     "net_prio": "cgroup2 has no net_prio controller",
 }

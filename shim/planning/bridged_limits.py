@@ -94,7 +94,7 @@ def read(loaded: Document, *, looking: bool = False) -> Kept:
 
 
 def _ignored(why: str) -> Kept:
-    return Kept(limits={}, refused=f"annotation {ANNOTATION} is ignored, no limit is taken from it: {why}")
+    return Kept(limits={}, refused=f"annotation {ANNOTATION} is ignored, and no limit is taken from it: {why}")
 
 
 def _claimed(text: Any) -> tuple[dict[str, str], str]:

@@ -109,7 +109,7 @@ def _checked(path: str, values: Any) -> dict[str, str]:
         raise _bad(path, f"a JSON object was expected, found {kind(values)}")
     for key, value in values.items():
         if key not in KEYS:
-            raise _bad(path, f"{key}: no such setting; there are {', '.join(KEYS)}")
+            raise _bad(path, f"{key}: no such setting; the settings are {', '.join(KEYS)}")
         if not isinstance(value, str):
             raise _bad(path, f"{key}: a string was expected, found {kind(value)}")
     return values

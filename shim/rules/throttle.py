@@ -68,7 +68,7 @@ def _throttle(case: Case, field: FieldSpec, word: str) -> Outcome:
     if fitting == entries:
         caveat = "runc before 1.3.6 does not read it in an update" if case.operation == "update" else ""
         return showing(honoured(case, field, "", caveat=caveat), shown)
-    reason = "cgroup2 takes neither 0, which means no limit on v1, nor in many kernels 1"
+    reason = "cgroup2 refuses 0, which means no limit on v1, and many kernels refuse 1, too"
     if not fitting:
         return removed(field.name, "blockio-rate-fitted", GUARD, reason)
     return showing(rewritten(field, fitting, "blockio-rate-fitted", reason), shown)

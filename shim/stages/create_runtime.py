@@ -95,7 +95,7 @@ def _require_kept(found: bridged_limits.Kept) -> None:
     raise ShimError(
         "limit-not-applied",
         "limits that cgshim keeps for this container are not in its configuration, so it was not started",
-        cause="they were moved out of linux.resources, as only cgroup2 has their controllers, and their seal is wrong",
+        cause="only cgroup2 has their controllers, so they were moved out of linux.resources; their seal is wrong",
         evidence=(found.refused or f"annotation {bridged_limits.ANNOTATION} is missing",),
         remedy=("put the limits back into linux.resources, or have the engine write the bundle again",),
     )

@@ -18,14 +18,14 @@ CAUSES = {
     errno.EPERM: "a capability is missing, or a security module or seccomp profile denies it",
     errno.ENOENT: "a file that was there a moment ago, or belongs to every Linux host, is not there",
     errno.ESRCH: "a process that was there a moment ago is gone",
-    errno.EINTR: "a signal came between, and the call was not begun again",
+    errno.EINTR: "a signal interrupted the call, and the call was not restarted",
     errno.EROFS: "the file system is mounted read-only",
     errno.ENODEV: "the device or the file system below it is gone",
     errno.ENXIO: "the device below it is gone",
     errno.ENOTCONN: "the server of the file system, mostly FUSE, is gone",
     errno.ESTALE: "the server of the file system, mostly NFS, no longer knows the file",
     errno.ETIMEDOUT: "the server of the file system does not answer",
-    errno.EAGAIN: "the host is short of something for the moment",
+    errno.EAGAIN: "a resource of the host is used up for the moment",
 }
 
 
@@ -50,7 +50,7 @@ def _failed(error: OSError, number: int) -> ShimError:
         evidence=(file + " ".join(str(error).split()),),
         remedy=(
             "look at what the evidence names, and at `dmesg`",
-            "where that is as it should be, report it with the traceback that CGSHIM_DEBUG=FILE writes",
+            "if nothing is wrong there, report the error with the traceback that CGSHIM_DEBUG=FILE writes",
         ),
     )
 

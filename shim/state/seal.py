@@ -151,10 +151,10 @@ def _make(path: str) -> bytes:
             posix.unlink(beside)
         _flush(place)
     except OSError as error:
-        raise _unusable(path, f"it cannot be made: {errno_name(error)}") from error
+        raise _unusable(path, f"it cannot be created: {errno_name(error)}") from error
     found = _read(path)
     if found is None or (key and found != key):
-        raise _unusable(path, "it changed while it was made")
+        raise _unusable(path, "it changed while it was created")
     return found
 
 

@@ -52,7 +52,7 @@ class Delays:
             finally:
                 os.close(handle)
         except OSError as error:
-            problem(f"no delays for the accounts of containers: {error.strerror or error} ({directory})")
+            problem(f"the delays of containers cannot be recorded: {error.strerror or error} ({directory})")
             self.server.close()
             return
         self.serves = True

@@ -170,7 +170,7 @@ class Exits:
         if self.spent > SHARE * WINDOW:
             text = TOO_MANY.format(self.source.source, SHARE)
             self.reasons = [text]
-            self.problem(f"exits of processes: {text}; those of containers' first processes are told by pidfds")
+            self.problem(f"exits of processes: {text}; those of containers' first processes are reported by pidfds")
             self._stop()
             self.again = now + REST
             for pid in self.inits:

@@ -39,7 +39,7 @@ def address(text: str) -> tuple[str, int]:
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     elif ":" in host:
-        raise _bad(text, "an IPv6 address stands in brackets")
+        raise _bad(text, "an IPv6 address needs brackets")
     if not colon or not (port.isascii() and port.isdigit()) or int(port) > HIGHEST:
         raise _bad(text, f"{port!r} is not a port" if colon else "it has no port")
     return host or LOOPBACK, int(port)

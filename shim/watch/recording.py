@@ -163,7 +163,7 @@ class _Part:
             raise self.bad(f"the line is longer than {LONGEST} bytes")
         if self.line == 1:
             raise self.bad("it is not a recording")
-        self.problems.append(f"{self.name}:{self.line}: the last line is torn; it is passed over")
+        self.problems.append(f"{self.name}:{self.line}: the last line is torn; it is skipped")
 
     def _parsed(self, text: bytes) -> tuple[str, Any]:
         try:

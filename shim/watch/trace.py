@@ -163,9 +163,9 @@ def _closed(path: str, error: OSError) -> ShimError:
             chosen = file.read()
             if "[none]" not in chosen:
                 return _none(
-                    f"{path}: {why}", "the kernel's lockdown closes it", evidence=f"{LOCKDOWN}: {chosen.strip()}"
+                    f"{path}: {why}", "the kernel's lockdown forbids it", evidence=f"{LOCKDOWN}: {chosen.strip()}"
                 )
-        return _none(f"{path}: {why}", "tracing is root's alone", "run it as root of the host")
+        return _none(f"{path}: {why}", "only root may trace", "run it as root of the host")
     return _none(f"{path}: {why}", "the kernel refuses it")
 
 

@@ -46,7 +46,7 @@ def _kill(alert: Alert, who: str) -> str:
 
 def _stuck(alert: Alert, who: str) -> str:
     why = "the OOM killer is disabled" if alert.evidence.get("oom_kill_disable") else "nothing could be killed"
-    return f"{who} is out of memory and stands still: {why}"
+    return f"{who} is out of memory and cannot continue: {why}"
 
 
 def _drift(alert: Alert, who: str) -> str:

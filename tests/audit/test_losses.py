@@ -83,11 +83,15 @@ CASES = (
     Case(
         "A09",
         made(
-            podman("-m", "64m"), spec(memory=LIMIT), oci(memory=LIMIT), version=1, missing="no own cgroup: it is in /"
+            podman("-m", "64m"),
+            spec(memory=LIMIT),
+            oci(memory=LIMIT),
+            version=1,
+            missing="no cgroup of its own: it is in /",
         ),
         "memory.limit",
         LOST_IN,
-        "no own cgroup",
+        "no cgroup of its own",
     ),
     Case(
         "A11",
@@ -141,7 +145,12 @@ CASES = (
     ),
     Case(
         "B01",
-        made(podman("-m64m"), spec(memory=LIMIT), oci(memory=LIMIT), missing="no own cgroup: its process is in /user"),
+        made(
+            podman("-m64m"),
+            spec(memory=LIMIT),
+            oci(memory=LIMIT),
+            missing="no cgroup of its own: its process is in /user",
+        ),
         "memory.limit",
         LOST_IN,
         "/user",

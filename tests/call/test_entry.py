@@ -201,7 +201,7 @@ def test_a_runtime_that_does_not_answer_is_ended(runtime: FakeRuntime, monkeypat
     monkeypatch.setattr(real_runtime, "PATIENCE", 1)
     runtime.does("state", script="exec sleep 60\n")
     error = _refused(runtime, "create", "--bundle", str(runtime.bundle))
-    assert error.evidence[0] == f"{runtime.path} state c1: no end after 1 seconds"
+    assert error.evidence[0] == f"{runtime.path} state c1: still running after 1 seconds"
     assert runtime.calls()[1:] == TAKEN_BACK
 
 

@@ -121,7 +121,7 @@ def test_no_containers_at_all(tmp_path: Path) -> None:
     """An empty host is not an error; a root without /proc is not a host."""
     result = _audit("--tree", tmp_path)
     assert result.exit_code == 3
-    assert "it has no directory proc" in result.stderr
+    assert "it has no proc directory" in result.stderr
     (tmp_path / "proc").mkdir()
     result = _audit("--tree", tmp_path)
     assert result.exit_code == 0

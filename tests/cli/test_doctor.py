@@ -247,7 +247,7 @@ def test_bad_root_tree_is_one_message(tmp_path: Path) -> None:
     """A directory that is no host tree: status 3 and what to do."""
     result = _doctor("--root-tree", str(tmp_path))
     assert result.exit_code == 3
-    what = "it has neither a manifest.json nor a directory proc [bad-host-tree]"
+    what = "it has neither a manifest.json nor a proc directory [bad-host-tree]"
     assert f"{tmp_path} is not a captured host: {what}" in result.output
     assert "Traceback" not in result.output
 

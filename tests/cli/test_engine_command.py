@@ -411,7 +411,7 @@ def test_prefix_stays_while_it_is_called(machine: Machine) -> None:
     machine.install("containerd", "--prefix", "/opt/cgshim")
     machine.write("/run/containerd/io.containerd.runtime.v2.task/k8s.io/1/runtime", "/opt/cgshim/bin/cgshim-runc")
     words = " ".join(machine.remove("containerd", "--prefix", "/opt/cgshim").split())
-    assert "/opt/cgshim stays: it is still called" in words
+    assert "/opt/cgshim stays, because it is still called" in words
     assert machine.has("/opt/cgshim/bin/cgshim")
     assert machine.has("/opt/cgshim/bin/cgshim-runc")
     assert not machine.has("/etc/containerd/config.toml")

@@ -27,7 +27,7 @@ def test_prefix_stays_at_a_second_removal_too(machine: Machine) -> None:
     for _ in range(2):
         words = " ".join(machine.remove("containerd", "--prefix", "/opt/cgshim").split())
         assert "until they end; keep that file until then: 1" in words
-        assert "/opt/cgshim stays: it is still called" in words
+        assert "/opt/cgshim stays, because it is still called" in words
         assert machine.has("/opt/cgshim/bin/cgshim-runc")
     (machine.root / task[1:]).unlink()
     machine.remove("containerd", "--prefix", "/opt/cgshim")

@@ -51,7 +51,7 @@ def test_install_picks_the_runtime_that_works(tmp_path: Path) -> None:
         assert chosen.notes[0].startswith(REASON)
         assert chosen.notes[0].endswith("So this entry runs /usr/sbin/runc instead of /usr/bin/crun.")
     asked = request.changed(runtime="/usr/bin/crun")
-    with pytest.raises(ShimError, match="/usr/bin/crun would start no container on this host") as caught:
+    with pytest.raises(ShimError, match="/usr/bin/crun cannot start a container on this host") as caught:
         entries.choose(tree, asked, podman.install(tree, asked), ())
     assert caught.value.code == "runtime-starts-nothing"
     (tmp_path / "usr/sbin/runc").unlink()

@@ -182,7 +182,7 @@ def test_torn_line_is_a_note(file: Path) -> None:
         more.write('{"s":[17')
     found = _leaks(file)
     assert found.exit_code == 1
-    assert "the last line is torn; it is passed over" in " ".join(found.stdout.split())
+    assert "the last line is torn; it is skipped" in " ".join(found.stdout.split())
 
 
 @pytest.mark.parametrize(

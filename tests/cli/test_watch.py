@@ -126,7 +126,7 @@ def test_wrong_usage(tree: Path, arguments: tuple[str, ...], words: str) -> None
             "--alert file:{0}/absent/x takes no alerts: {0}/absent/x: No such file or directory ",
         ),
         (("--state", "/proc/x"), "/proc/x cannot be written: No such file or directory "),
-        (("--tree", "{0}"), "{0} is not a captured host: it has no directory proc "),
+        (("--tree", "{0}"), "{0} is not a captured host: it has no proc directory "),
     ],
 )
 def test_bad_input(tree: Path, tmp_path: Path, arguments: tuple[str, ...], verdict: str) -> None:

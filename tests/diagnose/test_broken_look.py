@@ -46,6 +46,6 @@ def test_it_is_written_where_debugging_is_asked_for(tmp_path: Path, monkeypatch:
     assert looked(BROKEN, facts, words) == ()
     assert ruled_out(BROKEN, facts, words) is False
     text = log.read_text()
-    assert text.count("the look for broken broke:\n") == 2
+    assert text.count("the check for broken failed:\n") == 2
     assert "LookupError: no such evidence" in text
     assert "LookupError: no such key" in text

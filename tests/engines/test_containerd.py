@@ -240,8 +240,7 @@ def test_remove_after_the_entry_went_with_its_file(machine: Machine) -> None:
     machine.write(FILE, "version = 2\n")
     words = " ".join(machine.remove("containerd").split())
     assert (
-        f"{FILE} has no entry of cgshim any more and stays as it is; its copy from before the installation goes"
-        in words
+        f"{FILE} has no entry of cgshim any more and stays as it is; its copy from before `install` is removed" in words
     )
     assert machine.files() == {FILE: "version = 2\n"}
 

@@ -179,7 +179,7 @@ def test_remove_after_the_entry_went_with_its_file(machine: Machine, now: str | 
     words = " ".join(machine.remove("docker").split())
     for each in (shown, words):
         assert (
-            f"{FILE} has no entry of cgshim any more and stays as it is; its copy from before the installation goes"
+            f"{FILE} has no entry of cgshim any more and stays as it is; its copy from before `install` is removed"
             in each
         )
         assert f"--- a{BACKUP}" in each

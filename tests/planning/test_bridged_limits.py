@@ -53,9 +53,12 @@ def test_an_empty_key_does_not_hide_what_is_kept() -> None:
     assert bridged_limits.returned({"unified": {"memory.max": "1G"}}, KEPT) == newer
 
 
-FORM = "annotation io.cgshim.bridge is ignored, no limit is taken from it: it does not have the form that cgshim writes"
+FORM = (
+    "annotation io.cgshim.bridge is ignored, and no limit is taken from it: "
+    "it does not have the form that cgshim writes"
+)
 FOREIGN = (
-    "annotation io.cgshim.bridge is ignored, no limit is taken from it: "
+    "annotation io.cgshim.bridge is ignored, and no limit is taken from it: "
     "cgshim has not written it on this host for this container"
 )
 
@@ -232,7 +235,7 @@ def test_a_seal_that_cannot_be_looked_at(monkeypatch: pytest.MonkeyPatch, code: 
         raise ShimError(code, "it cannot be said whose it is")
 
     monkeypatch.setattr(seal, "fits", fits)
-    told = "annotation io.cgshim.bridge is ignored, no limit is taken from it: it cannot be said whose it is"
+    told = "annotation io.cgshim.bridge is ignored, and no limit is taken from it: it cannot be said whose it is"
     ignored = bridged_limits.Kept(limits={}, refused=told)
     assert bridged_limits.read(configuration(value), looking=True) == ignored
     if code == "no-key":

@@ -92,7 +92,7 @@ BAD = {
     "twice": ('{"policy":"warn","policy":"refuse"}', "the key policy is there more than once"),
     "unknown": (
         '{"runtimes":"/x"}',
-        "runtimes: no such setting; there are runtime, policy, crun_on_hybrid, pressure, annotations",
+        "runtimes: no such setting; the settings are runtime, policy, crun_on_hybrid, pressure, annotations",
     ),
     "number": ('{"runtime":5}', "runtime: a string was expected, found a number"),
     "null-value": ('{"policy":null}', "policy: a string was expected, found null"),

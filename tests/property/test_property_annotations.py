@@ -103,7 +103,7 @@ def test_no_annotation_sets_a_file_of_the_bridge(resources: dict[str, Any], limi
         return
     assert found.plan == bare.plan
     assert found.ignored[-1].startswith(
-        f"annotation {bridged_limits.ANNOTATION} is ignored, no limit is taken from it: "
+        f"annotation {bridged_limits.ANNOTATION} is ignored, and no limit is taken from it: "
     )
 
 

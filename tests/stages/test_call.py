@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FORGED = (
-    "annotation io.cgshim.bridge is ignored, no limit is taken from it: "
+    "annotation io.cgshim.bridge is ignored, and no limit is taken from it: "
     "cgshim has not written it on this host for this container"
 )
 RUNTIME = ["--runtime", "/usr/sbin/runc"]

@@ -211,7 +211,7 @@ def test_where_tracefs_is_closed(tmp_path: Path, tracefs: Tracefs, monkeypatch: 
         patched.setattr(os, "listdir", closed)
         with pytest.raises(ShimError, match="Permission denied") as caught:
             place(str(tmp_path))
-        assert caught.value.cause == "tracing is root's alone"
+        assert caught.value.cause == "only root may trace"
         assert caught.value.remedy == ("run it as root of the host",)
     tracefs._rmdir(tracefs.instances)
     with pytest.raises(ShimError, match="no tracefs on") as caught:

@@ -133,7 +133,7 @@ def test_two_watchers(service: Service, state_directory: Path) -> None:
     problems: list[str] = []
     loop = Loop()
     second = Delays(View(), loop, str(state_directory), problems.append)
-    assert problems == [f"no delays for the accounts of containers: another watcher does it ({state_directory})"]
+    assert problems == [f"the delays of containers cannot be recorded: another watcher does it ({state_directory})"]
     second.close()
     loop.close()
     assert _listen("a", GONE + 1) == {"reason": ""}

@@ -226,7 +226,7 @@ def test_a_host_on_which_too_much_ends(
     kernel.ended(Exit(GONE, GONE, 0))
     assert case.wait() == []
     why = "so many processes of this host end that listening to the process connector takes more than 0.5% of a core"
-    assert case.problems == [f"exits of processes: {why}; those of containers' first processes are told by pidfds"]
+    assert case.problems == [f"exits of processes: {why}; those of containers' first processes are reported by pidfds"]
     assert list(case.exits.handles) == [sleeper.pid]
     case.exits.tick()
     assert not case.exits.source

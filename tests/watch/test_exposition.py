@@ -50,7 +50,7 @@ def test_address(text: str, host: str, port: int) -> None:
         ("localhost:65536", "'65536' is not a port"),
         ("localhost:-1", "'-1' is not a port"),
         ("localhost:²", "'²' is not a port"),
-        ("::1:9435", "an IPv6 address stands in brackets"),
+        ("::1:9435", "an IPv6 address needs brackets"),
     ],
 )
 def test_bad_address(text: str, why: str) -> None:

@@ -26,7 +26,7 @@ def _read(path: Path) -> Recording:
 def test_a_torn_last_line_is_passed_over(tmp_path: Path) -> None:
     """The records before it count, and the line is named."""
     path = written(tmp_path / "r", HEAD, WHO, figures(0), '{"s":[17')
-    assert _read(path).problems == [f"{path}:4: the last line is torn; it is passed over"]
+    assert _read(path).problems == [f"{path}:4: the last line is torn; it is skipped"]
 
 
 DAMAGED: list[tuple[tuple[Any, ...], str]] = [

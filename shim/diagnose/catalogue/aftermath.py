@@ -120,7 +120,7 @@ ENTRIES = (
             r"forkstart [^\n]*exit status 1",
             r"lxc_start[^\n]*The container failed to start[^\n]*",
         ),
-        verdict="LXC says only that the container did not start; the reason stands in its log, above these lines",
+        verdict="LXC says only that the container did not start; the reason is in its log, above these lines",
         cause="The last lines are consequences. Usual first ones: cgroups (version, delegation), AppArmor, a mount or "
         "the root file system, hooks.",
         remedy=(

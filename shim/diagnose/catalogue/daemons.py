@@ -30,7 +30,7 @@ ENTRIES = (
     ),
     Entry(
         code="device-rule-malformed",
-        title="a device rule has not the form that the engine knows",
+        title="a device rule does not have the form that the engine expects",
         patterns=(r"invalid (?:m\w+ value in )?device cgroup rule format: '(?P<rule>[^'\n]*)'",),
         verdict="the engine does not understand the device rule '{rule}'",
         cause="A rule is a type, two numbers and the rights: 'c 188:* rwm'; * stands for every number.",
@@ -77,13 +77,13 @@ ENTRIES = (
     ),
     Entry(
         code="cgroup-v1-deprecated",
-        title="a program warns that it will give up cgroup v1",
+        title="a program warns that it will drop support for cgroup v1",
         patterns=(
             r"[Ss]upport for cgroup v1 is deprecated[^\n]*",
             r"Using cgroups-v1 which is deprecated[^\n]*",
             r"cgroup v1 support is in maintenance mode[^\n]*",
         ),
-        verdict="a notice, no failure: this host uses cgroup v1, which this program will not support much longer",
+        verdict="a notice, not a failure: this host uses cgroup v1, which this program will not support much longer",
         cause="Nothing fails for it now. podman 6, systemd 258 and the kubelet 1.35 (unless failCgroupV1 is false) no "
         "longer start on v1.",
         remedy=(
@@ -195,7 +195,7 @@ ENTRIES = (
             r"not enough cpus available to satisfy request[^\n]*",
             r"SMTAlignmentError|SMT Alignment Error[^\n]*",
         ),
-        verdict="the kubelet's CPU manager (static) has not enough whole CPUs free for this container",
+        verdict="the kubelet's CPU manager (static) does not have enough whole CPUs free for this container",
         cause="A pod of the class Guaranteed with whole CPUs gets them for itself. The scheduler counts them on the "
         "whole node; the reserved ones, those of a pod that is not gone yet, or another NUMA node make the difference.",
         remedy=(
@@ -215,7 +215,7 @@ ENTRIES = (
                 r"\"?$"
             ),
         ),
-        verdict="a notice of the engine's start, no failure: this host cannot enforce {what}",
+        verdict="a notice of the engine's start, not a failure: this host cannot enforce {what}",
         cause="A container that asks for it runs without it, or is refused. cgroup2 has no realtime limits, swappiness "
         "or OOM control of a cgroup; the others need the controller and its options in the kernel.",
         remedy=("docker info | grep WARNING lists the same. cgshimctl doctor shows what the host has.",),
@@ -229,7 +229,7 @@ ENTRIES = (
             r"Failed to create container: exit status \d+",
             r"Failed to wait for `runtime (?:create|exec)`[^\n]*",
         ),
-        verdict="conmon reports only that the runtime failed; the runtime's own words stand in another line",
+        verdict="conmon reports only that the runtime failed; the runtime's own message is in another line",
         cause="conmon hands the runtime's output on as 'runtime stderr', and podman or CRI-O show it with their error.",
         remedy=(
             "journalctl -t conmon -t crio -e; podman --log-level=debug run ...: then cgshimctl explain with that line.",

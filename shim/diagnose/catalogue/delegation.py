@@ -59,9 +59,9 @@ ENTRIES = (
     ),
     Entry(
         code="controller-refused-by-threads",
-        title="controllers cannot be handed down in a threaded cgroup",
+        title="a threaded cgroup cannot enable controllers for its children",
         patterns=(writing(r"cgroup\.subtree_control", EOPNOTSUPP),),
-        verdict="no controllers can be handed down in {path}: it is threaded, or invalid beside threads (EOPNOTSUPP)",
+        verdict="{path} cannot enable controllers for its children: it is threaded, or domain invalid (EOPNOTSUPP)",
         cause="memory, io and others need domain cgroups. A cgroup that has processes and threaded children is not "
         "one, and neither are its other children. This is usual in a container (LXC, docker in docker) whose "
         "processes are all in its root.",
@@ -78,11 +78,11 @@ ENTRIES = (
     ),
     Entry(
         code="controller-missing-in-parent",
-        title="the parent itself does not have a controller that it should hand down",
+        title="the parent itself does not have a controller that it should enable for its children",
         patterns=(writing(r"cgroup\.subtree_control", ENOENT),),
-        verdict="a controller cannot be handed down in {path}: that cgroup does not have it itself (ENOENT)",
-        cause="A cgroup can hand down only what its own cgroup.controllers lists. For a user's cgroups systemd "
-        "decides what that is.",
+        verdict="{path} cannot enable a controller for its children: that cgroup does not have it itself (ENOENT)",
+        cause="A cgroup can enable for its children only what its own cgroup.controllers lists. For a user's "
+        "cgroups systemd decides what that is.",
         remedy=(
             (
                 "Rootless: systemctl edit user@.service, add Delegate=cpu cpuset io memory pids under [Service], then "

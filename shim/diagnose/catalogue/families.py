@@ -83,7 +83,7 @@ ENTRIES = (
     ),
     Entry(
         code="cgroup-busy",
-        title="a cgroup is in use, so that it cannot be changed or removed",
+        title="a cgroup is in use, so it cannot be changed or removed",
         ambiguous=(
             cgroup(EBUSY),
             rf"(?:cannot delete path|[Ff]ailed to remove paths?|unable to remove)[^\n]*{EBUSY}",

@@ -51,7 +51,7 @@ ENTRIES = (
     ),
     Entry(
         code="idmap-options-conflict",
-        title="the options of an id-mapped mount do not go together",
+        title="the options of an id-mapped mount cannot be combined",
         patterns=(
             r"id-mapped mounts (?:are (?:not|only) supported|must have|cannot)[^\n]*",
             r"mount configuration cannot contain recAttr for MOUNT_ATTR_IDMAP",
@@ -59,7 +59,7 @@ ENTRIES = (
             r"specified a relative mapping without user namespace mappings",
             r"invalid mappings specified for the mount on [^\n]*",
         ),
-        verdict="the mappings of an id-mapped mount are not such as the runtime can use",
+        verdict="the runtime cannot use the mappings of an id-mapped mount",
         cause="An id-mapped mount is a bind mount with both uidMappings and gidMappings, needs root, and a relative "
         "mapping (@id) must lie in the container's user namespace.",
         remedy=("podman: --volume SRC:DST:idmap without ids of its own, as root; or :U, which changes the owners.",),
@@ -117,7 +117,7 @@ ENTRIES = (
     ),
     Entry(
         code="podman-options-conflict",
-        title="options about cgroups and namespaces do not go together",
+        title="options for cgroups and namespaces cannot be combined",
         patterns=(
             (
                 r"cannot (?:set|specify) (?:cgroup parent|resource limits|--cgroup-mode=split)[^\n]*"
@@ -150,7 +150,7 @@ ENTRIES = (
             r"cannot run top on container \S+ as it did not create a cgroup",
             r"OCI runtime \"[^\"\n]*\" does not support cgroups|--separate-pull-cgroup is supported only with systemd",
         ),
-        verdict="the options for cgroups and namespaces that were given do not go together",
+        verdict="the options given for cgroups and namespaces cannot be combined",
         cause="Without a cgroup of its own (--cgroups=disabled) a container cannot be limited, paused or measured; "
         "some options need root, cgroup2, or no user namespace.",
         remedy=("Leave out one of the options that the message names.",),

@@ -140,7 +140,7 @@ ENTRIES = (
             r"\[kubelet-check\] (?:Initial timeout|It seems like the kubelet isn't running)[^\n]*",
             r"The HTTP call equal to 'curl -sSL http://localhost:10248/healthz' failed[^\n]*",
         ),
-        verdict="kubeadm waited for the kubelet in vain; the reason stands in the kubelet's own log",
+        verdict="kubeadm waited for the kubelet in vain; the reason is in the kubelet's own log",
         cause="kubeadm does not know it. The usual ones: swap is on, the kubelet and the engine use different cgroup "
         "drivers, a controller is switched off (memory on a Raspberry Pi), or the kubelet refuses cgroup v1 (1.35 on).",
         remedy=(
@@ -158,7 +158,7 @@ ENTRIES = (
     ),
     Entry(
         code="kubelet-options-conflict",
-        title="the kubelet's options about cgroups do not go together",
+        title="the kubelet's options for cgroups cannot be combined",
         patterns=(
             (
                 r"(?:EnforceNodeAllocatable|enforceNodeAllocatable)[^\n]*"
@@ -169,7 +169,7 @@ ENTRIES = (
             r"invalid Node Allocatable configuration[^\n]*",
             r"Node Allocatable enforcement is not supported unless Cgroups Per QOS feature is turned on",
         ),
-        verdict="the kubelet refuses its configuration: options about cgroups do not go together",
+        verdict="the kubelet refuses its configuration: its options for cgroups cannot be combined",
         cause="enforceNodeAllocatable needs cgroupsPerQOS; kube-reserved and system-reserved in it need "
         "kubeReservedCgroup and systemReservedCgroup; what is reserved must be less than the node has.",
         remedy=(

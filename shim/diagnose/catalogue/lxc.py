@@ -10,8 +10,8 @@ ENTRIES = (
         title="LXC takes another name for a cgroup that exists",
         patterns=(r"File exists - (?:Creating the final cgroup|Failed to create (?:monitor|container) cgroup)[^\n]*",),
         verdict="a notice: a cgroup of this container's name is left from before, and LXC tries the next name",
-        cause="The container was killed or restarted, and its old cgroup is not empty. The reason of a failed start "
-        "stands in another line.",
+        cause="The container was killed or restarted, and its old cgroup is not empty. The reason for a failed start "
+        "is in another line.",
         remedy=(
             "Look for the first ERROR line of the log, and explain that one.",
             "find /sys/fs/cgroup -name 'lxc.*' -empty: a reboot, or rmdir, removes what is left.",
@@ -81,15 +81,15 @@ ENTRIES = (
     ),
     Entry(
         code="lxd-limit-ignored",
-        title="LXD or Incus says which limits this host cannot hold",
+        title="LXD or Incus says which limits this host cannot enforce",
         patterns=(
             r"Couldn't find the CGroup (?P<controller>[\w ]+?) controller[^\n]*ignored",
             r"CGroup (?P<controller2>memory swap) accounting is disabled[^\n]*ignored",
             r"Error reading host's (?P<controller3>cpuset)\.cpus",
         ),
-        verdict="a notice: LXD found no {controller} controller, and will not hold containers to such limits",
+        verdict="a notice: LXD found no {controller} controller, and will not enforce such limits",
         cause="The kernel lacks the controller or has it switched off at boot, its hierarchy is not mounted, or it is "
-        "not handed down to LXD's own cgroup (LXD in a container). Containers start, without these limits.",
+        "not delegated to LXD's own cgroup (LXD in a container). Containers start, without these limits.",
         remedy=(
             "grep . /proc/cgroups; grep cgroup /proc/self/mountinfo; cat /sys/fs/cgroup/cgroup.controllers",
             "Swap on v1: swapaccount=1 on the kernel command line; memory on boards: cgroup_enable=memory.",

@@ -70,7 +70,7 @@ ENTRIES = (
         code="cadvisor-notices",
         title="notices of cAdvisor about cgroups",
         patterns=(r"Cannot detect current cgroup on cgroup v2",),
-        verdict="a notice of cAdvisor, no failure: on cgroup2 it does not find out its own cgroup",
+        verdict="a notice of cAdvisor, not a failure: on cgroup2 it cannot determine its own cgroup",
         cause="It then watches all cgroups that it sees. Look for another message if something failed.",
         remedy=("Nothing is to be done.",),
         reference="https://github.com/google/cadvisor/blob/master/manager/manager.go",
@@ -107,7 +107,7 @@ ENTRIES = (
     ),
     Entry(
         code="kata-guest-memory-missing",
-        title="the host has not the memory, or huge pages, for a virtual machine",
+        title="the host does not have the memory, or huge pages, for a virtual machine",
         patterns=(r"unable to map backing store for guest RAM: Cannot allocate memory",),
         verdict="QEMU gets no memory for the guest of this sandbox: too few huge pages, or a memory limit",
         cause="With enable_hugepages the whole guest lies in huge pages of the host; else the memory limit of "
@@ -130,9 +130,9 @@ ENTRIES = (
     ),
     Entry(
         code="shim-ended",
-        title="containerd's shim ended while it was asked",
+        title="containerd's shim ended during a request",
         patterns=(r"ttrpc: closed", r"shim (?:died|exited unexpectedly)[^\n]*"),
-        verdict="containerd's shim, which holds the container, ended; what it wanted to say is lost",
+        verdict="containerd's shim, which holds the container, ended; its message is lost",
         cause="It was killed (out of memory, a systemd unit that kills its whole cgroup), crashed, or is of another "
         "version than containerd.",
         remedy=(
@@ -173,9 +173,8 @@ ENTRIES = (
         code="conmon-oom-score-notice",
         title="conmon's notice that it may not lower its OOM score",
         patterns=(r"conmon(?::d\]|[^\n]*): failed to write to /proc/self/oom_score_adj",),
-        verdict="a notice of conmon, no failure: a user's process may not lower its own OOM score",
-        cause="It stands in every debug log of rootless podman. If the container does not start, another line "
-        "says why.",
+        verdict="a notice of conmon, not a failure: a user's process may not lower its own OOM score",
+        cause="It is in every debug log of rootless podman. If the container does not start, another line says why.",
         remedy=("Look for the line with Error: or with crun or runc, and explain that one.",),
         reference="https://github.com/containers/podman/issues/3024",
         rank=10,

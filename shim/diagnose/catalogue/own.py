@@ -250,7 +250,7 @@ ENTRIES = (
     ),
     refusal(
         "host-exhausted",
-        "the host ran out of something while cgshim worked",
+        "the host ran out of a resource while cgshim worked",
         "It ran out of open files, memory, processes or disk space. The message names the resource and its limit.",
         "Raise the limit that the message names, usually one of the engine's unit, or free some space.",
         reference="errno(3), getrlimit(2), systemd.exec(5)",

@@ -54,7 +54,7 @@ ENTRIES = (
     ),
     refusal(
         "runtime-starts-nothing",
-        "the runtime would start no container on this host, so it is not registered",
+        "the runtime cannot start a container on this host, so it is not registered",
         "crun refuses every container on a hybrid host if cgroup2 has controllers.",
         "Install runc, name another runtime with --runtime, or set crun_on_hybrid to hide-cgroup2 in the settings.",
         reference=ENGINES,
@@ -140,7 +140,7 @@ ENTRIES = (
     refusal(
         "bad-host-tree",
         "the directory is not a captured host",
-        "It has neither a readable manifest.json nor a directory proc.",
+        "It has neither a readable manifest.json nor a proc directory.",
         "Capture one on the host in question: cgshimctl capture DIRECTORY.",
         reference=PAGE,
     ),

@@ -184,7 +184,7 @@ ENTRIES = (
         code="cgroup-hands-down-controllers",
         title="the container's cgroup has controllers enabled for children",
         patterns=(writing(r"cgroup\.procs", EBUSY), rf"failed to write \d+: write {named('cgroup.procs')}: {EBUSY}"),
-        verdict="{path} takes no process: that cgroup hands controllers down to children",
+        verdict="{path} takes no process: that cgroup has controllers enabled for its children",
         cause="A cgroup with controllers in its own cgroup.subtree_control may hold no processes (EBUSY).",
         remedy=("Use a leaf below it as cgroupsPath, or remove its children and empty cgroup.subtree_control.",),
         reference=NO_INTERNAL,
@@ -193,7 +193,7 @@ ENTRIES = (
     Entry(
         code="controllers-need-empty-cgroup",
         tell="cat the parent's cgroup.procs: does it list processes?",
-        title="a cgroup with processes cannot hand controllers down",
+        title="a cgroup with processes cannot enable controllers for its children",
         patterns=(
             r"sed: (?:couldn't (?:flush stdout|write \d+ items? to stdout): (?:Device or )?[Rr]esource busy)",
             writing(r"cgroup\.subtree_control", EBUSY),

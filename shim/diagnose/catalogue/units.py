@@ -74,9 +74,10 @@ ENTRIES = (
             r"status=219/CGROUP",
         ),
         verdict="systemd cannot put the process of the unit into the unit's cgroup, so the unit does not start",
-        cause="EBUSY: cgroup2 lets no process into a cgroup that hands controllers to children, as a container's "
-        "program may have set it. EOPNOTSUPP: it is threaded. ENOENT, EROFS, EACCES: in a container the cgroups are "
-        "read-only, or several systemds share one tree (a mounted /sys/fs/cgroup) and remove each other's cgroups.",
+        cause="EBUSY: cgroup2 lets no process into a cgroup that has controllers enabled for its children, as a "
+        "container's program may have set it. EOPNOTSUPP: it is threaded. ENOENT, EROFS, EACCES: in a container the "
+        "cgroups are read-only, or several systemds share one tree (a mounted /sys/fs/cgroup) and remove each other's "
+        "cgroups.",
         remedy=(
             "EBUSY: cat cgroup.subtree_control of that cgroup; stop what is below it, or reboot; Delegate=yes.",
             "Containers: no -v /sys/fs/cgroup; docker --privileged --cgroupns=private; podman --systemd=always.",
@@ -129,7 +130,7 @@ ENTRIES = (
             r"[Aa]nnotation (?P<key>org\.systemd\.property\.[^\s=]+)(?:=[^\n]*?)? (?:name incorrect|value parse error)",
             r"invalid systemd property name `(?P<key2>[^`'\n]+)[`']",
         ),
-        verdict="the annotation {key} is no property that the runtime can hand to systemd",
+        verdict="the annotation {key} is not a property that the runtime can pass to systemd",
         cause="After org.systemd.property. comes a name of letters, at least three; the value is a variant of D-Bus: "
         "text in quotes, numbers with their type.",
         remedy=(
@@ -147,7 +148,7 @@ ENTRIES = (
             r"updating device access list not supported when using BPFProgram",
             r"devices rule with wildcard for major is not supported and it is ignored with systemd",
         ),
-        verdict="crun hands device rules to systemd, which cannot hold these, or not change them",
+        verdict="crun passes device rules to systemd, which cannot express these or cannot change them",
         cause="With the systemd driver crun sets DeviceAllow, which only allows, or BPFProgram, which no update can "
         "exchange. An update of any limit fails so when the engine sends the device rules along (podman update of a "
         "privileged container).",

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from shim.cli.explain import context
 from shim.containers import hook_state
 from shim.diagnose.catalogue import ENTRIES
-from shim.diagnose.explain import entry_of
+from shim.diagnose.elsewhere import Elsewhere
+from shim.diagnose.explain import entry_of, explain
 from shim.diagnose.host_checks import foreseen
 from shim.errors import ShimError
 from shim.observe import delays
@@ -31,7 +33,9 @@ PROVOKED = {case.code for case in (*recorded(), *guests())}
 REPORTED: list[dict[str, Any]] = json.loads((FAILURES / "reported.json").read_text())["cases"]
 PUBLISHED = {code for case in REPORTED for code in (case["code"], *case.get("causes", ()))}
 QUOTED: list[dict[str, Any]] = json.loads((FAILURES / "quoted.json").read_text())["cases"]
+SOURCES: list[dict[str, Any]] = json.loads((FAILURES / "printed.json").read_text())["cases"]
 URL = re.compile(r"https://\S+")
+FILE = re.compile(r"https://github\.com/[\w.-]+/[\w.-]+, [\w./-]+\.(?:go|c)")
 # The program that said it, in a version that somebody had: seen here or on another machine, not made up.
 SEEN = re.compile(r"(?:(?:runc|crun|podman|CRIU)\b|mount\(8\), Linux).* \d")
 MADE_UP = re.compile(r"wording|text only|source|\b(?:would|like)\b", re.IGNORECASE)
@@ -68,12 +72,28 @@ def test_what_was_provoked_has_no_excuse(code: str) -> None:
 
 @pytest.mark.parametrize("entry", [entry for entry in ENTRIES if not entry.silent], ids=lambda entry: entry.code)
 def test_a_message_has_a_recorded_or_a_quoted_text(entry: Any) -> None:
-    """An entry that matches words was provoked here, or quotes a failure that somebody published.
+    """An entry that matches words was provoked here, quotes a failure that somebody published, or has a whole sentence
+    of a program's source.
 
-    What is asked last is for words that nobody has shown yet: what a runtime's source prints is proof enough there.
+    What is asked last is for words that nobody has shown yet: formats filled in are proof enough there.
     """
     printed = {code for _, code in PRINTED} if entry.last else set()
-    assert entry.code in PROVOKED | PUBLISHED | {case.code for case in quoted()} | printed
+    sentences = {case["code"] for case in SOURCES}
+    assert entry.code in PROVOKED | PUBLISHED | {case.code for case in quoted()} | sentences | printed
+
+
+@pytest.mark.parametrize("case", SOURCES, ids=lambda case: case["code"])
+def test_a_sentence_of_a_source_gets_its_answer(case: dict[str, Any]) -> None:
+    """The file that prints it is named; the answer is that entry's, and nothing is confirmed without a host."""
+    assert FILE.fullmatch(case["source"])
+    found = explain(case["text"], context(Elsewhere(), case["text"], "", None))
+    assert (found.code, found.confirmed) == (case["code"], False)
+
+
+@pytest.mark.parametrize("code", sorted({case["code"] for case in SOURCES}))
+def test_a_source_does_not_stand_in_for_a_real_text(code: str) -> None:
+    """Where a text was provoked or published, that is the proof."""
+    assert code not in PROVOKED | PUBLISHED
 
 
 def test_most_codes_were_provoked_for_real() -> None:

@@ -85,6 +85,12 @@ def test_a_size_that_the_kernel_names_otherwise() -> None:
             {"hugetlb.64KB.max": False, "hugetlb.2MB.max": True, "hugetlb.1GB.max": True},
             "use a size that this host has: 2MB, 1GB",
         ),
+        (
+            UNIFIED,
+            # Other interface files that this host has are not page sizes: of other controllers, and of the same one.
+            {"hugetlb.64KB.max": False, "memory.max": True, "hugetlb.2MB.max": True, "hugetlb.1GB.rsvd.max": True},
+            "use a size that this host has: 2MB",
+        ),
         (UNIFIED, {"hugetlb.64KB.max": False}, "see /sys/kernel/mm/hugepages for sizes"),
         (
             LEGACY,

@@ -255,6 +255,13 @@ def test_no_limit_needs_no_counterpart() -> None:
     assert made.plan.unenforceable == ()
 
 
+@pytest.mark.parametrize("runtime", ["runc", "other"])
+def test_a_weight_that_only_crun_cannot_write(runtime: str) -> None:
+    """BFQ's file alone is enough for runtimes other than crun before 1.8.2."""
+    made = planned({"unified": {"io.weight": "100"}}, make_host("legacy", interface=BFQ), runtime)
+    assert made.after == {"blockIO": {"weight": 100}}
+
+
 def test_swap_that_v1_cannot_express() -> None:
     """v1 limits memory plus swap only, so swap without a memory limit is unenforceable."""
     made = planned({"unified": {"memory.swap.max": "5M"}}, make_host("hybrid"))

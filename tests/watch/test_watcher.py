@@ -20,13 +20,16 @@ from tests.watch.test_sampler import V2
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from shim.host.view import Identity
+
 
 class Plain(View):
     """Ordinary files stand for the kernel's."""
 
-    def kernel_text(self, path: str) -> str | None:
-        """Their content."""
-        return self.text(path) or None
+    def kernel_read(self, path: str) -> tuple[str, Identity] | None:
+        """Their content, and the directory's identity."""
+        text, parent = self.text(path), self.identity(path.rpartition("/")[0])
+        return (text, parent) if text and parent else None
 
 
 class Host:

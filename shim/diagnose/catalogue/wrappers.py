@@ -194,7 +194,11 @@ ENTRIES = (
         code="nvidia-hook-other-failure",
         title="NVIDIA's hook failed for a reason of the driver or the image",
         patterns=(
-            r"nvidia-container-cli[\w.]*: (?P<kind>ldcache|requirement|detection|initialization|device) error: [^\n]+",
+            # What says that the driver is missing has an entry of its own.
+            (
+                r"nvidia-container-cli[\w.]*: (?P<kind>ldcache|requirement|detection|initialization|device) error: "
+                r"(?![^\n]*(?:driver not loaded|libnvidia-ml\.so|driver error|driver/library version))[^\n]+"
+            ),
         ),
         verdict="NVIDIA's hook failed with its own {kind} error, which is not about cgroups",
         cause="ldcache: ldconfig failed in the container's root. requirement: the image needs a newer driver. "
@@ -205,7 +209,7 @@ ENTRIES = (
         ),
         reference="https://github.com/NVIDIA/nvidia-container-toolkit",
         ours=False,
-        rank=69,
+        rank=45,
     ),
     Entry(
         code="setns-tool-missing-on-host",

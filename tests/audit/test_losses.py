@@ -135,7 +135,7 @@ CASES = (
         "memory.high",
         CHANGED,
     ),
-    Case("A21", made(oci(pids={"limit": 0}), files={"pids.max": "max\n"}), "pids.limit", UNKNOWN, "0 is 'not set'"),
+    Case("A21", made(oci(pids={"limit": 0}), files={"pids.max": "max\n"}), "pids.limit", UNKNOWN, "0 is unset to crun"),
     Case(
         "A22",
         made(podman("--oom-score-adj=0"), oci(200), process={"oom_score_adj": "200\n"}),

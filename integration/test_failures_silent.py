@@ -131,7 +131,7 @@ def _until_killed(directory: str) -> Any:
 def test_a_stuck_cgroup_is_told_from_a_killed_one(tmp_path: Path, own: str) -> None:
     """With the OOM killer switched off under_oom is 1, oom_kill stays 0, and nothing goes on."""
     require("runc", "" if find_runtime("runc") else "runc is not installed")
-    # The shell takes memory by faults of its own. To one that asks by a system call, as dd does, the kernel says ENOMEM.
+    # The shell takes memory by faults of its own. To a system call, such as that of dd, the kernel says ENOMEM.
     script = "x=aaaaaaaa; while :; do x=$x$x; done"
     limit = 16 << 20
     memory = {"limit": limit, "swap": limit, "disableOOMKiller": True}

@@ -92,7 +92,8 @@ class Pair:
 
     def end(self) -> None:
         """Both containers are stopped and deleted, whatever is registered by now."""
-        self.daemon.must("rm", "--force", self.name)
+        # dockerd 20.10 gives up if the container's process ends while it looks at its /proc/PID/stat.
+        assert wait_until(lambda: self.daemon.docker("rm", "--force", self.name).status == 0)
         self.podman("rm", "--force", "--time=0", self.name)
 
 

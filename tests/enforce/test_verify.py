@@ -365,6 +365,14 @@ def test_a_cpuset_hierarchy_without_prefixes(tree: Tree, content: str, seen: str
     assert [(one.path, one.found) for one in findings] == ([(f"{MOUNT}/cpuset/c/cpus", seen)] if seen else [])
 
 
+def test_cgroup2_has_no_names_without_prefixes(tree: Tree) -> None:
+    """Only v1 has the mount option: a file `cpus` in cgroup2 is not the kernel's list."""
+    tree.process("0::/c\n")
+    tree.write(f"{MOUNT}/c/cpus", "0-3\n")
+    (finding,) = verify(tree.view, INIT, (_expect("0-3", file="cpuset.cpus"),), make_host(UNIFIED))
+    assert (finding.path, finding.found, finding.why) == (f"{MOUNT}/c/cpuset.cpus", "", "ENOENT")
+
+
 def test_a_cpuset_without_the_file_of_either_name(tree: Tree) -> None:
     """The message names the file that every other host has."""
     tree.process("4:cpuset:/c\n")

@@ -23,7 +23,7 @@ PIPED = (
 )
 SAVED = (
     f"{PIPED}; $RUNTIME checkpoint {' '.join(IMAGE)} $ID >$TOP/saving 2>&1 || "
-    "{ cat $TOP/saving; grep Error $TOP/work/dump.log; exit 1; }"
+    f"{{ cat $TOP/saving; grep Error {IMAGE[-1]}/dump.log; exit 1; }}"
 )
 # The next process gets the number after this one; no other is started in between by a shell that does nothing else.
 OCCUPIED = (

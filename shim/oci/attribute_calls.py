@@ -1,4 +1,4 @@
-"""Extended attributes for a Python that has no calls for them: before 3.11.3 one that is built with musl, as Alpine's.
+"""Extended attributes for a Python that has no calls for them: before 3.11.3 one that is built with musl.
 
 The functions stand in for those of `posix`, under their names; xattr(7). `file` is a path or a descriptor.
 """
@@ -13,28 +13,28 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-LARGEST = 65536  # linux/limits.h, XATTR_LIST_MAX and XATTR_SIZE_MAX: what the kernel gives at most
+LARGEST = 65536  # linux/limits.h, XATTR_LIST_MAX and XATTR_SIZE_MAX: the most that the kernel returns
 
 
 def listxattr(file: int | str) -> list[str]:
-    """The names. Raises OSError."""
+    """Return the names of the attributes. Raises OSError."""
     return [name.decode(errors="surrogateescape") for name in _read("listxattr", file).split(b"\0") if name]
 
 
 def getxattr(file: int | str, name: str) -> bytes:
-    """The value of one. Raises OSError."""
+    """Return the value of one attribute. Raises OSError."""
     return _read("getxattr", file, fsencode(name))
 
 
 def setxattr(file: int | str, name: str, value: bytes) -> None:
-    """Give it a value. Raises OSError."""
+    """Set one attribute. Raises OSError."""
     import ctypes
 
     _call("setxattr", file, fsencode(name), value, ctypes.c_size_t(len(value)), 0)
 
 
 def removexattr(file: int | str, name: str) -> None:
-    """Take it away. Raises OSError."""
+    """Remove one attribute. Raises OSError."""
     _call("removexattr", file, fsencode(name))
 
 

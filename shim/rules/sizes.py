@@ -5,7 +5,7 @@ from __future__ import annotations
 SUFFIXES = "KMGTPE"  # memparse(), lib/cmdline.c
 LARGEST = (1 << 63) - 1
 UNLIMITED = (1 << 63) - (1 << 31)  # PAGE_COUNTER_MAX in bytes, and a margin for the largest page
-NO_HOST_HAS = 1 << 62  # bytes: a limit of this size is no limit
+NO_HOST_HAS = 1 << 62  # bytes: a limit of this size or more counts as unlimited
 BASES = {"0x": 16, "0X": 16}
 
 

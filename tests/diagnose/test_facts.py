@@ -297,6 +297,6 @@ KILL = (
 
 @pytest.mark.parametrize(("cgroup", "shown"), [("/docker/c1", 1), ("/docker/7f0c1d", 0), ("/", 0)])
 def test_only_a_kill_in_the_containers_cgroup_is_its_kill(cgroup: str, shown: int) -> None:
-    """A name that is a part of another container's is no proof of what the kernel did to this one."""
+    """A name that is part of another container's name does not prove what the kernel did to this one."""
     facts = Facts(Context(view=ReplayedView({}), container="c1", kernel_log=KILL.format(cgroup)))
     assert killed(facts) == (KILL.format(cgroup),) * shown

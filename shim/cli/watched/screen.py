@@ -59,7 +59,7 @@ class Plain(Sink):
 
 
 def as_text(made: Page) -> str:
-    """Return lines that are no wider than the page's width."""
+    """Return lines that fit the page's width."""
     lines = [made.head]
     for row in ([column.title for column in made.columns], *made.rows):
         cells = [filled(text, column.width, column.right) for text, column in zip(row, made.columns)]

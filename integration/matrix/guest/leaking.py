@@ -2,7 +2,7 @@
 
 KIND: anonymous, shmem (a tmpfs on /shm), sockets and dentries (kernel memory; /names is on an overlay, because a tmpfs
 does not keep names that do not exist), cache (/files/large is read: no leak), sawtooth (memory that is given back),
-steady. RATE: MiB a second. QUIET: seconds before it begins. TOOTH: seconds after which a sawtooth gives its memory back.
+steady. RATE: MiB a second. QUIET: seconds before it begins. TOOTH: seconds after which a sawtooth frees its memory.
 """
 
 from __future__ import annotations

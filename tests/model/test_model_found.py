@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.model.test_model_against_plans import MACHINES, Call, faults
+from tests.model.judged import MACHINES, Call, faults
 
 if TYPE_CHECKING:
-    from tests.model.test_model_against_plans import Family
+    from tests.model.judged import Family
 
 M = 1 << 20
 INT64, UINT64 = (1 << 63) - 1, (1 << 64) - 1

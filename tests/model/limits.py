@@ -118,7 +118,7 @@ def asked(resources: Mapping[str, Any], *, zero_is_no_swap: bool = False, zero_t
 def names_swap(changes: Mapping[str, Any], *, zero_too: bool) -> bool:
     """Does an update speak of swap. zero_too: memory.swap 0 is more than "unset"."""
     swap = (changes.get("memory") or {}).get("swap")
-    return bool(swap) or (swap == 0 and zero_too) or "memory.swap.max" in (changes.get("unified") or {})
+    return bool(swap) or (swap == 0 and zero_too) or bool((changes.get("unified") or {}).get("memory.swap.max"))
 
 
 def merged(old: Mapping[str, Any], changes: Mapping[str, Any], *, zero_is_no_swap: bool) -> dict[str, Any]:

@@ -137,6 +137,7 @@ SIGNED = (
 )
 NARROW = {
     "swappiness": 200,
+    "pages": 1 << 61,  # bytes of huge pages
     "weight": (1 << 16) - 1,
     "classID": (1 << 32) - 1,
     "hcaHandles": (1 << 32) - 1,
@@ -164,7 +165,8 @@ def _varied(value: Any, field: str, chance: random.Random) -> Any:
     if isinstance(value, bool) or chance.random() < 0.5:
         return value
     if isinstance(value, str):
-        return NUMBER.sub(lambda found: str(max(_other(int(found[0]), chance), 0)), value)
+        most = NARROW["pages"] if "hugetlb" in field else UINT64
+        return NUMBER.sub(lambda found: str(min(max(_other(int(found[0]), chance), 0), most)), value)
     least, most = (
         (-INT64 - 1, INT64)
         if field in SIGNED

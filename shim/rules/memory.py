@@ -24,7 +24,7 @@ def _bytes(value: int) -> str:
 def limit(case: Case) -> Outcome:
     """`limit`, int64 bytes, -1 unlimited -> v1 memory.limit_in_bytes, v2 memory.max.
 
-    0 is unset to runc. crun writes it, and the container dies at once. Values below -1 are invalid, but for crun
+    0 is unset to runc. crun writes it, and the container dies at once. Values below -1 are invalid, except with crun
     outside of v1.
     """
     value, version = case.get("memory", "limit"), reach(case, "memory")

@@ -19,7 +19,7 @@ from shim.planning import rewrite
 from shim.planning.settings import Settings
 from shim.rules.base import apply_to_value
 from tests.model import crun, limits, machine, runc
-from tests.model.kernel import Refused
+from tests.model.kernel import PAGE, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +50,10 @@ class Remembered(CapturedView):
 
 VIEWS = {name: Remembered(str(HOSTS / name)) for name in MACHINES}
 RUNTIMES = {"runc": runc.VERSIONS, "crun": crun.VERSIONS}
-PAIRS = [(family, version) for family, versions in RUNTIMES.items() for version in versions]
+PAIRS: list[tuple[Family, tuple[int, ...]]] = [
+    *(("runc", version) for version in runc.VERSIONS),
+    *(("crun", version) for version in crun.VERSIONS),
+]
 # What a container that is updated was created from: nothing, or limits in front of which order and rest matter.
 BASES: tuple[dict[str, Any], ...] = (
     {},
@@ -276,7 +279,7 @@ def compared(wish: Limits, plan: Plan, group: Cgroup, usual: Limits) -> Iterator
     for name, value in found.items():
         wanted = wish.get(name, limits.unlimited(name))
         said = any(about(name, note.field) and note.effect != "kept" for note in plan.notes)
-        close = name == "swap" and isinstance(value, int) and wanted == value + limits.PAGE  # rests of two pages
+        close = name == "swap" and isinstance(value, int) and wanted == value + PAGE  # rests of two pages
         if limits.looser(name, wanted, value) and value != usual.get(name) and not said and not close:
             yield f"stricter: {name} {value} instead of {wanted}, and nothing says so"
 

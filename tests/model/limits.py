@@ -167,8 +167,9 @@ def _memory(section: Mapping[str, Any], zero_is_no_swap: bool) -> Limits:
             raise Meaningless("memory.swap counts memory plus swap")
         if limit >= 1 << 62:  # PAGE_COUNTER_MAX: no swap to cgroup2's runtimes, no limit at all to v1's kernels
             raise Meaningless("memory.swap counts from a limit that limits nothing")
-        below = max(limit, 0)  # the difference of the numbers, or of what v1 makes of each, whichever is more
-        found["swap"] = max(swap - below, swap // PAGE * PAGE - below // PAGE * PAGE)
+        below = limit if zero_is_no_swap else max(limit, 0)  # crun subtracts even a negative one
+        # The difference of the numbers, or of what v1 makes of each, whichever is more.
+        found["swap"] = max(swap - below, swap // PAGE * PAGE - max(limit, 0) // PAGE * PAGE)
     return found
 
 

@@ -32,7 +32,8 @@ EVERY_GUARD = {
     "blockIO": {"throttleReadBpsDevice": DEVICE, "throttleWriteIOPSDevice": DEVICE},
     "rdma": {"mlx5_0": {"hcaHandles": 3}},
     "unified": {
-        f"{name}.max": "1" for name in ("memory", "pids", "rdma", "misc", "dmem", "memory.swap", "hugetlb.2MB")
+        **{f"{name}.max": "1" for name in ("memory", "pids", "rdma", "misc", "dmem", "hugetlb.2MB")},
+        "memory.swap.max": "4096",  # less than a page is no swap
     },
 }
 FOUND_BY_LOOKING = {entry.code for entry in ENTRIES if entry.silent}

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 # The errno phrases of Go and of glibc, and musl's if they differ (crun on Alpine), or the name of the errno, for a text
 # from `render`.
 EACCES = r"(?:permission denied|EACCES)"
+ECONNREFUSED = r"(?:connection refused|ECONNREFUSED)"
 EBUSY = r"(?:(?:device or )?resource busy|EBUSY)"
 EAGAIN = r"(?:resource temporarily unavailable|EAGAIN)"
 EINVAL = r"(?:invalid argument|EINVAL)"

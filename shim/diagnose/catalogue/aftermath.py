@@ -12,7 +12,7 @@ ENTRIES = (
             r"oom-kill:constraint=CONSTRAINT_MEMCG[^\n]*?(?:oom_memcg=(?P<path>/[^,\s]*))?",
             r"Memory cgroup out of memory: Kill(?:ed)? process (?P<number>\d+)[^\n]*",
             r"Task in (?P<path2>/\S+) killed as a result of limit of (?P<limited>/\S+)",
-            r"\bOOMKilled\b",
+            r"\bOOMKilled\b(?!\"?\s*[:=]\s*\"?false)",
         ),
         ambiguous=(r"invoked oom-killer: gfp_mask", r"process of this unit has been killed by the OOM killer"),
         verdict="the kernel killed a process of the container: its memory limit, or one above it, was reached",

@@ -76,10 +76,14 @@ ENTRIES = (
         verdict="NVIDIA's hook could not mount the driver's files into the container",
         cause="The image holds files of the driver where the hook mounts (libnvidia-*.so), the container's root is "
         "read-only, the hook may not mount (rootless, LXC), or the driver was updated and its libraries are of two "
-        "versions.",
+        "versions. On a Jetson a file that is not there (No such file) is named by a list of JetPack.",
         remedy=(
             "Remove libcuda* and libnvidia* that were baked into the image (file exists).",
             "nvidia-container-cli -k -d /dev/tty info on the host; after a driver's update: reboot, ldconfig.",
+            (
+                "Jetson: grep -r the file in /etc/nvidia-container-runtime/host-files-for-container.d: install its "
+                "part of JetPack, or delete the line; use an image of the host's own JetPack version."
+            ),
             (
                 "Rootless or LXC: no-cgroups = true in /etc/nvidia-container-runtime/config.toml, or CDI: nvidia-ctk "
                 "cdi generate."

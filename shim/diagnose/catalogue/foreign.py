@@ -117,6 +117,7 @@ ENTRIES = (
         "a hook of the container failed",
         r"error running (?:\w+ )?hook",
         r"error executing hook",
+        r"hook command exited with non-zero exit code",  # youki's library, in the shims for WebAssembly
         remedy="Run the hook by hand; its path is under hooks in config.json.",
     ),
     _foreign(

@@ -21,6 +21,8 @@ ENTRIES = (
             r"[Cc]ould not find cgroup (?:mount|root|controller)[^\n]*",
             r"no cgroup (?:mounts?|subsystems?) (?:found|available)[^\n]*",
             r"cgroups? v?1? ?(?:is|are) not (?:mounted|available|enabled)[^\n]*",
+            r"cgroup (?:subsystems?|controllers?|hierarchy) [^\n]{0,40}(?:is|are) (?:missing|not mounted)[^\n]*",
+            r"cgroups? (?:directory|file system)[^\n]{0,40} is not mounted[^\n]*",
         ),
         verdict="the program finds no cgroup file system of the version that it knows",
         cause="It expects v1 hierarchies on a host with cgroup2 only (or the other way round), /sys/fs/cgroup is not "

@@ -14,6 +14,7 @@ from shim.diagnose.catalogue import (
     denials,
     engine_sockets,
     engine_start,
+    engine_usage,
     engines,
     exit_codes,
     families,
@@ -54,6 +55,7 @@ from shim.diagnose.catalogue import (
     tree,
     units,
     vanished,
+    volumes,
     watching,
     wrappers,
 )
@@ -70,7 +72,7 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("Privileges", (*rootless.ENTRIES, *subids.ENTRIES)),
     ("systemd driver", (*buses.ENTRIES, *systemd.ENTRIES, *units.ENTRIES)),
     ("Kernel file systems and root", (*kernel_mounts.ENTRIES, *revealing.ENTRIES)),
-    ("Volumes", (*mounts.ENTRIES, *mount_points.ENTRIES)),
+    ("Volumes", (*mounts.ENTRIES, *mount_points.ENTRIES, *volumes.ENTRIES)),
     ("Security labels", labels.ENTRIES),
     ("Access to /proc, and sysctls", procfs.ENTRIES),
     ("Keys, seccomp, and the runtime's own start", confined.ENTRIES),
@@ -91,7 +93,7 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("What is left over, and what no longer fits", leftovers.ENTRIES),
     ("After the start", (*aftermath.ENTRIES, *exit_codes.ENTRIES)),
     ("By the kind of failure, where nothing else fits", (*families.ENTRIES, *families_of_mounts.ENTRIES)),
-    ("Layers of images, and device nodes", image_layers.ENTRIES),
+    ("Layers of images, and what engines refuse", (*image_layers.ENTRIES, *engine_usage.ENTRIES)),
     ("Passed through unchanged", foreign.ENTRIES),
 )
 ENTRIES: tuple[Entry, ...] = tuple(entry for _, entries in AREAS for entry in entries)

@@ -154,4 +154,28 @@ ENTRIES = (
         tell="pgrep -a containerd; journalctl -u containerd -n 50",
         rank=58,
     ),
+    Entry(
+        code="rootless-network-not-made",
+        title="the rootless engine cannot make its network",
+        patterns=(
+            r"(?:slirp4netns|pasta|vpnkit)(?: \([^)\n]*\))?(?: or \w+)? needs? to be installed",
+            r"failed to setup network [^\n]*(?:slirp4netns|pasta|vpnkit|lxc-user-nic)[^\n]*",
+            r"could not find (?:slirp4netns|pasta)[^\n]*",
+            r"setting up tap \S+: [^\n]*|slirp4netns failed|pasta failed with exit code[^\n]*",
+        ),
+        verdict="rootlesskit, or podman, cannot make the user's network: slirp4netns or pasta is missing or failed",
+        cause="It is not installed, too old (0.4.0 is needed), or may not make its own namespaces and sandbox (its "
+        "seccomp and sandbox options on old kernels, AppArmor of Ubuntu, a root on initramfs, no /dev/net/tun).",
+        remedy=(
+            "Install slirp4netns (0.4.0 or later) or passt; modprobe tun.",
+            (
+                "export DOCKERD_ROOTLESS_ROOTLESSKIT_SLIRP4NETNS_SANDBOX=false "
+                "DOCKERD_ROOTLESS_ROOTLESSKIT_SLIRP4NETNS_SECCOMP=false before dockerd-rootless.sh."
+            ),
+        ),
+        reference="https://docs.docker.com/engine/security/rootless/troubleshoot/",
+        tell="slirp4netns --version; ls -l /dev/net/tun",
+        ours=False,
+        rank=56,
+    ),
 )

@@ -100,4 +100,23 @@ ENTRIES = (
         tell="grep memory /proc/cgroups: is the last number 0? Or is memory missing in cgroup.controllers?",
         rank=45,
     ),
+    Entry(
+        code="engine-refused-to-run",
+        title="docker or podman itself could not run the container (125)",
+        ambiguous=(r"(?:exit status|exit code|exited with(?: code)?|status) 125\b",),
+        verdict="docker or podman itself failed (125): the container never ran, and the reason is in its standard "
+        "error",
+        cause="125 is the engine's own failure, 126 a command that cannot be executed, 127 one that is not there. The "
+        "program that called it did not pass its message on. For podman in a container, the usual one is its storage: "
+        "overlay on overlay.",
+        remedy=(
+            "Run the same docker or podman command by hand, and explain what it prints.",
+            "podman in a container: a volume at /var/lib/containers, or --storage-driver=vfs.",
+        ),
+        reference="https://docs.docker.com/engine/containers/run/#exit-status",
+        tell="docker run --rm hello-world or podman run --rm hello-world, as the same user",
+        ours=False,
+        offer=1,
+        last=True,
+    ),
 )

@@ -211,7 +211,10 @@ ENTRIES = (
         code="realtime-priority-refused",
         title="a program in the container may not get a realtime priority",
         patterns=(
-            rf"(?:set|change|get)[^\n]{{0,30}}(?:scheduling|real-?time|RT) (?:priority|policy|scheduling)[^\n]*: {EPERM}",
+            (
+                r"(?:set|change|get)[^\n]{0,30}(?:scheduling|real-?time|RT) "
+                rf"(?:priority|policy|scheduling)[^\n]*: {EPERM}"
+            ),
             rf"(?:sched_setscheduler|sched_setparam|pthread_setsched(?:param|prio)|chrt)\b[^\n]*: {EPERM}",
             r"RTKit error: [^\n]*",
         ),

@@ -135,6 +135,7 @@ ENTRIES = (
         patterns=(
             r"failed to start containerd: [^\n]*",
             r"timeout waiting for containerd to start",
+            r"[Ee]rror starting daemon: (?:timeout|context deadline exceeded)\s*$",
             r"failed to dial \"?[^\"\n]*containerd[^\"\n]*\.sock\"?: [^\n]*(?:deadline exceeded|timed? ?out)[^\n]*",
             r"containerd did not start before the specified timeout",
         ),

@@ -96,7 +96,11 @@ ENTRIES = (
     Entry(
         code="openrc-makes-no-cgroups",
         title="OpenRC's service cgroups may not mount or write cgroups",
-        patterns=(OPENRC + rf"(?P<path>\S+?): (?:{EACCES}|Read-only file system|nonexistent directory|{ENOENT})",),
+        patterns=(
+            r"mount: mounting \w+ on (?P<path2>/sys/fs/cgroup\S*) failed: (?:Resource busy|Operation not permitted)",
+            r"No permission to apply cgroup settings",
+            OPENRC + rf"(?P<path>\S+?): (?:{EACCES}|Read-only file system|nonexistent directory|{ENOENT})",
+        ),
         verdict="OpenRC's service cgroups cannot make cgroups here: it runs in a container, or the layout is "
         "another one",
         cause="The service mounts and fills /sys/fs/cgroup at a start. In a container (LXC, OrbStack, docker, CI) the "

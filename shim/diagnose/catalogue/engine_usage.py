@@ -5,6 +5,10 @@ from __future__ import annotations
 from shim.diagnose.entry import EACCES, EBUSY, EINVAL, ELOOP, ENODEV, ENOENT, ENOSPC, EPERM, Entry
 
 STORE = r"/(?:var/)?lib/(?:docker|containerd|containers)/"
+LIMITS_OF_COMPOSE = (
+    r"(?:mem(?:ory)?|mem_?swap|cpus?|cpu_?set|pids|oom|blkio|ulimits|cgroup|deploy|shm|devices?|gpus|runtime|resources)"
+    r"(?:[-_.][\w.-]+)?"
+)
 
 ENTRIES = (
     Entry(
@@ -27,6 +31,25 @@ ENTRIES = (
         ),
         reference="https://docs.docker.com/engine/storage/drivers/overlayfs-driver/",
         tell="dmesg | tail; grep -l overlay2 /proc/*/mountinfo; stat -f -c %T /var/lib/docker",
+        rank=59,
+    ),
+    Entry(
+        code="compose-option-unknown",
+        title="this version of Compose, or of the file's format, does not know an option about limits",
+        patterns=(
+            rf"{LIMITS_OF_COMPOSE} Additional propert(?:y|ies) [^\n]* (?:is|are|were) (?:not allowed|unexpected)[^\n]*",
+            rf"Unsupported config option for (?:services\.)?\S+ ?:? '{LIMITS_OF_COMPOSE}'",
+        ),
+        verdict="Compose refuses the file: it does not know one of the options about limits there",
+        cause="The format decides: version 2.x knows mem_limit, memswap_limit, mem_swappiness, cpus and cpuset, 3.x "
+        "only deploy.resources (from 3.0 on; pids from 3.9), and docker stack deploy never takes the former. "
+        "docker-compose 1.x goes by the version line; Compose v2 takes both.",
+        remedy=(
+            "Use docker compose (v2), and take the version line out of the file.",
+            "docker stack deploy: deploy: resources: limits: cpus, memory, pids. Swap cannot be set there.",
+        ),
+        reference="https://docs.docker.com/reference/compose-file/deploy/",
+        tell="docker compose version; docker-compose --version; grep version: docker-compose.yml",
         rank=59,
     ),
     Entry(

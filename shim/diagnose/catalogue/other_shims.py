@@ -45,7 +45,7 @@ ENTRIES = (
         code="ecs-agent-made-no-cgroup",
         title="the ECS agent cannot make the cgroup of a task",
         patterns=(
-            r"CgroupError: [^\n]*",
+            r"(?-i:\bCgroupError): [^\n]*",
             r"unable to create cgroup taskARN=[^\n]*",
             r"cgroup resource[^\n]*(?:unable to (?:create|setup)|setup|init)[^\n]*",
             r"unable to create v2 manager: [^\n]*",

@@ -180,6 +180,7 @@ ENTRIES = (
         title="a sysctl cannot be set for this container",
         patterns=(
             r"sysctl \"(?P<key>[^\"\n]*)\" is not in a separate kernel namespace",
+            r"sysctl \\?\"?(?P<key5>[\w./-]+)\\?\"? not allowed in host \w+ namespace",
             r"the sysctl `(?P<key2>[^`\n]*)` (?:is not namespaced|requires a new [^\n]*)",
             rf"open {PROC_SYS}(?!kernel/cap_last_cap)(?P<key3>[\w./-]+): (?:{EACCES}|{EROFS}|{EPERM})",
             rf"\bopen `/proc/sys/(?!kernel/cap_last_cap)(?P<key4>[^`\n]*)`: (?:{EACCES}|{EROFS}|{EPERM})",

@@ -41,7 +41,7 @@ ENTRIES = (
         code="call-refused-by-old-filter",
         title="programs in the container fail with EPERM: the seccomp filter is older than the image",
         ambiguous=(
-            rf"^(?:make|gmake|ninja)(?:\[\d+\])?: (?!\*\*\*)[^\n:]+: {EPERM}",
+            rf"(?:^|[\s\"])(?:make|gmake|ninja)(?:\[\d+\])?: (?!\*\*\*)[^\n:]+: {EPERM}",
             r"Problem executing scripts APT::Update::Post-Invoke[^\n]*",
             rf"^(?:/bin/)?(?:sh|ash|bash|dash): (?:\d+: )?(?:line \d+: )?(?!can't|cannot)/?[\w./-]+: {EPERM}",
             r"(?:uv_thread_create|uv_thread_create_ex|WorkerThreadsTaskRunner)[^\n]*(?:assertion|failed)[^\n]*",
@@ -49,7 +49,7 @@ ENTRIES = (
             r"getaddrinfo\(\) thread failed to start",
             rf"^tar: [^\n]*: Cannot (?:change mode|utime)[^\n]*: {EPERM}",
             rf"(?:^|[\s(])(?:statx|faccessat2|close_range|pidfd_open|rseq)(?:\([^)\n]*\))?(?: failed)?: {EPERM}",
-            rf"^Failed to (?:fork|spawn executor)(?: [^\n:]*)?: {EPERM}",
+            rf"(?:^|[\s\"=])Failed to (?:fork|spawn executor)(?: [^\n:]*)?: {EPERM}",
         ),
         verdict="programs of the image are refused system calls (EPERM): the host's seccomp filter is older than they",
         cause="Newer C libraries use newer calls: faccessat2 (Alpine 3.14), clone3 (glibc 2.34: Ubuntu 22.04, Fedora "

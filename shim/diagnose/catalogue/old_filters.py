@@ -47,7 +47,7 @@ ENTRIES = (
             r"(?:uv_thread_create|uv_thread_create_ex|WorkerThreadsTaskRunner)[^\n]*(?:assertion|failed)[^\n]*",
             r"Assertion `?(?:\(0\) == \()?\(?uv_thread_create[^\n]*",
             r"getaddrinfo\(\) thread failed to start",
-            rf"^tar: [^\n]*: Cannot (?:change mode|utime)[^\n]*: {EPERM}",
+            rf"(?:^|[\s\"=])tar: [^\n]*: Cannot (?:change mode|utime)[^\n]*: {EPERM}",
             rf"(?:^|[\s(])(?:statx|faccessat2|close_range|pidfd_open|rseq)(?:\([^)\n]*\))?(?: failed)?: {EPERM}",
             rf"(?:^|[\s\"=])Failed to (?:fork|spawn executor)(?: [^\n:]*)?: {EPERM}",
         ),

@@ -51,9 +51,8 @@ ENTRIES = (
         r"executable file `[^`\n]*` not found",
         r"(?<!/)\bexec(?:ve)? (?!container)\S+: " + ENOENT,
         r"exec (?:user|container) process (?:\([^)\n]*\) )?(?:`[^`\n]*`|caused:?)[: ]*\\*\"?" + ENOENT,
-        remedy="Correct the command, or install it in the image. If the file is there: its interpreter is not (a "
-        "script with Windows line ends, a program for another C library). If every image fails so, even hello-world: "
-        "the storage driver has lost the layers (aufs after an upgrade): docker info | grep Storage, and pull again.",
+        remedy="Correct the command, or install it in the image. A file that is there lacks its interpreter (Windows "
+        "line ends, another C library). If every image fails so: the storage driver lost the layers; pull again.",
     ),
     _foreign(
         "image-command-not-executable",

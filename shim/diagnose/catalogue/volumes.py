@@ -41,8 +41,8 @@ ENTRIES = (
         ),
         verdict="docker cannot mount the volume's file system: {reason}",
         cause="The local driver calls mount with exactly these options. Permission denied: the share's user, password "
-        "or export. No such file: the device or the directory on the server. Invalid argument: addr= is missing for "
-        "NFS, or vers=. No such device: the kernel has no nfs or cifs (old NAS, LXC). Unprivileged containers cannot "
+        "or export; no such file: the device or the directory on the server. Invalid argument: addr= is missing for "
+        "NFS, or vers=; no such device: the kernel has no nfs or cifs (old NAS). Unprivileged containers (LXC) cannot "
         "mount network file systems at all.",
         remedy=(
             "Try it on the host: mount -t <type> -o <options> <device> /mnt; dmesg | tail has the server's answer.",

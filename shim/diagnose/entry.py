@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 # The errno phrases of Go and of glibc, and musl's if they differ (crun on Alpine), or the name of the errno, for a text
 # from `render`.
 EACCES = r"(?:permission denied|EACCES)"
+ECONNREFUSED = r"(?:connection refused|ECONNREFUSED)"
 EBUSY = r"(?:(?:device or )?resource busy|EBUSY)"
 EAGAIN = r"(?:resource temporarily unavailable|EAGAIN)"
 EINVAL = r"(?:invalid argument|EINVAL)"
@@ -162,7 +163,7 @@ class Entry(Value):
     which this cause is the likeliest, whatever its `offer`.
     tell: a command whose output decides whether this is the cause, and what to look for in it.
     foresee: the same check without a failure, for `cgshimctl doctor`; evidence, or () if all is well.
-    rank: of several confirmed causes the lowest wins; ties go to the earlier row.
+    rank: of several confirmed causes the lowest wins; ties go to the earlier row. 80 and more: a notice, not a failure.
     ours: False: not about mounts or cgroups; the message is passed through unchanged.
     last: tried only if no other entry fits the words.
     """

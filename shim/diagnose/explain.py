@@ -20,6 +20,7 @@ from shim.values import Value
 NOT_RECOGNISED = "not-recognised"
 SEVERAL_CAUSES = "several-causes"
 STUMBLES = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)  # of a broken check
+NOTICE = 80  # ranks from here on are of notices: something was left out, and the start went on
 MOST = 5  # causes to return if nothing decides
 
 
@@ -37,8 +38,9 @@ class Candidate(Value):
 
     @property
     def order(self) -> tuple[bool, bool, int, int]:
-        """Sort key: proof from a fact or the words first; our own entries before foreign ones; then rank and place."""
-        return not (self.evidence or self.stated), not self.entry.ours, self.entry.rank, self.place
+        """Sort key: proof from a fact or the words first; our own errors before foreign ones; then rank and place."""
+        later = not self.entry.ours or self.entry.rank >= NOTICE
+        return not (self.evidence or self.stated), later, self.entry.rank, self.place
 
     @property
     def likeliest(self) -> tuple[bool, int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from shim.diagnose.checks import cpu as look
 from shim.diagnose.checks import said
 from shim.diagnose.checks.configured import asked_for
-from shim.diagnose.entry import EINVAL, ENOENT, ERANGE, WROTE, Entry, creating, opening, writing
+from shim.diagnose.entry import EINVAL, ENOENT, EPERM, ERANGE, WROTE, Entry, creating, opening, writing
 
 BANDWIDTH = "Linux Documentation/scheduler/sched-bwc.rst"
 REALTIME = "Linux Documentation/scheduler/sched-rt-group.rst"
@@ -206,5 +206,33 @@ ENTRIES = (
         remedy=("Set cpu.burst to at most cpu.quota.",),
         reference=BANDWIDTH,
         confirm=look.large_burst,
+    ),
+    Entry(
+        code="realtime-priority-refused",
+        title="a program in the container may not get a realtime priority",
+        patterns=(
+            (
+                r"(?:set|change|get)[^\n]{0,30}(?:scheduling|real-?time|RT) "
+                rf"(?:priority|policy|scheduling)[^\n]*: {EPERM}"
+            ),
+            rf"(?:sched_setscheduler|sched_setparam|pthread_setsched(?:param|prio)|chrt)\b[^\n]*: {EPERM}",
+            r"RTKit error: [^\n]*",
+        ),
+        verdict="a program in the container may not get a realtime priority (EPERM)",
+        cause="It needs CAP_SYS_NICE, or a limit of rtprio. On v1, with a kernel that has CONFIG_RT_GROUP_SCHED, a new "
+        "cgroup also has no realtime time (cpu.rt_runtime_us is 0), which gives the same errno even to root.",
+        remedy=(
+            (
+                "docker, podman: --cap-add SYS_NICE --ulimit rtprio=99; compose: cap_add and ulimits; Kubernetes: "
+                "securityContext.capabilities.add."
+            ),
+            (
+                "v1 with realtime groups: dockerd --cpu-rt-runtime=950000, and docker run --cpu-rt-runtime=95000; or "
+                "boot with cgroup2, or a kernel without CONFIG_RT_GROUP_SCHED."
+            ),
+        ),
+        reference="https://docs.docker.com/engine/containers/resource_constraints/",
+        tell="cat /sys/fs/cgroup/cpu/cpu.rt_runtime_us in the container; grep CapEff /proc/self/status; ulimit -r",
+        rank=55,
     ),
 )

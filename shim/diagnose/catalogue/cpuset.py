@@ -143,6 +143,7 @@ ENTRIES = (
         foresee=layout.bare_cpuset,
         tell="grep cpuset /proc/self/mountinfo: is it noprefix, or elsewhere than /sys/fs/cgroup/cpuset?",
         offer=3,
+        first_for=r"/cpuset/(?:docker|libpod_parent|kubepods|buildkit)/cpuset\.",
         rank=33,
         layout="v1",
     ),

@@ -14,7 +14,7 @@ ENTRIES = (
         code="realtime-refused-by-engine",
         title="the engine refuses realtime limits",
         patterns=(
-            r"(?:kernel|[Yy]our kernel) does not support CPU real-?time (?:scheduler|period|runtime)(?!.*discarded)",
+            r"kernel does not support (?:cgroup )?CPU real-?time (?:scheduler|period|runtime)(?!.*discarded)",
             r"cpu real-time runtime cannot be higher than cpu real-time period",
             r"daemon-scoped cpu-rt-period and cpu-rt-runtime are not (?:implemented|supported)[^\n]*",
         ),

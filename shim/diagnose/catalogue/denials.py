@@ -220,4 +220,28 @@ ENTRIES = (
         reference="https://github.com/containers/podman/issues/5340",
         rank=56,
     ),
+    Entry(
+        code="snap-not-confined",
+        title="a snap does not start: its AppArmor profile is not loaded",
+        patterns=(
+            r"snap-confine has elevated permissions and is not confined[^\n]*",
+            r"snap-confine is packaged without necessary permissions[^\n]*",
+            r"cannot change profile for the next exec call: [^\n]*",
+            r"cannot (?:apply|join) (?:mount namespace|AppArmor) [^\n]*snap[^\n]*",
+        ),
+        verdict="the snap's AppArmor profile is not loaded, so snap-confine refuses to start it",
+        cause="The services that load the profiles did not run: inside LXD or LXC, where AppArmor is unconfined or not "
+        "nested, in WSL 2, and after an upgrade of snapd.",
+        remedy=(
+            "systemctl enable --now apparmor snapd.apparmor; or apparmor_parser -r /var/lib/snapd/apparmor/profiles/*",
+            (
+                "LXD, Incus: security.nesting=true; do not set lxc.apparmor.profile=unconfined without loading them at "
+                "boot."
+            ),
+            "Or the program as a package in place of the snap (docker.io, k3s in place of microk8s).",
+        ),
+        reference="https://microk8s.io/docs/install-lxd",
+        tell="aa-status | grep snap; systemctl status snapd.apparmor",
+        rank=25,
+    ),
 )

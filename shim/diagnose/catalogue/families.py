@@ -27,7 +27,9 @@ INTERFACE = (
     r"\b(?:cgroup|memory|cpu|cpuset|cpuacct|pids|io|blkio|hugetlb|rdma|misc|devices|freezer|net_cls|net_prio|perf_event)"
     r"\.[a-zA-Z0-9_]+[\w.]*"
 )
-SUBJECT = rf"(?P<path>/sys/fs/cgroup\b{CHARACTER}*|{INTERFACE})"
+# The host's tree, not the place of a mount below a container's root file system.
+BELOW_ROOT = r"(?<!rootfs)(?<!merged)(?<!/diff)(?<![0-9a-f]{12})"
+SUBJECT = rf"(?P<path>{BELOW_ROOT}/sys/fs/cgroup\b{CHARACTER}*|{INTERFACE})"
 # Between the subject and the errno there may be quotes, the rest of a clause, or a second subject.
 LINK = r"[^\n:]{0,80}(?:: [^\n:]{1,80}){0,2}: "
 SCOPE = "systemd-run --user --scope -p Delegate=yes <command>"

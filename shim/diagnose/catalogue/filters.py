@@ -43,7 +43,7 @@ ENTRIES = (
             r"unable to find device '(?P<device>[^'\n]*)'",
             r"\bfind device '(?P<device2>[^'\n]*)'",
             (
-                rf"error gathering device information while adding custom device \\*\"(?P<device3>[^\"\\\n]*)\\*\": "
+                rf"error gathering device information while add ?ing custom device \\*\"(?P<device3>[^\"\\\n]*)\\*\": "
                 rf"(?:{ENOENT}"
                 r"|not a device node)"
             ),
@@ -51,9 +51,15 @@ ENTRIES = (
         ),
         verdict="there is no device {device} on this host",
         cause="Its driver is not loaded, the hardware is missing or was unplugged, or the path is another one after a "
-        "restart. runc looks up the driver's name in /proc/devices for systemd.",
+        "restart. Docker Desktop, WSL and LXC see only the devices of their own virtual machine or container. A "
+        "directory (/dev/dri, /dev/bus/usb) is 'not a device node' for old engines and Docker Desktop. runc looks up "
+        "the driver's name in /proc/devices for systemd.",
         remedy=(
-            "ls -l /dev; cat /proc/devices; modprobe the driver (nvidia-modprobe -u -c=0 for NVIDIA).",
+            (
+                "ls -l /dev; cat /proc/devices; modprobe the driver (NVIDIA: nvidia-modprobe -u -c=0; /dev/kvm: "
+                "kvm_intel or kvm_amd, and virtualization switched on in the firmware or the outer virtual machine)."
+            ),
+            "After a change of GPUs or their driver: nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",
             (
                 "Remove the device from the configuration (docker, podman: --device; compose: devices) where it is not "
                 "needed."
@@ -76,10 +82,14 @@ ENTRIES = (
         verdict="NVIDIA's hook could not mount the driver's files into the container",
         cause="The image holds files of the driver where the hook mounts (libnvidia-*.so), the container's root is "
         "read-only, the hook may not mount (rootless, LXC), or the driver was updated and its libraries are of two "
-        "versions.",
+        "versions. On a Jetson a file that is not there (No such file) is named by a list of JetPack.",
         remedy=(
             "Remove libcuda* and libnvidia* that were baked into the image (file exists).",
             "nvidia-container-cli -k -d /dev/tty info on the host; after a driver's update: reboot, ldconfig.",
+            (
+                "Jetson: grep -r the file in /etc/nvidia-container-runtime/host-files-for-container.d: install its "
+                "part of JetPack, or delete the line; use an image of the host's own JetPack version."
+            ),
             (
                 "Rootless or LXC: no-cgroups = true in /etc/nvidia-container-runtime/config.toml, or CDI: nvidia-ctk "
                 "cdi generate."

@@ -50,21 +50,29 @@ ENTRIES = (
         r"exec: \\?\"(?!criu)[^\"\n]*\\?\": (?:executable file not found|stat [^\n]*" + ENOENT + ")",
         r"executable file `[^`\n]*` not found",
         r"(?<!/)\bexec(?:ve)? (?!container)\S+: " + ENOENT,
-        remedy="Correct the command, or install it in the image.",
+        r"exec (?:user|container) process (?:\([^)\n]*\) )?(?:`[^`\n]*`|caused:?)[: ]*\\*\"?" + ENOENT,
+        remedy="Correct the command, or install it in the image. A file that is there lacks its interpreter (Windows "
+        "line ends, another C library). If every image fails so: the storage driver lost the layers; pull again.",
     ),
     _foreign(
         "image-command-not-executable",
         "the command cannot be executed",
-        rf"exec: \\?\"[^\"\n]*\\?\": (?:{EACCES}|{EPERM}|is a directory)",
+        rf"exec: \\?\"[^\"\n]*\\?\": (?:stat [^:\n]*: )?(?:{EACCES}|{EPERM}|is a directory)",
         rf"(?:^|: )open executable: (?:{EACCES}|{EPERM})",
+        rf"exec user process caused:? \\*\"?(?:{EACCES}|{EPERM})",
         r"the path `[^`\n]*` (?:is not a regular file|exists but it is not executable)",  # crun from 1.10 on
-        remedy="chmod +x the command in the image.",
+        remedy="chmod +x the command in the image, and +x for the container's user on every directory above it (NAS: "
+        "an ACL).",
     ),
     _foreign(
         "image-for-another-machine",
         "the command is not a program for this machine",
-        r"\bexec[^\n]*: exec format error",
-        remedy="Use an image for this architecture, or put an interpreter line into the script.",
+        r"\bexec[^\n]*(?::|caused) \\*\"?exec format error",
+        r"no matching manifest for [\w/]+ in the manifest list",
+        r"requested image's platform \([\w/]+\) does not match the detected host platform",
+        remedy="Use an image for this architecture (--platform; uname -m: a 32-bit system cannot run arm64 images), "
+        "put an interpreter line into the script, or let qemu do it: docker run --privileged tonistiigi/binfmt "
+        "--install all",
     ),
     _foreign(
         "image-user-unknown",
@@ -86,6 +94,7 @@ ENTRIES = (
         "a container of this name exists already",
         r"container with (?:given )?ID (?:`[^`]*` )?already exists",
         r"container `[^`\n]*` already exists",
+        r"The container name \\*\"[^\"\n]*\" is already in use",
         remedy="Delete the old container, or choose another id.",
     ),
     _foreign(
@@ -117,6 +126,7 @@ ENTRIES = (
         "a hook of the container failed",
         r"error running (?:\w+ )?hook",
         r"error executing hook",
+        r"hook command exited with non-zero exit code",  # youki's library, in the shims for WebAssembly
         remedy="Run the hook by hand; its path is under hooks in config.json.",
     ),
     _foreign(
@@ -129,6 +139,7 @@ ENTRIES = (
         "field-refused",
         "the runtime refuses a field of config.json",
         r"namespace path: lstat /",
+        r"sethostname: (?:invalid argument|EINVAL)",  # longer than 64 characters
         r"invalid cgroup device type",
         r"set_mempolicy: |invalid memory policy mode|NUMA mempolicy mode [`']",
         r"move netDevice |netlink error while looking for interface `",

@@ -49,13 +49,17 @@ ENTRIES = (
             r"write(?: to)? (?:file )?`?(?:/proc/)?(?:thread-)?self/attr/(?:apparmor/)?exec`?: (?:no such file|ENOENT)",
             r"apparmor failed to apply profile: [^\n]*",
             r"apply apparmor profile `(?P<profile>[^`\n]*)`: profile not loaded",  # crun from 1.30 on
+            rf"/proc/(?:self|\d+)/attr/(?:apparmor/)?(?:current|exec)[`'\"]?: {EINVAL}",
         ),
         verdict="the container's AppArmor profile cannot be applied on this host",
         cause="AppArmor is not enabled in this kernel or another security module is in its place (EINVAL), or the "
-        "profile is not loaded (ENOENT).",
+        "profile is not loaded (ENOENT). EPERM, EACCES: the starting process is confined itself (a snap, dockerd with "
+        "a profile, an exec out of a container), or set no_new_privs, and its profile forbids the change.",
         remedy=(
             "aa-status; apparmor_parser -r /etc/apparmor.d/containers/<profile>, or --security-opt apparmor=unconfined",
             "Inside LXC: security.nesting=true (LXD, Incus), features nesting=1 (Proxmox), and a newer host kernel.",
+            "Another security module first (EINVAL): boot with security=apparmor, or lsm=...,apparmor before others.",
+            "EPERM: journalctl -k | grep -i 'apparmor.*change' names the profile that needs the rule change_profile.",
         ),
         reference="OCI runtime-spec, config.md, Linux Process",
         confirm=look.label_support("/sys/kernel/security/apparmor", "AppArmor", ("process", "apparmorProfile")),

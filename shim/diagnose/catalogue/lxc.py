@@ -139,4 +139,26 @@ ENTRIES = (
         reference="https://github.com/moby/moby/issues/25488",
         rank=52,
     ),
+    Entry(
+        code="nspawn-cgroup-not-made",
+        title="systemd-nspawn cannot make the cgroup of its container",
+        patterns=(
+            r"Failed to create (?P<path>\S[^\n]*?) subcgroup: [^\n]*",
+            r"Failed to chown\(\) cgroup (?P<path2>[^\n:]+): [^\n]*",
+        ),
+        verdict="systemd-nspawn cannot make or give away the cgroup {path} of its container",
+        cause="No such file: nspawn itself runs in a container that sees its cgroup under the host's path. Not "
+        "supported, busy: the parent is threaded or has processes (many containers started at once raced in systemd "
+        "243). Not permitted, read-only: an outer container owns the cgroups.",
+        remedy=(
+            (
+                "In docker: docker run --privileged --cgroupns=private; or systemd-nspawn --keep-unit with a scope of "
+                "its own."
+            ),
+            "Start the containers one after the other; upgrade systemd.",
+        ),
+        reference="https://github.com/systemd/systemd/issues/13400",
+        tell="cat /proc/self/cgroup; ls -d /sys/fs/cgroup$(cut -d: -f3- /proc/self/cgroup | tail -1)",
+        rank=18,
+    ),
 )

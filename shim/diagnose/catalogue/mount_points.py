@@ -55,11 +55,35 @@ ENTRIES = (
             ),
             rf"\b(?:mkdir|mkdirat|creat|open) `(?P<path2>/(?!sys/fs/cgroup)[^`\n]*)`: {EROFS}",
             rf"\bmkdir `(?P<path3>/sys/[^`\n]*)`: {EPERM}",
+            (
+                rf"\bmkdir /\S*(?:rootfs|merged|mnt/[0-9a-f]{{12,}})(?P<path4>/(?:sys|proc)/\S*): "
+                rf"(?:{ENOENT}|{EPERM}|{EROFS})"
+            ),
         ),
         verdict="the mount point {path} does not exist in the image and cannot be created there",
-        cause="The root file system, or the file system of the destination, is read-only.",
+        cause="The root file system, or the file system of the destination, is read-only. In /sys and /proc nobody can "
+        "make a directory: a kernel without /sys/fs/cgroup (RHEL 6, 2.6.32) cannot run images with systemd at all.",
         remedy=("Create the directory in the image, or mount below a writable place such as a tmpfs.",),
         reference=SPEC,
+    ),
+    Entry(
+        code="mount-destination-relative",
+        title="the destination of a mount does not begin with a slash",
+        patterns=(
+            r"mount destination (?P<path>[^\n]+?) (?:is )?not absolute",
+            r"invalid mount path: '(?P<path2>[^'\n]*)' mount path must be absolute",
+        ),
+        verdict="the mount's destination {path} is not an absolute path, and this runtime refuses it",
+        cause="runc 1.0.0-rc94 and rc95 (containerd.io 1.4.5, 1.4.6) refuse it; other versions take it from /. It "
+        "comes from VOLUME in the image's Dockerfile, -v, or compose, often from a Windows path or a variable that is "
+        "empty.",
+        remedy=(
+            "Write it with a leading slash: docker run -v name:/data; compose: volumes; Dockerfile: VOLUME /data.",
+            "Upgrade containerd.io (runc 1.0.0 or later only warns), and make the container again.",
+        ),
+        reference="https://github.com/opencontainers/runc/issues/2928",
+        ours=False,
+        rank=45,
     ),
     Entry(
         code="mount-point-not-permitted",

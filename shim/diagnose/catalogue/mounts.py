@@ -83,10 +83,17 @@ ENTRIES = (
     Entry(
         code="mount-kinds-differ",
         title="source and destination do not match: one is a directory, the other a file",
-        patterns=(mounting(rf"/{ANY}", ENOTDIR),),
+        patterns=(mounting(rf"/{ANY}", ENOTDIR), r"(?<!\w)trying to mount a directory onto a file \(or vice-versa\)"),
         verdict="{source} and {destination} do not match: one is a directory and the other is not (ENOTDIR)",
-        cause="The source and the destination of a bind mount must both be directories, or neither of them.",
-        remedy=("ls -ld {source}; compare with {destination} in the image",),
+        cause="The source and the destination of a bind mount must both be directories, or neither of them. If the "
+        "file was not there, docker -v made a directory of its name.",
+        remedy=(
+            "ls -ld {source}; compare with {destination} in the image",
+            (
+                "ls -ld the source on the engine's own host (Docker Desktop, Toolbox: a shared path): rmdir it if it "
+                "is an empty directory, put the file there, and make the container again."
+            ),
+        ),
         reference=SPEC,
     ),
     Entry(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import ENOMEM, V1_NAMES, Entry
+from shim.diagnose.entry import ENOENT, ENOMEM, V1_NAMES, Entry
 
 ENTRIES = (
     Entry(
@@ -15,12 +15,17 @@ ENTRIES = (
                 r"cgcreate: [^\n]*|cgexec: [^\n]*|cgroup change of group failed[^\n]*|libcgroup initialization "
                 r"failed[^\n]*"
             ),
-            r"[Cc]group is not mounted|[Cc]group, requested group parameter does not exist",
+            r"(?<!or the )[Cc]group is not mounted|[Cc]group, requested group parameter does not exist",
+            r"[Cc]an't find mounted (?:\w+ )?cgroups?\b[^\n]*",
+            r"cgroup '(?P<controller2>\w+)' not found in /proc/(?:self|\d+)/cgroup",
+            r"[Cc]annot open [^\n]{0,40}metric file: '?\S*/sys/fs/cgroup/\S+",
             rf"cgroup namespace '(?P<controller>{V1_NAMES})' not mounted",
             r"system configuration does not support cgroup management",
             r"[Cc]ould not find cgroup (?:mount|root|controller)[^\n]*",
             r"no cgroup (?:mounts?|subsystems?) (?:found|available)[^\n]*",
-            r"cgroups? v?1? ?(?:is|are) not (?:mounted|available|enabled)[^\n]*",
+            r"(?<!or the )cgroups? v?1? ?(?:is|are) not (?:mounted|available|enabled)[^\n]*",
+            r"cgroup (?:subsystems?|controllers?|hierarchy) [^\n]{0,40}(?:is|are) (?:missing|not mounted)[^\n]*",
+            r"cgroups? (?:directory|file system)[^\n]{0,40} is not mounted[^\n]*",
         ),
         verdict="the program finds no cgroup file system of the version that it knows",
         cause="It expects v1 hierarchies on a host with cgroup2 only (or the other way round), /sys/fs/cgroup is not "
@@ -52,6 +57,27 @@ ENTRIES = (
         reference="https://bugs.openjdk.org/browse/JDK-8349988",
         tell="java -version; grep -c . /proc/cgroups; grep cgroup /proc/self/mountinfo",
         rank=50,
+    ),
+    Entry(
+        code="java-option-unknown",
+        title="Java does not know an option about the limits of containers",
+        patterns=(
+            (
+                r"Unrecognized VM option '(?P<name>UseCGroupMemoryLimitForHeap|\+?UseContainerSupport|"
+                r"PreferContainer\w+|"
+                r"(?:Max|Min|Initial)RAM(?:Percentage|Fraction)[^'\n]*|ActiveProcessorCount[^'\n]*)'"
+            ),
+            r"VM option '(?P<name2>UseCGroupMemoryLimitForHeap)' is experimental and must be enabled",
+        ),
+        verdict="this Java does not know the option {name}, and so does not start",
+        cause="UseCGroupMemoryLimitForHeap was for 8u131 to 10; newer releases read the limits without it, and from "
+        "12 on refuse it. UseContainerSupport and MaxRAMPercentage came with 8u191 and 10: older ones refuse them.",
+        remedy=(
+            "Newer Java: remove the option (JAVA_OPTS, JAVA_TOOL_OPTIONS); -XX:MaxRAMPercentage=75 does its work.",
+            "Java 8 before 8u191: upgrade, or -XX:+UnlockExperimentalVMOptions -XX:+UseCGroupMemoryLimitForHeap.",
+        ),
+        reference="https://bugs.openjdk.org/browse/JDK-8146115",
+        tell="java -version; env | grep JAVA",
     ),
     Entry(
         code="slurm-plugin-missing",
@@ -94,7 +120,7 @@ ENTRIES = (
         title="the guest of Kata Containers lacks what the host's limits ask for",
         patterns=(
             r"unable to read a control group file caused by[^\n]*",
-            r"unable to write to a control group file[^\n]*caused by[^\n]*",
+            r"(?<!add task to cgroup: )unable to write to a control group file[^\n]*caused by[^\n]*",
         ),
         verdict="Kata's agent cannot set a limit in the guest: the guest's kernel has no such file",
         cause="The limits are the host's: sizes of huge pages that the guest does not have, or a controller of another "
@@ -131,7 +157,7 @@ ENTRIES = (
     Entry(
         code="shim-ended",
         title="containerd's shim ended during a request",
-        patterns=(r"ttrpc: closed", r"shim (?:died|exited unexpectedly)[^\n]*"),
+        patterns=(r"ttrpc: closed", r"shim (?:died|exited unexpectedly)[^\n]*", rf"shim error: open pid: {ENOENT}"),
         verdict="containerd's shim, which holds the container, ended; its message is lost",
         cause="It was killed (out of memory, a systemd unit that kills its whole cgroup), crashed, or is of another "
         "version than containerd.",

@@ -102,6 +102,7 @@ ENTRIES = (
             mounting(r"(?:proc|tmpfs|devpts|mqueue|shm|udev)", EACCES),
             rf"preparing rootfs caused:? \"?{EACCES}",
             mounting(r"(?:tmpfs|devpts|shm|udev|/[^\"`\\\n]*)", EPERM),
+            r"(?:^|[\s\"=])mount: (?:[^\s:]+: )?permission denied(?: \(are you root\?\))?\.?(?:\"|\s|$)",
         ),
         verdict="{source} may not be mounted at {destination}: an outer container, a sandbox or a security module "
         "forbids it",

@@ -42,13 +42,21 @@ ENTRIES = (
     Entry(
         code="procfs-without-openat2",
         title="openat2 fails as if the kernel did not have it",
-        patterns=(rf"{UNSAFE}{ENOSYS}", rf"openat2 [^\n]*proc[^\n]*: {ENOSYS}"),
-        verdict="runc cannot check its /proc: openat2 fails with ENOSYS",
+        patterns=(
+            rf"{UNSAFE}{ENOSYS}",
+            rf"openat2 [^\n]*proc[^\n]*: {ENOSYS}",
+            rf"openat2 `[^`\n]*`: {EPERM}",  # crun, whose openat2 a filter answers so
+        ),
+        verdict="the runtime cannot open its /proc safely: openat2 fails (ENOSYS, or EPERM from a filter)",
         cause="Ubuntu's package of runc 1.3.3 had such a fault. The same happens on kernels before 5.6, and under a "
-        "sandbox or seccomp filter that does not know openat2.",
+        "sandbox or seccomp filter that does not know openat2 (systemd-nspawn before 247, libseccomp before 2.5, "
+        "docker before 20.10.10); such a filter often answers EPERM.",
         remedy=(
             "Ubuntu: apt-get update && apt-get install --only-upgrade runc, or go back one version of the package.",
-            "Inside another container: upgrade the outer engine and libseccomp, so that its profile knows openat2.",
+            (
+                "Inside another container: upgrade the outer engine and libseccomp, so that its profile knows openat2; "
+                "systemd-nspawn: SystemCallFilter=openat2 in its .nspawn file."
+            ),
         ),
         reference="https://github.com/opencontainers/runc/issues/5007",
     ),
@@ -172,6 +180,7 @@ ENTRIES = (
         title="a sysctl cannot be set for this container",
         patterns=(
             r"sysctl \"(?P<key>[^\"\n]*)\" is not in a separate kernel namespace",
+            r"sysctl \\?\"?(?P<key5>[\w./-]+)\\?\"? not allowed in host \w+ namespace",
             r"the sysctl `(?P<key2>[^`\n]*)` (?:is not namespaced|requires a new [^\n]*)",
             rf"open {PROC_SYS}(?!kernel/cap_last_cap)(?P<key3>[\w./-]+): (?:{EACCES}|{EROFS}|{EPERM})",
             rf"\bopen `/proc/sys/(?!kernel/cap_last_cap)(?P<key4>[^`\n]*)`: (?:{EACCES}|{EROFS}|{EPERM})",

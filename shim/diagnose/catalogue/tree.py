@@ -195,7 +195,8 @@ ENTRIES = (
         tell="cat the parent's cgroup.procs: does it list processes?",
         title="a cgroup with processes cannot enable controllers for its children",
         patterns=(
-            r"sed: (?:couldn't (?:flush stdout|write \d+ items? to stdout): (?:Device or )?[Rr]esource busy)",
+            rf"sed: couldn't (?:flush stdout|write \d+ items? to stdout): {EBUSY}",
+            r"sed: write error$",
             writing(r"cgroup\.subtree_control", EBUSY),
         ),
         ambiguous=(*NOT_AVAILABLE, MISSING_FILE),

@@ -141,17 +141,20 @@ ENTRIES = (
     ),
     Entry(
         code="freezer-without-cgroup",
-        title="a container without a cgroup of its own cannot be paused",
+        title="a container without a cgroup of its own cannot be paused or listed",
         patterns=(
             r"pause[^\n]*cannot toggle freezer: cgroups not configured for container",
             rf"freezer not supported: [^\n]*?(?P<path>/sys/fs/cgroup/{CHARACTER}+)/cgroup\.freeze: {ENOENT}",
+            r"cannot (?:pause|resume|freeze) the container without a cgroup",
+            rf"getting all container pids from cgroups[^\n]*lstat : {ENOENT}",
         ),
-        verdict="the container cannot be paused: it has no cgroup that could be frozen",
-        cause="Pausing freezes the container's cgroup. gVisor, and a rootless engine without delegated cgroups "
-        "(docker info: Cgroup Driver: none), start containers without one. On cgroup2, freezing needs Linux 5.2.",
+        verdict="the container has no cgroup of its own: it cannot be paused, nor its processes listed",
+        cause="Pausing freezes the container's cgroup, and top reads its processes from it. gVisor, and a rootless "
+        "engine without delegated cgroups (docker info: Cgroup Driver: none), start containers without one. On "
+        "cgroup2, freezing needs Linux 5.2.",
         remedy=(
             "Rootless: let the engine use systemd as its cgroup driver, on cgroup2, with delegation.",
-            "If that is not possible: stop the container instead of pausing it.",
+            "If that is not possible: stop the container instead of pausing it; ps instead of top.",
         ),
         reference="https://github.com/docker/desktop-feedback/issues/27",
         rank=50,

@@ -162,7 +162,7 @@ ENTRIES = (
             r"oom-kill:constraint=CONSTRAINT_NONE[^\n]*",
             r"(?<!group )\bOut of memory: Kill(?:ed)? process \d+[^\n]*",
         ),
-        ambiguous=(r"invoked oom-killer: gfp_mask", r"process of this unit has been killed by the OOM killer"),
+        ambiguous=(r"invoked oom-killer: gfp_mask[^\n]*", r"process of this unit has been killed by the OOM killer"),
         verdict="the whole host ran out of memory: no limit of a container was reached",
         cause="The kernel then picks a victim by oom_score_adj and size, often in a container that did nothing wrong. "
         "Containers without a memory limit, or limits that add up to more than there is, are the usual reason.",
@@ -173,6 +173,7 @@ ENTRIES = (
         reference="Linux Documentation/admin-guide/mm/concepts.rst, OOM killer",
         tell="journalctl -k | grep constraint=: CONSTRAINT_NONE is the host, CONSTRAINT_MEMCG a limit",
         offer=2,
+        first_for=r"gfp_mask=0x[0-9a-f]+\(GFP_HIGHUSER",
         rank=60,
     ),
     Entry(

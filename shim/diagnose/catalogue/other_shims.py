@@ -1,0 +1,136 @@
+"""Runtimes that are not runc or crun, and agents that make cgroups for the tasks of a cluster."""
+
+from __future__ import annotations
+
+from shim.diagnose.entry import Entry
+
+ENTRIES = (
+    Entry(
+        code="kata-sandbox-cgroup-failed",
+        title="Kata Containers (runtime-rs) could not make or change its cgroup on the host",
+        patterns=(
+            r"cgroupfs error: [^\n]*?(?:code: (?P<number>\d+)|caused by)[^\n]*",
+            r"add runtime to (?:sandbox|overhead) cgroup[^\n]*",
+        ),
+        verdict="Kata's shim could not make, or use, the cgroup of the sandbox on the host",
+        cause="The last code is the kernel's: 17, it exists already (a sandbox of the same id that was not cleaned "
+        "up, or two shims at once); 2, its parent or a controller is missing; 13 or 1, not allowed (rootless); 16, "
+        "processes are left in it; 22, a value is refused.",
+        remedy=(
+            (
+                "17, 16: end the old shim and remove its cgroup (find /sys/fs/cgroup -depth -type d -name '*kata*' "
+                "-exec rmdir {{}} +), then start again."
+            ),
+            "sandbox_cgroup_only = true in Kata's configuration.toml; upgrade Kata where the host has cgroup2.",
+        ),
+        reference="https://github.com/kata-containers/kata-containers/issues/12176",
+        tell="ps aux | grep containerd-shim-kata; find /sys/fs/cgroup -name '*kata*' -type d",
+        rank=45,
+    ),
+    Entry(
+        code="shim-without-cgroup-driver",
+        title="nerdctl's notice that it cannot choose the cgroup driver of another runtime",
+        patterns=(r"cannot set cgroup manager to \\?\"(?P<driver>\w+)\\?\" for runtime \\?\"(?P<name>[^\"\\\n]+)",),
+        verdict="a notice: nerdctl does not choose the cgroup driver of {name}; if it failed, the next line says why",
+        cause="Only runc's shim takes the option. Runtimes with a virtual machine (Kata) also need root and /dev/kvm, "
+        "so that 'operation not permitted' beside this line means: not rootless.",
+        remedy=(
+            "Kata: run it as root (sudo nerdctl); check kata-runtime check.",
+            "To be rid of the notice: nerdctl --cgroup-manager=cgroupfs",
+        ),
+        reference="https://github.com/containerd/nerdctl/issues/135",
+        rank=74,
+    ),
+    Entry(
+        code="ecs-agent-made-no-cgroup",
+        title="the ECS agent cannot make the cgroup of a task",
+        patterns=(
+            r"(?-i:\bCgroupError): [^\n]*",
+            r"unable to create cgroup taskARN=[^\n]*",
+            r"cgroup resource[^\n]*(?:unable to (?:create|setup)|setup|init)[^\n]*",
+            r"unable to create v2 manager: [^\n]*",
+        ),
+        verdict="the ECS agent cannot make a cgroup for the limits of the task",
+        cause="The memory controller is off (Raspberry Pi, Debian), the agent is older than the host's cgroup2 (before "
+        "1.61), or its own container lacks what it needs: /sys/fs/cgroup writable, and /run/systemd/private with "
+        "cgroup2 and systemd.",
+        remedy=(
+            "Memory: cgroup_enable=memory on the kernel command line, reboot; grep memory /proc/cgroups.",
+            (
+                "Upgrade the agent and ecs-init; give the agent's container -v /sys/fs/cgroup:/sys/fs/cgroup and "
+                "-v /run/systemd/private:/run/systemd/private."
+            ),
+            "Or ECS_ENABLE_TASK_CPU_MEM_LIMIT=false in /etc/ecs/ecs.config: no limits of the task, only of containers.",
+        ),
+        reference="https://github.com/aws/amazon-ecs-agent/issues/3227",
+        tell="grep memory /proc/cgroups; stat -fc %T /sys/fs/cgroup; cat /var/log/ecs/ecs-agent.log | grep -i cgroup",
+        rank=30,
+    ),
+    Entry(
+        code="program-knows-only-v1",
+        title="a program that knows only cgroup v1 runs on a host with cgroup2",
+        patterns=(
+            r"cgroups? ?v(?:ersion )?2 (?:is|are) not (?:yet )?supported[^\n]*",
+            r"(?:does not|doesn't) (?:yet )?support cgroups? ?v(?:ersion )?2[^\n]*",
+            r"only supports? cgroups? ?v(?:ersion )?1[^\n]*|(?:requires|needs) cgroups? ?v(?:ersion )?1\b[^\n]*",
+            r"Can't set cgroup permission on the host for [^\n]*",
+            r"Expected cgroup file not found[^\n]*",
+        ),
+        verdict="this program, or its version, knows only cgroup v1, and the host has cgroup2",
+        cause="Distributions use cgroup2 since 2021. Programs from before look for v1's files (devices, "
+        "memory.limit_in_bytes) and refuse, or read nothing.",
+        remedy=(
+            (
+                "Upgrade the program: Home Assistant's supervisor and os-agent, AWS Greengrass, monitoring agents, old "
+                "Java know cgroup2 by now."
+            ),
+            (
+                "Until then boot with systemd.unified_cgroup_hierarchy=0 (systemd before 258). "
+                "Cgroup Version in docker info shows which one is in use."
+            ),
+        ),
+        reference="https://www.home-assistant.io/more-info/unsupported/cgroup_version/",
+        tell="stat -fc %T /sys/fs/cgroup: cgroup2fs is cgroup2, tmpfs is v1",
+        rank=60,
+    ),
+    Entry(
+        code="gvisor-sandbox-ended",
+        title="gVisor's sandbox ended before the container could start",
+        patterns=(
+            r"waiting for sandbox to start: EOF",
+            r"cannot (?:create sandbox|read client sync file)[^\n]*",
+            r"(?:starting|creating) container: (?:starting )?(?:root container|sandbox)[^\n]*(?:EOF|urpc method)[^\n]*",
+        ),
+        verdict="runsc's sandbox process ended at once; its reason is in runsc's own log",
+        cause="Usual: runsc uses the cgroupfs driver beside an engine with systemd, or a pids or memory limit too "
+        "small for the sandbox; a platform (KVM, systrap) that this host or its seccomp filter does not allow; a "
+        "kernel before 4.14.",
+        remedy=(
+            (
+                "runsc install -- --systemd-cgroup (docker with the systemd driver), then restart docker; or "
+                "--ignore-cgroups."
+            ),
+            "runsc install -- --debug --debug-log=/tmp/runsc/: the last lines of *.boot and *.create name the reason.",
+            "runsc install -- --platform=ptrace shows whether it is the platform.",
+        ),
+        reference="https://gvisor.dev/docs/user_guide/debugging/",
+        tell="docker run --rm --runtime=runsc hello-world without any limit; docker info | grep -i 'cgroup driver'",
+        rank=45,
+    ),
+    Entry(
+        code="gvisor-cgroup-path-relative",
+        title="gVisor does not understand the path of its cgroup",
+        patterns=(r"Rel: can't make (?P<path>\S+) relative to /",),
+        verdict="gVisor does not understand the cgroup path {path}: it does not begin with a slash",
+        cause="The engine's own cgroup is given as a relative path, as on Talos, and this runsc expects an absolute "
+        "one.",
+        remedy=(
+            (
+                'Upgrade runsc; until then ignore-cgroups = "true" under [runsc_config] in /etc/containerd/runsc.toml: '
+                "then no limit of the container holds in gVisor."
+            ),
+        ),
+        reference="https://github.com/siderolabs/extensions/issues/4",
+        rank=40,
+    ),
+)

@@ -1,0 +1,56 @@
+"""Volumes on network and foreign file systems: they cannot be mounted, or their owner cannot be changed."""
+
+from __future__ import annotations
+
+from shim.diagnose.entry import EACCES, EPERM, EROFS, Entry
+
+ENTRIES = (
+    Entry(
+        code="volume-owner-not-changeable",
+        title="the owner or the mode of a volume cannot be changed",
+        patterns=(
+            rf"\bl?chown (?P<path>/[^\n:]+): (?:{EPERM}|{EACCES}|{EROFS})",
+            (
+                rf"\bch(?:own|mod|grp): (?:changing (?:ownership|permissions|group) of )?['\"`]?"
+                rf"(?P<path2>[^\s'\"`:]+)['\"`]?: (?:{EPERM}|{EACCES}|{EROFS})"
+            ),
+        ),
+        verdict="the owner or the mode of {path} cannot be changed from here",
+        cause="NFS with root_squash maps root to nobody; CIFS, NTFS, exFAT, VirtualBox, GlusterFS and Windows' own "
+        "files (/mnt/c) have no Unix owners; in a user namespace (rootless, userns-remap, LXC) the owner is not "
+        "mapped; or the container lacks CAP_CHOWN or CAP_FOWNER (--cap-drop, --user), or the volume is read-only.",
+        remedy=(
+            "NFS: no_root_squash in the server's /etc/exports, or files that belong to the container's user already.",
+            (
+                "CIFS, exFAT, NTFS: mount with uid=, gid=, file_mode= and dir_mode=; Docker's volume: -v "
+                "name:/data:nocopy."
+            ),
+            "WSL, Docker Desktop: a named volume, or a path inside the distribution. LXC: map the id (lxc.idmap).",
+        ),
+        reference="https://docs.docker.com/engine/storage/volumes/",
+        tell="findmnt -T the path: which file system? cat /proc/self/uid_map; grep CapEff /proc/self/status",
+        rank=65,
+    ),
+    Entry(
+        code="volume-not-mounted",
+        title="docker cannot mount the file system of a volume",
+        patterns=(
+            r"error while mounting volume (?:with options|'[^'\n]*')[^\n]*: (?P<reason>[a-z][^\n:]*?)\.?$",
+            r"failed to mount local volume: [^\n]*: (?P<reason2>[a-z][^\n:]*?)\.?$",
+            r"VolumeDriver\.Mount: (?P<reason3>[^\n]*)",
+        ),
+        verdict="docker cannot mount the volume's file system: {reason}",
+        cause="The local driver calls mount with exactly these options. Permission denied: the share's user, password "
+        "or export; no such file: the device or the directory on the server. Invalid argument: addr= is missing for "
+        "NFS, or vers=; no such device: the kernel has no nfs or cifs (old NAS). Unprivileged containers (LXC) cannot "
+        "mount network file systems at all.",
+        remedy=(
+            "Try it on the host: mount -t <type> -o <options> <device> /mnt; dmesg | tail has the server's answer.",
+            "NFS: o: addr=<server>,vers=4; CIFS: o: addr=<server>,username=,password=,vers=3.0",
+            "docker volume rm and create again: an existing volume keeps its old options.",
+        ),
+        reference="https://docs.docker.com/reference/cli/docker/volume/create/",
+        tell="docker volume inspect NAME; dmesg | tail; grep -E 'nfs|cifs' /proc/filesystems",
+        rank=57,
+    ),
+)

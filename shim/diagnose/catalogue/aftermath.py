@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from shim.diagnose.entry import EACCES, ENOENT, EPERM, Entry
 
+# The exit code of a process that SIGKILL ended.
+SIGKILL = (
+    r"[Ee]xit ?[Cc]ode\W{1,4}137\b",
+    r"\b(?:exited|terminated|failed|finished)\b[^\n]{0,40}\b137\b",
+    r"\bexit (?:code|status) 137\b",
+    r"\bContainer (?:killed|exited)[^\n]{0,60}\b137\b",
+)
+
 ENTRIES = (
     Entry(
         code="memory-limit-killed-process",
@@ -14,7 +22,11 @@ ENTRIES = (
             r"Task in (?P<path2>/\S+) killed as a result of limit of (?P<limited>/\S+)",
             r"\bOOMKilled\b",
         ),
-        ambiguous=(r"invoked oom-killer: gfp_mask", r"process of this unit has been killed by the OOM killer"),
+        ambiguous=(
+            r"invoked oom-killer: gfp_mask",
+            r"process of this unit has been killed by the OOM killer",
+            *SIGKILL,
+        ),
         verdict="the kernel killed a process of the container: its memory limit, or one above it, was reached",
         cause="memory.max (v1: memory.limit_in_bytes) of the cgroup in oom_memcg= was used up; page cache that can be "
         "dropped does not count. Where constraint=CONSTRAINT_NONE the whole host was short.",

@@ -229,6 +229,7 @@ ENTRIES = (
             r"[Dd]etected cgroup v1 hierarchy at /sys/fs/cgroup[^\n]*no longer supported",
             r"configured to not run on a host using cgroup v1",
             r"cgroups? ?v1 (?:is |are )?(?:no longer|not) supported",
+            r"\[ERROR SystemVerification\]: cgroups v1 support is deprecated",
         ),
         verdict="this program refuses cgroup v1, which this host, or the host of this container, uses",
         cause="systemd 256 and later, and the kubelet since 1.35 (failCgroupV1), run only on cgroup2. A container has "
@@ -239,7 +240,7 @@ ENTRIES = (
                 "SYSTEMD_CGROUP_* options)."
             ),
             (
-                "kubelet, for the time being: failCgroupV1: false. systemd 256 and 257: "
+                "kubelet, for a while: failCgroupV1: false (k3s: --kubelet-arg=fail-cgroupv1=false). systemd 256, 257: "
                 "SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1 on the kernel command line; for a container use an image with "
                 "an older systemd."
             ),

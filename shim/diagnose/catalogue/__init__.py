@@ -5,6 +5,7 @@ from __future__ import annotations
 from shim.diagnose.catalogue import (
     aftermath,
     buses,
+    clusters,
     confined,
     cpu,
     cpuset,
@@ -85,7 +86,10 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("Refusals of cgshimctl", (*tool.ENTRIES, *watching.ENTRIES)),
     ("Fields and options that do not go together", fields.ENTRIES),
     ("The kernel's log, and refusals inside a container", denials.ENTRIES),
-    ("Other programs with cgroups", (*neighbours.ENTRIES, *wrappers.ENTRIES, *program_memory.ENTRIES)),
+    (
+        "Other programs with cgroups",
+        (*neighbours.ENTRIES, *wrappers.ENTRIES, *program_memory.ENTRIES, *clusters.ENTRIES),
+    ),
     ("What is left over, and what no longer fits", leftovers.ENTRIES),
     ("After the start", aftermath.ENTRIES),
     ("By the kind of failure, where nothing else fits", (*families.ENTRIES, *families_of_mounts.ENTRIES)),

@@ -106,6 +106,7 @@ ENTRIES = (
         r"no running task found: task \S+ not found",
         r"container is (?:in CONTAINER_(?:EXITED|CREATED|UNKNOWN) state|not (?:created or )?running)",
         r"[Cc]ontainer \S+ is not running",
+        r"can only create exec sessions on running containers",
         remedy="Start it first; its log shows why it ended (docker logs, podman logs, kubectl logs --previous).",
     ),
     _foreign(

@@ -181,8 +181,11 @@ ENTRIES = (
         patterns=(writing(r"devices\.(?:allow|deny)", EPERM),),
         verdict="a device rule is wider than what the parent cgroup allows: {file} refuses it (EPERM)",
         cause="On v1 a container gets only devices that its parent has. This holds inside LXC or another container, "
-        "too.",
-        remedy=("Drop the wider rule (docker: --device-cgroup-rule), or widen devices.allow of the parent.",),
+        "too. crun 1.18 alone (CRI-O 1.30.7 and 1.31.2) failed so on every v1 host.",
+        remedy=(
+            "Drop the wider rule (docker: --device-cgroup-rule), or widen devices.allow of the parent.",
+            "crun --version: is it 1.18? Then take another version.",
+        ),
         reference=DEVICES,
         confirm=look.narrow_parent,
     ),

@@ -69,9 +69,14 @@ ENTRIES = (
     Entry(
         code="cadvisor-notices",
         title="notices of cAdvisor about cgroups",
-        patterns=(r"Cannot detect current cgroup on cgroup v2",),
-        verdict="a notice of cAdvisor, not a failure: on cgroup2 it cannot determine its own cgroup",
-        cause="It then watches all cgroups that it sees. Look for another message if something failed.",
+        patterns=(
+            r"Cannot detect current cgroup on cgroup v2",
+            r"RecentStats: unable to find data for container [^\n]*",
+            r"Partial failure issuing (?:cadvisor\.)?(?:GetContainerInfoV2|ContainerInfoV2)[^\n]*",
+        ),
+        verdict="a notice of cAdvisor, not a failure: it has no figures of a cgroup, or cannot determine its own",
+        cause="The cgroup is new, has just ended, or has no controllers of its own. On cgroup2 it may not find its own "
+        "and then watches all that it sees. Look for another message if something failed.",
         remedy=("Nothing is to be done.",),
         reference="https://github.com/google/cadvisor/blob/master/manager/manager.go",
         rank=70,

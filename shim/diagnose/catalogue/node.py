@@ -150,6 +150,7 @@ ENTRIES = (
             rf"[Mm]ountpoint for (?P<controller4>{V1_NAMES}) not found",
             rf"cgroup mountpoint not found for (?P<controller8>{V1_NAMES})",
             r"unable to find \\?\"(?P<controller7>\w+)\\?\" in controller set",
+            rf"container manager: inotify_add_watch /sys/fs/cgroup/(?P<controller9>{V1_NAMES}): {ENOENT}",
         ),
         verdict="no v1 hierarchy has the {controller} controller, which this program needs to start",
         cause="The kernel lacks the controller, it was switched off at boot, or nothing mounted it. Or the host "
@@ -260,9 +261,8 @@ ENTRIES = (
                 rf"(?:{EROFS}|{EACCES}|{ENOENT}|{EPERM})"
             ),
             (
-                rf"Failed to (?:mount (?:cgroup|tmpfs)|attach \d+ to compat systemd cgroup|install release "
-                rf"agent)[^\n]*: "
-                rf"(?:{EROFS}|{EACCES}|{ENOENT}|{EPERM})"
+                rf"Failed to (?:mount (?:cgroup|tmpfs)2? (?!.*hier)|attach \d+ to compat systemd cgroup|install "
+                rf"release agent)[^\n]*: (?:{EROFS}|{EACCES}|{ENOENT}|{EPERM})"
             ),
             r"Failed to mount API filesystems",
             r"Freezing execution\.\s*$",

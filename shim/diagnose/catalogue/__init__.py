@@ -13,6 +13,7 @@ from shim.diagnose.catalogue import (
     daemons,
     delegation,
     denials,
+    engine_settings,
     engines,
     evictions,
     families,
@@ -88,7 +89,7 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("The kernel's log, and refusals inside a container", denials.ENTRIES),
     (
         "Other programs with cgroups",
-        (*neighbours.ENTRIES, *wrappers.ENTRIES, *program_memory.ENTRIES, *clusters.ENTRIES),
+        (*neighbours.ENTRIES, *wrappers.ENTRIES, *program_memory.ENTRIES, *clusters.ENTRIES, *engine_settings.ENTRIES),
     ),
     ("What is left over, and what no longer fits", leftovers.ENTRIES),
     ("After the start", aftermath.ENTRIES),

@@ -20,7 +20,8 @@ ENTRIES = (
             r"oom-kill:constraint=CONSTRAINT_MEMCG[^\n]*?(?:oom_memcg=(?P<path>/[^,\s]*))?",
             r"Memory cgroup out of memory: Kill(?:ed)? process (?P<number>\d+)[^\n]*",
             r"Task in (?P<path2>/\S+) killed as a result of limit of (?P<limited>/\S+)",
-            r"\bOOMKilled\b",
+            r"\bOOMKilled\b|\bTaskOOM event\b|Container killed due to memory usage",
+            r"Memory limit of [\d.]+ ?\w+ exceeded with [\d.]+ ?\w+ used",
         ),
         ambiguous=(
             r"invoked oom-killer: gfp_mask",
@@ -48,7 +49,7 @@ ENTRIES = (
         patterns=(
             r"failed to get rootfs info: [^\n]*",
             r"could not find device with major: \d+, minor: \d+ in cached partitions map",
-            r"unable to find data in (?:memory )?cache",
+            r"(?<!with error: )unable to find data in (?:memory )?cache",
         ),
         verdict="the kubelet's cAdvisor does not know the file system of /var/lib/kubelet, or found no cgroups at all",
         cause="btrfs and ZFS have devices that a kubelet in a container (kind, k3d) does not see. A kubelet before "
@@ -108,7 +109,8 @@ ENTRIES = (
         code="cadvisor-lost-container",
         title="cAdvisor looks at a cgroup whose container has ended",
         patterns=(
-            r"Failed to create existing container: (?P<path>/\S+?):? [^\n]*",
+            r"Failed to create existing container: (?P<path>/\S+?):? (?![^\n]*none of the resources)[^\n]*",
+            r"Failed to process watch event: [^\n]*",
             r"Error while processing event \(\\*\"(?P<path2>/[^\"\\\n]*)\\*\"[^\n]*no such file or directory",
             (
                 r"[Ff]ailed to watch directory \\*\"(?P<path3>/sys/fs/cgroup[^\"\\\n]*)\\*\"[^\n]*no such file or "

@@ -227,4 +227,40 @@ ENTRIES = (
         reference="https://github.com/buildkite-plugins/docker-buildkite-plugin/issues/17",
         rank=45,
     ),
+    Entry(
+        code="runtime-takes-dash-for-name",
+        title="the runtime takes - for the name of a container",
+        patterns=(r"container \"-\" does not exist",),
+        verdict="the runtime took the - of its command line for the container's name: the update was not made",
+        cause="runc update --resources - <id> reads the new limits from its input; an older containerd (before 1.4.5, "
+        "k3s of early 2021) calls it in a way that its runc reads otherwise. Limits stay as they were.",
+        remedy=("Upgrade containerd (k3s) and runc together; the cpuset of running pods is then set anew.",),
+        reference="https://github.com/k3s-io/k3s/issues/3104",
+        rank=40,
+    ),
+    Entry(
+        code="hierarchy-names-in-other-order",
+        title="the runtime looks for a hierarchy under another order of its names",
+        patterns=(rf"cgroup directory `(?P<path>/sys/fs/cgroup/(?:net_prio,net_cls|cpuacct,cpu)/[^`\n]*)`: {ENOENT}",),
+        verdict="the runtime looks for {path}; the hierarchy is mounted under the same names in another order",
+        cause="The kernel lists net_prio,net_cls (or cpuacct,cpu) where systemd mounted net_cls,net_prio. An old crun "
+        "takes the kernel's order for the directory.",
+        remedy=(
+            "Upgrade crun, or take runc; or use cgroup2.",
+            "mount -o remount,rw /sys/fs/cgroup && ln -s net_cls,net_prio /sys/fs/cgroup/net_prio,net_cls",
+        ),
+        reference="https://github.com/cri-o/cri-o/issues/4833",
+        rank=30,
+    ),
+    Entry(
+        code="hybrid-taken-for-v1",
+        title="a program takes the cgroup2 of a hybrid host for a v1 hierarchy",
+        patterns=(rf"open (?P<path>/sys/fs/cgroup/unified/\S*/tasks): (?:{EACCES}|{ENOENT})",),
+        verdict="the program takes /sys/fs/cgroup/unified for a v1 hierarchy: cgroup2 has no file tasks",
+        cause="With a hybrid layout systemd mounts cgroup2 there, beside v1. Of an engine's monitor (conmon) it is a "
+        "warning: the monitor stays in the engine's cgroup.",
+        remedy=("Upgrade the engine (CRI-O, podman), or boot with cgroup2 only, or with v1 only.",),
+        reference="https://github.com/containers/libpod/issues/3912",
+        rank=30,
+    ),
 )

@@ -229,6 +229,8 @@ ENTRIES = (
         ambiguous=(
             r"Failed to create container: exit status \d+",
             r"Failed to wait for `runtime (?:create|exec)`[^\n]*",
+            r"reading pid from init pipe: EOF",
+            r"container create failed:\s*(?:\(no logs from conmon[^\n]*)?$",
         ),
         verdict="conmon reports only that the runtime failed; the runtime's own message is in another line",
         cause="conmon hands the runtime's output on as 'runtime stderr', and podman or CRI-O show it with their error.",

@@ -22,7 +22,7 @@ ENTRIES = (
             r"NodeHasInsufficientMemory|kubelet has insufficient memory available",
             r"Attempting to reclaim memory\b",
             r"must evict pod\(s\) to reclaim\W+(?:resourceName=)?\W*memory\b",
-            r"node\.kubernetes\.io/memory-pressure",
+            r"node\.kubernetes\.io/memory-pressure|NodeUnderMemoryPressure|node\(s\) had memory pressure",
         ),
         verdict="the node ran short of memory, so the kubelet evicted pods; no limit of a container was reached",
         cause="The node had less free memory than evictionHard asks for (memory.available, 100Mi by default). The "
@@ -46,6 +46,7 @@ ENTRIES = (
             rf"The node was low on (?:resource: )?\[?(?:ephemeral-storage|DiskPressure|imagefs|nodefs|inodes){USED}",
             r"The node had condition: \[[^\]\n]*DiskPressure[^\]\n]*\]",
             r"NodeHasDiskPressure|kubelet has disk pressure|node\.kubernetes\.io/disk-pressure",
+            r"NodeUnderDiskPressure|node\(s\) had disk pressure",
             r"Attempting to reclaim (?:ephemeral-storage|inodes|imagefs|nodefs)",
             r"must evict pod\(s\) to reclaim\W+(?:resourceName=)?\W*(?:ephemeral-storage|inodes|nodefs|imagefs)",
             r"exceeded its local ephemeral storage limit",

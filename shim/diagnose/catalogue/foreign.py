@@ -79,7 +79,8 @@ ENTRIES = (
         r"chdir to cwd \(\\?\"[^\"\n]*\\?\"\) set in config\.json failed",
         r"\bchdir (?:to )?`?[^`\n]*`?: (?:" + ENOENT + "|" + EACCES + "|" + ENOTDIR + ")",
         r"error during container init: mkdir [^\n:]*: " + ENOTDIR,  # runc makes the directory where it is missing
-        remedy="Correct process.cwd (docker: --workdir).",
+        remedy="Correct process.cwd (docker: --workdir). In CI with docker in docker or the host's socket, it "
+        "must exist for the daemon: mount the workspace as a volume that both have.",
     ),
     _foreign(
         "container-exists",
@@ -91,9 +92,11 @@ ENTRIES = (
     _foreign(
         "container-does-not-exist",
         "there is no container of this name",
-        r"container (?:\\?\"?[\w.-]*\\?\"? )?does not exist",
+        r"container (?:\\?\"?(?!-\\?\")[\w.-]*\\?\"? )?does not exist",
         r"container `[^`\n]*` does not exist",
         r"error opening file `[^`\n]*/status`: " + ENOENT,
+        remedy="Removed already (then a kubelet's repeated lines are harmless), or kept by another user, --root or "
+        "runtime.",
     ),
     _foreign(
         "container-not-running",

@@ -190,7 +190,7 @@ ENTRIES = (
         ambiguous=(*REFUSED_MOUNT, NO_JOIN, V1_DIRECTORY),
         verdict="the {controller} controller was disabled for v1 when this host was booted",
         cause="cgroup_disable= removes a controller from every hierarchy. cgroup_no_v1= leaves it to cgroup2.",
-        remedy=("Remove the option from the kernel command line (Raspberry Pi: from cmdline.txt, too), and reboot.",),
+        remedy=("Remove it (Raspberry Pi: put cgroup_enable=memory into cmdline.txt against its firmware); reboot.",),
         reference="Linux Documentation/admin-guide/kernel-parameters.txt, cgroup_disable and cgroup_no_v1",
         confirm=look.disabled_for_v1,
         rank=38,

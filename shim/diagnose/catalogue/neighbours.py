@@ -15,7 +15,7 @@ ENTRIES = (
                 r"cgcreate: [^\n]*|cgexec: [^\n]*|cgroup change of group failed[^\n]*|libcgroup initialization "
                 r"failed[^\n]*"
             ),
-            r"[Cc]group is not mounted|[Cc]group, requested group parameter does not exist",
+            r"(?<!or the )[Cc]group is not mounted|[Cc]group, requested group parameter does not exist",
             rf"cgroup namespace '(?P<controller>{V1_NAMES})' not mounted",
             r"system configuration does not support cgroup management",
             r"[Cc]ould not find cgroup (?:mount|root|controller)[^\n]*",
@@ -72,14 +72,29 @@ ENTRIES = (
         patterns=(
             r"Cannot detect current cgroup on cgroup v2",
             r"RecentStats: unable to find data for container [^\n]*",
+            r"failed to get container \\*\"[^\"\n]*\" with error: unable to find data[^\n]*",
             r"Partial failure issuing (?:cadvisor\.)?(?:GetContainerInfoV2|ContainerInfoV2)[^\n]*",
         ),
         verdict="a notice of cAdvisor, not a failure: it has no figures of a cgroup, or cannot determine its own",
         cause="The cgroup is new, has just ended, or has no controllers of its own. On cgroup2 it may not find its own "
-        "and then watches all that it sees. Look for another message if something failed.",
-        remedy=("Nothing is to be done.",),
+        "and then watches all that it sees. Of / itself: it has just started, or its first lines say what it missed.",
+        remedy=("Nothing is to be done; if it stays, read the first lines of its log.",),
         reference="https://github.com/google/cadvisor/blob/master/manager/manager.go",
         rank=70,
+    ),
+    Entry(
+        code="cadvisor-tracks-nothing",
+        title="cAdvisor finds none of a container's controllers",
+        patterns=(r"none of the resources are being tracked",),
+        verdict="cAdvisor finds the container's cgroup in no hierarchy, so it shows nothing of it",
+        cause="For one container: it has just ended. For all: the host's hierarchies are not mounted in cAdvisor's "
+        "container, or memory and cpuacct are switched off at boot.",
+        remedy=(
+            "Start cAdvisor with --volume=/:/rootfs:ro --volume=/sys:/sys:ro (and /cgroup, where that is the place).",
+            "grep -E 'memory|cpuacct' /proc/cgroups: enabled? If not, boot with cgroup_enable=memory.",
+        ),
+        reference="https://github.com/google/cadvisor/issues/544",
+        rank=60,
     ),
     Entry(
         code="cadvisor-watches-other-name",

@@ -121,24 +121,6 @@ ENTRIES = (
         tell="for c in $(awk '!/^#/ {{print $1}}' /proc/cgroups); do ls -d /sys/fs/cgroup/$c/kubepods*; done",
     ),
     Entry(
-        code="reserved-cgroup-missing",
-        title="the cgroup for reserved resources does not exist",
-        patterns=(r"Failed to enforce (?P<kind>Kube|System) Reserved Cgroup Limits on \"(?P<path>[^\"\n]*)\"",),
-        verdict="the kubelet cannot enforce {kind} Reserved: the cgroup {path} does not exist in every controller",
-        cause="kubeReservedCgroup and systemReservedCgroup must exist before the kubelet starts, in the controllers "
-        "cpu, cpuset, memory, pids and hugetlb. systemd creates a slice only in some of them, and not in cpuset and "
-        "hugetlb.",
-        remedy=(
-            (
-                "v1: mkdir -p /sys/fs/cgroup/CONTROLLER{path} for each of them and for systemd, before the kubelet "
-                "starts (ExecStartPre=)"
-            ),
-            "Or leave kube-reserved and system-reserved out of enforceNodeAllocatable; the reservation itself stays.",
-            "With the systemd driver the name is written without .slice.",
-        ),
-        reference="https://github.com/bottlerocket-os/bottlerocket/issues/1684",
-    ),
-    Entry(
         code="node-controller-not-mounted",
         title="a program that starts finds no hierarchy for a controller",
         patterns=(

@@ -71,6 +71,7 @@ ENTRIES = (
         patterns=(
             r"\b\d+/\d+ nodes are available:? [^\n]*[Ii]nsufficient (?P<resource>[a-z][\w./-]*\w)",
             r"FailedScheduling[^\n]*[Ii]nsufficient (?P<resource2>[a-z][\w./-]*\w)",
+            r"No nodes are available that match all of the [^\n]*Insufficient (?P<resource3>[\w./-]+)",
         ),
         verdict="no node has enough {resource} left for the pod's request",
         cause="The scheduler adds up requests, not what is used: a node may be idle and still be full. Allocatable is "
@@ -109,6 +110,7 @@ ENTRIES = (
                 r"attempting to set (?:pod|container)[^\n]*memory limit \((?P<asked>\d+)\) below current usage "
                 r"\((?P<used>\d+)\)"
             ),
+            r"Aborting attempt to set pod memory limit less than current memory usage[^\n]*",  # before 1.33
             r"cannot decrease memory limit to (?P<asked2>\d+) bytes: current usage is (?P<used2>\d+) bytes",
         ),
         verdict="the memory limit was not lowered to {asked} bytes: the container uses {used}",
@@ -130,15 +132,16 @@ ENTRIES = (
             r"In-place (?:pod )?resize [^\n]*(?:not supported|disabled)[^\n]*",
             r"[Rr]esize is infeasible for [^\n]*",
             r"resources for non-sidecar init containers are immutable",
-            (
-                r"(?:pod updates may not change fields other than|spec\.containers\[\d+\]\.resources)"
-                r"[^\n]*(?:immutable|Forbidden)[^\n]*resize[^\n]*"
-            ),
+            r"cannot decrease memory limits: missing container[^\n]*memory usage",
         ),
+        ambiguous=(r"pod updates may not change fields other than",),
+        tell="was resources changed, and nothing else? kubectl version: server 1.33 or later?",
+        offer=1,
         verdict="Kubernetes refuses to resize this pod in place",
         cause="The QoS class must stay the same, so a Guaranteed pod needs requests and limits changed together. "
         "Memory limits shrink only with RestartContainer before 1.34. Excluded are static pods, swap, and Guaranteed "
-        "pods with exclusive CPUs or memory (static policies).",
+        "pods with exclusive CPUs or memory (static policies). A plain edit of a pod changes almost nothing: resources "
+        "only through the subresource resize, where the API server has it. 'missing ... memory usage' passes.",
         remedy=(
             "kubectl patch pod NAME --subresource resize, requests and limits in one patch (1.33 on).",
             "Where it is excluded: change the Deployment, which makes new pods.",
@@ -153,6 +156,7 @@ ENTRIES = (
             r"\bPodResizePending\b[^\n]*",
             r"\b(?:ResizeDeferred|ResizeInfeasible)\b[^\n]*",
             r"\bresize: (?:Deferred|Infeasible|Proposed)\b",
+            r"Node didn't have enough capacity: [\w./-]+, requested: \d+, capacity: \d+",
         ),
         verdict="the kubelet did not resize the pod: the node does not have the room now (Deferred), or at all "
         "(Infeasible)",
@@ -171,7 +175,7 @@ ENTRIES = (
         patterns=(
             r"\bPodResizeInProgress\b[^\n]*",
             r"\bResizeError\b[^\n]*",
-            r"\bresize: InProgress\b|\"resize\": \"InProgress\"",
+            r"\bresize: InProgress\b|\"resize\": \"InProgress\"|\.status\.resize\"?\n\s*\"InProgress\"",
         ),
         verdict="the kubelet accepted the resize, and it is not finished",
         cause="The engine or the kernel refuses the new value (the message of the condition says which), the engine is "

@@ -13,14 +13,18 @@ ENTRIES = (
             r"\[os,container\] (?:One or more required controllers|controller \w+ is not enabled)[^\n]*",
             r"\[os,container\] (?:Required cgroup|Can't|Could not|Error)[^\n]*",
             r"One or more required controllers (?:disabled at kernel level|not mounted at kernel level)",
+            r"No relevant cgroup controllers mounted",
+            r"Required cgroup (?:v[12] )?(?:\w+ )?subsystem (?:\w+ )?not found",
         ),
         verdict="this Java does not recognise the container's limits, and takes the whole host's memory and CPUs",
         cause="It reads /proc/cgroups, in which kernels since 6.12 no longer list memory and cpuset if they are built "
         "without CONFIG_MEMCG_V1 and CONFIG_CPUSETS_V1. The heap is then a share of the host's memory, and the "
-        "container is killed. Java before 15 (11.0.16, 8u372) does not know cgroup2 at all.",
+        "container is killed. Java before 15 (11.0.16, 8u372) does not know cgroup2 at all. In a chroot without "
+        "/sys/fs/cgroup (Nomad's exec and java drivers, Singularity) no Java finds any. Where an agent "
+        "of the node mounted a v1 hierarchy beside cgroup2, Java looks only at that.",
         remedy=(
             "Upgrade Java: 25, or an update of 8, 11, 17 or 21 with the fix of JDK-8347811 or JDK-8346874.",
-            "Until then: -Xmx and -XX:ActiveProcessorCount in JAVA_TOOL_OPTIONS.",
+            "Until then, or in a chroot: -Xmx and -XX:ActiveProcessorCount in JAVA_TOOL_OPTIONS.",
         ),
         tell="java -Xlog:os+container=trace -version; grep -c memory /proc/cgroups",
         reference="https://bugs.openjdk.org/browse/JDK-8346874",
@@ -88,6 +92,7 @@ ENTRIES = (
         title="a Go program could not read its CPU or memory limit",
         patterns=(
             r"(?:maxprocs|automaxprocs)[^\n]*(?:failed|[Ee]rror|no such|not found)[^\n]*",
+            r"is not a descendant of mount point root [^\n]* and cannot be exposed from",
             r"failed to set GOM(?:AXPROCS|EMLIMIT)[^\n]*",
             r"(?:automemlimit|memlimit)[^\n]*(?:failed|[Ee]rror|cgroups? (?:is )?not)[^\n]*",
             r"cgroups? is not supported on this system",

@@ -187,7 +187,10 @@ ENTRIES = (
         patterns=(writing(r"cgroup\.procs", EBUSY), rf"failed to write \d+: write {named('cgroup.procs')}: {EBUSY}"),
         verdict="{path} takes no process: that cgroup has controllers enabled for its children",
         cause="A cgroup with controllers in its own cgroup.subtree_control may hold no processes (EBUSY).",
-        remedy=("Use a leaf below it as cgroupsPath, or remove its children and empty cgroup.subtree_control.",),
+        remedy=(
+            "Use a leaf below it as cgroupsPath, or remove its children and empty cgroup.subtree_control.",
+            "gVisor on cgroup2: upgrade runsc, and use the systemd driver in the kubelet, containerd and runsc.",
+        ),
         reference=NO_INTERNAL,
         confirm=look.has_children,
     ),

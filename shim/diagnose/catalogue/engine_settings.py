@@ -235,4 +235,30 @@ ENTRIES = (
         reference="https://github.com/kubernetes-sigs/kind/issues/2460",
         rank=66,
     ),
+    Entry(
+        code="agent-finds-no-cgroups",
+        title="a program that watches containers finds no cgroups",
+        patterns=(r"Can't find mounted cgroups\.",),
+        verdict="the agent finds no cgroup hierarchy of the host in its container",
+        cause="It was started before the hierarchies were mounted, or /sys/fs/cgroup of the host is not mounted in it.",
+        remedy=(
+            "docker run -v /sys/fs/cgroup:/host/sys/fs/cgroup:ro -v /proc:/host/proc:ro (Datadog), then restart it.",
+        ),
+        reference="https://github.com/DataDog/docker-dd-agent/issues/29",
+        rank=45,
+    ),
+    Entry(
+        code="jenkins-does-not-see-its-container",
+        title="Jenkins does not know that it runs in a container",
+        patterns=(r"(?:Jenkins|\S+) does not seem to be running inside a container",),
+        verdict="Jenkins does not recognise its own container, so it mounts the workspace from the docker host",
+        cause="The plugin reads /proc/self/cgroup, which on cgroup2 says only 0::/. If Jenkins runs in a container, "
+        "the build container gets an empty workspace; if it does not, this is a notice.",
+        remedy=(
+            "Upgrade the plugin docker-workflow (563 and later read mountinfo).",
+            "Or mount the workspace under the same path on the host, or start with --cgroupns=host.",
+        ),
+        reference="https://github.com/jenkinsci/docker-workflow-plugin/pull/280",
+        rank=60,
+    ),
 )

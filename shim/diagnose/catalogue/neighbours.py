@@ -114,7 +114,7 @@ ENTRIES = (
         title="the guest of Kata Containers lacks what the host's limits ask for",
         patterns=(
             r"unable to read a control group file caused by[^\n]*",
-            r"unable to write to a control group file[^\n]*caused by[^\n]*",
+            r"unable to write to a control group file(?![^\n]*ResourceBusy)[^\n]*caused by[^\n]*",
         ),
         verdict="Kata's agent cannot set a limit in the guest: the guest's kernel has no such file",
         cause="The limits are the host's: sizes of huge pages that the guest does not have, or a controller of another "
@@ -124,6 +124,20 @@ ENTRIES = (
             "Take the limit out (huge pages, cpuset) for this runtime class.",
         ),
         reference="https://github.com/kata-containers/kata-containers/issues/5191",
+    ),
+    Entry(
+        code="kata-guest-cgroup-busy",
+        title="in the guest of Kata Containers the container's cgroup takes no process",
+        patterns=(r"unable to write to a control group file cgroup\.procs,[^\n]*ResourceBusy[^\n]*",),
+        verdict="Kata's agent cannot put a process into the container's cgroup in the guest (EBUSY)",
+        cause="The guest has cgroup2 only, and what runs in the container (systemd, docker) enabled controllers for "
+        "cgroups of its own: a cgroup that hands down controllers takes no process.",
+        remedy=(
+            "Leave systemd.unified_cgroup_hierarchy out of the guest's kernel_params, or upgrade Kata Containers.",
+            "Enter through a process of the container (ssh, docker exec in it) instead of kubectl exec.",
+        ),
+        reference="https://github.com/kata-containers/kata-containers/issues/9701",
+        rank=40,
     ),
     Entry(
         code="kata-guest-memory-missing",

@@ -105,7 +105,7 @@ ENTRIES = (
         verdict="the kubelet's cgroup ({path}) does not exist in every controller that it uses",
         cause="The kubelet looks for its root in every controller, cpu, cpuset, memory, pids and hugetlb among them. "
         "One of them is mounted late, mounted as v1 only in part, or not enabled on cgroup2. Or the kubelet and the "
-        "engine use different cgroup drivers.",
+        "engine use different cgroup drivers; with systemd's, cgroupRoot names a slice.",
         remedy=(
             (
                 "v1: mount every controller that /proc/cgroups lists, then create the directory in each: mkdir -p "

@@ -73,7 +73,7 @@ ENTRIES = (
         title="an earlier attempt to make the container is still under way",
         patterns=(
             r"failed to reserve (?:container|sandbox) name [^\n]*is reserved for[^\n]*",
-            r"error reserving (?:ctr|pod) name [^\n]*name is reserved",
+            r"error reserving (?:ctr|pod) name \S+ for id \w+",
             r"Kubelet may be retrying requests that are timing out in CRI-O[^\n]*",
         ),
         verdict="the engine still works at an earlier attempt to make this container, or has forgotten to end it",

@@ -113,7 +113,7 @@ ENTRIES = (
         code="dind-cannot-enable-controllers",
         title="docker in docker cannot enable controllers",
         patterns=(
-            r"^(?:.{0,40}[\]|:] ?)?sed: (?:write error|couldn't flush stdout)[^\n]*$",
+            r"(?:^|[\]|:=] ?\\*\"?)sed: (?:write error|couldn't flush stdout)(?![^\n]*(?:space|quota))",
             rf"sed: couldn't (?:flush|write)[^\n]*(?:{EBUSY}|{EINVAL})",
         ),
         verdict="the start script of docker:dind could not enable controllers: its cgroup still holds processes",

@@ -118,6 +118,11 @@ STARTS: dict[str, tuple[dict[str, Any], str, tuple[Family, tuple[int, ...]]]] = 
         "debian12-subtree-bind-6.1",
         CRUN,
     ),
+    "an empty key that runc refuses on v1": (
+        {"unified": {"memory.max": ""}, "memory": {"swap": INT64, "limit": INT64}},
+        V1,
+        ("runc", (1, 1, 15)),
+    ),
     "a burst that runc does not read": ({"cpu": {"quota": 1000, "burst": 50000}}, CGROUP2, ("runc", (1, 1, 5))),
 }
 # name -> what it was created from, the update, captured host, runtime and version.

@@ -38,6 +38,8 @@ STARTS = re.compile(
 )
 # runc from 1.4 on joins its own and its children's messages; each is a line of its own.
 JOINED = re.compile(r"; (?=runc init error\(s\): |nsexec(?:-\d)?\[\d+\]: )")
+# The frame that k9s and other programs draw around a text on the terminal.
+FRAME = re.compile(r"^[ \t]*[\u2502\u2503\u2551][ \t]?|[ \t]*[\u2502\u2503\u2551][ \t]*$", re.MULTILINE)
 CONTINUED = re.compile(r"\\\n[ \t]*(\\ )?")  # a folded string of YAML
 ESCAPED_LINE_END = re.compile(r"\\+[nr](?![a-z]{2})|\\+n(?=cgshim: |runtime: |time=|level=)|\\+t")
 PRINTED = str.maketrans({"\u201c": '"', "\u201d": '"', "\u2018": "'", "\u2019": "'", "\u00a0": " "})
@@ -157,7 +159,7 @@ def _printed(text: str) -> str:
     """Return the text as printed: without colours, escapes of a URL or of Markdown, and YAML folding."""
     plain = ANSI.sub("", text).replace("\r\n", "\n").replace("\r", "\n").translate(PRINTED)
     plain = IN_ADDRESS.sub(lambda found: chr(int(found[1], 16)), plain)
-    plain = ESCAPED_TICK.sub("`", plain)
+    plain = FRAME.sub("", ESCAPED_TICK.sub("`", plain))
     if _full(plain.strip("\n").split("\n")):  # a terminal may break a line behind a backslash
         return plain
     return CONTINUED.sub(lambda found: " " if found[1] else "", plain)

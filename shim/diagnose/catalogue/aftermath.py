@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from shim.diagnose.entry import EACCES, ENOENT, EPERM, Entry
 
+# The exit code of a process that SIGKILL ended.
+SIGKILL = (
+    r"[Ee]xit ?[Cc]ode\W{1,4}137\b",
+    r"\b(?:exited|terminated|failed|finished)\b[^\n]{0,40}\b137\b",
+    r"\bexit (?:code|status) 137\b",
+    r"\bContainer (?:killed|exited)[^\n]{0,60}\b137\b",
+)
+
 ENTRIES = (
     Entry(
         code="memory-limit-killed-process",
@@ -13,9 +21,14 @@ ENTRIES = (
             r"Memory cgroup out of memory: Kill(?:ed)? process (?P<number>\d+)[^\n]*",
             r"cgroup out of memory: Kill(?:ed)?(?! process \d)[^\n]*",
             r"Task in (?P<path2>/\S+) killed as a result of limit of (?P<limited>/\S+)",
-            r"\bOOMKilled\b(?!\"?\s*[:=]\s*\"?false)",
+            r"\bOOMKilled\b(?!\"?\s*[:=]\s*\"?false)|\bTaskOOM event\b|Container killed due to memory usage",
+            r"Memory limit of [\d.]+ ?\w+ exceeded with [\d.]+ ?\w+ used",
         ),
-        ambiguous=(r"invoked oom-killer: gfp_mask[^\n]*", r"process of this unit has been killed by the OOM killer"),
+        ambiguous=(
+            r"invoked oom-killer: gfp_mask[^\n]*",
+            r"process of this unit has been killed by the OOM killer",
+            *SIGKILL,
+        ),
         verdict="the kernel killed a process of the container: its memory limit, or one above it, was reached",
         cause="memory.max (v1: memory.limit_in_bytes) of the cgroup in oom_memcg= was used up; page cache that can be "
         "dropped does not count. Where constraint=CONSTRAINT_NONE the whole host was short.",
@@ -37,7 +50,7 @@ ENTRIES = (
         patterns=(
             r"failed to get rootfs info: [^\n]*",
             r"could not find device with major: \d+, minor: \d+ in cached partitions map",
-            r"unable to find data in (?:memory )?cache",
+            r"(?<!with error: )unable to find data in (?:memory )?cache",
         ),
         verdict="the kubelet's cAdvisor does not know the file system of /var/lib/kubelet, or found no cgroups at all",
         cause="btrfs and ZFS have devices that a kubelet in a container (kind, k3d) does not see. A kubelet before "
@@ -97,7 +110,8 @@ ENTRIES = (
         code="cadvisor-lost-container",
         title="cAdvisor looks at a cgroup whose container has ended",
         patterns=(
-            r"Failed to create existing container: (?P<path>/\S+?):? [^\n]*",
+            r"Failed to create existing container: (?P<path>/\S+?):? (?![^\n]*none of the resources)[^\n]*",
+            r"Failed to process watch event: [^\n]*",
             r"Error while processing event \(\\*\"(?P<path2>/[^\"\\\n]*)\\*\"[^\n]*no such file or directory",
             (
                 r"[Ff]ailed to watch directory \\*\"(?P<path3>/sys/fs/cgroup[^\"\\\n]*)\\*\"[^\n]*no such file or "

@@ -81,13 +81,14 @@ ENTRIES = (
         patterns=(
             r"[Ss]upport for cgroup v1 is deprecated[^\n]*",
             r"Using cgroups-v1 which is deprecated[^\n]*",
-            r"cgroup v1 support is in maintenance mode[^\n]*",
+            r"(?<!\[ERROR SystemVerification\]: )cgroups? ?v1 support is (?:in maintenance mode|deprecated)[^\n]*",
         ),
         verdict="a notice, not a failure: this host uses cgroup v1, which this program will not support much longer",
         cause="Nothing fails for it now. podman 6, systemd 258 and the kubelet 1.35 (unless failCgroupV1 is false) no "
         "longer start on v1.",
         remedy=(
             UNIFY,
+            "Until then, from Kubernetes 1.35 on: failCgroupV1: false in the kubelet's configuration.",
             "podman: PODMAN_IGNORE_CGROUPSV1_WARNING=1 hides it. Look for another message if something failed.",
         ),
         reference="https://github.com/moby/moby/issues/51111",
@@ -228,6 +229,8 @@ ENTRIES = (
         ambiguous=(
             r"Failed to create container: exit status \d+",
             r"Failed to wait for `runtime (?:create|exec)`[^\n]*",
+            r"reading pid from init pipe: EOF",
+            r"container create failed:\s*(?:\(no logs from conmon[^\n]*)?$",
         ),
         verdict="conmon reports only that the runtime failed; the runtime's own message is in another line",
         cause="conmon hands the runtime's output on as 'runtime stderr', and podman or CRI-O show it with their error.",

@@ -46,8 +46,7 @@ ENTRIES = (
         title="a file or directory of a cgroup is not there",
         ambiguous=(
             r"Failed to open cgroups? file: (?P<path>/sys/fs/cgroup\S*)",
-            cgroup(rf"(?:{ENOENT}|{ENODEV})"),
-            r"no such directory for (?P<path>\S+)",
+            cgroup(rf"(?:{ENOENT}|{ENODEV}|bad file descriptor)"),
         ),
         verdict="{path} is not there: its cgroup is gone, or has no such controller",
         cause="ENOENT has three usual causes: the cgroup was removed meanwhile; its controller is not enabled in the "
@@ -67,8 +66,8 @@ ENTRIES = (
         title="the kernel refuses a value for a file of a cgroup",
         ambiguous=(
             (
-                rf"(?P<path>/sys/fs/cgroup/{CHARACTER}*\.{CHARACTER}+|{INTERFACE}){LINK}"
-                rf"(?:{EINVAL}|{ERANGE}|no such device or address)"
+                rf"(?P<path>/sys/fs/cgroup/{CHARACTER}*\.(?!procs|threads){CHARACTER}+|(?!cgroup\.procs){INTERFACE})"
+                rf"{LINK}(?:{EINVAL}|{ERANGE}|no such device or address)"
             ),
         ),
         verdict="the kernel refuses the value for {path}",
@@ -80,6 +79,24 @@ ENTRIES = (
         ),
         tell="cat the same file in the parent's directory, and dmesg | tail",
         reference=KERNEL,
+        offer=1,
+        last=True,
+    ),
+    Entry(
+        code="cgroup-refuses-process",
+        title="a process cannot be moved into a cgroup",
+        ambiguous=(rf"(?P<path>/sys/fs/cgroup/{CHARACTER}*(?:cgroup\.(?:procs|threads)|/tasks)){LINK}{EINVAL}",),
+        verdict="the kernel does not accept the process for {path} (EINVAL)",
+        cause="The process is ending or was made only a moment before (the runtime lost a race), is a kernel thread or "
+        "bound to a CPU, its number is of another pid namespace, or, in cpu of v1, it has realtime priority and the "
+        "cgroup has no realtime share.",
+        remedy=(
+            "Start it once more: a race does not come back. If it does, upgrade the engine, runc, or Nomad.",
+            "Realtime: start the engine without it (CPUSchedulingPolicy=, chrt), or write cpu.rt_runtime_us first.",
+        ),
+        tell="does the process still exist (ps -o pid,cls,stat,cmd -p <pid>)? cls FF or RR is realtime; does it fail "
+        "each time?",
+        reference=V1,
         offer=1,
         last=True,
     ),

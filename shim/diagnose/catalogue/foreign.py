@@ -87,7 +87,8 @@ ENTRIES = (
         r"chdir to cwd \(\\?\"[^\"\n]*\\?\"\) set in config\.json failed",
         r"\bchdir (?:to )?`?[^`\n]*`?: (?:" + ENOENT + "|" + EACCES + "|" + ENOTDIR + ")",
         r"error during container init: mkdir [^\n:]*: " + ENOTDIR,  # runc makes the directory where it is missing
-        remedy="Correct process.cwd (docker: --workdir).",
+        remedy="Correct process.cwd (docker: --workdir). In CI with docker in docker or the host's socket, it "
+        "must exist for the daemon: mount the workspace as a volume that both have.",
     ),
     _foreign(
         "container-exists",
@@ -100,9 +101,11 @@ ENTRIES = (
     _foreign(
         "container-does-not-exist",
         "there is no container of this name",
-        r"container (?:\\?\"?[\w.-]*\\?\"? )?does not exist",
+        r"container (?:\\?\"?(?!-\\?\")[\w.-]*\\?\"? )?does not exist",
         r"container `[^`\n]*` does not exist",
         r"error opening file `[^`\n]*/status`: " + ENOENT,
+        remedy="Removed already (then a kubelet's repeated lines are harmless), or kept by another user, --root or "
+        "runtime.",
     ),
     _foreign(
         "container-not-running",
@@ -111,8 +114,11 @@ ENTRIES = (
         r"container process not found, the pid was reused|\bprocess not running\b",
         r"cannot exec (?:in|a) (?:a )?(?:stopped container|container that has (?:run and )?stopped)",
         r"(?:^|: )container not running$",
-        r"cannot exec in a stopped state",
+        r"cannot exec in a (?:stopped|deleted|created) state",
+        r"no running task found: task \S+ not found",
+        r"container is (?:in CONTAINER_(?:EXITED|CREATED|UNKNOWN) state|not (?:created or )?running)",
         r"[Cc]ontainer \S+ is not running",
+        r"can only create exec sessions on running containers",
         remedy="Start it first; its log shows why it ended (docker logs, podman logs, kubectl logs --previous).",
     ),
     _foreign(

@@ -181,8 +181,11 @@ ENTRIES = (
         patterns=(writing(r"devices\.(?:allow|deny)", EPERM),),
         verdict="a device rule is wider than what the parent cgroup allows: {file} refuses it (EPERM)",
         cause="On v1 a container gets only devices that its parent has. This holds inside LXC or another container, "
-        "too.",
-        remedy=("Drop the wider rule (docker: --device-cgroup-rule), or widen devices.allow of the parent.",),
+        "too. crun 1.18 alone (CRI-O 1.30.7 and 1.31.2) failed so on every v1 host.",
+        remedy=(
+            "Drop the wider rule (docker: --device-cgroup-rule), or widen devices.allow of the parent.",
+            "crun --version: is it 1.18? Then take another version.",
+        ),
         reference=DEVICES,
         confirm=look.narrow_parent,
     ),
@@ -261,13 +264,17 @@ ENTRIES = (
     Entry(
         code="devices-have-children",
         title="the device rules of a cgroup with children cannot be rewritten",
-        patterns=(rf"\bwrite(?: to)? {named(r'devices.(?:allow|deny)')}: {EINVAL}",),
+        patterns=(rf"\bwrit(?:e|ing)(?: file)?(?: to)? {named(r'devices.(?:allow|deny)')}: {EINVAL}",),
         verdict="{file} refuses a rule for all devices (EINVAL): the container has cgroups of its own below",
         cause="On v1, the rule for all devices can be written only while a cgroup has no children. docker in docker "
         "and systemd create some, and runc before 1.0 writes every device rule again at an update.",
         remedy=(
             "Upgrade runc to 1.0 or later: its update leaves the device rules alone.",
             "Or stop the inner containers first, or start the container again with the new limits.",
+            (
+                "At a start (podman start minikube): children are left from the last run: rmdir them below its devices "
+                "cgroup, deepest first, or remove the container and make it again."
+            ),
         ),
         reference="https://github.com/docker-library/docker/issues/285",
         rank=52,

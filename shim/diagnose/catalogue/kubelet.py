@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from shim.diagnose.entry import Entry
 
+RESERVED = r"Failed to enforce (?P<kind>Kube|System) Reserved Cgroup Limits on \"(?P<path>[^\"\n]*)\""
+
 ENTRIES = (
     Entry(
         code="systemd-property-unknown",
@@ -48,7 +50,7 @@ ENTRIES = (
                 r"[Ff]ailed to get (?:system container stats|cgroup stats|container info)[^\n]*unknown container \\*\"?"
                 r"(?P<path>/[^\"\\\s]*)"
             ),
-            r"[Ff]ailed to get (?:system container stats|cgroup stats) for \\*\"(?P<path2>[^\"\\\s]*)",
+            r"[Ff]ailed to get (?:system container stats|cgroup stats) for \\*\"(?P<path2>/[^\"\\\s]+)",
             r"unknown container \\*\"(?P<path3>/[^\"\\\s]+)",
         ),
         verdict="the kubelet finds no statistics of {path}",
@@ -125,5 +127,54 @@ ENTRIES = (
         ),
         reference="https://kubernetes.io/docs/concepts/architecture/cgroups/",
         rank=62,
+    ),
+    Entry(
+        code="reserved-cgroup-missing",
+        title="the cgroup for reserved resources does not exist",
+        patterns=(RESERVED,),
+        verdict="the kubelet cannot enforce {kind} Reserved: the cgroup {path} does not exist in every controller",
+        cause="kubeReservedCgroup and systemReservedCgroup must exist before the kubelet starts, in the controllers "
+        "cpu, cpuset, memory, pids and hugetlb. systemd creates a slice only in some of them, and not in cpuset and "
+        "hugetlb.",
+        remedy=(
+            (
+                "v1: mkdir -p /sys/fs/cgroup/CONTROLLER{path} for each of them and for systemd, before the kubelet "
+                "starts (ExecStartPre=)"
+            ),
+            "Or leave kube-reserved and system-reserved out of enforceNodeAllocatable; the reservation itself stays.",
+        ),
+        reference="https://github.com/bottlerocket-os/bottlerocket/issues/1684",
+        rank=46,
+    ),
+    Entry(
+        code="reserved-cgroup-not-a-slice",
+        title="the cgroup for reserved resources is no slice that systemd knows",
+        patterns=(RESERVED + r"[^\n]*: Unit (?P<unit>\S+\.slice) (?:is not loaded|not found|not loaded)",),
+        verdict="the kubelet cannot enforce {kind} Reserved: systemd knows no slice for {path}",
+        cause="With the systemd driver the kubelet reads every name as that of a slice, and adds .slice: a service "
+        "cannot be named. The slice must exist before the kubelet starts.",
+        remedy=(
+            "Name a slice, without .slice (/kubelet); make kubelet.slice, and set Slice=kubelet.slice in services.",
+            "Or leave kube-reserved and system-reserved out of enforceNodeAllocatable; the reservation itself stays.",
+        ),
+        reference="https://github.com/kubernetes/kubernetes/issues/110288",
+        rank=44,
+    ),
+    Entry(
+        code="kubelet-takes-container-mount",
+        title="the kubelet takes a container's mount for the host's hierarchy",
+        patterns=(
+            (
+                r"failed to write \d+ to (?P<file>[\w.]+): write (?P<path>/var/lib/docker/\S+/sys/fs/cgroup/\S+): "
+                r"invalid argument"
+            ),
+        ),
+        verdict="the kubelet writes {file} in a container's mount of the hierarchy, and there to the root cgroup",
+        cause="An old kubelet takes the first mount of a hierarchy that it finds, and a container (systemd, cAdvisor) "
+        "has mounted it below its root. The root cgroup takes no limit (EINVAL). The event comes again and again; "
+        "pods run, but the node's limit for all pods is not set.",
+        remedy=("Upgrade Kubernetes; until then start the kubelet before such containers, or do without them.",),
+        reference="https://github.com/kubernetes/kubernetes/issues/55867",
+        rank=44,
     ),
 )

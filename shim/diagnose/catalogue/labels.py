@@ -41,13 +41,13 @@ ENTRIES = (
             r"set apparmor profile \S+: (?:no such file|permission denied)[^\n]*",
             r"(?:AppArmor|SELinux) not initialized correctly",
             rf"write (?:to )?file [`'](?:/proc/)?(?:thread-)?self/attr/(?:apparmor/)?exec[`']: {EINVAL}",
-            r"unable to apply apparmor profile: [^\n]*",
+            rf"unable to apply apparmor profile: (?![^\n]*{EPERM})[^\n]*",
             r"AppArmor is not initialized correctly",
             r"apparmor: config provided but apparmor not supported",
             r"AppArmor profile \\?\"[^\"\n]+\" is not loaded",
             r"Could not check if \S+ AppArmor profile was loaded: [^\n]*",
             r"write(?: to)? (?:file )?`?(?:/proc/)?(?:thread-)?self/attr/(?:apparmor/)?exec`?: (?:no such file|ENOENT)",
-            r"apparmor failed to apply profile: [^\n]*",
+            rf"apparmor failed to apply profile: (?![^\n]*{EPERM})[^\n]*",
             r"apply apparmor profile `(?P<profile>[^`\n]*)`: profile not loaded",  # crun from 1.30 on
             rf"/proc/(?:self|\d+)/attr/(?:apparmor/)?(?:current|exec)[`'\"]?: {EINVAL}",
         ),
@@ -63,6 +63,29 @@ ENTRIES = (
         ),
         reference="OCI runtime-spec, config.md, Linux Process",
         confirm=look.label_support("/sys/kernel/security/apparmor", "AppArmor", ("process", "apparmorProfile")),
+    ),
+    Entry(
+        code="apparmor-profile-switch-refused",
+        title="AppArmor does not allow the change to the container's profile",
+        patterns=(
+            rf"(?:apparmor failed to apply|unable to apply apparmor) profile: [^\n]*{EPERM}",
+            rf"write(?: to)? (?:file )?[`']?(?:/proc/)?(?:thread-)?self/attr/(?:apparmor/)?exec[`']?: {EPERM}",
+        ),
+        verdict="the kernel does not allow the change to the container's AppArmor profile (EPERM)",
+        cause="The runtime, or the container for an exec, is already confined by a profile: of an outer container, of "
+        "LXC, or of a snap (microk8s, docker). With no_new_privs (allowPrivilegeEscalation: false, --security-opt "
+        "no-new-privileges) a process can only change to a profile that allows less than its own.",
+        remedy=(
+            "Kubernetes: allowPrivilegeEscalation: true for this container, or appArmorProfile: type: Unconfined.",
+            "docker, podman: without no-new-privileges, or --security-opt apparmor=unconfined.",
+            (
+                "Nested: security.nesting=true (LXD, Incus), nesting=1 (Proxmox). snap: snap refresh, or a package of "
+                "the distribution."
+            ),
+        ),
+        reference="https://github.com/canonical/microk8s/issues/784",
+        tell="aa-status on the host: in which profile does the engine run? grep NoNewPrivs /proc/1/status inside",
+        rank=45,
     ),
     Entry(
         code="device-filter-not-readable",

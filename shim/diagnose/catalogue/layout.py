@@ -9,11 +9,13 @@ V2_DOC = "Linux Documentation/admin-guide/cgroup-v2.rst, Mounting"
 V1_DOC = "Linux Documentation/admin-guide/cgroup-v1/cgroups.rst, section 2.1"
 # Not the list of processes: that is missing where the container's cgroup is gone (container-cgroup-vanished).
 V1_DIRECTORY = (
-    rf"\b(?:open|openat2|mkdir|creating cgroup directory) "
-    rf"`?{V1_HIERARCHY}(?!{CHARACTER}*(?:cgroup\.procs|tasks)`?:){CHARACTER}*`?:"
-    rf" {ENOENT}"
+    rf"\b(?:open|openat2|mkdir|creating cgroup directory) `?{V1_HIERARCHY}"
+    rf"(?!{CHARACTER}*(?:cgroup\.procs|tasks)`?:){CHARACTER}*`?: {ENOENT}"
 )
-NO_JOIN = rf"cannot set (?P<controller>{V1_NAMES}) limit: (?:\w+: )?container could not join or create cgroup"
+NO_JOIN = (
+    rf"(?:cannot set (?P<controller>{V1_NAMES}) limit: (?:\w+: )?container could not join or create cgroup"
+    rf"|no such directory for (?P<controller2>{V1_NAMES})\.\w+)"  # before runc 1.0
+)
 # mount(8)'s words for EINVAL. The mount point usually has the controller's name; "on cgroup" is the source.
 WRONG_TYPE = "wrong fs type, bad option"
 MOUNTED_AT = (
@@ -55,8 +57,7 @@ ENTRIES = (
         ambiguous=(opening(r"devices\.(?:deny|allow)", ENOENT), creating(r"devices\.(?:deny|allow)")),
         verdict="the v1 devices controller is not mounted, and {runtime} starts nothing without it",
         cause="On v1 hosts runc restricts devices for every container, so it insists on the devices hierarchy. "
-        "On a host "
-        "with cgroup2 alone, a runc before 1.0-rc91 says the same.",
+        "On a host with cgroup2 alone, a runc before 1.0-rc91 says the same.",
         remedy=(
             "mkdir -p /sys/fs/cgroup/devices && mount -t cgroup -o devices cgroup /sys/fs/cgroup/devices",
             "cgroup2 alone (stat -fc %T /sys/fs/cgroup says cgroup2fs): upgrade docker and runc.",
@@ -85,9 +86,8 @@ ENTRIES = (
         remedy=(
             "mount -t cgroup2 cgroup2 /sys/fs/cgroup (without /sys first: mount -t sysfs sysfs /sys)",
             (
-                "docker and runc before 1.0-rc91 do not support cgroup2: upgrade them, or boot with "
-                "systemd.unified_cgroup_hierarchy=0 (without systemd: apt-get install cgroupfs-mount && "
-                "cgroupfs-mount)"
+                "docker and runc before 1.0-rc91 do not support cgroup2: upgrade them, or boot with systemd.unified_"
+                "cgroup_hierarchy=0 (without systemd: apt-get install cgroupfs-mount && cgroupfs-mount)"
             ),
             "inside a container: give it a cgroup mount (docker run --cgroupns=private, a writable /sys/fs/cgroup)",
         ),
@@ -190,7 +190,7 @@ ENTRIES = (
         ambiguous=(*REFUSED_MOUNT, NO_JOIN, V1_DIRECTORY),
         verdict="the {controller} controller was disabled for v1 when this host was booted",
         cause="cgroup_disable= removes a controller from every hierarchy. cgroup_no_v1= leaves it to cgroup2.",
-        remedy=("Remove the option from the kernel command line (Raspberry Pi: from cmdline.txt, too), and reboot.",),
+        remedy=("Remove it (Raspberry Pi: put cgroup_enable=memory into cmdline.txt against its firmware); reboot.",),
         reference="Linux Documentation/admin-guide/kernel-parameters.txt, cgroup_disable and cgroup_no_v1",
         confirm=look.disabled_for_v1,
         rank=38,

@@ -129,4 +129,20 @@ ENTRIES = (
         remedy=("Use the link's target inside the image as destination, or replace the link in the image.",),
         reference="https://github.com/containers/crun/issues/654",
     ),
+    Entry(
+        code="kernel-mount-source-missing",
+        title="a file system of the kernel that is a mount's source is not there",
+        patterns=(
+            rf"failed to fulfil mount request: open (?P<path>/sys/(?:kernel|firmware|fs/bpf)\b[^\n:]*): {ENOENT}",
+        ),
+        verdict="the source of a mount, {path}, belongs to the kernel, and this kernel does not have it",
+        cause="The directories below /sys/kernel and /sys/fs exist only where the kernel was built for them; no "
+        "program can create them.",
+        remedy=(
+            "Start it on a kernel that has the option (CONFIG_SECURITYFS, CONFIG_BPF_SYSCALL, CONFIG_DEBUG_FS).",
+            "Or take the mount out of the container's settings: what needs it must then do without.",
+        ),
+        reference="https://github.com/siderolabs/talos/issues/9431",
+        rank=47,
+    ),
 )

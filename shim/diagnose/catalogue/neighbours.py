@@ -95,12 +95,32 @@ ENTRIES = (
     Entry(
         code="cadvisor-notices",
         title="notices of cAdvisor about cgroups",
-        patterns=(r"Cannot detect current cgroup on cgroup v2",),
-        verdict="a notice of cAdvisor, not a failure: on cgroup2 it cannot determine its own cgroup",
-        cause="It then watches all cgroups that it sees. Look for another message if something failed.",
-        remedy=("Nothing is to be done.",),
+        patterns=(
+            r"Cannot detect current cgroup on cgroup v2",
+            r"RecentStats: unable to find data for container [^\n]*",
+            r"failed to get container \\*\"[^\"\n]*\" with error: unable to find data[^\n]*",
+            r"Partial failure issuing (?:cadvisor\.)?(?:GetContainerInfoV2|ContainerInfoV2)[^\n]*",
+        ),
+        verdict="a notice of cAdvisor, not a failure: it has no figures of a cgroup, or cannot determine its own",
+        cause="The cgroup is new, has just ended, or has no controllers of its own. On cgroup2 it may not find its own "
+        "and then watches all that it sees. Of / itself: it has just started, or its first lines say what it missed.",
+        remedy=("Nothing is to be done; if it stays, read the first lines of its log.",),
         reference="https://github.com/google/cadvisor/blob/master/manager/manager.go",
         rank=70,
+    ),
+    Entry(
+        code="cadvisor-tracks-nothing",
+        title="cAdvisor finds none of a container's controllers",
+        patterns=(r"none of the resources are being tracked",),
+        verdict="cAdvisor finds the container's cgroup in no hierarchy, so it shows nothing of it",
+        cause="For one container: it has just ended. For all: the host's hierarchies are not mounted in cAdvisor's "
+        "container, or memory and cpuacct are switched off at boot.",
+        remedy=(
+            "Start cAdvisor with --volume=/:/rootfs:ro --volume=/sys:/sys:ro (and /cgroup, where that is the place).",
+            "grep -E 'memory|cpuacct' /proc/cgroups: enabled? If not, boot with cgroup_enable=memory.",
+        ),
+        reference="https://github.com/google/cadvisor/issues/544",
+        rank=60,
     ),
     Entry(
         code="cadvisor-watches-other-name",
@@ -120,7 +140,7 @@ ENTRIES = (
         title="the guest of Kata Containers lacks what the host's limits ask for",
         patterns=(
             r"unable to read a control group file caused by[^\n]*",
-            r"(?<!add task to cgroup: )unable to write to a control group file[^\n]*caused by[^\n]*",
+            r"(?<!add task to cgroup: )unable to write to a control group file(?![^\n]*ResourceBusy)[^\n]*caused by[^\n]*",
         ),
         verdict="Kata's agent cannot set a limit in the guest: the guest's kernel has no such file",
         cause="The limits are the host's: sizes of huge pages that the guest does not have, or a controller of another "
@@ -130,6 +150,20 @@ ENTRIES = (
             "Take the limit out (huge pages, cpuset) for this runtime class.",
         ),
         reference="https://github.com/kata-containers/kata-containers/issues/5191",
+    ),
+    Entry(
+        code="kata-guest-cgroup-busy",
+        title="in the guest of Kata Containers the container's cgroup takes no process",
+        patterns=(r"unable to write to a control group file cgroup\.procs,[^\n]*ResourceBusy[^\n]*",),
+        verdict="Kata's agent cannot put a process into the container's cgroup in the guest (EBUSY)",
+        cause="The guest has cgroup2 only, and what runs in the container (systemd, docker) enabled controllers for "
+        "cgroups of its own: a cgroup that hands down controllers takes no process.",
+        remedy=(
+            "Leave systemd.unified_cgroup_hierarchy out of the guest's kernel_params, or upgrade Kata Containers.",
+            "Enter through a process of the container (ssh, docker exec in it) instead of kubectl exec.",
+        ),
+        reference="https://github.com/kata-containers/kata-containers/issues/9701",
+        rank=40,
     ),
     Entry(
         code="kata-guest-memory-missing",

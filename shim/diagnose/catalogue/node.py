@@ -105,7 +105,7 @@ ENTRIES = (
         verdict="the kubelet's cgroup ({path}) does not exist in every controller that it uses",
         cause="The kubelet looks for its root in every controller, cpu, cpuset, memory, pids and hugetlb among them. "
         "One of them is mounted late, mounted as v1 only in part, or not enabled on cgroup2. Or the kubelet and the "
-        "engine use different cgroup drivers.",
+        "engine use different cgroup drivers; with systemd's, cgroupRoot names a slice.",
         remedy=(
             (
                 "v1: mount every controller that /proc/cgroups lists, then create the directory in each: mkdir -p "
@@ -121,24 +121,6 @@ ENTRIES = (
         tell="for c in $(awk '!/^#/ {{print $1}}' /proc/cgroups); do ls -d /sys/fs/cgroup/$c/kubepods*; done",
     ),
     Entry(
-        code="reserved-cgroup-missing",
-        title="the cgroup for reserved resources does not exist",
-        patterns=(r"Failed to enforce (?P<kind>Kube|System) Reserved Cgroup Limits on \"(?P<path>[^\"\n]*)\"",),
-        verdict="the kubelet cannot enforce {kind} Reserved: the cgroup {path} does not exist in every controller",
-        cause="kubeReservedCgroup and systemReservedCgroup must exist before the kubelet starts, in the controllers "
-        "cpu, cpuset, memory, pids and hugetlb. systemd creates a slice only in some of them, and not in cpuset and "
-        "hugetlb.",
-        remedy=(
-            (
-                "v1: mkdir -p /sys/fs/cgroup/CONTROLLER{path} for each of them and for systemd, before the kubelet "
-                "starts (ExecStartPre=)"
-            ),
-            "Or leave kube-reserved and system-reserved out of enforceNodeAllocatable; the reservation itself stays.",
-            "With the systemd driver the name is written without .slice.",
-        ),
-        reference="https://github.com/bottlerocket-os/bottlerocket/issues/1684",
-    ),
-    Entry(
         code="node-controller-not-mounted",
         title="a program that starts finds no hierarchy for a controller",
         patterns=(
@@ -151,6 +133,7 @@ ENTRIES = (
             rf"(?!mountpoint for pids not found$)[Mm]ountpoint for (?P<controller4>{V1_NAMES}) not found",
             rf"cgroup mountpoint not found for (?P<controller8>{V1_NAMES})",
             r"unable to find \\?\"(?P<controller7>\w+)\\?\" in controller set",
+            rf"container manager: inotify_add_watch /sys/fs/cgroup/(?P<controller9>{V1_NAMES}): {ENOENT}",
         ),
         verdict="no v1 hierarchy has the {controller} controller, which this program needs to start",
         cause="The kernel lacks the controller, it was switched off at boot, or nothing mounted it. Or the host "
@@ -230,6 +213,7 @@ ENTRIES = (
             r"[Dd]etected cgroup v1 hierarchy at /sys/fs/cgroup[^\n]*no longer supported",
             r"configured to not run on a host using cgroup v1",
             r"cgroups? ?v1 (?:is |are )?(?:no longer|not) supported",
+            r"\[ERROR SystemVerification\]: cgroups v1 support is deprecated",
         ),
         verdict="this program refuses cgroup v1, which this host, or the host of this container, uses",
         cause="systemd 256 and later, and the kubelet since 1.35 (failCgroupV1), run only on cgroup2. A container has "
@@ -240,7 +224,7 @@ ENTRIES = (
                 "SYSTEMD_CGROUP_* options)."
             ),
             (
-                "kubelet, for the time being: failCgroupV1: false. systemd 256 and 257: "
+                "kubelet, for a while: failCgroupV1: false (k3s: --kubelet-arg=fail-cgroupv1=false). systemd 256, 257: "
                 "SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1 on the kernel command line; for a container use an image with "
                 "an older systemd."
             ),
@@ -260,9 +244,8 @@ ENTRIES = (
                 rf"(?:{EROFS}|{EACCES}|{ENOENT}|{EPERM})"
             ),
             (
-                rf"Failed to (?:mount (?:cgroup|tmpfs)|attach \d+ to compat systemd cgroup|install release "
-                rf"agent)[^\n]*: "
-                rf"(?:{EROFS}|{EACCES}|{ENOENT}|{EPERM})"
+                rf"Failed to (?:mount (?:cgroup|tmpfs)2? (?!.*hier)|attach \d+ to compat systemd cgroup|install "
+                rf"release agent)[^\n]*: (?:{EROFS}|{EACCES}|{ENOENT}|{EPERM})"
             ),
             r"Failed to mount API filesystems",
             r"Freezing execution\.\s*$",

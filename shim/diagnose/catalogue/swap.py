@@ -15,6 +15,7 @@ ENTRIES = (
         patterns=(
             r"memory\+swap limit should be >= memory limit",
             r"cannot set memory\+swap limit less than the memory limit",
+            r"memory swap limit \(\d+\) cannot be lower than memory limit \(\d+\)",
         ),
         ambiguous=(writing(MEMSW, EINVAL), opening(r"memory\.max", ENOENT)),
         verdict="memory.swap is smaller than memory.limit",

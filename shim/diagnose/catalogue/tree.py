@@ -27,6 +27,7 @@ NOT_AVAILABLE = (
     r"the requested cgroup controller [`'\"]?(?P<controller>\w+)[`'\"]? is not available",
     r"controller [`'\"]?(?P<controller>\w+)[`'\"]? is not available under",
 )
+NOT_FOUND = r"failed to find (?P<controller>\w+) cgroup \(v2\)"  # k3s
 MODE = r"cannot enter cgroupv2 \\?\"(?P<path>[^\"\\\n]+)\\?\" with domain controllers -- it is in "
 UNIFIED_SET = r"(?:unable to set|can't set) unified resource \\?\"(?P<key>[^\"\\\n]+)\\?\""
 
@@ -34,7 +35,7 @@ ENTRIES = (
     Entry(
         code="controller-owned-by-v1",
         title="the controller is bound to a v1 hierarchy, so cgroup2 does not have it",
-        ambiguous=(*NOT_AVAILABLE, MISSING_FILE),
+        ambiguous=(*NOT_AVAILABLE, MISSING_FILE, NOT_FOUND),
         layout="v2",
         verdict="the {controller} controller is not in cgroup2: a v1 hierarchy owns it",
         cause="A controller belongs to one hierarchy at a time. While a v1 hierarchy has it, cgroup2 does not.",
@@ -186,7 +187,10 @@ ENTRIES = (
         patterns=(writing(r"cgroup\.procs", EBUSY), rf"failed to write \d+: write {named('cgroup.procs')}: {EBUSY}"),
         verdict="{path} takes no process: that cgroup has controllers enabled for its children",
         cause="A cgroup with controllers in its own cgroup.subtree_control may hold no processes (EBUSY).",
-        remedy=("Use a leaf below it as cgroupsPath, or remove its children and empty cgroup.subtree_control.",),
+        remedy=(
+            "Use a leaf below it as cgroupsPath, or remove its children and empty cgroup.subtree_control.",
+            "gVisor on cgroup2: upgrade runsc, and use the systemd driver in the kubelet, containerd and runsc.",
+        ),
         reference=NO_INTERNAL,
         confirm=look.has_children,
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shim.diagnose.catalogue.aftermath import SIGKILL
 from shim.diagnose.entry import EACCES, ENOENT, V1_NAMES, Entry
 
 NOT_V1 = rf"(?!(?:[a-z_]+,)*{V1_NAMES}[,/]|unified/|systemd/)"
@@ -83,11 +84,15 @@ ENTRIES = (
         code="vendor-cpuacct-unknown",
         title="cAdvisor does not understand a vendor's cpuacct.stat",
         patterns=(r"cpuacct\.stat is expected to have 4 fields",),
-        verdict="a notice: cAdvisor does not understand this kernel's cpuacct.stat, so CPU figures are missing",
-        cause="Some vendors' kernels (Alibaba's among them) add lines to this file of v1.",
-        remedy=("Upgrade the kubelet or cAdvisor; look for another message if something failed.",),
+        verdict="cAdvisor does not understand this kernel's cpuacct.stat, so CPU figures are missing",
+        cause="Some vendors' kernels (Alibaba's among them) add lines to this file of v1. A kubelet before 1.20 may "
+        "then have no figures of the root at all, and not start: 'failed to get rootfs info: unable to find data'.",
+        remedy=(
+            "Upgrade the kubelet or cAdvisor, boot with cgroup2, or use the distribution's own kernel.",
+            "If only the figures are missing: a notice; look for another message if something failed.",
+        ),
         reference="https://github.com/kubernetes/kubernetes/issues/71704",
-        rank=68,
+        rank=56,
     ),
     Entry(
         code="kernel-without-cgroups",
@@ -162,7 +167,11 @@ ENTRIES = (
             r"oom-kill:constraint=CONSTRAINT_NONE[^\n]*",
             r"(?<!group )\bOut of memory: Kill(?:ed)? process \d+[^\n]*",
         ),
-        ambiguous=(r"invoked oom-killer: gfp_mask[^\n]*", r"process of this unit has been killed by the OOM killer"),
+        ambiguous=(
+            r"invoked oom-killer: gfp_mask[^\n]*",
+            r"process of this unit has been killed by the OOM killer",
+            *SIGKILL,
+        ),
         verdict="the whole host ran out of memory: no limit of a container was reached",
         cause="The kernel then picks a victim by oom_score_adj and size, often in a container that did nothing wrong. "
         "Containers without a memory limit, or limits that add up to more than there is, are the usual reason.",

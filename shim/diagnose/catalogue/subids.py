@@ -79,7 +79,7 @@ ENTRIES = (
                 r"(?:user/max_user_namespaces|kernel/unprivileged_userns_clone)"
             ),
             r"cannot (?:clone|re-exec process): (?:Operation not permitted|No space left on device|Invalid argument)",
-            r"[Cc]annot re-exec process",
+            r"(?<!migrate\": )(?<!migrate\\\": )[Cc]annot re-exec process",
             r"unshare\(CLONE_NEWUSER\): Operation not permitted",
             rf"fork/exec /proc/self/exe: {EINVAL}",
             r"user namespaces? (?:is|are)(?:n't| not) (?:enabled|supported)",

@@ -20,6 +20,12 @@ ENTRIES = (
                 r"(?:--userns|[Uu]ser namespaces?)[^\n]*(?:not available|not supported|disabled)[^\n]*(?:apptainer|"
                 r"singularity)"
             ),
+            r"Failed to create \w+ namespace: \w+ namespace requires privileges[^\n]*",
+            r"Failed to create container (?:namespaces|process: (?:Invalid argument|Operation not permitted))",
+            (
+                r"User namespace not supported, and program not running privileged|Failed invoking the NEWUSER "
+                r"namespace[^\n]*"
+            ),
             r"error re-executing in root-mapped unprivileged user namespace[^\n]*",
         ),
         verdict="Apptainer, or Singularity, may not make the user namespace that it needs without setuid",
@@ -123,7 +129,7 @@ ENTRIES = (
             rf"while mounting (?P<path3>/\S+): [^\n]*(?:{EACCES}|{EPERM}|{ENOENT}|not a directory|stale file handle)",
             r"mount (?P<path4>/\S+?)->/\S* error: (?!while mounting image)[^\n]*",
             r"could not bind (?:cwd|scratch) directory (?P<path5>\S+) into container[^\n]*",
-            r"can't (?:change directory to|enter in current working directory)[^\n]*",
+            r"FATAL[^\n]*can't (?:change directory to|enter in current working directory)[^\n]*",
         ),
         verdict="{path} cannot be bound into the container",
         cause="The destination is not in the image and cannot be made (--writable, or no overlay and underlay), the "

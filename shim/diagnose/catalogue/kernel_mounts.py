@@ -285,7 +285,7 @@ ENTRIES = (
         ),
         ambiguous=(
             rf"error closing exec fds: open /proc/self/fd: {ENOENT}",
-            rf"\bopenat2 `[^`\n]*`: {ENOENT}",  # crun 1.28: the file that it needs next is hidden
+            rf"(?<!`: )\bopenat2 `[^`\n]*`: {ENOENT}",  # crun 1.28: the file that it needs next is hidden
         ),
         verdict="a mount has / of the container as its destination, which runtimes do not support",
         cause="Such a mount hides everything mounted before it, /proc included. crun refuses it with EINVAL or ENOENT.",

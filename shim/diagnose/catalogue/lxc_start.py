@@ -124,9 +124,10 @@ ENTRIES = (
             ),
             (
                 r"volume '[^'\n]*' does not exist|unable to (?:parse|detect)[^\n]*(?:rootfs|volume)[^\n]*|mounting "
-                r"container (?:failed|rootfs)[^\n]*"
+                r"container failed[^\n]*"
             ),
             r"Failed to handle rootfs pinning[^\n]*",
+            r"cannot open (?:directory )?['/]*[\w/.-]*subvol-\d+-disk-\d+'?: [^\n]*",
         ),
         verdict="the container's root file system cannot be mounted or prepared",
         cause="lxc.rootfs.path names what is not there (a storage that is not mounted, a volume that is missing or "
@@ -176,6 +177,7 @@ ENTRIES = (
             rf"(?:conf|utils)\.c{AT}Script exited with status \d+",
             r"Failed to run lxc\.hook\.(?:pre-start|pre-mount|mount|start|start-host|autodev|version)[^\n]*",
             r"run_buffer: \d+ Script exited with status[^\n]*",
+            r"unsupported [\w /-]+ version '[^'\n]*' at /usr/share/perl5/PVE/LXC[^\n]*",
         ),
         verdict="a script that LXC runs while the container starts (a hook) ended with an error",
         cause="Proxmox's pre-start hook fails on a storage, volume, bridge or unsupported distribution; LXD's on a "

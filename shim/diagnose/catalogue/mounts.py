@@ -52,7 +52,11 @@ ENTRIES = (
         ),
         verdict="the source of a mount cannot be reached: {source} (EACCES)",
         cause="A directory on the way is closed to the caller or to the ids that the user namespace maps.",
-        remedy=("chmod o+x the directory shown as evidence: namei -l {source}",),
+        remedy=(
+            "namei -l {source}: chmod o+x (or setfacl -m u:$USER:x) what is closed to this user",
+            "Reached only by membership of a group: podman run --group-add keep-groups (crun alone; runc loses them).",
+            "SELinux: ausearch -m avc -ts recent; -v SOURCE:DEST:Z gives it the container's label.",
+        ),
         reference="path_resolution(7)",
         confirm=look.unreachable,
     ),

@@ -58,8 +58,8 @@ ENTRIES = (
         title="nspawn cannot make a mount of the container",
         patterns=(
             (
-                rf"Failed to mount (?P<path>[^\n(]+?) \(type [^)\n]*\) on [^\n]*: (?:{EPERM}|{EACCES}|{EINVAL}|"
-                rf"{ENOENT}|{EBUSY}|{EROFS}|no such device)"
+                rf"(?<!systemd\[1\]: )Failed to mount (?P<path>[^\n(]+?) \(type [^)\n]*\) on [^\n]*: (?:{EPERM}|"
+                rf"{EACCES}|{EINVAL}|{ENOENT}|{EBUSY}|{EROFS}|no such device)"
             ),
             r"Failed to determine if [^\n]* (?:is )?already mounted[^\n]*",
             r"Failed to create [^\n]*/payload subcgroup: [^\n]+",
@@ -79,6 +79,26 @@ ENTRIES = (
         reference=NSPAWN,
         tell="does it start with --private-users=no? grep -E ' /(proc|sys)' /proc/self/mountinfo",
         rank=46,
+    ),
+    Entry(
+        code="systemd-mounts-refused",
+        title="systemd in a container may not make its first mounts",
+        patterns=(
+            rf"systemd\[1\]: Failed to mount [^\n]*: (?:{EPERM}|{EACCES})",
+            rf"Failed to mount (?:tmpfs|devpts|mqueue|proc|sysfs) at /[^\n]*: (?:{EPERM}|{EACCES}|{EROFS})",
+        ),
+        verdict="the systemd in this container may not make the mounts that it starts with",
+        cause="It mounts tmpfs at /run and /tmp, and its cgroups, itself. In an unprivileged container of docker that "
+        "is forbidden, unless they are there already.",
+        remedy=(
+            "podman does it by itself: podman run --systemd=always IMAGE /sbin/init",
+            (
+                "docker: --tmpfs /run --tmpfs /tmp --cgroupns=private --privileged; compose: tmpfs: [/run, /tmp], "
+                "privileged: true. LXC: nesting."
+            ),
+        ),
+        reference="https://systemd.io/CONTAINER_INTERFACE/",
+        rank=40,
     ),
     Entry(
         code="nspawn-failed",

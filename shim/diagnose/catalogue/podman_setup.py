@@ -83,10 +83,7 @@ ENTRIES = (
             r"could not find \\?\"(?P<program>[\w.-]+)\\?\" in one of [^\n]*",
             r"could not find a working (?P<program2>conmon) binary[^\n]*",
             r"could not find \\?\"(?P<program3>[\w.-]+)\\?\" because there are no helper binary directories[^\n]*",
-            (
-                r"(?P<program4>conmon|catatonit|crun|runc)[^\n]{0,60} (?:binary|executable)? ?(?:not found|is not "
-                r"installed)"
-            ),
+            r"(?P<program4>conmon|catatonit)(?: binary)? (?:not found|is not installed)",
         ),
         verdict="podman needs {program}, which is not installed, or is not in its list of directories",
         cause="podman looks for its helpers (netavark, aardvark-dns, rootlessport, catatonit, conmon, pasta, gvproxy) "

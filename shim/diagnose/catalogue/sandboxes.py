@@ -70,6 +70,7 @@ ENTRIES = (
         code="bwrap-path-missing",
         title="bubblewrap does not find a path, or cannot make it",
         patterns=(
+            rf"bwrap: Can't (?:re)?bind mount (?P<path2>\S+) on [^\n]*(?:{ENOENT}|not a directory|is a directory)",
             (
                 r"bwrap: (?:Can't find source path|Can't (?:open|access|chdir to|mkdir(?: parents for)?|create (?:file|"
                 r"symlink)[^\n]*?|make symlink at|get type of source|stat|read)|execvp|Creating newroot failed) "

@@ -134,6 +134,7 @@ ENTRIES = (
                 r"[^\n]+"
             ),
             r"failed to open /proc/\d+/ns/(?P<path4>\w+): [^\n]+",
+            r"cannot get namespace path unless container \S+ is running[^\n]*",
             r"joining network namespace[^\n]*: [^\n]+",
             r"[Rr]equested network namespace \S+ does not exist",
         ),

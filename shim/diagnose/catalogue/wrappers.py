@@ -68,6 +68,7 @@ ENTRIES = (
         patterns=(
             rf"mkdir (?P<path>/run/(?:runc|crun|containerd|docker|youki)(?:/[^\s:]*)?): {EACCES}",
             rf"mkdir (?P<path2>/run/user/\d+): {EACCES}",
+            rf"failed to create directory (?P<path3>/run/(?:youki|runc|crun)\S*)\s+Caused by:\s+{EACCES}",
         ),
         verdict="this user may not make {path}, where the runtime or the engine keeps its state",
         cause="/run/runc and the like belong to root. /run/user/<id> is made by systemd-logind at a login, and is "

@@ -20,6 +20,7 @@ from shim.diagnose.catalogue import (
     engines,
     families,
     families_of_mounts,
+    families_of_steps,
     fields,
     filters,
     foreign,
@@ -99,7 +100,10 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("Units around containers", user_units.ENTRIES),
     ("What is left over, and what no longer fits", leftovers.ENTRIES),
     ("After the start", aftermath.ENTRIES),
-    ("By the kind of failure, where nothing else fits", (*families.ENTRIES, *families_of_mounts.ENTRIES)),
+    (
+        "By the kind of failure, where nothing else fits",
+        (*families.ENTRIES, *families_of_mounts.ENTRIES, *families_of_steps.ENTRIES),
+    ),
     ("Passed through unchanged", foreign.ENTRIES),
 )
 ENTRIES: tuple[Entry, ...] = tuple(entry for _, entries in AREAS for entry in entries)

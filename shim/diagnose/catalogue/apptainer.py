@@ -12,6 +12,7 @@ ENTRIES = (
         code="apptainer-without-user-namespace",
         title="Apptainer or Singularity may not make a user namespace",
         patterns=(
+            rf"Failed to (?:set mount propagation|propagate as SHARED|unshare root file system): (?:{EACCES}|{EPERM})",
             r"[Ff]ailed to create user namespace: [^\n]*",
             rf"Failed to create (?:mount|container) namespace: (?:{EPERM}|{ENOSPC}|{EINVAL})",
             r"Could not write (?:parent )?info to (?:uid_map|gid_map|setgroups): [^\n]*",
@@ -124,6 +125,10 @@ ENTRIES = (
         code="apptainer-bind-failed",
         title="Apptainer or Singularity cannot bind a directory into the container",
         patterns=(
+            r"There was an error binding the path (?P<path6>[^\s:]+): [^\n]+",
+            r"[Cc]ould not bind mount (?P<path7>/\S+)[^\n]*|Can't stat (?P<path8>/\S+) directory: [^\n]+",
+            rf"Failed to (?:restore|change|open) current working directory: (?:{EACCES}|{ENOENT}|{EPERM})",
+            r"while mounting (?P<path9>/\S+): could not mount \S+: operation not supported",
             r"destination (?P<path>/\S*) doesn't exist in container",
             r"mount source (?P<path2>/\S*) doesn't exist",
             rf"while mounting (?P<path3>/\S+): [^\n]*(?:{EACCES}|{EPERM}|{ENOENT}|not a directory|stale file handle)",
@@ -133,7 +138,8 @@ ENTRIES = (
         ),
         verdict="{path} cannot be bound into the container",
         cause="The destination is not in the image and cannot be made (--writable, or no overlay and underlay), the "
-        "source does not exist on this node, or root may not read it (NFS with root_squash, FUSE, a private home).",
+        "source does not exist on this node, or root may not read it (NFS with root_squash, FUSE, a private home). The "
+        "working directory counts, too. EOPNOTSUPP: overlay over an automount, in setuid mode.",
         remedy=(
             (
                 "Destination: mkdir it in the image (%post, or in the sandbox), or use --writable-tmpfs in place of "
@@ -148,6 +154,33 @@ ENTRIES = (
         reference=f"{USER}bind_paths_and_mounts.html",
         tell="ls -ld the source; apptainer exec IMAGE ls -ld the destination",
         rank=46,
+    ),
+    Entry(
+        code="apptainer-home-unknown",
+        title="Apptainer or Singularity does not know the user's home directory",
+        patterns=(
+            r"failed to add \s?(?:\S+ )?as session directory: path \S+ is not an absolute path",
+            (
+                r"could not (?:retrieve|get) user information for[^\n]*|no user found with (?:UID|uid) \d+|unknown "
+                r"userid \d+"
+            ),
+            (
+                r"(?:home directory|Home directory)[^\n]*(?:is not set|not found|could not be determined|doesn't "
+                r"exist)[^\n]*"
+            ),
+        ),
+        verdict="the user's entry, or home directory, cannot be looked up",
+        cause="Users of a directory service (Active Directory, LDAP by sssd) have no line in /etc/passwd, an empty "
+        "home in it, or the lookup fails inside the setuid program.",
+        remedy=(
+            "getent passwd $USER: does its sixth field name an existing directory? sssd: fallback_homedir = /home/%u",
+            (
+                'apptainer exec --no-home, or --home /tmp/$USER; "config passwd = no" and "mount home = no" in '
+                "apptainer.conf."
+            ),
+        ),
+        reference="https://github.com/apptainer/apptainer/issues/1136",
+        rank=38,
     ),
     Entry(
         code="apptainer-overlay-refused",
@@ -175,6 +208,8 @@ ENTRIES = (
         code="apptainer-creation-failed",
         title="Apptainer or Singularity could not make the container",
         ambiguous=(
+            r"(?-i:ERROR|ABORT|FATAL) +: (?![^\n]*cgroup)[^\n]+",
+            r"(?-i:ERROR|ABORT|FATAL) +\[U=\d+,P=\d+\](?![^\n]*cgroup)[^\n]+",
             r"container creation failed: (?![^\n]*cgroup)[^\n]*",
             r"(?:while running engine|While performing build): [^\n]*",
             r"FATAL:\s+(?:[Ww]hile|[Uu]nable to|[Cc]ould not|[Ff]ailed)[^\n]*",

@@ -71,7 +71,7 @@ ENTRIES = (
         patterns=(
             r"failed to connect to dbus \(hint: for rootless containers",
             r"could not detect DBUS_SESSION_BUS_ADDRESS from (?:the environment|`systemctl)",
-            r"rootless cgroups require a D-Bus session",
+            r"rootless cgroups require a D-Bus session|\[ERROR\] Needs systemd \(systemctl --user\)",
             r"Failed to connect to (?:user scope )?bus: (?:No medium found|No such file or directory|ENOENT)",
             rf"sd-bus (?:call|add match|match signal): (?:{EACCES}|{EPERM})",
             r"no valid bus path found in list unix:path=|failed to create session dbus client",  # youki

@@ -60,6 +60,7 @@ ENTRIES = (
         ambiguous=(
             rf"{CALL}`? failed: exit status \d+",
             r"(?:[Ff]ailed to|[Cc]annot|could not) (?:checkpoint|restore) container[^\n]*",
+            r"criu\.c:? ?do_(?:dump|restore)[^\n]*|(?:Checkpointing|Restoring) \S+ failed|snapshot dump failed",
         ),
         verdict="the checkpoint or restore failed; CRIU's log has the reason",
         cause="dump.log or restore.log is in the directory behind --work-path. Usual: established TCP connections, a "

@@ -52,6 +52,71 @@ ENTRIES = (
         rank=40,
     ),
     Entry(
+        code="container-of-other-cgroup-version",
+        title="podman made the container under the other cgroup version",
+        patterns=(r"cgroup namespace is not supported with cgroup v1 and systemd mode",),
+        verdict="the container's stored settings belong to cgroup2, and this host now runs with v1 hierarchies",
+        cause="podman notes the cgroup namespace when it makes a container. After a boot with the other version it "
+        "does not fit any more.",
+        remedy=(
+            "podman rm NAME, and make it again; volumes stay.",
+            "Or boot as before: without systemd.unified_cgroup_hierarchy=0 on the kernel's command line.",
+        ),
+        reference="https://github.com/containers/podman/issues/24107",
+        tell="stat -fc %T /sys/fs/cgroup; podman inspect NAME --format '{{{{.HostConfig.CgroupMode}}}}'",
+        rank=30,
+    ),
+    Entry(
+        code="network-namespace-not-made",
+        title="the engine cannot make a network namespace",
+        patterns=(
+            r"creating network namespace for container \w+: [^\n]+",
+            rf"failed to create namespace: (?:{EACCES}|permission denied|operation not permitted|invalid argument)",
+            r"mount --make-r?shared \S*netns[^\n]*: [^\n]+",
+        ),
+        verdict="podman cannot make, or keep, a network namespace for the container",
+        cause="There are no namespaces here (WSL 1), an outer container or its filter forbids them, or the directory "
+        "/run/user/<id>/netns (root: /run/netns) cannot be mounted on.",
+        remedy=(
+            "WSL: wsl --set-version DISTRO 2. Inside a container: --privileged for the outer one.",
+            (
+                "Without a network namespace: podman run --network host. A stale directory: rm -rf /run/user/$(id "
+                "-u)/netns while no container runs."
+            ),
+        ),
+        reference="network_namespaces(7)",
+        tell="unshare -Urn true (root: unshare -n true); uname -r: does it say Microsoft, 4.4?",
+        rank=20,
+    ),
+    Entry(
+        code="session-helper-missing",
+        title="toolbox does not reach Flatpak's session helper",
+        patterns=(r"failed to call org\.freedesktop\.Flatpak\.SessionHelper\.RequestSession[^\n]*",),
+        verdict="toolbox needs flatpak-session-helper on the session bus, and does not reach it",
+        cause="The package flatpak (flatpak-session-helper) is not installed, or there is no D-Bus session: ssh, su, "
+        "cron.",
+        remedy=(
+            "dnf install flatpak (or flatpak-session-helper); newer toolbox brings it along.",
+            "Log in as the user itself; echo $DBUS_SESSION_BUS_ADDRESS.",
+        ),
+        reference="https://github.com/containers/toolbox/issues/203",
+        rank=40,
+    ),
+    Entry(
+        code="document-portal-not-visible",
+        title="flatpak does not find the document portal in this container",
+        patterns=(r"bwrap: Can't find source path /run/user/\d+/doc\S*: [^\n]+",),
+        verdict="flatpak runs inside a container (toolbox, distrobox), where the document portal is not mounted",
+        cause="/run/user/<id>/doc is a FUSE mount of the host's session; it does not show in a container that was "
+        "started before it, or without its propagation.",
+        remedy=(
+            "Run it on the host: flatpak-spawn --host flatpak run APP (distrobox-host-exec flatpak run APP).",
+            "On the host itself: systemctl --user restart xdg-document-portal; ls /run/user/$(id -u)/doc",
+        ),
+        reference="https://github.com/containers/toolbox/issues/659",
+        rank=30,
+    ),
+    Entry(
         code="mount-point-behind-dangling-link",
         title="a mount point lies behind a link in the image that leads nowhere",
         patterns=(

@@ -88,7 +88,6 @@ ENTRIES = (
             rf"unshare: (?:unshare failed|write failed [^\n]*|cannot [^\n]*): {EPERM}",
             rf"nsenter: [^\n]*: {EPERM}",
             r"rootlesskit[^\n]*fork/exec /proc/self/exe: permission denied",
-            r"[Ff]ailed to sync with dbus proxy|ldconfig failed, exit status 256",
             r"Failed to move to new namespace: PID namespaces supported[^\n]*",
             r"credentials\.cc\(\d+\)[^\n]*Permission denied",
         ),

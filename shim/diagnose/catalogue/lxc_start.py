@@ -171,6 +171,32 @@ ENTRIES = (
         rank=47,
     ),
     Entry(
+        code="lxc-privilege-missing",
+        title="LXC may not drop capabilities, set limits or a user in the container",
+        patterns=(
+            r"lxc[^\n]*\.c:?[^\n]*(?:drop|remove|raise|set ?up)[^\n]*capabilit[^\n]*",
+            r"lxc[^\n]*\.c:?[^\n]*[Ff]ailed to (?:switch to [ug]id|setres[ug]id|drop suppl|set suppl)[^\n]*",
+            r"lxc[^\n]*\.c:?[^\n]*[Ff]ailed to (?:set ?up (?:resource|procfs) limits|set rlimit|set oom)[^\n]*",
+            (
+                r"lxc[^\n]*\.c:?[^\n]*[Ff]ailed to [^\n]*(?:console|terminal|tty|ptmx|devpts)[^\n]*(?:Permission "
+                r"denied|not permitted)?[^\n]*"
+            ),
+            r"lxc[^\n]*seccomp\.c:?[^\n]*(?:[Ff]ailed|[Ee]rror)[^\n]*",
+        ),
+        verdict="LXC may not prepare the container's process: capabilities, ids, limits, terminal or filter",
+        cause="LXC itself runs without these rights (unprivileged, or in an outer container), an id is not in the map, "
+        "a limit is above the caller's own, or kernel and libseccomp are older than the configuration.",
+        remedy=(
+            "Nested: security.nesting=true and a larger id range outside; Proxmox: nesting=1, keyctl=1.",
+            (
+                "Take the key out: lxc.cap.drop, lxc.prlimit.*, lxc.seccomp.profile, lxc.console.path; upgrade LXC and "
+                "libseccomp together."
+            ),
+        ),
+        reference=MANUAL,
+        rank=58,
+    ),
+    Entry(
         code="lxc-hook-failed",
         title="a hook of LXC, LXD or Proxmox ended with an error",
         patterns=(
@@ -224,5 +250,30 @@ ENTRIES = (
         reference="https://linuxcontainers.org/lxc/getting-started/",
         tell="lxc-checkconfig | grep -v enabled; unshare -Ur true",
         rank=45,
+    ),
+    Entry(
+        code="lxc-step-failed",
+        title="LXC failed at a step that its log names",
+        ambiguous=(
+            (
+                r"lxc[\w-]* [^\n]*\bERROR +(?![^\n]*(?:cgfs|criu|checkpoint|container failed to start|more details|"
+                r"Additional))[^\n]+"
+            ),
+            (
+                r"lxc-(?:start|attach|execute|create|stop|info|freeze): (?![^\n]*(?:cgfs|container failed to start|"
+                r"more details|Additional))[^\n]*\.c: ?\w+: ?\d+[^\n]*"
+            ),
+        ),
+        verdict="LXC failed; the first ERROR line of its log names the step and the errno",
+        cause="The lines after the first are its consequences. EPERM, EACCES: AppArmor, an outer container, or ids "
+        "that are not mapped. ENOENT: a path of the configuration. EINVAL: something that this kernel lacks.",
+        remedy=(
+            f"The whole log: {LOG}",
+            "lxc-checkconfig; grep -v '^#' the container's config; dmesg | grep -i denied.",
+        ),
+        reference=MANUAL,
+        tell="grep -m1 ERROR in the log",
+        offer=6,
+        last=True,
     ),
 )

@@ -17,6 +17,10 @@ ENTRIES = (
                 rf"(?:stat|lstat|mkdir|open|creating tmpdir:[^\n]*|chmod) (?P<path>/run/user/\d+)(?:/(?:containers|"
                 rf"libpod)[^\s:]*)?: (?:{ENOENT}|{EACCES})"
             ),
+            (
+                rf"(?:open|stat|mkdir|creating) (?P<path5>/tmp/(?:podman-run|run|storage-run)-\d+)/[^\s:]*: "
+                rf"(?:{ENOENT}|{EACCES})"
+            ),
             r"\brunroot must be set\b",
             (
                 r"XDG_RUNTIME_DIR (?:directory )?\\?\"?(?P<path2>/[^\s\"\\]*)\\?\"? (?:is not owned by the current "
@@ -105,6 +109,7 @@ ENTRIES = (
         patterns=(
             r"'overlay' is not supported over (?P<fstype>[\w-]+)[^\n]*",
             r"backing file system is unsupported for this graph driver",
+            r"overlayfs is not available for (?P<path>[^\s,]+)[^\n]*",
             r"kernel does not support overlay fs[^\n]*",
             r"'overlay' not found as a supported filesystem[^\n]*",
             r"a network file system with user namespaces is not supported[^\n]*",
@@ -114,8 +119,10 @@ ENTRIES = (
         verdict="the storage driver overlay does not work where the engine keeps its images",
         cause="overlay cannot lie on another overlay (an engine in a container without a volume), on NFS and other "
         "network file systems, on encrypted homes (eCryptfs), on ZFS before 2.2, and rootless not before Linux 5.11 "
-        "without fuse-overlayfs.",
+        "without fuse-overlayfs. After a kernel update without a reboot its module cannot be loaded, and no file "
+        "system does.",
         remedy=(
+            "grep overlay /proc/filesystems; modprobe overlay: if it fails after an update, reboot.",
             (
                 "In a container: a volume for the storage: -v NAME:/var/lib/containers (rootless: "
                 "/home/podman/.local/share/containers; Kubernetes: emptyDir)."

@@ -70,7 +70,7 @@ ENTRIES = (
         code="bwrap-path-missing",
         title="bubblewrap does not find a path, or cannot make it",
         patterns=(
-            rf"bwrap: Can't (?:re)?bind mount (?P<path2>\S+) on [^\n]*(?:{ENOENT}|not a directory|is a directory)",
+            r"bwrap: Can't (?:re)?bind mount (?P<path2>\S+) on [^\n:]+: [^\n]+",
             (
                 r"bwrap: (?:Can't find source path|Can't (?:open|access|chdir to|mkdir(?: parents for)?|create (?:file|"
                 r"symlink)[^\n]*?|make symlink at|get type of source|stat|read)|execvp|Creating newroot failed) "
@@ -80,8 +80,14 @@ ENTRIES = (
         verdict="bubblewrap could not use {path}",
         cause="ENOENT: the path, or the command, is not there, or only outside the sandbox (libraries of the command "
         "count, too). EACCES: the mapped user may not search a parent (a private home, FUSE, /root), or SELinux. "
-        "EROFS: the place to mount on would have to be made in a read-only bind.",
+        "EROFS: the place to mount on would have to be made in a read-only bind. ENODEV, EIO, ENOTCONN, ESTALE: a dead "
+        "mount (automount, FUSE, network) lies there.",
         remedy=(
+            (
+                "Flatpak: flatpak override --show APP; --reset removes what opens whole trees (--filesystem=/), which "
+                "leaves no place for its own mounts; flatpak update, and flatpak repair."
+            ),
+            "A dead mount: findmnt -R the path; umount -l it.",
             (
                 "ls -ld it as the same user; bind each directory that the command needs: --ro-bind /usr /usr --symlink "
                 "usr/lib64 /lib64."
@@ -94,6 +100,41 @@ ENTRIES = (
         reference=BWRAP,
         tell="namei -l the path; strace -f -e trace=mount,open bwrap ... | tail",
         rank=40,
+    ),
+    Entry(
+        code="bwrap-failed",
+        title="bubblewrap could not set up its sandbox",
+        ambiguous=(r"\bbwrap: [^\n]+",),
+        verdict="bubblewrap could not set up its sandbox; its line names the step",
+        cause="EPERM, EACCES: no user namespaces here (AppArmor on Ubuntu, a sysctl, an outer container). ENOENT: a "
+        "path or command that is not bound into it. Unknown option: the program wants a newer bubblewrap.",
+        remedy=(
+            "bwrap --ro-bind / / --dev /dev --proc /proc true: does the simplest sandbox work?",
+            "It does: take the binds and options away one by one. It does not: unshare -Ur true, and its sysctls.",
+        ),
+        reference=BWRAP,
+        tell="bwrap --version; bwrap --ro-bind / / true; dmesg | grep -i denied",
+        offer=4,
+        last=True,
+    ),
+    Entry(
+        code="flatpak-run-failed",
+        title="flatpak's last line only reports that the sandbox did not start",
+        ambiguous=(r"[Ff]ailed to sync with dbus proxy", r"ldconfig failed, exit status \d+"),
+        verdict="the sandbox ended before flatpak could use it: the line of bwrap above is the reason",
+        cause="xdg-dbus-proxy and ldconfig run in bubblewrap as well, and fail as it does: no user namespaces, a bind "
+        "that is not possible, or no D-Bus session.",
+        remedy=(
+            "flatpak run -v APP, and explain the line with bwrap:.",
+            (
+                "No such line: echo $DBUS_SESSION_BUS_ADDRESS; log in to a session of your own (not by su), or flatpak "
+                "run --no-session-bus."
+            ),
+        ),
+        reference="https://docs.flatpak.org/",
+        tell="flatpak run -v APP 2>&1 | grep bwrap",
+        offer=3,
+        last=True,
     ),
     Entry(
         code="gvisor-cgroup-refused",
@@ -181,10 +222,9 @@ ENTRIES = (
                 r"failed)[^\n]*"
             ),
             r"(?:exiting QMP loop|QMP command failed|qemu-system-\w+: )[^\n]*",
-            (
-                r"(?:timed out connecting to|Failed to Check if grpc server is working|[Ff]ailed to connect to) "
-                r"(?:vsock|hybrid_vsock|agent)?[^\n]*(?:vsock|agent|grpc)[^\n]*"
-            ),
+            rf"/dev/(?:kvm|vhost-net|vhost-vsock|vhost-vdpa\S*): (?:{ENOENT}|{EACCES}|no such device)",
+            r"[Ff]ailed to check if grpc server is working[^\n]*",
+            r"(?:timed out connecting to|[Ff]ailed to connect to) [^\n]*(?:vsock|kata-agent|agent|grpc)[^\n]*",
             (
                 r"This system can't currently create (?:secure )?Kata Containers|[Kk]ata.*(?:requires|"
                 r"needs).*virtuali[sz]ation"
@@ -197,8 +237,9 @@ ENTRIES = (
         remedy=(
             "ls -l /dev/kvm; kata-runtime check; cloud: a machine type with nested virtualization, or bare metal.",
             (
-                "modprobe kvm_intel (kvm_amd) vhost_vsock; default_memory and the image's path in configuration.toml; "
-                "enable debug there, and read journalctl -t kata."
+                "modprobe kvm_intel (kvm_amd) vhost_vsock vhost_net (VMware's vsock modules keep vhost_vsock out: "
+                "unload them); default_memory and the image's path in configuration.toml; enable debug there, and read "
+                "journalctl -t kata."
             ),
             "Several hypervisors are installed: try RuntimeClass kata-qemu.",
         ),

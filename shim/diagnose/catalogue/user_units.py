@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import EACCES, ENOENT, EPERM, Entry
+from shim.diagnose.entry import EACCES, EINVAL, ENOENT, ENOSYS, EPERM, Entry
 
 QUADLET = "https://docs.podman.io/en/latest/markdown/podman-systemd.unit.5.html"
 EXEC = "systemd.exec(5), Process Exit Codes"
@@ -53,6 +53,45 @@ ENTRIES = (
         tell="systemd-detect-virt; dmesg (of the host) | grep -i denied; journalctl -u UNIT -b",
         offer=1,
         rank=42,
+    ),
+    Entry(
+        code="unit-mounts-changed",
+        title="systemd could not make a unit's mounts (EINVAL)",
+        patterns=(
+            rf"Failed to set up mount namespacing: [^\n]*{EINVAL}",
+            rf"Failed at step NAMESPACE spawning[^\n]*: {EINVAL}",
+        ),
+        verdict="systemd could not make the unit's mounts: they changed meanwhile, or this kernel does not know an "
+        "option",
+        cause="EINVAL once, and not again: mounts of the host changed while systemd copied them. Each time: a kernel "
+        "that is older than the unit's settings (ProtectProc=, MountAPIVFS=), or a root that is no mount point "
+        "(chroot, initramfs).",
+        remedy=(
+            "systemctl restart UNIT; Restart=on-failure in it.",
+            (
+                "Each time: leave out one setting after the other by systemctl edit UNIT: ProtectProc=default "
+                "ProtectKernelTunables=no ProtectSystem=no."
+            ),
+        ),
+        reference="https://github.com/systemd/systemd/issues/16156",
+        rank=38,
+    ),
+    Entry(
+        code="unit-system-call-missing",
+        title="systemd in a container lacks a system call",
+        patterns=(
+            rf"(?:Failed to locate executable|Failed at step \w+ spawning|Failed to set up [\w ]+)[^\n]*: {ENOSYS}",
+        ),
+        verdict="a system call that this systemd needs is not there: the outer container's filter or kernel is older",
+        cause="A new systemd or C library uses new calls (faccessat2, openat2, close_range, fsopen). The seccomp "
+        "filter of an older LXC, docker or libseccomp outside, or an old kernel, does not know them.",
+        remedy=(
+            "Upgrade the host: kernel, libseccomp, and LXC or docker, whose filter it is.",
+            "For now: --security-opt seccomp=unconfined (LXC: lxc.seccomp.profile empty), or an older image.",
+        ),
+        reference="https://github.com/systemd/systemd/issues/17866",
+        tell="uname -r; grep Seccomp /proc/self/status",
+        rank=37,
     ),
     Entry(
         code="unit-step-failed",
@@ -163,6 +202,7 @@ ENTRIES = (
         ambiguous=(
             r"code=exited, status=12[567](?:/n/a)?",
             r"Failed with result '(?:exit-code|protocol|timeout|resources)'",
+            r"(?:start|stop|start-pre|start-post) operation timed out\. Terminating",
             r"(?:Start|Scheduled restart)[^\n]*(?:request repeated too quickly|restart counter is at)[^\n]*",
             r"Job for [\w@.-]+\.service failed because[^\n]*",
             r"Failed to start [\w@.-]+(?:\.service)?(?: - [^\n]*)?\.?$",

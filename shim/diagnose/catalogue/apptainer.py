@@ -81,7 +81,8 @@ ENTRIES = (
             r"must be owned by (?:the )?root(?: user)?[^\n]*",
             r"Running setuid workflow with user namespace is not allowed",
             r"(?:starter-suid|starter) [^\n]*(?:not found|no such file)[^\n]*",
-            r"--?\w*:? ?(?:a )?setuid installation (?:is )?required[^\n]*",
+            r"setuid installation (?:is )?required[^\n]*",
+            r"Failed to set effective UID to 0",
         ),
         verdict="the installation's setuid part is missing or not owned by root",
         cause="It was copied or unpacked without root's rights, lies on a file system with nosuid, or its "

@@ -89,6 +89,22 @@ ENTRIES = (
         rank=20,
     ),
     Entry(
+        code="rootless-containerd-not-running",
+        title="nerdctl finds no rootless containerd of this user",
+        patterns=(
+            r"rootless containerd not running\?[^\n]*(?:no such file|connection refused|permission denied)[^\n]*",
+        ),
+        verdict="no rootless containerd of this user runs",
+        cause="nerdctl as a user talks to containerd of the same user, which is a user's service of its own. Tools "
+        "such as kind take nerdctl because it is installed, though another engine was meant.",
+        remedy=(
+            "containerd-rootless-setuptool.sh install; systemctl --user start containerd; loginctl enable-linger $USER",
+            "Root's containerd: sudo nerdctl. kind with podman: export KIND_EXPERIMENTAL_PROVIDER=podman.",
+        ),
+        reference="https://github.com/containerd/nerdctl/blob/main/docs/rootless.md",
+        rank=30,
+    ),
+    Entry(
         code="session-helper-missing",
         title="toolbox does not reach Flatpak's session helper",
         patterns=(r"failed to call org\.freedesktop\.Flatpak\.SessionHelper\.RequestSession[^\n]*",),
@@ -134,8 +150,8 @@ ENTRIES = (
                 "rm /home && mkdir /home)."
             ),
             (
-                "Or mount at the link's target (-v $HOME:/var/home/$USER), or use an image for containers in place of "
-                "an image of a host; upgrade crun."
+                "Or mount at the link's target (-v $HOME:/var/home/$USER), or use a container image, not that of a "
+                "host; upgrade crun."
             ),
         ),
         reference="https://github.com/89luca89/distrobox/issues/1844",

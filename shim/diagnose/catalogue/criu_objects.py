@@ -96,7 +96,7 @@ ENTRIES = (
         ambiguous=(said(r"[\w-]+"), r"\((?P<file2>[\w-]+\.c):\d+\): Error[^\n]*"),
         verdict="CRIU refused in {file}.c: {said}",
         cause="mount: a bind mount that CRIU was not told of. proc_parse, mem: a device or mapping that it cannot "
-        "save. tun, net, iptables, sockets: a kernel module is missing. cr-restore, pid: an id or file is taken. Lines "
+        "save. tun, net, iptables, sockets: a kernel module is missing. cr-restore, pid: an id or file is taken; lines "
         "with cr-dump.c only say that it failed.",
         remedy=(
             "podman and runc name their mounts to CRIU; by hand: --external mnt[/path]:name, or --ext-mount-map auto.",

@@ -41,6 +41,7 @@ ENTRIES = (
         code="engine-storage-damaged",
         title="the engine's storage lacks a layer or a file that it has noted",
         patterns=(
+            r"changing to intended-new-root directory[^\n]*|error in copier subprocess[^\n]*",
             r"\blayer not known\b|\bimage not known\b[^\n]*layer|error loading storage metadata",
             rf"readlink (?P<path>{STORED}): (?:{ENOENT}|invalid argument)",
             (
@@ -49,10 +50,11 @@ ENTRIES = (
             ),
             r"layer in lower level storage driver not accounted for|can't stat (?:\(or find\?\) )?lower layer[^\n]*",
             r"(?:layer|image|container) (?:content modified|data item (?:is missing|has incorrect size))",
+            r"panic: (?:invalid page type|page \d+ already freed)[^\n]*[\s\S]*?bbolt|invalid freelist page: \d+[^\n]*",
         ),
         verdict="the engine's storage is damaged: a layer or link that it has noted is not there",
         cause="A crash, a kill or a full disk during a pull or removal, two engines on one storage (an older podman, "
-        "another machine on NFS), or files removed by hand.",
+        "another machine on NFS, a hostPath: mounts of one do not show in the other), or files removed by hand.",
         remedy=(
             "podman system check --repair (podman 5.1 or later); podman rmi -f the image, and pull it again.",
             (
@@ -70,6 +72,8 @@ ENTRIES = (
             r"unable to connect to Podman(?: socket)?[^\n]*",
             r"Cannot connect to Podman\. Please verify your connection[^\n]*",
             r"dial unix (?P<path>\S*podman\.sock): connect: [^\n]+",
+            r"connect (?:ECONNREFUSED|ENOENT|EACCES) (?P<path3>\S*podman\.sock)",
+            r"Error: failed to connect: dial tcp [^\n]*(?:127\.0\.0\.1|\[::1\]):\d+: connect: connection refused",
             r"Cannot connect to the Docker daemon at unix://(?P<path2>\S*podman\.sock)[^\n]*",
             r"Error while fetching server API version[^\n]*(?:podman|run/user)[^\n]*",
         ),
@@ -145,7 +149,7 @@ ENTRIES = (
         patterns=(r"Could not enable linger: [^\n]*",),
         verdict="loginctl may not keep the user's systemd running (linger)",
         cause="polkit asks for an administrator's consent outside a local session (ssh, a service), or polkit or "
-        "logind does not run.",
+        "logind does not run. Read-only file system, timed out: logind itself is at fault.",
         remedy=("As root: sudo loginctl enable-linger USER; or: sudo touch /var/lib/systemd/linger/USER, and reboot.",),
         reference="loginctl(1)",
         rank=40,

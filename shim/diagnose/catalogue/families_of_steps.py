@@ -37,9 +37,9 @@ ENTRIES = (
         ),
         verdict="the runtime failed at the step: {said}",
         cause="EPERM: rootless, or in an outer container, without the right for it. EACCES: permissions, SELinux or "
-        "AppArmor. ENOENT: the path is not in the image or on the host. EOPNOTSUPP: the file system of the storage "
-        "cannot do it (NFS, FUSE, an old fuse-overlayfs). EROFS: the root or volume is read-only. EINVAL, ENOSYS: this "
-        "kernel does not know the option.",
+        "AppArmor. ENOENT: the path is not in the image or on the host; EROFS: the root or volume is read-only. "
+        "EOPNOTSUPP: the storage's file system cannot do it (NFS, an old fuse-overlayfs); EINVAL, ENOSYS: this kernel "
+        "does not know the option.",
         remedy=(
             (
                 "Does it start with --security-opt label=disable --security-opt apparmor=unconfined? Then it is the "

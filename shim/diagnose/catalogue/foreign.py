@@ -77,7 +77,13 @@ ENTRIES = (
         "working-directory-unusable",
         "the working directory cannot be entered",
         r"chdir to cwd \(\\?\"[^\"\n]*\\?\"\) set in config\.json failed",
-        r"\bchdir (?:to )?`?[^`\n]*`?: (?:" + ENOENT + "|" + EACCES + "|" + ENOTDIR + ")",
+        r"(?<!new-root directory \")\bchdir (?:to )?(?!/\S*/overlay/)`?[^`\n]*`?: (?:"
+        + ENOENT
+        + "|"
+        + EACCES
+        + "|"
+        + ENOTDIR
+        + ")",
         r"error during container init: mkdir [^\n:]*: " + ENOTDIR,  # runc makes the directory where it is missing
         remedy="Correct process.cwd (docker: --workdir).",
     ),

@@ -172,8 +172,8 @@ ENTRIES = (
     Entry(
         code="terminal-without-devpts",
         title="a terminal is requested, but no devpts is mounted for it",
-        patterns=(rf"\bopen [`'\"]?/dev/(?:pts/)?ptmx[`'\"]?: {ENOENT}",),
-        verdict="the container needs a terminal, and there is no /dev/ptmx (ENOENT)",
+        patterns=(rf"\bopen [`'\"]?/dev/(?:pts/)?ptmx[`'\"]?: (?:{ENOENT}|no such device(?: or address)?)",),
+        verdict="the container needs a terminal, and there is no /dev/ptmx that works (ENOENT, ENODEV)",
         cause="/dev/ptmx belongs to the devpts file system at /dev/pts. config.json does not mount it, or the host "
         "does not have it.",
         remedy=(

@@ -52,10 +52,12 @@ ENTRIES = (
         ),
         verdict="the container's AppArmor profile cannot be applied on this host",
         cause="AppArmor is not enabled in this kernel or another security module is in its place (EINVAL), or the "
-        "profile is not loaded (ENOENT).",
+        "profile is not loaded (ENOENT). The same file takes SELinux's context: a type or level that its policy does "
+        "not know is EINVAL, too.",
         remedy=(
             "aa-status; apparmor_parser -r /etc/apparmor.d/containers/<profile>, or --security-opt apparmor=unconfined",
             "Inside LXC: security.nesting=true (LXD, Incus), features nesting=1 (Proxmox), and a newer host kernel.",
+            "SELinux: --security-opt label=disable, or correct seLinuxOptions (type, level) in the YAML.",
         ),
         reference="OCI runtime-spec, config.md, Linux Process",
         confirm=look.label_support("/sys/kernel/security/apparmor", "AppArmor", ("process", "apparmorProfile")),

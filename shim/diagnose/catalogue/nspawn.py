@@ -34,7 +34,7 @@ ENTRIES = (
         patterns=(
             (
                 r"(?:Directory|Image) (?P<path>[^\n]+?) (?:lacks the binary to execute|doesn't look like (?:it has "
-                r")?an OS tree|is not a OS tree)[^\n]*"
+                r")?an OS (?:tree|root directory)|is not a OS tree)[^\n]*"
             ),
             r"(?:execv|exec)\([^)\n]*\) failed: No such file or directory",
             r"Failed to (?:dissect|mount) (?:image|disk image)[^\n]*",
@@ -101,10 +101,51 @@ ENTRIES = (
         rank=40,
     ),
     Entry(
+        code="nspawn-idmap-refused",
+        title="nspawn cannot map the ids of the container's tree",
+        patterns=(
+            r"Failed to set up ID ?mapped mounts: [^\n]+",
+            r"Failed to (?:chown|adjust UID/GID|patch)[^\n]*(?:tree|directory|OS)[^\n]*",
+            r"Failed to write boot id: [^\n]+",
+        ),
+        verdict="nspawn cannot give the container's tree to its private users",
+        cause="EPERM, EINVAL: the kernel, or this file system, has no idmapped mounts. EBUSY: --volatile or "
+        "--pivot-root over the same tree. EACCES: the tree was made for another range of ids.",
+        remedy=(
+            (
+                "--private-users-ownership=chown changes the files' owners in place of mapping them; "
+                "--private-users=no does without."
+            ),
+            (
+                "A fixed range: --private-users=524288:65536. A tree of another range: --private-users=0 "
+                "--private-users-ownership=chown once takes it back."
+            ),
+        ),
+        reference=NSPAWN,
+        tell="uname -r; stat -f -c %T the directory; ls -ldn it",
+        rank=40,
+    ),
+    Entry(
+        code="nspawn-settings-invalid",
+        title="systemd-nspawn does not understand a line of a .nspawn file",
+        patterns=(r"(?P<path>/\S+\.nspawn):(?P<line>\d+): [^\n]+",),
+        verdict="line {line} of {path} is ignored: this version does not know the setting or its value",
+        cause="The manual page is of a newer systemd, or the value has another form in the file than on the command "
+        "line.",
+        remedy=(
+            (
+                "man systemd.nspawn of this host; systemctl --version. Use the option of the command line instead: "
+                "systemctl edit systemd-nspawn@NAME, ExecStart= with --private-users=..."
+            ),
+        ),
+        reference="systemd.nspawn(5)",
+        rank=50,
+    ),
+    Entry(
         code="nspawn-failed",
         title="systemd-nspawn could not start the container",
         ambiguous=(
-            rf"{BY}?(?:Parent|Child) died too early[^\n]*",
+            rf"{BY}?(?:Parent|Child) died too early[^\n]*|Short read while reading cgroup mode[^\n]*",
             r"(?:Container|Machine) \S+ (?:failed with error code|terminated by signal)[^\n]*",
             rf"{BY}Failed to [^\n]+",
             r"Failed to (?:register|unregister) machine: [^\n]*|Failed to allocate scope: [^\n]*",

@@ -57,6 +57,8 @@ ENTRIES = (
             r"acquiring lock \d+ for (?:container|pod|volume) \w+: (?:file exists|invalid argument)",
             r"Error refreshing container \w+: [^\n]*",
             r"a BoltDB database exists but is no longer being used[^\n]*",
+            r"failed to open \d+ locks in /libpod\w*: [^\n]+",
+            r"root filesystem: layer is not mounted",
         ),
         verdict="what podman has stored about its containers does not fit its configuration, its version or this boot",
         cause="Its directories under /run survived a reboot (a runroot on disk, /tmp not cleared), storage.conf or the "
@@ -84,6 +86,8 @@ ENTRIES = (
         code="podman-helper-missing",
         title="podman does not find one of its own programs",
         patterns=(
+            r"exec: \\?\"(?P<program5>rootless-cni-infra)\\?\": executable file not found[^\n]*",
+            r"rootless CNI infra image not present[^\n]*",
             r"could not find \\?\"(?P<program>[\w.-]+)\\?\" in one of [^\n]*",
             r"could not find a working (?P<program2>conmon) binary[^\n]*",
             r"could not find \\?\"(?P<program3>[\w.-]+)\\?\" because there are no helper binary directories[^\n]*",
@@ -219,7 +223,11 @@ ENTRIES = (
     Entry(
         code="engine-locks-used-up",
         title="podman has no lock left for another container",
-        patterns=(r"allocation failed; exceeded num_locks \(\d+\)", r"all locks have been allocated"),
+        patterns=(
+            r"allocation failed; exceeded num_locks \(\d+\)",
+            r"all locks have been allocated",
+            r"allocating lock for new (?:container|pod|volume): no space left on device",
+        ),
         verdict="podman has used all its locks: each container, pod and volume holds one (2048 by default)",
         cause="Anonymous volumes and containers that were never removed keep theirs.",
         remedy=(

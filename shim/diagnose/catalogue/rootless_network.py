@@ -128,6 +128,24 @@ ENTRIES = (
         rank=40,
     ),
     Entry(
+        code="low-port-inside-refused",
+        title="the container's program may not listen on a port below 1024",
+        patterns=(
+            rf"bind\(\) to \S+:(?P<port>\d{{1,3}}) failed \(13: {EACCES}\)",
+            rf"could not bind to address \S+:(?P<port2>\d{{1,3}})\b[^\n]*{EACCES}",
+            rf"{EACCES}: (?:AH00072: )?make_sock: could not bind to address \S+:(?P<port3>\d{{1,3}})",
+        ),
+        verdict="the program in the container may not listen on port {port}: it lacks CAP_NET_BIND_SERVICE",
+        cause="It runs as another user than root, or all capabilities are dropped. docker lowers "
+        "ip_unprivileged_port_start inside containers, podman and others do not.",
+        remedy=(
+            "--sysctl net.ipv4.ip_unprivileged_port_start=0; Kubernetes: the same under securityContext.sysctls.",
+            "Or let it listen on a higher port and publish that: -p 80:8080. Or --cap-add NET_BIND_SERVICE as root.",
+        ),
+        reference=NETWORKS,
+        rank=41,
+    ),
+    Entry(
         code="port-in-use",
         title="the published port is taken on the host",
         patterns=(

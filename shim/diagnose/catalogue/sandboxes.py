@@ -13,8 +13,9 @@ ENTRIES = (
         code="sandbox-proc-covered",
         title="a sandbox may not mount proc: the outer /proc is partly covered",
         patterns=(
-            rf"bwrap: Can't mount proc on [^\n:]+: (?:{EPERM}|{EACCES})",
-            rf"Failed to mount proc \(type proc\) on [^\n]*: {EPERM}",
+            rf"(?:bwrap: )?Can't mount proc on /newroot[^\n:]*: (?:{EPERM}|{EACCES})",
+            r"procfs can only be mounted if the original /proc [^\n]*",
+            rf"Failed to mount proc (?:\(type proc\) )?on [^\n]*: {EPERM}",
             rf"unshare: (?:cannot mount|mount) /proc[^\n]*: {EPERM}",
             rf"error mounting \\?\"?proc\\?\"?[^\n]*bubblewrap[^\n]*{EPERM}",
         ),
@@ -261,9 +262,9 @@ ENTRIES = (
         "CAP_SYS_ADMIN is missing.",
         remedy=(
             (
-                "Outer docker, podman: --security-opt seccomp=unconfined --security-opt apparmor=unconfined --device "
-                "/dev/fuse, or --privileged. Kubernetes: seccompProfile and appArmorProfile Unconfined, capabilities "
-                "SETUID, SETGID; GitLab: privileged = true, or a rootless image as user 1000."
+                "Outer docker, podman: --privileged, or --security-opt seccomp=unconfined --security-opt "
+                "apparmor=unconfined --device /dev/fuse. Kubernetes: both profiles Unconfined, SETUID, SETGID. GitLab: "
+                "privileged = true."
             ),
             (
                 "BUILDAH_ISOLATION=chroot (buildah bud --isolation chroot) with STORAGE_DRIVER=vfs needs least; "

@@ -208,9 +208,9 @@ ENTRIES = (
             r"Failed to start [\w@.-]+(?:\.service)?(?: - [^\n]*)?\.?$",
         ),
         verdict="the service's program ended; its own words are in the journal, above these lines",
-        cause="125: podman itself refused or could not set up the container. 126: the command cannot be executed. 127: "
-        "it does not exist. timeout: the image's pull took longer than TimeoutStartSec=, or no READY came. protocol: "
-        "the program ended before it said READY (Type=notify). Repeated too quickly is a consequence.",
+        cause="125: podman itself refused; 126: the command cannot be executed; 127: it does not exist. timeout: the "
+        "image's pull took longer than TimeoutStartSec=, or no READY came; protocol: the program ended before READY "
+        "(Type=notify). Repeated too quickly is a consequence.",
         remedy=(
             (
                 "journalctl -xeu UNIT (user units: journalctl --user -xeu UNIT); then cgshimctl explain with the line "
@@ -222,6 +222,44 @@ ENTRIES = (
         tell="journalctl -u UNIT -b | grep -E 'Error|podman'",
         offer=4,
         last=True,
+    ),
+    Entry(
+        code="unit-pid-file-missing",
+        title="systemd does not find the PID file that a podman unit names",
+        patterns=(r"Can't open PID file (?P<path>\S+) \(yet\?\) after start[^\n]*",),
+        verdict="the unit's PIDFile= names a file that podman does not write: {path}",
+        cause="The unit was generated for another container (each new one has another id), for another user or "
+        "storage, or podman exited without making conmon's PID file.",
+        remedy=(
+            "Quadlet, or podman generate systemd --new --name NAME again: these use Type=notify, without a PIDFile=.",
+            "By hand: --conmon-pidfile=%t/NAME.pid, and PIDFile=%t/NAME.pid.",
+        ),
+        reference=QUADLET,
+        rank=40,
+    ),
+    Entry(
+        code="unit-notification-refused",
+        title="systemd does not accept podman's notification: it comes from outside the unit",
+        patterns=(
+            r"New main PID \d+ does not (?:belong to service|exist or is a zombie)[^\n]*",
+            r"Got notification message from PID \d+, but reception (?:is )?only permitted[^\n]*",
+            r"failed because the service did not take the steps required by its unit configuration[^\n]*",
+        ),
+        verdict="the unit waits for READY from a process of its own, and conmon is in another cgroup",
+        cause="A system unit with User= runs rootless podman, whose conmon lies under user@.service; or podman moved "
+        "itself into a scope of its own. NotifyAccess= admits only the unit's own processes.",
+        remedy=(
+            (
+                "Make it a unit of the user: ~/.config/containers/systemd/NAME.container (Quadlet), systemctl --user; "
+                "loginctl enable-linger USER."
+            ),
+            (
+                "By hand: podman run --cgroups=split --sdnotify=conmon -d, with Type=notify, NotifyAccess=all, "
+                "Delegate=yes."
+            ),
+        ),
+        reference="https://github.com/containers/podman/issues/5572",
+        rank=40,
     ),
     Entry(
         code="user-manager-not-started",

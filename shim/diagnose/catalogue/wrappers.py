@@ -11,7 +11,10 @@ ENTRIES = (
     Entry(
         code="kind-node-not-booted",
         title="kind or minikube waited for the node's systemd in vain",
-        patterns=(r"could not find a log line that matches \\*\"Reached target[^\n]*",),
+        patterns=(
+            r"command \\?\"(?:docker|podman|nerdctl) exec --privileged \S+ [^\n]* failed with error: exit status \d+",
+            r"could not find a log line that matches \\*\"Reached target[^\n]*",
+        ),
         verdict="the systemd in kind's node container did not come up in time; its own log says why",
         cause="kind reads the node's log. Usual: fs.inotify limits that are used up (several nodes), an engine without "
         "delegated cgroups (rootless, no systemd on the host), a node image too old or too new for the host's cgroup "

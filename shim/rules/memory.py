@@ -10,7 +10,7 @@ from shim.rules.base import GUARD, HINT, KEPT, Case, Outcome, Rule
 from shim.rules.outcomes import absent_guard, absent_hint, dropped, invalid, kept, lifted, note, removed
 from shim.rules.reachable import leftover, reach
 from shim.rules.sizes import with_unit
-from shim.rules.swap import SWAP_V1, SWAP_V2, expect, instead_of_swap, stands_for_no_swap, swap
+from shim.rules.swap import SWAP_V1, SWAP_V2, any_negative, expect, instead_of_swap, stands_for_no_swap, swap
 
 LIMIT_V1, LIMIT_V2 = "memory.limit_in_bytes", "memory.max"
 UNSET_SWAPPINESS = (1 << 64) - 1
@@ -24,15 +24,16 @@ def _bytes(value: int) -> str:
 def limit(case: Case) -> Outcome:
     """`limit`, int64 bytes, -1 unlimited -> v1 memory.limit_in_bytes, v2 memory.max.
 
-    0 is unset to runc. crun writes it, and the container dies at once. Values below -1 are invalid everywhere.
+    0 is unset to runc. crun writes it, and the container dies at once. Values below -1 are invalid, except with crun
+    outside of v1.
     """
     value, version = case.get("memory", "limit"), reach(case, "memory")
-    if value < -1:
+    if value < -1 and not any_negative(case, "limit"):
         return invalid("memory.limit", f"{value} is not a valid size", "bytes, or -1 for unlimited")
     if value == 0:
         return _zero_limit(case)
     if not version:
-        if value == -1:
+        if value < 0:
             answer = removed("memory.limit", "memory-unlimited", GUARD, "unlimited needs no memory controller")
             return lifted(case, answer, expect("memory.limit", LIMIT_V2, "max"))
         expected = expect("memory.limit", LIMIT_V2, str(value))
@@ -60,7 +61,7 @@ def _rejects_lone_unlimited(case: Case) -> bool:
 def reservation(case: Case) -> Outcome:
     """`reservation`, int64 bytes, -1 none -> v1 memory.soft_limit_in_bytes, v2 memory.low."""
     value, version = case.get("memory", "reservation"), reach(case, "memory")
-    if value < -1:
+    if value < -1 and not any_negative(case, "reservation"):
         return invalid("memory.reservation", f"{value} is not a valid size", "bytes, or -1 for none")
     if not version:
         expected = expect("memory.reservation", SOFT_V2, _bytes(value), kind=HINT)
@@ -108,6 +109,9 @@ def swappiness(case: Case) -> Outcome:
     if not case.v1:
         return dropped("memory.swappiness", "swappiness", "cgroup2 has no swappiness for a cgroup")
     most = case.runtime.most_swappiness
+    if value > most and case.operation == "update" and "swappiness" in case.runtime.not_updated:
+        reason = "runc does not read it in an update: what the container was created with stays"
+        return Outcome(notes=(note("memory.swappiness", "swappiness", HINT, KEPT, reason),))
     if value > most:
         return invalid("memory.swappiness", f"{value} is above {most}", f"0 to {most}")
     answer = kept(case, "memory.swappiness", HINT, "memory.swappiness", str(value), "memory")

@@ -20,17 +20,27 @@ SWAPPED_UNDER_PRESSURE = "swapping of this container under host-wide memory pres
 NO_LIMIT = (1 << 63) - (1 << 12)  # PAGE_COUNTER_MAX (include/linux/page_counter.h) in bytes, with pages of 4 KiB
 
 
+def any_negative(case: Case, field: str) -> bool:
+    """The runtime takes every negative size for -1, and no v1 kernel refuses it.
+
+    crun writes `max` in cgroup2 (for `limit` since 1.13), a number near 2^64 for `reservation` on v1, and nothing where
+    memory.memsw.limit_in_bytes is missing.
+    """
+    written = reach(case, "memory") == 1 and not (field == "swap" and case.host.swap_accounting.value is False)
+    return case.runtime.any_negative and (field == "reservation" or not written)
+
+
 def swap(case: Case) -> Outcome:
     """`swap`, int64 bytes of memory plus swap, -1 unlimited -> v1 memory.memsw.limit_in_bytes, v2 memory.swap.max.
 
     cgroup2 gets the difference from `limit`. Without swap accounting neither file exists.
     """
     value, most = case.get("memory", "swap"), case.get("memory", "limit") or 0
-    if value < -1:
+    if value < -1 and not any_negative(case, "swap"):
         return invalid("memory.swap", f"{value} is not a valid size", "bytes of memory plus swap, or -1 for unlimited")
     if value == 0:
         return _zero_swap(case, most)
-    if value == -1 or (case.v1 and value >= most >= NO_LIMIT):  # v1 cannot express "no swap" beside unlimited memory
+    if value < 0 or (case.v1 and value >= most >= NO_LIMIT):  # v1 cannot express "no swap" beside unlimited memory
         return _unlimited_swap(case)
     if most > 0 and value < most:
         what = f"{value} is less than memory.limit {most}, and swap is memory plus swap"
@@ -111,7 +121,7 @@ def _swap_alone(case: Case, value: int, most: int) -> Outcome:
         reason = f"unified.{SWAP_V2} names the same limit, and unified wins, as in the runtimes"
         return removed("memory.swap", "unified-wins", GUARD, reason)
     if case.runtime.swap_alone:
-        return kept(case, "memory.swap", GUARD, SWAP_V2, str(value), "memory", "page")
+        return kept(case, "memory.swap", GUARD, SWAP_V2, str(value - most), "memory", "page")  # crun subtracts even -1
     reason = "with memory.limit -1 the number is swap alone, which runc before 1.2.1 refuses; cgroup2's own key says it"
     return Outcome(
         edits=(

@@ -140,8 +140,8 @@ ENTRIES = (
             rf"creating `(?P<path2>[^`\n]+)`: openat `(?P<name2>[^`\n]+)`: (?:{ENOENT}|{ENOTDIR})",
             rf"\bcrun: openat2 `(?P<name3>home|root|srv|opt|mnt|media|var|tmp)`: {ENOENT}",
         ),
-        verdict="the mount point {path} cannot be made: /{name} is missing, is not a directory, or is a link that leads "
-        "nowhere in this image",
+        verdict="the mount point {path} cannot be made: /{name} is missing, is not a directory, or is a link that "
+        "leads nowhere in this image",
         cause="Images of ostree systems (Silverblue, bazzite, Kinoite) have /home as a link to var/home. Where its "
         "target is missing, crun cannot make a mount point below it.",
         remedy=(

@@ -23,7 +23,7 @@ ERRNO = (
     r"|file exists|is a directory|invalid cross-device link|input/output error)"
 )
 # These have families of their own.
-OTHERS = r"(?![^\n]*(?:mount|cgroup|sd-bus|seccomp|/proc|/sys/|unshare|clone|setns|exec|sysctl|dbus|systemd))"
+OTHERS = r"(?![^\n]*(?:mount|cgroup|subsystem|sd-bus|seccomp|/proc|/sys/|unshare|clone|setns|exec|sysctl|dbus|systemd))"
 
 ENTRIES = (
     Entry(

@@ -65,7 +65,7 @@ ENTRIES = (
         "home directory changed, the pause process that keeps the user namespace was killed, or podman was upgraded.",
         remedy=(
             (
-                "podman system migrate (stops containers, makes the pause process and locks anew); podman system "
+                "podman system migrate (stops containers, makes the pause process and locks again); podman system "
                 "renumber for locks."
             ),
             (

@@ -136,7 +136,7 @@ ENTRIES = (
             rf"{EACCES}: (?:AH00072: )?make_sock: could not bind to address \S+:(?P<port3>\d{{1,3}})",
         ),
         verdict="the program in the container may not listen on port {port}: it lacks CAP_NET_BIND_SERVICE",
-        cause="It runs as another user than root, or all capabilities are dropped. docker lowers "
+        cause="It does not run as root, or all capabilities are dropped. docker lowers "
         "ip_unprivileged_port_start inside containers, podman and others do not.",
         remedy=(
             "--sysctl net.ipv4.ip_unprivileged_port_start=0; Kubernetes: the same under securityContext.sysctls.",

@@ -15,7 +15,7 @@ LOGFMT = re.compile(
 # Prefixes of a program's own line: the journal, klog, container logs, events of Kubernetes, mail quotes.
 PROGRAM = r"[\w@.:/()-]+(?:\[\d+\])?: "
 IN_FRONT = re.compile(
-    rf"^(?:(?:[A-Z][a-z]{{2}} +\d{{1,2}} [\d:.]{{8,}}|\d{{4}}-\d\d-\d\dT[\d:.,]{{8,}}\S*) (?!level=)\S+ {PROGRAM}"
+    rf"^(?:(?:[A-Z][a-z]{{2}} +\d{{1,2}} [\d:.]{{8,}}|\d{{4}}-\d\d-\d\dT[\d:.,]{{8,}}\S*(?<!:)) (?!level=)\S+ {PROGRAM}"
     r"|[IWEF]\d{4} [\d:.]{8,} +\d+ [\w.-]+\.go:\d+\] "
     r"|\[?\d{4}[-/]\d\d[-/]\d\d[T ][\d:.,]{8,}\S*\]?:? (?:std(?:out|err) [FP] )?"
     r"|#\d+ \d+\.\d+ |[\w.-]+ +\| (?=\S)"  # BuildKit's steps, and Compose's names of services

@@ -25,6 +25,7 @@ PRINTED = (
         'failed to write "1": write /sys/fs/cgroup/a/cgroup.procs: resource temporarily unavailable',
         "cgroup-room-missing",
     ),
+    ("Error: crun: cannot destroy subsystem `memory` at path `/a`: Device or resource busy", "cgroup-busy"),
     ("Error: crun: write to `/proc/self/oom_score_adj`: Read-only file system", "proc-path-refused"),
     (
         'error mounting "x" to rootfs at "/y": mount x:/y, flags: 0x0: function not implemented',

@@ -133,6 +133,7 @@ ENTRIES = (
             r"(?:TASK ERROR: )?startup for container '\w+' failed",
             r"__?lxc_start: \d+ Failed to (?:spawn|initialize) container[^\n]*",
             r"forkstart [^\n]*exit status 1",
+            r"Received container state \"(?:ABORTING|STOPPED)\" instead of \"RUNNING\"",
             r"lxc_start[^\n]*The container failed to start[^\n]*",
         ),
         verdict="LXC says only that the container did not start; the reason is in its log, above these lines",

@@ -71,10 +71,10 @@ ENTRIES = (
         patterns=(
             r"failed to connect to dbus \(hint: for rootless containers",
             r"could not detect DBUS_SESSION_BUS_ADDRESS from (?:the environment|`systemctl)",
-            r"rootless cgroups require a D-Bus session",
+            r"rootless cgroups require a D-Bus session|\[ERROR\] Needs systemd \(systemctl --user\)",
             r"Failed to connect to (?:user scope )?bus: (?:No medium found|No such file or directory|ENOENT)",
             rf"sd-bus (?:call|add match|match signal): (?:{EACCES}|{EPERM})",
-            r"no valid bus path found in list unix:path=",  # youki
+            r"no valid bus path found in list unix:path=|failed to create session dbus client",  # youki
             r"\$?DBUS_SESSION_BUS_ADDRESS and \$?XDG_RUNTIME_DIR not defined",
             r"\$?XDG_RUNTIME_DIR (?:is not set|environment variable is not set|not set|is unset)",
         ),
@@ -97,7 +97,7 @@ ENTRIES = (
             r"systemd not running on this host, cannot use systemd cgroups manager",
             r"systemd cgroup flag passed, but systemd support for managing cgroups is not available",
             r"System has not been booted with systemd",
-            r"Failed to connect to bus: Host is down",
+            r"Failed to (?:connect to|create) bus(?: connection)?: Host is down",
             r"systemd cgroup manager not available",
             rf"/run/(?:systemd/private|dbus/system_bus_socket): (?:connect: )?{ENOENT}",
         ),
@@ -121,9 +121,13 @@ ENTRIES = (
     ),
     Entry(
         code="runtime-built-without-systemd",
-        title="crun was built without its systemd driver",
-        patterns=(r"systemd not supported", r"systemd support (?:is )?not (?:compiled|built)"),
-        verdict="this crun was built without systemd, and the engine asks for its systemd cgroup driver",
+        title="the runtime was built without its systemd driver",
+        patterns=(
+            r"systemd not supported",
+            r"systemd cgroup feature is required, but was not enabled during compile time",  # youki
+            r"systemd support (?:is )?not (?:compiled|built)",
+        ),
+        verdict="this runtime was built without systemd, and the engine asks for its systemd cgroup driver",
         cause="crun --version shows +SYSTEMD if it has the driver. Builds for Buildroot, Yocto, Alpine and OpenWrt "
         "often lack it.",
         remedy=(
@@ -131,7 +135,10 @@ ENTRIES = (
                 'podman: cgroup_manager = "cgroupfs" in containers.conf; CRI-O: the same in crio.conf; containerd: '
                 "SystemdCgroup = false; docker: native.cgroupdriver=cgroupfs"
             ),
-            "Or build crun with libsystemd (--enable-systemd), or use runc.",
+            (
+                "Or build crun with libsystemd (--enable-systemd), youki with its feature systemd (which its rootless "
+                "containers need), or use runc."
+            ),
         ),
         reference="https://github.com/containers/podman/issues/17196",
     ),

@@ -215,7 +215,7 @@ ENTRIES = (
         title="the runtime's init process ended before it was set up",
         patterns=(r"container process is already dead",),
         ambiguous=(
-            r"(?:failed to sync with|unexpected sync) (?:child|parent|patent|grandchild)?[^\n]*",
+            r"(?:failed to sync with(?! dbus proxy)|unexpected sync) (?:child|parent|patent|grandchild)?[^\n]*",
             r"exec fifo is empty",
             r"read (?:pid |status )?from sync socket",
             r"parent closed synchronisation channel",

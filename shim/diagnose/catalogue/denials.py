@@ -80,7 +80,8 @@ ENTRIES = (
         title="a sandboxing program may not make namespaces",
         patterns=(
             (
-                r"bwrap: (?:Creating new namespace failed|No permissions to cre?ate (?:a )?new namespace|setting up "
+                r"bwrap: (?:Creating new namespace failed|No permissions to cre(?:ate|ating|at) (?:a )?new namespace|"
+                r"setting up "
                 r"uid "
                 r"map)[^\n]*"
             ),

@@ -125,25 +125,6 @@ ENTRIES = (
         rank=57,
     ),
     Entry(
-        code="port-in-use",
-        title="the port that the container asks for is in use on the host",
-        patterns=(
-            r"port is already allocated",
-            r"listen (?:tcp|udp)[46]? [^\n]*: bind: (?:address already in use|permission denied)",
-            r"ports are not available: [^\n]*",
-        ),
-        verdict="the port is taken on the host, or this user may not open it",
-        cause="Another container or program listens there; below 1024 a rootless engine may not. It is not about "
-        "cgroups.",
-        remedy=(
-            "ss -ltnp | grep the port; docker ps; publish another one: -p 8080:80",
-            "Rootless: sysctl -w net.ipv4.ip_unprivileged_port_start=80",
-        ),
-        reference="https://docs.docker.com/engine/network/port-publishing/",
-        ours=False,
-        rank=62,
-    ),
-    Entry(
         code="path-not-shared",
         title="Docker Desktop does not share this path with its virtual machine",
         patterns=(

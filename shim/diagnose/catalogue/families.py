@@ -24,7 +24,7 @@ from shim.diagnose.entry import (
 KERNEL = "Linux Documentation/admin-guide/cgroup-v2.rst"
 V1 = "Linux Documentation/admin-guide/cgroup-v1/cgroups.rst"
 INTERFACE = (
-    r"\b(?:cgroup|memory|cpu|cpuset|cpuacct|pids|io|blkio|hugetlb|rdma|misc|devices|freezer|net_cls|net_prio|perf_event)"
+    r"\b(?!io\.(?!(?:max|weight|stat|latency|low|prio|pressure|cost|bfq)\b))(?:cgroup|memory|cpu|cpuset|cpuacct|pids|io|blkio|hugetlb|rdma|misc|devices|freezer|net_cls|net_prio|perf_event)"
     r"\.[a-zA-Z0-9_]+[\w.]*"
 )
 # The host's tree, not the place of a mount below a container's root file system.

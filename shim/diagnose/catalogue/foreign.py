@@ -85,7 +85,13 @@ ENTRIES = (
         "working-directory-unusable",
         "the working directory cannot be entered",
         r"chdir to cwd \(\\?\"[^\"\n]*\\?\"\) set in config\.json failed",
-        r"\bchdir (?:to )?`?[^`\n]*`?: (?:" + ENOENT + "|" + EACCES + "|" + ENOTDIR + ")",
+        r"(?<!new-root directory \")\bchdir (?:to )?(?!/\S*/overlay/)`?[^`\n]*`?: (?:"
+        + ENOENT
+        + "|"
+        + EACCES
+        + "|"
+        + ENOTDIR
+        + ")",
         r"error during container init: mkdir [^\n:]*: " + ENOTDIR,  # runc makes the directory where it is missing
         remedy="Correct process.cwd (docker: --workdir). In CI with docker in docker or the host's socket, it "
         "must exist for the daemon: mount the workspace as a volume that both have.",

@@ -172,8 +172,8 @@ ENTRIES = (
     Entry(
         code="terminal-without-devpts",
         title="a terminal is requested, but no devpts is mounted for it",
-        patterns=(rf"\bopen [`'\"]?/dev/(?:pts/)?ptmx[`'\"]?: {ENOENT}",),
-        verdict="the container needs a terminal, and there is no /dev/ptmx (ENOENT)",
+        patterns=(rf"\bopen [`'\"]?/dev/(?:pts/)?ptmx[`'\"]?: (?:{ENOENT}|no such device(?: or address)?)",),
+        verdict="the container needs a terminal, and there is no /dev/ptmx that works (ENOENT, ENODEV)",
         cause="/dev/ptmx belongs to the devpts file system at /dev/pts. config.json does not mount it, or the host "
         "does not have it.",
         remedy=(
@@ -285,7 +285,7 @@ ENTRIES = (
         ),
         ambiguous=(
             rf"error closing exec fds: open /proc/self/fd: {ENOENT}",
-            rf"\bopenat2 `[^`\n]*`: {ENOENT}",  # crun 1.28: the file that it needs next is hidden
+            rf"(?<!`: )\bopenat2 `[^`\n]*`: {ENOENT}",  # crun 1.28: the file that it needs next is hidden
         ),
         verdict="a mount has / of the container as its destination, which runtimes do not support",
         cause="Such a mount hides everything mounted before it, /proc included. crun refuses it with EINVAL or ENOENT.",

@@ -218,9 +218,8 @@ ENTRIES = (
         title="LXC cannot make a mount of the container",
         patterns=(
             (
-                r"lxc[^\n]*(?:conf|mount_utils|utils)\.c[^\n]*(?:[Ff]ailed to (?:mount|setup|create|open)|Permission "
-                r"denied|"
-                r"Operation not permitted)[^\n]*"
+                r"lxc[^\n]*(?:conf|mount_utils|utils)\.c(?=[^\n]*(?:mount|rootfs|fstab|/proc|/sys|/dev|tmpfs|devpts|autodev))"
+                r"[^\n]*(?:[Ff]ailed to (?:mount|setup|create|open)|Permission denied|Operation not permitted)[^\n]*"
             ),
         ),
         verdict="LXC could not make a mount of the container",

@@ -98,7 +98,7 @@ ENTRIES = (
         ambiguous=(
             rf"\b(?:mkdir|create?|openat2|open) [`](?P<path2>(?!/(?:sys|proc|dev)/|{OF_CGROUP})[^`\n]*)[`]: {EACCES}",
             rf"\bcreating file [`'](?P<path5>[^`'\n]*)[`']: {EACCES}",
-            rf"\bopen `(?P<path3>/(?!sys/|proc/|dev/)[^`\n]*)`: {ENOENT}",
+            rf"\bopen `(?P<path3>/(?!sys/|proc/|dev/)[^`\n]*(?<!exec\.fifo))`: {ENOENT}",
         ),
         verdict="the container's users may not create or reach the mount point {path} (EACCES)",
         cause="The directory above it belongs to an id that the user namespace does not map. For a file, crun reports "

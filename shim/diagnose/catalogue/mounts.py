@@ -32,7 +32,7 @@ ENTRIES = (
             rf"\bstatfs (?P<source3>/(?!sys/fs/cgroup)[^\n:]*): {ENOENT}",
             r"bind source path does not exist: (?P<source4>/[^\n]*)",
             rf"failed to fulfil mount request: open (?P<source5>/[^\n:]*): {ENOENT}",  # runc from 1.2 on
-            rf"\bcannot stat `(?P<source6>/[^`\n]*)`: {ENOENT}",  # crun from 1.10 on
+            rf"(?<!\b[clrm][nmpsv]: )\bcannot stat `(?P<source6>/[^`\n]*)`: {ENOENT}",  # crun from 1.10 on
         ),
         verdict="the source of a mount does not exist: {source}",
         cause="A bind mount needs a source that exists before the container starts (ENOENT).",
@@ -47,12 +47,16 @@ ENTRIES = (
             mounted(rf"/{ANY}", rf"stat [^\n]*: {EACCES}"),
             rf"error stat'ing file `(?P<source2>/[^`\n]*)`: {EACCES}",
             rf"failed to fulfil mount request: open (?P<source3>/[^\n:]*): {EACCES}",
-            rf"\bcannot stat `(?P<source4>/[^`\n]*)`: {EACCES}",
+            rf"(?<!\b[clrm][nmpsv]: )\bcannot stat `(?P<source4>/[^`\n]*)`: {EACCES}",
             mounted(rf"/{ANY}", rf"mount src=[^\n]*flags=[^\n]*MS_BIND[^\n]*: {EACCES}"),  # runc from 1.4 on
         ),
         verdict="the source of a mount cannot be reached: {source} (EACCES)",
         cause="A directory on the way is closed to the caller or to the ids that the user namespace maps.",
-        remedy=("chmod o+x the directory shown as evidence: namei -l {source}",),
+        remedy=(
+            "namei -l {source}: chmod o+x (or setfacl -m u:$USER:x) what is closed to this user",
+            "Reached only by membership of a group: podman run --group-add keep-groups (crun alone; runc loses them).",
+            "SELinux: ausearch -m avc -ts recent; -v SOURCE:DEST:Z gives it the container's label.",
+        ),
         reference="path_resolution(7)",
         confirm=look.unreachable,
     ),

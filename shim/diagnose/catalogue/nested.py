@@ -37,6 +37,7 @@ ENTRIES = (
         ),
         ambiguous=(
             rf"(?:stat|lstat) (?P<path>/sys/fs/cgroup/(?:[^\n:]|:(?! ))*): {ENOENT}",
+            rf"canonicalize \\?\"(?P<path3>/sys/fs/cgroup/[^\"\n]*)\\?\": {ENOENT}",  # youki
             rf"\bmount `(?P<path2>/sys/fs/cgroup/[^`\n]*)` to [`'][^`'\n]*[`']: {ENOENT}",
         ),
         verdict="the cgroup of this process is not visible through its cgroup mount: {path}",

@@ -94,30 +94,6 @@ ENTRIES = (
         rank=60,
     ),
     Entry(
-        code="gvisor-sandbox-ended",
-        title="gVisor's sandbox ended before the container could start",
-        patterns=(
-            r"waiting for sandbox to start: EOF",
-            r"cannot (?:create sandbox|read client sync file)[^\n]*",
-            r"(?:starting|creating) container: (?:starting )?(?:root container|sandbox)[^\n]*(?:EOF|urpc method)[^\n]*",
-        ),
-        verdict="runsc's sandbox process ended at once; its reason is in runsc's own log",
-        cause="Usual: runsc uses the cgroupfs driver beside an engine with systemd, or a pids or memory limit too "
-        "small for the sandbox; a platform (KVM, systrap) that this host or its seccomp filter does not allow; a "
-        "kernel before 4.14.",
-        remedy=(
-            (
-                "runsc install -- --systemd-cgroup (docker with the systemd driver), then restart docker; or "
-                "--ignore-cgroups."
-            ),
-            "runsc install -- --debug --debug-log=/tmp/runsc/: the last lines of *.boot and *.create name the reason.",
-            "runsc install -- --platform=ptrace shows whether it is the platform.",
-        ),
-        reference="https://gvisor.dev/docs/user_guide/debugging/",
-        tell="docker run --rm --runtime=runsc hello-world without any limit; docker info | grep -i 'cgroup driver'",
-        rank=45,
-    ),
-    Entry(
         code="gvisor-cgroup-path-relative",
         title="gVisor does not understand the path of its cgroup",
         patterns=(r"Rel: can't make (?P<path>\S+) relative to /",),

@@ -15,8 +15,8 @@ ENTRIES = (
             rf"{MAPPER}: (?:write to|open of) (?:uid|gid)_map failed: (?:{EPERM}|{EACCES})",
             rf"{MAPPER}[^\n]*: Could not (?:set caps|prctl|open proc directory)",
             (
-                rf"cannot set up namespace using \"?[^\"\n]*{MAPPER}\"?: [^\n]*(?:should have setuid or have "
-                rf"filecaps|fork)"
+                rf"cannot set up namespace using \"?[^\"\n]*{MAPPER}\"?: [^\n]*(?:should have setuid or have filecaps|"
+                rf"fork)"
             ),
             rf"cannot setup namespace using {MAPPER}",
         ),
@@ -28,9 +28,9 @@ ENTRIES = (
         ),
         verdict="newuidmap cannot write the user namespace's ids: it lacks its setuid bit or capability, or an outer "
         "layer forbids it",
-        cause="newuidmap and newgidmap need setuid root or cap_setuid and cap_setgid on the file. Copying an image, "
-        "a mount with nosuid, no_new_privs, or an outer container without these capabilities takes them away. The "
-        "outer container's own ids must also hold those of /etc/subuid.",
+        cause="newuidmap and newgidmap need setuid root or cap_setuid and cap_setgid on the file. Copying an image, a "
+        "mount with nosuid, no_new_privs, or an outer container without these capabilities takes them away. The outer "
+        "container's own ids must also hold those of /etc/subuid.",
         remedy=(
             (
                 "ls -l $(command -v newuidmap); getcap $(command -v newuidmap); then reinstall uidmap (shadow-utils), "
@@ -44,10 +44,34 @@ ENTRIES = (
             "After a change: podman system migrate",
         ),
         reference=ROOTLESS,
-        tell="getcap $(command -v newuidmap); cat /proc/self/uid_map: does it hold the ids of /etc/subuid? "
-        "grep NoNewPrivs /proc/self/status",
+        tell="getcap $(command -v newuidmap); cat /proc/self/uid_map: does it hold the ids of /etc/subuid? grep "
+        "NoNewPrivs /proc/self/status",
         offer=1,
         rank=48,
+    ),
+    Entry(
+        code="id-mapper-other-owner",
+        title="newuidmap finds that the process belongs to another user",
+        patterns=(
+            rf"{MAPPER}: Target(?: process)? \S* ?is owned by a different user[^\n]*",
+            rf"{MAPPER}: (?:write to|open of) (?:uid|gid)_map failed: (?:invalid argument|EINVAL)",
+        ),
+        verdict="newuidmap will not, or cannot, write the map of this process",
+        cause='"owned by a different user": it was called by another user than the process\'s (sudo, a setuid '
+        "program), or "
+        "is of shadow 4.11 to 4.13, whose check fails for root's containers. EINVAL: the ids are not mapped in the "
+        "outer "
+        "user namespace, overlap, or the map was written before.",
+        remedy=(
+            "Upgrade shadow (uidmap, shadow-utils, shadow-uidmap); call the engine as the user itself.",
+            (
+                "Nested: ranges in /etc/subuid that the outer /proc/self/uid_map holds, or no second namespace: podman "
+                "run --userns=host."
+            ),
+        ),
+        reference="https://github.com/shadow-maint/shadow",
+        tell="cat /proc/self/uid_map /etc/subuid; newuidmap's package version",
+        rank=42,
     ),
     Entry(
         code="subordinate-ids-missing",
@@ -75,11 +99,11 @@ ENTRIES = (
         title="this user may not make a user namespace",
         patterns=(
             (
-                r"user namespaces are not enabled in /proc/sys/"
-                r"(?:user/max_user_namespaces|kernel/unprivileged_userns_clone)"
+                r"user namespaces are not enabled in /proc/sys/(?:user/max_user_namespaces|"
+                r"kernel/unprivileged_userns_clone)"
             ),
             r"cannot (?:clone|re-exec process): (?:Operation not permitted|No space left on device|Invalid argument)",
-            r"[Cc]annot re-exec process",
+            r"(?<!migrate\": )(?<!migrate\\\": )[Cc]annot re-exec process",
             r"unshare\(CLONE_NEWUSER\): Operation not permitted",
             rf"fork/exec /proc/self/exe: {EINVAL}",
             r"user namespaces? (?:is|are)(?:n't| not) (?:enabled|supported)",
@@ -89,8 +113,7 @@ ENTRIES = (
             rf"[Ff]ailed to (?:create|unshare) (?:a )?(?:new )?user namespace[^\n]*(?:{EPERM}|{ENOSPC}|{EACCES})",
             (
                 r"parse\(?RootlessKit\)?[^\n]*permission denied|\[rootlesskit:parent\] error: failed to start the "
-                r"child[^\n]*"
-                r"(?:operation not permitted|permission denied)"
+                r"child[^\n]*(?:operation not permitted|permission denied)"
             ),
         ),
         verdict="this user may not make a user namespace, which every rootless container needs",
@@ -135,6 +158,7 @@ ENTRIES = (
                 r"[^\n]+"
             ),
             r"failed to open /proc/\d+/ns/(?P<path4>\w+): [^\n]+",
+            r"cannot get namespace path unless container \S+ is running[^\n]*",
             r"joining network namespace[^\n]*: [^\n]+",
             r"[Rr]equested network namespace \S+ does not exist",
         ),

@@ -12,7 +12,10 @@ ENTRIES = (
     Entry(
         code="kind-node-not-booted",
         title="kind or minikube waited for the node's systemd in vain",
-        patterns=(r"could not find a log line that matches \\*\"Reached target[^\n]*",),
+        patterns=(
+            r"command \\?\"(?:docker|podman|nerdctl) exec --privileged \S+ [^\n]* failed with error: exit status \d+",
+            r"could not find a log line that matches \\*\"Reached target[^\n]*",
+        ),
         verdict="the systemd in kind's node container did not come up in time; its own log says why",
         cause="kind reads the node's log. Usual: fs.inotify limits that are used up (several nodes), an engine without "
         "delegated cgroups (rootless, no systemd on the host), a node image too old or too new for the host's cgroup "
@@ -69,6 +72,7 @@ ENTRIES = (
         patterns=(
             rf"mkdir (?P<path>/run/(?:runc|crun|containerd|docker|youki)(?:/[^\s:]*)?): {EACCES}",
             rf"mkdir (?P<path2>/run/user/\d+): {EACCES}",
+            rf"failed to create directory (?P<path3>/run/(?:youki|runc|crun)\S*)\s+Caused by:\s+{EACCES}",
         ),
         verdict="this user may not make {path}, where the runtime or the engine keeps its state",
         cause="/run/runc and the like belong to root. /run/user/<id> is made by systemd-logind at a login, and is "

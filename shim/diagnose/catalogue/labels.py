@@ -54,12 +54,12 @@ ENTRIES = (
         verdict="the container's AppArmor profile cannot be applied on this host",
         cause="AppArmor is not enabled in this kernel or another security module is in its place (EINVAL), or the "
         "profile is not loaded (ENOENT). EPERM, EACCES: the starting process is confined itself (a snap, dockerd with "
-        "a profile, an exec out of a container), or set no_new_privs, and its profile forbids the change. The same file takes SELinux's context: a type or level "
-        "that its policy does not know is EINVAL.",
+        "a profile, an exec out of a container), or set no_new_privs, and its profile forbids the change. "
+        "SELinux's context goes into the same file: a type or level that its policy does not know is EINVAL.",
         remedy=(
             "aa-status; apparmor_parser -r /etc/apparmor.d/containers/<profile>, or --security-opt apparmor=unconfined",
             "Inside LXC: security.nesting=true (LXD, Incus), features nesting=1 (Proxmox), and a newer host kernel.",
-            "Another module first (EINVAL): lsm=...,apparmor before others; SELinux: correct seLinuxOptions (type, level).",
+            "Another module first (EINVAL): lsm=...,apparmor before others. SELinux: correct seLinuxOptions.",
             "EPERM: journalctl -k | grep -i 'apparmor.*change' names the profile that needs the rule change_profile.",
         ),
         reference="OCI runtime-spec, config.md, Linux Process",

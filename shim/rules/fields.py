@@ -127,10 +127,8 @@ def rows(section: str) -> dict[str, list[str]]:
 
 def spec(name: str) -> FieldSpec:
     """Return the row of one field. Raises KeyError for a name that is not in the table."""
-    row = dict(zip(COLUMNS, rows(name.partition(".")[0])[name]))
-    made = FieldSpec.__new__(FieldSpec)  # every call makes a dozen, so without keyword checks: all columns are there
-    made.__dict__.update(row)
-    return made
+    row: dict[str, Any] = dict(zip(COLUMNS, rows(name.partition(".")[0])[name]))
+    return FieldSpec(**row)
 
 
 def names() -> tuple[str, ...]:

@@ -29,11 +29,14 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from types import CodeType, ModuleType
     from typing import Any, Callable
 
     Source = tuple[str, bool, int, int]  # relative path, whether it is a package, time in ns, bytes
     Place = tuple[int, int, bytes]  # offset of a module's code in the file's last part, its length, its hash
+else:
+    import _signal as signal  # the `signal` module proper imports enum: 4 ms
 
 HERE = "shim.start.archive"
 OLDEST = (3, 7)  # the oldest Python; `main` rejects older ones, of which 3.6 can still parse this module
@@ -46,6 +49,7 @@ def main(module: str) -> None:
 
     If the package cannot be loaded, report that on the engine's channel instead of with a traceback.
     """
+    die_of_interrupts()
     if sys.version_info < OLDEST:
         from shim.start.import_fault import refuse_python
 
@@ -58,6 +62,12 @@ def main(module: str) -> None:
 
         tell(error)
     run()
+
+
+def die_of_interrupts() -> None:
+    """Let Ctrl-C end this process silently, as it ends the runtime; Python's own handler prints a traceback."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def opened(parent: str, file: int, content: "list[Any]") -> "Archive":

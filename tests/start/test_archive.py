@@ -8,6 +8,7 @@ import importlib.util
 import marshal
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 MODULES = "shim, shim.call.entry, shim.planning.plan, shim.host.detect, shim.rules.memory, shim.oci.text"
 LAUNCHER = (ROOT / "shim" / "launcher.sh").read_text()
-BEGINNING = "import _frozen_importlib_external, _imp, _signal, gc, marshal, posix, sys\n"
+BEGINNING = "import _frozen_importlib_external, _imp, gc, marshal, posix, sys\n"
 # What the launcher gives to Python, except its last line.
 START = BEGINNING + LAUNCHER.partition(BEGINNING)[2].partition("archive.main(")[0]
 PROGRAM = f"""{START}
@@ -322,7 +323,7 @@ def test_changed_module_of_the_rest_counts_at_once(parent: Path) -> None:
 
 
 def test_compiled_code_keeps_fields_and_lines() -> None:
-    """Docstrings, annotations of functions and guarded imports go; fields of values and line numbers stay."""
+    """Docstrings, annotated types and guarded imports go; the names of fields and line numbers stay."""
     source = b'''"""About."""
 from __future__ import annotations
 TYPE_CHECKING = False
@@ -339,11 +340,14 @@ class Point:
 def f(a: Any, *b: Any) -> Any:
     """About f."""
     raise LookupError
+
+made: int = 3
 '''
-    space: dict[str, object] = {}
+    space: dict[str, Any] = {}
     exec(archive_file.compiled(source, "/there.py"), space)
     assert space["Other"] == 1
-    assert space["Point"].__annotations__ == {"x": "Any", "y": "int"}
+    assert list(space["Point"].__annotations__) == ["x", "y"]
+    assert (space["Point"].y, space["made"], "__annotations__" in space) == (0, 3, False)
     function = space["f"]
     assert callable(function)
     assert (function.__doc__, function.__annotations__) == (None, {})
@@ -460,3 +464,15 @@ def test_a_rest_that_cannot_be_read_is_imported(archive: code_archive.Archive, m
     monkeypatch.setattr("posix.pread", fail)
     assert archive.code("shim.rules.unified") is None
     assert code_archive.Finder(archive, str(ROOT)).find_spec("shim.rules.unified") is None
+
+
+def test_interrupts() -> None:
+    """Only Python's own handler is taken away."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        for found, left in ((signal.default_int_handler, signal.SIG_DFL), (signal.SIG_IGN, signal.SIG_IGN)):
+            signal.signal(signal.SIGINT, found)
+            code_archive.die_of_interrupts()
+            assert signal.getsignal(signal.SIGINT) == left
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.call import channel, runtime_log
+from shim.call import channel
 from shim.system import environment
 
 TYPE_CHECKING = False
@@ -41,7 +41,7 @@ def _settle(this: Call, prepared: Prepared, log: RuntimeLog, status: int) -> Non
     """Pass on the runtime's log, or explain the failure in it. If the user's process failed, no error is left in the
     log.
     """
-    if status == 0 or not runtime_log.failure(log.text()):
+    if status == 0 or not log.text():
         log.hand_on()
         return
     try:

@@ -114,7 +114,6 @@ def _foreseen(this: Call, made: Rewrite) -> tuple[Notice, ...]:
         cgroups_path=cgroups_path.of(made.document.value),
         runtime=this.family,
         driver=this.invocation.driver,
-        container=this.invocation.container_id,
         mounts=preflight.mounts_on_host(made.document.value),
     )
     found = preflight.hazards(asked, View(), made.host)

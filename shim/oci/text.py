@@ -7,9 +7,8 @@ The grammar is RFC 8259: NaN and Infinity, which Python would accept, are errors
 
 from __future__ import annotations
 
-import sys
-
 from shim.start import extension
+from shim.system import Namespace
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -26,7 +25,6 @@ else:
         _json.scanstring,
     )
 
-Namespace: Any = type(sys.implementation)  # types.SimpleNamespace
 TOO_DEEP = "nested too deeply"
 LEVELS = 8  # levels of arrays and objects; no value that is read here is below more than six (linux.resources.blockIO)
 BLANKS = " \t\n\r"
@@ -68,13 +66,13 @@ def _integer(digits: str) -> int | float:
 def scanner(pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Scan:
     """Return a function (text, offset) -> (value, end). pairs: builds each object from its (key, value) list."""
     decoder = Namespace(  # the attributes of a `json.JSONDecoder` that `make_scanner` reads
-        strict=True,
         object_hook=None,
         object_pairs_hook=pairs,
         parse_float=float,
         parse_int=_integer,
         parse_constant=_refuse_constant,
     )
+    decoder.strict = True
     return guarded(make_scanner(decoder))
 
 

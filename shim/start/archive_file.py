@@ -27,7 +27,7 @@ ROOMS = ("", "call", "containers", "enforce", "host", "oci", "planning", "rules"
 # demand.
 CORE = (
     *("shim.call.entry", "shim.planning.plan", "shim.host.view", "shim.host.detect", "shim.planning.preflight"),
-    *("shim.rules.memory", "shim.rules.cpu", "shim.rules.cpuset", "shim.rules.pids", "shim.rules.devices"),
+    *("shim.rules.memory", "shim.rules.cpu", "shim.rules.pids", "shim.rules.devices"),
     *("shim.containers.state_files", "shim.enforce.follow_up", "shim.enforce.verify"),
 )
 NOT_IN_IT = "shim.start.archive_file"

@@ -223,7 +223,7 @@ def test_nothing_asked_without_the_controller(layout: str, members: dict[str, An
     assert ask(RULES, {"blockIO": members}, make_host(layout), "crun").after == {"blockIO": members}
 
 
-@pytest.mark.parametrize("entry", [{}, {"major": 8, "rate": 5}, {"major": 8, "minor": 0, "rate": -1}, 5], ids=str)
+@pytest.mark.parametrize("entry", [{}, {"major": 8, "rate": 5}, {"major": 8, "minor": -1, "rate": 5}], ids=str)
 def test_malformed_entries(entry: Any) -> None:
     """The schema wants major and minor in every entry, and runtimes would take another device without."""
     (problem,) = block({"throttleReadBpsDevice": [entry], "throttleWriteBpsDevice": [device(4096)]}).problems

@@ -90,11 +90,6 @@ class FieldSpec(Value):
         """The keys that lead to it."""
         return tuple(self.name.split("."))
 
-    @property
-    def signed(self) -> bool:
-        """True if the value may be negative."""
-        return self.type == "int64"
-
     def file(self, case: Case) -> str:
         """Return the interface file in the hierarchy that the runtime writes."""
         return self.v1 if case.v1 else self.v2

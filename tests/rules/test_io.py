@@ -231,6 +231,13 @@ def test_malformed_entries(entry: Any) -> None:
     assert problem.what == "not a list of objects with the whole numbers major, minor, rate"
 
 
+def test_weights_without_a_device() -> None:
+    """As for rates; an empty list asks for nothing."""
+    (problem,) = block({"weightDevice": [{"minor": 0, "weight": 300}]}).problems
+    assert problem.what == "not a list of objects with the whole numbers major, minor"
+    assert block({"weightDevice": []}).effect("blockIO.weightDevice") == ("unset", HINT, KEPT)
+
+
 @pytest.mark.parametrize("entry", [{"major": 8, "minor": 0}, {"major": 8, "minor": 0, "rate": None}], ids=str)
 @pytest.mark.parametrize("runtime", ["runc", "crun"])
 def test_an_entry_without_a_rate(runtime: str, entry: dict[str, Any]) -> None:

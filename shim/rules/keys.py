@@ -53,7 +53,12 @@ misc.max guard lines - 5.13 - - res_a 1
 dmem.max guard lines - 6.14 - - drm/0000:03:00.0/vram0 1073741824
 """
 WITH_A_DEFAULT = ("io.weight", "io.bfq.weight")
-MOST = {"rbps": (1 << 64) - 1, "wbps": (1 << 64) - 1, "riops": (1 << 32) - 1, "wiops": (1 << 32) - 1}
+# name in a line -> the number that means the same as "max", and which the kernel shows so.
+MOST = {
+    **dict.fromkeys(("rbps", "wbps"), (1 << 64) - 1),
+    **dict.fromkeys(("riops", "wiops"), (1 << 32) - 1),
+    **dict.fromkeys(("hca_handle", "hca_object"), (1 << 31) - 1),
+}
 
 
 LINES = {line.partition(" ")[0]: line for line in TABLE.splitlines()}
@@ -146,7 +151,7 @@ def _line(key: str, words: list[str]) -> str:
 
 
 def _rate(word: str) -> str:
-    """io.max counts no further than `riops=4294967295`, which it shows as `max`."""
+    """io.max counts no further than `riops=4294967295`, which it shows as `max`, rdma.max than 2147483647."""
     name, _, rate = word.partition("=")
     whole = name in MOST and rate.isascii() and rate.isdigit()
     return f"{name}=max" if whole and int(rate) >= MOST[name] else word

@@ -35,15 +35,16 @@ def swap(case: Case) -> Outcome:
 def limit(case: Case) -> Outcome:
     """`limit`, int64 bytes, -1 unlimited -> v1 memory.limit_in_bytes, v2 memory.max.
 
-    0 is unset to runc. crun writes it, and the container dies at once. Values below -1 are invalid everywhere.
+    0 is unset to runc. crun writes it, and the container dies at once. Values below -1 are invalid, except with crun
+    outside of v1.
     """
     value, version = case.get("memory", "limit"), reach(case, "memory")
-    if value < -1:
+    if value < -1 and not any_negative(case, "limit"):
         return invalid("memory.limit", f"{value} is not a valid size", "bytes, or -1 for unlimited")
     if value == 0:
         return _zero_limit(case)
     if not version:
-        if value == -1:
+        if value < 0:
             answer = removed("memory.limit", "memory-unlimited", GUARD, "unlimited needs no memory controller")
             return lifted(case, answer, expect("memory.limit", LIMIT_V2, "max"))
         expected = expect("memory.limit", LIMIT_V2, str(value))
@@ -71,7 +72,7 @@ def _rejects_lone_unlimited(case: Case) -> bool:
 def reservation(case: Case) -> Outcome:
     """`reservation`, int64 bytes, -1 none -> v1 memory.soft_limit_in_bytes, v2 memory.low."""
     value, version = case.get("memory", "reservation"), reach(case, "memory")
-    if value < -1:
+    if value < -1 and not any_negative(case, "reservation"):
         return invalid("memory.reservation", f"{value} is not a valid size", "bytes, or -1 for none")
     if not version:
         expected = expect("memory.reservation", SOFT_V2, _bytes(value), kind=HINT)
@@ -119,6 +120,9 @@ def swappiness(case: Case) -> Outcome:
     if not case.v1:
         return dropped("memory.swappiness", "swappiness", "cgroup2 has no swappiness for a cgroup")
     most = case.runtime.most_swappiness
+    if value > most and case.operation == "update" and "swappiness" in case.runtime.not_updated:
+        reason = "runc does not read it in an update: what the container was created with stays"
+        return Outcome(notes=(note("memory.swappiness", "swappiness", HINT, KEPT, reason),))
     if value > most:
         return invalid("memory.swappiness", f"{value} is above {most}", f"0 to {most}")
     answer = kept(case, "memory.swappiness", HINT, "memory.swappiness", str(value), "memory")
@@ -174,6 +178,16 @@ def check_before_update(case: Case) -> Outcome:
         reason = "crun would look for memory.swap.current, which is missing if swap is not accounted"
         return dropped(field, "check-needs-swap", reason)
     return Outcome(notes=(note(field, "honoured", HINT, KEPT, "the runtime compares with memory.current"),))
+
+
+def any_negative(case: Case, field: str) -> bool:
+    """The runtime takes every negative size for -1, and no v1 kernel refuses it.
+
+    crun writes `max` in cgroup2 (for `limit` since 1.13), a number near 2^64 for `reservation` on v1, and nothing where
+    memory.memsw.limit_in_bytes is missing.
+    """
+    written = reach(case, "memory") == 1 and not (field == "swap" and case.host.swap_accounting.value is False)
+    return case.runtime.any_negative and (field == "reservation" or not written)
 
 
 def instead_of_swap() -> tuple[Expectation, ...]:

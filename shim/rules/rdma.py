@@ -32,6 +32,8 @@ def rdma(case: Case) -> Outcome:
     fitting = {device: _fitting(counts) for device, counts in devices.items()}
     lost = "; ".join(_line(device, counts) for device, counts in fitting.items())
     version = reach(case, "rdma")
+    if not (version and case.runtime.reads_rdma) and not any(map(_limits, fitting.values())):
+        return unset(RDMA, f"counts of {MOST} and more mean no limit")
     if not version:
         return beyond(case, RDMA, f"RDMA resources: {lost}", _expected(fitting, 2))
     if not case.runtime.reads_rdma:
@@ -49,6 +51,10 @@ def rdma(case: Case) -> Outcome:
 
 def _fitting(counts: dict[str, Any]) -> dict[str, Any]:
     return {key: value if value is None else min(value, MOST) for key, value in counts.items()}
+
+
+def _limits(counts: dict[str, Any]) -> bool:
+    return any(counts[key] < MOST for key, _ in WORDS if counts.get(key) is not None)
 
 
 def _line(device: str, counts: dict[str, Any]) -> str:

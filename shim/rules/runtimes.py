@@ -27,14 +27,15 @@ class Runtime(Value):
     cpu.shares that the kernel would round. raises_swap_along: memory.limit -1 lifts the limit of swap, too. swap_alone:
     takes memory.swap with memory.limit -1 as a number for swap. reads_kernel_memory, reads_hierarchy, reads_rdma: these
     fields. check_needs_swap: checkBeforeUpdate wants memory.swap.current. unset_swappiness: 2^64 - 1 is unset.
-    most_swappiness: the highest that is taken. weight_file: fails where blkio.weight is missing. not_updated: sections
-    that an update ignores. never_enabled: cgroup2 controllers that it does not enable. any_case: keys in any case.
-    root_itself: puts a container into the root cgroup where cgroupsPath says so. unmounted: writes limits into the
-    directory of a v1 controller that is not mounted. refuses_hybrid: starts nothing where cgroup2 is beside v1
-    hierarchies with controllers of its own. least_memory, least_memory_with_swap: bytes with which no start succeeds on
-    a host without and with swap; 0 if unknown. text_behind: ignores text behind the configuration. comments: treats
-    comments as white space. looks_at_frozen: reports at once that a container's own cgroup is frozen.
-    empty_flag_is_unset, units_in_flags: of `update`; `--memory ""`, `1g`.
+    most_swappiness: the highest that is taken. any_negative: takes every negative size for -1. weight_file: fails where
+    blkio.weight is missing. not_updated: sections, and swappiness, that an update ignores. never_enabled: cgroup2
+    controllers that it does not enable. any_case: keys in any case. root_itself: puts a container into the root cgroup
+    where cgroupsPath says so. unmounted: writes limits into the directory of a v1 controller that is not mounted.
+    refuses_hybrid: starts nothing where cgroup2 is beside v1 hierarchies with controllers of its own. least_memory,
+    least_memory_with_swap: bytes with which no start succeeds on a host without and with swap; 0 if unknown.
+    text_behind: ignores text behind the configuration. comments: treats comments as white space. looks_at_frozen:
+    reports at once that a container's own cgroup is frozen. empty_flag_is_unset, units_in_flags: of `update`; `--memory
+    ""`, `1g`.
     """
 
     name: Family
@@ -53,6 +54,7 @@ class Runtime(Value):
     check_needs_swap: bool
     unset_swappiness: bool
     most_swappiness: int
+    any_negative: bool
     weight_file: bool
     not_updated: tuple[str, ...]
     never_enabled: tuple[str, ...]
@@ -87,8 +89,9 @@ _TABLE = {
     "check_needs_swap": (False, True, True),
     "unset_swappiness": (True, False, False),
     "most_swappiness": (100, 200, 200),
+    "any_negative": (False, True, False),
     "weight_file": (False, True, False),
-    "not_updated": (("devices", "hugepageLimits", "network"), (), ("network",)),
+    "not_updated": (("devices", "hugepageLimits", "network", "swappiness"), (), ("network",)),
     "never_enabled": ((), ("rdma", "dmem"), ("rdma", "dmem")),
     "any_case": (True, False, False),
     "root_itself": (False, True, False),

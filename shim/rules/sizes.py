@@ -6,6 +6,7 @@ SUFFIXES = "KMGTPE"  # memparse(), lib/cmdline.c
 LARGEST = (1 << 63) - 1
 UNLIMITED = (1 << 63) - (1 << 31)  # PAGE_COUNTER_MAX in bytes, and a margin for the largest page
 NO_HOST_HAS = 1 << 62  # bytes: a limit of this size or more counts as unlimited
+PAGE = 4096  # bytes; larger pages are multiples of it
 BASES = {"0x": 16, "0X": 16}
 
 
@@ -26,6 +27,14 @@ def with_unit(value: int) -> str:
         if value >= size and value % size == 0:
             return f"{value // size} {unit} ({value} bytes)"
     return f"{value} bytes"
+
+
+def together(limit: int, allowed: int) -> int:
+    """Return memory plus swap in bytes, as v1 limits it.
+
+    The kernel rounds each number down to a page. A sum of two rests would be a page of swap more than was allowed.
+    """
+    return max(limit, limit - limit % PAGE + allowed)
 
 
 def number(key: str, value: str, least: int = 0, most: int = LARGEST, *, words: str = "") -> int:

@@ -7,7 +7,7 @@ Bytes of memory plus swap in OCI and on v1, of swap alone on cgroup2.
 from __future__ import annotations
 
 from shim.rules.base import CHANGED, GUARD, KEPT, UNENFORCEABLE, Case, Edit, Outcome
-from shim.rules.memory import SWAP_V1, SWAP_V2, expect, instead_of_swap
+from shim.rules.memory import SWAP_V1, SWAP_V2, any_negative, expect, instead_of_swap
 from shim.rules.outcomes import absent_guard, invalid, kept, lifted, note, removed
 from shim.rules.reachable import reach
 from shim.rules.sizes import NO_HOST_HAS, with_unit
@@ -22,11 +22,11 @@ def swap(case: Case) -> Outcome:
     cgroup2 gets the difference from `limit`. Without swap accounting neither file exists.
     """
     value, most = case.get("memory", "swap"), case.get("memory", "limit") or 0
-    if value < -1:
+    if value < -1 and not any_negative(case, "swap"):
         return invalid("memory.swap", f"{value} is not a valid size", "bytes of memory plus swap, or -1 for unlimited")
     if value == 0:
         return _zero_swap(case, most)
-    if value == -1 or (case.v1 and value >= most >= NO_LIMIT):  # v1 cannot express "no swap" beside unlimited memory
+    if value < 0 or (case.v1 and value >= most >= NO_LIMIT):  # v1 cannot express "no swap" beside unlimited memory
         return _unlimited_swap(case)
     if most > 0 and value < most:
         what = f"{value} is less than memory.limit {most}, and swap is memory plus swap"
@@ -107,7 +107,7 @@ def _swap_alone(case: Case, value: int, most: int) -> Outcome:
         reason = f"unified.{SWAP_V2} names the same limit, and unified wins, as in the runtimes"
         return removed("memory.swap", "unified-wins", GUARD, reason)
     if case.runtime.swap_alone:
-        return kept(case, "memory.swap", GUARD, SWAP_V2, str(value), "memory", "page")
+        return kept(case, "memory.swap", GUARD, SWAP_V2, str(value - most), "memory", "page")  # crun subtracts even -1
     reason = "with memory.limit -1 the number is swap alone, which runc before 1.2.1 refuses; cgroup2's own key says it"
     return Outcome(
         edits=(

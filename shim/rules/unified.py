@@ -58,6 +58,8 @@ def on_v1(case: Case) -> Outcome:
         problems.extend(outcome.problems)
         expectations.extend(outcome.expectations)
     edits.append(Edit(op="remove", path=("unified",)))
+    if not (notes or problems):
+        notes.append(note("unified", "empty", HINT, CHANGED, "no key has a value, and runtimes refuse unified on v1"))
     return Outcome(edits=tuple(edits), notes=tuple(notes), problems=tuple(problems), expectations=tuple(expectations))
 
 
@@ -65,7 +67,8 @@ def _translated(case: Case, key: str, value: str) -> Outcome:
     field = f"unified.{key}"
     translate = TRANSLATIONS.get(key) or TRANSLATIONS.get(_family(key))
     if sets_nothing(key, value):
-        return Outcome(notes=(note(field, "empty", kind(key), KEPT, "an empty value sets nothing"),))
+        reason = "an empty value sets nothing, and runtimes refuse unified on v1"
+        return Outcome(notes=(note(field, "empty", kind(key), CHANGED, reason),))
     value = stripped(key, value)
     if not value:
         return Outcome(

@@ -8,7 +8,7 @@ malformed, without one if v1 cannot express it.
 from __future__ import annotations
 
 from shim.rules.base import Edit
-from shim.rules.sizes import LARGEST, NO_HOST_HAS, Untranslatable, number, size
+from shim.rules.sizes import LARGEST, NO_HOST_HAS, Untranslatable, number, size, together
 
 MOST_WEIGHT = 1000
 UNLIMITED_RATE = 2**64 - 1
@@ -43,7 +43,7 @@ def _memory_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...], str
 def _swap_of_a_pair(limit: int, allowed: int) -> tuple[tuple[Edit, ...], str]:
     """Swap of `allowed` bytes beside a memory limit other than the one that it was counted from."""
     if limit > 0:
-        both = limit + allowed
+        both = together(limit, allowed)
         return (_set(("memory", "swap"), both if both <= LARGEST else -1),), ""  # runtimes read no more than LARGEST
     if allowed == 0:
         instead = (Edit(op="remove", path=("memory", "swap")), _set(("memory", "swappiness"), 0))
@@ -58,7 +58,7 @@ def _memory_swap_max(case: Case, key: str, value: str) -> tuple[tuple[Edit, ...]
     if 0 < most < NO_HOST_HAS:
         if most + allowed > LARGEST:  # more than the runtimes read, and more than any host has
             return (_set(("memory", "swap"), -1),), f"{most} + {allowed} is no limit", ""
-        edits = (_set(("memory", "swap"), most + allowed),)
+        edits = (_set(("memory", "swap"), together(most, allowed)),)
         return edits, f"memory.swap counts memory plus swap: {most} + {allowed}", ""
     if allowed == 0:
         lost = "swapping of this container under host-wide memory pressure"

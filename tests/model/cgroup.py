@@ -7,6 +7,7 @@ describe: tg_set_cfs_bandwidth() (kernel/sched/core.c), tg_set_limit() (block/bl
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -292,6 +293,7 @@ FILES: dict[str, Default] = {
 }
 
 
+@functools.cache
 def _default(name: str) -> Default:
     """How a file behaves; a file that this model does not know takes anything."""
     if re.fullmatch(r"hugetlb\.[^.]+(\.rsvd)?\.(max|limit_in_bytes)", name):

@@ -120,5 +120,7 @@ def lines(shown: str) -> dict[str, dict[str, str]]:
 
 
 def share(quota: str, period: str) -> Fraction | float:
-    """CPUs' worth of time in one period; infinite without a quota."""
+    """CPUs' worth of time in one period; infinite without a quota. Raises Refused for a period of 0."""
+    if not int(period):
+        raise invalid("cpu.max", f"{quota} {period}")
     return float("inf") if quota in ("max", "-1") else Fraction(int(quota), int(period))

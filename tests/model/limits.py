@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Value = Union[int, float, Fraction, "frozenset[int]"]
 Limits = dict[str, Value]
 NONE = float("inf")
-NO_LIMIT = (1 << 63) - PAGE
+
 THROTTLES = dict(
     zip(("throttleReadBpsDevice", "throttleWriteBpsDevice", "throttleReadIOPSDevice", "throttleWriteIOPSDevice"), RATES)
 )
@@ -118,7 +118,7 @@ def asked(resources: Mapping[str, Any], *, zero_is_no_swap: bool = False, zero_t
 def names_swap(changes: Mapping[str, Any], *, zero_too: bool) -> bool:
     """Does an update speak of swap. zero_too: memory.swap 0 is more than "unset"."""
     swap = (changes.get("memory") or {}).get("swap")
-    return bool(swap) or (swap == 0 and zero_too) or "memory.swap.max" in (changes.get("unified") or {})
+    return bool(swap) or (swap == 0 and zero_too) or bool((changes.get("unified") or {}).get("memory.swap.max"))
 
 
 def merged(old: Mapping[str, Any], changes: Mapping[str, Any], *, zero_is_no_swap: bool) -> dict[str, Any]:
@@ -146,6 +146,8 @@ def _rounded(name: str, value: Value) -> Value:
         return NONE if value >= 1 << 62 else int(value) // step * step
     if name.startswith("io.") and value >= ((1 << 32) - 1 if name.endswith("iops") else (1 << 64) - 1):
         return NONE
+    if name.startswith("rdma.") and value >= (1 << 31) - 1:
+        return NONE
     if name == "pids":  # with 1 a lone process cannot fork either, and runtimes have no other way to say 0
         return NONE if value >= kernel.MOST_TASKS else max(value, 1)
     return value
@@ -163,9 +165,11 @@ def _memory(section: Mapping[str, Any], zero_is_no_swap: bool) -> Limits:
     elif swap:
         if not limit or 0 <= swap < limit:
             raise Meaningless("memory.swap counts memory plus swap")
-        if limit >= NO_LIMIT:  # PAGE_COUNTER_MAX: no swap to cgroup2's runtimes, no limit at all to v1's kernels
+        if limit >= 1 << 62:  # PAGE_COUNTER_MAX: no swap to cgroup2's runtimes, no limit at all to v1's kernels
             raise Meaningless("memory.swap counts from a limit that limits nothing")
-        found["swap"] = swap - max(limit, 0)
+        below = limit if zero_is_no_swap else max(limit, 0)  # crun subtracts even a negative one
+        # The difference of the numbers, or of what v1 makes of each, whichever is more.
+        found["swap"] = max(swap - below, swap // PAGE * PAGE - max(limit, 0) // PAGE * PAGE)
     return found
 
 

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import copy
 import itertools
-from typing import Any
+import re
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
 from tests.model.kernel import ADAPTERS, DISKS
+
+if TYPE_CHECKING:
+    import random
 
 M = 1 << 20
 INT64, UINT64 = (1 << 63) - 1, (1 << 64) - 1
@@ -108,15 +112,70 @@ GROUPS = (
 )
 
 
+def _as_often(names: tuple[str, ...]) -> list[tuple[str, Any]]:
+    most = max(len(FIELDS[name]) for name in names)
+    return [(name, value) for name in names for value in itertools.islice(itertools.cycle(FIELDS[name]), most)]
+
+
 def _fields(names: tuple[str, ...]) -> st.SearchStrategy[tuple[str, Any]]:
     """One field with a value, each field as often as any other. One choice instead of two, which are slow."""
-    most = max(len(FIELDS[name]) for name in names)
-    return st.sampled_from(
-        [(name, value) for name in names for value in itertools.islice(itertools.cycle(FIELDS[name]), most)]
-    )
+    return st.sampled_from(_as_often(names))
 
 
 GROUP = st.one_of(*(st.lists(_fields(names), min_size=1, max_size=4) for names in GROUPS))
 RESOURCES = st.builds(
     lambda group, others: made([*group, *others]), GROUP, st.lists(_fields(tuple(FIELDS)), max_size=3)
 )
+
+_IN_GROUPS, _ANY = [_as_often(names) for names in GROUPS], _as_often(tuple(FIELDS))
+
+# What may stand in place of a number: the ends of the types, and what is next to a page.
+ENDS = (-2, -1, 0, 1, 2, 4095, 4096, 4097, (1 << 31) - 1, 1 << 31, 1 << 32, INT64 - 4096, INT64, INT64 + 1, UINT64)
+SIGNED = (
+    *("memory.limit", "memory.swap", "memory.reservation", "memory.kernel", "memory.kernelTCP", "pids.limit"),
+    *("cpu.quota", "cpu.realtimeRuntime", "cpu.idle"),
+)
+NARROW = {
+    "swappiness": 200,
+    "pages": 1 << 61,  # bytes of huge pages
+    "weight": (1 << 16) - 1,
+    "classID": (1 << 32) - 1,
+    "hcaHandles": (1 << 32) - 1,
+    "hcaObjects": (1 << 32) - 1,
+}
+NAMES = ("major", "minor", "pageSize")
+NUMBER = re.compile(r"(?<![:\w])\d+(?![:\w])")  # in a value of `unified`, and not in 8:0 or mlx5_0
+
+
+def drawn(chance: random.Random) -> dict[str, Any]:
+    """As RESOURCES, without the cost of hypothesis and its smaller examples; every fourth with other numbers."""
+    group = chance.choices(chance.choice(_IN_GROUPS), k=chance.randint(1, 4))
+    chosen = [*group, *chance.choices(_ANY, k=chance.randint(0, 3))]
+    if chance.random() < 0.25:
+        chosen = [(name, _varied(value, name, chance)) for name, value in chosen]
+    return made(chosen)
+
+
+def _varied(value: Any, field: str, chance: random.Random) -> Any:
+    """The value of a field with other numbers of its type in it, every second of them."""
+    if isinstance(value, list):
+        return [_varied(one, field, chance) for one in value]
+    if isinstance(value, dict):
+        return {name: one if name in NAMES else _varied(one, f"{field}.{name}", chance) for name, one in value.items()}
+    if isinstance(value, bool) or chance.random() < 0.5:
+        return value
+    if isinstance(value, str):
+        most = NARROW["pages"] if "hugetlb" in field else UINT64
+        return NUMBER.sub(lambda found: str(min(max(_other(int(found[0]), chance), 0), most)), value)
+    least, most = (
+        (-INT64 - 1, INT64)
+        if field in SIGNED
+        else (0, NARROW.get(field.replace("hugepageLimits.limit", "pages").rpartition(".")[2], UINT64))
+    )
+    return min(max(_other(value, chance), least), most)
+
+
+def _other(value: int, chance: random.Random) -> int:
+    """Its neighbours, a multiple, an end of a type, or a number of any length."""
+    any_length = chance.getrandbits(chance.randint(1, 64))
+    return chance.choice((value - 1, value + 1, 2 * value, chance.choice(ENDS), any_length))

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.model.test_model_against_plans import MACHINES, Call, faults
+from tests.model.judged import MACHINES, Call, faults
 
 if TYPE_CHECKING:
-    from tests.model.test_model_against_plans import Family
+    from tests.model.judged import Family
 
 M = 1 << 20
-INT64, UINT64 = (1 << 63) - 1, (1 << 64) - 1
+UINT32, INT64, UINT64 = (1 << 32) - 1, (1 << 63) - 1, (1 << 64) - 1
 V1, HYBRID, CGROUP2 = "matrix-legacy-6.1", "debian13-hybrid-6.12", "matrix-unified-7"
 RUNC: tuple[Family, tuple[int, ...]] = ("runc", (1, 3, 6))
 CRUN: tuple[Family, tuple[int, ...]] = ("crun", (1, 28))
@@ -96,6 +96,33 @@ STARTS: dict[str, tuple[dict[str, Any], str, tuple[Family, tuple[int, ...]]]] = 
     "crun's no swap without a limit, on v1": ({"memory": {"swap": 0}}, V1, CRUN),
     "crun's no swap without a limit": ({"memory": {"swap": 0}}, CGROUP2, CRUN),
     "crun's no swap where memory is nowhere": ({"memory": {"swap": 0}}, "matrix-memory-off", CRUN),
+    "swap alone fills a page with crun's byte more": (
+        {"memory": {"swap": 128 * M - 1, "limit": -1}, "unified": {"memory.max": "67108865"}},
+        "matrix-unified-5.10",
+        ("crun", (0, 17)),
+    ),
+    "two rests of a page are no page of swap": (
+        {"memory": {"swap": 128 * M, "limit": 64 * M + 2}, "unified": {"memory.swap.max": "4095"}},
+        "debian12-hybrid-6.18",
+        ("runc", (1, 2, 0)),
+    ),
+    "a negative limit is crun's no limit": ({"memory": {"limit": -2, "swap": -1}}, CGROUP2, CRUN),
+    "a negative reservation is crun's largest": ({"memory": {"reservation": -2}}, V1, ("crun", (1, 4, 5))),
+    "rdma counts that are no limit, unread": (
+        {"rdma": {"mlx5_0": {"hcaHandles": UINT32, "hcaObjects": UINT32}}},
+        "matrix-psi-0",
+        ("crun", (1, 18)),
+    ),
+    "rdma counts that are no limit, nowhere": (
+        {"rdma": {"mlx5_0": {"hcaHandles": UINT32}}},
+        "debian12-subtree-bind-6.1",
+        CRUN,
+    ),
+    "an empty key that runc refuses on v1": (
+        {"unified": {"memory.max": ""}, "memory": {"swap": INT64, "limit": INT64}},
+        V1,
+        ("runc", (1, 1, 15)),
+    ),
     "a burst that runc does not read": ({"cpu": {"quota": 1000, "burst": 50000}}, CGROUP2, ("runc", (1, 1, 5))),
 }
 # name -> what it was created from, the update, captured host, runtime and version.
@@ -152,6 +179,18 @@ UPDATES: dict[str, tuple[dict[str, Any], dict[str, Any], str, tuple[Family, tupl
     ),
     "swap alone that is no limit": ({}, {"memory": {"swap": INT64}}, "debian12-hybrid-6.18", ("crun", (0, 17))),
     "swap alone that is no limit, on cgroup2": (LIMITED, {"memory": {"swap": INT64}}, CGROUP2, CRUN),
+    "rdma's largest count in the kernel's spelling": (
+        {},
+        {"unified": {"rdma.max": "mlx5_0 hca_handle=2147483647"}},
+        "debian12-unified-6.1",
+        ("runc", (1, 1, 15)),
+    ),
+    "swappiness that runc does not read": (
+        LIMITED,
+        {"memory": {"swappiness": 200}},
+        "matrix-hybrid-6.1",
+        ("runc", (1, 2, 0)),
+    ),
     "swap alone where crun ignores it": (
         {"memory": {"limit": 64 * M}},
         {"memory": {"swap": 64 * M}},

@@ -55,6 +55,35 @@ def test_negative_size(layout: str, value: int, field: str, remedy: str) -> None
     assert made.problems() == [(f"memory.{field}", f"{value} is not a valid size", remedy)]
 
 
+@pytest.mark.parametrize(
+    ("layout", "field", "file"),
+    [
+        ("unified", "limit", "memory.max"),
+        ("unified", "reservation", "memory.low"),
+        ("legacy", "reservation", "memory.soft_limit_in_bytes"),
+    ],
+)
+def test_negative_size_that_crun_takes(layout: str, field: str, file: str) -> None:
+    """libcrun writes `max` for whatever is below 0 in cgroup2, and an unsigned number for the soft limit."""
+    made = _plan(layout, {field: -2}, "crun")
+    assert made.after == {"memory": {field: -2}}
+    assert made.shown() == {(file, "max")}
+
+
+@pytest.mark.parametrize("field", ["limit", "swap"])
+def test_negative_size_that_v1_refuses_from_crun(field: str) -> None:
+    """memparse() takes no sign, so crun's -2 is EINVAL there."""
+    made = _plan("legacy", {"limit": 64 * M, field: -2}, "crun")
+    assert [what for _, what, _ in made.problems()] == ["-2 is not a valid size"]
+
+
+def test_negative_swap_that_v1_does_not_count() -> None:
+    """Swap is unlimited anyway, and crun passes over a memory.memsw.limit_in_bytes that is not there."""
+    made = planned({"memory": {"limit": 64 * M, "swap": -2}}, make_host("legacy", **UNACCOUNTED), "crun", "create")
+    assert made.after == {"memory": {"limit": 64 * M}}
+    assert made.effect("memory.swap") == ("swap-unlimited", "guard", "changed")
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_zero_limit(layout: str) -> None:
     """runc takes 0 as unset; crun would write it and the container be killed, so it goes."""
@@ -114,7 +143,9 @@ SWAP: list[tuple[str, dict[str, int], str, str, dict[str, int] | None, tuple[str
     ),
     ("zero-alone", {"swap": 0}, "v1", "crun", {"swappiness": 0}, ("swap-by-swappiness", "guard", "changed"), None),
     ("zero-alone", {"swap": 0}, "unified", "crun", None, ("zero-swap", "guard", "kept"), "0"),
-    ("unlimited-memory", {"limit": -1, "swap": 32 * M}, "unified", "crun", None, HONOURED, str(32 * M)),
+    # crun subtracts the limit even if it is -1: a byte more, which may fill a page
+    ("unlimited-memory", {"limit": -1, "swap": 32 * M}, "unified", "crun", None, HONOURED, str(32 * M + 1)),
+    ("any-negative", {"limit": 64 * M, "swap": -2}, "unified", "crun", None, HONOURED, "max"),
 ]
 
 
@@ -330,6 +361,13 @@ def test_swappiness_above_the_range(runtime: str, value: int, most: int) -> None
     """runc takes 0 to 100, kernels since 5.8 (and crun) up to 200."""
     problems = _plan("hybrid", {"swappiness": value}, runtime).problems()
     assert problems == [("memory.swappiness", f"{value} is above {most}", f"0 to {most}")]
+
+
+def test_swappiness_above_the_range_in_an_update() -> None:
+    """update.go of runc reads no swappiness, so the number is refused by nobody."""
+    made = _plan("hybrid", {"swappiness": 200}, "runc", "update")
+    assert made.problems() == []
+    assert made.effect("memory.swappiness") == ("swappiness", "hint", "kept")
 
 
 def test_unlimited_pair_without_swap_accounting() -> None:

@@ -79,3 +79,18 @@ def test_update_by_runc_is_read_back() -> None:
 def test_no_device_is_unset() -> None:
     """An empty map asks for nothing."""
     assert ask(RULES, {"rdma": {}}, make_host(), "crun").effect("rdma") == ("unset", GUARD, KEPT)
+
+
+@pytest.mark.parametrize("count", [2147483647, 4294967295])
+@pytest.mark.parametrize(("version", "runtime"), [(1, "crun"), (2, "crun"), (0, "runc"), (0, "crun")])
+def test_no_limit_is_not_lost(count: int, version: int, runtime: str) -> None:
+    """The largest count is "max", so it needs neither a controller nor a runtime that reads it."""
+    host = make_host("legacy" if version < 2 else "unified", versions={"rdma": version})
+    answer = ask(RULES, {"rdma": {"mlx5_1": {"hcaHandles": count, "hcaObjects": 2147483647}}}, host, runtime)
+    assert (answer.edits, answer.effect("rdma")) == ([], ("unset", GUARD, KEPT))
+
+
+def test_one_count_that_limits_is_lost() -> None:
+    """Beside a count that is no limit, another one is."""
+    answer = ask(RULES, {"rdma": {"mlx5_1": {"hcaHandles": 2147483647, "hcaObjects": 9}}}, make_host(), "crun")
+    assert answer.notes[0].lost == "RDMA resources: mlx5_1 hca_handle=max hca_object=9"

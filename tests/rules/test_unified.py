@@ -134,6 +134,20 @@ def test_translated_on_v1(layout: str, keys: dict[str, str], after: dict[str, An
     assert {f"unified.{key}" for key in keys} <= {note.field for note in made.plan.notes}
 
 
+@pytest.mark.parametrize("layout", V1)
+def test_removal_without_a_value_is_said(layout: str) -> None:
+    """An edit has a note that says what it does: a key that sets nothing, no key at all in an update."""
+    reason = "an empty value sets nothing, and runtimes refuse unified on v1"
+    made = planned({"unified": {"pids.max": ""}}, make_host(layout))
+    assert made.effect("unified.pids.max") == ("empty", "guard", "changed")
+    assert made.reason("unified.pids.max") == reason
+    for keys in ({}, {"pids.max": None}):
+        made = planned({"unified": keys}, make_host(layout), operation="update")
+        assert made.after == {}
+        assert made.effect("unified") == ("empty", "hint", "changed")
+        assert made.reason("unified") == "no key has a value, and runtimes refuse unified on v1"
+
+
 # block/bfq-iosched.rst and cgroup-v2.rst "IO Interface Files": both have the default 100; BFQ ends at 1000.
 WEIGHTS = [("io.weight", 1, 1), ("io.weight", 100, 100), ("io.weight", 999, 999), ("io.weight", 1000, 1000)]
 

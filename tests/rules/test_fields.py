@@ -147,3 +147,15 @@ def test_another_kind_of_runtime() -> None:
     """A word that is not in the table is an error, not a guess."""
     with pytest.raises(ValueError, match="not in tuple"):
         runtimes.of("youki")  # type: ignore[arg-type] # that is the point
+
+
+def test_names_in_no_table_are_strangers() -> None:
+    """Keys below a field that is an object by itself, as devices and interface files, are nobody's names."""
+    resources = {
+        "memory": {"limit": 1, "limits": 1},
+        "rdma": {"mlx5_0": {"hcaHandles": 3}},
+        "unified": {"memory.max": "1"},
+        "gpu": {"limit": 1},
+        "pids": None,
+    }
+    assert fields.strangers(resources) == ["memory.limits", "gpu"]

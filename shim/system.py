@@ -10,17 +10,12 @@ from __future__ import annotations
 import posix
 import sys
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 # inode(7): the part of a mode that says what a file is. The module `_stat` makes a hundred more such constants.
 KIND, DIRECTORY, REGULAR = 0o170000, 0o040000, 0o100000
 NULL = 0x103  # the st_rdev of /dev/null, null(4): users name it where a path is required and no file is wanted
 # asm-generic/errno-base.h; importing `errno`, which has all of them, costs 0.1 ms
 EIO, EINVAL, EFBIG, ENOTSUP = 5, 22, 27, 95
 PIDFD_OPEN = 434  # asm-generic/unistd.h: the same number on every architecture that runs containers
-Namespace: Any = type(sys.implementation)  # types.SimpleNamespace
 NAMELESS = ("/dev/shm", "/run", "/tmp")  # directories in which open(2) may create a file without a name
 # The most bytes read from one file or stream from outside. Engines send config.json in messages of at most 16 MiB.
 LARGEST = 32 << 20

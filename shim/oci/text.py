@@ -8,7 +8,6 @@ The grammar is RFC 8259: NaN and Infinity, which Python would accept, are errors
 from __future__ import annotations
 
 from shim.start import extension
-from shim.system import Namespace
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -63,17 +62,22 @@ def _integer(digits: str) -> int | float:
     return int(digits) if len(digits) < 1000 else float(digits)
 
 
+class _Context:
+    """The attributes of a `json.JSONDecoder` that `make_scanner` reads."""
+
+    strict = True
+    object_hook = None
+    object_pairs_hook: Callable[[list[tuple[str, Any]]], Any] | None = None
+    parse_float = float
+    parse_int = staticmethod(_integer)
+    parse_constant = staticmethod(_refuse_constant)
+
+
 def scanner(pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Scan:
     """Return a function (text, offset) -> (value, end). pairs: builds each object from its (key, value) list."""
-    decoder = Namespace(  # the attributes of a `json.JSONDecoder` that `make_scanner` reads
-        object_hook=None,
-        object_pairs_hook=pairs,
-        parse_float=float,
-        parse_int=_integer,
-        parse_constant=_refuse_constant,
-    )
-    decoder.strict = True
-    return guarded(make_scanner(decoder))
+    context = _Context()
+    context.object_pairs_hook = pairs
+    return guarded(make_scanner(context))  # type: ignore[arg-type] # typeshed names the class, not its protocol
 
 
 def guarded(scan: Callable[[str, int], Any]) -> Scan:

@@ -30,7 +30,7 @@ RESOURCES = {
 }
 # The path with an edit: `unified` is rewritten on v1, kernel memory on v2.
 EDITED = {**RESOURCES, "memory": {"limit": 67108864, "kernel": 67108864}, "unified": {"pids.max": "100"}}
-SHELL, KEPT, REWRITTEN = 50, 487, 532  # of the shell, of Python for a create (250 of which are its own start)
+SHELL, KEPT, REWRITTEN = 50, 470, 516  # of the shell, of Python for a create (250 of which are its own start)
 ALLOCATOR = ("brk(", "mmap(NULL, ", "munmap(", "mremap(")
 
 

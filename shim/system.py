@@ -104,8 +104,13 @@ def content(path: str, most: int = LARGEST) -> bytes:
         posix.close(handle)
 
 
-def everything(handle: int, status: posix.stat_result, path: str, most: int = LARGEST) -> bytes:
-    """Read the rest of an open regular file; errors as in `content`. status: its fstat(2). path: for error messages."""
+def everything(
+    handle: int, status: posix.stat_result, path: str, most: int = LARGEST, *, record: bool = False
+) -> bytes:
+    """Read the rest of an open regular file; errors as in `content`. status: its fstat(2). path: for error messages.
+
+    record: a file that the kernel writes as one record (single_open, fs/seq_file.c), so that one read(2) returns all.
+    """
     if status.st_mode & KIND != REGULAR and status.st_mode & KIND != DIRECTORY:  # read(2) itself reports a directory
         if status.st_rdev == NULL:
             return b""
@@ -113,7 +118,7 @@ def everything(handle: int, status: posix.stat_result, path: str, most: int = LA
     if status.st_size > most:
         raise OSError(EFBIG, f"more than {most} bytes", path)
     data = posix.read(handle, status.st_size + 1 if status.st_size else PIECE)  # 0 is what the kernel's own files say
-    if len(data) == status.st_size:
+    if len(data) == status.st_size or (record and len(data) < PIECE):
         return data  # there was room for more, so this is the end
     return drained(handle, most, path, data)
 

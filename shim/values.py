@@ -27,8 +27,8 @@ else:
         """A frozen, keyword-only value; its fields are the class annotations, defaults the class attributes."""
 
         def __init__(self, **fields):
-            known = type(self).__annotations__
-            if fields.keys() != known.keys():
+            if __debug__:  # the archive's code is without it: a type checker has seen every call
+                known = type(self).__annotations__
                 for name in fields:
                     if name not in known:
                         raise TypeError(f"{type(self).__name__} has no field {name!r}")

@@ -48,13 +48,15 @@ def ask(
     *,
     driver: str = "cgroupfs",
 ) -> Answer:
-    """The rules' answers for `resources`, which must come out unharmed."""
+    """The rules' answers for `resources`, which must come out unharmed. Absent fields are left out, as in a plan."""
     before = copy.deepcopy(resources)
     words: Any = {"runtime": runtimes.of(runtime), "operation": operation, "driver": driver}  # type: ignore[arg-type]
     left: Any = resources
     case = Case(resources=left, host=host, **words)
     answer = Answer(resources, [], [], [], [])
     for rule in rules:
+        if case.get(*rule.field.split(".")) is None:
+            continue
         outcome = rule.apply(case)
         answer.edits.extend(outcome.edits)
         answer.notes.extend(outcome.notes)

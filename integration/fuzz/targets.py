@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from shim.call import runtime_log
+from shim.call import log_records
 from shim.errors import ShimError
 from shim.errors import printable_line as line
 from shim.oci import document
@@ -79,20 +79,20 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def log_parser(data: bytes) -> None:
-    """shim.call.runtime_log: records of any log, and each of them one line in both runtimes' text forms."""
+    """shim.call.log_records: records of any log, and each of them one line in both runtimes' text forms."""
     text = _text(data)
-    found = runtime_log.records(text)
-    messages = [record.message for record in found if record.level in runtime_log.ERRORS]
-    assert runtime_log.failure(text) == (messages[-1] if messages else "")
+    found = log_records.records(text)
+    messages = [record.message for record in found if record.level in log_records.ERRORS]
+    assert log_records.failure(text) == (messages[-1] if messages else "")
     for record in found:
         for family in ("runc", "crun"):
-            shown = runtime_log.line(record, family)
+            shown = log_records.line(record, family)
             assert shown.endswith("\n")
             assert line(shown[:-1]) == shown[:-1]
     # A record that follows is found, whatever comes before it, unless it is inside of that.
     more = '{"level":"error","msg":"last","time":"T"}\n'
     if "{" not in text and '"' not in text:
-        assert runtime_log.failure(text + more) == "last"
+        assert log_records.failure(text + more) == "last"
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {"json-reader": json_reader, "log-parser": log_parser}

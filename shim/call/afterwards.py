@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.call import channel, runtime_log
+from shim.call import channel
 from shim.system import environment
 
 TYPE_CHECKING = False
@@ -41,7 +41,7 @@ def _settle(this: Call, prepared: Prepared, log: RuntimeLog, status: int) -> Non
     """Pass on the runtime's log, or explain the failure in it. If the user's process failed, no error is left in the
     log.
     """
-    if status == 0 or not runtime_log.failure(log.text()):
+    if status == 0 or not log.text():
         log.hand_on()
         return
     try:
@@ -67,7 +67,7 @@ def _followed_up(this: Call, prepared: Prepared) -> list[Notice]:
     if made is None or made.asked.foreground or not (made.plan.expectations or made.plan.bridge):
         return []
     from shim.containers import state_files
-    from shim.enforce.follow_up import InitEnded, Subject, follow_up, without_process
+    from shim.enforce.follow_up import InitEnded, Subject, follow_up
     from shim.host.view import View
 
     name = this.invocation.container_id
@@ -77,6 +77,8 @@ def _followed_up(this: Call, prepared: Prepared) -> list[Notice]:
 
         pid, said = real_runtime.pid(this)
         if not pid:
+            from shim.enforce.unverified import without_process
+
             return without_process(name, made, said)
     subject = Subject(pid=pid, container=name, root=this.root)
     try:

@@ -12,7 +12,7 @@ Where the two differ, these rules apply, as observed with runc 1.1.5 and crun 1.
 
 from __future__ import annotations
 
-from shim.call.flags import COMMANDS, RUNC_VALUED, Reader, find_command, read_command
+from shim.call.flags import COMMANDS, RUNC_VALUED, Reader, find_command, named, read_command
 from shim.oci.cgroups_path import DRIVERS
 from shim.system import join, normpath
 from shim.values import Value
@@ -124,7 +124,7 @@ def parse(arguments: list[str], cwd: str) -> Invocation:
         read_command(reader, command)
     last = dict(reader.globals + reader.options)
     systemd, chosen = _settle_cgroup(reader.globals)
-    has_bundle = command in COMMANDS and "bundle" in RUNC_VALUED[command]
+    has_bundle = command in COMMANDS and "bundle" in named(RUNC_VALUED, command)
     config = last.get("config", "")
     return Invocation(
         arguments=tuple(arguments),

@@ -37,12 +37,6 @@ PYTHON_IGNORES = {"PIPE": signal.SIGPIPE, "XFSZ": signal.SIGXFSZ}
 to_default = set(PYTHON_IGNORES.values())
 
 
-def die_of_interrupts() -> None:
-    """Let Ctrl-C end this process silently, as it ends the runtime; Python's own handler prints a traceback."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def keep_ignored(caller_state: str) -> None:
     """Let the child ignore the signals that the caller ignores. caller_state: from the launcher.
 

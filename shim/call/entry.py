@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Run the call in sys.argv (runtime, loader state, the caller's arguments) and end as the real runtime ended."""
-    delegate.die_of_interrupts()
     runtime, loader_state, *arguments = sys.argv[1:]
     invocation = argv.parse(arguments, _working_directory())
     try:

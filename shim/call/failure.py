@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import posix
 
-from shim.call import channel, runtime_log
+from shim.call import channel, log_records
 from shim.diagnose.diagnosis import Context
 from shim.oci import cgroups_path
 from shim.system import basename, join, normpath
@@ -31,7 +31,7 @@ def tell(this: Call, prepared: Prepared, log: RuntimeLog) -> None:
     A failure that is not about the host (a missing command in the image, the user's own code) is passed on unchanged.
     """
     text = log.text()
-    words = runtime_log.failure(text)
+    words = log_records.failure(text)
     if not words:
         log.hand_on()
         return
@@ -63,7 +63,7 @@ def _with_excerpt(words: str, text: str) -> str:
     """Put CRIU's log into the message. Newer runtimes quote that log, one record a line, and then report only that CRIU
     failed.
     """
-    quoted = runtime_log.behind(runtime_log.records(text), EXCERPT)
+    quoted = log_records.behind(log_records.records(text), EXCERPT)
     return "\n".join(record.message for record in quoted) if quoted else words
 
 
@@ -81,7 +81,7 @@ def _with_reasons(words: str, text: str) -> str:
     """Put the reasons of runc's first stages into the message. runc before 1.4 logs those as records of level "fatal",
     and its error says only that the stages are gone.
     """
-    reasons = [one.message for one in runtime_log.records(text) if one.level == "fatal" and one.message not in words]
+    reasons = [one.message for one in log_records.records(text) if one.level == "fatal" and one.message not in words]
     return "\n".join([*reasons, words])
 
 

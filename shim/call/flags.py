@@ -10,12 +10,12 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     Slot = tuple[int, int]
-    Table = dict[str, frozenset[str]]
+    Table = dict[str, str]  # command -> names of flags, separated by spaces
 
 COMMANDS = ("create", "run", "restore", "update", "checkpoint")
 
-GLOBAL_VALUED = frozenset(("log", "log-format", "log-level", "root", "criu", "rootless", "cgroup-manager"))
-GLOBAL_BOOLEAN = frozenset(("debug", "systemd-cgroup"))
+GLOBAL_VALUED = ("log", "log-format", "log-level", "root", "criu", "rootless", "cgroup-manager")
+GLOBAL_BOOLEAN = ("debug", "systemd-cgroup")
 # crun accepts any prefix of a long option; log-level was added after 1.8.1.
 CRUN_GLOBAL_VALUED = ("cgroup-manager", "log", "log-format", "log-level", "root", "rootless")
 CRUN_GLOBAL_BOOLEAN = ("debug", "systemd-cgroup")
@@ -30,43 +30,44 @@ _SECURITY = "lsm-profile lsm-mount-context"
 _CRIU = "tcp-established ext-unix-sk shell-job file-locks"
 
 
-def _table(**rows: str) -> Table:
-    return {command: frozenset(names.split()) for command, names in rows.items()}
-
-
 # One letter is a short option for crun; for Go's flag parser it is a name like any other.
-RUNC_VALUED = _table(
-    create=_START,
-    run=_START,
-    restore=f"bundle b console-socket pid-file empty-ns {_IMAGE} {_SECURITY}",
-    update=f"{_LIMITS} cpu-burst cpu-idle",
-    checkpoint=f"parent-path status-fd page-server empty-ns {_IMAGE}",
-)
-RUNC_BOOLEAN = _table(
-    create="no-pivot no-new-keyring",
-    run="detach d keep no-subreaper no-pivot no-new-keyring",
-    restore=f"detach d no-subreaper no-pivot auto-dedup lazy-pages {_CRIU}",
-    update="",
-    checkpoint=f"leave-running lazy-pages pre-dump auto-dedup tcp-skip-in-flight link-remap {_CRIU}",
-)
-CRUN_VALUED = _table(
-    create="bundle b config f console-socket pid-file preserve-fds",
-    run="bundle b config f console-socket pid-file preserve-fds",
-    restore=f"bundle b console-socket pid-file network-lock {_IMAGE} {_SECURITY}",
-    update=_LIMITS,
-    checkpoint=f"parent-path network-lock {_IMAGE}",
-)
-CRUN_BOOLEAN = _table(
-    create="no-pivot no-subreaper no-new-keyring",
-    run="detach d keep no-pivot no-subreaper no-new-keyring",
-    restore=f"detach d tcp-close {_CRIU}",
-    update="",
-    checkpoint=f"leave-running pre-dump {_CRIU}",
-)
+RUNC_VALUED: Table = {
+    "create": _START,
+    "run": _START,
+    "restore": f"bundle b console-socket pid-file empty-ns {_IMAGE} {_SECURITY}",
+    "update": f"{_LIMITS} cpu-burst cpu-idle",
+    "checkpoint": f"parent-path status-fd page-server empty-ns {_IMAGE}",
+}
+RUNC_BOOLEAN: Table = {
+    "create": "no-pivot no-new-keyring",
+    "run": "detach d keep no-subreaper no-pivot no-new-keyring",
+    "restore": f"detach d no-subreaper no-pivot auto-dedup lazy-pages {_CRIU}",
+    "update": "",
+    "checkpoint": f"leave-running lazy-pages pre-dump auto-dedup tcp-skip-in-flight link-remap {_CRIU}",
+}
+CRUN_VALUED: Table = {
+    "create": "bundle b config f console-socket pid-file preserve-fds",
+    "run": "bundle b config f console-socket pid-file preserve-fds",
+    "restore": f"bundle b console-socket pid-file network-lock {_IMAGE} {_SECURITY}",
+    "update": _LIMITS,
+    "checkpoint": f"parent-path network-lock {_IMAGE}",
+}
+CRUN_BOOLEAN: Table = {
+    "create": "no-pivot no-subreaper no-new-keyring",
+    "run": "detach d keep no-pivot no-subreaper no-new-keyring",
+    "restore": f"detach d tcp-close {_CRIU}",
+    "update": "",
+    "checkpoint": f"leave-running pre-dump {_CRIU}",
+}
 _LONG_NAMES = {"b": "bundle", "d": "detach", "f": "config", "r": "resources"}
 _HELP = ("--help", "-help", "--h", "-h", "--usage", "-?")
 _TRUE = ("1", "t", "T", "TRUE", "true", "True")
 _FALSE = ("0", "f", "F", "FALSE", "false", "False")
+
+
+def named(table: Table, command: str) -> list[str]:
+    """Return the names of a command's flags."""
+    return table[command].split()
 
 
 def _split(word: str) -> tuple[str, int, str | None]:
@@ -80,8 +81,9 @@ def _split(word: str) -> tuple[str, int, str | None]:
 
 def _in_full(name: str, command: str) -> str:
     """Return the long option of crun that `name` abbreviates; `name` itself if it is not the prefix of exactly one."""
-    names = [full for full in CRUN_VALUED[command] | CRUN_BOOLEAN[command] if len(full) > 1 and full.startswith(name)]
-    return names[0] if name and len(names) == 1 else name
+    known = (*named(CRUN_VALUED, command), *named(CRUN_BOOLEAN, command))
+    found = [full for full in known if len(full) > 1 and full.startswith(name)]
+    return found[0] if name and len(found) == 1 else name
 
 
 class Reader:
@@ -163,12 +165,12 @@ def find_command(reader: Reader) -> int:
 
 def _command_flag(reader: Reader, word: str, command: str) -> bool:
     """Read a flag of the command, in Go's or crun's form or abbreviated; return False if `word` is not one."""
-    valued, boolean = RUNC_VALUED[command], RUNC_BOOLEAN[command]
+    valued, boolean = named(RUNC_VALUED, command), named(RUNC_BOOLEAN, command)
     name, offset, attached = _split(word)
     if word.startswith("--"):
         # After two dashes crun knows abbreviations, but no single letters.
         name = name if name in valued or name in boolean else _in_full(name, command)
-        valued, boolean = valued | CRUN_VALUED[command], boolean | CRUN_BOOLEAN[command]
+        valued, boolean = valued + named(CRUN_VALUED, command), boolean + named(CRUN_BOOLEAN, command)
     if name in valued:
         reader.take(_LONG_NAMES.get(name, name), offset, reader.options)
     elif name in boolean:
@@ -184,12 +186,12 @@ def _cluster(reader: Reader, word: str, command: str) -> bool:
         return False
     for index in range(1, len(word)):
         letter = word[index]
-        if letter in CRUN_VALUED[command]:
+        if letter in named(CRUN_VALUED, command):
             for flag in word[1:index]:
                 reader.switch(_LONG_NAMES[flag], None, reader.options)
             reader.take(_LONG_NAMES[letter], index + 1 if index + 1 < len(word) else 0, reader.options)
             return True
-        if letter not in CRUN_BOOLEAN[command]:
+        if letter not in named(CRUN_BOOLEAN, command):
             return False
     for flag in word[1:]:
         reader.switch(_LONG_NAMES[flag], None, reader.options)

@@ -9,7 +9,7 @@ from shim.errors import ShimError
 from shim.oci import cgroups_path, checks, document
 from shim.planning import rewrite, settings
 from shim.rules.base import apply_to_value
-from shim.system import abspath, dirname, environment, exists, isfile, join, memory_file, write_all
+from shim.system import dirname, environment, exists, join
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from shim.planning.rewrite import Rewrite
     from shim.planning.settings import Settings
     from shim.rules.runtimes import Family
-
-STDIN = "-"
 
 
 class Call(Value):
@@ -79,7 +77,9 @@ def prepare(this: Call) -> Prepared:
         return as_it_stands
     checks.container(invocation.container_id)
     if invocation.command == "update":
-        return _prepare_update(this) if invocation.has_resources else _prepare_flags(this)
+        from shim.call import update
+
+        return update.prepare(this)
     return _prepare_bundle(this)
 
 
@@ -87,7 +87,7 @@ def _prepare_bundle(this: Call) -> Prepared:
     invocation = this.invocation
     path = invocation.document
     before, identity = document.identified(path)
-    made = _rewrite(this, before, path, rewrite.RESOURCES)
+    made = rewritten(this, before, path, rewrite.RESOURCES)
     rewrite.judge(made)
     told = (*made.notices, *notices(made.plan), *_foreseen(this, made))
     waiting = None
@@ -114,7 +114,6 @@ def _foreseen(this: Call, made: Rewrite) -> tuple[Notice, ...]:
         cgroups_path=cgroups_path.of(made.document.value),
         runtime=this.family,
         driver=this.invocation.driver,
-        container=this.invocation.container_id,
         mounts=preflight.mounts_on_host(made.document.value),
     )
     found = preflight.hazards(asked, View(), made.host)
@@ -135,7 +134,10 @@ def _foreseen(this: Call, made: Rewrite) -> tuple[Notice, ...]:
     return tuple((hazard.level, f"cgshim: {diagnosis.verdict}") for hazard, diagnosis in zip(found, told))
 
 
-def _rewrite(this: Call, text: str, path: str, where: tuple[str, ...], beside: dict[str, str] | None = None) -> Rewrite:
+def rewritten(
+    this: Call, text: str, path: str, where: tuple[str, ...], beside: dict[str, str] | None = None
+) -> Rewrite:
+    """Return the rewrite of a document. path: for messages. where, beside: as in shim.planning.rewrite.of."""
     from shim.host.view import View
 
     invocation = this.invocation
@@ -203,53 +205,6 @@ def _not_written(path: str, error: OSError) -> ShimError:
         evidence=(f"{path}: {name}",),
         remedy=(f"free some space in {dirname(path)} or make it writable",),
     )
-
-
-def _prepare_update(this: Call) -> Prepared:
-    """Prepare `update --resources FILE`. FILE is the resources object; a pipe can be read only once, so a memfd
-    replaces it.
-    """
-    invocation = this.invocation
-    if not invocation.resources:
-        return Prepared(arguments=list(invocation.arguments))
-    from_stdin = invocation.resources == STDIN
-    path = "standard input" if from_stdin else abspath(invocation.resources)
-    text = document.standard_input(path) if from_stdin else document.read(path, stream=True)
-    from shim.containers import state_files
-
-    made = _rewrite(this, text, path, rewrite.WHOLE, state_files.annotations_of(this.root, invocation.container_id))
-    rewrite.judge(made)
-    told = (*made.notices, *notices(made.plan))
-    if not made.plan.edits and not from_stdin and isfile(path):
-        return Prepared(arguments=list(invocation.arguments), made=made, notices=told)
-    arguments = argv.with_resources(invocation, _in_memory(made.text()))
-    return Prepared(arguments=arguments, made=made, notices=told)
-
-
-def _prepare_flags(this: Call) -> Prepared:
-    """Prepare an `update` with limits as flags. They are planned as a file, which replaces them if it needs changes."""
-    from shim.call import update_flags
-    from shim.containers import state_files
-
-    invocation = this.invocation
-    text = update_flags.resources(invocation, this.family)
-    if not text:
-        return Prepared(arguments=list(invocation.arguments))
-    annotations = state_files.annotations_of(this.root, invocation.container_id)
-    made = _rewrite(this, text, "the command line", rewrite.WHOLE, annotations)
-    rewrite.judge(made)
-    told = (*made.notices, *notices(made.plan))
-    if not made.plan.edits:
-        return Prepared(arguments=list(invocation.arguments), made=made, notices=told)
-    arguments = argv.with_resources(invocation, _in_memory(made.text()))
-    return Prepared(arguments=arguments, made=made, notices=told)
-
-
-def _in_memory(text: str) -> str:
-    """Return a path from which the child can read `text`: of a memfd, so that no file is left behind."""
-    handle = memory_file("resources")  # no MFD_CLOEXEC: the child opens it through its own /proc/self/fd
-    write_all(handle, text.encode("utf-8", "surrogateescape"))
-    return f"/proc/self/fd/{handle}"
 
 
 def notices(plan: Plan) -> tuple[Notice, ...]:

@@ -8,8 +8,9 @@ from shim.cli import probes, remedies
 from shim.engines.suitability import crun_refuses
 from shim.host import controllers
 from shim.host.facts import AMBIGUOUS, NONE
-from shim.planning.plan import LAYOUT_UNKNOWN, make_plan, wanted
+from shim.planning.plan import make_plan, wanted
 from shim.planning.settings import OFF, WARN
+from shim.planning.unlimited import LAYOUT_UNKNOWN
 from shim.rules import fields
 from shim.rules import runtimes as known
 from shim.rules.base import CHANGED, DROPPED, GUARD, UNENFORCEABLE, Note

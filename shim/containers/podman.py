@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 STATES = {2: CREATED, 3: RUNNING, 4: STOPPED, 5: PAUSED, 6: STOPPED}
 QUERY = """SELECT c.ID, c.JSON, s.JSON FROM ContainerConfig c LEFT JOIN ContainerState s ON c.ID = s.ID"""
 ATTEMPTS = 5
-MANAGED = "io.container.manager"
 
 
 def containers(place: Place) -> Iterator[Container]:

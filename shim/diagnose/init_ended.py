@@ -12,7 +12,7 @@ import posix
 from shim.containers.recorded import recorded
 from shim.diagnose.oom import pressure
 from shim.enforce import verify
-from shim.enforce.follow_up import not_applied
+from shim.enforce.unverified import not_applied
 from shim.errors import ShimError
 from shim.observe import kernel_log, oom
 from shim.oci.text import Malformed, parse

@@ -84,11 +84,15 @@ def _landed(view: View, subject: Subject, made: Rewrite) -> Notices:
     findings = verify(view, subject.pid, made.plan.expectations, made.host)
     lost = tuple(f for f in findings if f.expectation.kind == GUARD and f.found is not None)
     if lost and made.policy != settings.WARN:
+        from shim.enforce.unverified import not_applied
+
         raise not_applied(lost, made)
     hidden = {finding: _hidden(finding, made) for finding in findings}
     unread = tuple(f for f in findings if f.expectation.kind == GUARD and f.found is None and not hidden[f])
     if unread and made.policy != settings.WARN:
-        raise _not_read(unread, made)
+        from shim.enforce.unverified import not_read
+
+        raise not_read(unread, made)
     return told + [("warning" if f.expectation.kind == GUARD else "info", _notice(f) + hidden[f]) for f in findings]
 
 
@@ -102,36 +106,6 @@ def _hidden(finding: Finding, made: Rewrite) -> str:
     if finding.found is not None or OUT_OF_SIGHT not in finding.why or seen.value not in ("namespace", "subtree"):
         return ""
     return f"; from here only a {seen.value} of the cgroups is visible ({seen.evidence})"
-
-
-def without_process(container: str, made: Rewrite, said: str) -> Notices:
-    """Judge a container whose init cannot be found, so that no limit can be set or read back.
-
-    said: the answer of the runtime's own `state`. Raises ShimError `no-process` for guards, unless the policy is
-    `warn`.
-    """
-    limits = (*made.plan.expectations, *made.plan.bridge)
-    fields = ", ".join(dict.fromkeys(limit.field for limit in limits if limit.kind == GUARD))
-    if not fields or made.policy == settings.WARN:
-        what = fields or ", ".join(dict.fromkeys(limit.field for limit in limits))
-        return [("warning" if fields else "info", f"cgshim: {what} could not be read back: no process: {said}")]
-    raise ShimError(
-        "no-process",
-        f"no process of container {container} was found, so {fields} could not be read back{_outcome(made)}",
-        cause=f"{made.asked.runtime} reported success, but neither its pid file nor its state has a pid",
-        evidence=(said,),
-        remedy=(
-            "check whether the container's init was killed immediately (`dmesg` names those that the OOM killer ended)",
-            settings.acceptance(made.trusting),
-        ),
-    )
-
-
-def _outcome(made: Rewrite) -> str:
-    """Return the fate of the container, as the end of a sentence."""
-    if made.asked.command == "update":
-        return "; the update was not undone"
-    return f", so the container was {'stopped' if made.asked.command == 'restore' else 'not started'}"
 
 
 def _bridged(view: View, subject: Subject, made: Rewrite) -> Notices:
@@ -155,34 +129,3 @@ def _bridged(view: View, subject: Subject, made: Rewrite) -> Notices:
 def _notice(finding: Finding) -> str:
     verdict = "could not be read back" if finding.found is None else "is not what the kernel shows"
     return f"cgshim: {finding.expectation.field} {verdict}: {finding.text()}"
-
-
-def not_applied(lost: tuple[Finding, ...], made: Rewrite) -> ShimError:
-    """Return the refusal: the value that was asked for, and the file with the value that it shows."""
-    first = lost[0]
-    more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
-    return ShimError(
-        "limit-not-applied",
-        f"the kernel does not show {first.expectation.field}{more}{_outcome(made)}",
-        cause=f"{made.asked.runtime} reported success, but the container's cgroup does not show the limit",
-        evidence=tuple(finding.text() for finding in lost),
-        remedy=(
-            "update the runtime, or leave the field out: this runtime ignores or alters it",
-            settings.acceptance(made.trusting),
-        ),
-    )
-
-
-def _not_read(unread: tuple[Finding, ...], made: Rewrite) -> ShimError:
-    first, more = unread[0], f" (and {len(unread) - 1} more)" if len(unread) > 1 else ""
-    return ShimError(
-        "limit-not-read",
-        f"{first.expectation.field}{more} could not be read back{_outcome(made)}",
-        cause=f"{made.asked.runtime} reported success, but nothing shows that the limit is there",
-        evidence=(*(finding.text() for finding in unread), f"view of the cgroups: {made.host.cgroup_view.evidence}"),
-        remedy=(
-            "check whether the container's init was killed immediately (`dmesg` names those that the OOM killer ended)",
-            "mount the container's cgroup hierarchy where cgshim runs (cgshimctl doctor shows what is mounted)",
-            settings.acceptance(made.trusting),
-        ),
-    )

@@ -95,13 +95,11 @@ def install(tree: Tree, request: Request) -> Proposal:
     notes = []
     if name != default and not request.as_default:
         notes.append(f"podman's default stays {default}; use `podman --runtime {name} ...`, or --as-default")
-    replaced = name in JSON_NAMES
     return Proposal(
         name=name,
         files=(File(path=file, before=before, after=text, backup=not _is_ours_alone(there_values, request)),),
         notes=tuple(notes),
-        wrapped=_path(tree, engine, name if replaced else default),
-        in_place=replaced,
+        wrapped=_path(tree, engine, name if name in JSON_NAMES else default),
     )
 
 

@@ -42,15 +42,14 @@ class Request(Value):
 class Proposal(Value):
     """The proposed changes. name: the runtime's name in the engine. wrapped: the runtime behind cgshim.
 
-    in_place: that runtime's own name now leads to cgshim, so cgshim must run that very one. remembered: what still
-    needs the entry or its program after the removal. apply: the command for this change, if it is not the engine's.
+    remembered: what still needs the entry or its program after the removal. apply: the command for this change, if it
+    is not the engine's.
     """
 
     name: str
     files: tuple[File, ...]
     notes: tuple[str, ...] = ()
     wrapped: str = ""
-    in_place: bool = False
     remembered: tuple[str, ...] = ()
     apply: str = ""
 

@@ -12,6 +12,8 @@ from shim.system import DIRECTORY, EIO, KIND, READ, everything
 from shim.values import Value
 
 COMMON = {1: "EPERM", 2: "ENOENT", 13: "EACCES"}
+# Interface files are one record each, as /proc/PID/cgroup is, but for lists of processes.
+INTERFACE, MEMBERSHIP, LISTS = "/sys/fs/cgroup/", "/cgroup", (".procs", ".threads", "/tasks")
 
 
 class Identity(Value):
@@ -56,7 +58,8 @@ class View:
             return None
         try:
             status = posix.fstat(descriptor)
-            data = everything(descriptor, status, path)
+            record = path.startswith(INTERFACE) and not path.endswith(LISTS)
+            data = everything(descriptor, status, path, record=record or path.endswith(MEMBERSHIP))
         except OSError as error:
             self._failed(path, error)
             return None

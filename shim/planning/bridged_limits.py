@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from shim.oci import cgroups_path
 from shim.oci.text import Malformed, dump, parse
+from shim.planning import settings
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from shim.oci.document import Document
     from shim.rules.base import Expectation
 
-ANNOTATION = "io.cgshim.bridge"
+ANNOTATION = settings.BRIDGE
 FORM = "cgshim bridge 1"  # version of the sealed form
 # Not kept: actions, and files that take CPUs from other cgroups.
 NEVER = ("memory.reclaim", "cpuset.cpus.partition", "cpuset.cpus.exclusive")

@@ -6,10 +6,9 @@ earlier ones. The plan's edits are the difference between the original resources
 
 from __future__ import annotations
 
-from shim.host.facts import AMBIGUOUS, NONE, UNIFIED, Fact
-from shim.planning.bridged_limits import returned
+from shim.host.facts import AMBIGUOUS, NONE
 from shim.rules import base, fields, runtimes, table
-from shim.rules.base import CHANGED, DROPPED, KEPT, UNENFORCEABLE, Case, Edit, Expectation, Note, Problem
+from shim.rules.base import CHANGED, KEPT, UNENFORCEABLE, Case, Edit, Expectation, Note, Problem
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -20,10 +19,6 @@ if TYPE_CHECKING:
     from shim.host.facts import Host
     from shim.rules.base import Driver, Operation
     from shim.rules.runtimes import Family
-
-LAYOUT_UNKNOWN = "layout-unknown"
-UNKNOWN_SWAP = Fact(value=None, evidence="not looked at")
-NO_CGROUP = "limits-without-cgroups"  # the catalogue's code for crun 0.17, which reported this itself
 
 
 class Plan(Value):
@@ -84,6 +79,15 @@ def controllers(resources: dict[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def completed(resources: dict[str, Any], kept: dict[str, str]) -> dict[str, Any]:
+    """Return resources with the cgroup2 limits `kept` in the annotation; hardly any container has it."""
+    if not kept:
+        return resources
+    from shim.planning.bridged_limits import returned
+
+    return returned(resources, kept)
+
+
 def make_plan(
     resources: dict[str, Any],
     host: Host,
@@ -98,11 +102,12 @@ def make_plan(
     operation: "create" or "update". driver: "cgroupfs", "systemd" or "disabled".
     kept: cgroup2 limits that an earlier plan moved to the annotation (shim.planning.bridged_limits).
     """
-    if driver == "disabled":
-        return Plan(notes=_without_cgroup(resources, host, runtime, operation))
-    if host.layout in (NONE, AMBIGUOUS):
-        return Plan(notes=_untouched(resources, host, runtime, operation))
-    checked: Any = returned(resources, kept or {})  # shim.oci.checks has checked the types
+    if driver == "disabled" or host.layout in (NONE, AMBIGUOUS):
+        from shim.planning import unlimited
+
+        notes = unlimited.without_cgroup if driver == "disabled" else unlimited.untouched
+        return Plan(notes=notes(resources, host, runtime, operation))
+    checked: Any = completed(resources, kept or {})  # shim.oci.checks has checked the types
     case = Case(resources=checked, host=host, runtime=runtimes.of(runtime), operation=operation, driver=driver)
     found = _Findings()
     case = found.take(case, _without_nulls(case) if operation == "update" else ())
@@ -243,43 +248,6 @@ def _present(resources: Mapping[str, Any], field: str) -> bool:
 def _without_nulls(case: Case) -> tuple[Edit, ...]:
     """Remove null sections: `runc update` dereferences them and dies (exit status 2); elsewhere null means unset."""
     return tuple(Edit(op="remove", path=(key,)) for key, value in case.resources.items() if value is None)
-
-
-def _untouched(resources: dict[str, Any], host: Host, runtime: Family, operation: Operation) -> tuple[Note, ...]:
-    """Return notes for a host on which nothing shows where limits go: nothing is rewritten or read back.
-
-    A guard that cannot be read back counts as lost. Hints and device rules are left to the runtime.
-    """
-    why = f"left unchanged: the cgroup layout of this host is {host.layout} ({host.layout_evidence})"
-    unseen = f"{why}, so nothing can say whether the limit is enforced"
-    return tuple(
-        note.changed(code=LAYOUT_UNKNOWN, reason=unseen)
-        if note.effect == UNENFORCEABLE
-        else note.changed(code=LAYOUT_UNKNOWN, effect=KEPT, reason=why, lost="")
-        for note in _without_controllers(resources, host, runtime, operation)
-    )
-
-
-def _without_cgroup(resources: dict[str, Any], host: Host, runtime: Family, operation: Operation) -> tuple[Note, ...]:
-    """Return notes for crun(1), --cgroup-manager=disabled: the container stays in its caller's cgroup, without limits.
-
-    crun ignores them silently (0.17 still refused them), so every limit is lost that a host without controllers loses.
-    Device rules are not reported: engines write them for every container.
-    """
-    lost = (DROPPED, UNENFORCEABLE)
-    off = "cgroups are disabled for this container (--cgroup-manager=disabled)"
-    return tuple(
-        note.changed(code=NO_CGROUP, reason=off) if note.effect in lost else note.changed(effect=KEPT, reason=off)
-        for note in _without_controllers(resources, host, runtime, operation)
-    )
-
-
-def _without_controllers(
-    resources: dict[str, Any], host: Host, runtime: Family, operation: Operation
-) -> tuple[Note, ...]:
-    """Return the notes for a host with cgroup2 and no controller: every limit as lost."""
-    bare = host.changed(layout=UNIFIED, placements={}, interface={}, swap_present=UNKNOWN_SWAP)
-    return make_plan(resources, bare, runtime, operation, "cgroupfs").notes
 
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any], path: tuple[str, ...] = ()) -> tuple[Edit, ...]:

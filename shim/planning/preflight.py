@@ -45,7 +45,6 @@ class Start(Value):
     cgroups_path: str | None
     runtime: Family
     driver: Driver = "cgroupfs"
-    container: str = ""
     mounts: tuple[str, ...] = ()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from shim.errors import ShimError
 from shim.oci import checks, document, spelling
 from shim.oci.edits import apply_to_text
-from shim.planning import bridged_limits, settings
+from shim.planning import settings
 from shim.rules.base import GUARD, Edit, Problem
 from shim.values import Value
 
@@ -128,12 +128,12 @@ def of(
         loaded = _in_any_case(loaded, where)
     resources = _resources(loaded, where)
     annotations = _annotations(loaded) if where else beside or {}
-    kept = bridged_limits.read(loaded, looking=asked.looking) if where else bridged_limits.NOTHING
-    everything = bridged_limits.returned(resources, kept.limits)
+    kept, refused = _kept(loaded, asked) if where and settings.BRIDGE in annotations else ({}, "")
+    everything = plan.completed(resources, kept)
     policy, origin, powerless = settings.policy_of(configured, annotations)
     target = checks.cgroups_path(loaded.value if where else None, loaded.path)
     host = detect(view, plan.wanted(everything), target, controllers=(*plan.controllers(everything), *ALWAYS))
-    planned = plan.make_plan(resources, host, asked.family, asked.operation, asked.driver, kept=kept.limits)
+    planned = plan.make_plan(resources, host, asked.family, asked.operation, asked.driver, kept=kept)
     return Rewrite(
         document=loaded,
         where=where,
@@ -144,8 +144,16 @@ def of(
         policy_origin=origin,
         asked=asked,
         trusting=configured.trusting,
-        ignored=tuple(text for text in (powerless, kept.refused) if text),
+        ignored=tuple(text for text in (powerless, refused) if text),
     )
+
+
+def _kept(loaded: Document, asked: Asked) -> tuple[dict[str, str], str]:
+    """Return the limits that the annotation keeps, and why it does not count."""
+    from shim.planning import bridged_limits
+
+    found = bridged_limits.read(loaded, looking=asked.looking)
+    return found.limits, found.refused
 
 
 def _in_any_case(loaded: Document, where: tuple[str, ...]) -> Document:
@@ -250,6 +258,8 @@ def _annotation_edits(made: Rewrite) -> list[Edit]:
     value = report.annotation(report.build(made.plan, made.resources, made.host, about), earlier)
     edits = [Edit(op="set", path=(report.ANNOTATION,), value=value)]
     if made.plan.bridge:
+        from shim.planning import bridged_limits
+
         value = bridged_limits.write(made.plan.bridge, made.document, seals=not made.asked.looking)
         edits.append(Edit(op="set", path=(bridged_limits.ANNOTATION,), value=value))
     return edits

@@ -33,6 +33,7 @@ TIGHTEN, TRUST = "tighten", "trust"
 AUTHORITIES = (TIGHTEN, TRUST)
 ANNOTATION = "io.cgshim.policy"
 PRESSURE = "io.cgshim.pressure"
+BRIDGE = "io.cgshim.bridge"  # shim.planning.bridged_limits
 # Key -> its two allowed values, of which the first is the default.
 CHOICES = {
     "policy": POLICIES,

@@ -1,4 +1,4 @@
-"""`linux.resources.cpu` without cpuset (OCI runtime-spec, config-linux.md, "CPU").
+"""`linux.resources.cpu`, for its lists with shim.rules.cpuset (OCI runtime-spec, config-linux.md, "CPU").
 
 Kernel: Documentation/scheduler/sched-bwc.rst and sched-rt-group.rst, cgroup-v2.rst "CPU Interface Files". All times are
 microseconds. `idle` comes before `shares`, and `quota` before `period` and `burst`, because the later ones depend on
@@ -7,10 +7,21 @@ the results of the earlier ones.
 
 from __future__ import annotations
 
-from shim.rules.base import CHANGED, GUARD, HINT, Edit, Outcome, Rule
+from shim.rules.base import CHANGED, GUARD, HINT, NOTHING, Edit, Outcome, Rule
 from shim.rules.fields import spec
 from shim.rules.outcomes import invalid, note
-from shim.rules.reachable import beyond, expect, honoured, number, reach, rewritten, showing, unread, unset, unsupported
+from shim.rules.reachable import (
+    beyond,
+    expect,
+    honoured,
+    leftover,
+    number,
+    reach,
+    rewritten,
+    showing,
+    unset,
+    unsupported,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,9 +45,6 @@ SHARES_LEAST, SHARES_MOST = 2, 262144
 def idle(case: Case) -> Outcome:
     """`idle`, 0 or 1 (SCHED_IDLE for the whole cgroup) -> v1 and v2 cpu.idle, kernel 5.15 and later."""
     value = case.get(*IDLE.path)
-    early = unread(IDLE, value)
-    if early:
-        return early
     lost = f"cpu.idle {value}" if value else ""
     version = reach(case, "cpu")
     if not version:
@@ -56,9 +64,6 @@ def shares(case: Case) -> Outcome:
     There are two formulas by runtime version, so cgroup2 gets no expectation.
     """
     value = case.get(*SHARES.path)
-    early = unread(SHARES, value)
-    if early:
-        return early
     if value == 0:
         return unset(SHARES)
     version, idling = reach(case, "cpu"), case.get("cpu", "idle") == 1
@@ -84,9 +89,6 @@ def _within(value: int) -> int:
 def quota(case: Case) -> Outcome:
     """`quota`, at least 1000 us, negative for none, 0 unset -> v1 cpu.cfs_quota_us, v2 first word of cpu.max."""
     value = case.get(*QUOTA.path)
-    early = unread(QUOTA, value)
-    if early:
-        return early
     if value == 0:
         return unset(QUOTA)
     period_us = number(case, PERIOD) or DEFAULT_PERIOD
@@ -163,9 +165,6 @@ def _no_quota_v2(case: Case) -> Outcome:
 def period(case: Case) -> Outcome:
     """`period`, 1000 to 1000000 us, 0 unset, default 100000 -> v1 cpu.cfs_period_us, v2 second word of cpu.max."""
     value = case.get(*PERIOD.path)
-    early = unread(PERIOD, value)
-    if early:
-        return early
     if value == 0:
         return unset(PERIOD)
     if not 1000 <= value <= 1000000 and case.host.version("cpu"):
@@ -200,9 +199,6 @@ def _period_alone(case: Case, value: int) -> Outcome:
 def burst(case: Case) -> Outcome:
     """`burst`, at most the quota, us -> v1 cpu.cfs_burst_us, v2 cpu.max.burst, kernel 5.14 and later."""
     value = case.get(*BURST.path)
-    early = unread(BURST, value)
-    if early:
-        return early
     lost = f"cpu.burst {value}" if value else ""
     version, limit = reach(case, "cpu"), number(case, QUOTA)
     if not version:
@@ -220,9 +216,6 @@ def burst(case: Case) -> Outcome:
 def realtime_runtime(case: Case) -> Outcome:
     """`realtimeRuntime`, us, -1 unlimited -> v1 cpu.rt_runtime_us (CONFIG_RT_GROUP_SCHED); nothing on cgroup2."""
     value, within = case.get(*RT_RUNTIME.path), number(case, RT_PERIOD)
-    early = unread(RT_RUNTIME, value)
-    if early:
-        return early
     if reach(case, "cpu") == 1 and 0 < within < value:
         what = f"{value} us is more than cpu.realtimePeriod {within}, which the kernel refuses"
         return invalid("cpu.realtimeRuntime", what, f"write at most {within}, or raise cpu.realtimePeriod")
@@ -232,8 +225,7 @@ def realtime_runtime(case: Case) -> Outcome:
 def realtime_period(case: Case) -> Outcome:
     """`realtimePeriod`, us -> v1 cpu.rt_period_us (CONFIG_RT_GROUP_SCHED); nothing on cgroup2."""
     value = case.get(*RT_PERIOD.path)
-    early = unread(RT_PERIOD, value)
-    return early or _realtime(case, RT_PERIOD, value)
+    return _realtime(case, RT_PERIOD, value)
 
 
 def _realtime(case: Case, field: FieldSpec, value: int) -> Outcome:
@@ -251,6 +243,26 @@ def _realtime(case: Case, field: FieldSpec, value: int) -> Outcome:
     return honoured(case, field, str(value))
 
 
+def cpus(case: Case) -> Outcome:
+    """`cpus` -> cpuset.cpus in both hierarchies: shim.rules.cpuset, loaded if such a list is there."""
+    from shim.rules import cpuset
+
+    return cpuset.cpus(case)
+
+
+def mems(case: Case) -> Outcome:
+    """`mems` -> cpuset.mems in both hierarchies, as `cpus`."""
+    from shim.rules import cpuset
+
+    return cpuset.mems(case)
+
+
+def emptiness(case: Case) -> Outcome:
+    """The rest of `cpu` without a reachable controller: crun opens its v1 directory for any such object."""
+    left = case.get("cpu")
+    return NOTHING if left.get("cpus") or left.get("mems") else leftover(case, "cpu", "cpu")
+
+
 BANDWIDTH_FILES = ("cpu.cfs_quota_us", "cpu.max")
 RULES: tuple[Rule, ...] = (
     Rule(field="cpu.idle", apply=idle, probes=("cpu.idle",)),
@@ -260,4 +272,7 @@ RULES: tuple[Rule, ...] = (
     Rule(field="cpu.burst", apply=burst, probes=("cpu.cfs_burst_us", "cpu.max.burst")),
     Rule(field="cpu.realtimeRuntime", apply=realtime_runtime, probes=("cpu.rt_runtime_us",)),
     Rule(field="cpu.realtimePeriod", apply=realtime_period, probes=("cpu.rt_period_us",)),
+    Rule(field="cpu.cpus", apply=cpus),
+    Rule(field="cpu.mems", apply=mems),
+    Rule(field="cpu", apply=emptiness),
 )

@@ -7,10 +7,10 @@ whether the parent has them.
 
 from __future__ import annotations
 
-from shim.rules.base import GUARD, NOTHING, Rule
+from shim.rules.base import GUARD
 from shim.rules.fields import spec
 from shim.rules.outcomes import invalid, removed
-from shim.rules.reachable import beyond, expect, honoured, known_absent, leftover, reach, unset
+from shim.rules.reachable import beyond, expect, honoured, known_absent, reach, unset
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,16 +36,8 @@ def mems(case: Case) -> Outcome:
     return _list(case, MEMS, "memory nodes")
 
 
-def emptiness(case: Case) -> Outcome:
-    """The rest of `cpu` without a reachable controller: crun opens its v1 directory for any such object."""
-    left = case.get("cpu") or {}
-    return NOTHING if left.get("cpus") or left.get("mems") else leftover(case, "cpu", "cpu")
-
-
 def _list(case: Case, field: FieldSpec, what: str) -> Outcome:
     value = case.get(*field.path)
-    if value is None:
-        return NOTHING
     if value == "" and case.runtime.opens_every_section and known_absent(case, "cpuset"):
         reason = "the empty string is unset, but crun opens the cpuset cgroup for it, which it cannot reach here"
         return removed(field.name, "cpuset-unset", GUARD, reason)
@@ -106,10 +98,3 @@ def _ranges(numbers: list[int]) -> str:
         else:
             runs.append([number, number])
     return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in runs)
-
-
-RULES: tuple[Rule, ...] = (
-    Rule(field="cpu.cpus", apply=cpus),
-    Rule(field="cpu.mems", apply=mems),
-    Rule(field="cpu", apply=emptiness),
-)

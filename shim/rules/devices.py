@@ -5,7 +5,7 @@ Kernel: cgroup-v1/devices.rst; on cgroup2 an eBPF program of type CGROUP_DEVICE 
 
 from __future__ import annotations
 
-from shim.rules.base import GUARD, KEPT, NOTHING, Outcome, Rule
+from shim.rules.base import GUARD, KEPT, Outcome, Rule
 from shim.rules.outcomes import note
 
 TYPE_CHECKING = False
@@ -18,8 +18,6 @@ def devices(case: Case) -> Outcome:
 
     The same list is valid for both. A runtime that cannot apply it fails with an error of its own.
     """
-    if case.get("devices") is None:
-        return NOTHING
     if case.operation == "update" and "devices" in case.runtime.not_updated:
         reason = "runc does not touch device rules in an update; those of the container's start stay"
     elif case.v1:

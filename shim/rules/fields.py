@@ -90,11 +90,6 @@ class FieldSpec(Value):
         """The keys that lead to it."""
         return tuple(self.name.split("."))
 
-    @property
-    def signed(self) -> bool:
-        """True if the value may be negative."""
-        return self.type == "int64"
-
     def file(self, case: Case) -> str:
         """Return the interface file in the hierarchy that the runtime writes."""
         return self.v1 if case.v1 else self.v2
@@ -127,10 +122,8 @@ def rows(section: str) -> dict[str, list[str]]:
 
 def spec(name: str) -> FieldSpec:
     """Return the row of one field. Raises KeyError for a name that is not in the table."""
-    row = dict(zip(COLUMNS, rows(name.partition(".")[0])[name]))
-    made = FieldSpec.__new__(FieldSpec)  # every call makes a dozen, so without keyword checks: all columns are there
-    made.__dict__.update(row)
-    return made
+    row: dict[str, Any] = dict(zip(COLUMNS, rows(name.partition(".")[0])[name]))
+    return FieldSpec(**row)
 
 
 def names() -> tuple[str, ...]:

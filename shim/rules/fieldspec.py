@@ -6,8 +6,7 @@ from shim.rules import fields
 from shim.values import Value
 
 # One line a field; `-` for none, `*` for the probe of the type (PROBES). Name, Linux version that added the file,
-# kernel option beside the controller's own, a value to ask for, fields that it requires
-# option beside the controller's own, a value to ask for, fields that it cannot go without
+# kernel option beside the controller's own, a value to ask for, fields that it requires.
 TABLE = """\
 memory.limit - - 67108864 -
 memory.swap - SWAP 134217728 memory.limit

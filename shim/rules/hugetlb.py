@@ -6,10 +6,10 @@ size. The kernel names a size in its largest whole unit: 2 MiB pages are `2MB`, 
 
 from __future__ import annotations
 
-from shim.rules.base import CHANGED, GUARD, NOTHING, Edit, Outcome, Problem, Rule
+from shim.rules.base import CHANGED, GUARD, Edit, Outcome, Problem, Rule
 from shim.rules.fields import spec
 from shim.rules.outcomes import note
-from shim.rules.reachable import beyond, expect, honoured, reach, rewritten, showing, unset, whole
+from shim.rules.reachable import beyond, expect, honoured, reach, rewritten, showing, unset
 from shim.rules.sizes import with_unit
 
 TYPE_CHECKING = False
@@ -40,9 +40,7 @@ def probes(resources: dict[str, Any]) -> tuple[str, ...]:
 def limits(case: Case) -> Outcome:
     """`hugepageLimits`, list of {pageSize, limit bytes} -> v1 hugetlb.SIZE.limit_in_bytes, v2 hugetlb.SIZE.max."""
     entries = case.get(*LIMITS.path)
-    if entries is None:
-        return NOTHING
-    if entries == []:
+    if not entries:
         return unset(LIMITS, "the list is empty")
     malformed = _malformed(entries)
     if malformed:
@@ -118,17 +116,14 @@ def shown(size: str, limit: int) -> str:
     return "max" if limit >= UNLIMITED else str(limit - limit % _bytes(size))
 
 
-def _malformed(entries: Any) -> tuple[Problem, ...]:
-    if not isinstance(entries, list):
-        return (_problem("hugepageLimits", "it is not a list", "write a list of {pageSize, limit}"),)
+def _malformed(entries: list[dict[str, Any]]) -> tuple[Problem, ...]:
     found = []
     for number, entry in enumerate(entries):
         field = f"hugepageLimits[{number}]"
-        read: dict[str, Any] = entry if isinstance(entry, dict) else {}
-        size, limit = read.get("pageSize"), read.get("limit")
-        if not isinstance(size, str) or not kernel_name(size):
+        size, limit = entry.get("pageSize"), entry.get("limit")
+        if not kernel_name(size or ""):
             found.append(_problem(f"{field}.pageSize", f"{size!r} is not a page size", 'write it like "2MB" or "1GB"'))
-        if not whole(limit) or int(limit or 0) < 0:
+        if limit is None:
             found.append(_problem(f"{field}.limit", f"{limit!r} is not a number of bytes", "write bytes, 0 or more"))
     return tuple(found)
 

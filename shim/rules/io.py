@@ -18,10 +18,8 @@ from shim.rules.reachable import (
     rewritten,
     showing,
     unlisted,
-    unread,
     unset,
     unsupported,
-    whole,
 )
 
 TYPE_CHECKING = False
@@ -45,9 +43,6 @@ def weight(case: Case) -> Outcome:
     BFQ takes 1 to 1000 as it is; io.weight gets 1 + (weight - 10) * 9999 / 990, which wraps around below 10.
     """
     value = case.get(*WEIGHT.path)
-    early = unread(WEIGHT, value)
-    if early:
-        return early
     if value == 0:
         return unset(WEIGHT)
     if not reach(case, "io"):
@@ -83,9 +78,6 @@ def _weight_shown(case: Case, value: int) -> tuple[Expectation, ...]:
 def leaf_weight(case: Case) -> Outcome:
     """`leafWeight`, 10 to 1000 -> v1 blkio.leaf_weight, removed with CFQ in kernel 5.0; nothing on cgroup2."""
     value = case.get(*LEAF_WEIGHT.path)
-    early = unread(LEAF_WEIGHT, value)
-    if early:
-        return early
     if value == 0 and case.runtime.zero_is_unset:
         return unset(LEAF_WEIGHT, "runc takes 0 as unset")
     lost = f"blockIO.leafWeight {value}" if value else ""
@@ -129,8 +121,7 @@ def weight_device(case: Case) -> Outcome:
 def _weighed(entry: dict[str, Any], without_leaf: bool) -> dict[str, Any] | None:
     """Return the entry as the kernel takes it, None if it asks for nothing."""
     kept = {key: value for key, value in entry.items() if not (without_leaf and key == "leafWeight")}
-    value: Any = kept.get("weight")
-    if whole(value) and value > 1000:
+    if (kept.get("weight") or 0) > 1000:
         kept["weight"] = 1000
     return kept if kept.get("weight") is not None or kept.get("leafWeight") is not None else None
 

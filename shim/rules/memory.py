@@ -6,19 +6,30 @@ the kernel rounds limits down to a page. `swap` is memory plus swap in OCI and o
 
 from __future__ import annotations
 
-from shim.rules.base import GUARD, HINT, KEPT, Case, Outcome, Rule
+from shim.rules.base import GUARD, HINT, KEPT, Case, Expectation, Outcome, Rule
 from shim.rules.outcomes import absent_guard, absent_hint, dropped, invalid, kept, lifted, note, removed
 from shim.rules.reachable import leftover, reach
 from shim.rules.sizes import with_unit
-from shim.rules.swap import SWAP_V1, SWAP_V2, any_negative, expect, instead_of_swap, stands_for_no_swap, swap
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from shim.rules.base import Kind, Shape
 
 LIMIT_V1, LIMIT_V2 = "memory.limit_in_bytes", "memory.max"
 UNSET_SWAPPINESS = (1 << 64) - 1
+SWAP_V1, SWAP_V2 = "memory.memsw.limit_in_bytes", "memory.swap.max"
 SOFT_V1, SOFT_V2 = "memory.soft_limit_in_bytes", "memory.low"
 
 
 def _bytes(value: int) -> str:
     return "max" if value < 0 else str(value)
+
+
+def swap(case: Case) -> Outcome:
+    """`swap` -> v1 memory.memsw.limit_in_bytes, v2 memory.swap.max: shim.rules.swap, loaded if the field is there."""
+    from shim.rules import swap as rule
+
+    return rule.swap(case)
 
 
 def limit(case: Case) -> Outcome:
@@ -167,6 +178,38 @@ def check_before_update(case: Case) -> Outcome:
         reason = "crun would look for memory.swap.current, which is missing if swap is not accounted"
         return dropped(field, "check-needs-swap", reason)
     return Outcome(notes=(note(field, "honoured", HINT, KEPT, "the runtime compares with memory.current"),))
+
+
+def any_negative(case: Case, field: str) -> bool:
+    """The runtime takes every negative size for -1, and no v1 kernel refuses it.
+
+    crun writes `max` in cgroup2 (for `limit` since 1.13), a number near 2^64 for `reservation` on v1, and nothing where
+    memory.memsw.limit_in_bytes is missing.
+    """
+    written = reach(case, "memory") == 1 and not (field == "swap" and case.host.swap_accounting.value is False)
+    return case.runtime.any_negative and (field == "reservation" or not written)
+
+
+def instead_of_swap() -> tuple[Expectation, ...]:
+    """Return the expectation for swappiness 0, which stands for "no swap"."""
+    return expect("memory.swap", "memory.swappiness", "0", 1)
+
+
+def stands_for_no_swap(case: Case) -> bool:
+    """Return whether `swappiness` is the 0 that `_unaccounted` set in place of "no swap"; it is then read back as
+    such.
+    """
+    no_swap_limit = case.host.swap_accounting.value is False and case.get("memory", "swap") is None
+    return no_swap_limit and case.get("memory", "swappiness") == 0 and (case.get("memory", "limit") or 0) > 0
+
+
+def expect(field: str, file: str, value: str, version: int = 2, *, kind: Kind = GUARD) -> tuple[Expectation, ...]:
+    """Return what a file of the memory controller must show."""
+    shape: Shape = "exact" if file == "memory.swappiness" else "page"
+    expected = Expectation(
+        field=field, kind=kind, controller="memory", version=version, file=file, value=value, shape=shape
+    )
+    return (expected,)
 
 
 # `swap` comes before `limit`: it is counted from the limit, even from one that the next rule removes. `swappiness`

@@ -17,7 +17,6 @@ from shim.rules.reachable import (
     reach,
     rewritten,
     showing,
-    unread,
     unset,
     unsupported,
 )
@@ -37,9 +36,6 @@ def limit(case: Case) -> Outcome:
     0 means unset to crun and to runc before 1.4; runc since 1.4 sets 1.
     """
     value = case.get(*LIMIT.path)
-    early = unread(LIMIT, value)
-    if early:
-        return early
     if value == 0 and not reach(case, "pids"):
         return _zero_out_of_reach()
     if value == 0:

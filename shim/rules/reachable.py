@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from shim.rules.base import Case, Shape
     from shim.rules.fields import FieldSpec
 
+DEVICE = ("major", "minor")
+
 
 def reach(case: Case, controller: str) -> int:
     """Return the version in which the runtime can set the controller here: 1, 2, or 0 if it cannot."""
@@ -23,49 +25,25 @@ def reach(case: Case, controller: str) -> int:
     return version if version == (1 if case.v1 else 2) else 0
 
 
-def whole(value: Any) -> bool:
-    """Return whether it is a JSON integer; Python counts `true` as one."""
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
 def number(case: Case, field: FieldSpec) -> int:
-    """Return the field's number for a rule that only needs to know it; 0 if it is absent or not a number."""
-    value = case.get(*field.path)
-    return value if whole(value) else 0
+    """Return the field's number for a rule that only needs to know it; 0 if it is absent."""
+    value: int = case.get(*field.path) or 0
+    return value
 
 
-def unread(field: FieldSpec, value: Any) -> Outcome | None:
-    """Return the outcome for an absent or ill-typed number; None if the value is valid and the rule should go on."""
-    if value is None:
-        return NOTHING
-    if not whole(value):
-        return invalid(field.name, f"{value!r} is not a whole number", "write a JSON integer, without quotes")
-    if value < 0 and not field.signed:
-        return invalid(field.name, f"{value} is negative, and the field is unsigned", "write 0 or more")
-    return None
+def unlisted(field: FieldSpec, entries: list[dict[str, Any]], optional: tuple[str, ...] = ()) -> Outcome | None:
+    """Return the outcome for a list that is empty or has no device in an entry; None if the rule should go on.
 
-
-def unlisted(field: FieldSpec, entries: Any, optional: tuple[str, ...] = ()) -> Outcome | None:
-    """Return the outcome for a list that is absent, empty or malformed; None if the rule should go on.
-
-    optional: numbers of an entry that may be absent or null; `major` and `minor` may not.
+    optional: numbers of an entry that may be absent or null, for the message; `major` and `minor` may not.
     """
-    if entries is None:
-        return NOTHING
-    if entries == []:
+    if not entries:
         return unset(field, "the list is empty")
-    if isinstance(entries, list) and all(_complete(entry, optional) for entry in entries):
+    numbers = [entry.get(key) for entry in entries for key in DEVICE]
+    if all(number is not None and number >= 0 for number in numbers):
         return None
-    named = ", ".join(("major", "minor", *optional))
+    named = ", ".join((*DEVICE, *optional))
     what = f"not a list of objects with the whole numbers {named}"
     return invalid(field.name, what, f"write each entry with {named}, all 0 or more")
-
-
-def _complete(entry: Any, optional: tuple[str, ...]) -> bool:
-    if not isinstance(entry, dict):
-        return False
-    found = [entry.get("major"), entry.get("minor"), *(entry[key] for key in optional if entry.get(key) is not None)]
-    return all(whole(value) and value >= 0 for value in found)
 
 
 def unset(field: FieldSpec, reason: str = "0 is unset to runc and crun") -> Outcome:
@@ -135,7 +113,7 @@ def leftover(case: Case, section: str, controller: str) -> Outcome:
 
     The earlier rules have removed every limit; crun opens the controller's directory for any such object.
     """
-    if case.get(section) is None or not case.runtime.opens_every_section or not known_absent(case, controller):
+    if not case.runtime.opens_every_section or not known_absent(case, controller):
         return NOTHING
     opened = f"crun opens the {controller} cgroup for it, which the runtime cannot reach here"
     return removed(section, f"{section.lower()}-empty", HINT, f"nothing in it is a limit, and {opened}")

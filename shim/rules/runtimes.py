@@ -10,6 +10,8 @@ from shim.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from typing_extensions import Literal
 
     Family = Literal["runc", "crun", "other"]
@@ -114,7 +116,6 @@ def of(kind: Family) -> Runtime:
     """Return the runtime of a kind. Raises ValueError for another word."""
     if kind not in _MADE:
         place = _KINDS.index(kind)
-        made = Runtime.__new__(Runtime)  # tests/rules/test_fields.py compares the table with the fields
-        made.__dict__.update({"name": kind}, **{field: row[place] for field, row in _TABLE.items()})
-        _MADE[kind] = made
+        values: dict[str, Any] = {field: row[place] for field, row in _TABLE.items()}
+        _MADE[kind] = Runtime(name=kind, **values)
     return _MADE[kind]

@@ -6,28 +6,14 @@ Bytes of memory plus swap in OCI and on v1, of swap alone on cgroup2.
 
 from __future__ import annotations
 
-from shim.rules.base import CHANGED, GUARD, KEPT, UNENFORCEABLE, Case, Edit, Expectation, Outcome
+from shim.rules.base import CHANGED, GUARD, KEPT, UNENFORCEABLE, Case, Edit, Outcome
+from shim.rules.memory import SWAP_V1, SWAP_V2, any_negative, expect, instead_of_swap
 from shim.rules.outcomes import absent_guard, invalid, kept, lifted, note, removed
 from shim.rules.reachable import reach
 from shim.rules.sizes import NO_HOST_HAS, with_unit
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from shim.rules.base import Kind, Shape
-
-SWAP_V1, SWAP_V2 = "memory.memsw.limit_in_bytes", "memory.swap.max"
 SWAPPED_UNDER_PRESSURE = "swapping of this container under host-wide memory pressure"
 NO_LIMIT = (1 << 63) - (1 << 12)  # PAGE_COUNTER_MAX (include/linux/page_counter.h) in bytes, with pages of 4 KiB
-
-
-def any_negative(case: Case, field: str) -> bool:
-    """The runtime takes every negative size for -1, and no v1 kernel refuses it.
-
-    crun writes `max` in cgroup2 (for `limit` since 1.13), a number near 2^64 for `reservation` on v1, and nothing where
-    memory.memsw.limit_in_bytes is missing.
-    """
-    written = reach(case, "memory") == 1 and not (field == "swap" and case.host.swap_accounting.value is False)
-    return case.runtime.any_negative and (field == "reservation" or not written)
 
 
 def swap(case: Case) -> Outcome:
@@ -182,25 +168,3 @@ def _swappiness(reason: str) -> Outcome:
         notes=(note("memory.swap", "swap-by-swappiness", GUARD, CHANGED, reason, SWAPPED_UNDER_PRESSURE),),
         expectations=instead_of_swap(),
     )
-
-
-def instead_of_swap() -> tuple[Expectation, ...]:
-    """Return the expectation for swappiness 0, which stands for "no swap"."""
-    return expect("memory.swap", "memory.swappiness", "0", 1)
-
-
-def stands_for_no_swap(case: Case) -> bool:
-    """Return whether `swappiness` is the 0 that `_unaccounted` set in place of "no swap"; it is then read back as
-    such.
-    """
-    no_swap_limit = case.host.swap_accounting.value is False and case.get("memory", "swap") is None
-    return no_swap_limit and case.get("memory", "swappiness") == 0 and (case.get("memory", "limit") or 0) > 0
-
-
-def expect(field: str, file: str, value: str, version: int = 2, *, kind: Kind = GUARD) -> tuple[Expectation, ...]:
-    """Return what a file of the memory controller must show."""
-    shape: Shape = "exact" if file == "memory.swappiness" else "page"
-    expected = Expectation(
-        field=field, kind=kind, controller="memory", version=version, file=file, value=value, shape=shape
-    )
-    return (expected,)

@@ -22,9 +22,9 @@ def _memory() -> tuple[Rule, ...]:
 
 
 def _cpu() -> tuple[Rule, ...]:
-    from shim.rules import cpu, cpuset
+    from shim.rules import cpu
 
-    return (*cpu.RULES, *cpuset.RULES)
+    return cpu.RULES
 
 
 def _pids() -> tuple[Rule, ...]:

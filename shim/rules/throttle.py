@@ -136,8 +136,8 @@ def _rate_v2(word: str, rate: int | None) -> str:
 
 def _rates(case: Case, field: FieldSpec) -> dict[str, int]:
     """Return device -> rate, the last one if there are several; {} for a malformed list, which its own rule reports."""
-    entries = case.get(*field.path)
-    if unlisted(field, entries, optional=("rate",)):
+    entries = case.get(*field.path) or []
+    if unlisted(field, entries):
         return {}
     return {f"{entry['major']}:{entry['minor']}": entry.get("rate") or 0 for entry in entries}
 

@@ -29,11 +29,15 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from types import CodeType, ModuleType
     from typing import Any, Callable
 
     Source = tuple[str, bool, int, int]  # relative path, whether it is a package, time in ns, bytes
     Place = tuple[int, int, bytes]  # offset of a module's code in the file's last part, its length, its hash
+    Content = tuple[dict[str, Source], list[tuple[str, CodeType]], dict[str, Place]]  # sources, core and rest
+else:
+    import _signal as signal  # the `signal` module proper imports enum: 4 ms
 
 HERE = "shim.start.archive"
 OLDEST = (3, 7)  # the oldest Python; `main` rejects older ones, of which 3.6 can still parse this module
@@ -46,12 +50,13 @@ def main(module: str) -> None:
 
     If the package cannot be loaded, report that on the engine's channel instead of with a traceback.
     """
+    die_of_interrupts()
     if sys.version_info < OLDEST:
         from shim.start.import_fault import refuse_python
 
         refuse_python(OLDEST)
     try:
-        use(sys.path[0])
+        use()
         run = __import__(module, None, None, ("main",)).main
     except Exception as error:  # noqa: BLE001 # whatever it is, it must be reported
         from shim.start.import_fault import tell
@@ -60,12 +65,18 @@ def main(module: str) -> None:
     run()
 
 
-def opened(parent: str, file: int, content: "list[Any]") -> "Archive":
+def die_of_interrupts() -> None:
+    """Let Ctrl-C end this process silently, as it ends the runtime; Python's own handler prints a traceback."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def opened(parent: str, file: int, content: "Content") -> "Archive":
     """Return the archive in `file`, read up to its last part. Raises OSError if a source of the core has changed.
 
     content: sources, core and rest, as Archive has them. The launcher has compared the hash.
     """
-    archive = Archive(file, posix.lseek(file, 0, 1), *content)  # 1: SEEK_CUR, which posix lacks
+    archive = Archive(parent, file, content)
     for name in (HERE, *[name for name, _ in archive.core]):
         if not is_current(archive.sources[name], parent):
             raise OSError(f"{name} has changed")
@@ -81,35 +92,26 @@ def is_current(source: "Source", parent: str) -> bool:
     return found.st_mtime_ns == source[2] and found.st_size == source[3]
 
 
-def use(parent: str) -> None:
-    """Import the modules below `parent`, the directory that contains the package, from the archive if it is valid."""
+def use() -> None:
+    """Import the package's modules from the archive if it is valid."""
     if fitting is not None:
-        finder = Finder(fitting, parent)
-        sys.meta_path.insert(0, finder)
-        finder.load_core()
+        sys.meta_path.insert(0, fitting)
+        fitting.load_core()
 
 
 class Archive:
-    """What the file holds.
+    """What the file holds. Finds and loads modules, like importlib.abc's MetaPathFinder and Loader, which cost 5 ms.
 
-    file: an open descriptor, because a new file may take the name meanwhile. start: offset of the last part. sources:
-    module -> the source it was compiled from. core: (module, code), each behind the modules that it imports. rest: the
-    other modules.
+    parent: the directory that contains the package. file: an open descriptor, because a new file may take the name
+    meanwhile. start: offset of the last part. sources: module -> the source it was compiled from. core: (module, code),
+    each behind the modules that it imports. rest: the other modules.
     """
 
-    def __init__(
-        self,
-        file: int,
-        start: int,
-        sources: "dict[str, Source]",
-        core: "list[tuple[str, CodeType]]",
-        rest: "dict[str, Place]",
-    ) -> None:
+    def __init__(self, parent: str, file: int, content: "Content") -> None:
+        self.parent = parent
         self.file = file
-        self.start = start
-        self.sources = sources
-        self.core = core
-        self.rest = rest
+        self.start = posix.lseek(file, 0, 1)  # SEEK_CUR, which posix lacks
+        self.sources, self.core, self.rest = content
 
     def code(self, name: str) -> "CodeType | None":
         """Return the code of a module; None if it is damaged or cannot be read."""
@@ -125,25 +127,17 @@ class Archive:
         code: CodeType = marshal.loads(data)
         return code
 
-
-class Finder:
-    """Finds and loads the modules of an archive, like importlib.abc's MetaPathFinder and Loader, which cost 5 ms."""
-
-    def __init__(self, archive: Archive, parent: str) -> None:
-        self.archive = archive
-        self.parent = parent
-        self.make = type(sys.__spec__)  # importlib.machinery.ModuleSpec
-
     def find_spec(self, name: str, path: object = None, target: object = None) -> "Any":
         """Return the module's spec; None if the archive does not have the module, or its code is damaged or out of
         date.
         """
-        source = self.archive.sources.get(name)
-        code = self.archive.code(name) if source and is_current(source, self.parent) else None
+        source = self.sources.get(name)
+        code = self.code(name) if source and is_current(source, self.parent) else None
         if source is None or code is None:
             return None
         origin = f"{self.parent}/{source[0]}"
-        spec = self.make(name, self, origin=origin, is_package=source[1])  # type: ignore[arg-type] # a loader by shape
+        make = type(sys.__spec__)  # importlib.machinery.ModuleSpec
+        spec = make(name, self, origin=origin, is_package=source[1])  # type: ignore[arg-type] # a loader by shape
         spec.has_location, spec.loader_state = True, code
         if source[1]:
             spec.submodule_search_locations = [origin.rpartition("/")[0]]
@@ -167,14 +161,14 @@ class Finder:
         full = builtins.__import__
         builtins.__import__ = _loaded(full)
         try:
-            for name, code in self.archive.core:
+            for name, code in self.core:
                 self._load(name, code)
             full = self._found(full)
         finally:
             builtins.__import__ = full
 
     def _load(self, name: str, code: "CodeType") -> None:
-        source, module = self.archive.sources[name], type(sys)(name)
+        source, module = self.sources[name], type(sys)(name)
         above, _, own = name.rpartition(".")
         space = module.__dict__
         space.update(__loader__=self, __file__=f"{self.parent}/{source[0]}", __package__=above)
@@ -193,13 +187,18 @@ class Finder:
         """Return an `__import__` for the core that looks into the archive first and leaves other modules to the import
         system.
         """
-        modules, archive = sys.modules, self.archive
+        modules = sys.modules
 
-        def load(name: str) -> None:
-            if name in archive.rest and name not in modules and is_current(archive.sources[name], self.parent):
-                code = archive.code(name)
-                if code:
-                    self._load(name, code)
+        def load(name: str) -> bool:
+            """Load the module if the archive has it; return whether it is loaded."""
+            if name in modules:
+                return True
+            if name not in self.rest or name.rpartition(".")[0] not in modules:
+                return False
+            code = self.code(name) if is_current(self.sources[name], self.parent) else None
+            if code:
+                self._load(name, code)
+            return bool(code)
 
         # Parameter names are those of __import__: the standard library passes `fromlist` and `level` by keyword.
         def from_archive(
@@ -209,13 +208,11 @@ class Finder:
             fromlist: "tuple[str, ...]" = (),
             level: int = 0,
         ) -> "ModuleType":
-            if fromlist and name in archive.rest and name.rpartition(".")[0] in modules:
-                load(name)
-            if fromlist and name in modules and name in archive.sources:
-                if not archive.sources[name][1]:
+            if fromlist and name in self.sources:
+                package = self.sources[name][1]
+                # What a package has besides modules is left to the import system.
+                if load(name) and not (package and [own for own in fromlist if not load(f"{name}.{own}")]):
                     return modules[name]
-                for own in fromlist:  # submodules or attributes of a package: the import system handles the latter
-                    load(f"{name}.{own}")
             return full(name, globals, locals, fromlist, level)
 
         return from_archive

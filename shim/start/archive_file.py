@@ -27,7 +27,7 @@ ROOMS = ("", "call", "containers", "enforce", "host", "oci", "planning", "rules"
 # demand.
 CORE = (
     *("shim.call.entry", "shim.planning.plan", "shim.host.view", "shim.host.detect", "shim.planning.preflight"),
-    *("shim.rules.memory", "shim.rules.cpu", "shim.rules.cpuset", "shim.rules.pids", "shim.rules.devices"),
+    *("shim.rules.memory", "shim.rules.cpu", "shim.rules.pids", "shim.rules.devices"),
     *("shim.containers.state_files", "shim.enforce.follow_up", "shim.enforce.verify"),
 )
 NOT_IN_IT = "shim.start.archive_file"
@@ -148,7 +148,7 @@ def _order(codes: dict[str, CodeType]) -> list[str]:
 def compiled(source: bytes, path: str) -> CodeType:
     """Compile a module without the parts that only readers need: docstrings, annotations of functions, guarded imports.
 
-    Line numbers stay. The annotations of classes stay, too: they are the fields of a `Value`.
+    Line numbers stay. So do the names that a class annotates: they are the fields of a `Value`.
     """
     tree = ast.parse(source, path)
     tree.body = [kept for node in tree.body for kept in _needed(node)]
@@ -157,6 +157,8 @@ def compiled(source: bytes, path: str) -> CodeType:
             node.returns = None
         elif isinstance(node, ast.arg):
             node.annotation = None
+        elif isinstance(node, ast.AnnAssign):
+            node.annotation = ast.copy_location(ast.Constant(None), node)
         if isinstance(node, (ast.expr, ast.stmt)):  # columns: only for carets
             node.col_offset, node.end_lineno, node.end_col_offset = 0, node.lineno, 0
     flags = __future__.annotations.compiler_flag
@@ -169,6 +171,8 @@ def _needed(node: ast.stmt) -> list[ast.stmt]:
         return []  # compile() gets it as a flag
     if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
         return node.orelse
+    if isinstance(node, ast.AnnAssign) and node.value:
+        return [ast.copy_location(ast.Assign([node.target], node.value), node)]
     return [node]
 
 

@@ -22,6 +22,7 @@ from shim.call.flags import (
     GLOBAL_VALUED,
     RUNC_BOOLEAN,
     RUNC_VALUED,
+    named,
 )
 
 RECORDED = json.loads((Path(__file__).parents[1] / "command_lines.json").read_text())
@@ -298,7 +299,7 @@ def test_never_fails(arguments: list[str], path: str) -> None:
 VALUED = [
     (command, "-" * (1 + (len(name) > 1)) + name)
     for command in COMMANDS
-    for name in sorted(RUNC_VALUED[command] | CRUN_VALUED[command])
+    for name in sorted({*named(RUNC_VALUED, command), *named(CRUN_VALUED, command)})
     if name not in ("bundle", "b")
 ]
 
@@ -341,8 +342,8 @@ def test_an_edit_is_read_back(arguments: list[str], command: str) -> None:
 def test_no_flag_is_both_with_and_without_a_value() -> None:
     """The tables do not contradict each other, within a command or across the runtimes."""
     for command in COMMANDS:
-        valued = RUNC_VALUED[command] | CRUN_VALUED[command]
-        boolean = RUNC_BOOLEAN[command] | CRUN_BOOLEAN[command]
+        valued = {*named(RUNC_VALUED, command), *named(CRUN_VALUED, command)}
+        boolean = {*named(RUNC_BOOLEAN, command), *named(CRUN_BOOLEAN, command)}
         assert not valued & boolean
 
 
@@ -371,13 +372,13 @@ def test_tables_have_what_the_runtimes_print(runtime: str, command: str) -> None
     valued, boolean = flags_in_help(runtime, command)
     tables = {"runc": (RUNC_VALUED, RUNC_BOOLEAN), "crun": (CRUN_VALUED, CRUN_BOOLEAN)}[runtime]
     assert valued | boolean
-    assert valued <= tables[0][command]
-    assert boolean <= tables[1][command]
+    assert valued <= set(named(tables[0], command))
+    assert boolean <= set(named(tables[1], command))
 
 
 @pytest.mark.parametrize("runtime", ["runc", "crun"])
 def test_global_tables_have_what_the_runtimes_print(runtime: str) -> None:
     """Every global flag in the installed runtime's own help is known, with the right arity."""
     valued, boolean = flags_in_help(runtime)
-    assert {"log", "root"} <= valued <= GLOBAL_VALUED
-    assert {"debug"} <= boolean <= GLOBAL_BOOLEAN
+    assert {"log", "root"} <= valued <= set(GLOBAL_VALUED)
+    assert {"debug"} <= boolean <= set(GLOBAL_BOOLEAN)

@@ -28,7 +28,8 @@ import os, sys
 sys.path.insert(0, sys.argv.pop(1))
 from shim.call import delegate
 from shim.errors import ShimError
-delegate.die_of_interrupts()
+from shim.start.archive import die_of_interrupts
+die_of_interrupts()
 loader, runtime, *arguments = sys.argv[1:]
 try:
     status = delegate.run(runtime, arguments, delegate.environment(loader))

@@ -137,13 +137,3 @@ def test_environment_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delegate, "content", lambda path: b"A=1\0EMPTY=\0no equals\0B=x=y\0LD_PRELOAD=old\0")
     found = delegate.environment("PIPE XFSZ\nLD_LIBRARY_PATH=/a:\nLD_PRELOAD=")
     assert found == {b"A": b"1", b"EMPTY": b"", b"B": b"x=y", b"LD_LIBRARY_PATH": b"/a:", b"LD_PRELOAD": b""}
-
-
-def test_interrupts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only Python's own handler is taken away."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    delegate.die_of_interrupts()
-    assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    delegate.die_of_interrupts()
-    assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from shim.call import failure, runtime_log
+from shim.call import failure, log_records
 from shim.call.runtime_log import RuntimeLog
 from shim.diagnose.diagnosis import Context
 from shim.diagnose.elsewhere import Elsewhere
@@ -64,6 +64,6 @@ def test_what_the_first_stages_died_of_goes_to_stderr(capfd: pytest.CaptureFixtu
 
 def test_what_the_first_stages_died_of_is_part_of_the_failure() -> None:
     """It stands in front of the error, which says only that they are gone; the diagnosis is made of both."""
-    words = failure._with_reasons(runtime_log.failure(FATAL), FATAL)
+    words = failure._with_reasons(log_records.failure(FATAL), FATAL)
     assert words == f"{REASON}\n{EOF}"
     assert explain(words, Context(view=Elsewhere())).code == "oom-score-may-not-be-lowered"

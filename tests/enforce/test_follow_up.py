@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shim.enforce import bridge
+from shim.enforce import bridge, unverified
 from shim.enforce import follow_up as following
 from shim.enforce.follow_up import Subject, follow_up
 from shim.errors import ShimError
@@ -234,7 +234,7 @@ SAID = "/usr/sbin/runc state c1: exit status 1"
 def test_without_a_process_guards_are_refused(command: str, outcome: str) -> None:
     """No pid file, no state, no answer: nothing was set by the bridge, and nothing was read back."""
     with pytest.raises(ShimError) as refused:
-        following.without_process("c1", _made(LIMITS, MEMORY_IN_2, "refuse", command), SAID)
+        unverified.without_process("c1", _made(LIMITS, MEMORY_IN_2, "refuse", command), SAID)
     assert refused.value.code == "no-process"
     assert refused.value.what == (
         f"no process of container c1 was found, so memory.limit could not be read back{outcome}"
@@ -244,9 +244,9 @@ def test_without_a_process_guards_are_refused(command: str, outcome: str) -> Non
 
 def test_without_a_process_warn_and_hints_go_on() -> None:
     """Under warn a warning names the guards; where there are only hints it is information."""
-    told = following.without_process("c1", _made(LIMITS, MEMORY_IN_2, "warn"), SAID)
+    told = unverified.without_process("c1", _made(LIMITS, MEMORY_IN_2, "warn"), SAID)
     assert told == [("warning", f"cgshim: memory.limit could not be read back: no process: {SAID}")]
-    told = following.without_process("c1", _made(HINTS, make_host(UNIFIED), "refuse"), SAID)
+    told = unverified.without_process("c1", _made(HINTS, make_host(UNIFIED), "refuse"), SAID)
     assert told == [("info", f"cgshim: memory.reservation could not be read back: no process: {SAID}")]
 
 

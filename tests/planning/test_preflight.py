@@ -45,7 +45,7 @@ def _tree(root: Path, files: dict[str, str]) -> CountingView:
 
 
 def _asked(runtime: Family = "runc", path: str | None = "/a/b", driver: Driver = "cgroupfs", **resources: Any) -> Start:
-    return Start(resources=resources, cgroups_path=path, runtime=runtime, driver=driver, container="c1")
+    return Start(resources=resources, cgroups_path=path, runtime=runtime, driver=driver)
 
 
 def _with_freezer(layout: str) -> Host:

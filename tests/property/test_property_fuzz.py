@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from integration.fuzz.targets import LONGEST, SEEDS, TARGETS
-from shim.call import runtime_log
+from shim.call import log_records
 from shim.oci.text import scanner
 
 pytestmark = pytest.mark.property
@@ -61,6 +61,6 @@ def test_work_of_the_log_parser_is_bounded(piece: str, monkeypatch: pytest.Monke
         asked += 1
         return scan(text, start)
 
-    monkeypatch.setattr(runtime_log, "scanner", lambda: counted)
-    assert runtime_log.records(piece * (LONGEST // len(piece))) == ()
+    monkeypatch.setattr(log_records, "scanner", lambda: counted)
+    assert log_records.records(piece * (LONGEST // len(piece))) == ()
     assert asked == min(1000, LONGEST // len(piece) * piece.count("{"))

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shim.call import runtime_log
+from shim.call import log_records
 from shim.containers import hook_state
 from shim.errors import ShimError
 from shim.errors import printable_line as line
@@ -209,13 +209,13 @@ LOGS = damaged(st.lists(RECORDS.map(json.dumps), max_size=4).map("\n".join))
         LOGS, st.text(max_size=60), st.binary(max_size=60).map(lambda data: data.decode("utf-8", "surrogateescape"))
     )
 )
-def test_runtime_logs(text: str) -> None:
+def test_log_recordss(text: str) -> None:
     """Every log has records, perhaps none, a failure, perhaps "", and a line for each record."""
-    found = runtime_log.records(text)
-    assert isinstance(runtime_log.failure(text), str)
+    found = log_records.records(text)
+    assert isinstance(log_records.failure(text), str)
     for record in found:
         for family in ("runc", "crun"):
-            shown = runtime_log.line(record, family)
+            shown = log_records.line(record, family)
             assert shown.count("\n") == 1
             assert line(shown[:-1]) == shown[:-1]
 

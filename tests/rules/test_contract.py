@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from shim.rules import cpu, cpuset, devices, hugetlb, io, network, pids, rdma
+from shim.rules import cpu, devices, hugetlb, io, network, pids, rdma
 from shim.rules.base import KEPT, UNENFORCEABLE
 from tests.hosts_made import LAYOUTS, make_host
 from tests.rules_asked import Answer, ask
 
-MODULES = (cpu, cpuset, pids, io, hugetlb, rdma, network, devices)
+MODULES = (cpu, pids, io, hugetlb, rdma, network, devices)
 RULES = tuple(rule for module in MODULES for rule in module.RULES)
 DEVICE = {"major": 8, "minor": 0}
 EVERYTHING: dict[str, Any] = {

@@ -292,20 +292,6 @@ def test_no_quota_needs_no_controller() -> None:
     assert (answer.after, answer.effect("cpu.quota")) == ({}, ("cpu-nowhere", GUARD, CHANGED))
 
 
-@pytest.mark.parametrize(
-    ("members", "what"),
-    [
-        ({"shares": -1}, "-1 is negative, and the field is unsigned"),
-        ({"quota": "50000"}, "'50000' is not a whole number"),
-        ({"idle": True}, "True is not a whole number"),
-    ],
-)
-def test_values_of_another_type(members: dict[str, Any], what: str) -> None:
-    """The schema's types: uint64 for shares, int64 for quota and idle."""
-    (problem,) = cpu(members).problems
-    assert problem.what == what
-
-
 @pytest.mark.parametrize("runtime", ["runc", "crun"])
 @pytest.mark.parametrize("operation", ["create", "update"])
 def test_a_quota_has_its_own_period(operation: str, runtime: str) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 
 from shim.host.facts import LEGACY, UNIFIED
+from shim.rules import cpu
 from shim.rules.base import GUARD, KEPT, UNENFORCEABLE
-from shim.rules.cpuset import RULES, normalised
+from shim.rules.cpuset import normalised
 from tests.hosts_made import LAYOUTS, made_hybrid, make_host
 from tests.rules_asked import ask
+
+RULES = tuple(rule for rule in cpu.RULES if rule.apply in (cpu.cpus, cpu.mems, cpu.emptiness))
 
 
 @pytest.mark.parametrize(

@@ -223,12 +223,19 @@ def test_nothing_asked_without_the_controller(layout: str, members: dict[str, An
     assert ask(RULES, {"blockIO": members}, make_host(layout), "crun").after == {"blockIO": members}
 
 
-@pytest.mark.parametrize("entry", [{}, {"major": 8, "rate": 5}, {"major": 8, "minor": 0, "rate": -1}, 5], ids=str)
+@pytest.mark.parametrize("entry", [{}, {"major": 8, "rate": 5}, {"major": 8, "minor": -1, "rate": 5}], ids=str)
 def test_malformed_entries(entry: Any) -> None:
     """The schema wants major and minor in every entry, and runtimes would take another device without."""
     (problem,) = block({"throttleReadBpsDevice": [entry], "throttleWriteBpsDevice": [device(4096)]}).problems
     assert problem.field == "blockIO.throttleReadBpsDevice"
     assert problem.what == "not a list of objects with the whole numbers major, minor, rate"
+
+
+def test_weights_without_a_device() -> None:
+    """As for rates; an empty list asks for nothing."""
+    (problem,) = block({"weightDevice": [{"minor": 0, "weight": 300}]}).problems
+    assert problem.what == "not a list of objects with the whole numbers major, minor"
+    assert block({"weightDevice": []}).effect("blockIO.weightDevice") == ("unset", HINT, KEPT)
 
 
 @pytest.mark.parametrize("entry", [{"major": 8, "minor": 0}, {"major": 8, "minor": 0, "rate": None}], ids=str)

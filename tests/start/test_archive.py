@@ -8,6 +8,7 @@ import importlib.util
 import marshal
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -26,11 +27,11 @@ if TYPE_CHECKING:
 
 MODULES = "shim, shim.call.entry, shim.planning.plan, shim.host.detect, shim.rules.memory, shim.oci.text"
 LAUNCHER = (ROOT / "shim" / "launcher.sh").read_text()
-BEGINNING = "import _frozen_importlib_external, _imp, _signal, gc, marshal, posix, sys\n"
+BEGINNING = "import _frozen_importlib_external, _imp, gc, marshal, posix, sys\n"
 # What the launcher gives to Python, except its last line.
 START = BEGINNING + LAUNCHER.partition(BEGINNING)[2].partition("archive.main(")[0]
 PROGRAM = f"""{START}
-archive.use(sys.path[0])
+archive.use()
 import {MODULES}
 for name in sorted(name for name in sys.modules if name.startswith("shim.")):
     module = sys.modules[name]
@@ -79,7 +80,7 @@ def _everything(parent: Path) -> dict[str, tuple[int, int, int]]:
 def test_all_comes_from_the_one_file(parent: Path) -> None:
     """Under the names and paths of an ordinary import."""
     found = _loaded(parent)
-    assert {loader for loader, _, _ in found.values()} == {"Finder"}
+    assert {loader for loader, _, _ in found.values()} == {"Archive"}
     assert found["shim.rules.memory"][1] == str(parent / "shim/rules/memory.py")
     assert found["shim.host"][1] == str(parent / "shim/host/__init__.py")
     _archive(parent).unlink()
@@ -150,7 +151,7 @@ def test_changed_source_counts_at_once(parent: Path, change: Callable[[Path], No
     assert found["shim.oci.text"][::2] == ("SourceFileLoader", "new")
     assert {loader for loader, _, _ in found.values()} == {"SourceFileLoader"}
     archive_file.make(str(parent))
-    assert _loaded(parent)["shim.oci.text"][::2] == ("Finder", "new")
+    assert _loaded(parent)["shim.oci.text"][::2] == ("Archive", "new")
 
 
 def test_changed_loader_counts_at_once(parent: Path) -> None:
@@ -180,7 +181,7 @@ def test_only_the_owners_file_is_used(parent: Path, owner: int, above: int, mode
     os.chown(_archive(parent), owner, owner)
     os.chown(parent, above, above)
     _archive(parent).chmod(mode)
-    assert _loaded(parent)["shim.call.entry"][0] == ("Finder" if used else "SourceFileLoader")
+    assert _loaded(parent)["shim.call.entry"][0] == ("Archive" if used else "SourceFileLoader")
 
 
 def _content(value: Any, magic: bytes = importlib.util.MAGIC_NUMBER, length: int = 0) -> bytes:
@@ -225,7 +226,7 @@ def _ends_well(parent: Path) -> int:
             del sys.modules[name]
         sys.argv[1:] = [str(parent)]
         space: dict[str, Any] = {}
-        exec(f"{START}\narchive.use(sys.path[0])\nimport shim.rules.unified, shim.planning.plan", space)
+        exec(f"{START}\narchive.use()\nimport shim.rules.unified, shim.planning.plan", space)
         os._exit(0 if space["shim"].planning.plan.make_plan else 1)
     finally:
         os._exit(2)
@@ -262,7 +263,7 @@ def test_damage_in_the_rest_costs_that_module_alone(parent: Path) -> None:
     content[code_archive.HEAD + size + offset + length // 2] ^= 1
     _archive(parent).write_bytes(content)
     found = _loaded(parent, PROGRAM.replace(f"import {MODULES}", "import shim.rules.unified, shim.planning.plan"))
-    assert (found["shim.rules.unified"][0], found["shim.planning.plan"][0]) == ("SourceFileLoader", "Finder")
+    assert (found["shim.rules.unified"][0], found["shim.planning.plan"][0]) == ("SourceFileLoader", "Archive")
 
 
 def test_broken_source_makes_no_file(parent: Path) -> None:
@@ -306,23 +307,26 @@ def test_rest_is_loaded_when_it_is_asked_for(parent: Path) -> None:
     """A module outside the core comes from the file, too, but not before it is imported."""
     program = PROGRAM.replace(f"import {MODULES}", "import shim.rules.unified")
     asked, unasked = _loaded(parent, program), _loaded(parent)
-    assert asked["shim.rules.unified"] == ("Finder", str(parent / "shim/rules/unified.py"), "")
+    assert asked["shim.rules.unified"] == ("Archive", str(parent / "shim/rules/unified.py"), "")
     assert "shim.rules.unified" not in unasked
 
 
 def test_changed_module_of_the_rest_counts_at_once(parent: Path) -> None:
     """It is imported from its source, while the core, which is as it was, still comes from the file."""
     program = PROGRAM.replace(f"import {MODULES}", "import shim.rules.unified, shim.planning.plan")
-    assert _loaded(parent, program)["shim.rules.unified"][0] == "Finder"
+    assert _loaded(parent, program)["shim.rules.unified"][0] == "Archive"
     before = _archive(parent).read_bytes()
     _kept_size(parent / "shim/rules/unified.py")
     found = _loaded(parent, program)
-    assert (found["shim.rules.unified"][::2], found["shim.planning.plan"][0]) == (("SourceFileLoader", "new"), "Finder")
+    assert (found["shim.rules.unified"][::2], found["shim.planning.plan"][0]) == (
+        ("SourceFileLoader", "new"),
+        "Archive",
+    )
     assert _archive(parent).read_bytes() == before
 
 
 def test_compiled_code_keeps_fields_and_lines() -> None:
-    """Docstrings, annotations of functions and guarded imports go; fields of values and line numbers stay."""
+    """Docstrings, annotated types and guarded imports go; the names of fields and line numbers stay."""
     source = b'''"""About."""
 from __future__ import annotations
 TYPE_CHECKING = False
@@ -339,11 +343,14 @@ class Point:
 def f(a: Any, *b: Any) -> Any:
     """About f."""
     raise LookupError
+
+made: int = 3
 '''
-    space: dict[str, object] = {}
+    space: dict[str, Any] = {}
     exec(archive_file.compiled(source, "/there.py"), space)
     assert space["Other"] == 1
-    assert space["Point"].__annotations__ == {"x": "Any", "y": "int"}
+    assert list(space["Point"].__annotations__) == ["x", "y"]
+    assert (space["Point"].y, space["made"], "__annotations__" in space) == (0, 3, False)
     function = space["f"]
     assert callable(function)
     assert (function.__doc__, function.__annotations__) == (None, {})
@@ -356,7 +363,7 @@ def test_command_makes_the_file(parent: Path) -> None:
     """`python3 -m shim.start.archive_file` makes it, also where there was no __pycache__ yet."""
     shutil.rmtree(parent / "shim" / "__pycache__")
     subprocess.run([sys.executable, "-B", "-m", "shim.start.archive_file"], cwd=parent, check=True)
-    assert _loaded(parent)["shim.call.entry"][0] == "Finder"
+    assert _loaded(parent)["shim.call.entry"][0] == "Archive"
 
 
 @pytest.fixture
@@ -373,22 +380,20 @@ def archive(parent: Path) -> Iterator[code_archive.Archive]:
 
 def test_a_module_is_found(parent: Path, archive: code_archive.Archive) -> None:
     """Its spec says where it would be; what is not in the archive is the others' to find."""
-    finder = code_archive.Finder(archive, str(parent))
     for name, package in (("shim.rules.unified", False), ("shim.rules", True), ("shim.planning.plan", False)):
-        spec = finder.find_spec(name)
-        assert (spec.name, spec.loader, spec.has_location) == (name, finder, True)
+        spec = archive.find_spec(name)
+        assert (spec.name, spec.loader, spec.has_location) == (name, archive, True)
         assert spec.origin == f"{parent}/{name.replace('.', '/')}{'/__init__' if package else ''}.py"
         assert spec.submodule_search_locations == ([f"{parent}/shim/rules"] if package else None)
         assert isinstance(spec.loader_state, CodeType)
     for name in ("shim.cli.main", "shim.start.archive_file", "json", "shim.nothing"):
-        assert finder.find_spec(name) is None
+        assert archive.find_spec(name) is None
 
 
 def test_a_module_is_run(parent: Path, archive: code_archive.Archive) -> None:
     """As the import system does it: made from the spec, then executed."""
-    finder = code_archive.Finder(archive, str(parent))
-    module = importlib.util.module_from_spec(finder.find_spec("shim.rules.sizes"))
-    finder.exec_module(module)
+    module = importlib.util.module_from_spec(archive.find_spec("shim.rules.sizes"))
+    archive.exec_module(module)
     assert module.__file__ == f"{parent}/shim/rules/sizes.py"
     assert len(vars(module)) > 8
 
@@ -401,29 +406,28 @@ def test_imports_by_keyword(parent: Path, archive: code_archive.Archive) -> None
         asked.append(arguments)
         return sys
 
-    for stands_in in (code_archive._loaded(full), code_archive.Finder(archive, str(parent))._found(full)):
+    for stands_in in (code_archive._loaded(full), archive._found(full)):
         stands_in("encodings.nothing", globals={}, locals={}, fromlist=("*",), level=0)
     assert asked == [("encodings.nothing", {}, {}, ("*",), 0)] * 2
 
 
 def test_what_has_changed_is_not_found(parent: Path, archive: code_archive.Archive) -> None:
     """A source that is gone or another one; and damage in the file."""
-    finder = code_archive.Finder(archive, str(parent))
     _kept_size(parent / "shim/rules/unified.py")
     (parent / "shim/rules/rdma.py").unlink()
-    assert [finder.find_spec(f"shim.rules.{name}") for name in ("unified", "rdma")] == [None, None]
+    assert [archive.find_spec(f"shim.rules.{name}") for name in ("unified", "rdma")] == [None, None]
     offset, length, seal = archive.rest["shim.rules.hugetlb"]
     assert archive.code("shim.rules.hugetlb")
     archive.rest["shim.rules.hugetlb"] = (offset + 1, length, seal)
     assert archive.code("shim.rules.hugetlb") is None
-    assert finder.find_spec("shim.rules.hugetlb") is None
+    assert archive.find_spec("shim.rules.hugetlb") is None
 
 
 @pytest.mark.parametrize("name", ["shim/start/archive.py", "shim/planning/plan.py", "shim/rules/base.py"])
 def test_core_that_has_changed(parent: Path, archive: code_archive.Archive, name: str) -> None:
     """Nothing of such an archive is used."""
     _kept_time(parent / name)
-    content = [archive.sources, archive.core, archive.rest]
+    content = archive.sources, archive.core, archive.rest
     with pytest.raises(OSError, match="has changed"):
         code_archive.opened(str(parent), archive.file, content)
 
@@ -431,8 +435,9 @@ def test_core_that_has_changed(parent: Path, archive: code_archive.Archive, name
 def test_program_without_an_archive(monkeypatch: pytest.MonkeyPatch) -> None:
     """`use` does nothing, and `main` runs the module's own main; an error at import is told."""
     monkeypatch.setattr(code_archive, "fitting", None)
+    monkeypatch.setattr(code_archive, "die_of_interrupts", lambda: None)
     before = list(sys.meta_path)
-    code_archive.use("/nowhere")
+    code_archive.use()
     assert sys.meta_path == before
     ran: list[str] = []
     made = type(sys)("made_for_a_test")
@@ -459,4 +464,16 @@ def test_a_rest_that_cannot_be_read_is_imported(archive: code_archive.Archive, m
 
     monkeypatch.setattr("posix.pread", fail)
     assert archive.code("shim.rules.unified") is None
-    assert code_archive.Finder(archive, str(ROOT)).find_spec("shim.rules.unified") is None
+    assert archive.find_spec("shim.rules.unified") is None
+
+
+def test_interrupts() -> None:
+    """Only Python's own handler is taken away."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        for found, left in ((signal.default_int_handler, signal.SIG_DFL), (signal.SIG_IGN, signal.SIG_IGN)):
+            signal.signal(signal.SIGINT, found)
+            code_archive.die_of_interrupts()
+            assert signal.getsignal(signal.SIGINT) == left
+    finally:
+        signal.signal(signal.SIGINT, before)

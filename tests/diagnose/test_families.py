@@ -30,6 +30,10 @@ PRINTED = (
         'error mounting "x" to rootfs at "/y": mount x:/y, flags: 0x0: function not implemented',
         "mount-refused-by-kernel",
     ),
+    (
+        "systemd[1]: a.scope: Couldn't move process 4242 to requested cgroup '/a.scope': Operation not supported",
+        "cgroup-operation-unsupported",
+    ),
     ("Error: crun: seccomp GET_NOTIF_SIZES: Invalid argument", "seccomp-filter-failed"),
 )
 

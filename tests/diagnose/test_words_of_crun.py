@@ -24,7 +24,8 @@ WORDS = {
     "create `/sys/fs/cgroup/memory/c1`: Read-only file system": "cgroupfs-read-only",
     "create `/sys/fs/cgroup/c1`: Read-only file system": "cgroupfs-read-only",
     "open `/sys/fs/cgroup/memory/c1`: Read-only file system": "cgroupfs-read-only",
-    "write to `/sys/fs/cgroup/c1/cgroup.procs`: No such file or directory": "container-cgroup-vanished",
+    # a removed cgroup, or one outside of the cgroup namespace: the kernel has ENOENT for both
+    "write to `/sys/fs/cgroup/c1/cgroup.procs`: No such file or directory": "several-causes",
     "write to `/sys/fs/cgroup/c1/cgroup.subtree_control`: No such file or directory": "controller-missing-in-parent",
     "write to `/sys/fs/cgroup/c1/cgroup.subtree_control`: Device or resource busy": "controllers-need-empty-cgroup",
     "write to `cpu.weight`: Invalid argument": "cpu-idle-with-shares",

@@ -150,8 +150,10 @@ ENTRIES = (
         code="cpuset-not-in-parent",
         title="the parent cpuset lacks what the container asks for",
         patterns=(writing(r"cpuset\.(?:cpus|mems)", EACCES),),
+        excluded=said.by_systemd,
+        layout="v1",
         verdict="{file} refuses the list (EACCES): it is not a subset of the parent's",
-        cause="A v1 cpuset can contain only what its parent contains.",
+        cause="A v1 cpuset can contain only what its parent contains. The root cpuset itself cannot be written.",
         remedy=(
             (
                 "Ask for CPUs of the parent (--cpuset-cpus, --cpuset-mems; compose: cpuset), or extend {file} of "

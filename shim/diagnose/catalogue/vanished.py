@@ -7,7 +7,7 @@ from shim.diagnose.entry import CHARACTER, EACCES, EBUSY, EINVAL, ENODEV, ENOENT
 
 CGROUP = rf"(?P<path>/sys/fs/cgroup/{CHARACTER}+)"
 PROCS = rf"[`'\"]?{CGROUP}/(?:cgroup\.procs|tasks)[`'\"]?"
-OPENED = r"\b(?:open|openat2|opening|opening file|lstat|stat|access|write|write to|error reading from file)"
+OPENED = r"\b(?:open|openat2|opening|opening file|lstat|stat|access|error reading from file)"
 ENTRIES = (
     Entry(
         code="exec-cgroup-vanished",
@@ -40,7 +40,11 @@ ENTRIES = (
         ),
         ambiguous=(
             r"\bcgroup deleted\b",
-            rf"{OPENED} [`'\"]?(?P<path2>/sys/fs/cgroup/{CHARACTER}+\.scope)/[a-z]+\.[\w.]+[`'\"]?: {ENOENT}",
+            rf"\b(?:write|write to) {PROCS}: {ENOENT}",
+            (
+                rf"{OPENED} [`'\"]?(?P<path2>/sys/fs/cgroup/{CHARACTER}+\.scope(?:/[^\s/]+)?)/[a-z]+\.[\w.]+"
+                rf"[`'\"]?: {ENOENT}"
+            ),
             (
                 rf"{OPENED} [`'\"]?(?P<path3>{V1_HIERARCHY}{CHARACTER}+?)/(?P<file>[a-z_]+\.[\w.]+)[`'\"]?(?: for "
                 rf"writing)?: "

@@ -138,7 +138,7 @@ ENTRIES = (
             ),
             "The option lasts until every mount of that hierarchy is gone. A reboot makes sure of that.",
         ),
-        reference="https://github.com/moby/moby/issues/29018",
+        reference="https://github.com/opencontainers/runc/pull/4513, https://github.com/moby/moby/issues/29018",
         confirm=look.noprefix,
         foresee=layout.bare_cpuset,
         tell="grep cpuset /proc/self/mountinfo: is it noprefix, or elsewhere than /sys/fs/cgroup/cpuset?",

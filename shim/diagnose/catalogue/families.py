@@ -113,6 +113,7 @@ ENTRIES = (
         ambiguous=(
             cgroup(rf"(?:{EACCES}|{EPERM})"),
             r"cgroup manager can ?not access cgroup \(rootless container\)",
+            rf"open cgroup (?:sub-)?directory(?: `[^`\n]*`)?: (?:{EACCES}|{EPERM})",
             rf"cannot (?:chown|get file owner for) [`'\"]?{SUBJECT}[^\n]*: [^\n]+",
         ),
         verdict="this process may not change {path}",

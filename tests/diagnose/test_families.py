@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -51,3 +52,21 @@ def test_what_is_asked_last_claims_nothing(entry: Entry) -> None:
     assert entry.ambiguous
     assert not entry.patterns
     assert entry.confirm is None
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "write /sys/fs/cgroup/memory/x/memory.max ",
+        "failed to create cgroup /a ",
+        "Couldn't move process 1 to requested cgroup '/a ",
+        "mount `cgroup` to `/sys/fs/cgroup/",
+        "memory.max: ",
+    ],
+)
+def test_a_long_line_of_the_same_words_ends(words: str) -> None:
+    """No two parts of a pattern match the same characters: such a line took minutes, then hours."""
+    text = words * (2000 // len(words))
+    started = time.process_time()
+    explain(text, context(Elsewhere(), text, "", None))
+    assert time.process_time() - started < 20  # seconds; a hundredth of it is usual

@@ -31,17 +31,23 @@ INTERFACE = (
     r"|perf_event)"
     r"\.[a-zA-Z0-9_]+[\w.]*"
 )
-SUBJECT = rf"(?P<path>/sys/fs/cgroup\b{CHARACTER}*|{INTERFACE})"
-# Between the subject and the errno there may be quotes, the rest of a clause, or a second subject.
-LINK = r"(?:[^\n:]|:(?=\S)){0,140}(?:: (?:[^\n:]|:(?=\S)){1,80}){0,2}: "
+PLACE = rf"(?P<path>/sys/fs/cgroup\b{CHARACTER}*)"
+# Between a path and the errno there may be a quote and the rest of a clause, or a second subject; after a file without
+# its path the rest of a clause. Nothing may match the same characters twice: that takes time without end on long lines.
+WORD = r"(?:[^\n:]|:(?=\S))"
+CLAUSES = rf"(?:: {WORD}{{1,80}}){{0,2}}: "
+AFTER_PATH = rf"(?:[`'\"]{WORD}{{0,140}})?{CLAUSES}"
+AFTER_FILE = rf"{WORD}{{0,140}}{CLAUSES}"
+REFUSED = rf"(?:{EINVAL}|{ERANGE}|{EOVERFLOW}|no such device or address)"
 SCOPE = "systemd-run --user --scope -p Delegate=yes <command>"
 
 
 def cgroup(error: str) -> str:
     """Match: an operation on a cgroup's file or directory failed with `error`; group `path`."""
-    created = r"[Ff]ailed to create (?:cgroup|control group) (?P<path9>/[^\n:]+)"
-    moved = r"Couldn't move process \d+ to (?:directly )?requested cgroup '?(?P<path8>/[^\n:']+)"
-    return rf"(?:(?<!mount: ){SUBJECT}|{created}|{moved}){LINK}{error}"
+    made = r"[Ff]ailed to create (?:cgroup|control group) (?P<path9>/[^\n:]+)"
+    moved = r"Couldn't move process \d+ to (?:directly )?requested cgroup '?(?P<path8>/[^\n:']+)'?"
+    place = rf"(?:(?<!mount: ){PLACE}{AFTER_PATH}|(?:{made}|{moved}){CLAUSES})"
+    return rf"(?:{place}|(?P<path7>{INTERFACE}){AFTER_FILE}){error}"
 
 
 ENTRIES = (
@@ -70,10 +76,8 @@ ENTRIES = (
         code="cgroup-value-refused",
         title="the kernel refuses a value for a file of a cgroup",
         ambiguous=(
-            (
-                rf"(?P<path>/sys/fs/cgroup/{CHARACTER}*\.{CHARACTER}+|{INTERFACE}){LINK}"
-                rf"(?:{EINVAL}|{ERANGE}|{EOVERFLOW}|no such device or address)"
-            ),
+            rf"(?P<path>/sys/fs/cgroup/{CHARACTER}*\.\w+){AFTER_PATH}{REFUSED}",
+            rf"(?P<path2>{INTERFACE}){AFTER_FILE}{REFUSED}",
         ),
         verdict="the kernel refuses the value for {path}",
         cause="The value is not a number, is out of range, or does not fit its neighbours (EINVAL, ERANGE, EOVERFLOW): "
@@ -114,7 +118,7 @@ ENTRIES = (
             cgroup(rf"(?:{EACCES}|{EPERM})"),
             r"cgroup manager can ?not access cgroup \(rootless container\)",
             rf"open cgroup (?:sub-)?directory(?: `[^`\n]*`)?: (?:{EACCES}|{EPERM})",
-            rf"cannot (?:chown|get file owner for) [`'\"]?{SUBJECT}[^\n]*: [^\n]+",
+            rf"cannot (?:chown|get file owner for) [`'\"]?{PLACE}[^\n]*: [^\n]+",
         ),
         verdict="this process may not change {path}",
         cause="The cgroup belongs to another user or was not delegated (rootless), an outer container shows cgroups "

@@ -214,6 +214,7 @@ ENTRIES = (
                 "mkdir -p /sys/fs/cgroup/{controller} && mount -t cgroup -o {controller} cgroup "
                 "/sys/fs/cgroup/{controller}"
             ),
+            "Android: a runc that looks for the v1 controllers below /dev, as the reference's patch makes it.",
             (
                 "Termux: mount a tmpfs at /sys/fs/cgroup first (mount -t tmpfs -o mode=755 tmpfs /sys/fs/cgroup), then "
                 "each controller in it."

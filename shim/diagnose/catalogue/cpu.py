@@ -124,7 +124,7 @@ ENTRIES = (
         patterns=(r"cannot set both `cpu\.idle` and `cpu\.(?:shares|weight)`",),
         ambiguous=(writing(r"cpu\.(?:weight|shares)", EINVAL),),
         verdict="cpu.idle and cpu.shares cannot be set together (EINVAL)",
-        cause="runc writes cpu.idle first, and an idle cgroup accepts no weight. A weight that is no number gives the "
+        cause="runc writes cpu.idle first, and an idle cgroup accepts no weight. A weight that is not a number has the "
         "same errno.",
         remedy=("Remove cpu.shares if cpu.idle is 1.",),
         reference=SPEC,

@@ -103,7 +103,7 @@ ENTRIES = (
         ),
         verdict="the kernel does not let this process into {path} (EINVAL)",
         cause="It is a kernel thread, or one bound to a CPU, which must stay in the root cgroup; or the cpu controller "
-        "is enabled and the process has a realtime policy (CONFIG_RT_GROUP_SCHED), or has not run yet. What is no "
+        "is enabled and the process has a realtime policy (CONFIG_RT_GROUP_SCHED), or has not run yet. Anything but a "
         "process id gives the same errno.",
         remedy=(
             "Make a realtime process an ordinary one first: chrt -o -p 0 <pid>",
@@ -155,7 +155,7 @@ ENTRIES = (
         code="misc-resource-unknown",
         title="the host does not have the resource that misc.max should limit",
         patterns=(writing(r"misc\.max", EINVAL),),
-        verdict="misc.max refuses the limit (EINVAL): this host does not have that resource, or it is no number",
+        verdict="misc.max refuses the limit (EINVAL): this host does not have that resource, or it is not a number",
         cause="The names are those in misc.capacity of the root cgroup (sev, sev_es, tdx). A resource that the "
         "processor or the kernel lacks cannot be limited.",
         remedy=("cat /sys/fs/cgroup/misc.capacity; correct or remove the limit",),
@@ -165,7 +165,7 @@ ENTRIES = (
         code="dmem-region-unknown",
         title="a limit of device memory names a region that is not there",
         patterns=(writing(r"dmem\.(?:max|min|low)", EINVAL),),
-        verdict="{file} refuses the limit (EINVAL): no driver has registered that region, or it is no size",
+        verdict="{file} refuses the limit (EINVAL): no driver has registered that region, or it is not a size",
         cause="A line is REGION BYTES. The regions are those in dmem.capacity of the root cgroup; they belong to "
         "drivers of graphics cards.",
         remedy=("cat /sys/fs/cgroup/dmem.capacity; correct or remove the limit",),

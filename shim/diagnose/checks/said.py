@@ -32,7 +32,7 @@ def written(words: Words) -> str:
 
 
 def cpu_out_of_range(words: Words) -> tuple[str, ...]:
-    """A quota below 1 ms, a period outside 1 ms to 1 s, or what is no number."""
+    """A quota below 1 ms, a period outside 1 ms to 1 s, or not a number."""
     given = words["asked"].split()
     if not given or given[0] == "max":
         return ()

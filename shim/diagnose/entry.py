@@ -28,9 +28,12 @@ EACCES = r"(?:permission denied|EACCES)"
 ECONNREFUSED = r"(?:connection refused|ECONNREFUSED)"
 EBUSY = r"(?:(?:device or )?resource busy|EBUSY)"
 EAGAIN = r"(?:resource temporarily unavailable|EAGAIN)"
+EEXIST = r"(?:file exists|EEXIST)"
+EINTR = r"(?:interrupted system call|EINTR)"
 EINVAL = r"(?:invalid argument|EINVAL)"
 ELOOP = r"(?:too many levels of symbolic links|symbolic link loop|ELOOP)"
 EMFILE = r"(?:too many open files|no file descriptors available|EMFILE)"
+ENAMETOOLONG = r"(?:file ?name too long|ENAMETOOLONG)"
 ENODEV = r"(?:no such device|ENODEV)"
 ENOENT = r"(?:no such file or directory|ENOENT)"
 ENOMEM = r"(?:cannot allocate memory|out of memory|ENOMEM)"
@@ -39,6 +42,7 @@ ENOSYS = r"(?:function not implemented|ENOSYS)"
 ENOTDIR = r"(?:not a directory|ENOTDIR)"
 ENOTTY = r"(?:inappropriate ioctl for device|not a tty|ENOTTY)"
 EOPNOTSUPP = r"(?:operation not supported|not supported|EOPNOTSUPP)"
+EOVERFLOW = r"(?:value too large for (?:defined )?data type|EOVERFLOW)"
 EPERM = r"(?:operation not permitted|EPERM)"
 EDQUOT = r"(?:(?:disk )?quota exceeded|EDQUOT)"
 ERANGE = r"(?:numerical result out of range|result not representable|ERANGE)"
@@ -66,9 +70,13 @@ def bare(file: str) -> str:
 
 
 def writing(file: str, error: str) -> str:
-    """Match: writing `file` (a regex for its name) failed with `error`; both runtimes, all wordings."""
+    """Match: writing `file` (a regex for its name) failed with `error`; both runtimes, and systemd (with or without the
+    cgroup and the value), all wordings.
+    """
     value = r"(?: \"?[^\s\":]{1,40}\"? to)?"  # the value, where runc says only what it failed to write to where
-    return rf"(?:\bwrit(?:e|ing)(?: file)?{value}(?: to)? {named(file)}|{bare(file)}): {error}"
+    written = rf"(?:\bwrit(?:e|ing)(?: file)?{value}(?: to)? {named(file)}|{bare(file)}): {error}"
+    place = r"(?: attribute)?(?: on '?[^\n']*'?)?(?: to '(?P<asked9>[^'\n]*)')?"
+    return rf"(?:{written}|\bFailed to (?:re)?set '?(?P<file9>{file})'?{place}: {error})"
 
 
 # What runc prints about the value: "failed to write 500 to cpu.cfs_quota_us: write ...", "failed to write \"500\":
@@ -90,7 +98,9 @@ def making(error: str) -> str:
         r"(?:\b(?:mkdir|mkdirat|create|creating cgroup directory)|can(?:not|'t) create directory"
         r"|failed to create(?: control group| cgroup| directory)?)"
     )
-    return rf"{verbs} [`'\"]?(?P<path>/sys/fs/cgroup/{CHARACTER}*)[`'\"]?: {error}"
+    runtimes = rf"{verbs} [`'\"]?(?P<path>/sys/fs/cgroup/{CHARACTER}*)[`'\"]?"
+    systemd = rf"failed to create (?:cgroup|control group) [`'\"]?(?P<path9>/(?!sys/){CHARACTER}*)[`'\"]?"
+    return rf"(?:{runtimes}|{systemd}): {error}"
 
 
 def creating(file: str) -> str:

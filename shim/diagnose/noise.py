@@ -61,6 +61,7 @@ NOISE_LINES = (
     r"^cannot toggle freezer: cgroups not configured for container",
     r"^lstat : no such file or directory",
     r"nsexec-0\[\d+\]: failed to sync with stage-1",
+    r"nsexec-[12]\[\d+\]: failed to sync with (?:the )?parent",
     r"cgroup v1 is deprecated and will be removed in a future release",
     r"support for non-absolute mount destinations will be removed",
     r"failed to remove (?:cgroup|paths)",

@@ -17,13 +17,14 @@ V1_FILES = re.compile(
     r"\b(?:\w+\.limit_in_bytes|\w+\.memsw\.\w+|memory\.(?:kmem|oom_control|swappiness|use_hierarchy|soft_limit)\w*"
     r"|cpu\.(?:cfs|rt)_\w+|cpu\.shares|blkio\.\w+|devices\.(?:allow|deny|list)|freezer\.state|net_(?:cls|prio)\.\w+)\b"
     rf"|/sys/fs/cgroup/(?:[a-z_]+,)?{V1_NAMES}(?:,[a-z_]+)?/"
+    rf"|mount[^\n]* [`'/]?\S*sys/fs/cgroup/(?:[a-z_]+,)?{V1_NAMES}(?:,[a-z_]+)?[`'\",:]?(?:\s|:|$)"
     rf"|/(?:[a-z_]+,)?{V1_NAMES}(?:,[a-z_]+)?/(?:{CHARACTER}*/)?{V1_NAMES}\.[a-z_]+\b"
     # Runtimes look for cgroup2 at /sys/fs/cgroup alone.
     rf"|(?:open|write|stat|mkdir) /(?!sys/fs/cgroup){CHARACTER}*/{V1_NAMES}\.[a-z_]+\b",
     re.IGNORECASE,
 )
 V2_FILES = re.compile(
-    r"\b(?:memory\.(?:max|high|low|min|swap\.\w+|events|oom\.group)|cpu\.(?:max|weight|idle)\b|io\.(?:max|weight|stat)"
+    r"\b(?:memory\.(?:max|high|low|min|swap\.\w+|events|oom\.group)|cpu\.(?:max|weight)\b|io\.(?:max|weight|stat)"
     r"|cgroup\.(?:controllers|subtree_control|type|freeze|kill|max\.\w+)|cpuset\.cpus\.(?:effective|partition))"
     rf"|cgroup ?v?2\b|/sys/fs/cgroup/(?!(?:[a-z_]+,)?{V1_NAMES}[,/]|systemd/|elogind/)(?=[^\s/]+/)",
     re.IGNORECASE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -31,6 +32,10 @@ PRINTED = (
         'error mounting "x" to rootfs at "/y": mount x:/y, flags: 0x0: function not implemented',
         "mount-refused-by-kernel",
     ),
+    (
+        "systemd[1]: a.scope: Couldn't move process 4242 to requested cgroup '/a.scope': Operation not supported",
+        "cgroup-operation-unsupported",
+    ),
     ("Error: crun: seccomp GET_NOTIF_SIZES: Invalid argument", "seccomp-filter-failed"),
 )
 
@@ -48,3 +53,21 @@ def test_what_is_asked_last_claims_nothing(entry: Entry) -> None:
     assert entry.ambiguous
     assert not entry.patterns
     assert entry.confirm is None
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "write /sys/fs/cgroup/memory/x/memory.max ",
+        "failed to create cgroup /a ",
+        "Couldn't move process 1 to requested cgroup '/a ",
+        "mount `cgroup` to `/sys/fs/cgroup/",
+        "memory.max: ",
+    ],
+)
+def test_a_long_line_of_the_same_words_ends(words: str) -> None:
+    """No two parts of a pattern match the same characters: such a line took minutes, then hours."""
+    text = words * (2000 // len(words))
+    started = time.process_time()
+    explain(text, context(Elsewhere(), text, "", None))
+    assert time.process_time() - started < 20  # seconds; a hundredth of it is usual

@@ -33,6 +33,7 @@ PROVOKED = {case.code for case in (*recorded(), *guests())}
 REPORTED: list[dict[str, Any]] = json.loads((FAILURES / "reported.json").read_text())["cases"]
 PUBLISHED = {code for case in REPORTED for code in (case["code"], *case.get("causes", ()))}
 QUOTED: list[dict[str, Any]] = json.loads((FAILURES / "quoted.json").read_text())["cases"]
+REFUSALS: list[dict[str, Any]] = json.loads((FAILURES / "refusals.json").read_text())["rows"]
 SOURCES: list[dict[str, Any]] = json.loads((FAILURES / "printed.json").read_text())["cases"]
 URL = re.compile(r"https://\S+")
 FILE = re.compile(r"https://github\.com/[\w.-]+/[\w.-]+, [\w./-]+\.(?:go|c)")
@@ -73,12 +74,12 @@ def test_what_was_provoked_has_no_excuse(code: str) -> None:
 @pytest.mark.parametrize("entry", [entry for entry in ENTRIES if not entry.silent], ids=lambda entry: entry.code)
 def test_a_message_has_a_recorded_or_a_quoted_text(entry: Any) -> None:
     """An entry that matches words was provoked here, quotes a failure that somebody published, or has a whole sentence
-    of a program's source.
+    of a program's source, or the kernel's source says for which file it answers so (tests/diagnose/test_refusals.py).
 
     What is asked last is for words that nobody has shown yet: formats filled in are proof enough there.
     """
     printed = {code for _, code in PRINTED} if entry.last else set()
-    sentences = {case["code"] for case in SOURCES}
+    sentences = {case["code"] for case in SOURCES} | {row["codes"][0] for row in REFUSALS}
     assert entry.code in PROVOKED | PUBLISHED | {case.code for case in quoted()} | sentences | printed
 
 

@@ -181,6 +181,9 @@ ENTRIES = (
             ),
             r"unable to (?:create|clone)[^\n]*(?:cloned binary|/proc/self/exe clone)",
         ),
+        ambiguous=(r"copying bootstrap data to pipe[^\n]*write init-p: broken pipe",),
+        tell="uname -r: below 3.17, with a runc of early 2019? Does the engine's log say 'cloned binary'?",
+        offer=3,
         verdict="runc cannot make the protected copy of its own program from which containers start",
         cause="Since CVE-2019-5736 runc runs from a sealed copy of itself. It needs a working /proc, and either "
         "memfd_create (Linux 3.17) or a directory without noexec for a file without a name (O_TMPFILE).",
@@ -188,7 +191,7 @@ ENTRIES = (
             "Mount /proc where runc runs, and make /tmp or /run a tmpfs without noexec: findmnt -T /tmp",
             "Kernels before 3.17 (some NAS and VPS): upgrade the kernel, or runc to 1.1.13 or later.",
         ),
-        reference="https://github.com/opencontainers/runc/issues/2552",
+        reference="https://github.com/opencontainers/runc/issues/2552, https://github.com/docker/for-linux/issues/591",
         rank=20,
     ),
     Entry(
@@ -197,14 +200,15 @@ ENTRIES = (
         ambiguous=(CHILD_PID,),
         verdict="the runtime's init process ended before it had a namespace: user namespaces may be switched off",
         cause="runc reports only that the pipe to its child was closed (EOF). If the container has a user namespace "
-        "(rootless, userns-remap, sysbox), the usual reason is that the kernel refuses it.",
+        "(rootless, userns-remap, sysbox), the likely reason is that the kernel refuses it: CentOS and RHEL 7 switch "
+        "user namespaces off. docker 19.03.15 and 20.10.3 closed /var/lib/docker, which stopped sysbox until 0.3.",
         remedy=(
             (
                 "sysctl -w user.max_user_namespaces=15000; Debian: also kernel.unprivileged_userns_clone=1; Ubuntu "
                 "24.04: kernel.apparmor_restrict_unprivileged_userns=0"
             ),
         ),
-        reference="https://github.com/nestybox/sysbox/issues/162",
+        reference="https://github.com/moby/moby/issues/40835, https://github.com/nestybox/sysbox/issues/202",
         tell="sysctl user.max_user_namespaces: 0 means off; unshare --user true tries it",
         confirm=nested.no_user_namespaces,
         offer=1,

@@ -38,7 +38,8 @@ ENTRIES = (
         title="cpu.quota or cpu.period is out of range",
         ambiguous=(WROTE + writing(QUOTA_FILES, EINVAL),),
         verdict="cpu.quota or cpu.period is out of range: {file} refuses it (EINVAL)",
-        cause="A quota is at least 1000 microseconds, a period 1000 to 1000000.",
+        cause="A quota is at least 1000 microseconds, a period 1000 to 1000000, each a whole number. A burst "
+        "(cpu.burst) above the quota gives the same errno.",
         remedy=("Use a larger quota, or --cpus, which keeps the period at 100000.",),
         reference=BANDWIDTH,
         confirm=look.bad_quota,
@@ -52,7 +53,8 @@ ENTRIES = (
         title="the container asks for more CPU time than its parent has",
         ambiguous=(WROTE + writing(r"cpu\.(?:cfs_quota_us|cfs_period_us)", EINVAL),),
         verdict="the container asks for more CPU time than an ancestor's quota allows (EINVAL)",
-        cause="On v1, quota/period of a cgroup must not exceed that of any ancestor.",
+        cause="On v1, quota/period of a cgroup must not exceed that of any ancestor. A burst (cpu.burst) above the new "
+        "quota gives the same errno.",
         remedy=(
             (
                 "Ask for less: --cpus, --cpu-quota (docker, podman), cpus: (compose), limits.cpu (Kubernetes: the "
@@ -120,9 +122,10 @@ ENTRIES = (
         code="cpu-idle-with-shares",
         title="cpu.idle and cpu.shares together",
         patterns=(r"cannot set both `cpu\.idle` and `cpu\.(?:shares|weight)`",),
-        ambiguous=(writing(r"cpu\.weight", EINVAL),),
-        verdict="cpu.idle and cpu.shares cannot be set together with runc on cgroup2 (EINVAL)",
-        cause="runc writes cpu.idle first, and an idle cgroup accepts no weight.",
+        ambiguous=(writing(r"cpu\.(?:weight|shares)", EINVAL),),
+        verdict="cpu.idle and cpu.shares cannot be set together (EINVAL)",
+        cause="runc writes cpu.idle first, and an idle cgroup accepts no weight. A weight that is not a number has the "
+        "same errno.",
         remedy=("Remove cpu.shares if cpu.idle is 1.",),
         reference=SPEC,
         confirm=look.idle_with_shares,
@@ -174,7 +177,7 @@ ENTRIES = (
         ambiguous=(INTO_CPU,),
         verdict="a process with a realtime policy cannot enter the container's cpu cgroup (EINVAL)",
         cause="The engine or the runtime runs as SCHED_FIFO or SCHED_RR, and the new v1 cgroup has cpu.rt_runtime_us "
-        "0.",
+        "0. A kernel thread that is bound to a CPU is refused, too.",
         remedy=("chrt -p <pid of the engine> shows the policy; chrt -o -p 0 <pid> makes it an ordinary process",),
         reference=REALTIME,
         confirm=look.realtime_caller,

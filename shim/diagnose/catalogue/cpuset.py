@@ -138,7 +138,7 @@ ENTRIES = (
             ),
             "The option lasts until every mount of that hierarchy is gone. A reboot makes sure of that.",
         ),
-        reference="https://github.com/moby/moby/issues/29018",
+        reference="https://github.com/opencontainers/runc/pull/4513, https://github.com/moby/moby/issues/29018",
         confirm=look.noprefix,
         foresee=layout.bare_cpuset,
         tell="grep cpuset /proc/self/mountinfo: is it noprefix, or elsewhere than /sys/fs/cgroup/cpuset?",
@@ -151,8 +151,10 @@ ENTRIES = (
         code="cpuset-not-in-parent",
         title="the parent cpuset lacks what the container asks for",
         patterns=(writing(r"cpuset\.(?:cpus|mems)", EACCES),),
+        excluded=said.by_systemd,
+        layout="v1",
         verdict="{file} refuses the list (EACCES): it is not a subset of the parent's",
-        cause="A v1 cpuset can contain only what its parent contains.",
+        cause="A v1 cpuset can contain only what its parent contains. The root cpuset itself cannot be written.",
         remedy=(
             (
                 "Ask for CPUs of the parent (--cpuset-cpus, --cpuset-mems; compose: cpuset), or extend {file} of "

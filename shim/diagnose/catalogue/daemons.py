@@ -31,9 +31,13 @@ ENTRIES = (
     Entry(
         code="device-rule-malformed",
         title="a device rule does not have the form that the engine expects",
-        patterns=(r"invalid (?:m\w+ value in )?device cgroup rule format: '(?P<rule>[^'\n]*)'",),
+        patterns=(
+            r"invalid (?:m\w+ value in )?device cgroup rule format: '(?P<rule>[^'\n]*)'",
+            r"crun: (?:invalid mode specified|unknown (?:access string specified:|device type)) `(?P<rule2>[^`\n]*)",
+        ),
         verdict="the engine does not understand the device rule '{rule}'",
-        cause="A rule is a type, two numbers and the rights: 'c 188:* rwm'; * stands for every number.",
+        cause="A rule is a type (a, b or c), two numbers and the rights of r, w, m: 'c 188:* rwm'; * stands for every "
+        "number.",
         remedy=("Correct --device-cgroup-rule (compose: device_cgroup_rules).",),
         reference=MOBY,
         rank=40,

@@ -11,9 +11,20 @@ CORE_FILES = (
 )
 MISSING_FILE = opening(CORE_FILES, ENOENT)
 # Files that need more of the kernel than the controller, and any file that a runtime opens with O_CREAT.
-NEWER = r"(?:cpu\.max|io\.max|io\.(?:bfq\.)?weight)"
+NEWER = (
+    r"(?:cpu\.(?:max(?:\.burst)?|idle|uclamp\.\w+)|io\.(?:max|latency)|io\.(?:bfq\.)?weight|memory\.oom\.group"
+    r"|cpuset\.cpus\.partition|hugetlb\.\w+\.rsvd\.max|misc\.max|dmem\.\w+)"
+)
 PERHAPS_MISSING = (opening(NEWER, ENOENT), creating(rf"(?:{CORE_FILES}|{NEWER})"))
-REFUSED = writing(r"cgroup\.subtree_control", EINVAL)
+
+
+def enabling(error: str) -> str:
+    """Match: enabling or disabling a controller for a cgroup's children failed with `error`."""
+    systemd = rf"Failed to (?:enable|disable) controller \w+ (?:for|on) [^\n]*\((?P<path9>/[^\n)]*)\)[^\n:]*: {error}"
+    return rf"(?:{writing('cgroup[.]subtree_control', error)}|{systemd})"
+
+
+REFUSED = enabling(EINVAL)
 ENTRIES = (
     Entry(
         code="controller-refused-for-realtime",
@@ -60,7 +71,7 @@ ENTRIES = (
     Entry(
         code="controller-refused-by-threads",
         title="a threaded cgroup cannot enable controllers for its children",
-        patterns=(writing(r"cgroup\.subtree_control", EOPNOTSUPP),),
+        patterns=(enabling(EOPNOTSUPP),),
         verdict="{path} cannot enable controllers for its children: it is threaded, or domain invalid (EOPNOTSUPP)",
         cause="memory, io and others need domain cgroups. A cgroup that has processes and threaded children is not "
         "one, and neither are its other children. This is usual in a container (LXC, docker in docker) whose "
@@ -79,7 +90,7 @@ ENTRIES = (
     Entry(
         code="controller-missing-in-parent",
         title="the parent itself does not have a controller that it should enable for its children",
-        patterns=(writing(r"cgroup\.subtree_control", ENOENT),),
+        patterns=(enabling(ENOENT),),
         verdict="{path} cannot enable a controller for its children: that cgroup does not have it itself (ENOENT)",
         cause="A cgroup can enable for its children only what its own cgroup.controllers lists. For a user's "
         "cgroups systemd decides what that is.",
@@ -100,7 +111,7 @@ ENTRIES = (
     Entry(
         code="subtree-control-not-permitted",
         title="this user may not enable controllers in the parent cgroup",
-        patterns=(writing(r"cgroup\.subtree_control", EACCES), opening(r"cgroup\.subtree_control", EACCES)),
+        patterns=(enabling(EACCES), opening(r"cgroup\.subtree_control", EACCES)),
         verdict="this user may not enable controllers in {path} (EACCES)",
         cause="The cgroup belongs to root or to another user: it was not delegated.",
         remedy=(

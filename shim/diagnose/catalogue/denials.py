@@ -200,7 +200,7 @@ ENTRIES = (
         code="process-gone-before-move",
         title="the process had ended before it could be put into its cgroup",
         patterns=(
-            r"Couldn't move process (?P<number>\d+) to (?:directly )?requested cgroup[^\n]*",
+            r"Couldn't move process (?P<number>\d+) to (?:directly )?requested cgroup[^\n]*(?:No such process|'$)",
             r"Failed to (?:add PIDs? to|attach \d+ to)[^\n]*No such process",
             r"No PIDs left to attach to the scope's control group",
             (

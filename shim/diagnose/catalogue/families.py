@@ -10,11 +10,14 @@ from shim.diagnose.entry import (
     CHARACTER,
     EACCES,
     EBUSY,
+    EINTR,
     EINVAL,
     ENODEV,
     ENOENT,
     ENOMEM,
     ENOSPC,
+    EOPNOTSUPP,
+    EOVERFLOW,
     EPERM,
     ERANGE,
     EROFS,
@@ -24,20 +27,30 @@ from shim.diagnose.entry import (
 KERNEL = "Linux Documentation/admin-guide/cgroup-v2.rst"
 V1 = "Linux Documentation/admin-guide/cgroup-v1/cgroups.rst"
 INTERFACE = (
-    r"\b(?!io\.(?!(?:max|weight|stat|latency|low|prio|pressure|cost|bfq)\b))(?:cgroup|memory|cpu|cpuset|cpuacct|pids|io|blkio|hugetlb|rdma|misc|devices|freezer|net_cls|net_prio|perf_event)"
+    r"\b(?!io\.(?!(?:max|weight|stat|latency|low|prio|pressure|cost|bfq)\b))"
+    r"(?:cgroup|memory|cpu|cpuset|cpuacct|pids|io|blkio|hugetlb|rdma|misc|dmem|devices|freezer|net_cls|net_prio"
+    r"|perf_event)"
     r"\.[a-zA-Z0-9_]+[\w.]*"
 )
 # The host's tree, not the place of a mount below a container's root file system.
 BELOW_ROOT = r"(?<!rootfs)(?<!merged)(?<!/diff)(?<![0-9a-f]{12})"
-SUBJECT = rf"(?P<path>{BELOW_ROOT}/sys/fs/cgroup\b{CHARACTER}*|{INTERFACE})"
-# Between the subject and the errno there may be quotes, the rest of a clause, or a second subject.
-LINK = r"[^\n:]{0,80}(?:: [^\n:]{1,80}){0,2}: "
+PLACE = rf"(?P<path>{BELOW_ROOT}/sys/fs/cgroup\b{CHARACTER}*)"
+# Between a path and the errno there may be a quote and the rest of a clause, or a second subject; after a file without
+# its path the rest of a clause. Nothing may match the same characters twice: that takes time without end on long lines.
+WORD = r"(?:[^\n:]|:(?=\S))"
+CLAUSES = rf"(?:: {WORD}{{1,80}}){{0,2}}: "
+AFTER_PATH = rf"(?:[`'\"]{WORD}{{0,140}})?{CLAUSES}"
+AFTER_FILE = rf"{WORD}{{0,140}}{CLAUSES}"
+REFUSED = rf"(?:{EINVAL}|{ERANGE}|{EOVERFLOW}|no such device or address)"
 SCOPE = "systemd-run --user --scope -p Delegate=yes <command>"
 
 
 def cgroup(error: str) -> str:
     """Match: an operation on a cgroup's file or directory failed with `error`; group `path`."""
-    return rf"(?:(?<!mount: ){SUBJECT}|[Ff]ailed to create (?:cgroup|control group) (?P<path9>/[^\n:]+)){LINK}{error}"
+    made = r"[Ff]ailed to create (?:cgroup|control group) (?P<path9>/[^\n:]+)"
+    moved = r"Couldn't move process \d+ to (?:directly )?requested cgroup '?(?P<path8>/[^\n:']+)'?"
+    place = rf"(?:(?<!mount: ){PLACE}{AFTER_PATH}|(?:{made}|{moved}){CLAUSES})"
+    return rf"(?:{place}|(?P<path7>{INTERFACE}){AFTER_FILE}){error}"
 
 
 ENTRIES = (
@@ -65,14 +78,12 @@ ENTRIES = (
         code="cgroup-value-refused",
         title="the kernel refuses a value for a file of a cgroup",
         ambiguous=(
-            (
-                rf"(?P<path>/sys/fs/cgroup/{CHARACTER}*\.(?!procs|threads){CHARACTER}+|(?!cgroup\.procs){INTERFACE})"
-                rf"{LINK}(?:{EINVAL}|{ERANGE}|no such device or address)"
-            ),
+            rf"(?P<path>/sys/fs/cgroup/{CHARACTER}*\.(?!procs|threads){CHARACTER}+){AFTER_PATH}{REFUSED}",
+            rf"(?P<path2>(?!cgroup\.procs){INTERFACE}){AFTER_FILE}{REFUSED}",
         ),
         verdict="the kernel refuses the value for {path}",
-        cause="The value is not a number, is out of range, or does not fit its neighbours (EINVAL, ERANGE): the "
-        "parent's limit, the existing CPUs and nodes, or a second file that belongs to it.",
+        cause="The value is not a number, is out of range, or does not fit its neighbours (EINVAL, ERANGE, EOVERFLOW): "
+        "the parent's limit, the existing CPUs and nodes, or a second file that belongs to it.",
         remedy=(
             "Compare what was written with the parent's file of the same name, and correct the limit.",
             "Leave the limit out to see whether the container starts without it.",
@@ -85,7 +96,7 @@ ENTRIES = (
     Entry(
         code="cgroup-refuses-process",
         title="a process cannot be moved into a cgroup",
-        ambiguous=(rf"(?P<path>/sys/fs/cgroup/{CHARACTER}*(?:cgroup\.(?:procs|threads)|/tasks)){LINK}{EINVAL}",),
+        ambiguous=(rf"(?P<path>/sys/fs/cgroup/{CHARACTER}*(?:cgroup\.(?:procs|threads)|/tasks)){AFTER_PATH}{EINVAL}",),
         verdict="the kernel does not accept the process for {path} (EINVAL)",
         cause="The process is ending or was made only a moment before (the runtime lost a race), is a kernel thread or "
         "bound to a CPU, its number is of another pid namespace, or, in cpu of v1, it has realtime priority and the "
@@ -126,7 +137,8 @@ ENTRIES = (
         ambiguous=(
             cgroup(rf"(?:{EACCES}|{EPERM})"),
             r"cgroup manager can ?not access cgroup \(rootless container\)",
-            rf"cannot (?:chown|get file owner for) [`'\"]?{SUBJECT}[^\n]*: [^\n]+",
+            rf"open cgroup (?:sub-)?directory(?: `[^`\n]*`)?: (?:{EACCES}|{EPERM})",
+            rf"cannot (?:chown|get file owner for) [`'\"]?{PLACE}[^\n]*: [^\n]+",
         ),
         verdict="this process may not change {path}",
         cause="The cgroup belongs to another user or was not delegated (rootless), an outer container shows cgroups "
@@ -167,7 +179,7 @@ ENTRIES = (
         verdict="the kernel has no room for {path}",
         cause="Creating: leaked cgroups fill the kernel's 65535 memory cgroups (zombies after kernel memory was "
         "limited), or cgroup.max.descendants is reached. cpuset: the set is empty. cgroup.procs: pids.max or realtime "
-        "time is used up.",
+        "time is used up. ENOMEM can also mean that the kernel itself has no memory left.",
         remedy=(
             (
                 "grep memory /proc/cgroups; cat /sys/fs/cgroup/cgroup.stat: many (dying) cgroups are a leak of old "
@@ -177,6 +189,38 @@ ENTRIES = (
         ),
         tell="cat /proc/cgroups; cat cgroup.max.descendants and pids.max on the way down",
         reference=V1,
+        offer=1,
+        last=True,
+    ),
+    Entry(
+        code="cgroup-operation-unsupported",
+        title="the kernel does not support this operation on the cgroup",
+        ambiguous=(cgroup(EOPNOTSUPP),),
+        verdict="the kernel does not support this for {path}",
+        cause="EOPNOTSUPP: on cgroup2 the cgroup is threaded or domain invalid; or the limit needs something that the "
+        "device, its I/O scheduler or the kernel's configuration does not have.",
+        remedy=(
+            "cgroup2: choose a cgroup of type domain, or a new one; its siblings are threaded because of the parent.",
+            "Leave the limit out to see whether the container starts without it.",
+        ),
+        tell="cat cgroup.type in the cgroup and in its parent; dmesg | tail",
+        reference=f"{KERNEL}, Threads",
+        offer=1,
+        last=True,
+    ),
+    Entry(
+        code="cgroup-write-interrupted",
+        title="a signal interrupted the write to the cgroup",
+        ambiguous=(cgroup(EINTR),),
+        verdict="a signal came while the kernel worked on {path}",
+        cause="EINTR: lowering a memory limit makes the kernel reclaim memory, which may take long. Somebody ended "
+        "the runtime meanwhile, as engines do after a timeout, or its language sent it a signal.",
+        remedy=(
+            "Do it again. If it happens each time, the limit is far below what the container uses: lower it in steps.",
+            "Upgrade the runtime: runc repeats such a write since 1.0-rc91.",
+        ),
+        tell="cat memory.usage_in_bytes or memory.current of the cgroup: is it far above the limit?",
+        reference="https://github.com/opencontainers/runc/commit/f34eb2c00",
         offer=1,
         last=True,
     ),

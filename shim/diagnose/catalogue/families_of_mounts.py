@@ -72,7 +72,11 @@ ENTRIES = (
     Entry(
         code="mount-busy",
         title="the place of a mount is in use",
-        ambiguous=(mount(EBUSY), rf"(?:umount|unmount(?:ing)?|remov(?:e|ing)|unlinkat) [^\n]*{EBUSY}"),
+        ambiguous=(
+            mount(EBUSY),
+            r"mount: (?P<destination>/[^\n:]*): [^\n:]+ already mounted or mount point busy",
+            rf"(?:umount|unmount(?:ing)?|remov(?:e|ing)|unlinkat) [^\n]*{EBUSY}",
+        ),
         verdict="the place of a mount is in use, or has that mount already",
         cause="EBUSY: the same file system is mounted there already, or another process, in another mount namespace, "
         "still uses it. Containers that mount the engine's directory (monitoring, cAdvisor) hold such mounts.",
@@ -89,7 +93,10 @@ ENTRIES = (
         code="namespaces-refused",
         title="the container's namespaces cannot be made or entered",
         ambiguous=(
-            rf"\b(?:unshare|clone3?|setns|nsenter)\b[^\n]*: (?:{EPERM}|{EINVAL}|{ENOSPC}|{EACCES}|{ENOSYS})",
+            (
+                r"\b(?:unshare|clone3?|setns|nsenter)\b(?![^\n]*/sys/fs/cgroup/)[^\n]*: "
+                rf"(?:{EPERM}|{EINVAL}|{ENOSPC}|{EACCES}|{ENOSYS})"
+            ),
             r"failed to unshare[^\n]*",
             r"(?:set(?:res)?[ug]id|setgroups)\b[^\n]*: (?:operation not permitted|invalid argument)",
             rf"writ(?:e|ing)[^\n]*/(?:uid_map|gid_map|setgroups)[^\n]*: (?:{EPERM}|{EINVAL}|{EACCES})",

@@ -6,6 +6,20 @@ from shim.diagnose.entry import ENOENT, EPERM, Entry
 
 ENTRIES = (
     Entry(
+        code="bpf-file-system-not-usable",
+        title="crun cannot keep its device filter in /sys/fs/bpf",
+        patterns=(r"mkdir /sys/fs/bpf/crun: (?P<reason>[^\n]+)",),
+        verdict="crun cannot make /sys/fs/bpf/crun, where it keeps the device filter for systemd",
+        cause="With the systemd driver crun hands systemd a filter (BPFProgram=) from the bpf file system. It is not "
+        "mounted there, read-only, or closed to this user (a container, rootless).",
+        remedy=(
+            "mount -t bpf bpf /sys/fs/bpf",
+            "Inside a container: --privileged, or the cgroupfs driver: podman --cgroup-manager cgroupfs.",
+        ),
+        reference="https://github.com/containers/crun/blob/1.29.1/src/libcrun/cgroup-systemd.c",
+        rank=45,
+    ),
+    Entry(
         code="device-filter-failed",
         title="the container's device filter could not be put in place",
         ambiguous=(

@@ -26,10 +26,11 @@ ENTRIES = (
             rf"error running (?P<hook>\w+) hook #\d+: fork/exec (?P<path>/[^\n:]+): (?:{EACCES}|{EPERM})",
             rf"error running hook #\d+: fork/exec (?P<path2>/[^\n:]+): (?:{EACCES}|{EPERM})",
         ),
-        verdict="the hook {path} cannot be executed by the container's users (EACCES)",
+        verdict="the hook {path} cannot be executed (EACCES): likely the container's users may not reach it",
         cause="createContainer and startContainer hooks run in the container's namespaces, with the ids of its user "
         "namespace. A directory on the way, or the file, may be closed to these ids. Otherwise the file is not "
-        "executable, or its file system is mounted noexec.",
+        "executable, its file system is mounted noexec, or AppArmor or SELinux forbids it.",
+        tell="namei -l {path}; findmnt -no OPTIONS -T {path}: noexec? dmesg | grep -i denied",
         remedy=(
             (
                 "namei -l {path} shows the permissions. Every directory needs x for others, the file r and x (chmod "
@@ -41,7 +42,7 @@ ENTRIES = (
             ),
             "Run by hand as root, it works. Try it with the container's ids: setpriv --reuid=100000 {path}",
         ),
-        reference="https://github.com/kubernetes-sigs/kind/issues/4178",
+        reference="https://github.com/containers/crun/pull/2035, https://github.com/kubernetes-sigs/kind/issues/4178",
         rank=45,
     ),
     _foreign(

@@ -102,8 +102,12 @@ ENTRIES = (
         ),
         verdict="the image has files of an owner that the user namespace does not map",
         cause="A user namespace maps a range of ids (65536 for a Kubernetes pod). The owner of a file in the image is "
-        "outside that range.",
+        "outside that range. A number that is itself the start of a range (a multiple of 65536, such as 6553600) is "
+        "likely an owner that was changed before: without idmapped mounts containerd changes the owners file by file, "
+        "and may meet a file with two names twice.",
+        tell="find / -xdev -uid +65535 in the image: if it finds nothing, the owners were changed twice",
         remedy=(
+            "Changed twice: Linux 5.19 or later with the overlayfs snapshotter, which uses idmapped mounts.",
             "Build the image again with owners below 65536: find / -xdev -uid +65535 in it shows the files.",
             (
                 "Kubernetes: hostUsers: true for this pod. Rootless podman: more ids in /etc/subuid and /etc/subgid, "

@@ -83,9 +83,12 @@ ENTRIES = (
             writing(WEIGHT_DEVICE, rf"(?:{EOPNOTSUPP}|{EINVAL})"),
             rf"\bopen(?:at2|ing file)? {named(WEIGHT_DEVICE)}(?: for writing)?: {ENOENT}",
         ),
-        ambiguous=(rf"\bopen {named(r'io.weight')}: {ENOENT}",),
+        ambiguous=(rf"\bopen `?io\.weight`?: {ENOENT}", creating(WEIGHT_DEVICE)),
         verdict="blockIO.weightDevice cannot be set: the disk does not use the BFQ scheduler ({file})",
-        cause="Only BFQ (before 5.0: CFQ) takes a weight per device.",
+        cause="Only BFQ (before 5.0: CFQ) takes a weight per device. On cgroup2, where io.stat is missing as well, the "
+        "io controller is not enabled for the cgroup.",
+        tell="cat /sys/block/<disk>/queue/scheduler: is [bfq] chosen?",
+        offer=3,
         remedy=("echo bfq > /sys/block/<disk>/queue/scheduler, or start without --blkio-weight-device",),
         reference="https://github.com/opencontainers/runc/issues/3529",
         confirm=asked("blockIO", "weightDevice"),
@@ -98,6 +101,9 @@ ENTRIES = (
             r"cannot set leaf_weight with cgroupv2",
             opening(r"blkio\.leaf_weight(?:_device)?", ENOENT),
         ),
+        ambiguous=(creating(r"blkio\.leaf_weight(?:_device)?"),),
+        tell="ls /sys/fs/cgroup/blkio/blkio.leaf_weight: is it missing?",
+        offer=1,
         verdict="blockIO.leafWeight does not exist on this host",
         cause="Leaf weights belonged to the CFQ scheduler, which left the kernel in 5.0.",
         remedy=("Remove blockIO.leafWeight.",),
@@ -107,7 +113,11 @@ ENTRIES = (
     Entry(
         code="io-weight-out-of-range",
         title="blockIO.weight is out of range",
-        patterns=(writing(WEIGHTS, EINVAL), writing(WEIGHTS, ERANGE)),
+        patterns=(
+            writing(WEIGHTS, EINVAL),
+            writing(WEIGHTS, ERANGE),
+            writing(r"blkio\.(?:leaf_weight|(?:bfq\.)?weight_device)", ERANGE),
+        ),
         verdict="blockIO.weight is out of range: 10 to 1000 is allowed",
         cause="Smaller values underflow when the runtime converts them for io.weight.",
         remedy=("Set blockIO.weight (docker: --blkio-weight) between 10 and 1000.",),
@@ -118,7 +128,9 @@ ENTRIES = (
         code="io-device-unknown",
         title="a throttle names a device that does not exist",
         patterns=(
-            writing(r"(?:blkio\.throttle\.\w+|io\.max)", ENODEV),
+            writing(
+                r"(?:blkio\.(?:throttle\.\w+|(?:bfq\.)?weight_device)|io\.(?:max|latency|(?:bfq\.)?weight))", ENODEV
+            ),
             rf"\bwrite [`](?P<file>[rw](?:bps|iops))[`]: {ENODEV}",
         ),
         verdict="blockIO throttles a device that this host does not have, or a partition of one ({file})",
@@ -138,7 +150,8 @@ ENTRIES = (
         patterns=(opening(r"hugetlb\.\w+\.(?:rsvd\.)?(?:max|limit_in_bytes)", ENOENT),),
         ambiguous=(creating(r"hugetlb\.\w+\.(?:rsvd\.)?(?:max|limit_in_bytes)"),),
         verdict="this host has no huge pages of the requested size: {file} does not exist",
-        cause="Each supported size has its own interface file.",
+        cause="Each supported size has its own interface file. On cgroup2, where no hugetlb file is there at all, the "
+        "controller is not enabled for the cgroup.",
         remedy=("ls /sys/kernel/mm/hugepages shows the sizes; correct hugepageLimits",),
         reference="Linux Documentation/admin-guide/cgroup-v1/hugetlb.rst",
         confirm=look.page_sizes,
@@ -264,7 +277,7 @@ ENTRIES = (
     Entry(
         code="devices-have-children",
         title="the device rules of a cgroup with children cannot be rewritten",
-        patterns=(rf"\bwrit(?:e|ing)(?: file)?(?: to)? {named(r'devices.(?:allow|deny)')}: {EINVAL}",),
+        patterns=(writing(r"devices\.(?:allow|deny)", EINVAL),),
         verdict="{file} refuses a rule for all devices (EINVAL): the container has cgroups of its own below",
         cause="On v1, the rule for all devices can be written only while a cgroup has no children. docker in docker "
         "and systemd create some, and runc before 1.0 writes every device rule again at an update.",

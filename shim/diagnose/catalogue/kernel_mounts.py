@@ -37,6 +37,7 @@ ENTRIES = (
         code="cgroup-mount-busy",
         title="cgroup2 is already mounted in the /sys that is bound into the container",
         ambiguous=(mounting(CGROUP, EBUSY),),
+        layout="v2",
         verdict="cgroup2 cannot be mounted at /sys/fs/cgroup: the bind-mounted /sys already contains it (EBUSY)",
         cause="With the host's network, the engine bind-mounts /sys recursively. crun before 1.3 then mounts cgroup2 "
         "on top of it.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shim.diagnose.checks import said
 from shim.diagnose.entry import Entry
 
 RESERVED = r"Failed to enforce (?P<kind>Kube|System) Reserved Cgroup Limits on \"(?P<path>[^\"\n]*)\""
@@ -114,6 +115,7 @@ ENTRIES = (
                 r"(?:cgroup|kubepods|QOS|subsystem|slice|scope|dbus|systemd)[^\n]*"
             ),
         ),
+        excluded=said.kernel_refused,
         verdict="the kubelet cannot make, or set, a cgroup below kubepods",
         cause="The words at the end of the message are the kernel's or systemd's: a controller that is not mounted or "
         "not enabled, a cgroup that was removed, a leftover unit, or a parent that holds processes or less than is "

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from shim.diagnose.catalogue.v1_mounts import REFUSED_MOUNT
 from shim.diagnose.checks import layout as look
-from shim.diagnose.entry import CHARACTER, ENOENT, V1_HIERARCHY, V1_NAMES, Entry, creating, making, opening
+from shim.diagnose.entry import (
+    CHARACTER,
+    ENOENT,
+    V1_HIERARCHY,
+    V1_NAMES,
+    Entry,
+    creating,
+    making,
+    opening,
+)
 
 V2_DOC = "Linux Documentation/admin-guide/cgroup-v2.rst, Mounting"
 V1_DOC = "Linux Documentation/admin-guide/cgroup-v1/cgroups.rst, section 2.1"
@@ -15,17 +25,6 @@ V1_DIRECTORY = (
 NO_JOIN = (
     rf"(?:cannot set (?P<controller>{V1_NAMES}) limit: (?:\w+: )?container could not join or create cgroup"
     rf"|no such directory for (?P<controller2>{V1_NAMES})\.\w+)"  # before runc 1.0
-)
-# mount(8)'s words for EINVAL. The mount point usually has the controller's name; "on cgroup" is the source.
-WRONG_TYPE = "wrong fs type, bad option"
-MOUNTED_AT = (
-    r"mount: [^\n:]*/(?P<controller>memory|cpuset|cpu|cpuacct|blkio|pids|devices|freezer|hugetlb|rdma|misc|perf_event"
-    r"|net_cls|net_prio): "
-)
-REFUSED_MOUNT = (
-    MOUNTED_AT + WRONG_TYPE,
-    rf"mount: [^\n:]*cgroup[^\n:]*: {WRONG_TYPE}",
-    rf"mount: (?:[^\n:]*: )?{WRONG_TYPE}, bad superblock on cgroup\b",
 )
 # crun creates a missing directory in the tmpfs and then misses the interface file in it.
 V1_FILE = opening(r"(?:memory|pids|cpu|cpuset|blkio|hugetlb|net_cls|net_prio)\.[\w.]+", ENOENT)
@@ -198,25 +197,6 @@ ENTRIES = (
         "memory is off unless cgroup_enable=memory is there.",
         offer=3,
         excluded=look.found_elsewhere,
-    ),
-    Entry(
-        code="v1-controller-owned-by-cgroup2",
-        title="EBUSY: cgroup2 owns the controller that is to be mounted as v1",
-        ambiguous=(
-            rf"{MOUNTED_AT}(?:cgroup|none) already mounted or mount point busy",  # the source, which says nothing
-            r"mount: [^\n]*: (?P<controller>[a-z_]+) already mounted or mount point busy",
-        ),
-        verdict="the {controller} controller cannot be mounted as v1: cgroup2 uses it (EBUSY)",
-        cause="A controller belongs to one hierarchy at a time. A script that ignores this error continues without "
-        "the controller, and its limits are then silently not enforced.",
-        remedy=(
-            "Use cgroup2 for this controller, or empty every cgroup.subtree_control that names it, then mount again:",
-            "find /sys/fs/cgroup -name cgroup.subtree_control | xargs grep -l {controller}",
-        ),
-        reference=V1_DOC,
-        confirm=look.owned_by_cgroup2,
-        tell="grep -w {controller} /sys/fs/cgroup/cgroup.controllers /sys/fs/cgroup/*/cgroup.controllers: in one?",
-        offer=1,
     ),
     Entry(
         code="v1-controller-only-on-cgroup2",

@@ -9,8 +9,8 @@ ENTRIES = (
         code="cgroup-not-removable",
         title="the cgroup of a container or pod that has ended cannot be removed",
         patterns=(
-            r"failed to delete cgroup paths for [^\n]*",
-            r"unable to destroy cgroup paths? for [^\n]*",
+            r"failed to delete cgroup paths for (?![^\n]*(?:denied|permitted|read-only))[^\n]*",
+            r"unable to destroy cgroup paths? for (?![^\n]*(?:denied|permitted|read-only))[^\n]*",
             r"[Ff]ailed to remove paths?: map\[[^\n]*",
             (
                 r"[Ff]ailed to (?:trim compat systemd|remove|delete|destroy) cgroup "
@@ -46,7 +46,8 @@ ENTRIES = (
         patterns=(
             r"unknown filesystem type '(?P<fstype>cgroup2?)'",
             rf"mounting \\*\"cgroup2?\\*\" to rootfs[^\n]*: {ENODEV}",
-            rf"mount [`']cgroup2[`'] to [^\n]*: {ENODEV}",
+            rf"mount [`']cgroup2?[`'] to [^\n]*: {ENODEV}",
+            rf"Failed to mount cgroup2? \(type cgroup2?\)[^\n]*: {ENODEV}",
         ),
         verdict="the kernel does not know this cgroup file system (ENODEV)",
         cause="cgroup2 came with Linux 4.5, and is complete enough for containers from 4.15 on; RHEL and CentOS 7 have "

@@ -13,7 +13,9 @@ from shim.diagnose.entry import (
     EOPNOTSUPP,
     WROTE,
     Entry,
+    creating,
     making,
+    opening,
     writing,
 )
 
@@ -42,7 +44,7 @@ ENTRIES = (
         title="the memory limit is below what is used already",
         patterns=(
             r"unable to set memory limit to (?P<limit>\d+) \(current usage: (?P<usage>\d+), peak usage: \d+\)",
-            writing(r"memory\.limit_in_bytes", EBUSY),
+            writing(r"memory\.(?:kmem\.tcp\.)?limit_in_bytes", EBUSY),
         ),
         verdict="the memory limit ({limit} bytes) is below what the container's cgroup uses already ({usage} bytes)",
         cause="v1 refuses a limit below the present usage. At a start that is the usage of the runtime's own init "
@@ -121,7 +123,12 @@ ENTRIES = (
             r"kernel memory accounting (?:disabled in this runc build|not supported by this kernel)",
             r"cannot set kernel (?:memory|TCP) with cgroupv2",
             rf"memory\.kmem\.(?:tcp\.)?limit_in_bytes[`'\"]?: (?:{EOPNOTSUPP}|{EINVAL}|{ENOENT})",
+            writing(r"memory\.kmem\.(?:tcp\.)?limit_in_bytes", rf"(?:{EOPNOTSUPP}|{EINVAL})"),
+            opening(r"memory\.kmem\.(?:tcp\.)?limit_in_bytes", ENOENT),
         ),
+        ambiguous=(creating(r"memory\.kmem\.(?:tcp\.)?limit_in_bytes"),),
+        tell="ls /sys/fs/cgroup/memory/memory.kmem.*limit_in_bytes: is it missing?",
+        offer=1,
         verdict="kernel memory limits (memory.kernel, memory.kernelTCP) do not exist on this host",
         cause="Kernel memory is part of memory.limit. The kernel no longer has separate limits for it.",
         remedy=("Remove memory.kernel and memory.kernelTCP (docker: --kernel-memory).",),
@@ -157,10 +164,10 @@ ENTRIES = (
         ),
         # crun continues without the parent that it could not make
         ambiguous=(
-            making(ENOSPC),
+            making(rf"(?:{ENOSPC}|{EBUSY})"),
             rf"creating cgroup directory `?(?P<path3>/sys/fs/cgroup/memory/[^`\n]*)`?: {ENOENT}",
         ),
-        verdict="cannot create another memory cgroup: all 65535 ids are in use (ENOSPC)",
+        verdict="cannot create another memory cgroup: all 65535 ids are in use (ENOSPC, since Linux 6.12 EBUSY)",
         cause="Removed cgroups keep their id until the last page charged to them is freed.",
         remedy=(
             (

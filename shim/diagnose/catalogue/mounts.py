@@ -103,7 +103,7 @@ ENTRIES = (
     Entry(
         code="filesystem-unknown",
         title="the kernel does not know the file system type",
-        patterns=(mounting(ANY, ENODEV),),
+        patterns=(mounting(rf"(?!cgroup2?[\"`\\]){ANY}", ENODEV),),
         verdict="the kernel does not know the file system type of {destination} (ENODEV)",
         cause="The type is misspelt, or its kernel module is not loaded. Containers cannot load modules.",
         remedy=("modprobe <type> on the host; grep <type> /proc/filesystems",),

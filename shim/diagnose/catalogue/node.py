@@ -191,19 +191,20 @@ ENTRIES = (
         title="the runtime joins the cgroup without its mount point: it did not find the hierarchy",
         patterns=(rf"\bmkdir /(?P<controller>{V1_NAMES})/[^\n:]*: (?:{ENOENT}|{EROFS}|{EACCES})",),
         verdict="the runtime does not find where the {controller} hierarchy is mounted, and writes to /{controller}",
-        cause="This hierarchy is not mounted where the runtime looks. Termux and other Android builds do not look in "
-        "/sys/fs/cgroup, and Android mounts some controllers below /dev.",
+        cause="This hierarchy is not mounted where the runtime looks. Android mounts its v1 controllers below /dev "
+        "(cpuset at /dev/cpuset, with noprefix) and cgroup2 at /sys/fs/cgroup, where Termux's runc does not find them.",
         remedy=(
             (
                 "mkdir -p /sys/fs/cgroup/{controller} && mount -t cgroup -o {controller} cgroup "
                 "/sys/fs/cgroup/{controller}"
             ),
+            "Android: a runc that looks for the v1 controllers below /dev, as the reference's patch makes it.",
             (
                 "Termux: mount a tmpfs at /sys/fs/cgroup first (mount -t tmpfs -o mode=755 tmpfs /sys/fs/cgroup), then "
                 "each controller in it."
             ),
         ),
-        reference="https://github.com/termux/termux-packages/issues/15662",
+        reference="https://github.com/termux/termux-packages/pull/24498",
     ),
     Entry(
         code="cgroup-v1-refused",

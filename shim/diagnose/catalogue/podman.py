@@ -75,10 +75,12 @@ ENTRIES = (
             r"unable to signal init: permission denied",
             r"[Cc]annot kill container:? [^\n]*permission denied",
             r"signaling init process caused:? \"?permission denied",
+            r"crun: kill process `\d+`: (?:permission denied|operation not permitted)",
         ),
         verdict="the engine may not send a signal to the container's process (EACCES): a security module forbids it",
         cause="AppArmor: docker from snap beside docker from a package, a profile that was reloaded or changed while "
-        "the container ran, or a runc that is confined itself (Ubuntu's profile runc) and not named as a peer.",
+        "the container ran, or a runc that is confined itself (Ubuntu's profile runc) and not named as a peer. EPERM: "
+        "the process belongs to another user.",
         remedy=(
             "Only one docker: snap list docker; apt list --installed docker.io docker-ce; remove one of them.",
             "systemctl restart docker; if that does not help: aa-remove-unknown, then restart docker.",

@@ -37,7 +37,7 @@ ENTRIES = (
                 "systempaths=unconfined (docker), or unmount what covers /sys."
             ),
         ),
-        reference="https://github.com/opencontainers/runc/issues/3970",
+        reference="https://github.com/opencontainers/runc/issues/3970, https://github.com/nestybox/sysbox/issues/66",
         confirm=nested.mounts_over_sys,
         tell="grep ' /sys' /proc/self/mountinfo: is a mount below /sys read-only (ro), or a tmpfs?",
         offer=1,

@@ -8,7 +8,7 @@ from shim.diagnose.checks import privileges as look
 from shim.diagnose.entry import EACCES, ENOSPC, EPERM, Entry, making, named
 
 # Limits, but no file that has an entry of its own.
-LIMITS = r"(?:memory|cpu|pids|io|blkio|hugetlb|net_cls|net_prio|rdma|misc)\.(?!oom_control)[\w.]+"
+LIMITS = r"(?:memory|cpu|cpuset|pids|io|blkio|hugetlb|net_cls|net_prio|rdma|misc|dmem|freezer)\.(?!oom_control)[\w.]+"
 CONTAINMENT = "Linux Documentation/admin-guide/cgroup-v2.rst, Delegation Containment"
 RLIMIT = (
     rf"error setting rlimit type (?P<number>\d+): {EPERM}",
@@ -55,7 +55,9 @@ ENTRIES = (
         ambiguous=(
             rf"\b(?:open|opening file|write|write to|writing file) {named(LIMITS)}(?: for writing)?: {EACCES}",
             rf"\b(?:write|write to|writing file) {named(LIMITS)}: {EPERM}",
-            rf"\bopenat2 {named(r'(?:memory|cpu|cpuset|pids|io|cgroup)[.][a-z.]+')}: {EACCES}",
+            rf"\b(?:open|opening file) {named(r'devices[.](?:allow|deny)')}(?: for writing)?: {EACCES}",
+            rf"\bopenat2 {named(LIMITS)}: {EACCES}",
+            rf"\bopenat2 {named(r'cgroup[.][a-z.]+')}: {EACCES}",
         ),
         verdict="the container's cgroup cannot be set up: this process may not open {path} (EACCES)",
         cause="The file belongs to another user, as in a user namespace or without delegation. Or an outer container "

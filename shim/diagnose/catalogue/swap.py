@@ -82,8 +82,8 @@ ENTRIES = (
         title="this kernel has no memory.swap.max",
         ambiguous=(opening(r"memory\.swap\.max", ENOENT), creating(r"memory\.swap\.max")),
         verdict="this kernel has no memory.swap.max, so swap cannot be limited",
-        cause="The kernel is built without swap, or swap accounting is off. kubelet 1.28.0 to 1.28.2 write the file "
-        "nevertheless.",
+        cause="The kernel is built without swap, or swap accounting is off; where memory.max is missing, too, the "
+        "memory controller is not enabled for the cgroup. kubelet 1.28.0 to 1.28.2 write the file nevertheless.",
         remedy=("Start without a swap limit. kubelet: upgrade to 1.28.3 or later.",),
         reference="https://github.com/kubernetes/kubernetes/pull/120784",
         confirm=look.no_swap_max,

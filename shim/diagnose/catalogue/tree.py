@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.catalogue.delegation import MISSING_FILE, PERHAPS_MISSING
+from shim.diagnose.catalogue.delegation import MISSING_FILE, PERHAPS_MISSING, enabling
 from shim.diagnose.checks import tree as look
 from shim.diagnose.checks.configured import asked, asked_for
 from shim.diagnose.entry import (
@@ -186,6 +186,7 @@ ENTRIES = (
         title="the container's cgroup has controllers enabled for children",
         patterns=(writing(r"cgroup\.procs", EBUSY), rf"failed to write \d+: write {named('cgroup.procs')}: {EBUSY}"),
         verdict="{path} takes no process: that cgroup has controllers enabled for its children",
+        layout="v2",
         cause="A cgroup with controllers in its own cgroup.subtree_control may hold no processes (EBUSY).",
         remedy=(
             "Use a leaf below it as cgroupsPath, or remove its children and empty cgroup.subtree_control.",
@@ -201,13 +202,14 @@ ENTRIES = (
         patterns=(
             rf"sed: couldn't (?:flush stdout|write \d+ items? to stdout): {EBUSY}",
             r"sed: write error$",
-            writing(r"cgroup\.subtree_control", EBUSY),
+            enabling(EBUSY),
         ),
         ambiguous=(*NOT_AVAILABLE, MISSING_FILE),
         offer=3,
         layout="v2",
         verdict="controllers cannot be enabled for the container: its parent cgroup holds processes",
-        cause="On cgroup2 only a cgroup without processes can hand domain controllers to its children (EBUSY). "
+        cause="On cgroup2 only a cgroup without processes can hand domain controllers to its children (EBUSY); "
+        "and one is taken away only when no child has it enabled. "
         "Runtimes try it, ignore the error, and fail later because the controller is missing.",
         remedy=(
             "In the cgroup shown as evidence: mkdir init && xargs -rn1 < cgroup.procs > init/cgroup.procs",
@@ -234,8 +236,7 @@ ENTRIES = (
     Entry(
         code="unified-value-refused",
         title="the kernel refuses a value of linux.resources.unified",
-        patterns=(UNIFIED_SET + rf": [^\n]*{EINVAL}",),
-        ambiguous=(writing(r"[a-z_]+\.[\w.]+", EINVAL),),
+        ambiguous=(UNIFIED_SET + rf": [^\n]*{EINVAL}", writing(r"[a-z_]+\.[\w.]+", EINVAL)),
         excluded=look.not_unified,
         layout="v2",
         verdict="the kernel refuses the value of unified[{key}] (EINVAL)",
@@ -243,6 +244,8 @@ ENTRIES = (
         remedy=("Write the value as Documentation/admin-guide/cgroup-v2.rst describes it for this file.",),
         reference="Linux Documentation/admin-guide/cgroup-v2.rst, Controllers",
         confirm=look.unified_key,
+        tell="compare linux.resources.unified in config.json with the kernel's description of the file",
+        offer=5,
         rank=45,
     ),
     Entry(

@@ -129,6 +129,9 @@ ENTRIES = (
         patterns=(
             r"[Aa]nnotation (?P<key>org\.systemd\.property\.[^\s=]+)(?:=[^\n]*?)? (?:name incorrect|value parse error)",
             r"invalid systemd property name `(?P<key2>[^`'\n]+)[`']",
+            # crun 1.29 on the value of such an annotation
+            r"crun: (?:invalid (?:string|variant|value for)|unknown type for) `(?P<key3>[^`\n]*)`",
+            r"crun: invalid character found `[^`\n]*`",
         ),
         verdict="the annotation {key} is not a property that the runtime can pass to systemd",
         cause="After org.systemd.property. comes a name of letters, at least three; the value is a variant of D-Bus: "

@@ -7,7 +7,7 @@ from shim.diagnose.entry import CHARACTER, EACCES, EBUSY, EINVAL, ENODEV, ENOENT
 
 CGROUP = rf"(?P<path>/sys/fs/cgroup/{CHARACTER}+)"
 PROCS = rf"[`'\"]?{CGROUP}/(?:cgroup\.procs|tasks)[`'\"]?"
-OPENED = r"\b(?:open|openat2|opening|opening file|lstat|stat|access|write|write to|error reading from file)"
+OPENED = r"\b(?:open|openat2|opening|opening file|lstat|stat|access|error reading from file)"
 ENTRIES = (
     Entry(
         code="exec-cgroup-vanished",
@@ -37,10 +37,15 @@ ENTRIES = (
             rf"\bwrite {PROCS}: {ENODEV}",  # removed between open and write
             r"Unit (?P<unit>\S+\.scope) not (?:found|loaded)",
             r"cgroup (?:PIDs|path): [^\n]*no such file",
+            rf"open cgroup (?:sub-)?directory(?: `[^`\n]*`)?: (?:{ENOENT}|{ENODEV})",
         ),
         ambiguous=(
             r"\bcgroup deleted\b",
-            rf"{OPENED} [`'\"]?(?P<path2>/sys/fs/cgroup/{CHARACTER}+\.scope)/[a-z]+\.[\w.]+[`'\"]?: {ENOENT}",
+            rf"\b(?:write|write to) {PROCS}: {ENOENT}",
+            (
+                rf"{OPENED} [`'\"]?(?P<path2>/sys/fs/cgroup/{CHARACTER}+\.scope(?:/[^\s/]+)?)/[a-z]+\.[\w.]+"
+                rf"[`'\"]?: {ENOENT}"
+            ),
             (
                 rf"{OPENED} [`'\"]?(?P<path3>{V1_HIERARCHY}{CHARACTER}+?)/(?P<file>[a-z_]+\.[\w.]+)[`'\"]?(?: for "
                 rf"writing)?: "
@@ -51,8 +56,8 @@ ENTRIES = (
         ),
         verdict="the container's cgroup no longer exists: {path}",
         cause="The controller is not at fault: something removed the cgroup. Its last process ended during the start "
-        "(a race), systemd removed the scope (daemon-reload, an upgrade, another cgroup driver), or somebody else "
-        "did. exec, update and probes of such a container fail, too.",
+        "(a race), systemd removed the scope (daemon-reload, an upgrade, another cgroup driver; with runc before "
+        "1.0-rc5 also while it made it), or somebody else did. exec, update and probes of such a container fail, too.",
         remedy=(
             "Start the container again (Kubernetes: delete the pod; docker, podman: restart it).",
             (
@@ -60,7 +65,7 @@ ENTRIES = (
                 "systemd instance manage the slice (Delegate=yes for the engine's unit)."
             ),
         ),
-        reference="https://github.com/opencontainers/runc/issues/4620",
+        reference="https://github.com/opencontainers/runc/pull/1683, https://github.com/opencontainers/runc/issues/4620",
         tell="ls -d the cgroup of the message: does it exist? Did the container just end? grep cgroup "
         "/proc/<pid of the container>/mountinfo",
         confirm=look.gone,
@@ -144,6 +149,7 @@ ENTRIES = (
         title="a container without a cgroup of its own cannot be paused or listed",
         patterns=(
             r"pause[^\n]*cannot toggle freezer: cgroups not configured for container",
+            r"cannot (?:pause|resume) the container without a cgroup",
             rf"freezer not supported: [^\n]*?(?P<path>/sys/fs/cgroup/{CHARACTER}+)/cgroup\.freeze: {ENOENT}",
             r"cannot (?:pause|resume|freeze) the container without a cgroup",
             rf"getting all container pids from cgroups[^\n]*lstat : {ENOENT}",

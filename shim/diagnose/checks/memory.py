@@ -100,7 +100,7 @@ def no_swap_max(facts: Facts, words: Words) -> tuple[str, ...]:
         if facts.exists(directory + "/memory.max"):
             path = directory + "/memory.swap.max"
             return () if not facts.absent(path) else (f"{path}: absent (beside memory.max)",)
-    return ("/proc/swaps: no kernel swap support",) if facts.text("/proc/swaps") is None else ()
+    return ("/proc/swaps: no kernel swap support",) if facts.absent("/proc/swaps") else ()
 
 
 def memsw_order(facts: Facts, words: Words) -> tuple[str, ...]:

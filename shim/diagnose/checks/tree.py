@@ -165,8 +165,10 @@ def escaping_path(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def not_unified(facts: Facts, words: Words) -> bool:
-    """config.json was read, and the key of the message is not in `linux.resources.unified`."""
-    return facts.context.config is not None and not unified_key(facts, words)
+    """The key of the message is not in the config.json that was read. Without one: the message does not name it."""
+    if facts.context.config is None:
+        return not words["key"]
+    return not unified_key(facts, words)
 
 
 def unified_key(facts: Facts, words: Words) -> tuple[str, ...]:

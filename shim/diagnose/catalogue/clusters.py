@@ -175,31 +175,6 @@ ENTRIES = (
         rank=50,
     ),
     Entry(
-        code="docker-socket-refused",
-        title="docker's daemon cannot be reached",
-        patterns=(
-            r"[^\n]*permission denied while trying to connect to the [Dd]ocker (?:daemon|API)[^\n]*",
-            rf"dial unix \S*docker\.sock: connect: (?:{EACCES}|{ENOENT}|connection refused)",
-            r"Cannot connect to the Docker daemon[^\n]*",
-        ),
-        verdict="docker's daemon cannot be reached through its socket; nothing was started, and no limit is involved",
-        cause="Permission denied: the user is not in the group of the socket (in a container: its number on the host). "
-        "Otherwise the daemon does not run, has another address (DOCKER_HOST, a context), or failed when it started.",
-        remedy=(
-            (
-                "usermod -aG docker USER and log in again; in a pod: securityContext.supplementalGroups: [GID of the "
-                "socket]; rootless: DOCKER_HOST=unix:///run/user/UID/docker.sock"
-            ),
-            (
-                "systemctl status docker; journalctl -u docker -n 30 (in CI: the log of the dind service): then "
-                "cgshimctl explain with its last line."
-            ),
-        ),
-        reference="https://docs.docker.com/engine/install/linux-postinstall/",
-        rank=69,
-        ours=False,
-    ),
-    Entry(
         code="nvidia-gpu-lost",
         title="the driver has lost a GPU",
         patterns=(r"GPU is lost|GPU has fallen off the bus|Xid[^\n]*: 79,",),

@@ -181,9 +181,6 @@ ENTRIES = (
             ),
             r"unable to (?:create|clone)[^\n]*(?:cloned binary|/proc/self/exe clone)",
         ),
-        ambiguous=(r"copying bootstrap data to pipe[^\n]*write init-p: broken pipe",),
-        tell="uname -r: below 3.17, with a runc of early 2019? Does the engine's log say 'cloned binary'?",
-        offer=3,
         verdict="runc cannot make the protected copy of its own program from which containers start",
         cause="Since CVE-2019-5736 runc runs from a sealed copy of itself. It needs a working /proc, and either "
         "memfd_create (Linux 3.17) or a directory without noexec for a file without a name (O_TMPFILE).",
@@ -191,7 +188,7 @@ ENTRIES = (
             "Mount /proc where runc runs, and make /tmp or /run a tmpfs without noexec: findmnt -T /tmp",
             "Kernels before 3.17 (some NAS and VPS): upgrade the kernel, or runc to 1.1.13 or later.",
         ),
-        reference="https://github.com/opencontainers/runc/issues/2552, https://github.com/docker/for-linux/issues/591",
+        reference="https://github.com/opencontainers/runc/issues/2552",
         rank=20,
     ),
     Entry(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import EACCES, EBUSY, EINVAL, ENOENT, EPERM, Entry
+from shim.diagnose.entry import EBUSY, EINVAL, ENOENT, Entry
 
 DIND = "https://github.com/docker-library/docker/issues/308"
 PROGRAMS = (
@@ -88,26 +88,6 @@ ENTRIES = (
         remedy=("systemctl restart docker (containerd); without prelink: exclude /usr/bin/dockerd in prelink.conf.",),
         reference="https://github.com/kubernetes/kubeadm/issues/507",
         rank=30,
-    ),
-    Entry(
-        code="dind-not-privileged",
-        title="docker in docker runs without privileges",
-        patterns=(
-            r"Could not mount /sys/kernel/security\.",
-            r"AppArmor detection and --privileged mode might break",
-            rf"failed to start daemon: Error initializing network controller[^\n]*(?:{EACCES}|{EPERM})",
-            r"mount: permission denied \(are you root\?\)",
-            rf"failed to mount (?:overlay|overlayfs): (?:{EPERM}|{EACCES})",
-        ),
-        verdict="the docker daemon in this container is not privileged: it may not mount, nor set up a network",
-        cause="docker:dind needs a privileged container. A CI service gives it only where its runner says so.",
-        remedy=(
-            "docker run --privileged docker:dind; Kubernetes: securityContext: privileged: true.",
-            "GitLab runner: [runners.docker] (or [runners.kubernetes]) privileged = true in config.toml.",
-            "Without it: docker:dind-rootless, sysbox, kaniko or buildkit's rootless mode.",
-        ),
-        reference="https://docs.gitlab.com/ci/docker/using_docker_build/",
-        rank=54,
     ),
     Entry(
         code="dind-cannot-enable-controllers",

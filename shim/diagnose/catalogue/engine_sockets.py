@@ -121,7 +121,7 @@ ENTRIES = (
                 "systemctl status docker containerd; journalctl -u docker -e: explain its last error. Without systemd: "
                 "service docker start, rc-service docker start, or dockerd in a terminal."
             ),
-            "Permission: sudo usermod -aG docker $USER, then log in again.",
+            "Permission: sudo usermod -aG docker $USER, then log in again; pods: supplementalGroups: [the GID].",
             "docker context ls; echo $DOCKER_HOST",
         ),
         reference="https://docs.docker.com/engine/daemon/troubleshoot/",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import EACCES, ENOENT, EROFS, V1_NAMES, Entry
+from shim.diagnose.entry import EACCES, ENOENT, EPERM, EROFS, V1_NAMES, Entry
 
 OPENRC = r"openrc-run\.sh: (?:line )?\d+: can(?:'|no)t create /sys/fs/cgroup/"
 
@@ -19,7 +19,7 @@ ENTRIES = (
             r"configured driver \"(?P<driver4>[\w-]+)\" not available[^\n]*",
             r"failed to mount overlay: (?!permission denied)[^\n]*storage-driver=(?P<driver5>overlay2?)",
             r"snapshotter selection failed[^\n]*",
-            r"backing file ?system is unsupported for this graph driver",
+            r"backing filesystem is unsupported for this graph driver",
             (
                 r"(?:snapshotter|driver) (?:not loaded: )?\"?(?P<driver6>overlayfs|fuse-overlayfs|native|btrfs|zfs)\"?"
                 r"(?: was)? (?:not found|not supported|not loaded)[^\n]*"
@@ -71,7 +71,9 @@ ENTRIES = (
         title="dockerd runs in a container that may not mount, nor set up networks",
         patterns=(
             r"mount: permission denied \(are you root\?\)\s*Could not mount /sys/kernel/security",
-            r"AppArmor detection and --privileged mode might break",
+            r"AppArmor detection and --privileged mode might break|Could not mount /sys/kernel/security\.",
+            rf"failed to start daemon: Error initializing network controller[^\n]*(?:{EACCES}|{EPERM})",
+            rf"failed to mount (?:overlay|overlayfs): (?:{EPERM}|{EACCES})",
             rf"ip6?tables[^\n]*(?:{EACCES} \(you must be root\)|Could not fetch rule set generation id: {EACCES})",
         ),
         verdict="this program (dockerd, or one that sets up a network) runs in a container that is not privileged, "
@@ -179,7 +181,7 @@ ENTRIES = (
     Entry(
         code="init-needs-newer-kernel",
         title="the kernel is too old for the way in which this runc starts",
-        ambiguous=(r"copying bootstrap data to pipe[^\n]*broken pipe", r"write init-p: broken pipe"),
+        ambiguous=(r"copying bootstrap data to pipe[^\n]*broken pipe",),
         verdict="runc's init ended at once, as it does on kernels before 3.17 since it copies itself first",
         cause="runc of February 2019 and later (docker 18.06.3, 18.09.2) starts from a copy of itself. The first of "
         "them failed on Linux 3.10, 3.13 and 3.16 (CentOS 7 before its updates, Ubuntu 14.04, Debian 8, NAS systems).",
@@ -187,7 +189,7 @@ ENTRIES = (
             "Upgrade the kernel (Ubuntu 14.04: linux-generic-lts-xenial; CentOS 7: yum update kernel), and reboot.",
             "Or another docker: 18.09.3 or later, or before the change (18.06.1).",
         ),
-        reference="https://github.com/docker/for-linux/issues/834",
+        reference="https://github.com/docker/for-linux/issues/834, https://github.com/docker/for-linux/issues/591",
         tell="uname -r: before 3.17?",
         offer=1,
     ),

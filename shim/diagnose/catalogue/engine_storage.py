@@ -103,7 +103,7 @@ ENTRIES = (
             r"CNI network \\?\"?[\w.-]+\\?\"? not found|[Mm]issing CNI default network",
             r"[Ee]rror validating CNI config file[^\n]*|plugin \w+ does not support config version[^\n]*",
             (
-                r"cni plugin not initialized|cni config uninitialized|error (?:adding|configuring) (?:pod|"
+                r"error (?:adding|configuring) (?:pod|"
                 r"network)[^\n]*CNI[^\n]*"
             ),
         ),

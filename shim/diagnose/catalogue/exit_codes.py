@@ -20,8 +20,9 @@ ENTRIES = (
         verdict="the container's process got SIGKILL (137 = 128 + 9), and not for its own memory limit as far as the "
         "engine saw",
         cause="Either it did not end within the stop time (docker stop, compose down and restart wait 10 s, "
-        "Kubernetes 30 s, then kill), which is so if it comes with a stop, restart or deployment; or the host, or "
-        "Docker Desktop's virtual machine, ran out of memory; or a child, not the first process, hit the limit.",
+        "Kubernetes 30 s, then kill): that comes with a stop, a restart, a new version or a failed liveness probe. Or "
+        "the host, or Docker Desktop's virtual machine, ran out of memory; or a child, not the first process, hit the "
+        "limit.",
         remedy=(
             (
                 "A stop: let the program end on SIGTERM (exec form of CMD, docker run --init), or a longer stop: "

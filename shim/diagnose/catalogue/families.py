@@ -94,24 +94,6 @@ ENTRIES = (
         last=True,
     ),
     Entry(
-        code="cgroup-refuses-process",
-        title="a process cannot be moved into a cgroup",
-        ambiguous=(rf"(?P<path>/sys/fs/cgroup/{CHARACTER}*(?:cgroup\.(?:procs|threads)|/tasks)){AFTER_PATH}{EINVAL}",),
-        verdict="the kernel does not accept the process for {path} (EINVAL)",
-        cause="The process is ending or was made only a moment before (the runtime lost a race), is a kernel thread or "
-        "bound to a CPU, its number is of another pid namespace, or, in cpu of v1, it has realtime priority and the "
-        "cgroup has no realtime share.",
-        remedy=(
-            "Start it once more: a race does not come back. If it does, upgrade the engine, runc, or Nomad.",
-            "Realtime: start the engine without it (CPUSchedulingPolicy=, chrt), or write cpu.rt_runtime_us first.",
-        ),
-        tell="does the process still exist (ps -o pid,cls,stat,cmd -p <pid>)? cls FF or RR is realtime; does it fail "
-        "each time?",
-        reference=V1,
-        offer=1,
-        last=True,
-    ),
-    Entry(
         code="cgroup-busy",
         title="a cgroup is in use, so it cannot be changed or removed",
         ambiguous=(

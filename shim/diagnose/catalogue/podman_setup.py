@@ -143,7 +143,7 @@ ENTRIES = (
         ),
         reference="https://github.com/containers/storage/blob/main/docs/containers-storage.conf.5.md",
         tell="stat -f -c %T ~/.local/share/containers/storage /var/lib/containers/storage; uname -r",
-        rank=42,
+        rank=43,
     ),
     Entry(
         code="fuse-not-available",

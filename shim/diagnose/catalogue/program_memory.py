@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from shim.diagnose.catalogue.aftermath import SIGKILL
 from shim.diagnose.entry import Entry
 
 ENTRIES = (
@@ -108,22 +107,5 @@ ENTRIES = (
         ),
         reference="https://github.com/uber-go/automaxprocs",
         rank=60,
-    ),
-    Entry(
-        code="container-killed-by-signal",
-        title="the container was ended with SIGKILL",
-        ambiguous=SIGKILL,
-        verdict="somebody ended the container with SIGKILL (137 = 128 + 9): a stop whose time ran out, or a liveness "
-        "probe",
-        cause="docker stop, a new version of the pod or a failed liveness probe sends SIGTERM and, after the grace "
-        "period, SIGKILL. A program that is PID 1 ignores SIGTERM unless it handles it.",
-        remedy=(
-            "Handle SIGTERM (exec form of CMD, --init, tini), raise terminationGracePeriodSeconds or --stop-timeout.",
-            "Liveness probe: failureThreshold, timeoutSeconds.",
-        ),
-        tell="kubectl describe pod NAME: Reason OOMKilled, or an event 'Killing ... failed liveness probe'? docker "
-        "inspect -f '{{{{.State.OOMKilled}}}}' NAME",
-        reference="https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination",
-        offer=3,
     ),
 )

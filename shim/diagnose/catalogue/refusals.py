@@ -106,6 +106,7 @@ ENTRIES = (
         "is enabled and the process has a realtime policy (CONFIG_RT_GROUP_SCHED), or has not run yet. Anything but a "
         "process id gives the same errno.",
         remedy=(
+            "Start it once more: a race with a process that is just made or just ending does not come back.",
             "Make a realtime process an ordinary one first: chrt -o -p 0 <pid>",
             "Leave kernel threads where they are.",
         ),

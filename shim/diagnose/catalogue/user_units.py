@@ -201,7 +201,10 @@ ENTRIES = (
         title="podman failed in a service; its reason is in the journal",
         ambiguous=(
             r"code=exited, status=12[567](?:/n/a)?",
-            r"Failed with result '(?:exit-code|protocol|timeout|resources)'",
+            (
+                r"(?<!docker\.service: )(?<!containerd\.service: )Failed with result "
+                r"'(?:exit-code|protocol|timeout|resources)'"
+            ),
             r"(?:start|stop|start-pre|start-post) operation timed out\. Terminating",
             r"(?:Start|Scheduled restart)[^\n]*(?:request repeated too quickly|restart counter is at)[^\n]*",
             r"Job for [\w@.-]+\.service failed because[^\n]*",

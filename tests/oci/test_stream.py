@@ -117,3 +117,17 @@ def test_standard_input_has_an_end() -> None:
             os.dup2(kept, 0)
             os.close(kept)
             os.close(reader)
+
+
+def test_a_terminal_is_waited_for() -> None:
+    """Whoever types has as long as the runtime allows: a read that finds nothing yet is no end and no error."""
+    master, slave = os.openpty()
+    os.set_blocking(slave, False)
+    typed = threading.Timer(0.2, os.write, (master, b"{}\n\x04"))
+    typed.start()
+    try:
+        assert stream.drained(slave, "standard input") == b"{}\n"
+    finally:
+        typed.join()
+        os.close(master)
+        os.close(slave)

@@ -12,7 +12,7 @@ from shim.system import DIRECTORY, EIO, KIND, READ, everything
 from shim.values import Value
 
 COMMON = {1: "EPERM", 2: "ENOENT", 13: "EACCES"}
-# Interface files are one record each, as /proc/PID/cgroup is, but for lists of processes.
+# Interface files are one record each, as /proc/PID/cgroup is, except for lists of processes.
 INTERFACE, MEMBERSHIP, LISTS = "/sys/fs/cgroup/", "/cgroup", (".procs", ".threads", "/tasks")
 
 

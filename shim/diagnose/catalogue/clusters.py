@@ -209,7 +209,7 @@ ENTRIES = (
         verdict="the runtime took the - of its command line for the container's name: the update was not made",
         cause="runc update --resources - <id> reads the new limits from its input; an older containerd (before 1.4.5, "
         "k3s of early 2021) calls it in a way that its runc reads otherwise. Limits stay as they were.",
-        remedy=("Upgrade containerd (k3s) and runc together; the cpuset of running pods is then set anew.",),
+        remedy=("Upgrade containerd (k3s) and runc together; the cpuset of running pods is then set again.",),
         reference="https://github.com/k3s-io/k3s/issues/3104",
         rank=40,
     ),

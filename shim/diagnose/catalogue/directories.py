@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import EEXIST, EINVAL, ENAMETOOLONG, ENODEV, ENOENT, Entry, making
+from shim.diagnose.checks import tree as look
+from shim.diagnose.entry import EAGAIN, EEXIST, EINVAL, ENAMETOOLONG, ENODEV, ENOENT, Entry, making
 
 CGROUPS = "Linux Documentation/admin-guide/cgroup-v2.rst"
 ENTRIES = (
+    Entry(
+        code="cgroup-tree-limit-reached",
+        title="an ancestor allows no more cgroups below it",
+        patterns=(making(EAGAIN),),
+        verdict="the cgroup cannot be created: an ancestor limits depth or number of cgroups ({path})",
+        cause="An ancestor has reached its cgroup.max.depth or cgroup.max.descendants (EAGAIN). Dying cgroups count.",
+        remedy=(
+            "grep -H . /sys/fs/cgroup/{{,*/,*/*/}}cgroup.max.d* shows which; write max into the file that is reached.",
+        ),
+        reference="Linux Documentation/admin-guide/cgroup-v2.rst, Core Interface Files",
+        confirm=look.tree_limit,
+    ),
     Entry(
         code="cgroup-parent-removed",
         title="the cgroup in which a new one should be made was removed",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import EBUSY, EINVAL, ENOENT, Entry
+from shim.diagnose.entry import ENOENT, Entry
 
 DIND = "https://github.com/docker-library/docker/issues/308"
 PROGRAMS = (
@@ -57,7 +57,7 @@ ENTRIES = (
                 "/etc/containerd/config.toml: systemd_cgroup = false, and under "
                 '[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]: SystemdCgroup = true.'
             ),
-            "Or start anew: containerd config default > /etc/containerd/config.toml, then SystemdCgroup = true.",
+            "Or the default: containerd config default > /etc/containerd/config.toml, then SystemdCgroup = true.",
         ),
         reference="https://kubernetes.io/docs/setup/production-environment/container-runtimes/#containerd-systemd",
         rank=40,
@@ -88,24 +88,6 @@ ENTRIES = (
         remedy=("systemctl restart docker (containerd); without prelink: exclude /usr/bin/dockerd in prelink.conf.",),
         reference="https://github.com/kubernetes/kubeadm/issues/507",
         rank=30,
-    ),
-    Entry(
-        code="dind-cannot-enable-controllers",
-        title="docker in docker cannot enable controllers",
-        patterns=(
-            r"(?:^|[\]|:=] ?\\*\"?)sed: (?:write error|couldn't flush stdout)(?![^\n]*(?:space|quota))",
-            rf"sed: couldn't (?:flush|write)[^\n]*(?:{EBUSY}|{EINVAL})",
-        ),
-        verdict="the start script of docker:dind could not enable controllers: its cgroup still holds processes",
-        cause="The script moves all processes into /sys/fs/cgroup/init and then writes cgroup.subtree_control. On "
-        "cgroup2, images before 20.10.16 lost a race with processes that were started meanwhile.",
-        remedy=(
-            "Take docker:dind 20.10.16 or later.",
-            "Start it alone in its container, with --privileged and --cgroupns=private; nothing by docker exec before.",
-        ),
-        reference=DIND,
-        tell="docker exec NAME cat /sys/fs/cgroup/cgroup.procs /sys/fs/cgroup/cgroup.subtree_control",
-        rank=56,
     ),
     Entry(
         code="docker-cannot-limit-memory",
@@ -189,31 +171,15 @@ ENTRIES = (
             r"containerd: (?:containerd: )?(?:Near line \d+|\(\d+, \d+\): |toml: )[^\n]*",
             r"failed to load TOML[^\n]*",
         ),
-        verdict="containerd does not start: its configuration is no valid TOML",
+        verdict="containerd does not start: its configuration is not valid TOML",
         cause='A key with dots or slashes needs quotes in a section ([plugins."io.containerd.grpc.v1.cri"]) and cannot '
         "stand before =; a section may stand there once.",
         remedy=(
             "containerd config dump shows the line. Correct /etc/containerd/config.toml and restart containerd.",
-            "Or start anew: containerd config default > /etc/containerd/config.toml, then SystemdCgroup = true.",
+            "Or the default: containerd config default > /etc/containerd/config.toml, then SystemdCgroup = true.",
         ),
         reference="https://kubernetes.io/docs/setup/production-environment/container-runtimes/#containerd",
         rank=44,
-    ),
-    Entry(
-        code="systemd-value-not-taken",
-        title="systemd could not set a value of a unit's cgroup",
-        patterns=(
-            (
-                r"Failed to set '?(?P<file>(?:blkio|cpu|memory|io|pids)\.[\w.]+)'? attribute on '[^'\n]*' to "
-                r"'(?P<value>[^'\n]*)':?\s*Invalid argument"
-            ),
-        ),
-        verdict="systemd could not write {value} to {file}; the unit starts without that value",
-        cause="The kernel does not take this form here: blkio.weight depends on the I/O scheduler (CFQ, BFQ), and old "
-        "kernels know no default. It is a warning, usual in containers with systemd (kind).",
-        remedy=("Nothing is to be done for the start; look for another message.",),
-        reference="https://github.com/kubernetes-sigs/kind/issues/2460",
-        rank=66,
     ),
     Entry(
         code="agent-finds-no-cgroups",

@@ -162,7 +162,7 @@ ENTRIES = (
             r"(?:slirp4netns|pasta|vpnkit)(?: \([^)\n]*\))?(?: or \w+)? needs? to be installed",
             r"failed to setup network [^\n]*(?:slirp4netns|pasta|vpnkit|lxc-user-nic)[^\n]*",
             r"could not find (?:slirp4netns|pasta)[^\n]*",
-            r"setting up tap \S+: [^\n]*|slirp4netns failed|pasta failed with exit code[^\n]*",
+            r"setting up tap \S+: [^\n]*|slirp4netns failed",
         ),
         verdict="rootlesskit, or podman, cannot make the user's network: slirp4netns or pasta is missing or failed",
         cause="It is not installed, too old (0.4.0 is needed), or may not make its own namespaces and sandbox (its "

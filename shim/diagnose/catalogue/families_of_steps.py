@@ -23,7 +23,10 @@ ERRNO = (
     r"|file exists|is a directory|invalid cross-device link|input/output error)"
 )
 # These have families of their own.
-OTHERS = r"(?![^\n]*(?:mount|cgroup|subsystem|sd-bus|seccomp|/proc|/sys/|unshare|clone|setns|exec|sysctl|dbus|systemd))"
+OTHERS = (
+    r"(?![^\n]*(?:\b(?:memory|cpu|cpuset|cpuacct|pids|io|blkio|hugetlb|rdma|misc|dmem|devices|freezer|net_cls|net_prio)\.\w"
+    r"|mount|cgroup|subsystem|sd-bus|seccomp|/proc|/sys/|unshare|clone|setns|exec|sysctl|dbus|systemd))"
+)
 
 ENTRIES = (
     Entry(

@@ -225,8 +225,8 @@ ENTRIES = (
         title="the kubelet's notices while it removes a pod's cgroup",
         patterns=(
             r"Failed to kill all the processes attached to cgroup[^\n]*",
-            r"[Ff]ailed to delete cgroup paths[^\n]*",
-            r"Failed to remove cgroup \(will retry\)[^\n]*",
+            r"[Ff]ailed to delete cgroup paths(?![^\n]*(?:busy|denied|permitted|read-only))[^\n]*",
+            r"Failed to remove cgroup \(will retry\)(?![^\n]*busy)[^\n]*",
         ),
         verdict="a notice, not the failure: the kubelet removes the cgroup of a pod that has ended, and tries again",
         cause="Processes were gone already ('os: process not initialized', 'process already finished'), or still end. "

@@ -103,7 +103,7 @@ ENTRIES = (
             mounting(r"(?:proc|tmpfs|devpts|mqueue|shm|udev)", EACCES),
             rf"preparing rootfs caused:? \"?{EACCES}",
             mounting(r"(?:tmpfs|devpts|shm|udev|/[^\"`\\\n]*)", EPERM),
-            r"(?:^|[\s\"=])mount: (?:[^\s:]+: )?permission denied(?: \(are you root\?\))?\.?(?:\"|\s|$)",
+            r"(?:^|[\s\"=])mount: (?:(?!/sys/fs/cgroup)[^\s:]+: )?permission denied(?: \(are you root\?\))?\.?(?:\"|\s|$)",
         ),
         verdict="{source} may not be mounted at {destination}: an outer container, a sandbox or a security module "
         "forbids it",

@@ -58,8 +58,8 @@ ENTRIES = (
         title="nspawn cannot make a mount of the container",
         patterns=(
             (
-                rf"(?<!systemd\[1\]: )Failed to mount (?P<path>[^\n(]+?) \(type [^)\n]*\) on [^\n]*: (?:{EPERM}|"
-                rf"{EACCES}|{EINVAL}|{ENOENT}|{EBUSY}|{EROFS}|no such device)"
+                rf"(?<!systemd\[1\]: )Failed to mount (?P<path>(?!cgroup)[^\n(]+?) \(type [^)\n]*\) on [^\n]*: "
+                rf"(?:{EPERM}|{EACCES}|{EINVAL}|{ENOENT}|{EBUSY}|{EROFS}|no such device)"
             ),
             r"Failed to determine if [^\n]* (?:is )?already mounted[^\n]*",
             r"Failed to create [^\n]*/payload subcgroup: [^\n]+",

@@ -31,7 +31,7 @@ LATER = (
     r"|hugetlb\.\w+\.rsvd\.\w+|misc\.max|dmem\.\w+|blkio\.throttle\.\w+)"
 )
 OUTSIDE_CPU = r"(?![`'\"]?/sys/fs/cgroup/cpu[,/])"  # that hierarchy of v1 has entries of its own
-# Limits, which belong to whoever made the cgroup namespace; processes and controllers are the namespace's own.
+# Limits, which belong to the maker of the cgroup namespace; processes and controllers are the namespace's own.
 LIMITS = r"(?:(?:memory|cpu|cpuset|io|pids|hugetlb|rdma|misc|dmem)\.[\w.]+|cgroup\.(?:freeze|kill|max\.\w+))"
 
 ENTRIES = (
@@ -61,8 +61,8 @@ ENTRIES = (
         title="the limits of a cgroup namespace's own root cannot be changed from inside it",
         ambiguous=(rf"\b(?:write|write to|writing file) {named(LIMITS)}: {EPERM}",),
         verdict="{file} may not be written from inside this cgroup namespace (EPERM)",
-        cause="cgroup2 is mounted with nsdelegate. Then the limits at the root of a cgroup namespace belong to whoever "
-        "made the namespace, even for root. A container is in such a namespace, and so is a runtime in it that uses "
+        cause="cgroup2 is mounted with nsdelegate. Then the limits at its root belong to the namespace's maker, "
+        "even for root. A container is in such a namespace, and so is a runtime in it that uses "
         "the path /.",
         remedy=(
             (
@@ -110,6 +110,7 @@ ENTRIES = (
             "Make a realtime process an ordinary one first: chrt -o -p 0 <pid>",
             "Leave kernel threads where they are.",
         ),
+        excluded=said.below("cpu"),
         reference=f"{V2}, Processes",
         tell="ps -o pid,ppid,cls,cmd -p <pid>: is its parent 2 (a kernel thread), or its class FF or RR?",
         offer=3,
@@ -284,7 +285,7 @@ ENTRIES = (
             ),
         ),
         reference=f"{V2}, Cpuset Interface Files",
-        excluded=said.where(said.not_a_list),
+        excluded=said.either(said.where(said.not_a_list), said.below("cpuset")),
         layout="v2",
         tell="cat /sys/fs/cgroup/cpuset.cpus.effective: are all of them in it?",
         offer=2,

@@ -7,13 +7,11 @@ from shim.diagnose.checks import tree as look
 from shim.diagnose.checks.configured import asked, asked_for
 from shim.diagnose.entry import (
     EACCES,
-    EAGAIN,
     EBUSY,
     EINVAL,
     ENOENT,
     EOPNOTSUPP,
     Entry,
-    making,
     named,
     opening,
     writing,
@@ -276,18 +274,6 @@ ENTRIES = (
         ),
         reference="OCI runtime-spec, config-linux.md, Unified",
         confirm=asked("unified"),
-    ),
-    Entry(
-        code="cgroup-tree-limit-reached",
-        title="an ancestor allows no more cgroups below it",
-        patterns=(making(EAGAIN),),
-        verdict="the cgroup cannot be created: an ancestor limits depth or number of cgroups ({path})",
-        cause="An ancestor has reached its cgroup.max.depth or cgroup.max.descendants (EAGAIN). Dying cgroups count.",
-        remedy=(
-            "grep -H . /sys/fs/cgroup/{{,*/,*/*/}}cgroup.max.d* shows which; write max into the file that is reached.",
-        ),
-        reference="Linux Documentation/admin-guide/cgroup-v2.rst, Core Interface Files",
-        confirm=look.tree_limit,
     ),
     Entry(
         code="limits-without-cgroups",

@@ -208,7 +208,8 @@ ENTRIES = (
             r"(?:start|stop|start-pre|start-post) operation timed out\. Terminating",
             r"(?:Start|Scheduled restart)[^\n]*(?:request repeated too quickly|restart counter is at)[^\n]*",
             r"Job for [\w@.-]+\.service failed because[^\n]*",
-            r"Failed to start [\w@.-]+(?:\.service)?(?: - [^\n]*)?\.?$",
+            r"systemd(?:\[\d+\])?: Failed to start [\w@.-]+(?: - [^\n]*)?\.?$",
+            r"Failed to start [\w@.-]+\.service\b[^\n]*",
         ),
         verdict="the service's program ended; its own words are in the journal, above these lines",
         cause="125: podman itself refused; 126: the command cannot be executed; 127: it does not exist. timeout: the "

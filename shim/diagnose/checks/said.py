@@ -92,6 +92,19 @@ def kernel_refused(facts: Facts, words: Words) -> bool:
     return bool(REFUSED.search(words.text))
 
 
+def below(controller: str) -> Excluded:
+    """Rules the cause out if the words name a directory of this v1 hierarchy, even if a line break parts it from the
+    file.
+    """
+    place = re.compile(rf"/sys/fs/cgroup/{controller}[,/]")
+    return lambda facts, words: bool(place.search(words.text))
+
+
+def either(*ways: Excluded) -> Excluded:
+    """Rules the cause out if one of the ways does."""
+    return lambda facts, words: any(way(facts, words) for way in ways)
+
+
 def unless(states: Stated) -> Excluded:
     """Rules the cause out if the message has a value and `states` finds nothing wrong with it."""
 

@@ -103,7 +103,10 @@ ENTRIES = (
             mounting(r"(?:proc|tmpfs|devpts|mqueue|shm|udev)", EACCES),
             rf"preparing rootfs caused:? \"?{EACCES}",
             mounting(r"(?:tmpfs|devpts|shm|udev|/[^\"`\\\n]*)", EPERM),
-            r"(?:^|[\s\"=])mount: (?:(?!/sys/fs/cgroup)[^\s:]+: )?permission denied(?: \(are you root\?\))?\.?(?:\"|\s|$)",
+            (
+                r"(?:^|[\s\"=])mount: (?:(?!/sys/fs/cgroup/)[^\s:]+: )?permission denied(?: \(are you root\?\))?"
+                r"\.?(?:\"|\s|$)"
+            ),
         ),
         verdict="{source} may not be mounted at {destination}: an outer container, a sandbox or a security module "
         "forbids it",

@@ -202,7 +202,11 @@ ENTRIES = (
     Entry(
         code="cpu-burst-refused",
         title="cpu.burst is larger than the quota allows",
-        patterns=(writing(r"cpu\.(?:max\.burst|cfs_burst_us)", EINVAL),),
+        patterns=(
+            writing(r"cpu\.(?:max\.burst|cfs_burst_us)", EINVAL),
+            # With a quota and a period in their ranges nothing else is left.
+            rf"Failed to set 'cpu\.max' attribute on [^\n]* to '[1-9]\d{{3,14}} [1-9]\d{{3,5}}': {EINVAL}",
+        ),
         ambiguous=(writing(r"cpu\.(?:max|cfs_quota_us)", EINVAL),),  # runc writes burst first, the quota then clashes
         verdict="cpu.burst is refused (EINVAL): it may not be larger than the quota",
         cause="The kernel accepts a burst up to the quota. runc writes the burst first, so the quota fails.",

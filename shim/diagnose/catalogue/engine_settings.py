@@ -173,7 +173,7 @@ ENTRIES = (
         ),
         verdict="containerd does not start: its configuration is not valid TOML",
         cause='A key with dots or slashes needs quotes in a section ([plugins."io.containerd.grpc.v1.cri"]) and cannot '
-        "stand before =; a section may stand there once.",
+        "stand before =; a section may occur once.",
         remedy=(
             "containerd config dump shows the line. Correct /etc/containerd/config.toml and restart containerd.",
             "Or the default: containerd config default > /etc/containerd/config.toml, then SystemdCgroup = true.",

@@ -189,6 +189,7 @@ ENTRIES = (
         title="a device rule does not have the form that the kernel expects",
         patterns=(
             rf"failed to write \\*\"?(?P<rule>[bc] [^\"\n]*?)\\*\"?:? [^\n]*devices\.(?:allow|deny)\\*\"?: {EINVAL}",
+            rf"Failed to set 'devices\.(?:allow|deny)' attribute on [^\n]* to '(?P<rule>[bc] [^'\n]*)': {EINVAL}",
         ),
         verdict="the kernel does not understand the device rule {rule} (EINVAL)",
         cause="A rule is a type (a, b or c), MAJOR:MINOR in numbers or *, and the rights r, w, m.",

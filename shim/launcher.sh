@@ -475,10 +475,11 @@ fi
   remedy: install python3, or set CGSHIM_PYTHON to the absolute path of an interpreter"
 
 # -I and -S: neither the engine's environment nor a json.py in the working directory, which is the bundle, may matter.
-# -B: a call writes no code. -X utf8: the same file names under every locale, and no locale's tables are read.
+# -B: a call writes no code. Ctrl-C ends the process without a traceback from the first line on. -X utf8: the same file names under every locale, and no locale's tables are read.
 # The code comes from one file (shim/start/archive.py says what is in it), or where that does not fit from the import system.
 # What stands here is compiled at every call, so it is as short as can be; hooks/cgshim-hook has the same.
-exec "$cgshim_python" -BIS -X utf8 -c 'import _frozen_importlib_external, _imp, gc, marshal, posix, sys
+exec "$cgshim_python" -BIS -X utf8 -c 'import _frozen_importlib_external, _imp, _signal, gc, marshal, posix, sys
+if _signal.getsignal(2) is _signal.default_int_handler: _signal.signal(2, 0)
 gc.disable()
 sys.path.insert(0, sys.argv.pop(1))
 try:

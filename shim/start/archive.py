@@ -66,7 +66,10 @@ def main(module: str) -> None:
 
 
 def die_of_interrupts() -> None:
-    """Let Ctrl-C end this process silently, as it ends the runtime; Python's own handler prints a traceback."""
+    """Let Ctrl-C end this process silently, as it ends the runtime; Python's own handler prints a traceback.
+
+    The launcher's first line does so, too: reading the archive takes milliseconds.
+    """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 

@@ -145,7 +145,9 @@ ENTRIES = (
     Entry(
         code="systemd-cgroups-turned-read-only",
         title="the host's own systemd finds its cgroups read-only",
-        patterns=(rf"Failed to (?:create (?:control group|cgroup) /(?!sys/)|realize cgroups? for)[^\n]*: {EROFS}",),
+        patterns=(
+            rf"Failed to (?:create (?:control group|cgroup) /(?![^\n]*cgroup/)|realize cgroups? for)[^\n]*: {EROFS}",
+        ),
         verdict="systemd on the host cannot make cgroups any more: /sys/fs/cgroup was remounted read-only",
         cause="Somebody remounted it after the boot: a privileged container with systemd or dockerd in it, or one with "
         "-v /sys/fs/cgroup:/sys/fs/cgroup:ro whose mount reached the host. Services and containers fail until it is "

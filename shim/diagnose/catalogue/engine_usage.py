@@ -143,7 +143,7 @@ ENTRIES = (
         code="engine-gave-up-waiting",
         title="the engine waited too long for containerd, the shim or the runtime",
         patterns=(
-            r"(?:create|start)[^\n]*(?:shim|task|container)[^\n]*(?<!operation timeout): context deadline exceeded",
+            r"(?:create|start)[^\n]*(?:shim|task|container)[^\n]*(?<!timeout): context deadline exceeded",
             r"container did not start before the specified timeout",
             r"(?:did not|didn't) (?:start|respond) (?:before|within) [^\n]*(?:shim|containerd)[^\n]*",
         ),

@@ -25,7 +25,7 @@ ERRNO = (
 # These have families of their own.
 OTHERS = (
     r"(?![^\n]*(?:\b(?:memory|cpu|cpuset|cpuacct|pids|io|blkio|hugetlb|rdma|misc|dmem|devices|freezer|net_cls|net_prio)\.\w"
-    r"|mount|cgroup|subsystem|sd-bus|seccomp|/proc|/sys/|unshare|clone|setns|exec|sysctl|dbus|systemd))"
+    r"|mount|cgroup|subsystem|\bsd-|-bus |seccomp|/proc|/sys/|unshare|clone|setns|exec|sysctl|dbus|systemd))"
 )
 
 ENTRIES = (

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from shim.diagnose.entry import ENOENT, ENOMEM, V1_NAMES, Entry
 
+# The end of dockerd's notice of a limit that it drops, which may stand on a line of its own.
+DISCARDED = r"(?!\. \w[^\n]*(?:discarded|limited))"
+
 ENTRIES = (
     Entry(
         code="cgroup-mounts-not-found",
@@ -15,7 +18,8 @@ ENTRIES = (
                 r"cgcreate: [^\n]*|cgexec: [^\n]*|cgroup change of group failed[^\n]*|libcgroup initialization "
                 r"failed[^\n]*"
             ),
-            r"(?<!or the\s)[Cc]group is not mounted|[Cc]group, requested group parameter does not exist",
+            rf"(?<!or the\s)[Cc]group is not mounted{DISCARDED}",
+            r"[Cc]group, requested group parameter does not exist",
             r"[Cc]an't find mounted (?:\w+ )?cgroups?\b[^\n]*",
             r"cgroup '(?P<controller2>\w+)' not found in /proc/(?:self|\d+)/cgroup",
             r"[Cc]annot open [^\n]{0,40}metric file: '?\S*/sys/fs/cgroup/\S+",
@@ -23,7 +27,7 @@ ENTRIES = (
             r"system configuration does not support cgroup management",
             r"[Cc]ould not find cgroup (?:mount|root|controller)[^\n]*",
             r"no cgroup (?:mounts?|subsystems?) (?:found|available)[^\n]*",
-            r"(?<!or the\s)cgroups? v?1? ?(?:is|are) not (?:mounted|available|enabled)[^\n]*",
+            rf"(?<!or the\s)cgroups? v?1? ?(?:is|are) not (?:mounted|available|enabled){DISCARDED}[^\n]*",
             r"cgroup (?:subsystems?|controllers?|hierarchy) [^\n]{0,40}(?:is|are) (?:missing|not mounted)[^\n]*",
             r"cgroups? (?:directory|file system)[^\n]{0,40} is not mounted[^\n]*",
         ),

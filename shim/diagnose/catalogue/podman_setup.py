@@ -243,7 +243,7 @@ ENTRIES = (
         code="wrapper-hides-reason",
         title="toolbox, distrobox or compose says only that the container did not start",
         ambiguous=(
-            r"^(?:Error: )?(?:toolbox: )?failed to start container \S+$",
+            r"(?:^|Error: )(?:toolbox: )?failed to start container [^\s:\"]+\"?$",
             r"(?:toolbox|distrobox)[^\n]*(?:failed to start container|invalid entry point PID)[^\n]*",
             r"invalid entry point PID of container \S+",
             r"Error: (?:cannot|could not|An error occurred)[^\n]*(?:container setup|entrypoint)[^\n]*",

@@ -93,11 +93,9 @@ def kernel_refused(facts: Facts, words: Words) -> bool:
 
 
 def below(controller: str) -> Excluded:
-    """Rules the cause out if the words name a directory of this v1 hierarchy, even if a line break parts it from the
-    file.
-    """
+    """Rules the cause out if the words name a directory of this v1 hierarchy, even if a line break is in it."""
     place = re.compile(rf"/sys/fs/cgroup/{controller}[,/]")
-    return lambda facts, words: bool(place.search(words.text))
+    return lambda facts, words: bool(place.search("".join(words.text.split())))
 
 
 def either(*ways: Excluded) -> Excluded:

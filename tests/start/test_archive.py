@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MODULES = "shim, shim.call.entry, shim.planning.plan, shim.host.detect, shim.rules.memory, shim.oci.text"
 LAUNCHER = (ROOT / "shim" / "launcher.sh").read_text()
-BEGINNING = "import _frozen_importlib_external, _imp, gc, marshal, posix, sys\n"
+BEGINNING = "import _frozen_importlib_external, _imp, _signal, gc, marshal, posix, sys\n"
 # What the launcher gives to Python, except its last line.
 START = BEGINNING + LAUNCHER.partition(BEGINNING)[2].partition("archive.main(")[0]
 PROGRAM = f"""{START}

@@ -14,10 +14,7 @@ ENTRIES = (
         patterns=(
             r"[Ff]ailed to (?:find|get) (?:any )?(?:supported )?cgroup (?:mounts|subsystems)[^\n]*",
             r"cgroup mountpoint does not exist",
-            (
-                r"cgcreate: [^\n]*|cgexec: [^\n]*|cgroup change of group failed[^\n]*|libcgroup initialization "
-                r"failed[^\n]*"
-            ),
+            r"cg(?:create|exec): [^\n]*|cgroup change of group failed[^\n]*|libcgroup initialization failed[^\n]*",
             rf"(?<!or the\s)[Cc]group is not mounted{DISCARDED}",
             r"[Cc]group, requested group parameter does not exist",
             r"[Cc]an't find mounted (?:\w+ )?cgroups?\b[^\n]*",

@@ -33,7 +33,7 @@ EVERY_GUARD = {
     "rdma": {"mlx5_0": {"hcaHandles": 3}},
     "unified": {
         **{f"{name}.max": "1" for name in ("memory", "pids", "rdma", "misc", "dmem", "hugetlb.2MB")},
-        "memory.swap.max": "4096",  # less than a page is no swap
+        "memory.swap.max": "4096",  # the kernel rounds anything below a page down to 0
     },
 }
 FOUND_BY_LOOKING = {entry.code for entry in ENTRIES if entry.silent}

@@ -150,7 +150,7 @@ ENTRIES = (
     ),
     Entry(
         code="reserved-cgroup-not-a-slice",
-        title="the cgroup for reserved resources is no slice that systemd knows",
+        title="systemd does not know the slice that is set for reserved resources",
         patterns=(RESERVED + r"[^\n]*: Unit (?P<unit>\S+\.slice) (?:is not loaded|not found|not loaded)",),
         verdict="the kubelet cannot enforce {kind} Reserved: systemd knows no slice for {path}",
         cause="With the systemd driver the kubelet reads every name as that of a slice, and adds .slice: a service "

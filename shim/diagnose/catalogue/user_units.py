@@ -63,8 +63,8 @@ ENTRIES = (
         ),
         verdict="systemd could not make the unit's mounts: they changed meanwhile, or this kernel does not know an "
         "option",
-        cause="EINVAL once, and not again: mounts of the host changed while systemd copied them. Each time: a kernel "
-        "that is older than the unit's settings (ProtectProc=, MountAPIVFS=), or a root that is no mount point "
+        cause="EINVAL only once: mounts of the host changed while systemd copied them. Each time: a kernel "
+        "that is older than the unit's settings (ProtectProc=, MountAPIVFS=), or a root that is not a mount point "
         "(chroot, initramfs).",
         remedy=(
             "systemctl restart UNIT; Restart=on-failure in it.",

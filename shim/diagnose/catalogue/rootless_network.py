@@ -204,8 +204,9 @@ ENTRIES = (
         ),
         verdict="slirp4netns, the network helper of rootless containers, ended at once",
         cause="EBUSY: the namespace has a tap0 already, from an earlier or a second start. setns EINVAL or EPERM: what "
-        "it was given is not a network namespace, or belongs to another user. unrecognized option, seccomp: slirp4netns is "
-        "older than podman, or the kernel lacks what it asks for. Sandbox: an outer container forbids namespaces.",
+        "it was given is not a network namespace, or belongs to another user. unrecognized option, seccomp: "
+        "slirp4netns is older than podman, or the kernel lacks what it asks for. Sandbox: an outer container forbids "
+        "namespaces.",
         remedy=(
             (
                 "podman rm -f the container, and run it again; podman system migrate. Upgrade podman and slirp4netns "

@@ -74,6 +74,14 @@ def base_config(
     return config
 
 
+def shell_hook(script: str) -> dict[str, Any]:
+    """A hook of config.json that runs `script` in the host's shell.
+
+    It reads its state first: crun fails the container when a hook ends before the state is written to it.
+    """
+    return {"path": "/bin/sh", "args": ["sh", "-c", f"cat >/dev/null; {script}"]}
+
+
 class Bundle:
     """A bundle directory with `rootfs` and `config.json`."""
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from integration.bundle import shell_hook
 from integration.capabilities import busybox_problem, require, root_problem
 from integration.containers import SEARCH_PATH, Runtime, Shim, call, find_runtime
 from integration.matrix.guest.watcher import Watching
@@ -276,7 +277,7 @@ def test_hook_in_config_json_refuses_and_leaves_nothing(
     runtime.must("delete", "--force", container)
     mount, file = _memory_file()
     path = f"/{container}"
-    liar = {"path": "/bin/sh", "args": ["sh", "-c", f"echo {64 * MIB} > {mount}{path}/{file}"]}
+    liar = shell_hook(f"echo {64 * MIB} > {mount}{path}/{file}")
     bundle.configure(resources=resources, hooks={stage: [liar, verify]}, linux={"cgroupsPath": path})
     refused = runtime("create", "--bundle", str(bundle.path), container)
     assert refused.status != 0
@@ -308,7 +309,7 @@ def test_refusal_is_in_what_crun_says(legacy_crun: Runtime, bundle: Bundle, cont
     state = tmp_path / "state"
     mount, file = _memory_file()
     path = f"/{container}"
-    liar = {"path": "/bin/sh", "args": ["sh", "-c", f"echo {64 * MIB} > {mount}{path}/{file}"]}
+    liar = shell_hook(f"echo {64 * MIB} > {mount}{path}/{file}")
     verify = _entry("create_runtime", state, "--runtime", legacy_crun.path)
     bundle.configure(
         resources={"memory": {"limit": LIMIT}}, hooks={"createRuntime": [verify]}, linux={"cgroupsPath": path}
@@ -337,7 +338,7 @@ def test_foreground_run_through_cgshim_says_it_whole(
     front.extra_environment = {"CGSHIM_STATE": str(tmp_path / "state")}
     mount, file = _memory_file()
     path = f"/{container}"
-    liar = {"path": "/bin/sh", "args": ["sh", "-c", f"echo {64 * MIB} > {mount}{path}/{file}"]}
+    liar = shell_hook(f"echo {64 * MIB} > {mount}{path}/{file}")
     bundle.configure(
         args=["/bin/echo", "started"],
         resources={"memory": {"limit": LIMIT}},
@@ -367,7 +368,7 @@ def test_kill_is_reported_after_the_cgroup_is_gone(
     hook = _entry("poststop", state)
     gone = tmp_path / "gone"
     mount, _ = _memory_file()
-    probe = {"path": "/bin/sh", "args": ["sh", "-c", f"test -d {mount}/{container}/box; echo $? > {gone}"]}
+    probe = shell_hook(f"test -d {mount}/{container}/box; echo $? > {gone}")
     bundle.configure(
         args=["/bin/sh", "-c", GREEDY],
         resources={"memory": {"limit": LIMIT, "swap": LIMIT}},

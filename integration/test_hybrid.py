@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from integration.bundle import shell_hook
 from integration.capabilities import busybox_problem, require, root_problem
 from integration.containers import LAUNCHER, SEARCH_PATH, Result, Runtime, Shim, call, find_runtime
 from integration.kernel import CgroupValues
@@ -298,7 +299,7 @@ def test_crun_runs_without_cgroup2(crun: Shim, bundle: Bundle, container: str, d
 def test_a_lost_limit_of_crun_is_refused(crun: Shim, bundle: Bundle, container: str) -> None:
     """Deleting what was created works in the same view: nothing is left."""
     path = f"/sys/fs/cgroup/pids/{container}/pids.max"
-    hooks = {"createRuntime": [{"path": "/bin/sh", "args": ["sh", "-c", f"echo max > {path}"]}]}
+    hooks = {"createRuntime": [shell_hook(f"echo max > {path}")]}
     bundle.configure(resources={"pids": {"limit": 32}}, linux={"cgroupsPath": f"/{container}"}, hooks=hooks)
     for command in ("create", "run"):
         result = crun(command, "--bundle", str(bundle.path), container)

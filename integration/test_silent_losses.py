@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from integration.bundle import find_busybox, make_bundle
+from integration.bundle import find_busybox, make_bundle, shell_hook
 from integration.capabilities import busybox_problem, require, root_problem
 from integration.containers import LAUNCHER, SEARCH_PATH, Runtime, Shim, call, find_runtime
 from integration.failures.provoked import readable_sources
@@ -132,7 +132,7 @@ def _configure(bundle: Bundle, container: str, place: Place, **more: Any) -> Non
 
 def _reset_before(place: Place) -> dict[str, Any]:
     """A foreign hook that runs before ours."""
-    return {"createRuntime": [{"path": "/bin/sh", "args": ["sh", "-c", place.command]}]}
+    return {"createRuntime": [shell_hook(place.command)]}
 
 
 def _assert_refused(result: Result, log: Path, place: Place, container: str) -> None:

@@ -86,7 +86,7 @@ def _refused(way: Way, parent: str) -> dict[str, Any]:
     """Somebody takes the limit away between the runtime and cgshim's hook; the runtime's stderr is a file."""
 
     def config(made: dict[str, Any]) -> None:
-        liar = f"echo max > /sys/fs/cgroup{made['linux']['cgroupsPath']}/memory.max"
+        liar = f"cat >/dev/null; echo max > /sys/fs/cgroup{made['linux']['cgroupsPath']}/memory.max"
         taking = {"path": "/bin/sh", "args": ["sh", "-c", liar]}
         verifying = _hook("create_runtime", "--runtime", container.RUNTIMES[way.runtime])
         _config("true", {"createRuntime": [taking, verifying]})(made)

@@ -104,7 +104,7 @@ ENTRIES = (
             rf"preparing rootfs caused:? \"?{EACCES}",
             mounting(r"(?:tmpfs|devpts|shm|udev|/[^\"`\\\n]*)", EPERM),
             (
-                r"(?:^|[\s\"=])mount: (?:(?!/sys/fs/cgroup/)[^\s:]+: )?permission denied(?: \(are you root\?\))?"
+                r"(?:^|[\s\"=])mount: (?:(?!/sys/fs/cgroup[/:])[^\s:]+: )?permission denied(?: \(are you root\?\))?"
                 r"\.?(?:\"|\s|$)"
             ),
         ),

@@ -101,7 +101,11 @@ ENTRIES = (
     Entry(
         code="cgroup-mount-denied-by-outer-layer",
         title="a security module, or a missing capability, forbids mounting cgroup",
-        ambiguous=(mounting(CGROUP, EPERM), mounting(CGROUP, EACCES)),
+        ambiguous=(
+            mounting(CGROUP, EPERM),
+            mounting(CGROUP, EACCES),
+            r"(?:^|[\s\"=])mount: /sys/fs/cgroup(?:/[^\s:]+)?: permission denied",  # mount(8)
+        ),
         verdict="cgroup cannot be mounted: an outer layer forbids mounts (no CAP_SYS_ADMIN, AppArmor, seccomp)",
         cause="The runtime runs inside a container or sandbox that was not given the right to mount.",
         remedy=(*OUTER, "dmesg | grep -i denied names an AppArmor profile."),

@@ -280,6 +280,19 @@ def test_null_resources_run_as_bare(shim: Shim, bundle: Bundle, container: str) 
     assert bundle.config_path.read_bytes() == before
 
 
+def test_words_of_a_container_do_not_keep_a_processor_busy(shim: Shim, bundle: Bundle, container: str) -> None:
+    """The runtime repeats the name of a program that is not there; looking it up took minutes, then hours."""
+    name = "/".join(["memory." * 30] * 6)
+    bundle.configure(args=[f"/{name}"], resources={"pids": {"limit": 32}})
+    started = os.times().children_user
+    done = shim("create", "--bundle", str(bundle.path), container)
+    assert os.times().children_user - started < 20  # seconds; a twentieth of it is usual
+    assert done.status == 1
+    assert name in done.err
+    assert "own-fault" not in done.err, str(done)
+    assert shim.containers() == []
+
+
 @pytest.mark.parametrize("linux", ["null", "absent"])
 def test_configuration_without_linux_runs_as_bare(shim: Shim, bundle: Bundle, container: str, linux: str) -> None:
     """runc runs a configuration whose `linux` is null or absent, without any namespace; cgshim is not in its way."""

@@ -39,6 +39,7 @@ TOUCHING = (
     "shim/diagnose/facts.py",
     "shim/diagnose/init_ended.py",
     "shim/diagnose/page.py",
+    "shim/diagnose/time_limit.py",
     "shim/enforce/private_view.py",
     "shim/enforce/verify.py",
     "shim/host/capture.py",

@@ -15,6 +15,7 @@ from shim.diagnose.diagnosis import Context, Diagnosis
 from shim.diagnose.entry import Entry, Words, compiled, filled
 from shim.diagnose.facts import Facts
 from shim.diagnose.likely_causes import usual_suspects
+from shim.diagnose.time_limit import SECONDS, TimeIsUp, time_limit
 from shim.values import Value
 
 NOT_RECOGNISED = "not-recognised"
@@ -56,6 +57,14 @@ class Candidate(Value):
 
 def explain(text: str, context: Context) -> Diagnosis:
     """Return the diagnosis of a runtime's output `text` (plain, logfmt or JSON; noise included)."""
+    try:
+        with time_limit(SECONDS):
+            return _explained(text, context)
+    except TimeIsUp:
+        return _without_cause(text, f"the message could not be looked up in {SECONDS:.0f} seconds of CPU time")
+
+
+def _explained(text: str, context: Context) -> Diagnosis:
     heard = noise.clean(text)
     own = spoken.own_code(text)
     given = spoken.own_message(text, own)
@@ -215,12 +224,21 @@ def _several(possible: list[Candidate], text: str, context: Context) -> Diagnosi
 
 def _not_recognised(text: str, heard: noise.Heard, facts: Facts) -> Diagnosis:
     """Return the diagnosis without a cause. It has facts about the host only if the words are about cgroups."""
-    about_cgroups = "cgroup" in heard.everything.lower()
+    unknown = f"{spoken.speaker(heard.everything)} failed with a message that is not in the catalogue"
+    if "cgroup" not in heard.everything.lower():
+        return _without_cause(text, unknown)
+    return _without_cause(text, unknown).changed(
+        cause="No cause is known for this message; these facts of the host are worth a look.",
+        evidence=usual_suspects(facts),
+    )
+
+
+def _without_cause(text: str, verdict: str) -> Diagnosis:
     return Diagnosis(
         code=NOT_RECOGNISED,
-        verdict=f"{spoken.speaker(heard.everything)} failed with a message that is not in the catalogue",
-        cause="No cause is known for this message; these facts of the host are worth a look." if about_cgroups else "",
-        evidence=usual_suspects(facts) if about_cgroups else (),
+        verdict=verdict,
+        cause="",
+        evidence=(),
         remedy=("Run the same command with --debug, and read what comes before the last line.",),
         raw=text,
     )

@@ -63,6 +63,8 @@ def test_what_is_asked_last_claims_nothing(entry: Entry) -> None:
         "Couldn't move process 1 to requested cgroup '/a ",
         "mount `cgroup` to `/sys/fs/cgroup/",
         "memory.max: ",
+        "memory.",
+        "pasta failed with exit code 1  ",
     ],
 )
 def test_a_long_line_of_the_same_words_ends(words: str) -> None:

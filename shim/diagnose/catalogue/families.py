@@ -30,7 +30,7 @@ INTERFACE = (
     r"\b(?!io\.(?!(?:max|weight|stat|latency|low|prio|pressure|cost|bfq)\b))"
     r"(?:cgroup|memory|cpu|cpuset|cpuacct|pids|io|blkio|hugetlb|rdma|misc|dmem|devices|freezer|net_cls|net_prio"
     r"|perf_event)"
-    r"\.[a-zA-Z0-9_]+[\w.]*"
+    r"\.[a-zA-Z0-9_][\w.]*(?![\w.])"
 )
 # The host's tree, not the place of a mount below a container's root file system.
 BELOW_ROOT = r"(?<!rootfs)(?<!merged)(?<!/diff)(?<![0-9a-f]{12})"
@@ -141,7 +141,7 @@ ENTRIES = (
     Entry(
         code="cgroup-not-writable",
         title="the cgroup file system is read-only for this process",
-        ambiguous=(cgroup(EROFS), rf"[`'\"]?(?P<path2>/sys/fs/cgroup[^\s`'\":]*)[`'\"]?[^\n]*{EROFS}"),
+        ambiguous=(cgroup(EROFS), rf"[`'\"]?(?P<path2>/sys/fs/cgroup[^\s`'\":]*)(?![^\s`'\":])[^\n]{{0,300}}?{EROFS}"),
         verdict="{path} is on a cgroup file system that is mounted read-only here",
         cause="Engines mount cgroups read-only into a container that is not privileged. A service with "
         "ProtectControlGroups=yes sees them so, too.",

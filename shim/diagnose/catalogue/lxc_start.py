@@ -7,6 +7,7 @@ from shim.diagnose.entry import EACCES, EPERM, Entry
 LOG = "lxc-start -n NAME -F -l DEBUG -o log (Proxmox: pct start ID --debug; LXD, Incus: lxc info NAME --show-log)"
 MANUAL = "https://linuxcontainers.org/lxc/manpages/man5/lxc.container.conf.5.html"
 # "conf.c:setup_rootfs:1284 - Permission denied - Failed to ..." and "conf.c: setup_rootfs: 1284 ...".
+LXC = r"lxc[^\n]{0,80}\.c:?[^\n]{0,80}"  # a program, the file of its source, and what stands before the words
 AT = r": ?\w*:? ?\d*:? ?-? ?"
 
 ENTRIES = (
@@ -58,7 +59,7 @@ ENTRIES = (
         title="LXC cannot map the container's ids, or its ids cannot reach a path",
         patterns=(
             (
-                rf"(?:idmap_utils|conf|start)\.c{AT}(?:[^\n]* - )?[^\n]*(?:newuidmap|newgidmap|id ?map|"
+                rf"(?:idmap_utils|conf|start)\.c{AT}[^\n]*(?:newuidmap|newgidmap|id ?map|"
                 r"\{g,u\}id mappings|uid_map|gid_map|subuids?|subgids?)[^\n]*"
             ),
             (
@@ -174,14 +175,14 @@ ENTRIES = (
         code="lxc-privilege-missing",
         title="LXC may not drop capabilities, set limits or a user in the container",
         patterns=(
-            r"lxc[^\n]*\.c:?[^\n]*(?:drop|remove|raise|set ?up)[^\n]*capabilit[^\n]*",
-            r"lxc[^\n]*\.c:?[^\n]*[Ff]ailed to (?:switch to [ug]id|setres[ug]id|drop suppl|set suppl)[^\n]*",
-            r"lxc[^\n]*\.c:?[^\n]*[Ff]ailed to (?:set ?up (?:resource|procfs) limits|set rlimit|set oom)[^\n]*",
+            rf"{LXC}(?:drop|remove|raise|set ?up)[^\n]*capabilit[^\n]*",
+            rf"{LXC}[Ff]ailed to (?:switch to [ug]id|setres[ug]id|drop suppl|set suppl)[^\n]*",
+            rf"{LXC}[Ff]ailed to (?:set ?up (?:resource|procfs) limits|set rlimit|set oom)[^\n]*",
             (
-                r"lxc[^\n]*\.c:?[^\n]*[Ff]ailed to [^\n]*(?:console|terminal|tty|ptmx|devpts)[^\n]*(?:Permission "
+                rf"{LXC}[Ff]ailed to [^\n]{{0,80}}(?:console|terminal|tty|ptmx|devpts)[^\n]*(?:Permission "
                 r"denied|not permitted)?[^\n]*"
             ),
-            r"lxc[^\n]*seccomp\.c:?[^\n]*(?:[Ff]ailed|[Ee]rror)[^\n]*",
+            r"lxc[^\n]{0,80}seccomp\.c:?[^\n]*(?:[Ff]ailed|[Ee]rror)[^\n]*",
         ),
         verdict="LXC may not prepare the container's process: capabilities, ids, limits, terminal or filter",
         cause="LXC itself runs without these rights (unprivileged, or in an outer container), an id is not in the map, "

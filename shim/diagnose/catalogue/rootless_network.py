@@ -7,7 +7,7 @@ from shim.diagnose.entry import EACCES, EBUSY, EINVAL, ENOENT, EPERM, Entry
 NETWORKS = "https://docs.podman.io/en/latest/markdown/podman-network.1.html"
 PASTA = r"(?:pasta failed with exit code \d+|setting up Pasta|\bpasta\[\d+\]:)"
 # The helper's own words follow on the same line, or on the next ones.
-THEN = r"(?:[^\n]*\n?){1,3}?[^\n]*"
+THEN = r"[^\n]*(?:\n[^\n]*)?(?:\n[^\n]*){0,2}?"
 
 ENTRIES = (
     Entry(

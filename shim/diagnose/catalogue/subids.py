@@ -23,7 +23,7 @@ ENTRIES = (
         ambiguous=(
             rf"failed to use {MAPPER}",
             rf"(?:cannot set up namespace|failed to setup UID/GID map)[^\n]*{MAPPER}",
-            rf"[^\n]*{MAPPER}[^\n]*exit status 1",
+            rf"{MAPPER}[^\n]*exit status 1",
             rf"write (?:to )?[`'\"]?/proc/(?:self|\d+)/[ug]id_map[`'\"]?: (?:{EPERM}|{EACCES})",
         ),
         verdict="newuidmap cannot write the user namespace's ids: it lacks its setuid bit or capability, or an outer "

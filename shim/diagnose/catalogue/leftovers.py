@@ -219,7 +219,7 @@ ENTRIES = (
         title="LXC cannot make a mount of the container",
         patterns=(
             (
-                r"lxc[^\n]*(?:conf|mount_utils|utils)\.c(?=[^\n]*(?:mount|rootfs|fstab|/proc|/sys|/dev|tmpfs|devpts|autodev))"
+                r"lxc[^\n]{0,80}(?:conf|mount_utils|utils)\.c(?=[^\n]*(?:mount|rootfs|fstab|/proc|/sys|/dev|tmpfs|devpts|autodev))"
                 r"[^\n]*(?:[Ff]ailed to (?:mount|setup|create|open)|Permission denied|Operation not permitted)[^\n]*"
             ),
         ),

@@ -95,7 +95,8 @@ def test_no_search_takes_as_long_as_the_cube_of_a_line(entry: Entry, cube: float
     for pattern in entry.patterns + entry.ambiguous:
         for line in _lines(pattern):
             try:
-                seconds = _seconds(pattern, line, max(50 * cube, 1.0))
+                # The garbage collector may run in the first search, not in both.
+                seconds = min(_seconds(pattern, line, max(50 * cube, 1.0)) for _ in range(2))
             except TimeIsUp:
                 seconds = float("inf")
             if seconds > cube:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from shim.diagnose.records import IN_FRONT, LEFT_OUT, records
+from shim.diagnose.retold import retold
 from shim.values import Value
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
@@ -147,6 +148,7 @@ def clean(text: str) -> Heard:
     heard = _heard(plain)
     if not heard.everything:  # the text is nothing but noise
         heard = Heard(errors=tuple(line.strip() for line in plain.split("\n") if line.strip())[:LINES], rest=())
+    heard = heard.changed(errors=heard.errors + retold(heard.everything))
     joined, begins, short = _rejoined(plain)
     whole = tuple((_heard(one).first, one) for one in joined)
     found = tuple(said or one for said, one in whole if said or not begins)

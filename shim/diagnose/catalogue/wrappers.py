@@ -174,6 +174,7 @@ ENTRIES = (
         ambiguous=(
             r"invoked oom-killer: gfp_mask[^\n]*",
             r"process of this unit has been killed by the OOM killer",
+            r"oom_reaper: reaped process \d+[^\n]*|Failed with result 'oom-kill'",
             *SIGKILL,
         ),
         verdict="the whole host ran out of memory: no limit of a container was reached",

@@ -51,6 +51,13 @@ OLD_QUOTES = re.compile(r"'([^'`\n]*)'(?=[\s:,.]|$)")
 IN_ADDRESS = re.compile(r"(?<=[\w:,;%])%(20)(?=[a-z])", re.IGNORECASE)
 ESCAPED_TICK = re.compile(r"\\+`")
 
+# A text whose blanks behind colons were lost.
+NO_BLANK = re.compile(r"(?<=[\w'\"`)]) ?:(?=[a-z])", re.IGNORECASE)
+NO_BLANK_BEFORE = re.compile(
+    r":(?:permission denied|operation not permitted|no such file|invalid argument|device or resource busy)",
+    re.IGNORECASE,
+)
+
 # Every wrapper that quotes a message escapes its quotes again.
 ESCAPED_QUOTE = re.compile(r'\\+"')
 
@@ -133,6 +140,9 @@ class Heard(Value):
         found += [(folded,), (unbroken,)] if len(lines) > 1 else []
         found.append(tuple(_ends(" ".join(line.split())) for line in self.rejoined))
         found += [tuple(OLD_QUOTES.sub(r"`\1`", one) for one in words) for words in found]
+        found += [
+            tuple(NO_BLANK.sub(": ", one) for one in words) for words in found if NO_BLANK_BEFORE.search(str(words))
+        ]
         spoken = (tuple(one for one in words if one) for words in (*found, self.aside))
         return tuple(dict.fromkeys(words for words in spoken if words))
 

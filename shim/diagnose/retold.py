@@ -35,7 +35,7 @@ CONTROLLERS = (
     r"(?:cgroup|memory|cpu|cpuset|cpuacct|pids|io|blkio|hugetlb|rdma|misc|devices|freezer|net_cls|net_prio|perf_event)"
 )
 NAME = rf"(?:{CONTROLLERS}\.[a-z0-9][\w.]*|tasks|release_agent|notify_on_release)"
-PART = r"[^\s'\"`:;,()<>|$]"
+PART = r"[^\s'\"`:;()<>|$]"
 FILE = rf"(?P<file>(?:/{PART}{{0,400}}/)?{NAME}(?![\w.])|/{PART}{{0,100}}cgroup{PART}{{0,400}})"
 COMMAND = re.compile(
     rf"\b(?:echo|printf|cat|sed|xargs)\b(?P<value>[^\n>|]{{0,200}})(?:\|[^\n/|]{{0,40}}\btee\b[^\n/]{{0,20}}|>>?) *"

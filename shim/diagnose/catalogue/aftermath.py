@@ -23,7 +23,8 @@ ENTRIES = (
             r"Task in (?P<path2>/\S+) killed as a result of limit of (?P<limited>/\S+)",
             r"\bOOMKilled\b(?!\"?\s*[:=]\s*\"?false)|\bTaskOOM event\b|Container killed due to memory usage",
             r"Memory limit of [\d.]+ ?\w+ exceeded with [\d.]+ ?\w+ used",
-            r"Memory cgroup stats for (?P<path3>/[^\s:]+)|memory(?:\+swap)?: usage \d+kB, limit \d{1,15}kB, failcnt \d+",
+            r"Memory cgroup stats for (?P<path3>/[^\s:]+)",
+            r"memory(?:\+swap)?: usage \d+kB, limit \d{1,15}kB, failcnt \d+",
             r"\b(?:__)?mem_cgroup_(?:out_of_memory|oom_synchronize|try_charge)\+0x",
         ),
         ambiguous=(

@@ -28,7 +28,8 @@ ENTRIES = (
         ),
         verdict="the hook {path} cannot be executed (EACCES): likely the container's users may not reach it",
         cause="createContainer and startContainer hooks run in the container's namespaces, with the ids of its user "
-        "namespace. A directory on the way, or the file, may be closed to these ids. Otherwise the file is not "
+        "namespace. A directory on the way, or the file, is closed to these ids; in nodes of kind that is /kind (kind "
+        "0.31), or /kind/bin (before 0.21). Otherwise the file is not "
         "executable, its file system is mounted noexec, or AppArmor or SELinux forbids it.",
         tell="namei -l {path}; findmnt -no OPTIONS -T {path}: noexec? dmesg | grep -i denied",
         remedy=(
@@ -40,9 +41,10 @@ ENTRIES = (
                 "Or move the hook to a directory that is open to all (/usr/libexec), or make it a createRuntime hook, "
                 "which runs as the runtime."
             ),
+            "kind: upgrade it and its node image, or: docker exec NODE chmod 0755 /kind /kind/bin.",
             "Run by hand as root, it works. Try it with the container's ids: setpriv --reuid=100000 {path}",
         ),
-        reference="https://github.com/containers/crun/pull/2035, https://github.com/kubernetes-sigs/kind/issues/4178",
+        reference="https://github.com/containers/crun/pull/2035, https://github.com/kubernetes-sigs/kind/pull/4179",
         rank=45,
     ),
     _foreign(

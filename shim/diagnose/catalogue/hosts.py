@@ -103,18 +103,22 @@ ENTRIES = (
         verdict="the image has files of an owner that the user namespace does not map",
         cause="A user namespace maps a range of ids (65536 for a Kubernetes pod). The owner of a file in the image is "
         "outside that range. A number that is itself the start of a range (a multiple of 65536, such as 6553600) is "
-        "likely an owner that was changed before: without idmapped mounts containerd changes the owners file by file, "
-        "and may meet a file with two names twice.",
+        "an owner that was changed before: without idmapped mounts containerd changes the owners name by name, and "
+        "meets a file with two names (a hard link) twice.",
         tell="find / -xdev -uid +65535 in the image: if it finds nothing, the owners were changed twice",
         remedy=(
-            "Changed twice: Linux 5.19 or later with the overlayfs snapshotter, which uses idmapped mounts.",
+            (
+                "Changed twice: Linux 5.19 or later with the overlayfs snapshotter, which uses idmapped mounts; other "
+                "snapshotters (SOCI, fuse-overlayfs, native) change owners."
+            ),
             "Build the image again with owners below 65536: find / -xdev -uid +65535 in it shows the files.",
             (
                 "Kubernetes: hostUsers: true for this pod. Rootless podman: more ids in /etc/subuid and /etc/subgid, "
                 "then podman system migrate. docker: userns-remap with a larger range."
             ),
         ),
-        reference="https://github.com/containerd/containerd/issues/12329",
+        reference="https://github.com/containerd/containerd/issues/12329, "
+        "https://github.com/bottlerocket-os/bottlerocket/issues/4854",
     ),
     Entry(
         code="containerd-passwd-link",

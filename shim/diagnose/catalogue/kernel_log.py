@@ -57,7 +57,7 @@ ENTRIES = (
         code="namespaces-without-memory",
         title="the kernel has no memory for the container's namespaces",
         patterns=(
-            rf"(?:unable to unshare namespaces|failed to unshare[^\n:]*|unshare[^\n:]*|could not clone|clone): {ENOMEM}",
+            rf"(?:unable to unshare namespaces|unshare\b[^\n:]{{0,80}}|could not clone|clone): {ENOMEM}",
             rf"nsenter: [^\n:]*: {ENOMEM}",
         ),
         verdict="the kernel has no memory for the container's namespaces (ENOMEM)",
@@ -78,7 +78,10 @@ ENTRIES = (
         code="task-hangs-in-kernel",
         title="the kernel's log says that a process hangs in the kernel",
         patterns=(
-            r"(?:INFO: )?task (?P<program>[^\n]{1,60}?):\d+ (?:\([^)\n]*\) )?blocked (?:on [^\n]{1,60} )?for more than \d+ seconds",
+            (
+                r"\btask (?P<program>\S{1,40}(?: [^\s:]{1,20})?):\d+ (?:\([^)\n]*\) )?"
+                r"blocked (?:on [^\n]{1,60} )?for more than \d+ seconds"
+            ),
         ),
         verdict="{program} has hung in the kernel for minutes (state D): nothing can end, freeze or kill it",
         cause="It waits for a disk, a network file system (NFS, FUSE, CephFS) or a lock of the kernel. Engines then "
@@ -92,17 +95,34 @@ ENTRIES = (
         rank=63,
     ),
     Entry(
+        code="process-frozen",
+        title="a process is frozen with its cgroup",
+        patterns=(r"\b__refrigerator\b|\b(?:cgroup_enter_frozen|do_freezer_trap)\b",),
+        verdict="the process does not hang: its cgroup is frozen, so it takes no step until it is thawed",
+        cause="Somebody paused the container or a cgroup above it: docker pause, the kubelet's or runc's freeze while "
+        "it changes device rules, a checkpoint. Who froze it was ended before it thawed it.",
+        remedy=(
+            "docker unpause, podman unpause; or runc --root ROOT resume ID (docker: /run/docker/runtime-runc/moby).",
+            "v1: echo THAWED > freezer.state of each cgroup on the way up; cgroup2: echo 0 > cgroup.freeze.",
+            "Upgrade runc to 1.1.13 or later, which thaws what it froze.",
+        ),
+        reference="https://github.com/opencontainers/runc/issues/4481",
+        tell="cat /proc/<pid>/cgroup; then freezer.state, or cgroup.freeze and cgroup.events (frozen 1), on that way",
+        rank=45,
+    ),
+    Entry(
         code="seccomp-in-audit-log",
         title="the audit log says that a seccomp filter acted",
         patterns=(
             (
-                r"type=(?:1326|SECCOMP)\b(?:[^\n]*?\bcomm=\\*\"(?P<program>[^\"\\\n]+))?"
+                r"(?:type=(?:1326|SECCOMP)\b|\bSECCOMP auid=)(?:[^\n]*?\bcomm=\\*\"(?P<program>[^\"\\\n]+))?"
                 r"(?:[^\n]*?\barch=(?P<arch>[0-9a-f]+))?(?:[^\n]*?\bsyscall=(?P<call>\d+))?"
             ),
         ),
         verdict="a seccomp filter acted on system call number {call} of {program}",
-        cause="sig=31 means that the process was killed (SIGSYS). sig=0 with code=0x7ffc0000 only logs, with "
-        "code=0x50001 and its like the call got an error. Filters of Chromium, snaps and systemd log so, too.",
+        cause="sig=31 means that the process was killed (SIGSYS). sig=0 with code=0x7ffc0000 only logs; with a code "
+        "that begins with 0x5 the call got an error, which crun before 0.20 logged each time. Filters of Chromium, "
+        "snaps and units (SystemCallFilter=) log so, too.",
         remedy=(
             "ausyscall {arch} {call} names the call (package auditd; arch c000003e is x86_64, c00000b7 aarch64).",
             (
@@ -156,16 +176,18 @@ ENTRIES = (
         code="v1-mount-options-refused",
         title="the kernel does not accept the options of a mount of type cgroup",
         patterns=(
-            r"cgroup1?: (?:Need name or subsystem set|option or name mismatch[^\n]*|Name too long|Invalid name"
-            r"|Empty name|Release agent respecified|option changes via remount[^\n]*|noprefix used incorrectly"
-            r"|subsys name conflicts with all|none used incorrectly|xattr[^\n]*)[^\n]*",
+            (
+                r"cgroup1?: (?:Need name or subsystem set|option or name mismatch|Name too long|Invalid name|Empty name"
+                r"|Release agent respecified|option changes via remount|noprefix used incorrectly"
+                r"|subsys name conflicts with all|none used incorrectly)[^\n]*"
+            ),
         ),
         verdict="the kernel does not accept the options of this mount of a v1 hierarchy",
         cause="A v1 mount names one or more controllers, or a name: -o memory, or -o none,name=systemd. A hierarchy "
         "that exists already can be mounted again only with the same controllers and the same name.",
         remedy=(
             "mkdir -p /sys/fs/cgroup/memory; mount -t cgroup -o memory cgroup /sys/fs/cgroup/memory",
-            "cat /proc/cgroups (third column: 0 is free); grep ' cgroup' /proc/self/mountinfo: what is mounted already?",
+            "cat /proc/cgroups (second column: 0 is free); grep ' cgroup' /proc/self/mountinfo: what is mounted?",
         ),
         reference="Linux Documentation/admin-guide/cgroup-v1/cgroups.rst",
         rank=60,
@@ -176,8 +198,7 @@ ENTRIES = (
         patterns=(
             r"new mount options do not match the existing superblock, will be ignored",
             r"created nested cgroup for controller \"\w+\" which has incomplete hierarchy support[^\n]*",
-            r"(?:\w+(?:\.\w+)? is|Non-hierarchical mode is|soft limits? (?:is|are)) deprecated"
-            r"(?: and will be removed)?\. Please report your usecase[^\n]*",
+            r"\b(?:is|are) deprecated(?: and will be removed)?\. Please report your usecase[^\n]*",
             r"disabling cgroup2 socket matching due to net_prio or net_cls activation",
             r"sched: RT throttling activated",
         ),

@@ -26,10 +26,7 @@ ENTRIES = (
     Entry(
         code="numa-calls-refused",
         title="a program in the container may not place its memory on nodes",
-        patterns=(
-            rf"\b(?:mbind|set_mempolicy|get_mempolicy|migrate_pages|move_pages|set_mempolicy_home_node)\b[^\n]{{0,60}}: "
-            rf"{EPERM}",
-        ),
+        patterns=(rf"\b(?:mbind|[gs]et_mempolicy(?:_home_node)?|migrate_pages|move_pages)\b[^\n]{{0,60}}: {EPERM}",),
         verdict="a program in the container may not place its memory on nodes (EPERM)",
         cause="Seccomp profiles of engines allow mbind, set_mempolicy and their like only with CAP_SYS_NICE. Databases "
         "(MySQL, ClickHouse, MongoDB with numactl) print it and go on.",

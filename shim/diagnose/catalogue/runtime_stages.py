@@ -14,7 +14,10 @@ ENTRIES = (
         code="nsexec-ended-with-status",
         title="runc's first child ended while it made or entered namespaces",
         ambiguous=(
-            r"(?:running|executing|exec) (?:exec )?setns process(?: for init)? caused:? \\*\"?exit status (?P<status>\d+)",
+            (
+                r"(?:running|executing|exec) (?:exec )?setns process(?: for init)? caused:? \\*\"?"
+                r"exit status (?P<status>\d+)"
+            ),
         ),
         verdict="runc's first child ended while it made or entered namespaces (status {status})",
         cause="The number is only a place in runc's C code, another one in each version. Usual for create: user "
@@ -23,7 +26,7 @@ ENTRIES = (
         "is a zombie or hangs, or its cgroup's memory or pids limit is used up.",
         remedy=(
             "exec: look whether the container still runs (docker ps, docker logs), and raise its limits.",
-            "create: sysctl user.max_user_namespaces kernel.pid_max; cat /proc/buddyinfo; free -m; then restart docker.",
+            "create: sysctl user.max_user_namespaces kernel.pid_max; cat /proc/buddyinfo; free -m.",
             "runc 1.0 and later name the reason: upgrade docker and containerd.io.",
         ),
         reference="https://github.com/opencontainers/runc/issues/1130",
@@ -56,7 +59,7 @@ ENTRIES = (
         "before 1.0.0 and libnvidia-container before 1.8 do it without asking. A kernel without CONFIG_CGROUP_BPF, or "
         "before 4.15, answers the same.",
         remedy=(
-            "Upgrade runc to 1.0.0 or later (containerd.io 1.4.7), libnvidia-container and its toolkit to 1.8 or later.",
+            "Upgrade runc to 1.0.0 or later (containerd.io 1.4.7), libnvidia-container to 1.8 or later.",
             "Or use a kernel 5.6 or later with CONFIG_CGROUP_BPF=y, or v1: systemd.unified_cgroup_hierarchy=0.",
         ),
         reference="https://github.com/opencontainers/runc/issues/3008",

@@ -1,0 +1,86 @@
+"""What shells and programs say that write to cgroups themselves, where the file is not in their words."""
+
+from __future__ import annotations
+
+from shim.diagnose.entry import EACCES, EBUSY, EINVAL, ENODEV, ENOENT, ENOSPC, EOPNOTSUPP, EPERM, EROFS, Entry
+
+KERNEL = "Linux Documentation/admin-guide/cgroup-v2.rst"
+
+ENTRIES = (
+    Entry(
+        code="shell-write-refused",
+        title="a shell's write to a file of the kernel was refused, and the file is not named",
+        ambiguous=(
+            (
+                rf"\bwrite error: (?:{EBUSY}|{EINVAL}|{ENOSPC}|{ENOENT}|{EOPNOTSUPP}|{ENODEV}|{EACCES}|{EPERM}|{EROFS}"
+                r"|no such process|I/O error|resource busy)"
+            ),
+            r"\becho: (?:echo: )?I/O error",  # dash has no other words
+        ),
+        verdict="the kernel refused what a shell wrote to one of its files; the shell does not say to which",
+        cause="In a cgroup, EBUSY: controllers are enabled for children while it holds processes "
+        "(cgroup.subtree_control, cgroup.procs), or a memory limit is below the usage. EINVAL: not a value that the "
+        "file takes, or not within the parent's. ENOENT: its parent does not have that controller. ENOSPC: a cpuset "
+        "without CPUs or nodes. EOPNOTSUPP: a threaded cgroup. ENODEV: a partition, or no such disk. ESRCH: the "
+        "process has ended.",
+        remedy=(
+            "bash -x SCRIPT shows the command before the error: explain it together with the error's line.",
+            (
+                "Busy, in a container: mkdir /sys/fs/cgroup/init; xargs -rn1 < /sys/fs/cgroup/cgroup.procs > "
+                "/sys/fs/cgroup/init/cgroup.procs; only then enable controllers."
+            ),
+        ),
+        tell="which file stands behind > in that line? cat it, and the same one in the parent's directory",
+        reference=KERNEL,
+        offer=1,
+        last=True,
+    ),
+    Entry(
+        code="rust-shim-cgroup-failed",
+        title="containerd's shim in Rust could not put a task into a cgroup",
+        patterns=(r"runc\.v2-rs\b[^\n]*(?:control group|cgroup)[^\n]*",),
+        verdict="containerd's shim in Rust (io.containerd.runc.v2-rs) could not put the task into its cgroup",
+        cause="It is younger than the shim in Go: it takes options of the runtime in another form, and knows fewer "
+        "layouts of cgroups.",
+        remedy=(
+            'Use the shim in Go: runtime_type = "io.containerd.runc.v2" in /etc/containerd/config.toml.',
+            "Or upgrade it, and take options of the runtime (ShimCgroup, SystemdCgroup) out to see which one it is.",
+        ),
+        reference="https://github.com/containerd/rust-extensions/pull/366",
+        rank=40,
+    ),
+    Entry(
+        code="benchexec-cgroups-refused",
+        title="BenchExec may not use the cgroups",
+        patterns=(
+            r"Cannot use cgroup hierarchy mounted at (?P<path>[^\s]+) for subsystem (?P<name>\w+)[^\n]*",
+            r"Cgroup subsystem (?P<name2>\w+) is required for limiting[^\n]*",
+            r"Cannot reliably kill sub-processes without freezer cgroup[^\n]*",
+            r"Required cgroups? (?:is|are) not available[^\n]*",
+        ),
+        verdict="BenchExec may not make cgroups of its own",
+        cause="It needs a cgroup that belongs to its user: on cgroup2 a scope that systemd delegates, on v1 "
+        "hierarchies that are open to the user. /run/lxcfs/controllers is LXCFS's own copy, not the place.",
+        remedy=(
+            "cgroup2: systemd-run --user --scope --slice=benchexec -p Delegate=yes benchexec ...; pip install pystemd.",
+            "v1: usermod -aG benchexec USER with its package, or chmod the hierarchies as it says; log in again.",
+            "In a container: docker --privileged --cap-drop=all; see doc/benchexec-in-container.md of its repository.",
+        ),
+        reference="https://github.com/sosy-lab/benchexec/blob/main/doc/INSTALL.md",
+        rank=58,
+    ),
+    Entry(
+        code="procd-cgroup-not-made",
+        title="OpenWrt's procd could not make the cgroup of a service",
+        patterns=(r"procd: failed adding instance cgroup for (?P<name>[^\s:]+): [^\n]+",),
+        verdict="OpenWrt's procd could not make the cgroup of the service {name}",
+        cause="The controllers are not enabled in the parent cgroup, or the kernel is built without them. The service "
+        "runs all the same, without limits.",
+        remedy=(
+            "It is a notice. For limits: upgrade OpenWrt (procd), and choose a kernel with CONFIG_CGROUPS.",
+            "echo '+cpu +memory +pids' > /sys/fs/cgroup/cgroup.subtree_control; cat /sys/fs/cgroup/cgroup.controllers",
+        ),
+        reference="https://github.com/openwrt/procd/pull/42",
+        rank=66,
+    ),
+)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from shim.diagnose.other_languages import in_english
 from shim.diagnose.records import IN_FRONT, LEFT_OUT, records
 from shim.diagnose.retold import retold
 from shim.values import Value
@@ -171,6 +172,7 @@ def clean(text: str) -> Heard:
 def _printed(text: str) -> str:
     """Return the text as printed: without colours, escapes of a URL or of Markdown, and YAML folding."""
     plain = ANSI.sub("", text).replace("\r\n", "\n").replace("\r", "\n").translate(PRINTED)
+    plain = in_english(plain)
     plain = IN_ADDRESS.sub(lambda found: chr(int(found[1], 16)), plain)
     plain = FRAME.sub("", ESCAPED_TICK.sub("`", plain))
     if _full(plain.strip("\n").split("\n")):  # a terminal may break a line behind a backslash

@@ -12,6 +12,9 @@ SIGKILL = (
     r"\bContainer (?:killed|exited)[^\n]{0,60}\b137\b",
 )
 
+# A row, or the head, of the table of processes in the kernel's report of an OOM kill.
+OOM_TABLE = r"\[ *\d+\] +\d+ +\d+ +\d+ +\d+ +\d+ +\d+ +(?:\d+ +)?-?\d+ [^\n]+|\[ *pid *\] +uid +tgid +total_vm +rss\b"
+
 ENTRIES = (
     Entry(
         code="memory-limit-killed-process",
@@ -31,6 +34,7 @@ ENTRIES = (
             r"invoked oom-killer: gfp_mask[^\n]*",
             r"process of this unit has been killed by the OOM killer",
             r"oom_reaper: reaped process \d+[^\n]*|Failed with result 'oom-kill'",
+            OOM_TABLE,
             *SIGKILL,
         ),
         verdict="the kernel killed a process of the container: its memory limit, or one above it, was reached",

@@ -96,7 +96,7 @@ ENTRIES = (
         code="image-ids-not-mapped",
         title="the image has owners that the user namespace does not map",
         patterns=(
-            r"container ID (?P<number>\d+) cannot be mapped to a host ID",
+            r"(?:container|host) ID (?P<number>\d+) cannot be mapped to a (?:host|container) ID",
             r"potentially insufficient UIDs or GIDs available in user namespace",
             r"lchown [^\n]*: invalid argument",
         ),

@@ -179,12 +179,13 @@ ENTRIES = (
         patterns=(
             rf"failed to set MOUNT_ATTR_IDMAP on (?P<source>[^\n]*?):? (?:{EINVAL}|{EPERM}|{EOPNOTSUPP})",
             rf"\bmount_setattr `(?P<source2>[^`\n]*)`[^\n]*: (?:{EINVAL}|{EPERM})",
-            r"idmap(?:ped)? mounts? (?:are|is) not supported",
+            r"idmap(?:ped)? mounts? (?:are|is) not supported|doesn't support idmap mounts on this host",
             rf"create mapped mount for \"?(?P<source3>/[^\"\n]*)\"? on [^\n]*: (?:{EINVAL}|{EPERM}|{EOPNOTSUPP})",
         ),
         verdict="the ids of a mount cannot be mapped: {source}",
         cause="The file system does not support idmapped mounts on this kernel (NFS, many FUSE file systems, device "
-        "nodes), or the container has no user namespace of its own.",
+        "nodes), or the container has no user namespace of its own. EPERM: the caller does not own that file system, "
+        "as in rootless containers, or the source lies below a mount that is mapped already.",
         remedy=(
             (
                 "Use a kernel and file system with idmapped mounts: ext4, xfs and btrfs from 5.12 and 5.15, overlay "

@@ -12,12 +12,14 @@ ENTRIES = (
             rf"(?:taskset: failed to set pid \d+'s affinity|(?:sched|pthread)_setaffinity\w*\b[^\n]*): {EINVAL}",
             r"libnuma: Warning: (?:cpu argument|node argument) \S+ is out of range[^\n]*",
             r"<[\d,-]+> is invalid\n?[^\n]*usage: numactl",
+            rf"\bsetting (?:membind|interleave|preferred|cpunodebind|physcpubind|localalloc)[^\n:]*: {EINVAL}",
         ),
         verdict="a program asks for CPUs or memory nodes that its cgroup does not have (EINVAL)",
         cause="The container's cpuset (--cpuset-cpus, the kubelet's static CPU manager, a partition) holds other CPUs "
         "than the program asks for, often those that it reads from /proc/cpuinfo, which shows the host's.",
         remedy=(
             "taskset -pc 1 in the container, or cat /sys/fs/cgroup/cpuset.cpus.effective, lists what it may use.",
+            "Memory nodes: grep Mems_allowed_list /proc/self/status lists them.",
             "docker, podman: --cpuset-cpus, --cpuset-mems; Kubernetes: ask for whole CPUs, or no static policy.",
         ),
         reference="https://github.com/scylladb/seastar/issues/582",

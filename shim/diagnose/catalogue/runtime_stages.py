@@ -35,6 +35,43 @@ ENTRIES = (
         rank=60,
     ),
     Entry(
+        code="runtime-names-no-step",
+        title="runc says only that a system call of the start was refused",
+        ambiguous=(
+            (
+                r"starting container process caused:? \\*\"?(?P<reason>operation not permitted|permission denied"
+                r"|invalid argument|no such device or address|device or resource busy)\\*\"?(?:[:.]| *$)"
+            ),
+        ),
+        verdict="runc says only {reason}, not at which step of the container's start",
+        cause="The step is one of its own process: capabilities, the terminal and standard input and output (a chown "
+        "to an owner that the user namespace does not map), ids and groups, or the program itself. EPERM: rootless, "
+        "userns-remap, an outer container (LXC, OpenVZ), an id that is not mapped. EACCES: a program without x, a "
+        "volume with noexec, SELinux, AppArmor.",
+        remedy=(
+            "Upgrade docker and runc: since 1.1 runc names the step.",
+            "Try it without -u, --cap-add, --security-opt and volumes, one after the other; or with --userns=host.",
+        ),
+        reference="https://github.com/containerd/containerd/issues/1610",
+        tell="dmesg | grep -iE 'denied|seccomp'; runc --debug run by hand in the container's bundle",
+        offer=1,
+        last=True,
+    ),
+    Entry(
+        code="enroot-without-user-namespace",
+        title="Enroot may not make a user namespace",
+        patterns=(r"enroot-\w+: failed to create user namespace: [^\n]+",),
+        verdict="Enroot may not make the user namespace that it needs",
+        cause="Ubuntu from 23.10 on lets only programs with an AppArmor profile make one; RHEL and CentOS 7, and "
+        "Debian before 11, have them switched off; an outer container forbids them.",
+        remedy=(
+            "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or a profile with userns for enroot-nsenter",
+            "Others: sysctl -w user.max_user_namespaces=65536 kernel.unprivileged_userns_clone=1",
+        ),
+        reference="https://github.com/NVIDIA/enroot/issues/247",
+        rank=15,
+    ),
+    Entry(
         code="old-runtime-init-refused",
         title="an old runtime says only that the container's process failed",
         patterns=(rf"could not synchroni[sz]e with container process: (?P<reason>{EPERM}|{EINVAL}|permission denied)",),

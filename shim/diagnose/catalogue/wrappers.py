@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.catalogue.aftermath import SIGKILL
+from shim.diagnose.catalogue.aftermath import OOM_TABLE, SIGKILL
 from shim.diagnose.entry import EACCES, ENOENT, V1_NAMES, Entry
 
 NOT_V1 = rf"(?!(?:[a-z_]+,)*{V1_NAMES}[,/]|unified/|systemd/)"
@@ -175,6 +175,7 @@ ENTRIES = (
             r"invoked oom-killer: gfp_mask[^\n]*",
             r"process of this unit has been killed by the OOM killer",
             r"oom_reaper: reaped process \d+[^\n]*|Failed with result 'oom-kill'",
+            OOM_TABLE,
             *SIGKILL,
         ),
         verdict="the whole host ran out of memory: no limit of a container was reached",

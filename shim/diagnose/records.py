@@ -56,8 +56,17 @@ def _json_record(value: Any) -> tuple[str, str]:
     if not isinstance(message, str):
         return "", "\n".join(_texts(value))
     message = _inner(message)
-    more = value.get("error", value.get("err"))
+    more = _reason(value)
     return str(value.get("level", "")), f"{message}: {more}" if more else message
+
+
+def _reason(value: dict[str, Any], depth: int = 4) -> str:
+    """Return the error of a log record, which some loggers put into an object of its own ("data", "fields")."""
+    given = next((value[name] for name in ("error", "err", "exception", "stderr") if value.get(name)), None)
+    if given is not None:
+        return given if isinstance(given, str) else "\n".join(_texts(given))
+    inside = (one for one in value.values() if isinstance(one, dict))
+    return next(filter(None, (_reason(one, depth - 1) for one in inside)), "") if depth else ""
 
 
 def _inner(text: str) -> str:

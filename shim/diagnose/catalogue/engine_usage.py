@@ -188,7 +188,8 @@ ENTRIES = (
         ambiguous=(r"\[\d\] System error: [a-z ]+$",),
         verdict="Docker before 1.10 says only which errno a step of the start gave, and not which step",
         cause="Usual on old and vendors' kernels: an option is missing (overlay, cgroups, namespaces, veth), the "
-        "storage driver's file system lacks extended attributes, or the kernel is older than 3.10.",
+        "storage driver's file system lacks extended attributes, or the kernel is older than 3.10. The AppArmor "
+        "profile is not loaded (no such file), or an outer LXC forbids a mount.",
         remedy=(
             "Upgrade docker: newer versions name the step and the file.",
             "check-config.sh of moby (contrib) lists the kernel's missing options.",

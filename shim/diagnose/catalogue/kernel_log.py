@@ -82,6 +82,7 @@ ENTRIES = (
                 r"\btask (?P<program>\S{1,40}(?: [^\s:]{1,20})?):\d+ (?:\([^)\n]*\) )?"
                 r"blocked (?:on [^\n]{1,60} )?for more than \d+ seconds"
             ),
+            r"\bState:\s+D \(disk sleep\)",
         ),
         verdict="{program} has hung in the kernel for minutes (state D): nothing can end, freeze or kill it",
         cause="It waits for a disk, a network file system (NFS, FUSE, CephFS) or a lock of the kernel. Engines then "
@@ -97,7 +98,10 @@ ENTRIES = (
     Entry(
         code="process-frozen",
         title="a process is frozen with its cgroup",
-        patterns=(r"\b__refrigerator\b|\b(?:cgroup_enter_frozen|do_freezer_trap)\b",),
+        patterns=(
+            r"\b__refrigerator\b|\b(?:cgroup_enter_frozen|do_freezer_trap)\b",
+            r"\bfreezer\.state:\s*(?:FROZEN|FREEZING)\b|\bcgroup\.events:frozen 1\b|\bcgroup\.freeze:1\b",
+        ),
         verdict="the process does not hang: its cgroup is frozen, so it takes no step until it is thawed",
         cause="Somebody paused the container or a cgroup above it: docker pause, the kubelet's or runc's freeze while "
         "it changes device rules, a checkpoint. Who froze it was ended before it thawed it.",

@@ -58,6 +58,40 @@ ENTRIES = (
         last=True,
     ),
     Entry(
+        code="cgroup2-parent-not-usable",
+        title="runc cannot enter a cgroup of cgroup2 with domain controllers",
+        patterns=(r"cannot enter cgroupv2 \\?\"(?P<path>[^\"\\\n]+)\\?\" with domain controllers(?! --)",),
+        verdict="{path} cannot take a process: it, or the cgroup above it, is threaded or holds processes itself",
+        cause="On cgroup2 memory, io and others work only in domain cgroups. A parent with processes of its own and "
+        "threaded controllers (cpu, pids) enabled for its children makes these 'domain invalid'.",
+        remedy=(
+            "grep . {path}/../cgroup.type {path}/../cgroup.procs {path}/../cgroup.subtree_control",
+            "Move the parent's processes into a leaf of their own, or choose another cgroup parent (--cgroup-parent).",
+            "docker: restart it after the unit that made that cgroup is stopped; or use the systemd driver.",
+        ),
+        reference="https://dev.arvados.org/issues/17244",
+        rank=45,
+    ),
+    Entry(
+        code="owner-not-mapped",
+        title="a program in the container gives a file an owner that the user namespace does not map",
+        patterns=(
+            rf"\b(?:install|tar|cp|rsync): [^\n]{{0,300}}\b(?:ownership|owner|chown)\b[^\n]{{0,80}}: {EINVAL}",
+            rf"\bch(?:own|grp): (?:changing (?:ownership|group) of )?[^\n:]{{1,300}}: {EINVAL}",
+        ),
+        verdict="a file should get an owner that the container's user namespace does not map (EINVAL)",
+        cause="A rootless container, userns-remap or a pod with hostUsers: false has a range of ids, often 65536 and "
+        "sometimes a single one. nobody (65534) is outside where fewer are mapped; archives made by Windows or LDAP "
+        "users have far larger ids.",
+        remedy=(
+            "cat /proc/self/uid_map in the container shows the range; /etc/subuid and /etc/subgid give more.",
+            "After a change of these: podman system migrate; docker: restart it.",
+            "tar --no-same-owner, cp without -a, rsync --no-owner do without the owner.",
+        ),
+        reference="https://github.com/containers/podman/issues/8592",
+        rank=60,
+    ),
+    Entry(
         code="enroot-without-user-namespace",
         title="Enroot may not make a user namespace",
         patterns=(r"enroot-\w+: failed to create user namespace: [^\n]+",),

@@ -70,6 +70,7 @@ from shim.diagnose.catalogue import (
     rootless,
     rootless_network,
     runtime_stages,
+    runtime_words,
     sandboxes,
     subids,
     swap,
@@ -119,7 +120,7 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("Fields and options that do not go together", fields.ENTRIES),
     ("The kernel's log, and refusals inside a container", (*denials.ENTRIES, *old_filters.ENTRIES)),
     ("Memory and processes in the kernel's log", kernel_log.ENTRIES),
-    ("Stages of runc, and CPU limits that do not fit", runtime_stages.ENTRIES),
+    ("Stages of runc, and CPU limits that do not fit", (*runtime_stages.ENTRIES, *runtime_words.ENTRIES)),
     (
         "Other programs with cgroups",
         (*neighbours.ENTRIES, *wrappers.ENTRIES, *other_shims.ENTRIES, *clusters.ENTRIES, *tools_with_cgroups.ENTRIES),

@@ -13,6 +13,7 @@ NO_KEYRING = (
 KILLED = "journalctl -k | grep -iE 'denied|seccomp|segfault|oom' shows who ended the runtime's process"
 PIPE = (
     r"(?:write (?:init-p|parent): broken pipe|read (?:init-p|parent): connection reset by peer"
+    r"|(?:writing|sending) config to (?:pipe|init process)[^\n]*broken pipe"
     r"|copying bootstrap data to pipe[^\n]*(?:broken pipe|EOF)|container init exited prematurely"
     r"|getting pipe fds for pid \d+ caused"
     r"|cannot start a (?:stopped process|container that has (?:run and )?stopped)"

@@ -81,6 +81,7 @@ ENTRIES = (
             r"unable to retrieve OCI runtime error[^\n]*\): exit status \d+",
             r"(?P<program3>\S+) did not terminate suc+ess?ful+y:? \(unable to retrieve OCI runtime error",
             r"container create failed \(no logs from conmon\)[^\n]*",
+            r"(?P<program4>runc|crun) did not terminate suc+ess?ful+y: exit status \d+:? *(?:$|: unknown)",
         ),
         verdict="{program} ended before it wrote its log, so its reason is lost",
         cause="The runtime, or a wrapper around it, ended before it opened its log. It was killed, it is a program "

@@ -37,6 +37,10 @@ PRINTED = (
         "cgroup-operation-unsupported",
     ),
     ("Error: crun: seccomp GET_NOTIF_SIZES: Invalid argument", "seccomp-filter-failed"),
+    (  # runc's libcontainer/rootfs_linux.go until 1.0
+        'starting process caused "rootfs_linux.go:56: creating device nodes caused \\"operation not permitted"',
+        "runc-step-refused",
+    ),
 )
 
 

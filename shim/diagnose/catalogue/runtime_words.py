@@ -117,6 +117,7 @@ ENTRIES = (
                 r"(?P<program>\b(?:runc|crun|docker-runc|containerd\S*|conmon|youki)): (?:symbol lookup error|"
                 r"error while loading shared libraries|/\S+: version `[^'\n]*' not found)[^\n]*"
             ),
+            r"requires libseccomp version >= [\d.]+",
         ),
         verdict="{program} cannot be executed: a library is missing, or older than it needs",
         cause="It was built for another distribution or release; often libseccomp or glibc of this host is older.",

@@ -46,7 +46,7 @@ ENTRIES = (
     Entry(
         code="cgroup-fork-rejected",
         title="the kernel's log says that a pids limit was reached",
-        patterns=(r"cgroup: fork rejected by pids controller in (?P<path>/\S*)",),
+        patterns=(r"\bfork rejected by pids controller in (?P<path>/\S*)",),
         verdict="the pids limit of {path} is used up: the kernel refused a new process there",
         cause="pids.max of this cgroup or one above it counts processes and threads; systemd's TasksMax is the same "
         "limit.",

@@ -117,6 +117,7 @@ ENTRIES = (
                 r"(?P<program>\b(?:runc|crun|docker-runc|containerd\S*|conmon|youki)): (?:symbol lookup error|"
                 r"error while loading shared libraries|/\S+: version `[^'\n]*' not found)[^\n]*"
             ),
+            r"(?P<program2>[\w./-]+): symbol lookup error: [^\n]*undefined symbol: seccomp_\w+",
             r"requires libseccomp version >= [\d.]+",
         ),
         verdict="{program} cannot be executed: a library is missing, or older than it needs",

@@ -83,4 +83,18 @@ ENTRIES = (
         reference="https://github.com/openwrt/procd/pull/42",
         rank=66,
     ),
+    Entry(
+        code="runner-inside-container",
+        title="the runner of GitHub Actions refuses containers because it runs in one",
+        patterns=(r"Container feature is not supported when runner is already running inside container",),
+        verdict="this runner of GitHub Actions runs in a container itself, and therefore starts none for jobs",
+        cause="It reads /proc/1/cgroup, and takes docker, kubepods or the like in it for being in a container. On "
+        "cgroup2 with a cgroup namespace of its own (0::/) it sees none.",
+        remedy=(
+            "Run the runner on the host or in a virtual machine; or leave container: and services: out of the job.",
+            "actions-runner-controller: containerMode: kubernetes or dind.",
+        ),
+        reference="https://github.com/actions/runner/issues/406",
+        rank=60,
+    ),
 )

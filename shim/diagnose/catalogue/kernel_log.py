@@ -58,7 +58,8 @@ ENTRIES = (
         title="the kernel has no memory for the container's namespaces",
         patterns=(
             rf"(?:unable to unshare namespaces|unshare\b[^\n:]{{0,80}}|could not clone|clone): {ENOMEM}",
-            rf"(?:nsenter|nsexec(?:-\d)?\[\d+\]): [^\n:]*(?:: \w+)?: {ENOMEM}",
+            rf"\bnsenter: [^\n:]*(?:unshare|namespace|clone)[^\n:]*: {ENOMEM}",
+            rf"\bnsexec(?:-\d)?\[\d+\]: [^\n:]*(?:: \w+)?: {ENOMEM}",
         ),
         verdict="the kernel has no memory for the container's namespaces (ENOMEM)",
         cause="A network namespace takes pieces of several pages side by side. On a host that has run for long, memory "

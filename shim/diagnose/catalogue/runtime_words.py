@@ -146,7 +146,8 @@ ENTRIES = (
         title="an older runc failed at a step of the start, with an errno",
         ambiguous=(
             (
-                r"(?:process|rootfs|standard_init|setns_init|init)_linux\.go:\d+: (?P<step>[a-z][^:\n]{3,90}?) caused"
+                r"(?:process|rootfs|standard_init|setns_init|init)_linux\.go:\d+: (?P<step>"
+                r"(?!mounting|[^\n]*(?:/sys/fs/cgroup/|\bsd-|dbus))[a-z][^:\n]{3,90}?) caused"
                 rf":? \\*\"?(?P<reason>[^\"\\\n]{{0,160}}?{ERRNO})"
             ),
             rf"\bnsexec(?:-\d)?\[\d+\]: (?P<step2>[^\n]{{3,120}}?): (?P<reason2>{ERRNO}|no such process)",

@@ -12,7 +12,8 @@ ENTRIES = (
         title="a shell's write to a file of the kernel was refused, and the file is not named",
         ambiguous=(
             (
-                rf"\bwrite error: (?:{EBUSY}|{EINVAL}|{ENOSPC}|{ENOENT}|{EOPNOTSUPP}|{ENODEV}|{EACCES}|{EPERM}|{EROFS}"
+                r"^(?![^\n]*/sys/fs/cgroup/)[^\n]*\bwrite error: "
+                rf"(?:{EBUSY}|{EINVAL}|{ENOSPC}|{ENOENT}|{EOPNOTSUPP}|{ENODEV}|{EACCES}|{EPERM}|{EROFS}"
                 r"|no such process|I/O error|resource busy)"
             ),
             r"\becho: (?:echo: )?I/O error",  # dash has no other words

@@ -38,6 +38,7 @@ ENTRIES = (
             r"(?:pause|unpause) is not supported for rootless containers(?: without cgroups v2)?",
             r"not supported (?:in|for) rootless (?:mode|containers) without cgroups? ?v2",
             r"can ?not pause container \S+ without (?:a )?cgroup",
+            r"unable to load cgroup at /libpod_parent/\S+",
         ),
         verdict="podman offers this for rootless containers only on cgroup2",
         cause="On v1 a user has no cgroup of its own from which usage could be read, or which could be frozen.",

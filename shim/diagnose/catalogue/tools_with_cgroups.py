@@ -98,4 +98,20 @@ ENTRIES = (
         reference="https://github.com/actions/runner/issues/406",
         rank=60,
     ),
+    Entry(
+        code="zabbix-metric-file-missing",
+        title="Zabbix's module for docker finds no file of the container's cgroup",
+        patterns=(r"Cannot open (?:Docker container )?metric file: '(?P<path>/[^'\n]*)'[^\n]*",),
+        verdict="Zabbix's module does not find {path}",
+        cause="The container has ended; or the path is another one: the systemd driver and a --cgroup-parent have "
+        "other directories, and on cgroup2 these files do not exist. Two slashes or a short id mean that the module "
+        "could not ask docker for the whole id. memory is missing where that controller is off (Debian 8, boards).",
+        remedy=(
+            "cat /proc/$(docker inspect -f '{{{{.State.Pid}}}}' CONTAINER)/cgroup: is that the path of the message?",
+            "usermod -aG docker zabbix, and restart the agent; in a container: -v /:/rootfs -v /var/run:/var/run.",
+            "cgroup2: Zabbix agent 2, whose docker plugin asks docker; memory: cgroup_enable=memory, then reboot.",
+        ),
+        reference="https://github.com/monitoringartist/zabbix-docker-monitoring/issues/139",
+        rank=30,
+    ),
 )

@@ -20,9 +20,9 @@ ENTRIES = (
         ),
         verdict="the kernel refused what a shell wrote to one of its files; the shell does not say to which",
         cause="In a cgroup, EBUSY: controllers are enabled for children while it holds processes "
-        "(cgroup.subtree_control, cgroup.procs), or a memory limit is below the usage. EINVAL: not a value that the "
-        "file takes, or not within the parent's. ENOENT: its parent does not have that controller. ENOSPC: a cpuset "
-        "without CPUs or nodes. EOPNOTSUPP: a threaded cgroup. ENODEV: a partition, or no such disk. ESRCH: the "
+        "(cgroup.subtree_control, cgroup.procs), or a memory limit is below the usage; EINVAL: not a value that the "
+        "file takes, or not within the parent's; ENOENT: its parent does not have that controller. ENOSPC: a cpuset "
+        "without CPUs or nodes; EOPNOTSUPP: a threaded cgroup; ENODEV: a partition, or no such disk; ESRCH: the "
         "process has ended.",
         remedy=(
             "bash -x SCRIPT shows the command before the error: explain it together with the error's line.",

@@ -9,6 +9,9 @@ COMPACT = (
     "vm.min_free_kbytes for longer."
 )
 
+# The kernel's name and number of a record of the audit log, and the journal's form of it.
+SECCOMP = r"(?:type=(?:1326|SECCOMP)\b|\bSECCOMP auid=)"
+
 ENTRIES = (
     Entry(
         code="kernel-objects-not-allocated",
@@ -120,9 +123,10 @@ ENTRIES = (
         title="the audit log says that a seccomp filter acted",
         patterns=(
             (
-                r"(?:type=(?:1326|SECCOMP)\b|\bSECCOMP auid=)(?:[^\n]*?\bcomm=\\*\"(?P<program>[^\"\\\n]+))?"
-                r"(?:[^\n]*?\barch=(?P<arch>[0-9a-f]+))?(?:[^\n]*?\bsyscall=(?P<call>\d+))?"
+                rf"{SECCOMP}[^\n]{{0,300}}?\bcomm=\\*\"(?P<program>[^\"\\\n]+)\\*\" exe=[^\n]{{0,200}}? "
+                r"arch=(?P<arch>[0-9a-f]+) syscall=(?P<call>\d+)"
             ),
+            SECCOMP,
         ),
         verdict="a seccomp filter acted on system call number {call} of {program}",
         cause="sig=31 means that the process was killed (SIGSYS). sig=0 with code=0x7ffc0000 only logs; with a code "

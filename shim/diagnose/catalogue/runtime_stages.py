@@ -159,7 +159,7 @@ ENTRIES = (
         ambiguous=(
             (
                 r"failed to write \\*\"?(?P<asked>\d*(?:[1-9]\d\d|0[1-9]\d|00[1-9]))\\*\"?(?: to cpu\.cfs_quota_us)?: "
-                rf"write (?P<path>/[^\n:]*kubepods[\w-]*\.slice/[^\n]*cpu\.cfs_quota_us): {EINVAL}"
+                rf"write (?P<path>/[^\n:]*kubepods[\w-]*\.slice/[^\n:]*cpu\.cfs_quota_us): {EINVAL}"
             ),
         ),
         verdict="the container's CPU quota of {asked} is above the pod's, which systemd keeps in whole percent",
@@ -180,7 +180,7 @@ ENTRIES = (
         title="an old kernel changed the CPU period of a busy cgroup, so a child no longer fits below it",
         ambiguous=(
             (
-                r"(?:write|open)(?: file)? [^\n:]*/kubepods[^\n:]*"
+                r"(?:write|open)(?: file)? [^\s:]*/kubepods[^\s:]*"
                 rf"/cpu\.cfs_(?:period|quota)_us(?:\\*\")?: {EINVAL}"
             ),
         ),

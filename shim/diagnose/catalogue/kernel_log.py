@@ -151,7 +151,7 @@ ENTRIES = (
             r"due to memory pressure for /\S+ being [\d.]+% >",
         ),
         ambiguous=(r"Failed with result 'oom-kill'",),
-        verdict="systemd ended the processes of a unit for want of memory: {path}",
+        verdict="systemd ended the processes of a unit to free memory: {path}",
         cause="systemd-oomd ends a whole cgroup of a user before the kernel must, when memory pressure or swap stays "
         "high. Containers of rootless engines are in such cgroups.",
         remedy=(

@@ -76,7 +76,7 @@ ENTRIES = (
         patterns=(r"procd: failed adding instance cgroup for (?P<name>[^\s:]+): [^\n]+",),
         verdict="OpenWrt's procd could not make the cgroup of the service {name}",
         cause="The controllers are not enabled in the parent cgroup, or the kernel is built without them. The service "
-        "runs all the same, without limits.",
+        "runs anyway, without limits.",
         remedy=(
             "It is a notice. For limits: upgrade OpenWrt (procd), and choose a kernel with CONFIG_CGROUPS.",
             "echo '+cpu +memory +pids' > /sys/fs/cgroup/cgroup.subtree_control; cat /sys/fs/cgroup/cgroup.controllers",

@@ -114,7 +114,7 @@ ENTRIES = (
         "is mounted below the host's /proc (xenfs on Xen, binfmt_misc), and then the kernel allows no fresh one. On "
         "OpenVZ and in LXC the outer layer refuses mounts; SELinux and AppArmor do as well.",
         remedy=(
-            "grep ' /proc/' /proc/self/mountinfo; umount /proc/xen (or what is mounted there), or docker run --userns=host",
+            "grep ' /proc/' /proc/self/mountinfo; umount /proc/xen (or what is there), or docker run --userns=host",
             "OpenVZ or LXC: ask for nesting, or a virtual machine. Upgrade docker: it then names the step.",
         ),
         reference="https://github.com/moby/moby/issues/26070",
@@ -190,7 +190,7 @@ ENTRIES = (
         "fit below it. It comes and goes on a busy node.",
         remedy=(
             "Upgrade the kernel to 5.4, 4.19.89, 4.14.159 or later.",
-            "Until then: delete the pod, so that its cgroup is made again; or no CPU limit for it (cpuCFSQuota: false).",
+            "Until then: delete the pod, and its cgroup is made again; or no CPU limit for it (cpuCFSQuota: false).",
         ),
         reference="https://github.com/kubernetes/kubernetes/issues/72878",
         tell="find /sys/fs/cgroup/cpu -name cpu.cfs_period_us -exec grep -HvE '^100000$' {{}} +: other periods that "

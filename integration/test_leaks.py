@@ -34,8 +34,8 @@ HERE = Path(__file__).resolve().parent
 CTL = (sys.executable, "-m", "shim.cli.main")
 MIB = 1 << 20
 INTERVAL, QUIET = 0.2, 5.0
-# The watcher keeps to a share of one core, so that samples come as seldom as their cost demands. With fewer than these
-# the test for a trend has too little power: a straight line whose small errors are alike is no trend in 15 values.
+# The watcher limits itself to a share of one core: the more a sample costs, the fewer it takes. The trend test needs
+# this many. With 15 it lacks power, and can miss the trend of a straight line whose small errors are autocorrelated.
 SAMPLES, PATIENCE = 45, 180.0
 LIMIT = 512 * MIB
 CACHED = 192  # MiB of the file that is read

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
+from integration.capabilities import require
 
 LAUNCHER = Path(__file__).parent.parent / "shim" / "launcher.sh"
 
@@ -111,6 +111,5 @@ def installed_runtimes() -> list[str]:
 
 def installed_version() -> str:
     """What the first of them says of its version."""
-    if not installed_runtimes():
-        pytest.skip("neither runc nor crun is in the standard directories")
+    require("runc", "" if installed_runtimes() else "neither runc nor crun is in the standard directories")
     return subprocess.run([installed_runtimes()[0], "--version"], capture_output=True, text=True, check=True).stdout

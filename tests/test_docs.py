@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from importlib import import_module
+from importlib.util import find_spec
 from xml.etree import ElementTree as ET
 
-import pytest
-
 from integration.benchmarks import picture
+from integration.capabilities import require
 from shim import __version__
 from tests.syntax import ROOT, modules
 
@@ -107,7 +108,8 @@ def test_readme_json_is_json() -> None:
 
 def test_readme_toml_is_toml() -> None:
     """Every TOML snippet of README and docs/ can be pasted."""
-    tomllib = pytest.importorskip("tomllib", reason="tomllib: in the standard library from Python 3.11 on")
+    require("tomllib", "" if find_spec("tomllib") else "this Python is older than 3.11")
+    tomllib = import_module("tomllib")
     blocks = _blocks("toml")
     assert blocks
     for block in blocks:

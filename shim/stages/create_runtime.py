@@ -35,8 +35,8 @@ def main() -> None:
     """Run the hook for the state on standard input. Exit with 0, or with 1 and the reason on stderr."""
     state = None
     try:
-        asked = options(sys.argv[1:], {"--runtime": "", "--driver": "", "--bridged": ""}, USAGE)
         state = read()
+        asked = options(sys.argv[1:], {"--runtime": "", "--driver": "", "--bridged": ""}, USAGE)
         verify_state(state, asked)
     except ShimError as error:
         refuse(error, state.container if state else "")

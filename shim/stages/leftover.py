@@ -26,8 +26,8 @@ def main() -> None:
     """Remove the cgroup of the container in the state on standard input. Always exits with 0."""
     container = ""
     try:
-        asked = options(sys.argv[1:], {"--mount": ""}, USAGE)
         container = read().container
+        asked = options(sys.argv[1:], {"--mount": ""}, USAGE)
         private_view.leave(settings.load(os.environ), container)
         remove(asked["--mount"], container)
     except ShimError as error:

@@ -35,9 +35,9 @@ def main() -> None:
     """Record or report for the state on standard input. Always exits with 0."""
     container = ""
     try:
-        options(sys.argv[1:], {}, USAGE)
         state = read()
         container = state.container
+        options(sys.argv[1:], {}, USAGE)
         if enabled(state.annotations, settings.load(os.environ), container):
             (report if ended(state) else note)(state)
     except ShimError as error:

@@ -54,14 +54,14 @@ def main(module: str) -> None:
     if sys.version_info < OLDEST:
         from shim.start.import_fault import refuse_python
 
-        refuse_python(OLDEST)
+        refuse_python(OLDEST, module)
     try:
         use()
         run = __import__(module, None, None, ("main",)).main
     except Exception as error:  # noqa: BLE001 # whatever it is, it must be reported
         from shim.start.import_fault import tell
 
-        tell(error)
+        tell(error, module)
     run()
 
 

@@ -9,20 +9,23 @@ import sys
 
 OWN_LOGS = ("log.json", "oci-log")  # as in shim.call.channel
 NO_FILES = ("journald:", "syslog:")
+COSTS_NOTHING = ("shim.stages.poststop", "shim.stages.leftover")  # hooks that tell or tidy up, as in hooks/cgshim-hook
 
 
-def tell(error: Exception) -> None:
-    """Report `error`, raised while the program was imported, and exit with status 1. sys.argv is the launcher's."""
+def tell(error: Exception, module: str) -> None:
+    """Report `error`, raised while `module` was imported, and exit with status 1, or with 0 if
+    the hook must not cost a container. sys.argv is the launcher's.
+    """
     debug = os.environ.get("CGSHIM_DEBUG", "")
     if debug and not _traceback(debug, error):
         debug = ""
     told = _of_the_host(error)
     if told:
-        _end(told)
+        _end(told, module)
     # like shim.errors.printable_line, which may be what is broken
     words = "".join(one if one.isprintable() else repr(one)[1:-1] for one in " ".join(str(error).split()))
     what = f"cgshim: a fault of cgshim itself: {type(error).__name__}: {words}; install it again, or report it with "
-    _end(what + (f"the traceback in {debug}" if debug else "what CGSHIM_DEBUG=FILE writes") + " [own-fault]")
+    _end(what + (f"the traceback in {debug}" if debug else "what CGSHIM_DEBUG=FILE writes") + " [own-fault]", module)
 
 
 def _of_the_host(error: Exception) -> str:
@@ -36,23 +39,35 @@ def _of_the_host(error: Exception) -> str:
         return ""
 
 
-def refuse_python(oldest: "tuple[int, int]") -> None:
-    """Report that this interpreter is too old and exit with status 1. oldest: the first supported version."""
+def refuse_python(oldest: "tuple[int, int]", module: str) -> None:
+    """Report that this interpreter is too old and exit as `tell` does. oldest: the first supported version."""
     version = ".".join(str(part) for part in sys.version_info[:3])
     _end(
         "cgshim: no usable Python interpreter [no-python]\n"
         f"  cause: {sys.executable} is Python {version}, and cgshim needs {oldest[0]}.{oldest[1]} or newer\n"
-        "  remedy: install a newer one, and set CGSHIM_PYTHON to its absolute path in the environment of the engine"
+        "  remedy: install a newer one, and set CGSHIM_PYTHON to its absolute path in the environment of the engine",
+        module,
     )
 
 
-def _end(text: str) -> None:
+def _end(text: str, module: str) -> None:
     log, form = caller_log(sys.argv[3:])
     if log:
         _write_log(log, _record(form, text))
     spoken = text + "\n" if log else _record("text", text)
     os.write(2, spoken.encode("utf-8", "backslashreplace"))
-    os._exit(1)
+    if module.startswith("shim.stages."):
+        _read_state()
+    os._exit(0 if module in COSTS_NOTHING else 1)
+
+
+def _read_state() -> None:
+    """Read what the runtime writes to its hook: to crun, a hook that ends before is a second failure, a broken pipe."""
+    try:
+        while not os.isatty(0) and os.read(0, 1 << 16):
+            pass
+    except OSError:
+        pass
 
 
 def caller_log(arguments: "list[str]") -> "tuple[str, str]":

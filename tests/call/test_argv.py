@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from integration.capabilities import require
 from shim.call.argv import Invocation, parse, with_bundle, with_log, with_resources
 from shim.call.flags import (
     COMMANDS,
@@ -350,11 +351,9 @@ def test_no_flag_is_both_with_and_without_a_value() -> None:
 def flags_in_help(runtime: str, *command: str) -> tuple[set[str], set[str]]:
     """The flags with and without a value that an installed runtime prints, help and version left out."""
     path = shutil.which(runtime, path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-    if path is None:
-        pytest.skip(f"{runtime} is not installed")
-    done = subprocess.run([path, *command, "--help"], capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"{runtime} has no command {' '.join(command)}")
+    require(runtime, "" if path else f"{runtime} is not installed")
+    done = subprocess.run([str(path), *command, "--help"], capture_output=True, text=True, check=False)
+    require(f"{runtime} {' '.join(command)}", f"{runtime} has no such command" if done.returncode else "")
     valued: set[str] = set()
     boolean: set[str] = set()
     for short, name, value in re.findall(r"^ +(?:-(\w), +)?--([a-z0-9-]+)( value|=[A-Z]+)?", done.stdout, re.MULTILINE):

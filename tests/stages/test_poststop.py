@@ -99,7 +99,7 @@ def test_a_container_that_says_no(run: Run, init: int, state_directory: Path) ->
     [
         (("", ()), "bad-state", ""),
         (({"ociVersion": "1.0.2", "id": "..", "bundle": "/b"}, ()), "bad-container-id", ""),
-        ((_state(), ("--mount", "/x")), "bad-hook", ""),
+        ((_state(), ("--mount", "/x")), "bad-hook", "web"),
         ((_state(annotations={"io.cgshim.enable": "no"}), ()), "bad-enable", "web"),
     ],
     ids=["no state", "an impossible id", "an unknown option", "a misspelt annotation"],

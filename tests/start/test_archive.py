@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from integration.capabilities import require, root_problem
 from shim.start import archive as code_archive
 from shim.start import archive_file
 from tests.start.test_imports import is_cold
@@ -176,8 +177,7 @@ OWNERS = {
 @pytest.mark.parametrize(("owner", "above", "mode", "used"), OWNERS.values(), ids=list(OWNERS))
 def test_only_the_owners_file_is_used(parent: Path, owner: int, above: int, mode: int, used: bool) -> None:
     """Code that somebody else could have written is passed over."""
-    if os.geteuid() != 0:
-        pytest.skip("another owner: only root can make one")
+    require("root", root_problem())
     os.chown(_archive(parent), owner, owner)
     os.chown(parent, above, above)
     _archive(parent).chmod(mode)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Callable
 
 import pytest
 
+from integration.capabilities import require, root_problem
 from shim.errors import ShimError
 from shim.start import exhaustion
 from tests.syntax import ROOT
@@ -110,8 +111,7 @@ def _create(place: Path, *before: str, prepare: Callable[[], None] | None = None
 
 def test_no_process_is_left(tmp_path: Path) -> None:
     """The launcher and all behind it, at the user's limit of processes: one diagnosis, no word of a fault of cgshim."""
-    if os.geteuid() != 0:
-        pytest.skip("another user: only root can become one")
+    require("root", root_problem())
     tmp_path.chmod(0o777)
     for above in (tmp_path.parent, tmp_path.parent.parent):
         above.chmod(0o755)

@@ -14,6 +14,7 @@ import pytest
 from tests.syntax import ROOT
 
 PROGRAM = ROOT / "hooks" / "cgshim-hook"
+STATE = b'{"ociVersion": "1.0.2", "id": "web", "bundle": "/b", "annotations": {"a": "%s"}}' % (b"x" * (1 << 18))
 HOOK, LAUNCHER = PROGRAM.read_text(), (ROOT / "shim" / "launcher.sh").read_text()
 
 
@@ -124,3 +125,59 @@ def test_truncated_program_runs_nothing(tmp_path: Path) -> None:
 def test_the_file_can_be_executed() -> None:
     """In a checkout; packages set the mode by themselves."""
     assert os.access(PROGRAM, os.X_OK)
+
+
+def _reads_its_state(program: Path, *arguments: str, **environment: str) -> tuple[int, str]:
+    """Call the hook as crun does, with a state that no pipe holds; return its status and stderr.
+
+    Raises BrokenPipeError if it ends before it has read all: crun reports this instead of the hook's words.
+    """
+    argv = [str(program), *arguments]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, cwd="/") as hook:
+        assert hook.stdin
+        assert hook.stderr
+        hook.stdin.write(STATE)
+        hook.stdin.close()
+        return hook.wait(timeout=60), hook.stderr.read().decode()
+
+
+STAGES = [("createRuntime", 1), ("prestart", 1), ("precreate", 1), ("poststop", 0), ("cleanup", 0)]
+
+
+@pytest.mark.parametrize(("stage", "status"), STAGES)
+@pytest.mark.parametrize("fault", ["no-package", "own-fault", "no-python", "bad-hook"])
+def test_reads_its_state_before_it_fails(
+    tmp_path: Path, state_directory: Path, fault: str, stage: str, status: int
+) -> None:
+    """Whatever is missing, the runtime can write the whole state, so that the hook's words are what it reports."""
+    (tmp_path / "hooks").mkdir()
+    program = Path(shutil.copy(PROGRAM, tmp_path / "hooks"))
+    if fault != "no-package":
+        shutil.copytree(ROOT / "shim", tmp_path / "shim", ignore=shutil.ignore_patterns("__pycache__"))
+    if fault == "own-fault":
+        (tmp_path / "shim/stages/call.py").write_text("raise ImportError\n")
+    variables = {"CGSHIM_STATE": str(state_directory)}
+    if fault == "no-python":
+        variables["CGSHIM_PYTHON"] = "/nonexistent/python3"
+    words = ["--no-such-option"] if fault == "bad-hook" else []
+    ended, told = _reads_its_state(program, stage, *words, **variables)
+    assert (ended, f"[{fault}]" in told) == (status, True), told
+
+
+def test_reads_its_state_before_it_refuses_a_stage() -> None:
+    """The same for a stage that there is not."""
+    ended, told = _reads_its_state(PROGRAM, "poststart")
+    assert (ended, told.startswith("cgshim: poststart is not a stage of cgshim's hooks [bad-hook]")) == (1, True)
+
+
+def test_python_that_is_too_old_reads_its_state() -> None:
+    """Also where the interpreter is refused."""
+    program = f"import sys\nsys.version_info = (3, 6, 8)\n{_inline(HOOK)}"
+    argv = [sys.executable, "-IS", "-c", program, str(ROOT), "poststop"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as hook:
+        assert hook.stdin
+        assert hook.stderr
+        hook.stdin.write(STATE)
+        hook.stdin.close()
+        assert b"and cgshim needs 3.7 or newer" in hook.stderr.read()
+        assert hook.wait(timeout=60) == 0

@@ -21,6 +21,7 @@ from tests.syntax import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
+ENTRY = "shim.call.entry"
 RAISE = 'raise ImportError("broken on purpose,\\nin two lines")\n'
 BROKEN = {"at-load": RAISE, "inside": f"def load(environment, in_use):\n    {RAISE}"}
 AT_LOAD = (
@@ -192,7 +193,7 @@ def test_what_is_told_in_this_process(ending: Path, capfd: pytest.CaptureFixture
     """The same text on both channels."""
     (ending / "log.json").write_text("earlier")
     with pytest.raises(Ended):
-        import_fault.tell(ImportError("no\nmodule"))
+        import_fault.tell(ImportError("no\nmodule"), ENTRY)
     expected = (
         "cgshim: a fault of cgshim itself: ImportError: no module; install it again, or report it with"
         " what CGSHIM_DEBUG=FILE writes [own-fault]"
@@ -204,14 +205,14 @@ def test_what_is_told_in_this_process(ending: Path, capfd: pytest.CaptureFixture
 def test_a_host_that_ran_out_is_no_fault(ending: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """A module that cannot be opened for lack of descriptors is not broken."""
     with pytest.raises(Ended):
-        import_fault.tell(OSError(24, "Too many open files", "/x/shim/planning/plan.py"))
+        import_fault.tell(OSError(24, "Too many open files", "/x/shim/planning/plan.py"), ENTRY)
     told = capfd.readouterr().err
     assert told.startswith(
         "cgshim: this process cannot open more files (EMFILE), so the call could not be carried out [h"
     )
     assert json.loads((ending / "log.json").read_text())["msg"] + "\n" == told
     with pytest.raises(Ended):
-        import_fault.tell(MemoryError())
+        import_fault.tell(MemoryError(), ENTRY)
     assert capfd.readouterr().err.startswith("cgshim: no memory is left (ENOMEM)")
 
 
@@ -220,6 +221,6 @@ def test_nobody_listens(ending: Path, monkeypatch: pytest.MonkeyPatch, capfd: py
     for log in (str(ending), "journald:x", "syslog:x", "/nonexistent/log"):
         monkeypatch.setattr(sys, "argv", ["-c", "/usr/sbin/runc", "", "--log", log, "create", "c1"])
         with pytest.raises(Ended):
-            import_fault.tell(ImportError("x"))
+            import_fault.tell(ImportError("x"), ENTRY)
         assert "[own-fault]" in capfd.readouterr().err
     assert list(ending.iterdir()) == []

@@ -209,9 +209,8 @@ def test_odd_arguments(house: House, command: str) -> None:
 @pytest.mark.parametrize("shell", [["dash", "-u"], ["dash", "-ef"], ["bash", "--posix", "-u"], ["busybox", "sh", "-u"]])
 def test_other_shells(house: House, command: str, shell: list[str]) -> None:
     """Any POSIX shell will do, whatever its options."""
-    path = shutil.which(shell[0])
-    if path is None:
-        pytest.skip(f"{shell[0]} is not installed")
+    require(shell[0], program_problem(shell[0]))
+    path = str(shutil.which(shell[0]))
     state = house.reported("--debug", command, "a b", shell=[path, *shell[1:]])
     assert state["arguments"][-3:] == ["--debug", command, "a b"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from integration.capabilities import program_problem, require
+from integration.capabilities import program_problem, require, root_problem
 from tests.launched import FAKE_RUNTIME, LAUNCHER, House, is_python
 
 
@@ -259,8 +259,7 @@ def test_every_cut_is_a_failure(tmp_path: Path, command: str) -> None:
 @pytest.mark.parametrize("command", ["state", "create"])
 def test_unreadable(house: House, tmp_path: Path, command: str) -> None:
     """A launcher that may be executed but not read is a failure, too."""
-    if os.geteuid() != 0:
-        pytest.skip("another user: only root can become one")
+    require("root", root_problem())
     tmp_path.chmod(0o755)
     launcher = house.install(Path("/dev/shm") / f"cgshim-unreadable-{os.getpid()}")
     launcher.chmod(0o111)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from integration.capabilities import require, root_problem
 from shim.errors import ShimError
 from shim.state import files, seal
 
@@ -94,8 +95,8 @@ def _spoilt(key: Path, how: str) -> str:
 @pytest.mark.parametrize("how", ["short", "long", "readable", "foreign", "link", "directory", "open-directory"])
 def test_a_key_that_others_may_know_is_not_used(key: Path, how: str) -> None:
     """Neither to seal with nor to look with; what is wrong with it is said."""
-    if how == "foreign" and os.geteuid() != 0:
-        pytest.skip("root: chown needs it")
+    if how == "foreign":
+        require("root", root_problem())
     said = _spoilt(key, how)
     for used in (lambda: seal.of(b"a"), lambda: seal.fits(b"a", "00")):
         with pytest.raises(ShimError) as refused:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from integration.capabilities import require
 from shim.host.view import View
 from shim.watch import exits
 from shim.watch.exit_sources import Exit, Layout, _answered, received
@@ -181,14 +182,14 @@ def test_taskstats_tells_of_threads_too(case: Case, kernel: Kernel) -> None:
 
 @pytest.fixture
 def sleeper() -> Iterator[subprocess.Popen[bytes]]:
-    """A process."""
+    """A process that a pidfd can watch."""
+    require("os.pidfd_open", "" if hasattr(os, "pidfd_open") else "this Python is older than 3.9")
     found = subprocess.Popen(["sleep", "300"])
     yield found
     found.kill()
     found.wait()
 
 
-@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="Python has os.pidfd_open since 3.9")
 def test_without_netlink(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
     """A pidfd tells that it has ended; how it ended nobody tells, and the event says why."""
     case = Case(tmp_path, Refusing, pid=sleeper.pid)
@@ -213,7 +214,6 @@ def test_without_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     case.loop.close()
 
 
-@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="Python has os.pidfd_open since 3.9")
 def test_a_host_on_which_too_much_ends(
     tmp_path: Path, kernel: Kernel, sleeper: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:

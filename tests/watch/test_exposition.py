@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from integration.capabilities import require
 from shim.errors import ShimError
 from shim.watch.exposition import Exporter, Textfile, address
 from shim.watch.metrics import Book
@@ -87,7 +88,7 @@ def test_scrape(host: str) -> None:
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             probe.bind((host, 0))
     except OSError as error:
-        pytest.skip(f"no socket on {host}: {error}")
+        require("a socket", f"none on {host}: {error}")
     book = _book()
     exporter = Exporter(book, host, 0)
     try:

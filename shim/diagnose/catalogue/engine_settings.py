@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from shim.diagnose.entry import ENOENT, Entry
 
-DIND = "https://github.com/docker-library/docker/issues/308"
 PROGRAMS = (
     r"apparmor_parser|modprobe|iptables|ip6tables|nft|mount|umount|nsenter|newuidmap|newgidmap|conmon|conmonrs|criu"
     r"|fuse-overlayfs|slirp4netns|pasta|netavark|aardvark-dns|nvidia-container-\S+|nvidia-ctk|crictl|tc|ethtool|socat"

@@ -6,7 +6,6 @@ from shim.diagnose.entry import Entry
 
 MOBY = "https://github.com/moby/moby/blob/master/daemon/daemon_unix.go"
 KERNEL = r"your kernel does not support "
-UNMOUNTED = r"(?: or the cgroup is not mounted)?"
 MEMORY_ON = (
     "Enable the memory controller: add cgroup_enable=memory to the kernel command line, and reboot. Raspberry Pi: "
     "cgroup_enable=memory cgroup_memory=1 in /boot/firmware/cmdline.txt or /boot/cmdline.txt."

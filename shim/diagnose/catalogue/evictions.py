@@ -6,7 +6,6 @@ from shim.diagnose.entry import Entry
 
 PRESSURE = "https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/"
 TOPOLOGY = "https://kubernetes.io/docs/tasks/administer-cluster/topology-manager/"
-RESERVE = "https://kubernetes.io/docs/tasks/administer-cluster/reserve-compute-resources/"
 USED = r"(?:[^\n]*?Container (?P<name>[\w.-]+) was using (?P<used>\d\w*))?"
 FAILED_PODS = (
     "The evicted pods are kept as records: kubectl delete pod --field-selector=status.phase=Failed removes them."

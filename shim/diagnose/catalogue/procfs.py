@@ -10,7 +10,6 @@ REOPEN = "https://github.com/opencontainers/runc/issues/4968"
 # The container's /proc/sys in the words of the runtimes: by path, or through a file descriptor (runc from 1.2.8 on).
 KEY = r"(?P<key>[\w.*/-]+)"
 PROC_SYS = r"(?:/proc/|fsmount:fscontext:proc/|/proc/thread-self/fd/\d+/)(?:\./)?sys/"
-CRUN_PROC_SYS = r"`(?:/proc/)?(?:sys/)?"
 UNSAFE = r"unsafe procfs detected: [^\n]*"
 
 ENTRIES = (

@@ -9,7 +9,7 @@ SIGKILL = (
     r"[Ee]xit ?[Cc]ode\W{1,4}137\b",
     r"\b(?:exited|terminated|failed|finished)\b[^\n]{0,40}\b137\b",
     r"\bexit (?:code|status) 137\b",
-    r"\bContainer (?:killed|exited)[^\n]{0,60}\b137\b",
+    r"\bContainer(?: (?:killed|exited)[^\n]{0,60}\b|: )137\b",
 )
 
 ENTRIES = (

@@ -108,6 +108,7 @@ ENTRIES = (
         patterns=(
             r"[Ff]ailed to (?:update QoS cgroup|reconcile QoS|update top level \w+ QOS cgroup)[^\n]*",
             r"[Ff]ailed to set (?:config for )?supported (?:cgroup )?subsystems?[^\n]*",
+            r"[Ff]ailed to update Node Allocatable Limits[^\n]*",
             r"failed to ensure that the pod: \S+ cgroups exist and are correctly applied[^\n]*",
             r"[Ff]ailed to create (?:\[\\*\"?kubepods\\*\"?\]|container for \[kubepods[^\]]*\])[^\n]*",
             (

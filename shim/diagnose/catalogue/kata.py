@@ -1,0 +1,49 @@
+"""Kata Containers: what its shim and its agent cannot do with the pod's devices and cgroups."""
+
+from __future__ import annotations
+
+from shim.diagnose.entry import Entry
+
+PRIVILEGED = "https://github.com/kata-containers/kata-containers/blob/main/docs/how-to/privileged.md"
+
+ENTRIES = (
+    Entry(
+        code="kata-knows-only-v1",
+        title="this version of Kata Containers knows only cgroup v1",
+        patterns=(r"\b(?:sandbox|overhead) cgroup:? cgroups: cgroup mountpoint does not exist",),
+        verdict="Kata's shim looks for v1 hierarchies to make the sandbox's cgroup, and this host has none",
+        cause="Kata Containers before 2.5 uses only v1; the host has cgroup2 alone. Where the host has v1, the "
+        "hierarchy name=systemd is not mounted.",
+        remedy=(
+            "Upgrade Kata Containers to 3.0 or later.",
+            "Until then boot the host with systemd.unified_cgroup_hierarchy=0 (systemd before 256).",
+        ),
+        reference="https://github.com/kata-containers/kata-containers/issues/3038",
+        tell="stat -fc %T /sys/fs/cgroup: cgroup2fs? kata-runtime --version",
+        rank=40,
+    ),
+    Entry(
+        code="kata-host-devices",
+        title="a privileged pod hands the host's devices to a Kata virtual machine",
+        patterns=(
+            r"Creating container device LinuxDevice[^\n]*EEXIST",
+            r"Timeout reached after \d+s? waiting for device \d+:\d+:\d+:\d+(?:/\w+)?",
+            r"vm_path:\s?/dev/\S+ doesn't exist",
+        ),
+        verdict="the virtual machine of the pod does not have, or already has, a device of the host that was handed "
+        "to it",
+        cause="For a privileged container containerd and CRI-O add every device of the host. Kata tries to attach "
+        "each of them to the virtual machine, and waits for disks that never appear there.",
+        remedy=(
+            "containerd: privileged_without_host_devices = true in [plugins...containerd.runtimes.kata]; restart it.",
+            "CRI-O: privileged_without_host_devices = true in [crio.runtime.runtimes.kata].",
+            (
+                "ctr, nerdctl run: containerd 1.7 or later, with privileged_without_host_devices_all_devices_allowed; "
+                "or without --privileged."
+            ),
+        ),
+        reference=PRIVILEGED,
+        tell="grep -A8 'runtimes.kata' /etc/containerd/config.toml: is privileged_without_host_devices there?",
+        rank=40,
+    ),
+)

@@ -1,0 +1,89 @@
+"""What Kubernetes reports of a pod that does not start or stop, where the reason is elsewhere."""
+
+from __future__ import annotations
+
+from shim.diagnose.entry import EBUSY, Entry
+
+DEBUG = "https://kubernetes.io/docs/tasks/debug/debug-application/debug-pods/"
+USERNS = "https://kubernetes.io/docs/concepts/workloads/pods/user-namespaces/"
+WRAPPERS = (
+    r"RunContainerError|CreateContainerError|CreatePodSandboxError|FailedCreatePodSandBox|FailedCreatePodContainer"
+    r"|StartError|ContainerCannotRun|KillPodSandboxError|KillContainerError|PreCreateHookError|PreStartHookError"
+    r"|CreateContainerConfigError|RunInitContainerError"
+)
+
+ENTRIES = (
+    Entry(
+        code="pod-start-reason-elsewhere",
+        title="Kubernetes reports only that a container could not be made or started",
+        ambiguous=(
+            rf"(?-i:\b\d+/\d+ +(?:Init:)?(?P<name>{WRAPPERS})\b)",
+            rf"(?-i:^\W*(?:[Rr]eason\W+)?(?P<name2>{WRAPPERS})\W*$)",
+            rf"(?-i:\bwith (?P<name3>{WRAPPERS})\W*$)",
+        ),
+        verdict="Kubernetes reports that a step of the pod failed ({name}); the reason is in the words of the engine",
+        cause="The kubelet passes on what the engine said. CreateContainerConfigError: a ConfigMap, a Secret or a "
+        "setting of the pod. CreatePodSandboxError: the network or the pod's cgroup. RunContainerError, StartError: "
+        "the runtime, a mount, the command.",
+        remedy=(
+            "kubectl describe pod NAME: the events' whole text; kubectl get pod NAME -o yaml: state, message.",
+            "On the node: journalctl -u containerd -u crio -u kubelet -e, then cgshimctl explain with that line.",
+        ),
+        tell="kubectl get events --sort-by=.lastTimestamp",
+        reference=DEBUG,
+        offer=9,
+        last=True,
+    ),
+    Entry(
+        code="pod-user-namespace-refused",
+        title="the node cannot give the pod a user namespace",
+        patterns=(
+            r"(?:[Rr]untime|handler)[^\n]{0,60}does not support user namespaces",
+            r"snapshotter \\*\"(?P<name>[\w-]+)\\*\" doesn't support idmap mounts on this host",
+            r"OCI runtime doesn't support idmap mounts",
+            r"hostUsers[^\n]{0,40}(?:is )?not supported",
+        ),
+        verdict="the pod has hostUsers: false, and this node's engine, runtime or kernel cannot do it",
+        cause="It takes containerd 2.0 or CRI-O 1.25, runc 1.2 or crun 1.9, and a file system that can map ids "
+        "(overlay from Linux 5.19, tmpfs from 6.3; not NFS, not device nodes).",
+        remedy=(
+            "Upgrade the engine, the runtime and the kernel, or hostUsers: true for this pod.",
+            "containerd on an older kernel: slow_chown = true in [plugins.'io.containerd.snapshotter.v1.overlayfs'].",
+        ),
+        reference=USERNS,
+        tell="containerd --version; runc --version; uname -r; stat -f -c %T of each volume",
+        rank=45,
+    ),
+    Entry(
+        code="sandbox-not-removed",
+        title="the kubelet cannot end a pod's sandbox or remove its volumes",
+        patterns=(
+            rf"KillPodSandbox[^\n]*{EBUSY}",
+            r"[Oo]rphaned pod \\*\"?[\w-]+\\*\"? found, but (?:volume paths|volumes)[^\n]*",
+        ),
+        verdict="the kubelet cannot end the pod: the engine or the kernel does not let go of a container or a mount",
+        cause="A process in state D, a container that is paused or frozen, a mount in another mount namespace, or a "
+        "shim that is gone. The new pod usually starts all the same.",
+        remedy=(
+            "crictl ps -a; crictl inspect, then crictl stop and rm; systemctl restart containerd (crio).",
+            "grep -l POD-UID /proc/*/mountinfo names who holds a mount; state D: drain and reboot the node.",
+        ),
+        reference=DEBUG,
+        rank=64,
+    ),
+    Entry(
+        code="node-images-not-collected",
+        title="the kubelet cannot free disk space by removing images",
+        patterns=(
+            r"failed to garbage collect required amount of images[^\n]*",
+            r"\b(?:ImageGCFailed|FreeDiskSpaceFailed)\b",
+        ),
+        verdict="the node's disk for images is nearly full, and the kubelet finds no image to remove",
+        cause="All images are in use, or something else fills the disk: logs, volumes, leftovers of containers. It is "
+        "not about cgroups; evictions for disk space come next.",
+        remedy=("df -h /var/lib/containerd /var/lib/kubelet; du -xsh of both; crictl rmi --prune; larger disk.",),
+        reference="https://kubernetes.io/docs/concepts/architecture/garbage-collection/#container-image-lifecycle",
+        rank=60,
+        ours=False,
+    ),
+)

@@ -1,0 +1,57 @@
+"""What the kubelet finds, or cannot make, of its cgroups: controllers, limits, and the network namespace of a pod."""
+
+from __future__ import annotations
+
+from shim.diagnose.entry import EACCES, ENOSPC, EPERM, Entry
+
+KUBELET = "https://kubernetes.io/docs/concepts/architecture/cgroups/"
+
+ENTRIES = (
+    Entry(
+        code="kubelet-controllers-missing",
+        title="controllers of cgroup2 are not enabled in the kubelet's cgroup",
+        patterns=(
+            (
+                r"cgroup \[\\*\"?(?P<path>[^\]\"\\\n]*)\\*\"?\] has some missing controllers: "
+                r"(?P<controller>[a-z]+(?:, [a-z]+)*)"
+            ),
+        ),
+        verdict="the kubelet does not start: its cgroup ({path}) does not have the controllers {controller}",
+        cause="On cgroup2 every directory on the way must enable them in cgroup.subtree_control. The kernel does not "
+        "have it (WSL kernels of one's own, boards: memory), a v1 hierarchy holds it, realtime processes keep cpu "
+        "from being enabled, or the node is a container to which it was not delegated.",
+        remedy=(
+            "cat /sys/fs/cgroup/cgroup.controllers: missing there? The kernel, or its command line, lacks it.",
+            (
+                "Else: for c in cpu cpuset memory pids hugetlb; do echo +$c > /sys/fs/cgroup/cgroup.subtree_control; "
+                "done, and the same in {path}; Delegate=yes in the kubelet's unit."
+            ),
+            "WSL: wsl --update, and no kernel= in .wslconfig; kind, k3d, minikube: make the node again.",
+        ),
+        reference=KUBELET,
+        tell="cat /sys/fs/cgroup/cgroup.controllers /sys/fs/cgroup/cgroup.subtree_control; cat /proc/cgroups",
+        rank=45,
+        layout="v2",
+    ),
+    Entry(
+        code="pod-netns-refused",
+        title="the engine cannot make the network namespace of a pod",
+        patterns=(
+            (
+                r"failed to (?:create|set ?up) (?:network namespace|netns)[^\n]*: "
+                rf"(?P<reason>{EACCES}|{EPERM}|{ENOSPC})"
+            ),
+        ),
+        verdict="the engine cannot make, or keep, the network namespace of the pod's sandbox: {reason}",
+        cause="Permission denied: a profile of AppArmor or SELinux confines the engine itself (apparmor.d, a snap). "
+        "Operation not permitted: the engine runs in a container that is not privileged, or rootless. No space: "
+        "user.max_net_namespaces is reached, for example by namespaces in /run/netns that nobody removed.",
+        remedy=(
+            "journalctl -k | grep -i 'apparmor=.DENIED': aa-complain the engine's profile, or aa-disable it.",
+            "ip netns list | wc -l; sysctl user.max_net_namespaces; a node in a container: start it --privileged.",
+        ),
+        reference="https://github.com/roddhjav/apparmor.d/pull/57",
+        tell="unshare -n true as the engine's user; cat /proc/$(pgrep -o containerd)/attr/current",
+        rank=45,
+    ),
+)

@@ -112,6 +112,7 @@ ENTRIES = (
         patterns=(
             r"Failed to create existing container: (?P<path>/\S+?):? (?![^\n]*none of the resources)[^\n]*",
             r"Failed to process watch event: [^\n]*",
+            r"readString: Failed to read \\*\"(?P<path4>/sys/fs/cgroup[^\"\\\n]*)\\*\"[^\n]*no such (?:device|file)",
             r"Error while processing event \(\\*\"(?P<path2>/[^\"\\\n]*)\\*\"(?![^\n]*(?:no space|too many))[^\n]*",
             (
                 r"[Ff]ailed to watch directory \\*\"(?P<path3>/sys/fs/cgroup[^\"\\\n]*)\\*\"[^\n]*no such file or "

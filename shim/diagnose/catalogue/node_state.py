@@ -75,6 +75,7 @@ ENTRIES = (
             r"timing out in CRI-O[^\n]*[Cc]urrently at stage (?P<stage>[^\n:]+):",
             r"failed to reserve (?:container|sandbox) name [^\n]*is reserved for[^\n]*",
             r"error reserving (?:ctr|pod) name \S+ for id \w+",
+            r"pod sandbox with name \S+ already exists",
             r"Kubelet may be retrying requests that are timing out in CRI-O[^\n]*",
         ),
         verdict="the engine still works at an earlier attempt to make this container, or has forgotten to end it",

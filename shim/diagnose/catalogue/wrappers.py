@@ -172,7 +172,7 @@ ENTRIES = (
             r"(?<!group )\bOut of memory: Kill(?:ed)? process \d+[^\n]*",
         ),
         ambiguous=(
-            r"invoked oom-killer: gfp_mask[^\n]*",
+            r"invoked oom-killer: gfp_mask[^\n]*(?:\n[^\n]*\bcpuset=/ mems_allowed[^\n]*)?",
             r"process of this unit has been killed by the OOM killer",
             *SIGKILL,
         ),
@@ -186,7 +186,7 @@ ENTRIES = (
         reference="Linux Documentation/admin-guide/mm/concepts.rst, OOM killer",
         tell="journalctl -k | grep constraint=: CONSTRAINT_NONE is the host, CONSTRAINT_MEMCG a limit",
         offer=2,
-        first_for=r"gfp_mask=0x[0-9a-f]+\(GFP_HIGHUSER",
+        first_for=r"gfp_mask=0x[0-9a-f]+\(GFP_HIGHUSER|\bcpuset=/ mems_allowed",
         rank=60,
     ),
     Entry(

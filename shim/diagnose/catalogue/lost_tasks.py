@@ -1,0 +1,68 @@
+"""Containers of which the engine and the runtime do not say the same: one has lost what the other still has."""
+
+from __future__ import annotations
+
+from shim.diagnose.entry import Entry
+
+ENTRIES = (
+    Entry(
+        code="engine-lost-exit",
+        title="the engine takes a container for running whose process has ended",
+        patterns=(
+            r"task must be stopped before deletion: (?P<state>\w+)",
+            r"[Cc]annot kill container[^\n]*(?:container destroyed|[Cc]ontainer does not exist)",
+            r"runc did not terminate suc+ess?ful+y: container \\*\"?(?:\S+ )?does not exist",
+            r"(?:[Ff]ailed to kill|unknown error after kill)[^\n]*(?:no such process|already finished|does not exist)",
+            r"Container \S+ failed to exit within \d+ ?s(?:econds)? of (?:kill|signal)[^\n]*",
+        ),
+        verdict="the engine still has the container as running, and the runtime no longer knows it",
+        cause="Its process has ended, and the news did not arrive: the shim was killed or hung (memory, an overloaded "
+        "node), containerd or docker was restarted or upgraded at that moment, or the runtime's directory below /run "
+        "was removed. Stop, delete and exec then fail for ever.",
+        remedy=(
+            (
+                "Find its shim: ps -ef | grep 'shim.*ID'; kill it, then crictl rm -f ID (docker rm -f NAME), or "
+                "restart containerd (docker)."
+            ),
+            "A pod that hangs in Terminating: kubectl delete pod NAME --grace-period=0 --force, after the former.",
+            "Upgrade containerd (1.6.27, 1.7.12 or later), where several losses of exits were mended.",
+        ),
+        reference="https://github.com/containerd/containerd/issues/11133",
+        tell="ctr -n k8s.io tasks ls (docker inspect -f '{{{{.State.Pid}}}}' NAME): is there a process of that number?",
+        rank=38,
+    ),
+    Entry(
+        code="kubelet-cannot-place-itself",
+        title="the kubelet cannot move itself, or the engine, into the cgroup that is set for it",
+        patterns=(
+            r"[Ff]ailed to ensure (?:state of|process in container)[^\n]*?\\*\"(?P<path>/[^\"\\\n]*)\\*\"",
+            r"[Ff]ailed to move PIDs? [\d,]+ \(in[^\n]*",
+        ),
+        verdict="a notice of the kubelet: it cannot put itself into {path}",
+        cause="--kubelet-cgroups or --runtime-cgroups names a cgroup that it may not make or enter: rootless on v1, "
+        "in a container with read-only cgroups, or a slice of systemd that does not exist. It goes on in its own "
+        "cgroup, and repeats this; an OOM score that it may not lower belongs to it.",
+        remedy=(
+            "Leave --kubelet-cgroups, --runtime-cgroups (kubeletCgroups in its configuration) out, or name its own.",
+            "Rootless: use cgroup2 with Delegate=yes, and the feature gate KubeletInUserNamespace=true.",
+        ),
+        reference="https://kubernetes.io/docs/tasks/administer-cluster/kubelet-in-userns/",
+        rank=14,
+    ),
+    Entry(
+        code="kernel-memory-refused",
+        title="the kernel gets no memory for itself on behalf of a container",
+        patterns=(r"SLUB: Unable to allocate memory on node -?\d+", r"page allocation failure: order:\d+"),
+        verdict="the kernel could not allocate memory for its own objects, counted to a container or to the host",
+        cause="SLUB with node -1 and a cache name that has a container's id: that cgroup's memory limit is used up, "
+        "or the kernel (3.10, 4.4) miscounts kernel memory, a known fault once runc switched its accounting on. "
+        "Without an id: the host itself is short of free (contiguous) memory.",
+        remedy=(
+            "Kernel 3.10 or 4.4: boot with cgroup.memory=nokmem, or upgrade the kernel.",
+            "Otherwise raise the container's limit; the host: sysctl vm.min_free_kbytes, more memory.",
+        ),
+        reference="https://github.com/kubernetes/kubernetes/issues/61937",
+        tell="uname -r; cat memory.kmem.slabinfo in the container's v1 cgroup: does it answer?",
+        rank=55,
+    ),
+)

@@ -46,4 +46,21 @@ ENTRIES = (
         tell="grep -A8 'runtimes.kata' /etc/containerd/config.toml: is privileged_without_host_devices there?",
         rank=40,
     ),
+    Entry(
+        code="kata-update-before-start",
+        title="this version of Kata Containers cannot change a container before it runs",
+        patterns=(
+            r"PreStartContainer hook failed: updating resources for container[^\n]*",
+            r"updating resources for container \\*\"?[\w.-]+\\*\"? failed: [^\n]*(?:not running|not (?:yet )?started)",
+        ),
+        verdict="the kubelet sets the CPUs of a container before its start, and Kata refuses that",
+        cause="With cpuManagerPolicy: static the kubelet writes the container's CPUs between its making and its start. "
+        "Kata 1.x took changes only for running containers.",
+        remedy=(
+            "Upgrade Kata Containers to 2.0 or later.",
+            "Or cpuManagerPolicy: none on nodes with Kata; the guest has CPUs of its own anyway.",
+        ),
+        reference="https://github.com/kata-containers/runtime/issues/1083",
+        rank=40,
+    ),
 )

@@ -53,7 +53,7 @@ ENTRIES = (
         patterns=(
             r"missing node capacity for resources: ephemeral-storage",
             r"invalid capacity 0 on image filesystem",
-            r"(?<!RecentStats: )unable to find data (?:for container /[\s\])]|in memory cache)(?![^\n]*rootfs)",
+            r"(?<!RecentStats: )unable to find data (?:for container /(?:[\s\])]|$)|in memory cache)(?![^\n]*rootfs)",
             r"eviction manager: (?:no observation found|failed to get (?:get )?summary stats)[^\n]*",
             r"container runtime status check may not have completed yet",
         ),

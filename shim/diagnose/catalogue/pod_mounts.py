@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import ENOENT, EPERM, EROFS, Entry
+from shim.diagnose.entry import ENOENT, ENOTDIR, EPERM, EROFS, Entry
 
 OF_A_CONTAINER = r"/(?:run|var)/\S*/(?:rootfs|merged|mnt/[0-9a-f]{12,})/sys/fs"
 
@@ -67,6 +67,17 @@ ENTRIES = (
         ),
         reference="https://github.com/containerd/containerd/pull/11252",
         tell="kubectl get pod NAME -o yaml | grep -B3 -A3 'path: /dev$'; docker inspect NAME: Mounts",
+        rank=40,
+    ),
+    Entry(
+        code="crun-device-below-root",
+        title="crun 1.4 cannot make a device directly below /",
+        patterns=(rf"\bmknod `(?P<path>/[^/`\n]+)`: {ENOTDIR}",),
+        verdict="crun cannot make the device {path}, because it lies directly below / of the container",
+        cause="A fault of crun 1.4: it looks for the directory above the device and finds none. Pods with "
+        "volumeDevices (raw block volumes, Rook, KubeVirt) meet it.",
+        remedy=("Upgrade crun to 1.4.6 or later.", "Or a devicePath in a directory: /dev/xvda instead of /xvda."),
+        reference="https://github.com/containers/crun/issues/917",
         rank=40,
     ),
 )

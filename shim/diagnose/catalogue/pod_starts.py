@@ -41,6 +41,7 @@ ENTRIES = (
             r"(?:[Rr]untime|handler)[^\n]{0,60}does not support user namespaces",
             r"snapshotter \\*\"(?P<name>[\w-]+)\\*\" doesn't support idmap mounts on this host",
             r"OCI runtime doesn't support idmap mounts",
+            r"failed to create idmapped mount: [^\n]*|Unable to shift GID/UID for [^\n]*",
             r"hostUsers[^\n]{0,40}(?:is )?not supported",
         ),
         verdict="the pod has hostUsers: false, and this node's engine, runtime or kernel cannot do it",

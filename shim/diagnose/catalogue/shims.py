@@ -52,7 +52,7 @@ ENTRIES = (
     Entry(
         code="shim-not-started",
         title="containerd's shim ends while it starts",
-        ambiguous=(r"failed to start shim: (?:start failed: )?(?P<said>[^\n]{2,200})",),
+        ambiguous=(r"failed to start shim: (?:start failed: )?(?P<said>[^\n\"]{2,200}?)(?:: unknown)?\"?$",),
         verdict="containerd's shim did not start: {said}",
         cause="The last words are the shim's own. Usual: its directory or socket below /run/containerd is left over "
         "(file exists, address in use), the disk of /run is full, no memory or processes are left on the host, or "

@@ -40,8 +40,9 @@ ENTRIES = (
         verdict="the kubelet could not mount a volume of the pod; the runtime was not asked yet",
         cause="The lines behind 'Output:' are mount's own. Usual: a Secret, ConfigMap or claim that does not exist, a "
         "tool that the node lacks (mount.nfs, mount.cifs), a server that does not answer, a subPath that leads out of "
-        "its volume or is a file where a directory is expected. Rootless, a file system with nodev, noexec or ro may "
-        "not be bound again without these flags.",
+        "its volume or is a file where a directory is expected. 'Object cache' and 'timed out' mean that the kubelet "
+        "itself waits: for the API server, or because it restarts again and again. Rootless, a file system with "
+        "nodev, noexec or ro may not be bound again without these flags.",
         remedy=(
             "kubectl describe pod NAME: which volume? kubectl get secret,configmap,pvc -n NAMESPACE: does it exist?",
             "On the node: the mount command of the log by hand; apt-get install nfs-common cifs-utils.",

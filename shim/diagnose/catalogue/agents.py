@@ -16,6 +16,9 @@ ENTRIES = (
             r"No mount ?[Pp]oints were detected, current cgroup root is:? (?P<path>\S+)",
             r"[Cc]annot find [Dd]ocker cgroup directory",
             rf"\bno {PLACE} (?:was |were )?found",
+            r"(?:[Cc]ould not find|[Nn]o valid) [Cc][Gg]roup base path",
+            r"Failed to create path resolver[^\n]*|Failed to read PID info for pod[^\n]*",
+            r"[Ff]ailed to open file /sys/fs/cgroup/\S*(?:kubepods|docker|libpod|crio|cri-containerd)\S*cgroup\.procs",
             rf"{PLACE} not found (?:for|of|in) (?:the )?{CONTAINER}",
             (
                 rf"(?:[Ff]ailed|[Uu]nable|[Cc]ould not|[Cc]annot|[Cc]an't|[Cc]ouldn't) (?:to )?"
@@ -37,5 +40,26 @@ ENTRIES = (
         reference="https://github.com/DataDog/datadog-agent/issues/7865",
         tell="stat -fc %T /sys/fs/cgroup on the node (cgroup2fs?), and the same below the path that the agent reads",
         rank=52,
+    ),
+    Entry(
+        code="bpf-not-attached-to-cgroup",
+        title="a BPF program of an agent cannot be attached to a cgroup",
+        patterns=(
+            r"cgroup attach: [^\n]*(?:PROG_ATTACH|attach program|bpf_link)[^\n]*",
+            r"create link: (?P<reason>bad file descriptor|operation not permitted|invalid argument)",
+        ),
+        verdict="the kernel refuses to attach the agent's BPF program to the cgroup that it names",
+        cause="Bad file descriptor: the directory is not on a cgroup2 file system (v1 host, or not mounted where the "
+        "agent looks). Operation not permitted: another program is attached there, or above, that allows no second "
+        "one (nodes that are containers share the host's tree: kind, k3d, k0s in docker), or CAP_BPF, CAP_NET_ADMIN "
+        "or CAP_SYS_ADMIN is missing. Invalid argument: the kernel does not know this kind of program.",
+        remedy=(
+            "Cilium: cgroup.autoMount.enabled=true, or cgroup.hostRoot= the place of cgroup2 (/sys/fs/cgroup).",
+            "Nodes in docker: cgroup2 on the host and a cgroup namespace for each node (--cgroupns=private).",
+            "bpftool cgroup tree shows what is attached; detach what an earlier agent has left.",
+        ),
+        reference="https://docs.cilium.io/en/stable/network/kubernetes/kubeproxy-free/",
+        tell="grep cgroup2 /proc/self/mountinfo in the agent's container; bpftool cgroup tree on the host",
+        rank=46,
     ),
 )

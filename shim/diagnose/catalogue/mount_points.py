@@ -134,6 +134,10 @@ ENTRIES = (
         title="a file system of the kernel that is a mount's source is not there",
         patterns=(
             rf"failed to fulfil mount request: open (?P<path>/sys/(?:kernel|firmware|fs/bpf)\b[^\n:]*): {ENOENT}",
+            (
+                r"(?:failed to mkdir|mount source path) [\"'](?P<path2>/(?:sys|proc)/[^\"'\n]+)[\"']: mkdir [^\n:]+: "
+                rf"(?:{EPERM}|{ENOENT}|{EACCES})"
+            ),
         ),
         verdict="the source of a mount, {path}, belongs to the kernel, and this kernel does not have it",
         cause="The directories below /sys/kernel and /sys/fs exist only where the kernel was built for them; no "

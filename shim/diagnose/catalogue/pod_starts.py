@@ -87,4 +87,27 @@ ENTRIES = (
         rank=60,
         ours=False,
     ),
+    Entry(
+        code="pod-metrics-missing",
+        title="Kubernetes has no figures of a pod's memory and CPU",
+        patterns=(
+            r"Metrics API not available|metrics not available yet",
+            r"[Uu]nable to fetch (?:pod|node) metrics for[^\n]*",
+            r"(?:unable|failed) to get metrics for resource (?:cpu|memory)[^\n]*",
+            r"failed to get (?:cpu|memory) (?:utilization|usage): [^\n]*",
+        ),
+        verdict="there are no figures of memory and CPU for the pod, so kubectl top and autoscalers cannot use them",
+        cause="metrics-server is not installed, cannot reach the kubelets (certificates, network), or the pod is only "
+        "seconds old. An autoscaler by percentage also needs requests in every container. If all nodes answer and "
+        "pods are missing, cAdvisor in the kubelet does not find their cgroups: other cgroup drivers in the kubelet "
+        "and the engine, or a version too old for the layout.",
+        remedy=(
+            "kubectl get apiservices v1beta1.metrics.k8s.io; kubectl -n kube-system logs deploy/metrics-server",
+            "Set resources.requests.cpu and memory in each container of the pod, sidecars as well.",
+            "kubectl get --raw /api/v1/nodes/NODE/proxy/stats/summary: are the pods there?",
+        ),
+        reference="https://kubernetes.io/docs/tasks/debug/debug-cluster/resource-metrics-pipeline/",
+        rank=60,
+        ours=False,
+    ),
 )

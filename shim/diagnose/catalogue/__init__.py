@@ -58,6 +58,7 @@ from shim.diagnose.catalogue import (
     neighbours,
     nested,
     node,
+    node_checks,
     node_state,
     nspawn,
     old_filters,
@@ -114,7 +115,14 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("Engines and the host around them", (*hosts.ENTRIES, *podman.ENTRIES, *lxc.ENTRIES)),
     (
         "Start of a node",
-        (*node.ENTRIES, *kubelet.ENTRIES, *daemons.ENTRIES, *engine_start.ENTRIES, *engine_sockets.ENTRIES),
+        (
+            *node.ENTRIES,
+            *node_checks.ENTRIES,
+            *kubelet.ENTRIES,
+            *daemons.ENTRIES,
+            *engine_start.ENTRIES,
+            *engine_sockets.ENTRIES,
+        ),
     ),
     ("Settings of the kubelet and kubeadm", (*kubelet_settings.ENTRIES, *kubeadm.ENTRIES)),
     (

@@ -86,7 +86,7 @@ ENTRIES = (
                 r"map)[^\n]*"
             ),
             rf"unshare: (?:unshare failed|write failed [^\n]*|cannot [^\n]*): {EPERM}",
-            rf"nsenter: [^\n]*: {EPERM}",
+            rf"nsenter: (?!reassociate)[^\n]*: {EPERM}",
             r"rootlesskit[^\n]*fork/exec /proc/self/exe: permission denied",
             r"Failed to move to new namespace: PID namespaces supported[^\n]*",
             r"credentials\.cc\(\d+\)[^\n]*Permission denied",

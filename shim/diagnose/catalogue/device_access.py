@@ -15,15 +15,18 @@ NODE = (
     r"|disk/by|mapper/docker)[\w./-]*\w)"
 )
 QUOTE = r"['\"`]?"
+# FFmpeg does not say why it cannot use the device.
+NO_DISPLAY = r"No VA display found for device (?P<path>/dev/[\w/-]+)"
 
 
-def using(error: str) -> tuple[str, str]:
+def using(error: str) -> tuple[str, ...]:
     """Return patterns for a program's words that a device cannot be opened: errno behind it (C, Go) or before it
     (Python, Node.js).
     """
-    behind = rf"{NODE}{QUOTE}(?: for (?:reading|writing))?\)?:? \(?(?:open: )?{error}"
+    behind = rf"{NODE}{QUOTE}(?: (?:for (?:reading|writing)|read-write))?\)?:? \(?(?:open: )?{error}"
     before = rf"(?:\[Errno \d+\] |E[A-Z]+: ){error}[^\n/]{{0,40}}['\"`]{NODE}['\"`]"
-    return PROGRAM + behind, PROGRAM + before
+    traced = rf"{NODE}['\"], [^\n]{{0,40}} = -1 E[A-Z]+ \({error}"  # as strace shows it
+    return PROGRAM + behind, PROGRAM + before, PROGRAM + traced
 
 
 ENTRIES = (
@@ -50,6 +53,8 @@ ENTRIES = (
         code="device-belongs-to-other-group",
         title="a program may not open a device: its file permissions forbid it",
         patterns=using(EACCES),
+        ambiguous=(NO_DISPLAY,),
+        offer=2,
         verdict="the user of the program may not open {path}: it belongs to another user or group (EACCES)",
         cause="The device keeps owner, group and mode of the host, where its group (video, render, dialout, kvm) has "
         "a number that the image does not know. Rootless, root in the container is an ordinary user on the host. "
@@ -67,6 +72,8 @@ ENTRIES = (
         code="device-not-in-container",
         title="a program does not find a device",
         patterns=using(rf"(?:{ENOENT}|{ENODEV})"),
+        ambiguous=(NO_DISPLAY,),
+        offer=1,
         verdict="{path} is not in the container, or its driver is not loaded on the host",
         cause="Devices come from the host: the driver must be loaded there, and the device be given to the container. "
         "/dev/kvm is missing in virtual machines without nested virtualization, /dev/net/tun until the module tun is "
@@ -90,10 +97,11 @@ ENTRIES = (
         ),
         verdict="the container may not use loop devices, or there is none left",
         cause="Loop devices belong to the whole host. A container sees only those that existed when it started, and "
-        "may use none unless it is privileged; mounting what is on them needs CAP_SYS_ADMIN as well.",
+        "may use none unless it is privileged; mounting what is on them needs CAP_SYS_ADMIN as well. Busy: the host "
+        "uses the device that was given (every snap takes one).",
         remedy=(
             "docker run --privileged -v /dev:/dev; Kubernetes: privileged: true and a hostPath of /dev.",
-            "On the host: modprobe loop max_loop=64; losetup -a: detach what is left over.",
+            "On the host: losetup -f names a free one; modprobe loop max_loop=64; losetup -a shows what to detach.",
             "Without loop devices: mount the image on the host, or use guestfish, mtools, debugfs.",
         ),
         reference="https://github.com/moby/moby/issues/27886",

@@ -267,7 +267,8 @@ ENTRIES = (
         patterns=(r"Failed to initialize NVML: Unknown Error",),
         verdict="the GPU was taken away: systemd applied its own device rules again",
         cause="With the systemd driver, a daemon-reload replaces the device rules by those that systemd knows. "
-        "systemd knows only devices that have a link in /dev/char.",
+        "systemd knows only devices that have a link in /dev/char. "
+        "On Kubernetes an update of the container does the same (static CPU policy, in-place resize).",
         remedy=(
             "nvidia-ctk system create-dev-char-symlinks --create-all",
             "or pass the devices explicitly (--device, CDI), or use the cgroupfs driver",

@@ -70,4 +70,20 @@ ENTRIES = (
         tell="ls -d /sys/fs/cgroup/*{path} /sys/fs/cgroup{path}",
         rank=36,
     ),
+    Entry(
+        code="evictions-without-pods-cgroup",
+        title="the kubelet finds no cgroup of all pods, by which it decides about evictions",
+        patterns=(r"system container \\*\"pods\\*\" not found in metrics",),
+        verdict="the kubelet has no figures of the pods' common cgroup (kubepods): allocatableMemory is not watched",
+        cause="With cgroupsPerQOS: false there is no such cgroup; with a cgroupRoot of one's own, or a kubelet in a "
+        "container that does not see the host's tree, it is somewhere else. The node goes on working, and evicts "
+        "only by the memory of the whole node.",
+        remedy=(
+            "cgroupsPerQOS: true and enforceNodeAllocatable: [pods] (the defaults), and leave cgroupRoot out.",
+            "In the first minute after a start it is only a notice.",
+        ),
+        reference="https://kubernetes.io/docs/tasks/administer-cluster/reserve-compute-resources/",
+        tell="ls -d /sys/fs/cgroup/kubepods* /sys/fs/cgroup/*/kubepods*; grep -i cgroup /var/lib/kubelet/config.yaml",
+        rank=50,
+    ),
 )

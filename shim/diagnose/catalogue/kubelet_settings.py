@@ -117,7 +117,7 @@ ENTRIES = (
         code="kubelet-finds-no-engine",
         title="the kubelet or kubeadm cannot speak with the engine",
         patterns=(
-            r"validate service connection[^\n]*",
+            r"validate service connection[^\n]*|unable to determine runtime API version[^\n]*",
             r"unknown service runtime\.v1(?:alpha2)?\.(?:RuntimeService|ImageService)",
             r"CRI v1 runtime API is not implemented for endpoint[^\n]*",
             r"container runtime is not running: output[^\n]*",

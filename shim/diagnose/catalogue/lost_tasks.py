@@ -65,4 +65,18 @@ ENTRIES = (
         tell="uname -r; cat memory.kmem.slabinfo in the container's v1 cgroup: does it answer?",
         rank=55,
     ),
+    Entry(
+        code="podman-follows-inner-systemd",
+        title="podman looks for the figures of a container in a cgroup that its own systemd has made",
+        patterns=(r"unable to load cgroup at (?P<path>/\S+/init\.scope): cgroup deleted",),
+        verdict="podman reads the figures in {path}, which is not in every hierarchy",
+        cause="On v1 systemd in a container moves itself to init.scope, but only in the hierarchy name=systemd. podman "
+        "before 3.1 takes that for the container's cgroup in all hierarchies, and stops at the first one without it.",
+        remedy=(
+            "Upgrade podman to 3.1 or later, or use cgroup2.",
+            "Until then podman stats with the names of the containers without systemd.",
+        ),
+        reference="https://github.com/containers/podman/issues/9252",
+        rank=20,
+    ),
 )

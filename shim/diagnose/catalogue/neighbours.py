@@ -24,7 +24,7 @@ ENTRIES = (
             r"system configuration does not support cgroup management",
             r"[Cc]ould not find cgroup (?:mount|root|controller)[^\n]*",
             r"no cgroup (?:mounts?|subsystems?) (?:found|available)[^\n]*",
-            rf"(?<!or the\s)cgroups? v?1? ?(?:is|are) not (?:mounted|available|enabled){DISCARDED}[^\n]*",
+            rf"(?<!(?:or the|memory)\s)cgroups? v?1? ?(?:is|are) not (?:mounted|available|enabled){DISCARDED}[^\n]*",
             r"cgroup (?:subsystems?|controllers?|hierarchy) [^\n]{0,40}(?:is|are) (?:missing|not mounted)[^\n]*",
             r"cgroups? (?:directory|file system)[^\n]{0,40} is not mounted[^\n]*",
         ),
@@ -170,10 +170,9 @@ ENTRIES = (
         code="kata-guest-memory-missing",
         title="the host does not have the memory, or huge pages, for a virtual machine",
         patterns=(r"unable to map backing store for guest RAM: Cannot allocate memory",),
-        verdict="QEMU gets no memory for the guest of this sandbox: too few huge pages, or a memory limit",
-        cause="With enable_hugepages the whole guest lies in huge pages of the host; else the memory limit of "
-        "the pod's "
-        "cgroup (sandbox_cgroup_only) or the host is too small for it.",
+        verdict="QEMU gets no memory for its guest (Kata, KubeVirt): too few huge pages, or a memory limit",
+        cause="A guest with huge pages lies in them as a whole (on one NUMA node, if pinned); else the memory limit of "
+        "the pod's cgroup (sandbox_cgroup_only) or the host is too small for it.",
         remedy=(
             "grep Huge /proc/meminfo; sysctl -w vm.nr_hugepages=<guest's MiB / 2>; or enable_hugepages = false",
             "default_memory in Kata's configuration.toml; a larger limit of the pod, or its overhead.",

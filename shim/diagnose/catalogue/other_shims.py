@@ -75,6 +75,7 @@ ENTRIES = (
             r"only supports? cgroups? ?v(?:ersion )?1[^\n]*|(?:requires|needs) cgroups? ?v(?:ersion )?1\b[^\n]*",
             r"Can't set cgroup permission on the host for [^\n]*",
             r"Expected cgroup file not found[^\n]*",
+            r"Could not detect slice of whitelisted controller[^\n]*",
         ),
         verdict="this program, or its version, knows only cgroup v1, and the host has cgroup2",
         cause="Distributions use cgroup2 since 2021. Programs from before look for v1's files (devices, "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import ENOENT, ENOTDIR, EPERM, EROFS, Entry
+from shim.diagnose.entry import EACCES, ENOENT, ENOTDIR, EPERM, EROFS, Entry
 
 OF_A_CONTAINER = r"/(?:run|var)/\S*/(?:rootfs|merged|mnt/[0-9a-f]{12,})/sys/fs"
 
@@ -79,5 +79,24 @@ ENTRIES = (
         remedy=("Upgrade crun to 1.4.6 or later.", "Or a devicePath in a directory: /dev/xvda instead of /xvda."),
         reference="https://github.com/containers/crun/issues/917",
         rank=40,
+    ),
+    Entry(
+        code="volume-source-refused",
+        title="podman may not look at the source of a volume",
+        patterns=(rf"\bstatfs (?P<source>/(?!sys/)[^\n:]*): {EACCES}",),
+        verdict="this user may not reach {source}, which is to be mounted into the container (EACCES)",
+        cause="Rootless podman does everything as its user: a directory on the way that the user may not search, a "
+        "socket of root's engine (/var/run/docker.sock), NFS or FUSE of another user, or SELinux.",
+        remedy=(
+            "namei -l {source} shows which part refuses; give it to the user, or mount a directory of the user.",
+            (
+                "For an engine's socket: systemctl --user enable --now podman.socket, and mount "
+                "$XDG_RUNTIME_DIR/podman/podman.sock (k3d: DOCKER_SOCK names it)."
+            ),
+        ),
+        reference="https://k3d.io/stable/usage/advanced/podman/",
+        tell="namei -l {source} as the user; id",
+        rank=50,
+        ours=False,
     ),
 )

@@ -151,7 +151,10 @@ ENTRIES = (
     Entry(
         code="container-does-not-die",
         title="a killed container does not end",
-        patterns=(r"tried to kill container, but did not receive an exit event",),
+        patterns=(
+            r"tried to kill container, but did not receive an exit event",
+            r"an error occurs during waiting for container [^\n]*to be killed",
+        ),
         verdict="the container was killed, and its end was not reported",
         cause="A process hangs in the kernel (state D: a disk or network file system), containerd's shim was lost or "
         "hangs, or AppArmor denies the signal (docker from snap beside another).",

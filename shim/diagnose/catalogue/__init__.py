@@ -59,6 +59,7 @@ from shim.diagnose.catalogue import (
     nested,
     node,
     node_checks,
+    node_limits,
     node_state,
     nspawn,
     old_filters,
@@ -129,6 +130,7 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         "Pods that Kubernetes ends or refuses",
         (
             *evictions.ENTRIES,
+            *node_limits.ENTRIES,
             *pod_resources.ENTRIES,
             *node_state.ENTRIES,
             *pod_mounts.ENTRIES,

@@ -62,4 +62,23 @@ ENTRIES = (
         tell="grep cgroup2 /proc/self/mountinfo in the agent's container; bpftool cgroup tree on the host",
         rank=46,
     ),
+    Entry(
+        code="cadvisor-finds-no-layer",
+        title="cAdvisor does not find the layer of a container of docker",
+        patterns=(r"failed to identify the read-write layer ID for container[^\n]*",),
+        verdict="cAdvisor (or the kubelet) does not find docker's notes on the container's layer, and leaves it out",
+        cause="It looks in /var/lib/docker/image/DRIVER/layerdb/mounts. Docker has another data-root, or the directory "
+        "is not mounted into cAdvisor's container; or Docker uses containerd's image store (the default since "
+        "Docker 29), which has no such files; or the container has just ended.",
+        remedy=(
+            "Mount it: -v /var/lib/docker/:/var/lib/docker:ro; another data-root: also --docker_root=DIRECTORY.",
+            (
+                "Upgrade cAdvisor (0.54 or later for containerd's image store), or daemon.json: "
+                '{{"features": {{"containerd-snapshotter": false}}}}.'
+            ),
+        ),
+        reference="https://github.com/google/cadvisor/issues/1932",
+        tell="docker info --format '{{{{.DockerRootDir}}}} {{{{.Driver}}}} {{{{.DriverStatus}}}}'",
+        rank=40,
+    ),
 )

@@ -10,7 +10,7 @@ ENTRIES = (
     Entry(
         code="kata-knows-only-v1",
         title="this version of Kata Containers knows only cgroup v1",
-        patterns=(r"\b(?:sandbox|overhead) cgroup:? cgroups: cgroup mountpoint does not exist",),
+        patterns=(r"\b(?:sandbox|overhead|controller) cgroups?:? (?:cgroups: )?cgroup mountpoint does not exist",),
         verdict="Kata's shim looks for v1 hierarchies to make the sandbox's cgroup, and this host has none",
         cause="Kata Containers before 2.5 uses only v1; the host has cgroup2 alone. Where the host has v1, the "
         "hierarchy name=systemd is not mounted.",
@@ -62,5 +62,36 @@ ENTRIES = (
         ),
         reference="https://github.com/kata-containers/runtime/issues/1083",
         rank=40,
+    ),
+    Entry(
+        code="kata-shared-files-missing",
+        title="Kata's virtual machine does not see the container's files",
+        patterns=(r"failed to mount \\*\"?/run/kata-containers/shared/containers/[^\n]*ENOENT[^\n]*",),
+        verdict="the virtual machine of the pod does not have the container's files, which the host should share",
+        cause="Firecracker cannot share directories, so containerd must give block devices (snapshotter devmapper or "
+        "blockfile). With QEMU or Cloud Hypervisor virtiofsd has ended, or the snapshot was removed.",
+        remedy=(
+            'Firecracker: snapshotter = "devmapper" for the runtime kata-fc in containerd\'s configuration.',
+            "Others: journalctl -t kata, and is virtiofsd running? Delete the pod, so that it is made again.",
+        ),
+        reference="https://github.com/kata-containers/kata-containers/issues/8764",
+        tell="ctr plugins ls | grep devmapper; pgrep -af virtiofsd",
+        rank=30,
+    ),
+    Entry(
+        code="kata-overhead-cgroup-refused",
+        title="Kata cannot put its processes into the cgroup for overhead",
+        patterns=(
+            r"write /sys/fs/cgroup/(?:\w+/)?(?:vc|kata_overhead)\b[^\s:]*: (?:invalid argument|no such process)",
+        ),
+        verdict="the kernel refuses Kata's threads in its cgroup for overhead (/vc or /kata_overhead)",
+        cause="With sandbox_cgroup_only=false Kata divides the threads of the virtual machine over two cgroups. On "
+        "cgroup2 threads of one process cannot be in cgroups of different trees.",
+        remedy=(
+            "sandbox_cgroup_only = true in Kata's configuration.toml (and a pod overhead in the RuntimeClass).",
+            "Or upgrade Kata Containers.",
+        ),
+        reference="https://github.com/kata-containers/kata-containers/issues/6977",
+        rank=20,
     ),
 )

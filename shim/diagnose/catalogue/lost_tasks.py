@@ -66,17 +66,38 @@ ENTRIES = (
         rank=55,
     ),
     Entry(
-        code="podman-follows-inner-systemd",
-        title="podman looks for the figures of a container in a cgroup that its own systemd has made",
-        patterns=(r"unable to load cgroup at (?P<path>/\S+/init\.scope): cgroup deleted",),
-        verdict="podman reads the figures in {path}, which is not in every hierarchy",
-        cause="On v1 systemd in a container moves itself to init.scope, but only in the hierarchy name=systemd. podman "
-        "before 3.1 takes that for the container's cgroup in all hierarchies, and stops at the first one without it.",
-        remedy=(
-            "Upgrade podman to 3.1 or later, or use cgroup2.",
-            "Until then podman stats with the names of the containers without systemd.",
+        code="podman-stats-without-cgroup",
+        title="podman stats does not find the cgroup, or the figures, of a container",
+        patterns=(
+            r"unable to load cgroup at (?P<path>\S+): (?:cgroups: )?cgroup deleted",
+            r"unable to obtain cgroup stats: [^\n]*",
         ),
-        reference="https://github.com/containers/podman/issues/9252",
+        verdict="podman finds no figures of the container: its cgroup is not where podman looks",
+        cause="Rootless on v1 a container has no cgroup of its own. On v1 systemd in a container moves to init.scope, "
+        "and podman before 3.3 follows it. Stats were asked for with another --cgroup-manager than the container "
+        "was started with, or podman runs in a container with another view of the tree. Or the container just ended.",
+        remedy=(
+            "Upgrade podman (3.3 or later), and use cgroup2: rootless, too, it has all figures there.",
+            "The same cgroup_manager in containers.conf for all podman commands.",
+        ),
+        reference="https://github.com/containers/podman/pull/10609",
+        tell="stat -fc %T /sys/fs/cgroup; podman inspect NAME --format '{{{{.State.CgroupPath}}}}'",
         rank=20,
+    ),
+    Entry(
+        code="process-without-number",
+        title="an engine looks up process 0 in /proc",
+        patterns=(r"(?P<path>/proc/0/[\w/]+)[`'\"]?: no such file or directory",),
+        verdict="the engine looks for {path}: for it the process has number 0, so it has ended or was never there",
+        cause="State.Pid is 0 once the container has ended; the command came too late. The same number is given for "
+        "a process outside of one's PID namespace (an engine in a container). CRI-O 1.27 does so for pods with a user "
+        "namespace.",
+        remedy=(
+            "Start the container, and look into its log why it ended. An engine in a container: --pid=host.",
+            "CRI-O: upgrade it.",
+        ),
+        reference="https://github.com/cri-o/cri-o/issues/7568",
+        tell="docker, podman inspect NAME --format '{{{{.State.Pid}}}} {{{{.State.Status}}}}'",
+        rank=50,
     ),
 )

@@ -110,4 +110,20 @@ ENTRIES = (
         rank=60,
         ours=False,
     ),
+    Entry(
+        code="automatic-user-namespace-ids",
+        title="there are no ids left for another automatic user namespace",
+        patterns=(r"not enough (?:unused|available) IDs in user namespace",),
+        verdict="the engine finds no free range of ids for the container's or pod's user namespace",
+        cause="With userns=auto (podman --userns=auto, CRI-O's annotation userns-mode) every container gets a range of "
+        'its own, 65536 ids by default, out of those of the user "containers" in /etc/subuid and /etc/subgid. There '
+        "is no such line, or it is used up.",
+        remedy=(
+            "echo containers:200000:268435456 | tee -a /etc/subuid /etc/subgid, and restart CRI-O.",
+            "Fewer ids for each: --userns=auto:size=65536, or the annotation auto:size=65536; remove old containers.",
+        ),
+        reference="https://docs.podman.io/en/latest/markdown/podman-run.1.html#userns-mode",
+        tell="grep containers /etc/subuid /etc/subgid",
+        rank=60,
+    ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import Entry
+from shim.diagnose.entry import ENOENT, Entry
 
 # What such programs call the place that they look for.
 PLACE = r"cgroups? (?:path|director(?:y|ies)|folder|id|mount ?points?|file)"
@@ -14,7 +14,8 @@ ENTRIES = (
         title="a program that watches containers does not find their cgroups",
         patterns=(
             r"No mount ?[Pp]oints were detected, current cgroup root is:? (?P<path>\S+)",
-            r"[Cc]annot find [Dd]ocker cgroup directory",
+            r"[Cc]annot find [Dd]ocker cgroup directory|couldn't find any \w+ entry for process with PID",
+            r"cgroup data collection disabled[^\n]*|failed to resolve cgroup: [^\n]*",
             rf"\bno {PLACE} (?:was |were )?found",
             r"(?:[Cc]ould not find|[Nn]o valid) [Cc][Gg]roup base path",
             r"Failed to create path resolver[^\n]*|Failed to read PID info for pod[^\n]*",
@@ -46,21 +47,25 @@ ENTRIES = (
         title="a BPF program of an agent cannot be attached to a cgroup",
         patterns=(
             r"cgroup attach: [^\n]*(?:PROG_ATTACH|attach program|bpf_link)[^\n]*",
+            r"failed to attach to cgroup: (?P<reason2>[^\n]+)",
+            r"attaching sock\w* program: [^\n]*|failed to attach connect-time load balancer[^\n]*",
             r"create link: (?P<reason>bad file descriptor|operation not permitted|invalid argument)",
         ),
         verdict="the kernel refuses to attach the agent's BPF program to the cgroup that it names",
-        cause="Bad file descriptor: the directory is not on a cgroup2 file system (v1 host, or not mounted where the "
-        "agent looks). Operation not permitted: another program is attached there, or above, that allows no second "
-        "one (nodes that are containers share the host's tree: kind, k3d, k0s in docker), or CAP_BPF, CAP_NET_ADMIN "
-        "or CAP_SYS_ADMIN is missing. Invalid argument: the kernel does not know this kind of program.",
+        cause="No such file, or bad file descriptor: the directory is not there, or not on a cgroup2 file system (v1 "
+        "host, not mounted at /sys/fs/cgroup/unified or /run/calico/cgroup, where the agent looks). Operation not "
+        "permitted: another program is attached there, or above, that allows no second one (nodes that are containers "
+        "share the host's tree: kind, k3d, k0s in docker), or CAP_BPF, CAP_NET_ADMIN or CAP_SYS_ADMIN is missing. "
+        "Invalid argument: the kernel does not know this kind of program.",
         remedy=(
             "Cilium: cgroup.autoMount.enabled=true, or cgroup.hostRoot= the place of cgroup2 (/sys/fs/cgroup).",
+            "Calico: its init container mount-bpffs mounts it (3.24 or later); elsewhere: mount -t cgroup2 none PLACE.",
             "Nodes in docker: cgroup2 on the host and a cgroup namespace for each node (--cgroupns=private).",
             "bpftool cgroup tree shows what is attached; detach what an earlier agent has left.",
         ),
         reference="https://docs.cilium.io/en/stable/network/kubernetes/kubeproxy-free/",
         tell="grep cgroup2 /proc/self/mountinfo in the agent's container; bpftool cgroup tree on the host",
-        rank=46,
+        rank=29,
     ),
     Entry(
         code="cadvisor-finds-no-layer",
@@ -80,5 +85,45 @@ ENTRIES = (
         reference="https://github.com/google/cadvisor/issues/1932",
         tell="docker info --format '{{{{.DockerRootDir}}}} {{{{.Driver}}}} {{{{.DriverStatus}}}}'",
         rank=40,
+    ),
+    Entry(
+        code="agent-not-in-host-proc",
+        title="an agent does not find itself in the host's /proc",
+        patterns=(
+            r"error (?:getting group status|determining cgroups version|initializing cgroup reader)[^\n]*",
+            rf"open (?P<path>/(?:hostfs|host|rootfs)/proc/self/\w+): {ENOENT}",
+        ),
+        verdict="the agent looks for its own process in the host's /proc, and it has another number there",
+        cause="With the host's /proc mounted (hostfs, /host/proc) a container's process is found under the number that "
+        "the host gives it. In a PID namespace of its own the agent knows only the inner one. Or the host's /proc "
+        "is not mounted there at all. It loses figures about itself, and some do not start.",
+        remedy=(
+            (
+                "docker: --pid=host -v /proc:/hostfs/proc:ro -v /sys/fs/cgroup:/hostfs/sys/fs/cgroup:ro; Kubernetes: "
+                "hostPID: true and the same as hostPath volumes."
+            ),
+            "Metricbeat, Elastic Agent: upgrade; on docker set --system.hostfs=/hostfs only with these mounts.",
+        ),
+        reference="https://www.elastic.co/docs/reference/beats/metricbeat/running-on-docker",
+        tell="ls -l /hostfs/proc/self in the agent's container: does it point to a number?",
+        rank=12,
+    ),
+    Entry(
+        code="agent-cannot-read-figures",
+        title="an agent does not understand a file of figures of a cgroup",
+        patterns=(
+            r"(?P<file>(?:io|memory|cpu)\.(?:stat|max|pressure))['\"]?:? [^\n]*(?:does not match format|cannot parse)",
+        ),
+        verdict="the agent does not understand what the kernel writes in {file}",
+        cause="The format grows with the kernel: some versions give several devices without figures on one line of "
+        "io.stat, newer ones new keys. The container is well; only the agent's figures are missing.",
+        remedy=(
+            "Upgrade the agent.",
+            "Or switch this group of figures off: Metricbeat: process.cgroups.enabled: false.",
+        ),
+        reference="https://github.com/elastic/beats/issues/32345",
+        tell="cat /sys/fs/cgroup/io.stat",
+        rank=55,
+        ours=False,
     ),
 )

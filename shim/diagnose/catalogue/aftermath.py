@@ -48,7 +48,7 @@ ENTRIES = (
         code="kubelet-file-system-unknown",
         title="the kubelet cannot tell the file system of its directory",
         patterns=(
-            r"failed to get rootfs info: [^\n]*",
+            r"failed to get rootfs info: [^\n]*|Failed to get the info of the filesystem with id[^\n]*",
             r"could not find device with major: \d+, minor: \d+ in cached partitions map",
             r"(?<!with error: )unable to find data in (?:memory )?cache",
         ),

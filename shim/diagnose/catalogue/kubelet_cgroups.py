@@ -86,4 +86,19 @@ ENTRIES = (
         tell="ls -d /sys/fs/cgroup/kubepods* /sys/fs/cgroup/*/kubepods*; grep -i cgroup /var/lib/kubelet/config.yaml",
         rank=50,
     ),
+    Entry(
+        code="systemd-units-used-up",
+        title="systemd holds as many units as it can",
+        patterns=(r"[Ff]ailed to start transient (?:scope|service|mount) unit: Argument list too long",),
+        verdict="systemd on this host makes no more units: it holds the 131072 that it can",
+        cause="Units of mounts or scopes that ended were not forgotten, as with systemd before 247 and many mounts by "
+        "the kubelet (dead .mount and run-*.scope units). Then neither mounts nor cgroups can be made.",
+        remedy=(
+            "systemctl list-units --all | wc -l; systemctl reset-failed; systemctl daemon-reexec; else reboot.",
+            "Upgrade systemd.",
+        ),
+        reference="https://github.com/kubernetes/kubernetes/issues/57345",
+        tell="systemctl list-units --all --no-legend | awk '{{print $4}}' | sort | uniq -c",
+        rank=40,
+    ),
 )

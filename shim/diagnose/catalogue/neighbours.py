@@ -97,7 +97,7 @@ ENTRIES = (
         code="cadvisor-notices",
         title="notices of cAdvisor about cgroups",
         patterns=(
-            r"Cannot detect current cgroup on cgroup v2",
+            r"Cannot detect current cgroup on cgroup v2|Could not get instant cpu stats[^\n]*",
             r"RecentStats: unable to find data for container [^\n]*",
             r"failed to get container \\*\"[^\"\n]*\" with error: unable to find data[^\n]*",
             r"Partial failure issuing (?:cadvisor\.)?(?:GetContainerInfoV2|ContainerInfoV2)[^\n]*",

@@ -101,6 +101,7 @@ ENTRIES = (
             r"root container \[(?P<path2>[^\]\n]*)\] doesn't exist",
             r"\[\"?(?P<path3>kubepods[^\]\"\n]*)\"?\] doesn't exist",
             r"cgroup \[\\*\"?(?P<path4>[^\]\"\\\n]*)\\*\"?\] has some missing (?:controllers|paths)",
+            r"waiting for \[(?P<path5>/sys/fs/cgroup/[^\]\n]*)\]: not all files found",
         ),
         verdict="the kubelet's cgroup ({path}) does not exist in every controller that it uses",
         cause="The kubelet looks for its root in every controller, cpu, cpuset, memory, pids and hugetlb among them. "

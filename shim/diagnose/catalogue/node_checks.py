@@ -144,4 +144,18 @@ ENTRIES = (
         tell="find /sys/fs/cgroup -maxdepth 3 -name 'kubepods*' on the node",
         rank=45,
     ),
+    Entry(
+        code="systemd-of-host-not-reached",
+        title="systemctl in a container does not reach the host's systemd",
+        patterns=(r"Failed to connect to bus: No data available",),
+        verdict="systemctl finds the host's socket, and cannot speak through it from another PID namespace",
+        cause="The host's /run/systemd or bus is mounted into the container, but the container has PIDs of its own, "
+        "and systemd does not know the caller.",
+        remedy=(
+            "Kubernetes: hostPID: true; docker: --pid=host.",
+            "Run the host's own program: nsenter -t 1 -m -p -- systemctl ..., or chroot /host systemctl ...",
+        ),
+        reference="https://github.com/litmuschaos/litmus-go/issues/797",
+        rank=50,
+    ),
 )

@@ -99,4 +99,43 @@ ENTRIES = (
         rank=50,
         ours=False,
     ),
+    Entry(
+        code="volume-does-not-answer",
+        title="the file system of a volume does not answer any more",
+        patterns=(
+            (
+                r"(?:[Ff]ailed to stat|\bl?stat|\bStat) [`'\"\\]*(?P<path>/[^\s`'\"\\:]+)[`'\"\\]*: "
+                r"(?:transport endpoint is not connected|stale (?:NFS )?file handle|host is down|input/output error"
+                r"|structure needs cleaning)"
+            ),
+            r"failed to stat '(?P<path2>/[^'\n]+)' errno=512",
+            r"error while creating mount source path [`'\"](?P<path3>/[^'\"\n]+)[`'\"]: mkdir [^\n]*: file exists",
+            r"failed to mkdir \\*\"(?P<path4>/[^\"\\\n]+)\\*\": mkdir [^\n]*: file exists",
+        ),
+        verdict="{path} is a mount whose program or server has gone: nothing can be started with it",
+        cause="FUSE (S3, sshfs, GlusterFS, mergerfs, rclone): its process was killed, often by a memory limit or with "
+        "the pod of the CSI driver: 'transport endpoint is not connected'. NFS, SMB: the server restarted or exports "
+        "something else: 'stale file handle'. Engines say 'file exists' for both: the name is there, and cannot be "
+        "looked at.",
+        remedy=(
+            "On the node or host: umount -l {path}; then delete the pod (docker: mount it again, start the container).",
+            "Does the CSI driver's pod, the FUSE program or the server run? A larger memory limit for the former.",
+        ),
+        reference="https://github.com/kubernetes-csi/csi-driver-smb/issues/419",
+        tell="ls -ld {path} and grep {path} /proc/mounts on the node",
+        rank=48,
+    ),
+    Entry(
+        code="mount-onto-root",
+        title="a volume should be mounted on / of the container",
+        patterns=(r"invalid specification: destination can't be '/'", r"mount destination[^\n]* / is not allowed"),
+        verdict="a volume should be mounted on / of the container, which no engine does",
+        cause="The root of a container is its image. A volume, ConfigMap or Secret needs a directory of its own.",
+        remedy=(
+            "docker: -v SOURCE:/some/directory; Kubernetes: another mountPath; a single file: subPath.",
+            "The host's directory as root: podman run --rootfs DIRECTORY.",
+        ),
+        reference="https://docs.docker.com/engine/storage/bind-mounts/",
+        rank=50,
+    ),
 )

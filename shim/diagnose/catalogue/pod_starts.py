@@ -126,4 +126,41 @@ ENTRIES = (
         tell="grep containers /etc/subuid /etc/subgid",
         rank=60,
     ),
+    Entry(
+        code="sysctl-forbidden-by-policy",
+        title="a policy of the cluster forbids a sysctl of the pod",
+        patterns=(
+            r"Forbidden: unsafe sysctl \\*\"(?P<key>[\w./*-]+)\\*\" is not allowed",
+            r"forbidden sysctls? \((?P<key2>[^)\n]+)\)",
+        ),
+        verdict="the API server refuses the pod: a policy forbids the sysctl {key}",
+        cause="PodSecurity (baseline and restricted), PodSecurityPolicy (before 1.25) or OpenShift's constraints allow "
+        "only safe sysctls. The kubelet's own list (allowedUnsafeSysctls) comes after that.",
+        remedy=(
+            "kubectl label namespace NAME pod-security.kubernetes.io/enforce=privileged, for trusted pods only.",
+            "PodSecurityPolicy, SecurityContextConstraints: allowedUnsafeSysctls: [{key}].",
+            "Or set it on the node, in /etc/sysctl.d.",
+        ),
+        reference="https://kubernetes.io/docs/tasks/administer-cluster/sysctl-cluster/",
+        rank=50,
+        ours=False,
+    ),
+    Entry(
+        code="sandbox-ended-before-network",
+        title="the pod's sandbox had ended before its network was made",
+        patterns=(
+            r"[Ff]ailed to [Ss]tatfs \\*\"/proc/\d+/ns/net\\*\": no such file or directory",
+            r"cannot find network namespace for the terminated container",
+        ),
+        verdict="the pause container of the pod has ended before the network plugin reached its network namespace",
+        cause="The pod was deleted in this moment (a job that ended at once), or the sandbox was killed: its memory "
+        "limit is the pod's, and a few MB are too little for the start (6 to 20 MB with docker and runc).",
+        remedy=(
+            "Once, with a pod that is being deleted: nothing is to be done.",
+            "Always: raise the pod's memory limit; journalctl -k | grep -i oom on the node.",
+        ),
+        reference="https://github.com/kubernetes/kubernetes/issues/72044",
+        tell="kubectl get pod NAME -o yaml | grep -A3 limits; journalctl -k | grep -i oom",
+        rank=40,
+    ),
 )

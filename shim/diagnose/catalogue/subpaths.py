@@ -33,7 +33,7 @@ ENTRIES = (
         title="the kubelet cannot mount a volume of the pod",
         patterns=(
             r"failed to prepare subPath for volumeMount[^\n]*",
-            r"\bMount failed: exit status (?P<number>\d+)",
+            r"\b[Mm]ount failed: exit status (?P<number>\d+)",
             r"\bMountVolume\.(?:SetUp|MountDevice) failed for volume[^\n]*",
             r"Unable to (?:attach or )?mount volumes for pod|Unable to attach or mount volumes:[^\n]*",
         ),

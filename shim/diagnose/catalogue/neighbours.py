@@ -98,7 +98,7 @@ ENTRIES = (
         title="notices of cAdvisor about cgroups",
         patterns=(
             r"Cannot detect current cgroup on cgroup v2|Could not get instant cpu stats[^\n]*",
-            r"RecentStats: unable to find data for container [^\n]*",
+            r"(?:RecentStats|Internal Error): unable to find data for container [^\n]*",
             r"failed to get container \\*\"[^\"\n]*\" with error: unable to find data[^\n]*",
             r"Partial failure issuing (?:cadvisor\.)?(?:GetContainerInfoV2|ContainerInfoV2)[^\n]*",
         ),
@@ -155,7 +155,9 @@ ENTRIES = (
     Entry(
         code="kata-guest-cgroup-busy",
         title="in the guest of Kata Containers the container's cgroup takes no process",
-        patterns=(r"unable to write to a control group file cgroup\.procs,[^\n]*ResourceBusy[^\n]*",),
+        patterns=(
+            r"(?:write to a control group file cgroup\.procs,[^\n]*ResourceBusy|Error\.EBUSY: Failed to attach)",
+        ),
         verdict="Kata's agent cannot put a process into the container's cgroup in the guest (EBUSY)",
         cause="The guest has cgroup2 only, and what runs in the container (systemd, docker) enabled controllers for "
         "cgroups of its own: a cgroup that hands down controllers takes no process.",

@@ -50,6 +50,25 @@ ENTRIES = (
         rank=42,
     ),
     Entry(
+        code="shim-built-without-v1",
+        title="a shim for WebAssembly was built for cgroup2 only",
+        patterns=(r"v1 cgroup feature is required, but was not enabled during compile time",),
+        verdict="the shim was built without cgroup v1, and takes this host for one with v1",
+        cause="Shims of runwasi (Spin, Wasmtime, WasmEdge) use youki's libcontainer without its part for v1. It also "
+        "takes a hybrid host for v1: v1 hierarchies and cgroup2 at /sys/fs/cgroup/unified (WSL, older distributions, "
+        "nodes of kind and k3d on them).",
+        remedy=(
+            (
+                "Use cgroup2 alone: systemd.unified_cgroup_hierarchy=1; WSL: kernelCommandLine = cgroup_no_v1=all in "
+                ".wslconfig; colima, Lima: a newer image."
+            ),
+            "Or a version of the shim that is built with v1.",
+        ),
+        reference="https://github.com/containerd/runwasi/issues/288",
+        tell="stat -fc %T /sys/fs/cgroup in the node: cgroup2fs is cgroup2 alone, tmpfs v1 or hybrid",
+        rank=40,
+    ),
+    Entry(
         code="shim-not-started",
         title="containerd's shim ends while it starts",
         ambiguous=(r"failed to start shim: (?:start failed: )?(?P<said>[^\n\"]{2,200}?)(?:: unknown)?\"?$",),

@@ -46,7 +46,7 @@ ENTRIES = (
             r"did not receive systemd slice as cgroup parent when using systemd to manage cgroups",
             r"configured with systemd cgroup manager, but did not receive slice as parent",
             r"cgroup-parent for systemd cgroup should be a valid slice",
-            r"System error: Invalid unit type\.?",
+            r"System error: Invalid unit type\.?|invalid systemd path: \"/[^\"\n]*\"",
             r"kubelet cgroup driver: [^\n]* is different from (?:docker|container runtime) cgroup driver",
         ),
         verdict="two programs use different cgroup drivers: one systemd, the other cgroupfs",

@@ -23,8 +23,8 @@ ENTRIES = (
         remedy=(
             "cat /sys/fs/cgroup/cgroup.controllers: missing there? The kernel, or its command line, lacks it.",
             (
-                "Else: for c in cpu cpuset memory pids hugetlb; do echo +$c > /sys/fs/cgroup/cgroup.subtree_control; "
-                "done, and the same in {path}; Delegate=yes in the kubelet's unit."
+                "Else: echo '+cpu +cpuset +memory +pids +hugetlb' > /sys/fs/cgroup/cgroup.subtree_control, and the "
+                "same in {path}; Delegate=yes in the kubelet's unit."
             ),
             "WSL: wsl --update, and no kernel= in .wslconfig; kind, k3d, minikube: make the node again.",
         ),

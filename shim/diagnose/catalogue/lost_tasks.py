@@ -18,7 +18,7 @@ ENTRIES = (
         verdict="the engine still has the container as running, and the runtime no longer knows it",
         cause="Its process has ended, and the news did not arrive: the shim was killed or hung (memory, an overloaded "
         "node), containerd or docker was restarted or upgraded at that moment, or the runtime's directory below /run "
-        "was removed. Stop, delete and exec then fail for ever.",
+        "was removed. Stop, delete and exec then fail each time.",
         remedy=(
             (
                 "Find its shim: ps -ef | grep 'shim.*ID'; kill it, then crictl rm -f ID (docker rm -f NAME), or "

@@ -21,7 +21,7 @@ ENTRIES = (
         "names them. The reserve was too small for the kubelet, containerd and its shims (several MB for each pod).",
         remedy=(
             "Raise kubeReserved and systemReserved in the kubelet's configuration (clouds: a larger machine type).",
-            "Or do not enforce them: enforceNodeAllocatable: [pods]; the reserve is kept free all the same.",
+            "Or do not enforce them: enforceNodeAllocatable: [pods]; the scheduler keeps the reserve free.",
         ),
         reference=RESERVED,
         tell="grep -A8 -i reserved /var/lib/kubelet/config.yaml; cat /sys/fs/cgroup{path}/memory.max",

@@ -64,7 +64,7 @@ ENTRIES = (
         ),
         verdict="the kubelet cannot end the pod: the engine or the kernel does not let go of a container or a mount",
         cause="A process in state D, a container that is paused or frozen, a mount in another mount namespace, or a "
-        "shim that is gone. The new pod usually starts all the same.",
+        "shim that is gone. The new pod usually starts nevertheless.",
         remedy=(
             "crictl ps -a; crictl inspect, then crictl stop and rm; systemctl restart containerd (crio).",
             "grep -l POD-UID /proc/*/mountinfo names who holds a mount; state D: drain and reboot the node.",

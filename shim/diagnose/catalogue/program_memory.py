@@ -20,8 +20,8 @@ ENTRIES = (
         "without CONFIG_MEMCG_V1 and CONFIG_CPUSETS_V1. The heap is then a share of the host's memory, and the "
         "container is killed. Java before 15 (11.0.16, 8u372) does not know cgroup2 at all. In a chroot without "
         "/sys/fs/cgroup (Nomad's exec and java drivers, Singularity) no Java finds any. Where an agent "
-        "of the node mounted a v1 hierarchy beside cgroup2, Java looks only at that. A path with /../ shows a process "
-        "that was moved out of its cgroup namespace after its start.",
+        "of the node mounted a v1 hierarchy beside cgroup2, Java looks only at that; a path with /../ shows a process "
+        "that was moved out of its cgroup namespace.",
         remedy=(
             "Upgrade Java: 25, or an update of 8, 11, 17 or 21 with the fix of JDK-8347811 or JDK-8346874.",
             "Until then, or in a chroot: -Xmx and -XX:ActiveProcessorCount in JAVA_TOOL_OPTIONS.",

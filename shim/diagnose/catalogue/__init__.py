@@ -11,6 +11,7 @@ from shim.diagnose.catalogue import (
     clusters,
     confined,
     container_states,
+    control_plane,
     cpu,
     cpuset,
     criu,
@@ -125,7 +126,7 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             *engine_sockets.ENTRIES,
         ),
     ),
-    ("Settings of the kubelet and kubeadm", (*kubelet_settings.ENTRIES, *kubeadm.ENTRIES)),
+    ("Settings of the kubelet and kubeadm", (*kubelet_settings.ENTRIES, *kubeadm.ENTRIES, *control_plane.ENTRIES)),
     (
         "Pods that Kubernetes ends or refuses",
         (

@@ -6,7 +6,7 @@ from shim.diagnose.checks import layout, node, tree
 from shim.diagnose.entry import EACCES, ENOENT, EPERM, EROFS, V1_NAMES, Entry
 
 KUBELET = "https://github.com/kubernetes/kubernetes/issues/75832"
-FIND = rf"(?:failed to find|The) (?P<controller>{V1_NAMES}) cgroup(?: is not enabled)?"
+FIND = rf"(?:failed to find (?P<controller>{V1_NAMES}) cgroup|The (?P<controller1>{V1_NAMES}) cgroup is not enabled)"
 ON_PI = (
     "Raspberry Pi, and other hosts with a device tree: append cgroup_memory=1 cgroup_enable=memory to the one line of "
     "/boot/firmware/cmdline.txt (or /boot/cmdline.txt), and reboot."

@@ -15,13 +15,15 @@ ENTRIES = (
         patterns=(
             r"command \\?\"(?:docker|podman|nerdctl) exec --privileged \S+ [^\n]* failed with error: exit status \d+",
             r"could not find a log line that matches \\*\"Reached target[^\n]*",
+            r"unable to inspect a not running container to get SSH port",
+            r"GUEST_PROVISION_CONTAINER_EXITED",
         ),
-        verdict="the systemd in kind's node container did not come up in time; its own log says why",
-        cause="kind reads the node's log. Usual: fs.inotify limits that are used up (several nodes), an engine without "
+        verdict="the systemd in the node's container (kind, minikube) did not come up in time; its own log says why",
+        cause="Usual: fs.inotify limits that are used up (several nodes), an engine without "
         "delegated cgroups (rootless, no systemd on the host), a node image too old or too new for the host's cgroup "
         "version, a slow disk.",
         remedy=(
-            "kind create cluster --retain, then: docker (podman) logs kind-control-plane; cgshimctl explain with it.",
+            "kind create cluster --retain; docker logs kind-control-plane (or minikube); cgshimctl explain with it.",
             "sysctl -w fs.inotify.max_user_watches=524288 fs.inotify.max_user_instances=512",
             "Rootless: Delegate=cpu cpuset io memory pids for user@.service, and log in again.",
         ),
@@ -170,7 +172,7 @@ ENTRIES = (
         code="host-out-of-memory",
         title="the host itself ran out of memory, and the kernel killed a process",
         patterns=(
-            r"System OOM encountered, victim process: (?P<name>[^,\n]+)",
+            r"System OOM encountered(?:, victim process: (?P<name>[^,\n]+))?",
             r"oom-kill:constraint=CONSTRAINT_NONE[^\n]*",
             r"(?<!group )\bOut of memory: Kill(?:ed)? process \d+[^\n]*",
         ),

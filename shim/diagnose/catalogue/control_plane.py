@@ -1,0 +1,83 @@
+"""The cluster's own pods: the control plane and kube-proxy; and what systemd says where nodes are containers."""
+
+from __future__ import annotations
+
+from shim.diagnose.entry import EACCES, EROFS, Entry
+
+DRIVERS = "https://kubernetes.io/docs/setup/production-environment/container-runtimes/#cgroup-drivers"
+OWN = r"(?:etcd|kube-(?:apiserver|controller-manager|scheduler|proxy))"
+
+ENTRIES = (
+    Entry(
+        code="control-plane-keeps-ending",
+        title="the pods of the control plane end again and again",
+        ambiguous=(
+            rf"[Bb]ack-off (?:\S+ )?restarting failed container=?\"? ?\\*\"?(?P<name>{OWN})\b[^\n]*",
+            rf"[Bb]ack-off (?:\S+ )?restarting failed container[^\n]{{0,40}} in pod (?P<name2>{OWN})-[^\n]*",
+        ),
+        verdict="{name} starts and ends again: on a new cluster mostly because kubelet and engine use different "
+        "cgroup drivers",
+        cause="kubeadm gives the kubelet the systemd driver, and containerd's default is cgroupfs. On hosts with "
+        "cgroup2 systemd then ends cgroups that it does not know, without an error in the pods' logs. Otherwise the "
+        "logs say why: etcd first, which the others need.",
+        remedy=(
+            "containerd: SystemdCgroup = true under runtimes.runc.options in /etc/containerd/config.toml, as root.",
+            "No such file? containerd config default > /etc/containerd/config.toml first.",
+            "systemctl restart containerd kubelet; after that crictl ps -a, and crictl logs of what still ends.",
+        ),
+        reference=DRIVERS,
+        tell="grep SystemdCgroup /etc/containerd/config.toml; grep cgroupDriver /var/lib/kubelet/config.yaml; crictl "
+        "logs of the container: is there an error at all?",
+        offer=1,
+        last=True,
+    ),
+    Entry(
+        code="kube-proxy-conntrack",
+        title="kube-proxy may not set the size of the connection table",
+        patterns=(
+            rf"nf_conntrack_(?:max|tcp_timeout_\w+|tcp_be_liberal): (?:{EACCES}|{EROFS})",
+            r"could not set conntrack parameters from kube-proxy configuration[^\n]*",
+        ),
+        verdict="kube-proxy may not set nf_conntrack_max: the node is a container, and the sysctl belongs to the host",
+        cause="In LXC, kind, k3d, minikube and rootless nodes /proc/sys/net/netfilter can only be read; only the "
+        "host's first network namespace has nf_conntrack_max. kube-proxy ends if it cannot set what its settings say.",
+        remedy=(
+            (
+                "KubeProxyConfiguration: conntrack: maxPerCore: 0, min: 0, tcpEstablishedTimeout: 0s, "
+                "tcpCloseWaitTimeout: 0s: it then leaves them alone (kubectl -n kube-system edit cm kube-proxy)."
+            ),
+            "k3s: --kube-proxy-arg=conntrack-max-per-core=0; kind, minikube, k3d: a newer node image.",
+            "Or set the value on the host first: sysctl -w net.netfilter.nf_conntrack_max=1048576",
+        ),
+        reference="https://github.com/kubernetes/kubernetes/issues/141943",
+        tell="kubectl -n kube-system get cm kube-proxy -o yaml | grep -A6 conntrack",
+        rank=30,
+    ),
+    Entry(
+        code="systemd-links-exist",
+        title="a notice of systemd in a container: links to v1 hierarchies are there already",
+        patterns=(r"Failed to create symlink /sys/fs/cgroup/(?P<name>\w+): [^\n]*",),
+        verdict="a notice, not a failure: systemd in the container finds /sys/fs/cgroup/{name} there already",
+        cause="The engine, or the image's entry point, has mounted the v1 hierarchies before systemd starts. systemd "
+        "uses them as they are.",
+        remedy=("Nothing is to be done for this. If the container does not come up, a later line says why.",),
+        reference="https://github.com/systemd/systemd/blob/main/src/shared/mount-setup.c",
+        rank=92,
+    ),
+    Entry(
+        code="slice-cannot-be-delegated",
+        title="this systemd refuses to delegate a slice",
+        patterns=(r"Delegation not available for unit type",),
+        verdict="systemd refuses Delegate= for a slice, which the kubelet or the engine wanted",
+        cause="Since version 237 systemd delegates only services and scopes. runc before 1.0-rc5, and with it docker "
+        "before 18.03 and a kubelet before 1.10, asked for it with every slice.",
+        remedy=(
+            "Upgrade the kubelet, docker or containerd with runc (runc 1.0-rc5 or later).",
+            "Until then the cgroupfs driver in both: kubelet --cgroup-driver=cgroupfs, docker native.cgroupdriver.",
+            "A unit file of your own: Delegate= belongs into a .service or .scope, not into a .slice.",
+        ),
+        reference="https://github.com/kubernetes/kubernetes/issues/61474",
+        tell="systemctl --version; runc --version; kubelet --version",
+        rank=40,
+    ),
+)

@@ -114,6 +114,7 @@ ENTRIES = (
             r"Failed to process watch event: [^\n]*",
             r"readString: Failed to read \\*\"(?P<path4>/sys/fs/cgroup[^\"\\\n]*)\\*\"[^\n]*no such (?:device|file)",
             r"Error while processing event \(\\*\"(?P<path2>/[^\"\\\n]*)\\*\"(?![^\n]*(?:no space|too many))[^\n]*",
+            r"Failed to update stats for container \\*\"(?P<path5>/[^\"\\\n]*)\\*\": [^\n]*: no such device",
             (
                 r"[Ff]ailed to watch directory \\*\"(?P<path3>/sys/fs/cgroup[^\"\\\n]*)\\*\"[^\n]*no such file or "
                 r"directory"

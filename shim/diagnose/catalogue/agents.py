@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import ENOENT, Entry
+from shim.diagnose.entry import EACCES, ENOENT, EROFS, Entry
 
 # What such programs call the place that they look for.
 PLACE = r"cgroups? (?:path|director(?:y|ies)|folder|id|mount ?points?|file)"
@@ -125,5 +125,23 @@ ENTRIES = (
         tell="cat /sys/fs/cgroup/io.stat",
         rank=55,
         ours=False,
+    ),
+    Entry(
+        code="cadvisor-watches-other-name",
+        title="cAdvisor looks for a hierarchy under another order of its names",
+        patterns=(
+            r"inotify_add_watch (?P<path>/sys/fs/cgroup/[a-z_]+,[a-z_,]+): no such file or directory",
+            rf"mkdir (?P<path2>/sys/fs/cgroup/(?:cpuacct,cpu|net_prio,net_cls))\b[^\s:]*: (?:{EROFS}|{EACCES})",
+        ),
+        verdict="the kubelet or cAdvisor looks for {path}; the hierarchy is mounted under the same names in another "
+        "order",
+        cause="The kernel lists cpuacct,cpu where systemd mounted cpu,cpuacct. Old versions of cAdvisor, and of the "
+        "kubelet, take the kernel's order for the directory.",
+        remedy=(
+            "mount -o remount,rw /sys/fs/cgroup && ln -s /sys/fs/cgroup/cpu,cpuacct /sys/fs/cgroup/cpuacct,cpu",
+            "In a container this name would be made on a read-only tmpfs, hence the error. Or upgrade.",
+        ),
+        reference="https://github.com/google/cadvisor/issues/1943",
+        rank=30,
     ),
 )

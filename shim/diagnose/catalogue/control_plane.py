@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import EACCES, EROFS, Entry
+from shim.diagnose.entry import EACCES, EPERM, EROFS, Entry
 
 DRIVERS = "https://kubernetes.io/docs/setup/production-environment/container-runtimes/#cgroup-drivers"
 OWN = r"(?:etcd|kube-(?:apiserver|controller-manager|scheduler|proxy))"
@@ -65,6 +65,24 @@ ENTRIES = (
         rank=92,
     ),
     Entry(
+        code="systemd-may-not-mount",
+        title="systemd in a container may not change its mounts",
+        patterns=(
+            rf"Failed to set up the root directory for shared mount propagation: (?:{EPERM}|{EACCES})",
+            rf"Failed to remount '?/'? as (?:shared|slave|MS_SLAVE)[^\n]*: (?:{EPERM}|{EACCES})",
+        ),
+        verdict="systemd runs as the first process of a container that may not mount anything (no CAP_SYS_ADMIN)",
+        cause="systemd mounts file systems and makes cgroups. In a pod or a container of docker it may do neither "
+        "without more rights; the notice by itself is harmless, the next lines say where it stops.",
+        remedy=(
+            "Kubernetes: securityContext.privileged: true, tmpfs (emptyDir, medium: Memory) on /run and /tmp.",
+            "docker: run --privileged --cgroupns=private. podman run --systemd=always needs no more rights.",
+            "Or start the service itself instead of systemd.",
+        ),
+        reference="https://systemd.io/CONTAINER_INTERFACE/",
+        rank=58,
+    ),
+    Entry(
         code="slice-cannot-be-delegated",
         title="this systemd refuses to delegate a slice",
         patterns=(r"Delegation not available for unit type",),
@@ -74,7 +92,7 @@ ENTRIES = (
         remedy=(
             "Upgrade the kubelet, docker or containerd with runc (runc 1.0-rc5 or later).",
             "Until then the cgroupfs driver in both: kubelet --cgroup-driver=cgroupfs, docker native.cgroupdriver.",
-            "A unit file of your own: Delegate= belongs into a .service or .scope, not into a .slice.",
+            "A unit file of your own: Delegate= belongs to a .service or .scope, not to a .slice.",
         ),
         reference="https://github.com/kubernetes/kubernetes/issues/61474",
         tell="systemctl --version; runc --version; kubelet --version",

@@ -59,7 +59,7 @@ ENTRIES = (
         "image-command-not-executable",
         "the command cannot be executed",
         rf"exec: \\?\"[^\"\n]*\\?\": (?:stat [^:\n]*: )?(?:{EACCES}|{EPERM}|is a directory)",
-        rf"(?:^|: )open executable: (?:{EACCES}|{EPERM})",
+        rf"(?:^|: )open executable: {EACCES}",
         rf"exec user process caused:? \\*\"?(?:{EACCES}|{EPERM})",
         r"the path `[^`\n]*` (?:is not a regular file|exists but it is not executable)",  # crun from 1.10 on
         remedy="chmod +x the command in the image, and +x for the container's user on every directory above it (NAS: "
@@ -94,8 +94,9 @@ ENTRIES = (
         + ENOTDIR
         + ")",
         r"error during container init: mkdir [^\n:]*: " + ENOTDIR,  # runc makes the directory where it is missing
-        remedy="Correct process.cwd (docker: --workdir). In CI with docker in docker or the host's socket, it "
-        "must exist for the daemon: mount the workspace as a volume that both have.",
+        remedy="Correct process.cwd (docker: --workdir). Permission denied: run as the image's own user "
+        "(securityContext.runAsUser). CI with docker in docker or the host's socket: it must exist for the daemon, "
+        "in a volume that both have.",
     ),
     _foreign(
         "container-exists",

@@ -107,7 +107,7 @@ ENTRIES = (
         "and then watches all that it sees. Of / itself: it has just started, or its first lines say what it missed.",
         remedy=("Nothing is to be done; if it stays, read the first lines of its log.",),
         reference="https://github.com/google/cadvisor/blob/master/manager/manager.go",
-        rank=70,
+        rank=85,
     ),
     Entry(
         code="cadvisor-tracks-nothing",
@@ -122,19 +122,6 @@ ENTRIES = (
         ),
         reference="https://github.com/google/cadvisor/issues/544",
         rank=60,
-    ),
-    Entry(
-        code="cadvisor-watches-other-name",
-        title="cAdvisor looks for a hierarchy under another order of its names",
-        patterns=(r"inotify_add_watch (?P<path>/sys/fs/cgroup/[a-z_]+,[a-z_,]+): no such file or directory",),
-        verdict="cAdvisor looks for {path}; the hierarchy is mounted under the same names in another order",
-        cause="The kernel lists cpuacct,cpu where systemd mounted cpu,cpuacct. Old versions of cAdvisor, and of the "
-        "kubelet, take the kernel's order for the directory.",
-        remedy=(
-            "mount -o remount,rw /sys/fs/cgroup && ln -s /sys/fs/cgroup/cpu,cpuacct /sys/fs/cgroup/cpuacct,cpu",
-            "Or upgrade cAdvisor (gcr.io/cadvisor/cadvisor), or use cgroup2.",
-        ),
-        reference="https://github.com/google/cadvisor/issues/1943",
     ),
     Entry(
         code="kata-guest-differs",

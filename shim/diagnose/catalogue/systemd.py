@@ -13,7 +13,7 @@ ENTRIES = (
         code="cgroups-path-not-a-slice",
         title="the systemd driver gets a cgroupfs path",
         patterns=(
-            r"expected cgroupsPath to be of format \\?\"slice:prefix:name\\?\"[^\n]*got \\?\"(?P<path>[^\"\\\n]*)",
+            r"expected cgroupsPath to be of format \\?\"slice:prefix:name\\?\"(?:[^\n]*got \\?\"(?P<path>[^\"\\\n]*))?",
             rf"sd-bus call: Invalid unit name or type\.?: {EINVAL}",
             r"invalid systemd cgroup path format: (?P<path2>\S+) \(expected slice",
             r"option --runc-systemd-cgroup requires --cgroup to be set",

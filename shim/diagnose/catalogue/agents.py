@@ -144,4 +144,23 @@ ENTRIES = (
         reference="https://github.com/google/cadvisor/issues/1943",
         rank=30,
     ),
+    Entry(
+        code="agent-finds-root-for-container",
+        title="a container is in the root cgroup of one controller",
+        patterns=(r"Missing target (?P<controller>[a-z]+) from paths",),
+        verdict="the agent finds no figures of {controller}: for that controller the containers are in the root cgroup",
+        cause="On v1 systemd moves processes into its own cgroups when it changes a controller of a service, unless "
+        "that tree is delegated. With the cgroupfs driver it does not know the containers' cgroups; limits of that "
+        "controller do not hold then, either.",
+        remedy=(
+            (
+                "Use the systemd driver in both: kubelet cgroupDriver: systemd; docker native.cgroupdriver=systemd; "
+                "containerd SystemdCgroup = true. Then restart both."
+            ),
+            "Or Delegate=yes in the units of the engine and the kubelet.",
+        ),
+        reference="https://github.com/coreos/fedora-coreos-tracker/issues/682",
+        tell="cat /proc/PID/cgroup of a container's process: is it / or system.slice for {controller} alone?",
+        rank=50,
+    ),
 )

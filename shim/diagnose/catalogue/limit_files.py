@@ -10,7 +10,7 @@ READER = (
     r"|\bcrio|libpod|cgroup stats))[^\n]*?"
 )
 V1_FILE = (
-    r"(?P<file>/sys/fs/cgroup/(?:memory|cpu|cpuset|cpuacct|cpu,cpuacct|pids|blkio)/(?:memory\.(?:(?:max_)?usage_in_bytes"
+    r"(?P<file>/sys/fs/cgroup/(?:memory/|cpu/|cpuset/|cpuacct/|cpu,cpuacct/|pids/|blkio/|/)?(?:memory\.(?:(?:max_)?usage_in_bytes"
     r"|(?:memsw\.|soft_)?limit_in_bytes|stat|oom_control|failcnt)|cpu\.(?:cfs_quota_us|cfs_period_us|shares|stat)"
     r"|cpuacct\.(?:usage\w*|stat)|cpuset\.(?:cpus|mems)|pids\.(?:max|current)))"
 )
@@ -24,7 +24,7 @@ def missing(file: str) -> tuple[str, str]:
     """Return patterns for a program's words that `file` is not there: errno behind it (cat, Go, Java) or before it
     (Python, Node.js).
     """
-    behind = rf"{file}['\"`]?\)?:? \(?(?:open: )?{ENOENT}"
+    behind = rf"{file}\\?['\"`]?(?: for reading)?\)?:? \(?(?:open: )?{ENOENT}"
     before = rf"{ENOENT}[^\n/]{{0,40}}['\"`]{file}['\"`]"
     return READER + behind, READER + before
 

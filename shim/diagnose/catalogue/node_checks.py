@@ -158,4 +158,41 @@ ENTRIES = (
         reference="https://github.com/litmuschaos/litmus-go/issues/797",
         rank=50,
     ),
+    Entry(
+        code="nvidia-hook-other-driver",
+        title="NVIDIA's hook looks for the cgroup of another driver",
+        patterns=(
+            (
+                r"nvidia-container-cli[\w.]*: [^\n]*?(?P<path>/sys/fs/cgroup/devices/[^\s:]*kubepods[^\s:/]*\.slice)"
+                rf"/devices\.(?:allow|deny): {ENOENT}"
+            ),
+        ),
+        verdict="NVIDIA's hook looks for {path}, which does not exist: its runtime uses the cgroupfs driver, the "
+        "kubelet systemd",
+        cause="The kubelet gives a path of systemd (slice:prefix:name). Without SystemdCgroup the runtime takes all of "
+        "it for the name of a directory, and the hook reads that name only up to the colon.",
+        remedy=(
+            "containerd: SystemdCgroup = true in [plugins...containerd.runtimes.nvidia.options]; then restart it.",
+            "nvidia-ctk runtime configure --runtime=containerd writes that section from runc's own.",
+        ),
+        reference="https://github.com/NVIDIA/nvidia-container-runtime/issues/127",
+        tell="grep -A8 'runtimes.nvidia' /etc/containerd/config.toml; grep cgroupDriver /var/lib/kubelet/config.yaml",
+        rank=30,
+    ),
+    Entry(
+        code="namespace-of-process-missing",
+        title="a process, or a kind of namespace, does not exist",
+        patterns=(rf"cannot open (?P<path>\S*/(?P<number>\d+)/ns/(?P<name>pid|user|net|mnt|ipc|uts|time)): {ENOENT}",),
+        verdict="{path} is not there: process {number} has ended, or the kernel has no namespaces of the kind {name}",
+        cause="The number is that of the host, and changes with every start of the container. Linux before 3.8 has no "
+        "files for pid, mnt and user, before 5.6 none for time.",
+        remedy=(
+            "docker inspect -f '{{{{.State.Pid}}}}' NAME (podman too; crictl inspect): 0 means that it does not run.",
+            "In a container: the host's /proc must be mounted, or hostPID: true (--pid=host).",
+            "docker exec, podman exec, kubectl exec need no nsenter.",
+        ),
+        reference="namespaces(7)",
+        tell="uname -r; ls /proc/self/ns; ls -d /proc/{number}",
+        rank=40,
+    ),
 )

@@ -69,6 +69,7 @@ from shim.diagnose.catalogue import (
     pids,
     placement,
     pod_mounts,
+    pod_policies,
     pod_resources,
     pod_starts,
     podman,
@@ -126,7 +127,10 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             *engine_sockets.ENTRIES,
         ),
     ),
-    ("Settings of the kubelet and kubeadm", (*kubelet_settings.ENTRIES, *kubeadm.ENTRIES, *control_plane.ENTRIES)),
+    (
+        "Settings of the kubelet and kubeadm",
+        (*kubelet_settings.ENTRIES, *kubeadm.ENTRIES, *control_plane.ENTRIES, *pod_policies.ENTRIES),
+    ),
     (
         "Pods that Kubernetes ends or refuses",
         (

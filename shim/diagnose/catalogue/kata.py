@@ -95,6 +95,20 @@ ENTRIES = (
         rank=20,
     ),
     Entry(
+        code="kata-guest-removes-too-early",
+        title="in the guest of Kata Containers a container cannot be removed yet",
+        patterns=(r"RemoveContainer[^\n]*Device or resource busy \(os error 16\)",),
+        verdict="Kata's agent cannot remove the container in the guest: something of it is still in use (EBUSY)",
+        cause="A process of the container has not ended, or a mount in it is still busy. As a single line it is a "
+        "matter of seconds, and the engine tries again.",
+        remedy=(
+            "If the pod stays in Terminating: kubectl delete pod NAME --force, and end its virtual machine.",
+            "Upgrade Kata Containers and the guest's image together.",
+        ),
+        reference="https://github.com/confidential-containers/cloud-api-adaptor/issues/1794",
+        rank=45,
+    ),
+    Entry(
         code="kata-device-notice",
         title="a notice of Kata: the host does not have a device",
         patterns=(r"Could not add (?P<path>/dev/\S+) to the devices cgroup",),

@@ -113,6 +113,7 @@ ENTRIES = (
         title="a virtual machine in a container or pod finds no KVM",
         patterns=(
             r"[Cc]ould not access KVM kernel module[^\n]*|failed to initialize kvm[^\n]*",
+            r"Insufficient devices\.kubevirt\.io/kvm",
             rf"^(?![^\n]*[Kk]ata)[^\n]*?/dev/kvm{QUOTE}: (?:{ENOENT}|{EACCES}|{ENODEV})",
         ),
         verdict="QEMU finds no usable /dev/kvm: on the host, or in its container",

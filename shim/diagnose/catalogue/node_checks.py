@@ -195,4 +195,18 @@ ENTRIES = (
         tell="uname -r; ls /proc/self/ns; ls -d /proc/{number}",
         rank=40,
     ),
+    Entry(
+        code="virt-host-validate-controller",
+        title="virt-host-validate misses a controller",
+        patterns=(r"Checking for cgroup '(?P<controller>\w+)' controller support\s*: (?:WARN|FAIL)[^\n]*",),
+        verdict="a notice: virt-host-validate does not find the controller {controller}, which cgroup2 may do without",
+        cause="cgroup2 has no controllers devices, freezer and cpuacct: BPF programs, cgroup.freeze and cpu do their "
+        "work, and older versions of libvirt do not know that. memory, cpu, cpuset and pids exist on both.",
+        remedy=(
+            "devices, freezer, cpuacct on cgroup2: nothing is to be done.",
+            "Others: cat /proc/cgroups (0 in the last column: switched off) and /sys/fs/cgroup/cgroup.controllers.",
+        ),
+        reference="https://github.com/kubevirt/kubevirt/issues/9458",
+        rank=86,
+    ),
 )

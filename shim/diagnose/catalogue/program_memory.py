@@ -12,7 +12,7 @@ ENTRIES = (
             r"\[os,container\] (?:One or more required controllers|controller \w+ is not enabled)[^\n]*",
             r"\[os,container\] (?:Required cgroup|Can't|Could not|Error|Open of file \S+ failed)[^\n]*",
             r"One or more required controllers (?:disabled at kernel level|not mounted at kernel level)",
-            r"No relevant cgroup controllers mounted",
+            r"No relevant cgroup controllers mounted|Unable to open cgroup memory limit file[^\n]*",
             r"Required cgroup (?:v[12] )?(?:\w+ )?subsystem (?:\w+ )?not found",
         ),
         verdict="this Java does not recognise the container's limits, and takes the whole host's memory and CPUs",

@@ -25,6 +25,7 @@ ENTRIES = (
                 r"(?: was)? (?:not found|not supported|not loaded)[^\n]*"
             ),
             r"does not support (?P<driver7>overlayfs|fuse-overlayfs): [^\n]*",
+            r"failed to load plugin \\*\"?io\.containerd\.snapshotter\.v1\.(?P<driver8>overlayfs)\b[^\n]*",
         ),
         verdict="the engine cannot use its storage driver on this host; no container can start before it can",
         cause="The kernel has no overlay: it was built without it (old and vendors' kernels, OpenVZ), or it was "
@@ -43,6 +44,22 @@ ENTRIES = (
         reference="https://docs.docker.com/engine/storage/drivers/select-storage-driver/",
         tell="grep overlay /proc/filesystems; stat -f -c %T /var/lib/docker; xfs_info /var/lib/docker | grep ftype",
         rank=42,
+    ),
+    Entry(
+        code="xfs-without-file-types",
+        title="the xfs below the engine's directory was made without ftype",
+        patterns=(r"(?:does not support|without) d_type\b[^\n]*", r"[Rr]e-?format[^\n]{0,40} with ftype=1"),
+        verdict="overlay cannot use this xfs: it was made with ftype=0, so directories do not name the types of files",
+        cause="mkfs.xfs before 3.2.3 made it so: CentOS and RHEL 7 up to 7.3, and systems that were upgraded since. It "
+        "cannot be changed afterwards.",
+        remedy=(
+            "A new file system: mkfs.xfs -n ftype=1 (or ext4) on another disk, mounted on the engine's directory.",
+            "Move that directory: docker data-root; containerd root; k3s, rke2 --data-dir.",
+            "Until then the snapshotter native, or the driver vfs (slow; k3s --snapshotter native).",
+        ),
+        reference="https://docs.docker.com/engine/storage/drivers/overlayfs-driver/#prerequisites",
+        tell="xfs_info $(findmnt -n -o TARGET -T /var/lib) | grep ftype",
+        rank=38,
     ),
     Entry(
         code="kernel-too-old-for-engine",

@@ -126,7 +126,7 @@ ENTRIES = (
         title="a program that starts finds no hierarchy for a controller",
         patterns=(
             r"Following Cgroup subsystem not mounted: \[(?P<controller>[\w ,]+)\]",
-            r"Failed to find subsystem mount for required subsystem: (?P<controller2>\w+)",
+            r"Failed to find subsystem mount for (?:required )?subsystem: (?P<controller2>\w+)",
             r"(?P<controller3>\w+) cgroup subsystem not mounted",
             r"Unable to find (?P<controller6>\w+) cgroup in mounts",
             r"cgroups: (?P<controller5>\w+) cgroup not supported on this system",

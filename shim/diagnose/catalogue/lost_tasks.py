@@ -13,6 +13,7 @@ ENTRIES = (
             r"[Cc]annot kill container[^\n]*(?:container destroyed|[Cc]ontainer does not exist)",
             r"runc did not terminate suc+ess?ful+y: container \\*\"?(?:\S+ )?does not exist",
             r"(?:[Ff]ailed to kill|unknown error after kill)[^\n]*(?:no such process|already finished|does not exist)",
+            r"ExecSync for [^\n]*cannot exec in a stopped container",
             r"Container \S+ failed to exit within \d+ ?s(?:econds)? of (?:kill|signal)[^\n]*",
         ),
         verdict="the engine still has the container as running, and the runtime no longer knows it",
@@ -99,5 +100,38 @@ ENTRIES = (
         reference="https://github.com/cri-o/cri-o/issues/7568",
         tell="docker, podman inspect NAME --format '{{{{.State.Pid}}}} {{{{.State.Status}}}}'",
         rank=50,
+    ),
+    Entry(
+        code="shim-lost-at-restart",
+        title="containerd gave up a shim whose container still runs",
+        patterns=(r"cannot delete a running process", r"cleaning leaked shim process"),
+        verdict="containerd started again, could not take over a shim, and no longer knows its container, which still "
+        "runs",
+        cause="At its start containerd asks every shim for its state; one that answers too late, or whose cgroup it "
+        "cannot read (a container with cgroups of its own below), counts as left over. The kubelet then starts a "
+        "second container beside the first.",
+        remedy=(
+            "pgrep -af 'containerd-shim.*ID' finds it: kill the container's process, then the shim.",
+            "Drain a node before containerd is upgraded or restarted; upgrade to the newest patch release.",
+        ),
+        reference="https://github.com/containerd/containerd/issues/13784",
+        tell="pgrep -af containerd-shim against ctr -n k8s.io tasks ls: which shim has no task?",
+        rank=40,
+    ),
+    Entry(
+        code="scope-stopped-by-force",
+        title="systemd had to kill the processes of a container's scope",
+        patterns=(r"(?P<unit>\S+\.scope):? (?:State '[\w-]+' |[Ss]topping )timed out\. Killing",),
+        verdict="systemd stopped {unit}, and killed its processes when they had not ended after 90 seconds",
+        cause="The kubelet, the engine or a shutdown had the scope stopped. Its processes ignore SIGTERM, or hang in "
+        "the kernel (state D: storage that does not answer), or the engine did not take them down first.",
+        remedy=(
+            "Let the program end on SIGTERM (exec form of CMD, docker run --init); terminationGracePeriodSeconds.",
+            "State D: bring the storage back (NFS, iSCSI), or reboot. Before a reboot: kubectl drain.",
+            "Leftover units: systemctl --failed; systemctl reset-failed.",
+        ),
+        reference="https://github.com/kubernetes/kubernetes/issues/84595",
+        tell="journalctl -u kubelet -u containerd at that minute; ps -eo pid,stat,wchan:30,cmd | awk '$2 ~ /D/'",
+        rank=70,
     ),
 )

@@ -59,7 +59,8 @@ ENTRIES = (
         ambiguous=(FIND,),
         verdict="the {controller} controller is switched off in this host's kernel",
         cause="Some boards switch it off at boot by default, or the kernel was built without it. On cgroup2, a "
-        "controller that a v1 hierarchy holds is in no cgroup.controllers, either.",
+        "controller that a v1 hierarchy holds is in no cgroup.controllers, either. WSL 1 has no cgroups: wsl "
+        "--set-version NAME 2.",
         remedy=(
             ON_PI,
             "Elsewhere: remove it from cgroup_disable= on the kernel command line, or use a kernel that has it.",

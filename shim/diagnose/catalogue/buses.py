@@ -177,6 +177,7 @@ ENTRIES = (
             r"sd-bus call: (?:Connection|Operation) timed out",
             r"Failed to start transient \w+ unit: Connection timed out",
             r"Failed to activate service 'org\.freedesktop\.systemd1': timed out",
+            r"Activation of org\.freedesktop\.systemd1 timed out",
         ),
         verdict="systemd did not finish the container's unit in time",
         cause="systemd is busy (many units or mounts, a daemon-reload with thousands of mounts), or hangs.",

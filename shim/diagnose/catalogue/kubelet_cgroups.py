@@ -47,6 +47,7 @@ ENTRIES = (
         "Operation not permitted: the engine runs in a container that is not privileged, or rootless. No space: "
         "user.max_net_namespaces is reached, for example by namespaces in /run/netns that nobody removed.",
         remedy=(
+            "Rootless: a /run of its own (the unit k3s-rootless, containerd-rootless.sh).",
             "journalctl -k | grep -i 'apparmor=.DENIED': aa-complain the engine's profile, or aa-disable it.",
             "ip netns list | wc -l; sysctl user.max_net_namespaces; a node in a container: start it --privileged.",
         ),

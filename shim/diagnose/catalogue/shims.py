@@ -85,4 +85,27 @@ ENTRIES = (
         offer=3,
         last=True,
     ),
+    Entry(
+        code="shim-socket-refused",
+        title="containerd's shim cannot make its socket",
+        patterns=(
+            (
+                r"(?:shim socket|listen): [^\n]{0,40}listen unix (?P<path>\S*/s/[0-9a-f]{64})(?:\.\w+)?: bind: "
+                r"(?P<reason>[^\n:]+)"
+            ),
+            r"(?:create new|opening) shim socket: listen unix (?P<path2>\S+): bind: (?P<reason2>[^\n:]+)",
+        ),
+        verdict="containerd's shim cannot make its socket {path}: {reason}",
+        cause="Permission denied: containerd runs rootless and sees the host's /run/containerd instead of one of its "
+        "own. Address already in use: a shim of the same container still runs. No such file: something cleared "
+        "/run/containerd/s. Invalid argument: the path is longer than 107 characters.",
+        remedy=(
+            "Rootless: containerd-rootless-setuptool.sh, or the unit k3s-rootless: they mount a /run of their own.",
+            "In use: pgrep -af 'containerd-shim.*ID', kill it, and delete the pod, so that it gets another id.",
+            "Missing: systemctl restart containerd. Too long: a shorter state directory in config.toml.",
+        ),
+        reference="https://github.com/containerd/containerd/blob/main/core/runtime/v2/README.md",
+        tell="ls -ld /run/containerd /run/containerd/s as containerd's user; pgrep -af containerd-shim | wc -l",
+        rank=35,
+    ),
 )

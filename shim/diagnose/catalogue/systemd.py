@@ -15,6 +15,7 @@ ENTRIES = (
         patterns=(
             r"expected cgroupsPath to be of format \\?\"slice:prefix:name\\?\"(?:[^\n]*got \\?\"(?P<path>[^\"\\\n]*))?",
             rf"sd-bus call: Invalid unit name or type\.?: {EINVAL}",
+            r"[Uu]nit name (?P<path3>/\S*) is not valid",
             r"invalid systemd cgroup path format: (?P<path2>\S+) \(expected slice",
             r"option --runc-systemd-cgroup requires --cgroup to be set",
         ),

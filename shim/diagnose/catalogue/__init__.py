@@ -37,6 +37,7 @@ from shim.diagnose.catalogue import (
     foreign,
     found,
     hosts,
+    hung,
     image_layers,
     io_net_devices,
     kata,
@@ -164,7 +165,10 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         (*container_states.ENTRIES, *engine_storage.ENTRIES, *podman_setup.ENTRIES, *rootless_network.ENTRIES),
     ),
     ("Units around containers", user_units.ENTRIES),
-    ("What is left over, and what no longer fits", (*leftovers.ENTRIES, *shims.ENTRIES, *lost_tasks.ENTRIES)),
+    (
+        "What is left over, and what no longer fits",
+        (*leftovers.ENTRIES, *shims.ENTRIES, *lost_tasks.ENTRIES, *hung.ENTRIES),
+    ),
     ("After the start", (*aftermath.ENTRIES, *exit_codes.ENTRIES)),
     (
         "By the kind of failure, where nothing else fits",

@@ -98,4 +98,19 @@ ENTRIES = (
         tell="systemctl --version; runc --version; kubelet --version",
         rank=40,
     ),
+    Entry(
+        code="k3s-cannot-evacuate",
+        title="k3s in a container cannot make room in its cgroup",
+        patterns=(r"failed to evacuate (?:root )?cgroup: (?P<reason>[^\n\"]+)",),
+        verdict="k3s, the first process of a container on cgroup2, cannot move its processes into /sys/fs/cgroup/init: "
+        "{reason}",
+        cause="To enable controllers for pods it first empties the container's cgroup. In a container that is not "
+        "privileged /sys/fs/cgroup is read-only. k3s 1.22.5 and later leave it out where no agent runs.",
+        remedy=(
+            "With pods of its own: docker run --privileged, Kubernetes: securityContext.privileged: true.",
+            "Only a control plane (vcluster, k3k): a newer k3s with --disable-agent, or another distribution.",
+        ),
+        reference="https://github.com/k3s-io/k3s/issues/4873",
+        rank=25,
+    ),
 )

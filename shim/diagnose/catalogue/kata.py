@@ -122,4 +122,19 @@ ENTRIES = (
         reference="https://github.com/kata-containers/kata-containers/issues/10143",
         rank=90,
     ),
+    Entry(
+        code="kata-guest-too-slow",
+        title="Kata's agent does not finish a request in time",
+        patterns=(r"\b(?P<name>(?:Create|Start|Exec|Update|Remove)\w*Request) timed out",),
+        verdict="Kata's agent in the guest did not finish {name} in time",
+        cause="The guest pulls the image itself (confidential containers), its storage is slow, the host is a virtual "
+        "machine without good nested virtualization, or the guest has too little memory or CPU. The agent may also "
+        "have ended.",
+        remedy=(
+            "create_container_timeout in Kata's configuration.toml, and runtimeRequestTimeout of the kubelet: longer.",
+            "More for the guest: default_memory, default_vcpus, or limits of the pod. journalctl -t kata: its end?",
+        ),
+        reference="https://github.com/kata-containers/kata-containers/issues/10628",
+        rank=45,
+    ),
 )

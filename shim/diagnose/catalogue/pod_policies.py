@@ -93,4 +93,23 @@ ENTRIES = (
         tell="sysctl fs.may_detach_mounts; grep -l {path} /proc/[0-9]*/mountinfo",
         rank=40,
     ),
+    Entry(
+        code="pod-must-not-be-root",
+        title="the pod must not run as root, and its image does",
+        patterns=(
+            r"container has runAsNonRoot and image will run as root",
+            r"container has runAsNonRoot and image has non-numeric user \((?P<name>[^)\n]*)\)",
+            r"container's runAsUser breaks non-root policy",
+        ),
+        verdict="the kubelet refuses the container: runAsNonRoot is set, and the image's user is root, or only a name",
+        cause="It is not about cgroups. The kubelet compares numbers only: an image without USER runs as 0, and a name "
+        "may be anything.",
+        remedy=(
+            "securityContext.runAsUser: a number that the image's files allow; in the image USER 65532, no name.",
+            "Or runAsNonRoot: false, where the policy of the namespace permits it.",
+        ),
+        reference="https://kubernetes.io/docs/tasks/configure-pod-container/security-context/",
+        rank=70,
+        ours=False,
+    ),
 )

@@ -163,4 +163,24 @@ ENTRIES = (
         tell="cat /proc/PID/cgroup of a container's process: is it / or system.slice for {controller} alone?",
         rank=50,
     ),
+    Entry(
+        code="host-root-not-mounted",
+        title="a program in a container expects the host's files at another place",
+        patterns=(
+            (
+                r"\b(?:open|l?stat|readlink|read) (?P<path>/(?:rootfs|hostfs|host)/(?:proc|sys)/(?!(?!1/)\d)"
+                rf"[\w/.-]+): {ENOENT}"
+            ),
+        ),
+        verdict="{path} is not there: the host's root is not mounted in the program's container where it looks for it",
+        cause="The program was told that it runs in a container (kubelet --containerized, cAdvisor, node-exporter "
+        "--path.rootfs, HOST_PROC), and the volume for it is missing.",
+        remedy=(
+            "docker: -v /:/rootfs:ro,rslave (or the place that the message names); Kubernetes: hostPath with path: /.",
+            "Not in a container: leave the option out (kubelet --containerized is gone since 1.16).",
+        ),
+        reference="https://github.com/kubernetes/kubernetes/issues/24767",
+        tell="grep -E 'rootfs|host' /proc/self/mountinfo in the program's container",
+        rank=48,
+    ),
 )

@@ -102,4 +102,17 @@ ENTRIES = (
         tell="systemctl list-units --all --no-legend | awk '{{print $4}}' | sort | uniq -c",
         rank=40,
     ),
+    Entry(
+        code="kubelet-finds-no-pid-file",
+        title="the kubelet's notice that it does not find the engine's process",
+        patterns=(r"error opening pid file (?P<path>/[^\s:]+): open",),
+        verdict="a notice: the kubelet finds no {path}, so it cannot move the engine into a cgroup",
+        cause="An old kubelet looks there for docker's or containerd's process number, to set its OOM score and its "
+        "cgroup. Other versions of docker have it elsewhere, or a kubelet in a container does not see /run.",
+        remedy=(
+            "Nothing is to be done for this. A kubelet in a container: mount /run of the host. Or upgrade the kubelet.",
+        ),
+        reference="https://github.com/pires/kubernetes-vagrant-coreos-cluster/issues/224",
+        rank=88,
+    ),
 )

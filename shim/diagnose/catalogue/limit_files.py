@@ -10,7 +10,7 @@ READER = (
     r"|\bcrio|libpod|cgroup stats|cgroup memory limit file))[^\n]*?"
 )
 V1_FILE = (
-    r"(?P<file>/sys/fs/cgroup/(?:memory/|cpu/|cpuset/|cpuacct/|cpu,cpuacct/|pids/|blkio/|/)?(?:memory\.(?:(?:max_)?usage_in_bytes"
+    r"(?P<file>/sys/fs/cgroup/(?:memory/|cpu/|cpuset/|cpuacct/|cpu,cpuacct/|pids/|blkio/|/)(?:memory\.(?:(?:max_)?usage_in_bytes"
     r"|(?:memsw\.|soft_)?limit_in_bytes|stat|oom_control|failcnt)|cpu\.(?:cfs_quota_us|cfs_period_us|shares|stat)"
     r"|cpuacct\.(?:usage\w*|stat)|cpuset\.(?:cpus|mems)|pids\.(?:max|current)))"
 )
@@ -73,5 +73,20 @@ ENTRIES = (
         reference="https://docs.kernel.org/admin-guide/cgroup-v2.html#core-interface-files",
         tell="stat -fc %T /sys/fs/cgroup; cat /proc/self/cgroup: only 0::/ ? ls /sys/fs/cgroup/cgroup.type",
         rank=45,
+    ),
+    Entry(
+        code="root-cgroup-without-cpu-figures",
+        title="a program looks for figures of the CPU in the root of the cgroup tree",
+        patterns=missing(r"(?P<file>/sys/fs/cgroup/cpu\.stat)"),
+        verdict="{file} is not there: the root of cgroup2 has it only since Linux 5.8",
+        cause="cAdvisor and the kubelet read the figures of the whole node there, and else show zeros (kubectl top "
+        "node). On a host with v1 the file is below /sys/fs/cgroup/cpu.",
+        remedy=(
+            "Use a kernel from 5.8 on (RHEL 8 has 4.18: take RHEL 9).",
+            "Or boot with systemd.unified_cgroup_hierarchy=0 (systemd before 256; Kubernetes before 1.35).",
+        ),
+        reference="https://github.com/kubernetes/kubernetes/issues/111621",
+        tell="uname -r; stat -fc %T /sys/fs/cgroup; cat /proc/self/cgroup",
+        rank=44,
     ),
 )

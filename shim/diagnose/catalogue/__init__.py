@@ -82,6 +82,7 @@ from shim.diagnose.catalogue import (
     rootless,
     rootless_network,
     sandboxes,
+    shared_memory,
     shims,
     subids,
     subpaths,
@@ -155,7 +156,13 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("Other programs with cgroups", (*neighbours.ENTRIES, *wrappers.ENTRIES, *other_shims.ENTRIES, *clusters.ENTRIES)),
     (
         "Programs that read limits",
-        (*program_memory.ENTRIES, *agents.ENTRIES, *limit_files.ENTRIES, *device_access.ENTRIES),
+        (
+            *program_memory.ENTRIES,
+            *shared_memory.ENTRIES,
+            *agents.ENTRIES,
+            *limit_files.ENTRIES,
+            *device_access.ENTRIES,
+        ),
     ),
     ("Settings of engines", engine_settings.ENTRIES),
     ("Sandboxes", (*sandboxes.ENTRIES, *nspawn.ENTRIES, *apptainer.ENTRIES, *kata.ENTRIES)),

@@ -163,4 +163,20 @@ ENTRIES = (
         tell="kubectl get pod NAME -o yaml | grep -A3 limits; journalctl -k | grep -i oom",
         rank=40,
     ),
+    Entry(
+        code="exec-into-ended-container",
+        title="kubectl exec finds no running container",
+        patterns=(r"unable to upgrade connection: (?:container not found|pod does not exist)[^\n]*",),
+        verdict="the kubelet has no running container of that name: it has ended, or the node is another",
+        cause="A container that ends again and again runs only for moments. pod does not exist: the API server reached "
+        "the kubelet of another node (the same address for all nodes, Vagrant's first interface).",
+        remedy=(
+            "kubectl get pod NAME -o wide; kubectl logs NAME --previous; kubectl describe pod NAME: Last State.",
+            "To look into it: kubectl debug -it NAME --image=busybox --copy-to=NAME-debug -- sh",
+            "pod does not exist: kubelet --node-ip with each node's own address.",
+        ),
+        reference="https://kubernetes.io/docs/tasks/debug/debug-application/debug-running-pod/",
+        rank=74,
+        ours=False,
+    ),
 )

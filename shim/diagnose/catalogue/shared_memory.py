@@ -60,8 +60,8 @@ ENTRIES = (
             rf"could not create (?P<name2>shared memory segment|semaphores): (?:{ENOSPC}|{ENOMEM}|Invalid argument)",
         ),
         verdict="the kernel refuses {name}: kernel.shmmax, shmall, shmmni or kernel.sem of the container are too small",
-        cause="These settings belong to the IPC namespace: a new container has the kernel's defaults, whatever the host "
-        "has set. No space left means the number (shmmni, kernel.sem), Invalid argument the size (shmmax).",
+        cause="These settings belong to the IPC namespace: a new container has the kernel's defaults, whatever the "
+        "host has set. No space left means the number (shmmni, kernel.sem), Invalid argument the size (shmmax).",
         remedy=(
             "docker, podman: --sysctl kernel.shmmax=... --sysctl kernel.sem='250 32000 32 128'; compose: sysctls.",
             "Kubernetes: securityContext.sysctls; the kubelet must allow them (--allowed-unsafe-sysctls 'kernel.sem').",

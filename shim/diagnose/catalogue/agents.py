@@ -68,6 +68,27 @@ ENTRIES = (
         rank=29,
     ),
     Entry(
+        code="bpf-filesystem-not-mounted",
+        title="an agent finds no BPF file system on /sys/fs/bpf",
+        patterns=(
+            r"BPF root is not a BPF filesystem[^\n]*",
+            r"[Ff]ailed to mount bpffs[^\n]*",
+            rf"/sys/fs/bpf/(?:tc|calico|cilium|xdp|ip)\b[^\n]*?: {ENOENT}",
+        ),
+        verdict="/sys/fs/bpf is not a BPF file system here, and the agent cannot keep its maps in it",
+        cause="systemd mounts it on the host; OpenRC before 2025, old hosts and nodes that are containers have none. "
+        "In the agent's container it is the host's through a volume; mounting it there needs CAP_SYS_ADMIN in the "
+        "first user namespace: rootless podman and kind have no such right (operation not permitted).",
+        remedy=(
+            "On the node: mount bpffs /sys/fs/bpf -t bpf; in /etc/fstab: bpffs /sys/fs/bpf bpf defaults 0 0.",
+            "The agent: a hostPath volume of /sys/fs/bpf with mountPropagation: Bidirectional, privileged.",
+            "kind with podman: run it as root, or extraMounts of /sys/fs/bpf.",
+        ),
+        reference="https://docs.cilium.io/en/stable/operations/system_requirements/",
+        tell="stat -fc %T /sys/fs/bpf on the node: bpf_fs is right, sysfs means not mounted",
+        rank=36,
+    ),
+    Entry(
         code="cadvisor-finds-no-layer",
         title="cAdvisor does not find the layer of a container of docker",
         patterns=(r"failed to identify the read-write layer ID for container[^\n]*",),

@@ -128,7 +128,10 @@ ENTRIES = (
         title="the guest of Kata Containers lacks what the host's limits ask for",
         patterns=(
             r"unable to read a control group file caused by[^\n]*",
-            r"unable to write to a control group file(?![^\n]*ResourceBusy)[^\n]*caused by[^\n]*",
+            (
+                r"(?<!add task to cgroup: )unable to write to a control group file(?![^\n]*ResourceBusy)[^\n]*"
+                r"caused by[^\n]*"
+            ),
         ),
         verdict="Kata's agent cannot set a limit in the guest: the guest's kernel has no such file",
         cause="The limits are the host's: sizes of huge pages that the guest does not have, or a controller of another "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import Entry
+from shim.diagnose.entry import EOVERFLOW, Entry
 
 ENTRIES = (
     Entry(
@@ -75,6 +75,7 @@ ENTRIES = (
             r"only supports? cgroups? ?v(?:ersion )?1[^\n]*|(?:requires|needs) cgroups? ?v(?:ersion )?1\b[^\n]*",
             r"Can't set cgroup permission on the host for [^\n]*",
             r"Expected cgroup file not found[^\n]*",
+            r"failed to find controller (?:cpuacct|blkio|devices|freezer|memory|cpu)\b",
             r"Could not detect slice of whitelisted controller[^\n]*",
         ),
         verdict="this program, or its version, knows only cgroup v1, and the host has cgroup2",
@@ -109,5 +110,19 @@ ENTRIES = (
         ),
         reference="https://github.com/siderolabs/extensions/issues/4",
         rank=40,
+    ),
+    Entry(
+        code="shiftfs-refuses",
+        title="Sysbox's shiftfs does not fit this kernel",
+        patterns=(rf"/shiftfs/[^\n]*?{EOVERFLOW}",),
+        verdict="shiftfs, which shifts the owners of files for Sysbox, does not work on this kernel (EOVERFLOW)",
+        cause="Ubuntu's kernels from 5.15.0-48 on broke it. Kernels from 5.19 on map owners themselves (ID-mapped "
+        "mounts), and Sysbox 0.6 uses that.",
+        remedy=(
+            "ExecStart=/usr/bin/sysbox-mgr --disable-shiftfs in sysbox-mgr.service; systemctl restart sysbox.",
+            "Or Sysbox 0.6 or later on a kernel of 5.19 or later.",
+        ),
+        reference="https://github.com/nestybox/sysbox/issues/596",
+        rank=30,
     ),
 )

@@ -191,7 +191,10 @@ ENTRIES = (
     Entry(
         code="device-rule-wider-than-parent",
         title="a device rule is wider than the parent's",
-        patterns=(writing(r"devices\.(?:allow|deny)", EPERM),),
+        patterns=(
+            writing(r"devices\.(?:allow|deny)", EPERM),
+            r"failed to write \\*\"(?P<rule>[abc] (?:\*|\d+):(?:\*|\d+) [rwm]+)\\*\"[\s.\"\\]*$",
+        ),
         verdict="a device rule is wider than what the parent cgroup allows: {file} refuses it (EPERM)",
         cause="On v1 a container gets only devices that its parent has. This holds inside LXC or another container, "
         "too. crun 1.18 alone (CRI-O 1.30.7 and 1.31.2) failed so on every v1 host.",

@@ -26,6 +26,7 @@ ENTRIES = (
             r"delegated cgroup v2 controllers are required for rootless",
             r"(?P<controller5>[a-z]+) controller needs to be delegated",
             r"cgroup v2 controllers are not delegated for rootless",
+            r"requires cgroup controllers \[(?P<controller6>[a-z]+)[^\]\n]*\], but they are not available",
             r"rootless provider requires setting systemd property \"Delegate=yes\"",
         ),  # rootlesskit
         verdict="the {controller} controller is not delegated to this user's cgroups (cgroup2)",

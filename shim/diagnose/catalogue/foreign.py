@@ -168,6 +168,8 @@ ENTRIES = (
         r"(?:failed: |: |^)open /dev/tty: (?:no such device or address|ENXIO)",
         rf"(?:^|: )tcgetattr: {ENOTTY}",
         r"provided file is not a console",
+        r"cannot allocate (?:tty|a pseudo-TTY) (?:if runc will detach )?without setting (?:a )?console socket",
+        r"use --console-socket with (?:create|run|exec)",
         remedy="Start it from a terminal, give --console-socket, or set process.terminal to false.",
     ),
     _foreign(

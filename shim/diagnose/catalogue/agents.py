@@ -21,6 +21,11 @@ ENTRIES = (
             r"Failed to create path resolver[^\n]*|Failed to read PID info for pod[^\n]*",
             r"[Ff]ailed to open file /sys/fs/cgroup/\S*(?:kubepods|docker|libpod|crio|cri-containerd)\S*cgroup\.procs",
             rf"{PLACE} not found (?:for|of|in) (?:the )?{CONTAINER}",
+            r"never found valid cgroup for \S+|get cgroup path of pid \d+: [^\n]*|fail to find device cgroup",
+            r"load cgroup v1 manager, pid \d+[^\n]*|Failed to apply chaos:[^\n]*controller is not supported",
+            r"Error loading cgroup v2 manager: [^\n]*|can not detect cgroup driver from 'kubepods' cgroup name",
+            r"detect deployment mode failed[^\n]*|Deployment mode is unknown, advanced [Cc]groups tracking[^\n]*",
+            r"failed to resolve container for c[Gg]roup ID[^\n]*",
             (
                 rf"(?:[Ff]ailed|[Uu]nable|[Cc]ould not|[Cc]annot|[Cc]an't|[Cc]ouldn't) (?:to )?"
                 rf"(?:find|locate|get|resolve|determine) (?:the )?{PLACE} (?:for|of) (?:the )?{CONTAINER}"
@@ -31,7 +36,7 @@ ENTRIES = (
         "systemd, containerd or a newer engine give; /sys/fs/cgroup and /proc of the host are not mounted in its "
         "container, or it looks from another cgroup namespace; or this one container has just ended.",
         remedy=(
-            "Upgrade the agent: the Datadog agent knows cgroup2 since 7.33.",
+            "Upgrade the agent: the Datadog agent knows cgroup2 since 7.33, Chaos Mesh since 2.2, koordlet since 1.2.",
             (
                 "In a container it needs the host's tree: -v /sys/fs/cgroup:/host/sys/fs/cgroup:ro -v "
                 "/proc:/host/proc:ro; Kubernetes: hostPath volumes of both, hostPID: true where it looks up processes."

@@ -25,7 +25,10 @@ ENTRIES = (
             r"load cgroup v1 manager, pid \d+[^\n]*|Failed to apply chaos:[^\n]*controller is not supported",
             r"Error loading cgroup v2 manager: [^\n]*|can not detect cgroup driver from 'kubepods' cgroup name",
             r"detect deployment mode failed[^\n]*|Deployment mode is unknown, advanced [Cc]groups tracking[^\n]*",
-            r"failed to resolve container for c[Gg]roup ID[^\n]*",
+            r"failed to resolve container for c[Gg]roup ID[^\n]*|Failed to load cgroups children\.[^\n]*",
+            r"enricher: (?:cannot work without|failed to get) cgroup paths[^\n]*",
+            r"fail to get the cgroup manager, err[^\n]*",
+            r"failed to read proc cgroup: unknown container: \S+|profiler ended with error[^\n]*open cgroup: [^\n]*",
             (
                 rf"(?:[Ff]ailed|[Uu]nable|[Cc]ould not|[Cc]annot|[Cc]an't|[Cc]ouldn't) (?:to )?"
                 rf"(?:find|locate|get|resolve|determine) (?:the )?{PLACE} (?:for|of) (?:the )?{CONTAINER}"
@@ -78,7 +81,7 @@ ENTRIES = (
         patterns=(
             r"BPF root is not a BPF filesystem[^\n]*",
             r"[Ff]ailed to mount bpffs[^\n]*",
-            rf"/sys/fs/bpf/(?:tc|calico|cilium|xdp|ip)\b[^\n]*?: {ENOENT}",
+            rf"(?<!root)/sys/fs/bpf/(?:tc|calico|cilium|xdp|ip)\b[^\n]*?: {ENOENT}",
         ),
         verdict="/sys/fs/bpf is not a BPF file system here, and the agent cannot keep its maps in it",
         cause="systemd mounts it on the host; OpenRC before 2025, old hosts and nodes that are containers have none. "

@@ -144,7 +144,7 @@ ENTRIES = (
         code="systemd-hierarchy-missing",
         title="an old engine looks for the named systemd hierarchy",
         patterns=(
-            r"cgroups: cgroup mountpoint does not exist",
+            r"(?<!GOMEMLIMIT: )cgroups: cgroup mountpoint does not exist",
             r"cannot f(?:ou|i)nd cgroup mount destination",
             r"unable to find \\?\"systemd\\?\" in controller set",
         ),

@@ -89,4 +89,23 @@ ENTRIES = (
         tell="uname -r; stat -fc %T /sys/fs/cgroup; cat /proc/self/cgroup",
         rank=44,
     ),
+    Entry(
+        code="collector-finds-no-memory-limit",
+        title="the OpenTelemetry collector finds no memory limit for its percentage",
+        patterns=(
+            r"failed to get total memory, use fixed memory settings[^\n]*",
+            r"memSpikeLimit must be smaller than memAllocLimit",
+        ),
+        verdict="the collector's memory_limiter could not read the limit of its own cgroup",
+        cause="With limit_percentage it looks for the cgroup's memory limit. Collectors before 0.43 know only v1 and "
+        "read 0 on cgroup2. With the host's file system mounted (hostMetrics) its list of mounts shows other "
+        "containers' hierarchies on v1, and it may not read theirs.",
+        remedy=(
+            "memory_limiter: limit_mib: 400 and spike_limit_mib: 100 in place of the percentages.",
+            "Upgrade the collector, or take cgroup2 on the node.",
+        ),
+        reference="https://github.com/open-telemetry/opentelemetry-collector/issues/6826",
+        tell="grep memory /proc/self/mountinfo in the collector's container: more than one line?",
+        rank=30,
+    ),
 )

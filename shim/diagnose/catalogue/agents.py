@@ -27,7 +27,7 @@ ENTRIES = (
             r"detect deployment mode failed[^\n]*|Deployment mode is unknown, advanced [Cc]groups tracking[^\n]*",
             r"failed to resolve container for c[Gg]roup ID[^\n]*|Failed to load cgroups children\.[^\n]*",
             r"enricher: (?:cannot work without|failed to get) cgroup paths[^\n]*",
-            r"fail to get the cgroup manager, err[^\n]*",
+            r"fail to get the cgroup manager, err[^\n]*|failed to get value from file ?\(\S*/cgroup/[^\n]*",
             r"failed to read proc cgroup: unknown container: \S+|profiler ended with error[^\n]*open cgroup: [^\n]*",
             (
                 rf"(?:[Ff]ailed|[Uu]nable|[Cc]ould not|[Cc]annot|[Cc]an't|[Cc]ouldn't) (?:to )?"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import EACCES, ENODEV, ENOENT, EPERM, Entry
+from shim.diagnose.entry import EACCES, EINVAL, ENODEV, ENOENT, EPERM, Entry, writing
 
 DOCKER = "https://docs.docker.com/reference/cli/docker/container/run/#device"
 # Runtimes and engines make devices and terminals themselves, and say so in words of their own.
@@ -143,5 +143,27 @@ ENTRIES = (
         reference="https://github.com/NVIDIA/k8s-device-plugin/issues/65",
         tell="sysctl fs.inotify.max_user_instances; ls -d /var/lib/kubelet/device-plugins on the node",
         rank=48,
+    ),
+    Entry(
+        code="devices-have-children",
+        title="the device rules of a cgroup with children cannot be rewritten",
+        patterns=(
+            writing(r"devices\.(?:allow|deny)", EINVAL),
+            r"failed to write a \*:\* rwm to (?P<file>devices\.allow)$",
+        ),
+        verdict="{file} refuses a rule for all devices (EINVAL): the container has cgroups of its own below",
+        cause="On v1, the rule for all devices can be written only while a cgroup has no children. docker in docker, "
+        "systemd and kube-proxy before 1.16 create some, and runc before 1.0 writes all device rules at an update.",
+        remedy=(
+            "Upgrade runc to 1.0 or later: its update leaves the device rules alone.",
+            "Or stop the inner containers first, or start the container again with the new limits.",
+            (
+                "At a start (podman start minikube): children are left from the last run: rmdir them below its devices "
+                "cgroup, deepest first, or remove the container and make it again."
+            ),
+        ),
+        reference="https://github.com/docker-library/docker/issues/285",
+        rank=52,
+        layout="v1",
     ),
 )

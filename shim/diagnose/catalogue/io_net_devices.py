@@ -278,23 +278,4 @@ ENTRIES = (
         ),
         reference="https://github.com/NVIDIA/nvidia-container-toolkit/issues/48",
     ),
-    Entry(
-        code="devices-have-children",
-        title="the device rules of a cgroup with children cannot be rewritten",
-        patterns=(writing(r"devices\.(?:allow|deny)", EINVAL),),
-        verdict="{file} refuses a rule for all devices (EINVAL): the container has cgroups of its own below",
-        cause="On v1, the rule for all devices can be written only while a cgroup has no children. docker in docker "
-        "and systemd create some, and runc before 1.0 writes every device rule again at an update.",
-        remedy=(
-            "Upgrade runc to 1.0 or later: its update leaves the device rules alone.",
-            "Or stop the inner containers first, or start the container again with the new limits.",
-            (
-                "At a start (podman start minikube): children are left from the last run: rmdir them below its devices "
-                "cgroup, deepest first, or remove the container and make it again."
-            ),
-        ),
-        reference="https://github.com/docker-library/docker/issues/285",
-        rank=52,
-        layout="v1",
-    ),
 )

@@ -69,10 +69,11 @@ ENTRIES = (
     Entry(
         code="host-has-no-such-program",
         title="an init container entered the host's file system, which has no shell",
-        patterns=(rf"nsenter: failed to execute (?P<name>\S+): {ENOENT}",),
+        patterns=(rf"nsenter: (?:failed to execute|can't execute) '?(?P<name>[^\s':]+)'?: {ENOENT}",),
         verdict="nsenter has entered the node's file system, and there is no program {name}",
         cause="After nsenter -m the program is looked for on the node, not in the image. Talos, Bottlerocket and "
-        "other nodes without a shell have none, or have it somewhere else (NixOS: no /bin/bash).",
+        "other nodes without a shell have none, or have it somewhere else (NixOS: no /bin/bash). Without hostPID: true "
+        "nsenter -t 1 enters the container itself.",
         remedy=(
             (
                 "Cilium: 1.10.3 or later copies a program of its own; Talos: cgroup.autoMount.enabled=false and "

@@ -112,4 +112,37 @@ ENTRIES = (
         rank=70,
         ours=False,
     ),
+    Entry(
+        code="resource-class-unknown",
+        title="a pod names a class of RDT or block IO that the engine does not have",
+        patterns=(
+            r"unknown RDT class \\?\"(?P<name>[^\"\\\n]+)",
+            r"no OCI BlockIO parameters for class \\?\"(?P<name2>[^\"\\\n]+)",
+            (
+                r"(?:rdt|RDT|blockio|BlockIO) class \\?\"(?P<name3>[^\"\\\n]+)\\?\" (?:not found|does not exist"
+                r"|is not configured)"
+            ),
+        ),
+        verdict="the class {name} of RDT or block IO is not in the engine's, or cri-resmgr's, configuration",
+        cause="Classes of cache, memory bandwidth and block IO come from a file of the node. A pod's annotation, or "
+        "the pod's quality of service (Guaranteed, Burstable, BestEffort), names one that this file does not define.",
+        remedy=(
+            "Define it: CRI-O: rdt_config_file, blockio_config_file; containerd: rdt_config_file of the tasks service.",
+            "Or remove the pod's annotation (rdt.resources.beta.kubernetes.io, blockio.resources.beta.kubernetes.io).",
+        ),
+        reference="https://github.com/intel/goresctrl/blob/main/doc/blockio.md",
+        rank=50,
+    ),
+    Entry(
+        code="resctrl-not-mounted",
+        title="a notice: no resctrl file system, so no RDT",
+        patterns=(r"failed to detect resctrl mount point[^\n]*",),
+        verdict="a notice, not a failure: this node has no resctrl file system, so the engine does without RDT",
+        cause="RDT (shares of cache and memory bandwidth) is a feature of servers' CPUs; virtual machines mostly lack "
+        "it. Containers start without it; only a pod that names an RDT class fails.",
+        remedy=("If the CPU has it: mount -t resctrl resctrl /sys/fs/resctrl, also in /etc/fstab. Else leave it.",),
+        reference="https://github.com/cri-o/cri-o/issues/5302",
+        tell="grep -cE 'cat_l3|mba' /proc/cpuinfo: 0 means that the CPU has no RDT",
+        rank=86,
+    ),
 )

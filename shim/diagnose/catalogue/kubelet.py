@@ -150,6 +150,20 @@ ENTRIES = (
         rank=46,
     ),
     Entry(
+        code="reserved-cgroup-not-named",
+        title="the kubelet is to enforce a reservation, and no cgroup is named for it",
+        patterns=(r"Failed to enforce (?P<kind>System|Kube) Reserved Cgroup Limits on \\?\"\\?\":[^\n]*",),
+        verdict="{kind} Reserved is to be enforced, and the kubelet was given no cgroup for it",
+        cause="enforceNodeAllocatable names system-reserved or kube-reserved, and systemReservedCgroup or "
+        "kubeReservedCgroup is empty. Old kubelets then take the root of the tree, which has no limits.",
+        remedy=(
+            "systemReservedCgroup: /system.slice; kubeReservedCgroup: a slice of its own, which must exist.",
+            "Or enforceNodeAllocatable: [pods] alone; the reservation itself stays.",
+        ),
+        reference="https://github.com/kubernetes/kubernetes/issues/83228",
+        rank=45,
+    ),
+    Entry(
         code="reserved-cgroup-not-a-slice",
         title="systemd does not know the slice that is set for reserved resources",
         patterns=(RESERVED + r"[^\n]*: Unit (?P<unit>\S+\.slice) (?:is not loaded|not found|not loaded)",),

@@ -26,6 +26,9 @@ ENTRIES = (
             r"Error loading cgroup v2 manager: [^\n]*|can not detect cgroup driver from 'kubepods' cgroup name",
             r"detect deployment mode failed[^\n]*|Deployment mode is unknown, advanced [Cc]groups tracking[^\n]*",
             r"failed to resolve container for c[Gg]roup ID[^\n]*|Failed to load cgroups children\.[^\n]*",
+            rf"error getting docker info: open /\S*cgroup/[^\n]*: {ENOENT}|Cannot access cgroup for \d+ containers",
+            rf"Error in plugin[^\n]*/cgroup/[^\n]*: (?:unknown file format|{ENOENT})|Cannot find Docker cgroup file",
+            r"Error loading cgroup subsystem[^\n]*|couldn't get unit's metrics: failed to read [^\n]*",
             r"enricher: (?:cannot work without|failed to get) cgroup paths[^\n]*",
             r"fail to get the cgroup manager, err[^\n]*|failed to get value from file ?\(\S*/cgroup/[^\n]*",
             r"failed to read proc cgroup: unknown container: \S+|profiler ended with error[^\n]*open cgroup: [^\n]*",
@@ -74,6 +77,38 @@ ENTRIES = (
         reference="https://docs.cilium.io/en/stable/network/kubernetes/kubeproxy-free/",
         tell="grep cgroup2 /proc/self/mountinfo in the agent's container; bpftool cgroup tree on the host",
         rank=29,
+    ),
+    Entry(
+        code="agent-finds-no-container-name",
+        title="an agent has a container's cgroup, and does not find its name",
+        patterns=(
+            r"cannot find the name of docker container '[^'\n]*'",
+            r"k8s_get_name: cannot find the name of cgroup with id '[^'\n]*'",
+        ),
+        verdict="the agent (Netdata) reads the container's cgroup, and cannot ask the engine for its name",
+        cause="It asks Docker through /var/run/docker.sock, or the API server: the socket is not mounted, the agent's "
+        "user may not use it, or its service account may not list pods. Or the container has just ended.",
+        remedy=(
+            "docker: -v /var/run/docker.sock:/var/run/docker.sock:ro and the socket's group (PGID of Netdata).",
+            "Kubernetes: the agent's ClusterRole must allow get and list of pods and namespaces.",
+        ),
+        reference="https://github.com/netdata/netdata/issues/17072",
+        rank=52,
+        ours=False,
+    ),
+    Entry(
+        code="unit-has-no-cgroup",
+        title="a notice: an exporter asks for the figures of a unit without processes",
+        patterns=(r"got 'no cgroup' from systemd for active unit[^\n]*",),
+        verdict="a notice, not a failure: a unit without processes (a mount, a oneshot service) has no cgroup",
+        cause="Mounts, sockets and oneshot services that have ended are active, and have no cgroup. The exporter asks "
+        "for figures of all units.",
+        remedy=(
+            "Leave the units out: systemd_exporter --systemd.collector.unit-exclude '.+\\.(mount|device|socket)'.",
+            "Or a newer systemd_exporter (0.6 or later), which reads no cgroups any more.",
+        ),
+        reference="https://github.com/prometheus-community/systemd_exporter/issues/44",
+        rank=86,
     ),
     Entry(
         code="bpf-filesystem-not-mounted",

@@ -209,7 +209,7 @@ ENTRIES = (
         code="apptainer-creation-failed",
         title="Apptainer or Singularity could not make the container",
         ambiguous=(
-            r"(?-i:ERROR|ABORT|FATAL) +: (?![^\n]*cgroup)[^\n]+",
+            r"(?<!cgroup-network )(?-i:ERROR|ABORT|FATAL) +: (?!MAIN : |[^\n]*cgroup)[^\n]+",
             r"(?-i:ERROR|ABORT|FATAL) +\[U=\d+,P=\d+\](?![^\n]*cgroup)[^\n]+",
             r"container creation failed: (?![^\n]*cgroup)[^\n]*",
             r"(?:while running engine|While performing build): [^\n]*",

@@ -74,7 +74,7 @@ ENTRIES = (
             r"(?:does not|doesn't) (?:yet )?support cgroups? ?v(?:ersion )?2[^\n]*",
             r"only supports? cgroups? ?v(?:ersion )?1[^\n]*|(?:requires|needs) cgroups? ?v(?:ersion )?1\b[^\n]*",
             r"Can't set cgroup permission on the host for [^\n]*",
-            r"Expected cgroup file not found[^\n]*",
+            r"Expected cgroup file not found[^\n]*|mount: ?can't find /sys/fs/cgroup in /proc/mounts",
             r"failed to find controller (?:cpuacct|blkio|devices|freezer|memory|cpu)\b",
             r"Could not detect slice of whitelisted controller[^\n]*",
         ),

@@ -42,7 +42,7 @@ ENTRIES = (
         "systemd, containerd or a newer engine give; /sys/fs/cgroup and /proc of the host are not mounted in its "
         "container, or it looks from another cgroup namespace; or this one container has just ended.",
         remedy=(
-            "Upgrade the agent: the Datadog agent knows cgroup2 since 7.33, Chaos Mesh since 2.2, koordlet since 1.2.",
+            "Upgrade the agent: the Datadog agent knows cgroup2 since 7.33, Chaos Mesh since 2.4.3.",
             (
                 "In a container it needs the host's tree: -v /sys/fs/cgroup:/host/sys/fs/cgroup:ro -v "
                 "/proc:/host/proc:ro; Kubernetes: hostPath volumes of both, hostPID: true where it looks up processes."

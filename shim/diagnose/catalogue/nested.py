@@ -136,7 +136,7 @@ ENTRIES = (
         "without pivot_root (no_pivot): exec then sees another root.",
         remedy=(
             "Start it again: under a sandbox it can be a race. Upgrade the sandbox.",
-            "Ramdisk: switch_root into a real file system at boot (Kairos 3.0.1 and later do), and no no_pivot.",
+            "Ramdisk: switch_root into a real file system at boot, as newer Kairos does, and no_pivot off.",
             "config.json: mount proc at /proc, and nothing over / or /proc (docker: look at -v).",
         ),
         reference="https://github.com/gitpod-io/gitpod/issues/9247",

@@ -97,8 +97,8 @@ ENTRIES = (
             r"memSpikeLimit must be smaller than memAllocLimit",
         ),
         verdict="the collector's memory_limiter could not read the limit of its own cgroup",
-        cause="With limit_percentage it looks for the cgroup's memory limit. Collectors of 2021 and before know only v1 "
-        "and read 0 on cgroup2. With the host's file system mounted (hostMetrics) its list of mounts shows other "
+        cause="With limit_percentage it looks for the cgroup's memory limit. Collectors of 2021 and before know only "
+        "v1 and read 0 on cgroup2. With the host's file system mounted (hostMetrics) its list of mounts shows other "
         "containers' hierarchies on v1, and it may not read theirs.",
         remedy=(
             "memory_limiter: limit_mib: 400 and spike_limit_mib: 100 in place of the percentages.",

@@ -86,20 +86,6 @@ ENTRIES = (
         rank=20,
     ),
     Entry(
-        code="podman-pod-without-cgroup",
-        title="podman has forgotten the cgroup of a pod",
-        patterns=(r"(?:pod \S+ )?cgroup is not set: internal libpod error",),
-        verdict="podman has no cgroup noted for the pod, so no container can be added to it",
-        cause="At a reboot podman forgets the cgroups. Before 4.6 it made the pod's again only with systemd as the "
-        "cgroup manager: with cgroupfs (Alpine, Gentoo) or rootless, it stays unset.",
-        remedy=(
-            "Upgrade podman (4.6 or later).",
-            "Until then podman pod rm the pod and create it again after each reboot; podman pod start is not enough.",
-        ),
-        reference="https://github.com/containers/podman/issues/19175",
-        rank=30,
-    ),
-    Entry(
         code="process-without-number",
         title="an engine looks up process 0 in /proc",
         patterns=(r"(?P<path>/proc/0/[\w/]+)[`'\"]?: no such file or directory",),

@@ -44,6 +44,7 @@ ENTRIES = (
         remedy=(
             "Correct reservedMemory (--reserved-memory), e.g. 1Gi + 100Mi: limits: {{memory: 1124Mi}}.",
             "lscpu | grep NUMA: name only NUMA nodes that exist.",
+            "Leave hugepages out: nothing else reserves them, so their sum must be 0.",
         ),
         reference="https://kubernetes.io/docs/tasks/administer-cluster/memory-manager/#reserved-memory-flag",
         rank=40,

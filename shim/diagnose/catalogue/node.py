@@ -56,19 +56,22 @@ ENTRIES = (
             r"(?:missing|required) cgroups?(?: disabled)?: (?P<controller4>\w+)",
             r"\b(?P<controller5>[a-z]+) cgroup controller not found",
             r"Unable to find (?P<controller6>[a-z]+) controller",
+            r"cgroup controller \"(?P<controller7>[a-z]+)\": unavailable",  # k0s sysinfo
+            rf"\b(?P<controller8>{V1_NAMES}) cgroup (?:is )?disabled\b",
         ),
         ambiguous=(FIND,),
         verdict="the {controller} controller is switched off in this host's kernel",
         cause="Some boards switch it off at boot by default, or the kernel was built without it. On cgroup2, a "
         "controller that a v1 hierarchy holds is in no cgroup.controllers, either. WSL 1 has no cgroups: wsl "
-        "--set-version NAME 2.",
+        "--set-version NAME 2. A check of /proc/cgroups alone fails on good hosts of 6.11 or later: without "
+        "CONFIG_MEMCG_V1 memory is not in it.",
         remedy=(
             ON_PI,
             "Elsewhere: remove it from cgroup_disable= on the kernel command line, or use a kernel that has it.",
         ),
         reference="https://github.com/k3s-io/k3s/issues/5858",
         tell="cat /proc/cgroups: is it missing there, or 0 in the last column? grep -o 'cgroup_[a-z]*=[a-z]*' "
-        "/proc/cmdline",
+        "/proc/cmdline; cgroup2: cat /sys/fs/cgroup/cgroup.controllers",
         confirm=node.switched_off,
         offer=2,
         rank=39,
@@ -149,6 +152,7 @@ ENTRIES = (
             ),
             "Or mount all: apt-get install cgroupfs-mount && cgroupfs-mount (systems without systemd)",
             "cgroup2: upgrade the program (cAdvisor: gcr.io/cadvisor/cadvisor), or systemd.unified_cgroup_hierarchy=0.",
+            "0 in its last column: cgroup_enable={controller} on the kernel command line (memory: Debian 8, boards).",
         ),
         reference="https://github.com/kubernetes-retired/kubernetes-anywhere/issues/81",
         tell="stat -fc %T /sys/fs/cgroup: cgroup2fs? cat /proc/cgroups: is it listed, with 1 in the last column?",

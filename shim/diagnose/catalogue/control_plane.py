@@ -56,7 +56,7 @@ ENTRIES = (
     Entry(
         code="systemd-links-exist",
         title="a notice of systemd in a container: links to v1 hierarchies are there already",
-        patterns=(r"Failed to create symlink /sys/fs/cgroup/(?P<name>\w+): [^\n]*",),
+        patterns=(r"Failed to create symlink /sys/fs/cgroup/(?P<name>\w+): File exists",),
         verdict="a notice, not a failure: systemd in the container finds /sys/fs/cgroup/{name} there already",
         cause="The engine, or the image's entry point, has mounted the v1 hierarchies before systemd starts. systemd "
         "uses them as they are.",

@@ -8,7 +8,7 @@ DOCKER = "https://docs.docker.com/reference/cli/docker/container/run/#device"
 # Runtimes and engines make devices and terminals themselves, and say so in words of their own.
 PROGRAM = (
     r"^(?![^\n]*(?:OCI runtime|\brunc\b|\bcrun\b|container (?:create|init)|creating device|mounting|bind mount|fuse"
-    r"|kubelet|slirp|pasta|Kata|qemu-system|daemon:))[^\n]*?"
+    r"|kubelet|nvidia-container-cli|slirp|pasta|Kata|qemu-system|daemon:))[^\n]*?"
 )
 NODE = (
     r"(?P<path>/dev/(?!null|zero|full|u?random|pts|ptmx|console|tty\b|std|fd\b|shm|mqueue|kmsg|fuse|log\b|termination"

@@ -7,7 +7,7 @@ from shim.diagnose.entry import ENOENT, Entry
 # Runtimes and engines name these files, too, where they write them.
 READER = (
     r"^(?![^\n]*(?:\bwrit|[Cc]annot set|cgroup config|kubepods|\brunc\b|\bcrun\b|OCI runtime|daemon|inotify|mounting"
-    r"|\bcrio|libpod|cgroup stats|cgroup memory limit file))[^\n]*?"
+    r"|\bcrio|libpod|cgroup stats|set CPU limits|cgroup memory limit file))[^\n]*?"
 )
 V1_FILE = (
     r"(?P<file>/sys/fs/cgroup/(?:memory/|cpu/|cpuset/|cpuacct/|cpu,cpuacct/|pids/|blkio/|/)(?:memory\.(?:(?:max_)?usage_in_bytes"

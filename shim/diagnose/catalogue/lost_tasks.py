@@ -11,7 +11,7 @@ ENTRIES = (
         patterns=(
             r"task must be stopped before deletion: (?P<state>\w+)",
             r"[Cc]annot kill container[^\n]*(?:container destroyed|[Cc]ontainer does not exist)",
-            r"runc did not terminate suc+ess?ful+y: container \\*\"?(?:\S+ )?does not exist",
+            r"runc did not terminate suc+ess?ful+y: container (?!\\*\"?-)\\*\"?(?:\S+ )?does not exist",
             r"(?:[Ff]ailed to kill|unknown error after kill)[^\n]*(?:no such process|already finished|does not exist)",
             r"ExecSync for [^\n]*cannot exec in a stopped container",
             r"Container \S+ failed to exit within \d+ ?s(?:econds)? of (?:kill|signal)[^\n]*",
@@ -70,7 +70,7 @@ ENTRIES = (
         code="podman-stats-without-cgroup",
         title="podman stats does not find the cgroup, or the figures, of a container",
         patterns=(
-            r"unable to load cgroup at (?P<path>\S+): (?:cgroups: )?cgroup deleted",
+            r"unable to load cgroup at (?P<path>\S+)(?<!init\.scope): (?:cgroups: )?cgroup deleted",
             r"unable to obtain cgroup stats: [^\n]*",
         ),
         verdict="podman finds no figures of the container: its cgroup is not where podman looks",

@@ -129,7 +129,7 @@ ENTRIES = (
     Entry(
         code="systemd-path-used-as-name",
         title="a container's cgroup has the name SLICE:cri-containerd:ID: the engine does not use systemd",
-        patterns=(r"(?P<path>/[^\s:\"']+\.slice:(?:cri-containerd|crio):[0-9a-f]+)",),
+        patterns=(r"(?P<path>/[^\s:\"']+\.slice:(?:cri-containerd|crio):[0-9a-f]+)(?![/0-9a-f])",),
         verdict="the kubelet uses the driver systemd, and the engine cgroupfs: the container's cgroup is {path}",
         cause="The kubelet with the systemd driver names a container's cgroup SLICE:PREFIX:ID. An engine with the "
         "cgroupfs driver takes that for the name of a directory. Containers start, but lie beside the pod's slice, "

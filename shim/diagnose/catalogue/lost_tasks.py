@@ -70,7 +70,7 @@ ENTRIES = (
         code="podman-stats-without-cgroup",
         title="podman stats does not find the cgroup, or the figures, of a container",
         patterns=(
-            r"unable to load cgroup at (?P<path>\S+)(?<!init\.scope): (?:cgroups: )?cgroup deleted",
+            r"unable to load cgroup at (?P<path>\S+): (?:cgroups: )?cgroup deleted",
             r"unable to obtain cgroup stats: [^\n]*",
         ),
         verdict="podman finds no figures of the container: its cgroup is not where podman looks",

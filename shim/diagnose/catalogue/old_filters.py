@@ -49,7 +49,6 @@ ENTRIES = (
             r"getaddrinfo\(\) thread failed to start",
             rf"(?:^|[\s\"=])tar: [^\n]*: Cannot (?:change mode|utime)[^\n]*: {EPERM}",
             rf"(?:^|[\s(])(?:statx|faccessat2|close_range|pidfd_open|rseq)(?:\([^)\n]*\))?(?: failed)?: {EPERM}",
-            rf"(?:^|: )open executable: {EPERM}",
             rf"(?:^|[\s\"=])Failed to (?:fork|spawn executor)(?: [^\n:]*)?: {EPERM}",
         ),
         verdict="programs of the image are refused system calls (EPERM): the host's seccomp filter is older than they",

@@ -97,20 +97,6 @@ ENTRIES = (
         ours=False,
     ),
     Entry(
-        code="unit-has-no-cgroup",
-        title="a notice: an exporter asks for the figures of a unit without processes",
-        patterns=(r"got 'no cgroup' from systemd for active unit[^\n]*",),
-        verdict="a notice, not a failure: a unit without processes (a mount, a oneshot service) has no cgroup",
-        cause="Mounts, sockets and oneshot services that have ended are active, and have no cgroup. The exporter asks "
-        "for figures of all units.",
-        remedy=(
-            "Leave the units out: systemd_exporter --systemd.collector.unit-exclude '.+\\.(mount|device|socket)'.",
-            "Or a newer systemd_exporter (0.6 or later), which reads no cgroups any more.",
-        ),
-        reference="https://github.com/prometheus-community/systemd_exporter/issues/44",
-        rank=86,
-    ),
-    Entry(
         code="bpf-filesystem-not-mounted",
         title="an agent finds no BPF file system on /sys/fs/bpf",
         patterns=(
@@ -130,25 +116,6 @@ ENTRIES = (
         reference="https://docs.cilium.io/en/stable/operations/system_requirements/",
         tell="stat -fc %T /sys/fs/bpf on the node: bpf_fs is right, sysfs means not mounted",
         rank=36,
-    ),
-    Entry(
-        code="cadvisor-finds-no-layer",
-        title="cAdvisor does not find the layer of a container of docker",
-        patterns=(r"failed to identify the read-write layer ID for container[^\n]*",),
-        verdict="cAdvisor (or the kubelet) does not find docker's notes on the container's layer, and leaves it out",
-        cause="It looks in /var/lib/docker/image/DRIVER/layerdb/mounts. Docker has another data-root, or the directory "
-        "is not mounted into cAdvisor's container; or Docker uses containerd's image store (the default since "
-        "Docker 29), which has no such files; or the container has just ended.",
-        remedy=(
-            "Mount it: -v /var/lib/docker/:/var/lib/docker:ro; another data-root: also --docker_root=DIRECTORY.",
-            (
-                "Upgrade cAdvisor (0.54 or later for containerd's image store), or daemon.json: "
-                '{{"features": {{"containerd-snapshotter": false}}}}.'
-            ),
-        ),
-        reference="https://github.com/google/cadvisor/issues/1932",
-        tell="docker info --format '{{{{.DockerRootDir}}}} {{{{.Driver}}}} {{{{.DriverStatus}}}}'",
-        rank=40,
     ),
     Entry(
         code="agent-not-in-host-proc",
@@ -226,25 +193,5 @@ ENTRIES = (
         reference="https://github.com/coreos/fedora-coreos-tracker/issues/682",
         tell="cat /proc/PID/cgroup of a container's process: is it / or system.slice for {controller} alone?",
         rank=50,
-    ),
-    Entry(
-        code="host-root-not-mounted",
-        title="a program in a container expects the host's files at another place",
-        patterns=(
-            (
-                r"\b(?:open|l?stat|readlink|read) (?P<path>/(?:rootfs|hostfs|host)/(?:proc|sys)/(?!(?!1/)\d)"
-                rf"[\w/.-]+): {ENOENT}"
-            ),
-        ),
-        verdict="{path} is not there: the host's root is not mounted in the program's container where it looks for it",
-        cause="The program was told that it runs in a container (kubelet --containerized, cAdvisor, node-exporter "
-        "--path.rootfs, HOST_PROC), and the volume for it is missing.",
-        remedy=(
-            "docker: -v /:/rootfs:ro,rslave (or the place that the message names); Kubernetes: hostPath with path: /.",
-            "Not in a container: leave the option out (kubelet --containerized is gone since 1.16).",
-        ),
-        reference="https://github.com/kubernetes/kubernetes/issues/24767",
-        tell="grep -E 'rootfs|host' /proc/self/mountinfo in the program's container",
-        rank=48,
     ),
 )

@@ -2,57 +2,12 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import EACCES, EPERM, EROFS, Entry
+from shim.diagnose.entry import EACCES, EPERM, Entry
 
 DRIVERS = "https://kubernetes.io/docs/setup/production-environment/container-runtimes/#cgroup-drivers"
 OWN = r"(?:etcd|kube-(?:apiserver|controller-manager|scheduler|proxy))"
 
 ENTRIES = (
-    Entry(
-        code="control-plane-keeps-ending",
-        title="the pods of the control plane end again and again",
-        ambiguous=(
-            rf"[Bb]ack-off (?:\S+ )?restarting failed container=?\"? ?\\*\"?(?P<name>{OWN})\b[^\n]*",
-            rf"[Bb]ack-off (?:\S+ )?restarting failed container[^\n]{{0,40}} in pod (?P<name2>{OWN})-[^\n]*",
-        ),
-        verdict="{name} starts and ends again: on a new cluster mostly because kubelet and engine use different "
-        "cgroup drivers",
-        cause="kubeadm gives the kubelet the systemd driver, and containerd's default is cgroupfs. On hosts with "
-        "cgroup2 systemd then ends cgroups that it does not know, without an error in the pods' logs. Otherwise the "
-        "logs say why: etcd first, which the others need.",
-        remedy=(
-            "containerd: SystemdCgroup = true under runtimes.runc.options in /etc/containerd/config.toml, as root.",
-            "No such file? containerd config default > /etc/containerd/config.toml first.",
-            "systemctl restart containerd kubelet; after that crictl ps -a, and crictl logs of what still ends.",
-        ),
-        reference=DRIVERS,
-        tell="grep SystemdCgroup /etc/containerd/config.toml; grep cgroupDriver /var/lib/kubelet/config.yaml; crictl "
-        "logs of the container: is there an error at all?",
-        offer=1,
-        last=True,
-    ),
-    Entry(
-        code="kube-proxy-conntrack",
-        title="kube-proxy may not set the size of the connection table",
-        patterns=(
-            rf"nf_conntrack_(?:max|tcp_timeout_\w+|tcp_be_liberal): (?:{EACCES}|{EROFS})",
-            r"could not set conntrack parameters from kube-proxy configuration[^\n]*",
-        ),
-        verdict="kube-proxy may not set nf_conntrack_max: the node is a container, and the sysctl belongs to the host",
-        cause="In LXC, kind, k3d, minikube and rootless nodes /proc/sys/net/netfilter can only be read; only the "
-        "host's first network namespace has nf_conntrack_max. kube-proxy ends if it cannot set what its settings say.",
-        remedy=(
-            (
-                "KubeProxyConfiguration: conntrack: maxPerCore: 0, min: 0, tcpEstablishedTimeout: 0s, "
-                "tcpCloseWaitTimeout: 0s: it then leaves them alone (kubectl -n kube-system edit cm kube-proxy)."
-            ),
-            "k3s: --kube-proxy-arg=conntrack-max-per-core=0; kind, minikube, k3d: a newer node image.",
-            "Or set the value on the host first: sysctl -w net.netfilter.nf_conntrack_max=1048576",
-        ),
-        reference="https://github.com/kubernetes/kubernetes/issues/141943",
-        tell="kubectl -n kube-system get cm kube-proxy -o yaml | grep -A6 conntrack",
-        rank=30,
-    ),
     Entry(
         code="systemd-links-exist",
         title="a notice of systemd in a container: links to v1 hierarchies are there already",

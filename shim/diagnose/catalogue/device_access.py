@@ -130,21 +130,6 @@ ENTRIES = (
         rank=49,
     ),
     Entry(
-        code="device-plugin-cannot-watch",
-        title="a device plugin cannot watch the kubelet's directory",
-        patterns=(r"[Ff]ailed to created? FS watcher[^\n]*",),
-        verdict="the device plugin cannot watch /var/lib/kubelet/device-plugins",
-        cause="The directory is not mounted in its container, is another one (k3s, microk8s, --root-dir), or the "
-        "node's inotify instances are used up.",
-        remedy=(
-            "hostPath volume of /var/lib/kubelet/device-plugins; microk8s: /var/snap/microk8s/common/var/lib/kubelet.",
-            "sysctl -w fs.inotify.max_user_instances=8192",
-        ),
-        reference="https://github.com/NVIDIA/k8s-device-plugin/issues/65",
-        tell="sysctl fs.inotify.max_user_instances; ls -d /var/lib/kubelet/device-plugins on the node",
-        rank=48,
-    ),
-    Entry(
         code="devices-have-children",
         title="the device rules of a cgroup with children cannot be rewritten",
         patterns=(

@@ -46,22 +46,6 @@ ENTRIES = (
         rank=42,
     ),
     Entry(
-        code="xfs-without-file-types",
-        title="the xfs below the engine's directory was made without ftype",
-        patterns=(r"(?:does not support|without) d_type\b[^\n]*", r"[Rr]e-?format[^\n]{0,40} with ftype=1"),
-        verdict="overlay cannot use this xfs: it was made with ftype=0, so directories do not name the types of files",
-        cause="mkfs.xfs before 3.2.3 made it so: CentOS and RHEL 7 up to 7.3, and systems that were upgraded since. It "
-        "cannot be changed afterwards.",
-        remedy=(
-            "A new file system: mkfs.xfs -n ftype=1 (or ext4) on another disk, mounted on the engine's directory.",
-            "Move that directory: docker data-root; containerd root; k3s, rke2 --data-dir.",
-            "Until then the snapshotter native, or the driver vfs (slow; k3s --snapshotter native).",
-        ),
-        reference="https://docs.docker.com/engine/storage/drivers/overlayfs-driver/#prerequisites",
-        tell="xfs_info $(findmnt -n -o TARGET -T /var/lib) | grep ftype",
-        rank=38,
-    ),
-    Entry(
         code="kernel-too-old-for-engine",
         title="the kernel is older than the engine, or the program in the image, can use",
         patterns=(

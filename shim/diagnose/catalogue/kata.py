@@ -109,20 +109,6 @@ ENTRIES = (
         rank=45,
     ),
     Entry(
-        code="kata-device-notice",
-        title="a notice of Kata: the host does not have a device",
-        patterns=(r"Could not add (?P<path>/dev/\S+) to the devices cgroup",),
-        verdict="a notice, not a failure: the host has no {path}, which Kata would allow its hypervisor",
-        cause="Kata's shim goes through the devices of all hypervisors: /dev/mshv is Hyper-V's, /dev/vfio/vfio is for "
-        "devices that are passed through, /dev/vhost-net for its network.",
-        remedy=(
-            "Nothing is to be done for this. /dev/kvm must be there: modprobe kvm_intel (kvm_amd).",
-            "For devices that are passed through: modprobe vfio-pci. The failure itself is another line.",
-        ),
-        reference="https://github.com/kata-containers/kata-containers/issues/10143",
-        rank=90,
-    ),
-    Entry(
         code="kata-guest-too-slow",
         title="Kata's agent does not finish a request in time",
         patterns=(r"\b(?P<name>(?:Create|Start|Exec|Update|Remove)\w*Request) timed out",),

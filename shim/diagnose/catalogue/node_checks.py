@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import EACCES, ENOENT, EPERM, Entry
+from shim.diagnose.entry import ENOENT, EPERM, Entry
 
 CILIUM = "https://docs.cilium.io/en/stable/operations/system_requirements/"
 
@@ -65,47 +65,6 @@ ENTRIES = (
         reference=CILIUM,
         tell="uname -r; ls /proc/self/ns on the node",
         rank=16,
-    ),
-    Entry(
-        code="host-has-no-such-program",
-        title="an init container entered the host's file system, which has no shell",
-        patterns=(rf"nsenter: (?:failed to execute|can't execute) '?(?P<name>[^\s':]+)'?: {ENOENT}",),
-        verdict="nsenter has entered the node's file system, and there is no program {name}",
-        cause="After nsenter -m the program is looked for on the node, not in the image. Talos, Bottlerocket and "
-        "other nodes without a shell have none, or have it somewhere else (NixOS: no /bin/bash). Without hostPID: true "
-        "nsenter -t 1 enters the container itself.",
-        remedy=(
-            (
-                "Cilium: 1.10.3 or later copies a program of its own; Talos: cgroup.autoMount.enabled=false and "
-                "cgroup.hostRoot=/sys/fs/cgroup."
-            ),
-            "Others: the provider's own setting for this node, or a program that is on it.",
-        ),
-        reference="https://www.talos.dev/latest/kubernetes-guides/network/deploying-cilium/",
-        tell="ls -l /bin/sh on the node (through a debug pod: ls -l /host/bin/sh)",
-        rank=16,
-        ours=False,
-    ),
-    Entry(
-        code="host-directory-refuses-agent",
-        title="an init container may not write, or run, its program in a directory of the node",
-        patterns=(
-            rf"nsenter: failed to execute (?P<name>/\S+): {EACCES}",
-            rf"cp: cannot create regular file '(?P<name2>/host\S*)': {EACCES}",
-        ),
-        verdict="the node's directory refuses the agent's program {name} (EACCES)",
-        cause="Cilium's mount-cgroup copies a program into the node's /opt/cni/bin and runs it there. Without "
-        "DAC_OVERRIDE root in the container needs the directory to be root's (kubespray gives it to kube). Not "
-        "executable: the directory is mounted noexec, as on Talos, or SELinux or AppArmor forbids it.",
-        remedy=(
-            "chown root /opt/cni/bin on the node (kubespray: kube_owner: root).",
-            "cgroup.autoMount.enabled=false and cgroup.hostRoot=/sys/fs/cgroup: nothing is copied then.",
-            "Or securityContext.privileged=true in Cilium's values.",
-        ),
-        reference="https://github.com/cilium/cilium/issues/23838",
-        tell="ls -ldZ /opt/cni/bin; findmnt -T /opt/cni/bin -o OPTIONS on the node",
-        rank=16,
-        ours=False,
     ),
     Entry(
         code="host-namespace-not-entered",

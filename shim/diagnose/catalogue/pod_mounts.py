@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import EACCES, ENOENT, ENOTDIR, EPERM, EROFS, Entry
+from shim.diagnose.entry import ENOENT, ENOTDIR, EPERM, EROFS, Entry
 
 OF_A_CONTAINER = r"/(?:run|var)/\S*/(?:rootfs|merged|mnt/[0-9a-f]{12,})/sys/fs"
 
@@ -79,51 +79,6 @@ ENTRIES = (
         remedy=("Upgrade crun to 1.4.6 or later.", "Or a devicePath in a directory: /dev/xvda instead of /xvda."),
         reference="https://github.com/containers/crun/issues/917",
         rank=40,
-    ),
-    Entry(
-        code="volume-source-refused",
-        title="podman may not look at the source of a volume",
-        patterns=(rf"\bstatfs (?P<source>/(?!sys/)[^\n:]*): {EACCES}",),
-        verdict="this user may not reach {source}, which is to be mounted into the container (EACCES)",
-        cause="Rootless podman does everything as its user: a directory on the way that the user may not search, a "
-        "socket of root's engine (/var/run/docker.sock), NFS or FUSE of another user, or SELinux.",
-        remedy=(
-            "namei -l {source} shows which part refuses; give it to the user, or mount a directory of the user.",
-            (
-                "For an engine's socket: systemctl --user enable --now podman.socket, and mount "
-                "$XDG_RUNTIME_DIR/podman/podman.sock (k3d: DOCKER_SOCK names it)."
-            ),
-        ),
-        reference="https://k3d.io/stable/usage/advanced/podman/",
-        tell="namei -l {source} as the user; id",
-        rank=50,
-        ours=False,
-    ),
-    Entry(
-        code="volume-does-not-answer",
-        title="the file system of a volume does not answer any more",
-        patterns=(
-            (
-                r"(?:[Ff]ailed to stat|\bl?stat|\bStat) [`'\"\\]*(?P<path>/[^\s`'\"\\:]+)[`'\"\\]*: "
-                r"(?:transport endpoint is not connected|stale (?:NFS )?file handle|host is down|input/output error"
-                r"|structure needs cleaning)"
-            ),
-            r"failed to stat '(?P<path2>/[^'\n]+)' errno=512",
-            r"error while creating mount source path [`'\"](?P<path3>/[^'\"\n]+)[`'\"]: mkdir [^\n]*: file exists",
-            r"failed to mkdir \\*\"(?P<path4>/[^\"\\\n]+)\\*\": mkdir [^\n]*: file exists",
-        ),
-        verdict="{path} is a mount whose program or server has gone: nothing can be started with it",
-        cause="FUSE (S3, sshfs, GlusterFS, mergerfs, rclone): its process was killed, often by a memory limit or with "
-        "the pod of the CSI driver: 'transport endpoint is not connected'. NFS, SMB: the server restarted or exports "
-        "something else: 'stale file handle'. Engines say 'file exists' for both: the name is there, and cannot be "
-        "looked at.",
-        remedy=(
-            "On the node or host: umount -l {path}; then delete the pod (docker: mount it again, start the container).",
-            "Does the CSI driver's pod, the FUSE program or the server run? A larger memory limit for the former.",
-        ),
-        reference="https://github.com/kubernetes-csi/csi-driver-smb/issues/419",
-        tell="ls -ld {path} and grep {path} /proc/mounts on the node",
-        rank=48,
     ),
     Entry(
         code="mount-onto-root",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import EBUSY, ENOENT, Entry
+from shim.diagnose.entry import ENOENT, Entry
 
 CRICTL = "https://github.com/kubernetes-sigs/cri-tools/blob/master/docs/crictl.md#run-pod-sandbox-with-config-file"
 
@@ -76,41 +76,6 @@ ENTRIES = (
         ),
         reference="https://github.com/cri-o/cri-o/issues/3301",
         rank=88,
-    ),
-    Entry(
-        code="netns-not-removable",
-        title="the network namespace of a pod cannot be removed",
-        patterns=(rf"(?:remove|unlinkat|unmount)\w*:? (?:target )?(?P<path>/(?:var/)?run/netns/[^\s:]+): {EBUSY}",),
-        verdict="{path} cannot be removed: it is still mounted in another mount namespace (EBUSY)",
-        cause="Some other container or service got a copy of that mount when it started. Kernels of RHEL and CentOS 7 "
-        "refuse to remove such a place unless fs.may_detach_mounts is 1; newer kernels detach it.",
-        remedy=(
-            "RHEL, CentOS 7: sysctl -w fs.may_detach_mounts=1, and into /etc/sysctl.d; better a newer system.",
-            "grep -l {path} /proc/[0-9]*/mountinfo names the processes that hold it: restart these.",
-            "Upgrade containerd (1.2.10, 1.3 or later).",
-        ),
-        reference="https://github.com/containerd/containerd/issues/3667",
-        tell="sysctl fs.may_detach_mounts; grep -l {path} /proc/[0-9]*/mountinfo",
-        rank=40,
-    ),
-    Entry(
-        code="pod-must-not-be-root",
-        title="the pod must not run as root, and its image does",
-        patterns=(
-            r"container has runAsNonRoot and image will run as root",
-            r"container has runAsNonRoot and image has non-numeric user \((?P<name>[^)\n]*)\)",
-            r"container's runAsUser breaks non-root policy",
-        ),
-        verdict="the kubelet refuses the container: runAsNonRoot is set, and the image's user is root, or only a name",
-        cause="It is not about cgroups. The kubelet compares numbers only: an image without USER runs as 0, and a name "
-        "may be anything.",
-        remedy=(
-            "securityContext.runAsUser: a number that the image's files allow; in the image USER 65532, no name.",
-            "Or runAsNonRoot: false, where the policy of the namespace permits it.",
-        ),
-        reference="https://kubernetes.io/docs/tasks/configure-pod-container/security-context/",
-        rank=70,
-        ours=False,
     ),
     Entry(
         code="resource-class-unknown",

@@ -14,12 +14,18 @@ LOGFMT = re.compile(
 )
 # Prefixes of a program's own line: the journal, klog, container logs, events of Kubernetes, mail quotes.
 PROGRAM = r"[\w@.:/()-]+(?:\[\d+\])?: "
+# An event's columns: last seen (kubectl get events), type, reason, age and source (kubectl describe), or the object.
+AGE = r"(?:\d[\dsmhdy]*|<\w+>)(?: +\(x\d+ over \w+\))?"
+EVENT = (
+    rf"(?:{AGE} +)?(?:Warning|Normal) +[A-Z]\w+ +"
+    rf"(?:{AGE} +\w[\w.,/-]* +|(?:kubelet,?|[a-z][\w.]*[-/][\w.,/-]*) +)"
+)
 IN_FRONT = re.compile(
     rf"^(?:(?:[A-Z][a-z]{{2}} +\d{{1,2}} [\d:.]{{8,}}|\d{{4}}-\d\d-\d\dT[\d:.,]{{8,}}\S*(?<!:)) (?!level=)\S+ {PROGRAM}"
     r"|[IWEF]\d{4} [\d:.]{8,} +\d+ [\w.-]+\.go:\d+\] "
     r"|\[?\d{4}[-/]\d\d[-/]\d\d[T ][\d:.,]{8,}\S*\]?:? (?:std(?:out|err) [FP] )?"
     r"|#\d+ \d+\.\d+ |[\w.-]+ +\| (?=\S)"  # BuildKit's steps, and Compose's names of services
-    r"|> ?|(?:Warning|Normal) +[A-Z]\w+ +[\w<>]+(?: \(x\d+ over \w+\))? +\w[\w.,/-]* +)"
+    rf"|> ?|{EVENT})"
 )
 KLOG = re.compile(r'\berr="((?:[^"\\]|\\.)*)"')  # klog's structured form
 TERMINAL = re.compile(r"^(?P<level>DEBU|INFO|WARN|ERRO|FATA|PANI)\[\d+\] *")

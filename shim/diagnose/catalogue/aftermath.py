@@ -9,7 +9,7 @@ SIGKILL = (
     r"[Ee]xit ?[Cc]ode\W{1,4}137\b",
     r"\b(?:exited|terminated|failed|finished)\b[^\n]{0,40}\b137\b",
     r"\bexit (?:code|status) 137\b",
-    r"\bContainer (?:killed|exited)[^\n]{0,60}\b137\b",
+    r"\bContainer(?: (?:killed|exited)[^\n]{0,60}\b|: )137\b",
 )
 
 # A row, or the head, of the table of processes in the kernel's report of an OOM kill.
@@ -56,7 +56,7 @@ ENTRIES = (
         code="kubelet-file-system-unknown",
         title="the kubelet cannot tell the file system of its directory",
         patterns=(
-            r"failed to get rootfs info: [^\n]*",
+            r"failed to get rootfs info: [^\n]*|Failed to get the info of the filesystem with id[^\n]*",
             r"could not find device with major: \d+, minor: \d+ in cached partitions map",
             r"(?<!with error: )unable to find data in (?:memory )?cache",
         ),
@@ -120,7 +120,9 @@ ENTRIES = (
         patterns=(
             r"Failed to create existing container: (?P<path>/\S+?):? (?![^\n]*none of the resources)[^\n]*",
             r"Failed to process watch event: [^\n]*",
-            r"Error while processing event \(\\*\"(?P<path2>/[^\"\\\n]*)\\*\"[^\n]*no such file or directory",
+            r"readString: Failed to read \\*\"(?P<path4>/sys/fs/cgroup[^\"\\\n]*)\\*\"[^\n]*no such (?:device|file)",
+            r"Error while processing event \(\\*\"(?P<path2>/[^\"\\\n]*)\\*\"(?![^\n]*(?:no space|too many))[^\n]*",
+            r"Failed to update stats for container \\*\"(?P<path5>/[^\"\\\n]*)\\*\": [^\n]*: no such device",
             (
                 r"[Ff]ailed to watch directory \\*\"(?P<path3>/sys/fs/cgroup[^\"\\\n]*)\\*\"[^\n]*no such file or "
                 r"directory"

@@ -209,11 +209,14 @@ ENTRIES = (
         code="apptainer-creation-failed",
         title="Apptainer or Singularity could not make the container",
         ambiguous=(
-            r"(?-i:ERROR|ABORT|FATAL) +: (?![^\n]*cgroup)[^\n]+",
+            r"(?<!cgroup-network )(?-i:ERROR|ABORT|FATAL) +: (?!MAIN : |[^\n]*cgroup)[^\n]+",
             r"(?-i:ERROR|ABORT|FATAL) +\[U=\d+,P=\d+\](?![^\n]*cgroup)[^\n]+",
             r"container creation failed: (?![^\n]*cgroup)[^\n]*",
             r"(?:while running engine|While performing build): [^\n]*",
-            r"FATAL:\s+(?:[Ww]hile|[Uu]nable to|[Cc]ould not|[Ff]ailed)[^\n]*",
+            (
+                r"FATAL:\s+(?![^\n]*(?:shared memory|semaphore|lock file))(?:[Ww]hile|[Uu]nable to|[Cc]ould not"
+                r"|[Ff]ailed)[^\n]*"
+            ),
         ),
         verdict="Apptainer, or Singularity, could not make the container; its last words name the step",
         cause="Usual: a mount that this user, an outer container, SELinux or a network file system does not allow; "

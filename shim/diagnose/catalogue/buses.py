@@ -177,6 +177,7 @@ ENTRIES = (
             r"sd-bus call: (?:Connection|Operation) timed out",
             r"Failed to start transient \w+ unit: Connection timed out",
             r"Failed to activate service 'org\.freedesktop\.systemd1': timed out",
+            r"Activation of org\.freedesktop\.systemd1 timed out",
         ),
         verdict="systemd did not finish the container's unit in time",
         cause="systemd is busy (many units or mounts, a daemon-reload with thousands of mounts), or hangs.",
@@ -190,7 +191,7 @@ ENTRIES = (
     Entry(
         code="terminal-device-denied",
         title="the container's processes may not open their terminal",
-        patterns=(rf"\bopen(?:ing file)? [`'\"]?/dev/(?:pts/\d+|ptmx|console|tty)[`'\"]?(?: for writing)?: {EPERM}",),
+        patterns=(rf"\bopen(?:ing file)? [`'\"]?/dev/(?:pts/\d+|ptmx|tty)[`'\"]?(?: for writing)?: {EPERM}",),
         verdict="the container may not open its terminal: the rule for /dev/pts in its device filter is lost (EPERM)",
         cause="runc 1.1.3 gives systemd device rules without /dev/pts. A systemctl daemon-reload applies these rules "
         "again, and from then on exec with a terminal fails.",

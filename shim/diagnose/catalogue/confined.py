@@ -218,7 +218,7 @@ ENTRIES = (
         patterns=(r"container process is already dead",),
         ambiguous=(
             r"(?:failed to sync with(?! dbus proxy)|unexpected sync) (?:child|parent|patent|grandchild)?[^\n]*",
-            r"exec fifo is empty",
+            r"exec fifo is empty|procReady not received",
             r"read (?:pid |status )?from sync socket",
             r"parent closed synchronisation channel",
             r"sync socket closed",

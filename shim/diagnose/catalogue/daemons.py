@@ -70,6 +70,7 @@ ENTRIES = (
             r"exec cgroup with CgroupFD is only supported on cgroup v2",
             r"running kind with rootless provider requires cgroup v2[^\n]*",
             r"cgroup ?v2 is (?:required|needed)[^\n]*|requires cgroup ?v2(?! for rootless)[^\n]*",
+            r"\bnot using unified cgroups\b",  # containerd/cgroups: the OpenTelemetry collector, and others
         ),
         verdict="this option works only on cgroup2, and this host has v1",
         cause="Writable cgroups in a container, limits for a user's own containers, and exec in a cgroup that is given "

@@ -86,7 +86,7 @@ ENTRIES = (
                 r"map)[^\n]*"
             ),
             rf"unshare: (?:unshare failed|write failed [^\n]*|cannot [^\n]*): {EPERM}",
-            rf"nsenter: [^\n]*: {EPERM}",
+            rf"nsenter: (?!reassociate)[^\n]*: {EPERM}",
             r"rootlesskit[^\n]*fork/exec /proc/self/exe: permission denied",
             r"Failed to move to new namespace: PID namespaces supported[^\n]*",
             r"credentials\.cc\(\d+\)[^\n]*Permission denied",
@@ -164,6 +164,7 @@ ENTRIES = (
             r"(?P<path>/proc/sys/(?:vm|kernel|net|fs)/[\w./-]+): (?:Read-only file system|Permission denied)",
             r"[Ff]ailed to write '[^'\n]*' to '(?P<path2>/proc/sys/[^'\n]+)'[^\n]*",
             r"Sysctl error: IO Error: Read-only file system",
+            r"Updating kernel flag failed[^\n]*",
         ),
         verdict="sysctls cannot be set from inside this container: /proc/sys is read-only, or belongs to the host",
         cause="Engines mount /proc/sys read-only into a container. Only some sysctls belong to a namespace of its own "
@@ -172,8 +173,8 @@ ENTRIES = (
         remedy=(
             "Of a namespace: docker, podman: --sysctl key=value; compose: sysctls; Kubernetes: securityContext.sysctls",
             (
-                "Others: sysctl -w on the host; the kubelet in LXC: KubeletInUserNamespace, and protectKernelDefaults: "
-                "false"
+                "Others: sysctl -w on the host; the kubelet in LXC or rootless: the feature gate "
+                "KubeletInUserNamespace, and protectKernelDefaults: false"
             ),
             "netavark: do not mount the host's /sys or /proc into the container.",
         ),

@@ -25,6 +25,7 @@ ENTRIES = (
                 r"(?: was)? (?:not found|not supported|not loaded)[^\n]*"
             ),
             r"does not support (?P<driver7>overlayfs|fuse-overlayfs): [^\n]*",
+            r"failed to load plugin \\*\"?io\.containerd\.snapshotter\.v1\.(?P<driver8>overlayfs)\b[^\n]*",
         ),
         verdict="the engine cannot use its storage driver on this host; no container can start before it can",
         cause="The kernel has no overlay: it was built without it (old and vendors' kernels, OpenVZ), or it was "

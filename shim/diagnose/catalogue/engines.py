@@ -131,6 +131,7 @@ ENTRIES = (
         "The container may use every CPU in full.",
         "Use --cpu-shares (compose: cpu_shares) or --cpuset-cpus instead.",
         "Or use a kernel with CONFIG_CFS_BANDWIDTH=y: zgrep CFS_BANDWIDTH /proc/config.gz /boot/config-$(uname -r)",
+        "minikube looks only for v1's cpu.cfs_quota_us (older versions): on a host with cgroup2 upgrade it.",
         shown=r"cpu cfs (?:quota|period)",
     ),
     dropped(

@@ -96,8 +96,9 @@ ENTRIES = (
         + ENOTDIR
         + ")",
         r"error during container init: mkdir [^\n:]*: " + ENOTDIR,  # runc makes the directory where it is missing
-        remedy="Correct process.cwd (docker: --workdir). In CI with docker in docker or the host's socket, it "
-        "must exist for the daemon: mount the workspace as a volume that both have.",
+        remedy="Correct process.cwd (docker: --workdir). Permission denied: run as the image's own user "
+        "(securityContext.runAsUser). CI with docker in docker or the host's socket: it must exist for the daemon, "
+        "in a volume that both have.",
     ),
     _foreign(
         "container-exists",
@@ -126,7 +127,7 @@ ENTRIES = (
         r"cannot exec in a (?:stopped|deleted|created) state",
         r"no running task found: task \S+ not found",
         r"container is (?:in CONTAINER_(?:EXITED|CREATED|UNKNOWN) state|not (?:created or )?running)",
-        r"[Cc]ontainer \S+ is not running",
+        r"[Cc]ontainer (?!runtime )\S+ is not running",
         r"can only create exec sessions on running containers",
         remedy="Start it first; its log shows why it ended (docker logs, podman logs, kubectl logs --previous).",
     ),
@@ -169,6 +170,8 @@ ENTRIES = (
         r"(?:failed: |: |^)open /dev/tty: (?:no such device or address|ENXIO)",
         rf"(?:^|: )tcgetattr: {ENOTTY}",
         r"provided file is not a console",
+        r"cannot allocate (?:tty|a pseudo-TTY) (?:if runc will detach )?without setting (?:a )?console socket",
+        r"use --console-socket with (?:create|run|exec)",
         remedy="Start it from a terminal, give --console-socket, or set process.terminal to false.",
     ),
     _foreign(

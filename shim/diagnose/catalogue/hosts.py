@@ -141,7 +141,7 @@ ENTRIES = (
             rf"inotify_(?:add_watch|init)[^\n]*(?:{ENOSPC}|{EMFILE})",
             rf"[Ff]ailed to (?:add|create|initialize) inotify[^\n]*(?:{ENOSPC}|{EMFILE})",
         ),
-        verdict="cannot create another file watch: the user's limit of inotify instances is reached",
+        verdict="cannot create another file watch: the user's limit of inotify instances or watches is reached",
         cause="The kernel counts inotify instances and watches per user, over all containers. The limit of open files "
         "is a different one.",
         remedy=(

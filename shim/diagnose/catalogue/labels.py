@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shim.diagnose.checks import mounts as look
-from shim.diagnose.entry import EACCES, EINVAL, EOPNOTSUPP, EPERM, Entry
+from shim.diagnose.entry import EACCES, EINVAL, EOPNOTSUPP, EPERM, EROFS, Entry
 
 ENTRIES = (
     Entry(
@@ -26,11 +26,15 @@ ENTRIES = (
             rf"relabel failed \\?\"?(?P<source>/[^\"\\\n:]*)\\?\"?: {EOPNOTSUPP}",
             rf"\blsetxattr \\?\"?(?P<source2>/[^\"\\\n:]*)\\?\"?: {EOPNOTSUPP}",
             r"SELinux relabeling of (?P<source3>\S+) is not allowed",
+            r"relabel \\?\"(?P<source4>/[^\"\\\n]*)\\?\" with [^\n]* failed: lsetxattr[^\n]*",
+            rf"failed to set file label on (?P<source5>/\S+): (?:{EOPNOTSUPP}|{EROFS})",
         ),
         verdict="{source} cannot be relabelled for SELinux (:z, :Z)",
-        cause="The file system stores no security labels (NFS, vfat, many network file systems), or is protected.",
+        cause="The file system stores no security labels (NFS, vfat, FUSE, many network file systems), or is read-only "
+        "or protected. With seLinuxOptions in a pod the engine relabels each volume, whatever its driver.",
         remedy=(
             "Mount without :z or :Z and with --security-opt label=disable, or mount the file system with context=.",
+            "Kubernetes: seLinuxMount: true in the CSIDriver, readOnly in the volume, or no seLinuxOptions in the pod.",
         ),
         reference="https://github.com/containers/podman/issues/21405",
     ),

@@ -144,7 +144,7 @@ ENTRIES = (
         code="systemd-hierarchy-missing",
         title="an old engine looks for the named systemd hierarchy",
         patterns=(
-            r"cgroups: cgroup mountpoint does not exist",
+            r"(?<!GOMEMLIMIT: )cgroups: cgroup mountpoint does not exist",
             r"cannot f(?:ou|i)nd cgroup mount destination",
             r"unable to find \\?\"systemd\\?\" in controller set",
         ),
@@ -152,10 +152,14 @@ ENTRIES = (
         tell="grep name=systemd /proc/self/mountinfo: is it mounted, and writable?",
         offer=1,
         verdict="the engine looks for the v1 hierarchy name=systemd, which is not mounted",
-        cause="Old containerd versions need this hierarchy even where systemd does not run.",
+        cause="Old containerd versions need this hierarchy even where systemd does not run. On a host with cgroup2 "
+        "alone they, and other programs with the same library, say so, too: they know only v1.",
         remedy=(
-            "mkdir -p /sys/fs/cgroup/systemd && mount -t cgroup -o none,name=systemd cgroup /sys/fs/cgroup/systemd",
-            "or upgrade containerd",
+            (
+                "v1 (WSL, Alpine): mkdir -p /sys/fs/cgroup/systemd && mount -t cgroup -o none,name=systemd cgroup "
+                "/sys/fs/cgroup/systemd"
+            ),
+            "cgroup2: upgrade the engine (Docker 20.10, containerd 1.4 or later); or boot with v1, see the reference.",
         ),
         reference="https://github.com/docker/for-linux/issues/219",
         confirm=look.no_systemd_hierarchy,

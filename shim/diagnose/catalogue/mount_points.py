@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shim.diagnose.checks import mount_points
 from shim.diagnose.checks import mounts as look
-from shim.diagnose.entry import EACCES, ELOOP, ENOENT, ENOTDIR, EPERM, EROFS, Entry
+from shim.diagnose.entry import EACCES, EEXIST, ELOOP, ENOENT, ENOTDIR, EPERM, EROFS, Entry
 
 ANY = r"[^\"`\\\n]*"
 SPEC = "OCI runtime-spec, config.md, Mounts"
@@ -130,10 +130,28 @@ ENTRIES = (
         reference="https://github.com/containers/crun/issues/654",
     ),
     Entry(
+        code="lxcfs-lacks-path",
+        title="lxcfs does not have the file that is to be mounted",
+        patterns=(rf"mkdir /var/lib/lxcfs(?:/[^\n:]*)?: (?:{EPERM}|{EACCES}|{ENOENT}|{EEXIST})",),
+        verdict="lxcfs does not serve the path that is to be mounted, and nothing can be created below /var/lib/lxcfs",
+        cause="lxcfs serves sys/devices/system/cpu only since 4.0; an older one, or one that is not running or was "
+        "started again after the container, lacks the path. The engine then tries to make a directory.",
+        remedy=(
+            "systemctl status lxcfs; ls /var/lib/lxcfs; start it before the containers.",
+            "Upgrade lxcfs to 4.0 or later, or leave out the mount of /var/lib/lxcfs/sys/devices/system/cpu.",
+        ),
+        reference="https://github.com/lxc/lxcfs/issues/572",
+        rank=40,
+    ),
+    Entry(
         code="kernel-mount-source-missing",
         title="a file system of the kernel that is a mount's source is not there",
         patterns=(
             rf"failed to fulfil mount request: open (?P<path>/sys/(?:kernel|firmware|fs/bpf)\b[^\n:]*): {ENOENT}",
+            (
+                r"(?:failed to mkdir|mount source path) [\"'](?P<path2>/(?:sys|proc)/[^\"'\n]+)[\"']: mkdir [^\n:]+: "
+                rf"(?:{EPERM}|{ENOENT}|{EACCES})"
+            ),
         ),
         verdict="the source of a mount, {path}, belongs to the kernel, and this kernel does not have it",
         cause="The directories below /sys/kernel and /sys/fs exist only where the kernel was built for them; no "

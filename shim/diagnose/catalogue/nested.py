@@ -132,9 +132,11 @@ ENTRIES = (
         verdict="there is no /proc in the new container when the runtime needs it",
         cause="The runtime closes its files through /proc/self/fd after it has made the mounts. config.json does not "
         "mount proc, something is mounted over it, or an outer sandbox that handles mounts itself (sysbox, gitpod, "
-        "gVisor) did not mount it.",
+        "gVisor) did not mount it. Only exec fails so where the host's root is a ramdisk and containers are started "
+        "without pivot_root (no_pivot): exec then sees another root.",
         remedy=(
             "Start it again: under a sandbox it can be a race. Upgrade the sandbox.",
+            "Ramdisk: switch_root into a real file system at boot, as newer Kairos does, and no_pivot off.",
             "config.json: mount proc at /proc, and nothing over / or /proc (docker: look at -v).",
         ),
         reference="https://github.com/gitpod-io/gitpod/issues/9247",

@@ -53,9 +53,10 @@ ENTRIES = (
         ),
         verdict="programs of the image are refused system calls (EPERM): the host's seccomp filter is older than they",
         cause="Newer C libraries use newer calls: faccessat2 (Alpine 3.14), clone3 (glibc 2.34: Ubuntu 22.04, Fedora "
-        "35), fchmodat2 (Fedora 40), utimensat_time64, statx, close_range; systemd 253 and later unshare or clone3 "
-        "for each service. Filters of docker before 20.10.10, and of libseccomp before 2.5, answer EPERM instead of "
-        "ENOSYS, so that the program does not fall back. A file that is not executable, or noexec, gives EACCES.",
+        "35), fchmodat2 (Fedora 40), utimensat_time64, statx, close_range, openat2 (crun); systemd 253 and later "
+        "unshare or clone3 for each service. Filters of docker before 20.10.10, and of libseccomp before 2.5, answer "
+        "EPERM instead of ENOSYS, so that the program does not fall back. A file that is not executable, or noexec, "
+        "gives EACCES.",
         remedy=(UPGRADE, TRY),
         reference="https://wiki.alpinelinux.org/wiki/Release_Notes_for_Alpine_3.14.0",
         tell="docker version: the server before 20.10.10? Does it work with --security-opt seccomp=unconfined?",

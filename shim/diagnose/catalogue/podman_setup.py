@@ -152,7 +152,7 @@ ENTRIES = (
             r"fuse: (?:device not found|failed to (?:open|exec)|mount failed)[^\n]*",
             r"using mount program /\S*fuse-overlayfs: [^\n]*",
             r"fuse-overlayfs: cannot mount[^\n]*",
-            r"fusermount3?: (?:mount failed|failed to open|fuse device not found|option)[^\n]*",
+            r"fusermount3?: (?:mount failed|failed to open (?!/etc/)|fuse device not found|option)[^\n]*",
             rf"open /dev/fuse: (?:{ENOENT}|{EPERM}|{EACCES})|Failed to open /dev/fuse: [^\n]*",
             r"squashfuse(?:_ll)? exited[^\n]*|squashfuse_ll (?:mount )?failed[^\n]*|fuse2fs[^\n]* exited[^\n]*",
         ),

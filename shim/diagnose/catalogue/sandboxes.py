@@ -194,8 +194,8 @@ ENTRIES = (
             ),
             r"error setting up chroot: [^\n]*|error converting mounts: [^\n]*",
             (
-                rf"(?:opening KVM device file|open /dev/kvm|KVM_CREATE_VM)[^\n]*(?:{ENOENT}|{EACCES}|{EPERM}|{EBUSY}|"
-                rf"{ENOSYS})[^\n]*(?:runsc|sandbox|platform)?"
+                r"(?:opening KVM device file|(?<!Unable to )open /dev/kvm|KVM_CREATE_VM)[^\n]*"
+                rf"(?:{ENOENT}|{EACCES}|{EPERM}|{EBUSY}|{ENOSYS})[^\n]*(?:runsc|sandbox|platform)?"
             ),
         ),
         verdict="gVisor's sandbox process ended while it started; its debug log has the reason",

@@ -80,6 +80,7 @@ ENTRIES = (
     Entry(
         code="swap-not-accounted-v2",
         title="this kernel has no memory.swap.max",
+        patterns=(rf"unified resource \\*\"memory\.swap\.max\\*\": [^\n]*{ENOENT}",),
         ambiguous=(opening(r"memory\.swap\.max", ENOENT), creating(r"memory\.swap\.max")),
         verdict="this kernel has no memory.swap.max, so swap cannot be limited",
         cause="The kernel is built without swap, or swap accounting is off; where memory.max is missing, too, the "

@@ -26,6 +26,7 @@ ENTRIES = (
                 "name:/data:nocopy."
             ),
             "WSL, Docker Desktop: a named volume, or a path inside the distribution. LXC: map the id (lxc.idmap).",
+            "A pod, or --user: the user that the image expects (securityContext.runAsUser, fsGroup), or start as root.",
         ),
         reference="https://docs.docker.com/engine/storage/volumes/",
         tell="findmnt -T the path: which file system? cat /proc/self/uid_map; grep CapEff /proc/self/status",

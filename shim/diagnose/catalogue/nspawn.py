@@ -146,7 +146,7 @@ ENTRIES = (
         title="systemd-nspawn could not start the container",
         ambiguous=(
             rf"{BY}?(?:Parent|Child) died too early[^\n]*|Short read while reading cgroup mode[^\n]*",
-            r"(?:Container|Machine) \S+ (?:failed with error code|terminated by signal)[^\n]*",
+            r"(?-i:Container|Machine) \S+ (?:failed with error code|terminated by signal)[^\n]*",
             rf"{BY}Failed to [^\n]+",
             r"Failed to (?:register|unregister) machine: [^\n]*|Failed to allocate scope: [^\n]*",
             r"Job for (?:systemd-nspawn@|machine)[^\n]*failed[^\n]*",

@@ -29,6 +29,11 @@ ENTRIES = (
                 "by default)"
             ),
             "or start inside a delegated scope: systemd-run --user --scope -p Delegate=yes <command>",
+            (
+                "Without systemd (OpenRC, elogind), as root: mkdir /sys/fs/cgroup/$USER; chown -R $USER it; enable its "
+                "controllers in cgroup.subtree_control above; echo the shell's pid > its cgroup.procs."
+            ),
+            "or without limits: leave out --memory, --cpus and --pids-limit.",
         ),
         reference="https://rootlesscontaine.rs/getting-started/common/cgroup2/",
         confirm=look.unprivileged,

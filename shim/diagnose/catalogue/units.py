@@ -84,7 +84,7 @@ ENTRIES = (
         ),
         reference="https://github.com/systemd/systemd/issues/20939",
         tell="journalctl -b -u the unit: the errno; cat cgroup.procs, cgroup.subtree_control and cgroup.type there",
-        rank=57,
+        rank=51,
     ),
     Entry(
         code="systemd-device-filter-failed",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import ENOENT, V1_NAMES, Entry
+from shim.diagnose.entry import ENOENT, ENOMEM, ENOSPC, V1_NAMES, Entry
 
 V2 = "https://slurm.schedmd.com/cgroup_v2.html"
 CONF = "https://slurm.schedmd.com/cgroup.conf.html"
@@ -168,6 +168,42 @@ ENTRIES = (
         reference="https://slurm.schedmd.com/job_container.conf.html",
         tell="cat job_container.conf plugstack.conf; ls -la the BasePath",
         rank=46,
+    ),
+    Entry(
+        code="slurm-memory-cgroups-used-up",
+        title="the kernel makes no further memory cgroup for a job of Slurm",
+        patterns=(
+            r"unable to add task\[pid=\d+\] to memory cg '\(null\)'",
+            r"unable to instanciate (?:job|user|step) \d+ memory cgroup",
+            rf"unable to create cgroup '(?P<path>/\S*memory/slurm[^'\n]*)' ?: (?:{ENOSPC}|{ENOMEM})",
+        ),
+        verdict="the kernel made no memory cgroup for the job: its ids are used up by cgroups that ended long ago",
+        cause="Old kernels (3.10 of CentOS 7, before 4.4 and its fixes) keep the id of a removed memory cgroup while "
+        "pages of it are cached: 65535 jobs and steps later none is left. The job itself may run, without a limit.",
+        remedy=(
+            "At once: echo 3 > /proc/sys/vm/drop_caches; for good: a newer kernel; else reboot the node.",
+            "ConstrainKmemSpace=no in cgroup.conf: kernel memory limits leak cgroups, too.",
+        ),
+        reference="https://github.com/galaxyproject/galaxy/pull/6293",
+        tell="grep memory /proc/cgroups: the third number is near 65535",
+        rank=30,
+    ),
+    Entry(
+        code="slurm-cpuset-empty",
+        title="the cpuset of a job has no CPUs",
+        patterns=(rf"cpuset/(?:slurm[^\n]*)?(?:uid_\d+|job_\d+)[^\n]*: {ENOSPC}",),
+        verdict="no process may enter the job's cpuset, because it has no CPUs or no memory nodes (ENOSPC)",
+        cause="A v1 cpuset starts empty. Slurm could not fill it: the node's definition (CPUs, Sockets, "
+        "CoresPerSocket, ThreadsPerCore) does not fit the machine, as with dynamic or cloud nodes, or the "
+        "parent's cpuset is smaller.",
+        remedy=(
+            "slurmd -C on the node prints its real line for slurm.conf (or scontrol create nodename=...): use that.",
+            "cat cpuset.cpus and cpuset.mems on the way down from /sys/fs/cgroup/cpuset/slurm.",
+            "Or TaskPlugin=task/affinity, ConstrainCores=no.",
+        ),
+        reference="https://slurm.schedmd.com/cgroup.conf.html#OPT_ConstrainCores",
+        tell="slurmd -C; scontrol show node NODE; cat /sys/fs/cgroup/cpuset/slurm/cpuset.cpus",
+        rank=30,
     ),
     Entry(
         code="slurm-cgroup-plugin-failed",

@@ -69,4 +69,25 @@ ENTRIES = (
         tell="grep cgroup /proc/self/mountinfo on the host; dmesg | grep -i denied",
         rank=49,
     ),
+    Entry(
+        code="lxc-manager-refused",
+        title="cgmanager does not make the cgroups of an LXC container",
+        patterns=(
+            r"cgmanager_\w+_sync failed: [^\n]*",
+            r"[Ff]ailed to create (?P<controller>(?:name=)?\w+):\S*lxc/\S*|Error creating cgroup (?:name=)?\w+:[^\n]*",
+            r"cgmanager[^\n]*(?:NIH_DBUS|[Cc]ould not connect|Connection refused|not running)[^\n]*",
+        ),
+        verdict="cgmanager, through which LXC 1 makes its cgroups, refused one of them",
+        cause="LXC 1 asks cgmanager for a cgroup in every hierarchy of /proc/self/cgroup, also in named ones that "
+        "another program made (docker's dsystemd, openrc, elogind) and that cgmanager does not know; or it is not "
+        "running, or the user owns no cgroup.",
+        remedy=(
+            "lxc.cgroup.use = freezer,memory,cpu,cpuset,devices in /etc/lxc/lxc.conf leaves such hierarchies out.",
+            "Upgrade to LXC 2 or later, which does without cgmanager; apt-get remove cgmanager; reboot.",
+            "systemctl status cgmanager; log in again (libpam-cgm) for unprivileged containers.",
+        ),
+        reference="https://github.com/lxc/lxc/issues/1367",
+        tell="cat /proc/self/cgroup: names that are no controllers? lxc-start --version",
+        rank=47,
+    ),
 )

@@ -207,8 +207,9 @@ ENTRIES = (
             r"unsupported [\w /-]+ version '[^'\n]*' at /usr/share/perl5/PVE/LXC[^\n]*",
         ),
         verdict="a script that LXC runs while the container starts (a hook) ended with an error",
-        cause="Proxmox's pre-start hook fails on a storage, volume, bridge or unsupported distribution; LXD's on a "
-        "device or disk of the configuration; lxcfs' and NVIDIA's hooks when their program is missing.",
+        cause="Proxmox's pre-start hook fails on a storage, volume, bridge or unsupported distribution; LXD's on "
+        "a device or disk of the configuration; lxcfs' and NVIDIA's hooks when their program is missing; any of "
+        "them when a limit (limits.processes, limits.memory, lxc.prlimit) leaves its shell no room.",
         remedy=(
             f"The line above names the script, and what it said: {LOG}",
             (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import EACCES, EPERM, Entry
+from shim.diagnose.entry import EACCES, EINVAL, EPERM, Entry
 
 CONTROL = "systemd.resource-control(5)"
 # Settings of processes (systemd.exec, systemd.service), which a scope does not have: systemd starts nothing in it.
@@ -26,7 +26,7 @@ ENTRIES = (
         code="scope-takes-no-process-setting",
         title="a scope does not have settings of processes",
         patterns=(
-            rf"Unknown assignment: (?P<key>{OF_PROCESSES})=",
+            rf"Unknown assignment:? (?P<key>{OF_PROCESSES})=",
             (
                 r"--(?:pty|pipe|wait|shell|service-type|remain-after-exit)[^\n]* (?:may not be used in|(?:is|are) not "
                 r"(?:compatible with|supported in)) (?:timer or )?(?:--scope|scope)[^\n]*"
@@ -56,7 +56,7 @@ ENTRIES = (
                 r"]{0,30}(?:value|limit|quota|weight|shares|bandwidth|policy|settings?) '(?P<value>[^'\n]*)' "
                 r"(?:is )?(?:invalid|not valid|out of range)[^\n]*"
             ),
-            rf"Failed to parse (?P<key2>{OF_CGROUPS})=?[^\n]*",
+            rf"Failed to parse (?P<key2>{OF_CGROUPS})=?[^\n]*|Failed to parse resource value, ignoring[^\n]*",
             r"(?:Failed to parse|Invalid) [^\n]*'?(?P<key3>(?:Memory|CPU|IO|Tasks)\w+)=[^\n]*, ignoring[^\n]*",
         ),
         verdict="systemd ignores the setting {key}: the unit runs without this limit",
@@ -79,7 +79,7 @@ ENTRIES = (
             r"Unit uses deprecated setting (?P<key2>\w+)=[^\n]*|Unit configured to use KillMode=none[^\n]*",
             r"Support for (?:option )?(?P<key3>MemoryLimit|CPUShares|BlockIO\w+)=? (?:will be|has been) removed[^\n]*",
         ),
-        verdict="a notice: the unit uses {key}=, which newer systemds replace and 256 to 258 no longer know",
+        verdict="a notice: the unit uses {key}=, which newer systemds replace",
         cause="MemoryLimit=, CPUShares=, BlockIO...= are the settings of v1. systemd translates them for now.",
         remedy=(
             "MemoryLimit= becomes MemoryMax=, CPUShares= CPUWeight=, BlockIOWeight= IOWeight=; systemctl edit UNIT.",
@@ -136,15 +136,17 @@ ENTRIES = (
         patterns=(
             (
                 rf"Failed to (?P<what>adjust resource limit \w+|adjust OOM setting|determine supplementary "
-                rf"groups|set process execution domain|set up kernel keyring|drop capabilities|apply (?:the "
-                rf")?(?:starting )?(?:ambient )?capabilit\w+[^\n:]*|set up CPU scheduling|set CPU affinity|set "
-                rf"(?:nice level|CPU scheduler)|change to (?:user|group)|set up special execution directory in "
-                rf"[^\n:]+): (?:{EPERM}|{EACCES})"
+                rf"groups|set up kernel keyring|drop capabilities|apply [^\n:]{{0,40}}capabilit\w+[^\n:]*|set up "
+                rf"CPU scheduling|set CPU affinity|set (?:nice level|CPU scheduler)|change to "
+                rf"(?:user|group)|update dynamic user credentials|set up special execution directory in "
+                rf"[^\n:]+): (?:{EPERM}|{EACCES}|{EINVAL})"
             ),
+            r"Failed at step OOM_ADJUST spawning [^\n]*",
         ),
-        verdict="systemd could not do this before it started the unit's program: {what}",
+        verdict="systemd could not prepare the unit's process: it may not {what}",
         cause="A user's manager cannot raise hard limits, lower OOMScoreAdjust=, or use User=, Group= and "
-        "capabilities; systemd in a container lacks CAP_SYS_RESOURCE, CAP_SETGID or the right to make mounts.",
+        "capabilities; systemd in a container lacks CAP_SYS_RESOURCE, CAP_SETGID or the right to make mounts, or "
+        "has no id for this user or group in its map (EINVAL).",
         remedy=(
             (
                 "systemctl cat UNIT: leave that setting out (systemctl edit UNIT: OOMScoreAdjust= empty, "
@@ -166,7 +168,10 @@ ENTRIES = (
             r"Killed (?P<unit>/\S+|\S+\.(?:service|scope|slice)) due to memory (?:pressure|used)[^\n]*",
             r"systemd-oomd killed (?:\d+|some) process(?:\(es\)|es)?[^\n]*",
             r"Failed with result 'oom-kill'|Result: oom-kill|code=killed[^\n]*result=oom",
-            r"(?:due to memory pressure for|due to memory used \()[^\n]*",
+            (
+                r"due to memory (?:pressure for|used \()[^\n]*|Memory pressure for [^\n]* is (?:greater than )?[\d.]+%?"
+                r"[^\n]*reclaim activity"
+            ),
         ),
         verdict="the unit was ended because of memory",
         cause="systemd-oomd kills a whole cgroup when tasks of its slice wait for memory too long "

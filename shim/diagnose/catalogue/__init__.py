@@ -73,6 +73,7 @@ from shim.diagnose.catalogue import (
     revealing,
     rootless,
     rootless_network,
+    runtimes_beside,
     sandboxes,
     subids,
     swap,
@@ -129,7 +130,7 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("LXC's start, step by step", (*lxc_start.ENTRIES, *lxc_hierarchies.ENTRIES)),
     ("Jobs of a batch system", (*batch_systems.ENTRIES, *enroot.ENTRIES)),
     ("podman machine", podman_machine.ENTRIES),
-    ("Guests and tasks of other runtimes", guests_and_tasks.ENTRIES),
+    ("Guests and tasks of other runtimes", (*guests_and_tasks.ENTRIES, *runtimes_beside.ENTRIES)),
     ("Programs that expect another layout", layouts_of_programs.ENTRIES),
     (
         "Podman's own files and networks",

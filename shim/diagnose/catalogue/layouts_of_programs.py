@@ -6,7 +6,7 @@ from shim.diagnose.entry import ENOENT, Entry
 
 ENTRIES = (
     Entry(
-        code="program-knows-only-v1",
+        code="cgroup-library-of-v1-only",
         title="Kata, Singularity or another program from before cgroup2 finds no v1 hierarchy",
         patterns=(
             (

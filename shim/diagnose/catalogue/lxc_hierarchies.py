@@ -73,7 +73,7 @@ ENTRIES = (
         code="lxc-manager-refused",
         title="cgmanager does not make the cgroups of an LXC container",
         patterns=(
-            r"cgmanager_\w+_sync failed: [^\n]*",
+            r"cgmanager_(?!set_value|get_value)\w+_sync failed: [^\n]*",
             r"[Ff]ailed to create (?P<controller>(?:name=)?\w+):\S*lxc/\S*|Error creating cgroup (?:name=)?\w+:[^\n]*",
             r"cgmanager[^\n]*(?:NIH_DBUS|[Cc]ould not connect|Connection refused|not running)[^\n]*",
         ),

@@ -90,6 +90,7 @@ ENTRIES = (
         title="the podman machine starts, but its ssh or its system does not answer",
         patterns=(
             r"machine did not transition into running state[^\n]*",
+            r"^Error: exit status 255$",  # ssh's own
             (
                 r"(?:ssh: handshake failed|failed to connect: ssh|machine [^\n]*ssh)[^\n]*(?:reset by peer|refused|EOF|"
                 r"attempted methods|ssh error)[^\n]*"
@@ -104,6 +105,7 @@ ENTRIES = (
             "podman machine stop; podman machine start --log-level=debug; podman machine inspect (the port, the key).",
             "pgrep -fl gvproxy: end one that is left. podman system connection list: remove entries of old machines.",
             "More memory: podman machine set --memory 4096. " + AGAIN,
+            "Too many keys in the agent: ssh-add -D, or Host localhost, IdentitiesOnly yes in ~/.ssh/config.",
         ),
         reference=MANUAL,
         rank=44,

@@ -222,6 +222,7 @@ ENTRIES = (
             r"Job for [\w@.-]+\.service failed\. See [^\n]*",
             r"systemd(?:\[\d+\])?: Failed to start [\w@.-]+(?: - [^\n]*)?\.?$",
             r"Failed to start (?:[\w@.-]+\.service\b|Docker Application Container Engine|containerd container)[^\n]*",
+            r"A dependency job for \S+ failed[^\n]*|Dependency failed for [^\n]*",
             r"[\w@.-]+\.(?:service|scope): (?:[Mm]ain process exited|Unit entered failed state)[^\n]*",
             r"\.(?:service|socket)[^\n]*(?:start-limit|holdoff time over)",
         ),
@@ -232,8 +233,8 @@ ENTRIES = (
         "Repeated too quickly is a consequence.",
         remedy=(
             (
-                "journalctl -b -xeu UNIT (a user's: journalctl --user -xeu UNIT): explain its last line with "
-                "error, Error: or fatal."
+                "A dependency: systemctl --failed names the unit that ended. journalctl -b -xeu UNIT (a user's: "
+                "journalctl --user -xeu UNIT): explain its last line with error, Error: or fatal."
             ),
             "docker: dockerd --validate; sudo dockerd --debug in a terminal shows it, too.",
             "Quadlet, timeout: TimeoutStartSec=900 under [Service], or podman pull first; systemctl reset-failed UNIT.",

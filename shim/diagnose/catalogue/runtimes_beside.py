@@ -1,0 +1,109 @@
+"""What gVisor, Apptainer, LXD and rootless engines on v1 say of platforms, images and limits of their own."""
+
+from __future__ import annotations
+
+from shim.diagnose.entry import EPERM, V1_NAMES, Entry
+
+ENTRIES = (
+    Entry(
+        code="gvisor-platform-not-usable",
+        title="gVisor does not know or cannot use the platform that it is told",
+        patterns=(
+            r"unknown platform: (?P<name>\w+)",
+            r"platform (?P<name2>kvm|ptrace|systrap) (?:is )?(?:not (?:supported|available)|unavailable)[^\n]*",
+            r"(?:creating|initializing) platform[^\n]*: [^\n]+|KVM_RUN[^\n]*failed[^\n]*",
+        ),
+        verdict="runsc cannot use the platform {name}",
+        cause="This build of runsc does not have it (built without it, for arm64, or an old one: systrap is "
+        "there since 2023), or KVM is not there: no virtualisation in the firmware or the virtual machine, "
+        "/dev/kvm closed to the sandbox's user, another hypervisor.",
+        remedy=(
+            (
+                "Leave --platform out (systrap), or --platform=ptrace in runtimeArgs of daemon.json (runsc.toml: "
+                "platform = "
+                '"systrap").'
+            ),
+            (
+                "An official build of runsc (gvisor.dev), for this machine's processor; the same version of runsc and "
+                "containerd-shim-runsc-v1."
+            ),
+            "KVM: ls -l /dev/kvm; kvm-ok; nested virtualisation in the cloud; chmod or group kvm.",
+        ),
+        reference="https://gvisor.dev/docs/user_guide/platforms/",
+        rank=30,
+    ),
+    Entry(
+        code="apptainer-image-damaged",
+        title="the squashfs image of Apptainer or Singularity cannot be read",
+        patterns=(
+            r"Something went wrong trying to read the squashfs image",
+            r"(?:squashfuse|unsquashfs)[^\n]*(?:FATAL ERROR|corrupt|decompress|[Ii]nvalid|Read on filesystem)[^\n]*",
+        ),
+        verdict="the image file is incomplete or damaged, or is compressed in a way that squashfuse cannot read",
+        cause="A download or build was cut short (disk or quota full, two jobs that pulled the same image), the "
+        "network file system gives stale data, or the image uses zstd or lz4 and this squashfuse is built "
+        "without it.",
+        remedy=(
+            "apptainer verify or sif list IMAGE.sif; delete it and pull it again: apptainer cache clean, df -h, quota.",
+            "Workflows: pull each image once beforehand; a cache directory on a local disk.",
+            "unsquashfs -s IMAGE shows the compression; install the distribution's or Apptainer's own squashfuse.",
+        ),
+        reference="https://github.com/apptainer/apptainer/issues/952",
+        rank=36,
+    ),
+    Entry(
+        code="lxd-limit-not-set",
+        title="LXD or Incus cannot set a limit of a running container",
+        patterns=(
+            r"Failed to set cgroup (?P<file>[\w.]+)=\"?[^\":\n]*\"?[^\n]*",
+            r"setting cgroup item for the container failed",
+            (
+                r"Cannot live update limits[^\n]*|[Ff]ailed (?:to set|setting) (?:cgroup|cpuset|memory|process(?:es)?) "
+                r"(?:limits?|quota)[^\n]*"
+            ),
+        ),
+        verdict="the kernel did not take the container's new limit",
+        cause="A memory limit below what the container uses (and cannot be reclaimed) is refused with EBUSY on "
+        "v1; with swap, memory.memsw must be changed in the right order. Or the controller is missing on this "
+        "host, CPUs of limits.cpu do not exist, or LXD is itself in a container.",
+        remedy=(
+            (
+                "lxc info NAME (incus info NAME) shows the memory in use: end or restart what holds it, then set "
+                "the limit; or set it and restart the container."
+            ),
+            "limits.memory.enforce=soft, or limits.memory.swap=false.",
+            (
+                "Read it back: lxc config get NAME limits.memory; on the host: cat the cgroup's "
+                "memory.limit_in_bytes or memory.max (after a failed change the limit may be gone)."
+            ),
+        ),
+        reference="https://github.com/canonical/lxd/issues/3017",
+        tell="lxc info NAME | grep -i memory; cat memory.usage_in_bytes or memory.current of lxc.payload.NAME",
+        rank=52,
+    ),
+    Entry(
+        code="v1-hierarchy-not-mountable-rootless",
+        title="a rootless container cannot have the v1 hierarchies of the host",
+        ambiguous=(
+            (
+                rf"mounting \\*\"cgroup\\*\" to rootfs[^\n]*mount (?:/proc/self/fd/\d+|cgroup|/sys\S*):/sys/fs/cgroup/"
+                rf"(?P<controller>(?:[a-z_]+,)?{V1_NAMES})\b[^\n]*{EPERM}"
+            ),
+        ),
+        verdict="the v1 hierarchy {controller} cannot be mounted into a container with a user namespace (EPERM)",
+        cause="runc binds each v1 hierarchy of the host, read-only, into the container. A rootless user, or an engine "
+        "inside an unprivileged container, may not change the flags of these mounts.",
+        remedy=(
+            (
+                "Boot with cgroup2: systemd.unified_cgroup_hierarchy=1; Void: CGROUP_MODE=unified, OpenRC: "
+                "rc_cgroup_mode=unified in /etc/rc.conf."
+            ),
+            "Or crun instead of runc (podman --runtime crun; runtime in containers.conf); or as root.",
+        ),
+        reference="https://github.com/void-linux/void-packages/issues/36136",
+        tell="stat -fc %T /sys/fs/cgroup: tmpfs is v1; id -u: not 0, or inside a container?",
+        offer=1,
+        first_for=r"/sys/fs/cgroup/",
+        layout="v1",
+    ),
+)

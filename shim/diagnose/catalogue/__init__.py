@@ -59,6 +59,7 @@ from shim.diagnose.catalogue import (
     node_state,
     nspawn,
     old_filters,
+    other_managers,
     other_shims,
     own,
     pids,
@@ -131,6 +132,7 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("Jobs of a batch system", (*batch_systems.ENTRIES, *enroot.ENTRIES)),
     ("podman machine", podman_machine.ENTRIES),
     ("Guests and tasks of other runtimes", (*guests_and_tasks.ENTRIES, *runtimes_beside.ENTRIES)),
+    ("Other managers of cgroups, programs of two ages", other_managers.ENTRIES),
     ("Programs that expect another layout", layouts_of_programs.ENTRIES),
     (
         "Podman's own files and networks",

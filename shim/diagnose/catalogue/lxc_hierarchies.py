@@ -17,6 +17,7 @@ ENTRIES = (
                 r"(?:[Cc]ould ?n[o']t|[Ff]ailed to) find (?:a )?(?:cgroup|hierarchy|controller) (?:mount|for) "
                 r"[^\n]{0,40}lxc[^\n]*"
             ),
+            r"Failed to initialize cpuset for '?(?P<path>/[^'\n]*)",
             r"failed to find current cgroup for subsystem '(?P<controller2>\w+)'",
             (
                 r"[Nn]o such file or directory - [Ff]ailed to create "

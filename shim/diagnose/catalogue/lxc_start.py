@@ -146,7 +146,8 @@ ENTRIES = (
         title="LXC cannot make the container's network",
         patterns=(
             (
-                rf"(?:network|conf|start)\.c{AT}[^\n]*(?:veth|bridge|macvlan|ipvlan|lxc-user-nic|network (?:device|"
+                rf"(?:network|conf|start)\.c(?![^\n]*(?:delete_network|[Rr]ename interface|remove interface))"
+                rf"{AT}[^\n]*(?:veth|bridge|macvlan|ipvlan|lxc-user-nic|network (?:device|"
                 rf"interface)|[Ff]ailed to create (?:the )?(?:configured )?network)[^\n]*"
             ),
             r"lxc-user-nic[^\n]*(?:failed|Quota|quota|not permitted)[^\n]*",

@@ -263,6 +263,10 @@ ENTRIES = (
                 "without --privileged: --cgroupns=host -v /sys/fs/cgroup:/sys/fs/cgroup:rw --tmpfs /run --tmpfs /tmp"
             ),
             "On v1 the image's systemd needs the hierarchy name=systemd; systemd 256 and later need cgroup2.",
+            (
+                "LXC, LXD, nspawn: an old systemd inside needs a v1 host (systemd.unified_cgroup_hierarchy=0 at "
+                "boot); LXC: lxc.mount.auto = cgroup:rw; nested: security.nesting=true, nesting=1."
+            ),
         ),
         reference="https://github.com/moby/moby/issues/42275",
         rank=58,

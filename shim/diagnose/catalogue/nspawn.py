@@ -74,7 +74,7 @@ ENTRIES = (
                 "An old system inside (systemd before 232 on cgroup2): SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=0 with "
                 "systemd.unified_cgroup_hierarchy=0 on the host's kernel command line."
             ),
-            "Nested: in docker --privileged; in LXC nesting=1. --bind: ls -ld the source.",
+            "Nested: in docker --privileged; in LXC nesting=1. --bind: ls -ld the source. systemd 236: upgrade it.",
         ),
         reference=NSPAWN,
         tell="does it start with --private-users=no? grep -E ' /(proc|sys)' /proc/self/mountinfo",

@@ -62,7 +62,7 @@ ENTRIES = (
         verdict="systemd ignores the setting {key}: the unit runs without this limit",
         cause="A name that this systemd does not know (older, misspelled, or in the wrong section) or a value of the "
         "wrong form. MemoryHigh=, MemoryMax= came with 231, TasksMax= with 227, AllowedCPUs= with 244, "
-        "ManagedOOM...= with 247. CPUQuota= needs a percent sign; sizes end in K, M, G.",
+        "ManagedOOM...= with 247. CPUQuota= needs a percent sign; sizes end in K, M, G; older ones take no 0.",
         remedy=(
             "systemctl --version; man systemd.resource-control; systemd-analyze verify UNIT names each line.",
             "[Service] (or [Slice], [Scope]): MemoryMax=2G CPUQuota=150% TasksMax=500; then systemctl daemon-reload.",

@@ -37,7 +37,10 @@ ENTRIES = (
                 "sysctl -w user.max_user_namespaces=15000; Ubuntu 24.04: install the .deb, whose AppArmor profile "
                 "allows it, or sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
             ),
-            "Or install the setuid part: apptainer-suid.",
+            (
+                "RHEL, CentOS 7: boot with user_namespace.enable=1 namespace.unpriv_enable=1 as well. Or the setuid "
+                "part: apptainer-suid."
+            ),
             (
                 "In docker: --privileged, or --security-opt seccomp=unconfined --security-opt systempaths=unconfined "
                 "--device /dev/fuse"
@@ -110,8 +113,10 @@ ENTRIES = (
             r"configuration disallows users from [^\n]*",
         ),
         verdict="the image cannot be mounted: it is damaged, or the host has no means for it",
-        cause="A bad superblock is a file cut short (a download, a full disk) or a compression that this kernel does "
-        'not know (zstd, xz). Loop devices: none left, or a container without /dev/loop*. "configuration disallows": '
+        cause="A bad superblock is a file cut short (a download, a full disk) or a compression that this kernel "
+        "does "
+        "not know (zstd, xz). Loop devices: none left, a container without /dev/loop*, or a user namespace "
+        '(--fakeroot, --userns), which may use none. "configuration disallows": '
         "the administrator's apptainer.conf.",
         remedy=(
             "apptainer inspect IMAGE; sha256sum it, and build or pull it again (mksquashfs args = -comp gzip).",

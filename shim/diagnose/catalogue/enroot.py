@@ -14,6 +14,7 @@ ENTRIES = (
         title="enroot's directories do not exist, and the user may not make them",
         patterns=(
             rf"(?:enroot|pyxis)[^\n]*mkdir: cannot create directory [`'\"](?P<path>[^`'\"\n]+)['\"]: {ERRNO}",
+            rf"pyxis: couldn't (?:mkdir|chown|open) (?P<path3>/[^\n:]+): {ERRNO}",
             rf"mkdir: cannot create directory [`'\"](?P<path2>/run/enroot[^`'\"\n]*)['\"]: {ERRNO}",
         ),
         verdict="enroot may not make its directory {path}",
@@ -26,6 +27,7 @@ ENTRIES = (
                 "; or one directory for each user: mkdir; chown $SLURM_JOB_UID; chmod 0700."
             ),
             "Or choose places that exist: ENROOT_RUNTIME_PATH /tmp/enroot-run-$(id -u) in /etc/enroot/enroot.conf.",
+            "pyxis's own: /run/pyxis, made at boot; or runtime_path=/tmp/pyxis after spank_pyxis.so in plugstack.conf.",
         ),
         reference="https://github.com/NVIDIA/pyxis/issues/12",
         tell="enroot info 2>&1 | head; grep PATH /etc/enroot/enroot.conf; ls -ld the parents",
@@ -93,6 +95,46 @@ ENTRIES = (
         reference="https://github.com/NVIDIA/pyxis/issues/17",
         tell="uname -r; grep SECCOMP /boot/config-$(uname -r)",
         rank=16,
+    ),
+    Entry(
+        code="enroot-program-not-executed",
+        title="enroot cannot execute the container's first program",
+        patterns=(r"enroot-switchroot: failed to execute: (?P<path>[^\n:]+): [^\n]+",),
+        verdict="enroot cannot execute {path} in the container",
+        cause="enroot runs /etc/rc of the image with /bin/sh or /bin/bash. ENOENT: the image has no shell, was "
+        "unpacked only in part (a full disk, several tasks that wrote one directory at the same time, a "
+        "name of a container that is left), or is for another processor. EACCES: the data path is mounted "
+        "noexec.",
+        remedy=(
+            "srun --container-image=... --no-container-entrypoint COMMAND; an image that has /bin/sh.",
+            (
+                "Import once, on one node: enroot import -o IMAGE.sqsh docker://...; then "
+                "--container-image=/path/IMAGE.sqsh; enroot remove of what is left; df -h ENROOT_DATA_PATH."
+            ),
+        ),
+        reference="https://github.com/NVIDIA/pyxis/wiki",
+        rank=20,
+    ),
+    Entry(
+        code="pyxis-not-loaded",
+        title="Slurm does not know pyxis's options here",
+        patterns=(
+            r"SPANK plugin \"pyxis\" option \"[\w-]+\" not found",
+            r"(?:srun|sbatch|salloc): unrecognized option '--container-[\w-]+'",
+        ),
+        verdict="pyxis is not loaded by the part of Slurm that says this",
+        cause="srun and slurmstepd load SPANK plugins by themselves: plugstack.conf and spank_pyxis.so must be "
+        "the same on the login node and on each compute node, and slurmd read them when it started. With "
+        "another configuration (configless, slurmd -f) another plugstack.conf counts.",
+        remedy=(
+            (
+                "On both: srun --help | grep container-image; cat plugstack.conf (include "
+                "/etc/slurm/plugstack.conf.d/*); ls -l spank_pyxis.so; systemctl restart slurmd."
+            ),
+            "Build pyxis against this version of Slurm; scontrol show config | grep -i plugstack.",
+        ),
+        reference="https://github.com/NVIDIA/pyxis/wiki/Setup",
+        rank=30,
     ),
     Entry(
         code="slurm-container-not-started",

@@ -50,7 +50,10 @@ ENTRIES = (
                 "Unprivileged, cgroup2: systemd-run --user --scope -p Delegate=yes -- lxc-start NAME; loginctl "
                 "enable-linger"
             ),
-            "Unprivileged, v1: apt-get install libpam-cgfs, log in again.",
+            (
+                "Unprivileged, v1: apt-get install libpam-cgfs, log in again (umask 077: chmod g+rx the directories "
+                "it made)."
+            ),
             "Root: lxc-checkconfig; grep cgroup /proc/self/mountinfo; systemctl status lxcfs",
         ),
         reference="https://linuxcontainers.org/lxc/getting-started/",

@@ -255,7 +255,7 @@ ENTRIES = (
         "container's own",
         cause="systemd needs a writable cgroup tree of its own. docker mounts it read-only. The v1 recipe, -v "
         "/sys/fs/cgroup:/sys/fs/cgroup:ro, does the same on cgroup2. A systemd before 232 (CentOS 7) does not know "
-        "cgroup2.",
+        "cgroup2. A rootless container on a host with v1 gets none at all: boot it with cgroup2.",
         remedy=(
             "podman does it by itself: podman run --systemd=always.",
             (

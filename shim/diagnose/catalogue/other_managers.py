@@ -194,4 +194,22 @@ ENTRIES = (
         reference="https://linuxcontainers.org/lxc/manpages/man5/lxc.container.conf.5.html",
         rank=44,
     ),
+    Entry(
+        code="podman-parent-slice-with-cgroupfs",
+        title="podman is given a slice as the parent, and uses cgroupfs",
+        patterns=(r"systemd slice received as cgroup parent when using cgroupfs",),
+        verdict="podman's cgroup manager is cgroupfs, and the --cgroup-parent that it is given is a slice of systemd",
+        cause="Who calls podman (Nomad's driver, Quadlet, the kubelet, a script) names a slice. podman uses "
+        "cgroupfs because this host has no systemd, the user has no session, or containers.conf says so.",
+        remedy=(
+            (
+                'With systemd: cgroup_manager = "systemd" in containers.conf; loginctl enable-linger USER; restart '
+                "podman.socket."
+            ),
+            "Without: a plain path as the parent (--cgroup-parent /name), or a newer nomad-driver-podman (0.5.1 on).",
+        ),
+        reference="https://github.com/hashicorp/nomad-driver-podman/issues/274",
+        tell="podman info -f '{{.Host.CgroupManager}} {{.Host.CgroupVersion}}'",
+        rank=43,
+    ),
 )

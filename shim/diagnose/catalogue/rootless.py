@@ -92,8 +92,9 @@ ENTRIES = (
         remedy=(
             "Start from inside the delegated subtree: systemd-run --user --scope <command>",
             (
-                "Rootless: log in as that user itself (ssh, machinectl shell user@), not with su or sudo: the process "
-                "must be below user@.service. For services: loginctl enable-linger $USER"
+                "Rootless: log in as that user itself (ssh, machinectl shell user@), not with su or sudo: the "
+                "process must be below user@.service. For services: loginctl enable-linger $USER. cgroup2 with "
+                "systemd before 238: upgrade."
             ),
         ),
         reference=CONTAINMENT,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import EPERM, V1_NAMES, Entry
+from shim.diagnose.entry import EACCES, EPERM, V1_NAMES, Entry
 
 ENTRIES = (
     Entry(
@@ -105,5 +105,84 @@ ENTRIES = (
         offer=1,
         first_for=r"/sys/fs/cgroup/",
         layout="v1",
+    ),
+    Entry(
+        code="build-needs-mount-namespace",
+        title="buildah's chroot isolation may not make a mount namespace",
+        patterns=(rf"creating new mount namespace for [^\n]*: (?:{EPERM}|{EACCES})",),
+        verdict="buildah may not make the mount namespace that even --isolation chroot needs",
+        cause="It needs CAP_SYS_ADMIN, or a user namespace of its own. The outer container (Docker, Kubernetes, "
+        "a CI runner) gives root neither: its seccomp filter refuses unshare and mount.",
+        remedy=(
+            (
+                "docker, podman outside: --security-opt seccomp=unconfined --security-opt apparmor=unconfined "
+                "--device /dev/fuse, and run as user build of quay.io/buildah/stable; or --privileged."
+            ),
+            (
+                "GitLab: privileged = true in the runner's config.toml. Kubernetes: seccompProfile Unconfined, "
+                "runAsUser 1000 (SETUID and SETGID allowed), or privileged: true."
+            ),
+        ),
+        reference="https://github.com/containers/buildah/blob/main/docs/tutorials/05-openshift-rootless-build.md",
+        rank=40,
+    ),
+    Entry(
+        code="gvisor-ended-without-words",
+        title="the engine says only that runsc ended",
+        patterns=(r"runsc did not terminate suc+essfully(?!: (?!exit status)[a-z])[^\n]*",),
+        verdict="runsc ended before it could say why; its debug log has the reason",
+        cause="The kernel is older than gVisor needs (4.14.77; at the time of this wording 3.17 did): "
+        "memfd_create or a seccomp flag is missing. On ARM a kernel with 39-bit addresses. Or the file in "
+        "daemon.json is not executable, is for another processor, or is noexec.",
+        remedy=(
+            "uname -r; runsc --version; runsc --rootless --network=none do true in a terminal shows its own words.",
+            (
+                'daemon.json: "runtimeArgs": ["--debug", "--debug-log=/tmp/runsc/"]; the newest file there ends with '
+                "the reason."
+            ),
+            "A newer kernel, and runsc and containerd-shim-runsc-v1 of one release.",
+        ),
+        reference="https://gvisor.dev/docs/user_guide/debugging/",
+        rank=48,
+    ),
+    Entry(
+        code="kata-image-not-usable",
+        title="Kata's hypervisor cannot use the guest's image or its memory as a file",
+        patterns=(
+            r"can't open backing store (?P<path>[^\n]+?) for guest RAM: (?P<errno>[^\n:]+)",
+            r"(?:unable to map backing store|cannot set up guest memory)[^\n]*",
+        ),
+        verdict="the hypervisor cannot open {path} as the guest's memory: {errno}",
+        cause="Kata maps the guest's image as nvdimm memory, writable: on a read-only file system (a snap, an "
+        "image-based system) that fails. Memory in /dev/shm or huge pages: there is too little of it, or "
+        "the pod's limit is smaller than the virtual machine.",
+        remedy=(
+            (
+                "disable_image_nvdimm = true in configuration.toml (virtio-blk then), or the image on a writable "
+                "file system; Kata of kata-deploy in place of the snap."
+            ),
+            "Memory: df -h /dev/shm; free -m; default_memory, enable_hugepages in configuration.toml.",
+        ),
+        reference="https://github.com/kata-containers/kata-containers/blob/main/src/runtime/config/configuration-qemu.toml.in",
+        rank=30,
+    ),
+    Entry(
+        code="kata-hypervisor-silent",
+        title="Kata waits for its hypervisor, which does not answer",
+        patterns=(r"QMP not ready yet: [^\n]*|qmp handshake failed[^\n]*", r"Unable to launch qemu: [^\n]*"),
+        verdict="qemu was started for the sandbox and ended, or hangs, before it answered",
+        cause="No KVM on this node, too little memory for the machine (signal: killed is the kernel's, or a "
+        "memory limit's), huge pages that are not there, a qemu that does not fit Kata's configuration, "
+        "SELinux.",
+        remedy=(
+            "kata-runtime check; ls -l /dev/kvm /dev/vhost-vsock; dmesg | grep -iE 'kill|kvm|denied' | tail.",
+            (
+                "enable_debug = true in configuration.toml, then journalctl -t kata -e: the line of qemu's own "
+                "words. Run that qemu command by hand."
+            ),
+            "Try another hypervisor: RuntimeClass kata-clh, or kata-qemu in place of kata-qemu-runtime-rs.",
+        ),
+        reference="https://github.com/kata-containers/kata-containers/blob/main/docs/Developer-Guide.md",
+        rank=45,
     ),
 )

@@ -58,8 +58,8 @@ ENTRIES = (
         ),
         verdict="newuidmap will not, or cannot, write the map of this process",
         cause='"owned by a different user": it was called by another user than the process\'s (sudo, a setuid '
-        "program), or "
-        "is of shadow 4.11 to 4.13, whose check fails for root's containers. EINVAL: the ids are not mapped in the "
+        "program), its group is another than that of /etc/passwd (gid:, pw_gid: runAsGroup in Kubernetes), or it is "
+        "of shadow 4.11 to 4.13, whose check fails for root's containers. EINVAL: the ids are not mapped in the "
         "outer "
         "user namespace, overlap, or the map was written before.",
         remedy=(

@@ -142,4 +142,36 @@ ENTRIES = (
         tell="podman --version; podman inspect NAME | grep -n '\"\"'; does a new container start?",
         rank=45,
     ),
+    Entry(
+        code="scope-request-refused",
+        title="systemd does not take the processes that it is asked to put into a unit",
+        patterns=(
+            r"Scope has no PIDs\. Refusing",
+            (
+                r"Process (?P<pid>\d+) (?:is a (?:manager process|kernel thread), refusing|not owned by "
+                r"(?:client|target unit)'s UID)"
+            ),
+            (
+                r"(?:Process migration not available on non-cgroup units|Unit is not active, refusing|Subcgroups "
+                r"only available on units with control group delegation)"
+            ),
+        ),
+        verdict="systemd does not put the process into the scope, or the unit, that it was asked for",
+        cause="A scope takes over processes that run already: at least one that is still alive, that belongs to "
+        "the user who asks (only root may move others'), and is no kernel thread. systemd-run "
+        "--machine=USER@ --user --scope moves root's own process, which is not the user's. A subgroup "
+        "needs Delegate=yes.",
+        remedy=(
+            (
+                "As that user: machinectl shell USER@ and systemd-run --user --scope there; or without --scope: "
+                "systemd-run --machine=USER@ --user COMMAND makes a service."
+            ),
+            (
+                "A program of one's own: give PIDs=[pid] to StartTransientUnit, and keep that process alive until "
+                "the job is done."
+            ),
+        ),
+        reference="https://systemd.io/CGROUP_DELEGATION/",
+        rank=30,
+    ),
 )

@@ -80,6 +80,7 @@ from shim.diagnose.catalogue import (
     swap,
     systemd,
     tool,
+    tools_and_accounts,
     tree,
     unit_processes,
     unit_settings,
@@ -133,6 +134,7 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("podman machine", podman_machine.ENTRIES),
     ("Guests and tasks of other runtimes", (*guests_and_tasks.ENTRIES, *runtimes_beside.ENTRIES)),
     ("Other managers of cgroups, programs of two ages", other_managers.ENTRIES),
+    ("Tools of libcgroup, accounts, ids of containers", tools_and_accounts.ENTRIES),
     ("Programs that expect another layout", layouts_of_programs.ENTRIES),
     (
         "Podman's own files and networks",

@@ -101,9 +101,10 @@ ENTRIES = (
             r"Failed at step (?P<step2>(?!NAMESPACE|CREDENTIALS|NETWORK|CGROUP|EXEC)[A-Z_]+) spawning[^\n]*",
         ),
         verdict="systemd failed at the step {step} before it started the unit's program",
-        cause="USER, GROUP: User= or Group= does not exist. CHDIR: WorkingDirectory= is missing or closed to that "
-        "user. CAPABILITIES, LIMITS, OOM_ADJUST, NICE, SECCOMP, KEYRING: a user's manager or a container lacks the "
-        "right for it. STDIN, STDOUT, STATE_DIRECTORY, RUNTIME_DIRECTORY: a file cannot be opened or made.",
+        cause="USER, GROUP: User= or Group= does not exist (user@UID: LDAP or NIS did not answer yet). CHDIR: "
+        "WorkingDirectory= is missing or closed to that user. CAPABILITIES, LIMITS, OOM_ADJUST, NICE, SECCOMP, "
+        "KEYRING: a user's manager or a container lacks the right for it. STDIN, STDOUT, STATE_DIRECTORY, "
+        "RUNTIME_DIRECTORY: a file cannot be opened or made.",
         remedy=(
             "systemctl cat UNIT; journalctl -u UNIT -b (user units: --user): the line before names the setting.",
             "User units cannot use User=, Group= and AmbientCapabilities=: remove them, or make it a system unit.",

@@ -36,6 +36,7 @@ from shim.diagnose.catalogue import (
     foreign,
     found,
     guests_and_tasks,
+    host_messages,
     hosts,
     image_layers,
     io_net_devices,
@@ -135,6 +136,7 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("Guests and tasks of other runtimes", (*guests_and_tasks.ENTRIES, *runtimes_beside.ENTRIES)),
     ("Other managers of cgroups, programs of two ages", other_managers.ENTRIES),
     ("Tools of libcgroup, accounts, ids of containers", tools_and_accounts.ENTRIES),
+    ("Lines that are no failures, settings of v1 alone", host_messages.ENTRIES),
     ("Programs that expect another layout", layouts_of_programs.ENTRIES),
     (
         "Podman's own files and networks",

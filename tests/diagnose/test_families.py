@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 # Formats as the sources have them, filled in: runc's libcontainer/cgroups/file.go ("failed to write %q: %w", 1.1.0 on)
 # and crun's src/libcrun/cgroup.c, linux.c and seccomp.c ("write `%s`", 0.20 on; "write to `%s`", 1.8.7 on).
 PRINTED = (
+    ("slurmstepd: error: pyxis: couldn't start container", "slurm-container-not-started"),
+    ("Could not create the sandbox resource controller slice is not valid", "kata-sandbox-cgroup-refused"),
+    ("error in executing command: failed to create container: Cgroup(V1(Manager(x)))", "youki-step-failed"),
+    (
+        "E0727 slave.cpp:2662] Container 'a' failed to start: Failed to assign container to its own cgroup at '/a'",
+        "mesos-step-failed",
+    ),
+    ("systemd[1]: Couldn't move remaining userspace processes, ignoring: Input/output error", "systemd-goes-on"),
     (
         "Error: crun: write `/sys/fs/cgroup/a/io.weight`: Read-only file system: OCI runtime error",
         "cgroup-not-writable",

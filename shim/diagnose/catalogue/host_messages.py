@@ -47,21 +47,32 @@ ENTRIES = (
         rank=30,
     ),
     Entry(
-        code="podman-container-not-running",
-        title="podman looks for the cgroup of a container that has ended",
+        code="podman-stats-without-cgroup",
+        title="podman does not find the cgroup of a container whose statistics it is to read",
         patterns=(
             r"cannot get cgroup path unless container [^\n]* is running[^\n]*",
-            r"unable to load cgroup at [^\n]*: cgroup (?:does not exist|deleted)[^\n]*",
+            r"unable to load cgroup at (?P<path>/[^\n]*): (?:cgroups: )?cgroup (?:does not exist|deleted)[^\n]*",
+            r"[Ff]ailed to retrieve cgroup stats: [^\n]*|unable to obtain cgroup stats: [^\n]*",
         ),
-        verdict="the container is not running any more, so it has no cgroup to read or change",
-        cause="podman stats, top, update and pause need a running container. It ended meanwhile, or the host "
-        "rebooted and podman's state is of before; with systemd its scope was removed.",
+        verdict="podman looks for a cgroup of the container that is not there, or has no such file: no failure "
+        "of the container",
+        cause="The container has ended; or it is rootless on v1, or below a cgroup without the memory or pids "
+        "controller; or it was made with the other cgroup manager than podman uses now; or systemd within "
+        "it has moved the processes (v1, podman before 3.3); podman 2.2.0 looked in a wrong place.",
         remedy=(
-            "podman ps -a shows its state and exit code; podman logs NAME; podman start NAME.",
-            "A state of before a reboot: podman system renumber, or podman container cleanup NAME.",
+            (
+                "podman ps -a: is it running? cat /proc/$(podman inspect -f '{{.State.Pid}}' NAME)/cgroup shows "
+                "where it is."
+            ),
+            (
+                "Rootless: cgroup2, with memory and pids delegated (systemctl show user@$UID.service -p "
+                "DelegateControllers)."
+            ),
+            "podman --cgroup-manager=cgroupfs stats (or =systemd), as at podman run; upgrade podman.",
         ),
-        reference="podman-stats(1)",
-        rank=40,
+        reference="https://github.com/containers/podman/issues/9252",
+        tell="stat -fc %T /sys/fs/cgroup; podman info -f '{{.Host.CgroupManager}}'",
+        rank=38,
     ),
     Entry(
         code="apptainer-instance-without-stats",

@@ -36,7 +36,7 @@ ENTRIES = (
         title="podman has no statistics of rootless containers on v1",
         patterns=(
             r"stats is not supported in rootless mode without cgroups v2",
-            r"(?:pause|unpause) is not supported for rootless containers(?: without cgroups v2)?",
+            r"(?:pause|unpause) is not supported for (?:cgroup ?v1 )?rootless containers(?: without cgroups v2)?",
             r"not supported (?:in|for) rootless (?:mode|containers) without cgroups? ?v2",
             r"can ?not pause container \S+ without (?:a )?cgroup",
         ),

@@ -169,7 +169,6 @@ ENTRIES = (
             r"rootless netns[^\n]*\n[^\n]*could not join or create cgroup",
             r"resource limits are not supported and ignored on cgroups V1 rootless systems",
             r"cannot use rootless systemd cgroups manager on cgroup v1",
-            r"(?:pause|unpause) is not supported for cgroup ?v1 rootless",
             r"cannot specify resource limits without cgroups v2",  # podman 1.9 to 2.1
         ),
         ambiguous=(r"cannot set (?P<controller>\w+) limit: (?:\w+: )?container could not join or create cgroup",),

@@ -92,6 +92,7 @@ from shim.diagnose.catalogue import (
     volumes,
     watching,
     wrappers,
+    wrappers_and_units,
 )
 from shim.diagnose.entry import Entry
 
@@ -137,6 +138,7 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("Other managers of cgroups, programs of two ages", other_managers.ENTRIES),
     ("Tools of libcgroup, accounts, ids of containers", tools_and_accounts.ENTRIES),
     ("Lines that are no failures, settings of v1 alone", host_messages.ENTRIES),
+    ("Sandboxes of units in containers, wrappers, steps of jobs", wrappers_and_units.ENTRIES),
     ("Programs that expect another layout", layouts_of_programs.ENTRIES),
     (
         "Podman's own files and networks",

@@ -34,7 +34,7 @@ ENTRIES = (
         rank=36,
     ),
     Entry(
-        code="user-manager-not-started",
+        code="user-manager-may-not-start",
         title="the systemd of a user does not start",
         patterns=(r"Failed to fully start up daemon: (?P<errno>[^\n]+)",),
         verdict="the user's systemd (user@UID.service) could not start: {errno}",

@@ -49,6 +49,8 @@ ENTRIES = (
                 r"(?:the )?WSL [Kk]ernel[^\n]*"
             ),
             r"command \S*wsl(?:\.exe)? \[[^\]\n]*(?:podman|machine)[^\]\n]*\] failed: exit status[^\n]*",
+            r"failed to start command [^\n]*wsl(?:\.exe)? \[[^\n]*",
+            r"(?:Could not stop API forwarding service|win-sshproxy)[^\n]*|Error stopping sysd: exit status \d+",
             r"There is no distribution with the supplied name|WSL_E_DISTRO_NOT_FOUND",
             r"Wsl/Service/(?:CreateInstance|RegisterDistro|CreateVm)\S*[^\n]*|WSL_E_\w+",
         ),
@@ -57,6 +59,10 @@ ENTRIES = (
         "or the machine's distribution is gone while podman still lists it (wsl --unregister, an interrupted init).",
         remedy=(
             "wsl --update; wsl --shutdown; wsl --status. Missing parts: wsl --install --no-distribution, then reboot.",
+            (
+                "Over ssh to Windows: WSL from the Store cannot be called there; install the .msi of WSL. Does not "
+                "stop: taskkill /im win-sshproxy.exe; wsl --shutdown."
+            ),
             "wsl -l -v: is podman-machine-default there? If not: podman machine rm -f; podman machine init; start.",
             "HCS errors: switch virtualisation on in the firmware, and the Windows feature Virtual Machine Platform.",
         ),
@@ -95,7 +101,7 @@ ENTRIES = (
                 r"(?:ssh: handshake failed|failed to connect: ssh|machine [^\n]*ssh)[^\n]*(?:reset by peer|refused|EOF|"
                 r"attempted methods|ssh error)[^\n]*"
             ),
-            r"ssh error: [^\n]*|host key mismatch[^\n]*|knownhosts: key mismatch",
+            r"(?<!machine )ssh error: [^\n]*|host key mismatch[^\n]*|knownhosts: key mismatch",
         ),
         verdict="podman's virtual machine was started, but does not answer by ssh",
         cause="It hangs while it boots (too little memory, a damaged disk after a crash, an update that failed), "

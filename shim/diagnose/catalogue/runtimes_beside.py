@@ -10,6 +10,7 @@ ENTRIES = (
         title="gVisor does not know or cannot use the platform that it is told",
         patterns=(
             r"unknown platform: (?P<name>\w+)",
+            r"gvisor[^\s]*/pkg/sentry/platform/(?P<name3>kvm|ptrace|systrap)\.",
             r"platform (?P<name2>kvm|ptrace|systrap) (?:is )?(?:not (?:supported|available)|unavailable)[^\n]*",
             r"(?:creating|initializing) platform[^\n]*: [^\n]+|KVM_RUN[^\n]*failed[^\n]*",
         ),

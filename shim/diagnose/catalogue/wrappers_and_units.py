@@ -202,4 +202,39 @@ ENTRIES = (
         reference="https://github.com/containers/podman/blob/main/troubleshooting.md",
         rank=48,
     ),
+    Entry(
+        code="snap-in-foreign-sandbox",
+        title="a snap is started within another sandbox or namespace",
+        patterns=(
+            r"cannot find tracking cgroup",
+            r"cannot execute snapd tool [^\n]*|snap-update-ns failed with code \d+: [^\n]*",
+        ),
+        verdict="snap cannot set up its own confinement here",
+        cause="The program is started by firejail, a network namespace's tool (vopono, ip netns exec), a chroot "
+        "or a container, where /sys/fs/cgroup or /sys/kernel/security is not mounted, or setuid programs "
+        "may not be executed.",
+        remedy=(
+            "Start it outside: a snap has its own confinement. Or take the program as a package or a flatpak.",
+            (
+                "In a mount namespace of one's own: mount -t cgroup2 cgroup2 /sys/fs/cgroup; mount -t securityfs "
+                "securityfs /sys/kernel/security."
+            ),
+        ),
+        reference="https://github.com/netblue30/firejail/issues/2397",
+        rank=40,
+    ),
+    Entry(
+        code="snap-without-device-rules",
+        title="an old snapd says that it does not know cgroup2",
+        patterns=(r"cgroup v2 is not fully supported yet, proceeding with partial confinement",),
+        verdict="a notice of snapd before 2.50: on cgroup2 it did not restrict devices; the program runs all the same",
+        cause="What the program says after it is its own failure (a display that cannot be opened, a file that "
+        "it may not read).",
+        remedy=(
+            "snap refresh core snapd; explain the line after it.",
+            "cannot open display on Wayland: DISPLAY and XAUTHORITY of the session; snap connect NAME:x11.",
+        ),
+        reference="https://snapcraft.io/docs/snap-confinement",
+        rank=66,
+    ),
 )

@@ -44,6 +44,7 @@ PRINTED = (
         "systemd[1]: a.scope: Couldn't move process 4242 to requested cgroup '/a.scope': Operation not supported",
         "cgroup-operation-unsupported",
     ),
+    ("[conmon:e]: Failed to bind to console-socket: Invalid argument", "conmon-step-failed"),
     ("Error: crun: seccomp GET_NOTIF_SIZES: Invalid argument", "seccomp-filter-failed"),
 )
 

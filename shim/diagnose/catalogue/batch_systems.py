@@ -213,6 +213,7 @@ ENTRIES = (
             r"Couldn't load specified plugin name for (?:proctrack|cgroup|task|jobacct_gather)/\S+: [^\n]*",
             r"(?:task/cgroup|proctrack/cgroup|jobacct\w*/cgroup)[^\n]*: unable to [^\n]+",
             r"slurm(?:d|stepd)[^\n]*error: [^\n]*\bcgroup[^\n]*",
+            r"task \d+ launch failed: Plugin initialization failed",
         ),
         verdict="Slurm's cgroup plugin could not do its work; the first error line of its log names the step",
         cause="Usual: the cgroup version of the host and of cgroup.conf differ, slurmd was not started by systemd with "

@@ -10,8 +10,8 @@ ENTRIES = (
         title="Kata, Singularity or another program from before cgroup2 finds no v1 hierarchy",
         patterns=(
             (
-                r"(?:sandbox cgroup|virtcontainers|kata|[Ss]ingularity|[Aa]pptainer|cgroups ressources "
-                r"restriction|sysbox|firecracker|garden|nomad)[^\n]*cgroup mountpoint does not exist"
+                r"(?:sandbox (?:cgroup|resource controller)|virtcontainers|kata|[Ss]ingularity|[Aa]pptainer|cgroups "
+                r"res+ources restriction|sysbox|firecracker|garden|nomad)[^\n]*cgroup mountpoint does not exist"
             ),
         ),
         verdict="the program looks for hierarchies of v1, and none is mounted: this version does not know cgroup2",

@@ -39,6 +39,7 @@ ENTRIES = (
             r"(?:execv|exec)\([^)\n]*\) failed: No such file or directory",
             r"Failed to (?:dissect|mount) (?:image|disk image)[^\n]*",
             r"No image for machine '[^'\n]*'[^\n]*",
+            r"Failed to determine if (?P<path2>\S+) is mounted already: No such file or directory",
         ),
         verdict="nspawn finds no system to start in that directory or image",
         cause="/usr or os-release is missing (an empty or wrong directory), --boot without an init in it, or an image "

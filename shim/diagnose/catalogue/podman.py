@@ -99,6 +99,7 @@ ENTRIES = (
             r"timed out waiting for runtime to create pidfile for exec session",
             r"conmon exited prematurely",
             r"conmon failed: [^\n]*",
+            r"container creation timeout: internal libpod error",
         ),
         verdict="conmon, podman's monitor of the container, ended without a report",
         cause="conmon was killed, most often because it was in a service's cgroup that systemd emptied when the "

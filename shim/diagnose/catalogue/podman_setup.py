@@ -207,7 +207,10 @@ ENTRIES = (
         code="container-of-another-user",
         title="podman of this user has no such container: each user has his own",
         patterns=(
-            r"no container with (?:name or ID|ID or name) \\?\"(?P<name>[^\s\"\\]+)\\?\" found: no such container",
+            (
+                r"(?<!cannot be used as a dependency: )no container with (?:name or ID|ID or name) "
+                r"\\?\"(?P<name>[^\s\"\\]+)\\?\" found: no such container"
+            ),
             r"no such object: \\?\"?(?P<name3>[^\s\"\\]+)",
         ),
         verdict="podman knows no container {name} here: root and every user have their own",

@@ -104,7 +104,7 @@ ENTRIES = (
             ),
             r"cannot (?:clone|re-exec process): (?:Operation not permitted|No space left on device|Invalid argument)",
             r"(?<!migrate\": )(?<!migrate\\\": )[Cc]annot re-exec process",
-            r"unshare\(CLONE_NEWUSER\): Operation not permitted",
+            r"unshare\(CLONE_NEWUSER\): (?:Operation not permitted|Invalid argument|No space left on device)",
             rf"fork/exec /proc/self/exe: {EINVAL}",
             r"user namespaces? (?:is|are)(?:n't| not) (?:enabled|supported)",
             r"This error might have happened because /proc/sys/user/max_user_namespaces",

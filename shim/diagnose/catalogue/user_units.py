@@ -141,6 +141,7 @@ ENTRIES = (
             r"unsupported key '(?P<key>[^'\n]+)' in group '\w+' in (?P<path>[^\s\n]+)",
             r"converting \\?\"(?P<name>[\w@.-]+\.(?:container|volume|pod|kube|network|build|image))\\?\": [^\n]+",
             r"no (?:Image|Yaml|ImageTag)[\w ]* (?:or \w+ )?key specified",
+            r"(?P<path2>\S+/podman-(?:system|user)-generator) (?:failed with|terminated by) [^\n]+",
         ),
         verdict="Quadlet refused a file, so its service does not exist",
         cause="A key that this podman does not know (newer manual, older podman), a wrong group, a missing Image=, or "
@@ -153,6 +154,10 @@ ENTRIES = (
             (
                 "podman --version: the key's manual must be of this version. Unknown options of podman run go into "
                 "PodmanArgs=."
+            ),
+            (
+                "Upgrade podman: 4.4.0 fails without any file; 5.3 finds no .container in Network= or Pod= of "
+                "another file."
             ),
         ),
         reference=QUADLET,

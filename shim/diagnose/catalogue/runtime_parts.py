@@ -1,0 +1,225 @@
+"""What the loader, crun and conmon say when a part of them is missing, or may not be read."""
+
+from __future__ import annotations
+
+from shim.diagnose.entry import Entry
+
+ENTRIES = (
+    Entry(
+        code="storage-without-label",
+        title="SELinux does not let a container's programs use the files of its image",
+        patterns=(
+            (
+                r"error while loading shared libraries: (?P<name>[\w./+-]+): cannot (?:change memory protections|apply "
+                r"additional memory protection after relocation)[^\n]*"
+            ),
+        ),
+        verdict="the files of the image do not have SELinux's label for containers ({name})",
+        cause="The storage was moved, copied or made while container-selinux was missing, so its files carry the "
+        "label of a home or of /var: the program may be read, not mapped.",
+        remedy=(
+            "restorecon -RF ~/.local/share/containers (rootful: /var/lib/containers; Docker: /var/lib/docker).",
+            (
+                "Storage elsewhere: semanage fcontext -a -e /var/lib/containers/storage /NEW/PATH, then restorecon "
+                "-RF /NEW/PATH; a shared image store as well."
+            ),
+            "dnf reinstall container-selinux; podman system reset only if the labels do not stay.",
+        ),
+        reference="https://github.com/containers/podman/issues/3234",
+        tell="ausearch -m avc -ts recent; ls -Z of the storage: container_ro_file_t is right; --security-opt "
+        "label=disable shows whether it is SELinux",
+        rank=34,
+    ),
+    Entry(
+        code="runtime-library-missing",
+        title="a runtime or its helper lacks a shared library",
+        patterns=(
+            (
+                r"(?:\b|/)(?P<program>crun|krun|runc|youki|conmon|conmonrs|podman|buildah|crio|containerd|dockerd|"
+                r"netavark|slirp4netns|fuse-overlayfs|apptainer|singularity|starter|lxc-[a-z]+|runsc|nspawn|criu|catatonit)"
+                r": error while loading shared libraries: (?P<lib>[\w.+-]+): cannot open shared object file[^\n]*"
+            ),
+            r"(?P<program2>krun|crun): could not (?:allocate memory for krun_config|load libkrun)[^\n]*",
+            r"(?P<program3>crun|krun): (?:could not load|failed to open) `?(?P<lib2>lib\w+\.so[\w.]*)[^\n]*",
+            r"(?P<program4>conmon|crun|runc|podman): symbol lookup error: [^\n]+",
+            r"(?P<program5>conmon|crun|runc|podman): [^\s:]+: version `?[A-Z]+_[\w.]+'? not found[^\n]*",
+        ),
+        verdict="{program} does not start, because a library that it needs is not there or is too old",
+        cause="The program was copied from another system or an AppImage, an update was cut short, or the package of "
+        "an optional handler (libkrun, wasmedge) is not installed.",
+        remedy=(
+            (
+                "ldd $(command -v PROGRAM) shows what is missing; install the distribution's package of it (dnf "
+                "provides, apt-file search), or a static build."
+            ),
+            "krun: install libkrun, and check /dev/kvm. Homebrew, Nix, AppImage: take the whole set from one source.",
+            "Another runtime meanwhile: podman --runtime runc, or runtime in containers.conf.",
+        ),
+        reference="https://github.com/containers/crun/pull/1215",
+        rank=30,
+    ),
+    Entry(
+        code="crun-finds-nothing-open",
+        title="crun cannot open a directory of the container, without a word which",
+        patterns=(r"open `\.\.`: No such file or directory(?:: OCI (?:runtime )?(?:not found|attempted)[^\n]*)?",),
+        verdict="crun lost its way in the container's root while it made or mounted a path there",
+        cause="crun 0.17 to 0.19 had faults with relative links and with mounts over links; or the image's root "
+        "lacks the directory since the storage is damaged.",
+        remedy=(
+            "Upgrade crun; meanwhile podman --runtime runc.",
+            "Without one of the -v after the other: the one that goes through a link is the cause; give its real path.",
+            "Pull the image again: podman rmi -f IMAGE.",
+        ),
+        reference="https://github.com/containers/podman/issues/9475",
+        rank=40,
+    ),
+    Entry(
+        code="podman-shm-not-mounted",
+        title="podman cannot mount the container's /dev/shm",
+        patterns=(
+            r"failed to mount shm tmpfs \\*\"(?P<path>[^\"\\]+)\\*\": (?P<error>[^\n\"]+)",
+            r"error (?:mounting|unmounting) shm tmpfs[^\n]*",
+        ),
+        verdict="the kernel refused the tmpfs for /dev/shm: {error}",
+        cause="Podman mounts it with the container's SELinux label before the runtime starts. EINVAL: the loaded "
+        "policy does not know the label (container-selinux is not installed, a wrong label=level:, a label from "
+        "before SELinux was changed). EPERM: no right to mount here, in a container or beside another one's user "
+        "namespace.",
+        remedy=(
+            (
+                "EINVAL: install container-selinux and make the container anew; --security-opt "
+                "label=level:s0:c110,c200; without labels: --security-opt label=disable, or label=false under "
+                "[containers] of containers.conf."
+            ),
+            (
+                "EPERM in a container: --privileged, or --cap-add sys_admin,mknod --security-opt label=disable "
+                "--security-opt seccomp=unconfined."
+            ),
+            "Rootless with --net=container:NAME: add --ipc=host, or upgrade podman (1.2).",
+        ),
+        reference="https://github.com/containers/podman/issues/9682",
+        rank=44,
+    ),
+    Entry(
+        code="conmon-files-left",
+        title="files of a container's last run are in conmon's way",
+        patterns=(
+            r"Failed to mkfifo at (?P<path>\S+): File exists",
+            r"Failed to (?:bind|create)[^\n]*(?:attach|notify|console)[^\n]*(?:Address already in use|File exists)",
+        ),
+        verdict="conmon finds a file of the container's last run: {path}",
+        cause="The container ended without podman's cleanup (power cut, kill, reboot), and its storage is not a tmpfs.",
+        remedy=(
+            "podman container cleanup NAME; if the file stays: remove it while the container is stopped.",
+            "Upgrade conmon (2.0.3 or later replaces the file); or make the container anew.",
+        ),
+        reference="https://github.com/containers/podman/issues/4522",
+        rank=40,
+    ),
+    Entry(
+        code="dependency-container-missing",
+        title="a container that this one requires does not exist",
+        patterns=(
+            r"\\*\"?(?P<name>[\w.-]+)\\*\"? is not a valid container, cannot be used as a dependency[^\n]*",
+            r"container \S+ depends on container (?P<name2>\S+) not found in input list[^\n]*",
+        ),
+        verdict="podman is to start this container with {name} first, which does not exist",
+        cause="--requires names containers that exist already. Quadlet's units make theirs anew at each start (--rm), "
+        "so it may be gone or not there yet; or it belongs to another user.",
+        remedy=(
+            "Units: leave --requires out; Requires=OTHER.service and After=OTHER.service in [Unit].",
+            "By hand: make the other container first; podman ps -a of the same user shows it. Or one pod for both.",
+        ),
+        reference="https://github.com/containers/ansible-podman-collections/issues/927",
+        rank=40,
+    ),
+    Entry(
+        code="generated-unit-damaged",
+        title="a unit file that Quadlet wrote is damaged",
+        patterns=(
+            r"(?P<path>\S*/systemd/generator\S*/\S+):(?P<line>\d+): (?:Invalid section header|Missing '=')[^\n]*",
+        ),
+        verdict="systemd cannot read {path}, line {line}, which a generator wrote",
+        cause="Two reloads ran at the same time, and both generators wrote the file; or the disk of /run is full.",
+        remedy=(
+            "systemctl daemon-reload once more (a user's: --user); df -h /run. Not two reloads beside each other.",
+            "podman quadlet list, and podman-system-generator --dryrun show what the file should be.",
+        ),
+        reference="https://github.com/containers/podman/issues/29004",
+        rank=30,
+    ),
+    Entry(
+        code="image-without-init",
+        title="the image has no init program for the container to boot with",
+        patterns=(
+            r"could not set up init system, no init found[^\n]*",
+            r"(?:entrypoint|distrobox-init)[^\n]*: /sbin/init: (?:not found|No such file or directory)",
+        ),
+        verdict="the container is to boot an init, and its image has none",
+        cause="Most images are for a single program, without systemd or OpenRC.",
+        remedy=(
+            (
+                "distrobox create --init --additional-packages systemd (Debian, Ubuntu: also libpam-systemd "
+                "pipewire-audio); or leave --init out."
+            ),
+            "podman: an image with init, such as registry.fedoraproject.org/fedora-init, ubi9-init.",
+        ),
+        reference="https://github.com/89luca89/distrobox/issues/1265",
+        rank=40,
+    ),
+    Entry(
+        code="container-without-log",
+        title="the container has no log file",
+        patterns=(
+            r"(?:unable to|failed to|cannot) (?:read|open) container log file: [^\n]*",
+            r"(?:open|stat) (?P<path>\S+/ctr\.log): no such file or directory",
+        ),
+        verdict="there is no log of this container",
+        cause="It was created and never started, its log driver is another one (journald, none), or the file was "
+        "removed.",
+        remedy=(
+            "podman start NAME first; podman inspect NAME | grep -A3 LogConfig.",
+            "journald: journalctl CONTAINER_NAME=NAME. Files: --log-driver=k8s-file.",
+        ),
+        reference="https://github.com/containers/podman/issues/433",
+        rank=40,
+    ),
+    Entry(
+        code="sysbox-misreads-systemd",
+        title="sysbox-runc takes the host's systemd for too old",
+        patterns=(r"systemd version is < 218; sysbox-runc requires[^\n]*",),
+        verdict="sysbox-runc could not read systemd's version, and refuses its cgroup driver",
+        cause="It asks systemd over D-Bus and gets no number that it understands (a distribution's own version "
+        "string), or no answer.",
+        remedy=(
+            '"exec-opts": ["native.cgroupdriver=cgroupfs"] in /etc/docker/daemon.json; restart docker.',
+            "Upgrade sysbox; systemctl --version and busctl must answer for root.",
+        ),
+        reference="https://github.com/nestybox/sysbox/issues/690",
+        rank=30,
+    ),
+    Entry(
+        code="conmon-step-failed",
+        title="conmon fails in a step of its own",
+        ambiguous=(
+            (
+                r"\[conmon:e\]: (?P<step>(?:Failed|Unable|Could not|Error|No|Cannot|Unknown|Invalid)[^\n]*|[^\n:]+ "
+                r"failed[^\n]*)"
+            ),
+            r"conmon[^\n]{0,60}?<(?:n?error|nwarn)>: (?P<step2>Failed[^\n]*)",
+            r"\bconmon: (?P<step3>(?:Failed to|Unable to|Error|option parsing failed)[^\n]*)",
+        ),
+        verdict="conmon, the container's monitor, failed: {step}",
+        cause="Conmon opens the log, the terminal's sockets, the exit and OOM files and starts the runtime. The line "
+        "names the step; what follows in the log is the runtime's own reason.",
+        remedy=(
+            "podman --log-level=debug start shows conmon's arguments and the runtime's words.",
+            "df -h and df -i of the storage and $XDG_RUNTIME_DIR; a path below 108 characters for sockets; ulimit -n.",
+            "Upgrade conmon together with podman or CRI-O.",
+        ),
+        reference="https://github.com/containers/conmon",
+        tell="the line after it, or the engine's own error, names the reason",
+        offer=3,
+        last=True,
+    ),
+)

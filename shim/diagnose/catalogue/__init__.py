@@ -77,6 +77,7 @@ from shim.diagnose.catalogue import (
     rootless_network,
     runtime_parts,
     runtimes_beside,
+    sandbox_tools,
     sandboxes,
     subids,
     swap,
@@ -140,6 +141,7 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("Tools of libcgroup, accounts, ids of containers", tools_and_accounts.ENTRIES),
     ("Lines that are no failures, settings of v1 alone", host_messages.ENTRIES),
     ("Sandboxes of units in containers, wrappers, steps of jobs", wrappers_and_units.ENTRIES),
+    ("Tools of sandboxes, Android in LXC", sandbox_tools.ENTRIES),
     ("Parts of a runtime: libraries, labels, monitor", runtime_parts.ENTRIES),
     ("Programs that expect another layout", layouts_of_programs.ENTRIES),
     (

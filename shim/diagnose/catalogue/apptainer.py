@@ -22,7 +22,7 @@ ENTRIES = (
                 r"singularity)"
             ),
             r"Failed to create \w+ namespace: \w+ namespace requires privileges[^\n]*",
-            r"Failed to create container (?:namespaces|process: (?:Invalid argument|Operation not permitted))",
+            rf"Failed to create container (?:namespaces|process: (?:{EINVAL}|{EPERM}|{ENOSPC}))",
             (
                 r"User namespace not supported, and program not running privileged|Failed invoking the NEWUSER "
                 r"namespace[^\n]*"

@@ -113,6 +113,7 @@ ENTRIES = (
                 'false; kubelet: cgroupDriver: cgroupfs; CRI-O and podman: cgroup_manager = "cgroupfs"'
             ),
             "WSL 2: [boot] systemd=true in /etc/wsl.conf, then wsl --shutdown",
+            "Rootless with systemd, an old runc: runc 1.0.0-rc93 or later, or crun.",
         ),
         reference="sd_booted(3)",
         tell="ls -d /run/systemd/system: does it exist? It does only if systemd is the first process",

@@ -100,6 +100,7 @@ ENTRIES = (
                 r"[^\n]*, ignoring[^\n]*"
             ),
             r"Cannot find unit for notify message of PID \d+, ignoring",
+            r"Failed to (?:set|reset) invocation ID on control group[^\n]*",
         ),
         verdict="systemd says that it ignores this and goes on: it is seldom the failure",
         cause="An attribute that this kernel lacks, a cgroup or a process that is gone already, or a right that "

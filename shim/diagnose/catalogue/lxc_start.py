@@ -217,7 +217,8 @@ ENTRIES = (
                 'Proxmox: pct config ID; "unsupported ... version": apt-get install --only-upgrade pve-container, or '
                 "ostype: unmanaged."
             ),
-            "lxcfs: systemctl restart lxcfs, or lxc.hook.version/mount lines out of the config.",
+            "lxcfs: systemctl restart lxcfs. A hook of one's own: run its line of the config by hand, or take it out.",
+            "post-stop, post-start: these run after a failure elsewhere; the cause stands above them.",
         ),
         reference=MANUAL,
         tell="grep -B3 'Script exited' in the debug log",

@@ -265,7 +265,7 @@ ENTRIES = (
             "On v1 the image's systemd needs the hierarchy name=systemd; systemd 256 and later need cgroup2.",
             (
                 "LXC, LXD, nspawn: an old systemd inside needs a v1 host (systemd.unified_cgroup_hierarchy=0 at "
-                "boot); LXC: lxc.mount.auto = cgroup:rw; nested: security.nesting=true, nesting=1."
+                "boot); LXC (1.1 or later): lxc.mount.auto = cgroup:rw; a user's on v1: libpam-cgfs; nested: nesting=1."
             ),
         ),
         reference="https://github.com/moby/moby/issues/42275",

@@ -129,6 +129,7 @@ ENTRIES = (
         remedy=(
             "Units: leave --requires out; Requires=OTHER.service and After=OTHER.service in [Unit].",
             "By hand: make the other container first; podman ps -a of the same user shows it. Or one pod for both.",
+            "podman-compose: down, then up; podman pod rm -f what is left; upgrade it (1.3 and later).",
         ),
         reference="https://github.com/containers/ansible-podman-collections/issues/927",
         rank=40,
@@ -137,7 +138,7 @@ ENTRIES = (
         code="generated-unit-damaged",
         title="a unit file that Quadlet wrote is damaged",
         patterns=(
-            r"(?P<path>\S*/systemd/generator\S*/\S+):(?P<line>\d+): (?:Invalid section header|Missing '=')[^\n]*",
+            r"(?P<path>/run/(?:user/\d+/)?systemd/generator[\w.@/-]{2,200}):(?P<line>\d+): (?:Invalid section header|Missing '=')[^\n]*",
         ),
         verdict="systemd cannot read {path}, line {line}, which a generator wrote",
         cause="Two reloads ran at the same time, and both generators wrote the file; or the disk of /run is full.",
@@ -172,7 +173,7 @@ ENTRIES = (
         title="the container has no log file",
         patterns=(
             r"(?:unable to|failed to|cannot) (?:read|open) container log file: [^\n]*",
-            r"(?:open|stat) (?P<path>\S+/ctr\.log): no such file or directory",
+            r"(?:open|stat) (?P<path>[^\s:]{1,400}/ctr\.log): no such file or directory",
         ),
         verdict="there is no log of this container",
         cause="It was created and never started, its log driver is another one (journald, none), or the file was "

@@ -116,10 +116,7 @@ ENTRIES = (
     Entry(
         code="unit-controllers-not-switched",
         title="systemd cannot switch controllers on or off in a cgroup",
-        patterns=(
-            r"Failed to enable(?:/disable)? (?:\w+ )?controllers? on cgroup (?P<path>/[^\s:,]*)[^\n]*",
-            r"Failed to (?:set|reset) invocation ID on control group[^\n]*",
-        ),
+        patterns=(r"Failed to enable(?:/disable)? (?:\w+ )?controllers? on cgroup (?P<path>/[^\s:,]*)[^\n]*",),
         verdict="a notice: systemd could not change the controllers of the cgroup {path}; limits below it may not hold",
         cause="EBUSY: processes are in that cgroup itself (somebody put them there, or a unit has Delegate=yes "
         "and uses them). EROFS, EACCES: systemd runs in a container. ENOENT: another program removed the cgroup.",

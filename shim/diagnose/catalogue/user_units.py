@@ -141,7 +141,7 @@ ENTRIES = (
             r"unsupported key '(?P<key>[^'\n]+)' in group '\w+' in (?P<path>[^\s\n]+)",
             r"converting \\?\"(?P<name>[\w@.-]+\.(?:container|volume|pod|kube|network|build|image))\\?\": [^\n]+",
             r"no (?:Image|Yaml|ImageTag)[\w ]* (?:or \w+ )?key specified",
-            r"(?P<path2>\S+/podman-(?:system|user)-generator) (?:failed with|terminated by) [^\n]+",
+            r"/podman-(?:system|user)-generator (?:failed with|terminated by) [^\n]+",
         ),
         verdict="Quadlet refused a file, so its service does not exist",
         cause="A key that this podman does not know (newer manual, older podman), a wrong group, a missing Image=, or "

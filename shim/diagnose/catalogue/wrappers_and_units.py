@@ -190,14 +190,17 @@ ENTRIES = (
     Entry(
         code="gid-map-refused",
         title="the runtime may not write the ids of the container's user namespace",
-        patterns=(rf"writing file [`'\"]?/proc/(?:\d+|self)/(?:uid|gid)_map[`'\"]?: (?:{EPERM}|{EINVAL})",),
-        verdict="crun may not write the map of ids itself, and newuidmap or newgidmap did not do it",
+        patterns=(
+            rf"(?:writing file|cannot write to) [`'\"]?/proc/(?:\d+|self)/(?:uid|gid)_map[`'\"]?: (?:{EPERM}|{EINVAL})",
+        ),
+        verdict="the map of ids is refused: newuidmap or newgidmap did not write it, or it names an id twice",
         cause="More than one id needs newuidmap and newgidmap with subordinate ids: /etc/subgid has no range for "
         "the user (or another than /etc/subuid), these programs are missing in this container, or the ids "
         "are not mapped outside. Old crun (before 0.12) failed so with --userns=keep-id.",
         remedy=(
             "grep $USER /etc/subuid /etc/subgid: both with a range; type newuidmap newgidmap; podman system migrate.",
             "Nested: --userns=host inside, or ranges that the outer /proc/self/gid_map holds. Upgrade crun.",
+            "firejail: --ignore=noroot; a newer firejail (0.9.70).",
         ),
         reference="https://github.com/containers/podman/blob/main/troubleshooting.md",
         rank=48,

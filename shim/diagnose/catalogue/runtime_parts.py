@@ -36,7 +36,8 @@ ENTRIES = (
         patterns=(
             (
                 r"(?:\b|/)(?P<program>crun|krun|runc|youki|conmon|conmonrs|podman|buildah|crio|containerd|dockerd|"
-                r"netavark|slirp4netns|fuse-overlayfs|apptainer|singularity|starter|lxc-[a-z]+|runsc|nspawn|criu|catatonit)"
+                r"netavark|slirp4netns|fuse-overlayfs|apptainer|singularity|starter|lxc-[a-z]+|runsc|nspawn|criu|"
+                r"catatonit)"
                 r": error while loading shared libraries: (?P<lib>[\w.+-]+): cannot open shared object file[^\n]*"
             ),
             r"(?P<program2>krun|crun): could not (?:allocate memory for krun_config|load libkrun)[^\n]*",
@@ -138,7 +139,10 @@ ENTRIES = (
         code="generated-unit-damaged",
         title="a unit file that Quadlet wrote is damaged",
         patterns=(
-            r"(?P<path>/run/(?:user/\d+/)?systemd/generator[\w.@/-]{2,200}):(?P<line>\d+): (?:Invalid section header|Missing '=')[^\n]*",
+            (
+                r"(?P<path>/run/(?:user/\d+/)?systemd/generator[\w.@/-]{2,200}):(?P<line>\d+): (?:Invalid section "
+                r"header|Missing '=')[^\n]*"
+            ),
         ),
         verdict="systemd cannot read {path}, line {line}, which a generator wrote",
         cause="Two reloads ran at the same time, and both generators wrote the file; or the disk of /run is full.",

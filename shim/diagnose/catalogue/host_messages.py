@@ -15,6 +15,8 @@ ENTRIES = (
                 r"[^\n]*(?:not support|not running as root)[^\n]*"
             ),
             r"Proceeding WITHOUT firewalling in effect[^\n]*",
+            r"Attaching (?:e|in)gress BPF program to cgroup [^\n]*failed[^\n]*",
+            r"bpf-(?:lsm|firewall|devices|restrict\S+|socket\S+|foreign): Failed to [^\n]*",
         ),
         verdict="IPAddressDeny=, DeviceAllow= and the like of some units have no effect here: a warning, not a failure",
         cause="systemd enforces them with BPF programs on cgroup2. The kernel is built without CONFIG_CGROUP_BPF "

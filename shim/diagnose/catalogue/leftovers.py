@@ -210,7 +210,10 @@ ENTRIES = (
         verdict="podman finds no cgroup of the pod, in which its containers should start",
         cause="The pod was left over from a start that failed, was made with another cgroup manager, or before a "
         "change of podman's version; its record has no cgroup.",
-        remedy=("podman pod rm -f NAME, and make it again (podman-compose down; up). Upgrade podman.",),
+        remedy=(
+            "podman pod rm -f NAME, and make it again (podman-compose down; up). Upgrade podman.",
+            'Podman in podman: cgroups = "disabled" in containers.conf of that image; cgroups = "enabled" for pods.',
+        ),
         reference="https://github.com/containers/podman/issues/24889",
         rank=40,
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import EACCES, EPERM, Entry
+from shim.diagnose.entry import EACCES, ENOENT, EPERM, Entry
 
 ENTRIES = (
     Entry(
@@ -127,5 +127,77 @@ ENTRIES = (
         ),
         reference="https://github.com/NVIDIA/pyxis/issues/101",
         rank=30,
+    ),
+    Entry(
+        code="lxc-cpuset-empty",
+        title="LXC enters a cpuset of v1 that has no CPUs",
+        patterns=(r"No space left on device - Failed to enter cgroup \"(?P<path>/[^\"\n]*/cpuset/[^\"\n]*)\"",),
+        verdict="the cpuset {path} of v1 has no CPUs, so no process may enter it",
+        cause="A new cpuset of v1 is empty unless its parent has cgroup.clone_children, which a liblxc before "
+        "3.0.3 or a distribution's package does not set.",
+        remedy=(
+            (
+                "echo 1 > /sys/fs/cgroup/cpuset/cgroup.clone_children; rmdir the lxc.monitor directories below; "
+                "start again."
+            ),
+            "Upgrade liblxc (or LXD as a snap); or boot with cgroup2.",
+        ),
+        reference="https://github.com/canonical/lxd/issues/5060",
+        rank=30,
+    ),
+    Entry(
+        code="scope-from-foreign-session",
+        title="a user's systemd may not move the process out of its session",
+        patterns=(
+            (
+                rf"creating[`']? systemd unit [^\n]*: got [^\n]*(?:\n[^\n]*){{1,12}}?(?:requested cgroup|to "
+                rf"scope's control group)[^\n]*: (?:{EACCES}|{EPERM})"
+            ),
+        ),
+        verdict="the user's systemd may not move the process from the login's scope to the container's",
+        cause="The caller sits in session-N.scope (a bare ssh or console login), which belongs to root. A process is "
+        "moved only below a directory that is the user's.",
+        remedy=(
+            "systemd-run --user --scope COMMAND starts it below user@.service.",
+            "runc in place of crun; a newer Singularity (3.11.2) or podman enters a scope of its own first.",
+        ),
+        reference="https://github.com/sylabs/singularity/issues/1538",
+        rank=40,
+    ),
+    Entry(
+        code="runtime-state-wiped",
+        title="the runtime's notes of a running container are gone",
+        patterns=(
+            rf"opening file [`'\"]?(?P<path>/(?:run/user|tmp)/[^`'\"\n]*/crun/[0-9a-f]{{12,}}/status)[`'\"]?: {ENOENT}",
+        ),
+        verdict="crun has no note of this container at {path}, though podman knows it",
+        cause="systemd removes /run/user/UID when the user's last session ends, and with it the state of the "
+        "containers; or podman runs with another XDG_RUNTIME_DIR than at the start (su -, sudo, cron).",
+        remedy=(
+            "loginctl enable-linger USER; log in as that user itself (ssh, machinectl shell USER@), not with su.",
+            "podman restart NAME (podman system renumber, or podman rm -f NAME, if it does not start).",
+        ),
+        reference="https://github.com/containers/podman/issues/24239",
+        rank=40,
+    ),
+    Entry(
+        code="cgroup-of-container-not-visible",
+        title="the container's cgroup on the host is not below the mounts of this file system",
+        patterns=(
+            rf"/userdata/cgroup\\*\" to rootfs[^\n]{{1,400}}?stat (?P<path>/sys/fs/cgroup/[^\s:\"\\]+): {ENOENT}",
+        ),
+        verdict="the runtime looks for the container's cgroup {path}, which systemd made on the host and this "
+        "container does not show",
+        cause="The inner podman asks the host's systemd (a mounted bus or /run) for the cgroup, and its own "
+        "/sys/fs/cgroup is another mount.",
+        remedy=(
+            (
+                "-v /sys/fs/cgroup:/sys/fs/cgroup for the outer container, on the host's cgroup namespace "
+                "(--cgroupns=host)."
+            ),
+            "Or podman --cgroup-manager=cgroupfs inside, without the host's D-Bus.",
+        ),
+        reference="https://github.com/containers/podman/issues/1412",
+        rank=40,
     ),
 )

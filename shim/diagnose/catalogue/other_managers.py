@@ -36,7 +36,7 @@ ENTRIES = (
         "--cgroup-parent that is no name of a slice, or a property that this systemd does not know.",
         remedy=(
             (
-                "podman --cgroup-manager=cgroupfs start NAME (or =systemd) starts it once more; then make it anew: "
+                "podman --cgroup-manager=cgroupfs start NAME (or =systemd) starts it once more; then replace it: "
                 "podman rm NAME; podman run ..."
             ),
             (
@@ -62,7 +62,7 @@ ENTRIES = (
                 "systemctl --user list-units --all 'libpod-*' 'crun-*' (root: without --user); then systemctl --user "
                 "stop UNIT; systemctl --user reset-failed UNIT."
             ),
-            "If there are many: podman stop -a; systemctl --user reset-failed; or log in anew. Upgrade crun.",
+            "If there are many: podman stop -a; systemctl --user reset-failed; or log in again. Upgrade crun.",
         ),
         reference="https://github.com/containers/podman/issues/5980",
         rank=30,

@@ -34,8 +34,8 @@ ENTRIES = (
                 "pgrep -fl 'gvproxy|vfkit|krunkit|qemu-system': end what is left of an earlier start; remove its "
                 "sockets in $TMPDIR/podman."
             ),
-            "Another hypervisor: CONTAINERS_MACHINE_PROVIDER=libkrun (or applehv). Rosetta: rosetta = false under "
-            "[machine] in containers.conf. " + AGAIN,
+            "CONTAINERS_MACHINE_PROVIDER=libkrun (or applehv). Rosetta: rosetta = false under [machine] in "
+            "containers.conf. " + AGAIN,
         ),
         reference="https://blog.podman.io/2024/03/the-dreaded-vfkit-exit-1/",
         rank=40,

@@ -61,7 +61,7 @@ ENTRIES = (
     ),
     Entry(
         code="crun-finds-nothing-open",
-        title="crun cannot open a directory of the container, without a word which",
+        title="crun cannot open a directory of the container, and does not say which",
         patterns=(r"open `\.\.`: No such file or directory(?:: OCI (?:runtime )?(?:not found|attempted)[^\n]*)?",),
         verdict="crun lost its way in the container's root while it made or mounted a path there",
         cause="crun 0.17 to 0.19 had faults with relative links and with mounts over links; or the image's root "
@@ -88,7 +88,7 @@ ENTRIES = (
         "namespace.",
         remedy=(
             (
-                "EINVAL: install container-selinux and make the container anew; --security-opt "
+                "EINVAL: install container-selinux and make a new container; --security-opt "
                 "label=level:s0:c110,c200; without labels: --security-opt label=disable, or label=false under "
                 "[containers] of containers.conf."
             ),
@@ -112,7 +112,7 @@ ENTRIES = (
         cause="The container ended without podman's cleanup (power cut, kill, reboot), and its storage is not a tmpfs.",
         remedy=(
             "podman container cleanup NAME; if the file stays: remove it while the container is stopped.",
-            "Upgrade conmon (2.0.3 or later replaces the file); or make the container anew.",
+            "Upgrade conmon (2.0.3 or later replaces the file); or make a new container.",
         ),
         reference="https://github.com/containers/podman/issues/4522",
         rank=40,
@@ -125,7 +125,7 @@ ENTRIES = (
             r"container \S+ depends on container (?P<name2>\S+) not found in input list[^\n]*",
         ),
         verdict="podman is to start this container with {name} first, which does not exist",
-        cause="--requires names containers that exist already. Quadlet's units make theirs anew at each start (--rm), "
+        cause="--requires names containers that exist already. Quadlet's units make theirs again at each start (--rm), "
         "so it may be gone or not there yet; or it belongs to another user.",
         remedy=(
             "Units: leave --requires out; Requires=OTHER.service and After=OTHER.service in [Unit].",

@@ -100,7 +100,7 @@ ENTRIES = (
         ),
         verdict="a notice: Android's init would make cgroups of its own, which its container does not let it",
         cause="LXC mounts /sys/fs/cgroup read-only, and Android 10 to 12 want hierarchies of v1, which a host with "
-        "cgroup2 does not give. Android goes on without them; a crash has another cause.",
+        "cgroup2 does not give. Android runs without them; a crash has another cause.",
         remedy=(
             "Writable: lxc.mount.auto = cgroup:rw in /var/lib/waydroid/lxc/waydroid/config (redroid: --privileged).",
             "waydroid log and waydroid logcat: the first service that ends; binder, ashmem and GPU are more usual.",

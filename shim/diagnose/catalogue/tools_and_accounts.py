@@ -134,10 +134,7 @@ ENTRIES = (
         remedy=(
             "Upgrade Nomad (1.3 for cgroup2, 1.8.2 for raw_exec), and run the client as root.",
             "Until then: systemd.unified_cgroup_hierarchy=0 at boot; raw_exec: no_cgroups = true.",
-            (
-                "In LXC or docker: nesting=1, --privileged --cgroupns=host; look for cgroup in the client's log from "
-                "its start."
-            ),
+            ("In LXC or docker: nesting=1, --privileged --cgroupns=host; the client's log names cgroup at its start."),
         ),
         reference="https://developer.hashicorp.com/nomad/docs/upgrade/upgrade-specific",
         tell="stat -fc %T /sys/fs/cgroup; nomad node status -verbose | grep cgroup",

@@ -47,7 +47,7 @@ ENTRIES = (
                 "user-runtime-dir@UID user@UID."
             ),
             (
-                "After a change of rights below /run: reboot (it is made anew). journalctl -b -u user@UID shows the "
+                "After a change of rights below /run: reboot (it is made again). journalctl -b -u user@UID shows the "
                 "step before."
             ),
         ),
@@ -230,7 +230,7 @@ ENTRIES = (
         code="snap-without-device-rules",
         title="an old snapd says that it does not know cgroup2",
         patterns=(r"cgroup v2 is not fully supported yet, proceeding with partial confinement",),
-        verdict="a notice of snapd before 2.50: on cgroup2 it did not restrict devices; the program runs all the same",
+        verdict="a notice of snapd before 2.50: on cgroup2 it did not restrict devices; the program runs",
         cause="What the program says after it is its own failure (a display that cannot be opened, a file that "
         "it may not read).",
         remedy=(

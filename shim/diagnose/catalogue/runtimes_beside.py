@@ -149,7 +149,7 @@ ENTRIES = (
     Entry(
         code="kata-image-not-usable",
         title="Kata's hypervisor cannot use the guest's image or its memory as a file",
-        patterns=(r"can't open backing store (?P<path>[^\n]+?) for guest RAM: (?P<errno>[^\n:]+)",),
+        patterns=(r"can.t open backing store\s+(?P<path>\S+)\s+for\s+guest\s+RAM: (?P<errno>[^\n:]+)",),
         verdict="the hypervisor cannot open {path} as the guest's memory: {errno}",
         cause="Kata maps the guest's image as nvdimm memory, writable: on a read-only file system (a snap, an "
         "image-based system) that fails. Memory in /dev/shm or huge pages: there is too little of it, or "

@@ -123,7 +123,7 @@ ENTRIES = (
         title="youki failed at a step that its log names",
         ambiguous=(
             r"error in executing command: [^\n]*",
-            r"(?:crates/)?(?:libcontainer|libcgroups)(?:::|/)[\w:/.]+[^\n]*(?:failed|error)[^\n]*",
+            r"(?:crates/)?(?:libcontainer|libcgroups)(?:::|/)\w[^\n]*(?:failed|error)[^\n]*",
             r"Error: failed to (?:create|start|run|exec|delete|kill) container\b[^\n]*\s+Caused by",
             r"(?i:\byouki\b)[^\n]*(?:failed|error)[^\n]*",
         ),

@@ -45,6 +45,7 @@ PRINTED = (
         "cgroup-operation-unsupported",
     ),
     ("[conmon:e]: Failed to bind to console-socket: Invalid argument", "conmon-step-failed"),
+    ("pbs_mom;LOG_ERROR::trq_cg_create_cgroup, failed to create task cgroups: 15004", "torque-cgroup-failed"),
     ("Error: crun: seccomp GET_NOTIF_SIZES: Invalid argument", "seccomp-filter-failed"),
 )
 

@@ -54,6 +54,7 @@ ENTRIES = (
             r"current system boot ID differs from cached boot ID[^\n]*",
             r"invalid internal status, try resetting the pause process[^\n]*",
             r"could not find any running process: no such process",
+            rf"cannot setresgid: {EINVAL}|could not get runtime: open /proc/\d+/ns/user: {ENOENT}",
             r"acquiring lock \d+ for (?:container|pod|volume) \w+: (?:file exists|invalid argument)",
             r"Error refreshing container \w+: [^\n]*",
             r"a BoltDB database exists but is no longer being used[^\n]*",
@@ -69,8 +70,8 @@ ENTRIES = (
                 "renumber for locks."
             ),
             (
-                "Boot ID, or a stale runroot: rm -rf /run/user/$(id -u)/libpod /run/user/$(id -u)/containers, or the "
-                "directories that the message names."
+                "Boot ID, or a stale runroot: rm -rf /run/user/$(id -u)/libpod /run/user/$(id -u)/containers, or "
+                "/tmp/podman-run-UID and /tmp/containers-user-UID, or the directories that the message names."
             ),
             (
                 "A changed path: put the old one back into storage.conf; or podman system reset, which deletes all "

@@ -41,11 +41,11 @@ ENTRIES = (
                 r": error while loading shared libraries: (?P<lib>[\w.+-]+): cannot open shared object file[^\n]*"
             ),
             r"(?P<program2>krun|crun): could not (?:allocate memory for krun_config|load libkrun)[^\n]*",
-            r"(?P<program3>crun|krun): (?:could not load|failed to open) `?(?P<lib2>lib\w+\.so[\w.]*)[^\n]*",
+            r"(?:(?P<program3>crun|krun): )?(?:could not load|failed to open) `?(?P<lib2>lib\w+\.so[\w.]*)[^\n]*",
             r"(?P<program4>conmon|crun|runc|podman): symbol lookup error: [^\n]+",
             r"(?P<program5>conmon|crun|runc|podman): [^\s:]+: version `?[A-Z]+_[\w.]+'? not found[^\n]*",
         ),
-        verdict="{program} does not start, because a library that it needs is not there or is too old",
+        verdict="a runtime or its helper does not start: a library that it needs is not there, or is too old",
         cause="The program was copied from another system or an AppImage, an update was cut short, or the package of "
         "an optional handler (libkrun, wasmedge) is not installed.",
         remedy=(

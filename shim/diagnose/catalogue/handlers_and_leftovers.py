@@ -75,7 +75,7 @@ ENTRIES = (
             "A cgroup namespace of its own: docker --cgroupns=private; Kubernetes on cgroup2 has one. Or no limits.",
         ),
         reference="https://github.com/FootprintAI/Containarium/issues/1568",
-        rank=53,
+        rank=52,
     ),
     Entry(
         code="slurm-without-hwloc",

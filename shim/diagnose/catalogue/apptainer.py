@@ -28,6 +28,7 @@ ENTRIES = (
                 r"namespace[^\n]*"
             ),
             r"error re-executing in root-mapped unprivileged user namespace[^\n]*",
+            rf"Could not virtualize \w+(?: system)? namespace: {EPERM}|Failed to set process(?:us)? capabilities",
         ),
         verdict="Apptainer, or Singularity, may not make the user namespace that it needs without setuid",
         cause="EPERM, EACCES: Ubuntu's AppArmor restriction, kernel.unprivileged_userns_clone=0, or an outer container "

@@ -137,7 +137,7 @@ ENTRIES = (
             r"killed by the cgroup out-of-memory handler",
             r"Exceeded (?:job|step) memory limit[^\n]*",
             r"(?:Job|Step)[^\n]{0,60} exceeded (?:\w+ )?memory limit[^\n]*",
-            r"srun: error: [^\n]*: task \S+: Out Of Memory|\bOUT_OF_ME(?:MORY|\+)",
+            r"srun: error: [^\n]*: task \S+: Out Of Memory|(?-i:\bOUT_OF_ME(?:MORY\b|\+))",
         ),
         verdict="a process of the job was killed: the job's memory limit (--mem, --mem-per-cpu) was reached",
         cause="task/cgroup with ConstrainRAMSpace=yes makes the kernel kill in the job's own cgroup. What counts is "

@@ -33,7 +33,7 @@ ENTRIES = (
         title="a setting of the container exists only in cgroup v1",
         patterns=(
             (
-                r"(?P<setting>(?:realtime|kernel memory|network|net|blkio|oom)[\w -]{0,30}) "
+                r"(?P<setting>(?:kernel memory|network|net|blkio|oom)[\w -]{0,30}) "
                 r"not supported (?:on|with) cgroup ?v?2"
             ),
         ),

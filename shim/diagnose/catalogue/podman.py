@@ -21,7 +21,7 @@ ENTRIES = (
             r"[Ff]ailed to move the (?:rootless )?(?:netns )?\w+ process to the systemd user\.slice",
             r"Falling back to --cgroup-manager=cgroupfs",
             r"couldn't determine address of session bus",
-            r"cannot configure rootless cgroup using the cgroupfs manager",
+            r"cannot configure rootless cgroup using the cgroupfs manager(?!\s+cannot set limits)",
         ),
         verdict="podman cannot reach a systemd of this user, and continues without it",
         cause="podman asks the user's own systemd for cgroups. After su or sudo, in cron, in CI and in services "

@@ -151,25 +151,6 @@ ENTRIES = (
         rank=40,
     ),
     Entry(
-        code="slurm-job-namespace-not-joined",
-        title="Slurm cannot enter or make the private namespace of a job",
-        patterns=(
-            r"container_p_\w+: [^\n]*|container_g_\w+(?:\(\d+\))? ?(?:failed)?: [^\n]*",
-            r"job_container/tmpfs: [^\n]*(?:error|failed)[^\n]*",
-        ),
-        verdict="job_container/tmpfs could not make or enter the mount namespace of the job",
-        cause="EINVAL in setns: a plugin (SPANK) has started a thread in slurmstepd, and only a process with one "
-        "thread may enter a mount namespace. ENOENT: the directory BasePath/JOB or its .ns is gone, or was never "
-        "made on this node (AutoBasePath, a reboot). EPERM, EACCES: BasePath is not root's, or SELinux.",
-        remedy=(
-            "EINVAL: remove lines of plugstack.conf one by one; the plugin must not start threads before tasks begin.",
-            "ls -la BasePath (job_container.conf): local disk, owned by root; AutoBasePath=true; restart slurmd.",
-        ),
-        reference="https://slurm.schedmd.com/job_container.conf.html",
-        tell="cat job_container.conf plugstack.conf; ls -la the BasePath",
-        rank=46,
-    ),
-    Entry(
         code="slurm-memory-cgroups-used-up",
         title="the kernel makes no further memory cgroup for a job of Slurm",
         patterns=(

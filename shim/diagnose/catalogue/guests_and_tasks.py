@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import EACCES, ECONNREFUSED, ENOENT, ENOSYS, Entry
+from shim.diagnose.entry import EACCES, ECONNREFUSED, ENOENT, Entry
 
 KATA = "https://github.com/kata-containers/kata-containers/blob/main/docs/how-to/how-to-set-sandbox-config-kata.md"
 
@@ -79,44 +79,6 @@ ENTRIES = (
         ),
         reference="https://github.com/nestybox/sysbox/blob/master/docs/user-guide/troubleshoot.md",
         rank=30,
-    ),
-    Entry(
-        code="nomad-driver-not-usable",
-        title="a driver of Nomad is not usable on this client",
-        patterns=(
-            r"Driver must run as root",
-            r"[Cc]group mount point unavailable|[Ff]ailed to discover cgroup mount point",
-            r"Constraint [^\n]*missing drivers?[^\n]*filtered[^\n]*",
-        ),
-        verdict="Nomad's client does not offer this driver: it is not root, or finds no cgroups",
-        cause="exec and java need root and mounted cgroups; on cgroup2 the docker driver needs root, too, "
-        "because Nomad itself makes the cgroups. In a container, on old systems (Amazon Linux 1, RHEL 6) or "
-        "without systemd they may not be mounted.",
-        remedy=(
-            "Run the agent as root (the unit of the package does), in a container with --privileged --cgroupns=host.",
-            (
-                "Not mounted: yum install libcgroup; service cgconfig start (Amazon Linux 1); apt-get install "
-                "cgroupfs-mount."
-            ),
-            "nomad node status -self -verbose shows each driver and its reason.",
-        ),
-        reference="https://developer.hashicorp.com/nomad/docs/install/production/requirements",
-        rank=40,
-    ),
-    Entry(
-        code="nomad-system-call-missing",
-        title="Nomad's executor uses a system call that this kernel does not have",
-        patterns=(rf"failed to launch command with executor: [^\n]*{ENOSYS}",),
-        verdict="Nomad's executor met a system call that is not there (ENOSYS)",
-        cause="An old or reduced kernel (OpenWrt 15, RHEL 6, a NAS), a seccomp filter of an outer container, or user "
-        "emulation (qemu-user).",
-        remedy=(
-            "A newer system; or an older Nomad. raw_exec with no_cgroups = true in its plugin block needs least.",
-            "Which call: strace -f -p of the nomad client, and look for ENOSYS.",
-        ),
-        reference="https://github.com/hashicorp/nomad/issues/20328",
-        tell="uname -r; systemd-detect-virt; grep Seccomp /proc/self/status",
-        rank=40,
     ),
     Entry(
         code="youki-step-failed",

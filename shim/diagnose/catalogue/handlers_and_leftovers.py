@@ -77,42 +77,4 @@ ENTRIES = (
         reference="https://github.com/FootprintAI/Containarium/issues/1568",
         rank=52,
     ),
-    Entry(
-        code="slurm-without-hwloc",
-        title="Slurm's task/cgroup cannot bind tasks to cores",
-        patterns=(
-            r"task/cgroup: plugin not compiled with hwloc support[^\n]*",
-            r"task/cgroup: hwloc_\w+\(\) failing[^\n]*|task/cgroup: task\[\d+\] unable to set taskset[^\n]*",
-        ),
-        verdict="the tasks run, without being bound to cores",
-        cause="Slurm was built without hwloc, or with one before 1.11.5, which counts cores wrongly on some machines.",
-        remedy=(
-            "TaskPlugin=task/affinity,task/cgroup in slurm.conf; TaskAffinity=no in cgroup.conf; restart slurmd.",
-            "Or build Slurm with hwloc-devel (1.11.5 or later). slurmd -C shows the cores that it counts.",
-        ),
-        reference="https://github.com/openhpc/ohpc/issues/476",
-        rank=30,
-    ),
-    Entry(
-        code="torque-cgroup-failed",
-        title="Torque or PBS cannot make the cgroup of a job",
-        ambiguous=(
-            r"pbs_mom[^\n]{0,80}cgroup[^\n]{0,80}(?:[Ff]ailed|error|could not)[^\n]*",
-            r"\btrq_cg_\w+, [Ff]ailed[^\n]*",
-        ),
-        verdict="the batch system could not make the job's cgroup; the first of its lines names the step",
-        cause="Its hook or pbs_mom needs v1 hierarchies in the places that its configuration names, all of the "
-        "controllers, and the layout of the node as the server knows it.",
-        remedy=(
-            (
-                "Torque: 6.1 or later with hwloc; restart pbs_mom after a change of the node. PBS: qmgr -c 'list hook "
-                "pbs_cgroups'."
-            ),
-            "grep cgroup /proc/self/mountinfo: cgroup2 alone needs OpenPBS 22 or later, or v1 at boot.",
-        ),
-        reference="https://github.com/adaptivecomputing/torque/issues/341",
-        tell="ls /sys/fs/cgroup; the node's mom log from its start",
-        offer=3,
-        last=True,
-    ),
 )

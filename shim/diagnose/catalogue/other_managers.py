@@ -4,7 +4,7 @@ manager.
 
 from __future__ import annotations
 
-from shim.diagnose.entry import EEXIST, EINVAL, ENOENT, Entry
+from shim.diagnose.entry import EEXIST, EINVAL, Entry
 
 ENTRIES = (
     Entry(
@@ -121,54 +121,6 @@ ENTRIES = (
         ),
         reference="https://github.com/containerd/containerd/blob/main/RELEASES.md",
         rank=50,
-    ),
-    Entry(
-        code="mesos-task-gone",
-        title="a task of Mesos had ended before the agent looked at its cgroup",
-        patterns=(rf"Failed to determine cgroup for the '\w+' subsystem: [^\n]*{ENOENT}",),
-        verdict="the process of the task had ended before Mesos read its cgroup: that is the consequence",
-        cause="The agent updates the limits of a container whose executor is just ending. Why it ended (a "
-        "command that failed, a limit, a lost agent) is in the task's own output.",
-        remedy=(
-            (
-                "The sandbox's stdout and stderr (Mesos UI, or the work_dir of the agent), and the agent's log "
-                "before this line."
-            ),
-            "dmesg | grep -i oom: was it killed for memory? Upgrade Mesos.",
-        ),
-        reference="https://github.com/apache/mesos/blob/master/src/slave/containerizer/docker.cpp",
-        rank=40,
-    ),
-    Entry(
-        code="mesos-step-failed",
-        title="Mesos failed at a step with cgroups",
-        ambiguous=(
-            (
-                r"(?:mesos|slave\.cpp|containerizer\.cpp|launcher\.cpp|cgroups\w*\.cpp|MesosContainerizer)[^\n]{0,200}?"
-                r"(?:[Ff]ailed to|cannot|unable to) "
-                r"[^\n]{0,160}(?:cgroups?|subsystems?|hierarchy|isolator|launcher|freezer)[^\n]*"
-            ),
-            (
-                r"[Ff]ailed to (?:create|assign|chown|destroy|prepare|isolate|clean ?up|update|list|recover) "
-                r"[^\n]{0,80}(?:isolator|the subsystem|its own cgroup|cgroup at|orphan containers|subsystems)[^\n]*"
-            ),
-        ),
-        verdict="Mesos could not do a step with cgroups; the words after the last colon are the kernel's",
-        cause="The agent wants v1 hierarchies that are mounted, root, and nobody else below "
-        "/sys/fs/cgroup/*/mesos: cgroup2 alone, an agent in a container without --privileged, two agents "
-        "with one --cgroups_root, or systemd that removed the cgroup.",
-        remedy=(
-            "Boot with v1 (systemd.unified_cgroup_hierarchy=0), or mesos built with --enable-cgroups-v2.",
-            "In docker: --privileged --pid=host -v /sys/fs/cgroup:/sys/fs/cgroup; each agent its own --cgroups_root.",
-            (
-                "Under systemd: Delegate=true in the agent's unit. Without cgroups: --launcher=posix "
-                "--isolation=posix/cpu,posix/mem."
-            ),
-        ),
-        reference="https://mesos.apache.org/documentation/latest/isolators/cgroups-cpu/",
-        tell="stat -fc %T /sys/fs/cgroup; ls -d /sys/fs/cgroup/*/mesos; systemctl show mesos-slave -p Delegate",
-        offer=3,
-        last=True,
     ),
     Entry(
         code="lxc-mount-source-missing",

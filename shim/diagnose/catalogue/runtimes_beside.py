@@ -34,25 +34,6 @@ ENTRIES = (
         rank=30,
     ),
     Entry(
-        code="apptainer-image-damaged",
-        title="the squashfs image of Apptainer or Singularity cannot be read",
-        patterns=(
-            r"Something went wrong trying to read the squashfs image",
-            r"(?:squashfuse|unsquashfs)[^\n]*(?:FATAL ERROR|corrupt|decompress|[Ii]nvalid|Read on filesystem)[^\n]*",
-        ),
-        verdict="the image file is incomplete or damaged, or is compressed in a way that squashfuse cannot read",
-        cause="A download or build was cut short (disk or quota full, two jobs that pulled the same image), the "
-        "network file system gives stale data, or the image uses zstd or lz4 and this squashfuse is built "
-        "without it.",
-        remedy=(
-            "apptainer verify or sif list IMAGE.sif; delete it and pull it again: apptainer cache clean, df -h, quota.",
-            "Workflows: pull each image once beforehand; a cache directory on a local disk.",
-            "unsquashfs -s IMAGE shows the compression; install the distribution's or Apptainer's own squashfuse.",
-        ),
-        reference="https://github.com/apptainer/apptainer/issues/952",
-        rank=36,
-    ),
-    Entry(
         code="lxd-limit-not-set",
         title="LXD or Incus cannot set a limit of a running container",
         patterns=(

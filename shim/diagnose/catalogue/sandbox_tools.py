@@ -6,38 +6,6 @@ from shim.diagnose.entry import EACCES, ENOENT, EPERM, Entry
 
 ENTRIES = (
     Entry(
-        code="apptainer-fakeroot-missing",
-        title="Apptainer has no fakeroot command to build with",
-        patterns=(
-            r"fakeroot command not found",
-            r"while copying pseudo devices: while creating (?P<path>\S+): operation not permitted",
-            r"/\.singularity\.d/libs/(?:faked|fakeroot)[^\n]*(?:not found|No such file)[^\n]*",
-        ),
-        verdict="the build has neither subordinate ids nor a fakeroot command that works in this image",
-        cause="Without a line in /etc/subuid Apptainer maps root alone, and fakeroot pretends the rest: it must be "
-        "installed on the host, and its C library must not be newer than the image's.",
-        remedy=(
-            "Install fakeroot (RHEL: from EPEL), or apptainer config fakeroot --add USER (root) for real ids.",
-            "Another libc in the image (Alpine, old images): --ignore-fakeroot-command, or fakeroot inside the image.",
-        ),
-        reference="https://apptainer.org/docs/user/latest/fakeroot.html",
-        rank=30,
-    ),
-    Entry(
-        code="apptainer-temporary-directory-gone",
-        title="Apptainer's directory for the build is not there",
-        patterns=(r"(?P<path>/[^\s:]{0,200}/build-temp-\d+[^\s:]{0,200}): no such file or directory",),
-        verdict="Apptainer does not find the directory it builds in: {path}",
-        cause="APPTAINER_TMPDIR (or TMPDIR) is on an automounted or network file system, or below a home that the "
-        "namespace of --fakeroot does not show, or it was cleaned up.",
-        remedy=(
-            "A local directory: mkdir -p /tmp/$USER; export APPTAINER_TMPDIR=/tmp/$USER (also SINGULARITY_TMPDIR).",
-            "An absolute path; automounts entered beforehand (ls it); df -h /tmp for the image's size.",
-        ),
-        reference="https://apptainer.org/docs/user/latest/build_env.html",
-        rank=30,
-    ),
-    Entry(
         code="apptainer-fuse-missing",
         title="Apptainer lacks the FUSE programs that mount images and overlays",
         patterns=(

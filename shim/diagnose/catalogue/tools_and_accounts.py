@@ -41,28 +41,6 @@ ENTRIES = (
         rank=40,
     ),
     Entry(
-        code="group-of-root-unknown",
-        title="Apptainer or Singularity does not find the group 0, or an account, on the host",
-        patterns=(
-            r"[Ff]ailed to retrieve root group information[^\n]*",
-            r"failed to retrieve (?:group|user) information for \d+: [^\n]*",
-            r"group: unknown (?:group|groupid) 0\b",
-        ),
-        verdict="the account or group that Apptainer looks up does not exist for it",
-        cause="/etc/group of the host (or of the outer container) has no line for root, or its names come from a "
-        "service (LDAP, SSSD, NIS) that does not answer here, or that a static build of Apptainer (conda) "
-        "cannot ask.",
-        remedy=(
-            "getent group 0; getent passwd $(id -u): both must answer; the first line of /etc/group: root:x:0:",
-            (
-                "nsswitch.conf: files before the others; systemctl restart sssd. A build that is linked with this "
-                "host's libc."
-            ),
-        ),
-        reference="https://github.com/apptainer/apptainer/issues/1171",
-        rank=30,
-    ),
-    Entry(
         code="sysbox-ids-not-mapped",
         title="sysbox's container may not write to its own root file system",
         patterns=(
@@ -113,16 +91,6 @@ ENTRIES = (
         ),
         reference="https://github.com/kata-containers/kata-containers/blob/main/tools/packaging/kernel/README.md",
         rank=30,
-    ),
-    Entry(
-        code="pyxis-image-taken-for-registry",
-        title="pyxis looks for an image file in a registry",
-        patterns=(r"importing docker image: (?P<image>[^\s/.][^\s/]*\.(?:sqsh|sif|tar|squashfs))\b",),
-        verdict="pyxis takes {image} for the name of an image in a registry",
-        cause="A path begins with / or ./ ; anything else is imported from Docker Hub.",
-        remedy=("srun --container-image=./{image} (or the whole path), readable on each node.",),
-        reference="https://github.com/NVIDIA/pyxis/wiki/Usage",
-        rank=20,
     ),
     Entry(
         code="nomad-of-v1-only",

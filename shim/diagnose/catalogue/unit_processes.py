@@ -31,30 +31,6 @@ ENTRIES = (
         rank=70,
     ),
     Entry(
-        code="unit-does-not-stop",
-        title="a service does not end in time, and systemd kills it",
-        patterns=(
-            r"State '(?:stop|final|stop-post)-\w+' timed out\. (?:Killing|Terminating|Entering failed mode)[^\n]*",
-            r"Killing process \d+ \([^)\n]+\) with signal SIGKILL",
-            (
-                r"[Ss]topping timed out\. (?:Killing|Terminating)[^\n]*|[Pp]rocesses still around after (?:final "
-                r")?SIGKILL[^\n]*"
-            ),
-        ),
-        verdict="the unit's processes did not end within TimeoutStopSec=, and systemd killed them",
-        cause="The container's first process ignores SIGTERM (a shell as PID 1, no init), podman stop waits longer "
-        "(10 s and more) than the unit allows, or a process is in state D (NFS, FUSE, a disk).",
-        remedy=(
-            (
-                "podman run --init, or STOPSIGNAL and a handler in the image; TimeoutStopSec=70 in [Service], "
-                "--stop-timeout."
-            ),
-            "ps -o pid,stat,wchan:30,cmd: state D ends only when its file system answers.",
-        ),
-        reference="systemd.service(5), TimeoutStopSec=",
-        rank=70,
-    ),
-    Entry(
         code="bus-of-another-user",
         title="the bus belongs to another user than the caller",
         patterns=(

@@ -55,47 +55,6 @@ ENTRIES = (
         rank=40,
     ),
     Entry(
-        code="wrapper-finds-no-podman",
-        title="toolbox or distrobox does not find podman",
-        patterns=(
-            r"failed to get the Podman version",
-            r"Missing dependency: we need a container manager",
-            r"(?:toolbox|distrobox)[^\n]*(?:podman|docker)[^\n]*(?:command not found|not found in \$?PATH)",
-        ),
-        verdict="the tool calls podman (or docker) and does not find it, or podman itself fails at once",
-        cause="It is not installed (Nix, Guix and some distributions do not pull it in), is not in the PATH of "
-        "this shell, or the tool runs inside a container already.",
-        remedy=(
-            "podman version: does it answer? Install podman (NixOS: virtualisation.podman.enable = true).",
-            (
-                "Inside a toolbox or distrobox: leave it first, or flatpak-spawn --host podman ...; "
-                "distrobox-host-exec podman ps."
-            ),
-        ),
-        reference="https://containertoolbx.org/",
-        rank=50,
-    ),
-    Entry(
-        code="lxd-proxy-finds-no-namespace",
-        title="the proxy device of LXD or Incus does not find the container's namespace",
-        patterns=(r"Failed to safely open namespace file descriptor based on pidfd \d+",),
-        verdict="the container had ended before its proxy device was set up: its own start is the failure",
-        cause="The proxy enters the namespaces of the container's init, which is gone. Often its systemd finds "
-        "no cgroups: hosts without systemd (Void, Alpine) mount none with the name systemd.",
-        remedy=(
-            (
-                "incus config device remove NAME PROXY (lxc ...), start it, then incus console NAME --show-log and "
-                "incus info NAME --show-log."
-            ),
-            (
-                "Host without systemd: CGROUP_MODE=unified (Void), rc_cgroup_mode=unified (OpenRC), or mkdir "
-                "/sys/fs/cgroup/systemd; mount -t cgroup -o none,name=systemd systemd /sys/fs/cgroup/systemd."
-            ),
-        ),
-        reference="https://github.com/lxc/incus/issues/625",
-        rank=40,
-    ),
-    Entry(
         code="lxc-foreign-cgroup-mount",
         title="LXC meets a cgroup mount outside /sys/fs/cgroup",
         patterns=(
@@ -117,32 +76,6 @@ ENTRIES = (
         rank=46,
     ),
     Entry(
-        code="snap-confined-in-nested-container",
-        title="snapd, or LXD's snap, may not use AppArmor here",
-        patterns=(
-            r"apparmor detected but insufficient permissions to use it",
-            rf"exec: aa-exec: (?:{EACCES}|{EPERM})",
-            rf"cat: /proc/self/attr/current: {EACCES}",
-        ),
-        verdict="AppArmor is on, but this container or this snap may not load or read its profiles",
-        cause="AppArmor's namespaces nest one level: in a container within a container snaps have no profiles of "
-        "their own. On a host: the snap's profiles are older than the kernel or core, or were loaded in "
-        "another namespace.",
-        remedy=(
-            (
-                "Second level: LXD on the host for it, or a virtual machine (lxc launch --vm); or mount a tmpfs over "
-                "/sys/kernel/security in the first one, so that nobody sees AppArmor."
-            ),
-            (
-                "Host: snap refresh core lxd; systemctl restart apparmor snapd.apparmor snapd; reboot after a kernel "
-                "update."
-            ),
-            "First level: security.nesting=true.",
-        ),
-        reference="https://github.com/canonical/lxd/issues/9099",
-        rank=42,
-    ),
-    Entry(
         code="device-tty-not-there",
         title="the container is to get the caller's terminal, and there is none",
         patterns=(
@@ -156,21 +89,6 @@ ENTRIES = (
             "ssh -t, script -qc 'podman run ...' /dev/null give it a terminal.",
         ),
         reference="https://github.com/containers/podman/issues/17163",
-        rank=40,
-    ),
-    Entry(
-        code="slurm-step-not-created",
-        title="Slurm does not make a step of the job",
-        patterns=(r"Unable to create step for job \d+: (?P<reason>[^\n]+)",),
-        verdict="srun got no resources for this step within the job: {reason}",
-        cause="Each srun takes its share of the job, and memory counts: without --mem a step takes DefMemPerCPU "
-        "or all of the job's, so a second one waits (busy) or is refused. A step may not ask for more than "
-        "the job has.",
-        remedy=(
-            "srun --exact --mem-per-cpu=... (or --mem=0 for a single step), with --overlap where steps share CPUs.",
-            "More for the job: #SBATCH --mem=, --ntasks=; scontrol show job JOB: TRES against what the steps ask.",
-        ),
-        reference="https://slurm.schedmd.com/srun.html",
         rank=40,
     ),
     Entry(
@@ -204,40 +122,5 @@ ENTRIES = (
         ),
         reference="https://github.com/containers/podman/blob/main/troubleshooting.md",
         rank=48,
-    ),
-    Entry(
-        code="snap-in-foreign-sandbox",
-        title="a snap is started within another sandbox or namespace",
-        patterns=(
-            r"cannot find tracking cgroup",
-            r"cannot execute snapd tool [^\n]*|snap-update-ns failed with code \d+: [^\n]*",
-        ),
-        verdict="snap cannot set up its own confinement here",
-        cause="The program is started by firejail, a network namespace's tool (vopono, ip netns exec), a chroot "
-        "or a container, where /sys/fs/cgroup or /sys/kernel/security is not mounted, or setuid programs "
-        "may not be executed.",
-        remedy=(
-            "Start it outside: a snap has its own confinement. Or take the program as a package or a flatpak.",
-            (
-                "In a mount namespace of one's own: mount -t cgroup2 cgroup2 /sys/fs/cgroup; mount -t securityfs "
-                "securityfs /sys/kernel/security."
-            ),
-        ),
-        reference="https://github.com/netblue30/firejail/issues/2397",
-        rank=40,
-    ),
-    Entry(
-        code="snap-without-device-rules",
-        title="an old snapd says that it does not know cgroup2",
-        patterns=(r"cgroup v2 is not fully supported yet, proceeding with partial confinement",),
-        verdict="a notice of snapd before 2.50: on cgroup2 it did not restrict devices; the program runs",
-        cause="What the program says after it is its own failure (a display that cannot be opened, a file that "
-        "it may not read).",
-        remedy=(
-            "snap refresh core snapd; explain the line after it.",
-            "cannot open display on Wayland: DISPLAY and XAUTHORITY of the session; snap connect NAME:x11.",
-        ),
-        reference="https://snapcraft.io/docs/snap-confinement",
-        rank=66,
     ),
 )

@@ -75,6 +75,7 @@ ENTRIES = (
             r"Failed to connect to (?:user scope )?bus: (?:No medium found|No such file or directory|ENOENT)",
             rf"sd-bus (?:call|add match|match signal): (?:{EACCES}|{EPERM})",
             r"no valid bus path found in list unix:path=|failed to create session dbus client",  # youki
+            r"session bus address \S+ does not exist",  # youki
             r"\$?DBUS_SESSION_BUS_ADDRESS and \$?XDG_RUNTIME_DIR not defined",
             r"\$?XDG_RUNTIME_DIR (?:is not set|environment variable is not set|not set|is unset)",
         ),
@@ -112,6 +113,7 @@ ENTRIES = (
                 'false; kubelet: cgroupDriver: cgroupfs; CRI-O and podman: cgroup_manager = "cgroupfs"'
             ),
             "WSL 2: [boot] systemd=true in /etc/wsl.conf, then wsl --shutdown",
+            "Rootless with systemd, an old runc: runc 1.0.0-rc93 or later, or crun.",
         ),
         reference="sd_booted(3)",
         tell="ls -d /run/systemd/system: does it exist? It does only if systemd is the first process",

@@ -170,21 +170,22 @@ ENTRIES = (
     ),
     Entry(
         code="runtime-cannot-copy-itself",
-        title="runc cannot make the protected copy of itself that it runs from",
+        title="runc or crun cannot make the protected copy of itself that it runs from",
         patterns=(
             r"could not create sealable file for cloned binary",
             r"(?:O_TMPFILE creation failed|unlinking classic tmpfile|could not seal fd|copied binary size mismatch)",
             r"attempted to spawn a container with no /proc/self/exe protection",
             r"could not ensure we are a cloned binary",
+            r"Failed to re-execute libcrun via memory file descriptor",
             (
                 r"(?:failed|unable|could not) to (?:create|make|get) (?:a )?(?:sealed |cloned |safe "
                 r")?(?:memfd|/proc/self/exe)"
             ),
             r"unable to (?:create|clone)[^\n]*(?:cloned binary|/proc/self/exe clone)",
         ),
-        verdict="runc cannot make the protected copy of its own program from which containers start",
-        cause="Since CVE-2019-5736 runc runs from a sealed copy of itself. It needs a working /proc, and either "
-        "memfd_create (Linux 3.17) or a directory without noexec for a file without a name (O_TMPFILE).",
+        verdict="the runtime cannot make the protected copy of its own program from which containers start",
+        cause="Since CVE-2019-5736 runc and crun run from a sealed copy of itself. It needs a working /proc, and "
+        "either memfd_create (Linux 3.17) or a directory without noexec for a file without a name (O_TMPFILE).",
         remedy=(
             "Mount /proc where runc runs, and make /tmp or /run a tmpfs without noexec: findmnt -T /tmp",
             "Kernels before 3.17 (some NAS and VPS): upgrade the kernel, or runc to 1.1.13 or later.",

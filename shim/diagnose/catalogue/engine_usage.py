@@ -159,30 +159,6 @@ ENTRIES = (
         rank=64,
     ),
     Entry(
-        code="engine-unit-failed",
-        title="systemd reports only that the engine ended",
-        ambiguous=(
-            (
-                r"(?:docker|containerd|podman|buildkit|crio)\.service: "
-                r"(?:Failed with result|[Mm]ain process exited|Unit entered)[^\n]*"
-            ),
-            r"Job for (?:docker|containerd|podman|crio|snap\.docker\.\w+)\.service failed[^\n]*",
-            r"Failed to start Docker Application Container Engine",
-            r"docker\.(?:service|socket)[^\n]*(?:start-limit|[Ss]tart request repeated too quickly|holdoff time over)",
-        ),
-        verdict="systemd reports only that the engine did not start; the engine's own last error is in another line",
-        cause="Usual: a mistake in /etc/docker/daemon.json or the unit's options, the storage driver, iptables, "
-        "cgroups that are not mounted, or a second engine.",
-        remedy=(
-            "journalctl -b -u docker -u containerd | grep -iE 'error|fatal|failed to start daemon': explain that line.",
-            "dockerd --validate; sudo dockerd --debug in a terminal shows it, too.",
-        ),
-        reference="https://docs.docker.com/engine/daemon/troubleshoot/",
-        tell="journalctl -b -u docker -n 50 --no-pager",
-        offer=1,
-        last=True,
-    ),
-    Entry(
         code="old-engine-hides-reason",
         title="an old Docker (before 1.10) gives only the errno of a failed start",
         ambiguous=(r"\[\d\] System error: [a-z ]+$",),

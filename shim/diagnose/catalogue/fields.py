@@ -153,7 +153,10 @@ ENTRIES = (
         verdict="the options given for cgroups and namespaces cannot be combined",
         cause="Without a cgroup of its own (--cgroups=disabled) a container cannot be limited, paused or measured; "
         "some options need root, cgroup2, or no user namespace.",
-        remedy=("Leave out one of the options that the message names.",),
+        remedy=(
+            "Leave out one of the options that the message names.",
+            'NoCgroups: runc cannot do it; --runtime crun, or cgroups = "enabled" in containers.conf.',
+        ),
         reference="podman-run(1), --cgroups, --cgroupns, --userns",
         rank=56,
     ),

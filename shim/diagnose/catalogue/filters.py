@@ -98,7 +98,10 @@ ENTRIES = (
         "read-only, the hook may not mount (rootless, LXC), or the driver was updated and its libraries are of two "
         "versions. On a Jetson a file that is not there (No such file) is named by a list of JetPack.",
         remedy=(
-            "Remove libcuda* and libnvidia* that were baked into the image (file exists).",
+            (
+                "Remove libcuda* and libnvidia* from the image (file exists). nvidia-persistenced/socket: "
+                "--no-persistenced in the hook."
+            ),
             "nvidia-container-cli -k -d /dev/tty info on the host; after a driver's update: reboot, ldconfig.",
             (
                 "Jetson: grep -r the file in /etc/nvidia-container-runtime/host-files-for-container.d: install its "

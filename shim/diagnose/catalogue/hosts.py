@@ -139,6 +139,11 @@ ENTRIES = (
             rf"(?:fsnotify|inotify)[^\n]*{EMFILE}",
             rf"Failed to allocate directory watch: (?:{EMFILE}|{ENOSPC})",
             rf"inotify_(?:add_watch|init)[^\n]*(?:{ENOSPC}|{EMFILE})",
+            (
+                rf"[Ff]ailed to (?:add|create|initialize|watch) (?:[\w "
+                rf"]{{0,20}}inotify|directory)[^\n]*(?:{ENOSPC}|{EMFILE})"
+            ),
+            r"inotify (?:resources exhausted|cannot be used, reverting to polling)",
             rf"[Ff]ailed to (?:add|create|initialize) inotify[^\n]*(?:{ENOSPC}|{EMFILE})",
         ),
         verdict="cannot create another file watch: the user's limit of inotify instances or watches is reached",

@@ -19,8 +19,9 @@ V2_DOC = "Linux Documentation/admin-guide/cgroup-v2.rst, Mounting"
 V1_DOC = "Linux Documentation/admin-guide/cgroup-v1/cgroups.rst, section 2.1"
 # Not the list of processes: that is missing where the container's cgroup is gone (container-cgroup-vanished).
 V1_DIRECTORY = (
-    rf"\b(?:open|openat2|mkdir|creating cgroup directory) `?{V1_HIERARCHY}"
-    rf"(?!{CHARACTER}*(?:cgroup\.procs|tasks)`?:){CHARACTER}*`?: {ENOENT}"
+    rf"\b(?:open|openat2|mkdir|creating cgroup directory|create (?:control group|cgroup|directory)) [`'\"]?"
+    rf"{V1_HIERARCHY}"
+    rf"(?!{CHARACTER}*(?:cgroup\.procs|tasks)`?:){CHARACTER}*[`'\"]?: {ENOENT}"
 )
 NO_JOIN = (
     rf"(?:cannot set (?P<controller>{V1_NAMES}) limit: (?:\w+: )?container could not join or create cgroup"

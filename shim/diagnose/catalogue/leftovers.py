@@ -214,6 +214,7 @@ ENTRIES = (
         remedy=(
             "podman pod rm -f NAME, and make it again (podman-compose down; up); podman pod start is not enough.",
             "Upgrade podman (4.6 or later).",
+            'Podman in podman: cgroups = "disabled" in containers.conf of that image; cgroups = "enabled" for pods.',
         ),
         reference="https://github.com/containers/podman/issues/24889",
         rank=40,

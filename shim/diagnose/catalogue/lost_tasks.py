@@ -67,25 +67,6 @@ ENTRIES = (
         rank=55,
     ),
     Entry(
-        code="podman-stats-without-cgroup",
-        title="podman stats does not find the cgroup, or the figures, of a container",
-        patterns=(
-            r"unable to load cgroup at (?P<path>\S+): (?:cgroups: )?cgroup deleted",
-            r"unable to obtain cgroup stats: [^\n]*",
-        ),
-        verdict="podman finds no figures of the container: its cgroup is not where podman looks",
-        cause="Rootless on v1 a container has no cgroup of its own. On v1 systemd in a container moves to init.scope, "
-        "and podman before 3.3 follows it. Stats were asked for with another --cgroup-manager than the container "
-        "was started with, or podman runs in a container with another view of the tree. Or the container just ended.",
-        remedy=(
-            "Upgrade podman (3.3 or later), and use cgroup2: rootless, too, it has all figures there.",
-            "The same cgroup_manager in containers.conf for all podman commands.",
-        ),
-        reference="https://github.com/containers/podman/pull/10609",
-        tell="stat -fc %T /sys/fs/cgroup; podman inspect NAME --format '{{{{.State.CgroupPath}}}}'",
-        rank=20,
-    ),
-    Entry(
         code="process-without-number",
         title="an engine looks up process 0 in /proc",
         patterns=(r"(?P<path>/proc/0/[\w/]+)[`'\"]?: no such file or directory",),

@@ -50,8 +50,11 @@ ENTRIES = (
                 "Unprivileged, cgroup2: systemd-run --user --scope -p Delegate=yes -- lxc-start NAME; loginctl "
                 "enable-linger"
             ),
-            "Unprivileged, v1: apt-get install libpam-cgfs, log in again.",
-            "Root: lxc-checkconfig; grep cgroup /proc/self/mountinfo; systemctl status lxcfs",
+            (
+                "Unprivileged, v1: apt-get install libpam-cgfs, log in again (umask 077: chmod g+rx the directories "
+                "it made)."
+            ),
+            "Root: lxc-checkconfig; grep cgroup /proc/self/mountinfo; systemctl status lxcfs; LXC 4.0.11 or later.",
         ),
         reference="https://linuxcontainers.org/lxc/getting-started/",
         tell="cat /proc/self/cgroup; ls -ld /sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup | tail -1)",

@@ -55,6 +55,7 @@ ENTRIES = (
                 "For a start: give it at least 12 MiB. In Kubernetes check the suffix: m means thousandths of a byte, "
                 "Mi mebibytes."
             ),
+            "A unit of systemd: restart it, or end what holds the memory, then systemctl set-property UNIT MemoryMax=.",
         ),
         reference="https://github.com/moby/moby/issues/41167",
         confirm=look.small_limit,

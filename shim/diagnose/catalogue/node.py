@@ -262,7 +262,7 @@ ENTRIES = (
         "container's own",
         cause="systemd needs a writable cgroup tree of its own. docker mounts it read-only. The v1 recipe, -v "
         "/sys/fs/cgroup:/sys/fs/cgroup:ro, does the same on cgroup2. A systemd before 232 (CentOS 7) does not know "
-        "cgroup2.",
+        "cgroup2. A rootless container on a host with v1 gets none at all: boot it with cgroup2.",
         remedy=(
             "podman does it by itself: podman run --systemd=always.",
             (
@@ -270,6 +270,10 @@ ENTRIES = (
                 "without --privileged: --cgroupns=host -v /sys/fs/cgroup:/sys/fs/cgroup:rw --tmpfs /run --tmpfs /tmp"
             ),
             "On v1 the image's systemd needs the hierarchy name=systemd; systemd 256 and later need cgroup2.",
+            (
+                "LXC, LXD, nspawn: an old systemd inside needs a v1 host (systemd.unified_cgroup_hierarchy=0 at "
+                "boot); LXC (1.1 or later): lxc.mount.auto = cgroup:rw; a user's on v1: libpam-cgfs; nested: nesting=1."
+            ),
         ),
         reference="https://github.com/moby/moby/issues/42275",
         rank=58,

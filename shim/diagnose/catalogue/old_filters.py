@@ -22,7 +22,7 @@ ENTRIES = (
             ),
             rf"(?:can't initialize time|_PyTime|pytime|init_timezone)[^\n]*(?:\n[^\n]*)?{EPERM}",
             r"No monotonic clock was available",
-            rf"(?:time|gettimeofday|clock)\w*\(\)?[^\n]*: {EPERM}",
+            rf"\b(?:time|gettimeofday|clock)\w*\(\)?[^\n]*: {EPERM}",
             r"Unable to (?:determine|find) (?:the )?monotonic clock|monotonic time[^\n]*operation not permitted",
             r"asn1 encoding routines:ASN1_TIME_adj:error getting time[^\n]*",
             r"Thu Jan  1 00:00:\d\d UTC 1970",

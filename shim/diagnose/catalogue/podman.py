@@ -21,6 +21,7 @@ ENTRIES = (
             r"[Ff]ailed to move the (?:rootless )?(?:netns )?\w+ process to the systemd user\.slice",
             r"Falling back to --cgroup-manager=cgroupfs",
             r"couldn't determine address of session bus",
+            r"cannot configure rootless cgroup using the cgroupfs manager(?!\s+cannot set limits)",
         ),
         verdict="podman cannot reach a systemd of this user, and continues without it",
         cause="podman asks the user's own systemd for cgroups. After su or sudo, in cron, in CI and in services "
@@ -35,7 +36,7 @@ ENTRIES = (
         title="podman has no statistics of rootless containers on v1",
         patterns=(
             r"stats is not supported in rootless mode without cgroups v2",
-            r"(?:pause|unpause) is not supported for rootless containers(?: without cgroups v2)?",
+            r"(?:pause|unpause) is not supported for (?:cgroup ?v1 )?rootless containers(?: without cgroups v2)?",
             r"not supported (?:in|for) rootless (?:mode|containers) without cgroups? ?v2",
             r"can ?not pause container \S+ without (?:a )?cgroup",
             r"unable to load cgroup at /libpod_parent/\S+",
@@ -99,6 +100,7 @@ ENTRIES = (
             r"timed out waiting for runtime to create pidfile for exec session",
             r"conmon exited prematurely",
             r"conmon failed: [^\n]*",
+            r"container creation timeout: internal libpod error",
         ),
         verdict="conmon, podman's monitor of the container, ended without a report",
         cause="conmon was killed, most often because it was in a service's cgroup that systemd emptied when the "

@@ -54,6 +54,7 @@ ENTRIES = (
             r"current system boot ID differs from cached boot ID[^\n]*",
             r"invalid internal status, try resetting the pause process[^\n]*",
             r"could not find any running process: no such process",
+            rf"cannot setresgid: {EINVAL}|could not get runtime: open /proc/\d+/ns/user: {ENOENT}",
             r"acquiring lock \d+ for (?:container|pod|volume) \w+: (?:file exists|invalid argument)",
             r"Error refreshing container \w+: [^\n]*",
             r"a BoltDB database exists but is no longer being used[^\n]*",
@@ -69,8 +70,8 @@ ENTRIES = (
                 "renumber for locks."
             ),
             (
-                "Boot ID, or a stale runroot: rm -rf /run/user/$(id -u)/libpod /run/user/$(id -u)/containers, or the "
-                "directories that the message names."
+                "Boot ID, or a stale runroot: rm -rf /run/user/$(id -u)/libpod /run/user/$(id -u)/containers, or "
+                "/tmp/podman-run-UID and /tmp/containers-user-UID, or the directories that the message names."
             ),
             (
                 "A changed path: put the old one back into storage.conf; or podman system reset, which deletes all "
@@ -207,7 +208,10 @@ ENTRIES = (
         code="container-of-another-user",
         title="podman of this user has no such container: each user has his own",
         patterns=(
-            r"no container with (?:name or ID|ID or name) \\?\"(?P<name>[^\s\"\\]+)\\?\" found: no such container",
+            (
+                r"(?<!cannot be used as a dependency: )no container with (?:name or ID|ID or name) "
+                r"\\?\"(?P<name>[^\s\"\\]+)\\?\" found: no such container"
+            ),
             r"no such object: \\?\"?(?P<name3>[^\s\"\\]+)",
         ),
         verdict="podman knows no container {name} here: root and every user have their own",

@@ -114,17 +114,23 @@ ENTRIES = (
         title="the runtime cannot be executed: a library is missing or too old",
         patterns=(
             (
-                r"(?P<program>\b(?:runc|crun|docker-runc|containerd\S*|conmon|youki)): (?:symbol lookup error|"
-                r"error while loading shared libraries|/\S+: version `[^'\n]*' not found)[^\n]*"
+                r"(?:\b|/)(?P<program>crun|krun|(?:docker-)?runc|runsc|youki|conmon(?:rs)?|podman|buildah|crio|containerd\S*|"
+                r"dockerd|netavark|slirp4netns|fuse-overlayfs|apptainer|singularity|starter|lxc-[a-z]+|nspawn|criu|"
+                r"catatonit): (?:symbol lookup error: |error while loading shared libraries: |/\S+: version `[^'\n]*' not "
+                r"found)[^\n]*"
             ),
             r"(?P<program2>[\w./-]+): symbol lookup error: [^\n]*undefined symbol: seccomp_\w+",
+            r"(?P<program3>krun|crun): could not (?:allocate memory for krun_config|load libkrun)[^\n]*",
+            r"(?:(?P<program4>crun|krun): )?(?:could not load|failed to open) `?lib\w+\.so[\w.]*[^\n]*",
             r"requires libseccomp version >= [\d.]+",
         ),
         verdict="{program} cannot be executed: a library is missing, or older than it needs",
-        cause="It was built for another distribution or release; often libseccomp or glibc of this host is older.",
+        cause="It was built for another distribution or release (often libseccomp or glibc of this host is older), an "
+        "update was cut short, or the package of an optional handler (libkrun, wasmedge) is not installed.",
         remedy=(
             "ldd $(command -v {program}) shows which; install it, or upgrade libseccomp2.",
             "Take the package of this very release (docker-ce: its own repository), or the static binary of upstream.",
+            "krun: install libkrun, and check /dev/kvm.",
         ),
         reference="https://github.com/moby/moby/issues/35906",
         rank=40,

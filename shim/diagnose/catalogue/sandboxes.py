@@ -16,6 +16,7 @@ ENTRIES = (
             rf"(?:bwrap: )?Can't mount proc on /newroot[^\n:]*: (?:{EPERM}|{EACCES})",
             r"procfs can only be mounted if the original /proc [^\n]*",
             rf"Failed to mount proc (?:\(type proc\) )?on [^\n]*: {EPERM}",
+            rf"can't mount proc filesystem to /proc: {EPERM}|Could not mount new procfs into container: {EPERM}",
             rf"unshare: (?:cannot mount|mount) /proc[^\n]*: {EPERM}",
             rf"error mounting \\?\"?proc\\?\"?[^\n]*bubblewrap[^\n]*{EPERM}",
         ),
@@ -29,7 +30,7 @@ ENTRIES = (
                 "procMount: Unmasked; LXC, nspawn: mount -t proc proc /run/proc once in the outer container."
             ),
             "On a host: grep ' /proc/' /proc/self/mountinfo; umount what is not needed.",
-            "bwrap: --bind /proc /proc in place of --proc /proc (shows the outer processes).",
+            "bwrap: --bind /proc /proc in place of --proc /proc. Apptainer: no --pid, no --containall.",
         ),
         reference="https://github.com/containers/bubblewrap/issues/707",
         tell="grep ' /proc' /proc/self/mountinfo: more than one line, or ro?",

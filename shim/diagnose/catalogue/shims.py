@@ -33,18 +33,23 @@ ENTRIES = (
     ),
     Entry(
         code="shim-of-other-version",
-        title="containerd and its shim are of different versions",
+        title="containerd, its shim, the runtime or the client are of different versions",
         patterns=(
             r"unsupported shim version \(\d+\)",
-            r"unknown service containerd\.(?:task|runtime)\.v\d\.\w+",
-            r"unknown service containerd\.services\.\w+\.v\d\.\w+",
+            r"unknown service containerd\.(?:task|runtime|services)\.[\w.]+",
+            r"ttrpc: (?:cannot marshal unknown type|(?:err: )?unknown service)[^\n]*",
+            (
+                r"json: cannot unmarshal \w+ into Go (?:value of type \[\]string|struct field "
+                r"(?:Spec|Process|Linux|Root|Mount|Hook)\w*\.[^\n]*)"
+            ),
         ),
         verdict="containerd runs in one version, and its shim (or its client) is of another: it was not restarted",
         cause="An upgrade replaced the programs while the daemon kept running, or two containerds are installed "
-        "(of the distribution and of Docker, k3s, microk8s), and one finds the other's shim.",
+        "(of the distribution and of Docker, k3s, microk8s), and one finds the other's shim. 'json: cannot unmarshal' of "
+        "a container's configuration: the runtime is too old for it.",
         remedy=(
             "systemctl restart containerd docker (k3s, rke2, microk8s.daemon-containerd); containers keep running.",
-            "containerd --version; containerd-shim-runc-v2 -v: make them one version; ls -l $(type -ap containerd).",
+            "type -a containerd containerd-shim-runc-v2 runc crun conmon; each --version; take all of them from one source.",
         ),
         reference="https://github.com/containerd/containerd/issues/10984",
         rank=42,

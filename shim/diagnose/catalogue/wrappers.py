@@ -37,6 +37,7 @@ ENTRIES = (
         patterns=(
             r"unable to configure cgroups: [^\n]*",
             r"\bcgroup path must be set\b",
+            r"failed to configure container, process isolation will not work",
             r"failed to create nomad cgroup: [^\n]*",
             rf"/sys/fs/cgroup/(?:[a-z]+/)?nomad(?:\.slice)?/(?:share|reserve)[^\n]*: (?:{ENOENT}|{EACCES})",
         ),

@@ -13,35 +13,50 @@ ENTRIES = (
         patterns=(
             r"(?P<driver>overlay2?|aufs|btrfs|zfs|devicemapper)['\"]? (?:is )?not found as a supported filesystem",
             r"prior storage driver \"?(?P<driver2>[\w-]+)\"? (?:failed|error)[^\n]*",
-            r"[Ee]rror (?:initializing|starting|creating|getting) (?:the )?(?:graph ?driver|storage driver)[^\n]*",
+            r"[Ee]rror (?:ini?tializing|starting|creating|getting) (?:the )?(?:graph ?driver|storage driver)[^\n]*",
             r"no supported storage driver found",
             r"Failed to GetDriver graph (?P<driver3>[\w-]+)",
             r"configured driver \"(?P<driver4>[\w-]+)\" not available[^\n]*",
             r"failed to mount overlay: (?!permission denied)[^\n]*storage-driver=(?P<driver5>overlay2?)",
             r"snapshotter selection failed[^\n]*",
-            r"backing filesystem is unsupported for this graph driver",
+            r"backing file ?system is unsupported for this graph driver",
             (
                 r"(?:snapshotter|driver) (?:not loaded: )?\"?(?P<driver6>overlayfs|fuse-overlayfs|native|btrfs|zfs)\"?"
                 r"(?: was)? (?:not found|not supported|not loaded)[^\n]*"
             ),
             r"does not support (?P<driver7>overlayfs|fuse-overlayfs): [^\n]*",
+            r"'overlay' is not supported over (?P<fstype>[\w-]+)[^\n]*",
+            r"overlayfs is not available for (?P<path>[^\s,]+)[^\n]*",
+            r"kernel does not support overlay fs[^\n]*",
+            r"a network file system with user namespaces is not supported[^\n]*",
+            r"(?:driver|graphdriver)[^\n]* (?:not supported|prerequisites for driver not satisfied)[^\n]*",
+            r"overlay[^\n]*unknown option|User-selected graph driver \\?\"\w+\\?\" overwritten by[^\n]*",
         ),
         verdict="the engine cannot use its storage driver on this host; no container can start before it can",
         cause="The kernel has no overlay: it was built without it (old and vendors' kernels, OpenVZ), or it was "
         "upgraded and the modules of the running one are gone until a reboot. Or the file system below the engine's "
-        "directory cannot carry overlay: NFS, eCryptfs, xfs with ftype=0, ZFS before 2.2, another overlay (an engine "
-        "in a container). aufs and devicemapper were removed from docker.",
+        "directory cannot carry overlay: another overlay (an engine in a container without a volume), NFS and other "
+        "network file systems, eCryptfs, xfs with ftype=0, ZFS before 2.2; rootless not before Linux 5.11 without "
+        "fuse-overlayfs. aufs and devicemapper were removed from docker.",
         remedy=(
             "modprobe overlay; if it finds no module, ls /lib/modules against uname -r: reboot into the new kernel.",
+            (
+                "An engine in a container: a volume of the host's own file system at /var/lib/docker, "
+                "/var/lib/containers, rootless /home/podman/.local/share/containers (Kubernetes: emptyDir)."
+            ),
             (
                 'docker: "storage-driver": "overlay2" in /etc/docker/daemon.json; where overlay cannot be had, '
                 '"fuse-overlayfs" or "vfs" (slow). containerd, nerdctl: --snapshotter native or fuse-overlayfs.'
             ),
-            "An engine in a container: a volume of the host's own file system at /var/lib/docker.",
+            (
+                'podman, buildah: STORAGE_DRIVER=vfs, or mount_program = "/usr/bin/fuse-overlayfs" under '
+                "[storage.options.overlay] in storage.conf, with --device /dev/fuse; or graphroot on a local disk."
+            ),
             "After a change of drivers the old images are not shown: pull them again, or go back.",
         ),
         reference="https://docs.docker.com/engine/storage/drivers/select-storage-driver/",
-        tell="grep overlay /proc/filesystems; stat -f -c %T /var/lib/docker; xfs_info /var/lib/docker | grep ftype",
+        tell="grep overlay /proc/filesystems; stat -f -c %T /var/lib/docker (podman: ~/.local/share/containers); "
+        "uname -r",
         rank=42,
     ),
     Entry(
@@ -70,6 +85,7 @@ ENTRIES = (
         code="engine-in-plain-container",
         title="dockerd runs in a container that may not mount, nor set up networks",
         patterns=(
+            rf"mounting shm tmpfs: (?:{EPERM}|{EACCES})",
             r"mount: permission denied \(are you root\?\)\s*Could not mount /sys/kernel/security",
             r"AppArmor detection and --privileged mode might break|Could not mount /sys/kernel/security\.",
             rf"failed to start daemon: Error initializing network controller[^\n]*(?:{EACCES}|{EPERM})",

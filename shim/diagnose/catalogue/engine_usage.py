@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import EACCES, EBUSY, EINVAL, ELOOP, ENODEV, ENOENT, ENOSPC, EPERM, Entry
+from shim.diagnose.entry import EACCES, EBUSY, EINVAL, ELOOP, ENODEV, ENOENT, EPERM, Entry
 
-STORE = r"/(?:var/)?lib/(?:docker|containerd|containers)/"
 LIMITS_OF_COMPOSE = (
     r"(?:mem(?:ory)?|mem_?swap|cpus?|cpu_?set|pids|oom|blkio|ulimits|cgroup|deploy|shm|devices?|gpus|runtime|resources)"
     r"(?:[-_.][\w.-]+)?"
@@ -51,26 +50,6 @@ ENTRIES = (
         reference="https://docs.docker.com/reference/compose-file/deploy/",
         tell="docker compose version; docker-compose --version; grep version: docker-compose.yml",
         rank=59,
-    ),
-    Entry(
-        code="engine-store-full",
-        title="the disk of the engine's images and containers is full",
-        patterns=(
-            rf"{STORE}[^\n]*: {ENOSPC}",
-            r"Thin Pool has \d+ free (?:data|metadata) blocks which is less than",
-            r"devicemapper: Error running (?:device|create)\w*[^\n]*",
-        ),
-        verdict="the engine's store is full, or its thin pool cannot give more",
-        cause="Images, volumes, build cache and logs of containers fill it, or its inodes are used up. It is not about "
-        "cgroups.",
-        remedy=(
-            "docker system df; docker system prune; docker builder prune; truncate logs (log-opts max-size).",
-            "devicemapper was removed from docker: move to overlay2.",
-        ),
-        reference="https://docs.docker.com/engine/manage-resources/pruning/",
-        tell="df -h /var/lib/docker; df -i /var/lib/docker",
-        ours=False,
-        rank=60,
     ),
     Entry(
         code="gpu-not-offered",

@@ -58,16 +58,14 @@ ENTRIES = (
             r"\bfind device '(?P<device2>[^'\n]*)'",
             (
                 rf"error gathering device information while add ?ing custom device \\*\"(?P<device3>[^\"\\\n]*)\\*\": "
-                rf"(?:{ENOENT}"
-                r"|not a device node)"
+                rf"{ENOENT}"
             ),
             rf"(?:stat|lstat) (?P<device4>/dev/(?:nvidia|dri|kfd|fuse|kvm|net|infiniband|video|tty)[\w/-]*): {ENOENT}",
         ),
         verdict="there is no device {device} on this host",
         cause="Its driver is not loaded, the hardware is missing or was unplugged, or the path is another one after a "
-        "restart. Docker Desktop, WSL and LXC see only the devices of their own virtual machine or container. A "
-        "directory (/dev/dri, /dev/bus/usb) is 'not a device node' for old engines and Docker Desktop. runc looks up "
-        "the driver's name in /proc/devices for systemd.",
+        "restart. Docker Desktop, WSL and LXC see only the devices of their own virtual machine or container. "
+        "runc looks up the driver's name in /proc/devices for systemd.",
         remedy=(
             (
                 "ls -l /dev; cat /proc/devices; modprobe the driver (NVIDIA: nvidia-modprobe -u -c=0; /dev/kvm: "

@@ -111,8 +111,9 @@ ENTRIES = (
         r"container (?:\\?\"?(?!-\\?\")[\w.-]*\\?\"? )?does not exist",
         r"container `[^`\n]*` does not exist",
         r"error opening file `[^`\n]*/status`: " + ENOENT,
+        r"No such container: [\w.-]+",
         remedy="Removed already (then a kubelet's repeated lines are harmless), or kept by another user, --root or "
-        "runtime.",
+        "runtime. CI: a clean-up (docker system prune, another runner) on the same engine removed it during the job.",
     ),
     _foreign(
         "container-not-running",
@@ -126,6 +127,7 @@ ENTRIES = (
         r"container is (?:in CONTAINER_(?:EXITED|CREATED|UNKNOWN) state|not (?:created or )?running)",
         r"[Cc]ontainer \S+ is not running",
         r"can only create exec sessions on running containers",
+        r"is restarting, wait until the container is running|is marked for removal and cannot be started",
         remedy="Start it first; its log shows why it ended (docker logs, podman logs, kubectl logs --previous).",
     ),
     _foreign(
@@ -145,7 +147,7 @@ ENTRIES = (
     _foreign(
         "capability-unknown",
         "the configuration names a capability that this runtime does not know",
-        r"unknown capability [`'\"]",
+        r"unknown capability:? [`'\"]",
         remedy="Correct the name or remove it (docker, podman: --cap-add; config.json: process.capabilities).",
     ),
     _foreign(
@@ -174,6 +176,7 @@ ENTRIES = (
         "a capability cannot be given, because the caller does not have it",
         r"\bapply caps: (?:can't apply capabilities: )?" + EPERM,
         r"\bcapset: " + EPERM,
+        r"capability not supported by your kernel or not available in the current environment",
         remedy="Inside LXC: a privileged container, or nesting (Proxmox: nesting=1; LXD, Incus: "
         "security.nesting=true); "
         "in docker: --privileged. Else remove the capability (docker: --cap-drop; config.json: process.capabilities).",

@@ -1,0 +1,268 @@
+"""What docker refuses for one container: what it should share, devices, volumes, places in a swarm, its machine."""
+
+from __future__ import annotations
+
+from shim.diagnose.entry import ENOENT, ENOSPC, EROFS, Entry
+
+MOBY = "https://github.com/moby/moby"
+OTHERS = r"(?:network(?: namespace)?|IPC(?: namespace)?|PID(?: namespace)?|namespace)"
+
+ENTRIES = (
+    Entry(
+        code="shared-namespace-gone",
+        title="the container whose namespace should be shared does not run, or does not share it",
+        patterns=(
+            (
+                rf"(?:cannot|can't) join (?:the )?{OTHERS} of (?:a non[- ]running )?container:? "
+                r"(?:container )?(?P<name>[\w.-]+)[^\n]*"
+            ),
+            r"[Nn]o such container: (?P<name2>[\w.-]+) *\(?(?:[^\n]*network_mode)[^\n]*",
+            r"joining network namespace of container: No such container: (?P<name3>[\w.-]+)",
+            r"non-shareable IPC \(hint: use IpcMode:shareable[^\n]*",
+            r"failed to join (?:IPC|PID|network) namespace[^\n]*|/dev/shm is not mounted, but must be for --ipc=host",
+        ),
+        verdict="the container {name}, whose namespace this one should share, does not run or does not share it",
+        cause="--network container:NAME (compose: network_mode: service:NAME), --ipc and --pid join a container that "
+        "runs. If that one has failed, all that depend on it fail with this message: its own failure is the cause. "
+        "After it was made again, containers still name the old id. IPC must be shareable on the giver's side.",
+        remedy=(
+            "docker ps -a; docker logs {name}: start that container first, and explain its own error.",
+            (
+                "Made again (VPN containers, updates by Watchtower): make the dependents again, too: docker compose up "
+                "-d --force-recreate."
+            ),
+            "IPC: the giver needs --ipc=shareable (compose: ipc: shareable).",
+        ),
+        reference="https://docs.docker.com/engine/network/#container-networks",
+        rank=57,
+    ),
+    Entry(
+        code="swarm-no-node-fits",
+        title="Docker Swarm finds no node with room for the task",
+        patterns=(
+            r"no suitable node(?: \((?P<why>[^)\n]*)\))?",
+            r"no resources available to schedule container|Unable to find a node that satisfies[^\n]*",
+        ),
+        verdict="Swarm finds no node on which the task fits",
+        cause="Insufficient resources: what services reserve (deploy.resources.reservations) is counted, not what is "
+        "used; it must fit beside the other reservations of a node, below its memory and CPUs. Constraints, platform, "
+        "host ports, plugins: the words say on how many nodes each of them failed.",
+        remedy=(
+            "docker service ps --no-trunc NAME; docker node ls; docker node inspect self --format '{{.Description}}'",
+            "Lower reservations (limits do not count), drain less, or add nodes; drop constraints that no node meets.",
+            "Classic Swarm counts --memory itself as reserved; it is no longer maintained: docker swarm init.",
+        ),
+        reference="https://docs.docker.com/engine/swarm/services/#reserve-memory-or-cpus-for-a-service",
+        rank=45,
+    ),
+    Entry(
+        code="device-is-directory",
+        title="a path given as a device is not a device node",
+        patterns=(
+            (
+                r"error gathering device information while add ?ing custom device \\*\"(?P<device>[^\"\\\n]*)\\*\": "
+                r"not a device node"
+            ),
+        ),
+        verdict="{device} is no device node for the engine, and holds none",
+        cause="--device takes a device, or (since Docker 1.7) a directory with devices in it. A directory without any "
+        "on the engine's host (Docker Desktop and WSL: a virtual machine), a plain file that stands in for a device, "
+        "or a link such as /dev/serial/by-id that leads nowhere are none.",
+        remedy=(
+            "ls -lR {device} on the host of the engine. Name a node itself: /dev/dri/renderD128, /dev/ttyUSB0.",
+            "Docker Desktop sees no USB and GPU devices of the host but NVIDIA's: docker-ce on Linux, usbipd on WSL.",
+            (
+                "A directory whose devices come and go (USB): -v {device}:{device} with --device-cgroup-rule='c "
+                "189:* rmw'."
+            ),
+        ),
+        reference="https://docs.docker.com/reference/cli/docker/container/run/#device",
+        rank=57,
+    ),
+    Entry(
+        code="docker-names-no-path",
+        title="docker says that a file does not exist, and not which",
+        ambiguous=(rf"^(?:docker: )?Error response from daemon: {ENOENT}\.?$",),
+        verdict="docker found a path of the container's configuration missing, and does not say which",
+        cause="--device-read-bps, --device-write-bps, --device-read-iops, --device-write-iops and "
+        "--blkio-weight-device stat their disk without naming it: it has another name here, as /dev/sda and /dev/xvda "
+        "become /dev/nvme0n1 after a move or an upgrade.",
+        remedy=(
+            "lsblk; correct the device (compose: blkio_config), and make the container again.",
+            "docker cp and docker build: the path in the command.",
+        ),
+        reference="https://github.com/moby/moby/issues/41280",
+        tell="docker inspect NAME --format '{{json .HostConfig}}' | tr , '\\n' | grep -iE 'blkio|path'",
+        offer=1,
+    ),
+    Entry(
+        code="mount-source-refused",
+        title="docker cannot make or reach the source of a volume",
+        patterns=(
+            (
+                rf"error while creating mount source path '(?P<source>[^'\n]*)': (?:mkdir|stat|lstat|chown) [^\n:]*: "
+                rf"(?!{EROFS})(?P<reason>[^\n:]+)"
+            ),
+        ),
+        verdict="docker cannot make or reach {source}, the source of a volume: {reason}",
+        cause="File exists: something is there that root cannot look into: FUSE (sshfs, rclone, encrypted homes) "
+        "without allow_other, or a mount that has died. Permission denied: NFS with root_squash, FUSE, a snap, a "
+        "rootless docker. Not a directory: a part of the path is a file. No such device, input/output: the disk. "
+        "Docker Desktop: the drive or the distribution behind the path is gone since the last start.",
+        remedy=(
+            "sudo ls -ld {source}; findmnt -T {source}: unmount and mount it again where it has died (umount -l).",
+            "FUSE: user_allow_other in /etc/fuse.conf, and -o allow_other. NFS: make the directory on the server.",
+            "Docker Desktop: wsl --shutdown, then start it again; a path on a drive that exists.",
+        ),
+        reference="https://docs.docker.com/engine/storage/bind-mounts/",
+        rank=49,
+    ),
+    Entry(
+        code="read-only-volume-covers-engine-file",
+        title="a read-only volume covers the place of resolv.conf, hosts or hostname",
+        patterns=(
+            (
+                r"mounting \\*\"[^\"\n]*/containers/[0-9a-f]{12,}/(?:resolv\.conf|hosts|hostname)\\*\" to rootfs"
+                rf"[^\n]* at \\*\"(?P<destination>[^\"\\\n]*)\\*\"(?:: | caused:? \\*\"?)[^\n]*{EROFS}"
+            ),
+        ),
+        verdict="the engine cannot put {destination} into the container: a read-only volume lies over /etc",
+        cause="docker mounts its own resolv.conf, hosts and hostname over files in the container's /etc, and "
+        "makes them "
+        "where they are missing. A volume with :ro at /etc (or an image of another platform, or a damaged layer) "
+        "does not let it.",
+        remedy=(
+            "Mount single files or a directory below /etc (/etc/myapp), not /etc itself; or leave out :ro.",
+            "No volume there? docker image rm, and pull the image again.",
+        ),
+        reference="https://docs.docker.com/engine/storage/bind-mounts/",
+        rank=40,
+    ),
+    Entry(
+        code="run-directory-full",
+        title="/run, /tmp or another small tmpfs of the host is full",
+        patterns=(
+            (
+                rf"(?:write|open|mkdir|create|creating|mknod|link|symlink) (?P<path>/(?:tmp|run|var/run)/[^\s:]+): "
+                rf"{ENOSPC}"
+            ),
+            rf"open(?:ing)? (?:pid|state|fifo)[^\n]*/(?:run|tmp)/[^\n]*: {ENOSPC}",
+        ),
+        verdict="the file system of {path} on the host is full",
+        cause="runc, containerd and docker keep the state of containers in /run, a tmpfs of a tenth to a half of the "
+        "memory, and write the process of an exec to /tmp. Logs in /run/log, files of health checks and sockets that "
+        "are left fill it, or its inodes are used up.",
+        remedy=(
+            "df -h /run /tmp; df -i /run /tmp; du -xh /run | sort -h | tail; delete what is left over.",
+            "journalctl --vacuum-size=50M; mount -o remount,size=1G /run",
+            "Hundreds of runc-process files in /tmp: upgrade docker; health checks that are killed leave them.",
+        ),
+        reference=MOBY,
+        rank=44,
+    ),
+    Entry(
+        code="vm-runtime-update-refused",
+        title="the virtual machine of a container does not take more memory or CPUs",
+        patterns=(
+            (
+                r"[Cc]annot update container[^\n]*(?:kata|clear|qemu|cc-)[^\n]*(?:QMP|hot-?plug|memory|vcpu|"
+                r"did not terminate)[^\n]*"
+            ),
+            r"(?:hot-?plug|hotplug)[^\n]*(?:memory|vCPU|cpu)[^\n]*(?:failed|not supported|exceed|unable)[^\n]*",
+            r"(?:exceeds?|[Uu]nable to hotplug)[^\n]*(?:maximum memory|slots?|max(?:imum)? vcpus?)[^\n]*",
+        ),
+        verdict="the runtime could not change the memory or CPUs of the container's virtual machine while it runs",
+        cause="Kata adds memory and CPUs by hot plug. It needs free slots (memory_slots, default_maxvcpus), a block "
+        "size that the guest accepts, and a hypervisor that can do it; it cannot take memory away. Early versions "
+        "managed only one update.",
+        remedy=(
+            "Set the limits when the container is made: docker rm, then docker run --memory --cpus.",
+            (
+                "Upgrade Kata; raise memory_slots and default_maxvcpus in configuration.toml "
+                "(static_sandbox_resource_mgmt switches hot plug off)."
+            ),
+        ),
+        reference="https://github.com/kata-containers/kata-containers/tree/main/docs/design",
+        rank=40,
+    ),
+    Entry(
+        code="vm-runtime-not-started",
+        title="the hypervisor of a container in a virtual machine did not start",
+        patterns=(r"Unable to launch (?P<program>qemu|hypervisor|\S*clh|firecracker)[^\n]*",),
+        verdict="the hypervisor {program} of this container did not start",
+        cause="No /dev/kvm (a virtual machine without nested virtualization), too little memory, or qemu does not know "
+        "an option that this runtime gives. Clear Containers became Kata Containers in 2018 and are not maintained.",
+        remedy=(
+            "ls -l /dev/kvm; journalctl -t kata-runtime -t cc-runtime: qemu's own line.",
+            "docker run --runtime runc; or Kata Containers of today.",
+        ),
+        reference="https://github.com/kata-containers/kata-containers",
+        rank=46,
+    ),
+    Entry(
+        code="engine-lost-containerd",
+        title="the connection of docker to containerd, or of containerd to a shim, broke",
+        patterns=(
+            r"(?:transport is closing|grpc: the (?:client )?connection is (?:unavailable|closing))[^\n]*",
+            r"error reading from server: EOF[^\n]*|connection error: desc = \"?transport: [^\n]*containerd[^\n]*",
+            r"create new shim socket: [^\n]*address already in use[^\n]*",
+        ),
+        verdict="docker, containerd and the container's shim lost each other",
+        cause="containerd was restarted, upgraded or killed (out of memory) while docker talked to it. Address already "
+        "in use: a shim of the same container is left from before and still has its socket.",
+        remedy=(
+            "systemctl restart containerd docker; journalctl -u containerd -k | grep -iE 'killed|panic|signal'",
+            "A shim that is left: ps axww | grep '[c]ontainerd-shim.*ID'; kill it, docker rm -f, and start again.",
+        ),
+        reference="https://github.com/containerd/containerd",
+        rank=65,
+    ),
+    Entry(
+        code="cgroup-parent-not-a-slice",
+        title="the parent cgroup that was asked for is not a slice",
+        patterns=(
+            (
+                r"^(?![^\n]*(?:[Ss]andbox|[Kk]ubelet|\bpod\b))[^\n]*cgroup-parent for systemd cgroup should be a "
+                r"valid slice"
+            ),
+        ),
+        verdict="a parent cgroup was asked for that is no slice, and this docker uses the systemd driver",
+        cause="--cgroup-parent (compose: cgroup_parent; daemon.json: cgroup-parent; buildx: --driver-opt "
+        "cgroup-parent) names a path, as the cgroupfs driver takes it. With the systemd driver it must be the name of "
+        "a slice. A kubelet that asks so has the other driver.",
+        remedy=(
+            (
+                "--cgroup-parent=name.slice (below another: parent-name.slice); systemctl show name.slice lists its "
+                "limits."
+            ),
+            (
+                'Or the other driver: "exec-opts": ["native.cgroupdriver=cgroupfs"] in daemon.json. kubelet: '
+                "cgroupDriver: systemd."
+            ),
+        ),
+        reference="https://docs.docker.com/reference/cli/dockerd/#default-cgroup-parent",
+        tell="docker info | grep 'Cgroup Driver'; docker inspect NAME --format '{{.HostConfig.CgroupParent}}'",
+        rank=45,
+    ),
+    Entry(
+        code="stats-of-stopped-container",
+        title="docker stats shows only zeros for a container",
+        patterns=(
+            # Not where another row has CPU time and no memory: then memory is not counted at all.
+            (
+                r"\A(?![\s\S]*(?:[1-9]\d*\.\d\d|0\.(?:0[1-9]|[1-9]\d))% +0 ?B / )[\s\S]*?"
+                r"\b0\.00% +0 ?B / 0 ?B +(?:0\.00%|--) +0 ?B / 0 ?B +0 ?B / 0 ?B +0\b"
+            ),
+        ),
+        verdict="docker has no figures at all of this container: no CPU time, memory, network or process",
+        cause="A container that is created, ended or between two restarts has no cgroup to read. If it does run: its "
+        "cgroup is not where docker looks (moved by systemd, made under another driver or cgroup version before an "
+        "upgrade), or the engine lost its shim.",
+        remedy=(
+            "docker ps -a: is it up, and for how long? docker inspect NAME --format '{{.State.Status}} {{.State.Pid}}'",
+            "It runs: cat /proc/PID/cgroup, and look there; docker restart NAME, then systemctl restart docker.",
+        ),
+        reference="https://github.com/moby/moby/issues/43387",
+        rank=44,
+    ),
+)

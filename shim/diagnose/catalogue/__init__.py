@@ -18,7 +18,9 @@ from shim.diagnose.catalogue import (
     delegation,
     denials,
     directories,
+    docker_desktop,
     docker_start,
+    docker_state,
     docker_usage,
     engine_settings,
     engine_sockets,
@@ -135,7 +137,10 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         "By the kind of failure, where nothing else fits",
         (*families.ENTRIES, *families_of_mounts.ENTRIES, *families_of_steps.ENTRIES),
     ),
-    ("Docker's own start, and what it refuses", (*docker_start.ENTRIES, *docker_usage.ENTRIES, *gpus.ENTRIES)),
+    (
+        "Docker's own start, and what it refuses",
+        (*docker_desktop.ENTRIES, *docker_start.ENTRIES, *docker_usage.ENTRIES, *docker_state.ENTRIES, *gpus.ENTRIES),
+    ),
     ("Layers of images, and what engines refuse", (*image_layers.ENTRIES, *engine_usage.ENTRIES)),
     ("Passed through unchanged", foreign.ENTRIES),
 )

@@ -125,6 +125,7 @@ ENTRIES = (
             rf"unable to get the TempDir under (?P<path>[^\s:]+): (?P<reason>{REASON})",
             r"(?:Cannot create daemon root|[Uu]nable to get the full path to root)[^\n]*",
             r"could not create or set daemon root permissions[^\n]*",
+            r"[Ee]rror response from daemon: [Uu]nable to open (?:the )?database file[^\n]*",
             (
                 rf"(?:failed to start daemon|Error starting daemon): (?:[^\n:]*: )?(?:mkdir|chmod|chown|lstat|stat) "
                 rf"(?P<path2>{ROOT}): (?P<reason2>{REASON})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import ENOENT, ENOSPC, EROFS, Entry
+from shim.diagnose.entry import ENOENT, EROFS, Entry
 
 MOBY = "https://github.com/moby/moby"
 OTHERS = r"(?:network(?: namespace)?|IPC(?: namespace)?|PID(?: namespace)?|namespace)"
@@ -18,6 +18,7 @@ ENTRIES = (
             ),
             r"[Nn]o such container: (?P<name2>[\w.-]+) *\(?(?:[^\n]*network_mode)[^\n]*",
             r"joining network namespace of container: No such container: (?P<name3>[\w.-]+)",
+            r"Cannot link to a non running container: /?(?P<name4>[\w.-]+)",
             r"non-shareable IPC \(hint: use IpcMode:shareable[^\n]*",
             r"failed to join (?:IPC|PID|network) namespace[^\n]*|/dev/shm is not mounted, but must be for --ipc=host",
         ),
@@ -139,28 +140,6 @@ ENTRIES = (
         rank=40,
     ),
     Entry(
-        code="run-directory-full",
-        title="/run, /tmp or another small tmpfs of the host is full",
-        patterns=(
-            (
-                rf"(?:write|open|mkdir|create|creating|mknod|link|symlink) (?P<path>/(?:tmp|run|var/run)/[^\s:]+): "
-                rf"{ENOSPC}"
-            ),
-            rf"open(?:ing)? (?:pid|state|fifo)[^\n]*/(?:run|tmp)/[^\n]*: {ENOSPC}",
-        ),
-        verdict="the file system of {path} on the host is full",
-        cause="runc, containerd and docker keep the state of containers in /run, a tmpfs of a tenth to a half of the "
-        "memory, and write the process of an exec to /tmp. Logs in /run/log, files of health checks and sockets that "
-        "are left fill it, or its inodes are used up.",
-        remedy=(
-            "df -h /run /tmp; df -i /run /tmp; du -xh /run | sort -h | tail; delete what is left over.",
-            "journalctl --vacuum-size=50M; mount -o remount,size=1G /run",
-            "Hundreds of runc-process files in /tmp: upgrade docker; health checks that are killed leave them.",
-        ),
-        reference=MOBY,
-        rank=44,
-    ),
-    Entry(
         code="vm-runtime-update-refused",
         title="the virtual machine of a container does not take more memory or CPUs",
         patterns=(
@@ -200,24 +179,6 @@ ENTRIES = (
         rank=46,
     ),
     Entry(
-        code="engine-lost-containerd",
-        title="the connection of docker to containerd, or of containerd to a shim, broke",
-        patterns=(
-            r"(?:transport is closing|grpc: the (?:client )?connection is (?:unavailable|closing))[^\n]*",
-            r"error reading from server: EOF[^\n]*|connection error: desc = \"?transport: [^\n]*containerd[^\n]*",
-            r"create new shim socket: [^\n]*address already in use[^\n]*",
-        ),
-        verdict="docker, containerd and the container's shim lost each other",
-        cause="containerd was restarted, upgraded or killed (out of memory) while docker talked to it. Address already "
-        "in use: a shim of the same container is left from before and still has its socket.",
-        remedy=(
-            "systemctl restart containerd docker; journalctl -u containerd -k | grep -iE 'killed|panic|signal'",
-            "A shim that is left: ps axww | grep '[c]ontainerd-shim.*ID'; kill it, docker rm -f, and start again.",
-        ),
-        reference="https://github.com/containerd/containerd",
-        rank=65,
-    ),
-    Entry(
         code="cgroup-parent-not-a-slice",
         title="the parent cgroup that was asked for is not a slice",
         patterns=(
@@ -243,26 +204,5 @@ ENTRIES = (
         reference="https://docs.docker.com/reference/cli/dockerd/#default-cgroup-parent",
         tell="docker info | grep 'Cgroup Driver'; docker inspect NAME --format '{{.HostConfig.CgroupParent}}'",
         rank=45,
-    ),
-    Entry(
-        code="stats-of-stopped-container",
-        title="docker stats shows only zeros for a container",
-        patterns=(
-            # Not where another row has CPU time and no memory: then memory is not counted at all.
-            (
-                r"\A(?![\s\S]*(?:[1-9]\d*\.\d\d|0\.(?:0[1-9]|[1-9]\d))% +0 ?B / )[\s\S]*?"
-                r"\b0\.00% +0 ?B / 0 ?B +(?:0\.00%|--) +0 ?B / 0 ?B +0 ?B / 0 ?B +0\b"
-            ),
-        ),
-        verdict="docker has no figures at all of this container: no CPU time, memory, network or process",
-        cause="A container that is created, ended or between two restarts has no cgroup to read. If it does run: its "
-        "cgroup is not where docker looks (moved by systemd, made under another driver or cgroup version before an "
-        "upgrade), or the engine lost its shim.",
-        remedy=(
-            "docker ps -a: is it up, and for how long? docker inspect NAME --format '{{.State.Status}} {{.State.Pid}}'",
-            "It runs: cat /proc/PID/cgroup, and look there; docker restart NAME, then systemctl restart docker.",
-        ),
-        reference="https://github.com/moby/moby/issues/43387",
-        rank=44,
     ),
 )

@@ -85,6 +85,7 @@ ENTRIES = (
         code="engine-in-plain-container",
         title="dockerd runs in a container that may not mount, nor set up networks",
         patterns=(
+            rf"[Ee]rror ini?tializing graph ?driver: (?:[^\n]*: )?(?:{EPERM}|{EACCES})",
             rf"mounting shm tmpfs: (?:{EPERM}|{EACCES})",
             r"mount: permission denied \(are you root\?\)\s*Could not mount /sys/kernel/security",
             r"AppArmor detection and --privileged mode might break|Could not mount /sys/kernel/security\.",

@@ -7,7 +7,7 @@ from shim.diagnose.entry import EACCES, ENOENT, ENOSPC, EPERM, Entry
 TROUBLE = "https://github.com/containers/podman/blob/main/troubleshooting.md"
 STORE = r"(?:/containers/|/overlay/|/overlay-|/storage|/vfs/|/buildah|/docker/|/container_images_)"
 ENGINES = r"/(?:var/)?lib/(?:docker|containerd|containers)/"
-STORED = rf"/(?!sys/|cgroup/)[^\s:\"'`]*{STORE}[^\s:\"'`]*"
+STORED = rf"/(?!sys/|cgroup/|run/|var/run/|tmp/)[^\s:\"'`]*{STORE}[^\s:\"'`]*"
 
 ENTRIES = (
     Entry(

@@ -85,11 +85,14 @@ ENTRIES = (
         title="NVIDIA's hook cannot mount the driver's files into the container",
         patterns=(
             (
-                rf"nvidia-container-cli[\w.]*: mount error: (?:[^\n]*mount operation failed|mount(?:ing)?[^\n]*): "
+                rf"nvidia-container-cli[\w.]*:\s+mount error:\s+(?:[^\n]*mount operation failed|mount(?:ing)?[^\n]*): "
                 rf"[^\n]*"
                 rf"(?:{EPERM}|{ENOENT}|read-only)?"
             ),
-            r"nvidia-container-cli[\w.]*: (?:mount|permission|container) error: (?!failed to get device cgroup)[^\n]+",
+            (
+                r"nvidia-container-cli[\w.]*:\s+(?:mount|permission|container) error:\s+(?!failed to get device "
+                r"cgroup)[^\n]+"
+            ),
         ),
         verdict="NVIDIA's hook could not mount the driver's files into the container",
         cause="The image holds files of the driver where the hook mounts (libnvidia-*.so), the container's root is "

@@ -133,7 +133,8 @@ ENTRIES = (
     _foreign(
         "nvidia-driver-missing",
         "NVIDIA's hook finds no driver on the host",
-        r"nvidia-container-cli[\w.]*: [^\n]*(?:driver not loaded|libnvidia-ml\.so|driver error|driver/library version)",
+        r"nvidia-container-cli[\w.]*:\s+[^\n]*(?:driver not loaded|libnvidia-ml\.so|driver error|driver/library "
+        r"version)",
         remedy="Install the driver and load its module: nvidia-smi on the host must succeed. Reboot after an upgrade.",
     ),
     _foreign(

@@ -29,11 +29,52 @@ ENTRIES = (
         rank=40,
     ),
     Entry(
+        code="nvidia-hook-refuses-request",
+        title="NVIDIA's hook refuses what the container asks of it",
+        patterns=(
+            r"unknown driver capability: (?P<what>\w+)|unsupported capabilities found in '(?P<what2>[^'\n]*)'",
+            r"cannot set MIG_(?:CONFIG|MONITOR)_DEVICES in non privileged container",
+            r"insufficient privileges to read device list from NVIDIA_VISIBLE_DEVICES envvar",
+            r"couldn't find (?:binary )?nvidia-container-cli in (?:path|PATH)[^\n]*",
+            r"requesting a CDI device with vendor 'runtime\.nvidia\.com' is not supported[^\n]*",
+        ),
+        verdict="NVIDIA's hook refuses the environment of the container, or misses its own program",
+        cause="NVIDIA_DRIVER_CAPABILITIES names what this toolkit does not know or allow: old ones (JetPack 4) do not "
+        "know all. The image sets it, or --gpus. MIG devices need --privileged; an unprivileged container may not name "
+        "devices where accept-nvidia-visible-devices-envvar-when-unprivileged = false.",
+        remedy=(
+            "-e NVIDIA_DRIVER_CAPABILITIES=compute,utility,graphics,video; or upgrade nvidia-container-toolkit.",
+            "An image that fits: on a Jetson of the host's own L4T version.",
+        ),
+        reference="https://github.com/NVIDIA/nvidia-container-toolkit",
+        tell="docker inspect IMAGE --format '{{{{.Config.Env}}}}'; nvidia-ctk --version",
+        rank=40,
+    ),
+    Entry(
+        code="snap-docker-denied",
+        title="the confinement of docker's snap denies it something",
+        patterns=(r"apparmor=\\?\"DENIED\\?\"[^\n]* profile=\\?\"snap\.docker\.\w+\\?\"[^\n]*",),
+        verdict="AppArmor's profile of the docker snap denies dockerd or runc what the line names",
+        cause="The snap may do what its connected interfaces allow. Not connected (Ubuntu Core, an installation by "
+        "hand, a revision whose interfaces changed), an old snapd, or an early docker snap that did not yet allow it. "
+        "Loading modules (/bin/kmod) is always denied, and harmless if they are loaded.",
+        remedy=(
+            (
+                "snap connections docker; snap connect docker:support; docker:privileged; docker:network-control; "
+                "docker:firewall-control; docker:home"
+            ),
+            "snap refresh snapd docker; or remove the snap, and install docker-ce or docker.io with apt.",
+        ),
+        reference="https://github.com/canonical/docker-snap",
+        tell="snap connections docker; snap version",
+        rank=55,
+    ),
+    Entry(
         code="gpu-not-in-wsl",
         title="the NVIDIA driver of Windows is not visible in WSL 2",
         patterns=(
-            r"nvidia-container-cli[\w.]*: [^\n]*WSL environment detected but no adapters were found[^\n]*",
-            r"nvidia-container-cli[\w.]*: [^\n]*driver error: failed to process request[^\n]*",
+            r"nvidia-container-cli[\w.]*:\s+[^\n]*WSL environment detected but no adapters were found[^\n]*",
+            r"nvidia-container-cli[\w.]*:\s+[^\n]*driver error: failed to process request[^\n]*",
             r"(?:dxcore|libdxcore\.so)[^\n]*(?:failed|not found|cannot open|no such)[^\n]*",
         ),
         verdict="the hook reaches no GPU: in WSL, the driver of Windows or the version of WSL does not offer one",

@@ -83,8 +83,9 @@ ENTRIES = (
             r"container create failed \(no logs from conmon\)[^\n]*",
         ),
         verdict="{program} ended before it wrote its log, so its reason is lost",
-        cause="The runtime, or a wrapper around it, ended before it opened its log. It was killed, it is a program "
-        "for another architecture, or its interpreter is missing.",
+        cause="The runtime, or a wrapper around it, ended before it opened its log. It was killed (status 137), it "
+        "crashed (139: a damaged installation, or a kernel or processor that does not fit), it is a program for "
+        "another architecture, or its interpreter is missing.",
         remedy=(
             "Run {program} --version as the engine's user, and read its output.",
             "journalctl -k | grep -iE 'oom|segfault|denied'; journalctl -u docker -u containerd -e",

@@ -120,7 +120,7 @@ ENTRIES = (
         title="the engine cannot load its AppArmor profile",
         patterns=(
             r"AppArmor enabled on system but the \S+ profile could not be loaded[^\n]*",
-            r"apparmor_parser[^\n]*(?:exit status \d+|failed|denied|Access denied)[^\n]*",
+            r"apparmor_parser(?!\\?\" requested_mask)[^\n]*(?:exit status \d+|failed|denied|Access denied)[^\n]*",
             r"[Ff]ailed to load (?:the )?(?:default )?(?:AppArmor|apparmor) profile[^\n]*",
             r"[Uu]nable to (?:replace|add) \"[^\"\n]*\"\. +(?:Permission denied|Profile doesn't conform)[^\n]*",
             r"install (?:default )?(?:AppArmor|apparmor) profile[^\n]*",

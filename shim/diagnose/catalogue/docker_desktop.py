@@ -1,0 +1,68 @@
+"""Docker Desktop and Rancher Desktop on Windows and macOS: directories of the outer system, and WSL itself."""
+
+from __future__ import annotations
+
+from shim.diagnose.entry import EEXIST, ENOENT, ENOTDIR, Entry
+
+OUTSIDE = r"/(?:run/desktop/mnt/host|host_mnt|mnt/wslg?/(?:rancher-desktop|docker-desktop[\w-]*))/[^\"'\\\n:]*"
+
+ENTRIES = (
+    Entry(
+        code="desktop-mount-not-there",
+        title="Docker Desktop's virtual machine does not have the file of Windows or WSL that is to be mounted",
+        patterns=(
+            (
+                rf"\bmounting \\*\"(?P<source>{OUTSIDE})\\*\" to rootfs[^\n]*(?:{ENOENT}|{ENOTDIR}|{EEXIST}|"
+                r"input/output error|no such device|transport endpoint is not connected|permission denied)"
+            ),
+            rf"error while creating mount source path '(?P<source2>{OUTSIDE})': [^\n]+",
+            rf"(?:mkdir|stat|lstat) (?P<source3>{OUTSIDE}): (?:{ENOENT}|{EEXIST}|{ENOTDIR}|input/output error)",
+            r"bind source path does not exist: (?P<source4>/(?:run/desktop/mnt/host|host_mnt)/[^\n]*)",
+        ),
+        verdict="the engine's virtual machine has no such file, or one of another kind: {source}",
+        cause="The engine runs in a virtual machine, where /run/desktop/mnt/host/c is drive C: and "
+        "docker-desktop-bind-mounts (docker-mounts with Rancher) shows a file of a WSL distribution. At a start of "
+        "Windows containers with a restart policy come before the distribution or the drive is there; after WSL "
+        "stopped, such a mount is empty. Otherwise the file does not exist in Windows, so that docker made a directory "
+        "of its name, or the drive (a dev drive, network, USB) is not visible in WSL.",
+        remedy=(
+            "docker restart NAME; if that fails: docker compose up -d --force-recreate, which makes the mount again.",
+            "Is it there? dir in Windows, ls -l in the distribution: delete an empty directory of the file's name.",
+            (
+                "Still missing: wsl --shutdown, then start Docker Desktop; wsl --update. Settings, Resources, WSL "
+                "integration: the distribution must be switched on. Macs: Settings, Resources, File sharing."
+            ),
+        ),
+        reference="https://github.com/docker/for-win/issues/13947",
+        tell="wsl -l -v; wsl -d docker-desktop ls -la /mnt/host/c",
+        rank=38,
+    ),
+    Entry(
+        code="desktop-not-started",
+        title="Docker Desktop or WSL itself does not start",
+        patterns=(
+            r"WSL distro (?:stopped|terminated)[^\n]*|\bmounting wslCLIDest[^\n]*|wslErrorCode: \S+",
+            r"WslRegisterDistribution failed with error: (?P<error>0x[0-9a-f]+)",
+            r"running engine: [^\n]*(?:wsl|failed to run|waiting for)[^\n]*",
+            (
+                r"(?:Hyper-V|hypervisor|[Vv]irtuali[sz]ation)[^\n]*(?:not enabled|not supported|is disabled|not "
+                r"running)[^\n]*"
+            ),
+            r"The virtual machine could not be started because a required feature is not installed[^\n]*",
+            r"Docker Desktop(?: is unable to start|[^\n]{0,60}unexpected(?:ly)? (?:WSL error|stopped))[^\n]*",
+            r"The command 'docker' could not be found in this WSL [12] distro[^\n]*",
+        ),
+        verdict="Docker Desktop's engine did not start in WSL or its virtual machine",
+        cause="Virtualization is off in the firmware or taken by another hypervisor, Windows' feature Virtual Machine "
+        "Platform is off, WSL is too old or version 1, its disk is full or damaged, or the drives of Windows are not "
+        "mounted in WSL ([automount] in /etc/wsl.conf). It is not about cgroups.",
+        remedy=(
+            "wsl --update; wsl --shutdown; wsl -l -v: version 2; then start Docker Desktop again.",
+            "wsl --install --no-distribution as administrator; bcdedit /set hypervisorlaunchtype auto; reboot.",
+            "Settings, Troubleshoot: Clean / Purge data deletes its images and volumes: at last.",
+        ),
+        reference="https://docs.docker.com/desktop/troubleshoot-and-support/troubleshoot/topics/",
+        ours=False,
+        rank=50,
+    ),
+)

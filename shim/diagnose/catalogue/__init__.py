@@ -26,6 +26,7 @@ from shim.diagnose.catalogue import (
     engine_sockets,
     engine_start,
     engine_storage,
+    engine_upgrades,
     engine_usage,
     engines,
     evictions,
@@ -139,7 +140,14 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ),
     (
         "Docker's own start, and what it refuses",
-        (*docker_desktop.ENTRIES, *docker_start.ENTRIES, *docker_usage.ENTRIES, *docker_state.ENTRIES, *gpus.ENTRIES),
+        (
+            *docker_desktop.ENTRIES,
+            *docker_start.ENTRIES,
+            *docker_usage.ENTRIES,
+            *docker_state.ENTRIES,
+            *engine_upgrades.ENTRIES,
+            *gpus.ENTRIES,
+        ),
     ),
     ("Layers of images, and what engines refuse", (*image_layers.ENTRIES, *engine_usage.ENTRIES)),
     ("Passed through unchanged", foreign.ENTRIES),

@@ -15,7 +15,10 @@ ENTRIES = (
                 rf"\bmounting \\*\"(?P<source>{OUTSIDE})\\*\" to rootfs[^\n]*(?:{ENOENT}|{ENOTDIR}|{EEXIST}|"
                 r"input/output error|no such device|transport endpoint is not connected|permission denied)"
             ),
-            rf"error while creating mount source path '(?P<source2>{OUTSIDE})': [^\n]+",
+            (
+                rf"error while creating mount source path "
+                rf"'(?P<source2>(?:{OUTSIDE}|/(?:Users|Volumes|[A-Za-z])/[^'\n]*))': [^\n]+"
+            ),
             rf"(?:mkdir|stat|lstat) (?P<source3>{OUTSIDE}): (?:{ENOENT}|{EEXIST}|{ENOTDIR}|input/output error)",
             r"bind source path does not exist: (?P<source4>/(?:run/desktop/mnt/host|host_mnt)/[^\n]*)",
         ),
@@ -24,7 +27,9 @@ ENTRIES = (
         "docker-desktop-bind-mounts (docker-mounts with Rancher) shows a file of a WSL distribution. At a start of "
         "Windows containers with a restart policy come before the distribution or the drive is there; after WSL "
         "stopped, such a mount is empty. Otherwise the file does not exist in Windows, so that docker made a directory "
-        "of its name, or the drive (a dev drive, network, USB) is not visible in WSL.",
+        "of its name, or the drive (a dev drive, network, USB) is not visible in WSL. Docker Toolbox shares only "
+        "C:\\Users, "
+        "as /c/Users, in lower case; macOS keeps Documents and Desktop from programs without consent.",
         remedy=(
             "docker restart NAME; if that fails: docker compose up -d --force-recreate, which makes the mount again.",
             "Is it there? dir in Windows, ls -l in the distribution: delete an empty directory of the file's name.",
@@ -32,6 +37,7 @@ ENTRIES = (
                 "Still missing: wsl --shutdown, then start Docker Desktop; wsl --update. Settings, Resources, WSL "
                 "integration: the distribution must be switched on. Macs: Settings, Resources, File sharing."
             ),
+            "macOS: System Settings, Privacy & Security, Files and Folders: allow Docker the directory.",
         ),
         reference="https://github.com/docker/for-win/issues/13947",
         tell="wsl -l -v; wsl -d docker-desktop ls -la /mnt/host/c",

@@ -114,11 +114,9 @@ ENTRIES = (
         patterns=(
             r"(?:transport is closing|grpc: the (?:client )?connection is (?:unavailable|closing))[^\n]*",
             r"error reading from server: EOF[^\n]*|connection error: desc = \"?transport: [^\n]*containerd[^\n]*",
-            r"create new shim socket: [^\n]*address already in use[^\n]*",
         ),
         verdict="docker, containerd and the container's shim lost each other",
-        cause="containerd was restarted, upgraded or killed (out of memory) while docker talked to it. Address already "
-        "in use: a shim of the same container is left from before and still has its socket.",
+        cause="containerd was restarted, upgraded or killed (out of memory) while docker talked to it.",
         remedy=(
             "systemctl restart containerd docker; journalctl -u containerd -k | grep -iE 'killed|panic|signal'",
             "A shim that is left: ps axww | grep '[c]ontainerd-shim.*ID'; kill it, docker rm -f, and start again.",

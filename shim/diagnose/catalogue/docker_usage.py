@@ -38,6 +38,20 @@ ENTRIES = (
         rank=57,
     ),
     Entry(
+        code="ci-paths-not-on-host",
+        title="a CI agent in a container asks the host's engine for paths of its own container",
+        patterns=(r"exec: \\*\"(?P<path>/__[aetw]/[^\"\\\n]*)\\*\": (?:stat [^\n]*: )?[^\n]+",),
+        verdict="{path} of the CI agent is empty in the job's container: agent and engine see different files",
+        cause="The agent runs in a container and uses the host's docker socket. It asks for volumes with paths of its "
+        "own container; the host has none there, and docker makes empty directories.",
+        remedy=(
+            ("Give agent and host the same path: -v /home/agent/_work:/home/agent/_work, and the agent's own too."),
+            "Or run the agent on the host, or with an engine of its own (docker in docker) in the same container.",
+        ),
+        reference="https://github.com/microsoft/azure-pipelines-agent/issues/2048",
+        rank=49,
+    ),
+    Entry(
         code="swarm-no-node-fits",
         title="Docker Swarm finds no node with room for the task",
         patterns=(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import Entry
+from shim.diagnose.entry import ENOENT, V1_HIERARCHY, Entry
 
 ENTRIES = (
     Entry(
@@ -75,6 +75,10 @@ ENTRIES = (
             r"only supports? cgroups? ?v(?:ersion )?1[^\n]*|(?:requires|needs) cgroups? ?v(?:ersion )?1\b[^\n]*",
             r"Can't set cgroup permission on the host for [^\n]*",
             r"Expected cgroup file not found[^\n]*",
+            (
+                rf"\b(?:cat|head|tail|grep|awk|sed|wc|ls|stat|more): (?:can(?:no|')t (?:open|access|stat|read) )?"
+                rf"['\"]?(?P<path>{V1_HIERARCHY}[a-z_]+\.[\w.]+)['\"]?: {ENOENT}"
+            ),
         ),
         verdict="this program, or its version, knows only cgroup v1, and the host has cgroup2",
         cause="Distributions use cgroup2 since 2021. Programs from before look for v1's files (devices, "

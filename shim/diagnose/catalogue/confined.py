@@ -220,6 +220,7 @@ ENTRIES = (
             r"exec fifo is empty",
             r"read (?:pid |status )?from sync socket",
             r"parent closed synchronisation channel",
+            r"decoding (?:init error|sync type) from pipe(?: caused)?:? \\*\"?EOF",
             r"sync socket closed",
             PIPE,
             CHILD_PID,

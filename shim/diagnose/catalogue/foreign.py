@@ -136,6 +136,8 @@ ENTRIES = (
         "NVIDIA's hook finds no driver on the host",
         r"nvidia-container-cli[\w.]*:\s+[^\n]*(?:driver not loaded|libnvidia-ml\.so|driver error|driver/library "
         r"version)",
+        r"Failed to initialize NVML: (?:Driver/library version mismatch|Driver Not Loaded|ERROR_LIBRARY_NOT_FOUND)",
+        r"NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver|nvml: Driver Not Loaded",
         remedy="Install the driver and load its module: nvidia-smi on the host must succeed. Reboot after an upgrade.",
     ),
     _foreign(

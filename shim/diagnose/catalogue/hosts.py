@@ -79,6 +79,11 @@ ENTRIES = (
         patterns=(
             r"unable to retrieve OCI runtime error[^\n]*\): (?P<program>\S+) did not terminate suc+ess?ful+y",
             r"unable to retrieve OCI runtime error[^\n]*\): exit status \d+",
+            (
+                r"OCI runtime (?:create|exec|start) failed: (?P<program4>[\w./-]+) did not terminate "
+                r"suc+ess?ful+y: exit "
+                r"status \d+"
+            ),
             r"(?P<program3>\S+) did not terminate suc+ess?ful+y:? \(unable to retrieve OCI runtime error",
             r"container create failed \(no logs from conmon\)[^\n]*",
         ),

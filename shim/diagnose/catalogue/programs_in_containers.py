@@ -120,4 +120,56 @@ ENTRIES = (
         tell="tty; ls /dev/pts",
         rank=52,
     ),
+    Entry(
+        code="systemd-finds-no-cgroups",
+        title="systemd in a container finds no cgroup file system, or cannot mount one",
+        patterns=(
+            r"Failed to determine whether the unified cgroups? hierarchy is used[^\n]*",
+            (
+                r"Failed to mount cgroup2? (?:\(type cgroup2?\) )?(?:at|on) /sys/fs/cgroup/(?:systemd|unified)[^\n]*: "
+                rf"(?:[Dd]evice or resource busy|{ENOENT}|[Ii]nvalid argument)"
+            ),
+            r"Failed to create /\S* control group: (?:Structure needs cleaning|Input/output error|Invalid argument)",
+        ),
+        verdict="systemd in the container finds no usable cgroup file system at /sys/fs/cgroup",
+        cause="Nothing, a tmpfs or a part of the host's tree lies there: a bind of /sys/fs/cgroup with another cgroup "
+        "namespace than the container's, a host that mounts v1 where the image's systemd wants cgroup2 (or the other "
+        "way round), or a hybrid host whose unified tree is taken. Structure needs cleaning: a cgroup that is deleted.",
+        remedy=(
+            "docker run --privileged --cgroupns=private, without -v /sys/fs/cgroup; podman run --systemd=always.",
+            (
+                "On v1: -v /sys/fs/cgroup:/sys/fs/cgroup:rw --cgroupns=host; an image whose systemd knows the host's "
+                "layout."
+            ),
+        ),
+        reference="https://systemd.io/CONTAINER_INTERFACE/",
+        tell="docker exec NAME grep cgroup /proc/self/mountinfo /proc/1/cgroup",
+        rank=57,
+    ),
+    Entry(
+        code="buildkit-not-allowed",
+        title="the build needs a right that this BuildKit does not give",
+        patterns=(
+            r"granting entitlement (?P<name>security\.insecure|network\.host|device) is not allowed[^\n]*",
+            r"rootless mode requires to be executed as the mapped root in a user namespace[^\n]*",
+            r"no worker found, rebuild the buildkit daemon",
+            r"(?P<name2>security\.insecure|network\.host) is not allowed",
+        ),
+        verdict="BuildKit does not allow what the build asks for, or buildkitd has no worker",
+        cause="RUN --security=insecure and --network=host need the consent of the daemon and of the client. Rootless "
+        "buildkitd must run under rootlesskit. No worker: neither runc nor containerd is usable where buildkitd runs; "
+        "its lines above say why.",
+        remedy=(
+            (
+                "docker buildx create --use --buildkitd-flags '--allow-insecure-entitlement security.insecure', then "
+                "docker buildx build --allow security.insecure."
+            ),
+            (
+                "rootlesskit buildkitd; in Kubernetes the image moby/buildkit:rootless with its documented security "
+                "context."
+            ),
+        ),
+        reference="https://docs.docker.com/reference/cli/docker/buildx/build/#allow",
+        rank=45,
+    ),
 )

@@ -146,4 +146,57 @@ ENTRIES = (
         tell="ls -ld /var/lib/docker; findmnt -T /var/lib/docker; readlink -f $(command -v dockerd)",
         rank=42,
     ),
+    Entry(
+        code="docker-on-overlay-root",
+        title="docker's directory lies on an overlay root file system",
+        patterns=(
+            r"rename (?P<path>/\S*docker/\S+) \S+: invalid cross-device link",
+            r"failed to start daemon: [^\n]*(?:invalid cross-device link|stale (?:NFS )?file handle)",
+        ),
+        verdict="dockerd cannot work below an overlay root file system: it cannot rename {path}",
+        cause="The root is an overlay (raspi-config's overlay file system, overlayroot, live systems) that keeps "
+        "changes in memory. Directories of the lower layer cannot be renamed there, and overlay2 cannot lie on it.",
+        remedy=(
+            (
+                "A file system of its own for /var/lib/docker (a partition, a USB disk; a tmpfs if nothing needs to be "
+                "kept): in /etc/fstab, or data-root in /etc/docker/daemon.json."
+            ),
+            "Or switch the overlay off while docker is used: raspi-config, Performance Options.",
+        ),
+        reference="https://github.com/RPi-Distro/raspi-config/issues/129",
+        tell="findmnt -no FSTYPE -T /var/lib/docker: overlay?",
+        rank=40,
+    ),
+    Entry(
+        code="rootless-buildkit-without-session",
+        title="rootless buildkitd runs without a session of its user",
+        patterns=(r"^(?:\S+\[\d+\]: )?buildkitd: (?:could not create [^\n]*: )?permission denied",),
+        verdict="buildkitd takes the directories of root, because XDG_RUNTIME_DIR is not set for its user",
+        cause="Under rootlesskit buildkitd keeps its socket in $XDG_RUNTIME_DIR/buildkit and its data in the home "
+        "directory. In a system service with User= these variables are missing.",
+        remedy=(
+            (
+                "A unit of the user: ~/.config/systemd/user/buildkit.service; systemctl --user enable --now buildkit; "
+                "loginctl enable-linger."
+            ),
+            "Or in the system's unit: Environment=XDG_RUNTIME_DIR=/run/user/UID HOME=/home/NAME.",
+        ),
+        reference="https://github.com/moby/buildkit/blob/master/docs/rootless.md",
+        rank=45,
+    ),
+    Entry(
+        code="nested-lxd-refused",
+        title="LXD or Incus runs in a container that is not allowed to nest",
+        patterns=(
+            r"Does security\.nesting need to be turned on\?|[Ff]ailed to setup shared mounts?[^\n]*denied[^\n]*",
+        ),
+        verdict="LXD or Incus may not mount inside this container: nesting is off",
+        cause="A container in a container needs mounts that the outer one forbids unless it is told otherwise.",
+        remedy=(
+            "On the outer host: lxc (incus) config set NAME security.nesting=true; lxc (incus) restart NAME.",
+            "Proxmox: features nesting=1 for the container.",
+        ),
+        reference="https://linuxcontainers.org/incus/docs/main/reference/instance_options/",
+        rank=40,
+    ),
 )

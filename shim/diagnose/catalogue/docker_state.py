@@ -148,7 +148,7 @@ ENTRIES = (
     Entry(
         code="temporary-directory-closed",
         title="runc may not write its temporary file",
-        patterns=(r"open /(?:tmp|var/tmp)/runc-process\d+: (?P<reason>[^\n:]+)",),
+        patterns=(r"open /(?:tmp|var/tmp)/runc-process\d+: (?!too many|no space)(?P<reason>[^\n:]+)",),
         verdict="docker exec cannot write the file for runc in /tmp: {reason}",
         cause="containerd's shim writes what is to be executed to TMPDIR or /tmp. Read-only, permission denied: "
         "/tmp is "

@@ -97,11 +97,11 @@ ENTRIES = (
     Entry(
         code="docker-names-no-path",
         title="docker says that a file does not exist, and not which",
-        ambiguous=(rf"^(?:docker: )?Error response from daemon: {ENOENT}\.?$",),
+        ambiguous=(rf"^(?:docker: )?Error response from daemon: (?:stat [^\s/:]+: )?{ENOENT}\.?$",),
         verdict="docker found a path of the container's configuration missing, and does not say which",
         cause="--device-read-bps, --device-write-bps, --device-read-iops, --device-write-iops and "
         "--blkio-weight-device stat their disk without naming it: it has another name here, as /dev/sda and /dev/xvda "
-        "become /dev/nvme0n1 after a move or an upgrade.",
+        "become /dev/nvme0n1 after a move or an upgrade. docker 23.0.0 takes the rate itself for a path (stat 500mb).",
         remedy=(
             "lsblk; correct the device (compose: blkio_config), and make the container again.",
             "docker cp and docker build: the path in the command.",

@@ -105,7 +105,7 @@ ENTRIES = (
         patterns=(
             (
                 rf"(?:crun|runc|conmon|oci runtime|setns process)[^\n]*\bopen(?:at)?2? "
-                rf"[`'\"]?(?P<path>/dev/pts/\d+)[`'\"]?:"
+                rf"[`'\"]?(?P<path>/dev/pts/\d{1, 6})[`'\"]?:"
                 rf" {ENOENT}"
             ),
         ),
@@ -170,6 +170,70 @@ ENTRIES = (
             ),
         ),
         reference="https://docs.docker.com/reference/cli/docker/buildx/build/#allow",
+        rank=45,
+    ),
+    Entry(
+        code="terminals-used-up",
+        title="no pseudo-terminal is left",
+        patterns=(
+            r"open(?:ing)? [`'\"]?/dev/ptmx[`'\"]?: (?:no space left on device|ENOSPC)",
+            r"(?:openpty|posix_openpt|forkpty|grantpt)[^\n]{0,40}(?:No space left on device|out of pty devices)",
+        ),
+        verdict="the limit of pseudo-terminals is reached",
+        cause="The kernel has kernel.pty.max terminals for the whole host (4096), fewer where a devpts is mounted with "
+        "max=. Shells, docker exec -t in scripts or a program that does not close them use them up.",
+        remedy=(
+            "cat /proc/sys/kernel/pty/nr; ls /dev/pts | wc -l: end the program that holds them (lsof /dev/ptmx).",
+            "sysctl -w kernel.pty.max=8192; docker exec without -t in scripts and health checks.",
+        ),
+        reference="Linux Documentation/admin-guide/sysctl/kernel.rst (pty)",
+        tell="cat /proc/sys/kernel/pty/nr /proc/sys/kernel/pty/max",
+        rank=45,
+    ),
+    Entry(
+        code="libraries-not-readable",
+        title="a program in the container may not load its shared libraries",
+        patterns=(
+            (
+                r"error while loading shared libraries: (?P<library>[^\s:]+): (?:cannot open shared object file: "
+                rf"(?:{EACCES}|{EPERM})|cannot apply additional memory protection[^\n]*|failed to map segment[^\n]*)"
+            ),
+            r"Error loading shared library (?P<library2>[^\s:]+): (?:Permission denied|Operation not permitted)",
+        ),
+        verdict="a security module, the permissions of a directory or a noexec mount forbids {library}",
+        cause="Permission denied: SELinux labels of the storage or of a volume, an AppArmor profile that was reloaded "
+        "while the container ran, or directories of the image that only root may enter. Failed to map segment: the "
+        "file system is mounted noexec (/tmp, a volume, the engine's directory). Not permitted: a seccomp filter older "
+        "than the C library.",
+        remedy=(
+            "SELinux: restorecon -R /var/lib/docker (podman: ~/.local/share/containers); volumes with :z or :Z.",
+            "AppArmor: restart the container; dmesg | grep DENIED. Seccomp: upgrade docker, runc and libseccomp.",
+            "findmnt -no OPTIONS -T /var/lib/docker: no noexec.",
+        ),
+        reference="https://github.com/moby/moby/issues/18948",
+        tell="ausearch -m avc -ts recent; dmesg | grep -i denied; does --security-opt label=disable help?",
+        rank=57,
+    ),
+    Entry(
+        code="descriptor-limit-too-high",
+        title="a program makes a table for every file descriptor that it may have",
+        patterns=(
+            r"unable to allocate file descriptor table - out of memory",
+            r"mysqld: Out of memory \(Needed \d{10,} bytes\)",
+        ),
+        verdict="the limit of open files is so high that the program has no memory for its table of them",
+        cause="containerd's and docker's units had LimitNOFILE=infinity, which is a billion where systemd raises "
+        "fs.nr_open so far (Fedora, Arch, RHEL 9), and containers inherit it. Old Java, MySQL, rpm, cups and others "
+        "allocate or close as many.",
+        remedy=(
+            "docker run --ulimit nofile=65536:65536; compose: ulimits: nofile: 65536.",
+            (
+                'For all: "default-ulimits": {{"nofile": {{"Name": "nofile", "Soft": 1024, "Hard": 524288}}}} in '
+                "daemon.json; or LimitNOFILE=1024:524288 in a drop-in of containerd.service."
+            ),
+        ),
+        reference="https://github.com/moby/moby/issues/38814",
+        tell="docker run --rm alpine sh -c 'ulimit -n': more than a million?",
         rank=45,
     ),
 )

@@ -194,7 +194,7 @@ ENTRIES = (
     Entry(
         code="user-namespaces-switched-off",
         title="user namespaces are switched off, so the runtime's init process cannot start",
-        ambiguous=(CHILD_PID,),
+        ambiguous=(CHILD_PID, r"running exec setns process for init caused:? \\*\"?exit status 1\b"),
         verdict="the runtime's init process ended before it had a namespace: user namespaces may be switched off",
         cause="runc reports only that the pipe to its child was closed (EOF). If the container has a user namespace "
         "(rootless, userns-remap, sysbox), the likely reason is that the kernel refuses it: CentOS and RHEL 7 switch "

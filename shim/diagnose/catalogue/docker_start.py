@@ -96,6 +96,7 @@ ENTRIES = (
         title="docker's userns-remap cannot be used as it is set",
         patterns=(
             r"subdirectory in your graphroot path \((?P<path>[^)\n]*)\) restricts access to the remapped root",
+            r"open (?P<path2>/(?:var/)?run/docker/netns/\S+): permission denied",
             r"User namespaces: (?:ID map failure|root cannot be remapped)[^\n]*",
             r"[Cc]an't create ID mappings[^\n]*|[Uu]nable to find remapped (?:user|group)[^\n]*",
             r"containerd-snapshotter is explicitly enabled, but is not compatible with userns remapping[^\n]*",

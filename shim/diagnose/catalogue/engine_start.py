@@ -66,6 +66,7 @@ ENTRIES = (
             r"You are running linux kernel version (?P<version>[\w.-]+), which might be unstable",
             r"[Yy]our (?:Linux )?kernel version (?P<version2>[\w.-]+) is not supported for running docker",
             r"FATAL: kernel too old",
+            rf"open /proc/sys/kernel/cap_last_cap: {ENOENT}",
             r"kernel (?:version )?(?P<version3>\d[\w.-]+) is (?:too old|not supported)[^\n]*",
         ),
         verdict="this kernel is too old for the engine or for the programs of the image",

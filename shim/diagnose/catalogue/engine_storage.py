@@ -24,6 +24,8 @@ ENTRIES = (
             rf"{ENGINES}[^\n]*: {ENOSPC}",
             r"Thin Pool has \d+ free (?:data|metadata) blocks which is less than",
         ),
+        ambiguous=(r"At least one invalid signature was encountered",),
+        offer=2,
         verdict="the file system of the engine's storage, or /var/tmp, has no space or no inodes left",
         cause="Images, volumes, build cache and logs of containers fill it; podman's blobs pass through /var/tmp first "
         "(TMPDIR). A quota of the home directory, a thin pool of devicemapper, and a memory limit of a tmpfs, give the "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import ENOSPC, Entry
+from shim.diagnose.entry import ENOMEM, ENOSPC, Entry, mounting
 
 MOBY = "https://github.com/moby/moby"
 
@@ -160,6 +160,39 @@ ENTRIES = (
             "Then restart containerd; containers that run keep the old TMPDIR until they are started again.",
         ),
         reference="https://github.com/containerd/containerd",
+        rank=45,
+    ),
+    Entry(
+        code="swarm-task-unhealthy",
+        title="Swarm ended a task because its health check failed",
+        patterns=(r"dockerexec: unhealthy container|task: non-zero exit \(\d+\): [^\n]*unhealthy[^\n]*",),
+        verdict="Swarm killed the task because its health check failed; it did not run out of memory",
+        cause="A task must become healthy: after the retries of its HEALTHCHECK (in the image or the stack) "
+        "Swarm kills "
+        "it and starts another. The check itself is wrong, or the program needs longer to start than it allows.",
+        remedy=(
+            "docker inspect NAME --format '{{{{json .State.Health}}}}' while it runs shows what the check printed.",
+            "Stack: healthcheck: start_period: 5m, more retries; or disable: true.",
+        ),
+        reference="https://docs.docker.com/reference/compose-file/services/#healthcheck",
+        rank=44,
+    ),
+    Entry(
+        code="mount-without-memory",
+        title="the kernel has no memory for another mount",
+        patterns=(mounting(r"[^\"`\\\n]*", ENOMEM),),
+        verdict="the kernel found no memory for the mount of {source}, though the host may have free memory",
+        cause="ENOMEM from mount(2) is about the kernel's own memory: memory cgroups or their ids that "
+        "containers which "
+        "restart all the time leave behind (kernels before 5.x, Ubuntu 18.04 and 20.04), the per-CPU area, or a memory "
+        "limit of the container that also counts kernel memory.",
+        remedy=(
+            "docker ps -a: stop a container that restarts every few seconds. A reboot frees what was left.",
+            "grep memory /proc/cgroups: tens of thousands are a leak: a newer kernel, or cgroup.memory=nokmem.",
+            "A low --memory of the container: raise it.",
+        ),
+        reference="https://github.com/moby/moby/issues/29638",
+        tell="grep memory /proc/cgroups; dmesg | tail; grep -i percpu /proc/meminfo",
         rank=45,
     ),
 )

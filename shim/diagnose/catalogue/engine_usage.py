@@ -164,12 +164,19 @@ ENTRIES = (
     Entry(
         code="old-engine-hides-reason",
         title="an old Docker (before 1.10) gives only the errno of a failed start",
-        ambiguous=(r"\[\d\] System error: [a-z ]+$",),
+        ambiguous=(
+            r"\[\d\] System error: [a-z ]+$",
+            (
+                r"Cannot start container [0-9a-f]{12,}: +(?:\(exit status \d+\)|file exists|operation not supported|"
+                r"no such device|permission denied|operation not permitted|invalid argument|no space left on device)$"
+            ),
+        ),
         verdict="Docker before 1.10 says only which errno a step of the start gave, and not which step",
         cause="Usual on old and vendors' kernels: an option is missing (overlay, cgroups, namespaces, veth), the "
-        "storage driver's file system lacks extended attributes, or the kernel is older than 3.10.",
+        "storage driver's file system lacks extended attributes, or the kernel is older than 3.10. File exists: what a "
+        "killed container left. Exit status: the program in the container ended at once, or was killed for memory.",
         remedy=(
-            "Upgrade docker: newer versions name the step and the file.",
+            "Upgrade docker: newer versions name the step and the file. File exists: restart docker; docker rm -f.",
             "check-config.sh of moby (contrib) lists the kernel's missing options.",
         ),
         reference="https://github.com/moby/moby/blob/master/contrib/check-config.sh",

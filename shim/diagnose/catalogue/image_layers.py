@@ -69,6 +69,7 @@ ENTRIES = (
         title="a device node cannot be made or opened in the container",
         patterns=(
             rf"{NODE}: (?:{EPERM}|{EACCES})",
+            rf"\bmknod (?P<path2>[^\s:]+) (?:{EPERM}|{EACCES})",
             rf"{NODE}(?P<path>/dev/[^\s:\\\"]+): (?:no such device or address|{ENOENT}|{EROFS}|file exists)",
         ),
         verdict="the runtime cannot make a device node of the container in its /dev",

@@ -152,10 +152,12 @@ ENTRIES = (
         tell="grep name=systemd /proc/self/mountinfo: is it mounted, and writable?",
         offer=1,
         verdict="the engine looks for the v1 hierarchy name=systemd, which is not mounted",
-        cause="Old containerd versions need this hierarchy even where systemd does not run.",
+        cause="containerd of docker before 20.10 needs this hierarchy even where systemd does not run. On a host with "
+        "cgroup2 alone it is not there, and so old an engine cannot work at all (docker in docker included).",
         remedy=(
             "mkdir -p /sys/fs/cgroup/systemd && mount -t cgroup -o none,name=systemd cgroup /sys/fs/cgroup/systemd",
-            "or upgrade containerd",
+            "or upgrade to docker 20.10 or later, also inside docker in docker",
+            "or boot with systemd.unified_cgroup_hierarchy=0 while the old engine is needed",
         ),
         reference="https://github.com/docker/for-linux/issues/219",
         confirm=look.no_systemd_hierarchy,

@@ -195,4 +195,37 @@ ENTRIES = (
         tell="grep memory /proc/cgroups; dmesg | tail; grep -i percpu /proc/meminfo",
         rank=45,
     ),
+    Entry(
+        code="ci-runner-in-container",
+        title="GitHub's runner in a container refuses jobs with containers of their own",
+        patterns=(r"Container feature is not supported when runner is already running inside container",),
+        verdict="the runner itself runs in a container (it found that in /proc/1/cgroup), so it starts no job "
+        "containers",
+        cause="On cgroup v1 /proc/1/cgroup names docker or kubepods inside a container; old runners refuse container: "
+        "and services: then, as paths of the job would have to exist on the host. They do not look at cgroup2.",
+        remedy=(
+            "Upgrade the runner; mount its work directory at the same path as on the host (-v /runner:/runner).",
+            "Or run the runner on the host or in a virtual machine; in Kubernetes: runner container hooks (ARC).",
+        ),
+        reference="https://github.com/actions/runner/issues/406",
+        rank=10,
+    ),
+    Entry(
+        code="buildkit-cannot-remount-cgroups",
+        title="buildkitd's start script may not mount the cgroups again",
+        patterns=(r"umount: can't unmount /sys/fs/cgroup: Operation not permitted",),
+        verdict="the start script of the container may not unmount /sys/fs/cgroup to mount it for its own cgroup "
+        "namespace",
+        cause="Images of moby/buildkit of early 2026 do this when their cgroup is not the root (host's cgroup "
+        "namespace, v1, docker in docker), and then restart for ever where the container lacks the right.",
+        remedy=(
+            (
+                "A newer image falls back: docker buildx rm NAME; docker pull moby/buildkit:buildx-stable-1; create it "
+                "again. Or an older one: docker buildx create --driver-opt image=moby/buildkit:v0.25.0"
+            ),
+            "Your own container: --privileged, and --cgroupns=private on cgroup2.",
+        ),
+        reference="https://github.com/moby/buildkit/pull/6585",
+        rank=20,
+    ),
 )

@@ -62,7 +62,8 @@ ENTRIES = (
         ),
         verdict="the mount point {path} does not exist in the image and cannot be created there",
         cause="The root file system, or the file system of the destination, is read-only. In /sys and /proc nobody can "
-        "make a directory: a kernel without /sys/fs/cgroup (RHEL 6, 2.6.32) cannot run images with systemd at all.",
+        "make a directory: a kernel without /sys/fs/cgroup (RHEL 6, 2.6.32) cannot run images with systemd at all. "
+        "Below /var/lib/sysbox it is sysbox: an upgrade of it fits to a newer docker or kernel.",
         remedy=("Create the directory in the image, or mount below a writable place such as a tmpfs.",),
         reference=SPEC,
     ),

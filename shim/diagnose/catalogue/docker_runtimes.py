@@ -1,0 +1,79 @@
+"""Runtimes that an engine calls: their programs, their services and what they leave for it."""
+
+from __future__ import annotations
+
+from shim.diagnose.entry import Entry
+
+ENTRIES = (
+    Entry(
+        code="limit-of-unjoined-controller",
+        title="a limit is set for a controller in which the container has no cgroup",
+        patterns=(r"cannot set limits on the (?P<controller>\w+) cgroup, as the container has not joined it",),
+        verdict="a {controller} limit was asked for, but the container has no {controller} cgroup (v1)",
+        cause="The runtime made no {controller} cgroup because that controller is not mounted, not in the kernel, or "
+        "not the runtime's to use (rootless). A virtual machine of Kata has the kernel of its guest.",
+        remedy=(
+            (
+                "grep {controller} /proc/cgroups /proc/self/mountinfo: 0 in the last column: boot with "
+                "cgroup_enable={controller}; not mounted: cgroupfs-mount, in the guest or on the host."
+            ),
+            "Or start the container without that limit.",
+        ),
+        reference="https://github.com/opencontainers/runc",
+        rank=44,
+    ),
+    Entry(
+        code="sysbox-not-running",
+        title="the services of sysbox do not run",
+        patterns=(
+            r"failed to register with sysbox-(?:mgr|fs)",
+            r"dial unix /run/sysbox/sys(?:mgr|fs)\.sock: [^\n]+",
+        ),
+        verdict="sysbox-runc found no sysbox-mgr or sysbox-fs to talk to: the services of sysbox do not run",
+        cause="sysbox needs two daemons on the host. They did not start, ended (an upgrade), or were never installed: "
+        "a build from source installs only programs.",
+        remedy=(
+            "systemctl restart sysbox, then systemctl status sysbox-mgr sysbox-fs; journalctl -u sysbox-mgr.",
+            "Built from source: sudo scr/sysbox starts them; or install the package.",
+        ),
+        reference="https://github.com/nestybox/sysbox/blob/master/docs/user-guide/troubleshoot.md",
+        rank=10,
+    ),
+    Entry(
+        code="runtime-for-another-machine",
+        title="the runtime's program cannot run on this machine",
+        patterns=(
+            (
+                r"fork/exec (?P<path>/\S*/(?:runc|crun|containerd-shim[\w.-]*|nvidia-container-runtime|kata-runtime|"
+                r"youki|runsc"
+                r"|sysbox-runc)): exec format error"
+            ),
+        ),
+        verdict="{path} is not a program for this machine: the container's own image is not the reason",
+        cause="The file was downloaded for another processor, is an error page or empty (a download that failed), or "
+        "was cut by a full disk.",
+        remedy=(
+            (
+                "file {path}; ls -l {path}; uname -m. Install it again: the distribution's package, or the "
+                "release's file "
+                "for this machine (amd64, arm64), chmod +x."
+            ),
+        ),
+        reference="https://github.com/opencontainers/runc/releases",
+        rank=10,
+    ),
+    Entry(
+        code="runtime-left-no-pid",
+        title="the runtime ended well but left no pid of the container",
+        patterns=(r"failed to retrieve OCI runtime container pid: open [^\n]*init\.pid: no such file or directory",),
+        verdict="the runtime said that it made the container, but wrote no init.pid for containerd",
+        cause="The program that containerd calls is not a full runtime, or it ended before the work was done: a "
+        "checkpoint that criu did not restore, a wrapper script that loses arguments (--pid-file), a full /run.",
+        remedy=(
+            "From a checkpoint: start the container without it, and read restore.log; upgrade containerd and criu.",
+            "Else: run the runtime by hand; docker info | grep -i runtime; df -h /run.",
+        ),
+        reference="https://github.com/containerd/containerd",
+        rank=44,
+    ),
+)

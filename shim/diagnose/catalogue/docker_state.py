@@ -37,6 +37,7 @@ ENTRIES = (
                 r"found|no such process|process already finished|process not found for container)"
             ),
             r"containerd: process not found for container",
+            r"rpc error: code = \d+ desc = containerd: container not found",
         ),
         verdict="docker's list of running containers is not true: the container's process is gone",
         cause="The process ended while docker or containerd was restarted, upgraded or killed, or the container was "
@@ -139,7 +140,10 @@ ENTRIES = (
         "cgroup is not where docker looks (moved by systemd, made under another driver or cgroup version before an "
         "upgrade), or the engine lost its shim.",
         remedy=(
-            "docker ps -a: is it up, and for how long? docker inspect NAME --format '{{.State.Status}} {{.State.Pid}}'",
+            (
+                "docker ps -a: is it up, and for how long? docker inspect NAME --format '{{{{.State.Status}}}} "
+                "{{{{.State.Pid}}}}'"
+            ),
             "It runs: cat /proc/PID/cgroup, and look there; docker restart NAME, then systemctl restart docker.",
         ),
         reference="https://github.com/moby/moby/issues/43387",

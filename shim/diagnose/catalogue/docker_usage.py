@@ -63,7 +63,10 @@ ENTRIES = (
         "used; it must fit beside the other reservations of a node, below its memory and CPUs. Constraints, platform, "
         "host ports, plugins: the words say on how many nodes each of them failed.",
         remedy=(
-            "docker service ps --no-trunc NAME; docker node ls; docker node inspect self --format '{{.Description}}'",
+            (
+                "docker service ps --no-trunc NAME; docker node ls; docker node inspect self --format "
+                "'{{{{.Description}}}}'"
+            ),
             "Lower reservations (limits do not count), drain less, or add nodes; drop constraints that no node meets.",
             "Classic Swarm counts --memory itself as reserved; it is no longer maintained: docker swarm init.",
         ),
@@ -216,7 +219,24 @@ ENTRIES = (
             ),
         ),
         reference="https://docs.docker.com/reference/cli/dockerd/#default-cgroup-parent",
-        tell="docker info | grep 'Cgroup Driver'; docker inspect NAME --format '{{.HostConfig.CgroupParent}}'",
+        tell="docker info | grep 'Cgroup Driver'; docker inspect NAME --format '{{{{.HostConfig.CgroupParent}}}}'",
         rank=45,
+    ),
+    Entry(
+        code="stack-option-ignored",
+        title="docker stack deploy leaves out options that Swarm does not have",
+        patterns=(r"Ignoring (?:unsupported|deprecated) options: (?P<options>[^\n]+)",),
+        verdict="Swarm does not take these options of the file, so nothing of them is set: {options}",
+        cause="docker stack deploy knows less than docker compose: ulimits came with docker 20.10; privileged, "
+        "devices, cgroup_parent, security_opt, mem_limit and cpus have no place in Swarm.",
+        remedy=(
+            (
+                "Limits: deploy: resources: limits: cpus, memory, pids. ulimits: docker 20.10 or later on all nodes, "
+                "or default-ulimits in /etc/docker/daemon.json."
+            ),
+            "What Swarm does not have: docker compose up on the node itself.",
+        ),
+        reference="https://docs.docker.com/reference/compose-file/deploy/",
+        rank=57,
     ),
 )

@@ -168,7 +168,8 @@ ENTRIES = (
         "cpus-beyond-host",
         "the container requests more CPUs than this host has",
         (
-            r"Range of CPUs is from [\d.]+ to (?P<most>[\d.]+)",
+            r"[Rr]ange of CPUs is from [\d.]+ to (?P<most>[\d.]+)",
+            r"Range of Nano CPUs is from 1 to (?P<most4>\d+?)0{9}\b",
             r"Requested CPUs are not available[^\n]*requested (?P<asked>[\d,-]+), available: (?P<most2>[\d,-]+)",
             (
                 r"Requested memory nodes are not available[^\n]*requested (?P<asked2>[\d,-]+), available: "

@@ -78,7 +78,8 @@ ENTRIES = (
             ),
         ),
         reference=TROUBLE,
-        tell="podman info --format '{{.Store.GraphRoot}} {{.Store.RunRoot}}'; grep -r root ~/.config/containers "
+        tell="podman info --format '{{{{.Store.GraphRoot}}}} {{{{.Store.RunRoot}}}}'; grep -r root "
+        "~/.config/containers "
         "/etc/containers/storage.conf",
         rank=49,
     ),

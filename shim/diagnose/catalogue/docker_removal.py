@@ -1,0 +1,67 @@
+"""What docker and other engines cannot take away, or find left over, because a mount or a layer is still there."""
+
+from __future__ import annotations
+
+from shim.diagnose.entry import EBUSY, Entry
+
+ENTRIES = (
+    Entry(
+        code="container-root-busy",
+        title="docker cannot remove a container: something else still holds its mounts",
+        patterns=(
+            rf"failed to remove root filesystem[^\n]*(?:{EBUSY}|Device is Busy)",
+            rf"[Uu]nable to remove filesystem[^\n]*{EBUSY}",
+            rf"(?:unlinkat|remove|rename) (?P<path>/\S*/(?:docker|containers)/[^\s:]+)(?: /\S+)?: {EBUSY}",
+        ),
+        verdict="the container was not removed wholly: another mount namespace still has its file system mounted",
+        cause="A process that was started while the container ran got a copy of its mounts and keeps it: a service "
+        "with PrivateTmp or ProtectSystem, or a container that mounts /, /var/lib/docker or /run (cAdvisor, agents for "
+        "logs and backups). On kernels before 3.18 and RHEL before 7.4 that makes the directory busy.",
+        remedy=(
+            "grep -l THE-ID /proc/[0-9]*/mountinfo names the processes: restart them, then docker rm again.",
+            "RHEL, CentOS 7.4 and later: sysctl -w fs.may_detach_mounts=1; else a newer kernel and docker.",
+            "Mount the engine's directory into other containers with :rslave, or not at all.",
+        ),
+        reference="https://github.com/moby/moby/issues/27381",
+        tell="grep -l docker /proc/[0-9]*/mountinfo",
+        rank=44,
+    ),
+    Entry(
+        code="storage-drivers-several",
+        title="docker finds the data of several storage drivers and does not choose",
+        patterns=(r"(?P<path>/\S+) contains several valid graphdrivers: (?P<drivers>[\w, ]+)",),
+        verdict="{path} has data of several storage drivers ({drivers}); docker does not guess which it should use",
+        cause="docker was started once with another driver (an upgrade of docker or of the kernel, an edited "
+        "daemon.json). Each driver has images and containers of its own.",
+        remedy=(
+            'Name one in /etc/docker/daemon.json: {{"storage-driver": "overlay2"}}. devicemapper: docker up to 24.',
+            "Or remove the directory of the other below {path} (its images and containers are lost).",
+        ),
+        reference="https://docs.docker.com/engine/storage/drivers/select-storage-driver/",
+        rank=10,
+    ),
+    Entry(
+        code="layer-lost",
+        title="docker's list names a layer that its storage driver does not have",
+        patterns=(
+            (
+                r"(?:[Ee]rror starting daemon|failed to start daemon|failed to (?:create|get|mount|load)[^\n]*): "
+                r"layer does "
+                r"not exist"
+            ),
+        ),
+        verdict="a container or an image needs a layer that is not in the storage driver's directory",
+        cause="The lists (image, containers) and the layers (overlay2, aufs) do not fit together: a power cut, a full "
+        "disk, a prune that was broken off, a directory that was deleted or restored by hand, another storage driver.",
+        remedy=(
+            "docker rm -f the container; docker pull the image again.",
+            (
+                "If docker does not start: move the newest directory of /var/lib/docker/containers away; as the "
+                "last way, "
+                "the whole of /var/lib/docker."
+            ),
+        ),
+        reference="https://github.com/moby/moby/pull/18984",
+        rank=44,
+    ),
+)

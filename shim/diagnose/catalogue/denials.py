@@ -161,7 +161,10 @@ ENTRIES = (
                 r"(?:Read-only|Permission|Operation)[^\n]*"
             ),
             r"sysctl: (?:permission denied on key|cannot stat) ['\"`]?(?P<key2>[\w./-]+)[^\n]*",
-            r"(?P<path>/proc/sys/(?:vm|kernel|net|fs)/[\w./-]+): (?:Read-only file system|Permission denied)",
+            (
+                r"^(?![^\n]*write sysctl key )[^\n]*?(?P<path>/proc/sys/(?:vm|kernel|net|fs)/[\w./-]+): (?:Read-only "
+                r"file system|Permission denied)"
+            ),
             r"[Ff]ailed to write '[^'\n]*' to '(?P<path2>/proc/sys/[^'\n]+)'[^\n]*",
             r"Sysctl error: IO Error: Read-only file system",
         ),

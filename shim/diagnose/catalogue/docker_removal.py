@@ -9,7 +9,7 @@ ENTRIES = (
         code="container-root-busy",
         title="docker cannot remove a container: something else still holds its mounts",
         patterns=(
-            rf"failed to remove root filesystem[^\n]*(?:{EBUSY}|Device is Busy)",
+            rf"failed to remove root filesystem[^\n]*(?:{EBUSY}|Device is Busy|directory not empty)",
             rf"[Uu]nable to remove filesystem[^\n]*{EBUSY}",
             rf"(?:unlinkat|remove|rename) (?P<path>/\S*/(?:docker|containers)/[^\s:]+)(?: /\S+)?: {EBUSY}",
         ),
@@ -18,6 +18,7 @@ ENTRIES = (
         "with PrivateTmp or ProtectSystem, or a container that mounts /, /var/lib/docker or /run (cAdvisor, agents for "
         "logs and backups). On kernels before 3.18 and RHEL before 7.4 that makes the directory busy.",
         remedy=(
+            "Directory not empty: docker rm again; a process may still write there, or a mount that is hidden.",
             "grep -l THE-ID /proc/[0-9]*/mountinfo names the processes: restart them, then docker rm again.",
             "RHEL, CentOS 7.4 and later: sysctl -w fs.may_detach_mounts=1; else a newer kernel and docker.",
             "Mount the engine's directory into other containers with :rslave, or not at all.",
@@ -63,5 +64,52 @@ ENTRIES = (
         ),
         reference="https://github.com/moby/moby/pull/18984",
         rank=44,
+    ),
+    Entry(
+        code="container-root-not-removable",
+        title="docker cannot remove the files of a container",
+        patterns=(
+            (
+                r"failed to remove root filesystem[^\n]*: (?P<reason>no such file or directory|input/output error|"
+                r"structure needs cleaning|operation not permitted|permission denied|stale (?:NFS )?file handle)"
+            ),
+        ),
+        verdict="docker cannot remove the container's layers: {reason}",
+        cause="Input/output, structure needs cleaning: the disk or its file system is damaged. No such file: the "
+        "layer is "
+        "gone already (a directory deleted by hand, a removal that was broken off). Not permitted: a file with "
+        "chattr +i "
+        "or a label, an engine in an unprivileged container.",
+        remedy=(
+            (
+                "dmesg | tail; damaged: stop docker, fsck the file system below /var/lib/docker; Docker Desktop: "
+                "restart it."
+            ),
+            (
+                "No such file: systemctl restart docker, docker rm -f; if it stays: stop docker, move "
+                "/var/lib/docker/containers/THE-ID away, start docker."
+            ),
+            "Not permitted: lsattr -R on the directory, chattr -i.",
+        ),
+        reference="https://github.com/moby/moby/issues/39189",
+        rank=45,
+    ),
+    Entry(
+        code="process-does-not-die",
+        title="a container does not end even when it is killed",
+        patterns=(r"Container \w+ failed to exit within \d+ ?s(?:econds)? of kill - trying direct SIGKILL",),
+        verdict="the container's processes did not end after SIGKILL: the kernel holds them, or the engine "
+        "missed their end",
+        cause="A process in state D waits for a disk, NFS or FUSE server or a driver that does not answer, and "
+        "dies only "
+        "then. A frozen cgroup (docker pause) takes no signal on v1. Or the process is gone, and the shim hangs.",
+        remedy=(
+            "ps -eo pid,stat,wchan:30,cmd | grep ' D': what do they wait for? dmesg | tail. Mend that, or reboot.",
+            "cat freezer.state (v1) or cgroup.freeze of its cgroup: docker unpause first.",
+            "No process is left: systemctl restart docker (containerd too), then docker rm -f; upgrade docker.",
+        ),
+        reference="https://github.com/moby/moby/issues/32938",
+        tell="docker inspect NAME --format '{{{{.State.Pid}}}}'; cat /proc/PID/stack",
+        rank=40,
     ),
 )

@@ -105,13 +105,16 @@ ENTRIES = (
             (
                 r"(?:^(?:docker: )?Error response from daemon|containers/create returned error): (?:operation not "
                 r"supported|operation not permitted|permission denied|invalid argument|function not implemented|"
-                r"no such device or address|input/output error|read-only file system)\.?$"
+                r"no such device(?: or address)?|input/output error|read-only file system)\.?$"
             ),
         ),
         verdict="docker gives only an errno; its log may name the step",
         cause="At docker create it is most often the storage: the file system below /var/lib/docker does not take "
         "extended attributes, labels or overlay (not supported: NFS, CIFS, FUSE, eCryptfs, an old ZFS or kernel), is "
-        "read-only or damaged (input/output), or the engine runs in a container without privileges (not permitted).",
+        "read-only or damaged (input/output), or the engine runs in a container without privileges (not "
+        "permitted). At docker run "
+        "with a volume of the local driver, old versions say so that its mount failed: addr= with a name instead of an "
+        "address (invalid argument), a type that is no file system of the kernel, as glusterfs (no such device).",
         remedy=(
             (
                 "dockerd --debug, or debug: true in daemon.json and systemctl reload docker; do it again, and read "

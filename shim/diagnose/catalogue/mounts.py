@@ -266,8 +266,9 @@ ENTRIES = (
             r"(?P<source2>/[^\s\"\\]*)\\?\"? is not a shared (?:or slave )?mount",
         ),
         verdict="the mount that holds {source} is not shared, so rshared or rslave cannot work",
-        cause="Mounts propagate only through shared mounts. Without systemd the root mount is private.",
-        remedy=("mount --make-rshared /, or --make-rshared on the mount point shown",),
+        cause="Mounts propagate only through shared mounts. Without systemd the root mount is private. "
+        "Docker Desktop's shares (/host_mnt, /run/desktop) propagate nothing from or to the host.",
+        remedy=("mount --make-rshared /, or --make-rshared on the mount point shown; else without :shared, :slave",),
         reference="mount_namespaces(7), SHARED SUBTREES",
         confirm=look.not_shared,
     ),

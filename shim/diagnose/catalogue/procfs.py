@@ -181,6 +181,7 @@ ENTRIES = (
         patterns=(
             r"sysctl \"(?P<key>[^\"\n]*)\" is not in a separate kernel namespace",
             r"sysctl \\?\"?(?P<key5>[\w./-]+)\\?\"? not allowed in host \w+ namespace",
+            r"sysctl '(?P<key6>[^'=\n]+)=[^'\n]*' is not (?:whitelisted|allowed)",
             r"the sysctl `(?P<key2>[^`\n]*)` (?:is not namespaced|requires a new [^\n]*)",
             rf"open {PROC_SYS}(?!kernel/cap_last_cap)(?P<key3>[\w./-]+): (?:{EACCES}|{EROFS}|{EPERM})",
             rf"\bopen `/proc/sys/(?!kernel/cap_last_cap)(?P<key4>[^`\n]*)`: (?:{EACCES}|{EROFS}|{EPERM})",

@@ -42,7 +42,10 @@ ENTRIES = (
         verdict="docker cannot mount the volume's file system: {reason}",
         cause="The local driver calls mount with exactly these options. Permission denied: the share's user, password "
         "or export; no such file: the device or the directory on the server. Invalid argument: addr= is missing for "
-        "NFS, or vers=; no such device: the kernel has no nfs or cifs (old NAS). Unprivileged containers (LXC) cannot "
+        "NFS, or vers=; no such device: the kernel has no nfs or cifs (old NAS, linux-modules-extra "
+        "is missing), or the type is a FUSE file system. Host is down: the server does not speak this vers= of "
+        "SMB. Exit "
+        "status: a plugin's; its log says more. Unprivileged containers (LXC) cannot "
         "mount network file systems at all.",
         remedy=(
             "Try it on the host: mount -t <type> -o <options> <device> /mnt; dmesg | tail has the server's answer.",

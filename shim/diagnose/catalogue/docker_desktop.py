@@ -71,4 +71,52 @@ ENTRIES = (
         ours=False,
         rank=50,
     ),
+    Entry(
+        code="vm-directory-not-shared",
+        title="the engine's virtual machine on a Mac does not have the directory",
+        patterns=(
+            (
+                r"bind source path does not exist: "
+                r"(?P<path>/(?:var/folders|private|Volumes|Users|opt/homebrew)/[^\n\\\"']*)"
+            ),
+        ),
+        verdict="the engine runs in a virtual machine that does not show {path} of the Mac",
+        cause="Docker Desktop shares /Users, /Volumes, /private, /tmp and /var/folders; Colima, Lima and Rancher "
+        "Desktop "
+        "share the home directory and /tmp/colima or /tmp/lima only. A file that does not exist on the Mac either says "
+        "the same.",
+        remedy=(
+            "ls -l {path} on the Mac; then in the machine: colima ssh, limactl shell default, rdctl shell.",
+            (
+                'colima start --edit: mounts: [{{location: "~", writable: true}}, {{location: /var/folders, '
+                "writable: true}}]. "
+                "Docker Desktop: Settings, Resources, File sharing."
+            ),
+            "Or let the program use a directory below the home: TMPDIR=$HOME/tmp.",
+        ),
+        reference="https://github.com/abiosoft/colima/blob/main/docs/FAQ.md",
+        rank=37,
+    ),
+    Entry(
+        code="vm-share-place-not-empty",
+        title="Lima cannot mount the Mac's directory: files are in its place already",
+        patterns=(r"fuse: mountpoint is not empty",),
+        verdict="the share was not mounted: the directory in the virtual machine where it belongs has files already",
+        cause="docker in the machine started containers with a restart policy before the share was there, and "
+        "made their "
+        "volumes' directories itself.",
+        remedy=(
+            (
+                "In the machine (colima ssh, limactl shell NAME): stop the containers, look at the files, move "
+                "them away; "
+                "start the machine again."
+            ),
+            (
+                "Later: colima start --mount-type virtiofs or 9p, which mount at boot; no restart: always for such "
+                "containers."
+            ),
+        ),
+        reference="https://github.com/abiosoft/colima/issues/63",
+        rank=38,
+    ),
 )

@@ -239,4 +239,25 @@ ENTRIES = (
         reference="https://docs.docker.com/reference/compose-file/deploy/",
         rank=57,
     ),
+    Entry(
+        code="engine-init-covered",
+        title="the small init of docker --init is not where the engine put it",
+        patterns=(
+            (
+                r"exec: \\*\"?(?P<path>/dev/init|/sbin/docker-init|/run/podman-init|/dev/shm/init)\\*\"?: stat "
+                r"[^\n]*no such "
+                r"file or directory"
+            ),
+        ),
+        verdict="the container should start with the engine's init at {path}, and a volume covers that place",
+        cause='--init (compose: init: true; default with "init": true in daemon.json) mounts a small init program at '
+        "/dev/init (docker before 19.03), /sbin/docker-init or /run/podman-init. A volume at /dev, /sbin or /run "
+        "hides it.",
+        remedy=(
+            "Without --init, or without the volume: --device or -v /dev/NAME:/dev/NAME instead of -v /dev:/dev.",
+            "Upgrade docker: since 19.03 it is /sbin/docker-init.",
+        ),
+        reference="https://github.com/home-assistant/core/issues/45946",
+        rank=30,
+    ),
 )

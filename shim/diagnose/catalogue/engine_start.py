@@ -97,7 +97,9 @@ ENTRIES = (
         verdict="this program (dockerd, or one that sets up a network) runs in a container that is not privileged, "
         "or not as root",
         cause="dockerd mounts file systems and writes iptables rules. A container without --privileged, a user who is "
-        "not root, and an unprivileged LXC without nesting do not allow it.",
+        "not root, and an unprivileged LXC without nesting do not allow it. Could not mount /sys/kernel/security "
+        "alone is a notice: "
+        "rootless docker and many outer containers have none, and dockerd goes on.",
         remedy=(
             (
                 "docker: docker run --privileged docker:dind (Compose: privileged: true; GitLab runner: privileged = "

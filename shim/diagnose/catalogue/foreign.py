@@ -59,7 +59,7 @@ ENTRIES = (
         "image-command-not-executable",
         "the command cannot be executed",
         rf"exec: \\?\"[^\"\n]*\\?\": (?:stat [^:\n]*: )?(?:{EACCES}|{EPERM}|is a directory)",
-        rf"(?:^|: )open executable: (?:{EACCES}|{EPERM})",
+        rf"(?:^|: )(?:open executable|exec /[^\s:]+): (?:{EACCES}|{EPERM}|is a directory)",
         rf"exec user process caused:? \\*\"?(?:{EACCES}|{EPERM})",
         r"the path `[^`\n]*` (?:is not a regular file|exists but it is not executable)",  # crun from 1.10 on
         remedy="chmod +x the command in the image, and +x for the container's user on every directory above it (NAS: "

@@ -188,7 +188,9 @@ ENTRIES = (
         ),
         verdict="the sysctl {key} cannot be set for this container",
         cause="A container can set only the sysctls of its own namespaces: net.* with a network namespace of its own, "
-        "kernel.shm*, kernel.msg*, kernel.sem and fs.mqueue.* with an IPC namespace of its own.",
+        "kernel.shm*, kernel.msg*, kernel.sem and fs.mqueue.* with an IPC namespace of its own, "
+        "kernel.domainname with a UTS "
+        "namespace and a newer runc.",
         remedy=(
             (
                 "Set it on the host instead: sysctl -w {key}=<value>, and remove it from the container: sysctls: "

@@ -232,4 +232,26 @@ ENTRIES = (
         reference="https://github.com/moby/buildkit/pull/6585",
         rank=20,
     ),
+    Entry(
+        code="namespaces-without-memory",
+        title="the kernel has no memory for new namespaces",
+        patterns=(r"failed to unshare (?:\w+ )?namespaces?: Cannot allocate memory",),
+        verdict="the kernel found no memory for the container's namespaces (ENOMEM), though the host may have "
+        "free memory",
+        cause="Each network, IPC and pid namespace needs kernel memory in large pieces: fragmented memory on a "
+        "host that "
+        "has run for long, namespaces that dead containers left behind, kernel memory limits of the engine's own "
+        "cgroup "
+        "on kernels 3.10 to 4.x.",
+        remedy=(
+            (
+                "dmesg | tail: page allocation failure? sync; echo 3 > /proc/sys/vm/drop_caches; echo 1 > "
+                "/proc/sys/vm/compact_memory; a reboot helps surely."
+            ),
+            "lsns | wc -l; docker ps -a: remove containers that restart all the time. Upgrade the kernel.",
+        ),
+        reference="https://github.com/moby/moby/issues/31037",
+        tell="dmesg | tail; cat /proc/buddyinfo; lsns | wc -l",
+        rank=12,
+    ),
 )

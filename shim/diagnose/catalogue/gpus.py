@@ -89,4 +89,29 @@ ENTRIES = (
         tell="uname -r (WSL2?); ls /dev/dxg /usr/lib/wsl/lib; nvidia-smi in WSL and in Windows",
         rank=40,
     ),
+    Entry(
+        code="nvidia-runtime-not-default",
+        title="a pod for GPUs runs without NVIDIA's runtime",
+        patterns=(
+            r"Failed to initialize NVML: could not load NVML library[^\n]*",
+            r"did you set the docker default runtime to `nvidia`",
+            r"If this is a GPU node, did you (?:set|configure) [^\n]*nvidia[^\n]*",
+        ),
+        verdict="NVIDIA's libraries are not in this container: the engine started it with plain runc",
+        cause="The device plugin and programs with GPUs need the driver's libraries, which only "
+        "nvidia-container-runtime "
+        "(or CDI) puts into a container. It is not installed, or not the default runtime, or the engine was not "
+        "restarted.",
+        remedy=(
+            "nvidia-ctk runtime configure --runtime=docker (or containerd, crio) --set-as-default; restart the engine.",
+            (
+                "Kubernetes: or runtimeClassName: nvidia in the pod. k3s, microk8s have a containerd configuration "
+                "of their "
+                "own: microk8s enable gpu."
+            ),
+            "A node without a GPU: nothing is wrong there.",
+        ),
+        reference="https://github.com/NVIDIA/k8s-device-plugin#prerequisites",
+        rank=40,
+    ),
 )

@@ -21,11 +21,7 @@ ENTRIES = (
                 r"try to raise "
                 r"your shared memory limit|DataLoader worker [^\n]*killed by signal: Bus error"
             ),
-            (
-                r"unable to (?:write to file|open shared memory object|resize file|allocate shared "
-                r"memory)[^\n]*(?:/torch_|shm)"
-                r"[^\n]*"
-            ),
+            (r"unable to (?:write to file|resize file|allocate shared memory)[^\n]*(?:/torch_|shm)[^\n]*"),
             r"the host /dev/shm or /tmp mount likely just ran out of space",
             (
                 r"(?:Creating shared memory in|Error while creating shared memory segment|posix_fallocate failed "

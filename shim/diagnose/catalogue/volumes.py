@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from shim.diagnose.entry import EACCES, EPERM, EROFS, Entry
 
+WRITTEN = r"/(?!sys/|proc/|dev/|run/(?:user|systemd|docker|containerd|crio|podman)|var/run/)[^'`\"\n:\u2019]*"
+
 ENTRIES = (
     Entry(
         code="volume-owner-not-changeable",
@@ -55,5 +57,39 @@ ENTRIES = (
         reference="https://docs.docker.com/reference/cli/docker/volume/create/",
         tell="docker volume inspect NAME; dmesg | tail; grep -E 'nfs|cifs' /proc/filesystems",
         rank=57,
+    ),
+    Entry(
+        code="volume-not-writable",
+        title="a program in the container may not write into a directory",
+        patterns=(
+            (
+                rf"mkdir: (?:cannot|can't) create directory [`'\"\u2018]?(?P<path>{WRITTEN})[`'\"\u2019]?: "
+                rf"(?P<reason>{EACCES}|{EROFS}|{EPERM})"
+            ),
+            (
+                rf"touch: (?:cannot touch [`'\"\u2018]?)?(?P<path2>{WRITTEN})[`'\"\u2019]?: "
+                rf"(?P<reason2>{EACCES}|{EROFS}|{EPERM})"
+            ),
+            rf"EACCES: permission denied, (?:mkdir|open|unlink|rename|scandir|copyfile|rmdir) '(?P<path3>{WRITTEN})'",
+            rf"(?:Permission|OS)Error: \[Errno (?:13|30)\] (?P<reason4>{EACCES}|{EROFS}): '(?P<path4>{WRITTEN})'",
+        ),
+        verdict="the program of the container may not write {path}",
+        cause="Permission denied: the volume's directory belongs to another user. docker makes a missing one as "
+        "root, and "
+        "images that do not run as root (Bitnami: 1001, group 0) write as their own number; NFS with root_squash and "
+        "SELinux (no :z) refuse root, too. Read-only: --read-only, :ro, or readOnlyRootFilesystem.",
+        remedy=(
+            (
+                "chown -R NUMBER {path}'s directory on the host (docker exec NAME id); rootless podman: podman "
+                "unshare chown, "
+                "or -v ...:U; Kubernetes: securityContext.fsGroup."
+            ),
+            "Or --user $(id -u):$(id -g), where the image allows it; a named volume takes the image's owner.",
+            "SELinux: -v ...:z. Read-only: a volume or --tmpfs for that directory.",
+        ),
+        reference="https://docs.docker.com/engine/storage/bind-mounts/",
+        tell="ls -ldn of the directory inside and outside; id in the container; ls -Z",
+        ours=False,
+        rank=59,
     ),
 )

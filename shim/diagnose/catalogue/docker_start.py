@@ -200,4 +200,46 @@ ENTRIES = (
         reference="https://linuxcontainers.org/incus/docs/main/reference/instance_options/",
         rank=40,
     ),
+    Entry(
+        code="userns-remap-conflict",
+        title="a container asks for what userns-remap does not allow",
+        patterns=(
+            (
+                r"(?:privileged mode is incompatible with user namespaces|cannot share the host[^\n]* when user "
+                r"namespaces are "
+                r"enabled)[^\n]*"
+            ),
+        ),
+        verdict="dockerd runs with userns-remap: privileged containers and the host's namespaces are not allowed in it",
+        cause="With userns-remap in daemon.json root of a container is an ordinary user of the host, so it cannot be "
+        "privileged or share the host's network, process or IPC namespace.",
+        remedy=(
+            (
+                "For that container alone: docker run --userns=host; compose, Nomad: userns_mode: host (with pid or "
+                "network_mode: host as well)."
+            ),
+            "Or leave privileged and network_mode: host out, or userns-remap for the whole daemon.",
+        ),
+        reference="https://docs.docker.com/engine/security/userns-remap/",
+        rank=44,
+    ),
+    Entry(
+        code="docker-options-conflict",
+        title="docker refuses two options together",
+        patterns=(r"[Cc]onflicting options: (?P<options>[^\n]+?)\.?$",),
+        verdict="docker does not take these options together: {options}",
+        cause="A container that shares the network of the host or of another container has that one's name, "
+        "ports, DNS and "
+        "links; one that shares a UTS namespace has its host name.",
+        remedy=(
+            (
+                "Leave out one of them: hostname, ports, dns, links or extra_hosts with network_mode: "
+                "container:NAME or "
+                "service:NAME (publish the ports there)."
+            ),
+        ),
+        reference="https://docs.docker.com/engine/network/",
+        ours=False,
+        rank=58,
+    ),
 )

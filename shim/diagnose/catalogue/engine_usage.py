@@ -5,7 +5,8 @@ from __future__ import annotations
 from shim.diagnose.entry import EACCES, EBUSY, EINVAL, ELOOP, ENODEV, ENOENT, EPERM, Entry
 
 LIMITS_OF_COMPOSE = (
-    r"(?:mem(?:ory)?|mem_?swap|cpus?|cpu_?set|pids|oom|blkio|ulimits|cgroup|deploy|shm|devices?|gpus|runtime|resources)"
+    r"(?:mem(?:ory)?|mem_?swap|cpus?|cpu_?set|pids|oom|blkio|ulimits|cgroup|deploy|shm|devices?|gpus|runtime|resources|"
+    r"storage)"
     r"(?:[-_.][\w.-]+)?"
 )
 

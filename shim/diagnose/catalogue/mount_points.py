@@ -70,10 +70,7 @@ ENTRIES = (
     Entry(
         code="mount-destination-relative",
         title="the destination of a mount does not begin with a slash",
-        patterns=(
-            r"mount destination (?P<path>[^\n]+?) (?:is )?not absolute",
-            r"invalid mount path: '(?P<path2>[^'\n]*)' mount path must be absolute",
-        ),
+        patterns=(r"mount destination (?P<path>[^\n]+?) (?:is )?not absolute",),
         verdict="the mount's destination {path} is not an absolute path, and this runtime refuses it",
         cause="runc 1.0.0-rc94 and rc95 (containerd.io 1.4.5, 1.4.6) refuse it; other versions take it from /. It "
         "comes from VOLUME in the image's Dockerfile, -v, or compose, often from a Windows path or a variable that is "

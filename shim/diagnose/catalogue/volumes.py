@@ -92,4 +92,57 @@ ENTRIES = (
         ours=False,
         rank=59,
     ),
+    Entry(
+        code="volume-syntax-not-understood",
+        title="docker cannot read what -v or volumes says",
+        patterns=(
+            r"invalid mount path: '(?P<path>[^'\n]*)' mount path must be\s+absolute",
+            r"(?P<path2>[^\s\"]+)\"? includes invalid characters for a local volume name",
+            r"invalid volume spec(?:ification)?:? ['\"](?P<path3>[^'\"\n]*)['\"]",
+            r"invalid mount target, must be an absolute path: (?P<path4>[^\n\"]*)",
+            r"Duplicate mount point: (?P<path5>\S+)",
+        ),
+        verdict="docker cannot take this for a volume: {path}",
+        cause="It is SOURCE:DESTINATION[:ro,z]; the destination begins with a slash. A source that does not is "
+        "the name of "
+        "a volume: ./data works in compose, and with docker run only from client 23 on. Git Bash, MSYS and the Docker "
+        "Toolbox turn paths round (C:\\data loses its backslashes, /data becomes C:/Program Files/Git/data), an empty "
+        "variable leaves one part out, and VOLUME in a Dockerfile with typographic quotes is taken literally.",
+        remedy=(
+            'Absolute: -v "$PWD/data:/data", or --mount type=bind,source="$PWD/data",target=/data.',
+            "Windows: //c/Users/me/data:/data or MSYS_NO_PATHCONV=1 in Git Bash; PowerShell: ${{PWD}}:/data.",
+            (
+                'compose: each destination once, quoted: "./data:/data"; docker compose config shows what it makes '
+                "of it."
+            ),
+        ),
+        reference="https://docs.docker.com/engine/storage/bind-mounts/",
+        ours=False,
+        rank=44,
+    ),
+    Entry(
+        code="container-size-not-limitable",
+        title="the size of a container or a volume cannot be limited on this file system",
+        patterns=(
+            r"--storage-opt is supported only for overlay over xfs with 'pquota' mount option",
+            r"--?storage-opt is not supported for \w+",
+            r"quota size requested(?: for volume)?,? but no quota support",
+            r"Storage option overlay2\.size (?:not supported|only supported)[^\n]*",
+        ),
+        verdict="docker cannot limit the size: the file system below its directory keeps no project quotas",
+        cause="--storage-opt size=, overlay2.size and volumes with size= work by project quotas: xfs mounted "
+        "with pquota. "
+        "ext4, btrfs, an xfs without that option, and containerd's image store cannot do it. It is no cgroup limit.",
+        remedy=(
+            (
+                "xfs: pquota (prjquota) in /etc/fstab for /var/lib/docker; a root file system needs rootflags=pquota "
+                "at boot "
+                "and a reboot: remounting is not enough. xfs_info: ftype=1."
+            ),
+            "Or leave size= out: limit a volume by a file system of its own, or --tmpfs /data:size=1g.",
+        ),
+        reference="https://docs.docker.com/reference/cli/docker/container/run/#storage-opt",
+        tell="findmnt -no FSTYPE,OPTIONS -T /var/lib/docker",
+        rank=44,
+    ),
 )

@@ -70,6 +70,12 @@ ENTRIES = (
                 rf"touch: (?:cannot touch [`'\"\u2018]?)?(?P<path2>{WRITTEN})[`'\"\u2019]?: "
                 rf"(?P<reason2>{EACCES}|{EROFS}|{EPERM})"
             ),
+            (
+                rf"(?:mkdir|open|chown|rename|unlink)\(\) \"(?P<path5>{WRITTEN})\" failed \((?:13|30|1): "
+                rf"(?P<reason5>{EACCES}|{EROFS}|{EPERM})\)"
+            ),
+            rf"\bunable to mkdir (?P<path6>\S+): (?P<reason6>{EACCES}|{EROFS})",
+            rf"\b(?:open|mkdir|rename|create) (?P<path7>{WRITTEN}): {EROFS}",
             rf"EACCES: permission denied, (?:mkdir|open|unlink|rename|scandir|copyfile|rmdir) '(?P<path3>{WRITTEN})'",
             rf"(?:Permission|OS)Error: \[Errno (?:13|30)\] (?P<reason4>{EACCES}|{EROFS}): '(?P<path4>{WRITTEN})'",
         ),

@@ -150,23 +150,6 @@ ENTRIES = (
         rank=44,
     ),
     Entry(
-        code="temporary-directory-closed",
-        title="runc may not write its temporary file",
-        patterns=(r"open /(?:tmp|var/tmp)/runc-process\d+: (?!too many|no space)(?P<reason>[^\n:]+)",),
-        verdict="docker exec cannot write the file for runc in /tmp: {reason}",
-        cause="containerd's shim writes what is to be executed to TMPDIR or /tmp. Read-only, permission denied: "
-        "/tmp is "
-        "not writable for root there (mode, SELinux, a snap). No such file: the directory was deleted by a "
-        "clean-up, or "
-        "TMPDIR of the service names one that is gone.",
-        remedy=(
-            "ls -ld /tmp (1777); mkdir -m 1777 /tmp; systemctl show containerd docker -p Environment | grep TMPDIR",
-            "Then restart containerd; containers that run keep the old TMPDIR until they are started again.",
-        ),
-        reference="https://github.com/containerd/containerd",
-        rank=45,
-    ),
-    Entry(
         code="swarm-task-unhealthy",
         title="Swarm ended a task because its health check failed",
         patterns=(r"dockerexec: unhealthy container|task: non-zero exit \(\d+\): [^\n]*unhealthy[^\n]*",),

@@ -106,7 +106,7 @@ ENTRIES = (
         patterns=(
             (
                 rf"(?:crun|runc|conmon|oci runtime|setns process)[^\n]*\bopen(?:at)?2? "
-                rf"[`'\"]?(?P<path>/dev/pts/\d{1, 6})[`'\"]?:"
+                rf"[`'\"]?(?P<path>/dev/pts/\d{{1,6}})[`'\"]?:"
                 rf" {ENOENT}"
             ),
         ),

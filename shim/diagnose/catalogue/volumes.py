@@ -151,4 +151,17 @@ ENTRIES = (
         tell="findmnt -no FSTYPE,OPTIONS -T /var/lib/docker",
         rank=44,
     ),
+    Entry(
+        code="tmpfs-mounted-read-only",
+        title="a read-only tmpfs is refused by an old runc",
+        patterns=(rf"mounting \\*\"tmpfs\\*\" to rootfs[^\n]*(?:: |caused:? \\*\")chmod (?P<path>/[^\n:]+): {EROFS}",),
+        verdict="runc mounted the tmpfs read-only and then could not set its mode",
+        cause="runc before 1.0 mounts with the option ro at once and changes the directory's mode afterwards.",
+        remedy=(
+            "Leave :ro out of --tmpfs; an empty read-only place: --tmpfs PATH:nr_blocks=1,nr_inodes=2.",
+            "Upgrade runc (containerd.io, docker).",
+        ),
+        reference="https://github.com/opencontainers/runc/issues/2246",
+        rank=36,
+    ),
 )

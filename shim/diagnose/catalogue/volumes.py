@@ -37,9 +37,9 @@ ENTRIES = (
         code="volume-not-mounted",
         title="docker cannot mount the file system of a volume",
         patterns=(
-            r"error while mounting volume (?:with options|'[^'\n]*')[^\n]*: (?P<reason>[a-z][^\n:]*?)\.?$",
-            r"failed to mount local volume: [^\n]*: (?P<reason2>[a-z][^\n:]*?)\.?$",
-            r"VolumeDriver\.Mount: (?P<reason3>[^\n]*)",
+            r"error while mounting volume (?:with options|'[^'\n]*')[^\n]*?: (?P<reason>[a-z][^\n:\"]*?)\.?(?:\"|$)",
+            r"failed to mount local volume: [^\n]*: (?P<reason2>[a-z][^\n:\"]*?)\.?(?:\"|$)",
+            r"VolumeDriver\.Mount: (?P<reason3>[^\n\"]*)",
         ),
         verdict="docker cannot mount the volume's file system: {reason}",
         cause="The local driver calls mount with exactly these options. Permission denied: the share's user, password "
@@ -47,7 +47,8 @@ ENTRIES = (
         "NFS, or vers=; no such device: the kernel has no nfs or cifs (old NAS, linux-modules-extra "
         "is missing), or the type is a FUSE file system. Host is down: the server does not speak this vers= of "
         "SMB. Exit "
-        "status: a plugin's; its log says more. Unprivileged containers (LXC) cannot "
+        "status: a plugin's; its log says more. No such volume: the plugin has none of this name. Unprivileged "
+        "containers (LXC) cannot "
         "mount network file systems at all.",
         remedy=(
             "Try it on the host: mount -t <type> -o <options> <device> /mnt; dmesg | tail has the server's answer.",

@@ -6,6 +6,23 @@ from shim.diagnose.entry import Entry
 
 ENTRIES = (
     Entry(
+        code="shim-oom-score-too-high",
+        title="containerd gives its shim an OOM score above the highest",
+        patterns=(r"set shim OOM score: write /proc/\d+/oom_score_adj: invalid argument",),
+        verdict="containerd asks for an oom_score_adj of 1001 for its shim: it adds 1 to its own, which is 1000 "
+        "already",
+        cause="Kubernetes gives 1000 to pods without requests (BestEffort), so docker:20.10-dind there meets "
+        "this bug of "
+        "containerd before 1.3.10 and 1.4.4.",
+        remedy=(
+            "A newer docker:dind (containerd 1.4.4 or later).",
+            "Or give the dind container requests of cpu and memory, which make its score lower than 1000.",
+        ),
+        reference="https://github.com/containerd/containerd/issues/4837",
+        tell="cat /proc/$(pidof containerd)/oom_score_adj; containerd --version",
+        rank=40,
+    ),
+    Entry(
         code="engine-parts-differ",
         title="dockerd, containerd and the shim are of different versions",
         patterns=(

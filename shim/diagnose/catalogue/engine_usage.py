@@ -53,6 +53,25 @@ ENTRIES = (
         rank=59,
     ),
     Entry(
+        code="compose-deploy-ignored",
+        title="docker-compose 1.x leaves out the deploy section",
+        patterns=(
+            r"The following deploy sub-keys are not supported and have been ignored: (?P<keys>[^\n]+)",
+            r"Some services \((?P<services>[^)\n]*)\) use the 'deploy' key, which will be ignored",
+            r"Compose does not support 'deploy' configuration",
+        ),
+        verdict="docker-compose ignores deploy, or a part of it, so these limits are not set: {keys}",
+        cause="docker-compose 1.x takes limits from deploy.resources only with --compatibility (1.20 and later), and "
+        "1.27 and later take limits but no cpus reservation: the engine has none outside Swarm.",
+        remedy=(
+            "Use docker compose (v2), which sets deploy.resources; or docker-compose --compatibility up.",
+            "Or format 2.4 with mem_limit, cpus and cpu_shares instead of deploy.",
+        ),
+        reference="https://docs.docker.com/reference/compose-file/deploy/",
+        tell="docker inspect NAME --format '{{{{.HostConfig.Memory}}}} {{{{.HostConfig.NanoCpus}}}}': 0 is no limit",
+        rank=57,
+    ),
+    Entry(
         code="gpu-not-offered",
         title="the engine does not know the GPU that the container asks for",
         patterns=(

@@ -6,6 +6,24 @@ from shim.diagnose.entry import Entry
 
 ENTRIES = (
     Entry(
+        code="nvidia-hook-process-hidden",
+        title="NVIDIA's hook does not see the container's process",
+        patterns=(
+            r"nvidia-container-cli[\w.]*: container error: stat failed: /proc/(?P<pid>\d+): no such file or directory",
+        ),
+        verdict="NVIDIA's hook cannot see the container's process {pid} in /proc",
+        cause="The hook gives up root (user = in its config) and looks into /proc. hidepid= hides the process "
+        "there from "
+        "all but its owner and the group gid=; or the container's process had ended already.",
+        remedy=(
+            'user = "root:root" under [nvidia-container-cli] in /etc/nvidia-container-runtime/config.toml.',
+            "Or mount -o remount,hidepid=0 /proc.",
+        ),
+        reference="https://github.com/NVIDIA/nvidia-docker/issues/645",
+        tell="grep ' /proc ' /proc/mounts: hidepid?",
+        rank=40,
+    ),
+    Entry(
         code="nvidia-hook-not-direct",
         title="NVIDIA's hook was called without NVIDIA's runtime",
         patterns=(

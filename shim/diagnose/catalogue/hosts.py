@@ -13,6 +13,7 @@ ENTRIES = (
             r"error while creating mount source path '(?P<source>[^'\n]*)': mkdir [^\n]*: " + EROFS,
             r"creat(?:e|ing) (?:bind )?(?:mount|volume)[^\n]* source(?: path)? "
             r"[`'\"](?P<source2>[^`'\"\n]*)[`'\"]: [^\n]*" + EROFS,
+            r"\b[a-z0-9]{12}: mkdir (?P<source3>/[^\n:]*): " + EROFS,  # a task of docker service create
         ),
         verdict="docker cannot create {source}: the place is read-only for the daemon",
         cause="The daemon does not see the same file system as you. Docker from a snap is confined to /home, /media "

@@ -35,7 +35,7 @@ ENTRIES = (
             rf"(?<!\b[clrm][nmpsv]: )\bcannot stat `(?P<source6>/[^`\n]*)`: {ENOENT}",  # crun from 1.10 on
         ),
         verdict="the source of a mount does not exist: {source}",
-        cause="A bind mount needs a source that exists before the container starts (ENOENT).",
+        cause="A bind mount needs a source that exists where the engine is: a snap, a VM or dind sees other files.",
         remedy=("mkdir -p {source}, or correct the path of the volume",),
         reference=SPEC,
         confirm=look.missing_component,

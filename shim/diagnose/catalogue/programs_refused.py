@@ -6,6 +6,24 @@ from shim.diagnose.entry import EACCES, EBUSY, ENOENT, EPERM, Entry
 
 ENTRIES = (
     Entry(
+        code="runner-oom-score-notice",
+        title="GitHub's runner may not set the OOM score of its steps",
+        patterns=(
+            r"Failed to update oom_score_adj for PID: (?P<pid>\d+)",
+            r"Access to the path '/proc/(?P<pid2>\d+)/oom_score_adj' is denied",
+        ),
+        verdict="a notice: the runner may not set oom_score_adj of process {pid}, and goes on without it",
+        cause="The runner gives its steps a score of 500. Inside a pod with a higher score (BestEffort: 1000) "
+        "that would "
+        "lower it, which needs CAP_SYS_RESOURCE. The job failed for another reason.",
+        remedy=(
+            "Explain the job's own error; with containerMode kubernetes it stands in the log of the job's pod.",
+            "To be rid of the notice: requests and limits on the runner's pod, or PIPELINE_JOB_OOMSCOREADJ=1000.",
+        ),
+        reference="https://github.com/actions/actions-runner-controller/issues/3132",
+        rank=82,
+    ),
+    Entry(
         code="tracing-not-allowed",
         title="a program in the container may not trace or measure processes",
         patterns=(

@@ -76,7 +76,7 @@ ENTRIES = (
                 rf"(?P<reason5>{EACCES}|{EROFS}|{EPERM})\)"
             ),
             rf"\bunable to mkdir (?P<path6>\S+): (?P<reason6>{EACCES}|{EROFS})",
-            rf"\b(?:open|mkdir|rename|create) (?P<path7>{WRITTEN}): {EROFS}",
+            rf"(?<!': )(?<!\w{{12}}: )\b(?:open|mkdir|rename|create) (?P<path7>{WRITTEN}): {EROFS}",
             rf"EACCES: permission denied, (?:mkdir|open|unlink|rename|scandir|copyfile|rmdir) '(?P<path3>{WRITTEN})'",
             rf"(?:Permission|OS)Error: \[Errno (?:13|30)\] (?P<reason4>{EACCES}|{EROFS}): '(?P<path4>{WRITTEN})'",
         ),

@@ -165,6 +165,16 @@ ENTRIES = (
         rank=44,
     ),
     Entry(
+        code="swarm-error-cut-short",
+        title="docker service ps shows only the beginning of the error",
+        patterns=(r"\b(?:Rejected|Failed|Shutdown|Preparing) [^\n]* ago\s+\"(?P<words>[^\"\n]{5,})\u2026\"",),
+        verdict="docker service ps cut the error short: {words} ...",
+        cause="The table shows 30 characters of it. The whole text names the task's real failure.",
+        remedy=("docker service ps --no-trunc SERVICE, or docker inspect TASK; explain what stands there.",),
+        reference="https://github.com/moby/moby/issues/25951",
+        rank=75,
+    ),
+    Entry(
         code="mount-without-memory",
         title="the kernel has no memory for another mount",
         patterns=(mounting(r"[^\"`\\\n]*", ENOMEM),),

@@ -30,7 +30,7 @@ ENTRIES = (
             mounted(rf"/{ANY}", rf"(?:stat [^\n]*|[^\n]*bindmount source[^\n]*): {ENOENT}"),
             rf"error stat'ing file `(?P<source2>/[^`\n]*)`: {ENOENT}",
             rf"\bstatfs (?P<source3>/(?!sys/fs/cgroup)[^\n:]*): {ENOENT}",
-            r"bind source path does not exist: (?P<source4>/[^\n]*)",
+            r"bind (?:source path does not exist|mount source, source path not found): (?P<source4>/[^\n\"]*)",
             rf"failed to fulfil mount request: open (?P<source5>/[^\n:]*): {ENOENT}",  # runc from 1.2 on
             rf"(?<!\b[clrm][nmpsv]: )\bcannot stat `(?P<source6>/[^`\n]*)`: {ENOENT}",  # crun from 1.10 on
         ),

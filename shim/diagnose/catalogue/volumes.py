@@ -108,6 +108,7 @@ ENTRIES = (
             r"invalid volume spec(?:ification)?:? ['\"](?P<path3>[^'\"\n]*)['\"]",
             r"invalid mount target, must be an absolute path: (?P<path4>[^\n\"]*)",
             r"Duplicate mount point: (?P<path5>\S+)",
+            r"invalid volume mount source, must not be an absolute path(?:: (?P<path6>\S+))?",
         ),
         verdict="docker cannot take this for a volume: {path}",
         cause="It is SOURCE:DESTINATION[:ro,z]; the destination begins with a slash. A source that does not is "

@@ -175,6 +175,22 @@ ENTRIES = (
         rank=75,
     ),
     Entry(
+        code="layer-name-taken",
+        title="docker has a mount of this name already",
+        patterns=(r"mount already exists with name",),
+        verdict="docker has a layer mounted under the name that the new container or mount asks for",
+        cause="A container that was created only in part (a crash, a power cut, two starts at once) left its "
+        "layer, and "
+        "docker's list of layers knows it still. With docker 28: one image is mounted twice (--mount type=image).",
+        remedy=(
+            "Restart the engine; docker container prune removes what was left. Then start again.",
+            "type=image twice: name the image by its digest the second time, or use a newer docker.",
+        ),
+        reference="https://github.com/moby/moby/issues/50122",
+        tell="docker ps -a: containers in the state Created or Dead?",
+        rank=57,
+    ),
+    Entry(
         code="mount-without-memory",
         title="the kernel has no memory for another mount",
         patterns=(mounting(r"[^\"`\\\n]*", ENOMEM),),

@@ -75,6 +75,8 @@ ENTRIES = (
             r"only supports? cgroups? ?v(?:ersion )?1[^\n]*|(?:requires|needs) cgroups? ?v(?:ersion )?1\b[^\n]*",
             r"Can't set cgroup permission on the host for [^\n]*",
             r"Expected cgroup file not found[^\n]*",
+            r"Can not mount cpuset cgroup\. Probably cgroup support is missing[^\n]*",
+            r"cannot access '/sys/fs/cgroup/\*/[^\n]*",
             (
                 rf"\b(?:cat|head|tail|grep|awk|sed|wc|ls|stat|more): (?:can(?:no|')t (?:open|access|stat|read) )?"
                 rf"['\"]?(?P<path>{V1_HIERARCHY}[a-z_]+\.[\w.]+)['\"]?: {ENOENT}"

@@ -2,9 +2,48 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import Entry
+from shim.diagnose.entry import EINVAL, EPERM, Entry
 
 ENTRIES = (
+    Entry(
+        code="rootfs-parent-mount-not-found",
+        title="runc does not find the mount that holds the container's root",
+        patterns=(
+            r"Could not find parent mount of (?P<path>/[^\s\\\"]+)",
+            rf"preparing rootfs caused \\*\"{EINVAL}",
+        ),
+        verdict="runc does not find the mount under the container's root in /proc/self/mountinfo",
+        cause="In a chroot the directory / is no mount, so that nothing in mountinfo lies above the root. "
+        "Kernels before "
+        "5.8 also leave out a line of mountinfo now and then while other mounts change; runc 1.1.15 and later, "
+        "and 1.2, "
+        "do not read it for this.",
+        remedy=(
+            "In a chroot: mount --bind DIR DIR before chroot DIR, or pivot_root; then start the engine.",
+            "Otherwise start the container once more; upgrade runc.",
+        ),
+        reference="https://github.com/opencontainers/runc/pull/4417",
+        tell="grep ' / ' /proc/self/mountinfo: is there a line for / itself?",
+        rank=45,
+    ),
+    Entry(
+        code="parent-mount-locked",
+        title="runc may not change the mount under the container's root",
+        patterns=(rf"remount-private dst=(?P<path>[^\s,]+), flags=MS_PRIVATE: {EPERM}",),
+        verdict="runc may not make the mount under {path} private: a more privileged mount namespace made it",
+        cause="In a user namespace of its own the container's mounts from outside are locked, and their "
+        "propagation, too. "
+        "runc 1.1.15 and 1.2 and later try each directory upwards and stop at this error.",
+        remedy=(
+            (
+                "Put the container's root on a mount that is made in the same namespace, or mount --make-rprivate it "
+                "outside."
+            ),
+            "Or use crun, or a runc of before.",
+        ),
+        reference="https://github.com/opencontainers/runc/issues/5241",
+        rank=45,
+    ),
     Entry(
         code="limit-of-unjoined-controller",
         title="a limit is set for a controller in which the container has no cgroup",

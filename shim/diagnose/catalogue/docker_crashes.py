@@ -125,6 +125,7 @@ ENTRIES = (
         reference="https://github.com/moby/moby/issues/47757",
         tell="docker events --since 10m --filter container=NAME",
         rank=84,
+        last=True,
     ),
     Entry(
         code="client-config-not-readable",
@@ -145,5 +146,6 @@ ENTRIES = (
         ),
         reference="https://docs.docker.com/engine/install/linux-postinstall/",
         rank=82,
+        last=True,
     ),
 )

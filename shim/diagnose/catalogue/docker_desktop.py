@@ -57,6 +57,7 @@ ENTRIES = (
             r"The virtual machine could not be started because a required feature is not installed[^\n]*",
             r"Docker Desktop(?: is unable to start|[^\n]{0,60}unexpected(?:ly)? (?:WSL error|stopped))[^\n]*",
             r"The command 'docker' could not be found in this WSL [12] distro[^\n]*",
+            r"pipe.docker_engine_linux: The system cannot find the file specified",
         ),
         verdict="Docker Desktop's engine did not start in WSL or its virtual machine",
         cause="Virtualization is off in the firmware or taken by another hypervisor, Windows' feature Virtual Machine "
@@ -68,6 +69,25 @@ ENTRIES = (
             "Settings, Troubleshoot: Clean / Purge data deletes its images and volumes: at last.",
         ),
         reference="https://docs.docker.com/desktop/troubleshoot-and-support/troubleshoot/topics/",
+        ours=False,
+        rank=50,
+    ),
+    Entry(
+        code="emulated-program-crashed",
+        title="a program for another processor crashed in the emulation",
+        patterns=(r"qemu: uncaught target signal (?P<signal>\d+)", r"qemu: Unsupported syscall: \d+"),
+        verdict="the image is for another processor, and the program crashed in qemu's emulation of it",
+        cause="On an Apple chip or another ARM machine docker runs images for amd64 in qemu's user mode, which "
+        "does not "
+        "have all of the kernel's calls and processor's features: Java, Go, Node, databases and inotify fail in "
+        "it. More "
+        "memory does not help.",
+        remedy=(
+            "An image for this machine: docker pull --platform linux/arm64, or build it; FROM without --platform.",
+            "Docker Desktop on a Mac: Settings, General: Use Rosetta for x86_64/amd64 emulation.",
+        ),
+        reference="https://docs.docker.com/desktop/troubleshoot-and-support/troubleshoot/known-issues/",
+        tell="docker image inspect IMAGE --format '{{{{.Architecture}}}}'; uname -m",
         ours=False,
         rank=50,
     ),

@@ -173,6 +173,7 @@ ENTRIES = (
         remedy=("docker service ps --no-trunc SERVICE, or docker inspect TASK; explain what stands there.",),
         reference="https://github.com/moby/moby/issues/25951",
         rank=75,
+        last=True,
     ),
     Entry(
         code="layer-name-taken",

@@ -109,7 +109,7 @@ ENTRIES = (
             r"permission denied while trying to connect to the [Dd]ocker (?:daemon socket|API)[^\n]*",
             rf"(?:dial|connect)[^\n]*unix:?(?://)? ?(?P<path2>/\S*{SOCKET})[^\n]*(?:{ENOENT}|{ECONNREFUSED}|{EACCES})",
             r"cannot access containerd socket[^\n]*",
-            r"[Ee]rror during connect: [^\n]*docker_?[eE]ngine[^\n]*",
+            r"[Ee]rror during connect: [^\n]*docker\w*[eE]ngine[^\n]*",
             r"rootless containerd not running\?[^\n]*",
         ),
         verdict="the command does not reach the engine: it does not run, listens elsewhere, or you may not ask it",

@@ -22,6 +22,7 @@ ENTRIES = (
         ),
         reference="https://github.com/actions/actions-runner-controller/issues/3132",
         rank=82,
+        last=True,
     ),
     Entry(
         code="tracing-not-allowed",

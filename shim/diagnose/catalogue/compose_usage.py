@@ -63,6 +63,24 @@ ENTRIES = (
         last=True,
     ),
     Entry(
+        code="compose-volume-undefined",
+        title="a service of the Compose file names a volume that the file does not declare",
+        patterns=(
+            r"service \"(?P<service>[^\"\n]+)\" refers to undefined volume (?P<volume>[^\n:]+): invalid compose",
+        ),
+        verdict="the service {service} wants the volume {volume}, which the file does not declare",
+        cause="What does not begin with / or . is the name of a volume, and named volumes stand under volumes: "
+        "at the top "
+        "of the file. A path without ./ is taken for a name; a file that is meant to be added to another lacks them.",
+        remedy=(
+            "A directory: ./{volume}. A volume: volumes: at the top level, with {volume}: below it.",
+            "Both files: docker compose -f compose.yaml -f compose.dev.yaml up.",
+        ),
+        reference="https://docs.docker.com/reference/compose-file/volumes/",
+        ours=False,
+        rank=58,
+    ),
+    Entry(
         code="docker-api-version",
         title="the client and the engine have no common version of docker's API",
         patterns=(

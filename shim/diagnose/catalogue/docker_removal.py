@@ -28,6 +28,29 @@ ENTRIES = (
         rank=44,
     ),
     Entry(
+        code="removal-of-what-is-in-use",
+        title="docker does not remove what is still in use",
+        patterns=(
+            r"You cannot remove a (?P<what>running|paused|restarting) container (?P<name>[\w-]+(?:\.[\w-]+)*)",
+            r"remove (?P<name2>\S+): (?P<what2>volume is in use)",
+            r"removal of container (?P<name3>\S+) is (?P<what3>already in progress)",
+        ),
+        verdict="docker does not remove {name}: {what}",
+        cause="A running container is removed only with -f. A volume is in use as long as any container has it, "
+        "a stopped "
+        "one, too. A removal in progress is another command's, or one that hangs on a mount that is busy.",
+        remedy=(
+            "docker rm -f {name}; for a volume: docker ps -a --filter volume={name}, docker rm these, then the volume.",
+            (
+                "In progress for minutes: restart docker; grep -l {name} /proc/[0-9]*/mountinfo names who holds its "
+                "mounts."
+            ),
+        ),
+        reference="https://docs.docker.com/reference/cli/docker/container/rm/",
+        ours=False,
+        rank=58,
+    ),
+    Entry(
         code="storage-drivers-several",
         title="docker finds the data of several storage drivers and does not choose",
         patterns=(r"(?P<path>/\S+) contains several valid graphdrivers: (?P<drivers>[\w, ]+)",),

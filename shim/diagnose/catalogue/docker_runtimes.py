@@ -62,6 +62,39 @@ ENTRIES = (
         rank=44,
     ),
     Entry(
+        code="rlimit-soft-above-hard",
+        title="the soft limit of a ulimit is above its hard limit",
+        patterns=(
+            rf"error setting rlimit type (?P<number>\d+): {EINVAL}",
+            rf"setrlimit `(?P<name>RLIMIT_\w+)`: {EINVAL}",
+        ),
+        verdict="the kernel refuses the ulimit: its soft value is above its hard one (EINVAL)",
+        cause="soft and hard are mixed up, or only one of them was passed on: Compose 2.0 betas and nerdctl "
+        "before 0.14 "
+        "swapped them. Type 7 is nofile, 6 nproc, 8 memlock, 4 core, 3 stack.",
+        remedy=(
+            "--ulimit nofile=SOFT:HARD with SOFT no more than HARD; compose: soft: and hard:; or one number for both.",
+            "Upgrade nerdctl (0.14) or Compose.",
+        ),
+        reference="https://github.com/containerd/nerdctl/issues/586",
+        rank=45,
+    ),
+    Entry(
+        code="ulimit-without-name",
+        title="a default ulimit of docker has no name",
+        patterns=(r"wrong rlimit value: RLIMIT_(?![A-Z])",),
+        verdict="a ulimit of the container has no name",
+        cause="default-ulimits in /etc/docker/daemon.json wants the name twice: as the key, and as Name inside.",
+        remedy=(
+            (
+                '"default-ulimits": {{"nofile": {{"Name": "nofile", "Soft": 10000, "Hard": 10000}}}}; restart docker, '
+                "and make the container again."
+            ),
+        ),
+        reference="https://github.com/docker/for-linux/issues/450",
+        rank=45,
+    ),
+    Entry(
         code="sysbox-not-running",
         title="the services of sysbox do not run",
         patterns=(

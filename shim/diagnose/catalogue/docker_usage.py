@@ -143,6 +143,7 @@ ENTRIES = (
                 r"mounting \\*\"[^\"\n]*/containers/[0-9a-f]{12,}/(?:resolv\.conf|hosts|hostname)\\*\" to rootfs"
                 rf"[^\n]* at \\*\"(?P<destination>[^\"\\\n]*)\\*\"(?:: | caused:? \\*\"?)[^\n]*{EROFS}"
             ),
+            rf"open /\S*/(?:rootfs|merged)(?P<destination2>/etc/(?:resolv\.conf|hosts|hostname)): {EROFS}",
         ),
         verdict="the engine cannot put {destination} into the container: a read-only volume lies over /etc",
         cause="docker mounts its own resolv.conf, hosts and hostname over files in the container's /etc, and "

@@ -100,6 +100,23 @@ ENTRIES = (
         rank=59,
     ),
     Entry(
+        code="copy-into-read-only",
+        title="docker cp does not copy into what is read-only",
+        patterns=(
+            r"(?P<what>container rootfs) is marked read-only",
+            r"(?P<what2>mount point \S+) is marked read-only",
+        ),
+        verdict="docker cp copies nothing: {what} is read-only",
+        cause="The container was made with --read-only, or the place is a volume with :ro. docker looks only at the "
+        "container's root where a writable volume lies below it.",
+        remedy=(
+            "Copy into a volume through the host or another container, or make the container without --read-only.",
+        ),
+        reference="https://docs.docker.com/reference/cli/docker/container/cp/",
+        ours=False,
+        rank=57,
+    ),
+    Entry(
         code="volume-syntax-not-understood",
         title="docker cannot read what -v or volumes says",
         patterns=(

@@ -37,7 +37,10 @@ ENTRIES = (
         code="compose-option-unknown",
         title="this version of Compose, or of the file's format, does not know an option about limits",
         patterns=(
-            rf"{LIMITS_OF_COMPOSE} Additional propert(?:y|ies) [^\n]* (?:is|are|were) (?:not allowed|unexpected)[^\n]*",
+            (
+                rf"{LIMITS_OF_COMPOSE}(?: value)? Additional propert(?:y|ies)(?: [^\n]*)? (?:is|are|were) (?:not "
+                rf"allowed|unexpected)[^\n]*"
+            ),
             rf"Unsupported config option for (?:services\.)?\S+ ?:? '{LIMITS_OF_COMPOSE}'",
         ),
         verdict="Compose refuses the file: it does not know one of the options about limits there",

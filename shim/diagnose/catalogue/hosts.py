@@ -144,8 +144,10 @@ ENTRIES = (
             r"the configured user limit \(\d+\) on the number of inotify (?:instances|watches) has been reached",
             rf"inotify_(?:add_watch|init)[^\n]*(?:{ENOSPC}|{EMFILE})",
             rf"[Ff]ailed to (?:add|create|initialize) inotify[^\n]*(?:{ENOSPC}|{EMFILE})",
+            r"System limit for number of file watchers reached|\bwatch \S+ EMFILE\b",
+            r"^Error: Too many open files$(?=\s+Job for \S+ (?:canceled|failed))",
         ),
-        verdict="cannot create another file watch: the user's limit of inotify instances is reached",
+        verdict="cannot create another file watch: the user's limit of inotify instances or watches is reached",
         cause="The kernel counts inotify instances and watches per user, over all containers. The limit of open files "
         "is a different one.",
         remedy=(

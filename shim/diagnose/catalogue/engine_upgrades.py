@@ -4,7 +4,33 @@ from __future__ import annotations
 
 from shim.diagnose.entry import Entry
 
+PROGRAM = r"(?:docker-?)?(?:runc|containerd(?:-shim[\w-]*)?|dockerd?|crun|conmon|podman|buildkitd|nvidia-container-\w+)"
+
 ENTRIES = (
+    Entry(
+        code="engine-library-differs",
+        title="a library that runc or the engine needs is missing or too old",
+        patterns=(
+            rf"(?P<name>{PROGRAM}): symbol lookup error: [^\n]*undefined symbol: (?P<symbol>\w+)",
+            (
+                rf"(?P<name2>{PROGRAM}): error while loading shared libraries: (?P<symbol2>[^\s:]+): "
+                rf"(?![^\n]*permission denied)"
+            ),
+            rf"version `(?P<symbol3>GLIBC_[\d.]+)' not found \(required by (?:\S*/)?(?P<name3>{PROGRAM})\)",
+        ),
+        verdict="{name} does not start: it was built for another version of a library ({symbol})",
+        cause="A program from a tar archive (cri-containerd-*.tar.gz, docker's static files) or of another "
+        "distribution "
+        "was put over the package's. seccomp_*: libseccomp before 2.4 or 2.5. The engine then says only that runc gave "
+        "no answer (status 127).",
+        remedy=(
+            "Upgrade libseccomp (2.5 or later), or take the statically linked runc of its releases.",
+            "Or one source for all: containerd.io and docker-ce of docker.com, or the distribution's packages.",
+        ),
+        reference="https://github.com/containerd/containerd/issues/6576",
+        tell="which -a runc containerd; ldd $(command -v runc); runc --version",
+        rank=40,
+    ),
     Entry(
         code="shim-oom-score-too-high",
         title="containerd gives its shim an OOM score above the highest",

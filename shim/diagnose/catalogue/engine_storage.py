@@ -61,7 +61,7 @@ ENTRIES = (
             ),
             r"layer in lower level storage driver not accounted for|can't stat (?:\(or find\?\) )?lower layer[^\n]*",
             r"(?:layer|image|container) (?:content modified|data item (?:is missing|has incorrect size))",
-            r"panic: (?:invalid page type|page \d+ already freed)[\s\S]*?(?:podman|libpod)[\s\S]*?bbolt",
+            r"panic: (?:invalid page type|page \d+ already freed)[\s\S]{0,4000}?(?:podman|libpod)",
         ),
         verdict="the engine's storage is damaged: a layer or link that it has noted is not there",
         cause="A crash, a kill or a full disk during a pull or removal, two engines on one storage (an older podman, "

@@ -33,6 +33,7 @@ ENTRIES = (
             r"[Uu]nable to enable DIRECT ACCESS FILTERING[^\n]*",
             r"failed to (?:create (?:endpoint [^\n]*)?|add )(?:bridge|the host)[^\n]*operation not supported",
             r"Failed to (?:program|create) (?:NAT|FILTER)[^\n]*",
+            r"failed to set MTU on host interface[^\n]*|failed to make veth pair: operation not supported",
             r"[Cc]ould not find (?:a )?available,? non-overlapping IPv4 address pool[^\n]*",
         ),
         verdict="the engine cannot set up its network: iptables or the bridge fails on this host",

@@ -110,7 +110,7 @@ def creating(file: str) -> str:
 
 def mounted(source: str, problem: str) -> str:
     """Match runc's report of `problem` (a regex) while mounting `source`, all versions; groups as for `mounting`."""
-    target = r"to rootfs(?: \\*\"[^\"\n]*\")? at \\*\"(?P<destination>[^\"\\\n]*)\\*\""
+    target = r"to rootfs(?:(?: \\*\"[^\"\n]*\")? at)? \\*\"(?P<destination>[^\"\\\n]*)\\*\""
     return rf"\bmounting \\*\"(?P<source>{source})\\*\" {target}(?:: | caused:? \\*\"?){problem}"
 
 

@@ -92,7 +92,10 @@ ENTRIES = (
             r"AppArmor detection and --privileged mode might break|Could not mount /sys/kernel/security\.",
             rf"failed to start daemon: Error initializing network controller[^\n]*(?:{EACCES}|{EPERM})",
             rf"failed to mount (?:overlay|overlayfs): (?:{EPERM}|{EACCES})",
-            rf"ip6?tables[^\n]*(?:{EACCES} \(you must be root\)|Could not fetch rule set generation id: {EACCES})",
+            (
+                rf"(?:ip6?tables|IPTCError:)[^\n]*(?:{EACCES} \(you must be root\)|Could not fetch rule set "
+                rf"generation id: {EACCES})"
+            ),
         ),
         verdict="this program (dockerd, or one that sets up a network) runs in a container that is not privileged, "
         "or not as root",
@@ -214,5 +217,34 @@ ENTRIES = (
         reference="https://github.com/docker/for-linux/issues/834, https://github.com/docker/for-linux/issues/591",
         tell="uname -r: before 3.17?",
         offer=1,
+    ),
+    Entry(
+        code="kernel-options-listed-missing",
+        title="a check of the kernel lists options that containers need as missing",
+        patterns=(
+            (
+                r"^[- ]*CONFIG_(?P<name>(?:PID|IPC|NET|UTS|USER)_NS|NAMESPACES|CGROUP\w*|CPUSETS|MEMCG\w*|VETH)[: "
+                r"]+\[?missing"
+            ),
+            r"^Cgroup (?P<name2>device|sched|cpu account|memory controller|cpuset|v1 freezer controller): missing",
+            r"^Cgroup namespace: CONFIG_CGROUP_NS ?missing",
+            r"^- cgroup hierarchy:? \[?nonexistent\?\?",
+        ),
+        verdict="the check found that this kernel lacks options for containers, or that no cgroups are mounted",
+        cause="check-config.sh and lxc-checkconfig read the options with which the kernel was built. Without "
+        "CGROUP_DEVICE "
+        "(on cgroup2: CGROUP_BPF), PID_NS, IPC_NS or MEMCG no engine starts, or limits do nothing; others are needed "
+        "for single features. lxc-checkconfig of old versions names options that new kernels do not have (CGROUP_NS).",
+        remedy=(
+            "Build or install a kernel with the options (OpenWrt: make menuconfig, Global build settings, Kernel).",
+            "nonexistent: mount cgroups (the package cgroupfs-mount, or mount -t cgroup2 none /sys/fs/cgroup).",
+            (
+                "A device whose kernel cannot be replaced: a virtual machine, or programs without an engine (proot, "
+                "chroot)."
+            ),
+        ),
+        reference="https://github.com/moby/moby/blob/master/contrib/check-config.sh",
+        tell="cat /proc/cgroups /sys/fs/cgroup/cgroup.controllers; zgrep -E 'CGROUP|_NS=' /proc/config.gz",
+        rank=70,
     ),
 )

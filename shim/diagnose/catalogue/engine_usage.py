@@ -17,6 +17,7 @@ ENTRIES = (
         patterns=(
             rf"error creating overlay mount to [^\n]*: (?:{ELOOP}|{EBUSY}|{EINVAL}|{ENOENT}|{ENODEV}|{EPERM}|{EACCES})",
             r"error creating (?:aufs|zfs|btrfs) mount to [^\n]*",
+            r"rootfs \(\\*\"[^\"\n]*/(?:docker|containers)[^\n]*/rootfs\\*\"\) does not exist",
             r"failed to mount rootfs component[^\n]*overlay[^\n]*",
         ),
         verdict="the engine cannot put the container's root file system together from its layers",

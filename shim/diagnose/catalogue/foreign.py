@@ -50,6 +50,7 @@ ENTRIES = (
         "the command does not exist in the image",
         r"exec: \\?\"(?!criu)[^\"\n]*\\?\": (?:executable file not found|stat [^\n]*" + ENOENT + ")",
         r"executable file `[^`\n]*` not found",
+        r"Container command (?:'[^'\n]*' )?not found or does not exist",  # docker 1.9 to 1.11
         r"(?<!/)\bexec(?:ve)? (?!container)\S+: " + ENOENT,
         r"exec (?:user|container) process (?:\([^)\n]*\) )?(?:`[^`\n]*`|caused:?)[: ]*\\*\"?" + ENOENT,
         remedy="Correct the command, or install it in the image. A file that is there lacks its interpreter (Windows "
@@ -61,6 +62,7 @@ ENTRIES = (
         rf"exec: \\?\"[^\"\n]*\\?\": (?:stat [^:\n]*: )?(?:{EACCES}|{EPERM}|is a directory)",
         rf"(?:^|: )(?:open executable|exec /[^\s:]+): (?:{EACCES}|{EPERM}|is a directory)",
         rf"exec user process caused:? \\*\"?(?:{EACCES}|{EPERM})",
+        r"Container command (?:'[^'\n]*' )?could not be invoked",  # docker 1.9 to 1.13
         r"the path `[^`\n]*` (?:is not a regular file|exists but it is not executable)",  # crun from 1.10 on
         remedy="chmod +x the command in the image, and +x for the container's user on every directory above it (NAS: "
         "an ACL). In every image: SELinux (install container-selinux; restorecon -R /usr/bin /var/lib/docker), or a "

@@ -132,4 +132,52 @@ ENTRIES = (
         reference="https://github.com/NVIDIA/k8s-device-plugin#prerequisites",
         rank=40,
     ),
+    Entry(
+        code="nvidia-device-unknown",
+        title="NVIDIA's hook knows no GPU of the name that it was given",
+        patterns=(
+            r"nvidia-container-cli[\w.]*:\s+device error: (?P<name>[^\s:]+): unknown device",
+            r"nvidia-container-cli[\w.]*:\s+device error: unknown device id: (?P<name2>[^\s\\]+)",
+        ),
+        verdict="this host has no GPU with the name {name}",
+        cause="--gpus device=, device_ids or NVIDIA_VISIBLE_DEVICES names an index or UUID that nvidia-smi -L does not "
+        "list: fewer GPUs than asked for, a card that was replaced or fell off the bus, another name for a MIG device "
+        "since driver 470 (MIG-UUID). no-gpu-has-...: the plugin that shares GPUs found none with enough free memory. "
+        "/var/run/nvidia-container-devices: a plugin passes devices as volumes, and the toolkit is not set to read "
+        "them.",
+        remedy=(
+            (
+                "nvidia-smi -L; write one of its indices or UUIDs; --gpus all. After a change of cards: make the "
+                "container "
+                "again."
+            ),
+            (
+                "Volumes: accept-nvidia-visible-devices-as-volume-mounts = true in "
+                "/etc/nvidia-container-runtime/config.toml."
+            ),
+        ),
+        reference="https://github.com/NVIDIA/nvidia-container-toolkit/issues/29",
+        tell="nvidia-smi -L; docker inspect NAME: DeviceRequests, and NVIDIA_VISIBLE_DEVICES under Env",
+        ours=False,
+        rank=44,
+    ),
+    Entry(
+        code="nvidia-imex-not-understood",
+        title="NVIDIA's hook does not know the IMEX channels that its wrapper passes",
+        patterns=(r"error parsing IMEX info: [^\n]*",),
+        verdict='nvidia-container-cli does not know the IMEX channels "all", which the toolkit gave it for an '
+        "old image",
+        cause="The first versions of nvidia-container-toolkit 1.17 took all as the default for images of the first "
+        "generation of CUDA images, and nvidia-container-cli knows numbers only.",
+        remedy=(
+            (
+                "Upgrade nvidia-container-toolkit and libnvidia-container-tools to 1.17.3 or later, both to the same "
+                "version."
+            ),
+            "Or set NVIDIA_IMEX_CHANNELS to an empty value for the container.",
+        ),
+        reference="https://github.com/NVIDIA/nvidia-container-toolkit/issues/797",
+        ours=False,
+        rank=44,
+    ),
 )

@@ -211,7 +211,8 @@ ENTRIES = (
             # What says that the driver is missing has an entry of its own.
             (
                 r"nvidia-container-cli[\w.]*:\s+(?P<kind>ldcache|requirement|detection|initialization|device) error: "
-                r"(?![^\n]*(?:driver not loaded|libnvidia-ml\.so|driver error|driver/library version))[^\n]+"
+                r"(?![^\n]*(?:unknown device|driver not loaded|libnvidia-ml\.so|driver error|driver/library "
+                r"version))[^\n]+"
             ),
         ),
         verdict="NVIDIA's hook failed with its own {kind} error, which is not about cgroups",

@@ -148,4 +148,54 @@ ENTRIES = (
         rank=82,
         last=True,
     ),
+    Entry(
+        code="copy-stumbles-over-mounts",
+        title="docker cp fails because of mounts that lie in each other",
+        patterns=(
+            r"Error response from daemon: openat (?P<path>[^\n:]+): no such device or address",
+            r"Error response from daemon: (?:re)?mount /\S+, flags: 0x[0-9a-f]+: invalid argument",
+        ),
+        verdict="docker cp could not mount the container's volumes once more, as it does for each copy",
+        cause="For a copy, dockerd mounts the volumes of the container a second time. It fails where one volume's "
+        "destination lies in another (-v /run:/x -v /run/docker.sock:/x/docker.sock; docker 29.5.1 to 29.8.1), and in "
+        "older versions where a volume with rslave or rshared has mounts below it: those stay, and more at each copy.",
+        remedy=(
+            "Copy without it: docker exec NAME cat FILE > here; docker exec -i NAME tar -xf - -C DIR < archive.tar",
+            (
+                "docker 29: upgrade past 29.8.1. Older ones: a volume without rslave, or not of /, /run or "
+                "/var/lib/docker."
+            ),
+            "Mounts that stayed: systemctl restart docker, or umount them (grep merged /proc/mounts).",
+        ),
+        reference="https://github.com/moby/moby/pull/53716, https://github.com/moby/moby/issues/38252",
+        rank=55,
+    ),
+    Entry(
+        code="client-may-not-read",
+        title="docker's client cannot read the files that it was given",
+        patterns=(
+            r"lstat (?P<path>/var/lib/snapd/void[^\s:]*)",
+            rf"Can(?:'|no)t add file (?P<path2>/[^\n:]+) to tar: (?:open|lstat) [^\n:]+: {EACCES}",
+            r"[Ee]rror checking context: '?(?:can'?t stat|no permission to read from) '?(?P<path3>[^'\n]*)'",
+            rf"^\S*\$? ?(?:sudo )?docker cp [^\n]*\n(?:lstat|stat|open) (?P<path4>[^\n:]+): (?:{ENOENT}|{EACCES})",
+        ),
+        verdict="the program docker, not the engine, cannot read or write {path}",
+        cause="docker build and docker cp read files as the user who calls them. docker from a snap, even with "
+        "sudo, sees "
+        "only the home directory of the caller, and there no hidden files; /tmp is one of its own. In a build, one "
+        "directory that is closed (a database's files) is enough.",
+        remedy=(
+            (
+                "ls -l the file as this user; in a build: name it in .dockerignore, or start the build in a smaller "
+                "directory."
+            ),
+            (
+                "Snap (which docker: /snap/bin): work below $HOME, or snap remove docker, and docker-ce or docker.io "
+                "with apt."
+            ),
+        ),
+        reference="https://github.com/canonical/docker-snap/issues/34",
+        tell="which docker; snap list docker; sudo -u USER cat the file",
+        rank=58,
+    ),
 )

@@ -57,6 +57,7 @@ ENTRIES = (
             rf"\bmounting [^\n]*(?:caused:? \\*\"?|flags: \S+: |flags=\S+: |data: [^\n:]*: ){ENOSPC}",
             rf"\bmount `[^`\n]*` to `[^`\n]*`: {ENOSPC}",
             rf"(?:remount|make mount private|set propagation)[^\n]*: {ENOSPC}",
+            rf"\bmount /[^\n]*, flags: 0x[0-9a-f]+: {ENOSPC}",  # docker cp
         ),
         verdict="the kernel makes no further mount: the namespace holds as many as fs.mount-max allows",
         cause="ENOSPC from mount(2) is not about a disk: a namespace may have 100000 mounts (fs.mount-max, Linux 4.9). "

@@ -21,7 +21,7 @@ ENTRIES = (
             rf"(?:storing blob to file|processing tar file|copying up|committing)[^\n]*{ENOSPC}",
             rf"write (?P<path2>/var/tmp/[^\s:]+): {ENOSPC}",
             r"lack of free space|[Nn]ot enough (?:free )?(?:disk )?space[^\n]*(?:storage|image|container)[^\n]*",
-            rf"{ENGINES}[^\n]*: {ENOSPC}",
+            rf"{ENGINES}(?![^\n]*, flags: 0x)[^\n]*: {ENOSPC}",
             r"Thin Pool has \d+ free (?:data|metadata) blocks which is less than",
         ),
         ambiguous=(r"At least one invalid signature was encountered",),

@@ -111,8 +111,8 @@ ENTRIES = (
     Entry(
         code="memory-not-counted",
         title="docker stats shows no memory at all: the memory controller is off",
-        patterns=(r"\b0 ?B / 0 ?B\s+(?:0\.00%|--|0%)",),
-        verdict="docker stats shows 0B / 0B: the host's memory controller is off, so no memory limit holds",
+        patterns=(r"\b0 ?B / (?:0 ?B\s+(?:0\.00%|--|0%)|[\d.]+ ?[GM]i?B\s+0\.00%)",),
+        verdict="docker stats shows no memory in use: the host's memory controller is off, so no memory limit holds",
         cause="Raspberry Pi OS, Debian on ARM and some vendors boot with the memory controller disabled. docker "
         "accepts mem_limit, warns once, and starts the container without it (inspect shows Memory: 0).",
         remedy=(

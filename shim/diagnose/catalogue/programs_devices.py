@@ -89,4 +89,27 @@ ENTRIES = (
         ours=False,
         rank=58,
     ),
+    Entry(
+        code="dev-mem-refused",
+        title="a program in the container may not use /dev/mem",
+        patterns=(
+            r"No access to /dev/mem\.[^\n]*",
+            r"initPeripherals: mmap \w+ failed[^\n]*",
+            r"(?:[Cc]an(?:'|no)t|[Ff]ailed to|[Uu]nable to) (?:open|mmap) /dev/mem\b[^\n]*",
+        ),
+        verdict="the program wants the memory of the machine (/dev/mem), which containers do not have",
+        cause="Libraries for GPIO (RPi.GPIO, pigpio, wiringPi) and firmware tools map registers. It needs the device, "
+        "CAP_SYS_RAWIO, and a kernel that permits it: CONFIG_STRICT_DEVMEM and lockdown forbid it even to a privileged "
+        "container.",
+        remedy=(
+            (
+                "GPIO alone: --device /dev/gpiomem (Pi 5: /dev/gpiomem0), or a library on /dev/gpiochip0 (libgpiod, "
+                "lgpio)."
+            ),
+            "Else --device /dev/mem --cap-add SYS_RAWIO, or --privileged; kernel command line: iomem=relaxed.",
+        ),
+        reference="https://github.com/joan2937/pigpio/issues/235",
+        tell="ls -l /dev/mem /dev/gpiomem* /dev/gpiochip*; cat /sys/kernel/security/lockdown; dmesg | tail",
+        rank=60,
+    ),
 )

@@ -47,6 +47,7 @@ from shim.diagnose.catalogue import (
     hosts,
     image_layers,
     io_net_devices,
+    judges,
     kernel_mounts,
     kubelet,
     kubelet_settings,
@@ -135,7 +136,7 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         (*programs_in_containers.ENTRIES, *programs_refused.ENTRIES, *programs_devices.ENTRIES),
     ),
     ("Settings of engines", engine_settings.ENTRIES),
-    ("Sandboxes", (*sandboxes.ENTRIES, *nspawn.ENTRIES, *apptainer.ENTRIES)),
+    ("Sandboxes", (*sandboxes.ENTRIES, *nspawn.ENTRIES, *apptainer.ENTRIES, *judges.ENTRIES)),
     ("LXC's start, step by step", lxc_start.ENTRIES),
     (
         "Podman's own files and networks",

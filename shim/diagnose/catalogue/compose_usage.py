@@ -140,4 +140,52 @@ ENTRIES = (
         rank=79,
         last=True,
     ),
+    Entry(
+        code="compose-plugin-missing",
+        title="docker has no command compose: its plugin is not installed",
+        patterns=(
+            r"unknown shorthand flag: '[df]' in -[df]\b",
+            r"docker: '(?:compose|buildx)' is not a docker command\.?",
+            r"docker: unknown command: docker (?:compose|buildx)",
+        ),
+        verdict="this docker has no plugin of that name, and takes the options for its own",
+        cause="docker compose is a plugin (docker-compose-plugin, docker-compose-v2, or part of Docker Desktop). "
+        "Without "
+        "it, docker reads -d or -f itself. sudo and other users do not see a plugin in ~/.docker/cli-plugins.",
+        remedy=(
+            (
+                "apt-get install docker-compose-plugin (Docker's packages) or docker-compose-v2 (Ubuntu's); dnf "
+                "install "
+                "docker-compose-plugin; macOS: brew install docker-compose, and cliPluginsExtraDirs in "
+                "~/.docker/config.json"
+            ),
+            "Or call docker-compose with a hyphen, if version 1 is what is installed.",
+        ),
+        reference="https://docs.docker.com/compose/install/linux/",
+        tell="docker info --format '{{json .ClientInfo.Plugins}}'; ls /usr/libexec/docker/cli-plugins "
+        "~/.docker/cli-plugins",
+        ours=False,
+        rank=57,
+    ),
+    Entry(
+        code="portainer-paths-not-on-host",
+        title="Portainer asks the engine for files that lie in Portainer's own volume",
+        patterns=(
+            r"mounting \\*\"(?P<path>/data/compose/\d+/[^\"\\\n]+)\\*\" to rootfs",
+            r"bind source path does not exist: (?P<path2>/data/compose/\d+/[^\s\"]+)",
+        ),
+        verdict="{path} is a path of Portainer's container, and the engine looks for it on the host",
+        cause="A stack from a repository is unpacked in Portainer's volume under /data/compose. A relative path of its "
+        "compose file becomes a path there; on the host nothing is there, and docker makes an empty directory.",
+        remedy=(
+            "Absolute paths of the host, or named volumes; configs: with content: in place of single files.",
+            (
+                "Or give host and Portainer the same path: docker run ... -v /data:/data for Portainer. Its Business "
+                "Edition has relative path volumes."
+            ),
+            "Remove the directory that docker made before the next try.",
+        ),
+        reference="https://github.com/portainer/portainer/issues/2368",
+        rank=39,
+    ),
 )

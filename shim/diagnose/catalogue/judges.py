@@ -13,19 +13,13 @@ ENTRIES = (
         patterns=(
             rf"Failed to create control group (?P<path>{V1_BOX}/box-\d+[^\s:]*): {ENOENT}",
             rf"Cannot write (?P<path2>{V1_BOX}/box-\d+/[^\s:]+): {ENOENT}",
-            rf"mkdir\('(?P<path3>{V1_BOX}/[^'\n]*NSJAIL[^'\n]*)'[^\n]*failed: {ENOENT}",
         ),
         verdict="the sandbox cannot use {path}: it works with v1, and this host has no such hierarchy",
-        cause="isolate before 2.0 (Judge0 1.13, CMS 1.4) and nsjail without --use_cgroupv2 know v1 alone. The "
-        "host boots "
-        "with cgroup2, or its v1 lacks the memory controller (cgroup_enable=memory on Debian; from Linux 6.11 "
-        "on, a kernel "
-        "built without CONFIG_MEMCG_V1).",
+        cause="isolate before 2.0 (Judge0 1.13, CMS 1.4) knows v1 alone. The host boots with cgroup2, or its v1 "
+        "lacks the "
+        "memory controller (cgroup_enable=memory on Debian; from Linux 6.11 on, a kernel without CONFIG_MEMCG_V1).",
         remedy=(
-            (
-                "isolate 2 with its service: systemctl enable --now isolate; a CMS that uses it. nsjail: "
-                "--use_cgroupv2 --cgroupv2_mount DIR"
-            ),
+            "isolate 2 with its service (systemctl enable --now isolate), and a CMS that uses it.",
             (
                 "Judge0: on the host's kernel command line systemd.unified_cgroup_hierarchy=0 (systemd 256, 257: and "
                 "SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1; 258 has no v1 any more), reboot; workers privileged: true."
@@ -91,6 +85,69 @@ ENTRIES = (
         ),
         reference="https://www.domjudge.org/docs/manual/main/install-judgehost.html",
         tell="cat /proc/cmdline; grep memory /proc/cgroups; ls /sys/fs/cgroup/memory/memory.memsw.limit_in_bytes",
+        rank=31,
+    ),
+    Entry(
+        code="nsjail-parent-missing",
+        title="nsjail's parent cgroup does not exist",
+        patterns=(rf"mkdir\('(?P<path>/sys/fs/cgroup/[^'\n]*/NSJAIL\.\d+)'[^\n]*failed: {ENOENT}",),
+        verdict="nsjail cannot make {path}: the cgroup above it does not exist",
+        cause="On v1, nsjail makes one cgroup for each jail below a parent that somebody else must have made "
+        "(/sys/fs/cgroup/memory/NSJAIL; cgroup_mem_parent, cgroup_pids_parent, cgroup_cpu_parent name another). "
+        "On a host "
+        "with cgroup2 alone the whole hierarchy is missing.",
+        remedy=(
+            "v1: mkdir /sys/fs/cgroup/memory/NSJAIL (pids, cpu) at each boot, owned by the user of nsjail.",
+            "cgroup2: --use_cgroupv2 (or --detect_cgroupv2) and --cgroupv2_mount with a cgroup that is nsjail's own.",
+        ),
+        reference="https://github.com/google/nsjail/issues/178, https://github.com/google/nsjail/issues/196",
+        tell="stat -fc %T /sys/fs/cgroup; ls -d /sys/fs/cgroup/*/NSJAIL",
+        rank=30,
+    ),
+    Entry(
+        code="nsjail-cgroup-not-its-own",
+        title="nsjail may not use the cgroup that it was given on cgroup2",
+        patterns=(
+            r"nsjail MUST be the root process to use cgroups",
+            r"Couldn't initialize cgroup 2 ?user namespace for pid",
+        ),
+        verdict="nsjail cannot enable controllers in its cgroup, or cannot move the jailed process out of it",
+        cause="Busy: on cgroup2 a cgroup with processes cannot give controllers to its children, and in a "
+        "container the "
+        "shell and others are in the same one. Denied: to move a process, nsjail must be able to write cgroup.procs of "
+        "the old cgroup, of the new one and of the one above both.",
+        remedy=(
+            (
+                "Container: --privileged, and an entrypoint that first does: mkdir /sys/fs/cgroup/init; for p in $(cat "
+                "/sys/fs/cgroup/cgroup.procs); do echo $p > /sys/fs/cgroup/init/cgroup.procs; done; then nsjail"
+            ),
+            "As a user: systemd-run --user --scope -p Delegate=yes nsjail ..., with --cgroupv2_mount of that scope.",
+        ),
+        reference="https://github.com/google/nsjail/pull/219, https://github.com/google/nsjail/issues/196",
+        tell="cat /proc/self/cgroup /sys/fs/cgroup/cgroup.procs; ls -ld the directory of --cgroupv2_mount",
+        rank=30,
+    ),
+    Entry(
+        code="benchexec-cgroup-not-usable",
+        title="BenchExec cannot use its cgroup",
+        patterns=(
+            r"Cannot use cgroup (?:hierarchy mounted at )?(?P<path>/[^\s,]+) (?:for subsystem|because)[^\n]*",
+            r"If you are using BenchExec within a container, please make \"/sys/fs/cgroup\" available",
+        ),
+        verdict="BenchExec finds no cgroup in which it may limit and measure",
+        cause="It needs a cgroup of its own: with v1, write access to its own in each hierarchy; with cgroup2 "
+        "(recent "
+        "versions), a delegated one without other processes. In a container, /proc/self/cgroup shows the host's path, "
+        "which is not below the /sys/fs/cgroup that was mounted, or /sys/fs/cgroup is read-only.",
+        remedy=(
+            ("On a host: the package's benchexec group, or systemd-run --user --scope -p Delegate=yes benchexec ..."),
+            (
+                "docker: --privileged (with --cap-drop=all), and an entrypoint that moves all processes to a cgroup "
+                "below; podman: --security-opt unmask=/sys/fs/cgroup."
+            ),
+        ),
+        reference="https://github.com/sosy-lab/benchexec/blob/main/doc/benchexec-in-container.md",
+        tell="python3 -m benchexec.check_cgroups",
         rank=31,
     ),
 )

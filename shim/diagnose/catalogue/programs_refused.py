@@ -109,7 +109,7 @@ ENTRIES = (
         code="io-uring-not-allowed",
         title="the container may not use io_uring",
         patterns=(
-            rf"io_uring(?:_\w+)*(?:\(\))?[^\n]{{0,40}}?(?:: | ){EPERM}",
+            rf"io_uring\w{{0,20}}(?:\(\))?[^\n]{{0,40}}?(?:: | ){EPERM}",
             rf"failed to create io_uring ring fd:? {EPERM}",
             r"io_uring_queue_init\w* failed for all ring entry/flag combinations",
         ),

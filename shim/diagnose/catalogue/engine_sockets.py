@@ -111,6 +111,8 @@ ENTRIES = (
             rf"(?:dial|connect)[^\n]*unix:?(?://)? ?(?P<path2>/\S*{SOCKET})[^\n]*(?:{ENOENT}|{ECONNREFUSED}|{EACCES})",
             r"cannot access containerd socket[^\n]*",
             r"[Ee]rror during connect: [^\n]*docker\w*[eE]ngine[^\n]*",
+            r"[Ee]rror during connect: This error may (?:also )?indicate that the docker daemon is not running",
+            r"Couldn't connect to Docker daemon(?: at \S+)?(?: - is it running)?",
             r"rootless containerd not running\?[^\n]*",
         ),
         verdict="the command does not reach the engine: it does not run, listens elsewhere, or you may not ask it",

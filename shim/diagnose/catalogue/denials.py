@@ -139,6 +139,7 @@ ENTRIES = (
             ),
             rf"fork: (?:retry: )?{EAGAIN}",
             rf"can't fork: {EAGAIN}",
+            rf"can(?:'|no)?t create thread[^\n]*{EAGAIN}",
         ),
         verdict="the container gets no more threads or processes (EAGAIN): a pids limit, or the user's process limit",
         cause="pids.max of the container, its pod or its unit counts threads; RLIMIT_NPROC counts those of the user on "

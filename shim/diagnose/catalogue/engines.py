@@ -109,7 +109,7 @@ ENTRIES = (
         "pids-limit-dropped",
         "the number of processes (pids)",
         KERNEL + r"pids? (?:limit|cgroup)[^\n]*discarded|PIDs limit discarded|Disabling pod PIDs limit feature|"
-        r"^(?:WARN\S* )?mountpoint for pids not found$",
+        r"^mountpoint for pids not found$",
         "The container may start as many processes as the host allows.",
         "Use a kernel with CONFIG_CGROUP_PIDS (4.3 or later). v1: mkdir -p /sys/fs/cgroup/pids && mount -t cgroup -o "
         "pids cgroup /sys/fs/cgroup/pids",

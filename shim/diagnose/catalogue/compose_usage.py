@@ -55,7 +55,7 @@ ENTRIES = (
         "in time; "
         "the check itself may use a program that the image does not have. This line says nothing of why.",
         remedy=(
-            "docker logs {name}; docker inspect {name} --format '{{{{json .State}}}}': explain what stands there.",
+            "docker logs {name}; docker inspect {name} --format '{{{{json .State}}}}': explain what it says.",
             "Slow at its first start: healthcheck: start_period: 2m, retries: 10.",
         ),
         reference="https://docs.docker.com/compose/how-tos/startup-order/",

@@ -118,7 +118,7 @@ ENTRIES = (
         remedy=(
             (
                 "docker inspect NAME: State.ExitCode, State.OOMKilled, State.Error; docker logs NAME: explain what "
-                "stands there."
+                "it says."
             ),
             "Still running in the list: docker rm -f, or restart docker; journalctl -k | grep -i killed.",
         ),
@@ -136,7 +136,7 @@ ENTRIES = (
                 rf"(?P<reason>[^\n]*{EACCES}|{BROKEN_JSON}|is a directory)"
             ),
         ),
-        verdict="a notice: the client goes on without {path} (logins, contexts, proxies)",
+        verdict="a notice: the client continues without {path} (logins, contexts, proxies)",
         cause="Not permitted: sudo docker made it as root, or HOME is another user's (su, sudo -E, CI). EOF: it "
         "is empty, "
         "as after a crash. What fails after this line has another cause, unless it is a login or a context.",

@@ -171,7 +171,7 @@ ENTRIES = (
         patterns=(r"\b(?:Rejected|Failed|Shutdown|Preparing) [^\n]* ago\s+\"(?P<words>[^\"\n]{5,})\u2026\"",),
         verdict="docker service ps cut the error short: {words} ...",
         cause="The table shows 30 characters of it. The whole text names the task's real failure.",
-        remedy=("docker service ps --no-trunc SERVICE, or docker inspect TASK; explain what stands there.",),
+        remedy=("docker service ps --no-trunc SERVICE, or docker inspect TASK; explain what it says.",),
         reference="https://github.com/moby/moby/issues/25951",
         rank=75,
         last=True,
@@ -232,7 +232,7 @@ ENTRIES = (
         verdict="the start script of the container may not unmount /sys/fs/cgroup to mount it for its own cgroup "
         "namespace",
         cause="Images of moby/buildkit of early 2026 do this when their cgroup is not the root (host's cgroup "
-        "namespace, v1, docker in docker), and then restart for ever where the container lacks the right.",
+        "namespace, v1, docker in docker), and then restart endlessly where the container lacks the right.",
         remedy=(
             (
                 "A newer image falls back: docker buildx rm NAME; docker pull moby/buildkit:buildx-stable-1; create it "

@@ -157,7 +157,8 @@ ENTRIES = (
         "read-only or damaged (input/output), or the engine runs in a container without privileges (not "
         "permitted). At docker run "
         "with a volume of the local driver, old versions say so that its mount failed: addr= with a name instead of an "
-        "address (invalid argument), a type that is no file system of the kernel, as glusterfs (no such device).",
+        "address (invalid argument), a type that the kernel does not have as a file system, as glusterfs (no "
+        "such device).",
         remedy=(
             (
                 "dockerd --debug, or debug: true in daemon.json and systemctl reload docker; do it again, and read "

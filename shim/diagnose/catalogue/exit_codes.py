@@ -74,7 +74,7 @@ ENTRIES = (
         ambiguous=(r"(?:dockerd|containerd)\b[^\n]*\(code=dumped, signal=(?:SEGV|ILL)\)",),
         verdict="the program crashed at once (139, 132): on a Raspberry Pi 1 or Zero it is built for a newer ARM",
         cause="These boards are ARMv6. Debian's and Ubuntu's armhf images are for ARMv7, and docker picks them "
-        "all the same; so do docker-ce 18.09.0 and other packages that were built for ARMv7.",
+        "nevertheless; so do docker-ce 18.09.0 and other packages that were built for ARMv7.",
         remedy=(
             "docker pull --platform linux/arm/v6 IMAGE; Alpine and balenalib/rpi-* have images for it.",
             "The engine itself: docker-ce from Raspbian's repository of docker.com, or docker.io.",

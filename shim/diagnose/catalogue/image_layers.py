@@ -57,7 +57,7 @@ ENTRIES = (
         cause="The transfer broke off, the disk was full, a file changed its size while docker build sent it (logs, "
         "databases), or the archive was made by another program or in text mode (PowerShell's > changes bytes).",
         remedy=(
-            "df -h; pull or build again; what changes while it is sent belongs into .dockerignore.",
+            "df -h; pull or build again; what changes while it is sent belongs in .dockerignore.",
             "docker save -o FILE and docker export -o FILE instead of > FILE; export belongs to import, save to load.",
         ),
         reference="https://docs.docker.com/reference/cli/docker/image/load/",

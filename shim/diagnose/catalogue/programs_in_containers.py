@@ -87,7 +87,7 @@ ENTRIES = (
         verdict="on a hybrid host, the systemd in the container has no directory {path} in the hierarchy name=systemd",
         cause="On a hybrid host systemd keeps its own tree twice: in cgroup2 and in name=systemd. docker with the "
         "cgroupfs driver makes the container's directory outside the host's systemd, which removes it from one of "
-        "them, at the latest when the container starts again. Services in the container often run all the same.",
+        "them, at the latest when the container starts again. Services in the container often run nevertheless.",
         remedy=(
             (
                 'Let systemd make the cgroups: "exec-opts": ["native.cgroupdriver=systemd"] in /etc/docker/daemon.json '

@@ -1,4 +1,4 @@
-"""Programs in a container that the kernel refuses a call, for want of a capability or because of the seccomp filter."""
+"""Programs in a container that the kernel refuses a call, for lack of a capability or because of the seccomp filter."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ENTRIES = (
             r"Failed to update oom_score_adj for PID: (?P<pid>\d+)",
             r"Access to the path '/proc/(?P<pid2>\d+)/oom_score_adj' is denied",
         ),
-        verdict="a notice: the runner may not set oom_score_adj of process {pid}, and goes on without it",
+        verdict="a notice: the runner may not set oom_score_adj of process {pid}, and continues",
         cause="The runner gives its steps a score of 500. Inside a pod with a higher score (BestEffort: 1000) "
         "that would "
         "lower it, which needs CAP_SYS_RESOURCE. The job failed for another reason.",
@@ -87,7 +87,7 @@ ENTRIES = (
         "device also "
         "--device /dev/net/tun), NUMA and nice SYS_NICE, the clock SYS_TIME, the host's name and swap SYS_ADMIN, dmesg "
         "SYSLOG, ping NET_RAW where net.ipv4.ping_group_range does not hold its group. A program that is not root has "
-        "none at all. mysqld's mbind is a notice: it goes on without NUMA.",
+        "none at all. mysqld's mbind is a notice: it continues without NUMA.",
         remedy=(
             (
                 "docker, podman: --cap-add NET_ADMIN (compose: cap_add: [NET_ADMIN]; Kubernetes: "

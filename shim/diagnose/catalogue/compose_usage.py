@@ -121,7 +121,7 @@ ENTRIES = (
         rank=60,
     ),
     Entry(
-        code="build-step-failed",
+        code="dockerfile-step-failed",
         title="a command of the Dockerfile failed by itself",
         patterns=(
             r"The command [^\n]* returned a non-zero code: (?P<status>\d+)",

@@ -125,7 +125,7 @@ ENTRIES = (
         verdict="docker cannot make or reach {source}, the source of a volume: {reason}",
         cause="File exists: something is there that root cannot look into: FUSE (sshfs, rclone, encrypted homes) "
         "without allow_other, or a mount that has died. Permission denied: NFS with root_squash, FUSE, a snap, a "
-        "rootless docker. Not a directory: a part of the path is a file. No such device, input/output: the disk. "
+        "rootless docker. Not a directory: a part of the path is a file; no such device, input/output: the disk. "
         "Docker Desktop: the drive or the distribution behind the path is gone since the last start.",
         remedy=(
             "sudo ls -ld {source}; findmnt -T {source}: unmount and mount it again where it has died (umount -l).",

@@ -39,7 +39,10 @@ ENTRIES = (
         "network file systems, eCryptfs, xfs with ftype=0, ZFS before 2.2; rootless not before Linux 5.11 without "
         "fuse-overlayfs. aufs and devicemapper were removed from docker.",
         remedy=(
-            "modprobe overlay; if it finds no module, ls /lib/modules against uname -r: reboot into the new kernel.",
+            (
+                "modprobe overlay; if it finds no module, ls /lib/modules against uname -r: reboot into the new one. "
+                "After a change of drivers the old images are not shown: pull them again, or go back."
+            ),
             (
                 "An engine in a container: a volume of the host's own file system at /var/lib/docker, "
                 "/var/lib/containers, rootless /home/podman/.local/share/containers (Kubernetes: emptyDir)."
@@ -52,7 +55,6 @@ ENTRIES = (
                 'podman, buildah: STORAGE_DRIVER=vfs, or mount_program = "/usr/bin/fuse-overlayfs" under '
                 "[storage.options.overlay] in storage.conf, with --device /dev/fuse; or graphroot on a local disk."
             ),
-            "After a change of drivers the old images are not shown: pull them again, or go back.",
         ),
         reference="https://docs.docker.com/engine/storage/drivers/select-storage-driver/",
         tell="grep overlay /proc/filesystems; stat -f -c %T /var/lib/docker (podman: ~/.local/share/containers); "

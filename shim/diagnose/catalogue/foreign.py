@@ -64,9 +64,9 @@ ENTRIES = (
         rf"exec user process caused:? \\*\"?(?:{EACCES}|{EPERM})",
         r"Container command (?:'[^'\n]*' )?could not be invoked",  # docker 1.9 to 1.13
         r"the path `[^`\n]*` (?:is not a regular file|exists but it is not executable)",  # crun from 1.10 on
-        remedy="chmod +x the command in the image, and +x for the container's user on every directory above it (NAS: "
-        "an ACL). In every image: SELinux (install container-selinux; restorecon -R /usr/bin /var/lib/docker), or a "
-        "noexec mount below the engine's directory.",
+        remedy="chmod +x the command in the image, and +x for its user on every directory above it (NAS: an ACL). In "
+        "every image: SELinux (container-selinux; restorecon -R /usr/bin /var/lib/docker), or a noexec mount below the "
+        "engine.",
     ),
     _foreign(
         "image-for-another-machine",

@@ -47,9 +47,9 @@ ENTRIES = (
             "systemctl enable --now isolate.service; systemctl status isolate",
             (
                 "Container: --privileged, with --cgroupns=host and -v /sys/fs/cgroup:/sys/fs/cgroup:rw, or with "
-                "--cgroupns=private and none of the host's /sys/fs/cgroup; then start isolate-cg-keeper, or: mkdir -p "
-                "/run/isolate && echo /sys/fs/cgroup > /run/isolate/cgroup"
+                "--cgroupns=private and none of the host's /sys/fs/cgroup."
             ),
+            "There: isolate-cg-keeper &, or: mkdir -p /run/isolate && echo /sys/fs/cgroup > /run/isolate/cgroup",
         ),
         reference="https://github.com/ioi/isolate/issues/150, https://github.com/cms-dev/cms/pull/1222",
         tell="cat /run/isolate/cgroup /proc/self/cgroup; mount | grep cgroup; isolate-check-environment",
@@ -118,8 +118,9 @@ ENTRIES = (
         "the old cgroup, of the new one and of the one above both.",
         remedy=(
             (
-                "Container: --privileged, and an entrypoint that first does: mkdir /sys/fs/cgroup/init; for p in $(cat "
-                "/sys/fs/cgroup/cgroup.procs); do echo $p > /sys/fs/cgroup/init/cgroup.procs; done; then nsjail"
+                "Container: --privileged, and an entrypoint that first moves every process of "
+                "/sys/fs/cgroup/cgroup.procs into "
+                "/sys/fs/cgroup/init (mkdir, then echo each id into its cgroup.procs)."
             ),
             "As a user: systemd-run --user --scope -p Delegate=yes nsjail ..., with --cgroupv2_mount of that scope.",
         ),

@@ -127,6 +127,7 @@ ENTRIES = (
         ),
         reference="https://github.com/moby/moby/issues/47532",
         tell="sysctl kernel.io_uring_disabled; does it work with --security-opt seccomp=unconfined?",
+        offer=1,
         ours=False,
         rank=44,
     ),

@@ -42,14 +42,14 @@ ENTRIES = (
             r"VolumeDriver\.Mount: (?P<reason3>[^\n\"]*)",
         ),
         verdict="docker cannot mount the volume's file system: {reason}",
-        cause="The local driver calls mount with exactly these options. Permission denied: the share's user, password "
-        "or export; no such file: the device or the directory on the server. Invalid argument: addr= is missing for "
-        "NFS, or vers=; no such device: the kernel has no nfs or cifs (old NAS, linux-modules-extra "
-        "is missing), or the type is a FUSE file system. Host is down: the server does not speak this vers= of "
-        "SMB. Exit "
-        "status: a plugin's; its log says more. No such volume: the plugin has none of this name. Unprivileged "
-        "containers (LXC) cannot "
-        "mount network file systems at all.",
+        cause="The local driver calls mount with exactly these options. Permission denied: the share's user, "
+        "password or "
+        "export; no such file: the device or the directory on the server; invalid argument: addr= is missing for NFS, "
+        "or vers=; no such device: the kernel has no nfs or cifs (old NAS, linux-modules-extra is missing), or "
+        "the type "
+        "is a FUSE file system; host is down: the server does not speak this vers= of SMB. Exit status, no such "
+        "volume: "
+        "a plugin's; its log says more. Unprivileged containers (LXC) cannot mount network file systems at all.",
         remedy=(
             "Try it on the host: mount -t <type> -o <options> <device> /mnt; dmesg | tail has the server's answer.",
             "NFS: o: addr=<server>,vers=4; CIFS: o: addr=<server>,username=,password=,vers=3.0",

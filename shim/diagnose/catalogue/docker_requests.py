@@ -8,7 +8,7 @@ ENTRIES = (
     Entry(
         code="compose-too-old-for-engine",
         title="docker-compose 1.x does not understand this engine's images",
-        patterns=(r"^ERROR: for \S+ +'ContainerConfig'", r"KeyError: 'ContainerConfig'"),
+        patterns=(r"ERROR: for \S+\s+'ContainerConfig'", r"KeyError: 'ContainerConfig'"),
         verdict="docker-compose 1.29 is too old for this engine: it looks for ContainerConfig, which images no "
         "longer have",
         cause="docker 25 and later leave ContainerConfig out of an image's description. Version 1 of Compose "

@@ -225,12 +225,12 @@ ENTRIES = (
         title="a check of the kernel lists options that containers need as missing",
         patterns=(
             (
-                r"^[- ]*CONFIG_(?P<name>(?:PID|IPC|NET|UTS|USER)_NS|NAMESPACES|CGROUP\w*|CPUSETS|MEMCG\w*|VETH)[: "
+                r"\bCONFIG_(?P<name>(?:PID|IPC|NET|UTS|USER)_NS|NAMESPACES|CGROUP\w*|CPUSETS|MEMCG\w*|VETH)[: "
                 r"]+\[?missing"
             ),
-            r"^Cgroup (?P<name2>device|sched|cpu account|memory controller|cpuset|v1 freezer controller): missing",
-            r"^Cgroup namespace: CONFIG_CGROUP_NS ?missing",
-            r"^- cgroup hierarchy:? \[?nonexistent\?\?",
+            r"\bCgroup (?P<name2>device|sched|cpu account|memory controller|cpuset|v1 freezer controller): missing",
+            r"\bCgroup namespace: CONFIG_CGROUP_NS ?missing",
+            r"\bcgroup hierarchy:? \[?nonexistent\?\?",
         ),
         verdict="the check found that this kernel lacks options for containers, or that no cgroups are mounted",
         cause="check-config.sh and lxc-checkconfig read the options with which the kernel was built. Without "

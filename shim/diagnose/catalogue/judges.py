@@ -35,7 +35,7 @@ ENTRIES = (
         title="isolate's service, which holds its cgroup, does not run",
         patterns=(
             rf"Cannot open /run/isolate/cgroup: {ENOENT}",
-            r"^(?:\S*isolate-cg-keeper\S*: )?Cannot create subgroup (?P<path>/sys/fs/cgroup/[^\s:>]+)[^\n]*",
+            r"Cannot create subgroup (?P<path>/sys/fs/cgroup/[^\s:>]+)[^\n]*",
         ),
         verdict="isolate 2 has no cgroup to make its boxes in: isolate-cg-keeper does not run, or may not make one",
         cause="isolate.service writes the cgroup that systemd delegated to it into /run/isolate/cgroup. A "

@@ -100,7 +100,7 @@ ENTRIES = (
     Entry(
         code="docker-names-no-path",
         title="docker says that a file does not exist, and not which",
-        ambiguous=(rf"^(?:docker: )?Error response from daemon: (?:stat [^\s/:]+: )?{ENOENT}\.?$",),
+        ambiguous=(rf"Error response from daemon: (?:stat [^\s/:]+: )?{ENOENT}\.?(?:$|\s+(?:Error:|ERRO\b))",),
         verdict="docker found a path of the container's configuration missing, and does not say which",
         cause="--device-read-bps, --device-write-bps, --device-read-iops, --device-write-iops and "
         "--blkio-weight-device stat their disk without naming it: it has another name here, as /dev/sda and /dev/xvda "

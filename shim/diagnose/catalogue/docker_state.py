@@ -114,7 +114,10 @@ ENTRIES = (
         code="engine-lost-containerd",
         title="the connection of docker to containerd, or of containerd to a shim, broke",
         patterns=(
-            r"(?:transport is closing|grpc: the (?:client )?connection is (?:unavailable|closing))[^\n]*",
+            (
+                r"(?<!Allocate failed due to rpc error: code = Unavailable desc = )(?:transport is closing|grpc: the "
+                r"(?:client )?connection is (?:unavailable|closing))[^\n]*"
+            ),
             r"error reading from server: EOF[^\n]*|connection error: desc = \"?transport: [^\n]*containerd[^\n]*",
         ),
         verdict="docker, containerd and the container's shim lost each other",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import ENOENT, Entry
+from shim.diagnose.entry import Entry
 
 DAEMON = "https://docs.docker.com/reference/cli/dockerd/"
 ROOTLESS = "https://docs.docker.com/engine/security/rootless/"
@@ -12,35 +12,6 @@ ROOT = (
 REASON = r"[^\n:]+"
 
 ENTRIES = (
-    Entry(
-        code="devicemapper-not-usable",
-        title="docker cannot use its devicemapper storage",
-        patterns=(
-            r"[Tt]here are no more loopback devices available|loopback (?:mounting|attach) failed",
-            r"(?:devmapper|devicemapper): [Uu]nable to find loopback mount for: (?P<path>\S+)",
-            r"\bdm_task_run failed\b|Base Device UUID and Filesystem verification failed[^\n]*",
-            r"(?:devmapper|devicemapper): (?:Udev sync is not supported|Unknown device|Device (?:is )?Busy)[^\n]*",
-            rf"Error mounting '/dev/mapper/[^'\n]*' on '[^'\n]*': [^\n]+|open /dev/(?:mapper|loop)[^\s:]*: {ENOENT}",
-            r"(?:devmapper|devicemapper): (?:Error|Failed|Can't|Cannot|Unable)[^\n]*",
-        ),
-        verdict="docker's storage driver devicemapper does not work here: its loop files, pool or volumes are "
-        "not usable",
-        cause="No loopback devices: the module loop is not loaded, or the container, chroot or kernel has none. "
-        "dm_task_run failed, no such file below /dev/mapper: device-mapper's thin pools are not in this kernel, udev "
-        "does not run (a container, a static docker binary), the pool is held by another process, full or damaged "
-        "after a crash. Unable to find loopback mount: the pool is active, and its file was deleted or replaced.",
-        remedy=(
-            "modprobe loop dm_thin_pool; dmsetup ls; dmesg | tail. A reboot gives back a pool that is held.",
-            (
-                'devicemapper was removed in docker 25: "storage-driver": "overlay2" in /etc/docker/daemon.json is '
-                "the way out. Images and containers of the old driver are not shown afterwards: docker save first."
-            ),
-            "Damaged, and nothing to keep: stop docker, dmsetup remove_all -f, move /var/lib/docker away, start it.",
-        ),
-        reference="https://docs.docker.com/engine/deprecated/#device-mapper-storage-driver",
-        tell="lsmod | grep -E 'loop|dm_thin'; dmsetup status; docker info | grep -A6 'Storage Driver'",
-        rank=41,
-    ),
     Entry(
         code="docker-runtime-misconfigured",
         title="dockerd does not accept the runtimes of its configuration",
@@ -65,30 +36,6 @@ ENTRIES = (
         ),
         reference="https://docs.docker.com/engine/daemon/alternative-runtimes/",
         tell="dockerd --validate --config-file /etc/docker/daemon.json; systemctl cat docker | grep -- --add-runtime",
-        rank=40,
-    ),
-    Entry(
-        code="docker-needs-root",
-        title="dockerd is started by a user, and not by the rootless script",
-        patterns=(
-            r"dockerd needs to be started with root(?: privileges)?",
-            r"rootless mode needs to be enabled for running with RootlessKit",
-            r"\$ROOTLESSKIT_PARENT_EUID is not set|environment variable `ROOTLESSKIT_STATE_DIR` is not set",
-            r"cannot set sticky bit on files under XDG_RUNTIME_DIR|could not get XDG_(?:RUNTIME_DIR|DATA_HOME)",
-            (
-                r"[Rr]efusing to run rootless dockerd as (?:the )?root|Refusing to install rootless Docker as the "
-                r"root user"
-            ),
-        ),
-        verdict="dockerd was started by a user who is not root, or its rootless script by root",
-        cause="As a service docker runs as root. Rootless, dockerd-rootless.sh starts it inside rootlesskit, as the "
-        "user, with XDG_RUNTIME_DIR and that user's own systemd.",
-        remedy=(
-            "As root: sudo systemctl enable --now docker; users of the group docker then reach its socket.",
-            "Rootless, as the user: dockerd-rootless-setuptool.sh install; systemctl --user enable --now docker.",
-        ),
-        reference=ROOTLESS,
-        tell="id -u; echo $XDG_RUNTIME_DIR; ps -C dockerd -o user,cmd",
         rank=40,
     ),
     Entry(
@@ -118,55 +65,6 @@ ENTRIES = (
         reference="https://docs.docker.com/engine/security/userns-remap/",
         tell="grep dockremap /etc/subuid /etc/subgid; sysctl user.max_user_namespaces",
         rank=39,
-    ),
-    Entry(
-        code="docker-data-root-unusable",
-        title="dockerd cannot make or use its data directory",
-        patterns=(
-            rf"unable to get the TempDir under (?P<path>[^\s:]+): (?P<reason>{REASON})",
-            r"(?:Cannot create daemon root|[Uu]nable to get the full path to root)[^\n]*",
-            r"could not create or set daemon root permissions[^\n]*",
-            r"[Ee]rror response from daemon: [Uu]nable to open (?:the )?database file[^\n]*",
-            (
-                rf"(?:failed to start daemon|Error starting daemon): (?:[^\n:]*: )?(?:mkdir|chmod|chown|lstat|stat) "
-                rf"(?P<path2>{ROOT}): (?P<reason2>{REASON})"
-            ),
-            rf"^(?:mkdir|chmod) (?P<path3>/var/lib/(?:docker|containerd)[^\s:]*): (?P<reason3>{REASON})",
-        ),
-        verdict="dockerd does not start: it cannot make or use its data directory {path}: {reason}",
-        cause="Read-only file system: the root of this system is read-only (appliances, immutable distributions, "
-        "a disk "
-        "with errors), or the disk was remounted so. File exists, no such file: /var/lib/docker is a link to a disk "
-        "that is not mounted. Permission denied, not permitted: a snap, an unprivileged container, NFS or CIFS.",
-        remedy=(
-            'A writable place on a local disk: "data-root": "/data/docker" in /etc/docker/daemon.json.',
-            "A link or a disk: mount it before docker starts (RequiresMountsFor= in a drop-in of docker.service).",
-            "Read-only after an error: dmesg | tail; fsck; then mount -o remount,rw.",
-        ),
-        reference=DAEMON,
-        tell="ls -ld /var/lib/docker; findmnt -T /var/lib/docker; readlink -f $(command -v dockerd)",
-        rank=42,
-    ),
-    Entry(
-        code="docker-on-overlay-root",
-        title="docker's directory lies on an overlay root file system",
-        patterns=(
-            r"rename (?P<path>/\S*docker/\S+) \S+: invalid cross-device link",
-            r"failed to start daemon: [^\n]*(?:invalid cross-device link|stale (?:NFS )?file handle)",
-        ),
-        verdict="dockerd cannot work below an overlay root file system: it cannot rename {path}",
-        cause="The root is an overlay (raspi-config's overlay file system, overlayroot, live systems) that keeps "
-        "changes in memory. Directories of the lower layer cannot be renamed there, and overlay2 cannot lie on it.",
-        remedy=(
-            (
-                "A file system of its own for /var/lib/docker (a partition, a USB disk; a tmpfs if nothing needs to be "
-                "kept): in /etc/fstab, or data-root in /etc/docker/daemon.json."
-            ),
-            "Or switch the overlay off while docker is used: raspi-config, Performance Options.",
-        ),
-        reference="https://github.com/RPi-Distro/raspi-config/issues/129",
-        tell="findmnt -no FSTYPE -T /var/lib/docker: overlay?",
-        rank=40,
     ),
     Entry(
         code="rootless-buildkit-without-session",

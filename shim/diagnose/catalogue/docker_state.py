@@ -8,26 +8,6 @@ MOBY = "https://github.com/moby/moby"
 
 ENTRIES = (
     Entry(
-        code="ci-service-not-started",
-        title="a service of a GitLab job did not start",
-        patterns=(
-            r"Service (?P<name>\S+) probably didn't start properly",
-            r"Cannot link to a non running container: /(?P<name2>runner-\S+) AS [^\n]*",
-        ),
-        verdict="the service {name} of the job did not start, or its port did not open in time",
-        cause="The runner waits for the first port that the service's image exposes. docker:dind ends at once without "
-        "privileged, and its own log stands below these lines; other services end for their own reasons.",
-        remedy=(
-            (
-                'dind: privileged = true and volumes = ["/certs/client", "/cache"] under [runners.docker] in the '
-                "runner's config.toml; then restart the runner."
-            ),
-            'Explain the service\'s own lines below the warning; CI_DEBUG_SERVICES: "true" shows all of them.',
-        ),
-        reference="https://docs.gitlab.com/ci/docker/using_docker_build/",
-        rank=56,
-    ),
-    Entry(
         code="engine-state-stale",
         title="docker believes that a container runs, and containerd has none",
         patterns=(
@@ -154,48 +134,6 @@ ENTRIES = (
         rank=44,
     ),
     Entry(
-        code="swarm-task-unhealthy",
-        title="Swarm ended a task because its health check failed",
-        patterns=(r"dockerexec: unhealthy container|task: non-zero exit \(\d+\): [^\n]*unhealthy[^\n]*",),
-        verdict="Swarm killed the task because its health check failed; it did not run out of memory",
-        cause="A task must become healthy: after the retries of its HEALTHCHECK (in the image or the stack) "
-        "Swarm kills "
-        "it and starts another. The check itself is wrong, or the program needs longer to start than it allows.",
-        remedy=(
-            "docker inspect NAME --format '{{{{json .State.Health}}}}' while it runs shows what the check printed.",
-            "Stack: healthcheck: start_period: 5m, more retries; or disable: true.",
-        ),
-        reference="https://docs.docker.com/reference/compose-file/services/#healthcheck",
-        rank=44,
-    ),
-    Entry(
-        code="swarm-error-cut-short",
-        title="docker service ps shows only the beginning of the error",
-        patterns=(r"\b(?:Rejected|Failed|Shutdown|Preparing) [^\n]* ago\s+\"(?P<words>[^\"\n]{5,})\u2026\"",),
-        verdict="docker service ps cut the error short: {words} ...",
-        cause="The table shows 30 characters of it. The whole text names the task's real failure.",
-        remedy=("docker service ps --no-trunc SERVICE, or docker inspect TASK; explain what it says.",),
-        reference="https://github.com/moby/moby/issues/25951",
-        rank=75,
-        last=True,
-    ),
-    Entry(
-        code="layer-name-taken",
-        title="docker has a mount of this name already",
-        patterns=(r"mount already exists with name",),
-        verdict="docker has a layer mounted under the name that the new container or mount asks for",
-        cause="A container that was created only in part (a crash, a power cut, two starts at once) left its "
-        "layer, and "
-        "docker's list of layers knows it still. With docker 28: one image is mounted twice (--mount type=image).",
-        remedy=(
-            "Restart the engine; docker container prune removes what was left. Then start again.",
-            "type=image twice: name the image by its digest the second time, or use a newer docker.",
-        ),
-        reference="https://github.com/moby/moby/issues/50122",
-        tell="docker ps -a: containers in the state Created or Dead?",
-        rank=57,
-    ),
-    Entry(
         code="mount-without-memory",
         title="the kernel has no memory for another mount",
         patterns=(mounting(r"[^\"`\\\n]*", ENOMEM),),
@@ -212,21 +150,6 @@ ENTRIES = (
         reference="https://github.com/moby/moby/issues/29638",
         tell="grep memory /proc/cgroups; dmesg | tail; grep -i percpu /proc/meminfo",
         rank=45,
-    ),
-    Entry(
-        code="ci-runner-in-container",
-        title="GitHub's runner in a container refuses jobs with containers of their own",
-        patterns=(r"Container feature is not supported when runner is already running inside container",),
-        verdict="the runner itself runs in a container (it found that in /proc/1/cgroup), so it starts no job "
-        "containers",
-        cause="On cgroup v1 /proc/1/cgroup names docker or kubepods inside a container; old runners refuse container: "
-        "and services: then, as paths of the job would have to exist on the host. They do not look at cgroup2.",
-        remedy=(
-            "Upgrade the runner; mount its work directory at the same path as on the host (-v /runner:/runner).",
-            "Or run the runner on the host or in a virtual machine; in Kubernetes: runner container hooks (ARC).",
-        ),
-        reference="https://github.com/actions/runner/issues/406",
-        rank=10,
     ),
     Entry(
         code="buildkit-cannot-remount-cgroups",

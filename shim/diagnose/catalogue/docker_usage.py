@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import ENOENT, EROFS, Entry
+from shim.diagnose.entry import EROFS, Entry
 
 MOBY = "https://github.com/moby/moby"
 OTHERS = r"(?:network(?: namespace)?|IPC(?: namespace)?|PID(?: namespace)?|namespace)"
@@ -38,42 +38,6 @@ ENTRIES = (
         rank=57,
     ),
     Entry(
-        code="ci-paths-not-on-host",
-        title="a CI agent in a container asks the host's engine for paths of its own container",
-        patterns=(r"exec: \\*\"(?P<path>/__[aetw]/[^\"\\\n]*)\\*\": (?:stat [^\n]*: )?[^\n]+",),
-        verdict="{path} of the CI agent is empty in the job's container: agent and engine see different files",
-        cause="The agent runs in a container and uses the host's docker socket. It asks for volumes with paths of its "
-        "own container; the host has none there, and docker makes empty directories.",
-        remedy=(
-            ("Give agent and host the same path: -v /home/agent/_work:/home/agent/_work, and the agent's own too."),
-            "Or run the agent on the host, or with an engine of its own (docker in docker) in the same container.",
-        ),
-        reference="https://github.com/microsoft/azure-pipelines-agent/issues/2048",
-        rank=49,
-    ),
-    Entry(
-        code="swarm-no-node-fits",
-        title="Docker Swarm finds no node with room for the task",
-        patterns=(
-            r"no suitable node(?: \((?P<why>[^)\n]*)\))?",
-            r"no resources available to schedule container|Unable to find a node that satisfies[^\n]*",
-        ),
-        verdict="Swarm finds no node on which the task fits",
-        cause="Insufficient resources: what services reserve (deploy.resources.reservations) is counted, not what is "
-        "used; it must fit beside the other reservations of a node, below its memory and CPUs. Constraints, platform, "
-        "host ports, plugins: the words say on how many nodes each of them failed.",
-        remedy=(
-            (
-                "docker service ps --no-trunc NAME; docker node ls; docker node inspect self --format "
-                "'{{{{.Description}}}}'"
-            ),
-            "Lower reservations (limits do not count), drain less, or add nodes; drop constraints that no node meets.",
-            "Classic Swarm counts --memory itself as reserved; it is no longer maintained: docker swarm init.",
-        ),
-        reference="https://docs.docker.com/engine/swarm/services/#reserve-memory-or-cpus-for-a-service",
-        rank=45,
-    ),
-    Entry(
         code="device-is-directory",
         title="a path given as a device is not a device node",
         patterns=(
@@ -96,44 +60,6 @@ ENTRIES = (
         ),
         reference="https://docs.docker.com/reference/cli/docker/container/run/#device",
         rank=57,
-    ),
-    Entry(
-        code="docker-names-no-path",
-        title="docker says that a file does not exist, and not which",
-        ambiguous=(rf"Error response from daemon: (?:stat [^\s/:]+: )?{ENOENT}\.?(?:$|\s+(?:Error:|ERRO\b))",),
-        verdict="docker found a path of the container's configuration missing, and does not say which",
-        cause="--device-read-bps, --device-write-bps, --device-read-iops, --device-write-iops and "
-        "--blkio-weight-device stat their disk without naming it: it has another name here, as /dev/sda and /dev/xvda "
-        "become /dev/nvme0n1 after a move or an upgrade. docker 23.0.0 takes the rate itself for a path (stat 500mb).",
-        remedy=(
-            "lsblk; correct the device (compose: blkio_config), and make the container again.",
-            "docker cp and docker build: the path in the command.",
-        ),
-        reference="https://github.com/moby/moby/issues/41280",
-        tell="docker inspect NAME --format '{{json .HostConfig}}' | tr , '\\n' | grep -iE 'blkio|path'",
-        offer=1,
-    ),
-    Entry(
-        code="mount-source-refused",
-        title="docker cannot make or reach the source of a volume",
-        patterns=(
-            (
-                rf"error while creating mount source path '(?P<source>[^'\n]*)': (?:mkdir|stat|lstat|chown) [^\n:]*: "
-                rf"(?!{EROFS})(?P<reason>[^\n:]+)"
-            ),
-        ),
-        verdict="docker cannot make or reach {source}, the source of a volume: {reason}",
-        cause="File exists: something is there that root cannot look into: FUSE (sshfs, rclone, encrypted homes) "
-        "without allow_other, or a mount that has died. Permission denied: NFS with root_squash, FUSE, a snap, a "
-        "rootless docker. Not a directory: a part of the path is a file; no such device, input/output: the disk. "
-        "Docker Desktop: the drive or the distribution behind the path is gone since the last start.",
-        remedy=(
-            "sudo ls -ld {source}; findmnt -T {source}: unmount and mount it again where it has died (umount -l).",
-            "FUSE: user_allow_other in /etc/fuse.conf, and -o allow_other. NFS: make the directory on the server.",
-            "Docker Desktop: wsl --shutdown, then start it again; a path on a drive that exists.",
-        ),
-        reference="https://docs.docker.com/engine/storage/bind-mounts/",
-        rank=49,
     ),
     Entry(
         code="read-only-volume-covers-engine-file",

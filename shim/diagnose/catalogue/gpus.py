@@ -69,45 +69,6 @@ ENTRIES = (
         rank=40,
     ),
     Entry(
-        code="snap-docker-denied",
-        title="the confinement of docker's snap denies it something",
-        patterns=(r"apparmor=\\?\"DENIED\\?\"[^\n]* profile=\\?\"snap\.docker\.\w+\\?\"[^\n]*",),
-        verdict="AppArmor's profile of the docker snap denies dockerd or runc what the line names",
-        cause="The snap may do what its connected interfaces allow. Not connected (Ubuntu Core, an installation by "
-        "hand, a revision whose interfaces changed), an old snapd, or an early docker snap that did not yet allow it. "
-        "Loading modules (/bin/kmod) is always denied, and harmless if they are loaded.",
-        remedy=(
-            (
-                "snap connections docker; snap connect docker:support; docker:privileged; docker:network-control; "
-                "docker:firewall-control; docker:home"
-            ),
-            "snap refresh snapd docker; or remove the snap, and install docker-ce or docker.io with apt.",
-        ),
-        reference="https://github.com/canonical/docker-snap",
-        tell="snap connections docker; snap version",
-        rank=55,
-    ),
-    Entry(
-        code="gpu-not-in-wsl",
-        title="the NVIDIA driver of Windows is not visible in WSL 2",
-        patterns=(
-            r"nvidia-container-cli[\w.]*:\s+[^\n]*WSL environment detected but no adapters were found[^\n]*",
-            r"nvidia-container-cli[\w.]*:\s+[^\n]*driver error: failed to process request[^\n]*",
-            r"(?:dxcore|libdxcore\.so)[^\n]*(?:failed|not found|cannot open|no such)[^\n]*",
-        ),
-        verdict="the hook reaches no GPU: in WSL, the driver of Windows or the version of WSL does not offer one",
-        cause="WSL 2 has the GPU from the driver of Windows, through /dev/dxg. No adapters: WSL 1, no such GPU or a "
-        "driver without WSL support. Failed to process request: Windows, its driver or the toolkit is too old for the "
-        "other, or a Linux driver was installed inside WSL. On a real Linux: nvidia-smi fails there, too.",
-        remedy=(
-            "Windows: the newest driver from nvidia.com, wsl --update, wsl --set-version NAME 2, then wsl --shutdown.",
-            "Inside WSL: no Linux driver (apt-get purge 'nvidia-driver*'); upgrade nvidia-container-toolkit.",
-        ),
-        reference="https://docs.nvidia.com/cuda/wsl-user-guide/",
-        tell="uname -r (WSL2?); ls /dev/dxg /usr/lib/wsl/lib; nvidia-smi in WSL and in Windows",
-        rank=40,
-    ),
-    Entry(
         code="nvidia-runtime-not-default",
         title="a pod for GPUs runs without NVIDIA's runtime",
         patterns=(

@@ -50,21 +50,6 @@ ENTRIES = (
         rank=58,
     ),
     Entry(
-        code="layer-archive-damaged",
-        title="the archive of a layer or of a build ends too early",
-        patterns=(layer(r"(?:unexpected EOF|archive/tar: invalid tar header|gzip: invalid \w+|zlib: invalid \w+)"),),
-        verdict="what the engine unpacks is cut off or no tar archive",
-        cause="The transfer broke off, the disk was full, a file changed its size while docker build sent it (logs, "
-        "databases), or the archive was made by another program or in text mode (PowerShell's > changes bytes).",
-        remedy=(
-            "df -h; pull or build again; what changes while it is sent belongs in .dockerignore.",
-            "docker save -o FILE and docker export -o FILE instead of > FILE; export belongs to import, save to load.",
-        ),
-        reference="https://docs.docker.com/reference/cli/docker/image/load/",
-        ours=False,
-        rank=57,
-    ),
-    Entry(
         code="layer-not-unpacked",
         title="a layer of the image cannot be unpacked onto this file system",
         patterns=(

@@ -192,30 +192,6 @@ ENTRIES = (
         rank=45,
     ),
     Entry(
-        code="libraries-not-readable",
-        title="a program in the container may not load its shared libraries",
-        patterns=(
-            (
-                r"error while loading shared libraries: (?P<library>[^\s:]+): (?:cannot open shared object file: "
-                rf"(?:{EACCES}|{EPERM})|cannot apply additional memory protection[^\n]*|failed to map segment[^\n]*)"
-            ),
-            r"Error loading shared library (?P<library2>[^\s:]+): (?:Permission denied|Operation not permitted)",
-        ),
-        verdict="a security module, the permissions of a directory or a noexec mount forbids {library}",
-        cause="Permission denied: SELinux labels of the storage or of a volume, an AppArmor profile that was reloaded "
-        "while the container ran, or directories of the image that only root may enter. Failed to map segment: the "
-        "file system is mounted noexec (/tmp, a volume, the engine's directory). Not permitted: a seccomp filter older "
-        "than the C library.",
-        remedy=(
-            "SELinux: restorecon -R /var/lib/docker (podman: ~/.local/share/containers); volumes with :z or :Z.",
-            "AppArmor: restart the container; dmesg | grep DENIED. Seccomp: upgrade docker, runc and libseccomp.",
-            "findmnt -no OPTIONS -T /var/lib/docker: no noexec.",
-        ),
-        reference="https://github.com/moby/moby/issues/18948",
-        tell="ausearch -m avc -ts recent; dmesg | grep -i denied; does --security-opt label=disable help?",
-        rank=57,
-    ),
-    Entry(
         code="descriptor-limit-too-high",
         title="a program makes a table for every file descriptor that it may have",
         patterns=(

@@ -6,25 +6,6 @@ from shim.diagnose.entry import EACCES, EBUSY, ENOENT, EPERM, Entry
 
 ENTRIES = (
     Entry(
-        code="runner-oom-score-notice",
-        title="GitHub's runner may not set the OOM score of its steps",
-        patterns=(
-            r"Failed to update oom_score_adj for PID: (?P<pid>\d+)",
-            r"Access to the path '/proc/(?P<pid2>\d+)/oom_score_adj' is denied",
-        ),
-        verdict="a notice: the runner may not set oom_score_adj of process {pid}, and continues",
-        cause="The runner gives its steps a score of 500. Inside a pod with a higher score (BestEffort: 1000) "
-        "that would "
-        "lower it, which needs CAP_SYS_RESOURCE. The job failed for another reason.",
-        remedy=(
-            "Explain the job's own error; with containerMode kubernetes it stands in the log of the job's pod.",
-            "To be rid of the notice: requests and limits on the runner's pod, or PIPELINE_JOB_OOMSCOREADJ=1000.",
-        ),
-        reference="https://github.com/actions/actions-runner-controller/issues/3132",
-        rank=82,
-        last=True,
-    ),
-    Entry(
         code="tracing-not-allowed",
         title="a program in the container may not trace or measure processes",
         patterns=(
@@ -151,30 +132,6 @@ ENTRIES = (
             "grep NoNewPrivs /proc/self/status: 0? Then findmnt -T $(command -v sudo), ls -l of it.",
         ),
         reference="https://docs.kernel.org/userspace-api/no_new_privs.html",
-        ours=False,
-        rank=44,
-    ),
-    Entry(
-        code="compiler-out-of-memory",
-        title="a compiler was killed for memory",
-        patterns=(
-            r"(?:fatal error: Killed signal terminated program|internal compiler error: Killed \(program) \w+",
-            r"virtual memory exhausted: Cannot allocate memory",
-        ),
-        verdict="the kernel killed the compiler: the container's memory limit, or the memory of the (virtual) machine, "
-        "was used up",
-        cause="Each compiler process takes up to some GiB, and make -j$(nproc) starts one for each CPU of the host, "
-        "whatever CPU limit the container has.",
-        remedy=(
-            "Fewer at a time: make -j2, CMAKE_BUILD_PARALLEL_LEVEL=2, MAX_JOBS=2, MAKEFLAGS=-j2.",
-            (
-                "More memory: docker build --memory (without BuildKit), Docker Desktop: Settings, Resources; "
-                ".wslconfig: "
-                "memory=; colima start --memory 8; or swap on the host."
-            ),
-        ),
-        reference="https://docs.docker.com/engine/containers/resource_constraints/",
-        tell="dmesg | grep -i 'killed process'",
         ours=False,
         rank=44,
     ),

@@ -10,6 +10,7 @@ SIGKILL = (
     r"\b(?:exited|terminated|failed|finished)\b[^\n]{0,40}\b137\b",
     r"\bexit (?:code|status) 137\b",
     r"\bContainer(?: (?:killed|exited)[^\n]{0,60}\b|: )137\b",
+    r"\b(?:non-zero|return) code: 137\b",  # docker's classic builder
 )
 
 # A row, or the head, of the table of processes in the kernel's report of an OOM kill.

@@ -196,7 +196,7 @@ ENTRIES = (
     Entry(
         code="user-namespaces-switched-off",
         title="user namespaces are switched off, so the runtime's init process cannot start",
-        ambiguous=(CHILD_PID,),
+        ambiguous=(CHILD_PID, r"running exec setns process for init caused:? \\*\"?exit status 1\b"),
         verdict="the runtime's init process ended before it had a namespace: user namespaces may be switched off",
         cause="runc reports only that the pipe to its child was closed (EOF). If the container has a user namespace "
         "(rootless, userns-remap, sysbox), the likely reason is that the kernel refuses it: CentOS and RHEL 7 switch "
@@ -222,6 +222,7 @@ ENTRIES = (
             r"exec fifo is empty|procReady not received",
             r"read (?:pid |status )?from sync socket",
             r"parent closed synchronisation channel",
+            r"decoding (?:init error|sync type) from pipe(?: caused)?:? \\*\"?EOF",
             r"sync socket closed",
             PIPE,
             CHILD_PID,

@@ -139,6 +139,7 @@ ENTRIES = (
             ),
             rf"fork: (?:retry: )?{EAGAIN}",
             rf"can't fork: {EAGAIN}",
+            rf"can(?:'|no)?t create thread[^\n]*{EAGAIN}",
         ),
         verdict="the container gets no more threads or processes (EAGAIN): a pids limit, or the user's process limit",
         cause="pids.max of the container, its pod or its unit counts threads; RLIMIT_NPROC counts those of the user on "
@@ -160,11 +161,18 @@ ENTRIES = (
                 r"sysctl: (?:error )?setting key ['\"`](?P<key>[^'\"`\n]+)['\"`][^\n]*: "
                 r"(?:Read-only|Permission|Operation)[^\n]*"
             ),
-            r"sysctl: (?:permission denied on key|cannot stat) ['\"`]?(?P<key2>[\w./-]+)[^\n]*",
-            r"(?P<path>/proc/sys/(?:vm|kernel|net|fs)/[\w./-]+): (?:Read-only file system|Permission denied)",
+            r"(?:sysctl|error): (?:permission denied on key|cannot stat) ['\"`]?(?P<key2>[\w./-]+)[^\n]*",
+            (
+                r"^(?![^\n]*write sysctl key )[^\n]*?(?P<path>/proc/sys/(?:vm|kernel|net|fs)/[\w./-]+): (?:Read-only "
+                r"file system|Permission denied)"
+            ),
             r"[Ff]ailed to write '[^'\n]*' to '(?P<path2>/proc/sys/[^'\n]+)'[^\n]*",
             r"Sysctl error: IO Error: Read-only file system",
             r"Updating kernel flag failed[^\n]*",
+            (
+                r"setup_sysctl_parameters:\d+ - (?:[^\n]* - )?Failed to setup sysctl parameters (?P<key4>[\w.-]+) to "
+                r"[^\n]*"
+            ),
         ),
         verdict="sysctls cannot be set from inside this container: /proc/sys is read-only, or belongs to the host",
         cause="Engines mount /proc/sys read-only into a container. Only some sysctls belong to a namespace of its own "

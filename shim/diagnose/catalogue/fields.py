@@ -132,11 +132,6 @@ ENTRIES = (
             r"(?:this container|container \S+) (?:does not have|did not create|is not creating) (?:a )?[Cc]groups?",
             r"requested OCI runtime \S+ is not compatible with NoCgroups",
             (
-                r"(?:privileged mode is incompatible with user namespaces|cannot share the host[^\n]* when user "
-                r"namespaces are "
-                r"enabled)[^\n]*"
-            ),
-            (
                 r"rootless systemd driver doesn't support cgroup v1|native\.cgroupdriver=systemd requires cgroup v2 "
                 r"for "
                 r"rootless"

@@ -52,6 +52,7 @@ ENTRIES = (
         "the command does not exist in the image",
         r"exec: \\?\"(?!criu)[^\"\n]*\\?\": (?:executable file not found|stat [^\n]*" + ENOENT + ")",
         r"executable file `[^`\n]*` not found",
+        r"Container command (?:'[^'\n]*' )?not found or does not exist",  # docker 1.9 to 1.11
         r"(?<!/)\bexec(?:ve)? (?!container)\S+: " + ENOENT,
         r"exec (?:user|container) process (?:\([^)\n]*\) )?(?:`[^`\n]*`|caused:?)[: ]*\\*\"?" + ENOENT,
         remedy="Correct the command, or install it in the image. A file that is there lacks its interpreter (Windows "
@@ -61,11 +62,13 @@ ENTRIES = (
         "image-command-not-executable",
         "the command cannot be executed",
         rf"exec: \\?\"[^\"\n]*\\?\": (?:stat [^:\n]*: )?(?:{EACCES}|{EPERM}|is a directory)",
-        rf"(?:^|: )open executable: (?:{EACCES}|{EPERM})",
+        rf"(?:^|: )(?:open executable|exec /[^\s:]+): (?:{EACCES}|{EPERM}|is a directory)",
         rf"exec user process caused:? \\*\"?(?:{EACCES}|{EPERM})",
+        r"Container command (?:'[^'\n]*' )?could not be invoked",  # docker 1.9 to 1.13
         r"the path `[^`\n]*` (?:is not a regular file|exists but it is not executable)",  # crun from 1.10 on
-        remedy="chmod +x the command in the image, and +x for the container's user on every directory above it (NAS: "
-        "an ACL).",
+        remedy="chmod +x the command in the image, and +x for its user on every directory above it (NAS: an ACL). In "
+        "every image: SELinux (container-selinux; restorecon -R /usr/bin /var/lib/docker), or a noexec mount below the "
+        "engine.",
     ),
     _foreign(
         "image-for-another-machine",
@@ -114,8 +117,9 @@ ENTRIES = (
         r"container (?:\\?\"?(?!-\\?\")[\w.-]*\\?\"? )?does not exist",
         r"container `[^`\n]*` does not exist",
         r"error opening file `[^`\n]*/status`: " + ENOENT,
+        r"No such container: [\w.-]+",
         remedy="Removed already (then a kubelet's repeated lines are harmless), or kept by another user, --root or "
-        "runtime.",
+        "runtime. CI: a clean-up (docker system prune, another runner) on the same engine removed it during the job.",
     ),
     _foreign(
         "container-not-running",
@@ -129,12 +133,16 @@ ENTRIES = (
         r"container is (?:in CONTAINER_(?:EXITED|CREATED|UNKNOWN) state|not (?:created or )?running)",
         r"[Cc]ontainer (?!runtime )\S+ is not running",
         r"can only create exec sessions on running containers",
+        r"is restarting, wait until the container is running|is marked for removal and cannot be started",
         remedy="Start it first; its log shows why it ended (docker logs, podman logs, kubectl logs --previous).",
     ),
     _foreign(
         "nvidia-driver-missing",
         "NVIDIA's hook finds no driver on the host",
-        r"nvidia-container-cli[\w.]*: [^\n]*(?:driver not loaded|libnvidia-ml\.so|driver error|driver/library version)",
+        r"nvidia-container-cli[\w.]*:\s+[^\n]*(?:driver not loaded|libnvidia-ml\.so|driver error|driver/library "
+        r"version)",
+        r"Failed to initialize NVML: (?:Driver/library version mismatch|Driver Not Loaded|ERROR_LIBRARY_NOT_FOUND)",
+        r"NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver|nvml: Driver Not Loaded",
         remedy="Install the driver and load its module: nvidia-smi on the host must succeed. Reboot after an upgrade.",
     ),
     _foreign(
@@ -148,7 +156,7 @@ ENTRIES = (
     _foreign(
         "capability-unknown",
         "the configuration names a capability that this runtime does not know",
-        r"unknown capability [`'\"]",
+        r"unknown capability:? [`'\"]",
         remedy="Correct the name or remove it (docker, podman: --cap-add; config.json: process.capabilities).",
     ),
     _foreign(
@@ -179,6 +187,7 @@ ENTRIES = (
         "a capability cannot be given, because the caller does not have it",
         r"\bapply caps: (?:can't apply capabilities: )?" + EPERM,
         r"\bcapset: " + EPERM,
+        r"capability not supported by your kernel or not available in the current environment",
         remedy="Inside LXC: a privileged container, or nesting (Proxmox: nesting=1; LXD, Incus: "
         "security.nesting=true); "
         "in docker: --privileged. Else remove the capability (docker: --cap-drop; config.json: process.capabilities).",

@@ -13,6 +13,7 @@ ENTRIES = (
             r"error while creating mount source path '(?P<source>[^'\n]*)': mkdir [^\n]*: " + EROFS,
             r"creat(?:e|ing) (?:bind )?(?:mount|volume)[^\n]* source(?: path)? "
             r"[`'\"](?P<source2>[^`'\"\n]*)[`'\"]: [^\n]*" + EROFS,
+            r"\b[a-z0-9]{12}: mkdir (?P<source3>/[^\n:]*): " + EROFS,  # a task of docker service create
         ),
         verdict="docker cannot create {source}: the place is read-only for the daemon",
         cause="The daemon does not see the same file system as you. Docker from a snap is confined to /home, /media "
@@ -47,7 +48,7 @@ ENTRIES = (
             r"Runtime path (?P<program10>\S+) is not valid",
             r"runtime \"(?P<program3>[^\"\n]+)\" binary not installed",
             r"default OCI runtime \"(?P<program4>[^\"\n]+)\" not found",
-            r"[Uu]nknown (?:or invalid )?runtime (?:specified|name):? (?P<program5>[\w/-]+(?:\.[\w/-]+)*)",
+            r"[Uu]nknown (?:or invalid )?runtime (?:specified|name):? (?P<program5>[\w/-]+(?:\.(?!See)[\w/-]+)*)",
             r"no runtime for \"(?P<program6>[^\"\n]+)\" is configured",
             r"no such OCI runtime \"?(?P<program7>[\w/-]+(?:\.[\w/-]+)*)",
             r"exec: \"(?P<program8>[^\"\n]*nvidia-container-(?:runtime|toolkit)[^\"\n]*)\": executable file not found",
@@ -79,13 +80,19 @@ ENTRIES = (
         patterns=(
             r"unable to retrieve OCI runtime error[^\n]*\): (?P<program>\S+) did not terminate suc+ess?ful+y",
             r"unable to retrieve OCI runtime error[^\n]*\): exit status \d+",
+            (
+                r"OCI runtime (?:create|exec|start) failed: (?P<program4>[\w./-]+) did not terminate "
+                r"suc+ess?ful+y: exit "
+                r"status \d+"
+            ),
             r"(?P<program3>\S+) did not terminate suc+ess?ful+y:? \(unable to retrieve OCI runtime error",
             r"container create failed \(no logs from conmon\)[^\n]*",
             r"(?P<program4>runc|crun) did not terminate suc+ess?ful+y: exit status \d+:? *(?:$|: unknown)",
         ),
         verdict="{program} ended before it wrote its log, so its reason is lost",
-        cause="The runtime, or a wrapper around it, ended before it opened its log. It was killed, it is a program "
-        "for another architecture, or its interpreter is missing.",
+        cause="The runtime, or a wrapper around it, ended before it opened its log. It was killed (status 137), it "
+        "crashed (139: a damaged installation, or a kernel or processor that does not fit), it is a program for "
+        "another architecture, or its interpreter is missing.",
         remedy=(
             "Run {program} --version as the engine's user, and read its output.",
             "journalctl -k | grep -iE 'oom|segfault|denied'; journalctl -u docker -u containerd -e",
@@ -138,6 +145,8 @@ ENTRIES = (
         patterns=(
             rf"(?:fsnotify|inotify)[^\n]*{EMFILE}",
             rf"Failed to allocate directory watch: (?:{EMFILE}|{ENOSPC})",
+            rf"[Cc]reating watcher returned error {EMFILE}",
+            r"the configured user limit \(\d+\) on the number of inotify (?:instances|watches) has been reached",
             rf"inotify_(?:add_watch|init)[^\n]*(?:{ENOSPC}|{EMFILE})",
             (
                 rf"[Ff]ailed to (?:add|create|initialize|watch) (?:[\w "
@@ -145,6 +154,8 @@ ENTRIES = (
             ),
             r"inotify (?:resources exhausted|cannot be used, reverting to polling)",
             rf"[Ff]ailed to (?:add|create|initialize) inotify[^\n]*(?:{ENOSPC}|{EMFILE})",
+            r"System limit for number of file watchers reached|\bwatch \S+ EMFILE\b",
+            r"^Error: Too many open files$(?=\s+Job for \S+ (?:canceled|failed))",
         ),
         verdict="cannot create another file watch: the user's limit of inotify instances or watches is reached",
         cause="The kernel counts inotify instances and watches per user, over all containers. The limit of open files "

@@ -198,7 +198,7 @@ ENTRIES = (
     Entry(
         code="rootfs-on-initramfs",
         title="pivot_root does not work on an initramfs",
-        patterns=(rf"\bpivot_root(?: \.)?:? {EINVAL}",),
+        patterns=(rf"\bpivot_root(?:\(\))?(?: \.| \w+ failed)?:? {EINVAL}|{EINVAL} - (?:failed to )?piv[io]+t_root",),
         verdict="pivot_root is refused (EINVAL): the host runs from an initramfs, or its root mount is shared",
         cause="The kernel cannot pivot away from the initial ramfs.",
         remedy=(

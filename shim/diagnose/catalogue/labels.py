@@ -57,7 +57,10 @@ ENTRIES = (
         ),
         verdict="the container's AppArmor profile cannot be applied on this host",
         cause="AppArmor is not enabled in this kernel or another security module is in its place (EINVAL), or the "
-        "profile is not loaded (ENOENT). EPERM, EACCES: the starting process is confined itself (a snap, dockerd with "
+        "profile is not loaded (ENOENT). Config provided but not supported: this runc was built without AppArmor "
+        "(another "
+        "one in the path, a static download). EPERM, EACCES: the starting process is confined itself (a snap, "
+        "dockerd with "
         "a profile, an exec out of a container), or set no_new_privs, and its profile forbids the change. "
         "SELinux's context goes into the same file: a type or level that its policy does not know is EINVAL.",
         remedy=(

@@ -75,7 +75,7 @@ ENTRIES = (
             r"failed to find the cgroup root",
             r"no cgroup mount found in mountinfo",
             r"no cgroup mount found\b",
-            r"[Mm]ountpoint for cgroup not found",
+            r"[Mm]ountpoint for cgroup not found|[Cc]annot start container [0-9a-f]{12,}: mountpoint not found",
             r"invalid file system type on [`'\"]?/sys/fs/cgroup",
         ),
         ambiguous=(making(ENOENT),),

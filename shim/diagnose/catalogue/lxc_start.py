@@ -120,7 +120,8 @@ ENTRIES = (
         title="LXC cannot mount or use the container's root file system",
         patterns=(
             (
-                rf"(?:conf|start|storage|bdev|dir|overlay|zfs|lvm|loop|btrfs|storage/\w+)\.c{AT}[^\n]*(?:[Rr]ootfs|"
+                rf"(?:conf|start|storage|bdev|dir|overlay|zfs|lvm|loop|btrfs|"
+                rf"storage/\w+)\.c{AT}[^\n]*(?:[Rr]ootfs(?!/)|"
                 rf"root file system|pin_rootfs|[Ff]ailed to mount rootfs)[^\n]*"
             ),
             (

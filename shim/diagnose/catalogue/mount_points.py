@@ -62,17 +62,15 @@ ENTRIES = (
         ),
         verdict="the mount point {path} does not exist in the image and cannot be created there",
         cause="The root file system, or the file system of the destination, is read-only. In /sys and /proc nobody can "
-        "make a directory: a kernel without /sys/fs/cgroup (RHEL 6, 2.6.32) cannot run images with systemd at all.",
+        "make a directory: a kernel without /sys/fs/cgroup (RHEL 6, 2.6.32) cannot run images with systemd at all. "
+        "Below /var/lib/sysbox it is sysbox: an upgrade of it fits to a newer docker or kernel.",
         remedy=("Create the directory in the image, or mount below a writable place such as a tmpfs.",),
         reference=SPEC,
     ),
     Entry(
         code="mount-destination-relative",
         title="the destination of a mount does not begin with a slash",
-        patterns=(
-            r"mount destination (?P<path>[^\n]+?) (?:is )?not absolute",
-            r"invalid mount path: '(?P<path2>[^'\n]*)' mount path must be absolute",
-        ),
+        patterns=(r"mount destination (?P<path>[^\n]+?) (?:is )?not absolute",),
         verdict="the mount's destination {path} is not an absolute path, and this runtime refuses it",
         cause="runc 1.0.0-rc94 and rc95 (containerd.io 1.4.5, 1.4.6) refuse it; other versions take it from /. It "
         "comes from VOLUME in the image's Dockerfile, -v, or compose, often from a Windows path or a variable that is "

@@ -100,6 +100,7 @@ ENTRIES = (
             r"Cannot detect current cgroup on cgroup v2|Could not get instant cpu stats[^\n]*",
             r"(?:RecentStats|Internal Error): unable to find data for container [^\n]*",
             r"failed to get container \\*\"[^\"\n]*\" with error: unable to find data[^\n]*",
+            r"stat failed on /\S+ with error: no such file or directory, continuing to push stats",
             r"Partial failure issuing (?:cadvisor\.)?(?:GetContainerInfoV2|ContainerInfoV2)[^\n]*",
         ),
         verdict="a notice of cAdvisor, not a failure: it has no figures of a cgroup, or cannot determine its own",

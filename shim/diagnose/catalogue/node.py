@@ -168,7 +168,11 @@ ENTRIES = (
         "and this Docker is older than 20.10.",
         remedy=(
             "Without systemd: apt-get install cgroupfs-mount && cgroupfs-mount, then start dockerd again.",
-            "On cgroup2: upgrade Docker to 20.10 or later; or boot with systemd.unified_cgroup_hierarchy=0.",
+            (
+                "On cgroup2: upgrade Docker to 20.10 or later; or boot with systemd.unified_cgroup_hierarchy=0. "
+                "OpenWrt mounts "
+                "cgroup2: opkg remove cgroupfs-mount, which covers it."
+            ),
             "Android and others without CONFIG_CGROUP_DEVICE: use another kernel.",
         ),
         reference="https://github.com/docker/cli/issues/2104",

@@ -200,7 +200,7 @@ ENTRIES = (
         code="engine-descriptors-used-up",
         title="the engine has no file descriptors left",
         patterns=(
-            rf"fork/exec [^\n:]+: {EMFILE}",
+            rf"fork/exec [^\n:]+: {EMFILE}|/proc/self/exe: {EMFILE}",
             rf"\b(?:accept4?|pipe2?|dup|socket|open(?:at)?)\b ?(?![^\n]*(?:inotify|fsnotify))[^\n:]*: {EMFILE}",
         ),
         verdict="the program that starts containers has no file descriptors left (EMFILE)",

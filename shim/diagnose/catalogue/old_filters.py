@@ -21,12 +21,14 @@ ENTRIES = (
                 rf"(?:time of day|realtime clock|the (?:current )?time|clock)[^\n]*{EPERM}"
             ),
             rf"(?:can't initialize time|_PyTime|pytime|init_timezone)[^\n]*(?:\n[^\n]*)?{EPERM}",
-            r"No monotonic clock was available",
+            r"No monotonic clock was available|clock_gettime\(MONOTONIC\) failed",
             rf"\b(?:time|gettimeofday|clock)\w*\(\)?[^\n]*: {EPERM}",
             r"Unable to (?:determine|find) (?:the )?monotonic clock|monotonic time[^\n]*operation not permitted",
             r"asn1 encoding routines:ASN1_TIME_adj:error getting time[^\n]*",
             r"Thu Jan  1 00:00:\d\d UTC 1970",
         ),
+        ambiguous=(r"At least one invalid signature was encountered",),
+        offer=1,
         verdict="the container's programs may not read the clock: the host's seccomp filter does not know "
         "clock_gettime64",
         cause="Images with 64-bit time for 32-bit systems (Alpine 3.13, Debian 11, Ubuntu 20.04 and later on armv7 or "
@@ -43,7 +45,7 @@ ENTRIES = (
         ambiguous=(
             rf"(?:^|[\s\"])(?:make|gmake|ninja)(?:\[\d+\])?: (?!\*\*\*)[^\n:]+: {EPERM}",
             r"Problem executing scripts APT::Update::Post-Invoke[^\n]*",
-            rf"^(?:/bin/)?(?:sh|ash|bash|dash): (?:\d+: )?(?:line \d+: )?(?!can't|cannot)/?[\w./-]+: {EPERM}",
+            rf"(?:^|\s)(?:/bin/)?(?:sh|ash|bash|dash): (?:\d+: )?(?:line \d+: )?(?!can't|cannot)/?[\w./-]+: {EPERM}",
             r"(?:uv_thread_create|uv_thread_create_ex|WorkerThreadsTaskRunner)[^\n]*(?:assertion|failed)[^\n]*",
             r"Assertion `?(?:\(0\) == \()?\(?uv_thread_create[^\n]*",
             r"getaddrinfo\(\) thread failed to start",

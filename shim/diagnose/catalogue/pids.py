@@ -55,7 +55,7 @@ ENTRIES = (
         title="a pids limit on the path is used up",
         patterns=(r"unable to spawn stage-\d: resource temporarily unavailable",),
         ambiguous=(
-            r"pthread_create failed: resource temporarily unavailable",
+            r"pthread_create failed: resource temporarily unavail\w*",
             r"failed to create new OS thread \(have \d+ already; errno=11\)",
             r"\b(?:clone|fork|fork/exec [^\n:]+|to fork(?:: \w+)?): resource temporarily unavailable",
         ),

@@ -75,7 +75,7 @@ ENTRIES = (
             r"sending signal \d+ to pid \d+ caused:? \"?permission denied",
             r"(?:cannot|could not|unable to) (?:stop|kill|remove|restart) container:?[^\n]*: permission denied",
             r"unable to signal init: permission denied",
-            r"[Cc]annot kill container:? [^\n]*permission denied",
+            r"[Cc]annot (?:kill|stop|destroy|remove|restart) container:? [^\n]*permission denied",
             r"signaling init process caused:? \"?permission denied",
             r"crun: kill process `\d+`: (?:permission denied|operation not permitted)",
         ),

@@ -79,7 +79,8 @@ ENTRIES = (
             ),
         ),
         reference=TROUBLE,
-        tell="podman info --format '{{.Store.GraphRoot}} {{.Store.RunRoot}}'; grep -r root ~/.config/containers "
+        tell="podman info --format '{{{{.Store.GraphRoot}}}} {{{{.Store.RunRoot}}}}'; grep -r root "
+        "~/.config/containers "
         "/etc/containers/storage.conf",
         rank=49,
     ),
@@ -107,44 +108,6 @@ ENTRIES = (
         ),
         reference="https://github.com/containers/common/blob/main/docs/containers.conf.5.md",
         rank=30,
-    ),
-    Entry(
-        code="storage-driver-unsupported",
-        title="the storage driver does not work on this file system",
-        patterns=(
-            r"'overlay' is not supported over (?P<fstype>[\w-]+)[^\n]*",
-            r"backing file system is unsupported for this graph driver",
-            r"overlayfs is not available for (?P<path>[^\s,]+)[^\n]*",
-            r"kernel does not support overlay fs[^\n]*",
-            r"'overlay' not found as a supported filesystem[^\n]*",
-            r"a network file system with user namespaces is not supported[^\n]*",
-            r"(?:driver|graphdriver)[^\n]* (?:not supported|prerequisites for driver not satisfied)[^\n]*",
-            r"overlay[^\n]*unknown option|User-selected graph driver \\?\"\w+\\?\" overwritten by[^\n]*",
-        ),
-        verdict="the storage driver overlay does not work where the engine keeps its images",
-        cause="overlay cannot lie on another overlay (an engine in a container without a volume), on NFS and other "
-        "network file systems, on encrypted homes (eCryptfs), on ZFS before 2.2, and rootless not before Linux 5.11 "
-        "without fuse-overlayfs. After a kernel update without a reboot its module cannot be loaded, and no file "
-        "system does.",
-        remedy=(
-            "grep overlay /proc/filesystems; modprobe overlay: if it fails after an update, reboot.",
-            (
-                "In a container: a volume for the storage: -v NAME:/var/lib/containers (rootless: "
-                "/home/podman/.local/share/containers; Kubernetes: emptyDir)."
-            ),
-            (
-                'fuse-overlayfs: mount_program = "/usr/bin/fuse-overlayfs" under [storage.options.overlay] in '
-                "storage.conf, "
-                "with --device /dev/fuse."
-            ),
-            (
-                'Slow, but everywhere: driver = "vfs" (STORAGE_DRIVER=vfs); or graphroot on a local disk (ext4, xfs). '
-                "After a change: podman system reset."
-            ),
-        ),
-        reference="https://github.com/containers/storage/blob/main/docs/containers-storage.conf.5.md",
-        tell="stat -f -c %T ~/.local/share/containers/storage /var/lib/containers/storage; uname -r",
-        rank=43,
     ),
     Entry(
         code="fuse-not-available",

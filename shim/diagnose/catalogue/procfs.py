@@ -180,13 +180,16 @@ ENTRIES = (
         patterns=(
             r"sysctl \"(?P<key>[^\"\n]*)\" is not in a separate kernel namespace",
             r"sysctl \\?\"?(?P<key5>[\w./-]+)\\?\"? not allowed in host \w+ namespace",
+            r"sysctl '(?P<key6>[^'=\n]+)=[^'\n]*' is not (?:whitelisted|allowed)",
             r"the sysctl `(?P<key2>[^`\n]*)` (?:is not namespaced|requires a new [^\n]*)",
             rf"open {PROC_SYS}(?!kernel/cap_last_cap)(?P<key3>[\w./-]+): (?:{EACCES}|{EROFS}|{EPERM})",
             rf"\bopen `/proc/sys/(?!kernel/cap_last_cap)(?P<key4>[^`\n]*)`: (?:{EACCES}|{EROFS}|{EPERM})",
         ),
         verdict="the sysctl {key} cannot be set for this container",
         cause="A container can set only the sysctls of its own namespaces: net.* with a network namespace of its own, "
-        "kernel.shm*, kernel.msg*, kernel.sem and fs.mqueue.* with an IPC namespace of its own.",
+        "kernel.shm*, kernel.msg*, kernel.sem and fs.mqueue.* with an IPC namespace of its own, "
+        "kernel.domainname with a UTS "
+        "namespace and a newer runc.",
         remedy=(
             (
                 "Set it on the host instead: sysctl -w {key}=<value>, and remove it from the container: sysctls: "

@@ -105,6 +105,24 @@ ENTRIES = (
         offer=1,
     ),
     Entry(
+        code="rootless-root-not-shared",
+        title="RootlessKit notes that the host's root mount is not shared",
+        patterns=(r"The host root filesystem is mounted as \"(?P<how>[^\"\n]*)\"\. Setting child propagation to",),
+        verdict="a notice: the host's root mount is not shared, so later mounts of the host do not reach the "
+        "containers",
+        cause="Inside a container or a pod, and on hosts without systemd, / is private or a slave. RootlessKit "
+        "goes on. "
+        "If it then ends, its next line says why.",
+        remedy=(
+            "On the host: mount --make-rshared /. In a pod or a container: nothing is to be done.",
+            "Explain the line that follows it.",
+        ),
+        reference="https://github.com/rootless-containers/rootlesskit/issues/359",
+        tell="findmnt -no PROPAGATION /",
+        rank=83,
+        last=True,
+    ),
+    Entry(
         code="rlimit-above-nr-open",
         title="RLIMIT_NOFILE is above fs.nr_open",
         ambiguous=RLIMIT,

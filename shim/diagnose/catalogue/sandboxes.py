@@ -228,7 +228,10 @@ ENTRIES = (
             r"(?:exiting QMP loop|QMP command failed|qemu-system-\w+: )[^\n]*",
             rf"/dev/(?:kvm|vhost-net|vhost-vsock|vhost-vdpa\S*): (?:{ENOENT}|{EACCES}|no such device)",
             r"[Ff]ailed to check if grpc server is working[^\n]*",
-            r"(?:timed out connecting to|[Ff]ailed to connect to) [^\n]*(?:vsock|kata-agent|agent|grpc)[^\n]*",
+            (
+                r"(?:timed out connecting to|[Ff]ailed to connect to(?! \{unix:)) "
+                r"[^\n]*(?:vsock|kata-agent|agent|grpc)[^\n]*"
+            ),
             (
                 r"This system can't currently create (?:secure )?Kata Containers|[Kk]ata.*(?:requires|"
                 r"needs).*virtuali[sz]ation"

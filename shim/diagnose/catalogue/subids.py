@@ -102,6 +102,10 @@ ENTRIES = (
                 r"user namespaces are not enabled in /proc/sys/(?:user/max_user_namespaces|"
                 r"kernel/unprivileged_userns_clone)"
             ),
+            (
+                r"attempting to run rootless dockerd but need "
+                r"'(?:kernel\.unprivileged_userns_clone|user\.max_user_namespaces)'"
+            ),
             r"cannot (?:clone|re-exec process): (?:Operation not permitted|No space left on device|Invalid argument)",
             r"(?<!migrate\": )(?<!migrate\\\": )[Cc]annot re-exec process",
             r"unshare\(CLONE_NEWUSER\): (?:Operation not permitted|Invalid argument|No space left on device)",

@@ -200,7 +200,7 @@ ENTRIES = (
     Entry(
         code="nvidia-hook-reads-no-device-cgroup",
         title="NVIDIA's hook cannot find the devices' cgroup of the container",
-        patterns=(r"nvidia-container-cli[\w.]*: container error: failed to get device cgroup [^\n]*",),
+        patterns=(r"nvidia-container-cli[\w.]*:\s+container error: failed to get device cgroup [^\n]*",),
         verdict="NVIDIA's hook cannot find out where, or in which version, the container's device rules are",
         cause="libnvidia-container 1.8.0 misread the cgroups of nested containers and lacked a permission. Otherwise "
         "/proc or the cgroup mounts that the hook sees are not the host's (LXC, rootless, a hybrid host).",
@@ -218,8 +218,9 @@ ENTRIES = (
         patterns=(
             # What says that the driver is missing has an entry of its own.
             (
-                r"nvidia-container-cli[\w.]*: (?P<kind>ldcache|requirement|detection|initialization|device) error: "
-                r"(?![^\n]*(?:driver not loaded|libnvidia-ml\.so|driver error|driver/library version))[^\n]+"
+                r"nvidia-container-cli[\w.]*:\s+(?P<kind>ldcache|requirement|detection|initialization|device) error: "
+                r"(?![^\n]*(?:unknown device|driver not loaded|libnvidia-ml\.so|driver error|driver/library "
+                r"version))[^\n]+"
             ),
         ),
         verdict="NVIDIA's hook failed with its own {kind} error, which is not about cgroups",

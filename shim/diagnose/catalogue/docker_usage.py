@@ -1,0 +1,190 @@
+"""What docker refuses for one container: what it should share, devices, volumes, places in a swarm, its machine."""
+
+from __future__ import annotations
+
+from shim.diagnose.entry import EROFS, Entry
+
+MOBY = "https://github.com/moby/moby"
+OTHERS = r"(?:network(?: namespace)?|IPC(?: namespace)?|PID(?: namespace)?|namespace)"
+
+ENTRIES = (
+    Entry(
+        code="shared-namespace-gone",
+        title="the container whose namespace should be shared does not run, or does not share it",
+        patterns=(
+            (
+                rf"(?:cannot|can't) join (?:the )?{OTHERS} of (?:a non[- ]running )?container:? "
+                r"(?:container )?(?P<name>[\w.-]+)[^\n]*"
+            ),
+            r"[Nn]o such container: (?P<name2>[\w.-]+) *\(?(?:[^\n]*network_mode)[^\n]*",
+            r"joining network namespace of container: No such container: (?P<name3>[\w.-]+)",
+            r"Cannot link to a non running container: /?(?P<name4>[\w.-]+)",
+            r"non-shareable IPC \(hint: use IpcMode:shareable[^\n]*",
+            r"failed to join (?:IPC|PID|network) namespace[^\n]*|/dev/shm is not mounted, but must be for --ipc=host",
+        ),
+        verdict="the container {name}, whose namespace this one should share, does not run or does not share it",
+        cause="--network container:NAME (compose: network_mode: service:NAME), --ipc and --pid join a container that "
+        "runs. If that one has failed, all that depend on it fail with this message: its own failure is the cause. "
+        "After it was made again, containers still name the old id. IPC must be shareable on the giver's side.",
+        remedy=(
+            "docker ps -a; docker logs {name}: start that container first, and explain its own error.",
+            (
+                "Made again (VPN containers, updates by Watchtower): make the dependents again, too: docker compose up "
+                "-d --force-recreate."
+            ),
+            "IPC: the giver needs --ipc=shareable (compose: ipc: shareable).",
+        ),
+        reference="https://docs.docker.com/engine/network/#container-networks",
+        rank=57,
+    ),
+    Entry(
+        code="device-is-directory",
+        title="a path given as a device is not a device node",
+        patterns=(
+            (
+                r"error gathering device information while add ?ing custom device \\*\"(?P<device>[^\"\\\n]*)\\*\": "
+                r"not a device node"
+            ),
+        ),
+        verdict="{device} is no device node for the engine, and holds none",
+        cause="--device takes a device, or (since Docker 1.7) a directory with devices in it. A directory without any "
+        "on the engine's host (Docker Desktop and WSL: a virtual machine), a plain file that stands in for a device, "
+        "or a link such as /dev/serial/by-id that leads nowhere are none.",
+        remedy=(
+            "ls -lR {device} on the host of the engine. Name a node itself: /dev/dri/renderD128, /dev/ttyUSB0.",
+            "Docker Desktop sees no USB and GPU devices of the host but NVIDIA's: docker-ce on Linux, usbipd on WSL.",
+            (
+                "A directory whose devices come and go (USB): -v {device}:{device} with --device-cgroup-rule='c "
+                "189:* rmw'."
+            ),
+        ),
+        reference="https://docs.docker.com/reference/cli/docker/container/run/#device",
+        rank=57,
+    ),
+    Entry(
+        code="read-only-volume-covers-engine-file",
+        title="a read-only volume covers the place of resolv.conf, hosts or hostname",
+        patterns=(
+            (
+                r"mounting \\*\"[^\"\n]*/containers/[0-9a-f]{12,}/(?:resolv\.conf|hosts|hostname)\\*\" to rootfs"
+                rf"[^\n]* at \\*\"(?P<destination>[^\"\\\n]*)\\*\"(?:: | caused:? \\*\"?)[^\n]*{EROFS}"
+            ),
+            rf"open /\S*/(?:rootfs|merged)(?P<destination2>/etc/(?:resolv\.conf|hosts|hostname)): {EROFS}",
+        ),
+        verdict="the engine cannot put {destination} into the container: a read-only volume lies over /etc",
+        cause="docker mounts its own resolv.conf, hosts and hostname over files in the container's /etc, and "
+        "makes them "
+        "where they are missing. A volume with :ro at /etc (or an image of another platform, or a damaged layer) "
+        "does not let it.",
+        remedy=(
+            "Mount single files or a directory below /etc (/etc/myapp), not /etc itself; or leave out :ro.",
+            "No volume there? docker image rm, and pull the image again.",
+        ),
+        reference="https://docs.docker.com/engine/storage/bind-mounts/",
+        rank=40,
+    ),
+    Entry(
+        code="vm-runtime-update-refused",
+        title="the virtual machine of a container does not take more memory or CPUs",
+        patterns=(
+            (
+                r"[Cc]annot update container[^\n]*(?:kata|clear|qemu|cc-)[^\n]*(?:QMP|hot-?plug|memory|vcpu|"
+                r"did not terminate)[^\n]*"
+            ),
+            r"(?:hot-?plug|hotplug)[^\n]*(?:memory|vCPU|cpu)[^\n]*(?:failed|not supported|exceed|unable)[^\n]*",
+            r"(?:exceeds?|[Uu]nable to hotplug)[^\n]*(?:maximum memory|slots?|max(?:imum)? vcpus?)[^\n]*",
+        ),
+        verdict="the runtime could not change the memory or CPUs of the container's virtual machine while it runs",
+        cause="Kata adds memory and CPUs by hot plug. It needs free slots (memory_slots, default_maxvcpus), a block "
+        "size that the guest accepts, and a hypervisor that can do it; it cannot take memory away. Early versions "
+        "managed only one update.",
+        remedy=(
+            "Set the limits when the container is made: docker rm, then docker run --memory --cpus.",
+            (
+                "Upgrade Kata; raise memory_slots and default_maxvcpus in configuration.toml "
+                "(static_sandbox_resource_mgmt switches hot plug off)."
+            ),
+        ),
+        reference="https://github.com/kata-containers/kata-containers/tree/main/docs/design",
+        rank=40,
+    ),
+    Entry(
+        code="vm-runtime-not-started",
+        title="the hypervisor of a container in a virtual machine did not start",
+        patterns=(r"Unable to launch (?P<program>qemu|hypervisor|\S*clh|firecracker)[^\n]*",),
+        verdict="the hypervisor {program} of this container did not start",
+        cause="No /dev/kvm (a virtual machine without nested virtualization), too little memory, or qemu does not know "
+        "an option that this runtime gives. Clear Containers became Kata Containers in 2018 and are not maintained.",
+        remedy=(
+            "ls -l /dev/kvm; journalctl -t kata-runtime -t cc-runtime: qemu's own line.",
+            "docker run --runtime runc; or Kata Containers of today.",
+        ),
+        reference="https://github.com/kata-containers/kata-containers",
+        rank=46,
+    ),
+    Entry(
+        code="cgroup-parent-not-a-slice",
+        title="the parent cgroup that was asked for is not a slice",
+        patterns=(
+            (
+                r"^(?![^\n]*(?:[Ss]andbox|[Kk]ubelet|\bpod\b))[^\n]*cgroup-parent for systemd cgroup should be a "
+                r"valid slice"
+            ),
+        ),
+        verdict="a parent cgroup was asked for that is no slice, and this docker uses the systemd driver",
+        cause="--cgroup-parent (compose: cgroup_parent; daemon.json: cgroup-parent; buildx: --driver-opt "
+        "cgroup-parent) names a path, as the cgroupfs driver takes it. With the systemd driver it must be the name of "
+        "a slice. A kubelet that asks so has the other driver.",
+        remedy=(
+            (
+                "--cgroup-parent=name.slice (below another: parent-name.slice); systemctl show name.slice lists its "
+                "limits."
+            ),
+            (
+                'Or the other driver: "exec-opts": ["native.cgroupdriver=cgroupfs"] in daemon.json. kubelet: '
+                "cgroupDriver: systemd."
+            ),
+        ),
+        reference="https://docs.docker.com/reference/cli/dockerd/#default-cgroup-parent",
+        tell="docker info | grep 'Cgroup Driver'; docker inspect NAME --format '{{{{.HostConfig.CgroupParent}}}}'",
+        rank=45,
+    ),
+    Entry(
+        code="stack-option-ignored",
+        title="docker stack deploy leaves out options that Swarm does not have",
+        patterns=(r"Ignoring (?:unsupported|deprecated) options: (?P<options>[^\n]+)",),
+        verdict="Swarm does not take these options of the file, so nothing of them is set: {options}",
+        cause="docker stack deploy knows less than docker compose: ulimits came with docker 20.10; privileged, "
+        "devices, cgroup_parent, security_opt, mem_limit and cpus have no place in Swarm.",
+        remedy=(
+            (
+                "Limits: deploy: resources: limits: cpus, memory, pids. ulimits: docker 20.10 or later on all nodes, "
+                "or default-ulimits in /etc/docker/daemon.json."
+            ),
+            "What Swarm does not have: docker compose up on the node itself.",
+        ),
+        reference="https://docs.docker.com/reference/compose-file/deploy/",
+        rank=57,
+    ),
+    Entry(
+        code="engine-init-covered",
+        title="the small init of docker --init is not where the engine put it",
+        patterns=(
+            (
+                r"exec: \\*\"?(?P<path>/dev/init|/sbin/docker-init|/run/podman-init|/dev/shm/init)\\*\"?: stat "
+                r"[^\n]*no such "
+                r"file or directory"
+            ),
+        ),
+        verdict="the container should start with the engine's init at {path}, and a volume covers that place",
+        cause='--init (compose: init: true; default with "init": true in daemon.json) mounts a small init program at '
+        "/dev/init (docker before 19.03), /sbin/docker-init or /run/podman-init. A volume at /dev, /sbin or /run "
+        "hides it.",
+        remedy=(
+            "Without --init, or without the volume: --device or -v /dev/NAME:/dev/NAME instead of -v /dev:/dev.",
+            "Upgrade docker: since 19.03 it is /sbin/docker-init.",
+        ),
+        reference="https://github.com/home-assistant/core/issues/45946",
+        rank=30,
+    ),
+)

@@ -23,10 +23,11 @@ def using(error: str) -> tuple[str, ...]:
     """Return patterns for a program's words that a device cannot be opened: errno behind it (C, Go) or before it
     (Python, Node.js).
     """
-    behind = rf"{NODE}{QUOTE}(?: (?:for (?:reading|writing)|read-write))?\)?:? \(?(?:open: )?{error}"
+    behind = rf"{NODE}{QUOTE}(?: (?:for (?:reading|writing)|read-write))?\)?:?\*? ?\(?(?:open: |\d+, )?{error}"
     before = rf"(?:\[Errno \d+\] |E[A-Z]+: ){error}[^\n/]{{0,40}}['\"`]{NODE}['\"`]"
+    first = rf"{error}, cannot open {NODE}"
     traced = rf"{NODE}['\"], [^\n]{{0,40}} = -1 E[A-Z]+ \({error}"  # as strace shows it
-    return PROGRAM + behind, PROGRAM + before, PROGRAM + traced
+    return PROGRAM + behind, PROGRAM + before, PROGRAM + first, PROGRAM + traced
 
 
 ENTRIES = (

@@ -95,23 +95,6 @@ ENTRIES = (
         rank=45,
     ),
     Entry(
-        code="sysbox-not-running",
-        title="the services of sysbox do not run",
-        patterns=(
-            r"failed to register with sysbox-(?:mgr|fs)",
-            r"dial unix /run/sysbox/sys(?:mgr|fs)\.sock: [^\n]+",
-        ),
-        verdict="sysbox-runc found no sysbox-mgr or sysbox-fs to talk to: the services of sysbox do not run",
-        cause="sysbox needs two daemons on the host. They did not start, ended (an upgrade), or were never installed: "
-        "a build from source installs only programs.",
-        remedy=(
-            "systemctl restart sysbox, then systemctl status sysbox-mgr sysbox-fs; journalctl -u sysbox-mgr.",
-            "Built from source: sudo scr/sysbox starts them; or install the package.",
-        ),
-        reference="https://github.com/nestybox/sysbox/blob/master/docs/user-guide/troubleshoot.md",
-        rank=10,
-    ),
-    Entry(
         code="runtime-for-another-machine",
         title="the runtime's program cannot run on this machine",
         patterns=(

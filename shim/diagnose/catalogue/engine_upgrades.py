@@ -8,30 +8,6 @@ PROGRAM = r"(?:docker-?)?(?:runc|containerd(?:-shim[\w-]*)?|dockerd?|crun|conmon
 
 ENTRIES = (
     Entry(
-        code="engine-library-differs",
-        title="a library that runc or the engine needs is missing or too old",
-        patterns=(
-            rf"(?P<name>{PROGRAM}): symbol lookup error: [^\n]*undefined symbol: (?P<symbol>\w+)",
-            (
-                rf"(?P<name2>{PROGRAM}): error while loading shared libraries: (?P<symbol2>[^\s:]+): "
-                rf"(?![^\n]*permission denied)"
-            ),
-            rf"version `(?P<symbol3>GLIBC_[\d.]+)' not found \(required by (?:\S*/)?(?P<name3>{PROGRAM})\)",
-        ),
-        verdict="{name} does not start: it was built for another version of a library ({symbol})",
-        cause="A program from a tar archive (cri-containerd-*.tar.gz, docker's static files) or of another "
-        "distribution "
-        "was put over the package's. seccomp_*: libseccomp before 2.4 or 2.5. The engine then says only that runc gave "
-        "no answer (status 127).",
-        remedy=(
-            "Upgrade libseccomp (2.5 or later), or take the statically linked runc of its releases.",
-            "Or one source for all: containerd.io and docker-ce of docker.com, or the distribution's packages.",
-        ),
-        reference="https://github.com/containerd/containerd/issues/6576",
-        tell="which -a runc containerd; ldd $(command -v runc); runc --version",
-        rank=40,
-    ),
-    Entry(
         code="shim-oom-score-too-high",
         title="containerd gives its shim an OOM score above the highest",
         patterns=(r"set shim OOM score: write /proc/\d+/oom_score_adj: invalid argument",),
@@ -46,29 +22,6 @@ ENTRIES = (
         ),
         reference="https://github.com/containerd/containerd/issues/4837",
         tell="cat /proc/$(pidof containerd)/oom_score_adj; containerd --version",
-        rank=40,
-    ),
-    Entry(
-        code="engine-parts-differ",
-        title="dockerd, containerd and the shim are of different versions",
-        patterns=(
-            r"unsupported shim version[^\n]*|Unimplemented: failed to start shim[^\n]*",
-            r"unknown (?:service containerd\.\S+|method \w+ for service containerd\.\S+)[^\n]*",
-            (
-                r"(?:runtime|shim) \"?io\.containerd\.(?:runtime\.v1\.linux|runc\.v1)\"?[^\n]*(?:not "
-                r"found|removed|not supported|unknown)[^\n]*"
-            ),
-        ),
-        verdict="parts of the engine are of different versions: one was upgraded and the other still runs, or is older",
-        cause="dockerd, containerd and containerd-shim-runc-v2 speak with each other in a version of their own. "
-        "After an "
-        "upgrade the old daemon still runs until it is restarted. Shims of version 1 were removed in containerd 2.",
-        remedy=(
-            "systemctl restart containerd docker (containers of an old shim end: plan it).",
-            "dockerd --version; containerd --version; type -a containerd containerd-shim-runc-v2: one source for all.",
-            "A container whose configuration names an old runtime: docker rm, and make it again.",
-        ),
-        reference="https://github.com/containerd/containerd/issues/10984",
         rank=40,
     ),
     Entry(

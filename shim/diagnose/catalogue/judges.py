@@ -128,27 +128,4 @@ ENTRIES = (
         tell="cat /proc/self/cgroup /sys/fs/cgroup/cgroup.procs; ls -ld the directory of --cgroupv2_mount",
         rank=30,
     ),
-    Entry(
-        code="benchexec-cgroup-not-usable",
-        title="BenchExec cannot use its cgroup",
-        patterns=(
-            r"Cannot use cgroup (?:hierarchy mounted at )?(?P<path>/[^\s,]+) (?:for subsystem|because)[^\n]*",
-            r"If you are using BenchExec within a container, please make \"/sys/fs/cgroup\" available",
-        ),
-        verdict="BenchExec finds no cgroup in which it may limit and measure",
-        cause="It needs a cgroup of its own: with v1, write access to its own in each hierarchy; with cgroup2 "
-        "(recent "
-        "versions), a delegated one without other processes. In a container, /proc/self/cgroup shows the host's path, "
-        "which is not below the /sys/fs/cgroup that was mounted, or /sys/fs/cgroup is read-only.",
-        remedy=(
-            ("On a host: the package's benchexec group, or systemd-run --user --scope -p Delegate=yes benchexec ..."),
-            (
-                "docker: --privileged (with --cap-drop=all), and an entrypoint that moves all processes to a cgroup "
-                "below; podman: --security-opt unmask=/sys/fs/cgroup."
-            ),
-        ),
-        reference="https://github.com/sosy-lab/benchexec/blob/main/doc/benchexec-in-container.md",
-        tell="python3 -m benchexec.check_cgroups",
-        rank=31,
-    ),
 )

@@ -8,21 +8,6 @@ PRIVILEGED = "https://github.com/kata-containers/kata-containers/blob/main/docs/
 
 ENTRIES = (
     Entry(
-        code="kata-knows-only-v1",
-        title="this version of Kata Containers knows only cgroup v1",
-        patterns=(r"\b(?:sandbox|overhead|controller) cgroups?:? (?:cgroups: )?cgroup mountpoint does not exist",),
-        verdict="Kata's shim looks for v1 hierarchies to make the sandbox's cgroup, and this host has none",
-        cause="Kata Containers before 2.5 uses only v1; the host has cgroup2 alone. Where the host has v1, the "
-        "hierarchy name=systemd is not mounted.",
-        remedy=(
-            "Upgrade Kata Containers to 3.0 or later.",
-            "Until then boot the host with systemd.unified_cgroup_hierarchy=0 (systemd before 256).",
-        ),
-        reference="https://github.com/kata-containers/kata-containers/issues/3038",
-        tell="stat -fc %T /sys/fs/cgroup: cgroup2fs? kata-runtime --version",
-        rank=40,
-    ),
-    Entry(
         code="kata-host-devices",
         title="a privileged pod hands the host's devices to a Kata virtual machine",
         patterns=(

@@ -86,7 +86,7 @@ ENTRIES = (
                 r"\btask (?P<program>\S{1,40}(?: [^\s:]{1,20})?):\d+ (?:\([^)\n]*\) )?"
                 r"blocked (?:on [^\n]{1,60} )?for more than \d+ seconds"
             ),
-            r"\bState:\s+D \(disk sleep\)",
+            r"\bState:\s+D \(disk sleep\)|\"echo 0 > /proc/sys/kernel/hung_task_timeout_secs\" disables this message",
         ),
         verdict="{program} has hung in the kernel for minutes (state D): nothing can end, freeze or kill it",
         cause="It waits for a disk, a network file system (NFS, FUSE, CephFS) or a lock of the kernel. Engines then "
@@ -103,7 +103,7 @@ ENTRIES = (
         code="process-frozen",
         title="a process is frozen with its cgroup",
         patterns=(
-            r"\b__refrigerator\b|\b(?:cgroup_enter_frozen|do_freezer_trap)\b",
+            r"\b(?:__refrigerator|cgroup_freezing|cgroup_enter_frozen|do_freezer_trap)\b",
             r"\bfreezer\.state:\s*(?:FROZEN|FREEZING)\b|\bcgroup\.events:frozen 1\b|\bcgroup\.freeze:1\b",
         ),
         verdict="the process does not hang: its cgroup is frozen, so it takes no step until it is thawed",

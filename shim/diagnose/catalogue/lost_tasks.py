@@ -14,7 +14,6 @@ ENTRIES = (
             r"runc did not terminate suc+ess?ful+y: container (?!\\*\"?-)\\*\"?(?:\S+ )?does not exist",
             r"(?:[Ff]ailed to kill|unknown error after kill)[^\n]*(?:no such process|already finished|does not exist)",
             r"ExecSync for [^\n]*cannot exec in a stopped container",
-            r"Container \S+ failed to exit within \d+ ?s(?:econds)? of (?:kill|signal)[^\n]*",
         ),
         verdict="the engine still has the container as running, and the runtime no longer knows it",
         cause="Its process has ended, and the news did not arrive: the shim was killed or hung (memory, an overloaded "
@@ -49,22 +48,6 @@ ENTRIES = (
         ),
         reference="https://kubernetes.io/docs/tasks/administer-cluster/kubelet-in-userns/",
         rank=14,
-    ),
-    Entry(
-        code="kernel-memory-refused",
-        title="the kernel gets no memory for itself on behalf of a container",
-        patterns=(r"SLUB: Unable to allocate memory on node -?\d+", r"page allocation failure: order:\d+"),
-        verdict="the kernel could not allocate memory for its own objects, counted to a container or to the host",
-        cause="SLUB with node -1 and a cache name that has a container's id: that cgroup's memory limit is used up, "
-        "or the kernel (3.10, 4.4) miscounts kernel memory, a known fault once runc switched its accounting on. "
-        "Without an id: the host itself is short of free (contiguous) memory.",
-        remedy=(
-            "Kernel 3.10 or 4.4: boot with cgroup.memory=nokmem, or upgrade the kernel.",
-            "Otherwise raise the container's limit; the host: sysctl vm.min_free_kbytes, more memory.",
-        ),
-        reference="https://github.com/kubernetes/kubernetes/issues/61937",
-        tell="uname -r; cat memory.kmem.slabinfo in the container's v1 cgroup: does it answer?",
-        rank=55,
     ),
     Entry(
         code="process-without-number",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import ENOENT, EOVERFLOW, V1_HIERARCHY, Entry
+from shim.diagnose.entry import EOVERFLOW, Entry
 
 ENTRIES = (
     Entry(
@@ -79,12 +79,6 @@ ENTRIES = (
             r"Could not detect slice of whitelisted controller[^\n]*",
             r"Can not mount cpuset cgroup\. Probably cgroup support is missing[^\n]*",
             r"cannot access '/sys/fs/cgroup/\*/[^\n]*",
-            (
-                rf"\b(?:cat|head|tail|grep|awk|sed|wc|ls|stat|more): (?:can(?:no|')t (?:open|access|stat|read) )?"
-                rf"['\"]?(?P<path>{V1_HIERARCHY}[a-z_]+\.[\w.]+)['\"]?: {ENOENT}"
-            ),
-            rf"\[Errno 2\] {ENOENT}: ['\"](?P<path>{V1_HIERARCHY}[a-z_]+\.[\w.]+)",
-            rf"{ENOENT}, open ['\"](?P<path>{V1_HIERARCHY}[a-z_]+\.[\w.]+)",
         ),
         verdict="this program, or its version, knows only cgroup v1, and the host has cgroup2",
         cause="Distributions use cgroup2 since 2021. Programs from before look for v1's files (devices, "

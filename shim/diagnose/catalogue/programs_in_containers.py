@@ -213,30 +213,4 @@ ENTRIES = (
         tell="docker run --rm alpine sh -c 'ulimit -n': more than a million?",
         rank=45,
     ),
-    Entry(
-        code="program-finds-no-limit-file",
-        title="a program looks for the limits of its container where they are not",
-        patterns=(
-            rf"\[Errno 2\] {ENOENT}: ['\"](?P<path>{TOP})['\"]",
-            rf"{ENOENT}, open ['\"](?P<path>{TOP})['\"]",
-            (
-                rf"\b(?:cat|head|tail|grep|awk|sed|wc|ls|stat): (?:can(?:no|')t \w+ )?['\"]?(?P<path>{TOP})['\"]?: "
-                rf"{ENOENT}"
-            ),
-            rf"java\.[\w.]+Exception: (?P<path>{TOP})",
-        ),
-        verdict="a program reads {path}, which is not there",
-        cause="Only a container with a cgroup namespace of its own sees its limits at /sys/fs/cgroup. With the host's "
-        "namespace (--cgroupns=host, some services' agents, a plain process) the directory is the root, which has no "
-        "such files. Or the host has v1, or the controller is not enabled for the container. The program then takes "
-        "the host's memory and CPUs; if it goes on, the line is harmless.",
-        remedy=(
-            "docker: --cgroupns=private (dockerd: --default-cgroupns-mode=private); without --privileged on v1.",
-            "Read the path in /proc/self/cgroup below /sys/fs/cgroup; upgrade the program, which may do so by now.",
-            "Enable the controller: cat /sys/fs/cgroup/cgroup.controllers.",
-        ),
-        reference="cgroup_namespaces(7)",
-        tell="cat /proc/self/cgroup (0::/ is a namespace of its own); grep cgroup /proc/self/mountinfo",
-        rank=61,
-    ),
 )

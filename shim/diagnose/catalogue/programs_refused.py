@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import EACCES, EBUSY, ENOENT, EPERM, Entry
+from shim.diagnose.entry import EACCES, EPERM, EROFS, Entry
 
 ENTRIES = (
     Entry(
@@ -136,31 +136,42 @@ ENTRIES = (
         rank=44,
     ),
     Entry(
-        code="loop-device-not-available",
-        title="a container gets no loop device",
+        code="sysfs-read-only-in-container",
+        title="/sys is read-only in the container",
         patterns=(
-            rf"failed to set ?up loop device[^\n]*: (?:{EACCES}|{EPERM}|{ENOENT}|{EBUSY}|No such device or address)",
-            r"cannot find an unused loop device[^\n]*|could not find any free loop device[^\n]*",
+            rf"(?P<path>/sys/(?:bus|class|devices|block|kernel|module|power|firmware)/[^\s'\"]+)[^\n]{{0,20}}{EROFS}",
         ),
-        verdict="the container cannot use a loop device of the host",
-        cause="Loop devices belong to the kernel, not to the container: its device rules must allow them, and "
-        "its /dev has "
-        "only the nodes that were there when it started: a new one (/dev/loop7) is missing (no such file). Busy: the "
-        "host uses that one already (snaps). Rootless containers and unprivileged LXC never get one.",
+        verdict="a program in the container cannot write {path}: engines mount /sys read-only",
+        cause="Only a privileged container has a writable /sys; what is written there concerns the whole host.",
         remedy=(
-            "docker run --privileged -v /dev:/dev; or make nodes beforehand: mknod /dev/loopN b 7 N in the container.",
-            (
-                "losetup -a and losetup -f on the host; detach what is left: losetup -d /dev/loopN. modprobe loop "
-                "max_loop=64."
-            ),
-            (
-                "Without loop devices: fuse2fs, guestmount, mtools, debugfs, mkfs.ext4 -d; LXC: "
-                "lxc.cgroup2.devices.allow: b "
-                "7:* rwm and c 10:237 rwm with the nodes mounted in."
-            ),
+            "Do it on the host: a udev rule, a service, or sysfsutils.",
+            "Or a volume of that directory alone: -v /sys/class/gpio:/sys/class/gpio; or --privileged.",
         ),
-        reference="https://github.com/moby/moby/issues/27886",
+        reference="https://docs.docker.com/engine/containers/run/",
         ours=False,
-        rank=36,
+        rank=58,
+    ),
+    Entry(
+        code="dev-mem-refused",
+        title="a program in the container may not use /dev/mem",
+        patterns=(
+            r"No access to /dev/mem\.[^\n]*",
+            r"initPeripherals: mmap \w+ failed[^\n]*",
+            r"(?:[Cc]an(?:'|no)t|[Ff]ailed to|[Uu]nable to) (?:open|mmap) /dev/mem\b[^\n]*",
+        ),
+        verdict="the program wants the memory of the machine (/dev/mem), which containers do not have",
+        cause="Libraries for GPIO (RPi.GPIO, pigpio, wiringPi) and firmware tools map registers. It needs the device, "
+        "CAP_SYS_RAWIO, and a kernel that permits it: CONFIG_STRICT_DEVMEM and lockdown forbid it even to a privileged "
+        "container.",
+        remedy=(
+            (
+                "GPIO alone: --device /dev/gpiomem (Pi 5: /dev/gpiomem0), or a library on /dev/gpiochip0 (libgpiod, "
+                "lgpio)."
+            ),
+            "Else --device /dev/mem --cap-add SYS_RAWIO, or --privileged; kernel command line: iomem=relaxed.",
+        ),
+        reference="https://github.com/joan2937/pigpio/issues/235",
+        tell="ls -l /dev/mem /dev/gpiomem* /dev/gpiochip*; cat /sys/kernel/security/lockdown; dmesg | tail",
+        rank=60,
     ),
 )

@@ -114,10 +114,10 @@ ENTRIES = (
         title="the runtime cannot be executed: a library is missing or too old",
         patterns=(
             (
-                r"(?:\b|/)(?P<program>crun|krun|(?:docker-)?runc|runsc|youki|conmon(?:rs)?|podman|buildah|crio|containerd\S*|"
-                r"dockerd|netavark|slirp4netns|fuse-overlayfs|apptainer|singularity|starter|lxc-[a-z]+|nspawn|criu|"
-                r"catatonit): (?:symbol lookup error: |error while loading shared libraries: |/\S+: version `[^'\n]*' not "
-                r"found)[^\n]*"
+                r"(?:\b|/)(?P<program>crun|krun|(?:docker-)?runc|runsc|youki|conmon(?:rs)?|podman|buildah|crio|"
+                r"containerd\S*|dockerd|netavark|slirp4netns|fuse-overlayfs|apptainer|singularity|starter|lxc-[a-z]+|"
+                r"nspawn|criu|catatonit): (?:symbol lookup error: |error while loading shared libraries: |"
+                r"/\S+: version `[^'\n]*' not found)[^\n]*"
             ),
             r"(?P<program2>[\w./-]+): symbol lookup error: [^\n]*undefined symbol: seccomp_\w+",
             r"(?P<program3>krun|crun): could not (?:allocate memory for krun_config|load libkrun)[^\n]*",

@@ -11,7 +11,13 @@ ENTRIES = (
         patterns=(
             rf"could not resize shared memory segment [^\n]*?: {ENOSPC}",
             r"workers are out of shared memory\. Please try to raise your shared memory limit",
-            r"insufficient shared memory \(shm\)",
+            r"insufficient shared memory \(shm\)|might be out of shared memory",
+            r"DataLoader worker [^\n]*killed by signal: Bus error|the host /dev/shm or /tmp mount likely just ran out",
+            r"unable to (?:write to file|resize file|allocate shared memory)[^\n]*(?:/torch_|shm)[^\n]*",
+            (
+                r"(?:Creating shared memory in|Error while creating shared memory segment|posix_fallocate failed for "
+                r"file) /dev/shm/[^\n]*"
+            ),
             rf"[\s'\"`:(]/dev/shm/[^\n]{{0,200}}(?:{ENOSPC})",
             rf"{ENOSPC}[^\n/]{{0,40}}/dev/shm",
             r"ORA-00845\b[^\n]*",

@@ -1,4 +1,4 @@
-"""containerd's shims: where containerd looks for them, their versions, and why one does not start."""
+"""containerd's shims: where containerd looks for them, their versions, why one does not start or answer."""
 
 from __future__ import annotations
 
@@ -39,17 +39,21 @@ ENTRIES = (
             r"unknown service containerd\.(?:task|runtime|services)\.[\w.]+",
             r"ttrpc: (?:cannot marshal unknown type|(?:err: )?unknown service)[^\n]*",
             (
+                r"(?:runtime|shim) \"?io\.containerd\.(?:runtime\.v1\.linux|runc\.v1)\"?[^\n]*"
+                r"(?:not found|removed|not supported|unknown)[^\n]*"
+            ),
+            (
                 r"json: cannot unmarshal \w+ into Go (?:value of type \[\]string|struct field "
                 r"(?:Spec|Process|Linux|Root|Mount|Hook)\w*\.[^\n]*)"
             ),
         ),
         verdict="containerd runs in one version, and its shim (or its client) is of another: it was not restarted",
         cause="An upgrade replaced the programs while the daemon kept running, or two containerds are installed "
-        "(of the distribution and of Docker, k3s, microk8s), and one finds the other's shim. 'json: cannot unmarshal' of "
-        "a container's configuration: the runtime is too old for it.",
+        "(of the distribution and of Docker, k3s, microk8s), and one finds the other's shim. 'json: cannot "
+        "unmarshal' of a container's configuration: the runtime is too old for it.",
         remedy=(
             "systemctl restart containerd docker (k3s, rke2, microk8s.daemon-containerd); containers keep running.",
-            "type -a containerd containerd-shim-runc-v2 runc crun conmon; each --version; take all of them from one source.",
+            "type -a containerd containerd-shim-runc-v2 runc crun; each --version: take all of them from one source.",
         ),
         reference="https://github.com/containerd/containerd/issues/10984",
         rank=42,
@@ -112,5 +116,44 @@ ENTRIES = (
         reference="https://github.com/containerd/containerd/blob/main/core/runtime/v2/README.md",
         tell="ls -ld /run/containerd /run/containerd/s as containerd's user; pgrep -af containerd-shim | wc -l",
         rank=35,
+    ),
+    Entry(
+        code="shim-does-not-answer",
+        title="a shim does not tell containerd the state of its container",
+        patterns=(
+            r"get state for \S+ error=\"?context deadline exceeded[^\n]*",
+            r"failed to get (?:task|shim) (?:status|state|info)[^\n]*context deadline exceeded[^\n]*",
+        ),
+        verdict="containerd asks the shim for the container's state, and gets no answer within two seconds",
+        cause="The node is overloaded (CPU, disk, memory that swaps or is reclaimed), a process in the container hangs "
+        "(state D), or the shim itself is stuck. Probes, exec and kubectl logs then fail by time, and the node may "
+        "become NotReady.",
+        remedy=(
+            "uptime; iostat -x 1; cat /proc/pressure/*: relieve the node, and reserve for it (systemReserved).",
+            "One container only: kill its shim (pgrep -af 'containerd-shim.*ID'), then delete the pod.",
+            "Upgrade containerd and runc; as a last step drain and reboot the node.",
+        ),
+        reference="https://github.com/containerd/containerd/issues/8982",
+        tell="ps -eo pid,stat,wchan:30,cmd | awk '$2 ~ /D/'; time ctr -n k8s.io tasks ls",
+        rank=60,
+    ),
+    Entry(
+        code="shim-ended-notice",
+        title="containerd notes that a container's shim has ended",
+        patterns=(r"(?:cleaning up after )?shim disconnected\b", r"cleaning up dead shim"),
+        verdict="a notice: containerd's shim of this container has ended, as it does whenever a container ends",
+        cause="Each container has a shim, which ends after it. The lines say nothing of why the container ended. If "
+        "docker ps still shows it as running, the shim was killed (out of memory, kill, an upgrade of containerd).",
+        remedy=(
+            (
+                "docker inspect NAME: State.ExitCode, State.OOMKilled, State.Error; docker logs NAME: explain what "
+                "it says."
+            ),
+            "Still running in the list: docker rm -f, or restart docker; journalctl -k | grep -i killed.",
+        ),
+        reference="https://github.com/moby/moby/issues/47757",
+        tell="docker events --since 10m --filter container=NAME",
+        rank=84,
+        last=True,
     ),
 )

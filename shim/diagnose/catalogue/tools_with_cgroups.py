@@ -57,7 +57,8 @@ ENTRIES = (
             r"Cannot use cgroup hierarchy mounted at (?P<path>[^\s]+) for subsystem (?P<name>\w+)[^\n]*",
             r"Cgroup subsystem (?P<name2>\w+) is required for limiting[^\n]*",
             r"Cannot reliably kill sub-processes without freezer cgroup[^\n]*",
-            r"Required cgroups? (?:is|are) not available[^\n]*",
+            r"Required cgroups? (?:is|are) not available[^\n]*|Cannot use cgroup (?P<path2>/[^\s,]+) because[^\n]*",
+            r"If you are using BenchExec within a container, please make \"/sys/fs/cgroup\" available",
         ),
         verdict="BenchExec may not make cgroups of its own",
         cause="It needs a cgroup that belongs to its user: on cgroup2 a scope that systemd delegates, on v1 "

@@ -56,7 +56,7 @@ ENTRIES = (
                 r"]{0,30}(?:value|limit|quota|weight|shares|bandwidth|policy|settings?) '(?P<value>[^'\n]*)' "
                 r"(?:is )?(?:invalid|not valid|out of range)[^\n]*"
             ),
-            rf"Failed to parse (?P<key2>{OF_CGROUPS})=?[^\n]*|Failed to parse resource value, ignoring[^\n]*",
+            rf"Failed to parse (?P<key2>{OF_CGROUPS})\b(?!\.)[^\n]*|Failed to parse resource value, ignoring[^\n]*",
             r"(?:Failed to parse|Invalid) [^\n]*'?(?P<key3>(?:Memory|CPU|IO|Tasks)\w+)=[^\n]*, ignoring[^\n]*",
         ),
         verdict="systemd ignores the setting {key}: the unit runs without this limit",

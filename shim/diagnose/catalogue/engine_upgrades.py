@@ -84,7 +84,7 @@ ENTRIES = (
             r"cgroups: parsing file with invalid format failed[^\n]*",
             (
                 r"(?:[Ff]ailed to parse|error parsing|unable to parse) "
-                r"(?P<file>(?:memory|io|cpu|pids|hugetlb|rdma)\.\w[\w.]*)[^\n]*"
+                r"(?P<file>(?:memory|io|cpu|pids|hugetlb|rdma)\.\w[\w.]*)(?![^\n]*no such device)[^\n]*"
             ),
         ),
         verdict="containerd, docker or podman cannot read the kernel's figures: its version does not know their form",

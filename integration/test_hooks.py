@@ -485,7 +485,8 @@ def test_unchanged_config_goes_through_byte_for_byte(name: str, tmp_path: Path) 
 
 def test_unknown_option_is_refused(tmp_path: Path) -> None:
     """A misspelt option in a hooks.d file: the usage, and the container does not start unverified."""
-    result = _by_hand("create_runtime", "{}", tmp_path, "--runtim", "/usr/sbin/runc")
+    state = json.dumps({"ociVersion": "1.0.2", "id": "web", "pid": os.getpid(), "bundle": str(tmp_path)})
+    result = _by_hand("create_runtime", state, tmp_path, "--runtim", "/usr/sbin/runc")
     assert (result.status, "remedy: usage: create_runtime --runtime PATH" in result.err) == (1, True)
 
 

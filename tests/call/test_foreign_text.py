@@ -294,7 +294,7 @@ def test_import_fault(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeyp
     path = tmp_path / "log.json"
     argv: list[Any] = ["cgshim", "/usr/sbin/runc", "", "--log", str(path), "--log-format", "json", "create", "c"]
     monkeypatch.setattr(sys, "argv", argv)
-    import_fault.tell(ImportError(HOSTILE))
+    import_fault.tell(ImportError(HOSTILE), "shim.call.entry")
     assert ended == [1]
     assert_clean(capfd.readouterr().err, "one")
     assert_clean(json.loads(path.read_text())["msg"], "one")

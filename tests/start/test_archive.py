@@ -446,14 +446,14 @@ def test_program_without_an_archive(monkeypatch: pytest.MonkeyPatch) -> None:
     code_archive.main("made_for_a_test")
     assert ran == ["main"]
 
-    def told(error: Exception) -> None:
-        ran.append(str(error))
+    def told(error: Exception, module: str) -> None:
+        ran.extend((str(error), module))
         raise SystemExit
 
     monkeypatch.setattr("shim.start.import_fault.tell", told)
     with pytest.raises(SystemExit):
         code_archive.main("no_such_module_at_all")
-    assert ran[1:] == ["No module named 'no_such_module_at_all'"]
+    assert ran[1:] == ["No module named 'no_such_module_at_all'", "no_such_module_at_all"]
 
 
 def test_a_rest_that_cannot_be_read_is_imported(archive: code_archive.Archive, monkeypatch: pytest.MonkeyPatch) -> None:

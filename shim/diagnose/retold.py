@@ -45,8 +45,8 @@ COMMAND = re.compile(
 # The directory in a shell's prompt, for a file without one.
 PROMPT = re.compile(r"[:\s](?P<place>/[^\s#$:]{0,300})(?:\](?=[#$])|[#$]) ?(?:echo|printf|cat)\b")
 WRITE_ERROR = re.compile(rf"\b(?:write error|couldn't flush stdout): {ERROR}", re.IGNORECASE)
-# mount(8) speaks of a mount point, not of a file.
-SHELL = r"(?:^|\s)(?:-?(?:/[\w/]{1,40}/)?(?:ba|da|a|z|k)?sh|(?!u?mount:)[\w./-]{1,80}): "
+# mount(8) names a mount point, not a file; behind "Error" any program may stand.
+SHELL = r"(?:^|\s)(?:-?(?:/[\w/]{1,40}/)?(?:ba|da|a|z|k)?sh|(?!u?mount:|error:)[\w./-]{1,80}): "
 SPOKEN = tuple(
     re.compile(form, re.IGNORECASE)
     for form in (

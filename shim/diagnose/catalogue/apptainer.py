@@ -146,7 +146,8 @@ ENTRIES = (
         verdict="{path} cannot be bound into the container",
         cause="The destination is not in the image and cannot be made (--writable, or no overlay and underlay), the "
         "source does not exist on this node, or root may not read it (NFS with root_squash, FUSE, a private home). The "
-        "working directory counts, too. EOPNOTSUPP: overlay over an automount, in setuid mode.",
+        "working directory counts, too. EOPNOTSUPP: overlay over an automount, in setuid mode. ENOTDIR, EISDIR: one of "
+        "the two is a file and the other a directory, or a link to one (/etc/localtime).",
         remedy=(
             (
                 "Destination: mkdir it in the image (%post, or in the sandbox), or use --writable-tmpfs in place of "
@@ -156,6 +157,7 @@ ENTRIES = (
                 "Source: ls -ld it on this node; leave it out: --no-mount home,cwd,tmp (or --contain), -B only what "
                 "exists."
             ),
+            "A file and a directory: --no-mount PATH leaves a mount out.",
             "root_squash, FUSE: run with --userns, or from another working directory (cd /tmp; --no-home).",
         ),
         reference=f"{USER}bind_paths_and_mounts.html",

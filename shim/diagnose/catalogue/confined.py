@@ -63,10 +63,11 @@ ENTRIES = (
         title="the kernel refuses to set the process's key or exec label",
         patterns=(rf"(?:reset|write(?: to)?) `?/proc/(?:self|thread-self)/attr/keycreate`?: (?:{EPERM}|{EACCES})",),
         verdict="the kernel refuses a write to /proc/self/attr/keycreate",
-        cause="The write sets the SELinux label of keys. Release candidates of Linux 5.13 refused it to everybody by "
-        "mistake. On other kernels a security module or an outer container refuses it.",
+        cause="The write sets the SELinux label of keys. The policy for containers is older than the runtime "
+        "(container-selinux before 2.91 on RHEL and CentOS 7), or an outer container refuses it. Release candidates of "
+        "Linux 5.13 refused it to everybody by mistake.",
         remedy=(
-            "Do not use a release candidate of Linux 5.13.",
+            "yum update container-selinux (2.91 or later). Do not use a release candidate of Linux 5.13.",
             (
                 "Or start without labels: podman run --security-opt label=disable; podman also has keyring = false in "
                 "containers.conf."

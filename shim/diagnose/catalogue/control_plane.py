@@ -22,10 +22,7 @@ ENTRIES = (
     Entry(
         code="systemd-may-not-mount",
         title="systemd in a container may not change its mounts",
-        patterns=(
-            rf"Failed to set up the root directory for shared mount propagation: (?:{EPERM}|{EACCES})",
-            rf"Failed to remount '?/'? as (?:shared|slave|MS_SLAVE)[^\n]*: (?:{EPERM}|{EACCES})",
-        ),
+        patterns=(rf"Failed to set up the root directory for shared mount propagation: (?:{EPERM}|{EACCES})",),
         verdict="systemd runs as the first process of a container that may not mount anything (no CAP_SYS_ADMIN)",
         cause="systemd mounts file systems and makes cgroups. In a pod or a container of docker it may do neither "
         "without more rights; the notice by itself is harmless, the next lines say where it stops.",

@@ -89,12 +89,15 @@ ENTRIES = (
             rf"nsenter: (?!reassociate)[^\n]*: {EPERM}",
             r"rootlesskit[^\n]*fork/exec /proc/self/exe: permission denied",
             r"Failed to move to new namespace: PID namespaces supported[^\n]*",
+            r"ch-run(?:\[\d+\])?: (?:error: )?can't init user\+mount namespaces[^\n]*",  # Charliecloud
+            r"linux-sandbox-pid1\.cc:\d+: \"(?:mount|fopen\(/proc/self/uid_map\)|unshare)\"[^\n]*",  # Bazel
             r"credentials\.cc\(\d+\)[^\n]*Permission denied",
         ),
         verdict="this user or container may not make user namespaces",
         cause="Ubuntu from 23.10 on lets only programs with an AppArmor profile make them "
         "(kernel.apparmor_restrict_unprivileged_userns); in a container the seccomp filter or missing CAP_SYS_ADMIN "
-        "forbids it; older Debian and RHEL 7 have them switched off.",
+        "forbids it; older Debian and RHEL 7 have them switched off; a kernel without CONFIG_USER_NS has none. In "
+        "a chroot they are never allowed.",
         remedy=(
             (
                 "Ubuntu: a profile with userns for the program in /etc/apparmor.d, or: "
@@ -102,6 +105,8 @@ ENTRIES = (
             ),
             "In a container: --security-opt seccomp=unconfined --security-opt apparmor=unconfined, or --privileged",
             "Others: sysctl -w user.max_user_namespaces=28633 kernel.unprivileged_userns_clone=1",
+            "RHEL 7.4: boot with namespace.unpriv_enable=1 as well.",
+            "A chroot: run it outside, or use a container (systemd-nspawn) in its place.",
         ),
         reference="https://rootlesscontaine.rs/getting-started/common/apparmor/",
         rank=17,
@@ -161,14 +166,14 @@ ENTRIES = (
                 r"sysctl: (?:error )?setting key ['\"`](?P<key>[^'\"`\n]+)['\"`][^\n]*: "
                 r"(?:Read-only|Permission|Operation)[^\n]*"
             ),
-            r"(?:sysctl|error): (?:permission denied on key|cannot stat) ['\"`]?(?P<key2>[\w./-]+)[^\n]*",
+            r"(?:sysctl|error): permission denied on key ['\"`]?(?P<key2>[\w./-]+)[^\n]*",
             (
                 r"^(?![^\n]*write sysctl key )[^\n]*?(?P<path>/proc/sys/(?:vm|kernel|net|fs)/[\w./-]+): (?:Read-only "
                 r"file system|Permission denied)"
             ),
             r"[Ff]ailed to write '[^'\n]*' to '(?P<path2>/proc/sys/[^'\n]+)'[^\n]*",
             r"Sysctl error: IO Error: Read-only file system",
-            r"Updating kernel flag failed[^\n]*",
+            r"Updating kernel flag failed[^\n]*|sysctl: setting key \"(?P<key5>[\w.-]+)\": error code (?:30|13|1)\b",
             (
                 r"setup_sysctl_parameters:\d+ - (?:[^\n]* - )?Failed to setup sysctl parameters (?P<key4>[\w.-]+) to "
                 r"[^\n]*"

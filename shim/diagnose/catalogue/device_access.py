@@ -12,7 +12,7 @@ PROGRAM = (
 )
 NODE = (
     r"(?P<path>/dev/(?!null|zero|full|u?random|pts|ptmx|console|tty\b|std|fd\b|shm|mqueue|kmsg|fuse|log\b|termination"
-    r"|disk/by|mapper/docker)[\w./-]*\w)"
+    r"|disk/by|mapper/docker|cpuset)[\w./-]*\w)"
 )
 QUOTE = r"['\"`]?"
 # FFmpeg does not say why it cannot use the device.

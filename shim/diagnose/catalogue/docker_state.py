@@ -95,7 +95,7 @@ ENTRIES = (
         title="the connection of docker to containerd, or of containerd to a shim, broke",
         patterns=(
             (
-                r"(?<!Allocate failed due to rpc error: code = Unavailable desc = )(?:transport is closing|grpc: the "
+                r"(?:(?:daemon|containerd|docker|OCI)[^\n]*transport is closing|grpc: the "
                 r"(?:client )?connection is (?:unavailable|closing))[^\n]*"
             ),
             r"error reading from server: EOF[^\n]*|connection error: desc = \"?transport: [^\n]*containerd[^\n]*",

@@ -113,33 +113,6 @@ ENTRIES = (
         rank=40,
     ),
     Entry(
-        code="cgroup-parent-not-a-slice",
-        title="the parent cgroup that was asked for is not a slice",
-        patterns=(
-            (
-                r"^(?![^\n]*(?:[Ss]andbox|[Kk]ubelet|\bpod\b))[^\n]*cgroup-parent for systemd cgroup should be a "
-                r"valid slice"
-            ),
-        ),
-        verdict="a parent cgroup was asked for that is no slice, and this docker uses the systemd driver",
-        cause="--cgroup-parent (compose: cgroup_parent; daemon.json: cgroup-parent; buildx: --driver-opt "
-        "cgroup-parent) names a path, as the cgroupfs driver takes it. With the systemd driver it must be the name of "
-        "a slice. A kubelet that asks so has the other driver.",
-        remedy=(
-            (
-                "--cgroup-parent=name.slice (below another: parent-name.slice); systemctl show name.slice lists its "
-                "limits."
-            ),
-            (
-                'Or the other driver: "exec-opts": ["native.cgroupdriver=cgroupfs"] in daemon.json. kubelet: '
-                "cgroupDriver: systemd."
-            ),
-        ),
-        reference="https://docs.docker.com/reference/cli/dockerd/#default-cgroup-parent",
-        tell="docker info | grep 'Cgroup Driver'; docker inspect NAME --format '{{{{.HostConfig.CgroupParent}}}}'",
-        rank=45,
-    ),
-    Entry(
         code="stack-option-ignored",
         title="docker stack deploy leaves out options that Swarm does not have",
         patterns=(r"Ignoring (?:unsupported|deprecated) options: (?P<options>[^\n]+)",),

@@ -99,7 +99,7 @@ ENTRIES = (
         title="docker gives only an errno, and says nothing about what failed",
         ambiguous=(
             (
-                r"(?:^(?:docker: )?Error response from daemon|containers/create returned error): (?:operation not "
+                r"\b(?:Error response from daemon|containers/create returned error): (?:operation not "
                 r"supported|operation not permitted|permission denied|invalid argument|function not implemented|"
                 r"no such device(?: or address)?|input/output error|read-only file system)\.?$"
             ),

@@ -19,7 +19,7 @@ ENTRIES = (
             NOT_OOM + r"(?:[^\n]*\n){0,12}[^\n]*ExitCode\"?\s*[:=]\s*137",
             r"ExitCode\"?\s*[:=]\s*137(?:[^\n]*\n){0,12}[^\n]*" + NOT_OOM,
             STATUS + r"137\b",
-            r"\bsignal 9\b|\bSIGKILL\b|^Killed$|\bsignal: killed\b|\bKilled signal terminated program",
+            r"\bsignal 9\b|\bSIGKILL\b|^Killed$|\bKilled signal terminated program",
         ),
         verdict="the container's process got SIGKILL (137 = 128 + 9), and not for its own memory limit as far as the "
         "engine saw",

@@ -63,7 +63,7 @@ ENTRIES = (
         "the command cannot be executed",
         rf"exec: \\?\"[^\"\n]*\\?\": (?:stat [^:\n]*: )?(?:{EACCES}|{EPERM}|is a directory)",
         rf"(?:^|: )(?:open executable|exec /[^\s:]+): (?:{EACCES}|{EPERM}|is a directory)",
-        rf"exec user process caused:? \\*\"?(?:{EACCES}|{EPERM})",
+        rf"exec user process caused:? \\*\"?{EACCES}",
         r"Container command (?:'[^'\n]*' )?could not be invoked",  # docker 1.9 to 1.13
         r"the path `[^`\n]*` (?:is not a regular file|exists but it is not executable)",  # crun from 1.10 on
         remedy="chmod +x the command in the image, and +x for its user on every directory above it (NAS: an ACL). In "

@@ -29,26 +29,6 @@ ENTRIES = (
         rank=62,
     ),
     Entry(
-        code="setting-not-on-cgroup2",
-        title="a setting of the container exists only in cgroup v1",
-        patterns=(
-            (
-                r"(?P<setting>(?:kernel memory|network|net|blkio|oom)[\w -]{0,30}) "
-                r"not supported (?:on|with) cgroup ?v?2"
-            ),
-        ),
-        verdict="cgroup2 has no {setting}: the container asks for what only v1 has",
-        cause="Realtime periods and runtimes (cpu.rt_*), kernel memory and the network classes of v1 have no "
-        "counterpart in cgroup2's files.",
-        remedy=(
-            "Leave the option out: --cpu-rt-runtime, --cpu-rt-period, --kernel-memory; compose: cpu_rt_runtime.",
-            "Realtime: --ulimit rtprio=99 --cap-add SYS_NICE, with CONFIG_RT_GROUP_SCHED off in the kernel.",
-            "Network classes: tc with cgroup2's path (iptables -m cgroup --path).",
-        ),
-        reference="https://github.com/containers/crun/blob/main/crun.1.md",
-        rank=30,
-    ),
-    Entry(
         code="podman-stats-without-cgroup",
         title="podman does not find the cgroup of a container whose statistics it is to read",
         patterns=(
@@ -91,7 +71,7 @@ ENTRIES = (
             ),
         ),
         reference="https://apptainer.org/docs/user/main/cgroups.html",
-        rank=60,
+        rank=54,
     ),
     Entry(
         code="systemd-goes-on",

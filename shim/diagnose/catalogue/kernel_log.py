@@ -143,30 +143,6 @@ ENTRIES = (
         rank=62,
     ),
     Entry(
-        code="systemd-oomd-killed",
-        title="systemd-oomd ended a cgroup",
-        patterns=(
-            r"Killed (?P<path>/\S+) due to (?:memory (?:pressure|used)|swap used)[^\n]*",
-            r"systemd-oomd killed (?P<number>\d+) process(?:\(es\)|es)? in this unit[^\n]*",
-            r"due to memory pressure for /\S+ being [\d.]+% >",
-        ),
-        ambiguous=(r"Failed with result 'oom-kill'",),
-        verdict="systemd ended the processes of a unit to free memory: {path}",
-        cause="systemd-oomd ends a whole cgroup of a user before the kernel must, when memory pressure or swap stays "
-        "high. Containers of rootless engines are in such cgroups.",
-        remedy=(
-            "oomctl shows what it watches; journalctl -u systemd-oomd what it ended.",
-            (
-                "Give the container a limit of its own (--memory), or except it: systemctl edit --user UNIT, "
-                "ManagedOOMPreference=omit, or ManagedOOMMemoryPressure=auto for user@.service."
-            ),
-        ),
-        reference="systemd-oomd.service(8)",
-        tell="journalctl -u systemd-oomd: does it name this unit?",
-        offer=3,
-        rank=64,
-    ),
-    Entry(
         code="memory-controller-off-at-boot",
         title="the kernel's log says that the memory controller is switched off",
         patterns=(r"cgroup: Disabling (?P<controller>\w+) control group subsystem",),

@@ -182,7 +182,7 @@ ENTRIES = (
         title="the kubelet takes a container's mount for the host's hierarchy",
         patterns=(
             (
-                r"failed to write \d+ to (?P<file>[\w.]+): write (?P<path>/var/lib/docker/\S+/sys/fs/cgroup/\S+): "
+                r"failed to write \d+ to\s(?P<file>[\w.]+): write\s(?P<path>/var/lib/docker/\S+/sys/fs/cgroup/\S+):\s"
                 r"invalid argument"
             ),
         ),

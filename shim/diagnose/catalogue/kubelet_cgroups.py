@@ -57,22 +57,6 @@ ENTRIES = (
         rank=45,
     ),
     Entry(
-        code="sandbox-parent-missing",
-        title="the cgroup of the pod, in which containerd puts the sandbox's shim, does not exist",
-        patterns=(r"failed to load cgroup (?P<path>/\S+): cgroups: cgroup deleted",),
-        verdict="the cgroup {path}, in which the pod should run, does not exist, or not in every hierarchy",
-        cause="The kubelet makes a pod's cgroup before it asks for the sandbox. It is missing if crictl or a test "
-        "names a cgroup_parent that nobody made, if the pod was removed in the same moment, or if on v1 a hierarchy "
-        "is mounted that the kubelet does not use.",
-        remedy=(
-            "crictl: make it first, in each hierarchy: mkdir /sys/fs/cgroup/CONTROLLER{path}; or leave it out.",
-            "The same in the kubelet and the engine: one cgroup driver; then restart containerd and the kubelet.",
-        ),
-        reference="https://github.com/containerd/cri/pull/338",
-        tell="ls -d /sys/fs/cgroup/*{path} /sys/fs/cgroup{path}",
-        rank=36,
-    ),
-    Entry(
         code="evictions-without-pods-cgroup",
         title="the kubelet finds no cgroup of all pods, by which it decides about evictions",
         patterns=(r"system container \\*\"pods\\*\" not found in metrics",),

@@ -11,10 +11,11 @@ ENTRIES = (
         title="SELinux labels without SELinux",
         patterns=(
             r"selinux label is specified in config, but selinux is disabled or not supported",
-            rf"write to `/proc/self/attr/(?:keycreate|exec)`: {EINVAL}",
+            rf"write to `/proc/self/attr/(?:keycreate|exec)`: {EINVAL}|write /proc/self/attr/keycreate: {EINVAL}",
         ),
-        verdict="the container has an SELinux label, but SELinux is not enabled on this host",
-        cause="config.json was made for a host with SELinux, or SELinux was switched off at boot.",
+        verdict="the container has an SELinux label that this host does not have, or SELinux is not enabled on it",
+        cause="config.json was made for a host with SELinux, or SELinux was switched off at boot. EINVAL where it is "
+        "enabled: the policy does not have this type (label=type:NAME).",
         remedy=("Remove linux.mountLabel and process.selinuxLabel (podman, docker: --security-opt label=disable).",),
         reference="OCI runtime-spec, config.md, Linux Process",
         confirm=look.label_support("/sys/fs/selinux/enforce", "SELinux", ("process", "selinuxLabel")),

@@ -148,6 +148,7 @@ ENTRIES = (
             r"(?<!GOMEMLIMIT: )cgroups: cgroup mountpoint does not exist",
             r"cannot f(?:ou|i)nd cgroup mount destination",
             r"unable to find \\?\"systemd\\?\" in controller set",
+            r"Failed to mount to \S+/sys/fs/cgroup/systemd: [Ii]nvalid argument",  # rkt
         ),
         ambiguous=(rf"\b(?:mkdir|creating cgroup directory) `?/sys/fs/cgroup/systemd/{CHARACTER}*`?: {ENOENT}",),
         tell="grep name=systemd /proc/self/mountinfo: is it mounted, and writable?",

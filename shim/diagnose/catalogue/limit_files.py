@@ -6,8 +6,8 @@ from shim.diagnose.entry import ENOENT, Entry
 
 # Runtimes and engines name these files, too, where they write them.
 READER = (
-    r"^(?![^\n]*(?:\bwrit|[Cc]annot set|cgroup config|kubepods|\brunc\b|\bcrun\b|OCI runtime|daemon|inotify|mounting"
-    r"|\bcrio|libpod|cgroup stats|set CPU limits|cgroup memory limit file))[^\n]*?"
+    r"(?<!open\n)^(?![^\n]*(?:\bwrit|[Cc]annot set|cgroup config|kubepods|\brunc\b|\bcrun\b|OCI runtime|daemon|inotify"
+    r"|mounting|\bcrio|libpod|cgroup stats|set CPU limits|cgroup memory limit file))[^\n]*?"
 )
 V1_FILE = (
     r"(?P<file>/sys/fs/cgroup/(?:memory/|cpu/|cpuset/|cpuacct/|cpu,cpuacct/|pids/|blkio/|/)(?:memory\.(?:(?:max_)?usage_in_bytes"
@@ -47,7 +47,7 @@ ENTRIES = (
         ),
         reference="https://docs.kernel.org/admin-guide/cgroup-v2.html",
         tell="stat -fc %T /sys/fs/cgroup in the container: cgroup2fs? cat /proc/cgroups: memory with 1 at the end?",
-        rank=45,
+        rank=61,
     ),
     Entry(
         code="root-cgroup-has-no-limits",
@@ -114,7 +114,8 @@ ENTRIES = (
         patterns=(
             (
                 r"(?:sandbox (?:cgroup|resource controller)|virtcontainers|kata|[Ss]ingularity|[Aa]pptainer|cgroups "
-                r"res+ources restriction|sysbox|firecracker|garden|nomad)[^\n]*cgroup mountpoint does not exist"
+                r"res+ources restriction|sysbox|firecracker|garden|nomad)[^\n]*\n?[^\n]{0,80}cgroup\s+mountpoint\s+"
+                r"does\s+not\s+exist"
             ),
         ),
         verdict="the program looks for hierarchies of v1, and none is mounted: this version does not know cgroup2",

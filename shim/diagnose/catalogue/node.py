@@ -256,8 +256,8 @@ ENTRIES = (
                 rf"(?:{EROFS}|{EACCES}|{ENOENT}|{EPERM})"
             ),
             (
-                rf"Failed to (?:mount (?:cgroup|tmpfs)2? (?!.*hier)|attach \d+ to compat systemd cgroup|install "
-                rf"release agent)[^\n]*: (?:{EROFS}|{EACCES}|{ENOENT}|{EPERM})"
+                rf"Failed to (?:mount (?:cgroup|tmpfs)2? (?!.*(?:hier|/rkt/))|attach \d+ to compat systemd cgroup|"
+                rf"install release agent)[^\n]*: (?:{EROFS}|{EACCES}|{ENOENT}|{EPERM})"
             ),
             r"Failed to mount API filesystems",
             r"Freezing execution\.\s*$",

@@ -53,10 +53,10 @@ ENTRIES = (
     Entry(
         code="container-unit-left",
         title="systemd has a unit of the container's name already",
-        patterns=(rf"sd-bus call: {EEXIST}",),
+        patterns=(rf"sd-bus call: {EEXIST}", r"Unit is not active, refusing"),
         verdict="systemd still has the scope of this container, left by its last run",
         cause="A failed scope keeps its name until it is reset, and one with processes until they end. The "
-        "container itself counts as stopped.",
+        "container itself counts as stopped. youki finds it not active.",
         remedy=(
             (
                 "systemctl --user list-units --all 'libpod-*' 'crun-*' (root: without --user); then systemctl --user "

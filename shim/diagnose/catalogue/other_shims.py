@@ -78,7 +78,6 @@ ENTRIES = (
             r"failed to find controller (?:cpuacct|blkio|devices|freezer|memory|cpu)\b",
             r"Could not detect slice of whitelisted controller[^\n]*",
             r"Can not mount cpuset cgroup\. Probably cgroup support is missing[^\n]*",
-            r"cannot access '/sys/fs/cgroup/\*/[^\n]*",
         ),
         verdict="this program, or its version, knows only cgroup v1, and the host has cgroup2",
         cause="Distributions use cgroup2 since 2021. Programs from before look for v1's files (devices, "

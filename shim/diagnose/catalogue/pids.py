@@ -57,6 +57,7 @@ ENTRIES = (
         ambiguous=(
             r"pthread_create failed: resource temporarily unavail\w*",
             r"failed to create new OS thread \(have \d+ already; errno=11\)",
+            r"\bBlockingIOError: \[Errno 11\] Resource temporarily unavailable",
             r"\b(?:clone|fork|fork/exec [^\n:]+|to fork(?:: \w+)?): resource temporarily unavailable",
         ),
         verdict="no more processes can be created here: a pids limit is used up (EAGAIN)",

@@ -21,7 +21,6 @@ ENTRIES = (
             r"[Ff]ailed to move the (?:rootless )?(?:netns )?\w+ process to the systemd user\.slice",
             r"Falling back to --cgroup-manager=cgroupfs",
             r"couldn't determine address of session bus",
-            r"cannot configure rootless cgroup using the cgroupfs manager(?!\s+cannot set limits)",
         ),
         verdict="podman cannot reach a systemd of this user, and continues without it",
         cause="podman asks the user's own systemd for cgroups. After su or sudo, in cron, in CI and in services "
@@ -39,7 +38,7 @@ ENTRIES = (
             r"(?:pause|unpause) is not supported for (?:cgroup ?v1 )?rootless containers(?: without cgroups v2)?",
             r"not supported (?:in|for) rootless (?:mode|containers) without cgroups? ?v2",
             r"can ?not pause container \S+ without (?:a )?cgroup",
-            r"unable to load cgroup at /libpod_parent/\S+",
+            r"unable to load cgroup at /libpod_parent/\S+|no such directory for freezer\.state",
         ),
         verdict="podman offers this for rootless containers only on cgroup2",
         cause="On v1 a user has no cgroup of its own from which usage could be read, or which could be frozen.",

@@ -142,17 +142,20 @@ ENTRIES = (
             rf"open sysctl {KEY} file: [^\n]*: {ENOENT}",
             rf"\bopen `(?:/proc/sys/)(?!kernel/cap_last_cap)(?P<key2>[^`\n]*)`: {ENOENT}",
             rf"write sysctl key (?P<key3>[\w./-]+): open [^\n]*: {ENOENT}",
+            rf"sysctl: cannot stat (?P<path>/proc/sys/[\w./-]+): {ENOENT}",
         ),
         verdict="this kernel has no sysctl {key} in the container (ENOENT)",
         cause="The kernel is older than the sysctl, or its module is not loaded. net.ipv4.ip_unprivileged_port_start "
         "needs Linux 4.11, and many NAS kernels are older. Docker 20.10 and later set it for every container, except "
-        "with --network host.",
+        "with --network host. Some of net.* (net.core.rmem_*, netfilter's) exist only in the host's network namespace, "
+        "or do so before a certain kernel: they are set on the host.",
         remedy=(
             (
                 "Compose: remove it under sysctls:. docker, podman: leave out --sysctl. Kubernetes: "
                 "securityContext.sysctls."
             ),
             "sysctl {key} on the host shows whether the kernel has it. modprobe loads a missing module.",
+            "The host has it, the container does not: set it on the host, or use --network host.",
         ),
         reference=SYSCTLS,
         ours=False,

@@ -33,6 +33,7 @@ ENTRIES = (
     Entry(
         code="file-capability-not-held",
         title="a program has capabilities in its file that the container does not have",
+        patterns=(rf"exec user process caused:? \\*\"?{EPERM}",),
         ambiguous=(rf"(?:^|\s)(?:/bin/)?(?:sh|ash|bash|dash): (?:\d+: )?(?:line \d+: )?/[\w./-]+: {EPERM}",),
         verdict="the kernel does not execute a program whose file asks for a capability outside the container's set",
         cause="A file with effective capabilities (getcap) can be executed only where all of them are in the "

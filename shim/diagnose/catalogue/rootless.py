@@ -107,7 +107,7 @@ ENTRIES = (
     Entry(
         code="rootless-root-not-shared",
         title="RootlessKit notes that the host's root mount is not shared",
-        patterns=(r"The host root filesystem is mounted as \"(?P<how>[^\"\n]*)\"\. Setting child propagation to",),
+        ambiguous=(r"The host root filesystem is mounted as \"(?P<how>[^\"\n]*)\"\. Setting child propagation to",),
         verdict="a notice: the host's root mount is not shared, so later mounts of the host do not reach the "
         "containers",
         cause="Inside a container or a pod, and on hosts without systemd, / is private or a slave. RootlessKit "
@@ -120,6 +120,7 @@ ENTRIES = (
         reference="https://github.com/rootless-containers/rootlesskit/issues/359",
         tell="findmnt -no PROPAGATION /",
         rank=83,
+        offer=1,
         last=True,
     ),
     Entry(

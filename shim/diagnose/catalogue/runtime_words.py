@@ -153,7 +153,7 @@ ENTRIES = (
         ambiguous=(
             (
                 r"(?:process|rootfs|standard_init|setns_init|init)_linux\.go:\d+: (?P<step>"
-                r"(?!mounting|[^\n]*(?:/sys/fs/cgroup/|\bsd-|dbus))[a-z][^:\n]{3,90}?) caused"
+                r"(?!mounting|setting cgroup config|[^\n]*(?:/sys/fs/cgroup/|\bsd-|dbus))[a-z][^:\n]{3,90}?) caused"
                 rf":? \\*\"?(?P<reason>[^\"\\\n]{{0,160}}?{ERRNO})"
             ),
             rf"\bnsexec(?:-\d)?\[\d+\]: (?P<step2>[^\n]{{3,120}}?): (?P<reason2>{ERRNO}|no such process)",

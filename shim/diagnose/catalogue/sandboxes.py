@@ -193,7 +193,8 @@ ENTRIES = (
                 r"(?:cannot create|creating) (?:sandbox|gofer)[^\n]*: [^\n]*(?:EOF|exit status|permission denied|not "
                 r"permitted)[^\n]*"
             ),
-            r"error setting up chroot: [^\n]*|error converting mounts: [^\n]*",
+            r"error setting up chroot: (?!error changing root filesystem: invalid)[^\n]*",
+            r"error converting mounts: [^\n]*",
             (
                 r"(?:opening KVM device file|(?<!Unable to )open /dev/kvm|KVM_CREATE_VM)[^\n]*"
                 rf"(?:{ENOENT}|{EACCES}|{EPERM}|{EBUSY}|{ENOSYS})[^\n]*(?:runsc|sandbox|platform)?"

@@ -140,7 +140,7 @@ ENTRIES = (
     Entry(
         code="shim-ended-notice",
         title="containerd notes that a container's shim has ended",
-        patterns=(r"(?:cleaning up after )?shim disconnected\b", r"cleaning up dead shim"),
+        ambiguous=(r"(?:cleaning up after )?shim disconnected\b", r"cleaning up dead shim"),
         verdict="a notice: containerd's shim of this container has ended, as it does whenever a container ends",
         cause="Each container has a shim, which ends after it. The lines say nothing of why the container ended. If "
         "docker ps still shows it as running, the shim was killed (out of memory, kill, an upgrade of containerd).",
@@ -154,6 +154,7 @@ ENTRIES = (
         reference="https://github.com/moby/moby/issues/47757",
         tell="docker events --since 10m --filter container=NAME",
         rank=84,
+        offer=1,
         last=True,
     ),
 )

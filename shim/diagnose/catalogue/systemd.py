@@ -51,8 +51,9 @@ ENTRIES = (
             r"kubelet cgroup driver: [^\n]* is different from (?:docker|container runtime) cgroup driver",
         ),
         verdict="two programs use different cgroup drivers: one systemd, the other cgroupfs",
-        cause="With the systemd driver every parent is a slice; a plain path comes from the cgroupfs driver. Where "
-        "docker's is empty, docker did not answer, or is older than 1.11.",
+        cause="With the systemd driver every parent is a slice; a plain path comes from the cgroupfs driver, or stands "
+        "in --cgroup-parent (compose: cgroup_parent; daemon.json, buildx: cgroup-parent). "
+        "Where docker's is empty, docker did not answer, or is older than 1.11.",
         remedy=(
             (
                 "Use one driver everywhere. kubelet: cgroupDriver: systemd; CRI-O: cgroup_manager; docker: "

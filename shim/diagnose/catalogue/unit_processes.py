@@ -128,7 +128,7 @@ ENTRIES = (
                 r"(?:client|target unit)'s UID)"
             ),
             (
-                r"(?:Process migration not available on non-cgroup units|Unit is not active, refusing|Subcgroups "
+                r"(?:Process migration not available on non-cgroup units|Subcgroups "
                 r"only available on units with control group delegation)"
             ),
         ),

@@ -215,7 +215,7 @@ ENTRIES = (
             r"Failed with result '(?:exit-code|timeout|resources|signal|core-dump|start-limit-hit|watchdog)'",
             r"(?:start|stop|start-pre|start-post) operation timed out\. Terminating",
             r"(?:Start|Scheduled restart)[^\n]*(?:request repeated too quickly|restart counter is at)[^\n]*",
-            r"Job for [\w@.-]+\.service (?:failed because (?!the service did not take)|canceled)[^\n]*",
+            r"Job for [\w@.-]+\.service (?:failed because (?!the\s+service\s+did)|canceled)[^\n]*",
             r"Job for [\w@.-]+\.service failed\. See [^\n]*",
             r"systemd(?:\[\d+\])?: Failed to start [\w@.-]+(?: - [^\n]*)?\.?$",
             r"Failed to start (?:[\w@.-]+\.service\b|Docker Application Container Engine|containerd container)[^\n]*",
@@ -246,7 +246,7 @@ ENTRIES = (
         title="a unit's program ended, or went on elsewhere, before systemd took it for started",
         ambiguous=(
             r"Failed with result 'protocol'",
-            r"failed because the service did not take the steps required by its unit configuration",
+            r"failed because the service\s+did\s+not\s+take the steps\b",
         ),
         verdict="systemd waited for the unit to become ready (protocol): READY, or a PID file, never came from it",
         cause="The container ended at once; the PIDFile= is another container's, or podman wrote none; or "

@@ -104,8 +104,10 @@ ENTRIES = (
                 "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
             ),
             "In a container: --security-opt seccomp=unconfined --security-opt apparmor=unconfined, or --privileged",
-            "Others: sysctl -w user.max_user_namespaces=28633 kernel.unprivileged_userns_clone=1",
-            "RHEL 7.4: boot with namespace.unpriv_enable=1 as well.",
+            (
+                "Others: sysctl -w user.max_user_namespaces=28633 kernel.unprivileged_userns_clone=1 (RHEL 7.4: boot "
+                "with namespace.unpriv_enable=1 as well)"
+            ),
             "A chroot: run it outside, or use a container (systemd-nspawn) in its place.",
         ),
         reference="https://rootlesscontaine.rs/getting-started/common/apparmor/",

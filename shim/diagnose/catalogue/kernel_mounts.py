@@ -198,17 +198,12 @@ ENTRIES = (
     Entry(
         code="rootfs-on-initramfs",
         title="pivot_root does not work on an initramfs",
-        patterns=(
-            rf"\bpivot_root(?:\(\))?(?: \.| \w+ failed)?:? {EINVAL}|{EINVAL} - (?:failed to )?piv[io]+t_root",
-            rf"error changing root filesystem: {EINVAL}",  # gVisor
-        ),
+        patterns=(rf"\bpivot_root(?:\(\))?(?: \.| \w+ failed)?:? {EINVAL}|{EINVAL} - (?:failed to )?piv[io]+t_root",),
         verdict="pivot_root is refused (EINVAL): the host runs from an initramfs, or its root mount is shared",
-        cause="The kernel cannot pivot away from the initial ramfs (LinuxKit, Tiny Core, netboot). It also refuses "
-        "where the root, the new one or its parent is a shared mount, or the new root is no mount point; runtimes make "
-        "them private and bind the root on itself before.",
+        cause="The kernel cannot pivot away from the initial ramfs. It also refuses where the root, the new one "
+        "or its parent is a shared mount (mount --make-rprivate /), or the new root is no mount point.",
         remedy=(
             "{runtime} --no-pivot, engine option no-pivot (DOCKER_RAMDISK=true), or switch_root to a real root first",
-            "A runtime of one's own: mount --make-rprivate /, bind the new root on itself, then pivot_root.",
         ),
         reference="pivot_root(2)",
         confirm=mount_points.ramdisk,

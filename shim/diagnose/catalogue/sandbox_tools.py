@@ -114,25 +114,6 @@ ENTRIES = (
         rank=30,
     ),
     Entry(
-        code="scope-from-foreign-session",
-        title="a user's systemd may not move the process out of its session",
-        patterns=(
-            (
-                rf"creating[`']? systemd unit [^\n]*: got [^\n]*(?:\n[^\n]*){{1,12}}?(?:requested cgroup|to "
-                rf"scope's control group)[^\n]*: (?:{EACCES}|{EPERM})"
-            ),
-        ),
-        verdict="the user's systemd may not move the process from the login's scope to the container's",
-        cause="The caller sits in session-N.scope (a bare ssh or console login), which belongs to root. A process is "
-        "moved only below a directory that is the user's.",
-        remedy=(
-            "systemd-run --user --scope COMMAND starts it below user@.service.",
-            "runc in place of crun; a newer Singularity (3.11.2) or podman enters a scope of its own first.",
-        ),
-        reference="https://github.com/sylabs/singularity/issues/1538",
-        rank=40,
-    ),
-    Entry(
         code="runtime-state-wiped",
         title="the runtime's notes of a running container are gone",
         patterns=(

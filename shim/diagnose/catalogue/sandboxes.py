@@ -193,7 +193,7 @@ ENTRIES = (
                 r"(?:cannot create|creating) (?:sandbox|gofer)[^\n]*: [^\n]*(?:EOF|exit status|permission denied|not "
                 r"permitted)[^\n]*"
             ),
-            r"error setting up chroot: (?!error changing root filesystem: invalid)[^\n]*",
+            r"error setting up chroot: [^\n]*",
             r"error converting mounts: [^\n]*",
             (
                 r"(?:opening KVM device file|(?<!Unable to )open /dev/kvm|KVM_CREATE_VM)[^\n]*"
@@ -202,7 +202,7 @@ ENTRIES = (
         ),
         verdict="gVisor's sandbox process ended while it started; its debug log has the reason",
         cause="The chroot or mounts that it makes for itself are refused (AppArmor on Ubuntu, an outer container, no "
-        "/proc), its platform does not work here (kvm without /dev/kvm, ptrace forbidden), a pids or memory limit is "
+        "/proc, a host that runs from an initramfs: EINVAL), its platform does not work here (kvm without /dev/kvm, ptrace forbidden), a pids or memory limit is "
         "too small for it, or it uses cgroupfs beside an engine with systemd.",
         remedy=(
             "runsc --debug --debug-log=/tmp/runsc/ ... (docker: runtimeArgs); the boot log there ends with the reason.",

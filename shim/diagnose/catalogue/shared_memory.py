@@ -96,24 +96,4 @@ ENTRIES = (
         tell="grep HugePages_Total /proc/meminfo; cat /sys/fs/cgroup/hugetlb.2MB.max (v1: hugetlb.2MB.limit_in_bytes)",
         rank=35,
     ),
-    Entry(
-        code="program-bus-error",
-        title="a program in a container is killed by SIGBUS",
-        patterns=(
-            r"^Bus error\b[^\n]*|\bSIGBUS: bus error|\bSIGBUS \(0x7\)",
-            r"[Ee]xit(?:ed)?(?: with)? (?:status|code):? \(?135\b",
-        ),
-        verdict="the program was killed by SIGBUS: it touched mapped memory that cannot be given",
-        cause="Mostly /dev/shm is full (engines give it 64 MiB); or the program maps huge pages, and the container's "
-        "hugetlb limit is 0: mmap succeeds, the first access kills. A kubelet that started before the huge pages "
-        "were reserved sets 0, too. Otherwise a mapped file became shorter, or its disk or network mount is faulty.",
-        remedy=(
-            "docker --shm-size 1g; Kubernetes: an emptyDir with medium: Memory on /dev/shm.",
-            "Huge pages: resources.limits hugepages-2Mi in the pod; restart the kubelet after vm.nr_hugepages.",
-            "Without huge pages: the program's own switch (Postgres: huge_pages = off).",
-        ),
-        reference="https://github.com/kubernetes/kubernetes/issues/99483",
-        tell="df -h /dev/shm; cat /sys/fs/cgroup/hugetlb.2MB.max (v1: hugetlb/hugetlb.2MB.limit_in_bytes): 0? dmesg",
-        rank=66,
-    ),
 )

@@ -202,8 +202,9 @@ ENTRIES = (
         ),
         verdict="gVisor's sandbox process ended while it started; its debug log has the reason",
         cause="The chroot or mounts that it makes for itself are refused (AppArmor on Ubuntu, an outer container, no "
-        "/proc, a host that runs from an initramfs: EINVAL), its platform does not work here (kvm without /dev/kvm, ptrace forbidden), a pids or memory limit is "
-        "too small for it, or it uses cgroupfs beside an engine with systemd.",
+        "/proc, a host that runs from an initramfs: EINVAL), its platform does not work here (kvm without "
+        "/dev/kvm, ptrace forbidden), a pids or memory limit is too small for it, or it uses cgroupfs beside an engine "
+        "with systemd.",
         remedy=(
             "runsc --debug --debug-log=/tmp/runsc/ ... (docker: runtimeArgs); the boot log there ends with the reason.",
             (

@@ -27,7 +27,10 @@ while [ $# -gt 0 ]; do
         --quick) quick=yes lint=no matrix=no ;;
         --lint) tests=no matrix=no ;;
         --ci) ci=yes ;;
-        --all) ci=yes all=yes ;;
+        --all)
+            ci=yes all=yes
+            export CGSHIM_TESTS=all # every form of every text
+            ;;
         --no-matrix) matrix=no ;;
         -h | --help)
             sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p;}' "$0"

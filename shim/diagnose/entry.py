@@ -110,7 +110,7 @@ def creating(file: str) -> str:
 
 def mounted(source: str, problem: str) -> str:
     """Match runc's report of `problem` (a regex) while mounting `source`, all versions; groups as for `mounting`."""
-    target = r"to rootfs(?: \\*\"[^\"\n]*\")? at \\*\"(?P<destination>[^\"\\\n]*)\\*\""
+    target = r"to rootfs(?:(?: \\*\"[^\"\n]*\")? at)? \\*\"(?P<destination>[^\"\\\n]*)\\*\""
     return rf"\bmounting \\*\"(?P<source>{source})\\*\" {target}(?:: | caused:? \\*\"?){problem}"
 
 
@@ -118,7 +118,8 @@ def mounting(fstype: str, error: str) -> str:
     """Match: mounting source or type `fstype` failed with `error`; groups `source` and `destination`."""
     runc = mounted(fstype, rf"(?:[^\n]*: )?{error}")
     crun = rf"\bmount [`'\"]?(?P<source2>{fstype})[`'\"]? to [`'\"]?(?P<destination2>[^`'\"\n:]*)[`'\"]?: {error}"
-    return f"(?:{runc}|{crun})"
+    old = rf"\bmounting (?P<source3>{fstype}) into (?P<destination3>[^\s\"]+) {error}"  # libcontainer before 1.5
+    return f"(?:{runc}|{crun}|{old})"
 
 
 COMPILED: dict[str, re.Pattern[str]] = {}  # larger than the cache of `re`, because the table has more patterns

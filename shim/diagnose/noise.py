@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 
+from shim.diagnose.other_languages import in_english
 from shim.diagnose.records import IN_FRONT, LEFT_OUT, records
+from shim.diagnose.retold import retold
 from shim.values import Value
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
@@ -49,6 +51,13 @@ OLD_QUOTES = re.compile(r"'([^'`\n]*)'(?=[\s:,.]|$)")
 # A text that was copied from a URL or from Markdown source.
 IN_ADDRESS = re.compile(r"(?<=[\w:,;%])%(20)(?=[a-z])", re.IGNORECASE)
 ESCAPED_TICK = re.compile(r"\\+`")
+
+# A text whose blanks behind colons were lost.
+NO_BLANK = re.compile(r"(?<=[\w'\"`)]) ?:(?=[a-z])", re.IGNORECASE)
+NO_BLANK_BEFORE = re.compile(
+    r":(?:permission denied|operation not permitted|no such file|invalid argument|device or resource busy)",
+    re.IGNORECASE,
+)
 
 # Every wrapper that quotes a message escapes its quotes again.
 ESCAPED_QUOTE = re.compile(r'\\+"')
@@ -132,6 +141,9 @@ class Heard(Value):
         found += [(folded,), (unbroken,)] if len(lines) > 1 else []
         found.append(tuple(_ends(" ".join(line.split())) for line in self.rejoined))
         found += [tuple(OLD_QUOTES.sub(r"`\1`", one) for one in words) for words in found]
+        found += [
+            tuple(NO_BLANK.sub(": ", one) for one in words) for words in found if NO_BLANK_BEFORE.search(str(words))
+        ]
         spoken = (tuple(one for one in words if one) for words in (*found, self.aside))
         return tuple(dict.fromkeys(words for words in spoken if words))
 
@@ -147,6 +159,7 @@ def clean(text: str) -> Heard:
     heard = _heard(plain)
     if not heard.everything:  # the text is nothing but noise
         heard = Heard(errors=tuple(line.strip() for line in plain.split("\n") if line.strip())[:LINES], rest=())
+    heard = heard.changed(errors=heard.errors + retold(heard.everything))
     joined, begins, short = _rejoined(plain)
     whole = tuple((_heard(one).first, one) for one in joined)
     found = tuple(said or one for said, one in whole if said or not begins)
@@ -159,6 +172,7 @@ def clean(text: str) -> Heard:
 def _printed(text: str) -> str:
     """Return the text as printed: without colours, escapes of a URL or of Markdown, and YAML folding."""
     plain = ANSI.sub("", text).replace("\r\n", "\n").replace("\r", "\n").translate(PRINTED)
+    plain = in_english(plain)
     plain = IN_ADDRESS.sub(lambda found: chr(int(found[1], 16)), plain)
     plain = FRAME.sub("", ESCAPED_TICK.sub("`", plain))
     if _full(plain.strip("\n").split("\n")):  # a terminal may break a line behind a backslash

@@ -14,12 +14,18 @@ LOGFMT = re.compile(
 )
 # Prefixes of a program's own line: the journal, klog, container logs, events of Kubernetes, mail quotes.
 PROGRAM = r"[\w@.:/()-]+(?:\[\d+\])?: "
+# An event's columns: last seen (kubectl get events), type, reason, age and source (kubectl describe), or the object.
+AGE = r"(?:\d[\dsmhdy]*|<\w+>)(?: +\(x\d+ over \w+\))?"
+EVENT = (
+    rf"(?:{AGE} +)?(?:Warning|Normal) +[A-Z]\w+ +"
+    rf"(?:{AGE} +\w[\w.,/-]* +|(?:kubelet,?|[a-z][\w.]*[-/][\w.,/-]*) +)"
+)
 IN_FRONT = re.compile(
     rf"^(?:(?:[A-Z][a-z]{{2}} +\d{{1,2}} [\d:.]{{8,}}|\d{{4}}-\d\d-\d\dT[\d:.,]{{8,}}\S*(?<!:)) (?!level=)\S+ {PROGRAM}"
     r"|[IWEF]\d{4} [\d:.]{8,} +\d+ [\w.-]+\.go:\d+\] "
     r"|\[?\d{4}[-/]\d\d[-/]\d\d[T ][\d:.,]{8,}\S*\]?:? (?:std(?:out|err) [FP] )?"
     r"|#\d+ \d+\.\d+ |[\w.-]+ +\| (?=\S)"  # BuildKit's steps, and Compose's names of services
-    r"|> ?|(?:Warning|Normal) +[A-Z]\w+ +[\w<>]+(?: \(x\d+ over \w+\))? +\w[\w.,/-]* +)"
+    rf"|> ?|{EVENT})"
 )
 KLOG = re.compile(r'\berr="((?:[^"\\]|\\.)*)"')  # klog's structured form
 TERMINAL = re.compile(r"^(?P<level>DEBU|INFO|WARN|ERRO|FATA|PANI)\[\d+\] *")
@@ -56,8 +62,17 @@ def _json_record(value: Any) -> tuple[str, str]:
     if not isinstance(message, str):
         return "", "\n".join(_texts(value))
     message = _inner(message)
-    more = value.get("error", value.get("err"))
+    more = _reason(value)
     return str(value.get("level", "")), f"{message}: {more}" if more else message
+
+
+def _reason(value: dict[str, Any], depth: int = 4) -> str:
+    """Return the error of a log record, which some loggers put into an object of its own ("data", "fields")."""
+    given = next((value[name] for name in ("error", "err", "exception", "stderr") if value.get(name)), None)
+    if given is not None:
+        return given if isinstance(given, str) else "\n".join(_texts(given))
+    inside = (one for one in value.values() if isinstance(one, dict))
+    return next(filter(None, (_reason(one, depth - 1) for one in inside)), "") if depth else ""
 
 
 def _inner(text: str) -> str:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 # Formats as the sources have them, filled in: runc's libcontainer/cgroups/file.go ("failed to write %q: %w", 1.1.0 on)
 # and crun's src/libcrun/cgroup.c, linux.c and seccomp.c ("write `%s`", 0.20 on; "write to `%s`", 1.8.7 on).
 PRINTED = (
+    ("Could not create the sandbox resource controller slice is not valid", "kata-sandbox-cgroup-refused"),
+    ("error in executing command: failed to create container: Cgroup(V1(Manager(x)))", "youki-step-failed"),
+    ("systemd[1]: Couldn't move remaining userspace processes, ignoring: Input/output error", "systemd-goes-on"),
     (
         "Error: crun: write `/sys/fs/cgroup/a/io.weight`: Read-only file system: OCI runtime error",
         "cgroup-not-writable",
@@ -36,7 +39,14 @@ PRINTED = (
         "systemd[1]: a.scope: Couldn't move process 4242 to requested cgroup '/a.scope': Operation not supported",
         "cgroup-operation-unsupported",
     ),
+    ("[conmon:e]: Failed to bind to console-socket: Invalid argument", "conmon-step-failed"),
+    ("Error: crun: mount `tmpfs` to `tmp`: Cannot allocate memory", "mount-without-memory"),
+    ("Error: crun: setrlimit `RLIMIT_NOFILE`: Invalid argument", "rlimit-soft-above-hard"),
     ("Error: crun: seccomp GET_NOTIF_SIZES: Invalid argument", "seccomp-filter-failed"),
+    (  # runc's libcontainer/rootfs_linux.go until 1.0
+        'starting process caused "rootfs_linux.go:56: creating device nodes caused \\"operation not permitted"',
+        "runc-step-refused",
+    ),
 )
 
 

@@ -89,15 +89,16 @@ AS_IT_STANDS = ("terminal", "words", "crlf", "colours", "tabs", "quote")  # the 
 
 
 def _forms_of_each() -> list[Any]:
-    """Every text in every form in CI; elsewhere in three of them, other ones for each text in turn."""
-    pairs = []
-    for number, case in enumerate(REPORTED):
-        turned = [list(FORMS)[(number + step) % len(FORMS)] for step in (0, 4, 9)]
-        pairs += [
-            pytest.param(case, form, id=f"{case['id']}-{form}")
-            for form in (FORMS if os.environ.get("CI") == "true" else turned)
-        ]
-    return pairs
+    """Every text in three forms, in CI in five, other ones for each text in turn; in all with `--all`."""
+    apart = 5
+    if os.environ.get("CI") == "true":
+        apart = 1 if os.environ.get("CGSHIM_TESTS") == "all" else 3
+    steps = range(0, len(FORMS), apart)
+    return [
+        pytest.param(case, form, id=f"{case['id']}-{form}")
+        for number, case in enumerate(REPORTED)
+        for form in (list(FORMS)[(number + step) % len(FORMS)] for step in steps)
+    ]
 
 
 @pytest.mark.parametrize(("case", "form"), _forms_of_each())

@@ -9,8 +9,12 @@ SIGKILL = (
     r"[Ee]xit ?[Cc]ode\W{1,4}137\b",
     r"\b(?:exited|terminated|failed|finished)\b[^\n]{0,40}\b137\b",
     r"\bexit (?:code|status) 137\b",
-    r"\bContainer (?:killed|exited)[^\n]{0,60}\b137\b",
+    r"\bContainer(?: (?:killed|exited)[^\n]{0,60}\b|: )137\b",
+    r"\b(?:non-zero|return) code: 137\b",  # docker's classic builder
 )
+
+# A row, or the head, of the table of processes in the kernel's report of an OOM kill.
+OOM_TABLE = r"\[ *\d+\] +\d+ +\d+ +\d+ +\d+ +\d+ +\d+ +(?:\d+ +)?-?\d+ [^\n]+|\[ *pid *\] +uid +tgid +total_vm +rss\b"
 
 ENTRIES = (
     Entry(
@@ -23,10 +27,15 @@ ENTRIES = (
             r"Task in (?P<path2>/\S+) killed as a result of limit of (?P<limited>/\S+)",
             r"\bOOMKilled\b(?!\"?\s*[:=]\s*\"?false)|\bTaskOOM event\b|Container killed due to memory usage",
             r"Memory limit of [\d.]+ ?\w+ exceeded with [\d.]+ ?\w+ used",
+            r"Memory cgroup stats for (?P<path3>/[^\s:]+)",
+            r"memory(?:\+swap)?: usage \d+kB, limit \d{1,15}kB, failcnt \d+",
+            r"\b(?:__)?mem_cgroup_(?:out_of_memory|oom_synchronize|try_charge)\+0x",
         ),
         ambiguous=(
             r"invoked oom-killer: gfp_mask[^\n]*",
             r"process of this unit has been killed by the OOM killer",
+            r"oom_reaper: reaped process \d+[^\n]*|Failed with result 'oom-kill'",
+            OOM_TABLE,
             *SIGKILL,
         ),
         verdict="the kernel killed a process of the container: its memory limit, or one above it, was reached",
@@ -48,7 +57,7 @@ ENTRIES = (
         code="kubelet-file-system-unknown",
         title="the kubelet cannot tell the file system of its directory",
         patterns=(
-            r"failed to get rootfs info: [^\n]*",
+            r"failed to get rootfs info: [^\n]*|Failed to get the info of the filesystem with id[^\n]*",
             r"could not find device with major: \d+, minor: \d+ in cached partitions map",
             r"(?<!with error: )unable to find data in (?:memory )?cache",
         ),
@@ -112,7 +121,9 @@ ENTRIES = (
         patterns=(
             r"Failed to create existing container: (?P<path>/\S+?):? (?![^\n]*none of the resources)[^\n]*",
             r"Failed to process watch event: [^\n]*",
-            r"Error while processing event \(\\*\"(?P<path2>/[^\"\\\n]*)\\*\"[^\n]*no such file or directory",
+            r"readString: Failed to read \\*\"(?P<path4>/sys/fs/cgroup[^\"\\\n]*)\\*\"[^\n]*no such (?:device|file)",
+            r"Error while processing event \(\\*\"(?P<path2>/[^\"\\\n]*)\\*\"(?![^\n]*(?:no space|too many))[^\n]*",
+            r"Failed to update stats for container \\*\"(?P<path5>/[^\"\\\n]*)\\*\": [^\n]*: no such device",
             (
                 r"[Ff]ailed to watch directory \\*\"(?P<path3>/sys/fs/cgroup[^\"\\\n]*)\\*\"[^\n]*no such file or "
                 r"directory"

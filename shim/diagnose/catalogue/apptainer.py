@@ -22,12 +22,13 @@ ENTRIES = (
                 r"singularity)"
             ),
             r"Failed to create \w+ namespace: \w+ namespace requires privileges[^\n]*",
-            r"Failed to create container (?:namespaces|process: (?:Invalid argument|Operation not permitted))",
+            rf"Failed to create container (?:namespaces|process: (?:{EINVAL}|{EPERM}|{ENOSPC}))",
             (
                 r"User namespace not supported, and program not running privileged|Failed invoking the NEWUSER "
                 r"namespace[^\n]*"
             ),
             r"error re-executing in root-mapped unprivileged user namespace[^\n]*",
+            rf"Could not virtualize \w+(?: system)? namespace: {EPERM}|Failed to set process(?:us)? capabilities",
         ),
         verdict="Apptainer, or Singularity, may not make the user namespace that it needs without setuid",
         cause="EPERM, EACCES: Ubuntu's AppArmor restriction, kernel.unprivileged_userns_clone=0, or an outer container "
@@ -37,7 +38,10 @@ ENTRIES = (
                 "sysctl -w user.max_user_namespaces=15000; Ubuntu 24.04: install the .deb, whose AppArmor profile "
                 "allows it, or sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
             ),
-            "Or install the setuid part: apptainer-suid.",
+            (
+                "RHEL, CentOS 7: boot with user_namespace.enable=1 namespace.unpriv_enable=1 as well. Or the setuid "
+                "part: apptainer-suid."
+            ),
             (
                 "In docker: --privileged, or --security-opt seccomp=unconfined --security-opt systempaths=unconfined "
                 "--device /dev/fuse"
@@ -110,8 +114,10 @@ ENTRIES = (
             r"configuration disallows users from [^\n]*",
         ),
         verdict="the image cannot be mounted: it is damaged, or the host has no means for it",
-        cause="A bad superblock is a file cut short (a download, a full disk) or a compression that this kernel does "
-        'not know (zstd, xz). Loop devices: none left, or a container without /dev/loop*. "configuration disallows": '
+        cause="A bad superblock is a file cut short (a download, a full disk) or a compression that this kernel "
+        "does "
+        "not know (zstd, xz). Loop devices: none left, a container without /dev/loop*, or a user namespace "
+        '(--fakeroot, --userns), which may use none. "configuration disallows": '
         "the administrator's apptainer.conf.",
         remedy=(
             "apptainer inspect IMAGE; sha256sum it, and build or pull it again (mksquashfs args = -comp gzip).",
@@ -140,7 +146,8 @@ ENTRIES = (
         verdict="{path} cannot be bound into the container",
         cause="The destination is not in the image and cannot be made (--writable, or no overlay and underlay), the "
         "source does not exist on this node, or root may not read it (NFS with root_squash, FUSE, a private home). The "
-        "working directory counts, too. EOPNOTSUPP: overlay over an automount, in setuid mode.",
+        "working directory counts, too. EOPNOTSUPP: overlay over an automount, in setuid mode. ENOTDIR, EISDIR: one of "
+        "the two is a file and the other a directory, or a link to one (/etc/localtime).",
         remedy=(
             (
                 "Destination: mkdir it in the image (%post, or in the sandbox), or use --writable-tmpfs in place of "
@@ -150,6 +157,7 @@ ENTRIES = (
                 "Source: ls -ld it on this node; leave it out: --no-mount home,cwd,tmp (or --contain), -B only what "
                 "exists."
             ),
+            "A file and a directory: --no-mount PATH leaves a mount out.",
             "root_squash, FUSE: run with --userns, or from another working directory (cd /tmp; --no-home).",
         ),
         reference=f"{USER}bind_paths_and_mounts.html",
@@ -209,11 +217,14 @@ ENTRIES = (
         code="apptainer-creation-failed",
         title="Apptainer or Singularity could not make the container",
         ambiguous=(
-            r"(?-i:ERROR|ABORT|FATAL) +: (?![^\n]*cgroup)[^\n]+",
+            r"(?<!cgroup-network )(?-i:ERROR|ABORT|FATAL) +: (?!MAIN : |[^\n]*cgroup)[^\n]+",
             r"(?-i:ERROR|ABORT|FATAL) +\[U=\d+,P=\d+\](?![^\n]*cgroup)[^\n]+",
             r"container creation failed: (?![^\n]*cgroup)[^\n]*",
             r"(?:while running engine|While performing build): [^\n]*",
-            r"FATAL:\s+(?:[Ww]hile|[Uu]nable to|[Cc]ould not|[Ff]ailed)[^\n]*",
+            (
+                r"FATAL:\s+(?![^\n]*(?:shared memory|semaphore|lock file))(?:[Ww]hile|[Uu]nable to|[Cc]ould not"
+                r"|[Ff]ailed)[^\n]*"
+            ),
         ),
         verdict="Apptainer, or Singularity, could not make the container; its last words name the step",
         cause="Usual: a mount that this user, an outer container, SELinux or a network file system does not allow; "

@@ -75,6 +75,7 @@ ENTRIES = (
             r"Failed to connect to (?:user scope )?bus: (?:No medium found|No such file or directory|ENOENT)",
             rf"sd-bus (?:call|add match|match signal): (?:{EACCES}|{EPERM})",
             r"no valid bus path found in list unix:path=|failed to create session dbus client",  # youki
+            r"session bus address \S+ does not exist",  # youki
             r"\$?DBUS_SESSION_BUS_ADDRESS and \$?XDG_RUNTIME_DIR not defined",
             r"\$?XDG_RUNTIME_DIR (?:is not set|environment variable is not set|not set|is unset)",
         ),
@@ -112,6 +113,7 @@ ENTRIES = (
                 'false; kubelet: cgroupDriver: cgroupfs; CRI-O and podman: cgroup_manager = "cgroupfs"'
             ),
             "WSL 2: [boot] systemd=true in /etc/wsl.conf, then wsl --shutdown",
+            "Rootless with systemd, an old runc: runc 1.0.0-rc93 or later, or crun.",
         ),
         reference="sd_booted(3)",
         tell="ls -d /run/systemd/system: does it exist? It does only if systemd is the first process",
@@ -177,6 +179,7 @@ ENTRIES = (
             r"sd-bus call: (?:Connection|Operation) timed out",
             r"Failed to start transient \w+ unit: Connection timed out",
             r"Failed to activate service 'org\.freedesktop\.systemd1': timed out",
+            r"Activation of org\.freedesktop\.systemd1 timed out",
         ),
         verdict="systemd did not finish the container's unit in time",
         cause="systemd is busy (many units or mounts, a daemon-reload with thousands of mounts), or hangs.",
@@ -190,7 +193,7 @@ ENTRIES = (
     Entry(
         code="terminal-device-denied",
         title="the container's processes may not open their terminal",
-        patterns=(rf"\bopen(?:ing file)? [`'\"]?/dev/(?:pts/\d+|ptmx|console|tty)[`'\"]?(?: for writing)?: {EPERM}",),
+        patterns=(rf"\bopen(?:ing file)? [`'\"]?/dev/(?:pts/\d+|ptmx|tty)[`'\"]?(?: for writing)?: {EPERM}",),
         verdict="the container may not open its terminal: the rule for /dev/pts in its device filter is lost (EPERM)",
         cause="runc 1.1.3 gives systemd device rules without /dev/pts. A systemctl daemon-reload applies these rules "
         "again, and from then on exec with a terminal fails.",

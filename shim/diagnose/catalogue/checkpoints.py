@@ -59,7 +59,7 @@ ENTRIES = (
         title="the runtime says only that the checkpoint or restore failed",
         ambiguous=(
             rf"{CALL}`? failed: exit status \d+",
-            r"(?:[Ff]ailed to|[Cc]annot|could not) (?:checkpoint|restore) container[^\n]*",
+            r"(?:[Ff]ailed to|[Cc]annot|could not) (?:checkpoint|restore) container(?! with containerd)[^\n]*",
             r"criu\.c:? ?do_(?:dump|restore)[^\n]*|(?:Checkpointing|Restoring) \S+ failed|snapshot dump failed",
         ),
         verdict="the checkpoint or restore failed; CRIU's log has the reason",

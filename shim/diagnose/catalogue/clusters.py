@@ -217,9 +217,15 @@ ENTRIES = (
         code="hierarchy-names-in-other-order",
         title="the runtime looks for a hierarchy under another order of its names",
         patterns=(rf"cgroup directory `(?P<path>/sys/fs/cgroup/(?:net_prio,net_cls|cpuacct,cpu)/[^`\n]*)`: {ENOENT}",),
+        ambiguous=(
+            rf"\bopen `(?P<path2>/sys/fs/cgroup/(?:cpu|cpuacct|net_cls|net_prio)/[^`\n]*/[0-9a-f]{{64}})`: {ENOENT}",
+        ),
+        tell="ls -l /sys/fs/cgroup | grep -E 'cpu|net': which names are directories, which links? crun --version",
+        offer=1,
+        first_for=r"\bopen `",
         verdict="the runtime looks for {path}; the hierarchy is mounted under the same names in another order",
         cause="The kernel lists net_prio,net_cls (or cpuacct,cpu) where systemd mounted net_cls,net_prio. An old crun "
-        "takes the kernel's order for the directory.",
+        "takes the kernel's order for the directory (RHEL and CentOS 7: cpuacct,cpu).",
         remedy=(
             "Upgrade crun, or take runc; or use cgroup2.",
             "mount -o remount,rw /sys/fs/cgroup && ln -s net_cls,net_prio /sys/fs/cgroup/net_prio,net_cls",

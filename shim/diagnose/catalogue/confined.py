@@ -13,6 +13,7 @@ NO_KEYRING = (
 KILLED = "journalctl -k | grep -iE 'denied|seccomp|segfault|oom' shows who ended the runtime's process"
 PIPE = (
     r"(?:write (?:init-p|parent): broken pipe|read (?:init-p|parent): connection reset by peer"
+    r"|(?:writing|sending) config to (?:pipe|init process)[^\n]*broken pipe"
     r"|copying bootstrap data to pipe[^\n]*(?:broken pipe|EOF)|container init exited prematurely"
     r"|getting pipe fds for pid \d+ caused"
     r"|cannot start a (?:stopped process|container that has (?:run and )?stopped)"
@@ -62,10 +63,11 @@ ENTRIES = (
         title="the kernel refuses to set the process's key or exec label",
         patterns=(rf"(?:reset|write(?: to)?) `?/proc/(?:self|thread-self)/attr/keycreate`?: (?:{EPERM}|{EACCES})",),
         verdict="the kernel refuses a write to /proc/self/attr/keycreate",
-        cause="The write sets the SELinux label of keys. Release candidates of Linux 5.13 refused it to everybody by "
-        "mistake. On other kernels a security module or an outer container refuses it.",
+        cause="The write sets the SELinux label of keys. The policy for containers is older than the runtime "
+        "(container-selinux before 2.91 on RHEL and CentOS 7), or an outer container refuses it. Release candidates of "
+        "Linux 5.13 refused it to everybody by mistake.",
         remedy=(
-            "Do not use a release candidate of Linux 5.13.",
+            "yum update container-selinux (2.91 or later). Do not use a release candidate of Linux 5.13.",
             (
                 "Or start without labels: podman run --security-opt label=disable; podman also has keyring = false in "
                 "containers.conf."
@@ -169,21 +171,22 @@ ENTRIES = (
     ),
     Entry(
         code="runtime-cannot-copy-itself",
-        title="runc cannot make the protected copy of itself that it runs from",
+        title="runc or crun cannot make the protected copy of itself that it runs from",
         patterns=(
             r"could not create sealable file for cloned binary",
             r"(?:O_TMPFILE creation failed|unlinking classic tmpfile|could not seal fd|copied binary size mismatch)",
             r"attempted to spawn a container with no /proc/self/exe protection",
             r"could not ensure we are a cloned binary",
+            r"Failed to re-execute libcrun via memory file descriptor",
             (
                 r"(?:failed|unable|could not) to (?:create|make|get) (?:a )?(?:sealed |cloned |safe "
                 r")?(?:memfd|/proc/self/exe)"
             ),
             r"unable to (?:create|clone)[^\n]*(?:cloned binary|/proc/self/exe clone)",
         ),
-        verdict="runc cannot make the protected copy of its own program from which containers start",
-        cause="Since CVE-2019-5736 runc runs from a sealed copy of itself. It needs a working /proc, and either "
-        "memfd_create (Linux 3.17) or a directory without noexec for a file without a name (O_TMPFILE).",
+        verdict="the runtime cannot make the protected copy of its own program from which containers start",
+        cause="Since CVE-2019-5736 runc and crun run from a sealed copy of itself. It needs a working /proc, and "
+        "either memfd_create (Linux 3.17) or a directory without noexec for a file without a name (O_TMPFILE).",
         remedy=(
             "Mount /proc where runc runs, and make /tmp or /run a tmpfs without noexec: findmnt -T /tmp",
             "Kernels before 3.17 (some NAS and VPS): upgrade the kernel, or runc to 1.1.13 or later.",
@@ -194,7 +197,7 @@ ENTRIES = (
     Entry(
         code="user-namespaces-switched-off",
         title="user namespaces are switched off, so the runtime's init process cannot start",
-        ambiguous=(CHILD_PID,),
+        ambiguous=(CHILD_PID, r"running exec setns process for init caused:? \\*\"?exit status 1\b"),
         verdict="the runtime's init process ended before it had a namespace: user namespaces may be switched off",
         cause="runc reports only that the pipe to its child was closed (EOF). If the container has a user namespace "
         "(rootless, userns-remap, sysbox), the likely reason is that the kernel refuses it: CentOS and RHEL 7 switch "
@@ -217,9 +220,10 @@ ENTRIES = (
         patterns=(r"container process is already dead",),
         ambiguous=(
             r"(?:failed to sync with(?! dbus proxy)|unexpected sync) (?:child|parent|patent|grandchild)?[^\n]*",
-            r"exec fifo is empty",
+            r"exec fifo is empty|procReady not received",
             r"read (?:pid |status )?from sync socket",
             r"parent closed synchronisation channel",
+            r"decoding (?:init error|sync type) from pipe(?: caused)?:? \\*\"?EOF",
             r"sync socket closed",
             PIPE,
             CHILD_PID,

@@ -48,7 +48,7 @@ ENTRIES = (
             ),
         ),
         reference="https://github.com/containers/podman-compose/issues/921",
-        tell="podman inspect NAME --format '{{.State.Status}} {{.State.OOMKilled}}'",
+        tell="podman inspect NAME --format '{{{{.State.Status}}}} {{{{.State.OOMKilled}}}}'",
         rank=40,
     ),
     Entry(

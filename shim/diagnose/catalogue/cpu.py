@@ -64,6 +64,7 @@ ENTRIES = (
                 "Or raise cpu.cfs_quota_us of the ancestor (-1: no limit); for a slice of systemd: systemctl "
                 "set-property <slice> CPUQuota="
             ),
+            "limits.cpu has no unit Mi. Systemd driver with runc before 1.0: multiples of 10m, to which it rounds.",
         ),
         reference=BANDWIDTH,
         confirm=look.tight_ancestor,

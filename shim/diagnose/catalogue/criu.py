@@ -8,8 +8,8 @@ from shim.diagnose.entry import EINVAL, ENOENT, EPERM, Entry
 # runc from 1.2 and crun from 1.28 quote lines of the log before they report that CRIU failed.
 QUOTING = r'--- (?:Quoting|excerpt from CRIU log) ["`](?P<log>[^"`\n]+)["`](?:\n[^\n]*)*?'
 FAILED = (
-    r"criu failed: type (?P<stage>\w+) errno \d+\s+log file: (?P<log>\S+)",
-    r"CRIU (?P<stage>checkpointing|restoring) failed -?\d+\.?\s+Please check CRIU logfile `?(?P<log>[^\s`]+)",
+    r"criu failed: type (?P<stage>\w+) errno \d+\s+log file: (?P<log>\S*[^\s:])",
+    r"CRIU (?P<stage>checkpointing|restoring) failed -?\d+\.?\s+Please check CRIU logfile `?(?P<log>[^\s`]*[^\s`:])",
     rf"{QUOTING}\n(?:criu failed: type (?P<stage>\w+) errno|CRIU (?P<stage2>checkpointing|restoring) failed: -?\d)",
 )
 

@@ -69,9 +69,11 @@ ENTRIES = (
             r"`?cgroup_writable`? is only supported on cgroup v2",
             r"exec cgroup with CgroupFD is only supported on cgroup v2",
             r"running kind with rootless provider requires cgroup v2[^\n]*",
-            r"cgroup ?v2 is (?:required|needed)[^\n]*|requires cgroup ?v2(?! for rootless)[^\n]*",
+            r"cgroups? ?v2 (?:is|are) (?:required|needed)[^\n]*|requires cgroups? ?v2(?! for rootless)[^\n]*",
+            r"make sure you are using cgroups v2",
+            r"\bnot using unified cgroups\b",  # containerd/cgroups: the OpenTelemetry collector, and others
         ),
-        verdict="this option works only on cgroup2, and this host has v1",
+        verdict="this option, or this program, works only on cgroup2, and this host has v1",
         cause="Writable cgroups in a container, limits for a user's own containers, and exec in a cgroup that is given "
         "by a descriptor need cgroup2.",
         remedy=(UNIFY, "Or leave the option out, or run it as root."),

@@ -90,7 +90,10 @@ ENTRIES = (
     Entry(
         code="controller-missing-in-parent",
         title="the parent itself does not have a controller that it should enable for its children",
-        patterns=(enabling(ENOENT),),
+        patterns=(
+            enabling(ENOENT),
+            rf"failed to write subtree controllers \[[^\]\n]*\] to \\*\"(?P<path7>[^\"\\\n]+)\\*\": [^\n]*{ENOENT}",
+        ),
         verdict="{path} cannot enable a controller for its children: that cgroup does not have it itself (ENOENT)",
         cause="A cgroup can enable for its children only what its own cgroup.controllers lists. For a user's "
         "cgroups systemd decides what that is.",

@@ -46,7 +46,7 @@ ENTRIES = (
     Entry(
         code="cgroup-fork-rejected",
         title="the kernel's log says that a pids limit was reached",
-        patterns=(r"cgroup: fork rejected by pids controller in (?P<path>/\S*)",),
+        patterns=(r"\bfork rejected by pids controller in (?P<path>/\S*)",),
         verdict="the pids limit of {path} is used up: the kernel refused a new process there",
         cause="pids.max of this cgroup or one above it counts processes and threads; systemd's TasksMax is the same "
         "limit.",
@@ -86,22 +86,29 @@ ENTRIES = (
                 r"map)[^\n]*"
             ),
             rf"unshare: (?:unshare failed|write failed [^\n]*|cannot [^\n]*): {EPERM}",
-            rf"nsenter: [^\n]*: {EPERM}",
+            rf"nsenter: (?!reassociate)[^\n]*: {EPERM}",
             r"rootlesskit[^\n]*fork/exec /proc/self/exe: permission denied",
             r"Failed to move to new namespace: PID namespaces supported[^\n]*",
+            r"ch-run(?:\[\d+\])?: (?:error: )?can't init user\+mount namespaces[^\n]*",  # Charliecloud
+            r"linux-sandbox-pid1\.cc:\d+: \"(?:mount|fopen\(/proc/self/uid_map\)|unshare)\"[^\n]*",  # Bazel
             r"credentials\.cc\(\d+\)[^\n]*Permission denied",
         ),
         verdict="this user or container may not make user namespaces",
         cause="Ubuntu from 23.10 on lets only programs with an AppArmor profile make them "
         "(kernel.apparmor_restrict_unprivileged_userns); in a container the seccomp filter or missing CAP_SYS_ADMIN "
-        "forbids it; older Debian and RHEL 7 have them switched off.",
+        "forbids it; older Debian and RHEL 7 have them switched off; a kernel without CONFIG_USER_NS has none. In "
+        "a chroot they are never allowed.",
         remedy=(
             (
                 "Ubuntu: a profile with userns for the program in /etc/apparmor.d, or: "
                 "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
             ),
             "In a container: --security-opt seccomp=unconfined --security-opt apparmor=unconfined, or --privileged",
-            "Others: sysctl -w user.max_user_namespaces=28633 kernel.unprivileged_userns_clone=1",
+            (
+                "Others: sysctl -w user.max_user_namespaces=28633 kernel.unprivileged_userns_clone=1 (RHEL 7.4: boot "
+                "with namespace.unpriv_enable=1 as well)"
+            ),
+            "A chroot: run it outside, or use a container (systemd-nspawn) in its place.",
         ),
         reference="https://rootlesscontaine.rs/getting-started/common/apparmor/",
         rank=17,
@@ -139,6 +146,7 @@ ENTRIES = (
             ),
             rf"fork: (?:retry: )?{EAGAIN}",
             rf"can't fork: {EAGAIN}",
+            rf"can(?:'|no)?t create thread[^\n]*{EAGAIN}",
         ),
         verdict="the container gets no more threads or processes (EAGAIN): a pids limit, or the user's process limit",
         cause="pids.max of the container, its pod or its unit counts threads; RLIMIT_NPROC counts those of the user on "
@@ -160,10 +168,18 @@ ENTRIES = (
                 r"sysctl: (?:error )?setting key ['\"`](?P<key>[^'\"`\n]+)['\"`][^\n]*: "
                 r"(?:Read-only|Permission|Operation)[^\n]*"
             ),
-            r"sysctl: (?:permission denied on key|cannot stat) ['\"`]?(?P<key2>[\w./-]+)[^\n]*",
-            r"(?P<path>/proc/sys/(?:vm|kernel|net|fs)/[\w./-]+): (?:Read-only file system|Permission denied)",
+            r"(?:sysctl|error): permission denied on key ['\"`]?(?P<key2>[\w./-]+)[^\n]*",
+            (
+                r"^(?![^\n]*write sysctl key )[^\n]*?(?P<path>/proc/sys/(?:vm|kernel|net|fs)/[\w./-]+): (?:Read-only "
+                r"file system|Permission denied)"
+            ),
             r"[Ff]ailed to write '[^'\n]*' to '(?P<path2>/proc/sys/[^'\n]+)'[^\n]*",
             r"Sysctl error: IO Error: Read-only file system",
+            r"Updating kernel flag failed[^\n]*|sysctl: setting key \"(?P<key5>[\w.-]+)\": error code (?:30|13|1)\b",
+            (
+                r"setup_sysctl_parameters:\d+ - (?:[^\n]* - )?Failed to setup sysctl parameters (?P<key4>[\w.-]+) to "
+                r"[^\n]*"
+            ),
         ),
         verdict="sysctls cannot be set from inside this container: /proc/sys is read-only, or belongs to the host",
         cause="Engines mount /proc/sys read-only into a container. Only some sysctls belong to a namespace of its own "
@@ -172,8 +188,8 @@ ENTRIES = (
         remedy=(
             "Of a namespace: docker, podman: --sysctl key=value; compose: sysctls; Kubernetes: securityContext.sysctls",
             (
-                "Others: sysctl -w on the host; the kubelet in LXC: KubeletInUserNamespace, and protectKernelDefaults: "
-                "false"
+                "Others: sysctl -w on the host; the kubelet in LXC or rootless: the feature gate "
+                "KubeletInUserNamespace, and protectKernelDefaults: false"
             ),
             "netavark: do not mount the host's /sys or /proc into the container.",
         ),

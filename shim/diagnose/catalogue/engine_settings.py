@@ -17,6 +17,7 @@ ENTRIES = (
         patterns=(
             r"directives are specified both as a flag and in the configuration file: (?P<key>[\w-]+)",
             r"directives don't match any configuration option: (?P<key2>[\w-]+)",
+            r"configure the Docker daemon with file [^\n:]*: the following directives (?:are sp|don't ma)",  # cut
         ),
         verdict="dockerd does not start: the setting {key} is given in two places, or does not exist",
         cause="The unit starts dockerd with flags (ExecStart=, /etc/default/docker, drop-ins of the distribution or of "

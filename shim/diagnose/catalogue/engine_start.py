@@ -13,35 +13,53 @@ ENTRIES = (
         patterns=(
             r"(?P<driver>overlay2?|aufs|btrfs|zfs|devicemapper)['\"]? (?:is )?not found as a supported filesystem",
             r"prior storage driver \"?(?P<driver2>[\w-]+)\"? (?:failed|error)[^\n]*",
-            r"[Ee]rror (?:initializing|starting|creating|getting) (?:the )?(?:graph ?driver|storage driver)[^\n]*",
+            r"[Ee]rror (?:ini?tializing|starting|creating|getting) (?:the )?(?:graph ?driver|storage driver)[^\n]*",
             r"no supported storage driver found",
             r"Failed to GetDriver graph (?P<driver3>[\w-]+)",
             r"configured driver \"(?P<driver4>[\w-]+)\" not available[^\n]*",
             r"failed to mount overlay: (?!permission denied)[^\n]*storage-driver=(?P<driver5>overlay2?)",
             r"snapshotter selection failed[^\n]*",
-            r"backing filesystem is unsupported for this graph driver",
+            r"backing file ?system is unsupported for this graph driver",
             (
                 r"(?:snapshotter|driver) (?:not loaded: )?\"?(?P<driver6>overlayfs|fuse-overlayfs|native|btrfs|zfs)\"?"
                 r"(?: was)? (?:not found|not supported|not loaded)[^\n]*"
             ),
             r"does not support (?P<driver7>overlayfs|fuse-overlayfs): [^\n]*",
+            r"failed to load plugin \\*\"?io\.containerd\.snapshotter\.v1\.(?P<driver8>overlayfs)\b[^\n]*",
+            r"'overlay' is not supported over (?P<fstype>[\w-]+)[^\n]*",
+            r"overlayfs is not available for (?P<path>[^\s,]+)[^\n]*",
+            r"kernel does not support overlay fs[^\n]*",
+            r"a network file system with user namespaces is not supported[^\n]*",
+            r"(?:driver|graphdriver)[^\n]* (?:not supported|prerequisites for driver not satisfied)[^\n]*",
+            r"overlay[^\n]*unknown option|User-selected graph driver \\?\"\w+\\?\" overwritten by[^\n]*",
         ),
         verdict="the engine cannot use its storage driver on this host; no container can start before it can",
         cause="The kernel has no overlay: it was built without it (old and vendors' kernels, OpenVZ), or it was "
         "upgraded and the modules of the running one are gone until a reboot. Or the file system below the engine's "
-        "directory cannot carry overlay: NFS, eCryptfs, xfs with ftype=0, ZFS before 2.2, another overlay (an engine "
-        "in a container). aufs and devicemapper were removed from docker.",
+        "directory cannot carry overlay: another overlay (an engine in a container without a volume), NFS and other "
+        "network file systems, eCryptfs, xfs with ftype=0, ZFS before 2.2; rootless not before Linux 5.11 without "
+        "fuse-overlayfs. aufs and devicemapper were removed from docker.",
         remedy=(
-            "modprobe overlay; if it finds no module, ls /lib/modules against uname -r: reboot into the new kernel.",
+            (
+                "modprobe overlay; if it finds no module, ls /lib/modules against uname -r: reboot into the new one. "
+                "After a change of drivers the old images are not shown: pull them again, or go back."
+            ),
+            (
+                "An engine in a container: a volume of the host's own file system at /var/lib/docker, "
+                "/var/lib/containers, rootless /home/podman/.local/share/containers (Kubernetes: emptyDir)."
+            ),
             (
                 'docker: "storage-driver": "overlay2" in /etc/docker/daemon.json; where overlay cannot be had, '
                 '"fuse-overlayfs" or "vfs" (slow). containerd, nerdctl: --snapshotter native or fuse-overlayfs.'
             ),
-            "An engine in a container: a volume of the host's own file system at /var/lib/docker.",
-            "After a change of drivers the old images are not shown: pull them again, or go back.",
+            (
+                'podman, buildah: STORAGE_DRIVER=vfs, or mount_program = "/usr/bin/fuse-overlayfs" under '
+                "[storage.options.overlay] in storage.conf, with --device /dev/fuse; or graphroot on a local disk."
+            ),
         ),
         reference="https://docs.docker.com/engine/storage/drivers/select-storage-driver/",
-        tell="grep overlay /proc/filesystems; stat -f -c %T /var/lib/docker; xfs_info /var/lib/docker | grep ftype",
+        tell="grep overlay /proc/filesystems; stat -f -c %T /var/lib/docker (podman: ~/.local/share/containers); "
+        "uname -r",
         rank=42,
     ),
     Entry(
@@ -51,6 +69,7 @@ ENTRIES = (
             r"You are running linux kernel version (?P<version>[\w.-]+), which might be unstable",
             r"[Yy]our (?:Linux )?kernel version (?P<version2>[\w.-]+) is not supported for running docker",
             r"FATAL: kernel too old",
+            rf"open /proc/sys/kernel/cap_last_cap: {ENOENT}",
             r"kernel (?:version )?(?P<version3>\d[\w.-]+) is (?:too old|not supported)[^\n]*",
         ),
         verdict="this kernel is too old for the engine or for the programs of the image",
@@ -70,16 +89,23 @@ ENTRIES = (
         code="engine-in-plain-container",
         title="dockerd runs in a container that may not mount, nor set up networks",
         patterns=(
+            rf"[Ee]rror ini?tializing graph ?driver: (?:[^\n]*: )?(?:{EPERM}|{EACCES})",
+            rf"mounting shm tmpfs: (?:{EPERM}|{EACCES})",
             r"mount: permission denied \(are you root\?\)\s*Could not mount /sys/kernel/security",
             r"AppArmor detection and --privileged mode might break|Could not mount /sys/kernel/security\.",
             rf"failed to start daemon: Error initializing network controller[^\n]*(?:{EACCES}|{EPERM})",
             rf"failed to mount (?:overlay|overlayfs): (?:{EPERM}|{EACCES})",
-            rf"ip6?tables[^\n]*(?:{EACCES} \(you must be root\)|Could not fetch rule set generation id: {EACCES})",
+            (
+                rf"(?:ip6?tables|IPTCError:)[^\n]*(?:{EACCES} \(you must be root\)|Could not fetch rule set "
+                rf"generation id: {EACCES})"
+            ),
         ),
         verdict="this program (dockerd, or one that sets up a network) runs in a container that is not privileged, "
         "or not as root",
         cause="dockerd mounts file systems and writes iptables rules. A container without --privileged, a user who is "
-        "not root, and an unprivileged LXC without nesting do not allow it.",
+        "not root, and an unprivileged LXC without nesting do not allow it. Could not mount /sys/kernel/security "
+        "alone is a notice: "
+        "rootless docker and many outer containers have none, and dockerd goes on.",
         remedy=(
             (
                 "docker: docker run --privileged docker:dind (Compose: privileged: true; GitLab runner: privileged = "
@@ -194,5 +220,34 @@ ENTRIES = (
         reference="https://github.com/docker/for-linux/issues/834, https://github.com/docker/for-linux/issues/591",
         tell="uname -r: before 3.17?",
         offer=1,
+    ),
+    Entry(
+        code="kernel-options-listed-missing",
+        title="a check of the kernel lists options that containers need as missing",
+        patterns=(
+            (
+                r"\bCONFIG_(?P<name>(?:PID|IPC|NET|UTS|USER)_NS|NAMESPACES|CGROUP\w*|CPUSETS|MEMCG\w*|VETH)[: "
+                r"]+\[?missing"
+            ),
+            r"\bCgroup (?P<name2>device|sched|cpu account|memory controller|cpuset|v1 freezer controller): missing",
+            r"\bCgroup namespace: CONFIG_CGROUP_NS ?missing",
+            r"\bcgroup hierarchy:? \[?nonexistent\?\?",
+        ),
+        verdict="the check found that this kernel lacks options for containers, or that no cgroups are mounted",
+        cause="check-config.sh and lxc-checkconfig read the options with which the kernel was built. Without "
+        "CGROUP_DEVICE "
+        "(on cgroup2: CGROUP_BPF), PID_NS, IPC_NS or MEMCG no engine starts, or limits do nothing; others are needed "
+        "for single features. lxc-checkconfig of old versions names options that new kernels do not have (CGROUP_NS).",
+        remedy=(
+            "Build or install a kernel with the options (OpenWrt: make menuconfig, Global build settings, Kernel).",
+            "nonexistent: mount cgroups (the package cgroupfs-mount, or mount -t cgroup2 none /sys/fs/cgroup).",
+            (
+                "A device whose kernel cannot be replaced: a virtual machine, or programs without an engine (proot, "
+                "chroot)."
+            ),
+        ),
+        reference="https://github.com/moby/moby/blob/master/contrib/check-config.sh",
+        tell="cat /proc/cgroups /sys/fs/cgroup/cgroup.controllers; zgrep -E 'CGROUP|_NS=' /proc/config.gz",
+        rank=70,
     ),
 )

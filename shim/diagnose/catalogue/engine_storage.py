@@ -6,7 +6,8 @@ from shim.diagnose.entry import EACCES, ENOENT, ENOSPC, EPERM, Entry
 
 TROUBLE = "https://github.com/containers/podman/blob/main/troubleshooting.md"
 STORE = r"(?:/containers/|/overlay/|/overlay-|/storage|/vfs/|/buildah|/docker/|/container_images_)"
-STORED = rf"/(?!sys/|cgroup/)[^\s:\"'`]*{STORE}[^\s:\"'`]*"
+ENGINES = r"/(?:var/)?lib/(?:docker|containerd|containers)/"
+STORED = rf"/(?!sys/|cgroup/|run/|var/run/|tmp/)[^\s:\"'`]*{STORE}[^\s:\"'`]*"
 
 ENTRIES = (
     Entry(
@@ -20,21 +21,31 @@ ENTRIES = (
             rf"(?:storing blob to file|processing tar file|copying up|committing)[^\n]*{ENOSPC}",
             rf"write (?P<path2>/var/tmp/[^\s:]+): {ENOSPC}",
             r"lack of free space|[Nn]ot enough (?:free )?(?:disk )?space[^\n]*(?:storage|image|container)[^\n]*",
+            rf"{ENGINES}(?![^\n]*, flags: 0x)[^\n]*: {ENOSPC}",
+            r"Thin Pool has \d+ free (?:data|metadata) blocks which is less than",
         ),
+        ambiguous=(r"At least one invalid signature was encountered",),
+        offer=2,
         verdict="the file system of the engine's storage, or /var/tmp, has no space or no inodes left",
-        cause="Images are unpacked there; blobs pass through /var/tmp first (TMPDIR). A quota of the home directory, "
-        "and a memory limit of a tmpfs, give the same message.",
+        cause="Images, volumes, build cache and logs of containers fill it; podman's blobs pass through /var/tmp first "
+        "(TMPDIR). A quota of the home directory, a thin pool of devicemapper, and a memory limit of a tmpfs, give the "
+        "same message.",
         remedy=(
             (
-                "df -h and df -i of ~/.local/share/containers, /var/lib/containers (docker: /var/lib/docker), "
-                "/var/tmp; quota"
+                "df -h and df -i of /var/lib/docker (podman: ~/.local/share/containers, /var/lib/containers, "
+                "/var/tmp; containerd: /var/lib/containerd); quota"
             ),
             (
-                "podman system prune -a --volumes (docker system prune -a); TMPDIR=/large podman pull, or "
-                "image_copy_tmp_dir in containers.conf; graphroot in storage.conf on another disk."
+                "docker system df; docker system prune; docker builder prune; logs: max-size under log-opts. podman "
+                "system prune -a --volumes; kubelet, containerd: crictl rmi --prune."
+            ),
+            (
+                "A larger disk: data-root in daemon.json; graphroot in storage.conf; TMPDIR=/large podman pull, or "
+                "image_copy_tmp_dir in containers.conf. devicemapper was removed from docker: move to overlay2."
             ),
         ),
-        reference=TROUBLE,
+        reference="https://docs.docker.com/engine/manage-resources/pruning/",
+        tell="df -h /var/lib/docker /var/lib/containers /var/tmp; df -i of the same",
         rank=40,
     ),
     Entry(
@@ -50,7 +61,7 @@ ENTRIES = (
             ),
             r"layer in lower level storage driver not accounted for|can't stat (?:\(or find\?\) )?lower layer[^\n]*",
             r"(?:layer|image|container) (?:content modified|data item (?:is missing|has incorrect size))",
-            r"panic: (?:invalid page type|page \d+ already freed)[\s\S]*?bbolt|invalid freelist page: \d+[^\n]*",
+            r"panic: (?:invalid page type|page \d+ already freed)[\s\S]{0,4000}?(?:podman|libpod)",
         ),
         verdict="the engine's storage is damaged: a layer or link that it has noted is not there",
         cause="A crash, a kill or a full disk during a pull or removal, two engines on one storage (an older podman, "

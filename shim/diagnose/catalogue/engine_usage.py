@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import EACCES, EBUSY, EINVAL, ELOOP, ENODEV, ENOENT, ENOSPC, EPERM, Entry
+from shim.diagnose.entry import EACCES, EBUSY, EINVAL, ELOOP, ENODEV, ENOENT, EPERM, Entry
 
-STORE = r"/(?:var/)?lib/(?:docker|containerd|containers)/"
 LIMITS_OF_COMPOSE = (
-    r"(?:mem(?:ory)?|mem_?swap|cpus?|cpu_?set|pids|oom|blkio|ulimits|cgroup|deploy|shm|devices?|gpus|runtime|resources)"
+    r"(?:mem(?:ory)?|mem_?swap|cpus?|cpu_?set|pids|oom|blkio|ulimits|cgroup|deploy|shm|devices?|gpus|runtime|resources|"
+    r"storage)"
     r"(?:[-_.][\w.-]+)?"
 )
 
@@ -17,6 +17,7 @@ ENTRIES = (
         patterns=(
             rf"error creating overlay mount to [^\n]*: (?:{ELOOP}|{EBUSY}|{EINVAL}|{ENOENT}|{ENODEV}|{EPERM}|{EACCES})",
             r"error creating (?:aufs|zfs|btrfs) mount to [^\n]*",
+            r"rootfs \(\\*\"[^\"\n]*/(?:docker|containers)[^\n]*/rootfs\\*\"\) does not exist",
             r"failed to mount rootfs component[^\n]*overlay[^\n]*",
         ),
         verdict="the engine cannot put the container's root file system together from its layers",
@@ -37,7 +38,10 @@ ENTRIES = (
         code="compose-option-unknown",
         title="this version of Compose, or of the file's format, does not know an option about limits",
         patterns=(
-            rf"{LIMITS_OF_COMPOSE} Additional propert(?:y|ies) [^\n]* (?:is|are|were) (?:not allowed|unexpected)[^\n]*",
+            (
+                rf"{LIMITS_OF_COMPOSE}(?: value)? Additional propert(?:y|ies)(?: [^\n]*)? (?:is|are|were) (?:not "
+                rf"allowed|unexpected)[^\n]*"
+            ),
             rf"Unsupported config option for (?:services\.)?\S+ ?:? '{LIMITS_OF_COMPOSE}'",
         ),
         verdict="Compose refuses the file: it does not know one of the options about limits there",
@@ -53,24 +57,23 @@ ENTRIES = (
         rank=59,
     ),
     Entry(
-        code="engine-store-full",
-        title="the disk of the engine's images and containers is full",
+        code="compose-deploy-ignored",
+        title="docker-compose 1.x leaves out the deploy section",
         patterns=(
-            rf"{STORE}[^\n]*: {ENOSPC}",
-            r"Thin Pool has \d+ free (?:data|metadata) blocks which is less than",
-            r"devicemapper: Error running (?:device|create)\w*[^\n]*",
+            r"The following deploy sub-keys are not supported and have been ignored: (?P<keys>[^\n]+)",
+            r"Some services \((?P<services>[^)\n]*)\) use the 'deploy' key, which will be ignored",
+            r"Compose does not support 'deploy' configuration",
         ),
-        verdict="the engine's store is full, or its thin pool cannot give more",
-        cause="Images, volumes, build cache and logs of containers fill it, or its inodes are used up. It is not about "
-        "cgroups.",
+        verdict="docker-compose ignores deploy, or a part of it, so these limits are not set: {keys}",
+        cause="docker-compose 1.x takes limits from deploy.resources only with --compatibility (1.20 and later), and "
+        "1.27 and later take limits but no cpus reservation: the engine has none outside Swarm.",
         remedy=(
-            "docker system df; docker system prune; docker builder prune; truncate logs (log-opts max-size).",
-            "devicemapper was removed from docker: move to overlay2.",
+            "Use docker compose (v2), which sets deploy.resources; or docker-compose --compatibility up.",
+            "Or format 2.4 with mem_limit, cpus and cpu_shares instead of deploy.",
         ),
-        reference="https://docs.docker.com/engine/manage-resources/pruning/",
-        tell="df -h /var/lib/docker; df -i /var/lib/docker",
-        ours=False,
-        rank=60,
+        reference="https://docs.docker.com/reference/compose-file/deploy/",
+        tell="docker inspect NAME --format '{{{{.HostConfig.Memory}}}} {{{{.HostConfig.NanoCpus}}}}': 0 is no limit",
+        rank=57,
     ),
     Entry(
         code="gpu-not-offered",
@@ -159,38 +162,22 @@ ENTRIES = (
         rank=64,
     ),
     Entry(
-        code="engine-unit-failed",
-        title="systemd reports only that the engine ended",
-        ambiguous=(
-            (
-                r"(?:docker|containerd|podman|buildkit|crio)\.service: "
-                r"(?:Failed with result|[Mm]ain process exited|Unit entered)[^\n]*"
-            ),
-            r"Job for (?:docker|containerd|podman|crio|snap\.docker\.\w+)\.service failed[^\n]*",
-            r"Failed to start Docker Application Container Engine",
-            r"docker\.(?:service|socket)[^\n]*(?:start-limit|[Ss]tart request repeated too quickly|holdoff time over)",
-        ),
-        verdict="systemd reports only that the engine did not start; the engine's own last error is in another line",
-        cause="Usual: a mistake in /etc/docker/daemon.json or the unit's options, the storage driver, iptables, "
-        "cgroups that are not mounted, or a second engine.",
-        remedy=(
-            "journalctl -b -u docker -u containerd | grep -iE 'error|fatal|failed to start daemon': explain that line.",
-            "dockerd --validate; sudo dockerd --debug in a terminal shows it, too.",
-        ),
-        reference="https://docs.docker.com/engine/daemon/troubleshoot/",
-        tell="journalctl -b -u docker -n 50 --no-pager",
-        offer=1,
-        last=True,
-    ),
-    Entry(
         code="old-engine-hides-reason",
         title="an old Docker (before 1.10) gives only the errno of a failed start",
-        ambiguous=(r"\[\d\] System error: [a-z ]+$",),
+        ambiguous=(
+            r"\[\d\] System error: [a-z ]+$",
+            (
+                r"Cannot start container [0-9a-f]{12,}: +(?:\(exit status \d+\)|file exists|operation not supported|"
+                r"no such device|permission denied|operation not permitted|invalid argument|no space left on device)$"
+            ),
+        ),
         verdict="Docker before 1.10 says only which errno a step of the start gave, and not which step",
         cause="Usual on old and vendors' kernels: an option is missing (overlay, cgroups, namespaces, veth), the "
-        "storage driver's file system lacks extended attributes, or the kernel is older than 3.10.",
+        "storage driver's file system lacks extended attributes, or the kernel is older than 3.10. The AppArmor "
+        "profile is not loaded (no such file), or an outer LXC forbids a mount. File exists: what a killed container "
+        "left. Exit status: the program in the container ended at once, or was killed for memory.",
         remedy=(
-            "Upgrade docker: newer versions name the step and the file.",
+            "Upgrade docker: newer versions name the step and the file. File exists: restart docker; docker rm -f.",
             "check-config.sh of moby (contrib) lists the kernel's missing options.",
         ),
         reference="https://github.com/moby/moby/blob/master/contrib/check-config.sh",

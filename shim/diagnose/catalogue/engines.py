@@ -108,7 +108,7 @@ ENTRIES = (
         "pids-limit-dropped",
         "the number of processes (pids)",
         KERNEL + r"pids? (?:limit|cgroup)[^\n]*discarded|PIDs limit discarded|Disabling pod PIDs limit feature|"
-        r"^(?:WARN\\S* )?mountpoint for pids not found$",
+        r"^mountpoint for pids not found$",
         "The container may start as many processes as the host allows.",
         "Use a kernel with CONFIG_CGROUP_PIDS (4.3 or later). v1: mkdir -p /sys/fs/cgroup/pids && mount -t cgroup -o "
         "pids cgroup /sys/fs/cgroup/pids",
@@ -131,6 +131,7 @@ ENTRIES = (
         "The container may use every CPU in full.",
         "Use --cpu-shares (compose: cpu_shares) or --cpuset-cpus instead.",
         "Or use a kernel with CONFIG_CFS_BANDWIDTH=y: zgrep CFS_BANDWIDTH /proc/config.gz /boot/config-$(uname -r)",
+        "minikube looks only for v1's cpu.cfs_quota_us (older versions): on a host with cgroup2 upgrade it.",
         shown=r"cpu cfs (?:quota|period)",
     ),
     dropped(
@@ -167,7 +168,8 @@ ENTRIES = (
         "cpus-beyond-host",
         "the container requests more CPUs than this host has",
         (
-            r"Range of CPUs is from [\d.]+ to (?P<most>[\d.]+)",
+            r"[Rr]ange of CPUs is from [\d.]+ to (?P<most>[\d.]+)",
+            r"Range of Nano CPUs is from 1 to (?P<most4>\d+?)0{9}\b",
             r"Requested CPUs are not available[^\n]*requested (?P<asked>[\d,-]+), available: (?P<most2>[\d,-]+)",
             (
                 r"Requested memory nodes are not available[^\n]*requested (?P<asked2>[\d,-]+), available: "

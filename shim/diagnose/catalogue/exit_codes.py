@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from shim.diagnose.entry import Entry
 
-STATUS = r"(?:[Ee]xit(?:ed|ing)?(?: with)?(?: (?:status|code))?(?: of)?|ExitCode\"?|[Ee]rror|code|status)[:=]? ?\(?\"?"
+STATUS = (
+    r"(?:Restarting|[Ee]xit(?:ed|ing)?(?: with)?(?: (?:status|code))?(?: of)?|ExitCode\"?|[Ee]rror|code|status)"
+    r"[:=]? ?\(?\"?"
+)
 NOT_OOM = r"OOMKilled\"?\s*[:=]\s*\"?false"
+ARMV6 = r"\b(?:armv6|R?Pi (?:Zero|1|Model B\+?)\b)"
 
 ENTRIES = (
     Entry(
@@ -15,7 +19,7 @@ ENTRIES = (
             NOT_OOM + r"(?:[^\n]*\n){0,12}[^\n]*ExitCode\"?\s*[:=]\s*137",
             r"ExitCode\"?\s*[:=]\s*137(?:[^\n]*\n){0,12}[^\n]*" + NOT_OOM,
             STATUS + r"137\b",
-            r"\bsignal 9\b|\bSIGKILL\b|^Killed$",
+            r"\bsignal 9\b|\bSIGKILL\b|^Killed$|\bKilled signal terminated program",
         ),
         verdict="the container's process got SIGKILL (137 = 128 + 9), and not for its own memory limit as far as the "
         "engine saw",
@@ -47,7 +51,7 @@ ENTRIES = (
         "kernels",
         cause="C libraries before 2.14 call the kernel's vsyscall page, which kernels with CONFIG_LEGACY_VSYSCALL_NONE "
         "(WSL 2, Debian, Ubuntu, Amazon Linux) no longer have. With a newer image it is a fault of the program "
-        "itself, or emulation of another processor (qemu).",
+        "itself, emulation of another processor (qemu), or an image for ARMv7 on a Raspberry Pi 1 or Zero (ARMv6).",
         remedy=(
             (
                 "Boot with vsyscall=emulate; WSL 2: kernelCommandLine = vsyscall=emulate under [wsl2] in .wslconfig, "
@@ -59,6 +63,27 @@ ENTRIES = (
         tell="dmesg | grep -E 'vsyscall|segfault'; docker run --rm IMAGE cat /etc/os-release",
         offer=1,
         rank=67,
+    ),
+    Entry(
+        code="image-for-newer-arm",
+        title="the image is for ARMv7, and the processor is ARMv6 (Raspberry Pi 1 and Zero)",
+        patterns=(
+            ARMV6 + r"(?:[^\n]*\n){0,12}[^\n]*" + STATUS + r"(?:139|132)\b",
+            STATUS + r"(?:139|132)\b(?:[^\n]*\n){0,12}[^\n]*" + ARMV6,
+        ),
+        ambiguous=(r"(?:dockerd|containerd)\b[^\n]*\(code=dumped, signal=(?:SEGV|ILL)\)",),
+        verdict="the program crashed at once (139, 132): on a Raspberry Pi 1 or Zero it is built for a newer ARM",
+        cause="These boards are ARMv6. Debian's and Ubuntu's armhf images are for ARMv7, and docker picks them "
+        "nevertheless; so do docker-ce 18.09.0 and other packages that were built for ARMv7.",
+        remedy=(
+            "docker pull --platform linux/arm/v6 IMAGE; Alpine and balenalib/rpi-* have images for it.",
+            "The engine itself: docker-ce from Raspbian's repository of docker.com, or docker.io.",
+        ),
+        reference="https://github.com/docker/for-linux/issues/373",
+        tell="uname -m: armv6l?",
+        ours=False,
+        offer=1,
+        rank=66,
     ),
     Entry(
         code="program-needs-newer-processor",
@@ -86,8 +111,8 @@ ENTRIES = (
     Entry(
         code="memory-not-counted",
         title="docker stats shows no memory at all: the memory controller is off",
-        patterns=(r"\b0 ?B / 0 ?B\s+(?:0\.00%|--|0%)",),
-        verdict="docker stats shows 0B / 0B: the host's memory controller is off, so no memory limit holds",
+        patterns=(r"\b0 ?B / (?:0 ?B\s+(?:0\.00%|--|0%)|[\d.]+ ?[GM]i?B\s+0\.00%)",),
+        verdict="docker stats shows no memory in use: the host's memory controller is off, so no memory limit holds",
         cause="Raspberry Pi OS, Debian on ARM and some vendors boot with the memory controller disabled. docker "
         "accepts mem_limit, warns once, and starts the container without it (inspect shows Memory: 0).",
         remedy=(

@@ -98,7 +98,10 @@ ENTRIES = (
         title="a cgroup is in use, so it cannot be changed or removed",
         ambiguous=(
             cgroup(EBUSY),
-            rf"(?:cannot delete path|[Ff]ailed to remove paths?|unable to remove)[^\n]*{EBUSY}",
+            (
+                r"(?:cannot delete path|[Ff]ailed to remove paths?|unable to remove(?! (?:root )?filesystem))"
+                rf"[^\n]*{EBUSY}"
+            ),
             rf"cannot (?:destroy subsystem|delete path) [^\n]*{EBUSY}",
         ),
         verdict="a cgroup cannot be changed or removed while processes or other cgroups are in it: {path}",

@@ -153,7 +153,6 @@ ENTRIES = (
             r"error migrating pid \d+[^\n]*",
             r"invalid file system type on [`'\"]?/sys/fs/cgroup[^\n]*",
             r"cannot (?:un)?pause the container without a cgroup|the container is not using cgroups",
-            r"cannot set limits on the \w+ cgroup, as the container has not joined it",
             r"(?:is not a sub cgroup path|unknown controller \S+ in SubCgroupPaths)",
         ),
         verdict="the runtime cannot find, or use, the cgroup of a process or of the container",

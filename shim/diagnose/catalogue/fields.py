@@ -132,11 +132,6 @@ ENTRIES = (
             r"(?:this container|container \S+) (?:does not have|did not create|is not creating) (?:a )?[Cc]groups?",
             r"requested OCI runtime \S+ is not compatible with NoCgroups",
             (
-                r"(?:privileged mode is incompatible with user namespaces|cannot share the host[^\n]* when user "
-                r"namespaces are "
-                r"enabled)[^\n]*"
-            ),
-            (
                 r"rootless systemd driver doesn't support cgroup v1|native\.cgroupdriver=systemd requires cgroup v2 "
                 r"for "
                 r"rootless"
@@ -153,7 +148,10 @@ ENTRIES = (
         verdict="the options given for cgroups and namespaces cannot be combined",
         cause="Without a cgroup of its own (--cgroups=disabled) a container cannot be limited, paused or measured; "
         "some options need root, cgroup2, or no user namespace.",
-        remedy=("Leave out one of the options that the message names.",),
+        remedy=(
+            "Leave out one of the options that the message names.",
+            'NoCgroups: runc cannot do it; --runtime crun, or cgroups = "enabled" in containers.conf.',
+        ),
         reference="podman-run(1), --cgroups, --cgroupns, --userns",
         rank=56,
     ),

@@ -58,16 +58,14 @@ ENTRIES = (
             r"\bfind device '(?P<device2>[^'\n]*)'",
             (
                 rf"error gathering device information while add ?ing custom device \\*\"(?P<device3>[^\"\\\n]*)\\*\": "
-                rf"(?:{ENOENT}"
-                r"|not a device node)"
+                rf"{ENOENT}"
             ),
             rf"(?:stat|lstat) (?P<device4>/dev/(?:nvidia|dri|kfd|fuse|kvm|net|infiniband|video|tty)[\w/-]*): {ENOENT}",
         ),
         verdict="there is no device {device} on this host",
         cause="Its driver is not loaded, the hardware is missing or was unplugged, or the path is another one after a "
-        "restart. Docker Desktop, WSL and LXC see only the devices of their own virtual machine or container. A "
-        "directory (/dev/dri, /dev/bus/usb) is 'not a device node' for old engines and Docker Desktop. runc looks up "
-        "the driver's name in /proc/devices for systemd.",
+        "restart. Docker Desktop, WSL and LXC see only the devices of their own virtual machine or container. "
+        "runc looks up the driver's name in /proc/devices for systemd.",
         remedy=(
             (
                 "ls -l /dev; cat /proc/devices; modprobe the driver (NVIDIA: nvidia-modprobe -u -c=0; /dev/kvm: "
@@ -87,18 +85,24 @@ ENTRIES = (
         title="NVIDIA's hook cannot mount the driver's files into the container",
         patterns=(
             (
-                rf"nvidia-container-cli[\w.]*: mount error: (?:[^\n]*mount operation failed|mount(?:ing)?[^\n]*): "
+                rf"nvidia-container-cli[\w.]*:\s+mount error:\s+(?:[^\n]*mount operation failed|mount(?:ing)?[^\n]*): "
                 rf"[^\n]*"
                 rf"(?:{EPERM}|{ENOENT}|read-only)?"
             ),
-            r"nvidia-container-cli[\w.]*: (?:mount|permission|container) error: (?!failed to get device cgroup)[^\n]+",
+            (
+                r"nvidia-container-cli[\w.]*:\s+(?:mount|permission|container) error:\s+(?!failed to get device "
+                r"cgroup)[^\n]+"
+            ),
         ),
         verdict="NVIDIA's hook could not mount the driver's files into the container",
         cause="The image holds files of the driver where the hook mounts (libnvidia-*.so), the container's root is "
         "read-only, the hook may not mount (rootless, LXC), or the driver was updated and its libraries are of two "
         "versions. On a Jetson a file that is not there (No such file) is named by a list of JetPack.",
         remedy=(
-            "Remove libcuda* and libnvidia* that were baked into the image (file exists).",
+            (
+                "Remove libcuda* and libnvidia* from the image (file exists). nvidia-persistenced/socket: "
+                "--no-persistenced in the hook."
+            ),
             "nvidia-container-cli -k -d /dev/tty info on the host; after a driver's update: reboot, ldconfig.",
             (
                 "Jetson: grep -r the file in /etc/nvidia-container-runtime/host-files-for-container.d: install its "

@@ -28,7 +28,8 @@ ENTRIES = (
         ),
         verdict="the hook {path} cannot be executed (EACCES): likely the container's users may not reach it",
         cause="createContainer and startContainer hooks run in the container's namespaces, with the ids of its user "
-        "namespace. A directory on the way, or the file, may be closed to these ids. Otherwise the file is not "
+        "namespace. A directory on the way, or the file, is closed to these ids; in nodes of kind that is /kind (kind "
+        "0.31), or /kind/bin (before 0.21). Otherwise the file is not "
         "executable, its file system is mounted noexec, or AppArmor or SELinux forbids it.",
         tell="namei -l {path}; findmnt -no OPTIONS -T {path}: noexec? dmesg | grep -i denied",
         remedy=(
@@ -40,9 +41,10 @@ ENTRIES = (
                 "Or move the hook to a directory that is open to all (/usr/libexec), or make it a createRuntime hook, "
                 "which runs as the runtime."
             ),
+            "kind: upgrade it and its node image, or: docker exec NODE chmod 0755 /kind /kind/bin.",
             "Run by hand as root, it works. Try it with the container's ids: setpriv --reuid=100000 {path}",
         ),
-        reference="https://github.com/containers/crun/pull/2035, https://github.com/kubernetes-sigs/kind/issues/4178",
+        reference="https://github.com/containers/crun/pull/2035, https://github.com/kubernetes-sigs/kind/pull/4179",
         rank=45,
     ),
     _foreign(
@@ -50,6 +52,7 @@ ENTRIES = (
         "the command does not exist in the image",
         r"exec: \\?\"(?!criu)[^\"\n]*\\?\": (?:executable file not found|stat [^\n]*" + ENOENT + ")",
         r"executable file `[^`\n]*` not found",
+        r"Container command (?:'[^'\n]*' )?not found or does not exist",  # docker 1.9 to 1.11
         r"(?<!/)\bexec(?:ve)? (?!container)\S+: " + ENOENT,
         r"exec (?:user|container) process (?:\([^)\n]*\) )?(?:`[^`\n]*`|caused:?)[: ]*\\*\"?" + ENOENT,
         remedy="Correct the command, or install it in the image. A file that is there lacks its interpreter (Windows "
@@ -59,11 +62,13 @@ ENTRIES = (
         "image-command-not-executable",
         "the command cannot be executed",
         rf"exec: \\?\"[^\"\n]*\\?\": (?:stat [^:\n]*: )?(?:{EACCES}|{EPERM}|is a directory)",
-        rf"(?:^|: )open executable: (?:{EACCES}|{EPERM})",
-        rf"exec user process caused:? \\*\"?(?:{EACCES}|{EPERM})",
+        rf"(?:^|: )(?:open executable|exec /[^\s:]+): (?:{EACCES}|{EPERM}|is a directory)",
+        rf"exec user process caused:? \\*\"?{EACCES}",
+        r"Container command (?:'[^'\n]*' )?could not be invoked",  # docker 1.9 to 1.13
         r"the path `[^`\n]*` (?:is not a regular file|exists but it is not executable)",  # crun from 1.10 on
-        remedy="chmod +x the command in the image, and +x for the container's user on every directory above it (NAS: "
-        "an ACL).",
+        remedy="chmod +x the command in the image, and +x for its user on every directory above it (NAS: an ACL). In "
+        "every image: SELinux (container-selinux; restorecon -R /usr/bin /var/lib/docker), or a noexec mount below the "
+        "engine.",
     ),
     _foreign(
         "image-for-another-machine",
@@ -94,8 +99,9 @@ ENTRIES = (
         + ENOTDIR
         + ")",
         r"error during container init: mkdir [^\n:]*: " + ENOTDIR,  # runc makes the directory where it is missing
-        remedy="Correct process.cwd (docker: --workdir). In CI with docker in docker or the host's socket, it "
-        "must exist for the daemon: mount the workspace as a volume that both have.",
+        remedy="Correct process.cwd (docker: --workdir). Permission denied: run as the image's own user "
+        "(securityContext.runAsUser). CI with docker in docker or the host's socket: it must exist for the daemon, "
+        "in a volume that both have.",
     ),
     _foreign(
         "container-exists",
@@ -111,8 +117,9 @@ ENTRIES = (
         r"container (?:\\?\"?(?!-\\?\")[\w.-]*\\?\"? )?does not exist",
         r"container `[^`\n]*` does not exist",
         r"error opening file `[^`\n]*/status`: " + ENOENT,
+        r"No such container: [\w.-]+",
         remedy="Removed already (then a kubelet's repeated lines are harmless), or kept by another user, --root or "
-        "runtime.",
+        "runtime. CI: a clean-up (docker system prune, another runner) on the same engine removed it during the job.",
     ),
     _foreign(
         "container-not-running",
@@ -124,14 +131,18 @@ ENTRIES = (
         r"cannot exec in a (?:stopped|deleted|created) state",
         r"no running task found: task \S+ not found",
         r"container is (?:in CONTAINER_(?:EXITED|CREATED|UNKNOWN) state|not (?:created or )?running)",
-        r"[Cc]ontainer \S+ is not running",
+        r"[Cc]ontainer (?!runtime )\S+ is not running",
         r"can only create exec sessions on running containers",
+        r"is restarting, wait until the container is running|is marked for removal and cannot be started",
         remedy="Start it first; its log shows why it ended (docker logs, podman logs, kubectl logs --previous).",
     ),
     _foreign(
         "nvidia-driver-missing",
         "NVIDIA's hook finds no driver on the host",
-        r"nvidia-container-cli[\w.]*: [^\n]*(?:driver not loaded|libnvidia-ml\.so|driver error|driver/library version)",
+        r"nvidia-container-cli[\w.]*:\s+[^\n]*(?:driver not loaded|libnvidia-ml\.so|driver error|driver/library "
+        r"version)",
+        r"Failed to initialize NVML: (?:Driver/library version mismatch|Driver Not Loaded|ERROR_LIBRARY_NOT_FOUND)",
+        r"NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver|nvml: Driver Not Loaded",
         remedy="Install the driver and load its module: nvidia-smi on the host must succeed. Reboot after an upgrade.",
     ),
     _foreign(
@@ -145,7 +156,7 @@ ENTRIES = (
     _foreign(
         "capability-unknown",
         "the configuration names a capability that this runtime does not know",
-        r"unknown capability [`'\"]",
+        r"unknown capability:? [`'\"]",
         remedy="Correct the name or remove it (docker, podman: --cap-add; config.json: process.capabilities).",
     ),
     _foreign(
@@ -167,6 +178,8 @@ ENTRIES = (
         r"(?:failed: |: |^)open /dev/tty: (?:no such device or address|ENXIO)",
         rf"(?:^|: )tcgetattr: {ENOTTY}",
         r"provided file is not a console",
+        r"cannot allocate (?:tty|a pseudo-TTY) (?:if runc will detach )?without setting (?:a )?console socket",
+        r"use --console-socket with (?:create|run|exec)",
         remedy="Start it from a terminal, give --console-socket, or set process.terminal to false.",
     ),
     _foreign(
@@ -174,6 +187,7 @@ ENTRIES = (
         "a capability cannot be given, because the caller does not have it",
         r"\bapply caps: (?:can't apply capabilities: )?" + EPERM,
         r"\bcapset: " + EPERM,
+        r"capability not supported by your kernel or not available in the current environment",
         remedy="Inside LXC: a privileged container, or nesting (Proxmox: nesting=1; LXD, Incus: "
         "security.nesting=true); "
         "in docker: --privileged. Else remove the capability (docker: --cap-drop; config.json: process.capabilities).",

@@ -13,6 +13,7 @@ ENTRIES = (
             r"error while creating mount source path '(?P<source>[^'\n]*)': mkdir [^\n]*: " + EROFS,
             r"creat(?:e|ing) (?:bind )?(?:mount|volume)[^\n]* source(?: path)? "
             r"[`'\"](?P<source2>[^`'\"\n]*)[`'\"]: [^\n]*" + EROFS,
+            r"\b[a-z0-9]{12}: mkdir (?P<source3>/[^\n:]*): " + EROFS,  # a task of docker service create
         ),
         verdict="docker cannot create {source}: the place is read-only for the daemon",
         cause="The daemon does not see the same file system as you. Docker from a snap is confined to /home, /media "
@@ -47,7 +48,7 @@ ENTRIES = (
             r"Runtime path (?P<program10>\S+) is not valid",
             r"runtime \"(?P<program3>[^\"\n]+)\" binary not installed",
             r"default OCI runtime \"(?P<program4>[^\"\n]+)\" not found",
-            r"[Uu]nknown (?:or invalid )?runtime (?:specified|name):? (?P<program5>[\w/-]+(?:\.[\w/-]+)*)",
+            r"[Uu]nknown (?:or invalid )?runtime (?:specified|name):? (?P<program5>[\w/-]+(?:\.(?!See)[\w/-]+)*)",
             r"no runtime for \"(?P<program6>[^\"\n]+)\" is configured",
             r"no such OCI runtime \"?(?P<program7>[\w/-]+(?:\.[\w/-]+)*)",
             r"exec: \"(?P<program8>[^\"\n]*nvidia-container-(?:runtime|toolkit)[^\"\n]*)\": executable file not found",
@@ -79,12 +80,19 @@ ENTRIES = (
         patterns=(
             r"unable to retrieve OCI runtime error[^\n]*\): (?P<program>\S+) did not terminate suc+ess?ful+y",
             r"unable to retrieve OCI runtime error[^\n]*\): exit status \d+",
+            (
+                r"OCI runtime (?:create|exec|start) failed: (?P<program4>[\w./-]+) did not terminate "
+                r"suc+ess?ful+y: exit "
+                r"status \d+"
+            ),
             r"(?P<program3>\S+) did not terminate suc+ess?ful+y:? \(unable to retrieve OCI runtime error",
             r"container create failed \(no logs from conmon\)[^\n]*",
+            r"(?P<program4>runc|crun) did not terminate suc+ess?ful+y: exit status \d+:? *(?:$|: unknown)",
         ),
         verdict="{program} ended before it wrote its log, so its reason is lost",
-        cause="The runtime, or a wrapper around it, ended before it opened its log. It was killed, it is a program "
-        "for another architecture, or its interpreter is missing.",
+        cause="The runtime, or a wrapper around it, ended before it opened its log. It was killed (status 137), it "
+        "crashed (139: a damaged installation, or a kernel or processor that does not fit), it is a program for "
+        "another architecture, or its interpreter is missing.",
         remedy=(
             "Run {program} --version as the engine's user, and read its output.",
             "journalctl -k | grep -iE 'oom|segfault|denied'; journalctl -u docker -u containerd -e",
@@ -96,25 +104,29 @@ ENTRIES = (
         code="image-ids-not-mapped",
         title="the image has owners that the user namespace does not map",
         patterns=(
-            r"container ID (?P<number>\d+) cannot be mapped to a host ID",
+            r"(?:container|host) ID (?P<number>\d+) cannot be mapped to a (?:host|container) ID",
             r"potentially insufficient UIDs or GIDs available in user namespace",
             r"lchown [^\n]*: invalid argument",
         ),
         verdict="the image has files of an owner that the user namespace does not map",
         cause="A user namespace maps a range of ids (65536 for a Kubernetes pod). The owner of a file in the image is "
         "outside that range. A number that is itself the start of a range (a multiple of 65536, such as 6553600) is "
-        "likely an owner that was changed before: without idmapped mounts containerd changes the owners file by file, "
-        "and may meet a file with two names twice.",
+        "an owner that was changed before: without idmapped mounts containerd changes the owners name by name, and "
+        "meets a file with two names (a hard link) twice.",
         tell="find / -xdev -uid +65535 in the image: if it finds nothing, the owners were changed twice",
         remedy=(
-            "Changed twice: Linux 5.19 or later with the overlayfs snapshotter, which uses idmapped mounts.",
+            (
+                "Changed twice: Linux 5.19 or later with the overlayfs snapshotter, which uses idmapped mounts; other "
+                "snapshotters (SOCI, fuse-overlayfs, native) change owners."
+            ),
             "Build the image again with owners below 65536: find / -xdev -uid +65535 in it shows the files.",
             (
                 "Kubernetes: hostUsers: true for this pod. Rootless podman: more ids in /etc/subuid and /etc/subgid, "
                 "then podman system migrate. docker: userns-remap with a larger range."
             ),
         ),
-        reference="https://github.com/containerd/containerd/issues/12329",
+        reference="https://github.com/containerd/containerd/issues/12329, "
+        "https://github.com/bottlerocket-os/bottlerocket/issues/4854",
     ),
     Entry(
         code="containerd-passwd-link",
@@ -133,10 +145,19 @@ ENTRIES = (
         patterns=(
             rf"(?:fsnotify|inotify)[^\n]*{EMFILE}",
             rf"Failed to allocate directory watch: (?:{EMFILE}|{ENOSPC})",
+            rf"[Cc]reating watcher returned error {EMFILE}",
+            r"the configured user limit \(\d+\) on the number of inotify (?:instances|watches) has been reached",
             rf"inotify_(?:add_watch|init)[^\n]*(?:{ENOSPC}|{EMFILE})",
+            (
+                rf"[Ff]ailed to (?:add|create|initialize|watch) (?:[\w "
+                rf"]{{0,20}}inotify|directory)[^\n]*(?:{ENOSPC}|{EMFILE})"
+            ),
+            r"inotify (?:resources exhausted|cannot be used, reverting to polling)",
             rf"[Ff]ailed to (?:add|create|initialize) inotify[^\n]*(?:{ENOSPC}|{EMFILE})",
+            r"System limit for number of file watchers reached|\bwatch \S+ EMFILE\b",
+            r"^Error: Too many open files$(?=\s+Job for \S+ (?:canceled|failed))",
         ),
-        verdict="cannot create another file watch: the user's limit of inotify instances is reached",
+        verdict="cannot create another file watch: the user's limit of inotify instances or watches is reached",
         cause="The kernel counts inotify instances and watches per user, over all containers. The limit of open files "
         "is a different one.",
         remedy=(

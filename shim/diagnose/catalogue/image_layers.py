@@ -20,7 +20,10 @@ ENTRIES = (
     Entry(
         code="layer-not-permitted",
         title="the engine may not unpack a layer of the image",
-        patterns=(layer(rf"(?:{EPERM}|{EACCES})"),),
+        patterns=(
+            layer(rf"(?:{EPERM}|{EACCES})"),
+            rf"failed to get filesystem from image: (?:ch|lch|mk|un)\w+ [^\n:]+: (?:{EPERM}|{EACCES})",  # kaniko
+        ),
         verdict="the engine may not unpack the layers of the image",
         cause="Permission denied, as root: AppArmor around the engine (docker from snap, LXC without nesting). "
         "Operation not permitted: an unprivileged container or user namespace that may not chown, make device nodes "
@@ -28,6 +31,7 @@ ENTRIES = (
         remedy=(
             "Snap: snap refresh docker; or snap remove docker, and docker-ce or docker.io with apt.",
             "LXC: Proxmox features nesting=1,keyctl=1; LXD, Incus: security.nesting=true. dind: --privileged",
+            "kaniko: as root, with the capabilities CHOWN, FOWNER, DAC_OVERRIDE, SETUID and SETGID.",
             "The engine's directory on a local file system (ext4, xfs); rootless: enough ids in /etc/subuid.",
         ),
         reference="https://github.com/canonical/docker-snap/issues/281",
@@ -69,6 +73,7 @@ ENTRIES = (
         title="a device node cannot be made or opened in the container",
         patterns=(
             rf"{NODE}: (?:{EPERM}|{EACCES})",
+            rf"\bmknod (?P<path2>[^\s:]+) (?:{EPERM}|{EACCES})",
             rf"{NODE}(?P<path>/dev/[^\s:\\\"]+): (?:no such device or address|{ENOENT}|{EROFS}|file exists)",
         ),
         verdict="the runtime cannot make a device node of the container in its /dev",

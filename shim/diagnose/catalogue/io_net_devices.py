@@ -191,7 +191,10 @@ ENTRIES = (
     Entry(
         code="device-rule-wider-than-parent",
         title="a device rule is wider than the parent's",
-        patterns=(writing(r"devices\.(?:allow|deny)", EPERM),),
+        patterns=(
+            writing(r"devices\.(?:allow|deny)", EPERM),
+            r"failed to write \\*\"(?P<rule>[abc] (?:\*|\d+):(?:\*|\d+) [rwm]+)\\*\"[\s.\"\\]*$",
+        ),
         verdict="a device rule is wider than what the parent cgroup allows: {file} refuses it (EPERM)",
         cause="On v1 a container gets only devices that its parent has. This holds inside LXC or another container, "
         "too. crun 1.18 alone (CRI-O 1.30.7 and 1.31.2) failed so on every v1 host.",
@@ -267,30 +270,12 @@ ENTRIES = (
         patterns=(r"Failed to initialize NVML: Unknown Error",),
         verdict="the GPU was taken away: systemd applied its own device rules again",
         cause="With the systemd driver, a daemon-reload replaces the device rules by those that systemd knows. "
-        "systemd knows only devices that have a link in /dev/char.",
+        "systemd knows only devices that have a link in /dev/char. "
+        "On Kubernetes an update of the container does the same (static CPU policy, in-place resize).",
         remedy=(
             "nvidia-ctk system create-dev-char-symlinks --create-all",
             "or pass the devices explicitly (--device, CDI), or use the cgroupfs driver",
         ),
         reference="https://github.com/NVIDIA/nvidia-container-toolkit/issues/48",
-    ),
-    Entry(
-        code="devices-have-children",
-        title="the device rules of a cgroup with children cannot be rewritten",
-        patterns=(writing(r"devices\.(?:allow|deny)", EINVAL),),
-        verdict="{file} refuses a rule for all devices (EINVAL): the container has cgroups of its own below",
-        cause="On v1, the rule for all devices can be written only while a cgroup has no children. docker in docker "
-        "and systemd create some, and runc before 1.0 writes every device rule again at an update.",
-        remedy=(
-            "Upgrade runc to 1.0 or later: its update leaves the device rules alone.",
-            "Or stop the inner containers first, or start the container again with the new limits.",
-            (
-                "At a start (podman start minikube): children are left from the last run: rmdir them below its devices "
-                "cgroup, deepest first, or remove the container and make it again."
-            ),
-        ),
-        reference="https://github.com/docker-library/docker/issues/285",
-        rank=52,
-        layout="v1",
     ),
 )

@@ -108,6 +108,7 @@ ENTRIES = (
         patterns=(
             r"[Ff]ailed to (?:update QoS cgroup|reconcile QoS|update top level \w+ QOS cgroup)[^\n]*",
             r"[Ff]ailed to set (?:config for )?supported (?:cgroup )?subsystems?[^\n]*",
+            r"[Ff]ailed to update Node Allocatable Limits[^\n]*",
             r"failed to ensure that the pod: \S+ cgroups exist and are correctly applied[^\n]*",
             r"[Ff]ailed to create (?:\[\\*\"?kubepods\\*\"?\]|container for \[kubepods[^\]]*\])[^\n]*",
             (
@@ -149,6 +150,20 @@ ENTRIES = (
         rank=46,
     ),
     Entry(
+        code="reserved-cgroup-not-named",
+        title="the kubelet is to enforce a reservation, and no cgroup is named for it",
+        patterns=(r"Failed to enforce (?P<kind>System|Kube) Reserved Cgroup Limits on \\?\"\\?\":[^\n]*",),
+        verdict="{kind} Reserved is to be enforced, and the kubelet was given no cgroup for it",
+        cause="enforceNodeAllocatable names system-reserved or kube-reserved, and systemReservedCgroup or "
+        "kubeReservedCgroup is empty. Old kubelets then take the root of the tree, which has no limits.",
+        remedy=(
+            "systemReservedCgroup: /system.slice; kubeReservedCgroup: a slice of its own, which must exist.",
+            "Or enforceNodeAllocatable: [pods] alone; the reservation itself stays.",
+        ),
+        reference="https://github.com/kubernetes/kubernetes/issues/83228",
+        rank=45,
+    ),
+    Entry(
         code="reserved-cgroup-not-a-slice",
         title="systemd does not know the slice that is set for reserved resources",
         patterns=(RESERVED + r"[^\n]*: Unit (?P<unit>\S+\.slice) (?:is not loaded|not found|not loaded)",),
@@ -167,7 +182,7 @@ ENTRIES = (
         title="the kubelet takes a container's mount for the host's hierarchy",
         patterns=(
             (
-                r"failed to write \d+ to (?P<file>[\w.]+): write (?P<path>/var/lib/docker/\S+/sys/fs/cgroup/\S+): "
+                r"failed to write \d+ to\s(?P<file>[\w.]+): write\s(?P<path>/var/lib/docker/\S+/sys/fs/cgroup/\S+):\s"
                 r"invalid argument"
             ),
         ),

@@ -44,6 +44,7 @@ ENTRIES = (
         remedy=(
             "Correct reservedMemory (--reserved-memory), e.g. 1Gi + 100Mi: limits: {{memory: 1124Mi}}.",
             "lscpu | grep NUMA: name only NUMA nodes that exist.",
+            "Leave hugepages out: nothing else reserves them, so their sum must be 0.",
         ),
         reference="https://kubernetes.io/docs/tasks/administer-cluster/memory-manager/#reserved-memory-flag",
         rank=40,
@@ -117,7 +118,7 @@ ENTRIES = (
         code="kubelet-finds-no-engine",
         title="the kubelet or kubeadm cannot speak with the engine",
         patterns=(
-            r"validate service connection[^\n]*",
+            r"validate service connection[^\n]*|unable to determine runtime API version[^\n]*",
             r"unknown service runtime\.v1(?:alpha2)?\.(?:RuntimeService|ImageService)",
             r"CRI v1 runtime API is not implemented for endpoint[^\n]*",
             r"container runtime is not running: output[^\n]*",

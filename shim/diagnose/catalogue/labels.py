@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shim.diagnose.checks import mounts as look
-from shim.diagnose.entry import EACCES, EINVAL, EOPNOTSUPP, EPERM, Entry
+from shim.diagnose.entry import EACCES, EINVAL, EOPNOTSUPP, EPERM, EROFS, Entry
 
 ENTRIES = (
     Entry(
@@ -11,10 +11,11 @@ ENTRIES = (
         title="SELinux labels without SELinux",
         patterns=(
             r"selinux label is specified in config, but selinux is disabled or not supported",
-            rf"write to `/proc/self/attr/(?:keycreate|exec)`: {EINVAL}",
+            rf"write to `/proc/self/attr/(?:keycreate|exec)`: {EINVAL}|write /proc/self/attr/keycreate: {EINVAL}",
         ),
-        verdict="the container has an SELinux label, but SELinux is not enabled on this host",
-        cause="config.json was made for a host with SELinux, or SELinux was switched off at boot.",
+        verdict="the container has an SELinux label that this host does not have, or SELinux is not enabled on it",
+        cause="config.json was made for a host with SELinux, or SELinux was switched off at boot. EINVAL where it is "
+        "enabled: the policy does not have this type (label=type:NAME).",
         remedy=("Remove linux.mountLabel and process.selinuxLabel (podman, docker: --security-opt label=disable).",),
         reference="OCI runtime-spec, config.md, Linux Process",
         confirm=look.label_support("/sys/fs/selinux/enforce", "SELinux", ("process", "selinuxLabel")),
@@ -26,11 +27,15 @@ ENTRIES = (
             rf"relabel failed \\?\"?(?P<source>/[^\"\\\n:]*)\\?\"?: {EOPNOTSUPP}",
             rf"\blsetxattr \\?\"?(?P<source2>/[^\"\\\n:]*)\\?\"?: {EOPNOTSUPP}",
             r"SELinux relabeling of (?P<source3>\S+) is not allowed",
+            r"relabel \\?\"(?P<source4>/[^\"\\\n]*)\\?\" with [^\n]* failed: lsetxattr[^\n]*",
+            rf"failed to set file label on (?P<source5>/\S+): (?:{EOPNOTSUPP}|{EROFS})",
         ),
         verdict="{source} cannot be relabelled for SELinux (:z, :Z)",
-        cause="The file system stores no security labels (NFS, vfat, many network file systems), or is protected.",
+        cause="The file system stores no security labels (NFS, vfat, FUSE, many network file systems), or is read-only "
+        "or protected. With seLinuxOptions in a pod the engine relabels each volume, whatever its driver.",
         remedy=(
             "Mount without :z or :Z and with --security-opt label=disable, or mount the file system with context=.",
+            "Kubernetes: seLinuxMount: true in the CSIDriver, readOnly in the volume, or no seLinuxOptions in the pod.",
         ),
         reference="https://github.com/containers/podman/issues/21405",
     ),
@@ -53,7 +58,10 @@ ENTRIES = (
         ),
         verdict="the container's AppArmor profile cannot be applied on this host",
         cause="AppArmor is not enabled in this kernel or another security module is in its place (EINVAL), or the "
-        "profile is not loaded (ENOENT). EPERM, EACCES: the starting process is confined itself (a snap, dockerd with "
+        "profile is not loaded (ENOENT). Config provided but not supported: this runc was built without AppArmor "
+        "(another "
+        "one in the path, a static download). EPERM, EACCES: the starting process is confined itself (a snap, "
+        "dockerd with "
         "a profile, an exec out of a container), or set no_new_privs, and its profile forbids the change. "
         "SELinux's context goes into the same file: a type or level that its policy does not know is EINVAL.",
         remedy=(

@@ -19,8 +19,9 @@ V2_DOC = "Linux Documentation/admin-guide/cgroup-v2.rst, Mounting"
 V1_DOC = "Linux Documentation/admin-guide/cgroup-v1/cgroups.rst, section 2.1"
 # Not the list of processes: that is missing where the container's cgroup is gone (container-cgroup-vanished).
 V1_DIRECTORY = (
-    rf"\b(?:open|openat2|mkdir|creating cgroup directory) `?{V1_HIERARCHY}"
-    rf"(?!{CHARACTER}*(?:cgroup\.procs|tasks)`?:){CHARACTER}*`?: {ENOENT}"
+    rf"\b(?:open|openat2|mkdir|creating cgroup directory|create (?:control group|cgroup|directory)) [`'\"]?"
+    rf"{V1_HIERARCHY}"
+    rf"(?!{CHARACTER}*(?:cgroup\.procs|tasks)`?:){CHARACTER}*[`'\"]?: {ENOENT}"
 )
 NO_JOIN = (
     rf"(?:cannot set (?P<controller>{V1_NAMES}) limit: (?:\w+: )?container could not join or create cgroup"
@@ -74,7 +75,7 @@ ENTRIES = (
             r"failed to find the cgroup root",
             r"no cgroup mount found in mountinfo",
             r"no cgroup mount found\b",
-            r"[Mm]ountpoint for cgroup not found",
+            r"[Mm]ountpoint for cgroup not found|[Cc]annot start container [0-9a-f]{12,}: mountpoint not found",
             r"invalid file system type on [`'\"]?/sys/fs/cgroup",
         ),
         ambiguous=(making(ENOENT),),
@@ -144,18 +145,23 @@ ENTRIES = (
         code="systemd-hierarchy-missing",
         title="an old engine looks for the named systemd hierarchy",
         patterns=(
-            r"cgroups: cgroup mountpoint does not exist",
+            r"(?<!GOMEMLIMIT: )cgroups: cgroup mountpoint does not exist",
             r"cannot f(?:ou|i)nd cgroup mount destination",
             r"unable to find \\?\"systemd\\?\" in controller set",
+            r"Failed to mount to \S+/sys/fs/cgroup/systemd: [Ii]nvalid argument",  # rkt
         ),
         ambiguous=(rf"\b(?:mkdir|creating cgroup directory) `?/sys/fs/cgroup/systemd/{CHARACTER}*`?: {ENOENT}",),
         tell="grep name=systemd /proc/self/mountinfo: is it mounted, and writable?",
         offer=1,
         verdict="the engine looks for the v1 hierarchy name=systemd, which is not mounted",
-        cause="Old containerd versions need this hierarchy even where systemd does not run.",
+        cause="Old containerd versions need this hierarchy even where systemd does not run. On a host with cgroup2 "
+        "alone they, and other programs with the same library, say so, too: they know only v1.",
         remedy=(
-            "mkdir -p /sys/fs/cgroup/systemd && mount -t cgroup -o none,name=systemd cgroup /sys/fs/cgroup/systemd",
-            "or upgrade containerd",
+            (
+                "v1 (WSL, Alpine): mkdir -p /sys/fs/cgroup/systemd && mount -t cgroup -o none,name=systemd cgroup "
+                "/sys/fs/cgroup/systemd"
+            ),
+            "cgroup2: upgrade the engine (Docker 20.10, containerd 1.4 or later); or boot with v1, see the reference.",
         ),
         reference="https://github.com/docker/for-linux/issues/219",
         confirm=look.no_systemd_hierarchy,

@@ -206,11 +206,16 @@ ENTRIES = (
     Entry(
         code="podman-pod-without-cgroup",
         title="podman knows of no cgroup for the pod",
-        patterns=(r"\bpod [0-9a-f]{12,} cgroup is not set\b",),
+        patterns=(r"\bpod \S+ cgroup is not set\b", r"cgroup is not set: internal libpod error"),
         verdict="podman finds no cgroup of the pod, in which its containers should start",
         cause="The pod was left over from a start that failed, was made with another cgroup manager, or before a "
-        "change of podman's version; its record has no cgroup.",
-        remedy=("podman pod rm -f NAME, and make it again (podman-compose down; up). Upgrade podman.",),
+        "change of podman's version; its record has no cgroup. Or the host was rebooted since: before 4.6 podman made "
+        "the pod's cgroup again only with systemd as its cgroup manager, not with cgroupfs (Alpine, Gentoo).",
+        remedy=(
+            "podman pod rm -f NAME, and make it again (podman-compose down; up); podman pod start is not enough.",
+            "Upgrade podman (4.6 or later).",
+            'Podman in podman: cgroups = "disabled" in containers.conf of that image; cgroups = "enabled" for pods.',
+        ),
         reference="https://github.com/containers/podman/issues/24889",
         rank=40,
     ),

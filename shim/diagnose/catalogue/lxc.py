@@ -50,8 +50,11 @@ ENTRIES = (
                 "Unprivileged, cgroup2: systemd-run --user --scope -p Delegate=yes -- lxc-start NAME; loginctl "
                 "enable-linger"
             ),
-            "Unprivileged, v1: apt-get install libpam-cgfs, log in again.",
-            "Root: lxc-checkconfig; grep cgroup /proc/self/mountinfo; systemctl status lxcfs",
+            (
+                "Unprivileged, v1: apt-get install libpam-cgfs, log in again (umask 077: chmod g+rx the directories "
+                "it made)."
+            ),
+            "Root: lxc-checkconfig; grep cgroup /proc/self/mountinfo; systemctl status lxcfs; LXC 4.0.11 or later.",
         ),
         reference="https://linuxcontainers.org/lxc/getting-started/",
         tell="cat /proc/self/cgroup; ls -ld /sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup | tail -1)",
@@ -119,8 +122,9 @@ ENTRIES = (
         code="apparmor-profile-not-loaded",
         title="the engine cannot load its AppArmor profile",
         patterns=(
+            r"Kernel needs AppArmor 2\.4 compatibility patch",
             r"AppArmor enabled on system but the \S+ profile could not be loaded[^\n]*",
-            r"apparmor_parser[^\n]*(?:exit status \d+|failed|denied|Access denied)[^\n]*",
+            r"apparmor_parser(?!\\?\" requested_mask)[^\n]*(?:exit status \d+|failed|denied|Access denied)[^\n]*",
             r"[Ff]ailed to load (?:the )?(?:default )?(?:AppArmor|apparmor) profile[^\n]*",
             r"[Uu]nable to (?:replace|add) \"[^\"\n]*\"\. +(?:Permission denied|Profile doesn't conform)[^\n]*",
             r"install (?:default )?(?:AppArmor|apparmor) profile[^\n]*",
@@ -160,5 +164,36 @@ ENTRIES = (
         reference="https://github.com/systemd/systemd/issues/13400",
         tell="cat /proc/self/cgroup; ls -d /sys/fs/cgroup$(cut -d: -f3- /proc/self/cgroup | tail -1)",
         rank=18,
+    ),
+    Entry(
+        code="lxcfs-ended",
+        title="lxcfs ended under running containers",
+        patterns=(
+            (
+                r"(?P<path>/proc/(?:cpuinfo|meminfo|stat|uptime|swaps|diskstats|loadavg)\b)[^\n]*Transport endpoint "
+                r"is not connected"
+            ),
+            r"(?P<path2>/var/lib/(?:lxc/)?lxcfs\S*)[^\n]*Transport endpoint is not connected",
+            r"Error: /proc must be mounted\s+To mount /proc at boot",
+        ),
+        verdict="lxcfs, which gives containers a /proc of their own, ended: its files in the container are dead",
+        cause="lxcfs is a FUSE file system of the host. If it crashes, is restarted or its package is upgraded, the "
+        "mounts of containers that run already are not renewed: uptime, free and top fail there, and programs that "
+        "read /proc/meminfo or /proc/cpuinfo end.",
+        remedy=(
+            (
+                "systemctl start lxcfs on the host, and restart the containers. In one that must not stop: umount "
+                "the files "
+                "(umount /proc/meminfo /proc/cpuinfo /proc/stat /proc/uptime), which shows the host's values."
+            ),
+            "Reload it, do not restart it: systemctl reload lxcfs, or kill -USR1 its process.",
+            (
+                "In docker, Kubernetes: mount all of /var/lib/lxcfs with propagation HostToContainer (rslave), not "
+                "its files."
+            ),
+        ),
+        reference="https://github.com/lxc/lxcfs/issues/73",
+        tell="systemctl status lxcfs; grep lxcfs /proc/self/mountinfo",
+        rank=60,
     ),
 )

@@ -120,7 +120,8 @@ ENTRIES = (
         title="LXC cannot mount or use the container's root file system",
         patterns=(
             (
-                rf"(?:conf|start|storage|bdev|dir|overlay|zfs|lvm|loop|btrfs|storage/\w+)\.c{AT}[^\n]*(?:[Rr]ootfs|"
+                rf"(?:conf|start|storage|bdev|dir|overlay|zfs|lvm|loop|btrfs|"
+                rf"storage/\w+)\.c{AT}[^\n]*(?:[Rr]ootfs(?!/)|"
                 rf"root file system|pin_rootfs|[Ff]ailed to mount rootfs)[^\n]*"
             ),
             (
@@ -146,7 +147,8 @@ ENTRIES = (
         title="LXC cannot make the container's network",
         patterns=(
             (
-                rf"(?:network|conf|start)\.c{AT}[^\n]*(?:veth|bridge|macvlan|ipvlan|lxc-user-nic|network (?:device|"
+                rf"(?:network|conf|start)\.c(?![^\n]*(?:delete_network|[Rr]ename interface|remove interface))"
+                rf"{AT}[^\n]*(?:veth|bridge|macvlan|ipvlan|lxc-user-nic|network (?:device|"
                 rf"interface)|[Ff]ailed to create (?:the )?(?:configured )?network)[^\n]*"
             ),
             r"lxc-user-nic[^\n]*(?:failed|Quota|quota|not permitted)[^\n]*",
@@ -207,15 +209,17 @@ ENTRIES = (
             r"unsupported [\w /-]+ version '[^'\n]*' at /usr/share/perl5/PVE/LXC[^\n]*",
         ),
         verdict="a script that LXC runs while the container starts (a hook) ended with an error",
-        cause="Proxmox's pre-start hook fails on a storage, volume, bridge or unsupported distribution; LXD's on a "
-        "device or disk of the configuration; lxcfs' and NVIDIA's hooks when their program is missing.",
+        cause="Proxmox's pre-start hook fails on a storage, volume, bridge or unsupported distribution; LXD's on "
+        "a device or disk of the configuration; lxcfs' and NVIDIA's hooks when their program is missing; any of "
+        "them when a limit (limits.processes, limits.memory, lxc.prlimit) leaves its shell no room.",
         remedy=(
             f"The line above names the script, and what it said: {LOG}",
             (
                 'Proxmox: pct config ID; "unsupported ... version": apt-get install --only-upgrade pve-container, or '
                 "ostype: unmanaged."
             ),
-            "lxcfs: systemctl restart lxcfs, or lxc.hook.version/mount lines out of the config.",
+            "lxcfs: systemctl restart lxcfs. A hook of one's own: run its line of the config by hand, or take it out.",
+            "post-stop, post-start: these run after a failure elsewhere; the cause stands above them.",
         ),
         reference=MANUAL,
         tell="grep -B3 'Script exited' in the debug log",

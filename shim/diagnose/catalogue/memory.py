@@ -52,9 +52,11 @@ ENTRIES = (
         remedy=(
             "For an update: choose more than {usage} bytes, or let the container use less first.",
             (
-                "For a start: give it at least 12 MiB. In Kubernetes check the suffix: m means thousandths of a byte, "
+                "For a start: give it twice what it uses now, and at least 12 MiB. In Kubernetes check the "
+                "suffix: m means thousandths of a byte, "
                 "Mi mebibytes."
             ),
+            "A unit of systemd: restart it, or end what holds the memory, then systemctl set-property UNIT MemoryMax=.",
         ),
         reference="https://github.com/moby/moby/issues/41167",
         confirm=look.small_limit,
@@ -131,7 +133,14 @@ ENTRIES = (
         offer=1,
         verdict="kernel memory limits (memory.kernel, memory.kernelTCP) do not exist on this host",
         cause="Kernel memory is part of memory.limit. The kernel no longer has separate limits for it.",
-        remedy=("Remove memory.kernel and memory.kernelTCP (docker: --kernel-memory).",),
+        remedy=(
+            "Remove memory.kernel and memory.kernelTCP (docker: --kernel-memory).",
+            (
+                "Nothing of it configured: runc before 1.0-rc94 writes it by itself, and fails since Linux 5.16: "
+                "upgrade docker, containerd.io, microk8s or k3s."
+            ),
+            "The kubelet, k3s: only Linux 6.1.54 lacks the file; 6.1.55 has it again. runc 1.1.10 does not need it.",
+        ),
         reference="https://github.com/nestybox/sysbox/issues/557",
         confirm=asked_for(("memory", "kernel"), ("memory", "kernelTCP")),
     ),

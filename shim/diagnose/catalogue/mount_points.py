@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shim.diagnose.checks import mount_points
 from shim.diagnose.checks import mounts as look
-from shim.diagnose.entry import EACCES, ELOOP, ENOENT, ENOTDIR, EPERM, EROFS, Entry
+from shim.diagnose.entry import EACCES, EEXIST, ELOOP, ENOENT, ENOTDIR, EPERM, EROFS, Entry
 
 ANY = r"[^\"`\\\n]*"
 SPEC = "OCI runtime-spec, config.md, Mounts"
@@ -62,17 +62,15 @@ ENTRIES = (
         ),
         verdict="the mount point {path} does not exist in the image and cannot be created there",
         cause="The root file system, or the file system of the destination, is read-only. In /sys and /proc nobody can "
-        "make a directory: a kernel without /sys/fs/cgroup (RHEL 6, 2.6.32) cannot run images with systemd at all.",
+        "make a directory: a kernel without /sys/fs/cgroup (RHEL 6, 2.6.32) cannot run images with systemd at all. "
+        "Below /var/lib/sysbox it is sysbox: an upgrade of it fits to a newer docker or kernel.",
         remedy=("Create the directory in the image, or mount below a writable place such as a tmpfs.",),
         reference=SPEC,
     ),
     Entry(
         code="mount-destination-relative",
         title="the destination of a mount does not begin with a slash",
-        patterns=(
-            r"mount destination (?P<path>[^\n]+?) (?:is )?not absolute",
-            r"invalid mount path: '(?P<path2>[^'\n]*)' mount path must be absolute",
-        ),
+        patterns=(r"mount destination (?P<path>[^\n]+?) (?:is )?not absolute",),
         verdict="the mount's destination {path} is not an absolute path, and this runtime refuses it",
         cause="runc 1.0.0-rc94 and rc95 (containerd.io 1.4.5, 1.4.6) refuse it; other versions take it from /. It "
         "comes from VOLUME in the image's Dockerfile, -v, or compose, often from a Windows path or a variable that is "
@@ -130,10 +128,28 @@ ENTRIES = (
         reference="https://github.com/containers/crun/issues/654",
     ),
     Entry(
+        code="lxcfs-lacks-path",
+        title="lxcfs does not have the file that is to be mounted",
+        patterns=(rf"mkdir /var/lib/lxcfs(?:/[^\n:]*)?: (?:{EPERM}|{EACCES}|{ENOENT}|{EEXIST})",),
+        verdict="lxcfs does not serve the path that is to be mounted, and nothing can be created below /var/lib/lxcfs",
+        cause="lxcfs serves sys/devices/system/cpu only since 4.0; an older one, or one that is not running or was "
+        "started again after the container, lacks the path. The engine then tries to make a directory.",
+        remedy=(
+            "systemctl status lxcfs; ls /var/lib/lxcfs; start it before the containers.",
+            "Upgrade lxcfs to 4.0 or later, or leave out the mount of /var/lib/lxcfs/sys/devices/system/cpu.",
+        ),
+        reference="https://github.com/lxc/lxcfs/issues/572",
+        rank=40,
+    ),
+    Entry(
         code="kernel-mount-source-missing",
         title="a file system of the kernel that is a mount's source is not there",
         patterns=(
             rf"failed to fulfil mount request: open (?P<path>/sys/(?:kernel|firmware|fs/bpf)\b[^\n:]*): {ENOENT}",
+            (
+                r"(?:failed to mkdir|mount source path) [\"'](?P<path2>/(?:sys|proc)/[^\"'\n]+)[\"']: mkdir [^\n:]+: "
+                rf"(?:{EPERM}|{ENOENT}|{EACCES})"
+            ),
         ),
         verdict="the source of a mount, {path}, belongs to the kernel, and this kernel does not have it",
         cause="The directories below /sys/kernel and /sys/fs exist only where the kernel was built for them; no "

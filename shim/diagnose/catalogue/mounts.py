@@ -30,12 +30,12 @@ ENTRIES = (
             mounted(rf"/{ANY}", rf"(?:stat [^\n]*|[^\n]*bindmount source[^\n]*): {ENOENT}"),
             rf"error stat'ing file `(?P<source2>/[^`\n]*)`: {ENOENT}",
             rf"\bstatfs (?P<source3>/(?!sys/fs/cgroup)[^\n:]*): {ENOENT}",
-            r"bind source path does not exist: (?P<source4>/[^\n]*)",
+            r"bind (?:source path does not exist|mount source, source path not found): (?P<source4>/[^\n\"]*)",
             rf"failed to fulfil mount request: open (?P<source5>/[^\n:]*): {ENOENT}",  # runc from 1.2 on
             rf"(?<!\b[clrm][nmpsv]: )\bcannot stat `(?P<source6>/[^`\n]*)`: {ENOENT}",  # crun from 1.10 on
         ),
         verdict="the source of a mount does not exist: {source}",
-        cause="A bind mount needs a source that exists before the container starts (ENOENT).",
+        cause="A bind mount needs a source that exists where the engine is: a snap, a VM or dind sees other files.",
         remedy=("mkdir -p {source}, or correct the path of the volume",),
         reference=SPEC,
         confirm=look.missing_component,
@@ -179,12 +179,13 @@ ENTRIES = (
         patterns=(
             rf"failed to set MOUNT_ATTR_IDMAP on (?P<source>[^\n]*?):? (?:{EINVAL}|{EPERM}|{EOPNOTSUPP})",
             rf"\bmount_setattr `(?P<source2>[^`\n]*)`[^\n]*: (?:{EINVAL}|{EPERM})",
-            r"idmap(?:ped)? mounts? (?:are|is) not supported",
+            r"idmap(?:ped)? mounts? (?:are|is) not supported|doesn't support idmap mounts on this host",
             rf"create mapped mount for \"?(?P<source3>/[^\"\n]*)\"? on [^\n]*: (?:{EINVAL}|{EPERM}|{EOPNOTSUPP})",
         ),
         verdict="the ids of a mount cannot be mapped: {source}",
         cause="The file system does not support idmapped mounts on this kernel (NFS, many FUSE file systems, device "
-        "nodes), or the container has no user namespace of its own.",
+        "nodes), or the container has no user namespace of its own. EPERM: the caller does not own that file system, "
+        "as in rootless containers, or the source lies below a mount that is mapped already.",
         remedy=(
             (
                 "Use a kernel and file system with idmapped mounts: ext4, xfs and btrfs from 5.12 and 5.15, overlay "
@@ -266,8 +267,9 @@ ENTRIES = (
             r"(?P<source2>/[^\s\"\\]*)\\?\"? is not a shared (?:or slave )?mount",
         ),
         verdict="the mount that holds {source} is not shared, so rshared or rslave cannot work",
-        cause="Mounts propagate only through shared mounts. Without systemd the root mount is private.",
-        remedy=("mount --make-rshared /, or --make-rshared on the mount point shown",),
+        cause="Mounts propagate only through shared mounts. Without systemd the root mount is private. "
+        "Docker Desktop's shares (/host_mnt, /run/desktop) propagate nothing from or to the host.",
+        remedy=("mount --make-rshared /, or --make-rshared on the mount point shown; else without :shared, :slave",),
         reference="mount_namespaces(7), SHARED SUBTREES",
         confirm=look.not_shared,
     ),

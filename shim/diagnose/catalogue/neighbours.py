@@ -24,7 +24,7 @@ ENTRIES = (
             r"system configuration does not support cgroup management",
             r"[Cc]ould not find cgroup (?:mount|root|controller)[^\n]*",
             r"no cgroup (?:mounts?|subsystems?) (?:found|available)[^\n]*",
-            rf"(?<!or the\s)cgroups? v?1? ?(?:is|are) not (?:mounted|available|enabled){DISCARDED}[^\n]*",
+            rf"(?<!(?:or the|memory)\s)cgroups? v?1? ?(?:is|are) not (?:mounted|available|enabled){DISCARDED}[^\n]*",
             r"cgroup (?:subsystems?|controllers?|hierarchy) [^\n]{0,40}(?:is|are) (?:missing|not mounted)[^\n]*",
             r"cgroups? (?:directory|file system)[^\n]{0,40} is not mounted[^\n]*",
         ),
@@ -97,9 +97,10 @@ ENTRIES = (
         code="cadvisor-notices",
         title="notices of cAdvisor about cgroups",
         patterns=(
-            r"Cannot detect current cgroup on cgroup v2",
-            r"RecentStats: unable to find data for container [^\n]*",
+            r"Cannot detect current cgroup on cgroup v2|Could not get instant cpu stats[^\n]*",
+            r"(?:RecentStats|Internal Error): unable to find data for container [^\n]*",
             r"failed to get container \\*\"[^\"\n]*\" with error: unable to find data[^\n]*",
+            r"stat failed on /\S+ with error: no such file or directory, continuing to push stats",
             r"Partial failure issuing (?:cadvisor\.)?(?:GetContainerInfoV2|ContainerInfoV2)[^\n]*",
         ),
         verdict="a notice of cAdvisor, not a failure: it has no figures of a cgroup, or cannot determine its own",
@@ -107,7 +108,7 @@ ENTRIES = (
         "and then watches all that it sees. Of / itself: it has just started, or its first lines say what it missed.",
         remedy=("Nothing is to be done; if it stays, read the first lines of its log.",),
         reference="https://github.com/google/cadvisor/blob/master/manager/manager.go",
-        rank=70,
+        rank=85,
     ),
     Entry(
         code="cadvisor-tracks-nothing",
@@ -124,24 +125,14 @@ ENTRIES = (
         rank=60,
     ),
     Entry(
-        code="cadvisor-watches-other-name",
-        title="cAdvisor looks for a hierarchy under another order of its names",
-        patterns=(r"inotify_add_watch (?P<path>/sys/fs/cgroup/[a-z_]+,[a-z_,]+): no such file or directory",),
-        verdict="cAdvisor looks for {path}; the hierarchy is mounted under the same names in another order",
-        cause="The kernel lists cpuacct,cpu where systemd mounted cpu,cpuacct. Old versions of cAdvisor, and of the "
-        "kubelet, take the kernel's order for the directory.",
-        remedy=(
-            "mount -o remount,rw /sys/fs/cgroup && ln -s /sys/fs/cgroup/cpu,cpuacct /sys/fs/cgroup/cpuacct,cpu",
-            "Or upgrade cAdvisor (gcr.io/cadvisor/cadvisor), or use cgroup2.",
-        ),
-        reference="https://github.com/google/cadvisor/issues/1943",
-    ),
-    Entry(
         code="kata-guest-differs",
         title="the guest of Kata Containers lacks what the host's limits ask for",
         patterns=(
             r"unable to read a control group file caused by[^\n]*",
-            r"unable to write to a control group file(?![^\n]*ResourceBusy)[^\n]*caused by[^\n]*",
+            (
+                r"(?<!add task to cgroup: )unable to write to a control group file(?![^\n]*ResourceBusy)[^\n]*"
+                r"caused by[^\n]*"
+            ),
         ),
         verdict="Kata's agent cannot set a limit in the guest: the guest's kernel has no such file",
         cause="The limits are the host's: sizes of huge pages that the guest does not have, or a controller of another "
@@ -155,7 +146,9 @@ ENTRIES = (
     Entry(
         code="kata-guest-cgroup-busy",
         title="in the guest of Kata Containers the container's cgroup takes no process",
-        patterns=(r"unable to write to a control group file cgroup\.procs,[^\n]*ResourceBusy[^\n]*",),
+        patterns=(
+            r"(?:write to a control group file cgroup\.procs,[^\n]*ResourceBusy|Error\.EBUSY: Failed to attach)",
+        ),
         verdict="Kata's agent cannot put a process into the container's cgroup in the guest (EBUSY)",
         cause="The guest has cgroup2 only, and what runs in the container (systemd, docker) enabled controllers for "
         "cgroups of its own: a cgroup that hands down controllers takes no process.",
@@ -170,10 +163,9 @@ ENTRIES = (
         code="kata-guest-memory-missing",
         title="the host does not have the memory, or huge pages, for a virtual machine",
         patterns=(r"unable to map backing store for guest RAM: Cannot allocate memory",),
-        verdict="QEMU gets no memory for the guest of this sandbox: too few huge pages, or a memory limit",
-        cause="With enable_hugepages the whole guest lies in huge pages of the host; else the memory limit of "
-        "the pod's "
-        "cgroup (sandbox_cgroup_only) or the host is too small for it.",
+        verdict="QEMU gets no memory for its guest (Kata, KubeVirt): too few huge pages, or a memory limit",
+        cause="A guest with huge pages lies in them as a whole (on one NUMA node, if pinned); else the memory limit of "
+        "the pod's cgroup (sandbox_cgroup_only) or the host is too small for it.",
         remedy=(
             "grep Huge /proc/meminfo; sysctl -w vm.nr_hugepages=<guest's MiB / 2>; or enable_hugepages = false",
             "default_memory in Kata's configuration.toml; a larger limit of the pod, or its overhead.",

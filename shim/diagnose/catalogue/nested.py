@@ -20,6 +20,7 @@ ENTRIES = (
         remedy=(
             "Start the outer container with --privileged, or podman run --security-opt unmask=/sys/fs/cgroup",
             "or, with CAP_SYS_ADMIN: mount -o remount,rw /sys/fs/cgroup",
+            "LXC (an OpenRC or systemd inside): lxc.mount.auto = cgroup:rw, or proc sys alone with a cgroup namespace.",
         ),
         reference="https://github.com/opencontainers/runc/issues/2639",
         confirm=look.read_only,
@@ -132,9 +133,11 @@ ENTRIES = (
         verdict="there is no /proc in the new container when the runtime needs it",
         cause="The runtime closes its files through /proc/self/fd after it has made the mounts. config.json does not "
         "mount proc, something is mounted over it, or an outer sandbox that handles mounts itself (sysbox, gitpod, "
-        "gVisor) did not mount it.",
+        "gVisor) did not mount it. Only exec fails so where the host's root is a ramdisk and containers are started "
+        "without pivot_root (no_pivot): exec then sees another root.",
         remedy=(
             "Start it again: under a sandbox it can be a race. Upgrade the sandbox.",
+            "Ramdisk: switch_root into a real file system at boot, as newer Kairos does, and no_pivot off.",
             "config.json: mount proc at /proc, and nothing over / or /proc (docker: look at -v).",
         ),
         reference="https://github.com/gitpod-io/gitpod/issues/9247",

@@ -6,7 +6,7 @@ from shim.diagnose.checks import layout, node, tree
 from shim.diagnose.entry import EACCES, ENOENT, EPERM, EROFS, V1_NAMES, Entry
 
 KUBELET = "https://github.com/kubernetes/kubernetes/issues/75832"
-FIND = rf"failed to find (?P<controller>{V1_NAMES}) cgroup"
+FIND = rf"(?:failed to find (?P<controller>{V1_NAMES}) cgroup|The (?P<controller1>{V1_NAMES}) cgroup is not enabled)"
 ON_PI = (
     "Raspberry Pi, and other hosts with a device tree: append cgroup_memory=1 cgroup_enable=memory to the one line of "
     "/boot/firmware/cmdline.txt (or /boot/cmdline.txt), and reboot."
@@ -26,6 +26,7 @@ ENTRIES = (
             r"delegated cgroup v2 controllers are required for rootless",
             r"(?P<controller5>[a-z]+) controller needs to be delegated",
             r"cgroup v2 controllers are not delegated for rootless",
+            r"requires cgroup controllers \[(?P<controller6>[a-z]+)[^\]\n]*\], but they are not available",
             r"rootless provider requires setting systemd property \"Delegate=yes\"",
         ),  # rootlesskit
         verdict="the {controller} controller is not delegated to this user's cgroups (cgroup2)",
@@ -55,18 +56,22 @@ ENTRIES = (
             r"(?:missing|required) cgroups?(?: disabled)?: (?P<controller4>\w+)",
             r"\b(?P<controller5>[a-z]+) cgroup controller not found",
             r"Unable to find (?P<controller6>[a-z]+) controller",
+            r"cgroup controller \"(?P<controller7>[a-z]+)\": unavailable",  # k0s sysinfo
+            rf"\b(?P<controller8>{V1_NAMES}) cgroup (?:is )?disabled\b",
         ),
         ambiguous=(FIND,),
         verdict="the {controller} controller is switched off in this host's kernel",
         cause="Some boards switch it off at boot by default, or the kernel was built without it. On cgroup2, a "
-        "controller that a v1 hierarchy holds is in no cgroup.controllers, either.",
+        "controller that a v1 hierarchy holds is in no cgroup.controllers, either. WSL 1 has no cgroups: wsl "
+        "--set-version NAME 2. A check of /proc/cgroups alone fails on good hosts of 6.11 or later: without "
+        "CONFIG_MEMCG_V1 memory is not in it.",
         remedy=(
             ON_PI,
             "Elsewhere: remove it from cgroup_disable= on the kernel command line, or use a kernel that has it.",
         ),
         reference="https://github.com/k3s-io/k3s/issues/5858",
         tell="cat /proc/cgroups: is it missing there, or 0 in the last column? grep -o 'cgroup_[a-z]*=[a-z]*' "
-        "/proc/cmdline",
+        "/proc/cmdline; cgroup2: cat /sys/fs/cgroup/cgroup.controllers",
         confirm=node.switched_off,
         offer=2,
         rank=39,
@@ -101,6 +106,7 @@ ENTRIES = (
             r"root container \[(?P<path2>[^\]\n]*)\] doesn't exist",
             r"\[\"?(?P<path3>kubepods[^\]\"\n]*)\"?\] doesn't exist",
             r"cgroup \[\\*\"?(?P<path4>[^\]\"\\\n]*)\\*\"?\] has some missing (?:controllers|paths)",
+            r"waiting for \[(?P<path5>/sys/fs/cgroup/[^\]\n]*)\]: not all files found",
         ),
         verdict="the kubelet's cgroup ({path}) does not exist in every controller that it uses",
         cause="The kubelet looks for its root in every controller, cpu, cpuset, memory, pids and hugetlb among them. "
@@ -125,7 +131,7 @@ ENTRIES = (
         title="a program that starts finds no hierarchy for a controller",
         patterns=(
             r"Following Cgroup subsystem not mounted: \[(?P<controller>[\w ,]+)\]",
-            r"Failed to find subsystem mount for required subsystem: (?P<controller2>\w+)",
+            r"Failed to find subsystem mount for (?:required )?subsystem: (?P<controller2>\w+)",
             r"(?P<controller3>\w+) cgroup subsystem not mounted",
             r"Unable to find (?P<controller6>\w+) cgroup in mounts",
             r"cgroups: (?P<controller5>\w+) cgroup not supported on this system",
@@ -146,6 +152,7 @@ ENTRIES = (
             ),
             "Or mount all: apt-get install cgroupfs-mount && cgroupfs-mount (systems without systemd)",
             "cgroup2: upgrade the program (cAdvisor: gcr.io/cadvisor/cadvisor), or systemd.unified_cgroup_hierarchy=0.",
+            "0 in its last column: cgroup_enable={controller} on the kernel command line (memory: Debian 8, boards).",
         ),
         reference="https://github.com/kubernetes-retired/kubernetes-anywhere/issues/81",
         tell="stat -fc %T /sys/fs/cgroup: cgroup2fs? cat /proc/cgroups: is it listed, with 1 in the last column?",
@@ -161,7 +168,11 @@ ENTRIES = (
         "and this Docker is older than 20.10.",
         remedy=(
             "Without systemd: apt-get install cgroupfs-mount && cgroupfs-mount, then start dockerd again.",
-            "On cgroup2: upgrade Docker to 20.10 or later; or boot with systemd.unified_cgroup_hierarchy=0.",
+            (
+                "On cgroup2: upgrade Docker to 20.10 or later; or boot with systemd.unified_cgroup_hierarchy=0. "
+                "OpenWrt mounts "
+                "cgroup2: opkg remove cgroupfs-mount, which covers it."
+            ),
             "Android and others without CONFIG_CGROUP_DEVICE: use another kernel.",
         ),
         reference="https://github.com/docker/cli/issues/2104",
@@ -245,8 +256,8 @@ ENTRIES = (
                 rf"(?:{EROFS}|{EACCES}|{ENOENT}|{EPERM})"
             ),
             (
-                rf"Failed to (?:mount (?:cgroup|tmpfs)2? (?!.*hier)|attach \d+ to compat systemd cgroup|install "
-                rf"release agent)[^\n]*: (?:{EROFS}|{EACCES}|{ENOENT}|{EPERM})"
+                rf"Failed to (?:mount (?:cgroup|tmpfs)2? (?!.*(?:hier|/rkt/))|attach \d+ to compat systemd cgroup|"
+                rf"install release agent)[^\n]*: (?:{EROFS}|{EACCES}|{ENOENT}|{EPERM})"
             ),
             r"Failed to mount API filesystems",
             r"Freezing execution\.\s*$",
@@ -255,7 +266,7 @@ ENTRIES = (
         "container's own",
         cause="systemd needs a writable cgroup tree of its own. docker mounts it read-only. The v1 recipe, -v "
         "/sys/fs/cgroup:/sys/fs/cgroup:ro, does the same on cgroup2. A systemd before 232 (CentOS 7) does not know "
-        "cgroup2.",
+        "cgroup2. A rootless container on a host with v1 gets none at all: boot it with cgroup2.",
         remedy=(
             "podman does it by itself: podman run --systemd=always.",
             (
@@ -263,6 +274,10 @@ ENTRIES = (
                 "without --privileged: --cgroupns=host -v /sys/fs/cgroup:/sys/fs/cgroup:rw --tmpfs /run --tmpfs /tmp"
             ),
             "On v1 the image's systemd needs the hierarchy name=systemd; systemd 256 and later need cgroup2.",
+            (
+                "LXC, LXD, nspawn: an old systemd inside needs a v1 host (systemd.unified_cgroup_hierarchy=0 at "
+                "boot); LXC (1.1 or later): lxc.mount.auto = cgroup:rw; a user's on v1: libpam-cgfs; nested: nesting=1."
+            ),
         ),
         reference="https://github.com/moby/moby/issues/42275",
         rank=58,

@@ -53,7 +53,7 @@ ENTRIES = (
         patterns=(
             r"missing node capacity for resources: ephemeral-storage",
             r"invalid capacity 0 on image filesystem",
-            r"(?<!RecentStats: )unable to find data (?:for container /[\s\])]|in memory cache)(?![^\n]*rootfs)",
+            r"(?<!RecentStats: )unable to find data (?:for container /(?:[\s\])]|$)|in memory cache)(?![^\n]*rootfs)",
             r"eviction manager: (?:no observation found|failed to get (?:get )?summary stats)[^\n]*",
             r"container runtime status check may not have completed yet",
         ),
@@ -72,16 +72,22 @@ ENTRIES = (
         code="name-still-reserved",
         title="an earlier attempt to make the container is still under way",
         patterns=(
+            r"timing out in CRI-O[^\n]*[Cc]urrently at stage (?P<stage>[^\n:]+):",
             r"failed to reserve (?:container|sandbox) name [^\n]*is reserved for[^\n]*",
             r"error reserving (?:ctr|pod) name \S+ for id \w+",
+            r"pod sandbox with name \S+ already exists",
             r"Kubelet may be retrying requests that are timing out in CRI-O[^\n]*",
         ),
         verdict="the engine still works at an earlier attempt to make this container, or has forgotten to end it",
         cause="The kubelet asked, waited for its time limit, and asks again, while the first attempt is not finished: "
-        "a slow or full disk, an image with many layers, a change of owner of a large volume (fsGroup), a hung runtime "
-        "or shim.",
+        "a slow or full disk, an image with many layers, a change of owner (fsGroup) or of SELinux labels of a large "
+        "volume, a hung runtime or shim. CRI-O is at the stage '{stage}'.",
         remedy=(
             "iostat -x 1; df -h; journalctl -u containerd (crio): what did the first attempt say before?",
+            (
+                "Stage container volume configuration: a volume with many files; fsGroupChangePolicy: OnRootMismatch; "
+                "SELinux: seLinuxOptions.type: spc_t, or the annotation io.kubernetes.cri-o.TrySkipVolumeSELinuxLabel."
+            ),
             "Wait. If nothing moves: crictl ps -a and crictl rm of the container, restart containerd or CRI-O.",
         ),
         reference="https://github.com/containerd/containerd/issues/4604",
@@ -194,7 +200,7 @@ ENTRIES = (
         code="engine-descriptors-used-up",
         title="the engine has no file descriptors left",
         patterns=(
-            rf"fork/exec [^\n:]+: {EMFILE}",
+            rf"fork/exec [^\n:]+: {EMFILE}|/proc/self/exe: {EMFILE}",
             rf"\b(?:accept4?|pipe2?|dup|socket|open(?:at)?)\b ?(?![^\n]*(?:inotify|fsnotify))[^\n:]*: {EMFILE}",
         ),
         verdict="the program that starts containers has no file descriptors left (EMFILE)",

@@ -39,6 +39,7 @@ ENTRIES = (
             r"(?:execv|exec)\([^)\n]*\) failed: No such file or directory",
             r"Failed to (?:dissect|mount) (?:image|disk image)[^\n]*",
             r"No image for machine '[^'\n]*'[^\n]*",
+            r"Failed to determine if (?P<path2>\S+) is mounted already: No such file or directory",
         ),
         verdict="nspawn finds no system to start in that directory or image",
         cause="/usr or os-release is missing (an empty or wrong directory), --boot without an init in it, or an image "
@@ -74,7 +75,7 @@ ENTRIES = (
                 "An old system inside (systemd before 232 on cgroup2): SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=0 with "
                 "systemd.unified_cgroup_hierarchy=0 on the host's kernel command line."
             ),
-            "Nested: in docker --privileged; in LXC nesting=1. --bind: ls -ld the source.",
+            "Nested: in docker --privileged; in LXC nesting=1. --bind: ls -ld the source. systemd 236: upgrade it.",
         ),
         reference=NSPAWN,
         tell="does it start with --private-users=no? grep -E ' /(proc|sys)' /proc/self/mountinfo",
@@ -146,7 +147,7 @@ ENTRIES = (
         title="systemd-nspawn could not start the container",
         ambiguous=(
             rf"{BY}?(?:Parent|Child) died too early[^\n]*|Short read while reading cgroup mode[^\n]*",
-            r"(?:Container|Machine) \S+ (?:failed with error code|terminated by signal)[^\n]*",
+            r"(?-i:Container|Machine) \S+ (?:failed with error code|terminated by signal)[^\n]*",
             rf"{BY}Failed to [^\n]+",
             r"Failed to (?:register|unregister) machine: [^\n]*|Failed to allocate scope: [^\n]*",
             r"Job for (?:systemd-nspawn@|machine)[^\n]*failed[^\n]*",

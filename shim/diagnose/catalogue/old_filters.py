@@ -21,12 +21,14 @@ ENTRIES = (
                 rf"(?:time of day|realtime clock|the (?:current )?time|clock)[^\n]*{EPERM}"
             ),
             rf"(?:can't initialize time|_PyTime|pytime|init_timezone)[^\n]*(?:\n[^\n]*)?{EPERM}",
-            r"No monotonic clock was available",
-            rf"(?:time|gettimeofday|clock)\w*\(\)?[^\n]*: {EPERM}",
+            r"No monotonic clock was available|clock_gettime\(MONOTONIC\) failed",
+            rf"\b(?:time|gettimeofday|clock)\w*\(\)?[^\n]*: {EPERM}",
             r"Unable to (?:determine|find) (?:the )?monotonic clock|monotonic time[^\n]*operation not permitted",
             r"asn1 encoding routines:ASN1_TIME_adj:error getting time[^\n]*",
             r"Thu Jan  1 00:00:\d\d UTC 1970",
         ),
+        ambiguous=(r"At least one invalid signature was encountered",),
+        offer=1,
         verdict="the container's programs may not read the clock: the host's seccomp filter does not know "
         "clock_gettime64",
         cause="Images with 64-bit time for 32-bit systems (Alpine 3.13, Debian 11, Ubuntu 20.04 and later on armv7 or "
@@ -43,7 +45,7 @@ ENTRIES = (
         ambiguous=(
             rf"(?:^|[\s\"])(?:make|gmake|ninja)(?:\[\d+\])?: (?!\*\*\*)[^\n:]+: {EPERM}",
             r"Problem executing scripts APT::Update::Post-Invoke[^\n]*",
-            rf"^(?:/bin/)?(?:sh|ash|bash|dash): (?:\d+: )?(?:line \d+: )?(?!can't|cannot)/?[\w./-]+: {EPERM}",
+            rf"(?:^|\s)(?:/bin/)?(?:sh|ash|bash|dash): (?:\d+: )?(?:line \d+: )?(?!can't|cannot)/?[\w./-]+: {EPERM}",
             r"(?:uv_thread_create|uv_thread_create_ex|WorkerThreadsTaskRunner)[^\n]*(?:assertion|failed)[^\n]*",
             r"Assertion `?(?:\(0\) == \()?\(?uv_thread_create[^\n]*",
             r"getaddrinfo\(\) thread failed to start",
@@ -53,9 +55,10 @@ ENTRIES = (
         ),
         verdict="programs of the image are refused system calls (EPERM): the host's seccomp filter is older than they",
         cause="Newer C libraries use newer calls: faccessat2 (Alpine 3.14), clone3 (glibc 2.34: Ubuntu 22.04, Fedora "
-        "35), fchmodat2 (Fedora 40), utimensat_time64, statx, close_range; systemd 253 and later unshare or clone3 "
-        "for each service. Filters of docker before 20.10.10, and of libseccomp before 2.5, answer EPERM instead of "
-        "ENOSYS, so that the program does not fall back. A file that is not executable, or noexec, gives EACCES.",
+        "35), fchmodat2 (Fedora 40), utimensat_time64, statx, close_range, openat2 (crun); systemd 253 and later "
+        "unshare or clone3 for each service. Filters of docker before 20.10.10, and of libseccomp before 2.5, answer "
+        "EPERM instead of ENOSYS, so that the program does not fall back. A file that is not executable, or noexec, "
+        "gives EACCES.",
         remedy=(UPGRADE, TRY),
         reference="https://wiki.alpinelinux.org/wiki/Release_Notes_for_Alpine_3.14.0",
         tell="docker version: the server before 20.10.10? Does it work with --security-opt seccomp=unconfined?",

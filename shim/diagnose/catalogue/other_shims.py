@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import Entry
+from shim.diagnose.entry import EOVERFLOW, Entry
 
 ENTRIES = (
     Entry(
@@ -74,7 +74,10 @@ ENTRIES = (
             r"(?:does not|doesn't) (?:yet )?support cgroups? ?v(?:ersion )?2[^\n]*",
             r"only supports? cgroups? ?v(?:ersion )?1[^\n]*|(?:requires|needs) cgroups? ?v(?:ersion )?1\b[^\n]*",
             r"Can't set cgroup permission on the host for [^\n]*",
-            r"Expected cgroup file not found[^\n]*",
+            r"Expected cgroup file not found[^\n]*|mount: ?can't find /sys/fs/cgroup in /proc/mounts",
+            r"failed to find controller (?:cpuacct|blkio|devices|freezer|memory|cpu)\b",
+            r"Could not detect slice of whitelisted controller[^\n]*",
+            r"Can not mount cpuset cgroup\. Probably cgroup support is missing[^\n]*",
         ),
         verdict="this program, or its version, knows only cgroup v1, and the host has cgroup2",
         cause="Distributions use cgroup2 since 2021. Programs from before look for v1's files (devices, "
@@ -108,5 +111,70 @@ ENTRIES = (
         ),
         reference="https://github.com/siderolabs/extensions/issues/4",
         rank=40,
+    ),
+    Entry(
+        code="shiftfs-refuses",
+        title="Sysbox's shiftfs does not fit this kernel",
+        patterns=(rf"/shiftfs/[^\n]*?{EOVERFLOW}",),
+        verdict="shiftfs, which shifts the owners of files for Sysbox, does not work on this kernel (EOVERFLOW)",
+        cause="Ubuntu's kernels from 5.15.0-48 on broke it. Kernels from 5.19 on map owners themselves (ID-mapped "
+        "mounts), and Sysbox 0.6 uses that.",
+        remedy=(
+            "ExecStart=/usr/bin/sysbox-mgr --disable-shiftfs in sysbox-mgr.service; systemctl restart sysbox.",
+            "Or Sysbox 0.6 or later on a kernel of 5.19 or later.",
+        ),
+        reference="https://github.com/nestybox/sysbox/issues/596",
+        rank=30,
+    ),
+    Entry(
+        code="lxc-controllers-not-enabled",
+        title="LXC cannot enable controllers in a cgroup above the container's",
+        patterns=(r"Could not enable \"(?P<controllers>\+[^\"\n]*)\" controllers in the unified cgroup[^\n]*",),
+        verdict="the kernel did not let LXC enable {controllers} in a cgroup above the container's: no limit holds",
+        cause="EBUSY: processes are in that cgroup itself (a login session, OpenRC's own, or LXC within a container), "
+        "and cgroup2 allows them only in the last ones. EINVAL: a process there with a realtime priority (cpu), or a "
+        "kernel thread bound to CPUs (cpuset). ENOENT: the cgroup above lacks the controller. EACCES: it is not the "
+        "user's.",
+        remedy=(
+            "As a user: systemd-run --user --scope -p Delegate=yes -- lxc-start NAME",
+            "OpenRC, or LXC within a container: move the processes into a cgroup of their own below it.",
+            (
+                "EINVAL: LXC enables all at once, so find the one: echo +cpuset > "
+                "/sys/fs/cgroup/cgroup.subtree_control, one by one; at boot (rc.local) it still works."
+            ),
+        ),
+        reference="https://github.com/lxc/lxc/issues/3242",
+        tell="cat /proc/self/cgroup /sys/fs/cgroup/cgroup.subtree_control; cat the cgroup.procs above the container",
+        rank=50,
+    ),
+    Entry(
+        code="libvirt-without-controllers",
+        title="libvirt finds no controller for a virtual machine",
+        patterns=(r"At least one cgroup controller is required[^\n]*",),
+        verdict="a notice: libvirt found no cgroup controller to use, and starts the virtual machine without cgroups",
+        cause="KubeVirt switches them off in libvirt (cgroup_controllers = [ ]), because the pod's cgroup has the "
+        "limits. On a host no controller is enabled or mounted where libvirt runs. What fails is another line.",
+        remedy=(
+            "KubeVirt: nothing is to be done; look for the next error, and kubectl describe vmi NAME.",
+            "A host: cgroup_controllers in /etc/libvirt/qemu.conf, and cat /sys/fs/cgroup/cgroup.controllers.",
+        ),
+        reference="https://libvirt.org/cgroups.html",
+        rank=86,
+    ),
+    Entry(
+        code="kata-agent-error-unnamed",
+        title="Kata's agent failed without saying why",
+        patterns=(r"UnknownErrno: Unknown errno[^\n]*",),
+        verdict="Kata's agent in the guest failed to make the container, and its error has no number",
+        cause="The agent of Kata 2.0 to 3.1 reports any failure that is not a system call so: a hook in the guest, a "
+        "cgroup controller that the guest's kernel lacks, or a specification that it does not understand. Only its own "
+        "log has the reason.",
+        remedy=(
+            "enable_debug = true in configuration.toml; then journalctl -t kata | grep -i erro names the step before.",
+            "Use the guest's kernel and image of the same release as the shim, and upgrade both.",
+        ),
+        reference="https://github.com/kata-containers/kata-containers/issues/2610",
+        tell="journalctl -t kata | grep -B5 UnknownErrno",
+        rank=50,
     ),
 )

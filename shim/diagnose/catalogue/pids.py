@@ -55,9 +55,10 @@ ENTRIES = (
         title="a pids limit on the path is used up",
         patterns=(r"unable to spawn stage-\d: resource temporarily unavailable",),
         ambiguous=(
-            r"pthread_create failed: resource temporarily unavailable",
+            r"pthread_create failed: resource temporarily unavail\w*",
             r"failed to create new OS thread \(have \d+ already; errno=11\)",
-            r"\b(?:clone|fork|fork/exec [^\n:]+): resource temporarily unavailable",
+            r"\bBlockingIOError: \[Errno 11\] Resource temporarily unavailable",
+            r"\b(?:clone|fork|fork/exec [^\n:]+|to fork(?:: \w+)?): resource temporarily unavailable",
         ),
         verdict="no more processes can be created here: a pids limit is used up (EAGAIN)",
         cause="The limit of an ancestor, systemd's TasksMax and the user's process limit also count the runtime.",

@@ -35,9 +35,10 @@ ENTRIES = (
         title="podman has no statistics of rootless containers on v1",
         patterns=(
             r"stats is not supported in rootless mode without cgroups v2",
-            r"(?:pause|unpause) is not supported for rootless containers(?: without cgroups v2)?",
+            r"(?:pause|unpause) is not supported for (?:cgroup ?v1 )?rootless containers(?: without cgroups v2)?",
             r"not supported (?:in|for) rootless (?:mode|containers) without cgroups? ?v2",
             r"can ?not pause container \S+ without (?:a )?cgroup",
+            r"unable to load cgroup at /libpod_parent/\S+|no such directory for freezer\.state",
         ),
         verdict="podman offers this for rootless containers only on cgroup2",
         cause="On v1 a user has no cgroup of its own from which usage could be read, or which could be frozen.",
@@ -73,7 +74,7 @@ ENTRIES = (
             r"sending signal \d+ to pid \d+ caused:? \"?permission denied",
             r"(?:cannot|could not|unable to) (?:stop|kill|remove|restart) container:?[^\n]*: permission denied",
             r"unable to signal init: permission denied",
-            r"[Cc]annot kill container:? [^\n]*permission denied",
+            r"[Cc]annot (?:kill|stop|destroy|remove|restart) container:? [^\n]*permission denied",
             r"signaling init process caused:? \"?permission denied",
             r"crun: kill process `\d+`: (?:permission denied|operation not permitted)",
         ),
@@ -98,6 +99,7 @@ ENTRIES = (
             r"timed out waiting for runtime to create pidfile for exec session",
             r"conmon exited prematurely",
             r"conmon failed: [^\n]*",
+            r"container creation timeout: internal libpod error",
         ),
         verdict="conmon, podman's monitor of the container, ended without a report",
         cause="conmon was killed, most often because it was in a service's cgroup that systemd emptied when the "

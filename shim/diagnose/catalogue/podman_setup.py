@@ -54,6 +54,7 @@ ENTRIES = (
             r"current system boot ID differs from cached boot ID[^\n]*",
             r"invalid internal status, try resetting the pause process[^\n]*",
             r"could not find any running process: no such process",
+            rf"cannot setresgid: {EINVAL}|could not get runtime: open /proc/\d+/ns/user: {ENOENT}",
             r"acquiring lock \d+ for (?:container|pod|volume) \w+: (?:file exists|invalid argument)",
             r"Error refreshing container \w+: [^\n]*",
             r"a BoltDB database exists but is no longer being used[^\n]*",
@@ -69,8 +70,8 @@ ENTRIES = (
                 "renumber for locks."
             ),
             (
-                "Boot ID, or a stale runroot: rm -rf /run/user/$(id -u)/libpod /run/user/$(id -u)/containers, or the "
-                "directories that the message names."
+                "Boot ID, or a stale runroot: rm -rf /run/user/$(id -u)/libpod /run/user/$(id -u)/containers, or "
+                "/tmp/podman-run-UID and /tmp/containers-user-UID, or the directories that the message names."
             ),
             (
                 "A changed path: put the old one back into storage.conf; or podman system reset, which deletes all "
@@ -78,7 +79,8 @@ ENTRIES = (
             ),
         ),
         reference=TROUBLE,
-        tell="podman info --format '{{.Store.GraphRoot}} {{.Store.RunRoot}}'; grep -r root ~/.config/containers "
+        tell="podman info --format '{{{{.Store.GraphRoot}}}} {{{{.Store.RunRoot}}}}'; grep -r root "
+        "~/.config/containers "
         "/etc/containers/storage.conf",
         rank=49,
     ),
@@ -108,51 +110,13 @@ ENTRIES = (
         rank=30,
     ),
     Entry(
-        code="storage-driver-unsupported",
-        title="the storage driver does not work on this file system",
-        patterns=(
-            r"'overlay' is not supported over (?P<fstype>[\w-]+)[^\n]*",
-            r"backing file system is unsupported for this graph driver",
-            r"overlayfs is not available for (?P<path>[^\s,]+)[^\n]*",
-            r"kernel does not support overlay fs[^\n]*",
-            r"'overlay' not found as a supported filesystem[^\n]*",
-            r"a network file system with user namespaces is not supported[^\n]*",
-            r"(?:driver|graphdriver)[^\n]* (?:not supported|prerequisites for driver not satisfied)[^\n]*",
-            r"overlay[^\n]*unknown option|User-selected graph driver \\?\"\w+\\?\" overwritten by[^\n]*",
-        ),
-        verdict="the storage driver overlay does not work where the engine keeps its images",
-        cause="overlay cannot lie on another overlay (an engine in a container without a volume), on NFS and other "
-        "network file systems, on encrypted homes (eCryptfs), on ZFS before 2.2, and rootless not before Linux 5.11 "
-        "without fuse-overlayfs. After a kernel update without a reboot its module cannot be loaded, and no file "
-        "system does.",
-        remedy=(
-            "grep overlay /proc/filesystems; modprobe overlay: if it fails after an update, reboot.",
-            (
-                "In a container: a volume for the storage: -v NAME:/var/lib/containers (rootless: "
-                "/home/podman/.local/share/containers; Kubernetes: emptyDir)."
-            ),
-            (
-                'fuse-overlayfs: mount_program = "/usr/bin/fuse-overlayfs" under [storage.options.overlay] in '
-                "storage.conf, "
-                "with --device /dev/fuse."
-            ),
-            (
-                'Slow, but everywhere: driver = "vfs" (STORAGE_DRIVER=vfs); or graphroot on a local disk (ext4, xfs). '
-                "After a change: podman system reset."
-            ),
-        ),
-        reference="https://github.com/containers/storage/blob/main/docs/containers-storage.conf.5.md",
-        tell="stat -f -c %T ~/.local/share/containers/storage /var/lib/containers/storage; uname -r",
-        rank=43,
-    ),
-    Entry(
         code="fuse-not-available",
         title="a FUSE file system cannot be mounted: no /dev/fuse, or no right to it",
         patterns=(
             r"fuse: (?:device not found|failed to (?:open|exec)|mount failed)[^\n]*",
             r"using mount program /\S*fuse-overlayfs: [^\n]*",
             r"fuse-overlayfs: cannot mount[^\n]*",
-            r"fusermount3?: (?:mount failed|failed to open|fuse device not found|option)[^\n]*",
+            r"fusermount3?: (?:mount failed|failed to open (?!/etc/)|fuse device not found|option)[^\n]*",
             rf"open /dev/fuse: (?:{ENOENT}|{EPERM}|{EACCES})|Failed to open /dev/fuse: [^\n]*",
             r"squashfuse(?:_ll)? exited[^\n]*|squashfuse_ll (?:mount )?failed[^\n]*|fuse2fs[^\n]* exited[^\n]*",
         ),
@@ -207,7 +171,10 @@ ENTRIES = (
         code="container-of-another-user",
         title="podman of this user has no such container: each user has his own",
         patterns=(
-            r"no container with (?:name or ID|ID or name) \\?\"(?P<name>[^\s\"\\]+)\\?\" found: no such container",
+            (
+                r"(?<!cannot be used as a dependency: )no container with (?:name or ID|ID or name) "
+                r"\\?\"(?P<name>[^\s\"\\]+)\\?\" found: no such container"
+            ),
             r"no such object: \\?\"?(?P<name3>[^\s\"\\]+)",
         ),
         verdict="podman knows no container {name} here: root and every user have their own",

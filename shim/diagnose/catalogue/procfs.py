@@ -142,17 +142,20 @@ ENTRIES = (
             rf"open sysctl {KEY} file: [^\n]*: {ENOENT}",
             rf"\bopen `(?:/proc/sys/)(?!kernel/cap_last_cap)(?P<key2>[^`\n]*)`: {ENOENT}",
             rf"write sysctl key (?P<key3>[\w./-]+): open [^\n]*: {ENOENT}",
+            rf"sysctl: cannot stat (?P<path>/proc/sys/[\w./-]+): {ENOENT}",
         ),
         verdict="this kernel has no sysctl {key} in the container (ENOENT)",
         cause="The kernel is older than the sysctl, or its module is not loaded. net.ipv4.ip_unprivileged_port_start "
         "needs Linux 4.11, and many NAS kernels are older. Docker 20.10 and later set it for every container, except "
-        "with --network host.",
+        "with --network host. Some of net.* (net.core.rmem_*, netfilter's) exist only in the host's network namespace, "
+        "or do so before a certain kernel: they are set on the host.",
         remedy=(
             (
                 "Compose: remove it under sysctls:. docker, podman: leave out --sysctl. Kubernetes: "
                 "securityContext.sysctls."
             ),
             "sysctl {key} on the host shows whether the kernel has it. modprobe loads a missing module.",
+            "The host has it, the container does not: set it on the host, or use --network host.",
         ),
         reference=SYSCTLS,
         ours=False,
@@ -180,13 +183,16 @@ ENTRIES = (
         patterns=(
             r"sysctl \"(?P<key>[^\"\n]*)\" is not in a separate kernel namespace",
             r"sysctl \\?\"?(?P<key5>[\w./-]+)\\?\"? not allowed in host \w+ namespace",
+            r"sysctl '(?P<key6>[^'=\n]+)=[^'\n]*' is not (?:whitelisted|allowed)",
             r"the sysctl `(?P<key2>[^`\n]*)` (?:is not namespaced|requires a new [^\n]*)",
             rf"open {PROC_SYS}(?!kernel/cap_last_cap)(?P<key3>[\w./-]+): (?:{EACCES}|{EROFS}|{EPERM})",
             rf"\bopen `/proc/sys/(?!kernel/cap_last_cap)(?P<key4>[^`\n]*)`: (?:{EACCES}|{EROFS}|{EPERM})",
         ),
         verdict="the sysctl {key} cannot be set for this container",
         cause="A container can set only the sysctls of its own namespaces: net.* with a network namespace of its own, "
-        "kernel.shm*, kernel.msg*, kernel.sem and fs.mqueue.* with an IPC namespace of its own.",
+        "kernel.shm*, kernel.msg*, kernel.sem and fs.mqueue.* with an IPC namespace of its own, "
+        "kernel.domainname with a UTS "
+        "namespace and a newer runc.",
         remedy=(
             (
                 "Set it on the host instead: sysctl -w {key}=<value>, and remove it from the container: sysctls: "

@@ -10,9 +10,9 @@ ENTRIES = (
         title="Java does not recognise the container's limits",
         patterns=(
             r"\[os,container\] (?:One or more required controllers|controller \w+ is not enabled)[^\n]*",
-            r"\[os,container\] (?:Required cgroup|Can't|Could not|Error)[^\n]*",
+            r"\[os,container\] (?:Required cgroup|Can't|Could not|Error|Open of file \S+ failed)[^\n]*",
             r"One or more required controllers (?:disabled at kernel level|not mounted at kernel level)",
-            r"No relevant cgroup controllers mounted",
+            r"No relevant cgroup controllers mounted|Unable to open cgroup memory limit file[^\n]*",
             r"Required cgroup (?:v[12] )?(?:\w+ )?subsystem (?:\w+ )?not found",
         ),
         verdict="this Java does not recognise the container's limits, and takes the whole host's memory and CPUs",
@@ -20,7 +20,8 @@ ENTRIES = (
         "without CONFIG_MEMCG_V1 and CONFIG_CPUSETS_V1. The heap is then a share of the host's memory, and the "
         "container is killed. Java before 15 (11.0.16, 8u372) does not know cgroup2 at all. In a chroot without "
         "/sys/fs/cgroup (Nomad's exec and java drivers, Singularity) no Java finds any. Where an agent "
-        "of the node mounted a v1 hierarchy beside cgroup2, Java looks only at that.",
+        "of the node mounted a v1 hierarchy beside cgroup2, Java looks only at that; a path with /../ shows a process "
+        "that was moved out of its cgroup namespace.",
         remedy=(
             "Upgrade Java: 25, or an update of 8, 11, 17 or 21 with the fix of JDK-8347811 or JDK-8346874.",
             "Until then, or in a chroot: -Xmx and -XX:ActiveProcessorCount in JAVA_TOOL_OPTIONS.",

@@ -29,6 +29,11 @@ ENTRIES = (
                 "by default)"
             ),
             "or start inside a delegated scope: systemd-run --user --scope -p Delegate=yes <command>",
+            (
+                "Without systemd (OpenRC, elogind), as root: mkdir /sys/fs/cgroup/$USER; chown -R $USER it; enable its "
+                "controllers in cgroup.subtree_control above; echo the shell's pid > its cgroup.procs."
+            ),
+            "or without limits: leave out --memory, --cpus and --pids-limit.",
         ),
         reference="https://rootlesscontaine.rs/getting-started/common/cgroup2/",
         confirm=look.unprivileged,
@@ -45,6 +50,7 @@ ENTRIES = (
             "Start inside a delegated scope: systemd-run --user --scope -p Delegate=yes <command>",
             "or remove cgroupsPath, so that the runtime uses the user's own cgroup",
             "v1: boot with cgroup2 (systemd.unified_cgroup_hierarchy=1), or run it as root.",
+            "A warning of podman about conmon's cgroup alone is harmless: the container starts.",
         ),
         reference=CONTAINMENT,
         confirm=look.foreign_owner,
@@ -87,8 +93,9 @@ ENTRIES = (
         remedy=(
             "Start from inside the delegated subtree: systemd-run --user --scope <command>",
             (
-                "Rootless: log in as that user itself (ssh, machinectl shell user@), not with su or sudo: the process "
-                "must be below user@.service. For services: loginctl enable-linger $USER"
+                "Rootless: log in as that user itself (ssh, machinectl shell user@), not with su or sudo: the "
+                "process must be below user@.service. For services: loginctl enable-linger $USER. cgroup2 with "
+                "systemd before 238: upgrade."
             ),
         ),
         reference=CONTAINMENT,
@@ -96,6 +103,25 @@ ENTRIES = (
         "/proc/self/cgroup",
         confirm=look.common_ancestor,
         offer=1,
+    ),
+    Entry(
+        code="rootless-root-not-shared",
+        title="RootlessKit notes that the host's root mount is not shared",
+        ambiguous=(r"The host root filesystem is mounted as \"(?P<how>[^\"\n]*)\"\. Setting child propagation to",),
+        verdict="a notice: the host's root mount is not shared, so later mounts of the host do not reach the "
+        "containers",
+        cause="Inside a container or a pod, and on hosts without systemd, / is private or a slave. RootlessKit "
+        "goes on. "
+        "If it then ends, its next line says why.",
+        remedy=(
+            "On the host: mount --make-rshared /. In a pod or a container: nothing is to be done.",
+            "Explain the line that follows it.",
+        ),
+        reference="https://github.com/rootless-containers/rootlesskit/issues/359",
+        tell="findmnt -no PROPAGATION /",
+        rank=83,
+        offer=1,
+        last=True,
     ),
     Entry(
         code="rlimit-above-nr-open",
@@ -163,6 +189,7 @@ ENTRIES = (
             r"rootless netns[^\n]*\n[^\n]*could not join or create cgroup",
             r"resource limits are not supported and ignored on cgroups V1 rootless systems",
             r"cannot use rootless systemd cgroups manager on cgroup v1",
+            r"rootless cgroups requires cgroups v2",  # Singularity
             r"cannot specify resource limits without cgroups v2",  # podman 1.9 to 2.1
         ),
         ambiguous=(r"cannot set (?P<controller>\w+) limit: (?:\w+: )?container could not join or create cgroup",),

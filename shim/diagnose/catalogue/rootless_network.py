@@ -12,20 +12,22 @@ THEN = r"[^\n]*(?:\n[^\n]*)?(?:\n[^\n]*){0,2}?"
 ENTRIES = (
     Entry(
         code="tun-device-missing",
-        title="the network helper of a rootless container has no /dev/net/tun",
+        title="a network helper of a rootless container, or a VPN in a container, has no /dev/net/tun",
         patterns=(
             rf"open(?:\(\)|\()?[ (]?\\*\"?/dev/net/tun\\*\"?\)?: (?:{ENOENT}|{EPERM}|{EACCES}|no such device)",
             rf"[Ff]ailed to (?:open\(\)|open) /dev/net/tun: (?:{ENOENT}|{EPERM}|{EACCES}|no such device)",
-            rf"ioctl\(TUNSETIFF\): (?:{EPERM}|{EACCES})",
+            rf"ioctl\(TUNSETIFF\): (?:{EPERM}|{EACCES})|Cannot ioctl TUNSETIFF [^\n]*: {EPERM}",
+            r"Cannot open TUN/TAP dev /dev/net/tun: [^\n]*|/dev/net/tun does not exist",
+            rf"TUN device file(?: node)?: (?:{EPERM}|no such device)",
         ),
-        verdict="the network helper (slirp4netns, pasta) cannot use /dev/net/tun",
-        cause="It makes the container's interface with it. The kernel's module tun is not loaded, or the engine runs "
-        "in a container (CI, Kubernetes, LXC) that has no such device.",
+        verdict="the network helper (slirp4netns, pasta) or VPN cannot use /dev/net/tun",
+        cause="It makes its interface with it. The kernel's module tun is not loaded, or the container that it runs in "
+        "(CI, a pod, LXC) does not have the device, or not CAP_NET_ADMIN.",
         remedy=(
             "Host: modprobe tun; echo tun > /etc/modules-load.d/tun.conf (after a kernel update: reboot first).",
             (
-                "Inside a container: docker, podman: --device /dev/net/tun; LXC: lxc.mount.entry = /dev/net/tun "
-                "dev/net/tun none bind,create=file; Kubernetes: a device plugin, or privileged."
+                "Inside a container: docker, podman: --device /dev/net/tun --cap-add NET_ADMIN; LXC: lxc.mount.entry = "
+                "/dev/net/tun dev/net/tun none bind,create=file; Kubernetes: a device plugin, or privileged."
             ),
             "Without a network of its own: podman run --network host (or none); buildah bud --network host",
         ),

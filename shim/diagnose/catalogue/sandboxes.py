@@ -16,6 +16,7 @@ ENTRIES = (
             rf"(?:bwrap: )?Can't mount proc on /newroot[^\n:]*: (?:{EPERM}|{EACCES})",
             r"procfs can only be mounted if the original /proc [^\n]*",
             rf"Failed to mount proc (?:\(type proc\) )?on [^\n]*: {EPERM}",
+            rf"can't mount proc filesystem to /proc: {EPERM}|Could not mount new procfs into container: {EPERM}",
             rf"unshare: (?:cannot mount|mount) /proc[^\n]*: {EPERM}",
             rf"error mounting \\?\"?proc\\?\"?[^\n]*bubblewrap[^\n]*{EPERM}",
         ),
@@ -29,7 +30,7 @@ ENTRIES = (
                 "procMount: Unmasked; LXC, nspawn: mount -t proc proc /run/proc once in the outer container."
             ),
             "On a host: grep ' /proc/' /proc/self/mountinfo; umount what is not needed.",
-            "bwrap: --bind /proc /proc in place of --proc /proc (shows the outer processes).",
+            "bwrap: --bind /proc /proc in place of --proc /proc. Apptainer: no --pid, no --containall.",
         ),
         reference="https://github.com/containers/bubblewrap/issues/707",
         tell="grep ' /proc' /proc/self/mountinfo: more than one line, or ro?",
@@ -192,16 +193,18 @@ ENTRIES = (
                 r"(?:cannot create|creating) (?:sandbox|gofer)[^\n]*: [^\n]*(?:EOF|exit status|permission denied|not "
                 r"permitted)[^\n]*"
             ),
-            r"error setting up chroot: [^\n]*|error converting mounts: [^\n]*",
+            r"error setting up chroot: [^\n]*",
+            r"error converting mounts: [^\n]*",
             (
-                rf"(?:opening KVM device file|open /dev/kvm|KVM_CREATE_VM)[^\n]*(?:{ENOENT}|{EACCES}|{EPERM}|{EBUSY}|"
-                rf"{ENOSYS})[^\n]*(?:runsc|sandbox|platform)?"
+                r"(?:opening KVM device file|(?<!Unable to )open /dev/kvm|KVM_CREATE_VM)[^\n]*"
+                rf"(?:{ENOENT}|{EACCES}|{EPERM}|{EBUSY}|{ENOSYS})[^\n]*(?:runsc|sandbox|platform)?"
             ),
         ),
         verdict="gVisor's sandbox process ended while it started; its debug log has the reason",
         cause="The chroot or mounts that it makes for itself are refused (AppArmor on Ubuntu, an outer container, no "
-        "/proc), its platform does not work here (kvm without /dev/kvm, ptrace forbidden), a pids or memory limit is "
-        "too small for it, or it uses cgroupfs beside an engine with systemd.",
+        "/proc, a host that runs from an initramfs: EINVAL), its platform does not work here (kvm without "
+        "/dev/kvm, ptrace forbidden), a pids or memory limit is too small for it, or it uses cgroupfs beside an engine "
+        "with systemd.",
         remedy=(
             "runsc --debug --debug-log=/tmp/runsc/ ... (docker: runtimeArgs); the boot log there ends with the reason.",
             (
@@ -227,7 +230,10 @@ ENTRIES = (
             r"(?:exiting QMP loop|QMP command failed|qemu-system-\w+: )[^\n]*",
             rf"/dev/(?:kvm|vhost-net|vhost-vsock|vhost-vdpa\S*): (?:{ENOENT}|{EACCES}|no such device)",
             r"[Ff]ailed to check if grpc server is working[^\n]*",
-            r"(?:timed out connecting to|[Ff]ailed to connect to) [^\n]*(?:vsock|kata-agent|agent|grpc)[^\n]*",
+            (
+                r"(?:timed out connecting to|[Ff]ailed to connect to(?! \{unix:)) "
+                r"[^\n]*(?:vsock|kata-agent|agent|grpc)[^\n]*"
+            ),
             (
                 r"This system can't currently create (?:secure )?Kata Containers|[Kk]ata.*(?:requires|"
                 r"needs).*virtuali[sz]ation"

@@ -58,8 +58,8 @@ ENTRIES = (
         ),
         verdict="newuidmap will not, or cannot, write the map of this process",
         cause='"owned by a different user": it was called by another user than the process\'s (sudo, a setuid '
-        "program), or "
-        "is of shadow 4.11 to 4.13, whose check fails for root's containers. EINVAL: the ids are not mapped in the "
+        "program), its group is another than that of /etc/passwd (gid:, pw_gid: runAsGroup in Kubernetes), or it is "
+        "of shadow 4.11 to 4.13, whose check fails for root's containers. EINVAL: the ids are not mapped in the "
         "outer "
         "user namespace, overlap, or the map was written before.",
         remedy=(
@@ -102,9 +102,13 @@ ENTRIES = (
                 r"user namespaces are not enabled in /proc/sys/(?:user/max_user_namespaces|"
                 r"kernel/unprivileged_userns_clone)"
             ),
+            (
+                r"attempting to run rootless dockerd but need "
+                r"'(?:kernel\.unprivileged_userns_clone|user\.max_user_namespaces)'"
+            ),
             r"cannot (?:clone|re-exec process): (?:Operation not permitted|No space left on device|Invalid argument)",
             r"(?<!migrate\": )(?<!migrate\\\": )[Cc]annot re-exec process",
-            r"unshare\(CLONE_NEWUSER\): Operation not permitted",
+            r"unshare\(CLONE_NEWUSER\): (?:Operation not permitted|Invalid argument|No space left on device)",
             rf"fork/exec /proc/self/exe: {EINVAL}",
             r"user namespaces? (?:is|are)(?:n't| not) (?:enabled|supported)",
             r"This error might have happened because /proc/sys/user/max_user_namespaces",

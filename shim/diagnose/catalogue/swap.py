@@ -80,6 +80,7 @@ ENTRIES = (
     Entry(
         code="swap-not-accounted-v2",
         title="this kernel has no memory.swap.max",
+        patterns=(rf"unified resource \\*\"memory\.swap\.max\\*\": [^\n]*{ENOENT}",),
         ambiguous=(opening(r"memory\.swap\.max", ENOENT), creating(r"memory\.swap\.max")),
         verdict="this kernel has no memory.swap.max, so swap cannot be limited",
         cause="The kernel is built without swap, or swap accounting is off; where memory.max is missing, too, the "
@@ -123,7 +124,7 @@ ENTRIES = (
         stated=said.swappiness_out_of_range,
         excluded=said.unless(said.swappiness_out_of_range),
         tell="is --memory-swappiness (compose: mem_swappiness) outside 0 to 100?",
-        offer=1,
+        offer=2,
         verdict="memory.swappiness is out of range",
         cause="runc accepts 0 to 100. The kernel accepts up to 200 since 5.8.",
         remedy=("Set memory.swappiness between 0 and 100.",),
@@ -148,7 +149,7 @@ ENTRIES = (
         excluded=said.where(said.swappiness_out_of_range),
         confirm=look.old_kernel,
         tell="uname -r: is it 3.10?",
-        offer=2,
+        offer=1,
         layout="v1",
     ),
 )

@@ -13,8 +13,9 @@ ENTRIES = (
         code="cgroups-path-not-a-slice",
         title="the systemd driver gets a cgroupfs path",
         patterns=(
-            r"expected cgroupsPath to be of format \\?\"slice:prefix:name\\?\"[^\n]*got \\?\"(?P<path>[^\"\\\n]*)",
+            r"expected cgroupsPath to be of format \\?\"slice:prefix:name\\?\"(?:[^\n]*got \\?\"(?P<path>[^\"\\\n]*))?",
             rf"sd-bus call: Invalid unit name or type\.?: {EINVAL}",
+            r"[Uu]nit name (?P<path3>/\S*) is not valid",
             r"invalid systemd cgroup path format: (?P<path2>\S+) \(expected slice",
             r"option --runc-systemd-cgroup requires --cgroup to be set",
         ),
@@ -46,12 +47,13 @@ ENTRIES = (
             r"did not receive systemd slice as cgroup parent when using systemd to manage cgroups",
             r"configured with systemd cgroup manager, but did not receive slice as parent",
             r"cgroup-parent for systemd cgroup should be a valid slice",
-            r"System error: Invalid unit type\.?",
+            r"System error: Invalid unit type\.?|invalid systemd path: \"/[^\"\n]*\"",
             r"kubelet cgroup driver: [^\n]* is different from (?:docker|container runtime) cgroup driver",
         ),
         verdict="two programs use different cgroup drivers: one systemd, the other cgroupfs",
-        cause="With the systemd driver every parent is a slice; a plain path comes from the cgroupfs driver. Where "
-        "docker's is empty, docker did not answer, or is older than 1.11.",
+        cause="With the systemd driver every parent is a slice; a plain path comes from the cgroupfs driver, or stands "
+        "in --cgroup-parent (compose: cgroup_parent; daemon.json, buildx: cgroup-parent). "
+        "Where docker's is empty, docker did not answer, or is older than 1.11.",
         remedy=(
             (
                 "Use one driver everywhere. kubelet: cgroupDriver: systemd; CRI-O: cgroup_manager; docker: "

@@ -80,11 +80,13 @@ ENTRIES = (
         "cgroups.",
         remedy=(
             "EBUSY: cat cgroup.subtree_control of that cgroup; stop what is below it, or reboot; Delegate=yes.",
+            "user@UID.service, logins that follow each other fast: loginctl enable-linger USER, or a newer systemd.",
+            "Delegate=yes with ExecStartPost= or ExecReload=: systemd 240 or later.",
             "Containers: no -v /sys/fs/cgroup; docker --privileged --cgroupns=private; podman --systemd=always.",
         ),
         reference="https://github.com/systemd/systemd/issues/20939",
         tell="journalctl -b -u the unit: the errno; cat cgroup.procs, cgroup.subtree_control and cgroup.type there",
-        rank=57,
+        rank=51,
     ),
     Entry(
         code="systemd-device-filter-failed",

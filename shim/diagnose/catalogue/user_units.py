@@ -101,9 +101,10 @@ ENTRIES = (
             r"Failed at step (?P<step2>(?!NAMESPACE|CREDENTIALS|NETWORK|CGROUP|EXEC)[A-Z_]+) spawning[^\n]*",
         ),
         verdict="systemd failed at the step {step} before it started the unit's program",
-        cause="USER, GROUP: User= or Group= does not exist. CHDIR: WorkingDirectory= is missing or closed to that "
-        "user. CAPABILITIES, LIMITS, OOM_ADJUST, NICE, SECCOMP, KEYRING: a user's manager or a container lacks the "
-        "right for it. STDIN, STDOUT, STATE_DIRECTORY, RUNTIME_DIRECTORY: a file cannot be opened or made.",
+        cause="USER, GROUP: User= or Group= does not exist (user@UID: LDAP or NIS did not answer yet). CHDIR: "
+        "WorkingDirectory= is missing or closed to that user. CAPABILITIES, LIMITS, OOM_ADJUST, NICE, SECCOMP, "
+        "KEYRING: a user's manager or a container lacks the right for it. STDIN, STDOUT, STATE_DIRECTORY, "
+        "RUNTIME_DIRECTORY: a file cannot be opened or made.",
         remedy=(
             "systemctl cat UNIT; journalctl -u UNIT -b (user units: --user): the line before names the setting.",
             "User units cannot use User=, Group= and AmbientCapabilities=: remove them, or make it a system unit.",
@@ -140,6 +141,7 @@ ENTRIES = (
             r"unsupported key '(?P<key>[^'\n]+)' in group '\w+' in (?P<path>[^\s\n]+)",
             r"converting \\?\"(?P<name>[\w@.-]+\.(?:container|volume|pod|kube|network|build|image))\\?\": [^\n]+",
             r"no (?:Image|Yaml|ImageTag)[\w ]* (?:or \w+ )?key specified",
+            r"/podman-(?:system|user)-generator (?:failed with|terminated by) [^\n]+",
         ),
         verdict="Quadlet refused a file, so its service does not exist",
         cause="A key that this podman does not know (newer manual, older podman), a wrong group, a missing Image=, or "
@@ -152,6 +154,10 @@ ENTRIES = (
             (
                 "podman --version: the key's manual must be of this version. Unknown options of podman run go into "
                 "PodmanArgs=."
+            ),
+            (
+                "Upgrade podman: 4.4.0 fails without any file; 5.3 finds no .container in Network= or Pod= of "
+                "another file."
             ),
         ),
         reference=QUADLET,
@@ -197,37 +203,6 @@ ENTRIES = (
         last=True,
     ),
     Entry(
-        code="podman-unit-failed",
-        title="podman failed in a service; its reason is in the journal",
-        ambiguous=(
-            r"code=exited, status=12[567](?:/n/a)?",
-            (
-                r"(?<!docker\.service: )(?<!containerd\.service: )Failed with result "
-                r"'(?:exit-code|protocol|timeout|resources)'"
-            ),
-            r"(?:start|stop|start-pre|start-post) operation timed out\. Terminating",
-            r"(?:Start|Scheduled restart)[^\n]*(?:request repeated too quickly|restart counter is at)[^\n]*",
-            r"Job for [\w@.-]+\.service failed because[^\n]*",
-            r"systemd(?:\[\d+\])?: Failed to start [\w@.-]+(?: - [^\n]*)?\.?$",
-            r"Failed to start [\w@.-]+\.service\b[^\n]*",
-        ),
-        verdict="the service's program ended; its own words are in the journal, above these lines",
-        cause="125: podman itself refused; 126: the command cannot be executed; 127: it does not exist. timeout: the "
-        "image's pull took longer than TimeoutStartSec=, or no READY came; protocol: the program ended before READY "
-        "(Type=notify). Repeated too quickly is a consequence.",
-        remedy=(
-            (
-                "journalctl -xeu UNIT (user units: journalctl --user -xeu UNIT); then cgshimctl explain with the line "
-                "Error:."
-            ),
-            "timeout: TimeoutStartSec=900 under [Service], or podman pull first. Then systemctl reset-failed UNIT.",
-        ),
-        reference=QUADLET,
-        tell="journalctl -u UNIT -b | grep -E 'Error|podman'",
-        offer=4,
-        last=True,
-    ),
-    Entry(
         code="unit-pid-file-missing",
         title="systemd does not find the PID file that a podman unit names",
         patterns=(r"Can't open PID file (?P<path>\S+) \(yet\?\) after start[^\n]*",),
@@ -247,7 +222,6 @@ ENTRIES = (
         patterns=(
             r"New main PID \d+ does not (?:belong to service|exist or is a zombie)[^\n]*",
             r"Got notification message from PID \d+, but reception (?:is )?only permitted[^\n]*",
-            r"failed because the service did not take the steps required by its unit configuration[^\n]*",
         ),
         verdict="the unit waits for READY from a process of its own, and conmon is in another cgroup",
         cause="A system unit with User= runs rootless podman, whose conmon lies under user@.service; or podman moved "

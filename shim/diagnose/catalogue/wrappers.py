@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.catalogue.aftermath import SIGKILL
+from shim.diagnose.catalogue.aftermath import OOM_TABLE, SIGKILL
 from shim.diagnose.entry import EACCES, ENOENT, V1_NAMES, Entry
 
 NOT_V1 = rf"(?!(?:[a-z_]+,)*{V1_NAMES}[,/]|unified/|systemd/)"
@@ -15,13 +15,15 @@ ENTRIES = (
         patterns=(
             r"command \\?\"(?:docker|podman|nerdctl) exec --privileged \S+ [^\n]* failed with error: exit status \d+",
             r"could not find a log line that matches \\*\"Reached target[^\n]*",
+            r"unable to inspect a not running container to get SSH port",
+            r"GUEST_PROVISION_CONTAINER_EXITED",
         ),
-        verdict="the systemd in kind's node container did not come up in time; its own log says why",
-        cause="kind reads the node's log. Usual: fs.inotify limits that are used up (several nodes), an engine without "
+        verdict="the systemd in the node's container (kind, minikube) did not come up in time; its own log says why",
+        cause="Usual: fs.inotify limits that are used up (several nodes), an engine without "
         "delegated cgroups (rootless, no systemd on the host), a node image too old or too new for the host's cgroup "
         "version, a slow disk.",
         remedy=(
-            "kind create cluster --retain, then: docker (podman) logs kind-control-plane; cgshimctl explain with it.",
+            "kind create cluster --retain; docker logs kind-control-plane (or minikube); cgshimctl explain with it.",
             "sysctl -w fs.inotify.max_user_watches=524288 fs.inotify.max_user_instances=512",
             "Rootless: Delegate=cpu cpuset io memory pids for user@.service, and log in again.",
         ),
@@ -35,6 +37,7 @@ ENTRIES = (
         patterns=(
             r"unable to configure cgroups: [^\n]*",
             r"\bcgroup path must be set\b",
+            r"failed to configure container, process isolation will not work",
             r"failed to create nomad cgroup: [^\n]*",
             rf"/sys/fs/cgroup/(?:[a-z]+/)?nomad(?:\.slice)?/(?:share|reserve)[^\n]*: (?:{ENOENT}|{EACCES})",
         ),
@@ -151,7 +154,10 @@ ENTRIES = (
     Entry(
         code="container-does-not-die",
         title="a killed container does not end",
-        patterns=(r"tried to kill container, but did not receive an exit event",),
+        patterns=(
+            r"tried to kill container, but did not receive an exit event",
+            r"an error occurs during waiting for container [^\n]*to be killed",
+        ),
         verdict="the container was killed, and its end was not reported",
         cause="A process hangs in the kernel (state D: a disk or network file system), containerd's shim was lost or "
         "hangs, or AppArmor denies the signal (docker from snap beside another).",
@@ -167,13 +173,15 @@ ENTRIES = (
         code="host-out-of-memory",
         title="the host itself ran out of memory, and the kernel killed a process",
         patterns=(
-            r"System OOM encountered, victim process: (?P<name>[^,\n]+)",
+            r"System OOM encountered(?:, victim process: (?P<name>[^,\n]+))?",
             r"oom-kill:constraint=CONSTRAINT_NONE[^\n]*",
             r"(?<!group )\bOut of memory: Kill(?:ed)? process \d+[^\n]*",
         ),
         ambiguous=(
-            r"invoked oom-killer: gfp_mask[^\n]*",
+            r"invoked oom-killer: gfp_mask[^\n]*(?:\n[^\n]*\bcpuset=/ mems_allowed[^\n]*)?",
             r"process of this unit has been killed by the OOM killer",
+            r"oom_reaper: reaped process \d+[^\n]*|Failed with result 'oom-kill'",
+            OOM_TABLE,
             *SIGKILL,
         ),
         verdict="the whole host ran out of memory: no limit of a container was reached",
@@ -186,13 +194,13 @@ ENTRIES = (
         reference="Linux Documentation/admin-guide/mm/concepts.rst, OOM killer",
         tell="journalctl -k | grep constraint=: CONSTRAINT_NONE is the host, CONSTRAINT_MEMCG a limit",
         offer=2,
-        first_for=r"gfp_mask=0x[0-9a-f]+\(GFP_HIGHUSER",
+        first_for=r"gfp_mask=0x[0-9a-f]+\(GFP_HIGHUSER|\bcpuset=/ mems_allowed",
         rank=60,
     ),
     Entry(
         code="nvidia-hook-reads-no-device-cgroup",
         title="NVIDIA's hook cannot find the devices' cgroup of the container",
-        patterns=(r"nvidia-container-cli[\w.]*: container error: failed to get device cgroup [^\n]*",),
+        patterns=(r"nvidia-container-cli[\w.]*:\s+container error: failed to get device cgroup [^\n]*",),
         verdict="NVIDIA's hook cannot find out where, or in which version, the container's device rules are",
         cause="libnvidia-container 1.8.0 misread the cgroups of nested containers and lacked a permission. Otherwise "
         "/proc or the cgroup mounts that the hook sees are not the host's (LXC, rootless, a hybrid host).",
@@ -210,8 +218,9 @@ ENTRIES = (
         patterns=(
             # What says that the driver is missing has an entry of its own.
             (
-                r"nvidia-container-cli[\w.]*: (?P<kind>ldcache|requirement|detection|initialization|device) error: "
-                r"(?![^\n]*(?:driver not loaded|libnvidia-ml\.so|driver error|driver/library version))[^\n]+"
+                r"nvidia-container-cli[\w.]*:\s+(?P<kind>ldcache|requirement|detection|initialization|device) error: "
+                r"(?![^\n]*(?:unknown device|driver not loaded|libnvidia-ml\.so|driver error|driver/library "
+                r"version))[^\n]+"
             ),
         ),
         verdict="NVIDIA's hook failed with its own {kind} error, which is not about cgroups",

@@ -1,0 +1,144 @@
+"""What NVIDIA's toolkit says of GPUs that a container does not get."""
+
+from __future__ import annotations
+
+from shim.diagnose.entry import Entry
+
+ENTRIES = (
+    Entry(
+        code="nvidia-hook-process-hidden",
+        title="NVIDIA's hook does not see the container's process",
+        patterns=(
+            r"nvidia-container-cli[\w.]*: container error: stat failed: /proc/(?P<pid>\d+): no such file or directory",
+        ),
+        verdict="NVIDIA's hook cannot see the container's process {pid} in /proc",
+        cause="The hook gives up root (user = in its config) and looks into /proc. hidepid= hides the process "
+        "there from "
+        "all but its owner and the group gid=; or the container's process had ended already.",
+        remedy=(
+            'user = "root:root" under [nvidia-container-cli] in /etc/nvidia-container-runtime/config.toml.',
+            "Or mount -o remount,hidepid=0 /proc.",
+        ),
+        reference="https://github.com/NVIDIA/nvidia-docker/issues/645",
+        tell="grep ' /proc ' /proc/mounts: hidepid?",
+        rank=40,
+    ),
+    Entry(
+        code="nvidia-hook-not-direct",
+        title="NVIDIA's hook was called without NVIDIA's runtime",
+        patterns=(
+            r"invoking the NVIDIA Container Runtime Hook directly[^\n]*",
+            r"failed to (?:create NVIDIA Container Runtime|construct (?:OCI )?(?:spec )?modifier)[^\n]*",
+        ),
+        verdict="NVIDIA's toolkit does not set the container up: it is in another mode than the one it was called in",
+        cause="In the mode csv (Jetson) or cdi, --gpus calls the hook alone, which then refuses: the container "
+        "must run "
+        "under the runtime nvidia. 'failed to construct' names what is missing: a description (CDI), a driver that the "
+        "image requires, or a mount list.",
+        remedy=(
+            "docker run --runtime=nvidia -e NVIDIA_VISIBLE_DEVICES=all, in place of --gpus; compose: runtime: nvidia.",
+            (
+                "nvidia-ctk runtime configure --runtime=docker; systemctl restart docker. podman: --device "
+                "nvidia.com/gpu=all"
+            ),
+        ),
+        reference="https://github.com/NVIDIA/nvidia-container-toolkit",
+        tell="grep mode /etc/nvidia-container-runtime/config.toml; docker info | grep -i runtimes",
+        rank=40,
+    ),
+    Entry(
+        code="nvidia-hook-refuses-request",
+        title="NVIDIA's hook refuses what the container asks of it",
+        patterns=(
+            r"unknown driver capability: (?P<what>\w+)|unsupported capabilities found in '(?P<what2>[^'\n]*)'",
+            r"cannot set MIG_(?:CONFIG|MONITOR)_DEVICES in non privileged container",
+            r"insufficient privileges to read device list from NVIDIA_VISIBLE_DEVICES envvar",
+            r"couldn't find (?:binary )?nvidia-container-cli in (?:path|PATH)[^\n]*",
+            r"requesting a CDI device with vendor 'runtime\.nvidia\.com' is not supported[^\n]*",
+        ),
+        verdict="NVIDIA's hook refuses the environment of the container, or misses its own program",
+        cause="NVIDIA_DRIVER_CAPABILITIES names what this toolkit does not know or allow: old ones (JetPack 4) do not "
+        "know all. The image sets it, or --gpus. MIG devices need --privileged; an unprivileged container may not name "
+        "devices where accept-nvidia-visible-devices-envvar-when-unprivileged = false.",
+        remedy=(
+            "-e NVIDIA_DRIVER_CAPABILITIES=compute,utility,graphics,video; or upgrade nvidia-container-toolkit.",
+            "An image that fits: on a Jetson of the host's own L4T version.",
+        ),
+        reference="https://github.com/NVIDIA/nvidia-container-toolkit",
+        tell="docker inspect IMAGE --format '{{{{.Config.Env}}}}'; nvidia-ctk --version",
+        rank=40,
+    ),
+    Entry(
+        code="nvidia-runtime-not-default",
+        title="a pod for GPUs runs without NVIDIA's runtime",
+        patterns=(
+            r"Failed to initialize NVML: could not load NVML library[^\n]*",
+            r"did you set the docker default runtime to `nvidia`",
+            r"If this is a GPU node, did you (?:set|configure) [^\n]*nvidia[^\n]*",
+        ),
+        verdict="NVIDIA's libraries are not in this container: the engine started it with plain runc",
+        cause="The device plugin and programs with GPUs need the driver's libraries, which only "
+        "nvidia-container-runtime "
+        "(or CDI) puts into a container. It is not installed, or not the default runtime, or the engine was not "
+        "restarted.",
+        remedy=(
+            "nvidia-ctk runtime configure --runtime=docker (or containerd, crio) --set-as-default; restart the engine.",
+            (
+                "Kubernetes: or runtimeClassName: nvidia in the pod. k3s, microk8s have a containerd configuration "
+                "of their "
+                "own: microk8s enable gpu."
+            ),
+            "A node without a GPU: nothing is wrong there.",
+        ),
+        reference="https://github.com/NVIDIA/k8s-device-plugin#prerequisites",
+        rank=40,
+    ),
+    Entry(
+        code="nvidia-device-unknown",
+        title="NVIDIA's hook knows no GPU of the name that it was given",
+        patterns=(
+            r"nvidia-container-cli[\w.]*:\s+device error: (?P<name>[^\s:]+): unknown device",
+            r"nvidia-container-cli[\w.]*:\s+device error: unknown device id: (?P<name2>[^\s\\]+)",
+        ),
+        verdict="this host has no GPU with the name {name}",
+        cause="--gpus device=, device_ids or NVIDIA_VISIBLE_DEVICES names an index or UUID that nvidia-smi -L does not "
+        "list: fewer GPUs than asked for, a card that was replaced or fell off the bus, another name for a MIG device "
+        "since driver 470 (MIG-UUID). no-gpu-has-...: the plugin that shares GPUs found none with enough free memory. "
+        "/var/run/nvidia-container-devices: a plugin passes devices as volumes, and the toolkit is not set to read "
+        "them.",
+        remedy=(
+            (
+                "nvidia-smi -L; write one of its indices or UUIDs; --gpus all. After a change of cards: make the "
+                "container "
+                "again."
+            ),
+            (
+                "Volumes: accept-nvidia-visible-devices-as-volume-mounts = true in "
+                "/etc/nvidia-container-runtime/config.toml."
+            ),
+        ),
+        reference="https://github.com/NVIDIA/nvidia-container-toolkit/issues/29",
+        tell="nvidia-smi -L; docker inspect NAME: DeviceRequests, and NVIDIA_VISIBLE_DEVICES under Env",
+        ours=False,
+        rank=44,
+    ),
+    Entry(
+        code="nvidia-imex-not-understood",
+        title="NVIDIA's hook does not know the IMEX channels that its wrapper passes",
+        patterns=(r"error parsing IMEX info: [^\n]*",),
+        verdict='nvidia-container-cli does not know the IMEX channels "all", which the toolkit gave it for an '
+        "old image",
+        cause="The first versions of nvidia-container-toolkit 1.17 took all as the default for images of the first "
+        "generation of CUDA images, and nvidia-container-cli knows numbers only.",
+        remedy=(
+            (
+                "Upgrade nvidia-container-toolkit and libnvidia-container-tools to 1.17.3 or later, both to the same "
+                "version."
+            ),
+            "Or set NVIDIA_IMEX_CHANNELS to an empty value for the container.",
+        ),
+        reference="https://github.com/NVIDIA/nvidia-container-toolkit/issues/797",
+        ours=False,
+        rank=44,
+    ),
+)

@@ -114,7 +114,7 @@ ENTRIES = (
         patterns=(
             (
                 r"(?:sandbox (?:cgroup|resource controller)|virtcontainers|kata|[Ss]ingularity|[Aa]pptainer|cgroups "
-                r"res+ources restriction|sysbox|firecracker|garden|nomad)[^\n]*\n?[^\n]{0,80}cgroup\s+mountpoint\s+"
+                r"res+ources restriction|sysbox|firecracker|garden|nomad)[^\n]*cgroup\s+mountpoint\s+"
                 r"does\s+not\s+exist"
             ),
         ),

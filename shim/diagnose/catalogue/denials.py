@@ -90,6 +90,7 @@ ENTRIES = (
             r"rootlesskit[^\n]*fork/exec /proc/self/exe: permission denied",
             r"Failed to move to new namespace: PID namespaces supported[^\n]*",
             r"ch-run(?:\[\d+\])?: (?:error: )?can't init user\+mount namespaces[^\n]*",  # Charliecloud
+            r"ch-run: error: Invalid argument \(ch-run\.c:\d+ 22\)",
             r"linux-sandbox-pid1\.cc:\d+: \"(?:mount|fopen\(/proc/self/uid_map\)|unshare)\"[^\n]*",  # Bazel
             r"credentials\.cc\(\d+\)[^\n]*Permission denied",
         ),

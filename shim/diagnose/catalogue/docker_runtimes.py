@@ -131,4 +131,15 @@ ENTRIES = (
         reference="https://github.com/containerd/containerd",
         rank=44,
     ),
+    Entry(
+        code="mqueue-not-mounted",
+        title="the container shares the host's IPC, and the host has no /dev/mqueue",
+        patterns=(r"/dev/mqueue is not mounted, but must be for --ipc=host",),
+        verdict="--ipc=host needs the host's /dev/mqueue, which is not mounted",
+        cause="The container gets the host's message queues, which lie on a file system of their own. Small systems "
+        "(boot2docker, NAS) do not mount it.",
+        remedy=("On the host: mkdir -p /dev/mqueue && mount -t mqueue none /dev/mqueue; or run without --ipc=host.",),
+        reference="https://github.com/boot2docker/boot2docker/issues/1098",
+        rank=30,
+    ),
 )

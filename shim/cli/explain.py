@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import json
 import os
+import stat
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -74,13 +75,15 @@ With --list: entries [{code, title, area}]. With CODE: the entry.
 @click.option("--runtime", type=click.Choice(["runc", "crun", "other"]), help="Default: detected from the text.")
 @formatted
 def explain_command(*, subject: str | None, newest: bool, as_list: bool, form: str, **where: Any) -> None:
-    """Explain a runtime's failure: a log FILE, standard input (-), a pasted TEXT, what is left of a container (its
-    NAME or ID), or an entry of the catalogue by its CODE. The facts are read from this host, as it is now, unless
+    """Explain a runtime's failure: a log FILE, standard input (-, or nothing if text is piped in), a pasted TEXT, what
+    is left of a container (its NAME or ID), or an entry of the catalogue by its CODE. The facts are read from this host, as it is now, unless
     --host or --elsewhere says that the text comes from another.
     """
     if as_list:
         show_list(form)
         return
+    if subject is None and not newest and _is_piped():
+        subject = "-"
     if newest == (subject is not None):
         raise click.UsageError("name one of FILE, -, TEXT, NAME, ID, CODE, or use --last or --list")
     if where["host"] and where["elsewhere"]:
@@ -119,6 +122,15 @@ def _diagnose(subject: str | None, where: dict[str, Any]) -> tuple[Diagnosis, di
     if not text.strip():
         raise healthy(subject) if subject and container and _exists(container) else _nothing(subject)
     return explain(text, context(view, text, bundle, where["runtime"], container)), None
+
+
+def _is_piped() -> bool:
+    """Return whether standard input is a pipe or a file, and not a terminal, /dev/null or closed."""
+    try:
+        mode = os.fstat(0).st_mode
+    except OSError:
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
 
 
 def _piped() -> str:

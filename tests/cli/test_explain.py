@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -100,6 +102,19 @@ def test_one_subject_at_a_time(args: tuple[str, ...]) -> None:
     result = _run(*args)
     assert result.exit_code == 2
     assert "name one of FILE, -, TEXT, NAME, ID, CODE, or use --last or --list" in result.output
+
+
+def test_text_that_is_piped_in_needs_no_name(tmp_path: Path) -> None:
+    """From a pipe and from a file; nobody's standard input (/dev/null) is still the wrong usage."""
+    words = "runc create failed: cannot set limits without cgroups\n"
+    (tmp_path / "log").write_text(words)
+    argv = [sys.executable, "-m", "shim.cli.main", "explain", "--elsewhere", "--json"]
+    piped = subprocess.run(argv, input=words, cwd=ROOT, capture_output=True, text=True)
+    with (tmp_path / "log").open() as log:
+        redirected = subprocess.run(argv, stdin=log, cwd=ROOT, capture_output=True, text=True)
+    assert json.loads(piped.stdout)["code"] == json.loads(redirected.stdout)["code"] == "limits-without-cgroups"
+    nothing = subprocess.run(argv, stdin=subprocess.DEVNULL, cwd=ROOT, capture_output=True, text=True)
+    assert (nothing.returncode, "name one of FILE, -, TEXT" in nothing.stderr) == (2, True)
 
 
 def test_a_code_prints_its_row() -> None:

@@ -76,8 +76,8 @@ With --list: entries [{code, title, area}]. With CODE: the entry.
 @formatted
 def explain_command(*, subject: str | None, newest: bool, as_list: bool, form: str, **where: Any) -> None:
     """Explain a runtime's failure: a log FILE, standard input (-, or nothing if text is piped in), a pasted TEXT, what
-    is left of a container (its NAME or ID), or an entry of the catalogue by its CODE. The facts are read from this host, as it is now, unless
-    --host or --elsewhere says that the text comes from another.
+    is left of a container (its NAME or ID), or an entry of the catalogue by its CODE. The facts are read from this
+    host, as it is now, unless --host or --elsewhere says that the text comes from another.
     """
     if as_list:
         show_list(form)

@@ -109,11 +109,11 @@ def test_text_that_is_piped_in_needs_no_name(tmp_path: Path) -> None:
     words = "runc create failed: cannot set limits without cgroups\n"
     (tmp_path / "log").write_text(words)
     argv = [sys.executable, "-m", "shim.cli.main", "explain", "--elsewhere", "--json"]
-    piped = subprocess.run(argv, input=words, cwd=ROOT, capture_output=True, text=True)
+    piped = subprocess.run(argv, check=True, input=words, cwd=ROOT, capture_output=True, text=True)
     with (tmp_path / "log").open() as log:
-        redirected = subprocess.run(argv, stdin=log, cwd=ROOT, capture_output=True, text=True)
+        redirected = subprocess.run(argv, check=True, stdin=log, cwd=ROOT, capture_output=True, text=True)
     assert json.loads(piped.stdout)["code"] == json.loads(redirected.stdout)["code"] == "limits-without-cgroups"
-    nothing = subprocess.run(argv, stdin=subprocess.DEVNULL, cwd=ROOT, capture_output=True, text=True)
+    nothing = subprocess.run(argv, check=False, stdin=subprocess.DEVNULL, cwd=ROOT, capture_output=True, text=True)
     assert (nothing.returncode, "name one of FILE, -, TEXT" in nothing.stderr) == (2, True)
 
 

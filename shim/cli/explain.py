@@ -5,14 +5,12 @@ from __future__ import annotations
 import glob
 import json
 import os
-import stat
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from shim import system
-from shim.cli import completion, output, report
+from shim.cli import completion, output, piped, report
 from shim.cli.explained import entry, healthy, show, show_entry, show_list, similar
 from shim.cli.forms import TABLE, formatted
 from shim.cli.hosts import view_of
@@ -82,7 +80,7 @@ def explain_command(*, subject: str | None, newest: bool, as_list: bool, form: s
     if as_list:
         show_list(form)
         return
-    if subject is None and not newest and _is_piped():
+    if subject is None and not newest and piped.is_given():
         subject = "-"
     if newest == (subject is not None):
         raise click.UsageError("name one of FILE, -, TEXT, NAME, ID, CODE, or use --last or --list")
@@ -124,31 +122,6 @@ def _diagnose(subject: str | None, where: dict[str, Any]) -> tuple[Diagnosis, di
     return explain(text, context(view, text, bundle, where["runtime"], container)), None
 
 
-def _is_piped() -> bool:
-    """Return whether standard input is a pipe or a file, and not a terminal, /dev/null or closed."""
-    try:
-        mode = os.fstat(0).st_mode
-    except OSError:
-        return False
-    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
-
-
-def _piped() -> str:
-    """Return the end of standard input, possibly an engine's whole output. Raises ShimError if it never ends."""
-    text, size = "", 0
-    while size <= system.LARGEST:
-        part = sys.stdin.read(65536)
-        if not part:
-            return text
-        text, size = (text + part)[-LARGEST:], size + len(part)
-    raise ShimError(
-        "no-log",
-        f"standard input has more than {system.LARGEST} characters",
-        remedy=("pipe the failed command's output only",),
-        status=BROKEN,
-    )
-
-
 def _is_name(subject: str) -> bool:
     """Return whether it can be a container's id: not a text, a file or a path."""
     return subject != "-" and "/" not in subject and not os.path.exists(subject) and not any(map(str.isspace, subject))
@@ -157,7 +130,7 @@ def _is_name(subject: str) -> bool:
 def _text(subject: str) -> str:
     """Return standard input, a file's content, or the pasted text itself. Raises ShimError for an unreadable file."""
     if subject == "-":
-        return _piped()
+        return piped.content()
     if any(map(str.isspace, subject)) and not os.path.exists(subject):
         return subject
     if os.path.isdir(subject):

@@ -202,7 +202,9 @@ ENTRIES = (
         title="the kubelet finds no /dev/kmsg, as in LXC",
         patterns=(r"open /dev/kmsg: (?:no such file or directory|permission denied|operation not permitted)",),
         verdict="the kubelet cannot open /dev/kmsg, from which it learns of OOM kills",
-        cause="Containers of LXC, LXD and Incus have no /dev/kmsg, or no right to read it.",
+        cause="Containers of LXC, LXD and Incus have no /dev/kmsg, or no right to read it. Nor has a node in a pod "
+        "(k3k, vcluster, "
+        "kind) where containerd has privileged_without_host_devices = true.",
         remedy=(
             (
                 "Proxmox, LXC: lxc.mount.entry: /dev/kmsg dev/kmsg none defaults,bind,create=file; LXD, Incus: a "

@@ -65,7 +65,10 @@ ENTRIES = (
         "above it is (/run/secrets). In /sys and /proc nobody can make a directory: a kernel without /sys/fs/cgroup "
         "(RHEL 6, 2.6.32) cannot run images with systemd at all. Below /var/lib/sysbox it is sysbox: an upgrade of it "
         "fits to a newer docker or kernel.",
-        remedy=("Create the directory in the image, or mount below a writable place such as a tmpfs.",),
+        remedy=(
+            "Create the directory in the image, or mount below a writable place such as a tmpfs.",
+            "Below /sys or /proc: is the name spelt right? Elsewhere it is never there.",
+        ),
         reference=SPEC,
     ),
     Entry(

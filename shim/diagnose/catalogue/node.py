@@ -60,14 +60,18 @@ ENTRIES = (
             rf"\b(?P<controller8>{V1_NAMES}) cgroup (?:is )?disabled\b",
         ),
         ambiguous=(FIND,),
-        verdict="the {controller} controller is switched off in this host's kernel",
+        verdict="the {controller} controller is switched off on this host, or not in its kernel",
         cause="Some boards switch it off at boot by default, or the kernel was built without it. On cgroup2, a "
         "controller that a v1 hierarchy holds is in no cgroup.controllers, either. WSL 1 has no cgroups: wsl "
         "--set-version NAME 2. A check of /proc/cgroups alone fails on good hosts of 6.11 or later: without "
         "CONFIG_MEMCG_V1 memory is not in it.",
         remedy=(
             ON_PI,
-            "Elsewhere: remove it from cgroup_disable= on the kernel command line, or use a kernel that has it.",
+            (
+                "Elsewhere: remove it from cgroup_disable= on the kernel command line; Debian before 10: "
+                "cgroup_enable=memory."
+            ),
+            "'not set' in a list of kernel options: only another kernel has it (pids: Linux 4.3, RHEL 7.2 or later).",
         ),
         reference="https://github.com/k3s-io/k3s/issues/5858",
         tell="cat /proc/cgroups: is it missing there, or 0 in the last column? grep -o 'cgroup_[a-z]*=[a-z]*' "
@@ -280,7 +284,7 @@ ENTRIES = (
             ),
         ),
         reference="https://github.com/moby/moby/issues/42275",
-        rank=58,
+        rank=61,
     ),
     Entry(
         code="kubelet-cgroups-differ",

@@ -39,7 +39,7 @@ ENTRIES = (
             "To be rid of the notice: nerdctl --cgroup-manager=cgroupfs",
         ),
         reference="https://github.com/containerd/nerdctl/issues/135",
-        rank=74,
+        rank=87,
     ),
     Entry(
         code="ecs-agent-made-no-cgroup",

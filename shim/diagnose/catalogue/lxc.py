@@ -9,7 +9,7 @@ ENTRIES = (
         code="lxc-cgroup-name-taken",
         title="LXC takes another name for a cgroup that exists",
         patterns=(r"File exists - (?:Creating the final cgroup|Failed to create (?:monitor|container) cgroup)[^\n]*",),
-        verdict="a cgroup of this container's name is left from before; LXC goes on with the next name",
+        verdict="a cgroup of this container's name is left from before; LXC takes the next name",
         cause="The container was killed or restarted, and its old cgroup is not empty. The reason for a failed start "
         "is in another line.",
         remedy=(

@@ -52,11 +52,9 @@ ENTRIES = (
         remedy=(
             "For an update: choose more than {usage} bytes, or let the container use less first.",
             (
-                "For a start: give it twice what it uses now, and at least 12 MiB. In Kubernetes check the "
-                "suffix: m means thousandths of a byte, "
+                "For a start: give it at least 12 MiB. In Kubernetes check the suffix: m means thousandths of a byte, "
                 "Mi mebibytes."
             ),
-            "A unit of systemd: restart it, or end what holds the memory, then systemctl set-property UNIT MemoryMax=.",
         ),
         reference="https://github.com/moby/moby/issues/41167",
         confirm=look.small_limit,

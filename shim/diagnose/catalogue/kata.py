@@ -51,7 +51,7 @@ ENTRIES = (
     Entry(
         code="kata-shared-files-missing",
         title="Kata's virtual machine does not see the container's files",
-        patterns=(r"failed to mount \\*\"?/run/kata-containers/shared/containers/[^\n]*ENOENT[^\n]*",),
+        patterns=(r"failed to mount \\*\"?/run/kata-containers/shared/containers/[^\n]*(?:ENOENT|no such file)[^\n]*",),
         verdict="the virtual machine of the pod does not have the container's files, which the host should share",
         cause="Firecracker cannot share directories, so containerd must give block devices (snapshotter devmapper or "
         "blockfile). With QEMU or Cloud Hypervisor virtiofsd has ended, or the snapshot was removed.",

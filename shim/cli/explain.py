@@ -5,13 +5,12 @@ from __future__ import annotations
 import glob
 import json
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from shim import system
-from shim.cli import completion, output, report
+from shim.cli import completion, output, piped, report
 from shim.cli.explained import entry, healthy, show, show_entry, show_list, similar
 from shim.cli.forms import TABLE, formatted
 from shim.cli.hosts import view_of
@@ -74,13 +73,15 @@ With --list: entries [{code, title, area}]. With CODE: the entry.
 @click.option("--runtime", type=click.Choice(["runc", "crun", "other"]), help="Default: detected from the text.")
 @formatted
 def explain_command(*, subject: str | None, newest: bool, as_list: bool, form: str, **where: Any) -> None:
-    """Explain a runtime's failure: a log FILE, standard input (-), a pasted TEXT, what is left of a container (its
-    NAME or ID), or an entry of the catalogue by its CODE. The facts are read from this host, as it is now, unless
-    --host or --elsewhere says that the text comes from another.
+    """Explain a runtime's failure: a log FILE, standard input (-, or nothing if text is piped in), a pasted TEXT, what
+    is left of a container (its NAME or ID), or an entry of the catalogue by its CODE. The facts are read from this
+    host, as it is now, unless --host or --elsewhere says that the text comes from another.
     """
     if as_list:
         show_list(form)
         return
+    if subject is None and not newest and piped.is_given():
+        subject = "-"
     if newest == (subject is not None):
         raise click.UsageError("name one of FILE, -, TEXT, NAME, ID, CODE, or use --last or --list")
     if where["host"] and where["elsewhere"]:
@@ -121,22 +122,6 @@ def _diagnose(subject: str | None, where: dict[str, Any]) -> tuple[Diagnosis, di
     return explain(text, context(view, text, bundle, where["runtime"], container)), None
 
 
-def _piped() -> str:
-    """Return the end of standard input, possibly an engine's whole output. Raises ShimError if it never ends."""
-    text, size = "", 0
-    while size <= system.LARGEST:
-        part = sys.stdin.read(65536)
-        if not part:
-            return text
-        text, size = (text + part)[-LARGEST:], size + len(part)
-    raise ShimError(
-        "no-log",
-        f"standard input has more than {system.LARGEST} characters",
-        remedy=("pipe the failed command's output only",),
-        status=BROKEN,
-    )
-
-
 def _is_name(subject: str) -> bool:
     """Return whether it can be a container's id: not a text, a file or a path."""
     return subject != "-" and "/" not in subject and not os.path.exists(subject) and not any(map(str.isspace, subject))
@@ -145,7 +130,7 @@ def _is_name(subject: str) -> bool:
 def _text(subject: str) -> str:
     """Return standard input, a file's content, or the pasted text itself. Raises ShimError for an unreadable file."""
     if subject == "-":
-        return _piped()
+        return piped.content()
     if any(map(str.isspace, subject)) and not os.path.exists(subject):
         return subject
     if os.path.isdir(subject):

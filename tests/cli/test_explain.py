@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +13,7 @@ from click.testing import CliRunner
 
 from shim import system
 from shim.cli import explain as command
-from shim.cli import report
+from shim.cli import piped, report
 from shim.cli.main import main
 from shim.containers.resolve import resolve
 from shim.diagnose.catalogue import ENTRIES
@@ -102,6 +104,19 @@ def test_one_subject_at_a_time(args: tuple[str, ...]) -> None:
     assert "name one of FILE, -, TEXT, NAME, ID, CODE, or use --last or --list" in result.output
 
 
+def test_text_that_is_piped_in_needs_no_name(tmp_path: Path) -> None:
+    """From a pipe and from a file; nobody's standard input (/dev/null) is still the wrong usage."""
+    words = "runc create failed: cannot set limits without cgroups\n"
+    (tmp_path / "log").write_text(words)
+    argv = [sys.executable, "-m", "shim.cli.main", "explain", "--elsewhere", "--json"]
+    by_pipe = subprocess.run(argv, check=True, input=words, cwd=ROOT, capture_output=True, text=True)
+    with (tmp_path / "log").open() as log:
+        redirected = subprocess.run(argv, check=True, stdin=log, cwd=ROOT, capture_output=True, text=True)
+    assert json.loads(by_pipe.stdout)["code"] == json.loads(redirected.stdout)["code"] == "limits-without-cgroups"
+    nothing = subprocess.run(argv, check=False, stdin=subprocess.DEVNULL, cwd=ROOT, capture_output=True, text=True)
+    assert (nothing.returncode, "name one of FILE, -, TEXT" in nothing.stderr) == (2, True)
+
+
 def test_a_code_prints_its_row() -> None:
     """Title, cause and remedy, names of placeholders in angle brackets."""
     found = json.loads(_run("v1-controller-not-mounted", "--json").output)
@@ -156,7 +171,7 @@ def test_an_unreadable_bundle(tmp_path: Path) -> None:
 
 def test_the_end_of_a_long_input_is_what_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """An engine may have said a lot before it failed; input without an end is one error."""
-    monkeypatch.setattr(command, "LARGEST", 10_000)
+    monkeypatch.setattr(piped, "LARGEST", 10_000)
     assert "kernel-memory-removed" in _run("-", stdin="x\n" * 50_000 + TEXT).output
     monkeypatch.setattr(system, "LARGEST", 200_000)
     result = _run("-", stdin="x\n" * 200_000)

@@ -11,7 +11,7 @@ import pytest
 
 from shim.diagnose.catalogue import AREAS, ENTRIES
 from shim.diagnose.entry import Entry
-from shim.diagnose.explain import NOT_RECOGNISED, entry_of, explain
+from shim.diagnose.explain import NOT_RECOGNISED, NOTICE, entry_of, explain
 from shim.diagnose.page import page
 from shim.diagnose.render import render
 from shim.host.facts import HYBRID, LEGACY, UNIFIED, Fact
@@ -197,3 +197,11 @@ def test_every_limit_refused_by_policy_is_documented(layout: str, expected: set[
     codes = {note.code for plan in plans for note in plan.unenforceable}
     assert codes == expected
     assert codes - {entry.code for entry in ENTRIES} == set()
+
+
+@pytest.mark.parametrize(
+    "entry", [entry for entry in ENTRIES if entry.verdict.startswith("a notice")], ids=lambda entry: entry.code
+)
+def test_a_notice_is_behind_every_failure(entry: Entry) -> None:
+    """What goes on must not hide what failed in the same text."""
+    assert entry.rank >= NOTICE

@@ -173,9 +173,12 @@ def words_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("words_once")
 @pytest.mark.parametrize("case", REPORTED, ids=lambda case: case["id"])
 def test_nothing_is_confirmed_that_the_host_does_not_show(case: dict[str, Any]) -> None:
-    """Every text beside hosts that it did not come from: what is confirmed stands in that host's own files."""
+    """Every text beside hosts that it did not come from: what is confirmed stands in that host's own files. A third of
+    the hosts for each text in turn, all of them with `--all`.
+    """
     wrong = []
-    for name, view in VIEWS.items():
+    first, apart = (0, 1) if os.environ.get("CGSHIM_TESTS") == "all" else (REPORTED.index(case) % 3, 3)
+    for name, view in list(VIEWS.items())[first::apart]:
         found = _explained(case["text"], view)
         if found.confirmed and not any(_shown(HOSTS / name, line) for line in found.evidence):
             wrong.append((name, found.code, found.evidence))

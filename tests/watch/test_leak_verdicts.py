@@ -72,6 +72,20 @@ def test_too_few_values() -> None:
     assert (found.verdict, found.why, found.trend) == (words.SHORT, "9 values; the test needs 10", None)
 
 
+@pytest.mark.parametrize(("count", "verdict"), [(12, words.SHORT), (20, words.SHORT), (45, words.LEAK)])
+def test_a_smooth_rise_is_no_step_and_not_steady(count: int, verdict: str) -> None:
+    """Half a MiB a value, and a wave of 0.2 MiB around it: as long as neighbours are too much alike for the test of a
+    trend, more values are asked for. Pettitt's test alone calls 20 of them a step.
+    """
+    values = [MIB * (100 + number / 2 + 0.2 * math.sin(2 * math.pi * number / 9)) for number in range(count)]
+    found = judge(TIMES[:count], values)
+    assert found.verdict == verdict, found.why
+    if verdict == words.SHORT:
+        before, _, tested = found.why.partition(": ")
+        assert before == "it may rise, but neighbours are alike, so that the values are too few"
+        assert tested.startswith(f"Mann-Kendall test, {count} values, tau 1.00, p 0.0")
+
+
 def test_walks_are_seldom_leaks() -> None:
     """Of 200 random walks, in which no test of a trend sees anything else, fewer than one in seven (docs/leaks.md)."""
     leaks = 0

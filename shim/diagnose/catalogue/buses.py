@@ -52,12 +52,12 @@ ENTRIES = (
         ),
         ambiguous=(PRIVATE,),
         offer=2,
-        verdict="the bus to systemd does not answer: the user's session or its bus has ended",
+        verdict="the bus to systemd does not answer: it, or the session of a rootless user, was restarted or has ended",
         cause="The socket exists, or the environment names it, but no process listens: the session has ended, dbus "
         "was restarted, or systemd re-executed itself during an upgrade.",
         remedy=(
             "Rootless: log in again, then: systemctl --user start dbus.socket. If it happens again: " + LINGER,
-            "Root: systemctl status dbus systemd-logind; systemctl daemon-reexec",
+            "Root (dockerd, the kubelet): try again; systemctl status dbus systemd-logind; systemctl daemon-reexec",
             "In a build container or CI there is no bus: buildah --isolation chroot, or " + NO_SYSTEMD,
         ),
         reference="https://github.com/containers/podman/issues/25824",
@@ -92,13 +92,35 @@ ENTRIES = (
         rank=45,
     ),
     Entry(
+        code="systemctl-without-systemd",
+        title="systemctl was called where systemd is not the first process",
+        patterns=(r"System has not been booted with systemd",),
+        ambiguous=(r"Failed to (?:connect to|create) bus(?: connection)?: Host is down",),
+        verdict="systemctl cannot do anything here: the first process of this system, or container, is not systemd",
+        cause="WSL without systemd, Alpine, Devuan, and nearly every container: its first process is the command that "
+        "it "
+        "was started with, also where the image has systemd (molecule and CI replace the command by bash or sleep).",
+        remedy=(
+            "WSL: sudo service docker start; or [boot] systemd=true in /etc/wsl.conf, then wsl --shutdown.",
+            (
+                "A container: run the program itself instead of its service; or podman run --systemd=always IMAGE "
+                "/sbin/init."
+            ),
+            "molecule: command: /sbin/init, or override_command: false. Alpine: rc-service NAME start.",
+            "Where an engine says so: native.cgroupdriver=cgroupfs (docker), cgroupDriver: cgroupfs (kubelet).",
+        ),
+        reference="sd_booted(3)",
+        tell="cat /proc/1/comm: is it systemd? ls -d /run/systemd/system",
+        confirm=look.not_running,
+        offer=2,
+        rank=44,
+    ),
+    Entry(
         code="systemd-not-running",
         title="the systemd driver on a host without systemd",
         patterns=(
             r"systemd not running on this host, cannot use systemd cgroups manager",
             r"systemd cgroup flag passed, but systemd support for managing cgroups is not available",
-            r"System has not been booted with systemd",
-            r"Failed to (?:connect to|create) bus(?: connection)?: Host is down",
             r"systemd cgroup manager not available",
             rf"/run/(?:systemd/private|dbus/system_bus_socket): (?:connect: )?{ENOENT}",
         ),

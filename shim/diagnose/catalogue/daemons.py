@@ -98,7 +98,7 @@ ENTRIES = (
             "podman: PODMAN_IGNORE_CGROUPSV1_WARNING=1 hides it. Look for another message if something failed.",
         ),
         reference="https://github.com/moby/moby/issues/51111",
-        rank=75,
+        rank=89,
     ),
     Entry(
         code="hugetlb-missing-for-engine",
@@ -123,7 +123,7 @@ ENTRIES = (
         cause="The containers may use every huge page of the host, if it has any.",
         remedy=("Nothing is to be done where cat /proc/meminfo shows HugePages_Total: 0.",),
         reference="https://github.com/containerd/containerd/blob/main/docs/cri/config.md",
-        rank=66,
+        rank=84,
     ),
     Entry(
         code="containerd-in-user-namespace",
@@ -134,7 +134,7 @@ ENTRIES = (
         cause="Without the two settings the containers fail later, with AppArmor's or oom_score_adj's own words.",
         remedy=("disable_apparmor = true and restrict_oom_score_adj = true in containerd's CRI section.",),
         reference="https://github.com/containerd/containerd/blob/main/docs/rootless.md",
-        rank=68,
+        rank=85,
     ),
     Entry(
         code="crio-conmon-cgroup-invalid",
@@ -227,7 +227,7 @@ ENTRIES = (
         "or OOM control of a cgroup; the others need the controller and its options in the kernel.",
         remedy=("docker info | grep WARNING lists the same. cgshimctl doctor shows what the host has.",),
         reference="https://github.com/moby/moby/tree/master/pkg/sysinfo",
-        rank=70,
+        rank=86,
     ),
     Entry(
         code="conmon-only-reports",
@@ -256,7 +256,7 @@ ENTRIES = (
         cause="tmpfs knows noswap since Linux 6.3, and the node has swap.",
         remedy=("Use a kernel 6.3 or later, encrypt swap, or swapoff -a.",),
         reference="https://kubernetes.io/docs/concepts/cluster-administration/swap-memory-management/",
-        rank=70,
+        rank=86,
     ),
     Entry(
         code="conmon-found-no-cgroup",

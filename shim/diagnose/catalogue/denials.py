@@ -90,6 +90,7 @@ ENTRIES = (
             r"rootlesskit[^\n]*fork/exec /proc/self/exe: permission denied",
             r"Failed to move to new namespace: PID namespaces supported[^\n]*",
             r"ch-run(?:\[\d+\])?: (?:error: )?can't init user\+mount namespaces[^\n]*",  # Charliecloud
+            r"ch-run: error: Invalid argument \(ch-run\.c:\d+ 22\)",
             r"linux-sandbox-pid1\.cc:\d+: \"(?:mount|fopen\(/proc/self/uid_map\)|unshare)\"[^\n]*",  # Bazel
             r"credentials\.cc\(\d+\)[^\n]*Permission denied",
         ),
@@ -201,7 +202,9 @@ ENTRIES = (
         title="the kubelet finds no /dev/kmsg, as in LXC",
         patterns=(r"open /dev/kmsg: (?:no such file or directory|permission denied|operation not permitted)",),
         verdict="the kubelet cannot open /dev/kmsg, from which it learns of OOM kills",
-        cause="Containers of LXC, LXD and Incus have no /dev/kmsg, or no right to read it.",
+        cause="Containers of LXC, LXD and Incus have no /dev/kmsg, or no right to read it. Nor has a node in a pod "
+        "(k3k, vcluster, "
+        "kind) where containerd has privileged_without_host_devices = true.",
         remedy=(
             (
                 "Proxmox, LXC: lxc.mount.entry: /dev/kmsg dev/kmsg none defaults,bind,create=file; LXD, Incus: a "

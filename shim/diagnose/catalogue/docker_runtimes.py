@@ -131,4 +131,31 @@ ENTRIES = (
         reference="https://github.com/containerd/containerd",
         rank=44,
     ),
+    Entry(
+        code="mqueue-not-mounted",
+        title="the container shares the host's IPC, and the host has no /dev/mqueue",
+        patterns=(r"/dev/mqueue is not mounted, but must be for --ipc=host",),
+        verdict="--ipc=host needs the host's /dev/mqueue, which is not mounted",
+        cause="The container gets the host's message queues, which lie on a file system of their own. Small systems "
+        "(boot2docker, NAS) do not mount it.",
+        remedy=("On the host: mkdir -p /dev/mqueue && mount -t mqueue none /dev/mqueue; or run without --ipc=host.",),
+        reference="https://github.com/boot2docker/boot2docker/issues/1098",
+        rank=30,
+    ),
+    Entry(
+        code="throttled-device-missing",
+        title="a limit of block I/O names a device that the host does not have",
+        patterns=(
+            (
+                r"--(?:device-(?:read|write)-(?:bps|iops)|blkio-weight-device)[ =](?P<path>/dev/[^\s:]+)[^\n]*"
+                r"(?:\n[^\n]*){1,4}?Error response from daemon: no such file or directory"
+            ),
+        ),
+        verdict="there is no {path} on the host where the engine runs, for which a limit was given",
+        cause="docker takes the device's number from its file on the host when the container starts, and says only "
+        "'no such file or directory'. In Docker Desktop the host is its virtual machine.",
+        remedy=("lsblk shows the host's disks: name one of them (df FILE shows which one a file is on).",),
+        reference="https://github.com/moby/moby/issues/41280",
+        rank=30,
+    ),
 )

@@ -21,7 +21,7 @@ ENTRIES = (
         ),
         reference="https://github.com/docker-library/docker/issues/111",
         tell="cat /proc/self/uid_map; grep CapEff /proc/self/status",
-        rank=73,
+        rank=87,
     ),
     Entry(
         code="engine-network-not-set-up",

@@ -79,7 +79,7 @@ ENTRIES = (
         code="gpu-not-offered",
         title="the engine does not know the GPU that the container asks for",
         patterns=(
-            r"could not select device driver \\*\"(?P<driver>[^\"\n\\]*)\\*\" with capabilities",
+            r"could not select device driver (?:\\*\"(?P<driver>[^\"\n\\]*)\\*\" )?with capabilities",
             r"unresolvable CDI devices? (?P<name>[^\n:]+)",
             r"(?:failed to inject CDI devices|CDI device injection failed|CDI registry initialization failure)[^\n]*",
             r"(?:stat|lstat|device) (?P<name2>nvidia\.com/gpu[^\s:]*): no such file or directory",

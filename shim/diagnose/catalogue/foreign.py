@@ -143,7 +143,8 @@ ENTRIES = (
         r"version)",
         r"Failed to initialize NVML: (?:Driver/library version mismatch|Driver Not Loaded|ERROR_LIBRARY_NOT_FOUND)",
         r"NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver|nvml: Driver Not Loaded",
-        remedy="Install the driver and load its module: nvidia-smi on the host must succeed. Reboot after an upgrade.",
+        remedy="Install the driver and load its module: nvidia-smi on the host must succeed. Reboot after an upgrade. "
+        "WSL: Windows 10 21H2 or later, and NVIDIA's driver for Windows.",
     ),
     _foreign(
         "hook-failed",

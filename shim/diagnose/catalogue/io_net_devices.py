@@ -53,7 +53,11 @@ ENTRIES = (
     Entry(
         code="io-weight-not-in-kernel",
         title="cgroup2 has no io.weight",
-        ambiguous=(opening(r"io\.(?:bfq\.)?weight", ENOENT), creating(r"io\.(?:bfq\.)?weight")),
+        ambiguous=(
+            opening(r"io\.(?:bfq\.)?weight", ENOENT),
+            creating(r"io\.(?:bfq\.)?weight"),
+            rf"(?<![/\w.])io\.(?:bfq\.)?weight: {ENOENT}",
+        ),
         verdict="blockIO.weight cannot be set: the io controller is there, but this kernel has no io.weight",
         cause="io.weight needs CONFIG_BLK_CGROUP_IOCOST or the BFQ scheduler. podman reports this failure as a "
         "command that was not found.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import Entry
+from shim.diagnose.entry import EPERM, Entry
 
 PRIVILEGED = "https://github.com/kata-containers/kata-containers/blob/main/docs/how-to/privileged.md"
 
@@ -51,7 +51,7 @@ ENTRIES = (
     Entry(
         code="kata-shared-files-missing",
         title="Kata's virtual machine does not see the container's files",
-        patterns=(r"failed to mount \\*\"?/run/kata-containers/shared/containers/[^\n]*ENOENT[^\n]*",),
+        patterns=(r"failed to mount \\*\"?/run/kata-containers/shared/containers/[^\n]*(?:ENOENT|no such file)[^\n]*",),
         verdict="the virtual machine of the pod does not have the container's files, which the host should share",
         cause="Firecracker cannot share directories, so containerd must give block devices (snapshotter devmapper or "
         "blockfile). With QEMU or Cloud Hypervisor virtiofsd has ended, or the snapshot was removed.",
@@ -107,5 +107,15 @@ ENTRIES = (
         ),
         reference="https://github.com/kata-containers/kata-containers/issues/10628",
         rank=45,
+    ),
+    Entry(
+        code="kata-shim-refused-devices",
+        title="the device rules of the sandbox keep Kata's own shim from a device",
+        patterns=(rf"failed to create shim(?: task)?: open /dev/(?:null|urandom|kvm|vhost-\w+): {EPERM}",),
+        verdict="Kata's shim may not open a device of the host (EPERM): it runs in the sandbox's own cgroup",
+        cause="With sandbox_cgroup_only = true Kata 2.2 put its shim under the device rules of the container.",
+        remedy=("Upgrade Kata Containers, or sandbox_cgroup_only = false in configuration.toml.",),
+        reference="https://github.com/kata-containers/kata-containers/issues/2539",
+        rank=40,
     ),
 )

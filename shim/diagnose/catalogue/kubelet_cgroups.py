@@ -111,4 +111,18 @@ ENTRIES = (
         reference="https://github.com/kubernetes/system-validators/blob/master/validators/cgroup_validator_linux.go",
         rank=90,
     ),
+    Entry(
+        code="kubelet-cgroups-differ",
+        title="the kubelet's cpu and memory cgroups are not the same on v1",
+        patterns=(r"cpu and memory cgroup hierarchy not unified\. +cpu: (?P<cpu>\S+), memory: (?P<memory>\S+)",),
+        verdict="the kubelet is in {cpu} for cpu and in {memory} for memory: before 1.15 it stops, later it warns",
+        cause="On v1, systemd creates a unit's cgroup only in the controllers that the unit accounts or limits.",
+        remedy=(
+            "systemctl edit kubelet: [Service], CPUAccounting=true, MemoryAccounting=true; systemctl restart kubelet",
+            "Or upgrade the kubelet, or boot with cgroup2, which has one tree.",
+        ),
+        reference="https://github.com/cri-o/cri-o/issues/2632",
+        rank=55,
+        layout="v1",
+    ),
 )

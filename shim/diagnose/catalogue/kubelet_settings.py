@@ -197,7 +197,7 @@ ENTRIES = (
             ),
         ),
         reference="https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/configure-cgroup-driver/",
-        rank=71,
+        rank=86,
     ),
     Entry(
         code="pod-network-not-ready",
@@ -237,6 +237,6 @@ ENTRIES = (
             "Path returns: find /sys/fs/cgroup -path '*kubepods*' -name cgroup.procs | xargs cat; state D: reboot.",
         ),
         reference="https://github.com/testcontainers/testcontainers-java/issues/10375",
-        rank=72,
+        rank=86,
     ),
 )

@@ -65,7 +65,10 @@ ENTRIES = (
         "a profile, an exec out of a container), or set no_new_privs, and its profile forbids the change. "
         "SELinux's context goes into the same file: a type or level that its policy does not know is EINVAL.",
         remedy=(
-            "aa-status; apparmor_parser -r /etc/apparmor.d/containers/<profile>, or --security-opt apparmor=unconfined",
+            (
+                "apt-get install apparmor, if aa-status is not there; apparmor_parser -r "
+                "/etc/apparmor.d/containers/<profile>, or --security-opt apparmor=unconfined"
+            ),
             "Inside LXC: security.nesting=true (LXD, Incus), features nesting=1 (Proxmox), and a newer host kernel.",
             "Another module first (EINVAL): lsm=...,apparmor before others. SELinux: correct seLinuxOptions.",
             "EPERM: journalctl -k | grep -i 'apparmor.*change' names the profile that needs the rule change_profile.",

@@ -172,7 +172,9 @@ ENTRIES = (
         patterns=(r"Unknown subsys name '?(?P<controller>\w+)",),
         ambiguous=(*REFUSED_MOUNT, NO_JOIN, V1_DIRECTORY),
         verdict="this kernel has no v1 version of the {controller} controller, so it cannot be mounted as v1",
-        cause="Since 6.11 a kernel may be built without CONFIG_MEMCG_V1 or CONFIG_CPUSETS_V1. Its /proc/cgroups may "
+        cause="Since 6.11 a kernel may be built without CONFIG_MEMCG_V1 or CONFIG_CPUSETS_V1, and any without "
+        "CONFIG_CGROUP_HUGETLB and others (an engine that asks for them nevertheless is too old: CRI-O). Its "
+        "/proc/cgroups may "
         "list the controller nevertheless.",
         remedy=(
             "Boot with cgroup2 only: systemd.unified_cgroup_hierarchy=1 on the kernel command line.",

@@ -117,6 +117,7 @@ ENTRIES = (
                 r"res+ources restriction|sysbox|firecracker|garden|nomad)[^\n]*cgroup\s+mountpoint\s+"
                 r"does\s+not\s+exist"
             ),
+            r"\bsandbox cgroup\s+cgroups:\s+cgroup\s+mountpoint\s+does\s+not\s+exist",
         ),
         verdict="the program looks for hierarchies of v1, and none is mounted: this version does not know cgroup2",
         cause="Its library for cgroups (containerd's) was one for v1 alone until 2021 or 2022: Kata before 2.5, "

@@ -38,7 +38,7 @@ ENTRIES = (
             r"[Ff]ailed to ensure (?:state of|process in container)[^\n]*?\\*\"(?P<path>/[^\"\\\n]*)\\*\"",
             r"[Ff]ailed to move PIDs? [\d,]+ \(in[^\n]*",
         ),
-        verdict="a notice of the kubelet: it cannot put itself into {path}",
+        verdict="the kubelet goes on, but cannot put itself into {path}",
         cause="--kubelet-cgroups or --runtime-cgroups names a cgroup that it may not make or enter: rootless on v1, "
         "in a container with read-only cgroups, or a slice of systemd that does not exist. It goes on in its own "
         "cgroup, and repeats this; an OOM score that it may not lower belongs to it.",

@@ -9,7 +9,7 @@ ENTRIES = (
         code="lxc-cgroup-name-taken",
         title="LXC takes another name for a cgroup that exists",
         patterns=(r"File exists - (?:Creating the final cgroup|Failed to create (?:monitor|container) cgroup)[^\n]*",),
-        verdict="a notice: a cgroup of this container's name is left from before, and LXC tries the next name",
+        verdict="a cgroup of this container's name is left from before; LXC takes the next name",
         cause="The container was killed or restarted, and its old cgroup is not empty. The reason for a failed start "
         "is in another line.",
         remedy=(
@@ -99,7 +99,7 @@ ENTRIES = (
             "Snap: snap restart lxd (or: systemctl restart lxd) once the controller is there.",
         ),
         reference="https://github.com/canonical/lxd/issues/4219",
-        rank=64,
+        rank=84,
     ),
     Entry(
         code="systemd-bus-closed-in-container",

@@ -52,11 +52,9 @@ ENTRIES = (
         remedy=(
             "For an update: choose more than {usage} bytes, or let the container use less first.",
             (
-                "For a start: give it twice what it uses now, and at least 12 MiB. In Kubernetes check the "
-                "suffix: m means thousandths of a byte, "
+                "For a start: give it at least 12 MiB. In Kubernetes check the suffix: m means thousandths of a byte, "
                 "Mi mebibytes."
             ),
-            "A unit of systemd: restart it, or end what holds the memory, then systemctl set-property UNIT MemoryMax=.",
         ),
         reference="https://github.com/moby/moby/issues/41167",
         confirm=look.small_limit,
@@ -69,7 +67,7 @@ ENTRIES = (
         ambiguous=CUT_OFF,
         verdict="the memory limit killed the container's init process before it could start (OOM)",
         cause="The runtime's init process runs inside the container's limit. The rest of the message only reports "
-        "that the process is gone.",
+        "that the process is gone. Kernels of RHEL 7 before 3.10.0-514 count kernel memory wrongly, and kill sooner.",
         remedy=(
             (
                 "Give the container at least 12 MiB. In Kubernetes check the suffix: m means thousandths "
@@ -177,8 +175,11 @@ ENTRIES = (
             rf"creating cgroup directory `?(?P<path3>/sys/fs/cgroup/memory/[^`\n]*)`?: {ENOENT}",
         ),
         verdict="cannot create another memory cgroup: all 65535 ids are in use (ENOSPC, since Linux 6.12 EBUSY)",
-        cause="Removed cgroups keep their id until the last page charged to them is freed.",
+        cause="Removed cgroups keep their id until the last page charged to them is freed. Kernels 3.10 and 4.x never "
+        "free it "
+        "once kernel memory is limited, as the kubelet and runc did.",
         remedy=(
+            "Kernel 3.10, 4.x: reboot, and boot with cgroup.memory=nokmem; or upgrade the kernel.",
             (
                 "echo 3 > /proc/sys/vm/drop_caches frees some ids. Then find the program that creates cgroups and "
                 "does not remove them."

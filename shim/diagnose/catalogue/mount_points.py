@@ -61,10 +61,14 @@ ENTRIES = (
             ),
         ),
         verdict="the mount point {path} does not exist in the image and cannot be created there",
-        cause="The root file system, or the file system of the destination, is read-only. In /sys and /proc nobody can "
-        "make a directory: a kernel without /sys/fs/cgroup (RHEL 6, 2.6.32) cannot run images with systemd at all. "
-        "Below /var/lib/sysbox it is sysbox: an upgrade of it fits to a newer docker or kernel.",
-        remedy=("Create the directory in the image, or mount below a writable place such as a tmpfs.",),
+        cause="The root file system, or the file system of the destination, is read-only, or a secret or volume "
+        "above it is (/run/secrets). In /sys and /proc nobody can make a directory: a kernel without /sys/fs/cgroup "
+        "(RHEL 6, 2.6.32) cannot run images with systemd at all. Below /var/lib/sysbox it is sysbox: an upgrade of it "
+        "fits to a newer docker or kernel.",
+        remedy=(
+            "Create the directory in the image, or mount below a writable place such as a tmpfs.",
+            "Below /sys or /proc: is the name spelt right? Elsewhere it is never there.",
+        ),
         reference=SPEC,
     ),
     Entry(
@@ -99,11 +103,12 @@ ENTRIES = (
             rf"\bopen `(?P<path3>/(?!sys/|proc/|dev/)[^`\n]*(?<!exec\.fifo))`: {ENOENT}",
         ),
         verdict="the container's users may not create or reach the mount point {path} (EACCES)",
-        cause="The directory above it belongs to an id that the user namespace does not map. For a file, crun reports "
-        "ENOENT.",
+        cause="The directory above it belongs to an id that the user namespace does not map, or to a group of the user "
+        "that runc does not keep (a device's directory, such as /dev/vboxusb). For a file, crun reports ENOENT.",
         remedy=(
             "Create the mount point in the image, or give the directory to a mapped id: chown <hostID> <directory>",
             "or mount a tmpfs over the directory shown as evidence first",
+            "a device of a group: podman --runtime crun --group-add keep-groups, as a user in that group",
         ),
         reference="https://github.com/containers/crun/issues/187",
         confirm=mount_points.closed_mount_point,

@@ -230,7 +230,7 @@ ENTRIES = (
         cause="It is in every debug log of rootless podman. If the container does not start, another line says why.",
         remedy=("Look for the line with Error: or with crun or runc, and explain that one.",),
         reference="https://github.com/containers/podman/issues/3024",
-        rank=10,
+        rank=80,
     ),
     Entry(
         code="fork-out-of-memory",

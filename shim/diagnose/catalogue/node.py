@@ -60,14 +60,18 @@ ENTRIES = (
             rf"\b(?P<controller8>{V1_NAMES}) cgroup (?:is )?disabled\b",
         ),
         ambiguous=(FIND,),
-        verdict="the {controller} controller is switched off in this host's kernel",
+        verdict="the {controller} controller is switched off on this host, or not in its kernel",
         cause="Some boards switch it off at boot by default, or the kernel was built without it. On cgroup2, a "
         "controller that a v1 hierarchy holds is in no cgroup.controllers, either. WSL 1 has no cgroups: wsl "
         "--set-version NAME 2. A check of /proc/cgroups alone fails on good hosts of 6.11 or later: without "
         "CONFIG_MEMCG_V1 memory is not in it.",
         remedy=(
             ON_PI,
-            "Elsewhere: remove it from cgroup_disable= on the kernel command line, or use a kernel that has it.",
+            (
+                "Elsewhere: remove it from cgroup_disable= on the kernel command line; Debian before 10: "
+                "cgroup_enable=memory."
+            ),
+            "'not set' in a list of kernel options: only another kernel has it (pids: Linux 4.3, RHEL 7.2 or later).",
         ),
         reference="https://github.com/k3s-io/k3s/issues/5858",
         tell="cat /proc/cgroups: is it missing there, or 0 in the last column? grep -o 'cgroup_[a-z]*=[a-z]*' "
@@ -280,20 +284,6 @@ ENTRIES = (
             ),
         ),
         reference="https://github.com/moby/moby/issues/42275",
-        rank=58,
-    ),
-    Entry(
-        code="kubelet-cgroups-differ",
-        title="the kubelet's cpu and memory cgroups are not the same on v1",
-        patterns=(r"cpu and memory cgroup hierarchy not unified\. +cpu: (?P<cpu>\S+), memory: (?P<memory>\S+)",),
-        verdict="the kubelet is in {cpu} for cpu and in {memory} for memory: before 1.15 it stops, later it warns",
-        cause="On v1, systemd creates a unit's cgroup only in the controllers that the unit accounts or limits.",
-        remedy=(
-            "systemctl edit kubelet: [Service], CPUAccounting=true, MemoryAccounting=true; systemctl restart kubelet",
-            "Or upgrade the kubelet, or boot with cgroup2, which has one tree.",
-        ),
-        reference="https://github.com/cri-o/cri-o/issues/2632",
-        rank=55,
-        layout="v1",
+        rank=61,
     ),
 )

@@ -39,7 +39,7 @@ ENTRIES = (
             "To be rid of the notice: nerdctl --cgroup-manager=cgroupfs",
         ),
         reference="https://github.com/containerd/nerdctl/issues/135",
-        rank=74,
+        rank=87,
     ),
     Entry(
         code="ecs-agent-made-no-cgroup",
@@ -78,6 +78,7 @@ ENTRIES = (
             r"failed to find controller (?:cpuacct|blkio|devices|freezer|memory|cpu)\b",
             r"Could not detect slice of whitelisted controller[^\n]*",
             r"Can not mount cpuset cgroup\. Probably cgroup support is missing[^\n]*",
+            r"CgroupHierarchyMissing\(\"No hierarchy found for this cgroup version",  # Firecracker's jailer
         ),
         verdict="this program, or its version, knows only cgroup v1, and the host has cgroup2",
         cause="Distributions use cgroup2 since 2021. Programs from before look for v1's files (devices, "
@@ -85,7 +86,7 @@ ENTRIES = (
         remedy=(
             (
                 "Upgrade the program: Home Assistant's supervisor and os-agent, AWS Greengrass, monitoring agents, old "
-                "Java know cgroup2 by now."
+                "Java know cgroup2 by now. Firecracker's jailer takes --cgroup-version 2."
             ),
             (
                 "Until then boot with systemd.unified_cgroup_hierarchy=0 (systemd before 258). "

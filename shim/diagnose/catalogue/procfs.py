@@ -148,7 +148,7 @@ ENTRIES = (
         cause="The kernel is older than the sysctl, or its module is not loaded. net.ipv4.ip_unprivileged_port_start "
         "needs Linux 4.11, and many NAS kernels are older. Docker 20.10 and later set it for every container, except "
         "with --network host. Some of net.* (net.core.rmem_*, netfilter's) exist only in the host's network namespace, "
-        "or do so before a certain kernel: they are set on the host.",
+        "or did so before a certain kernel; in a user namespace (rootless) more of them are missing.",
         remedy=(
             (
                 "Compose: remove it under sysctls:. docker, podman: leave out --sysctl. Kubernetes: "

@@ -163,8 +163,11 @@ ENTRIES = (
         code="oom-score-may-not-be-lowered",
         title="oom_score_adj may not be lowered",
         patterns=(
-            rf"failed to (?:update|write to) /proc/(?:self|\d+)/oom_score_adj: {EACCES}",
-            rf"^(?![^\n]*change OOM score)[^\n]*\bwrite(?: to)? [`]?/proc/(?:self|\d+)/oom_score_adj[`]?: {EACCES}",
+            rf"^(?![^\n]*\bconmon\b)[^\n]*\bfailed to (?:update|write to) /proc/(?:self|\d+)/oom_score_adj: {EACCES}",
+            (
+                r"^(?![^\n]*(?:change OOM score|\bconmon\b))[^\n]*\bwrite(?: to)? [`]?/proc/(?:self|\d+)/oom_score_adj"
+                rf"[`]?: {EACCES}"
+            ),
         ),
         verdict="process.oomScoreAdj is lower than the caller's own, which needs CAP_SYS_RESOURCE (EACCES)",
         cause="Every process may raise its score. Only a privileged one may lower it.",

@@ -108,7 +108,10 @@ ENTRIES = (
     Entry(
         code="old-runtime-init-refused",
         title="an old runtime says only that the container's process failed",
-        patterns=(rf"could not synchroni[sz]e with container process: (?P<reason>{EPERM}|{EINVAL}|permission denied)",),
+        patterns=(
+            rf"could not synchroni[sz]e with container process: (?P<reason>{EPERM}|{EINVAL}|permission denied)",
+            rf"Message: (?P<reason2>{EPERM})\s+Frames:?\s+(?:---\s+)?0: setupRootfs",
+        ),
         verdict="the container's first process failed at a mount or another step that is not permitted: {reason}",
         cause="docker 1.10 to 1.12 do not say which step it was. With userns-remap it is the mount of /proc: something "
         "is mounted below the host's /proc (xenfs on Xen, binfmt_misc), and then the kernel allows no fresh one. On "

@@ -66,7 +66,7 @@ ENTRIES = (
             r"libprocessgroup: Failed to (?:mount|setup|make and chown|write|open)[^\n]*",
             r"createProcessGroup\(\d+, \d+\) failed for service '(?P<name>[^'\n]+)'[^\n]*",
         ),
-        verdict="a notice: Android's init would make cgroups of its own, which its container does not let it",
+        verdict="Android's init may not make cgroups of its own in its container, and continues",
         cause="LXC mounts /sys/fs/cgroup read-only, and Android 10 to 12 want hierarchies of v1, which a host with "
         "cgroup2 does not give. Android runs without them; a crash has another cause.",
         remedy=(

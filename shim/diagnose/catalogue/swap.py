@@ -8,6 +8,9 @@ from shim.diagnose.checks import said
 from shim.diagnose.checks.configured import asked, value_is
 from shim.diagnose.entry import EBUSY, EINVAL, ENOENT, WROTE, Entry, creating, opening, writing
 
+# Pasted without its errno.
+MEMSW_CUT = r"failed to write -?\d+ to /sys/fs/cgroup/memory/\S*/memory\.memsw\.limit_in_bytes$"
+
 ENTRIES = (
     Entry(
         code="swap-below-limit",
@@ -67,7 +70,7 @@ ENTRIES = (
         code="swap-not-accounted-v1",
         title="swap limits need swap accounting, which this v1 host lacks",
         patterns=(opening(MEMSW, ENOENT),),
-        ambiguous=(creating(MEMSW), r"memory\.memsw\.limit_in_bytes[`'\"]?: permission denied"),
+        ambiguous=(creating(MEMSW), r"memory\.memsw\.limit_in_bytes[`'\"]?: permission denied", MEMSW_CUT),
         verdict="this host does not account swap, so memory.swap cannot be set",
         cause="The v1 memory hierarchy has no memory.memsw files: CONFIG_MEMCG_SWAP is off, or a kernel before 6.1 "
         "was booted with swapaccount=0.",
@@ -85,7 +88,12 @@ ENTRIES = (
         verdict="this kernel has no memory.swap.max, so swap cannot be limited",
         cause="The kernel is built without swap, or swap accounting is off; where memory.max is missing, too, the "
         "memory controller is not enabled for the cgroup. kubelet 1.28.0 to 1.28.2 write the file nevertheless.",
-        remedy=("Start without a swap limit. kubelet: upgrade to 1.28.3 or later.",),
+        remedy=(
+            (
+                "Start without a swap limit, or boot with swapaccount=1 (before Linux 6.1; podman and crun set one for "
+                "--memory as well). kubelet: upgrade to 1.28.3 or later."
+            ),
+        ),
         reference="https://github.com/kubernetes/kubernetes/pull/120784",
         confirm=look.no_swap_max,
         rank=44,

@@ -186,7 +186,7 @@ ENTRIES = (
         "nothing-to-explain",
         "there is no failure to explain",
         "No engine has left a runtime's log here, or none for this container. Logs are removed with their containers.",
-        "Paste the message: cgshimctl explain 'MESSAGE', or pipe it: podman run ... 2>&1 | cgshimctl explain -.",
+        "Paste the message: cgshimctl explain 'MESSAGE', or pipe it: podman run ... 2>&1 | cgshimctl explain.",
         reference=PAGE,
     ),
     refusal(

@@ -185,9 +185,12 @@ ENTRIES = (
         patterns=(writing(r"cgroup\.procs", EBUSY), rf"failed to write \d+: write {named('cgroup.procs')}: {EBUSY}"),
         verdict="{path} takes no process: that cgroup has controllers enabled for its children",
         layout="v2",
-        cause="A cgroup with controllers in its own cgroup.subtree_control may hold no processes (EBUSY).",
+        cause="A cgroup with controllers in its own cgroup.subtree_control may hold no processes (EBUSY). systemd as "
+        "the container's "
+        "first process enables them: exec then needs a runtime that enters its init's cgroup.",
         remedy=(
             "Use a leaf below it as cgroupsPath, or remove its children and empty cgroup.subtree_control.",
+            "exec into a container with systemd: runc 1.0 or later, crun.",
             "gVisor on cgroup2: upgrade runsc, and use the systemd driver in the kubelet, containerd and runsc.",
         ),
         reference=NO_INTERNAL,
@@ -212,6 +215,7 @@ ENTRIES = (
         remedy=(
             "In the cgroup shown as evidence: mkdir init && xargs -rn1 < cgroup.procs > init/cgroup.procs",
             "or choose a cgroupsPath below a cgroup without processes",
+            "docker in docker (sed: write error): image docker:20.10.16-dind or later, which moves its processes.",
         ),
         reference=NO_INTERNAL,
         confirm=look.has_processes,

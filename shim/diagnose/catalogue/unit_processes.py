@@ -28,7 +28,7 @@ ENTRIES = (
             "docker, containerd: as intended (live-restore, shims). Left for good: systemctl kill UNIT.",
         ),
         reference="systemd.kill(5)",
-        rank=70,
+        rank=86,
     ),
     Entry(
         code="bus-of-another-user",

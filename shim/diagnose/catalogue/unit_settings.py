@@ -125,7 +125,7 @@ ENTRIES = (
             "Containers: cgroups that are writable and private (--cgroupns=private; LXC: nesting).",
         ),
         reference=f"{CONTROL}, Delegate=",
-        rank=64,
+        rank=84,
     ),
     Entry(
         code="unit-right-missing",

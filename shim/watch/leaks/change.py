@@ -4,7 +4,8 @@
   "Fitting segmented curves whose join points have to be estimated", J. Am. Stat. Assoc. 61 (1966) 1097-1129). It counts
   only if the intervals of the slopes before and after it (`trend`) do not overlap. A point that was searched for has no
   ordinary level of significance, so two separate intervals decide, not a test.
-- The step: A. N. Pettitt, "A non-parametric approach to the change-point problem", Appl. Stat. 28 (1979) 126-135.
+- The step: A. N. Pettitt, "A non-parametric approach to the change-point problem", Appl. Stat. 28 (1979) 126-135. To
+  this test a steady rise is a change of level as well, so it counts only if both sides are level.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from shim.watch.leaks.trend import Trend
 
 EDGE = 3  # values on either side of a bend, at least
+LEVEL = 0.5  # part of a step that the values before it, or behind it, rise at most
 BETTER = 0.5  # part of the squared residuals of one line that two lines must explain
 
 
@@ -106,7 +108,9 @@ def _dot(one: Sequence[float], other: Sequence[float]) -> float:
 
 
 def step(values: Sequence[float], confidence: float = CONFIDENCE) -> Step | None:
-    """Return where the level of a series changed, by Pettitt's test; None if p is above 1 - confidence."""
+    """Return where the level of a series changed, by Pettitt's test; None if p is above 1 - confidence, or
+    if it is no step but a slope.
+    """
     count = len(values)
     if count < LEAST:
         return None
@@ -119,7 +123,17 @@ def step(values: Sequence[float], confidence: float = CONFIDENCE) -> Step | None
     p = min(1.0, 2 * exp(-6 * largest * largest / (count**3 + count**2)))
     if p > 1 - confidence or not 0 < place < count:
         return None
-    return Step(place=place, p=p, by=_middle(values[place:]) - _middle(values[:place]))
+    before, after = values[:place], values[place:]
+    by = _middle(after) - _middle(before)
+    if max(abs(_rise(before)), abs(_rise(after))) > LEVEL * abs(by):
+        return None
+    return Step(place=place, p=p, by=by)
+
+
+def _rise(values: Sequence[float]) -> float:
+    """Return how much the last quarter lies above the first."""
+    quarter = max(1, len(values) // 4)
+    return _middle(values[-quarter:]) - _middle(values[:quarter])
 
 
 def _middle(values: Sequence[float]) -> float:

@@ -23,6 +23,7 @@ SMALLEST = 1 << 20  # bytes: smaller growth is not reported
 PART_OF_LIMIT = 0.01  # nor is growth below this part of the limit
 STILL = 0.25  # of the whole slope: the last third of a series has at least this if it still rises
 ALIKE = 2  # Trend.inflation above it: neighbours are similar, so that ups and downs are more than noise
+UNDECIDED = 0.5  # tau from which on values that rise without being significant are too few, not steady
 BENDS = 4  # changes that are searched for, one after the other, towards the end
 
 
@@ -135,6 +136,8 @@ def _without_trend(series: _Series) -> tuple[str, str]:
     jump = step(values, now.confidence)
     if jump is not None and jump.by >= least:
         return STEP, f"it rose at once, not steadily (Pettitt's test, p {shown_p(jump.p)})"
+    if now.tau >= UNDECIDED:
+        return SHORT, f"it may rise, but neighbours are alike, so that the values are too few: {said(now)}"
     return STEADY, f"no trend: Mann-Kendall test, tau {now.tau:.2f}, p {shown_p(now.p)}"
 
 

@@ -8,7 +8,7 @@ from shim.diagnose.entry import EACCES, EPERM, EROFS, Entry
 EXEC_REFUSED = (
     rf"exec user process caused:? \\*\"?{EPERM}",
     rf"exec: \\?\"[^\"\n]*\\?\": (?:stat [^:\n]*: )?{EPERM}",
-    rf"(?:^|: )(?:open executable|exec /[^\s:]+): {EPERM}",
+    rf"(?:^|: )exec /[^\s:]+: {EPERM}",
 )
 
 ENTRIES = (

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from shim.diagnose.needed import needed
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -206,8 +207,9 @@ class Entry(Value):
 
     def found_in(self, text: str) -> Words | None:
         """Return the match of the first pattern that fits, None if none does."""
+        lower = text.lower()
         for pattern in self.patterns + self.ambiguous:
-            match = compiled(pattern).search(text)
+            match = compiled(pattern).search(text) if needed(pattern) in lower else None
             if match is not None:
                 named = {
                     key.rstrip("0123456789"): value for key, value in match.groupdict().items() if value is not None

@@ -24,7 +24,12 @@ ENTRIES = (
         verdict="systemd refuses to create the container's scope for this user: the user has no session",
         cause="Without a systemd instance of the user, the runtime asks the system's, which creates units only for "
         "root. This happens after su or sudo, in cron, in CI and in a service without a login.",
-        remedy=(LINGER, EXPORT, f"Or do without systemd: {NO_SYSTEMD}"),
+        remedy=(
+            "dockerd rootless: apt-get install dbus-user-session; systemctl --user start dbus.socket; restart it.",
+            LINGER,
+            EXPORT,
+            f"Or do without systemd: {NO_SYSTEMD}",
+        ),
         reference="https://github.com/containers/podman/issues/25824",
         tell=ASK,
         confirm=look.no_user_bus,

@@ -67,7 +67,7 @@ ENTRIES = (
         "(container-selinux before 2.91 on RHEL and CentOS 7), or an outer container refuses it. Release candidates of "
         "Linux 5.13 refused it to everybody by mistake.",
         remedy=(
-            "yum update container-selinux (2.91 or later). Do not use a release candidate of Linux 5.13.",
+            "yum update container-selinux (2.91 or later). Linux 5.13-rc, 5.12.9: another kernel, or crun 0.20.1.",
             (
                 "Or start without labels: podman run --security-opt label=disable; podman also has keyring = false in "
                 "containers.conf."

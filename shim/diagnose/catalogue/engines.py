@@ -209,19 +209,26 @@ ENTRIES = (
         (
             r"Minimum memory ?swap limit should be larger than memory limit",
             r"You should always set the memory limit when using memory ?swap limit",
-            r"Minimum memory limit (?:can not|should) be less than memory reservation limit",
         ),
-        "--memory-swap is memory plus swap, so it needs --memory and is never below it. A reservation must be below "
-        "the limit.",
+        "--memory-swap is memory plus swap, so it needs --memory and is never below it.",
         "Set --memory-swap to --memory plus the swap that you want (equal: no swap; -1: any).",
-        "Compose: mem_limit, memswap_limit, mem_reservation.",
+        "Compose: mem_limit, memswap_limit.",
+    ),
+    refused(
+        "memory-reservation-above-limit",
+        "the memory reservation is above the memory limit",
+        (r"Minimum memory limit (?:can not|should) be less than memory reservation limit",),
+        "A reservation is what the container keeps when memory is short: it is never more than the limit.",
+        "Raise --memory (compose: mem_limit), or lower --memory-reservation (mem_reservation).",
+        reference="https://github.com/maxyermayank/docker-compose-elasticsearch-kibana/issues/22",
     ),
     refused(
         "memory-below-minimum",
         "the memory limit is below the engine's minimum",
         (r"Minimum (?:kernel )?memory (?:limit|reservation) allowed is (?P<least>\w+)",),
         "The engine refuses a limit in which no container could start.",
-        "Use at least {least} (docker: --memory; compose: mem_limit). 64m without the m is 64 bytes.",
+        "Use at least {least} (docker: --memory, --memory-reservation; compose: mem_limit, mem_reservation). 64m "
+        "without the m is 64 bytes.",
         verdict="the memory limit is below the engine's minimum of {least}",
     ),
     refused(

@@ -61,8 +61,8 @@ ENTRIES = (
     _foreign(
         "image-command-not-executable",
         "the command cannot be executed",
-        rf"exec: \\?\"[^\"\n]*\\?\": (?:stat [^:\n]*: )?(?:{EACCES}|{EPERM}|is a directory)",
-        rf"(?:^|: )(?:open executable|exec /[^\s:]+): (?:{EACCES}|{EPERM}|is a directory)",
+        rf"exec: \\?\"[^\"\n]*\\?\": (?:stat [^:\n]*: )?(?:{EACCES}|is a directory)",
+        rf"(?:^|: )(?:open executable: (?:{EACCES}|{EPERM}|is a directory)|exec /[^\s:]+: (?:{EACCES}|is a directory))",
         rf"exec user process caused:? \\*\"?{EACCES}",
         r"Container command (?:'[^'\n]*' )?could not be invoked",  # docker 1.9 to 1.13
         r"the path `[^`\n]*` (?:is not a regular file|exists but it is not executable)",  # crun from 1.10 on

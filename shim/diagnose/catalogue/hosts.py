@@ -152,6 +152,7 @@ ENTRIES = (
                 rf"[Ff]ailed to (?:add|create|initialize|watch) (?:[\w "
                 rf"]{{0,20}}inotify|directory)[^\n]*(?:{ENOSPC}|{EMFILE})"
             ),
+            r"Failed to add a watch for [^\n]*: inotify watch limit reached",
             r"inotify (?:resources exhausted|cannot be used, reverting to polling)",
             rf"[Ff]ailed to (?:add|create|initialize) inotify[^\n]*(?:{ENOSPC}|{EMFILE})",
             r"System limit for number of file watchers reached|\bwatch \S+ EMFILE\b",

@@ -195,4 +195,15 @@ ENTRIES = (
         reference="Linux Documentation/admin-guide/cgroup-v1/memory.rst",
         rank=88,
     ),
+    Entry(
+        code="memory-not-committed",
+        title="the kernel does not promise more memory (vm.overcommit_memory=2)",
+        patterns=(r"__vm_enough_memory: [^\n]*not enough memory for the allocation",),
+        verdict="the host promises no more memory than it has (vm.overcommit_memory=2), and that is used up",
+        cause="Go programs, runc among them, reserve far more than they use. CommitLimit is swap and half of memory.",
+        remedy=("sysctl -w vm.overcommit_memory=0 on the host, or a larger vm.overcommit_ratio, or more swap.",),
+        reference="Linux Documentation/mm/overcommit-accounting.rst",
+        tell="grep Commit /proc/meminfo; sysctl vm.overcommit_memory",
+        rank=62,
+    ),
 )

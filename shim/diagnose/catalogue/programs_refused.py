@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from shim.diagnose.entry import EACCES, EPERM, EROFS, Entry
 
+# EPERM of execve(2): EACCES would be a missing x, noexec or SELinux.
+EXEC_REFUSED = (
+    rf"exec user process caused:? \\*\"?{EPERM}",
+    rf"exec: \\?\"[^\"\n]*\\?\": (?:stat [^:\n]*: )?{EPERM}",
+    rf"(?:^|: )exec /[^\s:]+: {EPERM}",
+)
+
 ENTRIES = (
     Entry(
         code="tracing-not-allowed",
@@ -33,8 +40,10 @@ ENTRIES = (
     Entry(
         code="file-capability-not-held",
         title="a program has capabilities in its file that the container does not have",
-        patterns=(rf"exec user process caused:? \\*\"?{EPERM}",),
-        ambiguous=(rf"(?:^|\s)(?:/bin/)?(?:sh|ash|bash|dash): (?:\d+: )?(?:line \d+: )?/[\w./-]+: {EPERM}",),
+        ambiguous=(
+            *EXEC_REFUSED,
+            rf"(?:^|\s)(?:/bin/)?(?:sh|ash|bash|dash): (?:\d+: )?(?:line \d+: )?/[\w./-]+: {EPERM}",
+        ),
         verdict="the kernel does not execute a program whose file asks for a capability outside the container's set",
         cause="A file with effective capabilities (getcap) can be executed only where all of them are in the "
         "bounding set: "
@@ -46,7 +55,7 @@ ENTRIES = (
         ),
         reference="capabilities(7), File capabilities",
         tell="getcap FILE; grep CapBnd /proc/self/status",
-        offer=2,
+        offer=1,
         ours=False,
     ),
     Entry(
@@ -174,5 +183,21 @@ ENTRIES = (
         reference="https://github.com/joan2937/pigpio/issues/235",
         tell="ls -l /dev/mem /dev/gpiomem* /dev/gpiochip*; cat /sys/kernel/security/lockdown; dmesg | tail",
         rank=60,
+    ),
+    Entry(
+        code="new-privileges-refused",
+        title="AppArmor does not let the container's first program change its profile (no-new-privileges)",
+        ambiguous=EXEC_REFUSED,
+        verdict="the kernel does not execute the first program: AppArmor may not change its profile",
+        cause="no-new-privileges forbids a change of the AppArmor profile that loosens it. Where dockerd itself is "
+        "confined (docker from snap, an outer container), the container's profile counts as looser, and every image "
+        "fails.",
+        remedy=(
+            "Install docker from apt (docker.com, docker.io) in place of the snap, or leave out no-new-privileges.",
+            "Another security module (fapolicyd, an antivirus): its log names the program.",
+        ),
+        reference="https://github.com/alpinelinux/docker-alpine/issues/126",
+        tell="command -v docker: below /snap? docker inspect NAME: no-new-privileges? dmesg | grep -i denied",
+        offer=2,
     ),
 )

@@ -140,7 +140,7 @@ ENTRIES = (
         patterns=RLIMIT,
         verdict="a resource limit of the container is above the caller's hard limit (EPERM)",
         cause="Raising a hard limit needs CAP_SYS_RESOURCE. The caller lacks it, as in many virtual machines and "
-        "rootless setups.",
+        "rootless setups. Types by number: 6 nproc, 7 nofile, 8 memlock, 9 as, 14 rtprio.",
         remedy=(
             (
                 "docker, podman: lower --ulimit (nofile=, nproc=) to the hard limit in the engine's "
@@ -152,7 +152,7 @@ ENTRIES = (
             ),
             (
                 "Or raise the engine's own limit: LimitNOFILE= and LimitNPROC= in its unit (rootless: user@.service), "
-                "or give it CAP_SYS_RESOURCE."
+                "or give it CAP_SYS_RESOURCE. LXC: lxc.prlimit.memlock and the like."
             ),
         ),
         reference="https://github.com/containers/podman/issues/17358",

@@ -27,7 +27,7 @@ ENTRIES = (
         remedy=(
             "exec: look whether the container still runs (docker ps, docker logs), and raise its limits.",
             "create: sysctl user.max_user_namespaces kernel.pid_max; cat /proc/buddyinfo; free -m.",
-            "runc 1.0 and later name the reason: upgrade docker and containerd.io.",
+            "CentOS 7: boot with user_namespace.enable=1. runc 1.0 and later name the reason: upgrade containerd.io.",
         ),
         reference="https://github.com/opencontainers/runc/issues/1130",
         tell=SHOWN,

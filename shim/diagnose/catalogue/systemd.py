@@ -41,6 +41,19 @@ ENTRIES = (
         reference="https://github.com/kata-containers/runtime/issues/2818",
     ),
     Entry(
+        code="cgroup-driver-quoted",
+        title="the kubelet's cgroup driver has quotes in its value",
+        patterns=(
+            r"cgroup driver: \\*\"'(?P<name>\w+)'\\*\" is different from [\w ]+ cgroup driver: \\*\"(?P=name)\\*\"",
+        ),
+        verdict="the kubelet takes '{name}' with its quotes for the cgroup driver: both are {name}",
+        cause="The option stands in quotes in a file that no shell reads (kubeadm-flags.env, a systemd unit), or "
+        "minikube 1.7.1 wrote it so.",
+        remedy=("Remove the quotes: --cgroup-driver={name}; then systemctl daemon-reload; systemctl restart kubelet.",),
+        reference="https://github.com/kubernetes/kubernetes/issues/87918",
+        rank=30,
+    ),
+    Entry(
         code="cgroup-drivers-disagree",
         title="engine and runtime use different cgroup drivers",
         patterns=(

@@ -217,7 +217,7 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             *other_managers.ENTRIES,
         ),
     ),
-    ("Lines that are no failures, settings of v1 alone", host_messages.ENTRIES),
+    ("Notices of systemd, podman and Apptainer", host_messages.ENTRIES),
     ("Tools of libcgroup, accounts, wrappers", (*tools_and_accounts.ENTRIES, *wrappers_and_units.ENTRIES)),
     (
         "Podman's own files and networks",

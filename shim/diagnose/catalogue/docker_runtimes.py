@@ -13,7 +13,7 @@ ENTRIES = (
             rf"preparing rootfs caused \\*\"{EINVAL}",
         ),
         verdict="runc does not find the mount under the container's root in /proc/self/mountinfo",
-        cause="In a chroot the directory / is no mount, so that nothing in mountinfo lies above the root. "
+        cause="In a chroot, / is not a mount point, so mountinfo lists nothing above the root. "
         "Kernels before "
         "5.8 also leave out a line of mountinfo now and then while other mounts change; runc 1.1.15 and later, "
         "and 1.2, "

@@ -50,7 +50,7 @@ ENTRIES = (
                 r"not a device node"
             ),
         ),
-        verdict="{device} is no device node for the engine, and holds none",
+        verdict="{device} is not a device node on the engine's host, and contains none",
         cause="--device takes a device, or (since Docker 1.7) a directory with devices in it. A directory without any "
         "on the engine's host (Docker Desktop and WSL: a virtual machine), a plain file that stands in for a device, "
         "or a link such as /dev/serial/by-id that leads nowhere are none.",

@@ -72,7 +72,7 @@ ENTRIES = (
             "Or format 2.4 with mem_limit, cpus and cpu_shares instead of deploy.",
         ),
         reference="https://docs.docker.com/reference/compose-file/deploy/",
-        tell="docker inspect NAME --format '{{{{.HostConfig.Memory}}}} {{{{.HostConfig.NanoCpus}}}}': 0 is no limit",
+        tell="docker inspect NAME --format '{{{{.HostConfig.Memory}}}} {{{{.HostConfig.NanoCpus}}}}': 0 means no limit",
         rank=57,
     ),
     Entry(

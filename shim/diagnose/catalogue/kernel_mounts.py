@@ -200,8 +200,8 @@ ENTRIES = (
         title="pivot_root does not work on an initramfs",
         patterns=(rf"\bpivot_root(?:\(\))?(?: \.| \w+ failed)?:? {EINVAL}|{EINVAL} - (?:failed to )?piv[io]+t_root",),
         verdict="pivot_root is refused (EINVAL): the host runs from an initramfs, or its root mount is shared",
-        cause="The kernel cannot pivot away from the initial ramfs. It also refuses where the root, the new one "
-        "or its parent is a shared mount (mount --make-rprivate /), or the new root is no mount point.",
+        cause="The kernel cannot pivot away from the initial ramfs. It also refuses if the root, the new one "
+        "or its parent is a shared mount (mount --make-rprivate /), or the new root is not a mount point.",
         remedy=(
             "{runtime} --no-pivot, engine option no-pivot (DOCKER_RAMDISK=true), or switch_root to a real root first",
         ),

@@ -88,7 +88,7 @@ ENTRIES = (
             "systemctl status cgmanager; log in again (libpam-cgm) for unprivileged containers.",
         ),
         reference="https://github.com/lxc/lxc/issues/1367",
-        tell="cat /proc/self/cgroup: names that are no controllers? lxc-start --version",
+        tell="cat /proc/self/cgroup: does it list a name that is not a controller? lxc-start --version",
         rank=47,
     ),
 )

@@ -31,9 +31,9 @@ ENTRIES = (
         ambiguous=(rf"sd-bus call: {EINVAL}",),
         verdict="the container keeps the cgroup parent it was made with, and that does not fit the manager in "
         "use now (systemd or cgroupfs)",
-        cause="podman stores cgroup manager and parent with each container: cgroup_manager in containers.conf "
-        "(or libpod.conf) changed, or its default did with an upgrade. New containers start. Less often: a "
-        "--cgroup-parent that is no name of a slice, or a property that this systemd does not know.",
+        cause="podman stores the cgroup manager and the parent of each container. Since then, cgroup_manager in "
+        "containers.conf (or libpod.conf) was changed, or an upgrade changed its default. New containers start. Less "
+        "often: --cgroup-parent does not name a slice, or systemd does not know a property.",
         remedy=(
             (
                 "podman --cgroup-manager=cgroupfs start NAME (or =systemd) starts it once more; then replace it: "

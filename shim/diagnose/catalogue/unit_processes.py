@@ -133,8 +133,8 @@ ENTRIES = (
             ),
         ),
         verdict="systemd does not put the process into the scope, or the unit, that it was asked for",
-        cause="A scope takes over processes that run already: at least one that is still alive, that belongs to "
-        "the user who asks (only root may move others'), and is no kernel thread. systemd-run "
+        cause="A scope takes over running processes. At least one of them must still be alive, belong to the user who "
+        "asks (only root may move other users' processes), and not be a kernel thread. systemd-run "
         "--machine=USER@ --user --scope moves root's own process, which is not the user's. A subgroup "
         "needs Delegate=yes.",
         remedy=(

@@ -70,9 +70,9 @@ ENTRIES = (
             r"Storage option overlay2\.size (?:not supported|only supported)[^\n]*",
         ),
         verdict="docker cannot limit the size: the file system below its directory keeps no project quotas",
-        cause="--storage-opt size=, overlay2.size and volumes with size= work by project quotas: xfs mounted "
-        "with pquota. "
-        "ext4, btrfs, an xfs without that option, and containerd's image store cannot do it. It is no cgroup limit.",
+        cause="--storage-opt size=, overlay2.size and volumes with size= need project quotas: xfs mounted with pquota. "
+        "ext4, btrfs, xfs without that option and containerd's image store do not support them. This is not a cgroup "
+        "limit.",
         remedy=(
             (
                 "xfs: pquota (prjquota) in /etc/fstab for /var/lib/docker; a root file system needs rootflags=pquota "

@@ -267,17 +267,24 @@ def test_hugepages_in_cgroup2(engines: Any, containerd: Containerd, front: Front
     require("hugetlb on cgroup2 of a hybrid host", "" if "hugetlb" in found else f"{controllers} has {found}")
     pages = Path("/sys/kernel/mm/hugepages/hugepages-2048kB")
     require("2 MiB pages", "" if pages.exists() else f"there is no {pages}")
-    control = controllers.with_name("cgroup.subtree_control")
-    before = control.read_text().split()
+    # The engines' own cgroup first: the root's controller is in use while a child has it enabled for its children.
+    controls = [controllers.parent / below / "cgroup.subtree_control" for below in (CGROUP_PARENT, "")]
+    before = {control: _enabled(control) for control in controls}
     ctr = engines("ctr")
     limits = {"hugepageLimits": [{"pageSize": "2MB", "limit": 4194304}]}
     done = containerd.ctr("run", "--detach", *ctr.words(name, Wish(SLEEP, limits)))
     (line,) = [line for line in containerd.ctr("tasks", "ls").out.splitlines() if line.startswith(name)] or ["? 0"]
     shown = CgroupValues(int(line.split()[1])).read("hugetlb.2MB.max", 2) if done.status == 0 else None
     ctr.remove(name)
-    for controller in set(control.read_text().split()) - set(before):
-        assert wait_until(lambda controller=controller: _disabled(control, controller))
+    for control in controls:
+        for controller in _enabled(control) - before[control]:
+            assert wait_until(lambda control=control, controller=controller: _disabled(control, controller)), control
     assert (done.status, done.err, shown) == (0, "", "4194304")
+
+
+def _enabled(control: Path) -> set[str]:
+    """The controllers that children get; none of a cgroup that is not there."""
+    return set(control.read_text().split()) if control.exists() else set()
 
 
 def _disabled(control: Path, controller: str) -> bool:

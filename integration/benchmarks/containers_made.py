@@ -123,17 +123,25 @@ def _texts(bundle: Bundle, others: Bundle | None) -> tuple[bytes, bytes]:
 
 
 def alone(place: Place, bundle: Bundle, others: Bundle | None = None) -> Timed:
-    """A `create` for a runtime that does nothing (a copy of true): what the fronts themselves cost."""
+    """A `create` for a runtime that does nothing (a copy of true): what the fronts themselves cost.
+
+    The pid file names the init of a container that has the limits already, so that cgshim finds what it reads back.
+    """
     nothing = place.scratch / "nothing" / "runc"
     if not nothing.exists():
         nothing.parent.mkdir()
         shutil.copy("/bin/true", nothing)
     without = Place(place.scratch, place.spawner.of(str(nothing)), str(nothing), place.others)
+    without.numbers = place.numbers  # no name of a container that is there
     texts = _texts(bundle, others)
+    pid_file = bundle.path / "pid"
+    words = ("create", "--bundle", str(bundle.path), "--pid-file", str(pid_file))
+    bundle.config_path.write_bytes(texts[True])
+    place.spawner.cost(place.argv("cgshim", *words, place.name()))
 
     def measure(front: str) -> Cost:
         bundle.config_path.write_bytes(texts[front == "cgshim"])
-        return without.spawner.cost(without.argv(front, "create", "--bundle", str(bundle.path), without.name()))
+        return without.spawner.cost(without.argv(front, *words, without.name()))
 
     return without.every(measure)
 

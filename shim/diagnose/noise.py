@@ -155,7 +155,7 @@ class Heard(Value):
 
 def clean(text: str) -> Heard:
     """Return the messages of a JSON or logfmt log, or the lines of plain text, without noise."""
-    plain = _own_words(_printed(text))
+    plain = own_words(text)
     heard = _heard(plain)
     if not heard.everything:  # the text is nothing but noise
         heard = Heard(errors=tuple(line.strip() for line in plain.split("\n") if line.strip())[:LINES], rest=())
@@ -180,8 +180,9 @@ def _printed(text: str) -> str:
     return CONTINUED.sub(lambda found: " " if found[1] else "", plain)
 
 
-def _own_words(plain: str) -> str:
-    """Return the runtime's own words from a pasted diagnosis; any other text is unchanged."""
+def own_words(text: str) -> str:
+    """Return the text as printed; of a pasted diagnosis only the runtime's own words."""
+    plain = _printed(text)
     own = QUOTED.findall(plain) if DIAGNOSED.search(plain) else []
     shown = SHOWN.search(plain)
     own = own or ([shown["words"]] if shown else [])

@@ -173,7 +173,7 @@ ENTRIES = (
         verdict="crun cannot mount the socket {path} read-only",
         cause="crun up to 1.15 opens the target of a read-only bind mount for reading, which a socket refuses (ENXIO).",
         remedy=(
-            "Mount it without ro (:ro adds nothing for a socket: it may be connected to all the same).",
+            "Mount it without ro (:ro adds nothing for a socket: anyone who sees it may connect).",
             "Or upgrade crun to 1.16 or later, or use runc.",
         ),
         reference="https://github.com/containers/crun/issues/1463",

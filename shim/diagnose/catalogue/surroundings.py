@@ -1,4 +1,4 @@
-"""Failures whose cause is told by what stands around the message: the command, the host, another line of the output."""
+"""Failures whose cause shows in what stands around the message: the command, the host, another line of the output."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ ENTRIES = (
         code="kernel-without-cpu-quota",
         title="the kernel was built without CPU quotas",
         patterns=(r"/\**cpu\.(?:max|cfs_quota_us|cfs_period_us)\b[^\n]*: no such file or",),
-        beside=r"CONFIG_CFS_BANDWIDTH: missing|CONFIG_CFS_BANDWIDTH is not set",
+        beside=r"CONFIG_CFS_BANDWIDTH:\s+missing|CONFIG_CFS_BANDWIDTH is not set",
         verdict="the kernel has no CPU quotas: it was built without CONFIG_CFS_BANDWIDTH",
         cause="Without it the cpu controller has weights and no cpu.max (v1: no cpu.cfs_quota_us).",
         remedy=(
@@ -169,7 +169,7 @@ ENTRIES = (
         rank=36,
     ),
     Entry(
-        code="device-rules-of-crun-1.18",
+        code="device-rules-of-one-crun",
         title="crun 1.18 cannot write device rules on v1",
         patterns=(rf"writ(?:e|ing)(?: to)? (?:file )?[`']?(?:\S*/)?devices\.(?:allow|deny)[`']?: {EPERM}",),
         beside=r"crio version 1\.(?:30\.7|31\.2)\b|crun version 1\.18(?:\s|$)|runc? ?v?ersion=\"?1\.18\b",

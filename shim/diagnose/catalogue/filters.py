@@ -91,7 +91,7 @@ ENTRIES = (
             ),
             (
                 r"nvidia-container-cli[\w.]*:\s+(?:mount|permission|container) error:\s+"
-                r"(?!file\b|failed to get device cgroup)[^\n]+"
+                r"(?!file(?: lookup|\s*$)|failed to get device cgroup)[^\n]+"
             ),
         ),
         verdict="NVIDIA's hook could not mount the driver's files into the container",

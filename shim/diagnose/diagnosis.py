@@ -21,6 +21,7 @@ class Context(Value):
     command: "create", "run", "restore", "update", "checkpoint". container: its id.
     placed: False if the call, and with it the cgroup, is unknown (a pasted text).
     notes: the plan's notes (`shim.rules.base.Note`), () without a plan.
+    said: the whole text that is explained, with what stands around the failure.
     kernel_log: text of the kernel log; None: read it from the host when an entry needs it.
     """
 
@@ -33,6 +34,7 @@ class Context(Value):
     container: str = ""
     placed: bool = True
     notes: tuple[Any, ...] = ()
+    said: str = ""
     kernel_log: str | None = None
 
 

@@ -171,6 +171,8 @@ class Entry(Value):
     stated: reads only the words and returns the part that proves this cause, () if none does.
     excluded: True if the words, or the configuration that was read, rule this cause out.
     layout: "v1" or "v2" for a cause that belongs to one of them; words about the other rule it out.
+    beside: words that must stand anywhere in the text, too: a command, a version, the name of a host.
+        Only with them is this the cause.
     offer: its place among several undecided causes, 1 is the likeliest; 0: never without evidence. first_for: words for
     which this cause is the likeliest, whatever its `offer`.
     tell: a command whose output decides whether this is the cause, and what to look for in it.
@@ -192,6 +194,7 @@ class Entry(Value):
     stated: Stated | None = None
     excluded: Excluded | None = None
     layout: str = ""
+    beside: str = ""
     offer: int = 0
     first_for: str = ""
     tell: str = ""

@@ -70,7 +70,7 @@ def _explained(text: str, context: Context) -> Diagnosis:
     given = spoken.own_message(text, own)
     if given is not None:
         return given
-    facts = Facts(spoken.placed(context, heard.everything))
+    facts = Facts(spoken.placed(context, heard.everything).changed(said=f"{noise.whole(text)}\n{heard.everything}"))
     possible: list[Candidate] = []
     for last in (False, True):
         for reading in heard.readings:
@@ -104,6 +104,8 @@ def candidates(words: str, facts: Facts, last: bool = False) -> list[Candidate]:
         if entry.last is not last:
             continue
         if entry.layout and layout and entry.layout != layout:
+            continue
+        if entry.beside and not compiled(entry.beside).search(facts.context.said):
             continue
         seen = entry.found_in(words)
         if seen is None or ruled_out(entry, facts, seen):

@@ -9,10 +9,17 @@ from __future__ import annotations
 
 import re
 
+from shim.diagnose.line_breaks import are_full, rejoined, without_breaks
 from shim.diagnose.other_languages import in_english
-from shim.diagnose.records import IN_FRONT, LEFT_OUT, records
+from shim.diagnose.records import LEFT_OUT, records
 from shim.diagnose.retold import retold
 from shim.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    Part = TypeVar("Part")
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 # A pasted diagnosis: only the runtime's own words in it count (`shim.diagnose.render`).
@@ -32,12 +39,6 @@ SHOWN = re.compile(
 INNER = re.compile(r'^(?:time=(?:"[^"]*"|\S+) )?level=\w+ msg="(?P<msg>.*?)"?$')
 FAILED = re.compile(r"\b(?:[Ee]rror response|[Ee]rror: |[Ff]ailed|cannot)\b")
 QUIETER = re.compile(r"(?:DEBU|INFO|WARN)\[\d+\] (?!\[\d+\] System error)|(?:time=\S+ )?level=(?:debug|info|warning) ")
-# The beginning of a line that is a message of its own, not a continuation.
-STARTS = re.compile(
-    r"^\s*(?:$|[{}\[\]]|(?:DEBU|INFO|WARN|ERRO|FATA)\[|time=|level=|[Ee]rror:|ERROR:?|WARNING:|[Ff]ailed "
-    r"|docker: |cgshim: |  ?[a-z]+: "
-    rf"|{IN_FRONT.pattern[1:]}|\w+_linux\.go:\d+: starting|(?:runc|crun|podman|docker|kubelet)\b[^:]{{0,40}}: )"
-)
 # runc from 1.4 on joins its own and its children's messages; each is a line of its own.
 JOINED = re.compile(r"; (?=runc init error\(s\): |nsexec(?:-\d)?\[\d+\]: )")
 # The frame that k9s and other programs draw around a text on the terminal.
@@ -95,8 +96,6 @@ LACKS = re.compile(
 # A cause is at the beginning or the end of a line and of an output. The patterns must never get more than this: the
 # time of some is quadratic in a line's length.
 LINE = 2000
-NARROW = 40  # columns; no terminal is narrower
-LONGEST_WORD = 40  # folding leaves up to this much of a line empty
 LINES = 400
 FAILING = ("error", "fatal", "panic", "critical")
 
@@ -155,18 +154,28 @@ class Heard(Value):
 
 def clean(text: str) -> Heard:
     """Return the messages of a JSON or logfmt log, or the lines of plain text, without noise."""
-    plain = _own_words(_printed(text))
+    plain = _own_words(text)
+    unbroken, sure = without_breaks(plain)
+    if sure:
+        plain, unbroken = unbroken, ""
     heard = _heard(plain)
     if not heard.everything:  # the text is nothing but noise
         heard = Heard(errors=tuple(line.strip() for line in plain.split("\n") if line.strip())[:LINES], rest=())
     heard = heard.changed(errors=heard.errors + retold(heard.everything))
-    joined, begins, short = _rejoined(plain)
+    joined, begins, short = rejoined(plain)
     whole = tuple((_heard(one).first, one) for one in joined)
     found = tuple(said or one for said, one in whole if said or not begins)
     aside = _aside(plain, heard)
-    if begins or short:
+    if unbroken:
+        found += (_heard(unbroken).first or unbroken,)
+    if begins or short or not joined:
         return heard.changed(perhaps=found, aside=aside)
     return heard.changed(rejoined=found, aside=aside)
+
+
+def whole(text: str) -> str:
+    """Return all lines of the text, the prompt and the noise included, each as long as a pattern may get it."""
+    return "\n".join(_ends(line) for line in _some(_own_words(text).split("\n")))
 
 
 def _printed(text: str) -> str:
@@ -175,13 +184,14 @@ def _printed(text: str) -> str:
     plain = in_english(plain)
     plain = IN_ADDRESS.sub(lambda found: chr(int(found[1], 16)), plain)
     plain = FRAME.sub("", ESCAPED_TICK.sub("`", plain))
-    if _full(plain.strip("\n").split("\n")):  # a terminal may break a line behind a backslash
+    if are_full(plain.strip("\n").split("\n")):  # a terminal may break a line behind a backslash
         return plain
     return CONTINUED.sub(lambda found: " " if found[1] else "", plain)
 
 
-def _own_words(plain: str) -> str:
-    """Return the runtime's own words from a pasted diagnosis; any other text is unchanged."""
+def _own_words(text: str) -> str:
+    """Return the text as printed; of a pasted diagnosis only the runtime's own words."""
+    plain = _printed(text)
     own = QUOTED.findall(plain) if DIAGNOSED.search(plain) else []
     shown = SHOWN.search(plain)
     own = own or ([shown["words"]] if shown else [])
@@ -194,12 +204,6 @@ def _spelled_out(text: str) -> str:
     return text
 
 
-def _full(lines: list[str]) -> bool:
-    """Return whether every line but the last is as long as a terminal is wide."""
-    widths = {len(line) for line in lines[:-1]}
-    return len(lines) > 2 and len(widths) == 1
-
-
 def _aside(text: str, heard: Heard) -> tuple[str, ...]:
     """Return the whole text, noise and warnings included, if it has nothing but words such as CreateError."""
     if not heard.everything or any(" " in line for line in heard.errors + heard.rest):
@@ -207,36 +211,21 @@ def _aside(text: str, heard: Heard) -> tuple[str, ...]:
     return (_ends("\n".join(message for _, message in records(text)[:LINES])),)
 
 
-def _rejoined(text: str) -> tuple[tuple[str, ...], bool, bool]:
-    """Return the text without the breaks of a terminal (every line but the last is full) or of folding (every line but
-    the last has no room for the next word), () if there are none. It is doubtful if a line begins like a message of its
-    own, or is much shorter than the others.
-    """
-    lines = text.strip("\n").split("\n")
-    widths = [len(line) for line in lines[:-1]]
-    width = max(widths, default=0)
-    begins = not _full(lines) and any(STARTS.match(line) for line in lines[1:])
-    next_words = (f"{line} ".index(" ", len(line) - len(line.lstrip())) for line in lines[1:])
-    held = any(length + 1 + word <= width for length, word in zip(widths, next_words))
-    short = width - min(widths, default=0) > LONGEST_WORD
-    if width < NARROW or len(lines[-1]) > width or (short and held):
-        return (), begins, short
-    folded = " ".join(line.strip() for line in lines)
-    return (("".join(lines), folded) if width - min(widths) <= 1 else (folded,)), begins, short
-
-
 def _heard(text: str) -> Heard:
     errors: list[str] = []
     rest: list[str] = []
-    found = records(text)
-    if len(found) > LINES:
-        found = found[: LINES // 2] + found[-LINES // 2 :]
+    found = _some(records(text))
     excerpt = False
     for level, message in found:
         excerpt = bool(EXCERPT.match(message)) or (excerpt and not EXCERPT_ENDS.match(message))
         kept = errors if excerpt or not level or level.lower() in FAILING else rest
         kept.extend(_spoken(message))
     return Heard(errors=tuple(errors), rest=tuple(rest))
+
+
+def _some(found: list[Part]) -> list[Part]:
+    """Return the first and the last of too many."""
+    return found if len(found) <= LINES else found[: LINES // 2] + found[-LINES // 2 :]
 
 
 def _spoken(message: str) -> list[str]:

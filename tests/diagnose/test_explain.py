@@ -126,6 +126,31 @@ def test_entries_of_the_other_layout_are_no_candidates() -> None:
         assert wrong not in (found.code, *found.others)
 
 
+NO_DEVICES = "failed to start daemon: Devices cgroup isn't mounted"
+
+
+@pytest.mark.parametrize(
+    ("pasted", "code"),
+    [
+        (NO_DEVICES, "docker-needs-devices-hierarchy"),
+        (f"root@OpenWrt:~# dockerd\n{NO_DEVICES}", "cgroup2-covered-on-openwrt"),
+        (f"{NO_DEVICES}\nOpenWrt 23.05.2, r23630", "cgroup2-covered-on-openwrt"),
+        (json.dumps({"host": "OpenWrt", "msg": NO_DEVICES}), "cgroup2-covered-on-openwrt"),
+    ],
+)
+def test_what_stands_around_the_message_decides(pasted: str, code: str) -> None:
+    """The prompt, a version or another line says on which host it was."""
+    assert explain(pasted, _context(placed=False)).code == code
+
+
+def test_our_own_words_are_not_around_the_message() -> None:
+    """A diagnosis that is pasted back names hosts in its remedy, which says nothing of this one."""
+    found = explain(NO_DEVICES, _context(placed=False))
+    again = render(found, 4000)
+    assert "OpenWrt" in again
+    assert explain(again, _context(placed=False)).code == found.code
+
+
 def test_our_own_refusal_pasted_back_is_its_entry() -> None:
     """Alone, behind an engine's words, and in a record: the code in brackets is known."""
     text = "cgshim: memory.limit: 5 is below what a start needs [bad-resources]\n  remedy: raise it"

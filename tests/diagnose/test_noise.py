@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 
 import pytest
 
@@ -117,3 +118,35 @@ level=error msg="criu failed: type DUMP errno 0"
     quoted = ('--- Quoting "/w/dump.log"', "12:(00.02) Error (criu/x.c:1): the cause")
     assert heard.errors == (*quoted, "criu failed: type DUMP errno 0")
     assert heard.rest == ("before", "---", "after")
+
+
+def _on_a_terminal(text: str, width: int = 80) -> str:
+    """What is copied from a terminal of that width: every longer line is broken at its edge."""
+    return "\n".join(line[start : start + width] for line in text.split("\n") for start in range(0, len(line), width))
+
+
+LOG = """\
+root@node:~# podman run --memory 64m docker.io/library/alpine
+WARN[0005] Failed to add conmon to cgroupfs sandbox: write /sys/fs/cgroup/cgroup.subtree_control: invalid argument
+Error: OCI runtime error: crun: creating file `/var/lib/containers/storage/overlay/8d3ac3/merged/dev/shm`: EPERM"""
+
+
+def test_lines_that_a_terminal_broke_are_joined_again() -> None:
+    """Each line of a log by itself: its begin and its level are what they were."""
+    broken = _on_a_terminal(LOG)
+    assert len(broken.split("\n")) == 5
+    assert noise.clean(broken).errors == noise.clean(LOG).errors
+
+
+def test_lines_of_the_same_length_are_not_joined() -> None:
+    """A record that repeats has lines as long as the longest one, and none of them goes on in the next."""
+    line = "Aug 16 21:41:25 minikube kubelet[16778]: E0816 kubelet.go:1384] Failed to start ContainerManager"
+    assert noise.clean(f"{line}\n{line}\n{line}").errors == noise.clean(line).errors * 3
+
+
+def test_folding_is_not_taken_for_a_terminal() -> None:
+    """Lines that end where the next word has no room are of folding: their break stands for a blank."""
+    folded = textwrap.fill("cannot enable the controllers " * 3 + "a" * 50 + " for the cgroup of this pod", 50)
+    assert max(map(len, folded.split("\n"))) == 50
+    assert not noise.clean(folded).errors[0].startswith("cannot enable the controllerscannot")
+    assert " ".join(folded.split()) in " ".join(noise.clean(folded).rejoined + noise.clean(folded).perhaps)

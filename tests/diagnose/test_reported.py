@@ -116,6 +116,20 @@ def test_its_form_does_not_matter(case: dict[str, Any], form: str) -> None:
     assert (found.code, [one.code for one in found.causes]) == (expected.code, [one.code for one in expected.causes])
 
 
+# Published as folded or broken once already (the first four), with a single break, or with two lines at the edge.
+NOT_AGAIN = {"gitpod-5790", "koordinator-546", "coreos-1612", "microk8s-784", "moby-moby-10004", "toolbox-1085"}
+LOGS = [case for case in REPORTED if "\n" in case["text"].strip() and case["id"] not in NOT_AGAIN]
+
+
+@pytest.mark.parametrize("case", LOGS, ids=lambda case: case["id"])
+def test_a_terminal_may_break_the_lines_of_a_log(case: dict[str, Any]) -> None:
+    """Several lines, each broken at the edge of a terminal: the answer is that of the whole lines."""
+    text = case["text"].strip("\n")
+    broken = "\n".join("\n".join(re.findall(".{1,80}", line)) for line in text.split("\n"))
+    expected, found = _explained(text), _explained(broken)
+    assert (found.code, [one.code for one in found.causes]) == (expected.code, [one.code for one in expected.causes])
+
+
 @pytest.mark.parametrize("case", REPORTED, ids=lambda case: case["id"])
 def test_a_diagnosis_pasted_back_is_the_same(case: dict[str, Any]) -> None:
     """The text that an engine's user was shown gives the same answer again."""

@@ -103,6 +103,7 @@ from shim.diagnose.catalogue import (
     shared_memory,
     shims,
     subids,
+    surroundings,
     swap,
     systemd,
     tool,
@@ -228,6 +229,7 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         "What is left over, and what no longer fits",
         (*leftovers.ENTRIES, *shims.ENTRIES, *lost_tasks.ENTRIES),
     ),
+    ("What stands around the message", surroundings.ENTRIES),
     ("After the start", (*aftermath.ENTRIES, *exit_codes.ENTRIES)),
     (
         "By the kind of failure, where nothing else fits",

@@ -57,15 +57,19 @@ ENTRIES = (
         code="kubelet-file-system-unknown",
         title="the kubelet cannot tell the file system of its directory",
         patterns=(
-            r"failed to get rootfs info: [^\n]*|Failed to get the info of the filesystem with id[^\n]*",
+            r"failed to get rootfs info:? [^\n]*|Failed to get the info of the filesystem with id[^\n]*",
             r"could not find device with major: \d+, minor: \d+ in cached partitions map",
             r"(?<!with error: )unable to find data in (?:memory )?cache",
         ),
         verdict="the kubelet's cAdvisor does not know the file system of /var/lib/kubelet, or found no cgroups at all",
-        cause="btrfs and ZFS have devices that a kubelet in a container (kind, k3d) does not see. A kubelet before "
-        "1.19 fails with the same words on a host with cgroup2 only.",
+        cause="btrfs, ZFS and F2FS have devices that a kubelet in a container (kind, k3d) does not see. A kubelet "
+        "before 1.19 fails with the same words on a host with cgroup2 only.",
         remedy=(
-            "kind, k3d: mount /dev/mapper (and /dev) of the host into the node, or use an ext4 or xfs volume for /var.",
+            "kind, k3d: mount /dev/mapper (and /dev) of the host into the node, or an ext4 or xfs volume on /var.",
+            (
+                "Or featureGates: LocalStorageCapacityIsolation: false (kind), localStorageCapacityIsolation: false "
+                "(KubeletConfiguration, from 1.25 on): the kubelet then measures no disk."
+            ),
             "Kubernetes before 1.19: upgrade, or boot with systemd.unified_cgroup_hierarchy=0.",
         ),
         reference="https://github.com/k3d-io/k3d/issues/493",

@@ -194,4 +194,21 @@ ENTRIES = (
         tell="cat /proc/PID/cgroup of a container's process: is it / or system.slice for {controller} alone?",
         rank=50,
     ),
+    Entry(
+        code="program-watches-cgroup2-memory",
+        title="a program watches files of cgroup2 on a host with v1",
+        patterns=(r"unable to setup OOM watcher",),
+        verdict="the program's watch for memory reads memory.current of cgroup2, which this node does not have",
+        cause="Flux's OOMWatch needs cgroup2. On v1 the files are in /sys/fs/cgroup/memory and have other names.",
+        remedy=(
+            (
+                "Flux: remove --feature-gates=OOMWatch=true, or give --oom-watch-max-memory-path and "
+                "--oom-watch-current-memory-path v1's files (memory.limit_in_bytes, memory.usage_in_bytes)."
+            ),
+            "Or a node with cgroup2 (Ubuntu 22.04 and later).",
+        ),
+        reference="https://github.com/fluxcd/helm-controller/issues/640",
+        tell="stat -fc %T /sys/fs/cgroup on the node: cgroup2fs?",
+        rank=40,
+    ),
 )

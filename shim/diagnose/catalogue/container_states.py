@@ -75,10 +75,10 @@ ENTRIES = (
             r"mount --make-r?shared \S*netns[^\n]*: [^\n]+",
         ),
         verdict="podman cannot make, or keep, a network namespace for the container",
-        cause="There are no namespaces here (WSL 1), an outer container or its filter forbids them, or the directory "
-        "/run/user/<id>/netns (root: /run/netns) cannot be mounted on.",
+        cause="EPERM: an outer container or its filter forbids it. Or there are no namespaces here (WSL 1), or the "
+        "directory /run/user/<id>/netns (root: /run/netns) cannot be mounted on.",
         remedy=(
-            "WSL: wsl --set-version DISTRO 2. Inside a container: --privileged for the outer one.",
+            "Inside a container: --privileged for the outer one. WSL: wsl --set-version DISTRO 2.",
             (
                 "Without a network namespace: podman run --network host. A stale directory: rm -rf /run/user/$(id "
                 "-u)/netns while no container runs."

@@ -93,6 +93,7 @@ ENTRIES = (
             r"ch-run: error: Invalid argument \(ch-run\.c:\d+ 22\)",
             r"linux-sandbox-pid1\.cc:\d+: \"(?:mount|fopen\(/proc/self/uid_map\)|unshare)\"[^\n]*",  # Bazel
             r"credentials\.cc\(\d+\)[^\n]*Permission denied",
+            r"operation=\\?\"userns_create\\?\"[^\n]*",
         ),
         verdict="this user or container may not make user namespaces",
         cause="Ubuntu from 23.10 on lets only programs with an AppArmor profile make them "

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import EINVAL, EPERM, Entry
+from shim.diagnose.checks import mounts as look
+from shim.diagnose.entry import EINVAL, ENODEV, ENOENT, EPERM, Entry, mounting
 
 ENTRIES = (
     Entry(
@@ -157,5 +158,36 @@ ENTRIES = (
         remedy=("lsblk shows the host's disks: name one of them (df FILE shows which one a file is on).",),
         reference="https://github.com/moby/moby/issues/41280",
         rank=30,
+    ),
+    Entry(
+        code="message-queues-not-in-kernel",
+        title="the kernel has no POSIX message queues",
+        patterns=(mounting("mqueue", ENODEV),),
+        verdict="the kernel has no POSIX message queues: it cannot mount mqueue at {destination} (ENODEV)",
+        cause="It was built without CONFIG_POSIX_MQUEUE, which no module can add.",
+        remedy=(
+            "Use a kernel with CONFIG_POSIX_MQUEUE=y. moby's check-config.sh lists what else a board's kernel lacks.",
+        ),
+        reference="https://github.com/moby/moby/blob/master/contrib/check-config.sh",
+        confirm=look.unknown_filesystem,
+        tell="zgrep POSIX_MQUEUE /proc/config.gz; grep mqueue /proc/filesystems",
+        rank=45,
+    ),
+    Entry(
+        code="command-line-as-one-name",
+        title="a whole command line is taken for the name of one program",
+        patterns=(
+            r"exec: \\?\"(?!criu)[^\s\"\\]+ [^\n]+\\?\": (?:executable file not found|stat [^\n]*" + ENOENT + ")",
+        ),
+        verdict="the engine looks for a program whose name is the whole command line, blanks included",
+        cause="The command (of a probe, an entrypoint or an exec) is one string in a list. Engines split nothing and "
+        "start no shell.",
+        remedy=(
+            'Give each word as an item of its own: ["curl", "-f", "http://..."]',
+            'With pipes, variables or quotes: ["sh", "-c", "..."]',
+        ),
+        reference="https://kubernetes.io/docs/tasks/inject-data-application/define-command-argument-container/",
+        ours=False,
+        rank=44,
     ),
 )

@@ -90,8 +90,8 @@ ENTRIES = (
                 rf"(?:{EPERM}|{ENOENT}|read-only)?"
             ),
             (
-                r"nvidia-container-cli[\w.]*:\s+(?:mount|permission|container) error:\s+(?!failed to get device "
-                r"cgroup)[^\n]+"
+                r"nvidia-container-cli[\w.]*:\s+(?:mount|permission|container) error:\s+"
+                r"(?!file(?: lookup|\s*$)|failed to get device cgroup)[^\n]+"
             ),
         ),
         verdict="NVIDIA's hook could not mount the driver's files into the container",

@@ -131,7 +131,7 @@ ENTRIES = (
         r"cannot exec in a (?:stopped|deleted|created) state",
         r"no running task found: task \S+ not found",
         r"container is (?:in CONTAINER_(?:EXITED|CREATED|UNKNOWN) state|not (?:created or )?running)",
-        r"[Cc]ontainer (?!runtime )\S+ is not running",
+        r"[Cc]ontainer (?!runtime )\S+ is not running(?!\.\s*\n\s*Starting container)",
         r"can only create exec sessions on running containers",
         r"is restarting, wait until the container is running|is marked for removal and cannot be started",
         remedy="Start it first; its log shows why it ended (docker logs, podman logs, kubectl logs --previous).",

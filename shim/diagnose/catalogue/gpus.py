@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import Entry
+from shim.diagnose.entry import EACCES, ENOENT, Entry
 
 ENTRIES = (
     Entry(
@@ -139,6 +139,36 @@ ENTRIES = (
         ),
         reference="https://github.com/NVIDIA/nvidia-container-toolkit/issues/797",
         ours=False,
+        rank=44,
+    ),
+    Entry(
+        code="nvidia-driver-root-missing",
+        title="NVIDIA's hook is told to look for the driver in a directory that is not there",
+        patterns=(rf"nvidia-container-cli[\w.]*:\s+initialization error: change root failed: {ENOENT}",),
+        verdict="NVIDIA's hook cannot change into the driver's root: that directory does not exist",
+        cause='root = "/run/nvidia/driver" in its configuration is for a driver in a container (GPU operator), which '
+        "has not mounted it. With a driver on the host itself the line must not be there.",
+        remedy=(
+            "/etc/nvidia-container-runtime/config.toml: comment root = ... out, if nvidia-smi works on the host.",
+            "GPU operator: kubectl get pods -n gpu-operator: the driver's pod has to be ready first.",
+        ),
+        reference="https://github.com/NVIDIA/nvidia-container-toolkit/issues/184",
+        tell="grep -n root /etc/nvidia-container-runtime/config.toml; ls /run/nvidia/driver",
+        rank=44,
+    ),
+    Entry(
+        code="nvidia-hook-may-not-read-root",
+        title="NVIDIA's hook may not read the container's root",
+        patterns=(rf"nvidia-container-cli[\w.]*:\s+container error: file lookup failed: (?P<path>\S+): {EACCES}",),
+        verdict="NVIDIA's hook may not read the container's root: {path}",
+        cause="It runs with ids or without rights that the file system does not let in: a shared file system that maps "
+        "root away (root_squash), or directories above the container's root that only their owner may enter.",
+        remedy=(
+            "Keep the containers on a local disk (enroot: ENROOT_DATA_PATH in enroot.conf; podman: graphroot).",
+            "Or give every directory on the way x for others, and export it with no_root_squash.",
+        ),
+        reference="https://github.com/NVIDIA/pyxis/issues/166",
+        tell="namei -l on the path after /proc/<pid>/root, as the user",
         rank=44,
     ),
 )

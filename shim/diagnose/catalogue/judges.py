@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import EACCES, EBUSY, ENOENT, Entry
+from shim.diagnose.entry import EACCES, EBUSY, ENOENT, EROFS, Entry
 
 V1_BOX = r"/sys/fs/cgroup/(?:memory|cpuacct|cpuset|cpu,cpuacct)"
 
@@ -65,6 +65,7 @@ ENTRIES = (
             rf"runguard: creating cgroup: (?:libcgroup: )?(?:{EACCES}|Unknown error|Failed to)[^\n]*",
             rf"deleting cgroup: libcgroup: {EBUSY}",
             r"missing cgroup hierarchy prefix under /proc/self/cgroup[^\n]*",
+            rf"mkdir: cannot create directory '/sys/fs/cgroup/\w+/domjudge[^'\n]*': (?:{EROFS}|{EACCES}|{ENOENT})",
         ),
         verdict="the judgehost's cgroups are not there: the host counts no swap, boots with cgroup2, or they "
         "were not made",
@@ -79,8 +80,8 @@ ENTRIES = (
             ),
             "Run bin/create_cgroups as root (systemctl enable --now create-cgroups).",
             (
-                "docker: --privileged --cgroupns=host -v /sys/fs/cgroup:/sys/fs/cgroup, and its own DAEMON_ID and "
-                "--hostname."
+                "docker: --privileged --cgroupns=host -v /sys/fs/cgroup:/sys/fs/cgroup (with :ro it cannot make its "
+                "groups), and its own DAEMON_ID and --hostname."
             ),
         ),
         reference="https://www.domjudge.org/docs/manual/main/install-judgehost.html",

@@ -126,4 +126,55 @@ ENTRIES = (
         tell="dmesg | grep -i apparmor, on the node",
         rank=30,
     ),
+    Entry(
+        code="apparmor-may-not-change-profile",
+        title="the outer profile does not let the runtime set a profile",
+        patterns=(r"attr/apparmor/exec[`'\"]?: (?:OCI runtime error: )?unable to assign security attribute",),
+        verdict="the runtime may not set the container's AppArmor profile: it is confined by a profile itself",
+        cause="It runs in a container whose profile has no rule change_profile for the inner one.",
+        remedy=(
+            "Outer container: --security-opt apparmor=unconfined, or a profile with the rule: change_profile -> **,",
+            "Or the inner one: --security-opt apparmor=unconfined (compose: security_opt: [apparmor=unconfined]).",
+            "Upgrade containers-common, whose profile is newer.",
+        ),
+        reference="https://github.com/containers/podman/issues/28992",
+        tell="cat /proc/self/attr/apparmor/current where the engine runs; journalctl -k | grep change_",
+        rank=44,
+    ),
+    Entry(
+        code="apparmor-file-broken",
+        title="a file of AppArmor on the host cannot be parsed",
+        patterns=(
+            (
+                r"AppArmor parser error[^\n]* in (?P<path>/etc/apparmor\.d/\S+) at line (?P<line>\d+): "
+                r"(?:Found unexpected|syntax error)[^\n]*"
+            ),
+        ),
+        verdict="AppArmor cannot read {path} on this host: line {line} is damaged",
+        cause="Every profile includes this file, so the engine cannot load its own.",
+        remedy=(
+            "Correct line {line} of {path}, or bring the package's file back: apt-get install --reinstall apparmor",
+            "apparmor_parser -p {path} shows what it reads. Then: systemctl restart apparmor docker",
+        ),
+        reference="https://github.com/docker/for-linux/issues/1067",
+        rank=51,
+    ),
+    Entry(
+        code="namespace-files-hidden",
+        title="runc cannot see /proc/self/ns, and takes a namespace for unsupported",
+        patterns=(r"namespace NEW(?P<name>IPC|NET|NS|PID|USER|UTS|CGROUP) is not supported",),
+        verdict="runc found no file for the namespace {name} in /proc/self/ns",
+        cause="The kernel was built without it, or runc may not look: an AppArmor profile for the runc binary, or an "
+        "outer container, keeps it from /proc/self/ns.",
+        remedy=(
+            (
+                "aa-status | grep runc: /etc/apparmor.d/runc has to be unconfined; otherwise: aa-disable runc, or "
+                "remove it."
+            ),
+            "A board's kernel: CONFIG_NAMESPACES, CONFIG_IPC_NS, CONFIG_USER_NS, CONFIG_PID_NS and CONFIG_NET_NS.",
+        ),
+        reference="https://github.com/opencontainers/runc/issues/5305",
+        tell="ls -l /proc/self/ns; journalctl -k | grep 'apparmor=' | grep runc",
+        rank=45,
+    ),
 )

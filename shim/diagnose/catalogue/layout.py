@@ -154,14 +154,14 @@ ENTRIES = (
         tell="grep name=systemd /proc/self/mountinfo: is it mounted, and writable?",
         offer=1,
         verdict="the engine looks for the v1 hierarchy name=systemd, which is not mounted",
-        cause="Old containerd versions need this hierarchy even where systemd does not run. On a host with cgroup2 "
-        "alone they, and other programs with the same library, say so, too: they know only v1.",
+        cause="An engine that knows only v1 says so on a host with cgroup2 alone, such as Ubuntu from 21.10 on, Debian "
+        "11 and Fedora 31. Old containerd versions need this hierarchy on v1, too, even where systemd does not run.",
         remedy=(
+            "cgroup2: upgrade the engine (Docker 20.10, containerd 1.4 or later); or boot with v1, see the reference.",
             (
                 "v1 (WSL, Alpine): mkdir -p /sys/fs/cgroup/systemd && mount -t cgroup -o none,name=systemd cgroup "
                 "/sys/fs/cgroup/systemd"
             ),
-            "cgroup2: upgrade the engine (Docker 20.10, containerd 1.4 or later); or boot with v1, see the reference.",
         ),
         reference="https://github.com/docker/for-linux/issues/219",
         confirm=look.no_systemd_hierarchy,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import Entry
+from shim.diagnose.entry import EACCES, EPERM, Entry
 
 ENTRIES = (
     Entry(
@@ -195,5 +195,22 @@ ENTRIES = (
         reference="https://github.com/lxc/lxcfs/issues/73",
         tell="systemctl status lxcfs; grep lxcfs /proc/self/mountinfo",
         rank=60,
+    ),
+    Entry(
+        code="lxc-proc-not-mountable",
+        title="a nested LXC container may not mount proc",
+        patterns=(
+            rf"(?:{EACCES}|{EPERM}) - (?:Failed to mount proc onto|error mounting proc on) [^\n]*/lxc/proc[^\n]*",
+        ),
+        verdict="the nested container may not mount proc: the outer container does not allow nesting",
+        cause="LXC mounts a proc of its own before it starts the container. AppArmor's profile of the outer container "
+        "forbids that unless nesting is on. The messages about hooks that follow are its consequences.",
+        remedy=(
+            "LXD, Incus: lxc config set OUTER security.nesting true; lxc restart OUTER",
+            "Proxmox: features nesting=1. Plain LXC: lxc.include = /usr/share/lxc/config/nesting.conf",
+        ),
+        reference="https://github.com/canonical/lxd/issues/3863",
+        tell="dmesg | grep -i 'denied.*mount' on the outermost host",
+        rank=40,
     ),
 )

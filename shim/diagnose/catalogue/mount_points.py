@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shim.diagnose.checks import mount_points
 from shim.diagnose.checks import mounts as look
-from shim.diagnose.entry import EACCES, EEXIST, ELOOP, ENOENT, ENOTDIR, EPERM, EROFS, Entry
+from shim.diagnose.entry import EACCES, EEXIST, ELOOP, ENOENT, ENOTDIR, EPERM, EROFS, Entry, mounting
 
 ANY = r"[^\"`\\\n]*"
 SPEC = "OCI runtime-spec, config.md, Mounts"
@@ -165,5 +165,44 @@ ENTRIES = (
         ),
         reference="https://github.com/siderolabs/talos/issues/9431",
         rank=47,
+    ),
+    Entry(
+        code="socket-mounted-read-only",
+        title="crun cannot mount a socket read-only",
+        patterns=(r"open mount target [`'\"]?(?P<path>[^`'\"\n]+)[`'\"]?: (?:No such device or address|ENXIO)",),
+        verdict="crun cannot mount the socket {path} read-only",
+        cause="crun up to 1.15 opens the target of a read-only bind mount for reading, which a socket refuses (ENXIO).",
+        remedy=(
+            "Mount it without ro (:ro adds nothing for a socket: anyone who sees it may connect).",
+            "Or upgrade crun to 1.16 or later, or use runc.",
+        ),
+        reference="https://github.com/containers/crun/issues/1463",
+        rank=45,
+    ),
+    Entry(
+        code="host-root-not-readable",
+        title="the host's root directory is closed to the user",
+        patterns=(rf"\bopen [`']/[`']: {EACCES}",),
+        verdict="the user may not open the host's root directory /",
+        cause="Its mode has no r and x for others (751, 750), and crun opens it while it sets the container up.",
+        remedy=("chmod 755 /", "Or upgrade crun."),
+        reference="https://github.com/containers/crun/issues/249",
+        tell="stat -c %a /",
+        rank=40,
+    ),
+    Entry(
+        code="namespace-files-not-mountable",
+        title="files of another process's namespaces cannot be mounted",
+        patterns=(mounting(r"/proc/\d+/ns[^\"\\\n]*", EACCES),),
+        verdict="{source} may not be mounted into the container: reading the namespaces of that process is refused",
+        cause="The kernel asks for ptrace rights on the process, and SELinux or Yama refuses them. Cilium 1.10.2 "
+        "mounted /proc/1/ns so.",
+        remedy=(
+            "Mount /proc of the host instead, and use /hostproc/1/ns (Cilium 1.10.3 and later do).",
+            "To find out: setenforce 0; ausearch -m avc -ts recent",
+        ),
+        reference="https://github.com/cilium/cilium/issues/16814",
+        tell="getenforce; ausearch -m avc -ts recent | grep ptrace",
+        rank=43,
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shim.diagnose.checks import layout as look
 from shim.diagnose.checks import nested
-from shim.diagnose.entry import EACCES, ENOENT, EPERM, EROFS, V1_HIERARCHY, Entry, making, mounting
+from shim.diagnose.entry import EACCES, EINVAL, ENOENT, EPERM, EROFS, V1_HIERARCHY, Entry, making, mounting
 
 ENTRIES = (
     Entry(
@@ -145,5 +145,20 @@ ENTRIES = (
         confirm=nested.without_proc,
         offer=2,
         rank=60,
+    ),
+    Entry(
+        code="root-cannot-be-pivoted",
+        title="the kernel cannot change to the container's root",
+        patterns=(rf"jailing process inside rootfs caused:? \\*\"?(?:pivot_root )?{EINVAL}",),
+        verdict="the kernel cannot change to the container's root (pivot_root: EINVAL)",
+        cause="The host's root is a ramdisk (initramfs, rootfs), which cannot be left by pivot_root; or a volume of "
+        "this container is mounted on / or is shared with the host.",
+        remedy=(
+            "If other containers start: look for a volume with the target / or . in this one (compose: volumes).",
+            "On a ramdisk: DOCKER_RAMDISK=true in the daemon's environment, runc --no-pivot; or boot from a disk.",
+        ),
+        reference="pivot_root(2), ERRORS",
+        tell="findmnt -no FSTYPE,PROPAGATION /; docker inspect -f '{{json .Mounts}}' NAME",
+        rank=62,
     ),
 )

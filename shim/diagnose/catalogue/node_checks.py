@@ -190,4 +190,25 @@ ENTRIES = (
         reference="https://github.com/kubevirt/kubevirt/issues/9458",
         rank=86,
     ),
+    Entry(
+        code="rke2-profile-not-prepared",
+        title="RKE2's CIS profile finds the host unprepared",
+        patterns=(
+            r"missing required user: unknow\w* user etcd",
+            r"invalid kernel parameter value [\w.]+=\S+ - expected \S+",
+        ),
+        verdict="RKE2 does not start: the CIS profile asks for a user etcd and for kernel parameters that are not set",
+        cause="profile: cis in its configuration makes RKE2 check the host, and refuse it.",
+        remedy=(
+            (
+                "cp /usr/local/share/rke2/rke2-cis-sysctl.conf /etc/sysctl.d/60-rke2-cis.conf (rpm: /usr/share/rke2); "
+                "systemctl restart systemd-sysctl"
+            ),
+            "useradd -r -c 'etcd user' -s /sbin/nologin -M etcd -U",
+        ),
+        reference="https://docs.rke2.io/security/hardening_guide",
+        tell="sysctl vm.overcommit_memory vm.panic_on_oom kernel.panic kernel.panic_on_oops; id etcd",
+        ours=False,
+        rank=40,
+    ),
 )

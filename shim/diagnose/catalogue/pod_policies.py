@@ -21,6 +21,7 @@ ENTRIES = (
         remedy=(
             "Not loaded: apparmor_parser -r FILE on every node (a DaemonSet, security-profiles-operator).",
             "No AppArmor: remove securityContext.appArmorProfile, or the annotation container.apparmor..., of the pod.",
+            "A kubelet in a container: mount /sys/kernel/security and apparmor_parser of the host into it (Rancher).",
             "Debian, Ubuntu: apt-get install apparmor; the kernel needs apparmor in lsm= (older: security=apparmor).",
         ),
         reference="https://kubernetes.io/docs/tutorials/security/apparmor/",

@@ -15,7 +15,7 @@ ENTRIES = (
             r"\bulimit: (?:[\w /(),.-]+: )?(?:cannot modify limit|error setting limit|can't set limit)[^\n]*",
             rf"\bprlimit: failed to set the {RLIMITS} resource limit: {EPERM}",
             rf"[Cc]ould not set limit for '{RLIMITS}'[^\n]*: {EPERM}",
-            rf"(?:setrlimit|prlimit64?)\b[^\n]{{0,60}}: (?:{EPERM}|{EACCES})",
+            rf"(?<!crun: )(?:setrlimit|prlimit64?)\b[^\n]{{0,60}}: (?:{EPERM}|{EACCES})",
             rf"[Ff]ailed to (?:adjust|set|raise|increase) (?:resource limit )?RLIMIT_{RLIMITS}[^\n]*: {EPERM}",
             r"max file descriptors \[\d+\] for \w+ process is too low[^\n]*",
         ),

@@ -12,7 +12,7 @@ LIMITS = r"(?:memory|cpu|cpuset|pids|io|blkio|hugetlb|net_cls|net_prio|rdma|misc
 CONTAINMENT = "Linux Documentation/admin-guide/cgroup-v2.rst, Delegation Containment"
 RLIMIT = (
     rf"error setting rlimit type (?P<number>\d+): {EPERM}",
-    rf"setrlimit `(?P<name>RLIMIT_\w+)`: {EPERM}",
+    rf"setrlimit `?(?P<name>RLIMIT_\w+)`?: {EPERM}",
 )
 
 ENTRIES = (
@@ -214,7 +214,7 @@ ENTRIES = (
             rf"failed to unshare remaining namespaces(?: \(except cgroupns\))?: {EPERM}",
             rf"failed to unshare user namespace: {EPERM}",
             rf"(?:^|: )clone: {EPERM}",
-            rf"fork/exec /proc/self/exe: {EPERM}",  # programs of Go: gVisor, rootlesskit, buildkit
+            rf"(?<!start the child: )fork/exec /proc/self/exe: {EPERM}",  # Go: gVisor, rootlesskit, buildkit
             rf"set propagation for `[^`]*`: {EPERM}",
         ),
         ambiguous=(rf"preparing rootfs(?:: mount (?:dst=)?/, flags[^\n]*| caused:?) ?{EPERM}",),
@@ -226,8 +226,9 @@ ENTRIES = (
         remedy=(
             "Start the outer container with --privileged or --cap-add SYS_ADMIN --security-opt seccomp=unconfined",
             (
-                "sysctl kernel.unprivileged_userns_clone kernel.apparmor_restrict_unprivileged_userns shows whether "
-                "user namespaces are restricted."
+                "A user on Ubuntu 23.10 or later: an AppArmor profile with userns for the program, or: sysctl -w "
+                "kernel.apparmor_restrict_unprivileged_userns=0. Older Debian: sysctl -w "
+                "kernel.unprivileged_userns_clone=1"
             ),
         ),
         reference="unshare(2), ERRORS",

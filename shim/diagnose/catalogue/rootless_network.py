@@ -168,6 +168,23 @@ ENTRIES = (
         rank=45,
     ),
     Entry(
+        code="netavark-may-not-enter",
+        title="netavark may not enter the container's network namespace",
+        patterns=(rf"netavark[^\n]*setns: [^\n]*{EPERM}",),
+        verdict="netavark may not enter the container's network namespace (EPERM)",
+        cause="podman runs in an outer container without CAP_SYS_ADMIN, or whose seccomp filter forbids setns.",
+        remedy=(
+            (
+                "Outer container: --privileged, or --cap-add SYS_ADMIN --cap-add NET_ADMIN --security-opt "
+                "seccomp=unconfined"
+            ),
+            "Or no network of its own: podman run --network host",
+        ),
+        reference="https://github.com/containers/podman/issues/21832",
+        tell="unshare -n true where podman runs",
+        rank=49,
+    ),
+    Entry(
         code="netavark-failed",
         title="netavark could not set up the container's network",
         patterns=(
@@ -235,5 +252,23 @@ ENTRIES = (
         tell="does it start with --network none, and with --network host? dmesg | grep -i denied",
         offer=1,
         last=True,
+    ),
+    Entry(
+        code="tun-directory-closed",
+        title="the user may not reach /dev/net/tun",
+        patterns=(rf"open\(\\*\"/dev/net/tun\\*\"\): {EACCES}",),
+        verdict="the network helper may not open /dev/net/tun (EACCES)",
+        cause="The device is there, but the mode of it or of its directory /dev/net keeps the user out; within a "
+        "container it may be the outer one that gives no such device.",
+        remedy=(
+            (
+                'chmod 755 /dev/net; chmod 666 /dev/net/tun. A rule of udev keeps it so over a reboot: KERNEL=="tun", '
+                'MODE="0666"'
+            ),
+            "In a container: --device /dev/net/tun for the outer one. Without a network: podman run --network host",
+        ),
+        reference="https://github.com/containers/podman/issues/19908",
+        tell="namei -l /dev/net/tun",
+        rank=29,
     ),
 )

@@ -149,4 +149,27 @@ ENTRIES = (
         reference="https://github.com/containers/podman/issues/1412",
         rank=40,
     ),
+    Entry(
+        code="chromium-sandbox-not-set-up",
+        title="Chromium finds neither user namespaces nor its setuid helper",
+        patterns=(r"The SUID sandbox helper binary was found, but is not configured correctly[^\n]*",),
+        verdict="Chromium (Electron) may not make user namespaces here, and its setuid helper is not set up either",
+        cause="Within Flatpak, a container or AppArmor's rules of Ubuntu 23.10 and later, user namespaces are closed "
+        "to it. The helper would have to belong to root with mode 4755, which is not possible within Flatpak.",
+        remedy=(
+            "Flatpak: start the program with zypak-wrapper (its manifest), not with chmod.",
+            (
+                "Ubuntu: an AppArmor profile with userns for the program, or: sysctl -w "
+                "kernel.apparmor_restrict_unprivileged_userns=0"
+            ),
+            (
+                "In a container: --security-opt seccomp=unconfined, or --cap-add SYS_ADMIN; --no-sandbox as the "
+                "last resort."
+            ),
+        ),
+        reference="https://github.com/flathub/org.signal.Signal/issues/92",
+        tell="unshare -Ur true where the program runs",
+        ours=False,
+        rank=18,
+    ),
 )

@@ -83,6 +83,7 @@ ENTRIES = (
         patterns=(
             r"(?:bootstrap script|bootstrap initialization|shared_buffers|max_connections) \.\.\. [^\n]*Bus error",
             r"server process \(PID \d+\) was terminated by signal 7: Bus error",
+            r"Bus error +\(core dumped\) [^\n]*/postgres\b",
         ),
         verdict="Postgres touched memory that it may not have (SIGBUS): mostly huge pages, which the pod was not given",
         cause="With huge_pages = try it takes huge pages if the host has some; the container's hugetlb limit is 0, so "

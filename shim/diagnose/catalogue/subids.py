@@ -116,21 +116,21 @@ ENTRIES = (
             rf"write info to (?:setgroups|[ug]id_map): (?:{EPERM}|{EACCES})",
             rf"[Ff]ailed to (?:create|unshare) (?:a )?(?:new )?user namespace[^\n]*(?:{EPERM}|{ENOSPC}|{EACCES})",
             (
-                r"parse\(?RootlessKit\)?[^\n]*permission denied|\[rootlesskit:parent\] error: failed to start the "
+                r"parse\(?RootlessKit\)?[^\n]*permission denied|failed to start the "
                 r"child[^\n]*(?:operation not permitted|permission denied)"
             ),
         ),
         verdict="this user may not make a user namespace, which every rootless container needs",
-        cause="user.max_user_namespaces is 0 (RHEL and CentOS 7), kernel.unprivileged_userns_clone is 0 (older "
-        "Debian), AppArmor keeps programs without a profile from it (Ubuntu from 23.10 on), or an outer container's "
-        "seccomp filter forbids it.",
+        cause="EPERM: an outer container's seccomp filter forbids it, AppArmor keeps programs without a profile from "
+        "it (Ubuntu from 23.10 on), or kernel.unprivileged_userns_clone is 0 (older Debian). ENOSPC, EINVAL: "
+        "user.max_user_namespaces is 0 (RHEL and CentOS 7).",
         remedy=(
-            "sysctl -w user.max_user_namespaces=28633; Debian: sysctl -w kernel.unprivileged_userns_clone=1",
             (
                 "Ubuntu 24.04: an AppArmor profile with userns for the program (rootlesskit has one in its packages), "
                 "or: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
             ),
             "In a container: --security-opt seccomp=unconfined --security-opt apparmor=unconfined, or --privileged",
+            "sysctl -w user.max_user_namespaces=28633; Debian: sysctl -w kernel.unprivileged_userns_clone=1",
         ),
         reference="https://rootlesscontaine.rs/getting-started/common/apparmor/",
         tell="sysctl user.max_user_namespaces kernel.unprivileged_userns_clone "
@@ -176,5 +176,34 @@ ENTRIES = (
         ),
         reference="setns(2)",
         rank=58,
+    ),
+    Entry(
+        code="map-ranges-overlap",
+        title="ranges of a user namespace's map overlap",
+        patterns=(rf"newuidmap \d+ \[[\d ]+\] failed: newuidmap: write to uid_map failed: {EINVAL}",),
+        verdict="the kernel refuses the map of the user namespace (EINVAL): ranges in the brackets overlap",
+        cause="/etc/subuid names a range twice (by name and by number), or one that holds the user's own id. The "
+        "brackets show inside, outside and length of each range; no id may be in two of them.",
+        remedy=(
+            "Remove the double or overlapping line of this user from /etc/subuid and /etc/subgid.",
+            "podman: podman system migrate",
+        ),
+        reference="user_namespaces(7), User and group ID mappings",
+        tell='grep -E "^($(id -un)|$(id -u)):" /etc/subuid /etc/subgid',
+        rank=41,
+    ),
+    Entry(
+        code="rootless-engine-as-root",
+        title="a rootless engine is started by root",
+        patterns=(r"[Nn]o sub[ug]id ranges found for user 0\b[^\n]*",),
+        verdict="the rootless engine was started as root, for whom /etc/subuid has no range",
+        cause="RootlessKit takes the user who starts it. With sudo, in a root shell or within another user namespace "
+        "that is root (uid 0).",
+        remedy=(
+            "Start it as the ordinary user, without sudo, in a session of that user (ssh, machinectl shell user@).",
+            "As root use the ordinary engine. In a container of its own: a line root:100000:65536 in both files.",
+        ),
+        reference="https://rootlesscontaine.rs/getting-started/common/subuid/",
+        rank=40,
     ),
 )

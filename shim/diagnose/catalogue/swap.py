@@ -52,6 +52,8 @@ ENTRIES = (
     Entry(
         code="swap-limit-raced",
         title="another process changed the memory limit between the two writes",
+        # A code in brackets is of Docker before 1.11, which compares the two limits itself before it starts anything.
+        patterns=(rf"\[8\] System error: write \S*/docker-\w+\.scope/memory\.memsw\.limit_in_bytes: {EINVAL}",),
         ambiguous=(WROTE + writing(MEMSW, EINVAL),),
         verdict="memory+swap is refused (EINVAL): at that moment the memory limit of the cgroup was larger",
         cause="The runtime writes the memory limit and the memory+swap limit one after the other. Old systemd and "

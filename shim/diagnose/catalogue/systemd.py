@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shim.diagnose.checks import systemd as look
 from shim.diagnose.checks.configured import value_is
-from shim.diagnose.entry import EINVAL, Entry
+from shim.diagnose.entry import EINVAL, EPERM, Entry
 
 SLICES = "systemd.slice(5)"
 
@@ -140,5 +140,71 @@ ENTRIES = (
         remedy=("Set cpu.shares between 2 and 262144, or leave it out.",),
         reference="https://github.com/kata-containers/kata-containers/issues/6861",
         confirm=value_is(lambda value: not 2 <= value <= 262144, "cpu", "shares"),
+    ),
+    Entry(
+        code="pod-slice-of-systemd-251",
+        title="a new slice of a pod is reported as existing",
+        patterns=(r"Unit (?P<unit>\S*libpod_pod_[0-9a-f]{64}\.slice) already exists",),
+        verdict="systemd says that the slice of a new pod exists already, though its name is random: a fault of "
+        "systemd 251 and podman 4.2",
+        cause="The slice is loaded as soon as something refers to it, and this systemd refuses to start a transient "
+        "unit of that name. It is not left over from another pod.",
+        remedy=(
+            "Upgrade podman to 4.3 or later, and systemd.",
+            'Until then: cgroup_manager = "cgroupfs" in containers.conf.',
+        ),
+        reference="https://github.com/containers/podman/issues/16264",
+        tell="podman --version; systemctl --version",
+        rank=45,
+    ),
+    Entry(
+        code="unit-limit-below-usage",
+        title="the memory limit of a unit is below what it uses already",
+        patterns=(
+            (
+                r"(?P<unit>[^\s:]+\.(?:slice|service|scope)): Failed to set (?:attribute )?'memory\.limit_in_bytes' "
+                r"attribute on [^\n]* to '(?P<limit>\d+)': Device or resource busy"
+            ),
+        ),
+        verdict="the kernel did not take the limit of {limit} bytes for {unit}: it uses more already",
+        cause="v1 refuses a limit below the usage that it cannot reclaim. The old limit stays, though systemctl show "
+        "names the new one.",
+        remedy=(
+            "Free memory in {unit} (restart it), then set the limit again; or choose a limit above the usage.",
+            "Set MemoryMax= (MemoryLimit=) in the unit, so that it applies from the start.",
+            "On cgroup2 the kernel takes any limit, and reclaims or kills.",
+        ),
+        reference="https://docs.kernel.org/admin-guide/cgroup-v1/memory.html",
+        tell="cat /sys/fs/cgroup/memory/{unit}/memory.usage_in_bytes",
+        rank=19,
+    ),
+    Entry(
+        code="bus-of-hidden-processes",
+        title="busctl may not see the process behind the bus: /proc hides it",
+        patterns=(rf"busctl --user[^\n]*Failed to get credentials: {EPERM}",),
+        verdict="the user's bus is there, but busctl may not read its process: /proc is mounted with hidepid",
+        cause="With hidepid=1 or 2 a user sees no process of another one in /proc, and systemd's bus cannot tell who "
+        "is at its other end.",
+        remedy=(
+            "mount -o remount,hidepid=0 /proc; or hidepid=2,gid=GROUP with the user in that group.",
+            "Apptainer without cgroups: unset XDG_RUNTIME_DIR DBUS_SESSION_BUS_ADDRESS, and give it no limits.",
+        ),
+        reference="https://github.com/apptainer/apptainer/issues/1779",
+        tell="grep ' /proc ' /proc/self/mountinfo: does it say hidepid?",
+        rank=44,
+    ),
+    Entry(
+        code="kubelet-slice-exists",
+        title="the kubelet takes its own slice for an obstacle",
+        patterns=(r"Unit (?P<unit>kubepods(?:-besteffort|-burstable)?\.slice) already exists",),
+        verdict="systemd has the slice {unit} already, from an earlier start, and this kubelet refuses that",
+        cause="Kubelets of 2021 (1.21, 1.22, by their runc) take the existing slice for an error.",
+        remedy=(
+            "systemctl stop {unit} (the pods end); systemctl restart kubelet",
+            "Upgrade Kubernetes; minikube: minikube delete, then start.",
+        ),
+        reference="https://github.com/kubernetes/minikube/issues/12232",
+        tell="systemctl list-units 'kubepods*'",
+        rank=45,
     ),
 )

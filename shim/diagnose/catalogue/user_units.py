@@ -97,7 +97,7 @@ ENTRIES = (
         code="unit-step-failed",
         title="systemd failed at a step before it started a unit's program",
         patterns=(
-            r"\bstatus=2\d\d/(?P<step>(?!NAMESPACE|CREDENTIALS|NETWORK|CGROUP|EXEC)[A-Z_]+)\b",
+            r"\bstatus=2\d\d/(?P<step>(?!NAMESPACE|CREDENTIALS|NETWORK|CGROUP|EXEC)[A-Z_]{3,})\b",
             r"Failed at step (?P<step2>(?!NAMESPACE|CREDENTIALS|NETWORK|CGROUP|EXEC)[A-Z_]+) spawning[^\n]*",
         ),
         verdict="systemd failed at the step {step} before it started the unit's program",

@@ -70,7 +70,7 @@ def _explained(text: str, context: Context) -> Diagnosis:
     given = spoken.own_message(text, own)
     if given is not None:
         return given
-    facts = Facts(spoken.placed(context, heard.everything).changed(said=f"{noise.whole(text)}\n{heard.everything}"))
+    facts = Facts(spoken.placed(context, heard.everything).changed(said=f"{heard.whole}\n{heard.everything}"))
     possible: list[Candidate] = []
     for last in (False, True):
         for reading in heard.readings:

@@ -105,7 +105,7 @@ class Heard(Value):
 
     errors: messages of level error and worse, or of no level, and quoted ones. rest: warnings and information.
     rejoined: the errors of a text whose lines a terminal or folding broke, without the breaks. perhaps: the same if
-    that is in doubt. aside: the noise, if there is nothing else.
+    that is in doubt. aside: the noise, if there is nothing else. whole: all lines, the prompt and the noise included.
     """
 
     errors: tuple[str, ...]
@@ -113,6 +113,7 @@ class Heard(Value):
     rejoined: tuple[str, ...] = ()
     perhaps: tuple[str, ...] = ()
     aside: tuple[str, ...] = ()
+    whole: str = ""
 
     @property
     def failure(self) -> str:
@@ -161,7 +162,8 @@ def clean(text: str) -> Heard:
     heard = _heard(plain)
     if not heard.everything:  # the text is nothing but noise
         heard = Heard(errors=tuple(line.strip() for line in plain.split("\n") if line.strip())[:LINES], rest=())
-    heard = heard.changed(errors=heard.errors + retold(heard.everything))
+    lines = "\n".join(_ends(line) for line in _some(plain.split("\n")))
+    heard = heard.changed(errors=heard.errors + retold(heard.everything), whole=lines)
     joined, begins, short = rejoined(plain)
     whole = tuple((_heard(one).first, one) for one in joined)
     found = tuple(said or one for said, one in whole if said or not begins)
@@ -171,11 +173,6 @@ def clean(text: str) -> Heard:
     if begins or short or not joined:
         return heard.changed(perhaps=found, aside=aside)
     return heard.changed(rejoined=found, aside=aside)
-
-
-def whole(text: str) -> str:
-    """Return all lines of the text, the prompt and the noise included, each as long as a pattern may get it."""
-    return "\n".join(_ends(line) for line in _some(_own_words(text).split("\n")))
 
 
 def _printed(text: str) -> str:

@@ -45,7 +45,7 @@ JOINED = re.compile(r"; (?=runc init error\(s\): |nsexec(?:-\d)?\[\d+\]: )")
 FRAME = re.compile(r"^[ \t]*[\u2502\u2503\u2551][ \t]?|[ \t]*[\u2502\u2503\u2551][ \t]*$", re.MULTILINE)
 CONTINUED = re.compile(r"\\\n[ \t]*(\\ )?")  # a folded string of YAML
 ESCAPED_LINE_END = re.compile(r"\\+[nr](?![a-z]{2})|\\+n(?=cgshim: |runtime: |time=|level=)|\\+t")
-PRINTED = str.maketrans({"\u201c": '"', "\u201d": '"', "\u2018": "'", "\u2019": "'", "\u00a0": " "})
+PRINTED = str.maketrans({"\u201c": '"', "\u201d": '"', "\u2018": "'", "\u2019": "'", "\u00a0": " ", "\uff1a": ": "})
 
 # crun before 0.11 quoted a path with ', and later with `.
 OLD_QUOTES = re.compile(r"'([^'`\n]*)'(?=[\s:,.]|$)")

@@ -9,7 +9,7 @@ from shim.diagnose.records import IN_FRONT
 # The beginning of a line that is a message of its own, not a continuation.
 STARTS = re.compile(
     r"^\s*(?:$|[{}\[\]]|(?:DEBU|INFO|WARN|ERRO|FATA)\[|time=|level=|[Ee]rror:|ERROR:?|WARNING:|[Ff]ailed "
-    r"|docker: |cgshim: |  ?[a-z]+: "
+    r"|docker: |cgshim: |lxc[\w-]* \S+ \d{14}\.|  ?[a-z]+: "
     rf"|{IN_FRONT.pattern[1:]}|\w+_linux\.go:\d+: starting|(?:runc|crun|podman|docker|kubelet)\b[^:]{{0,40}}: )"
 )
 NARROW = 40  # columns; no terminal is narrower

@@ -38,7 +38,10 @@ SHOWN = re.compile(
 )
 INNER = re.compile(r'^(?:time=(?:"[^"]*"|\S+) )?level=\w+ msg="(?P<msg>.*?)"?$')
 FAILED = re.compile(r"\b(?:[Ee]rror response|[Ee]rror: |[Ff]ailed|cannot)\b")
-QUIETER = re.compile(r"(?:DEBU|INFO|WARN)\[\d+\] (?!\[\d+\] System error)|(?:time=\S+ )?level=(?:debug|info|warning) ")
+QUIETER = re.compile(
+    r"(?:DEBU|INFO|WARN)\[\d+\] (?!\[\d+\] System error)|(?:time=\S+ )?level=(?:debug|info|warning) "
+    r"|(?:Error: )?lxc[\w-]* \S+ \d{14}\.\d+ (?:WARN|NOTICE|INFO|DEBUG|TRACE) "
+)
 # runc from 1.4 on joins its own and its children's messages; each is a line of its own.
 JOINED = re.compile(r"; (?=runc init error\(s\): |nsexec(?:-\d)?\[\d+\]: )")
 # The frame that k9s and other programs draw around a text on the terminal.

@@ -149,7 +149,7 @@ ENTRIES = (
     Entry(
         code="memory-controller-off",
         title="the memory controller is switched off at boot",
-        patterns=(r"^\s*memory\s+\d+\s+\d+\s+0\s*$",),
+        patterns=(r"\bmemory[ \t]+\d+[ \t]+\d+[ \t]+0(?=\s|$)",),
         verdict="/proc/cgroups says that the memory controller is off (0 in its last column)",
         cause="cgroup_disable=memory is on the kernel command line: by the firmware of a Raspberry Pi, Debian 7 and "
         "8, or an administrator. Its hierarchy cannot be mounted then, and no memory limit can be set.",

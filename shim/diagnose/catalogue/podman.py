@@ -122,8 +122,7 @@ ENTRIES = (
         code="podman-signal-denied",
         title="AppArmor keeps podman's runtime from a signal to the container",
         patterns=(r"unable to signal init: permission denied", r"sending signal to container \w+: [^\n]*"),
-        beside=r"operation=\\?\"signal\\?\"[^\n]*peer=\\?\"(?:podman|crun|runc)|\bpodman (?:stop|kill|rm)\b|podman "
-        r"kill",
+        beside=r"peer=\\?\"(?:podman|crun|runc)|\bpodman (?:stop|kill|rm)\b",
         verdict="AppArmor does not let podman's runtime send a signal to the container",
         cause="The container's profile names the peers that may signal it. On Ubuntu 24.04 and others with AppArmor 4, "
         "podman, crun and runc have profiles of their own, which older profiles of containers do not name.",

@@ -229,6 +229,6 @@ ENTRIES = (
         ),
         reference="https://github.com/89luca89/distrobox/issues/1730",
         tell="ls -d {destination} on the host",
-        rank=43,
+        rank=58,
     ),
 )

@@ -38,7 +38,7 @@ INTERVAL, QUIET = 0.2, 5.0
 # this many. With 15 it lacks power, and can miss the trend of a straight line whose small errors are autocorrelated.
 SAMPLES, PATIENCE = 45, 180.0
 LIMIT = 512 * MIB
-CACHED = 192  # MiB of the file that is read
+CACHED = 320  # MiB of the file that is read: enough for 200 seconds, which a busy machine may need for the samples
 # What runs -> MiB a second, the verdict, the kind that leaks.
 LEAKS = {
     "anonymous": (2.0, "leak", "anonymous"),

@@ -77,7 +77,8 @@ def writing(file: str, error: str) -> str:
     value = r"(?: \"?[^\s\":]{1,40}\"? to)?"  # the value, where runc says only what it failed to write to where
     written = rf"(?:\bwrit(?:e|ing)(?: file)?{value}(?: to)? {named(file)}|{bare(file)}): {error}"
     place = r"(?: attribute)?(?: on '?[^\n']*'?)?(?: to '(?P<asked9>[^'\n]*)')?"
-    return rf"(?:{written}|\bFailed to (?:re)?set '?(?P<file9>{file})'?{place}: {error})"
+    others = r"(?!'blkio\.[^\n]* to 'default )"  # systemd's own weight, which is not a container's
+    return rf"(?:{written}|\bFailed to (?:re)?set {others}'?(?P<file9>{file})'?{place}: {error})"
 
 
 # What runc prints about the value: "failed to write 500 to cpu.cfs_quota_us: write ...", "failed to write \"500\":

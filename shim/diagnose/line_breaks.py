@@ -9,7 +9,7 @@ from shim.diagnose.records import IN_FRONT
 # The beginning of a line that is a message of its own, not a continuation.
 STARTS = re.compile(
     r"^\s*(?:$|[{}\[\]]|(?:DEBU|INFO|WARN|ERRO|FATA)\[|time=|level=|[Ee]rror:|ERROR:?|WARNING:|[Ff]ailed "
-    r"|docker: |cgshim: |  ?[a-z]+: "
+    r"|docker: |cgshim: |lxc[\w-]*(?:: | \S+ \d{14}\.)|  ?[a-z]+: "
     rf"|{IN_FRONT.pattern[1:]}|\w+_linux\.go:\d+: starting|(?:runc|crun|podman|docker|kubelet)\b[^:]{{0,40}}: )"
 )
 NARROW = 40  # columns; no terminal is narrower
@@ -42,25 +42,22 @@ def rejoined(text: str) -> tuple[tuple[str, ...], bool, bool]:
 
 def without_breaks(text: str) -> tuple[str, bool]:
     """Return a text of several lines without a terminal's breaks in them: lines that are as long as the longest one and
-    go on in the next; "" if there are none. True if nothing else explains them: there are several, and folding would
-    not have ended the other lines where they end.
+    go on in the next; "" if there are none. True if there are several, and folding would not have ended the other lines
+    where they end.
     """
     lines = text.strip("\n").split("\n")
     width = max(map(len, lines))
     full = [number for number, line in enumerate(lines[:-1]) if len(line) == width]
     broken = {number for number in full if lines[number + 1] and not STARTS.match(lines[number + 1])}
-    if width < NARROW or not broken:
-        return "", False
     room = [width - len(line) - 1 for line in lines]
-    ends_itself = (
+    ended = all(
         len((lines[number + 1].split() or [""])[0]) <= room[number]
         for number in range(len(lines) - 1)
         if number not in full
     )
-    ended = all(ends_itself)
-    joined, begins, short = rejoined(text)
-    if joined and not begins and not short and not ended:
+    begins = rejoined(text)[1]
+    if width < NARROW or not broken or are_full(lines) or not (ended or begins):
         return "", False
     ends = ("" if number in broken else "\n" for number in range(len(lines)))
-    sure = ended and len(broken) >= max(2, len(full) / 2) and len(broken) < len(lines) - 1
+    sure = ended and len(broken) >= max(2, len(full) / 2)
     return "".join(line + end for line, end in zip(lines, ends)), sure

@@ -38,14 +38,17 @@ SHOWN = re.compile(
 )
 INNER = re.compile(r'^(?:time=(?:"[^"]*"|\S+) )?level=\w+ msg="(?P<msg>.*?)"?$')
 FAILED = re.compile(r"\b(?:[Ee]rror response|[Ee]rror: |[Ff]ailed|cannot)\b")
-QUIETER = re.compile(r"(?:DEBU|INFO|WARN)\[\d+\] (?!\[\d+\] System error)|(?:time=\S+ )?level=(?:debug|info|warning) ")
+QUIETER = re.compile(
+    r"(?:DEBU|INFO|WARN)\[\d+\] (?!\[\d+\] System error)|(?:time=\S+ )?level=(?:debug|info|warning) "
+    r"|(?:Error: )?lxc[\w-]* \S+ \d{14}\.\d+ (?:WARN|NOTICE|INFO|DEBUG|TRACE) "
+)
 # runc from 1.4 on joins its own and its children's messages; each is a line of its own.
 JOINED = re.compile(r"; (?=runc init error\(s\): |nsexec(?:-\d)?\[\d+\]: )")
 # The frame that k9s and other programs draw around a text on the terminal.
 FRAME = re.compile(r"^[ \t]*[\u2502\u2503\u2551][ \t]?|[ \t]*[\u2502\u2503\u2551][ \t]*$", re.MULTILINE)
 CONTINUED = re.compile(r"\\\n[ \t]*(\\ )?")  # a folded string of YAML
 ESCAPED_LINE_END = re.compile(r"\\+[nr](?![a-z]{2})|\\+n(?=cgshim: |runtime: |time=|level=)|\\+t")
-PRINTED = str.maketrans({"\u201c": '"', "\u201d": '"', "\u2018": "'", "\u2019": "'", "\u00a0": " "})
+PRINTED = str.maketrans({"\u201c": '"', "\u201d": '"', "\u2018": "'", "\u2019": "'", "\u00a0": " ", "\uff1a": ": "})
 
 # crun before 0.11 quoted a path with ', and later with `.
 OLD_QUOTES = re.compile(r"'([^'`\n]*)'(?=[\s:,.]|$)")

@@ -30,6 +30,8 @@ IN_FRONT = re.compile(
 KLOG = re.compile(r'\berr="((?:[^"\\]|\\.)*)"')  # klog's structured form
 TERMINAL = re.compile(r"^(?P<level>DEBU|INFO|WARN|ERRO|FATA|PANI)\[\d+\] *")
 LEVELS = {"DEBU": "debug", "INFO": "info", "WARN": "warning", "ERRO": "error", "FATA": "fatal", "PANI": "panic"}
+# LXC's own log: the whole line is the message, because its file and function say which step failed.
+LXC = re.compile(r"^lxc[\w-]* \S+ \d{14}\.\d+ (?P<level>[A-Z]+) ")
 # An engine's word, without a level, for errors that it skips.
 LEFT_OUT = re.compile(r"\b(?:discarded|ignored|limited without swap)\.?(?: +[\d.]+s)?$", re.IGNORECASE)
 
@@ -103,6 +105,9 @@ def line_record(line: str) -> tuple[str, str]:
     terminal = TERMINAL.match(line)
     if terminal is not None:
         return LEVELS[terminal["level"]], line[terminal.end() :]
+    step = LXC.match(line)
+    if step is not None:
+        return step["level"].lower(), line
     match = LOGFMT.match(line)
     if match is None:
         return "warning" if LEFT_OUT.search(line) else "", KLOG.sub(lambda one: f"err={_go_string(one[1])}", line)

@@ -150,3 +150,12 @@ def test_folding_is_not_taken_for_a_terminal() -> None:
     assert max(map(len, folded.split("\n"))) == 50
     assert not noise.clean(folded).errors[0].startswith("cannot enable the controllerscannot")
     assert " ".join(folded.split()) in " ".join(noise.clean(folded).rejoined + noise.clean(folded).perhaps)
+
+
+def test_lines_of_lxc_have_levels() -> None:
+    """LXC writes each step with its level; the whole line stays, because its file and function say which step."""
+    warning = "lxc web 20210906035948.972 WARN     conf - conf.c:lxc_map_ids:3389 - newuidmap binary is missing"
+    error = "lxc web 20210906035949.781 ERROR    conf - conf.c:run_buffer:323 - Script exited with status 1"
+    heard = noise.clean(f"{warning}\n{error}")
+    assert (heard.errors, heard.rest) == ((error,), (warning,))
+    assert noise.clean(json.dumps({"level": "error", "msg": f"{warning}\n{error}"})).errors == (error,)

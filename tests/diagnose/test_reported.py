@@ -69,7 +69,7 @@ def _wrapped(text: str, separator: str) -> str:
 
 
 FORMS: dict[str, Callable[[str], str]] = {
-    "terminal": lambda text: _wrapped(text, "\n"),
+    "terminal": lambda text: "\n".join(_wrapped(line, "\n") for line in text.split("\n")),
     "words": lambda text: "\n".join(textwrap.wrap(text, 76, break_long_words=False, break_on_hyphens=False)),
     "crlf": lambda text: text.replace("\n", "\r\n") + "\r\n",
     "colours": lambda text: f"\x1b[31;1m{text}\x1b[0m",

@@ -177,7 +177,11 @@ ENTRIES = (
         code="command-line-as-one-name",
         title="a whole command line is taken for the name of one program",
         patterns=(
-            r"exec: \\?\"(?!criu)[^\s\"\\]+ [^\n]+\\?\": (?:executable file not found|stat [^\n]*" + ENOENT + ")",
+            # A word alone behind the blank may be what a line break left.
+            (
+                r"exec: \\?\"(?!criu)[^\s\"\\]+ (?=[^\n\"]*[-|/=;&$' ])[^\n]+\\?\": "
+                rf"(?:executable file not found|stat [^\n]*{ENOENT})"
+            ),
         ),
         verdict="the engine looks for a program whose name is the whole command line, blanks included",
         cause="The command (of a probe, an entrypoint or an exec) is one string in a list. Engines split nothing and "

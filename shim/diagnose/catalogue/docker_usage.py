@@ -178,4 +178,31 @@ ENTRIES = (
         reference="https://docs.docker.com/reference/compose-file/extension/#specifying-byte-values",
         rank=46,
     ),
+    Entry(
+        code="swarm-cpu-too-small",
+        title="a service asks for less CPU than swarm can give",
+        patterns=(r"invalid cpu value (?P<value>[\d.]+): Must be at least (?P<least>[\d.]+)",),
+        verdict="swarm does not take {value} CPUs: the least is {least}",
+        cause="Limits and reservations of a service are counted in thousandths of a CPU.",
+        remedy=("Raise cpus in deploy.resources (limits or reservations) to {least} or more, or leave it out.",),
+        reference="https://github.com/docker/docs/issues/5271",
+        rank=40,
+    ),
+    Entry(
+        code="rootless-docker-misses-program",
+        title="dockerd-rootless.sh misses a program",
+        patterns=(r"dockerd-rootless\.sh: (?:line )?\d+: (?P<name>[\w.-]+): (?:command )?not found",),
+        verdict="dockerd-rootless.sh does not find the program {name}",
+        cause="The script needs it at the start, and this host or image does not have it.",
+        remedy=(
+            (
+                "Install it: sysctl and pgrep are in procps (Alpine: procps-ng), ip in iproute2, iptables in iptables, "
+                "newuidmap in uidmap (shadow-uidmap)."
+            ),
+            "An older image whose script does not need it.",
+        ),
+        reference="https://docs.docker.com/engine/security/rootless/",
+        tell="command -v {name}",
+        rank=30,
+    ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import EACCES, ENOENT, ENOSPC, EPERM, Entry
+from shim.diagnose.entry import EACCES, EINVAL, ENOENT, ENOSPC, EPERM, Entry
 
 TROUBLE = "https://github.com/containers/podman/blob/main/troubleshooting.md"
 STORE = r"(?:/containers/|/overlay/|/overlay-|/storage|/vfs/|/buildah|/docker/|/container_images_)"
@@ -188,5 +188,42 @@ ENTRIES = (
         tell="does RUN true fail, too? Then it is not the command",
         offer=3,
         last=True,
+    ),
+    Entry(
+        code="overlay-refused-to-user",
+        title="this kernel does not allow overlay in a user namespace",
+        patterns=(rf"failed to mount rootfs component [^\n]*overlay[^\n]*: {EPERM}",),
+        beside=r"/home/[^/\s]+/\.(?:rancher|local)|--rootless\b|rootlesskit",
+        verdict="the user may not mount overlay: this kernel does not allow it in a user namespace",
+        cause="Linux allows it from 5.11 on (Debian and Ubuntu earlier). SELinux may forbid it still.",
+        remedy=(
+            "k3s: --snapshotter=fuse-overlayfs, or --snapshotter=native; containerd: the same snapshotters.",
+            "docker, podman: fuse-overlayfs as the storage driver. Or a newer kernel.",
+        ),
+        reference="https://github.com/k3s-io/k3s/issues/1122",
+        tell="uname -r: 5.11 or later? unshare -Urm mount -t overlay ...",
+        rank=58,
+    ),
+    Entry(
+        code="rootless-overlay-needs-fuse",
+        title="a user's podman cannot use the kernel's overlay here",
+        patterns=(
+            r"kernel does not support overlay fs: 'overlay' is not supported over \S+ at \"?/[^\n]*",
+            rf"creating overlay mount to /home/[^\n]*userxattr\\?\"?: {EINVAL}",
+        ),
+        beside=r"\.local/share/containers",
+        verdict="a user may not use overlay on this kernel: it needs Linux 5.11, or fuse-overlayfs",
+        cause="Overlay in a user namespace needs Linux 5.11 and its option userxattr (Debian and Ubuntu had an own "
+        "way). The driver of the store is remembered in podman's database, so vfs in storage.conf is overwritten.",
+        remedy=(
+            (
+                'apt-get install fuse-overlayfs; mount_program = "/usr/bin/fuse-overlayfs" under '
+                "[storage.options.overlay] in ~/.config/containers/storage.conf"
+            ),
+            "Another driver: podman system reset removes all containers and images of the user, and the old choice.",
+        ),
+        reference="https://github.com/containers/storage/issues/863",
+        tell="uname -r; podman info -f '{{.Store.GraphDriverName}} {{.Store.GraphOptions}}'",
+        rank=40,
     ),
 )

@@ -18,7 +18,7 @@ ENTRIES = (
             rf"error creating overlay mount to [^\n]*: (?:{ELOOP}|{EBUSY}|{EINVAL}|{ENOENT}|{ENODEV}|{EPERM}|{EACCES})",
             r"error creating (?:aufs|zfs|btrfs) mount to [^\n]*",
             r"rootfs \(\\*\"[^\"\n]*/(?:docker|containers)[^\n]*/rootfs\\*\"\) does not exist",
-            r"failed to mount rootfs component[^\n]*overlay[^\n]*",
+            r"failed to mount rootfs component[^\n]*overlay[^\n]*: [^\n]+",
         ),
         verdict="the engine cannot put the container's root file system together from its layers",
         cause="Busy, too many links: a virus scanner (Symantec, McAfee, ESET) or another container that mounted "

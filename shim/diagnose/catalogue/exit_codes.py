@@ -19,6 +19,7 @@ ENTRIES = (
             NOT_OOM + r"(?:[^\n]*\n){0,12}[^\n]*ExitCode\"?\s*[:=]\s*137",
             r"ExitCode\"?\s*[:=]\s*137(?:[^\n]*\n){0,12}[^\n]*" + NOT_OOM,
             STATUS + r"137\b",
+            r"\bline \d+: +\d+ Killed +\S",  # bash
             r"\bsignal 9\b|\bSIGKILL\b|^Killed$|\bKilled signal terminated program",
         ),
         verdict="the container's process got SIGKILL (137 = 128 + 9), and not for its own memory limit as far as the "
@@ -144,5 +145,23 @@ ENTRIES = (
         ours=False,
         offer=1,
         last=True,
+    ),
+    Entry(
+        code="memory-controller-off",
+        title="the memory controller is switched off at boot",
+        patterns=(r"\bmemory[ \t]+\d+[ \t]+\d+[ \t]+0(?=\s|$)",),
+        verdict="/proc/cgroups says that the memory controller is off (0 in its last column)",
+        cause="cgroup_disable=memory is on the kernel command line: by the firmware of a Raspberry Pi, Debian 7 and "
+        "8, or an administrator. Its hierarchy cannot be mounted then, and no memory limit can be set.",
+        remedy=(
+            (
+                "Add cgroup_enable=memory to the kernel command line (Raspberry Pi: cgroup_enable=memory "
+                "cgroup_memory=1 in /boot/firmware/cmdline.txt or /boot/cmdline.txt); reboot."
+            ),
+            "cat /proc/cmdline shows whether cgroup_disable=memory is still there.",
+        ),
+        reference="https://github.com/raspberrypi/linux/issues/1198",
+        tell="cat /proc/cmdline; grep memory /proc/cgroups",
+        rank=48,
     ),
 )

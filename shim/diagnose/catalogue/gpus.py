@@ -171,4 +171,56 @@ ENTRIES = (
         tell="namei -l on the path after /proc/<pid>/root, as the user",
         rank=44,
     ),
+    Entry(
+        code="nvidia-driver-not-usable",
+        title="NVIDIA's driver cannot be initialised",
+        patterns=(
+            (
+                r"nvidia-container-cli[\w.]*:\s+initialization error: (?:nvml error|driver error): failed to "
+                r"process request"
+            ),
+        ),
+        verdict="NVIDIA's hook could not initialise the driver: it is not loaded, or cannot be used",
+        cause="No driver is installed on the host, its kernel modules are not loaded or do not fit the libraries, the "
+        "device nodes are missing, or the hook may not change into the driver's root.",
+        remedy=(
+            "nvidia-smi on the host must work first; then nvidia-container-cli -k -d /dev/tty info shows the step.",
+            "modprobe nvidia nvidia_uvm; after a driver's update: reboot. Driver and libraries must be of one version.",
+        ),
+        reference="https://github.com/NVIDIA/nvidia-docker/issues/1225",
+        tell="nvidia-smi; lsmod | grep nvidia; dmesg | grep -i nvrm",
+        rank=44,
+    ),
+    Entry(
+        code="cuda-newer-than-driver",
+        title="the image needs a newer NVIDIA driver",
+        patterns=(r"requirement error: unsatisfied condition: (?P<condition>\w+ *[<>=]+ *[\d.]+)",),
+        verdict="the image asks for {condition}, and the host's driver is older",
+        cause="The CUDA in an image needs a driver that is new enough. nvidia-smi shows the newest CUDA that the "
+        "driver can serve.",
+        remedy=(
+            "Install a newer driver on the host, and reboot.",
+            "Or an image with an older CUDA. NVIDIA_DISABLE_REQUIRE=1 skips the check, if it is known to work.",
+        ),
+        reference="https://docs.nvidia.com/deploy/cuda-compatibility/",
+        tell="nvidia-smi | head -4",
+        rank=44,
+    ),
+    Entry(
+        code="nvidia-libraries-outside-snap",
+        title="the docker of the snap does not see the host's NVIDIA libraries",
+        patterns=(rf"nvidia-container-cli[\w.]*:\s+[^\n]*libnvidia-ml\.so[^\n]*{ENOENT}",),
+        beside=r"snap (?:install|list|info|refresh) docker|/snap/docker|\bsnap\.docker\b|/var/snap/docker",
+        verdict="docker was installed as a snap, which is confined and does not see the host's driver libraries",
+        cause="nvidia-smi works on the host. Within the snap the hook looks for libnvidia-ml.so.1 and does not find "
+        "it.",
+        remedy=(
+            "snap remove docker; then install docker-ce or docker.io and nvidia-container-toolkit with apt-get.",
+            "Or a newer docker snap, on Ubuntu Core with the snap of NVIDIA's support.",
+        ),
+        reference="https://github.com/canonical/docker-snap/issues/148",
+        tell="snap list docker; readlink -f $(which docker)",
+        ours=False,
+        rank=44,
+    ),
 )

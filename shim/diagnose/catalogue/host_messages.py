@@ -99,4 +99,14 @@ ENTRIES = (
         offer=4,
         last=True,
     ),
+    Entry(
+        code="unit-default-weight-refused",
+        title="systemd in a container cannot set its default weight",
+        patterns=(r"Failed to set 'blkio\.(?:bfq\.)?weight' attribute on [^\n]* to 'default \d+': Invalid argument",),
+        verdict="systemd in the container could not write its default weight for block devices; nothing is lost",
+        cause="It writes cgroup2's form (default 500) into v1's file. The unit starts with the weight that it has.",
+        remedy=("Nothing needs to be done; look for another message if a unit does not start.",),
+        reference="https://github.com/kubernetes-sigs/kind/issues/2460",
+        rank=82,
+    ),
 )

@@ -118,4 +118,22 @@ ENTRIES = (
         reference="https://github.com/kata-containers/kata-containers/issues/2539",
         rank=40,
     ),
+    Entry(
+        code="kata-guest-without-systemd",
+        title="Kata's guest has no systemd, and the cgroup is named for one",
+        patterns=(r"Establishing a D-Bus connection(?:[^\n]*\n){0,2}[^\n]*No such file or directory",),
+        verdict="the agent in Kata's guest is asked for a unit of systemd, and there is no bus in the guest",
+        cause="The engine's cgroup driver is systemd, so the container's cgroup is named SLICE:PREFIX:NAME. The "
+        "guest's image has no systemd.",
+        remedy=(
+            (
+                "sandbox_cgroup_only and SystemdCgroup: leave SystemdCgroup out for the runtime kata in containerd's "
+                "config.toml."
+            ),
+            "Or an image for the guest with systemd (rootfs-builder: AGENT_INIT=no), or a newer Kata.",
+        ),
+        reference="https://github.com/kata-containers/kata-containers/issues/9257",
+        tell="grep -n SystemdCgroup /etc/containerd/config.toml",
+        rank=45,
+    ),
 )

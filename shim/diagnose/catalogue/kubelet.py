@@ -194,4 +194,21 @@ ENTRIES = (
         reference="https://github.com/kubernetes/kubernetes/issues/55867",
         rank=44,
     ),
+    Entry(
+        code="cri-plugin-not-loaded",
+        title="containerd answers without its CRI plugin",
+        patterns=(r"unknown service runtime\.v1(?:alpha2)?\.(?:RuntimeService|ImageService)",),
+        verdict="containerd runs, but its CRI plugin is not loaded, or does not know this version of CRI",
+        cause='Docker\'s package containerd.io has disabled_plugins = ["cri"]; a config.toml of another version, or an '
+        "error in it, keeps the plugin from loading; containerd before 1.6 has only v1alpha2, which Kubernetes from "
+        "1.26 on does not use.",
+        remedy=(
+            "ctr plugins ls | grep cri: error? Then journalctl -u containerd | grep -i cri names the reason.",
+            "Move /etc/containerd/config.toml away, or correct it; systemctl restart containerd.",
+            "Kubernetes 1.26 or later: containerd 1.6 or later.",
+        ),
+        reference="https://github.com/containerd/containerd/issues/4581",
+        tell="grep -n disabled_plugins /etc/containerd/config.toml; containerd --version",
+        rank=59,
+    ),
 )

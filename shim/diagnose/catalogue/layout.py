@@ -148,6 +148,7 @@ ENTRIES = (
             r"(?<!GOMEMLIMIT: )cgroups: cgroup mountpoint does not exist",
             r"cannot f(?:ou|i)nd cgroup mount destination",
             r"unable to find \\?\"systemd\\?\" in controller set",
+            rf"\bmount [`']/sys/fs/cgroup/systemd[`'] to [`']/sys/fs/cgroup/systemd[`']: {ENOENT}",
             r"Failed to mount to \S+/sys/fs/cgroup/systemd: [Ii]nvalid argument",  # rkt
         ),
         ambiguous=(rf"\b(?:mkdir|creating cgroup directory) `?/sys/fs/cgroup/systemd/{CHARACTER}*`?: {ENOENT}",),

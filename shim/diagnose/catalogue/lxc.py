@@ -213,4 +213,21 @@ ENTRIES = (
         tell="dmesg | grep -i 'denied.*mount' on the outermost host",
         rank=40,
     ),
+    Entry(
+        code="lxc-proc-covered",
+        title="LXC may not mount proc: the /proc outside is covered",
+        patterns=(
+            r"Operation not permitted - (?:Failed to mount \\?\"?proc\\?\"? on(?:to)?|error mounting proc on) [^\n]*",
+        ),
+        verdict="LXC may not mount proc for the container (EPERM)",
+        cause="In a user namespace the kernel allows a new proc only where the one outside is visible in full. "
+        "Something is mounted over a part of the host's /proc, or hidepid is set, or LXC runs in a container itself.",
+        remedy=(
+            "grep ' /proc' /proc/self/mountinfo on the host: umount what lies over parts of /proc.",
+            "In a container: Proxmox nesting=1; LXD, Incus: security.nesting=true; docker: --privileged.",
+        ),
+        reference="https://github.com/tteck/Proxmox/issues/2994",
+        tell="grep ' /proc' /proc/self/mountinfo: more than one line?",
+        rank=40,
+    ),
 )

@@ -98,7 +98,10 @@ ENTRIES = (
             rf"make mountpoint \\?\"(?P<path4>[^\"\\\n]+)\\?\": (?:openat file: )?{EACCES}",  # runc from 1.2 on
         ),
         ambiguous=(
-            rf"\b(?:mkdir|create?|openat2|open) [`](?P<path2>(?!/(?:sys|proc|dev)/|{OF_CGROUP})[^`\n]*)[`]: {EACCES}",
+            (
+                rf"(?<!can't )\b(?:mkdir|create?|openat2|open) "
+                rf"[`](?P<path2>(?!/(?:sys|proc|dev)/|{OF_CGROUP})[^`\n]*)[`]: {EACCES}"
+            ),
             rf"\bcreating file [`'](?P<path5>[^`'\n]*)[`']: {EACCES}",
             rf"\bopen `(?P<path3>/(?!sys/|proc/|dev/)[^`\n]*(?<!exec\.fifo))`: {ENOENT}",
         ),
@@ -204,5 +207,28 @@ ENTRIES = (
         reference="https://github.com/cilium/cilium/issues/16814",
         tell="getenforce; ausearch -m avc -ts recent | grep ptrace",
         rank=43,
+    ),
+    Entry(
+        code="mount-point-not-in-sysfs",
+        title="a mount point below /sys does not exist on this host",
+        patterns=(
+            (
+                rf"create mountpoint for (?P<destination>/sys/(?!fs/cgroup)[^\s:]+) mount: [^\n]*: "
+                rf"(?:{EPERM}|{ENOENT}|{EROFS}|{EACCES})"
+            ),
+        ),
+        verdict="{destination} does not exist on this host, and nothing can be created in sysfs",
+        cause="The container is to have a mount there. The kernel has the directory only with the part that it belongs "
+        "to: /sys/fs/selinux with SELinux, /sys/kernel/security with a security module.",
+        remedy=(
+            (
+                "Make the container again, without that mount (distrobox, toolbox: after a change of the kernel or of "
+                "SELinux)."
+            ),
+            "Or boot a kernel that has it: ls -d {destination}",
+        ),
+        reference="https://github.com/89luca89/distrobox/issues/1730",
+        tell="ls -d {destination} on the host",
+        rank=58,
     ),
 )

@@ -161,4 +161,16 @@ ENTRIES = (
         tell="findmnt -no FSTYPE,PROPAGATION /; docker inspect -f '{{json .Mounts}}' NAME",
         rank=62,
     ),
+    Entry(
+        code="systemd-hierarchy-beside-cgroup2",
+        title="a hierarchy name=systemd of v1 stands beside cgroup2 and misleads crun",
+        patterns=(r"/sys/fs/cgroup/name=systemd/[^\n]*",),
+        verdict="crun looks for name=systemd below cgroup2, where it cannot be",
+        cause="/proc/self/cgroup has a line for name=systemd: somebody mounted this v1 hierarchy on a host with "
+        "cgroup2, and crun of that time (2019) takes its name for a directory.",
+        remedy=("umount the hierarchy: mount | grep name=systemd. Upgrade crun and podman.",),
+        reference="https://github.com/containers/podman/issues/4707",
+        tell="cat /proc/self/cgroup; mount | grep 'type cgroup '",
+        rank=32,
+    ),
 )

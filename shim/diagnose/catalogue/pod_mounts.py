@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import ENOENT, ENOTDIR, EPERM, EROFS, Entry
+from shim.diagnose.entry import ENOENT, ENOTDIR, EPERM, EROFS, Entry, mounting
 
 OF_A_CONTAINER = r"/(?:run|var)/\S*/(?:rootfs|merged|mnt/[0-9a-f]{12,})/sys/fs"
 
@@ -92,5 +92,20 @@ ENTRIES = (
         ),
         reference="https://docs.docker.com/engine/storage/bind-mounts/",
         rank=50,
+    ),
+    Entry(
+        code="config-map-mounted-on-file",
+        title="a config map or secret, which is a directory, is mounted over a file",
+        patterns=(
+            mounting(r"/[^\"\\\n]*kubernetes\.io~(?:configmap|secret|projected|downward-api)/[^\"\\\n]*", ENOTDIR),
+        ),
+        verdict="the volume is a directory of files, and the image has a file at {destination}",
+        cause="A configMap or secret volume is a directory with a file for each key, and mountPath names a file.",
+        remedy=(
+            "One file: mountPath: the path of the file, subPath: the key.",
+            "Or mountPath: a directory, and the program's option for the place of its file.",
+        ),
+        reference="https://kubernetes.io/docs/concepts/storage/volumes/#using-subpath",
+        rank=45,
     ),
 )

@@ -118,4 +118,24 @@ ENTRIES = (
         reference="https://github.com/containers/podman/issues/5934",
         rank=58,
     ),
+    Entry(
+        code="podman-signal-denied",
+        title="AppArmor keeps podman's runtime from a signal to the container",
+        patterns=(r"unable to signal init: permission denied", r"sending signal to container \w+: [^\n]*"),
+        beside=r"peer=\\?\"(?:podman|crun|runc)|\bpodman (?:stop|kill|rm)\b",
+        verdict="AppArmor does not let podman's runtime send a signal to the container",
+        cause="The container's profile names the peers that may signal it. On Ubuntu 24.04 and others with AppArmor 4, "
+        "podman, crun and runc have profiles of their own, which older profiles of containers do not name.",
+        remedy=(
+            "Upgrade containers-common, then make the container again.",
+            (
+                "Or switch the runtimes' profiles off: aa-disable /etc/apparmor.d/podman /etc/apparmor.d/runc "
+                "/etc/apparmor.d/crun"
+            ),
+            "Or --security-opt apparmor=unconfined for the container.",
+        ),
+        reference="https://github.com/containers/common/issues/2321",
+        tell="journalctl -k | grep 'operation=\"signal\"'",
+        rank=49,
+    ),
 )

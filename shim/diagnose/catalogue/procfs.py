@@ -203,4 +203,31 @@ ENTRIES = (
         reference=SYSCTLS,
         ours=False,
     ),
+    Entry(
+        code="kernel-without-setgroups",
+        title="the kernel has no user namespaces, which this runc takes for granted",
+        patterns=(rf"{UNSAFE}/setgroups: {ENOENT}",),
+        verdict="runc does not find /proc/self/setgroups: the kernel has no user namespaces",
+        cause="runc 1.3.3, 1.3.4 and 1.4 open it at every start. Kernels without CONFIG_USER_NS (Synology, old "
+        "boards) do not have it.",
+        remedy=("Use runc 1.3.2, which does not open it.",),
+        reference="https://github.com/telnetdoogie/synology-docker/issues/51",
+        tell="ls /proc/self/setgroups; zgrep USER_NS /proc/config.gz",
+        rank=40,
+    ),
+    Entry(
+        code="procfs-refused",
+        title="runc may not make a private /proc of its own",
+        patterns=(rf"unsafe procfs detected: openat2 fsmount:[^\n]*: (?:{EPERM}|{EACCES})",),
+        verdict="runc may not read its own private /proc: an outer layer forbids it",
+        cause="Since 1.2.8 and 1.3.3 runc opens files of a /proc that it has mounted itself. A seccomp filter or a "
+        "security module of an outer container, or of the host, refuses that.",
+        remedy=(
+            ("Upgrade runc, and the outer layer: LXC, Incus, sysbox, containers-common, AppArmor."),
+            "Until then the runc before: 1.2.7 or 1.3.2 (apt-mark hold docker-ce containerd.io).",
+        ),
+        reference="https://github.com/opencontainers/runc/issues/4984",
+        tell="dmesg | grep -i denied; runc --version",
+        rank=40,
+    ),
 )

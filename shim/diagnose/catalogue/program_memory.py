@@ -109,4 +109,19 @@ ENTRIES = (
         reference="https://github.com/uber-go/automaxprocs",
         rank=60,
     ),
+    Entry(
+        code="no-memory-for-thread",
+        title="a program of Go gets no memory for a thread",
+        patterns=(r"failed to create new OS thread \(have \d+ already; errno=12\)",),
+        verdict="the kernel has no memory for another thread (errno 12, ENOMEM); it is not the limit of processes",
+        cause="The host, or the program's cgroup, is out of memory, or vm.overcommit_memory is 2 and the commit limit "
+        "is reached. The limit of processes would be errno 11.",
+        remedy=(
+            "free -m; cat /proc/sys/vm/overcommit_memory; grep Commit /proc/meminfo; ulimit -v",
+            "End what uses the memory, add memory or swap, or sysctl -w vm.overcommit_memory=0 (1: never refuse).",
+        ),
+        reference="https://github.com/kubernetes/kubernetes/issues/50346",
+        tell="grep -E 'MemAvailable|Commit' /proc/meminfo",
+        rank=40,
+    ),
 )

@@ -157,4 +157,19 @@ ENTRIES = (
         offer=1,
         last=True,
     ),
+    Entry(
+        code="runtime-cannot-be-loaded",
+        title="the OCI runtime cannot be loaded (exit status 127)",
+        patterns=(r"(?P<program>runc|crun|\S*/runc) did not terminate suc+ess?ful+y: exit status 127\b",),
+        verdict="{program} cannot be loaded: it ended with status 127 before its first line",
+        cause="127 comes from the dynamic loader: a library of {program} is missing or too old. Mostly libseccomp "
+        "before 2.4 (CentOS 7), with a runc from another source than the distribution.",
+        remedy=(
+            "{program} --version names the library or the symbol; ldd $(command -v {program})",
+            "Upgrade libseccomp (2.5 or later), or use the distribution's runc, or the static one of the runc project.",
+        ),
+        reference="https://github.com/opencontainers/runc/releases",
+        tell="{program} --version; rpm -q libseccomp, or dpkg -l libseccomp2",
+        rank=57,
+    ),
 )

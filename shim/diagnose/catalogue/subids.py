@@ -206,4 +206,40 @@ ENTRIES = (
         reference="https://rootlesscontaine.rs/getting-started/common/subuid/",
         rank=40,
     ),
+    Entry(
+        code="id-mapper-other-group",
+        title="newuidmap is called with another group than the user's own",
+        patterns=(
+            (
+                r"Target process \d+ is owned by a different user: uid:(?P<uid>\d+) pw_uid:(?P=uid) st_uid:(?P=uid), "
+                r"gid:(?P<gid>\d+) pw_gid:(?!(?P=gid)\b)(?P<group>\d+)"
+            ),
+        ),
+        verdict="newuidmap refuses: the caller's group is {gid}, and /etc/passwd says {group}",
+        cause="The user is the right one. newuidmap also compares the group, and the service runs with another one "
+        "(Group= in its unit, sg, newgrp, runAsGroup).",
+        remedy=(
+            "Remove Group= from the unit of the service (systemctl cat lxd), systemctl daemon-reload, restart it.",
+            "Kubernetes: runAsGroup: {group}. In a shell: newgrp to the user's own group.",
+        ),
+        reference="https://github.com/lxc/lxc/issues/4084",
+        rank=41,
+    ),
+    Entry(
+        code="subordinate-ids-too-few",
+        title="the user has too few subordinate ids",
+        patterns=(r"not enough (?:UIDs|GIDs) available for the user, at least (?P<count>\d+) are needed",),
+        verdict="the user has fewer than {count} subordinate ids",
+        cause="The line of the user in /etc/subuid or /etc/subgid gives a range that is too short for an image's "
+        "users.",
+        remedy=(
+            (
+                "Give 65536: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER, and remove the "
+                "short line. podman system migrate"
+            ),
+        ),
+        reference=ROOTLESS,
+        tell="grep $USER /etc/subuid /etc/subgid: the third number",
+        rank=40,
+    ),
 )

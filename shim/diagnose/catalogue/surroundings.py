@@ -76,23 +76,6 @@ ENTRIES = (
         rank=60,
     ),
     Entry(
-        code="nvidia-libraries-outside-snap",
-        title="the docker of the snap does not see the host's NVIDIA libraries",
-        patterns=(rf"nvidia-container-cli[\w.]*:\s+[^\n]*libnvidia-ml\.so[^\n]*{ENOENT}",),
-        beside=r"snap (?:install|list|info|refresh) docker|/snap/docker|\bsnap\.docker\b|/var/snap/docker",
-        verdict="docker was installed as a snap, which is confined and does not see the host's driver libraries",
-        cause="nvidia-smi works on the host. Within the snap the hook looks for libnvidia-ml.so.1 and does not find "
-        "it.",
-        remedy=(
-            "snap remove docker; then install docker-ce or docker.io and nvidia-container-toolkit with apt-get.",
-            "Or a newer docker snap, on Ubuntu Core with the snap of NVIDIA's support.",
-        ),
-        reference="https://github.com/canonical/docker-snap/issues/148",
-        tell="snap list docker; readlink -f $(which docker)",
-        ours=False,
-        rank=44,
-    ),
-    Entry(
         code="container-created-with-zero-memory",
         title="--memory 0 was taken for a limit of 0 bytes",
         patterns=(r"OOM: (?:the memory limit could be too low|[^\n]*(?:read from the init process|sync socket))",),
@@ -242,5 +225,40 @@ ENTRIES = (
         remedy=("nerdctl run --net none, or ctr run, which sets no hooks.", "Upgrade the shim."),
         reference="https://github.com/containerd/nerdctl/issues/4074",
         rank=45,
+    ),
+    Entry(
+        code="namespaces-refused-in-chroot",
+        title="user namespaces are never allowed in a chroot",
+        patterns=(r"bwrap: No permissions to cre[^\n]*namespace[^\n]*",),
+        beside=r"\bchroot +[./]|\(chroot\)",
+        verdict="the sandbox may not make a user namespace: it runs in a chroot, where the kernel never allows that",
+        cause="The kernel refuses a user namespace to a process whose root is not the root of its mount namespace "
+        "(EPERM). No sysctl changes that.",
+        remedy=(
+            "Use a container in place of the chroot: systemd-nspawn -D DIR, or podman run --rootfs DIR.",
+            "Or run the program outside of the chroot.",
+        ),
+        reference="user_namespaces(7); clone(2), ERRORS, EPERM",
+        rank=16,
+    ),
+    Entry(
+        code="sandbox-refused-by-container",
+        title="the container does not allow the sandbox of a program in it",
+        patterns=(
+            r"bwrap: (?:Creating new namespace failed|No permissions to cre)[^\n]*",
+            rf"unshare: unshare failed: {EPERM}",
+        ),
+        beside=r"\bdocker (?:run|exec|container)\b|inside (?:of )?a docker container|/\.dockerenv|\bdocker-compose\b",
+        verdict="the program makes a user namespace for its sandbox, which docker's seccomp filter forbids",
+        cause="docker's filter allows unshare and clone with namespaces only with CAP_SYS_ADMIN; sysctl settings of "
+        "the host do not matter then.",
+        remedy=(
+            "docker run --security-opt seccomp=unconfined (on Ubuntu also --security-opt apparmor=unconfined)",
+            "Or --cap-add SYS_ADMIN, or --privileged; or switch the program's own sandbox off.",
+            "From inside, without the right to change how the container is started, it cannot be had.",
+        ),
+        reference="https://docs.docker.com/engine/security/seccomp/",
+        tell="grep Seccomp /proc/self/status in the container: 2 is a filter",
+        rank=16,
     ),
 )

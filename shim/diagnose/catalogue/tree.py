@@ -284,9 +284,13 @@ ENTRIES = (
         title="limits are given, but cgroups are disabled",
         patterns=(r"cannot set limits without cgroups",),
         verdict="the container has resource limits, but its cgroups are disabled",
-        cause="With --cgroups=disabled there is no cgroup that could carry a limit. crun 0.17 reports this. Later "
+        cause="With --cgroups=disabled, and for a user on v1, there is no cgroup that could carry a limit. podman "
+        "sets one for pids by itself. crun up to 0.17 reports this. Later "
         "versions start the container without its limits, which cgshim refuses.",
-        remedy=("Remove the limits or --cgroups=disabled.",),
+        remedy=(
+            "Remove the limits or --cgroups=disabled.",
+            "A user on v1: podman run --pids-limit 0, or pids_limit = 0 in containers.conf; or boot with cgroup2.",
+        ),
         reference="podman-run(1), --cgroups",
         confirm=asked_for(("memory",), ("cpu",), ("pids",)),
     ),

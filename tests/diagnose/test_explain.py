@@ -143,6 +143,22 @@ def test_what_stands_around_the_message_decides(pasted: str, code: str) -> None:
     assert explain(pasted, _context(placed=False)).code == code
 
 
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        '"cgroup_parent": "/x"\nfailed to load cgroup /x;reboot: cgroups: cgroup deleted',
+        'error mounting "tmpfs" to rootfs at "/sys/x": create mountpoint for /sys/x;reboot mount: mkdirat y: EACCES',
+        "x;reboot.service: Failed to set 'memory.limit_in_bytes' attribute on '/x' to '1': Device or resource busy",
+        "unable to retrieve OCI runtime error (open l): /x;reboot/runc did not terminate successfully: exit status 127",
+    ],
+)
+def test_a_name_in_a_command_has_no_shell_in_it(pasted: str) -> None:
+    """Remedies are pasted into a shell, and names in a message may come from the container."""
+    found = explain(pasted, _context(placed=False))
+    for one in found.causes or (found,):
+        assert not [step for step in (*one.remedy, one.tell) if ";reboot" in step]
+
+
 def test_our_own_words_are_not_around_the_message() -> None:
     """A diagnosis that is pasted back names hosts in its remedy, which says nothing of this one."""
     found = explain(NO_DEVICES, _context(placed=False))

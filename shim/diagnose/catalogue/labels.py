@@ -146,7 +146,7 @@ ENTRIES = (
         title="a file of AppArmor on the host cannot be parsed",
         patterns=(
             (
-                r"AppArmor parser error[^\n]* in (?P<path>/etc/apparmor\.d/\S+) at line (?P<line>\d+): "
+                r"AppArmor parser error[^\n]* in (?P<path>/etc/apparmor\.d/[\w./@-]+) at line (?P<line>\d+): "
                 r"(?:Found unexpected|syntax error)[^\n]*"
             ),
         ),

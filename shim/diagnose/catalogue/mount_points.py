@@ -213,7 +213,7 @@ ENTRIES = (
         title="a mount point below /sys does not exist on this host",
         patterns=(
             (
-                rf"create mountpoint for (?P<destination>/sys/(?!fs/cgroup)[^\s:]+) mount: [^\n]*: "
+                rf"create mountpoint for (?P<destination>/sys/(?!fs/cgroup)[\w./-]+) mount: [^\n]*: "
                 rf"(?:{EPERM}|{ENOENT}|{EROFS}|{EACCES})"
             ),
         ),

@@ -160,7 +160,7 @@ ENTRIES = (
     Entry(
         code="runtime-cannot-be-loaded",
         title="the OCI runtime cannot be loaded (exit status 127)",
-        patterns=(r"(?P<program>runc|crun|\S*/runc) did not terminate suc+ess?ful+y: exit status 127\b",),
+        patterns=(r"(?P<program>runc|crun|[\w./-]*/runc) did not terminate suc+ess?ful+y: exit status 127\b",),
         verdict="{program} cannot be loaded: it ended with status 127 before its first line",
         cause="127 comes from the dynamic loader: a library of {program} is missing or too old. Mostly libseccomp "
         "before 2.4 (CentOS 7), with a runc from another source than the distribution.",

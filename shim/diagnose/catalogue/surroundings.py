@@ -82,7 +82,7 @@ ENTRIES = (
         beside=r"--memory[= ]0(?:\s|$)|-m[= ]0(?:\s|$)",
         verdict="the command gives --memory 0, which this podman takes for a limit of 0 bytes and not for no limit",
         cause="podman 3.3 handed the 0 on. The runtime's init process is then killed before the container starts.",
-        remedy=("Leave --memory out: that is no limit.", "Or upgrade podman."),
+        remedy=("Omit --memory to run without a limit.", "Or upgrade podman."),
         reference="https://github.com/containers/podman/issues/12002",
         rank=24,
     ),
@@ -135,7 +135,7 @@ ENTRIES = (
     Entry(
         code="cgroup-parent-not-there",
         title="the configured parent cgroup does not exist",
-        patterns=(r"failed to load cgroup (?P<path>/\S*): cgroups: cgroup deleted",),
+        patterns=(r"failed to load cgroup (?P<path>/[\w./@-]*): cgroups: cgroup deleted",),
         beside=r"\"cgroup_parent\": *\"/",
         verdict="the parent cgroup {path} of the pod does not exist, and containerd does not create it",
         cause="cgroup_parent of the sandbox's configuration names it. containerd puts its shim there before the "
@@ -168,7 +168,7 @@ ENTRIES = (
         title="an old kubelet on a host with cgroup2 alone",
         patterns=(rf"[Mm]ountpoint for (?P<controller>{V1_NAMES}) not found",),
         beside=r"Version: v1\.1[678]\.",
-        verdict="this kubelet knows only v1, and finds no hierarchy for {controller}: the host has cgroup2 alone",
+        verdict="this kubelet knows only v1 and finds no {controller} hierarchy: the host probably has only cgroup2",
         cause="Kubernetes before 1.19 knows only v1. Fedora 31, Debian 11, Ubuntu 21.10 and later have cgroup2 alone.",
         remedy=(
             "Upgrade Kubernetes (cgroup2 is supported from 1.25 on) and the engine.",
@@ -255,7 +255,7 @@ ENTRIES = (
         remedy=(
             "docker run --security-opt seccomp=unconfined (on Ubuntu also --security-opt apparmor=unconfined)",
             "Or --cap-add SYS_ADMIN, or --privileged; or switch the program's own sandbox off.",
-            "From inside, without the right to change how the container is started, it cannot be had.",
+            "A process inside the container cannot change this.",
         ),
         reference="https://docs.docker.com/engine/security/seccomp/",
         tell="grep Seccomp /proc/self/status in the container: 2 is a filter",

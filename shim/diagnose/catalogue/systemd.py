@@ -162,7 +162,7 @@ ENTRIES = (
         title="the memory limit of a unit is below what it uses already",
         patterns=(
             (
-                r"(?P<unit>[^\s:]+\.(?:slice|service)): Failed to set (?:attribute )?'memory\.limit_in_bytes' "
+                r"(?P<unit>[\w@.-]+\.(?:slice|service)): Failed to set (?:attribute )?'memory\.limit_in_bytes' "
                 r"attribute on [^\n]* to '(?P<limit>\d+)': Device or resource busy"
             ),
         ),

@@ -240,6 +240,8 @@ def known(template: str, values: dict[str, str]) -> bool:
 
 
 NAMES = re.compile(r"{(\w+)}")
+# Names in a message may come from the container, and remedies are pasted into a shell.
+SHELL = re.compile(r"[;&|`$<>()'\"\n]|^/.*\s")
 
 
 class Filled(Value):
@@ -255,14 +257,15 @@ def filled(entry: Entry, values: dict[str, str]) -> Filled:
     """The entry's templates with their values.
 
     If the verdict needs an unknown value, the title replaces it. Sentences of the cause and steps of the remedy are
-    left out if they need one.
+    left out if they need one. So are steps with a value that a shell would not take as one plain word.
     """
+    plain = {name: value for name, value in values.items() if not SHELL.search(value)}
     sentences = (part for part in sentences_of(entry.cause) if known(part, values))
     return Filled(
         verdict=fill(entry.verdict if known(entry.verdict, values) else entry.title, values),
         cause=fill(" ".join(sentences), values),
-        remedy=tuple(fill(step, values) for step in entry.remedy if known(step, values)),
-        tell=fill(entry.tell, values) if known(entry.tell, values) else "",
+        remedy=tuple(fill(step, plain) for step in entry.remedy if known(step, plain)),
+        tell=fill(entry.tell, plain) if known(entry.tell, plain) else "",
     )
 
 

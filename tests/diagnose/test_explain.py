@@ -146,6 +146,7 @@ def test_what_stands_around_the_message_decides(pasted: str, code: str) -> None:
 @pytest.mark.parametrize(
     "pasted",
     [
+        'mounting "/x;reboot" to rootfs at "/y" caused: not a directory',
         '"cgroup_parent": "/x"\nfailed to load cgroup /x;reboot: cgroups: cgroup deleted',
         'error mounting "tmpfs" to rootfs at "/sys/x": create mountpoint for /sys/x;reboot mount: mkdirat y: EACCES',
         "x;reboot.service: Failed to set 'memory.limit_in_bytes' attribute on '/x' to '1': Device or resource busy",

@@ -164,7 +164,7 @@ ENTRIES = (
         patterns=(rf"\b(?:read|write|write to|writing file) {named('cgroup.procs')}: {EOPNOTSUPP}",),
         verdict="the container's cgroup is threaded, so {path} cannot be read or written",
         cause="In a threaded subtree only the cgroup at its top lists processes; the others return EOPNOTSUPP.",
-        remedy=("Use another cgroupsPath, or remove the cgroup: rmdir {directory}",),
+        remedy=("Use another cgroupsPath.", "Or remove the cgroup: rmdir {directory}"),
         reference=THREADS,
         confirm=look.named_type,
     ),

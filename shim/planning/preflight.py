@@ -100,7 +100,8 @@ def _frozen(asked: Start, view: View, host: Host) -> Iterator[Hazard]:
                 values={
                     "runtime": asked.runtime,
                     "path": frozen,
-                    "thaw": f"echo {'0' if unified else 'THAWED'} > {frozen}/{file}",
+                    "file": file,
+                    "thawed": "0" if unified else "THAWED",
                 },
             )
             return

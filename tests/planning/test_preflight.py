@@ -95,6 +95,15 @@ def test_a_frozen_ancestor_on_cgroup2(tmp_path: Path, frozen: str) -> None:
     assert told.remedy == (f"echo 0 > /sys/fs/cgroup/{frozen}/cgroup.freeze",)
 
 
+@pytest.mark.parametrize("name", ["a;id", "$(id)", "`id`", "a b", "a'b"])
+def test_a_frozen_cgroup_with_a_name_for_the_shell(tmp_path: Path, name: str) -> None:
+    """cgroupsPath is data: the remedy is a command, and no part of the path may become one."""
+    view = _tree(tmp_path, {f"/sys/fs/cgroup/{name}/cgroup.freeze": "1\n"})
+    (told,) = diagnosed(hazards(_asked(path=f"/{name}/c"), view, make_host(UNIFIED)))
+    assert told.evidence == (f"/sys/fs/cgroup/{name}/cgroup.freeze: 1",)
+    assert told.remedy == ()
+
+
 @pytest.mark.parametrize("layout", [LEGACY, HYBRID])
 @pytest.mark.parametrize(("state", "found"), [("FROZEN", True), ("FREEZING", True), ("THAWED", False)])
 def test_a_frozen_ancestor_on_v1(tmp_path: Path, layout: str, state: str, found: bool) -> None:

@@ -35,7 +35,7 @@ ENTRIES = (
         title="an ancestor of the container's cgroup is frozen: the start would hang forever",
         verdict="an ancestor of the container's cgroup is frozen: {path}; the start would hang without a message",
         cause="A process that enters a frozen cgroup stops until the cgroup is thawed. Neither runtime notices.",
-        remedy=("{thaw}",),
+        remedy=("echo {thawed} > {path}/{file}",),
         reference="Linux Documentation/admin-guide/cgroup-v2.rst, cgroup.freeze",
         foresee=look.frozen_ancestors,
     ),

@@ -174,8 +174,9 @@ class Entry(Value):
     layout: "v1" or "v2" for a cause that belongs to one of them; words about the other rule it out.
     beside: words that must stand anywhere in the text, too: a command, a version, the name of a host.
         Only with them is this the cause.
-    offer: its place among several undecided causes, 1 is the likeliest; 0: never without evidence. first_for: words for
-    which this cause is the likeliest, whatever its `offer`.
+    offer: its place among several undecided causes, 1 is the likeliest; 0: never without evidence. first_for: words of
+    the message for which this cause is the likeliest, whatever its `offer`. first_beside: the same for words that stand
+    anywhere in the text; they count for more, because they tell of this host.
     tell: a command whose output decides whether this is the cause, and what to look for in it.
     foresee: the same check without a failure, for `cgshimctl doctor`; evidence, or () if all is well.
     rank: of several confirmed causes the lowest wins; ties go to the earlier row. 80 and more: a notice, not a failure.
@@ -198,6 +199,7 @@ class Entry(Value):
     beside: str = ""
     offer: int = 0
     first_for: str = ""
+    first_beside: str = ""
     tell: str = ""
     foresee: Foresight | None = None
     rank: int = 50

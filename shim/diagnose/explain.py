@@ -29,6 +29,7 @@ class Candidate(Value):
     """An entry that fits the words.
 
     evidence: what the host shows for it, () for nothing. stated: the words that prove it.
+    hinted: words anywhere in the text make it the likeliest of several.
     """
 
     entry: Entry
@@ -36,6 +37,7 @@ class Candidate(Value):
     evidence: tuple[str, ...]
     stated: tuple[str, ...]
     place: int
+    hinted: bool
 
     @property
     def order(self) -> tuple[bool, bool, int, int]:
@@ -44,10 +46,10 @@ class Candidate(Value):
         return not (self.evidence or self.stated), later, self.entry.rank, self.place
 
     @property
-    def likeliest(self) -> tuple[bool, int, int]:
+    def likeliest(self) -> tuple[bool, bool, int, int]:
         """Sort key: its place among several possible causes."""
         first = self.entry.first_for and compiled(self.entry.first_for).search(self.words.text)
-        return not first, self.entry.offer, self.place
+        return not self.hinted, not first, self.entry.offer, self.place
 
     @property
     def counts(self) -> bool:
@@ -112,7 +114,8 @@ def candidates(words: str, facts: Facts, last: bool = False) -> list[Candidate]:
             continue
         stated = entry.stated(seen) if entry.stated else ()
         evidence = looked(entry, facts, seen)
-        found.append(Candidate(entry=entry, words=seen, evidence=evidence, stated=stated, place=place))
+        hinted = bool(entry.first_beside and compiled(entry.first_beside).search(facts.context.said))
+        found.append(Candidate(entry=entry, words=seen, evidence=evidence, stated=stated, place=place, hinted=hinted))
     return found
 
 

@@ -9,9 +9,12 @@ from shim.diagnose.records import IN_FRONT
 # The beginning of a line that is a message of its own, not a continuation.
 STARTS = re.compile(
     r"^\s*(?:$|[{}\[\]]|(?:DEBU|INFO|WARN|ERRO|FATA)\[|time=|level=|[Ee]rror:|ERROR:?|WARNING:|[Ff]ailed "
-    r"|docker: |cgshim: |lxc[\w-]*(?:: | \S+ \d{14}\.)|  ?[a-z]+: "
+    r"|docker: |cgshim: |[%$#] \w|lxc[\w-]*(?:: | \S+ \d{14}\.)|  ?[a-z]+: "
     rf"|{IN_FRONT.pattern[1:]}|\w+_linux\.go:\d+: starting|(?:runc|crun|podman|docker|kubelet)\b[^:]{{0,40}}: )"
 )
+# A command, and the number that it printed.
+PROMPT = re.compile(r"^\s*(?:\S*[\w~\])] ?)?[%$#] \w")
+PRINTED = re.compile(r"^\s*(?:-?\d+|max)\s*$")
 NARROW = 40  # columns; no terminal is narrower
 LONGEST_WORD = 40  # folding leaves up to this much of a line empty
 
@@ -48,7 +51,7 @@ def without_breaks(text: str) -> tuple[str, bool]:
     lines = text.strip("\n").split("\n")
     width = max(map(len, lines))
     full = [number for number, line in enumerate(lines[:-1]) if len(line) == width]
-    broken = {number for number in full if lines[number + 1] and not STARTS.match(lines[number + 1])}
+    broken = {number for number in full if _goes_on(lines[number], lines[number + 1])}
     room = [width - len(line) - 1 for line in lines]
     ended = all(
         len((lines[number + 1].split() or [""])[0]) <= room[number]
@@ -61,3 +64,9 @@ def without_breaks(text: str) -> tuple[str, bool]:
     ends = ("" if number in broken else "\n" for number in range(len(lines)))
     sure = ended and len(broken) >= max(2, len(full) / 2)
     return "".join(line + end for line, end in zip(lines, ends)), sure
+
+
+def _goes_on(line: str, following: str) -> bool:
+    """Return whether the second line may be the rest of the first."""
+    output = PROMPT.match(line) and PRINTED.match(following)
+    return bool(following) and not output and not STARTS.match(following)

@@ -120,6 +120,25 @@ ENTRIES = (
         offer=1,
     ),
     Entry(
+        code="cpu-weight-not-in-kernel",
+        title="the kernel has no CPU weights for cgroups",
+        ambiguous=(opening(r"cpu\.weight", ENOENT), creating(r"cpu\.weight")),
+        verdict="this kernel has no CPU weights: {file} does not exist although the cpu controller is there",
+        cause="CONFIG_FAIR_GROUP_SCHED is off: a board's own kernel, or one with another scheduler (PDS, BMQ, MuQSS: "
+        "liquorix, xanmod). The kubelet finds the cpu controller and starts; then every pod fails.",
+        remedy=(
+            "Use a kernel with CONFIG_FAIR_GROUP_SCHED=y:",
+            "zgrep FAIR_GROUP_SCHED /proc/config.gz; grep FAIR_GROUP_SCHED /boot/config-$(uname -r)",
+        ),
+        reference="https://github.com/canonical/microk8s/issues/3693",
+        confirm=look.no_weight,
+        layout="v2",
+        rank=40,
+        tell="ls the directory of the message: is cpu.stat there, and no cpu.weight?",
+        offer=2,
+        first_for=r"/(?:kubepods/|system\.slice/docker-)\S*/cpu\.weight",
+    ),
+    Entry(
         code="cpu-idle-with-shares",
         title="cpu.idle and cpu.shares together",
         patterns=(r"cannot set both `cpu\.idle` and `cpu\.(?:shares|weight)`",),

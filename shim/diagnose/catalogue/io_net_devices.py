@@ -18,6 +18,7 @@ from shim.diagnose.entry import (
     opening,
     writing,
 )
+from shim.diagnose.host_words import LXC
 
 BLKIO = "Linux Documentation/admin-guide/cgroup-v1/blkio-controller.rst"
 IO = "Linux Documentation/admin-guide/cgroup-v2.rst, IO"
@@ -240,6 +241,7 @@ ENTRIES = (
         foresee=look.bpf_out_of_reach,
         tell="is this inside another container or a sandbox? Its seccomp filter may answer ENOSYS for bpf.",
         offer=2,
+        first_beside=LXC,
     ),
     Entry(
         code="device-filter-not-in-kernel",

@@ -14,6 +14,7 @@ from shim.diagnose.entry import (
     making,
     opening,
 )
+from shim.diagnose.host_words import RASPBERRY_PI
 
 V2_DOC = "Linux Documentation/admin-guide/cgroup-v2.rst, Mounting"
 V1_DOC = "Linux Documentation/admin-guide/cgroup-v1/cgroups.rst, section 2.1"
@@ -206,6 +207,7 @@ ENTRIES = (
         "memory is off unless cgroup_enable=memory is there.",
         offer=3,
         excluded=look.found_elsewhere,
+        first_beside=RASPBERRY_PI,
     ),
     Entry(
         code="v1-controller-only-on-cgroup2",

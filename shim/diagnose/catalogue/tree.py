@@ -16,6 +16,7 @@ from shim.diagnose.entry import (
     opening,
     writing,
 )
+from shim.diagnose.host_words import NESTED_ENGINE, RASPBERRY_PI, ROOTLESS
 
 CONTROL = "Linux Documentation/admin-guide/cgroup-v2.rst, Controlling Controllers"
 NO_INTERNAL = "Linux Documentation/admin-guide/cgroup-v2.rst, No Internal Process Constraint"
@@ -57,13 +58,19 @@ ENTRIES = (
         layout="v2",
         verdict="the {controller} controller is switched off on this host by the boot option cgroup_disable=",
         cause="A controller disabled at boot exists in no hierarchy.",
-        remedy=("Remove it from cgroup_disable= on the kernel command line and reboot.",),
+        remedy=(
+            (
+                "Remove it from cgroup_disable= on the kernel command line (Raspberry Pi: put cgroup_enable=memory on "
+                "the one line of cmdline.txt), and reboot."
+            ),
+        ),
         reference="Linux Documentation/admin-guide/kernel-parameters.txt, cgroup_disable",
         confirm=look.disabled_at_boot,
         rank=35,
         tell="grep -o 'cgroup_[a-z]*=[a-z,]*' /proc/cmdline: does it name {controller}? On a Raspberry Pi memory is "
         "off unless cgroup_enable=memory is there.",
         offer=4,
+        first_beside=RASPBERRY_PI,
     ),
     Entry(
         code="domain-controller-in-threaded-subtree",
@@ -106,6 +113,7 @@ ENTRIES = (
         reference="https://github.com/containers/podman/issues/22147",
         confirm=look.not_delegated,
         rank=37,
+        first_beside=ROOTLESS,
     ),
     Entry(
         code="controller-not-enabled",
@@ -220,6 +228,7 @@ ENTRIES = (
         reference=NO_INTERNAL,
         confirm=look.has_processes,
         rank=39,
+        first_beside=NESTED_ENGINE,
     ),
     Entry(
         code="unified-key-malformed",

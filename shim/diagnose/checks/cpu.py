@@ -142,6 +142,14 @@ def no_bandwidth(facts: Facts, words: Words) -> tuple[str, ...]:
     return ()
 
 
+def no_weight(facts: Facts, words: Words) -> tuple[str, ...]:
+    """cpu is enabled, but cpu.weight does not exist: CONFIG_FAIR_GROUP_SCHED is off (kernel/sched/core.c)."""
+    for directory in facts.lineage(facts.directory("cpu"))[1:]:
+        if "cpu" in facts.words(f"{directory}/cgroup.controllers") and facts.absent(f"{directory}/cpu.weight"):
+            return (facts.quote(f"{directory}/cgroup.controllers"), f"{directory}/cpu.weight: absent")
+    return ()
+
+
 def numbers(text: str) -> set[int] | None:
     """Return a kernel list ("0-3,8") as numbers; None if it is not one, or has a range of more than 65536 numbers."""
     found: set[int] = set()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 
 from shim.diagnose import noise, spoken
+from shim.diagnose.addressed import addressed
 from shim.diagnose.catalogue import ENTRIES
 from shim.diagnose.diagnosis import Context, Diagnosis
 from shim.diagnose.entry import Entry, Words, compiled, filled
@@ -72,7 +73,8 @@ def _explained(text: str, context: Context) -> Diagnosis:
     given = spoken.own_message(text, own)
     if given is not None:
         return given
-    facts = Facts(spoken.placed(context, heard.everything).changed(said=f"{heard.whole}\n{heard.everything}"))
+    context = context.changed(said=f"{heard.whole}\n{heard.everything}")
+    facts = Facts(spoken.placed(context, heard.everything))
     possible: list[Candidate] = []
     for last in (False, True):
         for reading in heard.readings:
@@ -189,7 +191,7 @@ def _rest(fitting: list[Candidate], best: Candidate) -> tuple[str, ...]:
 
 
 def _diagnosis(best: Candidate, text: str, context: Context, others: tuple[str, ...]) -> Diagnosis:
-    entry = best.entry
+    entry = addressed(best.entry, best.words.text, context.said or text)
     texts = filled(entry, best.words.values(context.runtime))
     return Diagnosis(
         code=entry.code,

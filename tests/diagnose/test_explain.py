@@ -358,3 +358,29 @@ def test_dockers_hint_about_mounts_is_kept() -> None:
     lines = render(found).splitlines()
     assert lines[0] == "cgshim: /a is ENOTDIR [c]"
     assert lines[-1] == "  runtime: error mounting /a to rootfs at /b: not a directory: EACCES"
+
+
+@pytest.mark.parametrize(
+    ("around", "first"),
+    [
+        ("", "controller-not-enabled"),
+        ("rootless: true", "controller-not-delegated"),
+        ("rootless: false", "controller-not-enabled"),
+        ("+ systemd-cgls /user.slice/user-1000.slice/user@1000.service", "controller-not-delegated"),
+        ("Linux pi 6.1.21-v8+ #1642 SMP PREEMPT aarch64", "controller-disabled-at-boot"),
+        ("image: docker:dind", "controllers-need-empty-cgroup"),
+    ],
+)
+def test_words_around_a_message_order_its_causes(around: str, first: str) -> None:
+    """A user's engine, a Raspberry Pi, an engine in a container: each has its own likeliest cause."""
+    message = "crun: opening file `memory.max` for writing: No such file or directory"
+    found = explain(f"{around}\n{message}\n", _context())
+    assert found.code == SEVERAL_CAUSES
+    assert found.causes[0].code == first
+    assert {one.code for one in found.causes} == {
+        "controller-not-enabled",
+        "controller-not-delegated",
+        "controllers-need-empty-cgroup",
+        "controller-disabled-at-boot",
+        "controller-owned-by-v1",
+    }

@@ -92,7 +92,7 @@ def cube() -> float:
 def test_no_search_takes_as_long_as_the_cube_of_a_line(entry: Entry, cube: float) -> None:
     """Shown by a ratio in the same run; a search that does not end is ended, and named."""
     slow = {}
-    for pattern in filter(None, (*entry.patterns, *entry.ambiguous, entry.beside)):
+    for pattern in filter(None, (*entry.patterns, *entry.ambiguous, entry.beside, entry.first_for, entry.first_beside)):
         for line in _lines(pattern):
             try:
                 # The garbage collector may run in the first search, not in both.

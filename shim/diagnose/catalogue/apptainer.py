@@ -12,7 +12,8 @@ ENTRIES = (
         code="apptainer-without-user-namespace",
         title="Apptainer or Singularity may not make a user namespace",
         patterns=(
-            rf"Failed to (?:set mount propagation|propagate as SHARED|unshare root file system): (?:{EACCES}|{EPERM})",
+            rf"Failed to (?:set mount propagation|propagate as SHARED|unshare root file system): {EACCES}",
+            rf"Failed to (?:set mount propagation|propagate as SHARED): {EPERM}",
             r"[Ff]ailed to create user namespace: [^\n]*",
             rf"Failed to create (?:mount|container) namespace: (?:{EPERM}|{ENOSPC}|{EINVAL})",
             r"Could not write (?:parent )?info to (?:uid_map|gid_map|setgroups): [^\n]*",

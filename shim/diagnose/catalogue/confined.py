@@ -246,12 +246,15 @@ ENTRIES = (
     Entry(
         code="namespace-unknown-to-runtime",
         title="the runtime does not know a kind of namespace",
-        patterns=(r"namespace \{\\*\"(?P<namespace>[a-z]+)\\*\" \\*\"[^\"\n]*\"\} does not exist",),
+        patterns=(
+            r"namespace \{\\*\"(?P<namespace>[a-z]+)\\*\" \\*\"[^\"\n]*\"\} does not exist",
+            r"Namespace type not supported: (?P<namespace2>[a-z]+)",  # youki
+        ),
         verdict="this runtime does not know {namespace} namespaces, which the configuration asks for",
-        cause="runc supports cgroup namespaces since 1.0-rc6 and time namespaces since 1.2. The engine is newer than "
-        "the runtime that it calls, or an older runc comes first in its PATH.",
+        cause="runc supports cgroup namespaces since 1.0-rc6 and time namespaces since 1.2; Docker asks for the latter "
+        "since 29.5. The engine is newer than the runtime that it calls, or an older runc comes first in its PATH.",
         remedy=(
-            "Upgrade the runtime to the version that the engine was released with: runc --version; which -a runc",
+            "Upgrade the runtime (runc, youki) to a version as new as the engine: runc --version; which -a runc",
             "Docker: docker run --cgroupns=host asks for no cgroup namespace.",
         ),
         reference="https://github.com/docker/for-linux/issues/1198",

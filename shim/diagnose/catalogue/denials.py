@@ -105,7 +105,10 @@ ENTRIES = (
                 "Ubuntu: a profile with userns for the program in /etc/apparmor.d, or: "
                 "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
             ),
-            "In a container: --security-opt seccomp=unconfined --security-opt apparmor=unconfined, or --privileged",
+            (
+                "In a container: --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt "
+                "systempaths=unconfined, or --privileged"
+            ),
             (
                 "Others: sysctl -w user.max_user_namespaces=28633 kernel.unprivileged_userns_clone=1 (RHEL 7.4: boot "
                 "with namespace.unpriv_enable=1 as well)"

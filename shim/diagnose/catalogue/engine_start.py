@@ -209,17 +209,22 @@ ENTRIES = (
     Entry(
         code="init-needs-newer-kernel",
         title="the kernel is too old for the way in which this runc starts",
-        ambiguous=(r"copying bootstrap data to pipe[^\n]*broken pipe",),
-        verdict="runc's init ended at once, as it does on kernels before 3.17 since it copies itself first",
+        ambiguous=(
+            r"copying bootstrap data to pipe[^\n]*broken pipe",
+            r"container_linux\.go:34[4-8]: [^\n]*getting the final child's pid from pipe caused[^\n]*",
+        ),
+        verdict="runc's init ended at once, as it does on old kernels since it copies itself first",
         cause="runc of February 2019 and later (docker 18.06.3, 18.09.2) starts from a copy of itself. The first of "
-        "them failed on Linux 3.10, 3.13 and 3.16 (CentOS 7 before its updates, Ubuntu 14.04, Debian 8, NAS systems).",
+        "them failed on Linux 3.10, 3.13 and 3.16 (CentOS 7 before its updates, Ubuntu 14.04, Debian 8, NAS systems, "
+        "virtual servers of OpenVZ), and no later one runs on WSL 1.",
         remedy=(
             "Upgrade the kernel (Ubuntu 14.04: linux-generic-lts-xenial; CentOS 7: yum update kernel), and reboot.",
-            "Or another docker: 18.09.3 or later, or before the change (18.06.1).",
+            "Or another docker: 18.09.3 or later, or before the change (18.06.1). WSL 1: wsl --set-version NAME 2.",
         ),
         reference="https://github.com/docker/for-linux/issues/834, https://github.com/docker/for-linux/issues/591",
         tell="uname -r: before 3.17?",
         offer=1,
+        first_for=r"container_linux\.go:34[4-8]: ",
     ),
     Entry(
         code="kernel-options-listed-missing",

@@ -142,7 +142,7 @@ ENTRIES = (
         ambiguous=(
             r"cgroups: (?:invalid group path|pid must be greater than 0|parsing file with invalid format failed)",
             (
-                r"cannot find (?:cgroup2|(?:memory|pids|memory or pids) controller|cgroup)(?: for)? (?:the "
+                r"cannot find (?:cgroup2|memory or pids controller|cgroup)(?: for)? (?:the "
                 r")?(?:current "
                 r")?process"
                 r"[^\n]*"

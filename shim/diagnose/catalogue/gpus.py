@@ -186,6 +186,7 @@ ENTRIES = (
         remedy=(
             "nvidia-smi on the host must work first; then nvidia-container-cli -k -d /dev/tty info shows the step.",
             "modprobe nvidia nvidia_uvm; after a driver's update: reboot. Driver and libraries must be of one version.",
+            "Jetson: the container packages of JetPack (nvidia-container), and docker run --runtime nvidia.",
         ),
         reference="https://github.com/NVIDIA/nvidia-docker/issues/1225",
         tell="nvidia-smi; lsmod | grep nvidia; dmesg | grep -i nvrm",

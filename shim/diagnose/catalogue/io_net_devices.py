@@ -124,7 +124,8 @@ ENTRIES = (
             writing(r"blkio\.(?:leaf_weight|(?:bfq\.)?weight_device)", ERANGE),
         ),
         verdict="blockIO.weight is out of range: 10 to 1000 is allowed",
-        cause="Smaller values underflow when the runtime converts them for io.weight.",
+        cause="On cgroup2 smaller values underflow when the runtime converts them for io.weight. v1: the kernel of "
+        "RHEL 6 takes 100 to 1000 only.",
         remedy=("Set blockIO.weight (docker: --blkio-weight) between 10 and 1000.",),
         reference=SPEC,
         confirm=look.weight_out_of_range,

@@ -26,7 +26,8 @@ V1_DIRECTORY = (
 )
 NO_JOIN = (
     rf"(?:cannot set (?P<controller>{V1_NAMES}) limit: (?:\w+: )?container could not join or create cgroup"
-    rf"|no such directory for (?P<controller2>{V1_NAMES})\.\w+)"  # before runc 1.0
+    rf"|no such directory for (?P<controller2>{V1_NAMES})\.\w+"  # before runc 1.0
+    rf"|cannot find (?P<controller3>{V1_NAMES}) controller for the current process)"  # an old crun
 )
 # crun creates a missing directory in the tmpfs and then misses the interface file in it.
 V1_FILE = opening(r"(?:memory|pids|cpu|cpuset|blkio|hugetlb|net_cls|net_prio)\.[\w.]+", ENOENT)
@@ -207,6 +208,7 @@ ENTRIES = (
         "memory is off unless cgroup_enable=memory is there.",
         offer=3,
         excluded=look.found_elsewhere,
+        first_for=r"cannot find memory controller",
         first_beside=RASPBERRY_PI,
     ),
     Entry(

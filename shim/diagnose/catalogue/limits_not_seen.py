@@ -5,10 +5,10 @@ from __future__ import annotations
 from shim.diagnose.entry import Entry
 
 LIMITED = r"(?:--pids-limit|--memory|-m|--cpus|--cpu-quota)[= ]\"?\d"
-UNLIMITED = r"^[`'\"]?(?:max(?: 100000)?|9223372036854771712|9223372036854775807|-1)[`'\"]?\s*$"
+UNLIMITED = r"^[`'\"]?(?:max(?: 100000)?|9223372036854771712|9223372036854775807|-1)[`'\"]?(?: is returned)?\s*$"
 READ = (
-    rf"(?:podman|docker|nerdctl) run[^\n]*{LIMITED}[^\n]*/(?P<file>memory\.(?:max|limit_in_bytes)|pids\.max|cpu\.max|"
-    r"cpu\.cfs_quota_us)\b[`'\"]*\s*$"
+    rf"(?:podman|docker|nerdctl) (?:run[^\n]*{LIMITED}|exec)[^\n]*/(?P<file>memory\.(?:max|limit_in_bytes)|pids\.max"
+    r"|cpu\.max|cpu\.cfs_quota_us)\b[`'\"]*\s*$"
 )
 
 ENTRIES = (
@@ -31,7 +31,7 @@ ENTRIES = (
         code="limit-not-shown",
         title="the container's cgroup shows no limit although one was asked for",
         patterns=(READ,),
-        beside=UNLIMITED,
+        beside=rf"(?:{LIMITED}|\bMemoryMax=\d|\bmem_limit: ?\d)(?s:.)*{UNLIMITED}",
         verdict="{file} shows no limit in the container although the command asks for one",
         cause="The engine left it out (a user's engine without this controller, a kernel without it or with it off at "
         "boot), and said so only in a warning; or the file is of another cgroup: a parent has the limit, or the host's "

@@ -70,8 +70,8 @@ ENTRIES = (
         "that the process is gone. Kernels of RHEL 7 before 3.10.0-514 count kernel memory wrongly, and kill sooner.",
         remedy=(
             (
-                "Give the container at least 12 MiB. In Kubernetes check the suffix: m means thousandths "
-                "of a byte, Mi mebibytes."
+                "Raise the limit: the start alone needs 12 MiB, and more with hooks and many mounts. In Kubernetes "
+                "check the suffix: m means thousandths of a byte, Mi mebibytes."
             ),
         ),
         reference="https://github.com/opencontainers/runc/issues/3986",

@@ -78,6 +78,7 @@ ENTRIES = (
         "/proc/cmdline; cgroup2: cat /sys/fs/cgroup/cgroup.controllers",
         confirm=node.switched_off,
         offer=2,
+        first_for=r"\b(?:memory|pids)\b",  # systemd gives these to every user
         rank=39,
     ),
     Entry(
@@ -177,7 +178,7 @@ ENTRIES = (
                 "OpenWrt mounts "
                 "cgroup2: opkg remove cgroupfs-mount, which covers it."
             ),
-            "Android and others without CONFIG_CGROUP_DEVICE: use another kernel.",
+            "A kernel without the controllers (Android, boards; /proc/cgroups lists none): use another one.",
         ),
         reference="https://github.com/docker/cli/issues/2104",
         tell="grep cgroup /proc/self/mountinfo; zgrep CGROUP_DEVICE /proc/config.gz",

@@ -25,8 +25,12 @@ ENTRIES = (
         "namespace, or no more processes are allowed. Usual for exec: the container's first process has just ended, "
         "is a zombie or hangs, or its cgroup's memory or pids limit is used up.",
         remedy=(
+            (
+                "create, rootless or with userns-remap: sysctl -w user.max_user_namespaces=15000; Debian: also "
+                "kernel.unprivileged_userns_clone=1."
+            ),
+            "create: sysctl kernel.pid_max; cat /proc/buddyinfo; free -m.",
             "exec: look whether the container still runs (docker ps, docker logs), and raise its limits.",
-            "create: sysctl user.max_user_namespaces kernel.pid_max; cat /proc/buddyinfo; free -m.",
             "CentOS 7: boot with user_namespace.enable=1. runc 1.0 and later name the reason: upgrade containerd.io.",
         ),
         reference="https://github.com/opencontainers/runc/issues/1130",

@@ -121,16 +121,20 @@ ENTRIES = (
             ),
         ),
         verdict="this user may not make a user namespace, which every rootless container needs",
-        cause="EPERM: an outer container's seccomp filter forbids it, AppArmor keeps programs without a profile from "
-        "it (Ubuntu from 23.10 on), or kernel.unprivileged_userns_clone is 0 (older Debian). ENOSPC, EINVAL: "
-        "user.max_user_namespaces is 0 (RHEL and CentOS 7).",
+        cause="EPERM, EACCES: an outer container's seccomp filter forbids it, AppArmor keeps programs without a "
+        "profile from it (Ubuntu from 23.10 on), or kernel.unprivileged_userns_clone is 0 (older Debian). ENOSPC, "
+        "EINVAL: user.max_user_namespaces is 0 (RHEL and CentOS 7).",
         remedy=(
             (
-                "Ubuntu 24.04: an AppArmor profile with userns for the program (rootlesskit has one in its packages), "
-                "or: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
+                "EPERM, EACCES, Ubuntu 24.04: an AppArmor profile with userns for the program (rootlesskit has one in "
+                "its packages), or: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
             ),
-            "In a container: --security-opt seccomp=unconfined --security-opt apparmor=unconfined, or --privileged",
-            "sysctl -w user.max_user_namespaces=28633; Debian: sysctl -w kernel.unprivileged_userns_clone=1",
+            (
+                "EPERM, EACCES in a container: --security-opt seccomp=unconfined --security-opt apparmor=unconfined "
+                "--security-opt systempaths=unconfined, or --privileged"
+            ),
+            "EPERM: on an older Debian: sysctl -w kernel.unprivileged_userns_clone=1",
+            "ENOSPC, EINVAL: sysctl -w user.max_user_namespaces=28633 (CentOS 7: boot with user_namespace.enable=1)",
         ),
         reference="https://rootlesscontaine.rs/getting-started/common/apparmor/",
         tell="sysctl user.max_user_namespaces kernel.unprivileged_userns_clone "

@@ -98,7 +98,7 @@ ENTRIES = (
             (
                 r"unable to start unit \\?\"(?P<unit>[^\"\\\n]+)\\?\"[^\n]*\): (?P<reason>(?!dial |dbus|read "
                 r"unix|Interactive|The name org\.freedesktop|Message "
-                r"recipient|Connection |Transport )[^\n]+)"
+                r"recipient|Connection |Transport |Launch helper )[^\n]+)"
             ),
             r"sd-bus call: (?P<reason2>Cannot set property [^\n:]+)",
         ),

@@ -5,17 +5,7 @@ from __future__ import annotations
 from shim.diagnose.catalogue.delegation import MISSING_FILE, PERHAPS_MISSING, enabling
 from shim.diagnose.checks import tree as look
 from shim.diagnose.checks.configured import asked, asked_for
-from shim.diagnose.entry import (
-    EACCES,
-    EBUSY,
-    EINVAL,
-    ENOENT,
-    EOPNOTSUPP,
-    Entry,
-    named,
-    opening,
-    writing,
-)
+from shim.diagnose.entry import EACCES, EBUSY, EINVAL, ENOENT, EOPNOTSUPP, Entry, named, opening, writing
 from shim.diagnose.host_words import NESTED_ENGINE, RASPBERRY_PI, ROOTLESS
 
 CONTROL = "Linux Documentation/admin-guide/cgroup-v2.rst, Controlling Controllers"
@@ -221,7 +211,7 @@ ENTRIES = (
         "and one is taken away only when no child has it enabled. "
         "Runtimes try it, ignore the error, and fail later because the controller is missing.",
         remedy=(
-            "In the cgroup shown as evidence: mkdir init && xargs -rn1 < cgroup.procs > init/cgroup.procs",
+            "In the parent cgroup: mkdir init && xargs -rn1 < cgroup.procs > init/cgroup.procs",
             "or choose a cgroupsPath below a cgroup without processes",
             "docker in docker (sed: write error): image docker:20.10.16-dind or later, which moves its processes.",
         ),

@@ -36,12 +36,17 @@ ENTRIES = (
         patterns=(
             rf"Failed to (?:connect to|create)[\w ,]*bus(?: connection)?(?: via [\w ]+)?: (?:{EPERM}|{EACCES})",
             r"consider using --machine=<user>@\.host --user to connect to bus of other user",
+            r"dial unix /run/user/\d+/bus: connect: permission denied",
         ),
         verdict="the caller is another user than the owner of the bus, which refuses him",
         cause="XDG_RUNTIME_DIR and DBUS_SESSION_BUS_ADDRESS name the session of another user (su, sudo, become of "
         "Ansible), or this is root only inside a user namespace (podman unshare, a rootless container): the bus sees "
         "the ids outside.",
         remedy=(
+            (
+                "podman: log in as the user itself (ssh), not with su; export XDG_RUNTIME_DIR=/run/user/$(id -u) "
+                "DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/$(id -u)/bus"
+            ),
             "As that user: sudo machinectl shell USER@ (or ssh USER@localhost), or systemctl --user -M USER@ ...",
             (
                 "sudo -u USER XDG_RUNTIME_DIR=/run/user/$(id -u USER) systemctl --user ...; as root for the system: "

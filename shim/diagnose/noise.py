@@ -41,6 +41,7 @@ FAILED = re.compile(r"\b(?:[Ee]rror response|[Ee]rror: |[Ff]ailed|cannot)\b")
 QUIETER = re.compile(
     r"(?:DEBU|INFO|WARN)\[\d+\] (?!\[\d+\] System error)|(?:time=\S+ )?level=(?:debug|info|warning) "
     r"|(?:Error: )?lxc[\w-]* \S+ \d{14}\.\d+ (?:WARN|NOTICE|INFO|DEBUG|TRACE) "
+    r"|sysctl: (?:error )?setting key "
 )
 # runc from 1.4 on joins its own and its children's messages; each is a line of its own.
 JOINED = re.compile(r"; (?=runc init error\(s\): |nsexec(?:-\d)?\[\d+\]: )")

@@ -91,6 +91,7 @@ from shim.diagnose.catalogue import (
     procfs,
     program_memory,
     programs_in_containers,
+    programs_of_engine,
     programs_refused,
     refusals,
     revealing,
@@ -237,6 +238,7 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("What stands around the message", surroundings.ENTRIES),
     ("Settings that cannot be followed as they stand", mistaken_settings.ENTRIES),
     ("Faults of single versions", versions.ENTRIES),
+    ("Programs and files of the engine's own", programs_of_engine.ENTRIES),
     ("systemd in containers, and what units leave", systemd_inside.ENTRIES),
     ("After the start", (*aftermath.ENTRIES, *exit_codes.ENTRIES)),
     (

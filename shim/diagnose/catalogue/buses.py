@@ -82,6 +82,7 @@ ENTRIES = (
             r"no valid bus path found in list unix:path=|failed to create session dbus client",  # youki
             r"session bus address \S+ does not exist",  # youki
             r"\$?DBUS_SESSION_BUS_ADDRESS and \$?XDG_RUNTIME_DIR not defined",
+            r"dbus: invalid bus address \(invalid or unsupported transport\)",
             r"\$?XDG_RUNTIME_DIR (?:is not set|environment variable is not set|not set|is unset)",
         ),
         ambiguous=(rf"cannot open (?:sd-bus|user bus): {ENOENT}", PRIVATE),

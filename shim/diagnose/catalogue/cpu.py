@@ -5,7 +5,7 @@ from __future__ import annotations
 from shim.diagnose.checks import cpu as look
 from shim.diagnose.checks import said
 from shim.diagnose.checks.configured import asked_for
-from shim.diagnose.entry import EINVAL, ENOENT, EPERM, ERANGE, WROTE, Entry, creating, opening, writing
+from shim.diagnose.entry import EACCES, EINVAL, ENOENT, EPERM, ERANGE, WROTE, Entry, creating, opening, writing
 
 BANDWIDTH = "Linux Documentation/scheduler/sched-bwc.rst"
 REALTIME = "Linux Documentation/scheduler/sched-rt-group.rst"
@@ -106,6 +106,9 @@ ENTRIES = (
     Entry(
         code="cpu-bandwidth-not-in-kernel",
         title="the kernel has no CPU quotas",
+        patterns=(
+            rf"Failed to set '?(?P<file>cpu\.cfs_(?:quota|period)_us)\b[^\n]*: (?:{EACCES}|{ENOENT})",
+        ),  # systemd
         ambiguous=(opening(QUOTA_FILES, ENOENT), creating(QUOTA_FILES)),
         verdict="this kernel has no CPU quotas: {file} does not exist although the cpu controller is there",
         cause="CONFIG_CFS_BANDWIDTH is off.",

@@ -189,6 +189,21 @@ ENTRIES = (
         confirm=look.empty_set,
     ),
     Entry(
+        code="all-controllers-in-one-hierarchy",
+        title="all v1 controllers are mounted together, and a new cgroup's cpuset is empty",
+        patterns=(rf"\[8\] System error: write (?P<path>/sys/fs/cgroup/(?:docker|lxc)/\S+/cgroup\.procs): {ENOSPC}",),
+        verdict="no process can enter {path}: its cpuset has no CPU or no memory node (ENOSPC)",
+        cause="All v1 controllers are in one hierarchy, mounted at /sys/fs/cgroup itself, so each new cgroup is an "
+        "empty cpuset, too. Only a cpuset refuses a process so (kernel/cgroup/cpuset.c, cpuset_can_attach).",
+        remedy=(
+            "umount /sys/fs/cgroup; then mount each controller alone: apt-get install cgroupfs-mount && cgroupfs-mount",
+            "Until then: echo 1 > /sys/fs/cgroup/cgroup.clone_children before the engine starts.",
+        ),
+        reference="https://github.com/moby/moby/issues/26437",
+        tell="mount | grep cgroup: is there only one?",
+        rank=45,
+    ),
+    Entry(
         code="cpuset-cannot-be-emptied",
         title="the list of a cpuset that has processes cannot be emptied",
         patterns=(rf"{SYSTEMD_SETS}: {ENOSPC}", writing(r"cpuset\.(?:cpus|mems)", ENOSPC)),

@@ -199,6 +199,7 @@ ENTRIES = (
             "netavark: do not mount the host's /sys or /proc into the container.",
         ),
         reference="OCI runtime-spec, config-linux.md, Sysctl",
+        beside=r"\A(?!(?s:.)*Error response from daemon)",  # which says why nothing started
         rank=62,
     ),
     Entry(

@@ -195,8 +195,11 @@ ENTRIES = (
         cause="Only a few sysctls count as safe. Others that belong to a namespace must be allowed on each node; "
         "those of the whole node (vm.*, fs.*, kernel.pid_max) cannot be set by a pod at all.",
         remedy=(
-            "kubelet configuration on the node: allowedUnsafeSysctls: [{key}], then restart the kubelet.",
-            "minikube: --extra-config=kubelet.allowed-unsafe-sysctls={key}. k3s: --kubelet-arg.",
+            (
+                "On the node: its name under allowedUnsafeSysctls in the kubelet's configuration "
+                "(--allowed-unsafe-sysctls=NAME), then restart the kubelet."
+            ),
+            "minikube: --extra-config=kubelet.allowed-unsafe-sysctls=NAME. k3s: --kubelet-arg.",
             "Of the whole node: set it on the host, in /etc/sysctl.d, or by a privileged DaemonSet.",
         ),
         reference="https://kubernetes.io/docs/tasks/administer-cluster/sysctl-cluster/",

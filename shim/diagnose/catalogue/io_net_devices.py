@@ -89,12 +89,17 @@ ENTRIES = (
             rf"\bopen(?:at2|ing file)? {named(WEIGHT_DEVICE)}(?: for writing)?: {ENOENT}",
         ),
         ambiguous=(rf"\bopen `?io\.weight`?: {ENOENT}", creating(WEIGHT_DEVICE)),
-        verdict="blockIO.weightDevice cannot be set: the disk does not use the BFQ scheduler ({file})",
-        cause="Only BFQ (before 5.0: CFQ) takes a weight per device. On cgroup2, where io.stat is missing as well, the "
+        verdict="a block I/O weight cannot be set: the disk does not use the BFQ scheduler ({file})",
+        cause="Only BFQ (before 5.0: CFQ) takes a weight per device. runc 1.0-rc93 to 1.0 writes the plain weight "
+        "there, too. On cgroup2, where io.stat is missing as well, the "
         "io controller is not enabled for the cgroup.",
         tell="cat /sys/block/<disk>/queue/scheduler: is [bfq] chosen?",
         offer=3,
-        remedy=("echo bfq > /sys/block/<disk>/queue/scheduler, or start without --blkio-weight-device",),
+        remedy=(
+            "modprobe bfq; echo bfq > /sys/block/<disk>/queue/scheduler",
+            "Or start without --blkio-weight, --blkio-weight-device (Pterodactyl: Block IO Proportion).",
+            "A plain weight: upgrade runc to 1.1 or later.",
+        ),
         reference="https://github.com/opencontainers/runc/issues/3529",
         confirm=asked("blockIO", "weightDevice"),
         rank=45,

@@ -208,7 +208,7 @@ ENTRIES = (
         "memory is off unless cgroup_enable=memory is there.",
         offer=3,
         excluded=look.found_elsewhere,
-        first_for=r"cannot find memory controller",
+        first_for=r"cannot (?:find memory controller|set memory limit)",
         first_beside=RASPBERRY_PI,
     ),
     Entry(

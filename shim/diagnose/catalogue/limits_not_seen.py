@@ -16,7 +16,8 @@ ENTRIES = (
         code="limit-ignored-rootless-v1",
         title="podman as a user sets no limits on a host with v1",
         patterns=(READ,),
-        beside=rf"cgroupVersion: v1(?s:.)*{UNLIMITED}|{UNLIMITED}(?s:.)*cgroupVersion: v1",
+        beside=rf"cgroupVersion: v1(?s:.)*{UNLIMITED}|{UNLIMITED}(?s:.)*cgroupVersion: v1"
+        rf"|podman run[^\n]*/sys/fs/cgroup/(?:memory|pids|cpu)/[^\n]*\n{UNLIMITED}",
         verdict="the limit was not set: a user's podman on cgroup v1 leaves limits out, so {file} has none",
         cause="v1 hierarchies belong to root and are not delegated. podman before 4.3 says nothing about it.",
         remedy=(
@@ -100,5 +101,20 @@ ENTRIES = (
         ),
         reference="https://github.com/damentz/liquorix-package/issues/231",
         rank=72,
+    ),
+    Entry(
+        code="io-weight-without-scheduler",
+        title="a block I/O weight has no effect with this scheduler of the disk",
+        patterns=(r"--blkio-weight(?:-device)?[ =]\S+",),
+        beside=r"^[^\n]*\[(?:mq-deadline|deadline|none|noop|kyber)\]|^none$",
+        verdict="the weight has no effect: the disk's scheduler does not weigh cgroups",
+        cause="v1: only CFQ (before Linux 5.0) and BFQ do. cgroup2: BFQ, or io.cost where it is switched on for the "
+        "disk. And only where several containers really compete for the disk (direct I/O).",
+        remedy=(
+            "echo bfq > /sys/block/DISK/queue/scheduler (an old kernel: cfq)",
+            "Or a fixed limit, which needs no scheduler: --device-write-bps /dev/DISK:10mb, --device-read-bps.",
+        ),
+        reference="https://github.com/docker/cli/issues/3275",
+        rank=71,
     ),
 )

@@ -187,7 +187,7 @@ ENTRIES = (
         "An old podman loads its own only when it makes a container, not at podman start; podman 2.0.0 names one that "
         "nobody has.",
         remedy=(
-            "docker: systemctl restart docker loads docker-default again.",
+            "docker: apt-get install apparmor (its apparmor_parser loads profiles), then systemctl restart docker.",
             "podman: upgrade it; until then run any new container, which loads the profile. nerdctl apparmor load",
             "A profile of your own (Kubernetes: on each node): apparmor_parser -r /etc/apparmor.d/NAME",
             "Until then: --security-opt apparmor=unconfined",

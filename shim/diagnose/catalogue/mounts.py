@@ -49,13 +49,16 @@ ENTRIES = (
             rf"failed to fulfil mount request: open (?P<source3>/[^\n:]*): {EACCES}",
             rf"(?<!\b[clrm][nmpsv]: )\bcannot stat `(?P<source4>/[^`\n]*)`: {EACCES}",
             mounted(rf"/{ANY}", rf"mount src=[^\n]*flags=[^\n]*MS_BIND[^\n]*: {EACCES}"),  # runc from 1.4 on
+            rf"could not synchroni[sz]e with container process: stat (?P<source5>/[^\n:]*): {EACCES}",  # of 2016
         ),
         verdict="the source of a mount cannot be reached: {source} (EACCES)",
-        cause="A directory on the way is closed to the caller or to the ids that the user namespace maps.",
+        cause="A directory on the way is closed to the caller or to the ids that the user namespace maps. A FUSE mount "
+        "(gocryptfs, sshfs, rclone) is closed to all but the user who made it.",
         remedy=(
             "namei -l {source}: chmod o+x (or setfacl -m u:$USER:x) what is closed to this user",
             "Reached only by membership of a group: podman run --group-add keep-groups (crun alone; runc loses them).",
             "SELinux: ausearch -m avc -ts recent; -v SOURCE:DEST:Z gives it the container's label.",
+            "FUSE: mount it with -o allow_other (user_allow_other in /etc/fuse.conf).",
         ),
         reference="path_resolution(7)",
         confirm=look.unreachable,
@@ -257,23 +260,6 @@ ENTRIES = (
         offer=1,
     ),
     Entry(
-        code="mount-not-shared",
-        title="the source's mount is not shared, so mounts cannot propagate",
-        patterns=(
-            (
-                r"path \\?\"?(?P<source>/[^\s\"\\]*)\\?\"? is mounted on "
-                r"\\?\"?(?P<mount>/[^\s\"\\]*)\\?\"? but it is not a shared(?: or slave)? mount"
-            ),
-            r"(?P<source2>/[^\s\"\\]*)\\?\"? is not a shared (?:or slave )?mount",
-        ),
-        verdict="the mount that holds {source} is not shared, so rshared or rslave cannot work",
-        cause="Mounts propagate only through shared mounts. Without systemd the root mount is private. "
-        "Docker Desktop's shares (/host_mnt, /run/desktop) propagate nothing from or to the host.",
-        remedy=("mount --make-rshared /, or --make-rshared on the mount point shown; else without :shared, :slave",),
-        reference="mount_namespaces(7), SHARED SUBTREES",
-        confirm=look.not_shared,
-    ),
-    Entry(
         code="propagation-invalid",
         title="rootfsPropagation is not a known value",
         patterns=(r"rootfsPropagation=(?P<value>\S+) is not supported",),
@@ -291,6 +277,7 @@ ENTRIES = (
         remedy=(
             "Add the source's flags to the mount's options: findmnt -no OPTIONS -T {source}",
             "Or remove the option that contradicts them.",
+            "A mount of the engine's own (podman, toolbox, distrobox): upgrade runc and the engine, or use crun.",
         ),
         reference="mount_namespaces(7), Restrictions on mount namespaces",
         confirm=look.in_the_initial_or_not,

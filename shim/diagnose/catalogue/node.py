@@ -139,11 +139,11 @@ ENTRIES = (
             r"Failed to find subsystem mount for (?:required )?subsystem: (?P<controller2>\w+)",
             r"(?P<controller3>\w+) cgroup subsystem not mounted",
             r"Unable to find (?P<controller6>\w+) cgroup in mounts",
-            r"cgroups: (?P<controller5>\w+) cgroup not supported on this system",
+            rf"Failed to read link /sys/fs/cgroup/(?P<controller11>{V1_NAMES}): {ENOENT}",  # systemd in rkt
+            r"cgroups: (?P<controller5>(?!memory)\w+) cgroup not supported on this system",
             r"cgroup path for (?P<controller9>\w+) not found",
             rf"(?!mountpoint for pids not found$)[Mm]ountpoint for (?P<controller4>{V1_NAMES}) not found",
             rf"cgroup mountpoint not found for (?P<controller8>{V1_NAMES})",
-            r"unable to find \\?\"(?P<controller7>\w+)\\?\" in controller set",
             rf"container manager: inotify_add_watch /sys/fs/cgroup/(?P<controller9>{V1_NAMES}): {ENOENT}",
         ),
         verdict="no v1 hierarchy has the {controller} controller, which this program needs to start",

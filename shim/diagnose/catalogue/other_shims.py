@@ -77,6 +77,7 @@ ENTRIES = (
             r"Expected cgroup file not found[^\n]*|mount: ?can't find /sys/fs/cgroup in /proc/mounts",
             r"failed to find controller (?:cpuacct|blkio|devices|freezer|memory|cpu)\b",
             r"Could not detect slice of whitelisted controller[^\n]*",
+            r"^\++ grep [`'\"]?:?(?:devices|memory|cpuset|cpu,cpuacct|name=systemd):?[`'\"]? /proc/(?:self|1)/cgroup",
             r"Can not mount cpuset cgroup\. Probably cgroup support is missing[^\n]*",
             r"CgroupHierarchyMissing\(\"No hierarchy found for this cgroup version",  # Firecracker's jailer
         ),

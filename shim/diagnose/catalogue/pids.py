@@ -53,7 +53,10 @@ ENTRIES = (
     Entry(
         code="pids-limit-reached",
         title="a pids limit on the path is used up",
-        patterns=(r"unable to spawn stage-\d: resource temporarily unavailable",),
+        patterns=(
+            r"unable to spawn stage-\d: resource temporarily unavailable",
+            r"\bexec /[^\s:]+: resource temporarily unavailable",
+        ),
         ambiguous=(
             r"pthread_create failed: resource temporarily unavail\w*",
             r"failed to create new OS thread \(have \d+ already; errno=11\)",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shim.diagnose.checks import mounts as look
 from shim.diagnose.entry import ENOENT, ENOTDIR, EPERM, EROFS, Entry, mounting
 
 OF_A_CONTAINER = r"/(?:run|var)/\S*/(?:rootfs|merged|mnt/[0-9a-f]{12,})/sys/fs"
@@ -107,5 +108,28 @@ ENTRIES = (
         ),
         reference="https://kubernetes.io/docs/concepts/storage/volumes/#using-subpath",
         rank=45,
+    ),
+    Entry(
+        code="mount-not-shared",
+        title="the source's mount is not shared, so mounts cannot propagate",
+        patterns=(
+            (
+                r"path \\?\"?(?P<source>/[^\s\"\\]*)\\?\"? is mounted on "
+                r"\\?\"?(?P<mount>/[^\s\"\\]*)\\?\"? but it is not a shared(?: or slave)? mount"
+            ),
+            r"(?P<source2>/[^\s\"\\]*)\\?\"? is not a shared (?:or slave )?mount",
+        ),
+        verdict="the mount that holds {source} is not shared, so rshared or rslave cannot work",
+        cause="Mounts propagate only through shared mounts. Without systemd the root mount is private. "
+        "Docker Desktop's shares (/host_mnt, /run/desktop) propagate nothing from or to the host.",
+        remedy=(
+            "mount --make-rshared /, or --make-rshared on the mount point shown; else without :shared, :slave",
+            (
+                "It is shared already: the engine has a mount namespace of its own. Take MountFlags= out of "
+                "docker.service (systemctl cat docker), systemctl daemon-reload, and restart docker."
+            ),
+        ),
+        reference="mount_namespaces(7), SHARED SUBTREES",
+        confirm=look.not_shared,
     ),
 )

@@ -110,6 +110,7 @@ ENTRIES = (
         remedy=(
             "Upgrade runc to 1.5.1 or later, which uses a plain tmpfs again. BuildKit: use an image with such a runc.",
             "Or use Ubuntu 20.04's newer kernel (linux-generic-hwe-20.04, 5.15).",
+            "Inside gVisor (GKE Sandbox), whose tmpfs does not know the option: a newer gVisor, or an older runc.",
         ),
         reference="https://github.com/opencontainers/runc/issues/5348",
         rank=40,

@@ -19,6 +19,7 @@ ENTRIES = (
             rf"ioctl\(TUNSETIFF\): (?:{EPERM}|{EACCES})|Cannot ioctl TUNSETIFF [^\n]*: {EPERM}",
             r"Cannot open TUN/TAP dev /dev/net/tun: [^\n]*|/dev/net/tun does not exist",
             rf"TUN device file(?: node)?: (?:{EPERM}|no such device)",
+            rf"custom device \"?/dev/net/tun\"?: {ENOENT}",
         ),
         verdict="the network helper (slirp4netns, pasta) or VPN cannot use /dev/net/tun",
         cause="It makes its interface with it. The kernel's module tun is not loaded, or the container that it runs in "
@@ -26,8 +27,12 @@ ENTRIES = (
         remedy=(
             "Host: modprobe tun; echo tun > /etc/modules-load.d/tun.conf (after a kernel update: reboot first).",
             (
-                "Inside a container: docker, podman: --device /dev/net/tun --cap-add NET_ADMIN; LXC: lxc.mount.entry = "
-                "/dev/net/tun dev/net/tun none bind,create=file; Kubernetes: a device plugin, or privileged."
+                "Inside a container: docker, podman: --device /dev/net/tun --cap-add NET_ADMIN; Kubernetes: a device "
+                "plugin, or privileged."
+            ),
+            (
+                "LXC, Proxmox: lxc.cgroup2.devices.allow: c 10:200 rwm (a v1 host: lxc.cgroup.devices.allow) and "
+                "lxc.mount.entry: /dev/net/tun dev/net/tun none bind,create=file"
             ),
             "Without a network of its own: podman run --network host (or none); buildah bud --network host",
         ),

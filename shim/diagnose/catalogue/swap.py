@@ -150,8 +150,8 @@ ENTRIES = (
         "use_hierarchy.",
         remedy=(
             (
-                "Remove --memory-swappiness (compose: mem_swappiness). Nomad and Docker Swarm set it to 0 by "
-                "themselves: upgrade them."
+                "Remove --memory-swappiness (compose: mem_swappiness). Nomad, Docker Swarm and Portainer set it to 0 "
+                "by themselves: upgrade them; compose: mem_swappiness: -1."
             ),
             "Or use a newer kernel (many NAS systems and boards have 3.10).",
         ),

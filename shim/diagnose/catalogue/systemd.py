@@ -118,7 +118,11 @@ ENTRIES = (
         patterns=(r"Unit (?P<unit>\S+) (?:already exists|was already loaded or has a fragment file)",),
         verdict="systemd already has a unit {unit}, perhaps left by an earlier container",
         cause="A failed unit keeps its name until it is reset. A running one belongs to another container.",
-        remedy=("systemctl status {unit}; systemctl reset-failed {unit}",),
+        remedy=(
+            "systemctl status {unit}; systemctl reset-failed {unit}",
+            "Rootless: systemctl --user status {unit}; systemctl --user reset-failed {unit}",
+            "Its container was killed (OOM) and the scope stayed failed: raise its limit; a newer crun resets it.",
+        ),
         reference="https://github.com/opencontainers/runc/issues/3132",
         confirm=look.running,
     ),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import EBUSY, ENODEV, ENOENT, EPERM, EROFS, Entry
+from shim.diagnose.checks import layout
+from shim.diagnose.entry import EACCES, EBUSY, ENODEV, ENOENT, EPERM, EROFS, Entry
 
 ENTRIES = (
     Entry(
@@ -136,5 +137,93 @@ ENTRIES = (
         ),
         reference="https://github.com/NeuroDesk/vnm/issues/3",
         rank=29,
+    ),
+    Entry(
+        code="lxc-cpumask-of-offline-cpus",
+        title="liblxc of August 2021 stumbles over offline CPUs",
+        patterns=(r"Failed to create cpumask for offline cpus",),
+        verdict="this liblxc cannot make a cpuset on a v1 host with offline CPUs",
+        cause="A change of August 2021 (LXD 4.17) computed the mask of offline CPUs wrongly. It was corrected soon.",
+        remedy=("Upgrade LXC or LXD: snap refresh lxd.", "Until then: snap revert lxd, or boot with cgroup2."),
+        reference="https://github.com/canonical/lxd/issues/9114",
+        tell="cat /sys/devices/system/cpu/offline",
+        rank=45,
+    ),
+    Entry(
+        code="kata-cpuset-in-guest",
+        title="Kata applies the host's cpuset inside its virtual machine",
+        patterns=(r"Could not run process: [^\n]*failed to write (?P<value>\S+) to cpuset\.cpus[^\n]*",),
+        verdict="CPU {value} does not exist in Kata's virtual machine, where the cpuset is applied",
+        cause="The virtual machine starts with few CPUs (one by default), numbered from 0. An old Kata hands the "
+        "host's --cpuset-cpus to its agent as it stands.",
+        remedy=(
+            "Upgrade Kata, which leaves the cpuset to the host.",
+            "Until then start without --cpuset-cpus, or with more CPUs: default_vcpus in configuration.toml.",
+        ),
+        reference="https://github.com/kata-containers/runtime/issues/1093",
+        rank=44,
+    ),
+    Entry(
+        code="old-engine-on-cgroup2",
+        title="containerd of an old Docker finds no v1 controllers",
+        patterns=(r"unable to find \\?\"(?P<controller>(?!systemd)\w+)\\?\" in controller set",),
+        verdict="this Docker (18.09 or its time) looks for the {controller} controller among v1 hierarchies, and there "
+        "is none",
+        cause="The host has cgroup2 alone, as distributions have since 2021, and this version knows only v1. Or the "
+        "kernel was built without the controller (cpuacct: kernels with another scheduler); containerd before 1.2.5 "
+        "needs it.",
+        remedy=(
+            "Upgrade docker to 20.10 or later (containerd 1.4).",
+            "Or boot with v1: systemd.unified_cgroup_hierarchy=0 (systemd before 258).",
+        ),
+        reference="https://github.com/docker/desktop-linux/issues/212",
+        tell="stat -fc %T /sys/fs/cgroup: cgroup2fs? docker version",
+        confirm=layout.not_mounted,
+        layout="v1",
+    ),
+    Entry(
+        code="mount-through-link-of-image",
+        title="an old Docker mounts onto a path that is a link in the image",
+        patterns=(
+            rf"setup mount namespace mounting (?P<source>\S+) into (?P<destination>\S+/var/run/\S+) (?:{ENOENT})",
+        ),
+        verdict="this Docker (before 1.0) cannot mount onto {destination}: /var/run is a link in the image",
+        cause="The link leads to /run, and this version follows it on the host's side.",
+        remedy=("Mount onto /run/... in place of /var/run/..., or onto another path.", "Upgrade docker."),
+        reference="https://github.com/boot2docker/boot2docker/issues/334",
+        rank=45,
+    ),
+    Entry(
+        code="gvisor-searches-as-user",
+        title="gVisor looks for a mount's destination with the user's rights",
+        patterns=(rf"can't find mount destination \"(?P<destination>[^\"\n]+)\": {EACCES}",),
+        verdict="gVisor may not look for {destination} in the image: it does so as the container's user",
+        cause="runsc of 2019 searches the destination with the rights of the user of -u, who may not enter a directory "
+        "on the way (/root).",
+        remedy=("Upgrade runsc.", "Until then mount elsewhere, or start without -u."),
+        reference="https://github.com/google/gvisor/issues/720",
+        rank=45,
+    ),
+    Entry(
+        code="systemd-hook-obsolete",
+        title="the hook oci-systemd-hook fails",
+        patterns=(
+            r"error executing hook `?\S*oci-systemd-hook`?[^\n]*",
+            r"docker-current[^\n]*running prestart hook \d+ caused[^\n]*exit status 1, stdout: , stderr: [\\\" ]*\.?$",
+            r"oci-systemd-hook[^\n]*(?:exit status|exit code)[^\n]*",
+        ),
+        verdict="oci-systemd-hook fails: it prepares cgroups for systemd in a container, as v1 and the systemd driver "
+        "have them",
+        cause="It knows neither cgroup2 nor the cgroupfs driver. podman does its work by itself (--systemd).",
+        remedy=(
+            "podman: dnf remove oci-systemd-hook.",
+            (
+                'docker of RHEL and CentOS 7: "native.cgroupdriver=systemd" again (--exec-opt), or yum remove '
+                "oci-systemd-hook."
+            ),
+        ),
+        reference="https://github.com/containers/podman/issues/6185",
+        tell="ls /usr/libexec/oci/hooks.d /usr/share/containers/oci/hooks.d",
+        rank=35,
     ),
 )

@@ -41,7 +41,6 @@ FAILED = re.compile(r"\b(?:[Ee]rror response|[Ee]rror: |[Ff]ailed|cannot)\b")
 QUIETER = re.compile(
     r"(?:DEBU|INFO|WARN)\[\d+\] (?!\[\d+\] System error)|(?:time=\S+ )?level=(?:debug|info|warning) "
     r"|(?:Error: )?lxc[\w-]* \S+ \d{14}\.\d+ (?:WARN|NOTICE|INFO|DEBUG|TRACE) "
-    r"|sysctl: (?:error )?setting key "
 )
 # runc from 1.4 on joins its own and its children's messages; each is a line of its own.
 JOINED = re.compile(r"; (?=runc init error\(s\): |nsexec(?:-\d)?\[\d+\]: )")
@@ -54,6 +53,8 @@ PRINTED = str.maketrans({"\u201c": '"', "\u201d": '"', "\u2018": "'", "\u2019": 
 # crun before 0.11 quoted a path with ', and later with `.
 OLD_QUOTES = re.compile(r"'([^'`\n]*)'(?=[\s:,.]|$)")
 # A text that was copied from a URL or from Markdown source.
+# The same characters in a record of ASCII alone.
+ESCAPED_PRINTED = re.compile(r"\\+u(201[89cd]|2026)", re.IGNORECASE)
 IN_ADDRESS = re.compile(r"(?<=[\w:,;%])%(20)(?=[a-z])", re.IGNORECASE)
 ESCAPED_TICK = re.compile(r"\\+`")
 
@@ -181,7 +182,8 @@ def clean(text: str) -> Heard:
 
 def _printed(text: str) -> str:
     """Return the text as printed: without colours, escapes of a URL or of Markdown, and YAML folding."""
-    plain = ANSI.sub("", text).replace("\r\n", "\n").replace("\r", "\n").translate(PRINTED)
+    shown = ESCAPED_PRINTED.sub(lambda found: chr(int(found[1], 16)), ANSI.sub("", text))
+    plain = shown.replace("\r\n", "\n").replace("\r", "\n").translate(PRINTED)
     plain = in_english(plain)
     plain = IN_ADDRESS.sub(lambda found: chr(int(found[1], 16)), plain)
     plain = FRAME.sub("", ESCAPED_TICK.sub("`", plain))

@@ -139,7 +139,7 @@ ENTRIES = (
         rank=40,
         tell="ls the directory of the message: is cpu.stat there, and no cpu.weight?",
         offer=2,
-        first_for=r"/(?:kubepods/|system\.slice/docker-)\S*/cpu\.weight",
+        first_beside=r"procHooks process[^\n]*/(?:kubepods/|system\.slice/docker-)",
     ),
     Entry(
         code="cpu-idle-with-shares",

@@ -90,15 +90,15 @@ ENTRIES = (
         ),
         ambiguous=(rf"\bopen `?io\.weight`?: {ENOENT}", creating(WEIGHT_DEVICE)),
         verdict="a block I/O weight cannot be set: the disk does not use the BFQ scheduler ({file})",
-        cause="Only BFQ (before 5.0: CFQ) takes a weight per device. runc 1.0-rc93 to 1.0 writes the plain weight "
-        "there, too. On cgroup2, where io.stat is missing as well, the "
+        cause="Only BFQ (before 5.0: CFQ) takes a weight per device. runc 1.0-rc93 writes the plain weight there, "
+        "too. On cgroup2, where io.stat is missing as well, the "
         "io controller is not enabled for the cgroup.",
         tell="cat /sys/block/<disk>/queue/scheduler: is [bfq] chosen?",
         offer=3,
         remedy=(
             "modprobe bfq; echo bfq > /sys/block/<disk>/queue/scheduler",
             "Or start without --blkio-weight, --blkio-weight-device (Pterodactyl: Block IO Proportion).",
-            "A plain weight: upgrade runc to 1.1 or later.",
+            "A plain weight: upgrade runc.",
         ),
         reference="https://github.com/opencontainers/runc/issues/3529",
         confirm=asked("blockIO", "weightDevice"),

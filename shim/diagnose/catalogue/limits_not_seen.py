@@ -19,7 +19,7 @@ ENTRIES = (
         beside=rf"cgroupVersion: v1(?s:.)*{UNLIMITED}|{UNLIMITED}(?s:.)*cgroupVersion: v1"
         rf"|podman run[^\n]*/sys/fs/cgroup/(?:memory|pids|cpu)/[^\n]*\n{UNLIMITED}",
         verdict="the limit was not set: a user's podman on cgroup v1 leaves limits out, so {file} has none",
-        cause="v1 hierarchies belong to root and are not delegated. podman before 4.3 says nothing about it.",
+        cause="v1 hierarchies belong to root and are not delegated. An older podman says nothing about it.",
         remedy=(
             "Boot the host with cgroup2: systemd.unified_cgroup_hierarchy=1 on the kernel command line.",
             'Then cgroup_manager = "systemd" in containers.conf, and Delegate= for the controllers of user@.service.',

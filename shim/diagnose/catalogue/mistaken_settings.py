@@ -180,6 +180,7 @@ ENTRIES = (
             r"AppArmor profile \\?\"(?P<profile>[^\"\n\\]+)\\?\" (?:is |specified but )not loaded",
             rf"apparmor failed to apply profile: write \S*attr/(?:apparmor/)?exec: {ENOENT}",
             rf"unable to apply apparmor profile: [^\n]*attr/(?:apparmor/)?exec: {ENOENT}",
+            r"failed to apply profile: write\s+\S*attr/(?:apparmor/)?exec:\s+no\s+such\s+file",  # in a folded text
             r"apply apparmor profile `(?P<profile2>[^`\n]*)`: profile not loaded",  # crun from 1.30 on
         ),
         verdict="the container's AppArmor profile is not loaded in the kernel",

@@ -261,7 +261,8 @@ ENTRIES = (
     Entry(
         code="sysbox-idmap-refused",
         title="sysbox's id-mapped mount is refused",
-        patterns=(rf"ID-map mount on [^\n]*Failed to set mount attr: {EPERM}",),
+        patterns=(r"Failed\s+to\s+set\s+mount\s+attr:\s+operation\s+not\s+permitted",),
+        beside=r"ID-map\s+mount\s+on",
         verdict="the kernel refuses the id-mapped mounts that sysbox makes",
         cause="The first kernels 5.14 of RHEL and AlmaLinux 9 have them switched off (dmesg: idmapped mount is not "
         "enabled), and some file systems have none.",

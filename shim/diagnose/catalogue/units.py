@@ -17,7 +17,7 @@ ENTRIES = (
         patterns=(
             r"The name org\.freedesktop\.systemd1 was not provided by any \.service files",
             r"Name \\*\"?org\.freedesktop\.systemd1\\*\"? does not exist",
-            r"Launch helper exited with unknown return code \d+",
+            r"Launch helper exited with\s+(?:unknown\s+)?return\s+code\s+\d+",
             r"(?<!sd-bus call: )Process org\.freedesktop\.systemd1 exited with status 1",
         ),
         verdict="systemd was asked over D-Bus and nothing answers there under its name: the request never reached it",

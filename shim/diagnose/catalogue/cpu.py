@@ -139,7 +139,7 @@ ENTRIES = (
         rank=40,
         tell="ls the directory of the message: is cpu.stat there, and no cpu.weight?",
         offer=2,
-        first_beside=r"procHooks process[^\n]*/(?:kubepods/|system\.slice/docker-)",
+        first_beside=r"/kubepods/|cgroup/system\.slice\b",
     ),
     Entry(
         code="cpu-idle-with-shares",

@@ -66,6 +66,7 @@ from shim.diagnose.catalogue import (
     lxc_hierarchies,
     lxc_start,
     memory,
+    met_in_clusters,
     mistaken_settings,
     mount_points,
     mounts,
@@ -238,7 +239,7 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("What stands around the message", surroundings.ENTRIES),
     ("Settings that cannot be followed as they stand", mistaken_settings.ENTRIES),
     ("Faults of single versions", versions.ENTRIES),
-    ("Programs and files of the engine's own", programs_of_engine.ENTRIES),
+    ("Programs and files of the engine's own", (*programs_of_engine.ENTRIES, *met_in_clusters.ENTRIES)),
     ("systemd in containers, and what units leave", systemd_inside.ENTRIES),
     ("After the start", (*aftermath.ENTRIES, *exit_codes.ENTRIES)),
     (

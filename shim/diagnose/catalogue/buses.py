@@ -196,7 +196,7 @@ ENTRIES = (
             "systemctl reset-failed {unit}, then start the container again.",
         ),
         reference="https://github.com/opencontainers/runc/issues/3312",
-        rank=52,
+        rank=59,
     ),
     Entry(
         code="systemd-too-slow",

@@ -26,6 +26,7 @@ ENTRIES = (
             "Rootless: compare the source's mount flags (nosuid, nodev, noexec, ro) with what is asked; add them.",
             "Inside a container: --privileged, or security.nesting=true (LXD, Incus), features nesting=1 (Proxmox).",
             "dmesg | grep -i denied names the security module's rule.",
+            "EACCES: NFS (root_squash), FUSE: start it as the user who may read it, or take a local directory.",
         ),
         tell="findmnt -T the source: its options; namei -l on it; dmesg | grep -i denied; cat /proc/self/uid_map",
         reference="mount_namespaces(7), Restrictions on mount namespaces",

@@ -189,9 +189,8 @@ ENTRIES = (
         r"\bapply caps: (?:can't apply capabilities: )?" + EPERM,
         r"\bcapset: " + EPERM,
         r"capability not supported by your kernel or not available in the current environment",
-        remedy="Inside LXC: a privileged container, or nesting (Proxmox: nesting=1; LXD, Incus: "
-        "security.nesting=true); "
-        "in docker: --privileged. Else remove the capability (docker: --cap-drop; config.json: process.capabilities).",
+        remedy="Inside LXC: lxc.cap.drop = (empty), or a privileged container with nesting (Proxmox: nesting=1; LXD, "
+        "Incus: security.nesting=true). In docker: --privileged. Or ask for less: no privileged: true, no --cap-add.",
     ),
     _foreign(
         "seccomp-profile-invalid",

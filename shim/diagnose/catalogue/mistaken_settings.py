@@ -108,8 +108,11 @@ ENTRIES = (
     Entry(
         code="console-directory-gone",
         title="the directory for the runtime's console socket is not there",
-        patterns=(rf"failed to create runc console socket: (?:stat|mkdir) (?P<path>[^\s:]+): {ENOENT}",),
-        verdict="the engine cannot make the socket for the terminal: {path} is not there",
+        patterns=(
+            rf"failed to create (?:runc|OCI runtime) console socket: (?:stat|mkdir) (?P<path>[^\s:]+): {ENOENT}",
+            rf"open (?P<path2>/run/user/\d+/[^\s:]*)/runc-process\d+: {ENOENT}",
+        ),
+        verdict="the engine cannot make its files for an exec or a terminal: {path} is not there",
         cause="containerd puts it into XDG_RUNTIME_DIR. logind removes /run/user/0 when root's last session ends; "
         "then exec -t and run -t fail, and others work.",
         remedy=(

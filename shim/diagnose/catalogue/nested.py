@@ -144,6 +144,7 @@ ENTRIES = (
         tell="systemd-detect-virt; mount | grep -c proc: is the engine inside another container?",
         confirm=nested.without_proc,
         offer=2,
+        first_beside=r"\bexec failed\b",
         rank=60,
     ),
     Entry(

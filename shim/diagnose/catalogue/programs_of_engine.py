@@ -137,7 +137,10 @@ ENTRIES = (
     Entry(
         code="runtime-handler-missing",
         title="containerd's or CRI-O's configuration has no runtime of this name",
-        patterns=(r"no runtime for \\*\"(?P<program>[^\"\n\\]+)\\*\" is configured",),
+        patterns=(
+            r"no runtime for \\*\"(?P<program>[^\"\n\\]+)\\*\" is configured",
+            r"failed to find runtime handler \\*\"?(?P<program2>[\w.-]+)",
+        ),
         verdict="the node's engine has no runtime named {program}, which the pod's RuntimeClass asks for",
         cause="containerd's config.toml lacks the table for this handler, or containerd was not restarted since, or "
         "reads another file (k3s, rke2, microk8s have their own).",
@@ -221,57 +224,6 @@ ENTRIES = (
             "LXC, Proxmox: features: fuse=1.",
         ),
         reference="https://github.com/tencentyun/cosfs/issues/26",
-        rank=42,
-    ),
-    Entry(
-        code="lxc-rootfs-not-searchable",
-        title="the mapped root may not reach the container's root file system",
-        patterns=(r"Permission denied - Failed to mount \"(?P<path>[^\"\n]*/rootfs)\"[^\n]*",),
-        verdict="the container's mapped root may not search a directory on the way to {path}",
-        cause="An unprivileged container's root is another user on the host (100000), and each directory above the "
-        "root file system must let him through.",
-        remedy=(
-            "namei -l {path}: chmod o+x what is closed; or setfacl -m u:100000:x",
-            "chown the rootfs itself to the mapped root where it is somebody else's.",
-        ),
-        reference="https://github.com/lxc/lxc/issues/3669",
-        rank=41,
-    ),
-    Entry(
-        code="lxc-memory-controller-unused",
-        title="LXC finds no memory controller",
-        patterns=(
-            (
-                r"Failed to setup limits for the \"(?P<controller>memory)\" controller\. The controller seems to be "
-                r"unused[^\n]*"
-            ),
-        ),
-        verdict="LXC cannot set the container's {controller} limits: it finds no such controller",
-        cause="memory: Debian before 10, Raspberry Pi OS and others boot with it switched off. Unprivileged: the "
-        "controller was not delegated to the user.",
-        remedy=(
-            "memory: cgroup_enable=memory on the kernel command line; update-grub; reboot.",
-            "Unprivileged: Delegate=yes for user@.service (cgroup2); libpam-cgfs with {controller} in its list (v1).",
-            "Or take lxc.cgroup.{controller}.* out of the configuration.",
-        ),
-        reference="https://github.com/lxc/lxc/issues/1991",
-        tell="grep {controller} /proc/cgroups: is the last column 1?",
-        rank=52,
-    ),
-    Entry(
-        code="sysbox-idmap-refused",
-        title="sysbox's id-mapped mount is refused",
-        patterns=(r"Failed\s+to\s+set\s+mount\s+attr:\s+operation\s+not\s+permitted",),
-        beside=r"ID-map\s+mount\s+on",
-        verdict="the kernel refuses the id-mapped mounts that sysbox makes",
-        cause="The first kernels 5.14 of RHEL and AlmaLinux 9 have them switched off (dmesg: idmapped mount is not "
-        "enabled), and some file systems have none.",
-        remedy=(
-            "Upgrade the kernel (dnf update kernel), and reboot.",
-            "Or sysbox-mgr --disable-idmapped-mount, with shiftfs where the kernel has it.",
-        ),
-        reference="https://github.com/nestybox/sysbox/issues/586",
-        tell="dmesg | grep -i idmapped",
         rank=42,
     ),
     Entry(

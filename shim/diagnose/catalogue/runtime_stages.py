@@ -100,11 +100,16 @@ ENTRIES = (
         title="Enroot may not make a user namespace",
         patterns=(r"enroot-\w+: failed to create user namespace: [^\n]+",),
         verdict="Enroot may not make the user namespace that it needs",
-        cause="Ubuntu from 23.10 on lets only programs with an AppArmor profile make one; RHEL and CentOS 7, and "
-        "Debian before 11, have them switched off; an outer container forbids them.",
+        cause="EPERM, EACCES: Ubuntu from 23.10 on lets only programs with an AppArmor profile make one; Debian before "
+        "11 has them switched off; an outer container forbids them. ENOSPC: the number of them is used up, or 0 as on "
+        "RHEL and CentOS 7.",
         remedy=(
-            "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or a profile with userns for enroot-nsenter",
-            "Others: sysctl -w user.max_user_namespaces=65536 kernel.unprivileged_userns_clone=1",
+            (
+                "EPERM, EACCES: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or a profile with userns for "
+                "enroot-nsenter"
+            ),
+            "EPERM: on an older Debian: sysctl -w kernel.unprivileged_userns_clone=1",
+            "ENOSPC: sysctl -w user.max_user_namespaces=65536; lsns -t user shows who has them.",
         ),
         reference="https://github.com/NVIDIA/enroot/issues/247",
         rank=15,

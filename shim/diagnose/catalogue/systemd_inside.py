@@ -114,4 +114,24 @@ ENTRIES = (
         reference="https://github.com/lxc/lxc/issues/4264",
         rank=40,
     ),
+    Entry(
+        code="user-systemd-may-not-move",
+        title="the user's systemd may not move a process out of its login session",
+        patterns=(
+            (
+                rf"Couldn't move process \d+ to requested cgroup '(?P<path>/user\.slice/[^'\n]*/user@\d+\.service/[^'\n]*)'"
+                rf"[^\n]*: {EACCES}"
+            ),
+        ),
+        verdict="the user's systemd may not move the process into {path}: it is in a login session, which root owns",
+        cause="A process can be moved only below a cgroup that the user owns. A session of ssh or of a console is in "
+        "session-N.scope, beside user@UID.service and not in it.",
+        remedy=(
+            "Start it below the user's systemd: systemd-run --user --scope -p Delegate=yes COMMAND",
+            "Or let the program do so: Singularity 3.11.2 or later.",
+        ),
+        reference="https://github.com/sylabs/singularity/issues/1538",
+        tell="cat /proc/self/cgroup: session-N.scope, or user@UID.service?",
+        rank=44,
+    ),
 )

@@ -146,7 +146,10 @@ ENTRIES = (
         verdict="{path} is threaded, and the container's limits need an ordinary (domain) cgroup",
         cause="For runc, limits of memory, io, hugetlb and cpu need a domain cgroup.",
         remedy=(
-            "Choose a cgroupsPath outside the threaded subtree.",
+            (
+                "Choose a cgroupsPath outside of it (docker: cgroup-parent in daemon.json; OpenRC's service is "
+                "/docker itself)."
+            ),
             "Which children made it threaded: grep -r threaded {path}/*/cgroup.type",
             (
                 "A cgroup that holds processes and enables controllers for its children has the same effect: move its "

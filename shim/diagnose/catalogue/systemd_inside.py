@@ -119,8 +119,8 @@ ENTRIES = (
         title="the user's systemd may not move a process out of its login session",
         patterns=(
             (
-                rf"Couldn't move process \d+ to requested cgroup '(?P<path>/user\.slice/[^'\n]*/user@\d+\.service/[^'\n]*)'"
-                rf"[^\n]*: {EACCES}"
+                r"Couldn't move process \d+ to requested cgroup '(?P<path>/user\.slice/[^'\n]*/user@\d+\.service/[^'\n]*)"
+                rf"'[^\n]*: {EACCES}"
             ),
         ),
         verdict="the user's systemd may not move the process into {path}: it is in a login session, which root owns",

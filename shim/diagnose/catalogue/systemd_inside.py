@@ -119,7 +119,8 @@ ENTRIES = (
         title="the user's systemd may not move a process out of its login session",
         patterns=(
             (
-                r"Couldn't move process \d+ to requested cgroup '(?P<path>/user\.slice/[^'\n]*/user@\d+\.service/[^'\n]*)"
+                r"Couldn't move process \d+ to requested cgroup "
+                r"'(?P<path>/user\.slice/[^'\n]*/user@\d+\.service/[^'\n]*)"
                 rf"'[^\n]*: {EACCES}"
             ),
         ),

@@ -286,7 +286,7 @@ ENTRIES = (
             r"create mountpoint for / mount: mountpoint [^\n]* is on the top of rootfs",  # runc from 1.2 on
         ),
         ambiguous=(
-            rf"error closing exec fds: open /proc/self/fd: {ENOENT}",
+            rf"error\s+closing\s+exec\s+fds:\s+open\s+/proc/self/fd: {ENOENT}",
             rf"(?<!`: )\bopenat2 `[^`\n]*`: {ENOENT}",  # crun 1.28: the file that it needs next is hidden
         ),
         verdict="a mount has / of the container as its destination, which runtimes do not support",

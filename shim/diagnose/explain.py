@@ -234,10 +234,9 @@ def _not_recognised(text: str, heard: noise.Heard, facts: Facts) -> Diagnosis:
     unknown = f"{spoken.speaker(heard.everything)} failed with a message that is not in the catalogue"
     if "cgroup" not in heard.everything.lower():
         return _without_cause(text, unknown)
-    return _without_cause(text, unknown).changed(
-        cause="No cause is known for this message; these facts of the host are worth a look.",
-        evidence=usual_suspects(facts),
-    )
+    evidence = usual_suspects(facts)
+    cause = "No cause is known for this message; these facts of the host are worth a look." if evidence else ""
+    return _without_cause(text, unknown).changed(cause=cause, evidence=evidence)
 
 
 def _without_cause(text: str, verdict: str) -> Diagnosis:

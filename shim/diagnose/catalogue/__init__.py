@@ -95,6 +95,7 @@ from shim.diagnose.catalogue import (
     programs_of_engine,
     programs_refused,
     refusals,
+    refused_at_start,
     revealing,
     rootless,
     rootless_network,
@@ -239,7 +240,10 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("What stands around the message", surroundings.ENTRIES),
     ("Settings that cannot be followed as they stand", mistaken_settings.ENTRIES),
     ("Faults of single versions", versions.ENTRIES),
-    ("Programs and files of the engine's own", (*programs_of_engine.ENTRIES, *met_in_clusters.ENTRIES)),
+    (
+        "Programs and files of the engine's own",
+        (*programs_of_engine.ENTRIES, *met_in_clusters.ENTRIES, *refused_at_start.ENTRIES),
+    ),
     ("systemd in containers, and what units leave", systemd_inside.ENTRIES),
     ("After the start", (*aftermath.ENTRIES, *exit_codes.ENTRIES)),
     (

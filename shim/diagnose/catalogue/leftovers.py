@@ -21,8 +21,9 @@ ENTRIES = (
         ),
         verdict="a cgroup cannot be removed: processes, or cgroups below it, are left (EBUSY)",
         cause="A process of the container has not ended: it hangs in the kernel (state D: a disk or network file "
-        "system that does not answer), is frozen, or has just been killed, and then it is a matter of seconds. As a "
-        "single warning (will retry; trim) it is harmless.",
+        "system that does not answer), is frozen, outlived its parent in a container with the host's PID namespace, "
+        "or has just been killed, and then it is a matter of seconds. As a single warning (will retry; trim) it is "
+        "harmless.",
         remedy=(
             (
                 "find /sys/fs/cgroup -path '*<pod or container id>*' -name cgroup.procs -exec cat {{}} + names the "

@@ -59,7 +59,7 @@ ENTRIES = (
         "namespace.",
         remedy=(
             "Start the container, and look into its log why it ended. An engine in a container: --pid=host.",
-            "CRI-O: upgrade it.",
+            "Kubernetes: delete the pod; upgrade containerd or CRI-O.",
         ),
         reference="https://github.com/cri-o/cri-o/issues/7568",
         tell="docker, podman inspect NAME --format '{{{{.State.Pid}}}} {{{{.State.Status}}}}'",

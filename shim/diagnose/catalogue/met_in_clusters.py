@@ -121,7 +121,8 @@ ENTRIES = (
         ),
         verdict="the loaded SELinux policy does not know the label that the container should have (EINVAL)",
         cause="Its type (seLinuxOptions, label=type:, or the engine's default) is in no loaded module: the policy "
-        "package is missing or older than the engine.",
+        "package is missing or older than the engine. runc 1.0-rc7 writes a "
+        "label even where SELinux is off, as on Ubuntu.",
         remedy=(
             "Upgrade container-selinux, and rke2-selinux or k3s-selinux; semodule -l shows what is loaded.",
             "Or leave the label out: seLinuxOptions of the pod; docker, podman: --security-opt label=disable.",

@@ -228,17 +228,17 @@ ENTRIES = (
     Entry(
         code="pod-id-range-refused",
         title="the kernel refuses the id range of a pod with its own user namespace",
-        patterns=(rf"noop process for unshare:\s+fork/exec /proc/self/exe: {EINVAL}",),
-        verdict="the kernel refuses the pod's id map (EINVAL), so the pod with hostUsers: false has no user namespace",
-        cause="The kubelet gave it a range that the kernel does not take, such as one that ends at 4294967295; or "
-        "containerd itself runs in a user namespace without these ids.",
+        patterns=(rf"noop process for unshare:\s+fork/exec /proc/self/exe: (?:{EINVAL}|{EPERM})",),
+        verdict="the kernel refuses the pod's id map, so the pod with hostUsers: false gets no user namespace",
+        cause="EINVAL: the kubelet gave it a range that the kernel does not take, such as one that ends at 4294967295. "
+        "EPERM: containerd itself runs in a user namespace (rootless, a node in a container) without these ids.",
         remedy=(
-            "Delete the pod: it then gets another range.",
+            "EINVAL: delete the pod: it then gets another range.",
             "A range for the kubelet: useradd -r kubelet; a line kubelet:65536:7208960 in /etc/subuid and /etc/subgid.",
             "A newer kubelet; until then hostUsers: true.",
         ),
         reference="https://github.com/kubernetes/kubernetes/issues/139916",
-        rank=40,
+        rank=17,
     ),
     Entry(
         code="dbus-user-session-missing",

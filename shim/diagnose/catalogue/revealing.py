@@ -21,7 +21,7 @@ ENTRIES = (
     Entry(
         code="sysfs-partly-covered",
         title="the outer /sys is partly covered, so no fresh sysfs is allowed in a user namespace",
-        ambiguous=(mounting("sysfs", EPERM),),
+        ambiguous=(mounting("sysfs", EPERM), r"mount: /sys: permission denied"),  # mount(8) says so for EPERM, too
         verdict="sysfs cannot be mounted in this user namespace: parts of the outer /sys are covered or read-only",
         cause="A user namespace may mount sysfs only if the outer /sys is visible in full and writable (EPERM), even "
         "with a network namespace of its own. Often /sys/fs/cgroup is read-only, or an outer container masks a part. "

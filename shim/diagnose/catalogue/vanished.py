@@ -35,7 +35,7 @@ ENTRIES = (
             rf"failed to write \d+: {OPENED} {PROCS}: {ENOENT}",
             rf"{OPENED} {PROCS}(?: for writing)?: {ENOENT}",
             rf"\bwrite {PROCS}: {ENODEV}",  # removed between open and write
-            r"Unit (?P<unit>\S+\.scope) not (?:found|loaded)",
+            r"Unit (?P<unit>\S+\.scope) (?:is )?not (?:found|loaded)",
             r"cgroup (?:PIDs|path): [^\n]*no such file",
             rf"open cgroup (?:sub-)?directory(?: `[^`\n]*`)?: (?:{ENOENT}|{ENODEV})",
         ),
@@ -65,7 +65,8 @@ ENTRIES = (
                 "systemd instance manage the slice (Delegate=yes for the engine's unit)."
             ),
         ),
-        reference="https://github.com/opencontainers/runc/pull/1683, https://github.com/opencontainers/runc/issues/4620",
+        reference="https://github.com/opencontainers/runc/pull/1683, "
+        "https://github.com/opencontainers/runc/issues/4620",
         tell="ls -d the cgroup of the message: does it exist? Did the container just end? grep cgroup "
         "/proc/<pid of the container>/mountinfo",
         confirm=look.gone,

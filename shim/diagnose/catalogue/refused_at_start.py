@@ -30,7 +30,7 @@ ENTRIES = (
         code="nvidia-device-rules-refused",
         title="NVIDIA's hook may not change the container's device rules",
         patterns=(
-            rf"nvidia-container-cli: mount error: failed to add device rules: write \S*devices\.allow: {EPERM}",
+            r"nvidia-container-cli:\s+mount\s+error:\s+failed\s+to\s+add\s+device\s+rules:\s+write\s+\S*devices\.allow",
             r"nvidia-container-cli: mount error: failed to add device rules\.\.\.",
         ),
         verdict="NVIDIA's hook may not add its devices to the container's device cgroup",

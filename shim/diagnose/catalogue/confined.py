@@ -81,7 +81,7 @@ ENTRIES = (
         patterns=(
             r"loading seccomp filter[^\n]*: (?:errno 524|unknown error 524)",
             r"seccomp[^\n]*\berr(?:no|or) 524\b",
-            r"error loading seccomp filter into kernel: (?:e[a-z ]*)?(?:\u2026|\.\.\.)",  # cut off by the kubelet
+            r"error loading seccomp filter into kernel: (?:e[a-z ]*)?(?:\u2026|\.\.\.|\?|$)",  # cut off by the kubelet
         ),
         verdict="the seccomp filter cannot be loaded (errno 524): the memory for compiled BPF programs is used up",
         cause="524 is the kernel's ENOTSUPP. Its BPF compiler returns it when net.core.bpf_jit_limit is reached. Each "

@@ -87,8 +87,8 @@ ENTRIES = (
             rf"Failed to add PIDs to scope's control group: {EBUSY}",
         ),
         verdict="no process may enter the unit's cgroup: it is left from before, and its children have controllers",
-        cause="A container that was killed leaves cgroups inside its unit's cgroup. On cgroup2 a cgroup whose children "
-        "have controllers takes no process (EBUSY). On v1, before Linux 3.11, neither does one that is frozen.",
+        cause="A container that was killed leaves cgroups inside its unit's cgroup. On cgroup2 a cgroup with "
+        "controllers enabled for children takes no process (EBUSY). On v1, before Linux 3.11, neither does one that is frozen.",
         remedy=(
             "Stop what is left: systemctl kill UNIT (a user's: systemctl --user); systemd-cgls shows it.",
             "Remove the empty tree, from below: find /sys/fs/cgroup{path} -depth -type d -exec rmdir {{}} +",

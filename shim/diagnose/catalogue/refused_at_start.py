@@ -121,7 +121,7 @@ ENTRIES = (
         patterns=(
             (
                 rf"process_linux\.go:608: [^\n]*(?:write sysctl key \S+: write [^\n]*: {EACCES}"
-                rf"|mounting \\*\"sysfs\\*\"[^\n]*: {EPERM})"
+                rf"|mounting \\*\"sysfs\\*\" to rootfs \\*\"(?!/var/lib/sysbox)[^\n]*: {EPERM})"
             ),
         ),
         beside=r"container_linux\.go:439: |k8s\.io",

@@ -88,7 +88,8 @@ ENTRIES = (
         ),
         verdict="no process may enter the unit's cgroup: it is left from before, and its children have controllers",
         cause="A container that was killed leaves cgroups inside its unit's cgroup. On cgroup2 a cgroup with "
-        "controllers enabled for children takes no process (EBUSY). On v1, before Linux 3.11, neither does one that is frozen.",
+        "controllers enabled for children takes no process (EBUSY). On v1, before Linux 3.11, neither does one that is "
+        "frozen.",
         remedy=(
             "Stop what is left: systemctl kill UNIT (a user's: systemctl --user); systemd-cgls shows it.",
             "Remove the empty tree, from below: find /sys/fs/cgroup{path} -depth -type d -exec rmdir {{}} +",

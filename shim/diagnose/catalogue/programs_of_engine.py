@@ -32,7 +32,7 @@ ENTRIES = (
                 "systemctl cat docker | grep MountFlags; remove the line (and its drop-in), systemctl daemon-reload, "
                 "systemctl restart containerd docker."
             ),
-            "No such line: docker system prune -a, and pull again.",
+            "No such line: remove the image (docker rmi IMAGE), and pull it again.",
         ),
         reference="https://github.com/docker/for-linux/issues/561",
         rank=30,

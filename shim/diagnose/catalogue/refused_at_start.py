@@ -94,7 +94,6 @@ ENTRIES = (
                 "dir=/usr/lib64"
             ),
             "EACCES: ausearch -m avc -ts recent; restorecon -Rv /usr/lib64 /usr/bin",
-            "crun makes no such copy where its own binary cannot be written.",
         ),
         reference="https://github.com/containers/podman/issues/8087",
         tell="ausearch -m fanotify -ts recent; fapolicyd --debug-deny",

@@ -1,7 +1,7 @@
 """Which parts of an entry's texts are about this message.
 
-An entry whose words come with several errnos, or from several engines, says so in front of a sentence or a step:
-"EPERM, EACCES: ...", "docker, podman: ...". A reader has one of them before him.
+If an entry's words come with several errnos, or from several engines, a sentence or a step names its own in front:
+"EPERM, EACCES: ...", "docker, podman: ...". Each message has one errno and comes from one engine.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ERRNO_LABEL = re.compile(rf"^((?:{ERRNO})(?:(?:, | or | and )(?:{ERRNO}))*)\b[^:
 PLAIN_LABEL = re.compile(rf"^(?:{ERRNO})(?:, (?:{ERRNO}))*: ")
 WORDS_OF = {"Permission denied": "EACCES", "No such file": "ENOENT"}
 ERRNOS = tuple(name for name in vars(phrases) if re.fullmatch(r"E[A-Z0-9]{3,}", name))
-# Engines as labels name them, and the words of a text that tell of them. docker.io is a registry.
+# Engines by their labels, and the words by which a text names them. docker.io is a registry.
 ENGINES = {
     "docker": r"\bdocker(?!\.io|://)|\bmoby\b",
     "podman": r"podman|libpod|\bbuildah\b|\bconmon\b",
@@ -25,8 +25,13 @@ ENGINES = {
     "containerd": r"containerd|\bnerdctl\b",
     "lxc": r"\blx[cd]\b|\bincus\b|proxmox|\bpct\b",
 }
-SAME = {"kubelet": "kubernetes", "k3s": "kubernetes", "cri-o": "kubernetes", "nerdctl": "containerd", "lxd": "lxc"}
-SAME.update({"incus": "lxc", "proxmox": "lxc", "buildah": "podman", "dockerd": "docker", "compose": "docker"})
+SAME = {
+    **dict.fromkeys(("kubelet", "k3s", "cri-o"), "kubernetes"),
+    **dict.fromkeys(("lxd", "incus", "proxmox"), "lxc"),
+    **dict.fromkeys(("dockerd", "compose"), "docker"),
+    "buildah": "podman",
+    "nerdctl": "containerd",
+}
 ENGINE_LABEL = re.compile(r"^([A-Za-z0-9-]+(?:, [A-Za-z0-9-]+)*): ")
 
 

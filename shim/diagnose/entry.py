@@ -242,8 +242,9 @@ def known(template: str, values: dict[str, str]) -> bool:
 
 
 NAMES = re.compile(r"{(\w+)}")
-# Names in a message may come from the container, and remedies are pasted into a shell.
-SHELL = re.compile(r"[;&|`$<>()'\"\n]|^/.*\s")
+# Names in a message may come from the container, and remedies are pasted into a shell: no operators, quotes or
+# patterns, no blank in a path, no option, and no way up and out of a directory.
+SHELL = re.compile(r"[;&|`$<>()'\"\n*?\[\]!]|^/.*\s|^-|(?:^|/)\.\.(?:/|$)")
 
 
 class Filled(Value):

@@ -52,9 +52,9 @@ PRINTED = str.maketrans({"\u201c": '"', "\u201d": '"', "\u2018": "'", "\u2019": 
 
 # crun before 0.11 quoted a path with ', and later with `.
 OLD_QUOTES = re.compile(r"'([^'`\n]*)'(?=[\s:,.]|$)")
-# A text that was copied from a URL or from Markdown source.
-# The same characters in a record of ASCII alone.
+# Typographic quotes and an ellipsis in a record that is written in ASCII.
 ESCAPED_PRINTED = re.compile(r"\\+u(201[89cd]|2026)", re.IGNORECASE)
+# A text that was copied from a URL or from Markdown source.
 IN_ADDRESS = re.compile(r"(?<=[\w:,;%])%(20)(?=[a-z])", re.IGNORECASE)
 ESCAPED_TICK = re.compile(r"\\+`")
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from shim.diagnose.diagnosis import Context, Diagnosis
+from shim.diagnose.elsewhere import Elsewhere
 from shim.diagnose.entry import Entry, Words
 from shim.diagnose.explain import NOT_RECOGNISED, SEVERAL_CAUSES, entry_of, explain, looked, without_words
 from shim.diagnose.facts import Facts
@@ -158,6 +159,24 @@ def test_a_name_in_a_command_has_no_shell_in_it(pasted: str) -> None:
     found = explain(pasted, _context(placed=False))
     for one in found.causes or (found,):
         assert not [step for step in (*one.remedy, one.tell) if ";reboot" in step]
+
+
+@pytest.mark.parametrize("name", ["/a/../../home", "/..", "/a b", "/a*", "/a?", "/[a-z]", "/$HOME", "/a!1"])
+def test_a_path_in_a_command_is_one_word_and_stays_below_its_directory(name: str) -> None:
+    """The step with rmdir below /sys/fs/cgroup is there for a plain path alone; the others stay."""
+    words = "Couldn't move process 7 to requested cgroup '{0}': Device or resource busy"
+    whole = explain(words.format("/user.slice/x.scope"), _context(placed=False))
+    found = explain(words.format(name), _context(placed=False))
+    assert found.code == whole.code == "unit-cgroup-left-behind"
+    step = "Remove the empty tree, from below: find /sys/fs/cgroup/user.slice/x.scope -depth -type d -exec rmdir {} +"
+    assert found.remedy == tuple(one for one in whole.remedy if one != step)
+    assert step in whole.remedy
+
+
+def test_an_unknown_text_from_another_host_has_no_facts_of_this_one() -> None:
+    """It asks for more words, and does not say which layout an unknown host has."""
+    found = explain("the cgroup gnomes are on strike", _context(placed=False).changed(view=Elsewhere()))
+    assert (found.code, found.cause, found.evidence) == (NOT_RECOGNISED, "", ())
 
 
 def test_our_own_words_are_not_around_the_message() -> None:

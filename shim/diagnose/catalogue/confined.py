@@ -120,7 +120,6 @@ ENTRIES = (
             r"seccomp notify support not available",
             r"seccomp is not enabled (?:in your kernel|on your system|in your docker daemon)",
             r"seccomp profiles are not supported on this daemon",
-            r"config provided but seccomp not supported",
             r"seccomp (?:support )?(?:is )?not (?:compiled in|supported)",
             rf"prctl\(PR_SET_SECCOMP\)[^\n]*: {EINVAL}",
         ),

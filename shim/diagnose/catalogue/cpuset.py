@@ -194,7 +194,8 @@ ENTRIES = (
         patterns=(rf"\[8\] System error: write (?P<path>/sys/fs/cgroup/(?:docker|lxc)/\S+/cgroup\.procs): {ENOSPC}",),
         verdict="no process can enter {path}: its cpuset has no CPU or no memory node (ENOSPC)",
         cause="All v1 controllers are in one hierarchy, mounted at /sys/fs/cgroup itself, so each new cgroup is an "
-        "empty cpuset, too. Only a cpuset refuses a process so (kernel/cgroup/cpuset.c, cpuset_can_attach).",
+        "empty cpuset, too. Only a cpuset refuses a process with this error (kernel/cgroup/cpuset.c, "
+        "cpuset_can_attach).",
         remedy=(
             "umount /sys/fs/cgroup; then mount each controller alone: apt-get install cgroupfs-mount && cgroupfs-mount",
             "Until then: echo 1 > /sys/fs/cgroup/cgroup.clone_children before the engine starts.",

@@ -47,8 +47,6 @@ ENTRIES = (
             ),
             r"Runtime path (?P<program10>\S+) is not valid",
             r"runtime \"(?P<program3>[^\"\n]+)\" binary not installed",
-            r"default OCI runtime \"(?P<program4>[^\"\n]+)\" not found",
-            r"no runtime for \"(?P<program6>[^\"\n]+)\" is configured",
             r"no such OCI runtime \"?(?P<program7>[\w/-]+(?:\.[\w/-]+)*)",
             r"exec: \"(?P<program8>[^\"\n]*nvidia-container-(?:runtime|toolkit)[^\"\n]*)\": executable file not found",
             (

@@ -98,7 +98,7 @@ ENTRIES = (
         remedy=(
             "modprobe bfq; echo bfq > /sys/block/<disk>/queue/scheduler",
             "Or start without --blkio-weight, --blkio-weight-device (Pterodactyl: Block IO Proportion).",
-            "A plain weight: upgrade runc.",
+            "If only a plain weight is set, upgrade runc.",
         ),
         reference="https://github.com/opencontainers/runc/issues/3529",
         confirm=asked("blockIO", "weightDevice"),

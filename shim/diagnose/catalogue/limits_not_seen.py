@@ -54,8 +54,8 @@ ENTRIES = (
             r"^(?:[^\n]*[#$] ?)?free(?: -+ ?\w+)*\s*$",
         ),
         beside=r"(?:docker|podman|nerdctl) run[^\n]*(?:--memory|-m)[= ]\"?\d(?s:.)*^ *Mem: ",
-        verdict="the limit is not lost: free reads /proc/meminfo, which shows the host's memory in every container",
-        cause="The kernel has one /proc/meminfo for all. The limit is in the container's cgroup, and holds there. "
+        verdict="free does not show the limit: it reads /proc/meminfo, which shows the host's memory in any container",
+        cause="The kernel has one /proc/meminfo for all. The limit is in the container's cgroup. "
         "Without --memory-swap a container may use as much swap again.",
         remedy=(
             "Read it: cat /sys/fs/cgroup/memory.max (v1: memory/memory.limit_in_bytes), or docker stats.",
@@ -74,7 +74,7 @@ ENTRIES = (
             r"(?:docker|podman|nerdctl)[^\n]* run[^\n]*--cpus[= ]\"?[\d.]+[^\n]*\bnproc\b",
             r"(?:docker|podman|nerdctl)[^\n]* run[^\n]*--cpu[\w-]*[= ]\"?[\d.,-]+[^\n]*/proc/cpuinfo\b",
         ),
-        verdict="the limit is not lost: --cpus limits CPU time, and nproc and /proc/cpuinfo still name the host's CPUs",
+        verdict="nproc does not show the limit: --cpus limits CPU time, and the host's CPUs are all still visible",
         cause="--cpus=2 is a quota (cpu.max): the time of two CPUs, spread over all of them. --cpuset-cpus takes CPUs "
         "away; nproc then shows fewer, /proc/cpuinfo still all.",
         remedy=(

@@ -67,7 +67,6 @@ ENTRIES = (
                 r"configured with sub[ug]ids|You do not have subuids or subgids allocated|You must either run as root, "
                 r"or define uid mappings)[^\n]*"
             ),
-            r"Could not access (?P<path>\S+)\. Please grant it x access[^\n]*",
             r"lxc_map_ids[^\n]*|newuidmap failed to write mapping[^\n]*",
             r"(?:Missing|No) (?:uid|gid|uid/gid) allocation[^\n]*|Not enough (?:available )?[ug]ids?[^\n]*",
         ),

@@ -24,7 +24,7 @@ ENTRIES = (
     ),
     Entry(
         code="lxc-memory-controller-unused",
-        title="LXC finds no memory controller",
+        title="LXC finds no memory controller for a limit",
         patterns=(
             (
                 r"Failed to setup limits for the \"(?P<controller>memory)\" controller\. The controller seems to be "
@@ -71,7 +71,7 @@ ENTRIES = (
                 "Start the distribution (wsl -d NAME), then start the container again; a drive: wsl --shutdown, and "
                 "restart Docker Desktop."
             ),
-            "The path is really of the other kind: correct it.",
+            "If the path itself is of the other kind, correct it.",
         ),
         reference="https://github.com/docker/desktop-feedback/issues/176, "
         "https://github.com/microsoft/WSL/issues/12239",
@@ -120,7 +120,7 @@ ENTRIES = (
             rf"write /proc/self/task/\d+/attr/(?:exec|keycreate): {EINVAL}",
         ),
         verdict="the loaded SELinux policy does not know the label that the container should have (EINVAL)",
-        cause="Its type (seLinuxOptions, label=type:, or the engine's default) is in no loaded module: the policy "
+        cause="Its type (seLinuxOptions, label=type:, or the engine's default) is unknown to the loaded policy: its "
         "package is missing or older than the engine. runc 1.0-rc7 writes a "
         "label even where SELinux is off, as on Ubuntu.",
         remedy=(
@@ -222,17 +222,17 @@ ENTRIES = (
     ),
     Entry(
         code="device-is-not-a-node",
-        title="what is given as a device is no device node",
+        title="a path given as a device is not a device node",
         patterns=(r"failed to generate spec: not a device node",),
         verdict="a path that the container should have as a device is a file or directory",
         cause="A raw block volume: the storage driver left a file of that name (a restart of the node). --device names "
         "an ordinary path.",
         remedy=(
             (
-                "ls -l below /var/lib/kubelet/plugins/kubernetes.io/csi/volumeDevices: remove what is no block "
+                "ls -l below /var/lib/kubelet/plugins/kubernetes.io/csi/volumeDevices: remove whatever is not a block "
                 "device, and delete the pod; restart the storage driver's pod on this node."
             ),
-            "A file or directory: as a volume (-v), not --device.",
+            "To share a file or directory, use a volume (-v) and not --device.",
         ),
         reference="https://github.com/containerd/containerd/issues/9857",
         rank=45,

@@ -124,7 +124,7 @@ ENTRIES = (
     ),
     Entry(
         code="tun-device-not-allowed",
-        title="the host's own container has no TUN device",
+        title="the outer container has no TUN device",
         patterns=(r"failed to write \\*\"?c 10:200 rwm\\*\"? to \\*\"?devices\.allow\\*\"?[^\n]*",),
         beside=EPERM,
         verdict="the container may not have /dev/net/tun (c 10:200): the outer container does not have it",
@@ -165,9 +165,9 @@ ENTRIES = (
         code="domainname-needs-newer-runc",
         title="an old runc takes kernel.domainname for a sysctl of the host",
         patterns=(r"sysctl [\"“]?kernel\.domainname[\"”]? is not in a separate kernel namespace",),
-        verdict="this runc does not accept kernel.domainname, which docker makes of --domainname",
-        cause="runc accepts it since 2018, if the container has a UTS namespace of its own. Docker and runc are of "
-        "different ages here.",
+        verdict="this runc does not accept kernel.domainname, which docker sets for --domainname",
+        cause="runc accepts it since 2018, if the container has a UTS namespace of its own. Docker and runc do "
+        "not fit each other.",
         remedy=(
             "Upgrade runc (package containerd.io, or runc).",
             "Or drop domainname: (Compose), --domainname (docker run).",

@@ -10,7 +10,6 @@ ENTRIES = (
         code="podman-without-user-session",
         title="podman finds no systemd session of the user",
         patterns=(
-            r"exec: \"dbus-launch\": executable file not found",
             r"[Tt]he cgroupv2 manager is set to systemd but there is no systemd user session available",
             r"For using systemd, you may need to (?:login|log in) using an? user session",
             (

@@ -32,7 +32,7 @@ ENTRIES = (
                 "systemctl cat docker | grep MountFlags; remove the line (and its drop-in), systemctl daemon-reload, "
                 "systemctl restart containerd docker."
             ),
-            "No such line: remove the image (docker rmi IMAGE), and pull it again.",
+            "If there is no such line, remove the image (docker rmi IMAGE) and pull it again.",
         ),
         reference="https://github.com/docker/for-linux/issues/561",
         rank=30,
@@ -46,7 +46,7 @@ ENTRIES = (
                 r"(?:no such file|stat /s?bin/docker-init: no such file)[^\n]*"
             ),
         ),
-        verdict="the init of --init ({program}) does not run in this image: it is a program of the host",
+        verdict="the init program of --init ({program}) does not run in this image: it comes from the host",
         cause="The engine mounts its own file into the container. If it is linked dynamically, its C library is not in "
         "the image (Alpine).",
         remedy=(
@@ -67,7 +67,7 @@ ENTRIES = (
             ),
         ),
         verdict="SELinux does not let the runtime start a container's process: the runtime itself runs as {domain}",
-        cause="Its binary has not the label container_runtime_exec_t: the policy package is missing, or the binary "
+        cause="Its binary lacks the label container_runtime_exec_t: the policy package is missing, or the binary "
         "lies where the policy does not expect it.",
         remedy=(
             (
@@ -100,7 +100,7 @@ ENTRIES = (
         cause="A disk device with a source needs it at each start.",
         remedy=(
             "Make the path, or: incus config device remove INSTANCE {device} (LXD: lxc config device remove).",
-            "It may be missing: incus config device set INSTANCE {device} required=false",
+            "If the source may be missing: incus config device set INSTANCE {device} required=false",
         ),
         reference="https://github.com/mensfeld/code-on-incus/issues/610",
         rank=45,
@@ -164,7 +164,7 @@ ENTRIES = (
             rf"set process label: open /proc/self/(?:task/\d+/)?attr/(?:apparmor/)?exec: {ENOENT}",
         ),
         verdict="the runtime does not find its files in the container's /proc: another mount hides it",
-        cause="Every kernel has this file. A volume on / or /proc (also the host's own /proc) covers the container's, "
+        cause="The kernel has this file. A volume on / or /proc (also the host's own /proc) covers the container's, "
         "or podman 5.5.0 mounts in the wrong order.",
         remedy=(
             "Mount the host's /proc elsewhere: -v /proc:/host/proc:ro; and nothing onto / (podman run --rootfs).",
@@ -214,7 +214,7 @@ ENTRIES = (
         title="the container's device filter forbids /dev/fuse",
         patterns=(rf"fuse: failed to open /dev/fuse: {EPERM}",),
         verdict="the program may not open /dev/fuse: the container's device rules do not have it",
-        cause="The file is there and its mode is right, so EPERM comes from the device filter (cgroup).",
+        cause="A missing file and a wrong mode give other errors; EPERM comes from the device filter (cgroup).",
         remedy=(
             (
                 "docker, podman: --device /dev/fuse --cap-add SYS_ADMIN (with AppArmor also --security-opt "

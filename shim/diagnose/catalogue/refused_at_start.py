@@ -35,7 +35,7 @@ ENTRIES = (
         ),
         verdict="NVIDIA's hook may not add its devices to the container's device cgroup",
         cause="It writes devices.allow (v1) or loads a filter (cgroup2), which needs root of the host. In LXC, LXD and "
-        "rootless the engine has not that right.",
+        "rootless the engine does not have that right.",
         remedy=(
             (
                 "no-cgroups = true under [nvidia-container-cli] in /etc/nvidia-container-runtime/config.toml; the "
@@ -104,7 +104,7 @@ ENTRIES = (
         title="sysbox cannot mount an image with very many layers",
         patterns=(rf"ReqCloneRootfs[^\n]*failed to mount overlayfs on [^\n]*: {ENOENT}",),
         verdict="sysbox cannot mount the image: its layers do not fit into the mount's options",
-        cause="The names of the layers take more than a page (4096 bytes); what is behind is cut off. It begins with "
+        cause="The names of the layers take more than a page (4096 bytes); the rest is cut off. This begins at "
         "some 70 layers.",
         remedy=(
             "An image with fewer layers: docker build --squash, or fewer RUN and COPY.",

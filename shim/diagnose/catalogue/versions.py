@@ -107,14 +107,14 @@ ENTRIES = (
     ),
     Entry(
         code="kubelet-needs-pids-controller",
-        title="a kubelet of its time does not start without the pids controller",
+        title="the kubelet does not start without the pids controller",
         patterns=(r"Failed to find subsystem mount for required subsystem: pids",),
         verdict="the kubelet needs the pids controller, which this kernel does not have, or which is not mounted",
         cause="A kernel without CONFIG_CGROUP_PIDS (boards, Linux before 4.3). Kubelets from 1.14 on limit pids by "
         "default.",
         remedy=(
             "Use a kernel with CONFIG_CGROUP_PIDS=y: zgrep CGROUP_PIDS /proc/config.gz",
-            "The kernel has it: mkdir -p /sys/fs/cgroup/pids && mount -t cgroup -o pids cgroup /sys/fs/cgroup/pids",
+            "If the kernel has it: mkdir -p /sys/fs/cgroup/pids && mount -t cgroup -o pids cgroup /sys/fs/cgroup/pids",
             "A kubelet before 1.20: --feature-gates=SupportPodPidsLimit=false,SupportNodePidsLimit=false",
         ),
         reference="https://github.com/archlinuxarm/PKGBUILDs/pull/1773",
@@ -126,8 +126,8 @@ ENTRIES = (
         title="Apptainer or Singularity runs in a container that forbids mount namespaces",
         patterns=(rf"Failed to unshare root file system: {EPERM}",),
         verdict="Apptainer's setuid program may not make a mount namespace: it runs in a container without the right",
-        cause="The program runs as root, so only an outer container (docker, Kubernetes) that keeps CAP_SYS_ADMIN, or "
-        "a seccomp filter, can refuse this.",
+        cause="The program runs as root, so only an outer container (docker, Kubernetes) that withholds CAP_SYS_ADMIN, "
+        "or a seccomp filter, can refuse this.",
         remedy=(
             "docker run --privileged; Kubernetes: securityContext.privileged: true.",
             (
@@ -254,7 +254,7 @@ ENTRIES = (
         title="the runtime ended without telling containerd its status",
         patterns=(r"no status provided on response",),
         verdict="runc or its shim ended without an answer, as when its package does not fit containerd",
-        cause="Debian's runc 1.0.0~rc10+dfsg1 did so.",
+        cause="Debian's runc 1.0.0~rc10+dfsg1 had this fault.",
         remedy=("Upgrade runc, containerd and docker together, or go back to the versions before.",),
         reference="https://github.com/telekom-security/tpotce/issues/611",
         tell="runc --version; dpkg -l runc containerd docker.io",

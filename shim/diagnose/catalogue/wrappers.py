@@ -229,7 +229,7 @@ ENTRIES = (
         remedy=(
             "nvidia-smi and nvidia-container-cli -k -d /dev/tty info on the host; reboot after a driver's update.",
             'ldcache: ldconfig = "@/sbin/ldconfig" in /etc/nvidia-container-runtime/config.toml',
-            "Or without the hook, by CDI: nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml; mode cdi.",
+            "Or use CDI in place of the hook: nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",
         ),
         reference="https://github.com/NVIDIA/nvidia-container-toolkit",
         ours=False,

@@ -4,8 +4,8 @@
 #   bash tests/run.sh [--quick|--lint|--ci|--all] [--no-matrix] [-- PYTEST ARGUMENTS]
 #
 #   (no option)  linters, unit tests, integration tests on this host, and three kernels booted in QEMU that stand
-#                for the cgroup layouts: about ten minutes on two idle cores, after some 600 MB of Debian packages
-#   --quick      unit tests only: two to three minutes, no container, no virtual machine
+#                for the cgroup layouts: about a quarter of an hour on two idle cores, after some 600 MB of packages
+#   --quick      unit tests only: about ten minutes, no container, no virtual machine
 #   --lint       linters only
 #   --ci         what CI runs, in about an hour: also the oldest and the newest Python that pyenv has, newer engines
 #                in a root tree of their own, a kernel for each kind of host, and failures provoked in three guests
@@ -214,10 +214,10 @@ finish() {
 scripts() { find . -path './.*' ! -path './.ci*' -prune -o \( -name '*.sh' -o -path './.ci/run' \) -type f -print; }
 
 case $quick:$tests:$ci:$matrix in
-yes:*) plan="unit tests: about three minutes" ;;
+yes:*) plan="unit tests: about ten minutes" ;;
 no:no:*) plan="linters: about a minute" ;;
-no:yes:no:no) plan="linters, unit and integration tests: about eight minutes" ;;
-no:yes:no:yes) plan="linters, unit and integration tests, three kernels in QEMU: about ten minutes" ;;
+no:yes:no:no) plan="linters, unit and integration tests: about a quarter of an hour" ;;
+no:yes:no:yes) plan="linters, unit and integration tests, three kernels in QEMU: about a quarter of an hour" ;;
 *) plan="everything that CI runs: about an hour" ;;
 esac
 [ "$all" = no ] || plan="everything: two to three hours"

@@ -19,6 +19,7 @@ from integration.bundle import Bundle, find_busybox, make_bundle
 from integration.capabilities import busybox_problem, require, root_problem, runtime_problem
 from integration.containers import Runtime, Shim, find_runtime
 from integration.kernel import CgroupValues, host_facts
+from tests.extent import SAMPLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,11 +35,15 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in this directory is an integration test."""
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.integration)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Everything in this directory is an integration test. Of a sample, none is long."""
+    mine = [item for item in items if HERE in item.path.parents]
+    for item in mine:
+        item.add_marker(pytest.mark.integration)
+    left_out = {item for item in mine if SAMPLE and item.get_closest_marker("long")}
+    if left_out:
+        config.hook.pytest_deselected(items=list(left_out))
+        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.hookimpl(hookwrapper=True)

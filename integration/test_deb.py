@@ -20,6 +20,7 @@ from shim import __version__
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.long
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = {
     "PATH": SEARCH_PATH,

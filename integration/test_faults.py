@@ -57,6 +57,7 @@ def _kinds(work: Workspace, status: int | None, err: str = "", fault: Fault = NO
     return {kind for kind, _ in judge(work, fault, Outcome(status, err, injected=True))}
 
 
+@pytest.mark.long
 def test_nothing_unknown_happens(tmp_path: Path) -> None:
     """Two thousand faults and more: config.json whole, no limit missing, nothing left, no hang, no traceback."""
     result = run(tmp_path, SCENARIOS)

@@ -241,6 +241,7 @@ def test_poststop_has_the_delays_of_all_tasks(podman: Podman, container: str, de
     assert {one["includes"] for one in delays} == {"this container: 7 task(s)"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("stage", "message"), [("precreate", "deadline exceeded"), ("createRuntime", "timeout")])
 def test_timeout_of_hooks_d_is_the_end_of_a_hanging_hook(
     podman: Podman, container: str, stage: str, message: str

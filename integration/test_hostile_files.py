@@ -203,6 +203,7 @@ def test_a_bundle_keeps_what_its_file_carries(
     assert cgroup_values(pid).read("pids.max") == "100"
 
 
+@pytest.mark.long
 def test_an_owner_who_flips_a_link_while_root_creates(
     shim: Shim, bundle: Bundle, container: str, open_path: Path
 ) -> None:

@@ -30,6 +30,7 @@ from shim.watch.watcher import Options, Watcher
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytestmark = pytest.mark.long
 HERE = Path(__file__).resolve().parent
 CTL = (sys.executable, "-m", "shim.cli.main")
 MIB = 1 << 20

@@ -17,6 +17,7 @@ from shim import __version__
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.long
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 600  # seconds: pipx makes two environments and fetches pip
 SOURCES = ("shim", "packaging", "pyproject.toml", "README.md", "LICENSE")

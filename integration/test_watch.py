@@ -212,6 +212,7 @@ def test_a_stuck_container(runtime: Runtime, memory: Bundle, container: str, sta
     assert alert["message"].endswith("the OOM killer is disabled")
 
 
+@pytest.mark.long
 def test_a_limit_that_somebody_changed(  # noqa: PLR0917 # fixtures
     runtime: Runtime,
     memory: Bundle,

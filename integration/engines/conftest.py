@@ -23,6 +23,7 @@ from integration.engines.front import Front
 from integration.engines.podman import Podman
 from integration.engines.sweep import Guard
 from integration.engines.system import SUITE, System, newer_namespace, newer_tree
+from tests.extent import SAMPLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,8 +33,7 @@ if TYPE_CHECKING:
 MEMORY = "/dev/shm"  # a file system without a disk: engines sync all that they write
 
 
-# tests/run.sh without --all sets this to leave the newer engines out: their tree takes minutes to make and to run.
-SYSTEMS = ["here"] if os.environ.get("CGSHIM_TESTS") == "here" else ["here", SUITE]
+SYSTEMS = ["here"] if SAMPLE else ["here", SUITE]  # the newer engines' tree takes minutes to make and to run
 
 
 @pytest.fixture(scope="session", params=SYSTEMS)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from shim.diagnose.needed import needed
+from shim.diagnose.needed import may_match
 from shim.values import Value
 
 TYPE_CHECKING = False
@@ -211,11 +211,13 @@ class Entry(Value):
         """True if it has no message."""
         return not self.patterns and not self.ambiguous
 
-    def found_in(self, text: str) -> Words | None:
-        """Return the match of the first pattern that fits, None if none does."""
-        lower = text.lower()
+    def found_in(self, text: str, lower: str = "") -> Words | None:
+        """Return the match of the first pattern that fits, None if none does. lower: the text in lower case, if the
+        caller has it.
+        """
+        lower = lower or text.lower()
         for pattern in self.patterns + self.ambiguous:
-            match = compiled(pattern).search(text) if needed(pattern) in lower else None
+            match = compiled(pattern).search(text) if may_match(pattern, lower) else None
             if match is not None:
                 named = {
                     key.rstrip("0123456789"): value for key, value in match.groupdict().items() if value is not None

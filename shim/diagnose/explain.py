@@ -7,6 +7,7 @@ fits, the answer is "not-recognised", without a guess.
 
 from __future__ import annotations
 
+import functools
 import os
 
 from shim.diagnose import noise, spoken
@@ -16,6 +17,7 @@ from shim.diagnose.diagnosis import Context, Diagnosis
 from shim.diagnose.entry import Entry, Words, compiled, filled
 from shim.diagnose.facts import Facts
 from shim.diagnose.likely_causes import usual_suspects
+from shim.diagnose.needed import Index
 from shim.diagnose.time_limit import SECONDS, TimeIsUp, time_limit
 from shim.values import Value
 
@@ -98,21 +100,31 @@ def _of_broken_lines(heard: noise.Heard, facts: Facts) -> list[Candidate]:
     return [one for one in found if one.counts and one.entry.found_in(heard.everything) is None]
 
 
+@functools.lru_cache(maxsize=1)
+def _index() -> Index:
+    """The catalogue's entries by what their patterns need."""
+    return Index(entry.patterns + entry.ambiguous for entry in ENTRIES)
+
+
 def candidates(words: str, facts: Facts, last: bool = False) -> list[Candidate]:
     """Return every entry that matches `words` and is not ruled out, with evidence from the host; with `last` those
     entries that are tried only if no other fits.
     """
     found = []
     layout = spoken.layout_of(words)
-    for place, entry in enumerate(ENTRIES):
+    lower = words.lower()
+    for place in _index().possible(lower):
+        entry = ENTRIES[place]
         if entry.last is not last:
             continue
         if entry.layout and layout and entry.layout != layout:
             continue
+        seen = entry.found_in(words, lower)
+        if seen is None:
+            continue
         if entry.beside and not compiled(entry.beside).search(facts.context.said):
             continue
-        seen = entry.found_in(words)
-        if seen is None or ruled_out(entry, facts, seen):
+        if ruled_out(entry, facts, seen):
             continue
         stated = entry.stated(seen) if entry.stated else ()
         evidence = looked(entry, facts, seen)

@@ -101,12 +101,12 @@ def own_code(text: str) -> str:
     flat = " ".join(text.replace("\\n", "\n").split())
     found = OWN.search(text) or OWN.search(flat) or SHOWN.search(text)
     code = found["code"] if found else ""
-    return code if any(entry.code == code for entry in ENTRIES) else ""
+    return code if code and any(entry.code == code for entry in ENTRIES) else ""
 
 
 def own_message(text: str, code: str) -> Diagnosis | None:
     """Return what cgshim itself refused: the entry without any runtime's words, with the message's own verdict."""
-    entry = next((one for one in ENTRIES if one.code == code and one.silent), None)
+    entry = next((one for one in ENTRIES if one.code == code and one.silent), None) if code else None
     if entry is None:
         return None
     found = OWN.search(text)

@@ -7,7 +7,6 @@ others.
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +17,7 @@ from shim.host.captured import CapturedView
 from shim.oci import document
 from shim.planning import rewrite
 from shim.planning.settings import Settings
+from tests.extent import SAMPLE
 from tests.model import requests
 from tests.model.judged import BASES, FIELDS, HOSTS, MACHINES, PAIRS, RUNTIMES, Call, about, faults
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.property
 BOUNDED = settings(
     deadline=None,
-    max_examples=10000 if os.environ.get("CI") == "true" else 1000,
+    max_examples=1000 if SAMPLE else 10000,
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from integration.engines.front import Front
     from integration.engines.system import System
 
+pytestmark = pytest.mark.long
 KUBERNETES = CHECKOUT / "examples" / "kubernetes"
 SUITE = "trixie"  # of the image's base: the same tree as the matrix has
 FILE = "/etc/containerd/config.toml"
@@ -253,7 +254,6 @@ def started(node: Node, installed_front: Front) -> Node:
     return node
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("node", [f"{K3S}/config.toml"], indirect=True)
 def test_an_engine_whose_file_is_generated(node: Node, installed_front: Front) -> None:
     """As with k3s and RKE2: the entry goes into the directory that the file imports, where containerd merges that.
@@ -303,13 +303,7 @@ def test_there_and_back(started: Node) -> None:
     assert node.run("ready", ACTION="remove").status == 0
 
 
-@pytest.mark.parametrize(
-    ("fault", "words"),
-    [
-        ("broken", "job failed"),
-        pytest.param("mute", "does not answer after 15 s", marks=pytest.mark.long),
-    ],
-)
+@pytest.mark.parametrize(("fault", "words"), [("broken", "job failed"), ("mute", "does not answer after 15 s")])
 def test_an_engine_that_does_not_come_up_again(started: Node, fault: str, words: str) -> None:
     """systemctl says so, or nothing answers: the old configuration is back byte for byte, and the engine with it."""
     node = started
@@ -357,7 +351,6 @@ def test_a_container_that_still_calls_it(started: Node) -> None:
 
 
 @HERE
-@pytest.mark.long
 def test_an_engine_that_is_down_already(started: Node) -> None:
     """Nothing is changed."""
     node = started

@@ -7,7 +7,6 @@ fits, the answer is "not-recognised", without a guess.
 
 from __future__ import annotations
 
-import functools
 import os
 
 from shim.diagnose import noise, spoken
@@ -26,6 +25,8 @@ SEVERAL_CAUSES = "several-causes"
 STUMBLES = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)  # of a broken check
 NOTICE = 80  # ranks from here on are of notices: something was left out, and the start went on
 MOST = 5  # causes to return if nothing decides
+
+INDEXES: dict[int, tuple[tuple[Entry, ...], Index]] = {}  # by the table's id, which is its own as long as it is kept
 
 
 class Candidate(Value):
@@ -100,10 +101,11 @@ def _of_broken_lines(heard: noise.Heard, facts: Facts) -> list[Candidate]:
     return [one for one in found if one.counts and one.entry.found_in(heard.everything) is None]
 
 
-@functools.lru_cache(maxsize=1)
-def _index() -> Index:
-    """The catalogue's entries by what their patterns need."""
-    return Index(entry.patterns + entry.ambiguous for entry in ENTRIES)
+def _index(table: tuple[Entry, ...]) -> Index:
+    """The entries by what their patterns need; to make it takes longer than to look up a message."""
+    if id(table) not in INDEXES:
+        INDEXES[id(table)] = table, Index(entry.patterns + entry.ambiguous for entry in table)
+    return INDEXES[id(table)][1]
 
 
 def candidates(words: str, facts: Facts, last: bool = False) -> list[Candidate]:
@@ -113,7 +115,7 @@ def candidates(words: str, facts: Facts, last: bool = False) -> list[Candidate]:
     found = []
     layout = spoken.layout_of(words)
     lower = words.lower()
-    for place in _index().possible(lower):
+    for place in _index(ENTRIES).possible(lower):
         entry = ENTRIES[place]
         if entry.last is not last:
             continue

@@ -5,7 +5,7 @@
 #
 #   (no option)  linters, unit tests, integration tests on this host, and three kernels booted in QEMU that stand
 #                for the cgroup layouts: less than ten minutes on two idle cores, after some 600 MB of packages
-#   --quick      unit tests only: about five minutes, no container, no virtual machine
+#   --quick      unit tests only: about seven minutes, no container, no virtual machine
 #   --lint       linters only
 #   --ci         what CI runs, in about an hour: also the oldest and the newest Python that pyenv has, newer engines
 #                in a root tree of their own, a kernel for each kind of host, and failures provoked in three guests
@@ -223,10 +223,10 @@ finish() {
 scripts() { find . -path './.*' ! -path './.ci*' -prune -o \( -name '*.sh' -o -path './.ci/run' \) -type f -print; }
 
 case $quick:$tests:$ci:$matrix in
-yes:*) plan="unit tests: about ten minutes" ;;
+yes:*) plan="unit tests: about seven minutes" ;;
 no:no:*) plan="linters: about a minute" ;;
-no:yes:no:no) plan="linters, unit and integration tests: about a quarter of an hour" ;;
-no:yes:no:yes) plan="linters, unit and integration tests, three kernels in QEMU: about a quarter of an hour" ;;
+no:yes:no:no) plan="linters, unit and integration tests: about eight minutes" ;;
+no:yes:no:yes) plan="linters, unit and integration tests, three kernels in QEMU: less than ten minutes" ;;
 *) plan="everything that CI runs: about an hour" ;;
 esac
 [ "$all" = no ] || plan="everything: two to three hours"
@@ -269,6 +269,21 @@ integration_tests() {
     pytest_run integration integration "$@"
 }
 
+kernels() {
+    [ "$matrix" = yes ] || return 0
+    if [ "$all" = yes ]; then
+        check matrix bash integration/matrix/run.sh --all
+        check "failures in guests" .venv/bin/python -m integration.failures.guest_failures
+    elif [ "$ci" = yes ]; then
+        check matrix bash integration/matrix/run.sh
+        # The oldest cgroup2, v1 alone, and systemd as PID 1.
+        check "failures in guests" .venv/bin/python -m integration.failures.guest_failures unified-5.10 legacy-6.1 systemd
+    else
+        # One boot each for cgroup2 alone, for v1 alone, and for v1 with a controller left to cgroup2; one kernel.
+        check matrix bash integration/matrix/run.sh occupied-parent no-v1-memory hybrid-hugetlb
+    fi
+}
+
 # What needs no container runs beside what does: each keeps one core busy. Its output follows when both have ended.
 beside() {
     (
@@ -281,6 +296,7 @@ beside() {
     local other=$!
     trap 'pkill -P $other; kill $other; exit 130' INT TERM
     integration_tests "$@"
+    [ "$ci" = yes ] || kernels # a few; many would take the time that the unit tests count on
     wait $other
     trap - INT TERM
     cat "$results/beside.log"
@@ -300,17 +316,5 @@ no:*) [ "$lint" = no ] || linters ;;
 yes:yes) unit_tests "$@" ;;
 *) beside "$@" ;;
 esac
-if [ "$matrix" = yes ]; then
-    if [ "$all" = yes ]; then
-        check matrix bash integration/matrix/run.sh --all
-        check "failures in guests" .venv/bin/python -m integration.failures.guest_failures
-    elif [ "$ci" = yes ]; then
-        check matrix bash integration/matrix/run.sh
-        # The oldest cgroup2, v1 alone, and systemd as PID 1.
-        check "failures in guests" .venv/bin/python -m integration.failures.guest_failures unified-5.10 legacy-6.1 systemd
-    else
-        # One boot each for cgroup2 alone, for v1 alone, and for v1 with a controller left to cgroup2; one kernel.
-        check matrix bash integration/matrix/run.sh occupied-parent no-v1-memory hybrid-hugetlb
-    fi
-fi
+[ "$ci" = no ] || kernels
 finish

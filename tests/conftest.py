@@ -11,6 +11,7 @@ import pytest
 from shim.observe import kernel_log
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 # How long an example takes says how busy the machine is. It is not a property of what is tested.
@@ -38,10 +39,12 @@ def state_directory(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytes
     return place
 
 
-@pytest.fixture(autouse=True)
-def no_kernel_log(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="session", autouse=True)
+def no_kernel_log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The log that is read without a path is empty: what the machine's kernel says is about other containers."""
     empty = tmp_path_factory.mktemp("log") / "kmsg"
     empty.touch()
-    for reading in (kernel_log.records, kernel_log.read_kernel_log):
-        monkeypatch.setattr(reading, "__defaults__", (str(empty),))
+    with pytest.MonkeyPatch.context() as patch:
+        for reading in (kernel_log.records, kernel_log.read_kernel_log):
+            patch.setattr(reading, "__defaults__", (str(empty),))
+        yield

@@ -235,6 +235,10 @@ ENTRIES = (
         "engine, a hook, a memory limit or a full pids limit can end it; rootless also an --oom-score-adj below, or a "
         "--ulimit above, the caller's own.",
         remedy=(
+            (
+                "Rootless podman, distrobox with runc: install crun and use it (podman --runtime crun; podman "
+                "system migrate)."
+            ),
             "runc 1.4.0: upgrade to 1.4.1 (a container stops between create and start).",
             "Start it once by hand as the engine's user: runc --debug run, and read the first error.",
         ),

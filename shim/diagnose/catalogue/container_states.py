@@ -142,16 +142,17 @@ ENTRIES = (
         ),
         verdict="the mount point {path} cannot be made: /{name} is missing, is not a directory, or is a link that "
         "leads nowhere in this image",
-        cause="Images of ostree systems (Silverblue, bazzite, Kinoite) have /home as a link to var/home. Where its "
-        "target is missing, crun cannot make a mount point below it.",
+        cause="The link's target has to be in the image before the engine makes its own mount points "
+        "(/run/.containerenv) or the user's. Images of ostree systems (Silverblue, bazzite, Kinoite) have /home as a "
+        "link to var/home.",
         remedy=(
             (
-                "podman run --rm --entrypoint ls IMAGE -ld /{name} shows it. In the image: RUN mkdir -p /var/home (or "
-                "rm /home && mkdir /home)."
+                "podman run --rm --entrypoint ls IMAGE -ld /{name} shows the link. Make its target in the image (RUN "
+                "mkdir -p), or use a tag of the image that has it."
             ),
             (
-                "Or mount at the link's target (-v $HOME:/var/home/$USER), or use a container image, not that of a "
-                "host; upgrade crun."
+                "ostree: RUN mkdir -p /var/home, or mount at the target (-v $HOME:/var/home/$USER), or use an image "
+                "for containers, not that of a host."
             ),
         ),
         reference="https://github.com/89luca89/distrobox/issues/1844",

@@ -190,10 +190,12 @@ ENTRIES = (
             rf"\bmount src=(?P<source>/[^\n,]*), dst=[^\n]*: {ENOENT}",
         ),
         verdict="CRIU cannot find the other side of one of the container's mounts",
-        cause="A mount from outside must be declared as external, and must exist again at the restore.",
+        cause="A mount from outside must be declared as external, and must exist again at the restore. Below "
+        "/sys/fs/cgroup it is the engine's own mount, which old kernels and CRIU cannot look behind.",
         remedy=(
             "Make the mount's source and destination exist as at the checkpoint; keep its path unchanged.",
             "A mount that came into the running container from outside: unmount it before the checkpoint.",
+            "Below /sys/fs/cgroup: upgrade CRIU, the engine and the kernel.",
         ),
         reference="https://criu.org/External_bind_mounts",
         confirm=look.external_mount,

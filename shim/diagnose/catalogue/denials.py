@@ -187,18 +187,22 @@ ENTRIES = (
             ),
         ),
         verdict="sysctls cannot be set from inside this container: /proc/sys is read-only, or belongs to the host",
-        cause="Engines mount /proc/sys read-only into a container. Only some sysctls belong to a namespace of its own "
-        "(net.*, kernel.shm*, kernel.msg*, fs.mqueue.*); all others are the host's. A volume over /sys or /proc does "
-        "the same to the engine's network setup.",
+        cause="EROFS: engines mount /proc/sys read-only into a container, and an engine inside it finds it so. EACCES: "
+        "this sysctl is the host's, or a user may not write it in a namespace of his own (kernel.shm*, kernel.msg* "
+        "before Linux 6.9). Only net.*, kernel.shm*, kernel.msg* and fs.mqueue.* belong to namespaces.",
         remedy=(
             "Of a namespace: docker, podman: --sysctl key=value; compose: sysctls; Kubernetes: securityContext.sysctls",
             (
                 "Others: sysctl -w on the host; the kubelet in LXC or rootless: the feature gate "
                 "KubeletInUserNamespace, and protectKernelDefaults: false"
             ),
-            "netavark: do not mount the host's /sys or /proc into the container.",
+            (
+                "EROFS: podman in a container: default_sysctls = [] in its containers.conf, or unmask /proc for the "
+                "outer container. netavark: do not mount the host's /sys or /proc into it."
+            ),
+            "EACCES: rootless podman: run it as root, or set it on the host and use the host's namespace (--ipc=host).",
         ),
-        reference="OCI runtime-spec, config-linux.md, Sysctl",
+        reference="OCI runtime-spec, config-linux.md, Sysctl; proc_sys(5)",
         beside=r"\A(?!(?s:.)*Error response from daemon)",  # which says why nothing started
         rank=62,
     ),

@@ -70,7 +70,10 @@ ENTRIES = (
                 "/etc/apparmor.d/containers/<profile>, or --security-opt apparmor=unconfined"
             ),
             "Inside LXC: security.nesting=true (LXD, Incus), features nesting=1 (Proxmox), and a newer host kernel.",
-            "Another module first (EINVAL): lsm=...,apparmor before others. SELinux: correct seLinuxOptions.",
+            (
+                "EINVAL: another module is first: upgrade runc (1.0.0-rc94 and later use AppArmor's own file), or boot "
+                "with lsm= and apparmor before the others. SELinux: correct seLinuxOptions."
+            ),
             "EPERM: journalctl -k | grep -i 'apparmor.*change' names the profile that needs the rule change_profile.",
         ),
         reference="OCI runtime-spec, config.md, Linux Process",

@@ -134,6 +134,10 @@ ENTRIES = (
         cause="lxc.rootfs.path names what is not there (a storage that is not mounted, a volume that is missing or "
         "full), the file system is damaged, its owner does not fit the id map, or the user may not search its parents.",
         remedy=(
+            (
+                "EACCES: namei -l the path: the container's root needs x on each directory: chmod o+x, or setfacl -m "
+                "u:100000:x (LXD sets it by itself if the package acl is installed)."
+            ),
             "grep rootfs the config; ls -ldn that path; df -h, df -i; zfs list, lvs.",
             "Proxmox: pct fsck ID; pct mount ID shows the error. Damaged: fsck the volume while it is not in use.",
         ),

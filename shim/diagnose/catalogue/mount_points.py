@@ -38,11 +38,14 @@ ENTRIES = (
             # runc from 1.2 on
             rf"to rootfs at \\?\"(?P<path4>/proc/{ANY})\\?\": create mountpoint for [^\n]*: {ENOENT}",
             rf"\bmkdir `(?P<path2>/proc/[^`\n]*)`: {ENOENT}",
-            r"to rootfs at \"(?P<path5>/proc)\": [^\n]*cannot be mounted because it is not of type proc",
+            r"\\*\"(?P<path5>/proc)\\*\"(?:: | caused )[^\n]*cannot be mounted because it is not of type proc",
         ),
         verdict="a mount has a destination inside /proc: {path}",
         cause="Nothing can be created in /proc. For safety runc forbids mounts there, except on a few known files.",
-        remedy=("Mount it elsewhere.",),
+        remedy=(
+            "Mount it elsewhere.",
+            "Onto /proc itself only a procfs is allowed: build the image without VOLUME /proc, or use -v /proc:/proc.",
+        ),
         reference=SPEC,
     ),
     Entry(

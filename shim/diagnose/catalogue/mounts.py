@@ -277,7 +277,10 @@ ENTRIES = (
         remedy=(
             "Add the source's flags to the mount's options: findmnt -no OPTIONS -T {source}",
             "Or remove the option that contradicts them.",
-            "A mount of the engine's own (podman, toolbox, distrobox): upgrade runc and the engine, or use crun.",
+            (
+                "A mount of the engine's own (podman, toolbox, distrobox): upgrade the runtime (crun: 0.10.2 or "
+                "later) and the engine."
+            ),
         ),
         reference="mount_namespaces(7), Restrictions on mount namespaces",
         confirm=look.in_the_initial_or_not,

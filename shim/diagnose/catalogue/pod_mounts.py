@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shim.diagnose.checks import mounts as look
-from shim.diagnose.entry import ENOENT, ENOTDIR, EPERM, EROFS, Entry, mounting
+from shim.diagnose.entry import EACCES, ENOENT, ENOTDIR, EPERM, EROFS, Entry, mounting
 
 OF_A_CONTAINER = r"/(?:run|var)/\S*/(?:rootfs|merged|mnt/[0-9a-f]{12,})/sys/fs"
 
@@ -57,14 +57,14 @@ ENTRIES = (
     Entry(
         code="terminal-in-bound-dev",
         title="the host's /dev is bound into a container that wants a terminal",
-        patterns=(rf"(?:init: |caused:? \\*\"?)open(?:ing)? [`'\"]?/dev/console[`'\"]?: {EPERM}",),
-        verdict="the runtime may not open /dev/console: it is the host's, and the container's device rules forbid it",
+        patterns=(rf"(?:init: |caused:? \\*\"?)open(?:ing)? [`'\"]?/dev/console[`'\"]?: (?:{EPERM}|{EACCES})",),
+        verdict="the runtime may not open /dev/console: it is the host's",
         cause="A volume puts the host's /dev over the container's own, and the container has a terminal (tty: true). "
-        "The runtime makes its console at /dev/console, finds the host's device there, and the device rules do not "
-        "allow it.",
+        "The runtime makes its console at /dev/console and finds the host's device there, which the device rules "
+        "(EPERM), or rootless its owner (EACCES), do not allow.",
         remedy=(
             "Do not mount all of /dev: mount the one device (docker, podman: --device; Kubernetes: a device plugin).",
-            "Or without a terminal: tty: false; or privileged: true, which allows every device.",
+            "Or without a terminal: tty: false, no -t (podman exec -it afterwards); or, as root, privileged: true.",
         ),
         reference="https://github.com/containerd/containerd/pull/11252",
         tell="kubectl get pod NAME -o yaml | grep -B3 -A3 'path: /dev$'; docker inspect NAME: Mounts",

@@ -33,7 +33,7 @@ ENTRIES = (
         title="the file of the seccomp profile is not on the node",
         patterns=(
             (
-                r"(?:load|open|read)\w* (?:the )?seccomp profile \(?\\*\"?(?P<path>[^\s\"\\)]+)[^\n]*"
+                r"(?:load|open|read)\w* (?:the )?seccomp profile (?!failed)\(?\\*\"?(?P<path>[^\s\"\\)]+)[^\n]*"
                 rf"(?:{ENOENT})"
             ),
         ),

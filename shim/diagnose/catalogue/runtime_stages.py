@@ -102,8 +102,9 @@ ENTRIES = (
         verdict="Enroot may not make the user namespace that it needs",
         cause="EPERM, EACCES: Ubuntu from 23.10 on lets only programs with an AppArmor profile make one; Debian before "
         "11 has them switched off; an outer container forbids them. ENOSPC: the number of them is used up, or 0 as on "
-        "RHEL and CentOS 7.",
+        "RHEL and CentOS 7. EINVAL: enroot writes a uid above 2147483647 as a negative number.",
         remedy=(
+            "EINVAL: upgrade enroot, or give the user a smaller uid.",
             (
                 "EPERM, EACCES: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or a profile with userns for "
                 "enroot-nsenter"

@@ -28,6 +28,26 @@ ENTRIES = (
         rank=60,
     ),
     Entry(
+        code="systemd-inside-older-than-layout",
+        title="the systemd in the container is older than the host's cgroup layout",
+        patterns=(r"Cannot determine cgroup we are running in: No data available",),
+        verdict="the systemd in the container does not find itself in the host's hierarchies: it is older than their "
+        "layout",
+        cause="From 233 on a host's systemd may keep its own hierarchy as cgroup2 (at /sys/fs/cgroup/unified or "
+        "systemd), from 247 on usually all of them. A systemd before 233 inside looks for v1's name=systemd alone.",
+        remedy=(
+            (
+                "Boot the host with systemd.unified_cgroup_hierarchy=0 systemd.legacy_systemd_cgroup_controller=1 (not "
+                "possible from systemd 258 on)."
+            ),
+            "nspawn: a newer systemd on the host, or: UNIFIED_CGROUP_HIERARCHY=no systemd-nspawn ...",
+            "Or a newer release in the container.",
+        ),
+        reference="https://github.com/systemd/systemd/issues/4008",
+        tell="the version in the line `systemd NNN running in system mode`; findmnt -t cgroup,cgroup2 on the host",
+        rank=59,
+    ),
+    Entry(
         code="systemd-api-mounts-refused",
         title="systemd in a container may not mount /run, /dev and the like",
         patterns=(r"Failed to mount API filesystems",),

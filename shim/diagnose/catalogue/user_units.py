@@ -64,13 +64,13 @@ ENTRIES = (
         verdict="systemd could not make the unit's mounts: they changed meanwhile, or this kernel does not know an "
         "option",
         cause="EINVAL only once: mounts of the host changed while systemd copied them. Each time: a kernel "
-        "that is older than the unit's settings (ProtectProc=, MountAPIVFS=), or a root that is not a mount point "
-        "(chroot, initramfs).",
+        "that is older than the unit's settings (ProtectProc=, MountAPIVFS=), a root that is not a mount point "
+        "(chroot, initramfs), or PrivateDevices= in LXC with an old systemd (CentOS 7).",
         remedy=(
             "systemctl restart UNIT; Restart=on-failure in it.",
             (
-                "Each time: leave out one setting after the other by systemctl edit UNIT: ProtectProc=default "
-                "ProtectKernelTunables=no ProtectSystem=no."
+                "Each time: leave out one setting after the other by systemctl edit UNIT: PrivateDevices=no "
+                "ProtectProc=default ProtectKernelTunables=no ProtectSystem=no."
             ),
         ),
         reference="https://github.com/systemd/systemd/issues/16156",

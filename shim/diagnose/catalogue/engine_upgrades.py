@@ -2,11 +2,77 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import Entry
+from shim.diagnose.entry import ENOENT, Entry
 
 PROGRAM = r"(?:docker-?)?(?:runc|containerd(?:-shim[\w-]*)?|dockerd?|crun|conmon|podman|buildkitd|nvidia-container-\w+)"
 
 ENTRIES = (
+    Entry(
+        code="docker-of-2019-on-cgroup2",
+        title="a Docker from before cgroup2 on a host with cgroup2 alone",
+        patterns=(
+            (
+                rf"container_linux\.go:3[0-4]\d: [^\n]*open /sys/fs/cgroup/(?:docker|system\.slice)[^\n]*"
+                rf"cpuset\.\w+\.effective: {ENOENT}"
+            ),
+        ),
+        verdict="this Docker (19.03 and older) cannot make its cgroups on a host with cgroup2 alone",
+        cause="Its runc, of 2019, knows cgroup2 only in part. Fedora 31 was the first to boot so; most distributions "
+        "of 2021 and later do.",
+        remedy=(
+            "Upgrade Docker to 20.10 or later.",
+            "Or boot with v1: systemd.unified_cgroup_hierarchy=0 on the kernel's command line.",
+        ),
+        reference="https://github.com/docker/for-linux/issues/665",
+        rank=20,
+    ),
+    Entry(
+        code="docker-rate-taken-for-a-path",
+        title="docker takes the rate of a --device option for a path",
+        patterns=(rf"Error response from daemon: stat (?P<rate>\d+[kmg]?b?): {ENOENT}",),
+        verdict="docker sent {rate}, the rate of a --device-read-bps, -write-bps or -iops option, as the device's path",
+        cause="A fault of the docker command 23.0.0. No limit was set, and no container was made.",
+        remedy=("Upgrade docker-ce-cli to 23.0.1 or later (docker version: Client).",),
+        reference="https://github.com/moby/moby/issues/44904",
+        rank=20,
+    ),
+    Entry(
+        code="rootless-docker-without-user-slice",
+        title="rootless dockerd looks for the user's slice in a fixed place",
+        patterns=(rf"open /sys/fs/cgroup/user\.slice/user-(?P<uid>\d+)\.slice/cgroup\.controllers: {ENOENT}",),
+        verdict="rootless dockerd finds no slice of user {uid}: /sys/fs/cgroup/user.slice/user-{uid}.slice is not "
+        "there",
+        cause="Every cgroup of cgroup2 has cgroup.controllers, so the cgroup itself is missing: no systemd has a "
+        "session of this user, or the hierarchy of this system begins elsewhere. WSL 2.9 moved it below /wsl-user.",
+        remedy=(
+            "loginctl enable-linger {uid}; cat /proc/self/cgroup shows where the session is.",
+            "WSL: use WSL 2.7, or a Docker that looks there; or dockerd as root.",
+        ),
+        reference="https://github.com/microsoft/WSL/issues/41492",
+        rank=25,
+    ),
+    Entry(
+        code="docker-walks-lxc-dev",
+        title="a privileged container in LXC: dockerd walks through /dev/.lxc",
+        patterns=(rf"lstat /dev/\.lxc/[^\n]*: {ENOENT}",),
+        verdict="dockerd looked for devices below /dev/.lxc, which is a /proc, and a process ended meanwhile",
+        cause="For --privileged an old Docker (before 17.06) takes every file below /dev for a possible device. LXC "
+        "has a /proc and a /sys there.",
+        remedy=("Try again without --privileged, or upgrade Docker in the LXC container.",),
+        reference="https://github.com/moby/moby/issues/32968",
+        rank=25,
+    ),
+    Entry(
+        code="runc-built-without-kmem",
+        title="this runc was built without kernel memory limits",
+        patterns=(r"kernel memory accounting disabled in this runc build",),
+        verdict="this runc was built without kernel memory limits (memory.kernel), and one is asked for",
+        cause="Builds for RHEL and CentOS 7 have the tag nokmem, since that kernel's accounting leaks. Kernel memory "
+        "counts as part of memory.limit in any case.",
+        remedy=("Leave --kernel-memory (memory.kernel) out; --memory limits it, too.",),
+        reference="https://github.com/fnproject/fn/issues/1520",
+        rank=20,
+    ),
     Entry(
         code="shim-oom-score-too-high",
         title="containerd gives its shim an OOM score above the highest",

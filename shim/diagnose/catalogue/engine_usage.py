@@ -94,6 +94,7 @@ ENTRIES = (
                 "docker: apt-get install nvidia-container-toolkit; nvidia-ctk runtime configure --runtime=docker "
                 "(rootless: --config=$HOME/.config/docker/daemon.json); systemctl restart docker."
             ),
+            "Docker from a snap does not use the host's toolkit: snap list docker; snap remove docker, and a package.",
             (
                 'CDI: nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml; docker: "features": {{"cdi": true}} in '
                 'daemon.json before 28.3; "cdi-spec-dirs" for a rootless engine.'

@@ -55,8 +55,10 @@ ENTRIES = (
         r"Container command (?:'[^'\n]*' )?not found or does not exist",  # docker 1.9 to 1.11
         r"(?<!/)\bexec(?:ve)? (?!container)\S+: " + ENOENT,
         r"exec (?:user|container) process (?:\([^)\n]*\) )?(?:`[^`\n]*`|caused:?)[: ]*\\*\"?" + ENOENT,
+        r"\[FATAL tini \(\d+\)\] exec \S+ failed: " + ENOENT,
         remedy="Correct the command, or install it in the image. A file that is there lacks its interpreter (Windows "
-        "line ends, another C library). If every image fails so: the storage driver lost the layers; pull again.",
+        "line ends, another C library). If every image fails so: the storage driver lost the layers (pull again), or "
+        "MountFlags= in docker.service hides them from containerd (take it out).",
     ),
     _foreign(
         "image-command-not-executable",

@@ -119,8 +119,7 @@ ENTRIES = (
         code="kernel-memory-removed",
         title="kernel memory limits no longer exist",
         patterns=(
-            r"kernel memory accounting (?:disabled in this runc build|not supported by this kernel)",
-            r"kernel memory accounting (?:disabled in this runc build|not supported by this kernel)",
+            r"kernel memory accounting not supported by this kernel",
             r"cannot set kernel (?:memory|TCP) with cgroupv2",
             rf"memory\.kmem\.(?:tcp\.)?limit_in_bytes[`'\"]?: (?:{EOPNOTSUPP}|{EINVAL}|{ENOENT})",
             writing(r"memory\.kmem\.(?:tcp\.)?limit_in_bytes", rf"(?:{EOPNOTSUPP}|{EINVAL})"),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import EINVAL, ENOENT, EPERM, Entry
+from shim.diagnose.entry import EACCES, EINVAL, ENOENT, EPERM, Entry
 
-HOST_ONLY = (  # net/core/sysctl_net_core.c, net_core_table: only in the first network namespace
+HOST_ONLY = (  # of the first network namespace: net/core/sysctl_net_core.c, net/netfilter/nf_conntrack_standalone.c
     r"net[./]core[./](?:[rw]mem_(?:max|default)|netdev_\w+|dev_weight\w*|bpf_jit_\w+|busy_(?:poll|read)|message_\w+|"
-    r"flow_limit_\w+|rps_\w+|default_qdisc|warnings|fb_tunnels_\w+|max_skb_frags|tstamp_\w+|gro_\w+|skb_defer_max)"
+    r"flow_limit_\w+|rps_\w+|default_qdisc|warnings|fb_tunnels_\w+|max_skb_frags|tstamp_\w+|gro_\w+|skb_defer_max)|"
+    r"net[./]netfilter[./]nf_conntrack_max"
 )
 
 ENTRIES = (
@@ -144,12 +145,12 @@ ENTRIES = (
         code="sysctl-of-host-only",
         title="a sysctl exists only in the host's network namespace",
         patterns=(
-            rf"open (?:sysctl )?(?:/proc/sys/)?(?P<key>{HOST_ONLY})(?: file)?: [^\n]*{ENOENT}",
-            rf"open (?:/proc/sys/)(?P<key2>{HOST_ONLY}): {ENOENT}",
-            rf"write sysctl key (?P<key3>{HOST_ONLY}): [^\n]*{ENOENT}",
+            rf"open (?:sysctl )?(?:/proc/sys/)?(?P<key>{HOST_ONLY})(?: file)?: (?:[^\n]*{ENOENT}|{EACCES})",
+            rf"write sysctl key (?P<key3>{HOST_ONLY}): [^\n]*(?:{ENOENT}|{EACCES})",
         ),
-        verdict="{key} exists only on the host: a network namespace of a container's own does not have it",
-        cause="The kernel has one value for all, in the host's network namespace.",
+        verdict="{key} can be set only on the host, not in a network namespace of a container's own",
+        cause="The kernel has one value for all. In another network namespace the file is not there (ENOENT) or only "
+        "readable (EACCES).",
         remedy=(
             "Set it on the host: a line in /etc/sysctl.d/90-net.conf, then sysctl --system.",
             (

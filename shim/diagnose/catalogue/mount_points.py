@@ -38,15 +38,25 @@ ENTRIES = (
             # runc from 1.2 on
             rf"to rootfs at \\?\"(?P<path4>/proc/{ANY})\\?\": create mountpoint for [^\n]*: {ENOENT}",
             rf"\bmkdir `(?P<path2>/proc/[^`\n]*)`: {ENOENT}",
-            r"\\*\"(?P<path5>/proc)\\*\"(?:: | caused )[^\n]*cannot be mounted because it is not of type proc",
         ),
         verdict="a mount has a destination inside /proc: {path}",
         cause="Nothing can be created in /proc. For safety runc forbids mounts there, except on a few known files.",
-        remedy=(
-            "Mount it elsewhere.",
-            "Onto /proc itself only a procfs is allowed: build the image without VOLUME /proc, or use -v /proc:/proc.",
-        ),
+        remedy=("Mount it elsewhere.",),
         reference=SPEC,
+    ),
+    Entry(
+        code="mount-over-proc",
+        title="something else than a procfs is to be mounted onto /proc",
+        patterns=(r"\\*\"(?P<path>/proc)\\*\"(?:: | caused )[^\n]*cannot be mounted because it is not of type proc",),
+        verdict="only a procfs may be mounted onto /proc, and this mount is none",
+        cause="For safety runc refuses it from 1.0-rc9 on (CVE-2019-16884). The mount comes from -v, from compose, or "
+        "from VOLUME /proc in the image's Dockerfile.",
+        remedy=(
+            "Leave the mount out, or build the image without VOLUME /proc.",
+            "The host's own /proc is allowed: -v /proc:/proc.",
+        ),
+        reference="https://github.com/opencontainers/runc/pull/2129",
+        rank=40,
     ),
     Entry(
         code="mount-point-cannot-be-made",

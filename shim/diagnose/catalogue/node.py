@@ -173,6 +173,7 @@ ENTRIES = (
         "and this Docker is older than 20.10.",
         remedy=(
             "Without systemd: apt-get install cgroupfs-mount && cgroupfs-mount, then start dockerd again.",
+            "WSL 2 with systemd: take autoMemoryReclaim=gradual out of .wslconfig, wsl --update, wsl --shutdown.",
             (
                 "On cgroup2: upgrade Docker to 20.10 or later; or boot with systemd.unified_cgroup_hierarchy=0. "
                 "OpenWrt mounts "

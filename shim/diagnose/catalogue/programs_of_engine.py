@@ -23,7 +23,7 @@ ENTRIES = (
         code="no-image-has-its-command",
         title="the command of every image is missing: the engine does not see its layers",
         patterns=(r"exec: \\*\"[^\"\n]+\": (?:executable file not found|stat [^\n]*: no such file)[^\n]*",),
-        beside=r"docker run (?P<image>\S+)(?:(?s:.)*)(?:exec: \\*\"/hello\\*\"|stat /hello: no such file)",
+        beside=r"exec: \\*\"/hello\\*\"|stat /hello: no such file",  # hello-world's only file
         verdict="even hello-world has no command: the runtime does not see the images' file systems",
         cause="From 18.09 on containerd is a service of its own. With MountFlags=slave (or private) in docker.service "
         "it does not see what dockerd mounts. Or the storage driver lost its layers.",

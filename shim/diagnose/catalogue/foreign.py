@@ -57,8 +57,8 @@ ENTRIES = (
         r"exec (?:user|container) process (?:\([^)\n]*\) )?(?:`[^`\n]*`|caused:?)[: ]*\\*\"?" + ENOENT,
         r"\[FATAL tini \(\d+\)\] exec \S+ failed: " + ENOENT,
         remedy="Correct the command, or install it in the image. A file that is there lacks its interpreter (Windows "
-        "line ends, another C library). Every image fails so: its layers are lost (pull again), or hidden by "
-        "MountFlags= in docker.service.",
+        "line ends, another C library). Every image: layers are lost (pull again), or hidden by MountFlags= in "
+        "docker.service.",
     ),
     _foreign(
         "image-command-not-executable",

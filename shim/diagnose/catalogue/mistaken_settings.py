@@ -146,7 +146,7 @@ ENTRIES = (
         title="a sysctl exists only in the host's network namespace",
         patterns=(
             rf"open (?:sysctl )?(?:/proc/sys/)?(?P<key>{HOST_ONLY})(?: file)?: (?:[^\n]*{ENOENT}|{EACCES})",
-            rf"write sysctl key (?P<key3>{HOST_ONLY}):\s(?:[^\n]*\n)?[^\n]*(?:{ENOENT}|{EACCES})",
+            rf"write sysctl key (?P<key3>{HOST_ONLY}): [^\n]*(?:{ENOENT}|{EACCES})",
         ),
         verdict="{key} can be set only on the host, not in a network namespace of a container's own",
         cause="The kernel has one value for all. In another network namespace the file is not there (ENOENT) or only "

@@ -77,6 +77,7 @@ from shim.diagnose.catalogue import (
     node_checks,
     node_limits,
     node_state,
+    nodes_at_start,
     nspawn,
     old_filters,
     other_managers,
@@ -244,7 +245,13 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("Faults of single versions", (*versions.ENTRIES, *podman_and_crun.ENTRIES)),
     (
         "Programs and files of the engine's own",
-        (*programs_of_engine.ENTRIES, *met_in_clusters.ENTRIES, *refused_at_start.ENTRIES, *hooks_of_toolkits.ENTRIES),
+        (
+            *programs_of_engine.ENTRIES,
+            *met_in_clusters.ENTRIES,
+            *refused_at_start.ENTRIES,
+            *hooks_of_toolkits.ENTRIES,
+            *nodes_at_start.ENTRIES,
+        ),
     ),
     ("systemd in containers, and what units leave", systemd_inside.ENTRIES),
     ("After the start", (*aftermath.ENTRIES, *exit_codes.ENTRIES)),

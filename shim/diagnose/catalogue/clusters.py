@@ -124,10 +124,11 @@ ENTRIES = (
             r"RuntimeClass \\*\"(?P<name3>[\w.-]+)\\*\" not found",
         ),
         verdict="the node's engine has no runtime with the name {name}, which the pod's RuntimeClass asks for",
-        cause="The handler of the RuntimeClass must be a runtime in containerd's or CRI-O's configuration on that "
-        "node. It was not installed there, the engine was not restarted, or the pod is on a node with another engine "
-        "(sysbox in Kubernetes up to 0.6 needs CRI-O).",
+        cause="Not supported: these are the words of docker's side (dockershim, cri-dockerd), which has no such "
+        "runtimes. Otherwise the handler is not in containerd's or CRI-O's configuration on that node, or the engine "
+        "was not restarted (sysbox up to 0.6 needs CRI-O).",
         remedy=(
+            "Not supported: give this node's kubelet containerd or CRI-O, or leave runtimeClassName out for its pods.",
             (
                 "containerd: [plugins...containerd.runtimes.{name}] in /etc/containerd/config.toml; CRI-O: "
                 "[crio.runtime.runtimes.{name}]; restart it."

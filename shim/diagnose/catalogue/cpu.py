@@ -22,7 +22,7 @@ ENTRIES = (
         code="cpu-shares-out-of-range",
         title="cpu.shares is out of range",
         patterns=(
-            r"the (?:minimum|maximum) allowed cpu-shares is \d+",
+            r"the (?:minimum|maximum) allowed cpu-shares is (?!1024\b)\d+",
             writing(r"cpu\.weight", ERANGE),
             r"Value specified in CPUWeight is out of range",
         ),

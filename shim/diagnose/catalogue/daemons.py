@@ -76,7 +76,11 @@ ENTRIES = (
         verdict="this option, or this program, works only on cgroup2, and this host has v1",
         cause="Writable cgroups in a container, limits for a user's own containers, and exec in a cgroup that is given "
         "by a descriptor need cgroup2.",
-        remedy=(UNIFY, "Or leave the option out, or run it as root."),
+        remedy=(
+            UNIFY,
+            "WSL 2: kernelCommandLine = cgroup_no_v1=all under [wsl2] in .wslconfig, then wsl --shutdown.",
+            "Or leave the option out, or run it as root.",
+        ),
         reference="https://kind.sigs.k8s.io/docs/user/rootless/",
         tell="stat -fc %T /sys/fs/cgroup: cgroup2fs?",
         rank=55,

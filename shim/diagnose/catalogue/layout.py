@@ -162,6 +162,10 @@ ENTRIES = (
         remedy=(
             "cgroup2: upgrade the engine (Docker 20.10, containerd 1.4 or later); or boot with v1, see the reference.",
             (
+                "containerd on cgroup2: runtime_type = io.containerd.runc.v2 in config.toml, not "
+                "io.containerd.runtime.v1.linux."
+            ),
+            (
                 "v1 (WSL, Alpine): mkdir -p /sys/fs/cgroup/systemd && mount -t cgroup -o none,name=systemd cgroup "
                 "/sys/fs/cgroup/systemd"
             ),

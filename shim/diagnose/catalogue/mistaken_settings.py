@@ -210,8 +210,9 @@ ENTRIES = (
         ),
         verdict="the container has a seccomp profile, but the program that should set it was built without seccomp",
         cause="runc says config provided; containerd says spec opts. Builds for NAS, of EPEL and by hand leave the "
-        "build tag seccomp out. A kernel without CONFIG_SECCOMP is the rarer cause.",
+        "build tag seccomp out. Or the kernel has no CONFIG_SECCOMP (boards, NAS).",
         remedy=(
+            "grep Seccomp /proc/self/status: nothing means a kernel without it; use one with CONFIG_SECCOMP_FILTER=y.",
             (
                 "Take the build of the distribution or of the project (containerd.io, runc's releases); runc --version "
                 "names libseccomp if it has it."

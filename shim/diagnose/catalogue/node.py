@@ -127,6 +127,10 @@ ENTRIES = (
                 "Delegate=yes in the kubelet's unit"
             ),
             "Make the drivers agree: cgroupDriver in the kubelet's configuration, SystemdCgroup in containerd's.",
+            (
+                "kubelet, kubelet.slice: the node is one of kind: use kind 0.20 or later with the node image of "
+                "its release."
+            ),
         ),
         reference="https://github.com/kubernetes-sigs/kind/issues/2440",
         tell="for c in $(awk '!/^#/ {{print $1}}' /proc/cgroups); do ls -d /sys/fs/cgroup/$c/kubepods*; done",
@@ -157,7 +161,10 @@ ENTRIES = (
             ),
             "Or mount all: apt-get install cgroupfs-mount && cgroupfs-mount (systems without systemd)",
             "cgroup2: upgrade the program (cAdvisor: gcr.io/cadvisor/cadvisor), or systemd.unified_cgroup_hierarchy=0.",
-            "0 in its last column: cgroup_enable={controller} on the kernel command line (memory: Debian 8, boards).",
+            (
+                "/proc/cgroups: 0 in its last column: cgroup_enable={controller} on the kernel command line (memory: "
+                "Debian 8, boards). Not listed: a kernel with that controller (cpuset: CONFIG_CPUSETS=y)."
+            ),
         ),
         reference="https://github.com/kubernetes-retired/kubernetes-anywhere/issues/81",
         tell="stat -fc %T /sys/fs/cgroup: cgroup2fs? cat /proc/cgroups: is it listed, with 1 in the last column?",

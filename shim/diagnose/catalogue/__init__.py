@@ -56,6 +56,7 @@ from shim.diagnose.catalogue import (
     kubelet,
     kubelet_cgroups,
     kubelet_settings,
+    kubelet_volumes,
     labels,
     layout,
     leftovers,
@@ -83,6 +84,7 @@ from shim.diagnose.catalogue import (
     other_managers,
     other_shims,
     own,
+    owners_of_files,
     pids,
     placement,
     placement_of_threads,
@@ -126,6 +128,7 @@ from shim.diagnose.catalogue import (
     v1_mounts,
     vanished,
     versions,
+    volume_sources,
     volumes,
     watching,
     wrappers,
@@ -145,7 +148,10 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("Privileges", (*rootless.ENTRIES, *subids.ENTRIES)),
     ("systemd driver", (*buses.ENTRIES, *systemd.ENTRIES, *units.ENTRIES)),
     ("Kernel file systems and root", (*kernel_mounts.ENTRIES, *revealing.ENTRIES)),
-    ("Volumes", (*mounts.ENTRIES, *mount_points.ENTRIES, *volumes.ENTRIES)),
+    (
+        "Volumes",
+        (*mounts.ENTRIES, *mount_points.ENTRIES, *volumes.ENTRIES, *volume_sources.ENTRIES, *kubelet_volumes.ENTRIES),
+    ),
     ("Security labels", labels.ENTRIES),
     ("Access to /proc, and sysctls", procfs.ENTRIES),
     ("Keys, seccomp, and the runtime's own start", confined.ENTRIES),
@@ -270,7 +276,10 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             *gpus.ENTRIES,
         ),
     ),
-    ("Layers of images, and what engines refuse", (*image_layers.ENTRIES, *engine_usage.ENTRIES)),
+    (
+        "Layers of images, and what engines refuse",
+        (*image_layers.ENTRIES, *owners_of_files.ENTRIES, *engine_usage.ENTRIES),
+    ),
     ("Passed through unchanged", foreign.ENTRIES),
 )
 ENTRIES: tuple[Entry, ...] = tuple(entry for _, entries in AREAS for entry in entries)

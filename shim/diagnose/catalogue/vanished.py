@@ -154,11 +154,12 @@ ENTRIES = (
             rf"freezer not supported: [^\n]*?(?P<path>/sys/fs/cgroup/{CHARACTER}+)/cgroup\.freeze: {ENOENT}",
             r"cannot (?:pause|resume|freeze) the container without a cgroup",
             rf"getting all container pids from cgroups[^\n]*lstat : {ENOENT}",
+            r"no such directory for freezer\.state(?!\s+Error: error pausing container)",  # runc before 1.0, on v1
         ),
         verdict="the container has no cgroup of its own: it cannot be paused, nor its processes listed",
         cause="Pausing freezes the container's cgroup, and top reads its processes from it. gVisor, and a rootless "
         "engine without delegated cgroups (docker info: Cgroup Driver: none), start containers without one. On "
-        "cgroup2, freezing needs Linux 5.2.",
+        "cgroup2, freezing needs Linux 5.2; on v1, a hierarchy with the freezer controller.",
         remedy=(
             "Rootless: let the engine use systemd as its cgroup driver, on cgroup2, with delegation.",
             "If that is not possible: stop the container instead of pausing it; ps instead of top.",

@@ -117,6 +117,7 @@ from shim.diagnose.catalogue import (
     swap,
     systemd,
     systemd_inside,
+    systemd_requests,
     tool,
     tools_and_accounts,
     tools_with_cgroups,
@@ -146,7 +147,7 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("I/O, huge pages, network, pids, devices", (*io_net_devices.ENTRIES, *pids.ENTRIES, *filters.ENTRIES)),
     ("What the kernel refuses, file by file", refusals.ENTRIES),
     ("Privileges", (*rootless.ENTRIES, *subids.ENTRIES)),
-    ("systemd driver", (*buses.ENTRIES, *systemd.ENTRIES, *units.ENTRIES)),
+    ("systemd driver", (*buses.ENTRIES, *systemd.ENTRIES, *units.ENTRIES, *systemd_requests.ENTRIES)),
     ("Kernel file systems and root", (*kernel_mounts.ENTRIES, *revealing.ENTRIES)),
     (
         "Volumes",

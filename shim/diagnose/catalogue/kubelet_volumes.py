@@ -17,8 +17,8 @@ ENTRIES = (
         "of its driver has ended. Such a mount does not recover, and every new pod of the node gets it.",
         remedy=(
             (
-                "kubectl delete pod NAME: the volume is then mounted again. If it is not: delete the CSI driver's pod of that "
-                "node, then this pod again."
+                "kubectl delete pod NAME: the volume is then mounted again. If not: delete the CSI driver's pod of "
+                "that node, then this pod again."
             ),
             "Or on the node: umount -l {path}, and the globalmount of the same volume; or restart the node.",
             "NFS: a fixed fsid= in the server's /etc/exports keeps handles valid over its restarts.",

@@ -42,7 +42,7 @@ ENTRIES = (
         remedy=(
             'Let cgshim start crun without that mount: "crun_on_hybrid": "hide-cgroup2" in /etc/cgshim/config.json',
             'or use runc: "runtime": its path, in the same file',
-            "or boot with systemd.unified_cgroup_hierarchy=1 (cgroup2 only)",
+            "or boot with systemd.unified_cgroup_hierarchy=1; WSL 2.0: without autoMemoryReclaim in .wslconfig",
             (
                 "or give that controller to v1: mount -t cgroup -o NAME cgroup /sys/fs/cgroup/NAME (memory needs a "
                 "kernel with CONFIG_MEMCG_V1, cpuset one with CONFIG_CPUSETS_V1)"
@@ -154,11 +154,13 @@ ENTRIES = (
             r"Failed to mount to \S+/sys/fs/cgroup/systemd: [Ii]nvalid argument",  # rkt
         ),
         ambiguous=(rf"\b(?:mkdir|creating cgroup directory) `?/sys/fs/cgroup/systemd/{CHARACTER}*`?: {ENOENT}",),
-        tell="grep name=systemd /proc/self/mountinfo: is it mounted, and writable?",
+        tell="cat /proc/self/cgroup; grep ' - cgroup ' /proc/self/mountinfo: which of the first, name=systemd above "
+        "all, is not mounted?",
         offer=1,
         verdict="the engine looks for the v1 hierarchy name=systemd, which is not mounted",
         cause="An engine that knows only v1 says so on a host with cgroup2 alone, such as Ubuntu from 21.10 on, Debian "
-        "11 and Fedora 31. Old containerd versions need this hierarchy on v1, too, even where systemd does not run.",
+        "11 and Fedora 31. Old containerd versions need this hierarchy on v1, too, even where systemd does not run; "
+        "and they fail for any hierarchy of /proc/self/cgroup that is mounted nowhere.",
         remedy=(
             "cgroup2: upgrade the engine (Docker 20.10, containerd 1.4 or later); or boot with v1, see the reference.",
             (

@@ -22,10 +22,15 @@ ENTRIES = (
         ),
         verdict="systemd was asked over D-Bus and nothing answers there under its name: the request never reached it",
         cause="The bus runs, and systemd is not on it. Either systemd is not the first process (a container, OpenRC, "
-        "WSL without systemd), or it lost its connection when dbus was restarted or replaced, or the user's bus was "
+        "WSL without systemd), or it lost its connection when dbus was restarted or replaced (a container with the "
+        "host's /var/run/dbus as a volume that starts a dbus-daemon does that, too), or the user's bus was "
         "started by hand (dbus-launch, dbus-run-session, VNC) beside the session's own.",
         remedy=(
             f"As root, with systemd: {DOCKER_BUS}; then restart the engine.",
+            (
+                "A container took the bus: docker ps -q | xargs docker inspect -f '{{{{.Name}}}} {{{{.HostConfig.Binds}}}}' "
+                "| grep run/dbus; run it without that volume; reboot if systemctl has no bus."
+            ),
             (
                 "Without systemd: docker: native.cgroupdriver=cgroupfs; containerd: SystemdCgroup = false; podman, "
                 'CRI-O: cgroup_manager = "cgroupfs"; kubelet: cgroupDriver: cgroupfs'

@@ -112,6 +112,7 @@ from shim.diagnose.catalogue import (
     sandboxes,
     shared_memory,
     shims,
+    snaps,
     subids,
     surroundings,
     swap,
@@ -195,7 +196,14 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("Stages of runc, and CPU limits that do not fit", (*runtime_stages.ENTRIES, *runtime_words.ENTRIES)),
     (
         "Other programs with cgroups",
-        (*neighbours.ENTRIES, *wrappers.ENTRIES, *other_shims.ENTRIES, *clusters.ENTRIES, *tools_with_cgroups.ENTRIES),
+        (
+            *neighbours.ENTRIES,
+            *snaps.ENTRIES,
+            *wrappers.ENTRIES,
+            *other_shims.ENTRIES,
+            *clusters.ENTRIES,
+            *tools_with_cgroups.ENTRIES,
+        ),
     ),
     (
         "Programs that read limits",

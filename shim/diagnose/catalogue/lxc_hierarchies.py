@@ -91,4 +91,19 @@ ENTRIES = (
         tell="cat /proc/self/cgroup: does it list a name that is not a controller? lxc-start --version",
         rank=47,
     ),
+    Entry(
+        code="lxd-image-needs-v1",
+        title="the image needs cgroup v1, and the LXD or Incus host has cgroup2 alone",
+        patterns=(r"image used by this instance requires a CGroupV1 host",),
+        verdict="LXD or Incus refuses the image: its systemd needs cgroup v1, and this host has cgroup2 alone",
+        cause="Images of CentOS 7, Oracle Linux 7, Amazon Linux 2 and Ubuntu 16.04 are marked with "
+        "requirements.cgroup=v1, because their systemd does not know cgroup2.",
+        remedy=(
+            "Run it as a virtual machine: incus launch IMAGE NAME --vm (lxc launch ... --vm), or take a newer release.",
+            "LXD, and Incus before 7.0: boot the host with systemd.unified_cgroup_hierarchy=0 (systemd before 258).",
+        ),
+        reference="https://github.com/zabbly/incus/issues/53",
+        tell="stat -fc %T /sys/fs/cgroup on the host; incus config get NAME image.requirements.cgroup",
+        rank=30,
+    ),
 )

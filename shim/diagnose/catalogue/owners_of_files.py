@@ -92,8 +92,8 @@ ENTRIES = (
             ),
             "Or run docker in a virtual machine or a privileged container.",
             (
-                "Rootless: a larger range for the user. Proxmox: widen the range of root in /etc/subuid and /etc/subgid, and "
-                "lxc.idmap: u 0 100000 RANGE, and the same with g, in /etc/pve/lxc/ID.conf, without gaps."
+                "Rootless: a larger range for the user. Proxmox: widen the range of root in /etc/subuid and /etc/subgid, "
+                "and lxc.idmap: u 0 100000 RANGE, and the same with g, in /etc/pve/lxc/ID.conf, without gaps."
             ),
         ),
         reference="https://github.com/moby/moby/issues/43576",

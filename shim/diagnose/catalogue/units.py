@@ -28,7 +28,7 @@ ENTRIES = (
         remedy=(
             f"As root, with systemd: {DOCKER_BUS}; then restart the engine.",
             (
-                "A container took the bus: docker ps -q | xargs docker inspect -f '{{{{.Name}}}} {{{{.HostConfig.Binds}}}}' "
+                "A container took the bus: docker ps -q | xargs docker inspect -f '{{{{.Name}}}} {{{{.Mounts}}}}' "
                 "| grep run/dbus; run it without that volume; reboot if systemctl has no bus."
             ),
             (

@@ -92,7 +92,7 @@ ENTRIES = (
             ),
             "Or run docker in a virtual machine or a privileged container.",
             (
-                "Rootless: a larger range for the user. Proxmox: widen the range of root in /etc/subuid and /etc/subgid, "
+                "Rootless: a larger range for the user. Proxmox: widen root's range in /etc/subuid and /etc/subgid, "
                 "and lxc.idmap: u 0 100000 RANGE, and the same with g, in /etc/pve/lxc/ID.conf, without gaps."
             ),
         ),

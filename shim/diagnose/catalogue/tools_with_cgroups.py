@@ -115,4 +115,21 @@ ENTRIES = (
         reference="https://github.com/monitoringartist/zabbix-docker-monitoring/issues/139",
         rank=30,
     ),
+    Entry(
+        code="libvirt-cgroup-not-seen",
+        title="libvirt in a container does not find the cgroup of its virtual machine",
+        patterns=(rf"(?P<path>/sys/fs/cgroup/machine(?:\.slice)?/qemu-[^\s'\"]*?)/?'?: {ENOENT}",),
+        verdict="libvirt does not find the cgroup that it made for the virtual machine: {path}",
+        cause="Without systemd, libvirt makes its cgroups itself. In a container with a cgroup namespace of its own, "
+        "docker's default on cgroup2, they are not where it looks.",
+        remedy=(
+            (
+                "Use the host's namespace: docker run --privileged --cgroupns=host -v /sys/fs/cgroup:/sys/fs/cgroup "
+                "(compose: cgroup: host, privileged: true)."
+            ),
+        ),
+        reference="https://github.com/vaggeliskls/windows-in-docker-container/issues/9",
+        tell="docker inspect NAME | grep CgroupnsMode: private?",
+        rank=44,
+    ),
 )

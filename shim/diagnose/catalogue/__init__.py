@@ -130,6 +130,7 @@ from shim.diagnose.catalogue import (
     v1_mounts,
     vanished,
     versions,
+    volume_arguments,
     volume_sources,
     volumes,
     watching,
@@ -152,7 +153,14 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("Kernel file systems and root", (*kernel_mounts.ENTRIES, *revealing.ENTRIES)),
     (
         "Volumes",
-        (*mounts.ENTRIES, *mount_points.ENTRIES, *volumes.ENTRIES, *volume_sources.ENTRIES, *kubelet_volumes.ENTRIES),
+        (
+            *mounts.ENTRIES,
+            *mount_points.ENTRIES,
+            *volumes.ENTRIES,
+            *volume_sources.ENTRIES,
+            *volume_arguments.ENTRIES,
+            *kubelet_volumes.ENTRIES,
+        ),
     ),
     ("Security labels", labels.ENTRIES),
     ("Access to /proc, and sysctls", procfs.ENTRIES),

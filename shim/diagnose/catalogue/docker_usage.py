@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import EROFS, Entry
+from shim.diagnose.entry import ENOENT, EROFS, Entry
 
 MOBY = "https://github.com/moby/moby"
 OTHERS = r"(?:network(?: namespace)?|IPC(?: namespace)?|PID(?: namespace)?|namespace)"
@@ -204,5 +204,29 @@ ENTRIES = (
         reference="https://docs.docker.com/engine/security/rootless/",
         tell="command -v {name}",
         rank=30,
+    ),
+    Entry(
+        code="namespace-giver-ended",
+        title="the process whose namespace is shared has ended",
+        patterns=(
+            (
+                rf"(?:lstat|stat|open) (?<!get runtime: open )(?P<path>/proc/(?P<pid>[1-9]\d*)/ns/"
+                rf"(?P<kind>ipc|net|pid|uts|user|mnt)): {ENOENT}"
+            ),
+        ),
+        verdict="process {pid}, whose {kind} namespace the container shares, has ended",
+        cause="The container joins the namespaces of another one (container:NAME, the pause container of a pod) by "
+        "/proc/PID/ns. That process ended, or was replaced after a crash or a restart of the engine.",
+        remedy=(
+            (
+                "Start the other container, then make the ones that depend on it again: docker compose up -d "
+                "--force-recreate. A restart alone keeps the old path."
+            ),
+            "Kubernetes: kubectl delete pod NAME: a new pod has a new pause container.",
+            "dmesg shows whether the process was killed for memory.",
+        ),
+        reference="https://github.com/opencontainers/runc/issues/1476",
+        tell="ls -d /proc/{pid}; docker inspect NAME | grep -E 'NetworkMode|IpcMode|PidMode'",
+        rank=44,
     ),
 )

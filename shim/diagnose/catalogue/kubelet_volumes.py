@@ -85,4 +85,26 @@ ENTRIES = (
         tell="on the node: journalctl -u kubelet | grep -i subpath",
         rank=30,
     ),
+    Entry(
+        code="sub-paths-fail-with-util-linux",
+        title="no subPath can be mounted with the mount program of util-linux 2.41",
+        patterns=(
+            rf"failed to mkdir \\*\"?(?P<path>[^\"\n]*/volume-subpaths/[^\"\n]*?)\\*\"?: mkdir [^\n]*: {EEXIST}",
+            r"--no-canonicalize -o bind[^\n]* /proc/\d+/fd/\d+",
+        ),
+        verdict="the node's mount program is util-linux 2.41, which cannot mount a subPath as the kubelet asks for it",
+        cause="With --no-canonicalize, mount of 2.41 does not follow /proc/PID/fd/N. The bind mount fails, and the "
+        "next attempt finds the file that the first one made (EEXIST).",
+        remedy=(
+            (
+                "Upgrade util-linux to 2.41.1 or later (distributions backported it), or go back to 2.40.4; then "
+                "delete the pods."
+            ),
+            "k3s, RKE2: prefer-bundled-bin: true in config.yaml, and restart it.",
+            "openSUSE MicroOS: snapshot 20250616 or later.",
+        ),
+        reference="https://github.com/kubernetes/kubernetes/issues/130999",
+        tell="mount --version on the node; journalctl -u kubelet (k3s, k0s) | grep -A2 no-canonicalize",
+        rank=28,
+    ),
 )

@@ -26,7 +26,6 @@ ENTRIES = (
         patterns=(
             rf"relabel failed \\?\"?(?P<source>/[^\"\\\n:]*)\\?\"?: {EOPNOTSUPP}",
             rf"\blsetxattr \\?\"?(?P<source2>/[^\"\\\n:]*)\\?\"?: {EOPNOTSUPP}",
-            r"SELinux relabeling of (?P<source3>\S+) is not allowed",
             r"relabel \\?\"(?P<source4>/[^\"\\\n]*)\\?\" with [^\n]* failed: lsetxattr[^\n]*",
             rf"failed to set file label on (?P<source5>/\S+): (?:{EOPNOTSUPP}|{EROFS})",
         ),
@@ -179,5 +178,87 @@ ENTRIES = (
         reference="https://github.com/opencontainers/runc/issues/5305",
         tell="ls -l /proc/self/ns; journalctl -k | grep 'apparmor=' | grep runc",
         rank=45,
+    ),
+    Entry(
+        code="relabel-of-system-directory",
+        title="the engine does not relabel a directory of the system",
+        patterns=(
+            r"relabeling content in (?P<path>/\S*) is not allowed",
+            r"SELinux relabeling of (?P<path2>\S+) is not allowed",
+        ),
+        verdict="{path} is a directory of the system, which :z and :Z may not relabel",
+        cause="With other labels on /, /usr, /etc, /home, /root or /tmp the host's own programs could not use them, so "
+        "the engine refuses it for them and for what is below /usr.",
+        remedy=(
+            "Put the data elsewhere, such as /srv/NAME, and mount that with :z.",
+            "Or mount it without :z, with --security-opt label=disable.",
+            "Or label your own directory alone: chcon -Rt container_file_t DIR, and mount it without :z.",
+        ),
+        reference="https://github.com/moby/moby/issues/40092",
+        rank=40,
+    ),
+    Entry(
+        code="label-not-copied-to-volume",
+        title="docker cannot copy SELinux labels into a volume",
+        patterns=(
+            (
+                rf"failed to copy xattrs: failed to set xattr \\*\"security\.selinux\\*\" on (?P<path>[^\n]*?): "
+                rf"{EOPNOTSUPP}"
+            ),
+        ),
+        verdict="the volume's file system stores no SELinux labels, and docker copies them there: {path}",
+        cause="An empty named volume gets the files of the image, with their labels. NFS, CIFS and some plugins refuse "
+        "them.",
+        remedy=(
+            (
+                "Copy nothing: -v NAME:/path:nocopy, --mount type=volume,src=NAME,dst=/path,volume-nocopy; compose: "
+                "volume: {{nocopy: true}}"
+            ),
+            "Or NFS 4.2 with security_label in the server's exports, or a local volume.",
+        ),
+        reference="https://github.com/moby/moby/issues/38155",
+        rank=40,
+    ),
+    Entry(
+        code="apparmor-parser-too-old",
+        title="apparmor_parser is older than the engine's profile",
+        patterns=(
+            (
+                r"AppArmor parser error[^\n]*(?:cri-containerd|docker-default|containers-default|nerdctl-default)[^\n]*"
+                r"syntax error, unexpected TOK_\w+"
+            ),
+        ),
+        verdict="the host's apparmor_parser does not know the syntax of the engine's profile",
+        cause="The engine writes its profile for a newer AppArmor, with rules such as signal (receive) peer=..., which "
+        "2.9 brought.",
+        remedy=(
+            "Upgrade the package apparmor, or the distribution.",
+            (
+                "Or no profile: --security-opt apparmor=unconfined; containerd: disable_apparmor = true in the CRI "
+                "section of config.toml."
+            ),
+        ),
+        reference="https://github.com/containerd/containerd/issues/8737",
+        tell="apparmor_parser --version",
+        rank=45,
+    ),
+    Entry(
+        code="container-selinux-not-found",
+        title="the package container-selinux is not found",
+        patterns=(r"(?:Requires:|nothing provides|requires) container-selinux >= [\w.:-]+",),
+        verdict="container-selinux is in a repository of the distribution that is switched off",
+        cause="Docker's own repository does not have it. RHEL 7 has it in rhel-7-server-extras-rpms, CentOS 7 in "
+        "extras, RHEL 8 and later in AppStream.",
+        remedy=(
+            (
+                "RHEL 7: subscription-manager repos --enable=rhel-7-server-extras-rpms; CentOS 7: yum-config-manager "
+                "--enable extras"
+            ),
+            "RHEL 8 and later: dnf install container-selinux; if a module hides it: dnf module reset container-tools",
+        ),
+        reference="https://github.com/docker/for-linux/issues/577",
+        tell="yum list container-selinux; yum repolist all | grep -i extras",
+        ours=False,
+        rank=40,
     ),
 )

@@ -64,4 +64,18 @@ ENTRIES = (
         tell="docker version: the server before 20.10.10? Does it work with --security-opt seccomp=unconfined?",
         offer=1,
     ),
+    Entry(
+        code="dotnet-cannot-start-threads",
+        title=".NET cannot start a thread",
+        patterns=(r"Failed to create CoreCLR, HRESULT: 0x80070008",),
+        verdict=".NET cannot start a thread: the host's seccomp filter does not know clone3, or a limit of processes "
+        "is reached",
+        cause="0x80070008 is a lack of resources. Images with glibc 2.34 or later (Ubuntu 22.04, Debian 12) start "
+        "threads with clone3, to which filters of docker before 20.10.10 answer EPERM. With a newer docker it is "
+        "--pids-limit or ulimit -u.",
+        remedy=(UPGRADE, TRY, "A newer docker: raise --pids-limit (podman's default is 2048) and ulimit -u."),
+        reference="https://github.com/PowerShell/PowerShell/issues/17624",
+        tell="docker version: the server before 20.10.10?",
+        rank=45,
+    ),
 )

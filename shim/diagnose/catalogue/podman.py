@@ -79,13 +79,18 @@ ENTRIES = (
             r"crun: kill process `\d+`: (?:permission denied|operation not permitted)",
         ),
         verdict="the engine may not send a signal to the container's process (EACCES): a security module forbids it",
-        cause="AppArmor: docker from snap beside docker from a package, a profile that was reloaded or changed while "
-        "the container ran, or a runc that is confined itself (Ubuntu's profile runc) and not named as a peer. EPERM: "
-        "the process belongs to another user.",
+        cause="AppArmor: the container's profile accepts signals from unconfined programs and from its own kind. The "
+        "sender has a profile where docker comes from a snap, and from AppArmor 4 on (Ubuntu 23.10) where runc, crun "
+        "and podman have one. Or the profile was loaded again while the container ran. EPERM: the process belongs to "
+        "another user.",
         remedy=(
-            "Only one docker: snap list docker; apt list --installed docker.io docker-ce; remove one of them.",
-            "systemctl restart docker; if that does not help: aa-remove-unknown, then restart docker.",
             'dmesg | grep \'apparmor="DENIED" operation="signal"\' names both profiles.',
+            (
+                'peer="runc", "crun", "podman": docker 26.1.3, a newer containerd or containers-common. Until '
+                "then: ln -s /etc/apparmor.d/runc /etc/apparmor.d/disable/; apparmor_parser -R /etc/apparmor.d/runc"
+            ),
+            'peer="snap.docker...": only one docker; snap list docker; apt list --installed docker.io docker-ce.',
+            "Else: systemctl restart docker, or aa-remove-unknown and then restart docker.",
         ),
         reference="https://github.com/moby/moby/issues/47749",
         tell="dmesg | grep -i 'apparmor.*signal'",

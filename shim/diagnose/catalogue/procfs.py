@@ -231,4 +231,47 @@ ENTRIES = (
         tell="dmesg | grep -i denied; runc --version",
         rank=40,
     ),
+    Entry(
+        code="sysctl-of-later-interface",
+        title="the sysctl belongs to an interface that is not there yet",
+        patterns=(
+            (
+                rf"open /proc/sys/net/ipv[46]/(?:conf|neigh)/(?!all/|default/|lo/)(?P<interface>[^/\s]+)/"
+                rf"(?P<name>\w+): {ENOENT}"
+            ),
+        ),
+        verdict="the interface {interface} does not exist when the runtime sets its sysctl {name}",
+        cause="docker 26.0.0 makes the interfaces of a container after runc has written the sysctls. With any docker, "
+        "the number of eth0 may differ, or the container may not have that network.",
+        remedy=(
+            "docker 26.0.0: upgrade; 26.0.1 took the change back.",
+            (
+                'docker 27 and later: --network name=NET,"driver-opt=com.docker.network.endpoint.sysctls='
+                'net.ipv4.conf.IFNAME.{name}=VALUE" (write IFNAME as it stands here).'
+            ),
+            "Or set the default key in place of the interface's.",
+        ),
+        reference="https://github.com/moby/moby/issues/47619",
+        ours=False,
+        rank=40,
+    ),
+    Entry(
+        code="sysctl-of-missing-ipv6",
+        title="the kernel runs without IPv6",
+        patterns=(rf"(?:open|stat) (?:sysctl )?\W?/proc/sys/net/ipv6(?:/(?:conf/(?:all|default)/)?\w*)?\W?: {ENOENT}",),
+        verdict="this kernel runs without IPv6, so there is no sysctl net.ipv6.*",
+        cause="It was booted with ipv6.disable=1, or built without IPv6. Even the sysctl that would switch IPv6 off is "
+        "missing then.",
+        remedy=(
+            "Remove the net.ipv6.* lines under sysctls: (compose), or their --sysctl options.",
+            (
+                "Or boot without ipv6.disable=1 (/etc/default/grub, update-grub), and switch IPv6 off by sysctl "
+                "net.ipv6.conf.all.disable_ipv6=1. A module: modprobe ipv6."
+            ),
+        ),
+        reference="https://github.com/moby/moby/issues/51541",
+        tell="ls /proc/sys/net/ipv6; grep -o ipv6.disable=1 /proc/cmdline",
+        ours=False,
+        rank=40,
+    ),
 )

@@ -82,7 +82,10 @@ ENTRIES = (
     Entry(
         code="relabel-not-permitted",
         title="podman may not relabel a volume",
-        patterns=(rf"relabel failed \"(?P<path>[^\"\n]*)\": {EPERM}",),
+        patterns=(
+            rf"relabel failed \"(?P<path>[^\"\n]*)\": {EPERM}",
+            rf"\blsetxattr\(label=[^)\n]*\) (?P<path2>/[^\n:]*): {EPERM}",
+        ),
         verdict="podman may not give the volume {path} the container's SELinux label",
         cause=":z and :Z relabel every file. A user may do that only with files of his own.",
         remedy=(

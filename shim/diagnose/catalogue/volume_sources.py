@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import (
-    EACCES,
-    EEXIST,
-    ENOENT,
-    EOPNOTSUPP,
-    EPERM,
-    Entry,
-    mounted,
-)
+from shim.diagnose.entry import EACCES, EEXIST, ENOENT, ENOTDIR, EOPNOTSUPP, EPERM, Entry, mounted
 
 MAKING = r"error while creating mount source path '(?P<source>[^'\n]*)':\s+mkdir\s+"
 ELSEWHERE = r"(?!/(?:host_mnt|run/desktop|var/lib/kubelet|mnt/wsl|Users|Volumes)/)"
@@ -204,5 +196,42 @@ ENTRIES = (
         reference="https://github.com/containers/podman/issues/18444",
         tell="podman machine ssh ls {source}; podman machine inspect shows Mounts",
         rank=44,
+    ),
+    Entry(
+        code="time-zone-file-missing",
+        title="the host has no file of the time zone, and docker made a directory in its place",
+        patterns=(
+            rf"mounting \\*\"(?P<source>/etc/(?:timezone|localtime))\\*\" to rootfs[^\n]*{ENOTDIR}",
+            (
+                rf"error while creating mount source path '(?P<source2>/etc/(?:timezone|localtime))': mkdir [^\n]*: "
+                rf"{EEXIST}"
+            ),
+        ),
+        verdict="this host has no file {source}; docker made a directory of that name, or found a link",
+        cause="Only Debian and Ubuntu have /etc/timezone. Elsewhere docker -v makes an empty directory, which cannot "
+        "be mounted over the file of the image. /etc/localtime may be missing or a link, as on Alpine and macOS.",
+        remedy=(
+            "Leave this volume out, and set the zone by the environment: TZ=Europe/Berlin (the image needs tzdata).",
+            "rmdir {source}, if docker made it.",
+            "Or make the file: timedatectl show -p Timezone --value >/etc/timezone; then make the container again.",
+        ),
+        reference="https://github.com/immich-app/immich/issues/4333",
+        tell="ls -ld /etc/timezone /etc/localtime",
+        rank=42,
+    ),
+    Entry(
+        code="mac-time-zone-moved",
+        title="the time zone of macOS has moved to another directory",
+        patterns=(rf"{MAKING}(?P<path>[^\n]*/timezone/tz/[^\n]*?): ",),
+        verdict="{source} is where macOS kept the time zone when the container was made",
+        cause="/etc/localtime of macOS is a link into a directory whose name has the version of the data. Docker keeps "
+        "the path to which it led, and macOS removes that directory with the next version.",
+        remedy=(
+            "Leave this volume out, and set TZ=Area/City in the environment.",
+            "Or make the container again, so that the link is followed again: docker compose up -d --force-recreate",
+        ),
+        reference="https://github.com/docker/for-mac/issues/7188",
+        tell="ls -l /etc/localtime on the Mac",
+        rank=42,
     ),
 )

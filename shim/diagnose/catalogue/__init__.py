@@ -9,6 +9,7 @@ from shim.diagnose.catalogue import (
     batch_systems,
     buses,
     checkpoints,
+    ci_and_cloud,
     clusters,
     confined,
     container_states,
@@ -108,6 +109,7 @@ from shim.diagnose.catalogue import (
     runtime_stages,
     runtime_words,
     runtimes_beside,
+    sandbox_images,
     sandbox_tools,
     sandboxes,
     shared_memory,
@@ -209,6 +211,7 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             *snaps.ENTRIES,
             *wrappers.ENTRIES,
             *other_shims.ENTRIES,
+            *ci_and_cloud.ENTRIES,
             *clusters.ENTRIES,
             *tools_with_cgroups.ENTRIES,
         ),
@@ -295,7 +298,7 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ),
     (
         "Layers of images, and what engines refuse",
-        (*image_layers.ENTRIES, *owners_of_files.ENTRIES, *engine_usage.ENTRIES),
+        (*image_layers.ENTRIES, *sandbox_images.ENTRIES, *owners_of_files.ENTRIES, *engine_usage.ENTRIES),
     ),
     ("Passed through unchanged", foreign.ENTRIES),
 )

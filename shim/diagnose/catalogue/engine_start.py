@@ -24,6 +24,7 @@ ENTRIES = (
                 r"(?:snapshotter|driver) (?:not loaded: )?\"?(?P<driver6>overlayfs|fuse-overlayfs|native|btrfs|zfs)\"?"
                 r"(?: was)? (?:not found|not supported|not loaded)[^\n]*"
             ),
+            r"\\*\"?(?P<driver9>overlayfs|fuse-overlayfs)\\*\"? snapshotter cannot be enabled for[^\n]*",
             r"does not support (?P<driver7>overlayfs|fuse-overlayfs): [^\n]*",
             r"failed to load plugin \\*\"?io\.containerd\.snapshotter\.v1\.(?P<driver8>overlayfs)\b[^\n]*",
             r"'overlay' is not supported over (?P<fstype>[\w-]+)[^\n]*",

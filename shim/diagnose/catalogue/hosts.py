@@ -144,7 +144,8 @@ ENTRIES = (
             rf"Failed to allocate directory watch: (?:{EMFILE}|{ENOSPC})",
             rf"[Cc]reating watcher returned error {EMFILE}",
             r"the configured user limit \(\d+\) on the number of inotify (?:instances|watches) has been reached",
-            rf"\bwatcher: {EMFILE}",
+            rf"\bwatcher: {EMFILE}|\bfailed complete: {EMFILE}|(?:filewatcher|watcher create): {EMFILE}",
+            rf"failed to watch (?:file )?\\*\"[^\n]*: {ENOSPC}",
             rf"inotify_(?:add_watch|init)[^\n]*(?:{ENOSPC}|{EMFILE})",
             (
                 rf"[Ff]ailed to (?:add|create|initialize|watch) (?:[\w "

@@ -239,4 +239,22 @@ ENTRIES = (
         reference="https://github.com/testcontainers/testcontainers-java/issues/10375",
         rank=86,
     ),
+    Entry(
+        code="kubelet-not-set-up-yet",
+        title="the kubelet has no configuration: kubeadm has not been run on this node",
+        patterns=(rf"open (?P<path>/var/lib/kubelet/config\.yaml|/etc/kubernetes/bootstrap-kubelet\.conf): {ENOENT}",),
+        verdict="the kubelet has no {path} yet: kubeadm init or join writes it",
+        cause="Until then, and after kubeadm reset, the kubelet of the package ends and is started again every ten "
+        "seconds, which does no harm.",
+        remedy=(
+            (
+                "The first node: kubeadm init. Others: kubeadm token create --print-join-command on a control plane, "
+                "and run that line here."
+            ),
+            "kubeadm was run: its own first error (preflight) is the cause; mend that, kubeadm reset, and once more.",
+            "A node that worked: kubeadm upgrade node phase kubelet-config; systemctl restart kubelet.",
+        ),
+        reference="https://github.com/kubernetes/kubernetes/issues/82293",
+        rank=20,
+    ),
 )

@@ -71,7 +71,7 @@ ENTRIES = (
     Entry(
         code="sub-path-not-prepared",
         title="the kubelet cannot prepare a subPath",
-        patterns=(r"failed to prepare subPath for volumeMount \\*\"(?P<name>[^\"\\\n]*)",),
+        patterns=(r"failed to (?:prepare subPath|create subPath directory) for volumeMount \\*\"(?P<name>[^\"\\\n]*)",),
         verdict="the kubelet cannot make or bind the subPath of {name}; its log on the node has the reason",
         cause="It does so as root on the node. The volume does not let root write (NFS with root_squash, read-only), "
         "its mount is stale, the config map or secret was changed, or the kubelet is 1.7.14, 1.8.9 or 1.9.4, which "

@@ -216,4 +216,22 @@ ENTRIES = (
         reference="https://github.com/canonical/microk8s/issues/830",
         rank=58,
     ),
+    Entry(
+        code="pod-directories-left",
+        title="directories of a pod that is gone are left on the node",
+        patterns=(
+            r"[Oo]rphaned pod \\*\"?(?P<uid>[0-9a-f-]{36})\\*\"? found, but (?:[^\n]*still present on disk|error)",
+        ),
+        verdict="the kubelet does not remove the directory of pod {uid}, which no longer exists",
+        cause="A crash, a reboot or kubectl delete --force left its volumes. One could still be mounted, so the "
+        "kubelet leaves them and logs this every two seconds. Nothing else is broken.",
+        remedy=(
+            "grep {uid} /proc/self/mountinfo: umount what it shows. rm over a mounted volume deletes its data.",
+            "Then rm -r --one-file-system /var/lib/kubelet/pods/{uid}/volumes",
+            "Many: kubectl drain NODE, reboot, and a newer kubelet and CSI driver.",
+        ),
+        reference="https://github.com/kubernetes/kubernetes/issues/60987",
+        ours=False,
+        rank=82,
+    ),
 )

@@ -100,4 +100,44 @@ ENTRIES = (
         reference=f"{KUBERNETES}/issues/17619",
         rank=30,
     ),
+    Entry(
+        code="rootless-k3s-wants-sysctl",
+        title="rootless k3s wants a sysctl of the host",
+        patterns=(
+            (
+                r"expected sysctl value \\*\"(?P<key>[\w.]+)\\*\" to be \\*\"(?P<value>[^\"\\\n]*)\\*\", got "
+                r"\\*\"(?P<was>[^\"\\\n]*)"
+            ),
+        ),
+        verdict="rootless k3s needs {key} = {value} on the host; it is {was}",
+        cause="A user may not set it. ip_forward is for its load balancer, dmesg_restrict for the kubelet's watch on "
+        "processes killed for memory. In a container that container's own value counts.",
+        remedy=(
+            "As root on the host: sysctl -w {key}={value}, and the same in /etc/sysctl.d/90-k3s.conf",
+            "In docker: docker run --sysctl net.ipv4.ip_forward=1",
+        ),
+        reference="https://github.com/k3s-io/k3s/pull/2585",
+        rank=30,
+    ),
+    Entry(
+        code="crio-finds-no-conmon",
+        title="CRI-O does not find conmon where its configuration names it",
+        patterns=(
+            rf"(?:invalid conmon path|conmon validation)[^\n]*:\s+stat (?P<path>/[^\n:]*): {ENOENT}",
+            rf"fork/exec (?P<path2>/\S*conmon): {ENOENT}",
+        ),
+        verdict="conmon is not at {path}, where the configuration names it",
+        cause="The package conmon is not installed, or a file in /etc/crio/crio.conf.d (one of NVIDIA's, or one of an "
+        "older release) names the place of another release.",
+        remedy=(
+            (
+                "Remove conmon and monitor_path from the files in /etc/crio/crio.conf.d: then the PATH is searched; "
+                "systemctl restart crio."
+            ),
+            "Or install it: apt-get install conmon; dnf install conmon",
+        ),
+        reference="https://github.com/cri-o/cri-o/issues/2903",
+        tell="grep -rn conmon /etc/crio; command -v conmon; ls /usr/libexec/crio",
+        rank=30,
+    ),
 )

@@ -168,4 +168,54 @@ ENTRIES = (
         rank=50,
         ours=False,
     ),
+    Entry(
+        code="image-would-run-as-root",
+        title="the pod must not run as root, and its image does, or names no numeric user",
+        patterns=(
+            r"container has runAsNonRoot and image (?:will run as root|has non-numeric user \((?P<name>[^)\n]*)\))",
+            r"container's runAsUser breaks non-root policy",
+        ),
+        verdict="the kubelet refuses the container: runAsNonRoot is set, and the image runs as root or as a user whose "
+        "number is not known",
+        cause="The image has no USER, or one that is given as a name, which the kubelet cannot look up in the image.",
+        remedy=(
+            "Give the number in the pod: securityContext: runAsUser: 1000 (that of the image's user), fsGroup: 1000.",
+            "Your own image: USER 1000 at the end of the Dockerfile, a number and not a name.",
+            "The image needs root: runAsNonRoot: false for it, where the policy of the namespace allows that.",
+        ),
+        reference="https://kubernetes.io/docs/tasks/configure-pod-container/security-context/",
+        tell="docker inspect IMAGE | grep -w User: empty, root or a name?",
+        ours=False,
+        rank=35,
+    ),
+    Entry(
+        code="volume-of-ending-pod",
+        title="the kubelet comes to a volume of a pod that is ending",
+        patterns=(r"object \\*\"(?P<namespace>[^\"\\\n]+)\\*\"/\\*\"(?P<name>[^\"\\\n]+)\\*\" not registered",),
+        verdict="the kubelet has let go of this pod already; the object {name} is not missing",
+        cause="The pod has ended or is being deleted (a finished job), and its volumes are looked at once more. "
+        "Kubernetes 1.22 and 1.23 do so very often.",
+        remedy=(
+            "A finished or deleted pod: ignore it. What failed, if anything did, is another message.",
+            "Kubelets of 1.22 and 1.23: their last patch release, or 1.24 and later.",
+            "A pod that stays in Terminating: systemctl restart kubelet on its node.",
+        ),
+        reference="https://github.com/kubernetes/kubernetes/issues/105204",
+        tell="kubectl get pod NAME: Completed, Terminating or gone?",
+        ours=False,
+        rank=82,
+    ),
+    Entry(
+        code="pod-user-namespace-gate",
+        title="the kubelet's feature gate for user namespaces of pods is off",
+        patterns=(r"feature gate \\*\"UserNamespacesSupport\\*\" is disabled",),
+        verdict="the pod has hostUsers: false, and this kubelet's feature gate UserNamespacesSupport is off",
+        cause="The API server knows the field. The kubelet's gate is on by default from Kubernetes 1.33.",
+        remedy=(
+            "featureGates: UserNamespacesSupport: true in the configuration of every kubelet; restart it.",
+            "Or leave hostUsers out.",
+        ),
+        reference="https://kubernetes.io/docs/concepts/workloads/pods/user-namespaces/",
+        rank=35,
+    ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import EACCES, ENOENT, ENOMEM, EPERM, Entry
+from shim.diagnose.entry import EACCES, EMFILE, ENOENT, ENOMEM, EPERM, Entry
 
 TOP = r"/sys/fs/cgroup/(?:memory|cpu|cpuset|pids|io|cgroup)\.[\w.]+"
 RLIMITS = r"(?:NOFILE|NPROC|MEMLOCK|CORE|STACK|nofile|nproc|memlock|core|stack|\w+)"
@@ -211,6 +211,29 @@ ENTRIES = (
         ),
         reference="https://github.com/moby/moby/issues/38814",
         tell="docker run --rm alpine sh -c 'ulimit -n': more than a million?",
+        rank=45,
+    ),
+    Entry(
+        code="program-descriptors-used-up",
+        title="a program has reached the limit of open files that its container was given",
+        patterns=(
+            rf"envoy[^\n]*{EMFILE}",
+            rf"(?:ztunnel|Failed TCP handshake)[^\n]*{EMFILE}",
+            rf"socket\(\d\) failed, got error: {EMFILE}",
+        ),
+        verdict="the program in the container has no descriptors left: the soft limit of open files (EMFILE)",
+        cause="The engine hands its own LimitNOFILE to every container. Newer units of containerd and some clouds' "
+        "images have 1024 as soft limit, and a program that does not raise it (Envoy, Istio, Consul) runs out.",
+        remedy=(
+            (
+                "The node: systemctl edit containerd (docker): [Service] LimitNOFILE=1048576; daemon-reload, restart "
+                "it, and make the pod again."
+            ),
+            "In the pod: command: sh -c 'ulimit -n 65536; exec PROGRAM', up to the hard limit.",
+            "docker: --ulimit nofile=65536:65536; compose: ulimits: nofile.",
+        ),
+        reference="https://github.com/awslabs/amazon-eks-ami/issues/1551",
+        tell="kubectl exec POD -- grep 'open files' /proc/1/limits",
         rank=45,
     ),
 )

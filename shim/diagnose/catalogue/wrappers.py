@@ -186,9 +186,12 @@ ENTRIES = (
         ),
         verdict="the whole host ran out of memory: no limit of a container was reached",
         cause="The kernel then picks a victim by oom_score_adj and size, often in a container that did nothing wrong. "
-        "Containers without a memory limit, or limits that add up to more than there is, are the usual reason.",
+        "Containers without a memory limit, or limits that add up to more than there is, are the usual reason. "
+        "mysqld, haproxy, RabbitMQ and rpcbind take many GB in their first second where `ulimit -n` in the "
+        "container is a billion.",
         remedy=(
             "Give every container a limit; Kubernetes: requests near limits, systemReserved and kubeReserved.",
+            "A billion files: docker run --ulimit nofile=65536:65536; or LimitNOFILE=1048576 for containerd.service.",
             "journalctl -k | grep -A60 'invoked oom-killer' lists who used what.",
         ),
         reference="Linux Documentation/admin-guide/mm/concepts.rst, OOM killer",

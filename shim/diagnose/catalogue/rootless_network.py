@@ -25,7 +25,10 @@ ENTRIES = (
         cause="It makes its interface with it. The kernel's module tun is not loaded, or the container that it runs in "
         "(CI, a pod, LXC) does not have the device, or not CAP_NET_ADMIN.",
         remedy=(
-            "Host: modprobe tun; echo tun > /etc/modules-load.d/tun.conf (after a kernel update: reboot first).",
+            (
+                "Host: modprobe tun; echo tun > /etc/modules-load.d/tun.conf (after a kernel update: reboot first). "
+                "Synology: insmod /lib/modules/tun.ko, also as a task at boot-up in its Task Scheduler."
+            ),
             (
                 "Inside a container: docker, podman: --device /dev/net/tun --cap-add NET_ADMIN; Kubernetes: a device "
                 "plugin, or privileged."

@@ -144,12 +144,12 @@ ENTRIES = (
             rf"Failed to allocate directory watch: (?:{EMFILE}|{ENOSPC})",
             rf"[Cc]reating watcher returned error {EMFILE}",
             r"the configured user limit \(\d+\) on the number of inotify (?:instances|watches) has been reached",
-            rf"\bwatcher: {EMFILE}|\bfailed complete: {EMFILE}|(?:filewatcher|watcher create): {EMFILE}",
+            rf"\bwatcher: {EMFILE}|\bfailed complete: too many open|(?:filewatcher|watcher create): {EMFILE}",
             rf"failed to watch (?:file )?\\*\"[^\n]*: {ENOSPC}",
             rf"inotify_(?:add_watch|init)[^\n]*(?:{ENOSPC}|{EMFILE})",
             (
-                rf"[Ff]ailed to (?:add|create|initialize|watch) (?:[\w "
-                rf"]{{0,20}}inotify|directory)[^\n]*(?:{ENOSPC}|{EMFILE})"
+                rf"[Ff]ailed to (?:add|create|initialize|watch) (?:[\w\s]{{0,20}}inotify|directory)[^\n]*"
+                rf"(?:{ENOSPC}|{EMFILE})"
             ),
             r"Failed to add a watch for [^\n]*: inotify watch limit reached",
             r"inotify (?:resources exhausted|cannot be used, reverting to polling)",

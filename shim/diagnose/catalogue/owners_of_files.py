@@ -51,7 +51,7 @@ ENTRIES = (
         ),
         reference="https://github.com/systemd/systemd/issues/21952",
         tell="homectl list; touch ~/t; podman unshare chown 0:42 ~/t: 'Invalid argument'",
-        beside=r"^\s*0\s+60[0-5]\d\d\s+1\s*$|\bhomed\b|homectl",
+        beside=r"\s0\s+60[0-5]\d\d\s+1\s|\bhomed\b|homectl",
         rank=39,
     ),
     Entry(

@@ -27,7 +27,7 @@ def looking(error: str) -> tuple[str, ...]:
             rf"(?:\bstatfs|error stat'ing file|(?<!\b[clrm][nmpsv]: )\bcannot stat) "
             rf"`?(?P<source>{NOT_OURS}/[^`\n:]*)`?: {error}"
         ),
-        rf"^(?:> )?Message: stat (?P<source>{NOT_OURS}/[^\n:]*): {error}",  # docker before 1.10
+        rf"\bMessage: stat (?P<source>{NOT_OURS}/[^\n:]*): {error}",  # docker before 1.10
         rf"failed to (?:stat|mkdir) \\*\"(?P<source>{NOT_OURS}/[^\"\n]*?)\\*\": (?:stat|mkdir) [^\n]*?: {error}",
     )
 

@@ -11,6 +11,7 @@ from shim.diagnose.catalogue import (
     checkpoints,
     ci_and_cloud,
     clusters,
+    compose_files,
     confined,
     container_states,
     control_plane,
@@ -41,6 +42,7 @@ from shim.diagnose.catalogue import (
     families_of_steps,
     fields,
     filters,
+    first_programs,
     foreign,
     found,
     gpus,
@@ -95,6 +97,7 @@ from shim.diagnose.catalogue import (
     pod_resources,
     podman,
     podman_and_crun,
+    podman_pods,
     podman_setup,
     procfs,
     program_memory,
@@ -169,7 +172,7 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("Access to /proc, and sysctls", procfs.ENTRIES),
     ("Keys, seccomp, and the runtime's own start", confined.ENTRIES),
     ("Limits that an engine drops or refuses", engines.ENTRIES),
-    ("Engines and the host around them", (*hosts.ENTRIES, *podman.ENTRIES, *lxc.ENTRIES)),
+    ("Engines and the host around them", (*hosts.ENTRIES, *podman.ENTRIES, *podman_pods.ENTRIES, *lxc.ENTRIES)),
     (
         "Start of a node",
         (
@@ -232,7 +235,7 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ),
     (
         "Programs that meet a limit of their container",
-        (*programs_in_containers.ENTRIES, *programs_refused.ENTRIES),
+        (*programs_in_containers.ENTRIES, *programs_refused.ENTRIES, *first_programs.ENTRIES),
     ),
     ("Settings of engines", engine_settings.ENTRIES),
     (
@@ -300,7 +303,13 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ),
     (
         "Layers of images, and what engines refuse",
-        (*image_layers.ENTRIES, *sandbox_images.ENTRIES, *owners_of_files.ENTRIES, *engine_usage.ENTRIES),
+        (
+            *image_layers.ENTRIES,
+            *sandbox_images.ENTRIES,
+            *owners_of_files.ENTRIES,
+            *engine_usage.ENTRIES,
+            *compose_files.ENTRIES,
+        ),
     ),
     ("Passed through unchanged", foreign.ENTRIES),
 )

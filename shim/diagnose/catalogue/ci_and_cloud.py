@@ -100,4 +100,100 @@ ENTRIES = (
         beside=r"\b137\b",
         rank=40,
     ),
+    Entry(
+        code="gitlab-service-not-seen",
+        title="GitLab's runner found no open port of a service in time",
+        patterns=(r"WARNING: Service (?P<name>\S+) probably didn't start properly",),
+        verdict="a warning: the runner saw no open port of the service; the lines below it are the service's own words",
+        cause="It waits 30 s for the ports that the image declares. docker:dind declares 2375 and 2376 and listens on "
+        "one of them, so the warning is normal there. If the job fails too, the cause stands below 'Service container "
+        "logs:'.",
+        remedy=(
+            "Explain the lines below 'Service container logs:'. 'API listen on' means that dockerd runs.",
+            "'permission denied', 'Operation not permitted' there: privileged = true in config.toml.",
+            'dind, no TLS: DOCKER_TLS_CERTDIR: "", DOCKER_HOST: tcp://docker:2375, SERVICE_PORT_2376_TCP_PORT: 2375',
+            "A slow service: wait_for_services_timeout = 120 in config.toml.",
+        ),
+        reference="https://docs.gitlab.com/runner/executors/docker/",
+        ours=False,
+        rank=75,
+    ),
+    Entry(
+        code="jenkins-workspace-not-on-host",
+        title="docker does not have Jenkins' workspace at the path of Jenkins' own container",
+        patterns=(
+            r"can(?:'t|not) create (?P<path>/\S*@tmp/durable-\S*): (?:nonexistent directory|Directory nonexistent)",
+            r"process apparently never started in (?P<path2>/\S*@tmp/durable-\S*)",
+        ),
+        verdict="the container of the step does not see the workspace of Jenkins: {path}",
+        cause="The agent is a container itself and uses the host's docker. The plugin mounts the workspace with -v "
+        "PATH:PATH, and docker takes PATH from the host, where it is missing or empty.",
+        remedy=(
+            (
+                "Give the agent its workspace at the host's path: -v /var/jenkins_home:/var/jenkins_home -v "
+                "/var/run/docker.sock:/var/run/docker.sock"
+            ),
+            "Or a named volume for its home: the plugin then uses --volumes-from.",
+            "Kubernetes: a container of the pod template in place of a docker agent.",
+            (
+                "The workspace is there: the image's user may not write to it (args '-u 0:0'), or its entrypoint ends "
+                "(args '--entrypoint=')."
+            ),
+        ),
+        reference="https://github.com/jenkinsci/docker/issues/626",
+        tell="docker inspect the agent's container, Mounts: the same path on both sides?",
+        ours=False,
+        rank=40,
+    ),
+    Entry(
+        code="kaniko-meets-mount",
+        title="kaniko cannot replace a file that is mounted into its container",
+        patterns=(
+            (
+                r"error (?:building image|building stage)[^\n]*: (?:remove|unlinkat|rename|symlink) "
+                r"(?P<path>/[^\s:]*): (?:device or resource busy|read-only file system)"
+            ),
+        ),
+        verdict="kaniko unpacks the image over its own root, and {path} is a mount there",
+        cause="The outer engine mounted it: docker-init, resolv.conf, certificates, NVIDIA's libraries, kind's "
+        "product_uuid. Such a file can be neither removed nor replaced.",
+        remedy=(
+            "executor --ignore-path={path}",
+            (
+                "Or without that mount: no docker run --init, no volumes outside /kaniko and /workspace, a node "
+                "without GPU."
+            ),
+            (
+                "A link of the base image (/lib, /sbin, /var/run): the fork osscontainertools/kaniko with "
+                "FF_KANIKO_PRESERVE_MOUNTED_SYMLINKS=1; or buildah, BuildKit."
+            ),
+        ),
+        reference="https://github.com/GoogleContainerTools/kaniko/issues/946",
+        tell="grep {path} /proc/self/mountinfo in kaniko's container (tag debug)",
+        rank=35,
+    ),
+    Entry(
+        code="iptables-of-other-kind",
+        title="dockerd in a container uses the iptables that the host's kernel lacks",
+        patterns=(
+            r"iptables v[\d.]+ \(nf_tables\): +(?:CHAIN_ADD|RULE_\w+|TABLE_\w+) failed \(No such file or directory\)",
+            r"iptables v[\d.]+ \(nf_tables\): Could not fetch rule set generation id: (?!Permission)[^\n]*",
+            r"can't initialize iptables table `\w+': Table does not exist[^\n]*",
+        ),
+        verdict="iptables here speaks to a part of the kernel whose module the host has not loaded",
+        cause="It is nf_tables or the older ip_tables. A container cannot load modules, so dockerd in it cannot make "
+        "its chains, and ends.",
+        remedy=(
+            (
+                "docker:dind: DOCKER_IPTABLES_LEGACY=1; or on the host: modprobe nf_tables nft_chain_nat ip_tables "
+                "iptable_nat"
+            ),
+            "An image of Debian or Ubuntu: update-alternatives --set iptables /usr/sbin/iptables-legacy (or -nft).",
+            "For good: the names in /etc/modules-load.d/docker.conf. After a kernel's update: reboot first.",
+        ),
+        reference="https://github.com/docker-library/docker/issues/467",
+        tell="lsmod | grep -E 'nf_tables|ip_tables|iptable_nat' on the host; iptables --version in the container",
+        ours=False,
+        rank=45,
+    ),
 )

@@ -124,7 +124,7 @@ ENTRIES = (
         patterns=(
             rf"(?:pthread_create|clone3|\bthread\b(?!-self))[^\n]*(?:failed|create|start)[^\n]*: {EPERM}",
             r"runtime/cgo: pthread_create failed: Operation not permitted",
-            r"pthread_create failed \(EPERM\)[^\n]*",  # Java, which then speaks of memory
+            rf"pthread_create failed \({EPERM}\)[^\n]*",  # Java, which then speaks of memory
             r"failed to create new OS thread \(have \d+ already; errno=1\)",
         ),
         verdict="the container's programs cannot start threads (EPERM): the seccomp filter does not know clone3",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import EBUSY, ENOMEM, ENOSPC, Entry, mounting
+from shim.diagnose.entry import EBUSY, ENOMEM, ENOSPC, EROFS, Entry, mounting
 
 MOBY = "https://github.com/moby/moby"
 
@@ -207,6 +207,29 @@ ENTRIES = (
         ),
         reference="https://github.com/moby/moby/issues/32938",
         tell="docker inspect NAME --format '{{{{.State.Pid}}}}'; cat /proc/PID/stack",
+        rank=40,
+    ),
+    Entry(
+        code="engine-directory-read-only",
+        title="the file system of the engine's own directory has become read-only",
+        patterns=(
+            (
+                rf"(?:mkdir|open|write|rename|symlink|creating|create) "
+                rf"(?P<path>/\S*/?(?:lib/docker|lib/containerd|containers/storage|lib/lxd|lib/incus)/"
+                rf"(?!\S*/(?:merged|rootfs|mnt)/)[^\s:]*): {EROFS}"
+            ),
+        ),
+        verdict="the engine may not write to its own directory: {path} is on a read-only file system",
+        cause="The kernel makes a file system read-only after errors of its disk (an SD card, a disk that fails, a "
+        "storage that went away), or it was mounted so.",
+        remedy=(
+            "Save what is needed; reboot and let fsck repair it (fsck.repair=yes on the kernel's command line).",
+            "Until then: mount -o remount,rw /. If it becomes read-only again, the disk or card fails: smartctl -a.",
+            "Docker Desktop: restart it; then Troubleshoot, Clean / Purge data, which removes images and volumes.",
+            "A virtual machine or LXC: look at the storage of the host below it.",
+        ),
+        reference="https://github.com/docker/docs/issues/11397",
+        tell="findmnt -T /var/lib/docker: ro? dmesg | grep -iE 'remount|I/O error|EXT4-fs error'",
         rank=40,
     ),
 )

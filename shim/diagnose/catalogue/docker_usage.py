@@ -29,9 +29,14 @@ ENTRIES = (
         verdict="the container {name}, whose namespace this one should share, does not run or does not share it",
         cause="--network container:NAME (compose: network_mode: service:NAME), --ipc and --pid join a container that "
         "runs. If that one has failed, all that depend on it fail with this message: its own failure is the cause. "
-        "After it was made again, containers still name the old id. IPC must be shareable on the giver's side.",
+        "After it was made again, containers still name the old id. At boot dockerd starts containers in any order, "
+        "and does not try this one again.",
         remedy=(
             "docker ps -a; docker logs {name}: start that container first, and explain its own error.",
+            (
+                "It runs by now (after a reboot): docker compose up -d. At every boot: a unit After=docker.service "
+                "with ExecStart=/usr/bin/docker compose -f FILE up -d."
+            ),
             (
                 "Made again (VPN containers, updates by Watchtower): make the dependents again, too: docker compose up "
                 "-d --force-recreate."

@@ -256,4 +256,32 @@ ENTRIES = (
         tell="cat /proc/cgroups /sys/fs/cgroup/cgroup.controllers; zgrep -E 'CGROUP|_NS=' /proc/config.gz",
         rank=70,
     ),
+    Entry(
+        code="storage-driver-removed",
+        title="this Docker no longer has the storage driver that was used before",
+        patterns=(
+            r"prior storage driver \\*\"?(?P<driver>aufs|overlay|devicemapper)\\*\"? failed: driver not supported",
+            (
+                r"[Dd]river=(?P<driver2>aufs|overlay|devicemapper)\b[^\n]*(?:graphdriver plugins are only "
+                r"supported|not supported)"
+            ),
+            (
+                r"(?P<driver3>aufs|overlay|devicemapper) storage-driver (?:is deprecated|is no longer supported|was "
+                r"removed)"
+            ),
+        ),
+        verdict="this Docker no longer has the storage driver {driver}",
+        cause="Docker removed aufs and the first overlay with 24, devicemapper with 25; packages of distributions left "
+        "them out earlier. daemon.json, the unit or the old directory in /var/lib/docker still asks for it.",
+        remedy=(
+            (
+                "Take storage-driver out of daemon.json and the unit, or set overlay2; mv /var/lib/docker/{driver} "
+                "away; start docker, and pull the images again. Volumes stay."
+            ),
+            "Changes that only containers have: go back to the older engine first: docker save, docker cp.",
+        ),
+        reference="https://docs.docker.com/engine/deprecated/",
+        tell="grep -r storage-driver /etc/docker /etc/systemd/system /etc/default/docker; ls /var/lib/docker",
+        rank=41,
+    ),
 )

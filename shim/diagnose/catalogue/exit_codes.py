@@ -164,4 +164,23 @@ ENTRIES = (
         tell="cat /proc/cmdline; grep memory /proc/cgroups",
         rank=48,
     ),
+    Entry(
+        code="engine-could-not-start-it",
+        title="docker could not start the container at all (128)",
+        patterns=(r"\bExit(?:ed)? \(?128\b\)?",),
+        verdict="docker failed before the program began (128); the reason is in State.Error",
+        cause="At boot it is mostly a volume whose disk or share was not mounted yet, a device, or a container whose "
+        "network it shares. A restart policy does not repeat a failed start.",
+        remedy=(
+            "docker start NAME (docker compose up -d), when all is mounted.",
+            (
+                "At every boot: systemctl edit docker: [Unit] RequiresMountsFor=/mnt/share After=remote-fs.target; "
+                "_netdev in /etc/fstab. A NAS with encrypted folders: a task with docker start NAME."
+            ),
+            "NFS, CIFS: a volume of docker's own (driver_opts) is mounted when the container starts.",
+        ),
+        reference="https://github.com/docker/for-linux/issues/293",
+        tell="docker inspect NAME | grep -w Error; journalctl -u docker -b",
+        rank=66,
+    ),
 )

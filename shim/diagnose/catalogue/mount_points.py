@@ -244,4 +244,27 @@ ENTRIES = (
         tell="ls -d {destination} on the host",
         rank=58,
     ),
+    Entry(
+        code="mount-point-in-read-only-volume",
+        title="the outer of two nested volumes is read-only and has no directory for the inner one",
+        patterns=(
+            rf"create mountpoint for (?P<path>/(?!sys/|proc/|dev/)[^\n]*?) mount: [^\n]*{EROFS}",
+            (
+                rf"mounting (?![^\n]*/sys/fs/cgroup)[^\n]* at \\*\"(?P<path2>/(?!sys/|proc/|dev/)[^\"\\\n]*)\\*\" "
+                rf"caused[^\n]*mkdir [^\n]*: {EROFS}"
+            ),
+        ),
+        verdict="there is no place for the mount at {path}, and it cannot be made: what is above it is read-only",
+        cause="A volume with :ro is above it, and its source lacks that directory (node_modules, vendor, .venv); or "
+        "the container's root is read-only and the image lacks it.",
+        remedy=(
+            "Make the directory in the source of the outer volume, on the host: mkdir -p (keep it with a .gitkeep).",
+            "Or without :ro for the outer one, or single volumes for what is needed.",
+            "A read-only root: RUN mkdir -p in the image, or a tmpfs above it.",
+            "Kubernetes: no mount below a config map, secret or read-only volume; use subPath or a projected volume.",
+        ),
+        reference="https://github.com/docker/for-linux/issues/128",
+        tell="docker compose config, docker inspect NAME: which volume is above {path}, and is it read-only?",
+        rank=42,
+    ),
 )

@@ -201,7 +201,10 @@ ENTRIES = (
         title="the engine has no file descriptors left",
         patterns=(
             rf"fork/exec [^\n:]+: {EMFILE}|/proc/self/exe: {EMFILE}",
-            rf"\b(?:accept4?|pipe2?|dup|socket|open(?:at)?)\b(?! files) ?(?![^\n]*(?:inotify|fsnotify))[^\n:]*: {EMFILE}",
+            (
+                rf"\b(?:accept4?|pipe2?|dup|socket|open(?:at)?)\b(?! files) ?(?![^\n]*(?:inotify|fsnotify))[^\n:]*: "
+                rf"{EMFILE}"
+            ),
         ),
         verdict="the program that starts containers has no file descriptors left (EMFILE)",
         cause="It is the limit of the engine (LimitNOFILE of its unit), or of the process that calls it, not the "

@@ -200,4 +200,47 @@ ENTRIES = (
         tell="command -v docker: below /snap? docker inspect NAME: no-new-privileges? dmesg | grep -i denied",
         offer=2,
     ),
+    Entry(
+        code="program-root-read-only",
+        title="a program wants to write to its root, which is read-only",
+        patterns=(
+            r"(?P<path>/[^\s\"']+)\"? failed \(30: Read-only file system\)",
+            (
+                rf"(?:mkdir|touch|cp|mv|ln|install|sed|tee): (?:can(?:no|')t |cannot )?[^\n]*?"
+                rf"['\"]?(?P<path2>/[^\s'\":]+)['\"]?: {EROFS}"
+            ),
+            (
+                rf"(?:can(?:no|')t create|cannot create|Unable to create|unable to open|open\(\)) "
+                rf"['\"]?(?P<path3>/[^\s'\":]+)['\"]?: {EROFS}"
+            ),
+        ),
+        verdict="the program may not write to {path}: the container's root, or the volume there, is read-only",
+        cause="--read-only, read_only: true, readOnlyRootFilesystem or a policy of the cluster; or a volume with :ro, "
+        "a config map or a secret.",
+        remedy=(
+            "docker: --tmpfs for each directory that it names (/run, /tmp, /var/cache/nginx); compose: tmpfs:",
+            "Kubernetes: an emptyDir at each of them; with a user: fsGroup (docker: /run:uid=101,gid=101).",
+            "Or without read-only, where nothing demands it.",
+        ),
+        reference="https://github.com/nginx/docker-nginx-unprivileged/issues/175",
+        tell="docker inspect NAME | grep -E 'ReadonlyRootfs|Mode'; kubectl get pod NAME -o yaml | grep -i readonly",
+        ours=False,
+        rank=58,
+    ),
+    Entry(
+        code="owner-in-read-only-volume",
+        title="the entrypoint may not change the owner of files in a read-only volume",
+        patterns=(rf"ch(?:own|mod|grp): (?:changing \w+ of )?\W?(?P<path>/[^\s'\":]+)\W?: {EROFS}",),
+        verdict="the owner of {path} cannot be changed: its volume is read-only (EROFS)",
+        cause="It is a config map or a secret, which are always read-only, or a volume with :ro. The entrypoint of the "
+        "image changes the owner of all files there, and ends when it fails.",
+        remedy=(
+            "Kubernetes: an init container that copies the config map into an emptyDir, which is mounted there.",
+            "Mount the file elsewhere and name it (--config), or start the program itself in place of the entrypoint.",
+            "docker: leave :ro off this volume (the owner on the host changes then).",
+        ),
+        reference="https://github.com/31z4/zookeeper-docker/issues/106",
+        tell="grep {path} /proc/mounts in the container",
+        rank=50,
+    ),
 )

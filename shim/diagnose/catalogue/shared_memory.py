@@ -97,4 +97,25 @@ ENTRIES = (
         tell="grep HugePages_Total /proc/meminfo; cat /sys/fs/cgroup/hugetlb.2MB.max (v1: hugetlb.2MB.limit_in_bytes)",
         rank=35,
     ),
+    Entry(
+        code="shared-memory-ended-program",
+        title="a program was ended by SIGBUS: /dev/shm of its container is full",
+        patterns=(
+            r"Fatal Python error: Bus error|^Bus error(?: \(core dumped\))?$",
+            r"\b[Ee]xit(?:ed)?(?: with)?(?: (?:code|status))?:? \(?135\b",
+        ),
+        verdict="a program was ended by SIGBUS (135 = 128 + 7): usually the container's /dev/shm is full",
+        cause="/dev/shm is a tmpfs of 64 MiB by default. A program maps more than that and is ended when it writes "
+        "there: Frigate, ZoneMinder, PyTorch, MPI, browsers. Others are huge pages without a limit, and a mapped file "
+        "that became shorter.",
+        remedy=(
+            "docker run --shm-size=512m; compose: shm_size: '512mb'; and make the container again.",
+            "Kubernetes: an emptyDir with medium: Memory at /dev/shm.",
+            "Containers that share memory: --ipc=host (compose: ipc: host).",
+            "PostgreSQL with huge pages on the host: huge_pages = off, or a limit for them.",
+        ),
+        reference="https://github.com/blakeblackshear/frigate/issues/1354",
+        tell="docker exec NAME df -h /dev/shm",
+        rank=60,
+    ),
 )

@@ -26,9 +26,9 @@ def rdma(case: Case) -> Outcome:
 
     runc since 1.1 sets it. crun neither reads the field nor enables the controller for a `unified` key.
     """
-    devices = case.get("rdma")
-    if devices == {}:
-        return unset(RDMA, "no device is named")
+    devices = {device: counts or {} for device, counts in case.get("rdma").items()}  # null is no count, as in runc
+    if not any(devices.values()):
+        return unset(RDMA, "no device is named" if devices == {} else "no device has a count")
     fitting = {device: _fitting(counts) for device, counts in devices.items()}
     lost = "; ".join(_line(device, counts) for device, counts in fitting.items())
     version = reach(case, "rdma")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from shim.call import log_records
@@ -140,6 +140,8 @@ def test_documents_of_any_shape(value: dict[str, Any], view: CapturedView, famil
 
 @BOUNDED
 @given(OBJECT, OBJECT, _views(TREES), FAMILIES)
+@example({"rdma": {"mlx5_0": None}}, {}, CapturedView(TREES[0]), "runc")
+@example({"unified": {"memory.max": None}}, {}, CapturedView(TREES[0]), "runc")
 def test_resources_of_any_shape(
     resources: dict[str, Any], annotations: dict[str, Any], view: CapturedView, family: Family
 ) -> None:

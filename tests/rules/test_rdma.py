@@ -81,6 +81,15 @@ def test_no_device_is_unset() -> None:
     assert ask(RULES, {"rdma": {}}, make_host(), "crun").effect("rdma") == ("unset", GUARD, KEPT)
 
 
+@pytest.mark.parametrize("counts", [None, {}])
+@pytest.mark.parametrize("runtime", ["runc", "crun"])
+def test_device_without_counts_is_unlimited(counts: object, runtime: str) -> None:
+    """null for a device is an empty LinuxRdma to runc (encoding/json): it has neither of the two pointers."""
+    answer = ask(RULES, {"rdma": {"mlx5_1": counts}}, make_host(), runtime)
+    assert (answer.edits, answer.effect("rdma"), answer.shown()) == ([], ("unset", GUARD, KEPT), [])
+    assert answer.reason("rdma") == "no device has a count"
+
+
 @pytest.mark.parametrize("count", [2147483647, 4294967295])
 @pytest.mark.parametrize(("version", "runtime"), [(1, "crun"), (2, "crun"), (0, "runc"), (0, "crun")])
 def test_no_limit_is_not_lost(count: int, version: int, runtime: str) -> None:

@@ -105,7 +105,7 @@ ENTRIES = (
             r"\b[Ee]xit(?:ed)?(?: with)?(?: (?:code|status))?:? \(?135\b",
         ),
         verdict="a program was ended by SIGBUS (135 = 128 + 7): usually the container's /dev/shm is full",
-        cause="/dev/shm is a tmpfs of 64 MiB by default. A program maps more than that and is ended when it writes "
+        cause="A tmpfs of 64 MiB is at /dev/shm by default. A program maps more than that and is ended when it writes "
         "there: Frigate, ZoneMinder, PyTorch, MPI, browsers. Others are huge pages without a limit, and a mapped file "
         "that became shorter.",
         remedy=(

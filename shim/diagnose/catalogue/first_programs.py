@@ -97,7 +97,7 @@ ENTRIES = (
     Entry(
         code="program-open-for-writing",
         title="a program is still open for writing, and cannot be executed",
-        patterns=(r"(?P<path>/[\w./-]+)?\\*\"?:? ?\\*\"?[Tt]ext file busy",),
+        patterns=(r"\s(?P<path>/[\w./-]{1,200}): ?\\*\"?[Tt]ext file busy", r"\btext file busy\b"),
         verdict="the kernel does not execute a program that is open for writing (ETXTBSY): {path}",
         cause="chmod or a copy right before it (aufs and overlay copy the file up), or an update of the file in a "
         "volume that is not done.",

@@ -204,14 +204,14 @@ ENTRIES = (
         code="program-root-read-only",
         title="a program wants to write to its root, which is read-only",
         patterns=(
-            r"(?P<path>/[^\s\"']+)\"? failed \(30: Read-only file system\)",
+            r"(?P<path>/(?!sys/|proc/)[^\s\"']+)\"? failed \(30: Read-only file system\)",
             (
-                rf"(?:mkdir|touch|cp|mv|ln|install|sed|tee): (?:can(?:no|')t |cannot )?[^\n]*?"
-                rf"['\"]?(?P<path2>/[^\s'\":]+)['\"]?: {EROFS}"
+                rf"\b(?:mkdir|touch|cp|mv|ln|install|sed|tee): (?:can(?:no|')t |cannot )?[^\n]*?"
+                rf"(?<![\w/])['\"]?(?P<path2>/(?!sys/|proc/)[^\s'\":]+)['\"]?: {EROFS}"
             ),
             (
                 rf"(?:can(?:no|')t create|cannot create|Unable to create|unable to open|open\(\)) "
-                rf"['\"]?(?P<path3>/[^\s'\":]+)['\"]?: {EROFS}"
+                rf"['\"]?(?P<path3>/(?!sys/|proc/)[^\s'\":]+)['\"]?: {EROFS}"
             ),
         ),
         verdict="the program may not write to {path}: the container's root, or the volume there, is read-only",

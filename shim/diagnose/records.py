@@ -71,6 +71,9 @@ def _json_record(value: Any) -> tuple[str, str]:
 def _reason(value: dict[str, Any], depth: int = 4) -> str:
     """Return the error of a log record, which some loggers put into an object of its own ("data", "fields")."""
     given = next((value[name] for name in ("error", "err", "exception", "stderr") if value.get(name)), None)
+    reason = value.get("reason")
+    if given is None and isinstance(reason, str) and " " in reason:  # a single word is an event's, as FailedMount
+        given = reason
     if given is not None:
         return given if isinstance(given, str) else "\n".join(_texts(given))
     inside = (one for one in value.values() if isinstance(one, dict))

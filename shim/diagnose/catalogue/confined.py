@@ -20,7 +20,10 @@ PIPE = (
     r"|(?:executing setns process|exec setns process for init) caused:? \"?exit status \d+"
     r"|container init caused:? ?(?:\\*\"\\*\"|\Z))"
 )
-CHILD_PID = r"getting the final child's pid from pipe caused:? \"?EOF|can't get final child's PID from pipe: EOF"
+CHILD_PID = (
+    r"waiting for init preliminary setup[^\n]*(?:caused)?:? \\*\"?EOF|getting the final child's pid from pipe caused:? "
+    r"\"?EOF|can't get final child's PID from pipe: EOF"
+)
 
 ENTRIES = (
     Entry(

@@ -124,6 +124,8 @@ ENTRIES = (
         patterns=(
             rf"(?:pthread_create|clone3|\bthread\b(?!-self))[^\n]*(?:failed|create|start)[^\n]*: {EPERM}",
             r"runtime/cgo: pthread_create failed: Operation not permitted",
+            rf"(?:OS )?can't spawn worker thread: {EPERM}|failed to spawn thread: Os \{{ code: 1,",
+            rf"pthread_create: {EPERM}|Failed to create timer thread: {EPERM}",
             rf"pthread_create failed \({EPERM}\)[^\n]*",  # Java, which then speaks of memory
             r"failed to create new OS thread \(have \d+ already; errno=1\)",
         ),
@@ -152,13 +154,18 @@ ENTRIES = (
             ),
             rf"fork: (?:retry: )?{EAGAIN}",
             rf"can't fork: {EAGAIN}",
+            rf"(?:Failed to create thread|libgomp: Thread creation failed|can't spawn worker thread)[^\n]*{EAGAIN}",
             rf"can(?:'|no)?t create thread[^\n]*{EAGAIN}",
         ),
         verdict="the container gets no more threads or processes (EAGAIN): a pids limit, or the user's process limit",
         cause="pids.max of the container, its pod or its unit counts threads; RLIMIT_NPROC counts those of the user on "
         "the whole host. Old engines with a seccomp filter that does not know clone3 lead to the same words.",
         remedy=(
-            "docker, podman: --pids-limit, --ulimit nproc=; Kubernetes: podPidsLimit; systemd: TasksMax=",
+            (
+                "docker, podman: --pids-limit, --ulimit nproc=; Kubernetes: podPidsLimit; systemd: TasksMax=; "
+                "CRI-O: pids_limit"
+            ),
+            "Days after the start: zombies that process 1 does not collect: docker run --init (compose: init: true).",
             "Where the counts are low: upgrade docker and libseccomp, or try --security-opt seccomp=unconfined.",
         ),
         reference="Linux Documentation/admin-guide/cgroup-v1/pids.rst",

@@ -65,10 +65,11 @@ ENTRIES = (
         "swap-limit-dropped",
         "swap",
         r"(?:" + KERNEL + r"(?:swap limit|memory swap)(?!p)(?: capabilities)?,?[^\n]*(?:without swap|discarded)"
-        r"|^WARNING: No swap limit support)",
+        r"|(?:^|[\s=\"])WARNING: No swap limit support)",
         "Memory stays limited, but the container may use any amount of swap.",
         "Boot with cgroup_enable=memory swapaccount=1 (kernels before 6.1), or turn swap off: swapoff -a.",
         "A kernel without CONFIG_MEMCG_SWAP (before 6.1) cannot do it at all.",
+        "cgroup2 without systemd (OpenWrt): start dockerd in a cgroup of its own; it looks for memory.swap.max there.",
         reference="https://github.com/docker-archive/classicswarm/issues/2825",
     ),
     dropped(

@@ -25,6 +25,7 @@ SPEC = "OCI runtime-spec, config-linux.md, Memory"
 CUT_OFF = (
     r"sync socket: (?:broken pipe|connection reset by peer)",
     r"can't get final child's PID from pipe: EOF",
+    r"waiting for init preliminary setup[^\n]*(?:caused)?:? \\*\"?EOF",
     r"getting the final child's pid from pipe caused:? \"?EOF",
     r"write (?:init-p|parent): broken pipe",
     r"read (?:init-p|parent): connection reset by peer",

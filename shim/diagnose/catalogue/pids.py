@@ -65,7 +65,10 @@ ENTRIES = (
         ),
         verdict="no more processes can be created here: a pids limit is used up (EAGAIN)",
         cause="The limit of an ancestor, systemd's TasksMax and the user's process limit also count the runtime.",
-        remedy=("Raise pids.max of the cgroup shown, or systemctl set-property UNIT TasksMax=NUMBER",),
+        remedy=(
+            "Raise pids.max of the cgroup shown, or systemctl set-property UNIT TasksMax=NUMBER",
+            "Days after the start: zombies that process 1 does not collect: docker run --init (compose: init: true).",
+        ),
         reference="https://github.com/docker/for-linux/issues/343",
         confirm=look.pids_full,
         tell="grep -H . /sys/fs/cgroup/pids/*/pids.{{current,max}} /sys/fs/cgroup/*/pids.{{current,max}}; ulimit -u; "

@@ -14,6 +14,7 @@ ENTRIES = (
             r"One or more required controllers (?:disabled at kernel level|not mounted at kernel level)",
             r"No relevant cgroup controllers mounted|Unable to open cgroup memory limit file[^\n]*",
             r"Required cgroup (?:v[12] )?(?:\w+ )?subsystem (?:\w+ )?not found",
+            r"(?:-m |--memory[= ])\d+[^\n]*java[\s\S]{0,300}?Max\. Heap Size \(Estimated\): [\d.]+G",
         ),
         verdict="this Java does not recognise the container's limits, and takes the whole host's memory and CPUs",
         cause="It reads /proc/cgroups, in which kernels since 6.12 no longer list memory and cpuset if they are built "

@@ -178,7 +178,7 @@ ENTRIES = (
         patterns=(
             r"iptables v[\d.]+ \(nf_tables\): +(?:CHAIN_ADD|RULE_\w+|TABLE_\w+) failed \(No such file or directory\)",
             r"iptables v[\d.]+ \(nf_tables\): Could not fetch rule set generation id: (?!Permission)[^\n]*",
-            r"can't initialize iptables table `\w+': Table does not exist[^\n]*",
+            r"can't initialize iptables table `\w+': Table[^\n]*",
         ),
         verdict="iptables here speaks to a part of the kernel whose module the host has not loaded",
         cause="It is nf_tables or the older ip_tables. A container cannot load modules, so dockerd in it cannot make "

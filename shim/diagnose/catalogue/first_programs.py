@@ -56,7 +56,7 @@ ENTRIES = (
         code="image-init-needs-exec-run",
         title="/run of the container is mounted noexec, and the init of the image executes scripts there",
         patterns=(
-            rf"exec: /run/s6/\S*: {EACCES}",
+            rf"exec: /run/s6/[^:]*: {EACCES}",
             rf"s6-supervise[^\n]*unable to spawn \./run[^\n]*: {EACCES}",
         ),
         verdict="/run of the container is mounted noexec, and s6-overlay executes its scripts there",

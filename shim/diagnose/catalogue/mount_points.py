@@ -248,7 +248,7 @@ ENTRIES = (
         code="mount-point-in-read-only-volume",
         title="the outer of two nested volumes is read-only and has no directory for the inner one",
         patterns=(
-            rf"create mountpoint for (?P<path>/(?!sys/|proc/|dev/)[^\n]*?) mount: [^\n]*{EROFS}",
+            rf"create mountpoint for (?P<path>/(?!\s?(?:sys|proc|dev)/)[^\n]*?) mount: [^\n]*{EROFS}",
             (
                 rf"mounting (?![^\n]*/sys/fs/cgroup)[^\n]* at \\*\"(?P<path2>/(?!sys/|proc/|dev/)[^\"\\\n]*)\\*\" "
                 rf"caused[^\n]*mkdir [^\n]*: {EROFS}"

@@ -13,7 +13,7 @@ STARTS = re.compile(
     rf"|{IN_FRONT.pattern[1:]}|\w+_linux\.go:\d+: starting|(?:runc|crun|podman|docker|kubelet)\b[^:]{{0,40}}: )"
 )
 # A command, and the number that it printed.
-PROMPT = re.compile(r"^\s*(?:\S*[\w~\])] ?)?[%$#] \w")
+PROMPT = re.compile(r"^\s*(?:\S*[\w~\])] ?)?[%$#](?: [\w./]| *$)")
 PRINTED = re.compile(r"^\s*(?:-?\d+|max)\s*$")
 NARROW = 40  # columns; no terminal is narrower
 LONGEST_WORD = 40  # folding leaves up to this much of a line empty
@@ -69,4 +69,4 @@ def without_breaks(text: str) -> tuple[str, bool]:
 def _goes_on(line: str, following: str) -> bool:
     """Return whether the second line may be the rest of the first."""
     output = PROMPT.match(line) and PRINTED.match(following)
-    return bool(following) and not output and not STARTS.match(following)
+    return bool(following) and not output and not STARTS.match(following) and not PROMPT.match(following)

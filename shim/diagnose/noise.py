@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from shim.diagnose.line_breaks import are_full, rejoined, without_breaks
+from shim.diagnose.line_breaks import PROMPT, are_full, rejoined, without_breaks
 from shim.diagnose.other_languages import in_english
 from shim.diagnose.records import LEFT_OUT, records
 from shim.diagnose.retold import retold
@@ -57,6 +57,9 @@ ESCAPED_PRINTED = re.compile(r"\\+u(201[89cd]|2026)", re.IGNORECASE)
 # A text that was copied from a URL or from Markdown source.
 IN_ADDRESS = re.compile(r"(?<=[\w:,;%])%(20)(?=[a-z])", re.IGNORECASE)
 ESCAPED_TICK = re.compile(r"\\+`")
+# A text that was pasted as a quotation or as the end of a sentence.
+WHOLE_QUOTED = re.compile(r"\A\s*(?P<quote>```|[`\"'])(?P<said>(?:(?!(?P=quote)).)*)(?P=quote)[.,;]?\s*\Z", re.DOTALL)
+SENTENCE_ENDS = re.compile(r"(?<=[\w)/\"'`\]])(?:\.+|\u2026)\s*\Z")
 
 # A text whose blanks behind colons were lost.
 NO_BLANK = re.compile(r"(?<=[\w'\"`)]) ?:(?=[a-z])", re.IGNORECASE)
@@ -165,11 +168,12 @@ def clean(text: str) -> Heard:
     if sure:
         plain, unbroken = unbroken, ""
     heard = _heard(plain)
-    if not heard.everything:  # the text is nothing but noise
-        heard = Heard(errors=tuple(line.strip() for line in plain.split("\n") if line.strip())[:LINES], rest=())
+    printed = _without_commands(plain.split("\n"))
+    if printed and not _without_commands(heard.everything.split("\n")):  # the text is nothing but noise
+        heard = Heard(errors=tuple(line.strip() for line in printed[:LINES]), rest=())
     lines = "\n".join(_ends(line) for line in _some(plain.split("\n")))
     heard = heard.changed(errors=heard.errors + retold(heard.everything), whole=lines)
-    joined, begins, short = rejoined(plain)
+    joined, begins, short = rejoined("\n".join(printed) or plain)
     whole = tuple((_heard(one).first, one) for one in joined)
     found = tuple(said or one for said, one in whole if said or not begins)
     aside = _aside(plain, heard)
@@ -180,13 +184,17 @@ def clean(text: str) -> Heard:
     return heard.changed(rejoined=found, aside=aside)
 
 
+def _without_commands(lines: list[str]) -> tuple[str, ...]:
+    return tuple(line for line in lines if line.strip() and not PROMPT.match(line))
+
+
 def _printed(text: str) -> str:
     """Return the text as printed: without colours, escapes of a URL or of Markdown, and YAML folding."""
     shown = ESCAPED_PRINTED.sub(lambda found: chr(int(found[1], 16)), ANSI.sub("", text))
     plain = shown.replace("\r\n", "\n").replace("\r", "\n").translate(PRINTED)
     plain = in_english(plain)
     plain = IN_ADDRESS.sub(lambda found: chr(int(found[1], 16)), plain)
-    plain = FRAME.sub("", ESCAPED_TICK.sub("`", plain))
+    plain = SENTENCE_ENDS.sub("", WHOLE_QUOTED.sub(r"\g<said>", FRAME.sub("", ESCAPED_TICK.sub("`", plain))))
     if are_full(plain.strip("\n").split("\n")):  # a terminal may break a line behind a backslash
         return plain
     return CONTINUED.sub(lambda found: " " if found[1] else "", plain)

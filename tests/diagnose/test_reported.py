@@ -84,10 +84,14 @@ FORMS: dict[str, Callable[[str], str]] = {
     "klog": lambda text: f'E1129 09:14:13.123456    812 pod_workers.go:965] "Error syncing pod" err={json.dumps(text)}',
     "event": lambda text: f"  Warning  Failed  3m11s (x35 over 8m)  kubelet  Error: {text}",
     "quote": lambda text: "\n".join(f"> {line}" for line in text.split("\n")),
+    "fence": lambda text: f"```\n{text}\n```",
+    "sentence": lambda text: f"{text}.",
+    "command": lambda text: f"admin@node-1:~$ sh start.sh\n{text}\nadmin@node-1:~$ ",
 }
 
 
-AS_IT_STANDS = ("terminal", "words", "crlf", "colours", "tabs", "quote")  # the levels of its lines are kept
+# The forms that keep the levels of the lines.
+AS_IT_STANDS = ("terminal", "words", "crlf", "colours", "tabs", "quote", "fence", "sentence", "command")
 
 
 def _forms_of_each() -> list[Any]:

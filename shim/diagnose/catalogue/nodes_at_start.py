@@ -76,7 +76,7 @@ ENTRIES = (
     Entry(
         code="kind-entrypoint-ended",
         title="the entrypoint of a kind node does not get past the cgroup mounts",
-        patterns=(r"INFO: fix cgroup mounts for all subsystems\s*(?:\$\s+echo\s+\$\?\s*\d+\s*)?\Z",),
+        patterns=(r"INFO: fix cgroup mounts for all subsystems\s*(?:\$\s+echo\s+\$\?\s*\d+\s*)?(?:[^\n]*[$#]\s*)?\Z",),
         verdict="the node image's entrypoint ended while it arranged the cgroup mounts",
         cause="The script of that image does not know this host's layout: images of the end of 2020 fail on cgroup2.",
         remedy=(

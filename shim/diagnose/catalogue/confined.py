@@ -243,6 +243,10 @@ ENTRIES = (
                 "system migrate)."
             ),
             "runc 1.4.0: upgrade to 1.4.1 (a container stops between create and start).",
+            (
+                "A seccomp profile of your own: try --security-opt seccomp=unconfined; the runtime needs calls "
+                "that it must allow."
+            ),
             "Start it once by hand as the engine's user: runc --debug run, and read the first error.",
         ),
         reference="https://github.com/containers/podman/issues/13987",

@@ -107,12 +107,15 @@ ENTRIES = (
     Entry(
         code="hugetlb-missing-for-engine",
         title="the engine finds no hugetlb controller for the limits of huge pages",
-        patterns=(r"huge pages limits are specified but hugetlb cgroup controller is missing[^\n]*",),
-        verdict="containerd refuses the container: it has limits of huge pages, and the host has no hugetlb controller",
+        patterns=(
+            r"huge pages limits are specified but hugetlb cgroup controller is missing[^\n]*",
+            r"cannot set hugetlb limit: container could not join or create cgroup",
+        ),
+        verdict="the container has limits of huge pages, and the host has no hugetlb controller",
         cause="The kubelet sets a limit for every size of huge pages. The kernel lacks CONFIG_CGROUP_HUGETLB, or "
-        "hugetlb is not in cgroup.controllers of containerd's cgroup (rootless, nested).",
+        "it is not mounted (v1), or not in cgroup.controllers of the engine's cgroup (rootless, nested).",
         remedy=(
-            "containerd: tolerate_missing_hugetlb_controller = true (the default) in the CRI plugin's configuration",
+            "containerd, CRI plugin: tolerate_missing_hugetlb_controller = true (default from 1.4). CRI-O: upgrade it.",
             "Or use a kernel with the controller, and delegate it.",
         ),
         reference="https://github.com/containerd/containerd/blob/main/docs/cri/config.md",

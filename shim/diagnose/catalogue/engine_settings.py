@@ -142,7 +142,8 @@ ENTRIES = (
             "OpenShift: KubeletConfig with autoSizingReserved: true, or systemReserved: memory: 3Gi.",
             "systemd-cgtop -m on the node shows which service it is.",
         ),
-        reference="https://docs.openshift.com/container-platform/latest/nodes/nodes/nodes-nodes-resources-configuring.html",
+        reference=""
+        "https://docs.openshift.com/container-platform/latest/nodes/nodes/nodes-nodes-resources-configuring.html",
         rank=60,
     ),
     Entry(
@@ -206,5 +207,29 @@ ENTRIES = (
         ),
         reference="https://github.com/jenkinsci/docker-workflow-plugin/pull/280",
         rank=60,
+    ),
+    Entry(
+        code="engine-package-incomplete",
+        title="the engine does not find its own containerd",
+        patterns=(
+            (
+                r"failed to start containerd: exec: \\*\"(?P<program>(?:docker-)?containerd)\\*\": executable file "
+                r"not found[^\n]*"
+            ),
+        ),
+        verdict="dockerd wants to start {program}, and it is not in PATH",
+        cause="The package of containerd is missing or broken (Arch's 1.6.0-1 put it into /usr/usr/bin), an upgrade "
+        "stopped half way, or dockerd was started with another PATH.",
+        remedy=(
+            "Reinstall or upgrade: pacman -Syu containerd; apt-get install --reinstall containerd.io (or containerd).",
+            (
+                "Static binaries: copy all of the archive's programs to /usr/bin (containerd, the shim, runc), not "
+                "dockerd alone."
+            ),
+            "Started by hand: PATH=$PATH:/usr/local/bin:/usr/sbin dockerd.",
+        ),
+        reference="https://github.com/containerd/containerd/issues/6561",
+        tell="command -v containerd; find / -xdev -name containerd -type f",
+        rank=40,
     ),
 )

@@ -101,4 +101,71 @@ ENTRIES = (
         reference="https://github.com/NVIDIA/nvidia-docker/issues/552",
         rank=42,
     ),
+    Entry(
+        code="nvidia-files-in-image",
+        title="the image has a file where NVIDIA's hook mounts the driver's",
+        patterns=(
+            (
+                r"nvidia-container-cli[\w.]*:\s+mount error:\s+file creation failed:\s+"
+                r"\S*?/(?:rootfs|merged)(?P<path>/\S+?):\s+file exists"
+            ),
+        ),
+        verdict="NVIDIA's hook cannot put the driver's {path} into the container: the image has one",
+        cause="The image was built with parts of a driver in it, or committed from a container that ran with a GPU. "
+        "An older libnvidia-container does not accept the file; if it worked before, the node has such a one now.",
+        remedy=(
+            (
+                "Build the image without it: RUN rm -f {path} (and libcuda.so*, libnvidia-*), or from a base "
+                "without a driver."
+            ),
+            "Or upgrade libnvidia-container and the toolkit on the node (EKS: an AMI after or before that release).",
+        ),
+        reference="https://github.com/awslabs/amazon-eks-ami/issues/2165",
+        tell="nvidia-container-cli --version on the node; docker run --rm --entrypoint ls IMAGE -l {path} without a "
+        "GPU",
+        rank=42,
+    ),
+    Entry(
+        code="hook-needs-newer-glibc",
+        title="a hook's program was built for a newer glibc than the host has",
+        patterns=(
+            (
+                r"error running (?:\w+ )?hook[^\n]*?(?P<path>/[\w./-]+): /\S*libc\.so\.6: version "
+                r"?[`']?GLIBC_(?P<name>[\d.]+)'? not found[^\n]*"
+            ),
+        ),
+        verdict="the hook's program {path} needs glibc {name}, and the host has an older one",
+        cause="It was built on a newer distribution. Below /usr/local/nvidia/toolkit it came from the image of "
+        "NVIDIA's GPU operator; its ubuntu and ubi8 images do not run on CentOS 7 or Amazon Linux 2.",
+        remedy=(
+            "GPU operator: the toolkit image of the host's age (a -centos7 or -ubi7 tag) in toolkit.version.",
+            "EKS with a GPU AMI: the toolkit is there already: toolkit.enabled=false, driver.enabled=false.",
+            "Or nodes with a newer distribution, or the toolkit from the distribution's packages.",
+        ),
+        reference="https://github.com/awslabs/data-on-eks/issues/557",
+        tell="ldd --version on the host",
+        rank=40,
+    ),
+    Entry(
+        code="nvidia-cli-crashed",
+        title="nvidia-container-cli itself crashes",
+        patterns=(
+            r"comm=\"nvc:\[\w+\]\"[^\n]*sig=(?:11|6|7|4)\b",
+            r"nvc:\[\w+\]\[\d+\]: segfault|nvidia-container[\w-]*\[\d+\]: segfault[^\n]*",
+            r"nvidia-container-cli[^\n]*(?:core dumped|[Ss]egmentation fault)",
+        ),
+        verdict="nvidia-container-cli crashed: it is the toolkit that fails, not the driver",
+        cause="This build of libnvidia-container has a fault (meta-tegra's of 2021 had), or does not fit the driver's "
+        "libraries.",
+        remedy=(
+            (
+                "Upgrade libnvidia-container and nvidia-container-toolkit; Yocto: a later commit of meta-tegra, "
+                "and build again."
+            ),
+            "Then nvidia-container-cli -k -d /dev/tty info must end without a signal.",
+        ),
+        reference="https://github.com/OE4T/tegra-demo-distro/issues/177",
+        tell="dmesg | grep -E 'segfault|sig=11'",
+        rank=38,
+    ),
 )

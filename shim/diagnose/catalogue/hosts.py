@@ -130,9 +130,12 @@ ENTRIES = (
         title="containerd cannot read the user list of an image behind a link",
         patterns=(r"openat etc/(?:passwd|group): path escapes from parent",),
         verdict="containerd cannot read /etc/passwd of the image: it is a link that leads out of the image's root",
-        cause="containerd 2.2.1 does not follow absolute links when it opens this file. Images of NixOS and others "
-        "have /etc/passwd as such a link.",
-        remedy=("Upgrade containerd to a version after 2.2.1, or go back to 2.2.0.", "Or give the user as a number."),
+        cause="containerd 2.2.0 and 2.2.1 do not follow absolute links when they open this file. Images of NixOS and "
+        "others have /etc/passwd as such a link.",
+        remedy=(
+            "Upgrade containerd to a version after 2.2.1, or go back to 2.1 (EKS: the AMI before).",
+            "Or give the user as a number.",
+        ),
         reference="https://github.com/containerd/containerd/issues/12683",
         ours=False,
     ),

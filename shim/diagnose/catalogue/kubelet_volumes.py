@@ -107,4 +107,21 @@ ENTRIES = (
         tell="mount --version on the node; journalctl -u kubelet (k3s, k0s) | grep -A2 no-canonicalize",
         rank=28,
     ),
+    Entry(
+        code="host-path-on-read-only-root",
+        title="the node's root is read-only, and a hostPath does not exist there",
+        patterns=(
+            rf"failed to generate spec: failed to mkdir \\*\"(?P<source>/[^\"\\\n]+)\\*\": mkdir [^\n]*: {EROFS}",
+        ),
+        verdict="containerd cannot make {source} on the node: the node's root file system is read-only",
+        cause="A hostPath volume names a directory that the node does not have. Container-Optimized OS (GKE), "
+        "Bottlerocket, Talos, Flatcar and the like have a read-only root.",
+        remedy=(
+            "Remove the hostPath, or name a directory that exists and is writable (below /var, on GKE /home).",
+            "A file such as a kubeconfig or a key: a Secret or ConfigMap in its place.",
+        ),
+        reference="https://github.com/apecloud/kubeblocks/issues/7215",
+        tell="kubectl get pod NAME -o yaml | grep -A2 hostPath; on the node: findmnt -T {source}",
+        rank=40,
+    ),
 )

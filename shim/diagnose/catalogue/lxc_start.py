@@ -264,8 +264,8 @@ ENTRIES = (
         title="LXC failed at a step that its log names",
         ambiguous=(
             (
-                r"lxc[\w-]* [^\n]*\bERROR +(?![^\n]*(?:cgfs|criu|checkpoint|container failed to start|more details|"
-                r"Additional))[^\n]+"
+                r"lxc[\w-]* [^\n]*\b(?-i:ERROR) +(?![^\n]*(?:cgfs|criu|checkpoint|container failed to start|"
+                r"more details|Additional))[^\n]+"
             ),
             (
                 r"lxc-(?:start|attach|execute|create|stop|info|freeze): (?![^\n]*(?:cgfs|container failed to start|"

@@ -259,4 +259,28 @@ ENTRIES = (
         reference="https://github.com/containers/podman/issues/13382",
         rank=45,
     ),
+    Entry(
+        code="sysctl-of-other-system",
+        title="the sysctl has a name that Linux does not know",
+        patterns=(
+            (
+                r"sysctl \\*\"(?P<key>(?:kern|hw|machdep|security|net\.inet6?)\.[^\"\\\n]*)\\*\" is not in a "
+                r"separate kernel namespace"
+            ),
+            (
+                r"sysctl '(?P<key2>(?:kern|hw|machdep|security|net\.inet6?)\.[^'=\n]+)=[^'\n]*' is not "
+                r"(?:whitelisted|allowed)"
+            ),
+            r"open /proc/sys/(?P<key3>(?:kern|hw|machdep)/[\w./-]+): no such file or directory",
+        ),
+        verdict="{key} is a sysctl of BSD or macOS; Linux has no such name",
+        cause="Nothing can set it on Linux, neither for a container nor on the host.",
+        remedy=(
+            "Remove it from the container (sysctls: in compose, --sysctl).",
+            "kern.maxfiles: docker run --ulimit nofile=65536:65536 (compose: ulimits), on the host fs.file-max.",
+            "kern.maxproc: kernel.pid_max on the host, --pids-limit for the container.",
+        ),
+        reference="https://github.com/docker/compose/issues/5802",
+        rank=30,
+    ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import ENOENT, Entry
+from shim.diagnose.entry import EACCES, ENOENT, EPERM, Entry
 
 
 def given(name: str) -> str:
@@ -152,6 +152,21 @@ ENTRIES = (
         reference="https://github.com/tteck/Proxmox/issues/3758",
         tell="pct config ID | grep dev",
         beside=r"\bpct\b|LXC|TASK ERROR|lxc|vzstart",
+        rank=40,
+    ),
+    Entry(
+        code="privileged-docker-walks-lxd-devices",
+        title="docker run --privileged in LXD or LXC reads directories that LXD hides below /dev",
+        patterns=(rf"linux runtime spec devices: [^\n]*(?P<path>/dev/\.lx[cd][^\n:]*): (?:{EACCES}|{EPERM})",),
+        verdict="docker collects all of the host's devices for --privileged, and may not read {path}",
+        cause="LXD puts a proc and a sys of its own below /dev/.lxc when nesting is on. An old docker looks for "
+        "devices there.",
+        remedy=(
+            "Start the container without --privileged; give it --device and --cap-add for what it needs.",
+            "Or upgrade docker (runc leaves out /dev/.lxc and /dev/.lxd-mounts).",
+        ),
+        reference="https://github.com/canonical/lxd/issues/2825",
+        ours=False,
         rank=40,
     ),
 )

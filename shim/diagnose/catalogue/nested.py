@@ -21,6 +21,10 @@ ENTRIES = (
             "Start the outer container with --privileged, or podman run --security-opt unmask=/sys/fs/cgroup",
             "or, with CAP_SYS_ADMIN: mount -o remount,rw /sys/fs/cgroup",
             "LXC (an OpenRC or systemd inside): lxc.mount.auto = cgroup:rw, or proc sys alone with a cgroup namespace.",
+            (
+                "An image that makes /sys/fs/cgroup/init (Rancher, k3s, dind) on cgroup2: its newer version, or "
+                "--privileged."
+            ),
         ),
         reference="https://github.com/opencontainers/runc/issues/2639",
         confirm=look.read_only,

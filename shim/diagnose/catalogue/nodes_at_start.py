@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import EACCES, ENOENT, Entry
+from shim.diagnose.entry import EACCES, ENOENT, EROFS, V1_NAMES, Entry
 
 KUBERNETES = "https://github.com/kubernetes/kubernetes"
 
@@ -139,5 +139,27 @@ ENTRIES = (
         reference="https://github.com/cri-o/cri-o/issues/2903",
         tell="grep -rn conmon /etc/crio; command -v conmon; ls /usr/libexec/crio",
         rank=30,
+    ),
+    Entry(
+        code="unit-makes-hierarchy-that-kernel-lacks",
+        title="a unit makes a cgroup of a controller that this host has not mounted",
+        patterns=(
+            (
+                rf"mkdir[^\n]*: cannot create directory "
+                rf".?/sys/fs/cgroup/(?P<controller>{V1_NAMES}|systemd)(?P<path>/[^\n:'\u2019]*)?.?: {EROFS}"
+            ),
+        ),
+        beside=r"kubelet\.service|[Cc]ontrol process exited|ExecStartPre|Starting Kubernetes",
+        verdict="the host has no hierarchy {controller}, and its mkdir meets the read-only tmpfs of /sys/fs/cgroup",
+        cause="The kernel lacks the controller (pids in the 3.10 of CentOS before 7.3), or the host is on cgroup2, "
+        "which has no directories of controllers. A line ExecStartPre=mkdir in the unit wants it, for kube-reserved.",
+        remedy=(
+            "Upgrade the kernel (CentOS 7: yum update), if grep {controller} /proc/cgroups shows nothing.",
+            "Or remove these ExecStartPre lines (kubeasz: KUBE_RESERVED_ENABLED: no) and kubeReservedCgroup.",
+            "cgroup2: the lines are for v1; cgroupDriver: systemd needs none of them.",
+        ),
+        reference="https://github.com/easzlab/kubeasz/issues/575",
+        tell="grep {controller} /proc/cgroups; stat -fc %T /sys/fs/cgroup",
+        rank=28,
     ),
 )

@@ -232,4 +232,24 @@ ENTRIES = (
         offer=4,
         last=True,
     ),
+    Entry(
+        code="podman-asks-for-too-many-capabilities",
+        title="podman gives the container capabilities that its own user does not hold",
+        patterns=(rf"\bcapset: {EPERM}",),
+        beside=r"\bpodman\b|OCI (?:runtime )?permission denied",
+        verdict="the runtime cannot set the capabilities that podman asks for",
+        cause="podman 2.0 and 2.1 computed wrong sets where containers.conf has default_capabilities and the image a "
+        "user other than root. In a container or LXC the outer layer holds fewer capabilities than podman gives.",
+        remedy=(
+            (
+                "Comment out default_capabilities in containers.conf (/usr/share/containers, /etc/containers), or "
+                "upgrade podman."
+            ),
+            "Podman in a container: --privileged for the outer one, or --cap-drop for what it does not hold.",
+            "LXC: lxc.cap.drop = (empty); Proxmox: nesting=1.",
+        ),
+        reference="https://github.com/containers/common/issues/364",
+        tell="grep -n default_capabilities -r /usr/share/containers /etc/containers; grep CapBnd /proc/self/status",
+        rank=50,
+    ),
 )

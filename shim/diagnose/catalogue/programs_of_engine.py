@@ -75,6 +75,10 @@ ENTRIES = (
                 "/usr/local/bin /opt /var/lib/rancher, and restart the engine."
             ),
             "ls -Z of containerd, runc and the shim: container_runtime_exec_t on each.",
+            (
+                "It is installed? A version can lack the rule (2.77 on RHEL 7.6): yum downgrade or upgrade "
+                "container-selinux."
+            ),
         ),
         reference="https://github.com/rancher/rke2/issues/1865",
         rank=47,

@@ -128,7 +128,10 @@ ENTRIES = (
         cause="It was built for another distribution or release (often libseccomp or glibc of this host is older), an "
         "update was cut short, or the package of an optional handler (libkrun, wasmedge) is not installed.",
         remedy=(
-            "ldd $(command -v {program}) shows which; install it, or upgrade libseccomp2.",
+            (
+                "undefined symbol: its first word names the library (criu_: criu-libs, seccomp_: libseccomp2, krun_: "
+                "libkrun): install or upgrade that; a missing library: ldd $(command -v {program})."
+            ),
             "Take the package of this very release (docker-ce: its own repository), or the static binary of upstream.",
             "krun: install libkrun, and check /dev/kvm.",
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import ENOENT, Entry
+from shim.diagnose.entry import EACCES, ENOENT, Entry
 
 ENTRIES = (
     Entry(
@@ -76,5 +76,27 @@ ENTRIES = (
         tell="ls -lL /etc/resolv.conf",
         ours=False,
         rank=44,
+    ),
+    Entry(
+        code="snap-docker-may-not-make-source",
+        title="docker cannot make the source of a volume outside the home directories",
+        patterns=(
+            (
+                rf"error while creating mount source path '(?P<source>/(?:var|opt|srv|etc|usr|root|data\d?|storage|"
+                rf"docker|config)(?![^'\n]*/kubelet/)(?:/[^'\n]*)?)':\s+mkdir\s+[^\n]*?: {EACCES}"
+            ),
+        ),
+        verdict="the daemon, which is root, may not make {source} (EACCES)",
+        cause="Docker from a snap may write below /home, /media and /mnt only. Otherwise {source} is on NFS "
+        "(root_squash) or FUSE (without allow_other), a rootless daemon runs as a user who may not write "
+        "there, or SELinux forbids it.",
+        remedy=(
+            "Snap: snap remove docker; then docker-ce or docker.io with apt. Or put the volume below /home.",
+            "Rootless: mkdir and chown it first, or use a directory of the user.",
+            "NFS, FUSE: make the directory as its owner; export with no_root_squash, mount with allow_other.",
+        ),
+        reference="https://github.com/linuxserver/docker-tautulli/issues/44",
+        tell="snap list docker; docker info | grep -iE 'rootless|root dir'; findmnt -T {source}",
+        rank=42,
     ),
 )

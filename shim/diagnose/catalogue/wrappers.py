@@ -222,7 +222,7 @@ ENTRIES = (
             # What says that the driver is missing has an entry of its own.
             (
                 r"nvidia-container-cli[\w.]*:\s+(?P<kind>ldcache|requirement|detection|initialization|device) error: "
-                r"(?![^\n]*(?:unknown device|driver not loaded|libnvidia-ml\.so|driver error|driver/library "
+                r"(?![^\n]*(?:unknown device|driver not |libnvidia-ml\.so|driver error|driver/library "
                 r"version))[^\n]+"
             ),
         ),

@@ -55,6 +55,7 @@ from shim.diagnose.catalogue import (
     refusals,
     revealing,
     rootless,
+    runtime_choice,
     runtime_stages,
     runtime_words,
     subids,
@@ -135,5 +136,8 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("Fields and options that do not go together", fields.ENTRIES),
     ("The kernel's log, and refusals inside a container", (*denials.ENTRIES, *old_filters.ENTRIES)),
     ("Memory and processes in the kernel's log", kernel_log.ENTRIES),
-    ("Stages of runc, and CPU limits that do not fit", (*runtime_stages.ENTRIES, *runtime_words.ENTRIES)),
+    (
+        "Stages of runc, and CPU limits that do not fit",
+        (*runtime_stages.ENTRIES, *runtime_words.ENTRIES, *runtime_choice.ENTRIES),
+    ),
 )

@@ -26,6 +26,7 @@ from shim.diagnose.catalogue import (
     families_of_steps,
     first_programs,
     foreign,
+    gpu_hosts,
     gpus,
     guests_and_tasks,
     hooks_of_toolkits,
@@ -172,6 +173,7 @@ AREAS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             *docker_runtimes.ENTRIES,
             *engine_upgrades.ENTRIES,
             *gpus.ENTRIES,
+            *gpu_hosts.ENTRIES,
         ),
     ),
     (

@@ -218,6 +218,30 @@ ENTRIES = (
         rank=40,
     ),
     Entry(
+        code="no-process-left-for-runtime",
+        title="the host has no process, or no unbroken memory, left for another container",
+        ambiguous=(CHILD_PID,),
+        verdict="the runtime could not make a child: the host may have no process or no unbroken memory left",
+        cause="A rented server has a limit of processes, pid_max is used up, or an old kernel (3.10) finds no pages "
+        "side by "
+        "side because caches fill the memory. Some containers start, others do not; a reboot helps for days.",
+        remedy=(
+            (
+                "Caches: sync; echo 3 > /proc/sys/vm/drop_caches, then start it again. For good: a newer kernel, more "
+                "memory."
+            ),
+            (
+                "OpenVZ, Virtuozzo: fewer containers, or more numproc from the provider. pid_max: sysctl -w "
+                "kernel.pid_max=4194304"
+            ),
+        ),
+        reference="https://github.com/docker/for-linux/issues/825",
+        tell="cat /proc/user_beancounters (numproc, failcnt); cat /proc/buddyinfo (zeros at the right); sysctl "
+        "kernel.pid_max",
+        offer=2,
+        rank=62,
+    ),
+    Entry(
         code="runtime-init-ended",
         title="the runtime's init process ended before it was set up",
         patterns=(r"container process is already dead",),

@@ -232,4 +232,25 @@ ENTRIES = (
         tell="findmnt -T /var/lib/docker: ro? dmesg | grep -iE 'remount|I/O error|EXT4-fs error'",
         rank=40,
     ),
+    Entry(
+        code="docker-volumes-locked",
+        title="another dockerd holds the database of the volumes",
+        patterns=(r"opening volume store metadata database(?: \((?P<path>[^)\n]*)\))?: timeout",),
+        verdict="dockerd did not get the lock of the volumes' database: another process has it",
+        cause="A second dockerd runs on this data root (a snap and a package, a docker in docker with the same "
+        "volume), or "
+        "one that cannot be ended still has the file open.",
+        remedy=(
+            "systemctl stop docker.socket docker; end the dockerd that fuser names; systemctl start docker.",
+            (
+                "It cannot be ended (state D): in /var/lib/docker/volumes: mv metadata.db metadata.db.old; cp -p "
+                "metadata.db.old "
+                "metadata.db; start docker. Or reboot."
+            ),
+        ),
+        reference="https://github.com/docker/for-linux/issues/274",
+        tell="sudo fuser -v /var/lib/docker/volumes/metadata.db; pgrep -a dockerd; snap list docker",
+        ours=False,
+        rank=20,
+    ),
 )

@@ -122,7 +122,7 @@ ENTRIES = (
         code="seccomp-filter-failed",
         title="the container's seccomp filter could not be made or loaded",
         ambiguous=(
-            r"\b(?:seccomp|libseccomp)\b(?!: entry on tid| is experimental)[^\n]*: [^\n]+",
+            r"(?<![+-])\b(?:seccomp|libseccomp)\b(?!: entry on tid| is experimental)[^\n]*: [^\n]+",
             r"[Ff]ailed to (?:init|set|load) seccomp[^\n]*",
         ),
         verdict="the container's seccomp filter could not be made or loaded",

@@ -139,17 +139,6 @@ ENTRIES = (
         remedy="Start it first; its log shows why it ended (docker logs, podman logs, kubectl logs --previous).",
     ),
     _foreign(
-        "nvidia-driver-missing",
-        "NVIDIA's hook finds no driver on the host",
-        r"nvidia-container-cli[\w.]*:\s+[^\n]*(?:driver not |libnvidia-ml\.so|driver error|driver/library "
-        r"version)",
-        r"Failed to initialize NVML: (?:Driver/library version mismatch|Driver Not Loaded|ERROR_LIBRARY_NOT_FOUND)",
-        r"NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver|nvml: Driver Not Loaded",
-        remedy="Install the driver and load its module: nvidia-smi on the host must succeed. Reboot after an upgrade. "
-        "WSL: Windows 10 21H2 or later, and NVIDIA's driver for Windows. An app without a GPU: no runtime "
-        "nvidia for it.",
-    ),
-    _foreign(
         "hook-failed",
         "a hook of the container failed",
         r"error running (?:\w+ )?hook",

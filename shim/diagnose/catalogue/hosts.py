@@ -64,6 +64,11 @@ ENTRIES = (
             ),
             "cgshim: install it again, or remove it from the engine: cgshimctl engine remove <engine>",
             (
+                "A path below /run/nvidia or /usr/local/nvidia/toolkit was the GPU operator's: remove it, and "
+                "default-runtime "
+                "(containerd: default_runtime_name), from the engine's configuration; restart the engine."
+            ),
+            (
                 "docker: correct runtimes and default-runtime in /etc/docker/daemon.json. containerd: the runtime's "
                 "BinaryName. podman: runtime in containers.conf. Kubernetes: the RuntimeClass's handler."
             ),

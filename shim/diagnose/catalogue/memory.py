@@ -79,6 +79,9 @@ ENTRIES = (
         tell="journalctl -k | grep -i oom shows whether the kernel killed the runtime's process",
         confirm=look.was_killed,
         excluded=look.ample_limit,
+        first_beside=r"signal: killed|container create failed: time=|FailedCreatePodSandBox|create pod sandbox|"
+        r"kubepods|"
+        r"\bkubelet\b|limits\.memory|OpenShift",
         offer=3,
         rank=25,
     ),

@@ -97,7 +97,7 @@ ENTRIES = (
     Entry(
         code="nvidia-versions-differ",
         title="NVIDIA's kernel module and libraries are of two versions",
-        patterns=(r"nvml error: driver/library version mismatch|NVML: Driver/library version mismatch",),
+        patterns=(r"(?:nvml error|NVML): driver/library version[^\n]*|NVRM: API mismatch: [^\n]*",),
         verdict="NVIDIA's libraries were upgraded, and the kernel still has the older module",
         cause="The module stays loaded until the next boot.",
         remedy=(
@@ -105,7 +105,8 @@ ENTRIES = (
                 "Reboot; or without a reboot: stop what uses the GPU, then rmmod nvidia_uvm nvidia_drm nvidia_modeset "
                 "nvidia; modprobe nvidia."
             ),
-            "Then nvidia-smi must work on the host.",
+            "nvidia-smi on the host works: make the container again; no libnvidia-* packages in its image.",
+            "For later: apt-mark hold the driver's packages, and update them together with a reboot.",
         ),
         reference="https://github.com/kevinthedang/discord-ollama/issues/38",
         tell="cat /proc/driver/nvidia/version; dpkg -l | grep nvidia",

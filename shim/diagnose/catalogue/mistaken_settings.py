@@ -59,18 +59,26 @@ ENTRIES = (
         title="podman knows no runtime of this name",
         patterns=(r"default OCI runtime \"(?P<program>[^\"\n]+)\" not found",),
         verdict="podman knows no runtime named {program}, or finds none of the paths that belong to it",
-        cause="The name stands after --runtime, or as runtime in containers.conf. Docker's daemon.json does not count "
-        "for podman.",
+        cause="The name stands after --runtime, or as runtime in containers.conf; docker's daemon.json does not count. "
+        "Or "
+        "podman's database has the directories of another user id (an account that moved to LDAP, usermod -u), and "
+        "podman "
+        "drops every runtime.",
         remedy=(
             "Install {program}, or drop it (podman then takes crun or runc), or name the file: podman --runtime FILE.",
             'containers.conf: [engine.runtimes] {program} = ["/path/to/program"]',
+            (
+                "It is installed, and sudo podman info works: sudo rm -rf ~/.local/share/containers makes a new "
+                "database (and "
+                "removes this user's images, containers and volumes)."
+            ),
             (
                 "NVIDIA: podman needs no runtime: nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml; podman run "
                 "--device nvidia.com/gpu=all"
             ),
         ),
         reference="https://github.com/NVIDIA/nvidia-docker/issues/1544",
-        tell="podman info --format '{{.Host.OCIRuntime}}'; podman --runtime NAME info",
+        tell="podman --log-level=debug info 2>&1 | grep 'from database': directories of another id?",
         rank=14,
     ),
     Entry(

@@ -158,6 +158,7 @@ ENTRIES = (
                 "/etc/containerd/config.toml; then systemctl restart containerd."
             ),
             "k3s, rke2: they find NVIDIA's runtime at their start: restart them; else config.toml.tmpl.",
+            "GPU operator: it enters the runtime itself, some minutes after a boot; else delete its toolkit's pod.",
         ),
         reference="https://github.com/NVIDIA/gpu-operator/issues/549",
         tell="crictl info | grep -A3 runtimes; containerd config dump",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shim.diagnose.catalogue.families_of_steps import ERRNO
-from shim.diagnose.entry import Entry
+from shim.diagnose.entry import EMFILE, ENOENT, Entry
 
 ENTRIES = (
     Entry(
@@ -176,5 +176,43 @@ ENTRIES = (
         tell="dmesg | grep -iE 'denied|oom'; namei -l on docker's data root; ulimit -a of the daemon",
         offer=6,
         last=True,
+    ),
+    Entry(
+        code="runc-lost-its-handle-of-proc",
+        title="runc with libpathrs 0.2.5 loses its handle of /proc before the container starts",
+        patterns=(rf"(?:write|open|openat2?) /\d+/task/\d+/\S*: {ENOENT}", r"libpathrs[^\n]*(?:SIGABRT|fatal)"),
+        verdict="runc lost its handle of /proc: the path in the message lacks /proc, and it is not about the profile",
+        cause="runc 1.5.1 with libpathrs 0.2.5 uses a handle of /proc that is closed by then. AppArmor, SELinux, "
+        "mounts and "
+        "seccomp can fail of it.",
+        remedy=(
+            "Upgrade to a build of runc with libpathrs 0.2.6 or later.",
+            'Until then: runc 1.4, or crun (podman --runtime crun; CRI-O: default_runtime = "crun").',
+        ),
+        reference="https://github.com/opencontainers/runc/issues/5438",
+        tell="runc --version names libpathrs and its version",
+        rank=30,
+    ),
+    Entry(
+        code="own-limit-of-open-files-too-small",
+        title="the container's own limit of open files is too small for its start",
+        patterns=(
+            rf"(?:unable to start container process|re-opening handle|error creating device nodes)[^\n]*{EMFILE}",
+            r"fatal error: runtime: eventfd failed[^\n]*",
+        ),
+        verdict="the runtime's init ran out of file descriptors: the container's limit (nofile) applies to it, too",
+        cause="runc from 1.2.8 and 1.3.3 on sets the container's ulimit nofile before it makes the devices. With few "
+        "descriptors, or hundreds of devices (--privileged on a large host), the init does not get through.",
+        remedy=(
+            (
+                "Raise it: docker run --ulimit nofile=65536:65536; compose: ulimits: nofile; all: default-ulimits in "
+                "/etc/docker/daemon.json."
+            ),
+            "Kubernetes: LimitNOFILE= in the unit of containerd or CRI-O. ctr gives 1024: use nerdctl.",
+            "In place of --privileged give only the devices that are needed (--device).",
+        ),
+        reference="https://github.com/opencontainers/runc/issues/5021",
+        tell="docker inspect NAME --format '{{{{.HostConfig.Ulimits}}}}'; ls /dev | wc -l on the host",
+        rank=34,
     ),
 )

@@ -222,7 +222,8 @@ ENTRIES = (
             # What says that the driver is missing has an entry of its own.
             (
                 r"nvidia-container-cli[\w.]*:\s+(?P<kind>ldcache|requirement|detection|initialization|device) error: "
-                r"(?![^\n]*(?:unknown device|driver not |libnvidia-ml\.so|driver error|driver/library "
+                r"(?![^\n]*(?:unknown device|driver not |timed out|no adapters|libnvidia-ml\.so|driver error|"
+                r"driver/library "
                 r"version))[^\n]+"
             ),
         ),

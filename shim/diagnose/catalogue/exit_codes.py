@@ -183,4 +183,28 @@ ENTRIES = (
         tell="docker inspect NAME | grep -w Error; journalctl -u docker -b",
         rank=66,
     ),
+    Entry(
+        code="init-of-image-ended-at-once",
+        title="the containers end at once with 255: their init could not start",
+        patterns=(r"exited with code 255\b", r"Exited \(255\)"),
+        verdict="the container's first program ended with 255; its own log has the reason",
+        cause="An image with systemd inside ends so, without a word, on a host with another cgroup version or without "
+        "--privileged. After a crash or power cut of the host docker shows 255 for all containers that had been "
+        "running.",
+        remedy=(
+            "docker logs NAME, podman logs NAME: explain its last lines.",
+            (
+                "systemd inside, on cgroup2: docker run --privileged --cgroupns=private (no mount of /sys/fs/cgroup); "
+                "an "
+                "image "
+                "before systemd 232 needs v1: systemd.unified_cgroup_hierarchy=0."
+            ),
+            "After a crash of the host: docker start NAME, and a restart policy (--restart unless-stopped).",
+        ),
+        reference="https://github.com/spurin/diveintoansible-lab/issues/70",
+        tell="docker inspect -f '{{{{.Config.Cmd}}}} {{{{.Config.Entrypoint}}}}' NAME: /sbin/init? stat -fc %T "
+        "/sys/fs/cgroup",
+        ours=False,
+        rank=90,
+    ),
 )

@@ -46,6 +46,7 @@ ENTRIES = (
             rf"(?:^|[\s\"])(?:make|gmake|ninja)(?:\[\d+\])?: (?!\*\*\*)[^\n:]+: {EPERM}",
             r"Problem executing scripts APT::Update::Post-Invoke[^\n]*",
             rf"(?:^|\s)(?:/bin/)?(?:sh|ash|bash|dash): (?:\d+: )?(?:line \d+: )?(?!can't|cannot)/?[\w./-]+: {EPERM}",
+            rf"\bline \d+: (?:sleep|date|ls|cat|id|whoami|mkdir|touch|expr|which|basename|dirname|env|uname): {EPERM}",
             r"(?:uv_thread_create|uv_thread_create_ex|WorkerThreadsTaskRunner)[^\n]*(?:assertion|failed)[^\n]*",
             r"Assertion `?(?:\(0\) == \()?\(?uv_thread_create[^\n]*",
             r"getaddrinfo\(\) thread failed to start",

@@ -143,4 +143,33 @@ ENTRIES = (
         tell="journalctl -k | grep 'operation=\"signal\"'",
         rank=49,
     ),
+    Entry(
+        code="privileged-meets-closed-device",
+        title="rootless podman --privileged takes all devices of the host, and one is closed to the user",
+        patterns=(
+            (
+                rf"(?:error stat'ing file|cannot stat) `(?P<path>/dev/(?!dri|kvm|fuse|net/|snd|nvidia|video|"
+                rf"tty)\w+/[^`\n]*)`: {EACCES}"
+            ),
+        ),
+        beside=r"podman|OCI permission denied|crun",
+        verdict="the runtime may not reach the device {path}",
+        cause="With --privileged podman binds every device that it finds below /dev into the container. The directory "
+        "of this "
+        "one (VirtualBox, USB, and others) is closed to the user.",
+        remedy=(
+            (
+                "Without --privileged: --device for what is needed, --cap-add and --security-opt label=disable for the "
+                "rest."
+            ),
+            (
+                "Or open the directory: join its group (vboxusers) and log in again, with --group-add keep-groups; or "
+                "chmod o+x."
+            ),
+            "Upgrade podman: later versions leave out devices that the user cannot reach.",
+        ),
+        reference="https://github.com/containers/podman/issues/14284",
+        tell="namei -l {path}",
+        rank=20,
+    ),
 )

@@ -82,7 +82,7 @@ ENTRIES = (
             r"cannot find mappings for user (?P<user3>\S+)",
             rf"{MAPPER}: (?:uid|gid) range \[[^\]\n]*\) -> \[[^\]\n]*\) not allowed",
             r"could not get subuid for|no subuid ranges|failed to (?:get|find) (?:the )?sub[ug]id",
-            r"[Rr]ootless mode requires more than one (?:UID|entry)",
+            r"[Rr]ootless mode requires more than one (?:UID|entry)|using rootless single mapping into the namespace",
         ),
         verdict="this user has no range of subordinate ids, which a rootless container's other users come from",
         cause="/etc/subuid and /etc/subgid have no line for the user, as for users of a directory service (LDAP, "

@@ -21,7 +21,8 @@ ENTRIES = (
                 "/sys/fs/cgroup/systemd"
             ),
             "docker: docker run --privileged -v /sys/fs/cgroup:/sys/fs/cgroup --tmpfs /run ...",
-            "Or an image without systemd.",
+            "A host that can: boot it with cgroup2 (systemd.unified_cgroup_hierarchy=1), which newer images expect.",
+            "Or an image without systemd, or of an older release.",
         ),
         reference="https://github.com/robertdebock/docker-ubuntu-systemd/issues/3",
         tell="grep cgroup /proc/self/mountinfo in the container",

@@ -88,7 +88,9 @@ ENTRIES = (
         title="systemd did not delegate the controller to this user",
         ambiguous=(*NOT_AVAILABLE, MISSING_FILE, *PERHAPS_MISSING),
         offer=2,
-        first_for=r"requested cgroup controller|not available under",
+        # memory and pids are delegated without being asked for.
+        first_for=r"requested cgroup controller|not available under|"
+        r"opening file `(?:cpu|cpuset|io)\.[\w.]+` for writing: Permission denied",
         layout="v2",
         verdict="the {controller} controller is not delegated to this user's cgroups",
         cause="systemd delegates only some controllers to user@.service by default.",

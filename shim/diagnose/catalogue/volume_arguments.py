@@ -99,4 +99,27 @@ ENTRIES = (
         tell="snap list docker; docker info | grep -iE 'rootless|root dir'; findmnt -T {source}",
         rank=42,
     ),
+    Entry(
+        code="volume-path-is-an-example",
+        title="the source of the volume is the example from a manual",
+        patterns=(
+            (
+                r"error while creating mount source path '(?P<source>/?(?:path/to|path_to|your[-_/]|<|"
+                r"example/)[^'\n]*)':[^\n]*"
+            ),
+            r"(?:cannot stat|error stat'ing file) `(?P<source2>/(?:path/to|path_to|your[-_/]|<)[^`\n]*)`:[^\n]*",
+            (
+                r"statfs (?P<source3>/(?:path/to|path_to|your[-_/]|<)[^\n:]*):[^\n]*|bind source path does not exist: "
+                r"(?P<source4>/(?:path/to|path_to|your[-_/]|<)[^\n]*)"
+            ),
+        ),
+        verdict="{source} is the placeholder of an instruction, not a directory of this host",
+        cause="The command or the compose file was copied with its example of a path.",
+        remedy=(
+            "Put your own directory in its place, one that exists and is writable: -v /srv/app/config:/config",
+            "compose: change it under volumes:; docker compose config shows what is used.",
+        ),
+        reference="https://github.com/philhawthorne/ha-dockermon/issues/32",
+        rank=20,
+    ),
 )

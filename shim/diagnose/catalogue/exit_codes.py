@@ -188,7 +188,7 @@ ENTRIES = (
         title="the containers end at once with 255: their init could not start",
         patterns=(r"exited with code 255\b", r"Exited \(255\)"),
         verdict="the container's first program ended with 255; its own log has the reason",
-        cause="An image with systemd inside ends so, without a word, on a host with another cgroup version or without "
+        cause="An image with systemd inside ends so on a host with another cgroup version or without "
         "--privileged. After a crash or power cut of the host docker shows 255 for all containers that had been "
         "running.",
         remedy=(

@@ -88,9 +88,8 @@ ENTRIES = (
         title="systemd did not delegate the controller to this user",
         ambiguous=(*NOT_AVAILABLE, MISSING_FILE, *PERHAPS_MISSING),
         offer=2,
-        # memory and pids are delegated without being asked for.
-        first_for=r"requested cgroup controller|not available under|"
-        r"opening file `(?:cpu|cpuset|io)\.[\w.]+` for writing: Permission denied",
+        # systemd delegates memory and pids without being asked.
+        first_for=r"requested cgroup controller|not available under|`(?:cpu|io)[\w.]+` for writing: Permission denied",
         layout="v2",
         verdict="the {controller} controller is not delegated to this user's cgroups",
         cause="systemd delegates only some controllers to user@.service by default.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import EACCES, ENOENT, Entry
+from shim.diagnose.entry import EACCES, ENOENT, ENOTDIR, Entry
 
 ENTRIES = (
     Entry(
@@ -120,6 +120,37 @@ ENTRIES = (
             "compose: change it under volumes:; docker compose config shows what is used.",
         ),
         reference="https://github.com/philhawthorne/ha-dockermon/issues/32",
+        rank=20,
+    ),
+    Entry(
+        code="windows-docker-knows-no-wsl-path",
+        title="docker of Windows was given a path of WSL's /mnt/c, which it does not know",
+        patterns=(
+            rf"mounting \\*\"(?P<source>/mnt/[a-z]/[^\"\\\n]*)\\*\" [^\n]*{ENOTDIR}",
+            r"bind (?:mount )?source path does not exist: (?P<source2>/mnt/[a-z]/[^\n]*)",
+        ),
+        verdict="the engine does not see {source}: it runs in Docker Desktop's own virtual machine, where the drive "
+        "has "
+        "another name",
+        cause="From WSL 1, or with DOCKER_HOST=localhost:2375, the path is passed on as it stands. The engine finds "
+        "nothing "
+        "there, and -v makes an empty directory in place of the file.",
+        remedy=(
+            (
+                "WSL 2: Docker Desktop, Settings, Resources, WSL integration: switch it on for this distribution; "
+                "unset "
+                "DOCKER_HOST."
+            ),
+            (
+                "WSL 1: [automount] root = / in /etc/wsl.conf, and restart WSL, so that the drive is /c; share the "
+                "drive "
+                "in "
+                "Docker Desktop's settings."
+            ),
+            "Or start it from PowerShell in the same directory.",
+        ),
+        reference="https://github.com/deviantony/docker-elk/issues/426",
+        tell="wsl -l -v in PowerShell (VERSION 1 or 2); echo $DOCKER_HOST",
         rank=20,
     ),
 )

@@ -76,6 +76,7 @@ ENTRIES = (
             r"unable to signal init: permission denied",
             r"[Cc]annot (?:kill|stop|destroy|remove|restart) container:? [^\n]*permission denied",
             r"signaling init process caused:? \"?permission denied",
+            r"apparmor=\"DENIED\" operation=\"signal\"[^\n]*profile=\"docker-default\"[^\n]*peer=\"/usr/bin/docker",
             r"crun: kill process `\d+`: (?:permission denied|operation not permitted)",
         ),
         verdict="the engine may not send a signal to the container's process (EACCES): a security module forbids it",
@@ -90,7 +91,7 @@ ENTRIES = (
                 "then: ln -s /etc/apparmor.d/runc /etc/apparmor.d/disable/; apparmor_parser -R /etc/apparmor.d/runc"
             ),
             'peer="snap.docker...": only one docker; snap list docker; apt list --installed docker.io docker-ce.',
-            "Else: systemctl restart docker, or aa-remove-unknown and then restart docker.",
+            "Else (peer /usr/bin/docker: a profile of the daemon): aa-remove-unknown; systemctl restart docker.",
         ),
         reference="https://github.com/moby/moby/issues/47749",
         tell="dmesg | grep -i 'apparmor.*signal'",

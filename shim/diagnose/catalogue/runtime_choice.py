@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import Entry
+from shim.diagnose.entry import EACCES, Entry
 
 ENTRIES = (
     Entry(
@@ -131,5 +131,28 @@ ENTRIES = (
         tell="remove the # of debug = in /etc/nvidia-container-runtime/config.toml; start again; tail "
         "/var/log/nvidia-container-runtime.log",
         rank=50,
+    ),
+    Entry(
+        code="engine-may-not-execute-its-program",
+        title="the engine is not allowed to execute a program of the host",
+        patterns=(
+            (
+                rf"\bfork/exec (?P<path>/\S*/(?:conmon|runc|crun|youki|kata-runtime|nvidia-container-runtime|newuidmap|"
+                rf"newgidmap)): "
+                rf"{EACCES}"
+            ),
+        ),
+        verdict="the engine may not execute {path} (EACCES)",
+        cause="SELinux: the program lacks its label, or a version of container-selinux lacks the rule (2.177 of Fedora "
+        "35). "
+        "Otherwise the file is not executable, or on a file system that is mounted noexec.",
+        remedy=(
+            "SELinux: dnf upgrade container-selinux (or downgrade it, if it worked before); restorecon -v {path}",
+            "chmod 0755 {path}; findmnt -no OPTIONS -T {path}: no noexec.",
+            "Snap: aa-status; the program must be one that the snap may execute.",
+        ),
+        reference="https://github.com/containers/container-selinux/issues/170",
+        tell="ls -lZ {path}; ausearch -m avc -ts recent | grep execute",
+        rank=30,
     ),
 )

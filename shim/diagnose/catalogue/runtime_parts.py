@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import ENOENT, Entry
+from shim.diagnose.entry import EACCES, ENOENT, Entry
 
 ENTRIES = (
     Entry(
@@ -13,6 +13,7 @@ ENTRIES = (
                 r"error while loading shared libraries: (?P<name>[\w./+-]+): cannot (?:change memory protections|apply "
                 r"additional memory protection after relocation)[^\n]*"
             ),
+            rf"Error relocating (?P<name2>/[^\n:]+): RELRO protection failed: {EACCES}",  # musl
         ),
         verdict="the files of the image do not have SELinux's label for containers ({name})",
         cause="The storage was moved, copied or made while container-selinux was missing, so its files carry the "

@@ -107,4 +107,26 @@ ENTRIES = (
         offer=2,
         last=True,
     ),
+    Entry(
+        code="criu-finds-no-mount-of-program",
+        title="CRIU does not find the mount of a container's own program (Ubuntu's overlayfs)",
+        patterns=(r"Can't lookup mount=\d+ for fd=-3 path=(?P<path>/(?!tmp/)[^\s(]+)(?! \(deleted\))",),
+        verdict="CRIU does not find the mount that {path} of the container comes from",
+        cause="Kernels of Ubuntu (from 5.0 on) have changes of their own in overlayfs: for a mapped file they show a "
+        "mount "
+        "that the container does not have. A checkpoint then fails for every container on overlay2.",
+        remedy=(
+            (
+                "Another kernel: a mainline one, one of Debian or Fedora, or a newer one of Ubuntu; then try the same "
+                "again."
+            ),
+            (
+                'Or without overlayfs: docker: "storage-driver": "vfs" (or btrfs, zfs) in daemon.json; podman '
+                "--storage-driver vfs."
+            ),
+        ),
+        reference="https://github.com/checkpoint-restore/criu/issues/860",
+        tell="uname -v: Ubuntu? docker info -f '{{{{.Driver}}}}': overlay2?",
+        rank=30,
+    ),
 )

@@ -93,6 +93,7 @@ ENTRIES = (
         title="nerdctl finds no rootless containerd of this user",
         patterns=(
             r"rootless containerd not running\?[^\n]*(?:no such file|connection refused|permission denied)[^\n]*",
+            r"stat \S+/containerd-rootless(?:/child_pid)?: no such file[^\n]*",
         ),
         verdict="no rootless containerd of this user runs",
         cause="nerdctl as a user talks to containerd of the same user, which is a user's service of its own. Tools "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import EACCES, ENOENT, EPERM, Entry
+from shim.diagnose.entry import EACCES, ELOOP, ENOENT, EPERM, Entry
 
 ENTRIES = (
     Entry(
@@ -134,5 +134,41 @@ ENTRIES = (
         reference="https://github.com/nestybox/sysbox/issues/1035",
         tell="kubectl get pod NAME -o yaml | grep -E 'hostUsers|userns-mode'",
         rank=41,
+    ),
+    Entry(
+        code="host-terminals-covered-by-crun",
+        title="crun 1.29 has put a container's /dev/pts over the host's",
+        patterns=(r"unable to allocate pty: No such device",),
+        verdict="the host has no terminals to give: /dev/pts is covered by another mount",
+        cause="crun 1.29.0 and 1.29.1 mount the /dev/pts of a rootful distrobox (or another container that has the "
+        "host's "
+        "/dev) where the host's is. Outside of containers it is a /dev/pts that was never mounted (a chroot).",
+        remedy=(
+            "umount /dev/pts as root (su from a console, or ssh without a terminal: ssh -T), or reboot.",
+            "crun 1.28, or one after 1.29.1; until then no distrobox --root.",
+            "A chroot: mount -t devpts devpts /dev/pts",
+        ),
+        reference="https://github.com/containers/crun/issues/2197",
+        tell="grep ' /dev/pts ' /proc/self/mountinfo: two lines? crun --version",
+        rank=30,
+    ),
+    Entry(
+        code="mount-through-link-refused",
+        title="the kernel refuses mounts whose path goes through a symbolic link",
+        patterns=(
+            rf"(?:crun: |\bmount )[`\"]?[\w./-]+[`\"]? to [`\"]?/[^`\"\n]*[`\"]?: {ELOOP}",
+            rf"\bmounting \\*\"?(?:proc|sysfs|devpts|mqueue|cgroup2?)\\*\"? to [^\n]*{ELOOP}",
+        ),
+        verdict="the kernel refuses the mount because a symbolic link is on its path (ELOOP)",
+        cause="crun and runc mount by way of /proc/self/fd. Kernels of ChromeOS forbid symbolic links in the paths of "
+        "mounts "
+        "(CONFIG_SECURITY_CHROMIUMOS_NO_SYMLINK_MOUNT), also in a virtual machine with such a kernel.",
+        remedy=(
+            "Use a kernel without this option: in Crostini its own container, elsewhere a kernel of the distribution.",
+            "Or build the kernel with CONFIG_SECURITY_CHROMIUMOS_NO_SYMLINK_MOUNT=n.",
+        ),
+        reference="https://github.com/containers/crun/issues/1121",
+        tell="zgrep NO_SYMLINK_MOUNT /proc/config.gz; dmesg | grep -i 'symlinks prohibited'",
+        rank=30,
     ),
 )

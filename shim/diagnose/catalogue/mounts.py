@@ -183,6 +183,7 @@ ENTRIES = (
             rf"failed to set MOUNT_ATTR_IDMAP on (?P<source>[^\n]*?):? (?:{EINVAL}|{EPERM}|{EOPNOTSUPP})",
             rf"\bmount_setattr `(?P<source2>[^`\n]*)`[^\n]*: (?:{EINVAL}|{EPERM})",
             r"idmap(?:ped)? mounts? (?:are|is) not supported|doesn't support idmap mounts on this host",
+            r"mount: (?P<source4>/[^\n:]*): filesystem was mounted, but failed to attach idmapping",
             rf"create mapped mount for \"?(?P<source3>/[^\"\n]*)\"? on [^\n]*: (?:{EINVAL}|{EPERM}|{EOPNOTSUPP})",
         ),
         verdict="the ids of a mount cannot be mapped: {source}",

@@ -113,7 +113,7 @@ ENTRIES = (
             r"user namespaces? (?:is|are)(?:n't| not) (?:enabled|supported)",
             r"This error might have happened because /proc/sys/user/max_user_namespaces",
             r"apparmor_restrict_unprivileged_userns(?!: No such file)",
-            rf"write info to (?:setgroups|[ug]id_map): (?:{EPERM}|{EACCES})",
+            rf"write (?:info to |/proc/self/)(?:setgroups|[ug]id_map)(?: \([^)]*\))?: (?:{EPERM}|{EACCES})",
             rf"[Ff]ailed to (?:create|unshare) (?:a )?(?:new )?user namespace[^\n]*(?:{EPERM}|{ENOSPC}|{EACCES})",
             (
                 r"parse\(?RootlessKit\)?[^\n]*permission denied|failed to start the "

@@ -242,4 +242,18 @@ ENTRIES = (
         offer=3,
         last=True,
     ),
+    Entry(
+        code="apptainer-oci-without-session",
+        title="Singularity's or Apptainer's OCI mode finds no runtime directory of the user",
+        patterns=(rf"create directory `(?P<path>/run/user/\d+)[^`\n]*`: (?:{ENOENT}|{EACCES})",),
+        verdict="crun cannot keep its state: {path} does not exist, because the user has no login session",
+        cause="systemd makes the directory at a login (pam_systemd). Batch nodes, su and services have none.",
+        remedy=(
+            "export XDG_RUNTIME_DIR=/tmp/run-$(id -u); mkdir -pm 700 $XDG_RUNTIME_DIR",
+            "Or loginctl enable-linger USER on that host. A newer Singularity does without it.",
+        ),
+        reference="https://github.com/sylabs/singularity/issues/3393",
+        tell="echo $XDG_RUNTIME_DIR; loginctl list-sessions",
+        rank=20,
+    ),
 )

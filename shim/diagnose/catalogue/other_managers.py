@@ -137,4 +137,24 @@ ENTRIES = (
         tell="podman info -f '{{.Host.CgroupManager}} {{.Host.CgroupVersion}}'",
         rank=43,
     ),
+    Entry(
+        code="garden-mounts-hierarchies-of-v1",
+        title="Concourse's or Cloud Foundry's garden wants v1, and the host has cgroup2",
+        patterns=(
+            r"bulk starter: mounting subsystem '(?P<controller>\w+)' in '[^'\n]*': [^\n]+",
+            (
+                r"find or create container on worker [^\n]*: runc run: [^\n]*error mounting \\*\"cgroup\\*\" to "
+                r"rootfs[^\n]*"
+            ),
+        ),
+        verdict="the worker's garden mounts cgroups as of v1, which a host with cgroup2 refuses",
+        cause="Guardian (garden) of that release knows only v1, and mounts its hierarchies by itself.",
+        remedy=(
+            "Concourse: CONCOURSE_RUNTIME=containerd on the worker, and a current release.",
+            "Or boot the worker's host with v1: systemd.unified_cgroup_hierarchy=0.",
+        ),
+        reference="https://github.com/concourse/concourse-docker/issues/74",
+        tell="stat -fc %T /sys/fs/cgroup on the worker: cgroup2fs?",
+        rank=20,
+    ),
 )

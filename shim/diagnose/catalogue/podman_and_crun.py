@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shim.diagnose.entry import EINVAL, ENOENT, Entry
+from shim.diagnose.entry import EAGAIN, EINVAL, ENODEV, ENOENT, EOPNOTSUPP, Entry
 
 CRUN = "https://github.com/containers/crun/issues"
 UPGRADE = "Upgrade crun (crun --version; podman info --format '{{{{.Host.OCIRuntime.Version}}}}')."
@@ -120,5 +120,47 @@ ENTRIES = (
         ),
         reference="https://github.com/secureblue/secureblue/issues/754",
         rank=25,
+    ),
+    Entry(
+        code="crun-changes-mode-of-link",
+        title="an old crun changes the mode of a symbolic link, which newer kernels refuse",
+        patterns=(rf"crun: chmod `(?P<path>[^`\n]*)`: {EOPNOTSUPP}",),
+        verdict="crun cannot change the mode of {path}: in the image it is a symbolic link",
+        cause="Linux 6.6, and the stable kernels of autumn 2023, refuse chmod of a symbolic link. crun before 1.9.1 "
+        "tries it "
+        "where an image has a link below a tmpfs that copies its directory (run/shm).",
+        remedy=(
+            "Upgrade crun to 1.9.1 or later (podman info | grep -A5 ociRuntime shows which is used).",
+            "Until then: podman --runtime runc, or a directory in place of the link in the image.",
+        ),
+        reference="https://github.com/containers/crun/issues/1308",
+        tell="crun --version; uname -r",
+        rank=30,
+    ),
+    Entry(
+        code="crun-does-not-try-again",
+        title="an old crun gives up where the kernel wants it to try again",
+        patterns=(rf"\bopenat2 `(?P<path>[^`\n]*)`: {EAGAIN}",),
+        verdict="the kernel could not be sure of {path}, and crun did not try again (EAGAIN)",
+        cause="openat2(2) says EAGAIN when something is renamed or mounted on the host at that moment. crun of 2021 "
+        "takes it for a failure.",
+        remedy=("Start it again: it is a race.", "Upgrade crun: those of 2022 and later try again."),
+        reference="https://github.com/containers/crun/issues/725",
+        rank=30,
+    ),
+    Entry(
+        code="runc-takes-bind-for-file-system",
+        title="runc mounts a directory as a file system of the type bind",
+        patterns=(rf"\bmounting \\*\"(?P<source>/[^\"\\\n]*)\\*\" to rootfs at [^\n]* caused:? \\*\"?{ENODEV}",),
+        verdict="runc mounts {source} as a file system of its own: the options of the mount lack bind",
+        cause="The configuration has a mount of type bind without bind or rbind among its options. runc then asks the "
+        "kernel "
+        "for a file system named bind, which does not exist; crun binds it. podman 2.1 wrote such a one.",
+        remedy=(
+            "Upgrade podman (the fault was mended after 2.1.0), or use crun: podman --runtime crun.",
+            'A config.json of your own: "options": ["rbind", "rw"] for this mount.',
+        ),
+        reference="https://github.com/containers/podman/issues/7652",
+        rank=30,
     ),
 )

@@ -80,8 +80,7 @@ ENTRIES = (
         confirm=look.was_killed,
         excluded=look.ample_limit,
         first_beside=r"signal: killed|container create failed: time=|FailedCreatePodSandBox|create pod sandbox|"
-        r"kubepods|"
-        r"\bkubelet\b|limits\.memory|OpenShift",
+        r"kubepods|limits\.memory|OpenShift",
         offer=3,
         rank=25,
     ),

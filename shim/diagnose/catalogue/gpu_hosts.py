@@ -160,6 +160,7 @@ ENTRIES = (
                 rf"(?:stat|open|lstat)[^\n]*[\"`' ](?P<path>/dev/nvidia(?:-modeset|-uvm(?:-tools)?|ctl|"
                 rf"\d+))\\*[\"`']?:[^\n]*{ENOENT}"
             ),
+            r"mount error: stat failed: (?P<path3>/dev/nvidia[\w-]*): no such",
             r"error executing hook `(?P<path2>\S*nvidia-container-(?:toolkit|runtime-hook))` \(exit code: 1\)",
         ),
         verdict="the NVIDIA device nodes may not be there yet: {path}",

@@ -107,7 +107,7 @@ ENTRIES = (
         patterns=(
             (
                 r"nvidia-container-cli[\w.]*:\s+mount error:\s+file creation failed:\s+"
-                r"\S*?/(?:rootfs|merged)(?P<path>/\S+?):\s+file exists"
+                r"[^:]*?/(?:rootfs|merged)(?P<path>/[^\s:]+):\s+file exists"
             ),
         ),
         verdict="NVIDIA's hook cannot put the driver's {path} into the container: the image has one",

@@ -40,7 +40,7 @@ def test_of_the_texts_a_sample_is_a_third(extent: str, share: float) -> None:
     pasted = [name for name in found if "test_a_diagnosis_pasted_back_is_the_same" in name]
     assert len(pasted) == -(-len(whole) * share // 1)
     forms = {match[1] for name in found if (match := re.search(r"does_not_matter\[.*-([a-z ]+)\]$", name))}
-    assert len(forms) == 13
+    assert len(forms) == 16
 
 
 def test_ci_runs_the_script_as_ci() -> None:

@@ -158,24 +158,6 @@ ENTRIES = (
         rank=44,
     ),
     Entry(
-        code="systemd-sees-foreign-processes",
-        title="a warning: systemd sees processes in its cgroup that are not its own",
-        patterns=(r"Couldn't move remaining userspace processes, ignoring: Input/output error",),
-        verdict="systemd cannot move processes that it sees as number 0; it goes on",
-        cause='They are outside its PID namespace, or are ending. Alone this is harmless. With "Failed to migrate '
-        "controller "
-        "cgroups from /system.slice/...\" the container has the host's tree, and sits in the engine's own cgroup.",
-        remedy=(
-            "Alone (a boot of a host, a VM, WSL): nothing is to be done; look at another line for the failure.",
-            "docker: no -v /sys/fs/cgroup; docker run --privileged --cgroupns=private --tmpfs /run --tmpfs /tmp IMAGE.",
-            "podman run --systemd=always IMAGE does all of it.",
-            "Without --privileged, on cgroup2: --cgroupns=host -v /sys/fs/cgroup:/sys/fs/cgroup:rw, or userns-remap.",
-        ),
-        reference="https://github.com/freeipa/freeipa-container/issues/406",
-        tell="in the container: cat /proc/1/cgroup: docker.service or containerd.service in place of /?",
-        rank=30,
-    ),
-    Entry(
         code="selinux-keeps-systemd-from-cgroups",
         title="SELinux keeps the systemd of a container from its cgroups",
         patterns=(
